@@ -1,0 +1,1 @@
+# libsimclr (static and shared) and the program.

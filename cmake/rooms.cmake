@@ -1,0 +1,32 @@
+# simclr_room(NAME DEPENDS rooms...): all C files of src/NAME become the object library room_NAME.
+# A room whose folder has no C file yet is an interface library, so that the house can stand while it is built.
+function(simclr_room NAME)
+  cmake_parse_arguments(ROOM "" "" "DEPENDS" ${ARGN})
+  file(GLOB_RECURSE SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${NAME}/*.c)
+  if(NOT SOURCES)
+    file(WRITE ${PROJECT_BINARY_DIR}/empty_${NAME}.c "typedef int simclr_empty_room_${NAME};\n")
+    set(SOURCES ${PROJECT_BINARY_DIR}/empty_${NAME}.c)
+  endif()
+  add_library(room_${NAME} STATIC ${SOURCES})
+  target_include_directories(room_${NAME} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+  simclr_flags(room_${NAME})
+  foreach(DEPENDENCY ${ROOM_DEPENDS})
+    target_link_libraries(room_${NAME} PUBLIC room_${DEPENDENCY})
+  endforeach()
+  set_property(GLOBAL APPEND PROPERTY SIMCLR_ROOMS ${NAME})
+  set_property(GLOBAL PROPERTY SIMCLR_ROOM_${NAME}_DEPENDS "${ROOM_DEPENDS}")
+endfunction()
+
+# Warnings, POSIX, sanitizers: the same for every target.
+function(simclr_flags TARGET)
+  target_compile_definitions(${TARGET} PRIVATE _GNU_SOURCE)
+  target_compile_options(${TARGET} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+                         -ffp-contract=off -fno-math-errno)
+  if(SIMCLR_WERROR)
+    target_compile_options(${TARGET} PRIVATE -Werror)
+  endif()
+  foreach(SANITIZER ${SIMCLR_SANITIZE})
+    target_compile_options(${TARGET} PRIVATE -fsanitize=${SANITIZER} -fno-omit-frame-pointer -g)
+    target_link_options(${TARGET} PUBLIC -fsanitize=${SANITIZER})
+  endforeach()
+endfunction()

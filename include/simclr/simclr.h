@@ -1,0 +1,107 @@
+/* simclr/simclr.h -- the one header of libsimclr: SimCLR (arXiv:2002.05709) in C.
+ *
+ * Every int result is SIMCLR_OK or a negative simclr_status; simclr_error() then has one sentence that says what, where and what to
+ * do. Handles are opaque and may be used by one thread at a time; different contexts are independent. The library never prints,
+ * never exits and has no global state: text, log lines and progress go to the callbacks of simclr_options.
+ *
+ *     simclr_context *context;
+ *     simclr_config *config;
+ *     if (simclr_open(&context, NULL) != SIMCLR_OK) return 1;
+ *     simclr_config_create(context, "pretrain", &config);
+ *     simclr_config_set(config, "data", "photos/");
+ *     simclr_config_set(config, "out", "run/");
+ *     if (simclr_run(context, config) != SIMCLR_OK) fprintf(stderr, "%s\n", simclr_error(context));
+ *     simclr_config_destroy(&config);
+ *     simclr_close(&context);
+ */
+#ifndef SIMCLR_SIMCLR_H
+#define SIMCLR_SIMCLR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "simclr/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define SIMCLR_API __attribute__((visibility("default")))
+#else
+#define SIMCLR_API
+#endif
+
+typedef struct simclr_context simclr_context; /* callbacks, last error, interruption flag */
+typedef struct simclr_config simclr_config;   /* the settings of one command              */
+typedef struct simclr_model simclr_model;     /* a trained encoder, ready to embed        */
+
+/* ---- context ---------------------------------------------------------------------------------------------- */
+
+enum simclr_log_level { SIMCLR_LOG_DEBUG, SIMCLR_LOG_INFO, SIMCLR_LOG_WARNING, SIMCLR_LOG_ERROR };
+
+/* One step of long work, for progress bars. Unknown values are negative (doubles: NaN). */
+typedef struct simclr_progress {
+    const char *phase;           /* "pretrain", "features", "linear", ... */
+    int64_t step, steps;         /* of the phase */
+    double epoch, epochs;
+    double views_per_second, wait_share, eta_seconds;
+    double loss, chance_loss, top1, learning_rate;
+} simclr_progress;
+
+typedef struct simclr_options {
+    void (*output)(void *cookie, const char *text, size_t length); /* results: tables, JSON (the CLI's stdout) */
+    void (*log)(void *cookie, enum simclr_log_level level, const char *line);
+    void (*progress)(void *cookie, const simclr_progress *progress);
+    void *cookie;
+} simclr_options;
+
+/* options: NULL or any NULL callback: that text is dropped. */
+SIMCLR_API int simclr_open(simclr_context **out, const simclr_options *options);
+SIMCLR_API void simclr_close(simclr_context **context); /* nulls; NULL is fine */
+SIMCLR_API const char *simclr_error(const simclr_context *context); /* "" if none; valid until the next call */
+SIMCLR_API const char *simclr_version(void);
+/* Asks a running command to checkpoint and return SIMCLR_INTERRUPTED. Async-signal-safe, callable from any thread. */
+SIMCLR_API void simclr_interrupt(simclr_context *context);
+
+/* ---- configuration: names and meanings are those of the option table (simclr COMMAND --help) ---------------- */
+
+/* command: "pretrain", "finetune", "knn", "linear", "embed", "info", "bench", "demo". */
+SIMCLR_API int simclr_config_create(simclr_context *context, const char *command, simclr_config **out);
+SIMCLR_API void simclr_config_destroy(simclr_config **config);
+SIMCLR_API int simclr_config_set(simclr_config *config, const char *name, const char *value);
+SIMCLR_API int simclr_config_load(simclr_config *config, const char *recipe_path);
+/* The effective configuration as a YAML recipe; owned by config, valid until its next call. */
+SIMCLR_API const char *simclr_config_yaml(simclr_config *config);
+
+/* The option table, for help, completion and bindings. */
+typedef struct simclr_option {
+    const char *name, *argument, *type, *default_text, *choices, *section, *help;
+    double minimum, maximum;
+} simclr_option;
+/* Option `index` of `command`: SIMCLR_OK, or SIMCLR_INVALID past the end. */
+SIMCLR_API int simclr_option_at(const char *command, int index, simclr_option *out);
+/* Command `index`, its one-line summary; SIMCLR_INVALID past the end. */
+SIMCLR_API int simclr_command_at(int index, const char **name, const char **summary);
+
+/* ---- commands ----------------------------------------------------------------------------------------------- */
+
+/* Runs the command of `config` to its end; results go to the output callback and the files it names. */
+SIMCLR_API int simclr_run(simclr_context *context, const simclr_config *config);
+
+/* ---- a trained encoder in a C program ------------------------------------------------------------------------- */
+
+/* path: a run folder, a checkpoint, or an exported encoder. threads: 0 = all. */
+SIMCLR_API int simclr_model_load(simclr_context *context, const char *path, int threads, simclr_model **out);
+SIMCLR_API void simclr_model_close(simclr_model **model);
+SIMCLR_API int simclr_model_dim(const simclr_model *model);        /* D of the representation h */
+SIMCLR_API int simclr_model_image_size(const simclr_model *model); /* S */
+/* rgb: 8-bit [height][width][3] of one image of any size; features: float [D]. Applies the evaluation view. */
+SIMCLR_API int simclr_model_embed(simclr_model *model, const uint8_t *rgb, int width, int height, float *features);
+/* Decodes a JPEG or PNG file and embeds it. */
+SIMCLR_API int simclr_model_embed_file(simclr_model *model, const char *path, float *features);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,64 @@
+/* augment/views.h -- what a view is: a policy (the distribution), a draw (its parameters), the pixels.
+ * Paper: section 2.1 and appendix A; to the digit: method.md section 1. */
+#ifndef AUGMENT_VIEWS_H
+#define AUGMENT_VIEWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rng.h"
+#include "image/image.h"
+#include "image/resample.h"
+
+/* Every probability may be 0 (off). Value type. */
+struct view_policy {
+    int size;                                /* S: views are S x S */
+    enum resample_filter filter;
+    double crop_probability;                 /* 0: whole image resized to S x S */
+    double crop_area_min, crop_area_max;     /* 0.08, 1 */
+    double crop_ratio_min, crop_ratio_max;   /* 3/4, 4/3 */
+    double flip_probability;                 /* 0.5 */
+    double jitter_probability;               /* 0.8 */
+    double jitter_strength;                  /* s: brightness, contrast, saturation 0.8 s, hue 0.2 s */
+    double brightness, contrast, saturation, hue; /* the factors 0.8, 0.8, 0.8, 0.2 that s multiplies */
+    double gray_probability;                 /* 0.2 */
+    double blur_probability;                 /* 0.5; 0 for CIFAR */
+    double blur_sigma_min, blur_sigma_max;   /* 0.1, 2.0 */
+    int blur_radius;                         /* (S / 10) / 2 rounded down; -1: that rule */
+    double solarize_probability;             /* 0 (not SimCLR; for studies): x > 0.5 -> 1 - x */
+    bool normalize;                          /* off by default, as the authors have it */
+    double mean[3], std[3];
+};
+
+struct view_policy view_policy_imagenet(int size); /* s = 1.0, blur on              */
+struct view_policy view_policy_cifar(int size);    /* s = 0.5, no blur              */
+struct view_policy view_policy_default(int size);  /* cifar for S <= 64, else imagenet */
+struct view_policy view_policy_supervised(int size); /* random crop + flip only: linear evaluation, fine-tuning */
+
+/* One view's parameters. Value type. */
+struct view_draw {
+    struct box box;
+    bool flip, jitter, gray, blur, solarize;
+    int order[4];                            /* 0 brightness, 1 contrast, 2 saturation, 3 hue */
+    double factor[4];                        /* indexed by operation, not by position */
+    double sigma;
+};
+
+/* Draws from (seed, purpose, epoch, sample, view): nothing else matters. */
+struct view_draw view_draw_random(const struct view_policy *policy, uint64_t seed, enum rng_purpose purpose,
+                                  uint32_t epoch, uint32_t sample, uint32_t view, int width, int height);
+
+/* Renders the view: out planar float [3][S][S]. The fast path of the library: no allocation.
+ * scratch: view_scratch_bytes for images of at most max_width x max_height, 64-byte aligned. */
+void view_render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,
+                 float *out, void *scratch);
+
+/* The evaluation view: centre crop of 87.5 % of the shorter side, then resize (for S <= 32: the whole image is
+ * resized only if it is not S x S already); policy->normalize applies. */
+void view_render_evaluation(const struct view_policy *policy, const struct image *image, float *out,
+                            void *scratch);
+
+size_t view_scratch_bytes(const struct view_policy *policy, int max_width, int max_height);
+
+#endif

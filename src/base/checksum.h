@@ -1,0 +1,11 @@
+/* base/checksum.h -- CRC-32C (Castagnoli; TensorBoard's framing) and a 64-bit hash for "did it change?". */
+#ifndef BASE_CHECKSUM_H
+#define BASE_CHECKSUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint32_t crc32c(const void *bytes, size_t count);
+uint64_t hash64(const void *bytes, size_t count, uint64_t seed); /* FNV-1a 64 over 8-byte words or better */
+
+#endif

@@ -1,0 +1,48 @@
+/* base/file.h -- files that are either whole or absent. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+/* Reads a whole regular file of at most max_bytes into a new block (memory_free), with one NUL byte after
+ * the end that is not counted. SIMCLR_IO when missing or unreadable, SIMCLR_DATA when larger. */
+int file_read(const char *path, size_t max_bytes, uint8_t **out, size_t *bytes, struct error *error);
+
+bool file_exists(const char *path);
+bool file_is_folder(const char *path);
+int64_t file_size(const char *path); /* -1 when missing */
+
+/* mkdir -p. */
+int file_make_folder(const char *path, struct error *error);
+
+/* The names in a folder (not . and ..), sorted by bytes; release with file_list_free. */
+struct file_list { char **names; size_t count; };
+int file_list_folder(const char *path, struct file_list *out, struct error *error);
+void file_list_free(struct file_list *list);
+
+/* Joins "folder/name" into a new string (memory_free); NULL when there is no memory. */
+char *file_join(const char *folder, const char *name);
+
+/* Atomic writing: everything goes to a temporary name in the same folder; commit flushes, fsyncs, renames and
+ * fsyncs the folder; abort (or a failed commit) removes it. Every write's failure (disk full) is remembered
+ * and reported by commit. */
+struct file_writer;
+int file_writer_open(struct file_writer **out, const char *path, struct error *error);
+void file_writer_write(struct file_writer *writer, const void *bytes, size_t count);
+FILE *file_writer_stream(struct file_writer *writer); /* for fprintf; same stream */
+int file_writer_commit(struct file_writer **writer, struct error *error);
+void file_writer_abort(struct file_writer **writer);
+
+/* The three calls above for contents already in memory. */
+int file_write_atomic(const char *path, const void *bytes, size_t count, struct error *error);
+
+/* flock on `folder`/.lock: SIMCLR_BUSY when another process holds it. Released by file_unlock or by exit. */
+int file_lock_folder(const char *folder, int *lock, struct error *error);
+void file_unlock(int *lock);
+
+#endif

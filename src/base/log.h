@@ -1,0 +1,21 @@
+/* base/log.h -- the library never prints: it hands lines to a sink. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+enum log_level { LOG_DEBUG = 0, LOG_INFO = 1, LOG_WARNING = 2, LOG_ERROR = 3 };
+
+/* `write` gets one line without newline; it may be called from any thread. A struct log is a value; NULL
+ * `write` drops everything. */
+struct log {
+    void (*write)(void *cookie, enum log_level level, const char *line);
+    void *cookie;
+};
+
+void log_line(const struct log *log, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define log_debug(log, ...) log_line((log), LOG_DEBUG, __VA_ARGS__)
+#define log_info(log, ...) log_line((log), LOG_INFO, __VA_ARGS__)
+#define log_warning(log, ...) log_line((log), LOG_WARNING, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,26 @@
+/* base/memory.h -- the one door to the heap. Blocks are 64-byte aligned (large ones 2 MiB aligned and
+ * advised to use huge pages) and zeroed. All of it is released by memory_free. */
+#ifndef BASE_MEMORY_H
+#define BASE_MEMORY_H
+
+#include <stddef.h>
+
+/* Zeroed, 64-byte aligned; NULL when there is none or bytes is absurd. bytes == 0 gives a valid block. */
+void *memory_allocate(size_t bytes);
+
+/* The same for count items of `size` bytes; NULL on overflow. */
+void *memory_array(size_t count, size_t size);
+
+/* Grows an array: returns a new block with the first old_count items copied and the old one freed, or
+ * NULL (the old block stays valid). */
+void *memory_grow(void *old, size_t old_count, size_t new_count, size_t size);
+
+/* A heap copy of a C string; NULL when there is no memory. */
+char *memory_string(const char *text);
+
+void memory_free(void *block); /* NULL is fine */
+
+/* Tests only: the n-th allocation from now (1 = next) fails on this thread; 0 turns it off. */
+void memory_fail_after(long n);
+
+#endif

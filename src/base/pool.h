@@ -1,0 +1,40 @@
+/* base/pool.h -- the one thread pool: compute, views and evaluation all run on it.
+ *
+ * Threads spin briefly, then sleep. The calling thread works too, as thread 0, so a pool of one starts no
+ * thread at all. Calls on one pool must not overlap; a call from inside a task runs serially inline. */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct pool;
+
+/* threads >= 1, or 0 for the number of CPUs this process may run on. */
+int pool_create(struct pool **out, int threads, struct error *error);
+void pool_destroy(struct pool **pool); /* nulls; NULL is fine */
+int pool_threads(const struct pool *pool);
+int pool_available_cpus(void); /* CPUs in this process's affinity mask */
+
+/* Calls task(context, index, thread) for each index in [0, count), handed out dynamically one by one;
+ * returns when all are done. Which thread gets which index is not deterministic. */
+typedef void pool_task(void *context, int64_t index, int thread);
+void pool_run(struct pool *pool, int64_t count, pool_task *task, void *context);
+
+/* Calls part(context, thread, threads) exactly once on every thread; returns when all are done. For static
+ * splits: the work of a given thread is then the same in every run with the same thread count. */
+typedef void pool_part(void *context, int thread, int threads);
+void pool_split(struct pool *pool, pool_part *part, void *context);
+
+/* A barrier for use inside one pool_split call: every thread of the pool must reach it. */
+void pool_barrier(struct pool *pool);
+
+/* The range [*begin, *end) of [0, count) that belongs to `part` of `parts`, sizes differing by at most 1. */
+static inline void pool_share(int64_t count, int part, int parts, int64_t *begin, int64_t *end)
+{
+    *begin = count * part / parts;
+    *end = count * (part + 1) / parts;
+}
+
+#endif

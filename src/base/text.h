@@ -1,0 +1,26 @@
+/* base/text.h -- a growing string, and JSON written into it. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Start from {0}; release with text_free. An allocation failure sets `failed` and later calls do nothing. */
+struct text { char *bytes; size_t length, capacity; bool failed; };
+
+void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_add_bytes(struct text *text, const char *bytes, size_t count);
+void text_free(struct text *text);
+
+/* JSON: a small streaming writer; commas are placed by itself. Non-finite numbers become null. */
+void json_open_object(struct text *text, const char *key);  /* key NULL at top level or in an array */
+void json_close_object(struct text *text);
+void json_open_array(struct text *text, const char *key);
+void json_close_array(struct text *text);
+void json_string(struct text *text, const char *key, const char *value);
+void json_number(struct text *text, const char *key, double value); /* shortest that reads back equal */
+void json_integer(struct text *text, const char *key, int64_t value);
+void json_boolean(struct text *text, const char *key, bool value);
+
+#endif

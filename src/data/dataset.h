@@ -1,0 +1,57 @@
+/* data/dataset.h -- a numbered set of images, whatever it is made of. */
+#ifndef DATA_DATASET_H
+#define DATA_DATASET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "image/image.h"
+
+struct dataset;
+
+enum dataset_part { DATASET_TRAIN, DATASET_TEST };
+
+struct dataset_config {
+    /* A folder of images (sub-folders are classes; if it has `train` and `test` or `val` sub-folders, `part`
+     * picks one), a text list `path[<tab>label]` (paths relative to the list), a CIFAR-10/100 binary folder
+     * (data_batch_*.bin / test_batch.bin, train.bin / test.bin), or the word `synthetic`. */
+    const char *path;
+    enum dataset_part part;
+    size_t cache_bytes;        /* decoded images kept in memory; 0: a quarter of RAM */
+    double max_bad;            /* share of unreadable images that is still accepted, 0.01 */
+    int64_t synthetic_count;   /* images of `synthetic`, 0: 8192 train, 2048 test */
+    int synthetic_size;        /* 0: 32 */
+    uint64_t synthetic_seed;
+    struct image_limits limits;
+};
+struct dataset_config dataset_config_default(void);
+
+/* Indexes the set; if it fits in the cache all images are decoded now, on the pool. Bad images (unreadable,
+ * truncated, random bytes ...) are logged once each by name, counted, and left out: numbering closes the gap.
+ * SIMCLR_DATA when the path is missing, the set is empty, or more than max_bad of it is bad. Sets too large for
+ * the cache are only indexed; a bad image found later is logged once and replaced (see dataset_image). */
+int dataset_open(struct dataset **out, const struct dataset_config *config, struct pool *pool,
+                 const struct log *log, struct error *error);
+void dataset_close(struct dataset **dataset);
+
+int64_t dataset_count(const struct dataset *dataset);
+int dataset_classes(const struct dataset *dataset);                       /* 0: no labels */
+const char *dataset_class_name(const struct dataset *dataset, int label);
+int dataset_label(const struct dataset *dataset, int64_t index);          /* -1: none */
+const char *dataset_name(const struct dataset *dataset, int64_t index);   /* path, or "synthetic/12" */
+const char *dataset_description(const struct dataset *dataset);           /* one line for the log */
+int64_t dataset_bad_count(const struct dataset *dataset);
+void dataset_max_size(const struct dataset *dataset, int *width, int *height); /* bound over all images */
+uint64_t dataset_fingerprint(const struct dataset *dataset); /* of names, labels and count: for resume checks */
+
+/* Borrows image `index`. Cached: points into the cache. Else decoded into `storage` (start from {0}, reuse it
+ * for the next call, image_free at the end). A bad image found here is logged once, counted, and the next good
+ * one is given in its stead; SIMCLR_DATA once more than max_bad are bad. Any thread may call it. */
+int dataset_image(struct dataset *dataset, int64_t index, struct image *storage, const struct image **out,
+                  struct error *error);
+
+#endif

@@ -1,0 +1,28 @@
+/* eval/logistic.h -- multinomial logistic regression by L-BFGS on cached features (method.md section 6). */
+#ifndef EVAL_LOGISTIC_H
+#define EVAL_LOGISTIC_H
+
+#include <stdint.h>
+
+#include "backend/backend.h"
+
+/* Minimises mean cross entropy + l2 / 2 |W|^2 (bias unpenalised, everything starts at 0) to a gradient norm of 1e-6 relative or
+ * max_iterations. x: [rows][dim]; labels: [rows] in [0, classes). weight: [classes][dim], bias: [classes]: start values on entry
+ * (zeros, or a neighbour's solution), solution on return. objective: final value or NULL. */
+struct logistic_args {
+    const float *x; const int32_t *labels; int64_t rows;
+    int dim, classes, max_iterations;
+    double l2;
+};
+int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias, double *objective, struct error *error);
+
+/* The sweep: holds out a seeded, class-balanced tenth of the TRAINING rows, fits the rest for each l2 in a log-spaced grid, picks the best
+ * held-out top-1, refits on everything. Features are standardised by training mean and std inside. */
+struct logistic_sweep { double l2, held_out_top1; double *weight, *bias; /* new blocks */ double *mean, *scale; int iterations; };
+int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out, struct error *error);
+void logistic_sweep_free(struct logistic_sweep *sweep);
+/* logits [rows][classes] of standardised features. */
+int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows, int dim, int classes,
+                     float *logits, struct error *error);
+
+#endif

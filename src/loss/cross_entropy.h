@@ -1,0 +1,12 @@
+/* loss/cross_entropy.h -- softmax cross entropy for the supervised phases. */
+#ifndef LOSS_CROSS_ENTROPY_H
+#define LOSS_CROSS_ENTROPY_H
+
+#include <stdint.h>
+
+struct cross_entropy_result { double loss, top1, top5; };
+/* Mean over rows. logits, d_logits: [rows][classes] (d_logits may be NULL); labels: [rows], -1 rows are left out. */
+void cross_entropy_run(struct cross_entropy_result *result, float *d_logits, const float *logits, const int32_t *labels,
+                       int rows, int classes);
+
+#endif

@@ -1,0 +1,44 @@
+/* model/model.h -- the encoder f and the projection head g (paper section 2.1; method.md sections 2 and 3). */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include "nn/network.h"
+
+enum stem { STEM_AUTO, STEM_IMAGENET, STEM_CIFAR }; /* 7x7/2 + max-pool, or 3x3/1; auto: CIFAR for S <= 32 */
+
+struct model_config {
+    int depth;            /* 18, 34, 50, 101, 152, 200 */
+    double width;         /* multiplier: 1/8 ... 4 */
+    enum stem stem;
+    int image_size;       /* S */
+    int head_layers;      /* 0 none, 1 linear, 2 (v1), 3 (v2) */
+    int head_dim;         /* output of the head, 128 */
+    int classes;          /* > 0: a linear classifier "fc" on h instead of the head (fine-tuning) */
+};
+int model_config_check(const struct model_config *config, struct error *error);
+int model_feature_dim(const struct model_config *config); /* 512 or 2048 times width */
+int model_output_dim(const struct model_config *config);  /* of z (or logits) */
+
+/* What a builder returns: tensor numbers. */
+struct model_tensors { int images, h, z; }; /* z == h without a head */
+
+/* model/resnet.c: images -> h. Names are torchvision's. */
+int resnet_build(struct network *network, const struct model_config *config, int images);
+/* model/projection_head.c: h -> z. Names: head.fcs.I.weight, head.bns.I.weight, .bias (none for the last). */
+int projection_head_build(struct network *network, const struct model_config *config, int h);
+
+/* The weights of one model and the networks planned over them. */
+struct model {
+    struct model_config config;
+    struct parameters parameters;
+};
+
+/* Fills the table by building the network once, allocates the slabs, initialises from seed. */
+int model_create(struct model **out, const struct model_config *config, uint64_t seed, struct error *error);
+void model_destroy(struct model **model);
+
+/* A network over the model's parameters for `batch` images. training: NETWORK_TRAINING. encoder_only: stops at h. */
+int model_plan(struct model *model, struct backend *backend, enum network_mode mode, enum dtype dtype, int batch,
+               bool encoder_only, struct network **out, struct model_tensors *tensors, struct error *error);
+
+#endif

@@ -1,0 +1,69 @@
+/* nn/network.h -- a network as a list of operations, planned once for a batch and a backend, then run.
+ *
+ * Building: network_* calls append operations and return tensor numbers; shapes are inferred and checked.
+ * Planning: network_plan creates every operation's plan and lays all activations and gradients out in one arena
+ * by lifetime (a tensor's bytes are reused as soon as its last reader has run).
+ * Running: network_forward, network_backward allocate nothing and cannot fail. */
+#ifndef NN_NETWORK_H
+#define NN_NETWORK_H
+
+#include "backend/backend.h"
+#include "tensor/parameters.h"
+
+struct network;
+
+enum network_mode {
+    NETWORK_TRAINING,   /* batch statistics, running ones updated, everything backward needs is kept */
+    NETWORK_INFERENCE   /* running statistics, tensors dropped as soon as they are used               */
+};
+
+/* parameters: the table that the network's parameters are added to. If it already holds a name (the model is
+ * being planned a second time, for another batch or mode), the existing row is used and its shape checked. */
+int network_create(struct network **out, struct parameters *parameters, enum network_mode mode, enum dtype dtype,
+                   struct error *error);
+void network_destroy(struct network **network);
+
+/* Each returns a tensor number >= 0, or a negative status that every later call passes on (so a builder can check
+ * once, at network_plan, whose error then tells the first failure). */
+int network_input(struct network *network, int batch, int channels, int height, int width); /* IMAGES */
+struct network_conv { int out_channels, kernel, stride, padding; bool bias; unsigned flags; enum parameter_init init; };
+int network_conv(struct network *network, const char *name, int x, struct network_conv conv);      /* <name>.weight [.bias] */
+struct network_batch_norm { bool relu; int residual; /* tensor number or -1 */ bool zero_gamma, no_beta; unsigned flags; };
+int network_batch_norm(struct network *network, const char *name, int x, struct network_batch_norm norm); /* <name>.weight .bias .running_mean .running_var */
+int network_max_pool(struct network *network, int x, int kernel, int stride, int padding);
+int network_global_pool(struct network *network, int x);            /* -> float32 from here on */
+int network_dense(struct network *network, const char *name, int x, int out, bool bias, unsigned flags, enum parameter_init init); /* [out][in] */
+void network_name(struct network *network, int tensor, const char *name); /* for info and tests: "h", "z", "layer1.0" */
+
+/* Tensors to keep readable after forward (besides the last one), e.g. h. */
+void network_keep(struct network *network, int tensor);
+
+int network_plan(struct network *network, struct backend *backend, struct error *error);
+
+/* Packs the weights into the plans: after loading and after every optimiser step. */
+void network_set_weights(struct network *network);
+
+/* images: float [batch][C][H][W]. Runs every operation. */
+void network_forward(struct network *network, const float *images);
+/* Reads a kept tensor as canonical float32 [batch][C][H][W]. */
+void network_read(struct network *network, int tensor, float *canonical);
+/* d_output: canonical float32 gradient of the loss with respect to tensor `output`; fills the gradient slab. */
+void network_backward(struct network *network, int output, const float *d_output);
+
+/* For `info`, `bench` and the memory estimate. */
+struct network_row {
+    const char *kind, *name;      /* "conv", "layer1.0.conv1" */
+    struct tensor_desc output;
+    int64_t parameters;
+    double flops;                 /* forward, one image, multiply and add counted as two */
+    size_t bytes;                 /* activation */
+    const char *algorithm;
+    double forward_seconds, backward_seconds; /* of the last timed run */
+};
+int network_rows(const struct network *network, const struct network_row **rows); /* count; rows owned by network */
+void network_time(struct network *network, bool on); /* record seconds per operation */
+size_t network_arena_bytes(const struct network *network);
+size_t network_plan_bytes(const struct network *network); /* packed weights and scratch */
+const struct tensor_desc *network_tensor(const struct network *network, int tensor);
+
+#endif

@@ -1,0 +1,64 @@
+/* tensor/parameters.h -- all parameters of a model: one table of named views into slabs.
+ *
+ * Trainable tensors live in three parallel slabs with the same offsets: weights, gradients, and optimiser
+ * states. Buffers (batch-norm running statistics) live in a slab of their own. So the optimiser, the norms and
+ * the checkpoint are flat loops over one table. Canonical layout: torchvision's (convolutions OIHW, dense
+ * [out][in]), float32, row-major. */
+#ifndef TENSOR_PARAMETERS_H
+#define TENSOR_PARAMETERS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "tensor/tensor.h"
+
+enum parameter_flag {
+    PARAMETER_DECAY = 1u << 0,  /* weight decay applies                                       */
+    PARAMETER_ADAPT = 1u << 1,  /* LARS trust ratio applies                                   */
+    PARAMETER_BUFFER = 1u << 2, /* not trained: lives in the buffer slab                      */
+    PARAMETER_HEAD = 1u << 3,   /* belongs to the projection head or the classifier           */
+    PARAMETER_FROZEN = 1u << 4  /* in the weight slab, but the optimiser leaves it alone      */
+};
+
+enum parameter_init {
+    INIT_ZERO, INIT_ONE,
+    INIT_TRUNCATED_NORMAL, /* variance 1 / fan_in, truncated at two standard deviations (before truncation:
+                              std = sqrt(1 / fan_in) / .87962566103423978, as TensorFlow's VarianceScaling) */
+    INIT_NORMAL_001        /* N(0, 0.01^2) */
+};
+
+struct parameter {
+    char name[96];       /* "layer1.0.conv1.weight", "head.fcs.0.weight" */
+    int rank, dims[4];
+    size_t count;        /* elements */
+    size_t offset;       /* in floats, into the weight (gradient, state) slab or the buffer slab; 16-aligned */
+    unsigned flags;
+    enum parameter_init init;
+    int fan_in;
+};
+
+/* Filled by parameters_add, then laid out once by parameters_allocate. */
+struct parameters {
+    struct parameter *items;
+    int count, capacity;
+    size_t weight_count, buffer_count; /* slab lengths in floats, padding (zeros) included */
+    float *weights, *gradients, *buffers;
+};
+
+/* Adds a row; returns its index or a negative status. */
+int parameters_add(struct parameters *parameters, const char *name, int rank, const int *dims, unsigned flags,
+                   enum parameter_init init, int fan_in, struct error *error);
+int parameters_allocate(struct parameters *parameters, struct error *error);
+void parameters_free(struct parameters *parameters);
+
+int parameters_find(const struct parameters *parameters, const char *name); /* -1: none */
+float *parameter_weights(const struct parameters *parameters, int index);   /* buffers give the buffer slab */
+float *parameter_gradients(const struct parameters *parameters, int index); /* NULL for buffers */
+
+/* Initialises every tensor from (seed, its name). */
+void parameters_initialize(struct parameters *parameters, uint64_t seed);
+
+/* Hash over the encoder's (not HEAD) weights and buffers: proof that an evaluation left it frozen. */
+uint64_t parameters_encoder_hash(const struct parameters *parameters);
+
+#endif
