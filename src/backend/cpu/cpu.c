@@ -1,0 +1,187 @@
+#include "backend/cpu/cpu.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/cpu/detect.h"
+#include "base/memory.h"
+
+/* ---- variants ------------------------------------------------------------------------------------------------ */
+struct variant {
+    const char *name;
+    enum cpu_level level;
+    enum cpu_tiles tiles;
+};
+
+/* Best first. "amx-emulated" comes last in the choice (it is slow), whatever its place in the list of names. */
+static const struct variant VARIANTS[] = {
+    {"amx", CPU_AVX512_BF16, CPU_TILES_NATIVE},
+    {"avx512-bf16", CPU_AVX512_BF16, CPU_TILES_NONE},
+    {"avx512", CPU_AVX512, CPU_TILES_NONE},
+    {"avx2", CPU_AVX2, CPU_TILES_NONE},
+    {"portable", CPU_PORTABLE, CPU_TILES_NONE},
+    {"amx-emulated", CPU_PORTABLE, CPU_TILES_EMULATED},
+};
+enum { VARIANT_COUNT = sizeof VARIANTS / sizeof VARIANTS[0] };
+
+static const char *const VARIANT_NAMES[] = {"amx",    "amx-emulated", "avx512-bf16", "avx512",
+                                            "avx2", "portable",     NULL};
+
+const char *const *cpu_variants(void)
+{
+    return VARIANT_NAMES;
+}
+
+static const struct variant *find_variant(const char *name)
+{
+    for (int i = 0; i < VARIANT_COUNT; i++)
+        if (strcmp(VARIANTS[i].name, name) == 0) return &VARIANTS[i];
+    return NULL;
+}
+
+static bool runs(const struct variant *variant)
+{
+    if (variant->level > cpu_detect_level()) return false;
+    return variant->tiles != CPU_TILES_NATIVE || cpu_detect_tiles();
+}
+
+bool cpu_variant_runs(const char *name)
+{
+    const struct variant *variant = find_variant(name);
+    return variant && runs(variant);
+}
+
+/* NULL: the first that runs. */
+static int choose_variant(const char *name, const struct variant **out, struct error *error)
+{
+    if (!name) {
+        const struct variant *variant = VARIANTS;
+        while (!runs(variant)) variant++; /* "portable" always runs */
+        *out = variant;
+        return SIMCLR_OK;
+    }
+    *out = find_variant(name);
+    if (!*out)
+        return error_set(error, SIMCLR_INVALID,
+                         "cpu backend: unknown variant '%s'; use amx, amx-emulated, avx512-bf16, avx512, avx2 or portable",
+                         name);
+    if (!runs(*out))
+        return error_set(error, SIMCLR_UNSUPPORTED, "cpu backend: this CPU cannot run the variant '%s'; leave it out "
+                         "to get the best that runs here", name);
+    return SIMCLR_OK;
+}
+
+/* ---- the table's plain entries ------------------------------------------------------------------------------- */
+static void destroy(struct backend *backend)
+{
+    struct cpu_backend *cpu = cpu_backend_of(backend);
+    for (int i = 0; cpu->scratch && i < cpu->threads; i++) memory_free(cpu->scratch[i]);
+    memory_free(cpu->scratch);
+    memory_free(cpu->partials);
+    memory_free(cpu);
+}
+
+static const char *description(const struct backend *backend)
+{
+    return cpu_backend_of_const(backend)->description;
+}
+
+static bool supports(const struct backend *backend, enum dtype dtype)
+{
+    (void)backend;
+    return dtype == DTYPE_F32 || dtype == DTYPE_BF16;
+}
+
+static enum dtype preferred(const struct backend *backend)
+{
+    const struct cpu_backend *cpu = cpu_backend_of_const(backend);
+    return cpu->tiles != CPU_TILES_NONE || cpu->level >= CPU_AVX512_BF16 ? DTYPE_BF16 : DTYPE_F32;
+}
+
+/* Every operation is finished when its call returns, so there is nothing to wait for. */
+static int synchronize(struct backend *backend, struct error *error)
+{
+    (void)backend;
+    (void)error;
+    return SIMCLR_OK;
+}
+
+static void *allocate(struct backend *backend, size_t bytes, struct error *error)
+{
+    (void)backend;
+    void *block = memory_allocate(bytes);
+    if (!block) error_no_memory(error, "tensors of the cpu backend", bytes);
+    return block;
+}
+
+static void release(struct backend *backend, void *block)
+{
+    (void)backend;
+    memory_free(block);
+}
+
+static const struct backend_ops CPU_OPS = {
+    .name = "cpu",
+    .destroy = destroy,
+    .description = description,
+    .supports = supports,
+    .preferred = preferred,
+    .sync = synchronize,
+    .allocate = allocate,
+    .release = release,
+};
+
+/* ---- creation ------------------------------------------------------------------------------------------------ */
+int cpu_reserve_scratch(struct cpu_backend *cpu, size_t bytes_per_thread, struct error *error)
+{
+    const size_t page = 4096;
+    if (bytes_per_thread > SIZE_MAX - page) return error_no_memory(error, "scratch", bytes_per_thread);
+    size_t bytes = (bytes_per_thread + page - 1) / page * page;
+    if (bytes <= cpu->scratch_bytes) return SIMCLR_OK;
+    /* A failure half-way leaves blocks that are longer than scratch_bytes says: harmless. */
+    for (int i = 0; i < cpu->threads; i++) {
+        void *block = memory_allocate(bytes);
+        if (!block) return error_no_memory(error, "scratch of the cpu backend", bytes);
+        memory_free(cpu->scratch[i]);
+        cpu->scratch[i] = block;
+    }
+    cpu->scratch_bytes = bytes;
+    return SIMCLR_OK;
+}
+
+static void describe(struct cpu_backend *cpu)
+{
+    static const char *const LEVELS[] = {"portable", "avx2", "avx512", "avx512-bf16"};
+    const char *bf16 = cpu->tiles == CPU_TILES_NATIVE ? "amx" : cpu->tiles == CPU_TILES_EMULATED ? "amx-emulated"
+                                                                                                : LEVELS[cpu->level];
+    const char *f32 = LEVELS[cpu->level > CPU_AVX512 ? CPU_AVX512 : cpu->level];
+    snprintf(cpu->description, sizeof cpu->description, "cpu, %d thread%s, %s (bf16), %s (float32)", cpu->threads,
+             cpu->threads == 1 ? "" : "s", bf16, f32);
+}
+
+int cpu_backend_create(const char *name, struct pool *pool, struct backend **out, struct error *error)
+{
+    *out = NULL;
+    const struct variant *variant;
+    int status = choose_variant(name, &variant, error);
+    if (status != SIMCLR_OK) return status;
+
+    struct cpu_backend *cpu = memory_allocate(sizeof *cpu);
+    if (!cpu) return error_no_memory(error, "the cpu backend", sizeof *cpu);
+    cpu->base.ops = &CPU_OPS;
+    cpu->base.pool = pool;
+    cpu->variant = variant->name;
+    cpu->level = variant->tiles == CPU_TILES_EMULATED ? cpu_detect_level() : variant->level;
+    cpu->tiles = variant->tiles;
+    cpu->threads = pool_threads(pool);
+    cpu->cache_bytes = cpu_detect_cache_bytes();
+    cpu->scratch = memory_array((size_t)cpu->threads, sizeof *cpu->scratch);
+    cpu->partials = memory_array((size_t)cpu->threads * CPU_PARTIALS, sizeof *cpu->partials);
+    if (!cpu->scratch || !cpu->partials) {
+        destroy(&cpu->base);
+        return error_no_memory(error, "the cpu backend", sizeof *cpu);
+    }
+    describe(cpu);
+    *out = &cpu->base;
+    return SIMCLR_OK;
+}
