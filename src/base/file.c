@@ -1,0 +1,201 @@
+/* base/file.c -- reading, folders and locks; atomic writing is in file_writer.c. */
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+static int read_exactly(int descriptor, uint8_t *block, size_t bytes, size_t *got)
+{
+    *got = 0;
+    while (*got < bytes) {
+        const ssize_t count = read(descriptor, block + *got, bytes - *got);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return errno;
+        if (count == 0)
+            break;
+        *got += (size_t)count;
+    }
+    return 0;
+}
+
+static int read_open_file(const char *path, int descriptor, size_t max_bytes, uint8_t **out, size_t *bytes, struct error *error)
+{
+    struct stat info;
+    if (fstat(descriptor, &info) != 0)
+        return error_set(error, SIMCLR_IO, "%s: cannot read: %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return error_set(error, SIMCLR_IO, "%s: is a folder or a device, but a file is needed", path);
+    if (info.st_size < 0 || (uint64_t)info.st_size > max_bytes)
+        return error_set(error, SIMCLR_DATA, "%s: has %lld bytes, more than the %zu that are accepted here", path,
+                         (long long)info.st_size, max_bytes);
+    uint8_t *block = memory_allocate((size_t)info.st_size + 1);
+    if (block == NULL)
+        return error_no_memory(error, path, (size_t)info.st_size + 1);
+    const int failure = read_exactly(descriptor, block, (size_t)info.st_size, bytes);
+    if (failure != 0) {
+        memory_free(block);
+        return error_set(error, SIMCLR_IO, "%s: cannot read: %s", path, strerror(failure));
+    }
+    *out = block;
+    return SIMCLR_OK;
+}
+
+int file_read(const char *path, size_t max_bytes, uint8_t **out, size_t *bytes, struct error *error)
+{
+    *out = NULL;
+    *bytes = 0;
+    /* O_NONBLOCK: opening a FIFO that nobody writes to must not hang before fstat can refuse it. */
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0)
+        return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
+    const int status = read_open_file(path, descriptor, max_bytes, out, bytes, error);
+    close(descriptor);
+    return status;
+}
+
+bool file_exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+bool file_is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+int64_t file_size(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 ? (int64_t)info.st_size : -1;
+}
+
+int file_make_folder(const char *path, struct error *error)
+{
+    char *copy = memory_string(path);
+    if (copy == NULL)
+        return error_no_memory(error, "a path", strlen(path) + 1);
+    int status = SIMCLR_OK;
+    for (char *at = copy + 1; status == SIMCLR_OK && copy[0] != '\0'; at++) {
+        const char saved = *at;
+        if (saved != '/' && saved != '\0')
+            continue;
+        *at = '\0';
+        if (mkdir(copy, 0777) != 0 && !(errno == EEXIST && file_is_folder(copy)) && !file_is_folder(copy))
+            status = error_set(error, SIMCLR_IO, "%s: cannot make folder: %s", copy, strerror(errno));
+        *at = saved;
+        if (saved == '\0')
+            break;
+    }
+    memory_free(copy);
+    return status;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool append_name(struct file_list *list, size_t *capacity, const char *name)
+{
+    if (list->count == *capacity) {
+        const size_t larger = *capacity == 0 ? 64 : 2 * *capacity;
+        char **names = memory_grow(list->names, list->count, larger, sizeof *names);
+        if (names == NULL)
+            return false;
+        list->names = names;
+        *capacity = larger;
+    }
+    char *copy = memory_string(name);
+    if (copy == NULL)
+        return false;
+    list->names[list->count++] = copy;
+    return true;
+}
+
+int file_list_folder(const char *path, struct file_list *out, struct error *error)
+{
+    *out = (struct file_list){0};
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return error_set(error, SIMCLR_IO, "%s: cannot list folder: %s", path, strerror(errno));
+    size_t capacity = 0;
+    int status = SIMCLR_OK;
+    const struct dirent *entry;
+    errno = 0;
+    while (status == SIMCLR_OK && (entry = readdir(folder)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && !append_name(out, &capacity, entry->d_name))
+            status = error_no_memory(error, "a list of files", out->count * sizeof *out->names);
+        errno = 0;
+    }
+    if (status == SIMCLR_OK && errno != 0)
+        status = error_set(error, SIMCLR_IO, "%s: cannot list folder: %s", path, strerror(errno));
+    closedir(folder);
+    if (status != SIMCLR_OK)
+        file_list_free(out);
+    else if (out->count > 1)
+        qsort(out->names, out->count, sizeof *out->names, compare_names);
+    return status;
+}
+
+void file_list_free(struct file_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        memory_free(list->names[i]);
+    memory_free(list->names);
+    *list = (struct file_list){0};
+}
+
+char *file_join(const char *folder, const char *name)
+{
+    const size_t folder_length = strlen(folder), name_length = strlen(name);
+    const bool slash = folder_length > 0 && folder[folder_length - 1] != '/';
+    char *path = memory_allocate(folder_length + slash + name_length + 1);
+    if (path == NULL)
+        return NULL;
+    memcpy(path, folder, folder_length);
+    if (slash)
+        path[folder_length] = '/';
+    memcpy(path + folder_length + slash, name, name_length + 1);
+    return path;
+}
+
+int file_lock_folder(const char *folder, int *lock, struct error *error)
+{
+    *lock = -1;
+    char *path = file_join(folder, ".lock");
+    if (path == NULL)
+        return error_no_memory(error, "a path", strlen(folder) + 7);
+    int status = SIMCLR_OK;
+    const int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor < 0) {
+        status = error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
+    } else if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+        status = errno == EWOULDBLOCK
+                     ? error_set(error, SIMCLR_BUSY, "%s: in use by another process: wait for it or choose another folder", folder)
+                     : error_set(error, SIMCLR_IO, "%s: cannot lock: %s", path, strerror(errno));
+        close(descriptor);
+    } else {
+        *lock = descriptor;
+    }
+    memory_free(path);
+    return status;
+}
+
+void file_unlock(int *lock)
+{
+    if (*lock >= 0)
+        close(*lock); /* closing the last descriptor releases the flock */
+    *lock = -1;
+}

@@ -1,0 +1,154 @@
+/* base/file_writer.c -- atomic writing: a temporary file in the same folder, fsync, rename, fsync of the folder.
+ *
+ * A path that names a device or a pipe (/dev/stdout) is written directly: renaming over it would replace it. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+struct file_writer {
+    char *path;
+    char *temporary; /* NULL: writing directly */
+    FILE *stream;
+    int failure;     /* errno of the first write that failed */
+};
+
+enum { TEMPORARY_SUFFIX_MAX = 48, ATTEMPTS = 100 };
+
+/* Opens "<path>.tmp-<pid>-<n>" exclusively; a leftover of a killed process that had the same number is passed over. */
+static int open_temporary(struct file_writer *writer)
+{
+    const size_t bytes = strlen(writer->path) + TEMPORARY_SUFFIX_MAX;
+    writer->temporary = memory_allocate(bytes);
+    if (writer->temporary == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        snprintf(writer->temporary, bytes, "%s.tmp-%ld-%d", writer->path, (long)getpid(), attempt);
+        const int descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (descriptor >= 0 || errno != EEXIST)
+            return descriptor;
+    }
+    return -1;
+}
+
+static void writer_free(struct file_writer **writer)
+{
+    memory_free((*writer)->path);
+    memory_free((*writer)->temporary);
+    memory_free(*writer);
+    *writer = NULL;
+}
+
+int file_writer_open(struct file_writer **out, const char *path, struct error *error)
+{
+    *out = NULL;
+    if (file_is_folder(path))
+        return error_set(error, SIMCLR_IO, "%s: is a folder, but a file is to be written", path);
+    struct file_writer *writer = memory_allocate(sizeof *writer);
+    if (writer == NULL)
+        return error_no_memory(error, path, sizeof *writer);
+    writer->path = memory_string(path);
+    int descriptor = -1;
+    struct stat info;
+    if (writer->path == NULL)
+        errno = ENOMEM;
+    else if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    else
+        descriptor = open_temporary(writer);
+    if (descriptor >= 0)
+        writer->stream = fdopen(descriptor, "wb");
+    if (writer->stream == NULL) {
+        const int failure = errno;
+        if (descriptor >= 0) {
+            close(descriptor);
+            if (writer->temporary != NULL)
+                unlink(writer->temporary);
+        }
+        writer_free(&writer);
+        return error_set(error, failure == ENOMEM ? SIMCLR_NO_MEMORY : SIMCLR_IO, "%s: cannot write: %s", path, strerror(failure));
+    }
+    *out = writer;
+    return SIMCLR_OK;
+}
+
+void file_writer_write(struct file_writer *writer, const void *bytes, size_t count)
+{
+    if (writer->failure == 0 && count > 0 && fwrite(bytes, 1, count, writer->stream) != count)
+        writer->failure = errno != 0 ? errno : EIO;
+}
+
+FILE *file_writer_stream(struct file_writer *writer)
+{
+    return writer->stream;
+}
+
+/* A rename is durable only once the folder that holds the name is. Not every file system can do it; then nothing more can be done. */
+static void sync_folder_of(const char *path)
+{
+    char *folder = memory_string(path);
+    if (folder == NULL)
+        return;
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL)
+        slash[slash == folder] = '\0';
+    const int descriptor = open(slash == NULL ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        fsync(descriptor);
+        close(descriptor);
+    }
+    memory_free(folder);
+}
+
+int file_writer_commit(struct file_writer **writer_pointer, struct error *error)
+{
+    struct file_writer *writer = *writer_pointer;
+    int failure = writer->failure;
+    errno = 0;
+    if (failure == 0 && (ferror(writer->stream) || fflush(writer->stream) != 0))
+        failure = errno != 0 ? errno : EIO;
+    if (failure == 0 && writer->temporary != NULL && fsync(fileno(writer->stream)) != 0)
+        failure = errno;
+    errno = 0;
+    if (fclose(writer->stream) != 0 && failure == 0)
+        failure = errno != 0 ? errno : EIO;
+    if (failure == 0 && writer->temporary != NULL && rename(writer->temporary, writer->path) != 0)
+        failure = errno;
+    int status = SIMCLR_OK;
+    if (failure != 0) {
+        if (writer->temporary != NULL)
+            unlink(writer->temporary);
+        status = error_set(error, SIMCLR_IO, "%s: cannot write: %s", writer->path, strerror(failure));
+    } else if (writer->temporary != NULL) {
+        sync_folder_of(writer->path);
+    }
+    writer_free(writer_pointer);
+    return status;
+}
+
+void file_writer_abort(struct file_writer **writer)
+{
+    if (writer == NULL || *writer == NULL)
+        return;
+    fclose((*writer)->stream);
+    if ((*writer)->temporary != NULL)
+        unlink((*writer)->temporary);
+    writer_free(writer);
+}
+
+int file_write_atomic(const char *path, const void *bytes, size_t count, struct error *error)
+{
+    struct file_writer *writer;
+    const int status = file_writer_open(&writer, path, error);
+    if (status != SIMCLR_OK)
+        return status;
+    file_writer_write(writer, bytes, count);
+    return file_writer_commit(&writer, error);
+}

@@ -1,0 +1,259 @@
+/* base/pool.c -- one job at a time, published by raising `generation`; threads spin for it, then sleep on a futex.
+ *
+ * All shared state is C11 atomics or written only while every worker is known to be idle (between `pending`
+ * reaching 0 and the next generation), so the pool is clean under ThreadSanitizer. */
+#include "base/pool.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+enum { SPINS = 2000, THREADS_MAX = 1024 }; /* about 50 microseconds of spinning */
+
+/* A word to wait on: a change is published with signal_raise or signal_lower. */
+struct signal {
+    _Alignas(64) atomic_uint value;
+    atomic_uint sleepers;
+};
+
+struct worker {
+    struct pool *pool;
+    int thread;
+    pthread_t handle;
+};
+
+struct pool {
+    struct signal generation; /* raised once per job, and once to stop */
+    struct signal pending;    /* workers that have not finished the job */
+    struct signal phase;      /* raised by the last thread to reach the barrier */
+    _Alignas(64) atomic_int_fast64_t next; /* next index to hand out */
+    _Alignas(64) atomic_int arrived;       /* threads waiting at the barrier */
+    /* the job: exactly one of task and part is set; both NULL means stop */
+    pool_task *task;
+    pool_part *part;
+    void *context;
+    int64_t count;
+    int threads;
+    int started; /* workers that really run */
+    struct worker *workers;
+};
+
+/* What this thread is doing, so that nested calls run inline. Depth 0: nothing; 1: a task; 2: a nested one. */
+static _Thread_local const struct pool *current_pool;
+static _Thread_local int current_thread;
+static _Thread_local int current_depth;
+
+static void pause_cpu(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Returns once the value differs from `old`; gives the new value. */
+static unsigned signal_wait(struct signal *signal, unsigned old)
+{
+    for (int spin = 0; spin < SPINS; spin++) {
+        const unsigned value = atomic_load_explicit(&signal->value, memory_order_acquire);
+        if (value != old)
+            return value;
+        pause_cpu();
+    }
+    atomic_fetch_add(&signal->sleepers, 1);
+    unsigned value;
+    while ((value = atomic_load(&signal->value)) == old)
+        syscall(SYS_futex, &signal->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
+    atomic_fetch_sub(&signal->sleepers, 1);
+    return value;
+}
+
+static void signal_wake(struct signal *signal)
+{
+    if (atomic_load(&signal->sleepers) > 0)
+        syscall(SYS_futex, &signal->value, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static void signal_raise(struct signal *signal)
+{
+    atomic_fetch_add(&signal->value, 1);
+    signal_wake(signal);
+}
+
+static void signal_wait_zero(struct signal *signal)
+{
+    unsigned value = atomic_load_explicit(&signal->value, memory_order_acquire);
+    while (value != 0)
+        value = signal_wait(signal, value);
+}
+
+static void work(struct pool *pool, int thread)
+{
+    current_pool = pool;
+    current_thread = thread;
+    current_depth = 1;
+    if (pool->part != NULL) {
+        pool->part(pool->context, thread, pool->threads);
+    } else {
+        int64_t index;
+        while ((index = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed)) < pool->count)
+            pool->task(pool->context, index, thread);
+    }
+    current_depth = 0;
+    current_pool = NULL;
+}
+
+static void *worker_main(void *argument)
+{
+    const struct worker *worker = argument;
+    struct pool *pool = worker->pool;
+    unsigned generation = 0;
+    for (;;) {
+        generation = signal_wait(&pool->generation, generation);
+        if (pool->task == NULL && pool->part == NULL)
+            return NULL;
+        work(pool, worker->thread);
+        /* The caller may wait for any value above 0; only the last change needs to wake it. */
+        if (atomic_fetch_sub(&pool->pending.value, 1) == 1)
+            signal_wake(&pool->pending);
+    }
+}
+
+/* Publishes the job, works as thread 0, waits for the others. */
+static void run_job(struct pool *pool, int64_t count, pool_task *task, pool_part *part, void *context)
+{
+    pool->task = task;
+    pool->part = part;
+    pool->context = context;
+    pool->count = count;
+    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    if (pool->started > 0) {
+        atomic_store(&pool->pending.value, (unsigned)pool->started);
+        signal_raise(&pool->generation);
+    }
+    if (task == NULL && part == NULL)
+        return; /* stop: workers leave without reporting */
+    work(pool, 0);
+    signal_wait_zero(&pool->pending);
+}
+
+void pool_run(struct pool *pool, int64_t count, pool_task *task, void *context)
+{
+    if (count <= 0)
+        return;
+    if (current_depth == 0) {
+        run_job(pool, count, task, NULL, context);
+        return;
+    }
+    const int thread = current_pool == pool ? current_thread : 0; /* its own scratch, where tasks keep any */
+    current_depth++;
+    for (int64_t index = 0; index < count; index++)
+        task(context, index, thread);
+    current_depth--;
+}
+
+void pool_split(struct pool *pool, pool_part *part, void *context)
+{
+    if (current_depth == 0) {
+        run_job(pool, 0, NULL, part, context);
+        return;
+    }
+    current_depth++;
+    part(context, 0, 1);
+    current_depth--;
+}
+
+void pool_barrier(struct pool *pool)
+{
+    if (pool->threads == 1 || current_depth != 1)
+        return;
+    const unsigned phase = atomic_load(&pool->phase.value);
+    if (atomic_fetch_add(&pool->arrived, 1) + 1 == pool->threads) {
+        atomic_store(&pool->arrived, 0);
+        signal_raise(&pool->phase);
+    } else {
+        signal_wait(&pool->phase, phase);
+    }
+}
+
+int pool_threads(const struct pool *pool)
+{
+    return pool->threads;
+}
+
+int pool_available_cpus(void)
+{
+    enum { SETS = 16 }; /* 16 * 1024 CPUs */
+    cpu_set_t sets[SETS];
+    memset(sets, 0, sizeof sets);
+    int cpus = 0;
+    if (sched_getaffinity(0, sizeof sets, sets) == 0)
+        cpus = CPU_COUNT_S(sizeof sets, sets);
+    return cpus < 1 ? 1 : cpus;
+}
+
+/* Signals belong to the caller's threads: the workers start with all of them blocked. */
+static int start_workers(struct pool *pool, struct error *error)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = 0;
+    for (int thread = 1; thread < pool->threads && failure == 0; thread++) {
+        struct worker *worker = &pool->workers[thread - 1];
+        worker->pool = pool;
+        worker->thread = thread;
+        failure = pthread_create(&worker->handle, NULL, worker_main, worker);
+        pool->started += failure == 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure != 0)
+        return error_set(error, SIMCLR_NO_MEMORY, "cannot start thread %d of %d (%s): ask for fewer with --threads",
+                         pool->started + 2, pool->threads, strerror(failure));
+    return SIMCLR_OK;
+}
+
+int pool_create(struct pool **out, int threads, struct error *error)
+{
+    *out = NULL;
+    if (threads < 0 || threads > THREADS_MAX)
+        return error_set(error, SIMCLR_INVALID, "threads is %d: give 1 to %d, or 0 for one per CPU", threads, THREADS_MAX);
+    if (threads == 0)
+        threads = pool_available_cpus() < THREADS_MAX ? pool_available_cpus() : THREADS_MAX;
+    struct pool *pool = memory_allocate(sizeof *pool);
+    if (pool == NULL)
+        return error_no_memory(error, "the thread pool", sizeof *pool);
+    pool->threads = threads;
+    pool->workers = memory_array((size_t)threads, sizeof *pool->workers);
+    int status = pool->workers == NULL ? error_no_memory(error, "the thread pool", (size_t)threads * sizeof *pool->workers)
+                                       : start_workers(pool, error);
+    if (status != SIMCLR_OK) {
+        pool_destroy(&pool);
+        return status;
+    }
+    *out = pool;
+    return SIMCLR_OK;
+}
+
+void pool_destroy(struct pool **pool)
+{
+    if (pool == NULL || *pool == NULL)
+        return;
+    run_job(*pool, 0, NULL, NULL, NULL);
+    for (int i = 0; i < (*pool)->started; i++)
+        pthread_join((*pool)->workers[i].handle, NULL);
+    memory_free((*pool)->workers);
+    memory_free(*pool);
+    *pool = NULL;
+}
