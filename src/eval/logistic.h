@@ -18,7 +18,7 @@ int logistic_fit(struct backend *backend, const struct logistic_args *args, doub
 
 /* The sweep: holds out a seeded, class-balanced tenth of the TRAINING rows, fits the rest for each l2 in a log-spaced grid, picks the best
  * held-out top-1, refits on everything. Features are standardised by training mean and std inside. */
-struct logistic_sweep { double l2, held_out_top1; double *weight, *bias; /* new blocks */ double *mean, *scale; int iterations; };
+struct logistic_sweep { double l2, held_out_top1; double *weight, *bias; /* new blocks */ double *mean, *scale; };
 int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out, struct error *error);
 void logistic_sweep_free(struct logistic_sweep *sweep);
 /* logits [rows][classes] of standardised features. */

@@ -1,0 +1,188 @@
+/* eval/diagnostics.c -- alignment, uniformity, RankMe and the spread of features. */
+#include "eval/diagnostics.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "base/memory.h"
+
+/* Unit rows in double; a zero row stays zero. */
+static void normalize_rows(double *u, const float *h, int rows, int dim)
+{
+    for (int i = 0; i < rows; i++) {
+        double sum = 0;
+        for (int d = 0; d < dim; d++) sum += (double)h[(size_t)i * dim + d] * (double)h[(size_t)i * dim + d];
+        const double scale = sum > 0 ? 1 / sqrt(sum) : 0;
+        for (int d = 0; d < dim; d++) u[(size_t)i * dim + d] = (double)h[(size_t)i * dim + d] * scale;
+    }
+}
+
+static double squared_distance(const double *a, const double *b, int dim)
+{
+    double sum = 0;
+    for (int d = 0; d < dim; d++) sum += (a[d] - b[d]) * (a[d] - b[d]);
+    return sum;
+}
+
+static double feature_spread(const double *u, int rows, int dim)
+{
+    double total = 0;
+    for (int d = 0; d < dim; d++) {
+        double sum = 0, squares = 0;
+        for (int i = 0; i < rows; i++) {
+            sum += u[(size_t)i * dim + d];
+            squares += u[(size_t)i * dim + d] * u[(size_t)i * dim + d];
+        }
+        const double variance = squares / rows - (sum / rows) * (sum / rows);
+        total += variance > 0 ? sqrt(variance) : 0;
+    }
+    return total / dim;
+}
+
+/* Gram matrix of the smaller side: its eigenvalues are the squared singular values of h. */
+static void gram(double *g, const float *h, int rows, int dim)
+{
+    const bool by_row = rows < dim;
+    const int n = by_row ? rows : dim;
+    for (int i = 0; i < n * n; i++) g[i] = 0;
+    if (by_row) {
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j <= i; j++) {
+                double sum = 0;
+                for (int d = 0; d < dim; d++) sum += (double)h[(size_t)i * dim + d] * (double)h[(size_t)j * dim + d];
+                g[(size_t)i * n + j] = g[(size_t)j * n + i] = sum;
+            }
+        return;
+    }
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < dim; i++) {
+            const double value = (double)h[(size_t)r * dim + i];
+            for (int j = 0; j < dim; j++) g[(size_t)i * n + j] += value * (double)h[(size_t)r * dim + j];
+        }
+}
+
+/* Householder reduction of a symmetric matrix to tridiagonal form (diagonal d, off-diagonal e). */
+static void tridiagonalize(double *a, int n, double *d, double *e)
+{
+    for (int i = n - 1; i > 0; i--) {
+        double *row = a + (size_t)i * n, scale = 0, h = 0;
+        for (int k = 0; k < i; k++) scale += fabs(row[k]);
+        if (i == 1 || scale == 0) {
+            e[i] = row[i - 1];
+            continue;
+        }
+        for (int k = 0; k < i; k++) {
+            row[k] /= scale;
+            h += row[k] * row[k];
+        }
+        const double f = row[i - 1], g = f >= 0 ? -sqrt(h) : sqrt(h);
+        e[i] = scale * g;
+        h -= f * g;
+        row[i - 1] = f - g;
+        double sum = 0;
+        for (int j = 0; j < i; j++) {
+            double dot = 0;
+            for (int k = 0; k <= j; k++) dot += a[(size_t)j * n + k] * row[k];
+            for (int k = j + 1; k < i; k++) dot += a[(size_t)k * n + j] * row[k];
+            e[j] = dot / h;
+            sum += e[j] * row[j];
+        }
+        const double half = sum / (h + h);
+        for (int j = 0; j < i; j++) e[j] -= half * row[j];
+        for (int j = 0; j < i; j++)
+            for (int k = 0; k <= j; k++) a[(size_t)j * n + k] -= row[j] * e[k] + e[j] * row[k];
+    }
+    for (int i = 0; i < n; i++) d[i] = a[(size_t)i * n + i];
+    e[0] = 0;
+}
+
+/* Eigenvalues of a symmetric tridiagonal matrix by implicit QL; false if an eigenvalue does not settle. */
+static bool tridiagonal_eigenvalues(double *d, double *e, int n)
+{
+    for (int i = 1; i < n; i++) e[i - 1] = e[i];
+    e[n - 1] = 0;
+    for (int l = 0; l < n; l++) {
+        for (int round = 0;; round++) {
+            int m = l;
+            while (m < n - 1 && fabs(e[m]) > 1e-16 * (fabs(d[m]) + fabs(d[m + 1]))) m++;
+            if (m == l) break;
+            if (round == 60) return false;
+            double g = (d[l + 1] - d[l]) / (2 * e[l]), r = hypot(g, 1);
+            g = d[m] - d[l] + e[l] / (g + (g >= 0 ? r : -r));
+            double s = 1, c = 1, p = 0;
+            int i = m - 1;
+            for (; i >= l; i--) {
+                double f = s * e[i];
+                const double b = c * e[i];
+                r = hypot(f, g);
+                e[i + 1] = r;
+                if (r == 0) {
+                    d[i + 1] -= p;
+                    e[m] = 0;
+                    break;
+                }
+                s = f / r;
+                c = g / r;
+                g = d[i + 1] - p;
+                r = (d[i] - g) * s + 2 * c * b;
+                p = s * r;
+                d[i + 1] = g + p;
+                g = c * r - b;
+            }
+            if (r == 0 && i >= l) continue;
+            d[l] -= p;
+            e[l] = g;
+            e[m] = 0;
+        }
+    }
+    return true;
+}
+
+/* exp of the entropy of the singular values: how many directions the features really use. */
+static double rank_me(const double *eigenvalues, int count)
+{
+    double total = 0, entropy = 0;
+    for (int i = 0; i < count; i++) total += eigenvalues[i] > 0 ? sqrt(eigenvalues[i]) : 0;
+    if (!(total > 0)) return 1;
+    for (int i = 0; i < count; i++) {
+        const double p = (eigenvalues[i] > 0 ? sqrt(eigenvalues[i]) : 0) / total + 1e-7;
+        entropy -= p * log(p);
+    }
+    return exp(entropy);
+}
+
+int diagnostics_run(struct diagnostics *out, const float *h, int pairs, int dim, struct error *error)
+{
+    const int rows = 2 * pairs, side = rows < dim ? rows : dim;
+    if (pairs < 1 || dim < 1) return error_set(error, SIMCLR_INVALID, "diagnostics need at least one pair of features");
+    double *u = memory_array((size_t)rows * (size_t)dim, sizeof(double));
+    double *matrix = memory_array((size_t)side * (size_t)side, sizeof(double));
+    double *d = memory_array((size_t)side, sizeof(double)), *e = memory_array((size_t)side, sizeof(double));
+    int status = SIMCLR_OK;
+    if (!u || !matrix || !d || !e) {
+        status = error_no_memory(error, "diagnostics", (size_t)rows * (size_t)dim * sizeof(double));
+        goto done;
+    }
+    normalize_rows(u, h, rows, dim);
+    double alignment = 0, kernel = 0;
+    for (int i = 0; i < pairs; i++)
+        alignment += squared_distance(u + (size_t)i * dim, u + (size_t)(i + pairs) * dim, dim);
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < i; j++)
+            kernel += exp(-2 * squared_distance(u + (size_t)i * dim, u + (size_t)j * dim, dim));
+    out->alignment = alignment / pairs;
+    out->uniformity = log(kernel / (0.5 * rows * (rows - 1)));
+    out->feature_std = feature_spread(u, rows, dim);
+    gram(matrix, h, rows, dim);
+    tridiagonalize(matrix, side, d, e);
+    if (!tridiagonal_eigenvalues(d, e, side))
+        status = error_set(error, SIMCLR_INVALID, "diagnostics: the features hold non-finite values");
+    else
+        out->rankme = rank_me(d, side);
+done:
+    memory_free(u);
+    memory_free(matrix);
+    memory_free(d);
+    memory_free(e);
+    return status;
+}

@@ -1,0 +1,234 @@
+/* eval/knn.c -- exact weighted kNN: tiles of the similarity matrix by the backend's product, a heap per query. */
+#include "eval/knn.h"
+
+#include <math.h>
+
+#include "base/memory.h"
+
+enum { QUERY_TILE = 256, TRAIN_TILE = 4096 };
+
+/* One candidate neighbour; `worse` orders by similarity, ties by the higher row number, so that the result does
+ * not depend on the order in which tiles are visited. */
+struct neighbour {
+    float similarity;
+    int32_t row;
+};
+
+static bool worse(struct neighbour a, struct neighbour b)
+{
+    return a.similarity < b.similarity || (a.similarity == b.similarity && a.row > b.row);
+}
+
+/* heap[0] is the worst of the `count` kept so far. */
+static void heap_sift_down(struct neighbour *heap, int count, int at)
+{
+    for (;;) {
+        int child = 2 * at + 1;
+        if (child >= count) return;
+        if (child + 1 < count && worse(heap[child + 1], heap[child])) child += 1;
+        if (!worse(heap[child], heap[at])) return;
+        const struct neighbour swap = heap[at];
+        heap[at] = heap[child];
+        heap[child] = swap;
+        at = child;
+    }
+}
+
+static void heap_push(struct neighbour *heap, int *count, int capacity, struct neighbour item)
+{
+    if (*count == capacity) {
+        if (!worse(heap[0], item)) return;
+        heap[0] = item;
+        heap_sift_down(heap, capacity, 0);
+        return;
+    }
+    int at = (*count)++;
+    heap[at] = item;
+    while (at > 0 && worse(heap[at], heap[(at - 1) / 2])) {
+        const struct neighbour swap = heap[at];
+        heap[at] = heap[(at - 1) / 2];
+        heap[(at - 1) / 2] = swap;
+        at = (at - 1) / 2;
+    }
+}
+
+/* Sorts a heap in place, best first. */
+static void heap_sort(struct neighbour *heap, int count)
+{
+    for (int left = count; left > 1; left--) {
+        const struct neighbour last = heap[left - 1];
+        heap[left - 1] = heap[0];
+        heap[0] = last;
+        heap_sift_down(heap, left - 1, 0);
+    }
+}
+
+struct search {
+    const struct knn_args *args;
+    int k;
+    float *train_scale, *query_scale; /* 1 / |row| */
+    float *tile;                      /* [QUERY_TILE][TRAIN_TILE] products */
+    struct neighbour *heaps;          /* [query_count][k] */
+    int *counts;                      /* [query_count] */
+    int64_t query_begin, train_begin;
+    int train_rows;
+};
+
+static void row_scales(float *scale, const float *rows, int64_t count, int dim)
+{
+    for (int64_t i = 0; i < count; i++) {
+        double sum = 0;
+        for (int d = 0; d < dim; d++) sum += (double)rows[i * dim + d] * (double)rows[i * dim + d];
+        scale[i] = sum > 0 ? (float)(1.0 / sqrt(sum)) : 0.0f;
+    }
+}
+
+static void search_row(void *context, int64_t index, int thread)
+{
+    struct search *search = context;
+    (void)thread;
+    const int64_t query = search->query_begin + index;
+    struct neighbour *heap = search->heaps + query * search->k;
+    const float *products = search->tile + index * TRAIN_TILE;
+    for (int j = 0; j < search->train_rows; j++) {
+        const int64_t row = search->train_begin + j;
+        if (search->args->leave_out_self && row == query) continue;
+        const float similarity = products[j] * search->query_scale[query] * search->train_scale[row];
+        heap_push(heap, &search->counts[query], search->k, (struct neighbour){similarity, (int32_t)row});
+    }
+}
+
+static void search_run(struct backend *backend, struct search *search)
+{
+    const struct knn_args *args = search->args;
+    row_scales(search->train_scale, args->train, args->train_count, args->dim);
+    row_scales(search->query_scale, args->query, args->query_count, args->dim);
+    for (int64_t q = 0; q < args->query_count; q += QUERY_TILE) {
+        const int64_t query_left = args->query_count - q;
+        const int queries = (int)(query_left < QUERY_TILE ? query_left : QUERY_TILE);
+        for (int64_t t = 0; t < args->train_count; t += TRAIN_TILE) {
+            const int64_t train_left = args->train_count - t;
+            search->query_begin = q;
+            search->train_begin = t;
+            search->train_rows = (int)(train_left < TRAIN_TILE ? train_left : TRAIN_TILE);
+            const struct matmul_args product = {
+                .transpose_b = true, .m = queries, .n = search->train_rows, .k = args->dim, .alpha = 1,
+                .a = args->query + q * args->dim, .lda = args->dim,
+                .b = args->train + t * args->dim, .ldb = args->dim, .c = search->tile, .ldc = TRAIN_TILE,
+            };
+            backend->ops->matmul(backend, &product);
+            pool_run(backend->pool, queries, search_row, search);
+        }
+    }
+    for (int64_t q = 0; q < args->query_count; q++) heap_sort(search->heaps + q * search->k, search->counts[q]);
+}
+
+static void search_free(struct search *search)
+{
+    memory_free(search->train_scale);
+    memory_free(search->query_scale);
+    memory_free(search->tile);
+    memory_free(search->heaps);
+    memory_free(search->counts);
+}
+
+static int search_open(struct search *search, const struct knn_args *args, struct error *error)
+{
+    const int64_t rows = args->train_count - (args->leave_out_self ? 1 : 0);
+    *search = (struct search){.args = args, .k = (int)(args->k < rows ? args->k : rows)};
+    if (args->dim < 1 || args->k < 1 || rows < 1 || args->query_count < 1)
+        return error_set(error, SIMCLR_INVALID, "kNN needs at least one training row, one query and k >= 1");
+    if (args->train_count > INT32_MAX)
+        return error_set(error, SIMCLR_UNSUPPORTED, "kNN over more than %d rows is not supported", INT32_MAX);
+    search->train_scale = memory_array((size_t)args->train_count, sizeof(float));
+    search->query_scale = memory_array((size_t)args->query_count, sizeof(float));
+    search->tile = memory_array((size_t)QUERY_TILE * TRAIN_TILE, sizeof(float));
+    search->heaps = memory_array((size_t)args->query_count * (size_t)search->k, sizeof(struct neighbour));
+    search->counts = memory_array((size_t)args->query_count, sizeof(int));
+    if (search->train_scale && search->query_scale && search->tile && search->heaps && search->counts) return SIMCLR_OK;
+    search_free(search);
+    return error_no_memory(error, "kNN search", (size_t)args->query_count * (size_t)search->k * sizeof(struct neighbour));
+}
+
+int knn_neighbours(struct backend *backend, const struct knn_args *args, int32_t *neighbours, float *similarity,
+                   struct error *error)
+{
+    struct search search;
+    const int status = search_open(&search, args, error);
+    if (status != SIMCLR_OK) return status;
+    search_run(backend, &search);
+    for (int64_t q = 0; q < args->query_count; q++) {
+        for (int i = 0; i < args->k; i++) {
+            const bool found = i < search.counts[q];
+            const struct neighbour *item = &search.heaps[q * search.k + i];
+            neighbours[q * args->k + i] = found ? item->row : -1;
+            if (similarity) similarity[q * args->k + i] = found ? item->similarity : 0.0f;
+        }
+    }
+    search_free(&search);
+    return SIMCLR_OK;
+}
+
+/* The best class and the best five, ties to the lower class; classes without a vote come last. */
+static void rank_classes(const double *votes, int classes, int32_t *predicted, int32_t *top5)
+{
+    int32_t best[5] = {-1, -1, -1, -1, -1};
+    for (int32_t c = 0; c < classes; c++) {
+        int32_t item = c;
+        for (int i = 0; i < 5; i++) {
+            if (item < 0) break;
+            if (best[i] < 0 || votes[item] > votes[best[i]] || (votes[item] == votes[best[i]] && item < best[i])) {
+                const int32_t swap = best[i];
+                best[i] = item;
+                item = swap;
+            }
+        }
+    }
+    if (predicted) *predicted = best[0];
+    for (int i = 0; top5 && i < 5; i++) top5[i] = best[i];
+}
+
+int knn_classify(struct backend *backend, const struct knn_args *args, struct error *error)
+{
+    if (args->classes < 1 || !(args->temperature > 0))
+        return error_set(error, SIMCLR_INVALID, "kNN needs labels and a temperature above 0");
+    for (int64_t i = 0; i < args->train_count; i++)
+        if (args->train_labels[i] < 0 || args->train_labels[i] >= args->classes)
+            return error_set(error, SIMCLR_DATA, "kNN: training row %lld has no label", (long long)i);
+    struct search search;
+    const int status = search_open(&search, args, error);
+    if (status != SIMCLR_OK) return status;
+    double *scratch = memory_array((size_t)args->classes, sizeof(double));
+    if (!scratch) {
+        search_free(&search);
+        return error_no_memory(error, "kNN votes", (size_t)args->classes * sizeof(double));
+    }
+    search_run(backend, &search);
+    for (int64_t q = 0; q < args->query_count; q++) {
+        double *votes = args->votes ? args->votes + q * args->classes : scratch;
+        for (int c = 0; c < args->classes; c++) votes[c] = 0;
+        for (int i = 0; i < search.counts[q]; i++) {
+            const struct neighbour *item = &search.heaps[q * search.k + i];
+            votes[args->train_labels[item->row]] += exp((double)item->similarity / args->temperature);
+        }
+        rank_classes(votes, args->classes, args->predicted ? args->predicted + q : NULL,
+                     args->top5 ? args->top5 + q * 5 : NULL);
+    }
+    memory_free(scratch);
+    search_free(&search);
+    return SIMCLR_OK;
+}
+
+void interval_wilson(int64_t correct, int64_t count, double *low, double *high)
+{
+    if (count <= 0) {
+        *low = 0;
+        *high = 1;
+        return;
+    }
+    const double z = 1.959963984540054, n = (double)count, p = (double)correct / n;
+    const double centre = (p + z * z / (2 * n)) / (1 + z * z / n);
+    const double half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+    *low = correct == 0 ? 0 : centre - half;
+    *high = correct == count ? 1 : centre + half;
+}

@@ -1,0 +1,20 @@
+/* eval/lbfgs.h -- limited-memory BFGS (Nocedal 1980) with a weak-Wolfe line search by bisection (Lewis & Overton 2013). */
+#ifndef EVAL_LBFGS_H
+#define EVAL_LBFGS_H
+
+#include "base/error.h"
+
+/* Returns the objective at `point` [count] and fills `gradient` [count]. */
+typedef double lbfgs_function(void *context, const double *point, double *gradient);
+
+struct lbfgs_result {
+    double objective, gradient_norm;
+    int iterations;
+};
+
+/* Minimises from `point` (overwritten by the best point found) until the gradient norm falls below `tolerance` times
+ * max(1, its first value), the line search can make no more progress in floating point, or max_iterations. */
+int lbfgs_minimize(lbfgs_function *function, void *context, double *point, int count, int max_iterations, double tolerance,
+                   struct lbfgs_result *result, struct error *error);
+
+#endif

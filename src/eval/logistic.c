@@ -1,0 +1,331 @@
+/* eval/logistic.c -- the linear classifier on frozen features. */
+#include "eval/logistic.h"
+
+#include <math.h>
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "eval/lbfgs.h"
+
+enum { ROW_TILE = 2048 };
+
+/* One fit: products by the backend in float32, sums in double. */
+struct fit {
+    struct backend *backend;
+    const struct logistic_args *args;
+    float *weight;        /* [classes][dim], the point rounded to float */
+    float *logits;        /* [ROW_TILE][classes], then the softmax error */
+    float *tile_gradient; /* [classes][dim] of one tile */
+    double *loss;         /* [ROW_TILE] */
+    const double *bias;
+    int64_t begin;
+};
+
+static void fit_row(void *context, int64_t index, int thread)
+{
+    struct fit *fit = context;
+    (void)thread;
+    const int classes = fit->args->classes;
+    float *row = fit->logits + index * classes;
+    double largest = -INFINITY, sum = 0;
+    for (int c = 0; c < classes; c++) {
+        const double value = (double)row[c] + fit->bias[c];
+        if (value > largest) largest = value;
+    }
+    for (int c = 0; c < classes; c++) sum += exp((double)row[c] + fit->bias[c] - largest);
+    const int label = fit->args->labels[fit->begin + index];
+    fit->loss[index] = largest + log(sum) - ((double)row[label] + fit->bias[label]);
+    for (int c = 0; c < classes; c++) {
+        const double p = exp((double)row[c] + fit->bias[c] - largest) / sum;
+        row[c] = (float)(p - (c == label ? 1.0 : 0.0));
+    }
+}
+
+/* point: [classes][dim] weights, then [classes] biases. */
+static double fit_evaluate(void *context, const double *point, double *gradient)
+{
+    struct fit *fit = context;
+    const struct logistic_args *args = fit->args;
+    const int dim = args->dim, classes = args->classes;
+    const size_t weights = (size_t)classes * (size_t)dim;
+    double loss = 0, penalty = 0;
+    fit->bias = point + weights;
+    for (size_t i = 0; i < weights; i++) {
+        fit->weight[i] = (float)point[i];
+        penalty += point[i] * point[i];
+    }
+    for (size_t i = 0; i < weights + (size_t)classes; i++) gradient[i] = 0;
+    for (fit->begin = 0; fit->begin < args->rows; fit->begin += ROW_TILE) {
+        const int64_t left = args->rows - fit->begin;
+        const int rows = (int)(left < ROW_TILE ? left : ROW_TILE);
+        const float *x = args->x + fit->begin * dim;
+        const struct matmul_args forward = {
+            .transpose_b = true, .m = rows, .n = classes, .k = dim, .alpha = 1,
+            .a = x, .lda = dim, .b = fit->weight, .ldb = dim, .c = fit->logits, .ldc = classes,
+        };
+        fit->backend->ops->matmul(fit->backend, &forward);
+        pool_run(fit->backend->pool, rows, fit_row, fit);
+        for (int i = 0; i < rows; i++) {
+            loss += fit->loss[i];
+            for (int c = 0; c < classes; c++) gradient[weights + (size_t)c] += (double)fit->logits[(size_t)i * classes + c];
+        }
+        const struct matmul_args backward = {
+            .transpose_a = true, .m = classes, .n = dim, .k = rows, .alpha = 1,
+            .a = fit->logits, .lda = classes, .b = x, .ldb = dim, .c = fit->tile_gradient, .ldc = dim,
+        };
+        fit->backend->ops->matmul(fit->backend, &backward);
+        for (size_t i = 0; i < weights; i++) gradient[i] += (double)fit->tile_gradient[i];
+    }
+    const double scale = 1.0 / (double)args->rows;
+    for (size_t i = 0; i < weights; i++) gradient[i] = gradient[i] * scale + args->l2 * point[i];
+    for (int c = 0; c < classes; c++) gradient[weights + (size_t)c] *= scale;
+    return loss * scale + 0.5 * args->l2 * penalty;
+}
+
+static int fit_run(struct backend *backend, const struct logistic_args *args, double *point, struct lbfgs_result *result,
+                   struct error *error)
+{
+    if (args->rows < 1 || args->dim < 1 || args->classes < 2)
+        return error_set(error, SIMCLR_DATA, "a linear classifier needs labelled rows of at least two classes");
+    for (int64_t i = 0; i < args->rows; i++)
+        if (args->labels[i] < 0 || args->labels[i] >= args->classes)
+            return error_set(error, SIMCLR_DATA, "linear classifier: row %lld has no label", (long long)i);
+    const size_t weights = (size_t)args->classes * (size_t)args->dim;
+    struct fit fit = {.backend = backend, .args = args};
+    fit.weight = memory_array(weights, sizeof(float));
+    fit.tile_gradient = memory_array(weights, sizeof(float));
+    fit.logits = memory_array((size_t)ROW_TILE * (size_t)args->classes, sizeof(float));
+    fit.loss = memory_array(ROW_TILE, sizeof(double));
+    int status = SIMCLR_OK;
+    if (!fit.weight || !fit.tile_gradient || !fit.logits || !fit.loss)
+        status = error_no_memory(error, "linear classifier", weights * 2 * sizeof(float));
+    else
+        status = lbfgs_minimize(fit_evaluate, &fit, point, (int)(weights + (size_t)args->classes), args->max_iterations, 1e-6,
+                                result, error);
+    memory_free(fit.weight);
+    memory_free(fit.tile_gradient);
+    memory_free(fit.logits);
+    memory_free(fit.loss);
+    return status;
+}
+
+int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias, double *objective,
+                 struct error *error)
+{
+    const size_t weights = (size_t)args->classes * (size_t)args->dim;
+    double *point = memory_array(weights + (size_t)args->classes, sizeof(double));
+    if (!point) return error_no_memory(error, "linear classifier", weights * sizeof(double));
+    for (size_t i = 0; i < weights; i++) point[i] = weight[i];
+    for (int c = 0; c < args->classes; c++) point[weights + (size_t)c] = bias[c];
+    struct lbfgs_result result;
+    const int status = fit_run(backend, args, point, &result, error);
+    if (status == SIMCLR_OK) {
+        for (size_t i = 0; i < weights; i++) weight[i] = point[i];
+        for (int c = 0; c < args->classes; c++) bias[c] = point[weights + (size_t)c];
+        if (objective) *objective = result.objective;
+    }
+    memory_free(point);
+    return status;
+}
+
+/* ---- the l2 sweep ------------------------------------------------------------------------------------------ */
+
+/* The grid: l2 on standardised features, strongest first, so that each fit starts from a smoother neighbour. */
+static const double sweep_grid[] = {1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6};
+
+struct sweep {
+    struct backend *backend;
+    struct logistic_args fit, held; /* 90 % and 10 % of the training rows, standardised */
+    float *standardised;            /* [rows][dim] */
+    float *fit_x, *held_x;
+    int32_t *fit_labels, *held_labels;
+    float *logits;
+};
+
+static int sweep_standardize(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out, struct error *error)
+{
+    const int dim = args->dim;
+    out->mean = memory_array((size_t)dim, sizeof(double));
+    out->scale = memory_array((size_t)dim, sizeof(double));
+    sweep->standardised = memory_array((size_t)args->rows * (size_t)dim, sizeof(float));
+    if (!out->mean || !out->scale || !sweep->standardised)
+        return error_no_memory(error, "standardised features", (size_t)args->rows * (size_t)dim * sizeof(float));
+    double *squares = memory_array((size_t)dim, sizeof(double));
+    if (!squares) return error_no_memory(error, "standardised features", (size_t)dim * sizeof(double));
+    for (int64_t i = 0; i < args->rows; i++)
+        for (int d = 0; d < dim; d++) out->mean[d] += (double)args->x[i * dim + d];
+    for (int d = 0; d < dim; d++) out->mean[d] /= (double)args->rows;
+    for (int64_t i = 0; i < args->rows; i++)
+        for (int d = 0; d < dim; d++) {
+            const double centred = (double)args->x[i * dim + d] - out->mean[d];
+            squares[d] += centred * centred;
+        }
+    for (int d = 0; d < dim; d++) {
+        const double deviation = sqrt(squares[d] / (double)args->rows);
+        out->scale[d] = deviation > 1e-12 ? 1 / deviation : 0; /* a constant feature says nothing */
+    }
+    memory_free(squares);
+    for (int64_t i = 0; i < args->rows; i++)
+        for (int d = 0; d < dim; d++)
+            sweep->standardised[i * dim + d] = (float)(((double)args->x[i * dim + d] - out->mean[d]) * out->scale[d]);
+    return SIMCLR_OK;
+}
+
+/* A seeded tenth of every class is held out; classes with a single row stay in the fitting part. */
+static int sweep_split(struct sweep *sweep, const struct logistic_args *args, uint64_t seed, struct error *error)
+{
+    const int dim = args->dim;
+    const size_t rows = (size_t)args->rows;
+    int64_t *order = memory_array(rows, sizeof *order);
+    int64_t *seen = memory_array((size_t)args->classes, sizeof *seen), *sizes = memory_array((size_t)args->classes, sizeof *sizes);
+    sweep->fit_x = memory_array(rows * (size_t)dim, sizeof(float));
+    sweep->held_x = memory_array(rows * (size_t)dim, sizeof(float));
+    sweep->fit_labels = memory_array(rows, sizeof(int32_t));
+    sweep->held_labels = memory_array(rows, sizeof(int32_t));
+    const bool enough = order && seen && sizes && sweep->fit_x && sweep->held_x && sweep->fit_labels && sweep->held_labels;
+    int64_t fitted = 0, held = 0;
+    if (enough) {
+        struct rng rng = rng_open(seed, RNG_SPLIT, 0, 0, 0);
+        for (int64_t i = 0; i < args->rows; i++) {
+            order[i] = i;
+            sizes[args->labels[i]] += 1;
+        }
+        for (int64_t i = args->rows - 1; i > 0; i--) {
+            const int64_t j = rng_below(&rng, (uint32_t)(i + 1)), swap = order[i];
+            order[i] = order[j];
+            order[j] = swap;
+        }
+        for (int64_t i = 0; i < args->rows; i++) {
+            const int32_t label = args->labels[order[i]];
+            const bool hold = seen[label]++ < (sizes[label] + 5) / 10;
+            float *to = hold ? sweep->held_x + held * dim : sweep->fit_x + fitted * dim;
+            for (int d = 0; d < dim; d++) to[d] = sweep->standardised[order[i] * dim + d];
+            if (hold) sweep->held_labels[held++] = label;
+            else sweep->fit_labels[fitted++] = label;
+        }
+    }
+    memory_free(order);
+    memory_free(seen);
+    memory_free(sizes);
+    if (!enough) return error_no_memory(error, "held-out split", rows * (size_t)dim * sizeof(float));
+    sweep->fit = *args;
+    sweep->fit.x = sweep->fit_x;
+    sweep->fit.labels = sweep->fit_labels;
+    sweep->fit.rows = fitted;
+    sweep->held = *args;
+    sweep->held.x = sweep->held_x;
+    sweep->held.labels = sweep->held_labels;
+    sweep->held.rows = held;
+    return SIMCLR_OK;
+}
+
+static void linear_logits(struct backend *backend, const float *x, int64_t rows, int dim, int classes, const float *weight,
+                          const double *bias, float *logits)
+{
+    const struct matmul_args product = {
+        .transpose_b = true, .m = (int)rows, .n = classes, .k = dim, .alpha = 1,
+        .a = x, .lda = dim, .b = weight, .ldb = dim, .c = logits, .ldc = classes,
+    };
+    backend->ops->matmul(backend, &product);
+    for (int64_t i = 0; i < rows; i++)
+        for (int c = 0; c < classes; c++) logits[i * classes + c] += (float)bias[c];
+}
+
+static double held_out_top1(struct sweep *sweep, const double *weight, const double *bias, float *rounded)
+{
+    const struct logistic_args *held = &sweep->held;
+    const int classes = held->classes;
+    if (held->rows == 0) return 0;
+    for (size_t i = 0; i < (size_t)classes * (size_t)held->dim; i++) rounded[i] = (float)weight[i];
+    linear_logits(sweep->backend, held->x, held->rows, held->dim, classes, rounded, bias, sweep->logits);
+    int64_t correct = 0;
+    for (int64_t i = 0; i < held->rows; i++) {
+        int best = 0;
+        for (int c = 1; c < classes; c++)
+            if (sweep->logits[i * classes + c] > sweep->logits[i * classes + best]) best = c;
+        correct += best == held->labels[i];
+    }
+    return (double)correct / (double)held->rows;
+}
+
+static void sweep_close(struct sweep *sweep)
+{
+    memory_free(sweep->standardised);
+    memory_free(sweep->fit_x);
+    memory_free(sweep->held_x);
+    memory_free(sweep->fit_labels);
+    memory_free(sweep->held_labels);
+    memory_free(sweep->logits);
+}
+
+/* Fits every l2 of the grid on the fitting part and remembers the best on the held-out part. */
+static int sweep_choose(struct sweep *sweep, struct logistic_sweep *out, float *rounded, struct error *error)
+{
+    out->held_out_top1 = -1;
+    for (size_t i = 0; i < sizeof sweep_grid / sizeof *sweep_grid; i++) {
+        sweep->fit.l2 = sweep_grid[i];
+        const int status = logistic_fit(sweep->backend, &sweep->fit, out->weight, out->bias, NULL, error);
+        if (status != SIMCLR_OK) return status;
+        const double top1 = held_out_top1(sweep, out->weight, out->bias, rounded);
+        if (top1 > out->held_out_top1) {
+            out->held_out_top1 = top1;
+            out->l2 = sweep_grid[i];
+        }
+    }
+    return SIMCLR_OK;
+}
+
+int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out,
+                   struct error *error)
+{
+    struct sweep sweep = {.backend = backend};
+    const size_t weights = (size_t)args->classes * (size_t)args->dim;
+    *out = (struct logistic_sweep){0};
+    if (args->rows > UINT32_MAX) return error_set(error, SIMCLR_UNSUPPORTED, "linear: more than 2^32 rows are not supported");
+    int status = sweep_standardize(&sweep, args, out, error);
+    if (status == SIMCLR_OK) status = sweep_split(&sweep, args, seed, error);
+    float *rounded = memory_array(weights, sizeof(float));
+    sweep.logits = memory_array((size_t)args->rows * (size_t)args->classes, sizeof(float));
+    out->weight = memory_array(weights, sizeof(double));
+    out->bias = memory_array((size_t)args->classes, sizeof(double));
+    if (status == SIMCLR_OK && (!rounded || !sweep.logits || !out->weight || !out->bias))
+        status = error_no_memory(error, "linear classifier", weights * sizeof(double));
+    if (status == SIMCLR_OK) status = sweep_choose(&sweep, out, rounded, error);
+    if (status == SIMCLR_OK) { /* the chosen l2 once more, on all training rows */
+        struct logistic_args all = *args;
+        all.x = sweep.standardised;
+        all.l2 = out->l2;
+        status = logistic_fit(backend, &all, out->weight, out->bias, NULL, error);
+    }
+    memory_free(rounded);
+    sweep_close(&sweep);
+    if (status != SIMCLR_OK) logistic_sweep_free(out);
+    return status;
+}
+
+void logistic_sweep_free(struct logistic_sweep *sweep)
+{
+    memory_free(sweep->weight);
+    memory_free(sweep->bias);
+    memory_free(sweep->mean);
+    memory_free(sweep->scale);
+    *sweep = (struct logistic_sweep){0};
+}
+
+int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows, int dim, int classes,
+                     float *logits, struct error *error)
+{
+    float *tile = memory_array((size_t)ROW_TILE * (size_t)dim, sizeof(float));
+    float *weight = memory_array((size_t)classes * (size_t)dim, sizeof(float));
+    const bool enough = tile && weight;
+    for (size_t i = 0; enough && i < (size_t)classes * (size_t)dim; i++) weight[i] = (float)sweep->weight[i];
+    for (int64_t begin = 0; enough && begin < rows; begin += ROW_TILE) {
+        const int64_t count = rows - begin < ROW_TILE ? rows - begin : ROW_TILE;
+        for (int64_t i = 0; i < count * dim; i++)
+            tile[i] = (float)(((double)x[begin * dim + i] - sweep->mean[i % dim]) * sweep->scale[i % dim]);
+        linear_logits(backend, tile, count, dim, classes, weight, sweep->bias, logits + begin * classes);
+    }
+    memory_free(tile);
+    memory_free(weight);
+    return enough ? SIMCLR_OK : error_no_memory(error, "linear classifier", (size_t)ROW_TILE * (size_t)dim * sizeof(float));
+}

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Times one SimCLR training step in PyTorch: the yardstick of `simclr bench` and docs/performance.md.
+
+    tools/peer_step.py --network resnet18-cifar --batch 128 --precision bf16 --threads 2
+    tools/peer_step.py --network nt-xent --batch 4096
+
+The step: forward of 2N augmented views (dense random data, never zeros), NT-Xent, backward, SGD with momentum (torch's own
+fused or foreach kernel, kinder to PyTorch than a LARS written in Python). Every combination of memory format and
+eager/compile is tried and the best median is reported, in views per second as everywhere in this project. If tcmalloc is installed it
+is preloaded, which PyTorch's own tuning guide recommends. Needs torch and torchvision (pip); prints one JSON object.
+"""
+import argparse
+import ctypes.util
+import json
+import os
+import statistics
+import sys
+import time
+
+
+def preload_tcmalloc():
+    """Restarts this script with tcmalloc in front of malloc, once."""
+    library = ctypes.util.find_library("tcmalloc_minimal") or ctypes.util.find_library("tcmalloc")
+    if library and "tcmalloc" not in os.environ.get("LD_PRELOAD", ""):
+        os.environ["LD_PRELOAD"] = library
+        os.execv(sys.executable, [sys.executable] + sys.argv)
+    return bool(library)
+
+
+def build(network, width, dim):
+    import torch
+    import torchvision
+    from torch import nn
+
+    make = torchvision.models.resnet50 if network.startswith("resnet50") else torchvision.models.resnet18
+    block = torchvision.models.resnet.Bottleneck if network.startswith("resnet50") else torchvision.models.resnet.BasicBlock
+    if width == 1:
+        encoder = make()
+    else:
+        encoder = narrow_resnet(block, [3, 4, 6, 3] if network.startswith("resnet50") else [2, 2, 2, 2], width)
+    if network.endswith("cifar"):
+        encoder.conv1 = nn.Conv2d(3, encoder.conv1.out_channels, 3, 1, 1, bias=False)
+        encoder.maxpool = nn.Identity()
+    h = encoder.fc.in_features
+    encoder.fc = nn.Identity()
+    head = nn.Sequential(nn.Linear(h, h, bias=False), nn.BatchNorm1d(h), nn.ReLU(), nn.Linear(h, dim, bias=False), nn.BatchNorm1d(dim))
+    return nn.Sequential(encoder, head)
+
+
+def narrow_resnet(block, layers, width):
+    """torchvision's ResNet with every channel count times `width`."""
+    import torch
+    import torchvision
+    from torch import nn
+
+    model = torchvision.models.ResNet(block, layers)
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Conv2d):
+                inputs = child.in_channels if child.in_channels == 3 else int(child.in_channels * width)
+                setattr(module, name, nn.Conv2d(inputs, int(child.out_channels * width), child.kernel_size, child.stride, child.padding, bias=False))
+            elif isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.BatchNorm2d(int(child.num_features * width)))
+    model.fc = nn.Linear(int(model.fc.in_features * width), 1000)
+    return model
+
+
+def nt_xent(z, temperature):
+    import torch
+    import torch.nn.functional as functional
+
+    n = z.shape[0] // 2
+    u = functional.normalize(z.float(), dim=1)
+    s = u @ u.t() / temperature
+    s.fill_diagonal_(float("-inf"))
+    positive = torch.cat([torch.arange(n, 2 * n), torch.arange(n)])
+    return functional.cross_entropy(s, positive)
+
+
+def timed(step, seconds, at_least):
+    for _ in range(2):
+        step()
+    times, begin = [], time.perf_counter()
+    while len(times) < at_least or time.perf_counter() - begin < seconds:
+        t = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - t)
+    return statistics.median(times), len(times)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", default="resnet18-cifar", choices=["resnet18-cifar", "resnet50-cifar", "resnet18", "resnet50", "nt-xent"])
+    parser.add_argument("--width", type=float, default=1)
+    parser.add_argument("--batch", type=int, default=128, help="views per step (2N); for nt-xent: images N")
+    parser.add_argument("--image-size", type=int, default=0)
+    parser.add_argument("--precision", default="bf16", choices=["bf16", "float32"])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=15, help="per combination")
+    parser.add_argument("--steps", type=int, default=5, help="at least so many timed steps per combination")
+    parser.add_argument("--no-compile", action="store_true")
+    args = parser.parse_args()
+    tcmalloc = preload_tcmalloc()
+
+    import torch
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(1)
+    results = {}
+    if args.network == "nt-xent":
+        z = torch.randn(2 * args.batch, 128, requires_grad=True)
+        candidates = {"eager": nt_xent} if args.no_compile else {"eager": nt_xent, "compile": torch.compile(nt_xent)}
+        for name, loss in candidates.items():
+            def step(loss=loss):
+                z.grad = None
+                loss(z, 0.1).backward()
+            median, count = timed(step, args.seconds, args.steps)
+            results[name] = {"seconds": median, "steps": count}
+        best = min(results, key=lambda name: results[name]["seconds"])
+        print(json.dumps({"network": args.network, "images": args.batch, "threads": args.threads, "torch": torch.__version__,
+                          "tcmalloc": tcmalloc, "best": best, "milliseconds": 1e3 * results[best]["seconds"], "all": results}))
+        return
+
+    size = args.image_size or (32 if args.network.endswith("cifar") else 224)
+    for layout, memory_format in (("channels_last", torch.channels_last), ("contiguous", torch.contiguous_format)):
+        x = torch.rand(args.batch, 3, size, size).to(memory_format=memory_format)
+        for mode in ("eager",) if args.no_compile else ("eager", "compile"):
+            torch.manual_seed(1)
+            model = build(args.network, args.width, 128).to(memory_format=memory_format).train()
+            optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-6, foreach=True)
+            run = torch.compile(model) if mode == "compile" else model
+
+            def step():
+                optimizer.zero_grad(set_to_none=True)
+                with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16"):
+                    z = run(x)
+                nt_xent(z, 0.5).backward()
+                optimizer.step()
+
+            median, count = timed(step, args.seconds, args.steps)
+            results[f"{mode}/{layout}"] = {"seconds": median, "steps": count, "views_per_second": args.batch / median}
+            print(f"{mode}/{layout}: {args.batch / median:.1f} views/s", file=sys.stderr)
+    best = max(results, key=lambda name: results[name]["views_per_second"])
+    print(json.dumps({"network": args.network, "width": args.width, "views": args.batch, "image_size": size, "precision": args.precision,
+                      "threads": args.threads, "torch": torch.__version__, "tcmalloc": tcmalloc, "best": best,
+                      "views_per_second": results[best]["views_per_second"], "all": results}))
+
+
+if __name__ == "__main__":
+    main()
