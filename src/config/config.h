@@ -16,32 +16,59 @@ enum command {
     COMMAND_EMBED = 1 << 4, COMMAND_INFO = 1 << 5, COMMAND_BENCH = 1 << 6, COMMAND_DEMO = 1 << 7
 };
 
-/* All values with their types; strings are owned by the config (never NULL; "" = not given). */
+/* All values with their types; strings are owned by the config (never NULL; "" = not given).
+ *
+ * "auto": a number whose default_text is "auto" is stored as 0 where 0 is not a legal value (its minimum is above 0)
+ * and as -1 elsewhere, until the command resolves it (config_resolve). Text and choices hold the word itself. Fields
+ * that the command does not take hold the defaults of the first command that does, so every field may be read by
+ * every command. */
 struct config {
     enum command command;
     /* data */
-    char *data, *test_data, *out, *checkpoint, *recipe, *labels, *format; int64_t cache_memory; double max_bad; int64_t synthetic_images;
+    char *data, *test_data, *out, *checkpoint, *recipe, *labels, *format;
+    int64_t cache_memory, synthetic_images;
+    double max_bad;
     /* model */
-    int64_t depth; double width; char *stem; int64_t image_size; int64_t head_layers; int64_t head_dim; /* "none" = 0, "linear" = 1 accepted */
+    int64_t depth, image_size, head_layers, head_dim; /* head_layers: "none" = 0, "linear" = 1 accepted */
+    double width;
+    char *stem;
     /* views */
-    char *view_preset; char *crop_filter; double crop_probability, crop_area_min, crop_area_max, crop_ratio_min, crop_ratio_max, flip_probability,
-        jitter_probability, jitter_strength, brightness, contrast, saturation, hue, gray_probability, blur_probability, blur_sigma_min, blur_sigma_max,
-        solarize_probability; int64_t blur_radius; char *mean, *std; /* "r,g,b" or "" */
+    char *view_preset, *crop_filter, *mean, *std; /* mean, std: "r,g,b" or "" */
+    double crop_probability, crop_area_min, crop_area_max, crop_ratio_min, crop_ratio_max, flip_probability;
+    double jitter_probability, jitter_strength, brightness, contrast, saturation, hue, gray_probability;
+    double blur_probability, blur_sigma_min, blur_sigma_max, solarize_probability;
+    int64_t blur_radius;
     /* training */
-    int64_t batch, epochs; double warmup_epochs; char *optimizer; double learning_rate, momentum, weight_decay, trust; char *scaling; /* linear, sqrt */
-    double temperature; int64_t seed; char *precision, *device, *cpu; int64_t threads, workers;
+    char *optimizer, *scaling; /* scaling: linear, sqrt */
+    int64_t batch, epochs, seed, threads, workers;
+    double warmup_epochs, learning_rate, momentum, weight_decay, trust, temperature;
+    char *precision, *device, *cpu;
     /* a run */
-    bool resume, overwrite; int64_t save_every, keep, log_every, knn_every, knn_images, diagnostics_images; bool tensorboard;
+    bool resume, overwrite, tensorboard;
+    int64_t save_every, keep, log_every, knn_every, knn_images, diagnostics_images;
     /* evaluation */
-    int64_t knn_k; double knn_temperature; bool json, controls; double l2; int64_t iterations; char *features_out;
+    int64_t knn_k, iterations;
+    double knn_temperature, l2;
+    bool json, controls;
+    char *features_out;
     /* info, bench, demo */
-    bool memory; char *what; int64_t steps; double seconds;
+    bool memory;
+    char *what;
+    int64_t steps;
+    double seconds;
     /* one flag per option row: was it set by the command line (2), the recipe (1), or is it the default (0)? */
     unsigned char *origin;
+    /* What a recipe said that does not concern this command, one line each, for the log; "" = nothing. */
+    char *notes;
 };
 
-enum option_type { OPTION_STRING, OPTION_INTEGER, OPTION_NUMBER, OPTION_BOOLEAN, OPTION_CHOICE, OPTION_BYTES /* 8G, 512M */ };
+enum option_type {
+    OPTION_STRING, OPTION_INTEGER, OPTION_NUMBER, OPTION_BOOLEAN, OPTION_CHOICE,
+    OPTION_BYTES, /* int64_t; written 8G, 512M, 1.5G (powers of 1024) */
+    OPTION_RGB    /* char *: three numbers "r,g,b", or "" */
+};
 
+/* An option whose default differs between commands has one row for each default, all with the same field. */
 struct option_row {
     const char *name;        /* "learning-rate" */
     const char *argument;    /* "RATE" in --help; NULL for booleans (--x / --no-x) */
@@ -50,32 +77,51 @@ struct option_row {
     unsigned commands;       /* which commands take it */
     const char *default_text;/* what --help shows and what it starts from; "auto" values are resolved by the command */
     double minimum, maximum; /* inclusive, for numbers */
-    const char *choices;     /* "lars|sgd|adamw" */
+    const char *choices;     /* "lars|sgd|adamw"; for an integer the only values allowed */
+    const char *aliases;     /* words that stand for numbers: "none=0|linear=1" */
     const char *section;     /* "Data", "Views", "Model", "Training", "Run", "Evaluation" */
     const char *help;        /* one sentence */
-    bool matters;            /* changing it forbids resuming */
+    bool matters;            /* changing it forbids resuming; not threads or the CPU variant, which change only the
+                                order of sums */
+    bool required;           /* the command cannot start without it */
 };
 extern const struct option_row config_options[];
 extern const int config_option_count;
 
 int config_create(struct config **out, enum command command, struct error *error); /* defaults */
-void config_destroy(struct config **config);
-/* name without dashes. Unknown: SIMCLR_INVALID naming it and the nearest valid one; ill-typed or out of range: naming option, value, and what
- * is allowed. origin: 1 recipe, 2 command line; a lower origin never overrides a higher one. */
+int config_copy(struct config **out, const struct config *config, struct error *error);
+void config_destroy(struct config **config); /* nulls; NULL is fine */
+/* name without dashes. Unknown: SIMCLR_INVALID naming it and the nearest valid one; ill-typed or out of range: naming
+ * option, value, and what is allowed. origin: 1 recipe, 2 command line; a lower origin never overrides a higher one.
+ * "recipe" loads that file at once. */
 int config_set(struct config *config, const char *name, const char *value, int origin, struct error *error);
-/* YAML mapping of option names to scalars. Errors carry file:line:column; unknown key, wrong type, duplicate key, tab, nesting, anchors, several
- * documents, > 1 MiB are refused. Options that exist but belong to another command are ignored with a note. */
+/* YAML mapping of option names to scalars. Errors carry file:line:column; unknown key, wrong type, duplicate key, tab,
+ * nesting, anchors, several documents, > 1 MiB are refused. Options that exist but belong to another command are
+ * ignored with a note. */
 int config_load_recipe(struct config *config, const char *path, struct error *error);
 /* The same from memory: for fuzzing and for a checkpoint's stored configuration. */
-int config_parse_recipe(struct config *config, const char *text, size_t length, const char *name, int origin, struct error *error);
+int config_parse_recipe(struct config *config, const char *text, size_t length, const char *name, int origin,
+                        struct error *error);
+/* Gives an option that is still "auto" (or an empty text) the value found for this run; anything that was set stays. */
+int config_resolve(struct config *config, const char *name, const char *value, struct error *error);
+bool config_is_auto(const struct config *config, const char *name); /* false for names that the command does not take */
 /* Cross-option checks (temperature > 0, batch >= 2 for pretrain, data given ...). */
 int config_check(const struct config *config, struct error *error);
-/* Effective configuration as a YAML recipe that reproduces it: new string (memory_free). */
+/* Effective configuration as a YAML recipe that reproduces it: new string (memory_free), NULL without memory. */
 char *config_to_yaml(const struct config *config);
-/* Names of the rows that matter and differ between two configurations, comma separated; empty: resuming is fine. */
+/* Names of the rows that matter and differ between two configurations of one command, comma separated: new string
+ * (memory_free), NULL without memory; empty: resuming is fine. */
 char *config_differences(const struct config *a, const struct config *b);
 
 const char *command_name(enum command command);
 const char *command_summary(enum command command);
+int command_find(const char *name, enum command *out); /* SIMCLR_INVALID when there is none */
+int command_at(int index, enum command *out);          /* in the order of --help; SIMCLR_INVALID past the end */
+
+/* The row of `name` (dashes or underscores) that `command` takes, or NULL; its index is row - config_options. */
+const struct option_row *option_find(const char *name, enum command command);
+/* The name among the options of `command` that is nearest to `name` in edit distance (never NULL). */
+const char *option_nearest(const char *name, enum command command);
+const char *option_type_name(enum option_type type); /* "text", "integer", "number", ... */
 
 #endif
