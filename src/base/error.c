@@ -39,6 +39,7 @@ int error_prefix(struct error *error, const char *format, ...)
 
 int error_no_memory(struct error *error, const char *what, size_t bytes)
 {
-    return error_set(error, SIMCLR_NO_MEMORY, "no memory for %s (%zu bytes, %.1f MiB): free some memory or make the job smaller",
+    return error_set(error, SIMCLR_NO_MEMORY,
+                     "no memory for %s (%zu bytes, %.1f MiB): free some memory or make the job smaller",
                      what, bytes, (double)bytes / 1048576.0);
 }

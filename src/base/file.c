@@ -28,7 +28,8 @@ static int read_exactly(int descriptor, uint8_t *block, size_t bytes, size_t *go
     return 0;
 }
 
-static int read_open_file(const char *path, int descriptor, size_t max_bytes, uint8_t **out, size_t *bytes, struct error *error)
+static int read_open_file(const char *path, int descriptor, size_t max_bytes, uint8_t **out, size_t *bytes,
+                          struct error *error)
 {
     struct stat info;
     if (fstat(descriptor, &info) != 0)
@@ -83,16 +84,18 @@ int64_t file_size(const char *path)
 
 int file_make_folder(const char *path, struct error *error)
 {
+    if (path[0] == '\0')
+        return error_set(error, SIMCLR_IO, "cannot make a folder without a name: give a path");
     char *copy = memory_string(path);
     if (copy == NULL)
         return error_no_memory(error, "a path", strlen(path) + 1);
     int status = SIMCLR_OK;
-    for (char *at = copy + 1; status == SIMCLR_OK && copy[0] != '\0'; at++) {
+    for (char *at = copy + 1; status == SIMCLR_OK; at++) {
         const char saved = *at;
         if (saved != '/' && saved != '\0')
             continue;
         *at = '\0';
-        if (mkdir(copy, 0777) != 0 && !(errno == EEXIST && file_is_folder(copy)) && !file_is_folder(copy))
+        if (mkdir(copy, 0777) != 0 && !file_is_folder(copy))
             status = error_set(error, SIMCLR_IO, "%s: cannot make folder: %s", copy, strerror(errno));
         *at = saved;
         if (saved == '\0')
@@ -135,7 +138,8 @@ int file_list_folder(const char *path, struct file_list *out, struct error *erro
     const struct dirent *entry;
     errno = 0;
     while (status == SIMCLR_OK && (entry = readdir(folder)) != NULL) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && !append_name(out, &capacity, entry->d_name))
+        const bool listed = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+        if (listed && !append_name(out, &capacity, entry->d_name))
             status = error_no_memory(error, "a list of files", out->count * sizeof *out->names);
         errno = 0;
     }
@@ -182,9 +186,11 @@ int file_lock_folder(const char *folder, int *lock, struct error *error)
     if (descriptor < 0) {
         status = error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
     } else if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-        status = errno == EWOULDBLOCK
-                     ? error_set(error, SIMCLR_BUSY, "%s: in use by another process: wait for it or choose another folder", folder)
-                     : error_set(error, SIMCLR_IO, "%s: cannot lock: %s", path, strerror(errno));
+        if (errno == EWOULDBLOCK)
+            status = error_set(error, SIMCLR_BUSY,
+                               "%s: in use by another process: wait for it or choose another folder", folder);
+        else
+            status = error_set(error, SIMCLR_IO, "%s: cannot lock: %s", path, strerror(errno));
         close(descriptor);
     } else {
         *lock = descriptor;

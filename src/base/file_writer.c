@@ -73,7 +73,8 @@ int file_writer_open(struct file_writer **out, const char *path, struct error *e
                 unlink(writer->temporary);
         }
         writer_free(&writer);
-        return error_set(error, failure == ENOMEM ? SIMCLR_NO_MEMORY : SIMCLR_IO, "%s: cannot write: %s", path, strerror(failure));
+        return error_set(error, failure == ENOMEM ? SIMCLR_NO_MEMORY : SIMCLR_IO, "%s: cannot write: %s", path,
+                         strerror(failure));
     }
     *out = writer;
     return SIMCLR_OK;
@@ -90,7 +91,8 @@ FILE *file_writer_stream(struct file_writer *writer)
     return writer->stream;
 }
 
-/* A rename is durable only once the folder that holds the name is. Not every file system can do it; then nothing more can be done. */
+/* A rename is durable only once the folder that holds the name is. Not every file system can sync a folder; there
+ * nothing more can be done. */
 static void sync_folder_of(const char *path)
 {
     char *folder = memory_string(path);

@@ -228,7 +228,8 @@ int pool_create(struct pool **out, int threads, struct error *error)
 {
     *out = NULL;
     if (threads < 0 || threads > THREADS_MAX)
-        return error_set(error, SIMCLR_INVALID, "threads is %d: give 1 to %d, or 0 for one per CPU", threads, THREADS_MAX);
+        return error_set(error, SIMCLR_INVALID, "threads is %d: give 1 to %d, or 0 for one per CPU", threads,
+                         THREADS_MAX);
     if (threads == 0)
         threads = pool_available_cpus() < THREADS_MAX ? pool_available_cpus() : THREADS_MAX;
     struct pool *pool = memory_allocate(sizeof *pool);
@@ -236,8 +237,8 @@ int pool_create(struct pool **out, int threads, struct error *error)
         return error_no_memory(error, "the thread pool", sizeof *pool);
     pool->threads = threads;
     pool->workers = memory_array((size_t)threads, sizeof *pool->workers);
-    int status = pool->workers == NULL ? error_no_memory(error, "the thread pool", (size_t)threads * sizeof *pool->workers)
-                                       : start_workers(pool, error);
+    const int status = pool->workers == NULL ? error_no_memory(error, "the thread pool", sizeof *pool->workers)
+                                             : start_workers(pool, error);
     if (status != SIMCLR_OK) {
         pool_destroy(&pool);
         return status;

@@ -72,7 +72,13 @@ static size_t utf8_length(const unsigned char *at)
 {
     if (at[0] < 0x80)
         return 1;
-    const size_t length = at[0] >= 0xC2 && at[0] <= 0xDF ? 2 : (at[0] & 0xF0) == 0xE0 ? 3 : at[0] >= 0xF0 && at[0] <= 0xF4 ? 4 : 0;
+    size_t length = 0;
+    if (at[0] >= 0xC2 && at[0] <= 0xDF)
+        length = 2;
+    else if ((at[0] & 0xF0) == 0xE0)
+        length = 3;
+    else if (at[0] >= 0xF0 && at[0] <= 0xF4)
+        length = 4;
     for (size_t i = 1; i < length; i++)
         if ((at[i] & 0xC0) != 0x80)
             return 0;

@@ -1,0 +1,193 @@
+/* Files: whole or absent; folders; locks between processes. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+
+static char folder[] = "/tmp/simclr_test_file_XXXXXX";
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[200];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static size_t names_in_folder(void)
+{
+    struct file_list list;
+    assert_int_equal(file_list_folder(folder, &list, NULL), SIMCLR_OK);
+    const size_t count = list.count;
+    file_list_free(&list);
+    return count;
+}
+
+static void write_and_read(void **state)
+{
+    (void)state;
+    char *path = file_join(folder, "a.bin");
+    uint8_t *bytes;
+    size_t count;
+    struct error error;
+    assert_int_equal(file_write_atomic(path, "first\0second", 12, &error), SIMCLR_OK);
+    assert_int_equal(file_write_atomic(path, "hello\0", 6, &error), SIMCLR_OK);
+    assert_int_equal(names_in_folder(), 1);
+    assert_int_equal(file_size(path), 6);
+    assert_int_equal(file_read(path, 6, &bytes, &count, &error), SIMCLR_OK);
+    assert_int_equal(count, 6);
+    assert_memory_equal(bytes, "hello\0\0", 7); /* and one NUL after the end */
+    memory_free(bytes);
+    assert_int_equal(file_read(path, 5, &bytes, &count, &error), SIMCLR_DATA);
+    assert_null(bytes);
+    assert_non_null(strstr(error.text, "a.bin"));
+    assert_int_equal(file_read(folder, 100, &bytes, &count, &error), SIMCLR_IO);
+    unlink(path);
+    assert_int_equal(file_read(path, 100, &bytes, &count, &error), SIMCLR_IO);
+    assert_int_equal(file_size(path), -1);
+    assert_false(file_exists(path));
+    mkfifo(path, 0600);
+    assert_int_equal(file_read(path, 100, &bytes, &count, &error), SIMCLR_IO); /* refused, not waited for */
+    unlink(path);
+    memory_free(path);
+}
+
+static void abort_leaves_nothing(void **state)
+{
+    (void)state;
+    char *path = file_join(folder, "b.bin");
+    struct file_writer *writer;
+    struct error error;
+    assert_int_equal(file_writer_open(&writer, path, &error), SIMCLR_OK);
+    fprintf(file_writer_stream(writer), "%d", 42);
+    file_writer_abort(&writer);
+    assert_null(writer);
+    file_writer_abort(&writer);
+    assert_int_equal(names_in_folder(), 0);
+    assert_int_equal(file_write_atomic(path, "old", 3, &error), SIMCLR_OK);
+    assert_int_equal(file_writer_open(&writer, path, &error), SIMCLR_OK);
+    file_writer_write(writer, "new", 3);
+    assert_int_equal(names_in_folder(), 2);
+    file_writer_abort(&writer);
+    uint8_t *bytes;
+    size_t count;
+    assert_int_equal(file_read(path, 100, &bytes, &count, &error), SIMCLR_OK);
+    assert_memory_equal(bytes, "old", 4);
+    memory_free(bytes);
+    unlink(path);
+    memory_free(path);
+}
+
+static void failing_disk_is_reported(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    if (file_exists("/dev/full")) {
+        char block[10000] = {0}; /* more than one stdio buffer, so that the write itself fails */
+        assert_int_equal(file_write_atomic("/dev/full", block, sizeof block, &error), SIMCLR_IO);
+        assert_non_null(strstr(error.text, strerror(ENOSPC)));
+        assert_int_equal(file_write_atomic("/dev/full", "x", 1, &error), SIMCLR_IO); /* only the flush fails */
+        assert_true(file_exists("/dev/full"));
+        struct stat info;
+        assert_int_equal(stat("/dev/full", &info), 0);
+        assert_true(S_ISCHR(info.st_mode)); /* a device is written to, never replaced */
+    }
+    assert_int_equal(file_write_atomic("/nowhere/at/all", "x", 1, &error), SIMCLR_IO);
+    assert_non_null(strstr(error.text, "/nowhere/at/all"));
+    assert_int_equal(file_write_atomic(folder, "x", 1, &error), SIMCLR_IO);
+    char *path = file_join(folder, "gone/c.bin");
+    char *parent = file_join(folder, "gone");
+    struct file_writer *writer;
+    assert_int_equal(mkdir(parent, 0700), 0);
+    assert_int_equal(file_writer_open(&writer, path, &error), SIMCLR_OK);
+    file_writer_write(writer, "x", 1);
+    char command[200];
+    snprintf(command, sizeof command, "rm -rf '%s'", parent);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(file_writer_commit(&writer, &error), SIMCLR_IO); /* the rename fails */
+    assert_null(writer);
+    memory_free(path);
+    memory_free(parent);
+}
+
+static void folders(void **state)
+{
+    (void)state;
+    struct error error;
+    char *deep = file_join(folder, "x/y//z");
+    char *file = file_join(folder, "x/file");
+    char *below = file_join(file, "more");
+    assert_int_equal(file_make_folder(deep, &error), SIMCLR_OK);
+    assert_int_equal(file_make_folder(deep, &error), SIMCLR_OK);
+    assert_true(file_is_folder(deep));
+    assert_int_equal(file_write_atomic(file, "", 0, &error), SIMCLR_OK);
+    assert_false(file_is_folder(file));
+    assert_int_equal(file_make_folder(below, &error), SIMCLR_IO);
+    assert_int_equal(file_make_folder("", &error), SIMCLR_IO);
+    char *x = file_join(folder, "x");
+    struct file_list list;
+    assert_int_equal(file_list_folder(x, &list, &error), SIMCLR_OK);
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.names[0], "file");
+    assert_string_equal(list.names[1], "y");
+    file_list_free(&list);
+    assert_int_equal(file_list_folder(file, &list, &error), SIMCLR_IO);
+    assert_int_equal(list.count, 0);
+    char *joined = file_join("a/", "b");
+    assert_string_equal(joined, "a/b");
+    memory_free(joined);
+    memory_free(deep);
+    memory_free(file);
+    memory_free(below);
+    memory_free(x);
+}
+
+/* flock belongs to the open file, so a second opening in another process must find it busy. */
+static void lock_excludes_other_processes(void **state)
+{
+    (void)state;
+    struct error error;
+    int lock;
+    assert_int_equal(file_lock_folder(folder, &lock, &error), SIMCLR_OK);
+    for (int round = 0; round < 2; round++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            int mine;
+            const int status = file_lock_folder(folder, &mine, &error);
+            _exit(status == SIMCLR_BUSY && strstr(error.text, folder) != NULL ? 1 : status == SIMCLR_OK ? 2 : 3);
+        }
+        int result;
+        assert_int_equal(waitpid(child, &result, 0), child);
+        assert_int_equal(WEXITSTATUS(result), round == 0 ? 1 : 2);
+        file_unlock(&lock);
+        assert_int_equal(lock, -1);
+    }
+    assert_int_equal(file_lock_folder("/nowhere", &lock, &error), SIMCLR_IO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(write_and_read),           cmocka_unit_test(abort_leaves_nothing),
+        cmocka_unit_test(failing_disk_is_reported), cmocka_unit_test(folders),
+        cmocka_unit_test(lock_excludes_other_processes),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
