@@ -1,0 +1,99 @@
+#include "backend/check.h"
+
+#include <math.h>
+
+static int check_dtype(const struct backend *backend, const char *what, enum dtype dtype, struct error *error)
+{
+    if (!backend->ops->supports(backend, dtype))
+        return error_set(error, SIMCLR_UNSUPPORTED, "%s: the %s backend has no %s; use another precision", what,
+                         backend->ops->name, dtype_name(dtype));
+    return SIMCLR_OK;
+}
+
+static int check_tensor(const char *what, int batch, int channels, int height, int width, struct error *error)
+{
+    const double limit = 1099511627776.0; /* 2^40 elements: sizes in bytes stay far from overflow */
+    if (batch < 1 || channels < 1 || height < 1 || width < 1 ||
+        (double)batch * channels * height * width > limit)
+        return error_set(error, SIMCLR_INVALID,
+                         "%s: a tensor of %d x %d x %d x %d elements is impossible; each size must be at least 1 and "
+                         "their product below 2^40", what, batch, channels, height, width);
+    return SIMCLR_OK;
+}
+
+int check_conv(const struct backend *backend, const struct conv_desc *desc, struct error *error)
+{
+    int status = check_dtype(backend, "convolution", desc->dtype, error);
+    if (status != SIMCLR_OK) return status;
+    status = check_tensor("convolution input", desc->batch, desc->in_channels, desc->in_height, desc->in_width, error);
+    if (status != SIMCLR_OK) return status;
+    if (desc->kernel < 1 || desc->stride < 1 || desc->padding < 0 || desc->padding >= desc->kernel ||
+        desc->kernel > 1024 || desc->stride > 1024)
+        return error_set(error, SIMCLR_INVALID,
+                         "convolution: kernel %d, stride %d, padding %d; kernel and stride must be 1 to 1024 and the "
+                         "padding below the kernel", desc->kernel, desc->stride, desc->padding);
+    int height = desc->in_height + 2 * desc->padding, width = desc->in_width + 2 * desc->padding;
+    if (height < desc->kernel || width < desc->kernel)
+        return error_set(error, SIMCLR_INVALID,
+                         "convolution: a %d x %d kernel does not fit into a %d x %d image with padding %d",
+                         desc->kernel, desc->kernel, desc->in_height, desc->in_width, desc->padding);
+    if (desc->input_gradient && desc->input_layout == LAYOUT_IMAGES)
+        return error_set(error, SIMCLR_INVALID, "convolution: images have no gradient; give a private input layout");
+    status = check_tensor("convolution weights", desc->out_channels, desc->in_channels, desc->kernel, desc->kernel,
+                          error);
+    if (status != SIMCLR_OK) return status;
+    return check_tensor("convolution output", desc->batch, desc->out_channels,
+                        conv_out(desc->in_height, desc->kernel, desc->stride, desc->padding),
+                        conv_out(desc->in_width, desc->kernel, desc->stride, desc->padding), error);
+}
+
+int check_batch_norm(const struct backend *backend, const struct batch_norm_desc *desc, struct error *error)
+{
+    int status = check_dtype(backend, "batch norm", desc->dtype, error);
+    if (status != SIMCLR_OK) return status;
+    status = check_tensor("batch norm", desc->batch, desc->channels, desc->height, desc->width, error);
+    if (status != SIMCLR_OK) return status;
+    if (!(desc->epsilon > 0) || !(desc->momentum >= 0 && desc->momentum <= 1))
+        return error_set(error, SIMCLR_INVALID,
+                         "batch norm: epsilon %g, momentum %g; epsilon must be positive and momentum 0 to 1",
+                         (double)desc->epsilon, (double)desc->momentum);
+    if (desc->accumulate_residual && !desc->residual)
+        return error_set(error, SIMCLR_INVALID, "batch norm: accumulate_residual without a residual");
+    return SIMCLR_OK;
+}
+
+int check_max_pool(const struct backend *backend, const struct max_pool_desc *desc, struct error *error)
+{
+    int status = check_dtype(backend, "max pool", desc->dtype, error);
+    if (status != SIMCLR_OK) return status;
+    status = check_tensor("max pool", desc->batch, desc->channels, desc->in_height, desc->in_width, error);
+    if (status != SIMCLR_OK) return status;
+    if (desc->kernel < 1 || desc->kernel > 1024 || desc->stride < 1 || desc->stride > 1024 || desc->padding < 0 ||
+        desc->padding > desc->kernel / 2)
+        return error_set(error, SIMCLR_INVALID,
+                         "max pool: kernel %d, stride %d, padding %d; kernel and stride must be 1 to 1024 and the "
+                         "padding at most half the kernel", desc->kernel, desc->stride, desc->padding);
+    if (desc->in_height + 2 * desc->padding < desc->kernel || desc->in_width + 2 * desc->padding < desc->kernel)
+        return error_set(error, SIMCLR_INVALID, "max pool: a %d x %d window does not fit into a %d x %d image",
+                         desc->kernel, desc->kernel, desc->in_height, desc->in_width);
+    return SIMCLR_OK;
+}
+
+int check_global_pool(const struct backend *backend, const struct global_pool_desc *desc, struct error *error)
+{
+    int status = check_dtype(backend, "global pool", desc->dtype, error);
+    if (status != SIMCLR_OK) return status;
+    return check_tensor("global pool", desc->batch, desc->channels, desc->height, desc->width, error);
+}
+
+int check_nt_xent(const struct nt_xent_desc *desc, struct error *error)
+{
+    if (desc->images < 1 || desc->images > 1 << 24 || desc->dim < 1 || desc->dim > 1 << 20)
+        return error_set(error, SIMCLR_INVALID,
+                         "NT-Xent: %d images of dimension %d; at least 1 each, at most 2^24 images and dimension 2^20",
+                         desc->images, desc->dim);
+    if (!(desc->temperature > 0) || !isfinite(desc->temperature))
+        return error_set(error, SIMCLR_INVALID, "NT-Xent: temperature %g; it must be a positive number",
+                         (double)desc->temperature);
+    return SIMCLR_OK;
+}

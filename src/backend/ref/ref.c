@@ -1,0 +1,85 @@
+#include "backend/ref/ref.h"
+
+#include "base/memory.h"
+
+static void destroy(struct backend *backend)
+{
+    memory_free(backend);
+}
+
+static const char *description(const struct backend *backend)
+{
+    (void)backend;
+    return "ref, plain C in double precision, 1 thread";
+}
+
+static bool supports(const struct backend *backend, enum dtype dtype)
+{
+    (void)backend;
+    return dtype == DTYPE_F32 || dtype == DTYPE_BF16 || dtype == DTYPE_F64;
+}
+
+static enum dtype preferred(const struct backend *backend)
+{
+    (void)backend;
+    return DTYPE_F32;
+}
+
+static int synchronize(struct backend *backend, struct error *error)
+{
+    (void)backend;
+    (void)error;
+    return SIMCLR_OK;
+}
+
+static const struct backend_ops REF_OPS = {
+    .name = "ref",
+    .destroy = destroy,
+    .description = description,
+    .supports = supports,
+    .preferred = preferred,
+    .sync = synchronize,
+    .allocate = ref_allocate,
+    .release = ref_release,
+    .tensor_bytes = ref_tensor_bytes,
+    .tensor_read = ref_tensor_read,
+    .tensor_write = ref_tensor_write,
+    .conv_create = ref_conv_create,
+    .conv_destroy = ref_conv_destroy,
+    .conv_bytes = ref_conv_bytes,
+    .conv_algorithm = ref_conv_algorithm,
+    .conv_set_weights = ref_conv_set_weights,
+    .conv_forward = ref_conv_forward,
+    .conv_backward_data = ref_conv_backward_data,
+    .conv_backward_weights = ref_conv_backward_weights,
+    .batch_norm_create = ref_batch_norm_create,
+    .batch_norm_destroy = ref_batch_norm_destroy,
+    .batch_norm_forward = ref_batch_norm_forward,
+    .batch_norm_inference = ref_batch_norm_inference,
+    .batch_norm_backward = ref_batch_norm_backward,
+    .max_pool_create = ref_max_pool_create,
+    .max_pool_destroy = ref_max_pool_destroy,
+    .max_pool_saved_bytes = ref_max_pool_saved_bytes,
+    .max_pool_forward = ref_max_pool_forward,
+    .max_pool_backward = ref_max_pool_backward,
+    .global_pool_create = ref_global_pool_create,
+    .global_pool_destroy = ref_global_pool_destroy,
+    .global_pool_forward = ref_global_pool_forward,
+    .global_pool_backward = ref_global_pool_backward,
+    .nt_xent_create = ref_nt_xent_create,
+    .nt_xent_destroy = ref_nt_xent_destroy,
+    .nt_xent_run = ref_nt_xent_run,
+    .optimizer_run = ref_optimizer_run,
+    .sum_squares = ref_sum_squares,
+    .matmul = ref_matmul,
+};
+
+int ref_backend_create(struct pool *pool, struct backend **out, struct error *error)
+{
+    struct backend *backend = memory_allocate(sizeof *backend);
+    if (!backend) return error_no_memory(error, "the ref backend", sizeof *backend);
+    backend->ops = &REF_OPS;
+    backend->pool = pool;
+    *out = backend;
+    return SIMCLR_OK;
+}

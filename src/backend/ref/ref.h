@@ -1,0 +1,77 @@
+/* backend/ref/ref.h -- the oracle: plain C, every operation, double accumulators, no threads.
+ *
+ * Private layout: canonical NCHW in the tensor's own type (float32, bf16 or float64), without padding. Every
+ * operation loads its operands into doubles, computes in doubles and rounds once, when it stores. float64
+ * activations make finite-difference gradient checks possible; parameters stay float32 whatever the activations.
+ * With bf16 activations the weights (and float32 IMAGES) are rounded to bf16 first, for that is what a bf16
+ * convolution multiplies.
+ *
+ * Loops are ordered so that the innermost one runs over contiguous memory without a reduction (the compiler then
+ * vectorises it without leave to reorder sums): fast enough to train tiny networks in tests. */
+#ifndef BACKEND_REF_REF_H
+#define BACKEND_REF_REF_H
+
+#include "backend/backend.h"
+
+/* SIMCLR_NO_MEMORY or SIMCLR_OK. pool is kept but never used. Released by backend_destroy. */
+int ref_backend_create(struct pool *pool, struct backend **out, struct error *error);
+
+/* ---- elements: memory.c ------------------------------------------------------------------------------------ */
+/* out[i] = tensor[offset + i] and the reverse, for i in [0, count); storing rounds to nearest even. */
+void ref_load(double *out, enum dtype dtype, const void *tensor, size_t offset, size_t count);
+void ref_store(void *tensor, enum dtype dtype, size_t offset, size_t count, const double *values);
+/* The same with the value in double after rounding to `dtype`. */
+double ref_round(enum dtype dtype, double value);
+
+void *ref_allocate(struct backend *backend, size_t bytes, struct error *error);
+void ref_release(struct backend *backend, void *block);
+size_t ref_tensor_bytes(const struct backend *backend, const struct tensor_desc *desc);
+void ref_tensor_read(struct backend *backend, const struct tensor_desc *desc, float *canonical, const void *tensor);
+void ref_tensor_write(struct backend *backend, const struct tensor_desc *desc, void *tensor, const float *canonical);
+
+/* ---- operations: contracts in backend.h --------------------------------------------------------------------- */
+int ref_conv_create(struct backend *backend, const struct conv_desc *desc, struct conv_plan **out, struct error *error);
+void ref_conv_destroy(struct conv_plan **plan);
+size_t ref_conv_bytes(const struct conv_plan *plan);
+const char *ref_conv_algorithm(const struct conv_plan *plan);
+void ref_conv_set_weights(struct conv_plan *plan, const float *weight);
+void ref_conv_forward(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias);
+void ref_conv_backward_data(struct conv_plan *plan, void *d_x, const void *d_y);
+void ref_conv_backward_weights(struct conv_plan *plan, float *d_weight, float *d_bias, const void *d_y, const void *x);
+
+int ref_batch_norm_create(struct backend *backend, const struct batch_norm_desc *desc, struct batch_norm_plan **out,
+                          struct error *error);
+void ref_batch_norm_destroy(struct batch_norm_plan **plan);
+void ref_batch_norm_forward(struct batch_norm_plan *plan, void *y, float *saved, float *running_mean,
+                            float *running_var, const void *x, const void *residual, const double *statistics,
+                            const float *gamma, const float *beta);
+void ref_batch_norm_inference(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
+                              const float *gamma, const float *beta, const float *running_mean,
+                              const float *running_var);
+void ref_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma, float *d_beta,
+                             const void *d_y, const void *x, const void *y, const float *saved, const float *gamma);
+
+int ref_max_pool_create(struct backend *backend, const struct max_pool_desc *desc, struct max_pool_plan **out,
+                        struct error *error);
+void ref_max_pool_destroy(struct max_pool_plan **plan);
+size_t ref_max_pool_saved_bytes(const struct max_pool_plan *plan);
+void ref_max_pool_forward(struct max_pool_plan *plan, void *y, void *saved, const void *x);
+void ref_max_pool_backward(struct max_pool_plan *plan, void *d_x, const void *d_y, const void *saved);
+
+int ref_global_pool_create(struct backend *backend, const struct global_pool_desc *desc, struct global_pool_plan **out,
+                           struct error *error);
+void ref_global_pool_destroy(struct global_pool_plan **plan);
+void ref_global_pool_forward(struct global_pool_plan *plan, void *y, const void *x);
+void ref_global_pool_backward(struct global_pool_plan *plan, void *d_x, const void *d_y);
+
+int ref_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
+                       struct error *error);
+void ref_nt_xent_destroy(struct nt_xent_plan **plan);
+void ref_nt_xent_run(struct nt_xent_plan *plan, struct nt_xent_result *result, float *d_z, const float *z);
+
+void ref_optimizer_run(struct backend *backend, const struct optimizer_step *step,
+                       const struct optimizer_segment *segments, int count);
+double ref_sum_squares(struct backend *backend, const float *values, size_t count);
+void ref_matmul(struct backend *backend, const struct matmul_args *args);
+
+#endif
