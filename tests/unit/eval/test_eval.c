@@ -1,0 +1,249 @@
+/* kNN, logistic regression and diagnostics against float64 reference values, and against facts that need no reference. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "eval/diagnostics.h"
+#include "eval/knn.h"
+#include "eval/logistic.h"
+#include "support/reference.h"
+
+static struct pool *pool;
+static struct reference file;
+static bool have_reference;
+
+/* Every backend that this machine can create; each test runs on all of them. */
+static const char *const backend_names[] = {"ref", "cpu"};
+
+static struct backend *open_backend(const char *name)
+{
+    struct backend *backend = NULL;
+    struct error error = {0};
+    if (backend_create(name, NULL, pool, &backend, &error) != SIMCLR_OK) fail_msg("%s: %s", name, error.text);
+    return backend;
+}
+
+static int32_t *read_labels(const char *name, int64_t *count)
+{
+    const struct reference_tensor tensor = reference_get(&file, "%s", name);
+    int32_t *labels = memory_array((size_t)tensor.count, sizeof *labels);
+    for (int64_t i = 0; i < tensor.count; i++) labels[i] = (int32_t)reference_number(tensor, i);
+    *count = tensor.count;
+    return labels;
+}
+
+static void knn_matches_reference(void **state)
+{
+    (void)state;
+    if (!have_reference) skip();
+    int64_t train_count, query_count;
+    int32_t *train_labels = read_labels("knn.train_labels", &train_count), *query_labels = read_labels("knn.query_labels", &query_count);
+    double *votes = memory_array((size_t)query_count * 10, sizeof(double));
+    int32_t *predicted = memory_array((size_t)query_count, sizeof(int32_t));
+    for (size_t b = 0; b < 2; b++) {
+        struct backend *backend = open_backend(backend_names[b]);
+        for (int i = 0; i < 3; i++) {
+            const struct knn_args args = {
+                .train = reference_f32(reference_get(&file, "knn.train")), .train_labels = train_labels, .train_count = train_count,
+                .query = reference_f32(reference_get(&file, "knn.query")), .query_count = query_count, .dim = 64, .classes = 10,
+                .k = (int)reference_number(reference_get(&file, "knn%d.k", i), 0),
+                .temperature = reference_number(reference_get(&file, "knn%d.tau", i), 0), .votes = votes, .predicted = predicted,
+            };
+            assert_int_equal(knn_classify(backend, &args, NULL), SIMCLR_OK);
+            const struct reference_tensor want = reference_get(&file, "knn%d.votes", i), best = reference_get(&file, "knn%d.predicted", i);
+            for (int64_t j = 0; j < want.count; j++) {
+                const double value = reference_number(want, j);
+                assert_true(fabs(votes[j] - value) <= 1e-4 * fmax(1, fabs(value)));
+            }
+            for (int64_t j = 0; j < best.count; j++) assert_int_equal(predicted[j], (int32_t)reference_number(best, j));
+        }
+        backend_destroy(&backend);
+    }
+    memory_free(train_labels);
+    memory_free(query_labels);
+    memory_free(votes);
+    memory_free(predicted);
+}
+
+/* More rows than a tile, against a plain search; self left out; k larger than the set. */
+static void knn_equals_plain_search(void **state)
+{
+    (void)state;
+    enum { ROWS = 4500, DIM = 5, K = 7 };
+    float *rows = memory_array((size_t)ROWS * DIM, sizeof(float));
+    int32_t *found = memory_array((size_t)ROWS * K, sizeof(int32_t));
+    struct rng rng = rng_open(3, RNG_TEST, 0, 0, 0);
+    for (int i = 0; i < ROWS * DIM; i++) rows[i] = (float)rng_normal(&rng);
+    struct backend *backend = open_backend("ref");
+    const struct knn_args args = {.train = rows, .train_count = ROWS, .query = rows, .query_count = ROWS, .dim = DIM, .k = K, .leave_out_self = true};
+    assert_int_equal(knn_neighbours(backend, &args, found, NULL, NULL), SIMCLR_OK);
+    for (int q = 0; q < ROWS; q += 379) {
+        double best = -2;
+        int nearest = -1;
+        for (int i = 0; i < ROWS; i++) {
+            double dot = 0, a = 0, b = 0;
+            for (int d = 0; d < DIM; d++) {
+                dot += (double)rows[q * DIM + d] * rows[i * DIM + d];
+                a += (double)rows[q * DIM + d] * rows[q * DIM + d];
+                b += (double)rows[i * DIM + d] * rows[i * DIM + d];
+            }
+            if (i != q && dot / sqrt(a * b) > best) {
+                best = dot / sqrt(a * b);
+                nearest = i;
+            }
+        }
+        assert_int_equal(found[q * K], nearest);
+        for (int k = 0; k < K; k++) assert_int_not_equal(found[q * K + k], q);
+    }
+    int32_t few[8];
+    const struct knn_args small = {.train = rows, .train_count = 3, .query = rows, .query_count = 1, .dim = DIM, .k = 8};
+    assert_int_equal(knn_neighbours(backend, &small, few, NULL, NULL), SIMCLR_OK);
+    assert_int_equal(few[0], 0);
+    assert_int_equal(few[3], -1);
+    backend_destroy(&backend);
+    memory_free(rows);
+    memory_free(found);
+}
+
+static void knn_refuses_bad_input(void **state)
+{
+    (void)state;
+    struct backend *backend = open_backend("ref");
+    const float rows[4] = {1, 0, 0, 1};
+    const int32_t good[2] = {0, 1}, bad[2] = {0, -1};
+    struct error error = {0};
+    struct knn_args args = {.train = rows, .train_labels = bad, .train_count = 2, .query = rows, .query_count = 2, .dim = 2, .classes = 2, .k = 1, .temperature = 0.1};
+    assert_int_equal(knn_classify(backend, &args, &error), SIMCLR_DATA);
+    assert_non_null(strstr(error.text, "row 1"));
+    args.train_labels = good;
+    args.temperature = 0;
+    assert_int_equal(knn_classify(backend, &args, &error), SIMCLR_INVALID);
+    args.temperature = 0.1;
+    args.k = 0;
+    assert_int_equal(knn_classify(backend, &args, &error), SIMCLR_INVALID);
+    backend_destroy(&backend);
+}
+
+static void logistic_matches_reference(void **state)
+{
+    (void)state;
+    if (!have_reference) skip();
+    int64_t rows;
+    int32_t *labels = read_labels("logistic.y", &rows);
+    for (size_t b = 0; b < 2; b++) {
+        struct backend *backend = open_backend(backend_names[b]);
+        for (int i = 0; i < 3; i++) {
+            double weight[5 * 20] = {0}, bias[5] = {0}, objective;
+            const struct logistic_args args = {
+                .x = reference_f32(reference_get(&file, "logistic.x")), .labels = labels, .rows = rows, .dim = 20, .classes = 5,
+                .max_iterations = 1000, .l2 = reference_number(reference_get(&file, "logistic%d.l2", i), 0),
+            };
+            assert_int_equal(logistic_fit(backend, &args, weight, bias, &objective, NULL), SIMCLR_OK);
+            const double want = reference_number(reference_get(&file, "logistic%d.objective", i), 0);
+            assert_true(fabs(objective - want) <= 1e-6 * fmax(1, want));
+            double difference = 0, norm = 0;
+            const struct reference_tensor optimum = reference_get(&file, "logistic%d.weight", i);
+            for (int j = 0; j < 100; j++) {
+                const double value = reference_number(optimum, j);
+                difference += (weight[j] - value) * (weight[j] - value);
+                norm += value * value;
+            }
+            assert_true(sqrt(difference / norm) < 1e-2); /* a flat optimum: the objective is the claim */
+        }
+        backend_destroy(&backend);
+    }
+    memory_free(labels);
+}
+
+/* Two Gaussian clouds per class are separable: the sweep must find a classifier that predicts them. */
+static void sweep_learns(void **state)
+{
+    (void)state;
+    enum { ROWS = 600, DIM = 8, CLASSES = 3 };
+    float *x = memory_array((size_t)ROWS * DIM, sizeof(float)), *logits = memory_array((size_t)ROWS * CLASSES, sizeof(float));
+    int32_t labels[ROWS];
+    struct rng rng = rng_open(5, RNG_TEST, 0, 0, 0);
+    for (int i = 0; i < ROWS; i++) {
+        labels[i] = i % CLASSES;
+        for (int d = 0; d < DIM; d++) x[i * DIM + d] = (float)(100 + 10 * rng_normal(&rng) + (d == labels[i] ? 60 : 0));
+        x[i * DIM + 7] = 4; /* a constant feature must not become a division by zero */
+    }
+    struct backend *backend = open_backend("ref");
+    const struct logistic_args args = {.x = x, .labels = labels, .rows = ROWS, .dim = DIM, .classes = CLASSES, .max_iterations = 200};
+    struct logistic_sweep sweep;
+    assert_int_equal(logistic_sweep(backend, &args, 1, &sweep, NULL), SIMCLR_OK);
+    assert_true(sweep.held_out_top1 > 0.9);
+    assert_int_equal(logistic_predict(backend, &sweep, x, ROWS, DIM, CLASSES, logits, NULL), SIMCLR_OK);
+    int correct = 0;
+    for (int i = 0; i < ROWS; i++) {
+        int best = 0;
+        for (int c = 1; c < CLASSES; c++)
+            if (logits[i * CLASSES + c] > logits[i * CLASSES + best]) best = c;
+        correct += best == labels[i];
+    }
+    assert_true(correct > ROWS * 95 / 100);
+    logistic_sweep_free(&sweep);
+    backend_destroy(&backend);
+    memory_free(x);
+    memory_free(logits);
+}
+
+static void diagnostics_match_reference(void **state)
+{
+    (void)state;
+    if (!have_reference) skip();
+    struct diagnostics got;
+    assert_int_equal(diagnostics_run(&got, reference_f32(reference_get(&file, "diagnostics.h")), 128, 64, NULL), SIMCLR_OK);
+    assert_true(fabs(got.alignment - reference_number(reference_get(&file, "diagnostics.alignment"), 0)) < 1e-4);
+    assert_true(fabs(got.uniformity - reference_number(reference_get(&file, "diagnostics.uniformity"), 0)) < 1e-4);
+    const double rank = reference_number(reference_get(&file, "diagnostics.rankme"), 0);
+    assert_true(fabs(got.rankme - rank) < 1e-4 * rank);
+}
+
+/* Known answers: identical rows are collapsed (rank 1, no spread); orthogonal rows have full rank. */
+static void diagnostics_know_the_extremes(void **state)
+{
+    (void)state;
+    float same[6 * 3], orthogonal[4 * 4] = {0}, wide[4 * 9] = {0};
+    struct diagnostics got;
+    for (int i = 0; i < 18; i++) same[i] = (float)(1 + i % 3);
+    assert_int_equal(diagnostics_run(&got, same, 3, 3, NULL), SIMCLR_OK);
+    assert_true(fabs(got.alignment) < 1e-12 && fabs(got.uniformity) < 1e-12 && got.feature_std < 1e-6);
+    assert_true(fabs(got.rankme - 1) < 1e-3);
+    for (int i = 0; i < 4; i++) orthogonal[i * 5] = wide[i * 9 + i] = 2;
+    assert_int_equal(diagnostics_run(&got, orthogonal, 2, 4, NULL), SIMCLR_OK);
+    assert_true(fabs(got.alignment - 2) < 1e-12 && fabs(got.uniformity + 4) < 1e-9 && fabs(got.rankme - 4) < 1e-3);
+    assert_int_equal(diagnostics_run(&got, wide, 2, 9, NULL), SIMCLR_OK);
+    assert_true(fabs(got.rankme - 4) < 1e-3);
+}
+
+static void wilson_interval(void **state)
+{
+    (void)state;
+    double low, high;
+    interval_wilson(50, 100, &low, &high); /* 0.4038, 0.5962: a textbook value */
+    assert_true(fabs(low - 0.40383) < 1e-5 && fabs(high - 0.59617) < 1e-5);
+    interval_wilson(0, 10, &low, &high);
+    assert_true(low == 0 && fabs(high - 0.27753) < 1e-5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(knn_matches_reference), cmocka_unit_test(knn_equals_plain_search), cmocka_unit_test(knn_refuses_bad_input),
+        cmocka_unit_test(logistic_matches_reference), cmocka_unit_test(sweep_learns), cmocka_unit_test(diagnostics_match_reference),
+        cmocka_unit_test(diagnostics_know_the_extremes), cmocka_unit_test(wilson_interval),
+    };
+    have_reference = reference_open(&file, "evaluation");
+    if (!have_reference) reference_skip("evaluation");
+    if (pool_create(&pool, 2, NULL) != SIMCLR_OK) return 1;
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    pool_destroy(&pool);
+    reference_close(&file);
+    return failed;
+}
