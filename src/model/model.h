@@ -18,6 +18,7 @@ struct model_config {
 int model_config_check(const struct model_config *config, struct error *error);
 int model_feature_dim(const struct model_config *config); /* 512 or 2048 times width */
 int model_output_dim(const struct model_config *config);  /* of z (or logits) */
+enum stem model_stem(const struct model_config *config);  /* what STEM_AUTO stands for at this image size */
 
 /* What a builder returns: tensor numbers. */
 struct model_tensors { int images, h, z; }; /* z == h without a head */
@@ -33,11 +34,17 @@ struct model {
     struct parameters parameters;
 };
 
-/* Fills the table by building the network once, allocates the slabs, initialises from seed. */
+/* Fills an empty table with the rows of such a model, without memory for them: names and shapes only.
+ * SIMCLR_INVALID for an impossible configuration. The caller frees the table. */
+int model_describe(struct parameters *parameters, const struct model_config *config, struct error *error);
+
+/* Fills the table by building the network once, allocates the slabs, initialises from seed. The model's own
+ * configuration has STEM_AUTO resolved, so that it keeps its stem when it later sees images of another size. */
 int model_create(struct model **out, const struct model_config *config, uint64_t seed, struct error *error);
 void model_destroy(struct model **model);
 
-/* A network over the model's parameters for `batch` images. training: NETWORK_TRAINING. encoder_only: stops at h. */
+/* A network over the model's parameters for `batch` images. training: NETWORK_TRAINING. encoder_only: stops at h.
+ * The weights are packed already; after every change of them call network_set_weights. */
 int model_plan(struct model *model, struct backend *backend, enum network_mode mode, enum dtype dtype, int batch,
                bool encoder_only, struct network **out, struct model_tensors *tensors, struct error *error);
 

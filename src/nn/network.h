@@ -38,21 +38,27 @@ void network_name(struct network *network, int tensor, const char *name); /* for
 /* Tensors to keep readable after forward (besides the last one), e.g. h. */
 void network_keep(struct network *network, int tensor);
 
+/* The first failure of the calls above, or SIMCLR_OK. */
+int network_check(const struct network *network, struct error *error);
+
+/* Needs the parameters' memory. After a failure the network can only be destroyed. The last tensor made is kept. */
 int network_plan(struct network *network, struct backend *backend, struct error *error);
 
 /* Packs the weights into the plans: after loading and after every optimiser step. */
 void network_set_weights(struct network *network);
 
-/* images: float [batch][C][H][W]. Runs every operation. */
+/* images: float [batch][C][H][W], not copied: they must stay as they are until network_backward has returned. */
 void network_forward(struct network *network, const float *images);
 /* Reads a kept tensor as canonical float32 [batch][C][H][W]. */
 void network_read(struct network *network, int tensor, float *canonical);
-/* d_output: canonical float32 gradient of the loss with respect to tensor `output`; fills the gradient slab. */
+/* d_output: canonical float32 gradient of the loss with respect to tensor `output`; fills the gradient slab.
+ * output: the last tensor, or a kept one on the only way to it (h before the head): operations after it then get
+ * zero gradients. Once per forward pass, in training mode (otherwise nothing happens): values are overwritten. */
 void network_backward(struct network *network, int output, const float *d_output);
 
 /* For `info`, `bench` and the memory estimate. */
 struct network_row {
-    const char *kind, *name;      /* "conv", "layer1.0.conv1" */
+    const char *kind, *name;      /* "conv", "layer1.0.conv1"; both owned by the network */
     struct tensor_desc output;
     int64_t parameters;
     double flops;                 /* forward, one image, multiply and add counted as two */
@@ -63,7 +69,7 @@ struct network_row {
 int network_rows(const struct network *network, const struct network_row **rows); /* count; rows owned by network */
 void network_time(struct network *network, bool on); /* record seconds per operation */
 size_t network_arena_bytes(const struct network *network);
-size_t network_plan_bytes(const struct network *network); /* packed weights and scratch */
+size_t network_plan_bytes(const struct network *network); /* sum of conv_bytes over the convolutions */
 const struct tensor_desc *network_tensor(const struct network *network, int tensor);
 
 #endif

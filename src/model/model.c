@@ -1,0 +1,79 @@
+/* model/model.c -- the weights of one model, and networks over them. */
+#include "model/model.h"
+
+#include "base/memory.h"
+
+/* images -> h -> z (or logits). */
+static struct model_tensors build(struct network *network, const struct model_config *config, int batch,
+                                  bool encoder_only)
+{
+    struct model_tensors tensors;
+    tensors.images = network_input(network, batch, 3, config->image_size, config->image_size);
+    tensors.h = resnet_build(network, config, tensors.images);
+    tensors.z = tensors.h;
+    if (encoder_only) return tensors;
+    if (config->classes > 0)
+        tensors.z = network_dense(network, "fc", tensors.h, config->classes, true,
+                                  PARAMETER_DECAY | PARAMETER_ADAPT | PARAMETER_HEAD, INIT_NORMAL_001);
+    else
+        tensors.z = projection_head_build(network, config, tensors.h);
+    network_keep(network, tensors.z);
+    if (tensors.z != tensors.h) network_name(network, tensors.z, config->classes > 0 ? "logits" : "z");
+    return tensors;
+}
+
+int model_describe(struct parameters *parameters, const struct model_config *config, struct error *error)
+{
+    struct network *network;
+    int status = model_config_check(config, error);
+    if (status) return status;
+    status = network_create(&network, parameters, NETWORK_TRAINING, DTYPE_F32, error);
+    if (status) return status;
+    build(network, config, 1, false);
+    status = network_check(network, error);
+    network_destroy(&network);
+    return status;
+}
+
+int model_create(struct model **out, const struct model_config *config, uint64_t seed, struct error *error)
+{
+    *out = NULL;
+    struct model *model = memory_allocate(sizeof *model);
+    if (!model) return error_no_memory(error, "a model", sizeof *model);
+    model->config = *config;
+    model->config.stem = model_stem(config);
+    int status = model_describe(&model->parameters, &model->config, error);
+    if (!status) status = parameters_allocate(&model->parameters, error);
+    if (status) {
+        model_destroy(&model);
+        return status;
+    }
+    parameters_initialize(&model->parameters, seed);
+    *out = model;
+    return SIMCLR_OK;
+}
+
+void model_destroy(struct model **model)
+{
+    if (!model || !*model) return;
+    parameters_free(&(*model)->parameters);
+    memory_free(*model);
+    *model = NULL;
+}
+
+int model_plan(struct model *model, struct backend *backend, enum network_mode mode, enum dtype dtype, int batch,
+               bool encoder_only, struct network **out, struct model_tensors *tensors, struct error *error)
+{
+    struct network *network;
+    int status = network_create(&network, &model->parameters, mode, dtype, error);
+    if (status) return status;
+    *tensors = build(network, &model->config, batch, encoder_only);
+    status = network_plan(network, backend, error);
+    if (status) {
+        network_destroy(&network);
+        return status;
+    }
+    network_set_weights(network);
+    *out = network;
+    return SIMCLR_OK;
+}

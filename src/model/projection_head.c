@@ -1,0 +1,22 @@
+/* model/projection_head.c -- g: h -> z (paper section 2.1 and Figure 8; method.md section 3). */
+#include <stdio.h>
+
+#include "model/model.h"
+
+int projection_head_build(struct network *network, const struct model_config *config, int h)
+{
+    const int hidden = model_feature_dim(config);
+    int y = h;
+    for (int i = 0; i < config->head_layers; i++) {
+        bool last = i == config->head_layers - 1;
+        char name[32];
+        snprintf(name, sizeof name, "head.fcs.%d", i);
+        y = network_dense(network, name, y, last ? config->head_dim : hidden, false,
+                          PARAMETER_DECAY | PARAMETER_ADAPT | PARAMETER_HEAD, INIT_NORMAL_001);
+        snprintf(name, sizeof name, "head.bns.%d", i);
+        /* As in the authors' code the last batch norm has no shift, and ReLU stands only between layers. */
+        y = network_batch_norm(network, name, y, (struct network_batch_norm){
+            .relu = !last, .residual = -1, .no_beta = last, .flags = PARAMETER_HEAD});
+    }
+    return y;
+}

@@ -1,0 +1,77 @@
+/* nn/network.c -- birth, death and inspection of a network. */
+#include "nn/network.h"
+
+#include "base/memory.h"
+#include "nn/internal.h"
+
+int network_create(struct network **out, struct parameters *parameters, enum network_mode mode, enum dtype dtype,
+                   struct error *error)
+{
+    *out = NULL;
+    struct network *network = memory_allocate(sizeof *network);
+    if (!network) return error_no_memory(error, "a network", sizeof *network);
+    network->parameters = parameters;
+    network->mode = mode;
+    network->dtype = dtype;
+    *out = network;
+    return SIMCLR_OK;
+}
+
+static void destroy_plans(struct network *network)
+{
+    const struct backend_ops *ops = network->backend->ops;
+    for (int i = 0; i < network->operation_count; i++) {
+        struct operation *operation = &network->operations[i];
+        if (operation->conv) ops->conv_destroy(&operation->conv);
+        if (operation->batch_norm) ops->batch_norm_destroy(&operation->batch_norm);
+        if (operation->max_pool) ops->max_pool_destroy(&operation->max_pool);
+        if (operation->global_pool) ops->global_pool_destroy(&operation->global_pool);
+    }
+    if (network->arena) ops->release(network->backend, network->arena);
+}
+
+void network_destroy(struct network **network)
+{
+    if (!network || !*network) return;
+    if ((*network)->backend) destroy_plans(*network);
+    memory_free((*network)->tensors);
+    memory_free((*network)->operations);
+    memory_free((*network)->rows);
+    memory_free((*network)->blocks);
+    memory_free(*network);
+    *network = NULL;
+}
+
+int network_check(const struct network *network, struct error *error)
+{
+    if (network->error.status && error) *error = network->error;
+    return network->error.status;
+}
+
+int network_rows(const struct network *network, const struct network_row **rows)
+{
+    *rows = network->rows;
+    return network->operation_count;
+}
+
+void network_time(struct network *network, bool on)
+{
+    network->timed = on;
+    for (int i = 0; i < network->operation_count; i++)
+        network->rows[i].forward_seconds = network->rows[i].backward_seconds = 0;
+}
+
+size_t network_arena_bytes(const struct network *network)
+{
+    return network->arena_bytes;
+}
+
+size_t network_plan_bytes(const struct network *network)
+{
+    return network->plan_bytes;
+}
+
+const struct tensor_desc *network_tensor(const struct network *network, int tensor)
+{
+    return tensor >= 0 && tensor < network->tensor_count ? &network->tensors[tensor].desc : NULL;
+}

@@ -1,0 +1,303 @@
+/* nn/plan.c -- from a list of operations to plans and addresses.
+ *
+ * Time is counted in steps: operation i runs forward at step i and, in training, backward at step 2n - 1 - i. A
+ * block of the arena is alive from the step that first writes it to the last one that reads it. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "nn/internal.h"
+
+#define BATCH_NORM_EPSILON 1e-5f
+#define BATCH_NORM_MOMENTUM 0.1f
+
+static bool training(const struct network *network)
+{
+    return network->mode == NETWORK_TRAINING;
+}
+
+static int backward_step(const struct network *network, int operation)
+{
+    return 2 * network->operation_count - 1 - operation;
+}
+
+static int last_step(const struct network *network)
+{
+    return (training(network) ? 2 : 1) * network->operation_count;
+}
+
+/* ---- the way back ------------------------------------------------------------------------------------------- */
+/* Which operations the gradient of the last tensor reaches. */
+static int mark_reached(struct network *network, struct error *error)
+{
+    bool *wanted = memory_array((size_t)network->tensor_count, sizeof *wanted);
+    if (!wanted) return error_no_memory(error, "the network's plan", (size_t)network->tensor_count);
+    wanted[network->operations[network->operation_count - 1].y] = true;
+    for (int i = network->operation_count - 1; i >= 0; i--) {
+        struct operation *operation = &network->operations[i];
+        operation->reached = training(network) && wanted[operation->y];
+        if (!operation->reached) continue;
+        wanted[operation->x] = true;
+        if (operation->residual >= 0) wanted[operation->residual] = true;
+    }
+    memory_free(wanted);
+    return SIMCLR_OK;
+}
+
+/* The gradient of a tensor with several readers is their sum: the reader met first on the way back writes it, the
+ * later ones add. Convolutions can add into d_x and batch norms into d_residual; nothing else can. */
+static int choose_accumulation(struct network *network, struct error *error)
+{
+    bool *written = memory_array((size_t)network->tensor_count, sizeof *written);
+    if (!written) return error_no_memory(error, "the network's plan", (size_t)network->tensor_count);
+    int status = SIMCLR_OK;
+    for (int i = network->operation_count - 1; i >= 0 && !status; i--) {
+        struct operation *operation = &network->operations[i];
+        if (!operation->reached || operation->x == 0) continue;
+        bool adds = operation->kind == OPERATION_CONV || operation->kind == OPERATION_DENSE;
+        if (adds) operation->accumulate = written[operation->x];
+        else if (written[operation->x])
+            status = error_set(error, SIMCLR_UNSUPPORTED, "%s: another operation that comes later reads the same "
+                               "tensor, and only convolutions can add to a gradient", operation->name);
+        written[operation->x] = true;
+        if (operation->residual < 0) continue;
+        operation->accumulate = written[operation->residual];
+        written[operation->residual] = true;
+    }
+    memory_free(written);
+    return status;
+}
+
+/* ---- plans of the operations -------------------------------------------------------------------------------- */
+/* Does a batch norm in training read tensor y? Then the convolution that makes y sums its statistics on the way. */
+static bool wants_statistics(const struct network *network, int y)
+{
+    for (int i = 0; training(network) && i < network->operation_count; i++)
+        if (network->operations[i].kind == OPERATION_BATCH_NORM && network->operations[i].x == y) return true;
+    return false;
+}
+
+static int plan_conv(struct network *network, struct operation *operation, struct error *error)
+{
+    const struct tensor_desc *in = &network->tensors[operation->x].desc, *out = &network->tensors[operation->y].desc;
+    const struct conv_desc desc = {
+        .dtype = out->dtype,
+        .input_layout = in->layout,
+        .batch = in->batch,
+        .in_channels = in->channels,
+        .out_channels = out->channels,
+        .in_height = in->height,
+        .in_width = in->width,
+        .kernel = operation->kernel,
+        .stride = operation->stride,
+        .padding = operation->padding,
+        .bias = operation->bias >= 0,
+        .training = operation->reached,
+        .input_gradient = operation->reached && in->layout != LAYOUT_IMAGES,
+        .accumulate = operation->accumulate,
+        .statistics = wants_statistics(network, operation->y),
+    };
+    const struct backend_ops *ops = network->backend->ops;
+    int status = ops->conv_create(network->backend, &desc, &operation->conv, error);
+    if (status) return status;
+    network->rows[operation - network->operations].algorithm = ops->conv_algorithm(operation->conv);
+    network->plan_bytes += ops->conv_bytes(operation->conv);
+    return SIMCLR_OK;
+}
+
+static int plan_batch_norm(struct network *network, struct operation *operation, struct error *error)
+{
+    const struct tensor_desc *in = &network->tensors[operation->x].desc;
+    if (training(network) && (int64_t)in->batch * in->height * in->width < 2)
+        return error_set(error, SIMCLR_INVALID, "%s: batch norm cannot train on one value per channel; use a batch of "
+                         "at least 2", operation->name);
+    const struct batch_norm_desc desc = {
+        .dtype = in->dtype,
+        .batch = in->batch,
+        .channels = in->channels,
+        .height = in->height,
+        .width = in->width,
+        .relu = operation->relu,
+        .residual = operation->residual >= 0,
+        .training = training(network),
+        .accumulate_residual = operation->residual >= 0 && operation->accumulate,
+        .epsilon = BATCH_NORM_EPSILON,
+        .momentum = BATCH_NORM_MOMENTUM,
+    };
+    return network->backend->ops->batch_norm_create(network->backend, &desc, &operation->batch_norm, error);
+}
+
+static int plan_max_pool(struct network *network, struct operation *operation, struct error *error)
+{
+    const struct tensor_desc *in = &network->tensors[operation->x].desc;
+    const struct max_pool_desc desc = {
+        .dtype = in->dtype,
+        .batch = in->batch,
+        .channels = in->channels,
+        .in_height = in->height,
+        .in_width = in->width,
+        .kernel = operation->kernel,
+        .stride = operation->stride,
+        .padding = operation->padding,
+        .training = operation->reached,
+    };
+    return network->backend->ops->max_pool_create(network->backend, &desc, &operation->max_pool, error);
+}
+
+static int plan_global_pool(struct network *network, struct operation *operation, struct error *error)
+{
+    const struct tensor_desc *in = &network->tensors[operation->x].desc;
+    const struct global_pool_desc desc = {.dtype = in->dtype, .batch = in->batch, .channels = in->channels,
+                                          .height = in->height, .width = in->width};
+    return network->backend->ops->global_pool_create(network->backend, &desc, &operation->global_pool, error);
+}
+
+static int plan_operations(struct network *network, struct error *error)
+{
+    for (int i = 0; i < network->operation_count; i++) {
+        struct operation *operation = &network->operations[i];
+        int status = SIMCLR_OK;
+        switch (operation->kind) {
+        case OPERATION_CONV:
+        case OPERATION_DENSE: status = plan_conv(network, operation, error); break;
+        case OPERATION_BATCH_NORM: status = plan_batch_norm(network, operation, error); break;
+        case OPERATION_MAX_POOL: status = plan_max_pool(network, operation, error); break;
+        case OPERATION_GLOBAL_POOL: status = plan_global_pool(network, operation, error); break;
+        }
+        if (status) return status;
+    }
+    return SIMCLR_OK;
+}
+
+/* ---- lifetimes ---------------------------------------------------------------------------------------------- */
+/* Blocks enough for every tensor's value and gradient and two extras per operation are reserved at once. */
+static int add_block(struct network *network, size_t bytes, int first, int last)
+{
+    network->blocks[network->block_count] = (struct arena_block){.bytes = bytes, .first = first, .last = last};
+    return network->block_count++;
+}
+
+static void extend(struct network *network, int block, int step)
+{
+    if (block >= 0 && network->blocks[block].last < step) network->blocks[block].last = step;
+}
+
+/* Values: alive from their producer to their last reader, forward or backward. */
+static void add_activations(struct network *network)
+{
+    for (int i = 0; i < network->operation_count; i++) {
+        struct operation *operation = &network->operations[i];
+        struct node *x = &network->tensors[operation->x], *y = &network->tensors[operation->y];
+        size_t bytes = network->backend->ops->tensor_bytes(network->backend, &y->desc);
+        y->block = add_block(network, bytes, i, y->kept ? last_step(network) : i);
+        network->rows[i].bytes = bytes;
+        extend(network, x->block, i);
+        if (operation->residual >= 0) extend(network, network->tensors[operation->residual].block, i);
+        if (!operation->reached) continue;
+        int back = backward_step(network, i);
+        bool batch_norm = operation->kind == OPERATION_BATCH_NORM;
+        if (batch_norm || operation->conv) extend(network, x->block, back); /* pools need no values */
+        if (batch_norm && operation->relu) extend(network, y->block, back); /* the mask */
+    }
+}
+
+/* What an operation keeps besides its output: sums for the next batch norm, statistics, the choices of a pool. */
+static void add_extras(struct network *network)
+{
+    const struct backend_ops *ops = network->backend->ops;
+    for (int i = 0; i < network->operation_count && training(network); i++) {
+        struct operation *operation = &network->operations[i];
+        size_t channels = (size_t)network->tensors[operation->y].desc.channels;
+        int back = operation->reached ? backward_step(network, i) : i;
+        if (operation->conv && wants_statistics(network, operation->y))
+            operation->statistics_block = add_block(network, 2 * channels * sizeof(double), i, i);
+        if (operation->kind == OPERATION_BATCH_NORM) {
+            operation->saved_block = add_block(network, 2 * channels * sizeof(float), i, back);
+            int producer = network->tensors[operation->x].producer;
+            extend(network, network->operations[producer].statistics_block, i);
+        }
+        if (operation->kind == OPERATION_MAX_POOL && operation->reached)
+            operation->saved_block = add_block(network, ops->max_pool_saved_bytes(operation->max_pool), i, back);
+    }
+}
+
+/* Gradients: alive from the first reader met on the way back to the producer. A batch norm's d_x takes the place of
+ * its d_y, so both are one block. */
+static void add_gradients(struct network *network)
+{
+    const struct backend_ops *ops = network->backend->ops;
+    const int n = network->operation_count;
+    if (!training(network)) return;
+    struct node *output = &network->tensors[network->operations[n - 1].y];
+    output->gradient_block = add_block(network, ops->tensor_bytes(network->backend, &output->desc), n, n);
+    for (int i = n - 1; i >= 0; i--) {
+        const struct operation *operation = &network->operations[i];
+        if (!operation->reached) continue;
+        int step = backward_step(network, i);
+        int d_y = network->tensors[operation->y].gradient_block;
+        extend(network, d_y, step);
+        const int inputs[2] = {operation->x, operation->residual};
+        for (int k = 0; k < 2; k++) {
+            if (inputs[k] <= 0) continue; /* none, or the images */
+            struct node *input = &network->tensors[inputs[k]];
+            if (input->gradient_block >= 0) continue;
+            if (k == 0 && operation->kind == OPERATION_BATCH_NORM) input->gradient_block = d_y;
+            else input->gradient_block =
+                     add_block(network, ops->tensor_bytes(network->backend, &input->desc), step, step);
+        }
+        for (int k = 0; k < 2; k++)
+            if (inputs[k] > 0) extend(network, network->tensors[inputs[k]].gradient_block, step);
+    }
+}
+
+static void *address(const struct network *network, int block)
+{
+    return block < 0 ? NULL : network->arena + network->blocks[block].offset;
+}
+
+static int place(struct network *network, struct error *error)
+{
+    size_t capacity = 2 * ((size_t)network->tensor_count + (size_t)network->operation_count);
+    network->blocks = memory_array(capacity, sizeof *network->blocks);
+    if (!network->blocks) return error_no_memory(error, "the network's plan", capacity * sizeof *network->blocks);
+    add_activations(network);
+    add_extras(network);
+    add_gradients(network);
+    int status = arena_place(network->blocks, network->block_count, &network->arena_bytes, error);
+    if (status) return status;
+    network->arena = network->backend->ops->allocate(network->backend, network->arena_bytes, error);
+    if (!network->arena)
+        return error_prefix(error, "activations and gradients of a batch of %d", network->tensors[0].desc.batch);
+    for (int t = 0; t < network->tensor_count; t++) {
+        network->tensors[t].data = address(network, network->tensors[t].block);
+        network->tensors[t].gradient = address(network, network->tensors[t].gradient_block);
+    }
+    for (int i = 0; i < network->operation_count; i++) {
+        struct operation *operation = &network->operations[i];
+        operation->statistics = address(network, operation->statistics_block);
+        operation->saved = address(network, operation->saved_block);
+    }
+    return SIMCLR_OK;
+}
+
+int network_plan(struct network *network, struct backend *backend, struct error *error)
+{
+    if (network->error.status) return network_check(network, error);
+    if (network->operation_count == 0) return error_set(error, SIMCLR_INVALID, "the network has no operation to plan");
+    if (network->backend) return error_set(error, SIMCLR_INVALID, "the network is already planned");
+    if (!network->parameters->weights)
+        return error_set(error, SIMCLR_INVALID, "the parameters have no memory yet; call parameters_allocate first");
+    if (!backend->ops->supports(backend, network->dtype))
+        return error_set(error, SIMCLR_UNSUPPORTED, "the %s backend does not compute in %s", backend->ops->name,
+                         dtype_name(network->dtype));
+    network->backend = backend;
+    network->tensors[network->operations[network->operation_count - 1].y].kept = true;
+    int status = mark_reached(network, error);
+    if (!status) status = choose_accumulation(network, error);
+    if (!status) status = plan_operations(network, error);
+    if (!status) status = place(network, error);
+    if (status) { /* so that running it by mistake does nothing */
+        if (error) network->error = *error;
+        network->error.status = status;
+    }
+    return status;
+}

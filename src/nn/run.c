@@ -1,0 +1,149 @@
+/* nn/run.c -- running a planned network: nothing here allocates or fails. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "nn/internal.h"
+
+static bool ready(const struct network *network)
+{
+    return network->arena && !network->error.status;
+}
+
+static const float *weights(const struct network *network, int row)
+{
+    return row < 0 ? NULL : parameter_weights(network->parameters, row);
+}
+
+static float *gradients(const struct network *network, int row)
+{
+    return row < 0 ? NULL : parameter_gradients(network->parameters, row);
+}
+
+static const void *value(const struct network *network, int tensor)
+{
+    return tensor == 0 ? (const void *)network->images : tensor < 0 ? NULL : network->tensors[tensor].data;
+}
+
+static void *gradient(const struct network *network, int tensor)
+{
+    return tensor < 0 ? NULL : network->tensors[tensor].gradient;
+}
+
+void network_set_weights(struct network *network)
+{
+    if (!ready(network)) return;
+    for (int i = 0; i < network->operation_count; i++) {
+        struct operation *operation = &network->operations[i];
+        if (operation->conv) network->backend->ops->conv_set_weights(operation->conv, weights(network, operation->weight));
+    }
+}
+
+static void forward_batch_norm(struct network *network, const struct operation *operation)
+{
+    const struct backend_ops *ops = network->backend->ops;
+    const struct node *x = &network->tensors[operation->x];
+    void *y = network->tensors[operation->y].data;
+    const void *residual = value(network, operation->residual);
+    const float *gamma = weights(network, operation->weight), *beta = weights(network, operation->bias);
+    float *mean = parameter_weights(network->parameters, operation->running_mean);
+    float *variance = parameter_weights(network->parameters, operation->running_var);
+    if (network->mode == NETWORK_TRAINING)
+        ops->batch_norm_forward(operation->batch_norm, y, operation->saved, mean, variance, x->data, residual,
+                                network->operations[x->producer].statistics, gamma, beta);
+    else
+        ops->batch_norm_inference(operation->batch_norm, y, x->data, residual, gamma, beta, mean, variance);
+}
+
+static void forward_one(struct network *network, const struct operation *operation)
+{
+    const struct backend_ops *ops = network->backend->ops;
+    const void *x = value(network, operation->x);
+    void *y = network->tensors[operation->y].data;
+    switch (operation->kind) {
+    case OPERATION_CONV:
+    case OPERATION_DENSE:
+        ops->conv_forward(operation->conv, y, operation->statistics, x, weights(network, operation->bias));
+        break;
+    case OPERATION_BATCH_NORM: forward_batch_norm(network, operation); break;
+    case OPERATION_MAX_POOL: ops->max_pool_forward(operation->max_pool, y, operation->saved, x); break;
+    case OPERATION_GLOBAL_POOL: ops->global_pool_forward(operation->global_pool, y, x); break;
+    }
+}
+
+static void backward_one(struct network *network, const struct operation *operation)
+{
+    const struct backend_ops *ops = network->backend->ops;
+    const void *x = value(network, operation->x), *d_y = gradient(network, operation->y);
+    void *d_x = gradient(network, operation->x);
+    float *d_weight = gradients(network, operation->weight), *d_bias = gradients(network, operation->bias);
+    switch (operation->kind) {
+    case OPERATION_CONV:
+    case OPERATION_DENSE:
+        ops->conv_backward_weights(operation->conv, d_weight, d_bias, d_y, x);
+        if (d_x) ops->conv_backward_data(operation->conv, d_x, d_y);
+        break;
+    case OPERATION_BATCH_NORM:
+        ops->batch_norm_backward(operation->batch_norm, d_x, gradient(network, operation->residual), d_weight, d_bias,
+                                 d_y, x, operation->relu ? value(network, operation->y) : NULL, operation->saved,
+                                 weights(network, operation->weight));
+        break;
+    case OPERATION_MAX_POOL: ops->max_pool_backward(operation->max_pool, d_x, d_y, operation->saved); break;
+    case OPERATION_GLOBAL_POOL: ops->global_pool_backward(operation->global_pool, d_x, d_y); break;
+    }
+}
+
+/* Time now, once everything issued so far is done; a device fault stays for the caller's own sync to report. */
+static double finished(struct network *network)
+{
+    (void)network->backend->ops->sync(network->backend, NULL);
+    return clock_seconds();
+}
+
+void network_forward(struct network *network, const float *images)
+{
+    if (!ready(network)) return;
+    network->images = images;
+    double start = network->timed ? finished(network) : 0;
+    for (int i = 0; i < network->operation_count; i++) {
+        forward_one(network, &network->operations[i]);
+        if (!network->timed) continue;
+        double end = finished(network);
+        network->rows[i].forward_seconds = end - start;
+        start = end;
+    }
+}
+
+void network_read(struct network *network, int tensor, float *canonical)
+{
+    if (!ready(network) || tensor < 1 || tensor >= network->tensor_count) return;
+    const struct node *node = &network->tensors[tensor];
+    network->backend->ops->tensor_read(network->backend, &node->desc, canonical, node->data);
+}
+
+static void clear_gradients(struct network *network, int row)
+{
+    if (row >= 0) memset(gradients(network, row), 0, network->parameters->items[row].count * sizeof(float));
+}
+
+void network_backward(struct network *network, int output, const float *d_output)
+{
+    if (!ready(network) || network->mode != NETWORK_TRAINING) return;
+    if (output < 1 || output >= network->tensor_count || !network->tensors[output].gradient) return;
+    const struct node *node = &network->tensors[output];
+    network->backend->ops->tensor_write(network->backend, &node->desc, node->gradient, d_output);
+    double start = network->timed ? finished(network) : 0;
+    for (int i = network->operation_count - 1; i >= 0; i--) {
+        const struct operation *operation = &network->operations[i];
+        if (i > node->producer || !operation->reached) { /* the gradient does not pass here */
+            clear_gradients(network, operation->weight);
+            clear_gradients(network, operation->bias);
+            network->rows[i].backward_seconds = 0;
+            continue;
+        }
+        backward_one(network, operation);
+        if (!network->timed) continue;
+        double end = finished(network);
+        network->rows[i].backward_seconds = end - start;
+        start = end;
+    }
+}
