@@ -1,0 +1,230 @@
+/* config/config.c -- one command's settings: defaults, setting by name, and checks across options. */
+#include "config/config.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "config/values.h"
+
+const struct option_row *option_find_any(const char *name)
+{
+    enum command command;
+
+    for (int i = 0; command_at(i, &command) == SIMCLR_OK; i++) {
+        const struct option_row *row = option_find(name, command);
+        if (row) return row;
+    }
+    return NULL;
+}
+
+static bool takes_text(const struct option_row *row)
+{
+    return row->type == OPTION_STRING || row->type == OPTION_CHOICE || row->type == OPTION_RGB;
+}
+
+static bool takes(const struct config *config, const struct option_row *row)
+{
+    return (row->commands & (unsigned)config->command) != 0;
+}
+
+/* Every field gets the default of its first row, then those of this command's rows. */
+static int set_defaults(struct config *config, struct error *error)
+{
+    for (int i = config_option_count - 1; i >= 0; i--) {
+        const struct option_row *row = &config_options[i];
+        if (value_set(config, row, row->default_text) != SIMCLR_OK) return error_no_memory(error, row->name, 1);
+    }
+    for (int i = 0; i < config_option_count; i++) {
+        const struct option_row *row = &config_options[i];
+        if (!takes(config, row)) continue;
+        if (value_set(config, row, row->default_text) != SIMCLR_OK) return error_no_memory(error, row->name, 1);
+    }
+    return SIMCLR_OK;
+}
+
+int config_create(struct config **out, enum command command, struct error *error)
+{
+    const size_t bytes = sizeof(struct config);
+    struct config *config = memory_allocate(bytes);
+
+    *out = NULL;
+    if (!config) return error_no_memory(error, "a configuration", bytes);
+    config->command = command;
+    config->origin = memory_allocate((size_t)config_option_count);
+    config->notes = memory_string("");
+    if (!config->origin || !config->notes || set_defaults(config, error) != SIMCLR_OK) {
+        config_destroy(&config);
+        return error_no_memory(error, "a configuration", bytes);
+    }
+    *out = config;
+    return SIMCLR_OK;
+}
+
+int config_copy(struct config **out, const struct config *config, struct error *error)
+{
+    struct config *copy;
+
+    *out = NULL;
+    if (config_create(&copy, config->command, error) != SIMCLR_OK) return error ? error->status : SIMCLR_NO_MEMORY;
+    for (int i = 0; i < config_option_count; i++) {
+        const struct option_row *row = &config_options[i];
+        const size_t offset = row->offset;
+        int status = SIMCLR_OK;
+        const char *from = (const char *)config + offset;
+        if (takes_text(row)) status = value_set(copy, row, *(char *const *)(const void *)from);
+        else memcpy((char *)copy + offset, from, row->type == OPTION_BOOLEAN ? sizeof(bool) : sizeof(int64_t));
+        if (status != SIMCLR_OK) {
+            config_destroy(&copy);
+            return error_no_memory(error, "a configuration", sizeof *config);
+        }
+    }
+    memcpy(copy->origin, config->origin, (size_t)config_option_count);
+    *out = copy;
+    return SIMCLR_OK;
+}
+
+void config_destroy(struct config **config)
+{
+    if (!config || !*config) return;
+    for (int i = 0; i < config_option_count; i++) {
+        if (!takes_text(&config_options[i])) continue;
+        char **field = (char **)((char *)*config + config_options[i].offset);
+        memory_free(*field);
+        *field = NULL;
+    }
+    memory_free((*config)->origin);
+    memory_free((*config)->notes);
+    memory_free(*config);
+    *config = NULL;
+}
+
+/* ---- setting by name ------------------------------------------------------------------------------------------ */
+
+/* The sentence for a name that the command does not take. */
+static int refuse_name(const struct config *config, const char *name, struct error *error)
+{
+    char shown[SHOWN_TEXT];
+
+    value_shown(name, shown);
+    if (option_find_any(name)) {
+        return error_set(error, SIMCLR_INVALID, "--%s is not an option of %s; see simclr %s --help", shown,
+                         command_name(config->command), command_name(config->command));
+    }
+    return error_set(error, SIMCLR_INVALID, "unknown option --%s; the nearest is --%s; see simclr %s --help", shown,
+                     option_nearest(name, config->command), command_name(config->command));
+}
+
+int config_set(struct config *config, const char *name, const char *value, int origin, struct error *error)
+{
+    const struct option_row *row = option_find(name, config->command);
+    char shown[SHOWN_TEXT], allowed[ALLOWED_TEXT];
+
+    if (!row) return refuse_name(config, name, error);
+    unsigned char *before = &config->origin[row - config_options];
+    if (*before > origin) return SIMCLR_OK;
+    const int status = value_set(config, row, value);
+    if (status == SIMCLR_NO_MEMORY) return error_no_memory(error, row->name, strlen(value) + 1);
+    if (status != SIMCLR_OK) {
+        value_shown(value, shown);
+        value_allowed(row, allowed);
+        return error_set(error, SIMCLR_INVALID, "--%s takes %s, not \"%s\"", row->name, allowed, shown);
+    }
+    *before = (unsigned char)origin;
+    if (strcmp(row->name, "recipe") == 0 && value[0] != '\0') return config_load_recipe(config, value, error);
+    return SIMCLR_OK;
+}
+
+/* The command's own row, or the one that gave the field its default. */
+static const struct option_row *row_for(const struct config *config, const char *name)
+{
+    const struct option_row *row = option_find(name, config->command);
+
+    for (int i = 0; !row && i < config_option_count; i++) {
+        if (strcmp(config_options[i].name, name) == 0) row = &config_options[i];
+    }
+    return row;
+}
+
+int config_resolve(struct config *config, const char *name, const char *value, struct error *error)
+{
+    const struct option_row *row = row_for(config, name);
+
+    if (!row) return error_set(error, SIMCLR_INVALID, "there is no option \"%s\" to resolve", name);
+    if (!value_is_auto(config, row)) return SIMCLR_OK;
+    const int status = value_set(config, row, value);
+    if (status == SIMCLR_NO_MEMORY) return error_no_memory(error, row->name, strlen(value) + 1);
+    if (status != SIMCLR_OK) {
+        return error_set(error, SIMCLR_INVALID, "--%s cannot be resolved to \"%s\" here; set it", row->name, value);
+    }
+    return SIMCLR_OK;
+}
+
+bool config_is_auto(const struct config *config, const char *name)
+{
+    const struct option_row *row = row_for(config, name);
+    return row && value_is_auto(config, row);
+}
+
+/* ---- checks across options ------------------------------------------------------------------------------------ */
+
+static int check_required(const struct config *config, struct error *error)
+{
+    for (int i = 0; i < config_option_count; i++) {
+        const struct option_row *row = &config_options[i];
+        const char *const *text = (const char *const *)(const void *)((const char *)config + row->offset);
+        if (!row->required || !takes(config, row) || (*text)[0] != '\0') continue; /* required options are text */
+        return error_set(error, SIMCLR_INVALID, "%s needs --%s %s: %s", command_name(config->command), row->name,
+                         row->argument, row->help);
+    }
+    return SIMCLR_OK;
+}
+
+static int check_order(const char *low_name, double low, const char *high_name, double high, struct error *error)
+{
+    if (low <= high) return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID, "--%s %g is above --%s %g; swap them or change one", low_name, low,
+                     high_name, high);
+}
+
+static int check_views(const struct config *c, struct error *error)
+{
+    const struct { const char *low_name, *high_name; double low, high; } pairs[] = {
+        {"crop-area-min", "crop-area-max", c->crop_area_min, c->crop_area_max},
+        {"crop-ratio-min", "crop-ratio-max", c->crop_ratio_min, c->crop_ratio_max},
+        {"blur-sigma-min", "blur-sigma-max", c->blur_sigma_min, c->blur_sigma_max},
+    };
+
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        const int status = check_order(pairs[i].low_name, pairs[i].low, pairs[i].high_name, pairs[i].high, error);
+        if (status != SIMCLR_OK) return status;
+    }
+    if (c->crop_area_max <= 0 && c->crop_probability > 0) {
+        return error_set(error, SIMCLR_INVALID, "--crop-area-max 0 leaves no crop; use --crop-probability 0 for none");
+    }
+    if (c->blur_sigma_max <= 0 && c->blur_probability > 0) {
+        return error_set(error, SIMCLR_INVALID, "--blur-sigma-max 0 leaves no blur; use --blur-probability 0 for none");
+    }
+    if ((c->mean[0] == '\0') != (c->std[0] == '\0')) {
+        return error_set(error, SIMCLR_INVALID, "--mean and --std go together: give both or neither");
+    }
+    return SIMCLR_OK;
+}
+
+int config_check(const struct config *c, struct error *error)
+{
+    int status = check_required(c, error);
+    if (status != SIMCLR_OK) return status;
+    status = check_views(c, error);
+    if (status != SIMCLR_OK) return status;
+    if (c->epochs > 0 && c->warmup_epochs > (double)c->epochs) {
+        return check_order("warmup-epochs", c->warmup_epochs, "epochs", (double)c->epochs, error);
+    }
+    if (c->image_size > 0 && c->blur_radius >= c->image_size) {
+        return error_set(error, SIMCLR_INVALID, "--blur-radius %d does not fit in views of --image-size %d",
+                         (int)c->blur_radius, (int)c->image_size);
+    }
+    if (c->resume && c->overwrite) {
+        return error_set(error, SIMCLR_INVALID, "--resume and --overwrite contradict each other; give one of them");
+    }
+    return SIMCLR_OK;
+}
