@@ -1,0 +1,287 @@
+/* Recipes: what is read, every refusal with its place, and the round trip of the effective configuration. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "config/config.h"
+
+static struct config *make(enum command command)
+{
+    struct config *config;
+    assert_int_equal(config_create(&config, command, NULL), SIMCLR_OK);
+    return config;
+}
+
+/* The recipe is refused with a sentence that starts with "r.yaml:<place>: " and holds `word`. */
+static void refused_bytes(const char *text, size_t length, const char *place, const char *word)
+{
+    struct config *config = make(COMMAND_PRETRAIN);
+    struct error error = {0};
+    char start[64];
+    snprintf(start, sizeof start, "r.yaml:%s: ", place);
+    assert_int_equal(config_parse_recipe(config, text, length, "r.yaml", 1, &error), SIMCLR_INVALID);
+    if (place[0] && strncmp(error.text, start, strlen(start)) != 0) fail_msg("not at %s: %s", place, error.text);
+    if (!strstr(error.text, word)) fail_msg("\"%s\" is not in: %s", word, error.text);
+    config_destroy(&config);
+}
+
+static void refused(const char *text, const char *place, const char *word)
+{
+    refused_bytes(text, strlen(text), place, word);
+}
+
+static void a_recipe_is_read(void **state)
+{
+    (void)state;
+    static const char text[] = "# CIFAR-10 in an hour\ndata: cifar/train\nlearning_rate: 2.0\nepochs: 20\n"
+                               "mean: 0.5,0.5,0.5\nresume: true\nwidth: 1/4\noptimizer: \"lars\"\nout: 'a \"b\" c'\n"
+                               "cache-memory: 2G\ntemperature: auto\n";
+    struct config *config = make(COMMAND_PRETRAIN);
+    struct error error = {0};
+    assert_int_equal(config_set(config, "epochs", "3", 2, NULL), SIMCLR_OK);
+    const int status = config_parse_recipe(config, text, sizeof text - 1, "r.yaml", 1, &error);
+    if (status != SIMCLR_OK) fail_msg("%s", error.text);
+    assert_string_equal(config->data, "cifar/train");
+    assert_string_equal(config->out, "a \"b\" c");
+    assert_string_equal(config->mean, "0.5,0.5,0.5");
+    assert_true(config->learning_rate == 2 && config->width == 0.25 && config->resume && config->temperature == 0);
+    assert_int_equal(config->cache_memory, 2147483648);
+    assert_int_equal(config->epochs, 3); /* the command line was first, and wins */
+    assert_string_equal(config->notes, "");
+    config_destroy(&config);
+}
+
+static void empty_recipes_are_fine(void **state)
+{
+    (void)state;
+    const char *const texts[] = {"", "# nothing\n", "{}", "---\n{}\n", "\n\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct config *config = make(COMMAND_PRETRAIN);
+        assert_int_equal(config_parse_recipe(config, texts[i], strlen(texts[i]), "r.yaml", 1, NULL), SIMCLR_OK);
+        config_destroy(&config);
+    }
+}
+
+static void refusals_name_the_place(void **state)
+{
+    (void)state;
+    refused("epochs: 5\nlerning_rate: 1\n", "2:1", "unknown key \"lerning_rate\"; the nearest is \"learning-rate\"");
+    refused("epochs: ten\n", "1:9", "\"epochs\" takes an integer from 1 to 100000, not \"ten\"");
+    refused("data: a\nepochs: 1.5\n", "2:9", "integer");
+    refused("epochs: \"5\"\n", "1:9", "not the text \"5\"");
+    refused("temperature: -1\n", "1:14", "from 0.001 to 100 or auto");
+    refused("temperature: 0\n", "1:14", "not \"0\"");
+    refused("resume: yes\n", "1:9", "true or false");
+    refused("optimizer: adam\n", "1:12", "lars, sgd or adamw");
+    refused("epochs: 5\nbatch: 64\nepochs: 6\n", "3:1", "duplicate key \"epochs\"");
+    refused("learning-rate: 1\nlearning_rate: 1\n", "2:1", "duplicate key");
+    refused("l2: 1\nl2: 1\n", "2:1", "duplicate key"); /* of another command's options, too */
+    refused("epochs: 5\n\tbatch: 2\n", "2:1", "tab");
+    refused("epochs:\t5\n", "1:8", "tab");
+    refused("epochs:\n", "1:8", "\"epochs\" has no value");
+    refused("data: ~\n", "1:7", "no value");
+    refused("data: null\n", "1:7", "no value");
+    refused("recipe: other.yaml\n", "1:1", "another recipe");
+    refused("? [a]\n: 1\n", "1:3", "must be the name of an option");
+    refused("\"epo\\0chs\": 1\n", "1:1", "unknown key");
+    refused("data: \"a\\0b\"\n", "1:7", "\"data\" takes");
+}
+
+static void yaml_that_is_no_recipe(void **state)
+{
+    (void)state;
+    refused("epochs: &a 5\n", "1:9", "anchors");
+    refused("&a epochs: 5\n", "1:1", "anchors");
+    refused("data: *a\n", "1:7", "aliases");
+    refused("epochs: !!int 5\n", "1:9", "tags");
+    refused("!recipe\nepochs: 5\n", "1:1", "tags");
+    refused("<<: {epochs: 5}\n", "1:1", "unknown key \"<<\"");
+    refused("%YAML 1.1\n---\nepochs: 5\n", "1:1", "directives");
+    refused("epochs: 5\n---\nepochs: 6\n", "2:1", "one document");
+    refused("- epochs\n", "1:1", "mapping");
+    refused("pretrain\n", "1:1", "mapping");
+    refused("---\n", "2:1", "mapping");
+    refused("views:\n  flip: 1\n", "1:1", "unknown key");
+    refused("mean: [0.5, 0.5, 0.5]\n", "1:7", "one value, not a list");
+    refused("epochs: {a: 1}\n", "1:9", "not a list or a mapping");
+    refused("epochs: [5\n", "1:9", "not a list");
+    refused("{epochs: 5\n", "2:1", "not valid YAML");
+    refused("epochs: 5: 6\n", "1:10", "not valid YAML");
+    refused("epochs: 'a\n", "", "not valid YAML");
+    refused("data: \xff\xfe\n", "", "UTF-8");
+    refused_bytes("epochs: 5\n\0", 11, "2:1", "NUL");
+}
+
+static void megabytes_and_depth_are_refused_at_once(void **state)
+{
+    (void)state;
+    const size_t size = (1 << 20) + 1;
+    char *text = malloc(size);
+    assert_non_null(text);
+    memset(text, '[', size);
+    refused_bytes(text, size, "", "1 MiB");
+    refused_bytes(text, size - 1, "1:1", "mapping"); /* one MiB of nesting */
+    memcpy(text, "data: ", 6);
+    refused_bytes(text, size - 1, "1:7", "not a list");
+    for (size_t i = 0; i + 1 < size - 1; i += 2) memcpy(text + i, "{a", 2);
+    refused_bytes(text, size - 1, "1:2", "unknown key");
+    memset(text, '#', size - 1); /* one long comment is a recipe */
+    struct config *config = make(COMMAND_PRETRAIN);
+    assert_int_equal(config_parse_recipe(config, text, size - 1, "r.yaml", 1, NULL), SIMCLR_OK);
+    config_destroy(&config);
+    free(text);
+}
+
+static void options_of_other_commands_are_noted(void **state)
+{
+    (void)state;
+    static const char text[] = "data: a\nl2: 0.5\nlabels: 1%\n";
+    struct config *config = make(COMMAND_PRETRAIN);
+    assert_int_equal(config_parse_recipe(config, text, sizeof text - 1, "r.yaml", 1, NULL), SIMCLR_OK);
+    assert_string_equal(config->notes, "r.yaml:2:1: \"l2\" is not an option of pretrain and is left out\n"
+                                       "r.yaml:3:1: \"labels\" is not an option of pretrain and is left out");
+    assert_string_equal(config->labels, "10%");
+    config_destroy(&config);
+}
+
+static void files_are_read(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/simclr-recipe-XXXXXX";
+    const int file = mkstemp(path);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, "epochs: 4\nbatch: 8\n", 19), 19);
+    close(file);
+    struct config *config = make(COMMAND_PRETRAIN);
+    struct error error = {0};
+    assert_int_equal(config_set(config, "batch", "16", 2, NULL), SIMCLR_OK);
+    assert_int_equal(config_set(config, "recipe", path, 2, NULL), SIMCLR_OK); /* loads it */
+    assert_int_equal(config->epochs, 4);
+    assert_int_equal(config->batch, 16);
+    assert_int_equal(config_set(config, "epochs", "6", 2, NULL), SIMCLR_OK);
+    assert_int_equal(config->epochs, 6);
+    assert_int_equal(truncate(path, (1 << 20) + 1), 0);
+    assert_int_equal(config_load_recipe(config, path, &error), SIMCLR_INVALID);
+    assert_non_null(strstr(error.text, "1 MiB"));
+    unlink(path);
+    assert_int_equal(config_load_recipe(config, path, &error), SIMCLR_IO);
+    assert_non_null(strstr(error.text, path));
+    config_destroy(&config);
+}
+
+/* The YAML of `config` read into a new configuration gives the same YAML. */
+static void reproduces_itself(const struct config *config)
+{
+    struct config *again = make(config->command);
+    struct error error = {0};
+    char *first = config_to_yaml(config);
+    assert_non_null(first);
+    if (config_parse_recipe(again, first, strlen(first), "r.yaml", 1, &error) != SIMCLR_OK) {
+        fail_msg("%s\n%s", error.text, first);
+    }
+    char *second = config_to_yaml(again), *differences = config_differences(config, again);
+    assert_string_equal(first, second);
+    assert_string_equal(differences, "");
+    assert_string_equal(again->data, config->data);
+    assert_string_equal(again->notes, "");
+    memory_free(first);
+    memory_free(second);
+    memory_free(differences);
+    config_destroy(&again);
+}
+
+static void the_effective_configuration_reproduces_itself(void **state)
+{
+    (void)state;
+    enum command command;
+    for (int i = 0; command_at(i, &command) == SIMCLR_OK; i++) {
+        struct config *config = make(command);
+        reproduces_itself(config);
+        config_destroy(&config);
+    }
+    const char *const texts[] = {
+        " leading and trailing ", "a: b # c", "- x", "\"q\" \\ 'r'", "line\nbreak\ttab\x01\x7f",
+        "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xb1", "\xc2\x85\xef\xbb\xbf\xef\xbf\xbf\xef\xbf\xbe", "\xe2\x80\xa8",
+        "true", "null", "~", "123", "*a", "&a", "!t", "{", "%", "@", "`",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct config *config = make(COMMAND_PRETRAIN);
+        assert_int_equal(config_set(config, "data", texts[i], 2, NULL), SIMCLR_OK);
+        reproduces_itself(config);
+        config_destroy(&config);
+    }
+}
+
+/* Random legal values in every numeric option, from a seeded generator; a failure prints its seed. */
+static void random_configurations_reproduce_themselves(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 40; seed++) {
+        unsigned x = seed * 2654435761u;
+        struct config *config = make(COMMAND_PRETRAIN);
+        for (int i = 0; i < config_option_count; i++) {
+            const struct option_row *row = &config_options[i];
+            char value[64];
+            x = x * 1664525u + 1013904223u;
+            const double share = (double)(x >> 8) / 16777216.0, width = row->maximum - row->minimum;
+            if (!(row->commands & COMMAND_PRETRAIN) || row->choices) continue;
+            if (row->type == OPTION_NUMBER) snprintf(value, sizeof value, "%.17g", row->minimum + share * width);
+            else if (row->type == OPTION_INTEGER) snprintf(value, sizeof value, "%.0f", row->minimum + share * width);
+            else if (row->type == OPTION_BYTES) snprintf(value, sizeof value, "%u", x | 1u);
+            else continue;
+            const int status = config_set(config, row->name, value, 2, NULL);
+            if (status != SIMCLR_OK) fail_msg("seed %u: %s %s", seed, row->name, value);
+        }
+        reproduces_itself(config);
+        config_destroy(&config);
+    }
+}
+
+/* Bytes turned over at random never crash, and a refusal always has its sentence. */
+static void damaged_recipes_are_refused_or_read(void **state)
+{
+    (void)state;
+    struct config *config = make(COMMAND_PRETRAIN);
+    char *yaml = config_to_yaml(config);
+    const size_t length = strlen(yaml);
+    unsigned x = 12345;
+    config_destroy(&config);
+    for (int round = 0; round < 500; round++) {
+        char *damaged = memory_string(yaml);
+        for (int k = 0; k < 3; k++) {
+            x = x * 1664525u + 1013904223u;
+            damaged[(x >> 4) % length] = (char)(x >> 24);
+        }
+        struct error error = {0};
+        config = make(COMMAND_PRETRAIN);
+        const int status = config_parse_recipe(config, damaged, length, "r.yaml", 1, &error);
+        assert_true(status == SIMCLR_OK || (status == SIMCLR_INVALID && strncmp(error.text, "r.yaml:", 7) == 0));
+        config_destroy(&config);
+        memory_free(damaged);
+    }
+    memory_free(yaml);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_recipe_is_read), cmocka_unit_test(empty_recipes_are_fine),
+        cmocka_unit_test(refusals_name_the_place), cmocka_unit_test(yaml_that_is_no_recipe),
+        cmocka_unit_test(megabytes_and_depth_are_refused_at_once),
+        cmocka_unit_test(options_of_other_commands_are_noted),
+        cmocka_unit_test(files_are_read), cmocka_unit_test(the_effective_configuration_reproduces_itself),
+        cmocka_unit_test(random_configurations_reproduce_themselves),
+        cmocka_unit_test(damaged_recipes_are_refused_or_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
