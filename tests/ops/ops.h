@@ -1,0 +1,201 @@
+/* ops/ops.h -- what the tests of single operations share: guarded buffers, random data, targets, comparison.
+ *
+ * Every buffer that an operation may touch is a guarded one: 256 known bytes lie on either side of it, and the body
+ * starts as NaN in every type, so that an output that is not wholly written, an input that is read too far and a
+ * write outside are all seen. */
+#ifndef OPS_OPS_H
+#define OPS_OPS_H
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "backend/backend.h"
+#include "base/memory.h"
+#include "base/pool.h"
+#include "base/rng.h"
+
+/* ---- guarded buffers -------------------------------------------------------------------------------------------- */
+enum { OPS_GUARD = 256, OPS_BUFFERS = 96, OPS_GUARD_BYTE = 0xa5 };
+
+struct ops_buffers {
+    int count;
+    struct { uint8_t *body; size_t bytes; } item[OPS_BUFFERS];
+};
+
+static inline void *ops_new(struct ops_buffers *buffers, size_t bytes)
+{
+    uint8_t *block = memory_allocate(bytes + 2 * OPS_GUARD);
+    assert_non_null(block);
+    assert_true(buffers->count < OPS_BUFFERS);
+    memset(block, OPS_GUARD_BYTE, bytes + 2 * OPS_GUARD);
+    memset(block + OPS_GUARD, 0xff, bytes);
+    buffers->item[buffers->count].body = block + OPS_GUARD;
+    buffers->item[buffers->count++].bytes = bytes;
+    return block + OPS_GUARD;
+}
+
+static inline float *ops_floats(struct ops_buffers *buffers, size_t count)
+{
+    return ops_new(buffers, count * sizeof(float));
+}
+
+/* Fails, naming the call after which it was seen, if a byte beside any buffer has changed. */
+static inline void ops_check(const struct ops_buffers *buffers, const char *call)
+{
+    for (int i = 0; i < buffers->count; i++) {
+        const uint8_t *before = buffers->item[i].body - OPS_GUARD, *after = buffers->item[i].body + buffers->item[i].bytes;
+        for (int j = 0; j < OPS_GUARD; j++) {
+            if (before[j] == OPS_GUARD_BYTE && after[j] == OPS_GUARD_BYTE) continue;
+            fail_msg("%s: wrote outside buffer %d of %zu bytes", call, i, buffers->item[i].bytes);
+        }
+    }
+}
+
+static inline void ops_free(struct ops_buffers *buffers)
+{
+    ops_check(buffers, "before release");
+    for (int i = 0; i < buffers->count; i++) memory_free(buffers->item[i].body - OPS_GUARD);
+    buffers->count = 0;
+}
+
+/* ---- random data ---------------------------------------------------------------------------------------------------- */
+/* Uniform in [low, high), dense; rounded to bf16 if asked. A stream of its own for every (seed, item). */
+static inline void ops_fill(float *out, size_t count, uint32_t item, float low, float high, bool bf16)
+{
+    struct rng rng = rng_open(20200213, RNG_TEST, 0, item, 0);
+    for (size_t i = 0; i < count; i++) {
+        out[i] = low + (high - low) * (float)rng_uniform(&rng);
+        if (bf16) out[i] = bf16_to_float(bf16_from_float(out[i]));
+    }
+}
+
+static inline float *ops_random(struct ops_buffers *buffers, size_t count, uint32_t item, float low, float high, bool bf16)
+{
+    float *out = ops_floats(buffers, count);
+    ops_fill(out, count, item, low, high, bf16);
+    return out;
+}
+
+/* ---- targets ---------------------------------------------------------------------------------------------------------- */
+struct ops_target {
+    const char *name, *variant; /* variant NULL: ref, or the best */
+    int threads;
+    struct pool *pool;
+    struct backend *backend;
+    char label[64];
+};
+
+/* Fails the test if the backend cannot be created. */
+static inline void ops_open(struct ops_target *target, const char *name, const char *variant, int threads)
+{
+    struct error error;
+    memset(target, 0, sizeof *target);
+    target->name = name;
+    target->variant = variant;
+    target->threads = threads;
+    snprintf(target->label, sizeof target->label, "%s %s, %d threads", name, variant ? variant : "(best)", threads);
+    if (pool_create(&target->pool, threads, &error) != SIMCLR_OK) fail_msg("%s: %s", target->label, error.text);
+    if (backend_create(name, variant, target->pool, &target->backend, &error) != SIMCLR_OK)
+        fail_msg("%s: %s", target->label, error.text);
+}
+
+static inline void ops_close(struct ops_target *target)
+{
+    backend_destroy(&target->backend);
+    pool_destroy(&target->pool);
+}
+
+static inline bool ops_emulated(const char *variant)
+{
+    return strstr(variant, "emulated") != NULL;
+}
+
+/* One line for every variant: ran natively, emulated, or not at all. */
+static inline void ops_report_variants(void)
+{
+    for (const char *const *variant = backend_variants(); *variant; variant++)
+        print_message("variant %-14s %s\n", *variant,
+                      !backend_variant_runs(*variant) ? "NOT RUN (this CPU lacks it)"
+                      : ops_emulated(*variant)        ? "emulated"
+                                                      : "native");
+}
+
+/* Calls visit once for each variant of the cpu backend that runs here. */
+typedef void ops_visit(const char *variant, void *context);
+static inline int ops_each_variant(ops_visit *visit, void *context)
+{
+    int count = 0;
+    for (const char *const *variant = backend_variants(); *variant; variant++) {
+        if (!backend_variant_runs(*variant)) continue;
+        visit(*variant, context);
+        count++;
+    }
+    return count;
+}
+
+/* ---- activation tensors -------------------------------------------------------------------------------------------------- */
+static inline struct tensor_desc ops_tensor(enum dtype dtype, int batch, int channels, int height, int width)
+{
+    struct tensor_desc desc = {.dtype = dtype, .batch = batch, .channels = channels, .height = height, .width = width};
+    return desc;
+}
+
+/* A guarded tensor that holds `canonical` (NULL: NaN, for outputs). */
+static inline void *ops_upload(struct ops_buffers *buffers, const struct ops_target *target,
+                               const struct tensor_desc *desc, const float *canonical)
+{
+    void *tensor = ops_new(buffers, target->backend->ops->tensor_bytes(target->backend, desc));
+    if (canonical) target->backend->ops->tensor_write(target->backend, desc, tensor, canonical);
+    ops_check(buffers, "tensor_write");
+    return tensor;
+}
+
+static inline float *ops_download(struct ops_buffers *buffers, const struct ops_target *target,
+                                  const struct tensor_desc *desc, const void *tensor)
+{
+    float *canonical = ops_floats(buffers, tensor_elements(desc));
+    target->backend->ops->tensor_read(target->backend, desc, canonical, tensor);
+    ops_check(buffers, "tensor_read");
+    return canonical;
+}
+
+/* ---- comparison -------------------------------------------------------------------------------------------------------- */
+static inline double ops_rms(const float *values, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += (double)values[i] * (double)values[i];
+    return sqrt(sum / (double)count);
+}
+
+/* |got - want| <= relative |want| + absolute for every element; a NaN never passes. */
+static inline void ops_near(const char *what, const float *got, const float *want, size_t count, double relative,
+                            double absolute)
+{
+    for (size_t i = 0; i < count; i++) {
+        const double difference = fabs((double)got[i] - (double)want[i]);
+        if (!(difference <= relative * fabs((double)want[i]) + absolute))
+            fail_msg("%s: element %zu of %zu is %.9g, should be %.9g (off by %.3g, allowed %.3g)", what, i, count,
+                     (double)got[i], (double)want[i], difference, relative * fabs((double)want[i]) + absolute);
+    }
+}
+
+/* |got - want| / |want| in the Euclidean norm. */
+static inline double ops_distance(const float *got, const float *want, size_t count)
+{
+    double difference = 0, norm = 0;
+    for (size_t i = 0; i < count; i++) {
+        difference += ((double)got[i] - (double)want[i]) * ((double)got[i] - (double)want[i]);
+        norm += (double)want[i] * (double)want[i];
+    }
+    return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
+}
+
+#endif
