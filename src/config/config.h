@@ -53,8 +53,7 @@ struct config {
     char *features_out;
     /* info, bench, demo */
     bool memory;
-    char *what;
-    int64_t steps;
+    char *what; /* all, step, layers, loss, views, decode */
     double seconds;
     /* one flag per option row: was it set by the command line (2), the recipe (1), or is it the default (0)? */
     unsigned char *origin;

@@ -205,7 +205,7 @@ const struct option_row config_options[] = {
     INTEGER("knn-k", "K", knn_k, P | K | D, "200", 1, 100000, NULL, NULL, "Evaluation", "Neighbours that vote.", false),
     NUMBER("knn-temperature", "TAU", knn_temperature, P | K | D, "0.1", 0.001, 100, NULL, "Evaluation",
            "A neighbour of similarity s has exp(s / TAU) votes.", false),
-    FLAG("json", json, F | K | L | I, "false", "Evaluation", "Print the results as JSON."),
+    FLAG("json", json, F | K | L | I | B, "false", "Evaluation", "Print the results as JSON."),
     FLAG("controls", controls, F | K | L, "true", "Evaluation",
          "Evaluate the controls too: pixels and the same network untrained."),
     NUMBER("l2", "X", l2, L | D, "auto", 0, 1e6, NULL, "Evaluation",
@@ -217,10 +217,9 @@ const struct option_row config_options[] = {
 
     /* ---- Info, bench, demo */
     FLAG("memory", memory, I, "false", "Output", "Estimate the peak memory of a training step of --batch images."),
-    CHOICE("what", "PART", what, B, "all", "all|step|layers|loss|augment|decode", "Output", "What to time.", false),
-    INTEGER("steps", "N", steps, B, "10", 1, 100000, NULL, NULL, "Output",
-            "Timed repetitions; the median is reported.", false),
-    NUMBER("seconds", "T", seconds, B, "30", 0.1, 86400, NULL, "Output", "Longest time for one part.", false),
+    CHOICE("what", "PART", what, B, "all", "all|step|layers|loss|views|decode", "Output", "What to time.", false),
+    NUMBER("seconds", "T", seconds, B, "3", 0.1, 86400, NULL, "Output",
+           "Time for each measurement; the median is reported.", false),
     NUMBER("seconds", "T", seconds, D, "150", 1, 86400, NULL, "Output", "Time to aim at on this machine.", false),
 };
 const int config_option_count = sizeof config_options / sizeof config_options[0];
