@@ -4,9 +4,16 @@
 
 #include <stddef.h>
 
+#include "image/simd.h"
+
 /* view: planar [3][size][size], in place. 2 * radius + 1 taps, weights exp(-x^2 / (2 sigma^2)) normalised;
- * borders reflected without repeating the edge. radius < size. scratch: blur_scratch_bytes. */
+ * borders reflected without repeating the edge. 0 <= radius < size. sigma <= 0 leaves the view as it is.
+ * scratch: blur_scratch_bytes, 64-byte aligned. */
 void blur_gaussian(float *view, int size, int radius, float sigma, void *scratch);
+
+/* The same over the first `planes` channels only, by a given variant; every variant gives the same bits. */
+void blur_gaussian_by(enum simd level, float *view, int planes, int size, int radius, float sigma, void *scratch);
+
 size_t blur_scratch_bytes(int size, int radius);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "image/image.h"
 #include "image/resample.h"
+#include "image/simd.h"
 
 /* Every probability may be 0 (off). Value type. */
 struct view_policy {
@@ -29,6 +30,7 @@ struct view_policy {
     double solarize_probability;             /* 0 (not SimCLR; for studies): x > 0.5 -> 1 - x */
     bool normalize;                          /* off by default, as the authors have it */
     double mean[3], std[3];
+    enum simd simd;                          /* SIMD_BEST (0) unless a test or a benchmark forces a variant */
 };
 
 struct view_policy view_policy_imagenet(int size); /* s = 1.0, blur on              */
@@ -45,7 +47,9 @@ struct view_draw {
     double sigma;
 };
 
-/* Draws from (seed, purpose, epoch, sample, view): nothing else matters. */
+/* Draws from (seed, purpose, epoch, sample, view): nothing else matters. Each operation has its own part of the
+ * stream, so that switching one off leaves the draws of the others as they were. Works for images of any size;
+ * the box falls back to the centred largest one of a legal ratio after ten tries. */
 struct view_draw view_draw_random(const struct view_policy *policy, uint64_t seed, enum rng_purpose purpose,
                                   uint32_t epoch, uint32_t sample, uint32_t view, int width, int height);
 

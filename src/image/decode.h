@@ -1,0 +1,24 @@
+/* image/decode.h -- what decode.c asks of the codecs. Private to the room. */
+#ifndef IMAGE_DECODE_H
+#define IMAGE_DECODE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "image/image.h"
+
+enum { IMAGE_SIDE_MAX = 65535 }; /* JPEG's own limit, held for every format */
+
+/* SIMCLR_OK when a picture of this size is within the limits, else SIMCLR_UNSUPPORTED and a sentence. */
+int image_check_size(int64_t width, int64_t height, const struct image_limits *limits, const char *name,
+                     struct error *error);
+
+/* Contracts as image_decode and image_probe, for bytes that start with the format's magic. */
+int jpeg_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
+                struct image *out, struct error *error);
+int jpeg_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error);
+int png_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
+               struct image *out, struct error *error);
+int png_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error);
+
+#endif

@@ -1,0 +1,44 @@
+/* image/image.c -- pictures in memory and from files. */
+#include "image/image.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+struct image_limits image_limits_default(void)
+{
+    return (struct image_limits){
+        .max_pixels = (int64_t)1 << 27, .max_scans = 100, .max_bytes = (size_t)256 << 20};
+}
+
+int image_create(int width, int height, struct image *out, struct error *error)
+{
+    *out = (struct image){0};
+    if (width < 1 || height < 1)
+        return error_set(error, SIMCLR_INVALID, "a picture of %d x %d pixels cannot be made; give it at least 1 x 1",
+                         width, height);
+    const size_t row = (size_t)width * 3;
+    uint8_t *rgb = memory_array((size_t)height, row);
+    if (rgb == NULL)
+        return error_no_memory(error, "a picture", (size_t)height * row);
+    *out = (struct image){width, height, rgb};
+    return SIMCLR_OK;
+}
+
+void image_free(struct image *image)
+{
+    memory_free(image->rgb);
+    *image = (struct image){0};
+}
+
+int image_load(const char *path, const struct image_limits *limits, struct image *out, struct error *error)
+{
+    *out = (struct image){0};
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    const int status = file_read(path, limits->max_bytes, &bytes, &count, error);
+    if (status != SIMCLR_OK)
+        return status;
+    const int decoded = image_decode(bytes, count, limits, path, out, error);
+    memory_free(bytes);
+    return decoded;
+}
