@@ -66,13 +66,18 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, con
 }
 #endif
 
-uint32_t crc32c(const void *bytes, size_t count)
+uint32_t crc32c_extend(uint32_t crc, const void *bytes, size_t count)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("sse4.2"))
-        return ~crc32c_sse42(~0u, bytes, count);
+        return ~crc32c_sse42(~crc, bytes, count);
 #endif
-    return ~crc32c_table(~0u, bytes, count);
+    return ~crc32c_table(~crc, bytes, count);
+}
+
+uint32_t crc32c(const void *bytes, size_t count)
+{
+    return crc32c_extend(0, bytes, count);
 }
 
 static uint64_t mix(uint64_t hash, uint64_t word)

@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 uint32_t crc32c(const void *bytes, size_t count);
+/* The CRC of A followed by `bytes`, where crc is that of A (0 for an empty A). */
+uint32_t crc32c_extend(uint32_t crc, const void *bytes, size_t count);
 uint64_t hash64(const void *bytes, size_t count, uint64_t seed); /* FNV-1a 64 over 8-byte words or better */
 
 #endif

@@ -14,25 +14,35 @@ struct safetensors_entry {
     enum safetensors_dtype dtype;
     int rank;
     int64_t dims[8];
-    const void *data;    /* into the file's memory (reader), or the caller's (writer) */
+    const void *data;    /* into the file's memory (reader; any alignment: memcpy), or the caller's (writer) */
     size_t bytes;
 };
 
-/* ---- reading: the file is mapped; entries point into it until close ---- */
+/* ---- reading: the file is mapped; entries point into it until close ----
+ * Refused with SIMCLR_CORRUPT and a sentence: a header length beyond the file or 100 MB; a header that is not one JSON
+ * object starting with '{', has duplicate keys or members of wrong types; element types of unknown size; shapes whose
+ * size overflows or is not that of the data; tensors that do not fill the rest of the file exactly, without holes or
+ * overlaps. So a file cut at any byte is refused. SIMCLR_IO: not a readable regular file. */
 struct safetensors;
 int safetensors_open(struct safetensors **out, const char *path, struct error *error);
 /* The same from memory (borrowed): for fuzzing. */
 int safetensors_parse(struct safetensors **out, const uint8_t *bytes, size_t count, const char *name, struct error *error);
 void safetensors_close(struct safetensors **file);
 int safetensors_count(const struct safetensors *file);
+/* In the order of their bytes in the file. */
 const struct safetensors_entry *safetensors_at(const struct safetensors *file, int index);
 const struct safetensors_entry *safetensors_find(const struct safetensors *file, const char *name); /* or NULL */
 const char *safetensors_metadata(const struct safetensors *file, const char *key);                  /* or NULL */
+/* SIMCLR_CORRUPT when the metadata holds a checksum ("crc32c", 8 hexadecimal digits) that is not that of the tensor
+ * bytes; SIMCLR_OK when it is, or when there is none. Reads the whole file. */
+int safetensors_verify(const struct safetensors *file, struct error *error);
 /* Metadata pairs in file order. */
 int safetensors_metadata_count(const struct safetensors *file);
 void safetensors_metadata_at(const struct safetensors *file, int index, const char **key, const char **value);
 
-/* ---- writing: atomic; header sorted as the reference writer does, padded to 8 ---- */
+/* ---- writing: atomic; tensors sorted as the reference writer does (alignment descending, then name), header padded
+ * to 8; the CRC-32C of the tensor bytes is added to the metadata as "crc32c". Equal contents give equal bytes. ----
+ * SIMCLR_INVALID: two tensors of one name, or bytes that do not match the shape. */
 struct safetensors_pair { const char *key, *value; };
 int safetensors_write(const char *path, const struct safetensors_entry *entries, int count,
                       const struct safetensors_pair *metadata, int pairs, struct error *error);

@@ -1,0 +1,269 @@
+/* checkpoint/checkpoint_read.c -- opening, checking and restoring. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/tensors.h"
+
+struct checkpoint {
+    struct safetensors *file;
+    char *path;
+    struct model_config config;
+    struct checkpoint_state state;
+    int states;                    /* optimiser states per trained tensor: 0, 1, 2 */
+    const char *optimizer;         /* "none", "lars", ... */
+    int64_t optimizer_steps;
+    struct parameters parameters;  /* names and shapes of its model; no memory */
+};
+
+/* ---- metadata ----------------------------------------------------------------------------------------------- */
+static int bad_entry(const struct checkpoint *checkpoint, const char *key, const char *value, struct error *error)
+{
+    if (!value)
+        return error_set(error, SIMCLR_CORRUPT, "%s: the metadata has no '%s'; this is not a checkpoint of simclr",
+                         checkpoint->path, key);
+    return error_set(error, SIMCLR_CORRUPT, "%s: the metadata entry '%s' is '%.60s', which is not possible; the file is "
+                     "damaged, use another checkpoint", checkpoint->path, key, value);
+}
+
+static int read_string(const struct checkpoint *checkpoint, const char *key, const char **out, struct error *error)
+{
+    *out = safetensors_metadata(checkpoint->file, key);
+    return *out ? SIMCLR_OK : bad_entry(checkpoint, key, NULL, error);
+}
+
+static int read_integer(const struct checkpoint *checkpoint, const char *key, int64_t low, int64_t high, int64_t *out,
+                        struct error *error)
+{
+    const char *value;
+    char *end;
+    int status = read_string(checkpoint, key, &value, error);
+    if (status) return status;
+    errno = 0;
+    long long number = strtoll(value, &end, 10);
+    if (errno || end == value || *end || number < low || number > high) return bad_entry(checkpoint, key, value, error);
+    *out = number;
+    return SIMCLR_OK;
+}
+
+static int read_int(const struct checkpoint *checkpoint, const char *key, int *out, struct error *error)
+{
+    int64_t wide = 0;
+    int status = read_integer(checkpoint, key, INT32_MIN, INT32_MAX, &wide, error);
+    *out = (int)wide;
+    return status;
+}
+
+/* `count` finite numbers separated by one space. */
+static int read_numbers(const struct checkpoint *checkpoint, const char *key, int count, double *out,
+                        struct error *error)
+{
+    const char *value;
+    int status = read_string(checkpoint, key, &value, error);
+    if (status) return status;
+    const char *at = value;
+    for (int i = 0; i < count; i++) {
+        char *end;
+        out[i] = strtod(at, &end);
+        if (end == at || !isfinite(out[i]) || *end != (i + 1 < count ? ' ' : '\0'))
+            return bad_entry(checkpoint, key, value, error);
+        at = end + 1;
+    }
+    return SIMCLR_OK;
+}
+
+static int read_config(struct checkpoint *checkpoint, struct error *error)
+{
+    struct model_config *config = &checkpoint->config;
+    const char *stem;
+    int status = read_int(checkpoint, "depth", &config->depth, error);
+    if (!status) status = read_numbers(checkpoint, "width", 1, &config->width, error);
+    if (!status) status = read_string(checkpoint, "stem", &stem, error);
+    if (!status) status = read_int(checkpoint, "image_size", &config->image_size, error);
+    if (!status) status = read_int(checkpoint, "head_layers", &config->head_layers, error);
+    if (!status) status = read_int(checkpoint, "head_dim", &config->head_dim, error);
+    if (!status) status = read_int(checkpoint, "classes", &config->classes, error);
+    if (status) return status;
+    config->stem = !strcmp(stem, "cifar") ? STEM_CIFAR : STEM_IMAGENET;
+    if (config->stem == STEM_IMAGENET && strcmp(stem, "imagenet") != 0) return bad_entry(checkpoint, "stem", stem, error);
+    if (model_config_check(config, error)) {
+        error_prefix(error, "%s: the model in the metadata", checkpoint->path);
+        if (error) error->status = SIMCLR_CORRUPT;
+        return SIMCLR_CORRUPT;
+    }
+    return SIMCLR_OK;
+}
+
+static int read_state(struct checkpoint *checkpoint, struct error *error)
+{
+    struct checkpoint_state *state = &checkpoint->state;
+    double mean[3], std[3];
+    const char *seed;
+    int status = read_integer(checkpoint, "step", 0, INT64_MAX, &state->step, error);
+    if (!status) status = read_integer(checkpoint, "epoch", 0, INT64_MAX, &state->epoch, error);
+    if (!status) status = read_integer(checkpoint, "images_seen", 0, INT64_MAX, &state->images_seen, error);
+    if (!status) status = read_integer(checkpoint, "skipped_steps", 0, INT64_MAX, &state->skipped_steps, error);
+    if (!status) status = read_integer(checkpoint, "optimizer_steps", 0, INT64_MAX, &checkpoint->optimizer_steps, error);
+    if (!status) status = read_numbers(checkpoint, "best_knn", 1, &state->best_knn, error);
+    if (!status) status = read_numbers(checkpoint, "mean", 3, mean, error);
+    if (!status) status = read_numbers(checkpoint, "std", 3, std, error);
+    if (!status) status = read_string(checkpoint, "optimizer", &checkpoint->optimizer, error);
+    if (!status) status = read_string(checkpoint, "seed", &seed, error);
+    if (status) return status;
+    char *end;
+    errno = 0;
+    state->seed = strtoull(seed, &end, 10);
+    if (errno || end == seed || *end || *seed < '0' || *seed > '9') return bad_entry(checkpoint, "seed", seed, error);
+    for (int c = 0; c < 3; c++) {
+        state->mean[c] = (float)mean[c];
+        state->std[c] = (float)std[c];
+    }
+    state->config_yaml = safetensors_metadata(checkpoint->file, "config");
+    state->fingerprint = safetensors_metadata(checkpoint->file, "fingerprint");
+    const char *optimizer = checkpoint->optimizer;
+    checkpoint->states = !strcmp(optimizer, "adamw") ? 2 : strcmp(optimizer, "none") != 0;
+    if (checkpoint->states == 1 && strcmp(optimizer, "lars") != 0 && strcmp(optimizer, "sgd") != 0)
+        return bad_entry(checkpoint, "optimizer", optimizer, error);
+    return SIMCLR_OK;
+}
+
+static int read_metadata(struct checkpoint *checkpoint, struct error *error)
+{
+    const char *format, *version;
+    int status = read_string(checkpoint, "format", &format, error);
+    if (!status && strcmp(format, CHECKPOINT_FORMAT) != 0)
+        status = error_set(error, SIMCLR_CORRUPT, "%s: is a safetensors file, but not a checkpoint of simclr",
+                           checkpoint->path);
+    if (!status) status = read_string(checkpoint, "version", &version, error);
+    if (!status && strcmp(version, CHECKPOINT_VERSION) != 0)
+        status = error_set(error, SIMCLR_CORRUPT, "%s: is a checkpoint of version %.20s, this program reads version "
+                           CHECKPOINT_VERSION "; use a newer program", checkpoint->path, version);
+    if (!status) status = read_config(checkpoint, error);
+    return status ? status : read_state(checkpoint, error);
+}
+
+/* ---- tensors ------------------------------------------------------------------------------------------------ */
+/* Is `name` the name in the file of a row of the table, or of one of its states? */
+static bool expected(const struct parameters *parameters, int states, const char *name)
+{
+    const char *row = name;
+    int number = 0;
+    if (!strncmp(name, "encoder.", 8)) row = name + 8;
+    else if (!strncmp(name, "optimizer.state", 15) && (name[15] == '1' || name[15] == '2') && name[16] == '.') {
+        number = name[15] - '0';
+        row = name + 17;
+    }
+    int index = parameters_find(parameters, row);
+    if (index < 0 || number > states) return false;
+    const struct parameter *item = &parameters->items[index];
+    struct file_name right = number ? tensor_state_name(item, number) : tensor_file_name(item);
+    return !strcmp(right.text, name) && !(number && (item->flags & PARAMETER_BUFFER));
+}
+
+/* Every tensor of the table and `states` states of each trained one is there, in its shape. */
+static int check_present(const struct checkpoint *checkpoint, const struct parameters *parameters, int states,
+                         bool encoder_only, struct error *error)
+{
+    const struct safetensors_entry *entry;
+    for (int i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        if (encoder_only && (item->flags & PARAMETER_HEAD)) continue;
+        int status = tensor_match(checkpoint->file, checkpoint->path, tensor_file_name(item).text, item, &entry, error);
+        for (int k = 1; !status && k <= states && !(item->flags & PARAMETER_BUFFER); k++)
+            status = tensor_match(checkpoint->file, checkpoint->path, tensor_state_name(item, k).text, item, &entry, error);
+        if (status) return status;
+    }
+    return SIMCLR_OK;
+}
+
+/* Nothing else is there. encoder_only: no other tensor of an encoder. */
+static int check_extra(const struct checkpoint *checkpoint, const struct parameters *parameters, bool encoder_only,
+                       struct error *error)
+{
+    for (int i = 0; i < safetensors_count(checkpoint->file); i++) {
+        const char *name = safetensors_at(checkpoint->file, i)->name;
+        if (encoder_only && strncmp(name, "encoder.", 8) != 0) continue;
+        if (!expected(parameters, checkpoint->states, name))
+            return error_set(error, SIMCLR_CORRUPT, "%s: tensor %.80s has no place in the model; the file is of another "
+                             "model", checkpoint->path, name);
+    }
+    return SIMCLR_OK;
+}
+
+int checkpoint_open(struct checkpoint **out, const char *path, struct error *error)
+{
+    *out = NULL;
+    struct checkpoint *checkpoint = memory_allocate(sizeof *checkpoint);
+    if (checkpoint) checkpoint->path = memory_string(path);
+    int status = checkpoint && checkpoint->path ? SIMCLR_OK : error_no_memory(error, "a checkpoint", sizeof *checkpoint);
+    if (!status) status = safetensors_open(&checkpoint->file, path, error);
+    if (!status) status = read_metadata(checkpoint, error);
+    if (!status) status = model_describe(&checkpoint->parameters, &checkpoint->config, error);
+    if (!status) status = check_present(checkpoint, &checkpoint->parameters, checkpoint->states, false, error);
+    if (!status) status = check_extra(checkpoint, &checkpoint->parameters, false, error);
+    if (!status) status = safetensors_verify(checkpoint->file, error);
+    if (!status && !safetensors_metadata(checkpoint->file, "crc32c"))
+        status = bad_entry(checkpoint, "crc32c", NULL, error);
+    if (status) {
+        checkpoint_close(&checkpoint);
+        return status;
+    }
+    *out = checkpoint;
+    return SIMCLR_OK;
+}
+
+void checkpoint_close(struct checkpoint **checkpoint)
+{
+    if (!checkpoint || !*checkpoint) return;
+    safetensors_close(&(*checkpoint)->file);
+    parameters_free(&(*checkpoint)->parameters);
+    memory_free((*checkpoint)->path);
+    memory_free(*checkpoint);
+    *checkpoint = NULL;
+}
+
+const struct model_config *checkpoint_model_config(const struct checkpoint *checkpoint)
+{
+    return &checkpoint->config;
+}
+
+const struct checkpoint_state *checkpoint_state(const struct checkpoint *checkpoint)
+{
+    return &checkpoint->state;
+}
+
+/* ---- restoring ---------------------------------------------------------------------------------------------- */
+static void copy(const struct checkpoint *checkpoint, const char *name, float *values)
+{
+    const struct safetensors_entry *entry = safetensors_find(checkpoint->file, name);
+    memcpy(values, entry->data, entry->bytes);
+}
+
+int checkpoint_restore(const struct checkpoint *checkpoint, struct model *model, struct optimizer *optimizer,
+                       bool encoder_only, struct error *error)
+{
+    struct parameters *parameters = &model->parameters;
+    const char *kind = optimizer ? optimizer_kind_name((int)optimizer->config.kind) : "none";
+    if (optimizer && strcmp(kind, checkpoint->optimizer) != 0)
+        return error_set(error, SIMCLR_CORRUPT, "%s: holds the optimiser state of %s, not of %s; resume with the "
+                         "optimiser of the run", checkpoint->path, checkpoint->optimizer, kind);
+    int states = optimizer ? checkpoint->states : 0;
+    int status = check_present(checkpoint, parameters, states, encoder_only, error);
+    if (!status) status = check_extra(checkpoint, parameters, encoder_only, error);
+    if (status) return status;
+    for (int i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        if (encoder_only && (item->flags & PARAMETER_HEAD)) continue;
+        copy(checkpoint, tensor_file_name(item).text, parameter_weights(parameters, i));
+        if (!states || (item->flags & PARAMETER_BUFFER)) continue;
+        copy(checkpoint, tensor_state_name(item, 1).text, optimizer->state1 + item->offset);
+        if (states > 1) copy(checkpoint, tensor_state_name(item, 2).text, optimizer->state2 + item->offset);
+    }
+    if (optimizer) optimizer->steps = checkpoint->optimizer_steps;
+    return SIMCLR_OK;
+}

@@ -1,0 +1,306 @@
+/* checkpoint/safetensors_read.c -- the reader: every length and offset is checked before it is used. */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/checksum.h"
+#include "base/memory.h"
+#include "checkpoint/safetensors.h"
+
+#define HEADER_LARGEST 100000000u /* the format's own limit */
+#define SHAPE_RANK 8
+
+struct safetensors {
+    void *map;                          /* NULL: parsed from borrowed memory */
+    size_t map_bytes;
+    const uint8_t *data;                /* the tensor bytes */
+    size_t data_bytes;
+    json_t *header;                     /* owns names and metadata strings */
+    struct safetensors_entry *entries;  /* by offset */
+    const struct safetensors_entry **by_name;
+    int count;
+    struct safetensors_pair *pairs;
+    int pair_count;
+    const char *path;                   /* for messages */
+    char *path_copy;
+};
+
+/* ---- element types ------------------------------------------------------------------------------------------ */
+static const struct { const char *name; enum safetensors_dtype dtype; unsigned bytes; } TYPES[] = {
+    {"F32", ST_F32, 4},       {"F64", ST_F64, 8},       {"I64", ST_I64, 8},  {"U8", ST_U8, 1},
+    {"BF16", ST_BF16, 2},     {"BOOL", ST_OTHER, 1},    {"I8", ST_OTHER, 1}, {"F8_E5M2", ST_OTHER, 1},
+    {"F8_E4M3", ST_OTHER, 1}, {"F8_E8M0", ST_OTHER, 1}, {"I16", ST_OTHER, 2}, {"U16", ST_OTHER, 2},
+    {"F16", ST_OTHER, 2},     {"I32", ST_OTHER, 4},     {"U32", ST_OTHER, 4}, {"C64", ST_OTHER, 8},
+    {"U64", ST_OTHER, 8},     {"F8_E4M3FNUZ", ST_OTHER, 1}, {"F8_E5M2FNUZ", ST_OTHER, 1},
+};
+
+/* ---- one tensor's description ------------------------------------------------------------------------------- */
+static int corrupt(const struct safetensors *file, struct error *error, const char *name, const char *what)
+{
+    return error_set(error, SIMCLR_CORRUPT, "%s: tensor %.80s: %s; the file is damaged or not written by the format's "
+                     "rules, use another copy", file->path, name, what);
+}
+
+/* Fills dtype, rank and dims; *size: the bytes that they imply. */
+static int read_shape(const struct safetensors *file, const char *name, const json_t *info,
+                      struct safetensors_entry *entry, uint64_t *size, struct error *error)
+{
+    const char *type = json_string_value(json_object_get(info, "dtype"));
+    const json_t *shape = json_object_get(info, "shape");
+    if (!type) return corrupt(file, error, name, "it has no element type");
+    size_t i = 0;
+    while (i < sizeof TYPES / sizeof *TYPES && strcmp(TYPES[i].name, type) != 0) i++;
+    if (i == sizeof TYPES / sizeof *TYPES) return corrupt(file, error, name, "its element type is not known");
+    if (!json_is_array(shape) || json_array_size(shape) > SHAPE_RANK)
+        return corrupt(file, error, name, "its shape is not a list of at most 8 sizes");
+    entry->dtype = TYPES[i].dtype;
+    entry->rank = (int)json_array_size(shape);
+    *size = TYPES[i].bytes;
+    for (int d = 0; d < entry->rank; d++) {
+        const json_t *extent = json_array_get(shape, (size_t)d);
+        if (!json_is_integer(extent) || json_integer_value(extent) < 0)
+            return corrupt(file, error, name, "its shape holds something that is not a size");
+        entry->dims[d] = json_integer_value(extent);
+        if (__builtin_mul_overflow(*size, (uint64_t)entry->dims[d], size))
+            return corrupt(file, error, name, "its shape has more elements than memory can hold");
+    }
+    return SIMCLR_OK;
+}
+
+static int read_entry(const struct safetensors *file, const char *name, const json_t *info,
+                      struct safetensors_entry *entry, struct error *error)
+{
+    if (!json_is_object(info) || json_object_size(info) != 3)
+        return corrupt(file, error, name, "its description is not {dtype, shape, data_offsets}");
+    uint64_t size = 0;
+    int status = read_shape(file, name, info, entry, &size, error);
+    if (status) return status;
+    const json_t *offsets = json_object_get(info, "data_offsets");
+    const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
+    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(last))
+        return corrupt(file, error, name, "its data_offsets are not two integers");
+    json_int_t begin = json_integer_value(first), end = json_integer_value(last);
+    if (begin < 0 || end < begin || (uint64_t)end > file->data_bytes)
+        return corrupt(file, error, name, "its bytes lie outside of the file");
+    if ((uint64_t)(end - begin) != size) return corrupt(file, error, name, "its length is not that of its shape");
+    entry->name = name;
+    entry->bytes = (size_t)size;
+    entry->data = file->data + begin;
+    return SIMCLR_OK;
+}
+
+/* ---- the header --------------------------------------------------------------------------------------------- */
+static int read_metadata(struct safetensors *file, json_t *metadata, struct error *error)
+{
+    if (!json_is_object(metadata))
+        return error_set(error, SIMCLR_CORRUPT, "%s: the metadata is not an object of strings; the file is damaged, use "
+                         "another copy", file->path);
+    file->pairs = memory_array(json_object_size(metadata), sizeof *file->pairs);
+    if (!file->pairs) return error_no_memory(error, "a file's metadata", json_object_size(metadata));
+    const char *key;
+    json_t *value;
+    json_object_foreach(metadata, key, value) {
+        if (!json_is_string(value))
+            return error_set(error, SIMCLR_CORRUPT, "%s: the metadata entry %.80s is not a string; the file is damaged, "
+                             "use another copy", file->path, key);
+        file->pairs[file->pair_count++] = (struct safetensors_pair){key, json_string_value(value)};
+    }
+    return SIMCLR_OK;
+}
+
+static int by_offset(const void *left, const void *right)
+{
+    const struct safetensors_entry *a = left, *b = right;
+    if (a->data != b->data) return (const uint8_t *)a->data < (const uint8_t *)b->data ? -1 : 1;
+    return a->bytes < b->bytes ? -1 : a->bytes > b->bytes;
+}
+
+static int by_name(const void *left, const void *right)
+{
+    const struct safetensors_entry *const *a = left, *const *b = right;
+    return strcmp((*a)->name, (*b)->name);
+}
+
+/* The tensors, sorted, must fill the bytes after the header exactly. */
+static int check_cover(struct safetensors *file, struct error *error)
+{
+    qsort(file->entries, (size_t)file->count, sizeof *file->entries, by_offset);
+    const uint8_t *at = file->data;
+    for (int i = 0; i < file->count; i++) {
+        const struct safetensors_entry *entry = &file->entries[i];
+        if ((const uint8_t *)entry->data != at)
+            return corrupt(file, error, entry->name, (const uint8_t *)entry->data < at
+                           ? "its bytes overlap those of another" : "there is a hole before its bytes");
+        at += entry->bytes;
+        file->by_name[i] = entry;
+    }
+    if (at != file->data + file->data_bytes)
+        return error_set(error, SIMCLR_CORRUPT, "%s: %zu bytes at the end belong to no tensor; the file is damaged, use "
+                         "another copy", file->path, (size_t)(file->data + file->data_bytes - at));
+    qsort(file->by_name, (size_t)file->count, sizeof *file->by_name, by_name);
+    return SIMCLR_OK;
+}
+
+static int read_tensors(struct safetensors *file, struct error *error)
+{
+    size_t count = json_object_size(file->header);
+    file->entries = memory_array(count, sizeof *file->entries);
+    file->by_name = memory_array(count, sizeof *file->by_name);
+    if (!file->entries || !file->by_name) return error_no_memory(error, "a file's list of tensors", count);
+    const char *key;
+    json_t *value;
+    json_object_foreach(file->header, key, value) {
+        bool metadata = !strcmp(key, "__metadata__");
+        int status = metadata ? read_metadata(file, value, error)
+                              : read_entry(file, key, value, &file->entries[file->count], error);
+        if (status) return status;
+        file->count += !metadata;
+    }
+    return check_cover(file, error);
+}
+
+static int read_header(struct safetensors *file, const uint8_t *bytes, size_t count, struct error *error)
+{
+    uint64_t length = 0;
+    for (int i = 7; count >= 8 && i >= 0; i--) length = length << 8 | bytes[i];
+    if (count < 8 || length > count - 8 || length > HEADER_LARGEST)
+        return error_set(error, SIMCLR_CORRUPT, "%s: the header is longer than the file or 100 MB; the file is cut off "
+                         "or not a safetensors file", file->path);
+    if (length < 2 || bytes[8] != '{')
+        return error_set(error, SIMCLR_CORRUPT, "%s: the header does not start with '{'; this is not a safetensors file",
+                         file->path);
+    file->data = bytes + 8 + length;
+    file->data_bytes = count - 8 - (size_t)length;
+    json_error_t problem;
+    file->header = json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
+    if (!file->header)
+        return error_set(error, SIMCLR_CORRUPT, "%s: the header is no valid JSON (%.120s at byte %d); the file is "
+                         "damaged, use another copy", file->path, problem.text, problem.position + 8);
+    return read_tensors(file, error);
+}
+
+int safetensors_parse(struct safetensors **out, const uint8_t *bytes, size_t count, const char *name,
+                      struct error *error)
+{
+    *out = NULL;
+    struct safetensors *file = memory_allocate(sizeof *file);
+    if (file) file->path_copy = memory_string(name);
+    if (!file || !file->path_copy) {
+        memory_free(file);
+        return error_no_memory(error, "a safetensors file", sizeof *file);
+    }
+    file->path = file->path_copy;
+    int status = read_header(file, bytes, count, error);
+    if (status) safetensors_close(&file);
+    *out = file;
+    return status;
+}
+
+/* Maps a whole regular file. */
+static int map_file(const char *path, void **map, size_t *bytes, struct error *error)
+{
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    if (descriptor < 0 || fstat(descriptor, &info) != 0) {
+        int status = error_set(error, SIMCLR_IO, "%s: cannot be opened (%s); check the path and its permissions", path,
+                               strerror(errno));
+        if (descriptor >= 0) close(descriptor);
+        return status;
+    }
+    int status = SIMCLR_OK;
+    if (!S_ISREG(info.st_mode)) status = error_set(error, SIMCLR_IO, "%s: is not a regular file", path);
+    else if (info.st_size < 8)
+        status = error_set(error, SIMCLR_CORRUPT, "%s: is only %lld bytes long; the file is cut off or not a safetensors "
+                           "file", path, (long long)info.st_size);
+    *bytes = (size_t)info.st_size;
+    *map = status ? MAP_FAILED : mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (!status && *map == MAP_FAILED)
+        status = error_set(error, SIMCLR_IO, "%s: cannot be mapped (%s)", path, strerror(errno));
+    close(descriptor);
+    return status;
+}
+
+int safetensors_open(struct safetensors **out, const char *path, struct error *error)
+{
+    void *map = NULL;
+    size_t bytes = 0;
+    *out = NULL;
+    int status = map_file(path, &map, &bytes, error);
+    if (status) return status;
+    status = safetensors_parse(out, map, bytes, path, error);
+    if (status) {
+        munmap(map, bytes);
+        return status;
+    }
+    (*out)->map = map;
+    (*out)->map_bytes = bytes;
+    return SIMCLR_OK;
+}
+
+void safetensors_close(struct safetensors **file)
+{
+    if (!file || !*file) return;
+    if ((*file)->map) munmap((*file)->map, (*file)->map_bytes);
+    json_decref((*file)->header);
+    memory_free((*file)->entries);
+    memory_free((*file)->by_name);
+    memory_free((*file)->pairs);
+    memory_free((*file)->path_copy);
+    memory_free(*file);
+    *file = NULL;
+}
+
+/* ---- access ------------------------------------------------------------------------------------------------- */
+int safetensors_count(const struct safetensors *file)
+{
+    return file->count;
+}
+
+const struct safetensors_entry *safetensors_at(const struct safetensors *file, int index)
+{
+    return &file->entries[index];
+}
+
+const struct safetensors_entry *safetensors_find(const struct safetensors *file, const char *name)
+{
+    const struct safetensors_entry key = {.name = name}, *pointer = &key;
+    const struct safetensors_entry *const *found =
+        bsearch(&pointer, file->by_name, (size_t)file->count, sizeof *file->by_name, by_name);
+    return found ? *found : NULL;
+}
+
+const char *safetensors_metadata(const struct safetensors *file, const char *key)
+{
+    for (int i = 0; i < file->pair_count; i++)
+        if (!strcmp(file->pairs[i].key, key)) return file->pairs[i].value;
+    return NULL;
+}
+
+int safetensors_metadata_count(const struct safetensors *file)
+{
+    return file->pair_count;
+}
+
+void safetensors_metadata_at(const struct safetensors *file, int index, const char **key, const char **value)
+{
+    *key = file->pairs[index].key;
+    *value = file->pairs[index].value;
+}
+
+int safetensors_verify(const struct safetensors *file, struct error *error)
+{
+    const char *wanted = safetensors_metadata(file, "crc32c");
+    if (!wanted) return SIMCLR_OK;
+    char found[16];
+    snprintf(found, sizeof found, "%08x", (unsigned)crc32c(file->data, file->data_bytes));
+    if (!strcmp(found, wanted)) return SIMCLR_OK;
+    return error_set(error, SIMCLR_CORRUPT, "%s: the tensors' checksum is %s, not %.16s as written; the file was damaged "
+                     "afterwards, use another copy", file->path, found, wanted);
+}

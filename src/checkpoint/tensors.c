@@ -1,0 +1,68 @@
+/* checkpoint/tensors.c -- names in files, and matching a file with a table. */
+#include "checkpoint/tensors.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/backend.h"
+
+struct file_name tensor_file_name(const struct parameter *item)
+{
+    struct file_name name;
+    snprintf(name.text, sizeof name.text, "%s%s", item->flags & PARAMETER_HEAD ? "" : "encoder.", item->name);
+    return name;
+}
+
+struct file_name tensor_state_name(const struct parameter *item, int number)
+{
+    struct file_name name;
+    snprintf(name.text, sizeof name.text, "optimizer.state%d.%s", number, item->name);
+    return name;
+}
+
+struct safetensors_entry tensor_entry(const struct parameter *item, const char *name, const float *data)
+{
+    struct safetensors_entry entry = {.name = name, .dtype = ST_F32, .rank = item->rank, .data = data,
+                                      .bytes = item->count * sizeof(float)};
+    for (int d = 0; d < item->rank; d++) entry.dims[d] = item->dims[d];
+    return entry;
+}
+
+/* "[16, 3, 3, 3]" */
+static void print_shape(char *out, size_t size, const int64_t *dims, int rank)
+{
+    size_t at = (size_t)snprintf(out, size, "[");
+    for (int d = 0; d < rank && at < size; d++)
+        at += (size_t)snprintf(out + at, size - at, "%s%lld", d ? ", " : "", (long long)dims[d]);
+    if (at < size) snprintf(out + at, size - at, "]");
+}
+
+int tensor_match(const struct safetensors *file, const char *path, const char *name, const struct parameter *item,
+                 const struct safetensors_entry **out, struct error *error)
+{
+    const struct safetensors_entry *entry = safetensors_find(file, name);
+    if (!entry)
+        return error_set(error, SIMCLR_CORRUPT, "%s: tensor %s is missing; the file is of another model", path, name);
+    if (entry->dtype != ST_F32)
+        return error_set(error, SIMCLR_CORRUPT, "%s: tensor %s is not float32; convert the file", path, name);
+    const struct safetensors_entry wanted = tensor_entry(item, name, NULL);
+    if (entry->rank != wanted.rank || memcmp(entry->dims, wanted.dims, (size_t)wanted.rank * sizeof *wanted.dims) != 0) {
+        char found[160], expected[160];
+        print_shape(found, sizeof found, entry->dims, entry->rank);
+        print_shape(expected, sizeof expected, wanted.dims, wanted.rank);
+        return error_set(error, SIMCLR_CORRUPT, "%s: tensor %s has shape %s where the model needs %s; the file is of "
+                         "another model", path, name, found, expected);
+    }
+    *out = entry;
+    return SIMCLR_OK;
+}
+
+const char *optimizer_kind_name(int kind)
+{
+    switch (kind) {
+    case OPTIMIZER_LARS: return "lars";
+    case OPTIMIZER_SGD: return "sgd";
+    case OPTIMIZER_ADAMW: return "adamw";
+    default: return "none";
+    }
+}

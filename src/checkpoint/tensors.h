@@ -1,0 +1,30 @@
+/* checkpoint/tensors.h -- what the files of this room share: names in files, and matching a file with a table. */
+#ifndef CHECKPOINT_TENSORS_H
+#define CHECKPOINT_TENSORS_H
+
+#include <stdbool.h>
+
+#include "checkpoint/safetensors.h"
+#include "tensor/parameters.h"
+
+#define CHECKPOINT_FORMAT "simclr-checkpoint"
+#define CHECKPOINT_VERSION "1"
+
+struct file_name { char text[160]; };
+
+/* "encoder.conv1.weight" for the encoder's rows, the row's own name for the others. */
+struct file_name tensor_file_name(const struct parameter *item);
+/* "optimizer.state<number>.<name>" */
+struct file_name tensor_state_name(const struct parameter *item, int number);
+
+/* A row as something to write, with values from `data`. name must outlive the entry. */
+struct safetensors_entry tensor_entry(const struct parameter *item, const char *name, const float *data);
+
+/* Finds the tensor `name`, which must be float32 and have the shape of `item`. SIMCLR_CORRUPT otherwise. */
+int tensor_match(const struct safetensors *file, const char *path, const char *name, const struct parameter *item,
+                 const struct safetensors_entry **out, struct error *error);
+
+/* "lars", "sgd", "adamw" */
+const char *optimizer_kind_name(int kind);
+
+#endif
