@@ -1,8 +1,9 @@
 /* simclr/simclr.h -- the one header of libsimclr: SimCLR (arXiv:2002.05709) in C.
  *
- * Every int result is SIMCLR_OK or a negative simclr_status; simclr_error() then has one sentence that says what, where and what to
- * do. Handles are opaque and may be used by one thread at a time; different contexts are independent. The library never prints,
- * never exits and has no global state: text, log lines and progress go to the callbacks of simclr_options.
+ * Every int result is SIMCLR_OK or a negative simclr_status; simclr_error() then has one sentence that says what, where
+ * and what to do. Handles are opaque and may be used by one thread at a time; different contexts are independent. The
+ * library never prints, never exits and has no global state: text, log lines and progress go to the callbacks of
+ * simclr_options.
  *
  *     simclr_context *context;
  *     simclr_config *config;
@@ -36,7 +37,7 @@ typedef struct simclr_context simclr_context; /* callbacks, last error, interrup
 typedef struct simclr_config simclr_config;   /* the settings of one command              */
 typedef struct simclr_model simclr_model;     /* a trained encoder, ready to embed        */
 
-/* ---- context ---------------------------------------------------------------------------------------------- */
+/* ---- context -------------------------------------------------------------------------------------------------- */
 
 enum simclr_log_level { SIMCLR_LOG_DEBUG, SIMCLR_LOG_INFO, SIMCLR_LOG_WARNING, SIMCLR_LOG_ERROR };
 
@@ -64,27 +65,38 @@ SIMCLR_API const char *simclr_version(void);
 /* Asks a running command to checkpoint and return SIMCLR_INTERRUPTED. Async-signal-safe, callable from any thread. */
 SIMCLR_API void simclr_interrupt(simclr_context *context);
 
-/* ---- configuration: names and meanings are those of the option table (simclr COMMAND --help) ---------------- */
+/* ---- configuration: names and meanings are those of the option table (simclr COMMAND --help) ------------------ */
 
-/* command: "pretrain", "finetune", "knn", "linear", "embed", "info", "bench", "demo". */
+/* command: "pretrain", "finetune", "knn", "linear", "embed", "info", "bench", "demo". The context must outlive the
+ * config. */
 SIMCLR_API int simclr_config_create(simclr_context *context, const char *command, simclr_config **out);
 SIMCLR_API void simclr_config_destroy(simclr_config **config);
+/* name without dashes in front; value as on the command line, "true" or "false" for a boolean. */
 SIMCLR_API int simclr_config_set(simclr_config *config, const char *name, const char *value);
+/* Reads a YAML recipe. What simclr_config_set has set or will set wins over it. */
 SIMCLR_API int simclr_config_load(simclr_config *config, const char *recipe_path);
 /* The effective configuration as a YAML recipe; owned by config, valid until its next call. */
 SIMCLR_API const char *simclr_config_yaml(simclr_config *config);
 
 /* The option table, for help, completion and bindings. */
 typedef struct simclr_option {
-    const char *name, *argument, *type, *default_text, *choices, *section, *help;
-    double minimum, maximum;
+    const char *name;         /* "learning-rate" */
+    const char *argument;     /* "RATE"; NULL: a boolean, written --name or --no-name */
+    const char *type;         /* "text", "integer", "number", "boolean", "choice", "size", "r,g,b" */
+    const char *default_text; /* "" for text that is not given; "auto": the command finds a value */
+    const char *choices;      /* "lars|sgd|adamw", or NULL */
+    const char *words;        /* words that stand for numbers, "none=0|linear=1", or NULL */
+    const char *section;      /* "Training": for grouping */
+    const char *help;         /* a sentence */
+    double minimum, maximum;  /* inclusive; of numbers, integers and r,g,b */
+    int required;             /* 1: the command cannot start without it */
 } simclr_option;
 /* Option `index` of `command`: SIMCLR_OK, or SIMCLR_INVALID past the end. */
 SIMCLR_API int simclr_option_at(const char *command, int index, simclr_option *out);
 /* Command `index`, its one-line summary; SIMCLR_INVALID past the end. */
 SIMCLR_API int simclr_command_at(int index, const char **name, const char **summary);
 
-/* ---- commands ----------------------------------------------------------------------------------------------- */
+/* ---- commands ------------------------------------------------------------------------------------------------- */
 
 /* Runs the command of `config` to its end; results go to the output callback and the files it names. */
 SIMCLR_API int simclr_run(simclr_context *context, const simclr_config *config);

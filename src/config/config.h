@@ -116,6 +116,7 @@ const char *command_name(enum command command);
 const char *command_summary(enum command command);
 int command_find(const char *name, enum command *out); /* SIMCLR_INVALID when there is none */
 int command_at(int index, enum command *out);          /* in the order of --help; SIMCLR_INVALID past the end */
+const char *command_nearest(const char *name);         /* in edit distance */
 
 /* The row of `name` (dashes or underscores) that `command` takes, or NULL; its index is row - config_options. */
 const struct option_row *option_find(const char *name, enum command command);

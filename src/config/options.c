@@ -353,3 +353,13 @@ const char *option_type_name(enum option_type type)
     }
     return "text";
 }
+
+const char *command_nearest(const char *name)
+{
+    int nearest = 0;
+
+    for (int i = 1; i < COMMANDS; i++) {
+        if (edit_distance(name, commands[i].name) < edit_distance(name, commands[nearest].name)) nearest = i;
+    }
+    return commands[nearest].name;
+}

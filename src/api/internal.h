@@ -1,0 +1,23 @@
+/* api/internal.h -- what is behind the opaque handles of simclr.h. */
+#ifndef API_INTERNAL_H
+#define API_INTERNAL_H
+
+#include <signal.h>
+
+#include "base/error.h"
+#include "simclr/simclr.h"
+#include "train/session.h"
+
+struct simclr_context {
+    simclr_options options;
+    struct error error;                 /* of the last call that failed; text "" before */
+    volatile sig_atomic_t interrupted;
+};
+
+/* A session of this context over `config`, not yet started. */
+void context_session(simclr_context *context, const struct config *config, struct session *out);
+
+/* Forgets the last error: every call that can fail starts so. */
+void context_begin(simclr_context *context);
+
+#endif
