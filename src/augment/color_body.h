@@ -1,7 +1,6 @@
 /* augment/color_body.h -- the colour loops, compiled once per instruction set: the including file defines KERNELS
- * (the table's name). Plain loops over planes, without branches, which the compiler turns into vectors;
- * sums have a fixed order, so that every variant gives the same bits. Conditional expressions are ordered so that a
- * NaN could not pass a clamp. */
+ * (the table's name). Plain loops over planes without branches, which the compiler turns into vectors; sums have a
+ * fixed order, so that every variant gives the same bits. Clamps are written so that a NaN becomes 0. */
 #include <stddef.h>
 
 #include "augment/color.h"
@@ -68,7 +67,7 @@ static void saturation(float *view, int pixels, float factor)
 static inline float channel(float hue, float n, float value, float chroma)
 {
     const float turned = hue + n;
-    const float k = turned < 6.0f ? turned : turned - 6.0f;
+    const float k = turned - (turned < 6.0f ? 0.0f : 6.0f);
     const float other = 4.0f - k;
     return clamp(value - chroma * clamp(k < other ? k : other));
 }
@@ -78,19 +77,19 @@ static void hue(float *view, int pixels, float shift)
     float *restrict red = view, *restrict green = view + pixels, *restrict blue = view + 2 * (size_t)pixels;
     const float whole = shift - (float)(int)shift; /* (-1, 1) */
     const float turn = 6.0f * (whole < 0.0f ? whole + 1.0f : whole);
+    const float turn_green = turn + 2.0f, turn_blue = turn + 4.0f;
     for (int i = 0; i < pixels; i++) {
         const float r = red[i], g = green[i], b = blue[i];
         const float larger = r > g ? r : g, smaller = r < g ? r : g;
         const float value = larger > b ? larger : b, least = smaller < b ? smaller : b;
         const float chroma = value - least;
         const float scale = 1.0f / (chroma > 0.0f ? chroma : 1.0f);
-        const float from_red = (g - b) * scale;          /* red is the largest: -1 to 1 */
-        const float from_green = (b - r) * scale + 2.0f; /* 1 to 3 */
-        const float from_blue = (r - g) * scale + 4.0f;  /* 3 to 5 */
-        const float without_red = value == g ? from_green : from_blue;
-        const float sextant = (value == r ? from_red : without_red) + turn; /* -1 to 11 */
-        const float positive = sextant < 0.0f ? sextant + 6.0f : sextant;
-        const float h = positive < 6.0f ? positive : positive - 6.0f;
+        const float minuend = value == r ? g : value == g ? b : r;
+        const float subtrahend = value == r ? b : value == g ? r : g;
+        const float sector = value == r ? turn : value == g ? turn_green : turn_blue;
+        const float sextant = (minuend - subtrahend) * scale + sector; /* -1 to 11 */
+        const float positive = sextant + (sextant < 0.0f ? 6.0f : 0.0f);
+        const float h = positive - (positive < 6.0f ? 0.0f : 6.0f);
         red[i] = channel(h, 5.0f, value, chroma);
         green[i] = channel(h, 3.0f, value, chroma);
         blue[i] = channel(h, 1.0f, value, chroma);
@@ -108,7 +107,7 @@ static void solarize(float *restrict view, int pixels)
 {
     const size_t count = (size_t)pixels * 3;
     for (size_t i = 0; i < count; i++)
-        view[i] = view[i] > 0.5f ? 1.0f - view[i] : view[i];
+        view[i] = (view[i] > 0.5f ? 1.0f : 0.0f) + (view[i] > 0.5f ? -1.0f : 1.0f) * view[i];
 }
 
 static void normalize(float *restrict plane, int pixels, float mean, float deviation)
