@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "backend/cpu/detect.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/ops.h"
 #include "base/memory.h"
 
 /* ---- variants ------------------------------------------------------------------------------------------------ */
@@ -77,7 +79,6 @@ static void destroy(struct backend *backend)
     struct cpu_backend *cpu = cpu_backend_of(backend);
     for (int i = 0; cpu->scratch && i < cpu->threads; i++) memory_free(cpu->scratch[i]);
     memory_free(cpu->scratch);
-    memory_free(cpu->partials);
     memory_free(cpu);
 }
 
@@ -129,6 +130,28 @@ static const struct backend_ops CPU_OPS = {
     .sync = synchronize,
     .allocate = allocate,
     .release = release,
+    .tensor_bytes = cpu_tensor_bytes,
+    .tensor_read = cpu_tensor_read,
+    .tensor_write = cpu_tensor_write,
+    .batch_norm_create = cpu_batch_norm_create,
+    .batch_norm_destroy = cpu_batch_norm_destroy,
+    .batch_norm_forward = cpu_batch_norm_forward,
+    .batch_norm_inference = cpu_batch_norm_inference,
+    .batch_norm_backward = cpu_batch_norm_backward,
+    .max_pool_create = cpu_max_pool_create,
+    .max_pool_destroy = cpu_max_pool_destroy,
+    .max_pool_saved_bytes = cpu_max_pool_saved_bytes,
+    .max_pool_forward = cpu_max_pool_forward,
+    .max_pool_backward = cpu_max_pool_backward,
+    .global_pool_create = cpu_global_pool_create,
+    .global_pool_destroy = cpu_global_pool_destroy,
+    .global_pool_forward = cpu_global_pool_forward,
+    .global_pool_backward = cpu_global_pool_backward,
+    .nt_xent_create = cpu_nt_xent_create,
+    .nt_xent_destroy = cpu_nt_xent_destroy,
+    .nt_xent_run = cpu_nt_xent_run,
+    .optimizer_run = cpu_optimizer_run,
+    .sum_squares = cpu_sum_squares,
 };
 
 /* ---- creation ------------------------------------------------------------------------------------------------ */
@@ -147,6 +170,17 @@ int cpu_reserve_scratch(struct cpu_backend *cpu, size_t bytes_per_thread, struct
     }
     cpu->scratch_bytes = bytes;
     return SIMCLR_OK;
+}
+
+static const struct cpu_kernels *kernels_of(enum cpu_level level)
+{
+#if defined(__x86_64__)
+    if (level == CPU_AVX512_BF16) return &cpu_kernels_avx512bf16;
+    if (level == CPU_AVX512) return &cpu_kernels_avx512;
+    if (level == CPU_AVX2) return &cpu_kernels_avx2;
+#endif
+    (void)level;
+    return &cpu_kernels_portable;
 }
 
 static void describe(struct cpu_backend *cpu)
@@ -173,11 +207,11 @@ int cpu_backend_create(const char *name, struct pool *pool, struct backend **out
     cpu->variant = variant->name;
     cpu->level = variant->tiles == CPU_TILES_EMULATED ? cpu_detect_level() : variant->level;
     cpu->tiles = variant->tiles;
+    cpu->kernels = kernels_of(cpu->level);
     cpu->threads = pool_threads(pool);
     cpu->cache_bytes = cpu_detect_cache_bytes();
     cpu->scratch = memory_array((size_t)cpu->threads, sizeof *cpu->scratch);
-    cpu->partials = memory_array((size_t)cpu->threads * CPU_PARTIALS, sizeof *cpu->partials);
-    if (!cpu->scratch || !cpu->partials) {
+    if (!cpu->scratch) {
         destroy(&cpu->base);
         return error_no_memory(error, "the cpu backend", sizeof *cpu);
     }

@@ -14,6 +14,8 @@ enum cpu_level { CPU_PORTABLE, CPU_AVX2, CPU_AVX512, CPU_AVX512_BF16 };
 /* What does the tiles of bf16 matrix products: nothing (vector kernels), the hardware, or plain C that follows it. */
 enum cpu_tiles { CPU_TILES_NONE, CPU_TILES_NATIVE, CPU_TILES_EMULATED };
 
+enum { CPU_SLICES = 64 }; /* pieces that long arrays are cut into for norms and optimisers */
+
 struct cpu_kernels; /* kernels.h: the vector kernels that are not convolutions */
 
 struct cpu_backend {
@@ -28,10 +30,8 @@ struct cpu_backend {
 
     void **scratch;                  /* [threads], each scratch_bytes long */
     size_t scratch_bytes;
-    double *partials;                /* [threads][CPU_PARTIALS], for sums that all threads contribute to */
+    double partials[2][2 * CPU_SLICES]; /* sums over slices of an array (optimizer.c) */
 };
-
-enum { CPU_PARTIALS = 64 };
 
 static inline struct cpu_backend *cpu_backend_of(struct backend *backend)
 {

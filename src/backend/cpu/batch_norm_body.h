@@ -1,0 +1,214 @@
+/* backend/cpu/batch_norm_body.h -- batch norm kernels, compiled once per instruction set (kernels_*.c).
+ *
+ * Sums run in float32 over at most FLUSH_CELLS cells, then join doubles: a sum of 128 terms keeps six digits and
+ * the long sums lose nothing. */
+#ifndef BACKEND_CPU_BATCH_NORM_BODY_H
+#define BACKEND_CPU_BATCH_NORM_BODY_H
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/simd.h"
+
+enum { FLUSH_CELLS = 8, SUM_CHAINS = VEC_WIDTH == 16 ? 2 : 1 /* independent sums, as registers allow */ };
+
+SIMD_INLINE void row_load_floats(vec *row, const float *values)
+{
+    for (int i = 0; i < VEC_ROW; i++) row[i] = vec_load(values + VEC_WIDTH * i);
+}
+
+/* Adds the chains to 32 doubles and clears them. */
+SIMD_INLINE void flush_sums(double *sums, vec (*chains)[VEC_ROW])
+{
+    float values[BLOCK_CHANNELS];
+    for (int chain = 0; chain < SUM_CHAINS; chain++) {
+        for (int i = 0; i < VEC_ROW; i++) vec_store(values + VEC_WIDTH * i, chains[chain][i]);
+        for (int c = 0; c < BLOCK_CHANNELS; c++) sums[c] += (double)values[c];
+        row_fill(chains[chain], 0);
+    }
+}
+
+SIMD_INLINE void norm_sums_row(vec *sum, vec *square, const void *x, ptrdiff_t element, int bf16, const vec *shift)
+{
+    vec row[VEC_ROW];
+    row_load(row, x, element, bf16);
+    for (int i = 0; i < VEC_ROW; i++) {
+        vec value = row[i] - shift[i];
+        sum[i] = sum[i] + value;
+        square[i] = vec_fma(value, value, square[i]);
+    }
+}
+
+SIMD_INLINE void norm_sums_typed(const struct norm_sums_args *a, int bf16)
+{
+    vec shift[VEC_ROW], sum[SUM_CHAINS][VEC_ROW], square[SUM_CHAINS][VEC_ROW];
+    row_load_floats(shift, a->shift);
+    for (int chain = 0; chain < SUM_CHAINS; chain++) {
+        row_fill(sum[chain], 0);
+        row_fill(square[chain], 0);
+    }
+    for (ptrdiff_t cell = 0; cell < a->cells; cell++) {
+        ptrdiff_t element = cell * CELL_ELEMENTS;
+        int image = 0;
+        for (; image + SUM_CHAINS <= a->images; image += SUM_CHAINS)
+            for (int chain = 0; chain < SUM_CHAINS; chain++, element += BLOCK_CHANNELS)
+                norm_sums_row(sum[chain], square[chain], a->x, element, bf16, shift);
+        for (; image < a->images; image++, element += BLOCK_CHANNELS)
+            norm_sums_row(sum[0], square[0], a->x, element, bf16, shift);
+        if (cell % FLUSH_CELLS == FLUSH_CELLS - 1 || cell == a->cells - 1) {
+            flush_sums(a->sums, sum);
+            flush_sums(a->sums + BLOCK_CHANNELS, square);
+        }
+    }
+}
+
+static void norm_sums(const struct norm_sums_args *a)
+{
+    if (a->bf16) norm_sums_typed(a, 1);
+    else norm_sums_typed(a, 0);
+}
+
+SIMD_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int residual, int stream)
+{
+    vec mean[VEC_ROW], scale[VEC_ROW], shift[VEC_ROW];
+    row_load_floats(mean, a->mean);
+    row_load_floats(scale, a->scale);
+    row_load_floats(shift, a->shift);
+    const vec floor = vec_set(a->relu ? 0 : -__builtin_inff());
+    const ptrdiff_t end = a->cells * CELL_ELEMENTS;
+    for (ptrdiff_t element = 0; element < end; element += BLOCK_CHANNELS) {
+        vec row[VEC_ROW], other[VEC_ROW];
+        row_load(row, a->x, element, bf16);
+        if (residual) row_load(other, a->residual, element, bf16);
+        for (int i = 0; i < VEC_ROW; i++) {
+            row[i] = vec_fma(row[i] - mean[i], scale[i], shift[i]);
+            if (residual) row[i] = row[i] + other[i];
+            row[i] = vec_max(floor, row[i]); /* in this order a NaN stays */
+        }
+        if (stream) row_stream(a->y, element, row, bf16);
+        else row_store(a->y, element, row, bf16);
+    }
+    if (stream) simd_stream_end();
+}
+
+static void norm_apply(const struct norm_apply_args *a)
+{
+    switch ((a->bf16 ? 4 : 0) + (a->residual ? 2 : 0) + (a->stream ? 1 : 0)) {
+    case 0: norm_apply_typed(a, 0, 0, 0); break;
+    case 1: norm_apply_typed(a, 0, 0, 1); break;
+    case 2: norm_apply_typed(a, 0, 1, 0); break;
+    case 3: norm_apply_typed(a, 0, 1, 1); break;
+    case 4: norm_apply_typed(a, 1, 0, 0); break;
+    case 5: norm_apply_typed(a, 1, 0, 1); break;
+    case 6: norm_apply_typed(a, 1, 1, 0); break;
+    default: norm_apply_typed(a, 1, 1, 1); break;
+    }
+}
+
+/* The gradient that reaches the normalised value: d_y where the ReLU let the forward pass through. */
+SIMD_INLINE void masked_row(vec *g, const void *d_y, const void *y, ptrdiff_t element, int bf16, int masked)
+{
+    row_load(g, d_y, element, bf16);
+    if (!masked) return;
+    vec out[VEC_ROW];
+    row_load(out, y, element, bf16);
+    for (int i = 0; i < VEC_ROW; i++) g[i] = vec_keep(vec_above(out[i], vec_set(0)), g[i]);
+}
+
+SIMD_INLINE void norm_gradient_sums_row(vec *sum, vec *product, const struct norm_gradient_sums_args *a,
+                                        ptrdiff_t element, int bf16, int masked, const vec *mean)
+{
+    vec g[VEC_ROW], row[VEC_ROW];
+    masked_row(g, a->d_y, a->y, element, bf16, masked);
+    row_load(row, a->x, element, bf16);
+    for (int i = 0; i < VEC_ROW; i++) {
+        sum[i] = sum[i] + g[i];
+        product[i] = vec_fma(g[i], row[i] - mean[i], product[i]);
+    }
+}
+
+SIMD_INLINE void norm_gradient_sums_typed(const struct norm_gradient_sums_args *a, int bf16, int masked)
+{
+    vec mean[VEC_ROW], sum[SUM_CHAINS][VEC_ROW], product[SUM_CHAINS][VEC_ROW];
+    row_load_floats(mean, a->mean);
+    for (int chain = 0; chain < SUM_CHAINS; chain++) {
+        row_fill(sum[chain], 0);
+        row_fill(product[chain], 0);
+    }
+    for (ptrdiff_t cell = 0; cell < a->cells; cell++) {
+        ptrdiff_t element = cell * CELL_ELEMENTS;
+        int image = 0;
+        for (; image + SUM_CHAINS <= a->images; image += SUM_CHAINS)
+            for (int chain = 0; chain < SUM_CHAINS; chain++, element += BLOCK_CHANNELS)
+                norm_gradient_sums_row(sum[chain], product[chain], a, element, bf16, masked, mean);
+        for (; image < a->images; image++, element += BLOCK_CHANNELS)
+            norm_gradient_sums_row(sum[0], product[0], a, element, bf16, masked, mean);
+        if (cell % FLUSH_CELLS == FLUSH_CELLS - 1 || cell == a->cells - 1) {
+            flush_sums(a->sums, sum);
+            flush_sums(a->sums + BLOCK_CHANNELS, product);
+        }
+    }
+}
+
+static void norm_gradient_sums(const struct norm_gradient_sums_args *a)
+{
+    if (a->bf16 && a->y) norm_gradient_sums_typed(a, 1, 1);
+    else if (a->bf16) norm_gradient_sums_typed(a, 1, 0);
+    else if (a->y) norm_gradient_sums_typed(a, 0, 1);
+    else norm_gradient_sums_typed(a, 0, 0);
+}
+
+enum residual_mode { RESIDUAL_NONE, RESIDUAL_WRITE, RESIDUAL_ADD };
+
+SIMD_INLINE void norm_gradient_row(const struct norm_gradient_args *a, ptrdiff_t element, int bf16, int masked,
+                                   enum residual_mode mode, const vec (*k)[VEC_ROW])
+{
+    vec g[VEC_ROW], row[VEC_ROW];
+    masked_row(g, a->d_y, a->y, element, bf16, masked);
+    row_load(row, a->x, element, bf16);
+    for (int i = 0; i < VEC_ROW; i++)
+        row[i] = vec_fma(k[1][i], g[i], vec_fma(k[2][i], row[i] - k[0][i], k[3][i]));
+    row_store(a->d_x, element, row, bf16);
+    if (mode == RESIDUAL_NONE) return;
+    if (mode == RESIDUAL_ADD) {
+        vec old[VEC_ROW];
+        row_load(old, a->d_residual, element, bf16);
+        for (int i = 0; i < VEC_ROW; i++) g[i] = old[i] + g[i];
+    }
+    row_store(a->d_residual, element, g, bf16);
+}
+
+SIMD_INLINE void norm_gradient_typed(const struct norm_gradient_args *a, int bf16, int masked, enum residual_mode mode)
+{
+    vec k[4][VEC_ROW], zero[VEC_ROW];
+    row_load_floats(k[0], a->mean);
+    row_load_floats(k[1], a->a);
+    row_load_floats(k[2], a->b);
+    row_load_floats(k[3], a->c);
+    row_fill(zero, 0);
+    for (ptrdiff_t cell = 0; cell < a->cells; cell++) {
+        ptrdiff_t element = cell * CELL_ELEMENTS, end = element + CELL_ELEMENTS;
+        const ptrdiff_t real = element + (ptrdiff_t)a->images * BLOCK_CHANNELS;
+        for (; element < real; element += BLOCK_CHANNELS)
+            norm_gradient_row(a, element, bf16, masked, mode, (const vec(*)[VEC_ROW])k);
+        for (; element < end; element += BLOCK_CHANNELS) {
+            row_store(a->d_x, element, zero, bf16);
+            if (mode != RESIDUAL_NONE) row_store(a->d_residual, element, zero, bf16);
+        }
+    }
+}
+
+SIMD_INLINE void norm_gradient_mode(const struct norm_gradient_args *a, enum residual_mode mode)
+{
+    if (a->bf16 && a->y) norm_gradient_typed(a, 1, 1, mode);
+    else if (a->bf16) norm_gradient_typed(a, 1, 0, mode);
+    else if (a->y) norm_gradient_typed(a, 0, 1, mode);
+    else norm_gradient_typed(a, 0, 0, mode);
+}
+
+static void norm_gradient(const struct norm_gradient_args *a)
+{
+    if (!a->d_residual) norm_gradient_mode(a, RESIDUAL_NONE);
+    else if (a->accumulate) norm_gradient_mode(a, RESIDUAL_ADD);
+    else norm_gradient_mode(a, RESIDUAL_WRITE);
+}
+
+#endif

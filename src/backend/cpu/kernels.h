@@ -1,0 +1,135 @@
+/* backend/cpu/kernels.h -- the vector kernels of every operation that is not a convolution: one table per
+ * instruction set, filled by kernels_*.c from the bodies *_body.h. The drivers (batch_norm.c, max_pool.c, ...) split
+ * the work over threads and call through the table; kernels see plain ranges.
+ *
+ * "Cells" are the 512 elements [16 images][32 channels] at one position of layout P (layout.h). `bf16` selects
+ * the type of activation tensors. Coefficients are per channel of one block of 32. */
+#ifndef BACKEND_CPU_KERNELS_H
+#define BACKEND_CPU_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backend/backend.h"
+#include "backend/cpu/layout.h"
+
+/* ---- batch norm ---------------------------------------------------------------------------------------------- */
+/* Adds to sums[0..31] the sum of (x - shift), to sums[32..63] the sum of its square, over the first `images`
+ * images of each cell. */
+struct norm_sums_args {
+    const void *x;
+    ptrdiff_t cells;
+    int images;
+    bool bf16;
+    const float *shift;
+    double *sums;
+};
+
+/* y = (x - mean) scale + shift [+ residual], then max(0, .) if relu; whole cells. residual NULL: none.
+ * stream: y is written past the caches. */
+struct norm_apply_args {
+    void *y;
+    const void *x, *residual;
+    ptrdiff_t cells;
+    bool bf16, relu, stream;
+    const float *mean, *scale, *shift;
+};
+
+/* g = d_y where y > 0 (y NULL: everywhere). Adds to sums[0..31] the sum of g, to sums[32..63] the sum of
+ * g (x - mean), over the first `images` images. */
+struct norm_gradient_sums_args {
+    const void *d_y, *x, *y;
+    ptrdiff_t cells;
+    int images;
+    bool bf16;
+    const float *mean;
+    double *sums;
+};
+
+/* d_x = a g + b (x - mean) + c; d_residual (NULL: none) = g, or += g if accumulate. Images past `images` get 0. */
+struct norm_gradient_args {
+    void *d_x, *d_residual;
+    const void *d_y, *x, *y;
+    ptrdiff_t cells;
+    int images;
+    bool bf16, accumulate;
+    const float *mean, *a, *b, *c;
+};
+
+/* ---- pooling ------------------------------------------------------------------------------------------------- */
+/* One output row of one plane (16 images x 32 channels). x, d_x: the whole input plane. saved: one byte per
+ * element, the window's tap (row-major) where the maximum was; NULL: not kept. */
+struct pool_window {
+    int in_height, in_width, out_height, out_width, kernel, stride, padding;
+};
+struct max_pool_args {
+    const struct pool_window *window;
+    bool bf16;
+    int row;                     /* forward: output row h; backward: input row h */
+    void *y;                     /* forward: output row; backward: d_x row */
+    const void *x;               /* forward: input plane; backward: d_y plane */
+    uint8_t *saved;              /* forward: of the row */
+    const uint8_t *saved_plane;  /* backward */
+};
+
+/* ---- NT-Xent ------------------------------------------------------------------------------------------------- */
+/* Rows and columns of one tile of similarities; what the dimension is padded to (zeros). */
+enum { NT_TILE = 64, NT_DIM = 32 };
+
+/* Running sums of NT_TILE anchors; x is the similarity times log2(e) / temperature, o the anchor's offset. */
+struct nt_sums {
+    float total[NT_TILE];    /* of 2^(x - o) */
+    float weighted[NT_TILE]; /* of 2^(x - o) (x - o) */
+    float highest[NT_TILE];  /* cosine, over all but the anchor and its positive */
+};
+
+/* ---- optimisers ---------------------------------------------------------------------------------------------- */
+struct adam_args {
+    float *weight, *first, *second;
+    const float *gradient;
+    size_t count;
+    float beta1, beta2, keep, rate, root, epsilon; /* optimizer_body.h */
+};
+
+/* ---- the table ----------------------------------------------------------------------------------------------- */
+struct cpu_kernels {
+    void (*norm_sums)(const struct norm_sums_args *args);
+    void (*norm_apply)(const struct norm_apply_args *args);
+    void (*norm_gradient_sums)(const struct norm_gradient_sums_args *args);
+    void (*norm_gradient)(const struct norm_gradient_args *args);
+
+    void (*max_pool_row)(const struct max_pool_args *args);
+    void (*max_pool_gradient_row)(const struct max_pool_args *args);
+    /* y: one float32 cell = the mean over `cells` cells of x. */
+    void (*global_pool)(float *y, const void *x, ptrdiff_t cells, bool bf16);
+    /* d_x: `cells` cells, each d_y / cells; images past `images` get 0. */
+    void (*global_pool_gradient)(void *d_x, const float *d_y, ptrdiff_t cells, int images, bool bf16);
+
+    /* nt_xent_body.h says what these compute. dim: a multiple of NT_DIM. */
+    void (*nt_powers)(float *values, ptrdiff_t count); /* 2^x in place, for tests; count: a multiple of 16 */
+    void (*nt_products)(float *tile, const float *rows, const float *panel, ptrdiff_t dim);
+    void (*nt_spread)(float *d_rows, float *d_columns, const float *tile, const float *rows, const float *columns,
+                      ptrdiff_t dim);
+    void (*nt_highest)(struct nt_sums *rows, struct nt_sums *columns, const float *tile);
+    void (*nt_sums)(struct nt_sums *rows, struct nt_sums *columns, const float *tile, float scale,
+                    const float *row_offset, const float *column_offset, bool shared);
+    void (*nt_gradient)(float *tile, float scale, const float *row_offset, const float *column_offset,
+                        const float *row_factor, const float *column_factor, bool shared);
+
+    double (*sum_squares)(const float *values, size_t count);
+    void (*lars_norms)(double *weight_square, double *gradient_square, const float *weight, const float *gradient,
+                       size_t count, float decay);
+    void (*lars_update)(float *weight, float *velocity, const float *gradient, size_t count, float rate,
+                        float momentum, float decay);
+    void (*sgd_update)(float *weight, float *velocity, const float *gradient, size_t count, float rate,
+                       float momentum, float decay);
+    void (*adam_update)(const struct adam_args *args);
+};
+
+extern const struct cpu_kernels cpu_kernels_portable;
+#if defined(__x86_64__)
+extern const struct cpu_kernels cpu_kernels_avx2, cpu_kernels_avx512, cpu_kernels_avx512bf16;
+#endif
+
+#endif

@@ -1,0 +1,28 @@
+/* backend/cpu/kernels_body.h -- defines the table CPU_KERNELS for the instruction set of the including file. */
+#include "backend/cpu/batch_norm_body.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/nt_xent_body.h"
+#include "backend/cpu/optimizer_body.h"
+#include "backend/cpu/pool_body.h"
+
+const struct cpu_kernels CPU_KERNELS = {
+    .norm_sums = norm_sums,
+    .norm_apply = norm_apply,
+    .norm_gradient_sums = norm_gradient_sums,
+    .norm_gradient = norm_gradient,
+    .max_pool_row = max_pool_row,
+    .max_pool_gradient_row = max_pool_gradient_row,
+    .global_pool = global_pool,
+    .global_pool_gradient = global_pool_gradient,
+    .nt_powers = nt_powers,
+    .nt_products = nt_products,
+    .nt_spread = nt_spread,
+    .nt_highest = nt_highest,
+    .nt_sums = nt_sums,
+    .nt_gradient = nt_gradient,
+    .sum_squares = sum_squares,
+    .lars_norms = lars_norms,
+    .lars_update = lars_update,
+    .sgd_update = sgd_update,
+    .adam_update = adam_update,
+};

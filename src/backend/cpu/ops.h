@@ -1,0 +1,51 @@
+/* backend/cpu/ops.h -- this backend's operations other than convolution: the slots of struct backend_ops, whose
+ * meaning is in backend/backend.h. */
+#ifndef BACKEND_CPU_OPS_H
+#define BACKEND_CPU_OPS_H
+
+#include "backend/backend.h"
+
+/* tensor_io.c */
+size_t cpu_tensor_bytes(const struct backend *backend, const struct tensor_desc *desc);
+void cpu_tensor_read(struct backend *backend, const struct tensor_desc *desc, float *canonical, const void *tensor);
+void cpu_tensor_write(struct backend *backend, const struct tensor_desc *desc, void *tensor, const float *canonical);
+
+/* batch_norm.c */
+int cpu_batch_norm_create(struct backend *backend, const struct batch_norm_desc *desc, struct batch_norm_plan **out,
+                          struct error *error);
+void cpu_batch_norm_destroy(struct batch_norm_plan **plan);
+void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, float *saved, float *running_mean, float *running_var,
+                            const void *x, const void *residual, const double *statistics, const float *gamma,
+                            const float *beta);
+void cpu_batch_norm_inference(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
+                              const float *gamma, const float *beta, const float *running_mean, const float *running_var);
+void cpu_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma, float *d_beta,
+                             const void *d_y, const void *x, const void *y, const float *saved, const float *gamma);
+
+/* max_pool.c */
+int cpu_max_pool_create(struct backend *backend, const struct max_pool_desc *desc, struct max_pool_plan **out,
+                        struct error *error);
+void cpu_max_pool_destroy(struct max_pool_plan **plan);
+size_t cpu_max_pool_saved_bytes(const struct max_pool_plan *plan);
+void cpu_max_pool_forward(struct max_pool_plan *plan, void *y, void *saved, const void *x);
+void cpu_max_pool_backward(struct max_pool_plan *plan, void *d_x, const void *d_y, const void *saved);
+
+/* global_pool.c */
+int cpu_global_pool_create(struct backend *backend, const struct global_pool_desc *desc, struct global_pool_plan **out,
+                           struct error *error);
+void cpu_global_pool_destroy(struct global_pool_plan **plan);
+void cpu_global_pool_forward(struct global_pool_plan *plan, void *y, const void *x);
+void cpu_global_pool_backward(struct global_pool_plan *plan, void *d_x, const void *d_y);
+
+/* nt_xent.c */
+int cpu_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
+                       struct error *error);
+void cpu_nt_xent_destroy(struct nt_xent_plan **plan);
+void cpu_nt_xent_run(struct nt_xent_plan *plan, struct nt_xent_result *result, float *d_z, const float *z);
+
+/* optimizer.c */
+void cpu_optimizer_run(struct backend *backend, const struct optimizer_step *step,
+                       const struct optimizer_segment *segments, int count);
+double cpu_sum_squares(struct backend *backend, const float *values, size_t count);
+
+#endif
