@@ -1,0 +1,196 @@
+/* ops/ops_conv.h -- one convolution on any backend against `ref`, for the tests that bring the shapes.
+ *
+ * What `ref` is asked: float32 activations, double accumulators, from inputs that the type under test holds exactly
+ * (bf16: numbers rounded to bf16 first). So its results are the exact ones, unrounded.
+ *
+ * Tolerance (docs/numerics.md): with K products in a sum of random signs, each addition of a float32 accumulation errs
+ * by at most 2^-24 of the partial sum, so the total error is about 2.5e-8 sqrt(K) of the output's rms. Allowed:
+ *   every element  2e-6 sqrt(K) rms (room for the worst of millions and for Winograd's factor of 5)
+ *                  + 2^-8 |value| when the output is bf16 (half a unit in its last place)
+ *   all elements   rms of the error at most 2e-7 sqrt(K) rms, for float32 outputs
+ * K = channels x kernel^2 forward, filters x kernel^2 for data, batch x output pixels for weights and bias. */
+#ifndef OPS_OPS_CONV_H
+#define OPS_OPS_CONV_H
+
+#include "ops/ops.h"
+
+struct conv_case {
+    struct conv_desc desc; /* its dtype is the type of the data: BF16 means that inputs are rounded to bf16 */
+    struct tensor_desc in, out;
+    size_t weights;
+    struct ops_buffers buffers;
+    float *x, *weight, *bias, *d_y, *before;        /* inputs; before: what d_x holds when it accumulates */
+    float *y, *d_x, *d_weight, *d_bias;             /* what ref makes of them */
+    double *statistics;
+};
+
+static inline void conv_case_label(char *text, size_t size, const struct conv_desc *desc, const struct ops_target *target,
+                                   const char *what)
+{
+    snprintf(text, size, "%s, %s, %d x %d x %d x %d -> %d, %dx%d/%d%s%s%s%s: %s", target->label, dtype_name(desc->dtype),
+             desc->batch, desc->in_channels, desc->in_height, desc->in_width, desc->out_channels, desc->kernel,
+             desc->kernel, desc->stride, desc->bias ? " bias" : "", desc->accumulate ? " accumulate" : "",
+             desc->statistics ? " statistics" : "", desc->input_layout == LAYOUT_IMAGES ? " images" : "", what);
+}
+
+static inline void conv_case_compare(const struct conv_case *test, const struct ops_target *target, const char *what,
+                                     const float *got, const float *want, size_t count, double terms, bool rounded)
+{
+    char label[256];
+    conv_case_label(label, sizeof label, &test->desc, target, what);
+    const double rms = ops_rms(want, count);
+    ops_near(label, got, want, count, rounded ? 1.0 / 256 : 0, 2e-6 * sqrt(terms) * rms);
+    const double distance = ops_distance(got, want, count);
+    if (!rounded && !(distance <= 2e-7 * sqrt(terms))) fail_msg("%s: error of %.3g rms", label, distance);
+}
+
+/* Sums over the batch against those of ref, as mean and mean square: in units of the output's rms. */
+static inline void conv_case_compare_statistics(const struct conv_case *test, const struct ops_target *target,
+                                                const double *got, double terms)
+{
+    char label[256];
+    conv_case_label(label, sizeof label, &test->desc, target, "statistics");
+    const double count = (double)test->out.batch * test->out.height * test->out.width;
+    const double rms = ops_rms(test->y, tensor_elements(&test->out));
+    for (int k = 0; k < test->desc.out_channels; k++) {
+        const double mean = fabs(got[k] - test->statistics[k]) / count;
+        const int square = test->desc.out_channels + k;
+        const double mean_square = fabs(got[square] - test->statistics[square]) / count;
+        if (!(mean <= 2e-6 * sqrt(terms) * rms) || !(mean_square <= 4e-6 * sqrt(terms) * rms * rms))
+            fail_msg("%s: channel %d: mean off by %.3g, mean square by %.3g of rms %.3g", label, k, mean, mean_square, rms);
+    }
+}
+
+/* The tensors of one run on one target. */
+struct conv_run {
+    struct ops_buffers buffers;
+    float *y, *d_x, *d_weight, *d_bias; /* canonical */
+    double *statistics;
+};
+
+static inline struct conv_plan *conv_case_plan(const struct conv_case *test, struct ops_target *target, enum dtype dtype)
+{
+    struct conv_desc desc = test->desc;
+    struct conv_plan *plan;
+    struct error error;
+    desc.dtype = dtype;
+    assert_non_null(target->backend->ops->conv_create);
+    if (target->backend->ops->conv_create(target->backend, &desc, &plan, &error) != SIMCLR_OK)
+        fail_msg("%s: %s", target->label, error.text);
+    return plan;
+}
+
+/* All passes once, in buffers of their own, in activations of type `dtype`. */
+static inline void conv_case_execute(const struct conv_case *test, struct ops_target *target, enum dtype dtype,
+                                     struct conv_plan *plan, struct conv_run *run)
+{
+    const struct backend_ops *ops = target->backend->ops;
+    const struct conv_desc *desc = &test->desc;
+    struct tensor_desc in = test->in, out = test->out;
+    in.dtype = out.dtype = dtype;
+    memset(run, 0, sizeof *run);
+    struct ops_buffers *buffers = &run->buffers;
+    void *x = ops_upload(buffers, target, &in, test->x), *d_y = ops_upload(buffers, target, &out, test->d_y);
+    void *y = ops_upload(buffers, target, &out, NULL);
+    float *weight = ops_floats(buffers, test->weights), *bias = NULL;
+    memcpy(weight, test->weight, test->weights * sizeof *weight);
+    if (desc->bias) {
+        bias = ops_floats(buffers, (size_t)desc->out_channels);
+        memcpy(bias, test->bias, (size_t)desc->out_channels * sizeof *bias);
+    }
+    if (desc->statistics) run->statistics = ops_new(buffers, 2 * (size_t)desc->out_channels * sizeof(double));
+    ops->conv_set_weights(plan, weight);
+    ops_check(buffers, "conv_set_weights");
+    ops->conv_forward(plan, y, run->statistics, x, bias);
+    ops_check(buffers, "conv_forward");
+    run->y = ops_download(buffers, target, &out, y);
+    if (desc->input_gradient) {
+        void *d_x = ops_upload(buffers, target, &in, desc->accumulate ? test->before : NULL);
+        ops->conv_backward_data(plan, d_x, d_y);
+        ops_check(buffers, "conv_backward_data");
+        run->d_x = ops_download(buffers, target, &in, d_x);
+    }
+    if (desc->training) {
+        run->d_weight = ops_floats(buffers, test->weights);
+        if (desc->bias) run->d_bias = ops_floats(buffers, (size_t)desc->out_channels);
+        ops->conv_backward_weights(plan, run->d_weight, run->d_bias, d_y, x);
+        ops_check(buffers, "conv_backward_weights");
+    }
+}
+
+/* Draws the inputs and asks ref. `item` numbers the random streams. */
+static inline void conv_case_prepare(struct conv_case *test, const struct conv_desc *desc, struct ops_target *ref,
+                                     uint32_t item)
+{
+    const bool bf16 = desc->dtype == DTYPE_BF16;
+    memset(test, 0, sizeof *test);
+    test->desc = *desc;
+    test->in = ops_tensor(DTYPE_F32, desc->batch, desc->in_channels, desc->in_height, desc->in_width);
+    test->in.layout = desc->input_layout;
+    test->out = ops_tensor(DTYPE_F32, desc->batch, desc->out_channels,
+                           conv_out(desc->in_height, desc->kernel, desc->stride, desc->padding),
+                           conv_out(desc->in_width, desc->kernel, desc->stride, desc->padding));
+    test->weights = (size_t)desc->in_channels * (size_t)desc->out_channels * (size_t)(desc->kernel * desc->kernel);
+    const size_t inputs = tensor_elements(&test->in), outputs = tensor_elements(&test->out);
+    const size_t filters = (size_t)desc->out_channels;
+    test->x = ops_random(&test->buffers, inputs, 8 * item + 1, -1, 1, bf16);
+    test->weight = ops_random(&test->buffers, test->weights, 8 * item + 2, -1, 1, bf16);
+    test->d_y = ops_random(&test->buffers, outputs, 8 * item + 3, -1, 1, bf16);
+    if (desc->bias) test->bias = ops_random(&test->buffers, filters, 8 * item + 4, -1, 1, false);
+    if (desc->accumulate) test->before = ops_random(&test->buffers, inputs, 8 * item + 5, -1, 1, bf16);
+    struct conv_plan *plan = conv_case_plan(test, ref, DTYPE_F32);
+    struct conv_run run;
+    conv_case_execute(test, ref, DTYPE_F32, plan, &run);
+    test->y = ops_floats(&test->buffers, outputs);
+    memcpy(test->y, run.y, outputs * sizeof(float));
+    if (run.d_x) test->d_x = memcpy(ops_floats(&test->buffers, inputs), run.d_x, inputs * sizeof(float));
+    if (run.d_weight)
+        test->d_weight = memcpy(ops_floats(&test->buffers, test->weights), run.d_weight, test->weights * sizeof(float));
+    if (run.d_bias) test->d_bias = memcpy(ops_floats(&test->buffers, filters), run.d_bias, filters * sizeof(float));
+    if (run.statistics)
+        test->statistics = memcpy(ops_new(&test->buffers, 2 * filters * sizeof(double)), run.statistics,
+                                  2 * filters * sizeof(double));
+    ref->backend->ops->conv_destroy(&plan);
+    ops_free(&run.buffers);
+}
+
+static inline void conv_case_free(struct conv_case *test)
+{
+    ops_free(&test->buffers);
+}
+
+/* Runs the case on a target in `dtype` as often as asked: right the first time, bit-equal every further time. */
+static inline void conv_case_check(const struct conv_case *test, struct ops_target *target, enum dtype dtype, int runs)
+{
+    const struct conv_desc *desc = &test->desc;
+    const bool rounded = dtype == DTYPE_BF16;
+    const double area = (double)desc->kernel * desc->kernel;
+    const double forward = desc->in_channels * area, data = desc->out_channels * area;
+    const double pixels = (double)test->out.batch * test->out.height * test->out.width;
+    const size_t inputs = tensor_elements(&test->in), outputs = tensor_elements(&test->out);
+    const size_t filters = (size_t)desc->out_channels;
+    struct conv_plan *plan = conv_case_plan(test, target, dtype);
+    struct conv_run first, again;
+    assert_true(strlen(target->backend->ops->conv_algorithm(plan)) > 0);
+    conv_case_execute(test, target, dtype, plan, &first);
+    conv_case_compare(test, target, "y", first.y, test->y, outputs, forward, rounded);
+    if (first.statistics) conv_case_compare_statistics(test, target, first.statistics, forward);
+    if (first.d_x) conv_case_compare(test, target, "d_x", first.d_x, test->d_x, inputs, data, rounded);
+    if (first.d_weight)
+        conv_case_compare(test, target, "d_weight", first.d_weight, test->d_weight, test->weights, pixels, false);
+    if (first.d_bias) conv_case_compare(test, target, "d_bias", first.d_bias, test->d_bias, filters, pixels, false);
+    for (int i = 1; i < runs; i++) {
+        conv_case_execute(test, target, dtype, plan, &again);
+        assert_memory_equal(again.y, first.y, outputs * sizeof(float));
+        if (first.statistics) assert_memory_equal(again.statistics, first.statistics, 2 * filters * sizeof(double));
+        if (first.d_x) assert_memory_equal(again.d_x, first.d_x, inputs * sizeof(float));
+        if (first.d_weight) assert_memory_equal(again.d_weight, first.d_weight, test->weights * sizeof(float));
+        if (first.d_bias) assert_memory_equal(again.d_bias, first.d_bias, filters * sizeof(float));
+        ops_free(&again.buffers);
+    }
+    target->backend->ops->conv_destroy(&plan);
+    assert_null(plan);
+    ops_free(&first.buffers);
+}
+
+#endif
