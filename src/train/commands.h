@@ -1,4 +1,4 @@
-/* train/commands.h -- one function per command; each returns a status and leaves its results in the output and in files. */
+/* train/commands.h -- one function per command; each returns a status, its results go to the output and to files. */
 #ifndef TRAIN_COMMANDS_H
 #define TRAIN_COMMANDS_H
 

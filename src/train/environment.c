@@ -1,0 +1,84 @@
+/* train/environment.c -- on what a run was made: environment.json. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "train/run_folder.h"
+
+static void add_processor(struct text *text)
+{
+    char line[512], *colon;
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "model name", 10) != 0 || (colon = strchr(line, ':')) == NULL)
+            continue;
+        colon[strcspn(colon, "\n")] = '\0';
+        json_string(text, "processor", colon[1] == ' ' ? colon + 2 : colon + 1);
+        break;
+    }
+    if (file != NULL)
+        fclose(file);
+}
+
+static void add_machine(struct text *text)
+{
+    struct utsname machine;
+    if (uname(&machine) == 0) {
+        json_string(text, "host", machine.nodename);
+        json_string(text, "system", machine.sysname);
+        json_string(text, "kernel", machine.release);
+        json_string(text, "architecture", machine.machine);
+    }
+    add_processor(text);
+    json_integer(text, "processors_available", pool_available_cpus());
+    json_integer(text, "memory_bytes", (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
+}
+
+static void add_time(struct text *text)
+{
+    const time_t now = (time_t)clock_wall();
+    struct tm utc;
+    char stamp[40] = "";
+    if (gmtime_r(&now, &utc) != NULL)
+        strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    json_string(text, "started", stamp);
+}
+
+static void add_data(struct text *text, const struct dataset *dataset)
+{
+    char fingerprint[24];
+    snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)dataset_fingerprint(dataset));
+    json_open_object(text, "data");
+    json_string(text, "description", dataset_description(dataset));
+    json_integer(text, "images", dataset_count(dataset));
+    json_integer(text, "classes", dataset_classes(dataset));
+    json_integer(text, "bad_images", dataset_bad_count(dataset));
+    json_string(text, "fingerprint", fingerprint);
+    json_close_object(text);
+}
+
+int environment_write(const char *path, const struct session *session, const struct dataset *dataset,
+                      struct error *error)
+{
+    struct text text = {0};
+    json_open_object(&text, NULL);
+    add_time(&text);
+    add_machine(&text);
+    json_string(&text, "compiler", __VERSION__);
+    json_string(&text, "backend", session->backend->ops->description(session->backend));
+    json_string(&text, "precision", dtype_name(session->dtype));
+    json_integer(&text, "threads", pool_threads(session->pool));
+    json_integer(&text, "view_workers", session_workers(session));
+    add_data(&text, dataset);
+    json_close_object(&text);
+    text_add(&text, "\n");
+    const int status = text.failed ? error_no_memory(error, "environment.json", 4096)
+                                   : file_write_atomic(path, text.bytes, text.length, error);
+    text_free(&text);
+    return status;
+}

@@ -1,0 +1,197 @@
+/* train/features.c -- features of a whole data set, batch after batch, in inference mode. */
+#include "train/features.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "data/loader.h"
+#include "data/sampler.h"
+
+/* What turns one batch of evaluation views [count][3][S][S] into rows of `dim` floats. */
+struct extraction {
+    struct session *session;
+    const char *phase;
+    struct network *network; /* NULL: the pixels themselves */
+    int tensor;              /* which of its tensors is wanted */
+    int batch;               /* that the network was planned for */
+    size_t pixels;           /* floats of one view */
+    float *views;            /* [batch][pixels]: staging for a last, smaller batch */
+    float *rows;             /* [batch][dim] */
+};
+
+static void run_batch(struct extraction *extraction, const struct batch *batch, struct features *out, int64_t at)
+{
+    const size_t dim = (size_t)out->dim;
+    float *values = out->values + (size_t)at * dim;
+    if (extraction->network == NULL) {
+        for (size_t i = 0; i < (size_t)batch->count * dim; i++)
+            values[i] = batch->views[i] - 0.5f;
+    } else {
+        const float *views = batch->views;
+        if (batch->count < extraction->batch) { /* the rest of the staging holds older views: finite, and not read */
+            memcpy(extraction->views, views, (size_t)batch->count * extraction->pixels * sizeof *views);
+            views = extraction->views;
+        }
+        network_forward(extraction->network, views);
+        network_read(extraction->network, extraction->tensor, extraction->rows);
+        memcpy(values, extraction->rows, (size_t)batch->count * dim * sizeof *values);
+    }
+    memcpy(out->labels + at, batch->labels, (size_t)batch->count * sizeof *out->labels);
+}
+
+static void tell(const struct extraction *extraction, int64_t step, int64_t steps, double seconds)
+{
+    const struct session *session = extraction->session;
+    if (session->progress == NULL)
+        return;
+    const double per_step = seconds / (double)step;
+    session->progress(session->cookie,
+                      &(simclr_progress){.phase = extraction->phase, .step = step, .steps = steps, .epoch = NAN,
+                                         .epochs = NAN, .views_per_second = extraction->batch / per_step,
+                                         .wait_share = NAN, .eta_seconds = per_step * (double)(steps - step),
+                                         .loss = NAN, .chance_loss = NAN, .top1 = NAN, .learning_rate = NAN});
+}
+
+static int run_all(struct extraction *extraction, struct loader *loader, struct features *out, struct error *error)
+{
+    const int64_t steps = loader_steps_per_epoch(loader);
+    const double start = clock_seconds();
+    int64_t at = 0;
+    for (int64_t step = 0; step < steps; step++) {
+        if (session_is_interrupted(extraction->session))
+            return error_set(error, SIMCLR_INTERRUPTED, "%s: stopped by request after %lld of %lld batches",
+                             extraction->phase, (long long)step, (long long)steps);
+        const struct batch *batch;
+        int status = loader_next(loader, step, &batch, error);
+        if (status != SIMCLR_OK)
+            return status;
+        if (at + batch->count > out->count)
+            return error_set(error, SIMCLR_DATA, "%s: the data set grew while it was read", extraction->phase);
+        run_batch(extraction, batch, out, at);
+        status = extraction->session->backend->ops->sync(extraction->session->backend, error);
+        if (status != SIMCLR_OK)
+            return status;
+        at += batch->count;
+        tell(extraction, step + 1, steps, clock_seconds() - start);
+    }
+    out->count = at;
+    return SIMCLR_OK;
+}
+
+/* The first `limit` of a permutation that does not change from epoch to epoch. */
+static int make_subset(const struct session *session, int64_t count, int64_t limit, uint32_t **out,
+                       struct error *error)
+{
+    *out = NULL;
+    if (limit <= 0)
+        return SIMCLR_OK;
+    *out = memory_array((size_t)count, sizeof **out);
+    if (*out == NULL)
+        return error_no_memory(error, "a list of images", (size_t)count * sizeof **out);
+    sampler_permutation((uint64_t)session->config->seed, UINT32_MAX, (uint32_t)count, *out); /* no epoch of training */
+    return SIMCLR_OK;
+}
+
+static int allocate(struct extraction *extraction, struct features *out, int64_t count, int dim, struct error *error)
+{
+    out->count = count;
+    out->dim = dim;
+    out->values = memory_array((size_t)count * (size_t)dim, sizeof *out->values);
+    out->labels = memory_array((size_t)count, sizeof *out->labels);
+    if (extraction->network != NULL) {
+        extraction->views = memory_array((size_t)extraction->batch * extraction->pixels, sizeof(float));
+        extraction->rows = memory_array((size_t)extraction->batch * (size_t)dim, sizeof(float));
+    }
+    const bool failed = out->values == NULL || out->labels == NULL ||
+                        (extraction->network != NULL && (extraction->views == NULL || extraction->rows == NULL));
+    return failed ? error_no_memory(error, "features", (size_t)count * (size_t)dim * sizeof(float)) : SIMCLR_OK;
+}
+
+static int extract(struct extraction *extraction, const struct view_policy *policy, struct dataset *dataset,
+                   int64_t limit, int dim, struct features *out, struct error *error)
+{
+    struct session *session = extraction->session;
+    const int64_t all = dataset_count(dataset);
+    const int64_t count = limit > 0 && limit < all ? limit : all;
+    uint32_t *subset = NULL;
+    struct loader *loader = NULL;
+    extraction->pixels = 3 * (size_t)policy->size * (size_t)policy->size;
+    int status = allocate(extraction, out, count, dim, error);
+    if (status == SIMCLR_OK)
+        status = make_subset(session, all, limit, &subset, error);
+    const struct loader_config config = {.policy = *policy, .purpose = RNG_VIEW, .batch = extraction->batch, .views = 1,
+                                         .keep_last = true, .evaluation = true, .subset = subset,
+                                         .subset_count = subset == NULL ? 0 : (uint32_t)count,
+                                         .workers = session_workers(session)};
+    if (status == SIMCLR_OK)
+        status = loader_open(&loader, &config, dataset, session->pool, error);
+    if (status == SIMCLR_OK)
+        status = run_all(extraction, loader, out, error);
+    loader_close(&loader);
+    memory_free(subset);
+    memory_free(extraction->views);
+    memory_free(extraction->rows);
+    if (status != SIMCLR_OK)
+        features_free(out);
+    return status;
+}
+
+/* Images at once: enough to keep every kernel busy, small enough for 224 pixels to fit anywhere. */
+static int batch_for(const struct session *session, const struct view_policy *policy, const struct dataset *dataset)
+{
+    const bool given = session->config->command == COMMAND_KNN || session->config->command == COMMAND_LINEAR ||
+                       session->config->command == COMMAND_EMBED;
+    int64_t batch = given ? session->config->batch : policy->size <= 64 ? 128 : 32;
+    if (batch > dataset_count(dataset))
+        batch = dataset_count(dataset);
+    return (int)batch;
+}
+
+static int extract_tensor(struct session *session, struct model *model, const struct view_policy *policy,
+                          struct dataset *dataset, int64_t limit, bool encoder_only, struct features *out,
+                          struct error *error)
+{
+    *out = (struct features){0};
+    struct model_tensors tensors;
+    struct extraction extraction = {.session = session, .phase = encoder_only ? "features" : "evaluation"};
+    extraction.batch = batch_for(session, policy, dataset);
+    int status = model_plan(model, session->backend, NETWORK_INFERENCE, session->dtype, extraction.batch, encoder_only,
+                            &extraction.network, &tensors, error);
+    if (status == SIMCLR_OK) {
+        extraction.tensor = encoder_only ? tensors.h : tensors.z;
+        const int dim = encoder_only ? model_feature_dim(&model->config) : model_output_dim(&model->config);
+        status = extract(&extraction, policy, dataset, limit, dim, out, error);
+    }
+    network_destroy(&extraction.network);
+    return status;
+}
+
+int features_extract(struct session *session, struct model *model, const struct view_policy *policy,
+                     struct dataset *dataset, int64_t limit, struct features *out, struct error *error)
+{
+    return extract_tensor(session, model, policy, dataset, limit, true, out, error);
+}
+
+int features_logits(struct session *session, struct model *model, const struct view_policy *policy,
+                    struct dataset *dataset, struct features *out, struct error *error)
+{
+    return extract_tensor(session, model, policy, dataset, 0, false, out, error);
+}
+
+int features_pixels(struct session *session, const struct view_policy *policy, struct dataset *dataset, int64_t limit,
+                    struct features *out, struct error *error)
+{
+    *out = (struct features){0};
+    struct extraction extraction = {.session = session, .phase = "pixels"};
+    extraction.batch = batch_for(session, policy, dataset);
+    return extract(&extraction, policy, dataset, limit, 3 * policy->size * policy->size, out, error);
+}
+
+void features_free(struct features *features)
+{
+    memory_free(features->values);
+    memory_free(features->labels);
+    *features = (struct features){0};
+}

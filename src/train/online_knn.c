@@ -1,0 +1,65 @@
+/* train/online_knn.c -- how good is the encoder now? Weighted kNN on a sample of the training images' features. */
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "eval/knn.h"
+#include "train/features.h"
+#include "train/pretrain.h"
+
+/* Rows [from, from + count) of a set of features; the arrays stay the set's. */
+static struct features slice(const struct features *features, int64_t from, int64_t count)
+{
+    return (struct features){features->values + from * features->dim, features->labels + from, count, features->dim};
+}
+
+static int classify(struct pretrain *run, const struct features *bank, const struct features *queries, double *top1,
+                    struct error *error)
+{
+    int32_t *predicted = memory_array((size_t)queries->count, sizeof *predicted);
+    if (predicted == NULL)
+        return error_no_memory(error, "predictions", (size_t)queries->count * sizeof *predicted);
+    const struct knn_args args = {
+        .train = bank->values,
+        .train_labels = bank->labels,
+        .train_count = bank->count,
+        .query = queries->values,
+        .query_count = queries->count,
+        .dim = bank->dim,
+        .classes = dataset_classes(run->dataset),
+        .k = (int)run->config->knn_k,
+        .temperature = run->config->knn_temperature,
+        .predicted = predicted,
+    };
+    const int status = knn_classify(run->session->backend, &args, error);
+    int64_t correct = 0;
+    for (int64_t i = 0; status == SIMCLR_OK && i < queries->count; i++)
+        correct += predicted[i] == queries->labels[i];
+    *top1 = (double)correct / (double)queries->count;
+    memory_free(predicted);
+    return status;
+}
+
+int online_knn(struct pretrain *run, double *top1, int64_t *queries, struct error *error)
+{
+    struct features train = {0}, test = {0};
+    const int64_t images = dataset_count(run->dataset);
+    const int64_t wanted = run->config->knn_images;
+    const int64_t limit = wanted > 0 && wanted < images ? wanted : images;
+    int status = features_extract(run->session, run->model, &run->policy, run->dataset, limit, &train, error);
+    if (status == SIMCLR_OK && run->test != NULL)
+        status = features_extract(run->session, run->model, &run->policy, run->test, 0, &test, error);
+    if (status == SIMCLR_OK && run->test != NULL) {
+        *queries = test.count;
+        status = classify(run, &train, &test, top1, error);
+    } else if (status == SIMCLR_OK) {
+        /* No test images: a tenth of the sample asks and does not vote. Its order is random, so any tenth will do. */
+        const int64_t held_out = train.count / 10 > 0 ? train.count / 10 : 1;
+        const struct features asking = slice(&train, 0, held_out);
+        const struct features voting = slice(&train, held_out, train.count - held_out);
+        *queries = held_out;
+        status = classify(run, &voting, &asking, top1, error);
+    }
+    features_free(&train);
+    features_free(&test);
+    return status;
+}

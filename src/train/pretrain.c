@@ -1,0 +1,226 @@
+/* train/pretrain.c -- SimCLR's main learning algorithm: read it beside Algorithm 1 of the paper (arXiv:2002.05709). */
+#include "train/pretrain.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "train/commands.h"
+
+enum { SKIPPED_IN_A_ROW_MAX = 10, IMAGES_NAMED = 8 };
+
+/* ---- a step that must not count --------------------------------------------------------------------------- */
+
+static bool step_is_finite(struct pretrain *run)
+{
+    const struct parameters *parameters = &run->model->parameters;
+    const struct backend *backend = run->session->backend;
+    run->gradient_norm =
+        sqrt(backend->ops->sum_squares(run->session->backend, parameters->gradients, parameters->weight_count));
+    return isfinite(run->result.loss) && isfinite(run->gradient_norm);
+}
+
+/* Undoes what the forward pass did to the batch-norm statistics, counts the step, and names it. */
+static int skip_step(struct pretrain *run, const struct batch *batch, struct error *error)
+{
+    struct parameters *parameters = &run->model->parameters;
+    memcpy(parameters->buffers, run->buffers_before, parameters->buffer_count * sizeof *parameters->buffers);
+    run->skipped += 1;
+    run->skipped_in_a_row += 1;
+
+    struct text images = {0};
+    const int named = batch->count < IMAGES_NAMED ? batch->count : IMAGES_NAMED;
+    for (int i = 0; i < named; i++)
+        text_add(&images, "%s%s", i == 0 ? "" : ", ", dataset_name(run->dataset, batch->indices[i]));
+    if (batch->count > named)
+        text_add(&images, " and %d more", batch->count - named);
+    log_warning(&run->session->log,
+                "epoch %lld, step %lld: loss %g, gradient norm %g: the step is skipped (%lld so far); images: %s",
+                (long long)(run->step / run->steps_per_epoch + 1), (long long)run->step + 1, run->result.loss,
+                run->gradient_norm, (long long)run->skipped, images.bytes == NULL ? "" : images.bytes);
+    text_free(&images);
+
+    if (run->skipped_in_a_row < SKIPPED_IN_A_ROW_MAX)
+        return SIMCLR_OK;
+    return error_set(error, SIMCLR_DIVERGED,
+                     "training diverged: %d steps in a row up to step %lld had a non-finite loss or gradient; the last "
+                     "good checkpoint in %s is kept: try a lower --learning-rate or a longer --warmup-epochs",
+                     SKIPPED_IN_A_ROW_MAX, (long long)run->step + 1, run->folder.path);
+}
+
+static int update(struct pretrain *run, const struct batch *batch, struct error *error)
+{
+    if (!step_is_finite(run))
+        return skip_step(run, batch, error);
+    run->skipped_in_a_row = 0;
+    optimizer_update(run->optimizer, run->learning_rate);
+    network_set_weights(run->network);
+    return SIMCLR_OK;
+}
+
+/* ---- telling ---------------------------------------------------------------------------------------------- */
+
+static void add_to(struct stretch *stretch, const struct pretrain *run, double seconds, double waited)
+{
+    stretch->seconds += seconds;
+    stretch->waited += waited;
+    if (run->skipped_in_a_row > 0)
+        return; /* its loss is not a number */
+    stretch->steps += 1;
+    stretch->loss += run->result.loss;
+    stretch->top1 += run->result.top1;
+}
+
+static double views_per_second(const struct pretrain *run, const struct stretch *stretch, int64_t steps)
+{
+    return 2.0 * (double)run->config->batch * (double)steps / stretch->seconds;
+}
+
+static void tell_progress(const struct pretrain *run)
+{
+    const struct session *session = run->session;
+    if (session->progress == NULL)
+        return;
+    const struct stretch *stretch = &run->this_epoch;
+    const double per_step = stretch->seconds / (double)(stretch->steps > 0 ? stretch->steps : 1);
+    session->progress(session->cookie, &(simclr_progress){
+                                           .phase = "pretrain",
+                                           .step = run->step,
+                                           .steps = run->steps,
+                                           .epoch = (double)run->step / (double)run->steps_per_epoch,
+                                           .epochs = (double)run->config->epochs,
+                                           .views_per_second = 2.0 * (double)run->config->batch / per_step,
+                                           .wait_share = stretch->waited / stretch->seconds,
+                                           .eta_seconds = per_step * (double)(run->steps - run->step),
+                                           .loss = run->result.loss,
+                                           .chance_loss = nt_xent_chance((int)run->config->batch),
+                                           .top1 = run->result.top1,
+                                           .learning_rate = run->learning_rate,
+                                       });
+}
+
+static int write_metrics(struct pretrain *run, struct error *error)
+{
+    struct metrics *metrics = &run->folder.metrics;
+    const struct nt_xent_result *result = &run->result;
+    struct stretch *stretch = &run->since_log;
+    metrics_begin(metrics, run->step, (double)run->step / (double)run->steps_per_epoch);
+    metrics_number(metrics, "train/loss", result->loss);
+    metrics_number(metrics, "train/chance_loss", nt_xent_chance((int)run->config->batch));
+    metrics_number(metrics, "train/top1", result->top1);
+    metrics_number(metrics, "train/positive_similarity", result->positive_similarity);
+    metrics_number(metrics, "train/negative_similarity", result->negative_similarity);
+    metrics_number(metrics, "train/entropy", result->entropy);
+    metrics_number(metrics, "train/learning_rate", run->learning_rate);
+    metrics_number(metrics, "train/gradient_norm", run->gradient_norm);
+    metrics_number(metrics, "train/skipped_steps", (double)run->skipped);
+    metrics_number(metrics, "train/views_per_second", views_per_second(run, stretch, stretch->steps));
+    metrics_number(metrics, "train/wait_share", stretch->waited / stretch->seconds);
+    *stretch = (struct stretch){0};
+    return metrics_end(metrics, error);
+}
+
+/* ---- after a step ----------------------------------------------------------------------------------------- */
+
+static int stop_by_request(struct pretrain *run, struct error *error)
+{
+    const int status = run->saved_step == run->step ? SIMCLR_OK : pretrain_save_step(run, error);
+    if (status != SIMCLR_OK)
+        return status;
+    return error_set(error, SIMCLR_INTERRUPTED,
+                     "stopped by request at step %lld of %lld; the same command goes on from the checkpoint of step "
+                     "%lld in %s",
+                     (long long)run->step, (long long)run->steps, (long long)run->saved_step, run->folder.path);
+}
+
+static int after_step(struct pretrain *run, struct error *error)
+{
+    int status = SIMCLR_OK;
+    tell_progress(run);
+    if (run->step % run->config->log_every == 0 || run->step == run->steps)
+        status = write_metrics(run, error);
+    if (status == SIMCLR_OK && run->step % run->steps_per_epoch == 0)
+        status = pretrain_end_epoch(run, error);
+    if (status == SIMCLR_INTERRUPTED || (status == SIMCLR_OK && session_is_interrupted(run->session)))
+        status = stop_by_request(run, error);
+    return status;
+}
+
+/* ---- Algorithm 1 ------------------------------------------------------------------------------------------ */
+
+/* input: batch size N, temperature tau, encoder f, head g, distribution of augmentations T. */
+static int learn(struct pretrain *run, struct error *error)
+{
+    const struct parameters *parameters = &run->model->parameters;
+    while (run->step < run->steps) {
+        const double start = clock_seconds();
+        const double waited = loader_wait_seconds(run->loader);
+
+        /* for all k in {1, ..., N}: draw t ~ T, t' ~ T; x~(k) = t(x(k)), x~(k+N) = t'(x(k)) */
+        const struct batch *batch;
+        int status = loader_next(run->loader, run->step, &batch, error);
+        if (status != SIMCLR_OK)
+            return status;
+
+        /* h = f(x~), z = g(h) */
+        memcpy(run->buffers_before, parameters->buffers, parameters->buffer_count * sizeof(float));
+        network_forward(run->network, batch->views);
+        network_read(run->network, run->tensors.z, run->z);
+
+        /* l(i, j) = -log (exp(s(i, j) / tau) / sum over k != i of exp(s(i, k) / tau)), s = cosine of z(i), z(j);
+         * L = the mean of l over all 2N views and their positives */
+        nt_xent_run(run->loss, &run->result, run->d_z, run->z);
+
+        /* update networks f and g to minimise L */
+        network_backward(run->network, run->tensors.z, run->d_z);
+        run->learning_rate = schedule_rate(&run->schedule, run->step);
+        status = update(run, batch, error);
+        if (status == SIMCLR_OK)
+            status = run->session->backend->ops->sync(run->session->backend, error);
+        if (status != SIMCLR_OK)
+            return status;
+
+        run->step += 1;
+        const double seconds = clock_seconds() - start;
+        add_to(&run->since_log, run, seconds, loader_wait_seconds(run->loader) - waited);
+        add_to(&run->this_epoch, run, seconds, loader_wait_seconds(run->loader) - waited);
+        status = after_step(run, error);
+        if (status != SIMCLR_OK)
+            return status;
+    }
+    return SIMCLR_OK;
+}
+
+/* return encoder network f(.), and throw away g(.) */
+static int finish(struct pretrain *run, struct error *error)
+{
+    const struct session *session = run->session;
+    const char *path = run->folder.path;
+    const int status = run_folder_export(&run->folder, run->model, &run->policy, run->step - run->skipped, error);
+    if (status != SIMCLR_OK)
+        return status;
+    log_info(&session->log, "finished: %lld steps, %lld of them skipped", (long long)run->step,
+             (long long)run->skipped);
+    session_print(session, "encoder      %s/exported/encoder.safetensors\n", path);
+    session_print(session, "checkpoints  %s/checkpoints\n", path);
+    session_print(session, "metrics      %s/metrics.jsonl\n", path);
+    session_print(session, "next         simclr %s --checkpoint %s --data %s%s%s\n",
+                  dataset_classes(run->dataset) > 0 ? "linear" : "embed", path, run->config->data,
+                  run->config->test_data[0] == '\0' ? "" : " --test-data ", run->config->test_data);
+    return SIMCLR_OK;
+}
+
+int command_pretrain(struct session *session, struct error *error)
+{
+    struct pretrain run;
+    int status = pretrain_open(&run, session, error);
+    if (status == SIMCLR_OK)
+        status = learn(&run, error);
+    if (status == SIMCLR_OK)
+        status = finish(&run, error);
+    if (status != SIMCLR_OK && error != NULL)
+        log_line(&session->log, status == SIMCLR_INTERRUPTED ? LOG_INFO : LOG_ERROR, "%s", error->text);
+    pretrain_close(&run);
+    return status;
+}

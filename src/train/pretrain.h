@@ -1,0 +1,62 @@
+/* train/pretrain.h -- the state of one pretraining run, shared by the loop (pretrain.c), its preparation
+ * (pretrain_open.c) and what happens between epochs (pretrain_epoch.c). */
+#ifndef TRAIN_PRETRAIN_H
+#define TRAIN_PRETRAIN_H
+
+#include "data/loader.h"
+#include "loss/nt_xent.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+#include "train/run_folder.h"
+
+/* Sums over a stretch of steps, for means. Not part of a checkpoint: a resumed run starts its stretch anew. */
+struct stretch {
+    int64_t steps;
+    double loss, top1;
+    double seconds, waited; /* of training alone, and of that waiting for views */
+};
+
+struct pretrain {
+    struct session *session;
+    const struct config *config;
+    struct run_folder folder;
+
+    struct dataset *dataset;
+    struct dataset *test;         /* for the online kNN; NULL: a part of `dataset` is held out of the bank instead */
+    struct view_policy policy;
+    struct loader *loader;
+
+    struct model *model;          /* encoder f and head g */
+    struct network *network;      /* planned for a batch of 2N views */
+    struct model_tensors tensors;
+    struct nt_xent *loss;
+    struct optimizer *optimizer;
+    struct schedule schedule;
+
+    float *z, *d_z;               /* [2N][D] */
+    float *buffers_before;        /* batch-norm statistics before the step, to undo a step that is skipped */
+
+    int64_t step, steps, steps_per_epoch;
+    struct nt_xent_result result; /* of the last step */
+    double learning_rate, gradient_norm;
+    int64_t skipped;              /* steps with a non-finite loss or gradient, so far */
+    int skipped_in_a_row;
+    double best_knn;              /* best online kNN top-1 so far, -1: none */
+    int64_t saved_step;           /* of the newest checkpoint */
+    struct stretch since_log, this_epoch;
+};
+
+/* pretrain_open.c: everything that can fail before the first step, resuming included. */
+int pretrain_open(struct pretrain *run, struct session *session, struct error *error);
+void pretrain_close(struct pretrain *run);
+
+/* pretrain_epoch.c: diagnostics, warnings, online kNN, metrics, checkpoint. */
+int pretrain_end_epoch(struct pretrain *run, struct error *error);
+int pretrain_save(struct pretrain *run, const char *path, struct error *error);
+/* The checkpoint of this step, in its place among the last K. Nothing while steps are being skipped. */
+int pretrain_save_step(struct pretrain *run, struct error *error);
+
+/* online_knn.c: weighted kNN with the encoder as it is now: top-1 as a share, with the number of queries. */
+int online_knn(struct pretrain *run, double *top1, int64_t *queries, struct error *error);
+
+#endif

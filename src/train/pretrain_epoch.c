@@ -1,0 +1,253 @@
+/* train/pretrain_epoch.c -- between epochs: is the representation healthy, how good is it, and keep it. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/sampler.h"
+#include "eval/diagnostics.h"
+#include "train/health.h"
+#include "train/pretrain.h"
+
+/* ---- checkpoints ------------------------------------------------------------------------------------------- */
+
+int pretrain_save(struct pretrain *run, const char *path, struct error *error)
+{
+    char fingerprint[24];
+    snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)dataset_fingerprint(run->dataset));
+    char *yaml = config_to_yaml(run->config);
+    if (path == NULL || yaml == NULL) {
+        memory_free(yaml);
+        return error_no_memory(error, "a checkpoint", 4096);
+    }
+    struct checkpoint_state state = {
+        .step = run->step,
+        .epoch = run->step / run->steps_per_epoch,
+        .seed = (uint64_t)run->config->seed,
+        .config_yaml = yaml,
+        .fingerprint = fingerprint,
+        .best_knn = run->best_knn,
+        .skipped_steps = run->skipped,
+        .images_seen = run->step * run->config->batch,
+    };
+    for (int i = 0; i < 3 && run->policy.normalize; i++) {
+        state.mean[i] = (float)run->policy.mean[i];
+        state.std[i] = (float)run->policy.std[i];
+    }
+    const int status = checkpoint_write(path, run->model, run->optimizer, &state, error);
+    memory_free(yaml);
+    return status;
+}
+
+int pretrain_save_step(struct pretrain *run, struct error *error)
+{
+    if (run->skipped_in_a_row > 0) {
+        log_warning(&run->session->log, "step %lld: no checkpoint, since the last %d steps were skipped",
+                    (long long)run->step, run->skipped_in_a_row);
+        return SIMCLR_OK;
+    }
+    char *path = run_folder_checkpoint_path(&run->folder, run->step);
+    const int status = pretrain_save(run, path, error);
+    memory_free(path);
+    if (status != SIMCLR_OK)
+        return status;
+    run->saved_step = run->step;
+    run_folder_prune(&run->folder, run->config->keep);
+    return SIMCLR_OK;
+}
+
+/* ---- diagnostics: two views of the same few images, every epoch the same views ------------------------------ */
+
+enum { PAIRS_AT_ONCE = 64 };
+
+struct pairs {
+    struct loader *loader;
+    struct network *network;
+    struct model_tensors tensors;
+    uint32_t *order;
+    int batch, count, dim; /* pairs at once, pairs in all */
+    float *rows;           /* [2 batch][dim] */
+    float *h;              /* [2 count][dim]: all first views, then all second views */
+};
+
+static void pairs_close(struct pairs *pairs)
+{
+    loader_close(&pairs->loader);
+    network_destroy(&pairs->network);
+    memory_free(pairs->order);
+    memory_free(pairs->rows);
+    memory_free(pairs->h);
+}
+
+static int pairs_open(struct pairs *pairs, struct pretrain *run, struct error *error)
+{
+    struct session *session = run->session;
+    const int64_t images = dataset_count(run->dataset);
+    const int64_t wanted = run->config->diagnostics_images < images ? run->config->diagnostics_images : images;
+    pairs->batch = (int)(wanted < PAIRS_AT_ONCE ? wanted : PAIRS_AT_ONCE);
+    pairs->count = (int)(wanted / pairs->batch) * pairs->batch;
+    pairs->dim = model_feature_dim(&run->model->config);
+    const size_t row = (size_t)pairs->dim * sizeof(float);
+    pairs->order = memory_array((size_t)images, sizeof *pairs->order);
+    pairs->rows = memory_array(2 * (size_t)pairs->batch, row);
+    pairs->h = memory_array(2 * (size_t)pairs->count, row);
+    if (pairs->order == NULL || pairs->rows == NULL || pairs->h == NULL)
+        return error_no_memory(error, "diagnostics", 2 * (size_t)pairs->count * row);
+    sampler_permutation((uint64_t)run->config->seed, UINT32_MAX, (uint32_t)images, pairs->order);
+    const struct loader_config config = {
+        .policy = run->policy,
+        .purpose = RNG_VIEW,
+        .seed = (uint64_t)run->config->seed,
+        .batch = pairs->batch,
+        .views = 2,
+        .subset = pairs->order,
+        .subset_count = (uint32_t)pairs->count,
+    };
+    const int status = loader_open(&pairs->loader, &config, run->dataset, session->pool, error);
+    if (status != SIMCLR_OK)
+        return status;
+    return model_plan(run->model, session->backend, NETWORK_INFERENCE, session->dtype, 2 * pairs->batch, true,
+                      &pairs->network, &pairs->tensors, error);
+}
+
+static int pairs_run(struct pairs *pairs, struct error *error)
+{
+    const size_t half = (size_t)pairs->batch * (size_t)pairs->dim;
+    float *second = pairs->h + (size_t)pairs->count * (size_t)pairs->dim;
+    for (int step = 0; step < pairs->count / pairs->batch; step++) {
+        const struct batch *batch;
+        const int status = loader_next(pairs->loader, step, &batch, error);
+        if (status != SIMCLR_OK)
+            return status;
+        network_forward(pairs->network, batch->views);
+        network_read(pairs->network, pairs->tensors.h, pairs->rows);
+        memcpy(pairs->h + (size_t)step * half, pairs->rows, half * sizeof(float));
+        memcpy(second + (size_t)step * half, pairs->rows + half, half * sizeof(float));
+    }
+    return SIMCLR_OK;
+}
+
+static int diagnose(struct pretrain *run, struct diagnostics *out, struct error *error)
+{
+    struct pairs pairs = {0};
+    int status = pairs_open(&pairs, run, error);
+    if (status == SIMCLR_OK)
+        status = pairs_run(&pairs, error);
+    if (status == SIMCLR_OK)
+        status = diagnostics_run(out, pairs.h, pairs.count, pairs.dim, error);
+    pairs_close(&pairs);
+    return status;
+}
+
+/* ---- the end of an epoch ------------------------------------------------------------------------------------ */
+
+static void warn(const struct pretrain *run, double loss, const struct diagnostics *diagnostics)
+{
+    const struct log *log = &run->session->log;
+    const int dim = model_feature_dim(&run->model->config);
+    /* During warm-up the rate is small, and standing still is no fault yet. */
+    const bool warm = (double)run->step >= run->config->warmup_epochs * (double)run->steps_per_epoch;
+    if (warm && health_at_chance(loss, (int)run->config->batch, run->config->temperature))
+        log_warning(log,
+                    "the loss %.3f sits at chance (%.3f): nothing is being learned; check the images, the views and "
+                    "--learning-rate",
+                    loss, nt_xent_chance((int)run->config->batch));
+    if (diagnostics != NULL && health_collapsed(diagnostics, dim))
+        log_warning(log,
+                    "the representation has collapsed (rank %.1f of %d, feature deviation %.2g where %.2g is "
+                    "isotropic): try a lower --learning-rate or stronger views",
+                    diagnostics->rankme, dim, diagnostics->feature_std, 1 / sqrt((double)dim));
+}
+
+static bool knn_is_due(const struct pretrain *run, int64_t epoch)
+{
+    const int64_t every = run->config->knn_every;
+    return every > 0 && dataset_classes(run->dataset) > 1 && (epoch % every == 0 || run->step == run->steps);
+}
+
+/* What was measured after an epoch; NaN: not measured. */
+struct epoch_report {
+    int64_t epoch;
+    double loss, top1, knn;
+    int64_t queries;
+    bool diagnosed, best;
+    struct diagnostics diagnostics;
+};
+
+static int measure(struct pretrain *run, struct epoch_report *report, struct error *error)
+{
+    const struct stretch *stretch = &run->this_epoch;
+    int status = SIMCLR_OK;
+    *report = (struct epoch_report){.epoch = run->step / run->steps_per_epoch, .knn = NAN};
+    report->loss = stretch->loss / (double)stretch->steps;
+    report->top1 = stretch->top1 / (double)stretch->steps;
+    if (run->config->diagnostics_images > 1) {
+        report->diagnosed = true;
+        status = diagnose(run, &report->diagnostics, error);
+    }
+    if (status == SIMCLR_OK && knn_is_due(run, report->epoch)) {
+        status = online_knn(run, &report->knn, &report->queries, error);
+        report->best = status == SIMCLR_OK && report->knn > run->best_knn;
+    }
+    return status;
+}
+
+static int write_metrics(struct pretrain *run, const struct epoch_report *report, struct error *error)
+{
+    struct metrics *metrics = &run->folder.metrics;
+    metrics_begin(metrics, run->step, (double)report->epoch);
+    metrics_number(metrics, "epoch/loss", report->loss);
+    metrics_number(metrics, "epoch/top1", report->top1);
+    metrics_number(metrics, "epoch/steps", (double)run->this_epoch.steps);
+    metrics_number(metrics, "epoch/seconds", run->this_epoch.seconds);
+    if (report->diagnosed) {
+        metrics_number(metrics, "epoch/alignment", report->diagnostics.alignment);
+        metrics_number(metrics, "epoch/uniformity", report->diagnostics.uniformity);
+        metrics_number(metrics, "epoch/rankme", report->diagnostics.rankme);
+        metrics_number(metrics, "epoch/feature_std", report->diagnostics.feature_std);
+    }
+    if (!isnan(report->knn))
+        metrics_number(metrics, "epoch/knn_top1", report->knn);
+    return metrics_end(metrics, error);
+}
+
+static void tell(const struct pretrain *run, const struct epoch_report *report)
+{
+    struct text line = {0};
+    text_add(&line, "epoch %lld/%lld: loss %.3f (chance %.3f), top-1 %.1f %%", (long long)report->epoch,
+             (long long)run->config->epochs, report->loss, nt_xent_chance((int)run->config->batch), 100 * report->top1);
+    if (report->diagnosed)
+        text_add(&line, ", alignment %.3f, uniformity %.3f, rank %.1f, deviation %.4f", report->diagnostics.alignment,
+                 report->diagnostics.uniformity, report->diagnostics.rankme, report->diagnostics.feature_std);
+    if (!isnan(report->knn))
+        text_add(&line, ", kNN %.2f %% of %lld", 100 * report->knn, (long long)report->queries);
+    text_add(&line, ", %.0f views/s",
+             2.0 * (double)run->config->batch * (double)run->this_epoch.steps / run->this_epoch.seconds);
+    if (!line.failed)
+        log_info(&run->session->log, "%s", line.bytes);
+    text_free(&line);
+}
+
+int pretrain_end_epoch(struct pretrain *run, struct error *error)
+{
+    struct epoch_report report;
+    int status = measure(run, &report, error);
+    if (status != SIMCLR_OK)
+        return status;
+    status = write_metrics(run, &report, error);
+    if (status != SIMCLR_OK)
+        return status;
+    tell(run, &report);
+    warn(run, report.loss, report.diagnosed ? &report.diagnostics : NULL);
+    run->this_epoch = (struct stretch){0};
+    if (report.best)
+        run->best_knn = report.knn;
+    if (report.epoch % run->config->save_every == 0 || run->step == run->steps)
+        status = pretrain_save_step(run, error);
+    if (status == SIMCLR_OK && report.best && run->skipped_in_a_row == 0) {
+        char *path = run_folder_best_path(&run->folder);
+        status = pretrain_save(run, path, error);
+        memory_free(path);
+    }
+    return status;
+}

@@ -1,0 +1,214 @@
+/* train/pretrain_open.c -- everything before the first step: data, model, optimiser, folder, and resuming. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "train/pretrain.h"
+
+/* ---- resuming --------------------------------------------------------------------------------------------- */
+
+/* What the checkpoint says about its data set must be what we have. */
+static int check_data(const struct pretrain *run, const struct checkpoint_state *state, struct error *error)
+{
+    char fingerprint[24];
+    snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)dataset_fingerprint(run->dataset));
+    if (state->fingerprint == NULL || strcmp(state->fingerprint, fingerprint) == 0)
+        return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID,
+                     "%s holds a run on other images than %s has now: give the same --data, or start afresh with "
+                     "--overwrite or another --out",
+                     run->folder.path, run->config->data);
+}
+
+/* Options whose change would make it another run must be what they were. */
+static int check_options(const struct pretrain *run, const struct checkpoint_state *state, struct error *error)
+{
+    if (state->config_yaml == NULL)
+        return SIMCLR_OK;
+    struct config *before;
+    int status = config_create(&before, run->config->command, error);
+    if (status == SIMCLR_OK)
+        status = config_parse_recipe(before, state->config_yaml, strlen(state->config_yaml), "the checkpoint's options",
+                                     1, error);
+    char *differences = status == SIMCLR_OK ? config_differences(before, run->config) : NULL;
+    if (status == SIMCLR_OK && differences == NULL)
+        status = error_no_memory(error, "a comparison of options", 1024);
+    if (status == SIMCLR_OK && differences[0] != '\0')
+        status = error_set(error, SIMCLR_INVALID,
+                           "%s holds a run with other options (%s): give the same (--recipe %s/config.yaml does), or "
+                           "start afresh with --overwrite or another --out",
+                           run->folder.path, differences, run->folder.path);
+    memory_free(differences);
+    config_destroy(&before);
+    return status;
+}
+
+static int restore(struct pretrain *run, const struct checkpoint *checkpoint, struct error *error)
+{
+    const struct checkpoint_state *state = checkpoint_state(checkpoint);
+    int status = check_options(run, state, error);
+    if (status == SIMCLR_OK)
+        status = check_data(run, state, error);
+    if (status == SIMCLR_OK)
+        status = checkpoint_restore(checkpoint, run->model, run->optimizer, false, error);
+    if (status != SIMCLR_OK)
+        return status;
+    network_set_weights(run->network);
+    run->step = state->step;
+    run->saved_step = state->step;
+    run->best_knn = state->best_knn;
+    run->skipped = state->skipped_steps;
+    log_info(&run->session->log, "resuming at step %lld of %lld (epoch %.2f of %lld)", (long long)run->step,
+             (long long)run->steps, (double)run->step / (double)run->steps_per_epoch, (long long)run->config->epochs);
+    return SIMCLR_OK;
+}
+
+static int resume(struct pretrain *run, struct error *error)
+{
+    struct checkpoint *checkpoint = NULL;
+    if (run->config->overwrite)
+        run_folder_clear(&run->folder);
+    int status = run_folder_newest(run->folder.path, &run->session->log, &checkpoint, error);
+    if (status != SIMCLR_OK)
+        return status;
+    if (checkpoint != NULL)
+        status = restore(run, checkpoint, error);
+    else if (run->config->resume)
+        status = error_set(error, SIMCLR_INVALID,
+                           "%s has no checkpoint to resume from: leave --resume out to start there", run->folder.path);
+    checkpoint_close(&checkpoint);
+    return status;
+}
+
+/* ---- building --------------------------------------------------------------------------------------------- */
+
+static int open_data(struct pretrain *run, struct error *error)
+{
+    struct session *session = run->session;
+    int status = session_open_dataset(session, run->config->data, DATASET_TRAIN, &run->dataset, error);
+    if (status == SIMCLR_OK)
+        status = session_resolve(session, run->dataset, error);
+    if (status == SIMCLR_OK)
+        status = session_view_policy(session, &run->policy, error);
+    const struct loader_config config = {
+        .policy = run->policy,
+        .purpose = RNG_VIEW,
+        .seed = (uint64_t)run->config->seed,
+        .batch = (int)run->config->batch,
+        .views = 2,
+        .shuffle = true,
+        .workers = session_workers(session),
+    };
+    if (status == SIMCLR_OK)
+        status = loader_open(&run->loader, &config, run->dataset, session->pool, error);
+    if (status == SIMCLR_OK)
+        run->steps_per_epoch = loader_steps_per_epoch(run->loader);
+    return status;
+}
+
+static int create_optimizer(struct pretrain *run, struct error *error)
+{
+    const struct config *config = run->config;
+    const bool sgd = strcmp(config->optimizer, "sgd") == 0, adamw = strcmp(config->optimizer, "adamw") == 0;
+    const struct optimizer_config optimizer = {
+        .kind = sgd ? OPTIMIZER_SGD : adamw ? OPTIMIZER_ADAMW : OPTIMIZER_LARS,
+        .momentum = (float)config->momentum,
+        .weight_decay = (float)config->weight_decay,
+        .trust = (float)config->trust,
+        .beta2 = 0.999f,
+        .epsilon = 1e-8f,
+    };
+    run->schedule = (struct schedule){
+        .base = config->learning_rate,
+        .square_root = strcmp(config->scaling, "sqrt") == 0,
+        .batch = config->batch,
+        .steps_per_epoch = run->steps_per_epoch,
+        .epochs = (double)config->epochs,
+        .warmup_epochs = config->warmup_epochs,
+    };
+    run->steps = run->steps_per_epoch * config->epochs;
+    return optimizer_create(&run->optimizer, &optimizer, run->session->backend, &run->model->parameters, error);
+}
+
+static int create_model(struct pretrain *run, struct error *error)
+{
+    struct session *session = run->session;
+    const int images = (int)run->config->batch;
+    struct model_config config;
+    int status = session_model_config(session, 0, &config, error);
+    if (status == SIMCLR_OK)
+        status = model_create(&run->model, &config, (uint64_t)run->config->seed, error);
+    if (status == SIMCLR_OK)
+        status = model_plan(run->model, session->backend, NETWORK_TRAINING, session->dtype, 2 * images, false,
+                            &run->network, &run->tensors, error);
+    if (status != SIMCLR_OK)
+        return status;
+    const int dim = model_output_dim(&config);
+    const size_t outputs = 2 * (size_t)images * (size_t)dim;
+    run->z = memory_array(outputs, sizeof *run->z);
+    run->d_z = memory_array(outputs, sizeof *run->d_z);
+    run->buffers_before = memory_array(run->model->parameters.buffer_count, sizeof *run->buffers_before);
+    if (run->z == NULL || run->d_z == NULL || run->buffers_before == NULL)
+        return error_no_memory(error, "the outputs of the network", outputs * sizeof *run->z);
+    return nt_xent_create(&run->loss, session->backend, images, dim, (float)run->config->temperature, error);
+}
+
+/* The online kNN needs labels, and other images to classify than those that vote. */
+static int open_test(struct pretrain *run, struct error *error)
+{
+    if (run->config->knn_every <= 0 || dataset_classes(run->dataset) == 0)
+        return SIMCLR_OK;
+    return session_open_test(run->session, &run->test, error);
+}
+
+static void describe(const struct pretrain *run)
+{
+    const struct config *config = run->config;
+    const struct model_config *model = &run->model->config;
+    log_info(&run->session->log, "ResNet-%d, width %g, %s stem, %d pixels, h of %d, head of %d layers to %d",
+             model->depth, model->width, model->stem == STEM_CIFAR ? "CIFAR" : "ImageNet", model->image_size,
+             model_feature_dim(model), model->head_layers, model_output_dim(model));
+    log_info(&run->session->log,
+             "%s, batch %lld, peak rate %g, %g of %lld epochs of warm-up, temperature %g, %lld steps an epoch",
+             config->optimizer, (long long)config->batch, schedule_peak(&run->schedule), config->warmup_epochs,
+             (long long)config->epochs, config->temperature, (long long)run->steps_per_epoch);
+    log_info(&run->session->log, "memory: %.1f MiB of activations, %.1f MiB of packed weights and scratch",
+             (double)network_arena_bytes(run->network) / 1048576.0,
+             (double)network_plan_bytes(run->network) / 1048576.0);
+}
+
+int pretrain_open(struct pretrain *run, struct session *session, struct error *error)
+{
+    *run = (struct pretrain){.session = session, .config = session->config, .best_knn = -1, .saved_step = -1};
+    int status = run_folder_open(&run->folder, session, run->config->out, error);
+    if (status == SIMCLR_OK)
+        status = open_data(run, error);
+    if (status == SIMCLR_OK)
+        status = create_model(run, error);
+    if (status == SIMCLR_OK)
+        status = create_optimizer(run, error);
+    if (status == SIMCLR_OK)
+        status = resume(run, error);
+    if (status == SIMCLR_OK)
+        status = open_test(run, error);
+    if (status == SIMCLR_OK)
+        status = run_folder_start(&run->folder, run->dataset, run->step, run->config->tensorboard, error);
+    if (status == SIMCLR_OK)
+        describe(run);
+    return status;
+}
+
+void pretrain_close(struct pretrain *run)
+{
+    loader_close(&run->loader);
+    nt_xent_destroy(&run->loss);
+    optimizer_destroy(&run->optimizer);
+    network_destroy(&run->network);
+    model_destroy(&run->model);
+    memory_free(run->z);
+    memory_free(run->d_z);
+    memory_free(run->buffers_before);
+    dataset_close(&run->test);
+    dataset_close(&run->dataset);
+    run_folder_close(&run->folder);
+}

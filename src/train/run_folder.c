@@ -1,0 +1,272 @@
+/* train/run_folder.c -- see run_folder.h. */
+#include "train/run_folder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+/* ---- names ---- */
+
+static char *path_in(const struct run_folder *folder, const char *name)
+{
+    return file_join(folder->path, name);
+}
+
+char *run_folder_checkpoint_path(const struct run_folder *folder, int64_t step)
+{
+    char name[64];
+    snprintf(name, sizeof name, "checkpoints/step-%08lld.safetensors", (long long)step);
+    return path_in(folder, name);
+}
+
+char *run_folder_best_path(const struct run_folder *folder)
+{
+    return path_in(folder, "checkpoints/best.safetensors");
+}
+
+/* The step in "step-00012345.safetensors", or -1. */
+static int64_t step_of_name(const char *name)
+{
+    long long step;
+    int length = 0;
+    if (sscanf(name, "step-%lld.safetensors%n", &step, &length) != 1 || length == 0 || name[length] != '\0')
+        return -1;
+    return step;
+}
+
+static bool starts_with(const char *name, const char *prefix)
+{
+    return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* ---- tidying: only files that a run writes ---- */
+
+static bool is_leftover(const char *name) /* of an atomic write that was killed */
+{
+    return strstr(name, ".tmp-") != NULL;
+}
+
+static bool is_run_file(const char *name)
+{
+    return is_leftover(name) || starts_with(name, "events.out.tfevents.") || strcmp(name, "metrics.jsonl") == 0 ||
+           strcmp(name, "config.yaml") == 0 || strcmp(name, "environment.json") == 0;
+}
+
+static bool is_checkpoint_file(const char *name)
+{
+    return is_leftover(name) || step_of_name(name) >= 0 || strcmp(name, "best.safetensors") == 0;
+}
+
+static bool is_exported_file(const char *name)
+{
+    return is_leftover(name) || strcmp(name, "encoder.safetensors") == 0 || strcmp(name, "config.json") == 0;
+}
+
+static void remove_matching(const struct run_folder *folder, const char *name, bool (*matches)(const char *name))
+{
+    struct file_list list;
+    char *path = path_in(folder, name);
+    if (path != NULL && file_list_folder(path, &list, NULL) == SIMCLR_OK) {
+        for (size_t i = 0; i < list.count; i++) {
+            char *file = matches(list.names[i]) ? file_join(path, list.names[i]) : NULL;
+            if (file != NULL)
+                unlink(file);
+            memory_free(file);
+        }
+        file_list_free(&list);
+    }
+    memory_free(path);
+}
+
+/* ---- the log: every line also goes to train.log, with the time ---- */
+
+static void write_log(void *cookie, enum log_level level, const char *line)
+{
+    struct run_folder *folder = cookie;
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    const time_t now = (time_t)clock_wall();
+    struct tm local;
+    char stamp[32] = "";
+    if (localtime_r(&now, &local) != NULL)
+        strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &local);
+    fprintf(folder->log_file, "%s %s: %s\n", stamp, names[level], line);
+    fflush(folder->log_file);
+    if (folder->outer.write != NULL)
+        folder->outer.write(folder->outer.cookie, level, line);
+}
+
+static int open_log(struct run_folder *folder, struct session *session, struct error *error)
+{
+    char *path = path_in(folder, "train.log");
+    if (path == NULL)
+        return error_no_memory(error, "a path", strlen(folder->path));
+    folder->log_file = fopen(path, "ae");
+    int status = SIMCLR_OK;
+    if (folder->log_file == NULL) {
+        status = error_set(error, SIMCLR_IO, "%s: cannot write: %s", path, strerror(errno));
+    } else {
+        folder->outer = session->log;
+        folder->session = session;
+        session->log = (struct log){write_log, folder};
+    }
+    memory_free(path);
+    return status;
+}
+
+/* ---- opening and closing ---- */
+
+int run_folder_open(struct run_folder *folder, struct session *session, const char *path, struct error *error)
+{
+    *folder = (struct run_folder){.lock = -1};
+    folder->path = memory_string(path);
+    char *checkpoints = file_join(path, "checkpoints");
+    int status = folder->path == NULL || checkpoints == NULL ? error_no_memory(error, "a path", strlen(path))
+                                                             : file_make_folder(checkpoints, error);
+    memory_free(checkpoints);
+    if (status == SIMCLR_OK)
+        status = file_lock_folder(path, &folder->lock, error);
+    if (status != SIMCLR_OK)
+        return status;
+    remove_matching(folder, "", is_leftover);
+    remove_matching(folder, "checkpoints", is_leftover);
+    remove_matching(folder, "exported", is_leftover);
+    return open_log(folder, session, error);
+}
+
+void run_folder_clear(const struct run_folder *folder)
+{
+    remove_matching(folder, "", is_run_file);
+    remove_matching(folder, "checkpoints", is_checkpoint_file);
+    remove_matching(folder, "exported", is_exported_file);
+}
+
+void run_folder_close(struct run_folder *folder)
+{
+    metrics_close(&folder->metrics);
+    if (folder->session != NULL)
+        folder->session->log = folder->outer;
+    if (folder->log_file != NULL)
+        fclose(folder->log_file);
+    file_unlock(&folder->lock);
+    memory_free(folder->path);
+    *folder = (struct run_folder){.lock = -1};
+}
+
+bool run_folder_holds_run(const struct run_folder *folder)
+{
+    char *path = path_in(folder, "config.yaml");
+    const bool holds = path != NULL && file_exists(path);
+    memory_free(path);
+    return holds;
+}
+
+static int write_config(const struct run_folder *folder, const struct config *config, struct error *error)
+{
+    char *path = path_in(folder, "config.yaml");
+    char *yaml = config_to_yaml(config);
+    const int status = path == NULL || yaml == NULL ? error_no_memory(error, "config.yaml", 4096)
+                                                    : file_write_atomic(path, yaml, strlen(yaml), error);
+    memory_free(path);
+    memory_free(yaml);
+    return status;
+}
+
+int run_folder_start(struct run_folder *folder, const struct dataset *dataset, int64_t step, bool tensorboard,
+                     struct error *error)
+{
+    int status = write_config(folder, folder->session->config, error);
+    char *path = path_in(folder, "environment.json");
+    if (status == SIMCLR_OK && path == NULL)
+        status = error_no_memory(error, "a path", strlen(folder->path));
+    if (status == SIMCLR_OK)
+        status = environment_write(path, folder->session, dataset, error);
+    memory_free(path);
+    if (status == SIMCLR_OK)
+        status = metrics_open(&folder->metrics, folder->path, step, tensorboard, error);
+    return status;
+}
+
+/* ---- checkpoints ---- */
+
+static int compare_steps(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x < y) - (x > y); /* newest first */
+}
+
+/* The steps of the checkpoints in `path`, newest first: new block (memory_free); NULL and 0 when there are none. */
+static int64_t *list_steps(const char *path, size_t *count)
+{
+    struct file_list list;
+    *count = 0;
+    if (file_list_folder(path, &list, NULL) != SIMCLR_OK)
+        return NULL;
+    int64_t *steps = memory_array(list.count + 1, sizeof *steps);
+    for (size_t i = 0; steps != NULL && i < list.count; i++)
+        if (step_of_name(list.names[i]) >= 0)
+            steps[(*count)++] = step_of_name(list.names[i]);
+    file_list_free(&list);
+    if (steps != NULL)
+        qsort(steps, *count, sizeof *steps, compare_steps);
+    return steps;
+}
+
+void run_folder_prune(const struct run_folder *folder, int64_t keep)
+{
+    char *path = path_in(folder, "checkpoints");
+    size_t count = 0;
+    int64_t *steps = path == NULL ? NULL : list_steps(path, &count);
+    for (size_t i = 0; i < count; i++) {
+        char *old = (int64_t)i < keep ? NULL : run_folder_checkpoint_path(folder, steps[i]);
+        if (old != NULL)
+            unlink(old);
+        memory_free(old);
+    }
+    memory_free(steps);
+    memory_free(path);
+}
+
+static int newest_in(const char *path, const struct log *log, struct checkpoint **out, struct error *error)
+{
+    size_t count;
+    int64_t *steps = list_steps(path, &count);
+    int status = SIMCLR_OK;
+    for (size_t i = 0; i < count; i++) {
+        char name[64];
+        struct error reason = {0};
+        snprintf(name, sizeof name, "step-%08lld.safetensors", (long long)steps[i]);
+        char *file = file_join(path, name);
+        status = file == NULL ? error_no_memory(&reason, "a path", strlen(path)) : checkpoint_open(out, file, &reason);
+        memory_free(file);
+        if (status == SIMCLR_OK)
+            break;
+        if (status == SIMCLR_NO_MEMORY) {
+            error_set(error, status, "%s", reason.text);
+            break;
+        }
+        log_warning(log, "a damaged checkpoint is skipped: %s", reason.text);
+    }
+    if (status != SIMCLR_OK && status != SIMCLR_NO_MEMORY)
+        status = error_set(error, SIMCLR_CORRUPT,
+                           "%s: none of the %zu checkpoints can be read: start again with --overwrite or another "
+                           "folder", path, count);
+    memory_free(steps);
+    return status;
+}
+
+int run_folder_newest(const char *path, const struct log *log, struct checkpoint **out, struct error *error)
+{
+    *out = NULL;
+    char *checkpoints = file_join(path, "checkpoints");
+    if (checkpoints == NULL)
+        return error_no_memory(error, "a path", strlen(path));
+    const int status = newest_in(file_is_folder(checkpoints) ? checkpoints : path, log, out, error);
+    memory_free(checkpoints);
+    return status;
+}

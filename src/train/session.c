@@ -1,0 +1,96 @@
+/* train/session.c -- pool, backend and callbacks: what every command starts from. */
+#include "train/session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+
+/* --cpu wins over the environment, which wins over what the processor has. */
+static const char *cpu_variant(const struct config *config)
+{
+    if (strcmp(config->cpu, "auto") != 0)
+        return config->cpu;
+    const char *variable = getenv("SIMCLR_CPU");
+    return variable != NULL && variable[0] != '\0' && strcmp(variable, "auto") != 0 ? variable : NULL;
+}
+
+static int choose_precision(struct session *session, struct error *error)
+{
+    const struct backend *backend = session->backend;
+    const char *name = session->config->precision;
+    if (strcmp(name, "auto") == 0)
+        session->dtype = backend->ops->preferred(backend);
+    else
+        session->dtype = strcmp(name, "bf16") == 0 ? DTYPE_BF16 : DTYPE_F32;
+    if (!backend->ops->supports(backend, session->dtype))
+        return error_set(error, SIMCLR_UNSUPPORTED, "--precision %s is not something the %s backend can do here", name,
+                         backend->ops->name);
+    return config_resolve(session->settings, "precision", session->dtype == DTYPE_BF16 ? "bf16" : "float32", error);
+}
+
+int session_start(struct session *session, struct error *error)
+{
+    session->pool = NULL;
+    session->backend = NULL;
+    int status = config_copy(&session->settings, session->config, error);
+    if (status != SIMCLR_OK)
+        return status;
+    session->config = session->settings;
+    const struct config *config = session->config;
+    if (config->notes != NULL && config->notes[0] != '\0')
+        log_info(&session->log, "%s", config->notes);
+    status = pool_create(&session->pool, (int)config->threads, error);
+    if (status == SIMCLR_OK)
+        status = backend_create(config->device, cpu_variant(config), session->pool, &session->backend, error);
+    if (status == SIMCLR_OK)
+        status = choose_precision(session, error);
+    if (status == SIMCLR_OK)
+        log_info(&session->log, "%s, %s", session->backend->ops->description(session->backend),
+                 dtype_name(session->dtype));
+    else
+        session_stop(session);
+    return status;
+}
+
+void session_stop(struct session *session)
+{
+    backend_destroy(&session->backend);
+    pool_destroy(&session->pool);
+    config_destroy(&session->settings);
+    session->config = NULL;
+}
+
+bool session_is_interrupted(const struct session *session)
+{
+    return session->interrupted != NULL && *session->interrupted != 0;
+}
+
+void session_print(const struct session *session, const char *format, ...)
+{
+    if (session->output == NULL)
+        return;
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    const int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    char *text = length < 0 ? NULL : memory_allocate((size_t)length + 1);
+    if (text != NULL) {
+        vsnprintf(text, (size_t)length + 1, format, again);
+        session->output(session->cookie, text, (size_t)length);
+        memory_free(text);
+    }
+    va_end(again);
+}
+
+int session_workers(const struct session *session)
+{
+    if (session->config->workers >= 0)
+        return (int)session->config->workers;
+    const int spare = pool_available_cpus() - pool_threads(session->pool);
+    return spare > 0 ? spare : 0;
+}

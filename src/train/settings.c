@@ -1,0 +1,203 @@
+/* train/settings.c -- the configuration's "auto"s given values; its fields turned into the structs of other rooms. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "train/session.h"
+
+enum { SIZE_MAX_AUTO = 224, SMALL_IMAGE = 64 };
+
+/* ---- resolving ---- */
+
+static int resolve_number(struct session *session, const char *name, double value, struct error *error)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%.17g", value);
+    return config_resolve(session->settings, name, text, error);
+}
+
+static int resolve_image_size(struct session *session, const struct dataset *dataset, struct error *error)
+{
+    if (dataset == NULL || !config_is_auto(session->config, "image-size"))
+        return SIMCLR_OK;
+    int width, height;
+    dataset_max_size(dataset, &width, &height);
+    const int side = width < height ? width : height;
+    const int size = side < 8 ? 8 : side > SIZE_MAX_AUTO ? SIZE_MAX_AUTO : side;
+    log_info(&session->log, "image size: %d (the images are up to %d x %d)", size, width, height);
+    return resolve_number(session, "image-size", size, error);
+}
+
+static int resolve_views(struct session *session, int size, struct error *error)
+{
+    const struct config *config = session->config;
+    const bool automatic = config_is_auto(config, "view-preset") || strcmp(config->view_preset, "auto") == 0;
+    const bool cifar = automatic ? size <= SMALL_IMAGE : strcmp(config->view_preset, "cifar") == 0;
+    const struct view_policy preset = cifar ? view_policy_cifar(size) : view_policy_imagenet(size);
+    int status = config_resolve(session->settings, "view-preset", cifar ? "cifar" : "imagenet", error);
+    if (status == SIMCLR_OK)
+        status = resolve_number(session, "jitter-strength", preset.jitter_strength, error);
+    if (status == SIMCLR_OK)
+        status = resolve_number(session, "blur-probability", preset.blur_probability, error);
+    if (status == SIMCLR_OK)
+        status = resolve_number(session, "blur-radius", size / 10 / 2, error);
+    if (status == SIMCLR_OK)
+        log_info(&session->log,
+                 "views: %s preset%s: crop of %g-%g of the area, jitter strength %g, blur probability %g",
+                 config->view_preset, automatic ? " by the image size" : "", config->crop_area_min,
+                 config->crop_area_max, config->jitter_strength, config->blur_probability);
+    return status;
+}
+
+static int resolve_training(struct session *session, int size, struct error *error)
+{
+    const struct config *config = session->config;
+    const double tenth = (double)config->epochs / 10;
+    double rate = 0.3; /* method.md section 5: LARS */
+    if (strcmp(config->optimizer, "sgd") == 0)
+        rate = 0.05;
+    else if (strcmp(config->optimizer, "adamw") == 0)
+        rate = 0.001;
+    else if (strcmp(config->scaling, "sqrt") == 0)
+        rate = 0.075;
+    int status = resolve_number(session, "warmup-epochs", tenth > 10 ? 10 : tenth, error);
+    if (status == SIMCLR_OK)
+        status = resolve_number(session, "learning-rate", rate, error);
+    if (status == SIMCLR_OK)
+        status = resolve_number(session, "temperature", size <= SMALL_IMAGE ? 0.5 : 0.1, error);
+    return status;
+}
+
+static int image_size_of(const struct config *config)
+{
+    if (config->image_size > 0)
+        return (int)config->image_size;
+    return config->command == COMMAND_INFO ? 224 : 32;
+}
+
+int session_resolve(struct session *session, const struct dataset *dataset, struct error *error)
+{
+    int status = resolve_image_size(session, dataset, error);
+    const int size = image_size_of(session->config);
+    if (status == SIMCLR_OK)
+        status = resolve_views(session, size, error);
+    if (status == SIMCLR_OK)
+        status = resolve_training(session, size, error);
+    return status;
+}
+
+/* ---- turning ---- */
+
+int session_model_config(const struct session *session, int classes, struct model_config *out, struct error *error)
+{
+    const struct config *config = session->config;
+    *out = (struct model_config){
+        .depth = (int)config->depth,
+        .width = config->width,
+        .stem = STEM_AUTO,
+        .image_size = image_size_of(config),
+        .head_layers = (int)config->head_layers,
+        .head_dim = (int)config->head_dim,
+        .classes = classes,
+    };
+    if (strcmp(config->stem, "imagenet") == 0)
+        out->stem = STEM_IMAGENET;
+    else if (strcmp(config->stem, "cifar") == 0)
+        out->stem = STEM_CIFAR;
+    return model_config_check(out, error);
+}
+
+bool session_parse_rgb(const char *text, double rgb[3])
+{
+    return sscanf(text, "%lf,%lf,%lf", &rgb[0], &rgb[1], &rgb[2]) == 3;
+}
+
+int session_view_policy(const struct session *session, struct view_policy *out, struct error *error)
+{
+    const struct config *config = session->config;
+    const int size = image_size_of(config);
+    struct view_policy policy = view_policy_default(size);
+    if (strcmp(config->view_preset, "cifar") == 0)
+        policy = view_policy_cifar(size);
+    else if (strcmp(config->view_preset, "imagenet") == 0)
+        policy = view_policy_imagenet(size);
+    policy.filter = strcmp(config->crop_filter, "bilinear") == 0 ? RESAMPLE_BILINEAR : RESAMPLE_BICUBIC;
+    policy.crop_probability = config->crop_probability;
+    policy.crop_area_min = config->crop_area_min;
+    policy.crop_area_max = config->crop_area_max;
+    policy.crop_ratio_min = config->crop_ratio_min;
+    policy.crop_ratio_max = config->crop_ratio_max;
+    policy.flip_probability = config->flip_probability;
+    policy.jitter_probability = config->jitter_probability;
+    if (!config_is_auto(config, "jitter-strength"))
+        policy.jitter_strength = config->jitter_strength;
+    policy.brightness = config->brightness;
+    policy.contrast = config->contrast;
+    policy.saturation = config->saturation;
+    policy.hue = config->hue;
+    policy.gray_probability = config->gray_probability;
+    if (!config_is_auto(config, "blur-probability"))
+        policy.blur_probability = config->blur_probability;
+    policy.blur_sigma_min = config->blur_sigma_min;
+    policy.blur_sigma_max = config->blur_sigma_max;
+    if (!config_is_auto(config, "blur-radius"))
+        policy.blur_radius = (int)config->blur_radius;
+    policy.solarize_probability = config->solarize_probability;
+    policy.normalize = session_parse_rgb(config->mean, policy.mean) && session_parse_rgb(config->std, policy.std);
+    if (policy.crop_area_max < policy.crop_area_min)
+        return error_set(error, SIMCLR_INVALID, "--crop-area-min %g is above --crop-area-max %g: swap them",
+                         policy.crop_area_min, policy.crop_area_max);
+    *out = policy;
+    return SIMCLR_OK;
+}
+
+int session_open_dataset(const struct session *session, const char *path, enum dataset_part part, struct dataset **out,
+                         struct error *error)
+{
+    const struct config *config = session->config;
+    struct dataset_config dataset = dataset_config_default();
+    dataset.path = path;
+    dataset.part = part;
+    dataset.max_bad = config->max_bad;
+    if (config->cache_memory > 0)
+        dataset.cache_bytes = (size_t)config->cache_memory;
+    if (config->synthetic_images > 0)
+        dataset.synthetic_count = config->synthetic_images;
+    if (config->image_size > 0)
+        dataset.synthetic_size = (int)config->image_size;
+    const int status = dataset_open(out, &dataset, session->pool, &session->log, error);
+    if (status == SIMCLR_OK)
+        log_info(&session->log, "%s images: %s", part == DATASET_TRAIN ? "training" : "test",
+                 dataset_description(*out));
+    return status;
+}
+
+/* Whether --data is divided: DATASET_TEST of a set that is not would be the training images again. */
+static bool has_test_part(const char *path)
+{
+    static const char *const names[] = {"test", "val", "test_batch.bin", "test.bin"};
+    if (strcmp(path, "synthetic") == 0)
+        return true;
+    bool found = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !found; i++) {
+        char *part = file_join(path, names[i]);
+        /* A folder called test is a part only beside one called train; else it is a class. */
+        char *train = file_join(path, i < 2 ? "train" : names[i]);
+        found = part != NULL && train != NULL && file_exists(part) && file_exists(train);
+        memory_free(part);
+        memory_free(train);
+    }
+    return found;
+}
+
+int session_open_test(const struct session *session, struct dataset **out, struct error *error)
+{
+    const struct config *config = session->config;
+    *out = NULL;
+    if (config->test_data[0] != '\0')
+        return session_open_dataset(session, config->test_data, DATASET_TEST, out, error);
+    if (!has_test_part(config->data))
+        return SIMCLR_OK;
+    return session_open_dataset(session, config->data, DATASET_TEST, out, error);
+}
