@@ -1,0 +1,254 @@
+/* command/evaluation.c -- pixels, untrained, trained: always in one table. */
+#include "command/evaluation.h"
+
+#include <inttypes.h>
+
+#include "base/memory.h"
+#include "eval/knn.h"
+#include "eval/logistic.h"
+
+const char *evaluation_source_name(enum evaluation_source source)
+{
+    static const char *const names[SOURCE_COUNT] = {"pixels", "untrained", "trained"};
+    return names[source];
+}
+
+static int check_labels(const struct dataset *dataset, const char *part, struct error *error)
+{
+    const int classes = dataset_classes(dataset);
+    if (classes == 0)
+        return error_set(error, SIMCLR_DATA, "%s: the %s images have no labels; put each class in a sub-folder or give a list with labels",
+                         dataset_description(dataset), part);
+    if (classes == 1)
+        return error_set(error, SIMCLR_DATA, "%s: all %s images are of one class; there is nothing to tell apart",
+                         dataset_description(dataset), part);
+    for (int64_t i = 0; i < dataset_count(dataset); i++)
+        if (dataset_label(dataset, i) < 0)
+            return error_set(error, SIMCLR_DATA, "%s: no label; every image of the %s part needs one", dataset_name(dataset, i), part);
+    return SIMCLR_OK;
+}
+
+static int open_parts(struct evaluation *evaluation, struct error *error)
+{
+    struct session *session = evaluation->session;
+    int status = session_open_dataset(session, session->config->data, DATASET_TRAIN, &evaluation->train, error);
+    if (status == SIMCLR_OK) status = check_labels(evaluation->train, "training", error);
+    if (status == SIMCLR_OK) status = session_open_test(session, &evaluation->test, error);
+    if (status == SIMCLR_OK && evaluation->test == NULL)
+        return error_set(error, SIMCLR_DATA, "%s: there is no test or val part; give --test-data", session->config->data);
+    if (status == SIMCLR_OK) status = check_labels(evaluation->test, "test", error);
+    if (status == SIMCLR_OK && dataset_classes(evaluation->train) != dataset_classes(evaluation->test))
+        return error_set(error, SIMCLR_DATA, "%d classes to train on but %d to test on; both parts need the same class folders",
+                         dataset_classes(evaluation->train), dataset_classes(evaluation->test));
+    return status;
+}
+
+int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error)
+{
+    *evaluation = (struct evaluation){.session = session};
+    int status = model_open(session, session->config->checkpoint, &evaluation->trained, &evaluation->policy, error);
+    if (status == SIMCLR_OK)
+        status = model_create(&evaluation->untrained, &evaluation->trained->config, (uint64_t)session->config->seed, error);
+    if (status == SIMCLR_OK) status = open_parts(evaluation, error);
+    if (status == SIMCLR_OK) evaluation->hash_before = parameters_encoder_hash(&evaluation->trained->parameters);
+    else evaluation_close(evaluation);
+    return status;
+}
+
+int evaluation_check_frozen(const struct evaluation *evaluation, struct error *error)
+{
+    const uint64_t now = parameters_encoder_hash(&evaluation->trained->parameters);
+    if (now == evaluation->hash_before) return SIMCLR_OK;
+    return error_set(error, SIMCLR_CORRUPT, "the encoder changed while it was evaluated (hash %016" PRIx64 ", then %016" PRIx64 ")",
+                     evaluation->hash_before, now);
+}
+
+void evaluation_close(struct evaluation *evaluation)
+{
+    model_destroy(&evaluation->trained);
+    model_destroy(&evaluation->untrained);
+    dataset_close(&evaluation->train);
+    dataset_close(&evaluation->test);
+}
+
+int evaluation_features(struct evaluation *evaluation, enum evaluation_source source, struct features *train, struct features *test,
+                        struct error *error)
+{
+    struct session *session = evaluation->session;
+    struct dataset *const parts[2] = {evaluation->train, evaluation->test};
+    struct features *const out[2] = {train, test};
+    *train = *test = (struct features){0};
+    int status = SIMCLR_OK;
+    for (int part = 0; part < 2 && status == SIMCLR_OK; part++) {
+        if (source == SOURCE_PIXELS)
+            status = features_pixels(session, &evaluation->policy, parts[part], 0, out[part], error);
+        else
+            status = features_extract(session, source == SOURCE_TRAINED ? evaluation->trained : evaluation->untrained,
+                                      &evaluation->policy, parts[part], 0, out[part], error);
+    }
+    if (status != SIMCLR_OK) {
+        features_free(train);
+        features_free(test);
+    }
+    return status;
+}
+
+int evaluation_knn(struct evaluation *evaluation, const struct features *train, const struct features *test, struct score *out,
+                   struct error *error)
+{
+    const struct config *config = evaluation->session->config;
+    int32_t *top5 = memory_array((size_t)test->count * 5, sizeof *top5);
+    if (top5 == NULL) return error_no_memory(error, "kNN results", (size_t)test->count * 5 * sizeof *top5);
+    const struct knn_args args = {
+        .train = train->values, .train_labels = train->labels, .train_count = train->count, .query = test->values, .query_count = test->count,
+        .dim = train->dim, .classes = dataset_classes(evaluation->train), .k = (int)config->knn_k, .temperature = config->knn_temperature,
+        .top5 = top5,
+    };
+    const int status = knn_classify(evaluation->session->backend, &args, error);
+    *out = (struct score){.done = status == SIMCLR_OK, .count = test->count, .l2 = -1, .held_out_top1 = -1};
+    for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++) {
+        out->top1 += top5[i * 5] == test->labels[i];
+        for (int j = 0; j < 5; j++) out->top5 += top5[i * 5 + j] == test->labels[i];
+    }
+    memory_free(top5);
+    return status;
+}
+
+/* How many classes have a higher logit (ties: the lower class is ahead). */
+static int rank_of_label(const float *logits, int classes, int label)
+{
+    int rank = 0;
+    for (int c = 0; c < classes; c++) rank += logits[c] > logits[label] || (logits[c] == logits[label] && c < label);
+    return rank;
+}
+
+int evaluation_linear(struct evaluation *evaluation, const struct features *train, const struct features *test, struct score *out,
+                      struct error *error)
+{
+    const struct config *config = evaluation->session->config;
+    const int classes = dataset_classes(evaluation->train);
+    const struct logistic_args args = {.x = train->values, .labels = train->labels, .rows = train->count, .dim = train->dim,
+                                       .classes = classes, .max_iterations = (int)config->iterations, .l2 = config->l2};
+    struct logistic_sweep sweep;
+    int status = logistic_sweep(evaluation->session->backend, &args, (uint64_t)config->seed, &sweep, error);
+    if (status != SIMCLR_OK) return status;
+    float *logits = memory_array((size_t)test->count * (size_t)classes, sizeof *logits);
+    if (logits == NULL) status = error_no_memory(error, "logits", (size_t)test->count * (size_t)classes * sizeof *logits);
+    if (status == SIMCLR_OK)
+        status = logistic_predict(evaluation->session->backend, &sweep, test->values, test->count, test->dim, classes, logits, error);
+    *out = (struct score){.done = status == SIMCLR_OK, .count = test->count, .l2 = sweep.l2, .held_out_top1 = sweep.held_out_top1};
+    for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++) {
+        const int rank = rank_of_label(logits + i * classes, classes, test->labels[i]);
+        out->top1 += rank == 0;
+        out->top5 += rank < 5;
+    }
+    memory_free(logits);
+    logistic_sweep_free(&sweep);
+    return status;
+}
+
+/* ---- the table ----------------------------------------------------------------------------------------------- */
+
+void evaluation_print_header(const struct session *session, const char *protocol)
+{
+    session_print(session, "%-10s %22s %22s\n", protocol, "top-1 % [95 %]", "top-5 % [95 %]");
+}
+
+static void print_share(const struct session *session, int64_t correct, int64_t count)
+{
+    double low, high;
+    interval_wilson(correct, count, &low, &high);
+    session_print(session, "  %6.2f [%5.2f, %5.2f]", 100.0 * (double)correct / (double)count, 100 * low, 100 * high);
+}
+
+void evaluation_print_score(const struct session *session, const char *name, const struct score *score)
+{
+    session_print(session, "%-10s", name);
+    print_share(session, score->top1, score->count);
+    print_share(session, score->top5, score->count);
+    if (score->l2 >= 0) session_print(session, "   l2 %g", score->l2);
+    session_print(session, "\n");
+}
+
+static void json_share(struct text *json, const char *key, int64_t correct, int64_t count)
+{
+    double low, high;
+    interval_wilson(correct, count, &low, &high);
+    json_open_object(json, key);
+    json_number(json, "value", (double)correct / (double)count);
+    json_number(json, "low95", low);
+    json_number(json, "high95", high);
+    json_close_object(json);
+}
+
+void evaluation_json_score(struct text *json, const char *name, const struct score *score)
+{
+    json_open_object(json, name);
+    json_share(json, "top1", score->top1, score->count);
+    json_share(json, "top5", score->top5, score->count);
+    json_integer(json, "images", score->count);
+    if (score->l2 >= 0) json_number(json, "l2", score->l2);
+    if (score->held_out_top1 >= 0) json_number(json, "held_out_top1", score->held_out_top1);
+    json_close_object(json);
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------ */
+
+static int judge_source(struct evaluation *evaluation, enum evaluation_source source, evaluation_judge *judge, struct score *score,
+                        struct error *error)
+{
+    struct features train, test;
+    int status = evaluation_features(evaluation, source, &train, &test, error);
+    if (status != SIMCLR_OK) return status;
+    status = judge(evaluation, &train, &test, score, error);
+    features_free(&train);
+    features_free(&test);
+    return status;
+}
+
+static int report_json(const struct evaluation *evaluation, const char *protocol, const struct score scores[SOURCE_COUNT], struct error *error)
+{
+    const struct session *session = evaluation->session;
+    struct text json = {0};
+    char hash[17];
+    snprintf(hash, sizeof hash, "%016" PRIx64, evaluation->hash_before);
+    json_open_object(&json, NULL);
+    json_string(&json, "protocol", protocol);
+    json_string(&json, "checkpoint", session->config->checkpoint);
+    json_string(&json, "data", session->config->data);
+    json_integer(&json, "train_images", dataset_count(evaluation->train));
+    json_integer(&json, "test_images", dataset_count(evaluation->test));
+    json_integer(&json, "classes", dataset_classes(evaluation->train));
+    json_string(&json, "encoder_hash", hash);
+    json_boolean(&json, "encoder_frozen", true);
+    for (int source = 0; source < SOURCE_COUNT; source++)
+        if (scores[source].done) evaluation_json_score(&json, evaluation_source_name(source), &scores[source]);
+    json_close_object(&json);
+    const int status = json.failed ? error_no_memory(error, "report", json.capacity) : SIMCLR_OK;
+    if (status == SIMCLR_OK) session_print(session, "%s\n", json.bytes);
+    text_free(&json);
+    return status;
+}
+
+int evaluation_run(struct session *session, const char *protocol, evaluation_judge *judge, struct error *error)
+{
+    struct evaluation evaluation;
+    struct score scores[SOURCE_COUNT] = {{0}};
+    int status = evaluation_open(session, &evaluation, error);
+    if (status != SIMCLR_OK) return status;
+    if (!session->config->json) evaluation_print_header(session, protocol);
+    for (int source = 0; source < SOURCE_COUNT && status == SIMCLR_OK; source++) {
+        if (source != SOURCE_TRAINED && !session->config->controls) continue;
+        status = judge_source(&evaluation, source, judge, &scores[source], error);
+        if (status == SIMCLR_OK && !session->config->json)
+            evaluation_print_score(session, evaluation_source_name(source), &scores[source]);
+    }
+    if (status == SIMCLR_OK) status = evaluation_check_frozen(&evaluation, error);
+    if (status == SIMCLR_OK && session->config->json) status = report_json(&evaluation, protocol, scores, error);
+    else if (status == SIMCLR_OK)
+        session_print(session, "%lld training and %lld test images, %d classes; encoder frozen: hash %016" PRIx64 " before and after\n",
+                      (long long)dataset_count(evaluation.train), (long long)dataset_count(evaluation.test),
+                      dataset_classes(evaluation.train), evaluation.hash_before);
+    evaluation_close(&evaluation);
+    return status;
+}
