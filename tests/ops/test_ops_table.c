@@ -1,0 +1,304 @@
+/* The tables of the backends: no empty slot; creation, refusals, allocation failures, conversion of tensors. */
+#include "ops/ops.h"
+
+static const char *const BACKENDS[] = {"ref", "cpu"};
+
+/* Every member after the name is a function pointer, so the table can be walked as an array of them. */
+static void no_empty_slot(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct ops_target target;
+        ops_open(&target, BACKENDS[i], NULL, 1);
+        const struct backend_ops *ops = target.backend->ops;
+        assert_string_equal(ops->name, BACKENDS[i]);
+        const size_t first = offsetof(struct backend_ops, destroy), last = sizeof *ops;
+        assert_int_equal((last - first) % sizeof ops->destroy, 0);
+        int empty = 0;
+        for (size_t at = first; at < last; at += sizeof ops->destroy) {
+            void (*slot)(void);
+            memcpy(&slot, (const char *)ops + at, sizeof slot);
+            if (slot) continue;
+            print_message("%s: slot %zu of the table is NULL\n", BACKENDS[i], (at - first) / sizeof slot);
+            empty++;
+        }
+        assert_int_equal(empty, 0);
+        ops_close(&target);
+    }
+}
+
+static void names(void **state)
+{
+    (void)state;
+    struct pool *pool;
+    struct backend *backend = (struct backend *)&pool;
+    struct error error;
+    assert_int_equal(pool_create(&pool, 1, &error), SIMCLR_OK);
+    assert_int_equal(backend_create("gpu", NULL, pool, &backend, &error), SIMCLR_INVALID);
+    assert_null(backend);
+    assert_non_null(strstr(error.text, "gpu"));
+    assert_int_equal(backend_create("cpu", "mmx", pool, &backend, &error), SIMCLR_INVALID);
+    assert_null(backend);
+    assert_non_null(strstr(error.text, "mmx"));
+    assert_int_equal(backend_create("auto", NULL, pool, &backend, &error), SIMCLR_OK);
+    assert_string_equal(backend->ops->name, "cpu");
+    assert_ptr_equal(backend->pool, pool);
+    assert_true(strlen(backend->ops->description(backend)) > 0);
+    backend_destroy(&backend);
+    assert_null(backend);
+    backend_destroy(&backend); /* nothing happens */
+    assert_int_equal(backend_create("ref", "avx2", pool, &backend, &error), SIMCLR_OK); /* ref has no variants */
+    assert_string_equal(backend->ops->name, "ref");
+    backend_destroy(&backend);
+    pool_destroy(&pool);
+}
+
+static void variants(void **state)
+{
+    (void)state;
+    static const char *const EXPECTED[] = {"amx", "amx-emulated", "avx512-bf16", "avx512", "avx2", "portable"};
+    struct pool *pool;
+    struct error error;
+    ops_report_variants();
+    assert_int_equal(pool_create(&pool, 1, &error), SIMCLR_OK);
+    for (size_t i = 0; i < sizeof EXPECTED / sizeof EXPECTED[0]; i++) {
+        bool listed = false;
+        for (const char *const *variant = backend_variants(); *variant; variant++)
+            listed = listed || strcmp(*variant, EXPECTED[i]) == 0;
+        assert_true(listed);
+        struct backend *backend;
+        const int status = backend_create("cpu", EXPECTED[i], pool, &backend, &error);
+        assert_int_equal(status, backend_variant_runs(EXPECTED[i]) ? SIMCLR_OK : SIMCLR_UNSUPPORTED);
+        if (status == SIMCLR_OK) backend_destroy(&backend);
+        else assert_non_null(strstr(error.text, EXPECTED[i]));
+    }
+    assert_true(backend_variant_runs("portable"));
+    assert_true(backend_variant_runs("amx-emulated"));
+    assert_false(backend_variant_runs("mmx"));
+    pool_destroy(&pool);
+}
+
+static void types(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct ops_target target;
+        ops_open(&target, BACKENDS[i], NULL, 1);
+        const struct backend_ops *ops = target.backend->ops;
+        struct error error;
+        assert_true(ops->supports(target.backend, DTYPE_F32));
+        assert_true(ops->supports(target.backend, DTYPE_BF16));
+        assert_int_equal(ops->supports(target.backend, DTYPE_F64), i == 0);
+        assert_true(ops->supports(target.backend, ops->preferred(target.backend)));
+        assert_int_equal(ops->sync(target.backend, &error), SIMCLR_OK);
+        uint8_t *block = ops->allocate(target.backend, 1000, &error);
+        assert_non_null(block);
+        assert_int_equal((uintptr_t)block % 64, 0);
+        for (int j = 0; j < 1000; j++) assert_int_equal(block[j], 0);
+        ops->release(target.backend, block);
+        assert_null(ops->allocate(target.backend, SIZE_MAX / 2, &error));
+        assert_int_equal(error.status, SIMCLR_NO_MEMORY);
+        ops_close(&target);
+    }
+}
+
+/* ---- refusals ---------------------------------------------------------------------------------------------------------- */
+static const struct conv_desc GOOD_CONV = {.dtype = DTYPE_F32, .batch = 2, .in_channels = 3, .out_channels = 4,
+                                           .in_height = 5, .in_width = 6, .kernel = 3, .stride = 1, .padding = 1,
+                                           .training = true, .input_gradient = true};
+
+static void refuse_conv(struct ops_target *target, struct conv_desc desc, int status)
+{
+    struct conv_plan *plan = NULL;
+    struct error error = {0};
+    assert_int_equal(target->backend->ops->conv_create(target->backend, &desc, &plan, &error), status);
+    assert_null(plan);
+    assert_int_equal(error.status, status);
+    assert_true(strlen(error.text) > 0);
+}
+
+static void refuse_everything(struct ops_target *target)
+{
+    struct conv_desc conv = GOOD_CONV;
+    conv.batch = 0, refuse_conv(target, conv, SIMCLR_INVALID), conv = GOOD_CONV;
+    conv.in_channels = -1, refuse_conv(target, conv, SIMCLR_INVALID), conv = GOOD_CONV;
+    conv.out_channels = 0, refuse_conv(target, conv, SIMCLR_INVALID), conv = GOOD_CONV;
+    conv.kernel = 0, refuse_conv(target, conv, SIMCLR_INVALID), conv = GOOD_CONV;
+    conv.kernel = 9, refuse_conv(target, conv, SIMCLR_INVALID), conv = GOOD_CONV;
+    conv.stride = 0, refuse_conv(target, conv, SIMCLR_INVALID), conv = GOOD_CONV;
+    conv.padding = -1, refuse_conv(target, conv, SIMCLR_INVALID), conv = GOOD_CONV;
+    conv.input_layout = LAYOUT_IMAGES, refuse_conv(target, conv, SIMCLR_INVALID), conv = GOOD_CONV;
+    conv.batch = conv.in_height = conv.in_width = 1 << 20, refuse_conv(target, conv, SIMCLR_INVALID);
+
+    const struct backend_ops *ops = target->backend->ops;
+    struct error error;
+    struct batch_norm_desc norm = {.dtype = DTYPE_F32, .batch = 2, .channels = 0, .height = 1, .width = 1,
+                                   .epsilon = 1e-5f, .momentum = 0.1f};
+    struct batch_norm_plan *norm_plan = NULL;
+    assert_int_equal(ops->batch_norm_create(target->backend, &norm, &norm_plan, &error), SIMCLR_INVALID);
+    norm.channels = 3, norm.accumulate_residual = true;
+    assert_int_equal(ops->batch_norm_create(target->backend, &norm, &norm_plan, &error), SIMCLR_INVALID);
+    assert_null(norm_plan);
+    struct max_pool_desc max = {DTYPE_F32, 1, 1, 4, 4, 2, 2, 2, true}; /* a window wholly in the padding */
+    struct max_pool_plan *max_plan = NULL;
+    assert_int_equal(ops->max_pool_create(target->backend, &max, &max_plan, &error), SIMCLR_INVALID);
+    assert_null(max_plan);
+    struct global_pool_desc global = {DTYPE_F32, 1, 1, 0, 4};
+    struct global_pool_plan *global_plan = NULL;
+    assert_int_equal(ops->global_pool_create(target->backend, &global, &global_plan, &error), SIMCLR_INVALID);
+    assert_null(global_plan);
+    struct nt_xent_desc loss = {4, 8, 0, true};
+    struct nt_xent_plan *loss_plan = NULL;
+    assert_int_equal(ops->nt_xent_create(target->backend, &loss, &loss_plan, &error), SIMCLR_INVALID);
+    loss.temperature = 0.5f, loss.images = 0;
+    assert_int_equal(ops->nt_xent_create(target->backend, &loss, &loss_plan, &error), SIMCLR_INVALID);
+    assert_null(loss_plan);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    struct ops_target target;
+    for (int i = 0; i < 2; i++) {
+        ops_open(&target, BACKENDS[i], NULL, 1);
+        refuse_everything(&target);
+        ops_close(&target);
+    }
+    struct conv_desc desc = GOOD_CONV;
+    desc.dtype = DTYPE_F64;
+    ops_open(&target, "cpu", NULL, 1);
+    refuse_conv(&target, desc, SIMCLR_UNSUPPORTED);
+    ops_close(&target);
+}
+
+/* ---- no memory ------------------------------------------------------------------------------------------------------------- */
+/* One creation; true when it worked (and was undone). Fails the test if it failed for another reason than memory. */
+static bool create_one(struct ops_target *target, int which)
+{
+    const struct backend_ops *ops = target->backend->ops;
+    struct error error = {0};
+    int status = SIMCLR_OK;
+    if (which == 0) {
+        struct conv_plan *plan = NULL;
+        status = ops->conv_create(target->backend, &GOOD_CONV, &plan, &error);
+        if (status == SIMCLR_OK) ops->conv_destroy(&plan);
+        assert_null(plan);
+    } else if (which == 1) {
+        struct batch_norm_desc desc = {.dtype = DTYPE_BF16, .batch = 2, .channels = 3, .height = 4, .width = 4,
+                                       .training = true, .epsilon = 1e-5f, .momentum = 0.1f};
+        struct batch_norm_plan *plan = NULL;
+        status = ops->batch_norm_create(target->backend, &desc, &plan, &error);
+        if (status == SIMCLR_OK) ops->batch_norm_destroy(&plan);
+        assert_null(plan);
+    } else if (which == 2) {
+        struct max_pool_desc desc = {DTYPE_F32, 2, 3, 6, 6, 3, 2, 1, true};
+        struct max_pool_plan *plan = NULL;
+        status = ops->max_pool_create(target->backend, &desc, &plan, &error);
+        if (status == SIMCLR_OK) ops->max_pool_destroy(&plan);
+        assert_null(plan);
+    } else if (which == 3) {
+        struct global_pool_desc desc = {DTYPE_F32, 2, 3, 6, 6};
+        struct global_pool_plan *plan = NULL;
+        status = ops->global_pool_create(target->backend, &desc, &plan, &error);
+        if (status == SIMCLR_OK) ops->global_pool_destroy(&plan);
+        assert_null(plan);
+    } else {
+        struct nt_xent_desc desc = {8, 8, 0.5f, true};
+        struct nt_xent_plan *plan = NULL;
+        status = ops->nt_xent_create(target->backend, &desc, &plan, &error);
+        if (status == SIMCLR_OK) ops->nt_xent_destroy(&plan);
+        assert_null(plan);
+    }
+    if (status != SIMCLR_OK) assert_int_equal(status, SIMCLR_NO_MEMORY);
+    return status == SIMCLR_OK;
+}
+
+/* Each allocation of each creation fails once: the creation says so and leaves nothing behind. */
+static void no_memory(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        for (int which = 0; which < 5; which++) {
+            struct ops_target target; /* fresh, so that scratch is allocated again */
+            int failures = 0;
+            for (bool worked = false; !worked; failures++) {
+                assert_true(failures < 100);
+                ops_open(&target, BACKENDS[i], NULL, 2);
+                memory_fail_after(failures + 1);
+                worked = create_one(&target, which);
+                memory_fail_after(0);
+                ops_close(&target);
+            }
+            assert_true(failures > 1); /* at least one allocation was made, and failed */
+        }
+    struct pool *pool;
+    struct backend *backend;
+    struct error error;
+    assert_int_equal(pool_create(&pool, 1, &error), SIMCLR_OK);
+    for (int i = 0; i < 2; i++) {
+        memory_fail_after(1);
+        assert_int_equal(backend_create(BACKENDS[i], NULL, pool, &backend, &error), SIMCLR_NO_MEMORY);
+        memory_fail_after(0);
+        assert_null(backend);
+    }
+    pool_destroy(&pool);
+}
+
+/* ---- conversion ---------------------------------------------------------------------------------------------------------------- */
+static void convert(struct ops_target *target, struct tensor_desc desc, uint32_t item)
+{
+    struct ops_buffers buffers = {0};
+    const size_t count = tensor_elements(&desc);
+    const bool exact = desc.layout == LAYOUT_IMAGES || desc.dtype == DTYPE_F32;
+    float *values = ops_random(&buffers, count, item, -3, 3, false);
+    void *tensor = ops_upload(&buffers, target, &desc, values);
+    assert_true(target->backend->ops->tensor_bytes(target->backend, &desc) >= count * (exact ? 4 : 2));
+    float *back = ops_download(&buffers, target, &desc, tensor);
+    for (size_t i = 0; i < count; i++) {
+        const float want = exact ? values[i] : bf16_to_float(bf16_from_float(values[i]));
+        if (back[i] != want)
+            fail_msg("%s: element %zu of %d x %d x %d x %d came back as %.9g instead of %.9g", target->label, i, desc.batch,
+                     desc.channels, desc.height, desc.width, (double)back[i], (double)want);
+    }
+    if (desc.layout == LAYOUT_IMAGES) assert_memory_equal(tensor, values, count * sizeof(float));
+    ops_free(&buffers);
+}
+
+static void convert_all(struct ops_target *target)
+{
+    static const int SHAPES[][4] = {{1, 1, 1, 1}, {3, 20, 5, 7}, {16, 32, 4, 4}, {17, 33, 2, 3}, {33, 64, 1, 1}, {5, 3, 9, 8}};
+    for (uint32_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++)
+        for (int dtype = DTYPE_F32; dtype <= DTYPE_BF16; dtype++)
+            for (int layout = 0; layout < 2; layout++) {
+                struct tensor_desc desc = ops_tensor(dtype, SHAPES[i][0], SHAPES[i][1], SHAPES[i][2], SHAPES[i][3]);
+                desc.layout = layout ? LAYOUT_IMAGES : LAYOUT_PRIVATE;
+                convert(target, desc, 100 + i);
+            }
+}
+
+static void visit_conversion(const char *variant, void *context)
+{
+    (void)context;
+    struct ops_target target;
+    ops_open(&target, "cpu", variant, 2);
+    convert_all(&target);
+    ops_close(&target);
+}
+
+static void conversion(void **state)
+{
+    (void)state;
+    struct ops_target ref;
+    ops_open(&ref, "ref", NULL, 1);
+    convert_all(&ref);
+    ops_close(&ref);
+    ops_each_variant(visit_conversion, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_empty_slot), cmocka_unit_test(names),     cmocka_unit_test(variants), cmocka_unit_test(types),
+        cmocka_unit_test(refusals),      cmocka_unit_test(no_memory), cmocka_unit_test(conversion)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
