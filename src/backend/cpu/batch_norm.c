@@ -222,8 +222,8 @@ static void choose_shifts(struct batch_norm_plan *plan, const void *x)
     }
 }
 
-void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, float *saved, float *running_mean, float *running_var,
-                            const void *x, const void *residual, const double *statistics, const float *gamma,
+void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, float *saved, float *running_mean,
+                            float *running_var, const void *x, const void *residual, const double *statistics, const float *gamma,
                             const float *beta)
 {
     struct norm_job job = {.plan = plan, .y = y, .x = x, .residual = residual, .saved = saved, .gamma = gamma,
@@ -239,7 +239,8 @@ void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, float *saved,
 }
 
 void cpu_batch_norm_inference(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
-                              const float *gamma, const float *beta, const float *running_mean, const float *running_var)
+                              const float *gamma, const float *beta, const float *running_mean,
+                              const float *running_var)
 {
     for (int channel = 0; channel < plan->desc.channels; channel++) {
         const double inverse = 1 / sqrt((double)running_var[channel] + (double)plan->desc.epsilon);

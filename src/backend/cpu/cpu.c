@@ -65,8 +65,8 @@ static int choose_variant(const char *name, const struct variant **out, struct e
     *out = find_variant(name);
     if (!*out)
         return error_set(error, SIMCLR_INVALID,
-                         "cpu backend: unknown variant '%s'; use amx, amx-emulated, avx512-bf16, avx512, avx2 or portable",
-                         name);
+                         "cpu backend: unknown variant '%s'; use amx, amx-emulated, avx512-bf16, avx512, avx2 or "
+                         "portable", name);
     if (!runs(*out))
         return error_set(error, SIMCLR_UNSUPPORTED, "cpu backend: this CPU cannot run the variant '%s'; leave it out "
                          "to get the best that runs here", name);

@@ -1,7 +1,7 @@
 /* backend/cpu/cpu.h -- the fast backend: kernels per instruction set, chosen once when the backend is created.
  *
- * Activations live in layout P (layout.h): [batch / 16][channels / 32][H][W][16 images][32 channels]. Sixteen images are the
- * rows of a tile, thirty-two channels its columns, so every kernel sees full vectors at any image size. */
+ * Activations live in layout P (layout.h): [batch / 16][channels / 32][H][W][16 images][32 channels].
+ * Sixteen images are the rows of a tile, thirty-two channels its columns, so every kernel sees full vectors at any image size. */
 #ifndef BACKEND_CPU_CPU_H
 #define BACKEND_CPU_CPU_H
 

@@ -3,8 +3,8 @@
  * With unit rows u and cosines c_ij = u_i . u_j, the loss of anchor i is log(1 + sum over others k of
  * exp((c_ik - c_i,pos) / tau)), and
  *     d loss / d u_i = 1 / (2N tau) sum_j G_ij u_j,   G_ij = p_ij + p_ji - 2 [j is i's positive].
- * The matrix is symmetric, so each pass walks the upper triangle in tiles of 64 x 64: one for the sums (rows and columns
- * at once), one that makes the tiles again and spreads G both ways. The positive is left out of the tiles and joined
+ * The matrix is symmetric, so each pass walks the upper triangle in tiles of 64 x 64: one for the sums (rows and
+ * columns at once), one that makes the tiles again and spreads G both ways. The positive is left out of the tiles and joined
  * in double at the end, where 1 - p would otherwise lose its digits.
  *
  * Cosines are at most 1, so 1 / tau serves every anchor as the maximum to subtract and one power of two serves p_ij and
@@ -93,7 +93,8 @@ static int choose_block_tiles(const struct nt_xent_plan *plan)
 {
     const ptrdiff_t tile_bytes = (ptrdiff_t)NT_TILE * plan->padded_dim * (ptrdiff_t)sizeof(float);
     int tiles = BLOCK_TILES;
-    while (tiles > 1 && (tiles * tile_bytes > BLOCK_BYTES || plan->tiles / tiles / 2 < 4 * plan->cpu->threads)) tiles /= 2;
+    while (tiles > 1 && (tiles * tile_bytes > BLOCK_BYTES || plan->tiles / tiles / 2 < 4 * plan->cpu->threads))
+        tiles /= 2;
     return tiles;
 }
 

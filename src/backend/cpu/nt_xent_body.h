@@ -10,8 +10,8 @@
 
 enum { NT_ROWS = VEC_WIDTH == 16 ? 8 : 4, NT_VECS = 2, NT_COLUMNS = NT_VECS * VEC_WIDTH };
 
-/* 2^x for x <= 1, with a relative error below 1.5e-7; 0 below 2^-126. Range reduction to [-1/2, 1/2], then a near-minimax
- * polynomial of degree 6 (its own error is 1.4e-8). NaN stays. */
+/* 2^x for x <= 1, with a relative error below 1.5e-7; 0 below 2^-126. Range reduction to [-1/2, 1/2], then a
+ * near-minimax polynomial of degree 6 (its own error is 1.4e-8). NaN stays. */
 SIMD_INLINE vec nt_exp2(vec x)
 {
     const vec n = vec_round(x), f = x - n;

@@ -60,7 +60,8 @@ static double joined(const double *partials, int slices)
 }
 
 /* eta |w| / |g'|, or 1 where a norm is 0. */
-static double trust_ratio(const struct optimizer_job *job, const struct optimizer_segment *segment, const double *partials)
+static double trust_ratio(const struct optimizer_job *job, const struct optimizer_segment *segment,
+                          const double *partials)
 {
     const int slices = slice_count(segment->count);
     const double weight = sqrt(joined(partials, slices)), gradient = sqrt(joined(partials + SLICES, slices));
@@ -81,7 +82,8 @@ static void update_range(const struct optimizer_job *job, const struct optimizer
     } else if (step->kind == OPTIMIZER_SGD) {
         kernels->sgd_update(weight, state, gradient, end - begin, step->learning_rate, step->momentum, decay);
     } else {
-        const double first = 1 - pow(step->momentum, (double)step->step), second = 1 - pow(step->beta2, (double)step->step);
+        const double first = 1 - pow(step->momentum, (double)step->step);
+        const double second = 1 - pow(step->beta2, (double)step->step);
         struct adam_args args = {.weight = weight, .first = state, .second = segment->state2 + begin,
                                  .gradient = gradient, .count = end - begin, .beta1 = step->momentum,
                                  .beta2 = step->beta2, .keep = (float)(1 - (double)step->learning_rate * (double)decay),

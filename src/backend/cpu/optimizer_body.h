@@ -78,7 +78,8 @@ static void adam_update(const struct adam_args *a)
 {
     float *restrict weight = a->weight, *restrict first = a->first, *restrict second = a->second;
     const float *restrict gradient = a->gradient;
-    const float beta1 = a->beta1, beta2 = a->beta2, keep = a->keep, rate = a->rate, root = a->root, epsilon = a->epsilon;
+    const float beta1 = a->beta1, beta2 = a->beta2, keep = a->keep, rate = a->rate;
+    const float root = a->root, epsilon = a->epsilon;
     for (size_t i = 0; i < a->count; i++) {
         const float g = gradient[i];
         first[i] = beta1 * first[i] + (1.0f - beta1) * g;

@@ -1,0 +1,621 @@
+/* The cpu backend's own promises, for every variant that this CPU runs: results against `ref` in doubles, padding
+ * as the layout demands it, bits that do not change from run to run, and kernels at their stated accuracy. */
+#include "ops/ops.h"
+
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/layout.h"
+
+/* Every variant that runs, with one thread and with three. */
+static void each_target(void (*check)(struct ops_target *target, struct ops_target *ref))
+{
+    struct ops_target ref, target;
+    ops_open(&ref, "ref", NULL, 1);
+    for (const char *const *variant = backend_variants(); *variant; variant++) {
+        for (int threads = 1; backend_variant_runs(*variant) && threads <= 3; threads += 2) {
+            ops_open(&target, "cpu", *variant, threads);
+            check(&target, &ref);
+            ops_close(&target);
+        }
+    }
+    ops_close(&ref);
+}
+
+/* Fails unless padding channels are zero and, for gradients, padding images are. */
+static void check_padding(const char *what, const struct tensor_desc *desc, const void *tensor, bool gradient)
+{
+    const struct activation_layout layout = activation_layout(desc->batch, desc->channels, desc->height, desc->width);
+    for (int image = 0; image < layout.groups * GROUP_IMAGES; image++) {
+        for (int channel = 0; channel < layout.blocks * BLOCK_CHANNELS; channel++) {
+            for (int p = 0; p < desc->height * desc->width; p++) {
+                const size_t at = activation_index(&layout, image, channel, p / desc->width, p % desc->width);
+                const float value = desc->dtype == DTYPE_BF16 ? bf16_to_float(((const uint16_t *)tensor)[at])
+                                                              : ((const float *)tensor)[at];
+                if (!isfinite(value)) fail_msg("%s: image %d channel %d is not finite", what, image, channel);
+                if ((channel >= desc->channels || (gradient && image >= desc->batch)) && value != 0)
+                    fail_msg("%s: padding of image %d channel %d is %g", what, image, channel, (double)value);
+            }
+        }
+    }
+}
+
+/* ---- tensors ------------------------------------------------------------------------------------------------- */
+static void check_tensor_io(struct ops_target *target, struct ops_target *ref)
+{
+    (void)ref;
+    struct ops_buffers buffers = {0};
+    for (int bf16 = 0; bf16 <= 1; bf16++) {
+        struct tensor_desc desc = ops_tensor(bf16 ? DTYPE_BF16 : DTYPE_F32, 19, 37, 3, 5);
+        float *in = ops_random(&buffers, tensor_elements(&desc), 1, -2, 2, bf16);
+        void *tensor = ops_upload(&buffers, target, &desc, in);
+        check_padding("written tensor", &desc, tensor, true);
+        float *out = ops_download(&buffers, target, &desc, tensor);
+        assert_memory_equal(in, out, tensor_elements(&desc) * sizeof(float));
+    }
+    ops_free(&buffers);
+}
+
+static void test_tensor_io(void **state)
+{
+    (void)state;
+    each_target(check_tensor_io);
+}
+
+/* ---- batch norm ---------------------------------------------------------------------------------------------- */
+struct norm_case {
+    struct batch_norm_desc desc;
+    float mean; /* of x, to see whether sums keep their digits */
+};
+
+struct norm_result {
+    float *y, *saved, *running_mean, *running_var, *d_x, *d_residual, *d_gamma, *d_beta, *inference;
+};
+
+static void run_norm(struct ops_buffers *buffers, struct ops_target *target, const struct norm_case *c,
+                     struct norm_result *out)
+{
+    const struct backend_ops *ops = target->backend->ops;
+    const struct batch_norm_desc *d = &c->desc;
+    const bool bf16 = d->dtype == DTYPE_BF16;
+    const size_t channels = (size_t)d->channels;
+    const struct tensor_desc desc = ops_tensor(d->dtype, d->batch, d->channels, d->height, d->width);
+    const size_t count = tensor_elements(&desc);
+    float *x = ops_random(buffers, count, 1, c->mean - 1, c->mean + 1, bf16);
+    float *other = ops_random(buffers, count, 2, -1, 1, bf16), *gradient = ops_random(buffers, count, 3, -1, 1, bf16);
+    float *gamma = ops_random(buffers, channels, 4, 0.5f, 1.5f, false);
+    float *beta = ops_random(buffers, channels, 5, -1, 1, false);
+    out->running_mean = ops_random(buffers, channels, 6, -1, 1, false);
+    out->running_var = ops_random(buffers, channels, 7, 0.5f, 2, false);
+    out->saved = ops_floats(buffers, 2 * channels);
+    out->d_gamma = ops_floats(buffers, channels);
+    out->d_beta = ops_floats(buffers, channels);
+    void *tx = ops_upload(buffers, target, &desc, x), *tr = ops_upload(buffers, target, &desc, other);
+    void *ty = ops_upload(buffers, target, &desc, NULL), *ti = ops_upload(buffers, target, &desc, NULL);
+    void *tdy = ops_upload(buffers, target, &desc, gradient), *tdx = ops_upload(buffers, target, &desc, NULL);
+    void *tdr = ops_upload(buffers, target, &desc, d->accumulate_residual ? other : NULL);
+    struct batch_norm_plan *plan;
+    struct error error;
+    if (ops->batch_norm_create(target->backend, d, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    ops->batch_norm_inference(plan, ti, tx, d->residual ? tr : NULL, gamma, beta, out->running_mean, out->running_var);
+    ops->batch_norm_forward(plan, ty, out->saved, out->running_mean, out->running_var, tx, d->residual ? tr : NULL,
+                            NULL, gamma, beta);
+    ops->batch_norm_backward(plan, tdx, d->residual ? tdr : NULL, out->d_gamma, out->d_beta, tdy, tx,
+                             d->relu ? ty : NULL, out->saved, gamma);
+    ops_check(buffers, "batch norm");
+    ops->batch_norm_destroy(&plan);
+    if (strcmp(target->name, "cpu") == 0) {
+        check_padding("batch norm's d_x", &desc, tdx, true);
+        check_padding("batch norm's y", &(struct tensor_desc){desc.dtype, desc.layout, (desc.batch + 15) / 16 * 16,
+                      desc.channels, desc.height, desc.width}, ty, false);
+        if (d->residual) check_padding("batch norm's d_residual", &desc, tdr, true);
+    }
+    out->y = ops_download(buffers, target, &desc, ty);
+    out->inference = ops_download(buffers, target, &desc, ti);
+    out->d_x = ops_download(buffers, target, &desc, tdx);
+    out->d_residual = d->residual ? ops_download(buffers, target, &desc, tdr) : NULL;
+}
+
+/* bf16: one unit of the last of 8 bits, for where the exact value lies by a rounding boundary; gradients, which may
+ * hang on the sign of such a value, are compared in the norm. */
+static void compare_norm(const struct norm_case *c, const struct norm_result *got, const struct norm_result *want)
+{
+    const struct batch_norm_desc *d = &c->desc;
+    const size_t count = (size_t)d->batch * (size_t)d->channels * (size_t)d->height * (size_t)d->width;
+    const size_t channels = (size_t)d->channels;
+    const double unit = d->dtype == DTYPE_BF16 ? 1.0 / 128 : 2e-6;
+    const double spread = 1 + fabs((double)c->mean); /* a mean far from 0 costs its share of float32's digits */
+    ops_near("mean", got->saved, want->saved, channels, 1e-6, 1e-6);
+    ops_near("inverse deviation", got->saved + channels, want->saved + channels, channels, 2e-6 * spread, 0);
+    ops_near("running mean", got->running_mean, want->running_mean, channels, 1e-6, 1e-6);
+    ops_near("running variance", got->running_var, want->running_var, channels, 2e-6 * spread, 0);
+    ops_near("y", got->y, want->y, count, unit, 2e-6 * spread);
+    ops_near("inference y", got->inference, want->inference, count, unit, 2e-6 * spread);
+    assert_true(ops_distance(got->d_x, want->d_x, count) < (d->dtype == DTYPE_BF16 ? 4e-3 : 3e-6 * spread));
+    assert_true(ops_distance(got->d_gamma, want->d_gamma, channels) < (d->dtype == DTYPE_BF16 ? 2e-3 : 3e-6 * spread));
+    assert_true(ops_distance(got->d_beta, want->d_beta, channels) < (d->dtype == DTYPE_BF16 ? 2e-3 : 2e-6));
+    if (d->residual)
+        assert_true(ops_distance(got->d_residual, want->d_residual, count) < (d->dtype == DTYPE_BF16 ? 4e-3 : 1e-6));
+}
+
+static const struct norm_case NORM_CASES[] = {
+    {{.batch = 16, .channels = 32, .height = 4, .width = 4, .relu = true, .residual = true}, 0},
+    {{.batch = 17, .channels = 40, .height = 5, .width = 3, .relu = true}, 0.5f},
+    {{.batch = 3, .channels = 64, .height = 9, .width = 9, .residual = true, .accumulate_residual = true}, 0},
+    {{.batch = 33, .channels = 7, .height = 1, .width = 1}, 30},
+    {{.batch = 1, .channels = 33, .height = 20, .width = 20, .relu = true, .residual = true,
+      .accumulate_residual = true}, 0},
+};
+
+static void check_batch_norm(struct ops_target *target, struct ops_target *ref)
+{
+    for (size_t i = 0; i < 2 * sizeof NORM_CASES / sizeof NORM_CASES[0]; i++) {
+        struct norm_case c = NORM_CASES[i / 2];
+        struct ops_buffers buffers = {0};
+        struct norm_result got, again, want;
+        c.desc.dtype = i % 2 ? DTYPE_BF16 : DTYPE_F32;
+        c.desc.training = true;
+        c.desc.epsilon = 1e-5f;
+        c.desc.momentum = 0.1f;
+        run_norm(&buffers, target, &c, &got);
+        run_norm(&buffers, ref, &c, &want);
+        compare_norm(&c, &got, &want);
+        run_norm(&buffers, target, &c, &again);
+        const size_t bytes = (size_t)c.desc.batch * (size_t)c.desc.channels * (size_t)c.desc.height *
+                             (size_t)c.desc.width * sizeof(float);
+        assert_memory_equal(got.y, again.y, bytes);
+        assert_memory_equal(got.d_x, again.d_x, bytes);
+        ops_free(&buffers);
+    }
+}
+
+static void test_batch_norm(void **state)
+{
+    (void)state;
+    each_target(check_batch_norm);
+}
+
+/* ---- pools --------------------------------------------------------------------------------------------------- */
+static void check_one_max_pool(struct ops_target *target, struct ops_target *ref, const struct max_pool_desc *d)
+{
+    struct ops_buffers buffers = {0};
+    struct ops_target *targets[2] = {target, ref};
+    float *y[2], *d_x[2];
+    const int height = conv_out(d->in_height, d->kernel, d->stride, d->padding);
+    const int width = conv_out(d->in_width, d->kernel, d->stride, d->padding);
+    const struct tensor_desc in = ops_tensor(d->dtype, d->batch, d->channels, d->in_height, d->in_width);
+    const struct tensor_desc out = ops_tensor(d->dtype, d->batch, d->channels, height, width);
+    float *x = ops_random(&buffers, tensor_elements(&in), 1, -4, 4, false);
+    float *gradient = ops_random(&buffers, tensor_elements(&out), 2, -1, 1, d->dtype == DTYPE_BF16);
+    for (size_t i = 0; i < tensor_elements(&in); i++) x[i] = truncf(x[i]); /* ties everywhere */
+    for (int i = 0; i < 2; i++) {
+        const struct backend_ops *ops = targets[i]->backend->ops;
+        struct max_pool_plan *plan;
+        struct error error;
+        if (ops->max_pool_create(targets[i]->backend, d, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+        void *tx = ops_upload(&buffers, targets[i], &in, x), *ty = ops_upload(&buffers, targets[i], &out, NULL);
+        void *tdy = ops_upload(&buffers, targets[i], &out, gradient);
+        void *tdx = ops_upload(&buffers, targets[i], &in, NULL);
+        void *saved = ops_new(&buffers, ops->max_pool_saved_bytes(plan));
+        ops->max_pool_forward(plan, ty, saved, tx);
+        ops->max_pool_backward(plan, tdx, tdy, saved);
+        if (i == 0) {
+            check_padding("max pool's d_x", &in, tdx, true);
+            check_padding("max pool's y", &out, ty, false);
+        }
+        y[i] = ops_download(&buffers, targets[i], &out, ty);
+        d_x[i] = ops_download(&buffers, targets[i], &in, tdx);
+        ops->max_pool_forward(plan, ty, NULL, tx); /* inference: the same values */
+        float *inference = ops_download(&buffers, targets[i], &out, ty);
+        assert_memory_equal(inference, y[i], tensor_elements(&out) * sizeof(float));
+        ops->max_pool_destroy(&plan);
+    }
+    assert_memory_equal(y[0], y[1], tensor_elements(&out) * sizeof(float));
+    const double unit = d->dtype == DTYPE_BF16 ? 1.0 / 128 : 1e-6;
+    ops_near("max pool's d_x", d_x[0], d_x[1], tensor_elements(&in), unit, 1e-6);
+    ops_free(&buffers);
+}
+
+static void check_max_pool(struct ops_target *target, struct ops_target *ref)
+{
+    const struct max_pool_desc cases[] = {
+        {DTYPE_F32, 17, 40, 9, 7, 3, 2, 1, true},  {DTYPE_BF16, 16, 32, 8, 8, 3, 2, 1, true},
+        {DTYPE_F32, 3, 5, 6, 6, 2, 2, 0, true},    {DTYPE_BF16, 2, 33, 5, 8, 3, 1, 1, true},
+        {DTYPE_F32, 1, 64, 10, 10, 2, 3, 0, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) check_one_max_pool(target, ref, &cases[i]);
+}
+
+static void test_max_pool(void **state)
+{
+    (void)state;
+    each_target(check_max_pool);
+}
+
+static void test_max_pool_keeps_nan(void **state)
+{
+    (void)state;
+    for (const char *const *variant = backend_variants(); *variant; variant++) {
+        if (!backend_variant_runs(*variant)) continue;
+        struct ops_buffers buffers = {0};
+        struct ops_target target;
+        struct max_pool_plan *plan;
+        const struct max_pool_desc d = {DTYPE_F32, 1, 1, 3, 3, 3, 1, 0, true};
+        float x[9] = {1, 2, NAN, 8, 1, 1, 9, 1, 1};
+        ops_open(&target, "cpu", *variant, 1);
+        const struct tensor_desc in = ops_tensor(DTYPE_F32, 1, 1, 3, 3), out = ops_tensor(DTYPE_F32, 1, 1, 1, 1);
+        void *tx = ops_upload(&buffers, &target, &in, x), *ty = ops_upload(&buffers, &target, &out, NULL);
+        assert_int_equal(target.backend->ops->max_pool_create(target.backend, &d, &plan, NULL), SIMCLR_OK);
+        target.backend->ops->max_pool_forward(plan, ty, NULL, tx);
+        assert_true(isnan(*ops_download(&buffers, &target, &out, ty)));
+        target.backend->ops->max_pool_destroy(&plan);
+        ops_close(&target);
+        ops_free(&buffers);
+    }
+}
+
+static void check_global_pool(struct ops_target *target, struct ops_target *ref)
+{
+    for (int bf16 = 0; bf16 <= 1; bf16++) {
+        struct ops_buffers buffers = {0};
+        struct ops_target *targets[2] = {target, ref};
+        float *y[2], *d_x[2];
+        const struct global_pool_desc d = {bf16 ? DTYPE_BF16 : DTYPE_F32, 18, 70, 7, 5};
+        const struct tensor_desc in = ops_tensor(d.dtype, d.batch, d.channels, d.height, d.width);
+        const struct tensor_desc out = ops_tensor(DTYPE_F32, d.batch, d.channels, 1, 1);
+        float *x = ops_random(&buffers, tensor_elements(&in), 1, -1, 1, bf16);
+        float *gradient = ops_random(&buffers, tensor_elements(&out), 2, -1, 1, false);
+        for (int i = 0; i < 2; i++) {
+            const struct backend_ops *ops = targets[i]->backend->ops;
+            struct global_pool_plan *plan;
+            assert_int_equal(ops->global_pool_create(targets[i]->backend, &d, &plan, NULL), SIMCLR_OK);
+            void *tx = ops_upload(&buffers, targets[i], &in, x), *ty = ops_upload(&buffers, targets[i], &out, NULL);
+            void *tdy = ops_upload(&buffers, targets[i], &out, gradient);
+            void *tdx = ops_upload(&buffers, targets[i], &in, NULL);
+            ops->global_pool_forward(plan, ty, tx);
+            ops->global_pool_backward(plan, tdx, tdy);
+            if (i == 0) check_padding("global pool's y", &out, ty, false);
+            if (i == 0) check_padding("global pool's d_x", &in, tdx, true);
+            y[i] = ops_download(&buffers, targets[i], &out, ty);
+            d_x[i] = ops_download(&buffers, targets[i], &in, tdx);
+            ops->global_pool_destroy(&plan);
+        }
+        ops_near("global pool's y", y[0], y[1], tensor_elements(&out), 1e-6, 1e-6);
+        ops_near("global pool's d_x", d_x[0], d_x[1], tensor_elements(&in), bf16 ? 1.0 / 128 : 1e-6, 0);
+        ops_free(&buffers);
+    }
+}
+
+static void test_global_pool(void **state)
+{
+    (void)state;
+    each_target(check_global_pool);
+}
+
+/* ---- NT-Xent ------------------------------------------------------------------------------------------------- */
+struct nt_case {
+    int images, dim;
+    float temperature, scale, noise; /* of z; noise: how far positives lie from each other */
+};
+
+static void make_pairs(float *z, const struct nt_case *c)
+{
+    const size_t half = (size_t)c->images * (size_t)c->dim;
+    ops_fill(z, 2 * half, 11, -1, 1, false);
+    for (size_t i = 0; i < half; i++) {
+        z[half + i] = c->scale * (z[i] + c->noise * z[half + i]);
+        z[i] *= c->scale;
+    }
+}
+
+static void run_nt(struct ops_target *target, const struct nt_case *c, struct nt_xent_result *result, float *d_z,
+                   const float *z)
+{
+    const struct backend_ops *ops = target->backend->ops;
+    const struct nt_xent_desc desc = {c->images, c->dim, c->temperature, true};
+    struct nt_xent_plan *plan;
+    struct error error;
+    if (ops->nt_xent_create(target->backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    struct nt_xent_result loss_only;
+    ops->nt_xent_run(plan, &loss_only, NULL, z);
+    ops->nt_xent_run(plan, result, d_z, z);
+    assert_memory_equal(&loss_only, result, sizeof loss_only); /* and the second run finds no trace of the first */
+    ops->nt_xent_destroy(&plan);
+}
+
+/* Float32 cosines of dimension D carry about sqrt(D) roundings, divided by tau in the exponent. */
+static void check_one_nt(struct ops_target *target, struct ops_target *ref, const struct nt_case *c)
+{
+    struct ops_buffers buffers = {0};
+    const size_t count = 2 * (size_t)c->images * (size_t)c->dim;
+    float *z = ops_floats(&buffers, count), *got = ops_floats(&buffers, count), *want = ops_floats(&buffers, count);
+    struct nt_xent_result result, expected;
+    make_pairs(z, c);
+    run_nt(target, c, &result, got, z);
+    run_nt(ref, c, &expected, want, z);
+    ops_check(&buffers, "NT-Xent");
+    const double logit = 4e-7 / (double)c->temperature;
+    assert_true(fabs(result.loss - expected.loss) <= 3e-6 * expected.loss + logit * 0.5);
+    assert_true(fabs(result.entropy - expected.entropy) <= 3e-6 * expected.entropy + 2 * logit);
+    assert_true(fabs(result.positive_similarity - expected.positive_similarity) < 1e-6);
+    assert_true(fabs(result.negative_similarity - expected.negative_similarity) < 1e-6);
+    assert_true(fabs(result.top1 - expected.top1) < 1e-9);
+    const double distance = ops_distance(got, want, count);
+    if (!(distance < 1e-5 + 10 * logit))
+        fail_msg("%s: %d images of %d at %g: gradient off by %g", target->label, c->images, c->dim,
+                 (double)c->temperature, distance);
+    ops_free(&buffers);
+}
+
+static void check_nt_xent(struct ops_target *target, struct ops_target *ref)
+{
+    const struct nt_case cases[] = {
+        {1, 8, 0.5f, 1, 1},       {2, 1, 0.5f, 1, 1},          {5, 3, 0.1f, 1, 0.3f},   {32, 128, 0.5f, 1, 0.5f},
+        {33, 100, 0.1f, 1, 0.3f}, {100, 64, 0.5f, 1e-12f, 1},  {64, 31, 0.1f, 1e18f, 1}, {160, 33, 0.07f, 1, 0.5f},
+        {70, 20, 0.01f, 1, 0.5f}, {40, 20, 0.002f, 1, 1.0f},   {300, 65, 0.2f, 1, 0.1f}, {50, 16, 20, 1, 0.5f},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) check_one_nt(target, ref, &cases[i]);
+}
+
+static void test_nt_xent(void **state)
+{
+    (void)state;
+    each_target(check_nt_xent);
+}
+
+/* A row of zeros: a finite loss, no gradient to itself. A NaN: seen in the loss. */
+static void check_odd_rows(struct ops_target *target, struct ops_target *ref)
+{
+    (void)ref;
+    enum { IMAGES = 40, DIM = 16 };
+    const struct nt_case c = {IMAGES, DIM, 0.5f, 1, 0.5f};
+    static float z[2 * IMAGES * DIM], d_z[2 * IMAGES * DIM];
+    struct nt_xent_result result;
+    make_pairs(z, &c);
+    memset(z + 7 * DIM, 0, DIM * sizeof(float));
+    run_nt(target, &c, &result, d_z, z);
+    assert_true(isfinite(result.loss));
+    for (int i = 0; i < 2 * IMAGES * DIM; i++) assert_true(isfinite(d_z[i]));
+    for (int d = 0; d < DIM; d++) assert_true(d_z[7 * DIM + d] == 0);
+    z[3] = NAN;
+    const struct backend_ops *ops = target->backend->ops;
+    const struct nt_xent_desc desc = {IMAGES, DIM, 0.5f, true};
+    struct nt_xent_plan *plan;
+    assert_int_equal(ops->nt_xent_create(target->backend, &desc, &plan, NULL), SIMCLR_OK);
+    ops->nt_xent_run(plan, &result, d_z, z);
+    assert_true(isnan(result.loss));
+    assert_true(isnan(d_z[DIM]));
+    ops->nt_xent_destroy(&plan);
+}
+
+static void test_nt_xent_odd_rows(void **state)
+{
+    (void)state;
+    each_target(check_odd_rows);
+}
+
+/* The order of every row's sum is fixed by the tournament, not by threads. */
+static void test_nt_xent_threads(void **state)
+{
+    (void)state;
+    const struct nt_case c = {200, 48, 0.1f, 1, 0.5f};
+    const size_t count = 2 * 200 * 48;
+    struct ops_buffers buffers = {0};
+    float *z = ops_floats(&buffers, count), *d_z[3];
+    struct nt_xent_result result[3];
+    make_pairs(z, &c);
+    for (int i = 0; i < 3; i++) {
+        struct ops_target target;
+        d_z[i] = ops_floats(&buffers, count);
+        ops_open(&target, "cpu", NULL, i == 0 ? 2 : 2 + i);
+        if (i == 2) { /* the first again */
+            ops_close(&target);
+            ops_open(&target, "cpu", NULL, 2);
+        }
+        run_nt(&target, &c, &result[i], d_z[i], z);
+        ops_close(&target);
+    }
+    assert_memory_equal(&result[0], &result[2], sizeof result[0]);
+    assert_memory_equal(d_z[0], d_z[2], count * sizeof(float));
+    assert_true(fabs(result[0].loss - result[1].loss) < 1e-12);
+    assert_memory_equal(d_z[0], d_z[1], count * sizeof(float));
+    ops_free(&buffers);
+}
+
+/* The stated accuracy of the power of two, over the exponents that occur. */
+static void check_powers(struct ops_target *target, struct ops_target *ref)
+{
+    (void)ref;
+    enum { COUNT = 1 << 16 };
+    static float values[COUNT], arguments[COUNT];
+    double worst = 0;
+    for (int i = 0; i < COUNT; i++) values[i] = arguments[i] = -125.9f + 126.0f * (float)i / COUNT;
+    cpu_backend_of(target->backend)->kernels->nt_powers(values, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        const double exact = exp2((double)arguments[i]);
+        worst = fmax(worst, fabs((double)values[i] - exact) / exact);
+    }
+    if (!(worst < 1.5e-7)) fail_msg("%s: 2^x is off by %g", target->label, worst);
+    for (int i = 0; i < 16; i++) values[i] = -1e6f * (float)(1 + i * i);
+    cpu_backend_of(target->backend)->kernels->nt_powers(values, 16);
+    for (int i = 0; i < 16; i++) assert_true(values[i] == 0);
+}
+
+static void test_powers(void **state)
+{
+    (void)state;
+    each_target(check_powers);
+}
+
+/* ---- optimisers ---------------------------------------------------------------------------------------------- */
+enum { SEGMENTS = 5 };
+static const size_t SEGMENT_COUNTS[SEGMENTS] = {1, 64, 4097, 100003, 70};
+
+static void fill_segments(struct ops_buffers *buffers, struct optimizer_segment *segments)
+{
+    for (uint32_t i = 0; i < SEGMENTS; i++) {
+        const size_t count = SEGMENT_COUNTS[i];
+        struct optimizer_segment *s = &segments[i];
+        s->weight = ops_random(buffers, count, 20 + i, -1, 1, false);
+        s->state1 = ops_random(buffers, count, 30 + i, -0.1f, 0.1f, false);
+        s->state2 = ops_random(buffers, count, 40 + i, 0, 0.1f, false);
+        s->gradient = ops_random(buffers, count, 50 + i, -1, 1, false);
+        s->count = count;
+        s->decay = s->adapt = i != 1;
+        if (i == 4) memset(s->weight, 0, count * sizeof(float)); /* no norm: trust 1 */
+    }
+}
+
+static void check_optimizers(struct ops_target *target, struct ops_target *ref)
+{
+    for (int kind = OPTIMIZER_LARS; kind <= OPTIMIZER_ADAMW; kind++) {
+        struct ops_buffers buffers = {0};
+        struct optimizer_segment got[SEGMENTS], want[SEGMENTS];
+        struct optimizer_step step = {.kind = (enum optimizer_kind)kind, .learning_rate = 0.3f, .momentum = 0.9f,
+                                      .weight_decay = 0.01f, .trust = 0.001f, .beta2 = 0.999f, .epsilon = 1e-8f};
+        fill_segments(&buffers, got);
+        fill_segments(&buffers, want);
+        for (step.step = 1; step.step <= 3; step.step++) {
+            target->backend->ops->optimizer_run(target->backend, &step, got, SEGMENTS);
+            ref->backend->ops->optimizer_run(ref->backend, &step, want, SEGMENTS);
+        }
+        ops_check(&buffers, "optimizer");
+        for (int i = 0; i < SEGMENTS; i++) {
+            assert_true(ops_distance(got[i].weight, want[i].weight, got[i].count) < 1e-6);
+            assert_true(ops_distance(got[i].state1, want[i].state1, got[i].count) < 1e-6);
+            assert_true(ops_distance(got[i].state2, want[i].state2, got[i].count) < 1e-6);
+        }
+        ops_free(&buffers);
+    }
+}
+
+static void test_optimizers(void **state)
+{
+    (void)state;
+    each_target(check_optimizers);
+}
+
+static void check_sum_squares(struct ops_target *target, struct ops_target *ref)
+{
+    (void)ref;
+    const size_t counts[] = {0, 1, 31, 4096, 4097, 300001};
+    struct ops_buffers buffers = {0};
+    struct ops_target four;
+    float *values = ops_random(&buffers, 300001, 9, -1, 1, false);
+    ops_open(&four, "cpu", target->variant, 4);
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        double want = 0, got = target->backend->ops->sum_squares(target->backend, values, counts[i]);
+        for (size_t j = 0; j < counts[i]; j++) want += (double)values[j] * (double)values[j];
+        assert_true(fabs(got - want) <= 1e-12 * want);
+        assert_true(got == four.backend->ops->sum_squares(four.backend, values, counts[i]));
+    }
+    values[12345] = INFINITY;
+    assert_false(isfinite(target->backend->ops->sum_squares(target->backend, values, 300001)));
+    ops_close(&four);
+    ops_free(&buffers);
+}
+
+static void test_sum_squares(void **state)
+{
+    (void)state;
+    each_target(check_sum_squares);
+}
+
+/* ---- creation ------------------------------------------------------------------------------------------------ */
+static void test_creation(void **state)
+{
+    (void)state;
+    struct pool *pool;
+    struct backend *backend;
+    struct error error;
+    assert_int_equal(pool_create(&pool, 2, &error), SIMCLR_OK);
+    assert_int_equal(cpu_backend_create("avx1024", pool, &backend, &error), SIMCLR_INVALID);
+    assert_non_null(strstr(error.text, "avx1024"));
+    assert_null(backend);
+    assert_true(cpu_variant_runs("portable"));
+    assert_true(cpu_variant_runs("amx-emulated"));
+    assert_false(cpu_variant_runs("avx1024"));
+    for (const char *const *variant = cpu_variants(); *variant; variant++) {
+        const int status = cpu_backend_create(*variant, pool, &backend, &error);
+        assert_int_equal(status, cpu_variant_runs(*variant) ? SIMCLR_OK : SIMCLR_UNSUPPORTED);
+        if (status == SIMCLR_OK) assert_non_null(strstr(backend->ops->description(backend), "2 threads"));
+        backend_destroy(&backend);
+    }
+    assert_int_equal(cpu_backend_create(NULL, pool, &backend, &error), SIMCLR_OK);
+    struct cpu_backend *cpu = cpu_backend_of(backend);
+    assert_string_not_equal(cpu->variant, "amx-emulated");
+    assert_int_equal(cpu_reserve_scratch(cpu, 100000, &error), SIMCLR_OK);
+    memset(cpu_scratch(cpu, 0), 1, 100000);
+    memset(cpu_scratch(cpu, 1), 2, 100000);
+    assert_int_equal(cpu_reserve_scratch(cpu, 50, &error), SIMCLR_OK);
+    assert_int_equal(((uint8_t *)cpu_scratch(cpu, 0))[99999], 1); /* less than there is: nothing moves */
+    assert_int_equal(cpu_reserve_scratch(cpu, SIZE_MAX - 1, &error), SIMCLR_NO_MEMORY);
+    backend_destroy(&backend);
+    pool_destroy(&pool);
+}
+
+/* Every allocation that can fail does once: a clean refusal each time, nothing lost (the sanitizers look). */
+static void test_creation_without_memory(void **state)
+{
+    (void)state;
+    struct ops_target target;
+    ops_open(&target, "cpu", NULL, 2);
+    const struct backend_ops *ops = target.backend->ops;
+    const struct nt_xent_desc nt = {4, 8, 0.5f, true};
+    const struct batch_norm_desc norm = {.batch = 2, .channels = 3, .height = 4, .width = 5, .epsilon = 1e-5f,
+                                         .momentum = 0.1f};
+    const struct max_pool_desc pool = {DTYPE_F32, 1, 1, 3, 3, 3, 1, 0, true};
+    const struct global_pool_desc global = {DTYPE_F32, 1, 1, 2, 2};
+    int refused = 0;
+    for (long n = 1; n <= 20; n++) {
+        struct nt_xent_plan *a = NULL;
+        struct batch_norm_plan *b = NULL;
+        struct max_pool_plan *c = NULL;
+        struct global_pool_plan *d = NULL;
+        struct backend *e = NULL;
+        int status[5];
+        memory_fail_after(n);
+        status[0] = ops->nt_xent_create(target.backend, &nt, &a, NULL);
+        memory_fail_after(n);
+        status[1] = ops->batch_norm_create(target.backend, &norm, &b, NULL);
+        memory_fail_after(n);
+        status[2] = ops->max_pool_create(target.backend, &pool, &c, NULL);
+        memory_fail_after(n);
+        status[3] = ops->global_pool_create(target.backend, &global, &d, NULL);
+        memory_fail_after(n);
+        status[4] = cpu_backend_create("portable", target.pool, &e, NULL);
+        memory_fail_after(0);
+        for (int i = 0; i < 5; i++) {
+            assert_true(status[i] == SIMCLR_OK || status[i] == SIMCLR_NO_MEMORY);
+            refused += status[i] != SIMCLR_OK;
+        }
+        assert_true((a != NULL) == (status[0] == SIMCLR_OK));
+        ops->nt_xent_destroy(&a);
+        ops->batch_norm_destroy(&b);
+        ops->max_pool_destroy(&c);
+        ops->global_pool_destroy(&d);
+        backend_destroy(&e);
+    }
+    assert_true(refused >= 15);
+    ops_close(&target);
+}
+
+int main(void)
+{
+    ops_report_variants();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_creation),
+        cmocka_unit_test(test_creation_without_memory),
+        cmocka_unit_test(test_tensor_io),
+        cmocka_unit_test(test_batch_norm),
+        cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_max_pool_keeps_nan),
+        cmocka_unit_test(test_global_pool),
+        cmocka_unit_test(test_powers),
+        cmocka_unit_test(test_nt_xent),
+        cmocka_unit_test(test_nt_xent_odd_rows),
+        cmocka_unit_test(test_nt_xent_threads),
+        cmocka_unit_test(test_optimizers),
+        cmocka_unit_test(test_sum_squares),
+    };
+    return cmocka_run_group_tests_name("cpu backend", tests, NULL, NULL);
+}
