@@ -9,10 +9,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/text.h"
-#include "data/loader.h"
-#include "loss/nt_xent.h"
-#include "model/model.h"
-#include "optim/optimizer.h"
+#include "command/step.h"
 #include "train/commands.h"
 
 enum { MAX_RUNS = 1000 };
@@ -50,99 +47,9 @@ static double bench_median(const struct bench *bench, bench_body *body, void *co
     return times[count / 2];
 }
 
-static void fill_dense(float *values, size_t count, double low, double high)
-{
-    struct rng rng = rng_open(1, RNG_TEST, 0, 0, 0);
-    for (size_t i = 0; i < count; i++) values[i] = (float)rng_between(&rng, low, high);
-}
-
 /* ---- the training step --------------------------------------------------------------------------------------- */
 
-struct step {
-    struct model *model;
-    struct network *network;
-    struct model_tensors tensors;
-    struct nt_xent *loss;
-    struct optimizer *optimizer;
-    float *images, *z, *d_z;
-    struct nt_xent_result result;
-    struct loader *loader; /* NULL: the same dense images every step */
-    int64_t number;
-    double forward, loss_seconds, backward, update; /* of the last run */
-    int status;
-};
-
-static void step_run(void *context)
-{
-    struct step *step = context;
-    struct error error;
-    const float *images = step->images;
-    if (step->loader) {
-        const struct batch *batch;
-        step->status = loader_next(step->loader, step->number % loader_steps_per_epoch(step->loader), &batch, &error);
-        if (step->status != SIMCLR_OK) return;
-        images = batch->views;
-    }
-    const double start = clock_seconds();
-    network_forward(step->network, images);
-    network_read(step->network, step->tensors.z, step->z);
-    const double forward = clock_seconds();
-    nt_xent_run(step->loss, &step->result, step->d_z, step->z);
-    const double loss = clock_seconds();
-    network_backward(step->network, step->tensors.z, step->d_z);
-    const double backward = clock_seconds();
-    optimizer_update(step->optimizer, 1e-3);
-    network_set_weights(step->network);
-    step->forward = forward - start;
-    step->loss_seconds = loss - forward;
-    step->backward = backward - loss;
-    step->update = clock_seconds() - backward;
-    step->number += 1;
-}
-
-static void step_close(struct step *step)
-{
-    loader_close(&step->loader);
-    optimizer_destroy(&step->optimizer);
-    nt_xent_destroy(&step->loss);
-    network_destroy(&step->network);
-    model_destroy(&step->model);
-    memory_free(step->images);
-    memory_free(step->z);
-    memory_free(step->d_z);
-}
-
-static int step_open(struct session *session, struct step *step, struct error *error)
-{
-    struct model_config config;
-    const int batch = (int)session->config->batch;
-    memset(step, 0, sizeof *step);
-    int status = session_model_config(session, 0, &config, error);
-    if (status == SIMCLR_OK) status = model_create(&step->model, &config, 1, error);
-    if (status == SIMCLR_OK)
-        status = model_plan(step->model, session->backend, NETWORK_TRAINING, session->dtype, 2 * batch, false, &step->network,
-                            &step->tensors, error);
-    const int dim = model_output_dim(&config);
-    if (status == SIMCLR_OK) status = nt_xent_create(&step->loss, session->backend, batch, dim, 0.5f, error);
-    const struct optimizer_config lars = {OPTIMIZER_LARS, 0.9f, 1e-4f, 0.001f, 0, 0};
-    if (status == SIMCLR_OK) status = optimizer_create(&step->optimizer, &lars, session->backend, &step->model->parameters, error);
-    const size_t pixels = 2 * (size_t)batch * 3 * (size_t)config.image_size * (size_t)config.image_size;
-    const size_t outputs = 2 * (size_t)batch * (size_t)dim;
-    step->images = memory_array(pixels, sizeof(float));
-    step->z = memory_array(outputs, sizeof(float));
-    step->d_z = memory_array(outputs, sizeof(float));
-    if (status == SIMCLR_OK && (!step->images || !step->z || !step->d_z))
-        status = error_no_memory(error, "benchmark images", pixels * sizeof(float));
-    if (status != SIMCLR_OK) {
-        step_close(step);
-        return status;
-    }
-    fill_dense(step->images, pixels, 0, 1);
-    network_set_weights(step->network);
-    return SIMCLR_OK;
-}
-
-static void step_report(struct bench *bench, const char *name, const struct step *step, double seconds, int runs)
+static void step_report(struct bench *bench, const char *name, const struct training_step *step, double seconds, int runs)
 {
     const struct session *session = bench->session;
     const double views = 2.0 * (double)session->config->batch;
@@ -165,12 +72,12 @@ static void step_report(struct bench *bench, const char *name, const struct step
 }
 
 /* Where the step's time goes: one row per operation. */
-static void layers_report(struct bench *bench, struct step *step)
+static void layers_report(struct bench *bench, struct training_step *step)
 {
     const struct network_row *rows;
     network_time(step->network, true);
-    step_run(step);
-    step_run(step);
+    training_step_run(step);
+    training_step_run(step);
     const int count = network_rows(step->network, &rows);
     network_time(step->network, false);
     if (bench->as_json) json_open_array(&bench->json, "layers");
@@ -199,36 +106,25 @@ static void layers_report(struct bench *bench, struct step *step)
     else session_print(bench->session, "\n");
 }
 
-static int open_bench_loader(struct session *session, struct dataset **dataset, struct loader **loader, struct error *error)
-{
-    struct loader_config config = {.purpose = RNG_VIEW, .seed = 1, .batch = (int)session->config->batch, .views = 2, .shuffle = true,
-                                   .workers = (int)session->config->workers};
-    int status = session_view_policy(session, &config.policy, error);
-    if (status == SIMCLR_OK)
-        status = session_open_dataset(session, session->config->data[0] ? session->config->data : "synthetic", DATASET_TRAIN, dataset, error);
-    if (status == SIMCLR_OK) status = loader_open(loader, &config, *dataset, session->pool, error);
-    return status;
-}
-
 static int bench_step(struct bench *bench, bool layers, struct error *error)
 {
-    struct step step;
+    struct training_step step;
     struct dataset *dataset = NULL;
-    int runs, status = step_open(bench->session, &step, error);
+    int runs, status = training_step_open(bench->session, &step, error);
     if (status != SIMCLR_OK) return status;
     if (layers) {
         layers_report(bench, &step);
     } else {
-        double seconds = bench_median(bench, step_run, &step, &runs);
+        double seconds = bench_median(bench, training_step_run, &step, &runs);
         step_report(bench, "step", &step, seconds, runs);
-        status = open_bench_loader(bench->session, &dataset, &step.loader, error);
+        status = training_loader_open(bench->session, &dataset, &step.loader, error);
         if (status == SIMCLR_OK) {
-            seconds = bench_median(bench, step_run, &step, &runs);
+            seconds = bench_median(bench, training_step_run, &step, &runs);
             step_report(bench, "step_with_views", &step, seconds, runs);
             if (step.status != SIMCLR_OK) status = error_set(error, step.status, "bench: the views could not be read");
         }
     }
-    step_close(&step);
+    training_step_close(&step);
     dataset_close(&dataset);
     return status;
 }
@@ -296,7 +192,7 @@ static int bench_views(struct bench *bench, struct error *error)
 {
     struct views_bench views = {.error = error};
     struct dataset *dataset = NULL;
-    int status = open_bench_loader(bench->session, &dataset, &views.loader, error);
+    int status = training_loader_open(bench->session, &dataset, &views.loader, error);
     if (status == SIMCLR_OK) {
         int runs;
         const double seconds = bench_median(bench, views_run, &views, &runs), count = 2.0 * (double)bench->session->config->batch;

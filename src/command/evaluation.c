@@ -2,6 +2,7 @@
 #include "command/evaluation.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/memory.h"
 #include "eval/knn.h"

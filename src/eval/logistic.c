@@ -262,14 +262,16 @@ static void sweep_close(struct sweep *sweep)
 static int sweep_choose(struct sweep *sweep, struct logistic_sweep *out, float *rounded, struct error *error)
 {
     out->held_out_top1 = -1;
-    for (size_t i = 0; i < sizeof sweep_grid / sizeof *sweep_grid; i++) {
-        sweep->fit.l2 = sweep_grid[i];
+    const bool given = sweep->fit.l2 >= 0;
+    const size_t count = given ? 1 : sizeof sweep_grid / sizeof *sweep_grid;
+    for (size_t i = 0; i < count; i++) {
+        if (!given) sweep->fit.l2 = sweep_grid[i];
         const int status = logistic_fit(sweep->backend, &sweep->fit, out->weight, out->bias, NULL, error);
         if (status != SIMCLR_OK) return status;
         const double top1 = held_out_top1(sweep, out->weight, out->bias, rounded);
         if (top1 > out->held_out_top1) {
             out->held_out_top1 = top1;
-            out->l2 = sweep_grid[i];
+            out->l2 = sweep->fit.l2;
         }
     }
     return SIMCLR_OK;

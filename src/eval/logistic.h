@@ -17,7 +17,7 @@ struct logistic_args {
 int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias, double *objective, struct error *error);
 
 /* The sweep: holds out a seeded, class-balanced tenth of the TRAINING rows, fits the rest for each l2 in a log-spaced grid, picks the best
- * held-out top-1, refits on everything. Features are standardised by training mean and std inside. */
+ * held-out top-1, refits on everything. args->l2 >= 0 is taken as it is (no grid). Features are standardised by training mean and std inside. */
 struct logistic_sweep { double l2, held_out_top1; double *weight, *bias; /* new blocks */ double *mean, *scale; };
 int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out, struct error *error);
 void logistic_sweep_free(struct logistic_sweep *sweep);

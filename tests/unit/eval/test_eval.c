@@ -174,7 +174,7 @@ static void sweep_learns(void **state)
         x[i * DIM + 7] = 4; /* a constant feature must not become a division by zero */
     }
     struct backend *backend = open_backend("ref");
-    const struct logistic_args args = {.x = x, .labels = labels, .rows = ROWS, .dim = DIM, .classes = CLASSES, .max_iterations = 200};
+    const struct logistic_args args = {.x = x, .labels = labels, .rows = ROWS, .dim = DIM, .classes = CLASSES, .max_iterations = 200, .l2 = -1};
     struct logistic_sweep sweep;
     assert_int_equal(logistic_sweep(backend, &args, 1, &sweep, NULL), SIMCLR_OK);
     assert_true(sweep.held_out_top1 > 0.9);

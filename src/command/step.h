@@ -1,0 +1,35 @@
+/* command/step.h -- one whole training step, planned once and run as often as one likes: for bench and demo. */
+#ifndef COMMAND_STEP_H
+#define COMMAND_STEP_H
+
+#include "data/loader.h"
+#include "loss/nt_xent.h"
+#include "optim/optimizer.h"
+#include "train/session.h"
+
+struct training_step {
+    struct model *model;
+    struct network *network;
+    struct model_tensors tensors;
+    struct nt_xent *loss;
+    struct optimizer *optimizer;
+    float *images, *z, *d_z;
+    struct nt_xent_result result;
+    struct loader *loader; /* NULL: the same dense images every step */
+    int64_t number;
+    double forward, loss_seconds, backward, update; /* of the last run */
+    int status;
+};
+
+/* A fresh model of the session's configuration, planned for --batch images (twice as many views), LARS, dense random images. */
+int training_step_open(struct session *session, struct training_step *step, struct error *error);
+void training_step_run(void *context); /* context: struct training_step */
+void training_step_close(struct training_step *step);
+
+/* The session's --data (or the synthetic set) and a loader of its view pairs; close the loader before the data set. */
+int training_loader_open(struct session *session, struct dataset **dataset, struct loader **loader, struct error *error);
+
+/* Dense random values: processors run faster on zeros. */
+void fill_dense(float *values, size_t count, double low, double high);
+
+#endif
