@@ -1,0 +1,331 @@
+/* The resize against the reference tensors, against a plain model in double, and its properties. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "image/resample.h"
+#include "support/reference.h"
+
+static const enum simd levels[] = {SIMD_PORTABLE, SIMD_AVX2, SIMD_AVX512};
+enum { LEVELS = 3 };
+
+static struct image noise(int width, int height, uint32_t item)
+{
+    struct image image;
+    assert_int_equal(image_create(width, height, &image, NULL), SIMCLR_OK);
+    struct rng rng = rng_open(5, RNG_TEST, 0, item, 0);
+    for (size_t i = 0; i < (size_t)width * (size_t)height * 3; i++)
+        image.rgb[i] = (uint8_t)rng_word(&rng);
+    return image;
+}
+
+/* Scratch of exactly the promised size, with canaries behind it. */
+static void run(enum simd level, const struct image *image, struct box box, enum resample_filter filter, bool flip,
+                int width, int height, float *out)
+{
+    enum { CANARY = 64 };
+    const size_t bytes = resample_scratch_bytes(image->width, image->height, width, height);
+    uint8_t *scratch = memory_allocate(bytes + CANARY);
+    assert_non_null(scratch);
+    memset(scratch, 0xFF, bytes); /* every float a NaN: nothing may be taken from old scratch */
+    memset(scratch + bytes, 0xA5, CANARY);
+    resample_by(level, image, box, filter, flip, width, height, out, scratch);
+    for (int i = 0; i < CANARY; i++)
+        assert_int_equal(scratch[bytes + (size_t)i], 0xA5);
+    memory_free(scratch);
+}
+
+/* ---- a plain model in double ---- */
+
+static double kernel(enum resample_filter filter, double x)
+{
+    x = fabs(x);
+    if (filter == RESAMPLE_BILINEAR)
+        return x < 1.0 ? 1.0 - x : 0.0;
+    const double a = -0.5;
+    if (x < 1.0)
+        return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
+    return x < 2.0 ? (((x - 5.0) * x + 8.0) * x - 4.0) * a : 0.0;
+}
+
+/* Weights of output i over all of `input`, as a dense row. */
+static void dense_weights(enum resample_filter filter, int input, int output, int i, double *weight)
+{
+    const double scale = (double)input / output, stretch = scale > 1.0 ? scale : 1.0;
+    const double support = (filter == RESAMPLE_BICUBIC ? 2.0 : 1.0) * stretch, centre = (i + 0.5) * scale;
+    int low = (int)(centre - support + 0.5), high = (int)(centre + support + 0.5);
+    low = low < 0 ? 0 : low;
+    high = high > input ? input : high;
+    double sum = 0.0;
+    for (int x = 0; x < input; x++) {
+        weight[x] = x >= low && x < high ? kernel(filter, (x + 0.5 - centre) / stretch) : 0.0;
+        sum += weight[x];
+    }
+    for (int x = 0; x < input; x++)
+        weight[x] /= sum;
+}
+
+/* Horizontal first, then vertical, everything in double. */
+static void model(const struct image *image, struct box box, enum resample_filter filter, bool flip, int width,
+                  int height, double *out)
+{
+    double *weight = malloc(sizeof(double) * (size_t)(box.width > box.height ? box.width : box.height));
+    double *middle = calloc((size_t)box.height * (size_t)width * 3, sizeof(double));
+    assert_true(weight && middle);
+    for (int x = 0; x < width; x++) {
+        dense_weights(filter, box.width, width, flip ? width - 1 - x : x, weight);
+        for (int y = 0; y < box.height; y++)
+            for (int t = 0; t < box.width; t++)
+                for (int c = 0; c < 3 && weight[t] != 0.0; c++)
+                    middle[(y * width + x) * 3 + c] +=
+                        weight[t] * image->rgb[((size_t)(box.y + y) * (size_t)image->width + (size_t)(box.x + t)) * 3 +
+                                               (size_t)c];
+    }
+    for (int y = 0; y < height; y++) {
+        dense_weights(filter, box.height, height, y, weight);
+        for (int x = 0; x < width; x++)
+            for (int c = 0; c < 3; c++) {
+                double sum = 0.0;
+                for (int t = 0; t < box.height; t++)
+                    sum += weight[t] * middle[(t * width + x) * 3 + c];
+                out[((size_t)c * (size_t)height + (size_t)y) * (size_t)width + (size_t)x] =
+                    fmin(1.0, fmax(0.0, sum / 255.0));
+            }
+    }
+    free(middle);
+    free(weight);
+}
+
+/* Largest difference between ours (every variant that runs here) and the model; variants must be bit-equal. */
+static double compare(const struct image *image, struct box box, enum resample_filter filter, bool flip, int width,
+                      int height)
+{
+    const size_t count = (size_t)width * (size_t)height * 3;
+    double *expected = malloc(count * sizeof *expected);
+    float *out = malloc(count * sizeof *out), *first = malloc(count * sizeof *first);
+    assert_true(expected && out && first);
+    model(image, box, filter, flip, width, height, expected);
+    double worst = 0.0;
+    run(SIMD_PORTABLE, image, box, filter, flip, width, height, first);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(first[i] >= 0.0f && first[i] <= 1.0f);
+        worst = fmax(worst, fabs((double)first[i] - expected[i]));
+    }
+    for (int level = 1; level < LEVELS; level++)
+        if (simd_available(levels[level])) {
+            memset(out, 0, count * sizeof *out);
+            run(levels[level], image, box, filter, flip, width, height, out);
+            assert_memory_equal(out, first, count * sizeof *out);
+        }
+    free(first);
+    free(out);
+    free(expected);
+    return worst;
+}
+
+static void random_boxes_match_the_model(void **state)
+{
+    (void)state;
+    struct rng rng = rng_open(9, RNG_TEST, 0, 0, 0);
+    static const int sizes[][2] = {{1, 1}, {1, 9}, {9, 1}, {2, 3}, {17, 5}, {64, 48}, {301, 203}, {3000, 37}, {37, 900}};
+    double worst = 0.0;
+    for (int i = 0; i < (int)(sizeof sizes / sizeof sizes[0]); i++) {
+        struct image image = noise(sizes[i][0], sizes[i][1], (uint32_t)i);
+        for (int round = 0; round < 6; round++) {
+            struct box box = {0, 0, image.width, image.height};
+            if (round > 0) {
+                box.width = 1 + (int)rng_below(&rng, (uint32_t)image.width);
+                box.height = 1 + (int)rng_below(&rng, (uint32_t)image.height);
+                /* by turns in each corner, then anywhere */
+                const int right = image.width - box.width, low = image.height - box.height;
+                box.x = round == 1 || round == 3 ? 0 : round < 5 ? right : (int)rng_below(&rng, (uint32_t)right + 1);
+                box.y = round < 3 ? 0 : round < 5 ? low : (int)rng_below(&rng, (uint32_t)low + 1);
+            }
+            const int width = 1 + (int)rng_below(&rng, 70), height = round % 2 ? width : 1 + (int)rng_below(&rng, 70);
+            const enum resample_filter filter = rng_below(&rng, 2) ? RESAMPLE_BICUBIC : RESAMPLE_BILINEAR;
+            worst = fmax(worst, compare(&image, box, filter, rng_below(&rng, 2), width, height));
+        }
+        image_free(&image);
+    }
+    print_message("largest difference from the double model: %.2e\n", worst);
+    assert_true(worst < 5e-6);
+}
+
+/* Numbers that the product of two sides could not hold, and outputs that are no multiple of a vector. */
+static void large_reduction_and_odd_outputs(void **state)
+{
+    (void)state;
+    struct image image = noise(2900, 700, 50);
+    const struct box all = {0, 0, image.width, image.height};
+    assert_true(compare(&image, all, RESAMPLE_BICUBIC, false, 1, 1) < 5e-6);
+    assert_true(compare(&image, all, RESAMPLE_BILINEAR, true, 33, 31) < 5e-6);
+    image_free(&image);
+}
+
+static void flip_is_the_mirror(void **state)
+{
+    (void)state;
+    enum { S = 47 };
+    struct image image = noise(90, 70, 60);
+    static float plain[3 * S * S], mirrored[3 * S * S];
+    const struct box box = {3, 5, 77, 40};
+    for (int filter = 0; filter < 2; filter++) {
+        run(SIMD_BEST, &image, box, (enum resample_filter)filter, false, S, S, plain);
+        run(SIMD_BEST, &image, box, (enum resample_filter)filter, true, S, S, mirrored);
+        for (int row = 0; row < 3 * S; row++)
+            for (int x = 0; x < S; x++)
+                assert_true(plain[row * S + x] == mirrored[row * S + S - 1 - x]);
+    }
+    image_free(&image);
+}
+
+/* What lies outside the box counts for nothing. */
+static void only_the_box_counts(void **state)
+{
+    (void)state;
+    enum { S = 20 };
+    struct image image = noise(40, 30, 70), cut;
+    const struct box box = {7, 9, 25, 13}, all = {0, 0, 25, 13};
+    assert_int_equal(image_create(box.width, box.height, &cut, NULL), SIMCLR_OK);
+    for (int y = 0; y < box.height; y++)
+        memcpy(cut.rgb + y * box.width * 3, image.rgb + ((box.y + y) * image.width + box.x) * 3, (size_t)box.width * 3);
+    static float a[3 * S * S], b[3 * S * S];
+    run(SIMD_BEST, &image, box, RESAMPLE_BICUBIC, false, S, S, a);
+    run(SIMD_BEST, &cut, all, RESAMPLE_BICUBIC, false, S, S, b);
+    assert_memory_equal(a, b, sizeof a);
+    image_free(&image);
+    image_free(&cut);
+}
+
+static void same_size_is_the_identity(void **state)
+{
+    (void)state;
+    enum { S = 32 };
+    struct image image = noise(S, S, 80);
+    static float out[3 * S * S];
+    run(SIMD_BEST, &image, (struct box){0, 0, S, S}, RESAMPLE_BICUBIC, false, S, S, out);
+    for (int i = 0; i < S * S; i++)
+        for (int c = 0; c < 3; c++)
+            assert_true(fabs((double)out[c * S * S + i] - image.rgb[3 * i + c] / 255.0) < 1e-6);
+    image_free(&image);
+}
+
+/* The picture ends where readable memory ends: one byte read too many is a crash. */
+static void nothing_is_read_behind_the_picture(void **state)
+{
+    (void)state;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    static float out[3 * 50 * 50];
+    for (int width = 1; width < 40; width += 3) {
+        const int height = 11;
+        const size_t bytes = (size_t)(width * height * 3), room = (bytes + page - 1) / page * page;
+        uint8_t *map = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_true(map != MAP_FAILED);
+        assert_int_equal(mprotect(map + room, page, PROT_NONE), 0);
+        struct image image = {width, height, map + room - bytes};
+        memset(image.rgb, 200, bytes);
+        for (int level = 0; level < LEVELS; level++)
+            for (int size = 1; size < 50 && simd_available(levels[level]); size += 16)
+                for (int box = 1; box <= width; box += 5) {
+                    run(levels[level], &image, (struct box){width - box, height - 3, box, 3}, RESAMPLE_BICUBIC, false,
+                        size, size, out);
+                    for (int i = 0; i < 3 * size * size; i++) /* a constant stays constant */
+                        assert_true(fabs((double)out[i] - 200.0 / 255.0) < 1e-6);
+                }
+        munmap(map, room + page);
+    }
+}
+
+/* ---- reference tensors ---- */
+
+static double check_crop(const struct reference *file, const struct image *photo, int p, int j, enum simd level)
+{
+    struct reference_tensor box = reference_get(file, "photo%d.crop%d.box_xywh", p, j);
+    struct reference_tensor expected = reference_get(file, "photo%d.crop%d.out", p, j);
+    const int size = (int)reference_number(reference_get(file, "photo%d.crop%d.size", p, j), 0);
+    const bool bicubic = reference_number(reference_get(file, "photo%d.crop%d.bicubic", p, j), 0) != 0.0;
+    const struct box place = {(int)reference_number(box, 0), (int)reference_number(box, 1),
+                              (int)reference_number(box, 2), (int)reference_number(box, 3)};
+    float *out = malloc((size_t)size * (size_t)size * 3 * sizeof *out);
+    assert_non_null(out);
+    run(level, photo, place, bicubic ? RESAMPLE_BICUBIC : RESAMPLE_BILINEAR, false, size, size, out);
+    double worst = 0.0;
+    for (int i = 0; i < size * size; i++)
+        for (int c = 0; c < 3; c++)
+            worst = fmax(worst, fabs((double)out[c * size * size + i] - reference_number(expected, 3 * i + c)));
+    free(out);
+    return worst;
+}
+
+/* All crops of one file; far inside the allowed 1/255, since the arithmetic is float throughout. */
+static void check_file(const struct reference *file)
+{
+    int crops = 0;
+    double worst = 0.0;
+    for (int p = 0; reference_has(file, "photo%d", p); p++) {
+        struct reference_tensor tensor = reference_get(file, "photo%d", p);
+        struct image photo = {(int)tensor.dim[1], (int)tensor.dim[0], NULL};
+        photo.rgb = malloc((size_t)tensor.count);
+        assert_non_null(photo.rgb);
+        memcpy(photo.rgb, reference_u8(tensor), (size_t)tensor.count);
+        for (int j = 0; reference_has(file, "photo%d.crop%d.out", p, j); j++, crops++)
+            for (int level = 0; level < LEVELS; level++)
+                if (simd_available(levels[level]))
+                    worst = fmax(worst, check_crop(file, &photo, p, j, levels[level]));
+        free(photo.rgb);
+    }
+    print_message("%s: %d crops, largest difference %.2e\n", file->path, crops, worst);
+    assert_true(crops >= 4);
+    assert_true(worst < 1e-5);
+}
+
+static void golden_crops(void **state)
+{
+    (void)state;
+    struct reference file;
+    assert_true(reference_open_path(&file, "tests/golden/data/views.safetensors"));
+    check_file(&file);
+    reference_close(&file);
+}
+
+static void reference_crops(void **state)
+{
+    (void)state;
+    struct reference file;
+    if (!reference_open(&file, "augment")) {
+        reference_skip("augment");
+        skip();
+    }
+    check_file(&file);
+    reference_close(&file);
+}
+
+int main(void)
+{
+    for (int level = 0; level < LEVELS; level++)
+        print_message("variant %s: %s\n",
+                      levels[level] == SIMD_PORTABLE ? "portable" : levels[level] == SIMD_AVX2 ? "avx2" : "avx512",
+                      simd_available(levels[level]) ? "runs" : "not on this CPU");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_boxes_match_the_model),
+        cmocka_unit_test(large_reduction_and_odd_outputs),
+        cmocka_unit_test(flip_is_the_mirror),
+        cmocka_unit_test(only_the_box_counts),
+        cmocka_unit_test(same_size_is_the_identity),
+        cmocka_unit_test(nothing_is_read_behind_the_picture),
+        cmocka_unit_test(golden_crops),
+        cmocka_unit_test(reference_crops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
