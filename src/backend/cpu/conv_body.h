@@ -1,0 +1,439 @@
+/* backend/cpu/conv_body.h -- the convolution micro-kernels, written once. A file per instruction set includes
+ * this after defining
+ *   BODY_KIND    0: float32; 1: bf16 in memory, float32 arithmetic; 2: bf16 pairs multiplied by dpbf16ps
+ *   BODY(name)   the name to give a function
+ *   BODY_TABLE   the table's name, BODY_TITLE its title
+ *
+ * Register block: ROWS images x 2 vectors of outputs, as many accumulators as hide the latency of the multiply
+ * units. Each step loads two weight vectors and broadcasts one word of x per row: (2 + rows) loads for 2 rows
+ * multiplications. With at most 16 real outputs and 16 lanes: 16 images x 1 vector.
+ * Cache: a panel of weights streams from L2 once per tile of rows; cells of x stay in L1 over the taps. */
+#include "backend/cpu/conv_kernels.h"
+#include "backend/cpu/conv_vector.h"
+
+#if BODY_KIND == 0
+enum { BODY(PAIR) = 1, BODY(ELEMENT) = 4, BODY(STEP_BYTES) = 128, BODY(TILE_BYTES) = 4096 };
+#elif BODY_KIND == 1
+enum { BODY(PAIR) = 2, BODY(ELEMENT) = 2, BODY(STEP_BYTES) = 256, BODY(TILE_BYTES) = 4096 };
+#else
+enum { BODY(PAIR) = 2, BODY(ELEMENT) = 2, BODY(STEP_BYTES) = 128, BODY(TILE_BYTES) = 2048 };
+#endif
+/* Bytes of one image of a cell, of a cell, and of a vector of outputs. */
+enum { BODY(IMAGE_BYTES) = BLOCK_CHANNELS * BODY(ELEMENT), BODY(LANE_BYTES) = LANES * BODY(ELEMENT) };
+
+ALWAYS_INLINE vec BODY(load)(const char *p)
+{
+#if BODY_KIND == 0
+    return vec_load(p);
+#else
+    return vec_load_bf16(p);
+#endif
+}
+
+ALWAYS_INLINE void BODY(store)(char *p, vec v)
+{
+#if BODY_KIND == 0
+    vec_store(p, v);
+#else
+    vec_store_bf16(p, v);
+#endif
+}
+
+/* One step: accumulators += weights (a row of outputs, or two for a pair) x one word of each image. */
+ALWAYS_INLINE void BODY(step)(const int rows, const int vectors, vec acc[][2], const char *x, ptrdiff_t x_image,
+                              const char *weights)
+{
+#if BODY_KIND == 0
+    vec w[2];
+    UNROLL for (int j = 0; j < vectors; j++) w[j] = vec_load(weights + j * LANES * 4);
+    UNROLL for (int i = 0; i < rows; i++) {
+        const vec value = vec_broadcast(x + i * x_image);
+        UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = vec_fma(w[j], value, acc[i][j]);
+    }
+#elif BODY_KIND == 1
+    vec low_w[2], high_w[2];
+    UNROLL for (int j = 0; j < vectors; j++) {
+        low_w[j] = vec_load(weights + j * LANES * 4);
+        high_w[j] = vec_load(weights + 128 + j * LANES * 4);
+    }
+    UNROLL for (int i = 0; i < rows; i++) {
+        vec low, high;
+        vec_broadcast_pair(x + i * x_image, &low, &high);
+        UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = vec_fma(low_w[j], low, acc[i][j]);
+        UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = vec_fma(high_w[j], high, acc[i][j]);
+    }
+#else
+    __m512bh w[2];
+    UNROLL for (int j = 0; j < vectors; j++) w[j] = (__m512bh)_mm512_loadu_si512(weights + j * 64);
+    UNROLL for (int i = 0; i < rows; i++) {
+        const __m512bh value = (__m512bh)vec_words(x + i * x_image);
+        UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], w[j], value);
+    }
+#endif
+}
+
+/* Images [image, image + rows) x `vectors` vectors of outputs from `output` on, at one position.
+ * stats: float [2][32], sums and squares added to; or NULL. */
+ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t x_image, const struct conv_run *run,
+                              const struct conv_block *block, int image, int output, float *stats)
+{
+    const struct conv_program program = run->programs[block->program];
+    const struct conv_tap *taps = run->taps + program.first;
+    const char *x = run->x + block->x + image * x_image;
+    char *y = run->y + block->y[0] + image * BODY(IMAGE_BYTES) + output * BODY(ELEMENT);
+    const char *weights = run->weights + output * (BODY_KIND == 2 ? 4 : (int)sizeof(float));
+    vec acc[16][2];
+
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int j = 0; j < vectors; j++)
+            acc[i][j] = run->bias ? vec_load(run->bias + output + j * LANES) : vec_zero();
+    if (run->accumulate) {
+        UNROLL for (int i = 0; i < rows; i++)
+            UNROLL for (int j = 0; j < vectors; j++)
+                acc[i][j] = vec_add(acc[i][j], BODY(load)(y + i * BODY(IMAGE_BYTES) + j * BODY(LANE_BYTES)));
+    }
+    for (int b = 0; b < run->contraction_blocks; b++) {
+        const int steps = b == run->contraction_blocks - 1 ? run->last_steps : run->steps;
+        for (int t = 0; t < program.count; t++) {
+            const char *x_tap = x + taps[t].x[0], *w = weights + taps[t].weights;
+            UNROLL_BY(2)
+            for (int s = 0; s < steps; s++) BODY(step)(rows, vectors, acc, x_tap + s * 4, x_image, w + s * BODY(STEP_BYTES));
+        }
+        x += run->x_block;
+        weights += run->weights_block;
+    }
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int j = 0; j < vectors; j++)
+            BODY(store)(y + i * BODY(IMAGE_BYTES) + j * BODY(LANE_BYTES), acc[i][j]);
+    if (!stats) return;
+    vec sum[2], square[2];
+    UNROLL for (int j = 0; j < vectors; j++) {
+        sum[j] = vec_load(stats + output + j * LANES);
+        square[j] = vec_load(stats + 32 + output + j * LANES);
+    }
+    const int real = run->images - image;
+    UNROLL for (int i = 0; i < rows; i++) {
+        if (i >= real) break;
+        UNROLL for (int j = 0; j < vectors; j++) {
+            sum[j] = vec_add(sum[j], acc[i][j]);
+            square[j] = vec_fma(acc[i][j], acc[i][j], square[j]);
+        }
+    }
+    UNROLL for (int j = 0; j < vectors; j++) {
+        vec_store(stats + output + j * LANES, sum[j]);
+        vec_store(stats + 32 + output + j * LANES, square[j]);
+    }
+}
+
+/* Instances of the tile: x_image is a constant for cells and a variable for the images of the first layer. */
+#define BODY_TILE(NAME, ROWS, VECTORS, X_IMAGE)                                                                    \
+    NEVER_INLINE void BODY(NAME)(const struct conv_run *run, const struct conv_block *block, int image, int output, \
+                                 float *stats)                                                                     \
+    {                                                                                                              \
+        BODY(tile)(ROWS, VECTORS, X_IMAGE, run, block, image, output, stats);                                      \
+    }
+typedef void BODY(tile_function)(const struct conv_run *run, const struct conv_block *block, int image, int output,
+                                 float *stats);
+#if defined(__AVX512F__)
+BODY_TILE(cells_8x2, 8, 2, BODY(IMAGE_BYTES))
+BODY_TILE(cells_16x1, 16, 1, BODY(IMAGE_BYTES))
+BODY_TILE(images_8x2, 8, 2, run->x_image)
+BODY_TILE(images_16x1, 16, 1, run->x_image)
+#else
+BODY_TILE(cells_6x2, 6, 2, BODY(IMAGE_BYTES))
+BODY_TILE(cells_5x2, 5, 2, BODY(IMAGE_BYTES))
+BODY_TILE(images_6x2, 6, 2, run->x_image)
+BODY_TILE(images_5x2, 5, 2, run->x_image)
+#endif
+#undef BODY_TILE
+
+/* Padding images get zeros instead of products, padding outputs always zeros. */
+static void BODY(clear)(char *y, int first_image, int first_output)
+{
+    for (int i = 0; i < GROUP_IMAGES; i++) {
+        const int output = i >= first_image ? 0 : first_output;
+        memset(y + i * BODY(IMAGE_BYTES) + output * BODY(ELEMENT), 0, (size_t)(BLOCK_CHANNELS - output) * BODY(ELEMENT));
+    }
+}
+
+/* All tiles of one position; returns through `images` and `outputs` how far the tiles reached. */
+ALWAYS_INLINE void BODY(position)(const bool cells, const struct conv_run *run, const struct conv_block *block, float *stats,
+                                  int *images, int *outputs)
+{
+#if defined(__AVX512F__)
+    if (run->outputs > LANES) {
+        BODY(tile_function) *tile = cells ? BODY(cells_8x2) : BODY(images_8x2);
+        tile(run, block, 0, 0, stats);
+        if (run->images > 8) tile(run, block, 8, 0, stats);
+        *images = run->images > 8 ? 16 : 8;
+        *outputs = 32;
+    } else {
+        BODY(tile_function) *tile = cells ? BODY(cells_16x1) : BODY(images_16x1);
+        tile(run, block, 0, 0, stats);
+        *images = 16;
+        *outputs = LANES;
+    }
+#else
+    BODY(tile_function) *six = cells ? BODY(cells_6x2) : BODY(images_6x2);
+    BODY(tile_function) *five = cells ? BODY(cells_5x2) : BODY(images_5x2);
+    int output = 0;
+    for (; output < run->outputs; output += 2 * LANES) {
+        six(run, block, 0, output, stats);
+        if (run->images > 6) five(run, block, 6, output, stats);
+        if (run->images > 11) five(run, block, 11, output, stats);
+    }
+    *images = run->images > 11 ? 16 : run->images > 6 ? 11 : 6;
+    *outputs = output;
+#endif
+}
+
+static void BODY(flush_stats)(float *stats, const struct conv_run *run)
+{
+    for (int j = 0; j < BLOCK_CHANNELS; j++) {
+        run->sum[j] += (double)stats[j];
+        run->squares[j] += (double)stats[32 + j];
+    }
+    memset(stats, 0, 64 * sizeof *stats);
+}
+
+/* Sums of a few positions are kept in float32 before they join the double total. */
+enum { BODY(FLUSH_POSITIONS) = 8 };
+
+static void BODY(forward)(const struct conv_run *run)
+{
+    float stats_buffer[64] __attribute__((aligned(64))) = {0};
+    float *stats = run->sum ? stats_buffer : NULL;
+    const bool cells = run->x_image == BODY(IMAGE_BYTES);
+    int images, outputs;
+    for (int b = 0; b < run->count; b++) {
+        const struct conv_block *block = &run->blocks[b];
+        if (cells)
+            BODY(position)(true, run, block, stats, &images, &outputs);
+        else
+            BODY(position)(false, run, block, stats, &images, &outputs);
+        if (images < GROUP_IMAGES || outputs < BLOCK_CHANNELS) BODY(clear)(run->y + block->y[0], images, outputs);
+        if (stats && (b + 1) % BODY(FLUSH_POSITIONS) == 0) BODY(flush_stats)(stats, run);
+    }
+    if (stats) BODY(flush_stats)(stats, run);
+}
+
+static void BODY(pack_weights)(void *out, const float *tile, int rows)
+{
+#if BODY_KIND == 0
+    memcpy(out, tile, (size_t)rows * 32 * sizeof(float));
+#elif BODY_KIND == 1
+    float *w = out;
+    for (int i = 0; i < rows * 32; i++) w[i] = bf16_to_float(bf16_from_float(tile[i]));
+#else
+    uint16_t *w = out;
+    for (int c = 0; c < rows; c += 2)
+        for (int k = 0; k < 32; k++) {
+            w[c * 32 + k * 2] = bf16_from_float(tile[c * 32 + k]);
+            w[c * 32 + k * 2 + 1] = bf16_from_float(tile[(c + 1) * 32 + k]);
+        }
+#endif
+}
+
+/* ---- backward weights --------------------------------------------------------------------------------------- */
+/* Operands: 32 words (float32, or a bf16 image pair) per contraction step; kind 1 works on float32 copies. */
+enum { BODY(WEIGHT_STEPS) = BODY_KIND == 2 ? 8 : 16, BODY(CELL_BYTES) = BODY(WEIGHT_STEPS) * 128 };
+
+/* Rows [channel, channel + rows) of one tap's block, `vectors` vectors of outputs from `output` on. */
+ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const ptrdiff_t x_step,
+                                      const struct conv_weights_run *run, int tap, int channel, int output)
+{
+    float *out = run->d_weight + (size_t)tap * 1024 + channel * 32 + output;
+    vec acc[16][2];
+    if (run->first) {
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = vec_zero();
+    } else {
+        UNROLL for (int i = 0; i < rows; i++)
+            UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = vec_load(out + i * 32 + j * LANES);
+    }
+    const int columns = run->end_column[tap] - run->first_column[tap];
+    const char *x_group = run->x + tap * run->x_tap + run->first_column[tap] * run->x_column + channel * 4;
+    const char *y_group = run->y + run->first_column[tap] * run->y_column + output * 4;
+    for (int g = 0; g < run->groups; g++, x_group += run->x_group, y_group += run->y_group) {
+        const char *x_row = x_group, *y_row = y_group;
+        for (int h = 0; h < run->rows; h++, x_row += run->x_row, y_row += run->y_row) {
+            const char *x = x_row, *y = y_row;
+            for (int w = 0; w < columns; w++, x += run->x_column, y += run->y_column) {
+                UNROLL_BY(2)
+                for (int n = 0; n < BODY(WEIGHT_STEPS); n++) {
+#if BODY_KIND == 2
+                    __m512bh d_y[2];
+                    UNROLL for (int j = 0; j < vectors; j++) d_y[j] = (__m512bh)_mm512_loadu_si512(y + n * 128 + j * 64);
+                    UNROLL for (int i = 0; i < rows; i++) {
+                        const __m512bh value = (__m512bh)vec_words(x + n * x_step + i * 4);
+                        UNROLL for (int j = 0; j < vectors; j++)
+                            acc[i][j] = _mm512_dpbf16_ps(acc[i][j], d_y[j], value);
+                    }
+#else
+                    vec d_y[2];
+                    UNROLL for (int j = 0; j < vectors; j++) d_y[j] = vec_load(y + n * 128 + j * LANES * 4);
+                    UNROLL for (int i = 0; i < rows; i++) {
+                        const vec value = vec_broadcast(x + n * x_step + i * 4);
+                        UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = vec_fma(d_y[j], value, acc[i][j]);
+                    }
+#endif
+                }
+            }
+        }
+    }
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int j = 0; j < vectors; j++) vec_store(out + i * 32 + j * LANES, acc[i][j]);
+}
+
+#define BODY_WEIGHTS(NAME, ROWS, VECTORS, X_STEP)                                                                \
+    NEVER_INLINE void BODY(NAME)(const struct conv_weights_run *run, int tap, int channel, int output)           \
+    {                                                                                                            \
+        BODY(weights_tile)(ROWS, VECTORS, X_STEP, run, tap, channel, output);                                    \
+    }
+#if defined(__AVX512F__)
+BODY_WEIGHTS(weights_11x2, 11, 2, 128)
+BODY_WEIGHTS(weights_10x2, 10, 2, 128)
+BODY_WEIGHTS(weights_8x2, 8, 2, 128)
+BODY_WEIGHTS(weights_16x1, 16, 1, 128)
+BODY_WEIGHTS(weights_8x1, 8, 1, 128)
+BODY_WEIGHTS(strided_11x2, 11, 2, run->x_step)
+BODY_WEIGHTS(strided_8x2, 8, 2, run->x_step)
+BODY_WEIGHTS(strided_1x2, 1, 2, run->x_step)
+
+static void BODY(weights)(const struct conv_weights_run *run)
+{
+    const int channels = run->channels;
+    for (int tap = 0; tap < run->taps; tap++) {
+        int c = 0;
+        if (run->images) {
+            for (; c + 11 <= channels && channels - c != 16; c += 11) BODY(strided_11x2)(run, tap, c, 0);
+            for (; c + 8 <= channels; c += 8) BODY(strided_8x2)(run, tap, c, 0);
+            for (; c < channels; c++) BODY(strided_1x2)(run, tap, c, 0);
+        } else if (run->outputs > LANES && channels > 16) {
+            BODY(weights_11x2)(run, tap, 0, 0);
+            BODY(weights_11x2)(run, tap, 11, 0);
+            BODY(weights_10x2)(run, tap, 22, 0);
+        } else if (run->outputs > LANES) {
+            for (; c < channels; c += 8) BODY(weights_8x2)(run, tap, c, 0);
+        } else {
+            for (; c + 8 < channels; c += 16) BODY(weights_16x1)(run, tap, c, 0);
+            for (; c < channels; c += 8) BODY(weights_8x1)(run, tap, c, 0);
+        }
+    }
+}
+#else
+BODY_WEIGHTS(weights_6x2, 6, 2, 128)
+BODY_WEIGHTS(weights_4x2, 4, 2, 128)
+BODY_WEIGHTS(strided_6x2, 6, 2, run->x_step)
+BODY_WEIGHTS(strided_4x2, 4, 2, run->x_step)
+BODY_WEIGHTS(strided_1x2, 1, 2, run->x_step)
+
+static void BODY(weights)(const struct conv_weights_run *run)
+{
+    const int channels = run->channels;
+    for (int tap = 0; tap < run->taps; tap++)
+        for (int k = 0; k < run->outputs; k += 2 * LANES) {
+            int c = 0;
+            if (run->images) {
+                for (; c + 6 <= channels; c += 6) BODY(strided_6x2)(run, tap, c, k);
+                for (; c + 4 <= channels; c += 4) BODY(strided_4x2)(run, tap, c, k);
+                for (; c < channels; c++) BODY(strided_1x2)(run, tap, c, k);
+            } else {
+                const int rows = (channels + 3) / 4 * 4; /* fours until sixes fill the rest: never past 32 */
+                for (; (rows - c) % 6 != 0; c += 4) BODY(weights_4x2)(run, tap, c, k);
+                for (; c < rows; c += 6) BODY(weights_6x2)(run, tap, c, k);
+            }
+        }
+}
+#endif
+#undef BODY_WEIGHTS
+
+#if BODY_KIND == 1
+static void BODY(pack_cells)(void *out, const void *group0, const void *group1, size_t cells)
+{
+    (void)group1;
+    for (size_t i = 0; i < cells * CELL_ELEMENTS; i += LANES)
+        vec_store((float *)out + i, vec_load_bf16((const uint16_t *)group0 + i));
+}
+#elif BODY_KIND == 2
+/* [16 images][32 channels] -> [8 image pairs][32 channels][2]. */
+static void BODY(pack_cells)(void *out, const void *group0, const void *group1, size_t cells)
+{
+    (void)group1;
+    uint16_t first[32];
+    for (int i = 0; i < 32; i++) first[i] = (uint16_t)(i / 2 + (i % 2) * 32);
+    const __m512i low = _mm512_loadu_si512(first), high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+    const char *in = group0;
+    char *to = out;
+    for (size_t i = 0; i < cells * 8; i++, in += 128, to += 128) {
+        const __m512i even = _mm512_loadu_si512(in), odd = _mm512_loadu_si512(in + 64);
+        _mm512_storeu_si512(to, _mm512_permutex2var_epi16(even, low, odd));
+        _mm512_storeu_si512(to + 64, _mm512_permutex2var_epi16(even, high, odd));
+    }
+}
+#endif
+
+/* ---- the first layer's images -------------------------------------------------------------------------------- */
+ALWAYS_INLINE void BODY(interleave_words)(void *out, const float *in0, const float *in1, size_t plane, const int channels,
+                                          int width)
+{
+#if BODY_KIND == 2
+    for (int w = 0; w < width; w++)
+        for (int c = 0; c < channels; c++) {
+            const uint32_t low = bf16_from_float(in0[(size_t)c * plane + (size_t)w]);
+            const uint32_t high = in1 ? bf16_from_float(in1[(size_t)c * plane + (size_t)w]) : 0;
+            ((uint32_t *)out)[w * channels + c] = low | high << 16;
+        }
+#else
+    (void)in1;
+    for (int w = 0; w < width; w++)
+        for (int c = 0; c < channels; c++) {
+            const float value = in0[(size_t)c * plane + (size_t)w];
+            ((float *)out)[w * channels + c] = BODY_KIND == 0 ? value : bf16_to_float(bf16_from_float(value));
+        }
+#endif
+}
+
+ALWAYS_INLINE void BODY(interleave_halves)(uint16_t *out, const float *in0, size_t plane, const int channels, int width)
+{
+    for (int w = 0; w < width; w++)
+        for (int c = 0; c < channels; c++)
+            out[w * channels + c] = bf16_from_float(in0[(size_t)c * plane + (size_t)w]);
+}
+
+static void BODY(interleave)(void *out, const float *in0, const float *in1, size_t plane, int channels, int width,
+                             enum conv_image_form form)
+{
+    if (form == CONV_IMAGE_BF16) {
+        if (channels == 3)
+            BODY(interleave_halves)(out, in0, plane, 3, width);
+        else
+            BODY(interleave_halves)(out, in0, plane, channels, width);
+    } else if (channels == 3)
+        BODY(interleave_words)(out, in0, in1, plane, 3, width);
+    else
+        BODY(interleave_words)(out, in0, in1, plane, channels, width);
+}
+
+static const struct conv_kernels BODY_TABLE = {
+    .name = BODY_TITLE,
+    .dtype = BODY_KIND == 0 ? DTYPE_F32 : DTYPE_BF16,
+    .max_positions = 1,
+    .pair = BODY(PAIR),
+    .tile_bytes = BODY(TILE_BYTES),
+    .step_bytes = BODY(STEP_BYTES),
+    .forward = BODY(forward),
+    .pack_weights = BODY(pack_weights),
+    .weights = BODY(weights),
+#if BODY_KIND != 0
+    .pack_x = BODY(pack_cells),
+    .pack_y = BODY(pack_cells),
+#endif
+    .groups_per_cell = 1,
+    .cell_bytes = BODY(CELL_BYTES),
+    .weights_step_bytes = 128,
+    .forward_images = BODY_KIND == 0 ? CONV_IMAGE_F32 : CONV_IMAGE_BF16,
+    .weights_images = BODY_KIND == 0   ? CONV_IMAGE_F32
+                      : BODY_KIND == 1 ? CONV_IMAGE_ROUNDED_F32
+                                       : CONV_IMAGE_BF16_PAIRS,
+    .interleave = BODY(interleave),
+};

@@ -1,0 +1,386 @@
+/* backend/cpu/conv_gradient.c -- backward weights: d_weight[k][c][r][s] = sum of d_y[k] x[c] over images and
+ * positions. Each thread walks over units (some image groups x some output rows), prepares the operands of a unit
+ * once, and meets them in 32 x 32 blocks; accumulators stay in registers for a whole unit. */
+#include <string.h>
+
+#include "backend/cpu/conv_plan.h"
+#include "base/pool.h"
+
+struct gradient_job {
+    struct conv_plan *plan;
+    float *d_weight;
+    float *d_bias;
+    const char *d_y;
+    const char *x;
+    int threads;
+};
+
+struct unit {
+    int group, groups;      /* cell groups       */
+    int row, rows;          /* of the output     */
+    int x_row, x_rows;      /* of the input, as far as it is inside */
+};
+
+/* What one thread works on, and where. */
+struct gradient_part {
+    const struct gradient_job *job;
+    int first_block, end_block;      /* blocks are numbered y block by y block */
+    float *weights;                  /* accumulators of those blocks */
+    char *x, *y;                     /* prepared operands            */
+};
+
+static bool is_images(const struct conv_plan *plan)
+{
+    return plan->desc.input_layout == LAYOUT_IMAGES;
+}
+
+static int64_t line_count(const struct conv_plan *plan)
+{
+    return (int64_t)plan->gradient.cell_groups * plan->out_height;
+}
+
+/* The unit that starts at `line` and ends at or before `end`. */
+static struct unit next_unit(const struct conv_plan *plan, int64_t line, int64_t end)
+{
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_desc *desc = &plan->desc;
+    struct unit unit = {.group = (int)(line / plan->out_height), .row = (int)(line % plan->out_height), .groups = 1};
+    const int64_t left = end - line;
+    if (gradient->unit_rows == plan->out_height && unit.row == 0 && left >= plan->out_height) {
+        const int64_t whole = left / plan->out_height;
+        unit.groups = whole < gradient->unit_groups ? (int)whole : gradient->unit_groups;
+        unit.rows = plan->out_height;
+    } else {
+        unit.rows = plan->out_height - unit.row;
+        if (unit.rows > gradient->unit_rows) unit.rows = gradient->unit_rows;
+        if (unit.rows > left) unit.rows = (int)left;
+    }
+    const int last = (unit.row + unit.rows - 1) * desc->stride + desc->kernel - desc->padding;
+    unit.x_row = unit.row * desc->stride - desc->padding;
+    if (unit.x_row < 0) unit.x_row = 0;
+    unit.x_rows = (last < desc->in_height ? last : desc->in_height) - unit.x_row;
+    if (unit.x_rows < 0) unit.x_rows = 0;
+    return unit;
+}
+
+/* Pointers to the one or two image groups that form a cell group; the second may not exist. */
+static const char *partner(const struct conv_plan *plan, const char *group0, int cell_group, ptrdiff_t group_bytes)
+{
+    if (plan->kernels->groups_per_cell == 1) return NULL;
+    return 2 * cell_group + 1 < plan->forward.y.groups ? group0 + group_bytes : NULL;
+}
+
+static void pack_x(const struct gradient_part *part, const struct unit *unit, int first, int end)
+{
+    const struct conv_plan *plan = part->job->plan;
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_pass *pass = &plan->forward;
+    const size_t element = dtype_bytes(plan->desc.dtype), cell = CELL_ELEMENTS * element, packed = plan->kernels->cell_bytes;
+    const size_t row = pass->x.row * element;
+    const int width = gradient->compact ? plan->out_width : plan->desc.in_width, stride = plan->desc.stride;
+    for (int g = 0; g < unit->groups; g++)
+        for (int c = first; c < end; c++) {
+            const char *in0 = part->job->x + (ptrdiff_t)(unit->group + g) * plan->kernels->groups_per_cell * pass->x_group +
+                              c * pass->x_block;
+            const char *in1 = partner(plan, in0, unit->group + g, pass->x_group);
+            char *out = part->x + (size_t)(g * gradient->x_blocks + c) * (size_t)(gradient->x_rows * width) * packed;
+            if (!gradient->compact) {
+                const size_t at = (size_t)unit->x_row * row;
+                plan->kernels->pack_x(out, in0 + at, in1 ? in1 + at : NULL, (size_t)(unit->x_rows * width));
+                continue;
+            }
+            for (int h = 0; h < unit->rows; h++)
+                for (int w = 0; w < width; w++, out += packed) {
+                    const size_t at = (size_t)((unit->row + h) * stride) * row + (size_t)(w * stride) * cell;
+                    plan->kernels->pack_x(out, in0 + at, in1 ? in1 + at : NULL, 1);
+                }
+        }
+}
+
+static void pack_y(const struct gradient_part *part, const struct unit *unit, int block)
+{
+    const struct conv_plan *plan = part->job->plan;
+    const struct conv_pass *pass = &plan->forward;
+    const size_t cells = (size_t)(unit->rows * plan->out_width);
+    for (int g = 0; g < unit->groups; g++) {
+        const char *in0 = part->job->d_y + (ptrdiff_t)(unit->group + g) * plan->kernels->groups_per_cell * pass->y_group +
+                          block * pass->y_block + unit->row * pass->y_row;
+        plan->kernels->pack_y(part->y + (size_t)g * cells * plan->kernels->cell_bytes, in0,
+                              partner(plan, in0, unit->group + g, pass->y_group), cells);
+    }
+}
+
+/* Images: the padded strip of each image group. */
+static void load_images(const struct gradient_part *part, const struct unit *unit)
+{
+    const struct conv_plan *plan = part->job->plan;
+    const struct conv_image_strip *strip = &plan->gradient.images;
+    const int rows = (unit->rows - 1) * plan->desc.stride + plan->desc.kernel;
+    for (int g = 0; g < unit->groups; g++)
+        conv_fill_image_strip(part->x + (size_t)g * strip->bytes, strip, plan, (const float *)(const void *)part->job->x,
+                              unit->group + g, unit->row * plan->desc.stride, rows);
+}
+
+/* Strides of the operands: prepared ones, or the activations themselves. */
+static void set_y(struct conv_weights_run *run, const struct gradient_part *part, const struct unit *unit, int block)
+{
+    const struct conv_plan *plan = part->job->plan;
+    const struct conv_pass *pass = &plan->forward;
+    if (plan->kernels->pack_y) {
+        run->y = part->y;
+        run->y_column = (ptrdiff_t)plan->kernels->cell_bytes;
+        run->y_row = run->y_column * plan->out_width;
+        run->y_group = run->y_row * unit->rows;
+    } else {
+        run->y = part->job->d_y + unit->group * pass->y_group + block * pass->y_block + unit->row * pass->y_row;
+        run->y_column = (ptrdiff_t)(CELL_ELEMENTS * dtype_bytes(plan->desc.dtype));
+        run->y_row = pass->y_row;
+        run->y_group = pass->y_group;
+    }
+}
+
+/* x at input row `row` and column -padding of channel block `block`. */
+static const char *set_x(struct conv_weights_run *run, const struct gradient_part *part, const struct unit *unit, int block,
+                         int row)
+{
+    const struct conv_plan *plan = part->job->plan;
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_pass *pass = &plan->forward;
+    const int stride = gradient->compact ? 1 : plan->desc.stride;
+    ptrdiff_t cell, line;
+    const char *x;
+    if (plan->kernels->pack_x) {
+        const int width = gradient->compact ? plan->out_width : plan->desc.in_width;
+        cell = (ptrdiff_t)plan->kernels->cell_bytes;
+        line = cell * width;
+        run->x_group = line * gradient->x_rows * gradient->x_blocks;
+        x = part->x + block * gradient->x_rows * line + (row - (gradient->compact ? unit->row : unit->x_row)) * line;
+    } else {
+        cell = (ptrdiff_t)(CELL_ELEMENTS * dtype_bytes(plan->desc.dtype));
+        line = (ptrdiff_t)(pass->x.row * dtype_bytes(plan->desc.dtype));
+        run->x_group = pass->x_group;
+        x = part->job->x + unit->group * pass->x_group + block * pass->x_block + row * line;
+    }
+    run->x_row = line * stride;
+    run->x_column = cell * stride;
+    run->x_tap = cell;
+    run->x_step = (ptrdiff_t)plan->kernels->weights_step_bytes;
+    return x - plan->desc.padding * cell;
+}
+
+/* The output rows [*first, *end) of the unit for which kernel row r is inside the input. */
+static void inside_rows(const struct conv_desc *desc, const struct unit *unit, int r, int *first, int *end)
+{
+    *first = unit->row;
+    *end = unit->row + unit->rows;
+    while (*first < *end && *first * desc->stride + r - desc->padding < 0) ++*first;
+    while (*end > *first && (*end - 1) * desc->stride + r - desc->padding >= desc->in_height) --*end;
+}
+
+static void set_columns(struct conv_weights_run *run, const struct conv_plan *plan)
+{
+    const struct conv_desc *desc = &plan->desc;
+    run->taps = desc->kernel;
+    for (int s = 0; s < desc->kernel; s++) {
+        int first = 0, end = plan->out_width;
+        while (first < end && first * desc->stride + s - desc->padding < 0) first++;
+        while (end > first && (end - 1) * desc->stride + s - desc->padding >= desc->in_width) end--;
+        run->first_column[s] = first;
+        run->end_column[s] = end;
+    }
+}
+
+/* All taps of one block of d_weight over one unit. */
+static void visit_block(const struct gradient_part *part, struct conv_weights_run *run, const struct unit *unit, int block)
+{
+    const struct conv_plan *plan = part->job->plan;
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_desc *desc = &plan->desc;
+    const int x_block = block % gradient->x_blocks, y_block = block / gradient->x_blocks;
+    float *weights = part->weights + (size_t)(block - part->first_block) * gradient->block_floats;
+    const char *y = run->y;
+    run->channels = activation_block_channels(&plan->forward.x, x_block);
+    run->outputs = activation_block_channels(&plan->forward.y, y_block);
+    for (int r = 0; r < desc->kernel; r++) {
+        int first, end;
+        inside_rows(desc, unit, r, &first, &end);
+        run->rows = end - first;
+        if (run->rows == 0 && !run->first) continue;
+        run->x = set_x(run, part, unit, x_block,
+                       gradient->compact ? first : first * desc->stride + r - desc->padding);
+        run->y = y + (first - unit->row) * run->y_row;
+        run->d_weight = weights + (size_t)r * (size_t)desc->kernel * 1024;
+        plan->kernels->weights(run);
+    }
+    run->y = y;
+}
+
+static void visit_images(const struct gradient_part *part, struct conv_weights_run *run, const struct unit *unit, int y_block)
+{
+    const struct conv_plan *plan = part->job->plan;
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_image_strip *strip = &gradient->images;
+    const struct conv_desc *desc = &plan->desc;
+    const ptrdiff_t line = (ptrdiff_t)(strip->row_elements * strip->element_bytes), row = line * strip->lines;
+    const size_t tile = gradient->block_floats / (size_t)desc->kernel;
+    run->images = true;
+    run->channels = desc->kernel * desc->in_channels;
+    run->outputs = activation_block_channels(&plan->forward.y, y_block);
+    run->rows = unit->rows;
+    run->taps = 1;
+    run->first_column[0] = 0;
+    run->end_column[0] = plan->out_width;
+    run->x_group = (ptrdiff_t)strip->bytes;
+    run->x_row = row * desc->stride;
+    run->x_column = (ptrdiff_t)((size_t)(desc->stride * desc->in_channels) * strip->element_bytes);
+    run->x_tap = 0;
+    run->x_step = line;
+    for (int r = 0; r < desc->kernel; r++) {
+        run->x = part->x + r * row;
+        run->d_weight = part->weights + (size_t)(y_block - part->first_block) * gradient->block_floats + (size_t)r * tile;
+        plan->kernels->weights(run);
+    }
+}
+
+static void visit_unit(const struct gradient_part *part, const struct unit *unit, bool first)
+{
+    const struct conv_plan *plan = part->job->plan;
+    const int x_blocks = plan->gradient.x_blocks;
+    struct conv_weights_run run;
+    memset(&run, 0, sizeof run);
+    run.first = first;
+    run.groups = unit->groups;
+    if (is_images(plan)) {
+        load_images(part, unit);
+    } else {
+        set_columns(&run, plan);
+        if (plan->kernels->pack_x) {
+            const bool one_row = part->first_block / x_blocks == (part->end_block - 1) / x_blocks;
+            pack_x(part, unit, one_row ? part->first_block % x_blocks : 0,
+                   one_row ? (part->end_block - 1) % x_blocks + 1 : x_blocks);
+        }
+    }
+    for (int block = part->first_block; block < part->end_block; block++) {
+        const int y_block = block / x_blocks;
+        if (block == part->first_block || block % x_blocks == 0) {
+            if (plan->kernels->pack_y) pack_y(part, unit, y_block);
+            set_y(&run, part, unit, y_block);
+        }
+        if (is_images(plan))
+            visit_images(part, &run, unit, y_block);
+        else
+            visit_block(part, &run, unit, block);
+    }
+}
+
+/* Finished accumulators of a block to [K][C][R][S]. */
+static void store_block(const struct gradient_job *job, float *weights, int block)
+{
+    const struct conv_plan *plan = job->plan;
+    const struct conv_gradient *gradient = &plan->gradient;
+    const int x_block = block % gradient->x_blocks, y_block = block / gradient->x_blocks;
+    const int outputs = activation_block_channels(&plan->forward.y, y_block);
+    const int channels = plan->desc.in_channels, kernel = plan->desc.kernel, taps = kernel * kernel;
+    const size_t row = (size_t)channels * (size_t)taps;
+    float *out = job->d_weight + (size_t)y_block * BLOCK_CHANNELS * row;
+    if (is_images(plan)) {
+        const size_t tile = gradient->block_floats / (size_t)kernel;
+        for (int k = 0; k < outputs; k++)
+            for (int c = 0; c < channels; c++)
+                for (int t = 0; t < taps; t++)
+                    out[(size_t)k * row + (size_t)(c * taps + t)] =
+                        weights[(size_t)(t / kernel) * tile + (size_t)((t % kernel) * channels + c) * 32 + (size_t)k];
+        return;
+    }
+    if (plan->kernels->order_tile)
+        for (int t = 0; t < taps; t++) plan->kernels->order_tile(weights + (size_t)t * 1024);
+    const int inputs = activation_block_channels(&plan->forward.x, x_block);
+    out += (size_t)x_block * BLOCK_CHANNELS * (size_t)taps;
+    for (int k = 0; k < outputs; k++)
+        for (int c = 0; c < inputs; c++)
+            for (int t = 0; t < taps; t++)
+                out[(size_t)k * row + (size_t)(c * taps + t)] = weights[(size_t)t * 1024 + (size_t)(c * 32 + k)];
+}
+
+static void compute_part(void *context, int thread, int threads)
+{
+    struct gradient_job *job = context;
+    const struct conv_plan *plan = job->plan;
+    const struct conv_gradient *gradient = &plan->gradient;
+    struct gradient_part part = {.job = job, .weights = cpu_scratch(plan->cpu, thread)};
+    if (thread == 0) job->threads = threads;
+    part.x = (char *)part.weights + gradient->weight_bytes;
+    part.y = part.x + gradient->x_bytes;
+    int64_t begin = 0, end = gradient->x_blocks * gradient->y_blocks;
+    int64_t line = 0, last = line_count(plan);
+    if (gradient->by_tile)
+        pool_share(end, thread, threads, &begin, &end);
+    else
+        pool_share(last, thread, threads, &line, &last);
+    part.first_block = (int)begin;
+    part.end_block = (int)end;
+    if (begin == end) return;
+    if (line == last) memset(part.weights, 0, (size_t)(end - begin) * gradient->block_floats * sizeof(float));
+    for (bool first = true; line < last; first = false) {
+        const struct unit unit = next_unit(plan, line, last);
+        visit_unit(&part, &unit, first);
+        line += (int64_t)unit.groups * unit.rows;
+    }
+    if (gradient->by_tile)
+        for (int block = part.first_block; block < part.end_block; block++)
+            store_block(job, part.weights + (size_t)(block - part.first_block) * gradient->block_floats, block);
+}
+
+/* Adds the threads' partial sums in the order of the threads. */
+static void reduce_part(void *context, int thread, int threads)
+{
+    struct gradient_job *job = context;
+    const struct conv_gradient *gradient = &job->plan->gradient;
+    int64_t begin, end;
+    pool_share((int64_t)gradient->x_blocks * gradient->y_blocks, thread, threads, &begin, &end);
+    for (int64_t block = begin; block < end; block++) {
+        const size_t at = (size_t)block * gradient->block_floats;
+        float *total = (float *)cpu_scratch(job->plan->cpu, 0) + at;
+        for (int other = 1; other < job->threads; other++) {
+            const float *more = (const float *)cpu_scratch(job->plan->cpu, other) + at;
+            for (size_t i = 0; i < gradient->block_floats; i++) total[i] += more[i];
+        }
+        store_block(job, total, (int)block);
+    }
+}
+
+/* d_bias[k] = sum of d_y[k]; padding images are zero. */
+static void bias_part(void *context, int thread, int threads)
+{
+    const struct gradient_job *job = context;
+    const struct conv_plan *plan = job->plan;
+    const struct activation_layout *y = &plan->forward.y;
+    const size_t cells = (size_t)y->height * (size_t)y->width;
+    int64_t begin, end;
+    pool_share(y->blocks, thread, threads, &begin, &end);
+    for (int64_t block = begin; block < end; block++) {
+        double sum[BLOCK_CHANNELS] = {0};
+        for (int g = 0; g < y->groups; g++) {
+            const size_t at = (size_t)g * y->group + (size_t)block * y->block;
+            for (size_t i = 0; i < cells * CELL_ELEMENTS; i++) {
+                float value;
+                if (plan->desc.dtype == DTYPE_BF16)
+                    value = bf16_to_float(((const uint16_t *)(const void *)job->d_y)[at + i]);
+                else
+                    value = ((const float *)(const void *)job->d_y)[at + i];
+                sum[i % BLOCK_CHANNELS] += (double)value;
+            }
+        }
+        const int real = activation_block_channels(y, (int)block);
+        for (int k = 0; k < real; k++) job->d_bias[block * BLOCK_CHANNELS + k] = (float)sum[k];
+    }
+}
+
+void cpu_conv_backward_weights(struct conv_plan *plan, float *d_weight, float *d_bias, const void *d_y, const void *x)
+{
+    struct gradient_job job = {.plan = plan, .d_weight = d_weight, .d_bias = d_bias, .d_y = d_y, .x = x, .threads = 1};
+    struct pool *pool = plan->cpu->base.pool;
+    pool_split(pool, compute_part, &job);
+    if (!plan->gradient.by_tile) pool_split(pool, reduce_part, &job);
+    if (d_bias) pool_split(pool, bias_part, &job);
+}

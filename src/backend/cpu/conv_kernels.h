@@ -1,0 +1,124 @@
+/* backend/cpu/conv_kernels.h -- what a convolution driver asks of an instruction set: one table of functions.
+ *
+ * Forward and backward data are the same kernel: at each output position a list of taps says which input cells
+ * meet which weight tiles. A tap outside the image is simply not in the list, so borders, strides and 1x1
+ * kernels need no code of their own. Backward weights contracts over images and positions instead.
+ *
+ * All offsets and strides are in bytes. A "step" is what one multiply instruction contracts: one channel, or a
+ * pair of channels (bf16), always 4 bytes of an activation row when activations are float32 or paired bf16. */
+#ifndef BACKEND_CPU_CONV_KERNELS_H
+#define BACKEND_CPU_CONV_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/layout.h"
+
+enum { CONV_MAX_POSITIONS = 3, CONV_MAX_KERNEL = 15 };
+
+/* One entry of a tap list: for each position of the block the input cell, relative to the block's x, and the
+ * weight tile, relative to the panel. Bit u of mask: the tap is inside the image for position u. */
+struct conv_tap {
+    int32_t x[CONV_MAX_POSITIONS];
+    int32_t weights;
+    uint32_t mask;
+};
+
+struct conv_program {
+    int first, count; /* into the plan's taps */
+};
+
+/* Up to max_positions output positions that are computed together. */
+struct conv_block {
+    int program, positions;
+    ptrdiff_t x;                       /* from the image group's start to where the taps count from */
+    ptrdiff_t y[CONV_MAX_POSITIONS];   /* output cells, from the start of the group's channel block */
+};
+
+/* One image group x one panel of 32 outputs x some blocks. */
+struct conv_run {
+    const struct conv_block *blocks;
+    int count;
+    const struct conv_program *programs;
+    const struct conv_tap *taps;
+    const char *x;             /* the image group                                              */
+    char *y;                   /* the image group's block of 32 output channels                */
+    const char *weights;       /* the panel: [contraction block][tap] tiles                    */
+    const float *bias;         /* [32], or NULL                                                */
+    double *sum, *squares;     /* [32] each, added to: sums over the real images; or NULL      */
+    ptrdiff_t x_block;         /* from one contraction block of x to the next                  */
+    ptrdiff_t x_image;         /* from one image of a cell to the next                         */
+    ptrdiff_t weights_block;   /* from one contraction block of the panel to the next          */
+    int contraction_blocks;
+    int steps, last_steps;     /* per tap: in all contraction blocks but the last, in the last */
+    int outputs;               /* real outputs in this panel, 1..32                            */
+    int images;                /* real images in this group, 1..16                             */
+    bool accumulate;           /* y += instead of y =                                          */
+};
+
+/* One row of kernel taps x one 32x32 block of weights, over a box of output positions:
+ * d_weight[tap][c][k] (+)= sum over groups, rows, columns, images of x[...][c] y[...][k]. */
+struct conv_weights_run {
+    float *d_weight;           /* [taps][32 c][32 k]                                            */
+    const char *x;             /* operand of tap 0 at the box's first row and y column 0 (may lie outside) */
+    const char *y;             /* operand at the box's first row and column 0                   */
+    ptrdiff_t x_group, x_row, x_column, x_tap; /* x_column already has the stride in it         */
+    ptrdiff_t x_step;          /* from one image (or pair) of x to the next                     */
+    ptrdiff_t y_group, y_row, y_column;
+    int groups, rows;
+    int taps;
+    int first_column[CONV_MAX_KERNEL], end_column[CONV_MAX_KERNEL]; /* of y, per tap: the tap is inside */
+    int channels;              /* real rows of the block, 1..32                                 */
+    int outputs;               /* real columns, 1..32                                           */
+    bool first;                /* overwrite d_weight instead of adding                          */
+    bool images;               /* x is a strip of images: rows of any number, at any address    */
+};
+
+/* How the images of the first layer are stored for a kernel. */
+enum conv_image_form {
+    CONV_IMAGE_F32,         /* float32                                                    */
+    CONV_IMAGE_BF16,        /* bf16                                                       */
+    CONV_IMAGE_ROUNDED_F32, /* float32 that went through bf16                             */
+    CONV_IMAGE_BF16_PAIRS   /* bf16 of image 2i in the low half of a word, 2i + 1 above   */
+};
+
+struct conv_kernels {
+    const char *name;          /* "avx512-bf16 8x2" */
+    enum dtype dtype;          /* of activations */
+    int max_positions;         /* per block */
+    int pair;                  /* channels per step: 1 or 2 */
+    size_t tile_bytes;         /* of 32 x 32 packed weights */
+    size_t step_bytes;         /* of packed weights in one step of 32 outputs: tile_bytes / (32 / pair) */
+
+    void (*forward)(const struct conv_run *run);
+    /* tile: float [32 contraction][32 outputs], of which `rows` rows are used (a multiple of pair). */
+    void (*pack_weights)(void *out, const float *tile, int rows);
+
+    void (*weights)(const struct conv_weights_run *run);
+    /* Backward weights reads operands prepared by these, `cells` contiguous cells at a time: cell_bytes each.
+     * NULL: it reads activations as they are. groups_per_cell 2: group1 is the next image group, or NULL. */
+    void (*pack_x)(void *out, const void *group0, const void *group1, size_t cells);
+    void (*pack_y)(void *out, const void *group0, const void *group1, size_t cells);
+    int groups_per_cell;
+    size_t cell_bytes;
+    size_t weights_step_bytes; /* from one contraction step of a prepared x cell to the next */
+    /* In place, one finished d_weight tile to [32 c][32 k]; NULL: it is so already. */
+    void (*order_tile)(float *tile);
+
+    enum conv_image_form forward_images, weights_images;
+    /* out[w * channels + c] = in[c][w], converted to the form; in1: the odd image of a pair, NULL elsewhere or
+     * when there is none (zeros). planes: elements from one channel to the next. */
+    void (*interleave)(void *out, const float *in0, const float *in1, size_t plane, int channels, int width,
+                       enum conv_image_form form);
+};
+
+/* The tables, one per instruction set; NULL where this build does not have it. Whether the CPU can run one is
+ * the caller's business. avx2 and avx512 keep bf16 in memory and compute in float32. */
+const struct conv_kernels *conv_kernels_portable(enum dtype dtype);
+const struct conv_kernels *conv_kernels_avx2(enum dtype dtype);
+const struct conv_kernels *conv_kernels_avx512(enum dtype dtype);
+const struct conv_kernels *conv_kernels_avx512bf16(enum dtype dtype); /* bf16 only */
+
+#endif

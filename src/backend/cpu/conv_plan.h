@@ -1,0 +1,91 @@
+/* backend/cpu/conv_plan.h -- the planned convolution: what conv_create decides and the drivers follow. */
+#ifndef BACKEND_CPU_CONV_PLAN_H
+#define BACKEND_CPU_CONV_PLAN_H
+
+#include "backend/cpu/conv.h"
+#include "backend/cpu/conv_kernels.h"
+
+/* Which loop is outermost: the operand that is not is read again and again, so it must be the cheaper one. */
+enum conv_order {
+    CONV_BY_STRIP, /* image group > strip of rows > panel of outputs: x stays in L2, weights are read per strip  */
+    CONV_BY_PANEL  /* panel of outputs > image group > strip: the panel stays in L2, x is read once per panel    */
+};
+
+/* Forward, or backward data (where "x" is d_y and "y" is d_x). */
+struct conv_pass {
+    struct conv_tap *taps;
+    struct conv_program *programs;
+    struct conv_block *blocks;
+    int *first_block;            /* [rows + 1]: blocks of each row of y */
+    int tap_count, program_count, block_count;
+    int rows;                    /* that the blocks cover: all of y, or one strip if x are images */
+
+    struct activation_layout x, y;
+    ptrdiff_t x_group, x_block, x_image; /* bytes */
+    ptrdiff_t y_group, y_block, y_row;
+    int contraction_blocks, steps, last_steps;
+    size_t weights_block, panel_bytes, weights_bytes;
+    char *weights;               /* [panel][contraction block][tap] tiles */
+
+    int strips;                  /* of rows, sizes differing by at most one */
+    enum conv_order order;
+};
+
+/* The images of the first layer as strips of padded, channel-interleaved rows. A strip is
+ * [rows][16 images (or 8 pairs)][(width + 2 padding) * channels], padding zero. */
+struct conv_image_strip {
+    enum conv_image_form form;
+    int lines;                   /* 16 images or 8 pairs */
+    int max_rows;
+    size_t row_elements;         /* per image, rounded up */
+    size_t element_bytes;
+    size_t bytes;
+};
+
+/* Backward weights. Lines are (image cell group, output row) pairs, in that order. */
+struct conv_gradient {
+    bool by_tile;                /* threads own blocks of d_weight; else lines, and partial sums are added up */
+    int unit_groups, unit_rows;  /* lines of one visit of the d_weight blocks: whole images, or rows of one   */
+    int cell_groups;             /* image groups / groups_per_cell */
+    int x_blocks, y_blocks;      /* channel blocks; 1 x_block if x are images */
+    size_t block_floats;         /* of d_weight per (x block, y block) */
+    bool compact;                /* x is packed at the output's positions only (kernel 1, stride > 1) */
+    int x_rows;                  /* packed rows of x per unit at most */
+    size_t weight_bytes, x_bytes, y_bytes; /* parts of a thread's scratch, in this order, then the image strip */
+    struct conv_image_strip images;
+};
+
+struct conv_plan {
+    struct cpu_backend *cpu;
+    const struct conv_kernels *kernels;
+    struct conv_desc desc;
+    int out_height, out_width;
+    struct conv_pass forward, data;
+    struct conv_image_strip images; /* of the forward pass */
+    struct conv_gradient gradient;
+    float *bias;                    /* [panels * 32], padded copy */
+    size_t scratch_bytes;           /* per thread */
+    char algorithm[64];
+};
+
+static inline int conv_panels(const struct conv_pass *pass)
+{
+    return pass->y.blocks;
+}
+
+/* conv_taps.c: blocks, programs and taps of a pass; SIMCLR_NO_MEMORY. `backward`: positions are those of d_x. */
+int conv_build_taps(struct conv_pass *pass, const struct conv_plan *plan, bool backward, struct error *error);
+int conv_build_image_taps(struct conv_pass *pass, const struct conv_plan *plan, struct error *error);
+
+/* conv_order.c: strips, order of loops, units of backward weights. */
+void conv_choose_order(struct conv_pass *pass, const struct conv_plan *plan);
+void conv_choose_units(struct conv_plan *plan);
+
+/* conv_images.c: fills `strip` with padded input rows [first_row, first_row + rows) of image group `group`;
+ * rows outside the image are zero. */
+void conv_plan_image_strip(struct conv_image_strip *strip, const struct conv_plan *plan, enum conv_image_form form,
+                           int out_rows);
+void conv_fill_image_strip(void *out, const struct conv_image_strip *strip, const struct conv_plan *plan,
+                           const float *images, int group, int first_row, int rows);
+
+#endif

@@ -1,0 +1,162 @@
+/* backend/cpu/conv_taps.c -- which input cells and weight tiles meet at each output position. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cpu/conv_plan.h"
+#include "base/memory.h"
+
+/* The geometry of a pass: output position -> input position of a tap. */
+struct geometry {
+    int in_height, in_width;
+    int kernel, stride, padding;
+    bool backward;
+};
+
+/* Where the tap (r, s) of the output position (h, w) reads; false when it is outside the input, or, in backward
+ * data, between the strides. */
+static bool tap_input(const struct geometry *g, int h, int w, int r, int s, int *in_h, int *in_w)
+{
+    if (!g->backward) {
+        *in_h = h * g->stride + r - g->padding;
+        *in_w = w * g->stride + s - g->padding;
+    } else {
+        *in_h = h + g->padding - r;
+        *in_w = w + g->padding - s;
+        if (*in_h < 0 || *in_w < 0 || *in_h % g->stride || *in_w % g->stride) return false;
+        *in_h /= g->stride;
+        *in_w /= g->stride;
+    }
+    return *in_h >= 0 && *in_w >= 0 && *in_h < g->in_height && *in_w < g->in_width;
+}
+
+/* Adds the tap list as a program, or finds the equal one that exists. -1: no memory. */
+static int add_program(struct conv_pass *pass, const struct conv_tap *taps, int count)
+{
+    for (int i = pass->program_count - 1; i >= 0; i--)
+        if (pass->programs[i].count == count &&
+            memcmp(pass->taps + pass->programs[i].first, taps, (size_t)count * sizeof *taps) == 0)
+            return i;
+    const size_t old_taps = (size_t)pass->tap_count, old_programs = (size_t)pass->program_count;
+    struct conv_tap *all = memory_grow(pass->taps, old_taps, old_taps + (size_t)count + 1, sizeof *all);
+    if (!all) return -1;
+    pass->taps = all;
+    struct conv_program *programs = memory_grow(pass->programs, old_programs, old_programs + 1, sizeof *programs);
+    if (!programs) return -1;
+    pass->programs = programs;
+    memcpy(all + pass->tap_count, taps, (size_t)count * sizeof *taps);
+    programs[pass->program_count] = (struct conv_program){.first = pass->tap_count, .count = count};
+    pass->tap_count += count;
+    return pass->program_count++;
+}
+
+/* The taps of the `positions` outputs (h, w), (h, w + step), ...; x is set to where they count from. */
+static int collect_taps(const struct conv_pass *pass, const struct geometry *g, size_t cell, size_t tile_bytes, int h, int w,
+                        int step, int positions, struct conv_tap *taps, ptrdiff_t *x)
+{
+    const ptrdiff_t row = (ptrdiff_t)(cell * (size_t)pass->x.width);
+    int count = 0;
+    for (int r = 0; r < g->kernel; r++)
+        for (int s = 0; s < g->kernel; s++) {
+            struct conv_tap tap;
+            memset(&tap, 0, sizeof tap);
+            tap.weights = (int32_t)((size_t)(r * g->kernel + s) * tile_bytes);
+            for (int u = 0; u < positions; u++) {
+                int in_h, in_w;
+                if (!tap_input(g, h, w + u * step, r, s, &in_h, &in_w)) continue;
+                const ptrdiff_t offset = in_h * row + in_w * (ptrdiff_t)cell;
+                if (count == 0 && tap.mask == 0) *x = offset;
+                tap.x[u] = (int32_t)(offset - *x);
+                tap.mask |= 1u << u;
+            }
+            if (tap.mask) taps[count++] = tap;
+        }
+    return count;
+}
+
+/* One row of y: positions of equal parity (backward data of a strided convolution) go together. */
+static int build_row(struct conv_pass *pass, const struct conv_plan *plan, const struct geometry *g, int h, struct conv_tap *taps)
+{
+    const size_t cell = CELL_ELEMENTS * dtype_bytes(plan->desc.dtype);
+    const int most = plan->kernels->max_positions;
+    const int step = g->backward ? g->stride : 1;
+    for (int parity = 0; parity < step; parity++) {
+        const int left = (pass->y.width - parity + step - 1) / step;
+        for (int done = 0; done < left;) {
+            int positions = left - done < most ? left - done : most;
+            if (most == 3 && left - done == 4) positions = 2;
+            const int w = parity + done * step;
+            struct conv_block block;
+            memset(&block, 0, sizeof block);
+            const int count = collect_taps(pass, g, cell, plan->kernels->tile_bytes, h, w, step, positions, taps, &block.x);
+            done += positions;
+            if (count == 0 && g->backward && plan->desc.accumulate) continue; /* nothing to add there */
+            block.program = add_program(pass, taps, count);
+            if (block.program < 0) return -1;
+            block.positions = positions;
+            for (int u = 0; u < positions; u++)
+                block.y[u] = (ptrdiff_t)cell * ((ptrdiff_t)h * pass->y.width + w + u * step);
+            pass->blocks[pass->block_count++] = block;
+        }
+    }
+    return 0;
+}
+
+static int allocate_blocks(struct conv_pass *pass, int rows, struct error *error)
+{
+    const size_t most = (size_t)rows * (size_t)pass->y.width;
+    pass->rows = rows;
+    pass->first_block = memory_array((size_t)rows + 1, sizeof *pass->first_block);
+    pass->blocks = memory_array(most, sizeof *pass->blocks);
+    if (!pass->first_block || !pass->blocks)
+        return error_no_memory(error, "tap lists of a convolution", most * sizeof *pass->blocks);
+    return SIMCLR_OK;
+}
+
+int conv_build_taps(struct conv_pass *pass, const struct conv_plan *plan, bool backward, struct error *error)
+{
+    const struct conv_desc *desc = &plan->desc;
+    const struct geometry g = {
+        .in_height = pass->x.height, .in_width = pass->x.width,
+        .kernel = desc->kernel, .stride = desc->stride, .padding = desc->padding, .backward = backward,
+    };
+    if (allocate_blocks(pass, pass->y.height, error) != SIMCLR_OK) return SIMCLR_NO_MEMORY;
+    struct conv_tap taps[CONV_MAX_KERNEL * CONV_MAX_KERNEL];
+    for (int h = 0; h < pass->y.height; h++) {
+        pass->first_block[h] = pass->block_count;
+        if (build_row(pass, plan, &g, h, taps) != 0)
+            return error_no_memory(error, "tap lists of a convolution", sizeof taps);
+    }
+    pass->first_block[pass->y.height] = pass->block_count;
+    return SIMCLR_OK;
+}
+
+/* Images: one tap per kernel row, whose steps run over (column, channel); rows of y count from the strip's. */
+int conv_build_image_taps(struct conv_pass *pass, const struct conv_plan *plan, struct error *error)
+{
+    const struct conv_image_strip *strip = &plan->images;
+    const struct conv_desc *desc = &plan->desc;
+    const size_t cell = CELL_ELEMENTS * dtype_bytes(desc->dtype);
+    const size_t row = strip->row_elements * strip->element_bytes * (size_t)strip->lines;
+    const int out_rows = (strip->max_rows - desc->kernel) / desc->stride + 1;
+    struct conv_tap taps[CONV_MAX_KERNEL];
+    memset(taps, 0, sizeof taps);
+    for (int r = 0; r < desc->kernel; r++) {
+        taps[r].x[0] = (int32_t)((size_t)r * row);
+        taps[r].weights = (int32_t)((size_t)r * (size_t)pass->steps * plan->kernels->step_bytes);
+        taps[r].mask = 1;
+    }
+    if (allocate_blocks(pass, out_rows, error) != SIMCLR_OK) return SIMCLR_NO_MEMORY;
+    if (add_program(pass, taps, desc->kernel) < 0) return error_no_memory(error, "tap lists of a convolution", sizeof taps);
+    for (int h = 0; h < out_rows; h++) {
+        pass->first_block[h] = pass->block_count;
+        for (int w = 0; w < pass->y.width; w++) {
+            struct conv_block *block = &pass->blocks[pass->block_count++];
+            block->positions = 1;
+            block->x = (ptrdiff_t)((size_t)(h * desc->stride) * row +
+                                   (size_t)(w * desc->stride * desc->in_channels) * strip->element_bytes);
+            block->y[0] = (ptrdiff_t)(cell * ((size_t)h * (size_t)pass->y.width + (size_t)w));
+        }
+    }
+    pass->first_block[out_rows] = pass->block_count;
+    return SIMCLR_OK;
+}

@@ -1,0 +1,452 @@
+/* Every convolution kernel of the cpu backend that this CPU can run, against plain loops in double: forward with
+ * bias and statistics, backward data with and without accumulation, backward weights, first layers on images.
+ * Buffers carry guard bytes, outputs start as NaN, padding is checked, repeated runs must be bit-equal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <math.h>
+
+#include <cmocka.h>
+
+#include "backend/cpu/conv.h"
+#include "backend/cpu/layout.h"
+#include "base/memory.h"
+#include "base/pool.h"
+
+enum { GUARD = 256 };
+
+struct shape {
+    int batch, in, out, height, width, kernel, stride, padding;
+    bool images, bias, statistics, accumulate;
+};
+
+/* Values with few mantissa bits, so that they are the same in bf16. */
+static uint32_t random_state;
+static float draw(void)
+{
+    random_state = random_state * 1664525u + 1013904223u;
+    return (float)((int)(random_state >> 24) - 128) / 64.0f + 1.0f / 128.0f;
+}
+
+/* ---- a tensor in the private layout, with guards ------------------------------------------------------------- */
+struct tensor {
+    struct activation_layout layout;
+    enum dtype dtype;
+    size_t bytes;
+    unsigned char *block, *data;
+};
+
+static struct tensor tensor_new(enum dtype dtype, int batch, int channels, int height, int width)
+{
+    struct tensor t = {.layout = activation_layout(batch, channels, height, width), .dtype = dtype};
+    t.bytes = t.layout.elements * dtype_bytes(dtype);
+    t.block = memory_allocate(t.bytes + 2 * GUARD);
+    assert_non_null(t.block);
+    t.data = t.block + GUARD;
+    memset(t.block, 0xff, t.bytes + 2 * GUARD); /* NaN in both types */
+    return t;
+}
+
+static void tensor_free(struct tensor *t)
+{
+    for (int i = 0; i < GUARD; i++) {
+        assert_int_equal(t->block[i], 0xff);
+        assert_int_equal(t->data[t->bytes + (size_t)i], 0xff);
+    }
+    memory_free(t->block);
+}
+
+static float get(const struct tensor *t, size_t i)
+{
+    return t->dtype == DTYPE_F32 ? ((const float *)(const void *)t->data)[i]
+                                 : bf16_to_float(((const uint16_t *)(const void *)t->data)[i]);
+}
+
+static void set(struct tensor *t, size_t i, float value)
+{
+    if (t->dtype == DTYPE_F32)
+        ((float *)(void *)t->data)[i] = value;
+    else
+        ((uint16_t *)(void *)t->data)[i] = bf16_from_float(value);
+}
+
+/* Real values from canonical NCHW; padding channels zero; padding images `rest`. */
+static void tensor_fill(struct tensor *t, const float *canonical, float rest)
+{
+    const struct activation_layout *l = &t->layout;
+    for (int n = 0; n < l->groups * GROUP_IMAGES; n++)
+        for (int c = 0; c < l->blocks * BLOCK_CHANNELS; c++)
+            for (int h = 0; h < l->height; h++)
+                for (int w = 0; w < l->width; w++) {
+                    float value = c >= l->channels ? 0.0f : rest;
+                    if (n < l->batch && c < l->channels)
+                        value = canonical[((n * l->channels + c) * l->height + h) * l->width + w];
+                    set(t, activation_index(l, n, c, h, w), value);
+                }
+}
+
+/* Compares real elements with `want` within relative * bound + rounding of the type; padding channels must be
+ * zero, padding images finite, or zero if `gradient`. */
+static void tensor_check(const struct tensor *t, const double *want, const double *bound, bool gradient)
+{
+    const struct activation_layout *l = &t->layout;
+    const double rounding = t->dtype == DTYPE_BF16 ? 1.0 / 256 : 0.0;
+    for (int n = 0; n < l->groups * GROUP_IMAGES; n++)
+        for (int c = 0; c < l->blocks * BLOCK_CHANNELS; c++)
+            for (int h = 0; h < l->height; h++)
+                for (int w = 0; w < l->width; w++) {
+                    const double value = (double)get(t, activation_index(l, n, c, h, w));
+                    if (n < l->batch && c < l->channels) {
+                        const size_t i = (size_t)((n * l->channels + c) * l->height + h) * (size_t)l->width + (size_t)w;
+                        if (!(fabs(value - want[i]) <= 1e-6 * bound[i] + rounding * fabs(want[i]) + 1e-12))
+                            fail_msg("image %d channel %d row %d column %d: %.9g, should be %.9g", n, c, h, w, value, want[i]);
+                    } else if (c >= l->channels || gradient) {
+                        if (value != 0.0) fail_msg("padding: image %d channel %d row %d column %d: %g", n, c, h, w, value);
+                    } else if (!isfinite(value)) {
+                        fail_msg("padding image %d channel %d is %g", n, c, value);
+                    }
+                }
+}
+
+/* ---- the oracle ------------------------------------------------------------------------------------------------ */
+struct oracle {
+    int out_height, out_width;
+    size_t x_count, y_count, w_count;
+    float *x, *d_y, *weight, *bias, *d_x_before;
+    double *y, *y_bound, *d_x, *d_x_bound, *d_weight, *d_weight_bound;
+};
+
+static float *draw_array(size_t count)
+{
+    float *values = memory_array(count, sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < count; i++) values[i] = draw();
+    return values;
+}
+
+static double *zeros(size_t count)
+{
+    double *values = memory_array(count, sizeof *values);
+    assert_non_null(values);
+    return values;
+}
+
+static void oracle_products(struct oracle *o, const struct shape *s)
+{
+    for (int n = 0; n < s->batch; n++)
+        for (int k = 0; k < s->out; k++)
+            for (int h = 0; h < o->out_height; h++)
+                for (int w = 0; w < o->out_width; w++) {
+                    const size_t iy = (size_t)((n * s->out + k) * o->out_height + h) * (size_t)o->out_width + (size_t)w;
+                    double sum = s->bias ? (double)o->bias[k] : 0.0, bound = fabs(sum);
+                    for (int c = 0; c < s->in; c++)
+                        for (int r = 0; r < s->kernel; r++)
+                            for (int q = 0; q < s->kernel; q++) {
+                                const int ih = h * s->stride + r - s->padding, iw = w * s->stride + q - s->padding;
+                                if (ih < 0 || iw < 0 || ih >= s->height || iw >= s->width) continue;
+                                const size_t ix = (size_t)((n * s->in + c) * s->height + ih) * (size_t)s->width + (size_t)iw;
+                                const size_t im = (size_t)((k * s->in + c) * s->kernel + r) * (size_t)s->kernel + (size_t)q;
+                                const double x = (double)o->x[ix], m = (double)o->weight[im], g = (double)o->d_y[iy];
+                                sum += x * m;
+                                bound += fabs(x * m);
+                                o->d_x[ix] += g * m;
+                                o->d_x_bound[ix] += fabs(g * m);
+                                o->d_weight[im] += g * x;
+                                o->d_weight_bound[im] += fabs(g * x);
+                            }
+                    o->y[iy] = sum;
+                    o->y_bound[iy] = bound;
+                }
+}
+
+static struct oracle oracle_new(const struct shape *s)
+{
+    struct oracle o = {
+        .out_height = conv_out(s->height, s->kernel, s->stride, s->padding),
+        .out_width = conv_out(s->width, s->kernel, s->stride, s->padding),
+    };
+    o.x_count = (size_t)s->batch * (size_t)s->in * (size_t)s->height * (size_t)s->width;
+    o.y_count = (size_t)s->batch * (size_t)s->out * (size_t)o.out_height * (size_t)o.out_width;
+    o.w_count = (size_t)s->out * (size_t)s->in * (size_t)s->kernel * (size_t)s->kernel;
+    o.x = draw_array(o.x_count);
+    o.d_y = draw_array(o.y_count);
+    o.weight = draw_array(o.w_count);
+    o.bias = draw_array((size_t)s->out);
+    o.d_x_before = draw_array(o.x_count);
+    o.y = zeros(o.y_count);
+    o.y_bound = zeros(o.y_count);
+    o.d_x = zeros(o.x_count);
+    o.d_x_bound = zeros(o.x_count);
+    o.d_weight = zeros(o.w_count);
+    o.d_weight_bound = zeros(o.w_count);
+    oracle_products(&o, s);
+    for (size_t i = 0; i < o.x_count && s->accumulate; i++) {
+        o.d_x[i] += (double)o.d_x_before[i];
+        o.d_x_bound[i] += fabs((double)o.d_x_before[i]);
+    }
+    return o;
+}
+
+static void oracle_free(struct oracle *o)
+{
+    void *all[] = {o->x, o->d_y, o->weight, o->bias, o->d_x_before, o->y, o->y_bound, o->d_x, o->d_x_bound, o->d_weight,
+                   o->d_weight_bound};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) memory_free(all[i]);
+}
+
+/* ---- one shape on one variant ---------------------------------------------------------------------------------- */
+static void check_statistics(const struct oracle *o, const struct shape *s, const double *statistics)
+{
+    const size_t plane = (size_t)o->out_height * (size_t)o->out_width;
+    for (int k = 0; k < s->out; k++) {
+        double sum = 0, squares = 0, size = 0;
+        for (int n = 0; n < s->batch; n++)
+            for (size_t i = 0; i < plane; i++) {
+                const size_t at = (size_t)(n * s->out + k) * plane + i;
+                sum += o->y[at];
+                squares += o->y[at] * o->y[at];
+                size += o->y_bound[at];
+            }
+        if (!(fabs(statistics[k] - sum) <= 1e-6 * size)) fail_msg("sum of channel %d: %.9g, should be %.9g", k, statistics[k], sum);
+        if (!(fabs(statistics[s->out + k] - squares) <= 2e-6 * squares + 1e-6 * size))
+            fail_msg("squares of channel %d: %.9g, should be %.9g", k, statistics[s->out + k], squares);
+    }
+}
+
+static void check_forward(struct conv_plan *plan, const struct shape *s, const struct oracle *o, enum dtype dtype, const void *x)
+{
+    struct tensor y = tensor_new(dtype, s->batch, s->out, o->out_height, o->out_width);
+    struct tensor again = tensor_new(dtype, s->batch, s->out, o->out_height, o->out_width);
+    double *statistics = zeros((size_t)s->out * 4);
+    cpu_conv_forward(plan, y.data, statistics, x, s->bias ? o->bias : NULL);
+    tensor_check(&y, o->y, o->y_bound, false);
+    if (s->statistics) check_statistics(o, s, statistics);
+    cpu_conv_forward(plan, again.data, statistics + 2 * s->out, x, s->bias ? o->bias : NULL);
+    assert_memory_equal(y.data, again.data, y.bytes);
+    assert_memory_equal(statistics, statistics + 2 * s->out, (size_t)s->out * 2 * sizeof *statistics);
+    memory_free(statistics);
+    tensor_free(&y);
+    tensor_free(&again);
+}
+
+static void check_backward_data(struct conv_plan *plan, const struct shape *s, const struct oracle *o, enum dtype dtype,
+                                const struct tensor *d_y)
+{
+    struct tensor d_x = tensor_new(dtype, s->batch, s->in, s->height, s->width);
+    if (s->accumulate) tensor_fill(&d_x, o->d_x_before, 0.0f);
+    cpu_conv_backward_data(plan, d_x.data, d_y->data);
+    tensor_check(&d_x, o->d_x, o->d_x_bound, true);
+    tensor_free(&d_x);
+}
+
+static void check_backward_weights(struct conv_plan *plan, const struct shape *s, const struct oracle *o,
+                                   const struct tensor *d_y, const void *x)
+{
+    float *d_weight = memory_array(2 * o->w_count + 64, sizeof(float)), *d_bias = memory_array((size_t)s->out + 1, sizeof(float));
+    assert_true(d_weight && d_bias);
+    memset(d_weight, 0xff, (2 * o->w_count + 64) * sizeof(float));
+    d_bias[s->out] = 77.0f;
+    cpu_conv_backward_weights(plan, d_weight, s->bias ? d_bias : NULL, d_y->data, x);
+    for (size_t i = 0; i < o->w_count; i++)
+        if (!(fabs((double)d_weight[i] - o->d_weight[i]) <= 1e-6 * o->d_weight_bound[i] + 1e-12))
+            fail_msg("d_weight %zu: %.9g, should be %.9g", i, (double)d_weight[i], o->d_weight[i]);
+    assert_true(isnan(d_weight[o->w_count]));
+    cpu_conv_backward_weights(plan, d_weight + o->w_count, NULL, d_y->data, x);
+    assert_memory_equal(d_weight, d_weight + o->w_count, o->w_count * sizeof(float));
+    for (int i = 0; i < 64; i++) assert_true(isnan(d_weight[2 * o->w_count + (size_t)i]));
+    const size_t plane = (size_t)o->out_height * (size_t)o->out_width;
+    for (int k = 0; k < s->out && s->bias; k++) {
+        double sum = 0;
+        for (int n = 0; n < s->batch; n++)
+            for (size_t i = 0; i < plane; i++) sum += (double)o->d_y[(size_t)(n * s->out + k) * plane + i];
+        assert_true(fabs((double)d_bias[k] - sum) <= 1e-6 * fabs(sum) + 1e-5);
+    }
+    assert_true(d_bias[s->out] == 77.0f);
+    memory_free(d_weight);
+    memory_free(d_bias);
+}
+
+static void check_shape(struct backend *backend, const struct shape *s, enum dtype dtype)
+{
+    random_state = 12345;
+    struct oracle o = oracle_new(s);
+    const struct conv_desc desc = {
+        .dtype = dtype, .input_layout = s->images ? LAYOUT_IMAGES : LAYOUT_PRIVATE, .batch = s->batch,
+        .in_channels = s->in, .out_channels = s->out, .in_height = s->height, .in_width = s->width,
+        .kernel = s->kernel, .stride = s->stride, .padding = s->padding, .bias = s->bias, .training = true,
+        .input_gradient = !s->images, .accumulate = s->accumulate, .statistics = s->statistics,
+    };
+    struct conv_plan *plan;
+    struct error error;
+    if (cpu_conv_create(backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    assert_true(cpu_conv_bytes(plan) > o.w_count * dtype_bytes(dtype));
+    cpu_conv_set_weights(plan, o.weight);
+    struct tensor x = tensor_new(dtype, s->batch, s->in, s->height, s->width);
+    struct tensor d_y = tensor_new(dtype, s->batch, s->out, o.out_height, o.out_width);
+    tensor_fill(&x, o.x, 3.0f);
+    tensor_fill(&d_y, o.d_y, 0.0f);
+    const void *input = s->images ? (const void *)o.x : x.data;
+    check_forward(plan, s, &o, dtype, input);
+    if (!s->images) check_backward_data(plan, s, &o, dtype, &d_y);
+    check_backward_weights(plan, s, &o, &d_y, input);
+    tensor_free(&x);
+    tensor_free(&d_y);
+    cpu_conv_destroy(&plan);
+    assert_null(plan);
+    oracle_free(&o);
+}
+
+static const struct shape SHAPES[] = {
+    /* batch in out  h  w  k s p  images bias stats accumulate */
+    {1, 3, 8, 5, 7, 3, 1, 1, false, false, true, false},
+    {3, 16, 20, 7, 5, 3, 2, 1, false, true, true, true},
+    {16, 33, 48, 4, 4, 3, 1, 1, false, false, true, false},
+    {17, 20, 33, 6, 5, 3, 1, 1, false, true, true, true},
+    {17, 64, 96, 4, 4, 1, 2, 0, false, false, true, true},
+    {17, 64, 96, 5, 4, 1, 2, 0, false, false, true, false},
+    {5, 48, 64, 9, 9, 7, 2, 3, false, false, false, false},
+    {33, 8, 16, 3, 3, 3, 2, 1, false, false, true, false},
+    {7, 96, 16, 8, 8, 1, 1, 0, false, false, true, false},
+    {20, 70, 100, 1, 1, 1, 1, 0, false, true, false, false},
+    {2, 10, 12, 11, 13, 5, 3, 2, false, false, true, true},
+    {9, 32, 32, 8, 8, 3, 1, 1, false, false, true, false},
+    {48, 160, 130, 2, 2, 3, 1, 1, false, false, true, false},
+    {4, 17, 18, 6, 6, 3, 1, 0, false, true, true, false},
+    {1, 3, 16, 9, 9, 7, 2, 3, true, false, true, false},
+    {17, 3, 64, 12, 10, 3, 1, 1, true, false, true, false},
+    {3, 1, 40, 8, 8, 3, 1, 1, true, true, true, false},
+    {2, 4, 20, 15, 17, 7, 2, 3, true, false, false, false},
+    {16, 3, 24, 33, 31, 7, 2, 3, true, false, true, false},
+    {5, 2, 8, 7, 7, 1, 1, 0, true, true, true, false},
+    {2, 4, 8, 16, 16, 11, 4, 2, true, false, false, false},
+};
+
+static void check_variant(const char *variant, enum dtype dtype)
+{
+    for (int threads = 1; threads <= 3; threads += 2) {
+        struct pool *pool;
+        struct backend *backend;
+        struct error error;
+        if (pool_create(&pool, threads, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+        if (cpu_backend_create(variant, pool, &backend, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+        for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
+            const struct shape *s = &SHAPES[i];
+            print_message("%s %s, %d threads: %d x %d->%d, %dx%d, kernel %d/%d\n", variant, dtype_name(dtype), threads, s->batch,
+                          s->in, s->out, s->height, s->width, s->kernel, s->stride);
+            check_shape(backend, s, dtype);
+        }
+        backend->ops->destroy(backend);
+        pool_destroy(&pool);
+    }
+}
+
+static void test_variants(void **state)
+{
+    (void)state;
+    int ran = 0;
+    for (const char *const *variant = cpu_variants(); *variant; variant++) {
+        if (!cpu_variant_runs(*variant)) {
+            print_message("%s: not on this CPU\n", *variant);
+            continue;
+        }
+        check_variant(*variant, DTYPE_F32);
+        check_variant(*variant, DTYPE_BF16);
+        ran++;
+    }
+    assert_true(ran > 0);
+}
+
+/* Results of the forward and backward data passes do not depend on the number of threads. */
+static void test_threads(void **state)
+{
+    (void)state;
+    const struct conv_desc desc = {
+        .dtype = DTYPE_F32, .batch = 20, .in_channels = 40, .out_channels = 70, .in_height = 6, .in_width = 6, .kernel = 3,
+        .stride = 1, .padding = 1, .training = true, .input_gradient = true,
+    };
+    random_state = 99;
+    float *weight = draw_array(70 * 40 * 9), *canonical = draw_array(20 * 70 * 36);
+    struct tensor results[4];
+    for (int i = 0; i < 2; i++) {
+        struct pool *pool;
+        struct backend *backend;
+        struct conv_plan *plan;
+        assert_int_equal(pool_create(&pool, i == 0 ? 1 : 4, NULL), SIMCLR_OK);
+        assert_int_equal(cpu_backend_create(NULL, pool, &backend, NULL), SIMCLR_OK);
+        assert_int_equal(cpu_conv_create(backend, &desc, &plan, NULL), SIMCLR_OK);
+        cpu_conv_set_weights(plan, weight);
+        results[2 * i] = tensor_new(DTYPE_F32, 20, 40, 6, 6);
+        results[2 * i + 1] = tensor_new(DTYPE_F32, 20, 70, 6, 6);
+        struct tensor d_y = tensor_new(DTYPE_F32, 20, 70, 6, 6);
+        tensor_fill(&d_y, canonical, 0.0f);
+        cpu_conv_backward_data(plan, results[2 * i].data, d_y.data);
+        cpu_conv_forward(plan, results[2 * i + 1].data, NULL, results[2 * i].data, NULL);
+        tensor_free(&d_y);
+        cpu_conv_destroy(&plan);
+        backend->ops->destroy(backend);
+        pool_destroy(&pool);
+    }
+    assert_memory_equal(results[0].data, results[2].data, results[0].bytes);
+    assert_memory_equal(results[1].data, results[3].data, results[1].bytes);
+    for (int i = 0; i < 4; i++) tensor_free(&results[i]);
+    memory_free(weight);
+    memory_free(canonical);
+}
+
+/* What cannot be planned is refused with a sentence. */
+static void test_refusals(void **state)
+{
+    (void)state;
+    struct pool *pool;
+    struct backend *backend;
+    assert_int_equal(pool_create(&pool, 1, NULL), SIMCLR_OK);
+    assert_int_equal(cpu_backend_create(NULL, pool, &backend, NULL), SIMCLR_OK);
+    const struct conv_desc good = {.dtype = DTYPE_F32, .batch = 2, .in_channels = 4, .out_channels = 4, .in_height = 8,
+                                   .in_width = 8, .kernel = 3, .stride = 1, .padding = 1};
+    struct conv_desc bad[8];
+    for (int i = 0; i < 8; i++) bad[i] = good;
+    bad[0].batch = 0;
+    bad[1].kernel = CELL_ELEMENTS;
+    bad[2].stride = 0;
+    bad[3].padding = 3;
+    bad[4].in_height = 0;
+    bad[5].input_layout = LAYOUT_IMAGES;
+    bad[5].in_channels = 5;
+    bad[6].dtype = DTYPE_F64;
+    bad[7].padding = 0;
+    bad[7].in_width = 2;
+    for (int i = 0; i < 8; i++) {
+        struct conv_plan *plan = (struct conv_plan *)&bad;
+        struct error error = {0};
+        assert_true(cpu_conv_create(backend, &bad[i], &plan, &error) < 0);
+        assert_null(plan);
+        assert_true(strlen(error.text) > 20);
+    }
+    for (int n = 1; n < 12; n++) { /* every allocation may fail */
+        struct conv_plan *plan;
+        struct error error;
+        memory_fail_after(n);
+        const int status = cpu_conv_create(backend, &good, &plan, &error);
+        memory_fail_after(0);
+        if (status == SIMCLR_OK)
+            cpu_conv_destroy(&plan);
+        else
+            assert_int_equal(status, SIMCLR_NO_MEMORY);
+    }
+    backend->ops->destroy(backend);
+    pool_destroy(&pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,103 @@
+/* Dense products of the cpu backend, every kernel this CPU runs, against plain loops in double. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "backend/cpu/conv.h"
+#include "base/memory.h"
+#include "base/pool.h"
+
+static uint32_t random_state = 7;
+static float draw(void)
+{
+    random_state = random_state * 1664525u + 1013904223u;
+    return (float)((double)random_state / 4294967296.0 - 0.5);
+}
+
+static float *matrix(int rows, int stride)
+{
+    float *values = memory_array((size_t)rows * (size_t)stride + 1, sizeof *values);
+    assert_non_null(values);
+    for (int i = 0; i < rows * stride; i++) values[i] = draw();
+    return values;
+}
+
+static void check_product(struct backend *backend, int m, int n, int k, bool ta, bool tb, float alpha, float beta, bool serial)
+{
+    const int lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 1, ldc = n + 5;
+    float *a = matrix(ta ? k : m, lda), *b = matrix(tb ? n : k, ldb), *c = matrix(m, ldc);
+    float *before = memory_array((size_t)m * (size_t)ldc, sizeof *before);
+    assert_non_null(before);
+    memcpy(before, c, (size_t)m * (size_t)ldc * sizeof *c);
+    if (beta == 0.0f)
+        for (int i = 0; i < m; i++)
+            for (int j = 0; j < n; j++) c[i * ldc + j] = NAN; /* must not be read */
+    const struct matmul_args args = {.transpose_a = ta, .transpose_b = tb, .m = m, .n = n, .k = k, .alpha = alpha, .beta = beta,
+                                     .a = a, .lda = lda, .b = b, .ldb = ldb, .c = c, .ldc = ldc};
+    if (serial) {
+        void *scratch = memory_allocate(cpu_matmul_scratch());
+        assert_non_null(scratch);
+        cpu_matmul_serial(cpu_backend_of(backend), &args, scratch);
+        memory_free(scratch);
+    } else {
+        cpu_matmul(backend, &args);
+    }
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < ldc; j++) {
+            double want = (double)before[i * ldc + j], bound = 0;
+            if (j < n) {
+                double sum = 0;
+                for (int p = 0; p < k; p++) {
+                    const double x = (double)a[ta ? p * lda + i : i * lda + p] * (double)b[tb ? j * ldb + p : p * ldb + j];
+                    sum += x;
+                    bound += fabs(x);
+                }
+                bound += fabs(want);
+                want = (double)alpha * sum + (double)beta * want;
+            }
+            if (!(fabs((double)c[i * ldc + j] - want) <= 1e-6 * bound * (1 + fabs((double)alpha))))
+                fail_msg("%d x %d x %d, element (%d, %d): %g, should be %g", m, n, k, i, j, (double)c[i * ldc + j], want);
+        }
+    memory_free(a);
+    memory_free(b);
+    memory_free(c);
+    memory_free(before);
+}
+
+static void test_products(void **state)
+{
+    (void)state;
+    static const int SIZES[][3] = {{1, 1, 1}, {8, 32, 16}, {7, 33, 5}, {13, 3, 300}, {200, 40, 17}, {40, 800, 9}, {3, 5, 0},
+                                   {65, 65, 260}, {1, 100, 64}, {100, 1, 64}};
+    for (const char *const *variant = cpu_variants(); *variant; variant++) {
+        if (!cpu_variant_runs(*variant)) continue;
+        for (int threads = 1; threads <= 3; threads += 2) {
+            struct pool *pool;
+            struct backend *backend;
+            struct error error;
+            if (pool_create(&pool, threads, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+            if (cpu_backend_create(*variant, pool, &backend, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+            if (cpu_reserve_scratch(cpu_backend_of(backend), cpu_matmul_scratch(), &error) != SIMCLR_OK) fail_msg("%s", error.text);
+            for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++)
+                for (int flags = 0; flags < 4; flags++) {
+                    const int *s = SIZES[i];
+                    check_product(backend, s[0], s[1], s[2], flags & 1, flags & 2, 1.0f, 0.0f, false);
+                    check_product(backend, s[0], s[1], s[2], flags & 1, flags & 2, -2.5f, 0.5f, threads == 3);
+                }
+            backend->ops->destroy(backend);
+            pool_destroy(&pool);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_products)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
