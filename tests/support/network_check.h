@@ -1,0 +1,81 @@
+/* support/network_check.h -- tests only: backends to run on, distances, and weights from a reference file. */
+#ifndef SUPPORT_NETWORK_CHECK_H
+#define SUPPORT_NETWORK_CHECK_H
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "backend/backend.h"
+#include "model/model.h"
+
+/* Ends the test with the sentence of a failure. */
+#define CHECK_OK(call, failure)                                                   \
+    do {                                                                          \
+        if ((call) != SIMCLR_OK) fail_msg("%s: %s", #call, (failure).text);       \
+    } while (0)
+
+/* A backend with its pool of two threads. */
+struct bench_backend {
+    struct pool *pool;
+    struct backend *backend;
+};
+
+/* variant: "ref", or a variant of the cpu backend. */
+static inline struct bench_backend open_backend(const char *variant)
+{
+    struct bench_backend out = {0};
+    struct error error = {0};
+    CHECK_OK(pool_create(&out.pool, 2, &error), error);
+    bool ref = !strcmp(variant, "ref");
+    CHECK_OK(backend_create(ref ? "ref" : "cpu", ref ? NULL : variant, out.pool, &out.backend, &error), error);
+    return out;
+}
+
+static inline void close_backend(struct bench_backend *backend)
+{
+    backend_destroy(&backend->backend);
+    pool_destroy(&backend->pool);
+}
+
+/* Sums of squares, so that several tensors can be taken together. */
+struct distance { double difference, norm; };
+
+static inline void distance_add(struct distance *distance, const float *ours, const float *theirs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        double d = (double)ours[i] - theirs[i];
+        distance->difference += d * d;
+        distance->norm += (double)theirs[i] * theirs[i];
+    }
+}
+
+/* |ours - theirs| / |theirs|; a NaN in ours gives infinity. */
+static inline double distance_ratio(struct distance distance)
+{
+    double ratio = sqrt(distance.difference / distance.norm);
+    return isnan(ratio) ? INFINITY : ratio;
+}
+
+static inline double relative(const float *ours, const float *theirs, size_t count)
+{
+    struct distance distance = {0, 0};
+    distance_add(&distance, ours, theirs, count);
+    return distance_ratio(distance);
+}
+
+#define CHECK_WITHIN(value, limit, what)                                                            \
+    do {                                                                                            \
+        double measured_value = (value), allowed_value = (limit);                                   \
+        if (!(measured_value <= allowed_value))                                                     \
+            fail_msg("%s: %g is more than %g", (what), measured_value, allowed_value);              \
+    } while (0)
+
+#endif
