@@ -1,0 +1,312 @@
+/* The draws of views: their laws (Kolmogorov-Smirnov over 100,000 draws with a fixed seed), their independence of
+ * each other and of the order in which they are made, and boxes for pictures of any shape. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "augment/views.h"
+
+enum { DRAWS = 100000 };
+
+/* The critical distance at significance 1e-4: sqrt(-ln(1e-4 / 2) / 2 / n). With a fixed seed it passes or not. */
+static double critical(int count)
+{
+    return sqrt(-log(0.5e-4) / 2.0 / count);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Kolmogorov-Smirnov distance of the sample (sorted here) from U[low, high]. */
+static double distance_from_uniform(double *sample, int count, double low, double high)
+{
+    qsort(sample, (size_t)count, sizeof *sample, ascending);
+    double worst = 0.0;
+    for (int i = 0; i < count; i++) {
+        const double law = fmin(1.0, fmax(0.0, (sample[i] - low) / (high - low)));
+        worst = fmax(worst, fmax(fabs(law - (double)i / count), fabs(law - (i + 1.0) / count)));
+    }
+    return worst;
+}
+
+static struct view_draw draw_of(const struct view_policy *policy, uint32_t sample)
+{
+    return view_draw_random(policy, 42, RNG_VIEW, 3, sample, 0, 4000, 4000);
+}
+
+static double *samples(void)
+{
+    double *sample = malloc(DRAWS * sizeof *sample);
+    assert_non_null(sample);
+    return sample;
+}
+
+static void factors_follow_their_laws(void **state)
+{
+    (void)state;
+    double *sample = samples();
+    for (int preset = 0; preset < 2; preset++) {
+        const struct view_policy policy = preset ? view_policy_cifar(32) : view_policy_imagenet(224);
+        const double s = preset ? 0.5 : 1.0;
+        for (int operation = 0; operation < 4; operation++) {
+            for (uint32_t i = 0; i < DRAWS; i++)
+                sample[i] = draw_of(&policy, i).factor[operation];
+            const double low = operation == 3 ? -0.2 * s : 1.0 - 0.8 * s;
+            const double high = operation == 3 ? 0.2 * s : 1.0 + 0.8 * s;
+            assert_true(distance_from_uniform(sample, DRAWS, low, high) < critical(DRAWS));
+            assert_true(sample[0] >= low && sample[DRAWS - 1] <= high);
+        }
+    }
+    struct view_policy strong = view_policy_imagenet(224);
+    strong.jitter_strength = 2.0; /* U[max(0, 1 - 1.6), 2.6] */
+    for (uint32_t i = 0; i < DRAWS; i++)
+        sample[i] = draw_of(&strong, i).factor[1];
+    assert_true(distance_from_uniform(sample, DRAWS, 0.0, 2.6) < critical(DRAWS));
+    const struct view_policy policy = view_policy_imagenet(224);
+    for (uint32_t i = 0; i < DRAWS; i++)
+        sample[i] = draw_of(&policy, i).sigma;
+    assert_true(distance_from_uniform(sample, DRAWS, 0.1, 2.0) < critical(DRAWS));
+    free(sample);
+}
+
+/* Where every box fits (area up to 0.7 of a square), area and log ratio are exactly uniform; rounding to pixels of
+ * a 4,000 px picture is far below the critical distance. The place is uniform over all that fit. */
+static void boxes_follow_their_laws(void **state)
+{
+    (void)state;
+    struct view_policy policy = view_policy_imagenet(224);
+    policy.crop_area_max = 0.7;
+    double *area = samples(), *ratio = samples(), *left = samples(), *top = samples();
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        const struct box box = draw_of(&policy, i).box;
+        area[i] = (double)box.width * box.height / (4000.0 * 4000.0);
+        ratio[i] = log((double)box.width / box.height);
+        left[i] = (box.x + 0.5) / (4000 - box.width + 1);
+        top[i] = (box.y + 0.5) / (4000 - box.height + 1);
+    }
+    assert_true(distance_from_uniform(area, DRAWS, 0.08, 0.7) < critical(DRAWS));
+    assert_true(distance_from_uniform(ratio, DRAWS, log(3.0 / 4.0), log(4.0 / 3.0)) < critical(DRAWS));
+    assert_true(distance_from_uniform(left, DRAWS, 0.0, 1.0) < critical(DRAWS));
+    assert_true(distance_from_uniform(top, DRAWS, 0.0, 1.0) < critical(DRAWS));
+    free(area);
+    free(ratio);
+    free(left);
+    free(top);
+}
+
+/* The default policy on a square: boxes that stick out are drawn again, so (area a, log ratio l) is uniform where
+ * a * exp(|l|) <= 1. The laws of a and of |l| follow by integration; ten misses in a row have probability 3e-9. */
+static void default_boxes_follow_their_laws(void **state)
+{
+    (void)state;
+    const struct view_policy policy = view_policy_imagenet(224);
+    const double widest = log(4.0 / 3.0);
+    const double rest = 0.75 - 0.75 * log(0.75), all = widest * 0.67 + 1.0 - rest;
+    const double all_ratios = 1.0 - exp(-widest) - 0.08 * widest;
+    double *area = samples(), *ratio = samples();
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        const struct box box = draw_of(&policy, i).box;
+        const double a = (double)box.width * box.height / (4000.0 * 4000.0);
+        const double l = fabs(log((double)box.width / box.height));
+        area[i] = (a <= 0.75 ? widest * (a - 0.08) : widest * 0.67 + a - a * log(a) - rest) / all;
+        ratio[i] = (1.0 - exp(-l) - 0.08 * l) / all_ratios;
+    }
+    assert_true(distance_from_uniform(area, DRAWS, 0.0, 1.0) < critical(DRAWS));
+    assert_true(distance_from_uniform(ratio, DRAWS, 0.0, 1.0) < critical(DRAWS));
+    free(area);
+    free(ratio);
+}
+
+/* Counts of `trials` within five standard deviations of probability p. */
+static void assert_rate(int count, int trials, double p)
+{
+    const double deviation = sqrt(trials * p * (1.0 - p));
+    if (fabs(count - trials * p) > 5.0 * deviation)
+        fail_msg("%d of %d, expected a share of %g", count, trials, p);
+}
+
+static void coins_and_orders(void **state)
+{
+    (void)state;
+    struct view_policy policy = view_policy_imagenet(224);
+    policy.solarize_probability = 0.1;
+    int flips = 0, jitters = 0, grays = 0, blurs = 0, solarized = 0, orders[256] = {0}, kinds = 0;
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        const struct view_draw draw = draw_of(&policy, i);
+        flips += draw.flip;
+        jitters += draw.jitter;
+        grays += draw.gray;
+        blurs += draw.blur;
+        solarized += draw.solarize;
+        int code = 0;
+        for (int k = 0; k < 4; k++)
+            code = code * 4 + draw.order[k];
+        orders[code]++;
+    }
+    assert_rate(flips, DRAWS, 0.5);
+    assert_rate(jitters, DRAWS, 0.8);
+    assert_rate(grays, DRAWS, 0.2);
+    assert_rate(blurs, DRAWS, 0.5);
+    assert_rate(solarized, DRAWS, 0.1);
+    for (int code = 0; code < 256; code++)
+        if (orders[code]) {
+            kinds++;
+            assert_rate(orders[code], DRAWS, 1.0 / 24.0);
+        }
+    assert_int_equal(kinds, 24); /* each is a permutation, and all of them occur */
+}
+
+static void switches(void **state)
+{
+    (void)state;
+    struct view_policy off = view_policy_supervised(32), on = view_policy_imagenet(32);
+    off.crop_probability = off.flip_probability = 0.0;
+    on.flip_probability = on.jitter_probability = on.gray_probability = on.blur_probability = 1.0;
+    on.solarize_probability = 1.0;
+    for (uint32_t i = 0; i < 2000; i++) {
+        const struct view_draw a = draw_of(&off, i), b = draw_of(&on, i);
+        assert_false(a.flip || a.jitter || a.gray || a.blur || a.solarize);
+        assert_int_equal(a.box.width, 4000);
+        assert_int_equal(a.box.height, 4000);
+        assert_true(b.flip && b.jitter && b.gray && b.blur && b.solarize);
+    }
+    const struct view_policy cifar = view_policy_cifar(32);
+    assert_true(cifar.blur_probability == 0.0 && cifar.solarize_probability == 0.0 && !cifar.normalize);
+    assert_true(view_policy_default(32).jitter_strength == 0.5 && view_policy_default(224).jitter_strength == 1.0);
+    assert_true(view_policy_default(64).blur_probability == 0.0 && view_policy_default(65).blur_probability == 0.5);
+    assert_true(view_policy_supervised(224).crop_probability == 1.0);
+}
+
+/* The numbers of a draw that are uniform, scaled to [0, 1]. */
+enum { NUMBERS = 8 };
+static void numbers_of(const struct view_draw *draw, double number[NUMBERS])
+{
+    number[0] = (double)draw->box.width * draw->box.height / 16e6;
+    number[1] = log((double)draw->box.width / draw->box.height);
+    for (int i = 0; i < 4; i++)
+        number[2 + i] = draw->factor[i];
+    number[6] = draw->sigma;
+    number[7] = draw->flip;
+}
+
+/* Correlation coefficients of every number with every number of another draw stay within 5 standard errors. */
+static void assert_uncorrelated(uint32_t epoch, uint32_t step, uint32_t view, enum rng_purpose purpose, uint64_t seed)
+{
+    enum { COUNT = 20000 };
+    const struct view_policy policy = view_policy_imagenet(224);
+    static double a[COUNT][NUMBERS], b[COUNT][NUMBERS];
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const struct view_draw x = view_draw_random(&policy, 42, RNG_VIEW, 3, i, 0, 4000, 4000);
+        const struct view_draw y = view_draw_random(&policy, seed, purpose, epoch, i + step, view, 4000, 4000);
+        numbers_of(&x, a[i]);
+        numbers_of(&y, b[i]);
+    }
+    for (int p = 0; p < NUMBERS; p++)
+        for (int q = 0; q < NUMBERS; q++) {
+            double mean_a = 0.0, mean_b = 0.0, aa = 0.0, bb = 0.0, ab = 0.0;
+            for (int i = 0; i < COUNT; i++) {
+                mean_a += a[i][p] / COUNT;
+                mean_b += b[i][q] / COUNT;
+            }
+            for (int i = 0; i < COUNT; i++) {
+                aa += (a[i][p] - mean_a) * (a[i][p] - mean_a);
+                bb += (b[i][q] - mean_b) * (b[i][q] - mean_b);
+                ab += (a[i][p] - mean_a) * (b[i][q] - mean_b);
+            }
+            const bool itself = epoch == 3 && step == 0 && view == 0 && purpose == RNG_VIEW && seed == 42;
+            if (!itself || p != q)
+                assert_true(fabs(ab / sqrt(aa * bb)) < 5.0 / sqrt(COUNT));
+        }
+}
+
+static void draws_are_uncorrelated(void **state)
+{
+    (void)state;
+    assert_uncorrelated(3, 0, 0, RNG_VIEW, 42);     /* the numbers of one draw among themselves */
+    assert_uncorrelated(3, 0, 1, RNG_VIEW, 42);     /* the other view */
+    assert_uncorrelated(4, 0, 0, RNG_VIEW, 42);     /* the next epoch */
+    assert_uncorrelated(3, 1, 0, RNG_VIEW, 42);     /* the neighbour */
+    assert_uncorrelated(3, 0, 0, RNG_FINETUNE, 42); /* another phase */
+    assert_uncorrelated(3, 0, 0, RNG_VIEW, 43);     /* the next seed */
+}
+
+/* Backwards, twice, interleaved: always the same; and switching an operation off leaves the others' draws. */
+static void draws_depend_on_nothing_else(void **state)
+{
+    (void)state;
+    enum { COUNT = 500 };
+    static struct view_draw forward[COUNT];
+    const struct view_policy policy = view_policy_imagenet(224);
+    struct view_policy changed = policy;
+    changed.crop_probability = changed.jitter_probability = changed.gray_probability = 0.0;
+    for (uint32_t i = 0; i < COUNT; i++)
+        forward[i] = draw_of(&policy, i);
+    for (uint32_t i = COUNT; i-- > 0;) {
+        const struct view_draw other = draw_of(&changed, i), again = draw_of(&policy, i);
+        assert_memory_equal(&again.box, &forward[i].box, sizeof again.box);
+        assert_memory_equal(again.order, forward[i].order, sizeof again.order);
+        assert_memory_equal(again.factor, forward[i].factor, sizeof again.factor);
+        assert_true(again.sigma == forward[i].sigma && again.flip == forward[i].flip);
+        assert_true(other.sigma == forward[i].sigma && other.flip == forward[i].flip);
+        assert_true(other.blur == forward[i].blur && !other.jitter && !other.gray);
+        assert_memory_equal(other.factor, forward[i].factor, sizeof other.factor);
+    }
+}
+
+/* Boxes lie inside pictures of any shape; where no try can fit it is the centred largest one of a legal ratio. */
+static void boxes_fit_any_picture(void **state)
+{
+    (void)state;
+    const struct view_policy policy = view_policy_imagenet(224);
+    struct rng rng = rng_open(1, RNG_TEST, 0, 0, 0);
+    for (uint32_t i = 0; i < 50000; i++) {
+        const int width = i % 3 ? 1 + (int)rng_below(&rng, 3000) : 1 + (int)rng_below(&rng, 4);
+        const int height = i % 5 ? 1 + (int)rng_below(&rng, 40) : 1 + (int)rng_below(&rng, 5000);
+        const struct box box = view_draw_random(&policy, 1, RNG_VIEW, 0, i, 0, width, height).box;
+        assert_true(box.width >= 1 && box.height >= 1 && box.x >= 0 && box.y >= 0);
+        assert_true(box.x + box.width <= width && box.y + box.height <= height);
+    }
+    struct view_policy whole = policy;
+    whole.crop_area_min = whole.crop_area_max = 1.0; /* never fits where the ratio is illegal */
+    static const int cases[][6] = {{1000, 100, 433, 0, 133, 100}, {100, 1000, 0, 433, 100, 133},
+                                   {3000, 1, 1499, 0, 1, 1},      {1, 3000, 0, 1499, 1, 1},
+                                   {65535, 65535, 0, 0, 65535, 65535}};
+    for (int i = 0; i < 5; i++)
+        for (uint32_t sample = 0; sample < 50; sample++) {
+            const int *c = cases[i];
+            const struct box box = view_draw_random(&whole, 1, RNG_VIEW, 0, sample, 0, c[0], c[1]).box;
+            if (i == 4) { /* legal ratio: nearly the whole picture or the whole of it */
+                assert_true((int64_t)box.width * box.height > (int64_t)65000 * 65000);
+                continue;
+            }
+            assert_int_equal(box.x, c[2]);
+            assert_int_equal(box.y, c[3]);
+            assert_int_equal(box.width, c[4]);
+            assert_int_equal(box.height, c[5]);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(factors_follow_their_laws),
+        cmocka_unit_test(boxes_follow_their_laws),
+        cmocka_unit_test(default_boxes_follow_their_laws),
+        cmocka_unit_test(coins_and_orders),
+        cmocka_unit_test(switches),
+        cmocka_unit_test(draws_are_uncorrelated),
+        cmocka_unit_test(draws_depend_on_nothing_else),
+        cmocka_unit_test(boxes_fit_any_picture),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
