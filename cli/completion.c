@@ -1,0 +1,88 @@
+/* completion.c -- the bash completion script, written from the option table. It needs no bash-completion package. */
+#include "cli.h"
+
+#include <string.h>
+
+/* Does the argument name something on disk? */
+static bool is_path(const simclr_option *option)
+{
+    return strcmp(option->argument, "PATH") == 0 || strcmp(option->argument, "FILE") == 0 ||
+           strcmp(option->argument, "PREFIX") == 0;
+}
+
+static void write_words(FILE *file, const char *words)
+{
+    for (const char *word = words; word && *word;) {
+        const size_t span = strcspn(word, "|");
+        fprintf(file, " %.*s", (int)strcspn(word, "=|"), word);
+        word += span + (word[span] == '|');
+    }
+}
+
+/* One case of `case "$command $option"`: what completes the option's value. */
+static void write_value(FILE *file, const char *command, const simclr_option *option)
+{
+    if (!option->argument) return;
+    fprintf(file, "    '%s --%s')", command, option->name);
+    if (strcmp(option->argument, "DIR") == 0) {
+        fprintf(file, " _simclr_files -d ;;\n");
+    } else if (is_path(option)) {
+        fprintf(file, " _simclr_files -f ;;\n");
+    } else {
+        const bool automatic = strcmp(option->default_text, "auto") == 0 && !option->choices;
+        fprintf(file, " _simclr_words");
+        write_words(file, option->choices);
+        write_words(file, option->words);
+        fprintf(file, "%s ;;\n", automatic ? " auto" : "");
+    }
+}
+
+static void write_options(FILE *file, const char *command)
+{
+    simclr_option option;
+
+    fprintf(file, "    %s) _simclr_words", command);
+    for (int i = 0; simclr_option_at(command, i, &option) == SIMCLR_OK; i++) {
+        fprintf(file, " --%s", option.name);
+        if (!option.argument) fprintf(file, " --no-%s", option.name);
+    }
+    for (int i = 0; i < help_general_count; i++) fprintf(file, " %s", help_general[i].name);
+    fprintf(file, " ;;\n");
+}
+
+void completion_bash(FILE *file)
+{
+    static const char head[] =
+        "# bash completion for simclr, made from its option table\n"
+        "_simclr_words() {\n"
+        "    COMPREPLY=($(compgen -W \"$*\" -- \"$cur\"))\n"
+        "}\n"
+        "_simclr_files() {\n"
+        "    mapfile -t COMPREPLY < <(compgen \"$1\" -- \"$cur\")\n"
+        "    compopt -o filenames 2>/dev/null\n"
+        "}\n"
+        "_simclr() {\n"
+        "    local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= i\n"
+        "    COMPREPLY=()\n"
+        "    # bash splits --option=value at the sign\n"
+        "    if [[ $cur == '=' ]]; then cur=;\n"
+        "    elif [[ $previous == '=' ]]; then previous=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
+        "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+        "        if [[ ${COMP_WORDS[i]} != -* ]]; then command=${COMP_WORDS[i]}; break; fi\n"
+        "    done\n"
+        "    case \"$command $previous\" in\n";
+    const char *name;
+
+    fputs(head, file);
+    for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) {
+        simclr_option option;
+        for (int j = 0; simclr_option_at(name, j, &option) == SIMCLR_OK; j++) write_value(file, name, &option);
+    }
+    fprintf(file, "    *) case \"$command\" in\n");
+    for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) write_options(file, name);
+    fprintf(file, "    completion) _simclr_words bash ;;\n    help) _simclr_words");
+    for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) fprintf(file, " %s", name);
+    fprintf(file, " ;;\n    '') _simclr_words");
+    for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) fprintf(file, " %s", name);
+    fprintf(file, " help completion --help --version ;;\n    esac ;;\n    esac\n}\ncomplete -F _simclr simclr\n");
+}

@@ -1,0 +1,248 @@
+/* help.c -- usage and --help, written from the option table and wrapped to the terminal. */
+#include "cli.h"
+
+#include <string.h>
+
+enum { NAME_COLUMN = 2, HELP_COLUMN = 30, DETAIL_BYTES = 256 };
+
+const struct help_general help_general[] = {
+    {"--help", "Show this help."},
+    {"--version", "Show the version."},
+    {"--print-config", "Print the effective configuration as a recipe and stop."},
+    {"--quiet", "Only warnings and errors on standard error."},
+    {"--verbose", "Debugging lines too."},
+};
+const int help_general_count = sizeof help_general / sizeof help_general[0];
+
+const struct help_exit help_exits[] = {
+    {EXIT_OK, "Done."},
+    {EXIT_RUNTIME, "An error while running: a file, memory, the processor, a folder in use, lost output."},
+    {EXIT_USAGE, "An option, a value or a recipe is wrong."},
+    {EXIT_DATA, "The data set is missing, empty, or has too many unreadable images."},
+    {EXIT_DIVERGED, "Ten steps in a row had a loss or gradient that is not finite; the last good checkpoint is kept."},
+    {EXIT_INTERRUPTED,
+     "Stopped by SIGINT or SIGTERM; pretrain has written a checkpoint first, so the same command goes on from there."},
+    {130, "Ended at once by a second SIGINT."},
+    {143, "Ended at once by a second SIGTERM."},
+};
+const int help_exit_count = sizeof help_exits / sizeof help_exits[0];
+
+static const struct { const char *command, *description, *examples; } texts[] = {
+    {"pretrain",
+     "Trains an encoder to recognise two random views of one image among all others (SimCLR). Labels are not needed; "
+     "where the folders give some, they are used only to measure how good the representation is. A run lives in the "
+     "folder of --out: config.yaml, environment.json, train.log, metrics.jsonl, TensorBoard events, checkpoints/ and "
+     "exported/encoder.safetensors, which has torchvision's parameter names. The same command goes on with a run that "
+     "was stopped.",
+     "simclr pretrain --data photos/ --out run/\n"
+     "simclr pretrain --recipe recipes/cifar10-small.yaml --data cifar10/ --out run/ --seed 2"},
+    {"knn",
+     "Classifies the test images by a vote of the most similar training images, by the encoder's features as they are. "
+     "Beside the result stand two controls: the pixels themselves, and the same network untrained.",
+     "simclr knn --checkpoint run/ --data cifar10/"},
+    {"linear",
+     "Classifies by multinomial logistic regression on the frozen encoder's features; the penalty is chosen on a "
+     "held-out part of the training images. Beside the result stand two controls: the pixels themselves, and the same "
+     "network untrained.",
+     "simclr linear --checkpoint run/ --data cifar10/ --json"},
+    {"finetune",
+     "The method's second phase: a linear classifier on the representation and the whole network trained on a share of "
+     "the labels, beside the same training from random weights.",
+     "simclr finetune --checkpoint run/ --data cifar10/ --labels 1% --out finetuned/"},
+    {"embed",
+     "Writes the representation of every image as a row of a NumPy array of float32, and the images' names, in the "
+     "same order, as a text file beside it.",
+     "simclr embed --checkpoint run/ --data photos/ --out features.npy"},
+    {"info",
+     "Prints the network as a table: layers, shapes, parameters, operations and memory; with --memory what a training "
+     "step will take; with --checkpoint what a file holds.",
+     "simclr info --depth 50 --image-size 224 --batch 256 --memory\n"
+     "simclr info --checkpoint run/"},
+    {"bench",
+     "Times a training step, each layer, the loss, the views and the decoding on this machine.",
+     "simclr bench --depth 18 --image-size 32 --batch 128\n"
+     "simclr bench --what loss --batch 4096 --json"},
+    {"demo",
+     "Pretrains a small network on images that it draws itself, shows how well the features classify beside pixels and "
+     "the untrained network, and writes a picture to look at.",
+     "simclr demo"},
+};
+
+static const char *text_of(const char *command, bool examples)
+{
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (strcmp(texts[i].command, command) == 0) return examples ? texts[i].examples : texts[i].description;
+    }
+    return "";
+}
+
+const char *help_description(const char *command)
+{
+    return text_of(command, false);
+}
+
+const char *help_examples(const char *command)
+{
+    return text_of(command, true);
+}
+
+/* ---- text in columns ---- */
+
+/* Writes `text` from column `at` on, wrapped before `width`, later lines indented by `indent`. Ends the line. */
+static void wrap(FILE *file, const char *text, int at, int indent, int width)
+{
+    for (bool first = true; *text; first = false) {
+        const int length = (int)strcspn(text, " ");
+        if (!first && at + 1 + length > width) {
+            fprintf(file, "\n%*s", indent, "");
+            at = indent;
+        } else if (!first) {
+            fputc(' ', file);
+            at++;
+        }
+        fwrite(text, 1, (size_t)length, file);
+        at += length;
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', file);
+}
+
+/* A name and its explanation, side by side where the terminal is wide enough. */
+static void entry(FILE *file, const char *name, const char *text, int column, int width)
+{
+    const int indent = width >= 70 ? column : 6;
+    int at = fprintf(file, "%*s%s", NAME_COLUMN, "", name);
+
+    if (at + 2 > indent) {
+        fputc('\n', file);
+        at = 0;
+    }
+    fprintf(file, "%*s", indent - at, "");
+    wrap(file, text, indent, indent, width);
+}
+
+/* ---- one option ---- */
+
+/* "a|b|c" as "a, b or c"; of "none=0|linear=1" only the words, all behind commas. */
+static void list(const char *choices, bool words, char *out, size_t capacity)
+{
+    size_t used = strlen(out);
+
+    while (choices && used < capacity) {
+        const size_t span = strcspn(choices, "|"), shown = words ? strcspn(choices, "=") : span;
+        const char *next = choices[span] ? choices + span + 1 : NULL;
+        const char *link = !next ? "" : strchr(next, '|') ? ", " : " or ";
+        if (words) used += (size_t)snprintf(out + used, capacity - used, ", %.*s", (int)shown, choices);
+        else used += (size_t)snprintf(out + used, capacity - used, "%.*s%s", (int)shown, choices, link);
+        choices = next;
+    }
+}
+
+void help_detail(const simclr_option *option, char *out, size_t capacity)
+{
+    const bool ranged = strcmp(option->type, "number") == 0 || strcmp(option->type, "integer") == 0;
+
+    out[0] = '\0';
+    if (option->choices) {
+        list(option->choices, false, out, capacity);
+    } else if (ranged) {
+        snprintf(out, capacity, "%s from %.16g to %.16g", option->type, option->minimum, option->maximum);
+        list(option->words, true, out, capacity);
+    } else if (strcmp(option->type, "r,g,b") == 0) {
+        snprintf(out, capacity, "three numbers from %.16g to %.16g", option->minimum, option->maximum);
+    } else if (strcmp(option->type, "size") == 0) {
+        snprintf(out, capacity, "size such as 512M or 8G");
+    } else {
+        snprintf(out, capacity, "%s", option->type);
+    }
+    const size_t used = strlen(out);
+    if (option->required) snprintf(out + used, capacity - used, "; required");
+    else if (option->default_text[0]) snprintf(out + used, capacity - used, "; default %s", option->default_text);
+}
+
+static void show_option(FILE *file, const simclr_option *option, int width)
+{
+    char name[96], detail[DETAIL_BYTES], text[2 * DETAIL_BYTES];
+
+    if (option->argument) snprintf(name, sizeof name, "--%s %s", option->name, option->argument);
+    else snprintf(name, sizeof name, "--[no-]%s", option->name);
+    help_detail(option, detail, sizeof detail);
+    snprintf(text, sizeof text, "%s (%s)", option->help, detail);
+    entry(file, name, text, HELP_COLUMN, width);
+}
+
+/* ---- pages ---- */
+
+static void show_commands(FILE *file, int width)
+{
+    const char *name, *summary;
+
+    for (int i = 0; simclr_command_at(i, &name, &summary) == SIMCLR_OK; i++) entry(file, name, summary, 13, width);
+}
+
+static void show_exits(FILE *file, int width)
+{
+    char code[8];
+
+    fprintf(file, "\nExit status\n");
+    for (int i = 0; i < help_exit_count; i++) {
+        snprintf(code, sizeof code, "%3d", help_exits[i].code);
+        entry(file, code, help_exits[i].meaning, 8, width);
+    }
+}
+
+void help_usage(FILE *file)
+{
+    fprintf(file, "Usage: simclr COMMAND [--option value ...]\n\n");
+    show_commands(file, console_width(file));
+    fprintf(file, "\nSee it work, in three minutes:    simclr demo\n"
+                  "Learn from your own photos:       simclr pretrain --data photos/ --out run/\n"
+                  "\nMore: simclr --help, simclr COMMAND --help\n");
+}
+
+void help_overview(FILE *file, int width)
+{
+    fprintf(file, "Usage: simclr COMMAND [--option value ...]\n\n");
+    wrap(file, "SimCLR: learns to see from images without labels, and shows what it has learned "
+               "(arXiv:2002.05709).", 0, 0,
+         width);
+    fprintf(file, "\nCommands (simclr COMMAND --help shows the options of one)\n");
+    show_commands(file, width);
+    entry(file, "help", "show this text, or with the name of a command its help", 13, width);
+    entry(file, "completion", "print the completion script of a shell (bash)", 13, width);
+    fprintf(file, "\nOptions of every command\n");
+    for (int i = 0; i < help_general_count; i++) entry(file, help_general[i].name, help_general[i].help, 20, width);
+    fprintf(file, "\n");
+    wrap(file, "Options may also be read from a YAML recipe (--recipe FILE), one \"option: value\" a line; those on "
+               "the command line win over it.", 0, 0, width);
+    show_exits(file, width);
+    fprintf(file, "\nFirst steps\n  simclr demo\n  simclr pretrain --data photos/ --out run/\n");
+}
+
+int help_command(FILE *file, const char *command, int width)
+{
+    simclr_option option;
+    const char *section = "";
+
+    if (simclr_option_at(command, 0, &option) != SIMCLR_OK) return SIMCLR_INVALID;
+    fprintf(file, "Usage: simclr %s [--option value ...]\n\n", command);
+    wrap(file, help_description(command), 0, 0, width);
+    for (int i = 0; simclr_option_at(command, i, &option) == SIMCLR_OK; i++) {
+        if (strcmp(section, option.section) != 0) fprintf(file, "\n%s\n", option.section);
+        section = option.section;
+        show_option(file, &option, width);
+    }
+    fprintf(file, "\nGeneral\n");
+    for (int i = 0; i < help_general_count; i++) {
+        entry(file, help_general[i].name, help_general[i].help, HELP_COLUMN, width);
+    }
+    show_exits(file, width);
+    fprintf(file, "\nExamples\n");
+    for (const char *line = help_examples(command); *line;) {
+        const int length = (int)strcspn(line, "\n");
+        fprintf(file, "  %.*s\n", length, line);
+        line += length + (line[length] == '\n');
+    }
+    return SIMCLR_OK;
+}

@@ -1,0 +1,263 @@
+/* main.c -- the program: arguments in, one library call, an exit status out. */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NAME_BYTES = 64 };
+
+/* ---- signals ---- */
+
+/* A handler takes no argument, so this is the one place with state outside main: what to interrupt, and how often it
+ * was asked. */
+static simclr_context *volatile running;
+static volatile sig_atomic_t signals;
+
+static void on_signal(int number)
+{
+    static const char sentence[] = "\nsimclr: stopping; once more ends it at once\n";
+
+    if (signals++ > 0) _exit(128 + number);
+    const int before = errno;
+    const ssize_t written = write(STDERR_FILENO, sentence, sizeof sentence - 1);
+    (void)written; /* nothing can be done about it here */
+    simclr_interrupt(running);
+    errno = before;
+}
+
+static void on(int number, void (*handler)(int))
+{
+    struct sigaction action = {.sa_flags = SA_RESTART};
+
+    sigemptyset(&action.sa_mask);
+    action.sa_handler = handler;
+    sigaction(number, &action, NULL);
+}
+
+/* If the caller closed a standard stream, the next file opened would take its number and receive its text. */
+static void hold_standard_streams(void)
+{
+    for (int number = 0; number <= 2; number++) {
+        if (fcntl(number, F_GETFD) != -1 || errno != EBADF) continue;
+        /* Standard output is held by something that cannot be written, so that lost results are noticed. */
+        if (open("/dev/null", number == 2 ? O_WRONLY : O_RDONLY) < 0) _exit(EXIT_RUNTIME);
+    }
+}
+
+/* ---- arguments ---- */
+
+struct request {
+    struct console *console;
+    simclr_context *context;
+    simclr_config *config;
+    const char *command;
+    bool help, version, print_config;
+};
+
+/* The command's option of this name (dashes or underscores). */
+static bool find_option(const char *command, const char *name, simclr_option *out)
+{
+    for (int i = 0; simclr_option_at(command, i, out) == SIMCLR_OK; i++) {
+        const char *a = out->name, *b = name;
+        while (*a && (*a == *b || (*a == '-' && *b == '_'))) {
+            a++;
+            b++;
+        }
+        if (*a == *b) return true;
+    }
+    return false;
+}
+
+static int set_option(struct request *request, const char *name, const char *value)
+{
+    const int status = simclr_config_set(request->config, name, value);
+    if (status == SIMCLR_OK) return EXIT_OK;
+    console_complain(request->console, "%s", simclr_error(request->context));
+    return status == SIMCLR_INVALID ? EXIT_USAGE : EXIT_RUNTIME;
+}
+
+/* --name, --name value, --name=value, --no-name; *taken: how many more arguments were used. */
+static int read_option(struct request *request, const char *argument, const char *next, int *taken)
+{
+    char name[NAME_BYTES];
+    simclr_option option;
+    const size_t length = strcspn(argument + 2, "=");
+    const char *value = argument[2 + length] == '=' ? argument + 3 + length : NULL;
+
+    *taken = 0;
+    snprintf(name, sizeof name, "%.*s", (int)length, argument + 2);
+    if (find_option(request->command, name, &option)) {
+        if (!option.argument) return set_option(request, name, value ? value : "true");
+        if (!value && next && strncmp(next, "--", 2) != 0) {
+            value = next;
+            *taken = 1;
+        }
+        if (value) return set_option(request, name, value);
+        char detail[256];
+        help_detail(&option, detail, sizeof detail);
+        console_complain(request->console, "--%s needs a value: --%s %s (%s)", name, name, option.argument, detail);
+        return EXIT_USAGE;
+    }
+    const bool negated = strncmp(name, "no-", 3) == 0 && find_option(request->command, name + 3, &option);
+    if (negated && !option.argument && !value) return set_option(request, name + 3, "false");
+    return set_option(request, name, value ? value : ""); /* refused there, with the nearest name */
+}
+
+static int read_arguments(struct request *request, int count, char **arguments)
+{
+    for (int i = 0; i < count; i++) {
+        const char *argument = arguments[i];
+        int taken = 0, code = EXIT_OK;
+        if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
+            request->help = true;
+        } else if (strcmp(argument, "--version") == 0) {
+            request->version = true;
+        } else if (strcmp(argument, "--print-config") == 0) {
+            request->print_config = true;
+        } else if (strcmp(argument, "--quiet") == 0 || strcmp(argument, "-q") == 0) {
+            request->console->quiet = true;
+        } else if (strcmp(argument, "--verbose") == 0 || strcmp(argument, "-v") == 0) {
+            request->console->verbose = true;
+        } else if (strncmp(argument, "--", 2) == 0 && argument[2] != '\0') {
+            code = read_option(request, argument, i + 1 < count ? arguments[i + 1] : NULL, &taken);
+        } else {
+            console_complain(request->console, "unexpected argument \"%.100s\"; write it as the value of an option, "
+                             "such as --data %.100s", argument, argument);
+            code = EXIT_USAGE;
+        }
+        if (code != EXIT_OK) return code;
+        i += taken;
+    }
+    return EXIT_OK;
+}
+
+/* Is one of the arguments --help? Then nothing else is looked at. */
+static bool wants_help(int count, char **arguments)
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) return true;
+    }
+    return false;
+}
+
+/* ---- commands ---- */
+
+static int exit_code(int status)
+{
+    switch (status) {
+    case SIMCLR_OK: return EXIT_OK;
+    case SIMCLR_INVALID: return EXIT_USAGE;
+    case SIMCLR_DATA: return EXIT_DATA;
+    case SIMCLR_DIVERGED: return EXIT_DIVERGED;
+    case SIMCLR_INTERRUPTED: return EXIT_INTERRUPTED;
+    default: return EXIT_RUNTIME;
+    }
+}
+
+static int show_version(void)
+{
+    printf("simclr %s\n", simclr_version());
+    return EXIT_OK;
+}
+
+static int run_command(struct request *request)
+{
+    if (request->print_config) {
+        fputs(simclr_config_yaml(request->config), stdout);
+        return EXIT_OK;
+    }
+    running = request->context;
+    on(SIGINT, on_signal);
+    on(SIGTERM, on_signal);
+    const int status = simclr_run(request->context, request->config);
+    if (status != SIMCLR_OK) console_complain(request->console, "%s", simclr_error(request->context));
+    return exit_code(status);
+}
+
+/* simclr COMMAND [options] */
+static int command_main(struct console *console, simclr_context *context, int count, char **arguments)
+{
+    struct request request = {.console = console, .context = context, .command = arguments[0]};
+
+    if (simclr_config_create(context, request.command, &request.config) != SIMCLR_OK) {
+        console_complain(console, "%s; see simclr --help", simclr_error(context));
+        return EXIT_USAGE;
+    }
+    int code = EXIT_OK;
+    if (wants_help(count, arguments)) {
+        help_command(stdout, request.command, console_width(stdout));
+    } else {
+        code = read_arguments(&request, count - 1, arguments + 1);
+        if (code == EXIT_OK) code = request.version ? show_version() : run_command(&request);
+    }
+    simclr_config_destroy(&request.config);
+    return code;
+}
+
+/* What is no command of the library: help, version, completion and the two that the build uses. EXIT_USAGE with
+ * *known false: none of these. */
+static int own_command(struct console *console, int count, char **arguments, bool *known)
+{
+    const char *word = arguments[0], *next = count > 1 ? arguments[1] : NULL;
+    char what[4096];
+
+    *known = true;
+    if (strcmp(word, "help") == 0 && next) {
+        if (help_command(stdout, next, console_width(stdout)) == SIMCLR_OK) return EXIT_OK;
+        console_complain(console, "there is no command \"%.60s\"; see simclr --help", next);
+        return EXIT_USAGE;
+    }
+    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        help_overview(stdout, console_width(stdout));
+        return EXIT_OK;
+    }
+    if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0) return show_version();
+    if (strcmp(word, "completion") == 0) {
+        if (next && strcmp(next, "bash") == 0) {
+            completion_bash(stdout);
+            return EXIT_OK;
+        }
+        console_complain(console, "completion needs the name of a shell: simclr completion bash");
+        return EXIT_USAGE;
+    }
+    if (strcmp(word, "man-pages") == 0 && next) {
+        if (man_write_all(next, what, sizeof what)) return EXIT_OK;
+        console_complain(console, "%s: %s", what, strerror(errno));
+        return EXIT_RUNTIME;
+    }
+    *known = false;
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct console console;
+    simclr_context *context = NULL;
+
+    hold_standard_streams();
+    setlocale(LC_CTYPE, "");
+    if (console_open(&console) != EXIT_OK) return EXIT_RUNTIME;
+    on(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write, with a sentence */
+    if (argc < 2) {
+        help_usage(stderr);
+        return console_close(&console, EXIT_USAGE);
+    }
+    bool known;
+    int code = own_command(&console, argc - 1, argv + 1, &known);
+    if (known) return console_close(&console, code);
+
+    const simclr_options options = {console_output, console_log, console_progress, &console};
+    if (simclr_open(&context, &options) != SIMCLR_OK) {
+        console_complain(&console, "out of memory");
+        return console_close(&console, EXIT_RUNTIME);
+    }
+    code = command_main(&console, context, argc - 1, argv + 1);
+    running = NULL;
+    simclr_close(&context);
+    return console_close(&console, code);
+}
