@@ -12,13 +12,19 @@ enum { SKIPPED_IN_A_ROW_MAX = 10, IMAGES_NAMED = 8 };
 
 /* ---- a step that must not count --------------------------------------------------------------------------- */
 
+static double norm(const struct pretrain *run, const float *values, size_t count)
+{
+    struct backend *backend = run->session->backend;
+    return sqrt(backend->ops->sum_squares(backend, values, count));
+}
+
+/* Activations can overflow in batch norm's variance and yet give a finite loss, so its statistics are looked at too. */
 static bool step_is_finite(struct pretrain *run)
 {
     const struct parameters *parameters = &run->model->parameters;
-    const struct backend *backend = run->session->backend;
-    run->gradient_norm =
-        sqrt(backend->ops->sum_squares(run->session->backend, parameters->gradients, parameters->weight_count));
-    return isfinite(run->result.loss) && isfinite(run->gradient_norm);
+    run->gradient_norm = norm(run, parameters->gradients, parameters->weight_count);
+    return isfinite(run->result.loss) && isfinite(run->gradient_norm) &&
+           isfinite(norm(run, parameters->buffers, parameters->buffer_count));
 }
 
 /* Undoes what the forward pass did to the batch-norm statistics, counts the step, and names it. */
@@ -134,17 +140,27 @@ static int stop_by_request(struct pretrain *run, struct error *error)
                      (long long)run->step, (long long)run->steps, (long long)run->saved_step, run->folder.path);
 }
 
-static int after_step(struct pretrain *run, struct error *error)
+/* What is due before the next step: an epoch's end, a stop. Asked before the first step too, since a run may have been
+ * stopped while it evaluated an epoch. */
+static int between_steps(struct pretrain *run, struct error *error)
 {
     int status = SIMCLR_OK;
-    tell_progress(run);
-    if (run->step % run->config->log_every == 0 || run->step == run->steps)
-        status = write_metrics(run, error);
-    if (status == SIMCLR_OK && run->step % run->steps_per_epoch == 0)
+    if (run->step >= (run->epoch + 1) * run->steps_per_epoch)
         status = pretrain_end_epoch(run, error);
     if (status == SIMCLR_INTERRUPTED || (status == SIMCLR_OK && session_is_interrupted(run->session)))
         status = stop_by_request(run, error);
     return status;
+}
+
+static int after_step(struct pretrain *run, struct error *error)
+{
+    tell_progress(run);
+    if (run->step % run->config->log_every == 0 || run->step == run->steps) {
+        const int status = write_metrics(run, error);
+        if (status != SIMCLR_OK)
+            return status;
+    }
+    return between_steps(run, error);
 }
 
 /* ---- Algorithm 1 ------------------------------------------------------------------------------------------ */
@@ -215,6 +231,8 @@ int command_pretrain(struct session *session, struct error *error)
 {
     struct pretrain run;
     int status = pretrain_open(&run, session, error);
+    if (status == SIMCLR_OK)
+        status = between_steps(&run, error);
     if (status == SIMCLR_OK)
         status = learn(&run, error);
     if (status == SIMCLR_OK)

@@ -37,6 +37,7 @@ struct pretrain {
     float *buffers_before;        /* batch-norm statistics before the step, to undo a step that is skipped */
 
     int64_t step, steps, steps_per_epoch;
+    int64_t epoch;                /* epochs that are over, their evaluation included */
     struct nt_xent_result result; /* of the last step */
     double learning_rate, gradient_norm;
     int64_t skipped;              /* steps with a non-finite loss or gradient, so far */

@@ -22,7 +22,7 @@ int pretrain_save(struct pretrain *run, const char *path, struct error *error)
     }
     struct checkpoint_state state = {
         .step = run->step,
-        .epoch = run->step / run->steps_per_epoch,
+        .epoch = run->epoch,
         .seed = (uint64_t)run->config->seed,
         .config_yaml = yaml,
         .fingerprint = fingerprint,
@@ -39,11 +39,20 @@ int pretrain_save(struct pretrain *run, const char *path, struct error *error)
     return status;
 }
 
+/* A checkpoint is only ever made of a state that training can go on from. */
+static bool state_is_good(const struct pretrain *run)
+{
+    struct backend *backend = run->session->backend;
+    const struct parameters *parameters = &run->model->parameters;
+    return run->skipped_in_a_row == 0 &&
+           isfinite(backend->ops->sum_squares(backend, parameters->weights, parameters->weight_count));
+}
+
 int pretrain_save_step(struct pretrain *run, struct error *error)
 {
-    if (run->skipped_in_a_row > 0) {
-        log_warning(&run->session->log, "step %lld: no checkpoint, since the last %d steps were skipped",
-                    (long long)run->step, run->skipped_in_a_row);
+    if (!state_is_good(run)) {
+        log_warning(&run->session->log, "step %lld: no checkpoint is written, since the last step was not finite",
+                    (long long)run->step);
         return SIMCLR_OK;
     }
     char *path = run_folder_checkpoint_path(&run->folder, run->step);
@@ -178,9 +187,11 @@ static int measure(struct pretrain *run, struct epoch_report *report, struct err
 {
     const struct stretch *stretch = &run->this_epoch;
     int status = SIMCLR_OK;
-    *report = (struct epoch_report){.epoch = run->step / run->steps_per_epoch, .knn = NAN};
-    report->loss = stretch->loss / (double)stretch->steps;
-    report->top1 = stretch->top1 / (double)stretch->steps;
+    *report = (struct epoch_report){.epoch = run->step / run->steps_per_epoch, .loss = NAN, .top1 = NAN, .knn = NAN};
+    if (stretch->steps > 0) {
+        report->loss = stretch->loss / (double)stretch->steps;
+        report->top1 = stretch->top1 / (double)stretch->steps;
+    }
     if (run->config->diagnostics_images > 1) {
         report->diagnosed = true;
         status = diagnose(run, &report->diagnostics, error);
@@ -214,15 +225,16 @@ static int write_metrics(struct pretrain *run, const struct epoch_report *report
 static void tell(const struct pretrain *run, const struct epoch_report *report)
 {
     struct text line = {0};
-    text_add(&line, "epoch %lld/%lld: loss %.3f (chance %.3f), top-1 %.1f %%", (long long)report->epoch,
-             (long long)run->config->epochs, report->loss, nt_xent_chance((int)run->config->batch), 100 * report->top1);
+    text_add(&line, "epoch %lld/%lld", (long long)report->epoch, (long long)run->config->epochs);
+    if (run->this_epoch.steps > 0)
+        text_add(&line, ": loss %.3f (chance %.3f), top-1 %.1f %%, %.0f views/s", report->loss,
+                 nt_xent_chance((int)run->config->batch), 100 * report->top1,
+                 2.0 * (double)run->config->batch * (double)run->this_epoch.steps / run->this_epoch.seconds);
     if (report->diagnosed)
         text_add(&line, ", alignment %.3f, uniformity %.3f, rank %.1f, deviation %.4f", report->diagnostics.alignment,
                  report->diagnostics.uniformity, report->diagnostics.rankme, report->diagnostics.feature_std);
     if (!isnan(report->knn))
         text_add(&line, ", kNN %.2f %% of %lld", 100 * report->knn, (long long)report->queries);
-    text_add(&line, ", %.0f views/s",
-             2.0 * (double)run->config->batch * (double)run->this_epoch.steps / run->this_epoch.seconds);
     if (!line.failed)
         log_info(&run->session->log, "%s", line.bytes);
     text_free(&line);
@@ -240,11 +252,12 @@ int pretrain_end_epoch(struct pretrain *run, struct error *error)
     tell(run, &report);
     warn(run, report.loss, report.diagnosed ? &report.diagnostics : NULL);
     run->this_epoch = (struct stretch){0};
+    run->epoch = report.epoch;
     if (report.best)
         run->best_knn = report.knn;
     if (report.epoch % run->config->save_every == 0 || run->step == run->steps)
         status = pretrain_save_step(run, error);
-    if (status == SIMCLR_OK && report.best && run->skipped_in_a_row == 0) {
+    if (status == SIMCLR_OK && report.best && state_is_good(run)) {
         char *path = run_folder_best_path(&run->folder);
         status = pretrain_save(run, path, error);
         memory_free(path);

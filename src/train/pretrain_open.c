@@ -56,6 +56,7 @@ static int restore(struct pretrain *run, const struct checkpoint *checkpoint, st
     network_set_weights(run->network);
     run->step = state->step;
     run->saved_step = state->step;
+    run->epoch = state->epoch;
     run->best_knn = state->best_knn;
     run->skipped = state->skipped_steps;
     log_info(&run->session->log, "resuming at step %lld of %lld (epoch %.2f of %lld)", (long long)run->step,
@@ -189,6 +190,8 @@ int pretrain_open(struct pretrain *run, struct session *session, struct error *e
         status = create_optimizer(run, error);
     if (status == SIMCLR_OK)
         status = resume(run, error);
+    /* config.yaml repeats the run; it must not resume or overwrite by itself. */
+    session->settings->resume = session->settings->overwrite = false;
     if (status == SIMCLR_OK)
         status = open_test(run, error);
     if (status == SIMCLR_OK)

@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+enum { VIEW_WORKERS_MAX = 64 };
+
 /* --cpu wins over the environment, which wins over what the processor has. */
 static const char *cpu_variant(const struct config *config)
 {
@@ -92,5 +94,5 @@ int session_workers(const struct session *session)
     if (session->config->workers >= 0)
         return (int)session->config->workers;
     const int spare = pool_available_cpus() - pool_threads(session->pool);
-    return spare > 0 ? spare : 0;
+    return spare < 0 ? 0 : spare > VIEW_WORKERS_MAX ? VIEW_WORKERS_MAX : spare;
 }

@@ -1,0 +1,323 @@
+/* A whole pretraining run: its folder, resuming bit for bit, refusals, and steps that are not finite. */
+#include "unit/train/run_fixture.h"
+
+#include <sys/stat.h>
+
+#include "train/features.h"
+#include "train/health.h"
+
+static char folder[] = "/tmp/simclr_test_pretrain_XXXXXX";
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[200];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+struct bytes { uint8_t *data; size_t count; };
+
+static struct bytes read_file(const char *name)
+{
+    struct bytes bytes;
+    char *path = file_join(folder, name);
+    if (file_read(path, 1 << 26, &bytes.data, &bytes.count, NULL) != SIMCLR_OK)
+        fail_msg("%s is missing", name);
+    memory_free(path);
+    return bytes;
+}
+
+static void assert_same_file(const char *name, struct bytes expected)
+{
+    struct bytes bytes = read_file(name);
+    assert_int_equal(bytes.count, expected.count);
+    assert_memory_equal(bytes.data, expected.data, expected.count);
+    memory_free(bytes.data);
+}
+
+static bool has_file(const char *name)
+{
+    char *path = file_join(folder, name);
+    const bool there = file_exists(path);
+    memory_free(path);
+    return there;
+}
+
+static int run_once(struct run_fixture *run, const char *const *extra)
+{
+    fixture_open(run, folder);
+    for (; extra != NULL && *extra != NULL; extra += 2)
+        fixture_set(run, extra[0], extra[1]);
+    return fixture_run(run, command_pretrain);
+}
+
+/* Runs to the end, or fails with the run's own sentence. */
+static void run_whole(const char *const *extra)
+{
+    struct run_fixture run;
+    if (run_once(&run, extra) != SIMCLR_OK)
+        fail_msg("%s", run.error.text);
+    fixture_close(&run);
+}
+
+/* Every step has one line, every epoch one more, in order. */
+static void assert_metrics_whole(void)
+{
+    static const int expected[] = {1, 2, 3, 3, 4, 5, 6, 6};
+    struct bytes text = read_file("metrics.jsonl");
+    size_t line = 0;
+    for (char *at = (char *)text.data; *at != '\0'; at = strchr(at, '\n') + 1) {
+        long long step;
+        assert_true(line < sizeof expected / sizeof *expected);
+        assert_int_equal(sscanf(at, "{\"step\": %lld", &step), 1);
+        assert_int_equal(step, expected[line++]);
+    }
+    assert_int_equal(line, sizeof expected / sizeof *expected);
+    memory_free(text.data);
+}
+
+static void a_run_leaves_its_folder(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"config.yaml", "environment.json", "train.log", "metrics.jsonl",
+                                        "checkpoints/step-00000003.safetensors", "checkpoints/step-00000006.safetensors",
+                                        "checkpoints/best.safetensors", "exported/encoder.safetensors",
+                                        "exported/config.json"};
+    struct run_fixture run;
+    assert_int_equal(run_once(&run, (const char *[]){"overwrite", "true", NULL}), SIMCLR_OK);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!has_file(names[i]))
+            fail_msg("%s is missing", names[i]);
+    assert_true(fixture_said(&run, "views: cifar preset by the image size"));
+    assert_true(fixture_said(&run, "epoch 2/2: loss"));
+    assert_true(fixture_said(&run, "kNN"));
+    assert_non_null(strstr(run.output.bytes, "next         simclr linear --checkpoint"));
+    assert_int_equal(run.steps_seen, 6);
+    assert_metrics_whole();
+    struct bytes yaml = read_file("config.yaml");
+    assert_non_null(strstr((char *)yaml.data, "overwrite: false")); /* repeating it must not destroy it */
+    memory_free(yaml.data);
+    fixture_close(&run);
+}
+
+/* Stopped by request after any step, a run that goes on ends in the same bytes. */
+static void resuming_is_bit_equal(void **state)
+{
+    (void)state;
+    static const char *const devices[] = {"ref", "cpu"};
+    for (int device = 0; device < 2; device++) {
+        run_whole((const char *[]){"overwrite", "true", "device", devices[device], NULL});
+        struct bytes expected = read_file("checkpoints/step-00000006.safetensors");
+        struct bytes encoder = read_file("exported/encoder.safetensors");
+        for (int stop = 1; stop <= 5; stop += 2) {
+            struct run_fixture run;
+            fixture_open(&run, folder);
+            fixture_set(&run, "overwrite", "true");
+            fixture_set(&run, "device", devices[device]);
+            run.interrupt_at = stop;
+            assert_int_equal(fixture_run(&run, command_pretrain), SIMCLR_INTERRUPTED);
+            assert_non_null(strstr(run.error.text, "goes on from the checkpoint"));
+            fixture_close(&run);
+            assert_false(has_file("checkpoints/step-00000006.safetensors"));
+
+            assert_int_equal(run_once(&run, (const char *[]){"device", devices[device], NULL}), SIMCLR_OK);
+            assert_int_equal(run.first_step, stop + 1);
+            fixture_close(&run);
+            assert_same_file("checkpoints/step-00000006.safetensors", expected);
+            assert_same_file("exported/encoder.safetensors", encoder);
+            assert_metrics_whole();
+        }
+        memory_free(expected.data);
+        memory_free(encoder.data);
+    }
+}
+
+static void cut_file(const char *name)
+{
+    char *path = file_join(folder, name);
+    assert_int_equal(truncate(path, file_size(path) - 100), 0);
+    memory_free(path);
+}
+
+/* The newest checkpoint is cut short: the one before serves, and the lines after it are dropped and written anew. */
+static void damaged_checkpoints_are_skipped(void **state)
+{
+    (void)state;
+    run_whole((const char *[]){"overwrite", "true", NULL});
+    struct bytes expected = read_file("checkpoints/step-00000006.safetensors");
+    cut_file("checkpoints/step-00000006.safetensors");
+    struct run_fixture run;
+    assert_int_equal(run_once(&run, NULL), SIMCLR_OK);
+    assert_true(fixture_said(&run, "! a damaged checkpoint is skipped"));
+    assert_true(fixture_said(&run, "resuming at step 3 of 6"));
+    fixture_close(&run);
+    assert_same_file("checkpoints/step-00000006.safetensors", expected);
+    assert_metrics_whole();
+    memory_free(expected.data);
+
+    cut_file("checkpoints/step-00000006.safetensors");
+    cut_file("checkpoints/step-00000003.safetensors");
+    assert_int_equal(run_once(&run, NULL), SIMCLR_CORRUPT);
+    assert_non_null(strstr(run.error.text, "--overwrite"));
+    fixture_close(&run);
+}
+
+static void a_finished_run_stays(void **state)
+{
+    (void)state;
+    run_whole((const char *[]){"overwrite", "true", NULL});
+    struct bytes expected = read_file("exported/encoder.safetensors");
+    struct run_fixture run;
+    assert_int_equal(run_once(&run, (const char *[]){"resume", "true", NULL}), SIMCLR_OK);
+    assert_int_equal(run.steps_seen, 0);
+    fixture_close(&run);
+    assert_same_file("exported/encoder.safetensors", expected);
+    memory_free(expected.data);
+}
+
+static void another_run_is_refused(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    run_whole((const char *[]){"overwrite", "true", NULL});
+    assert_int_equal(run_once(&run, (const char *[]){"temperature", "0.2", "seed", "9", NULL}), SIMCLR_INVALID);
+    assert_non_null(strstr(run.error.text, "temperature"));
+    assert_non_null(strstr(run.error.text, "seed"));
+    assert_null(strstr(run.error.text, "epochs"));
+    fixture_close(&run);
+    run_whole((const char *[]){"keep", "7", "log-every", "2", NULL}); /* these do not matter */
+
+    char *other = file_join(folder, "other");
+    fixture_open(&run, other);
+    fixture_set(&run, "resume", "true");
+    assert_int_equal(fixture_run(&run, command_pretrain), SIMCLR_INVALID);
+    assert_non_null(strstr(run.error.text, "no checkpoint"));
+    fixture_close(&run);
+    memory_free(other);
+}
+
+static void a_folder_in_use_is_refused(void **state)
+{
+    (void)state;
+    int lock;
+    struct run_fixture run;
+    assert_int_equal(file_lock_folder(folder, &lock, NULL), SIMCLR_OK);
+    assert_int_equal(run_once(&run, NULL), SIMCLR_BUSY);
+    fixture_close(&run);
+    file_unlock(&lock);
+    assert_int_equal(run_once(&run, (const char *[]){"overwrite", "true", "batch", "49", NULL}), SIMCLR_INVALID);
+    assert_non_null(strstr(run.error.text, "batch"));
+    fixture_close(&run);
+}
+
+/* Weight decay of 10 at a rate of 62 multiplies every weight by about -600 a step: float32 overflows within 15 steps. */
+static void divergence_is_named_and_stops(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    const int status = run_once(&run, (const char *[]){"overwrite", "true", "optimizer", "sgd", "learning-rate", "1000",
+                                                       "weight-decay", "10", "epochs", "20", "knn-every", "0", NULL});
+    assert_int_equal(status, SIMCLR_DIVERGED);
+    assert_true(fixture_said(&run, "the step is skipped (1 so far); images: synthetic/"));
+    assert_true(fixture_said(&run, "the step is skipped (10 so far)"));
+    assert_non_null(strstr(run.error.text, "10 steps in a row"));
+    assert_true(run.steps_seen < 59);
+    fixture_close(&run);
+
+    struct model *model;
+    struct view_policy policy;
+    fixture_open(&run, folder);
+    run.session = (struct session){.config = run.config, .log = {fixture_log, &run}};
+    assert_int_equal(session_start(&run.session, &run.error), SIMCLR_OK);
+    assert_int_equal(model_open(&run.session, folder, &model, &policy, &run.error), SIMCLR_OK); /* the last good one */
+    for (size_t i = 0; i < model->parameters.weight_count; i++)
+        assert_true(model->parameters.weights[i] - model->parameters.weights[i] == 0);
+    for (size_t i = 0; i < model->parameters.buffer_count; i++)
+        assert_true(model->parameters.buffers[i] - model->parameters.buffers[i] == 0);
+    model_destroy(&model);
+    session_stop(&run.session);
+    fixture_close(&run);
+}
+
+/* A run folder, its checkpoint and its exported encoder are the same encoder. */
+static void every_name_opens_the_same_encoder(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"", "checkpoints", "checkpoints/step-00000006.safetensors", "exported",
+                                        "exported/encoder.safetensors"};
+    struct features first = {0};
+    struct run_fixture run;
+    run_whole((const char *[]){"overwrite", "true", "mean", "0.5,0.4,0.3", "std", "0.2,0.2,0.25", NULL});
+    fixture_open(&run, folder);
+    run.session = (struct session){.config = run.config, .log = {fixture_log, &run}};
+    assert_int_equal(session_start(&run.session, &run.error), SIMCLR_OK);
+    struct dataset *dataset;
+    assert_int_equal(session_open_dataset(&run.session, "synthetic", DATASET_TEST, &dataset, &run.error), SIMCLR_OK);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct model *model;
+        struct view_policy policy;
+        struct features features;
+        char *path = file_join(folder, names[i]);
+        if (model_open(&run.session, path, &model, &policy, &run.error) != SIMCLR_OK)
+            fail_msg("%s", run.error.text);
+        assert_int_equal(policy.size, 16);
+        assert_true(policy.normalize);
+        assert_float_equal(policy.mean[1], 0.4, 1e-6);
+        assert_float_equal(policy.std[2], 0.25, 1e-6);
+        policy.mean[0] = 0.5; /* float32 in a checkpoint, decimal in JSON */
+        assert_int_equal(features_extract(&run.session, model, &policy, dataset, 0, &features, &run.error), SIMCLR_OK);
+        assert_int_equal(features.count, 48);
+        assert_int_equal(features.dim, 64);
+        for (int64_t j = 0; i > 0 && j < features.count * features.dim; j++)
+            assert_float_equal(features.values[j], first.values[j], 1e-4);
+        if (i == 0)
+            first = features;
+        else
+            features_free(&features);
+        model_destroy(&model);
+        memory_free(path);
+    }
+    features_free(&first);
+    dataset_close(&dataset);
+    session_stop(&run.session);
+    fixture_close(&run);
+}
+
+static void health_tells_failure_from_learning(void **state)
+{
+    (void)state;
+    /* N = 256: chance is log 511 = 6.236; a first epoch that learns ends near 5.57 at temperature 0.5. */
+    assert_false(health_at_chance(5.571, 256, 0.5));
+    assert_true(health_at_chance(6.22, 256, 0.5));
+    assert_false(health_at_chance(6.0, 256, 0.1));
+    assert_true(health_at_chance(6.1, 256, 0.1));
+    const struct diagnostics healthy = {.rankme = 60, .feature_std = 0.05};
+    const struct diagnostics point = {.rankme = 60, .feature_std = 0.001};
+    const struct diagnostics line = {.rankme = 1.2, .feature_std = 0.05};
+    assert_false(health_collapsed(&healthy, 128));
+    assert_true(health_collapsed(&point, 128));
+    assert_true(health_collapsed(&line, 128));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_leaves_its_folder),
+        cmocka_unit_test(resuming_is_bit_equal),
+        cmocka_unit_test(damaged_checkpoints_are_skipped),
+        cmocka_unit_test(a_finished_run_stays),
+        cmocka_unit_test(another_run_is_refused),
+        cmocka_unit_test(a_folder_in_use_is_refused),
+        cmocka_unit_test(divergence_is_named_and_stops),
+        cmocka_unit_test(every_name_opens_the_same_encoder),
+        cmocka_unit_test(health_tells_failure_from_learning),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
