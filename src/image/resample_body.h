@@ -27,11 +27,11 @@ static inline void transpose(vector *rows)
 {
     vector next[LANES];
     for (int round = 1; round < LANES; round *= 2) {
-        for (int i = 0; i < LANES / 2; i++) {
+        for (size_t i = 0; i < LANES / 2; i++) {
             next[2 * i] = INTERLEAVE_LOW(rows[i], rows[i + LANES / 2]);
             next[2 * i + 1] = INTERLEAVE_HIGH(rows[i], rows[i + LANES / 2]);
         }
-        for (int i = 0; i < LANES; i++)
+        for (size_t i = 0; i < LANES; i++)
             rows[i] = next[i];
     }
 }

@@ -286,9 +286,9 @@ static void color_properties(void **state)
     before[1] = before[N + 1] = before[2 * N + 1] = 0.0f;                  /* black */
     before[2] = 1.0f, before[N + 2] = 0.0f, before[2 * N + 2] = 0.0f;      /* red */
     before[3] = before[N + 3] = 1e-30f, before[2 * N + 3] = 0.0f;          /* nearly black */
-    for (float turn = -1.0f; turn <= 1.0f; turn += 1.0f) {
+    for (int turn = -1; turn <= 1; turn++) {
         memcpy(view, before, sizeof view);
-        color_hue(view, N, turn);
+        color_hue(view, N, (float)turn);
         for (int i = 0; i < 3 * N; i++)
             assert_true(fabsf(view[i] - before[i]) < 1e-6f);
     }
@@ -298,9 +298,9 @@ static void color_properties(void **state)
         for (int c = 0; c < 3; c++) /* red turns into green */
             assert_true(fabsf(view[(c + 1) % 3 * N + i] - before[c * N + i]) < 2e-6f);
     for (int operation = 0; operation < 4; operation++)
-        for (float factor = -0.5f; factor < 4.0f; factor += 0.25f) {
+        for (int quarters = -2; quarters < 16; quarters++) {
             memcpy(view, before, sizeof view);
-            apply(color_kernels_of(SIMD_BEST), operation, view, N, (double)factor);
+            apply(color_kernels_of(SIMD_BEST), operation, view, N, quarters / 4.0);
             for (int i = 0; i < 3 * N; i++)
                 assert_true(view[i] >= 0.0f && view[i] <= 1.0f);
         }

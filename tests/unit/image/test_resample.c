@@ -229,7 +229,7 @@ static void nothing_is_read_behind_the_picture(void **state)
     static float out[3 * 50 * 50];
     for (int width = 1; width < 40; width += 3) {
         const int height = 11;
-        const size_t bytes = (size_t)(width * height * 3), room = (bytes + page - 1) / page * page;
+        const size_t bytes = (size_t)width * (size_t)height * 3, room = (bytes + page - 1) / page * page;
         uint8_t *map = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         assert_true(map != MAP_FAILED);
         assert_int_equal(mprotect(map + room, page, PROT_NONE), 0);
