@@ -19,6 +19,7 @@ struct batch_norm_plan {
     struct activation_layout layout;
     int64_t cells;       /* of the whole tensor */
     size_t element;      /* bytes */
+    bool stream;         /* outputs too large for the cache go past it, which saves reading them first */
     int padded;          /* channels, a multiple of 32 */
     float *mean;         /* [padded]; in the forward pass without statistics first the shift of the sums */
     float *a, *b, *c;    /* [padded] coefficients; zero in padding channels, always */
@@ -48,6 +49,7 @@ int cpu_batch_norm_create(struct backend *backend, const struct batch_norm_desc 
     plan->layout = activation_layout(desc->batch, desc->channels, desc->height, desc->width);
     plan->cells = (int64_t)(plan->layout.elements / CELL_ELEMENTS);
     plan->element = dtype_bytes(desc->dtype);
+    plan->stream = plan->layout.elements * plan->element > plan->cpu->cache_bytes;
     plan->padded = plan->layout.blocks * BLOCK_CHANNELS;
     const size_t padded = (size_t)plan->padded;
     plan->mean = memory_array(4 * padded, sizeof *plan->mean);
@@ -80,17 +82,29 @@ struct segment {
     size_t bytes; /* from the tensor's start */
 };
 
-static struct segment segment_at(const struct batch_norm_plan *plan, int64_t begin, int64_t end)
+/* Cuts a segment off the range [*begin, *end), from its front or its back; false when nothing is left. Each pass over
+ * a tensor starts where the one before it ended, for that end is what the caches still hold. */
+static bool cut_segment(const struct batch_norm_plan *plan, int64_t *begin, int64_t *end, bool back,
+                        struct segment *segment)
 {
-    const int64_t positions = (int64_t)plan->desc.height * plan->desc.width, plane = begin / positions;
-    const int64_t rest = (plane + 1) * positions;
-    struct segment segment = {.block = (int)(plane % plan->layout.blocks)};
-    segment.images = activation_group_images(&plan->layout, (int)(plane / plan->layout.blocks));
-    if (end > rest) end = rest;
-    if (end > begin + SEGMENT_CELLS) end = begin + SEGMENT_CELLS;
-    segment.cells = (ptrdiff_t)(end - begin);
-    segment.bytes = (size_t)begin * CELL_ELEMENTS * plan->element;
-    return segment;
+    if (*begin >= *end) return false;
+    const int64_t positions = (int64_t)plan->desc.height * plan->desc.width;
+    const int64_t plane = (back ? *end - 1 : *begin) / positions;
+    int64_t first = *begin, last = *end;
+    if (back) {
+        if (first < plane * positions) first = plane * positions;
+        if (first < last - SEGMENT_CELLS) first = last - SEGMENT_CELLS;
+        *end = first;
+    } else {
+        if (last > (plane + 1) * positions) last = (plane + 1) * positions;
+        if (last > first + SEGMENT_CELLS) last = first + SEGMENT_CELLS;
+        *begin = last;
+    }
+    segment->block = (int)(plane % plan->layout.blocks);
+    segment->images = activation_group_images(&plan->layout, (int)(plane / plan->layout.blocks));
+    segment->cells = (ptrdiff_t)(last - first);
+    segment->bytes = (size_t)first * CELL_ELEMENTS * plan->element;
+    return true;
 }
 
 static const void *at(const void *tensor, size_t bytes)
@@ -157,18 +171,16 @@ static void finish_channel(const struct norm_job *job, int channel, double sum, 
 static void apply_range(const struct norm_job *job, int64_t begin, int64_t end)
 {
     const struct batch_norm_plan *plan = job->plan;
-    const struct cpu_backend *cpu = plan->cpu;
-    while (begin < end) {
-        const struct segment s = segment_at(plan, begin, end);
+    struct segment s;
+    while (cut_segment(plan, &begin, &end, true, &s)) {
         const size_t channel = (size_t)s.block * BLOCK_CHANNELS;
         struct norm_apply_args args = {.y = at_mutable(job->y, s.bytes), .x = at(job->x, s.bytes),
                                        .residual = at(job->residual, s.bytes), .cells = s.cells,
                                        .bf16 = plan->desc.dtype == DTYPE_BF16, .relu = plan->desc.relu,
-                                       .stream = plan->layout.elements * plan->element > 2 * cpu->cache_bytes,
+                                       .stream = plan->stream,
                                        .mean = plan->mean + channel, .scale = plan->a + channel,
                                        .shift = plan->b + channel};
-        cpu->kernels->norm_apply(&args);
-        begin += s.cells;
+        plan->cpu->kernels->norm_apply(&args);
     }
 }
 
@@ -179,14 +191,13 @@ static void forward_sums(const struct norm_job *job, int thread, int threads)
     pool_share(plan->cells, thread, threads, &begin, &end);
     double *sums = thread_sums(plan, thread);
     memset(sums, 0, 2 * (size_t)plan->padded * sizeof *sums);
-    while (begin < end) {
-        const struct segment s = segment_at(plan, begin, end);
+    struct segment s;
+    while (cut_segment(plan, &begin, &end, false, &s)) {
         struct norm_sums_args args = {.x = at(job->x, s.bytes), .cells = s.cells, .images = s.images,
                                       .bf16 = plan->desc.dtype == DTYPE_BF16,
                                       .shift = plan->mean + (size_t)s.block * BLOCK_CHANNELS,
                                       .sums = sums + (size_t)s.block * 2 * BLOCK_CHANNELS};
         plan->cpu->kernels->norm_sums(&args);
-        begin += s.cells;
     }
 }
 
@@ -258,15 +269,14 @@ static void gradient_sums(const struct norm_job *job, int thread, int threads)
     pool_share(plan->cells, thread, threads, &begin, &end);
     double *sums = thread_sums(plan, thread);
     memset(sums, 0, 2 * (size_t)plan->padded * sizeof *sums);
-    while (begin < end) {
-        const struct segment s = segment_at(plan, begin, end);
+    struct segment s;
+    while (cut_segment(plan, &begin, &end, true, &s)) {
         struct norm_gradient_sums_args args = {.d_y = at(job->d_y, s.bytes), .x = at(job->x, s.bytes),
                                                .y = at(job->mask, s.bytes), .cells = s.cells, .images = s.images,
                                                .bf16 = plan->desc.dtype == DTYPE_BF16,
                                                .mean = plan->mean + (size_t)s.block * BLOCK_CHANNELS,
                                                .sums = sums + (size_t)s.block * 2 * BLOCK_CHANNELS};
         plan->cpu->kernels->norm_gradient_sums(&args);
-        begin += s.cells;
     }
 }
 
@@ -286,8 +296,8 @@ static void finish_gradient(const struct norm_job *job, int channel, const doubl
 static void gradient_range(const struct norm_job *job, int64_t begin, int64_t end)
 {
     const struct batch_norm_plan *plan = job->plan;
-    while (begin < end) {
-        const struct segment s = segment_at(plan, begin, end);
+    struct segment s;
+    while (cut_segment(plan, &begin, &end, false, &s)) {
         const size_t channel = (size_t)s.block * BLOCK_CHANNELS;
         struct norm_gradient_args args = {.d_x = at_mutable(job->d_x, s.bytes),
                                           .d_residual = at_mutable(job->d_residual, s.bytes),
@@ -295,10 +305,10 @@ static void gradient_range(const struct norm_job *job, int64_t begin, int64_t en
                                           .y = at(job->mask, s.bytes), .cells = s.cells, .images = s.images,
                                           .bf16 = plan->desc.dtype == DTYPE_BF16,
                                           .accumulate = plan->desc.accumulate_residual,
+                                          .stream = plan->stream && job->d_x != job->d_y,
                                           .mean = plan->mean + channel, .a = plan->a + channel,
                                           .b = plan->b + channel, .c = plan->c + channel};
         plan->cpu->kernels->norm_gradient(&args);
-        begin += s.cells;
     }
 }
 

@@ -66,6 +66,12 @@ static void norm_sums(const struct norm_sums_args *a)
     else norm_sums_typed(a, 0);
 }
 
+SIMD_INLINE void row_put(void *base, ptrdiff_t element, const vec *row, int bf16, int stream)
+{
+    if (stream) row_stream(base, element, row, bf16);
+    else row_store(base, element, row, bf16);
+}
+
 SIMD_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int residual, int stream)
 {
     vec mean[VEC_ROW], scale[VEC_ROW], shift[VEC_ROW];
@@ -83,8 +89,7 @@ SIMD_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int
             if (residual) row[i] = row[i] + other[i];
             row[i] = vec_max(floor, row[i]); /* in this order a NaN stays */
         }
-        if (stream) row_stream(a->y, element, row, bf16);
-        else row_store(a->y, element, row, bf16);
+        row_put(a->y, element, row, bf16, stream);
     }
     if (stream) simd_stream_end();
 }
@@ -159,24 +164,25 @@ static void norm_gradient_sums(const struct norm_gradient_sums_args *a)
 enum residual_mode { RESIDUAL_NONE, RESIDUAL_WRITE, RESIDUAL_ADD };
 
 SIMD_INLINE void norm_gradient_row(const struct norm_gradient_args *a, ptrdiff_t element, int bf16, int masked,
-                                   enum residual_mode mode, const vec (*k)[VEC_ROW])
+                                   enum residual_mode mode, int stream, const vec (*k)[VEC_ROW])
 {
     vec g[VEC_ROW], row[VEC_ROW];
     masked_row(g, a->d_y, a->y, element, bf16, masked);
     row_load(row, a->x, element, bf16);
     for (int i = 0; i < VEC_ROW; i++)
         row[i] = vec_fma(k[1][i], g[i], vec_fma(k[2][i], row[i] - k[0][i], k[3][i]));
-    row_store(a->d_x, element, row, bf16);
+    row_put(a->d_x, element, row, bf16, stream);
     if (mode == RESIDUAL_NONE) return;
     if (mode == RESIDUAL_ADD) {
         vec old[VEC_ROW];
         row_load(old, a->d_residual, element, bf16);
         for (int i = 0; i < VEC_ROW; i++) g[i] = old[i] + g[i];
     }
-    row_store(a->d_residual, element, g, bf16);
+    row_put(a->d_residual, element, g, bf16, stream && mode == RESIDUAL_WRITE);
 }
 
-SIMD_INLINE void norm_gradient_typed(const struct norm_gradient_args *a, int bf16, int masked, enum residual_mode mode)
+SIMD_INLINE void norm_gradient_typed(const struct norm_gradient_args *a, int bf16, int masked, enum residual_mode mode,
+                                     int stream)
 {
     vec k[4][VEC_ROW], zero[VEC_ROW];
     row_load_floats(k[0], a->mean);
@@ -188,20 +194,27 @@ SIMD_INLINE void norm_gradient_typed(const struct norm_gradient_args *a, int bf1
         ptrdiff_t element = cell * CELL_ELEMENTS, end = element + CELL_ELEMENTS;
         const ptrdiff_t real = element + (ptrdiff_t)a->images * BLOCK_CHANNELS;
         for (; element < real; element += BLOCK_CHANNELS)
-            norm_gradient_row(a, element, bf16, masked, mode, (const vec(*)[VEC_ROW])k);
+            norm_gradient_row(a, element, bf16, masked, mode, stream, (const vec(*)[VEC_ROW])k);
         for (; element < end; element += BLOCK_CHANNELS) {
             row_store(a->d_x, element, zero, bf16);
             if (mode != RESIDUAL_NONE) row_store(a->d_residual, element, zero, bf16);
         }
     }
+    if (stream) simd_stream_end();
 }
 
 SIMD_INLINE void norm_gradient_mode(const struct norm_gradient_args *a, enum residual_mode mode)
 {
-    if (a->bf16 && a->y) norm_gradient_typed(a, 1, 1, mode);
-    else if (a->bf16) norm_gradient_typed(a, 1, 0, mode);
-    else if (a->y) norm_gradient_typed(a, 0, 1, mode);
-    else norm_gradient_typed(a, 0, 0, mode);
+    switch ((a->bf16 ? 4 : 0) + (a->y ? 2 : 0) + (a->stream ? 1 : 0)) {
+    case 0: norm_gradient_typed(a, 0, 0, mode, 0); break;
+    case 1: norm_gradient_typed(a, 0, 0, mode, 1); break;
+    case 2: norm_gradient_typed(a, 0, 1, mode, 0); break;
+    case 3: norm_gradient_typed(a, 0, 1, mode, 1); break;
+    case 4: norm_gradient_typed(a, 1, 0, mode, 0); break;
+    case 5: norm_gradient_typed(a, 1, 0, mode, 1); break;
+    case 6: norm_gradient_typed(a, 1, 1, mode, 0); break;
+    default: norm_gradient_typed(a, 1, 1, mode, 1); break;
+    }
 }
 
 static void norm_gradient(const struct norm_gradient_args *a)

@@ -47,13 +47,14 @@ struct norm_gradient_sums_args {
     double *sums;
 };
 
-/* d_x = a g + b (x - mean) + c; d_residual (NULL: none) = g, or += g if accumulate. Images past `images` get 0. */
+/* d_x = a g + b (x - mean) + c; d_residual (NULL: none) = g, or += g if accumulate. Images past `images` get 0.
+ * stream: d_x, and d_residual unless accumulated, are written past the caches. */
 struct norm_gradient_args {
     void *d_x, *d_residual;
     const void *d_y, *x, *y;
     ptrdiff_t cells;
     int images;
-    bool bf16, accumulate;
+    bool bf16, accumulate, stream;
     const float *mean, *a, *b, *c;
 };
 
