@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/cpu/conv.h"
 #include "backend/cpu/detect.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/ops.h"
@@ -133,6 +134,14 @@ static const struct backend_ops CPU_OPS = {
     .tensor_bytes = cpu_tensor_bytes,
     .tensor_read = cpu_tensor_read,
     .tensor_write = cpu_tensor_write,
+    .conv_create = cpu_conv_create,
+    .conv_destroy = cpu_conv_destroy,
+    .conv_bytes = cpu_conv_bytes,
+    .conv_algorithm = cpu_conv_algorithm,
+    .conv_set_weights = cpu_conv_set_weights,
+    .conv_forward = cpu_conv_forward,
+    .conv_backward_data = cpu_conv_backward_data,
+    .conv_backward_weights = cpu_conv_backward_weights,
     .batch_norm_create = cpu_batch_norm_create,
     .batch_norm_destroy = cpu_batch_norm_destroy,
     .batch_norm_forward = cpu_batch_norm_forward,
@@ -152,6 +161,7 @@ static const struct backend_ops CPU_OPS = {
     .nt_xent_run = cpu_nt_xent_run,
     .optimizer_run = cpu_optimizer_run,
     .sum_squares = cpu_sum_squares,
+    .matmul = cpu_matmul,
 };
 
 /* ---- creation ------------------------------------------------------------------------------------------------ */
@@ -216,6 +226,11 @@ int cpu_backend_create(const char *name, struct pool *pool, struct backend **out
         return error_no_memory(error, "the cpu backend", sizeof *cpu);
     }
     describe(cpu);
+    status = cpu_reserve_scratch(cpu, cpu_matmul_scratch(), error);
+    if (status != SIMCLR_OK) {
+        destroy(&cpu->base);
+        return status;
+    }
     *out = &cpu->base;
     return SIMCLR_OK;
 }
