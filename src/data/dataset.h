@@ -22,7 +22,7 @@ struct dataset_config {
     const char *path;
     enum dataset_part part;
     size_t cache_bytes;        /* decoded images kept in memory; 0: a quarter of RAM */
-    double max_bad;            /* share of unreadable images that is still accepted, 0.01 */
+    double max_bad;            /* share of unreadable images that is still accepted, 0.01 (never all of them) */
     int64_t synthetic_count;   /* images of `synthetic`, 0: 8192 train, 2048 test */
     int synthetic_size;        /* 0: 32 */
     uint64_t synthetic_seed;
@@ -30,10 +30,17 @@ struct dataset_config {
 };
 struct dataset_config dataset_config_default(void);
 
-/* Indexes the set; if it fits in the cache all images are decoded now, on the pool. Bad images (unreadable,
+/* Folders: the classes are the first-level folders, numbered in the order of their names, those of both parts
+ * together; deeper folders belong to them; hidden names are passed over; links are followed, loops of links are not.
+ * A folder with a `train` folder has parts, and TEST then needs `test` or `val`; any other folder is the same set
+ * for both parts, and so is a list. Lists: labels are class numbers if all of them are integers (a negative one: no
+ * label), else class names, numbered in their order.
+ *
+ * Indexes the set; if it fits in the cache all images are decoded now, on the pool. Bad images (unreadable,
  * truncated, random bytes ...) are logged once each by name, counted, and left out: numbering closes the gap.
- * SIMCLR_DATA when the path is missing, the set is empty, or more than max_bad of it is bad. Sets too large for
- * the cache are only indexed; a bad image found later is logged once and replaced (see dataset_image). */
+ * SIMCLR_DATA when the path is missing, the set is empty, or more than max_bad of it is bad; SIMCLR_CORRUPT when a
+ * list or a CIFAR file is not what it should be. Sets too large for the cache are only indexed, which includes a look
+ * at every header; a bad image found later is logged once and replaced (see dataset_image). */
 int dataset_open(struct dataset **out, const struct dataset_config *config, struct pool *pool,
                  const struct log *log, struct error *error);
 void dataset_close(struct dataset **dataset);
@@ -50,7 +57,8 @@ uint64_t dataset_fingerprint(const struct dataset *dataset); /* of names, labels
 
 /* Borrows image `index`. Cached: points into the cache. Else decoded into `storage` (start from {0}, reuse it
  * for the next call, image_free at the end). A bad image found here is logged once, counted, and the next good
- * one is given in its stead; SIMCLR_DATA once more than max_bad are bad. Any thread may call it. */
+ * one is given in its stead, by dataset_label and dataset_name too; SIMCLR_DATA once more than max_bad are bad. Any
+ * thread may call it. */
 int dataset_image(struct dataset *dataset, int64_t index, struct image *storage, const struct image **out,
                   struct error *error);
 

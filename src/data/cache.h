@@ -1,0 +1,30 @@
+/* data/cache.h -- the passes over all images at opening: measure every header, decode everything if it fits. */
+#ifndef DATA_CACHE_H
+#define DATA_CACHE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/pool.h"
+#include "data/bad.h"
+#include "data/source.h"
+#include "image/image.h"
+
+/* Start from {0}; release with cache_free. */
+struct cache {
+    struct image *image;  /* [items]: width and height (0 x 0: bad), rgb inside the block or NULL when not kept */
+    uint8_t *block;       /* all decoded images, or NULL when they do not fit */
+    size_t bytes;         /* of decoded images */
+};
+
+/* Measures all items on the pool, and decodes them into one block if they take at most `limit` bytes (0: a quarter
+ * of the machine's memory). Bad images go to the ledger, which judges after each pass. */
+int cache_fill(struct cache *cache, const struct source *source, const struct catalog *catalog, size_t limit,
+               struct bad_ledger *ledger, struct pool *pool, struct error *error);
+void cache_free(struct cache *cache);
+
+/* Bytes of memory that this process may count on: RAM, or the control group's limit if that is lower. */
+size_t cache_machine_memory(void);
+
+#endif

@@ -1,0 +1,89 @@
+/* data/catalog.c -- see catalog.h. */
+#include "data/catalog.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+void catalog_free(struct catalog *catalog)
+{
+    for (int i = 0; i < catalog->classes; i++)
+        memory_free(catalog->class_name[i]);
+    memory_free(catalog->class_name);
+    memory_free(catalog->bytes);
+    memory_free(catalog->offset);
+    memory_free(catalog->label);
+    memory_free(catalog->prefix);
+    *catalog = (struct catalog){0};
+}
+
+static int grow_items(struct catalog *catalog, struct error *error)
+{
+    const size_t old = (size_t)catalog->room, larger = old == 0 ? 1024 : 2 * old;
+    size_t *offset = memory_grow(catalog->offset, old, larger, sizeof *offset);
+    if (offset == NULL)
+        return error_no_memory(error, "the list of images", larger * sizeof *offset);
+    catalog->offset = offset;
+    int32_t *label = memory_grow(catalog->label, old, larger, sizeof *label);
+    if (label == NULL)
+        return error_no_memory(error, "the list of labels", larger * sizeof *label);
+    catalog->label = label;
+    catalog->room = (int64_t)larger;
+    return SIMCLR_OK;
+}
+
+int catalog_add(struct catalog *catalog, const char *name, int32_t label, struct error *error)
+{
+    if (catalog->count >= (int64_t)UINT32_MAX - 1)
+        return error_set(error, SIMCLR_UNSUPPORTED, "more than 2^32 - 2 images: split the set");
+    if (catalog->count == catalog->room) {
+        const int status = grow_items(catalog, error);
+        if (status != SIMCLR_OK)
+            return status;
+    }
+    const size_t bytes = strlen(name) + 1;
+    if (bytes > catalog->capacity - catalog->length) {
+        size_t larger = catalog->capacity == 0 ? 65536 : 2 * catalog->capacity;
+        while (larger - catalog->length < bytes)
+            larger *= 2;
+        char *block = memory_grow(catalog->bytes, catalog->length, larger, 1);
+        if (block == NULL)
+            return error_no_memory(error, "the names of the images", larger);
+        catalog->bytes = block;
+        catalog->capacity = larger;
+    }
+    memcpy(catalog->bytes + catalog->length, name, bytes);
+    catalog->offset[catalog->count] = catalog->length;
+    catalog->label[catalog->count++] = label;
+    catalog->length += bytes;
+    return SIMCLR_OK;
+}
+
+int catalog_add_class(struct catalog *catalog, const char *name, struct error *error)
+{
+    if (catalog->classes == catalog->class_room) {
+        const int larger = catalog->class_room == 0 ? 64 : 2 * catalog->class_room;
+        char **grown = memory_grow(catalog->class_name, (size_t)catalog->classes, (size_t)larger, sizeof *grown);
+        if (grown == NULL)
+            return error_no_memory(error, "the list of classes", (size_t)larger * sizeof *grown);
+        catalog->class_name = grown;
+        catalog->class_room = larger;
+    }
+    char *copy = memory_string(name);
+    if (copy == NULL)
+        return error_no_memory(error, "the name of a class", strlen(name) + 1);
+    catalog->class_name[catalog->classes++] = copy;
+    return SIMCLR_OK;
+}
+
+const char *catalog_name(const struct catalog *catalog, int64_t item)
+{
+    return catalog->bytes + catalog->offset[item];
+}
+
+const char *catalog_short_name(const struct catalog *catalog, int64_t item)
+{
+    const char *name = catalog_name(catalog, item);
+    const size_t length = catalog->prefix == NULL ? 0 : strlen(catalog->prefix);
+    return length > 0 && strncmp(name, catalog->prefix, length) == 0 ? name + length : name;
+}

@@ -1,0 +1,72 @@
+/* data/slot.c -- see slot.h. */
+#include "data/slot.h"
+
+#include "base/memory.h"
+
+int view_maker_open(struct view_maker *maker, const struct view_source *source, struct error *error)
+{
+    int width, height;
+    dataset_max_size(source->dataset, &width, &height);
+    const size_t bytes = view_scratch_bytes(&source->config.policy, width, height);
+    *maker = (struct view_maker){.scratch = memory_allocate(bytes)};
+    return maker->scratch != NULL ? SIMCLR_OK : error_no_memory(error, "scratch for views", bytes);
+}
+
+void view_maker_close(struct view_maker *maker)
+{
+    image_free(&maker->storage);
+    memory_free(maker->scratch);
+    *maker = (struct view_maker){0};
+}
+
+int slot_open(struct slot *slot, const struct view_source *source, struct error *error)
+{
+    const size_t batch = (size_t)source->config.batch, rows = batch * (size_t)source->config.views;
+    *slot = (struct slot){.step = -1};
+    slot->views = memory_array(rows, source->view_floats * sizeof(float));
+    slot->indices = memory_array(batch, sizeof *slot->indices);
+    slot->labels = memory_array(batch, sizeof *slot->labels);
+    if (slot->views == NULL || slot->indices == NULL || slot->labels == NULL)
+        return error_no_memory(error, "a batch of views (choose a smaller batch)",
+                               rows * source->view_floats * sizeof(float));
+    slot->batch = (struct batch){.views = slot->views, .indices = slot->indices, .labels = slot->labels};
+    return SIMCLR_OK;
+}
+
+void slot_close(struct slot *slot)
+{
+    memory_free(slot->views);
+    memory_free(slot->indices);
+    memory_free(slot->labels);
+    *slot = (struct slot){.step = -1};
+}
+
+int slot_make_row(struct slot *slot, const struct view_source *source, struct view_maker *maker, int row,
+                  struct error *error)
+{
+    const struct loader_config *config = &source->config;
+    const uint32_t index = slot->indices[row];
+    const struct image *image;
+    const int status = dataset_image(source->dataset, index, &maker->storage, &image, error);
+    if (status != SIMCLR_OK) return status;
+    slot->labels[row] = dataset_label(source->dataset, index);
+    for (int view = 0; view < config->views; view++) {
+        float *out = slot->views + ((size_t)view * (size_t)slot->batch.count + (size_t)row) * source->view_floats;
+        if (config->evaluation) {
+            view_render_evaluation(&config->policy, image, out, maker->scratch);
+        } else {
+            const struct view_draw draw =
+                view_draw_random(&config->policy, config->seed, config->purpose, slot->batch.epoch, index, (uint32_t)view,
+                                 image->width, image->height);
+            view_render(&config->policy, &draw, image, out, maker->scratch);
+        }
+    }
+    return SIMCLR_OK;
+}
+
+void slot_fail(struct slot *slot, int row, const struct error *failure)
+{
+    if (row >= slot->failed_row) return;
+    slot->failed_row = row;
+    slot->error = *failure;
+}

@@ -1,0 +1,44 @@
+/* data/slot.h -- one batch in the making: its buffers, which images it has, and how a row of it is made. */
+#ifndef DATA_SLOT_H
+#define DATA_SLOT_H
+
+#include "base/error.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+
+/* What all batches of a loader are made from; not changed after opening. */
+struct view_source {
+    struct loader_config config;
+    struct dataset *dataset;
+    size_t view_floats; /* 3 * S * S */
+};
+
+/* What one thread needs to make views. */
+struct view_maker {
+    void *scratch;        /* of the view's operations */
+    struct image storage; /* of decoding, for sets that are not in memory */
+};
+int view_maker_open(struct view_maker *maker, const struct view_source *source, struct error *error);
+void view_maker_close(struct view_maker *maker);
+
+struct slot {
+    struct batch batch; /* what the caller gets: points to the blocks below */
+    float *views;
+    uint32_t *indices;
+    int32_t *labels;
+    int64_t step;       /* while workers may make rows of it: the global step; else -1 */
+    int claimed, done;  /* rows that a thread has taken on, rows made */
+    int failed_row;     /* the first row (lowest number) that failed, or count; its failure: */
+    struct error error;
+};
+int slot_open(struct slot *slot, const struct view_source *source, struct error *error);
+void slot_close(struct slot *slot);
+
+/* Makes all views of row `row`. May run in many threads, each with its own maker and row. */
+int slot_make_row(struct slot *slot, const struct view_source *source, struct view_maker *maker, int row,
+                  struct error *error);
+
+/* Notes that a row failed. Which failure a batch reports does not depend on the order of threads. */
+void slot_fail(struct slot *slot, int row, const struct error *failure);
+
+#endif

@@ -1,0 +1,228 @@
+/* Bad images: named once, counted, skipped; too many refused; the same whether decoded at opening or when needed. */
+#include "unit/data/data_support.h"
+
+enum { GOOD = 12 };
+
+/* The kinds of bad files of the contract. */
+static const char *const kinds[] = {"truncated.jpg", "cut.png", "zero.jpg", "random.png", "lying.png", "text.jpg",
+                                    "nowhere.jpg"};
+enum { KINDS = 7 };
+
+/* A PNG header that promises 100,000 x 100,000 pixels, with correct checksum. */
+static void put_lying_png(const char *path)
+{
+    static const uint8_t bytes[] = {
+        0x89, 'P', 'N', 'G', 0x0D, 0x0A, 0x1A, 0x0A,                                          /* signature */
+        0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 1, 0x86, 0xA0, 0, 1, 0x86, 0xA0, 8, 2, 0, 0, 0,   /* 100,000 twice */
+        0x27, 0x30, 0x9C, 0x9F,                                                               /* CRC */
+        0, 0, 0, 1, 'I', 'D', 'A', 'T', 0, 0x28, 0x38, 0x7D, 0xE8,
+    };
+    put_bytes(path, bytes, sizeof bytes);
+}
+
+static void put_random(const char *path)
+{
+    uint8_t bytes[5000];
+    struct rng rng = rng_open(3, RNG_TEST, 0, 0, 0);
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)rng_word(&rng);
+    put_bytes(path, bytes, sizeof bytes);
+}
+
+static void put_cut_png(const char *path)
+{
+    struct image image = support_noise(40, 40, 9);
+    assert_int_equal(image_write_png(path, &image, NULL), SIMCLR_OK);
+    image_free(&image);
+    assert_int_equal(truncate(path, file_size(path) / 2), 0);
+}
+
+/* 12 good images (one is a PNG named .jpg) and the bad ones. */
+static void make_mixture(const char *root)
+{
+    put_folder(at("%s/a", root));
+    put_folder(at("%s/b", root));
+    for (int i = 0; i < GOOD - 1; i++) put_jpeg(at("%s/%s/good%02d.jpg", root, i < 6 ? "a" : "b", i), 30 + i, 20, (uint32_t)i);
+    put_png(at("%s/b/png_named.jpg", root), 13, 14, 77);
+    put_jpeg_share(at("%s/a/truncated.jpg", root), 64, 64, 5, 0.6);
+    put_cut_png(at("%s/a/cut.png", root));
+    put_bytes(at("%s/a/zero.jpg", root), "", 0);
+    put_random(at("%s/b/random.png", root));
+    put_lying_png(at("%s/b/lying.png", root));
+    put_text(at("%s/b/text.jpg", root), "hello");
+    assert_int_equal(symlink("nothing", at("%s/b/nowhere.jpg", root)), 0);
+}
+
+static int open_mixture(struct dataset **out, const char *path, size_t cache_bytes, double max_bad, struct kept_log *kept,
+                        struct error *error)
+{
+    struct pool *pool = support_pool(3);
+    struct dataset_config config = dataset_config_default();
+    const struct log log = {keep_line, kept};
+    config.path = path;
+    config.cache_bytes = cache_bytes;
+    config.max_bad = max_bad;
+    const int status = dataset_open(out, &config, pool, &log, error);
+    pool_destroy(&pool);
+    return status;
+}
+
+static void left_out_when_cached(void **state)
+{
+    (void)state;
+    make_mixture("cached");
+    struct dataset *set;
+    struct error error = {0};
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    if (open_mixture(&set, at("cached"), 0, 0.5, kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    assert_int_equal(dataset_count(set), GOOD);
+    assert_int_equal(dataset_bad_count(set), KINDS);
+    assert_int_equal(kept->lines, KINDS);
+    for (int k = 0; k < KINDS; k++) assert_int_equal(times_in(kept->text, kinds[k]), 1);
+    for (int64_t i = 0; i < GOOD; i++) {
+        expect_image(set, i, dataset_name(set, i)); /* the numbering has no gap */
+        assert_int_equal(dataset_label(set, i), i < 6 ? 0 : 1);
+    }
+    assert_string_equal(dataset_name(set, GOOD - 1), at("cached/b/png_named.jpg"));
+    dataset_close(&set);
+    memory_free(kept);
+}
+
+/* Headers of the truncated files are fine: they are found out when they are decoded. */
+static void replaced_when_not_cached(void **state)
+{
+    (void)state;
+    make_mixture("late");
+    struct dataset *set;
+    struct error error = {0};
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    if (open_mixture(&set, at("late"), NOT_CACHED, 0.5, kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    const int64_t count = dataset_count(set), early = dataset_bad_count(set);
+    assert_int_equal(count + early, GOOD + KINDS);
+    assert_true(early >= 4 && early < KINDS);
+    for (int round = 0; round < 2; round++) {
+        struct image storage = {0};
+        for (int64_t i = 0; i < count; i++) {
+            const struct image *image;
+            assert_int_equal(dataset_image(set, i, &storage, &image, &error), SIMCLR_OK);
+            assert_int_equal(image->height == 14 || image->height == 20, 1);
+            /* Label and name are those of the image that was given. */
+            expect_image(set, i, dataset_name(set, i));
+            assert_int_equal(dataset_label(set, i), strstr(dataset_name(set, i), "/a/") != NULL ? 0 : 1);
+        }
+        image_free(&storage);
+        assert_int_equal(dataset_bad_count(set), KINDS);
+        assert_int_equal(kept->lines, KINDS);
+        for (int k = 0; k < KINDS; k++) assert_int_equal(times_in(kept->text, kinds[k]), 1);
+    }
+    dataset_close(&set);
+    memory_free(kept);
+}
+
+static void too_many_are_refused(void **state)
+{
+    (void)state;
+    make_mixture("many");
+    struct dataset *set;
+    struct error error = {0};
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    assert_int_equal(open_mixture(&set, at("many"), 0, 0.01, kept, &error), SIMCLR_DATA);
+    assert_null(set);
+    assert_non_null(strstr(error.text, "of 19 images cannot be used, more than the accepted 1 %"));
+    assert_non_null(strstr(error.text, "a/zero.jpg"));
+    assert_non_null(strstr(error.text, ", ..."));
+    /* 7 of 19 is 0.368: the bound itself, just below, just above. */
+    assert_int_equal(open_mixture(&set, at("many"), 0, 7.0 / 19, kept, &error), SIMCLR_OK);
+    dataset_close(&set);
+    assert_int_equal(open_mixture(&set, at("many"), 0, 0.3684, kept, &error), SIMCLR_DATA);
+    /* Not cached: 5 are bad at opening, the others when they are met. */
+    assert_int_equal(open_mixture(&set, at("many"), NOT_CACHED, 0.3, kept, &error), SIMCLR_OK);
+    int status = SIMCLR_OK;
+    struct image storage = {0};
+    for (int64_t i = 0; status == SIMCLR_OK && i < dataset_count(set); i++) {
+        const struct image *image;
+        status = dataset_image(set, i, &storage, &image, &error);
+    }
+    assert_int_equal(status, SIMCLR_DATA);
+    assert_non_null(strstr(error.text, "6 of 19 images"));
+    image_free(&storage);
+    dataset_close(&set);
+    memory_free(kept);
+}
+
+static void none_is_good(void **state)
+{
+    (void)state;
+    put_folder(at("none"));
+    put_random(at("none/1.png"));
+    put_text(at("none/2.jpg"), "no");
+    put_jpeg_share(at("none/3.jpg"), 64, 64, 5, 0.6);
+    struct dataset *set;
+    struct error error = {0};
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    assert_int_equal(open_mixture(&set, at("none"), 0, 1.0, kept, &error), SIMCLR_DATA);
+    assert_non_null(strstr(error.text, "none of the 3 images"));
+    /* Not cached: the truncated one passes until it is decoded. */
+    assert_int_equal(open_mixture(&set, at("none"), NOT_CACHED, 1.0, kept, &error), SIMCLR_OK);
+    struct image storage = {0};
+    const struct image *image;
+    assert_int_equal(dataset_image(set, 0, &storage, &image, &error), SIMCLR_DATA);
+    assert_non_null(strstr(error.text, "none of the 3 images"));
+    image_free(&storage);
+    dataset_close(&set);
+    memory_free(kept);
+}
+
+static void unreadable(void **state)
+{
+    (void)state;
+    if (geteuid() == 0) {
+        print_message("SKIPPED: root can read every file\n");
+        skip();
+    }
+    put_folder(at("locked"));
+    put_png(at("locked/1.png"), 4, 4, 1);
+    put_png(at("locked/2.png"), 4, 4, 1);
+    assert_int_equal(chmod(at("locked/2.png"), 0), 0);
+    struct dataset *set;
+    struct error error = {0};
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    assert_int_equal(open_mixture(&set, at("locked"), 0, 0.5, kept, &error), SIMCLR_OK);
+    assert_int_equal(dataset_count(set), 1);
+    assert_int_equal(times_in(kept->text, "ermission"), 1);
+    dataset_close(&set);
+    memory_free(kept);
+}
+
+/* A file that changes between opening and reading must not overrun buffers made for the sizes seen at opening. */
+static void grown_since_opening(void **state)
+{
+    (void)state;
+    put_folder(at("grown"));
+    for (int i = 0; i < 4; i++) put_png(at("grown/%d.png", i), 8, 8, (uint32_t)i);
+    struct dataset *set;
+    struct error error = {0};
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    assert_int_equal(open_mixture(&set, at("grown"), NOT_CACHED, 0.5, kept, &error), SIMCLR_OK);
+    put_png(at("grown/1.png"), 200, 8, 1);
+    assert_int_equal(unlink(at("grown/2.png")), 0);
+    struct image storage = {0};
+    const struct image *image;
+    assert_int_equal(dataset_image(set, 1, &storage, &image, &error), SIMCLR_OK);
+    assert_int_equal(image->width, 8);
+    assert_string_equal(dataset_name(set, 1), at("grown/3.png"));
+    assert_int_equal(times_in(kept->text, "has grown"), 1);
+    assert_int_equal(dataset_bad_count(set), 2);
+    image_free(&storage);
+    dataset_close(&set);
+    memory_free(kept);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(left_out_when_cached), cmocka_unit_test(replaced_when_not_cached),
+        cmocka_unit_test(too_many_are_refused), cmocka_unit_test(none_is_good),
+        cmocka_unit_test(unreadable),           cmocka_unit_test(grown_since_opening),
+    };
+    return cmocka_run_group_tests(tests, support_open, support_close);
+}

@@ -1,0 +1,337 @@
+/* Folders, lists and CIFAR binaries: what is found, in which order, with which labels and pixels. */
+#include "unit/data/data_support.h"
+
+static const size_t caches[2] = {0, NOT_CACHED};
+
+static void make_tree(const char *root)
+{
+    put_folder(at("%s/cat/deep/er", root));
+    put_folder(at("%s/dog", root));
+    put_folder(at("%s/.hidden", root));
+    put_png(at("%s/cat/1.png", root), 8, 6, 1);
+    put_jpeg(at("%s/cat/2.JPG", root), 10, 12, 2);
+    put_jpeg(at("%s/cat/deep/er/3.JpEg", root), 5, 5, 3);
+    put_jpeg(at("%s/dog/1.jpeg", root), 9, 9, 4);
+    put_png(at("%s/dog/.thumbnail.png", root), 9, 9, 5);
+    put_png(at("%s/.hidden/x.png", root), 9, 9, 6);
+    put_text(at("%s/dog/readme.txt", root), "no image");
+    put_text(at("%s/dog/jpg", root), "no image");
+}
+
+static void folder_with_classes(void **state)
+{
+    (void)state;
+    make_tree("tree");
+    for (int i = 0; i < 2; i++) {
+        struct dataset *set = open_set(at("tree"), DATASET_TRAIN, caches[i]);
+        static const char *const files[4] = {"cat/1.png", "cat/2.JPG", "cat/deep/er/3.JpEg", "dog/1.jpeg"};
+        static const int labels[4] = {0, 0, 0, 1};
+        assert_int_equal(dataset_count(set), 4);
+        assert_int_equal(dataset_classes(set), 2);
+        assert_string_equal(dataset_class_name(set, 0), "cat");
+        assert_string_equal(dataset_class_name(set, 1), "dog");
+        assert_string_equal(dataset_class_name(set, 2), "");
+        for (int k = 0; k < 4; k++) {
+            assert_int_equal(dataset_label(set, k), labels[k]);
+            assert_string_equal(dataset_name(set, k), at("tree/%s", files[k]));
+            expect_image(set, k, at("tree/%s", files[k]));
+        }
+        int width, height;
+        dataset_max_size(set, &width, &height);
+        assert_int_equal(width, 10);
+        assert_int_equal(height, 12);
+        assert_int_equal(dataset_bad_count(set), 0);
+        assert_non_null(strstr(dataset_description(set), "4 images in 2 classes"));
+        assert_int_equal(strstr(dataset_description(set), "in memory") != NULL, i == 0);
+        struct image storage = {0};
+        const struct image *image;
+        assert_int_equal(dataset_image(set, 4, &storage, &image, NULL), SIMCLR_INVALID);
+        assert_int_equal(dataset_image(set, -1, &storage, &image, NULL), SIMCLR_INVALID);
+        assert_int_equal(dataset_label(set, 4), -1);
+        dataset_close(&set);
+        assert_null(set);
+    }
+}
+
+static void fingerprint_of_contents_not_of_place(void **state)
+{
+    (void)state;
+    make_tree("here");
+    struct dataset *set = open_set(at("here"), DATASET_TRAIN, 0);
+    const uint64_t first = dataset_fingerprint(set);
+    dataset_close(&set);
+    assert_int_equal(rename(at("here"), at("there")), 0);
+    set = open_set(at("there/"), DATASET_TRAIN, NOT_CACHED);
+    assert_true(dataset_fingerprint(set) == first);
+    dataset_close(&set);
+    put_png(at("there/dog/2.png"), 4, 4, 1);
+    set = open_set(at("there"), DATASET_TRAIN, 0);
+    assert_true(dataset_fingerprint(set) != first);
+    dataset_close(&set);
+    assert_int_equal(unlink(at("there/dog/2.png")), 0);
+    assert_int_equal(rename(at("there/dog/1.jpeg"), at("there/cat/4.jpeg")), 0);
+    set = open_set(at("there"), DATASET_TRAIN, 0);
+    assert_true(dataset_fingerprint(set) != first);
+    dataset_close(&set);
+}
+
+static void folder_with_parts(void **state)
+{
+    (void)state;
+    put_folder(at("parts/train/a"));
+    put_folder(at("parts/train/b"));
+    put_folder(at("parts/val/b"));
+    put_png(at("parts/train/a/1.png"), 4, 4, 1);
+    put_png(at("parts/train/b/1.png"), 4, 4, 2);
+    put_png(at("parts/val/b/9.png"), 4, 4, 3);
+    put_png(at("parts/outside.png"), 4, 4, 3);
+    struct dataset *train = open_set(at("parts"), DATASET_TRAIN, 0), *test = open_set(at("parts"), DATASET_TEST, 0);
+    assert_int_equal(dataset_count(train), 2);
+    assert_int_equal(dataset_count(test), 1);
+    assert_string_equal(dataset_name(test, 0), at("parts/val/b/9.png"));
+    /* The test part lacks class a; the numbers agree all the same. */
+    assert_int_equal(dataset_label(test, 0), dataset_label(train, 1));
+    assert_int_equal(dataset_classes(test), 2);
+    assert_true(dataset_fingerprint(train) != dataset_fingerprint(test));
+    dataset_close(&train);
+    dataset_close(&test);
+    put_folder(at("parts/test/a"));
+    put_png(at("parts/test/a/5.png"), 4, 4, 3);
+    test = open_set(at("parts"), DATASET_TEST, 0); /* `test` goes before `val` */
+    assert_string_equal(dataset_name(test, 0), at("parts/test/a/5.png"));
+    dataset_close(&test);
+    put_folder(at("only/train/a"));
+    put_png(at("only/train/a/1.png"), 4, 4, 1);
+    refuse_set(at("only"), DATASET_TEST, SIMCLR_DATA, "neither `test` nor `val`");
+}
+
+static void flat_folder_has_no_labels(void **state)
+{
+    (void)state;
+    put_folder(at("flat/empty"));
+    put_png(at("flat/b.png"), 4, 4, 1);
+    put_png(at("flat/a.png"), 4, 4, 2);
+    struct dataset *set = open_set(at("flat"), DATASET_TEST, 0);
+    assert_int_equal(dataset_count(set), 2);
+    assert_int_equal(dataset_classes(set), 0);
+    assert_int_equal(dataset_label(set, 0), -1);
+    assert_string_equal(dataset_name(set, 0), at("flat/a.png"));
+    dataset_close(&set);
+}
+
+static void links_and_their_loops(void **state)
+{
+    (void)state;
+    put_folder(at("links/a/in"));
+    put_folder(at("links/b"));
+    put_folder(at("elsewhere"));
+    put_png(at("links/a/1.png"), 4, 4, 1);
+    put_png(at("links/b/2.png"), 4, 4, 2);
+    put_png(at("elsewhere/3.png"), 4, 4, 3);
+    assert_int_equal(symlink("../..", at("links/a/in/up")), 0);          /* to the root */
+    assert_int_equal(symlink("..", at("links/a/in/back")), 0);           /* to the class */
+    assert_int_equal(symlink(".", at("links/b/self")), 0);
+    assert_int_equal(symlink("../links", at("links/again")), 0);         /* a class that is the root */
+    assert_int_equal(symlink("../../elsewhere", at("links/b/more")), 0); /* followed once ... */
+    assert_int_equal(symlink("../../elsewhere", at("links/b/more2")), 0); /* ... not twice */
+    struct dataset *set = open_set(at("links"), DATASET_TRAIN, 0);
+    assert_int_equal(dataset_count(set), 3);
+    assert_int_equal(dataset_classes(set), 2);
+    assert_string_equal(dataset_name(set, 2), at("links/b/more/3.png"));
+    assert_int_equal(dataset_label(set, 2), 1);
+    dataset_close(&set);
+}
+
+static void missing_and_empty(void **state)
+{
+    (void)state;
+    refuse_set(at("nowhere"), DATASET_TRAIN, SIMCLR_DATA, "no such data");
+    put_folder(at("void/a/b"));
+    refuse_set(at("void"), DATASET_TRAIN, SIMCLR_DATA, "no images");
+    put_text(at("empty.txt"), "\n\n");
+    refuse_set(at("empty.txt"), DATASET_TRAIN, SIMCLR_DATA, "empty");
+    refuse_set("", DATASET_TRAIN, SIMCLR_INVALID, "no data");
+}
+
+static void lists(void **state)
+{
+    (void)state;
+    char text[2048];
+    put_folder(at("list/sub"));
+    put_png(at("list/a.png"), 4, 4, 1);
+    put_png(at("list/sub/b c.png"), 6, 4, 2);
+    put_png(at("other.png"), 7, 4, 3);
+    snprintf(text, sizeof text, "a.png\t2\r\n\nsub/b c.png\t0\n%s\na.png\t-1", at("other.png"));
+    put_text(at("list/numbers.txt"), text);
+    struct dataset *set = open_set(at("list/numbers.txt"), DATASET_TRAIN, 0);
+    assert_int_equal(dataset_count(set), 4);
+    assert_int_equal(dataset_classes(set), 3);
+    assert_string_equal(dataset_class_name(set, 2), "2");
+    static const int labels[4] = {2, 0, -1, -1};
+    for (int i = 0; i < 4; i++) assert_int_equal(dataset_label(set, i), labels[i]);
+    expect_image(set, 1, at("list/sub/b c.png"));
+    expect_image(set, 2, at("other.png"));
+    dataset_close(&set);
+    put_text(at("list/names.txt"), "a.png\twolf\nsub/b c.png\tape\na.png\t12\na.png\n");
+    set = open_set(at("list/names.txt"), DATASET_TRAIN, 0);
+    assert_int_equal(dataset_classes(set), 3);
+    assert_string_equal(dataset_class_name(set, 0), "12"); /* one name makes all of them names */
+    assert_string_equal(dataset_class_name(set, 1), "ape");
+    static const int named[4] = {2, 1, 0, -1};
+    for (int i = 0; i < 4; i++) assert_int_equal(dataset_label(set, i), named[i]);
+    dataset_close(&set);
+    put_text(at("list/plain.txt"), "a.png\nsub/b c.png\n");
+    set = open_set(at("list/plain.txt"), DATASET_TRAIN, 0);
+    assert_int_equal(dataset_classes(set), 0);
+    assert_int_equal(dataset_count(set), 2);
+    dataset_close(&set);
+}
+
+static void hostile_lists(void **state)
+{
+    (void)state;
+    put_bytes(at("nul.txt"), "a.png\nb\0.png\n", 13);
+    refuse_set(at("nul.txt"), DATASET_TRAIN, SIMCLR_CORRUPT, "line 2 has a NUL");
+    put_text(at("label.txt"), "a.png\t99999999999999999999\n");
+    refuse_set(at("label.txt"), DATASET_TRAIN, SIMCLR_CORRUPT, "label 9999");
+    put_text(at("tab.txt"), "a.png\n\t3\n");
+    refuse_set(at("tab.txt"), DATASET_TRAIN, SIMCLR_CORRUPT, "line 2 has a label, but no path");
+    FILE *file = fopen(at("long.txt"), "w");
+    assert_non_null(file);
+    for (int i = 0; i < 1 << 20; i++) putc('x', file);
+    fclose(file);
+    refuse_set(at("long.txt"), DATASET_TRAIN, SIMCLR_CORRUPT, "line 1 is longer");
+    /* A gigabyte without a newline: a hole in a file, refused at its first byte. */
+    put_text(at("huge.txt"), "");
+    assert_int_equal(truncate(at("huge.txt"), 1 << 30), 0);
+    refuse_set(at("huge.txt"), DATASET_TRAIN, SIMCLR_CORRUPT, "NUL");
+    put_png(at("picture.png"), 4, 4, 1);
+    refuse_set(at("picture.png"), DATASET_TRAIN, SIMCLR_CORRUPT, "NUL");
+}
+
+/* Records whose pixel (c, i) is (seed * 7 + c * 31 + i) mod 256 with seed growing. */
+static void put_cifar(const char *path, int label_bytes, int records, int first_seed, size_t extra)
+{
+    const size_t record = (size_t)label_bytes + 3072;
+    uint8_t *bytes = memory_array((size_t)records + 1, record);
+    for (int r = 0; r < records; r++) {
+        uint8_t *at_record = bytes + (size_t)r * record;
+        at_record[0] = (uint8_t)(label_bytes == 1 ? (first_seed + r) % 10 : 1);
+        if (label_bytes == 2) at_record[1] = (uint8_t)((first_seed + r) % 100);
+        for (int i = 0; i < 3072; i++)
+            at_record[label_bytes + i] = (uint8_t)((first_seed + r) * 7 + i / 1024 * 31 + i % 1024);
+    }
+    put_bytes(path, bytes, (size_t)records * record + extra);
+    memory_free(bytes);
+}
+
+static void expect_cifar(struct dataset *set, int64_t index, int seed)
+{
+    struct image storage = {0};
+    const struct image *image;
+    assert_int_equal(dataset_image(set, index, &storage, &image, NULL), SIMCLR_OK);
+    assert_int_equal(image->width, 32);
+    assert_int_equal(image->height, 32);
+    for (int i = 0; i < 3072; i++) assert_int_equal(image->rgb[i], (uint8_t)(seed * 7 + i % 3 * 31 + i / 3));
+    image_free(&storage);
+}
+
+static void cifar_binaries(void **state)
+{
+    (void)state;
+    put_folder(at("c10"));
+    put_cifar(at("c10/data_batch_1.bin"), 1, 300, 0, 0);
+    put_cifar(at("c10/data_batch_3.bin"), 1, 5, 1000, 0);
+    put_cifar(at("c10/test_batch.bin"), 1, 4, 2003, 0);
+    for (int i = 0; i < 2; i++) {
+        struct dataset *set = open_set(at("c10"), DATASET_TRAIN, caches[i]);
+        assert_int_equal(dataset_count(set), 305);
+        assert_int_equal(dataset_classes(set), 10);
+        assert_string_equal(dataset_class_name(set, 9), "truck");
+        assert_string_equal(dataset_name(set, 302), "data_batch_3.bin/2");
+        assert_int_equal(dataset_label(set, 299), 9);
+        assert_int_equal(dataset_label(set, 302), 2);
+        expect_cifar(set, 299, 299);
+        expect_cifar(set, 300, 1000);
+        dataset_close(&set);
+    }
+    struct dataset *set = open_set(at("c10"), DATASET_TEST, 0);
+    assert_int_equal(dataset_count(set), 4);
+    assert_int_equal(dataset_label(set, 0), 3);
+    dataset_close(&set);
+    put_folder(at("c100"));
+    put_cifar(at("c100/train.bin"), 2, 102, 0, 0);
+    char names[2000] = "";
+    for (int i = 0; i < 100; i++) sprintf(names + strlen(names), "fine%d\n", i);
+    put_text(at("c100/fine_label_names.txt"), names);
+    set = open_set(at("c100"), DATASET_TRAIN, 0);
+    assert_int_equal(dataset_classes(set), 100);
+    assert_int_equal(dataset_label(set, 101), 1);
+    assert_string_equal(dataset_class_name(set, 99), "fine99");
+    expect_cifar(set, 101, 101);
+    dataset_close(&set);
+    refuse_set(at("c100"), DATASET_TEST, SIMCLR_DATA, "without test.bin");
+}
+
+static void hostile_cifar(void **state)
+{
+    (void)state;
+    put_folder(at("odd"));
+    put_cifar(at("odd/data_batch_1.bin"), 1, 3, 0, 17);
+    refuse_set(at("odd"), DATASET_TRAIN, SIMCLR_CORRUPT, "whole number");
+    put_text(at("odd/data_batch_1.bin"), "");
+    refuse_set(at("odd"), DATASET_TRAIN, SIMCLR_CORRUPT, "whole number");
+    put_cifar(at("odd/data_batch_1.bin"), 1, 3, 0, 0);
+    uint8_t *bytes;
+    size_t count;
+    assert_int_equal(file_read(at("odd/data_batch_1.bin"), 1 << 20, &bytes, &count, NULL), SIMCLR_OK);
+    bytes[2 * 3073] = 10;
+    put_bytes(at("odd/data_batch_1.bin"), bytes, count);
+    memory_free(bytes);
+    refuse_set(at("odd"), DATASET_TRAIN, SIMCLR_CORRUPT, "record 2 has label 10");
+}
+
+/* Every allocation of opening fails once: a clear status, nothing lost, nothing broken. */
+static void no_memory(void **state)
+{
+    (void)state;
+    make_tree("memory");
+    put_text(at("memory.txt"), "memory/cat/1.png\tcat\nmemory/dog/1.jpeg\tdog\n");
+    put_folder(at("memory10"));
+    put_cifar(at("memory10/test_batch.bin"), 1, 2, 0, 0);
+    const char *const paths[4] = {"memory", "memory.txt", "memory10", "synthetic"};
+    struct pool *pool = support_pool(1);
+    for (int p = 0; p < 4; p++) {
+        struct dataset_config config = dataset_config_default();
+        config.path = p < 3 ? at("%s", paths[p]) : paths[p];
+        config.part = DATASET_TEST;
+        config.synthetic_count = 3;
+        int status = SIMCLR_NO_MEMORY;
+        long n = 1;
+        for (; status == SIMCLR_NO_MEMORY && n < 2000; n++) {
+            struct dataset *set;
+            struct error error = {0};
+            memory_fail_after(n);
+            status = dataset_open(&set, &config, pool, NULL, &error);
+            memory_fail_after(0);
+            assert_true(status == SIMCLR_OK || (status == SIMCLR_NO_MEMORY && set == NULL && error.text[0] != '\0'));
+            if (status == SIMCLR_OK) dataset_close(&set);
+        }
+        assert_int_equal(status, SIMCLR_OK);
+        assert_true(n > 20); /* that many different allocations have failed */
+    }
+    pool_destroy(&pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(folder_with_classes), cmocka_unit_test(fingerprint_of_contents_not_of_place),
+        cmocka_unit_test(folder_with_parts),   cmocka_unit_test(flat_folder_has_no_labels),
+        cmocka_unit_test(links_and_their_loops), cmocka_unit_test(missing_and_empty),
+        cmocka_unit_test(lists),               cmocka_unit_test(hostile_lists),
+        cmocka_unit_test(cifar_binaries),      cmocka_unit_test(hostile_cifar),
+        cmocka_unit_test(no_memory),
+    };
+    return cmocka_run_group_tests(tests, support_open, support_close);
+}
