@@ -414,6 +414,30 @@ static void BODY(interleave)(void *out, const float *in0, const float *in1, size
         BODY(interleave_words)(out, in0, in1, plane, channels, width);
 }
 
+NEVER_INLINE double BODY(multiply_registers)(long rounds)
+{
+    enum { ACCUMULATORS = LANES == 16 ? 20 : 12 };
+    vec acc[ACCUMULATORS], factor;
+    float keep[LANES], start = (float)rounds;
+    factor = vec_broadcast(&start);
+    UNROLL for (int i = 0; i < ACCUMULATORS; i++) { /* all different, or the compiler keeps only one */
+        start += 1.0f;
+        acc[i] = vec_broadcast(&start);
+    }
+    for (long n = 0; n < rounds; n++) {
+        __asm__ volatile("" : "+r"(rounds) : : "memory"); /* so that the rounds stay */
+#if BODY_KIND == 2
+        UNROLL for (int i = 0; i < ACCUMULATORS; i++)
+            acc[i] = _mm512_dpbf16_ps(acc[i], (__m512bh)_mm512_castps_si512(factor), (__m512bh)_mm512_castps_si512(factor));
+#else
+        UNROLL for (int i = 0; i < ACCUMULATORS; i++) acc[i] = vec_fma(factor, factor, acc[i]);
+#endif
+    }
+    UNROLL for (int i = 1; i < ACCUMULATORS; i++) acc[0] = vec_add(acc[0], acc[i]);
+    vec_store(keep, acc[0]);
+    return (double)rounds * ACCUMULATORS * LANES * 2 * (BODY_KIND == 2 ? 2 : 1) + (keep[0] < 0.0f ? 1.0 : 0.0);
+}
+
 static const struct conv_kernels BODY_TABLE = {
     .name = BODY_TITLE,
     .dtype = BODY_KIND == 0 ? DTYPE_F32 : DTYPE_BF16,
@@ -436,4 +460,5 @@ static const struct conv_kernels BODY_TABLE = {
                       : BODY_KIND == 1 ? CONV_IMAGE_ROUNDED_F32
                                        : CONV_IMAGE_BF16_PAIRS,
     .interleave = BODY(interleave),
+    .multiply_registers = BODY(multiply_registers),
 };

@@ -112,6 +112,10 @@ struct conv_kernels {
      * when there is none (zeros). planes: elements from one channel to the next. */
     void (*interleave)(void *out, const float *in0, const float *in1, size_t plane, int channels, int width,
                        enum conv_image_form form);
+
+    /* Multiplies registers only, as fast as this instruction set can; returns the floating-point operations done.
+     * What `bench` calls the peak. */
+    double (*multiply_registers)(long rounds);
 };
 
 /* The tables, one per instruction set; NULL where this build does not have it. Whether the CPU can run one is
