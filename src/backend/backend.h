@@ -31,16 +31,16 @@ struct backend;
 
 /* ---- convolution (a dense layer is a 1x1 convolution of a 1x1 image) ------------------------------------- */
 struct conv_desc {
-    enum dtype dtype;          /* of x and y (PRIVATE); x of the first layer may be IMAGES */
+    enum dtype dtype; /* of x and y (PRIVATE); x of the first layer may be IMAGES */
     enum tensor_layout input_layout;
     int batch, in_channels, out_channels;
     int in_height, in_width;
     int kernel, stride, padding; /* square kernel; out = (in + 2 padding - kernel) / stride + 1 */
     bool bias;
-    bool training;             /* backward passes will be run                              */
-    bool input_gradient;       /* conv_backward_data will be run (never for IMAGES input)   */
-    bool accumulate;           /* backward_data adds into d_x instead of overwriting it     */
-    bool statistics;           /* forward also fills statistics for the batch norm after it */
+    bool training;       /* backward passes will be run                             */
+    bool input_gradient; /* conv_backward_data will be run (never for IMAGES input) */
+    bool accumulate;     /* backward_data adds into d_x instead of overwriting it   */
+    bool statistics;     /* forward also fills statistics for the batch norm after it */
 };
 static inline int conv_out(int in, int kernel, int stride, int padding)
 {
@@ -58,25 +58,36 @@ struct batch_norm_desc {
     int batch, channels, height, width;
     bool relu, residual;
     bool training;
-    bool accumulate_residual;  /* backward adds into d_residual instead of overwriting it */
-    float epsilon, momentum;   /* 1e-5, 0.1 */
+    bool accumulate_residual; /* backward adds into d_residual instead of overwriting it */
+    float epsilon, momentum;  /* 1e-5, 0.1 */
 };
 struct batch_norm_plan;
 
 /* ---- pooling ----------------------------------------------------------------------------------------------- */
-struct max_pool_desc { enum dtype dtype; int batch, channels, in_height, in_width, kernel, stride, padding; bool training; };
+struct max_pool_desc {
+    enum dtype dtype;
+    int batch, channels, in_height, in_width, kernel, stride, padding;
+    bool training;
+};
 struct max_pool_plan;
-struct global_pool_desc { enum dtype dtype; int batch, channels, height, width; }; /* y: F32 PRIVATE [N][C][1][1] */
+struct global_pool_desc {
+    enum dtype dtype; /* of x; y: F32 PRIVATE [N][C][1][1] */
+    int batch, channels, height, width;
+};
 struct global_pool_plan;
 
 /* ---- NT-Xent (paper eq. 1; method.md section 4) ------------------------------------------------------------ */
-struct nt_xent_desc { int images, dim; float temperature; bool training; }; /* rows = 2 images; row i pairs with i + images */
+struct nt_xent_desc {
+    int images, dim; /* rows = 2 images; row i pairs with i + images; a row of zeros has u = 0 and no gradient */
+    float temperature;
+    bool training;
+};
 struct nt_xent_result {
     double loss;                /* mean over all 2N anchors                                        */
-    double top1;                /* share of anchors whose positive is the nearest of all others    */
+    double top1;                /* share of anchors whose positive is nearer than every other (a tie does not count) */
     double entropy;             /* mean entropy (nats) of softmax over the 2N - 1 others           */
     double positive_similarity; /* mean cosine of positive pairs                                   */
-    double negative_similarity; /* mean cosine over all other pairs                                */
+    double negative_similarity; /* mean cosine over all other pairs; 0 when there are none        */
 };
 struct nt_xent_plan;
 
@@ -91,20 +102,24 @@ enum optimizer_kind { OPTIMIZER_LARS, OPTIMIZER_SGD, OPTIMIZER_ADAMW };
 struct optimizer_step {
     enum optimizer_kind kind;
     float learning_rate, momentum, weight_decay;
-    float trust;                     /* LARS eta, 0.001 */
-    float beta2, epsilon;            /* AdamW: momentum is beta1 */
-    int64_t step;                    /* 1-based, for Adam's bias correction */
+    float trust;          /* LARS eta, 0.001 */
+    float beta2, epsilon; /* AdamW: momentum is beta1 */
+    int64_t step;         /* 1-based, for Adam's bias correction */
 };
 
 /* ---- dense products ---------------------------------------------------------------------------------------- */
-/* C[m][n] = alpha op(A) op(B) + beta C, row-major float32; op transposes when the flag is set. */
+/* C[m][n] = alpha op(A) op(B) + beta C, row-major float32; op transposes when the flag is set. beta 0: C is not read.
+ */
 struct matmul_args {
     bool transpose_a, transpose_b;
     int m, n, k;
     float alpha, beta;
-    const float *a; int lda;
-    const float *b; int ldb;
-    float *c; int ldc;
+    const float *a;
+    int lda;
+    const float *b;
+    int ldb;
+    float *c;
+    int ldc;
 };
 
 struct backend_ops {
@@ -125,7 +140,8 @@ struct backend_ops {
 
     /* conv_bytes: what the plan itself holds (packed weights, tap lists) plus the scratch it will use; for the
      * memory estimate. Scratch is owned by the backend and shared by all plans (its size is their maximum). */
-    int (*conv_create)(struct backend *backend, const struct conv_desc *desc, struct conv_plan **out, struct error *error);
+    int (*conv_create)(struct backend *backend, const struct conv_desc *desc, struct conv_plan **out,
+                       struct error *error);
     void (*conv_destroy)(struct conv_plan **plan);
     size_t (*conv_bytes)(const struct conv_plan *plan);
     const char *(*conv_algorithm)(const struct conv_plan *plan); /* "direct avx512-bf16 8x2", for `bench` and `info` */
@@ -135,40 +151,50 @@ struct backend_ops {
      * of the values before they are rounded to y's dtype. bias: [K] or NULL. */
     void (*conv_forward)(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias);
     void (*conv_backward_data)(struct conv_plan *plan, void *d_x, const void *d_y);
-    void (*conv_backward_weights)(struct conv_plan *plan, float *d_weight, float *d_bias, const void *d_y, const void *x);
+    void (*conv_backward_weights)(struct conv_plan *plan, float *d_weight, float *d_bias, const void *d_y,
+                                  const void *x);
 
-    int (*batch_norm_create)(struct backend *backend, const struct batch_norm_desc *desc, struct batch_norm_plan **out, struct error *error);
+    int (*batch_norm_create)(struct backend *backend, const struct batch_norm_desc *desc, struct batch_norm_plan **out,
+                             struct error *error);
     void (*batch_norm_destroy)(struct batch_norm_plan **plan);
     /* saved: float [2][C] = mean, 1/sqrt(var + eps). statistics: from conv_forward, or NULL (then computed from x).
-     * running_*: [C], updated; NULL: not wanted. residual: NULL unless desc.residual. gamma, beta: [C]; beta NULL = 0. */
-    void (*batch_norm_forward)(struct batch_norm_plan *plan, void *y, float *saved, float *running_mean, float *running_var,
-                               const void *x, const void *residual, const double *statistics, const float *gamma, const float *beta);
-    void (*batch_norm_inference)(struct batch_norm_plan *plan, void *y, const void *x, const void *residual, const float *gamma,
-                                 const float *beta, const float *running_mean, const float *running_var);
+     * running_*: [C], updated; NULL: not wanted. residual: NULL unless desc.residual. gamma, beta: [C]; no beta: NULL.
+     */
+    void (*batch_norm_forward)(struct batch_norm_plan *plan, void *y, float *saved, float *running_mean,
+                               float *running_var, const void *x, const void *residual, const double *statistics,
+                               const float *gamma, const float *beta);
+    void (*batch_norm_inference)(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
+                                 const float *gamma, const float *beta, const float *running_mean,
+                                 const float *running_var);
     /* y is needed only if desc.relu (its zeros are the mask). d_residual, d_beta: NULL unless wanted.
      * d_x may alias d_y. Zero for padding images. */
-    void (*batch_norm_backward)(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma, float *d_beta,
-                                const void *d_y, const void *x, const void *y, const float *saved, const float *gamma);
+    void (*batch_norm_backward)(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma,
+                                float *d_beta, const void *d_y, const void *x, const void *y, const float *saved,
+                                const float *gamma);
 
-    int (*max_pool_create)(struct backend *backend, const struct max_pool_desc *desc, struct max_pool_plan **out, struct error *error);
+    int (*max_pool_create)(struct backend *backend, const struct max_pool_desc *desc, struct max_pool_plan **out,
+                           struct error *error);
     void (*max_pool_destroy)(struct max_pool_plan **plan);
     size_t (*max_pool_saved_bytes)(const struct max_pool_plan *plan);
     /* saved: where each maximum came from (the first in row-major order wins a tie, as PyTorch); NULL in inference. */
     void (*max_pool_forward)(struct max_pool_plan *plan, void *y, void *saved, const void *x);
     void (*max_pool_backward)(struct max_pool_plan *plan, void *d_x, const void *d_y, const void *saved);
 
-    int (*global_pool_create)(struct backend *backend, const struct global_pool_desc *desc, struct global_pool_plan **out, struct error *error);
+    int (*global_pool_create)(struct backend *backend, const struct global_pool_desc *desc,
+                              struct global_pool_plan **out, struct error *error);
     void (*global_pool_destroy)(struct global_pool_plan **plan);
     void (*global_pool_forward)(struct global_pool_plan *plan, void *y, const void *x);
     void (*global_pool_backward)(struct global_pool_plan *plan, void *d_x, const void *d_y);
 
-    int (*nt_xent_create)(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out, struct error *error);
+    int (*nt_xent_create)(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
+                          struct error *error);
     void (*nt_xent_destroy)(struct nt_xent_plan **plan);
     /* z, d_z: canonical float32 [2 images][dim]; d_z NULL: loss only. Never a 2N x 2N matrix in memory. */
     void (*nt_xent_run)(struct nt_xent_plan *plan, struct nt_xent_result *result, float *d_z, const float *z);
 
     /* The same formulas for every segment: method.md section 5. Norms in double. */
-    void (*optimizer_run)(struct backend *backend, const struct optimizer_step *step, const struct optimizer_segment *segments, int count);
+    void (*optimizer_run)(struct backend *backend, const struct optimizer_step *step,
+                          const struct optimizer_segment *segments, int count);
     /* Sum of squares in double, in an order that depends only on count: its finiteness tells a gradient's. */
     double (*sum_squares)(struct backend *backend, const float *values, size_t count);
     void (*matmul)(struct backend *backend, const struct matmul_args *args);

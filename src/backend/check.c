@@ -13,11 +13,11 @@ static int check_dtype(const struct backend *backend, const char *what, enum dty
 static int check_tensor(const char *what, int batch, int channels, int height, int width, struct error *error)
 {
     const double limit = 1099511627776.0; /* 2^40 elements: sizes in bytes stay far from overflow */
-    if (batch < 1 || channels < 1 || height < 1 || width < 1 ||
-        (double)batch * channels * height * width > limit)
+    if (batch < 1 || channels < 1 || height < 1 || width < 1 || (double)batch * channels * height * width > limit)
         return error_set(error, SIMCLR_INVALID,
                          "%s: a tensor of %d x %d x %d x %d elements is impossible; each size must be at least 1 and "
-                         "their product below 2^40", what, batch, channels, height, width);
+                         "their product below 2^40",
+                         what, batch, channels, height, width);
     return SIMCLR_OK;
 }
 
@@ -31,7 +31,8 @@ int check_conv(const struct backend *backend, const struct conv_desc *desc, stru
         desc->kernel > 1024 || desc->stride > 1024)
         return error_set(error, SIMCLR_INVALID,
                          "convolution: kernel %d, stride %d, padding %d; kernel and stride must be 1 to 1024 and the "
-                         "padding below the kernel", desc->kernel, desc->stride, desc->padding);
+                         "padding below the kernel",
+                         desc->kernel, desc->stride, desc->padding);
     int height = desc->in_height + 2 * desc->padding, width = desc->in_width + 2 * desc->padding;
     if (height < desc->kernel || width < desc->kernel)
         return error_set(error, SIMCLR_INVALID,
@@ -39,8 +40,8 @@ int check_conv(const struct backend *backend, const struct conv_desc *desc, stru
                          desc->kernel, desc->kernel, desc->in_height, desc->in_width, desc->padding);
     if (desc->input_gradient && desc->input_layout == LAYOUT_IMAGES)
         return error_set(error, SIMCLR_INVALID, "convolution: images have no gradient; give a private input layout");
-    status = check_tensor("convolution weights", desc->out_channels, desc->in_channels, desc->kernel, desc->kernel,
-                          error);
+    status =
+        check_tensor("convolution weights", desc->out_channels, desc->in_channels, desc->kernel, desc->kernel, error);
     if (status != SIMCLR_OK) return status;
     return check_tensor("convolution output", desc->batch, desc->out_channels,
                         conv_out(desc->in_height, desc->kernel, desc->stride, desc->padding),
@@ -72,7 +73,8 @@ int check_max_pool(const struct backend *backend, const struct max_pool_desc *de
         desc->padding > desc->kernel / 2)
         return error_set(error, SIMCLR_INVALID,
                          "max pool: kernel %d, stride %d, padding %d; kernel and stride must be 1 to 1024 and the "
-                         "padding at most half the kernel", desc->kernel, desc->stride, desc->padding);
+                         "padding at most half the kernel",
+                         desc->kernel, desc->stride, desc->padding);
     if (desc->in_height + 2 * desc->padding < desc->kernel || desc->in_width + 2 * desc->padding < desc->kernel)
         return error_set(error, SIMCLR_INVALID, "max pool: a %d x %d window does not fit into a %d x %d image",
                          desc->kernel, desc->kernel, desc->in_height, desc->in_width);

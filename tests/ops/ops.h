@@ -22,12 +22,15 @@
 #include "base/pool.h"
 #include "base/rng.h"
 
-/* ---- guarded buffers -------------------------------------------------------------------------------------------- */
+/* ---- guarded buffers --------------------------------------------------------------------------------------------- */
 enum { OPS_GUARD = 256, OPS_BUFFERS = 96, OPS_GUARD_BYTE = 0xa5 };
 
 struct ops_buffers {
     int count;
-    struct { uint8_t *body; size_t bytes; } item[OPS_BUFFERS];
+    struct {
+        uint8_t *body;
+        size_t bytes;
+    } item[OPS_BUFFERS];
 };
 
 static inline void *ops_new(struct ops_buffers *buffers, size_t bytes)
@@ -51,7 +54,8 @@ static inline float *ops_floats(struct ops_buffers *buffers, size_t count)
 static inline void ops_check(const struct ops_buffers *buffers, const char *call)
 {
     for (int i = 0; i < buffers->count; i++) {
-        const uint8_t *before = buffers->item[i].body - OPS_GUARD, *after = buffers->item[i].body + buffers->item[i].bytes;
+        const uint8_t *before = buffers->item[i].body - OPS_GUARD,
+                      *after = buffers->item[i].body + buffers->item[i].bytes;
         for (int j = 0; j < OPS_GUARD; j++) {
             if (before[j] == OPS_GUARD_BYTE && after[j] == OPS_GUARD_BYTE) continue;
             fail_msg("%s: wrote outside buffer %d of %zu bytes", call, i, buffers->item[i].bytes);
@@ -66,7 +70,7 @@ static inline void ops_free(struct ops_buffers *buffers)
     buffers->count = 0;
 }
 
-/* ---- random data ---------------------------------------------------------------------------------------------------- */
+/* ---- random data ------------------------------------------------------------------------------------------------- */
 /* Uniform in [low, high), dense; rounded to bf16 if asked. A stream of its own for every (seed, item). */
 static inline void ops_fill(float *out, size_t count, uint32_t item, float low, float high, bool bf16)
 {
@@ -77,14 +81,15 @@ static inline void ops_fill(float *out, size_t count, uint32_t item, float low, 
     }
 }
 
-static inline float *ops_random(struct ops_buffers *buffers, size_t count, uint32_t item, float low, float high, bool bf16)
+static inline float *ops_random(struct ops_buffers *buffers, size_t count, uint32_t item, float low, float high,
+                                bool bf16)
 {
     float *out = ops_floats(buffers, count);
     ops_fill(out, count, item, low, high, bf16);
     return out;
 }
 
-/* ---- targets ---------------------------------------------------------------------------------------------------------- */
+/* ---- targets ----------------------------------------------------------------------------------------------------- */
 struct ops_target {
     const char *name, *variant; /* variant NULL: ref, or the best */
     int threads;
@@ -141,7 +146,44 @@ static inline int ops_each_variant(ops_visit *visit, void *context)
     return count;
 }
 
-/* ---- activation tensors -------------------------------------------------------------------------------------------------- */
+/* ---- all targets at once ---------------------------------------------------------------------------------------- */
+enum { OPS_TARGETS = 24 };
+struct ops_suite {
+    struct ops_target ref, target[OPS_TARGETS];
+    int count; /* the best variant and then every variant that runs, each with 1, 2 and 3 threads */
+};
+
+static inline void ops_suite_add(const char *variant, void *context)
+{
+    struct ops_suite *suite = context;
+    for (int threads = 1; threads <= 3; threads++) {
+        assert_true(suite->count < OPS_TARGETS);
+        ops_open(&suite->target[suite->count++], "cpu", variant, threads);
+    }
+}
+
+static inline int ops_suite_open(void **state)
+{
+    struct ops_suite *suite = calloc(1, sizeof *suite);
+    if (!suite) return 1;
+    ops_report_variants();
+    ops_open(&suite->ref, "ref", NULL, 1);
+    ops_suite_add(NULL, suite);
+    ops_each_variant(ops_suite_add, suite);
+    *state = suite;
+    return 0;
+}
+
+static inline int ops_suite_close(void **state)
+{
+    struct ops_suite *suite = *state;
+    for (int i = 0; i < suite->count; i++) ops_close(&suite->target[i]);
+    ops_close(&suite->ref);
+    free(suite);
+    return 0;
+}
+
+/* ---- activation tensors ------------------------------------------------------------------------------------------ */
 static inline struct tensor_desc ops_tensor(enum dtype dtype, int batch, int channels, int height, int width)
 {
     struct tensor_desc desc = {.dtype = dtype, .batch = batch, .channels = channels, .height = height, .width = width};
@@ -167,7 +209,7 @@ static inline float *ops_download(struct ops_buffers *buffers, const struct ops_
     return canonical;
 }
 
-/* ---- comparison -------------------------------------------------------------------------------------------------------- */
+/* ---- comparison -------------------------------------------------------------------------------------------------- */
 static inline double ops_rms(const float *values, size_t count)
 {
     double sum = 0;

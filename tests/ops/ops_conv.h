@@ -19,18 +19,19 @@ struct conv_case {
     struct tensor_desc in, out;
     size_t weights;
     struct ops_buffers buffers;
-    float *x, *weight, *bias, *d_y, *before;        /* inputs; before: what d_x holds when it accumulates */
-    float *y, *d_x, *d_weight, *d_bias;             /* what ref makes of them */
+    float *x, *weight, *bias, *d_y, *before; /* inputs; before: what d_x holds when it accumulates */
+    float *y, *d_x, *d_weight, *d_bias;      /* what ref makes of them */
     double *statistics;
 };
 
-static inline void conv_case_label(char *text, size_t size, const struct conv_desc *desc, const struct ops_target *target,
-                                   const char *what)
+static inline void conv_case_label(char *text, size_t size, const struct conv_desc *desc,
+                                   const struct ops_target *target, const char *what)
 {
-    snprintf(text, size, "%s, %s, %d x %d x %d x %d -> %d, %dx%d/%d%s%s%s%s: %s", target->label, dtype_name(desc->dtype),
-             desc->batch, desc->in_channels, desc->in_height, desc->in_width, desc->out_channels, desc->kernel,
-             desc->kernel, desc->stride, desc->bias ? " bias" : "", desc->accumulate ? " accumulate" : "",
-             desc->statistics ? " statistics" : "", desc->input_layout == LAYOUT_IMAGES ? " images" : "", what);
+    snprintf(text, size, "%s, %s, %d x %d x %d x %d -> %d, %dx%d/%d%s%s%s%s: %s", target->label,
+             dtype_name(desc->dtype), desc->batch, desc->in_channels, desc->in_height, desc->in_width,
+             desc->out_channels, desc->kernel, desc->kernel, desc->stride, desc->bias ? " bias" : "",
+             desc->accumulate ? " accumulate" : "", desc->statistics ? " statistics" : "",
+             desc->input_layout == LAYOUT_IMAGES ? " images" : "", what);
 }
 
 static inline void conv_case_compare(const struct conv_case *test, const struct ops_target *target, const char *what,
@@ -57,7 +58,8 @@ static inline void conv_case_compare_statistics(const struct conv_case *test, co
         const int square = test->desc.out_channels + k;
         const double mean_square = fabs(got[square] - test->statistics[square]) / count;
         if (!(mean <= 2e-6 * sqrt(terms) * rms) || !(mean_square <= 4e-6 * sqrt(terms) * rms * rms))
-            fail_msg("%s: channel %d: mean off by %.3g, mean square by %.3g of rms %.3g", label, k, mean, mean_square, rms);
+            fail_msg("%s: channel %d: mean off by %.3g, mean square by %.3g of rms %.3g", label, k, mean, mean_square,
+                     rms);
     }
 }
 
@@ -68,7 +70,8 @@ struct conv_run {
     double *statistics;
 };
 
-static inline struct conv_plan *conv_case_plan(const struct conv_case *test, struct ops_target *target, enum dtype dtype)
+static inline struct conv_plan *conv_case_plan(const struct conv_case *test, struct ops_target *target,
+                                               enum dtype dtype)
 {
     struct conv_desc desc = test->desc;
     struct conv_plan *plan;
@@ -148,8 +151,8 @@ static inline void conv_case_prepare(struct conv_case *test, const struct conv_d
         test->d_weight = memcpy(ops_floats(&test->buffers, test->weights), run.d_weight, test->weights * sizeof(float));
     if (run.d_bias) test->d_bias = memcpy(ops_floats(&test->buffers, filters), run.d_bias, filters * sizeof(float));
     if (run.statistics)
-        test->statistics = memcpy(ops_new(&test->buffers, 2 * filters * sizeof(double)), run.statistics,
-                                  2 * filters * sizeof(double));
+        test->statistics =
+            memcpy(ops_new(&test->buffers, 2 * filters * sizeof(double)), run.statistics, 2 * filters * sizeof(double));
     ref->backend->ops->conv_destroy(&plan);
     ops_free(&run.buffers);
 }

@@ -1,5 +1,5 @@
-/* ops/resnet_shapes.h -- the distinct layers of ResNet-18 and ResNet-50 (v1.5, both stems, projection head), written out
- * independently of the model room. */
+/* ops/resnet_shapes.h -- the distinct layers of ResNet-18 and ResNet-50 (v1.5, both stems, projection head), written
+ * out independently of the model room. */
 #ifndef OPS_RESNET_SHAPES_H
 #define OPS_RESNET_SHAPES_H
 
@@ -21,7 +21,8 @@ static inline void layers_add(struct layer_shapes *list, int in, int out, int si
     const struct layer_shape layer = {in, out, size, kernel, stride, kernel / 2};
     for (int i = 0; i < list->count; i++) {
         const struct layer_shape *old = &list->item[i];
-        if (old->in == in && old->out == out && old->size == size && old->kernel == kernel && old->stride == stride) return;
+        if (old->in == in && old->out == out && old->size == size && old->kernel == kernel && old->stride == stride)
+            return;
     }
     if (list->count < LAYERS_MAX) list->item[list->count++] = layer;
 }
@@ -36,8 +37,8 @@ static inline void layers_add_resnet(struct layer_shapes *list, int depth, int s
         layers_add(list, 3, 64, size, 3, 1);
     } else {
         layers_add(list, 3, 64, size, 7, 2);
-        size = (size + 1) / 2;       /* the stem */
-        size = (size + 1) / 2;       /* max pool 3x3/2 */
+        size = (size + 1) / 2; /* the stem */
+        size = (size + 1) / 2; /* max pool 3x3/2 */
     }
     for (int stage = 0; stage < 4; stage++) {
         const int width = 64 << stage, out = bottleneck ? 4 * width : width;

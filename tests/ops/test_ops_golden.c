@@ -20,7 +20,8 @@ static bool open_case(struct golden *golden, struct ops_target *target, const ch
     if (!reference_open_path(&golden->file, path)) fail_msg("%s is missing", path);
     golden->target = target;
     golden->number = number;
-    if (reference_has(&golden->file, "case%d.d_y", number) || reference_has(&golden->file, "case%d.z", number)) return true;
+    if (reference_has(&golden->file, "case%d.d_y", number) || reference_has(&golden->file, "case%d.z", number))
+        return true;
     reference_close(&golden->file);
     return false;
 }
@@ -65,16 +66,23 @@ static void compare_tensor(struct golden *golden, const char *name, const struct
     compare(golden, name, ops_download(&golden->buffers, golden->target, desc, tensor));
 }
 
-/* ---- operations ----------------------------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 static void convolution_case(struct golden *golden)
 {
     const struct backend_ops *ops = golden->target->backend->ops;
     struct ops_buffers *buffers = &golden->buffers;
-    struct conv_desc desc = {.dtype = DTYPE_F32, .batch = geometry(golden, 0), .in_channels = geometry(golden, 1),
-                             .out_channels = geometry(golden, 2), .in_height = geometry(golden, 3),
-                             .in_width = geometry(golden, 4), .kernel = geometry(golden, 5),
-                             .stride = geometry(golden, 6), .padding = geometry(golden, 7),
-                             .bias = geometry(golden, 8) != 0, .training = true, .input_gradient = true};
+    struct conv_desc desc = {.dtype = DTYPE_F32,
+                             .batch = geometry(golden, 0),
+                             .in_channels = geometry(golden, 1),
+                             .out_channels = geometry(golden, 2),
+                             .in_height = geometry(golden, 3),
+                             .in_width = geometry(golden, 4),
+                             .kernel = geometry(golden, 5),
+                             .stride = geometry(golden, 6),
+                             .padding = geometry(golden, 7),
+                             .bias = geometry(golden, 8) != 0,
+                             .training = true,
+                             .input_gradient = true};
     struct tensor_desc in = ops_tensor(DTYPE_F32, desc.batch, desc.in_channels, desc.in_height, desc.in_width);
     struct tensor_desc out = ops_tensor(DTYPE_F32, desc.batch, desc.out_channels,
                                         conv_out(desc.in_height, desc.kernel, desc.stride, desc.padding),
@@ -105,10 +113,16 @@ static void batch_norm_case(struct golden *golden)
     struct ops_target *target = golden->target;
     const struct backend_ops *ops = target->backend->ops;
     struct ops_buffers *buffers = &golden->buffers;
-    struct batch_norm_desc desc = {.dtype = DTYPE_F32, .batch = geometry(golden, 0), .channels = geometry(golden, 1),
-                                   .height = geometry(golden, 2), .width = geometry(golden, 3),
-                                   .relu = geometry(golden, 4) != 0, .residual = geometry(golden, 5) != 0,
-                                   .training = true, .epsilon = 1e-5f, .momentum = 0.1f};
+    struct batch_norm_desc desc = {.dtype = DTYPE_F32,
+                                   .batch = geometry(golden, 0),
+                                   .channels = geometry(golden, 1),
+                                   .height = geometry(golden, 2),
+                                   .width = geometry(golden, 3),
+                                   .relu = geometry(golden, 4) != 0,
+                                   .residual = geometry(golden, 5) != 0,
+                                   .training = true,
+                                   .epsilon = 1e-5f,
+                                   .momentum = 0.1f};
     struct tensor_desc shape = ops_tensor(DTYPE_F32, desc.batch, desc.channels, desc.height, desc.width);
     const size_t channels = (size_t)desc.channels;
     struct batch_norm_plan *plan;
@@ -119,7 +133,8 @@ static void batch_norm_case(struct golden *golden)
     void *d_y = ops_upload(buffers, target, &shape, get(golden, "d_y"));
     void *y = ops_upload(buffers, target, &shape, NULL), *d_x = ops_upload(buffers, target, &shape, NULL);
     void *d_residual = desc.residual ? ops_upload(buffers, target, &shape, NULL) : NULL;
-    float *gamma = get(golden, "gamma"), *beta = get(golden, "beta"), *mean = get(golden, "mean"), *var = get(golden, "var");
+    float *gamma = get(golden, "gamma"), *beta = get(golden, "beta"), *mean = get(golden, "mean"),
+          *var = get(golden, "var");
     float *saved = ops_floats(buffers, 2 * channels), *d_gamma = ops_floats(buffers, channels);
     float *d_beta = ops_floats(buffers, channels);
     ops->batch_norm_inference(plan, y, x, residual, gamma, beta, mean, var);
@@ -141,12 +156,20 @@ static void pool_case(struct golden *golden)
     struct ops_target *target = golden->target;
     const struct backend_ops *ops = target->backend->ops;
     struct ops_buffers *buffers = &golden->buffers;
-    struct max_pool_desc desc = {.dtype = DTYPE_F32, .batch = geometry(golden, 0), .channels = geometry(golden, 1),
-                                 .in_height = geometry(golden, 2), .in_width = geometry(golden, 3),
-                                 .kernel = geometry(golden, 4), .stride = geometry(golden, 5),
-                                 .padding = geometry(golden, 6), .training = true};
-    struct global_pool_desc global = {.dtype = DTYPE_F32, .batch = desc.batch, .channels = desc.channels,
-                                      .height = desc.in_height, .width = desc.in_width};
+    struct max_pool_desc desc = {.dtype = DTYPE_F32,
+                                 .batch = geometry(golden, 0),
+                                 .channels = geometry(golden, 1),
+                                 .in_height = geometry(golden, 2),
+                                 .in_width = geometry(golden, 3),
+                                 .kernel = geometry(golden, 4),
+                                 .stride = geometry(golden, 5),
+                                 .padding = geometry(golden, 6),
+                                 .training = true};
+    struct global_pool_desc global = {.dtype = DTYPE_F32,
+                                      .batch = desc.batch,
+                                      .channels = desc.channels,
+                                      .height = desc.in_height,
+                                      .width = desc.in_width};
     struct tensor_desc in = ops_tensor(DTYPE_F32, desc.batch, desc.channels, desc.in_height, desc.in_width);
     struct tensor_desc out = ops_tensor(DTYPE_F32, desc.batch, desc.channels,
                                         conv_out(desc.in_height, desc.kernel, desc.stride, desc.padding),
@@ -156,7 +179,8 @@ static void pool_case(struct golden *golden)
     struct global_pool_plan *global_plan;
     struct error error;
     if (ops->max_pool_create(target->backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
-    if (ops->global_pool_create(target->backend, &global, &global_plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    if (ops->global_pool_create(target->backend, &global, &global_plan, &error) != SIMCLR_OK)
+        fail_msg("%s", error.text);
     void *x = ops_upload(buffers, target, &in, get(golden, "x")), *d_x = ops_upload(buffers, target, &in, NULL);
     void *y = ops_upload(buffers, target, &out, NULL), *d_y = ops_upload(buffers, target, &out, get(golden, "d_y"));
     void *saved = ops_new(buffers, ops->max_pool_saved_bytes(plan));
@@ -177,8 +201,10 @@ static void nt_xent_case(struct golden *golden)
 {
     const struct backend_ops *ops = golden->target->backend->ops;
     const struct reference_tensor rows = reference_get(&golden->file, "case%d.z", golden->number);
-    struct nt_xent_desc desc = {.images = (int)rows.dim[0] / 2, .dim = (int)rows.dim[1],
-                                .temperature = (float)number_of(golden, "temperature"), .training = true};
+    struct nt_xent_desc desc = {.images = (int)rows.dim[0] / 2,
+                                .dim = (int)rows.dim[1],
+                                .temperature = (float)number_of(golden, "temperature"),
+                                .training = true};
     struct nt_xent_plan *plan;
     struct nt_xent_result result;
     struct error error;
@@ -197,14 +223,18 @@ static void nt_xent_case(struct golden *golden)
     ops->nt_xent_destroy(&plan);
 }
 
-/* ---- optimisers -------------------------------------------------------------------------------------------------------- */
-static const struct { enum optimizer_kind kind; const char *name; float rate_scale; } OPTIMIZERS[] = {
-    {OPTIMIZER_LARS, "lars", 1}, {OPTIMIZER_SGD, "sgd", 1}, {OPTIMIZER_ADAMW, "adamw", 0.01f}};
+/* ---- optimisers -------------------------------------------------------------------------------------------------- */
+static const struct {
+    enum optimizer_kind kind;
+    const char *name;
+    float rate_scale;
+} OPTIMIZERS[] = {{OPTIMIZER_LARS, "lars", 1}, {OPTIMIZER_SGD, "sgd", 1}, {OPTIMIZER_ADAMW, "adamw", 0.01f}};
 
 static void optimizer_cases(struct ops_target *target)
 {
     struct golden golden = {.target = target};
-    if (!reference_open_path(&golden.file, "tests/golden/data/ops_optimizer.safetensors")) fail_msg("golden file missing");
+    if (!reference_open_path(&golden.file, "tests/golden/data/ops_optimizer.safetensors"))
+        fail_msg("golden file missing");
     const struct reference_tensor start = reference_get(&golden.file, "w");
     const size_t count = (size_t)start.count;
     for (int which = 0; which < 6; which++) {
@@ -216,17 +246,22 @@ static void optimizer_cases(struct ops_target *target)
         memset(state2, 0, count * sizeof(float));
         for (int i = 0; i < 4; i++) {
             const double rate = reference_number(reference_get(&golden.file, "rates"), i);
-            struct optimizer_step step = {.kind = OPTIMIZERS[which / 2].kind, .momentum = 0.9f, .trust = 0.001f,
+            struct optimizer_step step = {.kind = OPTIMIZERS[which / 2].kind,
+                                          .momentum = 0.9f,
+                                          .trust = 0.001f,
                                           .learning_rate = (float)rate * OPTIMIZERS[which / 2].rate_scale,
-                                          .weight_decay = 0.01f, .beta2 = 0.999f, .epsilon = 1e-8f, .step = i + 1};
+                                          .weight_decay = 0.01f,
+                                          .beta2 = 0.999f,
+                                          .epsilon = 1e-8f,
+                                          .step = i + 1};
             struct optimizer_segment segment = {weight, state1, state2, gradient, count, !plain, !plain};
             memcpy(gradient, reference_f32(reference_get(&golden.file, "g%d", i)), count * sizeof(float));
             target->backend->ops->optimizer_run(target->backend, &step, &segment, 1);
             char what[160];
             snprintf(what, sizeof what, "%s, %s, step %d", target->label, OPTIMIZERS[which / 2].name, i + 1);
             ops_check(&golden.buffers, what);
-            const float *want = reference_f32(reference_get(&golden.file, "%s.%s.w%d", OPTIMIZERS[which / 2].name,
-                                                            plain ? "plain" : "decay", i));
+            const float *want = reference_f32(
+                reference_get(&golden.file, "%s.%s.w%d", OPTIMIZERS[which / 2].name, plain ? "plain" : "decay", i));
             ops_near(what, weight, want, count, 1e-6, 2e-6 * ops_rms(want, count));
             if (which / 2 != 0) continue;
             want = reference_f32(reference_get(&golden.file, "lars.%s.v%d", plain ? "plain" : "decay", i));
@@ -236,7 +271,7 @@ static void optimizer_cases(struct ops_target *target)
     close_case(&golden);
 }
 
-/* ---- the program ---------------------------------------------------------------------------------------------------------- */
+/* ---- the program ------------------------------------------------------------------------------------------------- */
 static int run_cases(struct ops_target *target, const char *name, void (*run)(struct golden *))
 {
     struct golden golden;

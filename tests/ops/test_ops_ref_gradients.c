@@ -81,7 +81,8 @@ static void move(const struct variable *variable, const float *direction, double
     }
 }
 
-static double central(loss_function *loss, void *context, const struct variable *variable, const float *direction, double h)
+static double central(loss_function *loss, void *context, const struct variable *variable, const float *direction,
+                      double h)
 {
     move(variable, direction, h);
     const double above = loss(context);
@@ -130,7 +131,7 @@ static int close_ref(void **state)
     return 0;
 }
 
-/* ---- convolution -------------------------------------------------------------------------------------------------------- */
+/* ---- convolution ------------------------------------------------------------------------------------------------- */
 struct conv_context {
     const struct backend_ops *ops;
     struct conv_plan *plan;
@@ -157,7 +158,8 @@ static void check_conv_gradients(struct check *check, const struct conv_desc *de
     const size_t outputs = (size_t)(desc->batch * desc->out_channels * out_height * out_width);
     struct conv_context context = {.ops = check->target.backend->ops, .outputs = outputs};
     struct error error;
-    if (context.ops->conv_create(check->target.backend, desc, &context.plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    if (context.ops->conv_create(check->target.backend, desc, &context.plan, &error) != SIMCLR_OK)
+        fail_msg("%s", error.text);
     context.x = draw_doubles(check, inputs, -2, 2);
     context.r = draw_doubles(check, outputs, -1, 1);
     context.y = new_doubles(check, outputs);
@@ -173,30 +175,43 @@ static void check_conv_gradients(struct check *check, const struct conv_desc *de
     context.ops->conv_backward_weights(context.plan, d_weight, d_bias, context.r, context.x);
     for (size_t i = 0; desc->accumulate && i < inputs; i++) d_x[i] -= before[i];
     verify(check, conv_loss, &context, &(struct variable){"conv x", false, context.x, d_x, inputs}, 1, false);
-    verify(check, conv_loss, &context, &(struct variable){"conv weight", true, context.weight, d_weight, weights}, 1, false);
+    verify(check, conv_loss, &context, &(struct variable){"conv weight", true, context.weight, d_weight, weights}, 1,
+           false);
     if (desc->bias)
-        verify(check, conv_loss, &context, &(struct variable){"conv bias", true, context.bias, d_bias, filters}, 1, false);
+        verify(check, conv_loss, &context, &(struct variable){"conv bias", true, context.bias, d_bias, filters}, 1,
+               false);
     context.ops->conv_destroy(&context.plan);
     ops_free(&check->buffers);
 }
 
 static void convolution(void **state)
 {
-    static const struct { int n, c, k, h, w, kernel, stride, padding; bool bias, accumulate, statistics; } CASES[] = {
-        {2, 3, 5, 7, 5, 3, 1, 1, false, false, true},  {3, 4, 3, 6, 9, 3, 2, 1, true, false, false},
-        {2, 3, 4, 11, 13, 7, 2, 3, false, true, true}, {2, 5, 6, 5, 4, 1, 2, 0, false, true, false},
-        {5, 9, 7, 1, 1, 1, 1, 0, true, false, true},   {1, 2, 3, 6, 5, 5, 3, 2, true, true, true}};
+    static const struct {
+        int n, c, k, h, w, kernel, stride, padding;
+        bool bias, accumulate, statistics;
+    } CASES[] = {{2, 3, 5, 7, 5, 3, 1, 1, false, false, true},  {3, 4, 3, 6, 9, 3, 2, 1, true, false, false},
+                 {2, 3, 4, 11, 13, 7, 2, 3, false, true, true}, {2, 5, 6, 5, 4, 1, 2, 0, false, true, false},
+                 {5, 9, 7, 1, 1, 1, 1, 0, true, false, true},   {1, 2, 3, 6, 5, 5, 3, 2, true, true, true}};
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        struct conv_desc desc = {.dtype = DTYPE_F64, .batch = CASES[i].n, .in_channels = CASES[i].c,
-                                 .out_channels = CASES[i].k, .in_height = CASES[i].h, .in_width = CASES[i].w,
-                                 .kernel = CASES[i].kernel, .stride = CASES[i].stride, .padding = CASES[i].padding,
-                                 .bias = CASES[i].bias, .training = true, .input_gradient = true,
-                                 .accumulate = CASES[i].accumulate, .statistics = CASES[i].statistics};
+        struct conv_desc desc = {.dtype = DTYPE_F64,
+                                 .batch = CASES[i].n,
+                                 .in_channels = CASES[i].c,
+                                 .out_channels = CASES[i].k,
+                                 .in_height = CASES[i].h,
+                                 .in_width = CASES[i].w,
+                                 .kernel = CASES[i].kernel,
+                                 .stride = CASES[i].stride,
+                                 .padding = CASES[i].padding,
+                                 .bias = CASES[i].bias,
+                                 .training = true,
+                                 .input_gradient = true,
+                                 .accumulate = CASES[i].accumulate,
+                                 .statistics = CASES[i].statistics};
         check_conv_gradients(*state, &desc);
     }
 }
 
-/* ---- batch norm ------------------------------------------------------------------------------------------------------------ */
+/* ---- batch norm -------------------------------------------------------------------------------------------------- */
 struct norm_context {
     const struct backend_ops *ops;
     struct batch_norm_plan *plan;
@@ -248,7 +263,8 @@ static void check_norm_gradients(struct check *check, struct batch_norm_desc des
     if (desc.relu) { /* seen without the ReLU, moved, then seen with it */
         struct batch_norm_desc linear = desc;
         linear.relu = false;
-        assert_int_equal(context.ops->batch_norm_create(check->target.backend, &linear, &context.plan, &error), SIMCLR_OK);
+        assert_int_equal(context.ops->batch_norm_create(check->target.backend, &linear, &context.plan, &error),
+                         SIMCLR_OK);
         avoid_corner(&context);
         context.ops->batch_norm_destroy(&context.plan);
     }
@@ -269,7 +285,8 @@ static void check_norm_gradients(struct check *check, struct batch_norm_desc des
     verify(check, norm_loss, &context, &(struct variable){"gamma", true, context.gamma, d_gamma, channels}, h, true);
     verify(check, norm_loss, &context, &(struct variable){"beta", true, context.beta, d_beta, channels}, h, true);
     if (desc.residual)
-        verify(check, norm_loss, &context, &(struct variable){"residual", false, context.residual, d_residual, count}, h, true);
+        verify(check, norm_loss, &context, &(struct variable){"residual", false, context.residual, d_residual, count},
+               h, true);
     double *alias = context.r; /* d_x may be d_y */
     context.ops->batch_norm_backward(context.plan, alias, NULL, d_gamma, NULL, context.r, context.x, context.y,
                                      context.saved, context.gamma);
@@ -280,8 +297,14 @@ static void check_norm_gradients(struct check *check, struct batch_norm_desc des
 
 static void batch_norm(void **state)
 {
-    struct batch_norm_desc desc = {.dtype = DTYPE_F64, .batch = 3, .channels = 4, .height = 5, .width = 3,
-                                   .training = true, .epsilon = 1e-5f, .momentum = 0.1f};
+    struct batch_norm_desc desc = {.dtype = DTYPE_F64,
+                                   .batch = 3,
+                                   .channels = 4,
+                                   .height = 5,
+                                   .width = 3,
+                                   .training = true,
+                                   .epsilon = 1e-5f,
+                                   .momentum = 0.1f};
     check_norm_gradients(*state, desc);
     desc.residual = true;
     check_norm_gradients(*state, desc);
@@ -296,7 +319,7 @@ static void batch_norm(void **state)
     check_norm_gradients(*state, desc);
 }
 
-/* ---- pools -------------------------------------------------------------------------------------------------------------------- */
+/* ---- pools ------------------------------------------------------------------------------------------------------- */
 struct pool_context {
     const struct backend_ops *ops;
     struct max_pool_plan *max;
@@ -324,16 +347,17 @@ static double mean_loss(void *pointer)
 
 static void max_pool(void **state)
 {
-    static const struct { int n, c, h, w, kernel, stride, padding; } CASES[] = {
-        {2, 3, 7, 9, 3, 2, 1}, {1, 4, 6, 6, 2, 2, 0}, {3, 2, 5, 4, 3, 1, 1}};
+    static const struct {
+        int n, c, h, w, kernel, stride, padding;
+    } CASES[] = {{2, 3, 7, 9, 3, 2, 1}, {1, 4, 6, 6, 2, 2, 0}, {3, 2, 5, 4, 3, 1, 1}};
     struct check *check = *state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        struct max_pool_desc desc = {DTYPE_F64, CASES[i].n, CASES[i].c, CASES[i].h, CASES[i].w, CASES[i].kernel,
-                                     CASES[i].stride, CASES[i].padding, true};
+        struct max_pool_desc desc = {DTYPE_F64,       CASES[i].n,      CASES[i].c,       CASES[i].h, CASES[i].w,
+                                     CASES[i].kernel, CASES[i].stride, CASES[i].padding, true};
         const size_t inputs = (size_t)(desc.batch * desc.channels * desc.in_height * desc.in_width);
-        const size_t outputs = (size_t)(desc.batch * desc.channels *
-                                        conv_out(desc.in_height, desc.kernel, desc.stride, desc.padding) *
-                                        conv_out(desc.in_width, desc.kernel, desc.stride, desc.padding));
+        const size_t outputs =
+            (size_t)(desc.batch * desc.channels * conv_out(desc.in_height, desc.kernel, desc.stride, desc.padding) *
+                     conv_out(desc.in_width, desc.kernel, desc.stride, desc.padding));
         struct pool_context context = {.ops = check->target.backend->ops, .count = outputs};
         struct error error;
         if (context.ops->max_pool_create(check->target.backend, &desc, &context.max, &error) != SIMCLR_OK)
@@ -347,7 +371,8 @@ static void max_pool(void **state)
         void *saved = ops_new(&check->buffers, context.ops->max_pool_saved_bytes(context.max));
         context.ops->max_pool_forward(context.max, context.y, saved, context.x);
         context.ops->max_pool_backward(context.max, d_x, context.r, saved);
-        verify(check, max_loss, &context, &(struct variable){"max pool", false, context.x, d_x, inputs}, 1.0 / 256, false);
+        verify(check, max_loss, &context, &(struct variable){"max pool", false, context.x, d_x, inputs}, 1.0 / 256,
+               false);
         context.ops->max_pool_destroy(&context.max);
         ops_free(&check->buffers);
     }
@@ -374,7 +399,7 @@ static void global_pool(void **state)
     ops_free(&check->buffers);
 }
 
-/* ---- NT-Xent --------------------------------------------------------------------------------------------------------------------- */
+/* ---- NT-Xent ----------------------------------------------------------------------------------------------------- */
 struct loss_context {
     const struct backend_ops *ops;
     struct nt_xent_plan *plan;
@@ -391,7 +416,10 @@ static double nt_xent_loss(void *pointer)
 
 static void nt_xent(void **state)
 {
-    static const struct { int images, dim; float temperature; } CASES[] = {{2, 3, 0.5f}, {5, 8, 0.5f}, {17, 33, 0.1f}};
+    static const struct {
+        int images, dim;
+        float temperature;
+    } CASES[] = {{2, 3, 0.5f}, {5, 8, 0.5f}, {17, 33, 0.1f}};
     struct check *check = *state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         struct nt_xent_desc desc = {CASES[i].images, CASES[i].dim, CASES[i].temperature, true};
@@ -404,7 +432,8 @@ static void nt_xent(void **state)
         context.z = draw_floats(check, count, -4, 4);
         float *d_z = ops_floats(&check->buffers, count);
         context.ops->nt_xent_run(context.plan, &result, d_z, context.z);
-        verify(check, nt_xent_loss, &context, &(struct variable){"nt-xent", true, context.z, d_z, count}, 1.0 / 128, true);
+        verify(check, nt_xent_loss, &context, &(struct variable){"nt-xent", true, context.z, d_z, count}, 1.0 / 128,
+               true);
         context.ops->nt_xent_destroy(&context.plan);
         ops_free(&check->buffers);
     }

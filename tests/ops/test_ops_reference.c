@@ -53,12 +53,13 @@ static void lars_kind(struct ops_target *target, const struct reference *file, c
     memcpy(weight, reference_f32(start), count * sizeof *weight);
     memset(momentum, 0, count * sizeof *momentum);
     for (int i = 0; i < 5; i++) {
-        struct optimizer_step step = {
-            .kind = OPTIMIZER_LARS,
-            .learning_rate = (float)reference_number(reference_get(file, "learning_rates"), i),
-            .momentum = (float)reference_metadata(file, "momentum", 0),
-            .weight_decay = (float)reference_metadata(file, "weight_decay", 0),
-            .trust = (float)reference_metadata(file, "eta", 0), .step = i + 1};
+        struct optimizer_step step = {.kind = OPTIMIZER_LARS,
+                                      .learning_rate =
+                                          (float)reference_number(reference_get(file, "learning_rates"), i),
+                                      .momentum = (float)reference_metadata(file, "momentum", 0),
+                                      .weight_decay = (float)reference_metadata(file, "weight_decay", 0),
+                                      .trust = (float)reference_metadata(file, "eta", 0),
+                                      .step = i + 1};
         struct optimizer_segment segment = {weight, momentum, NULL, gradient, count, !plain, !plain};
         memcpy(gradient, reference_f32(reference_get(file, "%s.g%d", kind, i)), count * sizeof *gradient);
         target->backend->ops->optimizer_run(target->backend, &step, &segment, 1);

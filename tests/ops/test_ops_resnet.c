@@ -6,10 +6,18 @@
 
 static struct conv_desc describe(const struct layer_shape *layer, int batch, int number)
 {
-    struct conv_desc desc = {.dtype = DTYPE_BF16, .batch = batch, .in_channels = layer->in, .out_channels = layer->out,
-                             .in_height = layer->size, .in_width = layer->size, .kernel = layer->kernel,
-                             .stride = layer->stride, .padding = layer->padding, .training = true,
-                             .input_gradient = layer->in != 3, .statistics = true,
+    struct conv_desc desc = {.dtype = DTYPE_BF16,
+                             .batch = batch,
+                             .in_channels = layer->in,
+                             .out_channels = layer->out,
+                             .in_height = layer->size,
+                             .in_width = layer->size,
+                             .kernel = layer->kernel,
+                             .stride = layer->stride,
+                             .padding = layer->padding,
+                             .training = true,
+                             .input_gradient = layer->in != 3,
+                             .statistics = true,
                              .accumulate = layer->in != 3 && number % 3 == 0};
     if (layer->in == 3) desc.input_layout = LAYOUT_IMAGES;
     return desc;

@@ -46,7 +46,7 @@ static void names(void **state)
     assert_true(strlen(backend->ops->description(backend)) > 0);
     backend_destroy(&backend);
     assert_null(backend);
-    backend_destroy(&backend); /* nothing happens */
+    backend_destroy(&backend);                                                          /* nothing happens */
     assert_int_equal(backend_create("ref", "avx2", pool, &backend, &error), SIMCLR_OK); /* ref has no variants */
     assert_string_equal(backend->ops->name, "ref");
     backend_destroy(&backend);
@@ -69,8 +69,10 @@ static void variants(void **state)
         struct backend *backend;
         const int status = backend_create("cpu", EXPECTED[i], pool, &backend, &error);
         assert_int_equal(status, backend_variant_runs(EXPECTED[i]) ? SIMCLR_OK : SIMCLR_UNSUPPORTED);
-        if (status == SIMCLR_OK) backend_destroy(&backend);
-        else assert_non_null(strstr(error.text, EXPECTED[i]));
+        if (status == SIMCLR_OK)
+            backend_destroy(&backend);
+        else
+            assert_non_null(strstr(error.text, EXPECTED[i]));
     }
     assert_true(backend_variant_runs("portable"));
     assert_true(backend_variant_runs("amx-emulated"));
@@ -102,10 +104,18 @@ static void types(void **state)
     }
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------------------------------- */
-static const struct conv_desc GOOD_CONV = {.dtype = DTYPE_F32, .batch = 2, .in_channels = 3, .out_channels = 4,
-                                           .in_height = 5, .in_width = 6, .kernel = 3, .stride = 1, .padding = 1,
-                                           .training = true, .input_gradient = true};
+/* ---- refusals ---------------------------------------------------------------------------------------------------- */
+static const struct conv_desc GOOD_CONV = {.dtype = DTYPE_F32,
+                                           .batch = 2,
+                                           .in_channels = 3,
+                                           .out_channels = 4,
+                                           .in_height = 5,
+                                           .in_width = 6,
+                                           .kernel = 3,
+                                           .stride = 1,
+                                           .padding = 1,
+                                           .training = true,
+                                           .input_gradient = true};
 
 static void refuse_conv(struct ops_target *target, struct conv_desc desc, int status)
 {
@@ -132,8 +142,8 @@ static void refuse_everything(struct ops_target *target)
 
     const struct backend_ops *ops = target->backend->ops;
     struct error error;
-    struct batch_norm_desc norm = {.dtype = DTYPE_F32, .batch = 2, .channels = 0, .height = 1, .width = 1,
-                                   .epsilon = 1e-5f, .momentum = 0.1f};
+    struct batch_norm_desc norm = {
+        .dtype = DTYPE_F32, .batch = 2, .channels = 0, .height = 1, .width = 1, .epsilon = 1e-5f, .momentum = 0.1f};
     struct batch_norm_plan *norm_plan = NULL;
     assert_int_equal(ops->batch_norm_create(target->backend, &norm, &norm_plan, &error), SIMCLR_INVALID);
     norm.channels = 3, norm.accumulate_residual = true;
@@ -171,7 +181,7 @@ static void refusals(void **state)
     ops_close(&target);
 }
 
-/* ---- no memory ------------------------------------------------------------------------------------------------------------- */
+/* ---- no memory --------------------------------------------------------------------------------------------------- */
 /* One creation; true when it worked (and was undone). Fails the test if it failed for another reason than memory. */
 static bool create_one(struct ops_target *target, int which)
 {
@@ -184,8 +194,14 @@ static bool create_one(struct ops_target *target, int which)
         if (status == SIMCLR_OK) ops->conv_destroy(&plan);
         assert_null(plan);
     } else if (which == 1) {
-        struct batch_norm_desc desc = {.dtype = DTYPE_BF16, .batch = 2, .channels = 3, .height = 4, .width = 4,
-                                       .training = true, .epsilon = 1e-5f, .momentum = 0.1f};
+        struct batch_norm_desc desc = {.dtype = DTYPE_BF16,
+                                       .batch = 2,
+                                       .channels = 3,
+                                       .height = 4,
+                                       .width = 4,
+                                       .training = true,
+                                       .epsilon = 1e-5f,
+                                       .momentum = 0.1f};
         struct batch_norm_plan *plan = NULL;
         status = ops->batch_norm_create(target->backend, &desc, &plan, &error);
         if (status == SIMCLR_OK) ops->batch_norm_destroy(&plan);
@@ -244,7 +260,7 @@ static void no_memory(void **state)
     pool_destroy(&pool);
 }
 
-/* ---- conversion ---------------------------------------------------------------------------------------------------------------- */
+/* ---- conversion -------------------------------------------------------------------------------------------------- */
 static void convert(struct ops_target *target, struct tensor_desc desc, uint32_t item)
 {
     struct ops_buffers buffers = {0};
@@ -257,8 +273,8 @@ static void convert(struct ops_target *target, struct tensor_desc desc, uint32_t
     for (size_t i = 0; i < count; i++) {
         const float want = exact ? values[i] : bf16_to_float(bf16_from_float(values[i]));
         if (back[i] != want)
-            fail_msg("%s: element %zu of %d x %d x %d x %d came back as %.9g instead of %.9g", target->label, i, desc.batch,
-                     desc.channels, desc.height, desc.width, (double)back[i], (double)want);
+            fail_msg("%s: element %zu of %d x %d x %d x %d came back as %.9g instead of %.9g", target->label, i,
+                     desc.batch, desc.channels, desc.height, desc.width, (double)back[i], (double)want);
     }
     if (desc.layout == LAYOUT_IMAGES) assert_memory_equal(tensor, values, count * sizeof(float));
     ops_free(&buffers);
@@ -266,7 +282,8 @@ static void convert(struct ops_target *target, struct tensor_desc desc, uint32_t
 
 static void convert_all(struct ops_target *target)
 {
-    static const int SHAPES[][4] = {{1, 1, 1, 1}, {3, 20, 5, 7}, {16, 32, 4, 4}, {17, 33, 2, 3}, {33, 64, 1, 1}, {5, 3, 9, 8}};
+    static const int SHAPES[][4] = {{1, 1, 1, 1},   {3, 20, 5, 7},  {16, 32, 4, 4},
+                                    {17, 33, 2, 3}, {33, 64, 1, 1}, {5, 3, 9, 8}};
     for (uint32_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++)
         for (int dtype = DTYPE_F32; dtype <= DTYPE_BF16; dtype++)
             for (int layout = 0; layout < 2; layout++) {
@@ -297,8 +314,9 @@ static void conversion(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_empty_slot), cmocka_unit_test(names),     cmocka_unit_test(variants), cmocka_unit_test(types),
-        cmocka_unit_test(refusals),      cmocka_unit_test(no_memory), cmocka_unit_test(conversion)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_empty_slot), cmocka_unit_test(names),
+                                       cmocka_unit_test(variants),      cmocka_unit_test(types),
+                                       cmocka_unit_test(refusals),      cmocka_unit_test(no_memory),
+                                       cmocka_unit_test(conversion)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

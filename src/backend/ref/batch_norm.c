@@ -7,9 +7,9 @@
 
 struct batch_norm_plan {
     struct batch_norm_desc desc;
-    size_t pixels;              /* of one image */
-    double count;               /* batch x height x width */
-    double *x, *other, *d_y;    /* one plane each */
+    size_t pixels;           /* of one image */
+    double count;            /* batch x height x width */
+    double *x, *other, *d_y; /* one plane each */
 };
 
 void ref_batch_norm_destroy(struct batch_norm_plan **plan)

@@ -19,7 +19,8 @@ struct conv_plan {
 void ref_conv_destroy(struct conv_plan **plan)
 {
     if (!*plan) return;
-    double *blocks[] = {(*plan)->weights, (*plan)->transposed, (*plan)->d_weights, (*plan)->x, (*plan)->y, (*plan)->plane};
+    double *blocks[] = {(*plan)->weights, (*plan)->transposed, (*plan)->d_weights,
+                        (*plan)->x,       (*plan)->y,          (*plan)->plane};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) memory_free(blocks[i]);
     memory_free(*plan);
     *plan = NULL;
@@ -150,8 +151,8 @@ static void multiply_add(double *restrict out, const double *restrict in, const 
 static void visit_forward(struct conv_plan *plan, size_t in_pixel, size_t out_pixel, size_t tap)
 {
     const size_t channels = (size_t)plan->desc.in_channels, outputs = (size_t)plan->desc.out_channels;
-    multiply_add(plan->y + out_pixel * outputs, plan->x + in_pixel * channels,
-                 plan->weights + tap * channels * outputs, channels, outputs);
+    multiply_add(plan->y + out_pixel * outputs, plan->x + in_pixel * channels, plan->weights + tap * channels * outputs,
+                 channels, outputs);
 }
 
 static void visit_backward_data(struct conv_plan *plan, size_t in_pixel, size_t out_pixel, size_t tap)

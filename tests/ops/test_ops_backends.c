@@ -1,0 +1,329 @@
+/* Batch norm and pools: every variant of the cpu backend against ref, with 1, 2 and 3 threads, each operation twice
+ * (bit-equal). As in ops_conv.h ref works in float32 from inputs that the type under test holds exactly, and bf16
+ * outputs are allowed half a unit in the last place (2^-8 |value|) beyond the following.
+ *
+ * Batch norm: (x - mean) / std in float32 loses 2^-24 |x| / std, so with ratio = max over channels of |mean| / std all
+ * of it is allowed 1e-6 (2 + ratio) of the rms (four times that in backward, where three such terms are added). The
+ * variance is a difference of mean squares, float32 sums of a hundred terms: 1 / std is allowed 1e-6 (3 + ratio^2).
+ * Max pool: exact; its backward adds at most kernel^2 numbers: 1e-6. Global pool: a float32 sum of P terms of one sign
+ * errs by 2^-24 sqrt(P / 3): 1e-6 + 2e-7 sqrt(P). */
+#include "ops/ops.h"
+#include "ops/resnet_shapes.h"
+
+static double half_unit(enum dtype dtype)
+{
+    return dtype == DTYPE_BF16 ? 1.0 / 256 : 0;
+}
+
+/* ---- batch norm -------------------------------------------------------------------------------------------------- */
+struct norm_data {
+    struct batch_norm_desc desc;
+    bool given;                                                       /* statistics come from outside */
+    float *x, *residual, *d_y, *mask, *before, *gamma, *beta, *saved; /* inputs (saved: of backward) */
+    double *statistics;
+};
+
+struct norm_results { /* canonical */
+    float *y, *saved, *running_mean, *running_var, *inference, *d_x, *d_residual, *d_gamma, *d_beta;
+};
+
+static struct norm_results norm_execute(struct ops_buffers *buffers, struct ops_target *target,
+                                        const struct norm_data *data, enum dtype dtype)
+{
+    const struct backend_ops *ops = target->backend->ops;
+    struct batch_norm_desc desc = data->desc;
+    desc.dtype = dtype;
+    const struct tensor_desc shape = ops_tensor(dtype, desc.batch, desc.channels, desc.height, desc.width);
+    const size_t channels = (size_t)desc.channels;
+    struct norm_results out = {0};
+    struct batch_norm_plan *plan;
+    struct error error;
+    if (ops->batch_norm_create(target->backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    void *x = ops_upload(buffers, target, &shape, data->x), *y = ops_upload(buffers, target, &shape, NULL);
+    void *residual = desc.residual ? ops_upload(buffers, target, &shape, data->residual) : NULL;
+    out.saved = ops_floats(buffers, 2 * channels);
+    out.running_mean = ops_random(buffers, channels, 901, -1, 1, false);
+    out.running_var = ops_random(buffers, channels, 902, 0.5f, 2, false);
+    ops->batch_norm_inference(plan, y, x, residual, data->gamma, data->beta, out.running_mean, out.running_var);
+    ops_check(buffers, "batch_norm_inference");
+    out.inference = ops_download(buffers, target, &shape, y);
+    ops->batch_norm_forward(plan, y, out.saved, out.running_mean, out.running_var, x, residual,
+                            data->given ? data->statistics : NULL, data->gamma, data->beta);
+    ops_check(buffers, "batch_norm_forward");
+    out.y = ops_download(buffers, target, &shape, y);
+    if (data->mask) {
+        void *d_y = ops_upload(buffers, target, &shape, data->d_y);
+        void *mask = desc.relu ? ops_upload(buffers, target, &shape, data->mask) : NULL;
+        void *d_residual = NULL;
+        if (desc.residual)
+            d_residual = ops_upload(buffers, target, &shape, desc.accumulate_residual ? data->before : NULL);
+        out.d_gamma = ops_floats(buffers, channels);
+        out.d_beta = data->beta ? ops_floats(buffers, channels) : NULL;
+        /* d_x over d_y, as the network does it */
+        ops->batch_norm_backward(plan, d_y, d_residual, out.d_gamma, out.d_beta, d_y, x, mask, data->saved,
+                                 data->gamma);
+        ops_check(buffers, "batch_norm_backward");
+        out.d_x = ops_download(buffers, target, &shape, d_y);
+        if (desc.residual) out.d_residual = ops_download(buffers, target, &shape, d_residual);
+    }
+    ops->batch_norm_destroy(&plan);
+    return out;
+}
+
+struct norm_compare {
+    const struct ops_target *target;
+    const struct norm_data *data;
+    double tolerance; /* absolute, in units of the rms */
+};
+
+static void norm_near(const struct norm_compare *compare, const char *what, const float *got, const float *want,
+                      size_t count, double relative, double factor)
+{
+    const struct batch_norm_desc *desc = &compare->data->desc;
+    char label[256];
+    if (!want) return;
+    snprintf(label, sizeof label, "%s, %s, batch norm %d x %d x %d x %d%s%s%s%s: %s", compare->target->label,
+             dtype_name(desc->dtype), desc->batch, desc->channels, desc->height, desc->width, desc->relu ? " relu" : "",
+             desc->residual ? " residual" : "", desc->accumulate_residual ? " accumulate" : "",
+             compare->data->given ? " statistics" : "", what);
+    ops_near(label, got, want, count, relative, factor * compare->tolerance * ops_rms(want, count));
+}
+
+static void norm_check(struct ops_target *ref, struct ops_target *targets, int target_count, struct norm_data *data,
+                       uint32_t item)
+{
+    struct ops_buffers buffers = {0};
+    const struct batch_norm_desc *desc = &data->desc;
+    const struct tensor_desc shape = ops_tensor(DTYPE_F32, desc->batch, desc->channels, desc->height, desc->width);
+    const size_t channels = (size_t)desc->channels, count = tensor_elements(&shape),
+                 plane = count / channels / (size_t)desc->batch;
+    const bool bf16 = desc->dtype == DTYPE_BF16;
+    data->x = ops_random(&buffers, count, item + 1, -1, 3, bf16);
+    data->residual = ops_random(&buffers, count, item + 2, -2, 2, bf16);
+    data->d_y = ops_random(&buffers, count, item + 3, -1, 1, bf16);
+    data->before = ops_random(&buffers, count, item + 4, -1, 1, bf16);
+    data->gamma = ops_random(&buffers, channels, item + 5, 0.5f, 1.5f, false);
+    data->beta = item % 5 ? ops_random(&buffers, channels, item + 6, -1, 1, false) : NULL;
+    data->statistics = ops_new(&buffers, 2 * channels * sizeof(double));
+    memset(data->statistics, 0, 2 * channels * sizeof(double));
+    for (size_t i = 0; i < count; i++) {
+        data->statistics[i / plane % channels] += data->x[i];
+        data->statistics[channels + i / plane % channels] += (double)data->x[i] * data->x[i];
+    }
+    data->mask = NULL; /* forward first: backward wants its y and saved */
+    struct norm_results want = norm_execute(&buffers, ref, data, DTYPE_F32);
+    data->mask = want.y;
+    for (size_t i = 0; bf16 && i < count; i++) want.y[i] = bf16_to_float(bf16_from_float(want.y[i]));
+    data->saved = want.saved;
+    want = norm_execute(&buffers, ref, data, DTYPE_F32);
+    double ratio = 0;
+    for (size_t c = 0; c < channels; c++)
+        ratio = fmax(ratio, fabs((double)want.saved[c]) * (double)want.saved[channels + c]);
+
+    for (int i = 0; i < target_count; i++) {
+        struct ops_buffers first_buffers = {0}, again_buffers = {0};
+        const struct norm_compare compare = {&targets[i], data, 1e-6 * (2 + ratio)};
+        const struct norm_results got = norm_execute(&first_buffers, &targets[i], data, desc->dtype);
+        const struct norm_results again = norm_execute(&again_buffers, &targets[i], data, desc->dtype);
+        norm_near(&compare, "y", got.y, want.y, count, half_unit(desc->dtype), 1);
+        norm_near(&compare, "inference", got.inference, want.inference, count, half_unit(desc->dtype), 1);
+        norm_near(&compare, "mean", got.saved, want.saved, channels, 1e-6, 1);
+        norm_near(&compare, "1/std", got.saved + channels, want.saved + channels, channels, 1e-6 * (3 + ratio * ratio),
+                  0);
+        norm_near(&compare, "running mean", got.running_mean, want.running_mean, channels, 1e-6, 1);
+        norm_near(&compare, "running variance", got.running_var, want.running_var, channels, 2e-6 * (3 + ratio * ratio),
+                  0);
+        norm_near(&compare, "d_x", got.d_x, want.d_x, count, half_unit(desc->dtype), 4);
+        norm_near(&compare, "d_residual", got.d_residual, want.d_residual, count, half_unit(desc->dtype), 1);
+        norm_near(&compare, "d_gamma", got.d_gamma, want.d_gamma, channels, 0, 4);
+        norm_near(&compare, "d_beta", got.d_beta, want.d_beta, channels, 0, 4);
+        assert_memory_equal(got.y, again.y, count * sizeof(float));
+        assert_memory_equal(got.d_x, again.d_x, count * sizeof(float));
+        assert_memory_equal(got.saved, again.saved, 2 * channels * sizeof(float));
+        assert_memory_equal(got.d_gamma, again.d_gamma, channels * sizeof(float));
+        if (got.d_beta) assert_memory_equal(got.d_beta, again.d_beta, channels * sizeof(float));
+        ops_free(&first_buffers);
+        ops_free(&again_buffers);
+    }
+    ops_free(&buffers);
+}
+
+/* ---- pools ------------------------------------------------------------------------------------------------------- */
+struct pool_results {
+    float *y, *inference, *d_x, *mean, *d_x_mean;
+};
+
+static struct pool_results pool_execute(struct ops_buffers *buffers, struct ops_target *target,
+                                        struct max_pool_desc desc, const float *x, const float *d_y,
+                                        const float *d_mean)
+{
+    const struct backend_ops *ops = target->backend->ops;
+    struct global_pool_desc global = {desc.dtype, desc.batch, desc.channels, desc.in_height, desc.in_width};
+    const struct tensor_desc in = ops_tensor(desc.dtype, desc.batch, desc.channels, desc.in_height, desc.in_width);
+    const struct tensor_desc out = ops_tensor(desc.dtype, desc.batch, desc.channels,
+                                              conv_out(desc.in_height, desc.kernel, desc.stride, desc.padding),
+                                              conv_out(desc.in_width, desc.kernel, desc.stride, desc.padding));
+    const struct tensor_desc pooled = ops_tensor(DTYPE_F32, desc.batch, desc.channels, 1, 1);
+    struct pool_results results;
+    struct max_pool_plan *plan;
+    struct global_pool_plan *global_plan;
+    struct error error;
+    if (ops->max_pool_create(target->backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    if (ops->global_pool_create(target->backend, &global, &global_plan, &error) != SIMCLR_OK)
+        fail_msg("%s", error.text);
+    void *input = ops_upload(buffers, target, &in, x), *d_x = ops_upload(buffers, target, &in, NULL);
+    void *y = ops_upload(buffers, target, &out, NULL), *other = ops_upload(buffers, target, &out, NULL);
+    void *mean = ops_upload(buffers, target, &pooled, NULL);
+    void *saved = ops_new(buffers, ops->max_pool_saved_bytes(plan));
+    ops->max_pool_forward(plan, y, saved, input);
+    ops_check(buffers, "max_pool_forward");
+    ops->max_pool_forward(plan, other, NULL, input);
+    ops_check(buffers, "max_pool_forward without saved");
+    results.y = ops_download(buffers, target, &out, y);
+    results.inference = ops_download(buffers, target, &out, other);
+    ops->max_pool_backward(plan, d_x, ops_upload(buffers, target, &out, d_y), saved);
+    ops_check(buffers, "max_pool_backward");
+    results.d_x = ops_download(buffers, target, &in, d_x);
+    ops->global_pool_forward(global_plan, mean, input);
+    ops_check(buffers, "global_pool_forward");
+    results.mean = ops_download(buffers, target, &pooled, mean);
+    ops->global_pool_backward(global_plan, d_x, ops_upload(buffers, target, &pooled, d_mean));
+    ops_check(buffers, "global_pool_backward");
+    results.d_x_mean = ops_download(buffers, target, &in, d_x);
+    ops->max_pool_destroy(&plan);
+    ops->global_pool_destroy(&global_plan);
+    return results;
+}
+
+static void pool_check(struct ops_target *ref, struct ops_target *targets, int target_count, struct max_pool_desc desc,
+                       uint32_t item)
+{
+    struct ops_buffers buffers = {0};
+    const bool bf16 = desc.dtype == DTYPE_BF16, ties = item % 2 != 0;
+    const size_t planes = (size_t)desc.batch * (size_t)desc.channels;
+    const size_t inputs = planes * (size_t)(desc.in_height * desc.in_width);
+    const size_t outputs = planes * (size_t)conv_out(desc.in_height, desc.kernel, desc.stride, desc.padding) *
+                           (size_t)conv_out(desc.in_width, desc.kernel, desc.stride, desc.padding);
+    float *x = ops_random(&buffers, inputs, item + 1, ties ? -2 : -1, ties ? 2 : -0.001f, bf16); /* also all negative */
+    for (size_t i = 0; ties && i < inputs; i++) x[i] = x[i] > 0 ? roundf(x[i]) : 0;              /* as after a ReLU */
+    float *d_y = ops_random(&buffers, outputs, item + 2, -1, 1, bf16);
+    float *d_mean = ops_random(&buffers, planes, item + 3, -1, 1, false);
+    struct max_pool_desc exact = desc;
+    exact.dtype = DTYPE_F32;
+    const struct pool_results want = pool_execute(&buffers, ref, exact, x, d_y, d_mean);
+    for (int i = 0; i < target_count; i++) {
+        struct ops_buffers run = {0};
+        const struct pool_results got = pool_execute(&run, &targets[i], desc, x, d_y, d_mean);
+        const struct pool_results again = pool_execute(&run, &targets[i], desc, x, d_y, d_mean);
+        char label[200];
+        snprintf(label, sizeof label, "%s, %s, pool %d x %d x %d x %d, %d/%d", targets[i].label, dtype_name(desc.dtype),
+                 desc.batch, desc.channels, desc.in_height, desc.in_width, desc.kernel, desc.stride);
+        ops_near(label, got.y, want.y, outputs, 0, 0);
+        ops_near(label, got.inference, want.y, outputs, 0, 0);
+        ops_near(label, got.d_x, want.d_x, inputs, half_unit(desc.dtype), 1e-6);
+        ops_near(label, got.mean, want.mean, planes, 0,
+                 (1e-6 + 2e-7 * sqrt(desc.in_height * desc.in_width)) * ops_rms(want.mean, planes));
+        ops_near(label, got.d_x_mean, want.d_x_mean, inputs, half_unit(desc.dtype) + 1e-6, 0);
+        assert_memory_equal(got.d_x, again.d_x, inputs * sizeof(float));
+        assert_memory_equal(got.mean, again.mean, planes * sizeof(float));
+        ops_free(&run);
+    }
+    ops_free(&buffers);
+}
+
+/* ---- the program ------------------------------------------------------------------------------------------------- */
+/* ---- the program ------------------------------------------------------------------------------------------------- */
+static void batch_norm(void **state)
+{
+    struct ops_suite *suite = *state;
+    static const int SHAPES[][4] = {{16, 1, 5, 7},  {3, 3, 7, 7},   {17, 8, 1, 1}, {1, 16, 8, 8},
+                                    {16, 20, 4, 4}, {17, 33, 3, 5}, {3, 48, 6, 2}, {1, 64, 9, 9},
+                                    {33, 96, 2, 2}, {32, 32, 4, 4}, {40, 64, 1, 1}};
+    for (uint32_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++)
+        for (uint32_t flags = 0; flags < 4; flags++)
+            for (int type = 0; type < 2; type++) {
+                const uint32_t item = 3000 + 8 * (i * 8 + flags * 2 + (uint32_t)type);
+                struct norm_data data = {.given = (i + flags) % 2 != 0};
+                data.desc = (struct batch_norm_desc){.dtype = type ? DTYPE_BF16 : DTYPE_F32,
+                                                     .batch = SHAPES[i][0],
+                                                     .channels = SHAPES[i][1],
+                                                     .height = SHAPES[i][2],
+                                                     .width = SHAPES[i][3],
+                                                     .relu = (flags & 1) != 0,
+                                                     .residual = (flags & 2) != 0,
+                                                     .training = true,
+                                                     .accumulate_residual = (flags & 2) != 0 && i % 2 == 0,
+                                                     .epsilon = 1e-5f,
+                                                     .momentum = 0.1f};
+                norm_check(&suite->ref, suite->target, suite->count, &data, item);
+            }
+}
+
+/* Every batch norm of ResNet-18 and 50 at 32, 96 and 224: those up to 16 x 16 on all variants, the rest on the best. */
+static void batch_norm_resnet(void **state)
+{
+    static const int DEPTHS[] = {18, 50}, SIZES[] = {32, 96, 224};
+    struct ops_suite *suite = *state;
+    struct layer_shapes layers = {0}, norms = {0};
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 3; j++) layers_add_resnet(&layers, DEPTHS[i], SIZES[j]);
+    for (int i = 0; i < layers.count; i++) {
+        const struct layer_shape *layer = &layers.item[i];
+        layers_add(&norms, layer->out, layer->out, conv_out(layer->size, layer->kernel, layer->stride, layer->padding),
+                   1, 1);
+    }
+    for (int i = 0; i < norms.count; i++) {
+        const int channels = norms.item[i].out, size = norms.item[i].size;
+        struct norm_data data = {.given = true};
+        data.desc = (struct batch_norm_desc){.dtype = i % 2 ? DTYPE_BF16 : DTYPE_F32,
+                                             .batch = size > 32 ? 1 : 3,
+                                             .channels = channels,
+                                             .height = size,
+                                             .width = size,
+                                             .relu = i % 3 != 0,
+                                             .residual = i % 3 == 2,
+                                             .training = true,
+                                             .epsilon = 1e-5f,
+                                             .momentum = 0.1f};
+        norm_check(&suite->ref, suite->target + 1, size <= 16 && channels <= 512 ? suite->count - 1 : 1, &data,
+                   5000 + 8 * (uint32_t)i);
+    }
+}
+
+static void pools(void **state)
+{
+    struct ops_suite *suite = *state;
+    static const int SHAPES[][7] = {{3, 1, 5, 7, 3, 2, 1},  {16, 3, 7, 7, 3, 2, 1},  {17, 20, 6, 9, 3, 2, 1},
+                                    {1, 33, 8, 8, 2, 2, 0}, {16, 64, 4, 5, 3, 1, 1}, {33, 48, 3, 3, 3, 2, 1},
+                                    {3, 96, 1, 1, 3, 2, 1}, {3, 16, 13, 4, 3, 3, 0}, {32, 32, 4, 4, 2, 1, 1},
+                                    {17, 8, 1, 6, 3, 2, 1}};
+    for (uint32_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++)
+        for (uint32_t variety = 0; variety < 4; variety++) {
+            const int *shape = SHAPES[i];
+            struct max_pool_desc desc = {variety / 2 ? DTYPE_BF16 : DTYPE_F32,
+                                         shape[0],
+                                         shape[1],
+                                         shape[2],
+                                         shape[3],
+                                         shape[4],
+                                         shape[5],
+                                         shape[6],
+                                         true};
+            pool_check(&suite->ref, suite->target, suite->count, desc, 6000 + 8 * i + variety);
+        }
+    /* The max pools of ResNets at 96 and 224, and the global pools after their last stages. */
+    static const int RESNET[][3] = {{64, 48, 1}, {64, 112, 1}, {512, 4, 3}, {512, 3, 3}, {2048, 7, 1}};
+    for (uint32_t i = 0; i < 5; i++)
+        for (int type = 0; type < 2; type++) {
+            struct max_pool_desc desc = {
+                type ? DTYPE_BF16 : DTYPE_F32, RESNET[i][2], RESNET[i][0], RESNET[i][1], RESNET[i][1], 3, 2, 1, true};
+            pool_check(&suite->ref, suite->target + 1, i < 2 ? 1 : suite->count - 1, desc, 6500 + 8 * i);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(batch_norm), cmocka_unit_test(batch_norm_resnet),
+                                       cmocka_unit_test(pools)};
+    return cmocka_run_group_tests(tests, ops_suite_open, ops_suite_close);
+}
