@@ -175,18 +175,22 @@ static void none_is_good(void **state)
 static void unreadable(void **state)
 {
     (void)state;
-    if (geteuid() == 0) {
-        print_message("SKIPPED: root can read every file\n");
-        skip();
-    }
     put_folder(at("locked"));
     put_png(at("locked/1.png"), 4, 4, 1);
     put_png(at("locked/2.png"), 4, 4, 1);
     assert_int_equal(chmod(at("locked/2.png"), 0), 0);
+    assert_int_equal(chmod(support_root, 0755), 0);
+    const bool root = geteuid() == 0; /* root reads everything: be nobody for a while */
+    if (root && seteuid(65534) != 0) {
+        print_message("SKIPPED: root can read every file\n");
+        skip();
+    }
     struct dataset *set;
     struct error error = {0};
     struct kept_log *kept = memory_allocate(sizeof *kept);
-    assert_int_equal(open_mixture(&set, at("locked"), 0, 0.5, kept, &error), SIMCLR_OK);
+    const int status = open_mixture(&set, at("locked"), 0, 0.5, kept, &error);
+    if (root) assert_int_equal(seteuid(0), 0);
+    assert_int_equal(status, SIMCLR_OK);
     assert_int_equal(dataset_count(set), 1);
     assert_int_equal(times_in(kept->text, "ermission"), 1);
     dataset_close(&set);
