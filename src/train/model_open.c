@@ -91,8 +91,8 @@ static int config_from_tensors(const struct safetensors *file, const char *path,
     }
     if (out->depth == 0)
         return error_set(error, SIMCLR_CORRUPT,
-                         "%s: holds no ResNet under torchvision's names: give a run folder, a checkpoint or an exported "
-                         "encoder", path);
+                         "%s: holds no ResNet under torchvision's names: give a run folder, a checkpoint or an "
+                         "exported encoder", path);
     out->width = (double)stem->dims[0] / 64;
     out->stem = stem->dims[3] == 3 ? STEM_CIFAR : STEM_IMAGENET;
     out->image_size = out->stem == STEM_CIFAR ? 32 : 224;

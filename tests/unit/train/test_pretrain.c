@@ -86,10 +86,11 @@ static void assert_metrics_whole(void)
 static void a_run_leaves_its_folder(void **state)
 {
     (void)state;
-    static const char *const names[] = {"config.yaml", "environment.json", "train.log", "metrics.jsonl",
-                                        "checkpoints/step-00000003.safetensors", "checkpoints/step-00000006.safetensors",
-                                        "checkpoints/best.safetensors", "exported/encoder.safetensors",
-                                        "exported/config.json"};
+    static const char *const names[] = {
+        "config.yaml", "environment.json", "train.log", "metrics.jsonl", "exported/config.json",
+        "exported/encoder.safetensors", "checkpoints/step-00000003.safetensors",
+        "checkpoints/step-00000006.safetensors", "checkpoints/best.safetensors",
+    };
     struct run_fixture run;
     assert_int_equal(run_once(&run, (const char *[]){"overwrite", "true", NULL}), SIMCLR_OK);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -217,7 +218,7 @@ static void a_folder_in_use_is_refused(void **state)
     fixture_close(&run);
 }
 
-/* Weight decay of 10 at a rate of 62 multiplies every weight by about -600 a step: float32 overflows within 15 steps. */
+/* Weight decay of 10 at a rate of 62 multiplies every weight by about -600 a step: float32 overflows in 15 steps. */
 static void divergence_is_named_and_stops(void **state)
 {
     (void)state;

@@ -1,0 +1,147 @@
+/* train/labels.c -- see labels.h. */
+#include "train/labels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/sampler.h"
+
+enum { LIST_BYTES_MAX = 256 << 20 };
+
+/* An image of the data set under its file name, so that lists of any length are matched by binary search. */
+struct named {
+    const char *base; /* after the last slash of its name */
+    uint32_t index;
+};
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+static int compare_named(const void *a, const void *b)
+{
+    return strcmp(((const struct named *)a)->base, ((const struct named *)b)->base);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Does `name` end in `wanted`, at the start of a path component? */
+static bool ends_in(const char *name, const char *wanted)
+{
+    const size_t length = strlen(name), tail = strlen(wanted);
+    return length >= tail && strcmp(name + length - tail, wanted) == 0 &&
+           (length == tail || name[length - tail - 1] == '/');
+}
+
+/* How many images `wanted` may mean (2 stands for more); *index is the last of them. */
+static int find(const struct dataset *dataset, const struct named *named, size_t count, const char *wanted,
+                uint32_t *index)
+{
+    const struct named key = {.base = base_name(wanted)};
+    const struct named *hit = bsearch(&key, named, count, sizeof *named, compare_named);
+    int matches = 0;
+    if (hit == NULL)
+        return 0;
+    while (hit > named && strcmp(hit[-1].base, key.base) == 0)
+        hit--;
+    for (; hit < named + count && strcmp(hit->base, key.base) == 0 && matches < 2; hit++) {
+        if (!ends_in(dataset_name(dataset, hit->index), wanted))
+            continue;
+        *index = hit->index;
+        matches++;
+    }
+    return matches;
+}
+
+static int match_lines(const struct dataset *dataset, const struct named *named, char *text, const char *path,
+                       uint32_t *out, uint32_t *count, struct error *error)
+{
+    const size_t images = (size_t)dataset_count(dataset);
+    char *rest = text;
+    for (long line = 1; rest != NULL; line++) {
+        char *wanted = strsep(&rest, "\n");
+        wanted[strcspn(wanted, "\t\r")] = '\0';
+        if (wanted[0] == '\0')
+            continue;
+        uint32_t index;
+        const int matches = find(dataset, named, images, wanted, &index);
+        if (matches != 1)
+            return error_set(error, SIMCLR_DATA,
+                             "%s:%ld: %s images of the data set are called %.200s: name one of them", path, line,
+                             matches == 0 ? "no" : "several", wanted);
+        if (*count == images)
+            return error_set(error, SIMCLR_DATA, "%s: names more images than the data set has: remove repetitions",
+                             path);
+        out[(*count)++] = index;
+    }
+    return SIMCLR_OK;
+}
+
+static uint32_t sort_unique(uint32_t *numbers, uint32_t count)
+{
+    uint32_t kept = 0;
+    qsort(numbers, count, sizeof *numbers, compare_numbers);
+    for (uint32_t i = 0; i < count; i++)
+        if (kept == 0 || numbers[kept - 1] != numbers[i])
+            numbers[kept++] = numbers[i];
+    return kept;
+}
+
+static int choose_listed(const struct dataset *dataset, const char *path, uint32_t **out, uint32_t *count,
+                         struct error *error)
+{
+    uint8_t *text;
+    size_t bytes;
+    int status = file_read(path, LIST_BYTES_MAX, &text, &bytes, error);
+    if (status != SIMCLR_OK)
+        return error_prefix(error, "--labels takes a share such as 10%% or a file");
+    const size_t images = (size_t)dataset_count(dataset);
+    struct named *named = memory_array(images, sizeof *named);
+    *out = memory_array(images, sizeof **out);
+    if (named == NULL || *out == NULL) {
+        status = error_no_memory(error, "a list of labelled images", images * sizeof *named);
+    } else {
+        for (size_t i = 0; i < images; i++)
+            named[i] = (struct named){base_name(dataset_name(dataset, (int64_t)i)), (uint32_t)i};
+        qsort(named, images, sizeof *named, compare_named);
+        status = match_lines(dataset, named, (char *)text, path, *out, count, error);
+    }
+    if (status == SIMCLR_OK && *count == 0)
+        status = error_set(error, SIMCLR_DATA, "%s: names no image", path);
+    if (status == SIMCLR_OK)
+        *count = sort_unique(*out, *count);
+    memory_free(named);
+    memory_free(text);
+    return status;
+}
+
+int labels_choose(const struct dataset *dataset, const char *spec, uint64_t seed, uint32_t **out, uint32_t *count,
+                  struct error *error)
+{
+    char *end;
+    *out = NULL;
+    *count = 0;
+    if (dataset_classes(dataset) == 0)
+        return error_set(error, SIMCLR_DATA, "%s: has no labels: put the images of each class in a folder of its own",
+                         dataset_description(dataset));
+    const double percent = strtod(spec, &end);
+    if (end != spec && strcmp(end, "%") == 0) {
+        if (!(percent > 0 && percent <= 100))
+            return error_set(error, SIMCLR_INVALID, "--labels %s: a share lies above 0%% and up to 100%%", spec);
+        return sampler_subset(dataset, percent / 100, seed, out, count, error);
+    }
+    const int status = choose_listed(dataset, spec, out, count, error);
+    if (status != SIMCLR_OK) {
+        memory_free(*out);
+        *out = NULL;
+    }
+    return status;
+}

@@ -1,0 +1,16 @@
+/* train/labels.h -- which of the training images lend their labels to fine-tuning: `--labels`. */
+#ifndef TRAIN_LABELS_H
+#define TRAIN_LABELS_H
+
+#include <stdint.h>
+
+#include "data/dataset.h"
+
+/* spec: "10%" (a class-balanced share drawn from seed), or a text file that names one image a line, as its path or the
+ * end of it (the official ImageNet lists have only file names; what follows a tab is ignored).
+ * *out: new block of *count dataset numbers, sorted (memory_free). SIMCLR_INVALID: the text is neither; SIMCLR_DATA: an
+ * image of the list is not in the data set, or the set has no labels. */
+int labels_choose(const struct dataset *dataset, const char *spec, uint64_t seed, uint32_t **out, uint32_t *count,
+                  struct error *error);
+
+#endif
