@@ -1,0 +1,210 @@
+/* command/footprint.c -- what a training step takes in memory, without taking it.
+ *
+ * Everything small is really made, and what malloc handed out for it is counted. The arena, which is large, is planned
+ * on reserved address space that no memory stands behind. */
+#include "command/footprint.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "loss/nt_xent.h"
+#include "optim/optimizer.h"
+
+enum { RESERVED_HEAD = 4096, EVALUATION_VIEWS = 128, RING = 3 };
+
+/* ---- address space in place of memory ---- */
+
+static void *reserve(struct backend *backend, size_t bytes, struct error *error)
+{
+    (void)backend;
+    if (bytes > SIZE_MAX / 2) {
+        error_no_memory(error, "activations", bytes);
+        return NULL;
+    }
+    const size_t whole = bytes + RESERVED_HEAD;
+    char *head = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (head == MAP_FAILED || mprotect(head, RESERVED_HEAD, PROT_READ | PROT_WRITE) != 0) {
+        error_set(error, SIMCLR_NO_MEMORY, "%.1f GiB of activations are beyond this machine's address space",
+                  (double)bytes / 1073741824.0);
+        return NULL;
+    }
+    memcpy(head, &whole, sizeof whole);
+    return head + RESERVED_HEAD;
+}
+
+static void unreserve(struct backend *backend, void *block)
+{
+    size_t whole;
+
+    (void)backend;
+    if (!block) return;
+    char *head = (char *)block - RESERVED_HEAD;
+    memcpy(&whole, head, sizeof whole);
+    munmap(head, whole);
+}
+
+/* The backend's own table with those two in it; put back with restore_backend. */
+struct reserving { struct backend_ops ops; const struct backend_ops *real; };
+
+static void reserve_instead(struct reserving *reserving, struct backend *backend)
+{
+    reserving->real = backend->ops;
+    reserving->ops = *backend->ops;
+    reserving->ops.allocate = reserve;
+    reserving->ops.release = unreserve;
+    backend->ops = &reserving->ops;
+}
+
+static void restore_backend(const struct reserving *reserving, struct backend *backend)
+{
+    backend->ops = reserving->real;
+}
+
+/* ---- counting ---- */
+
+size_t footprint_heap(void)
+{
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+#else
+    return 0;
+#endif
+}
+
+static size_t resident(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file) return 0;
+    if (fscanf(file, "%*s %ld", &pages) != 1) pages = 0;
+    fclose(file);
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* What the heap has grown by since *mark, at least `known` where the heap cannot be asked; moves the mark. */
+static size_t grown(size_t *mark, size_t known)
+{
+    const size_t now = footprint_heap(), more = now > *mark ? now - *mark : 0;
+    *mark = now;
+    return now == 0 ? known : more;
+}
+
+/* ---- the parts ---- */
+
+static int count_loss(struct session *session, const struct model_config *config, struct footprint *out,
+                      struct error *error)
+{
+    const int images = (int)session->config->batch;
+    const size_t outputs = 2 * (size_t)images * (size_t)model_output_dim(config) * sizeof(float);
+    struct nt_xent *loss;
+    size_t mark = footprint_heap();
+
+    const int status = nt_xent_create(&loss, session->backend, images, model_output_dim(config), 0.5f, error);
+    if (status != SIMCLR_OK) return status;
+    out->loss = 2 * outputs + grown(&mark, 2 * outputs);
+    nt_xent_destroy(&loss);
+    return SIMCLR_OK;
+}
+
+static int count_optimizer(struct session *session, struct parameters *parameters, struct footprint *out,
+                           struct error *error)
+{
+    const bool adamw = strcmp(session->config->optimizer, "adamw") == 0;
+    const struct optimizer_config config = {.kind = adamw ? OPTIMIZER_ADAMW : OPTIMIZER_LARS, .momentum = 0.9f};
+    struct optimizer *optimizer;
+    size_t mark = footprint_heap();
+
+    const int status = optimizer_create(&optimizer, &config, session->backend, parameters, error);
+    if (status != SIMCLR_OK) return status;
+    out->optimizer = grown(&mark, optimizer->state_count * sizeof(float) * (adamw ? 2 : 1));
+    optimizer_destroy(&optimizer);
+    return SIMCLR_OK;
+}
+
+/* The encoder on a few views, as the diagnostics and the kNN between epochs have it. */
+static int count_evaluation(struct session *session, struct model *model, const struct dataset *dataset,
+                            struct footprint *out, struct error *error)
+{
+    const size_t side = (size_t)model->config.image_size;
+    const int64_t images = dataset ? dataset_count(dataset) : EVALUATION_VIEWS;
+    const int views = 2 * images < EVALUATION_VIEWS ? 2 * (int)images : EVALUATION_VIEWS;
+    struct network *network;
+    struct model_tensors tensors;
+    size_t mark = footprint_heap();
+
+    const int status = model_plan(model, session->backend, NETWORK_INFERENCE, session->dtype, views, true, &network,
+                                  &tensors, error);
+    if (status != SIMCLR_OK) return status;
+    out->evaluation = (size_t)views * 3 * side * side * sizeof(float) + network_arena_bytes(network) +
+                      grown(&mark, network_plan_bytes(network));
+    network_destroy(&network);
+    return SIMCLR_OK;
+}
+
+static size_t view_bytes(const struct session *session, const struct model_config *config,
+                         const struct dataset *dataset)
+{
+    const size_t side = (size_t)config->image_size, batch = 2 * (size_t)session->config->batch;
+    const int workers = session_workers(session);
+    int width = 512, height = 512;
+
+    if (dataset) dataset_max_size(dataset, &width, &height);
+    const struct view_policy policy = view_policy_default(config->image_size);
+    const size_t makers = (size_t)(workers > 0 ? workers : pool_threads(session->pool));
+    return (workers > 0 ? RING : 1) * batch * 3 * side * side * sizeof(float) +
+           makers * view_scratch_bytes(&policy, width, height);
+}
+
+static int measure(struct session *session, const struct model_config *config, const struct dataset *dataset,
+                   struct footprint *out, struct footprint_network *planned, struct error *error)
+{
+    size_t mark = footprint_heap();
+    int status = model_create(&planned->model, config, 0, error);
+    if (status != SIMCLR_OK) return status;
+    struct parameters *parameters = &planned->model->parameters;
+    out->parameters = grown(&mark, (2 * parameters->weight_count + parameters->buffer_count) * sizeof(float));
+    status = model_plan(planned->model, session->backend, NETWORK_TRAINING, session->dtype,
+                        2 * (int)session->config->batch, false, &planned->network, &planned->tensors, error);
+    if (status != SIMCLR_OK) return status;
+    out->plans = grown(&mark, network_plan_bytes(planned->network));
+    out->activations = network_arena_bytes(planned->network);
+    status = count_optimizer(session, parameters, out, error);
+    if (status == SIMCLR_OK) status = count_loss(session, config, out, error);
+    if (status == SIMCLR_OK) status = count_evaluation(session, planned->model, dataset, out, error);
+    return status;
+}
+
+int footprint_measure(struct session *session, const struct model_config *config, const struct dataset *dataset,
+                      size_t image_bytes, struct footprint *out, struct footprint_network *planned, struct error *error)
+{
+    struct reserving reserving;
+
+    *planned = (struct footprint_network){0};
+    *out = (struct footprint){.program = resident(), .images = image_bytes};
+    out->program -= image_bytes < out->program ? image_bytes : 0;
+    reserve_instead(&reserving, session->backend);
+    const int status = measure(session, config, dataset, out, planned, error);
+    restore_backend(&reserving, session->backend);
+    if (status != SIMCLR_OK) {
+        footprint_release(session, planned);
+        return status;
+    }
+    out->views = view_bytes(session, config, dataset);
+    out->total = out->program + out->images + out->parameters + out->optimizer + out->plans + out->activations +
+                 out->views + out->loss + out->evaluation;
+    return SIMCLR_OK;
+}
+
+void footprint_release(struct session *session, struct footprint_network *planned)
+{
+    struct reserving reserving;
+
+    reserve_instead(&reserving, session->backend); /* the arena was reserved, so it must be unreserved */
+    network_destroy(&planned->network);
+    model_destroy(&planned->model);
+    restore_backend(&reserving, session->backend);
+}

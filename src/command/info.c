@@ -1,0 +1,8 @@
+/* command/info.c -- a network as a table, or what a file holds. */
+#include "command/info.h"
+#include "train/commands.h"
+
+int command_info(struct session *session, struct error *error)
+{
+    return session->config->checkpoint[0] ? info_file(session, error) : info_network(session, error);
+}

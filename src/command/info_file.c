@@ -1,0 +1,165 @@
+/* command/info_file.c -- what a checkpoint, an exported encoder or any safetensors file holds. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "checkpoint/safetensors.h"
+#include "command/info.h"
+#include "train/run_folder.h"
+
+enum { LONGEST_VALUE = 100 };
+
+/* Text from a file that anybody may have written: control characters do not reach the terminal, long values are cut. */
+static void shown(const char *text, size_t longest, struct text *out)
+{
+    out->length = 0;
+    for (size_t i = 0; text[i] && i < longest; i++) {
+        const char c = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
+        text_add_bytes(out, &c, 1);
+    }
+    if (strlen(text) > longest) text_add(out, "...");
+    if (out->length == 0) text_add(out, "%s", "");
+}
+
+static const char *dtype_text(enum safetensors_dtype dtype)
+{
+    switch (dtype) {
+    case ST_F32: return "float32";
+    case ST_F64: return "float64";
+    case ST_I64: return "int64";
+    case ST_U8: return "uint8";
+    case ST_BF16: return "bf16";
+    case ST_OTHER: return "other";
+    }
+    return "other";
+}
+
+static int64_t elements(const struct safetensors_entry *entry)
+{
+    int64_t count = 1;
+    for (int i = 0; i < entry->rank; i++) count *= entry->dims[i];
+    return count;
+}
+
+/* ---- as text ---- */
+
+static void print_metadata(const struct session *session, const struct safetensors *file, struct text *text)
+{
+    const char *key, *value;
+
+    for (int i = 0; i < safetensors_metadata_count(file); i++) {
+        safetensors_metadata_at(file, i, &key, &value);
+        shown(key, LONGEST_VALUE, text);
+        session_print(session, "%-18s ", text->bytes);
+        if (strcmp(key, "config") == 0) {
+            session_print(session, "(the run's options; --json shows them)\n");
+            continue;
+        }
+        shown(value, LONGEST_VALUE, text);
+        session_print(session, "%s\n", text->bytes);
+    }
+}
+
+static void print_tensors(const struct session *session, const struct safetensors *file, struct text *text)
+{
+    int64_t total = 0;
+
+    session_print(session, "\n%-46s %-8s %-20s %12s\n", "tensor", "type", "shape", "elements");
+    for (int i = 0; i < safetensors_count(file); i++) {
+        const struct safetensors_entry *entry = safetensors_at(file, i);
+        char shape[200] = "";
+        size_t used = 0;
+        for (int d = 0; d < entry->rank && used < sizeof shape; d++) {
+            used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%" PRId64, d ? " x " : "", entry->dims[d]);
+        }
+        shown(entry->name, LONGEST_VALUE, text);
+        session_print(session, "%-46s %-8s %-20s %12" PRId64 "\n", text->bytes, dtype_text(entry->dtype), shape,
+                      elements(entry));
+        total += elements(entry);
+    }
+    session_print(session, "%-46s %-8s %-20s %12" PRId64 "\n", "total", "", "", total);
+}
+
+/* ---- as JSON ---- */
+
+static void write_json(struct text *json, const char *path, const struct safetensors *file)
+{
+    const char *key, *value;
+
+    json_open_object(json, NULL);
+    json_string(json, "file", path);
+    json_open_object(json, "metadata");
+    for (int i = 0; i < safetensors_metadata_count(file); i++) {
+        safetensors_metadata_at(file, i, &key, &value);
+        json_string(json, key, value);
+    }
+    json_close_object(json);
+    json_open_array(json, "tensors");
+    for (int i = 0; i < safetensors_count(file); i++) {
+        const struct safetensors_entry *entry = safetensors_at(file, i);
+        json_open_object(json, NULL);
+        json_string(json, "name", entry->name);
+        json_string(json, "type", dtype_text(entry->dtype));
+        json_open_array(json, "shape");
+        for (int d = 0; d < entry->rank; d++) json_integer(json, NULL, entry->dims[d]);
+        json_close_array(json);
+        json_close_object(json);
+    }
+    json_close_array(json);
+    json_close_object(json);
+}
+
+/* ---- which file ---- */
+
+/* A run folder's newest whole checkpoint, else its exported encoder; a file is itself. New string (memory_free). */
+static int find_file(const struct session *session, const char *path, char **out, struct error *error)
+{
+    struct checkpoint *checkpoint = NULL;
+
+    *out = NULL;
+    if (!file_is_folder(path)) {
+        *out = memory_string(path);
+        return *out ? SIMCLR_OK : error_no_memory(error, "a path", strlen(path));
+    }
+    const int status = run_folder_newest(path, &session->log, &checkpoint, error);
+    if (status != SIMCLR_OK) return status;
+    if (checkpoint) {
+        const struct run_folder folder = {.path = (char *)path}; /* only read */
+        *out = run_folder_checkpoint_path(&folder, checkpoint_state(checkpoint)->step);
+    } else {
+        *out = file_join(path, "exported/encoder.safetensors");
+    }
+    checkpoint_close(&checkpoint);
+    if (!*out) return error_no_memory(error, "a path", strlen(path));
+    if (file_exists(*out)) return SIMCLR_OK;
+    memory_free(*out);
+    *out = NULL;
+    return error_set(error, SIMCLR_IO, "%s: holds neither a checkpoint nor an exported encoder", path);
+}
+
+int info_file(struct session *session, struct error *error)
+{
+    struct safetensors *file = NULL;
+    struct text text = {0};
+    char *path;
+
+    int status = find_file(session, session->config->checkpoint, &path, error);
+    if (status == SIMCLR_OK) status = safetensors_open(&file, path, error);
+    if (status == SIMCLR_OK) status = safetensors_verify(file, error);
+    if (status == SIMCLR_OK && session->config->json) {
+        write_json(&text, path, file);
+        if (!text.failed) session_print(session, "%s\n", text.bytes);
+    } else if (status == SIMCLR_OK) {
+        session_print(session, "%s: %d tensors, %" PRId64 " bytes\n", path, safetensors_count(file), file_size(path));
+        print_metadata(session, file, &text);
+        print_tensors(session, file, &text);
+    }
+    if (status == SIMCLR_OK && text.failed) status = error_no_memory(error, "the report", text.capacity);
+    text_free(&text);
+    safetensors_close(&file);
+    memory_free(path);
+    return status;
+}

@@ -1,0 +1,180 @@
+/* command/info_network.c -- layers, shapes, parameters, operations, and the memory that a training step takes. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/text.h"
+#include "command/footprint.h"
+#include "command/info.h"
+
+static double mebibytes(size_t bytes)
+{
+    return (double)bytes / 1048576.0;
+}
+
+/* "64 x 112 x 112", or "512" for a vector. */
+static void format_shape(const struct tensor_desc *desc, char *out, size_t capacity)
+{
+    if (desc->height == 1 && desc->width == 1) snprintf(out, capacity, "%d", desc->channels);
+    else snprintf(out, capacity, "%d x %d x %d", desc->channels, desc->height, desc->width);
+}
+
+/* ---- the table ---- */
+
+struct totals { int64_t parameters; double flops; size_t bytes; };
+
+static struct totals add_up(const struct network_row *rows, int count)
+{
+    struct totals totals = {0};
+    for (int i = 0; i < count; i++) {
+        totals.parameters += rows[i].parameters;
+        totals.flops += rows[i].flops;
+        totals.bytes += rows[i].bytes;
+    }
+    return totals;
+}
+
+static void print_table(const struct session *session, const struct model_config *config, const struct network *network)
+{
+    const struct network_row *rows;
+    const int count = network_rows(network, &rows);
+    const struct totals totals = add_up(rows, count);
+    const int views = 2 * (int)session->config->batch;
+    char shape[48], memory[40];
+
+    snprintf(memory, sizeof memory, "MiB, %d views", views);
+    session_print(session, "ResNet-%d, width %g, images of %d x %d, head of %d layers to %d\n\n", config->depth,
+                  config->width, config->image_size, config->image_size, config->head_layers, model_output_dim(config));
+    session_print(session, "%-12s %-26s %-16s %12s %10s %16s\n", "operation", "name", "output", "parameters", "MFLOP",
+                  memory);
+    for (int i = 0; i < count; i++) {
+        format_shape(&rows[i].output, shape, sizeof shape);
+        session_print(session, "%-12s %-26s %-16s %12" PRId64 " %10.2f %16.1f\n", rows[i].kind, rows[i].name, shape,
+                      rows[i].parameters, rows[i].flops / 1e6, mebibytes(rows[i].bytes));
+    }
+    session_print(session, "%-12s %-26s %-16s %12" PRId64 " %10.2f %16.1f\n", "total", "", "", totals.parameters,
+                  totals.flops / 1e6, mebibytes(totals.bytes));
+    session_print(session, "\nMFLOP: millions of multiplications and additions of one view's forward pass\n");
+}
+
+/* ---- memory ---- */
+
+/* The parts in the order of the table; what of each there is. */
+struct part { const char *key, *what; size_t bytes; };
+enum { PARTS = 9 };
+
+static void list_parts(const struct footprint *f, struct part out[PARTS])
+{
+    const struct part parts[PARTS] = {
+        {"activations", "activations and their gradients", f->activations},
+        {"views", "batches of views", f->views},
+        {"parameters", "weights, gradients, running statistics", f->parameters},
+        {"optimizer", "states of the optimiser", f->optimizer},
+        {"plans", "packed weights and scratch", f->plans},
+        {"loss", "outputs and the loss", f->loss},
+        {"evaluation", "the encoder once more, between epochs", f->evaluation},
+        {"images", "decoded images", f->images},
+        {"program", "the program itself", f->program},
+    };
+    for (int i = 0; i < PARTS; i++) out[i] = parts[i];
+}
+
+static void print_memory(const struct session *session, const struct footprint *footprint)
+{
+    struct part parts[PARTS];
+
+    list_parts(footprint, parts);
+    session_print(session, "\nMemory of pretraining with a batch of %" PRId64 " images in %s, MiB\n",
+                  session->config->batch, dtype_name(session->dtype));
+    for (int i = 0; i < PARTS; i++) {
+        session_print(session, "  %-42s %10.1f\n", parts[i].what, mebibytes(parts[i].bytes));
+    }
+    session_print(session, "  %-42s %10.1f\n", "peak", mebibytes(footprint->total));
+    if (!session->config->data[0]) {
+        session_print(session, "Decoded images are kept in memory too, up to --cache-memory: --data counts them.\n");
+    }
+}
+
+/* ---- JSON ---- */
+
+static void json_table(struct text *json, const struct network *network)
+{
+    const struct network_row *rows;
+    const int count = network_rows(network, &rows);
+    const struct totals totals = add_up(rows, count);
+
+    json_open_array(json, "layers");
+    for (int i = 0; i < count; i++) {
+        json_open_object(json, NULL);
+        json_string(json, "operation", rows[i].kind);
+        json_string(json, "name", rows[i].name);
+        json_open_array(json, "output");
+        json_integer(json, NULL, rows[i].output.channels);
+        json_integer(json, NULL, rows[i].output.height);
+        json_integer(json, NULL, rows[i].output.width);
+        json_close_array(json);
+        json_integer(json, "parameters", rows[i].parameters);
+        json_number(json, "flops", rows[i].flops);
+        json_integer(json, "bytes", (int64_t)rows[i].bytes);
+        json_close_object(json);
+    }
+    json_close_array(json);
+    json_integer(json, "parameters", totals.parameters);
+    json_number(json, "flops", totals.flops);
+}
+
+static int report_json(const struct session *session, const struct model_config *config, const struct network *network,
+                       const struct footprint *footprint, struct error *error)
+{
+    struct text json = {0};
+    struct part parts[PARTS];
+
+    json_open_object(&json, NULL);
+    json_integer(&json, "depth", config->depth);
+    json_number(&json, "width", config->width);
+    json_integer(&json, "image_size", config->image_size);
+    json_integer(&json, "batch", session->config->batch);
+    json_string(&json, "precision", dtype_name(session->dtype));
+    json_table(&json, network);
+    list_parts(footprint, parts);
+    json_open_object(&json, "memory");
+    for (int i = 0; i < PARTS; i++) json_integer(&json, parts[i].key, (int64_t)parts[i].bytes);
+    json_integer(&json, "peak", (int64_t)footprint->total);
+    json_close_object(&json);
+    json_close_object(&json);
+    const int status = json.failed ? error_no_memory(error, "the report", json.capacity) : SIMCLR_OK;
+    if (status == SIMCLR_OK) session_print(session, "%s\n", json.bytes);
+    text_free(&json);
+    return status;
+}
+
+/* ---- the command ---- */
+
+int info_network(struct session *session, struct error *error)
+{
+    struct dataset *dataset = NULL;
+    struct model_config config;
+    struct footprint footprint;
+    struct footprint_network planned;
+    const size_t heap = footprint_heap();
+    size_t images = 0;
+
+    int status = SIMCLR_OK;
+    if (session->config->data[0]) {
+        status = session_open_dataset(session, session->config->data, DATASET_TRAIN, &dataset, error);
+        images = footprint_heap() - heap;
+        if (status == SIMCLR_OK) status = session_resolve(session, dataset, error);
+    }
+    if (status == SIMCLR_OK) status = session_model_config(session, 0, &config, error);
+    if (status == SIMCLR_OK) status = footprint_measure(session, &config, dataset, images, &footprint, &planned, error);
+    if (status == SIMCLR_OK) {
+        if (session->config->json) {
+            status = report_json(session, &config, planned.network, &footprint, error);
+        } else {
+            print_table(session, &config, planned.network);
+            if (session->config->memory) print_memory(session, &footprint);
+        }
+        footprint_release(session, &planned);
+    }
+    dataset_close(&dataset);
+    return status;
+}

@@ -1,0 +1,47 @@
+/* command/npy.c -- NumPy's .npy files, version 1.0. */
+#include "command/npy.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NPY_ALIGNMENT = 64, NPY_PREFIX = 10 /* magic, version, length */ };
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are written as they lie in memory");
+
+void npy_write_header(struct file_writer *writer, const char *descr, int64_t rows, int64_t columns)
+{
+    char header[3 * NPY_ALIGNMENT], shape[48];
+
+    if (columns > 0) snprintf(shape, sizeof shape, "(%" PRId64 ", %" PRId64 ")", rows, columns);
+    else snprintf(shape, sizeof shape, "(%" PRId64 ",)", rows);
+    memcpy(header, "\x93NUMPY\x01\x00", 8);
+    int used = NPY_PREFIX + snprintf(header + NPY_PREFIX, sizeof header - NPY_PREFIX,
+                                     "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr, shape);
+    while ((used + 1) % NPY_ALIGNMENT != 0) header[used++] = ' ';
+    header[used++] = '\n';
+    header[8] = (char)(unsigned char)((used - NPY_PREFIX) & 0xff);
+    header[9] = (char)(unsigned char)((used - NPY_PREFIX) >> 8);
+    file_writer_write(writer, header, (size_t)used);
+}
+
+static int write_array(const char *path, const char *descr, const void *values, int64_t rows, int64_t columns,
+                       struct error *error)
+{
+    struct file_writer *writer;
+    const int status = file_writer_open(&writer, path, error);
+    if (status != SIMCLR_OK) return status;
+    npy_write_header(writer, descr, rows, columns);
+    file_writer_write(writer, values, (size_t)rows * (size_t)(columns > 0 ? columns : 1) * 4);
+    return file_writer_commit(&writer, error);
+}
+
+int npy_write_float(const char *path, const float *values, int64_t rows, int64_t columns, struct error *error)
+{
+    return write_array(path, "<f4", values, rows, columns, error);
+}
+
+int npy_write_int(const char *path, const int32_t *values, int64_t rows, struct error *error)
+{
+    return write_array(path, "<i4", values, rows, 0, error);
+}
