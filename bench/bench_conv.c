@@ -2,11 +2,13 @@
  * padding counted) and the share of what the multiply units can do, measured in the same run.
  *
  * usage: bench_conv [--variant V] [--dtype bf16|float32] [--network resnet18|resnet50] [--batch N] [--threads T]
- *                   [--seconds S]   (per measurement; 0.3)  [--layer I] (only that one) */
+ *                   [--seconds S]   (per measurement; 0.3)  [--layer I] (only that one)
+ *                   [--cpu-time 1]  (with one thread: processor time, on a machine that does other work too) */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "backend/cpu/conv.h"
 #include "backend/cpu/conv_kernels.h"
@@ -38,7 +40,7 @@ struct options {
     const char *variant;
     enum dtype dtype;
     const struct layer *network;
-    int batch, threads, only;
+    int batch, threads, only, cpu_time;
     double seconds;
 };
 
@@ -64,6 +66,13 @@ static const struct conv_kernels *table_of(const struct cpu_backend *cpu, enum d
     return kernels ? kernels : conv_kernels_portable(dtype);
 }
 
+static double now(const struct options *options)
+{
+    struct timespec time;
+    if (!options->cpu_time || clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) != 0) return clock_seconds();
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
 struct peak_job {
     const struct conv_kernels *kernels;
     double flops[256];
@@ -81,9 +90,9 @@ static double measure_peak(const struct bench *bench)
     struct peak_job job = {.kernels = table_of(cpu_backend_of_const(bench->backend), bench->options->dtype)};
     double best = 0;
     for (int i = 0; i < 5; i++) {
-        const double start = clock_seconds();
+        const double start = now(bench->options);
         pool_split(bench->pool, peak_part, &job);
-        const double seconds = clock_seconds() - start;
+        const double seconds = now(bench->options) - start;
         double flops = 0;
         for (int t = 0; t < pool_threads(bench->pool) && t < 256; t++) flops += job.flops[t];
         if (flops / seconds > best) best = flops / seconds;
@@ -127,13 +136,13 @@ static void run_pass(const struct work *work, int pass)
 }
 
 /* Best of the runs that fit in the time. */
-static double time_pass(const struct work *work, int pass, double limit)
+static double time_pass(const struct work *work, int pass, const struct options *options)
 {
     double best = 1e30, spent = 0;
-    for (int i = 0; i < 3 || (spent < limit && i < 1000); i++) {
-        const double start = clock_seconds();
+    for (int i = 0; i < 3 || (spent < options->seconds && i < 1000); i++) {
+        const double start = now(options);
         run_pass(work, pass);
-        const double seconds = clock_seconds() - start;
+        const double seconds = now(options) - start;
         if (seconds < best) best = seconds;
         spent += seconds;
     }
@@ -176,7 +185,7 @@ static int bench_layer(struct bench *bench, const struct layer *layer)
             printf("          -        ");
             continue;
         }
-        const double seconds = time_pass(&work, pass, options->seconds);
+        const double seconds = time_pass(&work, pass, options);
         bench->total[pass] += seconds * layer->count;
         bench->flops[pass] += flops * layer->count;
         printf("%7.0f %5.1f%% %6.2f", flops / seconds * 1e-9, 100.0 * flops / seconds / bench->peak, seconds * 1e3);
@@ -212,6 +221,8 @@ static int parse(struct options *options, int argc, char **argv)
             options->threads = atoi(value);
         else if (!strcmp(name, "--layer"))
             options->only = atoi(value);
+        else if (!strcmp(name, "--cpu-time"))
+            options->cpu_time = atoi(value);
         else if (!strcmp(name, "--seconds"))
             options->seconds = atof(value);
         else
@@ -226,7 +237,7 @@ int main(int argc, char **argv)
     struct options options = {.dtype = DTYPE_BF16, .network = RESNET18, .only = -1, .seconds = 0.3};
     if (parse(&options, argc, argv) != 0) {
         fprintf(stderr, "usage: bench_conv [--variant V] [--dtype bf16|float32] [--network resnet18|resnet50] [--batch N] "
-                        "[--threads T] [--layer I] [--seconds S]\n");
+                        "[--threads T] [--layer I] [--cpu-time 1]\n");
         return 2;
     }
     struct bench bench = {.options = &options};
