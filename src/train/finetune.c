@@ -251,7 +251,7 @@ int command_finetune(struct session *session, struct error *error)
     if (status == SIMCLR_OK)
         status = print_results(&run, error);
     if (status != SIMCLR_OK && error != NULL)
-        log_line(&session->log, status == SIMCLR_INTERRUPTED ? LOG_INFO : LOG_ERROR, "%s", error->text);
+        run_folder_note(&run.folder, status == SIMCLR_INTERRUPTED ? LOG_INFO : LOG_ERROR, error->text);
     close_all(&run);
     return status;
 }

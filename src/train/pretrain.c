@@ -89,16 +89,15 @@ static void tell_progress(const struct pretrain *run)
     if (session->progress == NULL)
         return;
     const struct stretch *stretch = &run->this_epoch;
-    const double per_step = stretch->seconds / (double)(stretch->steps > 0 ? stretch->steps : 1);
     session->progress(session->cookie, &(simclr_progress){
                                            .phase = "pretrain",
                                            .step = run->step,
                                            .steps = run->steps,
                                            .epoch = (double)run->step / (double)run->steps_per_epoch,
                                            .epochs = (double)run->config->epochs,
-                                           .views_per_second = 2.0 * (double)run->config->batch / per_step,
+                                           .views_per_second = 2.0 * (double)run->config->batch / run->pace,
                                            .wait_share = stretch->waited / stretch->seconds,
-                                           .eta_seconds = per_step * (double)(run->steps - run->step),
+                                           .eta_seconds = run->pace * (double)(run->steps - run->step),
                                            .loss = run->result.loss,
                                            .chance_loss = nt_xent_chance((int)run->config->batch),
                                            .top1 = run->result.top1,
@@ -199,6 +198,7 @@ static int learn(struct pretrain *run, struct error *error)
 
         run->step += 1;
         const double seconds = clock_seconds() - start;
+        run->pace = run->pace > 0 ? 0.95 * run->pace + 0.05 * seconds : seconds;
         add_to(&run->since_log, run, seconds, loader_wait_seconds(run->loader) - waited);
         add_to(&run->this_epoch, run, seconds, loader_wait_seconds(run->loader) - waited);
         status = after_step(run, error);
@@ -238,7 +238,7 @@ int command_pretrain(struct session *session, struct error *error)
     if (status == SIMCLR_OK)
         status = finish(&run, error);
     if (status != SIMCLR_OK && error != NULL)
-        log_line(&session->log, status == SIMCLR_INTERRUPTED ? LOG_INFO : LOG_ERROR, "%s", error->text);
+        run_folder_note(&run.folder, status == SIMCLR_INTERRUPTED ? LOG_INFO : LOG_ERROR, error->text);
     pretrain_close(&run);
     return status;
 }

@@ -45,6 +45,7 @@ struct pretrain {
     double best_knn;              /* best online kNN top-1 so far, -1: none */
     int64_t saved_step;           /* of the newest checkpoint */
     struct stretch since_log, this_epoch;
+    double pace;                  /* seconds a step, of the last twenty or so */
 };
 
 /* pretrain_open.c: everything that can fail before the first step, resuming included. */

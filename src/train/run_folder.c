@@ -86,10 +86,11 @@ static void remove_matching(const struct run_folder *folder, const char *name, b
 
 /* ---- the log: every line also goes to train.log, with the time ---- */
 
-static void write_log(void *cookie, enum log_level level, const char *line)
+void run_folder_note(struct run_folder *folder, enum log_level level, const char *line)
 {
-    struct run_folder *folder = cookie;
     static const char *const names[] = {"debug", "info", "warning", "error"};
+    if (folder->log_file == NULL)
+        return;
     const time_t now = (time_t)clock_wall();
     struct tm local;
     char stamp[32] = "";
@@ -97,6 +98,12 @@ static void write_log(void *cookie, enum log_level level, const char *line)
         strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &local);
     fprintf(folder->log_file, "%s %s: %s\n", stamp, names[level], line);
     fflush(folder->log_file);
+}
+
+static void write_log(void *cookie, enum log_level level, const char *line)
+{
+    struct run_folder *folder = cookie;
+    run_folder_note(folder, level, line);
     if (folder->outer.write != NULL)
         folder->outer.write(folder->outer.cookie, level, line);
 }

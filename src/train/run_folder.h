@@ -21,6 +21,9 @@ struct run_folder {
 int run_folder_open(struct run_folder *folder, struct session *session, const char *path, struct error *error);
 void run_folder_close(struct run_folder *folder);
 
+/* A line for train.log alone: how a command ended, which its caller is told by other means. */
+void run_folder_note(struct run_folder *folder, enum log_level level, const char *line);
+
 /* Removes what an earlier run left here (not train.log, which goes on). */
 void run_folder_clear(const struct run_folder *folder);
 

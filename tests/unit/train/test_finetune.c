@@ -1,0 +1,208 @@
+/* The second phase: which labels are used, and that the trained encoder's weights are where it starts. */
+#include "unit/train/run_fixture.h"
+
+#include "checkpoint/checkpoint.h"
+#include "train/labels.h"
+
+static char folder[] = "/tmp/simclr_test_finetune_XXXXXX";
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[200];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static struct dataset *open_synthetic(struct pool *pool)
+{
+    struct dataset_config config = dataset_config_default();
+    struct dataset *dataset;
+    config.path = "synthetic";
+    config.synthetic_count = 200;
+    config.synthetic_size = 8;
+    assert_int_equal(dataset_open(&dataset, &config, pool, &(struct log){0}, NULL), SIMCLR_OK);
+    return dataset;
+}
+
+static void shares_are_class_balanced(void **state)
+{
+    (void)state;
+    struct pool *pool;
+    assert_int_equal(pool_create(&pool, 1, NULL), SIMCLR_OK);
+    struct dataset *dataset = open_synthetic(pool);
+    uint32_t *subset, count;
+    assert_int_equal(labels_choose(dataset, "10%", 1, &subset, &count, NULL), SIMCLR_OK);
+    assert_int_equal(count, 20);
+    int per_class[10] = {0};
+    for (uint32_t i = 0; i < count; i++)
+        per_class[dataset_label(dataset, subset[i])]++;
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(per_class[i], 2);
+    memory_free(subset);
+    struct error error;
+    static const char *const wrong[] = {"0%", "101%", "-5%", "nan%"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(labels_choose(dataset, wrong[i], 1, &subset, &count, &error), SIMCLR_INVALID);
+    assert_int_equal(labels_choose(dataset, "10 percent", 1, &subset, &count, &error), SIMCLR_IO);
+    assert_non_null(strstr(error.text, "--labels"));
+    dataset_close(&dataset);
+    pool_destroy(&pool);
+}
+
+static void lists_name_images(void **state)
+{
+    (void)state;
+    static const struct { const char *text; int status; uint32_t count; const char *says; } cases[] = {
+        {"7\nsynthetic/3\tignored\r\n\n7\n", SIMCLR_OK, 2, NULL},
+        {"synthetic/150", SIMCLR_OK, 1, NULL},
+        {"3\nmissing.jpg\n", SIMCLR_DATA, 0, ":2: no images"},
+        {"thetic/3\n", SIMCLR_DATA, 0, ":1: no images"}, /* not at the start of a path component */
+        {"\n\n", SIMCLR_DATA, 0, "names no image"},
+    };
+    struct pool *pool;
+    assert_int_equal(pool_create(&pool, 1, NULL), SIMCLR_OK);
+    struct dataset *dataset = open_synthetic(pool);
+    char *path = file_join(folder, "list.txt");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint32_t *subset, count;
+        struct error error;
+        assert_int_equal(file_write_atomic(path, cases[i].text, strlen(cases[i].text), NULL), SIMCLR_OK);
+        assert_int_equal(labels_choose(dataset, path, 1, &subset, &count, &error), cases[i].status);
+        if (cases[i].status != SIMCLR_OK) {
+            assert_non_null(strstr(error.text, cases[i].says));
+            assert_null(subset);
+            continue;
+        }
+        assert_int_equal(count, cases[i].count);
+        if (i == 0) {
+            assert_string_equal(dataset_name(dataset, subset[0]), "synthetic/3");
+            assert_string_equal(dataset_name(dataset, subset[1]), "synthetic/7");
+        }
+        memory_free(subset);
+    }
+    memory_free(path);
+    dataset_close(&dataset);
+    pool_destroy(&pool);
+}
+
+static int finetune_run(struct run_fixture *run, const char *checkpoint, const char *out, const char *rate)
+{
+    static const char *const options[][2] = {
+        {"data", "synthetic"}, {"synthetic-images", "60"}, {"labels", "50%"},  {"batch", "10"},
+        {"epochs", "3"},       {"device", "cpu"},          {"threads", "2"},   {"precision", "float32"},
+        {"log-every", "1"},    {"json", "true"},           {"seed", "5"},
+    };
+    *run = (struct run_fixture){.interrupt_at = -1};
+    assert_int_equal(config_create(&run->config, COMMAND_FINETUNE, &run->error), SIMCLR_OK);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        fixture_set(run, options[i][0], options[i][1]);
+    fixture_set(run, "checkpoint", checkpoint);
+    fixture_set(run, "out", out);
+    fixture_set(run, "learning-rate", rate);
+    return fixture_run(run, command_finetune);
+}
+
+static void read_model(const char *path, struct model **model)
+{
+    struct checkpoint *checkpoint;
+    assert_int_equal(checkpoint_open(&checkpoint, path, NULL), SIMCLR_OK);
+    assert_int_equal(model_create(model, checkpoint_model_config(checkpoint), 0, NULL), SIMCLR_OK);
+    assert_int_equal(checkpoint_restore(checkpoint, *model, NULL, false, NULL), SIMCLR_OK);
+    checkpoint_close(&checkpoint);
+}
+
+/* At a rate of next to nothing the weights stay where they started: at the encoder's, and for the control elsewhere. */
+static void training_starts_at_the_encoder(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    char *pretrained = file_join(folder, "pretrained"), *out = file_join(folder, "still");
+    fixture_open(&run, pretrained);
+    fixture_set(&run, "device", "cpu");
+    assert_int_equal(fixture_run(&run, command_pretrain), SIMCLR_OK);
+    fixture_close(&run);
+    if (finetune_run(&run, pretrained, out, "1e-9") != SIMCLR_OK)
+        fail_msg("%s", run.error.text);
+    fixture_close(&run);
+
+    struct model *models[3];
+    static const char *const names[] = {"pretrained/checkpoints/step-00000006.safetensors",
+                                        "still/checkpoints/finetune.safetensors", "still/checkpoints/random.safetensors"};
+    for (int i = 0; i < 3; i++) {
+        char *path = file_join(folder, names[i]);
+        read_model(path, &models[i]);
+        memory_free(path);
+    }
+    double moved[3] = {0};
+    for (int i = 0; i < models[1]->parameters.count; i++) {
+        const struct parameter *item = &models[1]->parameters.items[i];
+        if (item->flags & (PARAMETER_HEAD | PARAMETER_BUFFER))
+            continue;
+        const int at = parameters_find(&models[0]->parameters, item->name);
+        assert_true(at >= 0);
+        for (int j = 1; j < 3; j++)
+            for (size_t k = 0; k < item->count; k++) {
+                const double difference = (double)parameter_weights(&models[j]->parameters, i)[k] -
+                                          (double)parameter_weights(&models[0]->parameters, at)[k];
+                moved[j] += difference * difference;
+            }
+    }
+    assert_true(moved[1] < 1e-8);
+    assert_true(moved[2] > 1);
+    assert_true(parameters_find(&models[1]->parameters, "fc.bias") >= 0);
+    for (int i = 0; i < 3; i++)
+        model_destroy(&models[i]);
+    memory_free(pretrained);
+    memory_free(out);
+}
+
+static void results_stand_beside_their_control(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    char *pretrained = file_join(folder, "pretrained"), *out = file_join(folder, "tuned");
+    if (finetune_run(&run, pretrained, out, "0.5") != SIMCLR_OK)
+        fail_msg("%s", run.error.text);
+    assert_non_null(strstr(run.output.bytes, "\"labelled_images\": 30"));
+    assert_non_null(strstr(run.output.bytes, "\"finetuned\": {\"top1\": "));
+    assert_non_null(strstr(run.output.bytes, "\"random\": {\"top1\": "));
+    assert_non_null(strstr(run.output.bytes, "\"top5_high\": "));
+    assert_true(fixture_said(&run, "30 labelled images of 60 (50 %), 3 epochs"));
+    fixture_close(&run);
+    /* The loss must fall: nine steps over thirty images at a high rate. */
+    char *path = file_join(out, "metrics.jsonl");
+    uint8_t *bytes;
+    size_t count;
+    assert_int_equal(file_read(path, 1 << 20, &bytes, &count, NULL), SIMCLR_OK);
+    double first, last = 0;
+    assert_int_equal(sscanf(strstr((char *)bytes, "finetune/loss\": "), "finetune/loss\": %lf", &first), 1);
+    for (char *at = (char *)bytes; (at = strstr(at, "finetune/loss\": ")) != NULL; at++)
+        assert_int_equal(sscanf(at, "finetune/loss\": %lf", &last), 1);
+    assert_true(last < first);
+    memory_free(bytes);
+    memory_free(path);
+
+    assert_int_equal(finetune_run(&run, pretrained, out, "0.5"), SIMCLR_INVALID); /* the folder holds a run */
+    assert_non_null(strstr(run.error.text, "--overwrite"));
+    fixture_close(&run);
+    memory_free(pretrained);
+    memory_free(out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shares_are_class_balanced),
+        cmocka_unit_test(lists_name_images),
+        cmocka_unit_test(training_starts_at_the_encoder),
+        cmocka_unit_test(results_stand_beside_their_control),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

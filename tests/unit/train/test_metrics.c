@@ -1,0 +1,207 @@
+/* metrics.jsonl across restarts, and TensorBoard's files byte by byte. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/checksum.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "train/metrics.h"
+
+static char folder[] = "/tmp/simclr_test_metrics_XXXXXX";
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[200];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static void write_steps(int64_t from, int64_t to, bool tensorboard)
+{
+    struct metrics metrics;
+    assert_int_equal(metrics_open(&metrics, folder, from, tensorboard, NULL), SIMCLR_OK);
+    for (int64_t step = from + 1; step <= to; step++) {
+        metrics_begin(&metrics, step, 0.5 * (double)step);
+        metrics_number(&metrics, "train/loss", 0.25 * (double)step);
+        metrics_number(&metrics, "train/top1", 0.125);
+        assert_int_equal(metrics_end(&metrics, NULL), SIMCLR_OK);
+    }
+    metrics_close(&metrics);
+}
+
+static void append(const char *text)
+{
+    char *path = file_join(folder, "metrics.jsonl");
+    FILE *file = fopen(path, "a");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    memory_free(path);
+}
+
+static char *read_metrics(void)
+{
+    uint8_t *bytes;
+    size_t count;
+    char *path = file_join(folder, "metrics.jsonl");
+    assert_int_equal(file_read(path, 1 << 20, &bytes, &count, NULL), SIMCLR_OK);
+    memory_free(path);
+    return (char *)bytes;
+}
+
+static void assert_steps(int64_t last)
+{
+    char *text = read_metrics();
+    long long expected = 0, step;
+    for (char *at = text; *at != '\0'; at = strchr(at, '\n') + 1) {
+        assert_int_equal(sscanf(at, "{\"step\": %lld", &step), 1);
+        assert_int_equal(step, ++expected);
+    }
+    assert_int_equal(expected, last);
+    memory_free(text);
+}
+
+/* Killed at step 7 in the middle of a line, resumed from step 4: steps 5 to 7 must not be there twice. */
+static void later_lines_are_dropped(void **state)
+{
+    (void)state;
+    write_steps(0, 7, false);
+    append("{\"step\": 8, \"epo");
+    write_steps(4, 6, false);
+    assert_steps(6);
+    write_steps(6, 8, false);
+    assert_steps(8);
+    write_steps(0, 1, false);
+    assert_steps(1);
+    char *text = read_metrics();
+    assert_non_null(strstr(text, "\"epoch\": 0.5, \"wall_time\": "));
+    assert_non_null(strstr(text, "\"train/loss\": 0.25, \"train/top1\": 0.125}\n"));
+    memory_free(text);
+}
+
+static uint64_t little_endian(const uint8_t *bytes, int count)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < count; i++)
+        value |= (uint64_t)bytes[i] << 8 * i;
+    return value;
+}
+
+/* TensorFlow's masking, undone. */
+static uint32_t unmask(uint32_t masked)
+{
+    const uint32_t rotated = masked - 0xa282ead8u;
+    return rotated >> 17 | rotated << 15;
+}
+
+/* Checks the framing of the record at `at`; gives its payload. */
+static const uint8_t *next_record(const uint8_t **at, const uint8_t *end, size_t *length)
+{
+    assert_true(end - *at >= 16);
+    *length = (size_t)little_endian(*at, 8);
+    assert_int_equal(crc32c(*at, 8), unmask((uint32_t)little_endian(*at + 8, 4)));
+    const uint8_t *payload = *at + 12;
+    assert_true((size_t)(end - payload) >= *length + 4);
+    assert_int_equal(crc32c(payload, *length), unmask((uint32_t)little_endian(payload + *length, 4)));
+    *at = payload + *length + 4;
+    return payload;
+}
+
+static uint8_t *read_events(size_t *count)
+{
+    struct file_list list;
+    uint8_t *bytes = NULL;
+    assert_int_equal(file_list_folder(folder, &list, NULL), SIMCLR_OK);
+    for (size_t i = 0; i < list.count && bytes == NULL; i++) {
+        if (strncmp(list.names[i], "events.out.tfevents.", 20) != 0)
+            continue;
+        char *path = file_join(folder, list.names[i]);
+        assert_int_equal(file_read(path, 1 << 20, &bytes, count, NULL), SIMCLR_OK);
+        assert_int_equal(remove(path), 0);
+        memory_free(path);
+    }
+    file_list_free(&list);
+    assert_non_null(bytes);
+    return bytes;
+}
+
+static void events_are_framed_protobuf(void **state)
+{
+    (void)state;
+    size_t count, length;
+    write_steps(0, 2, true);
+    uint8_t *bytes = read_events(&count);
+    const uint8_t *at = bytes, *end = bytes + count;
+
+    const uint8_t *header = next_record(&at, end, &length);
+    assert_int_equal(header[0], 0x09); /* wall_time: field 1, 64 bits */
+    double time;
+    memcpy(&time, header + 1, sizeof time);
+    assert_true(time > 1.7e9 && time < 1e11);
+    assert_memory_equal(header + 9, "\x10\x00\x1a\x0d" "brain.Event:2", length - 9);
+    for (int step = 1; step <= 2; step++) {
+        const uint8_t *event = next_record(&at, end, &length);
+        uint8_t expected[] = {0x10, 0, 0x2a, 38,                      /* step; summary of 38 bytes           */
+                              0x0a, 17, 0x0a, 10, 't', 'r', 'a', 'i', 'n', '/', 'l', 'o', 's', 's',
+                              0x15, 0, 0, 0, 0,                       /* simple_value: field 2, 32 bits      */
+                              0x0a, 17, 0x0a, 10, 't', 'r', 'a', 'i', 'n', '/', 't', 'o', 'p', '1',
+                              0x15, 0, 0, 0, 0x3e};                   /* 0.125f = 0x3e000000                 */
+        const float loss = 0.25f * (float)step;
+        expected[1] = (uint8_t)step;
+        memcpy(expected + 19, &loss, 4);
+        assert_int_equal(length, 9 + sizeof expected);
+        assert_memory_equal(event + 9, expected, sizeof expected);
+    }
+    assert_ptr_equal(at, end);
+    memory_free(bytes);
+}
+
+/* A restart says so, from the step after the checkpoint on: {status: START}. 300 takes two bytes as a varint. */
+static void a_restart_is_announced(void **state)
+{
+    (void)state;
+    size_t count, length;
+    write_steps(299, 300, true);
+    uint8_t *bytes = read_events(&count);
+    const uint8_t *at = bytes;
+    next_record(&at, bytes + count, &length);
+    const uint8_t *start = next_record(&at, bytes + count, &length);
+    static const uint8_t expected[] = {0x10, 0xAC, 0x02, 0x3a, 2, 0x08, 1};
+    assert_int_equal(length, 9 + sizeof expected);
+    assert_memory_equal(start + 9, expected, sizeof expected);
+    memory_free(bytes);
+}
+
+static void a_missing_folder_is_an_error(void **state)
+{
+    (void)state;
+    struct metrics metrics;
+    struct error error;
+    assert_int_equal(metrics_open(&metrics, "/nowhere", 0, true, &error), SIMCLR_IO);
+    assert_non_null(strstr(error.text, "/nowhere"));
+    assert_null(metrics.file);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(later_lines_are_dropped),
+        cmocka_unit_test(events_are_framed_protobuf),
+        cmocka_unit_test(a_restart_is_announced),
+        cmocka_unit_test(a_missing_folder_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
