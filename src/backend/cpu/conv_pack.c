@@ -27,12 +27,12 @@ static void pack_block(const struct pack_job *job, int panel, int block)
             for (int c = 0; c < inputs; c++) turned[k * 32 + c] = from[(size_t)k * row + (size_t)(c * taps + t)];
         for (int c = 0; c < inputs; c++)
             for (int k = 0; k < outputs; k++) tile[c * 32 + k] = turned[k * 32 + c];
-        const size_t at = (size_t)t * kernels->tile_bytes;
         kernels->pack_weights(forward->weights + (size_t)panel * forward->panel_bytes +
-                                  (size_t)block * forward->weights_block + at, tile, 32);
-        if (data->weights)
+                                  (size_t)block * forward->weights_block + (size_t)t * kernels->tile_bytes, tile, 32);
+        if (data->weights) /* the order of taps is that of conv_taps.c */
             kernels->pack_weights(data->weights + (size_t)block * data->panel_bytes +
-                                      (size_t)panel * data->weights_block + at, turned, 32);
+                                      (size_t)panel * data->weights_block +
+                                      (size_t)(taps - 1 - t) * kernels->tile_bytes, turned, 32);
     }
 }
 
