@@ -201,7 +201,8 @@ static int judge_source(struct evaluation *evaluation, enum evaluation_source so
     struct features train, test;
     int status = evaluation_features(evaluation, source, &train, &test, error);
     if (status != SIMCLR_OK) return status;
-    status = judge(evaluation, &train, &test, score, error);
+    if (source == SOURCE_TRAINED) status = evaluation_save_features(evaluation->session, &train, &test, error);
+    if (status == SIMCLR_OK) status = judge(evaluation, &train, &test, score, error);
     features_free(&train);
     features_free(&test);
     return status;

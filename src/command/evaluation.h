@@ -35,6 +35,10 @@ void evaluation_close(struct evaluation *evaluation);
 int evaluation_features(struct evaluation *evaluation, enum evaluation_source source, struct features *train, struct features *test,
                         struct error *error);
 
+/* Writes them as --features-out asks; nothing where it is not given (save_features.c). */
+int evaluation_save_features(const struct session *session, const struct features *train, const struct features *test,
+                             struct error *error);
+
 /* Weighted kNN with the session's --knn-k and --knn-temperature. */
 int evaluation_knn(struct evaluation *evaluation, const struct features *train, const struct features *test, struct score *out,
                    struct error *error);

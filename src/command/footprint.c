@@ -114,7 +114,8 @@ static int count_optimizer(struct session *session, struct parameters *parameter
                            struct error *error)
 {
     const bool adamw = strcmp(session->config->optimizer, "adamw") == 0;
-    const struct optimizer_config config = {.kind = adamw ? OPTIMIZER_ADAMW : OPTIMIZER_LARS, .momentum = 0.9f};
+    const struct optimizer_config config = {.kind = adamw ? OPTIMIZER_ADAMW : OPTIMIZER_LARS, .momentum = 0.9f,
+                                            .trust = 0.001f, .beta2 = 0.999f, .epsilon = 1e-8f};
     struct optimizer *optimizer;
     size_t mark = footprint_heap();
 

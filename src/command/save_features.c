@@ -1,0 +1,33 @@
+/* command/save_features.c -- --features-out: the encoder's features and labels as arrays, for other programs. */
+#include "base/memory.h"
+#include "base/text.h"
+#include "command/evaluation.h"
+#include "command/npy.h"
+
+/* PREFIX-train.npy and PREFIX-train-labels.npy, or the same with "test". */
+static int save_part(const char *prefix, const char *part, const struct features *features, struct error *error)
+{
+    struct text path = {0};
+
+    text_add(&path, "%s-%s.npy", prefix, part);
+    int status = path.failed ? error_no_memory(error, "a path", path.capacity) : SIMCLR_OK;
+    if (status == SIMCLR_OK) {
+        status = npy_write_float(path.bytes, features->values, features->count, features->dim, error);
+    }
+    path.length = 0;
+    text_add(&path, "%s-%s-labels.npy", prefix, part);
+    if (status == SIMCLR_OK && path.failed) status = error_no_memory(error, "a path", path.capacity);
+    if (status == SIMCLR_OK) status = npy_write_int(path.bytes, features->labels, features->count, error);
+    text_free(&path);
+    return status;
+}
+
+int evaluation_save_features(const struct session *session, const struct features *train, const struct features *test,
+                             struct error *error)
+{
+    const char *prefix = session->config->features_out;
+
+    if (prefix[0] == '\0') return SIMCLR_OK;
+    const int status = save_part(prefix, "train", train, error);
+    return status == SIMCLR_OK ? save_part(prefix, "test", test, error) : status;
+}
