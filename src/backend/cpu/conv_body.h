@@ -296,8 +296,20 @@ BODY_WEIGHTS(weights_8x2, 8, 2, 128)
 BODY_WEIGHTS(weights_16x1, 16, 1, 128)
 BODY_WEIGHTS(weights_8x1, 8, 1, 128)
 BODY_WEIGHTS(strided_11x2, 11, 2, run->x_step)
-BODY_WEIGHTS(strided_8x2, 8, 2, run->x_step)
+BODY_WEIGHTS(strided_10x2, 10, 2, run->x_step)
+BODY_WEIGHTS(strided_9x2, 9, 2, run->x_step)
 BODY_WEIGHTS(strided_1x2, 1, 2, run->x_step)
+
+/* A kernel row of images has kernel x channels rows: 9 or 21 for RGB and the usual stems. */
+static void BODY(weights_images)(const struct conv_weights_run *run)
+{
+    const int rows = run->channels;
+    int c = 0;
+    for (; rows - c >= 11; c += 11) BODY(strided_11x2)(run, 0, c, 0);
+    if (rows - c == 10) BODY(strided_10x2)(run, 0, c, 0), c += 10;
+    if (rows - c == 9) BODY(strided_9x2)(run, 0, c, 0), c += 9;
+    for (; c < rows; c++) BODY(strided_1x2)(run, 0, c, 0);
+}
 
 static void BODY(weights)(const struct conv_weights_run *run)
 {
@@ -305,9 +317,7 @@ static void BODY(weights)(const struct conv_weights_run *run)
     for (int tap = 0; tap < run->taps; tap++) {
         int c = 0;
         if (run->images) {
-            for (; c + 11 <= channels && channels - c != 16; c += 11) BODY(strided_11x2)(run, tap, c, 0);
-            for (; c + 8 <= channels; c += 8) BODY(strided_8x2)(run, tap, c, 0);
-            for (; c < channels; c++) BODY(strided_1x2)(run, tap, c, 0);
+            BODY(weights_images)(run);
         } else if (run->outputs > LANES && channels > 16) {
             BODY(weights_11x2)(run, tap, 0, 0);
             BODY(weights_11x2)(run, tap, 11, 0);
