@@ -231,6 +231,32 @@ static void pool_check(struct ops_target *ref, struct ops_target *targets, int t
     ops_free(&buffers);
 }
 
+/* A NaN is the maximum of every window that holds it, whatever comes before or after. */
+static void pool_nan(void **state)
+{
+    struct ops_suite *suite = *state;
+    for (int i = -1; i < suite->count; i++)
+        for (int type = 0; type < 2; type++) {
+            struct ops_target *target = i < 0 ? &suite->ref : &suite->target[i];
+            const struct max_pool_desc desc = {type ? DTYPE_BF16 : DTYPE_F32, 3, 20, 6, 6, 3, 2, 1, true};
+            struct ops_buffers buffers = {0};
+            const size_t inputs = 3 * 20 * 36, outputs = 3 * 20 * 9;
+            float *x = ops_random(&buffers, inputs, 6900, -1, 1, true), *zeros = ops_floats(&buffers, outputs);
+            for (size_t plane = 0; plane < 60; plane++) x[plane * 36 + plane % 36] = NAN;
+            memset(zeros, 0, outputs * sizeof *zeros);
+            const struct pool_results got = pool_execute(&buffers, target, desc, x, zeros, zeros);
+            for (size_t j = 0; j < outputs; j++) {
+                const size_t plane = j / 9, row = plane % 36 / 6, column = plane % 36 % 6;
+                const size_t top = 2 * (j % 9 / 3),
+                             left = 2 * (j % 3); /* one beyond the window's first, at index - 1 */
+                const bool inside = row + 1 >= top && row <= top + 1 && column + 1 >= left && column <= left + 1;
+                if (isnan(got.y[j]) != inside || isnan(got.inference[j]) != inside)
+                    fail_msg("%s: output %zu of plane %zu is %g", target->label, j % 9, plane, (double)got.y[j]);
+            }
+            ops_free(&buffers);
+        }
+}
+
 /* ---- the program ------------------------------------------------------------------------------------------------- */
 /* ---- the program ------------------------------------------------------------------------------------------------- */
 static void batch_norm(void **state)
@@ -324,6 +350,6 @@ static void pools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(batch_norm), cmocka_unit_test(batch_norm_resnet),
-                                       cmocka_unit_test(pools)};
+                                       cmocka_unit_test(pools), cmocka_unit_test(pool_nan)};
     return cmocka_run_group_tests(tests, ops_suite_open, ops_suite_close);
 }
