@@ -67,6 +67,7 @@ int environment_write(const char *path, const struct session *session, const str
 {
     struct text text = {0};
     json_open_object(&text, NULL);
+    json_string(&text, "version", SIMCLR_VERSION);
     add_time(&text);
     add_machine(&text);
     json_string(&text, "compiler", __VERSION__);
