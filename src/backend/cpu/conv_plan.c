@@ -4,12 +4,20 @@
 #include <stdio.h>
 
 #include "backend/check.h"
+#include "backend/cpu/conv_tiles.h"
 #include "base/memory.h"
 
-static const struct conv_kernels *choose_kernels(const struct cpu_backend *cpu, enum dtype dtype)
+/* Tiles do bf16, and of images rows that one tile can contract; the rest goes to the best vector kernels. */
+static const struct conv_kernels *choose_kernels(const struct cpu_backend *cpu, const struct conv_desc *desc)
 {
+    const bool images = desc->input_layout == LAYOUT_IMAGES;
+    const enum dtype dtype = desc->dtype;
     const struct conv_kernels *kernels = NULL;
-    if (cpu->level >= CPU_AVX512_BF16) kernels = conv_kernels_avx512bf16(dtype);
+    if (dtype == DTYPE_BF16 && (!images || desc->kernel * desc->in_channels <= CONV_TILE_IMAGE_VALUES)) {
+        if (cpu->tiles == CPU_TILES_NATIVE) kernels = conv_kernels_amx(images);
+        if (cpu->tiles == CPU_TILES_EMULATED) kernels = conv_kernels_amx_emulated(images);
+    }
+    if (!kernels && cpu->level >= CPU_AVX512_BF16) kernels = conv_kernels_avx512bf16(dtype);
     if (!kernels && cpu->level >= CPU_AVX512) kernels = conv_kernels_avx512(dtype);
     if (!kernels && cpu->level >= CPU_AVX2) kernels = conv_kernels_avx2(dtype);
     return kernels ? kernels : conv_kernels_portable(dtype);
@@ -150,7 +158,7 @@ int cpu_conv_create(struct backend *backend, const struct conv_desc *desc, struc
     if (!plan) return error_no_memory(error, "a convolution", sizeof *plan);
     plan->cpu = cpu_backend_of(backend);
     plan->desc = *desc;
-    plan->kernels = choose_kernels(plan->cpu, desc->dtype);
+    plan->kernels = choose_kernels(plan->cpu, desc);
     plan->out_height = conv_out(desc->in_height, desc->kernel, desc->stride, desc->padding);
     plan->out_width = conv_out(desc->in_width, desc->kernel, desc->stride, desc->padding);
     snprintf(plan->algorithm, sizeof plan->algorithm, "direct %s", plan->kernels->name);

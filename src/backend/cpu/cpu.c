@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/cpu/conv.h"
+#include "backend/cpu/conv_tiles.h"
 #include "backend/cpu/detect.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/ops.h"
@@ -45,7 +46,7 @@ static const struct variant *find_variant(const char *name)
 static bool runs(const struct variant *variant)
 {
     if (variant->level > cpu_detect_level()) return false;
-    return variant->tiles != CPU_TILES_NATIVE || cpu_detect_tiles();
+    return variant->tiles != CPU_TILES_NATIVE || (conv_kernels_amx(false) && cpu_detect_tiles());
 }
 
 bool cpu_variant_runs(const char *name)

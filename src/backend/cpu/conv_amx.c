@@ -1,0 +1,24 @@
+/* backend/cpu/conv_amx.c -- convolution on AMX tiles. */
+#include "backend/cpu/conv_tiles.h"
+
+#if defined(__AMX_BF16__) || defined(__AMXBF16__) /* gcc's name, clang's name */
+#define TILE_NATIVE
+#define TILES_TITLE "amx 3x2"
+#define TILES_PACK_X tile_pack_x_avx512
+#define TILES_PACK_Y tile_pack_y_avx512
+#define TILES_IMAGES conv_kernels_avx512bf16(DTYPE_BF16)
+#define TILES_IMAGES_CELL 1024
+#define TILES_IMAGES_FORM CONV_IMAGE_BF16_PAIRS
+#include "backend/cpu/conv_tiles_body.h"
+
+const struct conv_kernels *conv_kernels_amx(bool images)
+{
+    return images ? &image_table : &tiles_table;
+}
+#else
+const struct conv_kernels *conv_kernels_amx(bool images)
+{
+    (void)images;
+    return NULL;
+}
+#endif
