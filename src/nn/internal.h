@@ -59,6 +59,8 @@ struct network {
 
     const float *images;           /* of the forward pass under way */
     bool timed;
+    /* Tests only: called after each step, to spoil what must not be read again. */
+    void (*after_step)(struct network *network, int step);
 };
 
 #endif

@@ -106,6 +106,7 @@ void network_forward(struct network *network, const float *images)
     double start = network->timed ? finished(network) : 0;
     for (int i = 0; i < network->operation_count; i++) {
         forward_one(network, &network->operations[i]);
+        if (network->after_step) network->after_step(network, i);
         if (!network->timed) continue;
         double end = finished(network);
         network->rows[i].forward_seconds = end - start;
@@ -141,6 +142,7 @@ void network_backward(struct network *network, int output, const float *d_output
             continue;
         }
         backward_one(network, operation);
+        if (network->after_step) network->after_step(network, 2 * network->operation_count - 1 - i);
         if (!network->timed) continue;
         double end = finished(network);
         network->rows[i].backward_seconds = end - start;

@@ -186,10 +186,10 @@ static void close_steps(struct step_run *run)
     close_backend(&run->bench);
 }
 
-/* How far the weights are, against how far they have moved since the start: all together, and the worst tensor. */
+/* How far the weights are, against how far they have moved since step `from`: all together, and the worst tensor. */
 struct change { double all, worst; };
 
-static struct change measure_change(const struct step_run *run, const struct reference *file, int step)
+static struct change measure_change(const struct step_run *run, const struct reference *file, int from, int to)
 {
     struct change out = {0, 0};
     struct distance all = {0, 0};
@@ -197,10 +197,10 @@ static struct change measure_change(const struct step_run *run, const struct ref
     for (int i = 0; i < parameters->count; i++) {
         const struct parameter *item = &parameters->items[i];
         if (item->flags & PARAMETER_BUFFER) continue;
-        const float *now = reference_f32(step_weights(file, step + 1, item));
+        const float *now = reference_f32(step_weights(file, to, item));
         struct distance one = {0, 0}, moved = {0, 0};
         distance_add(&one, parameter_weights(parameters, i), now, item->count);
-        distance_add(&moved, reference_f32(step_weights(file, 0, item)), now, item->count);
+        distance_add(&moved, reference_f32(step_weights(file, from, item)), now, item->count);
         one.norm = moved.difference;
         all.difference += one.difference;
         all.norm += one.norm;
@@ -210,33 +210,78 @@ static struct change measure_change(const struct step_run *run, const struct ref
     return out;
 }
 
-static void test_steps(void **state)
+/* Sets the weights to the reference's before `step`, and the momentum to what it was: w loses v in each step. */
+static void load_step(struct step_run *run, const struct reference *file, int step)
+{
+    struct parameters *parameters = &run->model->parameters;
+    for (int i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        if (item->flags & PARAMETER_BUFFER) continue;
+        const float *now = reference_f32(step_weights(file, step, item));
+        const float *before = reference_f32(step_weights(file, step > 0 ? step - 1 : 0, item));
+        memcpy(parameter_weights(parameters, i), now, item->count * sizeof *now);
+        for (size_t k = 0; k < item->count; k++) run->optimizer->state1[item->offset + k] = before[k] - now[k];
+    }
+    network_set_weights(run->network);
+}
+
+/* One step, and its loss checked. */
+static void take_step(struct step_run *run, const char *name, const struct reference *file, int step)
+{
+    struct nt_xent_result result;
+    struct reference_tensor z = reference_get(file, "z%d", step);
+    double loss = reference_number(reference_get(file, "losses"), step);
+    network_forward(run->network, reference_f32(reference_get(file, "x%d", step)));
+    network_read(run->network, run->tensors.z, run->z);
+    nt_xent_run(run->loss, &result, run->d_z, run->z);
+    network_backward(run->network, run->tensors.z, run->d_z);
+    optimizer_update(run->optimizer, reference_metadata(file, "lr", 0));
+    network_set_weights(run->network);
+    print_message("%s, step %d: loss %.6f (%.2g off), z %.2g off\n", name, step, result.loss,
+                  fabs(result.loss / loss - 1), relative(run->z, reference_f32(z), (size_t)z.count));
+    CHECK_WITHIN(fabs(result.loss / loss - 1), 1e-5, "the loss");
+}
+
+static void open_step_file(struct reference *file)
+{
+    if (reference_open(file, "simclr_step")) return;
+    reference_skip("simclr_step");
+    skip();
+}
+
+/* Each step from the reference's weights and momentum before it: every tensor within 1e-3 of its change in the step. */
+static void test_single_steps(void **state)
 {
     const struct job *job = *state;
     struct reference file;
-    if (!reference_open(&file, "simclr_step")) {
-        reference_skip("simclr_step");
-        skip();
-    }
+    open_step_file(&file);
     struct step_run run = open_steps(job, &file);
-    struct reference_tensor losses = reference_get(&file, "losses");
     for (int step = 0; step < 3; step++) {
-        struct nt_xent_result result;
-        struct reference_tensor z = reference_get(&file, "z%d", step);
-        network_forward(run.network, reference_f32(reference_get(&file, "x%d", step)));
-        network_read(run.network, run.tensors.z, run.z);
-        nt_xent_run(run.loss, &result, run.d_z, run.z);
-        network_backward(run.network, run.tensors.z, run.d_z);
-        optimizer_update(run.optimizer, reference_metadata(&file, "lr", 0));
-        network_set_weights(run.network);
-        double loss = fabs(result.loss - reference_number(losses, step)) / reference_number(losses, step);
-        struct change change = measure_change(&run, &file, step);
-        print_message("%s, step %d: loss %.6f (%.2g off), z %.2g, change of weights %.2g (worst tensor %.2g)\n", job->name,
-                      step, result.loss, loss, relative(run.z, reference_f32(z), (size_t)z.count), change.all, change.worst);
-        CHECK_WITHIN(loss, 1e-5, "the loss");
+        load_step(&run, &file, step);
+        take_step(&run, job->name, &file, step);
+        struct change change = measure_change(&run, &file, step, step + 1);
+        print_message("    change of weights %.2g (worst tensor %.2g) off\n", change.all, change.worst);
+        CHECK_WITHIN(change.worst, 1e-3, "the change of a tensor");
+    }
+    close_steps(&run);
+    reference_close(&file);
+}
+
+/* The three steps in a row: all weights together within 1e-3 of their change since the start. On `ref` only: every float32
+ * run drifts by rounding until a value near a ReLU's kink (of two million, the nearest are 1e-6 from it) falls on the
+ * other side, which alone moves a tensor's gradient by 1e-3 to 1e-2. PyTorch's own float32 run has its flip in the third
+ * step (worst tensor 1.1e-2 off); whether and when it comes is chance, not the quality of an operation. */
+static void test_three_steps(void **state)
+{
+    const struct job *job = *state;
+    struct reference file;
+    open_step_file(&file);
+    struct step_run run = open_steps(job, &file);
+    for (int step = 0; step < 3; step++) {
+        take_step(&run, job->name, &file, step);
+        struct change change = measure_change(&run, &file, 0, step + 1);
+        print_message("    change of weights %.2g (worst tensor %.2g) off\n", change.all, change.worst);
         CHECK_WITHIN(change.all, 1e-3, "the change of the weights");
-        /* Of single tensors only in the first two steps: in the third a value 2e-6 from a ReLU's kink may fall on the other
-         * side in float32 (it does in PyTorch's own, whose worst tensor is 4.7e-3 off then, and 3.7e-5 before). */
         if (step < 2) CHECK_WITHIN(change.worst, 1e-3, "the change of a tensor");
     }
     close_steps(&run);
@@ -302,7 +347,7 @@ static void add_backend(struct list *list, const char *variant)
 {
     add(list, test_resnet, "resnet18", &RESNET18, variant, DTYPE_F32);
     add(list, test_resnet, "resnet50", &RESNET50, variant, DTYPE_F32);
-    add(list, test_steps, "steps", NULL, variant, DTYPE_F32);
+    add(list, test_single_steps, "single steps", NULL, variant, DTYPE_F32);
 }
 
 int main(int argc, char **argv)
@@ -311,6 +356,7 @@ int main(int argc, char **argv)
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     add(&list, test_schedule, "schedule", NULL, "ref", DTYPE_F32);
     add_backend(&list, "ref");
+    add(&list, test_three_steps, "three steps", NULL, "ref", DTYPE_F32);
     for (const char *const *variant = backend_variants(); *variant; variant++) {
         if (!backend_variant_runs(*variant)) {
             print_message("NOT RUN: this CPU lacks %s\n", *variant);

@@ -58,9 +58,12 @@ static void fill_parameters(struct parameters *parameters)
     }
 }
 
-static float *make_images(const char *name, size_t count)
+/* Images number `number`. */
+static float *make_images(int number, size_t count)
 {
     float *images = memory_array(count, sizeof *images);
+    char name[16];
+    snprintf(name, sizeof name, "x%d", number);
     uint32_t seed = name_seed(name);
     for (size_t i = 0; i < count; i++) images[i] = (float)(0.5 + 0.5 * hashed(seed, i));
     return images;
@@ -131,7 +134,7 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     CHECK_OK(model_create(&model, &config, 1, &error), error);
     fill_parameters(&model->parameters);
     size_t count = (size_t)batch * (size_t)model_feature_dim(&config);
-    float *x = make_images("x", (size_t)batch * 3 * (size_t)(config.image_size * config.image_size));
+    float *x = make_images((int)reference_metadata(file, "x", 0), (size_t)batch * 3 * (size_t)(config.image_size * config.image_size));
     float *h = memory_array(count, sizeof *h), *r = memory_array(count, sizeof *r);
     for (size_t i = 0; i < count; i++) r[i] = (float)hashed(name_seed("r"), i);
 
@@ -224,9 +227,8 @@ static void run_steps(struct step_run *run, const struct job *job, const struct 
     memcpy(first, parameters->weights, parameters->weight_count * sizeof *first);
     struct reference_tensor losses = reference_get(file, "losses");
     for (int step = 0; step < (int)losses.count; step++) {
-        char name[16];
-        snprintf(name, sizeof name, "x%d", step);
-        float *x = make_images(name, (size_t)rows * 3 * (size_t)(size * size));
+        int number = (int)reference_number(reference_get(file, "inputs"), step);
+        float *x = make_images(number, (size_t)rows * 3 * (size_t)(size * size));
         struct nt_xent_result result = one_step(run, x);
         struct reference_tensor z = reference_get(file, "z%d", step);
         double loss = fabs(result.loss / reference_number(losses, step) - 1);

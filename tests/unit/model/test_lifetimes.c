@@ -1,0 +1,177 @@
+/* The arena: results do not depend on bytes that the plan calls dead, on any backend; and it is as small as can be. */
+#include "support/network_check.h"
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "nn/internal.h"
+
+static void fill(float *values, size_t count, uint32_t item)
+{
+    struct rng rng = rng_open(11, RNG_TEST, 0, item, 0);
+    for (size_t i = 0; i < count; i++) values[i] = (float)rng_normal(&rng);
+}
+
+/* ---- lifetimes ---------------------------------------------------------------------------------------------- */
+/* Overwrites with NaN all of the arena that is not alive across the end of `step`. */
+static void poison(struct network *network, int step)
+{
+    char *alive = memory_allocate(network->arena_bytes);
+    assert_non_null(alive);
+    for (int i = 0; i < network->block_count; i++) {
+        const struct arena_block *block = &network->blocks[i];
+        if (block->first <= step && block->last > step) memset(alive + block->offset, 1, block->bytes);
+    }
+    for (size_t i = 0; i < network->arena_bytes; i++)
+        if (!alive[i]) network->arena[i] = (char)0xff;
+    memory_free(alive);
+}
+
+struct result { float *z, *h, *gradients, *buffers; };
+
+static struct result run(struct model *model, struct backend *backend, enum network_mode mode, enum dtype dtype,
+                         bool spoil, bool from_h)
+{
+    struct error error = {0};
+    struct network *network;
+    struct model_tensors tensors;
+    const int batch = 5, size = model->config.image_size;
+    size_t images = (size_t)batch * 3 * (size_t)(size * size);
+    size_t h = (size_t)batch * (size_t)model_feature_dim(&model->config);
+    size_t z = (size_t)batch * (size_t)model_output_dim(&model->config);
+    float *x = memory_array(images, sizeof *x), *r = memory_array(h + z, sizeof *r);
+    struct result out = {memory_array(z, sizeof *x), memory_array(h, sizeof *x),
+                         memory_array(model->parameters.weight_count, sizeof *x),
+                         memory_array(model->parameters.buffer_count, sizeof *x)};
+    parameters_initialize(&model->parameters, 4);
+    fill(model->parameters.gradients, model->parameters.weight_count, 9); /* stale */
+    fill(x, images, 1);
+    fill(r, h + z, 2);
+    CHECK_OK(model_plan(model, backend, mode, dtype, batch, false, &network, &tensors, &error), error);
+    if (spoil) network->after_step = poison;
+    if (spoil) poison(network, -1);
+    for (int pass = 0; pass < 2; pass++) {
+        network_forward(network, x);
+        network_read(network, tensors.h, out.h);
+        network_read(network, tensors.z, out.z);
+        network_backward(network, from_h ? tensors.h : tensors.z, r);
+    }
+    network_read(network, tensors.z, r); /* still there after backward */
+    if (!from_h) assert_memory_equal(r, out.z, z * sizeof *r);
+    for (int i = 0; i < model->parameters.count; i++) { /* without the padding between tensors */
+        const struct parameter *item = &model->parameters.items[i];
+        bool buffer = item->flags & PARAMETER_BUFFER;
+        memcpy((buffer ? out.buffers : out.gradients) + item->offset,
+               buffer ? parameter_weights(&model->parameters, i) : parameter_gradients(&model->parameters, i),
+               item->count * sizeof *x);
+    }
+    network_destroy(&network);
+    memory_free(x);
+    memory_free(r);
+    return out;
+}
+
+static void free_result(struct result *result)
+{
+    memory_free(result->z);
+    memory_free(result->h);
+    memory_free(result->gradients);
+    memory_free(result->buffers);
+}
+
+static void check_finite(const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) assert_true(isfinite(values[i]));
+}
+
+/* Spoiling everything that the plan calls dead changes no bit of the results. */
+static void check_lifetimes(const char *variant, enum dtype dtype, const struct model_config *config)
+{
+    struct error error = {0};
+    struct bench_backend bench = open_backend(variant);
+    struct model *model;
+    CHECK_OK(model_create(&model, config, 1, &error), error);
+    for (int kind = 0; kind < 3; kind++) {
+        enum network_mode mode = kind == 2 ? NETWORK_INFERENCE : NETWORK_TRAINING;
+        struct result clean = run(model, bench.backend, mode, dtype, false, kind == 1);
+        struct result spoiled = run(model, bench.backend, mode, dtype, true, kind == 1);
+        check_finite(spoiled.z, 5 * (size_t)model_output_dim(config));
+        check_finite(spoiled.gradients, model->parameters.weight_count);
+        assert_memory_equal(clean.z, spoiled.z, 5 * (size_t)model_output_dim(config) * sizeof(float));
+        assert_memory_equal(clean.h, spoiled.h, 5 * (size_t)model_feature_dim(config) * sizeof(float));
+        assert_memory_equal(clean.gradients, spoiled.gradients, model->parameters.weight_count * sizeof(float));
+        assert_memory_equal(clean.buffers, spoiled.buffers, model->parameters.buffer_count * sizeof(float));
+        if (kind == 1) { /* from h: nothing flows into the head, and what was there before is gone */
+            const struct parameter *head =
+                &model->parameters.items[parameters_find(&model->parameters, "head.fcs.0.weight")];
+            for (size_t i = 0; i < head->count; i++) assert_true(clean.gradients[head->offset + i] == 0);
+        }
+        free_result(&clean);
+        free_result(&spoiled);
+    }
+    model_destroy(&model);
+    close_backend(&bench);
+}
+
+static void test_lifetimes(void **state)
+{
+    const char *variant = *state;
+    struct model_config basic = {.depth = 18, .width = 0.125, .image_size = 16, .head_layers = 2, .head_dim = 8};
+    struct model_config bottleneck = {.depth = 50, .width = 0.125, .stem = STEM_IMAGENET, .image_size = 40,
+                                      .head_layers = 3, .head_dim = 8};
+    check_lifetimes(variant, DTYPE_F32, &basic);
+    check_lifetimes(variant, DTYPE_F32, &bottleneck);
+    if (strcmp(variant, "ref") != 0) check_lifetimes(variant, DTYPE_BF16, &bottleneck);
+}
+
+/* The arena is as small as its fullest moment allows; inference takes far less than training. */
+static void test_memory(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct bench_backend bench = open_backend("ref");
+    struct model_config config = {.depth = 50, .width = 0.25, .stem = STEM_IMAGENET, .image_size = 64, .head_layers = 2,
+                                  .head_dim = 64};
+    struct model *model;
+    CHECK_OK(model_create(&model, &config, 1, &error), error);
+    size_t bytes[2];
+    for (int mode = 0; mode < 2; mode++) {
+        struct network *network;
+        struct model_tensors tensors;
+        CHECK_OK(model_plan(model, bench.backend, mode ? NETWORK_INFERENCE : NETWORK_TRAINING, DTYPE_F32, 8, false,
+                            &network, &tensors, &error), error);
+        size_t most = 0, sum = 0, activations = 0;
+        for (int step = 0; step <= 2 * network->operation_count; step++) {
+            size_t alive = 0;
+            for (int i = 0; i < network->block_count; i++)
+                if (network->blocks[i].first <= step && step <= network->blocks[i].last) alive += network->blocks[i].bytes;
+            if (alive > most) most = alive;
+        }
+        for (int i = 0; i < network->block_count; i++) sum += network->blocks[i].bytes;
+        const struct network_row *rows;
+        int count = network_rows(network, &rows);
+        for (int i = 0; i < count; i++) activations += rows[i].bytes;
+        bytes[mode] = network_arena_bytes(network);
+        print_message("%s: arena %zu bytes, fullest step %zu, all blocks %zu, activations %zu\n",
+                      mode ? "inference" : "training", bytes[mode], most, sum, activations);
+        assert_true(bytes[mode] >= most && (double)bytes[mode] < 1.05 * (double)most);
+        if (mode == 0) assert_true(bytes[0] > activations / 2 && (double)bytes[0] < 1.3 * (double)activations);
+        network_destroy(&network);
+    }
+    assert_true(bytes[1] * 8 < bytes[0]);
+    model_destroy(&model);
+    close_backend(&bench);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[16] = {
+        cmocka_unit_test(test_memory),
+        {"test_lifetimes on ref", test_lifetimes, NULL, NULL, (void *)(uintptr_t)"ref"},
+    };
+    size_t count = 2;
+    for (const char *const *variant = backend_variants(); *variant; variant++) {
+        if (!backend_variant_runs(*variant)) print_message("NOT RUN: this CPU lacks %s\n", *variant);
+        else tests[count++] = (struct CMUnitTest){*variant, test_lifetimes, NULL, NULL, (void *)(uintptr_t)*variant};
+    }
+    return _cmocka_run_group_tests("lifetimes", tests, count, NULL, NULL);
+}

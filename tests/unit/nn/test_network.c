@@ -1,0 +1,305 @@
+/* Networks on `ref`: shapes, refusals, gradients where a tensor has several readers, rows, times. */
+#include "support/network_check.h"
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "nn/internal.h"
+
+static const struct network_conv CONV3 = {.out_channels = 6, .kernel = 3, .stride = 1, .padding = 1,
+                                          .init = INIT_TRUNCATED_NORMAL};
+
+static void fill(float *values, size_t count, uint32_t item)
+{
+    struct rng rng = rng_open(11, RNG_TEST, 0, item, 0);
+    for (size_t i = 0; i < count; i++) values[i] = (float)rng_normal(&rng);
+}
+
+/* ---- building ----------------------------------------------------------------------------------------------- */
+struct fixture { struct parameters parameters; struct network *network; struct error error; };
+
+/* In place: the network keeps a pointer to the table. */
+static void open_fixture(struct fixture *fixture, enum network_mode mode, enum dtype dtype)
+{
+    memset(fixture, 0, sizeof *fixture);
+    CHECK_OK(network_create(&fixture->network, &fixture->parameters, mode, dtype, &fixture->error), fixture->error);
+}
+
+static void close_fixture(struct fixture *fixture)
+{
+    network_destroy(&fixture->network);
+    parameters_free(&fixture->parameters);
+}
+
+static void test_shapes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_fixture(&f, NETWORK_TRAINING, DTYPE_BF16);
+    int x = network_input(f.network, 5, 3, 33, 47);
+    struct network_conv stem = {.out_channels = 8, .kernel = 7, .stride = 2, .padding = 3, .bias = true,
+                                .flags = PARAMETER_DECAY | PARAMETER_ADAPT | PARAMETER_HEAD};
+    int a = network_conv(f.network, "stem", x, stem);
+    int b = network_batch_norm(f.network, "bn", a, (struct network_batch_norm){.relu = true, .residual = -1,
+                                                                              .flags = PARAMETER_HEAD});
+    int c = network_max_pool(f.network, b, 3, 2, 1);
+    int d = network_global_pool(f.network, c);
+    int e = network_dense(f.network, "fc", d, 10, true, PARAMETER_DECAY, INIT_NORMAL_001);
+    assert_int_equal(network_check(f.network, &f.error), SIMCLR_OK);
+    const struct tensor_desc *desc = network_tensor(f.network, a);
+    assert_true(desc->height == 17 && desc->width == 24 && desc->channels == 8 && desc->dtype == DTYPE_BF16);
+    desc = network_tensor(f.network, c);
+    assert_true(desc->height == 9 && desc->width == 12 && desc->channels == 8);
+    desc = network_tensor(f.network, d);
+    assert_true(desc->height == 1 && desc->width == 1 && desc->dtype == DTYPE_F32);
+    desc = network_tensor(f.network, e);
+    assert_true(desc->channels == 10 && desc->batch == 5 && desc->dtype == DTYPE_F32);
+    assert_null(network_tensor(f.network, e + 1));
+    assert_null(network_tensor(f.network, -1));
+
+    const char *const names[] = {"stem.weight", "stem.bias", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var",
+                                 "fc.weight", "fc.bias"};
+    const unsigned flags[] = {PARAMETER_DECAY | PARAMETER_ADAPT | PARAMETER_HEAD, PARAMETER_HEAD, PARAMETER_HEAD,
+                              PARAMETER_HEAD, PARAMETER_BUFFER | PARAMETER_HEAD, PARAMETER_BUFFER | PARAMETER_HEAD,
+                              PARAMETER_DECAY, 0};
+    assert_int_equal(f.parameters.count, 8);
+    for (int i = 0; i < 8; i++) {
+        assert_string_equal(f.parameters.items[i].name, names[i]);
+        assert_int_equal(f.parameters.items[i].flags, flags[i]);
+    }
+    assert_int_equal(f.parameters.items[6].rank, 2);
+    assert_int_equal(f.parameters.items[0].fan_in, 147);
+
+    const struct network_row *rows;
+    assert_int_equal(network_rows(f.network, &rows), 5);
+    assert_string_equal(rows[0].kind, "conv");
+    assert_string_equal(rows[0].name, "stem");
+    assert_true(rows[0].flops == 2.0 * 147 * 8 * 17 * 24 && rows[0].parameters == 147 * 8 + 8);
+    assert_string_equal(rows[2].name, "maxpool");
+    assert_true(rows[4].flops == 2.0 * 8 * 10 && rows[4].parameters == 90);
+    close_fixture(&f);
+}
+
+/* The first mistake stays the network's error, and every later call passes it on. */
+static void test_mistakes(void **state)
+{
+    (void)state;
+    enum { CASES = 16 };
+    for (int i = 0; i < CASES; i++) {
+        struct fixture f;
+        open_fixture(&f, NETWORK_TRAINING, DTYPE_F32);
+        struct network *n = f.network;
+        int x = i == 0 ? network_input(n, 0, 3, 8, 8) : network_input(n, 2, 3, 8, 8), y = x;
+        struct network_conv conv = CONV3;
+        struct network_batch_norm norm = {.residual = -1};
+        char longest[100];
+        memset(longest, 'n', sizeof longest);
+        longest[99] = '\0';
+        switch (i) {
+        case 1: y = network_input(n, 2, 3, 8, 8); break;
+        case 2: y = network_conv(n, "a", 7, conv); break;
+        case 3: y = network_conv(n, longest, x, conv); break;
+        case 4: conv.kernel = 11; y = network_conv(n, "a", x, conv); break;
+        case 5: conv.stride = 0; y = network_conv(n, "a", x, conv); break;
+        case 6: conv.out_channels = 0; y = network_conv(n, "a", x, conv); break;
+        case 7: y = network_batch_norm(n, "a", x, norm); break;
+        case 8: y = network_dense(n, "a", x, 4, false, 0, INIT_ZERO); break;
+        case 9: y = network_max_pool(n, x, 3, 2, 1); break;
+        case 10: y = network_global_pool(n, x); break;
+        case 11: y = network_dense(n, "a", network_conv(n, "b", x, conv), 4, false, 0, INIT_ZERO); break;
+        case 12: norm.residual = y = network_conv(n, "b", x, conv); y = network_batch_norm(n, "a", y, norm); break;
+        case 13:
+            norm.residual = network_conv(n, "b", x, conv);
+            conv.out_channels = 5;
+            y = network_batch_norm(n, "a", network_conv(n, "c", x, conv), norm);
+            break;
+        case 14: network_conv(n, "b", x, conv); conv.out_channels = 5; y = network_conv(n, "b", x, conv); break;
+        case 15: y = network_max_pool(n, network_conv(n, "b", x, conv), 3, 2, 2); break;
+        default: break;
+        }
+        assert_int_equal(y, SIMCLR_INVALID);
+        assert_int_equal(network_conv(n, "later", 0, CONV3), SIMCLR_INVALID);
+        assert_int_equal(network_check(n, &f.error), SIMCLR_INVALID);
+        assert_true(strlen(f.error.text) > 20);
+        assert_int_equal(network_plan(n, NULL, &f.error), SIMCLR_INVALID);
+        close_fixture(&f);
+    }
+}
+
+static void test_plan_refusals(void **state)
+{
+    (void)state;
+    struct bench_backend bench = open_backend("ref");
+    struct fixture f;
+    open_fixture(&f, NETWORK_TRAINING, DTYPE_F32);
+    network_input(f.network, 2, 3, 8, 8);
+    assert_int_equal(network_plan(f.network, bench.backend, &f.error), SIMCLR_INVALID); /* no operation */
+    network_conv(f.network, "a", 0, CONV3);
+    assert_int_equal(network_plan(f.network, bench.backend, &f.error), SIMCLR_INVALID); /* no memory for parameters */
+    CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
+    CHECK_OK(network_plan(f.network, bench.backend, &f.error), f.error);
+    assert_int_equal(network_plan(f.network, bench.backend, &f.error), SIMCLR_INVALID); /* twice */
+    assert_int_equal(network_conv(f.network, "b", 0, CONV3), SIMCLR_INVALID);
+    close_fixture(&f);
+
+    open_fixture(&f, NETWORK_TRAINING, DTYPE_F32); /* one value per channel */
+    int y = network_global_pool(f.network, network_conv(f.network, "a", network_input(f.network, 1, 3, 8, 8), CONV3));
+    network_batch_norm(f.network, "b", y, (struct network_batch_norm){.residual = -1});
+    CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
+    assert_int_equal(network_plan(f.network, bench.backend, &f.error), SIMCLR_INVALID);
+    assert_non_null(strstr(f.error.text, "at least 2"));
+    close_fixture(&f);
+
+    open_fixture(&f, NETWORK_TRAINING, DTYPE_F32); /* a pool cannot add to the gradient of its input */
+    int a = network_conv(f.network, "a", network_input(f.network, 2, 3, 8, 8), CONV3);
+    int pooled = network_max_pool(f.network, a, 3, 1, 1);
+    int b = network_conv(f.network, "b", network_conv(f.network, "a2", a, CONV3), CONV3);
+    network_batch_norm(f.network, "c", b, (struct network_batch_norm){.residual = pooled});
+    CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
+    assert_int_equal(network_plan(f.network, bench.backend, &f.error), SIMCLR_UNSUPPORTED);
+    close_fixture(&f);
+    close_backend(&bench);
+}
+
+/* ---- gradients ---------------------------------------------------------------------------------------------- */
+/* A tensor `t` with four readers: two convolutions, and two batch norms that add it as residual. One ReLU only: its kinks
+ * spoil differences. */
+static int build_branches(struct network *network, int batch)
+{
+    struct network_batch_norm plain = {.residual = -1}, relu = {.relu = true, .residual = -1};
+    int x = network_input(network, batch, 3, 7, 6);
+    int t = network_batch_norm(network, "bn0", network_conv(network, "c0", x, CONV3), relu);
+    int a = network_batch_norm(network, "bn1", network_conv(network, "c1", t, CONV3), plain);
+    struct network_batch_norm join = {.residual = t};
+    int b = network_batch_norm(network, "bn2", network_conv(network, "c2", t, CONV3), join);
+    join = (struct network_batch_norm){.residual = t};
+    int c = network_batch_norm(network, "bn3", network_conv(network, "c3", b, CONV3), join);
+    join = (struct network_batch_norm){.residual = a, .no_beta = true};
+    int d = network_batch_norm(network, "bn4", network_conv(network, "c4", c, CONV3), join);
+    struct network_conv last = {.out_channels = 4, .kernel = 3, .stride = 2, .padding = 1, .bias = true,
+                                .init = INIT_TRUNCATED_NORMAL};
+    return network_conv(network, "c5", d, last);
+}
+
+static double dot(const float *a, const float *b, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += (double)a[i] * b[i];
+    return sum;
+}
+
+/* <dL/dw, v> against (L(w + e v) - L(w - e v)) / 2e with L = <y, r>, one direction v per tensor of parameters. */
+static void test_gradients(void **state)
+{
+    (void)state;
+    struct bench_backend bench = open_backend("ref");
+    struct fixture f;
+    open_fixture(&f, NETWORK_TRAINING, DTYPE_F64);
+    int y = build_branches(f.network, 3);
+    CHECK_OK(network_check(f.network, &f.error), f.error);
+    CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
+    parameters_initialize(&f.parameters, 3);
+    CHECK_OK(network_plan(f.network, bench.backend, &f.error), f.error);
+    float x[3 * 3 * 7 * 6], out[3 * 4 * 4 * 3], r[3 * 4 * 4 * 3], *direction = memory_array(4096, sizeof(float));
+    fill(x, sizeof x / sizeof *x, 1);
+    fill(r, sizeof r / sizeof *r, 2);
+    network_set_weights(f.network);
+    network_forward(f.network, x);
+    network_backward(f.network, y, r);
+    int checked = 0;
+    for (int p = 0; p < f.parameters.count; p++) {
+        const struct parameter *item = &f.parameters.items[p];
+        if (item->flags & PARAMETER_BUFFER) continue;
+        float *w = parameter_weights(&f.parameters, p), saved[4096];
+        assert_true(item->count <= 4096);
+        memcpy(saved, w, item->count * sizeof *w);
+        fill(direction, item->count, 100 + (uint32_t)p);
+        double analytic = dot(parameter_gradients(&f.parameters, p), direction, item->count), loss[2];
+        const float step = 0x1p-13f;
+        for (int side = 0; side < 2; side++) {
+            for (size_t i = 0; i < item->count; i++) w[i] = saved[i] + (side ? -step : step) * direction[i];
+            network_set_weights(f.network);
+            network_forward(f.network, x);
+            network_read(f.network, y, out);
+            loss[side] = dot(out, r, sizeof out / sizeof *out);
+        }
+        memcpy(w, saved, item->count * sizeof *w);
+        double numeric = (loss[0] - loss[1]) / (2 * (double)step);
+        /* float32 weights and results leave about 4e-3; a ReLU's kink inside the step a little more. */
+        if (fabs(numeric - analytic) > 0.02 * fabs(analytic) + 0.02)
+            fail_msg("%s: %g by differences, %g backward", item->name, numeric, analytic);
+        checked++;
+    }
+    assert_int_equal(checked, 6 + 1 + 5 * 2 - 1); /* weights, one bias, gammas and betas without one */
+    memory_free(direction);
+    close_fixture(&f);
+    close_backend(&bench);
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+    struct bench_backend bench = open_backend("ref");
+    struct fixture f;
+    open_fixture(&f, NETWORK_TRAINING, DTYPE_F32);
+    int y = build_branches(f.network, 3);
+    CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
+    CHECK_OK(network_plan(f.network, bench.backend, &f.error), f.error);
+    float x[3 * 3 * 7 * 6] = {0}, r[3 * 4 * 4 * 3] = {0};
+    const struct network_row *rows;
+    int count = network_rows(f.network, &rows);
+    network_set_weights(f.network);
+    network_forward(f.network, x);
+    network_backward(f.network, y, r);
+    assert_true(rows[0].forward_seconds == 0);
+    network_time(f.network, true);
+    network_forward(f.network, x);
+    network_backward(f.network, y, r);
+    for (int i = 0; i < count; i++) {
+        assert_true(rows[i].forward_seconds > 0 && rows[i].forward_seconds < 10);
+        assert_true(rows[i].backward_seconds > 0 && rows[i].backward_seconds < 10);
+    }
+    assert_true(strlen(rows[0].algorithm) > 0);
+    assert_true(network_plan_bytes(f.network) > 0);
+    network_time(f.network, false);
+    assert_true(rows[0].forward_seconds == 0);
+    close_fixture(&f);
+    close_backend(&bench);
+}
+
+/* Each allocation fails once: a status, a sentence, nothing leaked (under the address sanitizer). */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    struct bench_backend bench = open_backend("ref");
+    int status = SIMCLR_NO_MEMORY, failures = 0;
+    for (long n = 1; status != SIMCLR_OK; n++) {
+        struct parameters parameters = {0};
+        struct network *network = NULL;
+        struct error error = {0};
+        memory_fail_after(n);
+        status = network_create(&network, &parameters, NETWORK_TRAINING, DTYPE_F32, &error);
+        if (!status) build_branches(network, 3);
+        if (!status) status = network_check(network, &error);
+        if (!status) status = parameters_allocate(&parameters, &error);
+        if (!status) status = network_plan(network, bench.backend, &error);
+        memory_fail_after(0);
+        if (status) {
+            assert_int_equal(status, SIMCLR_NO_MEMORY);
+            assert_true(strlen(error.text) > 10);
+            failures++;
+        }
+        network_destroy(&network);
+        parameters_free(&parameters);
+    }
+    assert_true(failures > 20);
+    close_backend(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shapes),    cmocka_unit_test(test_mistakes), cmocka_unit_test(test_plan_refusals),
+        cmocka_unit_test(test_gradients), cmocka_unit_test(test_times),    cmocka_unit_test(test_no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
