@@ -125,7 +125,7 @@ static inline float tile_flush(float value)
 
 /* TDPBF16PS: per element, the products of even and of odd positions are summed each on its own, from zero, in order;
  * the two sums are added and then join C. A product of two bf16 is exact in float32, so that multiplying and adding
- * gives the bits of the instruction's fused step. (Denormal sums are flushed once at the end here, not at every step.) */
+ * gives the bits of the instruction's fused step. (Denormal sums are flushed at the end here, not at every step.) */
 static inline void tile_dot(struct tiles *tiles, int c, int a, int b)
 {
     float even[TILE_PAIRS][TILE_COLUMNS], odd[TILE_PAIRS][TILE_COLUMNS];

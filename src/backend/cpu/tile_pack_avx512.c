@@ -7,19 +7,23 @@
 
 enum { CELL = 2 * CELL_ELEMENTS, IMAGE = 2 * BLOCK_CHANNELS, PACKED = 2 * CELL }; /* bytes */
 
+static inline __m128i eight_channels(const char *image)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)image);
+}
+
 /* Eight channels of 32 images, transposed: eight rows of 32 images. Image j + 8q comes in lane q of register j, so
  * that three rounds of unpacking within lanes turn the whole. */
 static inline void turn_eight(char *out, const char *group0, const char *group1, int channel)
 {
     __m512i r[8], t[8];
     const char *from0 = group0 + channel * 2, *from1 = group1 ? group1 + channel * 2 : NULL;
+    const __m128i zero = _mm_setzero_si128();
     for (int j = 0; j < 8; j++) {
-        const __m128i zero = _mm_setzero_si128();
-        __m512i row = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(const void *)(from0 + j * IMAGE)));
-        row = _mm512_inserti32x4(row, _mm_loadu_si128((const __m128i *)(const void *)(from0 + (j + 8) * IMAGE)), 1);
-        row = _mm512_inserti32x4(row, from1 ? _mm_loadu_si128((const __m128i *)(const void *)(from1 + j * IMAGE)) : zero, 2);
-        r[j] = _mm512_inserti32x4(
-            row, from1 ? _mm_loadu_si128((const __m128i *)(const void *)(from1 + (j + 8) * IMAGE)) : zero, 3);
+        const __m128i low = eight_channels(from0 + j * IMAGE), high = eight_channels(from0 + (j + 8) * IMAGE);
+        __m512i row = _mm512_inserti32x4(_mm512_castsi128_si512(low), high, 1);
+        row = _mm512_inserti32x4(row, from1 ? eight_channels(from1 + j * IMAGE) : zero, 2);
+        r[j] = _mm512_inserti32x4(row, from1 ? eight_channels(from1 + (j + 8) * IMAGE) : zero, 3);
     }
     for (int j = 0; j < 8; j += 2) {
         t[j] = _mm512_unpacklo_epi16(r[j], r[j + 1]);     /* channels 0-3 of images j, j + 1 */
@@ -42,7 +46,8 @@ void tile_pack_x_avx512(void *out, const void *group0, const void *group1, size_
     char *to = out;
     const char *from0 = group0, *from1 = group1;
     for (size_t cell = 0; cell < cells; cell++, to += PACKED, from0 += CELL) {
-        for (int channel = 0; channel < BLOCK_CHANNELS; channel += 8) turn_eight(to + channel * 64, from0, from1, channel);
+        for (int channel = 0; channel < BLOCK_CHANNELS; channel += 8)
+            turn_eight(to + channel * 64, from0, from1, channel);
         if (from1) from1 += CELL;
     }
 }
