@@ -67,7 +67,8 @@ static int refuse(const struct bad_ledger *ledger, const struct catalog *catalog
                   ledger->path, (long long)ledger->total, list);
     else
         error_set(error, SIMCLR_DATA,
-                  "%.120s: %lld of %lld images cannot be used, more than the accepted %g %%: %s: remove them or raise max-bad",
+                  "%.120s: %lld of %lld images cannot be used, more than the accepted %g %%: %s: remove them or raise "
+                  "max-bad",
                   ledger->path, (long long)ledger->count, (long long)ledger->total, 100 * ledger->max_share, list);
     text_free(&names);
     return SIMCLR_DATA;
@@ -84,7 +85,8 @@ int bad_judge(struct bad_ledger *ledger, const struct catalog *catalog, struct e
     int status = SIMCLR_OK;
     pthread_mutex_lock(&ledger->mutex);
     if (ledger->count > ledger->named)
-        qsort(ledger->image + ledger->named, (size_t)(ledger->count - ledger->named), sizeof *ledger->image, compare_items);
+        qsort(ledger->image + ledger->named, (size_t)(ledger->count - ledger->named), sizeof *ledger->image,
+              compare_items);
     for (; ledger->named < ledger->count; ledger->named++)
         log_warning(&ledger->log, "image left out: %s", ledger->image[ledger->named].reason);
     if (ledger->no_memory)

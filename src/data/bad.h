@@ -10,16 +10,19 @@
 #include "base/log.h"
 #include "data/catalog.h"
 
-struct bad_image { int64_t item; char *reason; };
+struct bad_image {
+    int64_t item;
+    char *reason;
+};
 
 struct bad_ledger {
     pthread_mutex_t mutex;
     struct bad_image *image; /* in the order of finding; those past `named` are not logged yet */
     int64_t count, room, named;
-    int64_t total;           /* images of the set, bad ones included */
+    int64_t total; /* images of the set, bad ones included */
     double max_share;
     bool no_memory;
-    const char *path;        /* of the set, for sentences; borrowed */
+    const char *path; /* of the set, for sentences; borrowed */
     struct log log;
 };
 

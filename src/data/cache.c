@@ -14,9 +14,9 @@ struct pass {
     const struct source *source;
     const struct catalog *catalog;
     struct bad_ledger *ledger;
-    const size_t *offset;    /* decoding: of an item in the block */
-    struct image *storage;   /* [threads] */
-    struct error *error;     /* [threads]: status other than SIMCLR_OK: the pass has failed */
+    const size_t *offset;  /* decoding: of an item in the block */
+    struct image *storage; /* [threads] */
+    struct error *error;   /* [threads]: status other than SIMCLR_OK: the pass has failed */
 };
 
 static size_t limit_of_group(const char *path)
@@ -54,7 +54,8 @@ static void measure_task(void *context, int64_t item, int thread)
     struct pass *pass = context;
     struct image *image = &pass->cache->image[item];
     struct error failure = {0};
-    if (pass->source->size(pass->source->self, pass->catalog, item, &image->width, &image->height, &failure) != SIMCLR_OK)
+    if (pass->source->size(pass->source->self, pass->catalog, item, &image->width, &image->height, &failure) !=
+        SIMCLR_OK)
         settle(pass, item, thread, &failure);
 }
 
@@ -66,7 +67,8 @@ static void decode_task(void *context, int64_t item, int thread)
     if (image->width == 0) return; /* bad already */
     int status = pass->source->read(pass->source->self, pass->catalog, item, storage, &failure);
     if (status == SIMCLR_OK && (storage->width != image->width || storage->height != image->height))
-        status = error_set(&failure, SIMCLR_IO, "%s: changed while the set was opened", catalog_name(pass->catalog, item));
+        status =
+            error_set(&failure, SIMCLR_IO, "%s: changed while the set was opened", catalog_name(pass->catalog, item));
     if (status != SIMCLR_OK) {
         settle(pass, item, thread, &failure);
         return;

@@ -13,9 +13,9 @@
 
 /* Start from {0}; release with cache_free. */
 struct cache {
-    struct image *image;  /* [items]: width and height (0 x 0: bad), rgb inside the block or NULL when not kept */
-    uint8_t *block;       /* all decoded images, or NULL when they do not fit */
-    size_t bytes;         /* of decoded images */
+    struct image *image; /* [items]: width and height (0 x 0: bad), rgb inside the block or NULL when not kept */
+    uint8_t *block;      /* all decoded images, or NULL when they do not fit */
+    size_t bytes;        /* of decoded images */
 };
 
 /* Measures all items on the pool, and decodes them into one block if they take at most `limit` bytes (0: a quarter

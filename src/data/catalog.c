@@ -7,8 +7,7 @@
 
 void catalog_free(struct catalog *catalog)
 {
-    for (int i = 0; i < catalog->classes; i++)
-        memory_free(catalog->class_name[i]);
+    for (int i = 0; i < catalog->classes; i++) memory_free(catalog->class_name[i]);
     memory_free(catalog->class_name);
     memory_free(catalog->bytes);
     memory_free(catalog->offset);
@@ -21,12 +20,10 @@ static int grow_items(struct catalog *catalog, struct error *error)
 {
     const size_t old = (size_t)catalog->room, larger = old == 0 ? 1024 : 2 * old;
     size_t *offset = memory_grow(catalog->offset, old, larger, sizeof *offset);
-    if (offset == NULL)
-        return error_no_memory(error, "the list of images", larger * sizeof *offset);
+    if (offset == NULL) return error_no_memory(error, "the list of images", larger * sizeof *offset);
     catalog->offset = offset;
     int32_t *label = memory_grow(catalog->label, old, larger, sizeof *label);
-    if (label == NULL)
-        return error_no_memory(error, "the list of labels", larger * sizeof *label);
+    if (label == NULL) return error_no_memory(error, "the list of labels", larger * sizeof *label);
     catalog->label = label;
     catalog->room = (int64_t)larger;
     return SIMCLR_OK;
@@ -38,17 +35,14 @@ int catalog_add(struct catalog *catalog, const char *name, int32_t label, struct
         return error_set(error, SIMCLR_UNSUPPORTED, "more than 2^32 - 2 images: split the set");
     if (catalog->count == catalog->room) {
         const int status = grow_items(catalog, error);
-        if (status != SIMCLR_OK)
-            return status;
+        if (status != SIMCLR_OK) return status;
     }
     const size_t bytes = strlen(name) + 1;
     if (bytes > catalog->capacity - catalog->length) {
         size_t larger = catalog->capacity == 0 ? 65536 : 2 * catalog->capacity;
-        while (larger - catalog->length < bytes)
-            larger *= 2;
+        while (larger - catalog->length < bytes) larger *= 2;
         char *block = memory_grow(catalog->bytes, catalog->length, larger, 1);
-        if (block == NULL)
-            return error_no_memory(error, "the names of the images", larger);
+        if (block == NULL) return error_no_memory(error, "the names of the images", larger);
         catalog->bytes = block;
         catalog->capacity = larger;
     }
@@ -64,14 +58,12 @@ int catalog_add_class(struct catalog *catalog, const char *name, struct error *e
     if (catalog->classes == catalog->class_room) {
         const int larger = catalog->class_room == 0 ? 64 : 2 * catalog->class_room;
         char **grown = memory_grow(catalog->class_name, (size_t)catalog->classes, (size_t)larger, sizeof *grown);
-        if (grown == NULL)
-            return error_no_memory(error, "the list of classes", (size_t)larger * sizeof *grown);
+        if (grown == NULL) return error_no_memory(error, "the list of classes", (size_t)larger * sizeof *grown);
         catalog->class_name = grown;
         catalog->class_room = larger;
     }
     char *copy = memory_string(name);
-    if (copy == NULL)
-        return error_no_memory(error, "the name of a class", strlen(name) + 1);
+    if (copy == NULL) return error_no_memory(error, "the name of a class", strlen(name) + 1);
     catalog->class_name[catalog->classes++] = copy;
     return SIMCLR_OK;
 }

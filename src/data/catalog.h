@@ -9,16 +9,16 @@
 
 /* Start from {0}; release with catalog_free. */
 struct catalog {
-    char *bytes;              /* all names, each ended by NUL, one after another */
-    size_t length, capacity;  /* of bytes */
-    size_t *offset;           /* [count]: of a name in bytes */
-    int32_t *label;           /* [count]: -1 none */
+    char *bytes;             /* all names, each ended by NUL, one after another */
+    size_t length, capacity; /* of bytes */
+    size_t *offset;          /* [count]: of a name in bytes */
+    int32_t *label;          /* [count]: -1 none */
     int64_t count, room;
-    char **class_name;        /* [classes] */
+    char **class_name; /* [classes] */
     int classes, class_room;
-    char *prefix;             /* beginning of names that says only where the set lies, or NULL */
-    uint64_t salt;            /* whatever else makes two sets different */
-    char what[64];            /* "folder of images", "list of images", ... for the description */
+    char *prefix;  /* beginning of names that says only where the set lies, or NULL */
+    uint64_t salt; /* whatever else makes two sets different */
+    char what[64]; /* "folder of images", "list of images", ... for the description */
 };
 
 void catalog_free(struct catalog *catalog);

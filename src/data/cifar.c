@@ -11,11 +11,18 @@
 #include "base/memory.h"
 #include "data/source.h"
 
-enum { SIDE = 32, PLANE = SIDE * SIDE, PIXELS = 3 * PLANE, MAX_FILES = 5, BLOCK_RECORDS = 256, MAX_RECORD = PIXELS + 2 };
+enum {
+    SIDE = 32,
+    PLANE = SIDE * SIDE,
+    PIXELS = 3 * PLANE,
+    MAX_FILES = 5,
+    BLOCK_RECORDS = 256,
+    MAX_RECORD = PIXELS + 2
+};
 
 struct cifar {
-    int classes;        /* 10 or 100 */
-    int label_bytes;    /* 1, or 2: coarse then fine */
+    int classes;     /* 10 or 100 */
+    int label_bytes; /* 1, or 2: coarse then fine */
     int files;
     int descriptor[MAX_FILES];
     int64_t end[MAX_FILES]; /* items before the end of a file */
@@ -82,8 +89,8 @@ static int add_records(struct cifar *cifar, struct catalog *catalog, int file, c
             snprintf(item, sizeof item, "%s/%lld", name, (long long)(first + i));
             status = label < cifar->classes
                          ? catalog_add(catalog, item, label, error)
-                         : error_set(error, SIMCLR_CORRUPT, "%s: record %lld has label %d, but CIFAR-%d ends at %d: %s", path,
-                                     (long long)(first + i), label, cifar->classes, cifar->classes - 1,
+                         : error_set(error, SIMCLR_CORRUPT, "%s: record %lld has label %d, but CIFAR-%d ends at %d: %s",
+                                     path, (long long)(first + i), label, cifar->classes, cifar->classes - 1,
                                      "the file is damaged or something else");
         }
     }

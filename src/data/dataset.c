@@ -21,9 +21,9 @@ struct dataset {
     struct source source;
     struct cache cache;
     struct bad_ledger ledger;
-    uint32_t *item;            /* [count]: the catalog's item of an index: bad images found at opening are left out */
+    uint32_t *item; /* [count]: the catalog's item of an index: bad images found at opening are left out */
     int64_t count;
-    atomic_uchar *found_bad;   /* [count], uncached sets: bad images found since */
+    atomic_uchar *found_bad; /* [count], uncached sets: bad images found since */
     int max_width, max_height;
     uint64_t fingerprint;
     char description[256];
@@ -31,8 +31,11 @@ struct dataset {
 
 struct dataset_config dataset_config_default(void)
 {
-    return (struct dataset_config){
-        .path = "synthetic", .part = DATASET_TRAIN, .max_bad = 0.01, .synthetic_seed = 1, .limits = image_limits_default()};
+    return (struct dataset_config){.path = "synthetic",
+                                   .part = DATASET_TRAIN,
+                                   .max_bad = 0.01,
+                                   .synthetic_seed = 1,
+                                   .limits = image_limits_default()};
 }
 
 static int open_source(struct dataset *set, const struct dataset_config *config, struct error *error)
@@ -40,14 +43,16 @@ static int open_source(struct dataset *set, const struct dataset_config *config,
     const int part = config->part == DATASET_TEST;
     const char *path = set->path;
     if (strcmp(path, "synthetic") == 0) {
-        const int64_t count = config->synthetic_count != 0 ? config->synthetic_count : part ? SYNTHETIC_TEST : SYNTHETIC_TRAIN;
+        const int64_t count = config->synthetic_count != 0 ? config->synthetic_count
+                              : part                       ? SYNTHETIC_TEST
+                                                           : SYNTHETIC_TRAIN;
         return synthetic_open(&set->source, &set->catalog, config->synthetic_seed, part, count,
                               config->synthetic_size != 0 ? config->synthetic_size : SYNTHETIC_SIZE, error);
     }
     if (!file_exists(path))
-        return error_set(error, SIMCLR_DATA,
-                         "%s: no such data: give a folder of images, a list of images, a CIFAR binary folder or `synthetic`",
-                         path);
+        return error_set(
+            error, SIMCLR_DATA,
+            "%s: no such data: give a folder of images, a list of images, a CIFAR binary folder or `synthetic`", path);
     if (!file_is_folder(path)) return list_open(&set->source, &set->catalog, path, &config->limits, error);
     if (cifar_is(path)) return cifar_open(&set->source, &set->catalog, path, part, error);
     return folder_open(&set->source, &set->catalog, path, part, &config->limits, error);
@@ -67,7 +72,8 @@ static int number_images(struct dataset *set, struct error *error)
 {
     const struct catalog *catalog = &set->catalog;
     set->item = memory_array((size_t)catalog->count, sizeof *set->item);
-    if (set->item == NULL) return error_no_memory(error, "the table of images", (size_t)catalog->count * sizeof *set->item);
+    if (set->item == NULL)
+        return error_no_memory(error, "the table of images", (size_t)catalog->count * sizeof *set->item);
     uint64_t hash = catalog->salt;
     for (int64_t i = 0; i < catalog->count; i++) {
         const struct image *image = &set->cache.image[i];

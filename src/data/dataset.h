@@ -21,10 +21,10 @@ struct dataset_config {
      * (data_batch_*.bin / test_batch.bin, train.bin / test.bin), or the word `synthetic`. */
     const char *path;
     enum dataset_part part;
-    size_t cache_bytes;        /* decoded images kept in memory; 0: a quarter of RAM */
-    double max_bad;            /* share of unreadable images that is still accepted, 0.01 (never all of them) */
-    int64_t synthetic_count;   /* images of `synthetic`, 0: 8192 train, 2048 test */
-    int synthetic_size;        /* 0: 32 */
+    size_t cache_bytes;      /* decoded images kept in memory; 0: a quarter of RAM */
+    double max_bad;          /* share of unreadable images that is still accepted, 0.01 (never all of them) */
+    int64_t synthetic_count; /* images of `synthetic`, 0: 8192 train, 2048 test */
+    int synthetic_size;      /* 0: 32 */
     uint64_t synthetic_seed;
     struct image_limits limits;
 };
@@ -41,16 +41,16 @@ struct dataset_config dataset_config_default(void);
  * SIMCLR_DATA when the path is missing, the set is empty, or more than max_bad of it is bad; SIMCLR_CORRUPT when a
  * list or a CIFAR file is not what it should be. Sets too large for the cache are only indexed, which includes a look
  * at every header; a bad image found later is logged once and replaced (see dataset_image). */
-int dataset_open(struct dataset **out, const struct dataset_config *config, struct pool *pool,
-                 const struct log *log, struct error *error);
+int dataset_open(struct dataset **out, const struct dataset_config *config, struct pool *pool, const struct log *log,
+                 struct error *error);
 void dataset_close(struct dataset **dataset);
 
 int64_t dataset_count(const struct dataset *dataset);
-int dataset_classes(const struct dataset *dataset);                       /* 0: no labels */
+int dataset_classes(const struct dataset *dataset); /* 0: no labels */
 const char *dataset_class_name(const struct dataset *dataset, int label);
-int dataset_label(const struct dataset *dataset, int64_t index);          /* -1: none */
-const char *dataset_name(const struct dataset *dataset, int64_t index);   /* path, or "synthetic/12" */
-const char *dataset_description(const struct dataset *dataset);           /* one line for the log */
+int dataset_label(const struct dataset *dataset, int64_t index);        /* -1: none */
+const char *dataset_name(const struct dataset *dataset, int64_t index); /* path, or "synthetic/12" */
+const char *dataset_description(const struct dataset *dataset);         /* one line for the log */
 int64_t dataset_bad_count(const struct dataset *dataset);
 void dataset_max_size(const struct dataset *dataset, int *width, int *height); /* bound over all images */
 uint64_t dataset_fingerprint(const struct dataset *dataset); /* of names, labels and count: for resume checks */

@@ -15,8 +15,7 @@ enum { HEAD_BYTES = 16384 };
 
 int source_reserve(struct image *storage, int width, int height, struct error *error)
 {
-    if (storage->rgb != NULL && storage->width == width && storage->height == height)
-        return SIMCLR_OK;
+    if (storage->rgb != NULL && storage->width == width && storage->height == height) return SIMCLR_OK;
     image_free(storage);
     return image_create(width, height, storage, error);
 }
@@ -25,8 +24,7 @@ static int read_head(const char *path, uint8_t *head, size_t *bytes, bool *whole
 {
     struct stat info;
     const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not to hang on a FIFO */
-    if (descriptor < 0)
-        return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (descriptor < 0) return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
     int status = SIMCLR_OK;
     *bytes = 0;
     if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode))
@@ -43,12 +41,11 @@ static int read_head(const char *path, uint8_t *head, size_t *bytes, bool *whole
     return status;
 }
 
-static int check_pixels(const struct image_limits *limits, const char *path, int width, int height,
-                        struct error *error)
+static int check_pixels(const struct image_limits *limits, const char *path, int width, int height, struct error *error)
 {
     if ((int64_t)width * height > limits->max_pixels)
-        return error_set(error, SIMCLR_UNSUPPORTED, "%s: %d x %d pixels are more than the %lld that are accepted",
-                         path, width, height, (long long)limits->max_pixels);
+        return error_set(error, SIMCLR_UNSUPPORTED, "%s: %d x %d pixels are more than the %lld that are accepted", path,
+                         width, height, (long long)limits->max_pixels);
     return SIMCLR_OK;
 }
 

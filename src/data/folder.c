@@ -11,7 +11,10 @@
 
 enum { MAX_DEPTH = 64, MAX_LINKS = 1024 };
 
-struct place { dev_t device; ino_t inode; };
+struct place {
+    dev_t device;
+    ino_t inode;
+};
 
 /* One walk through a class. Symbolic links may form loops: one that leads to a folder we are in, or to a folder
  * that a link has led to before, is not followed. */
@@ -37,7 +40,8 @@ static bool same_place(struct place a, struct place b)
 static bool has_image_name(const char *name)
 {
     const char *dot = strrchr(name, '.');
-    return dot != NULL && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 || strcasecmp(dot, ".png") == 0);
+    return dot != NULL &&
+           (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 || strcasecmp(dot, ".png") == 0);
 }
 
 static bool may_enter(struct walk *walk, const char *path, const struct stat *info)
@@ -108,7 +112,8 @@ static int add_classes(struct catalog *catalog, const char *path, struct error *
         if (full == NULL)
             status = error_no_memory(error, "a path", strlen(path) + 256);
         else if (stat(full, &info) == 0 && S_ISDIR(info.st_mode) && !same_place(place_of(&info), place_of(&root)) &&
-                 (before == 0 || bsearch(&name, catalog->class_name, (size_t)before, sizeof(char *), compare_text) == NULL))
+                 (before == 0 ||
+                  bsearch(&name, catalog->class_name, (size_t)before, sizeof(char *), compare_text) == NULL))
             status = catalog_add_class(catalog, name, error);
         memory_free(full);
     }
@@ -185,7 +190,7 @@ int folder_open(struct source *out, struct catalog *catalog, const char *path, i
     if (catalog->prefix == NULL) return error_no_memory(error, "a path", strlen(path) + 2);
     strcpy(catalog->what, "folder of images");
     if (catalog->count == 0)
-        return error_set(error, SIMCLR_DATA, "%s: no images: neither it nor its sub-folders have .jpg, .jpeg or .png files",
-                         path);
+        return error_set(error, SIMCLR_DATA,
+                         "%s: no images: neither it nor its sub-folders have .jpg, .jpeg or .png files", path);
     return SIMCLR_OK;
 }

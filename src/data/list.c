@@ -20,11 +20,12 @@ static int read_line(FILE *file, const char *path, long number, char line[MAX_LI
     *length = 0;
     while ((byte = getc_unlocked(file)) != EOF && byte != '\n') {
         if (byte == 0)
-            return error_set(error, SIMCLR_CORRUPT, "%s: line %ld has a NUL byte: give a text file of image paths", path,
-                             number);
+            return error_set(error, SIMCLR_CORRUPT, "%s: line %ld has a NUL byte: give a text file of image paths",
+                             path, number);
         if (*length == MAX_LINE - 1)
-            return error_set(error, SIMCLR_CORRUPT, "%s: line %ld is longer than %d bytes: give one image path per line",
-                             path, number, MAX_LINE - 1);
+            return error_set(error, SIMCLR_CORRUPT,
+                             "%s: line %ld is longer than %d bytes: give one image path per line", path, number,
+                             MAX_LINE - 1);
         line[(*length)++] = (char)byte;
     }
     if (ferror(file)) return error_set(error, SIMCLR_IO, "%s: cannot read: %s", path, strerror(errno));
@@ -35,7 +36,11 @@ static int read_line(FILE *file, const char *path, long number, char line[MAX_LI
 }
 
 /* Labels as they are written, one per item of the catalog: their place in `names`, or -1. */
-struct labels { struct catalog names; int64_t *of_item; int64_t room; };
+struct labels {
+    struct catalog names;
+    int64_t *of_item;
+    int64_t room;
+};
 
 static int keep_label(struct labels *labels, int64_t item, const char *text, struct error *error)
 {
@@ -140,7 +145,8 @@ static int name_labels(struct catalog *catalog, const struct labels *labels, str
 static int resolve_labels(struct catalog *catalog, const struct labels *labels, const char *path, struct error *error)
 {
     bool integers = true;
-    for (int64_t i = 0; integers && i < labels->names.count; i++) integers = is_integer(catalog_name(&labels->names, i));
+    for (int64_t i = 0; integers && i < labels->names.count; i++)
+        integers = is_integer(catalog_name(&labels->names, i));
     if (labels->names.count == 0) return SIMCLR_OK;
     return integers ? number_labels(catalog, labels, path, error) : name_labels(catalog, labels, error);
 }

@@ -16,24 +16,23 @@ enum { DEFAULT_RING = 2, MAX_RING = 64, MAX_WORKERS = 256, MAX_VIEWS = 16 };
 struct loader {
     struct view_source source;
     struct pool *pool;
-    uint32_t images;           /* of an epoch: the whole set or the subset */
+    uint32_t images; /* of an epoch: the whole set or the subset */
     int64_t steps_per_epoch;
-    uint32_t *order;           /* [images]: the permutation of epoch `order_epoch` (shuffled loaders only) */
-    int64_t order_epoch;       /* -1: none yet */
+    uint32_t *order;     /* [images]: the permutation of epoch `order_epoch` (shuffled loaders only) */
+    int64_t order_epoch; /* -1: none yet */
     struct slot *slots;
     int slot_count;            /* 1 without workers; else ring + 1, the last batch handed out being one of them */
     struct view_maker *makers; /* [threads of the pool], without workers */
     int maker_count;
-    struct ring *ring;         /* NULL without workers */
-    int64_t expected;          /* the step that the started slots go on from, -1: nothing is started */
+    struct ring *ring; /* NULL without workers */
+    int64_t expected;  /* the step that the started slots go on from, -1: nothing is started */
     double wait_seconds;
-    pthread_mutex_t mutex;     /* guards slots[0]'s failure while the pool makes it */
+    pthread_mutex_t mutex; /* guards slots[0]'s failure while the pool makes it */
 };
 
 static int check(const struct loader_config *config, struct dataset *dataset, uint32_t images, struct error *error)
 {
-    if (config->batch < 1)
-        return error_set(error, SIMCLR_INVALID, "batch is %d: give at least 1", config->batch);
+    if (config->batch < 1) return error_set(error, SIMCLR_INVALID, "batch is %d: give at least 1", config->batch);
     if (config->views < 1 || config->views > MAX_VIEWS)
         return error_set(error, SIMCLR_INVALID, "views is %d: give 1 to %d", config->views, MAX_VIEWS);
     if (config->evaluation && config->views != 1)
@@ -43,7 +42,8 @@ static int check(const struct loader_config *config, struct dataset *dataset, ui
     if (config->workers < 0 || config->workers > MAX_WORKERS)
         return error_set(error, SIMCLR_INVALID, "workers is %d: give 0 to %d", config->workers, MAX_WORKERS);
     if (config->ring < 0 || config->ring > MAX_RING)
-        return error_set(error, SIMCLR_INVALID, "ring is %d: give 1 to %d, or 0 for %d", config->ring, MAX_RING, DEFAULT_RING);
+        return error_set(error, SIMCLR_INVALID, "ring is %d: give 1 to %d, or 0 for %d", config->ring, MAX_RING,
+                         DEFAULT_RING);
     if (images == 0 || (!config->keep_last && (uint32_t)config->batch > images))
         return error_set(error, SIMCLR_INVALID, "batch is %d, but there are only %u images: choose a smaller batch",
                          config->batch, images);
@@ -104,8 +104,7 @@ int loader_open(struct loader **out, const struct loader_config *config, struct 
     loader->order_epoch = loader->expected = -1;
     pthread_mutex_init(&loader->mutex, NULL);
     status = allocate(loader, error);
-    if (status != SIMCLR_OK)
-        loader_close(&loader);
+    if (status != SIMCLR_OK) loader_close(&loader);
     *out = loader;
     return status;
 }

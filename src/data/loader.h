@@ -15,16 +15,16 @@ struct loader;
 
 struct loader_config {
     struct view_policy policy;
-    enum rng_purpose purpose;     /* RNG_VIEW, or RNG_FINETUNE for supervised phases */
+    enum rng_purpose purpose; /* RNG_VIEW, or RNG_FINETUNE for supervised phases */
     uint64_t seed;
-    int batch;                    /* N images; incomplete last batches are dropped unless keep_last */
-    int views;                    /* views per image: 2 for SimCLR, 1 for supervised phases */
+    int batch; /* N images; incomplete last batches are dropped unless keep_last */
+    int views; /* views per image: 2 for SimCLR, 1 for supervised phases */
     bool keep_last;
-    bool shuffle;                 /* false: dataset order */
-    bool evaluation;              /* evaluation views instead of random ones (views must be 1) */
-    const uint32_t *subset;       /* borrowed: only these images, or NULL */
+    bool shuffle;           /* false: dataset order */
+    bool evaluation;        /* evaluation views instead of random ones (views must be 1) */
+    const uint32_t *subset; /* borrowed: only these images, or NULL */
     uint32_t subset_count;
-    int workers, ring;            /* ring: batches made ahead, 0: 2 */
+    int workers, ring; /* ring: batches made ahead, 0: 2 */
 };
 
 /* One batch, owned by the loader. Row i of view v is at views + ((size_t)(v * count + i)) * 3 * S * S: the first
@@ -35,13 +35,13 @@ struct batch {
     const uint32_t *indices; /* [count] dataset numbers */
     const int32_t *labels;   /* [count], -1 none */
     uint32_t epoch;
-    int64_t step;            /* global step: epoch * steps_per_epoch + position */
+    int64_t step; /* global step: epoch * steps_per_epoch + position */
 };
 
 /* dataset and pool are borrowed. Allocates everything that loader_next will need.
  * SIMCLR_INVALID when batch > images. */
-int loader_open(struct loader **out, const struct loader_config *config, struct dataset *dataset,
-                struct pool *pool, struct error *error);
+int loader_open(struct loader **out, const struct loader_config *config, struct dataset *dataset, struct pool *pool,
+                struct error *error);
 void loader_close(struct loader **loader);
 
 int64_t loader_steps_per_epoch(const struct loader *loader);

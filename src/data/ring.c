@@ -16,14 +16,17 @@ struct ring {
     int count;
     pthread_mutex_t mutex; /* guards all below and the slots' step, claimed, done, failed_row, error */
     pthread_cond_t work, ready;
-    int busy;              /* workers that are making rows */
+    int busy; /* workers that are making rows */
     bool stop;
-    int workers;           /* started threads */
+    int workers; /* started threads */
     pthread_t *threads;
     struct view_maker *makers;
 };
 
-struct worker { struct ring *ring; struct view_maker *maker; };
+struct worker {
+    struct ring *ring;
+    struct view_maker *maker;
+};
 
 /* The open slot with the smallest step that has rows left, or NULL. */
 static struct slot *next_slot(const struct ring *ring)

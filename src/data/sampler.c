@@ -59,10 +59,13 @@ int sampler_subset(const struct dataset *dataset, double share, uint64_t seed, u
     *count = 0;
     const int classes = dataset_classes(dataset);
     if (!(share > 0 && share <= 1))
-        return error_set(error, SIMCLR_INVALID, "a share of %g of the labels: give one above 0 and up to 1 (100%%)", share);
+        return error_set(error, SIMCLR_INVALID, "a share of %g of the labels: give one above 0 and up to 1 (100%%)",
+                         share);
     if (classes == 0)
-        return error_set(error, SIMCLR_DATA, "%s: no labels: put the images of each class into a folder of its own, or give"
-                         " a list with labels", dataset_description(dataset));
+        return error_set(error, SIMCLR_DATA,
+                         "%s: no labels: put the images of each class into a folder of its own, or give"
+                         " a list with labels",
+                         dataset_description(dataset));
     const size_t images = (size_t)dataset_count(dataset);
     uint32_t *start = memory_array((size_t)classes + 1, sizeof *start), *member = memory_array(images, sizeof *member);
     if (start == NULL || member == NULL) {

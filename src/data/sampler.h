@@ -12,7 +12,7 @@ void sampler_permutation(uint64_t seed, uint32_t epoch, uint32_t count, uint32_t
 
 /* A class-balanced, seeded subset: round(share * class size) images of each class, at least one; sorted.
  * *out: new block of *count indices (memory_free). SIMCLR_DATA when the set has no labels. */
-int sampler_subset(const struct dataset *dataset, double share, uint64_t seed, uint32_t **out,
-                   uint32_t *count, struct error *error);
+int sampler_subset(const struct dataset *dataset, double share, uint64_t seed, uint32_t **out, uint32_t *count,
+                   struct error *error);
 
 #endif

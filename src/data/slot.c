@@ -56,8 +56,8 @@ int slot_make_row(struct slot *slot, const struct view_source *source, struct vi
             view_render_evaluation(&config->policy, image, out, maker->scratch);
         } else {
             const struct view_draw draw =
-                view_draw_random(&config->policy, config->seed, config->purpose, slot->batch.epoch, index, (uint32_t)view,
-                                 image->width, image->height);
+                view_draw_random(&config->policy, config->seed, config->purpose, slot->batch.epoch, index,
+                                 (uint32_t)view, image->width, image->height);
             view_render(&config->policy, &draw, image, out, maker->scratch);
         }
     }

@@ -26,9 +26,9 @@ struct slot {
     float *views;
     uint32_t *indices;
     int32_t *labels;
-    int64_t step;       /* while workers may make rows of it: the global step; else -1 */
-    int claimed, done;  /* rows that a thread has taken on, rows made */
-    int failed_row;     /* the first row (lowest number) that failed, or count; its failure: */
+    int64_t step;      /* while workers may make rows of it: the global step; else -1 */
+    int claimed, done; /* rows that a thread has taken on, rows made */
+    int failed_row;    /* the first row (lowest number) that failed, or count; its failure: */
     struct error error;
 };
 int slot_open(struct slot *slot, const struct view_source *source, struct error *error);

@@ -13,12 +13,10 @@
 struct source {
     void *self;
     /* Width and height of an item without decoding it. */
-    int (*size)(void *self, const struct catalog *catalog, int64_t item, int *width, int *height,
-                struct error *error);
+    int (*size)(void *self, const struct catalog *catalog, int64_t item, int *width, int *height, struct error *error);
     /* Decodes an item into `storage`, which holds nothing ({0}) or an earlier picture that may be reused; on
      * failure it still is something for image_free. */
-    int (*read)(void *self, const struct catalog *catalog, int64_t item, struct image *storage,
-                struct error *error);
+    int (*read)(void *self, const struct catalog *catalog, int64_t item, struct image *storage, struct error *error);
     void (*close)(void *self);
 };
 

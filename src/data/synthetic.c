@@ -37,7 +37,8 @@ int synthetic_open(struct source *out, struct catalog *catalog, uint64_t seed, i
                    struct error *error)
 {
     if (size < MIN_SIZE || size > MAX_SIZE)
-        return error_set(error, SIMCLR_INVALID, "synthetic: image size %d is outside %d to %d", size, MIN_SIZE, MAX_SIZE);
+        return error_set(error, SIMCLR_INVALID, "synthetic: image size %d is outside %d to %d", size, MIN_SIZE,
+                         MAX_SIZE);
     if (count < 1)
         return error_set(error, SIMCLR_INVALID, "synthetic: %lld images are asked for: ask for at least one",
                          (long long)count);

@@ -3,7 +3,7 @@
  * A picture is the field `back` where the mask is 0 and the field `front` where it is 1; both are smooth fields of
  * colour, one dark and one bright. The mask alone depends on the class. Over it lie strokes of clutter, a slope of
  * light, and noise. Coordinates of a picture: [0, 1]^2. Edges are smooth because mask and strokes are counted at
- * SAMPLES^2 points of each pixel. */
+ * SAMPLES x SAMPLES points of a pixel. */
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,13 +18,20 @@ static const double pi = 3.14159265358979323846;
 enum shape { DISC, RING, SQUARE, TRIANGLE, CROSS, STAR, CRESCENT, STRIPES, CHECKER, ZIGZAG };
 
 /* Colours at the corners of a lattice, smoothly interpolated between them. */
-struct field { float corner[LATTICE][LATTICE][3]; };
+struct field {
+    float corner[LATTICE][LATTICE][3];
+};
 
 /* A short straight line: half its length, half its width. */
-struct stroke { float x, y, dx, dy, length, width, color[3]; };
+struct stroke {
+    float x, y, dx, dy, length, width, color[3];
+};
 
 /* The shape in one cell of the mask's grid; place and radius in cells. */
-struct element { float x, y, radius, cosine, sine; bool present; };
+struct element {
+    float x, y, radius, cosine, sine;
+    bool present;
+};
 
 struct picture {
     enum shape shape;
@@ -203,35 +210,54 @@ static bool mask_at(const struct picture *picture, float x, float y)
                                     : inside_texture(picture, u, v);
 }
 
-static bool under_stroke(const struct stroke *stroke, float x, float y)
+/* Share of the pixel with corner (x, y) that is front. Where the outermost sample points agree, the rest is taken to
+ * agree too: all that the mask has is wider than a pixel. */
+static float front_share(const struct picture *picture, float x, float y, float side)
+{
+    const float step = side / SAMPLES, first = 0.5f * step, last = side - 0.5f * step;
+    const int corners = mask_at(picture, x + first, y + first) + mask_at(picture, x + last, y + first) +
+                        mask_at(picture, x + first, y + last) + mask_at(picture, x + last, y + last);
+    if (corners == 0 || corners == 4) return (float)(corners / 4);
+    int front = 0;
+    for (int k = 0; k < SAMPLES * SAMPLES; k++)
+        front += mask_at(picture, x + first + (float)(k % SAMPLES) * step, y + first + (float)(k / SAMPLES) * step);
+    return (float)front / (SAMPLES * SAMPLES);
+}
+
+static bool under_stroke(const struct stroke *stroke, float x, float y, float margin)
 {
     const float along = (x - stroke->x) * stroke->dx + (y - stroke->y) * stroke->dy;
     const float aside = (x - stroke->x) * stroke->dy - (y - stroke->y) * stroke->dx;
-    return fabsf(along) < stroke->length && fabsf(aside) < stroke->width;
+    return fabsf(along) < stroke->length + margin && fabsf(aside) < stroke->width + margin;
+}
+
+static float stroke_share(const struct stroke *stroke, float x, float y, float side)
+{
+    if (!under_stroke(stroke, x + 0.5f * side, y + 0.5f * side, side)) return 0; /* nowhere near */
+    int covered = 0;
+    for (int k = 0; k < SAMPLES * SAMPLES; k++)
+        covered += under_stroke(stroke, x + ((float)(k % SAMPLES) + 0.5f) * (side / SAMPLES),
+                                y + ((float)(k / SAMPLES) + 0.5f) * (side / SAMPLES), 0);
+    return (float)covered / (SAMPLES * SAMPLES);
+}
+
+static void blend(float color[3], const float other[3], float share)
+{
+    for (int c = 0; c < 3; c++) color[c] += share * (other[c] - color[c]);
 }
 
 /* The colour of the pixel whose corner is (x, y) and whose side is `side`. */
 static void shade_pixel(const struct picture *picture, float x, float y, float side, float color[3])
 {
-    int front = 0, covered[MAX_STROKES] = {0};
-    for (int k = 0; k < SAMPLES * SAMPLES; k++) {
-        const float sx = x + ((float)(k % SAMPLES) + 0.5f) * (side / SAMPLES);
-        const float sy = y + ((float)(k / SAMPLES) + 0.5f) * (side / SAMPLES);
-        front += mask_at(picture, sx, sy);
-        for (int s = 0; s < picture->strokes; s++) covered[s] += under_stroke(&picture->stroke[s], sx, sy);
-    }
-    float other[3];
-    const float share = (float)front / (SAMPLES * SAMPLES);
-    field_at(&picture->back, x + 0.5f * side, y + 0.5f * side, color);
-    field_at(&picture->front, x + 0.5f * side, y + 0.5f * side, other);
-    for (int c = 0; c < 3; c++) color[c] += share * (other[c] - color[c]);
-    for (int s = 0; s < picture->strokes; s++) {
-        const float cover = (float)covered[s] / (SAMPLES * SAMPLES);
-        for (int c = 0; c < 3; c++) color[c] += cover * (picture->stroke[s].color[c] - color[c]);
-    }
-    const float u = x + 0.5f * side - 0.5f, v = y + 0.5f * side - 0.5f;
-    const float light = 1 + picture->light * (u * picture->light_x + v * picture->light_y);
-    for (int c = 0; c < 3; c++) color[c] *= light;
+    const float middle_x = x + 0.5f * side, middle_y = y + 0.5f * side, share = front_share(picture, x, y, side);
+    float front[3];
+    field_at(&picture->back, middle_x, middle_y, color);
+    field_at(&picture->front, middle_x, middle_y, front);
+    blend(color, front, share);
+    for (int s = 0; s < picture->strokes; s++)
+        blend(color, picture->stroke[s].color, stroke_share(&picture->stroke[s], x, y, side));
+    const float along = (middle_x - 0.5f) * picture->light_x + (middle_y - 0.5f) * picture->light_y;
+    for (int c = 0; c < 3; c++) color[c] *= 1 + picture->light * along;
 }
 
 void synthetic_render(uint64_t seed, int part, uint32_t index, int size, uint8_t *rgb)

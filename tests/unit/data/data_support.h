@@ -120,7 +120,11 @@ static inline void put_jpeg(const char *path, int width, int height, uint32_t se
 }
 
 /* A log that keeps its lines. */
-struct kept_log { char text[65536]; size_t length; int lines; };
+struct kept_log {
+    char text[65536];
+    size_t length;
+    int lines;
+};
 
 static inline void keep_line(void *cookie, enum log_level level, const char *line)
 {

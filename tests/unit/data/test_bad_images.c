@@ -4,18 +4,19 @@
 enum { GOOD = 12 };
 
 /* The kinds of bad files of the contract. */
-static const char *const kinds[] = {"truncated.jpg", "cut.png", "zero.jpg", "random.png", "lying.png", "text.jpg",
-                                    "nowhere.jpg"};
+static const char *const kinds[] = {"truncated.jpg", "cut.png",  "zero.jpg",   "random.png",
+                                    "lying.png",     "text.jpg", "nowhere.jpg"};
 enum { KINDS = 7 };
 
 /* A PNG header that promises 100,000 x 100,000 pixels, with correct checksum. */
 static void put_lying_png(const char *path)
 {
     static const uint8_t bytes[] = {
-        0x89, 'P', 'N', 'G', 0x0D, 0x0A, 0x1A, 0x0A,                                          /* signature */
-        0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 1, 0x86, 0xA0, 0, 1, 0x86, 0xA0, 8, 2, 0, 0, 0,   /* 100,000 twice */
-        0x27, 0x30, 0x9C, 0x9F,                                                               /* CRC */
-        0, 0, 0, 1, 'I', 'D', 'A', 'T', 0, 0x28, 0x38, 0x7D, 0xE8,
+        0x89, 'P',  'N',  'G',  0x0D, 0x0A, 0x1A, 0x0A, /* signature */
+        0,    0,    0,    13,   'I',  'H',  'D',  'R',  0, 1,    0x86, 0xA0, 0,
+        1,    0x86, 0xA0, 8,    2,    0,    0,    0, /* 100,000 twice */
+        0x27, 0x30, 0x9C, 0x9F,                      /* CRC */
+        0,    0,    0,    1,    'I',  'D',  'A',  'T',  0, 0x28, 0x38, 0x7D, 0xE8,
     };
     put_bytes(path, bytes, sizeof bytes);
 }
@@ -41,7 +42,8 @@ static void make_mixture(const char *root)
 {
     put_folder(at("%s/a", root));
     put_folder(at("%s/b", root));
-    for (int i = 0; i < GOOD - 1; i++) put_jpeg(at("%s/%s/good%02d.jpg", root, i < 6 ? "a" : "b", i), 30 + i, 20, (uint32_t)i);
+    for (int i = 0; i < GOOD - 1; i++)
+        put_jpeg(at("%s/%s/good%02d.jpg", root, i < 6 ? "a" : "b", i), 30 + i, 20, (uint32_t)i);
     put_png(at("%s/b/png_named.jpg", root), 13, 14, 77);
     put_jpeg_share(at("%s/a/truncated.jpg", root), 64, 64, 5, 0.6);
     put_cut_png(at("%s/a/cut.png", root));
@@ -52,8 +54,8 @@ static void make_mixture(const char *root)
     assert_int_equal(symlink("nothing", at("%s/b/nowhere.jpg", root)), 0);
 }
 
-static int open_mixture(struct dataset **out, const char *path, size_t cache_bytes, double max_bad, struct kept_log *kept,
-                        struct error *error)
+static int open_mixture(struct dataset **out, const char *path, size_t cache_bytes, double max_bad,
+                        struct kept_log *kept, struct error *error)
 {
     struct pool *pool = support_pool(3);
     struct dataset_config config = dataset_config_default();

@@ -128,11 +128,11 @@ static void links_and_their_loops(void **state)
     put_png(at("links/a/1.png"), 4, 4, 1);
     put_png(at("links/b/2.png"), 4, 4, 2);
     put_png(at("elsewhere/3.png"), 4, 4, 3);
-    assert_int_equal(symlink("../..", at("links/a/in/up")), 0);          /* to the root */
-    assert_int_equal(symlink("..", at("links/a/in/back")), 0);           /* to the class */
+    assert_int_equal(symlink("../..", at("links/a/in/up")), 0); /* to the root */
+    assert_int_equal(symlink("..", at("links/a/in/back")), 0);  /* to the class */
     assert_int_equal(symlink(".", at("links/b/self")), 0);
-    assert_int_equal(symlink("../links", at("links/again")), 0);         /* a class that is the root */
-    assert_int_equal(symlink("../../elsewhere", at("links/b/more")), 0); /* followed once ... */
+    assert_int_equal(symlink("../links", at("links/again")), 0);          /* a class that is the root */
+    assert_int_equal(symlink("../../elsewhere", at("links/b/more")), 0);  /* followed once ... */
     assert_int_equal(symlink("../../elsewhere", at("links/b/more2")), 0); /* ... not twice */
     struct dataset *set = open_set(at("links"), DATASET_TRAIN, 0);
     assert_int_equal(dataset_count(set), 3);
@@ -326,11 +326,16 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(folder_with_classes), cmocka_unit_test(fingerprint_of_contents_not_of_place),
-        cmocka_unit_test(folder_with_parts),   cmocka_unit_test(flat_folder_has_no_labels),
-        cmocka_unit_test(links_and_their_loops), cmocka_unit_test(missing_and_empty),
-        cmocka_unit_test(lists),               cmocka_unit_test(hostile_lists),
-        cmocka_unit_test(cifar_binaries),      cmocka_unit_test(hostile_cifar),
+        cmocka_unit_test(folder_with_classes),
+        cmocka_unit_test(fingerprint_of_contents_not_of_place),
+        cmocka_unit_test(folder_with_parts),
+        cmocka_unit_test(flat_folder_has_no_labels),
+        cmocka_unit_test(links_and_their_loops),
+        cmocka_unit_test(missing_and_empty),
+        cmocka_unit_test(lists),
+        cmocka_unit_test(hostile_lists),
+        cmocka_unit_test(cifar_binaries),
+        cmocka_unit_test(hostile_cifar),
         cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);

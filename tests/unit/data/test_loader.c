@@ -1,4 +1,5 @@
-/* Batches: which images, which rows, and the same pixels whoever makes them and in whatever order they are asked for. */
+/* Batches: which images, which rows, and the same pixels whoever makes them and in whatever order they are asked for.
+ */
 #include "unit/data/data_support.h"
 
 #include "data/loader.h"
@@ -66,8 +67,9 @@ static void expect_batch(const struct batch *batch, const struct loader_config *
             if (config->evaluation) {
                 view_render_evaluation(&config->policy, image, expected, scratch);
             } else {
-                const struct view_draw draw = view_draw_random(&config->policy, config->seed, config->purpose, (uint32_t)epoch,
-                                                               index, (uint32_t)v, image->width, image->height);
+                const struct view_draw draw =
+                    view_draw_random(&config->policy, config->seed, config->purpose, (uint32_t)epoch, index,
+                                     (uint32_t)v, image->width, image->height);
                 view_render(&config->policy, &draw, image, expected, scratch);
             }
             assert_memory_equal(batch->views + (size_t)(v * batch->count + i) * PLANE, expected, PLANE * sizeof(float));
@@ -126,7 +128,8 @@ static void every_mode(void **state)
         config.purpose = mode & 8 ? RNG_FINETUNE : RNG_VIEW;
         struct loader *loader = open_loader(&config, set, pool);
         const int64_t images = config.subset != NULL ? 12 : IMAGES;
-        assert_int_equal(loader_steps_per_epoch(loader), config.keep_last ? (images + BATCH - 1) / BATCH : images / BATCH);
+        assert_int_equal(loader_steps_per_epoch(loader),
+                         config.keep_last ? (images + BATCH - 1) / BATCH : images / BATCH);
         for (int64_t step = 0; step < 11; step++) expect_batch(next(loader, step), &config, set);
         loader_close(&loader);
     }
@@ -319,10 +322,14 @@ static void no_allocation_after_opening(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_pixels_whoever_makes_them), cmocka_unit_test(every_mode),
-        cmocka_unit_test(epoch_is_complete),              cmocka_unit_test(cancelled_at_any_moment),
-        cmocka_unit_test(refusals),                       cmocka_unit_test(smallest_set),
-        cmocka_unit_test(images_go_bad),                  cmocka_unit_test(no_allocation_after_opening),
+        cmocka_unit_test(same_pixels_whoever_makes_them),
+        cmocka_unit_test(every_mode),
+        cmocka_unit_test(epoch_is_complete),
+        cmocka_unit_test(cancelled_at_any_moment),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(smallest_set),
+        cmocka_unit_test(images_go_bad),
+        cmocka_unit_test(no_allocation_after_opening),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);
 }

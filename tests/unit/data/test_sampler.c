@@ -51,7 +51,8 @@ static void permutation_is_uniform(void **state)
     }
     for (int item = 0; item < N; item++) {
         double chi = 0;
-        for (int i = 0; i < N; i++) chi += (times[item][i] - EPOCHS / N) * (times[item][i] - EPOCHS / N) / (double)(EPOCHS / N);
+        for (int i = 0; i < N; i++)
+            chi += (times[item][i] - EPOCHS / N) * (times[item][i] - EPOCHS / N) / (double)(EPOCHS / N);
         assert_true(chi < 33.7); /* p = 1e-4; the numbers are fixed, so this either always holds or never */
     }
 }
@@ -71,8 +72,10 @@ static void subset_is_balanced(void **state)
 {
     (void)state;
     struct dataset *set = uneven_set();
-    static const struct { double share; int of_class[4]; } cases[] = {
-        {0.01, {1, 1, 0, 1}}, {0.1, {4, 1, 0, 1}}, {0.26, {10, 3, 0, 1}}, {1, {40, 10, 0, 1}}};
+    static const struct {
+        double share;
+        int of_class[4];
+    } cases[] = {{0.01, {1, 1, 0, 1}}, {0.1, {4, 1, 0, 1}}, {0.26, {10, 3, 0, 1}}, {1, {40, 10, 0, 1}}};
     for (int k = 0; k < 4; k++) {
         uint32_t *chosen, count;
         int of_class[4] = {0};
@@ -131,9 +134,9 @@ static void subset_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(permutation_is_one), cmocka_unit_test(permutation_is_fixed),
+        cmocka_unit_test(permutation_is_one),     cmocka_unit_test(permutation_is_fixed),
         cmocka_unit_test(permutation_is_uniform), cmocka_unit_test(subset_is_balanced),
-        cmocka_unit_test(subset_is_seeded),   cmocka_unit_test(subset_refusals),
+        cmocka_unit_test(subset_is_seeded),       cmocka_unit_test(subset_refusals),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);
 }

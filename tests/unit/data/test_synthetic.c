@@ -82,7 +82,10 @@ static void opened_as_a_set(void **state)
     pool_destroy(&pool);
 }
 
-struct pictures { int count; float *pixels; }; /* [count][BYTES], minus 0.5, of length 1 */
+struct pictures {
+    int count;
+    float *pixels;
+}; /* [count][BYTES], minus 0.5, of length 1 */
 
 static struct pictures draw(int part, int count)
 {
@@ -172,8 +175,10 @@ static void simple_statistics_do_not_tell(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stateless),          cmocka_unit_test(sizes),
-        cmocka_unit_test(opened_as_a_set),    cmocka_unit_test(pixels_do_not_tell),
+        cmocka_unit_test(stateless),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(opened_as_a_set),
+        cmocka_unit_test(pixels_do_not_tell),
         cmocka_unit_test(simple_statistics_do_not_tell),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);
