@@ -178,7 +178,7 @@ static void show_commands(FILE *file, int width)
 {
     const char *name, *summary;
 
-    for (int i = 0; simclr_command_at(i, &name, &summary) == SIMCLR_OK; i++) entry(file, name, summary, 13, width);
+    for (int i = 0; simclr_command_at(i, &name, &summary) == SIMCLR_OK; i++) entry(file, name, summary, 14, width);
 }
 
 static void show_exits(FILE *file, int width)
@@ -209,8 +209,8 @@ void help_overview(FILE *file, int width)
          width);
     fprintf(file, "\nCommands (simclr COMMAND --help shows the options of one)\n");
     show_commands(file, width);
-    entry(file, "help", "show this text, or with the name of a command its help", 13, width);
-    entry(file, "completion", "print the completion script of a shell (bash)", 13, width);
+    entry(file, "help", "show this text, or with the name of a command its help", 14, width);
+    entry(file, "completion", "print the completion script of a shell (bash)", 14, width);
     fprintf(file, "\nOptions of every command\n");
     for (int i = 0; i < help_general_count; i++) entry(file, help_general[i].name, help_general[i].help, 20, width);
     fprintf(file, "\n");

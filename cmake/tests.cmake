@@ -31,4 +31,13 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
   foreach(FILE ${FILES})
     simclr_test(${FILE} api system)
   endforeach()
+
+  # The program as its users meet it: each script gets the path of the program and of the build folder.
+  file(GLOB FILES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/system/test_*.sh)
+  foreach(FILE ${FILES})
+    get_filename_component(NAME ${FILE} NAME_WE)
+    add_test(NAME ${NAME} COMMAND bash ${FILE} $<TARGET_FILE:simclr> ${PROJECT_BINARY_DIR}
+             WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${NAME} PROPERTIES LABELS system SKIP_RETURN_CODE 77 TIMEOUT 900)
+  endforeach()
 endif()
