@@ -72,10 +72,25 @@ ALWAYS_INLINE void BODY(step)(const int rows, const int vectors, vec acc[][2], c
 #endif
 }
 
+ALWAYS_INLINE void BODY(fetch)(struct conv_prefetch *prefetch)
+{
+    for (int i = 0; i < prefetch->lines_per_tap && prefetch->left > 0; i++) {
+        __builtin_prefetch(prefetch->next, 0, 2);
+        prefetch->next += 64;
+        prefetch->left -= 64;
+        prefetch->left_in_segment -= 64;
+        if (prefetch->left_in_segment <= 0) {
+            prefetch->next += prefetch->gap;
+            prefetch->left_in_segment = prefetch->segment;
+        }
+    }
+}
+
 /* Images [image, image + rows) x `vectors` vectors of outputs from `output` on, at one position.
  * stats: float [2][32], sums and squares added to; or NULL. */
 ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t x_image, const struct conv_run *run,
-                              const struct conv_block *block, int image, int output, float *stats)
+                              const struct conv_block *block, int image, int output, float *stats,
+                              struct conv_prefetch *prefetch)
 {
     const struct conv_program program = run->programs[block->program];
     const struct conv_tap *taps = run->taps + program.first;
@@ -96,6 +111,7 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
         const int steps = b == run->contraction_blocks - 1 ? run->last_steps : run->steps;
         for (int t = 0; t < program.count; t++) {
             const char *x_tap = x + taps[t].x[0], *w = weights + taps[t].weights;
+            BODY(fetch)(prefetch);
             UNROLL_BY(2)
             for (int s = 0; s < steps; s++) BODY(step)(rows, vectors, acc, x_tap + s * 4, x_image, w + s * BODY(STEP_BYTES));
         }
@@ -128,12 +144,12 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
 /* Instances of the tile: x_image is a constant for cells and a variable for the images of the first layer. */
 #define BODY_TILE(NAME, ROWS, VECTORS, X_IMAGE)                                                                    \
     NEVER_INLINE void BODY(NAME)(const struct conv_run *run, const struct conv_block *block, int image, int output, \
-                                 float *stats)                                                                     \
+                                 float *stats, struct conv_prefetch *prefetch)                                     \
     {                                                                                                              \
-        BODY(tile)(ROWS, VECTORS, X_IMAGE, run, block, image, output, stats);                                      \
+        BODY(tile)(ROWS, VECTORS, X_IMAGE, run, block, image, output, stats, prefetch);                                      \
     }
 typedef void BODY(tile_function)(const struct conv_run *run, const struct conv_block *block, int image, int output,
-                                 float *stats);
+                                 float *stats, struct conv_prefetch *prefetch);
 #if defined(__AVX512F__)
 BODY_TILE(cells_8x2, 8, 2, BODY(IMAGE_BYTES))
 BODY_TILE(cells_16x1, 16, 1, BODY(IMAGE_BYTES))
@@ -158,18 +174,18 @@ static void BODY(clear)(char *y, int first_image, int first_output)
 
 /* All tiles of one position; returns through `images` and `outputs` how far the tiles reached. */
 ALWAYS_INLINE void BODY(position)(const bool cells, const struct conv_run *run, const struct conv_block *block, float *stats,
-                                  int *images, int *outputs)
+                                  struct conv_prefetch *prefetch, int *images, int *outputs)
 {
 #if defined(__AVX512F__)
     if (run->outputs > LANES) {
         BODY(tile_function) *tile = cells ? BODY(cells_8x2) : BODY(images_8x2);
-        tile(run, block, 0, 0, stats);
-        if (run->images > 8) tile(run, block, 8, 0, stats);
+        tile(run, block, 0, 0, stats, prefetch);
+        if (run->images > 8) tile(run, block, 8, 0, stats, prefetch);
         *images = run->images > 8 ? 16 : 8;
         *outputs = 32;
     } else {
         BODY(tile_function) *tile = cells ? BODY(cells_16x1) : BODY(images_16x1);
-        tile(run, block, 0, 0, stats);
+        tile(run, block, 0, 0, stats, prefetch);
         *images = 16;
         *outputs = LANES;
     }
@@ -178,9 +194,9 @@ ALWAYS_INLINE void BODY(position)(const bool cells, const struct conv_run *run, 
     BODY(tile_function) *five = cells ? BODY(cells_5x2) : BODY(images_5x2);
     int output = 0;
     for (; output < run->outputs; output += 2 * LANES) {
-        six(run, block, 0, output, stats);
-        if (run->images > 6) five(run, block, 6, output, stats);
-        if (run->images > 11) five(run, block, 11, output, stats);
+        six(run, block, 0, output, stats, prefetch);
+        if (run->images > 6) five(run, block, 6, output, stats, prefetch);
+        if (run->images > 11) five(run, block, 11, output, stats, prefetch);
     }
     *images = run->images > 11 ? 16 : run->images > 6 ? 11 : 6;
     *outputs = output;
@@ -204,13 +220,14 @@ static void BODY(forward)(const struct conv_run *run)
     float stats_buffer[64] __attribute__((aligned(64))) = {0};
     float *stats = run->sum ? stats_buffer : NULL;
     const bool cells = run->x_image == BODY(IMAGE_BYTES);
+    struct conv_prefetch prefetch = run->prefetch;
     int images, outputs;
     for (int b = 0; b < run->count; b++) {
         const struct conv_block *block = &run->blocks[b];
         if (cells)
-            BODY(position)(true, run, block, stats, &images, &outputs);
+            BODY(position)(true, run, block, stats, &prefetch, &images, &outputs);
         else
-            BODY(position)(false, run, block, stats, &images, &outputs);
+            BODY(position)(false, run, block, stats, &prefetch, &images, &outputs);
         if (images < GROUP_IMAGES || outputs < BLOCK_CHANNELS) BODY(clear)(run->y + block->y[0], images, outputs);
         if (stats && (b + 1) % BODY(FLUSH_POSITIONS) == 0) BODY(flush_stats)(stats, run);
     }

@@ -37,6 +37,13 @@ struct conv_block {
     ptrdiff_t y[CONV_MAX_POSITIONS];   /* output cells, from the start of the group's channel block */
 };
 
+/* Memory to be fetched into the second-level cache while a run computes: `left` bytes in segments with gaps. */
+struct conv_prefetch {
+    const char *next;
+    ptrdiff_t left, left_in_segment, segment, gap;
+    int lines_per_tap;
+};
+
 /* One image group x one panel of 32 outputs x some blocks. */
 struct conv_run {
     const struct conv_block *blocks;
@@ -56,6 +63,7 @@ struct conv_run {
     int outputs;               /* real outputs in this panel, 1..32                            */
     int images;                /* real images in this group, 1..16                             */
     bool accumulate;           /* y += instead of y =                                          */
+    struct conv_prefetch prefetch; /* the rows of x that come next; the kernel may ignore it   */
 };
 
 /* One row of kernel taps x one 32x32 block of weights, over a box of output positions:

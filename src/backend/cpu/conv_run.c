@@ -36,6 +36,44 @@ static void fill_run(struct conv_run *run, const struct run_job *job)
     run->accumulate = job->accumulate;
 }
 
+/* While the panels of a strip are computed, the rows of x that the next strip adds are fetched: a panel's share
+ * of them, spread over the taps of its blocks. Worth up to a third where little is computed per byte. */
+static void plan_prefetch(struct conv_run *run, const struct run_job *job, int64_t piece, int panel)
+{
+    const struct conv_pass *pass = job->pass;
+    const struct conv_desc *desc = &job->plan->desc;
+    struct conv_prefetch *prefetch = &run->prefetch;
+    memset(prefetch, 0, sizeof *prefetch);
+    if (job->images || pass->order != CONV_BY_STRIP || ++piece >= (int64_t)pass->y.groups * pass->strips) return;
+    const int strip = (int)(piece % pass->strips);
+    int64_t first, end;
+    pool_share(pass->y.height, strip, pass->strips, &first, &end);
+    int first_row, end_row; /* of x: what strip reads and the one before it does not */
+    if (pass == &job->plan->data) {
+        first_row = (int)(first + desc->padding) / desc->stride + 1;
+        end_row = (int)(end + desc->padding) / desc->stride + 1;
+    } else {
+        first_row = (int)first * desc->stride - desc->padding + desc->kernel - desc->stride;
+        end_row = (int)end * desc->stride - desc->padding + desc->kernel - desc->stride;
+    }
+    if (strip == 0 || first_row < 0) first_row = 0;
+    if (end_row > pass->x.height) end_row = pass->x.height;
+    if (end_row <= first_row) return;
+    const ptrdiff_t row = (ptrdiff_t)(pass->x.row * dtype_bytes(desc->dtype));
+    prefetch->segment = (end_row - first_row) * row;
+    prefetch->gap = pass->x_block - prefetch->segment;
+    int64_t begin_line, end_line;
+    pool_share(prefetch->segment / 64 * pass->x.blocks, panel, conv_panels(pass), &begin_line, &end_line);
+    const ptrdiff_t block = (ptrdiff_t)(begin_line * 64) / prefetch->segment, at = (ptrdiff_t)(begin_line * 64) % prefetch->segment;
+    prefetch->next = job->x + (piece / pass->strips) * pass->x_group + block * pass->x_block + first_row * row + at;
+    prefetch->left = (ptrdiff_t)(end_line - begin_line) * 64;
+    prefetch->left_in_segment = prefetch->segment - at;
+    int64_t taps = 0;
+    for (int b = 0; b < run->count; b++) taps += pass->programs[run->blocks[b].program].count;
+    taps *= pass->contraction_blocks * (run->images > 8 ? 2 : 1);
+    prefetch->lines_per_tap = taps > 0 ? (int)((end_line - begin_line + taps - 1) / taps) : 0;
+}
+
 /* One piece: an image group, a strip of rows, a panel of outputs. */
 static void run_piece(struct conv_run *run, const struct run_job *job, int thread, int group, int strip, int panel)
 {
@@ -55,6 +93,7 @@ static void run_piece(struct conv_run *run, const struct run_job *job, int threa
         run->sum = thread_statistics(job, thread) + panel * BLOCK_CHANNELS;
         run->squares = run->sum + conv_panels(pass) * BLOCK_CHANNELS;
     }
+    plan_prefetch(run, job, (int64_t)group * pass->strips + strip, panel);
     job->plan->kernels->forward(run);
 }
 
