@@ -1,0 +1,398 @@
+/* Checkpoints: what is written comes back bit for bit; a file that is cut, damaged or of another model is refused with a
+ * sentence and changes nothing. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "support/network_check.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/safetensors.h"
+
+static char folder[64];
+
+static const char *path_of(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/simclr-test-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    struct file_list list;
+    if (file_list_folder(folder, &list, NULL)) return -1;
+    for (size_t i = 0; i < list.count; i++) unlink(path_of(list.names[i]));
+    file_list_free(&list);
+    return rmdir(folder);
+}
+
+static const struct model_config SMALL = {.depth = 18, .width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 8};
+static const struct checkpoint_state STATE = {
+    .step = 1234567890123, .epoch = 17, .seed = UINT64_MAX, .config_yaml = "data: \"x\"\nbatch: 3\n", .fingerprint = "f00",
+    .best_knn = 0.1, .skipped_steps = 4, .images_seen = 99, .mean = {0.1f, 0.2f, 0.3f}, .std = {0.4f, 0.5f, 0.6f}};
+
+struct run { struct bench_backend bench; struct model *model; struct optimizer *optimizer; };
+
+static void open_run(struct run *run, const struct model_config *config, enum optimizer_kind kind, uint64_t seed)
+{
+    struct error error = {0};
+    struct optimizer_config optimizer = {.kind = kind, .momentum = 0.9f, .trust = 0.001f, .beta2 = 0.999f, .epsilon = 1e-8f};
+    run->bench = open_backend("ref");
+    CHECK_OK(model_create(&run->model, config, seed, &error), error);
+    CHECK_OK(optimizer_create(&run->optimizer, &optimizer, run->bench.backend, &run->model->parameters, &error), error);
+}
+
+static void close_run(struct run *run)
+{
+    optimizer_destroy(&run->optimizer);
+    model_destroy(&run->model);
+    close_backend(&run->bench);
+}
+
+/* Random numbers in every tensor and state (not in the padding between them). */
+static void fill(struct run *run, uint32_t item)
+{
+    struct rng rng = rng_open(9, RNG_TEST, 0, item, 0);
+    struct parameters *table = &run->model->parameters;
+    for (int i = 0; i < table->count; i++)
+        for (size_t k = 0; k < table->items[i].count; k++) {
+            parameter_weights(table, i)[k] = (float)rng_normal(&rng);
+            if (table->items[i].flags & PARAMETER_BUFFER) continue;
+            run->optimizer->state1[table->items[i].offset + k] = (float)rng_normal(&rng);
+            if (run->optimizer->state2) run->optimizer->state2[table->items[i].offset + k] = (float)rng_normal(&rng);
+        }
+    run->optimizer->steps = 77;
+}
+
+static void check_equal(const struct run *a, const struct run *b)
+{
+    const struct parameters *table = &a->model->parameters;
+    assert_memory_equal(table->weights, b->model->parameters.weights, table->weight_count * sizeof(float));
+    assert_memory_equal(table->buffers, b->model->parameters.buffers, table->buffer_count * sizeof(float));
+    assert_memory_equal(a->optimizer->state1, b->optimizer->state1, table->weight_count * sizeof(float));
+    if (a->optimizer->state2)
+        assert_memory_equal(a->optimizer->state2, b->optimizer->state2, table->weight_count * sizeof(float));
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    for (int kind = OPTIMIZER_LARS; kind <= OPTIMIZER_ADAMW; kind++) {
+        struct error error = {0};
+        struct run run, other;
+        struct checkpoint *checkpoint;
+        open_run(&run, &SMALL, (enum optimizer_kind)kind, 1);
+        open_run(&other, &SMALL, (enum optimizer_kind)kind, 2);
+        fill(&run, 1);
+        CHECK_OK(checkpoint_write(path_of("a"), run.model, run.optimizer, &STATE, &error), error);
+        CHECK_OK(checkpoint_open(&checkpoint, path_of("a"), &error), error);
+        const struct checkpoint_state *found = checkpoint_state(checkpoint);
+        assert_true(found->step == STATE.step && found->epoch == 17 && found->seed == UINT64_MAX && found->best_knn == 0.1);
+        assert_true(found->skipped_steps == 4 && found->images_seen == 99);
+        assert_string_equal(found->config_yaml, STATE.config_yaml);
+        assert_string_equal(found->fingerprint, "f00");
+        assert_memory_equal(found->mean, STATE.mean, sizeof STATE.mean);
+        assert_memory_equal(found->std, STATE.std, sizeof STATE.std);
+        const struct model_config *config = checkpoint_model_config(checkpoint);
+        assert_true(config->depth == 18 && config->width == 0.125 && config->stem == STEM_CIFAR);
+        assert_true(config->image_size == 32 && config->head_layers == 2 && config->head_dim == 8 && config->classes == 0);
+        CHECK_OK(checkpoint_restore(checkpoint, other.model, other.optimizer, false, &error), error);
+        check_equal(&run, &other);
+        assert_int_equal(other.optimizer->steps, 77);
+        checkpoint_close(&checkpoint);
+        assert_null(checkpoint);
+
+        uint8_t *first, *second; /* written again: the same bytes */
+        size_t size, again;
+        CHECK_OK(checkpoint_write(path_of("b"), other.model, other.optimizer, &STATE, &error), error);
+        CHECK_OK(file_read(path_of("a"), 1 << 28, &first, &size, &error), error);
+        CHECK_OK(file_read(path_of("b"), 1 << 28, &second, &again, &error), error);
+        assert_true(size == again && !memcmp(first, second, size));
+        memory_free(first);
+        memory_free(second);
+        close_run(&run);
+        close_run(&other);
+    }
+}
+
+/* Without optimiser, without strings, and only the encoder into a model with another head. */
+static void test_parts(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct run run, other;
+    struct checkpoint *checkpoint;
+    struct model_config supervised = SMALL;
+    supervised.classes = 5;
+    open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
+    open_run(&other, &supervised, OPTIMIZER_LARS, 2);
+    fill(&run, 2);
+    CHECK_OK(checkpoint_write(path_of("a"), run.model, NULL, &(struct checkpoint_state){.best_knn = -1}, &error), error);
+    CHECK_OK(checkpoint_open(&checkpoint, path_of("a"), &error), error);
+    assert_null(checkpoint_state(checkpoint)->config_yaml);
+    assert_true(checkpoint_state(checkpoint)->best_knn == -1);
+    uint64_t before = parameters_encoder_hash(&other.model->parameters);
+    assert_int_equal(checkpoint_restore(checkpoint, other.model, NULL, false, &error), SIMCLR_CORRUPT);
+    assert_non_null(strstr(error.text, "fc.weight is missing"));
+    assert_int_equal(checkpoint_restore(checkpoint, run.model, run.optimizer, false, &error), SIMCLR_CORRUPT);
+    assert_non_null(strstr(error.text, "none, not of lars"));
+    assert_true(parameters_encoder_hash(&other.model->parameters) == before);
+    CHECK_OK(checkpoint_restore(checkpoint, other.model, NULL, true, &error), error);
+    assert_true(parameters_encoder_hash(&other.model->parameters) == parameters_encoder_hash(&run.model->parameters));
+    checkpoint_close(&checkpoint);
+    close_run(&run);
+    close_run(&other);
+}
+
+static void test_other_models(void **state)
+{
+    (void)state;
+    static const struct { struct model_config config; const char *says; } others[] = {
+        {{.depth = 34, .width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 8}, "is missing"},
+        {{.depth = 18, .width = 0.25, .image_size = 32, .head_layers = 2, .head_dim = 8}, "has shape [8, 3, 3, 3]"},
+        {{.depth = 18, .width = 0.125, .image_size = 64, .head_layers = 2, .head_dim = 8}, "needs [8, 3, 7, 7]"},
+        {{.depth = 18, .width = 0.125, .image_size = 32, .head_layers = 3, .head_dim = 8}, "head.fcs."},
+        {{.depth = 18, .width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 9}, "head.fcs.1.weight"},
+        {{.depth = 18, .width = 0.125, .image_size = 32}, "has no place"},
+    };
+    struct error error = {0};
+    struct run run;
+    struct checkpoint *checkpoint;
+    open_run(&run, &SMALL, OPTIMIZER_SGD, 1);
+    CHECK_OK(checkpoint_write(path_of("a"), run.model, run.optimizer, &STATE, &error), error);
+    CHECK_OK(checkpoint_open(&checkpoint, path_of("a"), &error), error);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct model *model;
+        CHECK_OK(model_create(&model, &others[i].config, 3, &error), error);
+        uint64_t before = parameters_encoder_hash(&model->parameters);
+        int status = checkpoint_restore(checkpoint, model, NULL, false, &error);
+        if (status != SIMCLR_CORRUPT || !strstr(error.text, others[i].says)) fail_msg("status %d, %s", status, error.text);
+        assert_true(parameters_encoder_hash(&model->parameters) == before);
+        model_destroy(&model);
+    }
+    checkpoint_close(&checkpoint);
+    close_run(&run);
+}
+
+/* ---- damage ------------------------------------------------------------------------------------------------- */
+static int verdict(const uint8_t *bytes, size_t size, struct error *error)
+{
+    struct checkpoint *checkpoint;
+    FILE *stream = fopen(path_of("damaged"), "wb");
+    assert_non_null(stream);
+    assert_int_equal(fwrite(bytes, 1, size, stream), size);
+    assert_int_equal(fclose(stream), 0);
+    memset(error, 0, sizeof *error);
+    int status = checkpoint_open(&checkpoint, path_of("damaged"), error);
+    assert_true((status == SIMCLR_OK) == (checkpoint != NULL));
+    checkpoint_close(&checkpoint);
+    return status;
+}
+
+/* Cut at every byte of the header and of the last tensors, and at each 997th byte between. */
+static void test_cuts(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct run run;
+    uint8_t *bytes;
+    size_t size;
+    uint64_t header;
+    open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
+    CHECK_OK(checkpoint_write(path_of("a"), run.model, NULL, &STATE, &error), error);
+    CHECK_OK(file_read(path_of("a"), 1 << 28, &bytes, &size, &error), error);
+    memcpy(&header, bytes, sizeof header);
+    assert_int_equal(verdict(bytes, size, &error), SIMCLR_OK);
+    for (size_t cut = 0; cut < size; cut++) {
+        if (cut > header + 64 && cut < size - 64 && cut % 997) continue;
+        struct safetensors *file; /* from memory: one file for each of so many cuts would take long */
+        uint8_t *exact = malloc(cut ? cut : 1);
+        assert_non_null(exact);
+        memcpy(exact, bytes, cut);
+        memset(&error, 0, sizeof error);
+        assert_int_equal(safetensors_parse(&file, exact, cut, "cut", &error), SIMCLR_CORRUPT);
+        assert_true(error.text[0] != '\0');
+        free(exact);
+        if (cut % 499 == 0) assert_int_equal(verdict(bytes, cut, &error), SIMCLR_CORRUPT);
+    }
+    for (size_t at = 8 + header; at < size; at += 4999) { /* a flipped bit in a tensor */
+        bytes[at] ^= 4;
+        assert_int_equal(verdict(bytes, size, &error), SIMCLR_CORRUPT);
+        assert_non_null(strstr(error.text, "checksum"));
+        bytes[at] ^= 4;
+    }
+    memory_free(bytes);
+    close_run(&run);
+}
+
+/* Replaces the text `from` in the header by `to` of equal length. */
+static void check_edit(const uint8_t *bytes, size_t size, const char *from, const char *to, const char *says)
+{
+    struct error error;
+    uint8_t *copy = malloc(size);
+    assert_true(copy && strlen(from) == strlen(to));
+    memcpy(copy, bytes, size);
+    uint8_t *at = memmem(copy, size, from, strlen(from));
+    if (!at) fail_msg("the header has no %s", from);
+    memcpy(at, to, strlen(to));
+    int status = verdict(copy, size, &error);
+    if (status != SIMCLR_CORRUPT || !strstr(error.text, says)) fail_msg("%s -> %s: %d, %s", from, to, status, error.text);
+    free(copy);
+}
+
+static void test_edits(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct run run;
+    uint8_t *bytes;
+    size_t size;
+    open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
+    CHECK_OK(checkpoint_write(path_of("a"), run.model, run.optimizer, &STATE, &error), error);
+    CHECK_OK(file_read(path_of("a"), 1 << 28, &bytes, &size, &error), error);
+    check_edit(bytes, size, "\"simclr-checkpoint\"", "\"simclr-checkpoinT\"", "not a checkpoint of simclr");
+    check_edit(bytes, size, "\"format\"", "\"formaT\"", "no 'format'");
+    check_edit(bytes, size, "\"version\": \"1\"", "\"version\": \"2\"", "version 2");
+    check_edit(bytes, size, "\"depth\": \"18\"", "\"depth\": \"19\"", "no ResNet-19");
+    check_edit(bytes, size, "\"depth\": \"18\"", "\"depth\": \"34\"", "is missing");
+    check_edit(bytes, size, "\"depth\": \"18\"", "\"depth\": \"1x\"", "'depth' is '1x'");
+    check_edit(bytes, size, "\"width\": \"0.125\"", "\"width\": \"0.250\"", "has shape");
+    check_edit(bytes, size, "\"width\": \"0.125\"", "\"width\": \"  nan\"", "'width'");
+    check_edit(bytes, size, "\"stem\": \"cifar\"", "\"stem\": \"cifaR\"", "'stem'");
+    check_edit(bytes, size, "\"epoch\": \"17\"", "\"epoch\": \"-7\"", "'epoch'");
+    check_edit(bytes, size, "\"seed\": \"1844", "\"seed\": \"-844", "'seed'");
+    check_edit(bytes, size, "\"seed\": \"1844", "\"seed\": \"9944", "'seed'");
+    check_edit(bytes, size, "\"optimizer\": \"lars\"", "\"optimizer\": \"mars\"", "'optimizer'");
+    check_edit(bytes, size, "\"optimizer\": \"lars\"", "\"optimizer\": \"none\"", "has no place");
+    check_edit(bytes, size, "\"best_knn\": \"0.1", "\"best_knn\": \"x.1", "'best_knn'");
+    check_edit(bytes, size, "\"encoder.bn1.bias\"", "\"encoder.bn1.bia5\"", "encoder.bn1.bias is missing");
+    check_edit(bytes, size, "\"optimizer.state1.bn1.bias\"", "\"optimizer.state2.bn1.bias\"", "is missing");
+    check_edit(bytes, size, "\"crc32c\": \"", "\"crc32d\": \"", "no 'crc32c'");
+    check_edit(bytes, size, "\"head.bns.1.weight\": {\"dtype\": \"F32\"", "\"head.bns.1.weight\": {\"dtype\": \"I32\"", "not float32");
+    memory_free(bytes);
+    close_run(&run);
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct run run;
+    open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
+    int status = SIMCLR_NO_MEMORY;
+    for (long n = 1; status; n++) {
+        memory_fail_after(n);
+        status = checkpoint_write(path_of("a"), run.model, run.optimizer, &STATE, &error);
+        memory_fail_after(0);
+        if (status) assert_true(status == SIMCLR_NO_MEMORY || status == SIMCLR_IO);
+    }
+    status = SIMCLR_NO_MEMORY;
+    for (long n = 1; status; n++) {
+        struct checkpoint *checkpoint;
+        memory_fail_after(n);
+        status = checkpoint_open(&checkpoint, path_of("a"), &error);
+        memory_fail_after(0);
+        if (status) assert_int_equal(status, SIMCLR_NO_MEMORY);
+        checkpoint_close(&checkpoint);
+    }
+    close_run(&run);
+}
+
+/* ---- export and import -------------------------------------------------------------------------------------- */
+static void test_export(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct run run, other;
+    struct safetensors *file;
+    open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
+    open_run(&other, &SMALL, OPTIMIZER_LARS, 2);
+    fill(&run, 3);
+    CHECK_OK(checkpoint_export_encoder(path_of("encoder"), run.model, 4321, &error), error);
+    CHECK_OK(safetensors_open(&file, path_of("encoder"), &error), error);
+    assert_int_equal(safetensors_count(file), 122 - 2); /* torchvision's ResNet-18 without fc */
+    const struct safetensors_entry *entry = safetensors_find(file, "layer2.0.downsample.1.num_batches_tracked");
+    assert_true(entry && entry->dtype == ST_I64 && entry->rank == 0);
+    int64_t batches;
+    memcpy(&batches, entry->data, sizeof batches);
+    assert_int_equal(batches, 4321);
+    assert_string_equal(safetensors_metadata(file, "format"), "pt");
+    assert_null(safetensors_find(file, "head.fcs.0.weight"));
+    safetensors_close(&file);
+
+    float head = parameter_weights(&other.model->parameters,
+                                   parameters_find(&other.model->parameters, "head.fcs.0.weight"))[0];
+    CHECK_OK(checkpoint_import_encoder(path_of("encoder"), other.model, &error), error);
+    assert_true(parameters_encoder_hash(&other.model->parameters) == parameters_encoder_hash(&run.model->parameters));
+    assert_true(head == parameter_weights(&other.model->parameters,
+                                          parameters_find(&other.model->parameters, "head.fcs.0.weight"))[0]);
+    close_run(&other);
+
+    struct model_config wide = SMALL;
+    wide.width = 0.25;
+    open_run(&other, &wide, OPTIMIZER_LARS, 2);
+    assert_int_equal(checkpoint_import_encoder(path_of("encoder"), other.model, &error), SIMCLR_CORRUPT);
+    assert_non_null(strstr(error.text, "[8, 3, 3, 3] where the model needs [16, 3, 3, 3]"));
+    CHECK_OK(checkpoint_write(path_of("a"), run.model, NULL, &STATE, &error), error);
+    assert_int_equal(checkpoint_import_encoder(path_of("a"), run.model, &error), SIMCLR_CORRUPT); /* other names */
+    assert_int_equal(checkpoint_import_encoder(path_of("missing"), run.model, &error), SIMCLR_IO);
+    struct checkpoint *checkpoint; /* and an export is no checkpoint */
+    assert_int_equal(checkpoint_open(&checkpoint, path_of("encoder"), &error), SIMCLR_CORRUPT);
+    close_run(&run);
+    close_run(&other);
+}
+
+/* torchvision's own file: with fc, in another order, without a checksum. One stranger makes it another model's. */
+static void test_import_torchvision(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct run run, other;
+    open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
+    open_run(&other, &SMALL, OPTIMIZER_LARS, 2);
+    fill(&run, 4);
+    CHECK_OK(checkpoint_export_encoder(path_of("encoder"), run.model, 1, &error), error);
+    struct safetensors *file;
+    CHECK_OK(safetensors_open(&file, path_of("encoder"), &error), error);
+    int count = safetensors_count(file);
+    struct safetensors_entry *entries = memory_array((size_t)count + 2, sizeof *entries);
+    for (int i = 0; i < count; i++) entries[i] = *safetensors_at(file, count - 1 - i);
+    const float zeros[64 * 3] = {0};
+    entries[count] = (struct safetensors_entry){.name = "fc.weight", .dtype = ST_F32, .rank = 2, .dims = {3, 64},
+                                                .data = zeros, .bytes = sizeof zeros};
+    CHECK_OK(safetensors_write(path_of("tv"), entries, count + 1, NULL, 0, &error), error);
+    CHECK_OK(checkpoint_import_encoder(path_of("tv"), other.model, &error), error);
+    assert_true(parameters_encoder_hash(&other.model->parameters) == parameters_encoder_hash(&run.model->parameters));
+    entries[count].name = "stranger";
+    CHECK_OK(safetensors_write(path_of("tv"), entries, count + 1, NULL, 0, &error), error);
+    assert_int_equal(checkpoint_import_encoder(path_of("tv"), other.model, &error), SIMCLR_CORRUPT);
+    assert_non_null(strstr(error.text, "stranger has no place"));
+    CHECK_OK(safetensors_write(path_of("tv"), entries + 1, count - 1, NULL, 0, &error), error);
+    assert_int_equal(checkpoint_import_encoder(path_of("tv"), other.model, &error), SIMCLR_CORRUPT);
+    assert_non_null(strstr(error.text, "layer4.1.conv2.weight is missing"));
+    memory_free(entries);
+    safetensors_close(&file);
+    close_run(&run);
+    close_run(&other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_parts),     cmocka_unit_test(test_other_models),
+        cmocka_unit_test(test_cuts),       cmocka_unit_test(test_edits),     cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_export),     cmocka_unit_test(test_import_torchvision),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
