@@ -32,6 +32,11 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
     simclr_test(${FILE} api system)
   endforeach()
 
+  # Writes an exported encoder and features of it, for tests/system/check_torch_export.py.
+  add_executable(write_export ${PROJECT_SOURCE_DIR}/tests/system/write_export.c)
+  simclr_flags(write_export)
+  target_link_libraries(write_export PRIVATE room_checkpoint)
+
   # The program as its users meet it: each script gets the path of the program and of the build folder.
   file(GLOB FILES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/system/test_*.sh)
   foreach(FILE ${FILES})
