@@ -1,11 +1,12 @@
 /* checkpoint/checkpoint.h -- a model with its training state in one safetensors file.
  *
- * Tensors: "encoder.<torchvision name>", "head.<...>" or "fc.<...>" for the rest; "optimizer.state1.<name in the table>" (momentum;
- * Adam's m) and "optimizer.state2.<name>" (Adam's v) for each trained tensor. All float32.
- * Metadata (strings): format ("simclr-checkpoint"), version ("1"), depth, width, stem, image_size, head_layers, head_dim, classes,
- * step, epoch, seed, images_seen, skipped_steps, best_knn, mean, std (three numbers each), optimizer (none, lars, sgd, adamw),
- * optimizer_steps, and, if given, config (the effective YAML) and fingerprint (what must not change on resume). A CRC-32C over
- * the tensor bytes ("crc32c") guards against a file damaged after the write. Equal states give equal bytes. */
+ * Tensors: "encoder.<torchvision name>", "head.<...>" or "fc.<...>" for the rest; "optimizer.state1.<name in the
+ * table>" (momentum; Adam's m) and "optimizer.state2.<name>" (Adam's v) for each trained tensor. All float32. Metadata
+ * (strings): format ("simclr-checkpoint"), version ("1"), depth, width, stem, image_size, head_layers, head_dim,
+ * classes, step, epoch, seed, images_seen, skipped_steps, best_knn, mean, std (three numbers each), optimizer (none,
+ * lars, sgd, adamw), optimizer_steps, and, if given, config (the effective YAML) and fingerprint (what must not change
+ * on resume). A CRC-32C over the tensor bytes ("crc32c") guards against a file damaged after the write. Equal states
+ * give equal bytes. */
 #ifndef CHECKPOINT_CHECKPOINT_H
 #define CHECKPOINT_CHECKPOINT_H
 
@@ -16,34 +17,37 @@
 struct checkpoint_state {
     int64_t step, epoch;
     uint64_t seed;
-    const char *config_yaml;   /* effective configuration, or NULL */
-    const char *fingerprint;   /* of everything whose change forbids resuming */
-    double best_knn;           /* best online kNN so far, -1: none */
-    int64_t skipped_steps;     /* non-finite steps so far */
+    const char *config_yaml; /* effective configuration, or NULL */
+    const char *fingerprint; /* of everything whose change forbids resuming */
+    double best_knn;         /* best online kNN so far, -1: none */
+    int64_t skipped_steps;   /* non-finite steps so far */
     int64_t images_seen;
-    float mean[3], std[3];     /* input normalisation (x - mean) / std; std all 0: none */
+    float mean[3], std[3]; /* input normalisation (x - mean) / std; std all 0: none */
 };
 
-/* optimizer may be NULL (weights only). The file is whole or absent. SIMCLR_IO (disk full, no permission), SIMCLR_NO_MEMORY. */
+/* optimizer may be NULL (weights only). The file is whole or absent. SIMCLR_IO (disk full, no permission),
+ * SIMCLR_NO_MEMORY. */
 int checkpoint_write(const char *path, const struct model *model, const struct optimizer *optimizer,
                      const struct checkpoint_state *state, struct error *error);
 
-/* The whole file checked: header, lengths, CRC, metadata, and that it holds exactly the tensors of its model and optimiser. Damage:
- * SIMCLR_CORRUPT with one sentence. SIMCLR_IO: cannot be opened. */
+/* The whole file checked: header, lengths, CRC, metadata, and that it holds exactly the tensors of its model and
+ * optimiser. Damage: SIMCLR_CORRUPT with one sentence. SIMCLR_IO: cannot be opened. */
 struct checkpoint;
 int checkpoint_open(struct checkpoint **out, const char *path, struct error *error);
 void checkpoint_close(struct checkpoint **checkpoint);
 const struct model_config *checkpoint_model_config(const struct checkpoint *checkpoint);
 const struct checkpoint_state *checkpoint_state(const struct checkpoint *checkpoint); /* strings live until close */
-/* Copies weights and buffers into `model` (and optimiser state, unless NULL; a file without state or with another optimiser's is
- * refused). Missing, extra or differently shaped tensors: SIMCLR_CORRUPT naming the first; nothing is copied then. encoder_only:
- * only "encoder.*" is wanted, others are ignored. Networks planned before need network_set_weights. */
-int checkpoint_restore(const struct checkpoint *checkpoint, struct model *model, struct optimizer *optimizer, bool encoder_only,
-                       struct error *error);
+/* Copies weights and buffers into `model` (and optimiser state, unless NULL; a file without state or with another
+ * optimiser's is refused). Missing, extra or differently shaped tensors: SIMCLR_CORRUPT naming the first; nothing is
+ * copied then. encoder_only: only "encoder.*" is wanted, others are ignored. Networks planned before need
+ * network_set_weights. */
+int checkpoint_restore(const struct checkpoint *checkpoint, struct model *model, struct optimizer *optimizer,
+                       bool encoder_only, struct error *error);
 
-/* exported/encoder.safetensors: torchvision's names (num_batches_tracked included), no head: loads with load_state_dict into
- * torchvision.models.resnetNN with fc removed. Beside it the caller writes config.json. */
-int checkpoint_export_encoder(const char *path, const struct model *model, int64_t batches_tracked, struct error *error);
+/* exported/encoder.safetensors: torchvision's names (num_batches_tracked included), no head: loads with load_state_dict
+ * into torchvision.models.resnetNN with fc removed. Beside it the caller writes config.json. */
+int checkpoint_export_encoder(const char *path, const struct model *model, int64_t batches_tracked,
+                              struct error *error);
 /* A file with plain torchvision names (exported encoder, or torchvision's own weights saved as safetensors; fc.* and
  * num_batches_tracked ignored) into the encoder. Errors as checkpoint_restore. */
 int checkpoint_import_encoder(const char *path, struct model *model, struct error *error);

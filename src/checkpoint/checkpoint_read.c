@@ -15,10 +15,10 @@ struct checkpoint {
     char *path;
     struct model_config config;
     struct checkpoint_state state;
-    int states;                    /* optimiser states per trained tensor: 0, 1, 2 */
-    const char *optimizer;         /* "none", "lars", ... */
+    int states;            /* optimiser states per trained tensor: 0, 1, 2 */
+    const char *optimizer; /* "none", "lars", ... */
     int64_t optimizer_steps;
-    struct parameters parameters;  /* names and shapes of its model; no memory */
+    struct parameters parameters; /* names and shapes of its model; no memory */
 };
 
 /* ---- metadata ----------------------------------------------------------------------------------------------- */
@@ -27,8 +27,10 @@ static int bad_entry(const struct checkpoint *checkpoint, const char *key, const
     if (!value)
         return error_set(error, SIMCLR_CORRUPT, "%s: the metadata has no '%s'; this is not a checkpoint of simclr",
                          checkpoint->path, key);
-    return error_set(error, SIMCLR_CORRUPT, "%s: the metadata entry '%s' is '%.60s', which is not possible; the file is "
-                     "damaged, use another checkpoint", checkpoint->path, key, value);
+    return error_set(error, SIMCLR_CORRUPT,
+                     "%s: the metadata entry '%s' is '%.60s', which is not possible; the file is "
+                     "damaged, use another checkpoint",
+                     checkpoint->path, key, value);
 }
 
 static int read_string(const struct checkpoint *checkpoint, const char *key, const char **out, struct error *error)
@@ -40,8 +42,8 @@ static int read_string(const struct checkpoint *checkpoint, const char *key, con
 static int read_integer(const struct checkpoint *checkpoint, const char *key, int64_t low, int64_t high, int64_t *out,
                         struct error *error)
 {
-    const char *value;
-    char *end;
+    const char *value = NULL;
+    char *end = NULL;
     int status = read_string(checkpoint, key, &value, error);
     if (status) return status;
     errno = 0;
@@ -63,7 +65,7 @@ static int read_int(const struct checkpoint *checkpoint, const char *key, int *o
 static int read_numbers(const struct checkpoint *checkpoint, const char *key, int count, double *out,
                         struct error *error)
 {
-    const char *value;
+    const char *value = NULL;
     int status = read_string(checkpoint, key, &value, error);
     if (status) return status;
     const char *at = value;
@@ -80,7 +82,7 @@ static int read_numbers(const struct checkpoint *checkpoint, const char *key, in
 static int read_config(struct checkpoint *checkpoint, struct error *error)
 {
     struct model_config *config = &checkpoint->config;
-    const char *stem;
+    const char *stem = NULL;
     int status = read_int(checkpoint, "depth", &config->depth, error);
     if (!status) status = read_numbers(checkpoint, "width", 1, &config->width, error);
     if (!status) status = read_string(checkpoint, "stem", &stem, error);
@@ -90,7 +92,8 @@ static int read_config(struct checkpoint *checkpoint, struct error *error)
     if (!status) status = read_int(checkpoint, "classes", &config->classes, error);
     if (status) return status;
     config->stem = !strcmp(stem, "cifar") ? STEM_CIFAR : STEM_IMAGENET;
-    if (config->stem == STEM_IMAGENET && strcmp(stem, "imagenet") != 0) return bad_entry(checkpoint, "stem", stem, error);
+    if (config->stem == STEM_IMAGENET && strcmp(stem, "imagenet") != 0)
+        return bad_entry(checkpoint, "stem", stem, error);
     if (model_config_check(config, error)) {
         error_prefix(error, "%s: the model in the metadata", checkpoint->path);
         if (error) error->status = SIMCLR_CORRUPT;
@@ -102,13 +105,14 @@ static int read_config(struct checkpoint *checkpoint, struct error *error)
 static int read_state(struct checkpoint *checkpoint, struct error *error)
 {
     struct checkpoint_state *state = &checkpoint->state;
-    double mean[3], std[3];
-    const char *seed;
+    double mean[3] = {0}, std[3] = {0};
+    const char *seed = NULL;
     int status = read_integer(checkpoint, "step", 0, INT64_MAX, &state->step, error);
     if (!status) status = read_integer(checkpoint, "epoch", 0, INT64_MAX, &state->epoch, error);
     if (!status) status = read_integer(checkpoint, "images_seen", 0, INT64_MAX, &state->images_seen, error);
     if (!status) status = read_integer(checkpoint, "skipped_steps", 0, INT64_MAX, &state->skipped_steps, error);
-    if (!status) status = read_integer(checkpoint, "optimizer_steps", 0, INT64_MAX, &checkpoint->optimizer_steps, error);
+    if (!status)
+        status = read_integer(checkpoint, "optimizer_steps", 0, INT64_MAX, &checkpoint->optimizer_steps, error);
     if (!status) status = read_numbers(checkpoint, "best_knn", 1, &state->best_knn, error);
     if (!status) status = read_numbers(checkpoint, "mean", 3, mean, error);
     if (!status) status = read_numbers(checkpoint, "std", 3, std, error);
@@ -134,15 +138,17 @@ static int read_state(struct checkpoint *checkpoint, struct error *error)
 
 static int read_metadata(struct checkpoint *checkpoint, struct error *error)
 {
-    const char *format, *version;
+    const char *format = NULL, *version = NULL;
     int status = read_string(checkpoint, "format", &format, error);
     if (!status && strcmp(format, CHECKPOINT_FORMAT) != 0)
         status = error_set(error, SIMCLR_CORRUPT, "%s: is a safetensors file, but not a checkpoint of simclr",
                            checkpoint->path);
     if (!status) status = read_string(checkpoint, "version", &version, error);
     if (!status && strcmp(version, CHECKPOINT_VERSION) != 0)
-        status = error_set(error, SIMCLR_CORRUPT, "%s: is a checkpoint of version %.20s, this program reads version "
-                           CHECKPOINT_VERSION "; use a newer program", checkpoint->path, version);
+        status = error_set(error, SIMCLR_CORRUPT,
+                           "%s: is a checkpoint of version %.20s, this program reads version " CHECKPOINT_VERSION
+                           "; use a newer program",
+                           checkpoint->path, version);
     if (!status) status = read_config(checkpoint, error);
     return status ? status : read_state(checkpoint, error);
 }
@@ -153,7 +159,8 @@ static bool expected(const struct parameters *parameters, int states, const char
 {
     const char *row = name;
     int number = 0;
-    if (!strncmp(name, "encoder.", 8)) row = name + 8;
+    if (!strncmp(name, "encoder.", 8))
+        row = name + 8;
     else if (!strncmp(name, "optimizer.state", 15) && (name[15] == '1' || name[15] == '2') && name[16] == '.') {
         number = name[15] - '0';
         row = name + 17;
@@ -175,7 +182,8 @@ static int check_present(const struct checkpoint *checkpoint, const struct param
         if (encoder_only && (item->flags & PARAMETER_HEAD)) continue;
         int status = tensor_match(checkpoint->file, checkpoint->path, tensor_file_name(item).text, item, &entry, error);
         for (int k = 1; !status && k <= states && !(item->flags & PARAMETER_BUFFER); k++)
-            status = tensor_match(checkpoint->file, checkpoint->path, tensor_state_name(item, k).text, item, &entry, error);
+            status =
+                tensor_match(checkpoint->file, checkpoint->path, tensor_state_name(item, k).text, item, &entry, error);
         if (status) return status;
     }
     return SIMCLR_OK;
@@ -189,19 +197,17 @@ static int check_extra(const struct checkpoint *checkpoint, const struct paramet
         const char *name = safetensors_at(checkpoint->file, i)->name;
         if (encoder_only && strncmp(name, "encoder.", 8) != 0) continue;
         if (!expected(parameters, checkpoint->states, name))
-            return error_set(error, SIMCLR_CORRUPT, "%s: tensor %.80s has no place in the model; the file is of another "
-                             "model", checkpoint->path, name);
+            return error_set(error, SIMCLR_CORRUPT,
+                             "%s: tensor %.80s has no place in the model; the file is of another "
+                             "model",
+                             checkpoint->path, name);
     }
     return SIMCLR_OK;
 }
 
-int checkpoint_open(struct checkpoint **out, const char *path, struct error *error)
+static int read_all(struct checkpoint *checkpoint, struct error *error)
 {
-    *out = NULL;
-    struct checkpoint *checkpoint = memory_allocate(sizeof *checkpoint);
-    if (checkpoint) checkpoint->path = memory_string(path);
-    int status = checkpoint && checkpoint->path ? SIMCLR_OK : error_no_memory(error, "a checkpoint", sizeof *checkpoint);
-    if (!status) status = safetensors_open(&checkpoint->file, path, error);
+    int status = safetensors_open(&checkpoint->file, checkpoint->path, error);
     if (!status) status = read_metadata(checkpoint, error);
     if (!status) status = model_describe(&checkpoint->parameters, &checkpoint->config, error);
     if (!status) status = check_present(checkpoint, &checkpoint->parameters, checkpoint->states, false, error);
@@ -209,12 +215,20 @@ int checkpoint_open(struct checkpoint **out, const char *path, struct error *err
     if (!status) status = safetensors_verify(checkpoint->file, error);
     if (!status && !safetensors_metadata(checkpoint->file, "crc32c"))
         status = bad_entry(checkpoint, "crc32c", NULL, error);
-    if (status) {
-        checkpoint_close(&checkpoint);
-        return status;
-    }
+    return status;
+}
+
+int checkpoint_open(struct checkpoint **out, const char *path, struct error *error)
+{
+    *out = NULL;
+    struct checkpoint *checkpoint = memory_allocate(sizeof *checkpoint);
+    if (!checkpoint) return error_no_memory(error, "a checkpoint", sizeof *checkpoint);
+    checkpoint->path = memory_string(path);
+    int status = checkpoint->path ? read_all(checkpoint, error)
+                                  : error_no_memory(error, "a checkpoint's path", strlen(path) + 1);
+    if (status) checkpoint_close(&checkpoint);
     *out = checkpoint;
-    return SIMCLR_OK;
+    return status;
 }
 
 void checkpoint_close(struct checkpoint **checkpoint)
@@ -250,8 +264,10 @@ int checkpoint_restore(const struct checkpoint *checkpoint, struct model *model,
     struct parameters *parameters = &model->parameters;
     const char *kind = optimizer ? optimizer_kind_name((int)optimizer->config.kind) : "none";
     if (optimizer && strcmp(kind, checkpoint->optimizer) != 0)
-        return error_set(error, SIMCLR_CORRUPT, "%s: holds the optimiser state of %s, not of %s; resume with the "
-                         "optimiser of the run", checkpoint->path, checkpoint->optimizer, kind);
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: holds the optimiser state of %s, not of %s; resume with the "
+                         "optimiser of the run",
+                         checkpoint->path, checkpoint->optimizer, kind);
     int states = optimizer ? checkpoint->states : 0;
     int status = check_present(checkpoint, parameters, states, encoder_only, error);
     if (!status) status = check_extra(checkpoint, parameters, encoder_only, error);

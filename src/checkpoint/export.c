@@ -24,8 +24,8 @@ static int fill_entries(struct safetensors_entry *entries, struct file_name *nam
         if (!ends_with(item->name, ".running_mean")) continue;
         int stem = (int)(strlen(item->name) - strlen("running_mean"));
         snprintf(names[count].text, sizeof names[count].text, "%.*snum_batches_tracked", stem, item->name);
-        entries[count] = (struct safetensors_entry){.name = names[count].text, .dtype = ST_I64, .data = batches_tracked,
-                                                    .bytes = sizeof *batches_tracked};
+        entries[count] = (struct safetensors_entry){
+            .name = names[count].text, .dtype = ST_I64, .data = batches_tracked, .bytes = sizeof *batches_tracked};
         count++;
     }
     return count;
@@ -69,8 +69,10 @@ static int check_import(const struct safetensors *file, const char *path, const 
         const char *name = safetensors_at(file, i)->name;
         int index = parameters_find(parameters, name);
         if (ignored(name) || (index >= 0 && !(parameters->items[index].flags & PARAMETER_HEAD))) continue;
-        return error_set(error, SIMCLR_CORRUPT, "%s: tensor %.80s has no place in the encoder; the file is of another "
-                         "model", path, name);
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: tensor %.80s has no place in the encoder; the file is of another "
+                         "model",
+                         path, name);
     }
     return safetensors_verify(file, error);
 }

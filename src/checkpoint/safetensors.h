@@ -14,7 +14,7 @@ struct safetensors_entry {
     enum safetensors_dtype dtype;
     int rank;
     int64_t dims[8];
-    const void *data;    /* into the file's memory (reader; any alignment: memcpy), or the caller's (writer) */
+    const void *data; /* into the file's memory (reader; any alignment: memcpy), or the caller's (writer) */
     size_t bytes;
 };
 
@@ -26,7 +26,8 @@ struct safetensors_entry {
 struct safetensors;
 int safetensors_open(struct safetensors **out, const char *path, struct error *error);
 /* The same from memory (borrowed): for fuzzing. */
-int safetensors_parse(struct safetensors **out, const uint8_t *bytes, size_t count, const char *name, struct error *error);
+int safetensors_parse(struct safetensors **out, const uint8_t *bytes, size_t count, const char *name,
+                      struct error *error);
 void safetensors_close(struct safetensors **file);
 int safetensors_count(const struct safetensors *file);
 /* In the order of their bytes in the file. */
@@ -43,7 +44,9 @@ void safetensors_metadata_at(const struct safetensors *file, int index, const ch
 /* ---- writing: atomic; tensors sorted as the reference writer does (alignment descending, then name), header padded
  * to 8; the CRC-32C of the tensor bytes is added to the metadata as "crc32c". Equal contents give equal bytes. ----
  * SIMCLR_INVALID: two tensors of one name, or bytes that do not match the shape. */
-struct safetensors_pair { const char *key, *value; };
+struct safetensors_pair {
+    const char *key, *value;
+};
 int safetensors_write(const char *path, const struct safetensors_entry *entries, int count,
                       const struct safetensors_pair *metadata, int pairs, struct error *error);
 

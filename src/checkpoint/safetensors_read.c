@@ -18,34 +18,40 @@
 #define SHAPE_RANK 8
 
 struct safetensors {
-    void *map;                          /* NULL: parsed from borrowed memory */
+    void *map; /* NULL: parsed from borrowed memory */
     size_t map_bytes;
-    const uint8_t *data;                /* the tensor bytes */
+    const uint8_t *data; /* the tensor bytes */
     size_t data_bytes;
-    json_t *header;                     /* owns names and metadata strings */
-    struct safetensors_entry *entries;  /* by offset */
+    json_t *header;                    /* owns names and metadata strings */
+    struct safetensors_entry *entries; /* by offset */
     const struct safetensors_entry **by_name;
     int count;
     struct safetensors_pair *pairs;
     int pair_count;
-    const char *path;                   /* for messages */
+    const char *path; /* for messages */
     char *path_copy;
 };
 
 /* ---- element types ------------------------------------------------------------------------------------------ */
-static const struct { const char *name; enum safetensors_dtype dtype; unsigned bytes; } TYPES[] = {
-    {"F32", ST_F32, 4},       {"F64", ST_F64, 8},       {"I64", ST_I64, 8},  {"U8", ST_U8, 1},
-    {"BF16", ST_BF16, 2},     {"BOOL", ST_OTHER, 1},    {"I8", ST_OTHER, 1}, {"F8_E5M2", ST_OTHER, 1},
-    {"F8_E4M3", ST_OTHER, 1}, {"F8_E8M0", ST_OTHER, 1}, {"I16", ST_OTHER, 2}, {"U16", ST_OTHER, 2},
-    {"F16", ST_OTHER, 2},     {"I32", ST_OTHER, 4},     {"U32", ST_OTHER, 4}, {"C64", ST_OTHER, 8},
+static const struct {
+    const char *name;
+    enum safetensors_dtype dtype;
+    unsigned bytes;
+} TYPES[] = {
+    {"F32", ST_F32, 4},       {"F64", ST_F64, 8},           {"I64", ST_I64, 8},           {"U8", ST_U8, 1},
+    {"BF16", ST_BF16, 2},     {"BOOL", ST_OTHER, 1},        {"I8", ST_OTHER, 1},          {"F8_E5M2", ST_OTHER, 1},
+    {"F8_E4M3", ST_OTHER, 1}, {"F8_E8M0", ST_OTHER, 1},     {"I16", ST_OTHER, 2},         {"U16", ST_OTHER, 2},
+    {"F16", ST_OTHER, 2},     {"I32", ST_OTHER, 4},         {"U32", ST_OTHER, 4},         {"C64", ST_OTHER, 8},
     {"U64", ST_OTHER, 8},     {"F8_E4M3FNUZ", ST_OTHER, 1}, {"F8_E5M2FNUZ", ST_OTHER, 1},
 };
 
 /* ---- one tensor's description ------------------------------------------------------------------------------- */
 static int corrupt(const struct safetensors *file, struct error *error, const char *name, const char *what)
 {
-    return error_set(error, SIMCLR_CORRUPT, "%s: tensor %.80s: %s; the file is damaged or not written by the format's "
-                     "rules, use another copy", file->path, name, what);
+    return error_set(error, SIMCLR_CORRUPT,
+                     "%s: tensor %.80s: %s; the file is damaged or not written by the format's "
+                     "rules, use another copy",
+                     file->path, name, what);
 }
 
 /* Fills dtype, rank and dims; *size: the bytes that they imply. */
@@ -100,16 +106,21 @@ static int read_entry(const struct safetensors *file, const char *name, const js
 static int read_metadata(struct safetensors *file, json_t *metadata, struct error *error)
 {
     if (!json_is_object(metadata))
-        return error_set(error, SIMCLR_CORRUPT, "%s: the metadata is not an object of strings; the file is damaged, use "
-                         "another copy", file->path);
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: the metadata is not an object of strings; the file is damaged, use "
+                         "another copy",
+                         file->path);
     file->pairs = memory_array(json_object_size(metadata), sizeof *file->pairs);
     if (!file->pairs) return error_no_memory(error, "a file's metadata", json_object_size(metadata));
     const char *key;
     json_t *value;
-    json_object_foreach(metadata, key, value) {
+    json_object_foreach(metadata, key, value)
+    {
         if (!json_is_string(value))
-            return error_set(error, SIMCLR_CORRUPT, "%s: the metadata entry %.80s is not a string; the file is damaged, "
-                             "use another copy", file->path, key);
+            return error_set(error, SIMCLR_CORRUPT,
+                             "%s: the metadata entry %.80s is not a string; the file is damaged, "
+                             "use another copy",
+                             file->path, key);
         file->pairs[file->pair_count++] = (struct safetensors_pair){key, json_string_value(value)};
     }
     return SIMCLR_OK;
@@ -136,15 +147,18 @@ static int check_cover(struct safetensors *file, struct error *error)
     for (int i = 0; i < file->count; i++) {
         const struct safetensors_entry *entry = &file->entries[i];
         if ((const uint8_t *)entry->data != at)
-            return corrupt(file, error, entry->name, (const uint8_t *)entry->data < at
-                           ? "its bytes overlap those of another" : "there is a hole before its bytes");
+            return corrupt(file, error, entry->name,
+                           (const uint8_t *)entry->data < at ? "its bytes overlap those of another"
+                                                             : "there is a hole before its bytes");
         at += entry->bytes;
         file->by_name[i] = entry;
     }
     if (at != file->data + file->data_bytes)
-        return error_set(error, SIMCLR_CORRUPT, "%s: %zu bytes at the end belong to no tensor; the file is damaged, use "
-                         "another copy", file->path, (size_t)(file->data + file->data_bytes - at));
-    qsort(file->by_name, (size_t)file->count, sizeof *file->by_name, by_name);
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: %zu bytes at the end belong to no tensor; the file is damaged, use "
+                         "another copy",
+                         file->path, (size_t)(file->data + file->data_bytes - at));
+    qsort(file->by_name, (size_t)file->count, sizeof(void *), by_name);
     return SIMCLR_OK;
 }
 
@@ -152,11 +166,12 @@ static int read_tensors(struct safetensors *file, struct error *error)
 {
     size_t count = json_object_size(file->header);
     file->entries = memory_array(count, sizeof *file->entries);
-    file->by_name = memory_array(count, sizeof *file->by_name);
+    file->by_name = memory_array(count, sizeof(void *));
     if (!file->entries || !file->by_name) return error_no_memory(error, "a file's list of tensors", count);
     const char *key;
     json_t *value;
-    json_object_foreach(file->header, key, value) {
+    json_object_foreach(file->header, key, value)
+    {
         bool metadata = !strcmp(key, "__metadata__");
         int status = metadata ? read_metadata(file, value, error)
                               : read_entry(file, key, value, &file->entries[file->count], error);
@@ -171,18 +186,22 @@ static int read_header(struct safetensors *file, const uint8_t *bytes, size_t co
     uint64_t length = 0;
     for (int i = 7; count >= 8 && i >= 0; i--) length = length << 8 | bytes[i];
     if (count < 8 || length > count - 8 || length > HEADER_LARGEST)
-        return error_set(error, SIMCLR_CORRUPT, "%s: the header is longer than the file or 100 MB; the file is cut off "
-                         "or not a safetensors file", file->path);
-    if (length < 2 || bytes[8] != '{')
-        return error_set(error, SIMCLR_CORRUPT, "%s: the header does not start with '{'; this is not a safetensors file",
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: the header is longer than the file or 100 MB; the file is cut off "
+                         "or not a safetensors file",
                          file->path);
+    if (length < 2 || bytes[8] != '{')
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: the header does not start with '{'; this is not a safetensors file", file->path);
     file->data = bytes + 8 + length;
     file->data_bytes = count - 8 - (size_t)length;
     json_error_t problem;
     file->header = json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
     if (!file->header)
-        return error_set(error, SIMCLR_CORRUPT, "%s: the header is no valid JSON (%.120s at byte %d); the file is "
-                         "damaged, use another copy", file->path, problem.text, problem.position + 8);
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: the header is no valid JSON (%.120s at byte %d); the file is "
+                         "damaged, use another copy",
+                         file->path, problem.text, problem.position + 8);
     return read_tensors(file, error);
 }
 
@@ -215,10 +234,13 @@ static int map_file(const char *path, void **map, size_t *bytes, struct error *e
         return status;
     }
     int status = SIMCLR_OK;
-    if (!S_ISREG(info.st_mode)) status = error_set(error, SIMCLR_IO, "%s: is not a regular file", path);
+    if (!S_ISREG(info.st_mode))
+        status = error_set(error, SIMCLR_IO, "%s: is not a regular file", path);
     else if (info.st_size < 8)
-        status = error_set(error, SIMCLR_CORRUPT, "%s: is only %lld bytes long; the file is cut off or not a safetensors "
-                           "file", path, (long long)info.st_size);
+        status = error_set(error, SIMCLR_CORRUPT,
+                           "%s: is only %lld bytes long; the file is cut off or not a safetensors "
+                           "file",
+                           path, (long long)info.st_size);
     *bytes = (size_t)info.st_size;
     *map = status ? MAP_FAILED : mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
     if (!status && *map == MAP_FAILED)
@@ -231,16 +253,18 @@ int safetensors_open(struct safetensors **out, const char *path, struct error *e
 {
     void *map = NULL;
     size_t bytes = 0;
+    struct safetensors *file = NULL;
     *out = NULL;
     int status = map_file(path, &map, &bytes, error);
     if (status) return status;
-    status = safetensors_parse(out, map, bytes, path, error);
-    if (status) {
+    status = safetensors_parse(&file, map, bytes, path, error);
+    if (!file) {
         munmap(map, bytes);
         return status;
     }
-    (*out)->map = map;
-    (*out)->map_bytes = bytes;
+    file->map = map;
+    file->map_bytes = bytes;
+    *out = file;
     return SIMCLR_OK;
 }
 
@@ -272,7 +296,7 @@ const struct safetensors_entry *safetensors_find(const struct safetensors *file,
 {
     const struct safetensors_entry key = {.name = name}, *pointer = &key;
     const struct safetensors_entry *const *found =
-        bsearch(&pointer, file->by_name, (size_t)file->count, sizeof *file->by_name, by_name);
+        bsearch(&pointer, file->by_name, (size_t)file->count, sizeof(void *), by_name);
     return found ? *found : NULL;
 }
 
@@ -301,6 +325,8 @@ int safetensors_verify(const struct safetensors *file, struct error *error)
     char found[16];
     snprintf(found, sizeof found, "%08x", (unsigned)crc32c(file->data, file->data_bytes));
     if (!strcmp(found, wanted)) return SIMCLR_OK;
-    return error_set(error, SIMCLR_CORRUPT, "%s: the tensors' checksum is %s, not %.16s as written; the file was damaged "
-                     "afterwards, use another copy", file->path, found, wanted);
+    return error_set(error, SIMCLR_CORRUPT,
+                     "%s: the tensors' checksum is %s, not %.16s as written; the file was damaged "
+                     "afterwards, use another copy",
+                     file->path, found, wanted);
 }

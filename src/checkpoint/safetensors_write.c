@@ -15,19 +15,24 @@ static size_t element_bytes(enum safetensors_dtype dtype)
 {
     switch (dtype) {
     case ST_F64:
-    case ST_I64: return 8;
-    case ST_F32: return 4;
-    case ST_BF16: return 2;
-    case ST_U8: return 1;
-    case ST_OTHER: break;
+    case ST_I64:
+        return 8;
+    case ST_F32:
+        return 4;
+    case ST_BF16:
+        return 2;
+    case ST_U8:
+        return 1;
+    case ST_OTHER:
+        break;
     }
     return 0;
 }
 
 static const char *type_name(enum safetensors_dtype dtype)
 {
-    static const char *const NAMES[] = {[ST_F32] = "F32", [ST_F64] = "F64", [ST_I64] = "I64", [ST_U8] = "U8",
-                                        [ST_BF16] = "BF16", [ST_OTHER] = "?"};
+    static const char *const NAMES[] = {
+        [ST_F32] = "F32", [ST_F64] = "F64", [ST_I64] = "I64", [ST_U8] = "U8", [ST_BF16] = "BF16", [ST_OTHER] = "?"};
     return NAMES[dtype];
 }
 
@@ -55,10 +60,10 @@ static int check(const struct safetensors_entry **order, int count, const char *
         for (int d = 0; fits && d < entry->rank; d++)
             fits = entry->dims[d] >= 0 && !__builtin_mul_overflow(size, (uint64_t)entry->dims[d], &size);
         if (!fits || size != entry->bytes)
-            return error_set(error, SIMCLR_INVALID, "%s: tensor %s: its bytes are not those of its shape and type", path,
-                             entry->name);
+            return error_set(error, SIMCLR_INVALID, "%s: tensor %s: its bytes are not those of its shape and type",
+                             path, entry->name);
     }
-    qsort(order, (size_t)count, sizeof *order, by_name);
+    qsort(order, (size_t)count, sizeof(void *), by_name);
     for (int i = 1; i < count; i++)
         if (!strcmp(order[i]->name, order[i - 1]->name))
             return error_set(error, SIMCLR_INVALID, "%s: two tensors are called %s", path, order[i]->name);
@@ -110,14 +115,14 @@ static int write_file(const char *path, const struct text *header, const struct 
 int safetensors_write(const char *path, const struct safetensors_entry *entries, int count,
                       const struct safetensors_pair *metadata, int pairs, struct error *error)
 {
-    const struct safetensors_entry **order = memory_array((size_t)count, sizeof *order);
-    if (!order) return error_no_memory(error, "the list of tensors to write", (size_t)count * sizeof *order);
+    const struct safetensors_entry **order = memory_array((size_t)count, sizeof(void *));
+    if (!order) return error_no_memory(error, "the list of tensors to write", (size_t)count * sizeof(void *));
     for (int i = 0; i < count; i++) order[i] = &entries[i];
     int status = check(order, count, path, error);
     if (!status) {
         struct text header = {0};
         uint32_t crc = 0;
-        qsort(order, (size_t)count, sizeof *order, in_file_order);
+        qsort(order, (size_t)count, sizeof(void *), in_file_order);
         for (int i = 0; i < count; i++) crc = crc32c_extend(crc, order[i]->data, order[i]->bytes);
         add_header(&header, order, count, metadata, pairs, crc);
         status = header.failed ? error_no_memory(error, "a file's header", header.length)

@@ -22,8 +22,8 @@ struct file_name tensor_state_name(const struct parameter *item, int number)
 
 struct safetensors_entry tensor_entry(const struct parameter *item, const char *name, const float *data)
 {
-    struct safetensors_entry entry = {.name = name, .dtype = ST_F32, .rank = item->rank, .data = data,
-                                      .bytes = item->count * sizeof(float)};
+    struct safetensors_entry entry = {
+        .name = name, .dtype = ST_F32, .rank = item->rank, .data = data, .bytes = item->count * sizeof(float)};
     for (int d = 0; d < item->rank; d++) entry.dims[d] = item->dims[d];
     return entry;
 }
@@ -46,12 +46,15 @@ int tensor_match(const struct safetensors *file, const char *path, const char *n
     if (entry->dtype != ST_F32)
         return error_set(error, SIMCLR_CORRUPT, "%s: tensor %s is not float32; convert the file", path, name);
     const struct safetensors_entry wanted = tensor_entry(item, name, NULL);
-    if (entry->rank != wanted.rank || memcmp(entry->dims, wanted.dims, (size_t)wanted.rank * sizeof *wanted.dims) != 0) {
+    if (entry->rank != wanted.rank ||
+        memcmp(entry->dims, wanted.dims, (size_t)wanted.rank * sizeof *wanted.dims) != 0) {
         char found[160], expected[160];
         print_shape(found, sizeof found, entry->dims, entry->rank);
         print_shape(expected, sizeof expected, wanted.dims, wanted.rank);
-        return error_set(error, SIMCLR_CORRUPT, "%s: tensor %s has shape %s where the model needs %s; the file is of "
-                         "another model", path, name, found, expected);
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: tensor %s has shape %s where the model needs %s; the file is of "
+                         "another model",
+                         path, name, found, expected);
     }
     *out = entry;
     return SIMCLR_OK;
@@ -60,9 +63,13 @@ int tensor_match(const struct safetensors *file, const char *path, const char *n
 const char *optimizer_kind_name(int kind)
 {
     switch (kind) {
-    case OPTIMIZER_LARS: return "lars";
-    case OPTIMIZER_SGD: return "sgd";
-    case OPTIMIZER_ADAMW: return "adamw";
-    default: return "none";
+    case OPTIMIZER_LARS:
+        return "lars";
+    case OPTIMIZER_SGD:
+        return "sgd";
+    case OPTIMIZER_ADAMW:
+        return "adamw";
+    default:
+        return "none";
     }
 }

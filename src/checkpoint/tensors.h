@@ -10,7 +10,9 @@
 #define CHECKPOINT_FORMAT "simclr-checkpoint"
 #define CHECKPOINT_VERSION "1"
 
-struct file_name { char text[160]; };
+struct file_name {
+    char text[160];
+};
 
 /* "encoder.conv1.weight" for the encoder's rows, the row's own name for the others. */
 struct file_name tensor_file_name(const struct parameter *item);

@@ -19,8 +19,10 @@ static int rank_of(const float *logits, int label, int classes)
 {
     int rank = 0;
     for (int k = 0; k < classes; k++) {
-        if (k == label) rank += isnan(logits[k]) ? classes : 0;
-        else rank += k < label ? !(logits[k] < logits[label]) : !(logits[k] <= logits[label]);
+        if (k == label)
+            rank += isnan(logits[k]) ? classes : 0;
+        else
+            rank += k < label ? !(logits[k] < logits[label]) : !(logits[k] <= logits[label]);
     }
     return rank;
 }

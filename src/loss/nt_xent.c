@@ -15,11 +15,13 @@ int nt_xent_create(struct nt_xent **out, struct backend *backend, int images, in
 {
     *out = NULL;
     if (images < 1 || dim < 1)
-        return error_set(error, SIMCLR_INVALID, "NT-Xent over %d images of %d features is impossible; both are positive",
-                         images, dim);
+        return error_set(error, SIMCLR_INVALID,
+                         "NT-Xent over %d images of %d features is impossible; both are positive", images, dim);
     if (!(temperature > 0) || !isfinite(temperature))
-        return error_set(error, SIMCLR_INVALID, "temperature %g is impossible; it is a positive number (0.1 for "
-                         "ImageNet, 0.5 for CIFAR-10)", (double)temperature);
+        return error_set(error, SIMCLR_INVALID,
+                         "temperature %g is impossible; it is a positive number (0.1 for "
+                         "ImageNet, 0.5 for CIFAR-10)",
+                         (double)temperature);
     struct nt_xent *loss = memory_allocate(sizeof *loss);
     if (!loss) return error_no_memory(error, "the loss", sizeof *loss);
     loss->backend = backend;

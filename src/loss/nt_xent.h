@@ -6,7 +6,8 @@
 #include "backend/backend.h"
 
 struct nt_xent;
-int nt_xent_create(struct nt_xent **out, struct backend *backend, int images, int dim, float temperature, struct error *error);
+int nt_xent_create(struct nt_xent **out, struct backend *backend, int images, int dim, float temperature,
+                   struct error *error);
 void nt_xent_destroy(struct nt_xent **loss);
 /* z, d_z: [2 images][dim] canonical float32. */
 void nt_xent_run(struct nt_xent *loss, struct nt_xent_result *result, float *d_z, const float *z);

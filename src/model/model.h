@@ -7,13 +7,13 @@
 enum stem { STEM_AUTO, STEM_IMAGENET, STEM_CIFAR }; /* 7x7/2 + max-pool, or 3x3/1; auto: CIFAR for S <= 32 */
 
 struct model_config {
-    int depth;            /* 18, 34, 50, 101, 152, 200 */
-    double width;         /* multiplier: 1/8 ... 4 */
+    int depth;    /* 18, 34, 50, 101, 152, 200 */
+    double width; /* multiplier: 1/8 ... 4 */
     enum stem stem;
-    int image_size;       /* S */
-    int head_layers;      /* 0 none, 1 linear, 2 (v1), 3 (v2) */
-    int head_dim;         /* output of the head, 128 */
-    int classes;          /* > 0: a linear classifier "fc" on h instead of the head (fine-tuning) */
+    int image_size;  /* S */
+    int head_layers; /* 0 none, 1 linear, 2 (v1), 3 (v2) */
+    int head_dim;    /* output of the head, 128 */
+    int classes;     /* > 0: a linear classifier "fc" on h instead of the head (fine-tuning) */
 };
 int model_config_check(const struct model_config *config, struct error *error);
 int model_feature_dim(const struct model_config *config); /* 512 or 2048 times width */
@@ -21,7 +21,9 @@ int model_output_dim(const struct model_config *config);  /* of z (or logits) */
 enum stem model_stem(const struct model_config *config);  /* what STEM_AUTO stands for at this image size */
 
 /* What a builder returns: tensor numbers. */
-struct model_tensors { int images, h, z; }; /* z == h without a head */
+struct model_tensors {
+    int images, h, z;
+}; /* z == h without a head */
 
 /* model/resnet.c: images -> h. Names are torchvision's. */
 int resnet_build(struct network *network, const struct model_config *config, int images);

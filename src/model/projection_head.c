@@ -15,8 +15,9 @@ int projection_head_build(struct network *network, const struct model_config *co
                           PARAMETER_DECAY | PARAMETER_ADAPT | PARAMETER_HEAD, INIT_NORMAL_001);
         snprintf(name, sizeof name, "head.bns.%d", i);
         /* As in the authors' code the last batch norm has no shift, and ReLU stands only between layers. */
-        y = network_batch_norm(network, name, y, (struct network_batch_norm){
-            .relu = !last, .residual = -1, .no_beta = last, .flags = PARAMETER_HEAD});
+        y = network_batch_norm(
+            network, name, y,
+            (struct network_batch_norm){.relu = !last, .residual = -1, .no_beta = last, .flags = PARAMETER_HEAD});
     }
     return y;
 }

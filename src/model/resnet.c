@@ -35,8 +35,10 @@ int model_config_check(const struct model_config *config, struct error *error)
         return error_set(error, SIMCLR_INVALID, "there is no ResNet-%d; depth is one of 18, 34, 50, 101, 152, 200",
                          config->depth);
     if (!base_channels(config->width))
-        return error_set(error, SIMCLR_INVALID, "width %g is impossible; it lies between 0.125 and 4 and 64 times it is "
-                         "a whole number", config->width);
+        return error_set(error, SIMCLR_INVALID,
+                         "width %g is impossible; it lies between 0.125 and 4 and 64 times it is "
+                         "a whole number",
+                         config->width);
     if (config->stem != STEM_AUTO && config->stem != STEM_IMAGENET && config->stem != STEM_CIFAR)
         return error_set(error, SIMCLR_INVALID, "stem %d is unknown; use auto, imagenet or cifar", (int)config->stem);
     if (config->image_size < 8 || config->image_size > 2048)
@@ -73,7 +75,9 @@ int model_output_dim(const struct model_config *config)
 }
 
 /* "layer2.0" + "conv1" */
-struct name { char text[96]; };
+struct name {
+    char text[96];
+};
 static struct name join(const char *block, const char *part)
 {
     struct name name;
@@ -83,8 +87,11 @@ static struct name join(const char *block, const char *part)
 
 static int conv(struct network *network, const char *name, int x, int channels, int kernel, int stride)
 {
-    struct network_conv config = {.out_channels = channels, .kernel = kernel, .stride = stride,
-                                  .padding = kernel / 2, .flags = PARAMETER_DECAY | PARAMETER_ADAPT,
+    struct network_conv config = {.out_channels = channels,
+                                  .kernel = kernel,
+                                  .stride = stride,
+                                  .padding = kernel / 2,
+                                  .flags = PARAMETER_DECAY | PARAMETER_ADAPT,
                                   .init = INIT_TRUNCATED_NORMAL};
     return network_conv(network, name, x, config);
 }
@@ -110,7 +117,8 @@ static int shortcut(struct network *network, const char *block, int x, int chann
     const struct tensor_desc *desc = network_tensor(network, x);
     if (!desc || (stride == 1 && desc->channels == channels)) return x;
     int y = conv(network, join(block, "downsample.0").text, x, channels, 1, stride);
-    return network_batch_norm(network, join(block, "downsample.1").text, y, (struct network_batch_norm){.residual = -1});
+    return network_batch_norm(network, join(block, "downsample.1").text, y,
+                              (struct network_batch_norm){.residual = -1});
 }
 
 /* torchvision's BasicBlock: 3x3 (stride), 3x3. x: [N][C][H][W] -> [N][channels][H/stride][W/stride]. */

@@ -43,11 +43,11 @@ int arena_place(struct arena_block *blocks, int count, size_t *total, struct err
 {
     *total = 0;
     if (count == 0) return SIMCLR_OK;
-    struct arena_block **order = memory_array((size_t)count * 2, sizeof *order);
-    if (!order) return error_no_memory(error, "the arena's block list", (size_t)count * 2 * sizeof *order);
+    struct arena_block **order = memory_array((size_t)count * 2, sizeof(void *));
+    if (!order) return error_no_memory(error, "the arena's block list", (size_t)count * 2 * sizeof(void *));
     struct arena_block **placed = order + count;
     for (int i = 0; i < count; i++) order[i] = &blocks[i];
-    qsort(order, (size_t)count, sizeof *order, by_size);
+    qsort(order, (size_t)count, sizeof(void *), by_size);
     for (int i = 0; i < count; i++) {
         struct arena_block *block = order[i];
         block->offset = lowest_free(block, placed, i);

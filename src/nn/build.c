@@ -13,11 +13,11 @@ static int fail(struct network *network, const struct error *error)
     return network->error.status;
 }
 
-#define FAIL(network, status, ...)                             \
-    do {                                                       \
-        struct error failure = {0};                            \
-        error_set(&failure, (status), __VA_ARGS__);            \
-        return fail((network), &failure);                      \
+#define FAIL(network, status, ...)                                                                                     \
+    do {                                                                                                               \
+        struct error failure = {0};                                                                                    \
+        error_set(&failure, (status), __VA_ARGS__);                                                                    \
+        return fail((network), &failure);                                                                              \
     } while (0)
 
 static int add_tensor(struct network *network, struct tensor_desc desc, int producer)
@@ -101,8 +101,11 @@ static int declare(struct network *network, const char *name, const char *part, 
     const struct parameter *item = &network->parameters->items[index];
     bool same = item->rank == rank;
     for (int d = 0; same && d < rank; d++) same = item->dims[d] == dims[d];
-    if (!same) FAIL(network, SIMCLR_INVALID, "parameter %s already exists with another shape; build the network from "
-                    "the configuration that the model was made with", full);
+    if (!same)
+        FAIL(network, SIMCLR_INVALID,
+             "parameter %s already exists with another shape; build the network from "
+             "the configuration that the model was made with",
+             full);
     return index;
 }
 
@@ -120,8 +123,8 @@ static int begin(struct network *network, int x, const char *name)
 
 static struct operation new_operation(enum operation_kind kind, const char *name, int x)
 {
-    struct operation operation = {.kind = kind, .x = x, .residual = -1, .weight = -1, .bias = -1,
-                                  .running_mean = -1, .running_var = -1};
+    struct operation operation = {
+        .kind = kind, .x = x, .residual = -1, .weight = -1, .bias = -1, .running_mean = -1, .running_var = -1};
     memcpy(operation.name, name, strlen(name) + 1);
     return operation;
 }
@@ -133,8 +136,12 @@ int network_input(struct network *network, int batch, int channels, int height, 
     if (batch < 1 || channels < 1 || height < 1 || width < 1)
         FAIL(network, SIMCLR_INVALID, "a network input of %d x %d x %d x %d is impossible; every size must be positive",
              batch, channels, height, width);
-    struct tensor_desc desc = {.dtype = network->dtype, .layout = LAYOUT_IMAGES, .batch = batch, .channels = channels,
-                               .height = height, .width = width};
+    struct tensor_desc desc = {.dtype = network->dtype,
+                               .layout = LAYOUT_IMAGES,
+                               .batch = batch,
+                               .channels = channels,
+                               .height = height,
+                               .width = width};
     return add_tensor(network, desc, -1);
 }
 
@@ -149,21 +156,24 @@ static int add_conv(struct network *network, enum operation_kind kind, const cha
                     const struct network_conv *conv)
 {
     const struct tensor_desc in = network->tensors[x].desc;
-    struct tensor_desc out = {.dtype = in.dtype, .batch = in.batch, .channels = conv->out_channels,
+    struct tensor_desc out = {.dtype = in.dtype,
+                              .batch = in.batch,
+                              .channels = conv->out_channels,
                               .height = window(in.height, conv->kernel, conv->stride, conv->padding),
                               .width = window(in.width, conv->kernel, conv->stride, conv->padding)};
     if (out.height < 1 || out.width < 1 || out.channels < 1)
-        FAIL(network, SIMCLR_INVALID, "%s: a %d x %d window with stride %d and padding %d to %d channels does not fit "
-             "an input of %d x %d", name, conv->kernel, conv->kernel, conv->stride, conv->padding, conv->out_channels,
-             in.height, in.width);
+        FAIL(network, SIMCLR_INVALID,
+             "%s: a %d x %d window with stride %d and padding %d to %d channels does not fit "
+             "an input of %d x %d",
+             name, conv->kernel, conv->kernel, conv->stride, conv->padding, conv->out_channels, in.height, in.width);
     const int dims[4] = {conv->out_channels, in.channels, conv->kernel, conv->kernel};
     int fan_in = in.channels * conv->kernel * conv->kernel;
     struct operation operation = new_operation(kind, name, x);
     operation.kernel = conv->kernel;
     operation.stride = conv->stride;
     operation.padding = conv->padding;
-    operation.weight = declare(network, name, "weight", kind == OPERATION_DENSE ? 2 : 4, dims, conv->flags, conv->init,
-                               fan_in);
+    operation.weight =
+        declare(network, name, "weight", kind == OPERATION_DENSE ? 2 : 4, dims, conv->flags, conv->init, fan_in);
     if (operation.weight < 0) return operation.weight;
     if (conv->bias) { /* biases take neither weight decay nor the trust ratio (method.md section 5) */
         unsigned flags = conv->flags & ~(unsigned)(PARAMETER_DECAY | PARAMETER_ADAPT);
@@ -189,8 +199,8 @@ int network_dense(struct network *network, const char *name, int x, int out, boo
     if (in->height != 1 || in->width != 1 || in->layout != LAYOUT_PRIVATE)
         FAIL(network, SIMCLR_INVALID, "%s: a dense layer reads pooled features, not a map of %d x %d", name, in->height,
              in->width);
-    struct network_conv conv = {.out_channels = out, .kernel = 1, .stride = 1, .bias = bias, .flags = flags,
-                                .init = init};
+    struct network_conv conv = {
+        .out_channels = out, .kernel = 1, .stride = 1, .bias = bias, .flags = flags, .init = init};
     return add_conv(network, OPERATION_DENSE, name, x, &conv);
 }
 
@@ -199,8 +209,7 @@ int network_batch_norm(struct network *network, const char *name, int x, struct 
     int status = begin(network, x, name);
     if (status) return status;
     const struct tensor_desc in = network->tensors[x].desc;
-    if (in.layout != LAYOUT_PRIVATE)
-        FAIL(network, SIMCLR_INVALID, "%s: only a convolution can read the images", name);
+    if (in.layout != LAYOUT_PRIVATE) FAIL(network, SIMCLR_INVALID, "%s: only a convolution can read the images", name);
     if (norm.residual >= 0) {
         const struct tensor_desc *other = network_tensor(network, norm.residual);
         if (!other || norm.residual == x || memcmp(other, &in, sizeof in) != 0)
@@ -210,8 +219,8 @@ int network_batch_norm(struct network *network, const char *name, int x, struct 
     struct operation operation = new_operation(OPERATION_BATCH_NORM, name, x);
     operation.residual = norm.residual >= 0 ? norm.residual : -1;
     operation.relu = norm.relu;
-    operation.weight = declare(network, name, "weight", 1, &in.channels, norm.flags,
-                               norm.zero_gamma ? INIT_ZERO : INIT_ONE, 0);
+    operation.weight =
+        declare(network, name, "weight", 1, &in.channels, norm.flags, norm.zero_gamma ? INIT_ZERO : INIT_ONE, 0);
     if (operation.weight >= 0 && !norm.no_beta)
         operation.bias = declare(network, name, "bias", 1, &in.channels, norm.flags, INIT_ZERO, 0);
     operation.running_mean = declare(network, name, "running_mean", 1, &in.channels, buffer, INIT_ZERO, 0);
@@ -230,8 +239,10 @@ int network_max_pool(struct network *network, int x, int kernel, int stride, int
     out.height = window(in.height, kernel, stride, padding);
     out.width = window(in.width, kernel, stride, padding);
     if (out.height < 1 || out.width < 1 || 2 * padding > kernel)
-        FAIL(network, SIMCLR_INVALID, "maxpool: a %d x %d window with stride %d and padding %d does not fit an input of "
-             "%d x %d", kernel, kernel, stride, padding, in.height, in.width);
+        FAIL(network, SIMCLR_INVALID,
+             "maxpool: a %d x %d window with stride %d and padding %d does not fit an input of "
+             "%d x %d",
+             kernel, kernel, stride, padding, in.height, in.width);
     struct operation operation = new_operation(OPERATION_MAX_POOL, "maxpool", x);
     operation.kernel = kernel;
     operation.stride = stride;

@@ -7,35 +7,41 @@
 
 #define NETWORK_NAME_LENGTH 80
 
-enum operation_kind { OPERATION_CONV, OPERATION_DENSE, OPERATION_BATCH_NORM, OPERATION_MAX_POOL, OPERATION_GLOBAL_POOL };
+enum operation_kind {
+    OPERATION_CONV,
+    OPERATION_DENSE,
+    OPERATION_BATCH_NORM,
+    OPERATION_MAX_POOL,
+    OPERATION_GLOBAL_POOL
+};
 
 struct operation {
     enum operation_kind kind;
     char name[NETWORK_NAME_LENGTH];
-    int x, y, residual;            /* tensors; residual -1: none                            */
-    int weight, bias;              /* rows of the parameter table; bias (beta) -1: none     */
+    int x, y, residual; /* tensors; residual -1: none                            */
+    int weight, bias;   /* rows of the parameter table; bias (beta) -1: none     */
     int running_mean, running_var;
-    int kernel, stride, padding;   /* of convolutions and pools                             */
+    int kernel, stride, padding; /* of convolutions and pools                             */
     bool relu;
 
     /* filled by network_plan */
-    bool reached;                  /* the gradient of the last tensor flows through it      */
-    bool accumulate;               /* adds into d_x (batch norm: into d_residual)           */
+    bool reached;    /* the gradient of the last tensor flows through it      */
+    bool accumulate; /* adds into d_x (batch norm: into d_residual)           */
     struct conv_plan *conv;
     struct batch_norm_plan *batch_norm;
     struct max_pool_plan *max_pool;
     struct global_pool_plan *global_pool;
     int statistics_block, saved_block;
-    double *statistics;            /* convolution: [2][K] sums for the batch norm after it  */
-    void *saved;                   /* batch norm: float [2][C]; max-pool: its choices       */
+    double *statistics; /* convolution: [2][K] sums for the batch norm after it  */
+    void *saved;        /* batch norm: float [2][C]; max-pool: its choices       */
 };
 
 struct node { /* a tensor */
     struct tensor_desc desc;
     char name[NETWORK_NAME_LENGTH];
-    int producer;                  /* operation; -1: the images                             */
+    int producer; /* operation; -1: the images                             */
     bool kept;
-    int block, gradient_block;     /* in the arena; -1: none                                */
+    int block, gradient_block; /* in the arena; -1: none                                */
     void *data, *gradient;
 };
 
@@ -43,21 +49,21 @@ struct network {
     struct parameters *parameters; /* borrowed */
     enum network_mode mode;
     enum dtype dtype;
-    struct error error;            /* the first failure while building */
+    struct error error; /* the first failure while building */
 
     struct node *tensors;
     int tensor_count, tensor_capacity;
     struct operation *operations;
-    struct network_row *rows;      /* parallel to operations */
+    struct network_row *rows; /* parallel to operations */
     int operation_count, operation_capacity;
 
-    struct backend *backend;       /* borrowed; NULL until planned */
+    struct backend *backend; /* borrowed; NULL until planned */
     struct arena_block *blocks;
     int block_count, block_capacity;
     char *arena;
     size_t arena_bytes, plan_bytes;
 
-    const float *images;           /* of the forward pass under way */
+    const float *images; /* of the forward pass under way */
     bool timed;
     /* Tests only: called after each step, to spoil what must not be read again. */
     void (*after_step)(struct network *network, int step);

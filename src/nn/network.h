@@ -13,8 +13,8 @@
 struct network;
 
 enum network_mode {
-    NETWORK_TRAINING,   /* batch statistics, running ones updated, everything backward needs is kept */
-    NETWORK_INFERENCE   /* running statistics, tensors dropped as soon as they are used               */
+    NETWORK_TRAINING, /* batch statistics, running ones updated, everything backward needs is kept */
+    NETWORK_INFERENCE /* running statistics, tensors dropped as soon as they are used               */
 };
 
 /* parameters: the table that the network's parameters are added to. If it already holds a name (the model is
@@ -26,13 +26,27 @@ void network_destroy(struct network **network);
 /* Each returns a tensor number >= 0, or a negative status that every later call passes on (so a builder can check
  * once, at network_plan, whose error then tells the first failure). */
 int network_input(struct network *network, int batch, int channels, int height, int width); /* IMAGES */
-struct network_conv { int out_channels, kernel, stride, padding; bool bias; unsigned flags; enum parameter_init init; };
-int network_conv(struct network *network, const char *name, int x, struct network_conv conv);      /* <name>.weight [.bias] */
-struct network_batch_norm { bool relu; int residual; /* tensor number or -1 */ bool zero_gamma, no_beta; unsigned flags; };
-int network_batch_norm(struct network *network, const char *name, int x, struct network_batch_norm norm); /* <name>.weight .bias .running_mean .running_var */
+struct network_conv {
+    int out_channels, kernel, stride, padding;
+    bool bias;
+    unsigned flags;
+    enum parameter_init init;
+};
+/* <name>.weight [out][in][kernel][kernel] and, if wanted, <name>.bias [out]. */
+int network_conv(struct network *network, const char *name, int x, struct network_conv conv);
+struct network_batch_norm {
+    bool relu;
+    int residual; /* tensor number or -1 */
+    bool zero_gamma, no_beta;
+    unsigned flags;
+};
+/* <name>.weight .bias .running_mean .running_var, each [channels]; y = relu(bn(x) + residual) as far as wanted. */
+int network_batch_norm(struct network *network, const char *name, int x, struct network_batch_norm norm);
 int network_max_pool(struct network *network, int x, int kernel, int stride, int padding);
-int network_global_pool(struct network *network, int x);            /* -> float32 from here on */
-int network_dense(struct network *network, const char *name, int x, int out, bool bias, unsigned flags, enum parameter_init init); /* [out][in] */
+int network_global_pool(struct network *network, int x); /* -> float32 from here on */
+/* <name>.weight [out][in] and, if wanted, <name>.bias [out]; x: [batch][in][1][1]. */
+int network_dense(struct network *network, const char *name, int x, int out, bool bias, unsigned flags,
+                  enum parameter_init init);
 void network_name(struct network *network, int tensor, const char *name); /* for info and tests: "h", "z", "layer1.0" */
 
 /* Tensors to keep readable after forward (besides the last one), e.g. h. */
@@ -58,16 +72,16 @@ void network_backward(struct network *network, int output, const float *d_output
 
 /* For `info`, `bench` and the memory estimate. */
 struct network_row {
-    const char *kind, *name;      /* "conv", "layer1.0.conv1"; both owned by the network */
+    const char *kind, *name; /* "conv", "layer1.0.conv1"; both owned by the network */
     struct tensor_desc output;
     int64_t parameters;
-    double flops;                 /* forward, one image, multiply and add counted as two */
-    size_t bytes;                 /* activation */
+    double flops; /* forward, one image, multiply and add counted as two */
+    size_t bytes; /* activation */
     const char *algorithm;
     double forward_seconds, backward_seconds; /* of the last timed run */
 };
 int network_rows(const struct network *network, const struct network_row **rows); /* count; rows owned by network */
-void network_time(struct network *network, bool on); /* record seconds per operation */
+void network_time(struct network *network, bool on);                              /* record seconds per operation */
 size_t network_arena_bytes(const struct network *network);
 size_t network_plan_bytes(const struct network *network); /* sum of conv_bytes over the convolutions */
 const struct tensor_desc *network_tensor(const struct network *network, int tensor);

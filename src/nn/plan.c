@@ -54,10 +54,13 @@ static int choose_accumulation(struct network *network, struct error *error)
         struct operation *operation = &network->operations[i];
         if (!operation->reached || operation->x == 0) continue;
         bool adds = operation->kind == OPERATION_CONV || operation->kind == OPERATION_DENSE;
-        if (adds) operation->accumulate = written[operation->x];
+        if (adds)
+            operation->accumulate = written[operation->x];
         else if (written[operation->x])
-            status = error_set(error, SIMCLR_UNSUPPORTED, "%s: another operation that comes later reads the same "
-                               "tensor, and only convolutions can add to a gradient", operation->name);
+            status = error_set(error, SIMCLR_UNSUPPORTED,
+                               "%s: another operation that comes later reads the same "
+                               "tensor, and only convolutions can add to a gradient",
+                               operation->name);
         written[operation->x] = true;
         if (operation->residual < 0) continue;
         operation->accumulate = written[operation->residual];
@@ -108,8 +111,10 @@ static int plan_batch_norm(struct network *network, struct operation *operation,
 {
     const struct tensor_desc *in = &network->tensors[operation->x].desc;
     if (training(network) && (int64_t)in->batch * in->height * in->width < 2)
-        return error_set(error, SIMCLR_INVALID, "%s: batch norm cannot train on one value per channel; use a batch of "
-                         "at least 2", operation->name);
+        return error_set(error, SIMCLR_INVALID,
+                         "%s: batch norm cannot train on one value per channel; use a batch of "
+                         "at least 2",
+                         operation->name);
     const struct batch_norm_desc desc = {
         .dtype = in->dtype,
         .batch = in->batch,
@@ -146,8 +151,8 @@ static int plan_max_pool(struct network *network, struct operation *operation, s
 static int plan_global_pool(struct network *network, struct operation *operation, struct error *error)
 {
     const struct tensor_desc *in = &network->tensors[operation->x].desc;
-    const struct global_pool_desc desc = {.dtype = in->dtype, .batch = in->batch, .channels = in->channels,
-                                          .height = in->height, .width = in->width};
+    const struct global_pool_desc desc = {
+        .dtype = in->dtype, .batch = in->batch, .channels = in->channels, .height = in->height, .width = in->width};
     return network->backend->ops->global_pool_create(network->backend, &desc, &operation->global_pool, error);
 }
 
@@ -158,10 +163,18 @@ static int plan_operations(struct network *network, struct error *error)
         int status = SIMCLR_OK;
         switch (operation->kind) {
         case OPERATION_CONV:
-        case OPERATION_DENSE: status = plan_conv(network, operation, error); break;
-        case OPERATION_BATCH_NORM: status = plan_batch_norm(network, operation, error); break;
-        case OPERATION_MAX_POOL: status = plan_max_pool(network, operation, error); break;
-        case OPERATION_GLOBAL_POOL: status = plan_global_pool(network, operation, error); break;
+        case OPERATION_DENSE:
+            status = plan_conv(network, operation, error);
+            break;
+        case OPERATION_BATCH_NORM:
+            status = plan_batch_norm(network, operation, error);
+            break;
+        case OPERATION_MAX_POOL:
+            status = plan_max_pool(network, operation, error);
+            break;
+        case OPERATION_GLOBAL_POOL:
+            status = plan_global_pool(network, operation, error);
+            break;
         }
         if (status) return status;
     }
@@ -240,9 +253,11 @@ static void add_gradients(struct network *network)
             if (inputs[k] <= 0) continue; /* none, or the images */
             struct node *input = &network->tensors[inputs[k]];
             if (input->gradient_block >= 0) continue;
-            if (k == 0 && operation->kind == OPERATION_BATCH_NORM) input->gradient_block = d_y;
-            else input->gradient_block =
-                     add_block(network, ops->tensor_bytes(network->backend, &input->desc), step, step);
+            if (k == 0 && operation->kind == OPERATION_BATCH_NORM)
+                input->gradient_block = d_y;
+            else
+                input->gradient_block =
+                    add_block(network, ops->tensor_bytes(network->backend, &input->desc), step, step);
         }
         for (int k = 0; k < 2; k++)
             if (inputs[k] > 0) extend(network, network->tensors[inputs[k]].gradient_block, step);

@@ -34,7 +34,8 @@ void network_set_weights(struct network *network)
     if (!ready(network)) return;
     for (int i = 0; i < network->operation_count; i++) {
         struct operation *operation = &network->operations[i];
-        if (operation->conv) network->backend->ops->conv_set_weights(operation->conv, weights(network, operation->weight));
+        if (operation->conv)
+            network->backend->ops->conv_set_weights(operation->conv, weights(network, operation->weight));
     }
 }
 
@@ -64,9 +65,15 @@ static void forward_one(struct network *network, const struct operation *operati
     case OPERATION_DENSE:
         ops->conv_forward(operation->conv, y, operation->statistics, x, weights(network, operation->bias));
         break;
-    case OPERATION_BATCH_NORM: forward_batch_norm(network, operation); break;
-    case OPERATION_MAX_POOL: ops->max_pool_forward(operation->max_pool, y, operation->saved, x); break;
-    case OPERATION_GLOBAL_POOL: ops->global_pool_forward(operation->global_pool, y, x); break;
+    case OPERATION_BATCH_NORM:
+        forward_batch_norm(network, operation);
+        break;
+    case OPERATION_MAX_POOL:
+        ops->max_pool_forward(operation->max_pool, y, operation->saved, x);
+        break;
+    case OPERATION_GLOBAL_POOL:
+        ops->global_pool_forward(operation->global_pool, y, x);
+        break;
     }
 }
 
@@ -87,8 +94,12 @@ static void backward_one(struct network *network, const struct operation *operat
                                  d_y, x, operation->relu ? value(network, operation->y) : NULL, operation->saved,
                                  weights(network, operation->weight));
         break;
-    case OPERATION_MAX_POOL: ops->max_pool_backward(operation->max_pool, d_x, d_y, operation->saved); break;
-    case OPERATION_GLOBAL_POOL: ops->global_pool_backward(operation->global_pool, d_x, d_y); break;
+    case OPERATION_MAX_POOL:
+        ops->max_pool_backward(operation->max_pool, d_x, d_y, operation->saved);
+        break;
+    case OPERATION_GLOBAL_POOL:
+        ops->global_pool_backward(operation->global_pool, d_x, d_y);
+        break;
     }
 }
 

@@ -11,7 +11,8 @@ static bool trained(const struct parameter *item)
 static int check(const struct optimizer_config *config, struct error *error)
 {
     if (!(config->momentum >= 0 && config->momentum < 1))
-        return error_set(error, SIMCLR_INVALID, "momentum %g is impossible; it lies in [0, 1)", (double)config->momentum);
+        return error_set(error, SIMCLR_INVALID, "momentum %g is impossible; it lies in [0, 1)",
+                         (double)config->momentum);
     if (!(config->weight_decay >= 0 && config->weight_decay < 1e6f))
         return error_set(error, SIMCLR_INVALID, "weight decay %g is impossible; it is 0 or a positive number",
                          (double)config->weight_decay);

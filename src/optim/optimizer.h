@@ -7,10 +7,10 @@
 
 struct optimizer_config {
     enum optimizer_kind kind;
-    float momentum;      /* 0.9; AdamW: beta1 */
+    float momentum; /* 0.9; AdamW: beta1 */
     float weight_decay;
-    float trust;         /* LARS eta, 0.001 */
-    float beta2, epsilon;/* AdamW 0.999, 1e-8 */
+    float trust;          /* LARS eta, 0.001 */
+    float beta2, epsilon; /* AdamW 0.999, 1e-8 */
 };
 
 /* Owns the state slabs, parallel to the weight slab: state1 (momentum; Adam's m), state2 (Adam's v). */
@@ -18,10 +18,10 @@ struct optimizer {
     struct optimizer_config config;
     struct backend *backend;
     float *state1, *state2;
-    size_t state_count;          /* floats in each */
+    size_t state_count; /* floats in each */
     struct optimizer_segment *segments;
     int segment_count;
-    int64_t steps;               /* taken so far */
+    int64_t steps; /* taken so far */
 };
 
 int optimizer_create(struct optimizer **out, const struct optimizer_config *config, struct backend *backend,

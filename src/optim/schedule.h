@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 struct schedule {
-    double base;               /* 0.3 (linear) or 0.075 (square root) */
-    bool square_root;          /* rate = base * sqrt(batch), else base * batch / 256 */
+    double base;      /* 0.3 (linear) or 0.075 (square root) */
+    bool square_root; /* rate = base * sqrt(batch), else base * batch / 256 */
     int64_t batch;
     int64_t steps_per_epoch;
     double epochs, warmup_epochs;

@@ -35,8 +35,10 @@ int parameters_add(struct parameters *parameters, const char *name, int rank, co
 {
     struct parameter item = {.rank = rank, .count = 1, .flags = flags, .init = init, .fan_in = fan_in};
     if (parameters->weights)
-        return error_set(error, SIMCLR_INVALID, "parameter %s: the table is already laid out; add it before "
-                         "parameters_allocate", name);
+        return error_set(error, SIMCLR_INVALID,
+                         "parameter %s: the table is already laid out; add it before "
+                         "parameters_allocate",
+                         name);
     if (!*name || strlen(name) >= sizeof item.name)
         return error_set(error, SIMCLR_INVALID, "parameter name '%s' must have 1 to %zu characters", name,
                          sizeof item.name - 1);
@@ -46,8 +48,10 @@ int parameters_add(struct parameters *parameters, const char *name, int rank, co
         return error_set(error, SIMCLR_INVALID, "parameter %s has rank %d; 1 to 4 dimensions are possible", name, rank);
     for (int d = 0; d < rank; d++) {
         if (dims[d] < 1 || (size_t)dims[d] > PARAMETER_LARGEST / item.count)
-            return error_set(error, SIMCLR_INVALID, "parameter %s: dimension %d of size %d is not positive or makes "
-                             "the tensor too large", name, d, dims[d]);
+            return error_set(error, SIMCLR_INVALID,
+                             "parameter %s: dimension %d of size %d is not positive or makes "
+                             "the tensor too large",
+                             name, d, dims[d]);
         item.dims[d] = dims[d];
         item.count *= (size_t)dims[d];
     }

@@ -21,17 +21,18 @@ enum parameter_flag {
 };
 
 enum parameter_init {
-    INIT_ZERO, INIT_ONE,
+    INIT_ZERO,
+    INIT_ONE,
     INIT_TRUNCATED_NORMAL, /* variance 1 / fan_in, truncated at two standard deviations (before truncation:
                               std = sqrt(1 / fan_in) / .87962566103423978, as TensorFlow's VarianceScaling) */
     INIT_NORMAL_001        /* N(0, 0.01^2) */
 };
 
 struct parameter {
-    char name[96];       /* "layer1.0.conv1.weight", "head.fcs.0.weight" */
+    char name[96]; /* "layer1.0.conv1.weight", "head.fcs.0.weight" */
     int rank, dims[4];
-    size_t count;        /* elements */
-    size_t offset;       /* in floats, into the weight (gradient, state) slab or the buffer slab; 16-aligned */
+    size_t count;  /* elements */
+    size_t offset; /* in floats, into the weight (gradient, state) slab or the buffer slab; 16-aligned */
     unsigned flags;
     enum parameter_init init;
     int fan_in;

@@ -1,7 +1,8 @@
 /* Whole networks against PyTorch's float64: the reference folder's ResNets, SimCLR steps and schedules, and this
  * project's own smaller ones (tools/make_golden_network.py), on `ref` and on every cpu variant that runs here.
  *
- * Tolerances: float32 as the reference's README has them. bf16: 1.25 times PyTorch's own bf16 error (the same README). */
+ * Tolerances: float32 as the reference's README has them. bf16: 1.25 times PyTorch's own bf16 error (the same README).
+ */
 #include "base/memory.h"
 #include "loss/nt_xent.h"
 #include "optim/optimizer.h"
@@ -11,7 +12,7 @@
 
 /* One program run = each of these on each backend. */
 struct scenario {
-    const char *file;    /* without folder and ending */
+    const char *file; /* without folder and ending */
     int depth;
     /* PyTorch's bf16 errors: train.h, eval.h, running, all gradients, worst gradient (0: not compared in bf16) */
     double bf16[5];
@@ -43,7 +44,10 @@ static void load_weights(struct parameters *parameters, const struct reference *
 
 /* ---- one ResNet --------------------------------------------------------------------------------------------- */
 /* What is measured: train.h, eval.h, running statistics, all gradients together, the worst single one. */
-struct errors { double train, eval, running, gradients, worst_gradient, worst_running; char worst[96]; };
+struct errors {
+    double train, eval, running, gradients, worst_gradient, worst_running;
+    char worst[96];
+};
 
 static void measure_parameters(struct errors *errors, const struct parameters *parameters, const struct reference *file)
 {
@@ -69,7 +73,8 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     struct error error = {0};
     struct bench_backend bench = open_backend(job->variant);
     struct reference_tensor x = reference_get(file, "x"), r = reference_get(file, "r");
-    struct model_config config = {.depth = job->scenario->depth, .width = reference_metadata(file, "width", 0),
+    struct model_config config = {.depth = job->scenario->depth,
+                                  .width = reference_metadata(file, "width", 0),
                                   .image_size = (int)x.dim[2],
                                   .stem = reference_metadata(file, "cifar_stem", 0) != 0 ? STEM_CIFAR : STEM_IMAGENET};
     struct model *model;
@@ -82,7 +87,8 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     float *h = memory_array((size_t)r.count, sizeof *h);
 
     int batch = (int)x.dim[0];
-    CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, job->dtype, batch, true, &network, &tensors, &error), error);
+    CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, job->dtype, batch, true, &network, &tensors, &error),
+             error);
     network_forward(network, reference_f32(x));
     network_read(network, tensors.h, h);
     errors.train = relative(h, reference_f32(reference_get(file, "train.h")), (size_t)r.count);
@@ -90,14 +96,15 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     measure_parameters(&errors, &model->parameters, file);
     network_destroy(&network);
 
-    CHECK_OK(model_plan(model, bench.backend, NETWORK_INFERENCE, job->dtype, batch, true, &network, &tensors, &error), error);
+    CHECK_OK(model_plan(model, bench.backend, NETWORK_INFERENCE, job->dtype, batch, true, &network, &tensors, &error),
+             error);
     network_forward(network, reference_f32(x));
     network_read(network, tensors.h, h);
     errors.eval = relative(h, reference_f32(reference_get(file, "eval.h")), (size_t)r.count);
     network_destroy(&network);
 
-    print_message("%s: train.h %.2g, eval.h %.2g, running %.2g (worst %.2g), gradients %.2g (worst %.2g, %s)\n", job->name,
-                  errors.train, errors.eval, errors.running, errors.worst_running, errors.gradients,
+    print_message("%s: train.h %.2g, eval.h %.2g, running %.2g (worst %.2g), gradients %.2g (worst %.2g, %s)\n",
+                  job->name, errors.train, errors.eval, errors.running, errors.worst_running, errors.gradients,
                   errors.worst_gradient, errors.worst);
     memory_free(h);
     model_destroy(&model);
@@ -152,8 +159,12 @@ static struct step_run open_steps(const struct job *job, const struct reference 
     struct error error = {0};
     struct step_run run = {.bench = open_backend(job->variant)};
     struct reference_tensor x = reference_get(file, "x0"), z = reference_get(file, "z0");
-    struct model_config config = {.depth = 18, .width = reference_metadata(file, "width", 0), .stem = STEM_CIFAR,
-                                  .image_size = (int)x.dim[2], .head_layers = 2, .head_dim = (int)z.dim[1]};
+    struct model_config config = {.depth = 18,
+                                  .width = reference_metadata(file, "width", 0),
+                                  .stem = STEM_CIFAR,
+                                  .image_size = (int)x.dim[2],
+                                  .head_layers = 2,
+                                  .head_dim = (int)z.dim[1]};
     struct optimizer_config optimizer = {.kind = OPTIMIZER_LARS,
                                          .momentum = (float)reference_metadata(file, "momentum", 0),
                                          .weight_decay = (float)reference_metadata(file, "weight_decay", 0),
@@ -165,11 +176,13 @@ static struct step_run open_steps(const struct job *job, const struct reference 
         const struct parameter *item = &run.model->parameters.items[i];
         if (!(item->flags & PARAMETER_BUFFER)) set_row(&run.model->parameters, item->name, step_weights(file, 0, item));
     }
-    CHECK_OK(model_plan(run.model, backend, NETWORK_TRAINING, job->dtype, rows, false, &run.network, &run.tensors, &error),
-             error);
+    CHECK_OK(
+        model_plan(run.model, backend, NETWORK_TRAINING, job->dtype, rows, false, &run.network, &run.tensors, &error),
+        error);
     CHECK_OK(optimizer_create(&run.optimizer, &optimizer, backend, &run.model->parameters, &error), error);
     CHECK_OK(nt_xent_create(&run.loss, backend, rows / 2, config.head_dim,
-                            (float)reference_metadata(file, "temperature", 0), &error), error);
+                            (float)reference_metadata(file, "temperature", 0), &error),
+             error);
     run.z = memory_array((size_t)z.count, sizeof *run.z);
     run.d_z = memory_array((size_t)z.count, sizeof *run.d_z);
     return run;
@@ -187,7 +200,9 @@ static void close_steps(struct step_run *run)
 }
 
 /* How far the weights are, against how far they have moved since step `from`: all together, and the worst tensor. */
-struct change { double all, worst; };
+struct change {
+    double all, worst;
+};
 
 static struct change measure_change(const struct step_run *run, const struct reference *file, int from, int to)
 {
@@ -267,10 +282,10 @@ static void test_single_steps(void **state)
     reference_close(&file);
 }
 
-/* The three steps in a row: all weights together within 1e-3 of their change since the start. On `ref` only: every float32
- * run drifts by rounding until a value near a ReLU's kink (of two million, the nearest are 1e-6 from it) falls on the
- * other side, which alone moves a tensor's gradient by 1e-3 to 1e-2. PyTorch's own float32 run has its flip in the third
- * step (worst tensor 1.1e-2 off); whether and when it comes is chance, not the quality of an operation. */
+/* The three steps in a row: all weights together within 1e-3 of their change since the start. On `ref` only: every
+ * float32 run drifts by rounding until a value near a ReLU's kink (of two million, the nearest are 1e-6 from it) falls
+ * on the other side, which alone moves a tensor's gradient by 1e-3 to 1e-2. PyTorch's own float32 run has its flip in
+ * the third step (worst tensor 1.1e-2 off); whether and when it comes is chance, not the quality of an operation. */
 static void test_three_steps(void **state)
 {
     const struct job *job = *state;

@@ -1,7 +1,7 @@
 /* The ground of test_golden_network without the reference folder: ResNets, SimCLR steps and schedules against PyTorch's
- * float64, from small files of this project (tools/make_golden_network.py) that hold results only. Weights and inputs are
- * functions of their names; of a gradient the files hold the norm and eight projections onto random vectors, so that
- * the distance is estimated instead of computed: the root mean square of the projections' differences. */
+ * float64, from small files of this project (tools/make_golden_network.py) that hold results only. Weights and inputs
+ * are functions of their names; of a gradient the files hold the norm and eight projections onto random vectors, so
+ * that the distance is estimated instead of computed: the root mean square of the projections' differences. */
 #include "base/memory.h"
 #include "loss/nt_xent.h"
 #include "optim/optimizer.h"
@@ -51,9 +51,12 @@ static void fill_parameters(struct parameters *parameters)
         float *values = parameter_weights(parameters, p);
         uint32_t seed = name_seed(item->name);
         double scale = 0.1, shift = 0;
-        if (item->rank > 1) scale = sqrt(3.0 / ((double)item->count / item->dims[0]));
-        else if (ends_with(item->name, ".bn3.weight")) scale = 0.0625, shift = 0.25;
-        else if (ends_with(item->name, ".weight") || ends_with(item->name, ".running_var")) scale = 0.25, shift = 1;
+        if (item->rank > 1)
+            scale = sqrt(3.0 / ((double)item->count / item->dims[0]));
+        else if (ends_with(item->name, ".bn3.weight"))
+            scale = 0.0625, shift = 0.25;
+        else if (ends_with(item->name, ".weight") || ends_with(item->name, ".running_var"))
+            scale = 0.25, shift = 1;
         for (size_t i = 0; i < item->count; i++) values[i] = (float)(shift + scale * hashed(seed, i));
     }
 }
@@ -96,7 +99,9 @@ static void open_golden(struct reference *file, const char *name)
 }
 
 /* ---- ResNets ------------------------------------------------------------------------------------------------ */
-struct errors { double train, eval, running, gradients, worst_gradient; };
+struct errors {
+    double train, eval, running, gradients, worst_gradient;
+};
 
 static void measure_parameters(struct errors *errors, const struct parameters *parameters, const struct reference *file)
 {
@@ -124,7 +129,8 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     struct error error = {0};
     struct errors errors = {0};
     struct bench_backend bench = open_backend(job->variant);
-    struct model_config config = {.depth = job->depth, .width = reference_metadata(file, "width", 0),
+    struct model_config config = {.depth = job->depth,
+                                  .width = reference_metadata(file, "width", 0),
                                   .image_size = (int)reference_metadata(file, "image_size", 0),
                                   .stem = reference_metadata(file, "cifar_stem", 0) != 0 ? STEM_CIFAR : STEM_IMAGENET};
     int batch = (int)reference_metadata(file, "batch", 0);
@@ -134,11 +140,13 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     CHECK_OK(model_create(&model, &config, 1, &error), error);
     fill_parameters(&model->parameters);
     size_t count = (size_t)batch * (size_t)model_feature_dim(&config);
-    float *x = make_images((int)reference_metadata(file, "x", 0), (size_t)batch * 3 * (size_t)(config.image_size * config.image_size));
+    float *x = make_images((int)reference_metadata(file, "x", 0),
+                           (size_t)batch * 3 * (size_t)(config.image_size * config.image_size));
     float *h = memory_array(count, sizeof *h), *r = memory_array(count, sizeof *r);
     for (size_t i = 0; i < count; i++) r[i] = (float)hashed(name_seed("r"), i);
 
-    CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, job->dtype, batch, true, &network, &tensors, &error), error);
+    CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, job->dtype, batch, true, &network, &tensors, &error),
+             error);
     network_forward(network, x);
     network_read(network, tensors.h, h);
     errors.train = relative(h, reference_f32(reference_get(file, "train.h")), count);
@@ -146,7 +154,8 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     measure_parameters(&errors, &model->parameters, file);
     network_destroy(&network);
 
-    CHECK_OK(model_plan(model, bench.backend, NETWORK_INFERENCE, job->dtype, batch, true, &network, &tensors, &error), error);
+    CHECK_OK(model_plan(model, bench.backend, NETWORK_INFERENCE, job->dtype, batch, true, &network, &tensors, &error),
+             error);
     network_forward(network, x);
     network_read(network, tensors.h, h);
     errors.eval = relative(h, reference_f32(reference_get(file, "eval.h")), count);
@@ -234,8 +243,8 @@ static void run_steps(struct step_run *run, const struct job *job, const struct 
         double loss = fabs(result.loss / reference_number(losses, step) - 1);
         double z_error = relative(run->z, reference_f32(z), (size_t)z.count);
         double change = worst_change(parameters, first, file, step + 1);
-        print_message("%s, step %d: loss %.6f (%.2g off), z %.2g, worst change %.2g\n", job->name, step, result.loss, loss,
-                      z_error, change);
+        print_message("%s, step %d: loss %.6f (%.2g off), z %.2g, worst change %.2g\n", job->name, step, result.loss,
+                      loss, z_error, change);
         CHECK_WITHIN(loss, 1e-5, "the loss");
         CHECK_WITHIN(z_error, 1e-4, "z");
         CHECK_WITHIN(change, 1e-3, "the change of a parameter");
@@ -251,8 +260,11 @@ static void test_steps(void **state)
     struct reference file;
     open_golden(&file, job->file);
     struct bench_backend bench = open_backend(job->variant);
-    struct model_config config = {.depth = 18, .width = reference_metadata(&file, "width", 0), .stem = STEM_CIFAR,
-                                  .image_size = (int)reference_metadata(&file, "image_size", 0), .head_layers = 2,
+    struct model_config config = {.depth = 18,
+                                  .width = reference_metadata(&file, "width", 0),
+                                  .stem = STEM_CIFAR,
+                                  .image_size = (int)reference_metadata(&file, "image_size", 0),
+                                  .head_layers = 2,
                                   .head_dim = (int)reference_metadata(&file, "dim", 0)};
     struct optimizer_config optimizer = {.kind = OPTIMIZER_LARS,
                                          .momentum = (float)reference_metadata(&file, "momentum", 0),
@@ -265,10 +277,12 @@ static void test_steps(void **state)
     CHECK_OK(model_create(&run.model, &config, 1, &error), error);
     fill_parameters(&run.model->parameters);
     CHECK_OK(model_plan(run.model, bench.backend, NETWORK_TRAINING, job->dtype, rows, false, &run.network, &run.tensors,
-                        &error), error);
+                        &error),
+             error);
     CHECK_OK(optimizer_create(&run.optimizer, &optimizer, bench.backend, &run.model->parameters, &error), error);
     CHECK_OK(nt_xent_create(&run.loss, bench.backend, rows / 2, config.head_dim,
-                            (float)reference_metadata(&file, "temperature", 0), &error), error);
+                            (float)reference_metadata(&file, "temperature", 0), &error),
+             error);
     run_steps(&run, job, &file);
     nt_xent_destroy(&run.loss);
     optimizer_destroy(&run.optimizer);

@@ -17,9 +17,9 @@
 #include "model/model.h"
 
 /* Ends the test with the sentence of a failure. */
-#define CHECK_OK(call, failure)                                                   \
-    do {                                                                          \
-        if ((call) != SIMCLR_OK) fail_msg("%s: %s", #call, (failure).text);       \
+#define CHECK_OK(call, failure)                                                                                        \
+    do {                                                                                                               \
+        if ((call) != SIMCLR_OK) fail_msg("%s: %s", #call, (failure).text);                                            \
     } while (0)
 
 /* A backend with its pool of two threads. */
@@ -46,7 +46,9 @@ static inline void close_backend(struct bench_backend *backend)
 }
 
 /* Sums of squares, so that several tensors can be taken together. */
-struct distance { double difference, norm; };
+struct distance {
+    double difference, norm;
+};
 
 static inline void distance_add(struct distance *distance, const float *ours, const float *theirs, size_t count)
 {
@@ -71,11 +73,11 @@ static inline double relative(const float *ours, const float *theirs, size_t cou
     return distance_ratio(distance);
 }
 
-#define CHECK_WITHIN(value, limit, what)                                                            \
-    do {                                                                                            \
-        double measured_value = (value), allowed_value = (limit);                                   \
-        if (!(measured_value <= allowed_value))                                                     \
-            fail_msg("%s: %g is more than %g", (what), measured_value, allowed_value);              \
+#define CHECK_WITHIN(value, limit, what)                                                                               \
+    do {                                                                                                               \
+        double measured_value = (value), allowed_value = (limit);                                                      \
+        if (!(measured_value <= allowed_value))                                                                        \
+            fail_msg("%s: %g is more than %g", (what), measured_value, allowed_value);                                 \
     } while (0)
 
 #endif

@@ -1,6 +1,6 @@
-/* write_export DEPTH IMAGE_SIZE FOLDER -- for check_torch_export.py: a model of random weights and of statistics from one
- * training pass, exported as FOLDER/encoder.safetensors, and images with the features that this program computes from them,
- * as FOLDER/features.safetensors. */
+/* write_export DEPTH IMAGE_SIZE FOLDER -- for check_torch_export.py: a model of random weights and of statistics from
+ * one training pass, exported as FOLDER/encoder.safetensors, and images with the features that this program computes
+ * from them, as FOLDER/features.safetensors. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,9 +43,17 @@ static int write_features(const char *folder, const float *images, int size, con
     char path[1024];
     snprintf(path, sizeof path, "%s/features.safetensors", folder);
     const struct safetensors_entry entries[] = {
-        {.name = "images", .dtype = ST_F32, .rank = 4, .dims = {BATCH, 3, size, size}, .data = images,
+        {.name = "images",
+         .dtype = ST_F32,
+         .rank = 4,
+         .dims = {BATCH, 3, size, size},
+         .data = images,
          .bytes = (size_t)BATCH * 3 * (size_t)(size * size) * sizeof(float)},
-        {.name = "h", .dtype = ST_F32, .rank = 2, .dims = {BATCH, dim}, .data = h,
+        {.name = "h",
+         .dtype = ST_F32,
+         .rank = 2,
+         .dims = {BATCH, dim},
+         .data = h,
          .bytes = (size_t)BATCH * (size_t)dim * sizeof(float)},
     };
     return safetensors_write(path, entries, 2, NULL, 0, error);
@@ -87,8 +95,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: write_export DEPTH IMAGE_SIZE FOLDER\n");
         return 2;
     }
-    const struct model_config config = {.depth = atoi(argv[1]), .width = 1, .stem = STEM_IMAGENET,
-                                        .image_size = atoi(argv[2])};
+    const struct model_config config = {
+        .depth = atoi(argv[1]), .width = 1, .stem = STEM_IMAGENET, .image_size = atoi(argv[2])};
     int status = pool_create(&pool, 0, &error);
     if (!status) status = backend_create("cpu", NULL, pool, &backend, &error);
     if (!status) status = write_all(&config, argv[3], backend, &error);

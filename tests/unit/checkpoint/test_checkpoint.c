@@ -1,5 +1,5 @@
-/* Checkpoints: what is written comes back bit for bit; a file that is cut, damaged or of another model is refused with a
- * sentence and changes nothing. */
+/* Checkpoints: what is written comes back bit for bit; a file that is cut, damaged or of another model is refused with
+ * a sentence and changes nothing. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -37,17 +37,30 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
-static const struct model_config SMALL = {.depth = 18, .width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 8};
-static const struct checkpoint_state STATE = {
-    .step = 1234567890123, .epoch = 17, .seed = UINT64_MAX, .config_yaml = "data: \"x\"\nbatch: 3\n", .fingerprint = "f00",
-    .best_knn = 0.1, .skipped_steps = 4, .images_seen = 99, .mean = {0.1f, 0.2f, 0.3f}, .std = {0.4f, 0.5f, 0.6f}};
+static const struct model_config SMALL = {
+    .depth = 18, .width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 8};
+static const struct checkpoint_state STATE = {.step = 1234567890123,
+                                              .epoch = 17,
+                                              .seed = UINT64_MAX,
+                                              .config_yaml = "data: \"x\"\nbatch: 3\n",
+                                              .fingerprint = "f00",
+                                              .best_knn = 0.1,
+                                              .skipped_steps = 4,
+                                              .images_seen = 99,
+                                              .mean = {0.1f, 0.2f, 0.3f},
+                                              .std = {0.4f, 0.5f, 0.6f}};
 
-struct run { struct bench_backend bench; struct model *model; struct optimizer *optimizer; };
+struct run {
+    struct bench_backend bench;
+    struct model *model;
+    struct optimizer *optimizer;
+};
 
 static void open_run(struct run *run, const struct model_config *config, enum optimizer_kind kind, uint64_t seed)
 {
     struct error error = {0};
-    struct optimizer_config optimizer = {.kind = kind, .momentum = 0.9f, .trust = 0.001f, .beta2 = 0.999f, .epsilon = 1e-8f};
+    struct optimizer_config optimizer = {
+        .kind = kind, .momentum = 0.9f, .trust = 0.001f, .beta2 = 0.999f, .epsilon = 1e-8f};
     run->bench = open_backend("ref");
     CHECK_OK(model_create(&run->model, config, seed, &error), error);
     CHECK_OK(optimizer_create(&run->optimizer, &optimizer, run->bench.backend, &run->model->parameters, &error), error);
@@ -98,7 +111,8 @@ static void test_round_trip(void **state)
         CHECK_OK(checkpoint_write(path_of("a"), run.model, run.optimizer, &STATE, &error), error);
         CHECK_OK(checkpoint_open(&checkpoint, path_of("a"), &error), error);
         const struct checkpoint_state *found = checkpoint_state(checkpoint);
-        assert_true(found->step == STATE.step && found->epoch == 17 && found->seed == UINT64_MAX && found->best_knn == 0.1);
+        assert_true(found->step == STATE.step && found->epoch == 17 && found->seed == UINT64_MAX &&
+                    found->best_knn == 0.1);
         assert_true(found->skipped_steps == 4 && found->images_seen == 99);
         assert_string_equal(found->config_yaml, STATE.config_yaml);
         assert_string_equal(found->fingerprint, "f00");
@@ -106,7 +120,8 @@ static void test_round_trip(void **state)
         assert_memory_equal(found->std, STATE.std, sizeof STATE.std);
         const struct model_config *config = checkpoint_model_config(checkpoint);
         assert_true(config->depth == 18 && config->width == 0.125 && config->stem == STEM_CIFAR);
-        assert_true(config->image_size == 32 && config->head_layers == 2 && config->head_dim == 8 && config->classes == 0);
+        assert_true(config->image_size == 32 && config->head_layers == 2 && config->head_dim == 8 &&
+                    config->classes == 0);
         CHECK_OK(checkpoint_restore(checkpoint, other.model, other.optimizer, false, &error), error);
         check_equal(&run, &other);
         assert_int_equal(other.optimizer->steps, 77);
@@ -138,7 +153,8 @@ static void test_parts(void **state)
     open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
     open_run(&other, &supervised, OPTIMIZER_LARS, 2);
     fill(&run, 2);
-    CHECK_OK(checkpoint_write(path_of("a"), run.model, NULL, &(struct checkpoint_state){.best_knn = -1}, &error), error);
+    CHECK_OK(checkpoint_write(path_of("a"), run.model, NULL, &(struct checkpoint_state){.best_knn = -1}, &error),
+             error);
     CHECK_OK(checkpoint_open(&checkpoint, path_of("a"), &error), error);
     assert_null(checkpoint_state(checkpoint)->config_yaml);
     assert_true(checkpoint_state(checkpoint)->best_knn == -1);
@@ -158,7 +174,10 @@ static void test_parts(void **state)
 static void test_other_models(void **state)
 {
     (void)state;
-    static const struct { struct model_config config; const char *says; } others[] = {
+    static const struct {
+        struct model_config config;
+        const char *says;
+    } others[] = {
         {{.depth = 34, .width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 8}, "is missing"},
         {{.depth = 18, .width = 0.25, .image_size = 32, .head_layers = 2, .head_dim = 8}, "has shape [8, 3, 3, 3]"},
         {{.depth = 18, .width = 0.125, .image_size = 64, .head_layers = 2, .head_dim = 8}, "needs [8, 3, 7, 7]"},
@@ -177,7 +196,8 @@ static void test_other_models(void **state)
         CHECK_OK(model_create(&model, &others[i].config, 3, &error), error);
         uint64_t before = parameters_encoder_hash(&model->parameters);
         int status = checkpoint_restore(checkpoint, model, NULL, false, &error);
-        if (status != SIMCLR_CORRUPT || !strstr(error.text, others[i].says)) fail_msg("status %d, %s", status, error.text);
+        if (status != SIMCLR_CORRUPT || !strstr(error.text, others[i].says))
+            fail_msg("status %d, %s", status, error.text);
         assert_true(parameters_encoder_hash(&model->parameters) == before);
         model_destroy(&model);
     }
@@ -247,7 +267,8 @@ static void check_edit(const uint8_t *bytes, size_t size, const char *from, cons
     if (!at) fail_msg("the header has no %s", from);
     memcpy(at, to, strlen(to));
     int status = verdict(copy, size, &error);
-    if (status != SIMCLR_CORRUPT || !strstr(error.text, says)) fail_msg("%s -> %s: %d, %s", from, to, status, error.text);
+    if (status != SIMCLR_CORRUPT || !strstr(error.text, says))
+        fail_msg("%s -> %s: %d, %s", from, to, status, error.text);
     free(copy);
 }
 
@@ -279,7 +300,8 @@ static void test_edits(void **state)
     check_edit(bytes, size, "\"encoder.bn1.bias\"", "\"encoder.bn1.bia5\"", "encoder.bn1.bias is missing");
     check_edit(bytes, size, "\"optimizer.state1.bn1.bias\"", "\"optimizer.state2.bn1.bias\"", "is missing");
     check_edit(bytes, size, "\"crc32c\": \"", "\"crc32d\": \"", "no 'crc32c'");
-    check_edit(bytes, size, "\"head.bns.1.weight\": {\"dtype\": \"F32\"", "\"head.bns.1.weight\": {\"dtype\": \"I32\"", "not float32");
+    check_edit(bytes, size, "\"head.bns.1.weight\": {\"dtype\": \"F32\"", "\"head.bns.1.weight\": {\"dtype\": \"I32\"",
+               "not float32");
     memory_free(bytes);
     close_run(&run);
 }
@@ -331,8 +353,8 @@ static void test_export(void **state)
     assert_null(safetensors_find(file, "head.fcs.0.weight"));
     safetensors_close(&file);
 
-    float head = parameter_weights(&other.model->parameters,
-                                   parameters_find(&other.model->parameters, "head.fcs.0.weight"))[0];
+    float head =
+        parameter_weights(&other.model->parameters, parameters_find(&other.model->parameters, "head.fcs.0.weight"))[0];
     CHECK_OK(checkpoint_import_encoder(path_of("encoder"), other.model, &error), error);
     assert_true(parameters_encoder_hash(&other.model->parameters) == parameters_encoder_hash(&run.model->parameters));
     assert_true(head == parameter_weights(&other.model->parameters,
@@ -369,8 +391,8 @@ static void test_import_torchvision(void **state)
     struct safetensors_entry *entries = memory_array((size_t)count + 2, sizeof *entries);
     for (int i = 0; i < count; i++) entries[i] = *safetensors_at(file, count - 1 - i);
     const float zeros[64 * 3] = {0};
-    entries[count] = (struct safetensors_entry){.name = "fc.weight", .dtype = ST_F32, .rank = 2, .dims = {3, 64},
-                                                .data = zeros, .bytes = sizeof zeros};
+    entries[count] = (struct safetensors_entry){
+        .name = "fc.weight", .dtype = ST_F32, .rank = 2, .dims = {3, 64}, .data = zeros, .bytes = sizeof zeros};
     CHECK_OK(safetensors_write(path_of("tv"), entries, count + 1, NULL, 0, &error), error);
     CHECK_OK(checkpoint_import_encoder(path_of("tv"), other.model, &error), error);
     assert_true(parameters_encoder_hash(&other.model->parameters) == parameters_encoder_hash(&run.model->parameters));
@@ -390,9 +412,10 @@ static void test_import_torchvision(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_parts),     cmocka_unit_test(test_other_models),
-        cmocka_unit_test(test_cuts),       cmocka_unit_test(test_edits),     cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_export),     cmocka_unit_test(test_import_torchvision),
+        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_other_models), cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_edits),        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_export),       cmocka_unit_test(test_import_torchvision),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

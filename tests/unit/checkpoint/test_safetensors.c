@@ -149,13 +149,16 @@ static int parse(const char *header, long length, size_t data, struct error *err
     memcpy(bytes + 8, header, text);
     memset(bytes + 8 + text, 0, data);
     int status = safetensors_parse(&file, bytes, total, "file", error);
-    if (status) assert_null(file);
-    else safetensors_close(&file);
+    if (status)
+        assert_null(file);
+    else
+        safetensors_close(&file);
     free(bytes);
     return status;
 }
 
-#define T(name, dtype, shape, offsets) "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+#define T(name, dtype, shape, offsets)                                                                                 \
+    "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
 static void test_accepts(void **state)
 {
@@ -164,14 +167,20 @@ static void test_accepts(void **state)
     assert_int_equal(parse("{}", -1, 0, &error), 0);
     assert_int_equal(parse("{\"__metadata__\":{}}   ", -1, 0, &error), 0);
     assert_int_equal(parse("{" T("b", "F32", "[1]", "[4,8]") "," T("a", "F32", "[]", "[0,4]") "}", -1, 8, &error), 0);
-    assert_int_equal(parse("{" T("a", "F8_E4M3", "[3]", "[0,3]") "," T("b", "C64", "[0]", "[3,3]") "}", -1, 3, &error), 0);
+    assert_int_equal(parse("{" T("a", "F8_E4M3", "[3]", "[0,3]") "," T("b", "C64", "[0]", "[3,3]") "}", -1, 3, &error),
+                     0);
     assert_int_equal(parse("{" T("a", "U8", "[0]", "[0,0]") "," T("b", "U8", "[2]", "[0,2]") "}", -1, 2, &error), 0);
 }
 
 static void test_lies(void **state)
 {
     (void)state;
-    static const struct { const char *header; long length; size_t data; const char *says; } lies[] = {
+    static const struct {
+        const char *header;
+        long length;
+        size_t data;
+        const char *says;
+    } lies[] = {
         {"", -1, 0, "does not start"},
         {"{}", 3, 0, "longer than the file"},
         {"{}", 1000000000, 0, "longer than the file"},
@@ -188,7 +197,8 @@ static void test_lies(void **state)
         {"{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", -1, 1, "JSON (duplicate"},
         {"{\"a\":1}", -1, 0, "{dtype, shape, data_offsets}"},
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1]}}", -1, 1, "{dtype, shape, data_offsets}"},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"more\":1}}", -1, 1, "{dtype, shape, data_offsets}"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"more\":1}}", -1, 1,
+         "{dtype, shape, data_offsets}"},
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"offsets\":[0,1]}}", -1, 1, "data_offsets"},
         {"{\"a\":{\"dtype\":8,\"shape\":[1],\"data_offsets\":[0,1]}}", -1, 1, "no element type"},
         {"{" T("a", "F4", "[2]", "[0,1]") "}", -1, 1, "not known"},
@@ -339,8 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_deterministic), cmocka_unit_test(test_writer_refuses),
         cmocka_unit_test(test_accepts),    cmocka_unit_test(test_lies),          cmocka_unit_test(test_deep_nesting),
-        cmocka_unit_test(test_cuts),      
-        cmocka_unit_test(test_mutations),  cmocka_unit_test(test_files),
+        cmocka_unit_test(test_cuts),       cmocka_unit_test(test_mutations),     cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

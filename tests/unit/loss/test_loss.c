@@ -92,7 +92,8 @@ static void test_nt_xent(void **state)
     nt_xent_run(loss, &result, d_z, z);
     double expected = -2 + log(exp(2) + 2); /* positive similarity 1, two negatives 0, tau 0.5 */
     assert_true(fabs(result.loss - expected) < 1e-6);
-    assert_true(result.top1 == 1 && fabs(result.positive_similarity - 1) < 1e-6 && fabs(result.negative_similarity) < 1e-6);
+    assert_true(result.top1 == 1 && fabs(result.positive_similarity - 1) < 1e-6 &&
+                fabs(result.negative_similarity) < 1e-6);
     for (int i = 0; i < 4; i++) /* the loss does not depend on lengths: gradients are orthogonal to their rows */
         assert_true(fabs((double)z[2 * i] * d_z[2 * i] + (double)z[2 * i + 1] * d_z[2 * i + 1]) < 1e-6);
     nt_xent_destroy(&loss);
@@ -103,7 +104,9 @@ static void test_nt_xent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cross_entropy), cmocka_unit_test(test_cross_entropy_edges), cmocka_unit_test(test_nt_xent),
+        cmocka_unit_test(test_cross_entropy),
+        cmocka_unit_test(test_cross_entropy_edges),
+        cmocka_unit_test(test_nt_xent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,9 @@ static void poison(struct network *network, int step)
     memory_free(alive);
 }
 
-struct result { float *z, *h, *gradients, *buffers; };
+struct result {
+    float *z, *h, *gradients, *buffers;
+};
 
 static struct result run(struct model *model, struct backend *backend, enum network_mode mode, enum dtype dtype,
                          bool spoil, bool from_h)
@@ -120,10 +122,10 @@ static void test_lifetimes(void **state)
 {
     const char *variant = *state;
     struct model_config basic = {.depth = 18, .width = 0.125, .image_size = 16, .head_layers = 2, .head_dim = 8};
-    struct model_config pooled = {.depth = 18, .width = 0.125, .stem = STEM_IMAGENET, .image_size = 35,
-                                  .head_layers = 3, .head_dim = 8};
-    struct model_config bottleneck = {.depth = 50, .width = 0.125, .stem = STEM_IMAGENET, .image_size = 35,
-                                      .head_layers = 1, .head_dim = 8};
+    struct model_config pooled = {
+        .depth = 18, .width = 0.125, .stem = STEM_IMAGENET, .image_size = 35, .head_layers = 3, .head_dim = 8};
+    struct model_config bottleneck = {
+        .depth = 50, .width = 0.125, .stem = STEM_IMAGENET, .image_size = 35, .head_layers = 1, .head_dim = 8};
     bool ref = !strcmp(variant, "ref");
     if (ref) check_lifetimes(variant, DTYPE_F32, &bottleneck);
     check_lifetimes(variant, DTYPE_F32, ref ? &pooled : &basic);
@@ -136,8 +138,8 @@ static void test_memory(void **state)
     (void)state;
     struct error error = {0};
     struct bench_backend bench = open_backend("ref");
-    struct model_config config = {.depth = 50, .width = 0.25, .stem = STEM_IMAGENET, .image_size = 64, .head_layers = 2,
-                                  .head_dim = 64};
+    struct model_config config = {
+        .depth = 50, .width = 0.25, .stem = STEM_IMAGENET, .image_size = 64, .head_layers = 2, .head_dim = 64};
     struct model *model;
     CHECK_OK(model_create(&model, &config, 1, &error), error);
     size_t bytes[2];
@@ -145,12 +147,14 @@ static void test_memory(void **state)
         struct network *network;
         struct model_tensors tensors;
         CHECK_OK(model_plan(model, bench.backend, mode ? NETWORK_INFERENCE : NETWORK_TRAINING, DTYPE_F32, 8, false,
-                            &network, &tensors, &error), error);
+                            &network, &tensors, &error),
+                 error);
         size_t most = 0, sum = 0, activations = 0;
         for (int step = 0; step <= 2 * network->operation_count; step++) {
             size_t alive = 0;
             for (int i = 0; i < network->block_count; i++)
-                if (network->blocks[i].first <= step && step <= network->blocks[i].last) alive += network->blocks[i].bytes;
+                if (network->blocks[i].first <= step && step <= network->blocks[i].last)
+                    alive += network->blocks[i].bytes;
             if (alive > most) most = alive;
         }
         for (int i = 0; i < network->block_count; i++) sum += network->blocks[i].bytes;
@@ -173,12 +177,14 @@ int main(void)
 {
     struct CMUnitTest tests[16] = {
         cmocka_unit_test(test_memory),
-        {"test_lifetimes on ref", test_lifetimes, NULL, NULL, (void *)(uintptr_t)"ref"},
+        {"test_lifetimes on ref", test_lifetimes, NULL, NULL, (void *)(uintptr_t) "ref"},
     };
     size_t count = 2;
     for (const char *const *variant = backend_variants(); *variant; variant++) {
-        if (!backend_variant_runs(*variant)) print_message("NOT RUN: this CPU lacks %s\n", *variant);
-        else tests[count++] = (struct CMUnitTest){*variant, test_lifetimes, NULL, NULL, (void *)(uintptr_t)*variant};
+        if (!backend_variant_runs(*variant))
+            print_message("NOT RUN: this CPU lacks %s\n", *variant);
+        else
+            tests[count++] = (struct CMUnitTest){*variant, test_lifetimes, NULL, NULL, (void *)(uintptr_t)*variant};
     }
     return _cmocka_run_group_tests("lifetimes", tests, count, NULL, NULL);
 }

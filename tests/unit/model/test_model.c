@@ -21,9 +21,14 @@ static int64_t trained(const struct parameters *table)
 static void test_counts(void **state)
 {
     (void)state;
-    const struct { int depth; int64_t parameters; int tensors; double gigaflops; } known[] = {
-        {18, 11689512 - 513000, 122 - 2 - 20, 1.814},   {34, 21797672 - 513000, 218 - 2 - 36, 3.664},
-        {50, 25557032 - 2049000, 320 - 2 - 53, 4.089},  {101, 44549160 - 2049000, 626 - 2 - 104, 7.801},
+    const struct {
+        int depth;
+        int64_t parameters;
+        int tensors;
+        double gigaflops;
+    } known[] = {
+        {18, 11689512 - 513000, 122 - 2 - 20, 1.814},     {34, 21797672 - 513000, 218 - 2 - 36, 3.664},
+        {50, 25557032 - 2049000, 320 - 2 - 53, 4.089},    {101, 44549160 - 2049000, 626 - 2 - 104, 7.801},
         {152, 60192808 - 2049000, 932 - 2 - 155, 11.514},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -128,16 +133,22 @@ static void test_heads(void **state)
     struct error error = {0};
     struct bench_backend bench = open_backend("ref");
     for (int layers = 0; layers <= 4; layers++) { /* 4: a classifier of 7 classes instead */
-        struct model_config config = {.depth = 18, .width = 0.125, .image_size = 16, .head_layers = layers % 4,
-                                      .head_dim = 12, .classes = layers == 4 ? 7 : 0};
+        struct model_config config = {.depth = 18,
+                                      .width = 0.125,
+                                      .image_size = 16,
+                                      .head_layers = layers % 4,
+                                      .head_dim = 12,
+                                      .classes = layers == 4 ? 7 : 0};
         struct model *model;
         struct network *network, *encoder;
         struct model_tensors tensors, encoder_tensors;
         CHECK_OK(model_create(&model, &config, 1, &error), error);
         assert_int_equal(model_output_dim(&config), layers == 0 ? 64 : layers == 4 ? 7 : 12);
-        CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_F32, 3, false, &network, &tensors, &error), error);
-        CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_F32, 3, true, &encoder, &encoder_tensors, &error),
+        CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_F32, 3, false, &network, &tensors, &error),
                  error);
+        CHECK_OK(
+            model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_F32, 3, true, &encoder, &encoder_tensors, &error),
+            error);
         assert_int_equal(tensors.z == tensors.h, layers == 0);
         assert_int_equal(encoder_tensors.z, encoder_tensors.h);
         assert_int_equal(network_tensor(network, tensors.z)->channels, model_output_dim(&config));
@@ -180,33 +191,35 @@ static void test_stems(void **state)
 static void test_refusals(void **state)
 {
     (void)state;
-    const struct model_config good = {.depth = 18, .width = 1, .image_size = 32, .head_layers = 2, .head_dim = 128};
-    struct error error = {0};
-    assert_int_equal(model_config_check(&good, &error), SIMCLR_OK);
-    for (int i = 0; i < 14; i++) {
-        struct model_config config = good;
+    static const struct model_config bad[] = {
+        {.depth = 19, .width = 1, .image_size = 32},
+        {.depth = 18, .width = 0, .image_size = 32},
+        {.depth = 18, .width = 0.1, .image_size = 32},
+        {.depth = 18, .width = 0.3, .image_size = 32},
+        {.depth = 18, .width = 4.5, .image_size = 32},
+        {.depth = 18, .width = (double)NAN, .image_size = 32},
+        {.depth = 18, .width = -1, .image_size = 32},
+        {.depth = 18, .width = 1, .image_size = 32, .stem = (enum stem)9},
+        {.depth = 18, .width = 1, .image_size = 0},
+        {.depth = 18, .width = 1, .image_size = 100000},
+        {.depth = 18, .width = 1, .image_size = 32, .head_layers = -1, .head_dim = 128},
+        {.depth = 18, .width = 1, .image_size = 32, .head_layers = 4, .head_dim = 128},
+        {.depth = 18, .width = 1, .image_size = 32, .head_layers = 2, .head_dim = 0},
+        {.depth = 18, .width = 1, .image_size = 32, .classes = -1},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct error error = {0};
         struct model *model;
-        switch (i) {
-        case 0: config.depth = 19; break;
-        case 1: config.width = 0; break;
-        case 2: config.width = 0.1; break;
-        case 3: config.width = 4.5; break;
-        case 4: config.width = NAN; break;
-        case 5: config.width = -1; break;
-        case 6: config.stem = (enum stem)9; break;
-        case 7: config.image_size = 0; break;
-        case 8: config.image_size = 100000; break;
-        case 9: config.head_layers = -1; break;
-        case 10: config.head_layers = 4; break;
-        case 11: config.head_dim = 0; break;
-        case 12: config.classes = -1; break;
-        default: config.width = 0.3; break;
-        }
-        memset(&error, 0, sizeof error);
-        assert_int_equal(model_create(&model, &config, 1, &error), SIMCLR_INVALID);
+        assert_int_equal(model_create(&model, &bad[i], 1, &error), SIMCLR_INVALID);
         assert_true(strlen(error.text) > 20);
         assert_null(model);
     }
+}
+
+static void test_batch_of_one(void **state)
+{
+    (void)state;
+    struct error error = {0};
     /* A batch of one cannot train the head's batch norm, but can be embedded. */
     struct bench_backend bench = open_backend("ref");
     struct model_config config = {.depth = 18, .width = 0.125, .image_size = 16, .head_layers = 1, .head_dim = 4};
@@ -214,9 +227,11 @@ static void test_refusals(void **state)
     struct network *network = NULL;
     struct model_tensors tensors;
     CHECK_OK(model_create(&model, &config, 1, &error), error);
-    assert_int_equal(model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_F32, 1, false, &network, &tensors, &error),
-                     SIMCLR_INVALID);
-    CHECK_OK(model_plan(model, bench.backend, NETWORK_INFERENCE, DTYPE_F32, 1, false, &network, &tensors, &error), error);
+    assert_int_equal(
+        model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_F32, 1, false, &network, &tensors, &error),
+        SIMCLR_INVALID);
+    CHECK_OK(model_plan(model, bench.backend, NETWORK_INFERENCE, DTYPE_F32, 1, false, &network, &tensors, &error),
+             error);
     network_destroy(&network);
     model_destroy(&model);
     close_backend(&bench);
@@ -225,8 +240,9 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts), cmocka_unit_test(test_names),    cmocka_unit_test(test_initial_values),
-        cmocka_unit_test(test_heads),  cmocka_unit_test(test_stems),    cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_counts),       cmocka_unit_test(test_names), cmocka_unit_test(test_initial_values),
+        cmocka_unit_test(test_heads),        cmocka_unit_test(test_stems), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_batch_of_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

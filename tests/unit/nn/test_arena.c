@@ -102,7 +102,9 @@ static void test_edges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random), cmocka_unit_test(test_chain), cmocka_unit_test(test_hole),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_hole),
         cmocka_unit_test(test_edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,10 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 
-struct fixture { struct parameters table; struct bench_backend bench; };
+struct fixture {
+    struct parameters table;
+    struct bench_backend bench;
+};
 
 /* Four tensors of 20: adapted, plain, buffer, frozen; weights 0.5, gradients 2. */
 static void open_fixture(struct fixture *f)
@@ -77,8 +80,8 @@ static void test_adamw(void **state)
     struct error error = {0};
     struct fixture f;
     struct optimizer *optimizer;
-    struct optimizer_config config = {.kind = OPTIMIZER_ADAMW, .momentum = 0.9f, .weight_decay = 0.1f, .beta2 = 0.999f,
-                                      .epsilon = 1e-8f};
+    struct optimizer_config config = {
+        .kind = OPTIMIZER_ADAMW, .momentum = 0.9f, .weight_decay = 0.1f, .beta2 = 0.999f, .epsilon = 1e-8f};
     open_fixture(&f);
     CHECK_OK(optimizer_create(&optimizer, &config, f.bench.backend, &f.table, &error), error);
     const double beta1 = (double)0.9f, beta2 = (double)0.999f;
@@ -90,8 +93,8 @@ static void test_adamw(void **state)
         v = beta2 * v + (1 - beta2) * step * step;
         w -= 0.01 * 0.1 * w;
         w -= 0.01 * (m / (1 - pow(beta1, step))) / (sqrt(v / (1 - pow(beta2, step))) + 1e-8);
-        if (fabs(parameter_weights(&f.table, 0)[0] - w) > 2e-6) fail_msg("step %d: %g, not %g", step,
-                                                                        (double)parameter_weights(&f.table, 0)[0], w);
+        if (fabs(parameter_weights(&f.table, 0)[0] - w) > 2e-6)
+            fail_msg("step %d: %g, not %g", step, (double)parameter_weights(&f.table, 0)[0], w);
     }
     check_near(optimizer->state2[0], v);
     optimizer_destroy(&optimizer);
@@ -103,21 +106,43 @@ static void test_refusals(void **state)
     (void)state;
     struct fixture f;
     open_fixture(&f);
-    const struct optimizer_config good = {.kind = OPTIMIZER_LARS, .momentum = 0.9f, .weight_decay = 1e-4f, .trust = 0.001f};
+    const struct optimizer_config good = {
+        .kind = OPTIMIZER_LARS, .momentum = 0.9f, .weight_decay = 1e-4f, .trust = 0.001f};
     for (int i = 0; i < 9; i++) {
         struct optimizer_config config = good;
         struct optimizer *optimizer;
         struct error error = {0};
         switch (i) {
-        case 0: config.momentum = 1; break;
-        case 1: config.momentum = -0.1f; break;
-        case 2: config.weight_decay = -1; break;
-        case 3: config.weight_decay = INFINITY; break;
-        case 4: config.trust = 0; break;
-        case 5: config.trust = NAN; break;
-        case 6: config.kind = OPTIMIZER_ADAMW; config.beta2 = 1; config.epsilon = 1e-8f; break;
-        case 7: config.kind = OPTIMIZER_ADAMW; config.beta2 = 0.9f; break;
-        default: config.momentum = NAN; break;
+        case 0:
+            config.momentum = 1;
+            break;
+        case 1:
+            config.momentum = -0.1f;
+            break;
+        case 2:
+            config.weight_decay = -1;
+            break;
+        case 3:
+            config.weight_decay = INFINITY;
+            break;
+        case 4:
+            config.trust = 0;
+            break;
+        case 5:
+            config.trust = NAN;
+            break;
+        case 6:
+            config.kind = OPTIMIZER_ADAMW;
+            config.beta2 = 1;
+            config.epsilon = 1e-8f;
+            break;
+        case 7:
+            config.kind = OPTIMIZER_ADAMW;
+            config.beta2 = 0.9f;
+            break;
+        default:
+            config.momentum = NAN;
+            break;
         }
         assert_int_equal(optimizer_create(&optimizer, &config, f.bench.backend, &f.table, &error), SIMCLR_INVALID);
         assert_true(optimizer == NULL && strlen(error.text) > 20);
@@ -161,7 +186,9 @@ static void test_schedule(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lars), cmocka_unit_test(test_adamw), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_lars),
+        cmocka_unit_test(test_adamw),
+        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_schedule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

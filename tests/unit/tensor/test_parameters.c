@@ -60,7 +60,9 @@ static void test_refusals(void **state)
     parameters_free(&table);
 }
 
-struct moments { double mean, variance, largest; };
+struct moments {
+    double mean, variance, largest;
+};
 static struct moments measure(const float *values, size_t count)
 {
     struct moments out = {0, 0, 0};
@@ -172,8 +174,8 @@ static void test_bf16(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layout),    cmocka_unit_test(test_refusals), cmocka_unit_test(test_initialization),
-        cmocka_unit_test(test_hash),      cmocka_unit_test(test_no_memory), cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_layout), cmocka_unit_test(test_refusals),  cmocka_unit_test(test_initialization),
+        cmocka_unit_test(test_hash),   cmocka_unit_test(test_no_memory), cmocka_unit_test(test_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
