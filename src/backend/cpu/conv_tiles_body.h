@@ -12,7 +12,11 @@
 #include "backend/cpu/tile.h"
 #include "backend/cpu/tile_pack.h"
 
-enum { BLOCK_TILES = 2 * CONV_MAX_POSITIONS, CONVERT_BLOCKS = 8 /* whose sums are kept in float32 */ };
+enum {
+    BLOCK_TILES = 2 * CONV_MAX_POSITIONS,
+    POSITION_FLOATS = 2 * TILE_FLOATS,
+    CONVERT_BLOCKS = 8 /* whose sums are kept in float32 */
+};
 
 /* Accumulators 2u, 2u + 1 += A[u] x the two halves of B, for the positions u in `mask`. Each operand is loaded as late
  * and used as soon as possible: only tiles 6 and 7 are free, and a tile load costs as much as half a product. */
@@ -73,12 +77,12 @@ struct epilogue {
 /* One image of one position: [32 outputs] + bias [+ what is there], sums, rounding. */
 SIMD_INLINE void convert_row(struct epilogue *e, const struct conv_run *run)
 {
-    const int position = e->row / TILE_ROWS, image = e->row % TILE_ROWS;
-    const float *low = e->waiting[e->turn] + position * 2 * TILE_FLOATS + image * TILE_COLUMNS;
+    const ptrdiff_t position = e->row / TILE_ROWS, image = e->row % TILE_ROWS;
+    const float *low = e->waiting[e->turn] + position * POSITION_FLOATS + image * TILE_COLUMNS;
     char *y = e->y[position] + image * BLOCK_CHANNELS * 2;
     vec row[VEC_ROW], other[VEC_ROW];
     for (int i = 0; i < VEC_ROW; i++) {
-        const int column = i * VEC_WIDTH;
+        const ptrdiff_t column = i * VEC_WIDTH;
         row[i] = vec_load(low + column / TILE_COLUMNS * TILE_FLOATS + column % TILE_COLUMNS);
         if (run->bias) row[i] = row[i] + vec_load(run->bias + column);
     }
@@ -119,16 +123,16 @@ SIMD_INLINE void keep_block(struct tiles *tiles, struct epilogue *e, const struc
 {
     (void)tiles;
     e->turn ^= 1;
-    float *to = e->waiting[e->turn];
-    TILE_STORE(tiles, 0, to, TILE_ROW_BYTES);
-    TILE_STORE(tiles, 1, to + TILE_FLOATS, TILE_ROW_BYTES);
+    float *first = e->waiting[e->turn], *second = first + POSITION_FLOATS, *third = second + POSITION_FLOATS;
+    TILE_STORE(tiles, 0, first, TILE_ROW_BYTES);
+    TILE_STORE(tiles, 1, first + TILE_FLOATS, TILE_ROW_BYTES);
     if (block->positions > 1) {
-        TILE_STORE(tiles, 2, to + 2 * TILE_FLOATS, TILE_ROW_BYTES);
-        TILE_STORE(tiles, 3, to + 3 * TILE_FLOATS, TILE_ROW_BYTES);
+        TILE_STORE(tiles, 2, second, TILE_ROW_BYTES);
+        TILE_STORE(tiles, 3, second + TILE_FLOATS, TILE_ROW_BYTES);
     }
     if (block->positions > 2) {
-        TILE_STORE(tiles, 4, to + 4 * TILE_FLOATS, TILE_ROW_BYTES);
-        TILE_STORE(tiles, 5, to + 5 * TILE_FLOATS, TILE_ROW_BYTES);
+        TILE_STORE(tiles, 4, third, TILE_ROW_BYTES);
+        TILE_STORE(tiles, 5, third + TILE_FLOATS, TILE_ROW_BYTES);
     }
     for (int u = 0; u < block->positions; u++) e->y[u] = run->y + block->y[u];
     e->row = 0;
@@ -203,7 +207,7 @@ static unsigned column_mask(const struct conv_weights_run *run, int tap, int tap
 }
 
 #define TRANSFER(OPERATION, tile, u)                                                                              \
-    OPERATION(tiles, tile, weight_tiles(run, tap + (u), half) + (tile) % 2 * TILE_FLOATS, TILE_ROW_BYTES)
+    OPERATION(tiles, tile, weight_tiles(run, tap + (u), half) + ((tile) % 2 ? TILE_FLOATS : 0), TILE_ROW_BYTES)
 
 static void load_taps(struct tiles *tiles, const struct conv_weights_run *run, int tap, int taps, int half)
 {
@@ -368,16 +372,16 @@ static const struct conv_kernels tiles_table = {
     .dtype = DTYPE_BF16,
     .max_positions = CONV_MAX_POSITIONS,
     .pair = 2,
-    .tile_bytes = 2 * TILE_BYTES,
-    .step_bytes = 2 * TILE_ROW_BYTES,
+    .tile_bytes = (size_t)2 * TILE_BYTES,
+    .step_bytes = (size_t)2 * TILE_ROW_BYTES,
     .forward = tiles_forward,
     .pack_weights = tiles_pack_weights,
     .weights = tiles_weights,
     .pack_x = TILES_PACK_X,
     .pack_y = TILES_PACK_Y,
     .groups_per_cell = 2,
-    .cell_bytes = 2 * TILE_BYTES,
-    .weights_step_bytes = 2 * TILE_BYTES,
+    .cell_bytes = (size_t)2 * TILE_BYTES,
+    .weights_step_bytes = (size_t)2 * TILE_BYTES,
     .order_tile = tiles_order,
     .forward_images = CONV_IMAGE_BF16,
     .weights_images = CONV_IMAGE_BF16,
@@ -390,8 +394,8 @@ static const struct conv_kernels image_table = {
     .dtype = DTYPE_BF16,
     .max_positions = 1,
     .pair = 2,
-    .tile_bytes = 2 * TILE_BYTES,
-    .step_bytes = 2 * TILE_ROW_BYTES,
+    .tile_bytes = (size_t)2 * TILE_BYTES,
+    .step_bytes = (size_t)2 * TILE_ROW_BYTES,
     .forward = tiles_forward,
     .pack_weights = tiles_pack_weights,
     .weights = images_weights,

@@ -6,6 +6,7 @@
 #ifndef BACKEND_CPU_SIMD_H
 #define BACKEND_CPU_SIMD_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@
 
 /* ---- 512 bits ------------------------------------------------------------------------------------------------ */
 #if defined(__AVX512F__)
-enum { VEC_WIDTH = 16 };
+#define VEC_WIDTH ((ptrdiff_t)16)
 typedef __m512 vec;
 typedef __mmask16 vec_mask;
 
@@ -51,7 +52,7 @@ SIMD_INLINE void vec_store_bytes(uint8_t *p, vec a) /* values 0..255 */
 
 SIMD_INLINE void simd_load_row_bf16(vec *row, const uint16_t *p)
 {
-    for (int i = 0; i < 2; i++) {
+    for (ptrdiff_t i = 0; i < 2; i++) {
         __m512i bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)(p + 16 * i)));
         row[i] = _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
     }
@@ -88,7 +89,7 @@ SIMD_INLINE void simd_stream_row_bf16(uint16_t *p, const vec *row)
 
 /* ---- 256 bits ------------------------------------------------------------------------------------------------ */
 #elif defined(__AVX2__)
-enum { VEC_WIDTH = 8 };
+#define VEC_WIDTH ((ptrdiff_t)8)
 typedef __m256 vec;
 typedef __m256 vec_mask;
 
@@ -137,7 +138,7 @@ SIMD_INLINE void vec_store_bytes(uint8_t *p, vec a)
 
 SIMD_INLINE void simd_load_row_bf16(vec *row, const uint16_t *p)
 {
-    for (int i = 0; i < 4; i++) {
+    for (ptrdiff_t i = 0; i < 4; i++) {
         __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p + 8 * i)));
         row[i] = _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
     }
@@ -169,7 +170,7 @@ SIMD_INLINE void simd_stream_row_bf16(uint16_t *p, const vec *row)
 
 /* ---- plain C with the compiler's vectors --------------------------------------------------------------------- */
 #else
-enum { VEC_WIDTH = 4 };
+#define VEC_WIDTH ((ptrdiff_t)4)
 typedef float vec __attribute__((vector_size(16)));
 typedef int32_t vec_mask __attribute__((vector_size(16)));
 
@@ -243,7 +244,7 @@ SIMD_INLINE void row_load(vec *row, const void *base, ptrdiff_t element, int bf1
     if (bf16) {
         simd_load_row_bf16(row, (const uint16_t *)base + element);
     } else {
-        for (int i = 0; i < VEC_ROW; i++) row[i] = vec_load((const float *)base + element + VEC_WIDTH * i);
+        for (ptrdiff_t i = 0; i < VEC_ROW; i++) row[i] = vec_load((const float *)base + element + VEC_WIDTH * i);
     }
 }
 

@@ -14,12 +14,12 @@ static inline __m128i eight_channels(const char *image)
 
 /* Eight channels of 32 images, transposed: eight rows of 32 images. Image j + 8q comes in lane q of register j, so
  * that three rounds of unpacking within lanes turn the whole. */
-static inline void turn_eight(char *out, const char *group0, const char *group1, int channel)
+static inline void turn_eight(char *out, const char *group0, const char *group1, ptrdiff_t channel)
 {
     __m512i r[8], t[8];
     const char *from0 = group0 + channel * 2, *from1 = group1 ? group1 + channel * 2 : NULL;
     const __m128i zero = _mm_setzero_si128();
-    for (int j = 0; j < 8; j++) {
+    for (ptrdiff_t j = 0; j < 8; j++) {
         const __m128i low = eight_channels(from0 + j * IMAGE), high = eight_channels(from0 + (j + 8) * IMAGE);
         __m512i row = _mm512_inserti32x4(_mm512_castsi128_si512(low), high, 1);
         row = _mm512_inserti32x4(row, from1 ? eight_channels(from1 + j * IMAGE) : zero, 2);
@@ -29,13 +29,13 @@ static inline void turn_eight(char *out, const char *group0, const char *group1,
         t[j] = _mm512_unpacklo_epi16(r[j], r[j + 1]);     /* channels 0-3 of images j, j + 1 */
         t[j + 1] = _mm512_unpackhi_epi16(r[j], r[j + 1]); /* channels 4-7 */
     }
-    for (int half = 0; half < 2; half++) {
+    for (ptrdiff_t half = 0; half < 2; half++) {
         r[half * 4 + 0] = _mm512_unpacklo_epi32(t[half * 4], t[half * 4 + 2]); /* channels 0, 1; images 4 half .. */
         r[half * 4 + 1] = _mm512_unpackhi_epi32(t[half * 4], t[half * 4 + 2]);
         r[half * 4 + 2] = _mm512_unpacklo_epi32(t[half * 4 + 1], t[half * 4 + 3]);
         r[half * 4 + 3] = _mm512_unpackhi_epi32(t[half * 4 + 1], t[half * 4 + 3]);
     }
-    for (int j = 0; j < 4; j++) {
+    for (ptrdiff_t j = 0; j < 4; j++) {
         _mm512_storeu_si512((void *)(out + (2 * j) * 64), _mm512_unpacklo_epi64(r[j], r[j + 4]));
         _mm512_storeu_si512((void *)(out + (2 * j + 1) * 64), _mm512_unpackhi_epi64(r[j], r[j + 4]));
     }
@@ -46,7 +46,7 @@ void tile_pack_x_avx512(void *out, const void *group0, const void *group1, size_
     char *to = out;
     const char *from0 = group0, *from1 = group1;
     for (size_t cell = 0; cell < cells; cell++, to += PACKED, from0 += CELL) {
-        for (int channel = 0; channel < BLOCK_CHANNELS; channel += 8)
+        for (ptrdiff_t channel = 0; channel < BLOCK_CHANNELS; channel += 8)
             turn_eight(to + channel * 64, from0, from1, channel);
         if (from1) from1 += CELL;
     }
@@ -66,7 +66,7 @@ void tile_pack_y_avx512(void *out, const void *group0, const void *group1, size_
     const char *from0 = group0, *from1 = group1;
     const __m512i zero = _mm512_setzero_si512();
     for (size_t cell = 0; cell < cells; cell++, to += PACKED, from0 += CELL) {
-        for (int pair = 0; pair < 8; pair++) {
+        for (ptrdiff_t pair = 0; pair < 8; pair++) {
             const char *at0 = from0 + pair * 2 * IMAGE, *at1 = from1 ? from1 + pair * 2 * IMAGE : NULL;
             pair_rows(to + pair * 64, _mm512_loadu_si512(at0), _mm512_loadu_si512(at0 + IMAGE));
             pair_rows(to + (pair + 8) * 64, at1 ? _mm512_loadu_si512(at1) : zero,

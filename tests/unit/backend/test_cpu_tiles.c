@@ -124,7 +124,8 @@ static const char *algorithm_of(struct ops_target *target, const struct conv_des
 {
     struct conv_plan *plan;
     struct error error;
-    if (target->backend->ops->conv_create(target->backend, desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    const int status = target->backend->ops->conv_create(target->backend, desc, &plan, &error);
+    if (status != SIMCLR_OK) fail_msg("%s", error.text);
     snprintf(out, size, "%s", target->backend->ops->conv_algorithm(plan));
     target->backend->ops->conv_destroy(&plan);
     return out;
