@@ -26,9 +26,14 @@ struct demo {
 /* The settings of `command` that the demo's own settings imply. */
 static int demo_switch(struct demo *demo, enum command command, struct error *error)
 {
+    struct config *resolved = NULL;
     config_destroy(&demo->settings);
-    char *yaml = config_to_yaml(demo->session->config);
-    int status = yaml == NULL ? error_no_memory(error, "settings", 0) : config_create(&demo->settings, command, error);
+    int status = config_copy(&resolved, demo->session->config, error);
+    if (status == SIMCLR_OK) status = config_resolve(resolved, "epochs", "1", error); /* "auto" is the demo's own word */
+    char *yaml = status == SIMCLR_OK ? config_to_yaml(resolved) : NULL;
+    config_destroy(&resolved);
+    if (status == SIMCLR_OK && yaml == NULL) status = error_no_memory(error, "settings", 0);
+    if (status == SIMCLR_OK) status = config_create(&demo->settings, command, error);
     if (status == SIMCLR_OK) status = config_parse_recipe(demo->settings, yaml, strlen(yaml), "demo", 1, error);
     if (status == SIMCLR_OK) status = config_set(demo->settings, "data", "synthetic", 2, error);
     memory_free(yaml);
