@@ -291,6 +291,42 @@ static void every_name_opens_the_same_encoder(void **state)
     fixture_close(&run);
 }
 
+/* Who makes the views changes nothing, and neither does keeping the images in memory or decoding them each time. */
+static void view_workers_do_not_change_the_result(void **state)
+{
+    (void)state;
+    run_whole((const char *[]){"overwrite", "true", "device", "cpu", "workers", "0", NULL});
+    struct bytes expected = read_file("exported/encoder.safetensors");
+    run_whole((const char *[]){"overwrite", "true", "device", "cpu", "workers", "2", NULL});
+    assert_same_file("exported/encoder.safetensors", expected);
+    run_whole((const char *[]){"overwrite", "true", "device", "cpu", "cache-memory", "1", NULL});
+    assert_same_file("exported/encoder.safetensors", expected);
+    memory_free(expected.data);
+}
+
+/* Whichever allocation of a run fails, it ends with a sentence (or did not need the memory), and leaks nothing. */
+static void every_failed_allocation_is_reported(void **state)
+{
+    (void)state;
+    int failed = 0, succeeded_in_a_row = 0; /* five: `n` is beyond the allocations of a run */
+    for (long n = 1; succeeded_in_a_row < 5; n += 1 + n / 5) {
+        struct run_fixture run;
+        fixture_open(&run, folder);
+        fixture_set(&run, "overwrite", "true");
+        fixture_set(&run, "epochs", "1");
+        fixture_set(&run, "threads", "1");
+        memory_fail_after(n);
+        const int status = fixture_run(&run, command_pretrain);
+        memory_fail_after(0);
+        if (status != SIMCLR_OK && status != SIMCLR_NO_MEMORY)
+            fail_msg("allocation %ld: status %d: %s", n, status, run.error.text);
+        failed += status == SIMCLR_NO_MEMORY;
+        succeeded_in_a_row = status == SIMCLR_OK ? succeeded_in_a_row + 1 : 0;
+        fixture_close(&run);
+    }
+    assert_true(failed > 20);
+}
+
 static void health_tells_failure_from_learning(void **state)
 {
     (void)state;
@@ -318,6 +354,8 @@ int main(void)
         cmocka_unit_test(a_folder_in_use_is_refused),
         cmocka_unit_test(divergence_is_named_and_stops),
         cmocka_unit_test(every_name_opens_the_same_encoder),
+        cmocka_unit_test(view_workers_do_not_change_the_result),
+        cmocka_unit_test(every_failed_allocation_is_reported),
         cmocka_unit_test(health_tells_failure_from_learning),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
