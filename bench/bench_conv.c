@@ -49,7 +49,7 @@ struct bench {
     struct backend *backend;
     struct pool *pool;
     double peak;           /* flop/s of all threads */
-    double total[3], flops[3];
+    double total[4], flops[3]; /* forward, backward data, backward weights, packing of weights */
 };
 
 static int stop(const struct error *error)
@@ -118,6 +118,8 @@ static void *random_tensor(size_t elements, enum dtype dtype)
     return data;
 }
 
+enum { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS, SET_WEIGHTS };
+
 struct work {
     struct conv_plan *plan;
     void *x, *y;
@@ -127,12 +129,14 @@ struct work {
 
 static void run_pass(const struct work *work, int pass)
 {
-    if (pass == 0)
+    if (pass == FORWARD)
         cpu_conv_forward(work->plan, work->y, work->statistics, work->x, NULL);
-    else if (pass == 1)
+    else if (pass == BACKWARD_DATA)
         cpu_conv_backward_data(work->plan, work->x, work->y);
-    else
+    else if (pass == BACKWARD_WEIGHTS)
         cpu_conv_backward_weights(work->plan, work->d_weight, NULL, work->y, work->x);
+    else
+        cpu_conv_set_weights(work->plan, work->weight);
 }
 
 /* Best of the runs that fit in the time. */
@@ -181,7 +185,7 @@ static int bench_layer(struct bench *bench, const struct layer *layer)
     printf("%4d->%4d %3dx%-3d %dx%d/%d x%d ", layer->in, layer->out, layer->size, layer->size, layer->kernel, layer->kernel,
            layer->stride, layer->count);
     for (int pass = 0; pass < 3; pass++) {
-        if (pass == 1 && images) {
+        if (pass == BACKWARD_DATA && images) {
             printf("          -        ");
             continue;
         }
@@ -190,6 +194,7 @@ static int bench_layer(struct bench *bench, const struct layer *layer)
         bench->flops[pass] += flops * layer->count;
         printf("%7.0f %5.1f%% %6.2f", flops / seconds * 1e-9, 100.0 * flops / seconds / bench->peak, seconds * 1e3);
     }
+    bench->total[SET_WEIGHTS] += time_pass(&work, SET_WEIGHTS, options) * layer->count;
     printf("\n");
     fflush(stdout);
     memory_free(work.x);
@@ -256,9 +261,10 @@ int main(int argc, char **argv)
         flops += bench.flops[pass];
         seconds += bench.total[pass];
     }
-    printf("all convolutions: forward %.1f ms, backward data %.1f ms, backward weights %.1f ms; %.1f%% of peak, %.1f images/s\n",
+    printf("all convolutions: forward %.1f ms, backward data %.1f ms, backward weights %.1f ms (%.1f%% of peak, %.1f images/s); "
+           "packing weights %.1f ms\n",
            bench.total[0] * 1e3, bench.total[1] * 1e3, bench.total[2] * 1e3, 100.0 * flops / seconds / bench.peak,
-           options.batch / seconds);
+           options.batch / seconds, bench.total[SET_WEIGHTS] * 1e3);
     bench.backend->ops->destroy(bench.backend);
     pool_destroy(&bench.pool);
     return 0;

@@ -74,7 +74,7 @@ ALWAYS_INLINE void BODY(step)(const int rows, const int vectors, vec acc[][2], c
 
 ALWAYS_INLINE void BODY(fetch)(struct conv_prefetch *prefetch)
 {
-    for (int i = 0; i < prefetch->lines_per_tap && prefetch->left > 0; i++) {
+    for (int i = 0; i < prefetch->lines && prefetch->left > 0; i++) {
         __builtin_prefetch(prefetch->next, 0, 2);
         prefetch->next += 64;
         prefetch->left -= 64;
@@ -275,6 +275,7 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const p
         for (int h = 0; h < run->rows; h++, x_row += run->x_row, y_row += run->y_row) {
             const char *x = x_row, *y = y_row;
             for (int w = 0; w < columns; w++, x += run->x_column, y += run->y_column) {
+                BODY(fetch)(run->prefetch);
                 UNROLL_BY(2)
                 for (int n = 0; n < BODY(WEIGHT_STEPS); n++) {
 #if BODY_KIND == 2

@@ -242,12 +242,45 @@ static void visit_images(const struct gradient_part *part, struct conv_weights_r
     }
 }
 
+/* What will be read next is fetched while the blocks of one y block are computed: d_y of the next y block, or, when
+ * there is none, x of the next unit (which must follow in the same image). */
+static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_part *part, const struct unit *unit, int y_block)
+{
+    const struct conv_plan *plan = part->job->plan;
+    const struct conv_pass *pass = &plan->forward;
+    const int x_blocks = plan->gradient.x_blocks;
+    memset(prefetch, 0, sizeof *prefetch);
+    if (plan->kernels->groups_per_cell > 1) return;
+    const int end = part->end_block < (y_block + 1) * x_blocks ? part->end_block : (y_block + 1) * x_blocks;
+    const int first = part->first_block > y_block * x_blocks ? part->first_block : y_block * x_blocks;
+    if (part->end_block > (y_block + 1) * x_blocks) {
+        prefetch->next = part->job->d_y + unit->group * pass->y_group + (y_block + 1) * pass->y_block + unit->row * pass->y_row;
+        prefetch->segment = unit->rows * pass->y_row;
+        prefetch->gap = pass->y_group - prefetch->segment;
+        prefetch->left = prefetch->segment * unit->groups;
+    } else if (unit->groups == 1 && !is_images(plan)) {
+        const ptrdiff_t row = (ptrdiff_t)(pass->x.row * dtype_bytes(plan->desc.dtype));
+        int rows = plan->desc.in_height - (unit->x_row + unit->x_rows);
+        if (rows > unit->x_rows) rows = unit->x_rows;
+        prefetch->next = part->job->x + unit->group * pass->x_group + (unit->x_row + unit->x_rows) * row;
+        prefetch->segment = rows * row;
+        prefetch->gap = pass->x_block - prefetch->segment;
+        prefetch->left = prefetch->segment * x_blocks;
+    }
+    prefetch->left_in_segment = prefetch->segment;
+    /* Each tap is visited about three times per position, once per tile of rows. */
+    const double visits = 3.0 * (end - first) * plan->desc.kernel * plan->desc.kernel * unit->groups * unit->rows * plan->out_width;
+    prefetch->lines = (int)((double)prefetch->left / 64 / visits) + 1;
+}
+
 static void visit_unit(const struct gradient_part *part, const struct unit *unit, bool first)
 {
     const struct conv_plan *plan = part->job->plan;
     const int x_blocks = plan->gradient.x_blocks;
     struct conv_weights_run run;
+    struct conv_prefetch prefetch;
     memset(&run, 0, sizeof run);
+    run.prefetch = &prefetch;
     run.first = first;
     run.groups = unit->groups;
     if (is_images(plan)) {
@@ -265,6 +298,7 @@ static void visit_unit(const struct gradient_part *part, const struct unit *unit
         if (block == part->first_block || block % x_blocks == 0) {
             if (plan->kernels->pack_y) pack_y(part, unit, y_block);
             set_y(&run, part, unit, y_block);
+            plan_prefetch(&prefetch, part, unit, y_block);
         }
         if (is_images(plan))
             visit_images(part, &run, unit, y_block);

@@ -41,7 +41,7 @@ struct conv_block {
 struct conv_prefetch {
     const char *next;
     ptrdiff_t left, left_in_segment, segment, gap;
-    int lines_per_tap;
+    int lines; /* to fetch per tap, or per position in backward weights */
 };
 
 /* One image group x one panel of 32 outputs x some blocks. */
@@ -82,6 +82,7 @@ struct conv_weights_run {
     int outputs;               /* real columns, 1..32                                           */
     bool first;                /* overwrite d_weight instead of adding                          */
     bool images;               /* x is a strip of images: rows of any number, at any address    */
+    struct conv_prefetch *prefetch; /* what the next runs read; the kernel may ignore it        */
 };
 
 /* How the images of the first layer are stored for a kernel. */

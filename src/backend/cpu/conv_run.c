@@ -71,7 +71,7 @@ static void plan_prefetch(struct conv_run *run, const struct run_job *job, int64
     int64_t taps = 0;
     for (int b = 0; b < run->count; b++) taps += pass->programs[run->blocks[b].program].count;
     taps *= pass->contraction_blocks * (run->images > 8 ? 2 : 1);
-    prefetch->lines_per_tap = taps > 0 ? (int)((end_line - begin_line + taps - 1) / taps) : 0;
+    prefetch->lines = taps > 0 ? (int)((end_line - begin_line + taps - 1) / taps) : 0;
 }
 
 /* One piece: an image group, a strip of rows, a panel of outputs. */
