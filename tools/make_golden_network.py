@@ -4,9 +4,10 @@
 Usage: make_golden_network.py [FOLDER]      (needs torch, torchvision, numpy, safetensors)
 
 The files stay small because only results are stored. Weights and inputs come from a hash of their name that the test
-(tests/golden/test_golden_small.c) computes too; the inputs are those of the first number at which no value lies near a ReLU's kink,
-where rounding would decide the gradient. Of each gradient the norm and eight projections onto hashed vectors are kept.
-The metadata holds how far PyTorch's own bf16 autocast is from float64 on the same tensors: the yardstick of our bf16.
+(tests/golden/test_golden_small.c) computes too; the inputs are those of the first number at which no value lies near a
+ReLU's kink, where rounding would decide the gradient. Of each gradient the norm and eight projections onto hashed
+vectors are kept. The metadata holds how far PyTorch's own bf16 autocast is from float64 on the same tensors: the
+yardstick of our bf16.
 """
 import copy
 import math

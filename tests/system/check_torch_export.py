@@ -4,7 +4,7 @@
 Usage: check_torch_export.py PATH_TO_write_export
 Exit code 77 (skipped) where torch and torchvision are not installed.
 
-The reader below is written from the description of the format alone, so that it does not share mistakes with our writer.
+The reader below is written from the description of the format alone, so that it shares no mistake with our writer.
 """
 import json
 import pathlib
