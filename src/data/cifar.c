@@ -84,13 +84,14 @@ static int add_records(struct cifar *cifar, struct catalog *catalog, int file, c
         const int failure = read_at(cifar->descriptor[file], block, (size_t)count * record, first * (int64_t)record);
         if (failure != 0) status = error_set(error, SIMCLR_IO, "%s: cannot read: %s", path, strerror(failure));
         for (int64_t i = 0; status == SIMCLR_OK && i < count; i++) {
+            const long long number = first + i;
             const int label = block[(size_t)i * record + (size_t)cifar->label_bytes - 1];
             char item[64];
-            snprintf(item, sizeof item, "%s/%lld", name, (long long)(first + i));
+            snprintf(item, sizeof item, "%s/%lld", name, number);
             status = label < cifar->classes
                          ? catalog_add(catalog, item, label, error)
                          : error_set(error, SIMCLR_CORRUPT, "%s: record %lld has label %d, but CIFAR-%d ends at %d: %s",
-                                     path, (long long)(first + i), label, cifar->classes, cifar->classes - 1,
+                                     path, number, label, cifar->classes, cifar->classes - 1,
                                      "the file is damaged or something else");
         }
     }

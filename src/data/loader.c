@@ -13,6 +13,8 @@
 
 enum { DEFAULT_RING = 2, MAX_RING = 64, MAX_WORKERS = 256, MAX_VIEWS = 16 };
 
+static const int64_t max_epoch = UINT32_MAX - 1000; /* epochs are 32 bits wide, and workers run ahead */
+
 struct loader {
     struct view_source source;
     struct pool *pool;
@@ -188,7 +190,7 @@ static struct slot *take_from_ring(struct loader *loader, int64_t step)
 
 int loader_next(struct loader *loader, int64_t step, const struct batch **out, struct error *error)
 {
-    if (step < 0 || step > INT64_MAX - 2 * MAX_RING || step / loader->steps_per_epoch >= UINT32_MAX - 2 * MAX_RING)
+    if (step < 0 || step > INT64_MAX / 2 || step / loader->steps_per_epoch > max_epoch)
         return error_set(error, SIMCLR_INVALID, "step %lld is no step of training", (long long)step);
     const double begin = clock_seconds();
     struct slot *slot = loader->ring == NULL ? make_on_pool(loader, step) : take_from_ring(loader, step);

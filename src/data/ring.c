@@ -97,6 +97,17 @@ static int start_worker(struct ring *ring, struct error *error)
                      strerror(worker == NULL ? ENOMEM : failure));
 }
 
+static int start_workers(struct ring *ring, int workers, struct error *error)
+{
+    int status = SIMCLR_OK;
+    sigset_t all, before; /* signals are the main thread's business */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (int i = 0; status == SIMCLR_OK && i < workers; i++) status = start_worker(ring, error);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
 int ring_open(struct ring **out, const struct view_source *source, struct slot *slots, int count, int workers,
               struct error *error)
 {
@@ -111,15 +122,9 @@ int ring_open(struct ring **out, const struct view_source *source, struct slot *
     pthread_cond_init(&ring->ready, NULL);
     ring->threads = memory_array((size_t)workers, sizeof *ring->threads);
     ring->makers = memory_array((size_t)workers, sizeof *ring->makers);
-    int status = ring->threads == NULL || ring->makers == NULL
-                     ? error_no_memory(error, "the loader's workers", (size_t)workers * sizeof *ring->makers)
-                     : SIMCLR_OK;
-    /* Signals are the main thread's business. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (int i = 0; status == SIMCLR_OK && i < workers; i++) status = start_worker(ring, error);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    const int status = ring->threads == NULL || ring->makers == NULL
+                           ? error_no_memory(error, "the loader's workers", (size_t)workers * sizeof *ring->makers)
+                           : start_workers(ring, workers, error);
     if (status != SIMCLR_OK) ring_close(&ring);
     *out = ring;
     return status;

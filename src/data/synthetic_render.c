@@ -206,7 +206,7 @@ static bool mask_at(const struct picture *picture, float x, float y)
     const float px = (x - 0.5f) / picture->spacing, py = (y - 0.5f) / picture->spacing;
     const float u = picture->cosine * px - picture->sine * py + picture->shift_x;
     const float v = picture->sine * px + picture->cosine * py + picture->shift_y;
-    return picture->shape < STRIPES ? inside_elements(picture, u + GRID / 2, v + GRID / 2)
+    return picture->shape < STRIPES ? inside_elements(picture, u + GRID / 2.0f, v + GRID / 2.0f)
                                     : inside_texture(picture, u, v);
 }
 
@@ -217,10 +217,11 @@ static float front_share(const struct picture *picture, float x, float y, float 
     const float step = side / SAMPLES, first = 0.5f * step, last = side - 0.5f * step;
     const int corners = mask_at(picture, x + first, y + first) + mask_at(picture, x + last, y + first) +
                         mask_at(picture, x + first, y + last) + mask_at(picture, x + last, y + last);
-    if (corners == 0 || corners == 4) return (float)(corners / 4);
+    if (corners == 0 || corners == 4) return corners == 4;
     int front = 0;
-    for (int k = 0; k < SAMPLES * SAMPLES; k++)
-        front += mask_at(picture, x + first + (float)(k % SAMPLES) * step, y + first + (float)(k / SAMPLES) * step);
+    for (int j = 0; j < SAMPLES; j++)
+        for (int i = 0; i < SAMPLES; i++)
+            front += mask_at(picture, x + first + (float)i * step, y + first + (float)j * step);
     return (float)front / (SAMPLES * SAMPLES);
 }
 
@@ -235,9 +236,10 @@ static float stroke_share(const struct stroke *stroke, float x, float y, float s
 {
     if (!under_stroke(stroke, x + 0.5f * side, y + 0.5f * side, side)) return 0; /* nowhere near */
     int covered = 0;
-    for (int k = 0; k < SAMPLES * SAMPLES; k++)
-        covered += under_stroke(stroke, x + ((float)(k % SAMPLES) + 0.5f) * (side / SAMPLES),
-                                y + ((float)(k / SAMPLES) + 0.5f) * (side / SAMPLES), 0);
+    const float step = side / SAMPLES;
+    for (int j = 0; j < SAMPLES; j++)
+        for (int i = 0; i < SAMPLES; i++)
+            covered += under_stroke(stroke, x + ((float)i + 0.5f) * step, y + ((float)j + 0.5f) * step, 0);
     return (float)covered / (SAMPLES * SAMPLES);
 }
 
