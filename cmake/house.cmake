@@ -1,4 +1,4 @@
-# Tests of the house itself (the layers hold, the libraries export only what they should) and of the program as a whole.
+# Tests of the house itself: the layers hold, the libraries export only what they should, every header stands alone.
 if(SIMCLR_TESTS)
   find_package(Python3 COMPONENTS Interpreter)
   if(Python3_FOUND)
@@ -6,11 +6,5 @@ if(SIMCLR_TESTS)
   endif()
   if(TARGET simclr_shared AND NOT SIMCLR_SANITIZE)
     add_test(NAME symbols COMMAND ${PROJECT_SOURCE_DIR}/tools/check_symbols.sh ${PROJECT_BINARY_DIR})
-  endif()
-  if(TARGET simclr)
-    foreach(NAME resume bad_input)
-      add_test(NAME ${NAME} COMMAND ${PROJECT_SOURCE_DIR}/tests/system/test_${NAME}.sh $<TARGET_FILE:simclr>)
-      set_tests_properties(${NAME} PROPERTIES LABELS system TIMEOUT 900)
-    endforeach()
   endif()
 endif()
