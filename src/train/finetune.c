@@ -138,7 +138,7 @@ static int save(const struct finetune *run, int start, struct error *error)
     char name[64];
     char *yaml = config_to_yaml(run->session->config);
     const struct config *config = run->session->config;
-    const int64_t batch = config->batch < run->subset_count ? config->batch : run->subset_count;
+    const int64_t batch = supervised_batch(config->batch, run->subset_count);
     const int64_t steps = run->subset_count / batch * run->epochs;
     struct checkpoint_state state = {.step = steps, .epoch = run->epochs, .seed = (uint64_t)config->seed,
                                      .config_yaml = yaml, .best_knn = -1, .images_seen = steps * batch};

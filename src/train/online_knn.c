@@ -1,5 +1,6 @@
 /* train/online_knn.c -- how good is the encoder now? Weighted kNN on a sample of the training images' features. */
-#include <stdio.h>
+#include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "eval/knn.h"
@@ -12,9 +13,29 @@ static struct features slice(const struct features *features, int64_t from, int6
     return (struct features){features->values + from * features->dim, features->labels + from, count, features->dim};
 }
 
+/* A list may leave some images without a label: they can neither vote nor be judged. */
+static void drop_unlabelled(struct features *features)
+{
+    const size_t row = (size_t)features->dim;
+    int64_t kept = 0;
+    for (int64_t i = 0; i < features->count; i++) {
+        if (features->labels[i] < 0)
+            continue;
+        memmove(features->values + (size_t)kept * row, features->values + (size_t)i * row, row * sizeof(float));
+        features->labels[kept++] = features->labels[i];
+    }
+    features->count = kept;
+}
+
 static int classify(struct pretrain *run, const struct features *bank, const struct features *queries, double *top1,
                     struct error *error)
 {
+    *top1 = NAN;
+    if (bank->count == 0 || queries->count == 0) {
+        log_warning(&run->session->log, "kNN: %s without labels: nothing to compare",
+                    bank->count == 0 ? "training images" : "test images");
+        return SIMCLR_OK;
+    }
     int32_t *predicted = memory_array((size_t)queries->count, sizeof *predicted);
     if (predicted == NULL)
         return error_no_memory(error, "predictions", (size_t)queries->count * sizeof *predicted);
@@ -48,12 +69,14 @@ int online_knn(struct pretrain *run, double *top1, int64_t *queries, struct erro
     int status = features_extract(run->session, run->model, &run->policy, run->dataset, limit, &train, error);
     if (status == SIMCLR_OK && run->test != NULL)
         status = features_extract(run->session, run->model, &run->policy, run->test, 0, &test, error);
+    drop_unlabelled(&train);
+    drop_unlabelled(&test);
     if (status == SIMCLR_OK && run->test != NULL) {
         *queries = test.count;
         status = classify(run, &train, &test, top1, error);
     } else if (status == SIMCLR_OK) {
         /* No test images: a tenth of the sample asks and does not vote. Its order is random, so any tenth will do. */
-        const int64_t held_out = train.count / 10 > 0 ? train.count / 10 : 1;
+        const int64_t held_out = train.count > 10 ? train.count / 10 : train.count > 1;
         const struct features asking = slice(&train, 0, held_out);
         const struct features voting = slice(&train, held_out, train.count - held_out);
         *queries = held_out;

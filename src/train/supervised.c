@@ -29,13 +29,19 @@ struct training {
     struct cross_entropy_result result;
 };
 
+int64_t supervised_batch(int64_t wanted, int64_t images)
+{
+    const int64_t batches = (images + wanted - 1) / wanted;
+    return images / batches;
+}
+
 static int open_loader(struct training *training, struct error *error)
 {
     const struct supervised *job = training->job;
     const struct config *config = job->session->config;
-    const int64_t batch = job->batch < job->subset_count ? job->batch : job->subset_count;
-    if (batch < job->batch)
-        log_info(&job->session->log, "%s: batch cut to the %lld labelled images", job->phase, (long long)batch);
+    const int64_t batch = supervised_batch(job->batch, job->subset_count);
+    log_info(&job->session->log, "%s: %lld batches of %lld images an epoch", job->phase,
+             (long long)(job->subset_count / batch), (long long)batch);
     struct view_policy policy = view_policy_supervised(job->policy->size);
     policy.filter = job->policy->filter;
     policy.normalize = job->policy->normalize;

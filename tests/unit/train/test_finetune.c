@@ -3,6 +3,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "train/labels.h"
+#include "train/supervised.h"
 
 static char folder[] = "/tmp/simclr_test_finetune_XXXXXX";
 
@@ -90,6 +91,17 @@ static void lists_name_images(void **state)
     memory_free(path);
     dataset_close(&dataset);
     pool_destroy(&pool);
+}
+
+static void batches_use_every_label(void **state)
+{
+    (void)state;
+    assert_int_equal(supervised_batch(256, 500), 250);
+    assert_int_equal(supervised_batch(256, 5000), 250);
+    assert_int_equal(supervised_batch(256, 512), 256);
+    assert_int_equal(supervised_batch(256, 30), 30);
+    assert_int_equal(supervised_batch(256, 257), 128);
+    assert_int_equal(supervised_batch(1, 3), 1);
 }
 
 static int finetune_run(struct run_fixture *run, const char *checkpoint, const char *out, const char *rate)
@@ -201,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares_are_class_balanced),
         cmocka_unit_test(lists_name_images),
+        cmocka_unit_test(batches_use_every_label),
         cmocka_unit_test(training_starts_at_the_encoder),
         cmocka_unit_test(results_stand_beside_their_control),
     };
