@@ -78,7 +78,7 @@ static int set_option(struct request *request, const char *name, const char *val
     const int status = simclr_config_set(request->config, name, value);
     if (status == SIMCLR_OK) return EXIT_OK;
     console_complain(request->console, "%s", simclr_error(request->context));
-    return status == SIMCLR_INVALID ? EXIT_USAGE : EXIT_RUNTIME;
+    return status == SIMCLR_NO_MEMORY ? EXIT_RUNTIME : EXIT_USAGE; /* a recipe that cannot be read is a wrong option */
 }
 
 /* --name, --name value, --name=value, --no-name; *taken: how many more arguments were used. */

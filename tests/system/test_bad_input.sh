@@ -123,7 +123,7 @@ for i, cut in enumerate((0, 4, 9, n, 8 + n + 5, len(data) - 1)):
     open(f"{work}/cut{i}.safetensors", "wb").write(data[:cut])
 PY
 for lie in length overlap missing extra shape cut0 cut1 cut2 cut3 cut4 cut5; do
-    expect 1 "$lie.safetensors" "$simclr" embed --checkpoint "$work/$lie.safetensors" --data "$work/good" --out "$work/f.npy" --depth 18 --width 0.125
+    expect 1 "$lie.safetensors" "$simclr" embed --checkpoint "$work/$lie.safetensors" --data "$work/good" --out "$work/f.npy"
     [ ! -e "$work/f.npy" ] || { echo "FAILED: $lie: features were written"; failures=$((failures + 1)); }
 done
 

@@ -108,7 +108,7 @@ head -c 1048577 /dev/zero | tr '\0' '[' >bad.yaml
 check 2 '^$' 'bad.yaml: .*1 MiB' "$simclr" pretrain --recipe bad.yaml
 head -c 1048576 /dev/zero | tr '\0' '[' >bad.yaml
 check 2 '^$' 'bad.yaml:1:1: .*mapping' "$simclr" pretrain --recipe bad.yaml
-check 1 '^$' 'absent.yaml' "$simclr" pretrain --recipe absent.yaml
+check 2 '^$' 'absent.yaml' "$simclr" pretrain --recipe absent.yaml
 
 # ---- other exit codes ----
 mkdir -p empty
@@ -144,6 +144,12 @@ check 0 '64 rows of 64 float32' '' "$simclr" embed --checkpoint run --data synth
 [ "$(head -c 6 f.npy | tail -c 5)" = NUMPY ] || fail "f.npy is no .npy file"
 [ "$(stat -c %s f.npy)" -eq $((128 + 64 * 64 * 4)) ] || fail "f.npy has $(stat -c %s f.npy) bytes"
 [ "$(wc -l <f.txt)" -eq 64 ] || fail "f.txt has $(wc -l <f.txt) lines"
+check 0 '^trained ' '' "$simclr" knn --checkpoint run --data synthetic --synthetic-images 64 --no-controls --knn-k 5 \
+    --features-out kept --quiet
+for part in train test; do
+    [ "$(stat -c %s kept-$part.npy)" -eq $((128 + 64 * 64 * 4)) ] || fail "kept-$part.npy has $(stat -c %s kept-$part.npy) bytes"
+    [ "$(stat -c %s kept-$part-labels.npy)" -eq $((128 + 64 * 4)) ] || fail "kept-$part-labels.npy has another size"
+done
 check 0 '^encoder.conv1.weight +float32 +8 x 3 x 3 x 3' '' "$simclr" info --checkpoint run --quiet
 check 0 '^conv1.weight +float32 +8 x 3 x 3 x 3' '' "$simclr" info --checkpoint run/exported/encoder.safetensors --quiet
 check 0 '^conv +conv1 +64 x 112 x 112 +9408 +236\.03' '' "$simclr" info --depth 50 --image-size 224 --batch 8 --quiet
