@@ -242,13 +242,26 @@ static void BODY(pack_weights)(void *out, const float *tile, int rows)
     float *w = out;
     for (int i = 0; i < rows * 32; i++) w[i] = bf16_to_float(bf16_from_float(tile[i]));
 #else
-    uint16_t *w = out;
+    char *w = out;
     for (int c = 0; c < rows; c += 2)
-        for (int k = 0; k < 32; k++) {
-            w[c * 32 + k * 2] = bf16_from_float(tile[c * 32 + k]);
-            w[c * 32 + k * 2 + 1] = bf16_from_float(tile[(c + 1) * 32 + k]);
+        for (int k = 0; k < 32; k += 16, w += 64) {
+            const __m256bh even = _mm512_cvtneps_pbh(_mm512_loadu_ps(tile + c * 32 + k));
+            const __m256bh odd = _mm512_cvtneps_pbh(_mm512_loadu_ps(tile + (c + 1) * 32 + k));
+            const __m512i low = _mm512_cvtepu16_epi32((__m256i)even), high = _mm512_cvtepu16_epi32((__m256i)odd);
+            _mm512_storeu_si512(w, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
         }
 #endif
+}
+
+static void BODY(transpose)(float *out, const float *in)
+{
+    for (int i = 0; i < 32; i += LANES)
+        for (int j = 0; j < 32; j += LANES) {
+            vec rows[LANES];
+            UNROLL for (int k = 0; k < LANES; k++) rows[k] = vec_load(in + (i + k) * 32 + j);
+            vec_transpose(rows);
+            UNROLL for (int k = 0; k < LANES; k++) vec_store(out + (j + k) * 32 + i, rows[k]);
+        }
 }
 
 /* ---- backward weights --------------------------------------------------------------------------------------- */
@@ -476,6 +489,7 @@ static const struct conv_kernels BODY_TABLE = {
     .forward = BODY(forward),
     .pack_weights = BODY(pack_weights),
     .weights = BODY(weights),
+    .transpose = BODY(transpose),
 #if BODY_KIND != 0
     .pack_x = BODY(pack_cells),
     .pack_y = BODY(pack_cells),

@@ -326,14 +326,27 @@ static void store_block(const struct gradient_job *job, float *weights, int bloc
                         weights[(size_t)(t / kernel) * tile + (size_t)((t % kernel) * channels + c) * 32 + (size_t)k];
         return;
     }
-    if (plan->kernels->order_tile)
-        for (int t = 0; t < taps; t++) plan->kernels->order_tile(weights + (size_t)t * 1024);
     const int inputs = activation_block_channels(&plan->forward.x, x_block);
     out += (size_t)x_block * BLOCK_CHANNELS * (size_t)taps;
-    for (int k = 0; k < outputs; k++)
+    float turned[1024];
+    for (int t = 0; t < taps; t++) { /* to [tap][k][c] */
+        if (plan->kernels->order_tile) plan->kernels->order_tile(weights + t * 1024);
+        plan->kernels->transpose(turned, weights + t * 1024);
+        memcpy(weights + t * 1024, turned, sizeof turned);
+    }
+    for (int k = 0; k < outputs; k++, out += row) {
+        if (taps == 1) {
+            memcpy(out, weights + k * 32, (size_t)inputs * sizeof *out);
+            continue;
+        }
+        if (taps == 9) { /* known to the compiler: 3 x 3 kernels are most of a network */
+            for (int c = 0; c < inputs; c++)
+                for (int t = 0; t < 9; t++) out[c * 9 + t] = weights[t * 1024 + k * 32 + c];
+            continue;
+        }
         for (int c = 0; c < inputs; c++)
-            for (int t = 0; t < taps; t++)
-                out[(size_t)k * row + (size_t)(c * taps + t)] = weights[(size_t)t * 1024 + (size_t)(c * 32 + k)];
+            for (int t = 0; t < taps; t++) out[c * taps + t] = weights[t * 1024 + k * 32 + c];
+    }
 }
 
 static void compute_part(void *context, int thread, int threads)

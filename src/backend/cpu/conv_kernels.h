@@ -116,6 +116,9 @@ struct conv_kernels {
     /* In place, one finished d_weight tile to [32 c][32 k]; NULL: it is so already. */
     void (*order_tile)(float *tile);
 
+    /* out[j][i] = in[i][j], 32 x 32 floats. */
+    void (*transpose)(float *out, const float *in);
+
     enum conv_image_form forward_images, weights_images;
     /* out[w * channels + c] = in[c][w], converted to the form; in1: the odd image of a pair, NULL elsewhere or
      * when there is none (zeros). planes: elements from one channel to the next. */

@@ -9,30 +9,54 @@ struct pack_job {
     const float *weight;
 };
 
-/* All taps of the 32 x 32 block (panel of outputs k, block of inputs c), for forward and backward data. */
+/* Tiles are not a multiple of 4 KB apart while they are filled side by side: that would be one set of the cache. */
+enum { TAPS_AT_ONCE = 9, TILE_STRIDE = 1024 + 16 };
+
+/* Taps [tap, tap + count) of the 32 x 32 block (panel of outputs k, block of inputs c): out[t][k][c], which stays
+ * zero outside the real channels. */
+static void gather_taps(float *out, const struct pack_job *job, int panel, int block, int tap, int count)
+{
+    const struct conv_plan *plan = job->plan;
+    const int outputs = activation_block_channels(&plan->forward.y, panel);
+    const int inputs = activation_block_channels(&plan->forward.x, block);
+    const int taps = plan->desc.kernel * plan->desc.kernel;
+    const size_t row = (size_t)plan->desc.in_channels * (size_t)taps;
+    const float *from = job->weight + (size_t)panel * BLOCK_CHANNELS * row + (size_t)(block * BLOCK_CHANNELS * taps + tap);
+    for (int k = 0; k < outputs; k++, from += row) {
+        if (taps == 1) {
+            memcpy(out + k * 32, from, (size_t)inputs * sizeof *out);
+            continue;
+        }
+        if (taps == TAPS_AT_ONCE) { /* known to the compiler: 3 x 3 kernels are most of a network */
+            for (int c = 0; c < inputs; c++)
+                for (int t = 0; t < TAPS_AT_ONCE; t++) out[t * TILE_STRIDE + k * 32 + c] = from[c * TAPS_AT_ONCE + t];
+            continue;
+        }
+        for (int c = 0; c < inputs; c++)
+            for (int t = 0; t < count; t++) out[t * TILE_STRIDE + k * 32 + c] = from[c * taps + t];
+    }
+}
+
+/* All taps of a block, for forward and backward data. */
 static void pack_block(const struct pack_job *job, int panel, int block)
 {
     struct conv_plan *plan = job->plan;
     const struct conv_kernels *kernels = plan->kernels;
     struct conv_pass *forward = &plan->forward, *data = &plan->data;
-    const int outputs = activation_block_channels(&forward->y, panel);
-    const int inputs = activation_block_channels(&forward->x, block);
     const int taps = plan->desc.kernel * plan->desc.kernel;
-    const size_t row = (size_t)plan->desc.in_channels * (size_t)taps;
-    const float *from = job->weight + (size_t)panel * BLOCK_CHANNELS * row + (size_t)block * BLOCK_CHANNELS * (size_t)taps;
-    float tile[1024] = {0}; /* stays zero outside the real channels */
-    float turned[1024] = {0};
-    for (int t = 0; t < taps; t++) {
-        for (int k = 0; k < outputs; k++)
-            for (int c = 0; c < inputs; c++) turned[k * 32 + c] = from[(size_t)k * row + (size_t)(c * taps + t)];
-        for (int c = 0; c < inputs; c++)
-            for (int k = 0; k < outputs; k++) tile[c * 32 + k] = turned[k * 32 + c];
-        kernels->pack_weights(forward->weights + (size_t)panel * forward->panel_bytes +
-                                  (size_t)block * forward->weights_block + (size_t)t * kernels->tile_bytes, tile, 32);
-        if (data->weights) /* the order of taps is that of conv_taps.c */
-            kernels->pack_weights(data->weights + (size_t)block * data->panel_bytes +
-                                      (size_t)panel * data->weights_block +
-                                      (size_t)(taps - 1 - t) * kernels->tile_bytes, turned, 32);
+    char *to = forward->weights + (size_t)panel * forward->panel_bytes + (size_t)block * forward->weights_block;
+    char *to_data = NULL;
+    if (data->weights) to_data = data->weights + (size_t)block * data->panel_bytes + (size_t)panel * data->weights_block;
+    float gathered[TAPS_AT_ONCE * TILE_STRIDE] = {0}, tile[1024];
+    for (int tap = 0; tap < taps; tap += TAPS_AT_ONCE) {
+        const int count = taps - tap < TAPS_AT_ONCE ? taps - tap : TAPS_AT_ONCE;
+        gather_taps(gathered, job, panel, block, tap, count);
+        for (int t = 0; t < count; t++) {
+            kernels->transpose(tile, gathered + t * TILE_STRIDE);
+            kernels->pack_weights(to + (size_t)(tap + t) * kernels->tile_bytes, tile, 32);
+            if (to_data) /* the order of taps is that of conv_taps.c */
+                kernels->pack_weights(to_data + (size_t)(taps - 1 - tap - t) * kernels->tile_bytes, gathered + t * TILE_STRIDE, 32);
+        }
     }
 }
 

@@ -342,6 +342,11 @@ static void tiles_interleave(void *out, const float *in0, const float *in1, size
     (TILES_IMAGES)->interleave(out, in0, in1, plane, channels, width, form);
 }
 
+static void tiles_transpose(float *out, const float *in)
+{
+    (TILES_IMAGES)->transpose(out, in);
+}
+
 /* ---- the tables ---------------------------------------------------------------------------------------------- */
 static double tiles_multiply_registers(long rounds)
 {
@@ -385,6 +390,7 @@ static const struct conv_kernels tiles_table = {
     .order_tile = tiles_order,
     .forward_images = CONV_IMAGE_BF16,
     .weights_images = CONV_IMAGE_BF16,
+    .transpose = tiles_transpose,
     .interleave = tiles_interleave,
     .multiply_registers = tiles_multiply_registers,
 };
@@ -406,6 +412,7 @@ static const struct conv_kernels image_table = {
     .weights_step_bytes = 128,
     .forward_images = CONV_IMAGE_BF16,
     .weights_images = TILES_IMAGES_FORM,
+    .transpose = tiles_transpose,
     .interleave = tiles_interleave,
     .multiply_registers = tiles_multiply_registers,
 };

@@ -73,6 +73,32 @@ ALWAYS_INLINE void vec_store_bf16(void *p, vec v)
 #endif
 }
 
+/* rows[i][j] <-> rows[j][i] */
+ALWAYS_INLINE void vec_transpose(vec rows[16])
+{
+    __m512 pairs[16];
+    UNROLL for (int i = 0; i < 16; i += 2) {
+        pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 16; i += 4)
+        UNROLL for (int j = 0; j < 2; j++) {
+            const __m512d a = _mm512_castps_pd(pairs[i + j]), b = _mm512_castps_pd(pairs[i + j + 2]);
+            rows[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+            rows[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+        }
+    UNROLL for (int i = 0; i < 4; i++) { /* 4 x 4 blocks of 128 bits */
+        const __m512 a = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0x88), b = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0xdd);
+        const __m512 c = _mm512_shuffle_f32x4(rows[i + 8], rows[i + 12], 0x88);
+        const __m512 d = _mm512_shuffle_f32x4(rows[i + 8], rows[i + 12], 0xdd);
+        pairs[i] = _mm512_shuffle_f32x4(a, c, 0x88);
+        pairs[i + 4] = _mm512_shuffle_f32x4(b, d, 0x88);
+        pairs[i + 8] = _mm512_shuffle_f32x4(a, c, 0xdd);
+        pairs[i + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
+    }
+    UNROLL for (int i = 0; i < 16; i++) rows[i] = pairs[i];
+}
+
 #elif defined(__AVX2__)
 
 typedef __m256 vec;
@@ -111,6 +137,26 @@ ALWAYS_INLINE void vec_store_bf16(void *p, vec v)
     rounded = _mm256_srli_epi32(rounded, 16);
     const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(rounded, rounded), 0xd8);
     _mm_storeu_si128(p, _mm256_castsi256_si128(packed));
+}
+
+ALWAYS_INLINE void vec_transpose(vec rows[8])
+{
+    __m256 pairs[8];
+    UNROLL for (int i = 0; i < 8; i += 2) {
+        pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+        pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 8; i += 4)
+        UNROLL for (int j = 0; j < 2; j++) {
+            const __m256d a = _mm256_castps_pd(pairs[i + j]), b = _mm256_castps_pd(pairs[i + j + 2]);
+            rows[i + 2 * j] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+            rows[i + 2 * j + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+        }
+    UNROLL for (int i = 0; i < 4; i++) {
+        pairs[i] = _mm256_permute2f128_ps(rows[i], rows[i + 4], 0x20);
+        pairs[i + 4] = _mm256_permute2f128_ps(rows[i], rows[i + 4], 0x31);
+    }
+    UNROLL for (int i = 0; i < 8; i++) rows[i] = pairs[i];
 }
 
 #else /* vectors of four floats as the compiler knows them: SSE2, NEON, or plain scalars */
@@ -152,6 +198,14 @@ ALWAYS_INLINE void vec_store_bf16(void *p, vec v)
 {
     const uint16_t out[4] = {bf16_from_float(v[0]), bf16_from_float(v[1]), bf16_from_float(v[2]), bf16_from_float(v[3])};
     memcpy(p, out, sizeof out);
+}
+ALWAYS_INLINE void vec_transpose(vec rows[4])
+{
+    const vec a = rows[0], b = rows[1], c = rows[2], d = rows[3];
+    rows[0] = (vec){a[0], b[0], c[0], d[0]};
+    rows[1] = (vec){a[1], b[1], c[1], d[1]};
+    rows[2] = (vec){a[2], b[2], c[2], d[2]};
+    rows[3] = (vec){a[3], b[3], c[3], d[3]};
 }
 
 #endif
