@@ -16,7 +16,7 @@ enum { LONGEST_VALUE = 100 };
 static void shown(const char *text, size_t longest, struct text *out)
 {
     out->length = 0;
-    for (size_t i = 0; text[i] && i < longest; i++) {
+    for (size_t i = 0; i < longest && text[i]; i++) {
         const char c = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
         text_add_bytes(out, &c, 1);
     }

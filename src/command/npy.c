@@ -11,11 +11,12 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are written as
 
 void npy_write_header(struct file_writer *writer, const char *descr, int64_t rows, int64_t columns)
 {
+    static const unsigned char magic[8] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
     char header[3 * NPY_ALIGNMENT], shape[48];
 
     if (columns > 0) snprintf(shape, sizeof shape, "(%" PRId64 ", %" PRId64 ")", rows, columns);
     else snprintf(shape, sizeof shape, "(%" PRId64 ",)", rows);
-    memcpy(header, "\x93NUMPY\x01\x00", 8);
+    memcpy(header, magic, sizeof magic);
     int used = NPY_PREFIX + snprintf(header + NPY_PREFIX, sizeof header - NPY_PREFIX,
                                      "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr, shape);
     while ((used + 1) % NPY_ALIGNMENT != 0) header[used++] = ' ';

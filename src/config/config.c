@@ -48,13 +48,17 @@ int config_create(struct config **out, enum command command, struct error *error
     struct config *config = memory_allocate(bytes);
 
     *out = NULL;
-    if (!config) return error_no_memory(error, "a configuration", bytes);
+    if (!config) {
+        error_no_memory(error, "a configuration", bytes);
+        return SIMCLR_NO_MEMORY;
+    }
     config->command = command;
     config->origin = memory_allocate((size_t)config_option_count);
     config->notes = memory_string("");
     if (!config->origin || !config->notes || set_defaults(config, error) != SIMCLR_OK) {
         config_destroy(&config);
-        return error_no_memory(error, "a configuration", bytes);
+        error_no_memory(error, "a configuration", bytes);
+        return SIMCLR_NO_MEMORY;
     }
     *out = config;
     return SIMCLR_OK;
@@ -65,11 +69,11 @@ int config_copy(struct config **out, const struct config *config, struct error *
     struct config *copy;
 
     *out = NULL;
-    if (config_create(&copy, config->command, error) != SIMCLR_OK) return error ? error->status : SIMCLR_NO_MEMORY;
+    int status = config_create(&copy, config->command, error);
+    if (status != SIMCLR_OK) return status;
     for (int i = 0; i < config_option_count; i++) {
         const struct option_row *row = &config_options[i];
         const size_t offset = row->offset;
-        int status = SIMCLR_OK;
         const char *from = (const char *)config + offset;
         if (takes_text(row)) status = value_set(copy, row, *(char *const *)(const void *)from);
         else memcpy((char *)copy + offset, from, row->type == OPTION_BOOLEAN ? sizeof(bool) : sizeof(int64_t));

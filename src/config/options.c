@@ -16,7 +16,7 @@
 #define ALL (P | F | K | L | E | I | B | D)
 
 /* The offset of a field, refused by the compiler when the field is not of the option's C type. */
-#define AT(field, ctype) \
+#define AT(field, ctype) /* NOLINTNEXTLINE(bugprone-macro-parentheses): a type is no expression */ \
     (offsetof(struct config, field) + 0 * sizeof(char[_Generic(((struct config *)0)->field, ctype: 1)]))
 
 #define TEXT(name, argument, field, commands, start, section, help, matters, required) \

@@ -26,7 +26,8 @@ struct reader {
 
 static int refuse_at(struct reader *reader, size_t line, size_t column, const char *what)
 {
-    return error_set(reader->error, SIMCLR_INVALID, "%s:%zu:%zu: %s", reader->name, line + 1, column + 1, what);
+    error_set(reader->error, SIMCLR_INVALID, "%s:%zu:%zu: %s", reader->name, line + 1, column + 1, what);
+    return SIMCLR_INVALID;
 }
 
 static int refuse(struct reader *reader, const yaml_event_t *event, const char *what)

@@ -268,7 +268,7 @@ void value_shown(const char *text, char out[SHOWN_TEXT])
 {
     size_t used = 0;
 
-    while (text[used] && used < SHOWN_TEXT - 4) {
+    while (used < SHOWN_TEXT - 4 && text[used]) {
         const unsigned char c = (unsigned char)text[used];
         out[used++] = c < 0x20 || c == 0x7f || (c >= 0x80 && !value_is_utf8(text)) ? '?' : (char)c;
     }
