@@ -46,7 +46,9 @@ for kind in ("truncated", "zero", "mislabelled", "absurd", "random"):
     for i in range(8):
         png(f"{work}/{kind}/a/{i}.png", 40, 36, i)
     path = f"{work}/{kind}/a/9bad"
-    if kind == "truncated": open(path + ".png", "wb").write(png(path + ".png", 40, 36, 9)[:900])
+    if kind == "truncated":
+        whole = png(path + ".png", 40, 36, 9)
+        open(path + ".png", "wb").write(whole[:900])
     if kind == "zero": open(path + ".png", "wb")
     if kind == "mislabelled": png(path + ".jpg", 40, 36, 9)
     if kind == "absurd": png(path + ".png", 40, 36, 9, lie=(100000, 100000))
