@@ -66,7 +66,7 @@ static inline void fixture_open(struct run_fixture *run, const char *out)
         {"data", "synthetic"}, {"synthetic-images", "48"}, {"image-size", "16"}, {"depth", "18"},   {"width", "0.125"},
         {"batch", "16"},       {"epochs", "2"},            {"log-every", "1"},   {"threads", "2"},  {"knn-every", "1"},
         {"precision", "float32"}, {"head-dim", "16"}, {"diagnostics-images", "16"}, {"warmup-epochs", "0"},
-        {"device", "ref"},
+        {"device", "cpu"},
     };
     *run = (struct run_fixture){.interrupt_at = -1};
     assert_int_equal(config_create(&run->config, COMMAND_PRETRAIN, &run->error), SIMCLR_OK);

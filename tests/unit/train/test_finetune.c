@@ -146,7 +146,8 @@ static void training_starts_at_the_encoder(void **state)
 
     struct model *models[3];
     static const char *const names[] = {"pretrained/checkpoints/step-00000006.safetensors",
-                                        "still/checkpoints/finetune.safetensors", "still/checkpoints/random.safetensors"};
+                                        "still/checkpoints/finetune.safetensors",
+                                        "still/checkpoints/random.safetensors"};
     for (int i = 0; i < 3; i++) {
         char *path = file_join(folder, names[i]);
         read_model(path, &models[i]);

