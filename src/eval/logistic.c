@@ -7,7 +7,7 @@
 #include "base/rng.h"
 #include "eval/lbfgs.h"
 
-enum { ROW_TILE = 2048 };
+enum { ROW_TILE = 512 }; /* small enough for a tile of pixels to be in cache still when the gradient reads it again */
 
 /* One fit: products by the backend in float32, sums in double. */
 struct fit {
