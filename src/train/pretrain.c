@@ -65,82 +65,24 @@ static int update(struct pretrain *run, const struct batch *batch, struct error 
     return SIMCLR_OK;
 }
 
-/* ---- telling ---------------------------------------------------------------------------------------------- */
-
-static void add_to(struct stretch *stretch, const struct pretrain *run, double seconds, double waited)
-{
-    stretch->seconds += seconds;
-    stretch->waited += waited;
-    if (run->skipped_in_a_row > 0)
-        return; /* its loss is not a number */
-    stretch->steps += 1;
-    stretch->loss += run->result.loss;
-    stretch->top1 += run->result.top1;
-}
-
-static double views_per_second(const struct pretrain *run, const struct stretch *stretch, int64_t steps)
-{
-    return 2.0 * (double)run->config->batch * (double)steps / stretch->seconds;
-}
-
-static void tell_progress(const struct pretrain *run)
-{
-    const struct session *session = run->session;
-    if (session->progress == NULL)
-        return;
-    const struct stretch *stretch = &run->this_epoch;
-    session->progress(session->cookie, &(simclr_progress){
-                                           .phase = "pretrain",
-                                           .step = run->step,
-                                           .steps = run->steps,
-                                           .epoch = (double)run->step / (double)run->steps_per_epoch,
-                                           .epochs = (double)run->config->epochs,
-                                           .views_per_second = 2.0 * (double)run->config->batch / run->pace,
-                                           .wait_share = stretch->waited / stretch->seconds,
-                                           .eta_seconds = run->pace * (double)(run->steps - run->step),
-                                           .loss = run->result.loss,
-                                           .chance_loss = nt_xent_chance((int)run->config->batch),
-                                           .top1 = run->result.top1,
-                                           .learning_rate = run->learning_rate,
-                                       });
-}
-
-static int write_metrics(struct pretrain *run, struct error *error)
-{
-    struct metrics *metrics = &run->folder.metrics;
-    const struct nt_xent_result *result = &run->result;
-    struct stretch *stretch = &run->since_log;
-    metrics_begin(metrics, run->step, (double)run->step / (double)run->steps_per_epoch);
-    metrics_number(metrics, "train/loss", result->loss);
-    metrics_number(metrics, "train/chance_loss", nt_xent_chance((int)run->config->batch));
-    metrics_number(metrics, "train/top1", result->top1);
-    metrics_number(metrics, "train/positive_similarity", result->positive_similarity);
-    metrics_number(metrics, "train/negative_similarity", result->negative_similarity);
-    metrics_number(metrics, "train/entropy", result->entropy);
-    metrics_number(metrics, "train/learning_rate", run->learning_rate);
-    metrics_number(metrics, "train/gradient_norm", run->gradient_norm);
-    metrics_number(metrics, "train/skipped_steps", (double)run->skipped);
-    metrics_number(metrics, "train/views_per_second", views_per_second(run, stretch, stretch->steps));
-    metrics_number(metrics, "train/wait_share", stretch->waited / stretch->seconds);
-    *stretch = (struct stretch){0};
-    return metrics_end(metrics, error);
-}
-
-/* ---- after a step ----------------------------------------------------------------------------------------- */
+/* ---- between steps ---------------------------------------------------------------------------------------- */
 
 static int stop_by_request(struct pretrain *run, struct error *error)
 {
     const int status = run->saved_step == run->step ? SIMCLR_OK : pretrain_save_step(run, error);
     if (status != SIMCLR_OK)
         return status;
+    if (run->saved_step < 0)
+        return error_set(error, SIMCLR_INTERRUPTED, "stopped by request at step %lld of %lld, before any checkpoint",
+                         (long long)run->step, (long long)run->steps);
     return error_set(error, SIMCLR_INTERRUPTED,
                      "stopped by request at step %lld of %lld; the same command goes on from the checkpoint of step "
                      "%lld in %s",
                      (long long)run->step, (long long)run->steps, (long long)run->saved_step, run->folder.path);
 }
 
-/* What is due before the next step: an epoch's end, a stop. Asked before the first step too, since a run may have been
- * stopped while it evaluated an epoch. */
+/* What is due before the next step: an epoch's end, a stop. Asked before the first step too, since a run may have
+ * been stopped while it evaluated an epoch. */
 static int between_steps(struct pretrain *run, struct error *error)
 {
     int status = SIMCLR_OK;
@@ -149,17 +91,6 @@ static int between_steps(struct pretrain *run, struct error *error)
     if (status == SIMCLR_INTERRUPTED || (status == SIMCLR_OK && session_is_interrupted(run->session)))
         status = stop_by_request(run, error);
     return status;
-}
-
-static int after_step(struct pretrain *run, struct error *error)
-{
-    tell_progress(run);
-    if (run->step % run->config->log_every == 0 || run->step == run->steps) {
-        const int status = write_metrics(run, error);
-        if (status != SIMCLR_OK)
-            return status;
-    }
-    return between_steps(run, error);
 }
 
 /* ---- Algorithm 1 ------------------------------------------------------------------------------------------ */
@@ -197,11 +128,9 @@ static int learn(struct pretrain *run, struct error *error)
             return status;
 
         run->step += 1;
-        const double seconds = clock_seconds() - start;
-        run->pace = run->pace > 0 ? 0.95 * run->pace + 0.05 * seconds : seconds;
-        add_to(&run->since_log, run, seconds, loader_wait_seconds(run->loader) - waited);
-        add_to(&run->this_epoch, run, seconds, loader_wait_seconds(run->loader) - waited);
-        status = after_step(run, error);
+        status = pretrain_tell_step(run, clock_seconds() - start, loader_wait_seconds(run->loader) - waited, error);
+        if (status == SIMCLR_OK)
+            status = between_steps(run, error);
         if (status != SIMCLR_OK)
             return status;
     }

@@ -1,5 +1,5 @@
 /* train/pretrain.h -- the state of one pretraining run, shared by the loop (pretrain.c), its preparation
- * (pretrain_open.c) and what happens between epochs (pretrain_epoch.c). */
+ * (pretrain_open.c), what it says (pretrain_tell.c) and what happens between epochs (pretrain_epoch.c). */
 #ifndef TRAIN_PRETRAIN_H
 #define TRAIN_PRETRAIN_H
 
@@ -51,6 +51,9 @@ struct pretrain {
 /* pretrain_open.c: everything that can fail before the first step, resuming included. */
 int pretrain_open(struct pretrain *run, struct session *session, struct error *error);
 void pretrain_close(struct pretrain *run);
+
+/* pretrain_tell.c: counts the step just taken, which took `seconds`, `waited` of them for views; progress, metrics. */
+int pretrain_tell_step(struct pretrain *run, double seconds, double waited, struct error *error);
 
 /* pretrain_epoch.c: diagnostics, warnings, online kNN, metrics, checkpoint. */
 int pretrain_end_epoch(struct pretrain *run, struct error *error);

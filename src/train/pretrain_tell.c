@@ -1,0 +1,68 @@
+/* train/pretrain_tell.c -- what a run says about a step: progress for whoever watches, metrics for later. */
+#include "train/pretrain.h"
+
+static void add_to(struct stretch *stretch, const struct pretrain *run, double seconds, double waited)
+{
+    stretch->seconds += seconds;
+    stretch->waited += waited;
+    if (run->skipped_in_a_row > 0)
+        return; /* its loss is not a number */
+    stretch->steps += 1;
+    stretch->loss += run->result.loss;
+    stretch->top1 += run->result.top1;
+}
+
+static void tell_progress(const struct pretrain *run)
+{
+    const struct session *session = run->session;
+    if (session->progress == NULL)
+        return;
+    const struct stretch *stretch = &run->this_epoch;
+    session->progress(session->cookie, &(simclr_progress){
+                                           .phase = "pretrain",
+                                           .step = run->step,
+                                           .steps = run->steps,
+                                           .epoch = (double)run->step / (double)run->steps_per_epoch,
+                                           .epochs = (double)run->config->epochs,
+                                           .views_per_second = 2.0 * (double)run->config->batch / run->pace,
+                                           .wait_share = stretch->waited / stretch->seconds,
+                                           .eta_seconds = run->pace * (double)(run->steps - run->step),
+                                           .loss = run->result.loss,
+                                           .chance_loss = nt_xent_chance((int)run->config->batch),
+                                           .top1 = run->result.top1,
+                                           .learning_rate = run->learning_rate,
+                                       });
+}
+
+static int write_metrics(struct pretrain *run, struct error *error)
+{
+    struct metrics *metrics = &run->folder.metrics;
+    const struct nt_xent_result *result = &run->result;
+    struct stretch *stretch = &run->since_log;
+    metrics_begin(metrics, run->step, (double)run->step / (double)run->steps_per_epoch);
+    metrics_number(metrics, "train/loss", result->loss);
+    metrics_number(metrics, "train/chance_loss", nt_xent_chance((int)run->config->batch));
+    metrics_number(metrics, "train/top1", result->top1);
+    metrics_number(metrics, "train/positive_similarity", result->positive_similarity);
+    metrics_number(metrics, "train/negative_similarity", result->negative_similarity);
+    metrics_number(metrics, "train/entropy", result->entropy);
+    metrics_number(metrics, "train/learning_rate", run->learning_rate);
+    metrics_number(metrics, "train/gradient_norm", run->gradient_norm);
+    metrics_number(metrics, "train/skipped_steps", (double)run->skipped);
+    metrics_number(metrics, "train/views_per_second",
+                   2.0 * (double)run->config->batch * (double)stretch->steps / stretch->seconds);
+    metrics_number(metrics, "train/wait_share", stretch->waited / stretch->seconds);
+    *stretch = (struct stretch){0};
+    return metrics_end(metrics, error);
+}
+
+int pretrain_tell_step(struct pretrain *run, double seconds, double waited, struct error *error)
+{
+    run->pace = run->pace > 0 ? 0.95 * run->pace + 0.05 * seconds : seconds;
+    add_to(&run->since_log, run, seconds, waited);
+    add_to(&run->this_epoch, run, seconds, waited);
+    tell_progress(run);
+    if (run->step % run->config->log_every != 0 && run->step != run->steps)
+        return SIMCLR_OK;
+    return write_metrics(run, error);
+}
