@@ -3,13 +3,19 @@
 #include "backend/cpu/conv_vector.h"
 #include "backend/cpu/matmul_kernels.h"
 
-static void matmul_tile(float *c, size_t ldc, const float *a, const float *b, int depth, float alpha, float beta)
+static void matmul_tile(float *c, size_t ldc, const float *a, const float *b, size_t b_step, int depth, float alpha,
+                        float beta)
 {
     vec acc[MATMUL_ROWS][2];
+    UNROLL for (int i = 0; i < MATMUL_ROWS; i++) { /* c will have arrived when the products are done */
+        __builtin_prefetch(c + (size_t)i * ldc, 1);
+        __builtin_prefetch(c + (size_t)i * ldc + LANES, 1);
+    }
     UNROLL for (int i = 0; i < MATMUL_ROWS; i++) acc[i][0] = acc[i][1] = vec_zero();
     UNROLL_BY(4)
     for (int k = 0; k < depth; k++) {
-        const vec b0 = vec_load(b + (size_t)k * 2 * LANES), b1 = vec_load(b + (size_t)k * 2 * LANES + LANES);
+        const vec b0 = vec_load(b), b1 = vec_load(b + LANES);
+        b += b_step;
         UNROLL for (int i = 0; i < MATMUL_ROWS; i++) {
             const vec value = vec_broadcast(a + (size_t)k * MATMUL_ROWS + i);
             acc[i][0] = vec_fma(b0, value, acc[i][0]);
@@ -29,6 +35,31 @@ static void matmul_tile(float *c, size_t ldc, const float *a, const float *b, in
     }
 }
 
+static void matmul_pack_transposed(float *out, const float *from, size_t stride, int lines, int length, int width)
+{
+    int k = 0;
+    for (; k + LANES <= length; k += LANES)
+        for (int i = 0; i < width; i += LANES) {
+            vec rows[LANES];
+            UNROLL for (int j = 0; j < LANES; j++)
+                rows[j] = i + j < lines ? vec_load(from + (size_t)(i + j) * stride + k) : vec_zero();
+            vec_transpose(rows);
+            float *to = out + (size_t)k * (size_t)width + i;
+            if (i + LANES <= width) {
+                UNROLL for (int j = 0; j < LANES; j++) vec_store(to + j * width, rows[j]);
+            } else {
+                float line[LANES];
+                for (int j = 0; j < LANES; j++) {
+                    vec_store(line, rows[j]);
+                    memcpy(to + j * width, line, (size_t)(width - i) * sizeof *line);
+                }
+            }
+        }
+    for (; k < length; k++)
+        for (int i = 0; i < width; i++) out[k * width + i] = i < lines ? from[(size_t)i * stride + (size_t)k] : 0.0f;
+}
+
 static const struct matmul_kernels matmul_table = {
     .name = MATMUL_TITLE, .rows = MATMUL_ROWS, .columns = 2 * LANES, .tile = matmul_tile,
+    .pack_transposed = matmul_pack_transposed,
 };
