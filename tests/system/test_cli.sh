@@ -161,7 +161,9 @@ long=("${tiny[@]}" --epochs 100000)
 start() {
     local pattern=$1
     shift
-    "$simclr" pretrain "$@" >out 2>err &
+    rm -f out err # an old err may already have the pattern, and a signal would meet a child that is not yet the program
+    touch out err
+    "$simclr" pretrain "$@" >>out 2>>err &
     pid=$!
     for _ in $(seq 200); do grep -q "$pattern" err && return; sleep 0.05; done
     fail "nothing of '$pattern': $(cat err)"

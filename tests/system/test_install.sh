@@ -11,6 +11,7 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cc=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")
+generator=$(sed -n 's/^CMAKE_GENERATOR:[A-Z]*=//p' "$build/CMakeCache.txt") # the one that is surely installed here
 failures=0
 fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
 
@@ -71,7 +72,7 @@ target_link_libraries(by_shared simclr::simclr)
 add_executable(by_static ../user.c)
 target_link_libraries(by_static simclr::static)
 CMAKE
-CC=$cc cmake -S package -B package/build -DCMAKE_PREFIX_PATH="$prefix" >log 2>&1 && cmake --build package/build >>log 2>&1 ||
+CC=$cc cmake -G "$generator" -S package -B package/build -DCMAKE_PREFIX_PATH="$prefix" >log 2>&1 && cmake --build package/build >>log 2>&1 ||
     { fail "find_package(simclr)"; cat log; }
 for program in by_shared by_static; do
     [ "$(package/build/$program)" = "$expected" ] || fail "$program does not run"
@@ -79,7 +80,7 @@ done
 
 # ---- the header is C99, C11 and C++ ----
 languages=("c -std=c99" "c -std=c11")
-command -v c++ >/dev/null && languages+=("c++ -std=c++11")
+if command -v c++ >/dev/null; then languages+=("c++ -std=c++11"); else echo "SKIPPED: the header as C++ (there is no C++ compiler)"; fi
 for language in "${languages[@]}"; do
     echo '#include <simclr/simclr.h>' | "$cc" -x $language -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$prefix/include" - ||
         fail "the header is not $language"

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # test_resume.sh SIMCLR -- kill -9 at 20 random moments; the run that goes on must end in exactly the bytes of one that was never killed.
 set -euo pipefail
-simclr=$1
+simclr=$(realpath "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 kills=${SIMCLR_TEST_KILLS:-20}
-settings=(--data synthetic --synthetic-images 128 --depth 18 --width 0.125 --image-size 32 --batch 16 --epochs 10 --seed 5 --threads 2
-          --save-every 1 --keep 2 --log-every 1 --knn-every 4 --knn-images 64 --diagnostics-images 32)
+settings=(--data synthetic --synthetic-images 128 --depth 18 --width 1/8 --image-size 16 --batch 16 --epochs 10 --seed 5 --threads 2
+          --save-every 1 --keep 2 --log-every 1 --knn-every 4 --knn-images 32 --diagnostics-images 32)
 
 now_ms() { date +%s%3N; }
-train() { "$simclr" pretrain "${settings[@]}" --out "$1" >"$1.out" 2>&1; }
+# Every run is called "run" in a folder of its own, so that the configuration inside its checkpoints is the same text.
+pretrain() { local folder=$1; shift; mkdir -p "$folder"; cd "$folder" && exec "$simclr" pretrain "${settings[@]}" --out run "$@"; }
+train() { (pretrain "$1") >"$1.out" 2>&1; }
 
 # The newest checkpoint, the exported encoder: everything that a run leaves behind in weights.
-weights() { (cd "$1" && sha256sum exported/encoder.safetensors "$(ls checkpoints/step-*.safetensors | sort | tail -n 1)"); }
+weights() { (cd "$1/run" && sha256sum exported/encoder.safetensors "$(ls checkpoints/step-*.safetensors | sort | tail -n 1)"); }
 
 start=$(now_ms)
 train "$work/whole" || { cat "$work/whole.out"; exit 1; }
@@ -24,16 +26,16 @@ RANDOM=20260101
 interrupted=0
 for ((i = 1; i <= kills; i++)); do
     run="$work/killed$i"
-    "$simclr" pretrain "${settings[@]}" --out "$run" >"$run.out" 2>&1 &
+    (pretrain "$run") >"$run.out" 2>&1 &
     pid=$!
-    sleep "$(awk -v ms=$((RANDOM * whole_ms / 32768)) 'BEGIN { print ms / 1000 }')"
+    sleep "$(awk -v ms=$((RANDOM * whole_ms * 9 / 327680)) 'BEGIN { print ms / 1000 }')"
     kill -9 $pid 2>/dev/null && interrupted=$((interrupted + 1))
     wait $pid 2>/dev/null || true
     train "$run" || { echo "kill $i: the run could not go on"; cat "$run.out"; exit 1; }
     weights "$run" >"$work/got"
     diff "$work/expected" "$work/got" || { echo "kill $i: other weights"; exit 1; }
     [ -z "$(find "$run" -name '*.tmp*')" ] || { echo "kill $i: half-written files stayed: $(find "$run" -name '*.tmp*')"; exit 1; }
-    python3 - "$run/metrics.jsonl" <<'PY' || { echo "kill $i: metrics.jsonl"; exit 1; }
+    python3 - "$run/run/metrics.jsonl" <<'PY' || { echo "kill $i: metrics.jsonl"; exit 1; }
 import json, sys
 steps = [json.loads(line)["step"] for line in open(sys.argv[1]) if "train/loss" in line]
 assert steps == list(range(1, 81)), steps
@@ -44,7 +46,7 @@ echo "$interrupted of $kills kills hit a running process; every resumed run ende
 [ "$interrupted" -ge $((kills / 2)) ]
 
 # Interrupted politely: exit code 75, a checkpoint at that very step, and the same end.
-"$simclr" pretrain "${settings[@]}" --out "$work/polite" >"$work/polite.out" 2>&1 &
+(pretrain "$work/polite") >"$work/polite.out" 2>&1 &
 pid=$!
 sleep "$(awk -v ms=$((whole_ms / 2)) 'BEGIN { print ms / 1000 }')"
 kill -INT $pid
@@ -55,7 +57,7 @@ train "$work/polite"
 weights "$work/polite" | diff "$work/expected" - || { echo "after SIGINT: other weights"; exit 1; }
 
 # A checkpoint damaged on the disk is passed over for the one before it.
-newest=$(ls "$work/polite/checkpoints"/step-*.safetensors | sort | tail -n 1)
+newest=$(ls "$work/polite/run/checkpoints"/step-*.safetensors | sort | tail -n 1)
 truncate -s -100 "$newest"
 train "$work/polite"
 grep -qi "damaged\|corrupt\|skipped\|truncated\|refused" "$work/polite.out" || { echo "the damaged checkpoint was not named"; cat "$work/polite.out"; exit 1; }
@@ -63,6 +65,6 @@ weights "$work/polite" | diff "$work/expected" - || { echo "after damage: other 
 
 # A change that matters is refused by name; one that does not is fine.
 code=0
-"$simclr" pretrain "${settings[@]}" --out "$work/polite" --temperature 0.7 >"$work/changed.out" 2>&1 || code=$?
+(pretrain "$work/polite" --temperature 0.7) >"$work/changed.out" 2>&1 || code=$?
 [ $code -eq 2 ] && grep -q temperature "$work/changed.out" || { echo "changed temperature: exit code $code"; cat "$work/changed.out"; exit 1; }
 echo "interruption, damage and refusal: as documented"
