@@ -1,8 +1,8 @@
 /* bench/bench_conv.c -- how fast the convolutions of a network run: per layer and pass GF/s (nominal: taps in the
  * padding counted) and the share of what the multiply units can do, measured in the same run.
  *
- * usage: bench_conv [--variant V] [--dtype bf16|float32] [--network resnet18|resnet50] [--batch N] [--threads T]
- *                   [--seconds S]   (per measurement; 0.3)  [--layer I] (only that one)
+ * usage: bench_conv [--variant V] [--dtype bf16|float32] [--network resnet18|resnet50] [--width W] [--batch N]
+ *                   [--threads T] [--seconds S]   (per measurement; 0.3)  [--layer I] (only that one)
  *                   [--cpu-time 1]  (with one thread: processor time, on a machine that does other work too) */
 #include <math.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ struct options {
     enum dtype dtype;
     const struct layer *network;
     int batch, threads, only, cpu_time;
-    double seconds;
+    double seconds, width;
 };
 
 struct bench {
@@ -153,10 +153,13 @@ static double time_pass(const struct work *work, int pass, const struct options 
     return best;
 }
 
-static int bench_layer(struct bench *bench, const struct layer *layer)
+static int bench_layer(struct bench *bench, const struct layer *full)
 {
     const struct options *options = bench->options;
-    const bool images = layer->in == 3;
+    const bool images = full->in == 3;
+    struct layer narrow = *full, *layer = &narrow;
+    if (!images) narrow.in = (int)(full->in * options->width);
+    narrow.out = (int)(full->out * options->width);
     const int padding = layer->kernel / 2, out = conv_out(layer->size, layer->kernel, layer->stride, padding);
     const struct conv_desc desc = {
         .dtype = options->dtype, .input_layout = images ? LAYOUT_IMAGES : LAYOUT_PRIVATE, .batch = options->batch,
@@ -228,6 +231,8 @@ static int parse(struct options *options, int argc, char **argv)
             options->only = atoi(value);
         else if (!strcmp(name, "--cpu-time"))
             options->cpu_time = atoi(value);
+        else if (!strcmp(name, "--width"))
+            options->width = atof(value);
         else if (!strcmp(name, "--seconds"))
             options->seconds = atof(value);
         else
@@ -239,10 +244,10 @@ static int parse(struct options *options, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct options options = {.dtype = DTYPE_BF16, .network = RESNET18, .only = -1, .seconds = 0.3};
+    struct options options = {.dtype = DTYPE_BF16, .network = RESNET18, .only = -1, .seconds = 0.3, .width = 1};
     if (parse(&options, argc, argv) != 0) {
-        fprintf(stderr, "usage: bench_conv [--variant V] [--dtype bf16|float32] [--network resnet18|resnet50] [--batch N] "
-                        "[--threads T] [--layer I] [--cpu-time 1]\n");
+        fprintf(stderr, "usage: bench_conv [--variant V] [--dtype bf16|float32] [--network resnet18|resnet50] [--width W] "
+                        "[--batch N] [--threads T] [--layer I] [--cpu-time 1]\n");
         return 2;
     }
     struct bench bench = {.options = &options};

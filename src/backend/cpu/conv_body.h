@@ -121,6 +121,9 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int j = 0; j < vectors; j++)
             BODY(store)(y + i * BODY(IMAGE_BYTES) + j * BODY(LANE_BYTES), acc[i][j]);
+    if (LANES == 16 && vectors == 1) { /* the other sixteen outputs are padding */
+        UNROLL for (int i = 0; i < rows; i++) BODY(store)(y + i * BODY(IMAGE_BYTES) + BODY(LANE_BYTES), vec_zero());
+    }
     if (!stats) return;
     vec sum[2], square[2];
     UNROLL for (int j = 0; j < vectors; j++) {
@@ -187,7 +190,7 @@ ALWAYS_INLINE void BODY(position)(const bool cells, const struct conv_run *run, 
         BODY(tile_function) *tile = cells ? BODY(cells_16x1) : BODY(images_16x1);
         tile(run, block, 0, 0, stats, prefetch);
         *images = 16;
-        *outputs = LANES;
+        *outputs = 32;
     }
 #else
     BODY(tile_function) *six = cells ? BODY(cells_6x2) : BODY(images_6x2);
