@@ -95,8 +95,11 @@ int file_make_folder(const char *path, struct error *error)
         if (saved != '/' && saved != '\0')
             continue;
         *at = '\0';
-        if (mkdir(copy, 0777) != 0 && !file_is_folder(copy))
-            status = error_set(error, SIMCLR_IO, "%s: cannot make folder: %s", copy, strerror(errno));
+        if (mkdir(copy, 0777) != 0) {
+            const int reason = errno;
+            if (!file_is_folder(copy))
+                status = error_set(error, SIMCLR_IO, "%s: cannot make folder: %s", copy, strerror(reason));
+        }
         *at = saved;
         if (saved == '\0')
             break;

@@ -96,7 +96,12 @@ static int config_from_tensors(const struct safetensors *file, const char *path,
     out->width = (double)stem->dims[0] / 64;
     out->stem = stem->dims[3] == 3 ? STEM_CIFAR : STEM_IMAGENET;
     out->image_size = out->stem == STEM_CIFAR ? 32 : 224;
-    return model_config_check(out, error);
+    if (model_config_check(out, error) == SIMCLR_OK)
+        return SIMCLR_OK;
+    error_prefix(error, "%s: the network that the shapes of its tensors describe", path);
+    if (error != NULL)
+        error->status = SIMCLR_CORRUPT; /* the file is wrong, not what the user asked for */
+    return SIMCLR_CORRUPT;
 }
 
 static int from_weights(const struct session *session, const struct safetensors *file, const char *path,
