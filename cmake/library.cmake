@@ -18,6 +18,9 @@ target_include_directories(simclr_shared INTERFACE $<BUILD_INTERFACE:${PROJECT_S
                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(simclr_shared PRIVATE ${SIMCLR_DEPENDENCIES})
 target_link_options(simclr_shared PRIVATE -Wl,--version-script=${SIMCLR_MAP} -Wl,--no-undefined)
+foreach(SANITIZER ${SIMCLR_SANITIZE})
+  target_link_options(simclr_shared PRIVATE -fsanitize=${SANITIZER})
+endforeach()
 set_target_properties(simclr_shared PROPERTIES OUTPUT_NAME simclr EXPORT_NAME simclr LINKER_LANGUAGE C
                       VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${SIMCLR_MAP})
 
