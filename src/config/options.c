@@ -134,7 +134,9 @@ const struct option_row config_options[] = {
         "Standard deviation to divide the channels by; goes with --mean."),
 
     /* ---- Training (paper: appendix B) */
-    INTEGER("batch", "N", batch, P | D, "256", 2, 65536, NULL, NULL, "Training",
+    INTEGER("batch", "N", batch, P, "256", 2, 65536, NULL, NULL, "Training",
+            "Images in a step; each gives two views.", true),
+    INTEGER("batch", "N", batch, D, "128", 2, 65536, NULL, NULL, "Training",
             "Images in a step; each gives two views.", true),
     INTEGER("batch", "N", batch, F, "256", 1, 65536, NULL, NULL, "Training", "Images in a step.", true),
     INTEGER("batch", "N", batch, K | L | E, "128", 1, 65536, NULL, NULL, "Training",
@@ -156,8 +158,11 @@ const struct option_row config_options[] = {
            "LARS, SGD with Nesterov momentum, or AdamW.", true),
     CHOICE("optimizer", "NAME", optimizer, F, "sgd", "lars|sgd|adamw", "Training",
            "LARS, SGD with Nesterov momentum, or AdamW.", true),
-    NUMBER("learning-rate", "RATE", learning_rate, P | D, "auto", 1e-9, 1000, NULL, "Training",
-           "Base rate, which --scaling multiplies (auto: LARS 0.3, or 0.075 with sqrt; SGD 0.05; AdamW 0.001).", true),
+    NUMBER("learning-rate", "RATE", learning_rate, P, "auto", 1e-9, 1000, NULL, "Training",
+           "Base rate, which --scaling multiplies (auto: LARS 0.3, or 1 for images of 64 pixels or less, or 0.075 with "
+           "sqrt; SGD 0.05; AdamW 0.001).", true),
+    NUMBER("learning-rate", "RATE", learning_rate, D, "2", 1e-9, 1000, NULL, "Training",
+           "Base rate, which --scaling multiplies.", true),
     NUMBER("learning-rate", "RATE", learning_rate, F, "0.05", 1e-9, 1000, NULL, "Training",
            "Base rate, which --scaling multiplies.", true),
     CHOICE("scaling", "RULE", scaling, P | F | D, "linear", "linear|sqrt", "Training",
