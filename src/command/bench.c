@@ -79,7 +79,6 @@ static void layers_report(struct bench *bench, struct training_step *step)
     training_step_run(step);
     training_step_run(step);
     const int count = network_rows(step->network, &rows);
-    network_time(step->network, false);
     if (bench->as_json) json_open_array(&bench->json, "layers");
     else session_print(bench->session, "\n%-14s %-26s %-30s %10s %10s %9s %9s\n", "operation", "name", "algorithm", "fwd ms", "bwd ms", "fwd GF/s", "bwd GF/s");
     for (int i = 0; i < count; i++) {
@@ -104,6 +103,7 @@ static void layers_report(struct bench *bench, struct training_step *step)
     }
     if (bench->as_json) json_close_array(&bench->json);
     else session_print(bench->session, "\n");
+    network_time(step->network, false);
 }
 
 static int bench_step(struct bench *bench, bool layers, struct error *error)
