@@ -28,11 +28,11 @@ static const struct layer RESNET18[] = {
     {1, 256, 512, 8, 3, 2},  {1, 256, 512, 8, 1, 2},  {3, 512, 512, 4, 3, 1},  {0},
 };
 static const struct layer RESNET50[] = {
-    {1, 3, 64, 224, 7, 2},    {1, 64, 64, 56, 1, 1},     {3, 64, 64, 56, 3, 1},    {4, 64, 256, 56, 1, 1},
-    {2, 256, 64, 56, 1, 1},   {1, 256, 128, 56, 1, 1},   {1, 128, 128, 56, 3, 2},  {4, 128, 512, 28, 1, 1},
-    {1, 256, 512, 56, 1, 2},  {3, 512, 128, 28, 1, 1},   {3, 128, 128, 28, 3, 1},  {1, 512, 256, 28, 1, 1},
-    {1, 256, 256, 28, 3, 2},  {6, 256, 1024, 14, 1, 1},  {1, 512, 1024, 28, 1, 2}, {5, 1024, 256, 14, 1, 1},
-    {5, 256, 256, 14, 3, 1},  {1, 1024, 512, 14, 1, 1},  {1, 512, 512, 14, 3, 2},  {3, 512, 2048, 7, 1, 1},
+    {1, 3, 64, 224, 7, 2},     {1, 64, 64, 56, 1, 1},    {3, 64, 64, 56, 3, 1},    {4, 64, 256, 56, 1, 1},
+    {2, 256, 64, 56, 1, 1},    {1, 256, 128, 56, 1, 1},  {1, 128, 128, 56, 3, 2},  {4, 128, 512, 28, 1, 1},
+    {1, 256, 512, 56, 1, 2},   {3, 512, 128, 28, 1, 1},  {3, 128, 128, 28, 3, 1},  {1, 512, 256, 28, 1, 1},
+    {1, 256, 256, 28, 3, 2},   {6, 256, 1024, 14, 1, 1}, {1, 512, 1024, 28, 1, 2}, {5, 1024, 256, 14, 1, 1},
+    {5, 256, 256, 14, 3, 1},   {1, 1024, 512, 14, 1, 1}, {1, 512, 512, 14, 3, 2},  {3, 512, 2048, 7, 1, 1},
     {1, 1024, 2048, 14, 1, 2}, {2, 2048, 512, 7, 1, 1},  {2, 512, 512, 7, 3, 1},   {0},
 };
 
@@ -48,7 +48,7 @@ struct bench {
     const struct options *options;
     struct backend *backend;
     struct pool *pool;
-    double peak;           /* flop/s of all threads */
+    double peak;               /* flop/s of all threads */
     double total[4], flops[3]; /* forward, backward data, backward weights, packing of weights */
 };
 
@@ -162,10 +162,19 @@ static int bench_layer(struct bench *bench, const struct layer *full)
     narrow.out = (int)(full->out * options->width);
     const int padding = layer->kernel / 2, out = conv_out(layer->size, layer->kernel, layer->stride, padding);
     const struct conv_desc desc = {
-        .dtype = options->dtype, .input_layout = images ? LAYOUT_IMAGES : LAYOUT_PRIVATE, .batch = options->batch,
-        .in_channels = layer->in, .out_channels = layer->out, .in_height = layer->size, .in_width = layer->size,
-        .kernel = layer->kernel, .stride = layer->stride, .padding = padding, .training = true,
-        .input_gradient = !images, .statistics = true,
+        .dtype = options->dtype,
+        .input_layout = images ? LAYOUT_IMAGES : LAYOUT_PRIVATE,
+        .batch = options->batch,
+        .in_channels = layer->in,
+        .out_channels = layer->out,
+        .in_height = layer->size,
+        .in_width = layer->size,
+        .kernel = layer->kernel,
+        .stride = layer->stride,
+        .padding = padding,
+        .training = true,
+        .input_gradient = !images,
+        .statistics = true,
     };
     struct error error;
     struct work work = {0};
@@ -185,8 +194,8 @@ static int bench_layer(struct bench *bench, const struct layer *full)
     }
     cpu_conv_set_weights(work.plan, work.weight);
     const double flops = 2.0 * (double)weights * out * out * options->batch;
-    printf("%4d->%4d %3dx%-3d %dx%d/%d x%d ", layer->in, layer->out, layer->size, layer->size, layer->kernel, layer->kernel,
-           layer->stride, layer->count);
+    printf("%4d->%4d %3dx%-3d %dx%d/%d x%d ", layer->in, layer->out, layer->size, layer->size, layer->kernel,
+           layer->kernel, layer->stride, layer->count);
     for (int pass = 0; pass < 3; pass++) {
         if (pass == BACKWARD_DATA && images) {
             printf("          -        ");
@@ -246,8 +255,9 @@ int main(int argc, char **argv)
 {
     struct options options = {.dtype = DTYPE_BF16, .network = RESNET18, .only = -1, .seconds = 0.3, .width = 1};
     if (parse(&options, argc, argv) != 0) {
-        fprintf(stderr, "usage: bench_conv [--variant V] [--dtype bf16|float32] [--network resnet18|resnet50] [--width W] "
-                        "[--batch N] [--threads T] [--layer I] [--cpu-time 1]\n");
+        fprintf(stderr,
+                "usage: bench_conv [--variant V] [--dtype bf16|float32] [--network resnet18|resnet50] [--width W] "
+                "[--batch N] [--threads T] [--layer I] [--cpu-time 1]\n");
         return 2;
     }
     struct bench bench = {.options = &options};
@@ -255,8 +265,8 @@ int main(int argc, char **argv)
     if (pool_create(&bench.pool, options.threads, &error) != SIMCLR_OK) return stop(&error);
     if (cpu_backend_create(options.variant, bench.pool, &bench.backend, &error) != SIMCLR_OK) return stop(&error);
     bench.peak = measure_peak(&bench);
-    printf("%s; batch %d (images through the encoder), %s: peak %.0f GF/s\n", bench.backend->ops->description(bench.backend),
-           options.batch, dtype_name(options.dtype), bench.peak * 1e-9);
+    printf("%s; batch %d (images through the encoder), %s: peak %.0f GF/s\n",
+           bench.backend->ops->description(bench.backend), options.batch, dtype_name(options.dtype), bench.peak * 1e-9);
     printf("layer                      forward GF/s, %%, ms     backward data          backward weights\n");
     for (int i = 0; options.network[i].count; i++)
         if (options.only < 0 || options.only == i)
@@ -266,7 +276,8 @@ int main(int argc, char **argv)
         flops += bench.flops[pass];
         seconds += bench.total[pass];
     }
-    printf("all convolutions: forward %.1f ms, backward data %.1f ms, backward weights %.1f ms (%.1f%% of peak, %.1f images/s); "
+    printf("all convolutions: forward %.1f ms, backward data %.1f ms, backward weights %.1f ms (%.1f%% of peak, %.1f "
+           "images/s); "
            "packing weights %.1f ms\n",
            bench.total[0] * 1e3, bench.total[1] * 1e3, bench.total[2] * 1e3, 100.0 * flops / seconds / bench.peak,
            options.batch / seconds, bench.total[SET_WEIGHTS] * 1e3);

@@ -16,17 +16,17 @@ struct gradient_job {
 };
 
 struct unit {
-    int group, groups;      /* cell groups       */
-    int row, rows;          /* of the output     */
-    int x_row, x_rows;      /* of the input, as far as it is inside */
+    int group, groups; /* cell groups       */
+    int row, rows;     /* of the output     */
+    int x_row, x_rows; /* of the input, as far as it is inside */
 };
 
 /* What one thread works on, and where. */
 struct gradient_part {
     const struct gradient_job *job;
-    int first_block, end_block;      /* blocks are numbered y block by y block */
-    float *weights;                  /* accumulators of those blocks */
-    char *x, *y;                     /* prepared operands            */
+    int first_block, end_block; /* blocks are numbered y block by y block */
+    float *weights;             /* accumulators of those blocks */
+    char *x, *y;                /* prepared operands            */
 };
 
 static bool is_images(const struct conv_plan *plan)
@@ -75,18 +75,20 @@ static void pack_x(const struct gradient_part *part, const struct unit *unit, in
     const struct conv_plan *plan = part->job->plan;
     const struct conv_gradient *gradient = &plan->gradient;
     const struct conv_pass *pass = &plan->forward;
-    const size_t element = dtype_bytes(plan->desc.dtype), cell = CELL_ELEMENTS * element, packed = plan->kernels->cell_bytes;
+    const size_t element = dtype_bytes(plan->desc.dtype), cell = CELL_ELEMENTS * element,
+                 packed = plan->kernels->cell_bytes;
     const size_t row = pass->x.row * element;
     const int width = gradient->compact ? plan->out_width : plan->desc.in_width, stride = plan->desc.stride;
     for (int g = 0; g < unit->groups; g++)
         for (int c = first; c < end; c++) {
-            const char *in0 = part->job->x + (ptrdiff_t)(unit->group + g) * plan->kernels->groups_per_cell * pass->x_group +
+            const char *in0 = part->job->x +
+                              (ptrdiff_t)(unit->group + g) * plan->kernels->groups_per_cell * pass->x_group +
                               c * pass->x_block;
             const char *in1 = partner(plan, in0, unit->group + g, pass->x_group);
             char *out = part->x + (size_t)(g * gradient->x_blocks + c) * (size_t)(gradient->x_rows * width) * packed;
             if (!gradient->compact) {
                 const size_t at = (size_t)unit->x_row * row;
-                plan->kernels->pack_x(out, in0 + at, in1 ? in1 + at : NULL, (size_t)(unit->x_rows * width));
+                plan->kernels->pack_x(out, in0 + at, in1 ? in1 + at : NULL, (size_t)unit->x_rows * (size_t)width);
                 continue;
             }
             for (int h = 0; h < unit->rows; h++)
@@ -101,9 +103,10 @@ static void pack_y(const struct gradient_part *part, const struct unit *unit, in
 {
     const struct conv_plan *plan = part->job->plan;
     const struct conv_pass *pass = &plan->forward;
-    const size_t cells = (size_t)(unit->rows * plan->out_width);
+    const size_t cells = (size_t)unit->rows * (size_t)plan->out_width;
     for (int g = 0; g < unit->groups; g++) {
-        const char *in0 = part->job->d_y + (ptrdiff_t)(unit->group + g) * plan->kernels->groups_per_cell * pass->y_group +
+        const char *in0 = part->job->d_y +
+                          (ptrdiff_t)(unit->group + g) * plan->kernels->groups_per_cell * pass->y_group +
                           block * pass->y_block + unit->row * pass->y_row;
         plan->kernels->pack_y(part->y + (size_t)g * cells * plan->kernels->cell_bytes, in0,
                               partner(plan, in0, unit->group + g, pass->y_group), cells);
@@ -117,8 +120,9 @@ static void load_images(const struct gradient_part *part, const struct unit *uni
     const struct conv_image_strip *strip = &plan->gradient.images;
     const int rows = (unit->rows - 1) * plan->desc.stride + plan->desc.kernel;
     for (int g = 0; g < unit->groups; g++)
-        conv_fill_image_strip(part->x + (size_t)g * strip->bytes, strip, plan, (const float *)(const void *)part->job->x,
-                              unit->group + g, unit->row * plan->desc.stride, rows);
+        conv_fill_image_strip(part->x + (size_t)g * strip->bytes, strip, plan,
+                              (const float *)(const void *)part->job->x, unit->group + g, unit->row * plan->desc.stride,
+                              rows);
 }
 
 /* Strides of the operands: prepared ones, or the activations themselves. */
@@ -140,8 +144,8 @@ static void set_y(struct conv_weights_run *run, const struct gradient_part *part
 }
 
 /* x at input row `row` and column -padding of channel block `block`. */
-static const char *set_x(struct conv_weights_run *run, const struct gradient_part *part, const struct unit *unit, int block,
-                         int row)
+static const char *set_x(struct conv_weights_run *run, const struct gradient_part *part, const struct unit *unit,
+                         int block, int row)
 {
     const struct conv_plan *plan = part->job->plan;
     const struct conv_gradient *gradient = &plan->gradient;
@@ -154,7 +158,8 @@ static const char *set_x(struct conv_weights_run *run, const struct gradient_par
         cell = (ptrdiff_t)plan->kernels->cell_bytes;
         line = cell * width;
         run->x_group = line * gradient->x_rows * gradient->x_blocks;
-        x = part->x + block * gradient->x_rows * line + (row - (gradient->compact ? unit->row : unit->x_row)) * line;
+        x = part->x + (ptrdiff_t)block * gradient->x_rows * line;
+        x += (row - (gradient->compact ? unit->row : unit->x_row)) * line;
     } else {
         cell = (ptrdiff_t)(CELL_ELEMENTS * dtype_bytes(plan->desc.dtype));
         line = (ptrdiff_t)(pass->x.row * dtype_bytes(plan->desc.dtype));
@@ -191,7 +196,8 @@ static void set_columns(struct conv_weights_run *run, const struct conv_plan *pl
 }
 
 /* All taps of one block of d_weight over one unit. */
-static void visit_block(const struct gradient_part *part, struct conv_weights_run *run, const struct unit *unit, int block)
+static void visit_block(const struct gradient_part *part, struct conv_weights_run *run, const struct unit *unit,
+                        int block)
 {
     const struct conv_plan *plan = part->job->plan;
     const struct conv_gradient *gradient = &plan->gradient;
@@ -206,8 +212,7 @@ static void visit_block(const struct gradient_part *part, struct conv_weights_ru
         inside_rows(desc, unit, r, &first, &end);
         run->rows = end - first;
         if (run->rows == 0 && !run->first) continue;
-        run->x = set_x(run, part, unit, x_block,
-                       gradient->compact ? first : first * desc->stride + r - desc->padding);
+        run->x = set_x(run, part, unit, x_block, gradient->compact ? first : first * desc->stride + r - desc->padding);
         run->y = y + (first - unit->row) * run->y_row;
         run->d_weight = weights + (size_t)r * (size_t)desc->kernel * 1024;
         plan->kernels->weights(run);
@@ -215,7 +220,8 @@ static void visit_block(const struct gradient_part *part, struct conv_weights_ru
     run->y = y;
 }
 
-static void visit_images(const struct gradient_part *part, struct conv_weights_run *run, const struct unit *unit, int y_block)
+static void visit_images(const struct gradient_part *part, struct conv_weights_run *run, const struct unit *unit,
+                         int y_block)
 {
     const struct conv_plan *plan = part->job->plan;
     const struct conv_gradient *gradient = &plan->gradient;
@@ -237,14 +243,16 @@ static void visit_images(const struct gradient_part *part, struct conv_weights_r
     run->x_step = line;
     for (int r = 0; r < desc->kernel; r++) {
         run->x = part->x + r * row;
-        run->d_weight = part->weights + (size_t)(y_block - part->first_block) * gradient->block_floats + (size_t)r * tile;
+        run->d_weight =
+            part->weights + (size_t)(y_block - part->first_block) * gradient->block_floats + (size_t)r * tile;
         plan->kernels->weights(run);
     }
 }
 
 /* What will be read next is fetched while the blocks of one y block are computed: d_y of the next y block, or, when
  * there is none, x of the next unit (which must follow in the same image). */
-static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_part *part, const struct unit *unit, int y_block)
+static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_part *part, const struct unit *unit,
+                          int y_block)
 {
     const struct conv_plan *plan = part->job->plan;
     const struct conv_pass *pass = &plan->forward;
@@ -254,7 +262,8 @@ static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_
     const int end = part->end_block < (y_block + 1) * x_blocks ? part->end_block : (y_block + 1) * x_blocks;
     const int first = part->first_block > y_block * x_blocks ? part->first_block : y_block * x_blocks;
     if (part->end_block > (y_block + 1) * x_blocks) {
-        prefetch->next = part->job->d_y + unit->group * pass->y_group + (y_block + 1) * pass->y_block + unit->row * pass->y_row;
+        prefetch->next =
+            part->job->d_y + unit->group * pass->y_group + (y_block + 1) * pass->y_block + unit->row * pass->y_row;
         prefetch->segment = unit->rows * pass->y_row;
         prefetch->gap = pass->y_group - prefetch->segment;
         prefetch->left = prefetch->segment * unit->groups;
@@ -269,7 +278,8 @@ static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_
     }
     prefetch->left_in_segment = prefetch->segment;
     /* Each tap is visited about three times per position, once per tile of rows. */
-    const double visits = 3.0 * (end - first) * plan->desc.kernel * plan->desc.kernel * unit->groups * unit->rows * plan->out_width;
+    const double visits =
+        3.0 * (end - first) * plan->desc.kernel * plan->desc.kernel * unit->groups * unit->rows * plan->out_width;
     prefetch->lines = (int)((double)prefetch->left / 64 / visits) + 1;
 }
 
@@ -329,23 +339,23 @@ static void store_block(const struct gradient_job *job, float *weights, int bloc
     const int inputs = activation_block_channels(&plan->forward.x, x_block);
     out += (size_t)x_block * BLOCK_CHANNELS * (size_t)taps;
     float turned[1024];
-    for (int t = 0; t < taps; t++) { /* to [tap][k][c] */
+    for (size_t t = 0; t < (size_t)taps; t++) { /* to [tap][k][c] */
         if (plan->kernels->order_tile) plan->kernels->order_tile(weights + t * 1024);
         plan->kernels->transpose(turned, weights + t * 1024);
         memcpy(weights + t * 1024, turned, sizeof turned);
     }
-    for (int k = 0; k < outputs; k++, out += row) {
+    for (ptrdiff_t k = 0; k < outputs; k++, out += row) {
         if (taps == 1) {
             memcpy(out, weights + k * 32, (size_t)inputs * sizeof *out);
             continue;
         }
         if (taps == 9) { /* known to the compiler: 3 x 3 kernels are most of a network */
-            for (int c = 0; c < inputs; c++)
-                for (int t = 0; t < 9; t++) out[c * 9 + t] = weights[t * 1024 + k * 32 + c];
+            for (ptrdiff_t c = 0; c < inputs; c++)
+                for (ptrdiff_t t = 0; t < 9; t++) out[c * 9 + t] = weights[t * 1024 + k * 32 + c];
             continue;
         }
-        for (int c = 0; c < inputs; c++)
-            for (int t = 0; t < taps; t++) out[c * taps + t] = weights[t * 1024 + k * 32 + c];
+        for (ptrdiff_t c = 0; c < inputs; c++)
+            for (ptrdiff_t t = 0; t < taps; t++) out[c * taps + t] = weights[t * 1024 + k * 32 + c];
     }
 }
 
@@ -358,7 +368,7 @@ static void compute_part(void *context, int thread, int threads)
     if (thread == 0) job->threads = threads;
     part.x = (char *)part.weights + gradient->weight_bytes;
     part.y = part.x + gradient->x_bytes;
-    int64_t begin = 0, end = gradient->x_blocks * gradient->y_blocks;
+    int64_t begin = 0, end = (int64_t)gradient->x_blocks * gradient->y_blocks;
     int64_t line = 0, last = line_count(plan);
     if (gradient->by_tile)
         pool_share(end, thread, threads, &begin, &end);

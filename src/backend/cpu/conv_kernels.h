@@ -33,8 +33,8 @@ struct conv_program {
 /* Up to max_positions output positions that are computed together. */
 struct conv_block {
     int program, positions;
-    ptrdiff_t x;                       /* from the image group's start to where the taps count from */
-    ptrdiff_t y[CONV_MAX_POSITIONS];   /* output cells, from the start of the group's channel block */
+    ptrdiff_t x;                     /* from the image group's start to where the taps count from */
+    ptrdiff_t y[CONV_MAX_POSITIONS]; /* output cells, from the start of the group's channel block */
 };
 
 /* Memory to be fetched into the second-level cache while a run computes: `left` bytes in segments with gaps. */
@@ -50,38 +50,38 @@ struct conv_run {
     int count;
     const struct conv_program *programs;
     const struct conv_tap *taps;
-    const char *x;             /* the image group                                              */
-    char *y;                   /* the image group's block of 32 output channels                */
-    const char *weights;       /* the panel: [contraction block][tap] tiles                    */
-    const float *bias;         /* [32], or NULL                                                */
-    double *sum, *squares;     /* [32] each, added to: sums over the real images; or NULL      */
-    ptrdiff_t x_block;         /* from one contraction block of x to the next                  */
-    ptrdiff_t x_image;         /* from one image of a cell to the next                         */
-    ptrdiff_t weights_block;   /* from one contraction block of the panel to the next          */
+    const char *x;           /* the image group                                              */
+    char *y;                 /* the image group's block of 32 output channels                */
+    const char *weights;     /* the panel: [contraction block][tap] tiles                    */
+    const float *bias;       /* [32], or NULL                                                */
+    double *sum, *squares;   /* [32] each, added to: sums over the real images; or NULL      */
+    ptrdiff_t x_block;       /* from one contraction block of x to the next                  */
+    ptrdiff_t x_image;       /* from one image of a cell to the next                         */
+    ptrdiff_t weights_block; /* from one contraction block of the panel to the next          */
     int contraction_blocks;
-    int steps, last_steps;     /* per tap: in all contraction blocks but the last, in the last */
-    int outputs;               /* real outputs in this panel, 1..32                            */
-    int images;                /* real images in this group, 1..16                             */
-    bool accumulate;           /* y += instead of y =                                          */
+    int steps, last_steps;         /* per tap: in all contraction blocks but the last, in the last */
+    int outputs;                   /* real outputs in this panel, 1..32                            */
+    int images;                    /* real images in this group, 1..16                             */
+    bool accumulate;               /* y += instead of y =                                          */
     struct conv_prefetch prefetch; /* the rows of x that come next; the kernel may ignore it   */
 };
 
 /* One row of kernel taps x one 32x32 block of weights, over a box of output positions:
  * d_weight[tap][c][k] (+)= sum over groups, rows, columns, images of x[...][c] y[...][k]. */
 struct conv_weights_run {
-    float *d_weight;           /* [taps][32 c][32 k]                                            */
-    const char *x;             /* operand of tap 0 at the box's first row and y column 0 (may lie outside) */
-    const char *y;             /* operand at the box's first row and column 0                   */
+    float *d_weight; /* [taps][32 c][32 k]                                            */
+    const char *x;   /* operand of tap 0 at the box's first row and y column 0 (may lie outside) */
+    const char *y;   /* operand at the box's first row and column 0                   */
     ptrdiff_t x_group, x_row, x_column, x_tap; /* x_column already has the stride in it         */
-    ptrdiff_t x_step;          /* from one image (or pair) of x to the next                     */
+    ptrdiff_t x_step;                          /* from one image (or pair) of x to the next                     */
     ptrdiff_t y_group, y_row, y_column;
     int groups, rows;
     int taps;
     int first_column[CONV_MAX_KERNEL], end_column[CONV_MAX_KERNEL]; /* of y, per tap: the tap is inside */
-    int channels;              /* real rows of the block, 1..32                                 */
-    int outputs;               /* real columns, 1..32                                           */
-    bool first;                /* overwrite d_weight instead of adding                          */
-    bool images;               /* x is a strip of images: rows of any number, at any address    */
+    int channels;                   /* real rows of the block, 1..32                                 */
+    int outputs;                    /* real columns, 1..32                                           */
+    bool first;                     /* overwrite d_weight instead of adding                          */
+    bool images;                    /* x is a strip of images: rows of any number, at any address    */
     struct conv_prefetch *prefetch; /* what the next runs read; the kernel may ignore it        */
 };
 
@@ -94,12 +94,12 @@ enum conv_image_form {
 };
 
 struct conv_kernels {
-    const char *name;          /* "avx512-bf16 8x2" */
-    enum dtype dtype;          /* of activations */
-    int max_positions;         /* per block */
-    int pair;                  /* channels per step: 1 or 2 */
-    size_t tile_bytes;         /* of 32 x 32 packed weights */
-    size_t step_bytes;         /* of packed weights in one step of 32 outputs: tile_bytes / (32 / pair) */
+    const char *name;  /* "avx512-bf16 8x2" */
+    enum dtype dtype;  /* of activations */
+    int max_positions; /* per block */
+    int pair;          /* channels per step: 1 or 2 */
+    size_t tile_bytes; /* of 32 x 32 packed weights */
+    size_t step_bytes; /* of packed weights in one step of 32 outputs: tile_bytes / (32 / pair) */
 
     void (*forward)(const struct conv_run *run);
     /* tile: float [32 contraction][32 outputs], of which `rows` rows are used (a multiple of pair). */

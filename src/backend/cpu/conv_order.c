@@ -8,7 +8,8 @@ static size_t second_level_cache(void)
 {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
     const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    if (bytes >= 256 * 1024) return (size_t)bytes < (size_t)2 << 20 ? (size_t)bytes : (size_t)2 << 20;
+    const long least = 256L << 10, most = 2L << 20;
+    if (bytes >= least) return (size_t)(bytes < most ? bytes : most);
 #endif
     return (size_t)1 << 20;
 }

@@ -21,19 +21,21 @@ static void gather_taps(float *out, const struct pack_job *job, int panel, int b
     const int inputs = activation_block_channels(&plan->forward.x, block);
     const int taps = plan->desc.kernel * plan->desc.kernel;
     const size_t row = (size_t)plan->desc.in_channels * (size_t)taps;
-    const float *from = job->weight + (size_t)panel * BLOCK_CHANNELS * row + (size_t)(block * BLOCK_CHANNELS * taps + tap);
-    for (int k = 0; k < outputs; k++, from += row) {
+    const float *from =
+        job->weight + (size_t)panel * BLOCK_CHANNELS * row + (size_t)(block * BLOCK_CHANNELS * taps + tap);
+    for (ptrdiff_t k = 0; k < outputs; k++, from += row) {
         if (taps == 1) {
             memcpy(out + k * 32, from, (size_t)inputs * sizeof *out);
             continue;
         }
         if (taps == TAPS_AT_ONCE) { /* known to the compiler: 3 x 3 kernels are most of a network */
-            for (int c = 0; c < inputs; c++)
-                for (int t = 0; t < TAPS_AT_ONCE; t++) out[t * TILE_STRIDE + k * 32 + c] = from[c * TAPS_AT_ONCE + t];
+            for (ptrdiff_t c = 0; c < inputs; c++)
+                for (ptrdiff_t t = 0; t < TAPS_AT_ONCE; t++)
+                    out[t * TILE_STRIDE + k * 32 + c] = from[c * TAPS_AT_ONCE + t];
             continue;
         }
-        for (int c = 0; c < inputs; c++)
-            for (int t = 0; t < count; t++) out[t * TILE_STRIDE + k * 32 + c] = from[c * taps + t];
+        for (ptrdiff_t c = 0; c < inputs; c++)
+            for (ptrdiff_t t = 0; t < count; t++) out[t * TILE_STRIDE + k * 32 + c] = from[c * taps + t];
     }
 }
 
@@ -46,16 +48,18 @@ static void pack_block(const struct pack_job *job, int panel, int block)
     const int taps = plan->desc.kernel * plan->desc.kernel;
     char *to = forward->weights + (size_t)panel * forward->panel_bytes + (size_t)block * forward->weights_block;
     char *to_data = NULL;
-    if (data->weights) to_data = data->weights + (size_t)block * data->panel_bytes + (size_t)panel * data->weights_block;
+    if (data->weights)
+        to_data = data->weights + (size_t)block * data->panel_bytes + (size_t)panel * data->weights_block;
     float gathered[TAPS_AT_ONCE * TILE_STRIDE] = {0}, tile[1024];
     for (int tap = 0; tap < taps; tap += TAPS_AT_ONCE) {
         const int count = taps - tap < TAPS_AT_ONCE ? taps - tap : TAPS_AT_ONCE;
         gather_taps(gathered, job, panel, block, tap, count);
-        for (int t = 0; t < count; t++) {
+        for (ptrdiff_t t = 0; t < count; t++) {
             kernels->transpose(tile, gathered + t * TILE_STRIDE);
             kernels->pack_weights(to + (size_t)(tap + t) * kernels->tile_bytes, tile, 32);
             if (to_data) /* the order of taps is that of conv_taps.c */
-                kernels->pack_weights(to_data + (size_t)(taps - 1 - tap - t) * kernels->tile_bytes, gathered + t * TILE_STRIDE, 32);
+                kernels->pack_weights(to_data + (size_t)(taps - 1 - tap - t) * kernels->tile_bytes,
+                                      gathered + t * TILE_STRIDE, 32);
         }
     }
 }
@@ -75,10 +79,14 @@ static void pack_image_panel(const struct pack_job *job, int panel)
             for (int c = 0; c < channels; c++)
                 for (int k = 0; k < outputs; k++)
                     tile[(s * channels + c) * 32 + k] =
-                        job->weight[(((size_t)(panel * BLOCK_CHANNELS + k) * (size_t)channels + (size_t)c) * (size_t)kernel +
-                                     (size_t)r) * (size_t)kernel + (size_t)s];
+                        job->weight[(((size_t)(panel * BLOCK_CHANNELS + k) * (size_t)channels + (size_t)c) *
+                                         (size_t)kernel +
+                                     (size_t)r) *
+                                        (size_t)kernel +
+                                    (size_t)s];
         kernels->pack_weights(forward->weights + (size_t)panel * forward->panel_bytes +
-                                  (size_t)(r * forward->steps) * kernels->step_bytes, tile, rows);
+                                  (size_t)(r * forward->steps) * kernels->step_bytes,
+                              tile, rows);
     }
 }
 

@@ -29,14 +29,16 @@ static int check_desc(const struct backend *backend, const struct conv_desc *des
     const int status = check_conv(backend, desc, error);
     if (status != SIMCLR_OK) return status;
     if (desc->kernel > CONV_MAX_KERNEL)
-        return error_set(error, SIMCLR_UNSUPPORTED, "convolution: the cpu backend has kernels up to %d x %d, not %d x %d",
-                         CONV_MAX_KERNEL, CONV_MAX_KERNEL, desc->kernel, desc->kernel);
+        return error_set(error, SIMCLR_UNSUPPORTED,
+                         "convolution: the cpu backend has kernels up to %d x %d, not %d x %d", CONV_MAX_KERNEL,
+                         CONV_MAX_KERNEL, desc->kernel, desc->kernel);
     if (desc->input_layout == LAYOUT_IMAGES && desc->in_channels > 4)
-        return error_set(error, SIMCLR_UNSUPPORTED, "convolution: images have 1 to 4 channels, not %d", desc->in_channels);
+        return error_set(error, SIMCLR_UNSUPPORTED, "convolution: images have 1 to 4 channels, not %d",
+                         desc->in_channels);
     /* Tap offsets are 32 bits wide: a kernel's height of input rows. */
     if ((double)desc->in_width * CELL_ELEMENTS * 4 * desc->kernel > 1e9)
-        return error_set(error, SIMCLR_UNSUPPORTED, "convolution: rows of %d positions are too long for the cpu backend",
-                         desc->in_width);
+        return error_set(error, SIMCLR_UNSUPPORTED,
+                         "convolution: rows of %d positions are too long for the cpu backend", desc->in_width);
     return SIMCLR_OK;
 }
 
@@ -132,14 +134,17 @@ static void plan_gradient(struct conv_plan *plan)
     const size_t blocks = (size_t)gradient->x_blocks * (size_t)gradient->y_blocks;
     const size_t own = gradient->by_tile ? (blocks + (size_t)threads - 1) / (size_t)threads : blocks;
     gradient->weight_bytes = own * gradient->block_floats * sizeof(float);
-    gradient->x_rows = gradient->compact ? gradient->unit_rows : (gradient->unit_rows - 1) * desc->stride + desc->kernel;
+    gradient->x_rows =
+        gradient->compact ? gradient->unit_rows : (gradient->unit_rows - 1) * desc->stride + desc->kernel;
     if (!gradient->compact && gradient->x_rows > desc->in_height) gradient->x_rows = desc->in_height;
     const size_t x_width = (size_t)(gradient->compact ? plan->out_width : desc->in_width);
     const size_t groups = (size_t)gradient->unit_groups;
     if (kernels->pack_x && !images)
-        gradient->x_bytes = groups * (size_t)gradient->x_blocks * (size_t)gradient->x_rows * x_width * kernels->cell_bytes;
+        gradient->x_bytes =
+            groups * (size_t)gradient->x_blocks * (size_t)gradient->x_rows * x_width * kernels->cell_bytes;
     if (kernels->pack_y)
-        gradient->y_bytes = round_to_line(groups * (size_t)gradient->unit_rows * (size_t)plan->out_width * kernels->cell_bytes);
+        gradient->y_bytes =
+            round_to_line(groups * (size_t)gradient->unit_rows * (size_t)plan->out_width * kernels->cell_bytes);
     if (images) {
         conv_plan_image_strip(&gradient->images, plan, kernels->weights_images, gradient->unit_rows);
         gradient->x_bytes = groups * gradient->images.bytes;

@@ -16,18 +16,18 @@ struct conv_pass {
     struct conv_tap *taps;
     struct conv_program *programs;
     struct conv_block *blocks;
-    int *first_block;            /* [rows + 1]: blocks of each row of y */
+    int *first_block; /* [rows + 1]: blocks of each row of y */
     int tap_count, program_count, block_count;
-    int rows;                    /* that the blocks cover: all of y, or one strip if x are images */
+    int rows; /* that the blocks cover: all of y, or one strip if x are images */
 
     struct activation_layout x, y;
     ptrdiff_t x_group, x_block, x_image; /* bytes */
     ptrdiff_t y_group, y_block, y_row;
     int contraction_blocks, steps, last_steps;
     size_t weights_block, panel_bytes, weights_bytes;
-    char *weights;               /* [panel][contraction block][tap] tiles */
+    char *weights; /* [panel][contraction block][tap] tiles */
 
-    int strips;                  /* of rows, sizes differing by at most one */
+    int strips; /* of rows, sizes differing by at most one */
     enum conv_order order;
 };
 
@@ -35,22 +35,22 @@ struct conv_pass {
  * [rows][16 images (or 8 pairs)][(width + 2 padding) * channels], padding zero. */
 struct conv_image_strip {
     enum conv_image_form form;
-    int lines;                   /* 16 images or 8 pairs */
+    int lines; /* 16 images or 8 pairs */
     int max_rows;
-    size_t row_elements;         /* per image, rounded up */
+    size_t row_elements; /* per image, rounded up */
     size_t element_bytes;
     size_t bytes;
 };
 
 /* Backward weights. Lines are (image cell group, output row) pairs, in that order. */
 struct conv_gradient {
-    bool by_tile;                /* threads own blocks of d_weight; else lines, and partial sums are added up */
-    int unit_groups, unit_rows;  /* lines of one visit of the d_weight blocks: whole images, or rows of one   */
-    int cell_groups;             /* image groups / groups_per_cell */
-    int x_blocks, y_blocks;      /* channel blocks; 1 x_block if x are images */
-    size_t block_floats;         /* of d_weight per (x block, y block) */
-    bool compact;                /* x is packed at the output's positions only (kernel 1, stride > 1) */
-    int x_rows;                  /* packed rows of x per unit at most */
+    bool by_tile;               /* threads own blocks of d_weight; else lines, and partial sums are added up */
+    int unit_groups, unit_rows; /* lines of one visit of the d_weight blocks: whole images, or rows of one   */
+    int cell_groups;            /* image groups / groups_per_cell */
+    int x_blocks, y_blocks;     /* channel blocks; 1 x_block if x are images */
+    size_t block_floats;        /* of d_weight per (x block, y block) */
+    bool compact;               /* x is packed at the output's positions only (kernel 1, stride > 1) */
+    int x_rows;                 /* packed rows of x per unit at most */
     size_t weight_bytes, x_bytes, y_bytes; /* parts of a thread's scratch, in this order, then the image strip */
     struct conv_image_strip images;
 };
@@ -63,8 +63,8 @@ struct conv_plan {
     struct conv_pass forward, data;
     struct conv_image_strip images; /* of the forward pass */
     struct conv_gradient gradient;
-    float *bias;                    /* [panels * 32], padded copy */
-    size_t scratch_bytes;           /* per thread */
+    float *bias;          /* [panels * 32], padded copy */
+    size_t scratch_bytes; /* per thread */
     char algorithm[64];
 };
 

@@ -1,4 +1,5 @@
-/* backend/cpu/conv_portable.c -- convolution kernels in plain C, for any machine. */
+/* backend/cpu/conv_portable.c -- convolution kernels in plain C, for any machine: vectors of four floats, which the
+ * compiler maps to SSE2, NEON or scalars; the same 6 + 5 + 5 images x 2 vectors as AVX2 (conv_body.h). */
 #include "backend/cpu/conv_kernels.h"
 
 #define BODY_KIND 0

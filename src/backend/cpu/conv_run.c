@@ -64,13 +64,14 @@ static void plan_prefetch(struct conv_run *run, const struct run_job *job, int64
     prefetch->gap = pass->x_block - prefetch->segment;
     int64_t begin_line, end_line;
     pool_share(prefetch->segment / 64 * pass->x.blocks, panel, conv_panels(pass), &begin_line, &end_line);
-    const ptrdiff_t block = (ptrdiff_t)(begin_line * 64) / prefetch->segment, at = (ptrdiff_t)(begin_line * 64) % prefetch->segment;
+    const ptrdiff_t block = (ptrdiff_t)(begin_line * 64) / prefetch->segment,
+                    at = (ptrdiff_t)(begin_line * 64) % prefetch->segment;
     prefetch->next = job->x + (piece / pass->strips) * pass->x_group + block * pass->x_block + first_row * row + at;
     prefetch->left = (ptrdiff_t)(end_line - begin_line) * 64;
     prefetch->left_in_segment = prefetch->segment - at;
     int64_t taps = 0;
     for (int b = 0; b < run->count; b++) taps += pass->programs[run->blocks[b].program].count;
-    taps *= pass->contraction_blocks * (run->images > 8 ? 2 : 1);
+    taps *= (int64_t)pass->contraction_blocks * (run->images > 8 ? 2 : 1);
     prefetch->lines = taps > 0 ? (int)((end_line - begin_line + taps - 1) / taps) : 0;
 }
 
@@ -78,6 +79,7 @@ static void plan_prefetch(struct conv_run *run, const struct run_job *job, int64
 static void run_piece(struct conv_run *run, const struct run_job *job, int thread, int group, int strip, int panel)
 {
     const struct conv_pass *pass = job->pass;
+    const ptrdiff_t output = (ptrdiff_t)panel * BLOCK_CHANNELS;
     int64_t first, end;
     pool_share(pass->y.height, strip, pass->strips, &first, &end);
     const int first_row = job->images ? 0 : (int)first, end_row = job->images ? (int)(end - first) : (int)end;
@@ -88,10 +90,10 @@ static void run_piece(struct conv_run *run, const struct run_job *job, int threa
     run->weights = pass->weights + (size_t)panel * pass->panel_bytes;
     run->outputs = activation_block_channels(&pass->y, panel);
     run->images = activation_group_images(&pass->y, group);
-    run->bias = job->bias ? job->bias + panel * BLOCK_CHANNELS : NULL;
+    run->bias = job->bias ? job->bias + output : NULL;
     if (job->statistics) {
-        run->sum = thread_statistics(job, thread) + panel * BLOCK_CHANNELS;
-        run->squares = run->sum + conv_panels(pass) * BLOCK_CHANNELS;
+        run->sum = thread_statistics(job, thread) + output;
+        run->squares = run->sum + (ptrdiff_t)conv_panels(pass) * BLOCK_CHANNELS;
     }
     plan_prefetch(run, job, (int64_t)group * pass->strips + strip, panel);
     job->plan->kernels->forward(run);
@@ -118,7 +120,8 @@ static void run_part(void *context, int thread, int threads)
     struct conv_run run;
     fill_run(&run, job);
     if (thread == 0) job->threads = threads;
-    if (job->statistics) memset(thread_statistics(job, thread), 0, (size_t)panels * BLOCK_CHANNELS * 2 * sizeof(double));
+    if (job->statistics)
+        memset(thread_statistics(job, thread), 0, (size_t)panels * BLOCK_CHANNELS * 2 * sizeof(double));
     int64_t begin, end, loaded = -1;
     pool_share(pieces * panels, thread, threads, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
@@ -137,9 +140,13 @@ static void run_part(void *context, int thread, int threads)
 void cpu_conv_forward(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias)
 {
     struct run_job job = {
-        .plan = plan, .pass = &plan->forward, .x = x, .y = y,
+        .plan = plan,
+        .pass = &plan->forward,
+        .x = x,
+        .y = y,
         .statistics = plan->desc.statistics ? statistics : NULL,
-        .images = plan->desc.input_layout == LAYOUT_IMAGES, .threads = 1,
+        .images = plan->desc.input_layout == LAYOUT_IMAGES,
+        .threads = 1,
     };
     const int outputs = plan->desc.out_channels;
     if (bias) {
@@ -162,7 +169,12 @@ void cpu_conv_forward(struct conv_plan *plan, void *y, double *statistics, const
 void cpu_conv_backward_data(struct conv_plan *plan, void *d_x, const void *d_y)
 {
     struct run_job job = {
-        .plan = plan, .pass = &plan->data, .x = d_y, .y = d_x, .accumulate = plan->desc.accumulate, .threads = 1,
+        .plan = plan,
+        .pass = &plan->data,
+        .x = d_y,
+        .y = d_x,
+        .accumulate = plan->desc.accumulate,
+        .threads = 1,
     };
     pool_split(plan->cpu->base.pool, run_part, &job);
 }

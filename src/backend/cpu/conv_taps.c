@@ -52,8 +52,8 @@ static int add_program(struct conv_pass *pass, const struct conv_tap *taps, int 
 /* The taps of the `positions` outputs (h, w), (h, w + step), ...; x is set to where they count from. In backward
  * data kernel positions are visited (and their tiles packed) from the last to the first, so that both operands
  * are read with rising addresses: up to 20 % faster in float32. */
-static int collect_taps(const struct conv_pass *pass, const struct geometry *g, size_t cell, size_t tile_bytes, int h, int w,
-                        int step, int positions, struct conv_tap *taps, ptrdiff_t *x)
+static int collect_taps(const struct conv_pass *pass, const struct geometry *g, size_t cell, size_t tile_bytes, int h,
+                        int w, int step, int positions, struct conv_tap *taps, ptrdiff_t *x)
 {
     const ptrdiff_t row = (ptrdiff_t)(cell * (size_t)pass->x.width);
     int count = 0;
@@ -77,7 +77,8 @@ static int collect_taps(const struct conv_pass *pass, const struct geometry *g, 
 }
 
 /* One row of y: positions of equal parity (backward data of a strided convolution) go together. */
-static int build_row(struct conv_pass *pass, const struct conv_plan *plan, const struct geometry *g, int h, struct conv_tap *taps)
+static int build_row(struct conv_pass *pass, const struct conv_plan *plan, const struct geometry *g, int h,
+                     struct conv_tap *taps)
 {
     const size_t cell = CELL_ELEMENTS * dtype_bytes(plan->desc.dtype);
     const int most = plan->kernels->max_positions;
@@ -90,14 +91,15 @@ static int build_row(struct conv_pass *pass, const struct conv_plan *plan, const
             const int w = parity + done * step;
             struct conv_block block;
             memset(&block, 0, sizeof block);
-            const int count = collect_taps(pass, g, cell, plan->kernels->tile_bytes, h, w, step, positions, taps, &block.x);
+            const int count =
+                collect_taps(pass, g, cell, plan->kernels->tile_bytes, h, w, step, positions, taps, &block.x);
             done += positions;
             if (count == 0 && g->backward && plan->desc.accumulate) continue; /* nothing to add there */
             block.program = add_program(pass, taps, count);
             if (block.program < 0) return -1;
             block.positions = positions;
             for (int u = 0; u < positions; u++)
-                block.y[u] = (ptrdiff_t)cell * ((ptrdiff_t)h * pass->y.width + w + u * step);
+                block.y[u] = (ptrdiff_t)cell * ((ptrdiff_t)h * pass->y.width + w + (ptrdiff_t)u * step);
             pass->blocks[pass->block_count++] = block;
         }
     }
@@ -119,8 +121,12 @@ int conv_build_taps(struct conv_pass *pass, const struct conv_plan *plan, bool b
 {
     const struct conv_desc *desc = &plan->desc;
     const struct geometry g = {
-        .in_height = pass->x.height, .in_width = pass->x.width,
-        .kernel = desc->kernel, .stride = desc->stride, .padding = desc->padding, .backward = backward,
+        .in_height = pass->x.height,
+        .in_width = pass->x.width,
+        .kernel = desc->kernel,
+        .stride = desc->stride,
+        .padding = desc->padding,
+        .backward = backward,
     };
     if (allocate_blocks(pass, pass->y.height, error) != SIMCLR_OK) return SIMCLR_NO_MEMORY;
     struct conv_tap taps[CONV_MAX_KERNEL * CONV_MAX_KERNEL];
@@ -149,7 +155,8 @@ int conv_build_image_taps(struct conv_pass *pass, const struct conv_plan *plan, 
         taps[r].mask = 1;
     }
     if (allocate_blocks(pass, out_rows, error) != SIMCLR_OK) return SIMCLR_NO_MEMORY;
-    if (add_program(pass, taps, desc->kernel) < 0) return error_no_memory(error, "tap lists of a convolution", sizeof taps);
+    if (add_program(pass, taps, desc->kernel) < 0)
+        return error_no_memory(error, "tap lists of a convolution", sizeof taps);
     for (int h = 0; h < out_rows; h++) {
         pass->first_block[h] = pass->block_count;
         for (int w = 0; w < pass->y.width; w++) {

@@ -88,7 +88,8 @@ ALWAYS_INLINE void vec_transpose(vec rows[16])
             rows[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
         }
     UNROLL for (int i = 0; i < 4; i++) { /* 4 x 4 blocks of 128 bits */
-        const __m512 a = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0x88), b = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0xdd);
+        const __m512 a = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0x88);
+        const __m512 b = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0xdd);
         const __m512 c = _mm512_shuffle_f32x4(rows[i + 8], rows[i + 12], 0x88);
         const __m512 d = _mm512_shuffle_f32x4(rows[i + 8], rows[i + 12], 0xdd);
         pairs[i] = _mm512_shuffle_f32x4(a, c, 0x88);
@@ -196,7 +197,8 @@ ALWAYS_INLINE vec vec_load_bf16(const void *p)
 }
 ALWAYS_INLINE void vec_store_bf16(void *p, vec v)
 {
-    const uint16_t out[4] = {bf16_from_float(v[0]), bf16_from_float(v[1]), bf16_from_float(v[2]), bf16_from_float(v[3])};
+    const uint16_t out[4] = {bf16_from_float(v[0]), bf16_from_float(v[1]), bf16_from_float(v[2]),
+                             bf16_from_float(v[3])};
     memcpy(p, out, sizeof out);
 }
 ALWAYS_INLINE void vec_transpose(vec rows[4])

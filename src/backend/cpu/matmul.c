@@ -34,7 +34,7 @@ struct operand {
 
 struct product {
     const struct matmul_kernels *kernels;
-    struct operand a, b;         /* m x k, k x n */
+    struct operand a, b; /* m x k, k x n */
     float *c;
     size_t c_row, c_column;
     int m, n, k;
@@ -45,10 +45,17 @@ static struct product product_of(const struct matmul_kernels *kernels, const str
 {
     const size_t lda = (size_t)args->lda, ldb = (size_t)args->ldb;
     struct product p = {
-        .kernels = kernels, .c = args->c, .c_row = (size_t)args->ldc, .c_column = 1,
+        .kernels = kernels,
+        .c = args->c,
+        .c_row = (size_t)args->ldc,
+        .c_column = 1,
         .a = {args->a, args->transpose_a ? 1 : lda, args->transpose_a ? lda : 1},
         .b = {args->b, args->transpose_b ? 1 : ldb, args->transpose_b ? ldb : 1},
-        .m = args->m, .n = args->n, .k = args->k, .alpha = args->alpha, .beta = args->beta,
+        .m = args->m,
+        .n = args->n,
+        .k = args->k,
+        .alpha = args->alpha,
+        .beta = args->beta,
     };
     if (p.n > kernels->columns / 2 || p.m <= p.n) return p;
     /* A narrow C would leave most of a tile's columns empty: compute its transpose. */
@@ -65,8 +72,8 @@ static struct product product_of(const struct matmul_kernels *kernels, const str
 /* `count` lines (rows of A, columns of B) from `line` on, contraction [depth, depth + length), in tiles of `width`
  * lines: out[tile][length][width], zero where there is no line. along: stride from line to line; across: along
  * the contraction. One of the two is 1. */
-static void pack(const struct matmul_kernels *kernels, float *out, const float *matrix, size_t along, size_t across, int line,
-                 int count, int depth, int length, int width)
+static void pack(const struct matmul_kernels *kernels, float *out, const float *matrix, size_t along, size_t across,
+                 int line, int count, int depth, int length, int width)
 {
     for (int first = 0; first < count; first += width, out += (size_t)length * (size_t)width) {
         const float *from = matrix + (size_t)(line + first) * along + (size_t)depth * across;
@@ -82,8 +89,8 @@ static void pack(const struct matmul_kernels *kernels, float *out, const float *
 }
 
 /* A tile at the edge of C, or of a transposed C, goes through a full one. */
-static void edge_tile(const struct product *p, float *c, const float *a, const float *b, size_t b_step, int depth, float beta,
-                      int rows, int columns)
+static void edge_tile(const struct product *p, float *c, const float *a, const float *b, size_t b_step, int depth,
+                      float beta, int rows, int columns)
 {
     float tile[MATMUL_MAX_ROWS * MATMUL_MAX_COLUMNS];
     p->kernels->tile(tile, (size_t)p->kernels->columns, a, b, b_step, depth, p->alpha, 0.0f);
@@ -133,7 +140,7 @@ static void scale(const struct product *p)
 static void multiply(const struct product *p, float *scratch)
 {
     const struct matmul_kernels *kernels = p->kernels;
-    float *a = scratch, *b = scratch + ROWS * DEPTH;
+    float *a = scratch, *b = scratch + (size_t)ROWS * DEPTH;
     if (p->k == 0) {
         scale(p);
         return;
@@ -154,7 +161,8 @@ static void multiply(const struct product *p, float *scratch)
             }
             for (block.row = 0; block.row < p->m; block.row += ROWS) {
                 block.rows = p->m - block.row < ROWS ? p->m - block.row : ROWS;
-                pack(kernels, a, p->a.data, p->a.row, p->a.column, block.row, block.rows, k, block.depth, kernels->rows);
+                pack(kernels, a, p->a.data, p->a.row, p->a.column, block.row, block.rows, k, block.depth,
+                     kernels->rows);
                 block.a = a;
                 multiply_block(p, &block);
             }

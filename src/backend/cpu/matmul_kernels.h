@@ -11,7 +11,8 @@ struct matmul_kernels {
     int rows, columns; /* of the tile of C */
     /* c [rows][columns], row stride ldc = alpha sum_k a[k][rows] b[k][columns] + beta c; c is not read if beta
      * is 0. a is packed without gaps; b_step: floats from one row of b to the next. */
-    void (*tile)(float *c, size_t ldc, const float *a, const float *b, size_t b_step, int depth, float alpha, float beta);
+    void (*tile)(float *c, size_t ldc, const float *a, const float *b, size_t b_step, int depth, float alpha,
+                 float beta);
     /* out[length][width] = transpose of `lines` (at most width) rows of `length` floats, `stride` apart; columns
      * without a line are zero. */
     void (*pack_transposed)(float *out, const float *from, size_t stride, int lines, int length, int width);

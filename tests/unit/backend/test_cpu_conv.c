@@ -1,6 +1,7 @@
 /* Every convolution kernel of the cpu backend that this CPU can run, against plain loops in double: forward with
  * bias and statistics, backward data with and without accumulation, backward weights, first layers on images.
  * Buffers carry guard bytes, outputs start as NaN, padding is checked, repeated runs must be bit-equal. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <math.h>
 
 #include <cmocka.h>
 
@@ -17,7 +17,7 @@
 #include "base/memory.h"
 #include "base/pool.h"
 
-enum { GUARD = 256 };
+static const size_t GUARD = 256;
 
 struct shape {
     int batch, in, out, height, width, kernel, stride, padding;
@@ -53,9 +53,9 @@ static struct tensor tensor_new(enum dtype dtype, int batch, int channels, int h
 
 static void tensor_free(struct tensor *t)
 {
-    for (int i = 0; i < GUARD; i++) {
+    for (size_t i = 0; i < GUARD; i++) {
         assert_int_equal(t->block[i], 0xff);
-        assert_int_equal(t->data[t->bytes + (size_t)i], 0xff);
+        assert_int_equal(t->data[t->bytes + i], 0xff);
     }
     memory_free(t->block);
 }
@@ -103,9 +103,11 @@ static void tensor_check(const struct tensor *t, const double *want, const doubl
                     if (n < l->batch && c < l->channels) {
                         const size_t i = (size_t)((n * l->channels + c) * l->height + h) * (size_t)l->width + (size_t)w;
                         if (!(fabs(value - want[i]) <= 1e-6 * bound[i] + rounding * fabs(want[i]) + 1e-12))
-                            fail_msg("image %d channel %d row %d column %d: %.9g, should be %.9g", n, c, h, w, value, want[i]);
+                            fail_msg("image %d channel %d row %d column %d: %.9g, should be %.9g", n, c, h, w, value,
+                                     want[i]);
                     } else if (c >= l->channels || gradient) {
-                        if (value != 0.0) fail_msg("padding: image %d channel %d row %d column %d: %g", n, c, h, w, value);
+                        if (value != 0.0)
+                            fail_msg("padding: image %d channel %d row %d column %d: %g", n, c, h, w, value);
                     } else if (!isfinite(value)) {
                         fail_msg("padding image %d channel %d is %g", n, c, value);
                     }
@@ -148,8 +150,10 @@ static void oracle_products(struct oracle *o, const struct shape *s)
                             for (int q = 0; q < s->kernel; q++) {
                                 const int ih = h * s->stride + r - s->padding, iw = w * s->stride + q - s->padding;
                                 if (ih < 0 || iw < 0 || ih >= s->height || iw >= s->width) continue;
-                                const size_t ix = (size_t)((n * s->in + c) * s->height + ih) * (size_t)s->width + (size_t)iw;
-                                const size_t im = (size_t)((k * s->in + c) * s->kernel + r) * (size_t)s->kernel + (size_t)q;
+                                const size_t ix =
+                                    (size_t)((n * s->in + c) * s->height + ih) * (size_t)s->width + (size_t)iw;
+                                const size_t im =
+                                    (size_t)((k * s->in + c) * s->kernel + r) * (size_t)s->kernel + (size_t)q;
                                 const double x = (double)o->x[ix], m = (double)o->weight[im], g = (double)o->d_y[iy];
                                 sum += x * m;
                                 bound += fabs(x * m);
@@ -193,8 +197,8 @@ static struct oracle oracle_new(const struct shape *s)
 
 static void oracle_free(struct oracle *o)
 {
-    void *all[] = {o->x, o->d_y, o->weight, o->bias, o->d_x_before, o->y, o->y_bound, o->d_x, o->d_x_bound, o->d_weight,
-                   o->d_weight_bound};
+    void *all[] = {o->x,       o->d_y, o->weight,    o->bias,     o->d_x_before,    o->y,
+                   o->y_bound, o->d_x, o->d_x_bound, o->d_weight, o->d_weight_bound};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) memory_free(all[i]);
 }
 
@@ -211,13 +215,15 @@ static void check_statistics(const struct oracle *o, const struct shape *s, cons
                 squares += o->y[at] * o->y[at];
                 size += o->y_bound[at];
             }
-        if (!(fabs(statistics[k] - sum) <= 1e-6 * size)) fail_msg("sum of channel %d: %.9g, should be %.9g", k, statistics[k], sum);
+        if (!(fabs(statistics[k] - sum) <= 1e-6 * size))
+            fail_msg("sum of channel %d: %.9g, should be %.9g", k, statistics[k], sum);
         if (!(fabs(statistics[s->out + k] - squares) <= 2e-6 * squares + 1e-6 * size))
             fail_msg("squares of channel %d: %.9g, should be %.9g", k, statistics[s->out + k], squares);
     }
 }
 
-static void check_forward(struct conv_plan *plan, const struct shape *s, const struct oracle *o, enum dtype dtype, const void *x)
+static void check_forward(struct conv_plan *plan, const struct shape *s, const struct oracle *o, enum dtype dtype,
+                          const void *x)
 {
     struct tensor y = tensor_new(dtype, s->batch, s->out, o->out_height, o->out_width);
     struct tensor again = tensor_new(dtype, s->batch, s->out, o->out_height, o->out_width);
@@ -225,9 +231,9 @@ static void check_forward(struct conv_plan *plan, const struct shape *s, const s
     cpu_conv_forward(plan, y.data, statistics, x, s->bias ? o->bias : NULL);
     tensor_check(&y, o->y, o->y_bound, false);
     if (s->statistics) check_statistics(o, s, statistics);
-    cpu_conv_forward(plan, again.data, statistics + 2 * s->out, x, s->bias ? o->bias : NULL);
+    cpu_conv_forward(plan, again.data, statistics + (ptrdiff_t)2 * s->out, x, s->bias ? o->bias : NULL);
     assert_memory_equal(y.data, again.data, y.bytes);
-    assert_memory_equal(statistics, statistics + 2 * s->out, (size_t)s->out * 2 * sizeof *statistics);
+    assert_memory_equal(statistics, statistics + (ptrdiff_t)2 * s->out, (size_t)s->out * 2 * sizeof *statistics);
     memory_free(statistics);
     tensor_free(&y);
     tensor_free(&again);
@@ -246,7 +252,8 @@ static void check_backward_data(struct conv_plan *plan, const struct shape *s, c
 static void check_backward_weights(struct conv_plan *plan, const struct shape *s, const struct oracle *o,
                                    const struct tensor *d_y, const void *x)
 {
-    float *d_weight = memory_array(2 * o->w_count + 64, sizeof(float)), *d_bias = memory_array((size_t)s->out + 1, sizeof(float));
+    float *d_weight = memory_array(2 * o->w_count + 64, sizeof(float)),
+          *d_bias = memory_array((size_t)s->out + 1, sizeof(float));
     assert_true(d_weight && d_bias);
     memset(d_weight, 0xff, (2 * o->w_count + 64) * sizeof(float));
     d_bias[s->out] = 77.0f;
@@ -275,10 +282,21 @@ static void check_shape(struct backend *backend, const struct shape *s, enum dty
     random_state = 12345;
     struct oracle o = oracle_new(s);
     const struct conv_desc desc = {
-        .dtype = dtype, .input_layout = s->images ? LAYOUT_IMAGES : LAYOUT_PRIVATE, .batch = s->batch,
-        .in_channels = s->in, .out_channels = s->out, .in_height = s->height, .in_width = s->width,
-        .kernel = s->kernel, .stride = s->stride, .padding = s->padding, .bias = s->bias, .training = true,
-        .input_gradient = !s->images, .accumulate = s->accumulate, .statistics = s->statistics,
+        .dtype = dtype,
+        .input_layout = s->images ? LAYOUT_IMAGES : LAYOUT_PRIVATE,
+        .batch = s->batch,
+        .in_channels = s->in,
+        .out_channels = s->out,
+        .in_height = s->height,
+        .in_width = s->width,
+        .kernel = s->kernel,
+        .stride = s->stride,
+        .padding = s->padding,
+        .bias = s->bias,
+        .training = true,
+        .input_gradient = !s->images,
+        .accumulate = s->accumulate,
+        .statistics = s->statistics,
     };
     struct conv_plan *plan;
     struct error error;
@@ -302,26 +320,16 @@ static void check_shape(struct backend *backend, const struct shape *s, enum dty
 
 static const struct shape SHAPES[] = {
     /* batch in out  h  w  k s p  images bias stats accumulate */
-    {1, 3, 8, 5, 7, 3, 1, 1, false, false, true, false},
-    {3, 16, 20, 7, 5, 3, 2, 1, false, true, true, true},
-    {16, 33, 48, 4, 4, 3, 1, 1, false, false, true, false},
-    {17, 20, 33, 6, 5, 3, 1, 1, false, true, true, true},
-    {17, 64, 96, 4, 4, 1, 2, 0, false, false, true, true},
-    {17, 64, 96, 5, 4, 1, 2, 0, false, false, true, false},
-    {5, 48, 64, 9, 9, 7, 2, 3, false, false, false, false},
-    {33, 8, 16, 3, 3, 3, 2, 1, false, false, true, false},
-    {7, 96, 16, 8, 8, 1, 1, 0, false, false, true, false},
-    {20, 70, 100, 1, 1, 1, 1, 0, false, true, false, false},
-    {2, 10, 12, 11, 13, 5, 3, 2, false, false, true, true},
-    {9, 32, 32, 8, 8, 3, 1, 1, false, false, true, false},
-    {48, 160, 130, 2, 2, 3, 1, 1, false, false, true, false},
-    {4, 17, 18, 6, 6, 3, 1, 0, false, true, true, false},
-    {1, 3, 16, 9, 9, 7, 2, 3, true, false, true, false},
-    {17, 3, 64, 12, 10, 3, 1, 1, true, false, true, false},
-    {3, 1, 40, 8, 8, 3, 1, 1, true, true, true, false},
-    {2, 4, 20, 15, 17, 7, 2, 3, true, false, false, false},
-    {16, 3, 24, 33, 31, 7, 2, 3, true, false, true, false},
-    {5, 2, 8, 7, 7, 1, 1, 0, true, true, true, false},
+    {1, 3, 8, 5, 7, 3, 1, 1, false, false, true, false},      {3, 16, 20, 7, 5, 3, 2, 1, false, true, true, true},
+    {16, 33, 48, 4, 4, 3, 1, 1, false, false, true, false},   {17, 20, 33, 6, 5, 3, 1, 1, false, true, true, true},
+    {17, 64, 96, 4, 4, 1, 2, 0, false, false, true, true},    {17, 64, 96, 5, 4, 1, 2, 0, false, false, true, false},
+    {5, 48, 64, 9, 9, 7, 2, 3, false, false, false, false},   {33, 8, 16, 3, 3, 3, 2, 1, false, false, true, false},
+    {7, 96, 16, 8, 8, 1, 1, 0, false, false, true, false},    {20, 70, 100, 1, 1, 1, 1, 0, false, true, false, false},
+    {2, 10, 12, 11, 13, 5, 3, 2, false, false, true, true},   {9, 32, 32, 8, 8, 3, 1, 1, false, false, true, false},
+    {48, 160, 130, 2, 2, 3, 1, 1, false, false, true, false}, {4, 17, 18, 6, 6, 3, 1, 0, false, true, true, false},
+    {1, 3, 16, 9, 9, 7, 2, 3, true, false, true, false},      {17, 3, 64, 12, 10, 3, 1, 1, true, false, true, false},
+    {3, 1, 40, 8, 8, 3, 1, 1, true, true, true, false},       {2, 4, 20, 15, 17, 7, 2, 3, true, false, false, false},
+    {16, 3, 24, 33, 31, 7, 2, 3, true, false, true, false},   {5, 2, 8, 7, 7, 1, 1, 0, true, true, true, false},
     {2, 4, 8, 16, 16, 11, 4, 2, true, false, false, false},
 };
 
@@ -335,8 +343,8 @@ static void check_variant(const char *variant, enum dtype dtype)
         if (cpu_backend_create(variant, pool, &backend, &error) != SIMCLR_OK) fail_msg("%s", error.text);
         for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
             const struct shape *s = &SHAPES[i];
-            print_message("%s %s, %d threads: %d x %d->%d, %dx%d, kernel %d/%d\n", variant, dtype_name(dtype), threads, s->batch,
-                          s->in, s->out, s->height, s->width, s->kernel, s->stride);
+            print_message("%s %s, %d threads: %d x %d->%d, %dx%d, kernel %d/%d\n", variant, dtype_name(dtype), threads,
+                          s->batch, s->in, s->out, s->height, s->width, s->kernel, s->stride);
             check_shape(backend, s, dtype);
         }
         backend->ops->destroy(backend);
@@ -365,13 +373,22 @@ static void test_threads(void **state)
 {
     (void)state;
     const struct conv_desc desc = {
-        .dtype = DTYPE_F32, .batch = 20, .in_channels = 40, .out_channels = 70, .in_height = 6, .in_width = 6, .kernel = 3,
-        .stride = 1, .padding = 1, .training = true, .input_gradient = true,
+        .dtype = DTYPE_F32,
+        .batch = 20,
+        .in_channels = 40,
+        .out_channels = 70,
+        .in_height = 6,
+        .in_width = 6,
+        .kernel = 3,
+        .stride = 1,
+        .padding = 1,
+        .training = true,
+        .input_gradient = true,
     };
     random_state = 99;
-    float *weight = draw_array(70 * 40 * 9), *canonical = draw_array(20 * 70 * 36);
+    float *weight = draw_array((size_t)70 * 40 * 9), *canonical = draw_array((size_t)20 * 70 * 36);
     struct tensor results[4];
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2; i++) {
         struct pool *pool;
         struct backend *backend;
         struct conv_plan *plan;
@@ -405,8 +422,15 @@ static void test_refusals(void **state)
     struct backend *backend;
     assert_int_equal(pool_create(&pool, 1, NULL), SIMCLR_OK);
     assert_int_equal(cpu_backend_create(NULL, pool, &backend, NULL), SIMCLR_OK);
-    const struct conv_desc good = {.dtype = DTYPE_F32, .batch = 2, .in_channels = 4, .out_channels = 4, .in_height = 8,
-                                   .in_width = 8, .kernel = 3, .stride = 1, .padding = 1};
+    const struct conv_desc good = {.dtype = DTYPE_F32,
+                                   .batch = 2,
+                                   .in_channels = 4,
+                                   .out_channels = 4,
+                                   .in_height = 8,
+                                   .in_width = 8,
+                                   .kernel = 3,
+                                   .stride = 1,
+                                   .padding = 1};
     struct conv_desc bad[8];
     for (int i = 0; i < 8; i++) bad[i] = good;
     bad[0].batch = 0;

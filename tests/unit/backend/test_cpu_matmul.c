@@ -1,9 +1,9 @@
 /* Dense products of the cpu backend, every kernel this CPU runs, against plain loops in double. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +28,8 @@ static float *matrix(int rows, int stride)
     return values;
 }
 
-static void check_product(struct backend *backend, int m, int n, int k, bool ta, bool tb, float alpha, float beta, bool serial)
+static void check_product(struct backend *backend, int m, int n, int k, bool ta, bool tb, float alpha, float beta,
+                          bool serial)
 {
     const int lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 1, ldc = n + 5;
     float *a = matrix(ta ? k : m, lda), *b = matrix(tb ? n : k, ldb), *c = matrix(m, ldc);
@@ -38,8 +39,19 @@ static void check_product(struct backend *backend, int m, int n, int k, bool ta,
     if (beta == 0.0f)
         for (int i = 0; i < m; i++)
             for (int j = 0; j < n; j++) c[i * ldc + j] = NAN; /* must not be read */
-    const struct matmul_args args = {.transpose_a = ta, .transpose_b = tb, .m = m, .n = n, .k = k, .alpha = alpha, .beta = beta,
-                                     .a = a, .lda = lda, .b = b, .ldb = ldb, .c = c, .ldc = ldc};
+    const struct matmul_args args = {.transpose_a = ta,
+                                     .transpose_b = tb,
+                                     .m = m,
+                                     .n = n,
+                                     .k = k,
+                                     .alpha = alpha,
+                                     .beta = beta,
+                                     .a = a,
+                                     .lda = lda,
+                                     .b = b,
+                                     .ldb = ldb,
+                                     .c = c,
+                                     .ldc = ldc};
     if (serial) {
         void *scratch = memory_allocate(cpu_matmul_scratch());
         assert_non_null(scratch);
@@ -54,7 +66,8 @@ static void check_product(struct backend *backend, int m, int n, int k, bool ta,
             if (j < n) {
                 double sum = 0;
                 for (int p = 0; p < k; p++) {
-                    const double x = (double)a[ta ? p * lda + i : i * lda + p] * (double)b[tb ? j * ldb + p : p * ldb + j];
+                    const double x =
+                        (double)a[ta ? p * lda + i : i * lda + p] * (double)b[tb ? j * ldb + p : p * ldb + j];
                     sum += x;
                     bound += fabs(x);
                 }
@@ -62,7 +75,8 @@ static void check_product(struct backend *backend, int m, int n, int k, bool ta,
                 want = (double)alpha * sum + (double)beta * want;
             }
             if (!(fabs((double)c[i * ldc + j] - want) <= 1e-6 * bound * (1 + fabs((double)alpha))))
-                fail_msg("%d x %d x %d, element (%d, %d): %g, should be %g", m, n, k, i, j, (double)c[i * ldc + j], want);
+                fail_msg("%d x %d x %d, element (%d, %d): %g, should be %g", m, n, k, i, j, (double)c[i * ldc + j],
+                         want);
         }
     memory_free(a);
     memory_free(b);
@@ -73,8 +87,8 @@ static void check_product(struct backend *backend, int m, int n, int k, bool ta,
 static void test_products(void **state)
 {
     (void)state;
-    static const int SIZES[][3] = {{1, 1, 1}, {8, 32, 16}, {7, 33, 5}, {13, 3, 300}, {200, 40, 17}, {40, 800, 9}, {3, 5, 0},
-                                   {65, 65, 260}, {1, 100, 64}, {100, 1, 64}};
+    static const int SIZES[][3] = {{1, 1, 1},    {8, 32, 16}, {7, 33, 5},    {13, 3, 300}, {200, 40, 17},
+                                   {40, 800, 9}, {3, 5, 0},   {65, 65, 260}, {1, 100, 64}, {100, 1, 64}};
     for (const char *const *variant = cpu_variants(); *variant; variant++) {
         if (!cpu_variant_runs(*variant)) continue;
         for (int threads = 1; threads <= 3; threads += 2) {
@@ -83,7 +97,8 @@ static void test_products(void **state)
             struct error error;
             if (pool_create(&pool, threads, &error) != SIMCLR_OK) fail_msg("%s", error.text);
             if (cpu_backend_create(*variant, pool, &backend, &error) != SIMCLR_OK) fail_msg("%s", error.text);
-            if (cpu_reserve_scratch(cpu_backend_of(backend), cpu_matmul_scratch(), &error) != SIMCLR_OK) fail_msg("%s", error.text);
+            if (cpu_reserve_scratch(cpu_backend_of(backend), cpu_matmul_scratch(), &error) != SIMCLR_OK)
+                fail_msg("%s", error.text);
             for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++)
                 for (int flags = 0; flags < 4; flags++) {
                     const int *s = SIZES[i];
