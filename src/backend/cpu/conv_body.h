@@ -302,14 +302,16 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const p
     const int columns = run->end_column[tap] - run->first_column[tap];
     const char *x_group = run->x + tap * run->x_tap + run->first_column[tap] * run->x_column + channel * 4;
     const char *y_group = run->y + run->first_column[tap] * run->y_column + output * 4;
+    const ptrdiff_t last_steps = BODY_KIND == 2 ? (run->last_images + 1) / 2 : run->last_images;
     for (ptrdiff_t g = 0; g < run->groups; g++, x_group += run->x_group, y_group += run->y_group) {
+        const ptrdiff_t steps = g == run->groups - 1 ? last_steps : BODY(WEIGHT_STEPS);
         const char *x_row = x_group, *y_row = y_group;
         for (ptrdiff_t h = 0; h < run->rows; h++, x_row += run->x_row, y_row += run->y_row) {
             const char *x = x_row, *y = y_row;
             for (ptrdiff_t w = 0; w < columns; w++, x += run->x_column, y += run->y_column) {
                 BODY(fetch)(run->prefetch);
                 UNROLL_BY(2)
-                for (ptrdiff_t n = 0; n < BODY(WEIGHT_STEPS); n++) {
+                for (ptrdiff_t n = 0; n < steps; n++) {
 #if BODY_KIND == 2
                     __m512bh d_y[2];
                     UNROLL for (ptrdiff_t j = 0; j < vectors; j++)

@@ -293,6 +293,7 @@ static void visit_unit(const struct gradient_part *part, const struct unit *unit
     run.prefetch = &prefetch;
     run.first = first;
     run.groups = unit->groups;
+    run.last_images = activation_group_images(&plan->forward.y, unit->group + unit->groups - 1);
     if (is_images(plan)) {
         load_images(part, unit);
     } else {

@@ -76,6 +76,7 @@ struct conv_weights_run {
     ptrdiff_t x_step;                          /* from one image (or pair) of x to the next                     */
     ptrdiff_t y_group, y_row, y_column;
     int groups, rows;
+    int last_images; /* real images of the last group, 1..16: the padding after them may be left out */
     int taps;
     int first_column[CONV_MAX_KERNEL], end_column[CONV_MAX_KERNEL]; /* of y, per tap: the tap is inside */
     int channels;                   /* real rows of the block, 1..32                                 */
