@@ -17,13 +17,13 @@ struct batch_norm_plan {
     struct cpu_backend *cpu;
     struct batch_norm_desc desc;
     struct activation_layout layout;
-    int64_t cells;       /* of the whole tensor */
-    size_t element;      /* bytes */
-    bool stream;         /* outputs too large for the cache go past it, which saves reading them first */
-    int padded;          /* channels, a multiple of 32 */
-    float *mean;         /* [padded]; in the forward pass without statistics first the shift of the sums */
-    float *a, *b, *c;    /* [padded] coefficients; zero in padding channels, always */
-    double *partials;    /* [threads][blocks][64]: sums and their partners, per block as kernels want them */
+    int64_t cells;    /* of the whole tensor */
+    size_t element;   /* bytes */
+    bool stream;      /* outputs too large for the cache go past it, which saves reading them first */
+    int padded;       /* channels, a multiple of 32 */
+    float *mean;      /* [padded]; in the forward pass without statistics first the shift of the sums */
+    float *a, *b, *c; /* [padded] coefficients; zero in padding channels, always */
+    double *partials; /* [threads][blocks][64]: sums and their partners, per block as kernels want them */
 };
 
 /* ---- creation ------------------------------------------------------------------------------------------------ */
@@ -47,7 +47,7 @@ int cpu_batch_norm_create(struct backend *backend, const struct batch_norm_desc 
     plan->cpu = cpu_backend_of(backend);
     plan->desc = *desc;
     plan->layout = activation_layout(desc->batch, desc->channels, desc->height, desc->width);
-    plan->cells = (int64_t)(plan->layout.elements / CELL_ELEMENTS);
+    plan->cells = (int64_t)(plan->layout.elements / plan->layout.cell);
     plan->element = dtype_bytes(desc->dtype);
     plan->stream = plan->layout.elements * plan->element > plan->cpu->cache_bytes;
     plan->padded = plan->layout.blocks * BLOCK_CHANNELS;
@@ -103,7 +103,7 @@ static bool cut_segment(const struct batch_norm_plan *plan, int64_t *begin, int6
     segment->block = (int)(plane % plan->layout.blocks);
     segment->images = activation_group_images(&plan->layout, (int)(plane / plan->layout.blocks));
     segment->cells = (ptrdiff_t)(last - first);
-    segment->bytes = (size_t)first * CELL_ELEMENTS * plan->element;
+    segment->bytes = (size_t)first * plan->layout.cell * plan->element;
     return true;
 }
 
@@ -174,11 +174,16 @@ static void apply_range(const struct norm_job *job, int64_t begin, int64_t end)
     struct segment s;
     while (cut_segment(plan, &begin, &end, true, &s)) {
         const size_t channel = (size_t)s.block * BLOCK_CHANNELS;
-        struct norm_apply_args args = {.y = at_mutable(job->y, s.bytes), .x = at(job->x, s.bytes),
-                                       .residual = at(job->residual, s.bytes), .cells = s.cells,
-                                       .bf16 = plan->desc.dtype == DTYPE_BF16, .relu = plan->desc.relu,
+        struct norm_apply_args args = {.y = at_mutable(job->y, s.bytes),
+                                       .x = at(job->x, s.bytes),
+                                       .residual = at(job->residual, s.bytes),
+                                       .cells = s.cells,
+                                       .group_images = plan->layout.group_images,
+                                       .bf16 = plan->desc.dtype == DTYPE_BF16,
+                                       .relu = plan->desc.relu,
                                        .stream = plan->stream,
-                                       .mean = plan->mean + channel, .scale = plan->a + channel,
+                                       .mean = plan->mean + channel,
+                                       .scale = plan->a + channel,
                                        .shift = plan->b + channel};
         plan->cpu->kernels->norm_apply(&args);
     }
@@ -193,7 +198,10 @@ static void forward_sums(const struct norm_job *job, int thread, int threads)
     memset(sums, 0, 2 * (size_t)plan->padded * sizeof *sums);
     struct segment s;
     while (cut_segment(plan, &begin, &end, false, &s)) {
-        struct norm_sums_args args = {.x = at(job->x, s.bytes), .cells = s.cells, .images = s.images,
+        struct norm_sums_args args = {.x = at(job->x, s.bytes),
+                                      .cells = s.cells,
+                                      .images = s.images,
+                                      .group_images = plan->layout.group_images,
                                       .bf16 = plan->desc.dtype == DTYPE_BF16,
                                       .shift = plan->mean + (size_t)s.block * BLOCK_CHANNELS,
                                       .sums = sums + (size_t)s.block * 2 * BLOCK_CHANNELS};
@@ -227,18 +235,25 @@ static void choose_shifts(struct batch_norm_plan *plan, const void *x)
 {
     for (int channel = 0; channel < plan->desc.channels; channel++) {
         const size_t index = activation_index(&plan->layout, 0, channel, 0, 0);
-        const float value = plan->desc.dtype == DTYPE_BF16 ? bf16_to_float(((const uint16_t *)x)[index])
-                                                           : ((const float *)x)[index];
+        const float value =
+            plan->desc.dtype == DTYPE_BF16 ? bf16_to_float(((const uint16_t *)x)[index]) : ((const float *)x)[index];
         plan->mean[channel] = value;
     }
 }
 
 void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, float *saved, float *running_mean,
-                            float *running_var, const void *x, const void *residual, const double *statistics, const float *gamma,
-                            const float *beta)
+                            float *running_var, const void *x, const void *residual, const double *statistics,
+                            const float *gamma, const float *beta)
 {
-    struct norm_job job = {.plan = plan, .y = y, .x = x, .residual = residual, .saved = saved, .gamma = gamma,
-                           .beta = beta, .running_mean = running_mean, .running_var = running_var,
+    struct norm_job job = {.plan = plan,
+                           .y = y,
+                           .x = x,
+                           .residual = residual,
+                           .saved = saved,
+                           .gamma = gamma,
+                           .beta = beta,
+                           .running_mean = running_mean,
+                           .running_var = running_var,
                            .sums_wanted = statistics == NULL};
     if (statistics) {
         for (int channel = 0; channel < plan->desc.channels; channel++)
@@ -271,8 +286,12 @@ static void gradient_sums(const struct norm_job *job, int thread, int threads)
     memset(sums, 0, 2 * (size_t)plan->padded * sizeof *sums);
     struct segment s;
     while (cut_segment(plan, &begin, &end, true, &s)) {
-        struct norm_gradient_sums_args args = {.d_y = at(job->d_y, s.bytes), .x = at(job->x, s.bytes),
-                                               .y = at(job->mask, s.bytes), .cells = s.cells, .images = s.images,
+        struct norm_gradient_sums_args args = {.d_y = at(job->d_y, s.bytes),
+                                               .x = at(job->x, s.bytes),
+                                               .y = at(job->mask, s.bytes),
+                                               .cells = s.cells,
+                                               .images = s.images,
+                                               .group_images = plan->layout.group_images,
                                                .bf16 = plan->desc.dtype == DTYPE_BF16,
                                                .mean = plan->mean + (size_t)s.block * BLOCK_CHANNELS,
                                                .sums = sums + (size_t)s.block * 2 * BLOCK_CHANNELS};
@@ -301,13 +320,19 @@ static void gradient_range(const struct norm_job *job, int64_t begin, int64_t en
         const size_t channel = (size_t)s.block * BLOCK_CHANNELS;
         struct norm_gradient_args args = {.d_x = at_mutable(job->d_x, s.bytes),
                                           .d_residual = at_mutable(job->d_residual, s.bytes),
-                                          .d_y = at(job->d_y, s.bytes), .x = at(job->x, s.bytes),
-                                          .y = at(job->mask, s.bytes), .cells = s.cells, .images = s.images,
+                                          .d_y = at(job->d_y, s.bytes),
+                                          .x = at(job->x, s.bytes),
+                                          .y = at(job->mask, s.bytes),
+                                          .cells = s.cells,
+                                          .images = s.images,
+                                          .group_images = plan->layout.group_images,
                                           .bf16 = plan->desc.dtype == DTYPE_BF16,
                                           .accumulate = plan->desc.accumulate_residual,
                                           .stream = plan->stream && job->d_x != job->d_y,
-                                          .mean = plan->mean + channel, .a = plan->a + channel,
-                                          .b = plan->b + channel, .c = plan->c + channel};
+                                          .mean = plan->mean + channel,
+                                          .a = plan->a + channel,
+                                          .b = plan->b + channel,
+                                          .c = plan->c + channel};
         plan->cpu->kernels->norm_gradient(&args);
     }
 }
@@ -334,7 +359,15 @@ void cpu_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_re
                              const void *d_y, const void *x, const void *y, const float *saved, const float *gamma)
 {
     memcpy(plan->mean, saved, (size_t)plan->desc.channels * sizeof *plan->mean);
-    struct norm_job job = {.plan = plan, .d_x = d_x, .d_residual = d_residual, .d_gamma = d_gamma, .d_beta = d_beta,
-                           .d_y = d_y, .x = x, .mask = plan->desc.relu ? y : NULL, .given = saved, .gamma = gamma};
+    struct norm_job job = {.plan = plan,
+                           .d_x = d_x,
+                           .d_residual = d_residual,
+                           .d_gamma = d_gamma,
+                           .d_beta = d_beta,
+                           .d_y = d_y,
+                           .x = x,
+                           .mask = plan->desc.relu ? y : NULL,
+                           .given = saved,
+                           .gamma = gamma};
     pool_split(plan->cpu->base.pool, backward_part, &job);
 }

@@ -46,7 +46,7 @@ SIMD_INLINE void norm_sums_typed(const struct norm_sums_args *a, int bf16)
         row_fill(square[chain], 0);
     }
     for (ptrdiff_t cell = 0; cell < a->cells; cell++) {
-        ptrdiff_t element = cell * CELL_ELEMENTS;
+        ptrdiff_t element = cell * a->group_images * BLOCK_CHANNELS;
         int image = 0;
         for (; image + SUM_CHAINS <= a->images; image += SUM_CHAINS)
             for (int chain = 0; chain < SUM_CHAINS; chain++, element += BLOCK_CHANNELS)
@@ -62,14 +62,18 @@ SIMD_INLINE void norm_sums_typed(const struct norm_sums_args *a, int bf16)
 
 static void norm_sums(const struct norm_sums_args *a)
 {
-    if (a->bf16) norm_sums_typed(a, 1);
-    else norm_sums_typed(a, 0);
+    if (a->bf16)
+        norm_sums_typed(a, 1);
+    else
+        norm_sums_typed(a, 0);
 }
 
 SIMD_INLINE void row_put(void *base, ptrdiff_t element, const vec *row, int bf16, int stream)
 {
-    if (stream) row_stream(base, element, row, bf16);
-    else row_store(base, element, row, bf16);
+    if (stream)
+        row_stream(base, element, row, bf16);
+    else
+        row_store(base, element, row, bf16);
 }
 
 SIMD_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int residual, int stream)
@@ -79,7 +83,7 @@ SIMD_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int
     row_load_floats(scale, a->scale);
     row_load_floats(shift, a->shift);
     const vec floor = vec_set(a->relu ? 0 : -__builtin_inff());
-    const ptrdiff_t end = a->cells * CELL_ELEMENTS;
+    const ptrdiff_t end = a->cells * a->group_images * BLOCK_CHANNELS;
     for (ptrdiff_t element = 0; element < end; element += BLOCK_CHANNELS) {
         vec row[VEC_ROW], other[VEC_ROW];
         row_load(row, a->x, element, bf16);
@@ -97,14 +101,30 @@ SIMD_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int
 static void norm_apply(const struct norm_apply_args *a)
 {
     switch ((a->bf16 ? 4 : 0) + (a->residual ? 2 : 0) + (a->stream ? 1 : 0)) {
-    case 0: norm_apply_typed(a, 0, 0, 0); break;
-    case 1: norm_apply_typed(a, 0, 0, 1); break;
-    case 2: norm_apply_typed(a, 0, 1, 0); break;
-    case 3: norm_apply_typed(a, 0, 1, 1); break;
-    case 4: norm_apply_typed(a, 1, 0, 0); break;
-    case 5: norm_apply_typed(a, 1, 0, 1); break;
-    case 6: norm_apply_typed(a, 1, 1, 0); break;
-    default: norm_apply_typed(a, 1, 1, 1); break;
+    case 0:
+        norm_apply_typed(a, 0, 0, 0);
+        break;
+    case 1:
+        norm_apply_typed(a, 0, 0, 1);
+        break;
+    case 2:
+        norm_apply_typed(a, 0, 1, 0);
+        break;
+    case 3:
+        norm_apply_typed(a, 0, 1, 1);
+        break;
+    case 4:
+        norm_apply_typed(a, 1, 0, 0);
+        break;
+    case 5:
+        norm_apply_typed(a, 1, 0, 1);
+        break;
+    case 6:
+        norm_apply_typed(a, 1, 1, 0);
+        break;
+    default:
+        norm_apply_typed(a, 1, 1, 1);
+        break;
     }
 }
 
@@ -139,7 +159,7 @@ SIMD_INLINE void norm_gradient_sums_typed(const struct norm_gradient_sums_args *
         row_fill(product[chain], 0);
     }
     for (ptrdiff_t cell = 0; cell < a->cells; cell++) {
-        ptrdiff_t element = cell * CELL_ELEMENTS;
+        ptrdiff_t element = cell * a->group_images * BLOCK_CHANNELS;
         int image = 0;
         for (; image + SUM_CHAINS <= a->images; image += SUM_CHAINS)
             for (int chain = 0; chain < SUM_CHAINS; chain++, element += BLOCK_CHANNELS)
@@ -155,10 +175,14 @@ SIMD_INLINE void norm_gradient_sums_typed(const struct norm_gradient_sums_args *
 
 static void norm_gradient_sums(const struct norm_gradient_sums_args *a)
 {
-    if (a->bf16 && a->y) norm_gradient_sums_typed(a, 1, 1);
-    else if (a->bf16) norm_gradient_sums_typed(a, 1, 0);
-    else if (a->y) norm_gradient_sums_typed(a, 0, 1);
-    else norm_gradient_sums_typed(a, 0, 0);
+    if (a->bf16 && a->y)
+        norm_gradient_sums_typed(a, 1, 1);
+    else if (a->bf16)
+        norm_gradient_sums_typed(a, 1, 0);
+    else if (a->y)
+        norm_gradient_sums_typed(a, 0, 1);
+    else
+        norm_gradient_sums_typed(a, 0, 0);
 }
 
 enum residual_mode { RESIDUAL_NONE, RESIDUAL_WRITE, RESIDUAL_ADD };
@@ -169,8 +193,7 @@ SIMD_INLINE void norm_gradient_row(const struct norm_gradient_args *a, ptrdiff_t
     vec g[VEC_ROW], row[VEC_ROW];
     masked_row(g, a->d_y, a->y, element, bf16, masked);
     row_load(row, a->x, element, bf16);
-    for (int i = 0; i < VEC_ROW; i++)
-        row[i] = vec_fma(k[1][i], g[i], vec_fma(k[2][i], row[i] - k[0][i], k[3][i]));
+    for (int i = 0; i < VEC_ROW; i++) row[i] = vec_fma(k[1][i], g[i], vec_fma(k[2][i], row[i] - k[0][i], k[3][i]));
     row_put(a->d_x, element, row, bf16, stream);
     if (mode == RESIDUAL_NONE) return;
     if (mode == RESIDUAL_ADD) {
@@ -191,7 +214,8 @@ SIMD_INLINE void norm_gradient_typed(const struct norm_gradient_args *a, int bf1
     row_load_floats(k[3], a->c);
     row_fill(zero, 0);
     for (ptrdiff_t cell = 0; cell < a->cells; cell++) {
-        ptrdiff_t element = cell * CELL_ELEMENTS, end = element + CELL_ELEMENTS;
+        ptrdiff_t element = cell * a->group_images * BLOCK_CHANNELS;
+        const ptrdiff_t end = element + (ptrdiff_t)a->group_images * BLOCK_CHANNELS;
         const ptrdiff_t real = element + (ptrdiff_t)a->images * BLOCK_CHANNELS;
         for (; element < real; element += BLOCK_CHANNELS)
             norm_gradient_row(a, element, bf16, masked, mode, stream, (const vec(*)[VEC_ROW])k);
@@ -206,22 +230,41 @@ SIMD_INLINE void norm_gradient_typed(const struct norm_gradient_args *a, int bf1
 SIMD_INLINE void norm_gradient_mode(const struct norm_gradient_args *a, enum residual_mode mode)
 {
     switch ((a->bf16 ? 4 : 0) + (a->y ? 2 : 0) + (a->stream ? 1 : 0)) {
-    case 0: norm_gradient_typed(a, 0, 0, mode, 0); break;
-    case 1: norm_gradient_typed(a, 0, 0, mode, 1); break;
-    case 2: norm_gradient_typed(a, 0, 1, mode, 0); break;
-    case 3: norm_gradient_typed(a, 0, 1, mode, 1); break;
-    case 4: norm_gradient_typed(a, 1, 0, mode, 0); break;
-    case 5: norm_gradient_typed(a, 1, 0, mode, 1); break;
-    case 6: norm_gradient_typed(a, 1, 1, mode, 0); break;
-    default: norm_gradient_typed(a, 1, 1, mode, 1); break;
+    case 0:
+        norm_gradient_typed(a, 0, 0, mode, 0);
+        break;
+    case 1:
+        norm_gradient_typed(a, 0, 0, mode, 1);
+        break;
+    case 2:
+        norm_gradient_typed(a, 0, 1, mode, 0);
+        break;
+    case 3:
+        norm_gradient_typed(a, 0, 1, mode, 1);
+        break;
+    case 4:
+        norm_gradient_typed(a, 1, 0, mode, 0);
+        break;
+    case 5:
+        norm_gradient_typed(a, 1, 0, mode, 1);
+        break;
+    case 6:
+        norm_gradient_typed(a, 1, 1, mode, 0);
+        break;
+    default:
+        norm_gradient_typed(a, 1, 1, mode, 1);
+        break;
     }
 }
 
 static void norm_gradient(const struct norm_gradient_args *a)
 {
-    if (!a->d_residual) norm_gradient_mode(a, RESIDUAL_NONE);
-    else if (a->accumulate) norm_gradient_mode(a, RESIDUAL_ADD);
-    else norm_gradient_mode(a, RESIDUAL_WRITE);
+    if (!a->d_residual)
+        norm_gradient_mode(a, RESIDUAL_NONE);
+    else if (a->accumulate)
+        norm_gradient_mode(a, RESIDUAL_ADD);
+    else
+        norm_gradient_mode(a, RESIDUAL_WRITE);
 }
 
 #endif

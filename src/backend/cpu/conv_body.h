@@ -57,17 +57,20 @@ ALWAYS_INLINE void BODY(step)(const int rows, const int vectors, vec acc[][2], c
 #if BODY_KIND == 0
     vec w[2];
     UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = vec_load(weights + j * LANES * 4);
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
+    {
         const vec value = vec_broadcast(x + i * x_image);
         UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(w[j], value, acc[i][j]);
     }
 #elif BODY_KIND == 1
     vec low_w[2], high_w[2];
-    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) {
+    UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
+    {
         low_w[j] = vec_load(weights + j * LANES * 4);
         high_w[j] = vec_load(weights + 128 + j * LANES * 4);
     }
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
+    {
         vec low, high;
         vec_broadcast_pair(x + i * x_image, &low, &high);
         UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(low_w[j], low, acc[i][j]);
@@ -76,7 +79,8 @@ ALWAYS_INLINE void BODY(step)(const int rows, const int vectors, vec acc[][2], c
 #else
     __m512bh w[2];
     UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = (__m512bh)_mm512_loadu_si512(weights + j * 64);
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
+    {
         const __m512bh value = (__m512bh)vec_words(x + i * x_image);
         UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], w[j], value);
     }
@@ -103,12 +107,12 @@ enum { BODY(CHAIN_STEPS) = 96 };
 
 ALWAYS_INLINE void BODY(lay_aside)(const int rows, const int vectors, vec (*acc)[2], float *aside, bool has_aside)
 {
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-        UNROLL for (ptrdiff_t j = 0; j < vectors; j++) {
-            float *sum = aside + (2 * i + j) * LANES;
-            vec_store((char *)sum, has_aside ? vec_add(vec_load((const char *)sum), acc[i][j]) : acc[i][j]);
-            acc[i][j] = vec_zero();
-        }
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
+    {
+        float *sum = aside + (2 * i + j) * LANES;
+        vec_store((char *)sum, has_aside ? vec_add(vec_load((const char *)sum), acc[i][j]) : acc[i][j]);
+        acc[i][j] = vec_zero();
+    }
 }
 
 /* Images [image, image + rows) x `vectors` vectors of outputs from `output` on, at one position.
@@ -120,17 +124,15 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
     const struct conv_program program = run->programs[block->program];
     const struct conv_tap *taps = run->taps + program.first;
     const char *x = run->x + block->x + image * x_image;
-    char *y = run->y + block->y[0] + image * BODY(IMAGE_BYTES) + output * BODY(ELEMENT);
+    char *y = run->y + block->y[0][0] + image * BODY(IMAGE_BYTES) + output * BODY(ELEMENT);
     const char *weights = run->weights + output * (BODY_KIND == 2 ? 4 : (int)sizeof(float));
     vec acc[16][2];
 
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-        UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-            acc[i][j] = run->bias ? vec_load(run->bias + output + j * LANES) : vec_zero();
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
+        run->bias ? vec_load(run->bias + output + j * LANES) : vec_zero();
     if (run->accumulate) {
-        UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-            UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-                acc[i][j] = vec_add(acc[i][j], BODY(load)(y + i * BODY(IMAGE_BYTES) + j * BODY(LANE_BYTES)));
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
+            vec_add(acc[i][j], BODY(load)(y + i * BODY(IMAGE_BYTES) + j * BODY(LANE_BYTES)));
     }
     float aside[16 * 2 * LANES] __attribute__((aligned(64))); /* chains that are finished */
     ptrdiff_t chain = 0;
@@ -138,7 +140,7 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
     for (ptrdiff_t b = 0; b < run->contraction_blocks; b++) {
         const int steps = b == run->contraction_blocks - 1 ? run->last_steps : run->steps;
         for (ptrdiff_t t = 0; t < program.count; t++) {
-            const char *x_tap = x + taps[t].x[0], *w = weights + taps[t].weights;
+            const char *x_tap = x + taps[t].x[0][0], *w = weights + taps[t].weights;
             if (BODY_KIND == 0 && chain >= BODY(CHAIN_STEPS)) {
                 BODY(lay_aside)(rows, vectors, acc, aside, has_aside);
                 has_aside = true;
@@ -154,63 +156,69 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
         weights += run->weights_block;
     }
     if (has_aside) {
-        UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-            UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-                acc[i][j] = vec_add(acc[i][j], vec_load((const char *)(aside + (2 * i + j) * LANES)));
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
+            vec_add(acc[i][j], vec_load((const char *)(aside + (2 * i + j) * LANES)));
     }
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-        UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-            BODY(store)(y + i * BODY(IMAGE_BYTES) + j * BODY(LANE_BYTES), acc[i][j]);
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
+        BODY(store)(y + i * BODY(IMAGE_BYTES) + j * BODY(LANE_BYTES), acc[i][j]);
     if (LANES == 16 && vectors == 1) { /* the other sixteen outputs are padding */
         UNROLL for (ptrdiff_t i = 0; i < rows; i++)
             BODY(store)(y + i * BODY(IMAGE_BYTES) + BODY(LANE_BYTES), vec_zero());
     }
     if (!stats) return;
     vec sum[2], square[2];
-    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) {
+    UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
+    {
         sum[j] = vec_load(stats + output + j * LANES);
         square[j] = vec_load(stats + 32 + output + j * LANES);
     }
     const ptrdiff_t real = run->images - image;
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
+    {
         if (i >= real) break;
-        UNROLL for (ptrdiff_t j = 0; j < vectors; j++) {
+        UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
+        {
             sum[j] = vec_add(sum[j], acc[i][j]);
             square[j] = vec_fma(acc[i][j], acc[i][j], square[j]);
         }
     }
-    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) {
+    UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
+    {
         vec_store(stats + output + j * LANES, sum[j]);
         vec_store(stats + 32 + output + j * LANES, square[j]);
     }
 }
 
 /* Instances of the tile: x_image is a constant for cells and a variable for the images of the first layer. */
-#define BODY_TILE(NAME, ROWS, VECTORS, X_IMAGE)                                                                       \
-    NEVER_INLINE void BODY(NAME)(const struct conv_run *run, const struct conv_block *block, ptrdiff_t image,         \
-                                 ptrdiff_t output, float *stats, struct conv_prefetch *prefetch)                      \
-    {                                                                                                                 \
-        BODY(tile)(ROWS, VECTORS, X_IMAGE, run, block, image, output, stats, prefetch);                               \
+#define BODY_TILE(NAME, ROWS, VECTORS, X_IMAGE)                                                                        \
+    NEVER_INLINE void BODY(NAME)(const struct conv_run *run, const struct conv_block *block, ptrdiff_t image,          \
+                                 ptrdiff_t output, float *stats, struct conv_prefetch *prefetch)                       \
+    {                                                                                                                  \
+        BODY(tile)(ROWS, VECTORS, X_IMAGE, run, block, image, output, stats, prefetch);                                \
     }
 typedef void BODY(tile_function)(const struct conv_run *run, const struct conv_block *block, ptrdiff_t image,
                                  ptrdiff_t output, float *stats, struct conv_prefetch *prefetch);
 #if defined(__AVX512F__)
 BODY_TILE(cells_8x2, 8, 2, BODY(IMAGE_BYTES))
 BODY_TILE(cells_16x1, 16, 1, BODY(IMAGE_BYTES))
+BODY_TILE(cells_8x1, 8, 1, BODY(IMAGE_BYTES))
 BODY_TILE(images_8x2, 8, 2, run->x_image)
 BODY_TILE(images_16x1, 16, 1, run->x_image)
+BODY_TILE(images_8x1, 8, 1, run->x_image)
 #else
 BODY_TILE(cells_6x2, 6, 2, BODY(IMAGE_BYTES))
 BODY_TILE(cells_5x2, 5, 2, BODY(IMAGE_BYTES))
+BODY_TILE(cells_4x2, 4, 2, BODY(IMAGE_BYTES))
 BODY_TILE(images_6x2, 6, 2, run->x_image)
 BODY_TILE(images_5x2, 5, 2, run->x_image)
+BODY_TILE(images_4x2, 4, 2, run->x_image)
 #endif
 #undef BODY_TILE
 
 /* Padding images get zeros instead of products, padding outputs always zeros. */
-static void BODY(clear)(char *y, int first_image, int first_output)
+static void BODY(clear)(char *y, int group_images, int first_image, int first_output)
 {
-    for (ptrdiff_t i = 0; i < GROUP_IMAGES; i++) {
+    for (ptrdiff_t i = 0; i < group_images; i++) {
         const ptrdiff_t output = i >= first_image ? 0 : first_output;
         memset(y + i * BODY(IMAGE_BYTES) + output * BODY(ELEMENT), 0,
                (size_t)(BLOCK_CHANNELS - output) * BODY(ELEMENT));
@@ -230,14 +238,25 @@ ALWAYS_INLINE void BODY(position)(const bool cells, const struct conv_run *run, 
         *outputs = 32;
     } else {
         BODY(tile_function) *tile = cells ? BODY(cells_16x1) : BODY(images_16x1);
+        if (run->group_images == OCTET_IMAGES) tile = cells ? BODY(cells_8x1) : BODY(images_8x1);
         tile(run, block, 0, 0, stats, prefetch);
-        *images = 16;
+        *images = run->group_images;
         *outputs = 32;
     }
 #else
     BODY(tile_function) *six = cells ? BODY(cells_6x2) : BODY(images_6x2);
     BODY(tile_function) *five = cells ? BODY(cells_5x2) : BODY(images_5x2);
+    BODY(tile_function) *four = cells ? BODY(cells_4x2) : BODY(images_4x2);
     ptrdiff_t output = 0;
+    if (run->group_images == OCTET_IMAGES) {
+        for (; output < run->outputs; output += (ptrdiff_t)2 * LANES) {
+            four(run, block, 0, output, stats, prefetch);
+            if (run->images > 4) four(run, block, 4, output, stats, prefetch);
+        }
+        *images = run->images > 4 ? 8 : 4;
+        *outputs = (int)output;
+        return;
+    }
     for (; output < run->outputs; output += (ptrdiff_t)2 * LANES) {
         six(run, block, 0, output, stats, prefetch);
         if (run->images > 6) five(run, block, 6, output, stats, prefetch);
@@ -273,7 +292,8 @@ static void BODY(forward)(const struct conv_run *run)
             BODY(position)(true, run, block, stats, &prefetch, &images, &outputs);
         else
             BODY(position)(false, run, block, stats, &prefetch, &images, &outputs);
-        if (images < GROUP_IMAGES || outputs < BLOCK_CHANNELS) BODY(clear)(run->y + block->y[0], images, outputs);
+        if (images < run->group_images || outputs < BLOCK_CHANNELS)
+            BODY(clear)(run->y + block->y[0][0], run->group_images, images, outputs);
         if (stats && (b + 1) % BODY(FLUSH_POSITIONS) == 0) BODY(flush_stats)(stats, run);
     }
     if (stats) BODY(flush_stats)(stats, run);
@@ -311,7 +331,7 @@ static void BODY(transpose)(float *out, const float *in)
 
 /* ---- backward weights --------------------------------------------------------------------------------------- */
 /* Operands: 32 words (float32, or a bf16 image pair) per contraction step; kind 1 works on float32 copies. */
-enum { BODY(WEIGHT_STEPS) = BODY_KIND == 2 ? 8 : 16, BODY(CELL_BYTES) = BODY(WEIGHT_STEPS) * 128 };
+enum { BODY(CELL_BYTES) = (BODY_KIND == 2 ? 8 : 16) * 128 }; /* of sixteen images */
 
 /* Rows [channel, channel + rows) of one tap's block, `vectors` vectors of outputs from `output` on. */
 ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const ptrdiff_t x_step,
@@ -321,18 +341,19 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const p
     float *out = run->d_weight + (size_t)tap * 1024 + channel * 32 + output;
     vec acc[16][2];
     if (run->first) {
-        UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-            UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
+            vec_zero();
     } else {
-        UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-            UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_load(out + i * 32 + j * LANES);
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
+            vec_load(out + i * 32 + j * LANES);
     }
     const int columns = run->end_column[tap] - run->first_column[tap];
-    const char *x_group = run->x + tap * run->x_tap + run->first_column[tap] * run->x_column + channel * 4;
+    const char *x_group = run->x + run->x_tap[tap] + run->first_column[tap] * run->x_column + channel * 4;
     const char *y_group = run->y + run->first_column[tap] * run->y_column + output * 4;
+    const ptrdiff_t all_steps = BODY_KIND == 2 ? run->group_images / 2 : run->group_images;
     const ptrdiff_t last_steps = BODY_KIND == 2 ? (run->last_images + 1) / 2 : run->last_images;
     for (ptrdiff_t g = 0; g < run->groups; g++, x_group += run->x_group, y_group += run->y_group) {
-        const ptrdiff_t steps = g == run->groups - 1 ? last_steps : BODY(WEIGHT_STEPS);
+        const ptrdiff_t steps = g == run->groups - 1 ? last_steps : all_steps;
         const char *x_row = x_group, *y_row = y_group;
         for (ptrdiff_t h = 0; h < run->rows; h++, x_row += run->x_row, y_row += run->y_row) {
             const char *x = x_row, *y = y_row;
@@ -342,17 +363,19 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const p
                 for (ptrdiff_t n = 0; n < steps; n++) {
 #if BODY_KIND == 2
                     __m512bh d_y[2];
-                    UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-                        d_y[j] = (__m512bh)_mm512_loadu_si512(y + n * 128 + j * 64);
-                    UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
+                    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) d_y[j] =
+                        (__m512bh)_mm512_loadu_si512(y + n * 128 + j * 64);
+                    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
+                    {
                         const __m512bh value = (__m512bh)vec_words(x + n * x_step + i * 4);
-                        UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-                            acc[i][j] = _mm512_dpbf16_ps(acc[i][j], d_y[j], value);
+                        UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
+                            _mm512_dpbf16_ps(acc[i][j], d_y[j], value);
                     }
 #else
                     vec d_y[2];
                     UNROLL for (ptrdiff_t j = 0; j < vectors; j++) d_y[j] = vec_load(y + n * 128 + j * LANES * 4);
-                    UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
+                    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
+                    {
                         const vec value = vec_broadcast(x + n * x_step + i * 4);
                         UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(d_y[j], value, acc[i][j]);
                     }
@@ -361,15 +384,15 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const p
             }
         }
     }
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-        UNROLL for (ptrdiff_t j = 0; j < vectors; j++) vec_store(out + i * 32 + j * LANES, acc[i][j]);
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
+        vec_store(out + i * 32 + j * LANES, acc[i][j]);
 }
 
-#define BODY_WEIGHTS(NAME, ROWS, VECTORS, X_STEP)                                                                     \
-    NEVER_INLINE void BODY(NAME)(const struct conv_weights_run *run, ptrdiff_t tap, ptrdiff_t channel,                \
-                                 ptrdiff_t output)                                                                    \
-    {                                                                                                                 \
-        BODY(weights_tile)(ROWS, VECTORS, X_STEP, run, tap, channel, output);                                         \
+#define BODY_WEIGHTS(NAME, ROWS, VECTORS, X_STEP)                                                                      \
+    NEVER_INLINE void BODY(NAME)(const struct conv_weights_run *run, ptrdiff_t tap, ptrdiff_t channel,                 \
+                                 ptrdiff_t output)                                                                     \
+    {                                                                                                                  \
+        BODY(weights_tile)(ROWS, VECTORS, X_STEP, run, tap, channel, output);                                          \
     }
 #if defined(__AVX512F__)
 BODY_WEIGHTS(weights_11x2, 11, 2, 128)
@@ -440,23 +463,21 @@ static void BODY(weights)(const struct conv_weights_run *run)
 #undef BODY_WEIGHTS
 
 #if BODY_KIND == 1
-static void BODY(pack_cells)(void *out, const void *group0, const void *group1, size_t cells)
+static void BODY(pack_octets)(void *out, const void *in, size_t octets)
 {
-    (void)group1;
-    for (size_t i = 0; i < cells * CELL_ELEMENTS; i += LANES)
-        vec_store((float *)out + i, vec_load_bf16((const uint16_t *)group0 + i));
+    for (size_t i = 0; i < octets * OCTET_IMAGES * BLOCK_CHANNELS; i += LANES)
+        vec_store((float *)out + i, vec_load_bf16((const uint16_t *)in + i));
 }
 #elif BODY_KIND == 2
-/* [16 images][32 channels] -> [8 image pairs][32 channels][2]. */
-static void BODY(pack_cells)(void *out, const void *group0, const void *group1, size_t cells)
+/* [8 images][32 channels] -> [4 image pairs][32 channels][2]. */
+static void BODY(pack_octets)(void *out, const void *from, size_t octets)
 {
-    (void)group1;
     uint16_t first[32];
     for (ptrdiff_t i = 0; i < 32; i++) first[i] = (uint16_t)(i / 2 + (i % 2) * 32);
     const __m512i low = _mm512_loadu_si512(first), high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
-    const char *in = group0;
+    const char *in = from;
     char *to = out;
-    for (size_t i = 0; i < cells * 8; i++, in += 128, to += 128) {
+    for (size_t i = 0; i < octets * 4; i++, in += 128, to += 128) {
         const __m512i even = _mm512_loadu_si512(in), odd = _mm512_loadu_si512(in + 64);
         _mm512_storeu_si512(to, _mm512_permutex2var_epi16(even, low, odd));
         _mm512_storeu_si512(to + 64, _mm512_permutex2var_epi16(even, high, odd));
@@ -512,16 +533,16 @@ NEVER_INLINE double BODY(multiply_registers)(long rounds)
     vec acc[ACCUMULATORS], factor;
     float keep[LANES], start = (float)rounds;
     factor = vec_broadcast(&start);
-    UNROLL for (ptrdiff_t i = 0; i < ACCUMULATORS; i++) { /* all different, or the compiler keeps only one */
+    UNROLL for (ptrdiff_t i = 0; i < ACCUMULATORS; i++)
+    { /* all different, or the compiler keeps only one */
         start += 1.0f;
         acc[i] = vec_broadcast(&start);
     }
     for (long n = 0; n < rounds; n++) {
         __asm__ volatile("" : "+r"(rounds) : : "memory"); /* so that the rounds stay */
 #if BODY_KIND == 2
-        UNROLL for (ptrdiff_t i = 0; i < ACCUMULATORS; i++)
-            acc[i] = _mm512_dpbf16_ps(acc[i], (__m512bh)_mm512_castps_si512(factor),
-                                      (__m512bh)_mm512_castps_si512(factor));
+        UNROLL for (ptrdiff_t i = 0; i < ACCUMULATORS; i++) acc[i] =
+            _mm512_dpbf16_ps(acc[i], (__m512bh)_mm512_castps_si512(factor), (__m512bh)_mm512_castps_si512(factor));
 #else
         UNROLL for (ptrdiff_t i = 0; i < ACCUMULATORS; i++) acc[i] = vec_fma(factor, factor, acc[i]);
 #endif
@@ -534,7 +555,7 @@ NEVER_INLINE double BODY(multiply_registers)(long rounds)
 static const struct conv_kernels BODY_TABLE = {
     .name = BODY_TITLE,
     .dtype = BODY_KIND == 0 ? DTYPE_F32 : DTYPE_BF16,
-    .max_positions = 1,
+    .max_tiles = 1,
     .pair = BODY(PAIR),
     .tile_bytes = BODY(TILE_BYTES),
     .step_bytes = BODY(STEP_BYTES),
@@ -543,10 +564,8 @@ static const struct conv_kernels BODY_TABLE = {
     .weights = BODY(weights),
     .transpose = BODY(transpose),
 #if BODY_KIND != 0
-    .pack_x = BODY(pack_cells),
-    .pack_y = BODY(pack_cells),
+    .pack = BODY(pack_octets),
 #endif
-    .groups_per_cell = 1,
     .cell_bytes = BODY(CELL_BYTES),
     .weights_step_bytes = 128,
     .forward_images = BODY_KIND == 0 ? CONV_IMAGE_F32 : CONV_IMAGE_BF16,

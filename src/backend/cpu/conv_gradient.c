@@ -15,12 +15,6 @@ struct gradient_job {
     int threads;
 };
 
-struct unit {
-    int group, groups; /* cell groups       */
-    int row, rows;     /* of the output     */
-    int x_row, x_rows; /* of the input, as far as it is inside */
-};
-
 /* What one thread works on, and where. */
 struct gradient_part {
     const struct gradient_job *job;
@@ -40,11 +34,12 @@ static int64_t line_count(const struct conv_plan *plan)
 }
 
 /* The unit that starts at `line` and ends at or before `end`. */
-static struct unit next_unit(const struct conv_plan *plan, int64_t line, int64_t end)
+static struct conv_unit next_unit(const struct conv_plan *plan, int64_t line, int64_t end)
 {
     const struct conv_gradient *gradient = &plan->gradient;
     const struct conv_desc *desc = &plan->desc;
-    struct unit unit = {.group = (int)(line / plan->out_height), .row = (int)(line % plan->out_height), .groups = 1};
+    struct conv_unit unit = {
+        .group = (int)(line / plan->out_height), .row = (int)(line % plan->out_height), .groups = 1};
     const int64_t left = end - line;
     if (gradient->unit_rows == plan->out_height && unit.row == 0 && left >= plan->out_height) {
         const int64_t whole = left / plan->out_height;
@@ -63,58 +58,8 @@ static struct unit next_unit(const struct conv_plan *plan, int64_t line, int64_t
     return unit;
 }
 
-/* Pointers to the one or two image groups that form a cell group; the second may not exist. */
-static const char *partner(const struct conv_plan *plan, const char *group0, int cell_group, ptrdiff_t group_bytes)
-{
-    if (plan->kernels->groups_per_cell == 1) return NULL;
-    return 2 * cell_group + 1 < plan->forward.y.groups ? group0 + group_bytes : NULL;
-}
-
-static void pack_x(const struct gradient_part *part, const struct unit *unit, int first, int end)
-{
-    const struct conv_plan *plan = part->job->plan;
-    const struct conv_gradient *gradient = &plan->gradient;
-    const struct conv_pass *pass = &plan->forward;
-    const size_t element = dtype_bytes(plan->desc.dtype), cell = CELL_ELEMENTS * element,
-                 packed = plan->kernels->cell_bytes;
-    const size_t row = pass->x.row * element;
-    const int width = gradient->compact ? plan->out_width : plan->desc.in_width, stride = plan->desc.stride;
-    for (int g = 0; g < unit->groups; g++)
-        for (int c = first; c < end; c++) {
-            const char *in0 = part->job->x +
-                              (ptrdiff_t)(unit->group + g) * plan->kernels->groups_per_cell * pass->x_group +
-                              c * pass->x_block;
-            const char *in1 = partner(plan, in0, unit->group + g, pass->x_group);
-            char *out = part->x + (size_t)(g * gradient->x_blocks + c) * (size_t)(gradient->x_rows * width) * packed;
-            if (!gradient->compact) {
-                const size_t at = (size_t)unit->x_row * row;
-                plan->kernels->pack_x(out, in0 + at, in1 ? in1 + at : NULL, (size_t)unit->x_rows * (size_t)width);
-                continue;
-            }
-            for (int h = 0; h < unit->rows; h++)
-                for (int w = 0; w < width; w++, out += packed) {
-                    const size_t at = (size_t)((unit->row + h) * stride) * row + (size_t)(w * stride) * cell;
-                    plan->kernels->pack_x(out, in0 + at, in1 ? in1 + at : NULL, 1);
-                }
-        }
-}
-
-static void pack_y(const struct gradient_part *part, const struct unit *unit, int block)
-{
-    const struct conv_plan *plan = part->job->plan;
-    const struct conv_pass *pass = &plan->forward;
-    const size_t cells = (size_t)unit->rows * (size_t)plan->out_width;
-    for (int g = 0; g < unit->groups; g++) {
-        const char *in0 = part->job->d_y +
-                          (ptrdiff_t)(unit->group + g) * plan->kernels->groups_per_cell * pass->y_group +
-                          block * pass->y_block + unit->row * pass->y_row;
-        plan->kernels->pack_y(part->y + (size_t)g * cells * plan->kernels->cell_bytes, in0,
-                              partner(plan, in0, unit->group + g, pass->y_group), cells);
-    }
-}
-
 /* Images: the padded strip of each image group. */
-static void load_images(const struct gradient_part *part, const struct unit *unit)
+static void load_images(const struct gradient_part *part, const struct conv_unit *unit)
 {
     const struct conv_plan *plan = part->job->plan;
     const struct conv_image_strip *strip = &plan->gradient.images;
@@ -125,56 +70,8 @@ static void load_images(const struct gradient_part *part, const struct unit *uni
                               rows);
 }
 
-/* Strides of the operands: prepared ones, or the activations themselves. */
-static void set_y(struct conv_weights_run *run, const struct gradient_part *part, const struct unit *unit, int block)
-{
-    const struct conv_plan *plan = part->job->plan;
-    const struct conv_pass *pass = &plan->forward;
-    if (plan->kernels->pack_y) {
-        run->y = part->y;
-        run->y_column = (ptrdiff_t)plan->kernels->cell_bytes;
-        run->y_row = run->y_column * plan->out_width;
-        run->y_group = run->y_row * unit->rows;
-    } else {
-        run->y = part->job->d_y + unit->group * pass->y_group + block * pass->y_block + unit->row * pass->y_row;
-        run->y_column = (ptrdiff_t)(CELL_ELEMENTS * dtype_bytes(plan->desc.dtype));
-        run->y_row = pass->y_row;
-        run->y_group = pass->y_group;
-    }
-}
-
-/* x at input row `row` and column -padding of channel block `block`. */
-static const char *set_x(struct conv_weights_run *run, const struct gradient_part *part, const struct unit *unit,
-                         int block, int row)
-{
-    const struct conv_plan *plan = part->job->plan;
-    const struct conv_gradient *gradient = &plan->gradient;
-    const struct conv_pass *pass = &plan->forward;
-    const int stride = gradient->compact ? 1 : plan->desc.stride;
-    ptrdiff_t cell, line;
-    const char *x;
-    if (plan->kernels->pack_x) {
-        const int width = gradient->compact ? plan->out_width : plan->desc.in_width;
-        cell = (ptrdiff_t)plan->kernels->cell_bytes;
-        line = cell * width;
-        run->x_group = line * gradient->x_rows * gradient->x_blocks;
-        x = part->x + (ptrdiff_t)block * gradient->x_rows * line;
-        x += (row - (gradient->compact ? unit->row : unit->x_row)) * line;
-    } else {
-        cell = (ptrdiff_t)(CELL_ELEMENTS * dtype_bytes(plan->desc.dtype));
-        line = (ptrdiff_t)(pass->x.row * dtype_bytes(plan->desc.dtype));
-        run->x_group = pass->x_group;
-        x = part->job->x + unit->group * pass->x_group + block * pass->x_block + row * line;
-    }
-    run->x_row = line * stride;
-    run->x_column = cell * stride;
-    run->x_tap = cell;
-    run->x_step = (ptrdiff_t)plan->kernels->weights_step_bytes;
-    return x - plan->desc.padding * cell;
-}
-
 /* The output rows [*first, *end) of the unit for which kernel row r is inside the input. */
-static void inside_rows(const struct conv_desc *desc, const struct unit *unit, int r, int *first, int *end)
+static void inside_rows(const struct conv_desc *desc, const struct conv_unit *unit, int r, int *first, int *end)
 {
     *first = unit->row;
     *end = unit->row + unit->rows;
@@ -182,21 +79,8 @@ static void inside_rows(const struct conv_desc *desc, const struct unit *unit, i
     while (*end > *first && (*end - 1) * desc->stride + r - desc->padding >= desc->in_height) --*end;
 }
 
-static void set_columns(struct conv_weights_run *run, const struct conv_plan *plan)
-{
-    const struct conv_desc *desc = &plan->desc;
-    run->taps = desc->kernel;
-    for (int s = 0; s < desc->kernel; s++) {
-        int first = 0, end = plan->out_width;
-        while (first < end && first * desc->stride + s - desc->padding < 0) first++;
-        while (end > first && (end - 1) * desc->stride + s - desc->padding >= desc->in_width) end--;
-        run->first_column[s] = first;
-        run->end_column[s] = end;
-    }
-}
-
 /* All taps of one block of d_weight over one unit. */
-static void visit_block(const struct gradient_part *part, struct conv_weights_run *run, const struct unit *unit,
+static void visit_block(const struct gradient_part *part, struct conv_weights_run *run, const struct conv_unit *unit,
                         int block)
 {
     const struct conv_plan *plan = part->job->plan;
@@ -212,7 +96,8 @@ static void visit_block(const struct gradient_part *part, struct conv_weights_ru
         inside_rows(desc, unit, r, &first, &end);
         run->rows = end - first;
         if (run->rows == 0 && !run->first) continue;
-        run->x = set_x(run, part, unit, x_block, gradient->compact ? first : first * desc->stride + r - desc->padding);
+        run->x = conv_x_row(plan, part->x, part->job->x, unit, x_block,
+                            gradient->compact ? first : first * desc->stride + r - desc->padding);
         run->y = y + (first - unit->row) * run->y_row;
         run->d_weight = weights + (size_t)r * (size_t)desc->kernel * 1024;
         plan->kernels->weights(run);
@@ -220,7 +105,7 @@ static void visit_block(const struct gradient_part *part, struct conv_weights_ru
     run->y = y;
 }
 
-static void visit_images(const struct gradient_part *part, struct conv_weights_run *run, const struct unit *unit,
+static void visit_images(const struct gradient_part *part, struct conv_weights_run *run, const struct conv_unit *unit,
                          int y_block)
 {
     const struct conv_plan *plan = part->job->plan;
@@ -239,7 +124,7 @@ static void visit_images(const struct gradient_part *part, struct conv_weights_r
     run->x_group = (ptrdiff_t)strip->bytes;
     run->x_row = row * desc->stride;
     run->x_column = (ptrdiff_t)((size_t)(desc->stride * desc->in_channels) * strip->element_bytes);
-    run->x_tap = 0;
+    run->x_tap[0] = 0;
     run->x_step = line;
     for (int r = 0; r < desc->kernel; r++) {
         run->x = part->x + r * row;
@@ -251,14 +136,14 @@ static void visit_images(const struct gradient_part *part, struct conv_weights_r
 
 /* What will be read next is fetched while the blocks of one y block are computed: d_y of the next y block, or, when
  * there is none, x of the next unit (which must follow in the same image). */
-static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_part *part, const struct unit *unit,
-                          int y_block)
+static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_part *part,
+                          const struct conv_unit *unit, int y_block)
 {
     const struct conv_plan *plan = part->job->plan;
     const struct conv_pass *pass = &plan->forward;
     const int x_blocks = plan->gradient.x_blocks;
     memset(prefetch, 0, sizeof *prefetch);
-    if (plan->kernels->groups_per_cell > 1) return;
+    if (plan->gradient.operands > CONV_BY_CELLS) return;
     const int end = part->end_block < (y_block + 1) * x_blocks ? part->end_block : (y_block + 1) * x_blocks;
     const int first = part->first_block > y_block * x_blocks ? part->first_block : y_block * x_blocks;
     if (part->end_block > (y_block + 1) * x_blocks) {
@@ -283,7 +168,7 @@ static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_
     prefetch->lines = (int)((double)prefetch->left / 64 / visits) + 1;
 }
 
-static void visit_unit(const struct gradient_part *part, const struct unit *unit, bool first)
+static void visit_unit(const struct gradient_part *part, const struct conv_unit *unit, bool first)
 {
     const struct conv_plan *plan = part->job->plan;
     const int x_blocks = plan->gradient.x_blocks;
@@ -293,22 +178,23 @@ static void visit_unit(const struct gradient_part *part, const struct unit *unit
     run.prefetch = &prefetch;
     run.first = first;
     run.groups = unit->groups;
+    run.group_images = plan->forward.y.group_images;
     run.last_images = activation_group_images(&plan->forward.y, unit->group + unit->groups - 1);
     if (is_images(plan)) {
         load_images(part, unit);
     } else {
-        set_columns(&run, plan);
-        if (plan->kernels->pack_x) {
+        conv_set_x_strides(&run, plan);
+        if (plan->gradient.operands != CONV_AS_THEY_ARE) {
             const bool one_row = part->first_block / x_blocks == (part->end_block - 1) / x_blocks;
-            pack_x(part, unit, one_row ? part->first_block % x_blocks : 0,
-                   one_row ? (part->end_block - 1) % x_blocks + 1 : x_blocks);
+            conv_pack_x(plan, part->x, part->job->x, unit, one_row ? part->first_block % x_blocks : 0,
+                        one_row ? (part->end_block - 1) % x_blocks + 1 : x_blocks);
         }
     }
     for (int block = part->first_block; block < part->end_block; block++) {
         const int y_block = block / x_blocks;
         if (block == part->first_block || block % x_blocks == 0) {
-            if (plan->kernels->pack_y) pack_y(part, unit, y_block);
-            set_y(&run, part, unit, y_block);
+            if (plan->gradient.operands != CONV_AS_THEY_ARE) conv_pack_y(plan, part->y, part->job->d_y, unit, y_block);
+            conv_set_y(&run, plan, part->y, part->job->d_y, unit, y_block);
             plan_prefetch(&prefetch, part, unit, y_block);
         }
         if (is_images(plan))
@@ -380,7 +266,7 @@ static void compute_part(void *context, int thread, int threads)
     if (begin == end) return;
     if (line == last) memset(part.weights, 0, (size_t)(end - begin) * gradient->block_floats * sizeof(float));
     for (bool first = true; line < last; first = false) {
-        const struct unit unit = next_unit(plan, line, last);
+        const struct conv_unit unit = next_unit(plan, line, last);
         visit_unit(&part, &unit, first);
         line += (int64_t)unit.groups * unit.rows;
     }
@@ -420,7 +306,7 @@ static void bias_part(void *context, int thread, int threads)
         double sum[BLOCK_CHANNELS] = {0};
         for (int g = 0; g < y->groups; g++) {
             const size_t at = (size_t)g * y->group + (size_t)block * y->block;
-            for (size_t i = 0; i < cells * CELL_ELEMENTS; i++) {
+            for (size_t i = 0; i < cells * y->cell; i++) {
                 float value;
                 if (plan->desc.dtype == DTYPE_BF16)
                     value = bf16_to_float(((const uint16_t *)(const void *)job->d_y)[at + i]);

@@ -9,7 +9,9 @@ void conv_plan_image_strip(struct conv_image_strip *strip, const struct conv_pla
 {
     const struct conv_desc *desc = &plan->desc;
     strip->form = form;
-    strip->lines = form == CONV_IMAGE_BF16_PAIRS ? GROUP_IMAGES / 2 : GROUP_IMAGES;
+    strip->group_images = plan->forward.y.group_images;
+    strip->lines = form == CONV_IMAGE_BF16_PAIRS ? strip->group_images / 2 : strip->group_images;
+    if (form == CONV_IMAGE_BF16 && plan->kernels->tile_rows > strip->lines) strip->lines = plan->kernels->tile_rows;
     strip->element_bytes = form == CONV_IMAGE_BF16 ? 2 : 4;
     strip->max_rows = (out_rows - 1) * desc->stride + desc->kernel;
     /* Two elements more than the row: the last step of a pair reads one past the kernel's row. */
@@ -28,12 +30,18 @@ void conv_fill_image_strip(void *out, const struct conv_image_strip *strip, cons
     const size_t row_bytes = strip->row_elements * strip->element_bytes;
     const size_t edge = (size_t)desc->padding * (size_t)desc->in_channels * strip->element_bytes;
     const size_t inside = (size_t)desc->in_width * (size_t)desc->in_channels * strip->element_bytes;
-    const int per_line = GROUP_IMAGES / strip->lines;
+    const int per_line = strip->form == CONV_IMAGE_BF16_PAIRS ? 2 : 1;
+    const size_t shift = (size_t)(desc->stride * desc->in_channels) * strip->element_bytes;
     char *to = out;
     for (int row = first_row; row < first_row + rows; row++) {
         const int h = row - desc->padding;
         for (int line = 0; line < strip->lines; line++, to += row_bytes) {
-            const int n = group * GROUP_IMAGES + line * per_line;
+            if (line * per_line >= strip->group_images) { /* the image eight lines before, one position further */
+                memcpy(to, to - OCTET_IMAGES * row_bytes + shift, row_bytes - shift);
+                memset(to + row_bytes - shift, 0, shift);
+                continue;
+            }
+            const int n = group * strip->group_images + line * per_line;
             if (h < 0 || h >= desc->in_height || n >= desc->batch) {
                 memset(to, 0, row_bytes);
                 continue;

@@ -16,25 +16,31 @@
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/layout.h"
 
-enum { CONV_MAX_POSITIONS = 3, CONV_MAX_KERNEL = 15 };
+enum { CONV_MAX_POSITIONS = 3, CONV_MAX_KERNEL = 15, CONV_OUTSIDE = INT32_MIN };
 
-/* One entry of a tap list: for each position of the block the input cell, relative to the block's x, and the
- * weight tile, relative to the panel. Bit u of mask: the tap is inside the image for position u. */
+/* One entry of a tap list: for each tile of rows of the block the input cell, relative to the block's x, and the
+ * weight tile, relative to the panel. Bit u of mask: the tap is inside the image for tile u.
+ *
+ * The 16 rows of a matrix tile are two octets of images: those of one cell, or, where groups have eight images, those
+ * of two positions. x names both octets; where they do not follow each other in memory (bit u of `gather`: a stride, or
+ * one of them is CONV_OUTSIDE the image and counts as zeros) the kernel puts them together. Vector kernels have one
+ * position per tile and read x[u][0] only. */
 struct conv_tap {
-    int32_t x[CONV_MAX_POSITIONS];
+    int32_t x[CONV_MAX_POSITIONS][2];
     int32_t weights;
-    uint32_t mask;
+    uint16_t mask, gather;
 };
 
 struct conv_program {
     int first, count; /* into the plan's taps */
 };
 
-/* Up to max_positions output positions that are computed together. */
+/* Up to max_positions tiles of rows that are computed together. */
 struct conv_block {
-    int program, positions;
-    ptrdiff_t x;                     /* from the image group's start to where the taps count from */
-    ptrdiff_t y[CONV_MAX_POSITIONS]; /* output cells, from the start of the group's channel block */
+    int program, tiles;
+    ptrdiff_t x;                        /* from the image group's start to where the taps count from */
+    ptrdiff_t y[CONV_MAX_POSITIONS][2]; /* where each octet of a tile goes, from the start of the group's channel
+                                         * block; negative: nowhere. Vector kernels read y[0][0] only. */
 };
 
 /* Memory to be fetched into the second-level cache while a run computes: `left` bytes in segments with gaps. */
@@ -61,7 +67,9 @@ struct conv_run {
     int contraction_blocks;
     int steps, last_steps;         /* per tap: in all contraction blocks but the last, in the last */
     int outputs;                   /* real outputs in this panel, 1..32                            */
-    int images;                    /* real images in this group, 1..16                             */
+    int group_images;              /* places in this group, 8 or 16                                */
+    int images;                    /* real images in this group                                    */
+    int octet_images[2];           /* real images in each octet of a tile of 16 rows               */
     bool accumulate;               /* y += instead of y =                                          */
     struct conv_prefetch prefetch; /* the rows of x that come next; the kernel may ignore it   */
 };
@@ -69,16 +77,18 @@ struct conv_run {
 /* One row of kernel taps x one 32x32 block of weights, over a box of output positions:
  * d_weight[tap][c][k] (+)= sum over groups, rows, columns, images of x[...][c] y[...][k]. */
 struct conv_weights_run {
-    float *d_weight; /* [taps][32 c][32 k]                                            */
-    const char *x;   /* operand of tap 0 at the box's first row and y column 0 (may lie outside) */
-    const char *y;   /* operand at the box's first row and column 0                   */
-    ptrdiff_t x_group, x_row, x_column, x_tap; /* x_column already has the stride in it         */
-    ptrdiff_t x_step;                          /* from one image (or pair) of x to the next                     */
+    float *d_weight;                    /* [taps][32 c][32 k]                                            */
+    const char *x;                      /* operand of tap 0 at the box's first row and y column 0 (may lie outside) */
+    const char *y;                      /* operand at the box's first row and column 0                   */
+    ptrdiff_t x_group, x_row, x_column; /* x_column already has the stride in it         */
+    ptrdiff_t x_tap[CONV_MAX_KERNEL];   /* operand of each tap, from x                   */
+    ptrdiff_t x_step; /* vectors: from one image (or pair) of x to the next; tiles: from one channel */
     ptrdiff_t y_group, y_row, y_column;
     int groups, rows;
-    int last_images; /* real images of the last group, 1..16: the padding after them may be left out */
+    int group_images; /* places in a group, 8 or 16 */
+    int last_images;  /* real images of the last group: the padding after them may be left out */
     int taps;
-    int first_column[CONV_MAX_KERNEL], end_column[CONV_MAX_KERNEL]; /* of y, per tap: the tap is inside */
+    int first_column[CONV_MAX_KERNEL], end_column[CONV_MAX_KERNEL]; /* steps of y_column, per tap: the tap is inside */
     int channels;                   /* real rows of the block, 1..32                                 */
     int outputs;                    /* real columns, 1..32                                           */
     bool first;                     /* overwrite d_weight instead of adding                          */
@@ -97,7 +107,8 @@ enum conv_image_form {
 struct conv_kernels {
     const char *name;  /* "avx512-bf16 8x2" */
     enum dtype dtype;  /* of activations */
-    int max_positions; /* per block */
+    int max_tiles;     /* per block */
+    int tile_rows;     /* 16: matrix tiles, full at any group size; 0: vectors, as many rows as a group has images */
     int pair;          /* channels per step: 1 or 2 */
     size_t tile_bytes; /* of 32 x 32 packed weights */
     size_t step_bytes; /* of packed weights in one step of 32 outputs: tile_bytes / (32 / pair) */
@@ -107,13 +118,16 @@ struct conv_kernels {
     void (*pack_weights)(void *out, const float *tile, int rows);
 
     void (*weights)(const struct conv_weights_run *run);
-    /* Backward weights reads operands prepared by these, `cells` contiguous cells at a time: cell_bytes each.
-     * NULL: it reads activations as they are. groups_per_cell 2: group1 is the next image group, or NULL. */
-    void (*pack_x)(void *out, const void *group0, const void *group1, size_t cells);
-    void (*pack_y)(void *out, const void *group0, const void *group1, size_t cells);
-    int groups_per_cell;
+    /* Vector kernels: backward weights reads operands prepared by this, cell_bytes for every 16 images; `octets`
+     * (of images x 32 channels) contiguous ones at a time. NULL: it reads activations as they are, or octets are set.
+     */
+    void (*pack)(void *out, const void *in, size_t octets);
+    /* Tiles: contract four octets at a time, each NULL (zeros) or [8 images][32 channels]. x: 32 rows (channels) of 32
+     * images, `pitch` bytes apart; y: cell_bytes. */
+    void (*pack_x_octets)(void *out, ptrdiff_t pitch, const void *const octets[4]);
+    void (*pack_y_octets)(void *out, const void *const octets[4]);
     size_t cell_bytes;
-    size_t weights_step_bytes; /* from one contraction step of a prepared x cell to the next */
+    size_t weights_step_bytes; /* vectors: from one contraction step of a prepared x cell to the next */
     /* In place, one finished d_weight tile to [32 c][32 k]; NULL: it is so already. */
     void (*order_tile)(float *tile);
 

@@ -45,7 +45,7 @@ void conv_choose_order(struct conv_pass *pass, const struct conv_plan *plan)
     const bool images = desc->input_layout == LAYOUT_IMAGES;
     int rows;
     if (images) {
-        const double row = (double)(desc->in_width + 2 * desc->padding) * desc->in_channels * 4 * GROUP_IMAGES;
+        const double row = (double)(desc->in_width + 2 * desc->padding) * desc->in_channels * 4 * pass->y.group_images;
         rows = at_least_one((cache / 4 / row - desc->kernel) / desc->stride, height);
     } else {
         rows = rows_that_fit(pass, plan, cache * 0.6);
@@ -77,9 +77,9 @@ void conv_choose_units(struct conv_plan *plan)
     gradient->by_tile = blocks >= 4 * threads && (total > cache * 0.3 || lines < 8.0 * threads);
 
     const double own = gradient->by_tile ? total / threads : total;
-    double positions = cache * 0.5 / (2.0 * (double)plan->kernels->cell_bytes);
+    double positions = cache * 0.5 / (2.0 * (double)plan->gradient.position_bytes);
     if (own < cache * 0.25) positions /= 2;
-    const double packed = 8.0 * 1024 * 1024 / ((double)plan->kernels->cell_bytes * gradient->x_blocks);
+    const double packed = 8.0 * 1024 * 1024 / ((double)plan->gradient.position_bytes * gradient->x_blocks);
     if (positions > packed) positions = packed;
     const double image = (double)plan->out_height * plan->out_width;
     if (positions >= image) {

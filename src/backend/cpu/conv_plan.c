@@ -36,7 +36,7 @@ static int check_desc(const struct backend *backend, const struct conv_desc *des
         return error_set(error, SIMCLR_UNSUPPORTED, "convolution: images have 1 to 4 channels, not %d",
                          desc->in_channels);
     /* Tap offsets are 32 bits wide: a kernel's height of input rows. */
-    if ((double)desc->in_width * CELL_ELEMENTS * 4 * desc->kernel > 1e9)
+    if ((double)desc->in_width * MOST_GROUP_IMAGES * BLOCK_CHANNELS * 4 * desc->kernel > 1e9)
         return error_set(error, SIMCLR_UNSUPPORTED,
                          "convolution: rows of %d positions are too long for the cpu backend", desc->in_width);
     return SIMCLR_OK;
@@ -121,13 +121,12 @@ static void plan_gradient(struct conv_plan *plan)
     struct conv_gradient *gradient = &plan->gradient;
     const bool images = desc->input_layout == LAYOUT_IMAGES;
     const size_t kernel = (size_t)desc->kernel;
-    gradient->cell_groups = (plan->forward.y.groups + kernels->groups_per_cell - 1) / kernels->groups_per_cell;
+    conv_plan_operands(plan);
     gradient->x_blocks = images ? 1 : plan->forward.x.blocks;
     gradient->y_blocks = plan->forward.y.blocks;
     /* Images: per kernel row one tile with a row for each (column, channel), which may be more than 32. */
     const size_t image_tile = (kernel * (size_t)desc->in_channels + 31) / 32 * 1024;
     gradient->block_floats = images ? kernel * image_tile : kernel * kernel * 1024;
-    gradient->compact = kernels->pack_x && desc->kernel == 1 && desc->stride > 1;
     conv_choose_units(plan);
 
     const int threads = plan->cpu->threads;
@@ -137,14 +136,12 @@ static void plan_gradient(struct conv_plan *plan)
     gradient->x_rows =
         gradient->compact ? gradient->unit_rows : (gradient->unit_rows - 1) * desc->stride + desc->kernel;
     if (!gradient->compact && gradient->x_rows > desc->in_height) gradient->x_rows = desc->in_height;
-    const size_t x_width = (size_t)(gradient->compact ? plan->out_width : desc->in_width);
     const size_t groups = (size_t)gradient->unit_groups;
-    if (kernels->pack_x && !images)
-        gradient->x_bytes =
-            groups * (size_t)gradient->x_blocks * (size_t)gradient->x_rows * x_width * kernels->cell_bytes;
-    if (kernels->pack_y)
-        gradient->y_bytes =
-            round_to_line(groups * (size_t)gradient->unit_rows * (size_t)plan->out_width * kernels->cell_bytes);
+    if (gradient->operands != CONV_AS_THEY_ARE) {
+        gradient->y_bytes = round_to_line(groups * (size_t)gradient->unit_rows * gradient->y_row_bytes);
+        if (!images)
+            gradient->x_bytes = groups * (size_t)gradient->x_blocks * (size_t)gradient->x_rows * gradient->x_row_bytes;
+    }
     if (images) {
         conv_plan_image_strip(&gradient->images, plan, kernels->weights_images, gradient->unit_rows);
         gradient->x_bytes = groups * gradient->images.bytes;

@@ -32,25 +32,41 @@ struct conv_pass {
 };
 
 /* The images of the first layer as strips of padded, channel-interleaved rows. A strip is
- * [rows][16 images (or 8 pairs)][(width + 2 padding) * channels], padding zero. */
+ * [rows][images of a group, or pairs of them][(width + 2 padding) * channels], padding zero. For matrix tiles a small
+ * group is followed by the same images shifted by one output position, which make up the 16 rows of a tile. */
 struct conv_image_strip {
     enum conv_image_form form;
-    int lines; /* 16 images or 8 pairs */
+    int group_images;
+    int lines; /* images, or pairs of them */
     int max_rows;
     size_t row_elements; /* per image, rounded up */
     size_t element_bytes;
     size_t bytes;
 };
 
-/* Backward weights. Lines are (image cell group, output row) pairs, in that order. */
+/* How the operands of backward weights are prepared. */
+enum conv_operands {
+    CONV_AS_THEY_ARE,  /* read from the activations                                           */
+    CONV_BY_CELLS,     /* vector kernels' pack: cell by cell, in the activations' order       */
+    CONV_BY_POSITIONS, /* tiles contract two groups of sixteen images at a position           */
+    CONV_BY_QUADS      /* tiles contract one group of eight images at four positions of a row */
+};
+
+/* Backward weights. Lines are (cell group, output row) pairs, in that order; a cell group is what is contracted
+ * together: one group of images, or two (CONV_BY_POSITIONS). */
 struct conv_gradient {
+    enum conv_operands operands;
     bool by_tile;               /* threads own blocks of d_weight; else lines, and partial sums are added up */
     int unit_groups, unit_rows; /* lines of one visit of the d_weight blocks: whole images, or rows of one   */
-    int cell_groups;            /* image groups / groups_per_cell */
-    int x_blocks, y_blocks;     /* channel blocks; 1 x_block if x are images */
-    size_t block_floats;        /* of d_weight per (x block, y block) */
-    bool compact;               /* x is packed at the output's positions only (kernel 1, stride > 1) */
-    int x_rows;                 /* packed rows of x per unit at most */
+    int groups_per_cell, cell_groups;
+    size_t position_bytes;  /* of an operand, per output position of a cell group */
+    int x_blocks, y_blocks; /* channel blocks; 1 x_block if x are images */
+    size_t block_floats;    /* of d_weight per (x block, y block) */
+    bool compact;           /* x is packed at the output's positions only (kernel 1, stride > 1) */
+    int phases;             /* quads: columns of x apart by the stride are packed together: stride rows for one */
+    size_t phase_columns;   /* quads: columns of a packed row, its padding included */
+    int x_rows;             /* packed rows of x per unit at most */
+    size_t x_row_bytes, y_row_bytes;       /* packed, of one channel block */
     size_t weight_bytes, x_bytes, y_bytes; /* parts of a thread's scratch, in this order, then the image strip */
     struct conv_image_strip images;
 };
@@ -80,6 +96,26 @@ int conv_build_image_taps(struct conv_pass *pass, const struct conv_plan *plan, 
 /* conv_order.c: strips, order of loops, units of backward weights. */
 void conv_choose_order(struct conv_pass *pass, const struct conv_plan *plan);
 void conv_choose_units(struct conv_plan *plan);
+
+/* What backward weights visits at once. */
+struct conv_unit {
+    int group, groups; /* cell groups       */
+    int row, rows;     /* of the output     */
+    int x_row, x_rows; /* of the input, as far as it is inside */
+};
+
+/* conv_operands.c: how operands are prepared; packs those of a unit into a thread's scratch (x: channel blocks
+ * [first, end); y: one block); tells a kernel where they are. conv_x_row: input row `row` of a channel block, from
+ * which run->x_tap counts. */
+void conv_plan_operands(struct conv_plan *plan);
+void conv_pack_x(const struct conv_plan *plan, char *out, const char *x, const struct conv_unit *unit, int first,
+                 int end);
+void conv_pack_y(const struct conv_plan *plan, char *out, const char *d_y, const struct conv_unit *unit, int block);
+void conv_set_y(struct conv_weights_run *run, const struct conv_plan *plan, const char *packed, const char *d_y,
+                const struct conv_unit *unit, int block);
+void conv_set_x_strides(struct conv_weights_run *run, const struct conv_plan *plan);
+const char *conv_x_row(const struct conv_plan *plan, const char *packed, const char *x, const struct conv_unit *unit,
+                       int block, int row);
 
 /* conv_images.c: fills `strip` with padded input rows [first_row, first_row + rows) of image group `group`;
  * rows outside the image are zero. */

@@ -34,6 +34,7 @@ static void fill_run(struct conv_run *run, const struct run_job *job)
     run->steps = pass->steps;
     run->last_steps = pass->last_steps;
     run->accumulate = job->accumulate;
+    run->group_images = pass->y.group_images;
 }
 
 /* While the panels of a strip are computed, the rows of x that the next strip adds are fetched: a panel's share
@@ -75,6 +76,14 @@ static void plan_prefetch(struct conv_run *run, const struct run_job *job, int64
     prefetch->lines = taps > 0 ? (int)((end_line - begin_line + taps - 1) / taps) : 0;
 }
 
+/* The octets of a tile are both halves of a group of sixteen, or two positions of a group of eight. */
+static void set_octets(struct conv_run *run)
+{
+    const bool small = run->group_images == OCTET_IMAGES;
+    run->octet_images[0] = run->images < OCTET_IMAGES ? run->images : OCTET_IMAGES;
+    run->octet_images[1] = small ? run->images : run->images - run->octet_images[0];
+}
+
 /* One piece: an image group, a strip of rows, a panel of outputs. */
 static void run_piece(struct conv_run *run, const struct run_job *job, int thread, int group, int strip, int panel)
 {
@@ -90,6 +99,7 @@ static void run_piece(struct conv_run *run, const struct run_job *job, int threa
     run->weights = pass->weights + (size_t)panel * pass->panel_bytes;
     run->outputs = activation_block_channels(&pass->y, panel);
     run->images = activation_group_images(&pass->y, group);
+    set_octets(run);
     run->bias = job->bias ? job->bias + output : NULL;
     if (job->statistics) {
         run->sum = thread_statistics(job, thread) + output;

@@ -49,13 +49,52 @@ static int add_program(struct conv_pass *pass, const struct conv_tap *taps, int 
     return pass->program_count++;
 }
 
-/* The taps of the `positions` outputs (h, w), (h, w + step), ...; x is set to where they count from. In backward
- * data kernel positions are visited (and their tiles packed) from the last to the first, so that both operands
- * are read with rising addresses: up to 20 % faster in float32. */
-static int collect_taps(const struct conv_pass *pass, const struct geometry *g, size_t cell, size_t tile_bytes, int h,
-                        int w, int step, int positions, struct conv_tap *taps, ptrdiff_t *x)
+/* Positions whose images fill the rows of a tile: two where a matrix tile meets groups of eight. */
+static int positions_per_tile(const struct conv_pass *pass, const struct conv_plan *plan)
+{
+    const int rows = plan->kernels->tile_rows;
+    return rows > pass->y.group_images ? rows / pass->y.group_images : 1;
+}
+
+static size_t cell_bytes(const struct conv_plan *plan)
+{
+    return plan->forward.y.cell * dtype_bytes(plan->desc.dtype);
+}
+
+/* Some outputs of one row, `step` apart: `tiles` tiles of `per_tile` positions. Positions past the row's end, in the
+ * last tile, do not exist. */
+struct row_piece {
+    int h, w, step, tiles, per_tile;
+};
+
+/* Both octets of tile u. With one position per tile the second octet follows the first in its cell; there is no need to
+ * look at it. Returns whether any is inside. */
+static bool tap_octets(const struct conv_pass *pass, const struct geometry *g, const struct row_piece *piece,
+                       size_t cell, int u, int r, int s, int32_t x[2], ptrdiff_t *base)
 {
     const ptrdiff_t row = (ptrdiff_t)(cell * (size_t)pass->x.width);
+    bool inside = false;
+    x[0] = x[1] = CONV_OUTSIDE;
+    for (int p = 0; p < piece->per_tile; p++) {
+        const int w = piece->w + (u * piece->per_tile + p) * piece->step;
+        int in_h, in_w;
+        if (w >= pass->y.width || !tap_input(g, piece->h, w, r, s, &in_h, &in_w)) continue;
+        const ptrdiff_t offset = in_h * row + in_w * (ptrdiff_t)cell;
+        if (*base < 0) *base = offset;
+        x[p] = (int32_t)(offset - *base);
+        inside = true;
+    }
+    if (!inside) x[0] = x[1] = 0; /* never read, but added to addresses */
+    return inside;
+}
+
+/* The taps of a piece; x is set to where they count from. In backward data kernel positions are visited (and their
+ * tiles packed) from the last to the first, so that both operands are read with rising addresses: up to 20 % faster in
+ * float32. */
+static int collect_taps(const struct conv_pass *pass, const struct geometry *g, size_t cell, size_t tile_bytes,
+                        const struct row_piece *piece, struct conv_tap *taps, ptrdiff_t *x)
+{
+    ptrdiff_t base = -1;
     int count = 0;
     for (int i = 0; i < g->kernel; i++)
         for (int j = 0; j < g->kernel; j++) {
@@ -63,43 +102,55 @@ static int collect_taps(const struct conv_pass *pass, const struct geometry *g, 
             struct conv_tap tap;
             memset(&tap, 0, sizeof tap);
             tap.weights = (int32_t)((size_t)(i * g->kernel + j) * tile_bytes);
-            for (int u = 0; u < positions; u++) {
-                int in_h, in_w;
-                if (!tap_input(g, h, w + u * step, r, s, &in_h, &in_w)) continue;
-                const ptrdiff_t offset = in_h * row + in_w * (ptrdiff_t)cell;
-                if (count == 0 && tap.mask == 0) *x = offset;
-                tap.x[u] = (int32_t)(offset - *x);
-                tap.mask |= 1u << u;
+            for (int u = 0; u < piece->tiles; u++) {
+                int32_t *octets = tap.x[u];
+                if (!tap_octets(pass, g, piece, cell, u, r, s, octets, &base)) continue;
+                tap.mask |= (uint16_t)(1u << u);
+                if (piece->per_tile > 1 && (octets[0] == CONV_OUTSIDE || octets[1] != octets[0] + (int32_t)cell))
+                    tap.gather |= (uint16_t)(1u << u);
             }
             if (tap.mask) taps[count++] = tap;
         }
+    if (base >= 0) *x = base;
     return count;
+}
+
+/* Where the octets of a piece's tiles go. */
+static void place_outputs(struct conv_block *block, const struct conv_pass *pass, const struct row_piece *piece,
+                          size_t cell)
+{
+    block->tiles = piece->tiles;
+    for (int u = 0; u < piece->tiles; u++) {
+        const int w = piece->w + u * piece->per_tile * piece->step;
+        ptrdiff_t *y = block->y[u];
+        y[0] = (ptrdiff_t)cell * ((ptrdiff_t)piece->h * pass->y.width + w);
+        y[1] = y[0] + (ptrdiff_t)cell / 2;
+        if (piece->per_tile == 1) continue;
+        y[1] = w + piece->step < pass->y.width ? y[0] + (ptrdiff_t)cell * piece->step : -1;
+    }
 }
 
 /* One row of y: positions of equal parity (backward data of a strided convolution) go together. */
 static int build_row(struct conv_pass *pass, const struct conv_plan *plan, const struct geometry *g, int h,
                      struct conv_tap *taps)
 {
-    const size_t cell = CELL_ELEMENTS * dtype_bytes(plan->desc.dtype);
-    const int most = plan->kernels->max_positions;
-    const int step = g->backward ? g->stride : 1;
-    for (int parity = 0; parity < step; parity++) {
-        const int left = (pass->y.width - parity + step - 1) / step;
-        for (int done = 0; done < left;) {
-            int positions = left - done < most ? left - done : most;
-            if (most == 3 && left - done == 4) positions = 2;
-            const int w = parity + done * step;
+    const size_t cell = cell_bytes(plan);
+    const int most = plan->kernels->max_tiles;
+    struct row_piece piece = {.h = h, .step = g->backward ? g->stride : 1, .per_tile = positions_per_tile(pass, plan)};
+    const int apart = piece.step * piece.per_tile; /* columns from one tile to the next */
+    for (int parity = 0; parity < piece.step; parity++) {
+        const int all = (pass->y.width - parity + apart - 1) / apart;
+        for (int done = 0; done < all; done += piece.tiles) {
+            piece.tiles = all - done < most ? all - done : most;
+            if (most == 3 && all - done == 4) piece.tiles = 2;
+            piece.w = parity + done * apart;
             struct conv_block block;
             memset(&block, 0, sizeof block);
-            const int count =
-                collect_taps(pass, g, cell, plan->kernels->tile_bytes, h, w, step, positions, taps, &block.x);
-            done += positions;
+            const int count = collect_taps(pass, g, cell, plan->kernels->tile_bytes, &piece, taps, &block.x);
             if (count == 0 && g->backward && plan->desc.accumulate) continue; /* nothing to add there */
             block.program = add_program(pass, taps, count);
             if (block.program < 0) return -1;
-            block.positions = positions;
-            for (int u = 0; u < positions; u++)
-                block.y[u] = (ptrdiff_t)cell * ((ptrdiff_t)h * pass->y.width + w + (ptrdiff_t)u * step);
+            place_outputs(&block, pass, &piece, cell);
             pass->blocks[pass->block_count++] = block;
         }
     }
@@ -139,18 +190,20 @@ int conv_build_taps(struct conv_pass *pass, const struct conv_plan *plan, bool b
     return SIMCLR_OK;
 }
 
-/* Images: one tap per kernel row, whose steps run over (column, channel); rows of y count from the strip's. */
+/* Images: one tap per kernel row, whose steps run over (column, channel); rows of y count from the strip's. Where a
+ * tile takes two positions the strip's second eight lines are the images shifted by one (conv_images.c). */
 int conv_build_image_taps(struct conv_pass *pass, const struct conv_plan *plan, struct error *error)
 {
     const struct conv_image_strip *strip = &plan->images;
     const struct conv_desc *desc = &plan->desc;
-    const size_t cell = CELL_ELEMENTS * dtype_bytes(desc->dtype);
+    const size_t cell = cell_bytes(plan);
+    const int per_tile = positions_per_tile(pass, plan);
     const size_t row = strip->row_elements * strip->element_bytes * (size_t)strip->lines;
     const int out_rows = (strip->max_rows - desc->kernel) / desc->stride + 1;
     struct conv_tap taps[CONV_MAX_KERNEL];
     memset(taps, 0, sizeof taps);
     for (int r = 0; r < desc->kernel; r++) {
-        taps[r].x[0] = (int32_t)((size_t)r * row);
+        taps[r].x[0][0] = (int32_t)((size_t)r * row);
         taps[r].weights = (int32_t)((size_t)r * (size_t)pass->steps * plan->kernels->step_bytes);
         taps[r].mask = 1;
     }
@@ -159,12 +212,12 @@ int conv_build_image_taps(struct conv_pass *pass, const struct conv_plan *plan, 
         return error_no_memory(error, "tap lists of a convolution", sizeof taps);
     for (int h = 0; h < out_rows; h++) {
         pass->first_block[h] = pass->block_count;
-        for (int w = 0; w < pass->y.width; w++) {
+        for (int w = 0; w < pass->y.width; w += per_tile) {
             struct conv_block *block = &pass->blocks[pass->block_count++];
-            block->positions = 1;
+            const struct row_piece piece = {.h = h, .w = w, .step = 1, .tiles = 1, .per_tile = per_tile};
+            place_outputs(block, pass, &piece, cell);
             block->x = (ptrdiff_t)((size_t)(h * desc->stride) * row +
                                    (size_t)(w * desc->stride * desc->in_channels) * strip->element_bytes);
-            block->y[0] = (ptrdiff_t)(cell * ((size_t)h * (size_t)pass->y.width + (size_t)w));
         }
     }
     pass->first_block[out_rows] = pass->block_count;

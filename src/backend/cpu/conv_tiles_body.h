@@ -5,8 +5,10 @@
  *   TILES_IMAGES           expression: the vector kernels that do a first layer's backward weights
  *   TILES_IMAGES_CELL, TILES_IMAGES_FORM  their cell_bytes and weights_images
  *
- * Sixteen images at one position are the rows of a left operand: one contiguous kilobyte of layout P. A block of up
- * to three positions x 32 outputs fills six accumulators; consecutive taps meet the same two weight tiles. */
+ * Sixteen images at one position are the rows of a left operand: one contiguous kilobyte of layout P. So are eight
+ * images at two neighbouring positions; where a tap takes them apart (conv_kernels.h: gather) they are first copied
+ * together. A block of up to three tiles x 32 outputs fills six accumulators; consecutive taps meet the same two weight
+ * tiles. */
 #include "backend/cpu/conv_tiles.h"
 #include "backend/cpu/simd.h"
 #include "backend/cpu/tile.h"
@@ -14,12 +16,15 @@
 
 enum {
     BLOCK_TILES = 2 * CONV_MAX_POSITIONS,
-    POSITION_FLOATS = 2 * TILE_FLOATS,
+    ROWS_FLOATS = 2 * TILE_FLOATS, /* of 16 rows x 32 outputs */
+    OCTETS = 2 * CONV_MAX_POSITIONS,
+    OCTET_BYTES = TILE_BYTES / 2,
     CONVERT_BLOCKS = 8 /* whose sums are kept in float32 */
 };
 
-/* Accumulators 2u, 2u + 1 += A[u] x the two halves of B, for the positions u in `mask`. Each operand is loaded as late
+/* Accumulators 2u, 2u + 1 += A[u] x the two halves of B, for the tiles u in `mask`. Each operand is loaded as late
  * and used as soon as possible: only tiles 6 and 7 are free, and a tile load costs as much as half a product. */
+/* clang-format off */
 SIMD_INLINE void multiply_tiles(struct tiles *tiles, unsigned mask, const char *a0, const char *a1, const char *a2,
                                 ptrdiff_t a_stride, const char *b, ptrdiff_t b_half)
 {
@@ -50,6 +55,7 @@ SIMD_INLINE void multiply_tiles(struct tiles *tiles, unsigned mask, const char *
 #undef ONE
 #undef TWO
 }
+/* clang-format on */
 
 SIMD_INLINE void zero_accumulators(struct tiles *tiles)
 {
@@ -66,20 +72,26 @@ SIMD_INLINE void zero_accumulators(struct tiles *tiles)
 /* The finished accumulators of a block. They are converted row by row between the products of the next block, where
  * the vector units would idle: the largest single gain of this design where there are few channels. */
 struct epilogue {
-    _Alignas(64) float waiting[2][BLOCK_TILES * TILE_FLOATS]; /* in turn */
+    _Alignas(64) float waiting[2][BLOCK_TILES * TILE_FLOATS];   /* in turn */
+    _Alignas(64) char gathered[CONV_MAX_POSITIONS][TILE_BYTES]; /* left operands put together */
     int turn;
-    int row, rows;                               /* 16 per position */
-    char *y[CONV_MAX_POSITIONS];
-    float sums[2 * BLOCK_CHANNELS];              /* of y and its square over real images */
-    int unflushed;                               /* blocks in `sums` */
+    int row, rows;                  /* 16 per tile */
+    char *y[OCTETS];                /* NULL: a position that does not exist */
+    float sums[2 * BLOCK_CHANNELS]; /* of y and its square over real images */
+    int unflushed;                  /* blocks in `sums` */
 };
 
-/* One image of one position: [32 outputs] + bias [+ what is there], sums, rounding. */
+/* One image at one position: [32 outputs] + bias [+ what is there], sums, rounding. */
 SIMD_INLINE void convert_row(struct epilogue *e, const struct conv_run *run)
 {
-    const ptrdiff_t position = e->row / TILE_ROWS, image = e->row % TILE_ROWS;
-    const float *low = e->waiting[e->turn] + position * POSITION_FLOATS + image * TILE_COLUMNS;
-    char *y = e->y[position] + image * BLOCK_CHANNELS * 2;
+    const ptrdiff_t octet = e->row / OCTET_IMAGES, image = e->row % OCTET_IMAGES;
+    const float *low = e->waiting[e->turn] + e->row / TILE_ROWS * (ptrdiff_t)ROWS_FLOATS +
+                       e->row % TILE_ROWS * (ptrdiff_t)TILE_COLUMNS;
+    if (!e->y[octet]) {
+        e->row++;
+        return;
+    }
+    char *y = e->y[octet] + image * BLOCK_CHANNELS * 2;
     vec row[VEC_ROW], other[VEC_ROW];
     for (int i = 0; i < VEC_ROW; i++) {
         const ptrdiff_t column = i * VEC_WIDTH;
@@ -91,7 +103,7 @@ SIMD_INLINE void convert_row(struct epilogue *e, const struct conv_run *run)
         for (int i = 0; i < VEC_ROW; i++) row[i] = row[i] + other[i];
     }
     row_store(y, 0, row, 1);
-    if (run->sum && image < run->images) {
+    if (run->sum && image < run->octet_images[octet % 2]) {
         for (int i = 0; i < VEC_ROW; i++) {
             float *sum = e->sums + i * VEC_WIDTH, *square = sum + BLOCK_CHANNELS;
             vec_store(sum, vec_load(sum) + row[i]);
@@ -123,20 +135,39 @@ SIMD_INLINE void keep_block(struct tiles *tiles, struct epilogue *e, const struc
 {
     (void)tiles;
     e->turn ^= 1;
-    float *first = e->waiting[e->turn], *second = first + POSITION_FLOATS, *third = second + POSITION_FLOATS;
+    float *first = e->waiting[e->turn], *second = first + ROWS_FLOATS, *third = second + ROWS_FLOATS;
     TILE_STORE(tiles, 0, first, TILE_ROW_BYTES);
     TILE_STORE(tiles, 1, first + TILE_FLOATS, TILE_ROW_BYTES);
-    if (block->positions > 1) {
+    if (block->tiles > 1) {
         TILE_STORE(tiles, 2, second, TILE_ROW_BYTES);
         TILE_STORE(tiles, 3, second + TILE_FLOATS, TILE_ROW_BYTES);
     }
-    if (block->positions > 2) {
+    if (block->tiles > 2) {
         TILE_STORE(tiles, 4, third, TILE_ROW_BYTES);
         TILE_STORE(tiles, 5, third + TILE_FLOATS, TILE_ROW_BYTES);
     }
-    for (int u = 0; u < block->positions; u++) e->y[u] = run->y + block->y[u];
+    for (int octet = 0; octet < 2 * block->tiles; octet++) {
+        const ptrdiff_t y = block->y[octet / 2][octet % 2];
+        e->y[octet] = y < 0 ? NULL : run->y + y;
+    }
     e->row = 0;
-    e->rows = block->positions * TILE_ROWS;
+    e->rows = block->tiles * TILE_ROWS;
+}
+
+/* The left operand of tile u: where it lies, or `gathered`, where its two octets are put together. */
+SIMD_INLINE const char *left_operand(const struct conv_tap *tap, int u, const char *x, char *gathered)
+{
+    if (!(tap->gather >> u & 1)) return x + tap->x[u][0];
+    for (int octet = 0; octet < 2; octet++) {
+        const int32_t from = tap->x[u][octet];
+        char *to = gathered + (ptrdiff_t)octet * OCTET_BYTES;
+        if (from == CONV_OUTSIDE)
+            memset(to, 0, OCTET_BYTES);
+        else
+            memcpy(to, x + from, OCTET_BYTES);
+    }
+    TILE_READY(gathered);
+    return gathered;
 }
 
 /* All taps and contraction blocks of one block of positions; converts the block before it on the way. */
@@ -153,8 +184,9 @@ SIMD_INLINE void multiply_block(struct tiles *tiles, struct epilogue *e, const s
     for (int c = 0; c < run->contraction_blocks; c++, x += run->x_block, weights += run->weights_block) {
         for (int t = 0; t < program.count; t++) {
             const struct conv_tap *tap = &taps[t];
-            multiply_tiles(tiles, tap->mask, x + tap->x[0], x + tap->x[1], x + tap->x[2], run->x_image,
-                           weights + tap->weights, half);
+            multiply_tiles(tiles, tap->mask, left_operand(tap, 0, x, e->gathered[0]),
+                           left_operand(tap, 1, x, e->gathered[1]), left_operand(tap, 2, x, e->gathered[2]),
+                           run->x_image, weights + tap->weights, half);
             convert_rows(e, run, per_step);
         }
     }
@@ -206,7 +238,7 @@ static unsigned column_mask(const struct conv_weights_run *run, int tap, int tap
     return mask;
 }
 
-#define TRANSFER(OPERATION, tile, u)                                                                              \
+#define TRANSFER(OPERATION, tile, u)                                                                                   \
     OPERATION(tiles, tile, weight_tiles(run, tap + (u), half) + ((tile) % 2 ? TILE_FLOATS : 0), TILE_ROW_BYTES)
 
 static void load_taps(struct tiles *tiles, const struct conv_weights_run *run, int tap, int taps, int half)
@@ -246,7 +278,9 @@ static void store_taps(struct tiles *tiles, const struct conv_weights_run *run, 
 static void multiply_taps(struct tiles *tiles, const struct conv_weights_run *run, int tap, int taps, int half)
 {
     load_taps(tiles, run, tap, taps, half);
-    const char *x_group = run->x + tap * run->x_tap + (ptrdiff_t)half * TILE_BYTES, *y_group = run->y;
+    const char *x_group = run->x + run->x_tap[tap] + half * TILE_ROWS * run->x_step, *y_group = run->y;
+    const ptrdiff_t second = taps > 1 ? run->x_tap[tap + 1] - run->x_tap[tap] : 0;
+    const ptrdiff_t third = taps > 2 ? run->x_tap[tap + 2] - run->x_tap[tap] : 0;
     int first = run->end_column[tap], end = 0; /* the columns that any of the taps has */
     for (int u = 0; u < taps; u++) {
         if (run->first_column[tap + u] < first) first = run->first_column[tap + u];
@@ -257,8 +291,8 @@ static void multiply_taps(struct tiles *tiles, const struct conv_weights_run *ru
             const char *x = x_group + h * run->x_row + first * run->x_column;
             const char *y = y_group + h * run->y_row + first * run->y_column;
             for (int w = first; w < end; w++, x += run->x_column, y += run->y_column)
-                multiply_tiles(tiles, column_mask(run, tap, taps, w), x, x + run->x_tap, x + 2 * run->x_tap,
-                               TILE_ROW_BYTES, y, TILE_BYTES);
+                multiply_tiles(tiles, column_mask(run, tap, taps, w), x, x + second, x + third, run->x_step, y,
+                               TILE_BYTES);
         }
     }
     store_taps(tiles, run, tap, taps, half);
@@ -279,15 +313,15 @@ static void multiply_single(struct tiles *tiles, const struct conv_weights_run *
     const int first = run->first_column[0], end = run->end_column[0];
     for (int g = 0; g < run->groups; g++) {
         for (int h = 0; h < run->rows; h++) {
-            const char *x = run->x + g * run->x_group + h * run->x_row + first * run->x_column;
+            const char *x = run->x + run->x_tap[0] + g * run->x_group + h * run->x_row + first * run->x_column;
             const char *y = run->y + g * run->y_group + h * run->y_row + first * run->y_column;
             for (int w = first; w < end; w++, x += run->x_column, y += run->y_column) {
-                TILE_LOAD(tiles, 4, x, TILE_ROW_BYTES);
+                TILE_LOAD(tiles, 4, x, run->x_step);
                 TILE_LOAD(tiles, 6, y, TILE_ROW_BYTES);
                 TILE_DOT(tiles, 0, 4, 6);
                 TILE_LOAD(tiles, 7, y + TILE_BYTES, TILE_ROW_BYTES);
                 TILE_DOT(tiles, 1, 4, 7);
-                TILE_LOAD(tiles, 5, x + TILE_BYTES, TILE_ROW_BYTES);
+                TILE_LOAD(tiles, 5, x + TILE_ROWS * run->x_step, run->x_step);
                 TILE_DOT(tiles, 2, 5, 6);
                 TILE_DOT(tiles, 3, 5, 7);
             }
@@ -320,8 +354,7 @@ static void tiles_order(float *tile)
     float ordered[BLOCK_CHANNELS * BLOCK_CHANNELS];
     for (int c = 0; c < BLOCK_CHANNELS; c++)
         for (int k = 0; k < BLOCK_CHANNELS; k++)
-            ordered[c * BLOCK_CHANNELS + k] =
-                tile[(c / 16 * 2 + k % 2) * TILE_FLOATS + c % 16 * TILE_COLUMNS + k / 2];
+            ordered[c * BLOCK_CHANNELS + k] = tile[(c / 16 * 2 + k % 2) * TILE_FLOATS + c % 16 * TILE_COLUMNS + k / 2];
     memcpy(tile, ordered, sizeof ordered);
 }
 
@@ -331,9 +364,9 @@ static void images_weights(const struct conv_weights_run *run)
     (TILES_IMAGES)->weights(run);
 }
 
-static void images_pack_y(void *out, const void *group0, const void *group1, size_t cells)
+static void images_pack(void *out, const void *in, size_t octets)
 {
-    (TILES_IMAGES)->pack_y(out, group0, group1, cells);
+    (TILES_IMAGES)->pack(out, in, octets);
 }
 
 static void tiles_interleave(void *out, const float *in0, const float *in1, size_t plane, int channels, int width,
@@ -375,18 +408,17 @@ static double tiles_multiply_registers(long rounds)
 static const struct conv_kernels tiles_table = {
     .name = TILES_TITLE,
     .dtype = DTYPE_BF16,
-    .max_positions = CONV_MAX_POSITIONS,
+    .max_tiles = CONV_MAX_POSITIONS,
+    .tile_rows = TILE_ROWS,
     .pair = 2,
     .tile_bytes = (size_t)2 * TILE_BYTES,
     .step_bytes = (size_t)2 * TILE_ROW_BYTES,
     .forward = tiles_forward,
     .pack_weights = tiles_pack_weights,
     .weights = tiles_weights,
-    .pack_x = TILES_PACK_X,
-    .pack_y = TILES_PACK_Y,
-    .groups_per_cell = 2,
+    .pack_x_octets = TILES_PACK_X,
+    .pack_y_octets = TILES_PACK_Y,
     .cell_bytes = (size_t)2 * TILE_BYTES,
-    .weights_step_bytes = (size_t)2 * TILE_BYTES,
     .order_tile = tiles_order,
     .forward_images = CONV_IMAGE_BF16,
     .weights_images = CONV_IMAGE_BF16,
@@ -398,16 +430,15 @@ static const struct conv_kernels tiles_table = {
 static const struct conv_kernels image_table = {
     .name = TILES_TITLE " images",
     .dtype = DTYPE_BF16,
-    .max_positions = 1,
+    .max_tiles = 1,
+    .tile_rows = TILE_ROWS,
     .pair = 2,
     .tile_bytes = (size_t)2 * TILE_BYTES,
     .step_bytes = (size_t)2 * TILE_ROW_BYTES,
     .forward = tiles_forward,
     .pack_weights = tiles_pack_weights,
     .weights = images_weights,
-    .pack_x = images_pack_y, /* never called: strips of images are not packed */
-    .pack_y = images_pack_y,
-    .groups_per_cell = 1,
+    .pack = images_pack,
     .cell_bytes = TILES_IMAGES_CELL,
     .weights_step_bytes = 128,
     .forward_images = CONV_IMAGE_BF16,

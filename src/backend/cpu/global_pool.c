@@ -45,7 +45,7 @@ struct global_pool_job {
 
 static ptrdiff_t plane_cells(const struct global_pool_plan *plan)
 {
-    return (ptrdiff_t)(plan->layout.block / CELL_ELEMENTS);
+    return (ptrdiff_t)(plan->layout.block / plan->layout.cell);
 }
 
 static void forward_plane(void *context, int64_t plane, int thread)
@@ -53,9 +53,9 @@ static void forward_plane(void *context, int64_t plane, int thread)
     (void)thread;
     const struct global_pool_job *job = context;
     const struct global_pool_plan *plan = job->plan;
-    plan->cpu->kernels->global_pool(job->y + plane * CELL_ELEMENTS,
+    plan->cpu->kernels->global_pool(job->y + (size_t)plane * plan->layout.cell,
                                     job->x + (size_t)plane * plan->layout.block * plan->element, plane_cells(plan),
-                                    plan->bf16);
+                                    plan->layout.group_images, plan->bf16);
 }
 
 static void backward_plane(void *context, int64_t plane, int thread)
@@ -65,7 +65,8 @@ static void backward_plane(void *context, int64_t plane, int thread)
     const struct global_pool_plan *plan = job->plan;
     const int images = activation_group_images(&plan->layout, (int)(plane / plan->layout.blocks));
     plan->cpu->kernels->global_pool_gradient(job->d_x + (size_t)plane * plan->layout.block * plan->element,
-                                             job->d_y + plane * CELL_ELEMENTS, plane_cells(plan), images, plan->bf16);
+                                             job->d_y + (size_t)plane * plan->layout.cell, plane_cells(plan),
+                                             plan->layout.group_images, images, plan->bf16);
 }
 
 void cpu_global_pool_forward(struct global_pool_plan *plan, void *y, const void *x)

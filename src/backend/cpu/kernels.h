@@ -2,8 +2,8 @@
  * instruction set, filled by kernels_*.c from the bodies *_body.h. The drivers (batch_norm.c, max_pool.c, ...) split
  * the work over threads and call through the table; kernels see plain ranges.
  *
- * "Cells" are the 512 elements [16 images][32 channels] at one position of layout P (layout.h). `bf16` selects
- * the type of activation tensors. Coefficients are per channel of one block of 32. */
+ * "Cells" are the elements [group images][32 channels] at one position of layout P (layout.h), of 16 or 8 images.
+ * `bf16` selects the type of activation tensors. Coefficients are per channel of one block of 32. */
 #ifndef BACKEND_CPU_KERNELS_H
 #define BACKEND_CPU_KERNELS_H
 
@@ -20,7 +20,7 @@
 struct norm_sums_args {
     const void *x;
     ptrdiff_t cells;
-    int images;
+    int group_images, images;
     bool bf16;
     const float *shift;
     double *sums;
@@ -32,6 +32,7 @@ struct norm_apply_args {
     void *y;
     const void *x, *residual;
     ptrdiff_t cells;
+    int group_images;
     bool bf16, relu, stream;
     const float *mean, *scale, *shift;
 };
@@ -41,7 +42,7 @@ struct norm_apply_args {
 struct norm_gradient_sums_args {
     const void *d_y, *x, *y;
     ptrdiff_t cells;
-    int images;
+    int group_images, images;
     bool bf16;
     const float *mean;
     double *sums;
@@ -53,13 +54,13 @@ struct norm_gradient_args {
     void *d_x, *d_residual;
     const void *d_y, *x, *y;
     ptrdiff_t cells;
-    int images;
+    int group_images, images;
     bool bf16, accumulate, stream;
     const float *mean, *a, *b, *c;
 };
 
 /* ---- pooling ------------------------------------------------------------------------------------------------- */
-/* One output row of one plane (16 images x 32 channels). x, d_x: the whole input plane. saved: one byte per
+/* One output row of one plane (a group of images x 32 channels). x, d_x: the whole input plane. saved: one byte per
  * element, the window's tap (row-major) where the maximum was; NULL: not kept. */
 struct pool_window {
     int in_height, in_width, out_height, out_width, kernel, stride, padding;
@@ -67,11 +68,12 @@ struct pool_window {
 struct max_pool_args {
     const struct pool_window *window;
     bool bf16;
-    int row;                     /* forward: output row h; backward: input row h */
-    void *y;                     /* forward: output row; backward: d_x row */
-    const void *x;               /* forward: input plane; backward: d_y plane */
-    uint8_t *saved;              /* forward: of the row */
-    const uint8_t *saved_plane;  /* backward */
+    int group_images;
+    int row;                    /* forward: output row h; backward: input row h */
+    void *y;                    /* forward: output row; backward: d_x row */
+    const void *x;              /* forward: input plane; backward: d_y plane */
+    uint8_t *saved;             /* forward: of the row */
+    const uint8_t *saved_plane; /* backward */
 };
 
 /* ---- NT-Xent ------------------------------------------------------------------------------------------------- */
@@ -102,10 +104,10 @@ struct cpu_kernels {
 
     void (*max_pool_row)(const struct max_pool_args *args);
     void (*max_pool_gradient_row)(const struct max_pool_args *args);
-    /* y: one float32 cell = the mean over `cells` cells of x. */
-    void (*global_pool)(float *y, const void *x, ptrdiff_t cells, bool bf16);
+    /* y: one float32 cell = the mean over `cells` cells of x, of `group_images` images. */
+    void (*global_pool)(float *y, const void *x, ptrdiff_t cells, int group_images, bool bf16);
     /* d_x: `cells` cells, each d_y / cells; images past `images` get 0. */
-    void (*global_pool_gradient)(void *d_x, const float *d_y, ptrdiff_t cells, int images, bool bf16);
+    void (*global_pool_gradient)(void *d_x, const float *d_y, ptrdiff_t cells, int group_images, int images, bool bf16);
 
     /* nt_xent_body.h says what these compute. dim: a multiple of NT_DIM. */
     void (*nt_powers)(float *values, ptrdiff_t count); /* 2^x in place, for tests; count: a multiple of 16 */
@@ -121,10 +123,10 @@ struct cpu_kernels {
     double (*sum_squares)(const float *values, size_t count);
     void (*lars_norms)(double *weight_square, double *gradient_square, const float *weight, const float *gradient,
                        size_t count, float decay);
-    void (*lars_update)(float *weight, float *velocity, const float *gradient, size_t count, float rate,
-                        float momentum, float decay);
-    void (*sgd_update)(float *weight, float *velocity, const float *gradient, size_t count, float rate,
-                       float momentum, float decay);
+    void (*lars_update)(float *weight, float *velocity, const float *gradient, size_t count, float rate, float momentum,
+                        float decay);
+    void (*sgd_update)(float *weight, float *velocity, const float *gradient, size_t count, float rate, float momentum,
+                       float decay);
     void (*adam_update)(const struct adam_args *args);
 };
 

@@ -5,31 +5,44 @@
  * Sixteen images at one position are the rows of a register (or matrix) tile, so every tile is full at every
  * spatial size, and a kernel tap that falls outside the image is skipped instead of multiplied by zero. All the
  * values of one position and one channel block are contiguous: a "cell" of 512 elements. Channels are padded to
- * 32 with zeros; the images that pad the last group hold any finite value in activations, zero in gradients. */
+ * 32 with zeros; the images that pad the last group hold any finite value in activations, zero in gradients.
+ *
+ * Small batches would leave most of a group of sixteen empty: they get groups of eight (an "octet"), cells of 256
+ * elements, and a matrix tile then takes two neighbouring positions (conv_taps.c). The batch alone decides. */
 #ifndef BACKEND_CPU_LAYOUT_H
 #define BACKEND_CPU_LAYOUT_H
 
 #include <stddef.h>
 
-enum { GROUP_IMAGES = 16, BLOCK_CHANNELS = 32, CELL_ELEMENTS = GROUP_IMAGES * BLOCK_CHANNELS };
+enum { OCTET_IMAGES = 8, MOST_GROUP_IMAGES = 16, BLOCK_CHANNELS = 32 };
 
-/* Strides in elements. The stride from one position to the next in a row is CELL_ELEMENTS. */
+/* Images in a group: eight where sixteen would leave at least eight more of at most 32 places empty. */
+static inline int activation_group_size(int batch)
+{
+    return batch <= 8 || (batch > 16 && batch <= 24) ? OCTET_IMAGES : MOST_GROUP_IMAGES;
+}
+
+/* Strides in elements. */
 struct activation_layout {
     int batch, channels, height, width;
-    int groups;              /* of 16 images   */
-    int blocks;              /* of 32 channels */
-    size_t row;              /* from (h, w) to (h + 1, w)             */
-    size_t block;            /* from one channel block to the next    */
-    size_t group;            /* from one group of images to the next  */
-    size_t elements;         /* of the whole tensor, padding included */
+    int group_images; /* places in a group: 8 or 16 */
+    int groups;
+    int blocks;      /* of 32 channels */
+    size_t cell;     /* from (h, w) to (h, w + 1)             */
+    size_t row;      /* from (h, w) to (h + 1, w)             */
+    size_t block;    /* from one channel block to the next    */
+    size_t group;    /* from one group of images to the next  */
+    size_t elements; /* of the whole tensor, padding included */
 };
 
 static inline struct activation_layout activation_layout(int batch, int channels, int height, int width)
 {
     struct activation_layout layout = {.batch = batch, .channels = channels, .height = height, .width = width};
-    layout.groups = (batch + GROUP_IMAGES - 1) / GROUP_IMAGES;
+    layout.group_images = activation_group_size(batch);
+    layout.groups = (batch + layout.group_images - 1) / layout.group_images;
     layout.blocks = (channels + BLOCK_CHANNELS - 1) / BLOCK_CHANNELS;
-    layout.row = (size_t)width * CELL_ELEMENTS;
+    layout.cell = (size_t)layout.group_images * BLOCK_CHANNELS;
+    layout.row = (size_t)width * layout.cell;
     layout.block = layout.row * (size_t)height;
     layout.group = layout.block * (size_t)layout.blocks;
     layout.elements = layout.group * (size_t)layout.groups;
@@ -39,16 +52,16 @@ static inline struct activation_layout activation_layout(int batch, int channels
 /* Element index of (image, channel, h, w). */
 static inline size_t activation_index(const struct activation_layout *layout, int image, int channel, int h, int w)
 {
-    return (size_t)(image / GROUP_IMAGES) * layout->group + (size_t)(channel / BLOCK_CHANNELS) * layout->block +
-           (size_t)h * layout->row + (size_t)w * CELL_ELEMENTS +
-           (size_t)(image % GROUP_IMAGES) * BLOCK_CHANNELS + (size_t)(channel % BLOCK_CHANNELS);
+    return (size_t)(image / layout->group_images) * layout->group + (size_t)(channel / BLOCK_CHANNELS) * layout->block +
+           (size_t)h * layout->row + (size_t)w * layout->cell +
+           (size_t)(image % layout->group_images) * BLOCK_CHANNELS + (size_t)(channel % BLOCK_CHANNELS);
 }
 
-/* How many images of `group` are real: 16, or fewer in the last group. */
+/* How many images of `group` are real: all of them, or fewer in the last group. */
 static inline int activation_group_images(const struct activation_layout *layout, int group)
 {
-    const int left = layout->batch - group * GROUP_IMAGES;
-    return left < GROUP_IMAGES ? left : GROUP_IMAGES;
+    const int left = layout->batch - group * layout->group_images;
+    return left < layout->group_images ? left : layout->group_images;
 }
 
 /* How many channels of `block` are real: 32, or fewer in the last block. */

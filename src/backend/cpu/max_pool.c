@@ -33,8 +33,8 @@ int cpu_max_pool_create(struct backend *backend, const struct max_pool_desc *des
     plan->cpu = cpu_backend_of(backend);
     plan->in = activation_layout(desc->batch, desc->channels, desc->in_height, desc->in_width);
     plan->out = activation_layout(desc->batch, desc->channels, height, width);
-    plan->window = (struct pool_window){desc->in_height, desc->in_width, height, width,
-                                        desc->kernel, desc->stride, desc->padding};
+    plan->window =
+        (struct pool_window){desc->in_height, desc->in_width, height, width, desc->kernel, desc->stride, desc->padding};
     plan->bf16 = desc->dtype == DTYPE_BF16;
     plan->element = dtype_bytes(desc->dtype);
     *out = plan;
@@ -67,7 +67,10 @@ static void forward_row(void *context, int64_t index, int thread)
     const struct max_pool_plan *plan = job->plan;
     const size_t plane = (size_t)(index / plan->out.height), row = (size_t)(index % plan->out.height);
     const size_t start = plane * plan->out.block + row * plan->out.row;
-    struct max_pool_args args = {.window = &plan->window, .bf16 = plan->bf16, .row = (int)row,
+    struct max_pool_args args = {.window = &plan->window,
+                                 .bf16 = plan->bf16,
+                                 .group_images = plan->in.group_images,
+                                 .row = (int)row,
                                  .y = job->to + start * plan->element,
                                  .x = job->from + plane * plan->in.block * plan->element,
                                  .saved = job->saved ? job->saved + start : NULL};
@@ -80,7 +83,10 @@ static void backward_row(void *context, int64_t index, int thread)
     const struct max_pool_job *job = context;
     const struct max_pool_plan *plan = job->plan;
     const size_t plane = (size_t)(index / plan->in.height), row = (size_t)(index % plan->in.height);
-    struct max_pool_args args = {.window = &plan->window, .bf16 = plan->bf16, .row = (int)row,
+    struct max_pool_args args = {.window = &plan->window,
+                                 .bf16 = plan->bf16,
+                                 .group_images = plan->in.group_images,
+                                 .row = (int)row,
                                  .y = job->to + (plane * plan->in.block + row * plan->in.row) * plan->element,
                                  .x = job->from + plane * plan->out.block * plan->element,
                                  .saved_plane = job->saved_before + plane * plan->out.block};

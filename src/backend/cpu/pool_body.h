@@ -16,18 +16,19 @@ static inline void inside_taps(int start, int kernel, int size, int *begin, int 
 SIMD_INLINE void max_pool_cell(const struct max_pool_args *a, int w, int bf16, int keep)
 {
     const struct pool_window *p = a->window;
+    const ptrdiff_t cell = (ptrdiff_t)a->group_images * BLOCK_CHANNELS;
     const int top = a->row * p->stride - p->padding, left = w * p->stride - p->padding;
     int r0, r1, s0, s1;
     inside_taps(top, p->kernel, p->in_height, &r0, &r1);
     inside_taps(left, p->kernel, p->in_width, &s0, &s1);
-    for (int image = 0; image < GROUP_IMAGES; image++) {
-        const ptrdiff_t inner = (ptrdiff_t)image * BLOCK_CHANNELS, out = (ptrdiff_t)w * CELL_ELEMENTS + inner;
+    for (int image = 0; image < a->group_images; image++) {
+        const ptrdiff_t inner = (ptrdiff_t)image * BLOCK_CHANNELS, out = w * cell + inner;
         vec best[VEC_ROW], tap[VEC_ROW], row[VEC_ROW];
-        row_load(best, a->x, ((ptrdiff_t)(top + r0) * p->in_width + left + s0) * CELL_ELEMENTS + inner, bf16);
+        row_load(best, a->x, ((ptrdiff_t)(top + r0) * p->in_width + left + s0) * cell + inner, bf16);
         row_fill(tap, (float)(r0 * p->kernel + s0));
         for (int r = r0; r < r1; r++) {
             for (int s = r == r0 ? s0 + 1 : s0; s < s1; s++) {
-                row_load(row, a->x, ((ptrdiff_t)(top + r) * p->in_width + left + s) * CELL_ELEMENTS + inner, bf16);
+                row_load(row, a->x, ((ptrdiff_t)(top + r) * p->in_width + left + s) * cell + inner, bf16);
                 const vec index = vec_set((float)(r * p->kernel + s));
                 for (int i = 0; i < VEC_ROW; i++) {
                     /* a NaN in `best` would count as lower: a test of its own keeps it */
@@ -49,10 +50,14 @@ SIMD_INLINE void max_pool_cell(const struct max_pool_args *a, int w, int bf16, i
 static void max_pool_row(const struct max_pool_args *a)
 {
     for (int w = 0; w < a->window->out_width; w++) {
-        if (a->bf16 && a->saved) max_pool_cell(a, w, 1, 1);
-        else if (a->bf16) max_pool_cell(a, w, 1, 0);
-        else if (a->saved) max_pool_cell(a, w, 0, 1);
-        else max_pool_cell(a, w, 0, 0);
+        if (a->bf16 && a->saved)
+            max_pool_cell(a, w, 1, 1);
+        else if (a->bf16)
+            max_pool_cell(a, w, 1, 0);
+        else if (a->saved)
+            max_pool_cell(a, w, 0, 1);
+        else
+            max_pool_cell(a, w, 0, 0);
     }
 }
 
@@ -69,17 +74,18 @@ static inline void covering_outputs(int at, const struct pool_window *p, int siz
 SIMD_INLINE void max_pool_gradient_cell(const struct max_pool_args *a, int w, int bf16)
 {
     const struct pool_window *p = a->window;
+    const ptrdiff_t cell = (ptrdiff_t)a->group_images * BLOCK_CHANNELS;
     int h0, h1, w0, w1;
     covering_outputs(a->row, p, p->out_height, &h0, &h1);
     covering_outputs(w, p, p->out_width, &w0, &w1);
-    for (int image = 0; image < GROUP_IMAGES; image++) {
+    for (int image = 0; image < a->group_images; image++) {
         const ptrdiff_t inner = (ptrdiff_t)image * BLOCK_CHANNELS;
         vec sum[VEC_ROW], row[VEC_ROW];
         row_fill(sum, 0);
         for (int oh = h0; oh < h1; oh++) {
             for (int ow = w0; ow < w1; ow++) {
                 const int tap = (a->row - oh * p->stride + p->padding) * p->kernel + w - ow * p->stride + p->padding;
-                const ptrdiff_t from = ((ptrdiff_t)oh * p->out_width + ow) * CELL_ELEMENTS + inner;
+                const ptrdiff_t from = ((ptrdiff_t)oh * p->out_width + ow) * cell + inner;
                 row_load(row, a->x, from, bf16);
                 for (int i = 0; i < VEC_ROW; i++) {
                     vec chosen = vec_load_bytes(a->saved_plane + from + VEC_WIDTH * i);
@@ -87,29 +93,32 @@ SIMD_INLINE void max_pool_gradient_cell(const struct max_pool_args *a, int w, in
                 }
             }
         }
-        row_store(a->y, (ptrdiff_t)w * CELL_ELEMENTS + inner, sum, bf16);
+        row_store(a->y, w * cell + inner, sum, bf16);
     }
 }
 
 static void max_pool_gradient_row(const struct max_pool_args *a)
 {
     for (int w = 0; w < a->window->in_width; w++) {
-        if (a->bf16) max_pool_gradient_cell(a, w, 1);
-        else max_pool_gradient_cell(a, w, 0);
+        if (a->bf16)
+            max_pool_gradient_cell(a, w, 1);
+        else
+            max_pool_gradient_cell(a, w, 0);
     }
 }
 
 /* Four images at a time, so that each read is a few lines long and the sums stay in registers. */
-SIMD_INLINE void global_pool_typed(float *y, const void *x, ptrdiff_t cells, int bf16)
+SIMD_INLINE void global_pool_typed(float *y, const void *x, ptrdiff_t cells, int group_images, int bf16)
 {
     enum { IMAGES = 4 };
+    const ptrdiff_t cell_elements = (ptrdiff_t)group_images * BLOCK_CHANNELS;
     const vec share = vec_set(1.0f / (float)cells);
-    for (ptrdiff_t image = 0; image < GROUP_IMAGES; image += IMAGES) {
+    for (ptrdiff_t image = 0; image < group_images; image += IMAGES) {
         vec sum[IMAGES][VEC_ROW], row[VEC_ROW];
         for (int i = 0; i < IMAGES; i++) row_fill(sum[i], 0);
         for (ptrdiff_t cell = 0; cell < cells; cell++) {
             for (int i = 0; i < IMAGES; i++) {
-                row_load(row, x, cell * CELL_ELEMENTS + (image + i) * BLOCK_CHANNELS, bf16);
+                row_load(row, x, cell * cell_elements + (image + i) * BLOCK_CHANNELS, bf16);
                 for (int v = 0; v < VEC_ROW; v++) sum[i][v] = sum[i][v] + row[v];
             }
         }
@@ -120,30 +129,36 @@ SIMD_INLINE void global_pool_typed(float *y, const void *x, ptrdiff_t cells, int
     }
 }
 
-static void global_pool(float *y, const void *x, ptrdiff_t cells, bool bf16)
+static void global_pool(float *y, const void *x, ptrdiff_t cells, int group_images, bool bf16)
 {
-    if (bf16) global_pool_typed(y, x, cells, 1);
-    else global_pool_typed(y, x, cells, 0);
+    if (bf16)
+        global_pool_typed(y, x, cells, group_images, 1);
+    else
+        global_pool_typed(y, x, cells, group_images, 0);
 }
 
-SIMD_INLINE void global_pool_gradient_typed(void *d_x, const float *d_y, ptrdiff_t cells, int images, int bf16)
+SIMD_INLINE void global_pool_gradient_typed(void *d_x, const float *d_y, ptrdiff_t cells, int group_images, int images,
+                                            int bf16)
 {
+    const ptrdiff_t cell_elements = (ptrdiff_t)group_images * BLOCK_CHANNELS;
     const vec share = vec_set(1.0f / (float)cells);
     for (ptrdiff_t cell = 0; cell < cells; cell++) {
-        for (ptrdiff_t image = 0; image < GROUP_IMAGES; image++) {
+        for (ptrdiff_t image = 0; image < group_images; image++) {
             vec row[VEC_ROW];
             row_fill(row, 0);
             if (image < images) row_load(row, d_y, image * BLOCK_CHANNELS, 0);
             for (int v = 0; v < VEC_ROW; v++) row[v] = row[v] * share;
-            row_store(d_x, cell * CELL_ELEMENTS + image * BLOCK_CHANNELS, row, bf16);
+            row_store(d_x, cell * cell_elements + image * BLOCK_CHANNELS, row, bf16);
         }
     }
 }
 
-static void global_pool_gradient(void *d_x, const float *d_y, ptrdiff_t cells, int images, bool bf16)
+static void global_pool_gradient(void *d_x, const float *d_y, ptrdiff_t cells, int group_images, int images, bool bf16)
 {
-    if (bf16) global_pool_gradient_typed(d_x, d_y, cells, images, 1);
-    else global_pool_gradient_typed(d_x, d_y, cells, images, 0);
+    if (bf16)
+        global_pool_gradient_typed(d_x, d_y, cells, group_images, images, 1);
+    else
+        global_pool_gradient_typed(d_x, d_y, cells, group_images, images, 0);
 }
 
 #endif

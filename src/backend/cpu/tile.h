@@ -7,7 +7,7 @@
  * Tile numbers must be literals, for the instructions encode them. Tiles 0 to 5 always have 16 rows of 64 bytes;
  * tile_begin(tiles, pairs) makes tile 6 (a left operand) 4 * pairs bytes wide and tile 7 (a right operand) `pairs`
  * rows high, where a pair is two bf16 that one step of the product contracts. All tiles start as zeros. What a function
- * loads into tiles must be in memory before it calls tile_begin, or be stored by TILE_STORE.
+ * loads into tiles must be in memory before it calls tile_begin, or be stored by TILE_STORE, or be named by TILE_READY.
  *
  *     A [16 rows][pairs][2]     B [pairs][16 columns][2]     C [16 rows][16 columns] float32 */
 #ifndef BACKEND_CPU_TILE_H
@@ -63,6 +63,8 @@ static inline void tile_end(struct tiles *tiles)
     _tile_release();
 }
 
+/* What was written at `address` since tile_begin is in memory before it is loaded. */
+#define TILE_READY(address) tile_memory_barrier(address)
 #define TILE_ZERO(tiles, tile) _tile_zero(tile)
 #define TILE_LOAD(tiles, tile, from, stride) _tile_loadd(tile, from, stride)
 #define TILE_STORE(tiles, tile, to, stride) _tile_stored(tile, to, stride)
@@ -146,12 +148,12 @@ static inline void tile_dot(struct tiles *tiles, int c, int a, int b)
             }
         }
         memcpy(total, tiles->word[c][m], sizeof total);
-        for (int n = 0; n < TILE_COLUMNS; n++)
-            total[n] = tile_flush(total[n] + tile_flush(even_sum[n] + odd_sum[n]));
+        for (int n = 0; n < TILE_COLUMNS; n++) total[n] = tile_flush(total[n] + tile_flush(even_sum[n] + odd_sum[n]));
         memcpy(tiles->word[c][m], total, sizeof total);
     }
 }
 
+#define TILE_READY(address) ((void)(address))
 #define TILE_ZERO(tiles, tile) tile_zero(tiles, tile)
 #define TILE_LOAD(tiles, tile, from, stride) tile_load(tiles, tile, from, stride)
 #define TILE_STORE(tiles, tile, to, stride) tile_store(tiles, tile, to, stride)

@@ -78,7 +78,7 @@ static void set(struct tensor *t, size_t i, float value)
 static void tensor_fill(struct tensor *t, const float *canonical, float rest)
 {
     const struct activation_layout *l = &t->layout;
-    for (int n = 0; n < l->groups * GROUP_IMAGES; n++)
+    for (int n = 0; n < l->groups * l->group_images; n++)
         for (int c = 0; c < l->blocks * BLOCK_CHANNELS; c++)
             for (int h = 0; h < l->height; h++)
                 for (int w = 0; w < l->width; w++) {
@@ -95,7 +95,7 @@ static void tensor_check(const struct tensor *t, const double *want, const doubl
 {
     const struct activation_layout *l = &t->layout;
     const double rounding = t->dtype == DTYPE_BF16 ? 1.0 / 256 : 0.0;
-    for (int n = 0; n < l->groups * GROUP_IMAGES; n++)
+    for (int n = 0; n < l->groups * l->group_images; n++)
         for (int c = 0; c < l->blocks * BLOCK_CHANNELS; c++)
             for (int h = 0; h < l->height; h++)
                 for (int w = 0; w < l->width; w++) {
@@ -330,7 +330,11 @@ static const struct shape SHAPES[] = {
     {1, 3, 16, 9, 9, 7, 2, 3, true, false, true, false},      {17, 3, 64, 12, 10, 3, 1, 1, true, false, true, false},
     {3, 1, 40, 8, 8, 3, 1, 1, true, true, true, false},       {2, 4, 20, 15, 17, 7, 2, 3, true, false, false, false},
     {16, 3, 24, 33, 31, 7, 2, 3, true, false, true, false},   {5, 2, 8, 7, 7, 1, 1, 0, true, true, true, false},
-    {2, 4, 8, 16, 16, 11, 4, 2, true, false, false, false},
+    {2, 4, 8, 16, 16, 11, 4, 2, true, false, false, false},   {11, 40, 72, 6, 7, 3, 1, 1, false, true, true, true},
+    {29, 64, 33, 5, 9, 3, 2, 1, false, false, true, true},    {13, 3, 64, 14, 14, 3, 1, 1, true, true, true, false},
+    {8, 64, 96, 14, 14, 1, 1, 0, false, false, true, true},   {24, 33, 40, 7, 7, 3, 1, 1, false, false, true, true},
+    {6, 40, 64, 8, 12, 3, 3, 0, false, false, true, false},   {8, 32, 32, 9, 10, 2, 3, 1, false, false, true, false},
+    {4, 16, 40, 3, 15, 5, 2, 2, false, true, true, true},     {8, 32, 64, 6, 6, 1, 2, 0, false, false, true, true},
 };
 
 static void check_variant(const char *variant, enum dtype dtype)
@@ -434,7 +438,7 @@ static void test_refusals(void **state)
     struct conv_desc bad[8];
     for (int i = 0; i < 8; i++) bad[i] = good;
     bad[0].batch = 0;
-    bad[1].kernel = CELL_ELEMENTS;
+    bad[1].kernel = 16;
     bad[2].stride = 0;
     bad[3].padding = 3;
     bad[4].in_height = 0;

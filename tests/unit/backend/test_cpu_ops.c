@@ -25,7 +25,7 @@ static void each_target(void (*check)(struct ops_target *target, struct ops_targ
 static void check_padding(const char *what, const struct tensor_desc *desc, const void *tensor, bool gradient)
 {
     const struct activation_layout layout = activation_layout(desc->batch, desc->channels, desc->height, desc->width);
-    for (int image = 0; image < layout.groups * GROUP_IMAGES; image++) {
+    for (int image = 0; image < layout.groups * layout.group_images; image++) {
         for (int channel = 0; channel < layout.blocks * BLOCK_CHANNELS; channel++) {
             for (int p = 0; p < desc->height * desc->width; p++) {
                 const size_t at = activation_index(&layout, image, channel, p / desc->width, p % desc->width);
@@ -105,8 +105,11 @@ static void run_norm(struct ops_buffers *buffers, struct ops_target *target, con
     ops->batch_norm_destroy(&plan);
     if (strcmp(target->name, "cpu") == 0) {
         check_padding("batch norm's d_x", &desc, tdx, true);
-        check_padding("batch norm's y", &(struct tensor_desc){desc.dtype, desc.layout, (desc.batch + 15) / 16 * 16,
-                      desc.channels, desc.height, desc.width}, ty, false);
+        struct tensor_desc whole = desc; /* padding images too: groups are of the same size with them */
+        const int group = activation_group_size(desc.batch);
+        whole.batch = (desc.batch + group - 1) / group * group;
+        assert_int_equal(activation_group_size(whole.batch), group);
+        check_padding("batch norm's y", &whole, ty, false);
         if (d->residual) check_padding("batch norm's d_residual", &desc, tdr, true);
     }
     out->y = ops_download(buffers, target, &desc, ty);
@@ -142,8 +145,14 @@ static const struct norm_case NORM_CASES[] = {
     {{.batch = 17, .channels = 40, .height = 5, .width = 3, .relu = true}, 0.5f},
     {{.batch = 3, .channels = 64, .height = 9, .width = 9, .residual = true, .accumulate_residual = true}, 0},
     {{.batch = 33, .channels = 7, .height = 1, .width = 1}, 30},
-    {{.batch = 1, .channels = 33, .height = 20, .width = 20, .relu = true, .residual = true,
-      .accumulate_residual = true}, 0},
+    {{.batch = 1,
+      .channels = 33,
+      .height = 20,
+      .width = 20,
+      .relu = true,
+      .residual = true,
+      .accumulate_residual = true},
+     0},
 };
 
 /* Each case in both types, with outputs that fit the cache and with outputs that go past it. */
@@ -351,9 +360,9 @@ static void check_one_nt(struct ops_target *target, struct ops_target *ref, cons
 static void check_nt_xent(struct ops_target *target, struct ops_target *ref)
 {
     const struct nt_case cases[] = {
-        {1, 8, 0.5f, 1, 1},       {2, 1, 0.5f, 1, 1},          {5, 3, 0.1f, 1, 0.3f},   {32, 128, 0.5f, 1, 0.5f},
-        {33, 100, 0.1f, 1, 0.3f}, {100, 64, 0.5f, 1e-12f, 1},  {64, 31, 0.1f, 1e18f, 1}, {160, 33, 0.07f, 1, 0.5f},
-        {70, 20, 0.01f, 1, 0.5f}, {40, 20, 0.002f, 1, 1.0f},   {300, 65, 0.2f, 1, 0.1f}, {50, 16, 20, 1, 0.5f},
+        {1, 8, 0.5f, 1, 1},       {2, 1, 0.5f, 1, 1},         {5, 3, 0.1f, 1, 0.3f},    {32, 128, 0.5f, 1, 0.5f},
+        {33, 100, 0.1f, 1, 0.3f}, {100, 64, 0.5f, 1e-12f, 1}, {64, 31, 0.1f, 1e18f, 1}, {160, 33, 0.07f, 1, 0.5f},
+        {70, 20, 0.01f, 1, 0.5f}, {40, 20, 0.002f, 1, 1.0f},  {300, 65, 0.2f, 1, 0.1f}, {50, 16, 20, 1, 0.5f},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) check_one_nt(target, ref, &cases[i]);
 }
@@ -472,8 +481,13 @@ static void check_optimizers(struct ops_target *target, struct ops_target *ref)
     for (int kind = OPTIMIZER_LARS; kind <= OPTIMIZER_ADAMW; kind++) {
         struct ops_buffers buffers = {0};
         struct optimizer_segment got[SEGMENTS], want[SEGMENTS];
-        struct optimizer_step step = {.kind = (enum optimizer_kind)kind, .learning_rate = 0.3f, .momentum = 0.9f,
-                                      .weight_decay = 0.01f, .trust = 0.001f, .beta2 = 0.999f, .epsilon = 1e-8f};
+        struct optimizer_step step = {.kind = (enum optimizer_kind)kind,
+                                      .learning_rate = 0.3f,
+                                      .momentum = 0.9f,
+                                      .weight_decay = 0.01f,
+                                      .trust = 0.001f,
+                                      .beta2 = 0.999f,
+                                      .epsilon = 1e-8f};
         fill_segments(&buffers, got);
         fill_segments(&buffers, want);
         for (step.step = 1; step.step <= 3; step.step++) {
@@ -563,8 +577,8 @@ static void test_creation_without_memory(void **state)
     ops_open(&target, "cpu", NULL, 2);
     const struct backend_ops *ops = target.backend->ops;
     const struct nt_xent_desc nt = {4, 8, 0.5f, true};
-    const struct batch_norm_desc norm = {.batch = 2, .channels = 3, .height = 4, .width = 5, .epsilon = 1e-5f,
-                                         .momentum = 0.1f};
+    const struct batch_norm_desc norm = {
+        .batch = 2, .channels = 3, .height = 4, .width = 5, .epsilon = 1e-5f, .momentum = 0.1f};
     const struct max_pool_desc pool = {DTYPE_F32, 1, 1, 3, 3, 3, 1, 0, true};
     const struct global_pool_desc global = {DTYPE_F32, 1, 1, 2, 2};
     int refused = 0;
@@ -605,18 +619,12 @@ int main(void)
 {
     ops_report_variants();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_creation),
-        cmocka_unit_test(test_creation_without_memory),
-        cmocka_unit_test(test_tensor_io),
-        cmocka_unit_test(test_batch_norm),
-        cmocka_unit_test(test_max_pool),
-        cmocka_unit_test(test_max_pool_keeps_nan),
-        cmocka_unit_test(test_global_pool),
-        cmocka_unit_test(test_powers),
-        cmocka_unit_test(test_nt_xent),
-        cmocka_unit_test(test_nt_xent_odd_rows),
-        cmocka_unit_test(test_nt_xent_threads),
-        cmocka_unit_test(test_optimizers),
+        cmocka_unit_test(test_creation),        cmocka_unit_test(test_creation_without_memory),
+        cmocka_unit_test(test_tensor_io),       cmocka_unit_test(test_batch_norm),
+        cmocka_unit_test(test_max_pool),        cmocka_unit_test(test_max_pool_keeps_nan),
+        cmocka_unit_test(test_global_pool),     cmocka_unit_test(test_powers),
+        cmocka_unit_test(test_nt_xent),         cmocka_unit_test(test_nt_xent_odd_rows),
+        cmocka_unit_test(test_nt_xent_threads), cmocka_unit_test(test_optimizers),
         cmocka_unit_test(test_sum_squares),
     };
     return cmocka_run_group_tests_name("cpu backend", tests, NULL, NULL);

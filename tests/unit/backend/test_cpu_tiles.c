@@ -62,7 +62,7 @@ static void test_special_values(void **state)
     uint16_t a[512] = {0}, b[512] = {0};
     float c[256];
     struct tiles tiles;
-    a[0] = 0x0001;                 /* row 0: a denormal times 2^120 */
+    a[0] = 0x0001; /* row 0: a denormal times 2^120 */
     b[0] = bf16_from_float(0x1p120f);
     a[32] = bf16_from_float(0x1p-100f); /* row 1: 2^-100 times 2^120 */
     b[2] = bf16_from_float(0x1p-40f);   /* column 1: row 1 gives 2^-140 */
@@ -81,31 +81,36 @@ static void test_special_values(void **state)
     assert_true(isnan(c[3 * 16 + 2]));
 }
 
-static void check_packed(const uint16_t *x, const uint16_t *y, const uint16_t *group0, const uint16_t *group1, int cell)
+enum { PITCH = 192 }; /* bytes */
+
+static void check_packed(const char *x, const uint16_t *y, const void *const octets[4])
 {
     for (int image = 0; image < 32; image++)
         for (int channel = 0; channel < 32; channel++) {
-            const uint16_t *group = image < 16 ? group0 : group1;
-            const uint16_t want = group ? group[cell * 512 + image % 16 * 32 + channel] : 0;
-            assert_int_equal(x[cell * 1024 + channel / 16 * 512 + channel % 16 * 32 + image], want);
-            assert_int_equal(y[cell * 1024 + channel % 2 * 512 + image / 2 * 32 + channel / 2 * 2 + image % 2], want);
+            const uint16_t *octet = octets[image / 8];
+            const uint16_t want = octet ? octet[image % 8 * 32 + channel] : 0;
+            uint16_t got;
+            memcpy(&got, x + (ptrdiff_t)channel * PITCH + (ptrdiff_t)image * 2, sizeof got);
+            assert_int_equal(got, want);
+            assert_int_equal(y[channel % 2 * 512 + image / 2 * 32 + channel / 2 * 2 + image % 2], want);
         }
+    for (ptrdiff_t channel = 0; channel < 32; channel++) /* and nothing between the rows */
+        for (ptrdiff_t i = 64; i < PITCH; i++) assert_int_equal((unsigned char)x[channel * PITCH + i], 0xff);
 }
 
 static void test_packing(void **state)
 {
     (void)state;
-    enum { CELLS = 3 };
-    static uint16_t group0[CELLS * 512], group1[CELLS * 512], x[CELLS * 1024], y[CELLS * 1024];
-    for (int i = 0; i < CELLS * 512; i++) {
-        group0[i] = (uint16_t)(1 + i);
-        group1[i] = (uint16_t)(30000 + i);
-    }
-    for (int alone = 0; alone <= 1; alone++) {
-        const uint16_t *second = alone ? NULL : group1;
-        tile_pack_x(x, group0, second, CELLS);
-        tile_pack_y(y, group0, second, CELLS);
-        for (int cell = 0; cell < CELLS; cell++) check_packed(x, y, group0, second, cell);
+    static uint16_t group[4][256], y[1024];
+    static char x[32 * PITCH];
+    for (int i = 0; i < 4 * 256; i++) group[i / 256][i % 256] = (uint16_t)(1 + i);
+    for (int absent = 0; absent < 16; absent++) {
+        const void *octets[4];
+        for (int i = 0; i < 4; i++) octets[i] = absent >> i & 1 ? NULL : group[3 - i];
+        memset(x, 0xff, sizeof x);
+        tile_pack_x(x, PITCH, octets);
+        tile_pack_y(y, octets);
+        check_packed(x, y, octets);
 #if defined(__x86_64__)
         if (!cpu_variant_runs("avx512")) {
             print_message("packing by AVX-512: NOT RUN (this CPU lacks it)\n");
@@ -113,9 +118,9 @@ static void test_packing(void **state)
         }
         memset(x, 0xff, sizeof x);
         memset(y, 0xff, sizeof y);
-        tile_pack_x_avx512(x, group0, second, CELLS);
-        tile_pack_y_avx512(y, group0, second, CELLS);
-        for (int cell = 0; cell < CELLS; cell++) check_packed(x, y, group0, second, cell);
+        tile_pack_x_avx512(x, PITCH, octets);
+        tile_pack_y_avx512(y, octets);
+        check_packed(x, y, octets);
 #endif
     }
 }
@@ -137,8 +142,16 @@ static void test_choice(void **state)
     (void)state;
     struct ops_target target;
     char text[64];
-    struct conv_desc desc = {.dtype = DTYPE_BF16, .batch = 16, .in_channels = 32, .out_channels = 32, .in_height = 16,
-                             .in_width = 16, .kernel = 3, .stride = 1, .padding = 1, .training = true};
+    struct conv_desc desc = {.dtype = DTYPE_BF16,
+                             .batch = 16,
+                             .in_channels = 32,
+                             .out_channels = 32,
+                             .in_height = 16,
+                             .in_width = 16,
+                             .kernel = 3,
+                             .stride = 1,
+                             .padding = 1,
+                             .training = true};
     ops_open(&target, "cpu", "amx-emulated", 1);
     assert_non_null(strstr(algorithm_of(&target, &desc, text, sizeof text), "amx-emulated 3x2"));
     assert_int_equal(target.backend->ops->preferred(target.backend), DTYPE_BF16);
@@ -164,7 +177,6 @@ static void test_borrowed_kernels(void **state)
     const struct conv_kernels *table = conv_kernels_amx_emulated(true), *lender = conv_kernels_portable(DTYPE_BF16);
     assert_int_equal(table->cell_bytes, lender->cell_bytes);
     assert_int_equal(table->weights_images, lender->weights_images);
-    assert_int_equal(table->groups_per_cell, lender->groups_per_cell);
     assert_int_equal(table->weights_step_bytes, lender->weights_step_bytes);
     table = conv_kernels_amx(true);
     lender = conv_kernels_avx512bf16(DTYPE_BF16);
@@ -174,15 +186,14 @@ static void test_borrowed_kernels(void **state)
     }
     assert_int_equal(table->cell_bytes, lender->cell_bytes);
     assert_int_equal(table->weights_images, lender->weights_images);
-    assert_int_equal(table->groups_per_cell, lender->groups_per_cell);
     assert_int_equal(table->weights_step_bytes, lender->weights_step_bytes);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_product),         cmocka_unit_test(test_special_values), cmocka_unit_test(test_packing),
-        cmocka_unit_test(test_choice),          cmocka_unit_test(test_borrowed_kernels),
+        cmocka_unit_test(test_product), cmocka_unit_test(test_special_values),   cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_choice),  cmocka_unit_test(test_borrowed_kernels),
     };
     return cmocka_run_group_tests_name("cpu tiles", tests, NULL, NULL);
 }

@@ -1,0 +1,268 @@
+/* backend/cpu/conv_operands.c -- backward weights' operands: where they lie, and their preparation where the kernels
+ * want them in another order than the activations'. conv_plan.h names the ways (enum conv_operands).
+ *
+ * Quads. One small group is contracted at four positions of a row at once, so x is turned into rows of channels,
+ * [phase][32 channels][columns][8 images]: a tap shifts an operand by whole columns (16 bytes), and zero columns at
+ * both ends stand for what is outside. A stride of two needs every second column side by side: columns of equal
+ * remainder form a phase. d_y is turned into [four positions' tiles] with zeros after the row's end. */
+#include <string.h>
+
+#include "backend/cpu/conv_plan.h"
+
+enum { QUAD = 4, QUAD_BYTES = 2048, COLUMN_BYTES = OCTET_IMAGES * 2, OCTET_BYTES = OCTET_IMAGES * BLOCK_CHANNELS * 2 };
+
+static int round_up(int value, int unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+static int quads_of(int columns)
+{
+    return (columns + QUAD - 1) / QUAD;
+}
+
+/* Columns of zeros before a packed row, in whole quads so that stores are aligned. */
+static int margin_of(const struct conv_desc *desc)
+{
+    return round_up((desc->padding + desc->stride - 1) / desc->stride, QUAD);
+}
+
+/* Which phase tap s reads, and how many columns after the output's. */
+static int tap_phase(const struct conv_desc *desc, int s, int *columns)
+{
+    const int at = s - desc->padding + desc->padding * desc->stride; /* never negative */
+    *columns = at / desc->stride - desc->padding;
+    return at % desc->stride;
+}
+
+void conv_plan_operands(struct conv_plan *plan)
+{
+    const struct conv_desc *desc = &plan->desc;
+    const struct conv_kernels *kernels = plan->kernels;
+    struct conv_gradient *gradient = &plan->gradient;
+    const size_t cells = (size_t)plan->forward.y.group_images * kernels->cell_bytes / MOST_GROUP_IMAGES;
+    const bool octets = kernels->pack_x_octets && desc->input_layout != LAYOUT_IMAGES;
+    gradient->groups_per_cell = 1;
+    if (!octets) {
+        gradient->operands = kernels->pack ? CONV_BY_CELLS : CONV_AS_THEY_ARE;
+        gradient->position_bytes = cells;
+    } else if (plan->forward.y.group_images == OCTET_IMAGES) {
+        gradient->operands = CONV_BY_QUADS;
+        gradient->position_bytes = QUAD_BYTES / QUAD;
+    } else {
+        gradient->operands = CONV_BY_POSITIONS;
+        gradient->position_bytes = kernels->cell_bytes;
+        gradient->groups_per_cell = 2;
+    }
+    gradient->cell_groups = (plan->forward.y.groups + gradient->groups_per_cell - 1) / gradient->groups_per_cell;
+    gradient->compact = gradient->operands != CONV_AS_THEY_ARE && desc->kernel == 1 && desc->stride > 1;
+    gradient->y_row_bytes = (size_t)plan->out_width * gradient->position_bytes;
+    gradient->x_row_bytes = (size_t)(gradient->compact ? plan->out_width : desc->in_width) * gradient->position_bytes;
+    if (gradient->operands != CONV_BY_QUADS) return;
+    gradient->phases = desc->kernel == 1 && desc->padding == 0 ? 1 : desc->stride;
+    int most = (desc->in_width + desc->stride - 1) / desc->stride, columns;
+    tap_phase(desc, desc->kernel - 1, &columns);
+    columns += round_up(plan->out_width, QUAD);
+    if (most < columns) most = columns;
+    /* An odd number of lines per channel: sixteen rows of a tile then spread over the sets of a cache. */
+    gradient->phase_columns = (size_t)((quads_of(margin_of(desc) + most) | 1) * QUAD);
+    gradient->x_row_bytes = (size_t)gradient->phases * gradient->phase_columns * COLUMN_BYTES * BLOCK_CHANNELS;
+    gradient->y_row_bytes = (size_t)quads_of(plan->out_width) * QUAD_BYTES;
+}
+
+/* ---- preparation --------------------------------------------------------------------------------------------- */
+/* `positions` positions of two groups of sixteen; the second may not exist. */
+static void positions_x(const struct conv_kernels *kernels, char *out, const char *in0, const char *in1, int positions)
+{
+    for (int i = 0; i < positions; i++, out += QUAD_BYTES, in0 += 2 * OCTET_BYTES) {
+        const void *octets[4] = {in0, in0 + OCTET_BYTES, in1, in1 ? in1 + OCTET_BYTES : NULL};
+        kernels->pack_x_octets(out, 64, octets);
+        if (in1) in1 += 2 * OCTET_BYTES;
+    }
+}
+
+static void positions_y(const struct conv_kernels *kernels, char *out, const char *in0, const char *in1, int positions)
+{
+    for (int i = 0; i < positions; i++, out += QUAD_BYTES, in0 += 2 * OCTET_BYTES) {
+        const void *octets[4] = {in0, in0 + OCTET_BYTES, in1, in1 ? in1 + OCTET_BYTES : NULL};
+        kernels->pack_y_octets(out, octets);
+        if (in1) in1 += 2 * OCTET_BYTES;
+    }
+}
+
+/* The four columns from `first` on, `step` apart, of a row `width` columns wide. */
+static void quad_octets(const void *octets[4], const char *row, int first, int step, int width)
+{
+    for (int i = 0; i < QUAD; i++) {
+        const int column = first + i * step;
+        octets[i] = column >= 0 && column < width ? row + (ptrdiff_t)column * OCTET_BYTES : NULL;
+    }
+}
+
+static void quads_x(const struct conv_plan *plan, char *out, const char *row)
+{
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_desc *desc = &plan->desc;
+    const ptrdiff_t pitch = (ptrdiff_t)gradient->phase_columns * COLUMN_BYTES;
+    const int margin = margin_of(desc), columns = (int)gradient->phase_columns;
+    for (int phase = 0; phase < gradient->phases; phase++, out += pitch * BLOCK_CHANNELS)
+        for (int c = 0; c < columns; c += QUAD) {
+            const void *octets[4];
+            quad_octets(octets, row, (c - margin) * desc->stride + phase, desc->stride, desc->in_width);
+            plan->kernels->pack_x_octets(out + (ptrdiff_t)c * COLUMN_BYTES, pitch, octets);
+        }
+}
+
+static void quads_y(const struct conv_plan *plan, char *out, const char *row)
+{
+    for (int c = 0; c < plan->out_width; c += QUAD, out += QUAD_BYTES) {
+        const void *octets[4];
+        quad_octets(octets, row, c, 1, plan->out_width);
+        plan->kernels->pack_y_octets(out, octets);
+    }
+}
+
+/* The second group of sixteen of a cell group, or NULL. */
+static const char *partner(const struct conv_plan *plan, const char *group0, int cell_group, ptrdiff_t group_bytes)
+{
+    if (plan->gradient.groups_per_cell == 1) return NULL;
+    return 2 * cell_group + 1 < plan->forward.y.groups ? group0 + group_bytes : NULL;
+}
+
+/* One row of x: all columns, or (compact) every stride-th. in1: the partner, or NULL. */
+static void pack_x_row(const struct conv_plan *plan, char *out, const char *in0, const char *in1)
+{
+    const struct conv_gradient *gradient = &plan->gradient;
+    const size_t cell = plan->forward.x.cell * dtype_bytes(plan->desc.dtype);
+    const size_t octets = (size_t)plan->forward.x.group_images / OCTET_IMAGES;
+    if (gradient->operands == CONV_BY_QUADS) {
+        quads_x(plan, out, in0);
+        return;
+    }
+    const int pieces = gradient->compact ? plan->out_width : 1, columns = gradient->compact ? 1 : plan->desc.in_width;
+    for (int piece = 0; piece < pieces; piece++) {
+        const size_t at = (size_t)(piece * plan->desc.stride) * cell;
+        char *to = out + (size_t)piece * gradient->position_bytes;
+        if (gradient->operands == CONV_BY_CELLS)
+            plan->kernels->pack(to, in0 + at, (size_t)columns * octets);
+        else
+            positions_x(plan->kernels, to, in0 + at, in1 ? in1 + at : NULL, columns);
+    }
+}
+
+void conv_pack_x(const struct conv_plan *plan, char *out, const char *x, const struct conv_unit *unit, int first,
+                 int end)
+{
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_pass *pass = &plan->forward;
+    const size_t row = pass->x.row * dtype_bytes(plan->desc.dtype);
+    const int rows = gradient->compact ? unit->rows : unit->x_rows;
+    for (int g = 0; g < unit->groups; g++)
+        for (int c = first; c < end; c++) {
+            const char *in0 =
+                x + (ptrdiff_t)(unit->group + g) * gradient->groups_per_cell * pass->x_group + c * pass->x_block;
+            const char *in1 = partner(plan, in0, unit->group + g, pass->x_group);
+            char *to = out + (size_t)((g * gradient->x_blocks + c) * gradient->x_rows) * gradient->x_row_bytes;
+            for (int h = 0; h < rows; h++, to += gradient->x_row_bytes) {
+                const int in_h = gradient->compact ? (unit->row + h) * plan->desc.stride : unit->x_row + h;
+                const size_t at = (size_t)in_h * row;
+                pack_x_row(plan, to, in0 + at, in1 ? in1 + at : NULL);
+            }
+        }
+}
+
+void conv_pack_y(const struct conv_plan *plan, char *out, const char *d_y, const struct conv_unit *unit, int block)
+{
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_pass *pass = &plan->forward;
+    const int positions = unit->rows * plan->out_width;
+    for (int g = 0; g < unit->groups; g++) {
+        const char *in0 = d_y + (ptrdiff_t)(unit->group + g) * gradient->groups_per_cell * pass->y_group +
+                          block * pass->y_block + unit->row * pass->y_row;
+        const char *in1 = partner(plan, in0, unit->group + g, pass->y_group);
+        char *to = out + (size_t)(g * unit->rows) * gradient->y_row_bytes;
+        if (gradient->operands == CONV_BY_CELLS)
+            plan->kernels->pack(to, in0, (size_t)(positions * pass->y.group_images / OCTET_IMAGES));
+        else if (gradient->operands == CONV_BY_POSITIONS)
+            positions_y(plan->kernels, to, in0, in1, positions);
+        else
+            for (int h = 0; h < unit->rows; h++)
+                quads_y(plan, to + (size_t)h * gradient->y_row_bytes, in0 + h * pass->y_row);
+    }
+}
+
+/* ---- where a kernel finds them ------------------------------------------------------------------------------- */
+void conv_set_y(struct conv_weights_run *run, const struct conv_plan *plan, const char *packed, const char *d_y,
+                const struct conv_unit *unit, int block)
+{
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_pass *pass = &plan->forward;
+    if (gradient->operands == CONV_AS_THEY_ARE) {
+        run->y = d_y + unit->group * pass->y_group + block * pass->y_block + unit->row * pass->y_row;
+        run->y_column = (ptrdiff_t)(pass->y.cell * dtype_bytes(plan->desc.dtype));
+        run->y_row = pass->y_row;
+        run->y_group = pass->y_group;
+        return;
+    }
+    run->y = packed;
+    run->y_column = gradient->operands == CONV_BY_QUADS ? QUAD_BYTES : (ptrdiff_t)gradient->position_bytes;
+    run->y_row = (ptrdiff_t)gradient->y_row_bytes;
+    run->y_group = run->y_row * unit->rows;
+}
+
+/* Columns of y for which each tap is inside x; quads have zeros there instead. */
+static void set_columns(struct conv_weights_run *run, const struct conv_plan *plan)
+{
+    const struct conv_desc *desc = &plan->desc;
+    run->taps = desc->kernel;
+    for (int s = 0; s < desc->kernel; s++) {
+        int first = 0, end = plan->out_width;
+        while (first < end && first * desc->stride + s - desc->padding < 0) first++;
+        while (end > first && (end - 1) * desc->stride + s - desc->padding >= desc->in_width) end--;
+        if (plan->gradient.operands == CONV_BY_QUADS) {
+            first = 0;
+            end = quads_of(plan->out_width);
+        }
+        run->first_column[s] = first;
+        run->end_column[s] = end;
+    }
+}
+
+void conv_set_x_strides(struct conv_weights_run *run, const struct conv_plan *plan)
+{
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_desc *desc = &plan->desc;
+    const struct conv_pass *pass = &plan->forward;
+    const int stride = gradient->compact ? 1 : desc->stride;
+    const bool raw = gradient->operands == CONV_AS_THEY_ARE, quads = gradient->operands == CONV_BY_QUADS;
+    const ptrdiff_t cell =
+        raw ? (ptrdiff_t)(pass->x.cell * dtype_bytes(desc->dtype)) : (ptrdiff_t)gradient->position_bytes;
+    const ptrdiff_t line = raw ? (ptrdiff_t)(pass->x.row * dtype_bytes(desc->dtype)) : (ptrdiff_t)gradient->x_row_bytes;
+    const ptrdiff_t pitch = (ptrdiff_t)gradient->phase_columns * COLUMN_BYTES;
+    set_columns(run, plan);
+    run->x_group = raw ? pass->x_group : line * gradient->x_rows * gradient->x_blocks;
+    run->x_row = line * stride;
+    run->x_column = quads ? QUAD * COLUMN_BYTES : cell * stride;
+    run->x_step = (ptrdiff_t)plan->kernels->weights_step_bytes;
+    if (gradient->operands == CONV_BY_POSITIONS) run->x_step = 64;
+    if (quads) run->x_step = pitch;
+    for (int s = 0; s < desc->kernel; s++) {
+        int columns;
+        const int phase = tap_phase(desc, s, &columns);
+        run->x_tap[s] = quads ? phase * pitch * BLOCK_CHANNELS + (margin_of(desc) + columns) * COLUMN_BYTES
+                              : (s - desc->padding) * cell;
+    }
+}
+
+const char *conv_x_row(const struct conv_plan *plan, const char *packed, const char *x, const struct conv_unit *unit,
+                       int block, int row)
+{
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_pass *pass = &plan->forward;
+    if (gradient->operands == CONV_AS_THEY_ARE)
+        return x + unit->group * pass->x_group + block * pass->x_block +
+               row * (ptrdiff_t)(pass->x.row * dtype_bytes(plan->desc.dtype));
+    const ptrdiff_t line = (ptrdiff_t)gradient->x_row_bytes;
+    return packed + (ptrdiff_t)block * gradient->x_rows * line +
+           (row - (gradient->compact ? unit->row : unit->x_row)) * line;
+}
