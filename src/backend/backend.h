@@ -157,19 +157,21 @@ struct backend_ops {
     int (*batch_norm_create)(struct backend *backend, const struct batch_norm_desc *desc, struct batch_norm_plan **out,
                              struct error *error);
     void (*batch_norm_destroy)(struct batch_norm_plan **plan);
-    /* saved: float [2][C] = mean, 1/sqrt(var + eps). statistics: from conv_forward, or NULL (then computed from x).
+    size_t (*batch_norm_mask_bytes)(const struct batch_norm_plan *plan); /* 0 without ReLU */
+    /* mask: where y > 0, in the backend's own form; NULL: not kept.
+     * saved: float [2][C] = mean, 1/sqrt(var + eps). statistics: from conv_forward, or NULL (then computed from x).
      * running_*: [C], updated; NULL: not wanted. residual: NULL unless desc.residual. gamma, beta: [C]; no beta: NULL.
      */
-    void (*batch_norm_forward)(struct batch_norm_plan *plan, void *y, float *saved, float *running_mean,
+    void (*batch_norm_forward)(struct batch_norm_plan *plan, void *y, void *mask, float *saved, float *running_mean,
                                float *running_var, const void *x, const void *residual, const double *statistics,
                                const float *gamma, const float *beta);
     void (*batch_norm_inference)(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
                                  const float *gamma, const float *beta, const float *running_mean,
                                  const float *running_var);
-    /* y is needed only if desc.relu (its zeros are the mask). d_residual, d_beta: NULL unless wanted.
+    /* mask, of the forward pass, is needed only if desc.relu. d_residual, d_beta: NULL unless wanted.
      * d_x may alias d_y. Zero for padding images. */
     void (*batch_norm_backward)(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma,
-                                float *d_beta, const void *d_y, const void *x, const void *y, const float *saved,
+                                float *d_beta, const void *d_y, const void *x, const void *mask, const float *saved,
                                 const float *gamma);
 
     int (*max_pool_create)(struct backend *backend, const struct max_pool_desc *desc, struct max_pool_plan **out,

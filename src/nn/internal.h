@@ -31,9 +31,10 @@ struct operation {
     struct batch_norm_plan *batch_norm;
     struct max_pool_plan *max_pool;
     struct global_pool_plan *global_pool;
-    int statistics_block, saved_block;
+    int statistics_block, saved_block, mask_block;
     double *statistics; /* convolution: [2][K] sums for the batch norm after it  */
     void *saved;        /* batch norm: float [2][C]; max-pool: its choices       */
+    void *mask;         /* batch norm: where its ReLU let through                */
 };
 
 struct node { /* a tensor */

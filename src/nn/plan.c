@@ -182,7 +182,7 @@ static int plan_operations(struct network *network, struct error *error)
 }
 
 /* ---- lifetimes ---------------------------------------------------------------------------------------------- */
-/* Blocks enough for every tensor's value and gradient and two extras per operation are reserved at once. */
+/* Blocks enough for every tensor's value and gradient and three extras per operation are reserved at once. */
 static int add_block(struct network *network, size_t bytes, int first, int last)
 {
     network->blocks[network->block_count] = (struct arena_block){.bytes = bytes, .first = first, .last = last};
@@ -209,11 +209,11 @@ static void add_activations(struct network *network)
         int back = backward_step(network, i);
         bool batch_norm = operation->kind == OPERATION_BATCH_NORM;
         if (batch_norm || operation->conv) extend(network, x->block, back); /* pools need no values */
-        if (batch_norm && operation->relu) extend(network, y->block, back); /* the mask */
     }
 }
 
-/* What an operation keeps besides its output: sums for the next batch norm, statistics, the choices of a pool. */
+/* What an operation keeps besides its output: sums for the next batch norm, statistics, the mask of a ReLU, the choices
+ * of a pool. */
 static void add_extras(struct network *network)
 {
     const struct backend_ops *ops = network->backend->ops;
@@ -225,6 +225,8 @@ static void add_extras(struct network *network)
             operation->statistics_block = add_block(network, 2 * channels * sizeof(double), i, i);
         if (operation->kind == OPERATION_BATCH_NORM) {
             operation->saved_block = add_block(network, 2 * channels * sizeof(float), i, back);
+            const size_t mask = ops->batch_norm_mask_bytes(operation->batch_norm);
+            if (mask && operation->reached) operation->mask_block = add_block(network, mask, i, back);
             int producer = network->tensors[operation->x].producer;
             extend(network, network->operations[producer].statistics_block, i);
         }
@@ -271,7 +273,7 @@ static void *address(const struct network *network, int block)
 
 static int place(struct network *network, struct error *error)
 {
-    size_t capacity = 2 * ((size_t)network->tensor_count + (size_t)network->operation_count);
+    size_t capacity = 2 * (size_t)network->tensor_count + 3 * (size_t)network->operation_count;
     network->blocks = memory_array(capacity, sizeof *network->blocks);
     if (!network->blocks) return error_no_memory(error, "the network's plan", capacity * sizeof *network->blocks);
     add_activations(network);
@@ -290,6 +292,7 @@ static int place(struct network *network, struct error *error)
         struct operation *operation = &network->operations[i];
         operation->statistics = address(network, operation->statistics_block);
         operation->saved = address(network, operation->saved_block);
+        operation->mask = address(network, operation->mask_block);
     }
     return SIMCLR_OK;
 }

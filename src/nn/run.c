@@ -49,8 +49,8 @@ static void forward_batch_norm(struct network *network, const struct operation *
     float *mean = parameter_weights(network->parameters, operation->running_mean);
     float *variance = parameter_weights(network->parameters, operation->running_var);
     if (network->mode == NETWORK_TRAINING)
-        ops->batch_norm_forward(operation->batch_norm, y, operation->saved, mean, variance, x->data, residual,
-                                network->operations[x->producer].statistics, gamma, beta);
+        ops->batch_norm_forward(operation->batch_norm, y, operation->mask, operation->saved, mean, variance, x->data,
+                                residual, network->operations[x->producer].statistics, gamma, beta);
     else
         ops->batch_norm_inference(operation->batch_norm, y, x->data, residual, gamma, beta, mean, variance);
 }
@@ -91,8 +91,7 @@ static void backward_one(struct network *network, const struct operation *operat
         break;
     case OPERATION_BATCH_NORM:
         ops->batch_norm_backward(operation->batch_norm, d_x, gradient(network, operation->residual), d_weight, d_bias,
-                                 d_y, x, operation->relu ? value(network, operation->y) : NULL, operation->saved,
-                                 weights(network, operation->weight));
+                                 d_y, x, operation->mask, operation->saved, weights(network, operation->weight));
         break;
     case OPERATION_MAX_POOL:
         ops->max_pool_backward(operation->max_pool, d_x, d_y, operation->saved);

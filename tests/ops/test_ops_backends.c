@@ -27,6 +27,30 @@ struct norm_results { /* canonical */
     float *y, *saved, *running_mean, *running_var, *inference, *d_x, *d_residual, *d_gamma, *d_beta;
 };
 
+/* The mask that says where data->mask is positive, the same for every backend: of a forward pass that adds it to
+ * nothing. */
+static void *mask_of(struct ops_buffers *buffers, struct ops_target *target, const struct batch_norm_desc *like,
+                     const struct norm_data *data)
+{
+    const struct backend_ops *ops = target->backend->ops;
+    const struct tensor_desc shape = ops_tensor(like->dtype, like->batch, like->channels, like->height, like->width);
+    const size_t channels = (size_t)like->channels;
+    struct batch_norm_desc desc = *like;
+    struct batch_norm_plan *plan;
+    struct error error;
+    desc.residual = desc.relu = true;
+    if (ops->batch_norm_create(target->backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    void *x = ops_upload(buffers, target, &shape, data->x), *y = ops_upload(buffers, target, &shape, NULL);
+    void *values = ops_upload(buffers, target, &shape, data->mask),
+         *mask = ops_new(buffers, ops->batch_norm_mask_bytes(plan));
+    float *zeros = ops_floats(buffers, channels), *saved = ops_floats(buffers, 2 * channels);
+    memset(zeros, 0, channels * sizeof *zeros);
+    ops->batch_norm_forward(plan, y, mask, saved, NULL, NULL, x, values, NULL, zeros, NULL);
+    ops_check(buffers, "batch_norm_forward for its mask");
+    ops->batch_norm_destroy(&plan);
+    return mask;
+}
+
 static struct norm_results norm_execute(struct ops_buffers *buffers, struct ops_target *target,
                                         const struct norm_data *data, enum dtype dtype)
 {
@@ -47,13 +71,13 @@ static struct norm_results norm_execute(struct ops_buffers *buffers, struct ops_
     ops->batch_norm_inference(plan, y, x, residual, data->gamma, data->beta, out.running_mean, out.running_var);
     ops_check(buffers, "batch_norm_inference");
     out.inference = ops_download(buffers, target, &shape, y);
-    ops->batch_norm_forward(plan, y, out.saved, out.running_mean, out.running_var, x, residual,
+    ops->batch_norm_forward(plan, y, NULL, out.saved, out.running_mean, out.running_var, x, residual,
                             data->given ? data->statistics : NULL, data->gamma, data->beta);
     ops_check(buffers, "batch_norm_forward");
     out.y = ops_download(buffers, target, &shape, y);
     if (data->mask) {
         void *d_y = ops_upload(buffers, target, &shape, data->d_y);
-        void *mask = desc.relu ? ops_upload(buffers, target, &shape, data->mask) : NULL;
+        void *mask = desc.relu ? mask_of(buffers, target, &desc, data) : NULL;
         void *d_residual = NULL;
         if (desc.residual)
             d_residual = ops_upload(buffers, target, &shape, desc.accumulate_residual ? data->before : NULL);

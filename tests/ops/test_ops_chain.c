@@ -22,6 +22,7 @@ struct chain {
     struct max_pool_plan *max;
     struct global_pool_plan *global;
     float *weight[CONVS], *d_weight[CONVS], *gamma[NORMS], *beta[NORMS], *saved[NORMS], *d_gamma[NORMS], *d_beta[NORMS];
+    void *mask[NORMS];
     double *statistics[CONVS];
     size_t weights[CONVS];
     float *features, *d_features; /* canonical [batch][wide] */
@@ -70,6 +71,8 @@ static void add_norm(struct chain *chain, int index, int channels, int height, i
     chain->gamma[index] = ops_random(&chain->buffers, count, 9100 + (uint32_t)index, 0.5f, 1.5f, false);
     chain->beta[index] = ops_random(&chain->buffers, count, 9200 + (uint32_t)index, -0.5f, 0.5f, false);
     chain->saved[index] = ops_floats(&chain->buffers, 2 * count);
+    chain->mask[index] =
+        ops_new(&chain->buffers, chain->target->backend->ops->batch_norm_mask_bytes(chain->norm[index]));
     chain->d_gamma[index] = ops_floats(&chain->buffers, count);
     chain->d_beta[index] = ops_floats(&chain->buffers, count);
 }
@@ -112,16 +115,17 @@ static void plan(struct chain *chain)
 static void forward_norm(struct chain *chain, int index, void *y, const void *x, const void *residual,
                          const double *given)
 {
-    chain->target->backend->ops->batch_norm_forward(chain->norm[index], y, chain->saved[index], NULL, NULL, x, residual,
-                                                    given, chain->gamma[index], chain->beta[index]);
+    chain->target->backend->ops->batch_norm_forward(chain->norm[index], y, chain->mask[index], chain->saved[index],
+                                                    NULL, NULL, x, residual, given, chain->gamma[index],
+                                                    chain->beta[index]);
     ops_check(&chain->buffers, "batch_norm_forward");
 }
 
-static void backward_norm(struct chain *chain, int index, void *d_y, void *d_residual, const void *x, const void *y)
+static void backward_norm(struct chain *chain, int index, void *d_y, void *d_residual, const void *x)
 {
     chain->target->backend->ops->batch_norm_backward(chain->norm[index], d_y, d_residual, chain->d_gamma[index],
-                                                     chain->d_beta[index], d_y, x, y, chain->saved[index],
-                                                     chain->gamma[index]);
+                                                     chain->d_beta[index], d_y, x, chain->mask[index],
+                                                     chain->saved[index], chain->gamma[index]);
     ops_check(&chain->buffers, "batch_norm_backward");
 }
 
@@ -153,16 +157,16 @@ static void run(struct chain *chain)
          *d_n1 = tensor(chain, wide, 3, 2);
     void *d_m = tensor(chain, narrow, 5, 4), *d_n0 = tensor(chain, narrow, HEIGHT, WIDTH);
     ops->global_pool_backward(chain->global, d_wide, ops_upload(&chain->buffers, chain->target, &pooled, d_pooled));
-    backward_norm(chain, 2, d_wide, d_residual, c2, n2);
+    backward_norm(chain, 2, d_wide, d_residual, c2);
     ops->conv_backward_weights(chain->conv[2], chain->d_weight[2], NULL, d_wide, n1);
     ops->conv_backward_data(chain->conv[2], d_n1, d_wide);
-    backward_norm(chain, 1, d_n1, NULL, c1, n1);
+    backward_norm(chain, 1, d_n1, NULL, c1);
     ops->conv_backward_weights(chain->conv[1], chain->d_weight[1], NULL, d_n1, m);
     ops->conv_backward_data(chain->conv[1], d_m, d_n1);
     ops->conv_backward_weights(chain->conv[3], chain->d_weight[3], NULL, d_residual, m);
     ops->conv_backward_data(chain->conv[3], d_m, d_residual);
     ops->max_pool_backward(chain->max, d_n0, d_m, saved);
-    backward_norm(chain, 0, d_n0, NULL, c0, n0);
+    backward_norm(chain, 0, d_n0, NULL, c0);
     ops->conv_backward_weights(chain->conv[0], chain->d_weight[0], NULL, d_n0, x);
     ops_check(&chain->buffers, "the chain");
 }

@@ -139,11 +139,12 @@ static void batch_norm_case(struct golden *golden)
     float *d_beta = ops_floats(buffers, channels);
     ops->batch_norm_inference(plan, y, x, residual, gamma, beta, mean, var);
     compare_tensor(golden, "inference", &shape, y);
-    ops->batch_norm_forward(plan, y, saved, mean, var, x, residual, NULL, gamma, beta);
+    void *mask = desc.relu ? ops_new(buffers, ops->batch_norm_mask_bytes(plan)) : NULL;
+    ops->batch_norm_forward(plan, y, mask, saved, mean, var, x, residual, NULL, gamma, beta);
     compare_tensor(golden, "y", &shape, y);
     compare(golden, "new_mean", mean);
     compare(golden, "new_var", var);
-    ops->batch_norm_backward(plan, d_x, d_residual, d_gamma, d_beta, d_y, x, y, saved, gamma);
+    ops->batch_norm_backward(plan, d_x, d_residual, d_gamma, d_beta, d_y, x, mask, saved, gamma);
     compare_tensor(golden, "d_x", &shape, d_x);
     compare(golden, "d_gamma", d_gamma);
     compare(golden, "d_beta", d_beta);

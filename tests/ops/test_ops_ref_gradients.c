@@ -217,13 +217,14 @@ struct norm_context {
     struct batch_norm_plan *plan;
     double *x, *residual, *y, *r;
     float *gamma, *beta, *saved;
+    void *mask; /* NULL without ReLU */
     size_t count;
 };
 
 static double norm_loss(void *pointer)
 {
     struct norm_context *context = pointer;
-    context->ops->batch_norm_forward(context->plan, context->y, context->saved, NULL, NULL, context->x,
+    context->ops->batch_norm_forward(context->plan, context->y, context->mask, context->saved, NULL, NULL, context->x,
                                      context->residual, NULL, context->gamma, context->beta);
     return dot(context->r, context->y, context->count);
 }
@@ -270,6 +271,7 @@ static void check_norm_gradients(struct check *check, struct batch_norm_desc des
     }
     if (context.ops->batch_norm_create(check->target.backend, &desc, &context.plan, &error) != SIMCLR_OK)
         fail_msg("%s", error.text);
+    if (desc.relu) context.mask = ops_new(&check->buffers, context.ops->batch_norm_mask_bytes(context.plan));
     double *d_x = new_doubles(check, count), *d_residual = NULL, *before = draw_doubles(check, count, -1, 1);
     float *d_gamma = ops_floats(&check->buffers, channels), *d_beta = ops_floats(&check->buffers, channels);
     if (desc.residual) {
@@ -277,7 +279,7 @@ static void check_norm_gradients(struct check *check, struct batch_norm_desc des
         memcpy(d_residual, before, count * sizeof *before);
     }
     norm_loss(&context);
-    context.ops->batch_norm_backward(context.plan, d_x, d_residual, d_gamma, d_beta, context.r, context.x, context.y,
+    context.ops->batch_norm_backward(context.plan, d_x, d_residual, d_gamma, d_beta, context.r, context.x, context.mask,
                                      context.saved, context.gamma);
     for (size_t i = 0; desc.accumulate_residual && i < count; i++) d_residual[i] -= before[i];
     const double h = 1.0 / 512;
@@ -288,7 +290,7 @@ static void check_norm_gradients(struct check *check, struct batch_norm_desc des
         verify(check, norm_loss, &context, &(struct variable){"residual", false, context.residual, d_residual, count},
                h, true);
     double *alias = context.r; /* d_x may be d_y */
-    context.ops->batch_norm_backward(context.plan, alias, NULL, d_gamma, NULL, context.r, context.x, context.y,
+    context.ops->batch_norm_backward(context.plan, alias, NULL, d_gamma, NULL, context.r, context.x, context.mask,
                                      context.saved, context.gamma);
     assert_memory_equal(alias, d_x, count * sizeof *d_x);
     context.ops->batch_norm_destroy(&context.plan);

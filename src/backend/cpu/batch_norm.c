@@ -69,7 +69,9 @@ int cpu_batch_norm_create(struct backend *backend, const struct batch_norm_desc 
 struct norm_job {
     struct batch_norm_plan *plan;
     void *y, *d_x, *d_residual;
-    const void *x, *residual, *d_y, *mask;
+    uint8_t *mask; /* of the forward pass */
+    const void *x, *residual, *d_y;
+    const uint8_t *kept; /* the mask, in the backward pass */
     float *saved, *running_mean, *running_var, *d_gamma, *d_beta;
     const float *gamma, *beta, *given;
     bool sums_wanted;
@@ -79,7 +81,8 @@ struct norm_job {
 struct segment {
     int block, images;
     ptrdiff_t cells;
-    size_t bytes; /* from the tensor's start */
+    size_t bytes;      /* from the tensor's start */
+    size_t mask_bytes; /* from the mask's         */
 };
 
 /* Cuts a segment off the range [*begin, *end), from its front or its back; false when nothing is left. Each pass over
@@ -104,6 +107,7 @@ static bool cut_segment(const struct batch_norm_plan *plan, int64_t *begin, int6
     segment->images = activation_group_images(&plan->layout, (int)(plane / plan->layout.blocks));
     segment->cells = (ptrdiff_t)(last - first);
     segment->bytes = (size_t)first * plan->layout.cell * plan->element;
+    segment->mask_bytes = (size_t)first * plan->layout.cell / 8;
     return true;
 }
 
@@ -175,6 +179,7 @@ static void apply_range(const struct norm_job *job, int64_t begin, int64_t end)
     while (cut_segment(plan, &begin, &end, true, &s)) {
         const size_t channel = (size_t)s.block * BLOCK_CHANNELS;
         struct norm_apply_args args = {.y = at_mutable(job->y, s.bytes),
+                                       .mask = at_mutable(job->mask, s.mask_bytes),
                                        .x = at(job->x, s.bytes),
                                        .residual = at(job->residual, s.bytes),
                                        .cells = s.cells,
@@ -241,12 +246,19 @@ static void choose_shifts(struct batch_norm_plan *plan, const void *x)
     }
 }
 
-void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, float *saved, float *running_mean,
+/* A bit per element: four bytes for the 32 channels of an image at a position. */
+size_t cpu_batch_norm_mask_bytes(const struct batch_norm_plan *plan)
+{
+    return plan->desc.relu ? plan->layout.elements / 8 : 0;
+}
+
+void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, void *mask, float *saved, float *running_mean,
                             float *running_var, const void *x, const void *residual, const double *statistics,
                             const float *gamma, const float *beta)
 {
     struct norm_job job = {.plan = plan,
                            .y = y,
+                           .mask = plan->desc.relu ? mask : NULL,
                            .x = x,
                            .residual = residual,
                            .saved = saved,
@@ -288,7 +300,7 @@ static void gradient_sums(const struct norm_job *job, int thread, int threads)
     while (cut_segment(plan, &begin, &end, true, &s)) {
         struct norm_gradient_sums_args args = {.d_y = at(job->d_y, s.bytes),
                                                .x = at(job->x, s.bytes),
-                                               .y = at(job->mask, s.bytes),
+                                               .mask = at(job->kept, s.mask_bytes),
                                                .cells = s.cells,
                                                .images = s.images,
                                                .group_images = plan->layout.group_images,
@@ -322,7 +334,7 @@ static void gradient_range(const struct norm_job *job, int64_t begin, int64_t en
                                           .d_residual = at_mutable(job->d_residual, s.bytes),
                                           .d_y = at(job->d_y, s.bytes),
                                           .x = at(job->x, s.bytes),
-                                          .y = at(job->mask, s.bytes),
+                                          .mask = at(job->kept, s.mask_bytes),
                                           .cells = s.cells,
                                           .images = s.images,
                                           .group_images = plan->layout.group_images,
@@ -356,7 +368,7 @@ static void backward_part(void *context, int thread, int threads)
 }
 
 void cpu_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma, float *d_beta,
-                             const void *d_y, const void *x, const void *y, const float *saved, const float *gamma)
+                             const void *d_y, const void *x, const void *mask, const float *saved, const float *gamma)
 {
     memcpy(plan->mean, saved, (size_t)plan->desc.channels * sizeof *plan->mean);
     struct norm_job job = {.plan = plan,
@@ -366,7 +378,7 @@ void cpu_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_re
                            .d_beta = d_beta,
                            .d_y = d_y,
                            .x = x,
-                           .mask = plan->desc.relu ? y : NULL,
+                           .kept = plan->desc.relu ? mask : NULL,
                            .given = saved,
                            .gamma = gamma};
     pool_split(plan->cpu->base.pool, backward_part, &job);

@@ -76,7 +76,7 @@ SIMD_INLINE void row_put(void *base, ptrdiff_t element, const vec *row, int bf16
         row_store(base, element, row, bf16);
 }
 
-SIMD_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int residual, int stream)
+SIMD_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int residual, int stream, int keep)
 {
     vec mean[VEC_ROW], scale[VEC_ROW], shift[VEC_ROW];
     row_load_floats(mean, a->mean);
@@ -94,55 +94,53 @@ SIMD_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int
             row[i] = vec_max(floor, row[i]); /* in this order a NaN stays */
         }
         row_put(a->y, element, row, bf16, stream);
+        if (keep) row_store_signs(a->mask + element / 8, row);
     }
     if (stream) simd_stream_end();
 }
 
-static void norm_apply(const struct norm_apply_args *a)
+SIMD_INLINE void norm_apply_kept(const struct norm_apply_args *a, int bf16, int keep)
 {
-    switch ((a->bf16 ? 4 : 0) + (a->residual ? 2 : 0) + (a->stream ? 1 : 0)) {
+    switch ((a->residual ? 2 : 0) + (a->stream ? 1 : 0)) {
     case 0:
-        norm_apply_typed(a, 0, 0, 0);
+        norm_apply_typed(a, bf16, 0, 0, keep);
         break;
     case 1:
-        norm_apply_typed(a, 0, 0, 1);
+        norm_apply_typed(a, bf16, 0, 1, keep);
         break;
     case 2:
-        norm_apply_typed(a, 0, 1, 0);
-        break;
-    case 3:
-        norm_apply_typed(a, 0, 1, 1);
-        break;
-    case 4:
-        norm_apply_typed(a, 1, 0, 0);
-        break;
-    case 5:
-        norm_apply_typed(a, 1, 0, 1);
-        break;
-    case 6:
-        norm_apply_typed(a, 1, 1, 0);
+        norm_apply_typed(a, bf16, 1, 0, keep);
         break;
     default:
-        norm_apply_typed(a, 1, 1, 1);
+        norm_apply_typed(a, bf16, 1, 1, keep);
         break;
     }
 }
 
+static void norm_apply(const struct norm_apply_args *a)
+{
+    if (a->bf16 && a->mask)
+        norm_apply_kept(a, 1, 1);
+    else if (a->bf16)
+        norm_apply_kept(a, 1, 0);
+    else if (a->mask)
+        norm_apply_kept(a, 0, 1);
+    else
+        norm_apply_kept(a, 0, 0);
+}
+
 /* The gradient that reaches the normalised value: d_y where the ReLU let the forward pass through. */
-SIMD_INLINE void masked_row(vec *g, const void *d_y, const void *y, ptrdiff_t element, int bf16, int masked)
+SIMD_INLINE void masked_row(vec *g, const void *d_y, const uint8_t *mask, ptrdiff_t element, int bf16, int masked)
 {
     row_load(g, d_y, element, bf16);
-    if (!masked) return;
-    vec out[VEC_ROW];
-    row_load(out, y, element, bf16);
-    for (int i = 0; i < VEC_ROW; i++) g[i] = vec_keep(vec_above(out[i], vec_set(0)), g[i]);
+    if (masked) row_keep_signs(g, mask + element / 8);
 }
 
 SIMD_INLINE void norm_gradient_sums_row(vec *sum, vec *product, const struct norm_gradient_sums_args *a,
                                         ptrdiff_t element, int bf16, int masked, const vec *mean)
 {
     vec g[VEC_ROW], row[VEC_ROW];
-    masked_row(g, a->d_y, a->y, element, bf16, masked);
+    masked_row(g, a->d_y, a->mask, element, bf16, masked);
     row_load(row, a->x, element, bf16);
     for (int i = 0; i < VEC_ROW; i++) {
         sum[i] = sum[i] + g[i];
@@ -175,11 +173,11 @@ SIMD_INLINE void norm_gradient_sums_typed(const struct norm_gradient_sums_args *
 
 static void norm_gradient_sums(const struct norm_gradient_sums_args *a)
 {
-    if (a->bf16 && a->y)
+    if (a->bf16 && a->mask)
         norm_gradient_sums_typed(a, 1, 1);
     else if (a->bf16)
         norm_gradient_sums_typed(a, 1, 0);
-    else if (a->y)
+    else if (a->mask)
         norm_gradient_sums_typed(a, 0, 1);
     else
         norm_gradient_sums_typed(a, 0, 0);
@@ -191,7 +189,7 @@ SIMD_INLINE void norm_gradient_row(const struct norm_gradient_args *a, ptrdiff_t
                                    enum residual_mode mode, int stream, const vec (*k)[VEC_ROW])
 {
     vec g[VEC_ROW], row[VEC_ROW];
-    masked_row(g, a->d_y, a->y, element, bf16, masked);
+    masked_row(g, a->d_y, a->mask, element, bf16, masked);
     row_load(row, a->x, element, bf16);
     for (int i = 0; i < VEC_ROW; i++) row[i] = vec_fma(k[1][i], g[i], vec_fma(k[2][i], row[i] - k[0][i], k[3][i]));
     row_put(a->d_x, element, row, bf16, stream);
@@ -229,7 +227,7 @@ SIMD_INLINE void norm_gradient_typed(const struct norm_gradient_args *a, int bf1
 
 SIMD_INLINE void norm_gradient_mode(const struct norm_gradient_args *a, enum residual_mode mode)
 {
-    switch ((a->bf16 ? 4 : 0) + (a->y ? 2 : 0) + (a->stream ? 1 : 0)) {
+    switch ((a->bf16 ? 4 : 0) + (a->mask ? 2 : 0) + (a->stream ? 1 : 0)) {
     case 0:
         norm_gradient_typed(a, 0, 0, mode, 0);
         break;

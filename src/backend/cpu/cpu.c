@@ -19,17 +19,13 @@ struct variant {
 
 /* Best first. "amx-emulated" comes last in the choice (it is slow), whatever its place in the list of names. */
 static const struct variant VARIANTS[] = {
-    {"amx", CPU_AVX512_BF16, CPU_TILES_NATIVE},
-    {"avx512-bf16", CPU_AVX512_BF16, CPU_TILES_NONE},
-    {"avx512", CPU_AVX512, CPU_TILES_NONE},
-    {"avx2", CPU_AVX2, CPU_TILES_NONE},
-    {"portable", CPU_PORTABLE, CPU_TILES_NONE},
-    {"amx-emulated", CPU_PORTABLE, CPU_TILES_EMULATED},
+    {"amx", CPU_AVX512_BF16, CPU_TILES_NATIVE}, {"avx512-bf16", CPU_AVX512_BF16, CPU_TILES_NONE},
+    {"avx512", CPU_AVX512, CPU_TILES_NONE},     {"avx2", CPU_AVX2, CPU_TILES_NONE},
+    {"portable", CPU_PORTABLE, CPU_TILES_NONE}, {"amx-emulated", CPU_PORTABLE, CPU_TILES_EMULATED},
 };
 enum { VARIANT_COUNT = sizeof VARIANTS / sizeof VARIANTS[0] };
 
-static const char *const VARIANT_NAMES[] = {"amx",    "amx-emulated", "avx512-bf16", "avx512",
-                                            "avx2", "portable",     NULL};
+static const char *const VARIANT_NAMES[] = {"amx", "amx-emulated", "avx512-bf16", "avx512", "avx2", "portable", NULL};
 
 const char *const *cpu_variants(void)
 {
@@ -68,10 +64,13 @@ static int choose_variant(const char *name, const struct variant **out, struct e
     if (!*out)
         return error_set(error, SIMCLR_INVALID,
                          "cpu backend: unknown variant '%s'; use amx, amx-emulated, avx512-bf16, avx512, avx2 or "
-                         "portable", name);
+                         "portable",
+                         name);
     if (!runs(*out))
-        return error_set(error, SIMCLR_UNSUPPORTED, "cpu backend: this CPU cannot run the variant '%s'; leave it out "
-                         "to get the best that runs here", name);
+        return error_set(error, SIMCLR_UNSUPPORTED,
+                         "cpu backend: this CPU cannot run the variant '%s'; leave it out "
+                         "to get the best that runs here",
+                         name);
     return SIMCLR_OK;
 }
 
@@ -145,6 +144,7 @@ static const struct backend_ops CPU_OPS = {
     .conv_backward_weights = cpu_conv_backward_weights,
     .batch_norm_create = cpu_batch_norm_create,
     .batch_norm_destroy = cpu_batch_norm_destroy,
+    .batch_norm_mask_bytes = cpu_batch_norm_mask_bytes,
     .batch_norm_forward = cpu_batch_norm_forward,
     .batch_norm_inference = cpu_batch_norm_inference,
     .batch_norm_backward = cpu_batch_norm_backward,
@@ -197,8 +197,9 @@ static const struct cpu_kernels *kernels_of(enum cpu_level level)
 static void describe(struct cpu_backend *cpu)
 {
     static const char *const LEVELS[] = {"portable", "avx2", "avx512", "avx512-bf16"};
-    const char *bf16 = cpu->tiles == CPU_TILES_NATIVE ? "amx" : cpu->tiles == CPU_TILES_EMULATED ? "amx-emulated"
-                                                                                                : LEVELS[cpu->level];
+    const char *bf16 = cpu->tiles == CPU_TILES_NATIVE     ? "amx"
+                       : cpu->tiles == CPU_TILES_EMULATED ? "amx-emulated"
+                                                          : LEVELS[cpu->level];
     const char *f32 = LEVELS[cpu->level > CPU_AVX512 ? CPU_AVX512 : cpu->level];
     snprintf(cpu->description, sizeof cpu->description, "cpu, %d thread%s, %s (bf16), %s (float32)", cpu->threads,
              cpu->threads == 1 ? "" : "s", bf16, f32);

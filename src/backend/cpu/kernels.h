@@ -27,9 +27,11 @@ struct norm_sums_args {
 };
 
 /* y = (x - mean) scale + shift [+ residual], then max(0, .) if relu; whole cells. residual NULL: none.
+ * mask: four bytes per row of 32 channels, a bit set where y > 0; NULL: not kept.
  * stream: y is written past the caches. */
 struct norm_apply_args {
     void *y;
+    uint8_t *mask;
     const void *x, *residual;
     ptrdiff_t cells;
     int group_images;
@@ -37,10 +39,11 @@ struct norm_apply_args {
     const float *mean, *scale, *shift;
 };
 
-/* g = d_y where y > 0 (y NULL: everywhere). Adds to sums[0..31] the sum of g, to sums[32..63] the sum of
- * g (x - mean), over the first `images` images. */
+/* g = d_y where the mask has a bit (mask NULL: everywhere). Adds to sums[0..31] the sum of g, to sums[32..63] the sum
+ * of g (x - mean), over the first `images` images. */
 struct norm_gradient_sums_args {
-    const void *d_y, *x, *y;
+    const void *d_y, *x;
+    const uint8_t *mask;
     ptrdiff_t cells;
     int group_images, images;
     bool bf16;
@@ -52,7 +55,8 @@ struct norm_gradient_sums_args {
  * stream: d_x, and d_residual unless accumulated, are written past the caches. */
 struct norm_gradient_args {
     void *d_x, *d_residual;
-    const void *d_y, *x, *y;
+    const void *d_y, *x;
+    const uint8_t *mask;
     ptrdiff_t cells;
     int group_images, images;
     bool bf16, accumulate, stream;

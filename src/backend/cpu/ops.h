@@ -14,14 +14,15 @@ void cpu_tensor_write(struct backend *backend, const struct tensor_desc *desc, v
 int cpu_batch_norm_create(struct backend *backend, const struct batch_norm_desc *desc, struct batch_norm_plan **out,
                           struct error *error);
 void cpu_batch_norm_destroy(struct batch_norm_plan **plan);
-void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, float *saved, float *running_mean,
-                            float *running_var, const void *x, const void *residual, const double *statistics, const float *gamma,
-                            const float *beta);
+size_t cpu_batch_norm_mask_bytes(const struct batch_norm_plan *plan);
+void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, void *mask, float *saved, float *running_mean,
+                            float *running_var, const void *x, const void *residual, const double *statistics,
+                            const float *gamma, const float *beta);
 void cpu_batch_norm_inference(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
                               const float *gamma, const float *beta, const float *running_mean,
                               const float *running_var);
 void cpu_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma, float *d_beta,
-                             const void *d_y, const void *x, const void *y, const float *saved, const float *gamma);
+                             const void *d_y, const void *x, const void *mask, const float *saved, const float *gamma);
 
 /* max_pool.c */
 int cpu_max_pool_create(struct backend *backend, const struct max_pool_desc *desc, struct max_pool_plan **out,

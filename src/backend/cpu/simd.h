@@ -24,23 +24,82 @@
 typedef __m512 vec;
 typedef __mmask16 vec_mask;
 
-SIMD_INLINE vec vec_set(float value) { return _mm512_set1_ps(value); }
-SIMD_INLINE vec vec_load(const float *p) { return _mm512_loadu_ps(p); }
-SIMD_INLINE void vec_store(float *p, vec v) { _mm512_storeu_ps(p, v); }
-SIMD_INLINE void vec_stream(float *p, vec v) { _mm512_stream_ps(p, v); } /* p aligned to the vector */
-SIMD_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
-SIMD_INLINE vec vec_max(vec a, vec b) { return _mm512_max_ps(a, b); } /* b if either is NaN */
-SIMD_INLINE vec vec_min(vec a, vec b) { return _mm512_min_ps(a, b); }
-SIMD_INLINE vec vec_sqrt(vec a) { return _mm512_sqrt_ps(a); }
-SIMD_INLINE vec vec_round(vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-SIMD_INLINE vec vec_scale2(vec a, vec n) { return _mm512_scalef_ps(a, n); } /* a 2^n, n integral */
-SIMD_INLINE vec_mask vec_above(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
-SIMD_INLINE vec_mask vec_equal(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
-SIMD_INLINE vec_mask vec_not_at_most(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ); } /* true for NaN */
-SIMD_INLINE vec vec_select(vec_mask mask, vec yes, vec no) { return _mm512_mask_mov_ps(no, mask, yes); }
-SIMD_INLINE vec vec_keep(vec_mask mask, vec a) { return _mm512_maskz_mov_ps(mask, a); }
-SIMD_INLINE float vec_sum(vec a) { return _mm512_reduce_add_ps(a); }
-SIMD_INLINE float vec_highest(vec a) { return _mm512_reduce_max_ps(a); }
+SIMD_INLINE vec vec_set(float value)
+{
+    return _mm512_set1_ps(value);
+}
+SIMD_INLINE vec vec_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+SIMD_INLINE void vec_store(float *p, vec v)
+{
+    _mm512_storeu_ps(p, v);
+}
+SIMD_INLINE void vec_stream(float *p, vec v)
+{
+    _mm512_stream_ps(p, v);
+} /* p aligned to the vector */
+SIMD_INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+SIMD_INLINE vec vec_max(vec a, vec b)
+{
+    return _mm512_max_ps(a, b);
+} /* b if either is NaN */
+SIMD_INLINE vec vec_min(vec a, vec b)
+{
+    return _mm512_min_ps(a, b);
+}
+SIMD_INLINE vec vec_sqrt(vec a)
+{
+    return _mm512_sqrt_ps(a);
+}
+SIMD_INLINE vec vec_round(vec a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+SIMD_INLINE vec vec_scale2(vec a, vec n)
+{
+    return _mm512_scalef_ps(a, n);
+} /* a 2^n, n integral */
+SIMD_INLINE vec_mask vec_above(vec a, vec b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ);
+}
+SIMD_INLINE uint32_t vec_bits(vec_mask mask)
+{
+    return mask;
+}
+SIMD_INLINE vec_mask vec_mask_of(uint32_t bits)
+{
+    return (vec_mask)bits;
+} /* the low VEC_WIDTH bits */
+SIMD_INLINE vec_mask vec_equal(vec a, vec b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
+}
+SIMD_INLINE vec_mask vec_not_at_most(vec a, vec b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ);
+} /* true for NaN */
+SIMD_INLINE vec vec_select(vec_mask mask, vec yes, vec no)
+{
+    return _mm512_mask_mov_ps(no, mask, yes);
+}
+SIMD_INLINE vec vec_keep(vec_mask mask, vec a)
+{
+    return _mm512_maskz_mov_ps(mask, a);
+}
+SIMD_INLINE float vec_sum(vec a)
+{
+    return _mm512_reduce_add_ps(a);
+}
+SIMD_INLINE float vec_highest(vec a)
+{
+    return _mm512_reduce_max_ps(a);
+}
 SIMD_INLINE vec vec_load_bytes(const uint8_t *p)
 {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
@@ -93,26 +152,77 @@ SIMD_INLINE void simd_stream_row_bf16(uint16_t *p, const vec *row)
 typedef __m256 vec;
 typedef __m256 vec_mask;
 
-SIMD_INLINE vec vec_set(float value) { return _mm256_set1_ps(value); }
-SIMD_INLINE vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
-SIMD_INLINE void vec_store(float *p, vec v) { _mm256_storeu_ps(p, v); }
-SIMD_INLINE void vec_stream(float *p, vec v) { _mm256_stream_ps(p, v); }
-SIMD_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
-SIMD_INLINE vec vec_max(vec a, vec b) { return _mm256_max_ps(a, b); }
-SIMD_INLINE vec vec_min(vec a, vec b) { return _mm256_min_ps(a, b); }
-SIMD_INLINE vec vec_sqrt(vec a) { return _mm256_sqrt_ps(a); }
-SIMD_INLINE vec vec_round(vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+SIMD_INLINE vec vec_set(float value)
+{
+    return _mm256_set1_ps(value);
+}
+SIMD_INLINE vec vec_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+SIMD_INLINE void vec_store(float *p, vec v)
+{
+    _mm256_storeu_ps(p, v);
+}
+SIMD_INLINE void vec_stream(float *p, vec v)
+{
+    _mm256_stream_ps(p, v);
+}
+SIMD_INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+SIMD_INLINE vec vec_max(vec a, vec b)
+{
+    return _mm256_max_ps(a, b);
+}
+SIMD_INLINE vec vec_min(vec a, vec b)
+{
+    return _mm256_min_ps(a, b);
+}
+SIMD_INLINE vec vec_sqrt(vec a)
+{
+    return _mm256_sqrt_ps(a);
+}
+SIMD_INLINE vec vec_round(vec a)
+{
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 SIMD_INLINE vec vec_scale2(vec a, vec n) /* n <= 127; below 2^-126 counts as 0 */
 {
     n = _mm256_max_ps(n, _mm256_set1_ps(-127.0f));
     __m256i bits = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
     return _mm256_mul_ps(a, _mm256_castsi256_ps(bits));
 }
-SIMD_INLINE vec_mask vec_above(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
-SIMD_INLINE vec_mask vec_equal(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
-SIMD_INLINE vec_mask vec_not_at_most(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_NLE_UQ); }
-SIMD_INLINE vec vec_select(vec_mask mask, vec yes, vec no) { return _mm256_blendv_ps(no, yes, mask); }
-SIMD_INLINE vec vec_keep(vec_mask mask, vec a) { return _mm256_and_ps(mask, a); }
+SIMD_INLINE vec_mask vec_above(vec a, vec b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_GT_OQ);
+}
+SIMD_INLINE uint32_t vec_bits(vec_mask mask)
+{
+    return (uint32_t)_mm256_movemask_ps(mask);
+}
+SIMD_INLINE vec_mask vec_mask_of(uint32_t bits)
+{
+    const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int32_t)bits), each), each));
+}
+SIMD_INLINE vec_mask vec_equal(vec a, vec b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_EQ_OQ);
+}
+SIMD_INLINE vec_mask vec_not_at_most(vec a, vec b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_NLE_UQ);
+}
+SIMD_INLINE vec vec_select(vec_mask mask, vec yes, vec no)
+{
+    return _mm256_blendv_ps(no, yes, mask);
+}
+SIMD_INLINE vec vec_keep(vec_mask mask, vec a)
+{
+    return _mm256_and_ps(mask, a);
+}
 SIMD_INLINE float vec_sum(vec a)
 {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
@@ -174,26 +284,65 @@ SIMD_INLINE void simd_stream_row_bf16(uint16_t *p, const vec *row)
 typedef float vec __attribute__((vector_size(16)));
 typedef int32_t vec_mask __attribute__((vector_size(16)));
 
-SIMD_INLINE vec vec_set(float value) { return (vec){value, value, value, value}; }
+SIMD_INLINE vec vec_set(float value)
+{
+    return (vec){value, value, value, value};
+}
 SIMD_INLINE vec vec_load(const float *p)
 {
     vec v;
     memcpy(&v, p, sizeof v);
     return v;
 }
-SIMD_INLINE void vec_store(float *p, vec v) { memcpy(p, &v, sizeof v); }
-SIMD_INLINE void vec_stream(float *p, vec v) { vec_store(p, v); }
-SIMD_INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
-SIMD_INLINE vec_mask vec_above(vec a, vec b) { return a > b; }
-SIMD_INLINE vec_mask vec_equal(vec a, vec b) { return a == b; }
-SIMD_INLINE vec_mask vec_not_at_most(vec a, vec b) { return ~(a <= b); }
+SIMD_INLINE void vec_store(float *p, vec v)
+{
+    memcpy(p, &v, sizeof v);
+}
+SIMD_INLINE void vec_stream(float *p, vec v)
+{
+    vec_store(p, v);
+}
+SIMD_INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return a * b + c;
+}
+SIMD_INLINE vec_mask vec_above(vec a, vec b)
+{
+    return a > b;
+}
+SIMD_INLINE uint32_t vec_bits(vec_mask mask)
+{
+    return (mask[0] & 1u) | (mask[1] & 2u) | (mask[2] & 4u) | (mask[3] & 8u);
+}
+SIMD_INLINE vec_mask vec_mask_of(uint32_t bits)
+{
+    const vec_mask each = {1, 2, 4, 8}, all = {(int32_t)bits, (int32_t)bits, (int32_t)bits, (int32_t)bits};
+    return (all & each) == each;
+}
+SIMD_INLINE vec_mask vec_equal(vec a, vec b)
+{
+    return a == b;
+}
+SIMD_INLINE vec_mask vec_not_at_most(vec a, vec b)
+{
+    return ~(a <= b);
+}
 SIMD_INLINE vec vec_select(vec_mask mask, vec yes, vec no)
 {
     return (vec)(((vec_mask)yes & mask) | ((vec_mask)no & ~mask));
 }
-SIMD_INLINE vec vec_keep(vec_mask mask, vec a) { return (vec)((vec_mask)a & mask); }
-SIMD_INLINE vec vec_max(vec a, vec b) { return vec_select(a > b, a, b); }
-SIMD_INLINE vec vec_min(vec a, vec b) { return vec_select(a < b, a, b); }
+SIMD_INLINE vec vec_keep(vec_mask mask, vec a)
+{
+    return (vec)((vec_mask)a & mask);
+}
+SIMD_INLINE vec vec_max(vec a, vec b)
+{
+    return vec_select(a > b, a, b);
+}
+SIMD_INLINE vec vec_min(vec a, vec b)
+{
+    return vec_select(a < b, a, b);
+}
 SIMD_INLINE vec vec_sqrt(vec a)
 {
     for (int i = 0; i < VEC_WIDTH; i++) a[i] = __builtin_sqrtf(a[i]);
@@ -210,13 +359,19 @@ SIMD_INLINE vec vec_scale2(vec a, vec n)
     for (int i = 0; i < VEC_WIDTH; i++) bits[i] = n[i] > -127.0f ? ((int32_t)n[i] + 127) << 23 : 0;
     return a * (vec)bits;
 }
-SIMD_INLINE float vec_sum(vec a) { return (a[0] + a[2]) + (a[1] + a[3]); }
+SIMD_INLINE float vec_sum(vec a)
+{
+    return (a[0] + a[2]) + (a[1] + a[3]);
+}
 SIMD_INLINE float vec_highest(vec a)
 {
     float low = a[0] > a[1] ? a[0] : a[1], high = a[2] > a[3] ? a[2] : a[3];
     return low > high ? low : high;
 }
-SIMD_INLINE vec vec_load_bytes(const uint8_t *p) { return (vec){p[0], p[1], p[2], p[3]}; }
+SIMD_INLINE vec vec_load_bytes(const uint8_t *p)
+{
+    return (vec){p[0], p[1], p[2], p[3]};
+}
 SIMD_INLINE void vec_store_bytes(uint8_t *p, vec a)
 {
     for (int i = 0; i < VEC_WIDTH; i++) p[i] = (uint8_t)a[i];
@@ -233,7 +388,10 @@ SIMD_INLINE void simd_store_row_bf16(uint16_t *p, const vec *row)
     for (int i = 0; i < 8; i++) vec_store(values + VEC_WIDTH * i, row[i]);
     for (int i = 0; i < 32; i++) p[i] = bf16_from_float(values[i]);
 }
-SIMD_INLINE void simd_stream_row_bf16(uint16_t *p, const vec *row) { simd_store_row_bf16(p, row); }
+SIMD_INLINE void simd_stream_row_bf16(uint16_t *p, const vec *row)
+{
+    simd_store_row_bf16(p, row);
+}
 #endif
 
 /* ---- rows of 32 channels, in either type --------------------------------------------------------------------- */
@@ -271,6 +429,22 @@ SIMD_INLINE void simd_stream_end(void)
 #if defined(__AVX2__)
     _mm_sfence();
 #endif
+}
+
+/* Four bytes for a row: bit i is set where channel i is positive (not for a NaN). */
+SIMD_INLINE void row_store_signs(uint8_t *p, const vec *row)
+{
+    uint32_t bits = 0;
+    for (int i = 0; i < VEC_ROW; i++) bits |= vec_bits(vec_above(row[i], vec_set(0))) << (VEC_WIDTH * i);
+    memcpy(p, &bits, sizeof bits);
+}
+
+/* Zero where the bit is not set. */
+SIMD_INLINE void row_keep_signs(vec *row, const uint8_t *p)
+{
+    uint32_t bits;
+    memcpy(&bits, p, sizeof bits);
+    for (int i = 0; i < VEC_ROW; i++) row[i] = vec_keep(vec_mask_of(bits >> (VEC_WIDTH * i)), row[i]);
 }
 
 SIMD_INLINE void row_fill(vec *row, float value)

@@ -67,8 +67,8 @@ static void measure(struct batch_norm_plan *plan, const void *x, size_t channel,
 }
 
 /* y = scale (x - mean) + shift [+ residual], then max(0, .) if relu; a NaN stays one. */
-static void normalize(struct batch_norm_plan *plan, void *y, const void *x, const void *residual, size_t channel,
-                      double mean, double scale, double shift)
+static void normalize(struct batch_norm_plan *plan, void *y, uint8_t *mask, const void *x, const void *residual,
+                      size_t channel, double mean, double scale, double shift)
 {
     const struct batch_norm_desc *desc = &plan->desc;
     for (int image = 0; image < desc->batch; image++) {
@@ -79,12 +79,19 @@ static void normalize(struct batch_norm_plan *plan, void *y, const void *x, cons
             double value = scale * (plan->x[i] - mean) + shift;
             if (desc->residual) value += plan->other[i];
             plan->x[i] = desc->relu && value < 0 ? 0 : value;
+            if (mask) mask[offset + i] = value > 0;
         }
         ref_store(y, desc->dtype, offset, plan->pixels, plan->x);
     }
 }
 
-void ref_batch_norm_forward(struct batch_norm_plan *plan, void *y, float *saved, float *running_mean,
+size_t ref_batch_norm_mask_bytes(const struct batch_norm_plan *plan)
+{
+    const struct batch_norm_desc *desc = &plan->desc;
+    return desc->relu ? (size_t)desc->batch * (size_t)desc->channels * plan->pixels : 0;
+}
+
+void ref_batch_norm_forward(struct batch_norm_plan *plan, void *y, void *mask, float *saved, float *running_mean,
                             float *running_var, const void *x, const void *residual, const double *statistics,
                             const float *gamma, const float *beta)
 {
@@ -107,7 +114,8 @@ void ref_batch_norm_forward(struct batch_norm_plan *plan, void *y, float *saved,
             double unbiased = plan->count > 1 ? variance * plan->count / (plan->count - 1) : variance;
             running_var[c] = (float)((1 - momentum) * running_var[c] + momentum * unbiased);
         }
-        normalize(plan, y, x, residual, c, mean, gamma[c] * inverse, beta ? (double)beta[c] : 0.0);
+        normalize(plan, y, desc->relu ? mask : NULL, x, residual, c, mean, gamma[c] * inverse,
+                  beta ? (double)beta[c] : 0.0);
     }
 }
 
@@ -117,18 +125,17 @@ void ref_batch_norm_inference(struct batch_norm_plan *plan, void *y, const void 
 {
     for (size_t c = 0; c < (size_t)plan->desc.channels; c++) {
         const double inverse = 1 / sqrt((double)running_var[c] + (double)plan->desc.epsilon);
-        normalize(plan, y, x, residual, c, running_mean[c], gamma[c] * inverse, beta ? (double)beta[c] : 0.0);
+        normalize(plan, y, NULL, x, residual, c, running_mean[c], gamma[c] * inverse, beta ? (double)beta[c] : 0.0);
     }
 }
 
 /* plan->d_y = the gradient before the ReLU of one plane. */
-static void load_masked(struct batch_norm_plan *plan, const void *d_y, const void *y, size_t offset)
+static void load_masked(struct batch_norm_plan *plan, const void *d_y, const uint8_t *mask, size_t offset)
 {
     ref_load(plan->d_y, plan->desc.dtype, d_y, offset, plan->pixels);
     if (!plan->desc.relu) return;
-    ref_load(plan->other, plan->desc.dtype, y, offset, plan->pixels);
     for (size_t i = 0; i < plan->pixels; i++)
-        if (plan->other[i] <= 0) plan->d_y[i] = 0;
+        if (!mask[offset + i]) plan->d_y[i] = 0;
 }
 
 static void store_residual(struct batch_norm_plan *plan, void *d_residual, size_t offset)
@@ -145,7 +152,7 @@ static void store_residual(struct batch_norm_plan *plan, void *d_residual, size_
 /* With n = (x - mean) / sqrt(var + eps):
  *   d_gamma = sum d_y n, d_beta = sum d_y, d_x = gamma / sqrt(var + eps) (d_y - d_beta/count - n d_gamma/count). */
 void ref_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma, float *d_beta,
-                             const void *d_y, const void *x, const void *y, const float *saved, const float *gamma)
+                             const void *d_y, const void *x, const void *mask, const float *saved, const float *gamma)
 {
     const struct batch_norm_desc *desc = &plan->desc;
     const size_t channels = (size_t)desc->channels;
@@ -155,7 +162,7 @@ void ref_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_re
         for (int image = 0; image < desc->batch; image++) {
             const size_t offset = plane_offset(plan, image, c);
             ref_load(plan->x, desc->dtype, x, offset, plan->pixels);
-            load_masked(plan, d_y, y, offset);
+            load_masked(plan, d_y, mask, offset);
             for (size_t i = 0; i < plan->pixels; i++) {
                 sum += plan->d_y[i];
                 product += plan->d_y[i] * (plan->x[i] - mean) * inverse;
@@ -166,7 +173,7 @@ void ref_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_re
         for (int image = 0; image < desc->batch; image++) {
             const size_t offset = plane_offset(plan, image, c);
             ref_load(plan->x, desc->dtype, x, offset, plan->pixels);
-            load_masked(plan, d_y, y, offset);
+            load_masked(plan, d_y, mask, offset);
             if (d_residual) store_residual(plan, d_residual, offset);
             for (size_t i = 0; i < plan->pixels; i++) {
                 const double normal = (plan->x[i] - mean) * inverse;

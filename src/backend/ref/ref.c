@@ -54,6 +54,7 @@ static const struct backend_ops REF_OPS = {
     .conv_backward_weights = ref_conv_backward_weights,
     .batch_norm_create = ref_batch_norm_create,
     .batch_norm_destroy = ref_batch_norm_destroy,
+    .batch_norm_mask_bytes = ref_batch_norm_mask_bytes,
     .batch_norm_forward = ref_batch_norm_forward,
     .batch_norm_inference = ref_batch_norm_inference,
     .batch_norm_backward = ref_batch_norm_backward,

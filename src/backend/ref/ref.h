@@ -42,14 +42,15 @@ void ref_conv_backward_weights(struct conv_plan *plan, float *d_weight, float *d
 int ref_batch_norm_create(struct backend *backend, const struct batch_norm_desc *desc, struct batch_norm_plan **out,
                           struct error *error);
 void ref_batch_norm_destroy(struct batch_norm_plan **plan);
-void ref_batch_norm_forward(struct batch_norm_plan *plan, void *y, float *saved, float *running_mean,
+size_t ref_batch_norm_mask_bytes(const struct batch_norm_plan *plan);
+void ref_batch_norm_forward(struct batch_norm_plan *plan, void *y, void *mask, float *saved, float *running_mean,
                             float *running_var, const void *x, const void *residual, const double *statistics,
                             const float *gamma, const float *beta);
 void ref_batch_norm_inference(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
                               const float *gamma, const float *beta, const float *running_mean,
                               const float *running_var);
 void ref_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma, float *d_beta,
-                             const void *d_y, const void *x, const void *y, const float *saved, const float *gamma);
+                             const void *d_y, const void *x, const void *mask, const float *saved, const float *gamma);
 
 int ref_max_pool_create(struct backend *backend, const struct max_pool_desc *desc, struct max_pool_plan **out,
                         struct error *error);

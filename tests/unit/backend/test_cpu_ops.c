@@ -97,10 +97,11 @@ static void run_norm(struct ops_buffers *buffers, struct ops_target *target, con
     struct error error;
     if (ops->batch_norm_create(target->backend, d, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
     ops->batch_norm_inference(plan, ti, tx, d->residual ? tr : NULL, gamma, beta, out->running_mean, out->running_var);
-    ops->batch_norm_forward(plan, ty, out->saved, out->running_mean, out->running_var, tx, d->residual ? tr : NULL,
-                            NULL, gamma, beta);
-    ops->batch_norm_backward(plan, tdx, d->residual ? tdr : NULL, out->d_gamma, out->d_beta, tdy, tx,
-                             d->relu ? ty : NULL, out->saved, gamma);
+    void *mask = d->relu ? ops_new(buffers, ops->batch_norm_mask_bytes(plan)) : NULL;
+    ops->batch_norm_forward(plan, ty, mask, out->saved, out->running_mean, out->running_var, tx,
+                            d->residual ? tr : NULL, NULL, gamma, beta);
+    ops->batch_norm_backward(plan, tdx, d->residual ? tdr : NULL, out->d_gamma, out->d_beta, tdy, tx, mask, out->saved,
+                             gamma);
     ops_check(buffers, "batch norm");
     ops->batch_norm_destroy(&plan);
     if (strcmp(target->name, "cpu") == 0) {
