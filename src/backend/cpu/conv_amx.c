@@ -6,9 +6,7 @@
 #define TILES_TITLE "amx 3x2"
 #define TILES_PACK_X tile_pack_x_avx512
 #define TILES_PACK_Y tile_pack_y_avx512
-#define TILES_IMAGES conv_kernels_avx512bf16(DTYPE_BF16)
-#define TILES_IMAGES_CELL 1024
-#define TILES_IMAGES_FORM CONV_IMAGE_BF16_PAIRS
+#define TILES_VECTORS conv_kernels_avx512bf16(DTYPE_BF16)
 #include "backend/cpu/conv_tiles_body.h"
 
 const struct conv_kernels *conv_kernels_amx(bool images)

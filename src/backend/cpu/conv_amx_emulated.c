@@ -2,9 +2,7 @@
 #define TILES_TITLE "amx-emulated 3x2"
 #define TILES_PACK_X tile_pack_x
 #define TILES_PACK_Y tile_pack_y
-#define TILES_IMAGES conv_kernels_portable(DTYPE_BF16)
-#define TILES_IMAGES_CELL 2048
-#define TILES_IMAGES_FORM CONV_IMAGE_ROUNDED_F32
+#define TILES_VECTORS conv_kernels_portable(DTYPE_BF16)
 #include "backend/cpu/conv_tiles_body.h"
 
 const struct conv_kernels *conv_kernels_amx_emulated(bool images)

@@ -58,18 +58,6 @@ static struct conv_unit next_unit(const struct conv_plan *plan, int64_t line, in
     return unit;
 }
 
-/* Images: the padded strip of each image group. */
-static void load_images(const struct gradient_part *part, const struct conv_unit *unit)
-{
-    const struct conv_plan *plan = part->job->plan;
-    const struct conv_image_strip *strip = &plan->gradient.images;
-    const int rows = (unit->rows - 1) * plan->desc.stride + plan->desc.kernel;
-    for (int g = 0; g < unit->groups; g++)
-        conv_fill_image_strip(part->x + (size_t)g * strip->bytes, strip, plan,
-                              (const float *)(const void *)part->job->x, unit->group + g, unit->row * plan->desc.stride,
-                              rows);
-}
-
 /* The output rows [*first, *end) of the unit for which kernel row r is inside the input. */
 static void inside_rows(const struct conv_desc *desc, const struct conv_unit *unit, int r, int *first, int *end)
 {
@@ -105,33 +93,24 @@ static void visit_block(const struct gradient_part *part, struct conv_weights_ru
     run->y = y;
 }
 
+/* The kernel rows of the first layer's images, each a tile of its own. */
 static void visit_images(const struct gradient_part *part, struct conv_weights_run *run, const struct conv_unit *unit,
                          int y_block)
 {
     const struct conv_plan *plan = part->job->plan;
     const struct conv_gradient *gradient = &plan->gradient;
-    const struct conv_image_strip *strip = &gradient->images;
-    const struct conv_desc *desc = &plan->desc;
-    const ptrdiff_t line = (ptrdiff_t)(strip->row_elements * strip->element_bytes), row = line * strip->lines;
-    const size_t tile = gradient->block_floats / (size_t)desc->kernel;
-    run->images = true;
-    run->channels = desc->kernel * desc->in_channels;
+    const size_t tile = gradient->block_floats / (size_t)plan->desc.kernel;
+    const ptrdiff_t row = run->x_row; /* of x, from one kernel row to the next */
     run->outputs = activation_block_channels(&plan->forward.y, y_block);
     run->rows = unit->rows;
-    run->taps = 1;
-    run->first_column[0] = 0;
-    run->end_column[0] = plan->out_width;
-    run->x_group = (ptrdiff_t)strip->bytes;
-    run->x_row = row * desc->stride;
-    run->x_column = (ptrdiff_t)((size_t)(desc->stride * desc->in_channels) * strip->element_bytes);
-    run->x_tap[0] = 0;
-    run->x_step = line;
-    for (int r = 0; r < desc->kernel; r++) {
+    run->x_row = row * plan->desc.stride;
+    for (int r = 0; r < plan->desc.kernel; r++) {
         run->x = part->x + r * row;
         run->d_weight =
             part->weights + (size_t)(y_block - part->first_block) * gradient->block_floats + (size_t)r * tile;
         plan->kernels->weights(run);
     }
+    run->x_row = row;
 }
 
 /* What will be read next is fetched while the blocks of one y block are computed: d_y of the next y block, or, when
@@ -181,7 +160,9 @@ static void visit_unit(const struct gradient_part *part, const struct conv_unit 
     run.group_images = plan->forward.y.group_images;
     run.last_images = activation_group_images(&plan->forward.y, unit->group + unit->groups - 1);
     if (is_images(plan)) {
-        load_images(part, unit);
+        char *strip = part->y - (size_t)plan->gradient.groups_per_cell * plan->gradient.images.bytes;
+        conv_pack_images(plan, part->x, strip, (const float *)(const void *)part->job->x, unit);
+        conv_set_images(&run, plan);
     } else {
         conv_set_x_strides(&run, plan);
         if (plan->gradient.operands != CONV_AS_THEY_ARE) {
@@ -216,6 +197,8 @@ static void store_block(const struct gradient_job *job, float *weights, int bloc
     float *out = job->d_weight + (size_t)y_block * BLOCK_CHANNELS * row;
     if (is_images(plan)) {
         const size_t tile = gradient->block_floats / (size_t)kernel;
+        if (plan->kernels->order_tile)
+            for (int r = 0; r < kernel; r++) plan->kernels->order_tile(weights + (size_t)r * tile);
         for (int k = 0; k < outputs; k++)
             for (int c = 0; c < channels; c++)
                 for (int t = 0; t < taps; t++)

@@ -5,17 +5,16 @@
 #include "backend/cpu/conv_plan.h"
 
 void conv_plan_image_strip(struct conv_image_strip *strip, const struct conv_plan *plan, enum conv_image_form form,
-                           int out_rows)
+                           int out_rows, int lines, int overrun)
 {
     const struct conv_desc *desc = &plan->desc;
     strip->form = form;
     strip->group_images = plan->forward.y.group_images;
     strip->lines = form == CONV_IMAGE_BF16_PAIRS ? strip->group_images / 2 : strip->group_images;
-    if (form == CONV_IMAGE_BF16 && plan->kernels->tile_rows > strip->lines) strip->lines = plan->kernels->tile_rows;
+    if (strip->lines < lines) strip->lines = lines;
     strip->element_bytes = form == CONV_IMAGE_BF16 ? 2 : 4;
     strip->max_rows = (out_rows - 1) * desc->stride + desc->kernel;
-    /* Two elements more than the row: the last step of a pair reads one past the kernel's row. */
-    const size_t elements = (size_t)(desc->in_width + 2 * desc->padding) * (size_t)desc->in_channels + 2;
+    const size_t elements = (size_t)(desc->in_width + 2 * desc->padding) * (size_t)desc->in_channels + (size_t)overrun;
     const size_t line = 64 / strip->element_bytes;
     strip->row_elements = (elements + line - 1) / line * line;
     strip->bytes = strip->row_elements * strip->element_bytes * (size_t)strip->lines * (size_t)strip->max_rows;

@@ -123,8 +123,8 @@ struct conv_kernels {
      */
     void (*pack)(void *out, const void *in, size_t octets);
     /* Tiles: contract four octets at a time, each NULL (zeros) or [8 images][32 channels]. x: 32 rows (channels) of 32
-     * images, `pitch` bytes apart; y: cell_bytes. */
-    void (*pack_x_octets)(void *out, ptrdiff_t pitch, const void *const octets[4]);
+     * images, `pitch` bytes apart, of images that are `image` bytes apart; y: cell_bytes. */
+    void (*pack_x_octets)(void *out, ptrdiff_t pitch, const void *const octets[4], ptrdiff_t image);
     void (*pack_y_octets)(void *out, const void *const octets[4]);
     size_t cell_bytes;
     size_t weights_step_bytes; /* vectors: from one contraction step of a prepared x cell to the next */

@@ -9,7 +9,13 @@
 
 #include "backend/cpu/conv_plan.h"
 
-enum { QUAD = 4, QUAD_BYTES = 2048, COLUMN_BYTES = OCTET_IMAGES * 2, OCTET_BYTES = OCTET_IMAGES * BLOCK_CHANNELS * 2 };
+enum {
+    QUAD = 4,
+    QUAD_BYTES = 2048,
+    COLUMN_BYTES = OCTET_IMAGES * 2,
+    IMAGE_BYTES = BLOCK_CHANNELS * 2,
+    OCTET_BYTES = OCTET_IMAGES * IMAGE_BYTES
+};
 
 static int round_up(int value, int unit)
 {
@@ -41,7 +47,7 @@ void conv_plan_operands(struct conv_plan *plan)
     const struct conv_kernels *kernels = plan->kernels;
     struct conv_gradient *gradient = &plan->gradient;
     const size_t cells = (size_t)plan->forward.y.group_images * kernels->cell_bytes / MOST_GROUP_IMAGES;
-    const bool octets = kernels->pack_x_octets && desc->input_layout != LAYOUT_IMAGES;
+    const bool octets = kernels->pack_x_octets, images = desc->input_layout == LAYOUT_IMAGES;
     gradient->groups_per_cell = 1;
     if (!octets) {
         gradient->operands = kernels->pack ? CONV_BY_CELLS : CONV_AS_THEY_ARE;
@@ -58,7 +64,13 @@ void conv_plan_operands(struct conv_plan *plan)
     gradient->compact = gradient->operands != CONV_AS_THEY_ARE && desc->kernel == 1 && desc->stride > 1;
     gradient->y_row_bytes = (size_t)plan->out_width * gradient->position_bytes;
     gradient->x_row_bytes = (size_t)(gradient->compact ? plan->out_width : desc->in_width) * gradient->position_bytes;
-    if (gradient->operands != CONV_BY_QUADS) return;
+    if (images && octets) { /* 32 elements from each position on, or all elements of a row, with their images */
+        const int elements = (plan->out_width - 1) * desc->stride * desc->in_channels + BLOCK_CHANNELS;
+        gradient->x_row_bytes = (size_t)round_up(elements, BLOCK_CHANNELS) * (QUAD_BYTES / BLOCK_CHANNELS);
+        if (gradient->operands == CONV_BY_QUADS) gradient->x_row_bytes = (size_t)quads_of(plan->out_width) * QUAD_BYTES;
+    }
+    if (gradient->operands == CONV_BY_QUADS) gradient->y_row_bytes = (size_t)quads_of(plan->out_width) * QUAD_BYTES;
+    if (gradient->operands != CONV_BY_QUADS || images) return;
     gradient->phases = desc->kernel == 1 && desc->padding == 0 ? 1 : desc->stride;
     int most = (desc->in_width + desc->stride - 1) / desc->stride, columns;
     tap_phase(desc, desc->kernel - 1, &columns);
@@ -67,7 +79,6 @@ void conv_plan_operands(struct conv_plan *plan)
     /* An odd number of lines per channel: sixteen rows of a tile then spread over the sets of a cache. */
     gradient->phase_columns = (size_t)((quads_of(margin_of(desc) + most) | 1) * QUAD);
     gradient->x_row_bytes = (size_t)gradient->phases * gradient->phase_columns * COLUMN_BYTES * BLOCK_CHANNELS;
-    gradient->y_row_bytes = (size_t)quads_of(plan->out_width) * QUAD_BYTES;
 }
 
 /* ---- preparation --------------------------------------------------------------------------------------------- */
@@ -76,7 +87,7 @@ static void positions_x(const struct conv_kernels *kernels, char *out, const cha
 {
     for (int i = 0; i < positions; i++, out += QUAD_BYTES, in0 += 2 * OCTET_BYTES) {
         const void *octets[4] = {in0, in0 + OCTET_BYTES, in1, in1 ? in1 + OCTET_BYTES : NULL};
-        kernels->pack_x_octets(out, 64, octets);
+        kernels->pack_x_octets(out, 64, octets, IMAGE_BYTES);
         if (in1) in1 += 2 * OCTET_BYTES;
     }
 }
@@ -109,7 +120,7 @@ static void quads_x(const struct conv_plan *plan, char *out, const char *row)
         for (int c = 0; c < columns; c += QUAD) {
             const void *octets[4];
             quad_octets(octets, row, (c - margin) * desc->stride + phase, desc->stride, desc->in_width);
-            plan->kernels->pack_x_octets(out + (ptrdiff_t)c * COLUMN_BYTES, pitch, octets);
+            plan->kernels->pack_x_octets(out + (ptrdiff_t)c * COLUMN_BYTES, pitch, octets, IMAGE_BYTES);
         }
 }
 
@@ -191,6 +202,56 @@ void conv_pack_y(const struct conv_plan *plan, char *out, const char *d_y, const
     }
 }
 
+/* ---- images -------------------------------------------------------------------------------------------------- */
+/* One padded row of a strip for tiles. Its elements (column, channel) are what a kernel row contracts with: the left
+ * operand's rows are the 32 elements from a position's first on. */
+static void pack_image_row(const struct conv_plan *plan, char *out, const char *row0, const char *row1)
+{
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_image_strip *strip = &gradient->images;
+    const ptrdiff_t image = (ptrdiff_t)(strip->row_elements * strip->element_bytes);
+    if (gradient->operands == CONV_BY_QUADS) {
+        const ptrdiff_t position = (ptrdiff_t)plan->desc.stride * plan->desc.in_channels * 2;
+        for (int w = 0; w < plan->out_width; w += QUAD, out += QUAD_BYTES) {
+            const void *octets[4];
+            for (int i = 0; i < QUAD; i++) octets[i] = w + i < plan->out_width ? row0 + (w + i) * position : NULL;
+            plan->kernels->pack_x_octets(out, 64, octets, image);
+        }
+        return;
+    }
+    const ptrdiff_t pieces = (ptrdiff_t)gradient->x_row_bytes / QUAD_BYTES;
+    for (ptrdiff_t piece = 0; piece < pieces; piece++) {
+        const ptrdiff_t at = piece * IMAGE_BYTES;
+        const void *octets[4] = {row0 + at, row0 + OCTET_IMAGES * image + at, row1 ? row1 + at : NULL,
+                                 row1 ? row1 + OCTET_IMAGES * image + at : NULL};
+        plan->kernels->pack_x_octets(out + piece * QUAD_BYTES, 64, octets, image);
+    }
+}
+
+void conv_pack_images(const struct conv_plan *plan, char *out, char *strip, const float *images,
+                      const struct conv_unit *unit)
+{
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_image_strip *form = &gradient->images;
+    const int first = unit->row * plan->desc.stride, rows = (unit->rows - 1) * plan->desc.stride + plan->desc.kernel;
+    const size_t row = form->row_elements * form->element_bytes * (size_t)form->lines;
+    for (int g = 0; g < unit->groups; g++) {
+        const int group = (unit->group + g) * gradient->groups_per_cell;
+        const bool pair = gradient->groups_per_cell == 2 && group + 1 < plan->forward.y.groups;
+        if (!plan->kernels->pack_x_octets) {
+            conv_fill_image_strip(out + (size_t)g * form->bytes, form, plan, images, group, first, rows);
+            continue;
+        }
+        conv_fill_image_strip(strip, form, plan, images, group, first, rows);
+        if (pair) conv_fill_image_strip(strip + form->bytes, form, plan, images, group + 1, first, rows);
+        for (int h = 0; h < rows; h++) {
+            const char *row0 = strip + (size_t)h * row;
+            pack_image_row(plan, out + (size_t)(g * gradient->x_rows + h) * gradient->x_row_bytes, row0,
+                           pair ? row0 + form->bytes : NULL);
+        }
+    }
+}
+
 /* ---- where a kernel finds them ------------------------------------------------------------------------------- */
 void conv_set_y(struct conv_weights_run *run, const struct conv_plan *plan, const char *packed, const char *d_y,
                 const struct conv_unit *unit, int block)
@@ -251,6 +312,32 @@ void conv_set_x_strides(struct conv_weights_run *run, const struct conv_plan *pl
         const int phase = tap_phase(desc, s, &columns);
         run->x_tap[s] = quads ? phase * pitch * BLOCK_CHANNELS + (margin_of(desc) + columns) * COLUMN_BYTES
                               : (s - desc->padding) * cell;
+    }
+}
+
+void conv_set_images(struct conv_weights_run *run, const struct conv_plan *plan)
+{
+    const struct conv_gradient *gradient = &plan->gradient;
+    const struct conv_image_strip *strip = &gradient->images;
+    const struct conv_desc *desc = &plan->desc;
+    const bool quads = gradient->operands == CONV_BY_QUADS;
+    const ptrdiff_t elements = (ptrdiff_t)desc->stride * desc->in_channels; /* from one position to the next */
+    run->images = true;
+    run->channels = desc->kernel * desc->in_channels;
+    run->taps = 1;
+    run->x_tap[0] = 0;
+    run->first_column[0] = 0;
+    run->end_column[0] = quads ? quads_of(plan->out_width) : plan->out_width;
+    if (plan->kernels->pack_x_octets) {
+        run->x_step = 64;
+        run->x_column = quads ? QUAD_BYTES : elements * run->x_step;
+        run->x_row = (ptrdiff_t)gradient->x_row_bytes;
+        run->x_group = run->x_row * gradient->x_rows;
+    } else {
+        run->x_step = (ptrdiff_t)(strip->row_elements * strip->element_bytes);
+        run->x_column = elements * (ptrdiff_t)strip->element_bytes;
+        run->x_row = run->x_step * strip->lines;
+        run->x_group = (ptrdiff_t)strip->bytes;
     }
 }
 

@@ -88,7 +88,8 @@ static int plan_forward(struct conv_plan *plan, struct error *error)
     size_t scratch = statistics;
     if (desc->input_layout == LAYOUT_IMAGES) {
         const int rows = (plan->out_height + pass->strips - 1) / pass->strips;
-        conv_plan_image_strip(&plan->images, plan, plan->kernels->forward_images, rows);
+        /* The last step of a pair reads one element past the kernel's row. */
+        conv_plan_image_strip(&plan->images, plan, plan->kernels->forward_images, rows, plan->kernels->tile_rows, 2);
         pass->x_image = (ptrdiff_t)(plan->images.row_elements * plan->images.element_bytes);
         pass->x_group = pass->x_block = 0;
         scratch += plan->images.bytes;
@@ -135,18 +136,19 @@ static void plan_gradient(struct conv_plan *plan)
     gradient->weight_bytes = own * gradient->block_floats * sizeof(float);
     gradient->x_rows =
         gradient->compact ? gradient->unit_rows : (gradient->unit_rows - 1) * desc->stride + desc->kernel;
-    if (!gradient->compact && gradient->x_rows > desc->in_height) gradient->x_rows = desc->in_height;
+    if (!images && !gradient->compact && gradient->x_rows > desc->in_height) gradient->x_rows = desc->in_height;
     const size_t groups = (size_t)gradient->unit_groups;
     if (gradient->operands != CONV_AS_THEY_ARE) {
         gradient->y_bytes = round_to_line(groups * (size_t)gradient->unit_rows * gradient->y_row_bytes);
-        if (!images)
+        if (!images || kernels->pack_x_octets)
             gradient->x_bytes = groups * (size_t)gradient->x_blocks * (size_t)gradient->x_rows * gradient->x_row_bytes;
     }
-    if (images) {
-        conv_plan_image_strip(&gradient->images, plan, kernels->weights_images, gradient->unit_rows);
-        gradient->x_bytes = groups * gradient->images.bytes;
-    }
     gradient->x_bytes = round_to_line(gradient->x_bytes);
+    if (images) { /* tiles pack 32 elements from each position on, one cell group after the other */
+        conv_plan_image_strip(&gradient->images, plan, kernels->weights_images, gradient->unit_rows, 0, BLOCK_CHANNELS);
+        const size_t strips = kernels->pack_x_octets ? (size_t)gradient->groups_per_cell : groups;
+        gradient->x_bytes += strips * gradient->images.bytes;
+    }
     const size_t scratch = gradient->weight_bytes + gradient->x_bytes + gradient->y_bytes;
     if (plan->scratch_bytes < scratch) plan->scratch_bytes = scratch;
 }

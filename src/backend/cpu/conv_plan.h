@@ -68,7 +68,7 @@ struct conv_gradient {
     int x_rows;             /* packed rows of x per unit at most */
     size_t x_row_bytes, y_row_bytes;       /* packed, of one channel block */
     size_t weight_bytes, x_bytes, y_bytes; /* parts of a thread's scratch, in this order, then the image strip */
-    struct conv_image_strip images;
+    struct conv_image_strip images;        /* whose bytes are the last of x_bytes where x is packed from it */
 };
 
 struct conv_plan {
@@ -105,8 +105,8 @@ struct conv_unit {
 };
 
 /* conv_operands.c: how operands are prepared; packs those of a unit into a thread's scratch (x: channel blocks
- * [first, end); y: one block); tells a kernel where they are. conv_x_row: input row `row` of a channel block, from
- * which run->x_tap counts. */
+ * [first, end); y: one block); tells a kernel where they are. Images: prepared as padded strips, or packed from such
+ * for tiles. conv_x_row: input row `row` of a channel block, from which run->x_tap counts. */
 void conv_plan_operands(struct conv_plan *plan);
 void conv_pack_x(const struct conv_plan *plan, char *out, const char *x, const struct conv_unit *unit, int first,
                  int end);
@@ -114,13 +114,17 @@ void conv_pack_y(const struct conv_plan *plan, char *out, const char *d_y, const
 void conv_set_y(struct conv_weights_run *run, const struct conv_plan *plan, const char *packed, const char *d_y,
                 const struct conv_unit *unit, int block);
 void conv_set_x_strides(struct conv_weights_run *run, const struct conv_plan *plan);
+void conv_pack_images(const struct conv_plan *plan, char *out, char *strip, const float *images,
+                      const struct conv_unit *unit);
+void conv_set_images(struct conv_weights_run *run, const struct conv_plan *plan);
 const char *conv_x_row(const struct conv_plan *plan, const char *packed, const char *x, const struct conv_unit *unit,
                        int block, int row);
 
-/* conv_images.c: fills `strip` with padded input rows [first_row, first_row + rows) of image group `group`;
- * rows outside the image are zero. */
+/* conv_images.c: a strip for out_rows rows of y, with at least `lines` lines, of whose rows a kernel may read `overrun`
+ * elements past the last it needs (finite values). Fills `strip` with padded input rows [first_row, first_row + rows)
+ * of image group `group`; rows outside the image are zero. */
 void conv_plan_image_strip(struct conv_image_strip *strip, const struct conv_plan *plan, enum conv_image_form form,
-                           int out_rows);
+                           int out_rows, int lines, int overrun);
 void conv_fill_image_strip(void *out, const struct conv_image_strip *strip, const struct conv_plan *plan,
                            const float *images, int group, int first_row, int rows);
 

@@ -7,8 +7,7 @@
 /* Of images a tile contracts at most 32 values of one kernel row; wider kernels take the vector kernels. */
 enum { CONV_TILE_IMAGE_VALUES = 32 };
 
-/* images: for a first layer that reads images. Its backward weights run on the vector kernels, whose operands
- * (pairs of images) its strips are made for. amx: NULL where the compiler does not know the instructions. */
+/* images: for a first layer that reads images. amx: NULL where the compiler does not know the instructions. */
 const struct conv_kernels *conv_kernels_amx(bool images);
 const struct conv_kernels *conv_kernels_amx_emulated(bool images);
 

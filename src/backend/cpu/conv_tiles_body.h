@@ -2,8 +2,7 @@
  * their emulation. The including file defines
  *   TILES_TITLE            the name for `bench` and `info`
  *   TILES_PACK_X, _Y       of tile_pack.h
- *   TILES_IMAGES           expression: the vector kernels that do a first layer's backward weights
- *   TILES_IMAGES_CELL, TILES_IMAGES_FORM  their cell_bytes and weights_images
+ *   TILES_VECTORS          expression: the vector kernels to borrow from where tiles are of no use
  *
  * Sixteen images at one position are the rows of a left operand: one contiguous kilobyte of layout P. So are eight
  * images at two neighbouring positions; where a tap takes them apart (conv_kernels.h: gather) they are first copied
@@ -359,25 +358,15 @@ static void tiles_order(float *tile)
 }
 
 /* ---- the first layer's images -------------------------------------------------------------------------------- */
-static void images_weights(const struct conv_weights_run *run)
-{
-    (TILES_IMAGES)->weights(run);
-}
-
-static void images_pack(void *out, const void *in, size_t octets)
-{
-    (TILES_IMAGES)->pack(out, in, octets);
-}
-
 static void tiles_interleave(void *out, const float *in0, const float *in1, size_t plane, int channels, int width,
                              enum conv_image_form form)
 {
-    (TILES_IMAGES)->interleave(out, in0, in1, plane, channels, width, form);
+    (TILES_VECTORS)->interleave(out, in0, in1, plane, channels, width, form);
 }
 
 static void tiles_transpose(float *out, const float *in)
 {
-    (TILES_IMAGES)->transpose(out, in);
+    (TILES_VECTORS)->transpose(out, in);
 }
 
 /* ---- the tables ---------------------------------------------------------------------------------------------- */
@@ -437,12 +426,13 @@ static const struct conv_kernels image_table = {
     .step_bytes = (size_t)2 * TILE_ROW_BYTES,
     .forward = tiles_forward,
     .pack_weights = tiles_pack_weights,
-    .weights = images_weights,
-    .pack = images_pack,
-    .cell_bytes = TILES_IMAGES_CELL,
-    .weights_step_bytes = 128,
+    .weights = tiles_weights,
+    .pack_x_octets = TILES_PACK_X,
+    .pack_y_octets = TILES_PACK_Y,
+    .cell_bytes = (size_t)2 * TILE_BYTES,
+    .order_tile = tiles_order,
     .forward_images = CONV_IMAGE_BF16,
-    .weights_images = TILES_IMAGES_FORM,
+    .weights_images = CONV_IMAGE_BF16,
     .transpose = tiles_transpose,
     .interleave = tiles_interleave,
     .multiply_registers = tiles_multiply_registers,

@@ -9,14 +9,15 @@ enum { IMAGE = 2 * BLOCK_CHANNELS }; /* bytes */
 
 /* Eight channels of 32 images, transposed: eight rows of 32 images. Image j of octet q comes in lane q of register j,
  * so that three rounds of unpacking within lanes turn the whole. */
-static inline void turn_eight(char *out, ptrdiff_t pitch, const void *const octets[4], ptrdiff_t channel)
+static inline void turn_eight(char *out, ptrdiff_t pitch, const void *const octets[4], ptrdiff_t image,
+                              ptrdiff_t channel)
 {
     __m512i r[8], t[8];
     for (ptrdiff_t j = 0; j < 8; j++) {
         __m128i lane[4];
         for (int q = 0; q < 4; q++) {
             const char *from = octets[q];
-            lane[q] = from ? _mm_loadu_si128((const __m128i *)(const void *)(from + channel * 2 + j * IMAGE))
+            lane[q] = from ? _mm_loadu_si128((const __m128i *)(const void *)(from + channel * 2 + j * image))
                            : _mm_setzero_si128();
         }
         __m512i row = _mm512_inserti32x4(_mm512_castsi128_si512(lane[0]), lane[1], 1);
@@ -39,10 +40,10 @@ static inline void turn_eight(char *out, ptrdiff_t pitch, const void *const octe
     }
 }
 
-void tile_pack_x_avx512(void *out, ptrdiff_t pitch, const void *const octets[4])
+void tile_pack_x_avx512(void *out, ptrdiff_t pitch, const void *const octets[4], ptrdiff_t image)
 {
     for (ptrdiff_t channel = 0; channel < BLOCK_CHANNELS; channel += 8)
-        turn_eight((char *)out + channel * pitch, pitch, octets, channel);
+        turn_eight((char *)out + channel * pitch, pitch, octets, image, channel);
 }
 
 /* Two images -> one row of even channels and one of odd ones, sixteen pairs each. */

@@ -108,7 +108,7 @@ static void test_packing(void **state)
         const void *octets[4];
         for (int i = 0; i < 4; i++) octets[i] = absent >> i & 1 ? NULL : group[3 - i];
         memset(x, 0xff, sizeof x);
-        tile_pack_x(x, PITCH, octets);
+        tile_pack_x(x, PITCH, octets, 64);
         tile_pack_y(y, octets);
         check_packed(x, y, octets);
 #if defined(__x86_64__)
@@ -118,7 +118,7 @@ static void test_packing(void **state)
         }
         memset(x, 0xff, sizeof x);
         memset(y, 0xff, sizeof y);
-        tile_pack_x_avx512(x, PITCH, octets);
+        tile_pack_x_avx512(x, PITCH, octets, 64);
         tile_pack_y_avx512(y, octets);
         check_packed(x, y, octets);
 #endif
@@ -170,30 +170,13 @@ static void test_choice(void **state)
     ops_close(&target);
 }
 
-/* The two image tables must describe the vector kernels that they borrow. */
-static void test_borrowed_kernels(void **state)
-{
-    (void)state;
-    const struct conv_kernels *table = conv_kernels_amx_emulated(true), *lender = conv_kernels_portable(DTYPE_BF16);
-    assert_int_equal(table->cell_bytes, lender->cell_bytes);
-    assert_int_equal(table->weights_images, lender->weights_images);
-    assert_int_equal(table->weights_step_bytes, lender->weights_step_bytes);
-    table = conv_kernels_amx(true);
-    lender = conv_kernels_avx512bf16(DTYPE_BF16);
-    if (!table || !lender) {
-        print_message("amx kernels: NOT BUILT (this compiler lacks them)\n");
-        skip();
-    }
-    assert_int_equal(table->cell_bytes, lender->cell_bytes);
-    assert_int_equal(table->weights_images, lender->weights_images);
-    assert_int_equal(table->weights_step_bytes, lender->weights_step_bytes);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_product), cmocka_unit_test(test_special_values),   cmocka_unit_test(test_packing),
-        cmocka_unit_test(test_choice),  cmocka_unit_test(test_borrowed_kernels),
+        cmocka_unit_test(test_product),
+        cmocka_unit_test(test_special_values),
+        cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_choice),
     };
     return cmocka_run_group_tests_name("cpu tiles", tests, NULL, NULL);
 }
