@@ -1,8 +1,10 @@
 # Benchmarks: small programs that are built with the rest but belong to no test.
-function(simclr_bench NAME ROOM)
+function(simclr_bench NAME)
+  list(TRANSFORM ARGN PREPEND room_ OUTPUT_VARIABLE ROOMS)
   add_executable(${NAME} ${PROJECT_SOURCE_DIR}/bench/${NAME}.c)
   simclr_flags(${NAME})
-  target_link_libraries(${NAME} PRIVATE room_${ROOM})
+  target_link_libraries(${NAME} PRIVATE ${ROOMS})
 endfunction()
 simclr_bench(bench_views augment)
 simclr_bench(bench_conv backend)
+simclr_bench(bench_weights optim model)
