@@ -6,6 +6,7 @@
 #define TILES_TITLE "amx 3x2"
 #define TILES_PACK_X tile_pack_x_avx512
 #define TILES_PACK_Y tile_pack_y_avx512
+#define TILES_PACK_BLOCK conv_pack_tiles
 #define TILES_VECTORS conv_kernels_avx512bf16(DTYPE_BF16)
 #include "backend/cpu/conv_tiles_body.h"
 

@@ -2,6 +2,7 @@
 #define TILES_TITLE "amx-emulated 3x2"
 #define TILES_PACK_X tile_pack_x
 #define TILES_PACK_Y tile_pack_y
+#define TILES_PACK_BLOCK NULL
 #define TILES_VECTORS conv_kernels_portable(DTYPE_BF16)
 #include "backend/cpu/conv_tiles_body.h"
 

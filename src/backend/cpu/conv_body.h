@@ -302,7 +302,7 @@ static void BODY(forward)(const struct conv_run *run)
 static void BODY(pack_weights)(void *out, const float *tile, int rows)
 {
 #if BODY_KIND == 0
-    memcpy(out, tile, (size_t)rows * 32 * sizeof(float));
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)rows * 32; i += LANES) vec_stream((float *)out + i, vec_load(tile + i));
 #elif BODY_KIND == 1
     float *w = out;
     for (ptrdiff_t i = 0; i < (ptrdiff_t)rows * 32; i++) w[i] = bf16_to_float(bf16_from_float(tile[i]));
@@ -313,7 +313,7 @@ static void BODY(pack_weights)(void *out, const float *tile, int rows)
             const __m256bh even = _mm512_cvtneps_pbh(_mm512_loadu_ps(tile + c * 32 + k));
             const __m256bh odd = _mm512_cvtneps_pbh(_mm512_loadu_ps(tile + (c + 1) * 32 + k));
             const __m512i low = _mm512_cvtepu16_epi32((__m256i)even), high = _mm512_cvtepu16_epi32((__m256i)odd);
-            _mm512_storeu_si512(w, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+            _mm512_stream_si512((void *)w, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
         }
 #endif
 }
@@ -328,6 +328,8 @@ static void BODY(transpose)(float *out, const float *in)
             UNROLL for (ptrdiff_t k = 0; k < LANES; k++) vec_store(out + (j + k) * 32 + i, rows[k]);
         }
 }
+
+#include "backend/cpu/conv_rows_body.h"
 
 /* ---- backward weights --------------------------------------------------------------------------------------- */
 /* Operands: 32 words (float32, or a bf16 image pair) per contraction step; kind 1 works on float32 copies. */
@@ -462,6 +464,11 @@ static void BODY(weights)(const struct conv_weights_run *run)
 #endif
 #undef BODY_WEIGHTS
 
+static void BODY(stream_end)(void)
+{
+    vec_stream_end();
+}
+
 #if BODY_KIND == 1
 static void BODY(pack_octets)(void *out, const void *in, size_t octets)
 {
@@ -561,7 +568,14 @@ static const struct conv_kernels BODY_TABLE = {
     .step_bytes = BODY(STEP_BYTES),
     .forward = BODY(forward),
     .pack_weights = BODY(pack_weights),
+#if BODY_KIND == 2
+    .pack_block = conv_pack_pairs,
+#endif
+    .load_weights = BODY(load_weights),
     .weights = BODY(weights),
+    .store_weights = BODY(store_weights),
+    .stream_end = BODY(stream_end),
+    .planes = 1,
     .transpose = BODY(transpose),
 #if BODY_KIND != 0
     .pack = BODY(pack_octets),

@@ -19,8 +19,9 @@ struct gradient_job {
 struct gradient_part {
     const struct gradient_job *job;
     int first_block, end_block; /* blocks are numbered y block by y block */
-    float *weights;             /* accumulators of those blocks */
+    float *weights;             /* accumulators of those blocks, or of one at a time */
     char *x, *y;                /* prepared operands            */
+    bool one_unit;              /* each block is visited once: it is stored before the next takes its place */
 };
 
 static bool is_images(const struct conv_plan *plan)
@@ -67,6 +68,12 @@ static void inside_rows(const struct conv_desc *desc, const struct conv_unit *un
     while (*end > *first && (*end - 1) * desc->stride + r - desc->padding >= desc->in_height) --*end;
 }
 
+static float *accumulators(const struct gradient_part *part, int block)
+{
+    const size_t index = part->one_unit ? 0 : (size_t)(block - part->first_block);
+    return part->weights + index * part->job->plan->gradient.block_floats;
+}
+
 /* All taps of one block of d_weight over one unit. */
 static void visit_block(const struct gradient_part *part, struct conv_weights_run *run, const struct conv_unit *unit,
                         int block)
@@ -75,7 +82,7 @@ static void visit_block(const struct gradient_part *part, struct conv_weights_ru
     const struct conv_gradient *gradient = &plan->gradient;
     const struct conv_desc *desc = &plan->desc;
     const int x_block = block % gradient->x_blocks, y_block = block / gradient->x_blocks;
-    float *weights = part->weights + (size_t)(block - part->first_block) * gradient->block_floats;
+    float *weights = accumulators(part, block);
     const char *y = run->y;
     run->channels = activation_block_channels(&plan->forward.x, x_block);
     run->outputs = activation_block_channels(&plan->forward.y, y_block);
@@ -101,13 +108,13 @@ static void visit_images(const struct gradient_part *part, struct conv_weights_r
     const struct conv_gradient *gradient = &plan->gradient;
     const size_t tile = gradient->block_floats / (size_t)plan->desc.kernel;
     const ptrdiff_t row = run->x_row; /* of x, from one kernel row to the next */
+    float *weights = accumulators(part, y_block);
     run->outputs = activation_block_channels(&plan->forward.y, y_block);
     run->rows = unit->rows;
     run->x_row = row * plan->desc.stride;
     for (int r = 0; r < plan->desc.kernel; r++) {
         run->x = part->x + r * row;
-        run->d_weight =
-            part->weights + (size_t)(y_block - part->first_block) * gradient->block_floats + (size_t)r * tile;
+        run->d_weight = weights + (size_t)r * tile;
         plan->kernels->weights(run);
     }
     run->x_row = row;
@@ -147,7 +154,39 @@ static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_
     prefetch->lines = (int)((double)prefetch->left / 64 / visits) + 1;
 }
 
-static void visit_unit(const struct gradient_part *part, const struct conv_unit *unit, bool first)
+/* Where accumulator [c][k] of a tile lies (conv_kernels.h: store_weights). */
+static size_t tile_index(int planes, int c, int k)
+{
+    return (size_t)(planes == 1 ? c * 32 + k : c / 16 * 512 + k % 2 * 256 + c % 16 * 16 + k / 2);
+}
+
+/* Finished accumulators of a block to [K][C][R][S]. */
+static void store_block(const struct gradient_job *job, const float *weights, int block)
+{
+    const struct conv_plan *plan = job->plan;
+    const struct conv_gradient *gradient = &plan->gradient;
+    const int x_block = block % gradient->x_blocks, y_block = block / gradient->x_blocks;
+    const int outputs = activation_block_channels(&plan->forward.y, y_block);
+    const int channels = plan->desc.in_channels, kernel = plan->desc.kernel, taps = kernel * kernel;
+    const size_t row = (size_t)channels * (size_t)taps;
+    float *out = job->d_weight + (size_t)y_block * BLOCK_CHANNELS * row;
+    if (is_images(plan)) {
+        const size_t tile = gradient->block_floats / (size_t)kernel;
+        for (int k = 0; k < outputs; k++)
+            for (int c = 0; c < channels; c++)
+                for (int t = 0; t < taps; t++)
+                    out[(size_t)k * row + (size_t)(c * taps + t)] =
+                        weights[(size_t)(t / kernel) * tile +
+                                tile_index(plan->kernels->planes, t % kernel * channels + c, k)];
+        return;
+    }
+    const int inputs = activation_block_channels(&plan->forward.x, x_block);
+    out += (size_t)x_block * BLOCK_CHANNELS * (size_t)taps;
+    plan->kernels->store_weights(out, row, weights, taps, inputs, outputs, plan->kernels->planes);
+}
+
+/* first: the accumulators start; finish: nothing more comes, they are stored. */
+static void visit_unit(const struct gradient_part *part, const struct conv_unit *unit, bool first, bool finish)
 {
     const struct conv_plan *plan = part->job->plan;
     const int x_blocks = plan->gradient.x_blocks;
@@ -182,50 +221,7 @@ static void visit_unit(const struct gradient_part *part, const struct conv_unit 
             visit_images(part, &run, unit, y_block);
         else
             visit_block(part, &run, unit, block);
-    }
-}
-
-/* Finished accumulators of a block to [K][C][R][S]. */
-static void store_block(const struct gradient_job *job, float *weights, int block)
-{
-    const struct conv_plan *plan = job->plan;
-    const struct conv_gradient *gradient = &plan->gradient;
-    const int x_block = block % gradient->x_blocks, y_block = block / gradient->x_blocks;
-    const int outputs = activation_block_channels(&plan->forward.y, y_block);
-    const int channels = plan->desc.in_channels, kernel = plan->desc.kernel, taps = kernel * kernel;
-    const size_t row = (size_t)channels * (size_t)taps;
-    float *out = job->d_weight + (size_t)y_block * BLOCK_CHANNELS * row;
-    if (is_images(plan)) {
-        const size_t tile = gradient->block_floats / (size_t)kernel;
-        if (plan->kernels->order_tile)
-            for (int r = 0; r < kernel; r++) plan->kernels->order_tile(weights + (size_t)r * tile);
-        for (int k = 0; k < outputs; k++)
-            for (int c = 0; c < channels; c++)
-                for (int t = 0; t < taps; t++)
-                    out[(size_t)k * row + (size_t)(c * taps + t)] =
-                        weights[(size_t)(t / kernel) * tile + (size_t)((t % kernel) * channels + c) * 32 + (size_t)k];
-        return;
-    }
-    const int inputs = activation_block_channels(&plan->forward.x, x_block);
-    out += (size_t)x_block * BLOCK_CHANNELS * (size_t)taps;
-    float turned[1024];
-    for (size_t t = 0; t < (size_t)taps; t++) { /* to [tap][k][c] */
-        if (plan->kernels->order_tile) plan->kernels->order_tile(weights + t * 1024);
-        plan->kernels->transpose(turned, weights + t * 1024);
-        memcpy(weights + t * 1024, turned, sizeof turned);
-    }
-    for (ptrdiff_t k = 0; k < outputs; k++, out += row) {
-        if (taps == 1) {
-            memcpy(out, weights + k * 32, (size_t)inputs * sizeof *out);
-            continue;
-        }
-        if (taps == 9) { /* known to the compiler: 3 x 3 kernels are most of a network */
-            for (ptrdiff_t c = 0; c < inputs; c++)
-                for (ptrdiff_t t = 0; t < 9; t++) out[c * 9 + t] = weights[t * 1024 + k * 32 + c];
-            continue;
-        }
-        for (ptrdiff_t c = 0; c < inputs; c++)
-            for (ptrdiff_t t = 0; t < taps; t++) out[c * taps + t] = weights[t * 1024 + k * 32 + c];
+        if (finish) store_block(part->job, accumulators(part, block), block);
     }
 }
 
@@ -250,12 +246,12 @@ static void compute_part(void *context, int thread, int threads)
     if (line == last) memset(part.weights, 0, (size_t)(end - begin) * gradient->block_floats * sizeof(float));
     for (bool first = true; line < last; first = false) {
         const struct conv_unit unit = next_unit(plan, line, last);
-        visit_unit(&part, &unit, first);
         line += (int64_t)unit.groups * unit.rows;
+        const bool finish = gradient->by_tile && line == last;
+        part.one_unit = first && finish;
+        visit_unit(&part, &unit, first, finish);
     }
-    if (gradient->by_tile)
-        for (int block = part.first_block; block < part.end_block; block++)
-            store_block(job, part.weights + (size_t)(block - part.first_block) * gradient->block_floats, block);
+    plan->kernels->stream_end();
 }
 
 /* Adds the threads' partial sums in the order of the threads. */
@@ -274,6 +270,7 @@ static void reduce_part(void *context, int thread, int threads)
         }
         store_block(job, total, (int)block);
     }
+    job->plan->kernels->stream_end();
 }
 
 /* d_bias[k] = sum of d_y[k]; padding images are zero. */

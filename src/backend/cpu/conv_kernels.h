@@ -104,6 +104,17 @@ enum conv_image_form {
     CONV_IMAGE_BF16_PAIRS   /* bf16 of image 2i in the low half of a word, 2i + 1 above   */
 };
 
+/* 32 outputs x 32 inputs of the master weights and where they go. */
+struct conv_pack_block {
+    const float *weight; /* [outputs][inputs][taps]                                    */
+    size_t row;          /* floats from one output to the next                         */
+    int outputs, inputs; /* real ones, 1..32: the rest is packed as zeros              */
+    int taps;            /* at most CONV_PACK_MOST_TAPS                                */
+    char *forward;       /* [taps] tiles, contraction over inputs                      */
+    char *data;          /* [taps] tiles in reverse, over outputs; NULL: not wanted    */
+};
+enum { CONV_PACK_MOST_TAPS = 9 };
+
 struct conv_kernels {
     const char *name;  /* "avx512-bf16 8x2" */
     enum dtype dtype;  /* of activations */
@@ -116,6 +127,10 @@ struct conv_kernels {
     void (*forward)(const struct conv_run *run);
     /* tile: float [32 contraction][32 outputs], of which `rows` rows are used (a multiple of pair). */
     void (*pack_weights)(void *out, const float *tile, int rows);
+    /* The same for all taps of a block at once; NULL: by load_weights, tile by tile. */
+    void (*pack_block)(const struct conv_pack_block *block);
+    /* tiles: float [taps][32 inputs][32 outputs], zero outside the real ones. */
+    void (*load_weights)(float *tiles, const struct conv_pack_block *block);
 
     void (*weights)(const struct conv_weights_run *run);
     /* Vector kernels: backward weights reads operands prepared by this, cell_bytes for every 16 images; `octets`
@@ -128,8 +143,13 @@ struct conv_kernels {
     void (*pack_y_octets)(void *out, const void *const octets[4]);
     size_t cell_bytes;
     size_t weights_step_bytes; /* vectors: from one contraction step of a prepared x cell to the next */
-    /* In place, one finished d_weight tile to [32 c][32 k]; NULL: it is so already. */
-    void (*order_tile)(float *tile);
+    /* Finished accumulators of a block to rows of the gradient: out[k * row + c * taps + t] for the real k < outputs
+     * and c < inputs. tiles: per tap [32 c][32 k], or, with two planes, [2 halves of c][even, odd k][16 c][16 k].
+     */
+    void (*store_weights)(float *out, size_t row, const float *tiles, int taps, int inputs, int outputs, int planes);
+    /* Packing and store_weights write past the caches: to be called before another thread may read. */
+    void (*stream_end)(void);
+    int planes;
 
     /* out[j][i] = in[i][j], 32 x 32 floats. */
     void (*transpose)(float *out, const float *in);
@@ -151,5 +171,9 @@ const struct conv_kernels *conv_kernels_portable(enum dtype dtype);
 const struct conv_kernels *conv_kernels_avx2(enum dtype dtype);
 const struct conv_kernels *conv_kernels_avx512(enum dtype dtype);
 const struct conv_kernels *conv_kernels_avx512bf16(enum dtype dtype); /* bf16 only */
+
+/* conv_pack_avx512bf16.c: pack_block of matrix tiles, and of vectors of pairs. */
+void conv_pack_tiles(const struct conv_pack_block *block);
+void conv_pack_pairs(const struct conv_pack_block *block);
 
 #endif

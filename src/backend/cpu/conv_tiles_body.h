@@ -2,6 +2,7 @@
  * their emulation. The including file defines
  *   TILES_TITLE            the name for `bench` and `info`
  *   TILES_PACK_X, _Y       of tile_pack.h
+ *   TILES_PACK_BLOCK       pack_block of conv_kernels.h
  *   TILES_VECTORS          expression: the vector kernels to borrow from where tiles are of no use
  *
  * Sixteen images at one position are the rows of a left operand: one contiguous kilobyte of layout P. So are eight
@@ -347,21 +348,27 @@ static void tiles_weights(const struct conv_weights_run *run)
     tile_end(&tiles);
 }
 
-/* Undoes the order of weight_tiles. */
-static void tiles_order(float *tile)
-{
-    float ordered[BLOCK_CHANNELS * BLOCK_CHANNELS];
-    for (int c = 0; c < BLOCK_CHANNELS; c++)
-        for (int k = 0; k < BLOCK_CHANNELS; k++)
-            ordered[c * BLOCK_CHANNELS + k] = tile[(c / 16 * 2 + k % 2) * TILE_FLOATS + c % 16 * TILE_COLUMNS + k / 2];
-    memcpy(tile, ordered, sizeof ordered);
-}
-
 /* ---- the first layer's images -------------------------------------------------------------------------------- */
 static void tiles_interleave(void *out, const float *in0, const float *in1, size_t plane, int channels, int width,
                              enum conv_image_form form)
 {
     (TILES_VECTORS)->interleave(out, in0, in1, plane, channels, width, form);
+}
+
+static void tiles_store_weights(float *out, size_t row, const float *tiles, int taps, int inputs, int outputs,
+                                int planes)
+{
+    (TILES_VECTORS)->store_weights(out, row, tiles, taps, inputs, outputs, planes);
+}
+
+static void tiles_stream_end(void)
+{
+    (TILES_VECTORS)->stream_end();
+}
+
+static void tiles_load_weights(float *tiles, const struct conv_pack_block *block)
+{
+    (TILES_VECTORS)->load_weights(tiles, block);
 }
 
 static void tiles_transpose(float *out, const float *in)
@@ -404,11 +411,15 @@ static const struct conv_kernels tiles_table = {
     .step_bytes = (size_t)2 * TILE_ROW_BYTES,
     .forward = tiles_forward,
     .pack_weights = tiles_pack_weights,
+    .pack_block = TILES_PACK_BLOCK,
+    .load_weights = tiles_load_weights,
     .weights = tiles_weights,
     .pack_x_octets = TILES_PACK_X,
     .pack_y_octets = TILES_PACK_Y,
     .cell_bytes = (size_t)2 * TILE_BYTES,
-    .order_tile = tiles_order,
+    .planes = 2,
+    .store_weights = tiles_store_weights,
+    .stream_end = tiles_stream_end,
     .forward_images = CONV_IMAGE_BF16,
     .weights_images = CONV_IMAGE_BF16,
     .transpose = tiles_transpose,
@@ -430,7 +441,8 @@ static const struct conv_kernels image_table = {
     .pack_x_octets = TILES_PACK_X,
     .pack_y_octets = TILES_PACK_Y,
     .cell_bytes = (size_t)2 * TILE_BYTES,
-    .order_tile = tiles_order,
+    .stream_end = tiles_stream_end,
+    .planes = 2,
     .forward_images = CONV_IMAGE_BF16,
     .weights_images = CONV_IMAGE_BF16,
     .transpose = tiles_transpose,

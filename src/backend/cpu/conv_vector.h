@@ -31,6 +31,7 @@ enum { LANES = 16 };
 ALWAYS_INLINE vec vec_zero(void) { return _mm512_setzero_ps(); }
 ALWAYS_INLINE vec vec_load(const void *p) { return _mm512_loadu_ps(p); }
 ALWAYS_INLINE void vec_store(void *p, vec v) { _mm512_storeu_ps(p, v); }
+ALWAYS_INLINE void vec_stream(void *p, vec v) { _mm512_stream_ps(p, v); } /* past the caches; p aligned */
 ALWAYS_INLINE vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
 ALWAYS_INLINE vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
 ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
@@ -107,6 +108,7 @@ enum { LANES = 8 };
 ALWAYS_INLINE vec vec_zero(void) { return _mm256_setzero_ps(); }
 ALWAYS_INLINE vec vec_load(const void *p) { return _mm256_loadu_ps(p); }
 ALWAYS_INLINE void vec_store(void *p, vec v) { _mm256_storeu_ps(p, v); }
+ALWAYS_INLINE void vec_stream(void *p, vec v) { _mm256_stream_ps(p, v); }
 ALWAYS_INLINE vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
 ALWAYS_INLINE vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
 ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
@@ -172,6 +174,7 @@ ALWAYS_INLINE vec vec_load(const void *p)
     return v;
 }
 ALWAYS_INLINE void vec_store(void *p, vec v) { memcpy(p, &v, sizeof v); }
+ALWAYS_INLINE void vec_stream(void *p, vec v) { vec_store(p, v); }
 ALWAYS_INLINE vec vec_add(vec a, vec b) { return a + b; }
 ALWAYS_INLINE vec vec_mul(vec a, vec b) { return a * b; }
 ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
@@ -211,4 +214,12 @@ ALWAYS_INLINE void vec_transpose(vec rows[4])
 }
 
 #endif
+
+/* To be called after vec_stream, before another thread may read. */
+ALWAYS_INLINE void vec_stream_end(void)
+{
+#if defined(__AVX2__)
+    _mm_sfence();
+#endif
+}
 #endif
