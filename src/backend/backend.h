@@ -202,9 +202,13 @@ struct backend_ops {
     void (*matmul)(struct backend *backend, const struct matmul_args *args);
 };
 
+/* What conv_create chooses from where a backend has more than one algorithm; AUTO: by measured cost. */
+enum convolution { CONVOLUTION_AUTO, CONVOLUTION_DIRECT, CONVOLUTION_WINOGRAD };
+
 struct backend {
     const struct backend_ops *ops;
-    struct pool *pool; /* borrowed; ref ignores it */
+    struct pool *pool;            /* borrowed; ref ignores it */
+    enum convolution convolution; /* of the plans that are created from now on; may be set at any time */
 };
 
 /* backend/registry.c: "ref", "cpu", or "auto" (= cpu). Variant: NULL or what SIMCLR_CPU holds (the caller reads

@@ -20,6 +20,12 @@ static const char *cpu_variant(const struct config *config)
     return variable != NULL && variable[0] != '\0' && strcmp(variable, "auto") != 0 ? variable : NULL;
 }
 
+static enum convolution convolution(const struct config *config)
+{
+    if (strcmp(config->convolution, "direct") == 0) return CONVOLUTION_DIRECT;
+    return strcmp(config->convolution, "winograd") == 0 ? CONVOLUTION_WINOGRAD : CONVOLUTION_AUTO;
+}
+
 static int choose_precision(struct session *session, struct error *error)
 {
     const struct backend *backend = session->backend;
@@ -48,6 +54,8 @@ int session_start(struct session *session, struct error *error)
     status = pool_create(&session->pool, (int)config->threads, error);
     if (status == SIMCLR_OK)
         status = backend_create(config->device, cpu_variant(config), session->pool, &session->backend, error);
+    if (status == SIMCLR_OK)
+        session->backend->convolution = convolution(config);
     if (status == SIMCLR_OK)
         status = choose_precision(session, error);
     if (status == SIMCLR_OK)

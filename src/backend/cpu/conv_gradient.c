@@ -225,6 +225,27 @@ static void visit_unit(const struct gradient_part *part, const struct conv_unit 
     }
 }
 
+/* The same blocks by Winograd: the thread's panels of outputs over all tiles, or all panels over its tiles. */
+static void compute_winograd(struct gradient_job *job, int thread, int threads)
+{
+    const struct conv_plan *plan = job->plan;
+    const struct conv_gradient *gradient = &plan->gradient;
+    float *weights = cpu_scratch(plan->cpu, thread);
+    int64_t panel = 0, end_panel = gradient->y_blocks, first = 0, end = plan->winograd.weights.tiles;
+    if (gradient->by_tile)
+        pool_share(end_panel, thread, threads, &panel, &end_panel);
+    else
+        pool_share(end, thread, threads, &first, &end);
+    const size_t blocks = (size_t)(end_panel - panel) * (size_t)gradient->x_blocks;
+    if (blocks == 0) return;
+    if (first == end) memset(weights, 0, blocks * gradient->block_floats * sizeof(float));
+    winograd_weights(plan, weights, (char *)weights + gradient->weight_bytes, job->d_y, job->x, (int)panel,
+                     (int)end_panel, first, end);
+    if (!gradient->by_tile) return;
+    for (size_t i = 0; i < blocks; i++)
+        store_block(job, weights + i * gradient->block_floats, (int)panel * gradient->x_blocks + (int)i);
+}
+
 static void compute_part(void *context, int thread, int threads)
 {
     struct gradient_job *job = context;
@@ -232,6 +253,10 @@ static void compute_part(void *context, int thread, int threads)
     const struct conv_gradient *gradient = &plan->gradient;
     struct gradient_part part = {.job = job, .weights = cpu_scratch(plan->cpu, thread)};
     if (thread == 0) job->threads = threads;
+    if (plan->winograd.weights.used) {
+        compute_winograd(job, thread, threads);
+        return;
+    }
     part.x = (char *)part.weights + gradient->weight_bytes;
     part.y = part.x + gradient->x_bytes;
     int64_t begin = 0, end = (int64_t)gradient->x_blocks * gradient->y_blocks;

@@ -73,6 +73,12 @@ static int plan_pass(struct conv_pass *pass, const struct conv_plan *plan, struc
     return SIMCLR_OK;
 }
 
+/* The sums of one thread. */
+static size_t statistics_bytes(const struct conv_plan *plan)
+{
+    return plan->desc.statistics ? (size_t)conv_panels(&plan->forward) * BLOCK_CHANNELS * 2 * sizeof(double) : 0;
+}
+
 static int plan_forward(struct conv_plan *plan, struct error *error)
 {
     const struct conv_desc *desc = &plan->desc;
@@ -84,8 +90,7 @@ static int plan_forward(struct conv_plan *plan, struct error *error)
     plan->bias = memory_array((size_t)conv_panels(pass) * BLOCK_CHANNELS, sizeof *plan->bias);
     if (!plan->bias) return error_no_memory(error, "bias of a convolution", (size_t)desc->out_channels * sizeof(float));
 
-    const size_t statistics = desc->statistics ? (size_t)conv_panels(pass) * BLOCK_CHANNELS * 2 * sizeof(double) : 0;
-    size_t scratch = statistics;
+    size_t scratch = statistics_bytes(plan);
     if (desc->input_layout == LAYOUT_IMAGES) {
         const int rows = (plan->out_height + pass->strips - 1) / pass->strips;
         /* The last step of a pair reads one element past the kernel's row. */
@@ -169,6 +174,7 @@ int cpu_conv_create(struct backend *backend, const struct conv_desc *desc, struc
     status = plan_forward(plan, error);
     if (status == SIMCLR_OK && desc->training && desc->input_gradient) status = plan_data(plan, error);
     if (status == SIMCLR_OK && desc->training) plan_gradient(plan);
+    if (status == SIMCLR_OK) status = winograd_plan(plan, statistics_bytes(plan), error);
     if (status == SIMCLR_OK) status = cpu_reserve_scratch(plan->cpu, plan->scratch_bytes, error);
     if (status != SIMCLR_OK) {
         cpu_conv_destroy(&plan);
@@ -193,6 +199,7 @@ void cpu_conv_destroy(struct conv_plan **plan)
     free_pass(&(*plan)->forward);
     free_pass(&(*plan)->data);
     memory_free((*plan)->bias);
+    memory_free((*plan)->winograd.zeros);
     memory_free(*plan);
     *plan = NULL;
 }

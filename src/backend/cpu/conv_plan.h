@@ -4,6 +4,7 @@
 
 #include "backend/cpu/conv.h"
 #include "backend/cpu/conv_kernels.h"
+#include "backend/cpu/winograd.h"
 
 /* Which loop is outermost: the operand that is not is read again and again, so it must be the cheaper one. */
 enum conv_order {
@@ -79,6 +80,7 @@ struct conv_plan {
     struct conv_pass forward, data;
     struct conv_image_strip images; /* of the forward pass */
     struct conv_gradient gradient;
+    struct winograd_plan winograd;  /* the passes that go by it rather than directly */
     float *bias;          /* [panels * 32], padded copy */
     size_t scratch_bytes; /* per thread */
     char algorithm[64];

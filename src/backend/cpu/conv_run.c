@@ -122,16 +122,43 @@ static const char *load_strip(const struct run_job *job, int thread, int group, 
     return out;
 }
 
+static void run_winograd(const struct run_job *job, const struct winograd_pass *pass, int thread, int threads)
+{
+    const struct winograd_job winograd = {
+        .plan = job->plan,
+        .pass = pass,
+        .backward = job->pass == &job->plan->data,
+        .x = job->x,
+        .y = job->y,
+        .bias = job->bias,
+        .accumulate = job->accumulate,
+    };
+    char *scratch = cpu_scratch(job->plan->cpu, thread);
+    double *sum = NULL, *squares = NULL;
+    if (job->statistics) {
+        sum = thread_statistics(job, thread);
+        squares = sum + (ptrdiff_t)conv_panels(job->pass) * BLOCK_CHANNELS;
+        scratch = (char *)(squares + (ptrdiff_t)conv_panels(job->pass) * BLOCK_CHANNELS);
+    }
+    winograd_run(&winograd, scratch, sum, squares, thread, threads);
+}
+
 static void run_part(void *context, int thread, int threads)
 {
     struct run_job *job = context;
     const struct conv_pass *pass = job->pass;
+    const struct winograd_plan *winograd = &job->plan->winograd;
+    const struct winograd_pass *other = pass == &job->plan->data ? &winograd->data : &winograd->forward;
     const int64_t panels = conv_panels(pass), pieces = (int64_t)pass->y.groups * pass->strips;
     struct conv_run run;
-    fill_run(&run, job);
     if (thread == 0) job->threads = threads;
     if (job->statistics)
         memset(thread_statistics(job, thread), 0, (size_t)panels * BLOCK_CHANNELS * 2 * sizeof(double));
+    if (other->used) {
+        run_winograd(job, other, thread, threads);
+        return;
+    }
+    fill_run(&run, job);
     int64_t begin, end, loaded = -1;
     pool_share(pieces * panels, thread, threads, &begin, &end);
     for (int64_t i = begin; i < end; i++) {

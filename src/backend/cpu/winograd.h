@@ -1,0 +1,143 @@
+/* backend/cpu/winograd.h -- convolution by Winograd's F(4x4, 3x3): 36 products where the direct sum has 144.
+ *
+ * A tile of 4 x 4 outputs needs 6 x 6 inputs d. With the 3 x 3 weights g, at the points 0, +-a, +-b and infinity:
+ *     V = B^T d B     U = G g G^T     M = sum over channels of V U, point by point     y = A^T M A
+ * Backward data is the same with turned weights; backward weights is dU = sum over tiles and images of V (A d_y A^T),
+ * d_g = G^T dU G. (Lavin & Gray, arXiv:1509.09308, who take other points.)
+ *
+ * Points: a = sqrt(1/2), b = sqrt(2). Rounding is amplified by 5 where the usual 1 and 2 amplify it by 11.
+ *
+ * Layout of the transformed operands, all float32, "point" being one of the 36 and "cell" [images][32 channels]:
+ *     V  [point][tile][channel block][cell]     W = A d_y A^T likewise, its blocks being those of outputs
+ *     U  [point][panel][channel][32 outputs]    M  [point][tile][panel][cell]
+ * so a transform is arithmetic on whole vectors without shuffles, and the products of a point are the ordinary
+ * "images x 2 vectors of outputs" kernel at one position. Points lie a few lines more than a round number apart:
+ * else all 36 would share a set of the cache. */
+#ifndef BACKEND_CPU_WINOGRAD_H
+#define BACKEND_CPU_WINOGRAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backend/cpu/layout.h"
+#include "base/error.h"
+
+struct conv_plan;
+
+enum { WINOGRAD_OUT = 4, WINOGRAD_IN = 6, WINOGRAD_POINTS = 36, WINOGRAD_MOST_TILES = 16 };
+
+/* ---- kernels: one table per instruction set (winograd_body.h) ------------------------------------------------ */
+
+/* V of one tile and channel block, or W of one tile and block of outputs. Cells outside the image are zero cells. */
+struct winograd_input {
+    const char *cells[WINOGRAD_POINTS]; /* 6 x 6, or 4 x 4 of d_y */
+    float *out;
+    ptrdiff_t point; /* floats from one point of `out` to the next */
+    int images, channels; /* to transform, from the first */
+    bool bf16;
+};
+
+/* y of one tile and panel. */
+struct winograd_output {
+    const float *m;
+    ptrdiff_t point;
+    char *y;             /* the tile's first cell */
+    ptrdiff_t cell, row; /* bytes from one position to the next, in a row and between rows */
+    int rows, columns;   /* of the tile that are inside the image, 1..4 */
+    int places, images;  /* of a cell; of which hold images */
+    int outputs;         /* real ones of the panel, 1..32 */
+    const float *bias;   /* [32], or NULL */
+    float *statistics;   /* [2][32] sums and sums of squares over the images, added to; or NULL */
+    bool accumulate, bf16;
+};
+
+/* M = V U for all points of some tiles and panels. */
+struct winograd_products {
+    const float *v, *u;
+    float *m;
+    ptrdiff_t v_point, v_tile, u_point, u_panel, m_point, m_tile; /* floats */
+    int tiles, panels, places;
+    int images[WINOGRAD_MOST_TILES]; /* of each tile */
+    int channels;                    /* real ones */
+    int last_outputs;                /* real ones of the last panel */
+    const char *const *next;         /* [tiles][36] cells to fetch into L2 meanwhile, or NULL */
+    ptrdiff_t next_block;            /* bytes from one channel block of such a cell to the next */
+    ptrdiff_t next_bytes;            /* of a cell */
+};
+
+/* dU = V^T W over some tiles: all points of one panel; dU [point][channel block][32 channels][32 outputs]. */
+struct winograd_gradient {
+    const float *v, *w;
+    float *du;
+    ptrdiff_t v_point, v_tile, w_point, w_tile, du_point;
+    int tiles, places;
+    int images[WINOGRAD_MOST_TILES];
+    int channels, outputs; /* real ones */
+    const char *const *next;
+    ptrdiff_t next_block, next_bytes;
+};
+
+struct winograd_kernels {
+    const char *name;
+    /* How many images of a cell of `places` the products compute for `images` real ones. */
+    int (*computed_images)(int images, int places);
+    void (*input)(const struct winograd_input *args);    /* out = V */
+    void (*gradient)(const struct winograd_input *args); /* out = W */
+    void (*output)(const struct winograd_output *args);
+    void (*products)(const struct winograd_products *args);
+    void (*gradient_products)(const struct winograd_gradient *args);
+    /* U of one channel block and panel from packed weights [9 taps][32 channels][32 outputs]. */
+    void (*weights)(float *u, ptrdiff_t point, const float *taps, int channels);
+    /* [9][32][32] = or += G^T dU G of one channel block and panel. */
+    void (*gradient_weights)(float *taps, const float *du, ptrdiff_t point, int channels, bool add);
+};
+
+const struct winograd_kernels *winograd_kernels_portable(void);
+const struct winograd_kernels *winograd_kernels_avx2(void);   /* NULL where this build does not have it */
+const struct winograd_kernels *winograd_kernels_avx512(void);
+
+/* ---- plan ----------------------------------------------------------------------------------------------------- */
+
+/* One pass of a planned convolution; all strides in floats. */
+struct winograd_pass {
+    bool used;
+    int down, across;   /* tiles of one image */
+    int64_t tiles;      /* of all image groups */
+    int chunk;          /* tiles that are transformed together */
+    int panels_at_once; /* whose products are between two output transforms */
+    bool keep_weights;  /* U of all panels is made once per run; else of panels_at_once, for each chunk */
+    ptrdiff_t v_point, v_tile, u_point, u_panel, m_point, m_tile;
+    size_t u_bytes, v_bytes, m_bytes; /* of a thread's scratch, in this order, after what the driver keeps there;
+                                         backward weights: dU, V, W */
+};
+
+struct winograd_plan {
+    const struct winograd_kernels *kernels;
+    char *zeros; /* a cell outside the image */
+    struct winograd_pass forward, data, weights;
+};
+
+/* Decides which passes of the plan go by Winograd and what they need; adds to plan->scratch_bytes. To be called when
+ * the direct plan stands. `forward_scratch`: bytes that the forward pass keeps before its operands. SIMCLR_NO_MEMORY. */
+int winograd_plan(struct conv_plan *plan, size_t forward_scratch, struct error *error);
+
+/* winograd_run.c: the part of one thread. `scratch` is where the operands go; sum, squares: double [panels * 32],
+ * added to, or NULL. */
+struct winograd_job {
+    const struct conv_plan *plan;
+    const struct winograd_pass *pass;
+    bool backward;
+    const char *x;
+    char *y;
+    const float *bias; /* [panels * 32], or NULL */
+    bool accumulate;
+};
+void winograd_run(const struct winograd_job *job, char *scratch, double *sum, double *squares, int thread, int threads);
+
+/* winograd_gradient.c: backward weights of panels [first_panel, end_panel) over tiles [first, end) of all image
+ * groups, written to weights [panel][channel block][9][32][32]. */
+void winograd_weights(const struct conv_plan *plan, float *weights, char *scratch, const char *d_y, const char *x,
+                      int first_panel, int end_panel, int64_t first, int64_t end);
+
+#endif

@@ -1,0 +1,100 @@
+/* backend/cpu/winograd_gradient.c -- backward weights by Winograd. Chunk by chunk of tiles: x and d_y are transformed
+ * once; for each panel of outputs dU contracts them over all images of the chunk, in registers, and goes back to the
+ * nine taps at once, so that dU never leaves the cache. */
+#include "backend/cpu/conv_plan.h"
+#include "backend/cpu/winograd_tiles.h"
+#include "base/pool.h"
+
+struct part {
+    const struct conv_plan *plan;
+    float *weights; /* [panel][channel block][9][32][32], from first_panel */
+    float *du, *v, *w;
+    const char *d_y, *x;
+    int first_panel, end_panel;
+};
+
+/* V, or W of the part's panels, of tiles [first, first + count). */
+static void transform(const struct part *part, bool of_x, int64_t first, int count)
+{
+    const struct conv_plan *plan = part->plan;
+    const struct winograd_pass *pass = &plan->winograd.weights;
+    const struct activation_layout *layout = of_x ? &plan->forward.x : &plan->forward.y;
+    const ptrdiff_t element = (ptrdiff_t)dtype_bytes(plan->desc.dtype), cell = winograd_cell(layout);
+    const int from = of_x ? 0 : part->first_panel, to = of_x ? layout->blocks : part->end_panel;
+    const int edge = of_x ? WINOGRAD_IN : WINOGRAD_OUT;
+    struct winograd_input args = {.point = of_x ? pass->v_point : pass->m_point,
+                                  .bf16 = plan->desc.dtype == DTYPE_BF16};
+    for (int t = 0; t < count; t++) {
+        const struct winograd_tile tile = winograd_tile(pass, layout, first + t);
+        const char *cells[WINOGRAD_POINTS];
+        winograd_cells(cells, plan, of_x ? part->x : part->d_y, layout, &tile, of_x ? -1 : 0, edge);
+        args.images = tile.images;
+        for (int b = from; b < to; b++) {
+            for (int i = 0; i < edge * edge; i++)
+                args.cells[i] = cells[i] == plan->winograd.zeros
+                                    ? cells[i]
+                                    : cells[i] + b * (ptrdiff_t)layout->block * element;
+            args.out = of_x ? part->v + t * pass->v_tile + b * cell : part->w + t * pass->m_tile + (b - from) * cell;
+            args.channels = activation_block_channels(layout, b);
+            if (of_x)
+                plan->winograd.kernels->input(&args);
+            else
+                plan->winograd.kernels->gradient(&args);
+        }
+    }
+}
+
+static void run_chunk(const struct part *part, int64_t first, int count, bool add)
+{
+    const struct conv_plan *plan = part->plan;
+    const struct winograd_pass *pass = &plan->winograd.weights;
+    const struct activation_layout *x = &plan->forward.x, *y = &plan->forward.y;
+    struct winograd_gradient args = {
+        .v = part->v,
+        .du = part->du,
+        .v_point = pass->v_point,
+        .v_tile = pass->v_tile,
+        .w_point = pass->m_point,
+        .w_tile = pass->m_tile,
+        .du_point = pass->u_point,
+        .tiles = count,
+        .places = winograd_places(x),
+        .channels = x->channels,
+    };
+    for (int t = 0; t < count; t++) args.images[t] = winograd_tile(pass, y, first + t).images;
+    transform(part, true, first, count);
+    transform(part, false, first, count);
+    for (int panel = part->first_panel; panel < part->end_panel; panel++) {
+        const ptrdiff_t block = (ptrdiff_t)9 * 1024;
+        float *weights = part->weights + (panel - part->first_panel) * x->blocks * block;
+        args.w = part->w + (panel - part->first_panel) * winograd_cell(y);
+        args.outputs = activation_block_channels(y, panel);
+        plan->winograd.kernels->gradient_products(&args);
+        for (int b = 0; b < x->blocks; b++)
+            plan->winograd.kernels->gradient_weights(weights + b * block, part->du + (ptrdiff_t)b * 1024,
+                                                     pass->u_point, activation_block_channels(x, b), add);
+    }
+}
+
+void winograd_weights(const struct conv_plan *plan, float *weights, char *scratch, const char *d_y, const char *x,
+                      int first_panel, int end_panel, int64_t first, int64_t end)
+{
+    const struct winograd_pass *pass = &plan->winograd.weights;
+    const struct part part = {
+        .plan = plan,
+        .weights = weights,
+        .du = (float *)(void *)scratch,
+        .v = (float *)(void *)(scratch + pass->u_bytes),
+        .w = (float *)(void *)(scratch + pass->u_bytes + pass->v_bytes),
+        .d_y = d_y,
+        .x = x,
+        .first_panel = first_panel,
+        .end_panel = end_panel,
+    };
+    const int chunks = (int)((end - first + pass->chunk - 1) / pass->chunk);
+    for (int chunk = 0; chunk < chunks; chunk++) {
+        int64_t begin, stop;
+        pool_share(end - first, chunk, chunks, &begin, &stop);
+        run_chunk(&part, first + begin, (int)(stop - begin), chunk > 0);
+    }
+}

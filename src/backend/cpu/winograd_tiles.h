@@ -1,0 +1,51 @@
+/* backend/cpu/winograd_tiles.h -- where the tiles of a Winograd pass lie. */
+#ifndef BACKEND_CPU_WINOGRAD_TILES_H
+#define BACKEND_CPU_WINOGRAD_TILES_H
+
+#include "backend/cpu/conv_plan.h"
+
+/* Images that a cell has room for, and its elements. */
+static inline int winograd_places(const struct activation_layout *layout)
+{
+    (void)layout;
+    return GROUP_IMAGES;
+}
+static inline ptrdiff_t winograd_cell(const struct activation_layout *layout)
+{
+    return (ptrdiff_t)winograd_places(layout) * BLOCK_CHANNELS;
+}
+
+/* A tile's image group, its first output position, and the real images of the group. */
+struct winograd_tile {
+    int group, row, column, images;
+};
+
+static inline struct winograd_tile winograd_tile(const struct winograd_pass *pass, const struct activation_layout *layout,
+                                                 int64_t number)
+{
+    const int inside = (int)(number % (pass->down * pass->across));
+    struct winograd_tile tile = {.group = (int)(number / (pass->down * pass->across))};
+    tile.row = inside / pass->across * WINOGRAD_OUT;
+    tile.column = inside % pass->across * WINOGRAD_OUT;
+    tile.images = activation_group_images(layout, tile.group);
+    return tile;
+}
+
+/* The edge x edge cells of channel block 0 from (row + offset, column + offset) on; zeros where outside. */
+static inline void winograd_cells(const char **cells, const struct conv_plan *plan, const char *tensor,
+                                  const struct activation_layout *layout, const struct winograd_tile *tile, int offset,
+                                  int edge)
+{
+    const size_t element = dtype_bytes(plan->desc.dtype);
+    const char *group = tensor + (size_t)tile->group * layout->group * element;
+    for (int i = 0; i < edge; i++)
+        for (int j = 0; j < edge; j++) {
+            const int h = tile->row + offset + i, w = tile->column + offset + j;
+            const bool inside = h >= 0 && w >= 0 && h < layout->height && w < layout->width;
+            cells[i * edge + j] =
+                inside ? group + ((size_t)h * layout->row + (size_t)w * (size_t)winograd_cell(layout)) * element
+                       : plan->winograd.zeros;
+        }
+}
+
+#endif
