@@ -3,6 +3,7 @@
  *
  * usage: bench_conv [--variant V] [--dtype bf16|float32] [--network resnet18|resnet50] [--width W] [--batch N]
  *                   [--threads T] [--seconds S]   (per measurement; 0.3)  [--layer I] (only that one)
+ *                   [--convolution auto|direct|winograd]  [--size S] (of the images, instead of each layer's own)
  *                   [--cpu-time 1]  (with one thread: processor time, on a machine that does other work too) */
 #include <math.h>
 #include <stdio.h>
@@ -40,7 +41,8 @@ struct options {
     const char *variant;
     enum dtype dtype;
     const struct layer *network;
-    int batch, threads, only, cpu_time;
+    int batch, threads, only, cpu_time, size;
+    enum convolution convolution;
     double seconds, width;
 };
 
@@ -158,6 +160,7 @@ static int bench_layer(struct bench *bench, const struct layer *full)
     const struct options *options = bench->options;
     const bool images = full->in == 3;
     struct layer narrow = *full, *layer = &narrow;
+    if (options->size) narrow.size = options->size;
     if (!images) narrow.in = (int)(full->in * options->width);
     narrow.out = (int)(full->out * options->width);
     const int padding = layer->kernel / 2, out = conv_out(layer->size, layer->kernel, layer->stride, padding);
@@ -207,7 +210,7 @@ static int bench_layer(struct bench *bench, const struct layer *full)
         printf("%7.0f %5.1f%% %6.2f", flops / seconds * 1e-9, 100.0 * flops / seconds / bench->peak, seconds * 1e3);
     }
     bench->total[SET_WEIGHTS] += time_pass(&work, SET_WEIGHTS, options) * layer->count;
-    printf("\n");
+    printf("  %s\n", cpu_conv_algorithm(work.plan));
     fflush(stdout);
     memory_free(work.x);
     memory_free(work.y);
@@ -240,6 +243,12 @@ static int parse(struct options *options, int argc, char **argv)
             options->only = atoi(value);
         else if (!strcmp(name, "--cpu-time"))
             options->cpu_time = atoi(value);
+        else if (!strcmp(name, "--size"))
+            options->size = atoi(value);
+        else if (!strcmp(name, "--convolution"))
+            options->convolution = !strcmp(value, "direct")     ? CONVOLUTION_DIRECT
+                                   : !strcmp(value, "winograd") ? CONVOLUTION_WINOGRAD
+                                                                : CONVOLUTION_AUTO;
         else if (!strcmp(name, "--width"))
             options->width = atof(value);
         else if (!strcmp(name, "--seconds"))
@@ -257,13 +266,14 @@ int main(int argc, char **argv)
     if (parse(&options, argc, argv) != 0) {
         fprintf(stderr,
                 "usage: bench_conv [--variant V] [--dtype bf16|float32] [--network resnet18|resnet50] [--width W] "
-                "[--batch N] [--threads T] [--layer I] [--cpu-time 1]\n");
+                "[--batch N] [--threads T] [--layer I] [--convolution A] [--size S] [--cpu-time 1]\n");
         return 2;
     }
     struct bench bench = {.options = &options};
     struct error error;
     if (pool_create(&bench.pool, options.threads, &error) != SIMCLR_OK) return stop(&error);
     if (cpu_backend_create(options.variant, bench.pool, &bench.backend, &error) != SIMCLR_OK) return stop(&error);
+    bench.backend->convolution = options.convolution;
     bench.peak = measure_peak(&bench);
     printf("%s; batch %d (images through the encoder), %s: peak %.0f GF/s\n",
            bench.backend->ops->description(bench.backend), options.batch, dtype_name(options.dtype), bench.peak * 1e-9);

@@ -339,7 +339,7 @@ static void test_schedule(void **state)
 }
 
 /* ---- the list of tests -------------------------------------------------------------------------------------- */
-#define MOST 64
+#define MOST 128
 struct list {
     struct job jobs[MOST];
     struct CMUnitTest tests[MOST];
@@ -378,6 +378,11 @@ int main(int argc, char **argv)
             continue;
         }
         add_backend(&list, *variant);
+        char forced[32];
+        snprintf(forced, sizeof forced, "%s winograd", *variant);
+        add_backend(&list, forced);
+        snprintf(forced, sizeof forced, "%s direct", *variant);
+        add_backend(&list, forced);
         add(&list, test_resnet, "resnet18", &RESNET18, *variant, DTYPE_BF16);
         add(&list, test_resnet, "resnet50", &RESNET50, *variant, DTYPE_BF16);
     }

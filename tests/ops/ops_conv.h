@@ -196,4 +196,21 @@ static inline void conv_case_check(const struct conv_case *test, struct ops_targ
     ops_free(&first.buffers);
 }
 
+/* The same by every algorithm that there is for the case. */
+static inline void conv_case_check_algorithms(const struct conv_case *test, struct ops_target *target, enum dtype dtype,
+                                              int runs)
+{
+    const struct conv_desc *desc = &test->desc;
+    const bool choice = desc->kernel == 3 && desc->stride == 1 && desc->padding == 1 &&
+                        desc->input_layout != LAYOUT_IMAGES && dtype == DTYPE_F32;
+    if (choice) {
+        target->backend->convolution = CONVOLUTION_DIRECT;
+        conv_case_check(test, target, dtype, runs);
+        target->backend->convolution = CONVOLUTION_WINOGRAD;
+        conv_case_check(test, target, dtype, runs);
+        target->backend->convolution = CONVOLUTION_AUTO;
+    }
+    conv_case_check(test, target, dtype, runs);
+}
+
 #endif

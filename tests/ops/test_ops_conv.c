@@ -7,7 +7,8 @@ struct shape {
 };
 
 /* Channels 1 3 8 16 20 33 48 64 96, batches 1 3 16 17 and more, kernels 1 3 5 7, images that are not square, smaller
- * than the kernel, or one pixel; blocks of 16 images and 32 channels that are full, partial and several. */
+ * than the kernel, or one pixel; blocks of 16 images and 32 channels that are full, partial and several; enough tiles and channels for
+ * several of Winograd's chunks. */
 static const struct shape SHAPES[] = {
     {1, 1, 1, 1, 1, 1, 1, 0},     {3, 1, 8, 5, 7, 3, 1, 1},     {16, 3, 16, 7, 7, 3, 1, 1},
     {17, 8, 20, 5, 7, 3, 2, 1},   {3, 16, 33, 7, 5, 3, 1, 1},   {16, 20, 48, 4, 4, 3, 1, 1},
@@ -19,6 +20,7 @@ static const struct shape SHAPES[] = {
     {3, 16, 16, 8, 8, 1, 2, 0},   {16, 48, 20, 2, 2, 3, 2, 1},  {40, 32, 64, 4, 4, 3, 1, 1},
     {1, 1, 1, 7, 1, 7, 2, 3},     {3, 8, 8, 9, 9, 5, 2, 2},     {3, 3, 8, 6, 10, 3, 1, 0},
     {17, 3, 64, 8, 6, 3, 1, 1},   {5, 64, 64, 13, 11, 3, 1, 1}, {65, 20, 33, 3, 2, 3, 1, 1},
+    {33, 130, 140, 5, 5, 3, 1, 1}, {17, 64, 40, 14, 9, 3, 1, 1},
 };
 enum { SHAPE_COUNT = sizeof SHAPES / sizeof SHAPES[0], CASE_COUNT = 4 * SHAPE_COUNT };
 
@@ -83,7 +85,7 @@ static void visit(const char *variant, void *context)
         struct ops_target target;
         ops_open(&target, "cpu", variant, threads);
         for (int i = 0; i < suite->count; i++)
-            conv_case_check(&suite->cases[i], &target, suite->cases[i].desc.dtype, 2);
+            conv_case_check_algorithms(&suite->cases[i], &target, suite->cases[i].desc.dtype, 2);
         ops_close(&target);
     }
 }
@@ -114,7 +116,7 @@ static void inference_visit(const char *variant, void *context)
     for (int i = 0; i < suite->count; i += 3) {
         struct conv_case test = suite->cases[i];
         test.desc.training = test.desc.input_gradient = test.desc.accumulate = test.desc.statistics = false;
-        conv_case_check(&test, &target, test.desc.dtype, 1);
+        conv_case_check_algorithms(&test, &target, test.desc.dtype, 1);
     }
     ops_close(&target);
 }

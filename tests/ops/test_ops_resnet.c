@@ -44,8 +44,8 @@ static void full_size(void **state)
         struct conv_case test;
         struct conv_desc desc = describe(&layers.item[i], layers.item[i].size <= 8 ? 3 : 1, i);
         conv_case_prepare(&test, &desc, &ref, (uint32_t)(1000 + i));
-        conv_case_check(&test, &best, DTYPE_F32, 1);
-        conv_case_check(&test, &best, DTYPE_BF16, 1);
+        conv_case_check_algorithms(&test, &best, DTYPE_F32, 1);
+        conv_case_check_algorithms(&test, &best, DTYPE_BF16, 1);
         conv_case_free(&test);
     }
     ops_close(&best);
@@ -57,8 +57,8 @@ static void visit(const char *variant, void *context)
     const struct conv_case *test = context;
     struct ops_target target;
     ops_open(&target, "cpu", variant, 2);
-    conv_case_check(test, &target, DTYPE_F32, 1);
-    conv_case_check(test, &target, DTYPE_BF16, 1);
+    conv_case_check_algorithms(test, &target, DTYPE_F32, 1);
+    conv_case_check_algorithms(test, &target, DTYPE_BF16, 1);
     ops_close(&target);
 }
 

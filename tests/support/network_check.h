@@ -28,14 +28,21 @@ struct bench_backend {
     struct backend *backend;
 };
 
-/* variant: "ref", or a variant of the cpu backend. */
+/* variant: "ref", or a variant of the cpu backend, which "direct" or "winograd" may follow after a space: the
+ * algorithm of its convolutions. */
 static inline struct bench_backend open_backend(const char *variant)
 {
     struct bench_backend out = {0};
     struct error error = {0};
+    char name[32];
+    snprintf(name, sizeof name, "%s", variant);
+    char *space = strchr(name, ' ');
+    if (space) *space++ = 0;
     CHECK_OK(pool_create(&out.pool, 2, &error), error);
-    bool ref = !strcmp(variant, "ref");
-    CHECK_OK(backend_create(ref ? "ref" : "cpu", ref ? NULL : variant, out.pool, &out.backend, &error), error);
+    bool ref = !strcmp(name, "ref");
+    CHECK_OK(backend_create(ref ? "ref" : "cpu", ref ? NULL : name, out.pool, &out.backend, &error), error);
+    if (space)
+        out.backend->convolution = strcmp(space, "winograd") == 0 ? CONVOLUTION_WINOGRAD : CONVOLUTION_DIRECT;
     return out;
 }
 

@@ -33,7 +33,7 @@ enum { WINOGRAD_OUT = 4, WINOGRAD_IN = 6, WINOGRAD_POINTS = 36, WINOGRAD_MOST_TI
 struct winograd_input {
     const char *cells[WINOGRAD_POINTS]; /* 6 x 6, or 4 x 4 of d_y */
     float *out;
-    ptrdiff_t point; /* floats from one point of `out` to the next */
+    ptrdiff_t point;      /* floats from one point of `out` to the next */
     int images, channels; /* to transform, from the first */
     bool bf16;
 };
@@ -94,8 +94,20 @@ struct winograd_kernels {
 };
 
 const struct winograd_kernels *winograd_kernels_portable(void);
-const struct winograd_kernels *winograd_kernels_avx2(void);   /* NULL where this build does not have it */
+const struct winograd_kernels *winograd_kernels_avx2(void); /* NULL where this build does not have it */
 const struct winograd_kernels *winograd_kernels_avx512(void);
+
+/* Costs, about thousands of cycles with AVX-512 (fitted to both algorithms at 16 to 512 channels, 2 x 2 to 16 x 16
+ * positions, 8 and 32 images: within 15 % mostly). For a tile of 16 images: the products of a 32 x 32 block of weights;
+ * the transforms of a block of inputs, and of a block of outputs. For a chunk of tiles: making U of a 32 x 32 block.
+ * The direct sum: such a block at one position and tap; storing a block of outputs at one position. Other instruction
+ * sets have about the same proportions. */
+#define WINOGRAD_PRODUCT_COST 26.0
+#define WINOGRAD_INPUT_COST 2.2
+#define WINOGRAD_OUTPUT_COST 1.8
+#define WINOGRAD_WEIGHTS_COST 16.0
+#define DIRECT_TAP_COST 0.58
+#define DIRECT_OUTPUT_COST 0.15
 
 /* ---- plan ----------------------------------------------------------------------------------------------------- */
 
@@ -119,7 +131,8 @@ struct winograd_plan {
 };
 
 /* Decides which passes of the plan go by Winograd and what they need; adds to plan->scratch_bytes. To be called when
- * the direct plan stands. `forward_scratch`: bytes that the forward pass keeps before its operands. SIMCLR_NO_MEMORY. */
+ * the direct plan stands. `forward_scratch`: bytes that the forward pass keeps before its operands. SIMCLR_NO_MEMORY.
+ */
 int winograd_plan(struct conv_plan *plan, size_t forward_scratch, struct error *error);
 
 /* winograd_run.c: the part of one thread. `scratch` is where the operands go; sum, squares: double [panels * 32],

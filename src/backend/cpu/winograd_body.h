@@ -105,13 +105,15 @@ ALWAYS_INLINE void input_tile(const struct winograd_input *args, const bool bf16
         for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
             const ptrdiff_t at = n * BLOCK_CHANNELS + c;
             vec half[6][6], d[6], v[6];
-            UNROLL for (ptrdiff_t j = 0; j < 6; j++) {
+            UNROLL for (ptrdiff_t j = 0; j < 6; j++)
+            {
                 UNROLL for (ptrdiff_t i = 0; i < 6; i++) d[i] = load(args->cells[i * 6 + j], at, bf16);
                 transform_input(v, d);
                 UNROLL for (ptrdiff_t i = 0; i < 6; i++) half[i][j] = v[i];
             }
             float *out = args->out + at;
-            UNROLL for (ptrdiff_t i = 0; i < 6; i++) {
+            UNROLL for (ptrdiff_t i = 0; i < 6; i++)
+            {
                 transform_input(v, half[i]);
                 UNROLL for (ptrdiff_t j = 0; j < 6; j++) vec_store(out + (i * 6 + j) * args->point, v[j]);
             }
@@ -132,13 +134,15 @@ ALWAYS_INLINE void gradient_tile(const struct winograd_input *args, const bool b
         for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
             const ptrdiff_t at = n * BLOCK_CHANNELS + c;
             vec half[6][4], y[4], w[6];
-            UNROLL for (ptrdiff_t j = 0; j < 4; j++) {
+            UNROLL for (ptrdiff_t j = 0; j < 4; j++)
+            {
                 UNROLL for (ptrdiff_t i = 0; i < 4; i++) y[i] = load(args->cells[i * 4 + j], at, bf16);
                 transform_gradient(w, y);
                 UNROLL for (ptrdiff_t i = 0; i < 6; i++) half[i][j] = w[i];
             }
             float *out = args->out + at;
-            UNROLL for (ptrdiff_t i = 0; i < 6; i++) {
+            UNROLL for (ptrdiff_t i = 0; i < 6; i++)
+            {
                 transform_gradient(w, half[i]);
                 UNROLL for (ptrdiff_t j = 0; j < 6; j++) vec_store(out + (i * 6 + j) * args->point, w[j]);
             }
@@ -153,30 +157,37 @@ static void gradient(const struct winograd_input *args)
         gradient_tile(args, false);
 }
 
-/* One vector of outputs of all images. whole: all 4 x 4 positions are inside the image. */
-ALWAYS_INLINE void output_vector(const struct winograd_output *args, ptrdiff_t k, int images, const bool whole,
-                                 const bool bf16)
+/* One vector of outputs of all images, and zeros in the `empty` vectors after it. whole: all 4 x 4 positions are inside
+ * the image. */
+ALWAYS_INLINE void output_vector(const struct winograd_output *args, ptrdiff_t k, int images, ptrdiff_t empty,
+                                 const bool whole, const bool bf16)
 {
     const vec bias = args->bias ? vec_load(args->bias + k) : vec_zero();
     vec sum = vec_zero(), square = vec_zero();
     for (ptrdiff_t n = 0; n < images; n++) {
         const ptrdiff_t at = n * BLOCK_CHANNELS + k;
         vec half[4][6], m[6], y[4];
-        UNROLL for (ptrdiff_t j = 0; j < 6; j++) {
+        UNROLL for (ptrdiff_t j = 0; j < 6; j++)
+        {
             UNROLL for (ptrdiff_t i = 0; i < 6; i++) m[i] = vec_load(args->m + (i * 6 + j) * args->point + at);
             transform_output(y, m);
             UNROLL for (ptrdiff_t i = 0; i < 4; i++) half[i][j] = y[i];
         }
         const bool counts = args->statistics && n < args->images;
-        UNROLL for (ptrdiff_t i = 0; i < 4; i++) {
+        UNROLL for (ptrdiff_t i = 0; i < 4; i++)
+        {
             if (!whole && i >= args->rows) break;
             transform_output(y, half[i]);
             char *row = args->y + i * args->row;
-            UNROLL for (ptrdiff_t j = 0; j < 4; j++) {
+            UNROLL for (ptrdiff_t j = 0; j < 4; j++)
+            {
                 if (!whole && j >= args->columns) break;
                 vec value = vec_add(y[j], bias);
                 if (args->accumulate) value = vec_add(value, load(row + j * args->cell, at, bf16));
                 store(row + j * args->cell, at, value, bf16);
+                if (empty > 0) store(row + j * args->cell, at + LANES, vec_zero(), bf16);
+                for (ptrdiff_t e = 2; LANES < 16 && e <= empty; e++)
+                    store(row + j * args->cell, at + e * LANES, vec_zero(), bf16);
                 if (counts) {
                     sum = vec_add(sum, value);
                     square = vec_fma(value, value, square);
@@ -189,18 +200,13 @@ ALWAYS_INLINE void output_vector(const struct winograd_output *args, ptrdiff_t k
     vec_store(args->statistics + 32 + k, vec_add(vec_load(args->statistics + 32 + k), square));
 }
 
-/* What the products leave out: images past `images` and outputs past `outputs` are zero. */
-static void clear_padding(const struct winograd_output *args, ptrdiff_t images, ptrdiff_t outputs)
+/* What the products leave out: images past `images` are zero. */
+static void clear_images(const struct winograd_output *args, ptrdiff_t images)
 {
-    const ptrdiff_t element = args->bf16 ? 2 : 4;
+    const ptrdiff_t row = (ptrdiff_t)BLOCK_CHANNELS * (args->bf16 ? 2 : 4);
     for (ptrdiff_t i = 0; i < args->rows; i++)
-        for (ptrdiff_t j = 0; j < args->columns; j++) {
-            char *cell = args->y + i * args->row + j * args->cell;
-            for (ptrdiff_t n = 0; n < args->places; n++) {
-                const ptrdiff_t first = n < images ? outputs : 0;
-                memset(cell + (n * BLOCK_CHANNELS + first) * element, 0, (size_t)((BLOCK_CHANNELS - first) * element));
-            }
-        }
+        for (ptrdiff_t j = 0; j < args->columns; j++)
+            memset(args->y + i * args->row + j * args->cell + images * row, 0, (size_t)((args->places - images) * row));
 }
 
 /* Images and outputs that the products compute for `images` and `outputs` real ones. */
@@ -231,12 +237,13 @@ ALWAYS_INLINE void output_tile(const struct winograd_output *args, const bool bf
     const int images = computed_images(args->images, args->places), outputs = computed_outputs(args->outputs);
     const bool whole = args->rows == 4 && args->columns == 4;
     for (ptrdiff_t k = 0; k < outputs; k += LANES) {
+        const ptrdiff_t empty = k + LANES < outputs ? 0 : (BLOCK_CHANNELS - outputs) / LANES;
         if (whole)
-            output_vector(args, k, images, true, bf16);
+            output_vector(args, k, images, empty, true, bf16);
         else
-            output_vector(args, k, images, false, bf16);
+            output_vector(args, k, images, empty, false, bf16);
     }
-    if (images < args->places || outputs < BLOCK_CHANNELS) clear_padding(args, images, outputs);
+    if (images < args->places) clear_images(args, images);
 }
 
 static void output(const struct winograd_output *args)
@@ -251,12 +258,14 @@ static void weights(float *u, ptrdiff_t point, const float *taps, int channels)
 {
     for (ptrdiff_t at = 0; at < channels * (ptrdiff_t)BLOCK_CHANNELS; at += LANES) {
         vec half[6][3], g[3], v[6];
-        UNROLL for (ptrdiff_t j = 0; j < 3; j++) {
+        UNROLL for (ptrdiff_t j = 0; j < 3; j++)
+        {
             UNROLL for (ptrdiff_t i = 0; i < 3; i++) g[i] = vec_load(taps + (i * 3 + j) * 1024 + at);
             transform_weights(v, g);
             UNROLL for (ptrdiff_t i = 0; i < 6; i++) half[i][j] = v[i];
         }
-        UNROLL for (ptrdiff_t i = 0; i < 6; i++) {
+        UNROLL for (ptrdiff_t i = 0; i < 6; i++)
+        {
             transform_weights(v, half[i]);
             UNROLL for (ptrdiff_t j = 0; j < 6; j++) vec_store(u + (i * 6 + j) * point + at, v[j]);
         }
@@ -267,14 +276,17 @@ static void gradient_weights(float *taps, const float *du, ptrdiff_t point, int 
 {
     for (ptrdiff_t at = 0; at < channels * (ptrdiff_t)BLOCK_CHANNELS; at += LANES) {
         vec half[3][6], u[6], g[3];
-        UNROLL for (ptrdiff_t j = 0; j < 6; j++) {
+        UNROLL for (ptrdiff_t j = 0; j < 6; j++)
+        {
             UNROLL for (ptrdiff_t i = 0; i < 6; i++) u[i] = vec_load(du + (i * 6 + j) * point + at);
             transform_gradient_weights(g, u);
             UNROLL for (ptrdiff_t i = 0; i < 3; i++) half[i][j] = g[i];
         }
-        UNROLL for (ptrdiff_t i = 0; i < 3; i++) {
+        UNROLL for (ptrdiff_t i = 0; i < 3; i++)
+        {
             transform_gradient_weights(g, half[i]);
-            UNROLL for (ptrdiff_t j = 0; j < 3; j++) {
+            UNROLL for (ptrdiff_t j = 0; j < 3; j++)
+            {
                 float *out = taps + (i * 3 + j) * 1024 + at;
                 vec_store(out, add ? vec_add(vec_load(out), g[j]) : g[j]);
             }
@@ -284,29 +296,50 @@ static void gradient_weights(float *taps, const float *du, ptrdiff_t point, int 
 
 /* ---- products --------------------------------------------------------------------------------------------------- */
 
+/* Rounding grows with the length of a chain of additions: after CHAIN_BLOCKS channel blocks an accumulator joins a sum
+ * of chains and starts again. */
+enum { CHAIN_BLOCKS = 2 };
+
+/* The accumulators join what m holds, if it holds anything, and are zero again. */
+ALWAYS_INLINE void add_chain(const int rows, const int vectors, float *m, vec (*acc)[2], bool first)
+{
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
+    {
+        float *sum = m + i * BLOCK_CHANNELS + j * LANES;
+        vec_store(sum, first ? acc[i][j] : vec_add(vec_load(sum), acc[i][j]));
+        acc[i][j] = vec_zero();
+    }
+}
+
 /* m[image][output] = sum over channels of v[image][channel] u[channel][output]. One line of `next` is fetched every
  * two steps. */
 ALWAYS_INLINE void product_tile(const int rows, const int vectors, const float *v, ptrdiff_t v_block, const float *u,
                                 float *m, int channels, const char *next, ptrdiff_t next_block)
 {
     vec acc[16][2];
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-        UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
+    ptrdiff_t chain = 0;
+    bool first = true;
     for (; channels > 0; channels -= BLOCK_CHANNELS, v += v_block, u += BLOCK_CHANNELS * 32, next += next_block) {
+        if (chain++ == CHAIN_BLOCKS) {
+            add_chain(rows, vectors, m, acc, first);
+            first = false;
+            chain = 1;
+        }
         const ptrdiff_t steps = channels < BLOCK_CHANNELS ? channels : BLOCK_CHANNELS;
         UNROLL_BY(2)
         for (ptrdiff_t s = 0; s < steps; s++) {
             if (s % 2 == 0) __builtin_prefetch(next + s * 32, 0, 2);
             vec w[2];
             UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = vec_load(u + s * 32 + j * LANES);
-            UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
+            UNROLL for (ptrdiff_t i = 0; i < rows; i++)
+            {
                 const vec value = vec_broadcast(v + i * BLOCK_CHANNELS + s);
                 UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(w[j], value, acc[i][j]);
             }
         }
     }
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-        UNROLL for (ptrdiff_t j = 0; j < vectors; j++) vec_store(m + i * BLOCK_CHANNELS + j * LANES, acc[i][j]);
+    add_chain(rows, vectors, m, acc, first);
 }
 
 typedef void product_function(const float *v, ptrdiff_t v_block, const float *u, float *m, int channels,
@@ -397,22 +430,22 @@ ALWAYS_INLINE void gradient_product_tile(const int rows, const int vectors, cons
                                          const float *v, const float *w, float *du)
 {
     vec acc[16][2];
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-        UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
     for (ptrdiff_t t = 0; t < args->tiles; t++, v += args->v_tile, w += args->w_tile) {
         const ptrdiff_t images = args->images[t];
         UNROLL_BY(2)
         for (ptrdiff_t n = 0; n < images; n++) {
             vec y[2];
             UNROLL for (ptrdiff_t j = 0; j < vectors; j++) y[j] = vec_load(w + n * BLOCK_CHANNELS + j * LANES);
-            UNROLL for (ptrdiff_t i = 0; i < rows; i++) {
+            UNROLL for (ptrdiff_t i = 0; i < rows; i++)
+            {
                 const vec value = vec_broadcast(v + n * BLOCK_CHANNELS + i);
                 UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(y[j], value, acc[i][j]);
             }
         }
     }
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-        UNROLL for (ptrdiff_t j = 0; j < vectors; j++) vec_store(du + i * 32 + j * LANES, acc[i][j]);
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
+        vec_store(du + i * 32 + j * LANES, acc[i][j]);
 }
 
 #define GRADIENT(NAME, ROWS, VECTORS)                                                                                  \

@@ -19,7 +19,7 @@ static void transform(const struct part *part, bool of_x, int64_t first, int cou
     const struct conv_plan *plan = part->plan;
     const struct winograd_pass *pass = &plan->winograd.weights;
     const struct activation_layout *layout = of_x ? &plan->forward.x : &plan->forward.y;
-    const ptrdiff_t element = (ptrdiff_t)dtype_bytes(plan->desc.dtype), cell = winograd_cell(layout);
+    const ptrdiff_t element = (ptrdiff_t)dtype_bytes(plan->desc.dtype), cell = (ptrdiff_t)layout->cell;
     const int from = of_x ? 0 : part->first_panel, to = of_x ? layout->blocks : part->end_panel;
     const int edge = of_x ? WINOGRAD_IN : WINOGRAD_OUT;
     struct winograd_input args = {.point = of_x ? pass->v_point : pass->m_point,
@@ -31,9 +31,8 @@ static void transform(const struct part *part, bool of_x, int64_t first, int cou
         args.images = tile.images;
         for (int b = from; b < to; b++) {
             for (int i = 0; i < edge * edge; i++)
-                args.cells[i] = cells[i] == plan->winograd.zeros
-                                    ? cells[i]
-                                    : cells[i] + b * (ptrdiff_t)layout->block * element;
+                args.cells[i] =
+                    cells[i] == plan->winograd.zeros ? cells[i] : cells[i] + b * (ptrdiff_t)layout->block * element;
             args.out = of_x ? part->v + t * pass->v_tile + b * cell : part->w + t * pass->m_tile + (b - from) * cell;
             args.channels = activation_block_channels(layout, b);
             if (of_x)
@@ -58,7 +57,7 @@ static void run_chunk(const struct part *part, int64_t first, int count, bool ad
         .w_tile = pass->m_tile,
         .du_point = pass->u_point,
         .tiles = count,
-        .places = winograd_places(x),
+        .places = x->group_images,
         .channels = x->channels,
     };
     for (int t = 0; t < count; t++) args.images[t] = winograd_tile(pass, y, first + t).images;
@@ -67,12 +66,12 @@ static void run_chunk(const struct part *part, int64_t first, int count, bool ad
     for (int panel = part->first_panel; panel < part->end_panel; panel++) {
         const ptrdiff_t block = (ptrdiff_t)9 * 1024;
         float *weights = part->weights + (panel - part->first_panel) * x->blocks * block;
-        args.w = part->w + (panel - part->first_panel) * winograd_cell(y);
+        args.w = part->w + (panel - part->first_panel) * (ptrdiff_t)y->cell;
         args.outputs = activation_block_channels(y, panel);
         plan->winograd.kernels->gradient_products(&args);
         for (int b = 0; b < x->blocks; b++)
-            plan->winograd.kernels->gradient_weights(weights + b * block, part->du + (ptrdiff_t)b * 1024,
-                                                     pass->u_point, activation_block_channels(x, b), add);
+            plan->winograd.kernels->gradient_weights(weights + b * block, part->du + (ptrdiff_t)b * 1024, pass->u_point,
+                                                     activation_block_channels(x, b), add);
     }
 }
 

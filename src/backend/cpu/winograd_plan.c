@@ -1,5 +1,6 @@
 /* backend/cpu/winograd_plan.c -- which passes go by Winograd, and how they are cut into pieces. */
-#include <string.h>
+#include <math.h>
+#include <stdio.h>
 
 #include "backend/cpu/conv_plan.h"
 #include "backend/cpu/winograd_tiles.h"
@@ -16,7 +17,7 @@ static const struct winograd_kernels *choose_kernels(const struct cpu_backend *c
 /* Tiles and strides of a pass from layout x to layout y. */
 static void plan_pass(struct winograd_pass *pass, const struct activation_layout *x, const struct activation_layout *y)
 {
-    const ptrdiff_t cell = winograd_cell(x), apart = 32;
+    const ptrdiff_t cell = (ptrdiff_t)x->cell, apart = 32;
     const ptrdiff_t panels = pass->panels_at_once, chunk = pass->chunk;
     pass->v_tile = x->blocks * cell;
     pass->v_point = chunk * pass->v_tile + apart;
@@ -42,15 +43,41 @@ static void count_tiles(struct winograd_pass *pass, const struct activation_layo
     pass->tiles = (int64_t)y->groups * pass->down * pass->across;
 }
 
-static void plan_products(struct winograd_pass *pass, const struct activation_layout *x,
+/* Is Winograd cheaper than the direct sum, by a tenth at least? The latter skips the taps that fall outside, which
+ * leaves little to win in images of a few pixels; and where images end within a tile, part of it is computed in vain.
+ */
+static bool is_cheaper(const struct winograd_pass *pass, const struct activation_layout *x,
+                       const struct activation_layout *y)
+{
+    const double blocks = (double)x->channels * y->channels / (BLOCK_CHANNELS * BLOCK_CHANNELS);
+    const double places = (double)x->group_images / MOST_GROUP_IMAGES;
+    const double taps = (3.0 * y->height - 2) * (3.0 * y->width - 2) * y->groups;
+    const double positions = (double)y->height * y->width * y->groups;
+    const double tile =
+        places * WINOGRAD_PRODUCT_COST * blocks + WINOGRAD_INPUT_COST * x->blocks + WINOGRAD_OUTPUT_COST * y->blocks;
+    const double chunks = pass->keep_weights ? 1 : ceil((double)pass->tiles / pass->chunk);
+    const double direct = places * (taps * DIRECT_TAP_COST * blocks + positions * DIRECT_OUTPUT_COST * y->blocks);
+    return ((double)pass->tiles * tile + WINOGRAD_WEIGHTS_COST * chunks * blocks) * 1.1 < direct;
+}
+
+static bool is_wanted(const struct conv_plan *plan, const struct winograd_pass *pass, const struct activation_layout *x,
+                      const struct activation_layout *y)
+{
+    return plan->cpu->base.convolution == CONVOLUTION_WINOGRAD || is_cheaper(pass, x, y);
+}
+
+/* Chunks, found by trial: V of a chunk (and U, if it is small) fits the second-level cache as long as a chunk has
+ * enough rows to repay reading U, or making it; from 256 channels on everything streams from the third level. */
+static void plan_products(const struct conv_plan *plan, struct winograd_pass *pass, const struct activation_layout *x,
                           const struct activation_layout *y)
 {
-    pass->used = true;
+    const int rounds = MOST_GROUP_IMAGES / x->group_images;
     count_tiles(pass, y);
     pass->keep_weights = x->blocks * y->blocks <= 16;
-    pass->chunk = at_most(x->blocks <= 2 ? 1 : x->blocks <= 4 ? 4 : 8, pass->tiles);
+    pass->chunk = at_most((x->blocks <= 2 ? 1 : x->blocks <= 4 ? 4 : 8) * rounds, pass->tiles);
     pass->panels_at_once = at_most(x->blocks <= 2 ? 1 : x->blocks <= 4 || x->blocks > 8 ? 2 : 4, y->blocks);
-    plan_pass(pass, x, y);
+    pass->used = is_wanted(plan, pass, x, y);
+    if (pass->used) plan_pass(pass, x, y);
 }
 
 static void plan_weights(struct conv_plan *plan)
@@ -58,12 +85,13 @@ static void plan_weights(struct conv_plan *plan)
     struct winograd_pass *pass = &plan->winograd.weights;
     struct conv_gradient *gradient = &plan->gradient;
     const struct activation_layout *x = &plan->forward.x, *y = &plan->forward.y;
-    const int threads = plan->cpu->threads;
-    pass->used = true;
+    const int threads = plan->cpu->threads, rounds = MOST_GROUP_IMAGES / x->group_images;
     count_tiles(pass, y);
+    pass->chunk = at_most((x->blocks <= 4 ? 2 : 8) * rounds, pass->tiles);
+    pass->used = is_wanted(plan, pass, x, y);
+    if (!pass->used) return;
     gradient->by_tile = y->blocks >= threads && (pass->tiles < threads || (x->blocks >= 8 && y->blocks >= 8));
     const int panels = gradient->by_tile ? (y->blocks + threads - 1) / threads : y->blocks;
-    pass->chunk = at_most(x->blocks <= 4 ? 2 : 8, pass->tiles);
     pass->panels_at_once = panels; /* of W; dU is that of one */
     plan_pass(pass, x, y);
     pass->u_point = x->blocks * (ptrdiff_t)1024 + 32;
@@ -71,14 +99,23 @@ static void plan_weights(struct conv_plan *plan)
     gradient->weight_bytes = (size_t)panels * (size_t)x->blocks * gradient->block_floats * sizeof(float);
 }
 
-static size_t operand_bytes(const struct winograd_pass *pass)
+/* What a thread needs when it goes by Winograd, `before` being kept before the operands. */
+static void add_scratch(struct conv_plan *plan, const struct winograd_pass *pass, size_t before)
 {
-    return pass->used ? pass->u_bytes + pass->v_bytes + pass->m_bytes : 0;
+    const size_t bytes = before + pass->u_bytes + pass->v_bytes + pass->m_bytes;
+    if (pass->used && plan->scratch_bytes < bytes) plan->scratch_bytes = bytes;
 }
 
-static void add_scratch(struct conv_plan *plan, size_t bytes)
+static void name_algorithm(struct conv_plan *plan)
 {
-    if (plan->scratch_bytes < bytes) plan->scratch_bytes = bytes;
+    const struct winograd_plan *winograd = &plan->winograd;
+    const bool forward = winograd->forward.used, data = winograd->data.used, weights = winograd->weights.used;
+    const bool all = forward && (data || !plan->data.weights) && (weights || !plan->desc.training);
+    char passes[32] = "";
+    if (!all)
+        snprintf(passes, sizeof passes, " of%s%s%s", forward ? " forward" : "", data ? " data" : "",
+                 weights ? " weights" : "");
+    snprintf(plan->algorithm, sizeof plan->algorithm, "winograd%s %s", passes, winograd->kernels->name);
 }
 
 int winograd_plan(struct conv_plan *plan, size_t forward_scratch, struct error *error)
@@ -88,18 +125,17 @@ int winograd_plan(struct conv_plan *plan, size_t forward_scratch, struct error *
     if (desc->kernel != 3 || desc->stride != 1 || desc->padding != 1 || desc->input_layout == LAYOUT_IMAGES ||
         desc->dtype != DTYPE_F32 || plan->cpu->base.convolution == CONVOLUTION_DIRECT)
         return SIMCLR_OK;
-    if (plan->cpu->base.convolution == CONVOLUTION_AUTO) return SIMCLR_OK;
-    const size_t cell = (size_t)winograd_cell(&plan->forward.x) * sizeof(float);
+    winograd->kernels = choose_kernels(plan->cpu);
+    plan_products(plan, &winograd->forward, &plan->forward.x, &plan->forward.y);
+    if (plan->data.weights) plan_products(plan, &winograd->data, &plan->data.x, &plan->data.y);
+    if (desc->training) plan_weights(plan);
+    if (!winograd->forward.used && !winograd->data.used && !winograd->weights.used) return SIMCLR_OK;
+    const size_t cell = plan->forward.x.cell * sizeof(float);
     winograd->zeros = memory_allocate(cell);
     if (!winograd->zeros) return error_no_memory(error, "a convolution", cell);
-    winograd->kernels = choose_kernels(plan->cpu);
-    plan_products(&winograd->forward, &plan->forward.x, &plan->forward.y);
-    add_scratch(plan, forward_scratch + operand_bytes(&winograd->forward));
-    if (plan->data.weights) plan_products(&winograd->data, &plan->data.x, &plan->data.y);
-    add_scratch(plan, operand_bytes(&winograd->data));
-    if (desc->training) {
-        plan_weights(plan);
-        add_scratch(plan, plan->gradient.weight_bytes + operand_bytes(&winograd->weights));
-    }
+    add_scratch(plan, &winograd->forward, forward_scratch);
+    add_scratch(plan, &winograd->data, 0);
+    add_scratch(plan, &winograd->weights, plan->gradient.weight_bytes);
+    name_algorithm(plan);
     return SIMCLR_OK;
 }

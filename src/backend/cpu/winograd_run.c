@@ -16,8 +16,7 @@ struct part {
     int first_panel, end_panel;
 };
 
-/* Threads form a grid of (tiles) x (panels). The best grid is the one whose largest share is cheapest; units are
- * thousands of cycles of one 32 x 32 block with 16 images (measured: see winograd_plan.c). */
+/* Threads form a grid of (tiles) x (panels). The best grid is the one whose largest share is cheapest. */
 static void share_work(const struct winograd_pass *pass, const struct conv_pass *shape, int thread, int threads,
                        int64_t *first, int64_t *end, int *first_panel, int *end_panel)
 {
@@ -30,7 +29,9 @@ static void share_work(const struct winograd_pass *pass, const struct conv_pass 
         const double tiles = (double)((pass->tiles + parts - 1) / parts);
         const double panels = (double)((conv_panels(shape) + across - 1) / across);
         const double chunks = pass->keep_weights ? 1 : (tiles + pass->chunk - 1) / pass->chunk;
-        const double cost = tiles * (3 * blocks + panels * (18 * blocks + 2)) + chunks * panels * blocks * 4;
+        const double cost =
+            tiles * (WINOGRAD_INPUT_COST * blocks + panels * (WINOGRAD_PRODUCT_COST * blocks + WINOGRAD_OUTPUT_COST)) +
+            chunks * panels * blocks * WINOGRAD_WEIGHTS_COST;
         if (parts > 1 && cost >= best) continue;
         best = cost;
         best_parts = parts;
@@ -62,12 +63,12 @@ static void transform_inputs(const struct part *part, int64_t first, int count)
 {
     const struct winograd_pass *pass = part->job->pass;
     const struct activation_layout *x = &part->shape->x;
-    const ptrdiff_t cell = winograd_cell(x), block = (ptrdiff_t)(x->block * dtype_bytes(part->job->plan->desc.dtype));
+    const ptrdiff_t cell = (ptrdiff_t)x->cell, block = (ptrdiff_t)(x->block * dtype_bytes(part->job->plan->desc.dtype));
     struct winograd_input args = {.point = pass->v_point, .bf16 = part->job->plan->desc.dtype == DTYPE_BF16};
     for (int t = 0; t < count; t++) {
         const struct winograd_tile tile = winograd_tile(pass, x, first + t);
         winograd_cells(args.cells, part->job->plan, part->job->x, x, &tile, -1, WINOGRAD_IN);
-        args.images = part->kernels->computed_images(tile.images, winograd_places(x));
+        args.images = part->kernels->computed_images(tile.images, x->group_images);
         for (int b = 0; b < x->blocks; b++) {
             args.out = part->v + t * pass->v_tile + b * cell;
             args.channels = activation_block_channels(x, b);
@@ -84,13 +85,13 @@ static void transform_outputs(const struct part *part, int64_t first, int count,
     const struct winograd_job *job = part->job;
     const struct winograd_pass *pass = job->pass;
     const struct activation_layout *y = &part->shape->y;
-    const ptrdiff_t element = (ptrdiff_t)dtype_bytes(job->plan->desc.dtype), cell = winograd_cell(y);
+    const ptrdiff_t element = (ptrdiff_t)dtype_bytes(job->plan->desc.dtype), cell = (ptrdiff_t)y->cell;
     float statistics[64] __attribute__((aligned(64)));
     struct winograd_output args = {
         .point = pass->m_point,
         .cell = cell * element,
         .row = (ptrdiff_t)y->row * element,
-        .places = winograd_places(y),
+        .places = y->group_images,
         .accumulate = job->accumulate,
         .bf16 = job->plan->desc.dtype == DTYPE_BF16,
         .statistics = part->sum ? statistics : NULL,
@@ -117,6 +118,18 @@ static void transform_outputs(const struct part *part, int64_t first, int count,
     }
 }
 
+/* The cells of tile `number` that are to be fetched; none if it is negative. */
+static void find_next(const struct part *part, const char **next, int64_t number)
+{
+    const struct conv_plan *plan = part->job->plan;
+    memset(next, 0, WINOGRAD_POINTS * sizeof *next);
+    if (number < 0) return;
+    const struct winograd_tile tile = winograd_tile(part->job->pass, &part->shape->x, number);
+    winograd_cells(next, plan, part->job->x, &part->shape->x, &tile, -1, WINOGRAD_IN);
+    for (int i = 0; i < WINOGRAD_POINTS; i++)
+        if (next[i] == plan->winograd.zeros) next[i] = NULL;
+}
+
 /* All of tiles [first, first + count); `following`: the tiles that come after them, whose cells are fetched. */
 static void run_chunk(const struct part *part, int64_t first, int count, int following)
 {
@@ -134,19 +147,14 @@ static void run_chunk(const struct part *part, int64_t first, int count, int fol
         .m_point = pass->m_point,
         .m_tile = pass->m_tile,
         .tiles = count,
-        .places = winograd_places(x),
+        .places = x->group_images,
         .channels = x->channels,
         .next_block = (ptrdiff_t)x->block * element,
-        .next_bytes = winograd_cell(x) * element,
+        .next_bytes = (ptrdiff_t)x->cell * element,
     };
-    memset(next, 0, sizeof next);
     for (int t = 0; t < count; t++) {
         args.images[t] = winograd_tile(pass, x, first + t).images;
-        if (t >= following) continue;
-        const struct winograd_tile tile = winograd_tile(pass, x, first + count + t);
-        winograd_cells(next + (ptrdiff_t)t * WINOGRAD_POINTS, part->job->plan, part->job->x, x, &tile, -1, WINOGRAD_IN);
-        for (int i = 0; i < WINOGRAD_POINTS; i++)
-            if (next[t * WINOGRAD_POINTS + i] == part->job->plan->winograd.zeros) next[t * WINOGRAD_POINTS + i] = NULL;
+        find_next(part, next + (ptrdiff_t)t * WINOGRAD_POINTS, t < following ? first + count + t : -1);
     }
     transform_inputs(part, first, count);
     for (int panel = part->first_panel; panel < part->end_panel; panel += pass->panels_at_once) {

@@ -4,24 +4,13 @@
 
 #include "backend/cpu/conv_plan.h"
 
-/* Images that a cell has room for, and its elements. */
-static inline int winograd_places(const struct activation_layout *layout)
-{
-    (void)layout;
-    return GROUP_IMAGES;
-}
-static inline ptrdiff_t winograd_cell(const struct activation_layout *layout)
-{
-    return (ptrdiff_t)winograd_places(layout) * BLOCK_CHANNELS;
-}
-
 /* A tile's image group, its first output position, and the real images of the group. */
 struct winograd_tile {
     int group, row, column, images;
 };
 
-static inline struct winograd_tile winograd_tile(const struct winograd_pass *pass, const struct activation_layout *layout,
-                                                 int64_t number)
+static inline struct winograd_tile winograd_tile(const struct winograd_pass *pass,
+                                                 const struct activation_layout *layout, int64_t number)
 {
     const int inside = (int)(number % (pass->down * pass->across));
     struct winograd_tile tile = {.group = (int)(number / (pass->down * pass->across))};
@@ -43,8 +32,7 @@ static inline void winograd_cells(const char **cells, const struct conv_plan *pl
             const int h = tile->row + offset + i, w = tile->column + offset + j;
             const bool inside = h >= 0 && w >= 0 && h < layout->height && w < layout->width;
             cells[i * edge + j] =
-                inside ? group + ((size_t)h * layout->row + (size_t)w * (size_t)winograd_cell(layout)) * element
-                       : plan->winograd.zeros;
+                inside ? group + ((size_t)h * layout->row + (size_t)w * layout->cell) * element : plan->winograd.zeros;
         }
 }
 

@@ -89,9 +89,20 @@ static void tensor_fill(struct tensor *t, const float *canonical, float rest)
                 }
 }
 
-/* Compares real elements with `want` within relative * bound + rounding of the type; padding channels must be
+/* What an element may be off, per unit of its bound (the sum of the sizes of its terms). Winograd spreads the rounding
+ * of a tile over all its outputs, so that those with few terms err like the average one. */
+static const double TOLERANCE = 1e-6;
+
+static double spread(const double *bound, size_t count, enum convolution convolution)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += bound[i];
+    return convolution == CONVOLUTION_WINOGRAD ? TOLERANCE * sum / (double)count : 0;
+}
+
+/* Compares real elements with `want` within TOLERANCE * bound + `more` + rounding of the type; padding channels must be
  * zero, padding images finite, or zero if `gradient`. */
-static void tensor_check(const struct tensor *t, const double *want, const double *bound, bool gradient)
+static void tensor_check(const struct tensor *t, const double *want, const double *bound, double more, bool gradient)
 {
     const struct activation_layout *l = &t->layout;
     const double rounding = t->dtype == DTYPE_BF16 ? 1.0 / 256 : 0.0;
@@ -102,7 +113,7 @@ static void tensor_check(const struct tensor *t, const double *want, const doubl
                     const double value = (double)get(t, activation_index(l, n, c, h, w));
                     if (n < l->batch && c < l->channels) {
                         const size_t i = (size_t)((n * l->channels + c) * l->height + h) * (size_t)l->width + (size_t)w;
-                        if (!(fabs(value - want[i]) <= 1e-6 * bound[i] + rounding * fabs(want[i]) + 1e-12))
+                        if (!(fabs(value - want[i]) <= TOLERANCE * bound[i] + more + rounding * fabs(want[i]) + 1e-12))
                             fail_msg("image %d channel %d row %d column %d: %.9g, should be %.9g", n, c, h, w, value,
                                      want[i]);
                     } else if (c >= l->channels || gradient) {
@@ -223,13 +234,13 @@ static void check_statistics(const struct oracle *o, const struct shape *s, cons
 }
 
 static void check_forward(struct conv_plan *plan, const struct shape *s, const struct oracle *o, enum dtype dtype,
-                          const void *x)
+                          enum convolution convolution, const void *x)
 {
     struct tensor y = tensor_new(dtype, s->batch, s->out, o->out_height, o->out_width);
     struct tensor again = tensor_new(dtype, s->batch, s->out, o->out_height, o->out_width);
     double *statistics = zeros((size_t)s->out * 4);
     cpu_conv_forward(plan, y.data, statistics, x, s->bias ? o->bias : NULL);
-    tensor_check(&y, o->y, o->y_bound, false);
+    tensor_check(&y, o->y, o->y_bound, spread(o->y_bound, o->y_count, convolution), false);
     if (s->statistics) check_statistics(o, s, statistics);
     cpu_conv_forward(plan, again.data, statistics + (ptrdiff_t)2 * s->out, x, s->bias ? o->bias : NULL);
     assert_memory_equal(y.data, again.data, y.bytes);
@@ -240,18 +251,19 @@ static void check_forward(struct conv_plan *plan, const struct shape *s, const s
 }
 
 static void check_backward_data(struct conv_plan *plan, const struct shape *s, const struct oracle *o, enum dtype dtype,
-                                const struct tensor *d_y)
+                                enum convolution convolution, const struct tensor *d_y)
 {
     struct tensor d_x = tensor_new(dtype, s->batch, s->in, s->height, s->width);
     if (s->accumulate) tensor_fill(&d_x, o->d_x_before, 0.0f);
     cpu_conv_backward_data(plan, d_x.data, d_y->data);
-    tensor_check(&d_x, o->d_x, o->d_x_bound, true);
+    tensor_check(&d_x, o->d_x, o->d_x_bound, spread(o->d_x_bound, o->x_count, convolution), true);
     tensor_free(&d_x);
 }
 
 static void check_backward_weights(struct conv_plan *plan, const struct shape *s, const struct oracle *o,
-                                   const struct tensor *d_y, const void *x)
+                                   enum convolution convolution, const struct tensor *d_y, const void *x)
 {
+    const double more = spread(o->d_weight_bound, o->w_count, convolution);
     float *d_weight = memory_array(2 * o->w_count + 64, sizeof(float)),
           *d_bias = memory_array((size_t)s->out + 1, sizeof(float));
     assert_true(d_weight && d_bias);
@@ -259,7 +271,7 @@ static void check_backward_weights(struct conv_plan *plan, const struct shape *s
     d_bias[s->out] = 77.0f;
     cpu_conv_backward_weights(plan, d_weight, s->bias ? d_bias : NULL, d_y->data, x);
     for (size_t i = 0; i < o->w_count; i++)
-        if (!(fabs((double)d_weight[i] - o->d_weight[i]) <= 1e-6 * o->d_weight_bound[i] + 1e-12))
+        if (!(fabs((double)d_weight[i] - o->d_weight[i]) <= TOLERANCE * o->d_weight_bound[i] + more + 1e-12))
             fail_msg("d_weight %zu: %.9g, should be %.9g", i, (double)d_weight[i], o->d_weight[i]);
     assert_true(isnan(d_weight[o->w_count]));
     cpu_conv_backward_weights(plan, d_weight + o->w_count, NULL, d_y->data, x);
@@ -300,7 +312,10 @@ static void check_shape(struct backend *backend, const struct shape *s, enum dty
     };
     struct conv_plan *plan;
     struct error error;
+    const enum convolution convolution = backend->convolution;
     if (cpu_conv_create(backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    const bool winograd = strncmp(cpu_conv_algorithm(plan), "winograd", 8) == 0;
+    assert_true(convolution == CONVOLUTION_AUTO || winograd == (convolution == CONVOLUTION_WINOGRAD));
     assert_true(cpu_conv_bytes(plan) > o.w_count * dtype_bytes(dtype));
     cpu_conv_set_weights(plan, o.weight);
     struct tensor x = tensor_new(dtype, s->batch, s->in, s->height, s->width);
@@ -308,9 +323,9 @@ static void check_shape(struct backend *backend, const struct shape *s, enum dty
     tensor_fill(&x, o.x, 3.0f);
     tensor_fill(&d_y, o.d_y, 0.0f);
     const void *input = s->images ? (const void *)o.x : x.data;
-    check_forward(plan, s, &o, dtype, input);
-    if (!s->images) check_backward_data(plan, s, &o, dtype, &d_y);
-    check_backward_weights(plan, s, &o, &d_y, input);
+    check_forward(plan, s, &o, dtype, convolution, input);
+    if (!s->images) check_backward_data(plan, s, &o, dtype, convolution, &d_y);
+    check_backward_weights(plan, s, &o, convolution, &d_y, input);
     tensor_free(&x);
     tensor_free(&d_y);
     cpu_conv_destroy(&plan);
@@ -349,6 +364,10 @@ static void check_variant(const char *variant, enum dtype dtype)
             const struct shape *s = &SHAPES[i];
             print_message("%s %s, %d threads: %d x %d->%d, %dx%d, kernel %d/%d\n", variant, dtype_name(dtype), threads,
                           s->batch, s->in, s->out, s->height, s->width, s->kernel, s->stride);
+            backend->convolution = CONVOLUTION_DIRECT;
+            check_shape(backend, s, dtype);
+            if (dtype != DTYPE_F32 || s->images || s->kernel != 3 || s->stride != 1 || s->padding != 1) continue;
+            backend->convolution = CONVOLUTION_WINOGRAD;
             check_shape(backend, s, dtype);
         }
         backend->ops->destroy(backend);
@@ -373,9 +392,8 @@ static void test_variants(void **state)
 }
 
 /* Results of the forward and backward data passes do not depend on the number of threads. */
-static void test_threads(void **state)
+static void check_threads(enum convolution convolution)
 {
-    (void)state;
     const struct conv_desc desc = {
         .dtype = DTYPE_F32,
         .batch = 20,
@@ -398,6 +416,7 @@ static void test_threads(void **state)
         struct conv_plan *plan;
         assert_int_equal(pool_create(&pool, i == 0 ? 1 : 4, NULL), SIMCLR_OK);
         assert_int_equal(cpu_backend_create(NULL, pool, &backend, NULL), SIMCLR_OK);
+        backend->convolution = convolution;
         assert_int_equal(cpu_conv_create(backend, &desc, &plan, NULL), SIMCLR_OK);
         cpu_conv_set_weights(plan, weight);
         results[2 * i] = tensor_new(DTYPE_F32, 20, 40, 6, 6);
@@ -416,6 +435,13 @@ static void test_threads(void **state)
     for (int i = 0; i < 4; i++) tensor_free(&results[i]);
     memory_free(weight);
     memory_free(canonical);
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    check_threads(CONVOLUTION_DIRECT);
+    check_threads(CONVOLUTION_WINOGRAD);
 }
 
 /* What cannot be planned is refused with a sentence. */
@@ -454,6 +480,7 @@ static void test_refusals(void **state)
         assert_null(plan);
         assert_true(strlen(error.text) > 20);
     }
+    backend->convolution = CONVOLUTION_WINOGRAD;
     for (int n = 1; n < 12; n++) { /* every allocation may fail */
         struct conv_plan *plan;
         struct error error;
