@@ -379,8 +379,6 @@ int main(int argc, char **argv)
         }
         add_backend(&list, *variant);
         char forced[32];
-        snprintf(forced, sizeof forced, "%s winograd", *variant);
-        add_backend(&list, forced);
         snprintf(forced, sizeof forced, "%s direct", *variant);
         add_backend(&list, forced);
         add(&list, test_resnet, "resnet18", &RESNET18, *variant, DTYPE_BF16);
