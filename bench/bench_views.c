@@ -138,11 +138,11 @@ static double time_decode(const struct set *set, double seconds)
 static void report(struct text *json, const char *chain, enum simd simd, double rate)
 {
     fprintf(stderr, "%-28s %-10s %12.0f per second\n", chain, simd_name(simd), rate);
-    json_open_object(json, NULL);
-    json_string(json, "chain", chain);
-    json_string(json, "variant", simd_name(simd));
-    json_number(json, "per_second", rate);
-    json_close_object(json);
+    text_json_open_object(json, NULL);
+    text_json_string(json, "chain", chain);
+    text_json_string(json, "variant", simd_name(simd));
+    text_json_number(json, "per_second", rate);
+    text_json_close_object(json);
 }
 
 int main(int count, char **arguments)
@@ -154,9 +154,9 @@ int main(int count, char **arguments)
         fprintf(stderr, "bench_views: no pictures\n");
         return 1;
     }
-    json_open_object(&json, NULL);
-    json_string(&json, "pictures", count > 1 ? "photos" : "noise");
-    json_open_array(&json, "rates");
+    text_json_open_object(&json, NULL);
+    text_json_string(&json, "pictures", count > 1 ? "photos" : "noise");
+    text_json_open_array(&json, "rates");
     for (int level = SIMD_PORTABLE; level <= SIMD_AVX512; level++) {
         if (!simd_available((enum simd)level))
             continue;
@@ -167,8 +167,8 @@ int main(int count, char **arguments)
     }
     if (large.bytes[0])
         report(&json, "JPEG decode, images", SIMD_BEST, time_decode(&large, 1.0));
-    json_close_array(&json);
-    json_close_object(&json);
+    text_json_close_array(&json);
+    text_json_close_object(&json);
     if (!json.failed)
         printf("%s\n", json.bytes);
     text_free(&json);

@@ -123,35 +123,35 @@ static void begin_value(struct text *text, const char *key)
     }
 }
 
-void json_open_object(struct text *text, const char *key)
+void text_json_open_object(struct text *text, const char *key)
 {
     begin_value(text, key);
     text_add_bytes(text, "{", 1);
 }
 
-void json_close_object(struct text *text)
+void text_json_close_object(struct text *text)
 {
     text_add_bytes(text, "}", 1);
 }
 
-void json_open_array(struct text *text, const char *key)
+void text_json_open_array(struct text *text, const char *key)
 {
     begin_value(text, key);
     text_add_bytes(text, "[", 1);
 }
 
-void json_close_array(struct text *text)
+void text_json_close_array(struct text *text)
 {
     text_add_bytes(text, "]", 1);
 }
 
-void json_string(struct text *text, const char *key, const char *value)
+void text_json_string(struct text *text, const char *key, const char *value)
 {
     begin_value(text, key);
     add_quoted(text, value);
 }
 
-void json_number(struct text *text, const char *key, double value)
+void text_json_number(struct text *text, const char *key, double value)
 {
     begin_value(text, key);
     if (!isfinite(value)) {
@@ -170,13 +170,13 @@ void json_number(struct text *text, const char *key, double value)
     text_add_bytes(text, digits, strlen(digits));
 }
 
-void json_integer(struct text *text, const char *key, int64_t value)
+void text_json_integer(struct text *text, const char *key, int64_t value)
 {
     begin_value(text, key);
     text_add(text, "%lld", (long long)value);
 }
 
-void json_boolean(struct text *text, const char *key, bool value)
+void text_json_boolean(struct text *text, const char *key, bool value)
 {
     begin_value(text, key);
     text_add(text, "%s", value ? "true" : "false");

@@ -14,13 +14,13 @@ void text_add_bytes(struct text *text, const char *bytes, size_t count);
 void text_free(struct text *text);
 
 /* JSON: a small streaming writer; commas are placed by itself. Non-finite numbers become null. */
-void json_open_object(struct text *text, const char *key);  /* key NULL at top level or in an array */
-void json_close_object(struct text *text);
-void json_open_array(struct text *text, const char *key);
-void json_close_array(struct text *text);
-void json_string(struct text *text, const char *key, const char *value);
-void json_number(struct text *text, const char *key, double value); /* shortest that reads back equal */
-void json_integer(struct text *text, const char *key, int64_t value);
-void json_boolean(struct text *text, const char *key, bool value);
+void text_json_open_object(struct text *text, const char *key);  /* key NULL at top level or in an array */
+void text_json_close_object(struct text *text);
+void text_json_open_array(struct text *text, const char *key);
+void text_json_close_array(struct text *text);
+void text_json_string(struct text *text, const char *key, const char *value);
+void text_json_number(struct text *text, const char *key, double value); /* shortest that reads back equal */
+void text_json_integer(struct text *text, const char *key, int64_t value);
+void text_json_boolean(struct text *text, const char *key, bool value);
 
 #endif

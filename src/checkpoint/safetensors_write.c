@@ -75,26 +75,26 @@ static void add_header(struct text *text, const struct safetensors_entry **order
 {
     char digits[16];
     snprintf(digits, sizeof digits, "%08" PRIx32, crc);
-    json_open_object(text, NULL);
-    json_open_object(text, "__metadata__");
-    for (int i = 0; i < pairs; i++) json_string(text, metadata[i].key, metadata[i].value);
-    json_string(text, "crc32c", digits);
-    json_close_object(text);
+    text_json_open_object(text, NULL);
+    text_json_open_object(text, "__metadata__");
+    for (int i = 0; i < pairs; i++) text_json_string(text, metadata[i].key, metadata[i].value);
+    text_json_string(text, "crc32c", digits);
+    text_json_close_object(text);
     int64_t offset = 0;
     for (int i = 0; i < count; i++) {
-        json_open_object(text, order[i]->name);
-        json_string(text, "dtype", type_name(order[i]->dtype));
-        json_open_array(text, "shape");
-        for (int d = 0; d < order[i]->rank; d++) json_integer(text, NULL, order[i]->dims[d]);
-        json_close_array(text);
-        json_open_array(text, "data_offsets");
-        json_integer(text, NULL, offset);
+        text_json_open_object(text, order[i]->name);
+        text_json_string(text, "dtype", type_name(order[i]->dtype));
+        text_json_open_array(text, "shape");
+        for (int d = 0; d < order[i]->rank; d++) text_json_integer(text, NULL, order[i]->dims[d]);
+        text_json_close_array(text);
+        text_json_open_array(text, "data_offsets");
+        text_json_integer(text, NULL, offset);
         offset += (int64_t)order[i]->bytes;
-        json_integer(text, NULL, offset);
-        json_close_array(text);
-        json_close_object(text);
+        text_json_integer(text, NULL, offset);
+        text_json_close_array(text);
+        text_json_close_object(text);
     }
-    json_close_object(text);
+    text_json_close_object(text);
     while (text->length % 8 && !text->failed) text_add_bytes(text, " ", 1);
 }
 

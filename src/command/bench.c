@@ -54,16 +54,16 @@ static void step_report(struct bench *bench, const char *name, const struct trai
     const struct session *session = bench->session;
     const double views = 2.0 * (double)session->config->batch;
     if (bench->as_json) {
-        json_open_object(&bench->json, name);
-        json_number(&bench->json, "views", views);
-        json_number(&bench->json, "seconds", seconds);
-        json_number(&bench->json, "views_per_second", views / seconds);
-        json_number(&bench->json, "forward_seconds", step->forward);
-        json_number(&bench->json, "loss_seconds", step->loss_seconds);
-        json_number(&bench->json, "backward_seconds", step->backward);
-        json_number(&bench->json, "update_seconds", step->update);
-        json_integer(&bench->json, "runs", runs);
-        json_close_object(&bench->json);
+        text_json_open_object(&bench->json, name);
+        text_json_number(&bench->json, "views", views);
+        text_json_number(&bench->json, "seconds", seconds);
+        text_json_number(&bench->json, "views_per_second", views / seconds);
+        text_json_number(&bench->json, "forward_seconds", step->forward);
+        text_json_number(&bench->json, "loss_seconds", step->loss_seconds);
+        text_json_number(&bench->json, "backward_seconds", step->backward);
+        text_json_number(&bench->json, "update_seconds", step->update);
+        text_json_integer(&bench->json, "runs", runs);
+        text_json_close_object(&bench->json);
         return;
     }
     session_print(session, "%-18s %8.1f views/s   %.1f ms a step of %.0f views (median of %d; forward %.1f, loss %.1f, backward %.1f, update %.1f ms)\n",
@@ -79,7 +79,7 @@ static void layers_report(struct bench *bench, struct training_step *step)
     training_step_run(step);
     training_step_run(step);
     const int count = network_rows(step->network, &rows);
-    if (bench->as_json) json_open_array(&bench->json, "layers");
+    if (bench->as_json) text_json_open_array(&bench->json, "layers");
     else session_print(bench->session, "\n%-14s %-26s %-30s %10s %10s %9s %9s\n", "operation", "name", "algorithm", "fwd ms", "bwd ms", "fwd GF/s", "bwd GF/s");
     for (int i = 0; i < count; i++) {
         const struct network_row *row = &rows[i];
@@ -87,21 +87,21 @@ static void layers_report(struct bench *bench, struct training_step *step)
         const double forward = row->forward_seconds > 0 ? work / row->forward_seconds / 1e9 : 0;
         const double backward = row->backward_seconds > 0 ? 2 * work / row->backward_seconds / 1e9 : 0;
         if (bench->as_json) {
-            json_open_object(&bench->json, NULL);
-            json_string(&bench->json, "operation", row->kind);
-            json_string(&bench->json, "name", row->name);
-            json_string(&bench->json, "algorithm", row->algorithm ? row->algorithm : "");
-            json_number(&bench->json, "forward_seconds", row->forward_seconds);
-            json_number(&bench->json, "backward_seconds", row->backward_seconds);
-            json_number(&bench->json, "forward_gflops", forward);
-            json_number(&bench->json, "backward_gflops", backward);
-            json_close_object(&bench->json);
+            text_json_open_object(&bench->json, NULL);
+            text_json_string(&bench->json, "operation", row->kind);
+            text_json_string(&bench->json, "name", row->name);
+            text_json_string(&bench->json, "algorithm", row->algorithm ? row->algorithm : "");
+            text_json_number(&bench->json, "forward_seconds", row->forward_seconds);
+            text_json_number(&bench->json, "backward_seconds", row->backward_seconds);
+            text_json_number(&bench->json, "forward_gflops", forward);
+            text_json_number(&bench->json, "backward_gflops", backward);
+            text_json_close_object(&bench->json);
         } else {
             session_print(bench->session, "%-14s %-26s %-30s %10.3f %10.3f %9.0f %9.0f\n", row->kind, row->name,
                           row->algorithm ? row->algorithm : "", 1e3 * row->forward_seconds, 1e3 * row->backward_seconds, forward, backward);
         }
     }
-    if (bench->as_json) json_close_array(&bench->json);
+    if (bench->as_json) text_json_close_array(&bench->json);
     else session_print(bench->session, "\n");
     network_time(step->network, false);
 }
@@ -156,12 +156,12 @@ static int bench_loss(struct bench *bench, struct error *error)
         fill_dense(loss.z, count, -1, 1);
         const double seconds = bench_median(bench, loss_run, &loss, &runs);
         if (bench->as_json) {
-            json_open_object(&bench->json, "nt_xent");
-            json_integer(&bench->json, "images", images);
-            json_integer(&bench->json, "dim", dim);
-            json_number(&bench->json, "seconds", seconds);
-            json_integer(&bench->json, "runs", runs);
-            json_close_object(&bench->json);
+            text_json_open_object(&bench->json, "nt_xent");
+            text_json_integer(&bench->json, "images", images);
+            text_json_integer(&bench->json, "dim", dim);
+            text_json_number(&bench->json, "seconds", seconds);
+            text_json_integer(&bench->json, "runs", runs);
+            text_json_close_object(&bench->json);
         } else {
             session_print(bench->session, "%-18s %8.2f ms      forward and backward, N = %d, D = %d (median of %d)\n", "nt_xent", 1e3 * seconds, images, dim, runs);
         }
@@ -198,11 +198,11 @@ static int bench_views(struct bench *bench, struct error *error)
         const double seconds = bench_median(bench, views_run, &views, &runs), count = 2.0 * (double)bench->session->config->batch;
         status = views.status;
         if (status == SIMCLR_OK && bench->as_json) {
-            json_open_object(&bench->json, "views");
-            json_string(&bench->json, "data", dataset_description(dataset));
-            json_number(&bench->json, "views_per_second", count / seconds);
-            json_integer(&bench->json, "runs", runs);
-            json_close_object(&bench->json);
+            text_json_open_object(&bench->json, "views");
+            text_json_string(&bench->json, "data", dataset_description(dataset));
+            text_json_number(&bench->json, "views_per_second", count / seconds);
+            text_json_integer(&bench->json, "runs", runs);
+            text_json_close_object(&bench->json);
         } else if (status == SIMCLR_OK) {
             session_print(bench->session, "%-18s %8.0f views/s   %s (median of %d)\n", "views", count / seconds, dataset_description(dataset), runs);
         }
@@ -244,10 +244,10 @@ static int bench_decode(struct bench *bench, struct error *error)
         const double seconds = bench_median(bench, decode_run, &decode, &runs);
         if (decode.status != SIMCLR_OK) status = error_set(error, decode.status, "bench: the test JPEG did not decode");
         else if (bench->as_json) {
-            json_open_object(&bench->json, "decode");
-            json_integer(&bench->json, "bytes", (int64_t)decode.count);
-            json_number(&bench->json, "images_per_second_per_core", 1 / seconds);
-            json_close_object(&bench->json);
+            text_json_open_object(&bench->json, "decode");
+            text_json_integer(&bench->json, "bytes", (int64_t)decode.count);
+            text_json_number(&bench->json, "images_per_second_per_core", 1 / seconds);
+            text_json_close_object(&bench->json);
         } else {
             session_print(bench->session, "%-18s %8.0f images/s  JPEG of 500 x 375, %zu bytes, one core (median of %d)\n", "decode", 1 / seconds, decode.count, runs);
         }
@@ -265,9 +265,9 @@ int command_bench(struct session *session, struct error *error)
     const bool all = strcmp(what, "all") == 0;
     int status = SIMCLR_OK;
     if (bench.as_json) {
-        json_open_object(&bench.json, NULL);
-        json_string(&bench.json, "backend", session->backend->ops->description(session->backend));
-        json_string(&bench.json, "precision", dtype_name(session->dtype));
+        text_json_open_object(&bench.json, NULL);
+        text_json_string(&bench.json, "backend", session->backend->ops->description(session->backend));
+        text_json_string(&bench.json, "precision", dtype_name(session->dtype));
     } else {
         session_print(session, "%s, %s\n", session->backend->ops->description(session->backend), dtype_name(session->dtype));
     }
@@ -276,7 +276,7 @@ int command_bench(struct session *session, struct error *error)
     if (status == SIMCLR_OK && (all || strcmp(what, "loss") == 0)) status = bench_loss(&bench, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "views") == 0)) status = bench_views(&bench, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "decode") == 0)) status = bench_decode(&bench, error);
-    if (bench.as_json) json_close_object(&bench.json);
+    if (bench.as_json) text_json_close_object(&bench.json);
     if (status == SIMCLR_OK && bench.json.failed) status = error_no_memory(error, "benchmark report", bench.json.capacity);
     if (status == SIMCLR_OK && bench.as_json) {
         session->output(session->cookie, bench.json.bytes, bench.json.length);

@@ -175,22 +175,22 @@ static void json_share(struct text *json, const char *key, int64_t correct, int6
 {
     double low, high;
     interval_wilson(correct, count, &low, &high);
-    json_open_object(json, key);
-    json_number(json, "value", (double)correct / (double)count);
-    json_number(json, "low95", low);
-    json_number(json, "high95", high);
-    json_close_object(json);
+    text_json_open_object(json, key);
+    text_json_number(json, "value", (double)correct / (double)count);
+    text_json_number(json, "low95", low);
+    text_json_number(json, "high95", high);
+    text_json_close_object(json);
 }
 
 void evaluation_json_score(struct text *json, const char *name, const struct score *score)
 {
-    json_open_object(json, name);
+    text_json_open_object(json, name);
     json_share(json, "top1", score->top1, score->count);
     json_share(json, "top5", score->top5, score->count);
-    json_integer(json, "images", score->count);
-    if (score->l2 >= 0) json_number(json, "l2", score->l2);
-    if (score->held_out_top1 >= 0) json_number(json, "held_out_top1", score->held_out_top1);
-    json_close_object(json);
+    text_json_integer(json, "images", score->count);
+    if (score->l2 >= 0) text_json_number(json, "l2", score->l2);
+    if (score->held_out_top1 >= 0) text_json_number(json, "held_out_top1", score->held_out_top1);
+    text_json_close_object(json);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------ */
@@ -214,18 +214,18 @@ static int report_json(const struct evaluation *evaluation, const char *protocol
     struct text json = {0};
     char hash[17];
     snprintf(hash, sizeof hash, "%016" PRIx64, evaluation->hash_before);
-    json_open_object(&json, NULL);
-    json_string(&json, "protocol", protocol);
-    json_string(&json, "checkpoint", session->config->checkpoint);
-    json_string(&json, "data", session->config->data);
-    json_integer(&json, "train_images", dataset_count(evaluation->train));
-    json_integer(&json, "test_images", dataset_count(evaluation->test));
-    json_integer(&json, "classes", dataset_classes(evaluation->train));
-    json_string(&json, "encoder_hash", hash);
-    json_boolean(&json, "encoder_frozen", true);
+    text_json_open_object(&json, NULL);
+    text_json_string(&json, "protocol", protocol);
+    text_json_string(&json, "checkpoint", session->config->checkpoint);
+    text_json_string(&json, "data", session->config->data);
+    text_json_integer(&json, "train_images", dataset_count(evaluation->train));
+    text_json_integer(&json, "test_images", dataset_count(evaluation->test));
+    text_json_integer(&json, "classes", dataset_classes(evaluation->train));
+    text_json_string(&json, "encoder_hash", hash);
+    text_json_boolean(&json, "encoder_frozen", true);
     for (int source = 0; source < SOURCE_COUNT; source++)
         if (scores[source].done) evaluation_json_score(&json, evaluation_source_name(source), &scores[source]);
-    json_close_object(&json);
+    text_json_close_object(&json);
     const int status = json.failed ? error_no_memory(error, "report", json.capacity) : SIMCLR_OK;
     if (status == SIMCLR_OK) session_print(session, "%s\n", json.bytes);
     text_free(&json);

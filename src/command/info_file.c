@@ -89,27 +89,27 @@ static void write_json(struct text *json, const char *path, const struct safeten
 {
     const char *key, *value;
 
-    json_open_object(json, NULL);
-    json_string(json, "file", path);
-    json_open_object(json, "metadata");
+    text_json_open_object(json, NULL);
+    text_json_string(json, "file", path);
+    text_json_open_object(json, "metadata");
     for (int i = 0; i < safetensors_metadata_count(file); i++) {
         safetensors_metadata_at(file, i, &key, &value);
-        json_string(json, key, value);
+        text_json_string(json, key, value);
     }
-    json_close_object(json);
-    json_open_array(json, "tensors");
+    text_json_close_object(json);
+    text_json_open_array(json, "tensors");
     for (int i = 0; i < safetensors_count(file); i++) {
         const struct safetensors_entry *entry = safetensors_at(file, i);
-        json_open_object(json, NULL);
-        json_string(json, "name", entry->name);
-        json_string(json, "type", dtype_text(entry->dtype));
-        json_open_array(json, "shape");
-        for (int d = 0; d < entry->rank; d++) json_integer(json, NULL, entry->dims[d]);
-        json_close_array(json);
-        json_close_object(json);
+        text_json_open_object(json, NULL);
+        text_json_string(json, "name", entry->name);
+        text_json_string(json, "type", dtype_text(entry->dtype));
+        text_json_open_array(json, "shape");
+        for (int d = 0; d < entry->rank; d++) text_json_integer(json, NULL, entry->dims[d]);
+        text_json_close_array(json);
+        text_json_close_object(json);
     }
-    json_close_array(json);
-    json_close_object(json);
+    text_json_close_array(json);
+    text_json_close_object(json);
 }
 
 /* ---- which file ---- */

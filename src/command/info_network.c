@@ -102,24 +102,24 @@ static void json_table(struct text *json, const struct network *network)
     const int count = network_rows(network, &rows);
     const struct totals totals = add_up(rows, count);
 
-    json_open_array(json, "layers");
+    text_json_open_array(json, "layers");
     for (int i = 0; i < count; i++) {
-        json_open_object(json, NULL);
-        json_string(json, "operation", rows[i].kind);
-        json_string(json, "name", rows[i].name);
-        json_open_array(json, "output");
-        json_integer(json, NULL, rows[i].output.channels);
-        json_integer(json, NULL, rows[i].output.height);
-        json_integer(json, NULL, rows[i].output.width);
-        json_close_array(json);
-        json_integer(json, "parameters", rows[i].parameters);
-        json_number(json, "flops", rows[i].flops);
-        json_integer(json, "bytes", (int64_t)rows[i].bytes);
-        json_close_object(json);
+        text_json_open_object(json, NULL);
+        text_json_string(json, "operation", rows[i].kind);
+        text_json_string(json, "name", rows[i].name);
+        text_json_open_array(json, "output");
+        text_json_integer(json, NULL, rows[i].output.channels);
+        text_json_integer(json, NULL, rows[i].output.height);
+        text_json_integer(json, NULL, rows[i].output.width);
+        text_json_close_array(json);
+        text_json_integer(json, "parameters", rows[i].parameters);
+        text_json_number(json, "flops", rows[i].flops);
+        text_json_integer(json, "bytes", (int64_t)rows[i].bytes);
+        text_json_close_object(json);
     }
-    json_close_array(json);
-    json_integer(json, "parameters", totals.parameters);
-    json_number(json, "flops", totals.flops);
+    text_json_close_array(json);
+    text_json_integer(json, "parameters", totals.parameters);
+    text_json_number(json, "flops", totals.flops);
 }
 
 static int report_json(const struct session *session, const struct model_config *config, const struct network *network,
@@ -128,19 +128,19 @@ static int report_json(const struct session *session, const struct model_config 
     struct text json = {0};
     struct part parts[PARTS];
 
-    json_open_object(&json, NULL);
-    json_integer(&json, "depth", config->depth);
-    json_number(&json, "width", config->width);
-    json_integer(&json, "image_size", config->image_size);
-    json_integer(&json, "batch", session->config->batch);
-    json_string(&json, "precision", dtype_name(session->dtype));
+    text_json_open_object(&json, NULL);
+    text_json_integer(&json, "depth", config->depth);
+    text_json_number(&json, "width", config->width);
+    text_json_integer(&json, "image_size", config->image_size);
+    text_json_integer(&json, "batch", session->config->batch);
+    text_json_string(&json, "precision", dtype_name(session->dtype));
     json_table(&json, network);
     list_parts(footprint, parts);
-    json_open_object(&json, "memory");
-    for (int i = 0; i < PARTS; i++) json_integer(&json, parts[i].key, (int64_t)parts[i].bytes);
-    json_integer(&json, "peak", (int64_t)footprint->total);
-    json_close_object(&json);
-    json_close_object(&json);
+    text_json_open_object(&json, "memory");
+    for (int i = 0; i < PARTS; i++) text_json_integer(&json, parts[i].key, (int64_t)parts[i].bytes);
+    text_json_integer(&json, "peak", (int64_t)footprint->total);
+    text_json_close_object(&json);
+    text_json_close_object(&json);
     const int status = json.failed ? error_no_memory(error, "the report", json.capacity) : SIMCLR_OK;
     if (status == SIMCLR_OK) session_print(session, "%s\n", json.bytes);
     text_free(&json);

@@ -18,7 +18,7 @@ static void add_processor(struct text *text)
         if (strncmp(line, "model name", 10) != 0 || (colon = strchr(line, ':')) == NULL)
             continue;
         colon[strcspn(colon, "\n")] = '\0';
-        json_string(text, "processor", colon[1] == ' ' ? colon + 2 : colon + 1);
+        text_json_string(text, "processor", colon[1] == ' ' ? colon + 2 : colon + 1);
         break;
     }
     if (file != NULL)
@@ -29,14 +29,14 @@ static void add_machine(struct text *text)
 {
     struct utsname machine;
     if (uname(&machine) == 0) {
-        json_string(text, "host", machine.nodename);
-        json_string(text, "system", machine.sysname);
-        json_string(text, "kernel", machine.release);
-        json_string(text, "architecture", machine.machine);
+        text_json_string(text, "host", machine.nodename);
+        text_json_string(text, "system", machine.sysname);
+        text_json_string(text, "kernel", machine.release);
+        text_json_string(text, "architecture", machine.machine);
     }
     add_processor(text);
-    json_integer(text, "processors_available", pool_available_cpus());
-    json_integer(text, "memory_bytes", (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
+    text_json_integer(text, "processors_available", pool_available_cpus());
+    text_json_integer(text, "memory_bytes", (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
 }
 
 static void add_time(struct text *text)
@@ -46,37 +46,37 @@ static void add_time(struct text *text)
     char stamp[40] = "";
     if (gmtime_r(&now, &utc) != NULL)
         strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    json_string(text, "started", stamp);
+    text_json_string(text, "started", stamp);
 }
 
 static void add_data(struct text *text, const struct dataset *dataset)
 {
     char fingerprint[24];
     snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)dataset_fingerprint(dataset));
-    json_open_object(text, "data");
-    json_string(text, "description", dataset_description(dataset));
-    json_integer(text, "images", dataset_count(dataset));
-    json_integer(text, "classes", dataset_classes(dataset));
-    json_integer(text, "bad_images", dataset_bad_count(dataset));
-    json_string(text, "fingerprint", fingerprint);
-    json_close_object(text);
+    text_json_open_object(text, "data");
+    text_json_string(text, "description", dataset_description(dataset));
+    text_json_integer(text, "images", dataset_count(dataset));
+    text_json_integer(text, "classes", dataset_classes(dataset));
+    text_json_integer(text, "bad_images", dataset_bad_count(dataset));
+    text_json_string(text, "fingerprint", fingerprint);
+    text_json_close_object(text);
 }
 
 int environment_write(const char *path, const struct session *session, const struct dataset *dataset,
                       struct error *error)
 {
     struct text text = {0};
-    json_open_object(&text, NULL);
-    json_string(&text, "version", SIMCLR_VERSION);
+    text_json_open_object(&text, NULL);
+    text_json_string(&text, "version", SIMCLR_VERSION);
     add_time(&text);
     add_machine(&text);
-    json_string(&text, "compiler", __VERSION__);
-    json_string(&text, "backend", session->backend->ops->description(session->backend));
-    json_string(&text, "precision", dtype_name(session->dtype));
-    json_integer(&text, "threads", pool_threads(session->pool));
-    json_integer(&text, "view_workers", session_workers(session));
+    text_json_string(&text, "compiler", __VERSION__);
+    text_json_string(&text, "backend", session->backend->ops->description(session->backend));
+    text_json_string(&text, "precision", dtype_name(session->dtype));
+    text_json_integer(&text, "threads", pool_threads(session->pool));
+    text_json_integer(&text, "view_workers", session_workers(session));
     add_data(&text, dataset);
-    json_close_object(&text);
+    text_json_close_object(&text);
     text_add(&text, "\n");
     const int status = text.failed ? error_no_memory(error, "environment.json", 4096)
                                    : file_write_atomic(path, text.bytes, text.length, error);

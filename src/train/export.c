@@ -1,4 +1,5 @@
-/* train/export.c -- the trained encoder in the form that other programs load. */
+/* train/export.c -- the trained encoder in the form that other programs load, and its description read back. */
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,12 +8,14 @@
 #include "base/text.h"
 #include "train/run_folder.h"
 
+/* ---- writing ------------------------------------------------------------------------------------------------ */
+
 static void add_rgb(struct text *text, const char *key, const double rgb[3])
 {
-    json_open_array(text, key);
+    text_json_open_array(text, key);
     for (int i = 0; i < 3; i++)
-        json_number(text, NULL, rgb[i]);
-    json_close_array(text);
+        text_json_number(text, NULL, rgb[i]);
+    text_json_close_array(text);
 }
 
 /* timm's config.json; width and stem are ours, since timm has no name for such variants. */
@@ -21,28 +24,28 @@ static void describe(struct text *text, const struct model_config *config, const
     static const double zero[3] = {0, 0, 0}, one[3] = {1, 1, 1};
     char architecture[24];
     snprintf(architecture, sizeof architecture, "resnet%d", config->depth);
-    json_open_object(text, NULL);
-    json_string(text, "architecture", architecture);
-    json_integer(text, "num_classes", 0);
-    json_integer(text, "num_features", model_feature_dim(config));
-    json_string(text, "global_pool", "avg");
-    json_number(text, "width", config->width);
-    json_string(text, "stem", config->stem == STEM_CIFAR ? "cifar" : "imagenet");
-    json_open_object(text, "pretrained_cfg");
-    json_open_array(text, "input_size");
-    json_integer(text, NULL, 3);
-    json_integer(text, NULL, config->image_size);
-    json_integer(text, NULL, config->image_size);
-    json_close_array(text);
+    text_json_open_object(text, NULL);
+    text_json_string(text, "architecture", architecture);
+    text_json_integer(text, "num_classes", 0);
+    text_json_integer(text, "num_features", model_feature_dim(config));
+    text_json_string(text, "global_pool", "avg");
+    text_json_number(text, "width", config->width);
+    text_json_string(text, "stem", config->stem == STEM_CIFAR ? "cifar" : "imagenet");
+    text_json_open_object(text, "pretrained_cfg");
+    text_json_open_array(text, "input_size");
+    text_json_integer(text, NULL, 3);
+    text_json_integer(text, NULL, config->image_size);
+    text_json_integer(text, NULL, config->image_size);
+    text_json_close_array(text);
     add_rgb(text, "mean", policy->normalize ? policy->mean : zero);
     add_rgb(text, "std", policy->normalize ? policy->std : one);
-    json_string(text, "interpolation", policy->filter == RESAMPLE_BILINEAR ? "bilinear" : "bicubic");
-    json_number(text, "crop_pct", config->image_size <= 32 ? 1 : 0.875);
-    json_integer(text, "num_classes", 0);
-    json_string(text, "first_conv", "conv1");
-    json_string(text, "classifier", "fc");
-    json_close_object(text);
-    json_close_object(text);
+    text_json_string(text, "interpolation", policy->filter == RESAMPLE_BILINEAR ? "bilinear" : "bicubic");
+    text_json_number(text, "crop_pct", config->image_size <= 32 ? 1 : 0.875);
+    text_json_integer(text, "num_classes", 0);
+    text_json_string(text, "first_conv", "conv1");
+    text_json_string(text, "classifier", "fc");
+    text_json_close_object(text);
+    text_json_close_object(text);
     text_add(text, "\n");
 }
 
@@ -68,4 +71,47 @@ int run_folder_export(const struct run_folder *folder, const struct model *model
     memory_free(weights);
     memory_free(config);
     return status;
+}
+
+/* ---- reading the description back -------------------------------------------------------------------------- */
+
+static bool read_rgb(const json_t *object, const char *key, double rgb[3])
+{
+    const json_t *array = json_object_get(object, key);
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *value = json_array_get(array, i);
+        if (!json_is_number(value))
+            return false;
+        rgb[i] = json_number_value(value);
+    }
+    return true;
+}
+
+bool exported_config_read(const char *weights, int *size, struct view_policy *policy)
+{
+    const char *slash = strrchr(weights, '/');
+    char *folder = memory_string(slash == NULL ? "." : weights);
+    if (folder != NULL && slash != NULL)
+        folder[slash - weights] = '\0';
+    char *path = folder == NULL ? NULL : file_join(slash == weights ? "/" : folder, "config.json");
+    json_t *root = path == NULL ? NULL : json_load_file(path, 0, NULL);
+    memory_free(path);
+    memory_free(folder);
+    const json_t *config = json_object_get(root, "pretrained_cfg");
+    const bool found = json_is_object(config);
+    const json_int_t side = json_integer_value(json_array_get(json_object_get(config, "input_size"), 1));
+    const char *filter = json_string_value(json_object_get(config, "interpolation"));
+    if (side >= 8 && side <= 1024)
+        *size = (int)side;
+    *policy = view_policy_default(*size);
+    if (filter != NULL && strcmp(filter, "bilinear") == 0)
+        policy->filter = RESAMPLE_BILINEAR;
+    if (read_rgb(config, "mean", policy->mean) && read_rgb(config, "std", policy->std)) {
+        policy->normalize = false;
+        for (int i = 0; i < 3; i++)
+            policy->normalize |= policy->mean[i] < 0 || policy->mean[i] > 0 || policy->std[i] < 1 || policy->std[i] > 1;
+        policy->normalize = policy->normalize && policy->std[0] > 0 && policy->std[1] > 0 && policy->std[2] > 0;
+    }
+    json_decref(root);
+    return found;
 }

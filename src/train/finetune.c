@@ -179,32 +179,32 @@ static void add_share(struct text *json, const char *name, int64_t correct, int6
     char key[32];
     double low, high;
     interval_wilson(correct, count, &low, &high);
-    json_number(json, name, (double)correct / (double)count);
+    text_json_number(json, name, (double)correct / (double)count);
     snprintf(key, sizeof key, "%s_low", name);
-    json_number(json, key, low);
+    text_json_number(json, key, low);
     snprintf(key, sizeof key, "%s_high", name);
-    json_number(json, key, high);
+    text_json_number(json, key, high);
 }
 
 static int print_json(const struct finetune *run, struct error *error)
 {
     struct text json = {0};
-    json_open_object(&json, NULL);
-    json_string(&json, "protocol", "finetune");
-    json_string(&json, "labels", run->session->config->labels);
-    json_integer(&json, "labelled_images", run->subset_count);
-    json_integer(&json, "epochs", run->epochs);
-    json_integer(&json, "test_images", dataset_count(run->test));
+    text_json_open_object(&json, NULL);
+    text_json_string(&json, "protocol", "finetune");
+    text_json_string(&json, "labels", run->session->config->labels);
+    text_json_integer(&json, "labelled_images", run->subset_count);
+    text_json_integer(&json, "epochs", run->epochs);
+    text_json_integer(&json, "test_images", dataset_count(run->test));
     for (int start = 0; start < STARTS; start++) {
         const struct result *result = &run->results[start];
         if (!result->done)
             continue;
-        json_open_object(&json, start == START_TRAINED ? "finetuned" : "random");
+        text_json_open_object(&json, start == START_TRAINED ? "finetuned" : "random");
         add_share(&json, "top1", result->top1, result->count);
         add_share(&json, "top5", result->top5, result->count);
-        json_close_object(&json);
+        text_json_close_object(&json);
     }
-    json_close_object(&json);
+    text_json_close_object(&json);
     const int status = json.failed ? error_no_memory(error, "the results", json.capacity) : SIMCLR_OK;
     if (status == SIMCLR_OK)
         session_print(run->session, "%s\n", json.bytes);

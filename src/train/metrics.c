@@ -70,22 +70,22 @@ void metrics_begin(struct metrics *metrics, int64_t step, double epoch)
 {
     metrics->step = step;
     metrics->line.length = 0;
-    json_open_object(&metrics->line, NULL);
-    json_integer(&metrics->line, "step", step);
-    json_number(&metrics->line, "epoch", epoch);
-    json_number(&metrics->line, "wall_time", clock_wall());
+    text_json_open_object(&metrics->line, NULL);
+    text_json_integer(&metrics->line, "step", step);
+    text_json_number(&metrics->line, "epoch", epoch);
+    text_json_number(&metrics->line, "wall_time", clock_wall());
     tfevents_begin(metrics->events, step);
 }
 
 void metrics_number(struct metrics *metrics, const char *name, double value)
 {
-    json_number(&metrics->line, name, value);
+    text_json_number(&metrics->line, name, value);
     tfevents_scalar(metrics->events, name, value);
 }
 
 int metrics_end(struct metrics *metrics, struct error *error)
 {
-    json_close_object(&metrics->line);
+    text_json_close_object(&metrics->line);
     text_add(&metrics->line, "\n");
     if (metrics->line.failed)
         return error_no_memory(error, "a line of metrics", metrics->line.capacity);

@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "checkpoint/safetensors.h"
-#include "train/exported_config.h"
 #include "train/features.h"
 #include "train/run_folder.h"
 

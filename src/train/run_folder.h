@@ -48,6 +48,9 @@ int run_folder_newest(const char *path, const struct log *log, struct checkpoint
 /* exported/encoder.safetensors and exported/config.json (timm's keys). */
 int run_folder_export(const struct run_folder *folder, const struct model *model, const struct view_policy *policy,
                       int64_t steps, struct error *error);
+/* Reads back the config.json in the folder of the file `weights`: image size (kept when it has none), filter, mean and
+ * std. False when there is no such file or it is not JSON of that kind; *policy is then the default for *size. */
+bool exported_config_read(const char *weights, int *size, struct view_policy *policy);
 
 /* train/environment.c: the machine, the build and the data set as JSON. */
 int environment_write(const char *path, const struct session *session, const struct dataset *dataset,

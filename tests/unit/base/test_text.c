@@ -49,29 +49,29 @@ static void json_document(void **state)
 {
     (void)state;
     struct text text = {0};
-    json_open_object(&text, NULL);
-    json_string(&text, "name", "a \"b\" \\ \n \t \x01 \xC3\xA9 \xFF \xED\xA0\x80");
-    json_integer(&text, "big", INT64_MIN);
-    json_boolean(&text, "yes", true);
-    json_number(&text, "nan", NAN);
-    json_number(&text, "infinity", -INFINITY);
-    json_open_array(&text, "list");
-    json_number(&text, NULL, 0.1);
-    json_number(&text, NULL, -3);
-    json_open_object(&text, NULL);
-    json_close_object(&text);
-    json_close_array(&text);
-    json_open_object(&text, "inner");
-    json_boolean(&text, "no", false);
-    json_close_object(&text);
-    json_close_object(&text);
+    text_json_open_object(&text, NULL);
+    text_json_string(&text, "name", "a \"b\" \\ \n \t \x01 \xC3\xA9 \xFF \xED\xA0\x80");
+    text_json_integer(&text, "big", INT64_MIN);
+    text_json_boolean(&text, "yes", true);
+    text_json_number(&text, "nan", NAN);
+    text_json_number(&text, "infinity", -INFINITY);
+    text_json_open_array(&text, "list");
+    text_json_number(&text, NULL, 0.1);
+    text_json_number(&text, NULL, -3);
+    text_json_open_object(&text, NULL);
+    text_json_close_object(&text);
+    text_json_close_array(&text);
+    text_json_open_object(&text, "inner");
+    text_json_boolean(&text, "no", false);
+    text_json_close_object(&text);
+    text_json_close_object(&text);
     assert_string_equal(text.bytes, "{\"name\": \"a \\\"b\\\" \\\\ \\n \\t \\u0001 \xC3\xA9 "
                                     "\\ufffd \\ufffd\\ufffd\\ufffd\", "
                                     "\"big\": -9223372036854775808, \"yes\": true, \"nan\": null, \"infinity\": null, "
                                     "\"list\": [0.1, -3, {}], \"inner\": {\"no\": false}}");
     text_add(&text, "\n");
-    json_open_object(&text, NULL); /* the next line of JSON lines: no comma before it */
-    json_close_object(&text);
+    text_json_open_object(&text, NULL); /* the next line of JSON lines: no comma before it */
+    text_json_close_object(&text);
     assert_string_equal(text.bytes + text.length - 4, "}\n{}");
     text_free(&text);
 }
@@ -90,12 +90,12 @@ static void numbers_read_back_equal(void **state)
         if (!isfinite(value))
             continue;
         struct text text = {0};
-        json_number(&text, NULL, value);
+        text_json_number(&text, NULL, value);
         assert_true(strtod(text.bytes, NULL) == value);
         text_free(&text);
     }
     struct text text = {0};
-    json_number(&text, NULL, 0.3);
+    text_json_number(&text, NULL, 0.3);
     assert_string_equal(text.bytes, "0.3");
     text_free(&text);
 }
