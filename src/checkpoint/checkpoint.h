@@ -2,11 +2,12 @@
  *
  * Tensors: "encoder.<torchvision name>", "head.<...>" or "fc.<...>" for the rest; "optimizer.state1.<name in the
  * table>" (momentum; Adam's m) and "optimizer.state2.<name>" (Adam's v) for each trained tensor. All float32. Metadata
- * (strings): format ("simclr-checkpoint"), version ("1"), depth, width, stem, image_size, head_layers, head_dim,
- * classes, step, epoch, seed, images_seen, skipped_steps, best_knn, mean, std (three numbers each), optimizer (none,
- * lars, sgd, adamw), optimizer_steps, and, if given, config (the effective YAML) and fingerprint (what must not change
- * on resume). A CRC-32C over the tensor bytes ("crc32c") guards against a file damaged after the write. Equal states
- * give equal bytes. */
+ * (strings): format ("simclr-checkpoint"), version ("2"), depth, width, stem, image_size, head_layers, head_dim,
+ * classes, step, epoch, seed, images_seen, skipped_steps, best_knn, epoch_steps, epoch_sums (loss, top-1, seconds,
+ * seconds waited), mean, std (three numbers each), optimizer (none, lars, sgd, adamw), optimizer_steps, and, if given,
+ * config (the effective YAML) and fingerprint (what must not change on resume). A CRC-32C of the whole file
+ * ("file_crc32c") guards against damage after the write. Equal states give equal bytes.
+ * Version 1 is read too: it had a CRC-32C over the tensor bytes alone ("crc32c") and no epoch_*. */
 #ifndef CHECKPOINT_CHECKPOINT_H
 #define CHECKPOINT_CHECKPOINT_H
 
@@ -14,7 +15,15 @@
 #include "model/model.h"
 #include "optim/optimizer.h"
 
+/* Sums over a stretch of steps, for means. */
+struct stretch {
+    int64_t steps; /* with a finite loss */
+    double loss, top1;
+    double seconds, waited; /* of training alone, and of that waiting for views */
+};
+
 struct checkpoint_state {
+    int version; /* of the file that was read; a write ignores it */
     int64_t step, epoch;
     uint64_t seed;
     const char *config_yaml; /* effective configuration, or NULL */
@@ -22,6 +31,7 @@ struct checkpoint_state {
     double best_knn;         /* best online kNN so far, -1: none */
     int64_t skipped_steps;   /* non-finite steps so far */
     int64_t images_seen;
+    struct stretch this_epoch; /* an epoch's steps before this one: all 0 at its end, and in files of version 1 */
     float mean[3], std[3]; /* input normalisation (x - mean) / std; std all 0: none */
 };
 

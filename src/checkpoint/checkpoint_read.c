@@ -102,6 +102,20 @@ static int read_config(struct checkpoint *checkpoint, struct error *error)
     return SIMCLR_OK;
 }
 
+static int read_this_epoch(struct checkpoint *checkpoint, struct error *error)
+{
+    struct stretch *sums = &checkpoint->state.this_epoch;
+    double numbers[4] = {0};
+    if (checkpoint->state.version < 2) return SIMCLR_OK;
+    int status = read_integer(checkpoint, "epoch_steps", 0, INT64_MAX, &sums->steps, error);
+    if (!status) status = read_numbers(checkpoint, "epoch_sums", 4, numbers, error);
+    sums->loss = numbers[0];
+    sums->top1 = numbers[1];
+    sums->seconds = numbers[2];
+    sums->waited = numbers[3];
+    return status;
+}
+
 static int read_state(struct checkpoint *checkpoint, struct error *error)
 {
     struct checkpoint_state *state = &checkpoint->state;
@@ -114,6 +128,7 @@ static int read_state(struct checkpoint *checkpoint, struct error *error)
     if (!status)
         status = read_integer(checkpoint, "optimizer_steps", 0, INT64_MAX, &checkpoint->optimizer_steps, error);
     if (!status) status = read_numbers(checkpoint, "best_knn", 1, &state->best_knn, error);
+    if (!status) status = read_this_epoch(checkpoint, error);
     if (!status) status = read_numbers(checkpoint, "mean", 3, mean, error);
     if (!status) status = read_numbers(checkpoint, "std", 3, std, error);
     if (!status) status = read_string(checkpoint, "optimizer", &checkpoint->optimizer, error);
@@ -138,17 +153,18 @@ static int read_state(struct checkpoint *checkpoint, struct error *error)
 
 static int read_metadata(struct checkpoint *checkpoint, struct error *error)
 {
-    const char *format = NULL, *version = NULL;
+    const char *format = NULL;
+    int *version = &checkpoint->state.version;
     int status = read_string(checkpoint, "format", &format, error);
     if (!status && strcmp(format, CHECKPOINT_FORMAT) != 0)
         status = error_set(error, SIMCLR_CORRUPT, "%s: is a safetensors file, but not a checkpoint of simclr",
                            checkpoint->path);
-    if (!status) status = read_string(checkpoint, "version", &version, error);
-    if (!status && strcmp(version, CHECKPOINT_VERSION) != 0)
-        status = error_set(error, SIMCLR_CORRUPT,
-                           "%s: is a checkpoint of version %.20s, this program reads version " CHECKPOINT_VERSION
-                           "; use a newer program",
-                           checkpoint->path, version);
+    if (!status) status = read_int(checkpoint, "version", version, error);
+    if (!status && (*version < 1 || *version > CHECKPOINT_VERSION))
+        status =
+            error_set(error, SIMCLR_CORRUPT,
+                      "%s: is a checkpoint of version %d, this program reads versions 1 to %d; use a newer program",
+                      checkpoint->path, *version, CHECKPOINT_VERSION);
     if (!status) status = read_config(checkpoint, error);
     return status ? status : read_state(checkpoint, error);
 }
@@ -213,8 +229,9 @@ static int read_all(struct checkpoint *checkpoint, struct error *error)
     if (!status) status = check_present(checkpoint, &checkpoint->parameters, checkpoint->states, false, error);
     if (!status) status = check_extra(checkpoint, &checkpoint->parameters, false, error);
     if (!status) status = safetensors_verify(checkpoint->file, error);
-    if (!status && !safetensors_metadata(checkpoint->file, "crc32c"))
-        status = bad_entry(checkpoint, "crc32c", NULL, error);
+    const char *checksum = checkpoint->state.version < 2 ? "crc32c" : SAFETENSORS_CHECKSUM;
+    if (!status && !safetensors_metadata(checkpoint->file, checksum))
+        status = bad_entry(checkpoint, checksum, NULL, error);
     return status;
 }
 

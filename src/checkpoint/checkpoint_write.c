@@ -10,7 +10,7 @@
 
 /* Metadata with room for the numbers' digits. */
 #define PAIR_COUNT 24
-#define DIGITS 96
+#define DIGITS 128
 struct metadata {
     struct safetensors_pair pairs[PAIR_COUNT];
     char digits[PAIR_COUNT][DIGITS];
@@ -38,7 +38,7 @@ static void fill_metadata(struct metadata *metadata, const struct model_config *
                           const struct optimizer *optimizer, const struct checkpoint_state *state)
 {
     add_string(metadata, "format", CHECKPOINT_FORMAT);
-    add_string(metadata, "version", CHECKPOINT_VERSION);
+    add_number(metadata, "version", "%d", CHECKPOINT_VERSION);
     add_number(metadata, "depth", "%d", config->depth);
     add_number(metadata, "width", "%.17g", config->width);
     add_string(metadata, "stem", model_stem(config) == STEM_CIFAR ? "cifar" : "imagenet");
@@ -52,6 +52,9 @@ static void fill_metadata(struct metadata *metadata, const struct model_config *
     add_number(metadata, "images_seen", "%" PRId64, state->images_seen);
     add_number(metadata, "skipped_steps", "%" PRId64, state->skipped_steps);
     add_number(metadata, "best_knn", "%.17g", state->best_knn);
+    const struct stretch *sums = &state->this_epoch;
+    add_number(metadata, "epoch_steps", "%" PRId64, sums->steps);
+    add_number(metadata, "epoch_sums", "%.17g %.17g %.17g %.17g", sums->loss, sums->top1, sums->seconds, sums->waited);
     const float *mean = state->mean, *std = state->std;
     add_number(metadata, "mean", "%.9g %.9g %.9g", (double)mean[0], (double)mean[1], (double)mean[2]);
     add_number(metadata, "std", "%.9g %.9g %.9g", (double)std[0], (double)std[1], (double)std[2]);

@@ -34,15 +34,17 @@ int safetensors_count(const struct safetensors *file);
 const struct safetensors_entry *safetensors_at(const struct safetensors *file, int index);
 const struct safetensors_entry *safetensors_find(const struct safetensors *file, const char *name); /* or NULL */
 const char *safetensors_metadata(const struct safetensors *file, const char *key);                  /* or NULL */
-/* SIMCLR_CORRUPT when the metadata holds a checksum ("crc32c", 8 hexadecimal digits) that is not that of the tensor
- * bytes; SIMCLR_OK when it is, or when there is none. Reads the whole file. */
+/* Key of a checksum in the metadata: 8 hexadecimal digits, the CRC-32C of the whole file with these digits as zeros. */
+#define SAFETENSORS_CHECKSUM "file_crc32c"
+/* SIMCLR_CORRUPT when the metadata holds a checksum that is not that of the file; SIMCLR_OK when it is, or when there
+ * is none. "crc32c", which version 1 of our checkpoints had, covers the tensor bytes alone. Reads the whole file. */
 int safetensors_verify(const struct safetensors *file, struct error *error);
 /* Metadata pairs in file order. */
 int safetensors_metadata_count(const struct safetensors *file);
 void safetensors_metadata_at(const struct safetensors *file, int index, const char **key, const char **value);
 
 /* ---- writing: atomic; tensors sorted as the reference writer does (alignment descending, then name), header padded
- * to 8; the CRC-32C of the tensor bytes is added to the metadata as "crc32c". Equal contents give equal bytes. ----
+ * to 8; SAFETENSORS_CHECKSUM comes first in the metadata. Equal contents give equal bytes. ----
  * SIMCLR_INVALID: two tensors of one name, or bytes that do not match the shape. */
 struct safetensors_pair {
     const char *key, *value;

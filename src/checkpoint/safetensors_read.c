@@ -1,6 +1,7 @@
 /* checkpoint/safetensors_read.c -- the reader: every length and offset is checked before it is used. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,7 +21,9 @@
 struct safetensors {
     void *map; /* NULL: parsed from borrowed memory */
     size_t map_bytes;
-    const uint8_t *data; /* the tensor bytes */
+    const uint8_t *bytes; /* the file */
+    size_t header_end;
+    const uint8_t *data; /* the tensor bytes: the rest */
     size_t data_bytes;
     json_t *header;                    /* owns names and metadata strings */
     struct safetensors_entry *entries; /* by offset */
@@ -193,8 +196,10 @@ static int read_header(struct safetensors *file, const uint8_t *bytes, size_t co
     if (length < 2 || bytes[8] != '{')
         return error_set(error, SIMCLR_CORRUPT,
                          "%s: the header does not start with '{'; this is not a safetensors file", file->path);
-    file->data = bytes + 8 + length;
-    file->data_bytes = count - 8 - (size_t)length;
+    file->bytes = bytes;
+    file->header_end = 8 + (size_t)length;
+    file->data = bytes + file->header_end;
+    file->data_bytes = count - file->header_end;
     json_error_t problem;
     file->header = json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
     if (!file->header)
@@ -318,15 +323,37 @@ void safetensors_metadata_at(const struct safetensors *file, int index, const ch
     *value = file->pairs[index].value;
 }
 
+/* The checksum of the file with its own digits as zeros. False: the digits are not where the writer puts them. A string
+ * in JSON cannot hold the text that is looked for, since its quotes would follow backslashes. */
+static bool file_checksum(const struct safetensors *file, uint32_t *crc)
+{
+    static const char key[] = "\"" SAFETENSORS_CHECKSUM "\": \"";
+    const uint8_t *found = memmem(file->bytes, file->header_end, key, sizeof key - 1);
+    if (!found) return false;
+    const size_t at = (size_t)(found - file->bytes) + sizeof key - 1;
+    if (file->header_end - at < 8) return false;
+    *crc = crc32c(file->bytes, at);
+    *crc = crc32c_extend(*crc, "00000000", 8);
+    *crc = crc32c_extend(*crc, file->bytes + at + 8, file->header_end - at - 8 + file->data_bytes);
+    return true;
+}
+
 int safetensors_verify(const struct safetensors *file, struct error *error)
 {
-    const char *wanted = safetensors_metadata(file, "crc32c");
-    if (!wanted) return SIMCLR_OK;
-    char found[16];
-    snprintf(found, sizeof found, "%08x", (unsigned)crc32c(file->data, file->data_bytes));
-    if (!strcmp(found, wanted)) return SIMCLR_OK;
+    const char *wanted = safetensors_metadata(file, SAFETENSORS_CHECKSUM);
+    uint32_t crc = 0;
+    bool found = true;
+    if (wanted)
+        found = file_checksum(file, &crc);
+    else if ((wanted = safetensors_metadata(file, "crc32c")) != NULL)
+        crc = crc32c(file->data, file->data_bytes);
+    else
+        return SIMCLR_OK;
+    char digits[16];
+    snprintf(digits, sizeof digits, "%08" PRIx32, crc);
+    if (found && !strcmp(digits, wanted)) return SIMCLR_OK;
     return error_set(error, SIMCLR_CORRUPT,
-                     "%s: the tensors' checksum is %s, not %.16s as written; the file was damaged "
-                     "afterwards, use another copy",
-                     file->path, found, wanted);
+                     "%s: its checksum is not the %.16s that was written; the file was damaged afterwards, use another "
+                     "copy",
+                     file->path, wanted);
 }

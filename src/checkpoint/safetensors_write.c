@@ -71,14 +71,12 @@ static int check(const struct safetensors_entry **order, int count, const char *
 }
 
 static void add_header(struct text *text, const struct safetensors_entry **order, int count,
-                       const struct safetensors_pair *metadata, int pairs, uint32_t crc)
+                       const struct safetensors_pair *metadata, int pairs)
 {
-    char digits[16];
-    snprintf(digits, sizeof digits, "%08" PRIx32, crc);
     text_json_open_object(text, NULL);
     text_json_open_object(text, "__metadata__");
+    text_json_string(text, SAFETENSORS_CHECKSUM, "00000000"); /* until sign() */
     for (int i = 0; i < pairs; i++) text_json_string(text, metadata[i].key, metadata[i].value);
-    text_json_string(text, "crc32c", digits);
     text_json_close_object(text);
     int64_t offset = 0;
     for (int i = 0; i < count; i++) {
@@ -98,6 +96,24 @@ static void add_header(struct text *text, const struct safetensors_entry **order
     while (text->length % 8 && !text->failed) text_add_bytes(text, " ", 1);
 }
 
+static void length_bytes(const struct text *header, uint8_t bytes[8])
+{
+    for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)((uint64_t)header->length >> 8 * i);
+}
+
+/* Puts the checksum of the file in the place of its zeros, the first of the metadata. */
+static void sign(struct text *header, const struct safetensors_entry **order, int count)
+{
+    uint8_t length[8];
+    length_bytes(header, length);
+    uint32_t crc = crc32c(length, sizeof length);
+    crc = crc32c_extend(crc, header->bytes, header->length);
+    for (int i = 0; i < count; i++) crc = crc32c_extend(crc, order[i]->data, order[i]->bytes);
+    char digits[16];
+    snprintf(digits, sizeof digits, "%08" PRIx32, crc);
+    memcpy(strstr(header->bytes, "00000000"), digits, 8);
+}
+
 static int write_file(const char *path, const struct text *header, const struct safetensors_entry **order, int count,
                       struct error *error)
 {
@@ -105,7 +121,7 @@ static int write_file(const char *path, const struct text *header, const struct 
     int status = file_writer_open(&writer, path, error);
     if (status) return status;
     uint8_t length[8];
-    for (int i = 0; i < 8; i++) length[i] = (uint8_t)((uint64_t)header->length >> 8 * i);
+    length_bytes(header, length);
     file_writer_write(writer, length, sizeof length);
     file_writer_write(writer, header->bytes, header->length);
     for (int i = 0; i < count; i++) file_writer_write(writer, order[i]->data, order[i]->bytes);
@@ -121,10 +137,9 @@ int safetensors_write(const char *path, const struct safetensors_entry *entries,
     int status = check(order, count, path, error);
     if (!status) {
         struct text header = {0};
-        uint32_t crc = 0;
         qsort(order, (size_t)count, sizeof(void *), in_file_order);
-        for (int i = 0; i < count; i++) crc = crc32c_extend(crc, order[i]->data, order[i]->bytes);
-        add_header(&header, order, count, metadata, pairs, crc);
+        add_header(&header, order, count, metadata, pairs);
+        if (!header.failed) sign(&header, order, count);
         status = header.failed ? error_no_memory(error, "a file's header", header.length)
                                : write_file(path, &header, order, count, error);
         text_free(&header);

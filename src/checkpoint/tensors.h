@@ -8,7 +8,7 @@
 #include "tensor/parameters.h"
 
 #define CHECKPOINT_FORMAT "simclr-checkpoint"
-#define CHECKPOINT_VERSION "1"
+#define CHECKPOINT_VERSION 2 /* the one written; from 1 on all are read */
 
 struct file_name {
     char text[160];

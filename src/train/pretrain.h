@@ -9,13 +9,6 @@
 #include "optim/schedule.h"
 #include "train/run_folder.h"
 
-/* Sums over a stretch of steps, for means. Not part of a checkpoint: a resumed run starts its stretch anew. */
-struct stretch {
-    int64_t steps;
-    double loss, top1;
-    double seconds, waited; /* of training alone, and of that waiting for views */
-};
-
 struct pretrain {
     struct session *session;
     const struct config *config;
@@ -44,7 +37,8 @@ struct pretrain {
     int skipped_in_a_row;
     double best_knn;              /* best online kNN top-1 so far, -1: none */
     int64_t saved_step;           /* of the newest checkpoint */
-    struct stretch since_log, this_epoch;
+    struct stretch since_log;     /* a resumed run starts it anew */
+    struct stretch this_epoch;    /* in the checkpoint */
     double pace;                  /* seconds a step, of the last twenty or so */
 };
 

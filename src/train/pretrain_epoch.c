@@ -29,6 +29,7 @@ int pretrain_save(struct pretrain *run, const char *path, struct error *error)
         .best_knn = run->best_knn,
         .skipped_steps = run->skipped,
         .images_seen = run->step * run->config->batch,
+        .this_epoch = run->this_epoch,
     };
     for (int i = 0; i < 3 && run->policy.normalize; i++) {
         state.mean[i] = (float)run->policy.mean[i];

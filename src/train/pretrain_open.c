@@ -59,6 +59,10 @@ static int restore(struct pretrain *run, const struct checkpoint *checkpoint, st
     run->epoch = state->epoch;
     run->best_knn = state->best_knn;
     run->skipped = state->skipped_steps;
+    run->this_epoch = state->this_epoch;
+    if (state->version < 2 && run->step > run->epoch * run->steps_per_epoch)
+        log_info(&run->session->log, "the checkpoint is of version 1, without the sums of its epoch: the means of this "
+                                     "epoch are those of the steps from here on");
     log_info(&run->session->log, "resuming at step %lld of %lld (epoch %.2f of %lld)", (long long)run->step,
              (long long)run->steps, (double)run->step / (double)run->steps_per_epoch, (long long)run->config->epochs);
     return SIMCLR_OK;

@@ -5,6 +5,7 @@
 
 #include "support/network_check.h"
 
+#include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
@@ -47,6 +48,7 @@ static const struct checkpoint_state STATE = {.step = 1234567890123,
                                               .best_knn = 0.1,
                                               .skipped_steps = 4,
                                               .images_seen = 99,
+                                              .this_epoch = {7, 29.1, 0.7 / 3, 1e-9, 0.25},
                                               .mean = {0.1f, 0.2f, 0.3f},
                                               .std = {0.4f, 0.5f, 0.6f}};
 
@@ -113,7 +115,8 @@ static void test_round_trip(void **state)
         const struct checkpoint_state *found = checkpoint_state(checkpoint);
         assert_true(found->step == STATE.step && found->epoch == 17 && found->seed == UINT64_MAX &&
                     found->best_knn == 0.1);
-        assert_true(found->skipped_steps == 4 && found->images_seen == 99);
+        assert_true(found->skipped_steps == 4 && found->images_seen == 99 && found->version == 2);
+        assert_memory_equal(&found->this_epoch, &STATE.this_epoch, sizeof STATE.this_epoch);
         assert_string_equal(found->config_yaml, STATE.config_yaml);
         assert_string_equal(found->fingerprint, "f00");
         assert_memory_equal(found->mean, STATE.mean, sizeof STATE.mean);
@@ -256,6 +259,91 @@ static void test_cuts(void **state)
     close_run(&run);
 }
 
+/* Changes a byte of the file "damaged" in place: a thousand files would take long. */
+static void put(size_t at, uint8_t byte)
+{
+    FILE *stream = fopen(path_of("damaged"), "r+b");
+    assert_non_null(stream);
+    assert_int_equal(fseek(stream, (long)at, SEEK_SET), 0);
+    assert_int_equal(fputc(byte, stream), byte);
+    assert_int_equal(fclose(stream), 0);
+}
+
+/* Whatever byte of the length, of the metadata, and here and there of the tensors' list is changed: refused. */
+static void test_header_flips(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct run run;
+    uint8_t *bytes;
+    size_t size;
+    uint64_t header;
+    open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
+    CHECK_OK(checkpoint_write(path_of("a"), run.model, NULL, &STATE, &error), error);
+    CHECK_OK(file_read(path_of("a"), 1 << 28, &bytes, &size, &error), error);
+    memcpy(&header, bytes, sizeof header);
+    const uint8_t *tensors = memmem(bytes, size, "\"encoder.", 9);
+    assert_non_null(tensors);
+    const size_t metadata_end = (size_t)(tensors - bytes);
+    assert_int_equal(verdict(bytes, size, &error), SIMCLR_OK); /* writes it */
+    assert_true(metadata_end > 500 && metadata_end < 8 + header);
+    for (size_t at = 0; at < 8 + header; at += at < metadata_end ? 1 : 61) {
+        const uint8_t flipped = bytes[at] ^ (uint8_t)(1u << at % 8);
+        struct checkpoint *checkpoint;
+        put(at, flipped);
+        memset(&error, 0, sizeof error);
+        if (checkpoint_open(&checkpoint, path_of("damaged"), &error) != SIMCLR_CORRUPT || error.text[0] == '\0')
+            fail_msg("byte %zu: %s", at, error.text);
+        put(at, bytes[at]);
+    }
+    struct checkpoint *checkpoint;
+    CHECK_OK(checkpoint_open(&checkpoint, path_of("damaged"), &error), error); /* every byte is back */
+    checkpoint_close(&checkpoint);
+    memory_free(bytes);
+    close_run(&run);
+}
+
+/* Makes of a file what version 1 would have written: a checksum of the tensors alone, and no sums of an epoch. */
+static void to_version_1(uint8_t *bytes, size_t size)
+{
+    uint64_t header;
+    memcpy(&header, bytes, sizeof header);
+    uint8_t *version = memmem(bytes, size, "\"version\": \"2\"", 14);
+    uint8_t *sums = memmem(bytes, size, "\"epoch_sums\"", 12);
+    uint8_t *checksum = memmem(bytes, size, "\"file_crc32c\": \"", 16);
+    assert_true(version && sums && checksum);
+    version[12] = '1';
+    memcpy(sums, "\"other_text\"", 12);
+    char entry[32];
+    snprintf(entry, sizeof entry, "\"crc32c\": \"%08x\"     ", (unsigned)crc32c(bytes + 8 + header, size - 8 - header));
+    memcpy(checksum, entry, strlen(entry));
+}
+
+static void test_version_1(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct run run;
+    struct checkpoint *checkpoint;
+    uint8_t *bytes;
+    size_t size;
+    open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
+    CHECK_OK(checkpoint_write(path_of("a"), run.model, NULL, &STATE, &error), error);
+    CHECK_OK(file_read(path_of("a"), 1 << 28, &bytes, &size, &error), error);
+    to_version_1(bytes, size);
+    if (verdict(bytes, size, &error)) fail_msg("%s", error.text);
+    CHECK_OK(checkpoint_open(&checkpoint, path_of("damaged"), &error), error);
+    assert_int_equal(checkpoint_state(checkpoint)->version, 1);
+    assert_int_equal(checkpoint_state(checkpoint)->step, STATE.step);
+    assert_int_equal(checkpoint_state(checkpoint)->this_epoch.steps, 0);
+    checkpoint_close(&checkpoint);
+    bytes[size - 5] ^= 1;
+    assert_int_equal(verdict(bytes, size, &error), SIMCLR_CORRUPT);
+    assert_non_null(strstr(error.text, "checksum"));
+    memory_free(bytes);
+    close_run(&run);
+}
+
 /* Replaces the text `from` in the header by `to` of equal length. */
 static void check_edit(const uint8_t *bytes, size_t size, const char *from, const char *to, const char *says)
 {
@@ -284,7 +372,11 @@ static void test_edits(void **state)
     CHECK_OK(file_read(path_of("a"), 1 << 28, &bytes, &size, &error), error);
     check_edit(bytes, size, "\"simclr-checkpoint\"", "\"simclr-checkpoinT\"", "not a checkpoint of simclr");
     check_edit(bytes, size, "\"format\"", "\"formaT\"", "no 'format'");
-    check_edit(bytes, size, "\"version\": \"1\"", "\"version\": \"2\"", "version 2");
+    check_edit(bytes, size, "\"version\": \"2\"", "\"version\": \"3\"", "version 3");
+    check_edit(bytes, size, "\"version\": \"2\"", "\"version\": \"1\"", "checksum");
+    check_edit(bytes, size, "\"epoch\": \"17\"", "\"epoch\": \"18\"", "checksum");
+    check_edit(bytes, size, "\"epoch_steps\": \"7\"", "\"epoch_steps\": \"x\"", "'epoch_steps'");
+    check_edit(bytes, size, "\"epoch_sums\": \"29.1", "\"epoch_sums\": \"29,1", "'epoch_sums'");
     check_edit(bytes, size, "\"depth\": \"18\"", "\"depth\": \"19\"", "no ResNet-19");
     check_edit(bytes, size, "\"depth\": \"18\"", "\"depth\": \"34\"", "is missing");
     check_edit(bytes, size, "\"depth\": \"18\"", "\"depth\": \"1x\"", "'depth' is '1x'");
@@ -299,7 +391,7 @@ static void test_edits(void **state)
     check_edit(bytes, size, "\"best_knn\": \"0.1", "\"best_knn\": \"x.1", "'best_knn'");
     check_edit(bytes, size, "\"encoder.bn1.bias\"", "\"encoder.bn1.bia5\"", "encoder.bn1.bias is missing");
     check_edit(bytes, size, "\"optimizer.state1.bn1.bias\"", "\"optimizer.state2.bn1.bias\"", "is missing");
-    check_edit(bytes, size, "\"crc32c\": \"", "\"crc32d\": \"", "no 'crc32c'");
+    check_edit(bytes, size, "\"file_crc32c\": \"", "\"file_crc32d\": \"", "no 'file_crc32c'");
     check_edit(bytes, size, "\"head.bns.1.weight\": {\"dtype\": \"F32\"", "\"head.bns.1.weight\": {\"dtype\": \"I32\"",
                "not float32");
     memory_free(bytes);
@@ -414,6 +506,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_parts),
         cmocka_unit_test(test_other_models), cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_header_flips), cmocka_unit_test(test_version_1),
         cmocka_unit_test(test_edits),        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_export),       cmocka_unit_test(test_import_torchvision),
     };
