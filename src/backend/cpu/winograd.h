@@ -52,6 +52,13 @@ struct winograd_output {
     bool accumulate, bf16;
 };
 
+/* Cells to be fetched into the second-level cache while products are computed, evenly spread over the time. */
+struct winograd_fetch {
+    const char *const *cells;
+    int count;
+    ptrdiff_t bytes; /* of a cell */
+};
+
 /* M = V U for all points of some tiles and panels. */
 struct winograd_products {
     const float *v, *u;
@@ -64,6 +71,7 @@ struct winograd_products {
     const char *const *next;         /* [tiles][36] cells to fetch into L2 meanwhile, or NULL */
     ptrdiff_t next_block;            /* bytes from one channel block of such a cell to the next */
     ptrdiff_t next_bytes;            /* of a cell */
+    struct winograd_fetch outputs;   /* the cells that the products will be stored to */
 };
 
 /* dU = V^T W over some tiles: all points of one panel; dU [point][channel block][32 channels][32 outputs]. */
@@ -74,8 +82,6 @@ struct winograd_gradient {
     int tiles, places;
     int images[WINOGRAD_MOST_TILES];
     int channels, outputs; /* real ones */
-    const char *const *next;
-    ptrdiff_t next_block, next_bytes;
 };
 
 struct winograd_kernels {

@@ -6,6 +6,8 @@
 #include "backend/cpu/winograd_tiles.h"
 #include "base/pool.h"
 
+enum { MOST_OUTPUTS = 512 }; /* cells of y that are fetched at once, before they are written */
+
 /* What one thread works on, and where. */
 struct part {
     const struct winograd_job *job;
@@ -130,13 +132,31 @@ static void find_next(const struct part *part, const char **next, int64_t number
         if (next[i] == plan->winograd.zeros) next[i] = NULL;
 }
 
+/* The cells of y that tiles [first, first + count) of some panels will be stored to; returns how many. */
+static int find_outputs(const struct part *part, const char **cells, int64_t first, int count, int panel, int panels)
+{
+    const struct activation_layout *y = &part->shape->y;
+    const size_t element = dtype_bytes(part->job->plan->desc.dtype);
+    int found = 0;
+    for (int t = 0; t < count; t++) {
+        const struct winograd_tile tile = winograd_tile(part->job->pass, y, first + t);
+        const char *inside[WINOGRAD_OUT * WINOGRAD_OUT];
+        winograd_cells(inside, part->job->plan, part->job->y, y, &tile, 0, WINOGRAD_OUT);
+        for (int p = 0; p < panels; p++)
+            for (int i = 0; i < WINOGRAD_OUT * WINOGRAD_OUT; i++)
+                if (inside[i] != part->job->plan->winograd.zeros && found < MOST_OUTPUTS)
+                    cells[found++] = inside[i] + (size_t)(panel + p) * y->block * element;
+    }
+    return found;
+}
+
 /* All of tiles [first, first + count); `following`: the tiles that come after them, whose cells are fetched. */
 static void run_chunk(const struct part *part, int64_t first, int count, int following)
 {
     const struct winograd_pass *pass = part->job->pass;
     const struct activation_layout *x = &part->shape->x;
     const ptrdiff_t element = (ptrdiff_t)dtype_bytes(part->job->plan->desc.dtype);
-    const char *next[WINOGRAD_MOST_TILES * WINOGRAD_POINTS];
+    const char *next[WINOGRAD_MOST_TILES * WINOGRAD_POINTS], *outputs[MOST_OUTPUTS];
     struct winograd_products args = {
         .v = part->v,
         .m = part->m,
@@ -151,6 +171,7 @@ static void run_chunk(const struct part *part, int64_t first, int count, int fol
         .channels = x->channels,
         .next_block = (ptrdiff_t)x->block * element,
         .next_bytes = (ptrdiff_t)x->cell * element,
+        .outputs = {.cells = outputs, .bytes = (ptrdiff_t)x->cell * element},
     };
     for (int t = 0; t < count; t++) {
         args.images[t] = winograd_tile(pass, x, first + t).images;
@@ -162,6 +183,7 @@ static void run_chunk(const struct part *part, int64_t first, int count, int fol
         args.panels = left < pass->panels_at_once ? left : pass->panels_at_once;
         args.last_outputs = activation_block_channels(&part->shape->y, panel + args.panels - 1);
         args.next = panel == part->first_panel ? next : NULL;
+        args.outputs.count = find_outputs(part, outputs, first, count, panel, args.panels);
         args.u = part->u;
         if (pass->keep_weights)
             args.u += (ptrdiff_t)((panel - part->first_panel) / pass->panels_at_once) * WINOGRAD_POINTS * pass->u_point;
