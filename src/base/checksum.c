@@ -72,6 +72,11 @@ uint32_t crc32c_extend(uint32_t crc, const void *bytes, size_t count)
     if (__builtin_cpu_supports("sse4.2"))
         return ~crc32c_sse42(~crc, bytes, count);
 #endif
+    return crc32c_extend_portable(crc, bytes, count);
+}
+
+uint32_t crc32c_extend_portable(uint32_t crc, const void *bytes, size_t count)
+{
     return ~crc32c_table(~crc, bytes, count);
 }
 

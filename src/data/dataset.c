@@ -26,7 +26,7 @@ struct dataset {
     atomic_uchar *found_bad; /* [count], uncached sets: bad images found since */
     int max_width, max_height;
     uint64_t fingerprint;
-    char description[256];
+    char description[384];
 };
 
 struct dataset_config dataset_config_default(void)

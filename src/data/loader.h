@@ -39,7 +39,8 @@ struct batch {
 };
 
 /* dataset and pool are borrowed. Allocates everything that loader_next will need.
- * SIMCLR_INVALID when batch > images. */
+ * SIMCLR_INVALID, among what cannot be meant, when there are no images, or when batch > images unless keep_last: an
+ * epoch is then one batch of all images (count says how many). */
 int loader_open(struct loader **out, const struct loader_config *config, struct dataset *dataset, struct pool *pool,
                 struct error *error);
 void loader_close(struct loader **loader);

@@ -126,7 +126,11 @@ check 4 '' '^simclr: .*' "$simclr" pretrain "${tiny[@]}" --epochs 60 --optimizer
 check 0 'checkpoints' 'pretrain: [0-9]+%, [0-9]+/8, epoch .*loss .*top-1 .*ETA ' "$simclr" pretrain "${tiny[@]}" --out run
 grep -q $'\r' err && fail "a carriage return in plain progress"
 check 0 '' '^$' "$simclr" pretrain "${tiny[@]}" --out quiet --quiet
-if command -v script >/dev/null; then
+if ! command -v script >/dev/null; then
+    skip "progress on a terminal: there is no script(1)"
+elif ! script -qec true terminal >/dev/null 2>&1; then
+    skip "progress on a terminal: no terminal can be made here (is /dev/pts mounted?)"
+else
     checks=$((checks + 1))
     TERM=xterm LC_ALL=C.UTF-8 script -qec "stty cols 90; '$simclr' pretrain ${tiny[*]} --out bar" typescript >/dev/null 2>&1
     grep -q $'\r'"pretrain  *100% |█" typescript || fail "no bar on a terminal"
@@ -135,8 +139,6 @@ if command -v script >/dev/null; then
         fail "the bar is wider than the terminal"
     TERM=dumb script -qec "'$simclr' pretrain ${tiny[*]} --out dumb" typescript >/dev/null 2>&1
     grep -q '100%, 8/8' typescript || fail "no plain line on a dumb terminal"
-else
-    skip "progress on a terminal: there is no script(1)"
 fi
 
 # ---- what was trained can be used ----

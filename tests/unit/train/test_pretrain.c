@@ -247,6 +247,41 @@ static void another_run_is_refused(void **state)
     memory_free(other);
 }
 
+/* 48 pictures in the form of CIFAR-10, whose labels begin with `label`. */
+static void write_pictures(const char *pictures, uint8_t label)
+{
+    enum { COUNT = 48, RECORD = 3073 };
+    uint8_t *bytes = memory_allocate((size_t)COUNT * RECORD);
+    char *path = file_join(pictures, "data_batch_1.bin");
+    assert_true(bytes != NULL && path != NULL);
+    for (size_t i = 0; i < (size_t)COUNT * RECORD; i++) bytes[i] = (uint8_t)(i * i >> 3);
+    for (size_t i = 0; i < COUNT; i++) bytes[i * RECORD] = (uint8_t)(i == 0 ? label : i % 10);
+    assert_int_equal(file_make_folder(pictures, NULL), SIMCLR_OK);
+    assert_int_equal(file_write_atomic(path, bytes, (size_t)COUNT * RECORD, NULL), SIMCLR_OK);
+    memory_free(bytes);
+    memory_free(path);
+}
+
+/* The same options, the same path, and other labels in it: not the run that was begun. */
+static void other_images_are_refused(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    char *pictures = file_join(folder, "pictures");
+    write_pictures(pictures, 0);
+    run_whole((const char *[]){"overwrite", "true", "data", pictures, "epochs", "1", NULL});
+    struct bytes before = read_file("checkpoints/step-00000003.safetensors");
+    run_whole((const char *[]){"data", pictures, "epochs", "1", NULL}); /* unchanged: finished already */
+    write_pictures(pictures, 7);
+    assert_int_equal(run_once(&run, (const char *[]){"data", pictures, "epochs", "1", NULL}), SIMCLR_INVALID);
+    assert_non_null(strstr(run.error.text, "on other images"));
+    assert_int_equal(run.steps_seen, 0);
+    fixture_close(&run);
+    assert_same_file("checkpoints/step-00000003.safetensors", before);
+    memory_free(before.data);
+    memory_free(pictures);
+}
+
 static void a_folder_in_use_is_refused(void **state)
 {
     (void)state;
@@ -394,6 +429,7 @@ int main(void)
         cmocka_unit_test(damaged_checkpoints_are_skipped),
         cmocka_unit_test(a_finished_run_stays),
         cmocka_unit_test(another_run_is_refused),
+        cmocka_unit_test(other_images_are_refused),
         cmocka_unit_test(a_folder_in_use_is_refused),
         cmocka_unit_test(divergence_is_named_and_stops),
         cmocka_unit_test(every_name_opens_the_same_encoder),
