@@ -330,7 +330,8 @@ ALWAYS_INLINE void product_tile(const int rows, const int vectors, const float *
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
     ptrdiff_t chain = 0;
     bool first = true;
-    for (; channels > 0; channels -= BLOCK_CHANNELS, v += v_block, u += BLOCK_CHANNELS * 32, next += next_block) {
+    for (; channels > 0;
+         channels -= BLOCK_CHANNELS, v += v_block, u += (ptrdiff_t)BLOCK_CHANNELS * 32, next += next_block) {
         if (chain++ == CHAIN_BLOCKS) {
             add_chain(rows, vectors, m, acc, first);
             first = false;

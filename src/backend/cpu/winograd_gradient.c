@@ -65,7 +65,7 @@ static void run_chunk(const struct part *part, int64_t first, int count, bool ad
     transform(part, false, first, count);
     for (int panel = part->first_panel; panel < part->end_panel; panel++) {
         const ptrdiff_t block = (ptrdiff_t)9 * 1024;
-        float *weights = part->weights + (panel - part->first_panel) * x->blocks * block;
+        float *weights = part->weights + (ptrdiff_t)(panel - part->first_panel) * x->blocks * block;
         args.w = part->w + (panel - part->first_panel) * (ptrdiff_t)y->cell;
         args.outputs = activation_block_channels(y, panel);
         plan->winograd.kernels->gradient_products(&args);

@@ -1,5 +1,6 @@
 /* backend/cpu/winograd_run.c -- forward and backward data by Winograd: chunks of tiles whose transformed inputs stay in
  * the second-level cache while panel after panel of outputs is multiplied and transformed back. */
+#include <math.h>
 #include <string.h>
 
 #include "backend/cpu/conv_plan.h"
@@ -23,25 +24,24 @@ static void share_work(const struct winograd_pass *pass, const struct conv_pass 
                        int64_t *first, int64_t *end, int *first_panel, int *end_panel)
 {
     const double blocks = shape->x.blocks;
-    int best_parts = 1;
+    int best_parts = 1, best_across = threads;
     double best = 0;
     for (int parts = 1; parts <= threads; parts++) {
         if (threads % parts != 0) continue;
         const int across = threads / parts;
-        const double tiles = (double)((pass->tiles + parts - 1) / parts);
-        const double panels = (double)((conv_panels(shape) + across - 1) / across);
-        const double chunks = pass->keep_weights ? 1 : (tiles + pass->chunk - 1) / pass->chunk;
+        const double tiles = ceil((double)pass->tiles / parts), panels = ceil((double)conv_panels(shape) / across);
+        const double chunks = pass->keep_weights ? 1 : ceil(tiles / pass->chunk);
         const double cost =
             tiles * (WINOGRAD_INPUT_COST * blocks + panels * (WINOGRAD_PRODUCT_COST * blocks + WINOGRAD_OUTPUT_COST)) +
             chunks * panels * blocks * WINOGRAD_WEIGHTS_COST;
         if (parts > 1 && cost >= best) continue;
         best = cost;
         best_parts = parts;
+        best_across = across;
     }
-    const int across = threads / best_parts;
-    pool_share(pass->tiles, thread / across, best_parts, first, end);
+    pool_share(pass->tiles, thread / best_across, best_parts, first, end);
     int64_t from, to;
-    pool_share(conv_panels(shape), thread % across, across, &from, &to);
+    pool_share(conv_panels(shape), thread % best_across, best_across, &from, &to);
     *first_panel = (int)from;
     *end_panel = (int)to;
 }

@@ -12,8 +12,9 @@ struct winograd_tile {
 static inline struct winograd_tile winograd_tile(const struct winograd_pass *pass,
                                                  const struct activation_layout *layout, int64_t number)
 {
-    const int inside = (int)(number % (pass->down * pass->across));
-    struct winograd_tile tile = {.group = (int)(number / (pass->down * pass->across))};
+    const int64_t tiles = (int64_t)pass->down * pass->across;
+    const int inside = (int)(number % tiles);
+    struct winograd_tile tile = {.group = (int)(number / tiles)};
     tile.row = inside / pass->across * WINOGRAD_OUT;
     tile.column = inside % pass->across * WINOGRAD_OUT;
     tile.images = activation_group_images(layout, tile.group);
