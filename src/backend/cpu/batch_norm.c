@@ -50,7 +50,7 @@ int cpu_batch_norm_create(struct backend *backend, const struct batch_norm_desc 
     plan->cells = (int64_t)(plan->layout.elements / plan->layout.cell);
     plan->element = dtype_bytes(desc->dtype);
     plan->stream = plan->layout.elements * plan->element > plan->cpu->cache_bytes;
-    plan->padded = plan->layout.blocks * BLOCK_CHANNELS;
+    plan->padded = plan->layout.blocks * ROW_ELEMENTS;
     const size_t padded = (size_t)plan->padded;
     plan->mean = memory_array(4 * padded, sizeof *plan->mean);
     plan->partials = memory_array((size_t)plan->cpu->threads * 2 * padded, sizeof *plan->partials);
@@ -79,7 +79,7 @@ struct norm_job {
 
 /* A run of cells inside one plane. */
 struct segment {
-    int block, images;
+    int block, rows;
     ptrdiff_t cells;
     size_t bytes;      /* from the tensor's start */
     size_t mask_bytes; /* from the mask's         */
@@ -104,7 +104,7 @@ static bool cut_segment(const struct batch_norm_plan *plan, int64_t *begin, int6
         *begin = last;
     }
     segment->block = (int)(plane % plan->layout.blocks);
-    segment->images = activation_group_images(&plan->layout, (int)(plane / plan->layout.blocks));
+    segment->rows = activation_group_rows(&plan->layout, (int)(plane / plan->layout.blocks));
     segment->cells = (ptrdiff_t)(last - first);
     segment->bytes = (size_t)first * plan->layout.cell * plan->element;
     segment->mask_bytes = (size_t)first * plan->layout.cell / 8;
@@ -129,12 +129,14 @@ static double *thread_sums(const struct batch_norm_plan *plan, int thread)
 /* The two sums of `channel`, joined over the threads in their order. */
 static void joined_sums(const struct batch_norm_plan *plan, int threads, int channel, double sums[2])
 {
-    const size_t index = (size_t)(channel / BLOCK_CHANNELS) * 2 * BLOCK_CHANNELS + (size_t)(channel % BLOCK_CHANNELS);
+    const int per_block = plan->layout.block_channels;
+    const size_t index = (size_t)(channel / per_block) * 2 * ROW_ELEMENTS + (size_t)(channel % per_block);
     sums[0] = sums[1] = 0;
-    for (int thread = 0; thread < threads; thread++) {
-        sums[0] += thread_sums(plan, thread)[index];
-        sums[1] += thread_sums(plan, thread)[index + BLOCK_CHANNELS];
-    }
+    for (int thread = 0; thread < threads; thread++)
+        for (int place = 0; place < ROW_ELEMENTS; place += per_block) {
+            sums[0] += thread_sums(plan, thread)[index + (size_t)place];
+            sums[1] += thread_sums(plan, thread)[index + (size_t)place + ROW_ELEMENTS];
+        }
 }
 
 /* ---- forward ------------------------------------------------------------------------------------------------- */
@@ -143,11 +145,24 @@ static double value_count(const struct batch_norm_plan *plan)
     return (double)plan->desc.batch * plan->desc.height * plan->desc.width;
 }
 
+/* Sets the coefficient of a channel, wherever a row has the channel. */
+static void set_coefficient(const struct batch_norm_plan *plan, float *coefficients, int channel, double value)
+{
+    const int per_block = plan->layout.block_channels, first = channel / per_block * ROW_ELEMENTS + channel % per_block;
+    for (int place = 0; place < ROW_ELEMENTS; place += per_block) coefficients[first + place] = (float)value;
+}
+
+static float mean_of(const struct batch_norm_plan *plan, int channel)
+{
+    const int per_block = plan->layout.block_channels;
+    return plan->mean[channel / per_block * ROW_ELEMENTS + channel % per_block];
+}
+
 static void set_affine(struct batch_norm_plan *plan, int channel, float mean, float scale, const float *beta)
 {
-    plan->mean[channel] = mean;
-    plan->a[channel] = scale;
-    plan->b[channel] = beta ? beta[channel] : 0.0f;
+    set_coefficient(plan, plan->mean, channel, (double)mean);
+    set_coefficient(plan, plan->a, channel, (double)scale);
+    set_coefficient(plan, plan->b, channel, beta ? (double)beta[channel] : 0.0);
 }
 
 /* From the sums of (x - shift) and its square: the mean, the variances, the coefficients of the pass to come. */
@@ -177,13 +192,13 @@ static void apply_range(const struct norm_job *job, int64_t begin, int64_t end)
     const struct batch_norm_plan *plan = job->plan;
     struct segment s;
     while (cut_segment(plan, &begin, &end, true, &s)) {
-        const size_t channel = (size_t)s.block * BLOCK_CHANNELS;
+        const size_t channel = (size_t)s.block * ROW_ELEMENTS;
         struct norm_apply_args args = {.y = at_mutable(job->y, s.bytes),
                                        .mask = at_mutable(job->mask, s.mask_bytes),
                                        .x = at(job->x, s.bytes),
                                        .residual = at(job->residual, s.bytes),
                                        .cells = s.cells,
-                                       .group_images = plan->layout.group_images,
+                                       .cell_rows = activation_cell_rows(&plan->layout),
                                        .bf16 = plan->desc.dtype == DTYPE_BF16,
                                        .relu = plan->desc.relu,
                                        .stream = plan->stream,
@@ -205,11 +220,11 @@ static void forward_sums(const struct norm_job *job, int thread, int threads)
     while (cut_segment(plan, &begin, &end, false, &s)) {
         struct norm_sums_args args = {.x = at(job->x, s.bytes),
                                       .cells = s.cells,
-                                      .images = s.images,
-                                      .group_images = plan->layout.group_images,
+                                      .rows = s.rows,
+                                      .cell_rows = activation_cell_rows(&plan->layout),
                                       .bf16 = plan->desc.dtype == DTYPE_BF16,
-                                      .shift = plan->mean + (size_t)s.block * BLOCK_CHANNELS,
-                                      .sums = sums + (size_t)s.block * 2 * BLOCK_CHANNELS};
+                                      .shift = plan->mean + (size_t)s.block * ROW_ELEMENTS,
+                                      .sums = sums + (size_t)s.block * 2 * ROW_ELEMENTS};
         plan->cpu->kernels->norm_sums(&args);
     }
 }
@@ -226,7 +241,7 @@ static void forward_part(void *context, int thread, int threads)
         for (int64_t channel = begin; channel < end; channel++) {
             double sums[2];
             joined_sums(plan, threads, (int)channel, sums);
-            finish_channel(job, (int)channel, sums[0], sums[1], (double)plan->mean[channel]);
+            finish_channel(job, (int)channel, sums[0], sums[1], (double)mean_of(plan, (int)channel));
         }
         pool_barrier(plan->cpu->base.pool);
     }
@@ -242,7 +257,7 @@ static void choose_shifts(struct batch_norm_plan *plan, const void *x)
         const size_t index = activation_index(&plan->layout, 0, channel, 0, 0);
         const float value =
             plan->desc.dtype == DTYPE_BF16 ? bf16_to_float(((const uint16_t *)x)[index]) : ((const float *)x)[index];
-        plan->mean[channel] = value;
+        set_coefficient(plan, plan->mean, channel, (double)value);
     }
 }
 
@@ -302,11 +317,11 @@ static void gradient_sums(const struct norm_job *job, int thread, int threads)
                                                .x = at(job->x, s.bytes),
                                                .mask = at(job->kept, s.mask_bytes),
                                                .cells = s.cells,
-                                               .images = s.images,
-                                               .group_images = plan->layout.group_images,
+                                               .rows = s.rows,
+                                               .cell_rows = activation_cell_rows(&plan->layout),
                                                .bf16 = plan->desc.dtype == DTYPE_BF16,
-                                               .mean = plan->mean + (size_t)s.block * BLOCK_CHANNELS,
-                                               .sums = sums + (size_t)s.block * 2 * BLOCK_CHANNELS};
+                                               .mean = plan->mean + (size_t)s.block * ROW_ELEMENTS,
+                                               .sums = sums + (size_t)s.block * 2 * ROW_ELEMENTS};
         plan->cpu->kernels->norm_gradient_sums(&args);
     }
 }
@@ -319,9 +334,9 @@ static void finish_gradient(const struct norm_job *job, int channel, const doubl
     const double d_gamma = sums[1] * inverse, a = (double)job->gamma[channel] * inverse;
     if (job->d_gamma) job->d_gamma[channel] = (float)d_gamma;
     if (job->d_beta) job->d_beta[channel] = (float)sums[0];
-    plan->a[channel] = (float)a;
-    plan->b[channel] = (float)(-a * inverse * d_gamma / count);
-    plan->c[channel] = (float)(-a * sums[0] / count);
+    set_coefficient(plan, plan->a, channel, a);
+    set_coefficient(plan, plan->b, channel, -a * inverse * d_gamma / count);
+    set_coefficient(plan, plan->c, channel, -a * sums[0] / count);
 }
 
 static void gradient_range(const struct norm_job *job, int64_t begin, int64_t end)
@@ -329,15 +344,15 @@ static void gradient_range(const struct norm_job *job, int64_t begin, int64_t en
     const struct batch_norm_plan *plan = job->plan;
     struct segment s;
     while (cut_segment(plan, &begin, &end, false, &s)) {
-        const size_t channel = (size_t)s.block * BLOCK_CHANNELS;
+        const size_t channel = (size_t)s.block * ROW_ELEMENTS;
         struct norm_gradient_args args = {.d_x = at_mutable(job->d_x, s.bytes),
                                           .d_residual = at_mutable(job->d_residual, s.bytes),
                                           .d_y = at(job->d_y, s.bytes),
                                           .x = at(job->x, s.bytes),
                                           .mask = at(job->kept, s.mask_bytes),
                                           .cells = s.cells,
-                                          .images = s.images,
-                                          .group_images = plan->layout.group_images,
+                                          .rows = s.rows,
+                                          .cell_rows = activation_cell_rows(&plan->layout),
                                           .bf16 = plan->desc.dtype == DTYPE_BF16,
                                           .accumulate = plan->desc.accumulate_residual,
                                           .stream = plan->stream && job->d_x != job->d_y,
@@ -370,7 +385,8 @@ static void backward_part(void *context, int thread, int threads)
 void cpu_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma, float *d_beta,
                              const void *d_y, const void *x, const void *mask, const float *saved, const float *gamma)
 {
-    memcpy(plan->mean, saved, (size_t)plan->desc.channels * sizeof *plan->mean);
+    for (int channel = 0; channel < plan->desc.channels; channel++)
+        set_coefficient(plan, plan->mean, channel, (double)saved[channel]);
     struct norm_job job = {.plan = plan,
                            .d_x = d_x,
                            .d_residual = d_residual,

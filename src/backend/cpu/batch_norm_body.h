@@ -18,10 +18,10 @@ SIMD_INLINE void row_load_floats(vec *row, const float *values)
 /* Adds the chains to 32 doubles and clears them. */
 SIMD_INLINE void flush_sums(double *sums, vec (*chains)[VEC_ROW])
 {
-    float values[BLOCK_CHANNELS];
+    float values[ROW_ELEMENTS];
     for (int chain = 0; chain < SUM_CHAINS; chain++) {
         for (int i = 0; i < VEC_ROW; i++) vec_store(values + VEC_WIDTH * i, chains[chain][i]);
-        for (int c = 0; c < BLOCK_CHANNELS; c++) sums[c] += (double)values[c];
+        for (int c = 0; c < ROW_ELEMENTS; c++) sums[c] += (double)values[c];
         row_fill(chains[chain], 0);
     }
 }
@@ -46,16 +46,16 @@ SIMD_INLINE void norm_sums_typed(const struct norm_sums_args *a, int bf16)
         row_fill(square[chain], 0);
     }
     for (ptrdiff_t cell = 0; cell < a->cells; cell++) {
-        ptrdiff_t element = cell * a->group_images * BLOCK_CHANNELS;
-        int image = 0;
-        for (; image + SUM_CHAINS <= a->images; image += SUM_CHAINS)
-            for (int chain = 0; chain < SUM_CHAINS; chain++, element += BLOCK_CHANNELS)
+        ptrdiff_t element = cell * a->cell_rows * ROW_ELEMENTS;
+        int row = 0;
+        for (; row + SUM_CHAINS <= a->rows; row += SUM_CHAINS)
+            for (int chain = 0; chain < SUM_CHAINS; chain++, element += ROW_ELEMENTS)
                 norm_sums_row(sum[chain], square[chain], a->x, element, bf16, shift);
-        for (; image < a->images; image++, element += BLOCK_CHANNELS)
+        for (; row < a->rows; row++, element += ROW_ELEMENTS)
             norm_sums_row(sum[0], square[0], a->x, element, bf16, shift);
         if (cell % FLUSH_CELLS == FLUSH_CELLS - 1 || cell == a->cells - 1) {
             flush_sums(a->sums, sum);
-            flush_sums(a->sums + BLOCK_CHANNELS, square);
+            flush_sums(a->sums + ROW_ELEMENTS, square);
         }
     }
 }
@@ -83,8 +83,8 @@ SIMD_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int
     row_load_floats(scale, a->scale);
     row_load_floats(shift, a->shift);
     const vec floor = vec_set(a->relu ? 0 : -__builtin_inff());
-    const ptrdiff_t end = a->cells * a->group_images * BLOCK_CHANNELS;
-    for (ptrdiff_t element = 0; element < end; element += BLOCK_CHANNELS) {
+    const ptrdiff_t end = a->cells * a->cell_rows * ROW_ELEMENTS;
+    for (ptrdiff_t element = 0; element < end; element += ROW_ELEMENTS) {
         vec row[VEC_ROW], other[VEC_ROW];
         row_load(row, a->x, element, bf16);
         if (residual) row_load(other, a->residual, element, bf16);
@@ -157,16 +157,16 @@ SIMD_INLINE void norm_gradient_sums_typed(const struct norm_gradient_sums_args *
         row_fill(product[chain], 0);
     }
     for (ptrdiff_t cell = 0; cell < a->cells; cell++) {
-        ptrdiff_t element = cell * a->group_images * BLOCK_CHANNELS;
-        int image = 0;
-        for (; image + SUM_CHAINS <= a->images; image += SUM_CHAINS)
-            for (int chain = 0; chain < SUM_CHAINS; chain++, element += BLOCK_CHANNELS)
+        ptrdiff_t element = cell * a->cell_rows * ROW_ELEMENTS;
+        int row = 0;
+        for (; row + SUM_CHAINS <= a->rows; row += SUM_CHAINS)
+            for (int chain = 0; chain < SUM_CHAINS; chain++, element += ROW_ELEMENTS)
                 norm_gradient_sums_row(sum[chain], product[chain], a, element, bf16, masked, mean);
-        for (; image < a->images; image++, element += BLOCK_CHANNELS)
+        for (; row < a->rows; row++, element += ROW_ELEMENTS)
             norm_gradient_sums_row(sum[0], product[0], a, element, bf16, masked, mean);
         if (cell % FLUSH_CELLS == FLUSH_CELLS - 1 || cell == a->cells - 1) {
             flush_sums(a->sums, sum);
-            flush_sums(a->sums + BLOCK_CHANNELS, product);
+            flush_sums(a->sums + ROW_ELEMENTS, product);
         }
     }
 }
@@ -212,12 +212,12 @@ SIMD_INLINE void norm_gradient_typed(const struct norm_gradient_args *a, int bf1
     row_load_floats(k[3], a->c);
     row_fill(zero, 0);
     for (ptrdiff_t cell = 0; cell < a->cells; cell++) {
-        ptrdiff_t element = cell * a->group_images * BLOCK_CHANNELS;
-        const ptrdiff_t end = element + (ptrdiff_t)a->group_images * BLOCK_CHANNELS;
-        const ptrdiff_t real = element + (ptrdiff_t)a->images * BLOCK_CHANNELS;
-        for (; element < real; element += BLOCK_CHANNELS)
+        ptrdiff_t element = cell * a->cell_rows * ROW_ELEMENTS;
+        const ptrdiff_t end = element + (ptrdiff_t)a->cell_rows * ROW_ELEMENTS;
+        const ptrdiff_t real = element + (ptrdiff_t)a->rows * ROW_ELEMENTS;
+        for (; element < real; element += ROW_ELEMENTS)
             norm_gradient_row(a, element, bf16, masked, mode, stream, (const vec(*)[VEC_ROW])k);
-        for (; element < end; element += BLOCK_CHANNELS) {
+        for (; element < end; element += ROW_ELEMENTS) {
             row_store(a->d_x, element, zero, bf16);
             if (mode != RESIDUAL_NONE) row_store(a->d_residual, element, zero, bf16);
         }

@@ -29,8 +29,12 @@ enum { BODY(PAIR) = 2, BODY(ELEMENT) = 2, BODY(STEP_BYTES) = 256, BODY(TILE_BYTE
 #else
 enum { BODY(PAIR) = 2, BODY(ELEMENT) = 2, BODY(STEP_BYTES) = 128, BODY(TILE_BYTES) = 2048 };
 #endif
-/* Bytes of one image of a cell, of a cell, and of a vector of outputs. */
-enum { BODY(IMAGE_BYTES) = BLOCK_CHANNELS * BODY(ELEMENT), BODY(LANE_BYTES) = LANES * BODY(ELEMENT) };
+/* Bytes of one image of a cell, of one in blocks of 16 channels, and of a vector of outputs. */
+enum {
+    BODY(IMAGE_BYTES) = BLOCK_CHANNELS * BODY(ELEMENT),
+    BODY(NARROW_BYTES) = NARROW_CHANNELS * BODY(ELEMENT),
+    BODY(LANE_BYTES) = LANES * BODY(ELEMENT)
+};
 
 ALWAYS_INLINE vec BODY(load)(const char *p)
 {
@@ -117,14 +121,14 @@ ALWAYS_INLINE void BODY(lay_aside)(const int rows, const int vectors, vec (*acc)
 
 /* Images [image, image + rows) x `vectors` vectors of outputs from `output` on, at one position.
  * stats: float [2][32], sums and squares added to; or NULL. */
-ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t x_image, const struct conv_run *run,
-                              const struct conv_block *block, ptrdiff_t image, ptrdiff_t output, float *stats,
-                              struct conv_prefetch *prefetch)
+ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t x_image, const ptrdiff_t y_image,
+                              const struct conv_run *run, const struct conv_block *block, ptrdiff_t image,
+                              ptrdiff_t output, float *stats, struct conv_prefetch *prefetch)
 {
     const struct conv_program program = run->programs[block->program];
     const struct conv_tap *taps = run->taps + program.first;
     const char *x = run->x + block->x + image * x_image;
-    char *y = run->y + block->y[0][0] + image * BODY(IMAGE_BYTES) + output * BODY(ELEMENT);
+    char *y = run->y + block->y[0][0] + image * y_image + output * BODY(ELEMENT);
     const char *weights = run->weights + output * (BODY_KIND == 2 ? 4 : (int)sizeof(float));
     vec acc[16][2];
 
@@ -132,7 +136,7 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
         run->bias ? vec_load(run->bias + output + j * LANES) : vec_zero();
     if (run->accumulate) {
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
-            vec_add(acc[i][j], BODY(load)(y + i * BODY(IMAGE_BYTES) + j * BODY(LANE_BYTES)));
+            vec_add(acc[i][j], BODY(load)(y + i * y_image + j * BODY(LANE_BYTES)));
     }
     float aside[16 * 2 * LANES] __attribute__((aligned(64))); /* chains that are finished */
     ptrdiff_t chain = 0;
@@ -160,10 +164,9 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
             vec_add(acc[i][j], vec_load((const char *)(aside + (2 * i + j) * LANES)));
     }
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-        BODY(store)(y + i * BODY(IMAGE_BYTES) + j * BODY(LANE_BYTES), acc[i][j]);
-    if (LANES == 16 && vectors == 1) { /* the other sixteen outputs are padding */
-        UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-            BODY(store)(y + i * BODY(IMAGE_BYTES) + BODY(LANE_BYTES), vec_zero());
+        BODY(store)(y + i * y_image + j * BODY(LANE_BYTES), acc[i][j]);
+    if (LANES == 16 && vectors == 1 && y_image == BODY(IMAGE_BYTES)) { /* the other sixteen outputs are padding */
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) BODY(store)(y + i * y_image + BODY(LANE_BYTES), vec_zero());
     }
     if (!stats) return;
     vec sum[2], square[2];
@@ -189,80 +192,84 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
     }
 }
 
-/* Instances of the tile: x_image is a constant for cells and a variable for the images of the first layer. */
-#define BODY_TILE(NAME, ROWS, VECTORS, X_IMAGE)                                                                        \
+/* Instances of the tile, in sets for the distances between images of x and of y: those of blocks of 32 or 16 channels
+ * are constants, that of the first layer's images is a variable. */
+typedef void BODY(tile_function)(const struct conv_run *run, const struct conv_block *block, ptrdiff_t image,
+                                 ptrdiff_t output, float *stats, struct conv_prefetch *prefetch);
+#define BODY_TILE(NAME, ROWS, VECTORS, X_IMAGE, Y_IMAGE)                                                               \
     NEVER_INLINE void BODY(NAME)(const struct conv_run *run, const struct conv_block *block, ptrdiff_t image,          \
                                  ptrdiff_t output, float *stats, struct conv_prefetch *prefetch)                       \
     {                                                                                                                  \
-        BODY(tile)(ROWS, VECTORS, X_IMAGE, run, block, image, output, stats, prefetch);                                \
+        BODY(tile)(ROWS, VECTORS, X_IMAGE, Y_IMAGE, run, block, image, output, stats, prefetch);                       \
     }
-typedef void BODY(tile_function)(const struct conv_run *run, const struct conv_block *block, ptrdiff_t image,
-                                 ptrdiff_t output, float *stats, struct conv_prefetch *prefetch);
 #if defined(__AVX512F__)
-BODY_TILE(cells_8x2, 8, 2, BODY(IMAGE_BYTES))
-BODY_TILE(cells_16x1, 16, 1, BODY(IMAGE_BYTES))
-BODY_TILE(cells_8x1, 8, 1, BODY(IMAGE_BYTES))
-BODY_TILE(images_8x2, 8, 2, run->x_image)
-BODY_TILE(images_16x1, 16, 1, run->x_image)
-BODY_TILE(images_8x1, 8, 1, run->x_image)
+enum { BODY(T8x2), BODY(T16x1), BODY(T8x1), BODY(TILES) };
+#define BODY_TILES(SET, X_IMAGE, Y_IMAGE)                                                                              \
+    BODY_TILE(SET##_8x2, 8, 2, X_IMAGE, Y_IMAGE)                                                                       \
+    BODY_TILE(SET##_16x1, 16, 1, X_IMAGE, Y_IMAGE)                                                                     \
+    BODY_TILE(SET##_8x1, 8, 1, X_IMAGE, Y_IMAGE)                                                                       \
+    static BODY(tile_function) *const BODY(SET)[BODY(TILES)] = {BODY(SET##_8x2), BODY(SET##_16x1), BODY(SET##_8x1)};
 #else
-BODY_TILE(cells_6x2, 6, 2, BODY(IMAGE_BYTES))
-BODY_TILE(cells_5x2, 5, 2, BODY(IMAGE_BYTES))
-BODY_TILE(cells_4x2, 4, 2, BODY(IMAGE_BYTES))
-BODY_TILE(images_6x2, 6, 2, run->x_image)
-BODY_TILE(images_5x2, 5, 2, run->x_image)
-BODY_TILE(images_4x2, 4, 2, run->x_image)
+enum { BODY(T6x2), BODY(T5x2), BODY(T4x2), BODY(TILES) };
+#define BODY_TILES(SET, X_IMAGE, Y_IMAGE)                                                                              \
+    BODY_TILE(SET##_6x2, 6, 2, X_IMAGE, Y_IMAGE)                                                                       \
+    BODY_TILE(SET##_5x2, 5, 2, X_IMAGE, Y_IMAGE)                                                                       \
+    BODY_TILE(SET##_4x2, 4, 2, X_IMAGE, Y_IMAGE)                                                                       \
+    static BODY(tile_function) *const BODY(SET)[BODY(TILES)] = {BODY(SET##_6x2), BODY(SET##_5x2), BODY(SET##_4x2)};
 #endif
+BODY_TILES(wide, BODY(IMAGE_BYTES), BODY(IMAGE_BYTES))
+BODY_TILES(narrow, BODY(NARROW_BYTES), BODY(NARROW_BYTES))
+BODY_TILES(narrow_x, BODY(NARROW_BYTES), BODY(IMAGE_BYTES))
+BODY_TILES(narrow_y, BODY(IMAGE_BYTES), BODY(NARROW_BYTES))
+BODY_TILES(images, run->x_image, run->y_image)
+#undef BODY_TILES
 #undef BODY_TILE
 
-/* Padding images get zeros instead of products, padding outputs always zeros. */
-static void BODY(clear)(char *y, int group_images, int first_image, int first_output)
+static BODY(tile_function) *const *BODY(choose_tiles)(const struct conv_run *run)
 {
-    for (ptrdiff_t i = 0; i < group_images; i++) {
-        const ptrdiff_t output = i >= first_image ? 0 : first_output;
-        memset(y + i * BODY(IMAGE_BYTES) + output * BODY(ELEMENT), 0,
-               (size_t)(BLOCK_CHANNELS - output) * BODY(ELEMENT));
+    const bool wide_x = run->x_image == BODY(IMAGE_BYTES), wide_y = run->y_image == BODY(IMAGE_BYTES);
+    const bool narrow_x = run->x_image == BODY(NARROW_BYTES), narrow_y = run->y_image == BODY(NARROW_BYTES);
+    if (wide_x && wide_y) return BODY(wide);
+    if (narrow_x && narrow_y) return BODY(narrow);
+    if (narrow_x && wide_y) return BODY(narrow_x);
+    if (wide_x && narrow_y) return BODY(narrow_y);
+    return BODY(images);
+}
+
+/* Padding images get zeros instead of products, padding outputs always zeros. */
+static void BODY(clear)(char *y, const struct conv_run *run, int first_image, int first_output)
+{
+    for (ptrdiff_t i = 0; i < run->group_images; i++) {
+        const ptrdiff_t from = i >= first_image ? 0 : first_output * BODY(ELEMENT);
+        if (from < run->y_image) memset(y + i * run->y_image + from, 0, (size_t)(run->y_image - from));
     }
 }
 
-/* All tiles of one position; returns through `images` and `outputs` how far the tiles reached. */
-ALWAYS_INLINE void BODY(position)(const bool cells, const struct conv_run *run, const struct conv_block *block,
-                                  float *stats, struct conv_prefetch *prefetch, int *images, int *outputs)
+/* All tiles of one position; returns through `images` and `outputs` how far they reached. */
+static void BODY(position)(BODY(tile_function) *const *tiles, const struct conv_run *run,
+                           const struct conv_block *block, float *stats, struct conv_prefetch *prefetch, int *images,
+                           int *outputs)
 {
 #if defined(__AVX512F__)
+    *outputs = 32;
     if (run->outputs > LANES) {
-        BODY(tile_function) *tile = cells ? BODY(cells_8x2) : BODY(images_8x2);
-        tile(run, block, 0, 0, stats, prefetch);
-        if (run->images > 8) tile(run, block, 8, 0, stats, prefetch);
+        tiles[BODY(T8x2)](run, block, 0, 0, stats, prefetch);
+        if (run->images > 8) tiles[BODY(T8x2)](run, block, 8, 0, stats, prefetch);
         *images = run->images > 8 ? 16 : 8;
-        *outputs = 32;
     } else {
-        BODY(tile_function) *tile = cells ? BODY(cells_16x1) : BODY(images_16x1);
-        if (run->group_images == OCTET_IMAGES) tile = cells ? BODY(cells_8x1) : BODY(images_8x1);
-        tile(run, block, 0, 0, stats, prefetch);
+        tiles[run->group_images == OCTET_IMAGES ? BODY(T8x1) : BODY(T16x1)](run, block, 0, 0, stats, prefetch);
         *images = run->group_images;
-        *outputs = 32;
     }
 #else
-    BODY(tile_function) *six = cells ? BODY(cells_6x2) : BODY(images_6x2);
-    BODY(tile_function) *five = cells ? BODY(cells_5x2) : BODY(images_5x2);
-    BODY(tile_function) *four = cells ? BODY(cells_4x2) : BODY(images_4x2);
+    const bool small = run->group_images == OCTET_IMAGES;
     ptrdiff_t output = 0;
-    if (run->group_images == OCTET_IMAGES) {
-        for (; output < run->outputs; output += (ptrdiff_t)2 * LANES) {
-            four(run, block, 0, output, stats, prefetch);
-            if (run->images > 4) four(run, block, 4, output, stats, prefetch);
-        }
-        *images = run->images > 4 ? 8 : 4;
-        *outputs = (int)output;
-        return;
-    }
     for (; output < run->outputs; output += (ptrdiff_t)2 * LANES) {
-        six(run, block, 0, output, stats, prefetch);
-        if (run->images > 6) five(run, block, 6, output, stats, prefetch);
-        if (run->images > 11) five(run, block, 11, output, stats, prefetch);
+        tiles[small ? BODY(T4x2) : BODY(T6x2)](run, block, 0, output, stats, prefetch);
+        if (small && run->images > 4) tiles[BODY(T4x2)](run, block, 4, output, stats, prefetch);
+        if (!small && run->images > 6) tiles[BODY(T5x2)](run, block, 6, output, stats, prefetch);
+        if (!small && run->images > 11) tiles[BODY(T5x2)](run, block, 11, output, stats, prefetch);
     }
-    *images = run->images > 11 ? 16 : run->images > 6 ? 11 : 6;
+    *images = small ? (run->images > 4 ? 8 : 4) : run->images > 11 ? 16 : run->images > 6 ? 11 : 6;
     *outputs = (int)output;
 #endif
 }
@@ -283,17 +290,14 @@ static void BODY(forward)(const struct conv_run *run)
 {
     float stats_buffer[64] __attribute__((aligned(64))) = {0};
     float *stats = run->sum ? stats_buffer : NULL;
-    const bool cells = run->x_image == BODY(IMAGE_BYTES);
+    BODY(tile_function) *const *tiles = BODY(choose_tiles)(run);
     struct conv_prefetch prefetch = run->prefetch;
     int images, outputs;
     for (ptrdiff_t b = 0; b < run->count; b++) {
         const struct conv_block *block = &run->blocks[b];
-        if (cells)
-            BODY(position)(true, run, block, stats, &prefetch, &images, &outputs);
-        else
-            BODY(position)(false, run, block, stats, &prefetch, &images, &outputs);
+        BODY(position)(tiles, run, block, stats, &prefetch, &images, &outputs);
         if (images < run->group_images || outputs < BLOCK_CHANNELS)
-            BODY(clear)(run->y + block->y[0][0], run->group_images, images, outputs);
+            BODY(clear)(run->y + block->y[0][0], run, images, outputs);
         if (stats && (b + 1) % BODY(FLUSH_POSITIONS) == 0) BODY(flush_stats)(stats, run);
     }
     if (stats) BODY(flush_stats)(stats, run);
@@ -336,10 +340,10 @@ static void BODY(transpose)(float *out, const float *in)
 enum { BODY(CELL_BYTES) = (BODY_KIND == 2 ? 8 : 16) * 128 }; /* of sixteen images */
 
 /* Rows [channel, channel + rows) of one tap's block, `vectors` vectors of outputs from `output` on. */
-ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const ptrdiff_t x_step,
-                                      const struct conv_weights_run *run, ptrdiff_t tap, ptrdiff_t channel,
-                                      ptrdiff_t output)
+ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const struct conv_weights_run *run,
+                                      ptrdiff_t tap, ptrdiff_t channel, ptrdiff_t output)
 {
+    const ptrdiff_t x_step = run->x_step, y_step = run->y_step;
     float *out = run->d_weight + (size_t)tap * 1024 + channel * 32 + output;
     vec acc[16][2];
     if (run->first) {
@@ -366,7 +370,7 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const p
 #if BODY_KIND == 2
                     __m512bh d_y[2];
                     UNROLL for (ptrdiff_t j = 0; j < vectors; j++) d_y[j] =
-                        (__m512bh)_mm512_loadu_si512(y + n * 128 + j * 64);
+                        (__m512bh)_mm512_loadu_si512(y + n * y_step + j * 64);
                     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
                     {
                         const __m512bh value = (__m512bh)vec_words(x + n * x_step + i * 4);
@@ -375,7 +379,7 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const p
                     }
 #else
                     vec d_y[2];
-                    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) d_y[j] = vec_load(y + n * 128 + j * LANES * 4);
+                    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) d_y[j] = vec_load(y + n * y_step + j * LANES * 4);
                     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
                     {
                         const vec value = vec_broadcast(x + n * x_step + i * 4);
@@ -390,32 +394,30 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const p
         vec_store(out + i * 32 + j * LANES, acc[i][j]);
 }
 
-#define BODY_WEIGHTS(NAME, ROWS, VECTORS, X_STEP)                                                                      \
+#define BODY_WEIGHTS(NAME, ROWS, VECTORS)                                                                              \
     NEVER_INLINE void BODY(NAME)(const struct conv_weights_run *run, ptrdiff_t tap, ptrdiff_t channel,                 \
                                  ptrdiff_t output)                                                                     \
     {                                                                                                                  \
-        BODY(weights_tile)(ROWS, VECTORS, X_STEP, run, tap, channel, output);                                          \
+        BODY(weights_tile)(ROWS, VECTORS, run, tap, channel, output);                                                  \
     }
 #if defined(__AVX512F__)
-BODY_WEIGHTS(weights_11x2, 11, 2, 128)
-BODY_WEIGHTS(weights_10x2, 10, 2, 128)
-BODY_WEIGHTS(weights_8x2, 8, 2, 128)
-BODY_WEIGHTS(weights_16x1, 16, 1, 128)
-BODY_WEIGHTS(weights_8x1, 8, 1, 128)
-BODY_WEIGHTS(strided_11x2, 11, 2, run->x_step)
-BODY_WEIGHTS(strided_10x2, 10, 2, run->x_step)
-BODY_WEIGHTS(strided_9x2, 9, 2, run->x_step)
-BODY_WEIGHTS(strided_1x2, 1, 2, run->x_step)
+BODY_WEIGHTS(weights_11x2, 11, 2)
+BODY_WEIGHTS(weights_10x2, 10, 2)
+BODY_WEIGHTS(weights_8x2, 8, 2)
+BODY_WEIGHTS(weights_16x1, 16, 1)
+BODY_WEIGHTS(weights_8x1, 8, 1)
+BODY_WEIGHTS(weights_9x2, 9, 2)
+BODY_WEIGHTS(weights_1x2, 1, 2)
 
 /* A kernel row of images has kernel x channels rows: 9 or 21 for RGB and the usual stems. */
 static void BODY(weights_images)(const struct conv_weights_run *run)
 {
     const int rows = run->channels;
     ptrdiff_t c = 0;
-    for (; rows - c >= 11; c += 11) BODY(strided_11x2)(run, 0, c, 0);
-    if (rows - c == 10) BODY(strided_10x2)(run, 0, c, 0), c += 10;
-    if (rows - c == 9) BODY(strided_9x2)(run, 0, c, 0), c += 9;
-    for (; c < rows; c++) BODY(strided_1x2)(run, 0, c, 0);
+    for (; rows - c >= 11; c += 11) BODY(weights_11x2)(run, 0, c, 0);
+    if (rows - c == 10) BODY(weights_10x2)(run, 0, c, 0), c += 10;
+    if (rows - c == 9) BODY(weights_9x2)(run, 0, c, 0), c += 9;
+    for (; c < rows; c++) BODY(weights_1x2)(run, 0, c, 0);
 }
 
 static void BODY(weights)(const struct conv_weights_run *run)
@@ -438,11 +440,9 @@ static void BODY(weights)(const struct conv_weights_run *run)
     }
 }
 #else
-BODY_WEIGHTS(weights_6x2, 6, 2, 128)
-BODY_WEIGHTS(weights_4x2, 4, 2, 128)
-BODY_WEIGHTS(strided_6x2, 6, 2, run->x_step)
-BODY_WEIGHTS(strided_4x2, 4, 2, run->x_step)
-BODY_WEIGHTS(strided_1x2, 1, 2, run->x_step)
+BODY_WEIGHTS(weights_6x2, 6, 2)
+BODY_WEIGHTS(weights_4x2, 4, 2)
+BODY_WEIGHTS(weights_1x2, 1, 2)
 
 static void BODY(weights)(const struct conv_weights_run *run)
 {
@@ -451,9 +451,9 @@ static void BODY(weights)(const struct conv_weights_run *run)
         for (ptrdiff_t k = 0; k < run->outputs; k += (ptrdiff_t)2 * LANES) {
             ptrdiff_t c = 0;
             if (run->images) {
-                for (; c + 6 <= channels; c += 6) BODY(strided_6x2)(run, tap, c, k);
-                for (; c + 4 <= channels; c += 4) BODY(strided_4x2)(run, tap, c, k);
-                for (; c < channels; c++) BODY(strided_1x2)(run, tap, c, k);
+                for (; c + 6 <= channels; c += 6) BODY(weights_6x2)(run, tap, c, k);
+                for (; c + 4 <= channels; c += 4) BODY(weights_4x2)(run, tap, c, k);
+                for (; c < channels; c++) BODY(weights_1x2)(run, tap, c, k);
             } else {
                 const int rows = (channels + 3) / 4 * 4; /* fours until sixes fill the rest: never past 32 */
                 for (; (rows - c) % 6 != 0; c += 4) BODY(weights_4x2)(run, tap, c, k);
@@ -470,21 +470,27 @@ static void BODY(stream_end)(void)
 }
 
 #if BODY_KIND == 1
-static void BODY(pack_octets)(void *out, const void *in, size_t octets)
+static void BODY(pack_images)(void *out, const void *in, size_t images, int channels)
 {
-    for (size_t i = 0; i < octets * OCTET_IMAGES * BLOCK_CHANNELS; i += LANES)
+    for (size_t i = 0; i < images * (size_t)channels; i += LANES)
         vec_store((float *)out + i, vec_load_bf16((const uint16_t *)in + i));
 }
 #elif BODY_KIND == 2
-/* [8 images][32 channels] -> [4 image pairs][32 channels][2]. */
-static void BODY(pack_octets)(void *out, const void *from, size_t octets)
+/* Images in pairs: [2 images][channels] -> [channels][2]. Two images of 16 channels are one vector, of 32 two. */
+static void BODY(pack_images)(void *out, const void *from, size_t images, int channels)
 {
-    uint16_t first[32];
-    for (ptrdiff_t i = 0; i < 32; i++) first[i] = (uint16_t)(i / 2 + (i % 2) * 32);
-    const __m512i low = _mm512_loadu_si512(first), high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+    uint16_t order[32];
+    const int apart = channels == NARROW_CHANNELS ? 16 : 32;
+    for (int i = 0; i < 32; i++) order[i] = (uint16_t)(i / 2 + i % 2 * apart);
+    const __m512i low = _mm512_loadu_si512(order), high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
     const char *in = from;
     char *to = out;
-    for (size_t i = 0; i < octets * 4; i++, in += 128, to += 128) {
+    if (channels == NARROW_CHANNELS) {
+        for (size_t i = 0; i < images / 2; i++, in += 64, to += 64)
+            _mm512_storeu_si512(to, _mm512_permutexvar_epi16(low, _mm512_loadu_si512(in)));
+        return;
+    }
+    for (size_t i = 0; i < images / 2; i++, in += 128, to += 128) {
         const __m512i even = _mm512_loadu_si512(in), odd = _mm512_loadu_si512(in + 64);
         _mm512_storeu_si512(to, _mm512_permutex2var_epi16(even, low, odd));
         _mm512_storeu_si512(to + 64, _mm512_permutex2var_epi16(even, high, odd));
@@ -575,13 +581,12 @@ static const struct conv_kernels BODY_TABLE = {
     .weights = BODY(weights),
     .store_weights = BODY(store_weights),
     .stream_end = BODY(stream_end),
-    .planes = 1,
+    .accumulators = CONV_ROWS,
     .transpose = BODY(transpose),
 #if BODY_KIND != 0
-    .pack = BODY(pack_octets),
+    .pack = BODY(pack_images),
 #endif
     .cell_bytes = BODY(CELL_BYTES),
-    .weights_step_bytes = 128,
     .forward_images = BODY_KIND == 0 ? CONV_IMAGE_F32 : CONV_IMAGE_BF16,
     .weights_images = BODY_KIND == 0   ? CONV_IMAGE_F32
                       : BODY_KIND == 1 ? CONV_IMAGE_ROUNDED_F32

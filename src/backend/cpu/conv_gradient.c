@@ -154,10 +154,18 @@ static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_
     prefetch->lines = (int)((double)prefetch->left / 64 / visits) + 1;
 }
 
-/* Where accumulator [c][k] of a tile lies (conv_kernels.h: store_weights). */
-static size_t tile_index(int planes, int c, int k)
+static enum conv_accumulators order_of(const struct conv_plan *plan)
 {
-    return (size_t)(planes == 1 ? c * 32 + k : c / 16 * 512 + k % 2 * 256 + c % 16 * 16 + k / 2);
+    const bool narrow = plan->forward.y.block_channels == NARROW_CHANNELS;
+    return narrow && plan->kernels->accumulators == CONV_TILES ? CONV_NARROW_TILES : plan->kernels->accumulators;
+}
+
+/* Where the accumulator of input c and output k lies in a tile. */
+static size_t tile_index(enum conv_accumulators order, int c, int k)
+{
+    if (order == CONV_ROWS) return (size_t)(c * 32 + k);
+    const int column = order == CONV_TILES ? k % 2 * 256 + k / 2 : k;
+    return (size_t)(c / 16 * 512 + c % 16 * 16 + column);
 }
 
 /* Finished accumulators of a block to [K][C][R][S]. */
@@ -176,13 +184,12 @@ static void store_block(const struct gradient_job *job, const float *weights, in
             for (int c = 0; c < channels; c++)
                 for (int t = 0; t < taps; t++)
                     out[(size_t)k * row + (size_t)(c * taps + t)] =
-                        weights[(size_t)(t / kernel) * tile +
-                                tile_index(plan->kernels->planes, t % kernel * channels + c, k)];
+                        weights[(size_t)(t / kernel) * tile + tile_index(order_of(plan), t % kernel * channels + c, k)];
         return;
     }
     const int inputs = activation_block_channels(&plan->forward.x, x_block);
     out += (size_t)x_block * BLOCK_CHANNELS * (size_t)taps;
-    plan->kernels->store_weights(out, row, weights, taps, inputs, outputs, plan->kernels->planes);
+    plan->kernels->store_weights(out, row, weights, taps, inputs, outputs, order_of(plan));
 }
 
 /* first: the accumulators start; finish: nothing more comes, they are stored. */
@@ -317,7 +324,7 @@ static void bias_part(void *context, int thread, int threads)
                     value = bf16_to_float(((const uint16_t *)(const void *)job->d_y)[at + i]);
                 else
                     value = ((const float *)(const void *)job->d_y)[at + i];
-                sum[i % BLOCK_CHANNELS] += (double)value;
+                sum[i % (size_t)y->block_channels] += (double)value;
             }
         }
         const int real = activation_block_channels(y, (int)block);

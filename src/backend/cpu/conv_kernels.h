@@ -63,7 +63,9 @@ struct conv_run {
     double *sum, *squares;   /* [32] each, added to: sums over the real images; or NULL      */
     ptrdiff_t x_block;       /* from one contraction block of x to the next                  */
     ptrdiff_t x_image;       /* from one image of a cell to the next                         */
+    ptrdiff_t y_image;       /* the same of y: 32 or 16 channels                             */
     ptrdiff_t weights_block; /* from one contraction block of the panel to the next          */
+    ptrdiff_t weights_half;  /* tiles: from outputs 0..15 of a tap to outputs 16..31         */
     int contraction_blocks;
     int steps, last_steps;         /* per tap: in all contraction blocks but the last, in the last */
     int outputs;                   /* real outputs in this panel, 1..32                            */
@@ -84,6 +86,8 @@ struct conv_weights_run {
     ptrdiff_t x_tap[CONV_MAX_KERNEL];   /* operand of each tap, from x                   */
     ptrdiff_t x_step; /* vectors: from one image (or pair) of x to the next; tiles: from one channel */
     ptrdiff_t y_group, y_row, y_column;
+    ptrdiff_t y_step; /* vectors: from one image (or pair) of y to the next */
+    bool narrow_y;    /* tiles: sixteen outputs, in one right operand   */
     int groups, rows;
     int group_images; /* places in a group, 8 or 16 */
     int last_images;  /* real images of the last group: the padding after them may be left out */
@@ -115,6 +119,13 @@ struct conv_pack_block {
 };
 enum { CONV_PACK_MOST_TAPS = 9 };
 
+/* Where backward weights leaves the sum of input c and output k of a tap: in a tile of 1024 floats. */
+enum conv_accumulators {
+    CONV_ROWS,        /* [32 c][32 k]                                  */
+    CONV_TILES,       /* [2 halves of c][even, odd k][16 c][16 k]      */
+    CONV_NARROW_TILES /* [2 halves of c][sixteen k, nothing][16 c][16 k] */
+};
+
 struct conv_kernels {
     const char *name;  /* "avx512-bf16 8x2" */
     enum dtype dtype;  /* of activations */
@@ -133,23 +144,23 @@ struct conv_kernels {
     void (*load_weights)(float *tiles, const struct conv_pack_block *block);
 
     void (*weights)(const struct conv_weights_run *run);
-    /* Vector kernels: backward weights reads operands prepared by this, cell_bytes for every 16 images; `octets`
-     * (of images x 32 channels) contiguous ones at a time. NULL: it reads activations as they are, or octets are set.
-     */
-    void (*pack)(void *out, const void *in, size_t octets);
-    /* Tiles: contract four octets at a time, each NULL (zeros) or [8 images][32 channels]. x: 32 rows (channels) of 32
-     * images, `pitch` bytes apart, of images that are `image` bytes apart; y: cell_bytes. */
-    void (*pack_x_octets)(void *out, ptrdiff_t pitch, const void *const octets[4], ptrdiff_t image);
-    void (*pack_y_octets)(void *out, const void *const octets[4]);
+    /* Vector kernels: backward weights reads operands prepared by this, cell_bytes for 16 images of 32 channels: of
+     * `images` contiguous ones (an even number) of 32 or 16 channels. NULL: it reads activations as they are, or the
+     * next two are set. */
+    void (*pack)(void *out, const void *in, size_t images, int channels);
+    /* Tiles: contract four octets at a time, each NULL (zeros) or [8 images][32 or 16 channels]. x: a row for each
+     * channel, `pitch` bytes apart, of 32 images, that are `image` bytes apart in the octets; y: cell_bytes, or half of
+     * that. */
+    void (*pack_x_octets)(void *out, ptrdiff_t pitch, const void *const octets[4], ptrdiff_t image, int channels);
+    void (*pack_y_octets)(void *out, const void *const octets[4], int channels);
     size_t cell_bytes;
-    size_t weights_step_bytes; /* vectors: from one contraction step of a prepared x cell to the next */
     /* Finished accumulators of a block to rows of the gradient: out[k * row + c * taps + t] for the real k < outputs
-     * and c < inputs. tiles: per tap [32 c][32 k], or, with two planes, [2 halves of c][even, odd k][16 c][16 k].
-     */
-    void (*store_weights)(float *out, size_t row, const float *tiles, int taps, int inputs, int outputs, int planes);
+     * and c < inputs. tiles: one per tap. */
+    void (*store_weights)(float *out, size_t row, const float *tiles, int taps, int inputs, int outputs,
+                          enum conv_accumulators order);
     /* Packing and store_weights write past the caches: to be called before another thread may read. */
     void (*stream_end)(void);
-    int planes;
+    enum conv_accumulators accumulators;
 
     /* out[j][i] = in[i][j], 32 x 32 floats. */
     void (*transpose)(float *out, const float *in);

@@ -9,13 +9,7 @@
 
 #include "backend/cpu/conv_plan.h"
 
-enum {
-    QUAD = 4,
-    QUAD_BYTES = 2048,
-    COLUMN_BYTES = OCTET_IMAGES * 2,
-    IMAGE_BYTES = BLOCK_CHANNELS * 2,
-    OCTET_BYTES = OCTET_IMAGES * IMAGE_BYTES
-};
+enum { QUAD = 4, QUAD_BYTES = 2048, COLUMN_BYTES = OCTET_IMAGES * 2, IMAGE_BYTES = BLOCK_CHANNELS * 2 };
 
 static int round_up(int value, int unit)
 {
@@ -46,12 +40,12 @@ void conv_plan_operands(struct conv_plan *plan)
     const struct conv_desc *desc = &plan->desc;
     const struct conv_kernels *kernels = plan->kernels;
     struct conv_gradient *gradient = &plan->gradient;
-    const size_t cells = (size_t)plan->forward.y.group_images * kernels->cell_bytes / MOST_GROUP_IMAGES;
+    const size_t cell = (size_t)plan->forward.y.group_images * kernels->cell_bytes / MOST_GROUP_IMAGES;
     const bool octets = kernels->pack_x_octets, images = desc->input_layout == LAYOUT_IMAGES;
     gradient->groups_per_cell = 1;
     if (!octets) {
         gradient->operands = kernels->pack ? CONV_BY_CELLS : CONV_AS_THEY_ARE;
-        gradient->position_bytes = cells;
+        gradient->position_bytes = cell;
     } else if (plan->forward.y.group_images == OCTET_IMAGES) {
         gradient->operands = CONV_BY_QUADS;
         gradient->position_bytes = QUAD_BYTES / QUAD;
@@ -62,14 +56,17 @@ void conv_plan_operands(struct conv_plan *plan)
     }
     gradient->cell_groups = (plan->forward.y.groups + gradient->groups_per_cell - 1) / gradient->groups_per_cell;
     gradient->compact = gradient->operands != CONV_AS_THEY_ARE && desc->kernel == 1 && desc->stride > 1;
-    gradient->y_row_bytes = (size_t)plan->out_width * gradient->position_bytes;
-    gradient->x_row_bytes = (size_t)(gradient->compact ? plan->out_width : desc->in_width) * gradient->position_bytes;
+    gradient->x_position = gradient->position_bytes * (size_t)plan->forward.x.block_channels / BLOCK_CHANNELS;
+    gradient->y_position = gradient->position_bytes * (size_t)plan->forward.y.block_channels / BLOCK_CHANNELS;
+    gradient->y_row_bytes = (size_t)plan->out_width * gradient->y_position;
+    gradient->x_row_bytes = (size_t)(gradient->compact ? plan->out_width : desc->in_width) * gradient->x_position;
     if (images && octets) { /* 32 elements from each position on, or all elements of a row, with their images */
         const int elements = (plan->out_width - 1) * desc->stride * desc->in_channels + BLOCK_CHANNELS;
         gradient->x_row_bytes = (size_t)round_up(elements, BLOCK_CHANNELS) * (QUAD_BYTES / BLOCK_CHANNELS);
         if (gradient->operands == CONV_BY_QUADS) gradient->x_row_bytes = (size_t)quads_of(plan->out_width) * QUAD_BYTES;
     }
-    if (gradient->operands == CONV_BY_QUADS) gradient->y_row_bytes = (size_t)quads_of(plan->out_width) * QUAD_BYTES;
+    if (gradient->operands == CONV_BY_QUADS)
+        gradient->y_row_bytes = (size_t)quads_of(plan->out_width) * QUAD * gradient->y_position;
     if (gradient->operands != CONV_BY_QUADS || images) return;
     gradient->phases = desc->kernel == 1 && desc->padding == 0 ? 1 : desc->stride;
     int most = (desc->in_width + desc->stride - 1) / desc->stride, columns;
@@ -78,35 +75,40 @@ void conv_plan_operands(struct conv_plan *plan)
     if (most < columns) most = columns;
     /* An odd number of lines per channel: sixteen rows of a tile then spread over the sets of a cache. */
     gradient->phase_columns = (size_t)((quads_of(margin_of(desc) + most) | 1) * QUAD);
-    gradient->x_row_bytes = (size_t)gradient->phases * gradient->phase_columns * COLUMN_BYTES * BLOCK_CHANNELS;
+    gradient->x_row_bytes =
+        (size_t)gradient->phases * gradient->phase_columns * COLUMN_BYTES * (size_t)plan->forward.x.block_channels;
 }
 
 /* ---- preparation --------------------------------------------------------------------------------------------- */
 /* `positions` positions of two groups of sixteen; the second may not exist. */
-static void positions_x(const struct conv_kernels *kernels, char *out, const char *in0, const char *in1, int positions)
+static void positions_x(const struct conv_plan *plan, char *out, const char *in0, const char *in1, int positions)
 {
-    for (int i = 0; i < positions; i++, out += QUAD_BYTES, in0 += 2 * OCTET_BYTES) {
-        const void *octets[4] = {in0, in0 + OCTET_BYTES, in1, in1 ? in1 + OCTET_BYTES : NULL};
-        kernels->pack_x_octets(out, 64, octets, IMAGE_BYTES);
-        if (in1) in1 += 2 * OCTET_BYTES;
+    const int channels = plan->forward.x.block_channels;
+    const ptrdiff_t image = (ptrdiff_t)channels * 2, octet = OCTET_IMAGES * image;
+    for (int i = 0; i < positions; i++, out += plan->gradient.x_position, in0 += 2 * octet) {
+        const void *octets[4] = {in0, in0 + octet, in1, in1 ? in1 + octet : NULL};
+        plan->kernels->pack_x_octets(out, 64, octets, image, channels);
+        if (in1) in1 += 2 * octet;
     }
 }
 
-static void positions_y(const struct conv_kernels *kernels, char *out, const char *in0, const char *in1, int positions)
+static void positions_y(const struct conv_plan *plan, char *out, const char *in0, const char *in1, int positions)
 {
-    for (int i = 0; i < positions; i++, out += QUAD_BYTES, in0 += 2 * OCTET_BYTES) {
-        const void *octets[4] = {in0, in0 + OCTET_BYTES, in1, in1 ? in1 + OCTET_BYTES : NULL};
-        kernels->pack_y_octets(out, octets);
-        if (in1) in1 += 2 * OCTET_BYTES;
+    const int channels = plan->forward.y.block_channels;
+    const ptrdiff_t octet = (ptrdiff_t)OCTET_IMAGES * channels * 2;
+    for (int i = 0; i < positions; i++, out += plan->gradient.y_position, in0 += 2 * octet) {
+        const void *octets[4] = {in0, in0 + octet, in1, in1 ? in1 + octet : NULL};
+        plan->kernels->pack_y_octets(out, octets, channels);
+        if (in1) in1 += 2 * octet;
     }
 }
 
 /* The four columns from `first` on, `step` apart, of a row `width` columns wide. */
-static void quad_octets(const void *octets[4], const char *row, int first, int step, int width)
+static void quad_octets(const void *octets[4], const char *row, ptrdiff_t octet, int first, int step, int width)
 {
     for (int i = 0; i < QUAD; i++) {
         const int column = first + i * step;
-        octets[i] = column >= 0 && column < width ? row + (ptrdiff_t)column * OCTET_BYTES : NULL;
+        octets[i] = column >= 0 && column < width ? row + column * octet : NULL;
     }
 }
 
@@ -115,21 +117,25 @@ static void quads_x(const struct conv_plan *plan, char *out, const char *row)
     const struct conv_gradient *gradient = &plan->gradient;
     const struct conv_desc *desc = &plan->desc;
     const ptrdiff_t pitch = (ptrdiff_t)gradient->phase_columns * COLUMN_BYTES;
-    const int margin = margin_of(desc), columns = (int)gradient->phase_columns;
-    for (int phase = 0; phase < gradient->phases; phase++, out += pitch * BLOCK_CHANNELS)
+    const int margin = margin_of(desc), columns = (int)gradient->phase_columns,
+              channels = plan->forward.x.block_channels;
+    const ptrdiff_t image = (ptrdiff_t)channels * 2;
+    for (int phase = 0; phase < gradient->phases; phase++, out += pitch * channels)
         for (int c = 0; c < columns; c += QUAD) {
             const void *octets[4];
-            quad_octets(octets, row, (c - margin) * desc->stride + phase, desc->stride, desc->in_width);
-            plan->kernels->pack_x_octets(out + (ptrdiff_t)c * COLUMN_BYTES, pitch, octets, IMAGE_BYTES);
+            quad_octets(octets, row, OCTET_IMAGES * image, (c - margin) * desc->stride + phase, desc->stride,
+                        desc->in_width);
+            plan->kernels->pack_x_octets(out + (ptrdiff_t)c * COLUMN_BYTES, pitch, octets, image, channels);
         }
 }
 
 static void quads_y(const struct conv_plan *plan, char *out, const char *row)
 {
-    for (int c = 0; c < plan->out_width; c += QUAD, out += QUAD_BYTES) {
+    const int channels = plan->forward.y.block_channels;
+    for (int c = 0; c < plan->out_width; c += QUAD, out += QUAD * plan->gradient.y_position) {
         const void *octets[4];
-        quad_octets(octets, row, c, 1, plan->out_width);
-        plan->kernels->pack_y_octets(out, octets);
+        quad_octets(octets, row, (ptrdiff_t)OCTET_IMAGES * channels * 2, c, 1, plan->out_width);
+        plan->kernels->pack_y_octets(out, octets, channels);
     }
 }
 
@@ -145,7 +151,7 @@ static void pack_x_row(const struct conv_plan *plan, char *out, const char *in0,
 {
     const struct conv_gradient *gradient = &plan->gradient;
     const size_t cell = plan->forward.x.cell * dtype_bytes(plan->desc.dtype);
-    const size_t octets = (size_t)plan->forward.x.group_images / OCTET_IMAGES;
+    const size_t images = (size_t)plan->forward.x.group_images;
     if (gradient->operands == CONV_BY_QUADS) {
         quads_x(plan, out, in0);
         return;
@@ -153,11 +159,11 @@ static void pack_x_row(const struct conv_plan *plan, char *out, const char *in0,
     const int pieces = gradient->compact ? plan->out_width : 1, columns = gradient->compact ? 1 : plan->desc.in_width;
     for (int piece = 0; piece < pieces; piece++) {
         const size_t at = (size_t)(piece * plan->desc.stride) * cell;
-        char *to = out + (size_t)piece * gradient->position_bytes;
+        char *to = out + (size_t)piece * gradient->x_position;
         if (gradient->operands == CONV_BY_CELLS)
-            plan->kernels->pack(to, in0 + at, (size_t)columns * octets);
+            plan->kernels->pack(to, in0 + at, (size_t)columns * images, plan->forward.x.block_channels);
         else
-            positions_x(plan->kernels, to, in0 + at, in1 ? in1 + at : NULL, columns);
+            positions_x(plan, to, in0 + at, in1 ? in1 + at : NULL, columns);
     }
 }
 
@@ -193,9 +199,9 @@ void conv_pack_y(const struct conv_plan *plan, char *out, const char *d_y, const
         const char *in1 = partner(plan, in0, unit->group + g, pass->y_group);
         char *to = out + (size_t)(g * unit->rows) * gradient->y_row_bytes;
         if (gradient->operands == CONV_BY_CELLS)
-            plan->kernels->pack(to, in0, (size_t)(positions * pass->y.group_images / OCTET_IMAGES));
+            plan->kernels->pack(to, in0, (size_t)(positions * pass->y.group_images), pass->y.block_channels);
         else if (gradient->operands == CONV_BY_POSITIONS)
-            positions_y(plan->kernels, to, in0, in1, positions);
+            positions_y(plan, to, in0, in1, positions);
         else
             for (int h = 0; h < unit->rows; h++)
                 quads_y(plan, to + (size_t)h * gradient->y_row_bytes, in0 + h * pass->y_row);
@@ -215,7 +221,7 @@ static void pack_image_row(const struct conv_plan *plan, char *out, const char *
         for (int w = 0; w < plan->out_width; w += QUAD, out += QUAD_BYTES) {
             const void *octets[4];
             for (int i = 0; i < QUAD; i++) octets[i] = w + i < plan->out_width ? row0 + (w + i) * position : NULL;
-            plan->kernels->pack_x_octets(out, 64, octets, image);
+            plan->kernels->pack_x_octets(out, 64, octets, image, BLOCK_CHANNELS);
         }
         return;
     }
@@ -224,7 +230,7 @@ static void pack_image_row(const struct conv_plan *plan, char *out, const char *
         const ptrdiff_t at = piece * IMAGE_BYTES;
         const void *octets[4] = {row0 + at, row0 + OCTET_IMAGES * image + at, row1 ? row1 + at : NULL,
                                  row1 ? row1 + OCTET_IMAGES * image + at : NULL};
-        plan->kernels->pack_x_octets(out + piece * QUAD_BYTES, 64, octets, image);
+        plan->kernels->pack_x_octets(out + piece * QUAD_BYTES, 64, octets, image, BLOCK_CHANNELS);
     }
 }
 
@@ -258,6 +264,8 @@ void conv_set_y(struct conv_weights_run *run, const struct conv_plan *plan, cons
 {
     const struct conv_gradient *gradient = &plan->gradient;
     const struct conv_pass *pass = &plan->forward;
+    run->y_step = pass->y.block_channels * 4;
+    run->narrow_y = pass->y.block_channels == NARROW_CHANNELS;
     if (gradient->operands == CONV_AS_THEY_ARE) {
         run->y = d_y + unit->group * pass->y_group + block * pass->y_block + unit->row * pass->y_row;
         run->y_column = (ptrdiff_t)(pass->y.cell * dtype_bytes(plan->desc.dtype));
@@ -266,7 +274,7 @@ void conv_set_y(struct conv_weights_run *run, const struct conv_plan *plan, cons
         return;
     }
     run->y = packed;
-    run->y_column = gradient->operands == CONV_BY_QUADS ? QUAD_BYTES : (ptrdiff_t)gradient->position_bytes;
+    run->y_column = (ptrdiff_t)gradient->y_position * (gradient->operands == CONV_BY_QUADS ? QUAD : 1);
     run->y_row = (ptrdiff_t)gradient->y_row_bytes;
     run->y_group = run->y_row * unit->rows;
 }
@@ -296,21 +304,20 @@ void conv_set_x_strides(struct conv_weights_run *run, const struct conv_plan *pl
     const struct conv_pass *pass = &plan->forward;
     const int stride = gradient->compact ? 1 : desc->stride;
     const bool raw = gradient->operands == CONV_AS_THEY_ARE, quads = gradient->operands == CONV_BY_QUADS;
-    const ptrdiff_t cell =
-        raw ? (ptrdiff_t)(pass->x.cell * dtype_bytes(desc->dtype)) : (ptrdiff_t)gradient->position_bytes;
+    const ptrdiff_t cell = raw ? (ptrdiff_t)(pass->x.cell * dtype_bytes(desc->dtype)) : (ptrdiff_t)gradient->x_position;
     const ptrdiff_t line = raw ? (ptrdiff_t)(pass->x.row * dtype_bytes(desc->dtype)) : (ptrdiff_t)gradient->x_row_bytes;
     const ptrdiff_t pitch = (ptrdiff_t)gradient->phase_columns * COLUMN_BYTES;
     set_columns(run, plan);
     run->x_group = raw ? pass->x_group : line * gradient->x_rows * gradient->x_blocks;
     run->x_row = line * stride;
     run->x_column = quads ? QUAD * COLUMN_BYTES : cell * stride;
-    run->x_step = (ptrdiff_t)plan->kernels->weights_step_bytes;
+    run->x_step = pass->x.block_channels * 4;
     if (gradient->operands == CONV_BY_POSITIONS) run->x_step = 64;
     if (quads) run->x_step = pitch;
     for (int s = 0; s < desc->kernel; s++) {
         int columns;
         const int phase = tap_phase(desc, s, &columns);
-        run->x_tap[s] = quads ? phase * pitch * BLOCK_CHANNELS + (margin_of(desc) + columns) * COLUMN_BYTES
+        run->x_tap[s] = quads ? phase * pitch * pass->x.block_channels + (margin_of(desc) + columns) * COLUMN_BYTES
                               : (s - desc->padding) * cell;
     }
 }

@@ -54,14 +54,15 @@ static int plan_pass(struct conv_pass *pass, const struct conv_plan *plan, struc
     pass->y_row = (ptrdiff_t)(pass->y.row * element);
     pass->x_group = (ptrdiff_t)(pass->x.group * element);
     pass->x_block = (ptrdiff_t)(pass->x.block * element);
-    pass->x_image = (ptrdiff_t)(BLOCK_CHANNELS * element);
+    pass->x_image = (ptrdiff_t)((size_t)pass->x.block_channels * element);
+    pass->y_image = (ptrdiff_t)((size_t)pass->y.block_channels * element);
     if (images) {
         pass->contraction_blocks = 1;
         pass->steps = pass->last_steps = (kernel * plan->desc.in_channels + pair - 1) / pair;
         pass->weights_block = (size_t)kernel * (size_t)pass->steps * kernels->step_bytes;
     } else {
         pass->contraction_blocks = pass->x.blocks;
-        pass->steps = BLOCK_CHANNELS / pair;
+        pass->steps = pass->x.block_channels / pair;
         pass->last_steps = (activation_block_channels(&pass->x, pass->x.blocks - 1) + pair - 1) / pair;
         pass->weights_block = (size_t)(kernel * kernel) * kernels->tile_bytes;
     }

@@ -23,7 +23,7 @@ struct conv_pass {
 
     struct activation_layout x, y;
     ptrdiff_t x_group, x_block, x_image; /* bytes */
-    ptrdiff_t y_group, y_block, y_row;
+    ptrdiff_t y_group, y_block, y_row, y_image;
     int contraction_blocks, steps, last_steps;
     size_t weights_block, panel_bytes, weights_bytes;
     char *weights; /* [panel][contraction block][tap] tiles */
@@ -60,13 +60,14 @@ struct conv_gradient {
     bool by_tile;               /* threads own blocks of d_weight; else lines, and partial sums are added up */
     int unit_groups, unit_rows; /* lines of one visit of the d_weight blocks: whole images, or rows of one   */
     int groups_per_cell, cell_groups;
-    size_t position_bytes;  /* of an operand, per output position of a cell group */
-    int x_blocks, y_blocks; /* channel blocks; 1 x_block if x are images */
-    size_t block_floats;    /* of d_weight per (x block, y block) */
-    bool compact;           /* x is packed at the output's positions only (kernel 1, stride > 1) */
-    int phases;             /* quads: columns of x apart by the stride are packed together: stride rows for one */
-    size_t phase_columns;   /* quads: columns of a packed row, its padding included */
-    int x_rows;             /* packed rows of x per unit at most */
+    size_t position_bytes;         /* of an operand of 32 channels, per position of a cell group */
+    size_t x_position, y_position; /* of these operands, whose blocks may be of 16 */
+    int x_blocks, y_blocks;        /* channel blocks; 1 x_block if x are images */
+    size_t block_floats;           /* of d_weight per (x block, y block) */
+    bool compact;                  /* x is packed at the output's positions only (kernel 1, stride > 1) */
+    int phases;           /* quads: columns of x apart by the stride are packed together: stride rows for one */
+    size_t phase_columns; /* quads: columns of a packed row, its padding included */
+    int x_rows;           /* packed rows of x per unit at most */
     size_t x_row_bytes, y_row_bytes;       /* packed, of one channel block */
     size_t weight_bytes, x_bytes, y_bytes; /* parts of a thread's scratch, in this order, then the image strip */
     struct conv_image_strip images;        /* whose bytes are the last of x_bytes where x is packed from it */

@@ -28,19 +28,20 @@ static void BODY(load_weights)(float *tiles, const struct conv_pack_block *block
     }
 }
 
-/* The way back; two planes: see conv_kernels.h. Rows of whole vectors are written past the caches, since they are read
+/* The way back. Rows of whole vectors are written past the caches, since they are read
  * a whole pass later, and sixteen lines at a time would only be fetched to be overwritten. */
 static void BODY(store_weights)(float *out, size_t row, const float *tiles, int taps, int inputs, int outputs,
-                                int planes)
+                                enum conv_accumulators order)
 {
-    const ptrdiff_t length = (ptrdiff_t)inputs * taps, columns = 32 / planes;
+    const ptrdiff_t planes = order == CONV_TILES ? 2 : 1, columns = order == CONV_ROWS ? 32 : 16;
+    const ptrdiff_t length = (ptrdiff_t)inputs * taps;
     const bool aligned = (uintptr_t)out % sizeof(vec) == 0 && row % LANES == 0;
     ptrdiff_t c = 0, t = 0;
     for (ptrdiff_t e = 0; e < length; e += LANES) {
         const float *from[LANES];
         const ptrdiff_t count = length - e < LANES ? length - e : LANES;
         for (ptrdiff_t i = 0; i < LANES; i++) {
-            from[i] = tiles + t * 1024 + (planes == 1 ? c * 32 : c / 16 * 512 + c % 16 * 16);
+            from[i] = tiles + t * 1024 + (order == CONV_ROWS ? c * 32 : c / 16 * 512 + c % 16 * 16);
             if (i + 1 < count && ++t == taps) t = 0, c++; /* past the end: the last one again */
         }
         if (++t == taps) t = 0, c++;

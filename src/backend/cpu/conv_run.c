@@ -29,9 +29,13 @@ static void fill_run(struct conv_run *run, const struct run_job *job)
     run->taps = pass->taps;
     run->x_block = pass->x_block;
     run->x_image = pass->x_image;
+    run->y_image = pass->y_image;
     run->weights_block = (ptrdiff_t)pass->weights_block;
     run->contraction_blocks = pass->contraction_blocks;
     run->steps = pass->steps;
+    run->weights_half = (ptrdiff_t)(job->images ? (size_t)pass->steps * job->plan->kernels->step_bytes
+                                                : job->plan->kernels->tile_bytes) /
+                        2;
     run->last_steps = pass->last_steps;
     run->accumulate = job->accumulate;
     run->group_images = pass->y.group_images;
@@ -188,6 +192,8 @@ void cpu_conv_forward(struct conv_plan *plan, void *y, double *statistics, const
     const int outputs = plan->desc.out_channels;
     if (bias) {
         memcpy(plan->bias, bias, (size_t)outputs * sizeof *bias);
+        if (plan->forward.y.block_channels == NARROW_CHANNELS) /* of both images of a row */
+            memcpy(plan->bias + NARROW_CHANNELS, bias, (size_t)outputs * sizeof *bias);
         job.bias = plan->bias;
     }
     pool_split(plan->cpu->base.pool, run_part, &job);

@@ -56,9 +56,9 @@ static int positions_per_tile(const struct conv_pass *pass, const struct conv_pl
     return rows > pass->y.group_images ? rows / pass->y.group_images : 1;
 }
 
-static size_t cell_bytes(const struct conv_plan *plan)
+static size_t cell_bytes(const struct activation_layout *layout, const struct conv_plan *plan)
 {
-    return plan->forward.y.cell * dtype_bytes(plan->desc.dtype);
+    return layout->cell * dtype_bytes(plan->desc.dtype);
 }
 
 /* Some outputs of one row, `step` apart: `tiles` tiles of `per_tile` positions. Positions past the row's end, in the
@@ -134,7 +134,7 @@ static void place_outputs(struct conv_block *block, const struct conv_pass *pass
 static int build_row(struct conv_pass *pass, const struct conv_plan *plan, const struct geometry *g, int h,
                      struct conv_tap *taps)
 {
-    const size_t cell = cell_bytes(plan);
+    const size_t x_cell = cell_bytes(&pass->x, plan), y_cell = cell_bytes(&pass->y, plan);
     const int most = plan->kernels->max_tiles;
     struct row_piece piece = {.h = h, .step = g->backward ? g->stride : 1, .per_tile = positions_per_tile(pass, plan)};
     const int apart = piece.step * piece.per_tile; /* columns from one tile to the next */
@@ -146,11 +146,11 @@ static int build_row(struct conv_pass *pass, const struct conv_plan *plan, const
             piece.w = parity + done * apart;
             struct conv_block block;
             memset(&block, 0, sizeof block);
-            const int count = collect_taps(pass, g, cell, plan->kernels->tile_bytes, &piece, taps, &block.x);
+            const int count = collect_taps(pass, g, x_cell, plan->kernels->tile_bytes, &piece, taps, &block.x);
             if (count == 0 && g->backward && plan->desc.accumulate) continue; /* nothing to add there */
             block.program = add_program(pass, taps, count);
             if (block.program < 0) return -1;
-            place_outputs(&block, pass, &piece, cell);
+            place_outputs(&block, pass, &piece, y_cell);
             pass->blocks[pass->block_count++] = block;
         }
     }
@@ -196,7 +196,7 @@ int conv_build_image_taps(struct conv_pass *pass, const struct conv_plan *plan, 
 {
     const struct conv_image_strip *strip = &plan->images;
     const struct conv_desc *desc = &plan->desc;
-    const size_t cell = cell_bytes(plan);
+    const size_t cell = cell_bytes(&pass->y, plan);
     const int per_tile = positions_per_tile(pass, plan);
     const size_t row = strip->row_elements * strip->element_bytes * (size_t)strip->lines;
     const int out_rows = (strip->max_rows - desc->kernel) / desc->stride + 1;

@@ -18,7 +18,6 @@ enum {
     BLOCK_TILES = 2 * CONV_MAX_POSITIONS,
     ROWS_FLOATS = 2 * TILE_FLOATS, /* of 16 rows x 32 outputs */
     OCTETS = 2 * CONV_MAX_POSITIONS,
-    OCTET_BYTES = TILE_BYTES / 2,
     CONVERT_BLOCKS = 8 /* whose sums are kept in float32 */
 };
 
@@ -57,6 +56,26 @@ SIMD_INLINE void multiply_tiles(struct tiles *tiles, unsigned mask, const char *
 }
 /* clang-format on */
 
+/* The same where there are only the sixteen outputs of a narrow block: accumulators 2u. */
+SIMD_INLINE void multiply_narrow(struct tiles *tiles, unsigned mask, const char *a0, const char *a1, const char *a2,
+                                 ptrdiff_t a_stride, const char *b)
+{
+    (void)tiles;
+    TILE_LOAD(tiles, 7, b, TILE_ROW_BYTES);
+    if (mask & 1) {
+        TILE_LOAD(tiles, 6, a0, a_stride);
+        TILE_DOT(tiles, 0, 6, 7);
+    }
+    if (mask & 2) {
+        TILE_LOAD(tiles, 6, a1, a_stride);
+        TILE_DOT(tiles, 2, 6, 7);
+    }
+    if (mask & 4) {
+        TILE_LOAD(tiles, 6, a2, a_stride);
+        TILE_DOT(tiles, 4, 6, 7);
+    }
+}
+
 SIMD_INLINE void zero_accumulators(struct tiles *tiles)
 {
     (void)tiles;
@@ -75,27 +94,36 @@ struct epilogue {
     _Alignas(64) float waiting[2][BLOCK_TILES * TILE_FLOATS];   /* in turn */
     _Alignas(64) char gathered[CONV_MAX_POSITIONS][TILE_BYTES]; /* left operands put together */
     int turn;
-    int row, rows;                  /* 16 per tile */
+    int row, rows;                  /* 16 per tile, or 8 of two images */
     char *y[OCTETS];                /* NULL: a position that does not exist */
     float sums[2 * BLOCK_CHANNELS]; /* of y and its square over real images */
     int unflushed;                  /* blocks in `sums` */
 };
 
-/* One image at one position: [32 outputs] + bias [+ what is there], sums, rounding. */
-SIMD_INLINE void convert_row(struct epilogue *e, const struct conv_run *run)
+/* The row goes where the octet goes; its first image's place among the octet's. NULL: nowhere. */
+SIMD_INLINE char *row_place(const struct epilogue *e, int narrow, ptrdiff_t *image, ptrdiff_t *octet)
 {
-    const ptrdiff_t octet = e->row / OCTET_IMAGES, image = e->row % OCTET_IMAGES;
-    const float *low = e->waiting[e->turn] + e->row / TILE_ROWS * (ptrdiff_t)ROWS_FLOATS +
-                       e->row % TILE_ROWS * (ptrdiff_t)TILE_COLUMNS;
-    if (!e->y[octet]) {
-        e->row++;
-        return;
-    }
-    char *y = e->y[octet] + image * BLOCK_CHANNELS * 2;
+    const ptrdiff_t octet_rows = narrow ? OCTET_IMAGES / 2 : OCTET_IMAGES, row = e->row % octet_rows;
+    *octet = e->row / octet_rows;
+    *image = narrow ? 2 * row : row;
+    return e->y[*octet] ? e->y[*octet] + row * (ptrdiff_t)(2 * ROW_ELEMENTS) : NULL;
+}
+
+/* 32 outputs of one image at one position, or 16 of two: + bias [+ what is there], sums, rounding. */
+SIMD_INLINE void convert_row(struct epilogue *e, const struct conv_run *run, int narrow)
+{
+    const ptrdiff_t tile_rows = narrow ? TILE_ROWS / 2 : TILE_ROWS;
+    const ptrdiff_t row_floats = narrow ? 2 * TILE_COLUMNS : TILE_COLUMNS, second = narrow ? TILE_COLUMNS : TILE_FLOATS;
+    const float *low =
+        e->waiting[e->turn] + e->row / tile_rows * (ptrdiff_t)ROWS_FLOATS + e->row % tile_rows * row_floats;
+    ptrdiff_t image, octet;
+    char *y = row_place(e, narrow, &image, &octet);
+    e->row++;
+    if (!y) return;
     vec row[VEC_ROW], other[VEC_ROW];
     for (int i = 0; i < VEC_ROW; i++) {
         const ptrdiff_t column = i * VEC_WIDTH;
-        row[i] = vec_load(low + column / TILE_COLUMNS * TILE_FLOATS + column % TILE_COLUMNS);
+        row[i] = vec_load(low + column / TILE_COLUMNS * second + column % TILE_COLUMNS);
         if (run->bias) row[i] = row[i] + vec_load(run->bias + column);
     }
     if (run->accumulate) {
@@ -110,90 +138,96 @@ SIMD_INLINE void convert_row(struct epilogue *e, const struct conv_run *run)
             vec_store(square, vec_fma(row[i], row[i], vec_load(square)));
         }
     }
-    e->row++;
 }
 
-SIMD_INLINE void convert_rows(struct epilogue *e, const struct conv_run *run, int most)
+SIMD_INLINE void convert_rows(struct epilogue *e, const struct conv_run *run, int narrow, int most)
 {
-    for (int i = 0; i < most && e->row < e->rows; i++) convert_row(e, run);
+    for (int i = 0; i < most && e->row < e->rows; i++) convert_row(e, run, narrow);
 }
 
-static void flush_sums(struct epilogue *e, const struct conv_run *run)
+static void flush_sums(struct epilogue *e, const struct conv_run *run, int narrow)
 {
     e->unflushed = 0;
     if (!run->sum) return;
-    for (int k = 0; k < BLOCK_CHANNELS; k++) {
-        run->sum[k] += (double)e->sums[k];
-        run->squares[k] += (double)e->sums[BLOCK_CHANNELS + k];
+    for (int i = 0; i < ROW_ELEMENTS; i++) {
+        const int k = narrow ? i % NARROW_CHANNELS : i;
+        run->sum[k] += (double)e->sums[i];
+        run->squares[k] += (double)e->sums[ROW_ELEMENTS + i];
     }
     memset(e->sums, 0, sizeof e->sums);
 }
 
 /* The accumulators of `block` become what waits. */
-SIMD_INLINE void keep_block(struct tiles *tiles, struct epilogue *e, const struct conv_run *run,
+SIMD_INLINE void keep_block(struct tiles *tiles, struct epilogue *e, const struct conv_run *run, int narrow,
                             const struct conv_block *block)
 {
     (void)tiles;
     e->turn ^= 1;
     float *first = e->waiting[e->turn], *second = first + ROWS_FLOATS, *third = second + ROWS_FLOATS;
     TILE_STORE(tiles, 0, first, TILE_ROW_BYTES);
-    TILE_STORE(tiles, 1, first + TILE_FLOATS, TILE_ROW_BYTES);
+    if (!narrow) TILE_STORE(tiles, 1, first + TILE_FLOATS, TILE_ROW_BYTES);
     if (block->tiles > 1) {
         TILE_STORE(tiles, 2, second, TILE_ROW_BYTES);
-        TILE_STORE(tiles, 3, second + TILE_FLOATS, TILE_ROW_BYTES);
+        if (!narrow) TILE_STORE(tiles, 3, second + TILE_FLOATS, TILE_ROW_BYTES);
     }
     if (block->tiles > 2) {
         TILE_STORE(tiles, 4, third, TILE_ROW_BYTES);
-        TILE_STORE(tiles, 5, third + TILE_FLOATS, TILE_ROW_BYTES);
+        if (!narrow) TILE_STORE(tiles, 5, third + TILE_FLOATS, TILE_ROW_BYTES);
     }
     for (int octet = 0; octet < 2 * block->tiles; octet++) {
         const ptrdiff_t y = block->y[octet / 2][octet % 2];
         e->y[octet] = y < 0 ? NULL : run->y + y;
     }
     e->row = 0;
-    e->rows = block->tiles * TILE_ROWS;
+    e->rows = block->tiles * (narrow ? TILE_ROWS / 2 : TILE_ROWS);
 }
 
 /* The left operand of tile u: where it lies, or `gathered`, where its two octets are put together. */
-SIMD_INLINE const char *left_operand(const struct conv_tap *tap, int u, const char *x, char *gathered)
+SIMD_INLINE const char *left_operand(const struct conv_tap *tap, int u, const char *x, ptrdiff_t x_image,
+                                     char *gathered)
 {
+    const ptrdiff_t octet_bytes = OCTET_IMAGES * x_image;
     if (!(tap->gather >> u & 1)) return x + tap->x[u][0];
     for (int octet = 0; octet < 2; octet++) {
         const int32_t from = tap->x[u][octet];
-        char *to = gathered + (ptrdiff_t)octet * OCTET_BYTES;
+        char *to = gathered + octet * octet_bytes;
         if (from == CONV_OUTSIDE)
-            memset(to, 0, OCTET_BYTES);
+            memset(to, 0, (size_t)octet_bytes);
         else
-            memcpy(to, x + from, OCTET_BYTES);
+            memcpy(to, x + from, (size_t)octet_bytes);
     }
     TILE_READY(gathered);
     return gathered;
 }
 
 /* All taps and contraction blocks of one block of positions; converts the block before it on the way. */
-SIMD_INLINE void multiply_block(struct tiles *tiles, struct epilogue *e, const struct conv_run *run,
+SIMD_INLINE void multiply_block(struct tiles *tiles, struct epilogue *e, const struct conv_run *run, int narrow,
                                 const struct conv_block *block)
 {
     const struct conv_program program = run->programs[block->program];
     const struct conv_tap *taps = run->taps + program.first;
     const char *x = run->x + block->x, *weights = run->weights;
-    const ptrdiff_t half = (ptrdiff_t)run->steps * TILE_ROW_BYTES;
+    const ptrdiff_t half = run->weights_half;
     const int steps = program.count * run->contraction_blocks;
     const int per_step = steps > 0 ? (e->rows + steps - 1) / steps : 0;
     zero_accumulators(tiles);
     for (int c = 0; c < run->contraction_blocks; c++, x += run->x_block, weights += run->weights_block) {
         for (int t = 0; t < program.count; t++) {
             const struct conv_tap *tap = &taps[t];
-            multiply_tiles(tiles, tap->mask, left_operand(tap, 0, x, e->gathered[0]),
-                           left_operand(tap, 1, x, e->gathered[1]), left_operand(tap, 2, x, e->gathered[2]),
-                           run->x_image, weights + tap->weights, half);
-            convert_rows(e, run, per_step);
+            const char *a[CONV_MAX_POSITIONS];
+            for (int u = 0; u < CONV_MAX_POSITIONS; u++) a[u] = left_operand(tap, u, x, run->x_image, e->gathered[u]);
+            if (narrow)
+                multiply_narrow(tiles, tap->mask, a[0], a[1], a[2], run->x_image, weights + tap->weights);
+            else
+                multiply_tiles(tiles, tap->mask, a[0], a[1], a[2], run->x_image, weights + tap->weights, half);
+            convert_rows(e, run, narrow, per_step);
         }
     }
-    convert_rows(e, run, e->rows);
+    convert_rows(e, run, narrow, e->rows);
 }
 
-static void tiles_forward(const struct conv_run *run)
+/* narrow: y has blocks of sixteen outputs. */
+SIMD_INLINE void multiply_blocks(const struct conv_run *run, int narrow)
 {
     struct tiles tiles;
     struct epilogue e;
@@ -201,13 +235,21 @@ static void tiles_forward(const struct conv_run *run)
     memset(e.sums, 0, sizeof e.sums);
     tile_begin(&tiles, run->steps);
     for (int b = 0; b < run->count; b++) {
-        multiply_block(&tiles, &e, run, &run->blocks[b]);
-        if (++e.unflushed == CONVERT_BLOCKS) flush_sums(&e, run);
-        keep_block(&tiles, &e, run, &run->blocks[b]);
+        multiply_block(&tiles, &e, run, narrow, &run->blocks[b]);
+        if (++e.unflushed == CONVERT_BLOCKS) flush_sums(&e, run, narrow);
+        keep_block(&tiles, &e, run, narrow, &run->blocks[b]);
     }
-    convert_rows(&e, run, e.rows);
-    flush_sums(&e, run);
+    convert_rows(&e, run, narrow, e.rows);
+    flush_sums(&e, run, narrow);
     tile_end(&tiles);
+}
+
+static void tiles_forward(const struct conv_run *run)
+{
+    if (run->y_image == 2 * NARROW_CHANNELS)
+        multiply_blocks(run, 1);
+    else
+        multiply_blocks(run, 0);
 }
 
 /* [rows / 2 pairs] of right operands: outputs 0..15, then 16..31. */
@@ -291,8 +333,11 @@ static void multiply_taps(struct tiles *tiles, const struct conv_weights_run *ru
             const char *x = x_group + h * run->x_row + first * run->x_column;
             const char *y = y_group + h * run->y_row + first * run->y_column;
             for (int w = first; w < end; w++, x += run->x_column, y += run->y_column)
-                multiply_tiles(tiles, column_mask(run, tap, taps, w), x, x + second, x + third, run->x_step, y,
-                               TILE_BYTES);
+                if (run->narrow_y)
+                    multiply_narrow(tiles, column_mask(run, tap, taps, w), x, x + second, x + third, run->x_step, y);
+                else
+                    multiply_tiles(tiles, column_mask(run, tap, taps, w), x, x + second, x + third, run->x_step, y,
+                                   TILE_BYTES);
         }
     }
     store_taps(tiles, run, tap, taps, half);
@@ -338,7 +383,7 @@ static void tiles_weights(const struct conv_weights_run *run)
     struct tiles tiles;
     const int halves = run->channels > TILE_ROWS ? 2 : 1;
     tile_begin(&tiles, TILE_PAIRS);
-    if (run->taps == 1 && halves == 2) {
+    if (run->taps == 1 && halves == 2 && !run->narrow_y) {
         multiply_single(&tiles, run);
     } else {
         for (int half = 0; half < halves; half++)
@@ -356,9 +401,9 @@ static void tiles_interleave(void *out, const float *in0, const float *in1, size
 }
 
 static void tiles_store_weights(float *out, size_t row, const float *tiles, int taps, int inputs, int outputs,
-                                int planes)
+                                enum conv_accumulators order)
 {
-    (TILES_VECTORS)->store_weights(out, row, tiles, taps, inputs, outputs, planes);
+    (TILES_VECTORS)->store_weights(out, row, tiles, taps, inputs, outputs, order);
 }
 
 static void tiles_stream_end(void)
@@ -417,7 +462,7 @@ static const struct conv_kernels tiles_table = {
     .pack_x_octets = TILES_PACK_X,
     .pack_y_octets = TILES_PACK_Y,
     .cell_bytes = (size_t)2 * TILE_BYTES,
-    .planes = 2,
+    .accumulators = CONV_TILES,
     .store_weights = tiles_store_weights,
     .stream_end = tiles_stream_end,
     .forward_images = CONV_IMAGE_BF16,
@@ -442,7 +487,7 @@ static const struct conv_kernels image_table = {
     .pack_y_octets = TILES_PACK_Y,
     .cell_bytes = (size_t)2 * TILE_BYTES,
     .stream_end = tiles_stream_end,
-    .planes = 2,
+    .accumulators = CONV_TILES,
     .forward_images = CONV_IMAGE_BF16,
     .weights_images = CONV_IMAGE_BF16,
     .transpose = tiles_transpose,

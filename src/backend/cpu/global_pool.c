@@ -55,7 +55,7 @@ static void forward_plane(void *context, int64_t plane, int thread)
     const struct global_pool_plan *plan = job->plan;
     plan->cpu->kernels->global_pool(job->y + (size_t)plane * plan->layout.cell,
                                     job->x + (size_t)plane * plan->layout.block * plan->element, plane_cells(plan),
-                                    plan->layout.group_images, plan->bf16);
+                                    activation_cell_rows(&plan->layout), plan->bf16);
 }
 
 static void backward_plane(void *context, int64_t plane, int thread)
@@ -63,10 +63,10 @@ static void backward_plane(void *context, int64_t plane, int thread)
     (void)thread;
     const struct global_pool_job *job = context;
     const struct global_pool_plan *plan = job->plan;
-    const int images = activation_group_images(&plan->layout, (int)(plane / plan->layout.blocks));
+    const int rows = activation_group_rows(&plan->layout, (int)(plane / plan->layout.blocks));
     plan->cpu->kernels->global_pool_gradient(job->d_x + (size_t)plane * plan->layout.block * plan->element,
                                              job->d_y + (size_t)plane * plan->layout.cell, plane_cells(plan),
-                                             plan->layout.group_images, images, plan->bf16);
+                                             activation_cell_rows(&plan->layout), rows, plan->bf16);
 }
 
 void cpu_global_pool_forward(struct global_pool_plan *plan, void *y, const void *x)

@@ -2,8 +2,9 @@
  * instruction set, filled by kernels_*.c from the bodies *_body.h. The drivers (batch_norm.c, max_pool.c, ...) split
  * the work over threads and call through the table; kernels see plain ranges.
  *
- * "Cells" are the elements [group images][32 channels] at one position of layout P (layout.h), of 16 or 8 images.
- * `bf16` selects the type of activation tensors. Coefficients are per channel of one block of 32. */
+ * "Cells" are the elements [group images][32 channels] at one position of layout P (layout.h), of 16 or 8 images:
+ * for kernels a number of rows of 32 elements. `bf16` selects the type of activation tensors. Coefficients are per
+ * element of a row. */
 #ifndef BACKEND_CPU_KERNELS_H
 #define BACKEND_CPU_KERNELS_H
 
@@ -15,12 +16,12 @@
 #include "backend/cpu/layout.h"
 
 /* ---- batch norm ---------------------------------------------------------------------------------------------- */
-/* Adds to sums[0..31] the sum of (x - shift), to sums[32..63] the sum of its square, over the first `images`
- * images of each cell. */
+/* Adds to sums[0..31] the sum of (x - shift), to sums[32..63] the sum of its square, over the first `rows` rows of
+ * each cell. */
 struct norm_sums_args {
     const void *x;
     ptrdiff_t cells;
-    int group_images, images;
+    int cell_rows, rows;
     bool bf16;
     const float *shift;
     double *sums;
@@ -34,31 +35,31 @@ struct norm_apply_args {
     uint8_t *mask;
     const void *x, *residual;
     ptrdiff_t cells;
-    int group_images;
+    int cell_rows;
     bool bf16, relu, stream;
     const float *mean, *scale, *shift;
 };
 
 /* g = d_y where the mask has a bit (mask NULL: everywhere). Adds to sums[0..31] the sum of g, to sums[32..63] the sum
- * of g (x - mean), over the first `images` images. */
+ * of g (x - mean), over the first `rows` rows. */
 struct norm_gradient_sums_args {
     const void *d_y, *x;
     const uint8_t *mask;
     ptrdiff_t cells;
-    int group_images, images;
+    int cell_rows, rows;
     bool bf16;
     const float *mean;
     double *sums;
 };
 
-/* d_x = a g + b (x - mean) + c; d_residual (NULL: none) = g, or += g if accumulate. Images past `images` get 0.
+/* d_x = a g + b (x - mean) + c; d_residual (NULL: none) = g, or += g if accumulate. Rows past `rows` get 0.
  * stream: d_x, and d_residual unless accumulated, are written past the caches. */
 struct norm_gradient_args {
     void *d_x, *d_residual;
     const void *d_y, *x;
     const uint8_t *mask;
     ptrdiff_t cells;
-    int group_images, images;
+    int cell_rows, rows;
     bool bf16, accumulate, stream;
     const float *mean, *a, *b, *c;
 };
@@ -72,7 +73,7 @@ struct pool_window {
 struct max_pool_args {
     const struct pool_window *window;
     bool bf16;
-    int group_images;
+    int cell_rows;
     int row;                    /* forward: output row h; backward: input row h */
     void *y;                    /* forward: output row; backward: d_x row */
     const void *x;              /* forward: input plane; backward: d_y plane */
@@ -108,10 +109,10 @@ struct cpu_kernels {
 
     void (*max_pool_row)(const struct max_pool_args *args);
     void (*max_pool_gradient_row)(const struct max_pool_args *args);
-    /* y: one float32 cell = the mean over `cells` cells of x, of `group_images` images. */
-    void (*global_pool)(float *y, const void *x, ptrdiff_t cells, int group_images, bool bf16);
-    /* d_x: `cells` cells, each d_y / cells; images past `images` get 0. */
-    void (*global_pool_gradient)(void *d_x, const float *d_y, ptrdiff_t cells, int group_images, int images, bool bf16);
+    /* y: one float32 cell = the mean over `cells` cells of x, of `cell_rows` rows. */
+    void (*global_pool)(float *y, const void *x, ptrdiff_t cells, int cell_rows, bool bf16);
+    /* d_x: `cells` cells, each d_y / cells; rows past `rows` get 0. */
+    void (*global_pool_gradient)(void *d_x, const float *d_y, ptrdiff_t cells, int cell_rows, int rows, bool bf16);
 
     /* nt_xent_body.h says what these compute. dim: a multiple of NT_DIM. */
     void (*nt_powers)(float *values, ptrdiff_t count); /* 2^x in place, for tests; count: a multiple of 16 */

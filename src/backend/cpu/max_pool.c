@@ -69,7 +69,7 @@ static void forward_row(void *context, int64_t index, int thread)
     const size_t start = plane * plan->out.block + row * plan->out.row;
     struct max_pool_args args = {.window = &plan->window,
                                  .bf16 = plan->bf16,
-                                 .group_images = plan->in.group_images,
+                                 .cell_rows = activation_cell_rows(&plan->in),
                                  .row = (int)row,
                                  .y = job->to + start * plan->element,
                                  .x = job->from + plane * plan->in.block * plan->element,
@@ -85,7 +85,7 @@ static void backward_row(void *context, int64_t index, int thread)
     const size_t plane = (size_t)(index / plan->in.height), row = (size_t)(index % plan->in.height);
     struct max_pool_args args = {.window = &plan->window,
                                  .bf16 = plan->bf16,
-                                 .group_images = plan->in.group_images,
+                                 .cell_rows = activation_cell_rows(&plan->in),
                                  .row = (int)row,
                                  .y = job->to + (plane * plan->in.block + row * plan->in.row) * plan->element,
                                  .x = job->from + plane * plan->out.block * plan->element,

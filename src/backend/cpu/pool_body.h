@@ -16,13 +16,13 @@ static inline void inside_taps(int start, int kernel, int size, int *begin, int 
 SIMD_INLINE void max_pool_cell(const struct max_pool_args *a, int w, int bf16, int keep)
 {
     const struct pool_window *p = a->window;
-    const ptrdiff_t cell = (ptrdiff_t)a->group_images * BLOCK_CHANNELS;
+    const ptrdiff_t cell = (ptrdiff_t)a->cell_rows * ROW_ELEMENTS;
     const int top = a->row * p->stride - p->padding, left = w * p->stride - p->padding;
     int r0, r1, s0, s1;
     inside_taps(top, p->kernel, p->in_height, &r0, &r1);
     inside_taps(left, p->kernel, p->in_width, &s0, &s1);
-    for (int image = 0; image < a->group_images; image++) {
-        const ptrdiff_t inner = (ptrdiff_t)image * BLOCK_CHANNELS, out = w * cell + inner;
+    for (int line = 0; line < a->cell_rows; line++) {
+        const ptrdiff_t inner = (ptrdiff_t)line * ROW_ELEMENTS, out = w * cell + inner;
         vec best[VEC_ROW], tap[VEC_ROW], row[VEC_ROW];
         row_load(best, a->x, ((ptrdiff_t)(top + r0) * p->in_width + left + s0) * cell + inner, bf16);
         row_fill(tap, (float)(r0 * p->kernel + s0));
@@ -74,12 +74,12 @@ static inline void covering_outputs(int at, const struct pool_window *p, int siz
 SIMD_INLINE void max_pool_gradient_cell(const struct max_pool_args *a, int w, int bf16)
 {
     const struct pool_window *p = a->window;
-    const ptrdiff_t cell = (ptrdiff_t)a->group_images * BLOCK_CHANNELS;
+    const ptrdiff_t cell = (ptrdiff_t)a->cell_rows * ROW_ELEMENTS;
     int h0, h1, w0, w1;
     covering_outputs(a->row, p, p->out_height, &h0, &h1);
     covering_outputs(w, p, p->out_width, &w0, &w1);
-    for (int image = 0; image < a->group_images; image++) {
-        const ptrdiff_t inner = (ptrdiff_t)image * BLOCK_CHANNELS;
+    for (int line = 0; line < a->cell_rows; line++) {
+        const ptrdiff_t inner = (ptrdiff_t)line * ROW_ELEMENTS;
         vec sum[VEC_ROW], row[VEC_ROW];
         row_fill(sum, 0);
         for (int oh = h0; oh < h1; oh++) {
@@ -107,58 +107,58 @@ static void max_pool_gradient_row(const struct max_pool_args *a)
     }
 }
 
-/* Four images at a time, so that each read is a few lines long and the sums stay in registers. */
-SIMD_INLINE void global_pool_typed(float *y, const void *x, ptrdiff_t cells, int group_images, int bf16)
+/* Four rows at a time, so that each read is a few lines long and the sums stay in registers. */
+SIMD_INLINE void global_pool_typed(float *y, const void *x, ptrdiff_t cells, int cell_rows, int bf16)
 {
-    enum { IMAGES = 4 };
-    const ptrdiff_t cell_elements = (ptrdiff_t)group_images * BLOCK_CHANNELS;
+    enum { LINES = 4 };
+    const ptrdiff_t cell_elements = (ptrdiff_t)cell_rows * ROW_ELEMENTS;
     const vec share = vec_set(1.0f / (float)cells);
-    for (ptrdiff_t image = 0; image < group_images; image += IMAGES) {
-        vec sum[IMAGES][VEC_ROW], row[VEC_ROW];
-        for (int i = 0; i < IMAGES; i++) row_fill(sum[i], 0);
+    for (ptrdiff_t line = 0; line < cell_rows; line += LINES) {
+        vec sum[LINES][VEC_ROW], row[VEC_ROW];
+        for (int i = 0; i < LINES; i++) row_fill(sum[i], 0);
         for (ptrdiff_t cell = 0; cell < cells; cell++) {
-            for (int i = 0; i < IMAGES; i++) {
-                row_load(row, x, cell * cell_elements + (image + i) * BLOCK_CHANNELS, bf16);
+            for (int i = 0; i < LINES; i++) {
+                row_load(row, x, cell * cell_elements + (line + i) * ROW_ELEMENTS, bf16);
                 for (int v = 0; v < VEC_ROW; v++) sum[i][v] = sum[i][v] + row[v];
             }
         }
-        for (int i = 0; i < IMAGES; i++) {
+        for (int i = 0; i < LINES; i++) {
             for (int v = 0; v < VEC_ROW; v++) sum[i][v] = sum[i][v] * share;
-            row_store(y, (image + i) * BLOCK_CHANNELS, sum[i], 0);
+            row_store(y, (line + i) * ROW_ELEMENTS, sum[i], 0);
         }
     }
 }
 
-static void global_pool(float *y, const void *x, ptrdiff_t cells, int group_images, bool bf16)
+static void global_pool(float *y, const void *x, ptrdiff_t cells, int cell_rows, bool bf16)
 {
     if (bf16)
-        global_pool_typed(y, x, cells, group_images, 1);
+        global_pool_typed(y, x, cells, cell_rows, 1);
     else
-        global_pool_typed(y, x, cells, group_images, 0);
+        global_pool_typed(y, x, cells, cell_rows, 0);
 }
 
-SIMD_INLINE void global_pool_gradient_typed(void *d_x, const float *d_y, ptrdiff_t cells, int group_images, int images,
+SIMD_INLINE void global_pool_gradient_typed(void *d_x, const float *d_y, ptrdiff_t cells, int cell_rows, int rows,
                                             int bf16)
 {
-    const ptrdiff_t cell_elements = (ptrdiff_t)group_images * BLOCK_CHANNELS;
+    const ptrdiff_t cell_elements = (ptrdiff_t)cell_rows * ROW_ELEMENTS;
     const vec share = vec_set(1.0f / (float)cells);
     for (ptrdiff_t cell = 0; cell < cells; cell++) {
-        for (ptrdiff_t image = 0; image < group_images; image++) {
+        for (ptrdiff_t line = 0; line < cell_rows; line++) {
             vec row[VEC_ROW];
             row_fill(row, 0);
-            if (image < images) row_load(row, d_y, image * BLOCK_CHANNELS, 0);
+            if (line < rows) row_load(row, d_y, line * ROW_ELEMENTS, 0);
             for (int v = 0; v < VEC_ROW; v++) row[v] = row[v] * share;
-            row_store(d_x, cell * cell_elements + image * BLOCK_CHANNELS, row, bf16);
+            row_store(d_x, cell * cell_elements + line * ROW_ELEMENTS, row, bf16);
         }
     }
 }
 
-static void global_pool_gradient(void *d_x, const float *d_y, ptrdiff_t cells, int group_images, int images, bool bf16)
+static void global_pool_gradient(void *d_x, const float *d_y, ptrdiff_t cells, int cell_rows, int rows, bool bf16)
 {
     if (bf16)
-        global_pool_gradient_typed(d_x, d_y, cells, group_images, images, 1);
+        global_pool_gradient_typed(d_x, d_y, cells, cell_rows, rows, 1);
     else
-        global_pool_gradient_typed(d_x, d_y, cells, group_images, images, 0);
+        global_pool_gradient_typed(d_x, d_y, cells, cell_rows, rows, 0);
 }
 
 #endif

@@ -37,7 +37,7 @@ static size_t plane_start(const struct activation_layout *layout, int64_t plane,
 static size_t canonical_start(const struct activation_layout *layout, int group, int image, int block, int channel)
 {
     const size_t n = (size_t)(group * layout->group_images) + (size_t)image,
-                 c = (size_t)block * BLOCK_CHANNELS + (size_t)channel;
+                 c = (size_t)(block * layout->block_channels) + (size_t)channel;
     return (n * (size_t)layout->channels + c) * (size_t)layout->height * (size_t)layout->width;
 }
 
@@ -53,7 +53,7 @@ static void read_plane(void *context, int64_t plane, int thread)
     for (int image = 0; image < images; image++) {
         for (int channel = 0; channel < channels; channel++) {
             float *out = job->canonical + canonical_start(layout, group, image, block, channel);
-            const size_t first = start + (size_t)(image * BLOCK_CHANNELS + channel);
+            const size_t first = start + (size_t)(image * layout->block_channels + channel);
             for (size_t p = 0; p < positions; p++) {
                 const size_t at = first + p * layout->cell;
                 out[p] = job->dtype == DTYPE_BF16 ? bf16_to_float(((const uint16_t *)job->stored)[at])
@@ -72,12 +72,12 @@ static void write_plane(void *context, int64_t plane, int thread)
     const size_t start = plane_start(layout, plane, &group, &block), bytes = dtype_bytes(job->dtype);
     const size_t positions = (size_t)layout->height * (size_t)layout->width;
     const int images = activation_group_images(layout, group), channels = activation_block_channels(layout, block);
-    if (images < layout->group_images || channels < BLOCK_CHANNELS)
+    if (images < layout->group_images || channels < layout->block_channels)
         memset((char *)job->tensor + start * bytes, 0, layout->block * bytes);
     for (int image = 0; image < images; image++) {
         for (int channel = 0; channel < channels; channel++) {
             const float *in = job->source + canonical_start(layout, group, image, block, channel);
-            const size_t first = start + (size_t)(image * BLOCK_CHANNELS + channel);
+            const size_t first = start + (size_t)(image * layout->block_channels + channel);
             for (size_t p = 0; p < positions; p++) {
                 const size_t at = first + p * layout->cell;
                 if (job->dtype == DTYPE_BF16)

@@ -15,19 +15,22 @@ static uint16_t element(const void *const octets[4], ptrdiff_t stride, int image
     return value;
 }
 
-void tile_pack_x(void *out, ptrdiff_t pitch, const void *const octets[4], ptrdiff_t stride)
+void tile_pack_x(void *out, ptrdiff_t pitch, const void *const octets[4], ptrdiff_t stride, int channels)
 {
-    for (int channel = 0; channel < BLOCK_CHANNELS; channel++) {
+    for (int channel = 0; channel < channels; channel++) {
         uint16_t *row = (uint16_t *)(void *)((char *)out + channel * pitch);
         for (int image = 0; image < IMAGES; image++) row[image] = element(octets, stride, image, channel);
     }
 }
 
-void tile_pack_y(void *out, const void *const octets[4])
+void tile_pack_y(void *out, const void *const octets[4], int channels)
 {
     uint16_t *to = out;
     for (int image = 0; image < IMAGES; image++)
-        for (int channel = 0; channel < BLOCK_CHANNELS; channel++)
-            to[channel % 2 * (IMAGES * BLOCK_CHANNELS / 2) + image / 2 * BLOCK_CHANNELS + channel / 2 * 2 + image % 2] =
-                element(octets, 2 * BLOCK_CHANNELS, image, channel);
+        for (int channel = 0; channel < channels; channel++) {
+            const int tile = channels == BLOCK_CHANNELS ? channel % 2 : 0;
+            const int column = channels == BLOCK_CHANNELS ? channel / 2 : channel;
+            to[tile * (IMAGES * NARROW_CHANNELS) + image / 2 * BLOCK_CHANNELS + column * 2 + image % 2] =
+                element(octets, 2 * (ptrdiff_t)channels, image, channel);
+        }
 }

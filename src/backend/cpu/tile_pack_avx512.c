@@ -2,6 +2,7 @@
 
 #if defined(__AVX512BW__)
 #include <immintrin.h>
+#include <stdint.h>
 
 #include "backend/cpu/layout.h"
 
@@ -40,17 +41,16 @@ static inline void turn_eight(char *out, ptrdiff_t pitch, const void *const octe
     }
 }
 
-void tile_pack_x_avx512(void *out, ptrdiff_t pitch, const void *const octets[4], ptrdiff_t image)
+void tile_pack_x_avx512(void *out, ptrdiff_t pitch, const void *const octets[4], ptrdiff_t image, int channels)
 {
-    for (ptrdiff_t channel = 0; channel < BLOCK_CHANNELS; channel += 8)
+    for (ptrdiff_t channel = 0; channel < channels; channel += 8)
         turn_eight((char *)out + channel * pitch, pitch, octets, image, channel);
 }
 
 /* Two images -> one row of even channels and one of odd ones, sixteen pairs each. */
-void tile_pack_y_avx512(void *out, const void *const octets[4])
+static void pack_wide(char *to, const void *const octets[4])
 {
     const __mmask32 high = 0xaaaaaaaau;
-    char *to = out;
     for (int q = 0; q < 4; q++) {
         const char *from = octets[q];
         for (ptrdiff_t pair = 0; pair < 4; pair++, to += 64) {
@@ -63,6 +63,29 @@ void tile_pack_y_avx512(void *out, const void *const octets[4])
             _mm512_storeu_si512((void *)(to + 1024), _mm512_mask_mov_epi16(_mm512_srli_epi32(first, 16), high, second));
         }
     }
+}
+
+/* Two images of sixteen channels side by side -> sixteen pairs. */
+static void pack_narrow(char *to, const void *const octets[4])
+{
+    uint16_t order[32];
+    for (int i = 0; i < 32; i++) order[i] = (uint16_t)(i / 2 + i % 2 * 16);
+    const __m512i pairs = _mm512_loadu_si512(order);
+    for (int q = 0; q < 4; q++) {
+        const char *from = octets[q];
+        for (ptrdiff_t pair = 0; pair < 4; pair++, to += 64) {
+            const __m512i both = from ? _mm512_loadu_si512(from + pair * IMAGE) : _mm512_setzero_si512();
+            _mm512_storeu_si512((void *)to, _mm512_permutexvar_epi16(pairs, both));
+        }
+    }
+}
+
+void tile_pack_y_avx512(void *out, const void *const octets[4], int channels)
+{
+    if (channels == BLOCK_CHANNELS)
+        pack_wide(out, octets);
+    else
+        pack_narrow(out, octets);
 }
 #else
 typedef int tile_pack_avx512_absent; /* a file must declare something */

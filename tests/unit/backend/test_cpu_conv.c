@@ -79,7 +79,7 @@ static void tensor_fill(struct tensor *t, const float *canonical, float rest)
 {
     const struct activation_layout *l = &t->layout;
     for (int n = 0; n < l->groups * l->group_images; n++)
-        for (int c = 0; c < l->blocks * BLOCK_CHANNELS; c++)
+        for (int c = 0; c < l->blocks * l->block_channels; c++)
             for (int h = 0; h < l->height; h++)
                 for (int w = 0; w < l->width; w++) {
                     float value = c >= l->channels ? 0.0f : rest;
@@ -107,7 +107,7 @@ static void tensor_check(const struct tensor *t, const double *want, const doubl
     const struct activation_layout *l = &t->layout;
     const double rounding = t->dtype == DTYPE_BF16 ? 1.0 / 256 : 0.0;
     for (int n = 0; n < l->groups * l->group_images; n++)
-        for (int c = 0; c < l->blocks * BLOCK_CHANNELS; c++)
+        for (int c = 0; c < l->blocks * l->block_channels; c++)
             for (int h = 0; h < l->height; h++)
                 for (int w = 0; w < l->width; w++) {
                     const double value = (double)get(t, activation_index(l, n, c, h, w));
@@ -350,6 +350,11 @@ static const struct shape SHAPES[] = {
     {8, 64, 96, 14, 14, 1, 1, 0, false, false, true, true},   {24, 33, 40, 7, 7, 3, 1, 1, false, false, true, true},
     {6, 40, 64, 8, 12, 3, 3, 0, false, false, true, false},   {8, 32, 32, 9, 10, 2, 3, 1, false, false, true, false},
     {4, 16, 40, 3, 15, 5, 2, 2, false, true, true, true},     {8, 32, 64, 6, 6, 1, 2, 0, false, false, true, true},
+    {16, 16, 16, 6, 7, 3, 1, 1, false, true, true, true},     {32, 13, 9, 5, 4, 3, 2, 1, false, true, true, false},
+    {6, 16, 12, 7, 7, 3, 1, 1, false, false, true, true},     {48, 16, 40, 6, 6, 1, 2, 0, false, false, true, true},
+    {16, 40, 16, 4, 6, 1, 1, 0, false, true, true, true},     {18, 64, 7, 5, 5, 3, 1, 1, false, false, true, false},
+    {34, 3, 16, 9, 8, 3, 1, 1, true, true, true, false},      {8, 3, 11, 14, 14, 7, 2, 3, true, false, true, false},
+    {40, 16, 72, 1, 1, 1, 1, 0, false, true, true, false},
 };
 
 static void check_variant(const char *variant, enum dtype dtype)

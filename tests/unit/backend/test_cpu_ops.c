@@ -26,7 +26,7 @@ static void check_padding(const char *what, const struct tensor_desc *desc, cons
 {
     const struct activation_layout layout = activation_layout(desc->batch, desc->channels, desc->height, desc->width);
     for (int image = 0; image < layout.groups * layout.group_images; image++) {
-        for (int channel = 0; channel < layout.blocks * BLOCK_CHANNELS; channel++) {
+        for (int channel = 0; channel < layout.blocks * layout.block_channels; channel++) {
             for (int p = 0; p < desc->height * desc->width; p++) {
                 const size_t at = activation_index(&layout, image, channel, p / desc->width, p % desc->width);
                 const float value = desc->dtype == DTYPE_BF16 ? bf16_to_float(((const uint16_t *)tensor)[at])

@@ -126,30 +126,41 @@ static void test_pack_block(void **state)
     }
 }
 
+static size_t tile_place(enum conv_accumulators order, size_t c, size_t k)
+{
+    if (order == CONV_ROWS) return c * 32 + k;
+    return c / 16 * 512 + c % 16 * 16 + (order == CONV_TILES ? k % 2 * 256 + k / 2 : k);
+}
+
+static void check_store(const struct conv_kernels *kernels, const struct block_shape *shape,
+                        enum conv_accumulators order, uint32_t seed)
+{
+    struct ops_buffers buffers = {0};
+    const size_t row = row_of(shape), length = (size_t)(shape->inputs * shape->taps);
+    const int outputs = order == CONV_NARROW_TILES && shape->outputs > 16 ? 16 : shape->outputs;
+    const size_t floats = row * (size_t)(outputs - 1) + length;
+    float *out = ops_floats(&buffers, floats), *tiles = ops_floats(&buffers, (size_t)shape->taps * TILE);
+    ops_fill(tiles, (size_t)shape->taps * TILE, seed, -1, 1, false);
+    for (size_t j = 0; j < floats; j++) out[j] = 77;
+    kernels->store_weights(out, row, tiles, shape->taps, shape->inputs, outputs, order);
+    kernels->stream_end();
+    ops_check(&buffers, kernels->name);
+    for (size_t j = 0; j < floats; j++) {
+        const size_t k = j / row, e = j % row, c = e / (size_t)shape->taps, t = e % (size_t)shape->taps;
+        const float want = e < length ? tiles[t * TILE + tile_place(order, c, k)] : 77; /* nothing between the rows */
+        assert_true(out[j] == want);
+    }
+    ops_free(&buffers);
+}
+
 static void test_store(void **state)
 {
     (void)state;
     const struct conv_kernels *tables[TABLES];
     const int count = all_tables(tables);
-    for (int i = 0; i < count * SHAPE_COUNT; i++) {
-        const struct conv_kernels *kernels = tables[i / SHAPE_COUNT];
-        const struct block_shape *shape = &SHAPES[i % SHAPE_COUNT];
-        struct ops_buffers buffers = {0};
-        const size_t row = row_of(shape), length = (size_t)(shape->inputs * shape->taps);
-        const size_t floats = row * (size_t)(shape->outputs - 1) + length;
-        float *out = ops_floats(&buffers, floats), *tiles = ops_floats(&buffers, (size_t)shape->taps * TILE);
-        ops_fill(tiles, (size_t)shape->taps * TILE, (uint32_t)i, -1, 1, false);
-        for (size_t j = 0; j < floats; j++) out[j] = 77;
-        kernels->store_weights(out, row, tiles, shape->taps, shape->inputs, shape->outputs, kernels->planes);
-        kernels->stream_end();
-        ops_check(&buffers, kernels->name);
-        for (size_t j = 0; j < floats; j++) {
-            const size_t k = j / row, e = j % row, c = e / (size_t)shape->taps, t = e % (size_t)shape->taps;
-            const size_t at = kernels->planes == 1 ? c * 32 + k : c / 16 * 512 + k % 2 * 256 + c % 16 * 16 + k / 2;
-            assert_true(out[j] == (e < length ? tiles[t * TILE + at] : 77)); /* nothing between the rows */
-        }
-        ops_free(&buffers);
-    }
+    for (int i = 0; i < count * SHAPE_COUNT; i++)
+        for (int order = CONV_ROWS; order <= CONV_NARROW_TILES; order++)
+            check_store(tables[i / SHAPE_COUNT], &SHAPES[i % SHAPE_COUNT], (enum conv_accumulators)order, (uint32_t)i);
 }
 
 int main(void)

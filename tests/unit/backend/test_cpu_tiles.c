@@ -83,45 +83,53 @@ static void test_special_values(void **state)
 
 enum { PITCH = 192 }; /* bytes */
 
-static void check_packed(const char *x, const uint16_t *y, const void *const octets[4])
+static void check_packed(const char *x, const uint16_t *y, const void *const octets[4], int channels)
 {
     for (int image = 0; image < 32; image++)
-        for (int channel = 0; channel < 32; channel++) {
+        for (int channel = 0; channel < channels; channel++) {
             const uint16_t *octet = octets[image / 8];
-            const uint16_t want = octet ? octet[image % 8 * 32 + channel] : 0;
+            const uint16_t want = octet ? octet[image % 8 * channels + channel] : 0;
+            const int tile = channels == 32 ? channel % 2 : 0, column = channels == 32 ? channel / 2 : channel;
             uint16_t got;
             memcpy(&got, x + (ptrdiff_t)channel * PITCH + (ptrdiff_t)image * 2, sizeof got);
             assert_int_equal(got, want);
-            assert_int_equal(y[channel % 2 * 512 + image / 2 * 32 + channel / 2 * 2 + image % 2], want);
+            assert_int_equal(y[tile * 512 + image / 2 * 32 + column * 2 + image % 2], want);
         }
-    for (ptrdiff_t channel = 0; channel < 32; channel++) /* and nothing between the rows */
-        for (ptrdiff_t i = 64; i < PITCH; i++) assert_int_equal((unsigned char)x[channel * PITCH + i], 0xff);
+    for (ptrdiff_t channel = 0; channel < 32; channel++) /* and nothing between the rows, nor after the last */
+        for (ptrdiff_t i = channel < channels ? 64 : 0; i < PITCH; i++)
+            assert_int_equal((unsigned char)x[channel * PITCH + i], 0xff);
+}
+
+static void check_packing(int channels, int absent)
+{
+    static uint16_t group[4][256], y[1024];
+    static char x[32 * PITCH];
+    const void *octets[4];
+    for (int i = 0; i < 4 * 256; i++) group[i / 256][i % 256] = (uint16_t)(1 + i);
+    for (int i = 0; i < 4; i++) octets[i] = absent >> i & 1 ? NULL : group[3 - i];
+    memset(x, 0xff, sizeof x);
+    tile_pack_x(x, PITCH, octets, 2 * (ptrdiff_t)channels, channels);
+    tile_pack_y(y, octets, channels);
+    check_packed(x, y, octets, channels);
+#if defined(__x86_64__)
+    if (!cpu_variant_runs("avx512")) {
+        print_message("packing by AVX-512: NOT RUN (this CPU lacks it)\n");
+        return;
+    }
+    memset(x, 0xff, sizeof x);
+    memset(y, 0xff, sizeof y);
+    tile_pack_x_avx512(x, PITCH, octets, 2 * (ptrdiff_t)channels, channels);
+    tile_pack_y_avx512(y, octets, channels);
+    check_packed(x, y, octets, channels);
+#endif
 }
 
 static void test_packing(void **state)
 {
     (void)state;
-    static uint16_t group[4][256], y[1024];
-    static char x[32 * PITCH];
-    for (int i = 0; i < 4 * 256; i++) group[i / 256][i % 256] = (uint16_t)(1 + i);
     for (int absent = 0; absent < 16; absent++) {
-        const void *octets[4];
-        for (int i = 0; i < 4; i++) octets[i] = absent >> i & 1 ? NULL : group[3 - i];
-        memset(x, 0xff, sizeof x);
-        tile_pack_x(x, PITCH, octets, 64);
-        tile_pack_y(y, octets);
-        check_packed(x, y, octets);
-#if defined(__x86_64__)
-        if (!cpu_variant_runs("avx512")) {
-            print_message("packing by AVX-512: NOT RUN (this CPU lacks it)\n");
-            continue;
-        }
-        memset(x, 0xff, sizeof x);
-        memset(y, 0xff, sizeof y);
-        tile_pack_x_avx512(x, PITCH, octets, 64);
-        tile_pack_y_avx512(y, octets);
-        check_packed(x, y, octets);
-#endif
+        check_packing(32, absent);
+        check_packing(16, absent);
     }
 }
 
