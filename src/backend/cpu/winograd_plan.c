@@ -63,6 +63,8 @@ static bool is_cheaper(const struct winograd_pass *pass, const struct activation
 static bool is_wanted(const struct conv_plan *plan, const struct winograd_pass *pass, const struct activation_layout *x,
                       const struct activation_layout *y)
 {
+    /* The transforms know blocks of 32 channels; narrow ones have little work in them to save. */
+    if (x->block_channels != BLOCK_CHANNELS || y->block_channels != BLOCK_CHANNELS) return false;
     return plan->cpu->base.convolution == CONVOLUTION_WINOGRAD || is_cheaper(pass, x, y);
 }
 
