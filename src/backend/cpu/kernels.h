@@ -81,17 +81,6 @@ struct max_pool_args {
     const uint8_t *saved_plane; /* backward */
 };
 
-/* ---- NT-Xent ------------------------------------------------------------------------------------------------- */
-/* Rows and columns of one tile of similarities; what the dimension is padded to (zeros). */
-enum { NT_TILE = 64, NT_DIM = 32 };
-
-/* Running sums of NT_TILE anchors; x is the similarity times log2(e) / temperature, o the anchor's offset. */
-struct nt_sums {
-    float total[NT_TILE];    /* of 2^(x - o) */
-    float weighted[NT_TILE]; /* of 2^(x - o) (x - o) */
-    float highest[NT_TILE];  /* cosine, over all but the anchor and its positive */
-};
-
 /* ---- optimisers ---------------------------------------------------------------------------------------------- */
 struct adam_args {
     float *weight, *first, *second;
@@ -101,6 +90,7 @@ struct adam_args {
 };
 
 /* ---- the table ----------------------------------------------------------------------------------------------- */
+struct nt_kernels;
 struct cpu_kernels {
     void (*norm_sums)(const struct norm_sums_args *args);
     void (*norm_apply)(const struct norm_apply_args *args);
@@ -114,16 +104,8 @@ struct cpu_kernels {
     /* d_x: `cells` cells, each d_y / cells; rows past `rows` get 0. */
     void (*global_pool_gradient)(void *d_x, const float *d_y, ptrdiff_t cells, int cell_rows, int rows, bool bf16);
 
-    /* nt_xent_body.h says what these compute. dim: a multiple of NT_DIM. */
-    void (*nt_powers)(float *values, ptrdiff_t count); /* 2^x in place, for tests; count: a multiple of 16 */
-    void (*nt_products)(float *tile, const float *rows, const float *panel, ptrdiff_t dim);
-    void (*nt_spread)(float *d_rows, float *d_columns, const float *tile, const float *rows, const float *columns,
-                      ptrdiff_t dim);
-    void (*nt_highest)(struct nt_sums *rows, struct nt_sums *columns, const float *tile);
-    void (*nt_sums)(struct nt_sums *rows, struct nt_sums *columns, const float *tile, float scale,
-                    const float *row_offset, const float *column_offset, bool shared);
-    void (*nt_gradient)(float *tile, float scale, const float *row_offset, const float *column_offset,
-                        const float *row_factor, const float *column_factor, bool shared);
+    void (*powers)(float *values, ptrdiff_t count); /* 2^x in place, for tests; count: a multiple of 16 */
+    const struct nt_kernels *nt_xent;               /* nt_xent.h */
 
     double (*sum_squares)(const float *values, size_t count);
     void (*lars_norms)(double *weight_square, double *gradient_square, const float *weight, const float *gradient,

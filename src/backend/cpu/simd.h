@@ -100,6 +100,19 @@ SIMD_INLINE float vec_highest(vec a)
 {
     return _mm512_reduce_max_ps(a);
 }
+typedef __m512i vec_words;
+SIMD_INLINE vec_words vec_round_bf16(vec a) /* the upper halves are the nearest bf16, the lower halves rubbish */
+{
+    return _mm512_add_epi32(_mm512_castps_si512(a), _mm512_set1_epi32(0x8000));
+}
+SIMD_INLINE vec vec_upper(vec_words a)
+{
+    return _mm512_castsi512_ps(_mm512_and_si512(a, _mm512_set1_epi32(-65536)));
+}
+SIMD_INLINE void vec_store_pairs(void *p, vec_words low, vec_words high) /* the upper halves, in turn */
+{
+    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaau, _mm512_srli_epi32(low, 16), high));
+}
 SIMD_INLINE vec vec_load_bytes(const uint8_t *p)
 {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
@@ -235,6 +248,19 @@ SIMD_INLINE float vec_highest(vec a)
     half = _mm_max_ps(half, _mm_movehl_ps(half, half));
     return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
 }
+typedef __m256i vec_words;
+SIMD_INLINE vec_words vec_round_bf16(vec a)
+{
+    return _mm256_add_epi32(_mm256_castps_si256(a), _mm256_set1_epi32(0x8000));
+}
+SIMD_INLINE vec vec_upper(vec_words a)
+{
+    return _mm256_castsi256_ps(_mm256_and_si256(a, _mm256_set1_epi32(-65536)));
+}
+SIMD_INLINE void vec_store_pairs(void *p, vec_words low, vec_words high)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm256_blend_epi16(_mm256_srli_epi32(low, 16), high, 0xaa));
+}
 SIMD_INLINE vec vec_load_bytes(const uint8_t *p)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
@@ -367,6 +393,20 @@ SIMD_INLINE float vec_highest(vec a)
 {
     float low = a[0] > a[1] ? a[0] : a[1], high = a[2] > a[3] ? a[2] : a[3];
     return low > high ? low : high;
+}
+typedef uint32_t vec_words __attribute__((vector_size(16)));
+SIMD_INLINE vec_words vec_round_bf16(vec a)
+{
+    return (vec_words)a + 0x8000u;
+}
+SIMD_INLINE vec vec_upper(vec_words a)
+{
+    return (vec)(a & 0xffff0000u);
+}
+SIMD_INLINE void vec_store_pairs(void *p, vec_words low, vec_words high)
+{
+    const vec_words pairs = (low >> 16) | (high & 0xffff0000u);
+    memcpy(p, &pairs, sizeof pairs);
 }
 SIMD_INLINE vec vec_load_bytes(const uint8_t *p)
 {

@@ -364,6 +364,7 @@ static void check_nt_xent(struct ops_target *target, struct ops_target *ref)
         {1, 8, 0.5f, 1, 1},       {2, 1, 0.5f, 1, 1},         {5, 3, 0.1f, 1, 0.3f},    {32, 128, 0.5f, 1, 0.5f},
         {33, 100, 0.1f, 1, 0.3f}, {100, 64, 0.5f, 1e-12f, 1}, {64, 31, 0.1f, 1e18f, 1}, {160, 33, 0.07f, 1, 0.5f},
         {70, 20, 0.01f, 1, 0.5f}, {40, 20, 0.002f, 1, 1.0f},  {300, 65, 0.2f, 1, 0.1f}, {50, 16, 20, 1, 0.5f},
+        {70, 80, 0.01f, 1, 3},    {90, 200, 0.03f, 1, 0.5f},  {530, 70, 0.1f, 1, 0.3f}, /* blocks of several tiles */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) check_one_nt(target, ref, &cases[i]);
 }
@@ -378,7 +379,7 @@ static void test_nt_xent(void **state)
 static void check_odd_rows(struct ops_target *target, struct ops_target *ref)
 {
     (void)ref;
-    enum { IMAGES = 40, DIM = 16 };
+    enum { IMAGES = 40, DIM = 72 };
     const struct nt_case c = {IMAGES, DIM, 0.5f, 1, 0.5f};
     static float z[2 * IMAGES * DIM], d_z[2 * IMAGES * DIM];
     struct nt_xent_result result;
@@ -409,8 +410,8 @@ static void test_nt_xent_odd_rows(void **state)
 static void test_nt_xent_threads(void **state)
 {
     (void)state;
-    const struct nt_case c = {200, 48, 0.1f, 1, 0.5f};
-    const size_t count = 2 * 200 * 48;
+    const struct nt_case c = {200, 72, 0.1f, 1, 0.5f};
+    const size_t count = 2 * 200 * 72;
     struct ops_buffers buffers = {0};
     float *z = ops_floats(&buffers, count), *d_z[3];
     struct nt_xent_result result[3];
@@ -433,6 +434,30 @@ static void test_nt_xent_threads(void **state)
     ops_free(&buffers);
 }
 
+/* The rows of a collapsed network are all alike: no positive is nearer than the others. Half of one: two groups of
+ * equal rows, with positives in the other group. */
+static void check_ties(struct ops_target *target, struct ops_target *ref)
+{
+    (void)ref;
+    enum { IMAGES = 40, DIM = 72 };
+    const struct nt_case c = {IMAGES, DIM, 0.5f, 1, 0.5f};
+    static float z[2 * IMAGES * DIM], d_z[2 * IMAGES * DIM];
+    struct nt_xent_result result;
+    for (int groups = 1; groups <= 2; groups++) {
+        make_pairs(z, &c);
+        for (int row = 1; row < 2 * IMAGES; row++)
+            memcpy(z + row * DIM, z + row / IMAGES * (groups - 1) * IMAGES * DIM, DIM * sizeof(float));
+        run_nt(target, &c, &result, d_z, z);
+        assert_true(result.top1 == 0);
+    }
+}
+
+static void test_nt_xent_ties(void **state)
+{
+    (void)state;
+    each_target(check_ties);
+}
+
 /* The stated accuracy of the power of two, over the exponents that occur. */
 static void check_powers(struct ops_target *target, struct ops_target *ref)
 {
@@ -441,14 +466,14 @@ static void check_powers(struct ops_target *target, struct ops_target *ref)
     static float values[COUNT], arguments[COUNT];
     double worst = 0;
     for (int i = 0; i < COUNT; i++) values[i] = arguments[i] = -125.9f + 126.0f * (float)i / COUNT;
-    cpu_backend_of(target->backend)->kernels->nt_powers(values, COUNT);
+    cpu_backend_of(target->backend)->kernels->powers(values, COUNT);
     for (int i = 0; i < COUNT; i++) {
         const double exact = exp2((double)arguments[i]);
         worst = fmax(worst, fabs((double)values[i] - exact) / exact);
     }
     if (!(worst < 1.5e-7)) fail_msg("%s: 2^x is off by %g", target->label, worst);
     for (int i = 0; i < 16; i++) values[i] = -1e6f * (float)(1 + i * i);
-    cpu_backend_of(target->backend)->kernels->nt_powers(values, 16);
+    cpu_backend_of(target->backend)->kernels->powers(values, 16);
     for (int i = 0; i < 16; i++) assert_true(values[i] == 0);
 }
 
@@ -625,8 +650,8 @@ int main(void)
         cmocka_unit_test(test_max_pool),        cmocka_unit_test(test_max_pool_keeps_nan),
         cmocka_unit_test(test_global_pool),     cmocka_unit_test(test_powers),
         cmocka_unit_test(test_nt_xent),         cmocka_unit_test(test_nt_xent_odd_rows),
-        cmocka_unit_test(test_nt_xent_threads), cmocka_unit_test(test_optimizers),
-        cmocka_unit_test(test_sum_squares),
+        cmocka_unit_test(test_nt_xent_threads), cmocka_unit_test(test_nt_xent_ties),
+        cmocka_unit_test(test_optimizers),      cmocka_unit_test(test_sum_squares),
     };
     return cmocka_run_group_tests_name("cpu backend", tests, NULL, NULL);
 }
