@@ -4,8 +4,15 @@
  * exp((c_ik - c_i,pos) / tau)), and
  *     d loss / d u_i = 1 / (2N tau) sum_j G_ij u_j,   G_ij = p_ij + p_ji - 2 [j is i's positive].
  * The matrix is symmetric, so each pass walks the upper triangle in tiles of 64 x 64: one for the sums (rows and
- * columns at once), one that makes the tiles again and spreads G both ways. The positive is left out of the tiles and
- * joined in double at the end, where 1 - p would otherwise lose its digits.
+ * columns at once), one that makes the tiles again and spreads G both ways. (Adding up sum_j e_ij u_j in the first pass
+ * would spare the second neither products nor exponentials, for it needs the columns' totals, and cost two products
+ * more.) The positive is left out of the tiles and joined in double at the end, where 1 - p would otherwise lose its
+ * digits.
+ *
+ * What multiplies is a table (nt_xent.h): vectors in float32, or matrix tiles, on which a float32 is two bf16. Each
+ * step makes one tile's cosines while it works on those of the tile before, so that on matrix tiles the exponentials
+ * run beside the products. At N = 4096, D = 128 on two AMX cores, 42 ms: sums 10, gradient 28 (two thirds of it the
+ * spread), rows 4; vectors need 100.
  *
  * Cosines are at most 1, so 1 / tau serves every anchor as the maximum to subtract and one power of two serves p_ij and
  * p_ji. Below TEMPERATURE_SHARED float32 could underflow: then each anchor gets its own maximum, by one more pass.
@@ -26,8 +33,7 @@
 #define LOG2_E 1.44269504088896340736
 #define TEMPERATURE_SHARED 0.025 /* exp(-2 / tau) is then still a normal float32 */
 
-enum { TILES_DIM = 64 };
-enum { BLOCK_TILES = 8, BLOCK_BYTES = 800 << 10 /* of what a pass touches of one block; it works on two at a time */ };
+enum { TILES_DIM = 64, BLOCK_TILES = 8 /* at most */ };
 
 enum pass { PASS_HIGHEST, PASS_SUMS, PASS_GRADIENT };
 
@@ -98,7 +104,8 @@ static int choose_block_tiles(const struct nt_xent_plan *plan)
     const ptrdiff_t element_bytes = plan->kernels->packed_bytes / 2 + (ptrdiff_t)sizeof(float);
     const ptrdiff_t tile_bytes = NT_TILE * plan->padded_dim * element_bytes;
     int tiles = BLOCK_TILES;
-    while (tiles > 1 && (tiles * tile_bytes > BLOCK_BYTES || plan->tiles / tiles / 2 < 4 * plan->cpu->threads))
+    while (tiles > 1 &&
+           (tiles * tile_bytes > plan->kernels->block_bytes || plan->tiles / tiles / 2 < 4 * plan->cpu->threads))
         tiles /= 2;
     return tiles;
 }

@@ -48,6 +48,7 @@ struct nt_kernels {
     size_t weights_bytes;
     ptrdiff_t packed_bytes;    /* per element of the rows */
     ptrdiff_t gradient_floats; /* per element of the rows */
+    ptrdiff_t block_bytes;     /* of operands and gradient that a block of rows may have, for two to fit in a cache */
 
     /* unit [NT_TILE][dim] */
     void (*pack)(void *packed, const float *unit, ptrdiff_t dim);

@@ -156,6 +156,7 @@ static const struct nt_kernels nt_kernels = {
     .weights_bytes = sizeof(float[NT_TILE][NT_TILE]),
     .packed_bytes = sizeof(float),
     .gradient_floats = 1,
+    .block_bytes = 200 << 10, /* of 1 MiB, where each side brings operands of both kinds */
     .pack = nt_pack,
     .highest = nt_highest,
     .sums = nt_sums,

@@ -289,6 +289,7 @@ static const struct nt_kernels tiles_table = {
     .weights_bytes = (size_t)2 * WEIGHTS,
     .packed_bytes = 16,
     .gradient_floats = 2,
+    .block_bytes = 800 << 10, /* of 2 MiB, the second level of every CPU with AMX */
     .pack = tiles_pack,
     .sums = tiles_sums,
     .gradient = tiles_gradient,
