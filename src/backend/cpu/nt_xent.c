@@ -11,7 +11,7 @@
  *
  * What multiplies is a table (nt_xent.h): vectors in float32, or matrix tiles, on which a float32 is two bf16. Each
  * step makes one tile's cosines while it works on those of the tile before, so that on matrix tiles the exponentials
- * run beside the products. At N = 4096, D = 128 on two AMX cores, 42 ms: sums 10, gradient 28 (two thirds of it the
+ * run beside the products. At N = 4096, D = 128 on two AMX cores, 42 ms: sums 10, gradient 28 (three fifths of it the
  * spread), rows 4; vectors need 95.
  *
  * Cosines are at most 1, so 1 / tau serves every anchor as the maximum to subtract and one power of two serves p_ij and
