@@ -106,7 +106,7 @@ static int demo_pretrain(struct demo *demo, struct error *error)
 static int demo_judge(struct demo *demo, struct evaluation *evaluation, enum evaluation_source source, struct features *kept,
                       struct error *error)
 {
-    struct features train, test;
+    struct features train = {0}, test = {0};
     int status = evaluation_features(evaluation, source, &train, &test, error);
     if (status != SIMCLR_OK) return status;
     status = evaluation_knn(evaluation, &train, &test, &demo->knn[source], error);

@@ -119,7 +119,7 @@ int evaluation_knn(struct evaluation *evaluation, const struct features *train, 
 static int rank_of_label(const float *logits, int classes, int label)
 {
     int rank = 0;
-    for (int c = 0; c < classes; c++) rank += logits[c] > logits[label] || (logits[c] == logits[label] && c < label);
+    for (int c = 0; c < classes; c++) rank += logits[c] > logits[label] || (c < label && logits[c] == logits[label]);
     return rank;
 }
 
@@ -198,7 +198,7 @@ void evaluation_json_score(struct text *json, const char *name, const struct sco
 static int judge_source(struct evaluation *evaluation, enum evaluation_source source, evaluation_judge *judge, struct score *score,
                         struct error *error)
 {
-    struct features train, test;
+    struct features train = {0}, test = {0};
     int status = evaluation_features(evaluation, source, &train, &test, error);
     if (status != SIMCLR_OK) return status;
     if (source == SOURCE_TRAINED) status = evaluation_save_features(evaluation->session, &train, &test, error);

@@ -177,7 +177,7 @@ static void rank_classes(const double *votes, int classes, int32_t *predicted, i
         int32_t item = c;
         for (int i = 0; i < 5; i++) {
             if (item < 0) break;
-            if (best[i] < 0 || votes[item] > votes[best[i]] || (votes[item] == votes[best[i]] && item < best[i])) {
+            if (best[i] < 0 || votes[item] > votes[best[i]] || (item < best[i] && votes[item] == votes[best[i]])) {
                 const int32_t swap = best[i];
                 best[i] = item;
                 item = swap;

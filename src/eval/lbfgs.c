@@ -29,7 +29,7 @@ static double dot(const double *a, const double *b, int count)
 static void choose_direction(struct lbfgs *state)
 {
     const int n = state->count;
-    double alpha[MEMORY];
+    double alpha[MEMORY] = {0};
     for (int i = 0; i < n; i++) state->direction[i] = -state->gradient[i];
     for (int j = 0; j < state->stored; j++) {
         const int slot = (state->newest - j + MEMORY) % MEMORY;

@@ -34,6 +34,7 @@ static void fit_row(void *context, int64_t index, int thread)
     }
     for (int c = 0; c < classes; c++) sum += exp((double)row[c] + fit->bias[c] - largest);
     const int label = fit->args->labels[fit->begin + index];
+    /* cppcheck-suppress invalidFunctionArg ; sum >= 1: the largest one's term */
     fit->loss[index] = largest + log(sum) - ((double)row[label] + fit->bias[label]);
     for (int c = 0; c < classes; c++) {
         const double p = exp((double)row[c] + fit->bias[c] - largest) / sum;
