@@ -18,7 +18,8 @@ struct gradient_job {
 /* What one thread works on, and where. */
 struct gradient_part {
     const struct gradient_job *job;
-    int first_block, end_block; /* blocks are numbered y block by y block */
+    int first_x, columns;       /* its x blocks: all, or a share */
+    int first_block, end_block; /* blocks are numbered y block by y block, `columns` in each */
     float *weights;             /* accumulators of those blocks, or of one at a time */
     char *x, *y;                /* prepared operands            */
     bool one_unit;              /* each block is visited once: it is stored before the next takes its place */
@@ -68,6 +69,11 @@ static void inside_rows(const struct conv_desc *desc, const struct conv_unit *un
     while (*end > *first && (*end - 1) * desc->stride + r - desc->padding >= desc->in_height) --*end;
 }
 
+static int x_block_of(const struct gradient_part *part, int block)
+{
+    return part->first_x + block % part->columns;
+}
+
 static float *accumulators(const struct gradient_part *part, int block)
 {
     const size_t index = part->one_unit ? 0 : (size_t)(block - part->first_block);
@@ -81,7 +87,7 @@ static void visit_block(const struct gradient_part *part, struct conv_weights_ru
     const struct conv_plan *plan = part->job->plan;
     const struct conv_gradient *gradient = &plan->gradient;
     const struct conv_desc *desc = &plan->desc;
-    const int x_block = block % gradient->x_blocks, y_block = block / gradient->x_blocks;
+    const int x_block = x_block_of(part, block), y_block = block / part->columns;
     float *weights = accumulators(part, block);
     const char *y = run->y;
     run->channels = activation_block_channels(&plan->forward.x, x_block);
@@ -127,12 +133,12 @@ static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_
 {
     const struct conv_plan *plan = part->job->plan;
     const struct conv_pass *pass = &plan->forward;
-    const int x_blocks = plan->gradient.x_blocks;
+    const int columns = part->columns;
     memset(prefetch, 0, sizeof *prefetch);
     if (plan->gradient.operands > CONV_BY_CELLS) return;
-    const int end = part->end_block < (y_block + 1) * x_blocks ? part->end_block : (y_block + 1) * x_blocks;
-    const int first = part->first_block > y_block * x_blocks ? part->first_block : y_block * x_blocks;
-    if (part->end_block > (y_block + 1) * x_blocks) {
+    const int end = part->end_block < (y_block + 1) * columns ? part->end_block : (y_block + 1) * columns;
+    const int first = part->first_block > y_block * columns ? part->first_block : y_block * columns;
+    if (part->end_block > (y_block + 1) * columns) {
         prefetch->next =
             part->job->d_y + unit->group * pass->y_group + (y_block + 1) * pass->y_block + unit->row * pass->y_row;
         prefetch->segment = unit->rows * pass->y_row;
@@ -142,10 +148,11 @@ static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_
         const ptrdiff_t row = (ptrdiff_t)(pass->x.row * dtype_bytes(plan->desc.dtype));
         int rows = plan->desc.in_height - (unit->x_row + unit->x_rows);
         if (rows > unit->x_rows) rows = unit->x_rows;
-        prefetch->next = part->job->x + unit->group * pass->x_group + (unit->x_row + unit->x_rows) * row;
+        prefetch->next = part->job->x + unit->group * pass->x_group + part->first_x * pass->x_block +
+                         (unit->x_row + unit->x_rows) * row;
         prefetch->segment = rows * row;
         prefetch->gap = pass->x_block - prefetch->segment;
-        prefetch->left = prefetch->segment * x_blocks;
+        prefetch->left = prefetch->segment * columns;
     }
     prefetch->left_in_segment = prefetch->segment;
     /* Each tap is visited about three times per position, once per tile of rows. */
@@ -169,11 +176,10 @@ static size_t tile_index(enum conv_accumulators order, int c, int k)
 }
 
 /* Finished accumulators of a block to [K][C][R][S]. */
-static void store_block(const struct gradient_job *job, const float *weights, int block)
+static void store_block(const struct gradient_job *job, const float *weights, int x_block, int y_block)
 {
     const struct conv_plan *plan = job->plan;
     const struct conv_gradient *gradient = &plan->gradient;
-    const int x_block = block % gradient->x_blocks, y_block = block / gradient->x_blocks;
     const int outputs = activation_block_channels(&plan->forward.y, y_block);
     const int channels = plan->desc.in_channels, kernel = plan->desc.kernel, taps = kernel * kernel;
     const size_t row = (size_t)channels * (size_t)taps;
@@ -196,7 +202,7 @@ static void store_block(const struct gradient_job *job, const float *weights, in
 static void visit_unit(const struct gradient_part *part, const struct conv_unit *unit, bool first, bool finish)
 {
     const struct conv_plan *plan = part->job->plan;
-    const int x_blocks = plan->gradient.x_blocks;
+    const int columns = part->columns;
     struct conv_weights_run run;
     struct conv_prefetch prefetch;
     memset(&run, 0, sizeof run);
@@ -212,14 +218,15 @@ static void visit_unit(const struct gradient_part *part, const struct conv_unit 
     } else {
         conv_set_x_strides(&run, plan);
         if (plan->gradient.operands != CONV_AS_THEY_ARE) {
-            const bool one_row = part->first_block / x_blocks == (part->end_block - 1) / x_blocks;
-            conv_pack_x(plan, part->x, part->job->x, unit, one_row ? part->first_block % x_blocks : 0,
-                        one_row ? (part->end_block - 1) % x_blocks + 1 : x_blocks);
+            const bool one_row = part->first_block / columns == (part->end_block - 1) / columns;
+            conv_pack_x(plan, part->x, part->job->x, unit,
+                        one_row ? x_block_of(part, part->first_block) : part->first_x,
+                        one_row ? x_block_of(part, part->end_block - 1) + 1 : part->first_x + columns);
         }
     }
     for (int block = part->first_block; block < part->end_block; block++) {
-        const int y_block = block / x_blocks;
-        if (block == part->first_block || block % x_blocks == 0) {
+        const int y_block = block / columns;
+        if (block == part->first_block || block % columns == 0) {
             if (plan->gradient.operands != CONV_AS_THEY_ARE) conv_pack_y(plan, part->y, part->job->d_y, unit, y_block);
             conv_set_y(&run, plan, part->y, part->job->d_y, unit, y_block);
             plan_prefetch(&prefetch, part, unit, y_block);
@@ -228,7 +235,7 @@ static void visit_unit(const struct gradient_part *part, const struct conv_unit 
             visit_images(part, &run, unit, y_block);
         else
             visit_block(part, &run, unit, block);
-        if (finish) store_block(part->job, accumulators(part, block), block);
+        if (finish) store_block(part->job, accumulators(part, block), x_block_of(part, block), y_block);
     }
 }
 
@@ -250,7 +257,8 @@ static void compute_winograd(struct gradient_job *job, int thread, int threads)
                      (int)end_panel, first, end);
     if (!gradient->by_tile) return;
     for (size_t i = 0; i < blocks; i++)
-        store_block(job, weights + i * gradient->block_floats, (int)panel * gradient->x_blocks + (int)i);
+        store_block(job, weights + i * gradient->block_floats, (int)(i % (size_t)gradient->x_blocks),
+                    (int)panel + (int)(i / (size_t)gradient->x_blocks));
 }
 
 static void compute_part(void *context, int thread, int threads)
@@ -262,6 +270,7 @@ static void compute_part(void *context, int thread, int threads)
     if (thread == 0) job->threads = threads;
     if (plan->winograd.weights.used) {
         compute_winograd(job, thread, threads);
+        plan->kernels->stream_end();
         return;
     }
     part.x = (char *)part.weights + gradient->weight_bytes;
@@ -272,6 +281,14 @@ static void compute_part(void *context, int thread, int threads)
         pool_share(end, thread, threads, &begin, &end);
     else
         pool_share(last, thread, threads, &line, &last);
+    part.columns = gradient->x_blocks;
+    if (gradient->by_x) {
+        pool_share(gradient->x_blocks, thread, threads, &begin, &end);
+        part.first_x = (int)begin;
+        part.columns = (int)(end - begin);
+        begin = 0;
+        end = (int64_t)part.columns * gradient->y_blocks;
+    }
     part.first_block = (int)begin;
     part.end_block = (int)end;
     if (begin == end) return;
@@ -300,7 +317,7 @@ static void reduce_part(void *context, int thread, int threads)
             const float *more = (const float *)cpu_scratch(job->plan->cpu, other) + at;
             for (size_t i = 0; i < gradient->block_floats; i++) total[i] += more[i];
         }
-        store_block(job, total, (int)block);
+        store_block(job, total, (int)block % gradient->x_blocks, (int)block / gradient->x_blocks);
     }
     job->plan->kernels->stream_end();
 }

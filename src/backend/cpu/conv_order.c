@@ -75,6 +75,9 @@ void conv_choose_units(struct conv_plan *plan)
     const double total = (double)blocks * (double)gradient->block_floats * sizeof(float);
     const double lines = (double)gradient->cell_groups * plan->out_height;
     gradient->by_tile = blocks >= 4 * threads && (total > cache * 0.3 || lines < 8.0 * threads);
+    /* The wider operand is prepared once, the narrower by each thread; only where the shares come out even. */
+    gradient->by_x = gradient->by_tile && gradient->x_blocks > gradient->y_blocks &&
+                     (gradient->x_blocks % threads == 0 || gradient->x_blocks >= 8 * threads);
 
     const double own = gradient->by_tile ? total / threads : total;
     double positions = cache * 0.5 / (2.0 * (double)plan->gradient.position_bytes);

@@ -138,7 +138,10 @@ static void plan_gradient(struct conv_plan *plan)
 
     const int threads = plan->cpu->threads;
     const size_t blocks = (size_t)gradient->x_blocks * (size_t)gradient->y_blocks;
-    const size_t own = gradient->by_tile ? (blocks + (size_t)threads - 1) / (size_t)threads : blocks;
+    const size_t columns = ((size_t)gradient->x_blocks + (size_t)threads - 1) / (size_t)threads;
+    const size_t own = gradient->by_x      ? columns * (size_t)gradient->y_blocks
+                       : gradient->by_tile ? (blocks + (size_t)threads - 1) / (size_t)threads
+                                           : blocks;
     gradient->weight_bytes = own * gradient->block_floats * sizeof(float);
     gradient->x_rows =
         gradient->compact ? gradient->unit_rows : (gradient->unit_rows - 1) * desc->stride + desc->kernel;

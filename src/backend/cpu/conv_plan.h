@@ -58,6 +58,7 @@ enum conv_operands {
 struct conv_gradient {
     enum conv_operands operands;
     bool by_tile;               /* threads own blocks of d_weight; else lines, and partial sums are added up */
+    bool by_x;                  /* by_tile: each thread has x blocks of its own, so that it prepares no other's */
     int unit_groups, unit_rows; /* lines of one visit of the d_weight blocks: whole images, or rows of one   */
     int groups_per_cell, cell_groups;
     size_t position_bytes;         /* of an operand of 32 channels, per position of a cell group */
