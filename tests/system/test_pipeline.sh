@@ -11,7 +11,7 @@ failures=0
 overfit() {
     local name=$1
     shift
-    "$simclr" pretrain --data synthetic --synthetic-images 16 --batch 16 --epochs 150 --depth 18 --width 1/8 --image-size 32 \
+    "$simclr" pretrain --data synthetic --synthetic-images 16 --batch 16 --epochs 250 --depth 18 --width 1/8 --image-size 32 \
         --optimizer adamw --learning-rate 0.016 --crop-area-min 0.9 --jitter-probability 0 --gray-probability 0 --threads 2 \
         --save-every 1000 --diagnostics-images 0 --knn-every 0 --log-every 1 --out "$work/$name" "$@" >"$work/$name.out" 2>&1 ||
         { echo "FAILED: $name: exit code $?"; cat "$work/$name.out"; failures=$((failures + 1)); }
@@ -22,7 +22,7 @@ overfit bf16 --precision bf16
 overfit still --precision float32 --learning-rate 1e-9 --epochs 30
 python3 - "$work" <<'PY' || failures=$((failures + 1))
 import json, sys
-def steps(name, count=150):
+def steps(name, count=250):
     rows = [json.loads(line) for line in open(f"{sys.argv[1]}/{name}/metrics.jsonl")]
     rows = [row for row in rows if "train/top1" in row]
     assert [row["step"] for row in rows] == list(range(1, count + 1)), f"{name}: not every step is logged once"
