@@ -66,8 +66,10 @@ struct network {
 
     const float *images; /* of the forward pass under way */
     bool timed;
-    /* Tests only: called after each step, to spoil what must not be read again. */
+    /* Tests only: called after each step (operations forward, then backward), to look at what is alive then, or to spoil
+     * what must not be read again. */
     void (*after_step)(struct network *network, int step);
+    void *observer; /* theirs */
 };
 
 #endif
