@@ -6,7 +6,7 @@
  * The matrix is symmetric, so each pass walks the upper triangle in tiles of 64 x 64: one for the sums (rows and
  * columns at once), one that makes the tiles again and spreads G both ways. (Adding up sum_j e_ij u_j in the first pass
  * would spare the second neither products nor exponentials, for it needs the columns' totals, and cost two products
- * more.) The positive is left out of the tiles and joined at the end: 1 - p, taken in double, would otherwise lose its
+ * more.) The positive is left out of the tiles and joined in double at the end, where 1 - p would otherwise lose its
  * digits.
  *
  * What multiplies is a table (nt_xent.h): vectors in float32, or matrix tiles, on which a float32 is two bf16. Each
@@ -274,19 +274,6 @@ static void mask_tile(const struct nt_xent_plan *plan, float *tile, ptrdiff_t ro
     }
 }
 
-/* Puts p_i + p_j - 2 of each positive pair, known to all its digits, into weights of float32. */
-static void join_positives(const struct nt_xent_plan *plan, float *weights, ptrdiff_t row0, ptrdiff_t column0)
-{
-    const ptrdiff_t shift = positive_shift(plan, row0, column0);
-    for (ptrdiff_t r = 0; r < NT_TILE; r++) {
-        const ptrdiff_t column = r + shift;
-        if (column < 0 || column >= NT_TILE || column0 + column >= plan->rows) continue;
-        const float value = -(plan->missing[row0 + r] + plan->missing[column0 + column]);
-        weights[r * NT_TILE + column] = value;
-        if (row0 == column0) weights[column * NT_TILE + r] = value;
-    }
-}
-
 static struct nt_rows rows_of(const struct nt_xent_plan *plan, int tile)
 {
     const ptrdiff_t first = (ptrdiff_t)tile * NT_TILE * plan->padded_dim;
@@ -303,8 +290,6 @@ static void spread_tile(const struct nt_xent_plan *plan, struct workspace *work,
 {
     const ptrdiff_t floats = NT_TILE * plan->padded_dim * plan->kernels->gradient_floats;
     const struct nt_rows rows = rows_of(plan, at.i), columns = rows_of(plan, at.j);
-    if (plan->kernels->float32)
-        join_positives(plan, (float *)(void *)work->weights, (ptrdiff_t)at.i * NT_TILE, (ptrdiff_t)at.j * NT_TILE);
     plan->kernels->spread(plan->d_unit + at.i * floats, at.i == at.j ? NULL : plan->d_unit + at.j * floats,
                           work->weights, &rows, &columns, plan->padded_dim);
 }
@@ -431,9 +416,7 @@ static void finish_tile(void *context, int64_t tile, int thread)
     struct nt_xent_plan *plan = job->plan;
     struct tile_result result = {.square = plan->results[tile].square};
     for (ptrdiff_t row = tile * NT_TILE; row < (tile + 1) * NT_TILE && row < plan->rows; row++) {
-        const double positive = plan->kernels->float32
-                                    ? (double)plan->positive[row]
-                                    : dot(unit_of(plan, row), unit_of(plan, positive_of(plan, row)), plan->dim);
+        const double positive = dot(unit_of(plan, row), unit_of(plan, positive_of(plan, row)), plan->dim);
         const double x = positive * (double)plan->scale - (double)plan->offset[row], e = exp2(x);
         const double others = plan->total[row], total = others + e;
         result.loss += x > -500 ? log1p(others / e) : log(others) - x / LOG2_E;
@@ -449,15 +432,15 @@ static void finish_tile(void *context, int64_t tile, int thread)
     plan->results[tile] = result;
 }
 
-/* d_z = (d_u - u (u . d_u)) / |z|, with the factor 1 / (2N tau) that every pair has. Where weights are not
- * float32 the positive joins d_u here, with p_i + p_j - 2, known to all its digits. */
+/* d_z = (d_u - u (u . d_u)) / |z|, with the factor 1 / (2N tau) that every pair has. The positive joins d_u here, with
+ * p_i + p_j - 2, known to all its digits. */
 static void gradient_row(const struct nt_job *job, ptrdiff_t row, const float *d_unit)
 {
     const struct nt_xent_plan *plan = job->plan;
     const ptrdiff_t positive = positive_of(plan, row);
     const float *unit = unit_of(plan, row), *other = unit_of(plan, positive);
     float *out = job->d_z + row * plan->dim;
-    const double weight = plan->kernels->float32 ? 0 : -((double)plan->missing[row] + (double)plan->missing[positive]);
+    const double weight = -((double)plan->missing[row] + (double)plan->missing[positive]);
     const double along = dot(unit, d_unit, plan->dim) + weight * dot(unit, other, plan->dim);
     const double factor = plan->norm[row] == 0 ? 0 : (double)plan->scale / LOG2_E / plan->rows / plan->norm[row];
     for (int d = 0; d < plan->dim; d++)

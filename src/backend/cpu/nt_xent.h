@@ -45,9 +45,6 @@ struct nt_step {
 };
 
 struct nt_kernels {
-    /* Cosines have all of float32's digits, and weights are [NT_TILE][NT_TILE] of float32: the positive is one of them.
-     * Else the driver does what concerns it in double. */
-    bool float32;
     size_t weights_bytes;
     ptrdiff_t packed_bytes;    /* per element of the rows */
     ptrdiff_t gradient_floats; /* per element of the rows */

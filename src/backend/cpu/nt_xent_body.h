@@ -153,7 +153,6 @@ static void nt_gradient_row(float *out, const float *d_rows, ptrdiff_t row, ptrd
 }
 
 static const struct nt_kernels nt_kernels = {
-    .float32 = true,
     .weights_bytes = sizeof(float[NT_TILE][NT_TILE]),
     .packed_bytes = sizeof(float),
     .gradient_floats = 1,
