@@ -45,6 +45,7 @@ file(GLOB CLI_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.c)
 if(CLI_SOURCES)
   add_executable(simclr ${CLI_SOURCES})
   simclr_flags(simclr)
+  simclr_tidy(simclr)
   target_link_libraries(simclr PRIVATE simclr_static)
   set_property(TARGET simclr PROPERTY LINK_DEPENDS ${STATIC_LIBRARY})
 

@@ -10,11 +10,24 @@ function(simclr_room NAME)
   add_library(room_${NAME} STATIC ${SOURCES})
   target_include_directories(room_${NAME} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
   simclr_flags(room_${NAME})
+  simclr_tidy(room_${NAME})
   foreach(DEPENDENCY ${ROOM_DEPENDS})
     target_link_libraries(room_${NAME} PUBLIC room_${DEPENDENCY})
   endforeach()
   set_property(GLOBAL APPEND PROPERTY SIMCLR_ROOMS ${NAME})
   set_property(GLOBAL PROPERTY SIMCLR_ROOM_${NAME}_DEPENDS "${ROOM_DEPENDS}")
+endfunction()
+
+# With SIMCLR_TIDY clang-tidy reads each file of the library and the program as it is compiled (./dev lint): both in
+# parallel, and again only for what has changed since.
+function(simclr_tidy TARGET)
+  if(NOT SIMCLR_TIDY)
+    return()
+  endif()
+  find_program(CLANG_TIDY clang-tidy REQUIRED)
+  set_target_properties(${TARGET} PROPERTIES C_CLANG_TIDY "${CLANG_TIDY};--quiet")
+  get_target_property(SOURCES ${TARGET} SOURCES)
+  set_property(SOURCE ${SOURCES} APPEND PROPERTY OBJECT_DEPENDS ${PROJECT_SOURCE_DIR}/.clang-tidy)
 endfunction()
 
 # Warnings, POSIX, sanitizers: the same for every target.

@@ -108,7 +108,7 @@ uint64_t hash64(const void *bytes, size_t count, uint64_t seed)
     for (unsigned i = 0; i < 4; i++)
         lane[i] = mix(0xCBF29CE484222325ull + i, seed);
     for (; count >= 32; at += 32, count -= 32)
-        for (int i = 0; i < 4; i++)
+        for (size_t i = 0; i < 4; i++)
             lane[i] = mix(lane[i], load_little_endian(at + 8 * i));
     uint64_t hash = mix(seed, total);
     for (; count >= 8; at += 8, count -= 8)

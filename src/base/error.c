@@ -28,18 +28,11 @@ int error_prefix(struct error *error, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(prefix, sizeof prefix - 2, format, arguments);
     va_end(arguments);
-    strcat(prefix, ": ");
-    const size_t length = strlen(prefix);
+    const size_t length = strlen(prefix) + 2;
+    memcpy(prefix + length - 2, ": ", 3);
     const size_t room = sizeof error->text - length; /* at least 1: for the NUL */
     memmove(error->text + length, error->text, room);
     memcpy(error->text, prefix, length);
     error->text[sizeof error->text - 1] = '\0';
     return error->status;
-}
-
-int error_no_memory(struct error *error, const char *what, size_t bytes)
-{
-    return error_set(error, SIMCLR_NO_MEMORY,
-                     "no memory for %s (%zu bytes, %.1f MiB): free some memory or make the job smaller",
-                     what, bytes, (double)bytes / 1048576.0);
 }

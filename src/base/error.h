@@ -22,6 +22,12 @@ int error_set(struct error *error, int status, const char *format, ...)
 int error_prefix(struct error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* SIMCLR_NO_MEMORY with a standard sentence naming what was to be allocated and its size. */
-int error_no_memory(struct error *error, const char *what, size_t bytes);
+static inline int error_no_memory(struct error *error, const char *what, size_t bytes)
+{
+    error_set(error, SIMCLR_NO_MEMORY,
+              "no memory for %s (%zu bytes, %.1f MiB): free some memory or make the job smaller", what, bytes,
+              (double)bytes / 1048576.0);
+    return SIMCLR_NO_MEMORY; /* inline: a static analyzer sees that callers never go on as if all were well */
+}
 
 #endif

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -166,15 +167,12 @@ void file_list_free(struct file_list *list)
 
 char *file_join(const char *folder, const char *name)
 {
-    const size_t folder_length = strlen(folder), name_length = strlen(name);
-    const bool slash = folder_length > 0 && folder[folder_length - 1] != '/';
-    char *path = memory_allocate(folder_length + slash + name_length + 1);
-    if (path == NULL)
-        return NULL;
-    memcpy(path, folder, folder_length);
-    if (slash)
-        path[folder_length] = '/';
-    memcpy(path + folder_length + slash, name, name_length + 1);
+    const size_t length = strlen(folder);
+    const char *slash = length > 0 && folder[length - 1] != '/' ? "/" : "";
+    const size_t bytes = length + strlen(slash) + strlen(name) + 1;
+    char *path = memory_allocate(bytes);
+    if (path != NULL)
+        snprintf(path, bytes, "%s%s%s", folder, slash, name);
     return path;
 }
 

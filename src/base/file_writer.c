@@ -147,9 +147,9 @@ void file_writer_abort(struct file_writer **writer)
 
 int file_write_atomic(const char *path, const void *bytes, size_t count, struct error *error)
 {
-    struct file_writer *writer;
+    struct file_writer *writer = NULL;
     const int status = file_writer_open(&writer, path, error);
-    if (status != SIMCLR_OK)
+    if (writer == NULL)
         return status;
     file_writer_write(writer, bytes, count);
     return file_writer_commit(&writer, error);

@@ -44,7 +44,7 @@ struct labels {
 
 static int keep_label(struct labels *labels, int64_t item, const char *text, struct error *error)
 {
-    if (item >= labels->room) {
+    if (labels->of_item == NULL || item >= labels->room) {
         const size_t larger = labels->room == 0 ? 1024 : 2 * (size_t)labels->room;
         int64_t *grown = memory_grow(labels->of_item, (size_t)labels->room, larger, sizeof *grown);
         if (grown == NULL) return error_no_memory(error, "the labels of a list", larger * sizeof *grown);

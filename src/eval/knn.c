@@ -136,10 +136,14 @@ static int search_open(struct search *search, const struct knn_args *args, struc
 {
     const int64_t rows = args->train_count - (args->leave_out_self ? 1 : 0);
     *search = (struct search){.args = args, .k = (int)(args->k < rows ? args->k : rows)};
-    if (args->dim < 1 || args->k < 1 || rows < 1 || args->query_count < 1)
-        return error_set(error, SIMCLR_INVALID, "kNN needs at least one training row, one query and k >= 1");
-    if (args->train_count > INT32_MAX)
-        return error_set(error, SIMCLR_UNSUPPORTED, "kNN over more than %d rows is not supported", INT32_MAX);
+    if (args->dim < 1 || args->k < 1 || rows < 1 || args->query_count < 1) {
+        error_set(error, SIMCLR_INVALID, "kNN needs at least one training row, one query and k >= 1");
+        return SIMCLR_INVALID;
+    }
+    if (args->train_count > INT32_MAX) {
+        error_set(error, SIMCLR_UNSUPPORTED, "kNN over more than %d rows is not supported", INT32_MAX);
+        return SIMCLR_UNSUPPORTED;
+    }
     search->train_scale = memory_array((size_t)args->train_count, sizeof(float));
     search->query_scale = memory_array((size_t)args->query_count, sizeof(float));
     search->tile = memory_array((size_t)QUERY_TILE * TRAIN_TILE, sizeof(float));

@@ -181,9 +181,9 @@ int model_open(struct session *session, const char *path, struct model **out, st
     *out = NULL;
     int status = file_is_folder(path) ? from_folder(session, path, out, policy, error)
                                       : from_file(session, path, out, policy, error);
-    if (status == SIMCLR_OK)
-        apply_options(session, *out, policy);
-    else
+    if (status != SIMCLR_OK)
         model_destroy(out);
+    if (*out != NULL)
+        apply_options(session, *out, policy);
     return status;
 }

@@ -35,13 +35,14 @@ static int resolve_views(struct session *session, int size, struct error *error)
     const bool automatic = config_is_auto(config, "view-preset") || strcmp(config->view_preset, "auto") == 0;
     const bool cifar = automatic ? size <= SMALL_IMAGE : strcmp(config->view_preset, "cifar") == 0;
     const struct view_policy preset = cifar ? view_policy_cifar(size) : view_policy_imagenet(size);
+    const int radius = size / 10 / 2; /* whole pixels */
     int status = config_resolve(session->settings, "view-preset", cifar ? "cifar" : "imagenet", error);
     if (status == SIMCLR_OK)
         status = resolve_number(session, "jitter-strength", preset.jitter_strength, error);
     if (status == SIMCLR_OK)
         status = resolve_number(session, "blur-probability", preset.blur_probability, error);
     if (status == SIMCLR_OK)
-        status = resolve_number(session, "blur-radius", size / 10 / 2, error);
+        status = resolve_number(session, "blur-radius", radius, error);
     if (status == SIMCLR_OK)
         log_info(&session->log,
                  "views: %s preset%s: crop of %g-%g of the area, jitter strength %g, blur probability %g",

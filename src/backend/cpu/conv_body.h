@@ -178,7 +178,7 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
     const ptrdiff_t real = run->images - image;
     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
     {
-        if (i >= real) break;
+        if (i >= real) continue; /* a break: clang would not unroll, and acc would live in memory */
         UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
         {
             sum[j] = vec_add(sum[j], acc[i][j]);

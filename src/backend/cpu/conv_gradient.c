@@ -170,9 +170,9 @@ static enum conv_accumulators order_of(const struct conv_plan *plan)
 /* Where the accumulator of input c and output k lies in a tile. */
 static size_t tile_index(enum conv_accumulators order, int c, int k)
 {
-    if (order == CONV_ROWS) return (size_t)(c * 32 + k);
+    if (order == CONV_ROWS) return (size_t)c * 32 + (size_t)k;
     const int column = order == CONV_TILES ? k % 2 * 256 + k / 2 : k;
-    return (size_t)(c / 16 * 512 + c % 16 * 16 + column);
+    return (size_t)(c / 16) * 512 + (size_t)(c % 16) * 16 + (size_t)column;
 }
 
 /* Finished accumulators of a block to [K][C][R][S]. */

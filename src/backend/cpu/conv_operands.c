@@ -74,7 +74,7 @@ void conv_plan_operands(struct conv_plan *plan)
     columns += round_up(plan->out_width, QUAD);
     if (most < columns) most = columns;
     /* An odd number of lines per channel: sixteen rows of a tile then spread over the sets of a cache. */
-    gradient->phase_columns = (size_t)((quads_of(margin_of(desc) + most) | 1) * QUAD);
+    gradient->phase_columns = (size_t)(quads_of(margin_of(desc) + most) | 1) * QUAD;
     gradient->x_row_bytes =
         (size_t)gradient->phases * gradient->phase_columns * COLUMN_BYTES * (size_t)plan->forward.x.block_channels;
 }
@@ -199,7 +199,7 @@ void conv_pack_y(const struct conv_plan *plan, char *out, const char *d_y, const
         const char *in1 = partner(plan, in0, unit->group + g, pass->y_group);
         char *to = out + (size_t)(g * unit->rows) * gradient->y_row_bytes;
         if (gradient->operands == CONV_BY_CELLS)
-            plan->kernels->pack(to, in0, (size_t)(positions * pass->y.group_images), pass->y.block_channels);
+            plan->kernels->pack(to, in0, (size_t)positions * (size_t)pass->y.group_images, pass->y.block_channels);
         else if (gradient->operands == CONV_BY_POSITIONS)
             positions_y(plan, to, in0, in1, positions);
         else
@@ -264,7 +264,7 @@ void conv_set_y(struct conv_weights_run *run, const struct conv_plan *plan, cons
 {
     const struct conv_gradient *gradient = &plan->gradient;
     const struct conv_pass *pass = &plan->forward;
-    run->y_step = pass->y.block_channels * 4;
+    run->y_step = (ptrdiff_t)pass->y.block_channels * 4;
     run->narrow_y = pass->y.block_channels == NARROW_CHANNELS;
     if (gradient->operands == CONV_AS_THEY_ARE) {
         run->y = d_y + unit->group * pass->y_group + block * pass->y_block + unit->row * pass->y_row;
@@ -310,15 +310,17 @@ void conv_set_x_strides(struct conv_weights_run *run, const struct conv_plan *pl
     set_columns(run, plan);
     run->x_group = raw ? pass->x_group : line * gradient->x_rows * gradient->x_blocks;
     run->x_row = line * stride;
-    run->x_column = quads ? QUAD * COLUMN_BYTES : cell * stride;
-    run->x_step = pass->x.block_channels * 4;
+    run->x_column = quads ? (ptrdiff_t)QUAD * COLUMN_BYTES : cell * stride;
+    run->x_step = (ptrdiff_t)pass->x.block_channels * 4;
     if (gradient->operands == CONV_BY_POSITIONS) run->x_step = 64;
     if (quads) run->x_step = pitch;
     for (int s = 0; s < desc->kernel; s++) {
         int columns;
         const int phase = tap_phase(desc, s, &columns);
-        run->x_tap[s] = quads ? phase * pitch * pass->x.block_channels + (margin_of(desc) + columns) * COLUMN_BYTES
-                              : (s - desc->padding) * cell;
+        run->x_tap[s] = (s - desc->padding) * cell;
+        if (quads)
+            run->x_tap[s] = phase * pitch * pass->x.block_channels +
+                            (ptrdiff_t)(margin_of(desc) + columns) * COLUMN_BYTES;
     }
 }
 

@@ -246,7 +246,7 @@ SIMD_INLINE void multiply_blocks(const struct conv_run *run, int narrow)
 
 static void tiles_forward(const struct conv_run *run)
 {
-    if (run->y_image == 2 * NARROW_CHANNELS)
+    if (run->y_image == (ptrdiff_t)2 * NARROW_CHANNELS)
         multiply_blocks(run, 1);
     else
         multiply_blocks(run, 0);
@@ -320,7 +320,7 @@ static void store_taps(struct tiles *tiles, const struct conv_weights_run *run, 
 static void multiply_taps(struct tiles *tiles, const struct conv_weights_run *run, int tap, int taps, int half)
 {
     load_taps(tiles, run, tap, taps, half);
-    const char *x_group = run->x + run->x_tap[tap] + half * TILE_ROWS * run->x_step, *y_group = run->y;
+    const char *x_group = run->x + run->x_tap[tap] + (ptrdiff_t)half * TILE_ROWS * run->x_step, *y_group = run->y;
     const ptrdiff_t second = taps > 1 ? run->x_tap[tap + 1] - run->x_tap[tap] : 0;
     const ptrdiff_t third = taps > 2 ? run->x_tap[tap + 2] - run->x_tap[tap] : 0;
     int first = run->end_column[tap], end = 0; /* the columns that any of the taps has */

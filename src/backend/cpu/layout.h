@@ -47,7 +47,7 @@ static inline struct activation_layout activation_layout(int batch, int channels
     layout.groups = (batch + layout.group_images - 1) / layout.group_images;
     layout.block_channels = channels <= NARROW_CHANNELS && batch % 2 == 0 ? NARROW_CHANNELS : BLOCK_CHANNELS;
     layout.blocks = (channels + layout.block_channels - 1) / layout.block_channels;
-    layout.cell = (size_t)(layout.group_images * layout.block_channels);
+    layout.cell = (size_t)layout.group_images * (size_t)layout.block_channels;
     layout.row = (size_t)width * layout.cell;
     layout.block = layout.row * (size_t)height;
     layout.group = layout.block * (size_t)layout.blocks;

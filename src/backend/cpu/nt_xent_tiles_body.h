@@ -99,8 +99,8 @@ static void tiles_pack(void *packed, const float *unit, ptrdiff_t dim)
             for (ptrdiff_t d = 0; d < BLOCK; d++) turned[d * NT_TILE + r] = unit[r * dim + k * BLOCK + d];
         for (ptrdiff_t b = 0; b < TILE_STEPS; b++) {
             pack_block(to.row + unit_at(2 * b, k, steps), steps * UNIT, to.other + unit_at(2 * k, b, TILE_STEPS),
-                       TILE_STEPS * UNIT, unit + b * BLOCK * dim + k * BLOCK, dim);
-            pack_block(to.turned + unit_at(2 * k, b, TILE_STEPS), TILE_STEPS * UNIT,
+                       (ptrdiff_t)TILE_STEPS * UNIT, unit + b * BLOCK * dim + k * BLOCK, dim);
+            pack_block(to.turned + unit_at(2 * k, b, TILE_STEPS), (ptrdiff_t)TILE_STEPS * UNIT,
                        to.column + unit_at(2 * b, k, steps), steps * UNIT, turned + b * BLOCK, NT_TILE);
         }
     }
@@ -141,10 +141,10 @@ SIMD_INLINE void do_pieces(struct work *work, enum work_kind kind, ptrdiff_t end
     }
 }
 
-/* The share of one of the `every` calls. */
+/* The share of one of the `every` calls; with WORK_NONE work may be NULL. */
 SIMD_INLINE void some_work(struct work *work, enum work_kind kind)
 {
-    if (kind != WORK_NONE) do_pieces(work, kind, ++work->calls * PIECES / work->every);
+    if (work && kind != WORK_NONE) do_pieces(work, kind, ++work->calls * PIECES / work->every);
 }
 
 /* ---- products ------------------------------------------------------------------------------------------------ */
@@ -155,11 +155,11 @@ SIMD_INLINE void multiply(struct tiles *tiles, const char *left, ptrdiff_t left_
 {
     (void)tiles;
 #define LEFT(part)                                                                                                     \
-    TILE_LOAD(tiles, 4, left + (part)*TILE_BYTES, TILE_ROW_BYTES);                                                     \
-    TILE_LOAD(tiles, 5, left + left_strip + (part)*TILE_BYTES, TILE_ROW_BYTES)
+    TILE_LOAD(tiles, 4, left + (ptrdiff_t)(part)*TILE_BYTES, TILE_ROW_BYTES);                                          \
+    TILE_LOAD(tiles, 5, left + left_strip + (ptrdiff_t)(part)*TILE_BYTES, TILE_ROW_BYTES)
 #define RIGHT(part)                                                                                                    \
-    TILE_LOAD(tiles, 6, right + (part)*TILE_BYTES, TILE_ROW_BYTES);                                                    \
-    TILE_LOAD(tiles, 7, right + right_strip + (part)*TILE_BYTES, TILE_ROW_BYTES)
+    TILE_LOAD(tiles, 6, right + (ptrdiff_t)(part)*TILE_BYTES, TILE_ROW_BYTES);                                         \
+    TILE_LOAD(tiles, 7, right + right_strip + (ptrdiff_t)(part)*TILE_BYTES, TILE_ROW_BYTES)
 #define PRODUCTS                                                                                                       \
     TILE_DOT(tiles, 0, 4, 6);                                                                                          \
     TILE_DOT(tiles, 1, 4, 7);                                                                                          \
@@ -207,7 +207,7 @@ SIMD_INLINE void make_next(const struct nt_step *step, struct work *work, enum w
                 multiply(tiles, row + unit_at(r, k, steps), steps * UNIT, column + unit_at(c, k, steps), steps * UNIT,
                          1, work, kind);
             float *to = step->next + r * TILE_ROWS * NT_TILE + c * TILE_COLUMNS;
-            EACH_ACCUMULATOR(TILE_STORE, to, TILE_ROWS * NT_TILE, TILE_COLUMNS, NT_TILE * 4);
+            EACH_ACCUMULATOR(TILE_STORE, to, (ptrdiff_t)TILE_ROWS * NT_TILE, TILE_COLUMNS, (ptrdiff_t)NT_TILE * 4);
         }
     tile_end(tiles);
 }

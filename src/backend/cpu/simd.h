@@ -381,7 +381,7 @@ SIMD_INLINE vec vec_round(vec a) /* |a| < 2^22: adding 1.5 2^23 leaves no bit fo
 }
 SIMD_INLINE vec vec_scale2(vec a, vec n)
 {
-    vec_mask bits;
+    vec_mask bits = {0};
     for (int i = 0; i < VEC_WIDTH; i++) bits[i] = n[i] > -127.0f ? ((int32_t)n[i] + 127) << 23 : 0;
     return a * (vec)bits;
 }

@@ -129,7 +129,7 @@ static void walk_taps(struct conv_plan *plan, tap_visit *visit)
                     int ix = ox * desc->stride - desc->padding + s;
                     if (ix < 0 || ix >= desc->in_width) continue;
                     visit(plan, (size_t)iy * (size_t)desc->in_width + (size_t)ix,
-                          (size_t)oy * (size_t)plan->out_width + (size_t)ox, (size_t)(r * desc->kernel + s));
+                          (size_t)oy * (size_t)plan->out_width + (size_t)ox, (size_t)r * (size_t)desc->kernel + (size_t)s);
                 }
             }
 }
