@@ -54,8 +54,7 @@ static void measure_task(void *context, int64_t item, int thread)
     struct pass *pass = context;
     struct image *image = &pass->cache->image[item];
     struct error failure = {0};
-    if (pass->source->size(pass->source->self, pass->catalog, item, &image->width, &image->height, &failure) !=
-        SIMCLR_OK)
+    if (source_size(pass->source, pass->catalog, item, &image->width, &image->height, &failure) != SIMCLR_OK)
         settle(pass, item, thread, &failure);
 }
 
@@ -65,7 +64,7 @@ static void decode_task(void *context, int64_t item, int thread)
     struct image *image = &pass->cache->image[item], *storage = &pass->storage[thread];
     struct error failure = {0};
     if (image->width == 0) return; /* bad already */
-    int status = pass->source->read(pass->source->self, pass->catalog, item, storage, &failure);
+    int status = source_read(pass->source, pass->catalog, item, storage, &failure);
     if (status == SIMCLR_OK && (storage->width != image->width || storage->height != image->height))
         status =
             error_set(&failure, SIMCLR_IO, "%s: changed while the set was opened", catalog_name(pass->catalog, item));

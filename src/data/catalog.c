@@ -16,9 +16,9 @@ void catalog_free(struct catalog *catalog)
     *catalog = (struct catalog){0};
 }
 
-static int grow_items(struct catalog *catalog, struct error *error)
+static int grow_items(struct catalog *catalog, size_t larger, struct error *error)
 {
-    const size_t old = (size_t)catalog->room, larger = old == 0 ? 1024 : 2 * old;
+    const size_t old = (size_t)catalog->room;
     size_t *offset = memory_grow(catalog->offset, old, larger, sizeof *offset);
     if (offset == NULL) return error_no_memory(error, "the list of images", larger * sizeof *offset);
     catalog->offset = offset;
@@ -29,28 +29,53 @@ static int grow_items(struct catalog *catalog, struct error *error)
     return SIMCLR_OK;
 }
 
-int catalog_add(struct catalog *catalog, const char *name, int32_t label, struct error *error)
+static int grow_bytes(struct catalog *catalog, size_t larger, struct error *error)
+{
+    char *block = memory_grow(catalog->bytes, catalog->length, larger, 1);
+    if (block == NULL) return error_no_memory(error, "the names of the images", larger);
+    catalog->bytes = block;
+    catalog->capacity = larger;
+    return SIMCLR_OK;
+}
+
+int catalog_reserve(struct catalog *catalog, size_t items, size_t bytes, struct error *error)
+{
+    int status = SIMCLR_OK;
+    if (items > (size_t)(catalog->room - catalog->count))
+        status = grow_items(catalog, (size_t)catalog->count + items, error);
+    if (status == SIMCLR_OK && bytes > catalog->capacity - catalog->length)
+        status = grow_bytes(catalog, catalog->length + bytes, error);
+    return status;
+}
+
+int catalog_add_joined(struct catalog *catalog, const char *head, size_t head_length, const char *tail,
+                       size_t tail_length, int32_t label, struct error *error)
 {
     if (catalog->count >= (int64_t)UINT32_MAX - 1)
         return error_set(error, SIMCLR_UNSUPPORTED, "more than 2^32 - 2 images: split the set");
-    if (catalog->count == catalog->room) {
-        const int status = grow_items(catalog, error);
-        if (status != SIMCLR_OK) return status;
-    }
-    const size_t bytes = strlen(name) + 1;
-    if (bytes > catalog->capacity - catalog->length) {
+    int status = SIMCLR_OK;
+    if (catalog->count == catalog->room)
+        status = grow_items(catalog, catalog->room == 0 ? 1024 : 2 * (size_t)catalog->room, error);
+    const size_t bytes = head_length + tail_length + 1;
+    if (status == SIMCLR_OK && bytes > catalog->capacity - catalog->length) {
         size_t larger = catalog->capacity == 0 ? 65536 : 2 * catalog->capacity;
         while (larger - catalog->length < bytes) larger *= 2;
-        char *block = memory_grow(catalog->bytes, catalog->length, larger, 1);
-        if (block == NULL) return error_no_memory(error, "the names of the images", larger);
-        catalog->bytes = block;
-        catalog->capacity = larger;
+        status = grow_bytes(catalog, larger, error);
     }
-    memcpy(catalog->bytes + catalog->length, name, bytes);
+    if (status != SIMCLR_OK) return status;
+    char *name = catalog->bytes + catalog->length;
+    memcpy(name, head, head_length);
+    memcpy(name + head_length, tail, tail_length);
+    name[head_length + tail_length] = '\0';
     catalog->offset[catalog->count] = catalog->length;
     catalog->label[catalog->count++] = label;
     catalog->length += bytes;
     return SIMCLR_OK;
+}
+
+int catalog_add(struct catalog *catalog, const char *name, int32_t label, struct error *error)
+{
+    return catalog_add_joined(catalog, "", 0, name, strlen(name), label, error);
 }
 
 int catalog_add_class(struct catalog *catalog, const char *name, struct error *error)

@@ -25,6 +25,11 @@ void catalog_free(struct catalog *catalog);
 
 /* Copies `name`. SIMCLR_NO_MEMORY; SIMCLR_UNSUPPORTED past 2^32 - 2 items (indices are 32 bits wide). */
 int catalog_add(struct catalog *catalog, const char *name, int32_t label, struct error *error);
+/* The same for a name that is `head` followed by `tail`, neither ended by NUL nor holding one. */
+int catalog_add_joined(struct catalog *catalog, const char *head, size_t head_length, const char *tail,
+                       size_t tail_length, int32_t label, struct error *error);
+/* Makes room for `items` more names of `bytes` bytes in all, NULs included: a large set then never moves its tables. */
+int catalog_reserve(struct catalog *catalog, size_t items, size_t bytes, struct error *error);
 int catalog_add_class(struct catalog *catalog, const char *name, struct error *error);
 
 const char *catalog_name(const struct catalog *catalog, int64_t item);

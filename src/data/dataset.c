@@ -6,14 +6,11 @@
 #include <string.h>
 
 #include "base/checksum.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "data/bad.h"
 #include "data/cache.h"
 #include "data/catalog.h"
-#include "data/source.h"
-
-enum { SYNTHETIC_TRAIN = 8192, SYNTHETIC_TEST = 2048, SYNTHETIC_SIZE = 32 };
+#include "data/kind.h"
 
 struct dataset {
     char *path;
@@ -38,24 +35,20 @@ struct dataset_config dataset_config_default(void)
                                    .limits = image_limits_default()};
 }
 
-static int open_source(struct dataset *set, const struct dataset_config *config, struct error *error)
+static int open_source(struct dataset *set, const struct dataset_config *config, const struct log *log,
+                       struct error *error)
 {
-    const int part = config->part == DATASET_TEST;
-    const char *path = set->path;
-    if (strcmp(path, "synthetic") == 0) {
-        const int64_t count = config->synthetic_count != 0 ? config->synthetic_count
-                              : part                       ? SYNTHETIC_TEST
-                                                           : SYNTHETIC_TRAIN;
-        return synthetic_open(&set->source, &set->catalog, config->synthetic_seed, part, count,
-                              config->synthetic_size != 0 ? config->synthetic_size : SYNTHETIC_SIZE, error);
-    }
-    if (!file_exists(path))
-        return error_set(
-            error, SIMCLR_DATA,
-            "%s: no such data: give a folder of images, a list of images, a CIFAR binary folder or `synthetic`", path);
-    if (!file_is_folder(path)) return list_open(&set->source, &set->catalog, path, &config->limits, error);
-    if (cifar_is(path)) return cifar_open(&set->source, &set->catalog, path, part, error);
-    return folder_open(&set->source, &set->catalog, path, part, &config->limits, error);
+    const struct set_request request = {
+        .path = set->path, .part = config->part == DATASET_TEST, .config = config, .log = log};
+    const struct set_kind *kind;
+    const int status = kind_find(&kind, set->path, error);
+    return status == SIMCLR_OK ? kind->open(&set->source, &set->catalog, &request, error) : status;
+}
+
+bool dataset_has_test_part(const char *path)
+{
+    const struct set_kind *kind;
+    return kind_find(&kind, path, NULL) == SIMCLR_OK && kind->has_test != NULL && kind->has_test(path);
 }
 
 /* Class names without a single label among the images (an empty sub-folder beside photos) are no classes. */
@@ -115,7 +108,7 @@ int dataset_open(struct dataset **out, const struct dataset_config *config, stru
     set->path = memory_string(config->path);
     bad_open(&set->ledger, set->path, 0, config->max_bad, log);
     int status = set->path == NULL ? error_no_memory(error, "a path", strlen(config->path) + 1)
-                                   : open_source(set, config, error);
+                                   : open_source(set, config, log, error);
     set->ledger.total = set->catalog.count;
     if (status == SIMCLR_OK)
         status = cache_fill(&set->cache, &set->source, &set->catalog, config->cache_bytes, &set->ledger, pool, error);
@@ -158,7 +151,7 @@ static int64_t stand_in(const struct dataset *set, int64_t index)
 static int read_image(struct dataset *set, int64_t index, struct image *storage, struct error *error)
 {
     const int64_t item = set->item[index];
-    const int status = set->source.read(set->source.self, &set->catalog, item, storage, error);
+    const int status = source_read(&set->source, &set->catalog, item, storage, error);
     if (status != SIMCLR_OK) return status;
     /* Buffers were made for the sizes measured at opening. */
     if (storage->width > set->max_width || storage->height > set->max_height)

@@ -45,6 +45,10 @@ int dataset_open(struct dataset **out, const struct dataset_config *config, stru
                  struct error *error);
 void dataset_close(struct dataset **dataset);
 
+/* Whether the set at `path` has a test part apart from its training images (without one DATASET_TEST would be the
+ * training images again, or nothing). Looks at names, opens no set. */
+bool dataset_has_test_part(const char *path);
+
 int64_t dataset_count(const struct dataset *dataset);
 int dataset_classes(const struct dataset *dataset); /* 0: no labels */
 const char *dataset_class_name(const struct dataset *dataset, int label);

@@ -2,12 +2,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/source.h"
+#include "data/kind.h"
 
 enum { MAX_DEPTH = 64, MAX_LINKS = 1024 };
 
@@ -35,13 +34,6 @@ static struct place place_of(const struct stat *info)
 static bool same_place(struct place a, struct place b)
 {
     return a.device == b.device && a.inode == b.inode;
-}
-
-static bool has_image_name(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    return dot != NULL &&
-           (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 || strcasecmp(dot, ".png") == 0);
 }
 
 static bool may_enter(struct walk *walk, const char *path, const struct stat *info)
@@ -73,7 +65,7 @@ static int walk_entry(struct walk *walk, const char *path, const char *name, boo
         return status;
     }
     /* A link that leads nowhere is listed, so that it is named among the bad images. */
-    if (!has_image_name(name) || (found && !S_ISREG(info.st_mode))) return SIMCLR_OK;
+    if (!source_is_image_name(name) || (found && !S_ISREG(info.st_mode))) return SIMCLR_OK;
     return catalog_add(walk->catalog, path, walk->label, error);
 }
 
@@ -180,17 +172,23 @@ static int scan_parts(struct catalog *catalog, const char *path, int part, struc
     return status;
 }
 
-int folder_open(struct source *out, struct catalog *catalog, const char *path, int part,
-                const struct image_limits *limits, struct error *error)
+int folder_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
 {
-    int status = source_open_files(out, limits, error);
-    if (status == SIMCLR_OK) status = scan_parts(catalog, path, part, error);
+    const char *path = request->path;
+    source_open_files(out, &request->config->limits);
+    const int status = scan_parts(catalog, path, request->part, error);
     if (status != SIMCLR_OK) return status;
     catalog->prefix = file_join(path, "");
     if (catalog->prefix == NULL) return error_no_memory(error, "a path", strlen(path) + 2);
     strcpy(catalog->what, "folder of images");
     if (catalog->count == 0)
         return error_set(error, SIMCLR_DATA,
-                         "%s: no images: neither it nor its sub-folders have .jpg, .jpeg or .png files", path);
+                         "%s: no images: neither it nor its sub-folders have .jpg, .jpeg, .png or .webp files", path);
     return SIMCLR_OK;
+}
+
+/* A folder called test is a part only beside one called train; else it is a class. */
+bool folder_has_test(const char *path)
+{
+    return kind_has_folder(path, "train") && (kind_has_folder(path, "test") || kind_has_folder(path, "val"));
 }

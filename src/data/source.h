@@ -1,4 +1,5 @@
-/* data/source.h -- where the pixels of a catalog's items come from: files, CIFAR records, our own drawing. */
+/* data/source.h -- where the pixels of a catalog's items come from: files, members of archives, raw records, our own
+ * drawing. How a kind of set is found and opened is in kind.h. */
 #ifndef DATA_SOURCE_H
 #define DATA_SOURCE_H
 
@@ -9,37 +10,43 @@
 #include "data/catalog.h"
 #include "image/image.h"
 
-/* Any thread may call size and read, also at the same time. */
+/* Encoded bytes of one image, in a block of their own (memory_free). */
+struct encoded {
+    uint8_t *bytes;
+    size_t count;
+    bool whole; /* there are no more than these */
+};
+
+/* Either `fetch`, for images that are encoded (JPEG, PNG, ...), or `size` and `read`, for pixels that never were.
+ * Any thread may call them, also at the same time. */
 struct source {
     void *self;
+    struct image_limits limits; /* of decoding what fetch gives */
+    /* The first `at_most` bytes of an item, or all of them if there are fewer. SIMCLR_UNSUPPORTED for an item of more
+     * than limits.max_bytes. On failure *out is {0}. */
+    int (*fetch)(const struct source *source, const struct catalog *catalog, int64_t item, size_t at_most,
+                 struct encoded *out, struct error *error);
     /* Width and height of an item without decoding it. */
     int (*size)(void *self, const struct catalog *catalog, int64_t item, int *width, int *height, struct error *error);
-    /* Decodes an item into `storage`, which holds nothing ({0}) or an earlier picture that may be reused; on
+    /* Makes the pixels of an item in `storage`, which holds nothing ({0}) or an earlier picture that may be reused; on
      * failure it still is something for image_free. */
     int (*read)(void *self, const struct catalog *catalog, int64_t item, struct image *storage, struct error *error);
     void (*close)(void *self);
 };
 
+/* The same two for every source: by the functions above, or by fetching and decoding. */
+int source_size(const struct source *source, const struct catalog *catalog, int64_t item, int *width, int *height,
+                struct error *error);
+int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
+                struct error *error);
+
 /* Makes `storage` a picture of width x height with undefined contents, reusing its memory when the size fits. */
 int source_reserve(struct image *storage, int width, int height, struct error *error);
 
-/* Image files named by the catalog. */
-int source_open_files(struct source *out, const struct image_limits *limits, struct error *error);
+/* Whether a file of this name is taken for an image: .jpg, .jpeg, .png or .webp in any case. */
+bool source_is_image_name(const char *name);
 
-/* Each fills the empty `catalog` and opens the source of it; on failure both are to be released by the caller
- * (source.close where it is set). part: 0 train, 1 test. */
-
-/* folder.c: a folder of images. SIMCLR_DATA when it has none, or not the part. */
-int folder_open(struct source *out, struct catalog *catalog, const char *path, int part,
-                const struct image_limits *limits, struct error *error);
-/* list.c: a text file of `path[<tab>label]` lines. SIMCLR_CORRUPT for a line that is none. */
-int list_open(struct source *out, struct catalog *catalog, const char *path, const struct image_limits *limits,
-              struct error *error);
-/* cifar.c: CIFAR-10/100 binaries. SIMCLR_CORRUPT for wrong sizes or labels. */
-bool cifar_is(const char *path);
-int cifar_open(struct source *out, struct catalog *catalog, const char *path, int part, struct error *error);
-/* synthetic.c: `count` drawn pictures of size x size. SIMCLR_INVALID for a size outside [8, 1024] or no pictures. */
-int synthetic_open(struct source *out, struct catalog *catalog, uint64_t seed, int part, int64_t count, int size,
-                   struct error *error);
+/* files.c: image files named by the catalog. */
+void source_open_files(struct source *out, const struct image_limits *limits);
 
 #endif

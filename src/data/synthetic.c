@@ -6,9 +6,9 @@
 
 #include "base/checksum.h"
 #include "base/memory.h"
-#include "data/source.h"
+#include "data/kind.h"
 
-enum { MIN_SIZE = 8, MAX_SIZE = 1024 };
+enum { MIN_SIZE = 8, MAX_SIZE = 1024, DEFAULT_TRAIN = 8192, DEFAULT_TEST = 2048, DEFAULT_SIZE = 32 };
 
 struct synthetic {
     uint64_t seed;
@@ -33,7 +33,7 @@ static int synthetic_read(void *self, const struct catalog *catalog, int64_t ite
     return status;
 }
 
-int synthetic_open(struct source *out, struct catalog *catalog, uint64_t seed, int part, int64_t count, int size,
+static int synthetic_open(struct source *out, struct catalog *catalog, uint64_t seed, int part, int64_t count, int size,
                    struct error *error)
 {
     if (size < MIN_SIZE || size > MAX_SIZE)
@@ -57,4 +57,25 @@ int synthetic_open(struct source *out, struct catalog *catalog, uint64_t seed, i
         status = catalog_add(catalog, name, (int32_t)(i % SYNTHETIC_CLASSES), error);
     }
     return status;
+}
+
+bool synthetic_is(const struct set_place *place)
+{
+    return strcmp(place->path, "synthetic") == 0;
+}
+
+bool synthetic_has_test(const char *path)
+{
+    (void)path;
+    return true;
+}
+
+int synthetic_set_open(struct source *out, struct catalog *catalog, const struct set_request *request,
+                       struct error *error)
+{
+    const struct dataset_config *config = request->config;
+    const int64_t own = request->part == 0 ? DEFAULT_TRAIN : DEFAULT_TEST;
+    return synthetic_open(out, catalog, config->synthetic_seed, request->part,
+                          config->synthetic_count != 0 ? config->synthetic_count : own,
+                          config->synthetic_size != 0 ? config->synthetic_size : DEFAULT_SIZE, error);
 }

@@ -174,31 +174,14 @@ int session_open_dataset(const struct session *session, const char *path, enum d
     return status;
 }
 
-/* Whether --data is divided: DATASET_TEST of a set that is not would be the training images again. */
-static bool has_test_part(const char *path)
-{
-    static const char *const names[] = {"test", "val", "test_batch.bin", "test.bin"};
-    if (strcmp(path, "synthetic") == 0)
-        return true;
-    bool found = false;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !found; i++) {
-        char *part = file_join(path, names[i]);
-        /* A folder called test is a part only beside one called train; else it is a class. */
-        char *train = file_join(path, i < 2 ? "train" : names[i]);
-        found = part != NULL && train != NULL && file_exists(part) && file_exists(train);
-        memory_free(part);
-        memory_free(train);
-    }
-    return found;
-}
-
 int session_open_test(const struct session *session, struct dataset **out, struct error *error)
 {
     const struct config *config = session->config;
     *out = NULL;
     if (config->test_data[0] != '\0')
         return session_open_dataset(session, config->test_data, DATASET_TEST, out, error);
-    if (!has_test_part(config->data))
+    /* DATASET_TEST of a set that is not divided would be the training images again. */
+    if (!dataset_has_test_part(config->data))
         return SIMCLR_OK;
     return session_open_dataset(session, config->data, DATASET_TEST, out, error);
 }

@@ -1,0 +1,36 @@
+/* data/shelf.h -- files found by name, in a folder or inside an archive: what sets of a few known files are opened
+ * from. */
+#ifndef DATA_SHELF_H
+#define DATA_SHELF_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "data/blob.h"
+#include "data/catalog.h"
+
+/* A file inside an archive that is no image but may be wanted by name. */
+struct shelf_entry {
+    int64_t offset, size;
+};
+
+/* A value; what it points to is borrowed. */
+struct shelf {
+    const char *path;                /* of the folder or the archive, for sentences */
+    const struct blob *archive;      /* NULL: a folder */
+    const struct catalog *names;     /* of an archive: paths of its entries, */
+    const struct shelf_entry *entry; /* and where they lie */
+};
+
+struct shelf shelf_of_folder(const char *path);
+
+/* Whether there is a file of this name, in an archive in whatever folder. */
+bool shelf_has(const struct shelf *shelf, const char *name);
+
+/* Opens one; a blob of its own to be closed with blob_close, whatever the shelf is. SIMCLR_IO. */
+int shelf_open(const struct shelf *shelf, const char *name, struct blob *out, struct error *error);
+
+/* Reads a text of at most `max_bytes` whole (memory_free), with a NUL after its end. *out is NULL when there is none. */
+int shelf_read_text(const struct shelf *shelf, const char *name, size_t max_bytes, char **out, struct error *error);
+
+#endif

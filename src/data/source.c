@@ -1,0 +1,66 @@
+/* data/source.c -- what all sources share: sizes and pixels of encoded images. */
+#include "data/source.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/memory.h"
+
+/* The header of nearly every photo lies in its first bytes; one with a large preview before it is read whole. */
+enum { HEAD_BYTES = 16384 };
+
+int source_reserve(struct image *storage, int width, int height, struct error *error)
+{
+    if (storage->rgb != NULL && storage->width == width && storage->height == height) return SIMCLR_OK;
+    image_free(storage);
+    return image_create(width, height, storage, error);
+}
+
+bool source_is_image_name(const char *name)
+{
+    static const char *const ends[] = {".jpg", ".jpeg", ".png", ".webp"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot != NULL && i < sizeof ends / sizeof *ends; i++)
+        if (strcasecmp(dot, ends[i]) == 0) return true;
+    return false;
+}
+
+static int check_pixels(const struct image_limits *limits, const char *name, int width, int height, struct error *error)
+{
+    if ((int64_t)width * height > limits->max_pixels)
+        return error_set(error, SIMCLR_UNSUPPORTED, "%s: %d x %d pixels are more than the %lld that are accepted", name,
+                         width, height, (long long)limits->max_pixels);
+    return SIMCLR_OK;
+}
+
+int source_size(const struct source *source, const struct catalog *catalog, int64_t item, int *width, int *height,
+                struct error *error)
+{
+    if (source->fetch == NULL) return source->size(source->self, catalog, item, width, height, error);
+    const char *name = catalog_name(catalog, item);
+    struct encoded head = {0};
+    int status = source->fetch(source, catalog, item, HEAD_BYTES, &head, error);
+    if (status != SIMCLR_OK) return status;
+    status = image_probe(head.bytes, head.count, name, width, height, error);
+    if (status != SIMCLR_OK && !head.whole) {
+        memory_free(head.bytes);
+        status = source->fetch(source, catalog, item, SIZE_MAX, &head, error);
+        if (status != SIMCLR_OK) return status;
+        status = image_probe(head.bytes, head.count, name, width, height, error);
+    }
+    memory_free(head.bytes);
+    return status == SIMCLR_OK ? check_pixels(&source->limits, name, *width, *height, error) : status;
+}
+
+int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
+                struct error *error)
+{
+    if (source->fetch == NULL) return source->read(source->self, catalog, item, storage, error);
+    struct encoded whole = {0};
+    image_free(storage);
+    int status = source->fetch(source, catalog, item, SIZE_MAX, &whole, error);
+    if (status == SIMCLR_OK)
+        status = image_decode(whole.bytes, whole.count, &source->limits, catalog_name(catalog, item), storage, error);
+    memory_free(whole.bytes);
+    return status;
+}
