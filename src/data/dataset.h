@@ -27,6 +27,7 @@ struct dataset_config {
     int synthetic_size;      /* 0: 32 */
     uint64_t synthetic_seed;
     struct image_limits limits;
+    const char *cache_folder; /* for indices of archives and unpacked ones; NULL: the user's; `none`: nowhere */
 };
 struct dataset_config dataset_config_default(void);
 

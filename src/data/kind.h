@@ -63,4 +63,15 @@ bool folder_has_test(const char *path);
 
 int list_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
 
+/* Tar archives: one; several named with braces, shard-{000..099}.tar; all of a folder. */
+bool tar_kind_is(const struct set_place *place);
+int tar_kind_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
+bool tar_kind_has_test(const char *path);
+bool shards_is(const struct set_place *place);
+int shards_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
+bool shard_folder_is(const struct set_place *place);
+int shard_folder_open(struct source *out, struct catalog *catalog, const struct set_request *request,
+                      struct error *error);
+bool shard_folder_has_test(const char *path);
+
 #endif

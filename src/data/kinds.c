@@ -20,8 +20,11 @@ static bool is_any_file(const struct set_place *place)
 /* Files are told apart by their first bytes, never by their names. */
 static const struct set_kind kinds[] = {
     {"synthetic pictures", synthetic_is, synthetic_set_open, synthetic_has_test},
+    {"tar shards", shards_is, shards_open, NULL},
     {"CIFAR binaries", cifar_is, cifar_open, cifar_has_test},
+    {"folder of tar shards", shard_folder_is, shard_folder_open, shard_folder_has_test},
     {"folder of images", is_folder, folder_open, folder_has_test},
+    {"tar archive", tar_kind_is, tar_kind_open, tar_kind_has_test},
     {"list of images", is_any_file, list_open, NULL},
 };
 

@@ -65,6 +65,12 @@ int labels_intern(struct labels *labels, const char *text, size_t length, int32_
     return SIMCLR_OK;
 }
 
+int32_t labels_find(const struct labels *labels, const char *text, size_t length)
+{
+    if (labels->slots == 0) return -1;
+    return (int32_t)labels->slot[find_slot(labels, text, strnlen(text, length))] - 1;
+}
+
 static bool is_integer(const char *text)
 {
     if (*text == '-' || *text == '+') text++;
