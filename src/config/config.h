@@ -25,7 +25,7 @@ enum command {
 struct config {
     enum command command;
     /* data */
-    char *data, *test_data, *out, *checkpoint, *recipe, *labels, *format;
+    char *data, *test_data, *out, *checkpoint, *recipe, *labels, *format, *stl10_part;
     int64_t cache_memory, synthetic_images;
     double max_bad;
     /* model */

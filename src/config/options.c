@@ -39,6 +39,8 @@
     {name, argument, OPTION_NUMBER, AT(field, double), commands, start, low, high, NULL, aliases, section, help, \
      matters, false}
 
+#define STL10_PARTS \
+    "train|unlabeled|train+unlabeled|fold0|fold1|fold2|fold3|fold4|fold5|fold6|fold7|fold8|fold9"
 /* Probabilities and factors of view operations all look the same. */
 #define CHANCE(name, field, start, help) \
     NUMBER(name, "P", field, P | B | D, start, 0, 1, NULL, "Views", help, true)
@@ -50,8 +52,9 @@
 const struct option_row config_options[] = {
     /* ---- Data. What the data set holds is compared by its own fingerprint when a run is resumed, not by its path. */
     TEXT("data", "PATH", data, P | EVALUATIONS, "", "Data",
-         "Images: a folder (sub-folders are classes), a text list of path<tab>label, a CIFAR binary folder, or the "
-         "word synthetic.", false, true),
+         "Images: a folder (sub-folders are classes), a text list of path<tab>label, a tar or zip archive, tar shards "
+         "(a folder of them, or shard-{000..099}.tar), CIFAR or STL-10 binaries or their .tar.gz, or the word "
+         "synthetic.", false, true),
     TEXT("data", "PATH", data, B, "synthetic", "Data", "Images to decode and augment; see pretrain.", false, false),
     TEXT("data", "PATH", data, I, "", "Data", "Images to take the size from, and to count in --memory.", false, false),
     TEXT("test-data", "PATH", test_data, P | F | K | L, "", "Data",
@@ -77,6 +80,10 @@ const struct option_row config_options[] = {
           "Memory for decoded images; a set that fits is decoded once (auto: a quarter of the machine's)."),
     NUMBER("max-bad", "SHARE", max_bad, P | EVALUATIONS | I | B | D, "0.01", 0, 1, NULL, "Data",
            "Share of unreadable images above which the run ends with an error.", false),
+    CHOICE("stl10-part", "PART", stl10_part, P, "train+unlabeled", STL10_PARTS, "Data",
+           "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
+    CHOICE("stl10-part", "PART", stl10_part, EVALUATIONS, "train", STL10_PARTS, "Data",
+           "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
     INTEGER("synthetic-images", "N", synthetic_images, P | EVALUATIONS | I | B | D, "auto", 1, 100000000, NULL, NULL,
             "Data",
             "Images in the synthetic set (auto: 8192 to train on, 2048 to test on).", true),

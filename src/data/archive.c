@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "data/cifar.h"
 #include "data/layout.h"
+#include "data/stl10.h"
 
 enum {
     KEPT_OPEN = 256,          /* archives whose descriptors are kept; more are opened at each read */
@@ -230,7 +231,7 @@ bool archives_have_test(const struct archives *archives)
 {
     if (archives->count == 1 && archives->members.names.count == 0) {
         const struct shelf shelf = only_shelf(archives);
-        return cifar_test_on_shelf(&shelf);
+        return cifar_test_on_shelf(&shelf) || stl10_test_on_shelf(&shelf);
     }
     return layout_has_test(&archives->members);
 }
@@ -241,6 +242,8 @@ int archives_open(struct source *out, struct catalog *catalog, struct archives *
     if (archives->count == 1 && archives->members.names.count == 0) {
         const struct shelf shelf = only_shelf(archives);
         if (cifar_on_shelf(&shelf)) return cifar_open_shelf(out, catalog, &shelf, request->part, error);
+        if (stl10_on_shelf(&shelf))
+            return stl10_open_shelf(out, catalog, &shelf, request->part, request->config->stl10_part, error);
     }
     struct archive_source *self = memory_allocate(sizeof *self);
     if (self == NULL) return error_no_memory(error, "a reader of archives", sizeof *self);

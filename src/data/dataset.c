@@ -32,6 +32,7 @@ struct dataset_config dataset_config_default(void)
                                    .part = DATASET_TRAIN,
                                    .max_bad = 0.01,
                                    .synthetic_seed = 1,
+                                   .stl10_part = "train",
                                    .limits = image_limits_default()};
 }
 

@@ -27,6 +27,8 @@ struct dataset_config {
     int synthetic_size;      /* 0: 32 */
     uint64_t synthetic_seed;
     struct image_limits limits;
+    /* What of STL-10 belongs to DATASET_TRAIN: `train`, `unlabeled`, `train+unlabeled`, `fold0` to `fold9`. */
+    const char *stl10_part;
     const char *cache_folder; /* for indices of archives and unpacked ones; NULL: the user's; `none`: nowhere */
 };
 struct dataset_config dataset_config_default(void);

@@ -58,6 +58,10 @@ bool cifar_is(const struct set_place *place);
 int cifar_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
 bool cifar_has_test(const char *path);
 
+bool stl10_is(const struct set_place *place);
+int stl10_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
+bool stl10_has_test(const char *path);
+
 int folder_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
 bool folder_has_test(const char *path);
 
@@ -73,5 +77,10 @@ bool shard_folder_is(const struct set_place *place);
 int shard_folder_open(struct source *out, struct catalog *catalog, const struct set_request *request,
                       struct error *error);
 bool shard_folder_has_test(const char *path);
+
+/* Tar archives packed with gzip or zstd. */
+bool packed_is(const struct set_place *place);
+int packed_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
+bool packed_has_test(const char *path);
 
 #endif

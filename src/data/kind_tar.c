@@ -1,6 +1,8 @@
 /* data/kind_tar.c -- sets that are tar archives: one, several named with braces, or all of a folder. */
+#include <dirent.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -100,18 +102,21 @@ static int list_shards(const char *path, struct file_list *names, bool *divided,
     return SIMCLR_OK;
 }
 
-/* A folder whose visible files are shards, and that has no image itself and no folder that could hold some. */
+/* A folder whose visible files are shards, and that has no image itself and no folder that could hold some. Allocates
+ * nothing of ours: a set must not be taken for something else because memory is short. */
 bool shard_folder_is(const struct set_place *place)
 {
-    struct file_list names;
-    if (!place->folder || file_list_folder(place->path, &names, NULL) != SIMCLR_OK) return false;
+    DIR *folder = place->folder ? opendir(place->path) : NULL;
+    const struct dirent *entry;
     bool shards = false, other = false;
-    for (size_t i = 0; i < names.count; i++) {
-        const char *name = names.names[i];
-        shards |= is_shard_name(name) && kind_has_file(place->path, name);
-        other |= name[0] != '.' && (source_is_image_name(name) || kind_has_folder(place->path, name));
+    while (folder != NULL && !other && (entry = readdir(folder)) != NULL) {
+        struct stat info;
+        if (entry->d_name[0] == '.') continue;
+        other = source_is_image_name(entry->d_name) ||
+                (fstatat(dirfd(folder), entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode));
+        shards |= is_shard_name(entry->d_name);
     }
-    file_list_free(&names);
+    if (folder != NULL) closedir(folder);
     return shards && !other;
 }
 

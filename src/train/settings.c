@@ -161,6 +161,7 @@ int session_open_dataset(const struct session *session, const char *path, enum d
     dataset.path = path;
     dataset.part = part;
     dataset.max_bad = config->max_bad;
+    dataset.stl10_part = config->stl10_part;
     if (config->cache_memory > 0)
         dataset.cache_bytes = (size_t)config->cache_memory;
     if (config->synthetic_images > 0)

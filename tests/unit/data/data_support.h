@@ -42,7 +42,8 @@ static inline int support_open(void **state)
 {
     (void)state;
     strcpy(support_root, "/tmp/simclr_test_data_XXXXXX");
-    return mkdtemp(support_root) == NULL;
+    if (mkdtemp(support_root) == NULL) return 1;
+    return setenv("SIMCLR_CACHE", at("user-cache"), 1); /* nothing of a test lands in the user's own */
 }
 
 static inline int support_close(void **state)
