@@ -8,6 +8,7 @@
 #include "data/cifar.h"
 #include "data/layout.h"
 #include "data/stl10.h"
+#include "data/zip.h"
 
 enum {
     KEPT_OPEN = 256,          /* archives whose descriptors are kept; more are opened at each read */
@@ -165,7 +166,8 @@ static int archive_fetch(const struct source *source, const struct catalog *cata
                          place->size, source->limits.max_bytes);
     int status = blob_of(archive, &blob, &own, error);
     if (status != SIMCLR_OK) return status;
-    status = fetch_stored(&blob, place, name, at_most, out, error);
+    status = self->archives.zip ? zip_fetch(&blob, place, name, at_most, out, error)
+                                : fetch_stored(&blob, place, name, at_most, out, error);
     if (own) blob_close(&blob);
     if (status != SIMCLR_OK) {
         memory_free(out->bytes);
@@ -189,6 +191,7 @@ static struct shelf only_shelf(const struct archives *archives)
 {
     return (struct shelf){.path = archives->archive[0].path,
                           .archive = &archives->archive[0].blob,
+                          .zip = archives->zip,
                           .names = &archives->members.others,
                           .entry = archives->members.other};
 }
@@ -229,7 +232,7 @@ static int arrange(struct archive_source *self, struct catalog *catalog, const s
 
 bool archives_have_test(const struct archives *archives)
 {
-    if (archives->count == 1 && archives->members.names.count == 0) {
+    if (archives->count == 1 && archives->members.names.count == 0 && !archives->zip) {
         const struct shelf shelf = only_shelf(archives);
         return cifar_test_on_shelf(&shelf) || stl10_test_on_shelf(&shelf);
     }
@@ -239,7 +242,7 @@ bool archives_have_test(const struct archives *archives)
 int archives_open(struct source *out, struct catalog *catalog, struct archives *archives, const char *what,
                   const struct set_request *request, struct error *error)
 {
-    if (archives->count == 1 && archives->members.names.count == 0) {
+    if (archives->count == 1 && archives->members.names.count == 0 && !archives->zip) {
         const struct shelf shelf = only_shelf(archives);
         if (cifar_on_shelf(&shelf)) return cifar_open_shelf(out, catalog, &shelf, request->part, error);
         if (stl10_on_shelf(&shelf))

@@ -10,6 +10,7 @@
 /* Archives that are opened as one set. Start from {0}; release with archives_free. */
 struct archives {
     int count, room;
+    bool zip; /* they are zip archives */
     struct archive {
         char *path;      /* where it is opened again, when too many are open at once */
         const char *name; /* last component of its path */

@@ -6,9 +6,12 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/annotations.h"
 #include "data/kind.h"
+#include "data/shelf.h"
 
-enum { MAX_DEPTH = 64, MAX_LINKS = 1024 };
+enum { MAX_DEPTH = 64, MAX_LINKS = 1024, ANNOTATIONS_MAX = 64 << 20 };
+static const char annotations_name[] = "val_annotations.txt";
 
 struct place {
     dev_t device;
@@ -137,11 +140,37 @@ static int scan(struct catalog *catalog, const char *path, struct error *error)
     return status;
 }
 
+/* Tiny ImageNet's val: images in one folder, and a file that says of each which class of train it is. */
+static int scan_annotated(struct catalog *catalog, const char *path, struct error *error)
+{
+    const struct shelf shelf = shelf_of_folder(path);
+    struct annotations annotations = {0};
+    struct stat root;
+    char *text = NULL;
+    if (stat(path, &root) != 0) root = (struct stat){0};
+    struct walk walk = {.catalog = catalog, .label = -1, .inside = {place_of(&root)}, .depth = 1};
+    walk.followed = memory_array(MAX_LINKS, sizeof *walk.followed);
+    int status = walk.followed == NULL ? error_no_memory(error, "a list of links", MAX_LINKS * sizeof *walk.followed)
+                                       : walk_folder(&walk, path, true, error);
+    if (status == SIMCLR_OK) status = shelf_read_text(&shelf, annotations_name, ANNOTATIONS_MAX, &text, error);
+    if (status == SIMCLR_OK && text != NULL) status = annotations_parse(&annotations, text, path, error);
+    for (int64_t i = 0; status == SIMCLR_OK && i < catalog->count; i++) {
+        const int32_t id = annotations_find(&annotations, catalog_name(catalog, i));
+        const char *name = id < 0 ? "" : catalog_name(&annotations.texts.names, id);
+        char **class = bsearch(&name, catalog->class_name, (size_t)catalog->classes, sizeof(char *), compare_text);
+        if (class != NULL) catalog->label[i] = (int32_t)(class - catalog->class_name);
+    }
+    annotations_free(&annotations);
+    memory_free(text);
+    memory_free(walk.followed);
+    return status;
+}
+
 /* The folder of `part` under `path`: *out is NULL when there is none. */
-static int part_folder(const char *path, int part, char **out, struct error *error)
+static int part_folder(const char *path, int part, bool annotated, char **out, struct error *error)
 {
     static const char *const names[2][2] = {{"train", "train"}, {"test", "val"}};
-    for (int i = 0; i < 2; i++) {
+    for (int i = annotated && part == 1; i < 2; i++) { /* `test` goes before `val`, unless only val has labels */
         *out = file_join(path, names[part][i]);
         if (*out == NULL) return error_no_memory(error, "a path", strlen(path) + 8);
         if (file_is_folder(*out)) return SIMCLR_OK;
@@ -154,8 +183,9 @@ static int part_folder(const char *path, int part, char **out, struct error *err
 static int scan_parts(struct catalog *catalog, const char *path, int part, struct error *error)
 {
     char *folder[2] = {NULL, NULL};
-    int status = part_folder(path, 0, &folder[0], error);
-    if (status == SIMCLR_OK) status = part_folder(path, 1, &folder[1], error);
+    const bool annotated = kind_has_folder(path, "train") && kind_has_file(path, "val/val_annotations.txt");
+    int status = part_folder(path, 0, annotated, &folder[0], error);
+    if (status == SIMCLR_OK) status = part_folder(path, 1, annotated, &folder[1], error);
     if (status == SIMCLR_OK && folder[0] == NULL) { /* not divided: all of it, whatever the part */
         status = add_classes(catalog, path, error);
         if (status == SIMCLR_OK) status = scan(catalog, path, error);
@@ -164,8 +194,10 @@ static int scan_parts(struct catalog *catalog, const char *path, int part, struc
     } else if (status == SIMCLR_OK) {
         /* Class numbers come from both parts, so that they agree even if one part lacks a class. */
         for (int i = 0; status == SIMCLR_OK && i < 2; i++)
-            if (folder[i] != NULL) status = add_classes(catalog, folder[i], error);
-        if (status == SIMCLR_OK) status = scan(catalog, folder[part], error);
+            if (folder[i] != NULL && !(annotated && i == 1)) status = add_classes(catalog, folder[i], error);
+        if (status == SIMCLR_OK)
+            status = annotated && part == 1 ? scan_annotated(catalog, folder[part], error)
+                                            : scan(catalog, folder[part], error);
     }
     memory_free(folder[0]);
     memory_free(folder[1]);

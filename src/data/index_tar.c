@@ -106,9 +106,10 @@ static int visit(void *context, const struct tar_member *member, struct error *e
     if (indexing->inside != NULL) return SIMCLR_OK;
     const size_t length = strlen(name);
     if (length > 4 && strcasecmp(name + length - 4, ".tar") == 0) return walk_inside(indexing, name, member, error);
-    return members_is_wanted(name)
-               ? members_add_other(indexing->members, name, member->offset, member->size, 0, error)
-               : SIMCLR_OK;
+    if (!members_is_wanted(name) || member->size > UINT32_MAX) return SIMCLR_OK;
+    const struct member at = {
+        .offset = member->offset, .stored = (uint32_t)member->size, .size = (uint32_t)member->size};
+    return members_add_other(indexing->members, name, &at, error);
 }
 
 static int walk(struct indexing *indexing, struct error *error)

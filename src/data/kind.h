@@ -83,4 +83,8 @@ bool packed_is(const struct set_place *place);
 int packed_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
 bool packed_has_test(const char *path);
 
+bool zip_is(const struct set_place *place);
+int zip_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
+bool zip_has_test(const char *path);
+
 #endif

@@ -26,6 +26,7 @@ static const struct set_kind kinds[] = {
     {"folder of tar shards", shard_folder_is, shard_folder_open, shard_folder_has_test},
     {"folder of images", is_folder, folder_open, folder_has_test},
     {"tar archive", tar_kind_is, tar_kind_open, tar_kind_has_test},
+    {"zip archive", zip_is, zip_open, zip_has_test},
     {"packed tar archive", packed_is, packed_open, packed_has_test},
     {"list of images", is_any_file, list_open, NULL},
 };

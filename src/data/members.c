@@ -28,18 +28,17 @@ int members_add(struct members *members, const char *name, size_t length, const 
     return catalog_add_joined(&members->names, "", 0, name, length, -1, error);
 }
 
-int members_add_other(struct members *members, const char *name, int64_t offset, int64_t size, uint32_t file,
-                      struct error *error)
+int members_add_other(struct members *members, const char *name, const struct member *at, struct error *error)
 {
     if (members->others.count == members->other_room) {
         const size_t old = (size_t)members->other_room, larger = old == 0 ? 16 : 2 * old;
-        struct shelf_entry *grown = memory_grow(members->other, old, larger, sizeof *grown);
+        struct member *grown = memory_grow(members->other, old, larger, sizeof *grown);
         if (grown == NULL) return error_no_memory(error, "the index of an archive", larger * sizeof *grown);
         members->other = grown;
         members->other_room = (int64_t)larger;
     }
-    members->other[members->others.count] = (struct shelf_entry){offset, size};
-    return catalog_add(&members->others, name, (int32_t)file, error);
+    members->other[members->others.count] = *at;
+    return catalog_add(&members->others, name, -1, error);
 }
 
 int members_append(struct members *all, const struct members *one, uint32_t file, struct error *error)
@@ -60,9 +59,11 @@ int members_append(struct members *all, const struct members *one, uint32_t file
         if (status == SIMCLR_OK && one->names.label[i] >= 0)
             all->names.label[all->names.count - 1] = id[one->names.label[i]];
     }
-    for (int64_t i = 0; status == SIMCLR_OK && i < one->others.count; i++)
-        status = members_add_other(all, catalog_name(&one->others, i), one->other[i].offset, one->other[i].size, file,
-                                   error);
+    for (int64_t i = 0; status == SIMCLR_OK && i < one->others.count; i++) {
+        struct member at = one->other[i];
+        at.file |= file;
+        status = members_add_other(all, catalog_name(&one->others, i), &at, error);
+    }
     memory_free(id);
     all->links += one->links;
     all->cut |= one->cut;

@@ -11,7 +11,6 @@
 #include "data/blob.h"
 #include "data/catalog.h"
 #include "data/labels.h"
-#include "data/shelf.h"
 
 /* Where an image lies. In a zip archive `offset` is that of its local header. */
 struct member {
@@ -28,9 +27,9 @@ struct members {
     struct member *at;    /* [names.count] */
     int64_t room;
     struct labels labels;
-    /* Other files that are wanted by name; label: which archive. */
+    /* Other files that are wanted by name. */
     struct catalog others;
-    struct shelf_entry *other; /* [others.count] */
+    struct member *other; /* [others.count] */
     int64_t other_room;
     int64_t links; /* images that are only links, and passed over */
     bool cut;      /* an archive ends in the middle */
@@ -38,8 +37,7 @@ struct members {
 void members_free(struct members *members);
 
 int members_add(struct members *members, const char *name, size_t length, const struct member *at, struct error *error);
-int members_add_other(struct members *members, const char *name, int64_t offset, int64_t size, uint32_t file,
-                      struct error *error);
+int members_add_other(struct members *members, const char *name, const struct member *at, struct error *error);
 /* Appends `one`, the index of a single archive, as archive number `file`. */
 int members_append(struct members *all, const struct members *one, uint32_t file, struct error *error);
 

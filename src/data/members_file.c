@@ -1,7 +1,7 @@
 /* data/members_file.c -- an index as a file, so that an archive is walked once. Written and read by this program on
  * this machine only, in its own byte order; checked like any file all the same.
  *
- * header | member[images] | i32 label[images] | names | label texts | other[others] | other names | u32 CRC-32C of all */
+ * header | member[images] | i32 label[images] | names | label texts | member[others] | other names | u32 CRC-32C of all */
 #include <string.h>
 
 #include "base/checksum.h"
@@ -131,11 +131,11 @@ static int take_others(struct members *members, const uint8_t *entries, int64_t 
 {
     int status = SIMCLR_OK;
     for (int64_t i = 0; status == SIMCLR_OK && i < count; i++) {
-        struct shelf_entry entry;
+        struct member entry;
         memcpy(&entry, entries + (size_t)i * sizeof entry, sizeof entry);
         const char *name = next_text(&names);
-        if (name == NULL || !fits(entry.offset, entry.size, limit)) return bad(error);
-        status = members_add_other(members, name, entry.offset, entry.size, 0, error);
+        if (name == NULL || !fits(entry.offset, entry.stored, limit)) return bad(error);
+        status = members_add_other(members, name, &entry, error);
     }
     return status == SIMCLR_OK && names.left > 0 ? bad(error) : status;
 }
@@ -146,7 +146,7 @@ static int unpack(struct members *members, const struct header *header, struct p
     const void *at = take(&parts, header->images, sizeof(struct member));
     const void *label = take(&parts, header->images, sizeof(int32_t));
     const void *names = take(&parts, header->name_bytes, 1), *texts = take(&parts, header->label_bytes, 1);
-    const void *entries = take(&parts, header->others, sizeof(struct shelf_entry));
+    const void *entries = take(&parts, header->others, sizeof(struct member));
     const void *others = take(&parts, header->other_bytes, 1);
     if (at == NULL || label == NULL || names == NULL || texts == NULL || entries == NULL || others == NULL ||
         parts.left > 0)

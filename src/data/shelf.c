@@ -8,6 +8,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/kind.h"
+#include "data/members.h"
+#include "data/zip.h"
 
 struct shelf shelf_of_folder(const char *path)
 {
@@ -38,6 +40,7 @@ static int open_in_archive(const struct shelf *shelf, const char *name, struct b
     const int64_t entry = find(shelf, name);
     *out = (struct blob){.descriptor = -1};
     if (entry < 0) return error_set(error, SIMCLR_IO, "%s: has no %s", shelf->path, name);
+    if (shelf->zip) return error_set(error, SIMCLR_UNSUPPORTED, "%s: unpack it to read %s", shelf->path, name);
     *out = blob_part(shelf->archive, shelf->entry[entry].offset, shelf->entry[entry].size);
     if (out->memory != NULL) return SIMCLR_OK;
     out->descriptor = fcntl(shelf->archive->descriptor, F_DUPFD_CLOEXEC, 0);
@@ -56,11 +59,27 @@ int shelf_open(const struct shelf *shelf, const char *name, struct blob *out, st
     return status;
 }
 
+static int read_zipped(const struct shelf *shelf, const char *name, size_t max_bytes, char **out, struct error *error)
+{
+    const struct member *member = &shelf->entry[find(shelf, name)];
+    struct encoded text;
+    if (member->size > max_bytes)
+        return error_set(error, SIMCLR_CORRUPT, "%s: %s has %u bytes, more than the %zu that are accepted", shelf->path,
+                         name, member->size, max_bytes);
+    const int status = zip_fetch(shelf->archive, member, name, SIZE_MAX, &text, error);
+    if (status != SIMCLR_OK) return status;
+    *out = memory_allocate(text.count + 1);
+    if (*out != NULL) memcpy(*out, text.bytes, text.count);
+    memory_free(text.bytes);
+    return *out != NULL ? SIMCLR_OK : error_no_memory(error, name, text.count + 1);
+}
+
 int shelf_read_text(const struct shelf *shelf, const char *name, size_t max_bytes, char **out, struct error *error)
 {
     struct blob file;
     *out = NULL;
     if (!shelf_has(shelf, name)) return SIMCLR_OK;
+    if (shelf->zip) return read_zipped(shelf, name, max_bytes, out, error);
     int status = shelf_open(shelf, name, &file, error);
     if (status != SIMCLR_OK) return status;
     char *text = NULL;

@@ -9,17 +9,15 @@
 #include "data/blob.h"
 #include "data/catalog.h"
 
-/* A file inside an archive that is no image but may be wanted by name. */
-struct shelf_entry {
-    int64_t offset, size;
-};
+struct member;
 
 /* A value; what it points to is borrowed. */
 struct shelf {
     const char *path;                /* of the folder or the archive, for sentences */
     const struct blob *archive;      /* NULL: a folder */
+    bool zip;                        /* the archive is one: only texts can be read */
     const struct catalog *names;     /* of an archive: paths of its entries, */
-    const struct shelf_entry *entry; /* and where they lie */
+    const struct member *entry;      /* and where they lie */
 };
 
 struct shelf shelf_of_folder(const char *path);
@@ -27,7 +25,8 @@ struct shelf shelf_of_folder(const char *path);
 /* Whether there is a file of this name, in an archive in whatever folder. */
 bool shelf_has(const struct shelf *shelf, const char *name);
 
-/* Opens one; a blob of its own to be closed with blob_close, whatever the shelf is. SIMCLR_IO. */
+/* Opens one; a blob of its own to be closed with blob_close, whatever the shelf is. SIMCLR_IO; SIMCLR_UNSUPPORTED in a
+ * zip archive. */
 int shelf_open(const struct shelf *shelf, const char *name, struct blob *out, struct error *error);
 
 /* Reads a text of at most `max_bytes` whole (memory_free), with a NUL after its end. *out is NULL when there is none. */
