@@ -148,6 +148,7 @@ static int fetch_stored(const struct blob *blob, const struct member *place, con
     if (out->bytes == NULL) return error_no_memory(error, name, count);
     out->count = count;
     out->whole = count == place->size;
+    out->total = place->size;
     return blob_read_named(blob, place->offset, out->bytes, count, name, error);
 }
 

@@ -49,6 +49,18 @@ void bad_note(struct bad_ledger *ledger, int64_t item, const struct error *reaso
     pthread_mutex_unlock(&ledger->mutex);
 }
 
+void bad_move(struct bad_ledger *ledger, struct bad_ledger *other)
+{
+    for (int64_t i = 0; i < other->count; i++) {
+        if (has_room(ledger))
+            ledger->image[ledger->count++] = other->image[i];
+        else
+            memory_free(other->image[i].reason);
+    }
+    ledger->no_memory |= other->no_memory || ledger->count < other->count;
+    other->count = other->named = 0;
+}
+
 static int compare_items(const void *a, const void *b)
 {
     const int64_t x = ((const struct bad_image *)a)->item, y = ((const struct bad_image *)b)->item;
@@ -63,8 +75,8 @@ static int refuse(const struct bad_ledger *ledger, const struct catalog *catalog
     if (ledger->count > NAMED_IN_SENTENCE) text_add(&names, ", ...");
     const char *list = names.failed || names.bytes == NULL ? "(no memory to name them)" : names.bytes;
     if (ledger->count >= ledger->total)
-        error_set(error, SIMCLR_DATA, "%.120s: none of the %lld images can be used: %s: see the log for the reasons",
-                  ledger->path, (long long)ledger->total, list);
+        error_set(error, SIMCLR_DATA, "%.120s: none of the %lld images %scan be used: %s: see the log for the reasons",
+                  ledger->path, (long long)ledger->total, ledger->total < catalog->count ? "that were looked at " : "", list);
     else
         error_set(error, SIMCLR_DATA,
                   "%.120s: %lld of %lld images cannot be used, more than the accepted %g %%: %s: remove them or raise "

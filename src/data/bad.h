@@ -39,6 +39,9 @@ void bad_note(struct bad_ledger *ledger, int64_t item, const struct error *reaso
  * accepted share is bad, or all. Any thread. */
 int bad_judge(struct bad_ledger *ledger, const struct catalog *catalog, struct error *error);
 
+/* Notes all of `other` in `ledger`, and empties it. Not while others use them. */
+void bad_move(struct bad_ledger *ledger, struct bad_ledger *other);
+
 int64_t bad_count(struct bad_ledger *ledger);
 
 #endif

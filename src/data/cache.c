@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/checksum.h"
 #include "base/memory.h"
 
 /* What the tasks of one pass share. Thread t touches storage[t] and error[t] only, task i only image[i]. */
@@ -16,6 +17,8 @@ struct pass {
     struct bad_ledger *ledger;
     const size_t *offset;  /* decoding: of an item in the block */
     struct image *storage; /* [threads] */
+    int64_t tasks, stride; /* task i measures an item in [i * stride, (i + 1) * stride) */
+    struct image *sample;  /* [tasks], while a sample is measured */
     struct error *error;   /* [threads]: status other than SIMCLR_OK: the pass has failed */
 };
 
@@ -40,22 +43,24 @@ size_t cache_machine_memory(void)
 }
 
 /* A failure is the image's own fault, or ends the pass. */
-static void settle(struct pass *pass, int64_t item, int thread, const struct error *failure)
+static void settle(struct pass *pass, struct image *image, int64_t item, int thread, const struct error *failure)
 {
-    pass->cache->image[item] = (struct image){0};
+    *image = (struct image){0};
     if (bad_is_image_fault(failure->status))
         bad_note(pass->ledger, item, failure);
     else
         pass->error[thread] = *failure;
 }
 
-static void measure_task(void *context, int64_t item, int thread)
+static void measure_task(void *context, int64_t task, int thread)
 {
     struct pass *pass = context;
-    struct image *image = &pass->cache->image[item];
+    struct image *image = pass->sample != NULL ? &pass->sample[task] : &pass->cache->image[task];
+    /* A sample has one image of each stretch, anywhere in it: sets may have periods. */
+    const int64_t item = task * pass->stride + (int64_t)(hash64(&task, sizeof task, 0) % (uint64_t)pass->stride);
     struct error failure = {0};
     if (source_size(pass->source, pass->catalog, item, &image->width, &image->height, &failure) != SIMCLR_OK)
-        settle(pass, item, thread, &failure);
+        settle(pass, image, item, thread, &failure);
 }
 
 static void decode_task(void *context, int64_t item, int thread)
@@ -69,7 +74,7 @@ static void decode_task(void *context, int64_t item, int thread)
         status =
             error_set(&failure, SIMCLR_IO, "%s: changed while the set was opened", catalog_name(pass->catalog, item));
     if (status != SIMCLR_OK) {
-        settle(pass, item, thread, &failure);
+        settle(pass, image, item, thread, &failure);
         return;
     }
     image->rgb = pass->cache->block + pass->offset[item];
@@ -85,7 +90,7 @@ static int run_pass(struct pass *pass, pool_task *task, struct pool *pool, struc
     if (pass->storage == NULL || pass->error == NULL) {
         status = error_no_memory(error, "the reader of images", (size_t)threads * sizeof *pass->error);
     } else {
-        pool_run(pool, pass->catalog->count, task, pass);
+        pool_run(pool, pass->tasks, task, pass);
         for (int t = 0; t < threads; t++) {
             image_free(&pass->storage[t]);
             if (pass->error[t].status != SIMCLR_OK && status == SIMCLR_OK) {
@@ -99,19 +104,78 @@ static int run_pass(struct pass *pass, pool_task *task, struct pool *pool, struc
     return status == SIMCLR_OK ? bad_judge(pass->ledger, pass->catalog, error) : status;
 }
 
+static void note_sizes(struct cache *cache, const struct image *image, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        cache->max_width = image[i].width > cache->max_width ? image[i].width : cache->max_width;
+        cache->max_height = image[i].height > cache->max_height ? image[i].height : cache->max_height;
+    }
+}
+
+/* Measures a sample. *fits: by its mean, all images could be kept; then all are measured (and the bad ones of the sample
+ * noted then), else cache->sampled is set. */
+static int measure_sample(struct pass *pass, size_t limit, struct pool *pool, bool *fits, struct error *error)
+{
+    struct cache *cache = pass->cache;
+    struct bad_ledger *ledger = pass->ledger, first;
+    double bytes = 0;
+    int64_t good = 0;
+    pass->tasks = CACHE_SAMPLE;
+    pass->stride = pass->catalog->count / CACHE_SAMPLE;
+    pass->sample = memory_array(CACHE_SAMPLE, sizeof *pass->sample);
+    if (pass->sample == NULL) return error_no_memory(error, "the table of images", CACHE_SAMPLE * sizeof *pass->sample);
+    bad_open(&first, ledger->path, CACHE_SAMPLE, 1, NULL);
+    pass->ledger = &first;
+    int status = run_pass(pass, measure_task, pool, error); /* refuses when all are bad */
+    pass->ledger = ledger;
+    for (int64_t i = 0; i < CACHE_SAMPLE; i++) {
+        good += pass->sample[i].width > 0;
+        bytes += 3.0 * pass->sample[i].width * pass->sample[i].height;
+    }
+    *fits = good == 0 || bytes / (double)good * (double)pass->catalog->count <= 1.1 * (double)limit;
+    if (status != SIMCLR_OK) { /* say why */
+        bad_move(ledger, &first);
+        bad_judge(ledger, pass->catalog, NULL);
+    } else if (!*fits) {
+        cache->sampled = true;
+        note_sizes(cache, pass->sample, CACHE_SAMPLE);
+        bad_move(ledger, &first);
+        status = bad_judge(ledger, pass->catalog, error);
+    }
+    bad_close(&first);
+    memory_free(pass->sample);
+    pass->sample = NULL;
+    return status;
+}
+
+/* All sizes, into cache->image. */
+static int measure_all(struct pass *pass, struct pool *pool, struct error *error)
+{
+    struct cache *cache = pass->cache;
+    const size_t count = (size_t)pass->catalog->count;
+    cache->image = memory_array(count, sizeof *cache->image);
+    if (cache->image == NULL) return error_no_memory(error, "the table of images", count * sizeof *cache->image);
+    pass->tasks = pass->catalog->count;
+    pass->stride = 1;
+    const int status = run_pass(pass, measure_task, pool, error);
+    note_sizes(cache, cache->image, pass->catalog->count);
+    return status;
+}
+
 int cache_fill(struct cache *cache, const struct source *source, const struct catalog *catalog, size_t limit,
                struct bad_ledger *ledger, struct pool *pool, struct error *error)
 {
     struct pass pass = {.cache = cache, .source = source, .catalog = catalog, .ledger = ledger};
     const size_t count = (size_t)catalog->count;
-    cache->image = memory_array(count, sizeof *cache->image);
-    if (cache->image == NULL) return error_no_memory(error, "the table of images", count * sizeof *cache->image);
-    int status = run_pass(&pass, measure_task, pool, error);
-    if (status != SIMCLR_OK) return status;
+    bool fits = true;
+    int status = SIMCLR_OK;
     if (limit == 0) limit = cache_machine_memory() / 4;
+    if (count >= CACHE_LARGE && source->fetch != NULL) status = measure_sample(&pass, limit, pool, &fits, error);
+    if (status != SIMCLR_OK || !fits) return status;
+    status = measure_all(&pass, pool, error);
+    if (status != SIMCLR_OK) return status;
     size_t *offset = memory_array(count, sizeof *offset);
     if (offset == NULL) return error_no_memory(error, "the table of images", count * sizeof *offset);
-    bool fits = true;
     size_t bytes = 0;
     for (size_t i = 0; i < count && fits; i++) {
         const size_t size = (size_t)cache->image[i].width * (size_t)cache->image[i].height * 3;

@@ -1,7 +1,9 @@
-/* data/cache.h -- the passes over all images at opening: measure every header, decode everything if it fits. */
+/* data/cache.h -- the passes over all images at opening: measure every header, decode everything if it fits. Of a set
+ * that is large and clearly would not fit, only a sample is measured. */
 #ifndef DATA_CACHE_H
 #define DATA_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,15 +13,23 @@
 #include "data/source.h"
 #include "image/image.h"
 
+enum {
+    CACHE_LARGE = 100000, /* encoded images from which a sample is measured first, */
+    CACHE_SAMPLE = 1024   /* of this many */
+};
+
 /* Start from {0}; release with cache_free. */
 struct cache {
+    bool sampled;              /* only a sample was measured: image is NULL, nothing is kept */
+    int max_width, max_height; /* of what was measured */
     struct image *image; /* [items]: width and height (0 x 0: bad), rgb inside the block or NULL when not kept */
     uint8_t *block;      /* all decoded images, or NULL when they do not fit */
     size_t bytes;        /* of decoded images */
 };
 
-/* Measures all items on the pool, and decodes them into one block if they take at most `limit` bytes (0: a quarter
- * of the machine's memory). Bad images go to the ledger, which judges after each pass. */
+/* Measures all items on the pool (or a sample, evenly spread, see above), and decodes them into one block if they take at most `limit` bytes (0: a quarter
+ * of the machine's memory). Bad images go to the ledger, which judges after each pass.
+ * SIMCLR_DATA too when all of a sample are bad. */
 int cache_fill(struct cache *cache, const struct source *source, const struct catalog *catalog, size_t limit,
                struct bad_ledger *ledger, struct pool *pool, struct error *error);
 void cache_free(struct cache *cache);

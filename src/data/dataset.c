@@ -21,7 +21,6 @@ struct dataset {
     uint32_t *item; /* [count]: the catalog's item of an index: bad images found at opening are left out */
     int64_t count;
     atomic_uchar *found_bad; /* [count], uncached sets: bad images found since */
-    int max_width, max_height;
     uint64_t fingerprint;
     char description[384];
 };
@@ -61,39 +60,48 @@ static void drop_unused_classes(struct catalog *catalog)
     catalog->classes = 0;
 }
 
-/* Numbers the good images without gaps; size bounds and fingerprint over them. */
+/* The catalog's item of an index. */
+static int64_t item_of(const struct dataset *set, int64_t index)
+{
+    return set->item != NULL ? set->item[index] : index;
+}
+
+/* Numbers the good images without gaps; or all, where only a sample was looked at. */
 static int number_images(struct dataset *set, struct error *error)
 {
     const struct catalog *catalog = &set->catalog;
-    set->item = memory_array((size_t)catalog->count, sizeof *set->item);
-    if (set->item == NULL)
-        return error_no_memory(error, "the table of images", (size_t)catalog->count * sizeof *set->item);
+    if (!set->cache.sampled) {
+        set->item = memory_array((size_t)catalog->count, sizeof *set->item);
+        if (set->item == NULL)
+            return error_no_memory(error, "the table of images", (size_t)catalog->count * sizeof *set->item);
+    }
     uint64_t hash = catalog->salt;
     for (int64_t i = 0; i < catalog->count; i++) {
-        const struct image *image = &set->cache.image[i];
-        if (image->width == 0) continue;
-        set->max_width = image->width > set->max_width ? image->width : set->max_width;
-        set->max_height = image->height > set->max_height ? image->height : set->max_height;
+        if (set->item != NULL && set->cache.image[i].width == 0) continue;
         const char *name = catalog_short_name(catalog, i);
         hash = hash64(name, strlen(name), hash + (uint64_t)(uint32_t)catalog->label[i]);
-        set->item[set->count++] = (uint32_t)i;
+        if (set->item != NULL) set->item[set->count] = (uint32_t)i;
+        set->count++;
     }
     set->fingerprint = hash64(&set->count, sizeof set->count, hash);
     if (set->cache.block != NULL) return SIMCLR_OK;
     set->found_bad = memory_array((size_t)set->count, sizeof *set->found_bad);
-    return set->found_bad != NULL ? SIMCLR_OK : error_no_memory(error, "the table of images", (size_t)set->count);
+    if (set->found_bad == NULL) return error_no_memory(error, "the table of images", (size_t)set->count);
+    for (int64_t i = 0; set->cache.sampled && i < set->ledger.count; i++) set->found_bad[set->ledger.image[i].item] = 1;
+    return SIMCLR_OK;
 }
 
 static void describe(struct dataset *set)
 {
-    char classes[48] = "without labels", memory[64] = "decoded when they are needed";
+    char classes[48] = "without labels", memory[64] = "decoded when they are needed", sampled[48] = "";
     if (set->catalog.classes > 0)
         snprintf(classes, sizeof classes, "in %d class%s", set->catalog.classes, set->catalog.classes == 1 ? "" : "es");
     if (set->cache.block != NULL)
         snprintf(memory, sizeof memory, "decoded in memory (%.1f MiB)", (double)set->cache.bytes / 1048576);
-    snprintf(set->description, sizeof set->description, "%.100s: %s: %lld images %s, %s%d x %d, %s", set->path,
-             set->catalog.what, (long long)set->count, classes, set->count > 1 ? "up to " : "", set->max_width,
-             set->max_height, memory);
+    if (set->cache.sampled) snprintf(sampled, sizeof sampled, " among %d looked at", CACHE_SAMPLE);
+    snprintf(set->description, sizeof set->description, "%.100s: %s: %lld images %s, %s%d x %d%s, %s", set->path,
+             set->catalog.what, (long long)set->count, classes, set->count > 1 ? "up to " : "", set->cache.max_width,
+             set->cache.max_height, sampled, memory);
 }
 
 int dataset_open(struct dataset **out, const struct dataset_config *config, struct pool *pool, const struct log *log,
@@ -151,11 +159,12 @@ static int64_t stand_in(const struct dataset *set, int64_t index)
 
 static int read_image(struct dataset *set, int64_t index, struct image *storage, struct error *error)
 {
-    const int64_t item = set->item[index];
+    const int64_t item = item_of(set, index);
     const int status = source_read(&set->source, &set->catalog, item, storage, error);
     if (status != SIMCLR_OK) return status;
     /* Buffers were made for the sizes measured at opening. */
-    if (storage->width > set->max_width || storage->height > set->max_height)
+    if (!set->cache.sampled &&
+        (storage->width > set->cache.max_width || storage->height > set->cache.max_height))
         return error_set(error, SIMCLR_IO, "%s: has grown since the set was opened", catalog_name(&set->catalog, item));
     return SIMCLR_OK;
 }
@@ -167,7 +176,7 @@ int dataset_image(struct dataset *dataset, int64_t index, struct image *storage,
         return error_set(error, SIMCLR_INVALID, "image %lld of %lld is asked for", (long long)index,
                          (long long)dataset->count);
     if (dataset->cache.block != NULL) {
-        *out = &dataset->cache.image[dataset->item[index]];
+        *out = &dataset->cache.image[item_of(dataset, index)];
         return SIMCLR_OK;
     }
     for (;;) {
@@ -179,12 +188,29 @@ int dataset_image(struct dataset *dataset, int64_t index, struct image *storage,
             if (error != NULL) *error = failure;
             return status;
         }
-        if (!atomic_exchange(&dataset->found_bad[good], 1)) bad_note(&dataset->ledger, dataset->item[good], &failure);
+        if (!atomic_exchange(&dataset->found_bad[good], 1)) bad_note(&dataset->ledger, item_of(dataset, good), &failure);
         status = bad_judge(&dataset->ledger, &dataset->catalog, error);
         if (status != SIMCLR_OK) return status;
     }
     *out = storage;
     return SIMCLR_OK;
+}
+
+int dataset_encoded(const struct dataset *dataset, int64_t index, size_t at_most, uint8_t **bytes, size_t *count,
+                    int64_t *total, struct error *error)
+{
+    struct encoded encoded = {0};
+    const int64_t item = item_of(dataset, index);
+    int status = SIMCLR_OK;
+    if (dataset->source.fetch == NULL)
+        status = error_set(error, SIMCLR_UNSUPPORTED, "%s: these pixels were never encoded",
+                           catalog_name(&dataset->catalog, item));
+    else
+        status = dataset->source.fetch(&dataset->source, &dataset->catalog, item, at_most, &encoded, error);
+    *bytes = encoded.bytes;
+    *count = encoded.count;
+    *total = encoded.total;
+    return status;
 }
 
 int64_t dataset_count(const struct dataset *dataset)
@@ -205,13 +231,13 @@ const char *dataset_class_name(const struct dataset *dataset, int label)
 int dataset_label(const struct dataset *dataset, int64_t index)
 {
     if (index < 0 || index >= dataset->count) return -1;
-    return dataset->catalog.label[dataset->item[stand_in(dataset, index)]];
+    return dataset->catalog.label[item_of(dataset, stand_in(dataset, index))];
 }
 
 const char *dataset_name(const struct dataset *dataset, int64_t index)
 {
     if (index < 0 || index >= dataset->count) return "";
-    return catalog_name(&dataset->catalog, dataset->item[stand_in(dataset, index)]);
+    return catalog_name(&dataset->catalog, item_of(dataset, stand_in(dataset, index)));
 }
 
 const char *dataset_description(const struct dataset *dataset)
@@ -226,8 +252,8 @@ int64_t dataset_bad_count(const struct dataset *dataset)
 
 void dataset_max_size(const struct dataset *dataset, int *width, int *height)
 {
-    *width = dataset->max_width;
-    *height = dataset->max_height;
+    *width = dataset->cache.max_width;
+    *height = dataset->cache.max_height;
 }
 
 uint64_t dataset_fingerprint(const struct dataset *dataset)

@@ -17,8 +17,9 @@ enum dataset_part { DATASET_TRAIN, DATASET_TEST };
 
 struct dataset_config {
     /* A folder of images (sub-folders are classes; if it has `train` and `test` or `val` sub-folders, `part`
-     * picks one), a text list `path[<tab>label]` (paths relative to the list), a CIFAR-10/100 binary folder
-     * (data_batch_*.bin / test_batch.bin, train.bin / test.bin), or the word `synthetic`. */
+     * picks one), a text list `path[<tab>label]` (paths relative to the list), a tar (plain or packed with gzip or
+     * zstd) or zip archive, tar shards named with braces (x-{000..099}.tar) or a folder of them, the binaries of
+     * CIFAR-10/100 or STL-10, in a folder or the .tar.gz they are downloaded as, or the word `synthetic`. */
     const char *path;
     enum dataset_part part;
     size_t cache_bytes;      /* decoded images kept in memory; 0: a quarter of RAM */
@@ -37,13 +38,15 @@ struct dataset_config dataset_config_default(void);
  * together; deeper folders belong to them; hidden names are passed over; links are followed, loops of links are not.
  * A folder with a `train` folder has parts, and TEST then needs `test` or `val`; any other folder is the same set
  * for both parts, and so is a list. Lists: labels are class numbers if all of them are integers (a negative one: no
- * label), else class names, numbered in their order.
+ * label), else class names, numbered in their order. Archives: docs/formats.md.
  *
  * Indexes the set; if it fits in the cache all images are decoded now, on the pool. Bad images (unreadable,
  * truncated, random bytes ...) are logged once each by name, counted, and left out: numbering closes the gap.
  * SIMCLR_DATA when the path is missing, the set is empty, or more than max_bad of it is bad; SIMCLR_CORRUPT when a
- * list or a CIFAR file is not what it should be. Sets too large for the cache are only indexed, which includes a look
- * at every header; a bad image found later is logged once and replaced (see dataset_image). */
+ * list, an archive or a binary is not what it should be. Sets too large for the cache are only indexed, which includes
+ * a look at every header; a bad image found later is logged once and replaced (see dataset_image). Of sets of 100,000
+ * encoded images and more, 1024 headers, evenly spread, are looked at first, and if by their mean size the set does not
+ * fit, no others: all images are numbered, and bad ones are found when they are read. */
 int dataset_open(struct dataset **out, const struct dataset_config *config, struct pool *pool, const struct log *log,
                  struct error *error);
 void dataset_close(struct dataset **dataset);
@@ -59,7 +62,12 @@ int dataset_label(const struct dataset *dataset, int64_t index);        /* -1: n
 const char *dataset_name(const struct dataset *dataset, int64_t index); /* path, or "synthetic/12" */
 const char *dataset_description(const struct dataset *dataset);         /* one line for the log */
 int64_t dataset_bad_count(const struct dataset *dataset);
-void dataset_max_size(const struct dataset *dataset, int *width, int *height); /* bound over all images */
+void dataset_max_size(const struct dataset *dataset, int *width, int *height); /* bound over all images that were looked at */
+/* The encoded bytes of image `index`, as its file has them: at most `at_most` from the start, in a new block
+ * (memory_free); *total: how many there are. SIMCLR_UNSUPPORTED where the pixels were never encoded (CIFAR, synthetic). A bad image is not replaced. */
+int dataset_encoded(const struct dataset *dataset, int64_t index, size_t at_most, uint8_t **bytes, size_t *count,
+                    int64_t *total, struct error *error);
+
 uint64_t dataset_fingerprint(const struct dataset *dataset); /* of names, labels and count: for resume checks */
 
 /* Borrows image `index`. Cached: points into the cache. Else decoded into `storage` (start from {0}, reuse it

@@ -26,6 +26,7 @@ static int files_fetch(const struct source *source, const struct catalog *catalo
     if (status == SIMCLR_OK) {
         out->count = count;
         out->whole = count == size;
+        out->total = (int64_t)size;
     } else {
         memory_free(out->bytes);
         *out = (struct encoded){0};

@@ -2,7 +2,6 @@
  * kept in one block: no allocation per line, tables made for the right size at once. */
 #include "data/list.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/memory.h"

@@ -3,13 +3,35 @@
 
 #include "base/memory.h"
 
+/* Makes scratch for images of up to width x height. */
+static int make_scratch(struct view_maker *maker, const struct view_source *source, int width, int height,
+                        struct error *error)
+{
+    const size_t bytes = view_scratch_bytes(&source->config.policy, width, height);
+    memory_free(maker->scratch);
+    maker->scratch = memory_allocate(bytes);
+    if (maker->scratch == NULL) return error_no_memory(error, "scratch for views", bytes);
+    maker->width = width;
+    maker->height = height;
+    return SIMCLR_OK;
+}
+
 int view_maker_open(struct view_maker *maker, const struct view_source *source, struct error *error)
 {
     int width, height;
+    *maker = (struct view_maker){0};
     dataset_max_size(source->dataset, &width, &height);
-    const size_t bytes = view_scratch_bytes(&source->config.policy, width, height);
-    *maker = (struct view_maker){.scratch = memory_allocate(bytes)};
-    return maker->scratch != NULL ? SIMCLR_OK : error_no_memory(error, "scratch for views", bytes);
+    return make_scratch(maker, source, width, height, error);
+}
+
+/* Of a large set not every image was measured at opening: one may be larger than all that were. */
+static int suit_image(struct view_maker *maker, const struct view_source *source, const struct image *image,
+                      struct error *error)
+{
+    if (maker->scratch != NULL && image->width <= maker->width && image->height <= maker->height) return SIMCLR_OK;
+    const int width = image->width > maker->width ? image->width : maker->width;
+    const int height = image->height > maker->height ? image->height : maker->height;
+    return make_scratch(maker, source, width, height, error);
 }
 
 void view_maker_close(struct view_maker *maker)
@@ -47,7 +69,8 @@ int slot_make_row(struct slot *slot, const struct view_source *source, struct vi
     const struct loader_config *config = &source->config;
     const uint32_t index = slot->indices[row];
     const struct image *image;
-    const int status = dataset_image(source->dataset, index, &maker->storage, &image, error);
+    int status = dataset_image(source->dataset, index, &maker->storage, &image, error);
+    if (status == SIMCLR_OK) status = suit_image(maker, source, image, error);
     if (status != SIMCLR_OK) return status;
     slot->labels[row] = dataset_label(source->dataset, index);
     for (int view = 0; view < config->views; view++) {

@@ -16,6 +16,7 @@ struct view_source {
 /* What one thread needs to make views. */
 struct view_maker {
     void *scratch;        /* of the view's operations */
+    int width, height;    /* of the largest image that it does for */
     struct image storage; /* of decoding, for sets that are not in memory */
 };
 int view_maker_open(struct view_maker *maker, const struct view_source *source, struct error *error);

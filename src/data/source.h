@@ -14,7 +14,8 @@
 struct encoded {
     uint8_t *bytes;
     size_t count;
-    bool whole; /* there are no more than these */
+    bool whole;    /* there are no more than these: */
+    int64_t total; /* how many the image has */
 };
 
 /* Either `fetch`, for images that are encoded (JPEG, PNG, ...), or `size` and `read`, for pixels that never were.

@@ -100,6 +100,7 @@ int zip_fetch(const struct blob *zip, const struct member *member, const char *n
     if (status != SIMCLR_OK) return status;
     out->count = member->size < at_most ? member->size : at_most;
     out->whole = out->count == member->size;
+    out->total = member->size;
     out->bytes = memory_allocate(out->count);
     if (out->bytes == NULL)
         status = error_no_memory(error, name, out->count);
