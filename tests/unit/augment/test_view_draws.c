@@ -15,10 +15,15 @@
 
 enum { DRAWS = 100000 };
 
-/* The critical distance at significance 1e-4: sqrt(-ln(1e-4 / 2) / 2 / n). With a fixed seed it passes or not. */
-static double critical(int count)
+/* Probability of a Kolmogorov-Smirnov distance of at least `distance` over `count` draws of the law itself: the limit
+ * law's series, with Stephens' correction for a finite count. */
+static double p_value(double distance, int count)
 {
-    return sqrt(-log(0.5e-4) / 2.0 / count);
+    const double root = sqrt(count), x = (root + 0.12 + 0.11 / root) * distance;
+    double sum = 0.0;
+    for (int k = 100; k >= 1; k--)
+        sum += (k % 2 ? 2.0 : -2.0) * exp(-2.0 * k * k * x * x);
+    return x < 0.2 ? 1.0 : sum;
 }
 
 static int ascending(const void *a, const void *b)
@@ -37,6 +42,31 @@ static double distance_from_uniform(double *sample, int count, double low, doubl
         worst = fmax(worst, fmax(fabs(law - (double)i / count), fabs(law - (i + 1.0) / count)));
     }
     return worst;
+}
+
+/* With a fixed seed it passes or not, always alike. */
+static void assert_uniform(double *sample, int count, double low, double high, const char *what)
+{
+    const double distance = distance_from_uniform(sample, count, low, high), p = p_value(distance, count);
+    print_message("%s: distance %.5f from U[%g, %g] over %d draws, p = %.3f\n", what, distance, low, high, count, p);
+    assert_true(p > 0.001);
+}
+
+/* The test itself: published points of the limit law, and draws of a slightly wrong law are found out. */
+static void the_test_has_teeth(void **state)
+{
+    (void)state;
+    assert_true(fabs(p_value(1.3581 / sqrt(1e8), 100000000) - 0.05) < 1e-4);
+    assert_true(fabs(p_value(1.9495 / sqrt(1e8), 100000000) - 0.001) < 1e-5);
+    double *sample = malloc(DRAWS * sizeof *sample);
+    assert_non_null(sample);
+    for (int wrong = 0; wrong < 2; wrong++) { /* a hundredth of the range cut off is a distance of 0.01 */
+        struct rng rng = rng_open(7, RNG_TEST, 0, 0, 0);
+        for (int i = 0; i < DRAWS; i++)
+            sample[i] = rng_between(&rng, wrong ? 0.01 : 0.0, 1.0);
+        assert_true((p_value(distance_from_uniform(sample, DRAWS, 0.0, 1.0), DRAWS) > 0.001) == !wrong);
+    }
+    free(sample);
 }
 
 static struct view_draw draw_of(const struct view_policy *policy, uint32_t sample)
@@ -63,7 +93,8 @@ static void factors_follow_their_laws(void **state)
                 sample[i] = draw_of(&policy, i).factor[operation];
             const double low = operation == 3 ? -0.2 * s : 1.0 - 0.8 * s;
             const double high = operation == 3 ? 0.2 * s : 1.0 + 0.8 * s;
-            assert_true(distance_from_uniform(sample, DRAWS, low, high) < critical(DRAWS));
+            static const char *const names[] = {"brightness", "contrast", "saturation", "hue"};
+            assert_uniform(sample, DRAWS, low, high, names[operation]);
             assert_true(sample[0] >= low && sample[DRAWS - 1] <= high);
         }
     }
@@ -71,11 +102,11 @@ static void factors_follow_their_laws(void **state)
     strong.jitter_strength = 2.0; /* U[max(0, 1 - 1.6), 2.6] */
     for (uint32_t i = 0; i < DRAWS; i++)
         sample[i] = draw_of(&strong, i).factor[1];
-    assert_true(distance_from_uniform(sample, DRAWS, 0.0, 2.6) < critical(DRAWS));
+    assert_uniform(sample, DRAWS, 0.0, 2.6, "contrast, s = 2");
     const struct view_policy policy = view_policy_imagenet(224);
     for (uint32_t i = 0; i < DRAWS; i++)
         sample[i] = draw_of(&policy, i).sigma;
-    assert_true(distance_from_uniform(sample, DRAWS, 0.1, 2.0) < critical(DRAWS));
+    assert_uniform(sample, DRAWS, 0.1, 2.0, "sigma of the blur");
     free(sample);
 }
 
@@ -94,10 +125,10 @@ static void boxes_follow_their_laws(void **state)
         left[i] = (box.x + 0.5) / (4000 - box.width + 1);
         top[i] = (box.y + 0.5) / (4000 - box.height + 1);
     }
-    assert_true(distance_from_uniform(area, DRAWS, 0.08, 0.7) < critical(DRAWS));
-    assert_true(distance_from_uniform(ratio, DRAWS, log(3.0 / 4.0), log(4.0 / 3.0)) < critical(DRAWS));
-    assert_true(distance_from_uniform(left, DRAWS, 0.0, 1.0) < critical(DRAWS));
-    assert_true(distance_from_uniform(top, DRAWS, 0.0, 1.0) < critical(DRAWS));
+    assert_uniform(area, DRAWS, 0.08, 0.7, "area");
+    assert_uniform(ratio, DRAWS, log(3.0 / 4.0), log(4.0 / 3.0), "log of the ratio");
+    assert_uniform(left, DRAWS, 0.0, 1.0, "place across");
+    assert_uniform(top, DRAWS, 0.0, 1.0, "place down");
     free(area);
     free(ratio);
     free(left);
@@ -121,17 +152,17 @@ static void default_boxes_follow_their_laws(void **state)
         area[i] = (a <= 0.75 ? widest * (a - 0.08) : widest * 0.67 + a - a * log(a) - rest) / all;
         ratio[i] = (1.0 - exp(-l) - 0.08 * l) / all_ratios;
     }
-    assert_true(distance_from_uniform(area, DRAWS, 0.0, 1.0) < critical(DRAWS));
-    assert_true(distance_from_uniform(ratio, DRAWS, 0.0, 1.0) < critical(DRAWS));
+    assert_uniform(area, DRAWS, 0.0, 1.0, "area by its law");
+    assert_uniform(ratio, DRAWS, 0.0, 1.0, "ratio by its law");
     free(area);
     free(ratio);
 }
 
-/* Counts of `trials` within five standard deviations of probability p. */
+/* Counts of `trials` as far from probability p as p > 0.001 allows: 3.29 standard deviations. */
 static void assert_rate(int count, int trials, double p)
 {
     const double deviation = sqrt(trials * p * (1.0 - p));
-    if (fabs(count - trials * p) > 5.0 * deviation)
+    if (fabs(count - trials * p) > 3.29 * deviation)
         fail_msg("%d of %d, expected a share of %g", count, trials, p);
 }
 
@@ -158,12 +189,14 @@ static void coins_and_orders(void **state)
     assert_rate(grays, DRAWS, 0.2);
     assert_rate(blurs, DRAWS, 0.5);
     assert_rate(solarized, DRAWS, 0.1);
+    double chi = 0.0;
     for (int code = 0; code < 256; code++)
         if (orders[code]) {
             kinds++;
-            assert_rate(orders[code], DRAWS, 1.0 / 24.0);
+            chi += pow(orders[code] - DRAWS / 24.0, 2.0) / (DRAWS / 24.0);
         }
     assert_int_equal(kinds, 24); /* each is a permutation, and all of them occur */
+    assert_true(chi < 49.73);    /* the 99.9 % point of 23 degrees of freedom */
 }
 
 static void switches(void **state)
@@ -187,45 +220,74 @@ static void switches(void **state)
     assert_true(view_policy_supervised(224).crop_probability == 1.0);
 }
 
-/* The numbers of a draw that are uniform, scaled to [0, 1]. */
-enum { NUMBERS = 8 };
+/* Every number of a draw. */
+enum { NUMBERS = 16 };
 static void numbers_of(const struct view_draw *draw, double number[NUMBERS])
 {
     number[0] = (double)draw->box.width * draw->box.height / 16e6;
     number[1] = log((double)draw->box.width / draw->box.height);
+    number[2] = (draw->box.x + 0.5) / (4000 - draw->box.width + 1);
+    number[3] = (draw->box.y + 0.5) / (4000 - draw->box.height + 1);
     for (int i = 0; i < 4; i++)
-        number[2 + i] = draw->factor[i];
-    number[6] = draw->sigma;
-    number[7] = draw->flip;
+        number[4 + i] = draw->factor[i];
+    number[8] = draw->sigma;
+    number[9] = draw->flip;
+    number[10] = draw->jitter;
+    number[11] = draw->gray;
+    number[12] = draw->blur;
+    number[13] = draw->solarize;
+    number[14] = draw->order[0];
+    number[15] = draw->order[3];
+}
+
+/* The policy of the paper, with every coin that it leaves out thrown too. */
+static struct view_policy policy_with_all(void)
+{
+    struct view_policy policy = view_policy_imagenet(224);
+    policy.solarize_probability = 0.3;
+    return policy;
+}
+
+/* Means and deviations taken away: correlation coefficients are then plain products. */
+static void standardize(double (*number)[NUMBERS])
+{
+    for (int p = 0; p < NUMBERS; p++) {
+        double mean = 0.0, square = 0.0;
+        for (int i = 0; i < DRAWS; i++)
+            mean += number[i][p] / DRAWS;
+        for (int i = 0; i < DRAWS; i++)
+            square += (number[i][p] - mean) * (number[i][p] - mean);
+        for (int i = 0; i < DRAWS; i++)
+            number[i][p] = (number[i][p] - mean) / sqrt(square);
+    }
 }
 
 /* Correlation coefficients of every number with every number of another draw stay within 5 standard errors. */
 static void assert_uncorrelated(uint32_t epoch, uint32_t step, uint32_t view, enum rng_purpose purpose, uint64_t seed)
 {
-    enum { COUNT = 20000 };
-    const struct view_policy policy = view_policy_imagenet(224);
-    static double a[COUNT][NUMBERS], b[COUNT][NUMBERS];
-    for (uint32_t i = 0; i < COUNT; i++) {
+    const struct view_policy policy = policy_with_all();
+    static double a[DRAWS][NUMBERS], b[DRAWS][NUMBERS];
+    for (uint32_t i = 0; i < DRAWS; i++) {
         const struct view_draw x = view_draw_random(&policy, 42, RNG_VIEW, 3, i, 0, 4000, 4000);
         const struct view_draw y = view_draw_random(&policy, seed, purpose, epoch, i + step, view, 4000, 4000);
         numbers_of(&x, a[i]);
         numbers_of(&y, b[i]);
     }
+    standardize(a);
+    standardize(b);
+    const bool itself = epoch == 3 && step == 0 && view == 0 && purpose == RNG_VIEW && seed == 42;
+    double sum[NUMBERS][NUMBERS] = {{0.0}};
+    for (int i = 0; i < DRAWS; i++)
+        for (int p = 0; p < NUMBERS; p++)
+            for (int q = 0; q < NUMBERS; q++)
+                sum[p][q] += a[i][p] * b[i][q];
     for (int p = 0; p < NUMBERS; p++)
         for (int q = 0; q < NUMBERS; q++) {
-            double mean_a = 0.0, mean_b = 0.0, aa = 0.0, bb = 0.0, ab = 0.0;
-            for (int i = 0; i < COUNT; i++) {
-                mean_a += a[i][p] / COUNT;
-                mean_b += b[i][q] / COUNT;
-            }
-            for (int i = 0; i < COUNT; i++) {
-                aa += (a[i][p] - mean_a) * (a[i][p] - mean_a);
-                bb += (b[i][q] - mean_b) * (b[i][q] - mean_b);
-                ab += (a[i][p] - mean_a) * (b[i][q] - mean_b);
-            }
-            const bool itself = epoch == 3 && step == 0 && view == 0 && purpose == RNG_VIEW && seed == 42;
-            if (!itself || p != q)
-                assert_true(fabs(ab / sqrt(aa * bb)) < 5.0 / sqrt(COUNT));
+            const bool ends_of_order = p >= 14 && p <= 15 && q >= 14 && q <= 15; /* one cannot be the other */
+            if (itself && (p == q || ends_of_order)) continue;
+            if (fabs(sum[p][q]) >= 5.0 / sqrt(DRAWS))
+                fail_msg("numbers %d and %d: correlation %g (epoch %u, step %u, view %u)", p, q, sum[p][q],
+                         (unsigned)epoch, (unsigned)step, (unsigned)view);
         }
 }
 
@@ -236,6 +298,8 @@ static void draws_are_uncorrelated(void **state)
     assert_uncorrelated(3, 0, 1, RNG_VIEW, 42);     /* the other view */
     assert_uncorrelated(4, 0, 0, RNG_VIEW, 42);     /* the next epoch */
     assert_uncorrelated(3, 1, 0, RNG_VIEW, 42);     /* the neighbour */
+    assert_uncorrelated(3, 1, 1, RNG_VIEW, 42);     /* the neighbour's other view */
+    assert_uncorrelated(3, 256, 0, RNG_VIEW, 42);   /* a batch further */
     assert_uncorrelated(3, 0, 0, RNG_FINETUNE, 42); /* another phase */
     assert_uncorrelated(3, 0, 0, RNG_VIEW, 43);     /* the next seed */
 }
@@ -299,6 +363,7 @@ static void boxes_fit_any_picture(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_test_has_teeth),
         cmocka_unit_test(factors_follow_their_laws),
         cmocka_unit_test(boxes_follow_their_laws),
         cmocka_unit_test(default_boxes_follow_their_laws),
