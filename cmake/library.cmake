@@ -68,12 +68,6 @@ endif()
 # ---- for those who build on the library ----
 set(PACKAGE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/simclr)
 file(RELATIVE_PATH SIMCLR_PREFIX_FROM_PC ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
-set(SIMCLR_PC_OPTIONAL)
-set(SIMCLR_LINK_OPTIONAL)
-if(ZSTD_FOUND)
-  set(SIMCLR_PC_OPTIONAL libzstd)
-  set(SIMCLR_LINK_OPTIONAL zstd)
-endif()
 configure_file(cmake/simclr.pc.in ${PROJECT_BINARY_DIR}/simclr.pc @ONLY)
 configure_package_config_file(cmake/simclrConfig.cmake.in ${PROJECT_BINARY_DIR}/simclrConfig.cmake
   INSTALL_DESTINATION ${PACKAGE_FOLDER} PATH_VARS CMAKE_INSTALL_LIBDIR CMAKE_INSTALL_INCLUDEDIR)

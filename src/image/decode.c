@@ -4,7 +4,22 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum format { FORMAT_JPEG, FORMAT_PNG, FORMAT_OTHER };
+#include "image/exif.h"
+
+/* The codecs, in the order of enum image_format. */
+static const struct codec {
+    const char *name, *magic;
+    size_t offset, length;
+    int (*decode)(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
+                  struct image *out, struct error *error);
+    int (*probe)(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error);
+    struct metadata (*metadata)(const uint8_t *bytes, size_t count);
+} codecs[] = {
+    [IMAGE_OTHER] = {.name = "other"},
+    [IMAGE_JPEG] = {"JPEG", "\xFF\xD8\xFF", 0, 3, jpeg_decode, jpeg_probe, jpeg_metadata},
+    [IMAGE_PNG] = {"PNG", "\x89PNG\r\n\x1A\n", 0, 8, png_decode, png_probe, png_metadata},
+    [IMAGE_WEBP] = {"WebP", "WEBP", 8, 4, webp_decode, webp_probe, webp_metadata},
+};
 
 /* Formats that people do have in their folders and that are worth naming. `offset` is where the magic lies. */
 static const struct {
@@ -12,10 +27,9 @@ static const struct {
     size_t offset, length;
 } strangers[] = {
     {"a GIF", "GIF8", 0, 4},         {"a BMP", "BM", 0, 2},
-    {"a WebP", "WEBP", 8, 4},        {"a TIFF", "II*\0", 0, 4},
-    {"a TIFF", "MM\0*", 0, 4},       {"an AVIF or HEIC", "ftyp", 4, 4},
-    {"a JPEG 2000", "\0\0\0\x0CjP", 0, 6}, {"a PDF", "%PDF", 0, 4},
-    {"an HTML page, not", "<", 0, 1},
+    {"a TIFF", "II*\0", 0, 4},       {"a TIFF", "MM\0*", 0, 4},
+    {"an AVIF or HEIC", "ftyp", 4, 4}, {"a JPEG 2000", "\0\0\0\x0CjP", 0, 6},
+    {"a PDF", "%PDF", 0, 4},         {"an HTML page, not", "<", 0, 1},
 };
 
 static bool starts_with(const uint8_t *bytes, size_t count, const char *magic, size_t offset, size_t length)
@@ -23,7 +37,7 @@ static bool starts_with(const uint8_t *bytes, size_t count, const char *magic, s
     return count >= offset + length && memcmp(bytes + offset, magic, length) == 0;
 }
 
-/* A sentence for what is neither JPEG nor PNG. */
+/* A sentence for what no codec is for. */
 static int refuse(const uint8_t *bytes, size_t count, const char *name, struct error *error)
 {
     if (count == 0)
@@ -32,16 +46,20 @@ static int refuse(const uint8_t *bytes, size_t count, const char *name, struct e
         if (starts_with(bytes, count, strangers[i].magic, strangers[i].offset, strangers[i].length))
             return error_set(error, SIMCLR_UNSUPPORTED, "%s: this is %s picture; convert it to JPEG or PNG", name,
                              strangers[i].name);
-    return error_set(error, SIMCLR_CORRUPT, "%s: neither a JPEG nor a PNG picture; copy it again or remove it", name);
+    return error_set(error, SIMCLR_CORRUPT, "%s: no JPEG, PNG or WebP picture; copy it again or remove it", name);
 }
 
-static enum format sniff(const uint8_t *bytes, size_t count)
+static enum image_format sniff(const uint8_t *bytes, size_t count)
 {
-    if (starts_with(bytes, count, "\xFF\xD8\xFF", 0, 3))
-        return FORMAT_JPEG;
-    if (starts_with(bytes, count, "\x89PNG\r\n\x1A\n", 0, 8))
-        return FORMAT_PNG;
-    return FORMAT_OTHER;
+    for (int i = IMAGE_JPEG; i <= IMAGE_WEBP; i++)
+        if (starts_with(bytes, count, codecs[i].magic, codecs[i].offset, codecs[i].length))
+            return (enum image_format)i;
+    return IMAGE_OTHER;
+}
+
+const char *image_format_name(enum image_format format)
+{
+    return codecs[format].name;
 }
 
 int image_check_size(int64_t width, int64_t height, const struct image_limits *limits, const char *name,
@@ -63,25 +81,47 @@ int image_decode(const uint8_t *bytes, size_t count, const struct image_limits *
     if (count > limits->max_bytes)
         return error_set(error, SIMCLR_UNSUPPORTED, "%s: %zu bytes are over the limit of %zu; make it smaller", name,
                          count, limits->max_bytes);
-    switch (sniff(bytes, count)) {
-    case FORMAT_JPEG:
-        return jpeg_decode(bytes, count, limits, name, out, error);
-    case FORMAT_PNG:
-        return png_decode(bytes, count, limits, name, out, error);
-    default:
+    const enum image_format format = sniff(bytes, count);
+    if (format == IMAGE_OTHER)
         return refuse(bytes, count, name, error);
-    }
+    int status = codecs[format].decode(bytes, count, limits, name, out, error);
+    if (status == SIMCLR_OK)
+        status = image_orient(out, codecs[format].metadata(bytes, count).orientation, error);
+    if (status != SIMCLR_OK)
+        image_free(out);
+    return status;
+}
+
+int image_read_header(const uint8_t *bytes, size_t count, const char *name, struct image_header *out,
+                      struct error *error)
+{
+    const enum image_format format = sniff(bytes, count);
+    *out = (struct image_header){.format = format};
+    if (format == IMAGE_OTHER)
+        return refuse(bytes, count, name, error);
+    int width = 0, height = 0;
+    const int status = codecs[format].probe(bytes, count, name, &width, &height, error);
+    if (status != SIMCLR_OK)
+        return status;
+    const struct metadata metadata = codecs[format].metadata(bytes, count);
+    if (!metadata.whole)
+        return error_set(error, SIMCLR_CORRUPT, "%s: the %s ends before its pixels; copy it again or remove it", name,
+                         codecs[format].name);
+    const bool turned = image_is_turned(metadata.orientation);
+    out->stored_width = width;
+    out->stored_height = height;
+    out->width = turned ? height : width;
+    out->height = turned ? width : height;
+    out->orientation = metadata.orientation;
+    out->profile = metadata.profile;
+    return SIMCLR_OK;
 }
 
 int image_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error)
 {
-    *width = *height = 0;
-    switch (sniff(bytes, count)) {
-    case FORMAT_JPEG:
-        return jpeg_probe(bytes, count, name, width, height, error);
-    case FORMAT_PNG:
-        return png_probe(bytes, count, name, width, height, error);
-    default:
-        return refuse(bytes, count, name, error);
-    }
+    struct image_header header;
+    const int status = image_read_header(bytes, count, name, &header, error);
+    *width = header.width;
+    *height = header.height;
+    return status;
 }

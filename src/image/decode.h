@@ -20,5 +20,8 @@ int jpeg_probe(const uint8_t *bytes, size_t count, const char *name, int *width,
 int png_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                struct image *out, struct error *error);
 int png_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error);
+int webp_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
+                struct image *out, struct error *error);
+int webp_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef IMAGE_IMAGE_H
 #define IMAGE_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,9 +22,10 @@ struct image_limits {
 };
 struct image_limits image_limits_default(void);
 
-/* Decodes JPEG (gray, YCbCr, CMYK, YCCK; baseline and progressive) or PNG (every colour type and depth; alpha
- * dropped, as PIL's convert("RGB") does; 16 bit to 8) by its magic bytes, never by
- * its name. EXIF orientation is not applied (torchvision's ImageFolder does not). `name` is only for the
+/* Decodes JPEG (gray, YCbCr, CMYK, YCCK; baseline and progressive, with restart markers), PNG (every colour type and
+ * depth; 16 bit to 8) or WebP (where the build found libwebp) by its magic bytes, never by its name. Alpha is dropped,
+ * as PIL's convert("RGB") does; ICC profiles are ignored. The picture is turned upright as its EXIF orientation says
+ * (a photo of a telephone held upright is stored lying; torchvision's ImageFolder leaves it so). `name` is only for the
  * sentence of an error. On failure *out is {0}. SIMCLR_CORRUPT, SIMCLR_UNSUPPORTED, SIMCLR_NO_MEMORY.
  * A truncated JPEG is corrupt, not a gray picture. */
 int image_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
@@ -32,7 +34,27 @@ int image_decode(const uint8_t *bytes, size_t count, const struct image_limits *
 /* file_read, then image_decode. */
 int image_load(const char *path, const struct image_limits *limits, struct image *out, struct error *error);
 
-/* Width and height from the header alone. */
+enum image_format { IMAGE_OTHER, IMAGE_JPEG, IMAGE_PNG, IMAGE_WEBP };
+const char *image_format_name(enum image_format format); /* "JPEG", ... */
+bool image_reads_webp(void);                             /* was libwebp there when this was built? */
+
+/* What the bytes before the pixels say (of a WebP with EXIF: the whole file). */
+struct image_header {
+    enum image_format format;
+    int width, height;               /* as image_decode gives them: upright */
+    int stored_width, stored_height; /* as the codec sees them */
+    int orientation;                 /* EXIF's 1 to 8: image_orient makes the one of the other */
+    bool profile;                    /* an ICC profile, which is ignored */
+};
+int image_read_header(const uint8_t *bytes, size_t count, const char *name, struct image_header *out,
+                      struct error *error);
+
+/* Turns and mirrors a picture that is stored in EXIF orientation 1 to 8 (others: as 1) so that it is upright. Takes a
+ * second picture's memory meanwhile; on SIMCLR_NO_MEMORY the picture is as it was. */
+int image_orient(struct image *image, int orientation, struct error *error);
+bool image_is_turned(int orientation); /* do width and height change places? */
+
+/* Width and height of image_read_header. */
 int image_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height,
                 struct error *error);
 
