@@ -12,6 +12,10 @@ that this script draws itself with a fixed seed, and stored as float32 (images [
     photoI.jitterJ.order, .factors, .out     0 brightness, 1 contrast, 2 saturation, 3 hue
     photoI.gray
     photoI.blurJ.kernel_sigma, .out
+    photoI.rotateJ.quarters, .out
+    photoI.sobelJ.strength, .out
+    photoI.noiseJ.key (two 32-bit words, the lower first), .sigma, .out
+    photoI.cutoutJ.hole_xywh, .fill, .out
 
 Usage: tools/make_golden_views.py [OUTPUT]
 """
@@ -82,6 +86,65 @@ def operations(tensors, prefix, base):
         store(tensors, f"{prefix}.blur{j}.out", F.gaussian_blur(image, kernel, sigma))
 
 
+def philox(key, blocks):
+    """Philox4x32-10 (Salmon et al. 2011) of counters (0..blocks-1, 0, 0, 0): uint64 [blocks][4] of 32-bit words."""
+    counter = np.zeros((blocks, 4), np.uint64)
+    counter[:, 0] = np.arange(blocks)
+    k0, k1, low, half = int(key[0]), int(key[1]), np.uint64(0xFFFFFFFF), np.uint64(32)
+    for _ in range(10):
+        a, b = counter[:, 0] * np.uint64(0xD2511F53), counter[:, 2] * np.uint64(0xCD9E8D57)
+        counter = np.stack(((b >> half) ^ counter[:, 1] ^ np.uint64(k0), b & low,
+                            (a >> half) ^ counter[:, 3] ^ np.uint64(k1), a & low), -1)
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return counter
+
+
+def normals(key, count):
+    """N(0, 1) by Box and Muller, two from each pair of words."""
+    unit = (philox(key, (count + 3) // 4) >> np.uint64(8)).astype(np.float64) * 2.0**-24
+    radius = np.sqrt(-2 * np.log(1 - unit[:, 0::2]))
+    turn = 2 * np.pi * unit[:, 1::2]
+    return np.stack((radius * np.cos(turn), radius * np.sin(turn)), -1).reshape(-1)[:count]
+
+
+def sobel(image, strength):
+    """image [H][W][3] in float64; the gray weights are torchvision's."""
+    gray = np.pad(image @ np.array((0.2989, 0.587, 0.114)), 1, mode="reflect")
+    smooth, step = np.array((1, 2, 1)), np.array((-1, 0, 1))
+    height, width = image.shape[:2]
+    across, down = (sum(kernel[i, j] * gray[i:i + height, j:j + width] for i in range(3) for j in range(3))
+                    for kernel in (np.outer(smooth, step), np.outer(step, smooth)))
+    edges = np.minimum(strength / 4 * np.hypot(across, down), 1)
+    return np.repeat(edges[:, :, None], 3, -1)
+
+
+def study(tensors, prefix, base):
+    """The operations of the paper's Figure 4 that torchvision has no function for, in numpy and float64."""
+    image = base.astype(np.float64)
+    size = len(base)
+
+    def keep(name, out):
+        tensors[f"{prefix}.{name}.out"] = np.ascontiguousarray(out.astype(np.float32))
+
+    for quarters in range(4):
+        tensors[f"{prefix}.rotate{quarters}.quarters"] = np.array([quarters], np.int64)
+        keep(f"rotate{quarters}", np.rot90(image, quarters))
+    for j, strength in enumerate((1.0, 0.3, 4.0)):
+        tensors[f"{prefix}.sobel{j}.strength"] = np.array([strength])
+        keep(f"sobel{j}", sobel(image, strength))
+    for j, (key, sigma) in enumerate((((1, 2), 0.1), ((0xDEADBEEF, 0xFFFFFFFF), 0.5))):
+        noise = normals(key, image.size).reshape(3, size, size).transpose(1, 2, 0)
+        tensors[f"{prefix}.noise{j}.key"] = np.array(key, np.int64)
+        tensors[f"{prefix}.noise{j}.sigma"] = np.array([sigma])
+        keep(f"noise{j}", np.clip(image + sigma * noise, 0, 1))
+    for j, (x, y, width, height, fill) in enumerate(((0, 0, 5, 4, (0, 0, 0)), (9, 3, 8, 14, (0.485, 0.456, 0.406)))):
+        out = image.copy()
+        out[y:y + height, x:x + width] = fill
+        tensors[f"{prefix}.cutout{j}.hole_xywh"] = np.array((x, y, width, height), np.int64)
+        tensors[f"{prefix}.cutout{j}.fill"] = np.array(fill, np.float64)
+        keep(f"cutout{j}", out)
+
+
 def main():
     path = sys.argv[1] if len(sys.argv) > 1 else "tests/golden/data/views.safetensors"
     tensors = {}
@@ -92,6 +155,7 @@ def main():
         for j, (box, size) in enumerate(zip(boxes, (24, 33, 17, 9))):
             crop(tensors, f"photo{i}.crop{j}", source, box, size, bicubic=j % 2 == 0)
         operations(tensors, f"photo{i}", (source[10:27, 8:25] / np.float32(255)).astype(np.float32))
+        study(tensors, f"photo{i}", tensors[f"photo{i}.base"])
     save_file(tensors, path)
 
 

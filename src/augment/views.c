@@ -6,6 +6,7 @@
 
 #include "augment/blur.h"
 #include "augment/color.h"
+#include "augment/operations.h"
 
 /* ---- policies ---- */
 
@@ -28,6 +29,9 @@ static struct view_policy policy_base(int size)
         .blur_sigma_min = 0.1,
         .blur_sigma_max = 2.0,
         .blur_radius = -1,
+        .sobel_strength = 1.0,
+        .noise_sigma = 0.1,
+        .cutout_size = 0.5,
         .mean = {0.485, 0.456, 0.406}, /* ImageNet's, used only if normalize is switched on */
         .std = {0.229, 0.224, 0.225},
     };
@@ -63,7 +67,10 @@ struct view_policy view_policy_supervised(int size)
 /* ---- draws ---- */
 
 /* Each operation starts at its own block of the stream. */
-enum part { PART_CROP, PART_FLIP, PART_JITTER, PART_GRAY, PART_BLUR, PART_SOLARIZE };
+enum part {
+    PART_CROP, PART_FLIP, PART_JITTER, PART_GRAY, PART_BLUR, PART_SOLARIZE, PART_ROTATE, PART_SOBEL, PART_NOISE,
+    PART_CUTOUT
+};
 
 static struct rng part_of(struct rng stream, enum part part)
 {
@@ -138,6 +145,39 @@ static void draw_jitter(const struct view_policy *policy, struct rng *rng, struc
     }
 }
 
+/* A square whose centre is any pixel of the view, cut off at the border (DeVries and Taylor 2017). */
+static struct box draw_hole(const struct view_policy *policy, struct rng *rng)
+{
+    const int size = policy->size, side = clamp_int(lrint(policy->cutout_size * size), 1, size);
+    const int y = (int)rng_below(rng, (uint32_t)size) - side / 2, x = (int)rng_below(rng, (uint32_t)size) - side / 2;
+    const int left = clamp_int(x, 0, size), right = clamp_int((long)x + side, 0, size);
+    const int top = clamp_int(y, 0, size), bottom = clamp_int((long)y + side, 0, size);
+    return (struct box){left, top, right - left, bottom - top};
+}
+
+/* The operations of the paper's study, and which branch they are for. */
+static void draw_study(const struct view_policy *policy, struct rng stream, uint32_t view, struct view_draw *draw)
+{
+    struct rng rng = part_of(stream, PART_SOLARIZE);
+    draw->solarize = rng_uniform(&rng) < policy->solarize_probability;
+    rng = part_of(stream, PART_ROTATE);
+    const bool rotate = rng_uniform(&rng) < policy->rotate_probability;
+    draw->quarters = rotate ? 1 + (int)rng_below(&rng, 3) : 0;
+    rng = part_of(stream, PART_SOBEL);
+    draw->sobel = rng_uniform(&rng) < policy->sobel_probability;
+    rng = part_of(stream, PART_NOISE);
+    draw->noise = rng_uniform(&rng) < policy->noise_probability;
+    draw->noise_key = (uint64_t)rng_word(&rng) << 32;
+    draw->noise_key |= rng_word(&rng);
+    rng = part_of(stream, PART_CUTOUT);
+    draw->cutout = rng_uniform(&rng) < policy->cutout_probability;
+    draw->hole = draw_hole(policy, &rng);
+    if (policy->one_branch && view % 2 == 1) {
+        draw->jitter = draw->gray = draw->blur = draw->solarize = draw->sobel = draw->noise = draw->cutout = false;
+        draw->quarters = 0;
+    }
+}
+
 struct view_draw view_draw_random(const struct view_policy *policy, uint64_t seed, enum rng_purpose purpose,
                                   uint32_t epoch, uint32_t sample, uint32_t view, int width, int height)
 {
@@ -154,8 +194,7 @@ struct view_draw view_draw_random(const struct view_policy *policy, uint64_t see
     rng = part_of(stream, PART_BLUR);
     draw.blur = rng_uniform(&rng) < policy->blur_probability;
     draw.sigma = rng_between(&rng, policy->blur_sigma_min, policy->blur_sigma_max);
-    rng = part_of(stream, PART_SOLARIZE);
-    draw.solarize = rng_uniform(&rng) < policy->solarize_probability;
+    draw_study(policy, stream, view, &draw);
     return draw;
 }
 
@@ -194,6 +233,20 @@ static void normalize(const struct view_policy *policy, const struct color_kerne
                            (float)policy->std[channel]);
 }
 
+/* What comes after SimCLR's own operations. */
+static void study(const struct view_policy *policy, const struct view_draw *draw, float *view)
+{
+    float black[3] = {0.0f, 0.0f, 0.0f};
+    if (draw->sobel)
+        view_sobel(view, policy->size, (float)policy->sobel_strength);
+    if (draw->noise)
+        view_noise(view, policy->size, draw->noise_key, (float)policy->noise_sigma);
+    for (int channel = 0; channel < 3 && policy->normalize; channel++)
+        black[channel] = (float)policy->mean[channel];
+    if (draw->cutout)
+        view_cutout(view, policy->size, draw->hole, black);
+}
+
 void view_render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,
                  float *out, void *scratch)
 {
@@ -201,6 +254,7 @@ void view_render(const struct view_policy *policy, const struct view_draw *draw,
     const struct color_kernels *kernels = color_kernels_of(simd);
     const int size = policy->size, pixels = size * size;
     resample_by(simd, image, draw->box, policy->filter, draw->flip, size, size, out, scratch);
+    view_rotate(out, size, draw->quarters);
     if (draw->jitter)
         jitter(kernels, draw, out, pixels);
     if (draw->gray)
@@ -213,6 +267,7 @@ void view_render(const struct view_policy *policy, const struct view_draw *draw,
     }
     if (draw->solarize)
         kernels->solarize(out, pixels);
+    study(policy, draw, out);
     normalize(policy, kernels, out, pixels);
 }
 

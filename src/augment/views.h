@@ -27,7 +27,13 @@ struct view_policy {
     double blur_probability;                 /* 0.5; 0 for CIFAR */
     double blur_sigma_min, blur_sigma_max;   /* 0.1, 2.0 */
     int blur_radius;                         /* (S / 10) / 2 rounded down; -1: that rule */
-    double solarize_probability;             /* 0 (not SimCLR; for studies): x > 0.5 -> 1 - x */
+    /* Not SimCLR, all 0: for the study of compositions (the paper's Figures 4 and 5; augment/operations.h). */
+    double solarize_probability;             /* x > 0.5 -> 1 - x */
+    double rotate_probability;               /* by 90, 180 or 270 degrees, each as likely: 0.75 gives all four */
+    double sobel_probability, sobel_strength;/* edges of the gray view times the strength, 1 */
+    double noise_probability, noise_sigma;   /* standard deviation, 0.1 */
+    double cutout_probability, cutout_size;  /* side of the square as a share of S, 0.5 */
+    bool one_branch;                         /* odd views are only cropped and flipped: the study's other branch */
     bool normalize;                          /* off by default, as the authors have it */
     double mean[3], std[3];
     enum simd simd;                          /* SIMD_BEST (0) unless a test or a benchmark forces a variant */
@@ -41,10 +47,13 @@ struct view_policy view_policy_supervised(int size); /* random crop + flip only:
 /* One view's parameters. Value type. */
 struct view_draw {
     struct box box;
-    bool flip, jitter, gray, blur, solarize;
+    bool flip, jitter, gray, blur, solarize, sobel, noise, cutout;
+    int quarters;                            /* of a turn, counter-clockwise */
     int order[4];                            /* 0 brightness, 1 contrast, 2 saturation, 3 hue */
     double factor[4];                        /* indexed by operation, not by position */
     double sigma;
+    uint64_t noise_key;                      /* of view_noise */
+    struct box hole;                         /* of the cutout: in the view, cut off at its border */
 };
 
 /* Draws from (seed, purpose, epoch, sample, view): nothing else matters. Each operation has its own part of the
@@ -53,7 +62,9 @@ struct view_draw {
 struct view_draw view_draw_random(const struct view_policy *policy, uint64_t seed, enum rng_purpose purpose,
                                   uint32_t epoch, uint32_t sample, uint32_t view, int width, int height);
 
-/* Renders the view: out planar float [3][S][S]. The fast path of the library: no allocation.
+/* Renders the view: out planar float [3][S][S]. The fast path of the library: no allocation. In this order: crop, flip,
+ * rotate, jitter, gray, blur, solarize, Sobel, noise, cutout, normalize. A cutout is filled with what the network sees
+ * as 0: black, or the mean where the policy normalizes.
  * scratch: view_scratch_bytes for images of at most max_width x max_height, 64-byte aligned. */
 void view_render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,
                  float *out, void *scratch);

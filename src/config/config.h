@@ -37,6 +37,9 @@ struct config {
     double crop_probability, crop_area_min, crop_area_max, crop_ratio_min, crop_ratio_max, flip_probability;
     double jitter_probability, jitter_strength, brightness, contrast, saturation, hue, gray_probability;
     double blur_probability, blur_sigma_min, blur_sigma_max, solarize_probability;
+    double rotate_probability, sobel_probability, sobel_strength, noise_probability, noise_sigma;
+    double cutout_probability, cutout_size;
+    bool one_branch;
     int64_t blur_radius;
     /* training */
     char *optimizer, *scaling; /* scaling: linear, sqrt */

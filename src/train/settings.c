@@ -145,6 +145,14 @@ int session_view_policy(const struct session *session, struct view_policy *out, 
     if (!config_is_auto(config, "blur-radius"))
         policy.blur_radius = (int)config->blur_radius;
     policy.solarize_probability = config->solarize_probability;
+    policy.rotate_probability = config->rotate_probability;
+    policy.sobel_probability = config->sobel_probability;
+    policy.sobel_strength = config->sobel_strength;
+    policy.noise_probability = config->noise_probability;
+    policy.noise_sigma = config->noise_sigma;
+    policy.cutout_probability = config->cutout_probability;
+    policy.cutout_size = config->cutout_size;
+    policy.one_branch = config->one_branch;
     policy.normalize = session_parse_rgb(config->mean, policy.mean) && session_parse_rgb(config->std, policy.std);
     if (policy.crop_area_max < policy.crop_area_min)
         return error_set(error, SIMCLR_INVALID, "--crop-area-min %g is above --crop-area-max %g: swap them",

@@ -199,6 +199,72 @@ static void coins_and_orders(void **state)
     assert_true(chi < 49.73);    /* the 99.9 % point of 23 degrees of freedom */
 }
 
+/* The operations of the paper's study: coins, the three rotations, and the centre of the cutout, uniform over the view. */
+static void study_draws_follow_their_laws(void **state)
+{
+    (void)state;
+    enum { SIZE = 224, SIDE = SIZE / 2 };
+    struct view_policy policy = view_policy_imagenet(SIZE);
+    policy.rotate_probability = 0.75;
+    policy.sobel_probability = 0.2;
+    policy.noise_probability = 0.6;
+    policy.cutout_probability = 0.3;
+    int quarters[4] = {0}, sobels = 0, noises = 0, cutouts = 0;
+    double *high = samples(), *low = samples(), *across = samples(), *down = samples();
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        const struct view_draw draw = draw_of(&policy, i);
+        const struct box hole = draw.hole;
+        quarters[draw.quarters]++;
+        sobels += draw.sobel;
+        noises += draw.noise;
+        cutouts += draw.cutout;
+        high[i] = (double)(draw.noise_key >> 32) * 0x1p-32;
+        low[i] = (double)(draw.noise_key & 0xFFFFFFFFu) * 0x1p-32;
+        assert_true(hole.x >= 0 && hole.y >= 0 && hole.x + hole.width <= SIZE && hole.y + hole.height <= SIZE);
+        assert_true(hole.width >= SIDE / 2 && hole.width <= SIDE && hole.height >= SIDE / 2 && hole.height <= SIDE);
+        /* The side that is not cut off tells the centre; a pixel is spread over its width by the key's bits. */
+        const int x = hole.x > 0 ? hole.x + SIDE / 2 : hole.width - SIDE / 2;
+        const int y = hole.y > 0 ? hole.y + SIDE / 2 : hole.height - SIDE / 2;
+        across[i] = (x + high[i]) / SIZE;
+        down[i] = (y + low[i]) / SIZE;
+    }
+    for (int k = 0; k < 4; k++)
+        assert_rate(quarters[k], DRAWS, 0.25);
+    assert_rate(sobels, DRAWS, 0.2);
+    assert_rate(noises, DRAWS, 0.6);
+    assert_rate(cutouts, DRAWS, 0.3);
+    assert_uniform(high, DRAWS, 0.0, 1.0, "key of the noise, upper half");
+    assert_uniform(low, DRAWS, 0.0, 1.0, "key of the noise, lower half");
+    assert_uniform(across, DRAWS, 0.0, 1.0, "centre of the cutout across");
+    assert_uniform(down, DRAWS, 0.0, 1.0, "centre of the cutout down");
+    free(high);
+    free(low);
+    free(across);
+    free(down);
+}
+
+/* The other branch of the study is cropped and flipped and nothing else; the first is as without the switch. */
+static void one_branch_leaves_the_other(void **state)
+{
+    (void)state;
+    struct view_policy both = view_policy_imagenet(224);
+    both.jitter_probability = both.gray_probability = both.blur_probability = both.solarize_probability = 1.0;
+    both.rotate_probability = both.sobel_probability = both.noise_probability = both.cutout_probability = 1.0;
+    struct view_policy one = both;
+    one.one_branch = true;
+    for (uint32_t i = 0; i < 200; i++)
+        for (uint32_t view = 0; view < 2; view++) {
+            const struct view_draw a = view_draw_random(&both, 1, RNG_VIEW, 0, i, view, 400, 300);
+            const struct view_draw b = view_draw_random(&one, 1, RNG_VIEW, 0, i, view, 400, 300);
+            assert_memory_equal(&a.box, &b.box, sizeof a.box);
+            assert_int_equal(a.flip, b.flip);
+            assert_true(a.jitter && a.gray && a.blur && a.solarize && a.sobel && a.noise && a.cutout && a.quarters);
+            const bool on = view == 0;
+            assert_true(b.jitter == on && b.gray == on && b.blur == on && b.solarize == on);
+            assert_true(b.sobel == on && b.noise == on && b.cutout == on && b.quarters == (on ? a.quarters : 0));
+        }
+}
+
 static void switches(void **state)
 {
     (void)state;
@@ -209,6 +275,7 @@ static void switches(void **state)
     for (uint32_t i = 0; i < 2000; i++) {
         const struct view_draw a = draw_of(&off, i), b = draw_of(&on, i);
         assert_false(a.flip || a.jitter || a.gray || a.blur || a.solarize);
+        assert_false(a.quarters || a.sobel || a.noise || a.cutout);
         assert_int_equal(a.box.width, 4000);
         assert_int_equal(a.box.height, 4000);
         assert_true(b.flip && b.jitter && b.gray && b.blur && b.solarize);
@@ -221,7 +288,7 @@ static void switches(void **state)
 }
 
 /* Every number of a draw. */
-enum { NUMBERS = 16 };
+enum { NUMBERS = 23 };
 static void numbers_of(const struct view_draw *draw, double number[NUMBERS])
 {
     number[0] = (double)draw->box.width * draw->box.height / 16e6;
@@ -238,6 +305,13 @@ static void numbers_of(const struct view_draw *draw, double number[NUMBERS])
     number[13] = draw->solarize;
     number[14] = draw->order[0];
     number[15] = draw->order[3];
+    number[16] = draw->quarters;
+    number[17] = draw->sobel;
+    number[18] = draw->noise;
+    number[19] = draw->cutout;
+    number[20] = draw->hole.x - (224 - draw->hole.width - draw->hole.x); /* its centre from the middle */
+    number[21] = draw->hole.y - (224 - draw->hole.height - draw->hole.y);
+    number[22] = (double)(draw->noise_key & 0xFFFFFFFFu);
 }
 
 /* The policy of the paper, with every coin that it leaves out thrown too. */
@@ -245,6 +319,8 @@ static struct view_policy policy_with_all(void)
 {
     struct view_policy policy = view_policy_imagenet(224);
     policy.solarize_probability = 0.3;
+    policy.rotate_probability = 0.75;
+    policy.sobel_probability = policy.noise_probability = policy.cutout_probability = 0.5;
     return policy;
 }
 
@@ -313,6 +389,8 @@ static void draws_depend_on_nothing_else(void **state)
     const struct view_policy policy = view_policy_imagenet(224);
     struct view_policy changed = policy;
     changed.crop_probability = changed.jitter_probability = changed.gray_probability = 0.0;
+    changed.rotate_probability = changed.sobel_probability = changed.noise_probability = 1.0;
+    changed.cutout_probability = 1.0;
     for (uint32_t i = 0; i < COUNT; i++)
         forward[i] = draw_of(&policy, i);
     for (uint32_t i = COUNT; i-- > 0;) {
@@ -368,6 +446,8 @@ int main(void)
         cmocka_unit_test(boxes_follow_their_laws),
         cmocka_unit_test(default_boxes_follow_their_laws),
         cmocka_unit_test(coins_and_orders),
+        cmocka_unit_test(study_draws_follow_their_laws),
+        cmocka_unit_test(one_branch_leaves_the_other),
         cmocka_unit_test(switches),
         cmocka_unit_test(draws_are_uncorrelated),
         cmocka_unit_test(draws_depend_on_nothing_else),
