@@ -41,7 +41,15 @@ static void write_options(FILE *file, const char *command)
 {
     simclr_option option;
 
-    fprintf(file, "    %s) _simclr_words", command);
+    const char *word = simclr_command_word(command);
+    fprintf(file, "    '%s') ", command);
+    for (int i = 0; word && simclr_option_at(command, i, &option) == SIMCLR_OK; i++) {
+        if (strcmp(option.name, word) != 0) continue;
+        fprintf(file, "if [[ $cur != -* ]]; then _simclr_%s", is_path(&option) ? "files -f" : "words");
+        write_words(file, option.choices);
+        fprintf(file, "; return; fi; ");
+    }
+    fprintf(file, "_simclr_words");
     for (int i = 0; simclr_option_at(command, i, &option) == SIMCLR_OK; i++) {
         fprintf(file, " --%s", option.name);
         if (!option.argument) fprintf(file, " --no-%s", option.name);

@@ -53,6 +53,12 @@ static const struct { const char *command, *description, *examples; } texts[] = 
      "Writes the representation of every image as a row of a NumPy array of float32, and the images' names, in the "
      "same order, as a text file beside it.",
      "simclr embed --checkpoint run/ --data photos/ --out features.npy"},
+    {"views",
+     "Draws a sheet of images and of views of them, exactly those that pretrain would make in its first epochs with these "
+     "options and this seed, each with the parameters that were drawn. Frames on the image show where its views were cut "
+     "out.",
+     "simclr views photos/ --out sheet.png\n"
+     "simclr views photos/ --recipe recipes/cifar10-small.yaml --images 8 --seed 2"},
     {"info",
      "Prints the network as a table: layers, shapes, parameters, operations and memory; with --memory what a training "
      "step will take; with --checkpoint what a file holds.",
@@ -192,6 +198,18 @@ static void show_exits(FILE *file, int width)
     }
 }
 
+const char *help_word(const char *command, char out[32])
+{
+    const char *name = simclr_command_word(command);
+    simclr_option option;
+
+    out[0] = '\0';
+    for (int i = 0; name && simclr_option_at(command, i, &option) == SIMCLR_OK; i++) {
+        if (strcmp(option.name, name) == 0) snprintf(out, 32, " %s", option.argument);
+    }
+    return out;
+}
+
 void help_usage(FILE *file)
 {
     fprintf(file, "Usage: simclr COMMAND [--option value ...]\n\n");
@@ -226,7 +244,8 @@ int help_command(FILE *file, const char *command, int width)
     const char *section = "";
 
     if (simclr_option_at(command, 0, &option) != SIMCLR_OK) return SIMCLR_INVALID;
-    fprintf(file, "Usage: simclr %s [--option value ...]\n\n", command);
+    char word[32];
+    fprintf(file, "Usage: simclr %s%s [--option value ...]\n\n", command, help_word(command, word));
     wrap(file, help_description(command), 0, 0, width);
     for (int i = 0; simclr_option_at(command, i, &option) == SIMCLR_OK; i++) {
         if (strcmp(section, option.section) != 0) fprintf(file, "\n%s\n", option.section);

@@ -56,7 +56,7 @@ struct request {
     simclr_context *context;
     simclr_config *config;
     const char *command;
-    bool help, version, print_config;
+    bool help, version, print_config, word_given;
 };
 
 /* The command's option of this name (dashes or underscores). */
@@ -110,6 +110,8 @@ static int read_option(struct request *request, const char *argument, const char
 
 static int read_arguments(struct request *request, int count, char **arguments)
 {
+    const char *word = simclr_command_word(request->command);
+
     for (int i = 0; i < count; i++) {
         const char *argument = arguments[i];
         int taken = 0, code = EXIT_OK;
@@ -125,6 +127,9 @@ static int read_arguments(struct request *request, int count, char **arguments)
             request->console->verbose = true;
         } else if (strncmp(argument, "--", 2) == 0 && argument[2] != '\0') {
             code = read_option(request, argument, i + 1 < count ? arguments[i + 1] : NULL, &taken);
+        } else if (word && !request->word_given) {
+            request->word_given = true;
+            code = set_option(request, word, argument);
         } else {
             console_complain(request->console, "unexpected argument \"%.100s\"; write it as the value of an option, "
                              "such as --data %.100s", argument, argument);

@@ -139,13 +139,14 @@ int man_command(FILE *file, const char *command)
 {
     simclr_option option;
     const char *section = "", *name = "", *summary = "";
-    char title[64];
+    char title[64], word[32];
 
     if (simclr_option_at(command, 0, &option) != SIMCLR_OK) return SIMCLR_INVALID;
     for (int i = 0; simclr_command_at(i, &name, &summary) == SIMCLR_OK && strcmp(name, command) != 0; i++) continue;
     snprintf(title, sizeof title, "simclr-%s", command);
     write_head(file, title, summary);
-    fprintf(file, ".SH SYNOPSIS\n\\fBsimclr %s\\fR [\\fB\\-\\-option\\fR \\fIvalue\\fR ...]\n", command);
+    fprintf(file, ".SH SYNOPSIS\n\\fBsimclr %s\\fR\\fI%s\\fR [\\fB\\-\\-option\\fR \\fIvalue\\fR ...]\n", command,
+            help_word(command, word));
     fputs(".SH DESCRIPTION\n", file);
     write_line(file, help_description(command));
     fputs(".SH OPTIONS\n", file);

@@ -67,7 +67,7 @@ SIMCLR_API void simclr_interrupt(simclr_context *context);
 
 /* ---- configuration: names and meanings are those of the option table (simclr COMMAND --help) ------------------ */
 
-/* command: "pretrain", "finetune", "knn", "linear", "embed", "info", "bench", "demo". The context must outlive the
+/* command: "pretrain", "finetune", "knn", "linear", "embed", "views", "info", "bench", "demo". The context must outlive the
  * config. */
 SIMCLR_API int simclr_config_create(simclr_context *context, const char *command, simclr_config **out);
 SIMCLR_API void simclr_config_destroy(simclr_config **config);
@@ -95,6 +95,8 @@ typedef struct simclr_option {
 SIMCLR_API int simclr_option_at(const char *command, int index, simclr_option *out);
 /* Command `index`, its one-line summary; SIMCLR_INVALID past the end. */
 SIMCLR_API int simclr_command_at(int index, const char **name, const char **summary);
+/* The option of `command` whose name a user may leave out ("data" in `simclr views photos/`), or NULL. */
+SIMCLR_API const char *simclr_command_word(const char *command);
 
 /* ---- commands ------------------------------------------------------------------------------------------------- */
 

@@ -181,6 +181,13 @@ int simclr_command_at(int index, const char **name, const char **summary)
     return SIMCLR_OK;
 }
 
+const char *simclr_command_word(const char *command)
+{
+    enum command number;
+
+    return command && command_find(command, &number) == SIMCLR_OK ? command_word(number) : NULL;
+}
+
 /* ---- commands ------------------------------------------------------------------------------------------------- */
 
 static int dispatch(struct session *session, struct error *error)
@@ -193,6 +200,7 @@ static int dispatch(struct session *session, struct error *error)
     case COMMAND_EMBED: return command_embed(session, error);
     case COMMAND_INFO: return command_info(session, error);
     case COMMAND_BENCH: return command_bench(session, error);
+    case COMMAND_VIEWS: return command_views(session, error);
     case COMMAND_DEMO: return command_demo(session, error);
     }
     return error_set(error, SIMCLR_INVALID, "there is no such command");

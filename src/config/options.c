@@ -12,8 +12,10 @@
 #define I COMMAND_INFO
 #define B COMMAND_BENCH
 #define D COMMAND_DEMO
+#define V COMMAND_VIEWS
 #define EVALUATIONS (F | K | L | E)
 #define ALL (P | F | K | L | E | I | B | D)
+#define VIEWS (P | B | D | V)
 
 /* The offset of a field, refused by the compiler when the field is not of the option's C type. */
 #define AT(field, ctype) /* NOLINTNEXTLINE(bugprone-macro-parentheses): a type is no expression */ \
@@ -43,9 +45,9 @@
     "train|unlabeled|train+unlabeled|fold0|fold1|fold2|fold3|fold4|fold5|fold6|fold7|fold8|fold9"
 /* Probabilities and factors of view operations all look the same. */
 #define CHANCE(name, field, start, help) \
-    NUMBER(name, "P", field, P | B | D, start, 0, 1, NULL, "Views", help, true)
+    NUMBER(name, "P", field, VIEWS, start, 0, 1, NULL, "Views", help, true)
 #define FACTOR(name, field, start, high, help) \
-    NUMBER(name, "X", field, P | B | D, start, 0, high, NULL, "Views", help, true)
+    NUMBER(name, "X", field, VIEWS, start, 0, high, NULL, "Views", help, true)
 
 /* The order is that of --help; the first row of a field gives its default to the commands that do not take it.
  * Numbers of the method are those of arXiv:2002.05709 (section 2, appendix A and B) where it gives them. */
@@ -55,6 +57,8 @@ const struct option_row config_options[] = {
          "Images: a folder (sub-folders are classes), a text list of path<tab>label, a tar or zip archive, tar shards "
          "(a folder of them, or shard-{000..099}.tar), CIFAR or STL-10 binaries or their .tar.gz, or the word "
          "synthetic.", false, true),
+    TEXT("data", "PATH", data, V, "", "Data",
+         "Images to look at: all that pretrain takes. The option's name may be left out: simclr views PATH.", false, true),
     TEXT("data", "PATH", data, B, "synthetic", "Data", "Images to decode and augment; see pretrain.", false, false),
     TEXT("data", "PATH", data, I, "", "Data", "Images to take the size from, and to count in --memory.", false, false),
     TEXT("test-data", "PATH", test_data, P | F | K | L, "", "Data",
@@ -63,13 +67,14 @@ const struct option_row config_options[] = {
     TEXT("out", "FILE", out, E, "", "Data",
          "File of the features (not given: features.npy or features.tsv); the names go beside it, ending in .txt.",
          false, false),
+    TEXT("out", "FILE", out, V, "views.png", "Data", "PNG file of the sheet.", false, false),
     TEXT("out", "DIR", out, D, "simclr-demo", "Data", "Folder of the run; made if missing.", false, false),
     TEXT("checkpoint", "PATH", checkpoint, EVALUATIONS, "", "Data",
          "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, or an exported encoder.",
          false, true),
     TEXT("checkpoint", "PATH", checkpoint, I, "", "Data",
          "Show what this run folder, checkpoint or safetensors file holds instead of a network's table.", false, false),
-    TEXT("recipe", "FILE", recipe, ALL, "", "Data",
+    TEXT("recipe", "FILE", recipe, ALL | V, "", "Data",
          "Read options from a YAML file; those on the command line win over it, whatever the order.", false, false),
     TEXT("labels", "SHARE", labels, F, "10%", "Data",
          "Share of the training labels to use, class-balanced (1%, 10%, 100%), or a file that lists the images.", true,
@@ -78,13 +83,13 @@ const struct option_row config_options[] = {
            "Format of the features: NumPy's, or tab-separated text for the TensorBoard projector.", false),
     BYTES("cache-memory", cache_memory, P | EVALUATIONS | I | B | D, 1, "Data",
           "Memory for decoded images; a set that fits is decoded once (auto: a quarter of the machine's)."),
-    NUMBER("max-bad", "SHARE", max_bad, P | EVALUATIONS | I | B | D, "0.01", 0, 1, NULL, "Data",
+    NUMBER("max-bad", "SHARE", max_bad, P | EVALUATIONS | I | B | D | V, "0.01", 0, 1, NULL, "Data",
            "Share of unreadable images above which the run ends with an error.", false),
-    CHOICE("stl10-part", "PART", stl10_part, P, "train+unlabeled", STL10_PARTS, "Data",
+    CHOICE("stl10-part", "PART", stl10_part, P | V, "train+unlabeled", STL10_PARTS, "Data",
            "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
     CHOICE("stl10-part", "PART", stl10_part, EVALUATIONS, "train", STL10_PARTS, "Data",
            "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
-    INTEGER("synthetic-images", "N", synthetic_images, P | EVALUATIONS | I | B | D, "auto", 1, 100000000, NULL, NULL,
+    INTEGER("synthetic-images", "N", synthetic_images, P | EVALUATIONS | I | B | D | V, "auto", 1, 100000000, NULL, NULL,
             "Data",
             "Images in the synthetic set (auto: 8192 to train on, 2048 to test on).", true),
 
@@ -97,7 +102,7 @@ const struct option_row config_options[] = {
            "Width multiplier: 1/8, 1/4, 1/2, 1, 2, 3 or 4.", true),
     CHOICE("stem", "STEM", stem, P | I | B | D, "auto", "auto|imagenet|cifar", "Model",
            "First layers: 7x7 stride 2 and max-pool, or 3x3 (auto: 3x3 for images of 32 pixels or less).", true),
-    INTEGER("image-size", "S", image_size, ALL, "auto", 8, 1024, NULL, NULL, "Model",
+    INTEGER("image-size", "S", image_size, ALL | V, "auto", 8, 1024, NULL, NULL, "Model",
             "Side of the square views in pixels (auto: that of the checkpoint; without one from the images, at most "
             "224).", true),
     INTEGER("head-layers", "N", head_layers, P | I | B | D, "2", 0, 3, NULL, "none=0|linear=1", "Model",
@@ -106,17 +111,17 @@ const struct option_row config_options[] = {
             "Dimension of the projection head's output z.", true),
 
     /* ---- Views (paper: section 3 and appendix A) */
-    CHOICE("view-preset", "PRESET", view_preset, P | B | D, "auto", "auto|imagenet|cifar", "Views",
+    CHOICE("view-preset", "PRESET", view_preset, VIEWS, "auto", "auto|imagenet|cifar", "Views",
            "What auto means below: imagenet is jitter strength 1 and blur, cifar is 0.5 and none (auto: by image "
            "size).", true),
-    CHOICE("crop-filter", "FILTER", crop_filter, P | B | D, "bicubic", "bicubic|bilinear", "Views",
+    CHOICE("crop-filter", "FILTER", crop_filter, VIEWS, "bicubic", "bicubic|bilinear", "Views",
            "Antialiased filter that resizes the crop.", true),
     CHANCE("crop-probability", crop_probability, "1", "Probability of the random resized crop; else the whole image."),
     CHANCE("crop-area-min", crop_area_min, "0.08", "Smallest share of the image's area in a crop."),
     CHANCE("crop-area-max", crop_area_max, "1", "Largest share of the image's area in a crop."),
-    NUMBER("crop-ratio-min", "X", crop_ratio_min, P | B | D, "0.75", 0.1, 10, "3/4=0.75", "Views",
+    NUMBER("crop-ratio-min", "X", crop_ratio_min, VIEWS, "0.75", 0.1, 10, "3/4=0.75", "Views",
            "Smallest ratio of a crop's width to its height.", true),
-    NUMBER("crop-ratio-max", "X", crop_ratio_max, P | B | D, "4/3", 0.1, 10, "4/3=1.3333333333333333", "Views",
+    NUMBER("crop-ratio-max", "X", crop_ratio_max, VIEWS, "4/3", 0.1, 10, "4/3=1.3333333333333333", "Views",
            "Largest ratio of a crop's width to its height.", true),
     CHANCE("flip-probability", flip_probability, "0.5", "Probability of the horizontal flip."),
     CHANCE("jitter-probability", jitter_probability, "0.8", "Probability of the colour jitter."),
@@ -141,14 +146,14 @@ const struct option_row config_options[] = {
     FACTOR("noise-sigma", noise_sigma, "0.1", 10, "Standard deviation of the noise, for values in 0 to 1."),
     CHANCE("cutout-probability", cutout_probability, "0", "Probability of a square that is cut out."),
     CHANCE("cutout-size", cutout_size, "0.5", "Side of that square as a share of the view's."),
-    {"one-branch", NULL, OPTION_BOOLEAN, AT(one_branch, bool), P | B | D, "false", 0, 1, NULL, NULL, "Views",
+    {"one-branch", NULL, OPTION_BOOLEAN, AT(one_branch, bool), VIEWS, "false", 0, 1, NULL, NULL, "Views",
      "Only crop and flip the second view, as the study does.", true, false},
-    INTEGER("blur-radius", "N", blur_radius, P | B | D, "auto", 0, 256, NULL, NULL, "Views",
+    INTEGER("blur-radius", "N", blur_radius, VIEWS, "auto", 0, 256, NULL, NULL, "Views",
             "The blur has 2 N + 1 taps (auto: a tenth of the side, halved and rounded down).", true),
-    RGB("mean", mean, P | EVALUATIONS | B | D, 0, 1, "Views",
+    RGB("mean", mean, P | EVALUATIONS | B | D | V, 0, 1, "Views",
         "Mean to subtract from the channels of every view, values in 0 to 1 (not given: nothing, or the "
         "checkpoint's)."),
-    RGB("std", std, P | EVALUATIONS | B | D, 0.001, 10, "Views",
+    RGB("std", std, P | EVALUATIONS | B | D | V, 0.001, 10, "Views",
         "Standard deviation to divide the channels by; goes with --mean."),
 
     /* ---- Training (paper: appendix B) */
@@ -195,7 +200,7 @@ const struct option_row config_options[] = {
            true),
     NUMBER("temperature", "TAU", temperature, P | B | D, "auto", 0.001, 100, NULL, "Training",
            "Temperature of NT-Xent (auto: 0.5 for images of 64 pixels or less, else 0.1).", true),
-    INTEGER("seed", "N", seed, ALL & ~(E | I), "1", 0, 9007199254740992.0, NULL, NULL, "Training",
+    INTEGER("seed", "N", seed, (ALL & ~(E | I)) | V, "1", 0, 9007199254740992.0, NULL, NULL, "Training",
             "Decides the views, the order of the images and the first weights.", true),
     CHOICE("precision", "TYPE", precision, ALL, "auto", "auto|float32|bf16", "Training",
            "Type of activations and weight copies (auto: bf16 where the processor is fast with it).", true),
@@ -206,7 +211,7 @@ const struct option_row config_options[] = {
     CHOICE("convolution", "ALGORITHM", convolution, ALL, "auto", "auto|direct|winograd", "Training",
            "How float32 3x3 convolutions of stride 1 are computed (auto: by the measured cost of each layer's passes).",
            false),
-    INTEGER("threads", "N", threads, ALL, "auto", 1, 4096, NULL, NULL, "Training",
+    INTEGER("threads", "N", threads, ALL | V, "auto", 1, 4096, NULL, NULL, "Training",
             "Threads (auto: one for each processor this program may use); sums are rounded in another order.", false),
     INTEGER("workers", "N", workers, P | EVALUATIONS | I | B | D, "auto", 0, 1024, NULL, NULL, "Training",
             "Threads that only make views; 0: the computing threads do it between steps (auto: by the processors).",
@@ -243,26 +248,31 @@ const struct option_row config_options[] = {
     TEXT("features-out", "PREFIX", features_out, K | L, "", "Evaluation",
          "Write the features too: PREFIX-train.npy and PREFIX-test.npy with their labels.", false, false),
 
-    /* ---- Info, bench, demo */
+    /* ---- Info, bench, demo, views */
     FLAG("memory", memory, I, "false", "Output", "Estimate the peak memory of a training step of --batch images."),
     CHOICE("what", "PART", what, B, "all", "all|step|layers|loss|views|decode", "Output", "What to time.", false),
     NUMBER("seconds", "T", seconds, B, "3", 0.1, 86400, NULL, "Output",
            "Time for each measurement; the median is reported.", false),
+    INTEGER("images", "N", images, V, "4", 1, 100, NULL, NULL, "Output", "Images, spread evenly over the set.", false),
+    INTEGER("views", "N", views, V, "6", 1, 100, NULL, NULL, "Output",
+            "Views of each: both of the first epoch, both of the second, and so on.", false),
     NUMBER("seconds", "T", seconds, D, "150", 1, 86400, NULL, "Output", "Time to aim at on this machine.", false),
 };
 const int config_option_count = sizeof config_options / sizeof config_options[0];
 
 /* ---- commands ----------------------------------------------------------------------------------------------- */
 
-static const struct { enum command command; const char *name, *summary; } commands[] = {
-    {COMMAND_PRETRAIN, "pretrain", "train an encoder on images without labels"},
-    {COMMAND_KNN, "knn", "classify by the nearest neighbours of a trained encoder's features"},
-    {COMMAND_LINEAR, "linear", "classify by logistic regression on a trained encoder's features"},
-    {COMMAND_FINETUNE, "finetune", "train the whole network on a share of the labels"},
-    {COMMAND_EMBED, "embed", "write the features of images to a file"},
-    {COMMAND_INFO, "info", "show a network, its memory, or what a checkpoint holds"},
-    {COMMAND_BENCH, "bench", "time a training step and its parts, as JSON"},
-    {COMMAND_DEMO, "demo", "watch a network learn from images that it draws itself, in three minutes"},
+/* word: the option whose name may be left out on the command line. */
+static const struct { enum command command; const char *name, *summary, *word; } commands[] = {
+    {COMMAND_PRETRAIN, "pretrain", "train an encoder on images without labels", NULL},
+    {COMMAND_KNN, "knn", "classify by the nearest neighbours of a trained encoder's features", NULL},
+    {COMMAND_LINEAR, "linear", "classify by logistic regression on a trained encoder's features", NULL},
+    {COMMAND_FINETUNE, "finetune", "train the whole network on a share of the labels", NULL},
+    {COMMAND_EMBED, "embed", "write the features of images to a file", NULL},
+    {COMMAND_VIEWS, "views", "draw images and their views: what the network sees", "data"},
+    {COMMAND_INFO, "info", "show a network, its memory, or what a checkpoint holds", NULL},
+    {COMMAND_BENCH, "bench", "time a training step and its parts, as JSON", NULL},
+    {COMMAND_DEMO, "demo", "watch a network learn from images that it draws itself, in three minutes", NULL},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -280,6 +290,14 @@ const char *command_summary(enum command command)
         if (commands[i].command == command) return commands[i].summary;
     }
     return "";
+}
+
+const char *command_word(enum command command)
+{
+    for (int i = 0; i < COMMANDS; i++) {
+        if (commands[i].command == command) return commands[i].word;
+    }
+    return NULL;
 }
 
 int command_find(const char *name, enum command *out)

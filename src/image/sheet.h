@@ -4,9 +4,8 @@
 
 #include <stdint.h>
 
+#include "image/canvas.h"
 #include "image/image.h"
-
-struct color { uint8_t red, green, blue; };
 
 /* A sheet of columns x rows cells of cell x cell pixels, a gap between them, and a line of text space above each row. */
 struct sheet {

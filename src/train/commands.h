@@ -12,5 +12,6 @@ int command_embed(struct session *session, struct error *error);    /* command/e
 int command_info(struct session *session, struct error *error);     /* command/info.c         */
 int command_bench(struct session *session, struct error *error);    /* command/bench.c        */
 int command_demo(struct session *session, struct error *error);     /* command/demo.c         */
+int command_views(struct session *session, struct error *error);    /* command/views.c        */
 
 #endif

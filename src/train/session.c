@@ -11,6 +11,9 @@
 
 enum { VIEW_WORKERS_MAX = 64 };
 
+/* Commands that look at images only: they need no backend. */
+enum { NO_NETWORK = COMMAND_VIEWS };
+
 /* --cpu wins over the environment, which wins over what the processor has. */
 static const char *cpu_variant(const struct config *config)
 {
@@ -52,6 +55,8 @@ int session_start(struct session *session, struct error *error)
     if (config->notes != NULL && config->notes[0] != '\0')
         log_info(&session->log, "%s", config->notes);
     status = pool_create(&session->pool, (int)config->threads, error);
+    if (status == SIMCLR_OK && (config->command & NO_NETWORK))
+        return SIMCLR_OK;
     if (status == SIMCLR_OK)
         status = backend_create(config->device, cpu_variant(config), session->pool, &session->backend, error);
     if (status == SIMCLR_OK)

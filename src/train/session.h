@@ -26,7 +26,7 @@ struct session {
     struct config *settings;     /* owned: what `config` points to while the session runs */
 };
 
-/* Creates pool and backend from the configuration (--threads, --device, --cpu or $SIMCLR_CPU, --precision) and says
+/* Creates pool and backend (NULL for commands without a network) from the configuration (--threads, --device, --cpu or $SIMCLR_CPU, --precision) and says
  * so in the log. The callbacks must already be set. */
 int session_start(struct session *session, struct error *error);
 void session_stop(struct session *session);

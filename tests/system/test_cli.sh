@@ -6,7 +6,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 checks=0 failures=0 skips=0
-commands="pretrain knn linear finetune embed info bench demo"
+commands="pretrain knn linear finetune embed views info bench demo"
 
 fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
 skip() { echo "SKIPPED: $*"; skips=$((skips + 1)); }
@@ -218,7 +218,7 @@ complete_words() {
 }
 offers() { local expected=$1 got; shift; checks=$((checks + 1)); got=$(complete_words "$@"); [ "$got" = "$expected" ] || fail "completing '$*': '$got', expected '$expected'"; }
 offers "pretrain" simclr pre
-offers "bench demo embed finetune info knn linear pretrain" simclr help ""
+offers "bench demo embed finetune info knn linear pretrain views" simclr help ""
 offers "--optimizer" simclr pretrain --opt
 offers "adamw lars sgd" simclr pretrain --optimizer ""
 offers "lars" simclr pretrain --optimizer = l
@@ -230,6 +230,8 @@ offers "bash" simclr completion ""
 mkdir -p "photo album" && touch "photo list.txt"
 offers "photo album photo list.txt" simclr pretrain --data ph
 offers "photo album" simclr pretrain --out ph
+offers "photo album photo list.txt" simclr views ph
+offers "--view-preset --views" simclr views --view
 bash --norc -c 'source completion.bash; complete -p simclr' | grep -q -- '-F _simclr simclr' || fail "the completion is not registered"
 
 # ---- manual pages ----

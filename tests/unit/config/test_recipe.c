@@ -111,7 +111,7 @@ static void yaml_that_is_no_recipe(void **state)
     refused("- epochs\n", "1:1", "mapping");
     refused("pretrain\n", "1:1", "mapping");
     refused("---\n", "2:1", "mapping");
-    refused("views:\n  flip: 1\n", "1:1", "unknown key");
+    refused("loader:\n  flip: 1\n", "1:1", "unknown key");
     refused("mean: [0.5, 0.5, 0.5]\n", "1:7", "one value, not a list");
     refused("epochs: {a: 1}\n", "1:9", "not a list or a mapping");
     refused("epochs: [5\n", "1:9", "not a list");

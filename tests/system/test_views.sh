@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# test_views.sh SIMCLR [BUILD] -- simclr views: a PNG of the promised size that repeats, differs where it should, and clean refusals.
+set -uo pipefail
+simclr=$(realpath "$1")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+checks=0 failures=0
+fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
+check() { # CODE OUT ERR command...
+    local code=$1 out=$2 err=$3 got=0
+    shift 3
+    checks=$((checks + 1))
+    "$@" >out 2>err </dev/null || got=$?
+    [ "$got" -eq "$code" ] || fail "$*: exit $got, expected $code: $(head -c 300 err)"
+    [ -z "$out" ] || grep -qE -- "$out" out || fail "$*: output lacks /$out/: $(head -c 300 out)"
+    [ -z "$err" ] || grep -qE -- "$err" err || fail "$*: stderr lacks /$err/: $(head -c 300 err)"
+}
+same() { checks=$((checks + 1)); cmp -s "$1" "$2" || fail "$1 and $2 differ"; }
+differ() { checks=$((checks + 1)); cmp -s "$1" "$2" && fail "$1 and $2 are equal"; }
+small=(--synthetic-images 64 --images 2 --views 3 --quiet)
+
+check 0 '^a.png: 2 images, 3 views of each, 1152 x [0-9]+ pixels$' '' "$simclr" views synthetic --out a.png "${small[@]}"
+# width and height of the PNG are those that were printed
+read -r width height < <(sed -n 's/.* \([0-9]*\) x \([0-9]*\) pixels/\1 \2/p' out)
+[ "$(od -An -tu1 -j16 -N8 a.png | awk '{print $3*256+$4, $7*256+$8}')" = "$width $height" ] || fail "a.png is not $width x $height"
+check 0 'b.png' '' "$simclr" views --data synthetic --out b.png "${small[@]}" --threads 1
+same a.png b.png
+check 0 'c.png' '' "$simclr" views synthetic --out c.png "${small[@]}" --seed 2
+differ a.png c.png
+for option in "--rotate-probability 1" "--sobel-probability 1" "--noise-probability 1" "--cutout-probability 1" "--solarize-probability 1" "--blur-probability 1" \
+              "--jitter-probability 0" "--one-branch" "--crop-probability 0" "--flip-probability 0"; do
+    check 0 'd.png' '' "$simclr" views synthetic --out d.png "${small[@]}" $option
+    differ a.png d.png
+done
+check 0 '1 images, 1 views' '' "$simclr" views synthetic --synthetic-images 1 --images 4 --views 1 --image-size 300 --out e.png
+check 2 '' 'views needs --data PATH' "$simclr" views
+check 2 '' 'unexpected argument "second"' "$simclr" views synthetic second
+check 2 '' '--views takes an integer from 1 to 100' "$simclr" views synthetic --views 0
+check 3 '' 'nowhere: no such data' "$simclr" views nowhere
+check 1 '' 'no-folder/x.png' "$simclr" views synthetic "${small[@]}" --out no-folder/x.png
+check 2 '' 'is too large; ask for fewer' "$simclr" views synthetic --synthetic-images 100 --images 100 --views 2 --out big.png
+[ -e big.png ] && fail "big.png is there"
+echo "$checks checks, $failures failed"
+[ $failures -eq 0 ]
