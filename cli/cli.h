@@ -50,6 +50,8 @@ size_t progress_line(const simclr_progress *progress, int width, bool bar, bool 
 void help_usage(FILE *file);                           /* for `simclr` alone */
 void help_overview(FILE *file, int width);             /* simclr --help */
 int help_command(FILE *file, const char *command, int width); /* simclr COMMAND --help; SIMCLR_INVALID: not one */
+/* Is `word` the first of the two words of some command's name ("data" of "data info")? */
+bool help_is_group(const char *word);
 /* " PATH" for a command that takes a word without a name, else "". */
 const char *help_word(const char *command, char out[32]);
 /* "number from 0 to 1; default 0.5": type, range or choices, default. */

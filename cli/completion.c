@@ -58,10 +58,49 @@ static void write_options(FILE *file, const char *command)
     fprintf(file, " ;;\n");
 }
 
+/* Is command `index` the first whose name starts with its first word? */
+static bool is_first(int index, int length)
+{
+    const char *name, *other;
+
+    simclr_command_at(index, &name, NULL);
+    for (int i = 0; i < index && simclr_command_at(i, &other, NULL) == SIMCLR_OK; i++) {
+        if (strncmp(other, name, (size_t)length) == 0 && (other[length] == ' ' || other[length] == '\0')) return false;
+    }
+    return true;
+}
+
+/* The first words of all commands, each once, with `link` between them; of groups only where `groups`. */
+static void write_first_words(FILE *file, bool groups, const char *link)
+{
+    const char *name;
+
+    for (int i = 0, written = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) {
+        const int length = (int)strcspn(name, " ");
+        if ((groups && name[length] == '\0') || !is_first(i, length)) continue;
+        fprintf(file, "%s%.*s", written++ ? link : " ", length, name);
+    }
+}
+
+/* What follows the first word of a group: written with the first of its commands. */
+static void write_group(FILE *file, const char *command)
+{
+    const int length = (int)strcspn(command, " ");
+    const char *name;
+
+    if (command[length] == '\0') return;
+    for (int i = 0, written = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) {
+        if (strncmp(name, command, (size_t)length + 1) != 0) continue;
+        if (written == 0 && strcmp(name, command) != 0) return;
+        if (written++ == 0) fprintf(file, "    %.*s) _simclr_words --help", length, name);
+        fprintf(file, " %s", name + length + 1);
+    }
+    fprintf(file, " ;;\n");
+}
+
 void completion_bash(FILE *file)
 {
     static const char head[] =
-        "# bash completion for simclr, made from its option table\n"
         "_simclr_words() {\n"
         "    COMPREPLY=($(compgen -W \"$*\" -- \"$cur\"))\n"
         "}\n"
@@ -76,11 +115,16 @@ void completion_bash(FILE *file)
         "    if [[ $cur == '=' ]]; then cur=;\n"
         "    elif [[ $previous == '=' ]]; then previous=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
         "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-        "        if [[ ${COMP_WORDS[i]} != -* ]]; then command=${COMP_WORDS[i]}; break; fi\n"
+        "        [[ ${COMP_WORDS[i]} == -* ]] && continue\n"
+        "        command=\"${command:+$command }${COMP_WORDS[i]}\"\n"
+        "        _simclr_group \"$command\" || break\n"
         "    done\n"
         "    case \"$command $previous\" in\n";
     const char *name;
 
+    fprintf(file, "# bash completion for simclr, made from its option table\n_simclr_group() {\n    case \"$1\" in");
+    write_first_words(file, true, "|");
+    fprintf(file, ") return 0 ;;\n    esac\n    return 1\n}\n");
     fputs(head, file);
     for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) {
         simclr_option option;
@@ -88,9 +132,10 @@ void completion_bash(FILE *file)
     }
     fprintf(file, "    *) case \"$command\" in\n");
     for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) write_options(file, name);
+    for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) write_group(file, name);
     fprintf(file, "    completion) _simclr_words bash ;;\n    help) _simclr_words");
-    for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) fprintf(file, " %s", name);
+    write_first_words(file, false, " ");
     fprintf(file, " ;;\n    '') _simclr_words");
-    for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) fprintf(file, " %s", name);
+    write_first_words(file, false, " ");
     fprintf(file, " help completion --help --version ;;\n    esac ;;\n    esac\n}\ncomplete -F _simclr simclr\n");
 }

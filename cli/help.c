@@ -64,6 +64,12 @@ static const struct { const char *command, *description, *examples; } texts[] = 
      "step will take; with --checkpoint what a file holds.",
      "simclr info --depth 50 --image-size 224 --batch 256 --memory\n"
      "simclr info --checkpoint run/"},
+    {"data info",
+     "Looks at every image's header and shows what a data set holds: images, classes and how many each has, sizes, formats, "
+     "files that cannot be read and why, and how many images a second this machine decodes. With --check every image is "
+     "decoded.",
+     "simclr data info photos/\n"
+     "simclr data info photos/ --check --max-bad 0 --json"},
     {"bench",
      "Times a training step, each layer, the loss, the views and the decoding on this machine.",
      "simclr bench --depth 18 --image-size 32 --batch 128\n"
@@ -198,6 +204,30 @@ static void show_exits(FILE *file, int width)
     }
 }
 
+bool help_is_group(const char *word)
+{
+    const size_t length = strlen(word);
+    const char *name;
+
+    for (int i = 0; length > 0 && simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) {
+        if (strncmp(name, word, length) == 0 && name[length] == ' ') return true;
+    }
+    return false;
+}
+
+/* The help of a group: its commands. */
+static void show_group(FILE *file, const char *group, int width)
+{
+    const size_t length = strlen(group);
+    const char *name, *summary;
+
+    fprintf(file, "Usage: simclr %s COMMAND [--option value ...]\n\n", group);
+    for (int i = 0; simclr_command_at(i, &name, &summary) == SIMCLR_OK; i++) {
+        if (strncmp(name, group, length) == 0 && name[length] == ' ') entry(file, name, summary, 14, width);
+    }
+    fprintf(file, "\nMore: simclr %s COMMAND --help\n", group);
+}
+
 const char *help_word(const char *command, char out[32])
 {
     const char *name = simclr_command_word(command);
@@ -243,6 +273,10 @@ int help_command(FILE *file, const char *command, int width)
     simclr_option option;
     const char *section = "";
 
+    if (help_is_group(command)) {
+        show_group(file, command, width);
+        return SIMCLR_OK;
+    }
     if (simclr_option_at(command, 0, &option) != SIMCLR_OK) return SIMCLR_INVALID;
     char word[32];
     fprintf(file, "Usage: simclr %s%s [--option value ...]\n\n", command, help_word(command, word));

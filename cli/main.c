@@ -184,10 +184,30 @@ static int run_command(struct request *request)
     return exit_code(status);
 }
 
+/* The name of the command that the arguments start with, one word or two; *words: how many. */
+static const char *name_of_command(int count, char **arguments, char out[NAME_BYTES], int *words)
+{
+    *words = 1;
+    if (count < 2 || !help_is_group(arguments[0]) || arguments[1][0] == '-') return arguments[0];
+    *words = 2;
+    snprintf(out, NAME_BYTES, "%s %s", arguments[0], arguments[1]);
+    return out;
+}
+
 /* simclr COMMAND [options] */
 static int command_main(struct console *console, simclr_context *context, int count, char **arguments)
 {
-    struct request request = {.console = console, .context = context, .command = arguments[0]};
+    char name[NAME_BYTES];
+    int words;
+    struct request request = {.console = console, .context = context,
+                              .command = name_of_command(count, arguments, name, &words)};
+
+    if (help_is_group(request.command)) {
+        const bool wanted = wants_help(count, arguments);
+        if (!wanted) console_complain(console, "%s needs one of its commands", request.command);
+        help_command(wanted ? stdout : stderr, request.command, console_width(wanted ? stdout : stderr));
+        return wanted ? EXIT_OK : EXIT_USAGE;
+    }
 
     if (simclr_config_create(context, request.command, &request.config) != SIMCLR_OK) {
         console_complain(console, "%s; see simclr --help", simclr_error(context));
@@ -197,7 +217,7 @@ static int command_main(struct console *console, simclr_context *context, int co
     if (wants_help(count, arguments)) {
         help_command(stdout, request.command, console_width(stdout));
     } else {
-        code = read_arguments(&request, count - 1, arguments + 1);
+        code = read_arguments(&request, count - words, arguments + words);
         if (code == EXIT_OK) code = request.version ? show_version() : run_command(&request);
     }
     simclr_config_destroy(&request.config);
@@ -213,6 +233,9 @@ static int own_command(struct console *console, int count, char **arguments, boo
 
     *known = true;
     if (strcmp(word, "help") == 0 && next) {
+        char name[NAME_BYTES];
+        int words;
+        next = name_of_command(count - 1, arguments + 1, name, &words);
         if (help_command(stdout, next, console_width(stdout)) == SIMCLR_OK) return EXIT_OK;
         console_complain(console, "there is no command \"%.60s\"; see simclr --help", next);
         return EXIT_USAGE;

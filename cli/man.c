@@ -23,6 +23,15 @@ static void write_line(FILE *file, const char *text)
     fputc('\n', file);
 }
 
+/* "simclr-data-info" of "data info". */
+static void title_of(const char *command, char *out, size_t capacity)
+{
+    snprintf(out, capacity, "simclr%s%s", command ? "-" : "", command ? command : "");
+    for (char *c = out; *c; c++) {
+        if (*c == ' ') *c = '-';
+    }
+}
+
 static void write_head(FILE *file, const char *title, const char *summary)
 {
     fprintf(file, ".\\\" Made from simclr's option table.\n.TH \"");
@@ -130,7 +139,11 @@ void man_overview(FILE *file)
                          "simclr knn --checkpoint run/ --data photos/");
     fputs(".SH SEE ALSO\n", file);
     for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) {
-        fprintf(file, "%s\\fBsimclr\\-%s\\fR(1)", i ? ",\n" : "", name);
+        char title[64];
+        title_of(name, title, sizeof title);
+        fprintf(file, "%s\\fB", i ? ",\n" : "");
+        write_text(file, title);
+        fprintf(file, "\\fR(1)");
     }
     fputc('\n', file);
 }
@@ -143,7 +156,7 @@ int man_command(FILE *file, const char *command)
 
     if (simclr_option_at(command, 0, &option) != SIMCLR_OK) return SIMCLR_INVALID;
     for (int i = 0; simclr_command_at(i, &name, &summary) == SIMCLR_OK && strcmp(name, command) != 0; i++) continue;
-    snprintf(title, sizeof title, "simclr-%s", command);
+    title_of(command, title, sizeof title);
     write_head(file, title, summary);
     fprintf(file, ".SH SYNOPSIS\n\\fBsimclr %s\\fR\\fI%s\\fR [\\fB\\-\\-option\\fR \\fIvalue\\fR ...]\n", command,
             help_word(command, word));
@@ -167,7 +180,9 @@ int man_command(FILE *file, const char *command)
 /* One page into folder/<title>.1. */
 static bool write_page(const char *folder, const char *command, char *path, size_t capacity)
 {
-    snprintf(path, capacity, "%s/simclr%s%s.1", folder, command ? "-" : "", command ? command : "");
+    char title[64];
+    title_of(command, title, sizeof title);
+    snprintf(path, capacity, "%s/%s.1", folder, title);
     FILE *file = fopen(path, "w");
     if (!file) return false;
     if (command) man_command(file, command);

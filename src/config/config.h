@@ -14,7 +14,7 @@
 enum command {
     COMMAND_PRETRAIN = 1 << 0, COMMAND_FINETUNE = 1 << 1, COMMAND_KNN = 1 << 2, COMMAND_LINEAR = 1 << 3,
     COMMAND_EMBED = 1 << 4, COMMAND_INFO = 1 << 5, COMMAND_BENCH = 1 << 6, COMMAND_DEMO = 1 << 7,
-    COMMAND_VIEWS = 1 << 8
+    COMMAND_VIEWS = 1 << 8, COMMAND_DATA_INFO = 1 << 9
 };
 
 /* All values with their types; strings are owned by the config (never NULL; "" = not given).
@@ -59,6 +59,8 @@ struct config {
     bool memory;
     char *what; /* all, step, layers, loss, views, decode */
     int64_t images, views;
+    /* data */
+    bool check;
     double seconds;
     /* one flag per option row: was it set by the command line (2), the recipe (1), or is it the default (0)? */
     unsigned char *origin;
@@ -117,6 +119,7 @@ char *config_to_yaml(const struct config *config);
  * (memory_free), NULL without memory; empty: resuming is fine. */
 char *config_differences(const struct config *a, const struct config *b);
 
+/* "pretrain", or two words, "data info": the commands of a group. */
 const char *command_name(enum command command);
 const char *command_summary(enum command command);
 const char *command_word(enum command command); /* the option that a word without a name is a value of, or NULL */

@@ -13,6 +13,7 @@
 #define B COMMAND_BENCH
 #define D COMMAND_DEMO
 #define V COMMAND_VIEWS
+#define DI COMMAND_DATA_INFO
 #define EVALUATIONS (F | K | L | E)
 #define ALL (P | F | K | L | E | I | B | D)
 #define VIEWS (P | B | D | V)
@@ -59,6 +60,9 @@ const struct option_row config_options[] = {
          "synthetic.", false, true),
     TEXT("data", "PATH", data, V, "", "Data",
          "Images to look at: all that pretrain takes. The option's name may be left out: simclr views PATH.", false, true),
+    TEXT("data", "PATH", data, DI, "", "Data",
+         "Images to look at: all that pretrain takes. The option's name may be left out: simclr data info PATH.", false,
+         true),
     TEXT("data", "PATH", data, B, "synthetic", "Data", "Images to decode and augment; see pretrain.", false, false),
     TEXT("data", "PATH", data, I, "", "Data", "Images to take the size from, and to count in --memory.", false, false),
     TEXT("test-data", "PATH", test_data, P | F | K | L, "", "Data",
@@ -74,7 +78,7 @@ const struct option_row config_options[] = {
          false, true),
     TEXT("checkpoint", "PATH", checkpoint, I, "", "Data",
          "Show what this run folder, checkpoint or safetensors file holds instead of a network's table.", false, false),
-    TEXT("recipe", "FILE", recipe, ALL | V, "", "Data",
+    TEXT("recipe", "FILE", recipe, ALL | V | DI, "", "Data",
          "Read options from a YAML file; those on the command line win over it, whatever the order.", false, false),
     TEXT("labels", "SHARE", labels, F, "10%", "Data",
          "Share of the training labels to use, class-balanced (1%, 10%, 100%), or a file that lists the images.", true,
@@ -85,11 +89,13 @@ const struct option_row config_options[] = {
           "Memory for decoded images; a set that fits is decoded once (auto: a quarter of the machine's)."),
     NUMBER("max-bad", "SHARE", max_bad, P | EVALUATIONS | I | B | D | V, "0.01", 0, 1, NULL, "Data",
            "Share of unreadable images above which the run ends with an error.", false),
-    CHOICE("stl10-part", "PART", stl10_part, P | V, "train+unlabeled", STL10_PARTS, "Data",
+    NUMBER("max-bad", "SHARE", max_bad, DI, "1", 0, 1, NULL, "Data",
+           "Share of unreadable images above which the command ends with status 3.", false),
+    CHOICE("stl10-part", "PART", stl10_part, P | V | DI, "train+unlabeled", STL10_PARTS, "Data",
            "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
     CHOICE("stl10-part", "PART", stl10_part, EVALUATIONS, "train", STL10_PARTS, "Data",
            "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
-    INTEGER("synthetic-images", "N", synthetic_images, P | EVALUATIONS | I | B | D | V, "auto", 1, 100000000, NULL, NULL,
+    INTEGER("synthetic-images", "N", synthetic_images, P | EVALUATIONS | I | B | D | V | DI, "auto", 1, 100000000, NULL, NULL,
             "Data",
             "Images in the synthetic set (auto: 8192 to train on, 2048 to test on).", true),
 
@@ -211,7 +217,7 @@ const struct option_row config_options[] = {
     CHOICE("convolution", "ALGORITHM", convolution, ALL, "auto", "auto|direct|winograd", "Training",
            "How float32 3x3 convolutions of stride 1 are computed (auto: by the measured cost of each layer's passes).",
            false),
-    INTEGER("threads", "N", threads, ALL | V, "auto", 1, 4096, NULL, NULL, "Training",
+    INTEGER("threads", "N", threads, ALL | V | DI, "auto", 1, 4096, NULL, NULL, "Training",
             "Threads (auto: one for each processor this program may use); sums are rounded in another order.", false),
     INTEGER("workers", "N", workers, P | EVALUATIONS | I | B | D, "auto", 0, 1024, NULL, NULL, "Training",
             "Threads that only make views; 0: the computing threads do it between steps (auto: by the processors).",
@@ -238,7 +244,7 @@ const struct option_row config_options[] = {
     INTEGER("knn-k", "K", knn_k, P | K | D, "200", 1, 100000, NULL, NULL, "Evaluation", "Neighbours that vote.", false),
     NUMBER("knn-temperature", "TAU", knn_temperature, P | K | D, "0.1", 0.001, 100, NULL, "Evaluation",
            "A neighbour of similarity s has exp(s / TAU) votes.", false),
-    FLAG("json", json, F | K | L | I | B, "false", "Evaluation", "Print the results as JSON."),
+    FLAG("json", json, F | K | L | I | B | DI, "false", "Evaluation", "Print the results as JSON."),
     FLAG("controls", controls, F | K | L, "true", "Evaluation",
          "Evaluate the controls too: pixels and the same network untrained."),
     NUMBER("l2", "X", l2, L | D, "auto", 0, 1e6, NULL, "Evaluation",
@@ -256,6 +262,9 @@ const struct option_row config_options[] = {
     INTEGER("images", "N", images, V, "4", 1, 100, NULL, NULL, "Output", "Images, spread evenly over the set.", false),
     INTEGER("views", "N", views, V, "6", 1, 100, NULL, NULL, "Output",
             "Views of each: both of the first epoch, both of the second, and so on.", false),
+    FLAG("check", check, DI, "false", "Output", "Decode every image, not only its header and a sample: finds all bad ones."),
+    NUMBER("seconds", "T", seconds, DI, "2", 0, 86400, NULL, "Output",
+           "Time for measuring the decode rate on a sample; 0: not measured.", false),
     NUMBER("seconds", "T", seconds, D, "150", 1, 86400, NULL, "Output", "Time to aim at on this machine.", false),
 };
 const int config_option_count = sizeof config_options / sizeof config_options[0];
@@ -271,6 +280,7 @@ static const struct { enum command command; const char *name, *summary, *word; }
     {COMMAND_EMBED, "embed", "write the features of images to a file", NULL},
     {COMMAND_VIEWS, "views", "draw images and their views: what the network sees", "data"},
     {COMMAND_INFO, "info", "show a network, its memory, or what a checkpoint holds", NULL},
+    {COMMAND_DATA_INFO, "data info", "show what a data set holds: classes, sizes, formats, bad files, decode rate", "data"},
     {COMMAND_BENCH, "bench", "time a training step and its parts, as JSON", NULL},
     {COMMAND_DEMO, "demo", "watch a network learn from images that it draws itself, in three minutes", NULL},
 };

@@ -213,6 +213,11 @@ int dataset_encoded(const struct dataset *dataset, int64_t index, size_t at_most
     return status;
 }
 
+const char *dataset_bad_reason(const struct dataset *dataset, int64_t number)
+{
+    return number >= 0 && number < dataset->ledger.count ? dataset->ledger.image[number].reason : NULL;
+}
+
 int64_t dataset_count(const struct dataset *dataset)
 {
     return dataset->count;

@@ -77,4 +77,8 @@ uint64_t dataset_fingerprint(const struct dataset *dataset); /* of names, labels
 int dataset_image(struct dataset *dataset, int64_t index, struct image *storage, const struct image **out,
                   struct error *error);
 
+/* Why the `number`-th bad image was left out: a sentence that begins with its name; NULL past the last. Borrowed; not while
+ * another thread uses the set. */
+const char *dataset_bad_reason(const struct dataset *dataset, int64_t number);
+
 #endif

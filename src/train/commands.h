@@ -13,5 +13,6 @@ int command_info(struct session *session, struct error *error);     /* command/i
 int command_bench(struct session *session, struct error *error);    /* command/bench.c        */
 int command_demo(struct session *session, struct error *error);     /* command/demo.c         */
 int command_views(struct session *session, struct error *error);    /* command/views.c        */
+int command_data_info(struct session *session, struct error *error); /* command/data_info.c   */
 
 #endif

@@ -6,7 +6,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 checks=0 failures=0 skips=0
-commands="pretrain knn linear finetune embed views info bench demo"
+commands="pretrain knn linear finetune embed views info bench demo" groups="data"
 
 fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
 skip() { echo "SKIPPED: $*"; skips=$((skips + 1)); }
@@ -33,6 +33,21 @@ for command in $commands; do holds err "  $command "; done
 check 0 'Usage: simclr COMMAND' '^$' "$simclr" --help
 cp out overview
 for command in $commands; do holds overview "  $command "; done
+for group in $groups; do
+    check 0 "^Usage: simclr $group COMMAND" '' "$simclr" "$group" --help
+    sed -n "s/^  $group \([a-z]*\) .*/\1/p" out >members
+    [ -s members ] || fail "$group has no commands"
+    while read -r member; do
+        holds overview "  $group $member "
+        check 0 "^Usage: simclr $group $member" '' "$simclr" "$group" "$member" --help
+        cp out help.member
+        "$simclr" "$group" "$member" --print-config | sed -n 's/^\([a-z][a-z0-9-]*\):.*/\1/p' >names
+        [ -s names ] || fail "$group $member --print-config is empty"
+        while read -r name; do grep -qE -- "--(\[no-\])?$name( |$)" help.member || fail "$group $member --help lacks --$name"; done <names
+        COLUMNS=50 "$simclr" "$group" "$member" --help | sed '/^Examples/,$d' | awk 'length > 50 {bad = 1} END {exit bad}' ||
+            fail "$group $member --help is wider than 50"
+    done <members
+done
 for code in 0 1 2 3 4 75 130 143; do grep -qE "^ +$code  " overview || fail "--help lacks exit status $code"; done
 check 0 '' '^$' "$simclr" help
 cmp -s out overview || fail "help and --help differ"
@@ -218,7 +233,7 @@ complete_words() {
 }
 offers() { local expected=$1 got; shift; checks=$((checks + 1)); got=$(complete_words "$@"); [ "$got" = "$expected" ] || fail "completing '$*': '$got', expected '$expected'"; }
 offers "pretrain" simclr pre
-offers "bench demo embed finetune info knn linear pretrain views" simclr help ""
+offers "bench data demo embed finetune info knn linear pretrain views" simclr help ""
 offers "--optimizer" simclr pretrain --opt
 offers "adamw lars sgd" simclr pretrain --optimizer ""
 offers "lars" simclr pretrain --optimizer = l
@@ -232,6 +247,9 @@ offers "photo album photo list.txt" simclr pretrain --data ph
 offers "photo album" simclr pretrain --out ph
 offers "photo album photo list.txt" simclr views ph
 offers "--view-preset --views" simclr views --view
+offers "--help info" simclr data ""
+offers "photo album photo list.txt" simclr data info ph
+offers "--check" simclr data info --c
 bash --norc -c 'source completion.bash; complete -p simclr' | grep -q -- '-F _simclr simclr' || fail "the completion is not registered"
 
 # ---- manual pages ----
@@ -241,6 +259,7 @@ for command in $commands; do
     "$simclr" "$command" --print-config | sed -n 's/^\([a-z][a-z0-9-]*\):.*/\1/p' >names
     while read -r name; do grep -qF -- "\\-\\-${name//-/\\-}" "man/simclr-$command.1" || fail "simclr-$command.1 lacks --$name"; done <names
 done
+for group in $groups; do ls man/simclr-$group-*.1 >/dev/null 2>&1 || fail "no page of $group"; done
 grep -q '^\\fB75' man/simclr.1 || fail "simclr.1 lacks exit status 75"
 if command -v groff >/dev/null; then
     for page in man/*.1; do
