@@ -70,6 +70,13 @@ static const struct { const char *command, *description, *examples; } texts[] = 
      "decoded.",
      "simclr data info photos/\n"
      "simclr data info photos/ --check --max-bad 0 --json"},
+    {"data pack",
+     "Writes every part of a data set into a folder: as tar shards (train-000000.tar ..., WebDataset's layout), which are "
+     "read in order and copied as a few large files, or as one raw file of pixels (train.pack), which needs no decoding. "
+     "A pack that was stopped goes on where it stood when the same command is run again.",
+     "simclr data pack photos/ --out packed/ --shorter-side 256\n"
+     "simclr data pack photos/ --out raw/ --format raw --shorter-side 256\n"
+     "simclr pretrain --data raw/ --out run/"},
     {"bench",
      "Times a training step, each layer, the loss, the views and the decoding on this machine.",
      "simclr bench --depth 18 --image-size 32 --batch 128\n"

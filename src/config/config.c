@@ -64,6 +64,17 @@ int config_create(struct config **out, enum command command, struct error *error
     return SIMCLR_OK;
 }
 
+/* As it is: rows of one field may allow different words, of which only the command's own was checked. */
+static int copy_text(void *to, const void *from)
+{
+    char *text = memory_string(*(char *const *)from), **field = to;
+
+    if (!text) return SIMCLR_NO_MEMORY;
+    memory_free(*field);
+    *field = text;
+    return SIMCLR_OK;
+}
+
 int config_copy(struct config **out, const struct config *config, struct error *error)
 {
     struct config *copy;
@@ -75,7 +86,7 @@ int config_copy(struct config **out, const struct config *config, struct error *
         const struct option_row *row = &config_options[i];
         const size_t offset = row->offset;
         const char *from = (const char *)config + offset;
-        if (takes_text(row)) status = value_set(copy, row, *(char *const *)(const void *)from);
+        if (takes_text(row)) status = copy_text((char *)copy + offset, from);
         else memcpy((char *)copy + offset, from, row->type == OPTION_BOOLEAN ? sizeof(bool) : sizeof(int64_t));
         if (status != SIMCLR_OK) {
             config_destroy(&copy);

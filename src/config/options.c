@@ -14,6 +14,7 @@
 #define D COMMAND_DEMO
 #define V COMMAND_VIEWS
 #define DI COMMAND_DATA_INFO
+#define DP COMMAND_DATA_PACK
 #define EVALUATIONS (F | K | L | E)
 #define ALL (P | F | K | L | E | I | B | D)
 #define VIEWS (P | B | D | V)
@@ -63,6 +64,8 @@ const struct option_row config_options[] = {
     TEXT("data", "PATH", data, DI, "", "Data",
          "Images to look at: all that pretrain takes. The option's name may be left out: simclr data info PATH.", false,
          true),
+    TEXT("data", "PATH", data, DP, "", "Data",
+         "Images to pack: all that pretrain takes. The option's name may be left out: simclr data pack PATH.", false, true),
     TEXT("data", "PATH", data, B, "synthetic", "Data", "Images to decode and augment; see pretrain.", false, false),
     TEXT("data", "PATH", data, I, "", "Data", "Images to take the size from, and to count in --memory.", false, false),
     TEXT("test-data", "PATH", test_data, P | F | K | L, "", "Data",
@@ -71,6 +74,7 @@ const struct option_row config_options[] = {
     TEXT("out", "FILE", out, E, "", "Data",
          "File of the features (not given: features.npy or features.tsv); the names go beside it, ending in .txt.",
          false, false),
+    TEXT("out", "DIR", out, DP, "", "Data", "Folder of the pack; made if missing, gone on with if it was stopped.", false, true),
     TEXT("out", "FILE", out, V, "views.png", "Data", "PNG file of the sheet.", false, false),
     TEXT("out", "DIR", out, D, "simclr-demo", "Data", "Folder of the run; made if missing.", false, false),
     TEXT("checkpoint", "PATH", checkpoint, EVALUATIONS, "", "Data",
@@ -78,7 +82,7 @@ const struct option_row config_options[] = {
          false, true),
     TEXT("checkpoint", "PATH", checkpoint, I, "", "Data",
          "Show what this run folder, checkpoint or safetensors file holds instead of a network's table.", false, false),
-    TEXT("recipe", "FILE", recipe, ALL | V | DI, "", "Data",
+    TEXT("recipe", "FILE", recipe, ALL | V | DI | DP, "", "Data",
          "Read options from a YAML file; those on the command line win over it, whatever the order.", false, false),
     TEXT("labels", "SHARE", labels, F, "10%", "Data",
          "Share of the training labels to use, class-balanced (1%, 10%, 100%), or a file that lists the images.", true,
@@ -87,15 +91,15 @@ const struct option_row config_options[] = {
            "Format of the features: NumPy's, or tab-separated text for the TensorBoard projector.", false),
     BYTES("cache-memory", cache_memory, P | EVALUATIONS | I | B | D, 1, "Data",
           "Memory for decoded images; a set that fits is decoded once (auto: a quarter of the machine's)."),
-    NUMBER("max-bad", "SHARE", max_bad, P | EVALUATIONS | I | B | D | V, "0.01", 0, 1, NULL, "Data",
+    NUMBER("max-bad", "SHARE", max_bad, P | EVALUATIONS | I | B | D | V | DP, "0.01", 0, 1, NULL, "Data",
            "Share of unreadable images above which the run ends with an error.", false),
     NUMBER("max-bad", "SHARE", max_bad, DI, "1", 0, 1, NULL, "Data",
            "Share of unreadable images above which the command ends with status 3.", false),
-    CHOICE("stl10-part", "PART", stl10_part, P | V | DI, "train+unlabeled", STL10_PARTS, "Data",
+    CHOICE("stl10-part", "PART", stl10_part, P | V | DI | DP, "train+unlabeled", STL10_PARTS, "Data",
            "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
     CHOICE("stl10-part", "PART", stl10_part, EVALUATIONS, "train", STL10_PARTS, "Data",
            "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
-    INTEGER("synthetic-images", "N", synthetic_images, P | EVALUATIONS | I | B | D | V | DI, "auto", 1, 100000000, NULL, NULL,
+    INTEGER("synthetic-images", "N", synthetic_images, P | EVALUATIONS | I | B | D | V | DI | DP, "auto", 1, 100000000, NULL, NULL,
             "Data",
             "Images in the synthetic set (auto: 8192 to train on, 2048 to test on).", true),
 
@@ -217,7 +221,7 @@ const struct option_row config_options[] = {
     CHOICE("convolution", "ALGORITHM", convolution, ALL, "auto", "auto|direct|winograd", "Training",
            "How float32 3x3 convolutions of stride 1 are computed (auto: by the measured cost of each layer's passes).",
            false),
-    INTEGER("threads", "N", threads, ALL | V | DI, "auto", 1, 4096, NULL, NULL, "Training",
+    INTEGER("threads", "N", threads, ALL | V | DI | DP, "auto", 1, 4096, NULL, NULL, "Training",
             "Threads (auto: one for each processor this program may use); sums are rounded in another order.", false),
     INTEGER("workers", "N", workers, P | EVALUATIONS | I | B | D, "auto", 0, 1024, NULL, NULL, "Training",
             "Threads that only make views; 0: the computing threads do it between steps (auto: by the processors).",
@@ -226,6 +230,7 @@ const struct option_row config_options[] = {
     /* ---- Run */
     FLAG("resume", resume, P, "false", "Run", "Go on from the newest valid checkpoint of --out, which must be there."),
     FLAG("overwrite", overwrite, P | F | D, "false", "Run", "Start afresh in a folder that holds another run."),
+    FLAG("overwrite", overwrite, DP, "false", "Output", "Replace a pack of other images or options."),
     INTEGER("save-every", "EPOCHS", save_every, P, "1", 1, 100000, NULL, NULL, "Run",
             "Epochs between checkpoints; the end and an interruption write one too.", false),
     INTEGER("keep", "N", keep, P, "3", 1, 100000, NULL, NULL, "Run", "Newest checkpoints to keep, beside the best.",
@@ -263,6 +268,16 @@ const struct option_row config_options[] = {
     INTEGER("views", "N", views, V, "6", 1, 100, NULL, NULL, "Output",
             "Views of each: both of the first epoch, both of the second, and so on.", false),
     FLAG("check", check, DI, "false", "Output", "Decode every image, not only its header and a sample: finds all bad ones."),
+    CHOICE("format", "FORMAT", format, DP, "tar", "tar|raw", "Output",
+           "Shards of encoded images as WebDataset reads them, or one file of pixels that needs no decoding.", false),
+    CHOICE("codec", "CODEC", codec, DP, "auto", "auto|jpeg|png", "Output",
+           "Of the images in shards (auto: a file that need not change is copied, JPEG stays JPEG, lossless becomes PNG).",
+           false),
+    INTEGER("quality", "N", quality, DP, "90", 1, 100, NULL, NULL, "Output", "Quality of JPEGs that are encoded anew.", false),
+    INTEGER("shorter-side", "N", shorter_side, DP, "auto", 8, 65535, NULL, NULL, "Output",
+            "Reduce larger images to this shorter side (auto: all stay as they are).", false),
+    INTEGER("shard-images", "N", shard_images, DP, "5000", 1, 100000000, NULL, NULL, "Output",
+            "Images in a shard; of a raw file, images that are written before the disk is waited for.", false),
     NUMBER("seconds", "T", seconds, DI, "2", 0, 86400, NULL, "Output",
            "Time for measuring the decode rate on a sample; 0: not measured.", false),
     NUMBER("seconds", "T", seconds, D, "150", 1, 86400, NULL, "Output", "Time to aim at on this machine.", false),
@@ -281,6 +296,7 @@ static const struct { enum command command; const char *name, *summary, *word; }
     {COMMAND_VIEWS, "views", "draw images and their views: what the network sees", "data"},
     {COMMAND_INFO, "info", "show a network, its memory, or what a checkpoint holds", NULL},
     {COMMAND_DATA_INFO, "data info", "show what a data set holds: classes, sizes, formats, bad files, decode rate", "data"},
+    {COMMAND_DATA_PACK, "data pack", "write a data set as tar shards or as one raw file", "data"},
     {COMMAND_BENCH, "bench", "time a training step and its parts, as JSON", NULL},
     {COMMAND_DEMO, "demo", "watch a network learn from images that it draws itself, in three minutes", NULL},
 };

@@ -67,6 +67,11 @@ bool folder_has_test(const char *path);
 
 int list_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
 
+/* Raw packs: one file, or a folder of train.pack and test.pack (data/pack.h). */
+bool pack_is(const struct set_place *place);
+int pack_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
+bool pack_has_test(const char *path);
+
 /* Tar archives: one; several named with braces, shard-{000..099}.tar; all of a folder. */
 bool tar_kind_is(const struct set_place *place);
 int tar_kind_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);

@@ -23,6 +23,7 @@ static const struct set_kind kinds[] = {
     {"tar shards", shards_is, shards_open, NULL},
     {"CIFAR binaries", cifar_is, cifar_open, cifar_has_test},
     {"STL-10 binaries", stl10_is, stl10_open, stl10_has_test},
+    {"raw pack", pack_is, pack_open, pack_has_test},
     {"folder of tar shards", shard_folder_is, shard_folder_open, shard_folder_has_test},
     {"folder of images", is_folder, folder_open, folder_has_test},
     {"tar archive", tar_kind_is, tar_kind_open, tar_kind_has_test},

@@ -4,8 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "base/memory.h"
-#include "image/resample.h"
+#include "image/resize.h"
 
 enum { GLYPH_WIDTH = 5, GLYPH_HEIGHT = 7 };
 
@@ -88,29 +87,14 @@ void canvas_fit(int side, int *width, int *height)
 /* The picture at another size: pixel by pixel when larger, filtered when smaller. */
 static int resize(const struct image *picture, int width, int height, struct image *out, struct error *error)
 {
-    int status = image_create(width, height, out, error);
-    if (status != SIMCLR_OK) return status;
-    const size_t plane = (size_t)width * (size_t)height;
-    if (width >= picture->width) {
-        for (size_t i = 0; i < plane; i++) {
-            const size_t x = i % (size_t)width * (size_t)picture->width / (size_t)width;
-            const size_t y = i / (size_t)width * (size_t)picture->height / (size_t)height;
-            memcpy(out->rgb + 3 * i, picture->rgb + 3 * (y * (size_t)picture->width + x), 3);
-        }
-        return SIMCLR_OK;
+    if (width < picture->width) return image_resize(picture, width, height, out, error);
+    const int status = image_create(width, height, out, error);
+    const size_t pixels = (size_t)width * (size_t)height;
+    for (size_t i = 0; status == SIMCLR_OK && i < pixels; i++) {
+        const size_t x = i % (size_t)width * (size_t)picture->width / (size_t)width;
+        const size_t y = i / (size_t)width * (size_t)picture->height / (size_t)height;
+        memcpy(out->rgb + 3 * i, picture->rgb + 3 * (y * (size_t)picture->width + x), 3);
     }
-    float *planar = memory_array(3 * plane, sizeof *planar);
-    void *scratch = memory_allocate(resample_scratch_bytes(picture->width, picture->height, width, height));
-    if (planar != NULL && scratch != NULL) {
-        resample(picture, (struct box){0, 0, picture->width, picture->height}, RESAMPLE_BICUBIC, false, width, height,
-                 planar, scratch);
-        for (size_t i = 0; i < 3 * plane; i++) out->rgb[i % plane * 3 + i / plane] = canvas_byte(planar[i]);
-    } else {
-        status = error_no_memory(error, "a reduced picture", 3 * plane * sizeof *planar);
-        image_free(out);
-    }
-    memory_free(planar);
-    memory_free(scratch);
     return status;
 }
 

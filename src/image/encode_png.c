@@ -1,7 +1,8 @@
-/* image/encode_png.c -- a PNG file, whole or absent. */
+/* image/encode_png.c -- a PNG into a file, whole or absent, or into memory. */
 #include <png.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "image/image.h"
 
 int image_write_png(const char *path, const struct image *image, struct error *error)
@@ -20,4 +21,24 @@ int image_write_png(const char *path, const struct image *image, struct error *e
                          header.message);
     }
     return file_writer_commit(&writer, error);
+}
+
+int image_encode_png(const struct image *image, uint8_t **out, size_t *count, struct error *error)
+{
+    png_image header = {.version = PNG_IMAGE_VERSION,
+                        .width = (png_uint_32)image->width,
+                        .height = (png_uint_32)image->height,
+                        .format = PNG_FORMAT_RGB};
+    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(header);
+    *count = 0;
+    *out = memory_allocate(size);
+    if (*out == NULL) return error_no_memory(error, "an encoded PNG picture", size);
+    if (!png_image_write_to_memory(&header, *out, &size, 0, image->rgb, 0, NULL)) {
+        memory_free(*out);
+        *out = NULL;
+        return error_set(error, SIMCLR_INVALID, "a picture of %d x %d pixels cannot be written as PNG (%s)", image->width,
+                         image->height, header.message);
+    }
+    *count = size;
+    return SIMCLR_OK;
 }

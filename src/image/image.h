@@ -68,4 +68,7 @@ int image_write_png(const char *path, const struct image *image, struct error *e
 int image_encode_jpeg(const struct image *image, int quality, uint8_t **out, size_t *count,
                       struct error *error);
 
+/* Encodes a PNG into a new block (memory_free). */
+int image_encode_png(const struct image *image, uint8_t **out, size_t *count, struct error *error);
+
 #endif

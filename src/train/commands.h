@@ -14,5 +14,6 @@ int command_bench(struct session *session, struct error *error);    /* command/b
 int command_demo(struct session *session, struct error *error);     /* command/demo.c         */
 int command_views(struct session *session, struct error *error);    /* command/views.c        */
 int command_data_info(struct session *session, struct error *error); /* command/data_info.c   */
+int command_data_pack(struct session *session, struct error *error); /* command/data_pack.c   */
 
 #endif

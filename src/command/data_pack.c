@@ -1,0 +1,297 @@
+/* command/data_pack.c -- simclr data pack: a data set as tar shards of encoded images, or as one raw file, for each part.
+ *
+ * Images are made in pieces on all threads and written in order. A shard gets its name when it is whole, so a pack that
+ * was stopped goes on after the last whole shard; a raw pack goes on after its last image (data/pack.h). */
+#include "command/data_pack.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/bad.h"
+#include "data/pack.h"
+#include "data/shard_write.h"
+#include "train/commands.h"
+
+enum { PER_THREAD = 16 };
+
+/* A part of the set on its way into files. */
+struct packing {
+    struct session *session;
+    const struct config *config;
+    struct dataset *set;
+    const char *part; /* "train", "test" */
+    struct packed *piece;
+    int64_t piece_size;
+    int64_t first;    /* number of the piece's first image */
+    int64_t done, bad, bytes, written;
+    double start;
+    int64_t started_at;
+};
+
+static void make_task(void *context, int64_t i, int thread)
+{
+    struct packing *packing = context;
+    (void)thread;
+    packed_make(&packing->piece[i], packing->set, packing->first + i, packing->config);
+}
+
+static void tell(const struct packing *packing)
+{
+    const struct session *session = packing->session;
+    const double seconds = clock_seconds() - packing->start;
+    const double rate = seconds > 0 ? (double)(packing->done - packing->started_at) / seconds : 0;
+    const int64_t left = dataset_count(packing->set) - packing->done;
+    const simclr_progress progress = {
+        .phase = "pack", .step = packing->done, .steps = dataset_count(packing->set), .epoch = NAN, .epochs = NAN,
+        .views_per_second = NAN, .wait_share = NAN, .eta_seconds = rate > 0 ? (double)left / rate : NAN, .loss = NAN,
+        .chance_loss = NAN, .top1 = NAN, .learning_rate = NAN,
+    };
+    if (session->progress != NULL) session->progress(session->cookie, &progress);
+}
+
+/* An image that cannot be used is named and left out; too many end the command. */
+static int note_bad(struct packing *packing, const struct error *failure, struct error *error)
+{
+    const double accepted = packing->config->max_bad * (double)dataset_count(packing->set);
+    if (!bad_is_image_fault(failure->status)) {
+        if (error != NULL) *error = *failure;
+        return failure->status;
+    }
+    log_warning(&packing->session->log, "image left out: %s", failure->text);
+    packing->bad++;
+    if ((double)packing->bad <= accepted * (1 + 1e-12)) return SIMCLR_OK;
+    return error_set(error, SIMCLR_DATA, "%.120s: %" PRId64 " images cannot be used, more than the accepted %g %%; see the log, "
+                     "remove them or raise --max-bad", packing->config->data, packing->bad, 100 * packing->config->max_bad);
+}
+
+/* Makes images first .. last - 1 and hands each to `write`, in order. */
+static int pack_range(struct packing *packing, int64_t last,
+                      int (*write)(struct packing *, int64_t, const struct packed *, void *, struct error *), void *to,
+                      struct error *error)
+{
+    int status = SIMCLR_OK;
+    while (status == SIMCLR_OK && packing->done < last) {
+        const int64_t left = last - packing->done, count = left < packing->piece_size ? left : packing->piece_size;
+        if (session_is_interrupted(packing->session))
+            return error_set(error, SIMCLR_INTERRUPTED, "stopped after %" PRId64 " images; the same command goes on", packing->done);
+        packing->first = packing->done;
+        pool_run(packing->session->pool, count, make_task, packing);
+        for (int64_t i = 0; i < count && status == SIMCLR_OK; i++) {
+            struct packed *packed = &packing->piece[i];
+            if (packed->error.status != SIMCLR_OK) status = note_bad(packing, &packed->error, error);
+            else packing->written++;
+            if (status == SIMCLR_OK) status = write(packing, packing->first + i, packed, to, error);
+        }
+        for (int64_t i = 0; i < count; i++) packed_free(&packing->piece[i]);
+        packing->done += count;
+        tell(packing);
+    }
+    return status;
+}
+
+/* ---- tar shards ---- */
+
+static int write_sample(struct packing *packing, int64_t number, const struct packed *packed, void *to, struct error *error)
+{
+    (void)error; /* the writer remembers its failures until commit */
+    if (packed->error.status != SIMCLR_OK) return SIMCLR_OK;
+    shard_add_sample(to, number, packed->ending, packed->bytes, packed->count, dataset_label(packing->set, number));
+    packing->bytes += (int64_t)packed->count;
+    return SIMCLR_OK;
+}
+
+static int pack_shard(struct packing *packing, const char *path, int64_t last, struct error *error)
+{
+    struct file_writer *writer = NULL;
+    int status = file_writer_open(&writer, path, error);
+    if (status == SIMCLR_OK) status = pack_range(packing, last, write_sample, writer, error);
+    if (status == SIMCLR_OK) {
+        shard_end(writer);
+        status = file_writer_commit(&writer, error);
+    }
+    file_writer_abort(&writer);
+    return status;
+}
+
+static int pack_shards(struct packing *packing, struct error *error)
+{
+    const int64_t count = dataset_count(packing->set), each = packing->config->shard_images;
+    int64_t shards = 0, skipped = 0;
+    int status = SIMCLR_OK;
+    for (; status == SIMCLR_OK && shards * each < count; shards++) {
+        char path[4200];
+        const int64_t last = (shards + 1) * each < count ? (shards + 1) * each : count;
+        snprintf(path, sizeof path, "%.4096s/%s-%06" PRId64 ".tar", packing->config->out, packing->part, shards);
+        if (file_exists(path)) {
+            skipped++;
+            packing->done = packing->started_at = last;
+            continue;
+        }
+        status = pack_shard(packing, path, last, error);
+    }
+    if (status == SIMCLR_OK)
+        session_print(packing->session, "%s/%s-*.tar: %" PRId64 " shard%s (%" PRId64 " of them were there), %" PRId64
+                      " images written, %.1f MiB, %" PRId64 " left out\n", packing->config->out, packing->part, shards,
+                      shards == 1 ? "" : "s", skipped, packing->written, (double)packing->bytes / 1048576, packing->bad);
+    return status;
+}
+
+/* Shards have class numbers; their names stand beside them. */
+static int write_class_names(const struct packing *packing, struct error *error)
+{
+    struct text text = {0};
+    char *path = file_join(packing->config->out, "classes.txt");
+    for (int i = 0; i < dataset_classes(packing->set); i++) text_add(&text, "%s\n", dataset_class_name(packing->set, i));
+    int status = SIMCLR_OK;
+    if (path == NULL || text.failed) status = error_no_memory(error, "the names of the classes", text.length);
+    else if (text.length > 0) status = file_write_atomic(path, text.bytes, text.length, error);
+    text_free(&text);
+    memory_free(path);
+    return status;
+}
+
+/* ---- raw ---- */
+
+static int write_pixels(struct packing *packing, int64_t number, const struct packed *packed, void *to, struct error *error)
+{
+    const bool good = packed->error.status == SIMCLR_OK;
+    if (good) packing->bytes += 3 * (int64_t)packed->image.width * packed->image.height;
+    return pack_writer_add(to, number, good ? &packed->image : NULL, dataset_label(packing->set, number), error);
+}
+
+static int commit_raw(struct packing *packing, struct pack_writer **writer, int64_t *images, struct error *error)
+{
+    const int classes = dataset_classes(packing->set);
+    const char **names = memory_array((size_t)classes + 1, sizeof *names);
+    if (names == NULL) return error_no_memory(error, "the names of the classes", (size_t)classes * sizeof *names);
+    for (int i = 0; i < classes; i++) names[i] = dataset_class_name(packing->set, i);
+    const int status = pack_writer_commit(writer, names, classes, images, error);
+    memory_free(names);
+    return status;
+}
+
+static int pack_raw(struct packing *packing, struct error *error)
+{
+    const int64_t count = dataset_count(packing->set);
+    struct pack_writer *writer = NULL;
+    char path[4200];
+    int64_t images = 0, flushed = 0;
+    snprintf(path, sizeof path, "%.4096s/%s.pack", packing->config->out, packing->part);
+    if (file_exists(path)) {
+        session_print(packing->session, "%s: is whole already\n", path);
+        return SIMCLR_OK;
+    }
+    int status = pack_writer_open(&writer, path, &packing->done, error);
+    packing->started_at = flushed = packing->done;
+    if (status == SIMCLR_OK && packing->done > 0)
+        log_info(&packing->session->log, "%s: going on after %" PRId64 " images", path, packing->done);
+    while (status == SIMCLR_OK && packing->done < count) { /* what a crash may cost: this many images */
+        const int64_t next = flushed + packing->config->shard_images;
+        status = pack_range(packing, next < count ? next : count, write_pixels, writer, error);
+        const int kept = pack_writer_flush(writer, status == SIMCLR_OK ? error : NULL);
+        if (status == SIMCLR_OK) status = kept;
+        flushed = packing->done;
+    }
+    if (status == SIMCLR_OK) status = commit_raw(packing, &writer, &images, error);
+    pack_writer_close(&writer);
+    if (status == SIMCLR_OK)
+        session_print(packing->session, "%s: %" PRId64 " images (%" PRId64 " written now), %.1f MiB, %" PRId64 " left out\n", path, images,
+                      packing->written, (double)file_size(path) / 1048576, packing->bad);
+    return status;
+}
+
+/* ---- a folder that is gone on with ---- */
+
+/* What must be the same for going on: the images and all options that change a byte. */
+static void describe(const struct packing *packing, struct text *text)
+{
+    const struct config *config = packing->config;
+    text_add(text, "images: %016" PRIx64 "\nformat: %s\ncodec: %s\nquality: %" PRId64 "\nshorter-side: %" PRId64 "\nshard-images: %" PRId64 "\n",
+             dataset_fingerprint(packing->set), config->format, config->codec, config->quality, config->shorter_side,
+             config->shard_images);
+}
+
+static bool belongs_to_part(const char *name, const char *part)
+{
+    const size_t length = strlen(part);
+    return strncmp(name, part, length) == 0 && (name[length] == '-' || name[length] == '.') &&
+           (strstr(name, ".tar") != NULL || strstr(name, ".pack") != NULL);
+}
+
+/* Removes what a killed command left half-written, or with `all` every file of the part. */
+static int clean(const struct packing *packing, bool all, struct error *error)
+{
+    struct file_list names;
+    const int status = file_list_folder(packing->config->out, &names, error);
+    if (status != SIMCLR_OK) return status;
+    for (size_t i = 0; i < names.count; i++) {
+        const bool half = strstr(names.names[i], ".tmp-") != NULL;
+        char *path = belongs_to_part(names.names[i], packing->part) && (all || half)
+                         ? file_join(packing->config->out, names.names[i]) : NULL;
+        if (path != NULL) unlink(path);
+        memory_free(path);
+    }
+    file_list_free(&names);
+    return SIMCLR_OK;
+}
+
+/* Compares with the note that the folder's earlier command left, and leaves ours. */
+static int claim(const struct packing *packing, struct error *error)
+{
+    struct text wanted = {0};
+    uint8_t *found = NULL;
+    size_t count = 0;
+    char path[4200];
+    snprintf(path, sizeof path, "%.4096s/.pack-%s", packing->config->out, packing->part);
+    describe(packing, &wanted);
+    if (wanted.failed) return error_no_memory(error, "a note", 256);
+    const bool noted = file_read(path, 65536, &found, &count, NULL) == SIMCLR_OK;
+    const bool same = noted && count == wanted.length && memcmp(found, wanted.bytes, count) == 0;
+    int status = SIMCLR_OK;
+    if (noted && !same && !packing->config->overwrite)
+        status = error_set(error, SIMCLR_INVALID, "%s: holds a pack of other images or made with other options; use --overwrite or "
+                           "another --out", packing->config->out);
+    if (status == SIMCLR_OK) status = clean(packing, packing->config->overwrite && !same, error);
+    if (status == SIMCLR_OK && !same) status = file_write_atomic(path, wanted.bytes, wanted.length, error);
+    memory_free(found);
+    text_free(&wanted);
+    return status;
+}
+
+static int pack_part(struct session *session, struct dataset *set, const char *part, struct error *error)
+{
+    struct packing packing = {.session = session, .config = session->config, .set = set, .part = part, .start = clock_seconds()};
+    const bool raw = strcmp(session->config->format, "raw") == 0;
+    packing.piece_size = (int64_t)PER_THREAD * pool_threads(session->pool);
+    packing.piece = memory_array((size_t)packing.piece_size, sizeof *packing.piece);
+    int status = packing.piece != NULL ? claim(&packing, error) : error_no_memory(error, "a piece of a pack", 1);
+    if (status == SIMCLR_OK && !raw) status = write_class_names(&packing, error);
+    if (status == SIMCLR_OK) status = raw ? pack_raw(&packing, error) : pack_shards(&packing, error);
+    memory_free(packing.piece);
+    return status;
+}
+
+int command_data_pack(struct session *session, struct error *error)
+{
+    const struct config *config = session->config;
+    struct dataset *set = NULL;
+    int lock = -1;
+    int status = config_resolve(session->settings, "cache-memory", "1", error);
+    if (status == SIMCLR_OK) status = file_make_folder(config->out, error);
+    if (status == SIMCLR_OK) status = file_lock_folder(config->out, &lock, error);
+    if (status == SIMCLR_OK) status = session_open_dataset(session, config->data, DATASET_TRAIN, &set, error);
+    if (status == SIMCLR_OK) status = pack_part(session, set, "train", error);
+    dataset_close(&set);
+    if (status == SIMCLR_OK) status = session_open_test(session, &set, error);
+    if (status == SIMCLR_OK && set != NULL) status = pack_part(session, set, "test", error);
+    dataset_close(&set);
+    if (lock >= 0) file_unlock(&lock);
+    return status;
+}
