@@ -7,12 +7,16 @@
  *
  * Points: a = sqrt(1/2), b = sqrt(2). Rounding is amplified by 5 where the usual 1 and 2 amplify it by 11.
  *
- * Layout of the transformed operands, all float32, "point" being one of the 36 and "cell" [images][32 channels]:
+ * Layout of the transformed operands, "point" being one of the 36 and "cell" [images][32 or 16 channels]:
  *     V  [point][tile][channel block][cell]     W = A d_y A^T likewise, its blocks being those of outputs
  *     U  [point][panel][channel][32 outputs]    M  [point][tile][panel][cell]
  * so a transform is arithmetic on whole vectors without shuffles, and the products of a point are the ordinary
  * "images x 2 vectors of outputs" kernel at one position. Points lie a few lines more than a round number apart:
- * else all 36 would share a set of the cache. */
+ * else all 36 would share a set of the cache.
+ *
+ * All are float32, except in the backward passes of bf16 where the instruction set multiplies pairs of bf16: there V, U
+ * and W are bf16 (M and dU never are), pairs of neighbours in the contraction being one word: U [point][panel][pair of
+ * channels][32 outputs][2]; V and W of backward weights [pair of images][32 channels][2] in a cell. */
 #ifndef BACKEND_CPU_WINOGRAD_H
 #define BACKEND_CPU_WINOGRAD_H
 
@@ -32,10 +36,11 @@ enum { WINOGRAD_OUT = 4, WINOGRAD_IN = 6, WINOGRAD_POINTS = 36, WINOGRAD_MOST_TI
 /* V of one tile and channel block, or W of one tile and block of outputs. Cells outside the image are zero cells. */
 struct winograd_input {
     const char *cells[WINOGRAD_POINTS]; /* 6 x 6, or 4 x 4 of d_y */
-    float *out;
-    ptrdiff_t point;      /* floats from one point of `out` to the next */
+    void *out;            /* float32, or bf16 */
+    ptrdiff_t point;      /* elements from one point of `out` to the next */
     int images, channels; /* to transform, from the first */
-    bool bf16;
+    int block;            /* channels of a cell, 32 or 16 */
+    bool bf16;            /* the cells are */
 };
 
 /* y of one tile and panel. */
@@ -46,6 +51,7 @@ struct winograd_output {
     ptrdiff_t cell, row; /* bytes from one position to the next, in a row and between rows */
     int rows, columns;   /* of the tile that are inside the image, 1..4 */
     int places, images;  /* of a cell; of which hold images */
+    int block;           /* channels of a cell, 32 or 16 */
     int outputs;         /* real ones of the panel, 1..32 */
     const float *bias;   /* [32], or NULL */
     float *statistics;   /* [2][32] sums and sums of squares over the images, added to; or NULL */
@@ -61,10 +67,11 @@ struct winograd_fetch {
 
 /* M = V U for all points of some tiles and panels. */
 struct winograd_products {
-    const float *v, *u;
+    const void *v, *u;
     float *m;
-    ptrdiff_t v_point, v_tile, u_point, u_panel, m_point, m_tile; /* floats */
+    ptrdiff_t v_point, v_tile, u_point, u_panel, m_point, m_tile; /* elements */
     int tiles, panels, places;
+    int block; /* channels of a cell of V and of M, 32 or 16 */
     int images[WINOGRAD_MOST_TILES]; /* of each tile */
     int channels;                    /* real ones */
     int last_outputs;                /* real ones of the last panel */
@@ -76,10 +83,11 @@ struct winograd_products {
 
 /* dU = V^T W over some tiles: all points of one panel; dU [point][channel block][32 channels][32 outputs]. */
 struct winograd_gradient {
-    const float *v, *w;
+    const void *v, *w;
     float *du;
-    ptrdiff_t v_point, v_tile, w_point, w_tile, du_point;
+    ptrdiff_t v_point, v_tile, w_point, w_tile, du_point; /* elements */
     int tiles, places;
+    int block; /* channels of a cell of V and of W, 32 or 16 */
     int images[WINOGRAD_MOST_TILES];
     int channels, outputs; /* real ones */
 };
@@ -93,15 +101,25 @@ struct winograd_kernels {
     void (*output)(const struct winograd_output *args);
     void (*products)(const struct winograd_products *args);
     void (*gradient_products)(const struct winograd_gradient *args);
-    /* U of one channel block and panel from packed weights [9 taps][32 channels][32 outputs]. */
-    void (*weights)(float *u, ptrdiff_t point, const float *taps, int channels);
+    /* U of one channel block and panel from 9 tiles of packed weights, as the direct kernels of the same instruction
+     * set and type have them. */
+    void (*weights)(void *u, ptrdiff_t point, const void *taps, int channels);
     /* [9][32][32] = or += G^T dU G of one channel block and panel. */
     void (*gradient_weights)(float *taps, const float *du, ptrdiff_t point, int channels, bool add);
+    /* The same for operands in bf16 (winograd_pairs_body.h), or NULL: input_pairs is V of backward data, input_images
+     * V of backward weights. */
+    void (*input_pairs)(const struct winograd_input *args);
+    void (*products_pairs)(const struct winograd_products *args);
+    void (*weights_pairs)(void *u, ptrdiff_t point, const void *taps, int channels);
+    void (*input_images)(const struct winograd_input *args);
+    void (*gradient_images)(const struct winograd_input *args);
+    void (*gradient_products_pairs)(const struct winograd_gradient *args);
 };
 
 const struct winograd_kernels *winograd_kernels_portable(void);
 const struct winograd_kernels *winograd_kernels_avx2(void); /* NULL where this build does not have it */
 const struct winograd_kernels *winograd_kernels_avx512(void);
+const struct winograd_kernels *winograd_kernels_avx512bf16(void); /* for bf16 only */
 
 /* Costs, about thousands of cycles with AVX-512 (fitted to both algorithms at 16 to 512 channels, 2 x 2 to 16 x 16
  * positions, 8 and 32 images: within 15 % mostly). For a tile of 16 images: the products of a 32 x 32 block of weights;
@@ -117,9 +135,10 @@ const struct winograd_kernels *winograd_kernels_avx512(void);
 
 /* ---- plan ----------------------------------------------------------------------------------------------------- */
 
-/* One pass of a planned convolution; all strides in floats. */
+/* One pass of a planned convolution; all strides in elements of what they are strides of. */
 struct winograd_pass {
     bool used;
+    bool pairs;         /* V, U and W are bf16 */
     int down, across;   /* tiles of one image */
     int64_t tiles;      /* of all image groups */
     int chunk;          /* tiles that are transformed together */

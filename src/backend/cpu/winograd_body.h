@@ -113,7 +113,7 @@ ALWAYS_INLINE void input_tile(const struct winograd_input *args, const bool bf16
 {
     for (ptrdiff_t n = 0; n < args->images; n++)
         for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
-            const ptrdiff_t at = n * BLOCK_CHANNELS + c;
+            const ptrdiff_t at = n * args->block + c;
             vec half[6][6], d[6], v[6];
             UNROLL for (ptrdiff_t j = 0; j < 6; j++)
             {
@@ -121,7 +121,7 @@ ALWAYS_INLINE void input_tile(const struct winograd_input *args, const bool bf16
                 transform_input(v, d);
                 UNROLL for (ptrdiff_t i = 0; i < 6; i++) half[i][j] = v[i];
             }
-            float *out = args->out + at;
+            float *out = (float *)args->out + at;
             UNROLL for (ptrdiff_t i = 0; i < 6; i++)
             {
                 transform_input(v, half[i]);
@@ -142,7 +142,7 @@ ALWAYS_INLINE void gradient_tile(const struct winograd_input *args, const bool b
 {
     for (ptrdiff_t n = 0; n < args->images; n++)
         for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
-            const ptrdiff_t at = n * BLOCK_CHANNELS + c;
+            const ptrdiff_t at = n * args->block + c;
             vec half[6][4], y[4], w[6];
             UNROLL for (ptrdiff_t j = 0; j < 4; j++)
             {
@@ -150,7 +150,7 @@ ALWAYS_INLINE void gradient_tile(const struct winograd_input *args, const bool b
                 transform_gradient(w, y);
                 UNROLL for (ptrdiff_t i = 0; i < 6; i++) half[i][j] = w[i];
             }
-            float *out = args->out + at;
+            float *out = (float *)args->out + at;
             UNROLL for (ptrdiff_t i = 0; i < 6; i++)
             {
                 transform_gradient(w, half[i]);
@@ -175,7 +175,7 @@ ALWAYS_INLINE void output_vector(const struct winograd_output *args, ptrdiff_t k
     const vec bias = args->bias ? vec_load(args->bias + k) : vec_zero();
     vec sum = vec_zero(), square = vec_zero();
     for (ptrdiff_t n = 0; n < images; n++) {
-        const ptrdiff_t at = n * BLOCK_CHANNELS + k;
+        const ptrdiff_t at = n * args->block + k;
         vec half[4][6], m[6], y[4];
         UNROLL for (ptrdiff_t j = 0; j < 6; j++)
         {
@@ -213,7 +213,7 @@ ALWAYS_INLINE void output_vector(const struct winograd_output *args, ptrdiff_t k
 /* What the products leave out: images past `images` are zero. */
 static void clear_images(const struct winograd_output *args, ptrdiff_t images)
 {
-    const ptrdiff_t row = (ptrdiff_t)BLOCK_CHANNELS * (args->bf16 ? 2 : 4);
+    const ptrdiff_t row = (ptrdiff_t)args->block * (args->bf16 ? 2 : 4);
     for (ptrdiff_t i = 0; i < args->rows; i++)
         for (ptrdiff_t j = 0; j < args->columns; j++)
             memset(args->y + i * args->row + j * args->cell + images * row, 0, (size_t)((args->places - images) * row));
@@ -247,7 +247,7 @@ ALWAYS_INLINE void output_tile(const struct winograd_output *args, const bool bf
     const int images = computed_images(args->images, args->places), outputs = computed_outputs(args->outputs);
     const bool whole = args->rows == 4 && args->columns == 4;
     for (ptrdiff_t k = 0; k < outputs; k += LANES) {
-        const ptrdiff_t empty = k + LANES < outputs ? 0 : (BLOCK_CHANNELS - outputs) / LANES;
+        const ptrdiff_t empty = k + LANES < outputs ? 0 : (args->block - outputs) / LANES;
         if (whole)
             output_vector(args, k, images, empty, true, bf16);
         else
@@ -264,23 +264,30 @@ static void output(const struct winograd_output *args)
         output_tile(args, false);
 }
 
-static void weights(float *u, ptrdiff_t point, const float *taps, int channels)
+/* u[i * 6 + j] = G g G^T of one vector of outputs */
+ALWAYS_INLINE void weights_vector(vec u[36], const vec g[9])
+{
+    vec half[6][3], v[6];
+    UNROLL for (ptrdiff_t j = 0; j < 3; j++)
+    {
+        const vec column[3] = {g[j], g[3 + j], g[6 + j]};
+        transform_weights(v, column);
+        UNROLL for (ptrdiff_t i = 0; i < 6; i++) half[i][j] = v[i];
+    }
+    UNROLL for (ptrdiff_t i = 0; i < 6; i++) transform_weights(u + i * 6, half[i]);
+}
+
+#if !defined(WINOGRAD_PAIRS)
+static void weights(void *u, ptrdiff_t point, const void *taps, int channels)
 {
     for (ptrdiff_t at = 0; at < channels * (ptrdiff_t)BLOCK_CHANNELS; at += LANES) {
-        vec half[6][3], g[3], v[6];
-        UNROLL for (ptrdiff_t j = 0; j < 3; j++)
-        {
-            UNROLL for (ptrdiff_t i = 0; i < 3; i++) g[i] = vec_load(taps + (i * 3 + j) * 1024 + at);
-            transform_weights(v, g);
-            UNROLL for (ptrdiff_t i = 0; i < 6; i++) half[i][j] = v[i];
-        }
-        UNROLL for (ptrdiff_t i = 0; i < 6; i++)
-        {
-            transform_weights(v, half[i]);
-            UNROLL for (ptrdiff_t j = 0; j < 6; j++) vec_store(u + (i * 6 + j) * point + at, v[j]);
-        }
+        vec g[9], v[36];
+        UNROLL for (ptrdiff_t i = 0; i < 9; i++) g[i] = vec_load((const float *)taps + i * 1024 + at);
+        weights_vector(v, g);
+        UNROLL for (ptrdiff_t i = 0; i < 36; i++) vec_store((float *)u + i * point + at, v[i]);
     }
 }
+#endif
 
 static void gradient_weights(float *taps, const float *du, ptrdiff_t point, int channels, bool add)
 {
@@ -311,19 +318,19 @@ static void gradient_weights(float *taps, const float *du, ptrdiff_t point, int 
 enum { CHAIN_BLOCKS = 2 };
 
 /* The accumulators join what m holds, if it holds anything, and are zero again. */
-ALWAYS_INLINE void add_chain(const int rows, const int vectors, float *m, vec (*acc)[2], bool first)
+ALWAYS_INLINE void add_chain(const int rows, const int vectors, const int block, float *m, vec (*acc)[2], bool first)
 {
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
     {
-        float *sum = m + i * BLOCK_CHANNELS + j * LANES;
+        float *sum = m + i * block + j * LANES;
         vec_store(sum, first ? acc[i][j] : vec_add(vec_load(sum), acc[i][j]));
         acc[i][j] = vec_zero();
     }
 }
 
-/* m[image][output] = sum over channels of v[image][channel] u[channel][output]. One line of `next` is fetched every
- * two steps. */
-ALWAYS_INLINE void product_tile(const int rows, const int vectors, const float *v, ptrdiff_t v_block, const float *u,
+/* m[image][output] = sum over channels of v[image][channel] u[channel][output], cells being of `block` channels. One
+ * line of `next` is fetched every two steps. */
+ALWAYS_INLINE void product_tile(const int rows, const int vectors, const int block, const float *v, ptrdiff_t v_block, const float *u,
                                 float *m, int channels, const char *next, ptrdiff_t next_block)
 {
     vec acc[16][2];
@@ -333,7 +340,7 @@ ALWAYS_INLINE void product_tile(const int rows, const int vectors, const float *
     for (; channels > 0;
          channels -= BLOCK_CHANNELS, v += v_block, u += (ptrdiff_t)BLOCK_CHANNELS * 32, next += next_block) {
         if (chain++ == CHAIN_BLOCKS) {
-            add_chain(rows, vectors, m, acc, first);
+            add_chain(rows, vectors, block, m, acc, first);
             first = false;
             chain = 1;
         }
@@ -345,30 +352,35 @@ ALWAYS_INLINE void product_tile(const int rows, const int vectors, const float *
             UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = vec_load(u + s * 32 + j * LANES);
             UNROLL for (ptrdiff_t i = 0; i < rows; i++)
             {
-                const vec value = vec_broadcast(v + i * BLOCK_CHANNELS + s);
+                const vec value = vec_broadcast(v + i * block + s);
                 UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(w[j], value, acc[i][j]);
             }
         }
     }
-    add_chain(rows, vectors, m, acc, first);
+    add_chain(rows, vectors, block, m, acc, first);
 }
 
-typedef void product_function(const float *v, ptrdiff_t v_block, const float *u, float *m, int channels,
+typedef void product_function(const void *v, ptrdiff_t v_block, const void *u, float *m, int channels,
                               const char *next, ptrdiff_t next_block);
-#define PRODUCT(NAME, ROWS, VECTORS)                                                                                   \
-    NEVER_INLINE void NAME(const float *v, ptrdiff_t v_block, const float *u, float *m, int channels,                  \
-                           const char *next, ptrdiff_t next_block)                                                     \
+#define PRODUCT(NAME, ROWS, VECTORS, BLOCK)                                                                            \
+    NEVER_INLINE void NAME(const void *v, ptrdiff_t v_block, const void *u, float *m, int channels, const char *next,  \
+                           ptrdiff_t next_block)                                                                       \
     {                                                                                                                  \
-        product_tile(ROWS, VECTORS, v, v_block, u, m, channels, next, next_block);                                     \
+        product_tile(ROWS, VECTORS, BLOCK, v, v_block, u, m, channels, next, next_block);                              \
     }
 #if defined(__AVX512F__)
-PRODUCT(product_8x2, 8, 2)
-PRODUCT(product_8x1, 8, 1)
-PRODUCT(product_16x1, 16, 1)
+PRODUCT(product_8x2, 8, 2, 32)
+PRODUCT(product_8x1, 8, 1, 32)
+PRODUCT(product_16x1, 16, 1, 32)
+PRODUCT(product_narrow_8x1, 8, 1, 16)
+PRODUCT(product_narrow_16x1, 16, 1, 16)
 #else
-PRODUCT(product_6x2, 6, 2)
-PRODUCT(product_5x2, 5, 2)
-PRODUCT(product_4x2, 4, 2)
+PRODUCT(product_6x2, 6, 2, 32)
+PRODUCT(product_5x2, 5, 2, 32)
+PRODUCT(product_4x2, 4, 2, 32)
+PRODUCT(product_narrow_6x2, 6, 2, 16)
+PRODUCT(product_narrow_5x2, 5, 2, 16)
+PRODUCT(product_narrow_4x2, 4, 2, 16)
 #endif
 #undef PRODUCT
 
@@ -393,52 +405,61 @@ struct fetch {
     ptrdiff_t left, block;
 };
 
-ALWAYS_INLINE void run_product(product_function *product, ptrdiff_t image, ptrdiff_t output,
-                               const struct winograd_products *args, const float *v, const float *u, float *m,
+/* size: bytes of an element of v; an output takes four of u. */
+ALWAYS_INLINE void run_product(product_function *product, ptrdiff_t image, ptrdiff_t output, const ptrdiff_t size,
+                               const struct winograd_products *args, const char *v, const char *u, float *m,
                                struct fetch *fetch)
 {
     const bool any = fetch->left > 0;
-    const ptrdiff_t at = image * BLOCK_CHANNELS;
-    product(v + at, (ptrdiff_t)args->places * BLOCK_CHANNELS, u + output, m + at + output, args->channels,
-            any ? fetch->cell : (const char *)u, any ? fetch->block : 0);
+    const ptrdiff_t at = image * args->block;
+    product(v + at * size, (ptrdiff_t)args->places * args->block, u + output * 4, m + at + output, args->channels,
+            any ? fetch->cell : u, any ? fetch->block : 0);
     fetch->cell += 1024;
     fetch->left -= 1024;
 }
 
 /* One point of one tile and panel. */
-ALWAYS_INLINE void product_cell(const struct winograd_products *args, int images, int outputs, const float *v,
-                                const float *u, float *m, struct fetch *fetch)
+ALWAYS_INLINE void product_cell(const struct winograd_products *args, int images, int outputs, const char *v,
+                                const char *u, float *m, struct fetch *fetch)
 {
+    const bool narrow = args->block == NARROW_CHANNELS;
 #if defined(__AVX512F__)
-    if (outputs > LANES) {
-        run_product(product_8x2, 0, 0, args, v, u, m, fetch);
-        if (images > 8) run_product(product_8x2, 8, 0, args, v, u, m, fetch);
+    if (narrow) {
+        run_product(images > 8 ? product_narrow_16x1 : product_narrow_8x1, 0, 0, 4, args, v, u, m, fetch);
+    } else if (outputs > LANES) {
+        run_product(product_8x2, 0, 0, 4, args, v, u, m, fetch);
+        if (images > 8) run_product(product_8x2, 8, 0, 4, args, v, u, m, fetch);
     } else {
-        run_product(images > 8 ? product_16x1 : product_8x1, 0, 0, args, v, u, m, fetch);
+        run_product(images > 8 ? product_16x1 : product_8x1, 0, 0, 4, args, v, u, m, fetch);
     }
 #else
     for (ptrdiff_t k = 0; k < outputs; k += (ptrdiff_t)2 * LANES) {
         if (args->places == 8) {
-            run_product(product_4x2, 0, k, args, v, u, m, fetch);
-            if (images > 4) run_product(product_4x2, 4, k, args, v, u, m, fetch);
+            run_product(narrow ? product_narrow_4x2 : product_4x2, 0, k, 4, args, v, u, m, fetch);
+            if (images > 4) run_product(narrow ? product_narrow_4x2 : product_4x2, 4, k, 4, args, v, u, m, fetch);
             continue;
         }
-        run_product(product_6x2, 0, k, args, v, u, m, fetch);
-        if (images > 6) run_product(product_5x2, 6, k, args, v, u, m, fetch);
-        if (images > 11) run_product(product_5x2, 11, k, args, v, u, m, fetch);
+        run_product(narrow ? product_narrow_6x2 : product_6x2, 0, k, 4, args, v, u, m, fetch);
+        if (images > 6) run_product(narrow ? product_narrow_5x2 : product_5x2, 6, k, 4, args, v, u, m, fetch);
+        if (images > 11) run_product(narrow ? product_narrow_5x2 : product_5x2, 11, k, 4, args, v, u, m, fetch);
     }
 #endif
 }
 
-static void products(const struct winograd_products *args)
+typedef void product_cell_function(const struct winograd_products *args, int images, int outputs, const char *v,
+                                   const char *u, float *m, struct fetch *fetch);
+
+/* All points, panels and tiles; size: bytes of an element of V and U. */
+ALWAYS_INLINE void all_products(const struct winograd_products *args, const ptrdiff_t size,
+                                product_cell_function *product)
 {
-    const ptrdiff_t cell = (ptrdiff_t)args->places * BLOCK_CHANNELS;
+    const ptrdiff_t cell = (ptrdiff_t)args->places * args->block;
     for (ptrdiff_t point = 0; point < WINOGRAD_POINTS; point++)
         for (ptrdiff_t panel = 0; panel < args->panels; panel++) {
-            const float *u = args->u + point * args->u_point + panel * args->u_panel;
+            const char *u = (const char *)args->u + (point * args->u_point + panel * args->u_panel) * size;
             const int outputs = panel == args->panels - 1 ? args->last_outputs : BLOCK_CHANNELS;
             for (ptrdiff_t t = 0; t < args->tiles; t++) {
-                const float *v = args->v + point * args->v_point + t * args->v_tile;
+                const char *v = (const char *)args->v + (point * args->v_point + t * args->v_tile) * size;
                 float *m = args->m + point * args->m_point + t * args->m_tile + panel * cell;
                 struct fetch fetch = {0};
                 fetch_cells(&args->outputs, (point * args->panels + panel) * args->tiles + t,
@@ -448,14 +469,20 @@ static void products(const struct winograd_products *args)
                     fetch.left = fetch.cell ? args->next_bytes : 0;
                     fetch.block = args->next_block;
                 }
-                product_cell(args, args->images[t], outputs, v, u, m, &fetch);
+                product(args, args->images[t], outputs, v, u, m, &fetch);
             }
         }
 }
 
+static void products(const struct winograd_products *args)
+{
+    all_products(args, 4, product_cell);
+}
+
 /* du[channel][output] = sum over tiles and images of v[image][channel] w[image][output] */
-ALWAYS_INLINE void gradient_product_tile(const int rows, const int vectors, const struct winograd_gradient *args,
-                                         const float *v, const float *w, float *du)
+ALWAYS_INLINE void gradient_product_tile(const int rows, const int vectors, const int block,
+                                         const struct winograd_gradient *args, const float *v, const float *w,
+                                         float *du)
 {
     vec acc[16][2];
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
@@ -464,10 +491,10 @@ ALWAYS_INLINE void gradient_product_tile(const int rows, const int vectors, cons
         UNROLL_BY(2)
         for (ptrdiff_t n = 0; n < images; n++) {
             vec y[2];
-            UNROLL for (ptrdiff_t j = 0; j < vectors; j++) y[j] = vec_load(w + n * BLOCK_CHANNELS + j * LANES);
+            UNROLL for (ptrdiff_t j = 0; j < vectors; j++) y[j] = vec_load(w + n * block + j * LANES);
             UNROLL for (ptrdiff_t i = 0; i < rows; i++)
             {
-                const vec value = vec_broadcast(v + n * BLOCK_CHANNELS + i);
+                const vec value = vec_broadcast(v + n * block + i);
                 UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(y[j], value, acc[i][j]);
             }
         }
@@ -476,54 +503,79 @@ ALWAYS_INLINE void gradient_product_tile(const int rows, const int vectors, cons
         vec_store(du + i * 32 + j * LANES, acc[i][j]);
 }
 
-#define GRADIENT(NAME, ROWS, VECTORS)                                                                                  \
-    NEVER_INLINE void NAME(const struct winograd_gradient *args, const float *v, const float *w, float *du)            \
+#define GRADIENT(NAME, ROWS, VECTORS, BLOCK)                                                                           \
+    NEVER_INLINE void NAME(const struct winograd_gradient *args, const void *v, const void *w, float *du)              \
     {                                                                                                                  \
-        gradient_product_tile(ROWS, VECTORS, args, v, w, du);                                                          \
+        gradient_product_tile(ROWS, VECTORS, BLOCK, args, v, w, du);                                                   \
     }
 #if defined(__AVX512F__)
-GRADIENT(gradient_8x2, 8, 2)
-GRADIENT(gradient_16x1, 16, 1)
-GRADIENT(gradient_8x1, 8, 1)
+GRADIENT(gradient_8x2, 8, 2, 32)
+GRADIENT(gradient_16x1, 16, 1, 32)
+GRADIENT(gradient_8x1, 8, 1, 32)
+GRADIENT(gradient_narrow_16x1, 16, 1, 16)
+GRADIENT(gradient_narrow_8x1, 8, 1, 16)
 #else
-GRADIENT(gradient_6x2, 6, 2)
-GRADIENT(gradient_4x2, 4, 2)
+GRADIENT(gradient_6x2, 6, 2, 32)
+GRADIENT(gradient_4x2, 4, 2, 32)
+GRADIENT(gradient_narrow_6x2, 6, 2, 16)
+GRADIENT(gradient_narrow_4x2, 4, 2, 16)
 #endif
 #undef GRADIENT
 
 /* One point of one 32 x 32 block. */
-ALWAYS_INLINE void gradient_block(const struct winograd_gradient *args, int channels, const float *v, const float *w,
+ALWAYS_INLINE void gradient_block(const struct winograd_gradient *args, int channels, const char *v, const char *w,
                                   float *du)
 {
+    const bool narrow = args->block == NARROW_CHANNELS;
     ptrdiff_t c = 0;
 #if defined(__AVX512F__)
-    if (args->outputs > LANES) {
-        for (; c < channels; c += 8) gradient_8x2(args, v + c, w, du + c * 32);
+    if (narrow) {
+        for (; c + 8 < channels; c += 16) gradient_narrow_16x1(args, v + c * 4, w, du + c * 32);
+        for (; c < channels; c += 8) gradient_narrow_8x1(args, v + c * 4, w, du + c * 32);
+    } else if (args->outputs > LANES) {
+        for (; c < channels; c += 8) gradient_8x2(args, v + c * 4, w, du + c * 32);
     } else {
-        for (; c + 8 < channels; c += 16) gradient_16x1(args, v + c, w, du + c * 32);
-        for (; c < channels; c += 8) gradient_8x1(args, v + c, w, du + c * 32);
+        for (; c + 8 < channels; c += 16) gradient_16x1(args, v + c * 4, w, du + c * 32);
+        for (; c < channels; c += 8) gradient_8x1(args, v + c * 4, w, du + c * 32);
     }
 #else
     const int rows = (channels + 3) / 4 * 4; /* fours until sixes fill the rest: never past 32 */
     for (ptrdiff_t k = 0; k < args->outputs; k += (ptrdiff_t)2 * LANES) {
-        for (c = 0; (rows - c) % 6 != 0; c += 4) gradient_4x2(args, v + c, w + k, du + c * 32 + k);
-        for (; c < rows; c += 6) gradient_6x2(args, v + c, w + k, du + c * 32 + k);
+        float *out = du + k;
+        for (c = 0; (rows - c) % 6 != 0; c += 4)
+            (narrow ? gradient_narrow_4x2 : gradient_4x2)(args, v + c * 4, w + k * 4, out + c * 32);
+        for (; c < rows; c += 6)
+            (narrow ? gradient_narrow_6x2 : gradient_6x2)(args, v + c * 4, w + k * 4, out + c * 32);
     }
 #endif
 }
 
-static void gradient_products(const struct winograd_gradient *args)
+typedef void gradient_block_function(const struct winograd_gradient *args, int channels, const char *v, const char *w,
+                                     float *du);
+
+ALWAYS_INLINE void all_gradient_products(const struct winograd_gradient *args, const ptrdiff_t size,
+                                         gradient_block_function *product)
 {
-    const ptrdiff_t cell = (ptrdiff_t)args->places * BLOCK_CHANNELS;
+    const ptrdiff_t cell = (ptrdiff_t)args->places * args->block;
     for (ptrdiff_t point = 0; point < WINOGRAD_POINTS; point++) {
-        const float *v = args->v + point * args->v_point, *w = args->w + point * args->w_point;
+        const char *v = (const char *)args->v + point * args->v_point * size;
+        const char *w = (const char *)args->w + point * args->w_point * size;
         float *du = args->du + point * args->du_point;
-        for (int c = 0; c < args->channels; c += BLOCK_CHANNELS, v += cell, du += 1024) {
+        for (int c = 0; c < args->channels; c += BLOCK_CHANNELS, v += cell * size, du += 1024) {
             const int left = args->channels - c;
-            gradient_block(args, left < BLOCK_CHANNELS ? left : BLOCK_CHANNELS, v, w, du);
+            product(args, left < BLOCK_CHANNELS ? left : BLOCK_CHANNELS, v, w, du);
         }
     }
 }
+
+static void gradient_products(const struct winograd_gradient *args)
+{
+    all_gradient_products(args, 4, gradient_block);
+}
+
+#if defined(WINOGRAD_PAIRS)
+#include "backend/cpu/winograd_pairs_body.h"
+#endif
 
 static const struct winograd_kernels WINOGRAD_TABLE = {
     .name = WINOGRAD_TITLE,
@@ -535,4 +587,12 @@ static const struct winograd_kernels WINOGRAD_TABLE = {
     .gradient_products = gradient_products,
     .weights = weights,
     .gradient_weights = gradient_weights,
+#if defined(WINOGRAD_PAIRS)
+    .input_pairs = input_pairs,
+    .products_pairs = products_pairs,
+    .weights_pairs = weights_pairs,
+    .input_images = input_images,
+    .gradient_images = gradient_images,
+    .gradient_products_pairs = gradient_products_pairs,
+#endif
 };

@@ -8,7 +8,8 @@
 struct part {
     const struct conv_plan *plan;
     float *weights; /* [panel][channel block][9][32][32], from first_panel */
-    float *du, *v, *w;
+    float *du;
+    char *v, *w;
     const char *d_y, *x;
     int first_panel, end_panel;
 };
@@ -23,7 +24,9 @@ static void transform(const struct part *part, bool of_x, int64_t first, int cou
     const int from = of_x ? 0 : part->first_panel, to = of_x ? layout->blocks : part->end_panel;
     const int edge = of_x ? WINOGRAD_IN : WINOGRAD_OUT;
     struct winograd_input args = {.point = of_x ? pass->v_point : pass->m_point,
+                                  .block = layout->block_channels,
                                   .bf16 = plan->desc.dtype == DTYPE_BF16};
+    const struct winograd_kernels *kernels = plan->winograd.kernels;
     for (int t = 0; t < count; t++) {
         const struct winograd_tile tile = winograd_tile(pass, layout, first + t);
         const char *cells[WINOGRAD_POINTS];
@@ -33,12 +36,13 @@ static void transform(const struct part *part, bool of_x, int64_t first, int cou
             for (int i = 0; i < edge * edge; i++)
                 args.cells[i] =
                     cells[i] == plan->winograd.zeros ? cells[i] : cells[i] + b * (ptrdiff_t)layout->block * element;
-            args.out = of_x ? part->v + t * pass->v_tile + b * cell : part->w + t * pass->m_tile + (b - from) * cell;
+            args.out = of_x ? part->v + (t * pass->v_tile + b * cell) * winograd_element(pass)
+                            : part->w + (t * pass->m_tile + (b - from) * cell) * winograd_element(pass);
             args.channels = activation_block_channels(layout, b);
             if (of_x)
-                plan->winograd.kernels->input(&args);
+                (pass->pairs ? kernels->input_images : kernels->input)(&args);
             else
-                plan->winograd.kernels->gradient(&args);
+                (pass->pairs ? kernels->gradient_images : kernels->gradient)(&args);
         }
     }
 }
@@ -47,6 +51,7 @@ static void run_chunk(const struct part *part, int64_t first, int count, bool ad
 {
     const struct conv_plan *plan = part->plan;
     const struct winograd_pass *pass = &plan->winograd.weights;
+    const struct winograd_kernels *kernels = plan->winograd.kernels;
     const struct activation_layout *x = &plan->forward.x, *y = &plan->forward.y;
     struct winograd_gradient args = {
         .v = part->v,
@@ -58,6 +63,7 @@ static void run_chunk(const struct part *part, int64_t first, int count, bool ad
         .du_point = pass->u_point,
         .tiles = count,
         .places = x->group_images,
+        .block = x->block_channels,
         .channels = x->channels,
     };
     for (int t = 0; t < count; t++) args.images[t] = winograd_tile(pass, y, first + t).images;
@@ -66,12 +72,12 @@ static void run_chunk(const struct part *part, int64_t first, int count, bool ad
     for (int panel = part->first_panel; panel < part->end_panel; panel++) {
         const ptrdiff_t block = (ptrdiff_t)9 * 1024;
         float *weights = part->weights + (ptrdiff_t)(panel - part->first_panel) * x->blocks * block;
-        args.w = part->w + (panel - part->first_panel) * (ptrdiff_t)y->cell;
+        args.w = part->w + (panel - part->first_panel) * (ptrdiff_t)y->cell * winograd_element(pass);
         args.outputs = activation_block_channels(y, panel);
-        plan->winograd.kernels->gradient_products(&args);
+        (pass->pairs ? kernels->gradient_products_pairs : kernels->gradient_products)(&args);
         for (int b = 0; b < x->blocks; b++)
-            plan->winograd.kernels->gradient_weights(weights + b * block, part->du + (ptrdiff_t)b * 1024, pass->u_point,
-                                                     activation_block_channels(x, b), add);
+            kernels->gradient_weights(weights + b * block, part->du + (ptrdiff_t)b * 1024, pass->u_point,
+                                      activation_block_channels(x, b), add);
     }
 }
 
@@ -83,8 +89,8 @@ void winograd_weights(const struct conv_plan *plan, float *weights, char *scratc
         .plan = plan,
         .weights = weights,
         .du = (float *)(void *)scratch,
-        .v = (float *)(void *)(scratch + pass->u_bytes),
-        .w = (float *)(void *)(scratch + pass->u_bytes + pass->v_bytes),
+        .v = scratch + pass->u_bytes,
+        .w = scratch + pass->u_bytes + pass->v_bytes,
         .d_y = d_y,
         .x = x,
         .first_panel = first_panel,

@@ -6,9 +6,11 @@
 #include "backend/cpu/winograd_tiles.h"
 #include "base/memory.h"
 
-static const struct winograd_kernels *choose_kernels(const struct cpu_backend *cpu)
+static const struct winograd_kernels *choose_kernels(const struct cpu_backend *cpu, enum dtype dtype)
 {
     const struct winograd_kernels *kernels = NULL;
+    if (dtype == DTYPE_BF16 && cpu->level >= CPU_AVX512_BF16) kernels = winograd_kernels_avx512bf16();
+    if (kernels) return kernels;
     if (cpu->level >= CPU_AVX512) kernels = winograd_kernels_avx512();
     if (!kernels && cpu->level >= CPU_AVX2) kernels = winograd_kernels_avx2();
     return kernels ? kernels : winograd_kernels_portable();
@@ -17,17 +19,18 @@ static const struct winograd_kernels *choose_kernels(const struct cpu_backend *c
 /* Tiles and strides of a pass from layout x to layout y. */
 static void plan_pass(struct winograd_pass *pass, const struct activation_layout *x, const struct activation_layout *y)
 {
-    const ptrdiff_t cell = (ptrdiff_t)x->cell, apart = 32;
+    const ptrdiff_t cell = (ptrdiff_t)x->cell, apart = pass->pairs ? 64 : 32;
+    const size_t element = pass->pairs ? sizeof(uint16_t) : sizeof(float);
     const ptrdiff_t panels = pass->panels_at_once, chunk = pass->chunk;
     pass->v_tile = x->blocks * cell;
     pass->v_point = chunk * pass->v_tile + apart;
-    pass->u_panel = (ptrdiff_t)x->channels * 32;
+    pass->u_panel = (ptrdiff_t)(x->channels + 1) / 2 * 2 * 32; /* bf16 comes in pairs of channels */
     pass->u_point = panels * pass->u_panel + apart;
     pass->m_tile = panels * cell;
     pass->m_point = chunk * pass->m_tile + apart;
     const size_t groups = pass->keep_weights ? ((size_t)y->blocks + (size_t)panels - 1) / (size_t)panels : 1;
-    pass->u_bytes = groups * WINOGRAD_POINTS * (size_t)pass->u_point * sizeof(float);
-    pass->v_bytes = WINOGRAD_POINTS * (size_t)pass->v_point * sizeof(float);
+    pass->u_bytes = groups * WINOGRAD_POINTS * (size_t)pass->u_point * element;
+    pass->v_bytes = WINOGRAD_POINTS * (size_t)pass->v_point * element;
     pass->m_bytes = WINOGRAD_POINTS * (size_t)pass->m_point * sizeof(float);
 }
 
@@ -63,8 +66,7 @@ static bool is_cheaper(const struct winograd_pass *pass, const struct activation
 static bool is_wanted(const struct conv_plan *plan, const struct winograd_pass *pass, const struct activation_layout *x,
                       const struct activation_layout *y)
 {
-    /* The transforms know blocks of 32 channels; narrow ones have little work in them to save. */
-    if (x->block_channels != BLOCK_CHANNELS || y->block_channels != BLOCK_CHANNELS) return false;
+    if (x->block_channels != y->block_channels) return false; /* the products know cells of one kind */
     return plan->cpu->base.convolution == CONVOLUTION_WINOGRAD || is_cheaper(pass, x, y);
 }
 
@@ -125,9 +127,14 @@ int winograd_plan(struct conv_plan *plan, size_t forward_scratch, struct error *
     const struct conv_desc *desc = &plan->desc;
     struct winograd_plan *winograd = &plan->winograd;
     if (desc->kernel != 3 || desc->stride != 1 || desc->padding != 1 || desc->input_layout == LAYOUT_IMAGES ||
-        desc->dtype != DTYPE_F32 || plan->cpu->base.convolution == CONVOLUTION_DIRECT)
+        plan->cpu->base.convolution == CONVOLUTION_DIRECT)
         return SIMCLR_OK;
-    winograd->kernels = choose_kernels(plan->cpu);
+    /* Matrix tiles do products of bf16 faster than the transforms could be made. Otherwise bf16 has it when asked. */
+    if (desc->dtype == DTYPE_BF16 &&
+        (plan->kernels->tile_rows || plan->cpu->base.convolution != CONVOLUTION_WINOGRAD))
+        return SIMCLR_OK;
+    winograd->kernels = choose_kernels(plan->cpu, desc->dtype);
+    winograd->data.pairs = winograd->weights.pairs = winograd->kernels->products_pairs != NULL;
     plan_products(plan, &winograd->forward, &plan->forward.x, &plan->forward.y);
     /* Without fused multiply-adds the forward pass rounds so often that, of the reference networks' millions of values,
      * one beside a ReLU's kink falls on the other side of it (docs/numerics.md). */

@@ -14,7 +14,8 @@ struct part {
     const struct winograd_job *job;
     const struct winograd_kernels *kernels;
     const struct conv_pass *shape; /* layouts and packed weights */
-    float *u, *v, *m;
+    char *u, *v;
+    float *m;
     double *sum, *squares;
     int first_panel, end_panel;
 };
@@ -47,16 +48,18 @@ static void share_work(const struct winograd_pass *pass, const struct conv_pass 
 }
 
 /* U of panels [panel, panel + count). */
-static void transform_weights(const struct part *part, float *u, int panel, int count)
+static void transform_weights(const struct part *part, char *u, int panel, int count)
 {
     const struct winograd_pass *pass = part->job->pass;
+    const struct winograd_kernels *kernels = part->kernels;
     const struct conv_pass *shape = part->shape;
     for (int p = 0; p < count; p++)
         for (int b = 0; b < shape->x.blocks; b++) {
             const char *taps =
                 shape->weights + (size_t)(panel + p) * shape->panel_bytes + (size_t)b * shape->weights_block;
-            part->kernels->weights(u + p * pass->u_panel + (ptrdiff_t)b * BLOCK_CHANNELS * 32, pass->u_point,
-                                   (const float *)(const void *)taps, activation_block_channels(&shape->x, b));
+            (pass->pairs ? kernels->weights_pairs : kernels->weights)(
+                u + (p * pass->u_panel + (ptrdiff_t)b * BLOCK_CHANNELS * 32) * winograd_element(pass), pass->u_point, taps,
+                activation_block_channels(&shape->x, b));
         }
 }
 
@@ -66,15 +69,16 @@ static void transform_inputs(const struct part *part, int64_t first, int count)
     const struct winograd_pass *pass = part->job->pass;
     const struct activation_layout *x = &part->shape->x;
     const ptrdiff_t cell = (ptrdiff_t)x->cell, block = (ptrdiff_t)(x->block * dtype_bytes(part->job->plan->desc.dtype));
-    struct winograd_input args = {.point = pass->v_point, .bf16 = part->job->plan->desc.dtype == DTYPE_BF16};
+    struct winograd_input args = {
+        .point = pass->v_point, .block = x->block_channels, .bf16 = part->job->plan->desc.dtype == DTYPE_BF16};
     for (int t = 0; t < count; t++) {
         const struct winograd_tile tile = winograd_tile(pass, x, first + t);
         winograd_cells(args.cells, part->job->plan, part->job->x, x, &tile, -1, WINOGRAD_IN);
         args.images = part->kernels->computed_images(tile.images, x->group_images);
         for (int b = 0; b < x->blocks; b++) {
-            args.out = part->v + t * pass->v_tile + b * cell;
+            args.out = part->v + (t * pass->v_tile + b * cell) * winograd_element(pass);
             args.channels = activation_block_channels(x, b);
-            part->kernels->input(&args);
+            (pass->pairs ? part->kernels->input_pairs : part->kernels->input)(&args);
             for (int i = 0; i < WINOGRAD_POINTS; i++)
                 if (args.cells[i] != part->job->plan->winograd.zeros) args.cells[i] += block;
         }
@@ -94,6 +98,7 @@ static void transform_outputs(const struct part *part, int64_t first, int count,
         .cell = cell * element,
         .row = (ptrdiff_t)y->row * element,
         .places = y->group_images,
+        .block = y->block_channels,
         .accumulate = job->accumulate,
         .bf16 = job->plan->desc.dtype == DTYPE_BF16,
         .statistics = part->sum ? statistics : NULL,
@@ -168,6 +173,7 @@ static void run_chunk(const struct part *part, int64_t first, int count, int fol
         .m_tile = pass->m_tile,
         .tiles = count,
         .places = x->group_images,
+        .block = x->block_channels,
         .channels = x->channels,
         .next_block = (ptrdiff_t)x->block * element,
         .next_bytes = (ptrdiff_t)x->cell * element,
@@ -186,10 +192,11 @@ static void run_chunk(const struct part *part, int64_t first, int count, int fol
         args.outputs.count = find_outputs(part, outputs, first, count, panel, args.panels);
         args.u = part->u;
         if (pass->keep_weights)
-            args.u += (ptrdiff_t)((panel - part->first_panel) / pass->panels_at_once) * WINOGRAD_POINTS * pass->u_point;
+            args.u = part->u + (ptrdiff_t)((panel - part->first_panel) / pass->panels_at_once) * WINOGRAD_POINTS *
+                                   pass->u_point * winograd_element(pass);
         else
             transform_weights(part, part->u, panel, args.panels);
-        part->kernels->products(&args);
+        (pass->pairs ? part->kernels->products_pairs : part->kernels->products)(&args);
         transform_outputs(part, first, count, panel, args.panels);
     }
 }
@@ -201,8 +208,8 @@ void winograd_run(const struct winograd_job *job, char *scratch, double *sum, do
         .job = job,
         .kernels = job->plan->winograd.kernels,
         .shape = job->backward ? &job->plan->data : &job->plan->forward,
-        .u = (float *)(void *)scratch,
-        .v = (float *)(void *)(scratch + pass->u_bytes),
+        .u = scratch,
+        .v = scratch + pass->u_bytes,
         .m = (float *)(void *)(scratch + pass->u_bytes + pass->v_bytes),
         .sum = sum,
         .squares = squares,
@@ -211,11 +218,11 @@ void winograd_run(const struct winograd_job *job, char *scratch, double *sum, do
     share_work(pass, part.shape, thread, threads, &first, &end, &part.first_panel, &part.end_panel);
     if (first == end || part.first_panel == part.end_panel) return;
     if (pass->keep_weights) {
-        float *u = part.u;
+        char *u = part.u;
         for (int panel = part.first_panel; panel < part.end_panel; panel += pass->panels_at_once) {
             const int left = part.end_panel - panel;
             transform_weights(&part, u, panel, left < pass->panels_at_once ? left : pass->panels_at_once);
-            u += WINOGRAD_POINTS * pass->u_point;
+            u += WINOGRAD_POINTS * pass->u_point * winograd_element(pass);
         }
     }
     const int chunks = (int)((end - first + pass->chunk - 1) / pass->chunk);

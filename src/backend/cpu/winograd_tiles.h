@@ -21,6 +21,12 @@ static inline struct winograd_tile winograd_tile(const struct winograd_pass *pas
     return tile;
 }
 
+/* Bytes of an element of V, U and W. */
+static inline ptrdiff_t winograd_element(const struct winograd_pass *pass)
+{
+    return pass->pairs ? 2 : 4;
+}
+
 /* The edge x edge cells of channel block 0 from (row + offset, column + offset) on; zeros where outside. */
 static inline void winograd_cells(const char **cells, const struct conv_plan *plan, const char *tensor,
                                   const struct activation_layout *layout, const struct winograd_tile *tile, int offset,

@@ -1,0 +1,236 @@
+/* backend/cpu/winograd_pairs_body.h -- Winograd's products of pairs of bf16 (dpbf16ps), part of winograd_body.h where the
+ * instruction set has them. V, U and W are rounded to bf16; sums are float32, and so is every transform.
+ *
+ * Register blocks are those of float32: 8 images (or channels) x 2 vectors, a step contracting two channels (images). */
+
+/* ---- transforms ------------------------------------------------------------------------------------------------- */
+
+/* Rounded to bf16: each word of `low` in a lower half, of `high` in the upper one. */
+ALWAYS_INLINE __m512i pair_words(vec low, vec high)
+{
+    const __m512i even = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low));
+    const __m512i odd = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
+    return _mm512_or_si512(even, _mm512_slli_epi32(odd, 16));
+}
+
+/* u of two channels from the nine taps' words at `at`. */
+ALWAYS_INLINE void weights_of_pair(vec low[36], vec high[36], const char *taps, ptrdiff_t at)
+{
+    vec even[9], odd[9];
+    UNROLL for (ptrdiff_t i = 0; i < 9; i++)
+    {
+        const __m512i words = _mm512_loadu_si512(taps + i * 2048 + at * 4);
+        even[i] = _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+        odd[i] = _mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32((int32_t)0xffff0000u)));
+    }
+    weights_vector(low, even);
+    weights_vector(high, odd);
+}
+
+/* Packed weights are words [pair of channels][32 outputs]; an odd last channel has zeros beside it. */
+static void weights(void *u, ptrdiff_t point, const void *taps, int channels)
+{
+    for (ptrdiff_t pair = 0; pair < (channels + 1) / 2; pair++)
+        for (ptrdiff_t k = 0; k < 32; k += LANES) {
+            vec low[36], high[36];
+            weights_of_pair(low, high, taps, pair * 32 + k);
+            UNROLL for (ptrdiff_t i = 0; i < 36; i++)
+            {
+                vec_store((float *)u + i * point + pair * 64 + k, low[i]);
+                vec_store((float *)u + i * point + pair * 64 + 32 + k, high[i]);
+            }
+        }
+}
+
+static void weights_pairs(void *u, ptrdiff_t point, const void *taps, int channels)
+{
+    for (ptrdiff_t at = 0; at < (channels + 1) / 2 * 32; at += LANES) {
+        vec low[36], high[36];
+        weights_of_pair(low, high, taps, at);
+        UNROLL for (ptrdiff_t i = 0; i < 36; i++)
+            _mm512_storeu_si512((uint16_t *)u + i * point + at * 2, pair_words(low[i], high[i]));
+    }
+}
+
+/* B^T d B of the vector at element `at` of each cell. */
+ALWAYS_INLINE void input_vector(vec v[36], const struct winograd_input *args, ptrdiff_t at)
+{
+    vec half[6][6], d[6], column[6];
+    UNROLL for (ptrdiff_t j = 0; j < 6; j++)
+    {
+        UNROLL for (ptrdiff_t i = 0; i < 6; i++) d[i] = vec_load_bf16(args->cells[i * 6 + j] + at * 2);
+        transform_input(column, d);
+        UNROLL for (ptrdiff_t i = 0; i < 6; i++) half[i][j] = column[i];
+    }
+    UNROLL for (ptrdiff_t i = 0; i < 6; i++) transform_input(v + i * 6, half[i]);
+}
+
+/* A d_y A^T */
+ALWAYS_INLINE void gradient_vector(vec w[36], const struct winograd_input *args, ptrdiff_t at)
+{
+    vec half[6][4], y[4], column[6];
+    UNROLL for (ptrdiff_t j = 0; j < 4; j++)
+    {
+        UNROLL for (ptrdiff_t i = 0; i < 4; i++) y[i] = vec_load_bf16(args->cells[i * 4 + j] + at * 2);
+        transform_gradient(column, y);
+        UNROLL for (ptrdiff_t i = 0; i < 6; i++) half[i][j] = column[i];
+    }
+    UNROLL for (ptrdiff_t i = 0; i < 6; i++) transform_gradient(w + i * 6, half[i]);
+}
+
+static void input_pairs(const struct winograd_input *args)
+{
+    for (ptrdiff_t n = 0; n < args->images; n++)
+        for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
+            const ptrdiff_t at = n * args->block + c;
+            vec v[36];
+            input_vector(v, args, at);
+            UNROLL for (ptrdiff_t i = 0; i < 36; i++) vec_store_bf16((uint16_t *)args->out + i * args->point + at, v[i]);
+        }
+}
+
+typedef void vector_function(vec v[36], const struct winograd_input *args, ptrdiff_t at);
+
+/* Images in pairs; an odd last one has zeros beside it. */
+ALWAYS_INLINE void image_pairs(const struct winograd_input *args, vector_function *transform)
+{
+    for (ptrdiff_t n = 0; n < args->images; n += 2)
+        for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
+            vec low[36], high[36];
+            transform(low, args, n * args->block + c);
+            if (n + 1 < args->images)
+                transform(high, args, (n + 1) * args->block + c);
+            else
+                UNROLL for (ptrdiff_t i = 0; i < 36; i++) high[i] = vec_zero();
+            uint16_t *out = (uint16_t *)args->out + n * args->block + c * 2;
+            UNROLL for (ptrdiff_t i = 0; i < 36; i++)
+                _mm512_storeu_si512(out + i * args->point, pair_words(low[i], high[i]));
+        }
+}
+
+static void input_images(const struct winograd_input *args)
+{
+    image_pairs(args, input_vector);
+}
+
+static void gradient_images(const struct winograd_input *args)
+{
+    image_pairs(args, gradient_vector);
+}
+
+/* ---- products --------------------------------------------------------------------------------------------------- */
+
+ALWAYS_INLINE vec add_pairs(vec sum, __m512i a, __m512i b)
+{
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+
+/* As product_tile, a step contracting a pair of channels. One line of `next` is fetched every step. */
+ALWAYS_INLINE void pairs_tile(const int rows, const int vectors, const int block, const uint16_t *v, ptrdiff_t v_block,
+                              const char *u, float *m, int channels, const char *next, ptrdiff_t next_block)
+{
+    vec acc[16][2];
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
+    for (; channels > 0; channels -= BLOCK_CHANNELS, v += v_block, u += 2048, next += next_block) {
+        const ptrdiff_t steps = channels < BLOCK_CHANNELS ? (channels + 1) / 2 : BLOCK_CHANNELS / 2;
+        UNROLL_BY(2)
+        for (ptrdiff_t s = 0; s < steps; s++) {
+            __builtin_prefetch(next + s * 64, 0, 2);
+            __m512i w[2];
+            UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = _mm512_loadu_si512(u + s * 128 + j * 64);
+            UNROLL for (ptrdiff_t i = 0; i < rows; i++)
+            {
+                const __m512i value = vec_words(v + i * block + 2 * s);
+                UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = add_pairs(acc[i][j], w[j], value);
+            }
+        }
+    }
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
+        vec_store(m + i * block + j * LANES, acc[i][j]);
+}
+
+#define PAIRS(NAME, ROWS, VECTORS, BLOCK)                                                                              \
+    NEVER_INLINE void NAME(const void *v, ptrdiff_t v_block, const void *u, float *m, int channels, const char *next,  \
+                           ptrdiff_t next_block)                                                                       \
+    {                                                                                                                  \
+        pairs_tile(ROWS, VECTORS, BLOCK, v, v_block, u, m, channels, next, next_block);                                \
+    }
+PAIRS(pairs_8x2, 8, 2, 32)
+PAIRS(pairs_8x1, 8, 1, 32)
+PAIRS(pairs_16x1, 16, 1, 32)
+PAIRS(pairs_narrow_8x1, 8, 1, 16)
+PAIRS(pairs_narrow_16x1, 16, 1, 16)
+#undef PAIRS
+
+ALWAYS_INLINE void pairs_cell(const struct winograd_products *args, int images, int outputs, const char *v,
+                              const char *u, float *m, struct fetch *fetch)
+{
+    if (args->block == NARROW_CHANNELS) {
+        run_product(images > 8 ? pairs_narrow_16x1 : pairs_narrow_8x1, 0, 0, 2, args, v, u, m, fetch);
+    } else if (outputs > LANES) {
+        run_product(pairs_8x2, 0, 0, 2, args, v, u, m, fetch);
+        if (images > 8) run_product(pairs_8x2, 8, 0, 2, args, v, u, m, fetch);
+    } else {
+        run_product(images > 8 ? pairs_16x1 : pairs_8x1, 0, 0, 2, args, v, u, m, fetch);
+    }
+}
+
+static void products_pairs(const struct winograd_products *args)
+{
+    all_products(args, 2, pairs_cell);
+}
+
+/* du[channel][output] = sum over tiles and pairs of images. */
+ALWAYS_INLINE void gradient_pairs_tile(const int rows, const int vectors, const int block,
+                                       const struct winograd_gradient *args, const uint16_t *v, const uint16_t *w,
+                                       float *du)
+{
+    vec acc[16][2];
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
+    for (ptrdiff_t t = 0; t < args->tiles; t++, v += args->v_tile, w += args->w_tile) {
+        const ptrdiff_t pairs = (args->images[t] + 1) / 2;
+        for (ptrdiff_t n = 0; n < pairs; n++) {
+            __m512i y[2];
+            UNROLL for (ptrdiff_t j = 0; j < vectors; j++) y[j] = _mm512_loadu_si512(w + n * 2 * block + j * 32);
+            UNROLL for (ptrdiff_t i = 0; i < rows; i++)
+            {
+                const __m512i value = vec_words(v + n * 2 * block + i * 2);
+                UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = add_pairs(acc[i][j], y[j], value);
+            }
+        }
+    }
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
+        vec_store(du + i * 32 + j * LANES, acc[i][j]);
+}
+
+#define PAIRS(NAME, ROWS, VECTORS, BLOCK)                                                                              \
+    NEVER_INLINE void NAME(const struct winograd_gradient *args, const void *v, const void *w, float *du)              \
+    {                                                                                                                  \
+        gradient_pairs_tile(ROWS, VECTORS, BLOCK, args, v, w, du);                                                     \
+    }
+PAIRS(gradient_pairs_8x2, 8, 2, 32)
+PAIRS(gradient_pairs_16x1, 16, 1, 32)
+PAIRS(gradient_pairs_8x1, 8, 1, 32)
+PAIRS(gradient_pairs_narrow_16x1, 16, 1, 16)
+PAIRS(gradient_pairs_narrow_8x1, 8, 1, 16)
+#undef PAIRS
+
+ALWAYS_INLINE void gradient_pairs_block(const struct winograd_gradient *args, int channels, const char *v,
+                                        const char *w, float *du)
+{
+    ptrdiff_t c = 0;
+    if (args->block == NARROW_CHANNELS) {
+        for (; c + 8 < channels; c += 16) gradient_pairs_narrow_16x1(args, v + c * 4, w, du + c * 32);
+        for (; c < channels; c += 8) gradient_pairs_narrow_8x1(args, v + c * 4, w, du + c * 32);
+    } else if (args->outputs > LANES) {
+        for (; c < channels; c += 8) gradient_pairs_8x2(args, v + c * 4, w, du + c * 32);
+    } else {
+        for (; c + 8 < channels; c += 16) gradient_pairs_16x1(args, v + c * 4, w, du + c * 32);
+        for (; c < channels; c += 8) gradient_pairs_8x1(args, v + c * 4, w, du + c * 32);
+    }
+}
+
+static void gradient_products_pairs(const struct winograd_gradient *args)
+{
+    all_gradient_products(args, 2, gradient_pairs_block);
+}
