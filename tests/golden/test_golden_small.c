@@ -14,7 +14,8 @@ static const char *const FOLDER = "tests/golden/data";
 
 struct job {
     char name[64];
-    const char *file, *variant;
+    char variant[32];
+    const char *file;
     int depth;
     enum dtype dtype;
 };
@@ -333,7 +334,8 @@ static void add(struct list *list, CMUnitTestFunction function, const char *file
 {
     if (list->count == MOST) abort();
     struct job *job = &list->jobs[list->count];
-    *job = (struct job){.file = file, .variant = variant, .depth = depth, .dtype = dtype};
+    *job = (struct job){.file = file, .depth = depth, .dtype = dtype};
+    snprintf(job->variant, sizeof job->variant, "%s", variant);
     snprintf(job->name, sizeof job->name, "%s, %s, %s", file, variant, dtype_name(dtype));
     list->tests[list->count++] = (struct CMUnitTest){.name = job->name, .test_func = function, .initial_state = job};
 }
@@ -359,6 +361,10 @@ int main(int argc, char **argv)
         add_backend(&list, *variant);
         add(&list, test_resnet, "network_resnet18", 18, *variant, DTYPE_BF16);
         add(&list, test_resnet, "network_resnet50", 50, *variant, DTYPE_BF16);
+        char forced[32];
+        snprintf(forced, sizeof forced, "%s winograd", *variant);
+        add(&list, test_resnet, "network_resnet18", 18, forced, DTYPE_BF16);
+        add(&list, test_resnet, "network_resnet50", 50, forced, DTYPE_BF16);
     }
     return _cmocka_run_group_tests("golden_small", list.tests, (size_t)list.count, NULL, NULL);
 }
