@@ -41,6 +41,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cpu", default="", help="force our kernels: avx2, avx512, ... (PyTorch: set ONEDNN_MAX_CPU_ISA and ATEN_CPU_CAPABILITY yourself)")
+    parser.add_argument("--convolution", default="", help="force our algorithm: direct or winograd")
     parser.add_argument("--cases", nargs="*", default=list(cases), choices=list(cases))
     args = parser.parse_args()
     print("| case | simclr | PyTorch | ratio |\n|---|---|---|---|", flush=True)
@@ -52,6 +53,7 @@ def main():
             command = [args.simclr, "bench", "--json", "--seconds", str(args.seconds), "--threads", str(args.threads), *ours_args.split()]
             command += [] if loss else ["--what", "step"]
             command += ["--cpu", args.cpu] if args.cpu else []
+            command += ["--convolution", args.convolution] if args.convolution and not loss else []
             report = run(command)
             ours.append(1e3 * report["nt_xent"]["seconds"] if loss else report["step"]["views_per_second"])
             report = run([args.python, str(here / "peer_step.py"), *peer_args.split(), "--threads", str(args.threads), "--seconds", str(args.seconds)])

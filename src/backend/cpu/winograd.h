@@ -36,6 +36,7 @@ enum { WINOGRAD_OUT = 4, WINOGRAD_IN = 6, WINOGRAD_POINTS = 36, WINOGRAD_MOST_TI
 /* V of one tile and channel block, or W of one tile and block of outputs. Cells outside the image are zero cells. */
 struct winograd_input {
     const char *cells[WINOGRAD_POINTS]; /* 6 x 6, or 4 x 4 of d_y */
+    const char *const *next;            /* as many cells that will be transformed next, to be fetched; or NULL */
     void *out;            /* float32, or bf16 */
     ptrdiff_t point;      /* elements from one point of `out` to the next */
     int images, channels; /* to transform, from the first */

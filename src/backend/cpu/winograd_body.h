@@ -109,12 +109,19 @@ ALWAYS_INLINE void store(char *cell, ptrdiff_t element, vec v, const bool bf16)
         vec_store(cell + element * 4, v);
 }
 
+ALWAYS_INLINE void fetch_next(const struct winograd_input *args, ptrdiff_t element, const int count, const bool bf16)
+{
+    UNROLL for (ptrdiff_t i = 0; i < count; i++)
+        __builtin_prefetch(args->next[i] + element * (bf16 ? 2 : 4), 0, 2);
+}
+
 ALWAYS_INLINE void input_tile(const struct winograd_input *args, const bool bf16)
 {
     for (ptrdiff_t n = 0; n < args->images; n++)
         for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
             const ptrdiff_t at = n * args->block + c;
             vec half[6][6], d[6], v[6];
+            if (args->next) fetch_next(args, at, 36, bf16);
             UNROLL for (ptrdiff_t j = 0; j < 6; j++)
             {
                 UNROLL for (ptrdiff_t i = 0; i < 6; i++) d[i] = load(args->cells[i * 6 + j], at, bf16);
@@ -144,6 +151,7 @@ ALWAYS_INLINE void gradient_tile(const struct winograd_input *args, const bool b
         for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
             const ptrdiff_t at = n * args->block + c;
             vec half[6][4], y[4], w[6];
+            if (args->next) fetch_next(args, at, 16, bf16);
             UNROLL for (ptrdiff_t j = 0; j < 4; j++)
             {
                 UNROLL for (ptrdiff_t i = 0; i < 4; i++) y[i] = load(args->cells[i * 4 + j], at, bf16);
@@ -328,17 +336,24 @@ ALWAYS_INLINE void add_chain(const int rows, const int vectors, const int block,
     }
 }
 
-/* m[image][output] = sum over channels of v[image][channel] u[channel][output], cells being of `block` channels. One
- * line of `next` is fetched every two steps. */
-ALWAYS_INLINE void product_tile(const int rows, const int vectors, const int block, const float *v, ptrdiff_t v_block, const float *u,
-                                float *m, int channels, const char *next, ptrdiff_t next_block)
+/* What a product fetches meanwhile: U and V of the products that follow into the first level of cache, activations for
+ * the next transform into the second. A line each per step of 32 x 32 weights, or per two steps. */
+struct ahead {
+    const char *u, *v, *x;
+    ptrdiff_t x_block;
+};
+
+/* m[image][output] = sum over channels of v[image][channel] u[channel][output], cells being of `block` channels. */
+ALWAYS_INLINE void product_tile(const int rows, const int vectors, const int block, const float *v, ptrdiff_t v_block,
+                                const float *u, float *m, int channels, const struct ahead *ahead)
 {
+    const char *next_u = ahead->u, *next_v = ahead->v, *next_x = ahead->x;
     vec acc[16][2];
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
     ptrdiff_t chain = 0;
     bool first = true;
-    for (; channels > 0;
-         channels -= BLOCK_CHANNELS, v += v_block, u += (ptrdiff_t)BLOCK_CHANNELS * 32, next += next_block) {
+    for (; channels > 0; channels -= BLOCK_CHANNELS, v += v_block, u += (ptrdiff_t)BLOCK_CHANNELS * 32,
+                         next_u += 2048, next_v += v_block * 4, next_x += ahead->x_block) {
         if (chain++ == CHAIN_BLOCKS) {
             add_chain(rows, vectors, block, m, acc, first);
             first = false;
@@ -347,7 +362,11 @@ ALWAYS_INLINE void product_tile(const int rows, const int vectors, const int blo
         const ptrdiff_t steps = channels < BLOCK_CHANNELS ? channels : BLOCK_CHANNELS;
         UNROLL_BY(2)
         for (ptrdiff_t s = 0; s < steps; s++) {
-            if (s % 2 == 0) __builtin_prefetch(next + s * 32, 0, 2);
+            __builtin_prefetch(next_u + s * 64, 0, 3);
+            if (s % 2 == 0)
+                __builtin_prefetch(next_x + s * 32, 0, 2);
+            else
+                __builtin_prefetch(next_v + s * 32, 0, 3);
             vec w[2];
             UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = vec_load(u + s * 32 + j * LANES);
             UNROLL for (ptrdiff_t i = 0; i < rows; i++)
@@ -361,12 +380,12 @@ ALWAYS_INLINE void product_tile(const int rows, const int vectors, const int blo
 }
 
 typedef void product_function(const void *v, ptrdiff_t v_block, const void *u, float *m, int channels,
-                              const char *next, ptrdiff_t next_block);
+                              const struct ahead *ahead);
 #define PRODUCT(NAME, ROWS, VECTORS, BLOCK)                                                                            \
-    NEVER_INLINE void NAME(const void *v, ptrdiff_t v_block, const void *u, float *m, int channels, const char *next,  \
-                           ptrdiff_t next_block)                                                                       \
+    NEVER_INLINE void NAME(const void *v, ptrdiff_t v_block, const void *u, float *m, int channels,                    \
+                           const struct ahead *ahead)                                                                  \
     {                                                                                                                  \
-        product_tile(ROWS, VECTORS, BLOCK, v, v_block, u, m, channels, next, next_block);                              \
+        product_tile(ROWS, VECTORS, BLOCK, v, v_block, u, m, channels, ahead);                                         \
     }
 #if defined(__AVX512F__)
 PRODUCT(product_8x2, 8, 2, 32)
@@ -399,10 +418,11 @@ ALWAYS_INLINE void fetch_cells(const struct winograd_fetch *fetch, int64_t step,
     }
 }
 
-/* What one call after the other fetches: 16 lines of each of the next tile's cells. */
+/* What one call after the other fetches: 16 lines of each of the next tile's cells; the next point's U, while the first
+ * tile meets this one; the next V. */
 struct fetch {
-    const char *cell;
-    ptrdiff_t left, block;
+    const char *cell, *u, *v;
+    ptrdiff_t left, block, u_left;
 };
 
 /* size: bytes of an element of v; an output takes four of u. */
@@ -412,10 +432,18 @@ ALWAYS_INLINE void run_product(product_function *product, ptrdiff_t image, ptrdi
 {
     const bool any = fetch->left > 0;
     const ptrdiff_t at = image * args->block;
+    const struct ahead ahead = {
+        .u = fetch->u_left > 0 ? fetch->u : u,
+        .v = fetch->v + at * size,
+        .x = any ? fetch->cell : u,
+        .x_block = any ? fetch->block : 0,
+    };
     product(v + at * size, (ptrdiff_t)args->places * args->block, u + output * 4, m + at + output, args->channels,
-            any ? fetch->cell : u, any ? fetch->block : 0);
+            &ahead);
     fetch->cell += 1024;
     fetch->left -= 1024;
+    fetch->u += args->channels * size * 16;
+    fetch->u_left -= args->channels * size * 16;
 }
 
 /* One point of one tile and panel. */
@@ -453,15 +481,21 @@ typedef void product_cell_function(const struct winograd_products *args, int ima
 ALWAYS_INLINE void all_products(const struct winograd_products *args, const ptrdiff_t size,
                                 product_cell_function *product)
 {
-    const ptrdiff_t cell = (ptrdiff_t)args->places * args->block;
+    const ptrdiff_t cell = (ptrdiff_t)args->places * args->block, v_tile = args->v_tile * size;
     for (ptrdiff_t point = 0; point < WINOGRAD_POINTS; point++)
         for (ptrdiff_t panel = 0; panel < args->panels; panel++) {
             const char *u = (const char *)args->u + (point * args->u_point + panel * args->u_panel) * size;
-            const int outputs = panel == args->panels - 1 ? args->last_outputs : BLOCK_CHANNELS;
+            const bool last = panel == args->panels - 1;
+            const ptrdiff_t next_point = last && point < WINOGRAD_POINTS - 1 ? point + 1 : point;
+            const char *next_u = last ? (const char *)args->u + next_point * args->u_point * size
+                                      : u + args->u_panel * size;
+            const char *next_v = (const char *)args->v + next_point * args->v_point * size;
+            const int outputs = last ? args->last_outputs : BLOCK_CHANNELS;
             for (ptrdiff_t t = 0; t < args->tiles; t++) {
-                const char *v = (const char *)args->v + (point * args->v_point + t * args->v_tile) * size;
+                const char *v = (const char *)args->v + point * args->v_point * size + t * v_tile;
                 float *m = args->m + point * args->m_point + t * args->m_tile + panel * cell;
-                struct fetch fetch = {0};
+                struct fetch fetch = {.u = next_u, .v = t + 1 < args->tiles ? v + v_tile : next_v};
+                fetch.u_left = t == 0 ? args->channels * size * 32 : 0;
                 fetch_cells(&args->outputs, (point * args->panels + panel) * args->tiles + t,
                             (int64_t)WINOGRAD_POINTS * args->panels * args->tiles);
                 if (panel == 0 && args->next) {

@@ -1,6 +1,8 @@
 /* backend/cpu/winograd_gradient.c -- backward weights by Winograd. Chunk by chunk of tiles: x and d_y are transformed
  * once; for each panel of outputs dU contracts them over all images of the chunk, in registers, and goes back to the
  * nine taps at once, so that dU never leaves the cache. */
+#include <string.h>
+
 #include "backend/cpu/conv_plan.h"
 #include "backend/cpu/winograd_tiles.h"
 #include "base/pool.h"
@@ -14,28 +16,45 @@ struct part {
     int first_panel, end_panel;
 };
 
+static void offset_cells(const char **cells, const struct conv_plan *plan, int count, ptrdiff_t bytes)
+{
+    for (int i = 0; i < count; i++)
+        if (cells[i] != plan->winograd.zeros) cells[i] += bytes;
+}
+
 /* V, or W of the part's panels, of tiles [first, first + count). */
 static void transform(const struct part *part, bool of_x, int64_t first, int count)
 {
     const struct conv_plan *plan = part->plan;
     const struct winograd_pass *pass = &plan->winograd.weights;
     const struct activation_layout *layout = of_x ? &plan->forward.x : &plan->forward.y;
-    const ptrdiff_t element = (ptrdiff_t)dtype_bytes(plan->desc.dtype), cell = (ptrdiff_t)layout->cell;
+    const ptrdiff_t cell = (ptrdiff_t)layout->cell;
+    const ptrdiff_t block = (ptrdiff_t)(layout->block * dtype_bytes(plan->desc.dtype));
     const int from = of_x ? 0 : part->first_panel, to = of_x ? layout->blocks : part->end_panel;
     const int edge = of_x ? WINOGRAD_IN : WINOGRAD_OUT;
     struct winograd_input args = {.point = of_x ? pass->v_point : pass->m_point,
                                   .block = layout->block_channels,
                                   .bf16 = plan->desc.dtype == DTYPE_BF16};
     const struct winograd_kernels *kernels = plan->winograd.kernels;
-    for (int t = 0; t < count; t++) {
-        const struct winograd_tile tile = winograd_tile(pass, layout, first + t);
-        const char *cells[WINOGRAD_POINTS];
-        winograd_cells(cells, plan, of_x ? part->x : part->d_y, layout, &tile, of_x ? -1 : 0, edge);
+    const char *cells[2][WINOGRAD_POINTS]; /* of this tile and block and of the next one */
+    struct winograd_tile tile = winograd_tile(pass, layout, first);
+    winograd_cells(cells[0], plan, of_x ? part->x : part->d_y, layout, &tile, of_x ? -1 : 0, edge);
+    offset_cells(cells[0], plan, edge * edge, from * block);
+    for (int t = 0, now = 0; t < count; t++) {
         args.images = tile.images;
-        for (int b = from; b < to; b++) {
-            for (int i = 0; i < edge * edge; i++)
-                args.cells[i] =
-                    cells[i] == plan->winograd.zeros ? cells[i] : cells[i] + b * (ptrdiff_t)layout->block * element;
+        for (int b = from; b < to; b++, now ^= 1) {
+            memcpy(args.cells, cells[now], sizeof args.cells);
+            args.next = cells[now ^ 1];
+            if (b + 1 < to) {
+                memcpy(cells[now ^ 1], cells[now], sizeof cells[now]);
+                offset_cells(cells[now ^ 1], plan, edge * edge, block);
+            } else if (t + 1 < count) {
+                tile = winograd_tile(pass, layout, first + t + 1);
+                winograd_cells(cells[now ^ 1], plan, of_x ? part->x : part->d_y, layout, &tile, of_x ? -1 : 0, edge);
+                offset_cells(cells[now ^ 1], plan, edge * edge, from * block);
+            } else {
+                args.next = NULL;
+            }
             args.out = of_x ? part->v + (t * pass->v_tile + b * cell) * winograd_element(pass)
                             : part->w + (t * pass->m_tile + (b - from) * cell) * winograd_element(pass);
             args.channels = activation_block_channels(layout, b);

@@ -8,9 +8,9 @@
 /* Rounded to bf16: each word of `low` in a lower half, of `high` in the upper one. */
 ALWAYS_INLINE __m512i pair_words(vec low, vec high)
 {
-    const __m512i even = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low));
-    const __m512i odd = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
-    return _mm512_or_si512(even, _mm512_slli_epi32(odd, 16));
+    const __m512i in_turn = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                                             21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(in_turn, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
 /* u of two channels from the nine taps' words at `at`. */
@@ -92,10 +92,13 @@ static void input_pairs(const struct winograd_input *args)
 typedef void vector_function(vec v[36], const struct winograd_input *args, ptrdiff_t at);
 
 /* Images in pairs; an odd last one has zeros beside it. */
-ALWAYS_INLINE void image_pairs(const struct winograd_input *args, vector_function *transform)
+ALWAYS_INLINE void image_pairs(const struct winograd_input *args, vector_function *transform, const int count)
 {
     for (ptrdiff_t n = 0; n < args->images; n += 2)
         for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
+            if (args->next)
+                UNROLL for (ptrdiff_t i = 0; i < count; i++)
+                    __builtin_prefetch(args->next[i] + n * args->block * 2 + c * 4, 0, 2);
             vec low[36], high[36];
             transform(low, args, n * args->block + c);
             if (n + 1 < args->images)
@@ -110,12 +113,12 @@ ALWAYS_INLINE void image_pairs(const struct winograd_input *args, vector_functio
 
 static void input_images(const struct winograd_input *args)
 {
-    image_pairs(args, input_vector);
+    image_pairs(args, input_vector, 36);
 }
 
 static void gradient_images(const struct winograd_input *args)
 {
-    image_pairs(args, gradient_vector);
+    image_pairs(args, gradient_vector, 16);
 }
 
 /* ---- products --------------------------------------------------------------------------------------------------- */
@@ -125,17 +128,21 @@ ALWAYS_INLINE vec add_pairs(vec sum, __m512i a, __m512i b)
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
 }
 
-/* As product_tile, a step contracting a pair of channels. One line of `next` is fetched every step. */
+/* As product_tile, a step contracting a pair of channels. */
 ALWAYS_INLINE void pairs_tile(const int rows, const int vectors, const int block, const uint16_t *v, ptrdiff_t v_block,
-                              const char *u, float *m, int channels, const char *next, ptrdiff_t next_block)
+                              const char *u, float *m, int channels, const struct ahead *ahead)
 {
+    const char *next_u = ahead->u, *next_v = ahead->v, *next_x = ahead->x;
     vec acc[16][2];
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
-    for (; channels > 0; channels -= BLOCK_CHANNELS, v += v_block, u += 2048, next += next_block) {
+    for (; channels > 0; channels -= BLOCK_CHANNELS, v += v_block, u += 2048, next_u += 1024, next_v += v_block * 2,
+                         next_x += ahead->x_block) {
         const ptrdiff_t steps = channels < BLOCK_CHANNELS ? (channels + 1) / 2 : BLOCK_CHANNELS / 2;
         UNROLL_BY(2)
         for (ptrdiff_t s = 0; s < steps; s++) {
-            __builtin_prefetch(next + s * 64, 0, 2);
+            __builtin_prefetch(next_u + s * 64, 0, 3);
+            __builtin_prefetch(next_x + s * 64, 0, 2);
+            if (s % 2 == 0) __builtin_prefetch(next_v + s * 32, 0, 3);
             __m512i w[2];
             UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = _mm512_loadu_si512(u + s * 128 + j * 64);
             UNROLL for (ptrdiff_t i = 0; i < rows; i++)
@@ -150,10 +157,10 @@ ALWAYS_INLINE void pairs_tile(const int rows, const int vectors, const int block
 }
 
 #define PAIRS(NAME, ROWS, VECTORS, BLOCK)                                                                              \
-    NEVER_INLINE void NAME(const void *v, ptrdiff_t v_block, const void *u, float *m, int channels, const char *next,  \
-                           ptrdiff_t next_block)                                                                       \
+    NEVER_INLINE void NAME(const void *v, ptrdiff_t v_block, const void *u, float *m, int channels,                    \
+                           const struct ahead *ahead)                                                                  \
     {                                                                                                                  \
-        pairs_tile(ROWS, VECTORS, BLOCK, v, v_block, u, m, channels, next, next_block);                                \
+        pairs_tile(ROWS, VECTORS, BLOCK, v, v_block, u, m, channels, ahead);                                           \
     }
 PAIRS(pairs_8x2, 8, 2, 32)
 PAIRS(pairs_8x1, 8, 1, 32)

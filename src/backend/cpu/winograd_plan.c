@@ -49,17 +49,20 @@ static void count_tiles(struct winograd_pass *pass, const struct activation_layo
 /* Is Winograd cheaper than the direct sum, by a tenth at least? The latter skips the taps that fall outside, which
  * leaves little to win in images of a few pixels; and where images end within a tile, part of it is computed in vain.
  */
-static bool is_cheaper(const struct winograd_pass *pass, const struct activation_layout *x,
-                       const struct activation_layout *y)
+static bool is_cheaper(const struct conv_plan *plan, const struct winograd_pass *pass,
+                       const struct activation_layout *x, const struct activation_layout *y)
 {
     const double blocks = (double)x->channels * y->channels / (BLOCK_CHANNELS * BLOCK_CHANNELS);
     const double places = (double)x->group_images / MOST_GROUP_IMAGES;
+    /* An instruction for pairs of bf16 does twice the products. */
+    const double product = WINOGRAD_PRODUCT_COST / (pass->pairs ? 2 : 1), tap = DIRECT_TAP_COST / plan->kernels->pair;
     const double taps = (3.0 * y->height - 2) * (3.0 * y->width - 2) * y->groups;
     const double positions = (double)y->height * y->width * y->groups;
-    const double tile =
-        places * WINOGRAD_PRODUCT_COST * blocks + WINOGRAD_INPUT_COST * x->blocks + WINOGRAD_OUTPUT_COST * y->blocks;
+    const double transforms = (WINOGRAD_INPUT_COST * x->blocks + WINOGRAD_OUTPUT_COST * y->blocks) *
+                              x->block_channels / BLOCK_CHANNELS;
+    const double tile = places * product * blocks + transforms;
     const double chunks = pass->keep_weights ? 1 : ceil((double)pass->tiles / pass->chunk);
-    const double direct = places * (taps * DIRECT_TAP_COST * blocks + positions * DIRECT_OUTPUT_COST * y->blocks);
+    const double direct = places * (taps * tap * blocks + positions * DIRECT_OUTPUT_COST * y->blocks);
     return ((double)pass->tiles * tile + WINOGRAD_WEIGHTS_COST * chunks * blocks) * 1.1 < direct;
 }
 
@@ -67,7 +70,7 @@ static bool is_wanted(const struct conv_plan *plan, const struct winograd_pass *
                       const struct activation_layout *y)
 {
     if (x->block_channels != y->block_channels) return false; /* the products know cells of one kind */
-    return plan->cpu->base.convolution == CONVOLUTION_WINOGRAD || is_cheaper(pass, x, y);
+    return plan->cpu->base.convolution == CONVOLUTION_WINOGRAD || is_cheaper(plan, pass, x, y);
 }
 
 /* Chunks, found by trial: V of a chunk (and U, if it is small) fits the second-level cache as long as a chunk has
@@ -78,8 +81,8 @@ static void plan_products(const struct conv_plan *plan, struct winograd_pass *pa
     const int rounds = MOST_GROUP_IMAGES / x->group_images;
     count_tiles(pass, y);
     pass->keep_weights = x->blocks * y->blocks <= 16;
-    pass->chunk = at_most((x->blocks <= 2 ? 1 : x->blocks <= 4 ? 4 : 8) * rounds, pass->tiles);
-    pass->panels_at_once = at_most(x->blocks <= 2 ? 1 : x->blocks <= 4 || x->blocks > 8 ? 2 : 4, y->blocks);
+    pass->chunk = at_most((x->blocks > 4 ? 8 : pass->pairs ? 2 : x->blocks > 2 ? 4 : 1) * rounds, pass->tiles);
+    pass->panels_at_once = 1;
     pass->used = is_wanted(plan, pass, x, y);
     if (pass->used) plan_pass(pass, x, y);
 }
@@ -91,7 +94,7 @@ static void plan_weights(struct conv_plan *plan)
     const struct activation_layout *x = &plan->forward.x, *y = &plan->forward.y;
     const int threads = plan->cpu->threads, rounds = MOST_GROUP_IMAGES / x->group_images;
     count_tiles(pass, y);
-    pass->chunk = at_most((x->blocks <= 4 ? 2 : 8) * rounds, pass->tiles);
+    pass->chunk = at_most(x->blocks <= 2 ? WINOGRAD_MOST_TILES : 8 * rounds, pass->tiles);
     pass->used = is_wanted(plan, pass, x, y);
     if (!pass->used) return;
     gradient->by_tile = y->blocks >= threads && (pass->tiles < threads || (x->blocks >= 8 && y->blocks >= 8));
