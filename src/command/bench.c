@@ -71,7 +71,48 @@ static void step_report(struct bench *bench, const char *name, const struct trai
                   1e3 * step->backward, 1e3 * step->update);
 }
 
-/* Where the step's time goes: one row per operation. */
+/* One line of what a kind of work takes, as a share of the whole step. */
+static void share_report(struct bench *bench, const char *kind, double forward, double backward, double whole)
+{
+    const double seconds = forward + backward;
+    if (bench->as_json) {
+        text_json_open_object(&bench->json, NULL);
+        text_json_string(&bench->json, "work", kind);
+        text_json_number(&bench->json, "forward_seconds", forward);
+        text_json_number(&bench->json, "backward_seconds", backward);
+        text_json_number(&bench->json, "share", seconds / whole);
+        text_json_close_object(&bench->json);
+        return;
+    }
+    session_print(bench->session, "%-14s %-26s %-30s %10.3f %10.3f %8.1f%%\n", kind, "", "all of them", 1e3 * forward, 1e3 * backward,
+                  100 * seconds / whole);
+}
+
+/* The step by kinds of work: what is to be done next is the largest. */
+static void shares_report(struct bench *bench, const struct training_step *step, const struct network_row *rows, int count)
+{
+    double whole = step->loss_seconds + step->update;
+    for (int i = 0; i < count; i++) whole += rows[i].forward_seconds + rows[i].backward_seconds;
+    if (bench->as_json) text_json_open_array(&bench->json, "shares");
+    else session_print(bench->session, "\n");
+    for (int i = 0; i < count; i++) {
+        bool first = true;
+        double forward = 0, backward = 0;
+        for (int j = 0; j < count; j++) {
+            if (strcmp(rows[i].kind, rows[j].kind) != 0) continue;
+            if (j < i) first = false;
+            forward += rows[j].forward_seconds;
+            backward += rows[j].backward_seconds;
+        }
+        if (first) share_report(bench, rows[i].kind, forward, backward, whole);
+    }
+    share_report(bench, "loss", 0, step->loss_seconds, whole);
+    share_report(bench, "update", 0, step->update, whole);
+    if (bench->as_json) text_json_close_array(&bench->json);
+    else session_print(bench->session, "\n");
+}
+
+/* Where the step's time goes: one row per operation, then one per kind of work. */
 static void layers_report(struct bench *bench, struct training_step *step)
 {
     const struct network_row *rows;
@@ -102,7 +143,7 @@ static void layers_report(struct bench *bench, struct training_step *step)
         }
     }
     if (bench->as_json) text_json_close_array(&bench->json);
-    else session_print(bench->session, "\n");
+    shares_report(bench, step, rows, count);
     network_time(step->network, false);
 }
 

@@ -219,7 +219,8 @@ const struct option_row config_options[] = {
     CHOICE("cpu", "VARIANT", cpu, ALL, "auto", "auto|amx|amx-emulated|avx512-bf16|avx512|avx2|portable", "Training",
            "Instruction set of the kernels (auto: $SIMCLR_CPU, else the best that the processor has).", false),
     CHOICE("convolution", "ALGORITHM", convolution, ALL, "auto", "auto|direct|winograd", "Training",
-           "How float32 3x3 convolutions of stride 1 are computed (auto: by the measured cost of each layer's passes).",
+           "How 3x3 convolutions of stride 1 are computed (auto: in float32 by the measured cost of each layer's passes, in "
+           "bf16 directly).",
            false),
     INTEGER("threads", "N", threads, ALL | V | DI | DP, "auto", 1, 4096, NULL, NULL, "Training",
             "Threads (auto: one for each processor this program may use); sums are rounded in another order.", false),
