@@ -3,6 +3,8 @@
 #include "fuzz.h"
 #include "image/image.h"
 
+long fuzz_accepted;
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
     struct image_limits limits = image_limits_default();
@@ -13,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     const int probe = image_probe(bytes, count, "fuzz", &width, &height, &error);
     const int status = image_decode(bytes, count, &limits, "fuzz", &image, &error);
     if (status == SIMCLR_OK) {
+        fuzz_accepted++;
         volatile unsigned sum = 0; /* volatile: every pixel really is read */
         for (size_t i = 0; i < (size_t)image.width * (size_t)image.height * 3; i++) sum = sum + image.rgb[i];
         FUZZ_CHECK(probe == SIMCLR_OK && image.width == width && image.height == height);

@@ -5,6 +5,8 @@
 #include "config/config.h"
 #include "fuzz.h"
 
+long fuzz_accepted;
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
     struct config *config = NULL, *again = NULL;
@@ -12,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     FUZZ_CHECK(config_create(&config, COMMAND_PRETRAIN, &error) == SIMCLR_OK);
     const int status = config_parse_recipe(config, (const char *)bytes, count, "fuzz", 1, &error);
     if (status == SIMCLR_OK) {
+        fuzz_accepted++;
         char *yaml = config_to_yaml(config);
         FUZZ_CHECK(yaml && config_create(&again, COMMAND_PRETRAIN, &error) == SIMCLR_OK);
         FUZZ_CHECK(config_parse_recipe(again, yaml, strlen(yaml), "again", 1, &error) == SIMCLR_OK);
