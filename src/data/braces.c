@@ -95,7 +95,7 @@ static int expand_first(const struct file_list *names, struct file_list *out, co
             if (full == NULL) return error_no_memory(error, "a path", head + length + strlen(tail) + 1);
             memcpy(full, name, head);
             memcpy(full + head, text, length);
-            strcpy(full + head + length, tail);
+            memcpy(full + head + length, tail, strlen(tail) + 1);
             out->names[out->count++] = full;
         }
     }

@@ -42,7 +42,7 @@ static int read_labels(const struct shelf *shelf, const char *name, int64_t coun
         status = error_no_memory(error, name, (size_t)count);
     else
         status = blob_read_named(&file, 0, *labels, (size_t)count, name, error);
-    for (int64_t i = 0; status == SIMCLR_OK && i < count; i++)
+    for (int64_t i = 0; status == SIMCLR_OK && *labels != NULL && i < count; i++)
         if ((*labels)[i] < 1 || (*labels)[i] > CLASSES)
             status = error_set(error, SIMCLR_CORRUPT, "%s: %s: label %d of image %lld is not in 1 to %d: download it again",
                                shelf->path, name, (*labels)[i], (long long)i, CLASSES);
@@ -65,7 +65,7 @@ static int read_fold(const struct shelf *shelf, int fold, int64_t count, uint32_
         status = error_set(error, SIMCLR_DATA, "%s: fold_indices.txt has no line for fold %d", shelf->path, fold);
     else if (*pick == NULL)
         status = error_no_memory(error, "a fold", (size_t)count * sizeof **pick);
-    while (status == SIMCLR_OK) {
+    while (status == SIMCLR_OK && line != NULL) {
         while (*line == ' ' || *line == '\t' || *line == '\r') line++;
         if (*line == '\n' || *line == '\0') break;
         char *end = line;

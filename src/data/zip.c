@@ -200,7 +200,7 @@ int index_zip(struct members *members, const struct blob *zip, const char *path,
     for (int64_t i = 0; status == SIMCLR_OK && i < directory.entries; i++) {
         struct entry entry = {0};
         size_t length = 0;
-        if (have - used < WINDOW / 4 * 3 && left > 0) { /* the longest entry is always in the window */
+        if (have - used < (size_t)WINDOW / 4 * 3 && left > 0) { /* the longest entry is always in the window */
             memmove(window, window + used, have - used);
             have -= used;
             used = 0;
@@ -210,9 +210,11 @@ int index_zip(struct members *members, const struct blob *zip, const char *path,
             at += (int64_t)more;
             left -= (int64_t)more;
         }
-        if (status == SIMCLR_OK && !read_entry(&entry, window + used, have - used, &length))
-            status = damaged(path, "an entry of its directory", error);
         if (status != SIMCLR_OK) break;
+        if (!read_entry(&entry, window + used, have - used, &length)) {
+            status = damaged(path, "an entry of its directory", error);
+            break;
+        }
         used += length;
         if (entry.disk != 0 && entry.disk != 0xFFFF)
             status = error_set(error, SIMCLR_UNSUPPORTED, "%s: is one of several volumes: join them with `zip -s 0`",

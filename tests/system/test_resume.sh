@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# test_resume.sh SIMCLR -- kill -9 at 20 random moments; the run that goes on must end in exactly the bytes of one that was never killed.
+# test_resume.sh SIMCLR -- kill -9 at 20 random moments (4 where SIMCLR_TEST_SHORT=1); the run that goes on must end in exactly the bytes of one that was never killed.
 set -euo pipefail
 simclr=$(realpath "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-kills=${SIMCLR_TEST_KILLS:-20}
+kills=${SIMCLR_TEST_KILLS:-$([ "${SIMCLR_TEST_SHORT:-}" = 1 ] && echo 4 || echo 20)}
 settings=(--data synthetic --synthetic-images 128 --depth 18 --width 1/8 --image-size 16 --batch 16 --epochs 10 --seed 5 --threads 2
           --save-every 1 --keep 2 --log-every 1 --knn-every 4 --knn-images 32 --diagnostics-images 32)
 
