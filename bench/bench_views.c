@@ -98,6 +98,7 @@ static double time_views(const struct set *set, const struct view_policy *policy
     float *out = memory_array(floats * 8, sizeof(float)); /* a ring, as the slots of a batch are */
     double rate = 0.0;
     if (scratch && out) {
+        view_scratch_prepare(policy, set->max_width, set->max_height, scratch);
         const double start = clock_seconds();
         double spent = 0.0;
         uint32_t made = 0;
@@ -157,7 +158,7 @@ int main(int count, char **arguments)
     text_json_open_object(&json, NULL);
     text_json_string(&json, "pictures", count > 1 ? "photos" : "noise");
     text_json_open_array(&json, "rates");
-    for (int level = SIMD_PORTABLE; level <= SIMD_AVX512; level++) {
+    for (int level = SIMD_PORTABLE; level <= SIMD_AVX512_VBMI; level++) {
         if (!simd_available((enum simd)level))
             continue;
         struct view_policy cifar = view_policy_cifar(32), imagenet = view_policy_imagenet(224);

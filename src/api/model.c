@@ -20,7 +20,7 @@ struct simclr_model {
     struct view_policy policy;
     float *view;      /* [3][S][S] */
     void *scratch;    /* of the evaluation view; grows with the images */
-    size_t scratch_bytes;
+    int scratch_width, scratch_height; /* of the largest image it is for */
 };
 
 static int open_model(simclr_model *model, const char *path, int threads, struct error *error)
@@ -89,14 +89,17 @@ int simclr_model_image_size(const simclr_model *model)
 
 static int embed(simclr_model *model, const struct image *image, float *features, struct error *error)
 {
-    const size_t bytes = view_scratch_bytes(&model->policy, image->width, image->height);
-
-    if (bytes > model->scratch_bytes) {
+    if (model->scratch == NULL || image->width > model->scratch_width || image->height > model->scratch_height) {
+        const int width = image->width > model->scratch_width ? image->width : model->scratch_width;
+        const int height = image->height > model->scratch_height ? image->height : model->scratch_height;
+        const size_t bytes = view_scratch_bytes(&model->policy, width, height);
         memory_free(model->scratch);
-        model->scratch_bytes = 0;
+        model->scratch_width = model->scratch_height = 0;
         model->scratch = memory_allocate(bytes);
         if (!model->scratch) return error_no_memory(error, "scratch for an image", bytes);
-        model->scratch_bytes = bytes;
+        view_scratch_prepare(&model->policy, width, height, model->scratch);
+        model->scratch_width = width;
+        model->scratch_height = height;
     }
     view_render_evaluation(&model->policy, image, model->view, model->scratch);
     network_forward(model->network, model->view);

@@ -2,12 +2,14 @@
 #include "augment/blur.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "augment/kernels.h"
 
-static const struct blur_kernels *kernels_of(enum simd level)
+const struct blur_kernels *blur_kernels_of(enum simd level)
 {
     switch (simd_resolve(level)) {
+    case SIMD_AVX512_VBMI:
     case SIMD_AVX512:
         return &blur_kernels_avx512;
     case SIMD_AVX2:
@@ -17,51 +19,60 @@ static const struct blur_kernels *kernels_of(enum simd level)
     }
 }
 
-static size_t round_up(size_t floats)
+int blur_weights(int radius, double sigma, float *weight)
 {
-    return (floats + 15) / 16 * 16;
-}
-
-size_t blur_scratch_bytes(int size, int radius)
-{
-    return sizeof(float) * (round_up((size_t)size * (size_t)size) + blur_line_floats(size, radius) +
-                            round_up((size_t)radius + 1));
-}
-
-/* Fills weight[0 .. radius] (0 is the centre's) and returns the radius that matters: outer taps that together are
- * below a millionth of the sum are left out, which no float output can show. */
-static int make_weights(int radius, double sigma, float *weight)
-{
+    if (!(sigma > 0.0) || radius < 1)
+        return 0;
     double sum = 0.0;
-    for (int tap = 0; tap <= radius; tap++)
-        sum += (tap ? 2.0 : 1.0) * exp(-0.5 * (tap / sigma) * (tap / sigma));
+    int reach = 0; /* beyond it a float holds no weight */
+    for (; reach <= radius; reach++) {
+        const double value = exp(-0.5 * (reach / sigma) * (reach / sigma));
+        if (value < 1e-30)
+            break;
+        weight[reach] = (float)value;
+        sum += (reach ? 2.0 : 1.0) * value;
+    }
     double kept = 0.0;
     int used = 0;
-    for (int tap = 0; tap <= radius && sum - kept > 1e-6 * sum; tap++) {
-        kept += (tap ? 2.0 : 1.0) * exp(-0.5 * (tap / sigma) * (tap / sigma));
+    for (int tap = 0; tap < reach && sum - kept > 4e-5 * sum; tap++) {
+        kept += (tap ? 2.0 : 1.0) * (double)weight[tap];
         used = tap;
     }
     for (int tap = 0; tap <= used; tap++)
-        weight[tap] = (float)(exp(-0.5 * (tap / sigma) * (tap / sigma)) / kept);
+        weight[tap] = (float)((double)weight[tap] / kept);
     return used;
+}
+
+/* Scratch: a plane of padded rows, one of the result, a row with margins, the weights. */
+size_t blur_scratch_bytes(int size, int radius)
+{
+    const size_t row = padded((size_t)size);
+    return sizeof(float) *
+           (2 * row * (size_t)size + row + 2 * blur_margin(radius) + padded((size_t)radius + 1));
 }
 
 void blur_gaussian_by(enum simd level, float *view, int planes, int size, int radius, float sigma, void *scratch)
 {
-    if (!(sigma > 0.0f) || radius < 1)
-        return;
-    const struct blur_kernels *kernels = kernels_of(level);
-    const size_t pixels = (size_t)size * (size_t)size;
-    float *half = scratch;
-    float *line = half + round_up(pixels);
-    float *weight = line + blur_line_floats(size, radius);
-    const int used = make_weights(radius, (double)sigma, weight);
+    const struct blur_kernels *kernels = blur_kernels_of(level);
+    const size_t pixels = (size_t)size * (size_t)size, row = padded((size_t)size);
+    float *half = scratch, *whole = half + row * (size_t)size;
+    float *line = whole + row * (size_t)size + blur_margin(radius);
+    float *weight = line + row + blur_margin(radius);
+    const int used = blur_weights(radius, (double)sigma, weight);
     if (used == 0)
-        return; /* a sigma so small that only the centre weighs: nothing changes */
+        return;
+    memset(line, 0, row * sizeof *line); /* whole vectors are read */
     for (int channel = 0; channel < planes; channel++) {
         float *plane = view + (size_t)channel * pixels;
-        kernels->across(plane, half, size, used, weight, line);
-        kernels->down(half, plane, size, used, weight);
+        for (int y = 0; y < size; y++) {
+            memcpy(line, plane + (size_t)y * (size_t)size, (size_t)size * sizeof *line);
+            kernels->across(line, half + (size_t)y * row, size, used, weight);
+        }
+        const struct blur_down job = {
+            .from = half, .to = whole, .from_stride = row, .to_stride = row, .size = size, .copies = 1};
+        kernels->down(&job, used, weight);
+        for (int y = 0; y < size; y++)
+            memcpy(plane + (size_t)y * (size_t)size, whole + (size_t)y * row, (size_t)size * sizeof *line);
     }
 }
 

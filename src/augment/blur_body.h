@@ -1,11 +1,15 @@
 /* augment/blur_body.h -- the two passes of the blur, compiled once per instruction set: the including file defines
- * LANES (floats in a vector) and KERNELS (the table's name). Taps are symmetric: the two neighbours at a distance
- * are added, then weighted. Every output adds its taps in the same order, so every variant gives the same bits. */
-#include <string.h>
+ * KERNELS (the table's name). Taps are symmetric: the two neighbours at a distance are added, then weighted. Radii up
+ * to BLUR_RADIUS_FIXED have a body of their own, so that weights stay in registers. Blocking: a row in the L1 cache
+ * across; down, the ROWS_AT_ONCE output rows of a column of vectors share their input rows. Shares of the time: docs/performance.md. */
+#include <stdbool.h>
 
 #include "augment/kernels.h"
+#include "image/vector.h"
 
-typedef float vector __attribute__((vector_size(4 * LANES)));
+#define RADII(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+
+enum { ROWS_AT_ONCE = VECTOR_WIDTH == 16 ? 4 : 2 };
 
 /* Mirrors an index once at either end, without repeating the edge. */
 static inline int reflect(int i, int size)
@@ -14,66 +18,141 @@ static inline int reflect(int i, int size)
     return positive < size ? positive : 2 * size - 2 - positive;
 }
 
+/* Fills the borders of a row: the margins hold whole vectors where the row is long enough to fill them so. */
+VECTOR_INLINE void fill_margins(float *row, int size, int radius)
+{
+    if (size > BLUR_MARGIN && radius <= BLUR_MARGIN) {
+        for (int i = 0; i < radius; i += VECTOR_WIDTH) {
+            vec_store(row - VECTOR_WIDTH - i, vec_reverse(vec_load(row + 1 + i)));
+            vec_store(row + size + i, vec_reverse(vec_load(row + size - 1 - i - VECTOR_WIDTH)));
+        }
+        return;
+    }
+    for (int i = 1; i <= radius; i++) {
+        row[-i] = row[i];
+        row[size - 1 + i] = row[size - 1 - i];
+    }
+}
+
+VECTOR_INLINE void across_radius(const int radius, float *row, float *to, int size, const float *weight)
+{
+    vec spread[BLUR_RADIUS_FIXED + 1];
+    for (int tap = 0; tap <= radius && tap <= BLUR_RADIUS_FIXED; tap++)
+        spread[tap] = vec_set(weight[tap]);
+    for (int x = 0; x < size; x += VECTOR_WIDTH) {
+        vec sum = vec_load(row + x) * spread[0];
+        for (int tap = 1; tap <= radius; tap++)
+            sum = vec_fma(vec_load(row + x - tap) + vec_load(row + x + tap), spread[tap], sum);
+        vec_store(to + x, sum);
+    }
+}
+
+static void across_any(float *row, float *to, int size, int radius, const float *weight)
+{
+    for (int x = 0; x < size; x += VECTOR_WIDTH) {
+        vec sum = vec_load(row + x) * vec_set(weight[0]);
+        for (int tap = 1; tap <= radius; tap++)
+            sum = vec_fma(vec_load(row + x - tap) + vec_load(row + x + tap), vec_set(weight[tap]), sum);
+        vec_store(to + x, sum);
+    }
+}
+
 /* Weights add up to 1 only within rounding. */
-static inline float at_most_one(float x)
+VECTOR_INLINE vec at_most_one(vec x)
 {
-    return x < 1.0f ? x : 1.0f;
+    return vec_min(x, vec_set(1.0f));
 }
 
-static void across(const float *from, float *to, int size, int radius, const float *weight, float *line)
+/* One vector of `copies` equal planes. */
+VECTOR_INLINE void put(float *to, size_t plane, int copies, vec value, const bool stream)
 {
-    float *row = line + radius; /* room for the reflected border on the left */
-    memset(line, 0, blur_line_floats(size, radius) * sizeof *line);
-    for (int y = 0; y < size; y++, from += size, to += size) {
-        memcpy(row, from, (size_t)size * sizeof *row);
-        for (int i = 1; i <= radius; i++) {
-            row[-i] = from[i];
-            row[size - 1 + i] = from[size - 1 - i];
-        }
-        for (int x = 0; x < size; x += LANES) {
-            vector sum, left, right;
-            memcpy(&sum, row + x, sizeof sum);
-            sum *= weight[0];
-            for (int tap = 1; tap <= radius; tap++) {
-                memcpy(&left, row + x - tap, sizeof left);
-                memcpy(&right, row + x + tap, sizeof right);
-                sum += weight[tap] * (left + right);
-            }
-            if (x + LANES <= size)
-                memcpy(to + x, &sum, sizeof sum);
-            else
-                memcpy(to + x, &sum, (size_t)(size - x) * sizeof *to);
-        }
+    for (int copy = 0; copy < copies; copy++) {
+        if (stream)
+            vec_stream(to + (size_t)copy * plane, value);
+        else
+            vec_store(to + (size_t)copy * plane, value);
     }
 }
 
-static void down(const float *from, float *to, int size, int radius, const float *weight)
+/* ROWS_AT_ONCE output rows from y on. */
+VECTOR_INLINE void down_rows(const int radius, const bool stream, const struct blur_down *job, int y,
+                             const float *weight)
 {
-    for (int y = 0; y < size; y++, to += size) {
-        const float *centre = from + (size_t)y * (size_t)size;
-        int x = 0;
-        for (; x + LANES <= size; x += LANES) {
-            vector sum, above, below;
-            memcpy(&sum, centre + x, sizeof sum);
-            sum *= weight[0];
-            for (int tap = 1; tap <= radius; tap++) {
-                memcpy(&above, from + (size_t)reflect(y - tap, size) * (size_t)size + x, sizeof above);
-                memcpy(&below, from + (size_t)reflect(y + tap, size) * (size_t)size + x, sizeof below);
-                sum += weight[tap] * (above + below);
-            }
-            float lanes[LANES];
-            memcpy(lanes, &sum, sizeof lanes);
-            for (int lane = 0; lane < LANES; lane++)
-                to[x + lane] = at_most_one(lanes[lane]);
+    const float *source[ROWS_AT_ONCE + 2 * BLUR_RADIUS_FIXED];
+    for (int i = 0; i < ROWS_AT_ONCE + 2 * radius; i++)
+        source[i] = job->from + (size_t)reflect(y - radius + i, job->size) * job->from_stride;
+    float *to = job->to + (size_t)y * job->to_stride;
+    for (int x = 0; x < job->size; x += VECTOR_WIDTH) {
+        vec in[ROWS_AT_ONCE + 2 * BLUR_RADIUS_FIXED], sum[ROWS_AT_ONCE];
+#pragma GCC unroll 32
+        for (int i = 0; i < ROWS_AT_ONCE + 2 * radius; i++)
+            in[i] = vec_load(source[i] + x);
+#pragma GCC unroll 4
+        for (int row = 0; row < ROWS_AT_ONCE; row++)
+            sum[row] = in[row + radius] * vec_set(weight[0]);
+#pragma GCC unroll 16
+        for (int tap = 1; tap <= radius; tap++) {
+            const vec w = vec_set(weight[tap]);
+#pragma GCC unroll 4
+            for (int row = 0; row < ROWS_AT_ONCE; row++)
+                sum[row] = vec_fma(in[row + radius - tap] + in[row + radius + tap], w, sum[row]);
         }
-        for (; x < size; x++) {
-            float sum = centre[x] * weight[0];
-            for (int tap = 1; tap <= radius; tap++)
-                sum += weight[tap] * (from[(size_t)reflect(y - tap, size) * (size_t)size + (size_t)x] +
-                                      from[(size_t)reflect(y + tap, size) * (size_t)size + (size_t)x]);
-            to[x] = at_most_one(sum);
-        }
+#pragma GCC unroll 4
+        for (int row = 0; row < ROWS_AT_ONCE; row++)
+            put(to + (size_t)row * job->to_stride + x, job->to_plane, job->copies, at_most_one(sum[row]), stream);
     }
+}
+
+/* Any radius, one row. */
+static void down_row(const struct blur_down *job, int y, int radius, const float *weight)
+{
+    const float *centre = job->from + (size_t)y * job->from_stride;
+    for (int x = 0; x < job->size; x += VECTOR_WIDTH) {
+        vec sum = vec_load(centre + x) * vec_set(weight[0]);
+        for (int tap = 1; tap <= radius; tap++) {
+            const float *above = job->from + (size_t)reflect(y - tap, job->size) * job->from_stride;
+            const float *below = job->from + (size_t)reflect(y + tap, job->size) * job->from_stride;
+            sum = vec_fma(vec_load(above + x) + vec_load(below + x), vec_set(weight[tap]), sum);
+        }
+        put(job->to + (size_t)y * job->to_stride + x, job->to_plane, job->copies, at_most_one(sum), false);
+    }
+}
+
+#define DEFINE_RADIUS(RADIUS)                                                                                          \
+    static void across_##RADIUS(float *row, float *to, int size, const float *weight)                                  \
+    {                                                                                                                  \
+        across_radius(RADIUS, row, to, size, weight);                                                                  \
+    }                                                                                                                  \
+    static void down_##RADIUS(const struct blur_down *job, int y, const float *weight)                                 \
+    {                                                                                                                  \
+        if (job->stream)                                                                                               \
+            down_rows(RADIUS, true, job, y, weight);                                                                   \
+        else                                                                                                           \
+            down_rows(RADIUS, false, job, y, weight);                                                                  \
+    }
+RADII(DEFINE_RADIUS)
+
+#define NAME_ACROSS(RADIUS) [RADIUS] = across_##RADIUS,
+#define NAME_DOWN(RADIUS) [RADIUS] = down_##RADIUS,
+static void (*const across_fixed[])(float *, float *, int, const float *) = {RADII(NAME_ACROSS)};
+static void (*const down_fixed[])(const struct blur_down *, int, const float *) = {RADII(NAME_DOWN)};
+
+static void across(float *row, float *to, int size, int radius, const float *weight)
+{
+    fill_margins(row, size, radius);
+    if (radius <= BLUR_RADIUS_FIXED)
+        across_fixed[radius](row, to, size, weight);
+    else
+        across_any(row, to, size, radius, weight);
+}
+
+static void down(const struct blur_down *job, int radius, const float *weight)
+{
+    int y = 0;
+    for (; radius <= BLUR_RADIUS_FIXED && y + ROWS_AT_ONCE <= job->size; y += ROWS_AT_ONCE)
+        down_fixed[radius](job, y, weight);
+    for (; y < job->size; y++)
+        down_row(job, y, radius, weight);
 }
 
 const struct blur_kernels KERNELS = {across, down};

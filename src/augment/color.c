@@ -6,6 +6,7 @@
 const struct color_kernels *color_kernels_of(enum simd level)
 {
     switch (simd_resolve(level)) {
+    case SIMD_AVX512_VBMI:
     case SIMD_AVX512:
         return &color_kernels_avx512;
     case SIMD_AVX2:

@@ -2,26 +2,54 @@
 #ifndef AUGMENT_KERNELS_H
 #define AUGMENT_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "augment/color.h"
 
-/* One pass each of the separable blur over a plane [size][size]; weight[0] is the centre's, radius < size. */
+enum {
+    BLUR_RADIUS_FIXED = 11, /* larger ones are not unrolled */
+    BLUR_MARGIN = 16        /* floats beside a row that the borders of whole vectors take */
+};
+
+/* The second pass over one plane. Rows are padded: whole vectors of 16 may be read and written past their end. */
+struct blur_down {
+    const float *from;
+    float *to;
+    size_t from_stride, to_stride, to_plane;
+    int size;
+    int copies;  /* equal planes to write, to_plane apart: three of a gray view */
+    bool stream; /* past the caches: `to`, to_stride and to_plane are multiples of 16 floats */
+};
+
+/* One pass each of the separable blur; weight[0] is the centre's, 1 <= radius < size. */
 struct blur_kernels {
-    /* line: scratch of blur_line_floats floats, 64-byte aligned. to and from do not overlap. */
-    void (*across)(const float *from, float *to, int size, int radius, const float *weight, float *line);
-    void (*down)(const float *from, float *to, int size, int radius, const float *weight);
+    /* Filters one row into `to` (padded). row has blur_margin floats before it and after its end, which are filled
+     * with the reflected border. */
+    void (*across)(float *row, float *to, int size, int radius, const float *weight);
+    void (*down)(const struct blur_down *job, int radius, const float *weight);
 };
 
 extern const struct color_kernels color_kernels_portable, color_kernels_avx2, color_kernels_avx512;
 extern const struct blur_kernels blur_kernels_portable, blur_kernels_avx2, blur_kernels_avx512;
 
-enum { BLUR_LANES_MAX = 16 };
+const struct blur_kernels *blur_kernels_of(enum simd level);
 
-/* A row with its reflected borders, and room for whole vectors at its end. */
-static inline size_t blur_line_floats(int size, int radius)
+/* Rows of a view in the making are padded to whole vectors of any variant. */
+static inline size_t padded(size_t floats)
 {
-    return ((size_t)size + 2 * (size_t)radius + BLUR_LANES_MAX + 15) / 16 * 16;
+    return (floats + 15) / 16 * 16;
 }
+
+/* Floats beside a row of blur_kernels.across, a multiple of 16. */
+static inline size_t blur_margin(int radius)
+{
+    return padded((size_t)radius) + BLUR_MARGIN;
+}
+
+/* Fills weight[0 .. radius] (0 is the centre's) and returns the radius that matters: 0 where nothing changes. Outer
+ * taps that together are below 4e-5 of the sum are left out: less than 8e-5 of a view of two passes, a fiftieth of
+ * 1/255. */
+int blur_weights(int radius, double sigma, float *weight);
 
 #endif

@@ -2,11 +2,10 @@
 #include "augment/views.h"
 
 #include <math.h>
-#include <string.h>
 
-#include "augment/blur.h"
 #include "augment/color.h"
 #include "augment/operations.h"
+#include "augment/render.h"
 
 /* ---- policies ---- */
 
@@ -206,24 +205,6 @@ static int blur_radius(const struct view_policy *policy)
     return radius < policy->size ? radius : policy->size - 1;
 }
 
-static void jitter(const struct color_kernels *kernels, const struct view_draw *draw, float *view, int pixels)
-{
-    for (int i = 0; i < 4; i++) {
-        const int operation = draw->order[i];
-        const float factor = (float)draw->factor[operation];
-        if (operation == 3 ? factor == 0.0f : factor == 1.0f)
-            continue; /* the neutral factor changes nothing */
-        if (operation == 0)
-            kernels->brightness(view, pixels, factor);
-        else if (operation == 1)
-            kernels->contrast(view, pixels, factor);
-        else if (operation == 2)
-            kernels->saturation(view, pixels, factor);
-        else
-            kernels->hue(view, pixels, factor);
-    }
-}
-
 static void normalize(const struct view_policy *policy, const struct color_kernels *kernels, float *view, int pixels)
 {
     if (!policy->normalize)
@@ -250,21 +231,11 @@ static void study(const struct view_policy *policy, const struct view_draw *draw
 void view_render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,
                  float *out, void *scratch)
 {
-    const enum simd simd = simd_resolve(policy->simd);
-    const struct color_kernels *kernels = color_kernels_of(simd);
-    const int size = policy->size, pixels = size * size;
-    resample_by(simd, image, draw->box, policy->filter, draw->flip, size, size, out, scratch);
-    view_rotate(out, size, draw->quarters);
-    if (draw->jitter)
-        jitter(kernels, draw, out, pixels);
-    if (draw->gray)
-        kernels->gray(out, pixels);
-    if (draw->blur) {
-        const int planes = draw->gray ? 1 : 3; /* of a gray view one channel is enough */
-        blur_gaussian_by(simd, out, planes, size, blur_radius(policy), (float)draw->sigma, scratch);
-        for (int channel = planes; channel < 3; channel++)
-            memcpy(out + (size_t)channel * (size_t)pixels, out, (size_t)pixels * sizeof *out);
-    }
+    const struct color_kernels *kernels = color_kernels_of(policy->simd);
+    const int pixels = policy->size * policy->size;
+    const bool last = draw->quarters == 0 && !draw->solarize && !draw->sobel && !draw->noise && !draw->cutout;
+    render(policy, draw, image, last && !policy->normalize, out, scratch);
+    view_rotate(out, policy->size, draw->quarters); /* jitter, gray and blur are the same whichever way is up */
     if (draw->solarize)
         kernels->solarize(out, pixels);
     study(policy, draw, out);
@@ -273,20 +244,23 @@ void view_render(const struct view_policy *policy, const struct view_draw *draw,
 
 void view_render_evaluation(const struct view_policy *policy, const struct image *image, float *out, void *scratch)
 {
-    const enum simd simd = simd_resolve(policy->simd);
     struct box box = {0, 0, image->width, image->height};
     if (policy->size > 32) {
         const int shorter = image->width < image->height ? image->width : image->height;
         const int side = clamp_int(lrint(0.875 * shorter), 1, shorter);
         box = (struct box){(image->width - side) / 2, (image->height - side) / 2, side, side};
     }
-    resample_by(simd, image, box, policy->filter, false, policy->size, policy->size, out, scratch);
-    normalize(policy, color_kernels_of(simd), out, policy->size * policy->size);
+    const struct view_draw draw = {.box = box};
+    render(policy, &draw, image, !policy->normalize, out, scratch);
+    normalize(policy, color_kernels_of(policy->simd), out, policy->size * policy->size);
 }
 
 size_t view_scratch_bytes(const struct view_policy *policy, int max_width, int max_height)
 {
-    const size_t resizing = resample_scratch_bytes(max_width, max_height, policy->size, policy->size);
-    const size_t blurring = blur_scratch_bytes(policy->size, blur_radius(policy));
-    return resizing > blurring ? resizing : blurring;
+    return render_scratch_bytes(policy, blur_radius(policy), max_width, max_height);
+}
+
+void view_scratch_prepare(const struct view_policy *policy, int max_width, int max_height, void *scratch)
+{
+    render_scratch_prepare(policy, blur_radius(policy), max_width, max_height, scratch);
 }

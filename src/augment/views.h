@@ -65,7 +65,7 @@ struct view_draw view_draw_random(const struct view_policy *policy, uint64_t see
 /* Renders the view: out planar float [3][S][S]. The fast path of the library: no allocation. In this order: crop, flip,
  * rotate, jitter, gray, blur, solarize, Sobel, noise, cutout, normalize. A cutout is filled with what the network sees
  * as 0: black, or the mean where the policy normalizes.
- * scratch: view_scratch_bytes for images of at most max_width x max_height, 64-byte aligned. */
+ * scratch: see view_scratch_prepare; for images of at most max_width x max_height, 64-byte aligned. */
 void view_render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,
                  float *out, void *scratch);
 
@@ -74,6 +74,9 @@ void view_render(const struct view_policy *policy, const struct view_draw *draw,
 void view_render_evaluation(const struct view_policy *policy, const struct image *image, float *out,
                             void *scratch);
 
+/* Views are made in scratch of view_scratch_bytes that view_scratch_prepare has filled, once, with the same arguments:
+ * it then belongs to one thread at a time and serves any number of views of that policy (but for its probabilities). */
 size_t view_scratch_bytes(const struct view_policy *policy, int max_width, int max_height);
+void view_scratch_prepare(const struct view_policy *policy, int max_width, int max_height, void *scratch);
 
 #endif

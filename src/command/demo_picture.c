@@ -39,6 +39,7 @@ static int draw_views(struct sheet *sheet, const struct session *session, struct
     float *view = memory_array(3 * (size_t)policy.size * (size_t)policy.size, sizeof *view);
     void *scratch = memory_allocate(view_scratch_bytes(&policy, width, height));
     if (view == NULL || scratch == NULL) status = error_no_memory(error, "a view", view_scratch_bytes(&policy, width, height));
+    if (scratch != NULL) view_scratch_prepare(&policy, width, height, scratch);
     for (int row = 0; row < VIEW_ROWS && status == SIMCLR_OK; row++) {
         const int64_t index = first_of_class(set, row * 3 % dataset_classes(set));
         const struct image *image;

@@ -11,6 +11,7 @@ static int make_scratch(struct view_maker *maker, const struct view_source *sour
     memory_free(maker->scratch);
     maker->scratch = memory_allocate(bytes);
     if (maker->scratch == NULL) return error_no_memory(error, "scratch for views", bytes);
+    view_scratch_prepare(&source->config.policy, width, height, maker->scratch);
     maker->width = width;
     maker->height = height;
     return SIMCLR_OK;

@@ -1,4 +1,4 @@
-/* image/resample.c -- the filter's weights, and the walk over blocks of output rows.
+/* image/resample.c -- the filter's weights, and which variant resizes what.
  *
  * Weights as Pillow's ImagingResample and PyTorch's antialiased interpolation compute them: output i has its centre
  * at (i + 1/2) * scale in the input and takes the inputs within support * max(scale, 1) of it. */
@@ -6,50 +6,45 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "image/resample_kernels.h"
 
+#if defined(__x86_64__)
+static const struct resample_kernels *const variants[] = {&resample_kernels_portable, &resample_kernels_avx2,
+                                                          &resample_kernels_avx512vbmi};
+#else
+static const struct resample_kernels *const variants[] = {&resample_kernels_portable};
+#endif
+enum { VARIANTS = sizeof variants / sizeof variants[0] };
+
+/* AVX-512 without byte permutations has nothing that AVX2 has not: the passes are bound by loads and shuffles. */
 static const struct resample_kernels *kernels_of(enum simd level)
 {
     switch (simd_resolve(level)) {
+    case SIMD_AVX512_VBMI:
+        return variants[2 % VARIANTS];
     case SIMD_AVX512:
-        return &resample_kernels_avx512;
     case SIMD_AVX2:
-        return &resample_kernels_avx2;
+        return variants[1 % VARIANTS];
     default:
-        return &resample_kernels_portable;
+        return variants[0];
     }
 }
 
-static size_t round_up(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
-static double half_width(enum resample_filter filter)
-{
-    return filter == RESAMPLE_BICUBIC ? 2.0 : 1.0;
-}
-
-/* No output has more taps: an interval of length 2 * support holds at most that many pixels, plus one. */
-static int most_taps(int input, int output, double support)
+int resample_most_taps(int input, int output, enum resample_filter filter)
 {
     const double scale = input > output ? (double)input / output : 1.0;
-    return (int)ceil(2.0 * support * scale) + 1;
+    return (int)ceil(2.0 * resample_half_width(filter) * scale) + 1;
 }
 
-/* The bytes of an axis's three tables, each rounded up to 64. */
-static size_t axis_bytes(int input, int output)
+/* ---- weights as floats ---- */
+
+size_t resample_axis_bytes(int input, int output)
 {
     const size_t outputs = (size_t)output;
-    return 2 * round_up(outputs * sizeof(int)) +
-           round_up(outputs * (size_t)most_taps(input, output, half_width(RESAMPLE_BICUBIC)) * sizeof(float));
-}
-
-size_t resample_scratch_bytes(int max_width, int max_height, int width, int height)
-{
-    return axis_bytes(max_width, width) + axis_bytes(max_height, height) +
-           round_up((size_t)max_width * 3 * RESAMPLE_LANES_MAX * sizeof(float));
+    return 2 * resample_round_up(outputs * sizeof(int)) +
+           resample_round_up(outputs * (size_t)resample_most_taps(input, output, RESAMPLE_BICUBIC) * sizeof(float));
 }
 
 /* Keys' cubic with a = -1/2, without branches so that the loop over taps becomes vectors. */
@@ -67,20 +62,17 @@ static inline float triangle(float x)
     return d > 0.0f ? d : 0.0f;
 }
 
-/* Fills the tables of one axis, carving them out of *scratch; weights of an output sum to `total`. The distance of
- * the first tap is computed in double, so that wide pictures lose nothing. */
-static struct resample_axis axis_make(int input, int output, enum resample_filter filter, bool flip, double total,
-                                      char **scratch)
+/* The distance of the first tap is computed in double, so that wide pictures lose nothing. */
+struct resample_axis resample_axis_make(int input, int output, enum resample_filter filter, bool flip, double total,
+                                        void *block)
 {
     const double scale = (double)input / output;
     const double stretch = scale > 1.0 ? scale : 1.0;
-    const double support = half_width(filter) * stretch;
-    struct resample_axis axis = {.taps = most_taps(input, output, half_width(filter))};
-    axis.first = (int *)(void *)*scratch;
-    axis.count = (int *)(void *)(*scratch + round_up((size_t)output * sizeof(int)));
-    axis.weight = (float *)(void *)(*scratch + 2 * round_up((size_t)output * sizeof(int)));
-    *scratch += 2 * round_up((size_t)output * sizeof(int)) +
-                round_up((size_t)output * (size_t)axis.taps * sizeof(float));
+    const double support = resample_half_width(filter) * stretch;
+    struct resample_axis axis = {.taps = resample_most_taps(input, output, filter), .first = block};
+    const size_t ints = resample_round_up((size_t)output * sizeof(int));
+    axis.count = (int *)(void *)((char *)block + ints);
+    axis.weight = (float *)(void *)((char *)block + 2 * ints);
     const float step = (float)(1.0 / stretch);
     for (int i = 0; i < output; i++) {
         const double centre = ((flip ? output - 1 - i : i) + 0.5) * scale;
@@ -108,20 +100,109 @@ static struct resample_axis axis_make(int input, int output, enum resample_filte
     return axis;
 }
 
+/* ---- tables made once ---- */
+
+/* Worth it only where a view is small: tables of larger ones cost little beside its pixels and fill the cache. */
+size_t resample_cache_bytes(enum simd level, int max_width, int max_height, int width, int height)
+{
+    const struct resample_kernels *kernels = kernels_of(level);
+    if (width > 64 || height > 64 || max_width > 2 * width || max_height > 2 * height)
+        return 0;
+    return 2 * (size_t)max_width * kernels->across_bytes(max_width, width) +
+           (size_t)max_height * kernels->down_bytes(max_height, height) +
+           kernels->work_bytes(max_width, max_height, width, height);
+}
+
+void resample_cache_make(struct resample_cache *cache, enum simd level, enum resample_filter filter, int max_width,
+                         int max_height, int width, int height, void *block)
+{
+    const struct resample_kernels *kernels = kernels_of(level);
+    *cache = (struct resample_cache){.level = simd_resolve(level),
+                                     .filter = filter,
+                                     .max_width = max_width,
+                                     .max_height = max_height,
+                                     .width = width,
+                                     .height = height,
+                                     .across_bytes = kernels->across_bytes(max_width, width),
+                                     .down_bytes = kernels->down_bytes(max_height, height),
+                                     .tables = block};
+    char *next = block, *work = next + 2 * (size_t)max_width * cache->across_bytes +
+                                (size_t)max_height * cache->down_bytes;
+    for (int flip = 0; flip < 2; flip++)
+        for (int size = 1; size <= max_width; size++, next += cache->across_bytes)
+            kernels->across_make(next, size, width, filter, flip, work);
+    for (int size = 1; size <= max_height; size++, next += cache->down_bytes)
+        kernels->down_make(next, size, height, filter, work);
+}
+
+/* ---- resizing ---- */
+
+size_t resample_scratch_bytes(int max_width, int max_height, int width, int height)
+{
+    size_t most = 0;
+    for (int i = 0; i < VARIANTS; i++) {
+        const size_t bytes = variants[i]->across_bytes(max_width, width) + variants[i]->down_bytes(max_height, height) +
+                             variants[i]->work_bytes(max_width, max_height, width, height);
+        most = bytes > most ? bytes : most;
+    }
+    /* resample_by: a block of padded rows */
+    return most + 3 * RESAMPLE_BLOCK * resample_round_up((size_t)width * sizeof(float));
+}
+
+void resample_open(struct resampler *resampler, enum simd level, const struct image *image, struct box box,
+                   enum resample_filter filter, bool flip, int width, int height, const struct resample_cache *cache,
+                   void *scratch)
+{
+    const struct resample_kernels *kernels = kernels_of(level);
+    if (box.width / width >= kernels->most_scale || box.height / height >= kernels->most_scale) {
+        kernels = &resample_kernels_portable;
+        cache = NULL;
+    }
+    const size_t stride = (size_t)image->width * 3;
+    *resampler = (struct resampler){.kernels = kernels,
+                                    .rows = image->rgb + (size_t)box.y * stride + (size_t)box.x * 3,
+                                    .end = image->rgb + (size_t)image->height * stride,
+                                    .stride = stride,
+                                    .box = box,
+                                    .width = width,
+                                    .height = height};
+    if (cache != NULL && box.width <= cache->max_width && box.height <= cache->max_height) {
+        const size_t across = (size_t)(flip ? cache->max_width : 0) + (size_t)(box.width - 1);
+        resampler->across = cache->tables + across * cache->across_bytes;
+        resampler->down = cache->tables + 2 * (size_t)cache->max_width * cache->across_bytes +
+                          (size_t)(box.height - 1) * cache->down_bytes;
+        resampler->work = scratch;
+        return;
+    }
+    char *across = scratch, *down = across + kernels->across_bytes(box.width, width);
+    resampler->across = across;
+    resampler->down = down;
+    resampler->work = down + kernels->down_bytes(box.height, height);
+    kernels->across_make(across, box.width, width, filter, flip, resampler->work);
+    kernels->down_make(down, box.height, height, filter, resampler->work);
+}
+
+void resample_rows(struct resampler *resampler, int y, int count, float *out, size_t stride, size_t plane)
+{
+    resampler->kernels->rows(resampler, y, count, out, stride, plane);
+}
+
 void resample_by(enum simd level, const struct image *image, struct box box, enum resample_filter filter, bool flip,
                  int width, int height, float *out, void *scratch)
 {
-    const struct resample_kernels *kernels = kernels_of(level);
-    char *next = scratch;
-    const struct resample_axis across = axis_make(box.width, width, filter, flip, 1.0 / 255.0, &next);
-    const struct resample_axis down = axis_make(box.height, height, filter, false, 1.0, &next);
-    float *columns = (float *)(void *)next;
-    const size_t stride = (size_t)image->width * 3;
-    const uint8_t *rows = image->rgb + (size_t)box.y * stride + (size_t)box.x * 3;
-    for (int y = 0; y < height; y += kernels->lanes) {
-        const int count = height - y < kernels->lanes ? height - y : kernels->lanes;
-        kernels->vertical(rows, stride, 3 * box.width, &down, y, count, columns);
-        kernels->horizontal(columns, &across, y, count, width, height, out);
+    const size_t stride = resample_round_up((size_t)width * sizeof(float)) / sizeof(float);
+    const size_t plane = (size_t)width * (size_t)height;
+    float *block = scratch;
+    struct resampler resampler;
+    resample_open(&resampler, level, image, box, filter, flip, width, height, NULL,
+                  block + 3 * RESAMPLE_BLOCK * stride);
+    for (int y = 0; y < height; y += RESAMPLE_BLOCK) {
+        const int count = height - y < RESAMPLE_BLOCK ? height - y : RESAMPLE_BLOCK;
+        resample_rows(&resampler, y, count, block, stride, RESAMPLE_BLOCK * stride);
+        for (int channel = 0; channel < 3; channel++)
+            for (int row = 0; row < count; row++)
+                memcpy(out + (size_t)channel * plane + (size_t)(y + row) * (size_t)width,
+                       block + (size_t)(channel * RESAMPLE_BLOCK + row) * stride, (size_t)width * sizeof *out);
     }
 }
 

@@ -1,6 +1,39 @@
 /* image/simd.c -- asks the CPU (and, through libgcc, the operating system) what it can run. */
 #include "image/simd.h"
 
+#if defined(__x86_64__)
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+static bool has_vbmi(void)
+{
+    return has_avx512() && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
+}
+#else
+static bool has_avx2(void)
+{
+    return false;
+}
+
+static bool has_avx512(void)
+{
+    return false;
+}
+
+static bool has_vbmi(void)
+{
+    return false;
+}
+#endif
+
 /* The features named are those that cmake/backend_flags.cmake lets the compiler use in each variant. */
 bool simd_available(enum simd level)
 {
@@ -8,18 +41,12 @@ bool simd_available(enum simd level)
     case SIMD_BEST:
     case SIMD_PORTABLE:
         return true;
-#if defined(__x86_64__)
     case SIMD_AVX2:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        return has_avx2();
     case SIMD_AVX512:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("fma");
-#else
-    case SIMD_AVX2:
-    case SIMD_AVX512:
-        return false;
-#endif
+        return has_avx512();
+    case SIMD_AVX512_VBMI:
+        return has_vbmi();
     }
     return false;
 }
@@ -28,14 +55,17 @@ enum simd simd_resolve(enum simd level)
 {
     if (level != SIMD_BEST && simd_available(level))
         return level;
-    if (simd_available(SIMD_AVX512))
-        return SIMD_AVX512;
-    return simd_available(SIMD_AVX2) ? SIMD_AVX2 : SIMD_PORTABLE;
+    for (int best = SIMD_AVX512_VBMI; best > SIMD_PORTABLE; best--)
+        if (simd_available((enum simd)best))
+            return (enum simd)best;
+    return SIMD_PORTABLE;
 }
 
 const char *simd_name(enum simd level)
 {
     switch (simd_resolve(level)) {
+    case SIMD_AVX512_VBMI:
+        return "avx512-vbmi";
     case SIMD_AVX512:
         return "avx512";
     case SIMD_AVX2:

@@ -17,8 +17,8 @@
 #include "base/rng.h"
 #include "support/reference.h"
 
-static const enum simd levels[] = {SIMD_PORTABLE, SIMD_AVX2, SIMD_AVX512};
-enum { LEVELS = 3 };
+static const enum simd levels[] = {SIMD_PORTABLE, SIMD_AVX2, SIMD_AVX512, SIMD_AVX512_VBMI};
+enum { LEVELS = 4 };
 
 /* ---- reference tensors ---- */
 
@@ -159,6 +159,7 @@ static void render(const struct view_policy *policy, const struct view_draw *dra
     assert_true(scratch && guarded);
     memset(scratch, 0xFF, bytes);
     memset(scratch + bytes, 0xA5, CANARY);
+    view_scratch_prepare(policy, image->width, image->height, scratch);
     memset(guarded, 0xFF, floats * sizeof *guarded);
     for (int i = 0; i < CANARY; i++)
         guarded[floats + (size_t)i] = -7.0f;
@@ -175,13 +176,15 @@ static void render(const struct view_policy *policy, const struct view_draw *dra
     memory_free(scratch);
 }
 
-/* Every policy, image sizes from 1 x 1 to 3000 x 37, odd view sizes: in [0, 1] (so no NaN), the variants bit-equal. */
+/* Every policy, image sizes from 1 x 1 to 3000 x 37, odd view sizes: in [0, 1] (so no NaN), the variants equal within
+ * 1/255, although factors of up to 3.4 magnify what the resize differs by. */
 static void views_stay_in_range_and_variants_agree(void **state)
 {
     (void)state;
-    static const int sizes[][2] = {{1, 1}, {1, 40}, {33, 2}, {50, 61}, {3000, 37}};
-    static const int views[] = {1, 7, 32, 45, 96};
+    static const int sizes[][2] = {{1, 1}, {1, 40}, {33, 2}, {50, 61}, {5000, 37}};
+    static const int views[] = {1, 7, 32, 45, 96}; /* 32 and 96 are whole vectors */
     static float first[3 * 96 * 96], out[3 * 96 * 96];
+    double worst = 0.0;
     for (uint32_t i = 0; i < 5 * 5 * 12; i++) {
         struct image image = noise(sizes[i % 5][0], sizes[i % 5][1], i);
         struct view_policy policy = view_policy_imagenet(views[i / 5 % 5]);
@@ -199,12 +202,19 @@ static void views_stay_in_range_and_variants_agree(void **state)
             if (simd_available(levels[level])) {
                 policy.simd = levels[level];
                 render(&policy, &draw, &image, out);
-                assert_memory_equal(out, first, (size_t)count * sizeof *out);
+                for (int k = 0; k < count; k++) {
+                    assert_true(out[k] >= 0.0f && out[k] <= 1.0f);
+                    worst = fmax(worst, fabs((double)out[k] - (double)first[k]));
+                }
+                if (draw.gray)
+                    assert_memory_equal(out, out + count / 3, (size_t)count / 3 * sizeof *out);
             }
         if (draw.gray)
             assert_memory_equal(first, first + count / 3, (size_t)count / 3 * sizeof *first);
         image_free(&image);
     }
+    print_message("largest difference between variants: %.2e\n", worst);
+    assert_true(worst < 1.0 / 255.0);
 }
 
 /* view_render is the operations of the method in their order, each by its public function. */
@@ -335,7 +345,7 @@ int main(void)
 {
     for (int level = 0; level < LEVELS; level++)
         if (!simd_available(levels[level]))
-            print_message("variant %s does not run on this CPU\n", levels[level] == SIMD_AVX2 ? "avx2" : "avx512");
+            print_message("variant %d of enum simd does not run on this CPU\n", (int)levels[level]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_operations),
         cmocka_unit_test(reference_operations),

@@ -53,6 +53,7 @@ static void expect_batch(const struct batch *batch, const struct loader_config *
     void *scratch = memory_allocate(view_scratch_bytes(&config->policy, width, height));
     float *expected = memory_array(PLANE, sizeof *expected);
     struct image storage = {0};
+    view_scratch_prepare(&config->policy, width, height, scratch);
     for (uint32_t i = 0; i < images; i++) order[i] = i;
     if (config->shuffle) sampler_permutation(config->seed, (uint32_t)epoch, (uint32_t)images, order);
     assert_int_equal(batch->epoch, epoch);

@@ -1,0 +1,47 @@
+/* augment/chain.h -- the colour operations of a view in two fused passes. Private to the room.
+ *
+ * Contrast needs the mean gray of all that precedes it, so a chain of jitter falls into two: what comes before
+ * contrast runs while the resampled rows are in the L1 cache and sums the gray, what comes after runs when the mean is
+ * known and goes on into gray and the output. Each order of the operations has a body of its own, so that a pixel
+ * stays in registers from load to store. */
+#ifndef AUGMENT_CHAIN_H
+#define AUGMENT_CHAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "augment/views.h"
+
+enum { CHAIN_SEQUENCES = 16 }; /* the ordered subsets of brightness, saturation, hue */
+
+struct chain {
+    bool jitter, gray;
+    int before, after; /* which sequence (an index of the tables below) comes before contrast, which after */
+    float brightness, contrast, saturation;
+    float turn;        /* hue, in sixths of the circle, -1 to 1; what is over goes by exchanging channels: */
+    int thirds;        /* 0 to 2: red to green to blue */
+};
+
+struct chain chain_of(const struct view_draw *draw);
+
+struct chain_kernels {
+    /* What precedes contrast, in place, on `rows` rows of `width` pixels that lie `stride` apart in three planes that
+     * lie `plane` apart (stride a multiple of 16; what is between width and stride must be finite and is changed too).
+     * Returns the sum of gray of the rows * width pixels. */
+    double (*begin[CHAIN_SEQUENCES])(const struct chain *chain, float *view, size_t plane, int rows, int width,
+                                     size_t stride);
+    /* Contrast (shift = (1 - factor) * mean), what follows it, and, [1], gray; `count` pixels (a multiple of 16) of
+     * each plane. A gray result is written once where to_plane is 0, else three times. from may be to. stream: past
+     * the caches; then `to` and to_plane are multiples of 16 floats. */
+    void (*finish[2][CHAIN_SEQUENCES])(const struct chain *chain, float shift, const float *from, size_t from_plane,
+                                       float *to, size_t to_plane, size_t count, bool stream);
+    /* The same for a view without jitter: [0] a copy, [1] gray. */
+    void (*plain[2])(const struct chain *chain, float shift, const float *from, size_t from_plane, float *to,
+                     size_t to_plane, size_t count, bool stream);
+    void (*stream_end)(void); /* before another thread may read what was streamed */
+};
+
+const struct chain_kernels *chain_kernels_of(enum simd level);
+extern const struct chain_kernels chain_kernels_portable, chain_kernels_avx2, chain_kernels_avx512;
+
+#endif

@@ -1,0 +1,209 @@
+/* augment/chain_body.h -- the two fused colour passes, compiled once per instruction set: the including file defines
+ * KERNELS (the table's name). Blocking: vectors of pixels, three planes at once, nothing but the result stored; the
+ * caller hands over blocks of rows that are in the L1 cache. Shares of the time: docs/performance.md. */
+#include "augment/chain.h"
+#include "image/vector.h"
+
+static const float RED = 0.2989f, GREEN = 0.587f, BLUE = 0.114f;
+
+/* The operations of a sequence as digits of base 4, the first one lowest: 1 brightness, 2 saturation, 3 hue. */
+#define SEQUENCES(X)                                                                                                   \
+    X(0, 0) X(1, 1) X(2, 2) X(3, 3)                                                                                    \
+    X(4, 1 + 4 * 2) X(5, 1 + 4 * 3) X(6, 2 + 4 * 1) X(7, 2 + 4 * 3) X(8, 3 + 4 * 1) X(9, 3 + 4 * 2)                    \
+    X(10, 1 + 4 * 2 + 16 * 3) X(11, 1 + 4 * 3 + 16 * 2) X(12, 2 + 4 * 1 + 16 * 3) X(13, 2 + 4 * 3 + 16 * 1)            \
+    X(14, 3 + 4 * 1 + 16 * 2) X(15, 3 + 4 * 2 + 16 * 1)
+
+struct pixels {
+    vec red, green, blue;
+};
+
+/* A chain's numbers in every lane. */
+struct factors {
+    vec brightness, contrast, shift, saturation, red, green, blue, turn;
+    int thirds;
+};
+
+VECTOR_INLINE struct factors spread(const struct chain *chain, float shift)
+{
+    const float rest = 1.0f - chain->saturation;
+    return (struct factors){.brightness = vec_set(chain->brightness),
+                            .contrast = vec_set(chain->contrast),
+                            .shift = vec_set(shift),
+                            .saturation = vec_set(chain->saturation),
+                            .red = vec_set(rest * RED),
+                            .green = vec_set(rest * GREEN),
+                            .blue = vec_set(rest * BLUE),
+                            .turn = vec_set(chain->turn),
+                            .thirds = chain->thirds};
+}
+
+VECTOR_INLINE vec gray_of(struct pixels p)
+{
+    return vec_fma(p.red, vec_set(RED), vec_fma(p.green, vec_set(GREEN), p.blue * vec_set(BLUE)));
+}
+
+VECTOR_INLINE struct pixels brightness(const struct factors *f, struct pixels p)
+{
+    return (struct pixels){vec_clamp(p.red * f->brightness), vec_clamp(p.green * f->brightness),
+                           vec_clamp(p.blue * f->brightness)};
+}
+
+VECTOR_INLINE struct pixels contrast(const struct factors *f, struct pixels p)
+{
+    return (struct pixels){vec_clamp(vec_fma(p.red, f->contrast, f->shift)),
+                           vec_clamp(vec_fma(p.green, f->contrast, f->shift)),
+                           vec_clamp(vec_fma(p.blue, f->contrast, f->shift))};
+}
+
+VECTOR_INLINE struct pixels saturation(const struct factors *f, struct pixels p)
+{
+    const vec gray = vec_fma(p.red, f->red, vec_fma(p.green, f->green, p.blue * f->blue));
+    return (struct pixels){vec_clamp(vec_fma(p.red, f->saturation, gray)),
+                           vec_clamp(vec_fma(p.green, f->saturation, gray)),
+                           vec_clamp(vec_fma(p.blue, f->saturation, gray))};
+}
+
+/* Rotation in HSV without a division. Let the largest channel be A, and B and C those after it on the circle: red,
+ * green, blue, red. Hue is (B - C) / chroma sixths from A's axis; turned by t it is h, |h| <= 2, and the channels
+ * become least + chroma * {clamp(2 - |h|), clamp(h), clamp(-h)} for A, B, C. All of it times chroma needs no division. */
+VECTOR_INLINE struct pixels hue(const struct factors *f, struct pixels p)
+{
+    const vec zero = vec_set(0.0f);
+    const vec most = vec_max(vec_max(p.red, p.green), p.blue), least = vec_min(vec_min(p.red, p.green), p.blue);
+    const vec chroma = most - least;
+    const vec_mask is_red = vec_equal(p.red, most), is_green = vec_equal(p.green, most);
+    vec way = vec_select(is_green, p.blue - p.red, p.red - p.green);
+    way = vec_fma(f->turn, chroma, vec_select(is_red, p.green - p.blue, way));
+    const vec a = least + vec_min(vec_max(chroma + chroma - vec_abs(way), zero), chroma);
+    const vec b = least + vec_min(vec_max(way, zero), chroma);
+    const vec c = least - vec_max(vec_min(way, zero), least - most);
+    const vec red = vec_select(is_red, a, vec_select(is_green, c, b));
+    const vec green = vec_select(is_red, b, vec_select(is_green, a, c));
+    const vec blue = vec_select(is_red, c, vec_select(is_green, b, a));
+    if (f->thirds == 1)
+        return (struct pixels){blue, red, green};
+    if (f->thirds == 2)
+        return (struct pixels){green, blue, red};
+    return (struct pixels){red, green, blue};
+}
+
+VECTOR_INLINE struct pixels sequence(const int code, const struct factors *f, struct pixels p)
+{
+    for (int rest = code; rest != 0; rest /= 4) {
+        if (rest % 4 == 1)
+            p = brightness(f, p);
+        else if (rest % 4 == 2)
+            p = saturation(f, p);
+        else
+            p = hue(f, p);
+    }
+    return p;
+}
+
+VECTOR_INLINE struct pixels load(const float *from, size_t plane)
+{
+    return (struct pixels){vec_load(from), vec_load(from + plane), vec_load(from + 2 * plane)};
+}
+
+/* One vector of a chain's first half; its gray. */
+VECTOR_INLINE vec begin_vector(const int code, const struct factors *f, float *view, size_t plane)
+{
+    struct pixels p = load(view, plane);
+    if (code == 0)
+        return gray_of(p);
+    p = sequence(code, f, p);
+    vec_store(view, p.red);
+    vec_store(view + plane, p.green);
+    vec_store(view + 2 * plane, p.blue);
+    return gray_of(p);
+}
+
+VECTOR_INLINE double begin(const int code, const struct chain *chain, float *view, size_t plane, int rows, int width,
+                           size_t stride)
+{
+    static const float kept[32] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}; /* then zeros */
+    const struct factors factors = spread(chain, 0.0f);
+    const size_t across = (size_t)width;
+    double total = 0.0;
+    for (int row = 0; row < rows; row++, view += stride) {
+        vec sum = vec_set(0.0f);
+        size_t x = 0;
+        for (; x + VECTOR_WIDTH <= across; x += VECTOR_WIDTH)
+            sum = sum + begin_vector(code, &factors, view + x, plane);
+        for (; x < stride; x += VECTOR_WIDTH) { /* the padding counts for nothing */
+            const size_t left = x < across ? across - x : 0;
+            sum = vec_fma(begin_vector(code, &factors, view + x, plane), vec_load(kept + 16 - left), sum);
+        }
+        total += (double)vec_sum(sum);
+    }
+    return total;
+}
+
+VECTOR_INLINE void put(float *to, vec value, const bool stream)
+{
+    if (stream)
+        vec_stream(to, value);
+    else
+        vec_store(to, value);
+}
+
+VECTOR_INLINE void finish_loop(const bool jitter, const int code, const bool gray, const bool stream,
+                               const struct chain *chain, float shift, const float *from, size_t from_plane, float *to,
+                               size_t to_plane, size_t count)
+{
+    const struct factors factors = spread(chain, shift);
+    for (size_t i = 0; i < count; i += VECTOR_WIDTH) {
+        struct pixels p = load(from + i, from_plane);
+        if (jitter)
+            p = sequence(code, &factors, contrast(&factors, p));
+        if (gray)
+            p.red = p.green = p.blue = vec_clamp(gray_of(p));
+        put(to + i, p.red, stream);
+        if (gray && to_plane == 0)
+            continue;
+        put(to + to_plane + i, p.green, stream);
+        put(to + 2 * to_plane + i, p.blue, stream);
+    }
+}
+
+VECTOR_INLINE void finish(const bool jitter, const int code, const bool gray, const struct chain *chain, float shift,
+                          const float *from, size_t from_plane, float *to, size_t to_plane, size_t count, bool stream)
+{
+    if (stream)
+        finish_loop(jitter, code, gray, true, chain, shift, from, from_plane, to, to_plane, count);
+    else
+        finish_loop(jitter, code, gray, false, chain, shift, from, from_plane, to, to_plane, count);
+}
+
+#define DEFINE_FINISH(NAME, JITTER, CODE, GRAY)                                                                        \
+    static void NAME(const struct chain *chain, float shift, const float *from, size_t from_plane, float *to,          \
+                     size_t to_plane, size_t count, bool stream)                                                       \
+    {                                                                                                                  \
+        finish(JITTER, CODE, GRAY, chain, shift, from, from_plane, to, to_plane, count, stream);                       \
+    }
+#define DEFINE_SEQUENCE(NUMBER, CODE)                                                                                  \
+    static double begin_##NUMBER(const struct chain *chain, float *view, size_t plane, int rows, int width,            \
+                                 size_t stride)                                                                        \
+    {                                                                                                                  \
+        return begin(CODE, chain, view, plane, rows, width, stride);                                                   \
+    }                                                                                                                  \
+    DEFINE_FINISH(finish_color_##NUMBER, true, CODE, false)                                                            \
+    DEFINE_FINISH(finish_gray_##NUMBER, true, CODE, true)
+
+SEQUENCES(DEFINE_SEQUENCE)
+DEFINE_FINISH(plain_color, false, 0, false)
+DEFINE_FINISH(plain_gray, false, 0, true)
+
+static void stream_end(void)
+{
+    vec_stream_end();
+}
+
+#define NAME_BEGIN(NUMBER, CODE) [NUMBER] = begin_##NUMBER,
+#define NAME_COLOR(NUMBER, CODE) [NUMBER] = finish_color_##NUMBER,
+#define NAME_GRAY(NUMBER, CODE) [NUMBER] = finish_gray_##NUMBER,
+
+const struct chain_kernels KERNELS = {{SEQUENCES(NAME_BEGIN)},
+                                      {{SEQUENCES(NAME_COLOR)}, {SEQUENCES(NAME_GRAY)}},
+                                      {plain_color, plain_gray},
+                                      stream_end};

@@ -1,0 +1,204 @@
+/* image/vector.h -- one vector of floats, as wide as the including file's instruction set makes it. The bodies of the
+ * pixel loops (*_body.h) are written once against it and compiled once per instruction set. +, -, * work on vectors
+ * directly. Variants may differ in the last bits: a multiply-add is rounded once where the CPU has it. */
+#ifndef IMAGE_VECTOR_H
+#define IMAGE_VECTOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#define VECTOR_INLINE static inline __attribute__((always_inline))
+
+/* ---- 512 bits ---- */
+#if defined(__AVX512F__)
+enum { VECTOR_WIDTH = 16 };
+typedef __m512 vec;
+typedef __mmask16 vec_mask;
+
+VECTOR_INLINE vec vec_set(float value)
+{
+    return _mm512_set1_ps(value);
+}
+VECTOR_INLINE vec vec_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+VECTOR_INLINE void vec_store(float *p, vec v)
+{
+    _mm512_storeu_ps(p, v);
+}
+VECTOR_INLINE void vec_stream(float *p, vec v) /* past the caches; p is aligned to the vector */
+{
+    _mm512_stream_ps(p, v);
+}
+VECTOR_INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+VECTOR_INLINE vec vec_min(vec a, vec b) /* b where either is not a number, as in all variants */
+{
+    return _mm512_min_ps(a, b);
+}
+VECTOR_INLINE vec vec_max(vec a, vec b)
+{
+    return _mm512_max_ps(a, b);
+}
+VECTOR_INLINE vec vec_abs(vec a)
+{
+    return _mm512_abs_ps(a);
+}
+VECTOR_INLINE vec_mask vec_equal(vec a, vec b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
+}
+VECTOR_INLINE vec vec_select(vec_mask mask, vec yes, vec no)
+{
+    return _mm512_mask_blend_ps(mask, no, yes);
+}
+VECTOR_INLINE vec vec_reverse(vec a)
+{
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), a);
+}
+VECTOR_INLINE float vec_sum(vec a)
+{
+    return _mm512_reduce_add_ps(a);
+}
+VECTOR_INLINE void vec_stream_end(void) /* before another thread may read what was streamed */
+{
+    _mm_sfence();
+}
+
+/* ---- 256 bits ---- */
+#elif defined(__AVX2__)
+enum { VECTOR_WIDTH = 8 };
+typedef __m256 vec;
+typedef __m256 vec_mask;
+
+VECTOR_INLINE vec vec_set(float value)
+{
+    return _mm256_set1_ps(value);
+}
+VECTOR_INLINE vec vec_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+VECTOR_INLINE void vec_store(float *p, vec v)
+{
+    _mm256_storeu_ps(p, v);
+}
+VECTOR_INLINE void vec_stream(float *p, vec v)
+{
+    _mm256_stream_ps(p, v);
+}
+VECTOR_INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+VECTOR_INLINE vec vec_min(vec a, vec b)
+{
+    return _mm256_min_ps(a, b);
+}
+VECTOR_INLINE vec vec_max(vec a, vec b)
+{
+    return _mm256_max_ps(a, b);
+}
+VECTOR_INLINE vec vec_abs(vec a)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
+VECTOR_INLINE vec_mask vec_equal(vec a, vec b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_EQ_OQ);
+}
+VECTOR_INLINE vec vec_select(vec_mask mask, vec yes, vec no)
+{
+    return _mm256_blendv_ps(no, yes, mask);
+}
+VECTOR_INLINE vec vec_reverse(vec a)
+{
+    return _mm256_permutevar8x32_ps(a, _mm256_setr_epi32(7, 6, 5, 4, 3, 2, 1, 0));
+}
+VECTOR_INLINE float vec_sum(vec a)
+{
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+VECTOR_INLINE void vec_stream_end(void)
+{
+    _mm_sfence();
+}
+
+/* ---- plain C with the compiler's vectors ---- */
+#else
+enum { VECTOR_WIDTH = 4 };
+typedef float vec __attribute__((vector_size(16)));
+typedef int32_t vec_mask __attribute__((vector_size(16)));
+
+VECTOR_INLINE vec vec_set(float value)
+{
+    return (vec){value, value, value, value};
+}
+VECTOR_INLINE vec vec_load(const float *p)
+{
+    vec v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+VECTOR_INLINE void vec_store(float *p, vec v)
+{
+    memcpy(p, &v, sizeof v);
+}
+VECTOR_INLINE void vec_stream(float *p, vec v)
+{
+    vec_store(p, v);
+}
+VECTOR_INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return a * b + c;
+}
+VECTOR_INLINE vec vec_select(vec_mask mask, vec yes, vec no)
+{
+    return (vec)(((vec_mask)yes & mask) | ((vec_mask)no & ~mask));
+}
+VECTOR_INLINE vec vec_min(vec a, vec b)
+{
+    return vec_select(a < b, a, b);
+}
+VECTOR_INLINE vec vec_max(vec a, vec b)
+{
+    return vec_select(a > b, a, b);
+}
+VECTOR_INLINE vec vec_abs(vec a)
+{
+    return (vec)((vec_mask)a & 0x7FFFFFFF);
+}
+VECTOR_INLINE vec_mask vec_equal(vec a, vec b)
+{
+    return a == b;
+}
+VECTOR_INLINE vec vec_reverse(vec a)
+{
+    return __builtin_shuffle(a, (vec_mask){3, 2, 1, 0});
+}
+VECTOR_INLINE float vec_sum(vec a)
+{
+    return (a[0] + a[2]) + (a[1] + a[3]);
+}
+VECTOR_INLINE void vec_stream_end(void)
+{
+}
+#endif
+
+/* Into [0, 1]; what is not a number becomes 0. */
+VECTOR_INLINE vec vec_clamp(vec a)
+{
+    return vec_min(vec_max(a, vec_set(0.0f)), vec_set(1.0f));
+}
+
+#endif
