@@ -74,6 +74,15 @@ int image_check_size(int64_t width, int64_t height, const struct image_limits *l
                      name, (long long)width, (long long)height, (long long)limits->max_pixels, (int)IMAGE_SIDE_MAX);
 }
 
+int image_check_box(struct box box, int width, int height, const char *name, struct error *error)
+{
+    if (box.x >= 0 && box.y >= 0 && box.width >= 1 && box.height >= 1 && box.width <= width - box.x &&
+        box.height <= height - box.y)
+        return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID, "%s: the box %d x %d at (%d, %d) does not lie in a picture of %d x %d", name,
+                     box.width, box.height, box.x, box.y, width, height);
+}
+
 int image_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                  struct image *out, struct error *error)
 {
@@ -115,6 +124,25 @@ int image_read_header(const uint8_t *bytes, size_t count, const char *name, stru
     out->orientation = metadata.orientation;
     out->profile = metadata.profile;
     return SIMCLR_OK;
+}
+
+int image_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
+                     struct box box, struct image_store *store, struct box *place, int *width, int *height,
+                     struct error *error)
+{
+    if (box.width >= 1 && sniff(bytes, count) == IMAGE_JPEG && count <= limits->max_bytes &&
+        jpeg_metadata(bytes, count).orientation <= 1)
+        return jpeg_decode_box(bytes, count, limits, name, box, store, place, width, height, error);
+    struct image whole;
+    const int status = image_decode(bytes, count, limits, name, &whole, error);
+    if (status != SIMCLR_OK)
+        return status;
+    image_store_free(store);
+    *store = (struct image_store){whole, (size_t)whole.width * (size_t)whole.height * 3};
+    *place = (struct box){0, 0, whole.width, whole.height};
+    *width = whole.width;
+    *height = whole.height;
+    return image_check_box(box, whole.width, whole.height, name, error);
 }
 
 int image_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error)

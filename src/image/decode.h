@@ -13,9 +13,16 @@ enum { IMAGE_SIDE_MAX = 65535 }; /* JPEG's own limit, held for every format */
 int image_check_size(int64_t width, int64_t height, const struct image_limits *limits, const char *name,
                      struct error *error);
 
+/* SIMCLR_OK when the box holds a pixel and lies in the picture, else SIMCLR_INVALID and a sentence. */
+int image_check_box(struct box box, int width, int height, const char *name, struct error *error);
+
 /* Contracts as image_decode and image_probe, for bytes that start with the format's magic. */
 int jpeg_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                 struct image *out, struct error *error);
+/* Contract as image_decode_box; a box of no width is the whole picture. */
+int jpeg_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
+                    struct box box, struct image_store *store, struct box *place, int *width, int *height,
+                    struct error *error);
 int jpeg_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error);
 int png_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                struct image *out, struct error *error);
@@ -23,5 +30,8 @@ int png_probe(const uint8_t *bytes, size_t count, const char *name, int *width, 
 int webp_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                 struct image *out, struct error *error);
 int webp_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error);
+
+/* Makes the store's picture one of width x height, contents undefined. */
+int image_store_reserve(struct image_store *store, int width, int height, struct error *error);
 
 #endif

@@ -15,9 +15,15 @@ struct reader {
     int max_scans;
     const char *name;
     struct error *error;
-    struct image image;
+    struct box wanted; /* no width: all of it */
+    struct image_store *store;
+    struct box *place;
     uint8_t *line; /* one CMYK row */
 };
+
+/* Columns and rows around a box that make it exact: chroma is interpolated from its neighbours, two pixels away at
+ * most, and at a border from fewer of them. */
+enum { MARGIN = 2 };
 
 /* Called between scans and rows: a file of thousands of scans would take hours to decode. */
 static void watch_scans(j_common_ptr common)
@@ -61,11 +67,14 @@ static void cmyk_to_rgb(const uint8_t *cmyk, int width, uint8_t *rgb)
             rgb[3 * x + c] = light(cmyk[4 * x + c], cmyk[4 * x + 3]);
 }
 
-/* Prepares the decoder for four channels or three, and makes the picture. */
+/* Prepares the decoder for four channels or three. */
 static int prepare(struct reader *reader, const struct image_limits *limits)
 {
     struct jpeg_decompress_struct *cinfo = &reader->cinfo;
-    const int status = image_check_size(cinfo->image_width, cinfo->image_height, limits, reader->name, reader->error);
+    const int width = (int)cinfo->image_width, height = (int)cinfo->image_height;
+    int status = image_check_size(cinfo->image_width, cinfo->image_height, limits, reader->name, reader->error);
+    if (status == SIMCLR_OK && reader->wanted.width > 0)
+        status = image_check_box(reader->wanted, width, height, reader->name, reader->error);
     if (status != SIMCLR_OK)
         return status;
     if (cinfo->jpeg_color_space == JCS_CMYK || cinfo->jpeg_color_space == JCS_YCCK) {
@@ -76,7 +85,33 @@ static int prepare(struct reader *reader, const struct image_limits *limits)
     } else {
         cinfo->out_color_space = JCS_RGB;
     }
-    return image_create((int)cinfo->image_width, (int)cinfo->image_height, &reader->image, reader->error);
+    return SIMCLR_OK;
+}
+
+/* Tells the started decoder which columns to make and to pass over the rows above the box, and makes the picture.
+ * The columns begin where libjpeg lets them: at a block. */
+static int choose_place(struct reader *reader)
+{
+    struct jpeg_decompress_struct *cinfo = &reader->cinfo;
+    const int whole_width = (int)cinfo->output_width, whole_height = (int)cinfo->output_height;
+    struct box place = {0, 0, whole_width, whole_height};
+    if (reader->wanted.width > 0) {
+        const struct box wanted = reader->wanted;
+        const int left = wanted.x > MARGIN ? wanted.x - MARGIN : 0;
+        const int right = wanted.x + wanted.width < whole_width - MARGIN ? wanted.x + wanted.width + MARGIN : whole_width;
+        JDIMENSION x = (JDIMENSION)left, width = (JDIMENSION)(right - left);
+        if (left > 0 || right < whole_width)
+            jpeg_crop_scanline(cinfo, &x, &width);
+        place.x = (int)x;
+        place.width = (int)width;
+        place.y = wanted.y > MARGIN ? wanted.y - MARGIN : 0;
+        place.height = wanted.y + wanted.height - place.y;
+    }
+    const int status = image_store_reserve(reader->store, place.width, place.height, reader->error);
+    if (status == SIMCLR_OK && place.y > 0 && jpeg_skip_scanlines(cinfo, (JDIMENSION)place.y) != (JDIMENSION)place.y)
+        jpeg_errors_raise((j_common_ptr)cinfo, "rows are missing");
+    *reader->place = place;
+    return status;
 }
 
 /* The only place where libjpeg can jump out while pixels are read. */
@@ -91,17 +126,22 @@ static int read_pixels(struct reader *reader, const uint8_t *bytes, size_t count
     cinfo->progress = &reader->progress;
     jpeg_mem_src(cinfo, bytes, (unsigned long)count);
     jpeg_read_header(cinfo, TRUE);
-    const int status = prepare(reader, limits);
+    int status = prepare(reader, limits);
     if (status != SIMCLR_OK)
         return status;
     jpeg_start_decompress(cinfo);
-    while (cinfo->output_scanline < cinfo->output_height) {
-        uint8_t *row = reader->image.rgb + (size_t)cinfo->output_scanline * (size_t)reader->image.width * 3;
+    status = choose_place(reader);
+    if (status != SIMCLR_OK)
+        return status;
+    const int top = reader->place->y;
+    const size_t width = (size_t)reader->place->width;
+    while ((int)cinfo->output_scanline < top + reader->place->height) {
+        uint8_t *row = reader->store->image.rgb + (size_t)((int)cinfo->output_scanline - top) * width * 3;
         JSAMPROW target = reader->line ? reader->line : row;
         if (jpeg_read_scanlines(cinfo, &target, 1) != 1)
             jpeg_errors_raise((j_common_ptr)cinfo, "rows are missing");
         if (reader->line)
-            cmyk_to_rgb(reader->line, reader->image.width, row);
+            cmyk_to_rgb(reader->line, (int)width, row);
     }
     return SIMCLR_OK;
 }
@@ -118,18 +158,33 @@ static int read_size(struct reader *reader, const uint8_t *bytes, size_t count)
     return SIMCLR_OK;
 }
 
+int jpeg_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
+                    struct box box, struct image_store *store, struct box *place, int *width, int *height,
+                    struct error *error)
+{
+    struct reader reader = {
+        .max_scans = limits->max_scans, .name = name, .error = error, .wanted = box, .store = store, .place = place};
+    reader.cinfo.err = jpeg_errors_open(&reader.errors);
+    const int status = read_pixels(&reader, bytes, count, limits);
+    *width = (int)reader.cinfo.image_width;
+    *height = (int)reader.cinfo.image_height;
+    jpeg_destroy_decompress(&reader.cinfo);
+    memory_free(reader.line);
+    return status;
+}
+
 int jpeg_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                 struct image *out, struct error *error)
 {
-    struct reader reader = {.max_scans = limits->max_scans, .name = name, .error = error};
-    reader.cinfo.err = jpeg_errors_open(&reader.errors);
-    const int status = read_pixels(&reader, bytes, count, limits);
-    jpeg_destroy_decompress(&reader.cinfo);
-    memory_free(reader.line);
+    struct image_store store = {.bytes = 0};
+    struct box place;
+    int width, height;
+    const int status =
+        jpeg_decode_box(bytes, count, limits, name, (struct box){0, 0, 0, 0}, &store, &place, &width, &height, error);
     if (status == SIMCLR_OK)
-        *out = reader.image;
+        *out = store.image;
     else
-        image_free(&reader.image);
+        image_store_free(&store);
     return status;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "image/decode.h"
 
 struct image_limits image_limits_default(void)
 {
@@ -28,6 +29,25 @@ void image_free(struct image *image)
 {
     memory_free(image->rgb);
     *image = (struct image){0};
+}
+
+int image_store_reserve(struct image_store *store, int width, int height, struct error *error)
+{
+    if (width > 0 && height > 0 && (size_t)width * (size_t)height * 3 <= store->bytes) {
+        store->image.width = width;
+        store->image.height = height;
+        return SIMCLR_OK;
+    }
+    image_store_free(store);
+    const int status = image_create(width, height, &store->image, error);
+    store->bytes = status == SIMCLR_OK ? (size_t)width * (size_t)height * 3 : 0;
+    return status;
+}
+
+void image_store_free(struct image_store *store)
+{
+    image_free(&store->image);
+    store->bytes = 0;
 }
 
 int image_load(const char *path, const struct image_limits *limits, struct image *out, struct error *error)

@@ -34,6 +34,25 @@ int image_decode(const uint8_t *bytes, size_t count, const struct image_limits *
 /* file_read, then image_decode. */
 int image_load(const char *path, const struct image_limits *limits, struct image *out, struct error *error);
 
+/* A rectangle of pixels. */
+struct box { int x, y, width, height; };
+
+/* A picture whose memory is used again: start from {0}, image_store_free at the end. */
+struct image_store {
+    struct image image; /* rgb is the store's */
+    size_t bytes;       /* that rgb has room for */
+};
+void image_store_free(struct image_store *store);
+
+/* Decodes at least `box` of a picture, bit for bit as image_decode gives it: of a JPEG only the rows and columns of
+ * the box and a few around it, of others, and of one that is not stored upright, all. *place says which part of the whole is in store->image, *width and
+ * *height how large the whole is. What lies above and left of the box is read and checked as in a full decoding; what
+ * lies below it is not read, so that damage there (a truncated file) goes unnoticed. SIMCLR_INVALID when the box does
+ * not lie inside the picture; else as image_decode. */
+int image_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
+                     struct box box, struct image_store *store, struct box *place, int *width, int *height,
+                     struct error *error);
+
 enum image_format { IMAGE_OTHER, IMAGE_JPEG, IMAGE_PNG, IMAGE_WEBP };
 const char *image_format_name(enum image_format format); /* "JPEG", ... */
 bool image_reads_webp(void);                             /* was libwebp there when this was built? */

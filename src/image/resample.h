@@ -10,8 +10,6 @@
 
 enum resample_filter { RESAMPLE_BICUBIC, RESAMPLE_BILINEAR }; /* bicubic: a = -0.5 */
 
-struct box { int x, y, width, height; };
-
 /* Cuts `box` out of `image` (it must lie inside and hold at least one pixel) and resizes it to width x height with
  * the filter's support scaled by the reduction factor; no rounding to 8 bits and no clamping between the two passes,
  * one clamp to [0,1] at the end; mirrored left-right when `flip`. No byte outside the image is read.

@@ -1,0 +1,206 @@
+/* Decoding of a part gives the same bits as decoding of the whole, whatever the kind of JPEG and wherever the box. */
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jpeglib.h>
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "image/image.h"
+
+struct kind {
+    const char *name;
+    int across, down; /* sampling factors of luma */
+    bool gray, progressive, cmyk, optimized;
+    int restart; /* interval in blocks, 0: none */
+};
+
+static const struct kind kinds[] = {
+    {"4:4:4", 1, 1, false, false, false, false, 0},
+    {"4:2:0", 2, 2, false, false, false, false, 0},
+    {"4:2:2", 2, 1, false, false, false, false, 0},
+    {"4:4:0", 1, 2, false, false, false, false, 0},
+    {"4:1:1", 4, 1, false, false, false, false, 0},
+    {"gray", 1, 1, true, false, false, false, 0},
+    {"4:2:0 progressive", 2, 2, false, true, false, true, 0},
+    {"4:4:4 progressive", 1, 1, false, true, false, true, 0},
+    {"gray progressive", 1, 1, true, true, false, true, 0},
+    {"4:2:0 with restarts", 2, 2, false, false, false, false, 3},
+    {"4:2:2 with restarts", 2, 1, false, false, false, true, 1},
+    {"4:2:0 progressive with restarts", 2, 2, false, true, false, true, 2},
+    {"CMYK", 1, 1, false, false, true, false, 0},
+};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+/* Smooth waves with noise over them: chroma differs from pixel to pixel, so that its interpolation shows. */
+static void paint(uint8_t *row, int width, int channels, int y, struct rng *rng)
+{
+    for (int x = 0; x < width; x++)
+        for (int c = 0; c < channels; c++)
+            row[x * channels + c] = (uint8_t)((x * (3 + 2 * c) + y * (5 - c)) + (int)(rng_word(rng) % 90));
+}
+
+static uint8_t *make_jpeg(const struct kind *kind, int width, int height, size_t *length)
+{
+    struct jpeg_compress_struct cinfo;
+    struct jpeg_error_mgr manager;
+    unsigned char *bytes = NULL;
+    unsigned long count = 0;
+    struct rng rng = rng_open(6, RNG_TEST, 0, (uint32_t)width, (uint32_t)height);
+    const int channels = kind->gray ? 1 : kind->cmyk ? 4 : 3;
+    uint8_t *row = malloc((size_t)width * (size_t)channels);
+    assert_non_null(row);
+    cinfo.err = jpeg_std_error(&manager);
+    jpeg_create_compress(&cinfo);
+    jpeg_mem_dest(&cinfo, &bytes, &count);
+    cinfo.image_width = (JDIMENSION)width;
+    cinfo.image_height = (JDIMENSION)height;
+    cinfo.input_components = channels;
+    cinfo.in_color_space = kind->gray ? JCS_GRAYSCALE : kind->cmyk ? JCS_CMYK : JCS_RGB;
+    jpeg_set_defaults(&cinfo);
+    jpeg_set_quality(&cinfo, 88, TRUE);
+    if (channels == 3) {
+        cinfo.comp_info[0].h_samp_factor = kind->across;
+        cinfo.comp_info[0].v_samp_factor = kind->down;
+    }
+    cinfo.restart_interval = (unsigned)kind->restart;
+    cinfo.optimize_coding = kind->optimized;
+    if (kind->progressive)
+        jpeg_simple_progression(&cinfo);
+    jpeg_start_compress(&cinfo, TRUE);
+    for (int y = 0; y < height; y++) {
+        JSAMPROW line = row;
+        paint(row, width, channels, y, &rng);
+        jpeg_write_scanlines(&cinfo, &line, 1);
+    }
+    jpeg_finish_compress(&cinfo);
+    jpeg_destroy_compress(&cinfo);
+    free(row);
+    uint8_t *copy = malloc(count); /* of exactly its size: a sanitizer sees every over-read */
+    assert_non_null(copy);
+    memcpy(copy, bytes, count);
+    free(bytes);
+    *length = count;
+    return copy;
+}
+
+/* Decodes the box and compares it; a box that touches neither border must have saved something. */
+static void check_box(const struct kind *kind, const uint8_t *bytes, size_t count, const struct image *whole,
+                      struct box box, struct image_store *store)
+{
+    const struct image_limits limits = image_limits_default();
+    struct error error = {0};
+    struct box place;
+    int width, height;
+    const int status = image_decode_box(bytes, count, &limits, kind->name, box, store, &place, &width, &height, &error);
+    if (status != SIMCLR_OK)
+        fail_msg("%s: %s", kind->name, error.text);
+    assert_int_equal(width, whole->width);
+    assert_int_equal(height, whole->height);
+    assert_int_equal(place.width, store->image.width);
+    assert_int_equal(place.height, store->image.height);
+    assert_true(place.x >= 0 && place.x <= box.x && place.x + place.width >= box.x + box.width);
+    assert_true(place.y >= 0 && place.y <= box.y && place.y + place.height >= box.y + box.height);
+    assert_true(place.width <= box.width + 4 + 64 && place.height <= box.height + 4); /* it is a part */
+    for (int y = box.y; y < box.y + box.height; y++) {
+        const uint8_t *expected = whole->rgb + ((size_t)y * (size_t)width + (size_t)box.x) * 3;
+        const uint8_t *got = store->image.rgb +
+                             ((size_t)(y - place.y) * (size_t)place.width + (size_t)(box.x - place.x)) * 3;
+        if (memcmp(expected, got, (size_t)box.width * 3) != 0) {
+            int x = 0;
+            while (expected[x] == got[x])
+                x++;
+            fail_msg("%s %d x %d: box %d x %d at (%d, %d) differs first at (%d, %d)", kind->name, width, height,
+                     box.width, box.height, box.x, box.y, box.x + x / 3, y);
+        }
+    }
+}
+
+static void every_box_is_exact(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{1, 1}, {3, 2}, {17, 16}, {40, 61}, {333, 215}, {16, 700}, {5000, 37}};
+    const struct image_limits limits = image_limits_default();
+    struct rng rng = rng_open(4, RNG_TEST, 0, 0, 0);
+    struct image_store store = {.bytes = 0};
+    int boxes = 0;
+    for (int k = 0; k < KINDS; k++)
+        for (int s = 0; s < (int)(sizeof sizes / sizeof sizes[0]); s++) {
+            const int width = sizes[s][0], height = sizes[s][1];
+            size_t count;
+            uint8_t *bytes = make_jpeg(&kinds[k], width, height, &count);
+            struct image whole;
+            assert_int_equal(image_decode(bytes, count, &limits, kinds[k].name, &whole, NULL), SIMCLR_OK);
+            for (int round = 0; round < 60; round++, boxes++) {
+                struct box box = {0, 0, 1 + (int)rng_below(&rng, (uint32_t)width),
+                                  1 + (int)rng_below(&rng, (uint32_t)height)};
+                const int right = width - box.width, low = height - box.height; /* each edge and corner by turns */
+                box.x = round % 3 == 0 ? 0 : round % 3 == 1 ? right : (int)rng_below(&rng, (uint32_t)right + 1);
+                box.y = round / 3 % 3 == 0 ? 0 : round / 3 % 3 == 1 ? low : (int)rng_below(&rng, (uint32_t)low + 1);
+                check_box(&kinds[k], bytes, count, &whole, box, &store);
+            }
+            image_free(&whole);
+            free(bytes);
+        }
+    image_store_free(&store);
+    print_message("%d boxes of %d kinds of JPEG, bit for bit\n", boxes, (int)KINDS);
+}
+
+/* Damage in or above the box is found; below it, it is not looked at. */
+static void damage_counts_where_it_is_read(void **state)
+{
+    (void)state;
+    enum { W = 320, H = 240 };
+    const struct image_limits limits = image_limits_default();
+    struct image_store store = {.bytes = 0};
+    struct box place;
+    int width, height;
+    size_t count;
+    uint8_t *bytes = make_jpeg(&kinds[1], W, H, &count);
+    const struct box top = {10, 10, 50, 20}, bottom = {10, 200, 50, 40};
+    assert_int_equal(image_decode_box(bytes, count * 2 / 3, &limits, "cut", bottom, &store, &place, &width, &height, NULL),
+                     SIMCLR_CORRUPT);
+    assert_int_equal(image_decode_box(bytes, count * 2 / 3, &limits, "cut", top, &store, &place, &width, &height, NULL),
+                     SIMCLR_OK);
+    memset(bytes + count / 2, 0xFF, 40); /* markers that are none */
+    assert_int_equal(image_decode_box(bytes, count, &limits, "struck", bottom, &store, &place, &width, &height, NULL),
+                     SIMCLR_CORRUPT);
+    free(bytes);
+    image_store_free(&store);
+}
+
+static void boxes_outside_are_refused(void **state)
+{
+    (void)state;
+    const struct image_limits limits = image_limits_default();
+    struct image_store store = {.bytes = 0};
+    struct box place;
+    int width, height;
+    size_t count;
+    uint8_t *bytes = make_jpeg(&kinds[1], 30, 20, &count);
+    static const struct box wrong[] = {{-1, 0, 5, 5},  {0, -1, 5, 5}, {0, 0, 31, 5},       {0, 0, 5, 21},
+                                       {30, 0, 1, 1},  {0, 20, 1, 1}, {5, 5, INT32_MAX, 5}, {INT32_MAX, 0, 5, 5},
+                                       {0, 0, 5, 0},   {0, 0, 0, 5},  {0, 0, -5, 5}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_int_equal(image_decode_box(bytes, count, &limits, "x", wrong[i], &store, &place, &width, &height, NULL),
+                         SIMCLR_INVALID);
+    free(bytes);
+    image_store_free(&store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_box_is_exact),
+        cmocka_unit_test(damage_counts_where_it_is_read),
+        cmocka_unit_test(boxes_outside_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
