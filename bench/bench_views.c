@@ -1,10 +1,12 @@
 /* bench/bench_views.c -- how fast views are made on one core.
  *
- *     bench_views [FOLDER OF JPEG FILES]
+ *     bench_views [FOLDER OF JPEG FILES | - [SECONDS OF A MEASUREMENT [VARIANT]]]
  *
  * Prints a table on stderr and the same figures as JSON on stdout, for every variant that this CPU can run. Without
- * a folder the sources are noise; with one, its first 250 pictures are decoded (and that is timed too). */
+ * a folder the sources are noise; with one, its first 250 pictures are decoded (and that is timed too). Run it on one
+ * core (taskset -c 0); tools/peer_views.py sets it beside torchvision. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -90,12 +92,24 @@ static void set_free(struct set *set)
     }
 }
 
-/* Views per second of the whole chain, draws included, over `seconds`. */
+/* Where views go: the memory of a batch, since a loader's does not stay in the caches either. */
+static float *batch_memory(int size, size_t *views)
+{
+    const size_t floats = (size_t)size * (size_t)size * 3;
+    *views = size <= 64 ? 1024 : 64;
+    float *out = memory_array(floats * *views, sizeof(float));
+    if (out)
+        memset(out, 0, floats * *views * sizeof(float)); /* its pages exist */
+    return out;
+}
+
+/* Views per second of a policy's chain, draws included, over `seconds`: two views of every picture in turn. */
 static double time_views(const struct set *set, const struct view_policy *policy, double seconds)
 {
     const size_t floats = (size_t)policy->size * (size_t)policy->size * 3;
+    size_t slots;
     void *scratch = memory_allocate(view_scratch_bytes(policy, set->max_width, set->max_height));
-    float *out = memory_array(floats * 8, sizeof(float)); /* a ring, as the slots of a batch are */
+    float *out = batch_memory(policy->size, &slots);
     double rate = 0.0;
     if (scratch && out) {
         view_scratch_prepare(policy, set->max_width, set->max_height, scratch);
@@ -107,12 +121,85 @@ static double time_views(const struct set *set, const struct view_policy *policy
                 const struct image *image = &set->image[(made / 2) % (uint32_t)set->count];
                 const struct view_draw draw = view_draw_random(policy, 7, RNG_VIEW, made / 4096, made / 2, made % 2,
                                                                image->width, image->height);
-                view_render(policy, &draw, image, out + floats * (made % 8), scratch);
+                view_render(policy, &draw, image, out + floats * (made % slots), scratch);
             }
             spent = clock_seconds() - start;
         }
         rate = made / spent;
     }
+    memory_free(out);
+    memory_free(scratch);
+    return rate;
+}
+
+/* Draws per second. */
+static double time_draws(const struct view_policy *policy, double seconds)
+{
+    const double start = clock_seconds();
+    double spent = 0.0;
+    uint32_t made = 0;
+    long sum = 0;
+    while (spent < seconds) {
+        for (int i = 0; i < 256; i++, made++)
+            sum += view_draw_random(policy, 7, RNG_VIEW, 0, made / 2, made % 2, 32, 32).box.x;
+        spent = clock_seconds() - start;
+    }
+    return sum < 0 ? 0.0 : made / spent;
+}
+
+static struct box unite(struct box a, struct box b)
+{
+    const int left = a.x < b.x ? a.x : b.x, top = a.y < b.y ? a.y : b.y;
+    const int right = a.x + a.width > b.x + b.width ? a.x + a.width : b.x + b.width;
+    const int bottom = a.y + a.height > b.y + b.height ? a.y + a.height : b.y + b.height;
+    return (struct box){left, top, right - left, bottom - top};
+}
+
+/* What a file of a set that is not in memory becomes: the decoding of a part, then `views` views of it. */
+static int make_from_bytes(const struct set *set, uint32_t turn, const struct view_policy *policy, int views,
+                           struct image_store *store, float *out, void *scratch)
+{
+    const struct image_limits limits = image_limits_default();
+    const uint32_t i = turn % (uint32_t)set->count;
+    const size_t floats = (size_t)policy->size * (size_t)policy->size * 3;
+    struct view_draw draw[2];
+    struct box place;
+    int width, height;
+    if (image_probe(set->bytes[i], set->length[i], "picture", &width, &height, NULL) != SIMCLR_OK)
+        return -1;
+    for (uint32_t view = 0; view < 2; view++)
+        draw[view] = view_draw_random(policy, 7, RNG_VIEW, 0, turn, view, width, height);
+    if (image_decode_box(set->bytes[i], set->length[i], &limits, "picture", unite(draw[0].box, draw[1].box), store,
+                         &place, &width, &height, NULL) != SIMCLR_OK)
+        return -1;
+    for (int view = 0; view < views; view++) {
+        draw[view].box.x -= place.x;
+        draw[view].box.y -= place.y;
+        view_render(policy, &draw[view], &store->image, out + (size_t)view * floats, scratch);
+    }
+    return 0;
+}
+
+/* Pictures per second from JPEG bytes; views: 2, or 0 for the decoding of the union of both crops alone. */
+static double time_bytes(const struct set *set, const struct view_policy *policy, int views, double seconds)
+{
+    const size_t floats = (size_t)policy->size * (size_t)policy->size * 3;
+    size_t slots;
+    void *scratch = memory_allocate(view_scratch_bytes(policy, set->max_width, set->max_height));
+    float *out = batch_memory(policy->size, &slots);
+    struct image_store store = {.bytes = 0};
+    double rate = 0.0;
+    if (scratch && out) {
+        view_scratch_prepare(policy, set->max_width, set->max_height, scratch);
+        const double start = clock_seconds();
+        double spent = 0.0;
+        uint32_t made = 0;
+        int status = 0;
+        for (; spent < seconds && status == 0; made++, spent = clock_seconds() - start)
+            status = make_from_bytes(set, made, policy, views, &store, out + floats * (made * 2 % slots), scratch);
+        rate = status == 0 ? made / spent : 0.0;
+    }
+    image_store_free(&store);
     memory_free(out);
     memory_free(scratch);
     return rate;
@@ -146,28 +233,49 @@ static void report(struct text *json, const char *chain, enum simd simd, double 
     text_json_close_object(json);
 }
 
+/* All figures of one variant. Stages are chains with operations switched off: differences of times are their cost. */
+static void time_variant(struct text *json, const struct set *small, const struct set *large, enum simd simd,
+                         double seconds)
+{
+    struct view_policy cifar = view_policy_cifar(32), imagenet = view_policy_imagenet(224);
+    cifar.simd = imagenet.simd = simd;
+    report(json, "cifar", simd, time_views(small, &cifar, seconds));
+    report(json, "imagenet", simd, time_views(large, &imagenet, seconds));
+    struct view_policy crop = imagenet, jitter = imagenet;
+    crop.jitter_probability = crop.gray_probability = crop.blur_probability = 0.0;
+    jitter.gray_probability = jitter.blur_probability = 0.0;
+    report(json, "imagenet, crop alone", simd, time_views(large, &crop, seconds));
+    report(json, "imagenet, crop and jitter", simd, time_views(large, &jitter, seconds));
+    crop = cifar;
+    crop.jitter_probability = crop.gray_probability = 0.0;
+    report(json, "cifar, crop alone", simd, time_views(small, &crop, seconds / 2));
+    if (large->bytes[0])
+        report(json, "jpeg to two views", simd, time_bytes(large, &imagenet, 2, seconds));
+}
+
 int main(int count, char **arguments)
 {
     static struct set small, large;
     struct text json = {0};
+    const char *folder = count > 1 && strcmp(arguments[1], "-") != 0 ? arguments[1] : NULL;
+    const double seconds = count > 2 ? strtod(arguments[2], NULL) : 1.0;
     const int made = set_synthetic(&small, PICTURES, 32, 32);
-    if (made != 0 || (count > 1 ? set_from_folder(&large, arguments[1]) : set_synthetic(&large, 16, 500, 375)) != 0) {
+    if (made != 0 || (folder ? set_from_folder(&large, folder) : set_synthetic(&large, 16, 500, 375)) != 0) {
         fprintf(stderr, "bench_views: no pictures\n");
         return 1;
     }
     text_json_open_object(&json, NULL);
-    text_json_string(&json, "pictures", count > 1 ? "photos" : "noise");
+    text_json_string(&json, "pictures", folder ? "photos" : "noise");
     text_json_open_array(&json, "rates");
-    for (int level = SIMD_PORTABLE; level <= SIMD_AVX512_VBMI; level++) {
-        if (!simd_available((enum simd)level))
-            continue;
-        struct view_policy cifar = view_policy_cifar(32), imagenet = view_policy_imagenet(224);
-        cifar.simd = imagenet.simd = (enum simd)level;
-        report(&json, "views, 32 px (CIFAR chain)", cifar.simd, time_views(&small, &cifar, 0.5));
-        report(&json, "views, 224 px (full chain)", imagenet.simd, time_views(&large, &imagenet, 1.0));
+    for (int level = SIMD_PORTABLE; level <= SIMD_AVX512_VBMI; level++)
+        if (simd_available((enum simd)level) && (count < 4 || strcmp(arguments[3], simd_name((enum simd)level)) == 0))
+            time_variant(&json, &small, &large, (enum simd)level, seconds);
+    const struct view_policy cifar = view_policy_cifar(32), imagenet = view_policy_imagenet(224);
+    report(&json, "draws alone", SIMD_BEST, time_draws(&cifar, seconds / 4));
+    if (large.bytes[0]) {
+        report(&json, "jpeg, whole", SIMD_BEST, time_decode(&large, seconds));
+        report(&json, "jpeg, union of two crops", SIMD_BEST, time_bytes(&large, &imagenet, 0, seconds));
     }
-    if (large.bytes[0])
-        report(&json, "JPEG decode, images", SIMD_BEST, time_decode(&large, 1.0));
     text_json_close_array(&json);
     text_json_close_object(&json);
     if (!json.failed)

@@ -157,33 +157,45 @@ static int64_t stand_in(const struct dataset *set, int64_t index)
     return index;
 }
 
-static int read_image(struct dataset *set, int64_t index, struct image *storage, struct error *error)
+/* How the pixels of an image are read: all of them, or those that somebody wishes. */
+struct reading {
+    struct image *storage;
+    dataset_wish *wish; /* NULL: all */
+    void *context;
+    struct image_store *store;
+    struct box place;
+};
+
+static int read_image(struct dataset *set, int64_t index, struct reading *reading, struct error *error)
 {
     const int64_t item = item_of(set, index);
-    const int status = source_read(&set->source, &set->catalog, item, storage, error);
+    const int status = reading->wish == NULL
+                           ? source_read(&set->source, &set->catalog, item, reading->storage, error)
+                           : source_read_part(&set->source, &set->catalog, item, reading->wish, reading->context,
+                                              reading->store, &reading->place, error);
     if (status != SIMCLR_OK) return status;
+    const struct image *image = reading->wish == NULL ? reading->storage : &reading->store->image;
     /* Buffers were made for the sizes measured at opening. */
-    if (!set->cache.sampled &&
-        (storage->width > set->cache.max_width || storage->height > set->cache.max_height))
+    if (!set->cache.sampled && (image->width > set->cache.max_width || image->height > set->cache.max_height))
         return error_set(error, SIMCLR_IO, "%s: has grown since the set was opened", catalog_name(&set->catalog, item));
     return SIMCLR_OK;
 }
 
-int dataset_image(struct dataset *dataset, int64_t index, struct image *storage, const struct image **out,
-                  struct error *error)
+static int check_index(const struct dataset *dataset, int64_t index, struct error *error)
 {
-    if (index < 0 || index >= dataset->count)
-        return error_set(error, SIMCLR_INVALID, "image %lld of %lld is asked for", (long long)index,
-                         (long long)dataset->count);
-    if (dataset->cache.block != NULL) {
-        *out = &dataset->cache.image[item_of(dataset, index)];
-        return SIMCLR_OK;
-    }
+    if (index >= 0 && index < dataset->count) return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID, "image %lld of %lld is asked for", (long long)index,
+                     (long long)dataset->count);
+}
+
+/* Reads the first good image from `index` on. */
+static int read_good(struct dataset *dataset, int64_t index, struct reading *reading, struct error *error)
+{
     for (;;) {
         struct error failure = {0};
         const int64_t good = stand_in(dataset, index);
-        int status = read_image(dataset, good, storage, &failure);
-        if (status == SIMCLR_OK) break;
+        int status = read_image(dataset, good, reading, &failure);
+        if (status == SIMCLR_OK) return SIMCLR_OK;
         if (!bad_is_image_fault(status)) {
             if (error != NULL) *error = failure;
             return status;
@@ -192,7 +204,39 @@ int dataset_image(struct dataset *dataset, int64_t index, struct image *storage,
         status = bad_judge(&dataset->ledger, &dataset->catalog, error);
         if (status != SIMCLR_OK) return status;
     }
-    *out = storage;
+}
+
+int dataset_image(struct dataset *dataset, int64_t index, struct image *storage, const struct image **out,
+                  struct error *error)
+{
+    int status = check_index(dataset, index, error);
+    if (status != SIMCLR_OK) return status;
+    if (dataset->cache.block != NULL) {
+        *out = &dataset->cache.image[item_of(dataset, index)];
+        return SIMCLR_OK;
+    }
+    struct reading reading = {.storage = storage};
+    status = read_good(dataset, index, &reading, error);
+    if (status == SIMCLR_OK) *out = storage;
+    return status;
+}
+
+int dataset_image_part(struct dataset *dataset, int64_t index, dataset_wish *wish, void *context,
+                       struct image_store *storage, struct dataset_piece *out, struct error *error)
+{
+    if (dataset->cache.block == NULL && dataset->source.fetch != NULL) {
+        struct reading reading = {.wish = wish, .context = context, .store = storage};
+        int status = check_index(dataset, index, error);
+        if (status == SIMCLR_OK) status = read_good(dataset, index, &reading, error);
+        if (status == SIMCLR_OK) *out = (struct dataset_piece){&storage->image, reading.place};
+        return status;
+    }
+    const struct image *whole;
+    storage->bytes = 0; /* dataset_image may put another picture there */
+    const int status = dataset_image(dataset, index, &storage->image, &whole, error);
+    if (status != SIMCLR_OK) return status;
+    *out = (struct dataset_piece){whole, {0, 0, whole->width, whole->height}};
+    wish(context, whole->width, whole->height);
     return SIMCLR_OK;
 }
 

@@ -81,4 +81,19 @@ int dataset_image(struct dataset *dataset, int64_t index, struct image *storage,
  * another thread uses the set. */
 const char *dataset_bad_reason(const struct dataset *dataset, int64_t number);
 
+/* Which box of an image of width x height is wanted. */
+typedef struct box dataset_wish(void *context, int width, int height);
+
+/* A part of an image, and where it lies in the whole. */
+struct dataset_piece {
+    const struct image *image;
+    struct box place;
+};
+
+/* dataset_image for who needs only a box: of a JPEG that is not in the cache no more than that is decoded, and damage
+ * below it goes unnoticed. `wish` is called once for each image that is tried (one, unless it is bad) before its
+ * pixels are; the box must lie inside. */
+int dataset_image_part(struct dataset *dataset, int64_t index, dataset_wish *wish, void *context,
+                       struct image_store *storage, struct dataset_piece *out, struct error *error);
+
 #endif

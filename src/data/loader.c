@@ -11,7 +11,7 @@
 #include "data/sampler.h"
 #include "data/slot.h"
 
-enum { DEFAULT_RING = 2, MAX_RING = 64, MAX_WORKERS = 256, MAX_VIEWS = 16 };
+enum { DEFAULT_RING = 2, MAX_RING = 64, MAX_WORKERS = 256 };
 
 static const int64_t max_epoch = UINT32_MAX - 1000; /* epochs are 32 bits wide, and workers run ahead */
 
@@ -35,8 +35,8 @@ struct loader {
 static int check(const struct loader_config *config, struct dataset *dataset, uint32_t images, struct error *error)
 {
     if (config->batch < 1) return error_set(error, SIMCLR_INVALID, "batch is %d: give at least 1", config->batch);
-    if (config->views < 1 || config->views > MAX_VIEWS)
-        return error_set(error, SIMCLR_INVALID, "views is %d: give 1 to %d", config->views, MAX_VIEWS);
+    if (config->views < 1 || config->views > LOADER_MAX_VIEWS)
+        return error_set(error, SIMCLR_INVALID, "views is %d: give 1 to %d", config->views, LOADER_MAX_VIEWS);
     if (config->evaluation && config->views != 1)
         return error_set(error, SIMCLR_INVALID, "views is %d: there is one evaluation view of an image", config->views);
     if (config->policy.size < 1)

@@ -13,6 +13,8 @@
 
 struct loader;
 
+enum { LOADER_MAX_VIEWS = 16 };
+
 struct loader_config {
     struct view_policy policy;
     enum rng_purpose purpose; /* RNG_VIEW, or RNG_FINETUNE for supervised phases */

@@ -37,7 +37,7 @@ static int suit_image(struct view_maker *maker, const struct view_source *source
 
 void view_maker_close(struct view_maker *maker)
 {
-    image_free(&maker->storage);
+    image_store_free(&maker->storage);
     memory_free(maker->scratch);
     *maker = (struct view_maker){0};
 }
@@ -64,25 +64,54 @@ void slot_close(struct slot *slot)
     *slot = (struct slot){.step = -1};
 }
 
+/* The views that an image is wanted for. */
+struct wish {
+    const struct loader_config *config;
+    uint32_t epoch, index;
+    struct view_draw draw[LOADER_MAX_VIEWS];
+};
+
+/* Draws the views' parameters as soon as the image's size is known; the box that holds all of their crops. */
+static struct box draw_views(void *context, int width, int height)
+{
+    struct wish *wish = context;
+    const struct loader_config *config = wish->config;
+    if (config->evaluation) return (struct box){0, 0, width, height};
+    int left = width, top = height, right = 0, bottom = 0;
+    for (int view = 0; view < config->views; view++) {
+        struct view_draw *draw = &wish->draw[view];
+        *draw = view_draw_random(&config->policy, config->seed, config->purpose, wish->epoch, wish->index,
+                                 (uint32_t)view, width, height);
+        const struct box box = draw->box;
+        left = box.x < left ? box.x : left;
+        top = box.y < top ? box.y : top;
+        right = box.x + box.width > right ? box.x + box.width : right;
+        bottom = box.y + box.height > bottom ? box.y + box.height : bottom;
+    }
+    return (struct box){left, top, right - left, bottom - top};
+}
+
+/* One decoding serves all views of an image: of a JPEG, of the union of their crops. */
 int slot_make_row(struct slot *slot, const struct view_source *source, struct view_maker *maker, int row,
                   struct error *error)
 {
     const struct loader_config *config = &source->config;
     const uint32_t index = slot->indices[row];
-    const struct image *image;
-    int status = dataset_image(source->dataset, index, &maker->storage, &image, error);
-    if (status == SIMCLR_OK) status = suit_image(maker, source, image, error);
+    struct wish wish = {.config = config, .epoch = slot->batch.epoch, .index = index};
+    struct dataset_piece part;
+    int status = dataset_image_part(source->dataset, index, draw_views, &wish, &maker->storage, &part, error);
+    if (status == SIMCLR_OK) status = suit_image(maker, source, part.image, error);
     if (status != SIMCLR_OK) return status;
     slot->labels[row] = dataset_label(source->dataset, index);
     for (int view = 0; view < config->views; view++) {
         float *out = slot->views + ((size_t)view * (size_t)slot->batch.count + (size_t)row) * source->view_floats;
         if (config->evaluation) {
-            view_render_evaluation(&config->policy, image, out, maker->scratch);
+            view_render_evaluation(&config->policy, part.image, out, maker->scratch);
         } else {
-            const struct view_draw draw =
-                view_draw_random(&config->policy, config->seed, config->purpose, slot->batch.epoch, index,
-                                 (uint32_t)view, image->width, image->height);
-            view_render(&config->policy, &draw, image, out, maker->scratch);
+            struct view_draw draw = wish.draw[view];
+            draw.box.x -= part.place.x;
+            draw.box.y -= part.place.y;
+            view_render(&config->policy, &draw, part.image, out, maker->scratch);
         }
     }
     return SIMCLR_OK;

@@ -17,7 +17,7 @@ struct view_source {
 struct view_maker {
     void *scratch;        /* of the view's operations */
     int width, height;    /* of the largest image that it does for */
-    struct image storage; /* of decoding, for sets that are not in memory */
+    struct image_store storage; /* of decoding, for sets that are not in memory */
 };
 int view_maker_open(struct view_maker *maker, const struct view_source *source, struct error *error);
 void view_maker_close(struct view_maker *maker);

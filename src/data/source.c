@@ -64,3 +64,19 @@ int source_read(const struct source *source, const struct catalog *catalog, int6
     memory_free(whole.bytes);
     return status;
 }
+
+int source_read_part(const struct source *source, const struct catalog *catalog, int64_t item, source_wish *wish,
+                     void *context, struct image_store *store, struct box *place, struct error *error)
+{
+    const char *name = catalog_name(catalog, item);
+    struct encoded whole = {0};
+    int width, height, status = source->fetch(source, catalog, item, SIZE_MAX, &whole, error);
+    if (status == SIMCLR_OK) status = image_probe(whole.bytes, whole.count, name, &width, &height, error);
+    if (status == SIMCLR_OK) {
+        const struct box box = wish(context, width, height);
+        status = image_decode_box(whole.bytes, whole.count, &source->limits, name, box, store, place, &width, &height,
+                                  error);
+    }
+    memory_free(whole.bytes);
+    return status;
+}

@@ -1,9 +1,30 @@
 /* Any bytes: decoding must end with an image or one sentence, and nothing read or written out of bounds. */
+#include <string.h>
+
 #include "base/memory.h"
 #include "fuzz.h"
 #include "image/image.h"
 
 long fuzz_accepted;
+/* A box of what can be decoded can be decoded by itself, to the same pixels: one that the bytes choose. */
+static void check_part(const uint8_t *bytes, size_t count, const struct image_limits *limits, const struct image *whole)
+{
+    const int x = bytes[count / 2] * (whole->width - 1) / 255, y = bytes[count / 3] * (whole->height - 1) / 255;
+    const struct box box = {x, y, 1 + bytes[count / 4] * (whole->width - x - 1) / 255,
+                            1 + bytes[count / 5] * (whole->height - y - 1) / 255};
+    struct image_store store = {.bytes = 0};
+    struct box place;
+    struct error error = {0};
+    int width = 0, height = 0;
+    const int status = image_decode_box(bytes, count, limits, "fuzz", box, &store, &place, &width, &height, &error);
+    FUZZ_CHECK(status == SIMCLR_OK && width == whole->width && height == whole->height);
+    FUZZ_CHECK(place.width == store.image.width && place.height == store.image.height);
+    for (int row = y; row < y + box.height; row++)
+        FUZZ_CHECK(memcmp(whole->rgb + ((size_t)row * (size_t)width + (size_t)x) * 3,
+                          store.image.rgb + ((size_t)(row - place.y) * (size_t)place.width + (size_t)(x - place.x)) * 3,
+                          (size_t)box.width * 3) == 0);
+    image_store_free(&store);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
@@ -19,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         volatile unsigned sum = 0; /* volatile: every pixel really is read */
         for (size_t i = 0; i < (size_t)image.width * (size_t)image.height * 3; i++) sum = sum + image.rgb[i];
         FUZZ_CHECK(probe == SIMCLR_OK && image.width == width && image.height == height);
+        check_part(bytes, count, &limits, &image);
         image_free(&image);
     } else {
         FUZZ_CHECK(image.rgb == NULL && error.text[0] != '\0' && status < 0);
