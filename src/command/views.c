@@ -244,6 +244,7 @@ static int allocate(struct sheet_of_views *sheet, struct error *error)
     sheet->scratch = memory_allocate(scratch);
     if (sheet->draw == NULL || sheet->caption == NULL || sheet->view == NULL || sheet->scratch == NULL)
         return error_no_memory(error, "a sheet of views", scratch + cells * sizeof *sheet->draw);
+    view_scratch_prepare(&sheet->policy, width, height, sheet->scratch);
     return SIMCLR_OK;
 }
 

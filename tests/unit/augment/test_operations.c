@@ -231,6 +231,7 @@ static void the_order_of_the_chain(void **state)
         policy.normalize = i % 2;
         const struct view_draw draw = view_draw_random(&policy, 4, RNG_VIEW, 0, i, 0, 70, 50);
         void *scratch = memory_allocate(view_scratch_bytes(&policy, 70, 50));
+        view_scratch_prepare(&policy, 70, 50, scratch);
         view_render(&policy, &draw, &image, out, scratch);
         resample(&image, draw.box, RESAMPLE_BICUBIC, draw.flip, S, S, expected, scratch);
         view_rotate(expected, S, draw.quarters);
