@@ -159,7 +159,10 @@ void text_json_number(struct text *text, const char *key, double value)
         return;
     }
     char digits[40];
-    for (int precision = 1; precision <= 17; precision++) {
+    const bool whole = value == floor(value) && fabs(value) < 1e15; /* 10, not 1e+01 */
+    if (whole)
+        snprintf(digits, sizeof digits, "%.0f", value);
+    for (int precision = 1; !whole && precision <= 17; precision++) {
         snprintf(digits, sizeof digits, "%.*g", precision, value);
         if (strtod(digits, NULL) == value)
             break;

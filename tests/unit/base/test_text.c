@@ -57,7 +57,7 @@ static void json_document(void **state)
     text_json_number(&text, "infinity", -INFINITY);
     text_json_open_array(&text, "list");
     text_json_number(&text, NULL, 0.1);
-    text_json_number(&text, NULL, -3);
+    text_json_number(&text, NULL, -30);
     text_json_open_object(&text, NULL);
     text_json_close_object(&text);
     text_json_close_array(&text);
@@ -68,7 +68,7 @@ static void json_document(void **state)
     assert_string_equal(text.bytes, "{\"name\": \"a \\\"b\\\" \\\\ \\n \\t \\u0001 \xC3\xA9 "
                                     "\\ufffd \\ufffd\\ufffd\\ufffd\", "
                                     "\"big\": -9223372036854775808, \"yes\": true, \"nan\": null, \"infinity\": null, "
-                                    "\"list\": [0.1, -3, {}], \"inner\": {\"no\": false}}");
+                                    "\"list\": [0.1, -30, {}], \"inner\": {\"no\": false}}");
     text_add(&text, "\n");
     text_json_open_object(&text, NULL); /* the next line of JSON lines: no comma before it */
     text_json_close_object(&text);
