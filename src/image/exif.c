@@ -49,8 +49,8 @@ struct metadata jpeg_metadata(const uint8_t *bytes, size_t count)
     struct metadata found = {.orientation = 1};
     bool oriented = false;
     for (size_t at = 2; at + 4 <= count;) {
-        if (bytes[at] != 0xFF) at++; /* rubbish between segments: libjpeg passes over it too */
-        else if (bytes[at + 1] == 0xFF) at++; /* fill */
+        /* rubbish between segments, which libjpeg passes over too, or fill */
+        if (bytes[at] != 0xFF || bytes[at + 1] == 0xFF) at++;
         else if (bytes[at + 1] <= 0x01 || (bytes[at + 1] >= 0xD0 && bytes[at + 1] <= 0xD8)) at += 2; /* no length */
         else {
             const uint8_t marker = bytes[at + 1];
