@@ -47,7 +47,7 @@ void view_noise(float *view, int size, uint64_t key, float sigma)
     const size_t count = 3 * (size_t)size * (size_t)size;
     uint32_t word[2 * CHUNK];
     float normal[2 * CHUNK];
-    for (size_t first = 0; first < count; first += 2 * CHUNK) {
+    for (size_t first = 0; first < count; first += (size_t)2 * CHUNK) {
         for (size_t i = 0; i < CHUNK / 2; i++) {
             const struct philox_block block = philox(key, (uint32_t)(first / 4 + i), 0, 0, 0);
             memcpy(word + 4 * i, block.word, sizeof block.word);
@@ -59,7 +59,7 @@ void view_noise(float *view, int size, uint64_t key, float sigma)
             normal[2 * i] = radius * cosine;
             normal[2 * i + 1] = radius * sine;
         }
-        const size_t here = count - first < 2 * CHUNK ? count - first : 2 * CHUNK;
+        const size_t here = count - first < (size_t)2 * CHUNK ? count - first : (size_t)2 * CHUNK;
         for (size_t i = 0; i < here; i++) {
             const float value = view[first + i] + sigma * normal[i];
             view[first + i] = value < 0.0f ? 0.0f : value > 1.0f ? 1.0f : value;
