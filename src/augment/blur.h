@@ -11,7 +11,8 @@
  * scratch: blur_scratch_bytes, 64-byte aligned. */
 void blur_gaussian(float *view, int size, int radius, float sigma, void *scratch);
 
-/* The same over the first `planes` channels only, by a given variant; every variant gives the same bits. */
+/* The same over the first `planes` channels only, by a given variant; variants differ by
+ * rounding (1e-6). Outer taps that together are below 4e-5 of the sum are left out. */
 void blur_gaussian_by(enum simd level, float *view, int planes, int size, int radius, float sigma, void *scratch);
 
 size_t blur_scratch_bytes(int size, int radius);

@@ -1,7 +1,8 @@
 /* augment/blur_body.h -- the two passes of the blur, compiled once per instruction set: the including file defines
  * KERNELS (the table's name). Taps are symmetric: the two neighbours at a distance are added, then weighted. Radii up
  * to BLUR_RADIUS_FIXED have a body of their own, so that weights stay in registers. Blocking: a row in the L1 cache
- * across; down, the ROWS_AT_ONCE output rows of a column of vectors share their input rows. Shares of the time: docs/performance.md. */
+ * across; down, the ROWS_AT_ONCE output rows of a column of vectors share their input rows.
+ * Shares of the time: docs/performance.md. */
 #include <stdbool.h>
 
 #include "augment/kernels.h"
@@ -39,11 +40,15 @@ VECTOR_INLINE void across_radius(const int radius, float *row, float *to, int si
     vec spread[BLUR_RADIUS_FIXED + 1];
     for (int tap = 0; tap <= radius && tap <= BLUR_RADIUS_FIXED; tap++)
         spread[tap] = vec_set(weight[tap]);
+    vec here = vec_load(row);
     for (int x = 0; x < size; x += VECTOR_WIDTH) {
-        vec sum = vec_load(row + x) * spread[0];
+        const vec next = vec_load(row + x + VECTOR_WIDTH);
+        vec sum = here * spread[0];
+#pragma GCC unroll 16
         for (int tap = 1; tap <= radius; tap++)
-            sum = vec_fma(vec_load(row + x - tap) + vec_load(row + x + tap), spread[tap], sum);
+            sum = vec_fma(vec_load(row + x - tap) + vec_ahead(row + x, here, next, tap), spread[tap], sum);
         vec_store(to + x, sum);
+        here = next;
     }
 }
 

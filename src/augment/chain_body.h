@@ -65,7 +65,8 @@ VECTOR_INLINE struct pixels saturation(const struct factors *f, struct pixels p)
 
 /* Rotation in HSV without a division. Let the largest channel be A, and B and C those after it on the circle: red,
  * green, blue, red. Hue is (B - C) / chroma sixths from A's axis; turned by t it is h, |h| <= 2, and the channels
- * become least + chroma * {clamp(2 - |h|), clamp(h), clamp(-h)} for A, B, C. All of it times chroma needs no division. */
+ * become least + chroma * {clamp(2 - |h|), clamp(h), clamp(-h)} for A, B, C.
+ * All of it times chroma needs no division. */
 VECTOR_INLINE struct pixels hue(const struct factors *f, struct pixels p)
 {
     const vec zero = vec_set(0.0f);

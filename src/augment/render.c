@@ -170,8 +170,9 @@ void render(const struct view_policy *policy, const struct view_draw *draw, cons
     resample_open(&resampler, policy->simd, image, draw->box, policy->filter, draw->flip, size, size,
                   workshop->cache.tables ? &workshop->cache : NULL, workshop->resampling);
     double sum = 0.0;
-    for (int y = 0; y < size; y += RESAMPLE_BLOCK) {
-        const int count = size - y < RESAMPLE_BLOCK ? size - y : RESAMPLE_BLOCK;
+    const int most = (size <= 64 ? 4 : 1) * RESAMPLE_BLOCK; /* rows that stay in the L1 cache */
+    for (int y = 0; y < size; y += most) {
+        const int count = size - y < most ? size - y : most;
         float *block = workshop->picture + (direct ? 0 : (size_t)y * row);
         resample_rows(&resampler, y, count, block, row, job.plane);
         if (draw->jitter)

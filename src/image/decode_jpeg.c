@@ -98,7 +98,7 @@ static int choose_place(struct reader *reader)
     if (reader->wanted.width > 0) {
         const struct box wanted = reader->wanted;
         const int left = wanted.x > MARGIN ? wanted.x - MARGIN : 0;
-        const int right = wanted.x + wanted.width < whole_width - MARGIN ? wanted.x + wanted.width + MARGIN : whole_width;
+        const int end = wanted.x + wanted.width, right = end < whole_width - MARGIN ? end + MARGIN : whole_width;
         JDIMENSION x = (JDIMENSION)left, width = (JDIMENSION)(right - left);
         if (left > 0 || right < whole_width)
             jpeg_crop_scanline(cinfo, &x, &width);

@@ -1,7 +1,8 @@
 /* image/resample_avx2.c -- the resize for AVX2: rows are filtered as pairs of 16-bit numbers (vpmaddwd, exact sums of
  * bytes by weights of 15 bits), then columns in float32.
  *
- * Blocking: 8 output rows and CHUNK bytes of the source rows that they need at a time, in the L1 cache. Shares of the time: docs/performance.md. */
+ * Blocking: 8 output rows and CHUNK bytes of the source rows that they need at a time, in the L1 cache.
+ * Shares of the time: docs/performance.md. */
 enum { MOST_SCALE = 16, MOST_TAPS = 68 };
 
 #include "image/resample_body.h"
@@ -25,8 +26,9 @@ static void take_pairs(const struct resampler *r, int first, int span, int start
 {
     const int bytes = 3 * r->box.width - start, last = r->box.height - 1;
     for (int pair = 0; pair < span; pair++) {
-        const int upper = 2 * (first + pair) < last ? 2 * (first + pair) : last, lower = upper < last ? upper + 1 : last;
-        const uint8_t *a = r->rows + (size_t)upper * r->stride + start, *b = r->rows + (size_t)lower * r->stride + start;
+        const int row = 2 * (first + pair), upper = row < last ? row : last, lower = upper < last ? upper + 1 : last;
+        const uint8_t *a = r->rows + (size_t)upper * r->stride + start;
+        const uint8_t *b = r->rows + (size_t)lower * r->stride + start;
         if (upper + ROWS_AHEAD < last) {
             _mm_prefetch((const char *)a + ROWS_AHEAD * r->stride, _MM_HINT_T0);
             _mm_prefetch((const char *)b + ROWS_AHEAD * r->stride, _MM_HINT_T0);
@@ -96,8 +98,11 @@ static size_t work_bytes(int max_width, int max_height, int width, int height)
 
 static void rows(struct resampler *r, int y, int count, float *out, size_t stride, size_t plane)
 {
-    vertical(r, r->down, y, count, r->work);
-    horizontal(r->work, r->across, count, r->width, out, stride, plane);
+    for (int done = 0; done < count; done += LANES) {
+        const int some = count - done < LANES ? count - done : LANES;
+        vertical(r, r->down, y + done, some, r->work);
+        horizontal(r->work, r->across, some, r->width, out + (size_t)done * stride, stride, plane);
+    }
 }
 
 const struct resample_kernels resample_kernels_avx2 = {float_axis_bytes, down_bytes, float_across_make, down_make,

@@ -7,7 +7,8 @@
  * overshoot has room: nothing is clamped. Down: vpdpwssd multiplies and adds two rows of a ring of such pairs.
  *
  * Blocking: the ring holds the pairs that one output row needs (3 to 5 of 2.7 KB at 224), in the L1 cache with the
- * tables (one vector of indices, two of weights per four taps for 16 outputs). Shares of the time: docs/performance.md. */
+ * tables (one vector of indices, two of weights per four taps for 16 outputs).
+ * Shares of the time: docs/performance.md. */
 #include <immintrin.h>
 
 enum { MOST_SCALE = 5, MOST_TAPS = 24 }; /* 4 * MOST_SCALE + 1, in quads */
@@ -137,22 +138,25 @@ INLINE void take_pair(const int quads, const int windows, const struct across *t
     const __m512i start = _mm512_set1_epi32((1 << (shift - FRACTION - 1)) - (1 << (shift + 7)));
     const __m512i right = _mm512_set1_epi32(shift - FRACTION), left = _mm512_set1_epi32(16 + FRACTION - shift);
     for (int g = 0; g < groups; g++, offset += 4, weights += 2 * quads) {
-        __m512i first[MOST_QUADS][4], second[MOST_QUADS][4];
-        for (int quad = 0; quad < quads; quad++)
+        __m512i first[MOST_QUADS][4], second[MOST_QUADS][4], high[MOST_QUADS], low[MOST_QUADS];
+        for (int quad = 0; quad < quads; quad++) {
+            high[quad] = weights[2 * quad]; /* into registers: what is stored below might be them, for the compiler */
+            low[quad] = weights[2 * quad + 1];
             for (int window = 0; window < windows; window++) {
                 first[quad][window] = _mm512_loadu_si512(a + offset[window] + 12 * quad);
                 second[quad][window] = _mm512_loadu_si512(b + offset[window] + 12 * quad);
             }
+        }
         __m512i index = table->data[g];
         for (int channel = 0; channel < 3; channel++) {
             __m512i high_a = _mm512_setzero_si512(), high_b = high_a, low_a = start, low_b = start;
             for (int quad = 0; quad < quads; quad++) {
                 const __m512i taps_a = gather(windows, index, first[quad]);
                 const __m512i taps_b = gather(windows, index, second[quad]);
-                high_a = _mm512_dpbusd_epi32(high_a, taps_a, weights[2 * quad]);
-                high_b = _mm512_dpbusd_epi32(high_b, taps_b, weights[2 * quad]);
-                low_a = _mm512_dpbusd_epi32(low_a, taps_a, weights[2 * quad + 1]);
-                low_b = _mm512_dpbusd_epi32(low_b, taps_b, weights[2 * quad + 1]);
+                high_a = _mm512_dpbusd_epi32(high_a, taps_a, high[quad]);
+                high_b = _mm512_dpbusd_epi32(high_b, taps_b, high[quad]);
+                low_a = _mm512_dpbusd_epi32(low_a, taps_a, low[quad]);
+                low_b = _mm512_dpbusd_epi32(low_b, taps_b, low[quad]);
             }
             const __m512i sum_a = _mm512_add_epi32(_mm512_slli_epi32(high_a, 8), low_a);
             const __m512i sum_b = _mm512_add_epi32(_mm512_slli_epi32(high_b, 8), low_b);
@@ -274,8 +278,9 @@ static void rows(struct resampler *r, int y, int count, float *out, size_t strid
             const int next = r->done + 1 < r->box.height ? r->done + 1 : r->done;
             fetch(r, r->done + ROWS_AHEAD);
             fetch(r, r->done + ROWS_AHEAD + 1);
-            take[across->quads](across, source_row(r, r->done, line), source_row(r, next, line + line_bytes(r->box.width)),
-                                ring + (r->done / 2 % slots) * 3 * groups);
+            const uint8_t *upper = source_row(r, r->done, line);
+            const uint8_t *lower = source_row(r, next, line + line_bytes(r->box.width));
+            take[across->quads](across, upper, lower, ring + (r->done / 2 % slots) * 3 * groups);
         }
         for (int pair = 0; pair < pairs; pair++)
             window[pair] = ring + ((first + pair) % slots) * 3 * groups;

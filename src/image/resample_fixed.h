@@ -28,8 +28,8 @@ static int pairs_of(int input, int output, enum resample_filter filter)
 static size_t down_bytes(int input, int output)
 {
     const int scaled = input / MOST_SCALE < output ? input : MOST_SCALE * output;
-    return resample_round_up(sizeof(struct down) +
-                             (size_t)output * sizeof(int32_t) * (1 + (size_t)pairs_of(scaled, output, RESAMPLE_BICUBIC)));
+    const size_t entry = 1 + (size_t)pairs_of(scaled, output, RESAMPLE_BICUBIC);
+    return resample_round_up(sizeof(struct down) + (size_t)output * sizeof(int32_t) * entry);
 }
 
 /* The making of a table: outputs are lanes, taps are rows. */
@@ -37,6 +37,7 @@ struct making {
     int taps, shift;
     size_t row;                 /* padded outputs */
     int32_t *first, *count;     /* [row] */
+    int32_t *rest;              /* [row]: of the sum, which rounding leaves over */
     float *distance, *sum;      /* [row] */
     float *weight;              /* [MOST_TAPS][row] */
     int32_t *fixed;             /* [MOST_TAPS][row] */
@@ -44,7 +45,7 @@ struct making {
 
 static size_t making_bytes(int output)
 {
-    return padded(output) * sizeof(float) * (4 + 2 * MOST_TAPS);
+    return padded(output) * sizeof(float) * (5 + 2 * MOST_TAPS);
 }
 
 INLINE float cubic(float x)
@@ -108,7 +109,7 @@ static void weigh(struct making *m, int input, int output, enum resample_filter 
         }
     m->shift = most * 32768.0f < (float)(limit - MOST_TAPS) ? 15 : 14; /* room for the correction below */
     const float one = (float)(1 << m->shift);
-    int32_t *restrict rest = (int32_t *)(void *)m->distance, *restrict best = m->count; /* no longer needed as such */
+    int32_t *restrict rest = m->rest, *restrict best = m->count; /* counts are no longer needed */
     for (int x = 0; x < row; x++) {
         rest[x] = 1 << m->shift;
         best[x] = 0;
@@ -129,7 +130,8 @@ static struct making making_open(void *work, int output)
 {
     struct making m = {.row = padded(output), .first = work};
     m.count = m.first + m.row;
-    m.distance = (float *)(void *)(m.count + m.row);
+    m.rest = m.count + m.row;
+    m.distance = (float *)(void *)(m.rest + m.row);
     m.sum = m.distance + m.row;
     m.weight = m.sum + m.row;
     m.fixed = (int32_t *)(void *)(m.weight + MOST_TAPS * m.row);

@@ -1,4 +1,5 @@
-/* image/resample_kernels.h -- what a variant of the resize consists of, and the weights all share. Private to the room. */
+/* image/resample_kernels.h -- what a variant of the resize consists of, and the weights that all share. Private to
+ * the room. */
 #ifndef IMAGE_RESAMPLE_KERNELS_H
 #define IMAGE_RESAMPLE_KERNELS_H
 

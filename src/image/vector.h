@@ -1,6 +1,7 @@
 /* image/vector.h -- one vector of floats, as wide as the including file's instruction set makes it. The bodies of the
  * pixel loops (*_body.h) are written once against it and compiled once per instruction set. +, -, * work on vectors
- * directly. Variants may differ in the last bits: a multiply-add is rounded once where the CPU has it. */
+ * directly. vec_ahead(p, here, next, n), n a constant: the vector at p + n, where here is at p and next behind it.
+ * Variants may differ in the last bits: a multiply-add is rounded once where the CPU has it. */
 #ifndef IMAGE_VECTOR_H
 #define IMAGE_VECTOR_H
 
@@ -64,6 +65,30 @@ VECTOR_INLINE vec vec_reverse(vec a)
 {
     return _mm512_permutexvar_ps(_mm512_setr_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), a);
 }
+VECTOR_INLINE vec vec_ahead(const float *p, vec here, vec next, const int n)
+{
+    (void)p;
+    switch (n) { /* a load of 64 bytes that is not aligned costs two: registers are cheaper */
+    case 1:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 1);
+    case 2:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 2);
+    case 3:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 3);
+    case 4:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 4);
+    case 5:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 5);
+    case 6:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 6);
+    case 7:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 7);
+    case 8:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 8);
+    default:
+        return _mm512_loadu_ps(p + n);
+    }
+}
 VECTOR_INLINE float vec_sum(vec a)
 {
     return _mm512_reduce_add_ps(a);
@@ -122,6 +147,11 @@ VECTOR_INLINE vec vec_select(vec_mask mask, vec yes, vec no)
 VECTOR_INLINE vec vec_reverse(vec a)
 {
     return _mm256_permutevar8x32_ps(a, _mm256_setr_epi32(7, 6, 5, 4, 3, 2, 1, 0));
+}
+VECTOR_INLINE vec vec_ahead(const float *p, vec here, vec next, const int n)
+{
+    (void)here, (void)next;
+    return vec_load(p + n);
 }
 VECTOR_INLINE float vec_sum(vec a)
 {
@@ -185,6 +215,11 @@ VECTOR_INLINE vec_mask vec_equal(vec a, vec b)
 VECTOR_INLINE vec vec_reverse(vec a)
 {
     return __builtin_shuffle(a, (vec_mask){3, 2, 1, 0});
+}
+VECTOR_INLINE vec vec_ahead(const float *p, vec here, vec next, const int n)
+{
+    (void)here, (void)next;
+    return vec_load(p + n);
 }
 VECTOR_INLINE float vec_sum(vec a)
 {

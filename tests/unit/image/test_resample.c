@@ -139,7 +139,7 @@ static void compare(const struct image *image, struct box box, enum resample_fil
 
 static void judge(struct worst worst)
 {
-    print_message("largest difference from the double model: portable %.2e, others %.2e\n", worst.portable, worst.fixed);
+    print_message("largest difference from the model: portable %.2e, others %.2e\n", worst.portable, worst.fixed);
     assert_true(worst.portable < float_limit);
     assert_true(worst.fixed < fixed_limit);
 }
@@ -148,7 +148,8 @@ static void random_boxes_match_the_model(void **state)
 {
     (void)state;
     struct rng rng = rng_open(9, RNG_TEST, 0, 0, 0);
-    static const int sizes[][2] = {{1, 1}, {1, 9}, {9, 1}, {2, 3}, {17, 5}, {64, 48}, {301, 203}, {5000, 37}, {37, 900}};
+    static const int sizes[][2] = {{1, 1}, {1, 9}, {9, 1}, {2, 3}, {17, 5}, {64, 48},
+                                   {301, 203}, {5000, 37}, {37, 900}};
     struct worst worst = {0.0, 0.0};
     for (int i = 0; i < (int)(sizeof sizes / sizeof sizes[0]); i++) {
         struct image image = noise(sizes[i][0], sizes[i][1], (uint32_t)i);
@@ -250,7 +251,8 @@ static void cached_tables_are_the_same(void **state)
             continue;
         const size_t bytes = resample_cache_bytes(levels[level], SIDE, SIDE, S, S);
         assert_true(bytes > 0 && resample_cache_bytes(levels[level], 500, SIDE, S, S) == 0);
-        uint8_t *block = memory_allocate(bytes + 64), *scratch = memory_allocate(resample_scratch_bytes(SIDE, SIDE, S, S));
+        uint8_t *block = memory_allocate(bytes + 64);
+        void *scratch = memory_allocate(resample_scratch_bytes(SIDE, SIDE, S, S));
         assert_true(block && scratch);
         memset(block + bytes, 0xA5, 64);
         struct resample_cache cache;
