@@ -55,10 +55,10 @@ int catalog_add_joined(struct catalog *catalog, const char *head, size_t head_le
         return error_set(error, SIMCLR_UNSUPPORTED, "more than 2^32 - 2 images: split the set");
     int status = SIMCLR_OK;
     if (catalog->count == catalog->room)
-        status = grow_items(catalog, catalog->room == 0 ? 1024 : 2 * (size_t)catalog->room, error);
+        status = grow_items(catalog, catalog->room == 0 ? 64 : 2 * (size_t)catalog->room, error);
     const size_t bytes = head_length + tail_length + 1;
     if (status == SIMCLR_OK && bytes > catalog->capacity - catalog->length) {
-        size_t larger = catalog->capacity == 0 ? 65536 : 2 * catalog->capacity;
+        size_t larger = catalog->capacity == 0 ? 4096 : 2 * catalog->capacity;
         while (larger - catalog->length < bytes) larger *= 2;
         status = grow_bytes(catalog, larger, error);
     }

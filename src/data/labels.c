@@ -32,7 +32,7 @@ static size_t find_slot(const struct labels *labels, const char *text, size_t le
 
 static int grow(struct labels *labels, struct error *error)
 {
-    const size_t larger = labels->slots == 0 ? 1024 : 2 * labels->slots;
+    const size_t larger = labels->slots == 0 ? 64 : 2 * labels->slots;
     uint32_t *slot = memory_array(larger, sizeof *slot);
     if (slot == NULL) return error_no_memory(error, "the labels of a set", larger * sizeof *slot);
     memory_free(labels->slot);

@@ -17,7 +17,8 @@ struct reading {
     struct catalog *catalog;
     struct labels labels;
     long number; /* of the line, from 1 */
-    uint8_t *chunk; /* [CHUNK] */
+    uint8_t *chunk;
+    size_t room; /* of the chunk: CHUNK, or the text if that is smaller */
 };
 
 /* Lines that may be images: not the empty ones. Ends at a NUL, where reading will end too. */
@@ -25,9 +26,9 @@ static int count_lines(struct reading *reading, size_t *lines, struct error *err
 {
     uint8_t before = '\n';
     *lines = 1;
-    for (int64_t at = 0; at < reading->text->size; at += CHUNK) {
+    for (int64_t at = 0; at < reading->text->size; at += (int64_t)reading->room) {
         const int64_t left = reading->text->size - at;
-        const size_t count = left < CHUNK ? (size_t)left : CHUNK;
+        const size_t count = left < (int64_t)reading->room ? (size_t)left : reading->room;
         const int status = blob_read_named(reading->text, at, reading->chunk, count, reading->path, error);
         if (status != SIMCLR_OK) return status;
         for (size_t i = 0; i < count; i++) {
@@ -72,7 +73,7 @@ static int read_lines(struct reading *reading, struct error *error)
     size_t kept = 0; /* bytes of a line whose end is still to come, at the beginning of the chunk */
     for (int64_t at = 0; at < reading->text->size;) {
         const int64_t left = reading->text->size - at;
-        const size_t count = left < (int64_t)(CHUNK - kept) ? (size_t)left : CHUNK - kept;
+        const size_t space = reading->room - kept, count = left < (int64_t)space ? (size_t)left : space;
         int status = blob_read_named(reading->text, at, reading->chunk + kept, count, reading->path, error);
         at += (int64_t)count;
         const char *line = (const char *)reading->chunk, *end = line + kept + count, *stop;
@@ -97,9 +98,11 @@ static int read_lines(struct reading *reading, struct error *error)
 int list_parse(const struct blob *text, const char *path, struct catalog *catalog, struct error *error)
 {
     struct reading reading = {
-        .text = text, .path = path, .catalog = catalog, .folder = catalog->prefix, .chunk = memory_allocate(CHUNK)};
+        .text = text, .path = path, .catalog = catalog, .folder = catalog->prefix,
+        .room = text->size < CHUNK ? (size_t)text->size : CHUNK};
     reading.folder_length = strlen(reading.folder);
-    if (reading.chunk == NULL) return error_no_memory(error, "a list", CHUNK);
+    reading.chunk = memory_allocate(reading.room);
+    if (reading.chunk == NULL) return error_no_memory(error, "a list", reading.room);
     size_t lines;
     int status = count_lines(&reading, &lines, error);
     if (status == SIMCLR_OK)

@@ -18,7 +18,7 @@ void members_free(struct members *members)
 int members_add(struct members *members, const char *name, size_t length, const struct member *at, struct error *error)
 {
     if (members->names.count == members->room) {
-        const size_t old = (size_t)members->room, larger = old == 0 ? 1024 : 2 * old;
+        const size_t old = (size_t)members->room, larger = old == 0 ? 64 : 2 * old;
         struct member *grown = memory_grow(members->at, old, larger, sizeof *grown);
         if (grown == NULL) return error_no_memory(error, "the index of an archive", larger * sizeof *grown);
         members->at = grown;

@@ -32,7 +32,8 @@ struct walk {
     bool has_name, sparse;
     int64_t size; /* -1: nothing */
     char name[TAR_NAME_MAX];
-    uint8_t window[WINDOW];
+    size_t window_room; /* WINDOW, or the archive if that is smaller */
+    uint8_t *window;
 };
 
 static int damaged(const struct walk *walk, int64_t at, const char *what, struct error *error)
@@ -46,7 +47,7 @@ static int look(struct walk *walk, int64_t at, size_t count, const uint8_t **out
 {
     if (at < walk->window_at || at + (int64_t)count > walk->window_at + (int64_t)walk->window_bytes) {
         const int64_t left = walk->tar->size - at;
-        const size_t bytes = left < WINDOW ? (size_t)left : WINDOW;
+        const size_t bytes = left < (int64_t)walk->window_room ? (size_t)left : walk->window_room;
         walk->window_bytes = 0;
         const int status = blob_read_named(walk->tar, at, walk->window, bytes, walk->path, error);
         if (status != SIMCLR_OK) return status;
@@ -243,14 +244,17 @@ int tar_walk(const struct blob *tar, const char *path, tar_visit *visit, void *c
     struct walk *walk = memory_allocate(sizeof *walk);
     *cut = false;
     if (walk == NULL) return error_no_memory(error, "a tar reader", sizeof *walk);
+    walk->window_room = tar->size < WINDOW ? (size_t)tar->size : WINDOW;
+    walk->window = memory_allocate(walk->window_room);
     walk->tar = tar;
     walk->path = path;
     walk->visit = visit;
     walk->context = context;
     forget_extensions(walk);
-    int status = SIMCLR_OK;
+    int status = walk->window != NULL ? SIMCLR_OK : error_no_memory(error, "a tar reader", walk->window_room);
     bool end = false;
     for (int64_t at = 0; status == SIMCLR_OK && !end;) status = step(walk, &at, &end, cut, error);
+    memory_free(walk->window);
     memory_free(walk);
     return status;
 }

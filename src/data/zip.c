@@ -193,8 +193,9 @@ int index_zip(struct members *members, const struct blob *zip, const char *path,
     struct directory directory = {0};
     int status = find_directory(&directory, zip, path, error);
     if (status != SIMCLR_OK) return status;
-    uint8_t *window = memory_allocate(WINDOW);
-    if (window == NULL) return error_no_memory(error, "a zip reader", WINDOW);
+    const size_t room = directory.size < WINDOW ? (size_t)directory.size : WINDOW;
+    uint8_t *window = memory_allocate(room);
+    if (window == NULL) return error_no_memory(error, "a zip reader", room);
     size_t have = 0, used = 0;
     int64_t at = directory.offset, left = directory.size;
     for (int64_t i = 0; status == SIMCLR_OK && i < directory.entries; i++) {
@@ -204,7 +205,7 @@ int index_zip(struct members *members, const struct blob *zip, const char *path,
             memmove(window, window + used, have - used);
             have -= used;
             used = 0;
-            const size_t more = left < (int64_t)(WINDOW - have) ? (size_t)left : WINDOW - have;
+            const size_t more = left < (int64_t)(room - have) ? (size_t)left : room - have;
             status = blob_read_named(zip, at, window + have, more, path, error);
             have += more;
             at += (int64_t)more;

@@ -1,0 +1,37 @@
+/* Any bytes as the stored index of an archive, with the right checksum: refused, or every member lies inside. */
+#include <string.h>
+
+#include "base/checksum.h"
+#include "base/memory.h"
+#include "data/members.h"
+#include "fuzz.h"
+
+long fuzz_accepted;
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
+{
+    enum { STAMP_AT = 16, STAMP_BYTES = 24, LIMIT = 1 << 20 };
+    int64_t stamp_words[3] = {0};
+    if (count < STAMP_AT + STAMP_BYTES + sizeof(uint32_t)) return 0;
+    uint8_t *copy = memory_allocate(count);
+    memcpy(copy, bytes, count);
+    memcpy(stamp_words, copy + STAMP_AT, STAMP_BYTES);
+    const struct blob_stamp stamp = {stamp_words[0], {.tv_sec = stamp_words[1], .tv_nsec = stamp_words[2]}};
+    const uint32_t crc = crc32c(copy, count - sizeof crc);
+    memcpy(copy + count - sizeof crc, &crc, sizeof crc);
+    struct members members;
+    struct error error = {0};
+    if (members_unpack(&members, &stamp, LIMIT, copy, count, &error) == SIMCLR_OK) {
+        fuzz_accepted++;
+        for (int64_t i = 0; i < members.names.count; i++) {
+            FUZZ_CHECK(members.at[i].offset >= 0 && members.at[i].offset + members.at[i].stored <= LIMIT);
+            FUZZ_CHECK(members.names.label[i] >= -1 && members.names.label[i] < members.labels.names.count);
+            FUZZ_CHECK(strlen(catalog_name(&members.names, i)) < count);
+        }
+        members_free(&members);
+    } else {
+        FUZZ_CHECK(error.text[0] != '\0' && members.at == NULL);
+    }
+    memory_free(copy);
+    return 0;
+}

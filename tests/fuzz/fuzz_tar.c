@@ -1,0 +1,91 @@
+/* Any bytes as a tar archive: refused with a sentence, or every image lies inside it; its index survives being stored,
+ * and a set can be made of it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/index_tar.h"
+#include "data/layout.h"
+#include "data/tar.h"
+#include "fuzz.h"
+
+long fuzz_accepted;
+
+static void arrange(const struct members *members, int part)
+{
+    char *names[1] = {"fuzz.tar"};
+    const struct layout_request request = {.path = "fuzz", .archive_names = names, .part = part};
+    struct catalog catalog = {0};
+    struct member *places = NULL;
+    struct error error = {0};
+    const int status = layout_arrange(members, &request, &catalog, &places, &error);
+    FUZZ_CHECK(status == SIMCLR_OK || error.text[0] != '\0');
+    for (int64_t i = 0; status == SIMCLR_OK && i < catalog.count; i++)
+        FUZZ_CHECK(catalog.label[i] >= -1 && catalog.label[i] < catalog.classes);
+    memory_free(places);
+    catalog_free(&catalog);
+}
+
+static void store(const struct members *members, int64_t size)
+{
+    const struct blob_stamp stamp = {.size = size};
+    struct members again;
+    uint8_t *bytes;
+    size_t count;
+    FUZZ_CHECK(members_pack(members, &stamp, &bytes, &count, NULL) == SIMCLR_OK);
+    FUZZ_CHECK(members_unpack(&again, &stamp, size, bytes, count, NULL) == SIMCLR_OK);
+    FUZZ_CHECK(again.names.count == members->names.count && again.others.count == members->others.count);
+    for (int64_t i = 0; i < again.names.count; i++) {
+        FUZZ_CHECK(memcmp(&again.at[i], &members->at[i], sizeof again.at[i]) == 0);
+        FUZZ_CHECK(strcmp(catalog_name(&again.names, i), catalog_name(&members->names, i)) == 0);
+    }
+    members_free(&again);
+    memory_free(bytes);
+}
+
+/* Gives headers their right checksum, so that changes of other fields get through; not those whose checksum begins with
+ * an X. */
+static void seal_headers(uint8_t *bytes, size_t count)
+{
+    for (size_t at = 0; at + TAR_BLOCK <= count; at += TAR_BLOCK) {
+        uint8_t *header = bytes + at;
+        char text[8];
+        unsigned sum = 0;
+        if (memcmp(header + 257, "ustar", 5) != 0 || header[148] == 'X') continue;
+        memset(header + 148, ' ', 8);
+        for (int i = 0; i < TAR_BLOCK; i++) sum += header[i];
+        snprintf(text, sizeof text, "%06o", sum & 0777777);
+        memcpy(header + 148, text, 7);
+    }
+}
+
+static void check(const uint8_t *bytes, size_t count)
+{
+    const struct blob blob = blob_of_memory(bytes, count);
+    struct members members = {0};
+    struct error error = {0};
+    if (index_tar(&members, &blob, "fuzz", &error) == SIMCLR_OK) {
+        fuzz_accepted++;
+        for (int64_t i = 0; i < members.names.count; i++) {
+            const struct member *at = &members.at[i];
+            FUZZ_CHECK(at->offset >= 0 && (size_t)at->offset <= count && at->stored <= count - (size_t)at->offset);
+            FUZZ_CHECK(members.names.label[i] < members.labels.names.count);
+        }
+        store(&members, (int64_t)count);
+        arrange(&members, 0);
+        arrange(&members, 1);
+    } else {
+        FUZZ_CHECK(error.text[0] != '\0');
+    }
+    members_free(&members);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
+{
+    uint8_t *copy = memory_allocate(count);
+    memcpy(copy, bytes, count);
+    seal_headers(copy, count);
+    check(copy, count);
+    memory_free(copy);
+    return 0;
+}
