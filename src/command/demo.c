@@ -1,17 +1,22 @@
 /* command/demo.c -- watch a network learn without labels, in about three minutes: the built-in set, the table, the picture. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "command/demo_budget.h"
 #include "command/demo_picture.h"
 #include "command/evaluation.h"
 #include "command/step.h"
+#include "eval/diagnostics.h"
 #include "train/commands.h"
 
-enum { EPOCHS_MIN = 2, EPOCHS_MAX = 400, TIMED_STEPS = 3 };
+/* The first steps of a process take up to twice as long: memory is new, the processor's clock still rises. */
+enum { WARM_STEPS_MIN = 4, TIMED_STEPS_MIN = 5, TIMED_STEPS_MAX = 40 };
+static const double warm_seconds = 1.5, timed_seconds = 2.5;
+/* Steps of a whole epoch against the probe's median: metrics, norms, the odd slow one. */
+static const double step_margin = 1.05;
 
 /* A folder with this file in it was made by an earlier demo and may be made afresh. */
 static const char marker_name[] = ".simclr-demo";
@@ -20,7 +25,11 @@ struct demo {
     struct session *session;     /* of the demo command */
     struct session inner;        /* the same pool and backend, the settings of the part that runs */
     struct config *settings;     /* owned: what inner.config points to */
+    struct evaluation evaluation;
     struct score knn[SOURCE_COUNT], linear[SOURCE_COUNT];
+    bool again;                  /* an earlier demo's folder, to be made afresh */
+    double start;                /* clock_seconds() */
+    double open, features, knn_seconds, linear_seconds, diagnostics; /* measured on the untrained network */
 };
 
 /* The settings of `command` that the demo's own settings imply. */
@@ -42,8 +51,28 @@ static int demo_switch(struct demo *demo, enum command command, struct error *er
     return status;
 }
 
-/* Seconds of one step on this machine, views included. */
-static int demo_step_seconds(struct session *session, double *seconds, int64_t *steps_per_epoch, struct error *error)
+/* Seconds of one step on this machine, views included: the median, after as many as it takes to warm up. */
+static int time_steps(struct training_step *step, double *seconds, struct error *error)
+{
+    double times[TIMED_STEPS_MAX];
+    const double start = clock_seconds();
+    int count = 0;
+    for (int warm = 0; warm < WARM_STEPS_MIN || clock_seconds() - start < warm_seconds; warm++) {
+        training_step_run(step);
+        if (step->status != SIMCLR_OK) return error_set(error, step->status, "a training step could not be timed");
+    }
+    const double timed = clock_seconds();
+    while (count < TIMED_STEPS_MIN || (count < TIMED_STEPS_MAX && clock_seconds() - timed < timed_seconds)) {
+        const double before = clock_seconds();
+        training_step_run(step);
+        if (step->status != SIMCLR_OK) return error_set(error, step->status, "a training step could not be timed");
+        times[count++] = clock_seconds() - before;
+    }
+    *seconds = demo_budget_median(times, count);
+    return SIMCLR_OK;
+}
+
+static int probe_step(struct session *session, double *seconds, int64_t *steps_per_epoch, struct error *error)
 {
     struct training_step step;
     struct dataset *dataset = NULL;
@@ -52,41 +81,53 @@ static int demo_step_seconds(struct session *session, double *seconds, int64_t *
     status = training_loader_open(session, &dataset, &step.loader, error);
     if (status == SIMCLR_OK) {
         *steps_per_epoch = loader_steps_per_epoch(step.loader);
-        training_step_run(&step); /* warms caches and page tables */
-        const double start = clock_seconds();
-        for (int i = 0; i < TIMED_STEPS; i++) training_step_run(&step);
-        *seconds = (clock_seconds() - start) / TIMED_STEPS;
-        status = step.status;
+        status = time_steps(&step, seconds, error);
     }
     training_step_close(&step);
     dataset_close(&dataset);
     return status;
 }
 
-/* As many epochs as fit in the time aimed at, less what the evaluations will take. */
+/* As many epochs as fit in the time aimed at, counted from the start of the command. The trained encoder will be judged
+ * as the untrained one was, and so will every kNN between epochs. */
 static int demo_choose_epochs(struct demo *demo, struct error *error)
 {
-    double seconds;
-    int64_t steps;
+    const struct config *config = demo->inner.config;
+    struct demo_costs costs = {.knn = demo->features + demo->knn_seconds, .knn_every = config->knn_every};
+    double seconds = 0;
     char text[32];
     if (!config_is_auto(demo->session->config, "epochs")) return SIMCLR_OK;
-    const int status = demo_step_seconds(&demo->inner, &seconds, &steps, error);
+    const int status = probe_step(&demo->inner, &seconds, &costs.steps, error);
     if (status != SIMCLR_OK) return status;
-    const double epochs = floor(0.8 * demo->session->config->seconds / (seconds * (double)steps));
-    snprintf(text, sizeof text, "%.0f", fmin(fmax(epochs, EPOCHS_MIN), EPOCHS_MAX));
-    session_print(demo->session, "a step takes %.0f ms here: %s epochs of %lld steps fit in the time\n", 1e3 * seconds, text, (long long)steps);
+    const double images = (double)(dataset_count(demo->evaluation.train) + dataset_count(demo->evaluation.test));
+    costs.step = step_margin * seconds;
+    /* Two random views of each image of the diagnostics, at most twice the cost of an evaluation view. */
+    costs.after_epoch = demo->diagnostics + 4 * demo->features * (double)config->diagnostics_images / images;
+    /* Pretraining opens the sets once more; a fit on better features may need more iterations. */
+    costs.rest = demo->open + demo->features + demo->knn_seconds + 1.5 * demo->linear_seconds + 1;
+    const double left = demo->session->config->seconds - (clock_seconds() - demo->start);
+    const int64_t epochs = demo_budget_epochs(&costs, left);
+    snprintf(text, sizeof text, "%lld", (long long)epochs);
+    session_print(demo->session, "a step takes %.0f ms here: %s epochs of %lld steps, and all in about %.0f s\n", 1e3 * seconds, text,
+                  (long long)costs.steps, clock_seconds() - demo->start + demo_budget_seconds(&costs, epochs));
     return config_set(demo->settings, "epochs", text, 2, error);
 }
 
-/* The run's folder; one that holds somebody's run is left alone. */
-static int demo_prepare_folder(struct demo *demo, struct error *error)
+/* May the demo's run be made here? In a new or empty folder, where an earlier demo left its mark, or where --overwrite says
+ * so. Asked before anything is computed, and before the folder bears the mark. */
+static int demo_claim_folder(struct demo *demo, struct error *error)
 {
     const char *out = demo->session->config->out;
+    struct file_list list = {0};
     char *marker = file_join(out, marker_name);
     if (marker == NULL) return error_no_memory(error, "a path", strlen(out));
+    demo->again = file_exists(marker) || demo->session->config->overwrite;
     int status = SIMCLR_OK;
-    if (file_exists(marker)) status = config_set(demo->settings, "overwrite", "true", 2, error);
-    else status = file_make_folder(out, error);
+    if (!demo->again && file_is_folder(out)) status = file_list_folder(out, &list, error);
+    if (status == SIMCLR_OK && list.count > 0)
+        status = error_set(error, SIMCLR_INVALID, "%s holds other things than a demo's: choose another --out, or --overwrite it", out);
+    file_list_free(&list);
+    if (status == SIMCLR_OK) status = file_make_folder(out, error);
     if (status == SIMCLR_OK) status = file_write_atomic(marker, "made by simclr demo\n", 20, error);
     memory_free(marker);
     return status;
@@ -96,21 +137,38 @@ static int demo_pretrain(struct demo *demo, struct error *error)
 {
     int status = demo_switch(demo, COMMAND_PRETRAIN, error);
     if (status == SIMCLR_OK) status = config_set(demo->settings, "out", demo->session->config->out, 2, error);
-    if (status == SIMCLR_OK) status = demo_prepare_folder(demo, error);
+    if (status == SIMCLR_OK && demo->again) status = config_set(demo->settings, "overwrite", "true", 2, error);
     if (status == SIMCLR_OK) status = demo_choose_epochs(demo, error);
     if (status == SIMCLR_OK) status = command_pretrain(&demo->inner, error);
     return status;
 }
 
-/* One source judged both ways; the trained encoder's test features are kept for the picture. */
-static int demo_judge(struct demo *demo, struct evaluation *evaluation, enum evaluation_source source, struct features *kept,
-                      struct error *error)
+/* What the diagnostics after each epoch will compute, on as many rows. */
+static int time_diagnostics(struct demo *demo, const struct features *features, struct error *error)
+{
+    struct diagnostics ignored;
+    const int64_t wanted = demo->session->config->diagnostics_images, pairs = wanted < features->count / 2 ? wanted : features->count / 2;
+    if (wanted < 2 || pairs < 1) return SIMCLR_OK;
+    const double start = clock_seconds();
+    const int status = diagnostics_run(&ignored, features->values, (int)pairs, features->dim, error);
+    demo->diagnostics = clock_seconds() - start;
+    return status;
+}
+
+/* One source judged both ways; how long that takes is kept for the budget, the trained encoder's test features for the
+ * picture. */
+static int demo_judge(struct demo *demo, enum evaluation_source source, struct features *kept, struct error *error)
 {
     struct features train = {0}, test = {0};
-    int status = evaluation_features(evaluation, source, &train, &test, error);
+    const double start = clock_seconds();
+    int status = evaluation_features(&demo->evaluation, source, &train, &test, error);
     if (status != SIMCLR_OK) return status;
-    status = evaluation_knn(evaluation, &train, &test, &demo->knn[source], error);
-    if (status == SIMCLR_OK) status = evaluation_linear(evaluation, &train, &test, &demo->linear[source], error);
+    demo->features = clock_seconds() - start;
+    status = evaluation_knn(&demo->evaluation, &train, &test, &demo->knn[source], error);
+    demo->knn_seconds = clock_seconds() - start - demo->features;
+    if (status == SIMCLR_OK) status = evaluation_linear(&demo->evaluation, &train, &test, &demo->linear[source], error);
+    demo->linear_seconds = clock_seconds() - start - demo->features - demo->knn_seconds;
+    if (status == SIMCLR_OK && source == SOURCE_UNTRAINED) status = time_diagnostics(demo, &train, error);
     features_free(&train);
     if (status == SIMCLR_OK && source == SOURCE_TRAINED) *kept = test;
     else features_free(&test);
@@ -131,27 +189,33 @@ static void demo_print_table(const struct demo *demo, struct text *table)
         text_add(table, "  %-20s %6.1f %%   %6.1f %%\n", what[source], percent(&demo->knn[source]), percent(&demo->linear[source]));
 }
 
-static int demo_evaluate(struct demo *demo, struct error *error)
+/* The controls come first: what they take is what the judgement of the trained encoder, and every kNN between epochs,
+ * will take, so that the time for training is known and not guessed. */
+static int demo_controls(struct demo *demo, struct error *error)
 {
-    struct evaluation evaluation;
-    struct features kept = {0};
+    int status = demo_switch(demo, COMMAND_PRETRAIN, error);
+    const double start = clock_seconds();
+    if (status == SIMCLR_OK) status = evaluation_open_untrained(&demo->inner, &demo->evaluation, error);
+    demo->open = clock_seconds() - start;
+    if (status == SIMCLR_OK) status = demo_switch(demo, COMMAND_LINEAR, error);
+    if (status == SIMCLR_OK) session_print(demo->session, "judging the controls: raw pixels, and the network before training ...\n");
+    for (int source = SOURCE_PIXELS; source <= SOURCE_UNTRAINED && status == SIMCLR_OK; source++)
+        status = demo_judge(demo, source, NULL, error);
+    return status;
+}
+
+static int demo_report(struct demo *demo, const struct features *kept, struct error *error)
+{
     const char *out = demo->session->config->out;
-    int status = demo_switch(demo, COMMAND_LINEAR, error);
-    if (status == SIMCLR_OK) status = config_set(demo->settings, "checkpoint", out, 2, error);
-    if (status == SIMCLR_OK) status = evaluation_open(&demo->inner, &evaluation, error);
-    if (status != SIMCLR_OK) return status;
-    session_print(demo->session, "judging the encoder beside its controls ...\n");
-    for (int source = 0; source < SOURCE_COUNT && status == SIMCLR_OK; source++)
-        status = demo_judge(demo, &evaluation, source, &kept, error);
-    if (status == SIMCLR_OK) status = evaluation_check_frozen(&evaluation, error);
     char *table_path = file_join(out, "demo.txt"), *picture_path = file_join(out, "demo.png");
     struct text table = {0};
-    if (status == SIMCLR_OK && (table_path == NULL || picture_path == NULL)) status = error_no_memory(error, "a path", strlen(out));
+    int status = SIMCLR_OK;
+    if (table_path == NULL || picture_path == NULL) status = error_no_memory(error, "a path", strlen(out));
     if (status == SIMCLR_OK) {
         demo_print_table(demo, &table);
         status = table.failed ? error_no_memory(error, "the table", table.capacity) : file_write_atomic(table_path, table.bytes, table.length, error);
     }
-    if (status == SIMCLR_OK) status = demo_picture(&demo->inner, evaluation.test, &kept, picture_path, error);
+    if (status == SIMCLR_OK) status = demo_picture(&demo->inner, demo->evaluation.test, kept, picture_path, error);
     if (status == SIMCLR_OK) {
         session_print(demo->session, "%s\npicture      %s  (views of the same image, and nearest neighbours)\n", table.bytes, picture_path);
         session_print(demo->session, "next         simclr pretrain --data PHOTOS --out runs/photos\n");
@@ -159,17 +223,32 @@ static int demo_evaluate(struct demo *demo, struct error *error)
     text_free(&table);
     memory_free(table_path);
     memory_free(picture_path);
+    return status;
+}
+
+static int demo_evaluate(struct demo *demo, struct error *error)
+{
+    struct features kept = {0};
+    int status = demo_switch(demo, COMMAND_LINEAR, error);
+    if (status == SIMCLR_OK) status = evaluation_open_trained(&demo->evaluation, demo->session->config->out, error);
+    if (status != SIMCLR_OK) return status;
+    session_print(demo->session, "judging the trained encoder ...\n");
+    status = demo_judge(demo, SOURCE_TRAINED, &kept, error);
+    if (status == SIMCLR_OK) status = evaluation_check_frozen(&demo->evaluation, error);
+    if (status == SIMCLR_OK) status = demo_report(demo, &kept, error);
     features_free(&kept);
-    evaluation_close(&evaluation);
     return status;
 }
 
 int command_demo(struct session *session, struct error *error)
 {
-    struct demo demo = {.session = session};
+    struct demo demo = {.session = session, .start = clock_seconds()};
     session_print(session, "simclr demo: ten kinds of drawn shapes and textures in any colour, place, size and light; no label is used in training\n");
-    int status = demo_pretrain(&demo, error);
+    int status = demo_claim_folder(&demo, error);
+    if (status == SIMCLR_OK) status = demo_controls(&demo, error);
+    if (status == SIMCLR_OK) status = demo_pretrain(&demo, error);
     if (status == SIMCLR_OK) status = demo_evaluate(&demo, error);
+    evaluation_close(&demo.evaluation);
     config_destroy(&demo.settings);
     return status;
 }

@@ -44,15 +44,33 @@ static int open_parts(struct evaluation *evaluation, struct error *error)
     return status;
 }
 
+int evaluation_open_trained(struct evaluation *evaluation, const char *checkpoint, struct error *error)
+{
+    const int status = model_open(evaluation->session, checkpoint, &evaluation->trained, &evaluation->policy, error);
+    if (status == SIMCLR_OK) evaluation->hash_before = parameters_encoder_hash(&evaluation->trained->parameters);
+    return status;
+}
+
+int evaluation_open_untrained(struct session *session, struct evaluation *evaluation, struct error *error)
+{
+    struct model_config config;
+    *evaluation = (struct evaluation){.session = session};
+    int status = session_model_config(session, 0, &config, error);
+    if (status == SIMCLR_OK) status = session_view_policy(session, &evaluation->policy, error);
+    if (status == SIMCLR_OK) status = model_create(&evaluation->untrained, &config, (uint64_t)session->config->seed, error);
+    if (status == SIMCLR_OK) status = open_parts(evaluation, error);
+    if (status != SIMCLR_OK) evaluation_close(evaluation);
+    return status;
+}
+
 int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error)
 {
     *evaluation = (struct evaluation){.session = session};
-    int status = model_open(session, session->config->checkpoint, &evaluation->trained, &evaluation->policy, error);
+    int status = evaluation_open_trained(evaluation, session->config->checkpoint, error);
     if (status == SIMCLR_OK)
         status = model_create(&evaluation->untrained, &evaluation->trained->config, (uint64_t)session->config->seed, error);
     if (status == SIMCLR_OK) status = open_parts(evaluation, error);
-    if (status == SIMCLR_OK) evaluation->hash_before = parameters_encoder_hash(&evaluation->trained->parameters);
-    else evaluation_close(evaluation);
+    if (status != SIMCLR_OK) evaluation_close(evaluation);
     return status;
 }
 

@@ -27,6 +27,10 @@ struct score {
 
 /* Opens --checkpoint, --data and its test part (or --test-data). SIMCLR_DATA when labels are missing or the parts' classes differ. */
 int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error);
+/* The same in two steps, for who judges the controls before there is a checkpoint: first everything but the trained model,
+ * from the session's own settings and seed (with evaluation views as training will have them); later the model itself. */
+int evaluation_open_untrained(struct session *session, struct evaluation *evaluation, struct error *error);
+int evaluation_open_trained(struct evaluation *evaluation, const char *checkpoint, struct error *error);
 /* Frozen? SIMCLR_CORRUPT (a bug of ours) if an evaluation changed a weight or a running statistic. */
 int evaluation_check_frozen(const struct evaluation *evaluation, struct error *error);
 void evaluation_close(struct evaluation *evaluation);

@@ -281,7 +281,7 @@ const struct option_row config_options[] = {
             "Images in a shard; of a raw file, images that are written before the disk is waited for.", false),
     NUMBER("seconds", "T", seconds, DI, "2", 0, 86400, NULL, "Output",
            "Time for measuring the decode rate on a sample; 0: not measured.", false),
-    NUMBER("seconds", "T", seconds, D, "150", 1, 86400, NULL, "Output", "Time to aim at on this machine.", false),
+    NUMBER("seconds", "T", seconds, D, "168", 1, 86400, NULL, "Output", "Time to aim at on this machine, in all.", false),
 };
 const int config_option_count = sizeof config_options / sizeof config_options[0];
 

@@ -17,11 +17,15 @@ static void normalize_rows(double *u, const float *h, int rows, int dim)
     }
 }
 
+/* Eight sums, so that none waits for the addition before: this runs for every two rows. */
 static double squared_distance(const double *a, const double *b, int dim)
 {
-    double sum = 0;
-    for (int d = 0; d < dim; d++) sum += (a[d] - b[d]) * (a[d] - b[d]);
-    return sum;
+    double sums[8] = {0};
+    int d = 0;
+    for (; d + 8 <= dim; d += 8)
+        for (int j = 0; j < 8; j++) sums[j] += (a[d + j] - b[d + j]) * (a[d + j] - b[d + j]);
+    for (; d < dim; d++) sums[0] += (a[d] - b[d]) * (a[d] - b[d]);
+    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
 }
 
 static double feature_spread(const double *u, int rows, int dim)

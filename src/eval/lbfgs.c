@@ -1,4 +1,5 @@
-/* eval/lbfgs.c -- two-loop recursion over the last MEMORY steps. */
+/* eval/lbfgs.c -- two-loop recursion over the last MEMORY steps, around a first guess H0 of the inverse Hessian that the
+ * caller may give (Nocedal & Wright, "Numerical Optimization", algorithm 7.4). */
 #include "eval/lbfgs.h"
 
 #include <math.h>
@@ -7,22 +8,37 @@
 
 #include "base/memory.h"
 
-enum { MEMORY = 10, LINE_TRIALS = 40 };
+enum { MEMORY = 10, LINE_TRIALS = 20 };
+
+/* An objective made of float32 products is not known better than to this share. */
+static const double objective_rounding = 1e-7;
 
 struct lbfgs {
-    lbfgs_function *function;
-    void *context;
+    const struct lbfgs_problem *problem;
     int count, stored, newest;
-    double *direction, *next, *next_gradient, *gradient;
+    double *direction, *next, *next_gradient, *gradient, *scratch;
     double *steps, *changes;   /* [MEMORY][count]: s = x' - x, y = g' - g */
     double curvature[MEMORY];  /* s . y */
+    double scale;              /* of H0: s . y / y . H0 y for the newest, so that H0 fits the curvature last seen */
 };
 
+/* Sums of their own for every eighth element: a single one would wait for each addition. */
 static double dot(const double *a, const double *b, int count)
 {
-    double sum = 0;
-    for (int i = 0; i < count; i++) sum += a[i] * b[i];
-    return sum;
+    double sums[8] = {0};
+    int i = 0;
+    for (; i + 8 <= count; i += 8)
+        for (int j = 0; j < 8; j++) sums[j] += a[i + j] * b[i + j];
+    for (; i < count; i++) sums[0] += a[i] * b[i];
+    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+}
+
+/* scale H0 vector, in its place. */
+static void first_guess(const struct lbfgs *state, double *vector)
+{
+    const struct lbfgs_problem *problem = state->problem;
+    if (problem->precondition) problem->precondition(problem->context, vector);
+    for (int i = 0; i < state->count; i++) vector[i] *= state->scale;
 }
 
 /* direction = -H gradient. */
@@ -37,17 +53,22 @@ static void choose_direction(struct lbfgs *state)
         alpha[slot] = dot(s, state->direction, n) / state->curvature[slot];
         for (int i = 0; i < n; i++) state->direction[i] -= alpha[slot] * y[i];
     }
-    if (state->stored > 0) {
-        const double *y = state->changes + (size_t)state->newest * n;
-        const double scale = state->curvature[state->newest] / dot(y, y, n);
-        for (int i = 0; i < n; i++) state->direction[i] *= scale;
-    }
+    first_guess(state, state->direction);
     for (int j = state->stored - 1; j >= 0; j--) {
         const int slot = (state->newest - j + MEMORY) % MEMORY;
         const double *s = state->steps + (size_t)slot * n, *y = state->changes + (size_t)slot * n;
         const double beta = dot(y, state->direction, n) / state->curvature[slot];
         for (int i = 0; i < n; i++) state->direction[i] += (alpha[slot] - beta) * s[i];
     }
+}
+
+/* Sufficient decrease. Near the optimum a decrease drowns in the objective's rounding long before the gradient does:
+ * there the slopes decide alone (the approximate Wolfe condition of Hager & Zhang, SIAM J. Optim. 16, 2005, eq. 4.1). */
+static bool decreases(double value, double objective, double step, double slope, double next_slope)
+{
+    const double least = 1e-4;
+    if (value <= objective + least * step * slope) return true;
+    return value <= objective + objective_rounding * fabs(objective) && next_slope <= (2 * least - 1) * slope;
 }
 
 /* Finds a step with sufficient decrease and enough flattening; next and next_gradient hold it. False: no progress. */
@@ -59,10 +80,11 @@ static bool search_line(struct lbfgs *state, const double *point, double objecti
     double low = 0, high = INFINITY, step = start;
     for (int trial = 0; trial < LINE_TRIALS; trial++) {
         for (int i = 0; i < n; i++) state->next[i] = point[i] + step * state->direction[i];
-        const double value = state->function(state->context, state->next, state->next_gradient);
-        if (!(value <= objective + 1e-4 * step * slope)) {
+        const double value = state->problem->function(state->problem->context, state->next, state->next_gradient);
+        const double next_slope = dot(state->next_gradient, state->direction, n);
+        if (!decreases(value, objective, step, slope, next_slope)) {
             high = step;
-        } else if (dot(state->next_gradient, state->direction, n) < 0.9 * slope) {
+        } else if (next_slope < 0.9 * slope) {
             low = step;
         } else {
             *next_objective = value;
@@ -83,48 +105,60 @@ static void remember(struct lbfgs *state, const double *point)
     }
     const double curvature = dot(s, y, n);
     if (!(curvature > 1e-14 * dot(y, y, n))) return;
+    state->scale = 1;
+    memcpy(state->scratch, y, (size_t)n * sizeof *y);
+    first_guess(state, state->scratch);
+    state->scale = curvature / dot(y, state->scratch, n);
     state->curvature[slot] = curvature;
     state->newest = slot;
     if (state->stored < MEMORY) state->stored += 1;
 }
 
-int lbfgs_minimize(lbfgs_function *function, void *context, double *point, int count, int max_iterations, double tolerance,
-                   struct lbfgs_result *result, struct error *error)
+static bool open(struct lbfgs *state, const struct lbfgs_problem *problem)
 {
-    struct lbfgs state = {.function = function, .context = context, .count = count, .newest = MEMORY - 1};
-    const size_t n = (size_t)count;
-    double *block = memory_array(n * (4 + 2 * MEMORY), sizeof(double));
-    if (!block) return error_no_memory(error, "L-BFGS", n * (4 + 2 * MEMORY) * sizeof(double));
-    state.direction = block;
-    state.next = block + n;
-    state.next_gradient = block + 2 * n;
-    state.gradient = block + 3 * n;
-    state.steps = block + 4 * n;
-    state.changes = block + (4 + MEMORY) * n;
+    const size_t n = (size_t)problem->count;
+    double *block = memory_array(n * (5 + 2 * MEMORY), sizeof(double));
+    if (!block) return false;
+    *state = (struct lbfgs){.problem = problem, .count = problem->count, .newest = MEMORY - 1, .scale = 1};
+    state->direction = block;
+    state->next = block + n;
+    state->next_gradient = block + 2 * n;
+    state->gradient = block + 3 * n;
+    state->scratch = block + 4 * n;
+    state->steps = block + 5 * n;
+    state->changes = block + (5 + MEMORY) * n;
+    return true;
+}
 
-    double objective = function(context, point, state.gradient);
-    const double first_norm = sqrt(dot(state.gradient, state.gradient, count));
-    const double goal = tolerance * (first_norm > 1 ? first_norm : 1);
-    double norm = first_norm;
+int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lbfgs_result *result, struct error *error)
+{
+    struct lbfgs state;
+    const size_t bytes = (size_t)problem->count * sizeof(double);
+    if (!open(&state, problem)) return error_no_memory(error, "L-BFGS", bytes * (5 + 2 * MEMORY));
+    double objective = problem->function(problem->context, point, state.gradient);
+    double norm = sqrt(dot(state.gradient, state.gradient, state.count));
+    const double goal = problem->tolerance * (norm > 1 ? norm : 1);
     int iteration = 0;
-    while (iteration < max_iterations && norm > goal) {
+    while (iteration < problem->max_iterations && norm > goal) {
         choose_direction(&state);
-        const double start = state.stored ? 1 : 1 / (norm > 1 ? norm : 1);
+        /* The length of a step means something only with an idea of the curvature. */
+        const double start = state.stored || problem->precondition ? 1 : 1 / (norm > 1 ? norm : 1);
         double next_objective = objective;
         if (!search_line(&state, point, objective, start, &next_objective)) {
             if (state.stored == 0) break;
-            state.stored = 0; /* stale curvature: once more along the gradient before giving up */
+            state.stored = 0; /* stale curvature: once more along H0's direction before giving up */
+            state.scale = 1;
             continue;
         }
         remember(&state, point);
-        memcpy(point, state.next, n * sizeof(double));
-        memcpy(state.gradient, state.next_gradient, n * sizeof(double));
+        memcpy(point, state.next, bytes);
+        memcpy(state.gradient, state.next_gradient, bytes);
         objective = next_objective;
-        norm = sqrt(dot(state.gradient, state.gradient, count));
+        norm = sqrt(dot(state.gradient, state.gradient, state.count));
         iteration += 1;
     }
     *result = (struct lbfgs_result){objective, norm, iteration};
-    memory_free(block);
+    memory_free(state.direction);
     if (!isfinite(objective)) return error_set(error, SIMCLR_DATA, "logistic regression: the features hold non-finite values");
     return SIMCLR_OK;
 }

@@ -6,6 +6,16 @@
 
 /* Returns the objective at `point` [count] and fills `gradient` [count]. */
 typedef double lbfgs_function(void *context, const double *point, double *gradient);
+/* vector [count] becomes H0 vector, H0 positive definite: a guess of the inverse Hessian up to a factor. */
+typedef void lbfgs_precondition(void *context, double *vector);
+
+struct lbfgs_problem {
+    lbfgs_function *function;
+    lbfgs_precondition *precondition; /* NULL: none, H0 = 1 */
+    void *context;                    /* of both */
+    int count, max_iterations;
+    double tolerance;
+};
 
 struct lbfgs_result {
     double objective, gradient_norm;
@@ -14,7 +24,6 @@ struct lbfgs_result {
 
 /* Minimises from `point` (overwritten by the best point found) until the gradient norm falls below `tolerance` times
  * max(1, its first value), the line search can make no more progress in floating point, or max_iterations. */
-int lbfgs_minimize(lbfgs_function *function, void *context, double *point, int count, int max_iterations, double tolerance,
-                   struct lbfgs_result *result, struct error *error);
+int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lbfgs_result *result, struct error *error);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "eval/lbfgs.h"
 
 enum { ROW_TILE = 512 }; /* small enough for a tile of pixels to be in cache still when the gradient reads it again */
 
@@ -17,8 +16,11 @@ struct fit {
     float *logits;        /* [ROW_TILE][classes], then the softmax error */
     float *tile_gradient; /* [classes][dim] of one tile */
     double *loss;         /* [ROW_TILE] */
+    double *spread;       /* [ROW_TILE] 1 - |p|^2: the trace of diag(p) - p p^T */
+    double curvature;     /* of the last evaluation: mean eigenvalue of diag(p) - p p^T where sums over classes are 0 */
     const double *bias;
     int64_t begin;
+    float *space;         /* of the preconditioner, which is not used where this is NULL */
 };
 
 static void fit_row(void *context, int64_t index, int thread)
@@ -36,10 +38,13 @@ static void fit_row(void *context, int64_t index, int thread)
     const int label = fit->args->labels[fit->begin + index];
     /* cppcheck-suppress invalidFunctionArg ; sum >= 1: the largest one's term */
     fit->loss[index] = largest + log(sum) - ((double)row[label] + fit->bias[label]);
+    double squares = 0;
     for (int c = 0; c < classes; c++) {
         const double p = exp((double)row[c] + fit->bias[c] - largest) / sum;
+        squares += p * p;
         row[c] = (float)(p - (c == label ? 1.0 : 0.0));
     }
+    fit->spread[index] = 1 - squares;
 }
 
 /* point: [classes][dim] weights, then [classes] biases. */
@@ -49,7 +54,7 @@ static double fit_evaluate(void *context, const double *point, double *gradient)
     const struct logistic_args *args = fit->args;
     const int dim = args->dim, classes = args->classes;
     const size_t weights = (size_t)classes * (size_t)dim;
-    double loss = 0, penalty = 0;
+    double loss = 0, penalty = 0, spread = 0;
     fit->bias = point + weights;
     for (size_t i = 0; i < weights; i++) {
         fit->weight[i] = (float)point[i];
@@ -68,6 +73,7 @@ static double fit_evaluate(void *context, const double *point, double *gradient)
         pool_run(fit->backend->pool, rows, fit_row, fit);
         for (int i = 0; i < rows; i++) {
             loss += fit->loss[i];
+            spread += fit->spread[i];
             for (int c = 0; c < classes; c++) gradient[weights + (size_t)c] += (double)fit->logits[(size_t)i * classes + c];
         }
         const struct matmul_args backward = {
@@ -78,52 +84,86 @@ static double fit_evaluate(void *context, const double *point, double *gradient)
         for (size_t i = 0; i < weights; i++) gradient[i] += (double)fit->tile_gradient[i];
     }
     const double scale = 1.0 / (double)args->rows;
+    fit->curvature = spread * scale / (classes - 1);
     for (size_t i = 0; i < weights; i++) gradient[i] = gradient[i] * scale + args->l2 * point[i];
     for (int c = 0; c < classes; c++) gradient[weights + (size_t)c] *= scale;
     return loss * scale + 0.5 * args->l2 * penalty;
 }
 
+static void fit_precondition(void *context, double *vector)
+{
+    const struct fit *fit = context;
+    preconditioner_apply(fit->args->preconditioner, vector, vector, fit->args->classes, fit->space);
+}
+
+/* The preconditioner for the start's curvature, which after a neighbour's solution is far below 1 / classes. */
+static void fit_prepare(struct fit *fit, const double *point, double *gradient)
+{
+    struct preconditioner *preconditioner = fit->args->preconditioner;
+    if (preconditioner == NULL) return;
+    fit_evaluate(fit, point, gradient);
+    if (preconditioner_factor(preconditioner, fit->curvature, fit->args->l2))
+        fit->space = memory_array(preconditioner_space(preconditioner, fit->args->classes), sizeof(float));
+}
+
 static int fit_run(struct backend *backend, const struct logistic_args *args, double *point, struct lbfgs_result *result,
                    struct error *error)
+{
+    const size_t weights = (size_t)args->classes * (size_t)args->dim, count = weights + (size_t)args->classes;
+    struct fit fit = {.backend = backend, .args = args};
+    double *gradient = memory_array(count, sizeof(double));
+    fit.weight = memory_array(weights, sizeof(float));
+    fit.tile_gradient = memory_array(weights, sizeof(float));
+    fit.logits = memory_array((size_t)ROW_TILE * (size_t)args->classes, sizeof(float));
+    fit.loss = memory_array(ROW_TILE, sizeof(double));
+    fit.spread = memory_array(ROW_TILE, sizeof(double));
+    int status = SIMCLR_OK;
+    if (!gradient || !fit.weight || !fit.tile_gradient || !fit.logits || !fit.loss || !fit.spread)
+        status = error_no_memory(error, "linear classifier", weights * 2 * sizeof(float));
+    if (status == SIMCLR_OK) {
+        fit_prepare(&fit, point, gradient);
+        const struct lbfgs_problem problem = {
+            .function = fit_evaluate, .precondition = fit.space ? fit_precondition : NULL, .context = &fit,
+            .count = (int)count, .max_iterations = args->max_iterations, .tolerance = 1e-6,
+        };
+        status = lbfgs_minimize(&problem, point, result, error);
+    }
+    memory_free(gradient);
+    memory_free(fit.weight);
+    memory_free(fit.tile_gradient);
+    memory_free(fit.logits);
+    memory_free(fit.loss);
+    memory_free(fit.spread);
+    memory_free(fit.space);
+    return status;
+}
+
+static int fit_check(const struct logistic_args *args, struct error *error)
 {
     if (args->rows < 1 || args->dim < 1 || args->classes < 2)
         return error_set(error, SIMCLR_DATA, "a linear classifier needs labelled rows of at least two classes");
     for (int64_t i = 0; i < args->rows; i++)
         if (args->labels[i] < 0 || args->labels[i] >= args->classes)
             return error_set(error, SIMCLR_DATA, "linear classifier: row %lld has no label", (long long)i);
-    const size_t weights = (size_t)args->classes * (size_t)args->dim;
-    struct fit fit = {.backend = backend, .args = args};
-    fit.weight = memory_array(weights, sizeof(float));
-    fit.tile_gradient = memory_array(weights, sizeof(float));
-    fit.logits = memory_array((size_t)ROW_TILE * (size_t)args->classes, sizeof(float));
-    fit.loss = memory_array(ROW_TILE, sizeof(double));
-    int status = SIMCLR_OK;
-    if (!fit.weight || !fit.tile_gradient || !fit.logits || !fit.loss)
-        status = error_no_memory(error, "linear classifier", weights * 2 * sizeof(float));
-    else
-        status = lbfgs_minimize(fit_evaluate, &fit, point, (int)(weights + (size_t)args->classes), args->max_iterations, 1e-6,
-                                result, error);
-    memory_free(fit.weight);
-    memory_free(fit.tile_gradient);
-    memory_free(fit.logits);
-    memory_free(fit.loss);
-    return status;
+    return SIMCLR_OK;
 }
 
-int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias, double *objective,
+int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias, struct lbfgs_result *result,
                  struct error *error)
 {
+    struct lbfgs_result end;
+    int status = fit_check(args, error);
+    if (status != SIMCLR_OK) return status;
     const size_t weights = (size_t)args->classes * (size_t)args->dim;
     double *point = memory_array(weights + (size_t)args->classes, sizeof(double));
     if (!point) return error_no_memory(error, "linear classifier", weights * sizeof(double));
     for (size_t i = 0; i < weights; i++) point[i] = weight[i];
     for (int c = 0; c < args->classes; c++) point[weights + (size_t)c] = bias[c];
-    struct lbfgs_result result;
-    const int status = fit_run(backend, args, point, &result, error);
+    status = fit_run(backend, args, point, &end, error);
     if (status == SIMCLR_OK) {
         for (size_t i = 0; i < weights; i++) weight[i] = point[i];
         for (int c = 0; c < args->classes; c++) bias[c] = point[weights + (size_t)c];
-        if (objective) *objective = result.objective;
+        if (result) *result = end;
     }
     memory_free(point);
     return status;
@@ -143,32 +183,47 @@ struct sweep {
     float *logits;
 };
 
+struct standardization {
+    const struct logistic_args *args;
+    struct logistic_sweep *out;
+    float *to;
+};
+
+/* A thread's share of the columns, row after row: sums in the order of the rows, whatever the number of threads. */
+static void standardize_columns(void *context, int thread, int threads)
+{
+    const struct standardization *job = context;
+    const struct logistic_args *args = job->args;
+    double *mean = job->out->mean, *scale = job->out->scale;
+    int64_t first, last;
+    pool_share(args->dim, thread, threads, &first, &last);
+    for (int64_t i = 0; i < args->rows; i++)
+        for (int64_t d = first; d < last; d++) mean[d] += (double)args->x[i * args->dim + d];
+    for (int64_t d = first; d < last; d++) mean[d] /= (double)args->rows;
+    for (int64_t i = 0; i < args->rows; i++)
+        for (int64_t d = first; d < last; d++) {
+            const double centred = (double)args->x[i * args->dim + d] - mean[d];
+            scale[d] += centred * centred;
+        }
+    for (int64_t d = first; d < last; d++) {
+        const double deviation = sqrt(scale[d] / (double)args->rows);
+        scale[d] = deviation > 1e-12 ? 1 / deviation : 0; /* a constant feature says nothing */
+    }
+    for (int64_t i = 0; i < args->rows; i++)
+        for (int64_t d = first; d < last; d++)
+            job->to[i * args->dim + d] = (float)(((double)args->x[i * args->dim + d] - mean[d]) * scale[d]);
+}
+
 static int sweep_standardize(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out, struct error *error)
 {
-    const int dim = args->dim;
-    out->mean = memory_array((size_t)dim, sizeof(double));
-    out->scale = memory_array((size_t)dim, sizeof(double));
-    sweep->standardised = memory_array((size_t)args->rows * (size_t)dim, sizeof(float));
+    const size_t dim = (size_t)args->dim;
+    out->mean = memory_array(dim, sizeof(double));
+    out->scale = memory_array(dim, sizeof(double));
+    sweep->standardised = memory_array((size_t)args->rows * dim, sizeof(float));
     if (!out->mean || !out->scale || !sweep->standardised)
-        return error_no_memory(error, "standardised features", (size_t)args->rows * (size_t)dim * sizeof(float));
-    double *squares = memory_array((size_t)dim, sizeof(double));
-    if (!squares) return error_no_memory(error, "standardised features", (size_t)dim * sizeof(double));
-    for (int64_t i = 0; i < args->rows; i++)
-        for (int d = 0; d < dim; d++) out->mean[d] += (double)args->x[i * dim + d];
-    for (int d = 0; d < dim; d++) out->mean[d] /= (double)args->rows;
-    for (int64_t i = 0; i < args->rows; i++)
-        for (int d = 0; d < dim; d++) {
-            const double centred = (double)args->x[i * dim + d] - out->mean[d];
-            squares[d] += centred * centred;
-        }
-    for (int d = 0; d < dim; d++) {
-        const double deviation = sqrt(squares[d] / (double)args->rows);
-        out->scale[d] = deviation > 1e-12 ? 1 / deviation : 0; /* a constant feature says nothing */
-    }
-    memory_free(squares);
-    for (int64_t i = 0; i < args->rows; i++)
-        for (int d = 0; d < dim; d++)
-            sweep->standardised[i * dim + d] = (float)(((double)args->x[i * dim + d] - out->mean[d]) * out->scale[d]);
+        return error_no_memory(error, "standardised features", (size_t)args->rows * dim * sizeof(float));
+    struct standardization job = {args, out, sweep->standardised};
+    pool_split(sweep->backend->pool, standardize_columns, &job);
     return SIMCLR_OK;
 }
 
@@ -210,6 +265,7 @@ static int sweep_split(struct sweep *sweep, const struct logistic_args *args, ui
     memory_free(sizes);
     if (!enough) return error_no_memory(error, "held-out split", rows * (size_t)dim * sizeof(float));
     sweep->fit = *args;
+    sweep->fit.preconditioner = NULL;
     sweep->fit.x = sweep->fit_x;
     sweep->fit.labels = sweep->fit_labels;
     sweep->fit.rows = fitted;
@@ -251,6 +307,7 @@ static double held_out_top1(struct sweep *sweep, const double *weight, const dou
 
 static void sweep_close(struct sweep *sweep)
 {
+    preconditioner_destroy(&sweep->fit.preconditioner);
     memory_free(sweep->standardised);
     memory_free(sweep->fit_x);
     memory_free(sweep->held_x);
@@ -293,10 +350,14 @@ int logistic_sweep(struct backend *backend, const struct logistic_args *args, ui
     out->bias = memory_array((size_t)args->classes, sizeof(double));
     if (status == SIMCLR_OK && (!rounded || !sweep.logits || !out->weight || !out->bias))
         status = error_no_memory(error, "linear classifier", weights * sizeof(double));
-    if (status == SIMCLR_OK) status = sweep_choose(&sweep, out, rounded, error);
+    if (status == SIMCLR_OK) { /* the rows to fit are like all rows, and one Gram matrix does for both */
+        sweep.fit.preconditioner = preconditioner_create(backend, sweep.standardised, args->rows, args->dim);
+        status = sweep_choose(&sweep, out, rounded, error);
+    }
     if (status == SIMCLR_OK) { /* the chosen l2 once more, on all training rows */
         struct logistic_args all = *args;
         all.x = sweep.standardised;
+        all.preconditioner = sweep.fit.preconditioner;
         all.l2 = out->l2;
         status = logistic_fit(backend, &all, out->weight, out->bias, NULL, error);
     }
@@ -324,8 +385,9 @@ int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep
     for (size_t i = 0; enough && i < (size_t)classes * (size_t)dim; i++) weight[i] = (float)sweep->weight[i];
     for (int64_t begin = 0; enough && begin < rows; begin += ROW_TILE) {
         const int64_t count = rows - begin < ROW_TILE ? rows - begin : ROW_TILE;
-        for (int64_t i = 0; i < count * dim; i++)
-            tile[i] = (float)(((double)x[begin * dim + i] - sweep->mean[i % dim]) * sweep->scale[i % dim]);
+        for (int64_t i = 0; i < count; i++)
+            for (int d = 0; d < dim; d++)
+                tile[i * dim + d] = (float)(((double)x[(begin + i) * dim + d] - sweep->mean[d]) * sweep->scale[d]);
         linear_logits(backend, tile, count, dim, classes, weight, sweep->bias, logits + begin * classes);
     }
     memory_free(tile);

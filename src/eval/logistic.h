@@ -5,19 +5,25 @@
 #include <stdint.h>
 
 #include "backend/backend.h"
+#include "eval/lbfgs.h"
+#include "eval/precondition.h"
 
 /* Minimises mean cross entropy + l2 / 2 |W|^2 (bias unpenalised, everything starts at 0) to a gradient norm of 1e-6 relative or
  * max_iterations. x: [rows][dim]; labels: [rows] in [0, classes). weight: [classes][dim], bias: [classes]: start values on entry
- * (zeros, or a neighbour's solution), solution on return. objective: final value or NULL. */
+ * (zeros, or a neighbour's solution), solution on return. result: how it ended, or NULL.
+ * preconditioner: of these rows or of others like them; the fit factors it for its l2. NULL: L-BFGS without one. */
 struct logistic_args {
     const float *x; const int32_t *labels; int64_t rows;
     int dim, classes, max_iterations;
     double l2;
+    struct preconditioner *preconditioner;
 };
-int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias, double *objective, struct error *error);
+int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias, struct lbfgs_result *result,
+                 struct error *error);
 
 /* The sweep: holds out a seeded, class-balanced tenth of the TRAINING rows, fits the rest for each l2 in a log-spaced grid, picks the best
- * held-out top-1, refits on everything. args->l2 >= 0 is taken as it is (no grid). Features are standardised by training mean and std inside. */
+ * held-out top-1, refits on everything. args->l2 >= 0 is taken as it is (no grid). Features are standardised by training mean and std inside.
+ * args->preconditioner is not used: the sweep makes its own. */
 struct logistic_sweep { double l2, held_out_top1; double *weight, *bias; /* new blocks */ double *mean, *scale; };
 int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out, struct error *error);
 void logistic_sweep_free(struct logistic_sweep *sweep);
