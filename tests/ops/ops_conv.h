@@ -186,8 +186,10 @@ static inline void conv_case_check(const struct conv_case *test, struct ops_targ
     if (first.statistics) conv_case_compare_statistics(test, target, first.statistics, forward);
     if (first.d_x) conv_case_compare(test, target, "d_x", first.d_x, test->d_x, inputs, data, rounded, pairs);
     if (first.d_weight)
-        conv_case_compare(test, target, "d_weight", first.d_weight, test->d_weight, test->weights, pixels, false, pairs);
-    if (first.d_bias) conv_case_compare(test, target, "d_bias", first.d_bias, test->d_bias, filters, pixels, false, false);
+        conv_case_compare(test, target, "d_weight", first.d_weight, test->d_weight, test->weights, pixels, false,
+                          pairs);
+    if (first.d_bias) conv_case_compare(test, target, "d_bias", first.d_bias, test->d_bias, filters, pixels, false,
+                                         false);
     for (int i = 1; i < runs; i++) {
         conv_case_execute(test, target, dtype, plan, &again);
         assert_memory_equal(again.y, first.y, outputs * sizeof(float));

@@ -1,5 +1,6 @@
-/* backend/cpu/winograd_avx512bf16.c -- the kernels of winograd_body.h for activations in bf16 on CPUs that multiply pairs
- * of bf16 (dpbf16ps): the forward pass in float32 products, the backward passes in pairs (winograd_pairs_body.h). */
+/* backend/cpu/winograd_avx512bf16.c -- the kernels of winograd_body.h for activations in bf16 on CPUs that multiply
+ * pairs of bf16 (dpbf16ps): the forward pass in float32 products, the backward passes in pairs
+ * (winograd_pairs_body.h). */
 #include "backend/cpu/winograd.h"
 
 #if defined(__AVX512BF16__)

@@ -1,7 +1,7 @@
-/* backend/cpu/winograd_pairs_body.h -- Winograd's products of pairs of bf16 (dpbf16ps), part of winograd_body.h where the
- * instruction set has them. V, U and W are rounded to bf16; sums are float32, and so is every transform.
+/* backend/cpu/winograd_pairs_body.h -- Winograd's products of pairs of bf16 (dpbf16ps), part of winograd_body.h where
+ * the instruction set has them. V, U and W are rounded to bf16; sums are float32, and so is every transform.
  *
- * Register blocks are those of float32: 8 images (or channels) x 2 vectors, a step contracting two channels (images). */
+ * Register blocks are those of float32: 8 images (or channels) x 2 vectors; a step contracts two channels (images). */
 
 /* ---- transforms ------------------------------------------------------------------------------------------------- */
 
@@ -85,7 +85,8 @@ static void input_pairs(const struct winograd_input *args)
             const ptrdiff_t at = n * args->block + c;
             vec v[36];
             input_vector(v, args, at);
-            UNROLL for (ptrdiff_t i = 0; i < 36; i++) vec_store_bf16((uint16_t *)args->out + i * args->point + at, v[i]);
+            uint16_t *out = (uint16_t *)args->out + at;
+            UNROLL for (ptrdiff_t i = 0; i < 36; i++) vec_store_bf16(out + i * args->point, v[i]);
         }
 }
 

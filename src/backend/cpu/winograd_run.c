@@ -58,8 +58,8 @@ static void transform_weights(const struct part *part, char *u, int panel, int c
             const char *taps =
                 shape->weights + (size_t)(panel + p) * shape->panel_bytes + (size_t)b * shape->weights_block;
             (pass->pairs ? kernels->weights_pairs : kernels->weights)(
-                u + (p * pass->u_panel + (ptrdiff_t)b * BLOCK_CHANNELS * 32) * winograd_element(pass), pass->u_point, taps,
-                activation_block_channels(&shape->x, b));
+                u + (p * pass->u_panel + (ptrdiff_t)b * BLOCK_CHANNELS * 32) * winograd_element(pass), pass->u_point,
+                taps, activation_block_channels(&shape->x, b));
         }
 }
 
