@@ -2,7 +2,8 @@
  * KERNELS (the table's name). Taps are symmetric: the two neighbours at a distance are added, then weighted. Radii up
  * to BLUR_RADIUS_FIXED have a body of their own, so that weights stay in registers. Blocking: a row in the L1 cache
  * across; down, the ROWS_AT_ONCE output rows of a column of vectors share their input rows.
- * Shares of the time: docs/performance.md. */
+ * Gray and blur take 21 of the 158 us of an average view at 224 with AVX-512 and VBMI on Zen 4, 39 of 247 with
+ * AVX2 (bench_views). */
 #include <stdbool.h>
 
 #include "augment/kernels.h"

@@ -1,6 +1,7 @@
 /* augment/chain_body.h -- the two fused colour passes, compiled once per instruction set: the including file defines
  * KERNELS (the table's name). Blocking: vectors of pixels, three planes at once, nothing but the result stored; the
- * caller hands over blocks of rows that are in the L1 cache. Shares of the time: docs/performance.md. */
+ * caller hands over blocks of rows that are in the L1 cache. Jitter takes
+ * 29 of the 158 us of an average view at 224 with AVX-512 and VBMI on Zen 4, 40 of 247 with AVX2 (bench_views). */
 #include "augment/chain.h"
 #include "image/vector.h"
 

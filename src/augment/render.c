@@ -3,7 +3,7 @@
  * known the second half takes them on into the output, or row by row through the blur's first pass back into that
  * picture, of which its second pass makes the output. The output is written once, past the caches.
  *
- * Shares of the time on one core of Zen 4 with AVX-512 stand in docs/performance.md. */
+ * What each stage costs stands in docs/performance.md. */
 #include "augment/render.h"
 
 #include <string.h>

@@ -60,9 +60,9 @@ void resample_open(struct resampler *resampler, enum simd level, const struct im
                    enum resample_filter filter, bool flip, int width, int height, const struct resample_cache *cache,
                    void *scratch);
 
-/* Rows y .. y + count - 1: calls go from 0 up, a multiple of RESAMPLE_BLOCK rows at a time, the last cut. out: row y of a plane
- * whose rows are `stride` floats apart, a multiple of 16; what lies between width and the next multiple of 16 is set to
- * some number of [0, 1]. Planes are `plane` floats apart. */
+/* Rows y .. y + count - 1: calls go from 0 up, a multiple of RESAMPLE_BLOCK rows at a time, the last cut. out: row y of
+ * a plane whose rows are `stride` floats apart, a multiple of 16; what lies between width and the next multiple of 16
+ * is set to some number of [0, 1]. Planes are `plane` floats apart. */
 enum { RESAMPLE_BLOCK = 8 };
 void resample_rows(struct resampler *resampler, int y, int count, float *out, size_t stride, size_t plane);
 

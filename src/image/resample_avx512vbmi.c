@@ -8,7 +8,8 @@
  *
  * Blocking: the ring holds the pairs that one output row needs (3 to 5 of 2.7 KB at 224), in the L1 cache with the
  * tables (one vector of indices, two of weights per four taps for 16 outputs).
- * Shares of the time: docs/performance.md. */
+ * A view at 224 takes 158 us on Zen 4, 108 of them here and in writing it (bench_views); across takes twice as long
+ * as down. */
 #include <immintrin.h>
 
 enum { MOST_SCALE = 5, MOST_TAPS = 24 }; /* 4 * MOST_SCALE + 1, in quads */
