@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/cifar.h"
+#include "data/imagenet.h"
 #include "data/layout.h"
 #include "data/stl10.h"
 #include "data/zip.h"
@@ -197,12 +198,15 @@ static struct shelf only_shelf(const struct archives *archives)
                           .entry = archives->members.other};
 }
 
-/* A label file inside: Tiny ImageNet's. *annotations stays empty when there is none. */
-static int read_annotations(struct annotations *annotations, const struct archives *archives, struct error *error)
+/* A label file inside, Tiny ImageNet's, or beside, ImageNet's. *annotations stays empty when there is none. */
+static int read_annotations(struct annotations *annotations, const struct archives *archives, const struct log *log,
+                            struct error *error)
 {
     static const char name[] = "val_annotations.txt";
     char *text;
     if (archives->count != 1) return SIMCLR_OK;
+    if (archives->members.labels.names.count == 0 && imagenet_is_validation(&archives->members.names))
+        return imagenet_read_labels(annotations, archives->archive[0].path, log, error);
     const struct shelf shelf = only_shelf(archives);
     int status = shelf_read_text(&shelf, name, ANNOTATIONS_MAX, &text, error);
     if (status == SIMCLR_OK && text != NULL) status = annotations_parse(annotations, text, name, error);
@@ -218,7 +222,7 @@ static int arrange(struct archive_source *self, struct catalog *catalog, const s
     char **names = memory_array((size_t)archives->count, sizeof *names);
     if (names == NULL) return error_no_memory(error, "the list of archives", (size_t)archives->count * sizeof *names);
     for (int i = 0; i < archives->count; i++) names[i] = (char *)archives->archive[i].name;
-    int status = read_annotations(&annotations, archives, error);
+    int status = read_annotations(&annotations, archives, request->log, error);
     const struct layout_request layout = {
         .path = request->path,
         .archive_names = names,

@@ -363,6 +363,48 @@ static int open_logged(struct dataset **out, const char *path, const char *cache
     return status;
 }
 
+/* ImageNet's validation archive has no labels; they lie beside it. */
+static void imagenet_validation(void **state)
+{
+    (void)state;
+    static const char *const files[2][2] = {
+        {"val.txt", "ILSVRC2012_val_00000001.JPEG 2\nILSVRC2012_val_00000002.JPEG 0\n"},
+        {"LOC_val_solution.csv", "ImageId,PredictionString\nILSVRC2012_val_00000002,n01440764 1 2 3 4\n"
+                                 "ILSVRC2012_val_00000001,n01751748 9 8 7 6 \n"},
+    };
+    static const int classes[2] = {3, 2}, first[2] = {2, 1};
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    struct error error = {0};
+    struct text tar = {0};
+    struct dataset *set;
+    put_folder(at("val"));
+    for (int i = 1; i <= 3; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "ILSVRC2012_val_%08d.JPEG", i);
+        tar_add_jpeg(&tar, name, i);
+    }
+    tar_put(&tar, at("val/ILSVRC2012_img_val.tar"));
+    assert_int_equal(open_logged(&set, at("val/ILSVRC2012_img_val.tar"), "none", kept, &error), SIMCLR_OK);
+    assert_int_equal(dataset_classes(set), 0);
+    assert_int_equal(times_in(kept->text, "no labels: put val.txt"), 1);
+    dataset_close(&set);
+    for (int i = 0; i < 2; i++) {
+        put_text(at("val/%s", files[i][0]), files[i][1]);
+        if (open_logged(&set, at("val/ILSVRC2012_img_val.tar"), "none", kept, &error) != SIMCLR_OK)
+            fail_msg("%s", error.text);
+        assert_int_equal(dataset_classes(set), classes[i]);
+        expect_item(set, 0, "ILSVRC2012_img_val.tar/ILSVRC2012_val_00000001.JPEG", first[i], 1);
+        assert_int_equal(dataset_label(set, 1), 0);
+        assert_int_equal(dataset_label(set, 2), -1);
+        assert_int_equal(times_in(kept->text, "no labels"), 0);
+        dataset_close(&set);
+        unlink(at("val/%s", files[i][0]));
+    }
+    put_text(at("val/val.txt"), "\njunk\n");
+    refuse_set(at("val/ILSVRC2012_img_val.tar"), DATASET_TRAIN, SIMCLR_CORRUPT, "no line has an image and a label");
+    memory_free(kept);
+}
+
 /* Cut in the middle of a member: a warning, and what was whole. */
 static void cut_archives(void **state)
 {
@@ -614,7 +656,7 @@ int main(void)
         cmocka_unit_test(hostile_headers),    cmocka_unit_test(cut_archives),
         cmocka_unit_test(cut_while_open),     cmocka_unit_test(stored_index),
         cmocka_unit_test(packed_indices),     cmocka_unit_test(many_shards_many_threads),
-        cmocka_unit_test(no_memory),
+        cmocka_unit_test(imagenet_validation), cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);
 }
