@@ -50,33 +50,40 @@ static int read_labels(const struct shelf *shelf, const char *name, int64_t coun
     return status;
 }
 
-/* The numbers of one line of fold_indices.txt. */
+/* The numbers of one line, each below `count`, at most `count` of them: -1 for anything else. */
+static int64_t read_numbers(const char *line, int64_t count, uint32_t *numbers)
+{
+    int64_t found = 0;
+    for (;;) {
+        while (*line == ' ' || *line == '\t' || *line == '\r') line++;
+        if (*line == '\n' || *line == '\0') return found;
+        if (!isdigit((unsigned char)*line) || found == count) return -1;
+        char *end;
+        const long long number = strtoll(line, &end, 10);
+        if (number >= count) return -1;
+        numbers[found++] = (uint32_t)number;
+        line = end;
+    }
+}
+
+/* The images of a fold: a line of fold_indices.txt. */
 static int read_fold(const struct shelf *shelf, int fold, int64_t count, uint32_t **pick, int64_t *picked,
                      struct error *error)
 {
-    char *text, *line;
+    char *text;
     *picked = 0;
     int status = shelf_read_text(shelf, "fold_indices.txt", TEXT_MAX, &text, error);
     if (status != SIMCLR_OK) return status;
-    line = text;
+    const char *line = text;
     for (int i = 0; line != NULL && i < fold; i++) line = (line = strchr(line, '\n')) == NULL ? NULL : line + 1;
     *pick = memory_array((size_t)count, sizeof **pick);
     if (line == NULL || *line == '\0')
         status = error_set(error, SIMCLR_DATA, "%s: fold_indices.txt has no line for fold %d", shelf->path, fold);
     else if (*pick == NULL)
         status = error_no_memory(error, "a fold", (size_t)count * sizeof **pick);
-    while (status == SIMCLR_OK && line != NULL) {
-        while (*line == ' ' || *line == '\t' || *line == '\r') line++;
-        if (*line == '\n' || *line == '\0') break;
-        char *end = line;
-        const long long number = isdigit((unsigned char)*line) ? strtoll(line, &end, 10) : -1;
-        if (end == line || number >= count || *picked == count)
-            status = error_set(error, SIMCLR_CORRUPT, "%s: fold_indices.txt: fold %d names an image that is not there",
-                               shelf->path, fold);
-        else
-            (*pick)[(*picked)++] = (uint32_t)number;
-        line = end;
-    }
+    else if ((*picked = read_numbers(line, count, *pick)) < 0)
+        status = error_set(error, SIMCLR_CORRUPT, "%s: fold_indices.txt: fold %d names an image that is not there",
+                           shelf->path, fold);
     memory_free(text);
     return status;
 }
