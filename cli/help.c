@@ -54,9 +54,9 @@ static const struct { const char *command, *description, *examples; } texts[] = 
      "same order, as a text file beside it.",
      "simclr embed --checkpoint run/ --data photos/ --out features.npy"},
     {"views",
-     "Draws a sheet of images and of views of them, exactly those that pretrain would make in its first epochs with these "
-     "options and this seed, each with the parameters that were drawn. Frames on the image show where its views were cut "
-     "out.",
+     "Draws a sheet of images and of views of them, exactly those that pretrain would make in its first epochs with "
+     "these options and this seed, each with the parameters that were drawn. Frames on the image show where its views "
+     "were cut out.",
      "simclr views photos/ --out sheet.png\n"
      "simclr views photos/ --recipe recipes/cifar10-small.yaml --images 8 --seed 2"},
     {"info",
@@ -65,18 +65,24 @@ static const struct { const char *command, *description, *examples; } texts[] = 
      "simclr info --depth 50 --image-size 224 --batch 256 --memory\n"
      "simclr info --checkpoint run/"},
     {"data info",
-     "Looks at every image's header and shows what a data set holds: images, classes and how many each has, sizes, formats, "
-     "files that cannot be read and why, and how many images a second this machine decodes. With --check every image is "
-     "decoded.",
+     "Looks at every image's header and shows what a data set holds: images, classes and how many each has, sizes, "
+     "formats, files that cannot be read and why, and how many images a second this machine decodes. With --check "
+     "every image is decoded.",
      "simclr data info photos/\n"
      "simclr data info photos/ --check --max-bad 0 --json"},
     {"data pack",
-     "Writes every part of a data set into a folder: as tar shards (train-000000.tar ..., WebDataset's layout), which are "
-     "read in order and copied as a few large files, or as one raw file of pixels (train.pack), which needs no decoding. "
-     "A pack that was stopped goes on where it stood when the same command is run again.",
+     "Writes every part of a data set into a folder: as tar shards (train-000000.tar ..., WebDataset's layout), which "
+     "are read in order and copied as a few large files, or as one raw file of pixels (train.pack), which needs no "
+     "decoding. A pack that was stopped goes on where it stood when the same command is run again.",
      "simclr data pack photos/ --out packed/ --shorter-side 256\n"
      "simclr data pack photos/ --out raw/ --format raw --shorter-side 256\n"
      "simclr pretrain --data raw/ --out run/"},
+    {"data fetch",
+     "Downloads the archive of a public data set from its publisher, going on with what an earlier command got, "
+     "checks its size and digest, and gives it its name only then. --data takes the archive as it is. The set's terms "
+     "are printed; they are yours to keep. Nothing else of this program uses the network.",
+     "simclr data fetch cifar10 --out data/\n"
+     "simclr data fetch stl10 --out data/ --from ~/downloads/stl10_binary.tar.gz"},
     {"bench",
      "Times a training step, each layer, the loss, the views and the decoding on this machine.",
      "simclr bench --depth 18 --image-size 32 --batch 128\n"

@@ -22,4 +22,5 @@ function(simclr_optional WHAT FLAG ROOM DEFINITION MODULE LIBRARY PACKAGE)
 endfunction()
 
 simclr_optional("tar archives packed with zstd" SIMCLR_WITH_ZSTD room_data SIMCLR_ZSTD libzstd zstd libzstd-dev)
+simclr_optional("data fetch" SIMCLR_WITH_CURL room_command SIMCLR_CURL libcurl curl libcurl4-openssl-dev)
 simclr_optional("WebP pictures" SIMCLR_WITH_WEBP room_image SIMCLR_WEBP libwebp webp libwebp-dev)

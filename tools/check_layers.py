@@ -13,7 +13,7 @@ if len(rooms) < 10:
 
 # Outside libraries, each with the rooms that may know it.
 libraries = {
-    "jpeglib.h": {"image"}, "jerror.h": {"image"}, "png.h": {"image"}, "webp/decode.h": {"image"}, "jansson.h": {"checkpoint", "train", "data"}, "yaml.h": {"config"},
+    "jpeglib.h": {"image"}, "jerror.h": {"image"}, "png.h": {"image"}, "webp/decode.h": {"image"}, "curl/curl.h": {"command"}, "jansson.h": {"checkpoint", "train", "data"}, "yaml.h": {"config"},
     "zlib.h": {"data"}, "zstd.h": {"data"},
     "immintrin.h": {"base", "augment", "backend", "image"}, "cuda_runtime.h": {"backend"}, "cudnn.h": {"backend"}, "cublas_v2.h": {"backend"},
 }

@@ -68,7 +68,7 @@ SIMCLR_API void simclr_interrupt(simclr_context *context);
 /* ---- configuration: names and meanings are those of the option table (simclr COMMAND --help) ------------------ */
 
 /* command: "pretrain", "finetune", "knn", "linear", "embed", "views", "info", "bench", "demo",
- * or two words, "data info", "data pack". The context must outlive the
+ * or two words, "data info", "data pack", "data fetch". The context must outlive the
  * config. */
 SIMCLR_API int simclr_config_create(simclr_context *context, const char *command, simclr_config **out);
 SIMCLR_API void simclr_config_destroy(simclr_config **config);

@@ -203,6 +203,7 @@ static int dispatch(struct session *session, struct error *error)
     case COMMAND_VIEWS: return command_views(session, error);
     case COMMAND_DATA_INFO: return command_data_info(session, error);
     case COMMAND_DATA_PACK: return command_data_pack(session, error);
+    case COMMAND_DATA_FETCH: return command_data_fetch(session, error);
     case COMMAND_DEMO: return command_demo(session, error);
     }
     return error_set(error, SIMCLR_INVALID, "there is no such command");

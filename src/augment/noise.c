@@ -1,5 +1,5 @@
-/* augment/noise.c -- Gaussian noise. Logarithm, sine and cosine are polynomials of our own (errors below 1e-6): the same
- * bits whatever the C library, in loops that a compiler turns into vectors. */
+/* augment/noise.c -- Gaussian noise. Logarithm, sine and cosine are polynomials of our own (errors below 1e-6): the
+ * same bits whatever the C library, in loops that a compiler turns into vectors. */
 #include <math.h>
 #include <stddef.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* augment/operations.h -- the operations of the paper's study of compositions (its Figures 4 and 5) that are not part of
- * SimCLR's own views. All work in place on a square view, planar float [3][size][size] in [0, 1], allocate nothing and
- * give the same bits on every processor. Where the paper gives no number the definition is the one named here. */
+/* augment/operations.h -- the operations of the paper's study of compositions (its Figures 4 and 5) that are not part
+ * of SimCLR's own views. All work in place on a square view, planar float [3][size][size] in [0, 1], allocate nothing
+ * and give the same bits on every processor. Where the paper gives no number the definition is the one named here. */
 #ifndef AUGMENT_OPERATIONS_H
 #define AUGMENT_OPERATIONS_H
 

@@ -20,5 +20,6 @@ static void turn(float *plane, size_t size, int quarters)
 void view_rotate(float *view, int size, int quarters)
 {
     const size_t side = (size_t)size;
-    for (size_t channel = 0; channel < 3 && quarters != 0; channel++) turn(view + channel * side * side, side, quarters);
+    for (size_t channel = 0; channel < 3 && quarters != 0; channel++)
+        turn(view + channel * side * side, side, quarters);
 }

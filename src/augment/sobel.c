@@ -16,7 +16,8 @@ static size_t beside(int place, int size)
 static float edge(const float *above, const float *here, const float *below, size_t left, size_t x, size_t right,
                   float scale)
 {
-    const float across = (above[right] - above[left]) + 2.0f * (here[right] - here[left]) + (below[right] - below[left]);
+    const float across =
+        (above[right] - above[left]) + 2.0f * (here[right] - here[left]) + (below[right] - below[left]);
     const float down = (below[left] - above[left]) + 2.0f * (below[x] - above[x]) + (below[right] - above[right]);
     const float value = scale * sqrtf(across * across + down * down);
     return value < 1.0f ? value : 1.0f;

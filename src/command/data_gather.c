@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "command/data_info.h"
+#include "data/bad.h"
 
 enum { HEAD_BYTES = 16384, STRIDE = 7919 /* a prime: the sample is spread over the classes */ };
 
@@ -18,7 +19,7 @@ struct gather {
     struct error *error;   /* [threads] */
     double end;            /* of the decoding, when it is a sample */
     bool all;
-    int64_t stride;        /* of the sample; has no factor in common with the number of images */
+    int64_t stride; /* of the sample; has no factor in common with the number of images */
     atomic_llong decoded;
 };
 
@@ -28,7 +29,10 @@ static int read_header(struct gather *gather, int64_t index, struct image_header
     uint8_t *head = NULL;
     size_t count = 0;
     int status = dataset_encoded(gather->part->set, index, HEAD_BYTES, &head, &count, bytes, error);
-    if (status != SIMCLR_OK) return status;
+    if (status != SIMCLR_OK) {
+        *bytes = -1; /* the pixels were never encoded, or the file cannot be had */
+        return status;
+    }
     const char *name = dataset_name(gather->part->set, index);
     status = image_read_header(head, count, name, header, error);
     memory_free(head);
@@ -61,7 +65,12 @@ static void header_task(void *context, int64_t index, int thread)
     int64_t bytes = 0;
     if (session_is_interrupted(gather->session)) return;
     int status = read_header(gather, index, &header, &bytes, &failure);
-    if (status == SIMCLR_UNSUPPORTED) status = read_size(gather, index, thread, &header, &failure);
+    if (status == SIMCLR_UNSUPPORTED && bytes < 0) {
+        bytes = 0;
+        status = read_size(gather, index, thread, &header, &failure);
+    } else if (bad_is_image_fault(status)) { /* of a large set, not every header was looked at when it was opened */
+        if (read_size(gather, index, thread, &header, &failure) == SIMCLR_OK) return; /* noted, another stood in */
+    }
     if (status != SIMCLR_OK) {
         if (gather->error[thread].status == SIMCLR_OK) gather->error[thread] = failure;
         return;
@@ -121,10 +130,13 @@ static void add_up(struct gather *gather)
         part->pixels += sum->pixels;
     }
     for (int i = 0; i < SIZES; i++) qsort(part->size[i], (size_t)part->images, sizeof(int32_t), ascending);
+    while (part->unmeasured < part->images && part->size[0][part->unmeasured] == 0) part->unmeasured++;
     for (int64_t i = 0; i < part->images; i++) {
         const int label = dataset_label(part->set, i);
-        if (label >= 0) part->in_class[label]++;
-        else part->unlabelled++;
+        if (label >= 0)
+            part->in_class[label]++;
+        else
+            part->unlabelled++;
     }
 }
 

@@ -16,7 +16,8 @@ enum { SHARES = sizeof shares / sizeof *shares };
 
 static int32_t quantile(const struct part_info *part, int size, double share)
 {
-    return part->size[size][(int64_t)(share * (double)(part->images - 1) + 0.5)];
+    const int64_t measured = part->images - part->unmeasured;
+    return measured > 0 ? part->size[size][part->unmeasured + (int64_t)(share * (double)(measured - 1) + 0.5)] : 0;
 }
 
 static const char *format_name(int format)
@@ -36,7 +37,10 @@ static void show_class(const struct session *session, const struct part_info *pa
     session_print(session, "    %-24.48s %9" PRId64 "  %s\n", dataset_class_name(part->set, label), count, bar);
 }
 
-struct class_count { int label; int64_t count; };
+struct class_count {
+    int label;
+    int64_t count;
+};
 
 static int by_count(const void *a, const void *b)
 {
@@ -61,9 +65,12 @@ static void show_classes(const struct session *session, const struct part_info *
     if (part->unlabelled > 0) session_print(session, "; %" PRId64 " images without a label", part->unlabelled);
     session_print(session, "\n");
     for (int i = 0; i < classes; i++) {
-        if (classes <= CLASSES_SHOWN) show_class(session, part, i, most);
-        else if (i < EXTREMES || i >= classes - EXTREMES) show_class(session, part, order[i].label, most);
-        else if (i == EXTREMES) session_print(session, "    ... %d more\n", classes - 2 * EXTREMES);
+        if (classes <= CLASSES_SHOWN)
+            show_class(session, part, i, most);
+        else if (i < EXTREMES || i >= classes - EXTREMES)
+            show_class(session, part, order[i].label, most);
+        else if (i == EXTREMES)
+            session_print(session, "    ... %d more\n", classes - 2 * EXTREMES);
     }
     memory_free(order);
 }
@@ -86,13 +93,16 @@ static void show_formats(const struct session *session, const struct part_info *
             session_print(session, "%s %s %" PRId64, shown++ ? "," : "", format_name(i), part->format[i]);
     session_print(session, "\n");
     if (part->turned > 0)
-        session_print(session, "              %" PRId64 " are stored lying or mirrored and are turned upright (EXIF)\n", part->turned);
+        session_print(session, "              %" PRId64 " are stored lying or mirrored and are turned upright (EXIF)\n",
+                      part->turned);
     if (part->profiles > 0)
-        session_print(session, "              %" PRId64 " have an ICC colour profile, which is ignored\n", part->profiles);
+        session_print(session, "              %" PRId64 " have an ICC colour profile, which is ignored\n",
+                      part->profiles);
     const double decoded = 3 * part->pixels;
     if (part->encoded_bytes > 0)
-        session_print(session, "  bytes       %.1f MiB, %.1f KiB an image; decoded %.1f MiB\n", (double)part->encoded_bytes / 1048576,
-                      (double)part->encoded_bytes / 1024 / (double)part->images, decoded / 1048576);
+        session_print(session, "  bytes       %.1f MiB, %.1f KiB an image; decoded %.1f MiB\n",
+                      (double)part->encoded_bytes / 1048576, (double)part->encoded_bytes / 1024 / (double)part->images,
+                      decoded / 1048576);
     else
         session_print(session, "  bytes       %.1f MiB of pixels\n", decoded / 1048576);
 }
@@ -116,7 +126,8 @@ void part_show(const struct session *session, const struct part_info *part)
     show_formats(session, part);
     show_bad(session, part);
     if (part->decoded_per_second > 0)
-        session_print(session, "  decoding    %.0f images/s on %d threads, measured on %" PRId64 ": an epoch in %.1f s\n",
+        session_print(session,
+                      "  decoding    %.0f images/s on %d threads, measured on %" PRId64 ": an epoch in %.1f s\n",
                       part->decoded_per_second, pool_threads(session->pool), part->decoded,
                       (double)part->images / part->decoded_per_second);
 }
@@ -160,12 +171,15 @@ void part_json(struct text *text, const struct part_info *part)
 /* ---- the command ---- */
 
 /* Gathers a part, shows or adds it, and closes its set. */
-static int handle(struct session *session, struct dataset *set, const char *name, struct text *text, struct error *error)
+static int handle(struct session *session, struct dataset *set, const char *name, struct text *text,
+                  struct error *error)
 {
     struct part_info part = {.set = set, .name = name};
     const int status = part_gather(session, &part, error);
-    if (status == SIMCLR_OK && session->config->json) part_json(text, &part);
-    else if (status == SIMCLR_OK) part_show(session, &part);
+    if (status == SIMCLR_OK && session->config->json)
+        part_json(text, &part);
+    else if (status == SIMCLR_OK)
+        part_show(session, &part);
     part_free(&part);
     dataset_close(&set);
     return status;
@@ -190,8 +204,10 @@ int command_data_info(struct session *session, struct error *error)
     if (status == SIMCLR_OK && set != NULL) status = handle(session, set, "test", &text, error);
     text_json_close_object(&text);
     if (status == SIMCLR_OK && config->json) {
-        if (text.failed) status = error_no_memory(error, "the JSON", text.length);
-        else session_print(session, "%s\n", text.bytes);
+        if (text.failed)
+            status = error_no_memory(error, "the JSON", text.length);
+        else
+            session_print(session, "%s\n", text.bytes);
     }
     text_free(&text);
     return status;

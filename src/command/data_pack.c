@@ -1,4 +1,5 @@
-/* command/data_pack.c -- simclr data pack: a data set as tar shards of encoded images, or as one raw file, for each part.
+/* command/data_pack.c -- simclr data pack: a data set as tar shards of encoded images, or as one raw file, for each
+ * part.
  *
  * Images are made in pieces on all threads and written in order. A shard gets its name when it is whole, so a pack that
  * was stopped goes on after the last whole shard; a raw pack goes on after its last image (data/pack.h). */
@@ -29,7 +30,7 @@ struct packing {
     const char *part; /* "train", "test" */
     struct packed *piece;
     int64_t piece_size;
-    int64_t first;    /* number of the piece's first image */
+    int64_t first; /* number of the piece's first image */
     int64_t done, bad, bytes, written;
     double start;
     int64_t started_at;
@@ -49,9 +50,18 @@ static void tell(const struct packing *packing)
     const double rate = seconds > 0 ? (double)(packing->done - packing->started_at) / seconds : 0;
     const int64_t left = dataset_count(packing->set) - packing->done;
     const simclr_progress progress = {
-        .phase = "pack", .step = packing->done, .steps = dataset_count(packing->set), .epoch = NAN, .epochs = NAN,
-        .views_per_second = NAN, .wait_share = NAN, .eta_seconds = rate > 0 ? (double)left / rate : NAN, .loss = NAN,
-        .chance_loss = NAN, .top1 = NAN, .learning_rate = NAN,
+        .phase = "pack",
+        .step = packing->done,
+        .steps = dataset_count(packing->set),
+        .epoch = NAN,
+        .epochs = NAN,
+        .views_per_second = NAN,
+        .wait_share = NAN,
+        .eta_seconds = rate > 0 ? (double)left / rate : NAN,
+        .loss = NAN,
+        .chance_loss = NAN,
+        .top1 = NAN,
+        .learning_rate = NAN,
     };
     if (session->progress != NULL) session->progress(session->cookie, &progress);
 }
@@ -67,8 +77,10 @@ static int note_bad(struct packing *packing, const struct error *failure, struct
     log_warning(&packing->session->log, "image left out: %s", failure->text);
     packing->bad++;
     if ((double)packing->bad <= accepted * (1 + 1e-12)) return SIMCLR_OK;
-    return error_set(error, SIMCLR_DATA, "%.120s: %" PRId64 " images cannot be used, more than the accepted %g %%; see the log, "
-                     "remove them or raise --max-bad", packing->config->data, packing->bad, 100 * packing->config->max_bad);
+    return error_set(error, SIMCLR_DATA,
+                     "%.120s: %" PRId64 " images cannot be used, more than the accepted %g %%; see the log, "
+                     "remove them or raise --max-bad",
+                     packing->config->data, packing->bad, 100 * packing->config->max_bad);
 }
 
 /* Makes images first .. last - 1 and hands each to `write`, in order. */
@@ -80,13 +92,16 @@ static int pack_range(struct packing *packing, int64_t last,
     while (status == SIMCLR_OK && packing->done < last) {
         const int64_t left = last - packing->done, count = left < packing->piece_size ? left : packing->piece_size;
         if (session_is_interrupted(packing->session))
-            return error_set(error, SIMCLR_INTERRUPTED, "stopped after %" PRId64 " images; the same command goes on", packing->done);
+            return error_set(error, SIMCLR_INTERRUPTED, "stopped after %" PRId64 " images; the same command goes on",
+                             packing->done);
         packing->first = packing->done;
         pool_run(packing->session->pool, count, make_task, packing);
         for (int64_t i = 0; i < count && status == SIMCLR_OK; i++) {
             struct packed *packed = &packing->piece[i];
-            if (packed->error.status != SIMCLR_OK) status = note_bad(packing, &packed->error, error);
-            else packing->written++;
+            if (packed->error.status != SIMCLR_OK)
+                status = note_bad(packing, &packed->error, error);
+            else
+                packing->written++;
             if (status == SIMCLR_OK) status = write(packing, packing->first + i, packed, to, error);
         }
         for (int64_t i = 0; i < count; i++) packed_free(&packing->piece[i]);
@@ -98,7 +113,8 @@ static int pack_range(struct packing *packing, int64_t last,
 
 /* ---- tar shards ---- */
 
-static int write_sample(struct packing *packing, int64_t number, const struct packed *packed, void *to, struct error *error)
+static int write_sample(struct packing *packing, int64_t number, const struct packed *packed, void *to,
+                        struct error *error)
 {
     (void)error; /* the writer remembers its failures until commit */
     if (packed->error.status != SIMCLR_OK) return SIMCLR_OK;
@@ -137,9 +153,11 @@ static int pack_shards(struct packing *packing, struct error *error)
         status = pack_shard(packing, path, last, error);
     }
     if (status == SIMCLR_OK)
-        session_print(packing->session, "%s/%s-*.tar: %" PRId64 " shard%s (%" PRId64 " of them were there), %" PRId64
-                      " images written, %.1f MiB, %" PRId64 " left out\n", packing->config->out, packing->part, shards,
-                      shards == 1 ? "" : "s", skipped, packing->written, (double)packing->bytes / 1048576, packing->bad);
+        session_print(packing->session,
+                      "%s/%s-*.tar: %" PRId64 " shard%s (%" PRId64 " of them were there), %" PRId64
+                      " images written, %.1f MiB, %" PRId64 " left out\n",
+                      packing->config->out, packing->part, shards, shards == 1 ? "" : "s", skipped, packing->written,
+                      (double)packing->bytes / 1048576, packing->bad);
     return status;
 }
 
@@ -148,10 +166,13 @@ static int write_class_names(const struct packing *packing, struct error *error)
 {
     struct text text = {0};
     char *path = file_join(packing->config->out, "classes.txt");
-    for (int i = 0; i < dataset_classes(packing->set); i++) text_add(&text, "%s\n", dataset_class_name(packing->set, i));
+    for (int i = 0; i < dataset_classes(packing->set); i++)
+        text_add(&text, "%s\n", dataset_class_name(packing->set, i));
     int status = SIMCLR_OK;
-    if (path == NULL || text.failed) status = error_no_memory(error, "the names of the classes", text.length);
-    else if (text.length > 0) status = file_write_atomic(path, text.bytes, text.length, error);
+    if (path == NULL || text.failed)
+        status = error_no_memory(error, "the names of the classes", text.length);
+    else if (text.length > 0)
+        status = file_write_atomic(path, text.bytes, text.length, error);
     text_free(&text);
     memory_free(path);
     return status;
@@ -159,7 +180,8 @@ static int write_class_names(const struct packing *packing, struct error *error)
 
 /* ---- raw ---- */
 
-static int write_pixels(struct packing *packing, int64_t number, const struct packed *packed, void *to, struct error *error)
+static int write_pixels(struct packing *packing, int64_t number, const struct packed *packed, void *to,
+                        struct error *error)
 {
     const bool good = packed->error.status == SIMCLR_OK;
     if (good) packing->bytes += 3 * (int64_t)packed->image.width * packed->image.height;
@@ -202,8 +224,9 @@ static int pack_raw(struct packing *packing, struct error *error)
     if (status == SIMCLR_OK) status = commit_raw(packing, &writer, &images, error);
     pack_writer_close(&writer);
     if (status == SIMCLR_OK)
-        session_print(packing->session, "%s: %" PRId64 " images (%" PRId64 " written now), %.1f MiB, %" PRId64 " left out\n", path, images,
-                      packing->written, (double)file_size(path) / 1048576, packing->bad);
+        session_print(packing->session,
+                      "%s: %" PRId64 " images (%" PRId64 " written now), %.1f MiB, %" PRId64 " left out\n", path,
+                      images, packing->written, (double)file_size(path) / 1048576, packing->bad);
     return status;
 }
 
@@ -213,7 +236,9 @@ static int pack_raw(struct packing *packing, struct error *error)
 static void describe(const struct packing *packing, struct text *text)
 {
     const struct config *config = packing->config;
-    text_add(text, "images: %016" PRIx64 "\nformat: %s\ncodec: %s\nquality: %" PRId64 "\nshorter-side: %" PRId64 "\nshard-images: %" PRId64 "\n",
+    text_add(text,
+             "images: %016" PRIx64 "\nformat: %s\ncodec: %s\nquality: %" PRId64 "\nshorter-side: %" PRId64
+             "\nshard-images: %" PRId64 "\n",
              dataset_fingerprint(packing->set), config->format, config->codec, config->quality, config->shorter_side,
              config->shard_images);
 }
@@ -234,7 +259,8 @@ static int clean(const struct packing *packing, bool all, struct error *error)
     for (size_t i = 0; i < names.count; i++) {
         const bool half = strstr(names.names[i], ".tmp-") != NULL;
         char *path = belongs_to_part(names.names[i], packing->part) && (all || half)
-                         ? file_join(packing->config->out, names.names[i]) : NULL;
+                         ? file_join(packing->config->out, names.names[i])
+                         : NULL;
         if (path != NULL) unlink(path);
         memory_free(path);
     }
@@ -256,8 +282,10 @@ static int claim(const struct packing *packing, struct error *error)
     const bool same = noted && count == wanted.length && memcmp(found, wanted.bytes, count) == 0;
     int status = SIMCLR_OK;
     if (noted && !same && !packing->config->overwrite)
-        status = error_set(error, SIMCLR_INVALID, "%s: holds a pack of other images or made with other options; use --overwrite or "
-                           "another --out", packing->config->out);
+        status = error_set(error, SIMCLR_INVALID,
+                           "%s: holds a pack of other images or made with other options; use --overwrite or "
+                           "another --out",
+                           packing->config->out);
     if (status == SIMCLR_OK) status = clean(packing, packing->config->overwrite && !same, error);
     if (status == SIMCLR_OK && !same) status = file_write_atomic(path, wanted.bytes, wanted.length, error);
     memory_free(found);
@@ -267,7 +295,8 @@ static int claim(const struct packing *packing, struct error *error)
 
 static int pack_part(struct session *session, struct dataset *set, const char *part, struct error *error)
 {
-    struct packing packing = {.session = session, .config = session->config, .set = set, .part = part, .start = clock_seconds()};
+    struct packing packing = {
+        .session = session, .config = session->config, .set = set, .part = part, .start = clock_seconds()};
     const bool raw = strcmp(session->config->format, "raw") == 0;
     packing.piece_size = (int64_t)PER_THREAD * pool_threads(session->pool);
     packing.piece = memory_array((size_t)packing.piece_size, sizeof *packing.piece);

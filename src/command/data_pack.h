@@ -8,11 +8,11 @@
 
 /* Start from {0}; release with packed_free. */
 struct packed {
-    struct error error;  /* status other than SIMCLR_OK: it could not be made */
-    struct image image;  /* for --format raw */
-    uint8_t *bytes;      /* for --format tar: encoded */
+    struct error error; /* status other than SIMCLR_OK: it could not be made */
+    struct image image; /* for --format raw */
+    uint8_t *bytes;     /* for --format tar: encoded */
     size_t count;
-    const char *ending;  /* "jpg", "png", "webp" */
+    const char *ending; /* "jpg", "png", "webp" */
 };
 
 /* Reads image `index` and makes what the options ask for: reduced to --shorter-side, upright, encoded by --codec. With

@@ -24,8 +24,7 @@ static int load(struct packed *packed, struct dataset *set, int64_t index, struc
     struct image storage = {0};
     status = dataset_image(set, index, &storage, &image, error);
     if (status == SIMCLR_OK) status = image_create(image->width, image->height, &packed->image, error);
-    if (status == SIMCLR_OK)
-        memcpy(packed->image.rgb, image->rgb, 3 * (size_t)image->width * (size_t)image->height);
+    if (status == SIMCLR_OK) memcpy(packed->image.rgb, image->rgb, 3 * (size_t)image->width * (size_t)image->height);
     image_free(&storage);
     return status;
 }
@@ -57,11 +56,12 @@ static int encode(struct packed *packed, const struct config *config, const stru
     }
     memory_free(packed->bytes);
     packed->bytes = NULL;
-    const bool jpeg = automatic ? header->format == IMAGE_JPEG || header->format == IMAGE_WEBP
-                                : strcmp(config->codec, "jpeg") == 0;
+    const bool jpeg =
+        automatic ? header->format == IMAGE_JPEG || header->format == IMAGE_WEBP : strcmp(config->codec, "jpeg") == 0;
     packed->ending = endings[jpeg ? IMAGE_JPEG : IMAGE_PNG];
-    return jpeg ? image_encode_jpeg(&packed->image, (int)config->quality, &packed->bytes, &packed->count, &packed->error)
-                : image_encode_png(&packed->image, &packed->bytes, &packed->count, &packed->error);
+    return jpeg
+               ? image_encode_jpeg(&packed->image, (int)config->quality, &packed->bytes, &packed->count, &packed->error)
+               : image_encode_png(&packed->image, &packed->bytes, &packed->count, &packed->error);
 }
 
 void packed_make(struct packed *packed, struct dataset *set, int64_t index, const struct config *config)

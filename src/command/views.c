@@ -1,4 +1,5 @@
-/* command/views.c -- a sheet of images and their views, the ones that pretraining makes, with what was drawn for each. */
+/* command/views.c -- a sheet of images and their views, the ones that pretraining makes, with what was drawn for each.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,16 +9,23 @@
 #include "train/commands.h"
 
 enum {
-    CELL = 264,          /* of a picture: 22 letters */
-    GAP = 16, TITLE = 74, HEAD = 24, LINE = 19, LETTERS = CELL / CANVAS_LETTER_WIDTH,
-    LINES_MAX = 8, FRAME = 4, SIDE_MAX = 30000
+    CELL = 264, /* of a picture: 22 letters */
+    GAP = 16,
+    TITLE = 74,
+    HEAD = 24,
+    LINE = 19,
+    LETTERS = CELL / CANVAS_LETTER_WIDTH,
+    LINES_MAX = 8,
+    FRAME = 4,
+    SIDE_MAX = 30000
 };
 
 static const struct color ink = {30, 30, 30}, pale = {110, 110, 110};
 
 /* One color for a view's frame and its box on the image; pairs of an epoch are near each other. */
 static const struct color colors[] = {
-    {214, 39, 40}, {255, 127, 14}, {31, 119, 180}, {23, 190, 207}, {44, 160, 44}, {148, 191, 40}, {148, 103, 189}, {227, 119, 194},
+    {214, 39, 40}, {255, 127, 14}, {31, 119, 180},  {23, 190, 207},
+    {44, 160, 44}, {148, 191, 40}, {148, 103, 189}, {227, 119, 194},
 };
 enum { COLORS = sizeof colors / sizeof *colors };
 
@@ -77,10 +85,13 @@ static void describe(const struct view_policy *policy, const struct view_draw *d
     if (draw->quarters) add(caption, false, item);
     if (draw->jitter) describe_jitter(draw, caption);
     bool first = true;
-    const struct { bool on; const char *format; double number; } rest[] = {
-        {draw->gray, "gray", 0}, {draw->blur, "blur %.2f", draw->sigma}, {draw->solarize, "solarize", 0},
-        {draw->sobel, "sobel", 0}, {draw->noise, "noise %.2f", policy->noise_sigma},
-        {draw->cutout, "cutout", 0},
+    const struct {
+        bool on;
+        const char *format;
+        double number;
+    } rest[] = {
+        {draw->gray, "gray", 0},   {draw->blur, "blur %.2f", draw->sigma},           {draw->solarize, "solarize", 0},
+        {draw->sobel, "sobel", 0}, {draw->noise, "noise %.2f", policy->noise_sigma}, {draw->cutout, "cutout", 0},
     };
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
         if (!rest[i].on) continue;
@@ -97,8 +108,10 @@ static void describe_image(const struct dataset *set, int64_t index, const struc
     const char *name = dataset_name(set, index), *slash = strrchr(name, '/');
     if (slash != NULL && strncmp(name, "synthetic/", 10) != 0) name = slash + 1;
     const size_t length = strlen(name);
-    if (length > LETTERS) snprintf(item, sizeof item, "...%s", name + length - (LETTERS - 3));
-    else snprintf(item, sizeof item, "%s", name);
+    if (length > LETTERS)
+        snprintf(item, sizeof item, "...%s", name + length - (LETTERS - 3));
+    else
+        snprintf(item, sizeof item, "%s", name);
     add(caption, true, item);
     snprintf(item, sizeof item, "%d x %d", image->width, image->height);
     add(caption, true, item);
@@ -180,18 +193,20 @@ static void write_title(struct sheet_of_views *sheet)
     const struct config *config = sheet->session->config;
     const struct view_policy *policy = &sheet->policy;
     char text[256];
-    snprintf(text, sizeof text, "%.60s: %d of %" PRId64 " images and their views of %d x %d pixels, seed %" PRId64, config->data,
-             sheet->images, dataset_count(sheet->set), policy->size, policy->size, config->seed);
+    snprintf(text, sizeof text, "%.60s: %d of %" PRId64 " images and their views of %d x %d pixels, seed %" PRId64,
+             config->data, sheet->images, dataset_count(sheet->set), policy->size, policy->size, config->seed);
     canvas_text(&sheet->canvas, GAP, GAP, text, ink);
     static const char *const hints[] = {
-        ". Frames on the image show where views were cut out; numbers are what was drawn, in the order of the operations",
+        ". Frames on the image show where views were cut out; numbers are what was drawn, in the order of the "
+        "operations",
         ". Frames on the image show where views were cut out",
         "",
     };
     size_t hint = 0;
-    const int used = snprintf(text, sizeof text, "%s preset, jitter strength %g", config->view_preset,
-                              policy->jitter_strength);
-    while ((used + (int)strlen(hints[hint])) * CANVAS_LETTER_WIDTH + 2 * GAP > sheet->canvas.width && hints[hint][0]) hint++;
+    const int used =
+        snprintf(text, sizeof text, "%s preset, jitter strength %g", config->view_preset, policy->jitter_strength);
+    while ((used + (int)strlen(hints[hint])) * CANVAS_LETTER_WIDTH + 2 * GAP > sheet->canvas.width && hints[hint][0])
+        hint++;
     snprintf(text + used, sizeof text - (size_t)used, "%s", hints[hint]);
     canvas_text(&sheet->canvas, GAP, GAP + 24, text, pale);
     for (int view = 0; view < sheet->views; view++) {
@@ -252,8 +267,8 @@ static int draw_sheet(struct sheet_of_views *sheet, struct error *error)
 {
     const int width = left_of(1 + sheet->views), height = top_of(sheet, sheet->images);
     if (width > SIDE_MAX || height > SIDE_MAX)
-        return error_set(error, SIMCLR_INVALID, "a sheet of %d x %d pixels is too large; ask for fewer --images or --views",
-                         width, height);
+        return error_set(error, SIMCLR_INVALID,
+                         "a sheet of %d x %d pixels is too large; ask for fewer --images or --views", width, height);
     int status = image_create(width, height, &sheet->canvas, error);
     if (status != SIMCLR_OK) return status;
     memset(sheet->canvas.rgb, 250, (size_t)width * (size_t)height * 3);
@@ -291,8 +306,8 @@ int command_views(struct session *session, struct error *error)
     if (status == SIMCLR_OK) status = draw_sheet(&sheet, error);
     if (status == SIMCLR_OK) status = image_write_png(config->out, &sheet.canvas, error);
     if (status == SIMCLR_OK)
-        session_print(session, "%s: %d images, %d views of each, %d x %d pixels\n", config->out, sheet.images, sheet.views,
-                      sheet.canvas.width, sheet.canvas.height);
+        session_print(session, "%s: %d images, %d views of each, %d x %d pixels\n", config->out, sheet.images,
+                      sheet.views, sheet.canvas.width, sheet.canvas.height);
     image_free(&sheet.canvas);
     image_free(&sheet.storage);
     memory_free(sheet.draw);

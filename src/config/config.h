@@ -14,7 +14,8 @@
 enum command {
     COMMAND_PRETRAIN = 1 << 0, COMMAND_FINETUNE = 1 << 1, COMMAND_KNN = 1 << 2, COMMAND_LINEAR = 1 << 3,
     COMMAND_EMBED = 1 << 4, COMMAND_INFO = 1 << 5, COMMAND_BENCH = 1 << 6, COMMAND_DEMO = 1 << 7,
-    COMMAND_VIEWS = 1 << 8, COMMAND_DATA_INFO = 1 << 9, COMMAND_DATA_PACK = 1 << 10
+    COMMAND_VIEWS = 1 << 8, COMMAND_DATA_INFO = 1 << 9, COMMAND_DATA_PACK = 1 << 10,
+    COMMAND_DATA_FETCH = 1 << 11
 };
 
 /* All values with their types; strings are owned by the config (never NULL; "" = not given).
@@ -62,7 +63,8 @@ struct config {
     /* data */
     bool check;
     char *codec;
-    int64_t quality, shorter_side, shard_images;
+    int64_t quality, shorter_side, shard_images, retries;
+    char *set, *url, *sha256, *from;
     double seconds;
     /* one flag per option row: was it set by the command line (2), the recipe (1), or is it the default (0)? */
     unsigned char *origin;

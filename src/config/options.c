@@ -15,6 +15,7 @@
 #define V COMMAND_VIEWS
 #define DI COMMAND_DATA_INFO
 #define DP COMMAND_DATA_PACK
+#define DF COMMAND_DATA_FETCH
 #define EVALUATIONS (F | K | L | E)
 #define ALL (P | F | K | L | E | I | B | D)
 #define VIEWS (P | B | D | V)
@@ -60,12 +61,14 @@ const struct option_row config_options[] = {
          "(a folder of them, or shard-{000..099}.tar), CIFAR or STL-10 binaries or their .tar.gz, or the word "
          "synthetic.", false, true),
     TEXT("data", "PATH", data, V, "", "Data",
-         "Images to look at: all that pretrain takes. The option's name may be left out: simclr views PATH.", false, true),
+         "Images to look at: all that pretrain takes. The option's name may be left out: simclr views PATH.", false,
+         true),
     TEXT("data", "PATH", data, DI, "", "Data",
          "Images to look at: all that pretrain takes. The option's name may be left out: simclr data info PATH.", false,
          true),
     TEXT("data", "PATH", data, DP, "", "Data",
-         "Images to pack: all that pretrain takes. The option's name may be left out: simclr data pack PATH.", false, true),
+         "Images to pack: all that pretrain takes. The option's name may be left out: simclr data pack PATH.", false,
+         true),
     TEXT("data", "PATH", data, B, "synthetic", "Data", "Images to decode and augment; see pretrain.", false, false),
     TEXT("data", "PATH", data, I, "", "Data", "Images to take the size from, and to count in --memory.", false, false),
     TEXT("test-data", "PATH", test_data, P | F | K | L, "", "Data",
@@ -74,7 +77,20 @@ const struct option_row config_options[] = {
     TEXT("out", "FILE", out, E, "", "Data",
          "File of the features (not given: features.npy or features.tsv); the names go beside it, ending in .txt.",
          false, false),
-    TEXT("out", "DIR", out, DP, "", "Data", "Folder of the pack; made if missing, gone on with if it was stopped.", false, true),
+    CHOICE("set", "NAME", set, DF, "",
+           "cifar10|cifar100|stl10|imagenette|imagenette-320|imagenette-160|tiny-imagenet", "Data",
+           "The set. The option's name may be left out: simclr data fetch cifar10.", false),
+    TEXT("out", "DIR", out, DF, ".", "Data", "Folder of the archive; made if missing.", false, false),
+    TEXT("from", "FILE", from, DF, "", "Data",
+         "Take this file, which was downloaded by other means, instead of the network.", false, false),
+    TEXT("url", "URL", url, DF, "", "Data", "Another address of the same file: a mirror (http, https or file).",
+         false, false),
+    TEXT("sha256", "HEX", sha256, DF, "", "Data", "The digest of the file at --url where it is another edition.",
+         false, false),
+    INTEGER("retries", "N", retries, DF, "5", 0, 100, NULL, NULL, "Data", "Tries in a row that may bring nothing.",
+            false),
+    TEXT("out", "DIR", out, DP, "", "Data", "Folder of the pack; made if missing, gone on with if it was stopped.",
+         false, true),
     TEXT("out", "FILE", out, V, "views.png", "Data", "PNG file of the sheet.", false, false),
     TEXT("out", "DIR", out, D, "simclr-demo", "Data", "Folder of the run; made if missing.", false, false),
     TEXT("checkpoint", "PATH", checkpoint, EVALUATIONS, "", "Data",
@@ -82,7 +98,7 @@ const struct option_row config_options[] = {
          false, true),
     TEXT("checkpoint", "PATH", checkpoint, I, "", "Data",
          "Show what this run folder, checkpoint or safetensors file holds instead of a network's table.", false, false),
-    TEXT("recipe", "FILE", recipe, ALL | V | DI | DP, "", "Data",
+    TEXT("recipe", "FILE", recipe, ALL | V | DI | DP | DF, "", "Data",
          "Read options from a YAML file; those on the command line win over it, whatever the order.", false, false),
     TEXT("labels", "SHARE", labels, F, "10%", "Data",
          "Share of the training labels to use, class-balanced (1%, 10%, 100%), or a file that lists the images.", true,
@@ -99,8 +115,8 @@ const struct option_row config_options[] = {
            "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
     CHOICE("stl10-part", "PART", stl10_part, EVALUATIONS, "train", STL10_PARTS, "Data",
            "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
-    INTEGER("synthetic-images", "N", synthetic_images, P | EVALUATIONS | I | B | D | V | DI | DP, "auto", 1, 100000000, NULL, NULL,
-            "Data",
+    INTEGER("synthetic-images", "N", synthetic_images, P | EVALUATIONS | I | B | D | V | DI | DP, "auto", 1,
+            100000000, NULL, NULL, "Data",
             "Images in the synthetic set (auto: 8192 to train on, 2048 to test on).", true),
 
     /* ---- Model */
@@ -219,8 +235,8 @@ const struct option_row config_options[] = {
     CHOICE("cpu", "VARIANT", cpu, ALL, "auto", "auto|amx|amx-emulated|avx512-bf16|avx512|avx2|portable", "Training",
            "Instruction set of the kernels (auto: $SIMCLR_CPU, else the best that the processor has).", false),
     CHOICE("convolution", "ALGORITHM", convolution, ALL, "auto", "auto|direct|winograd", "Training",
-           "How 3x3 convolutions of stride 1 are computed (auto: in float32 by the measured cost of each layer's passes, in "
-           "bf16 directly).",
+           "How 3x3 convolutions of stride 1 are computed (auto: in float32 by the measured cost of each layer's passes, "
+           "in bf16 directly).",
            false),
     INTEGER("threads", "N", threads, ALL | V | DI | DP, "auto", 1, 4096, NULL, NULL, "Training",
             "Threads (auto: one for each processor this program may use); sums are rounded in another order.", false),
@@ -268,13 +284,15 @@ const struct option_row config_options[] = {
     INTEGER("images", "N", images, V, "4", 1, 100, NULL, NULL, "Output", "Images, spread evenly over the set.", false),
     INTEGER("views", "N", views, V, "6", 1, 100, NULL, NULL, "Output",
             "Views of each: both of the first epoch, both of the second, and so on.", false),
-    FLAG("check", check, DI, "false", "Output", "Decode every image, not only its header and a sample: finds all bad ones."),
+    FLAG("check", check, DI, "false", "Output",
+         "Decode every image, not only its header and a sample: finds all bad ones."),
     CHOICE("format", "FORMAT", format, DP, "tar", "tar|raw", "Output",
            "Shards of encoded images as WebDataset reads them, or one file of pixels that needs no decoding.", false),
     CHOICE("codec", "CODEC", codec, DP, "auto", "auto|jpeg|png", "Output",
-           "Of the images in shards (auto: a file that need not change is copied, JPEG stays JPEG, lossless becomes PNG).",
+           "Of the images in shards (auto: a file that need not change is copied, JPEG stays JPEG, all else is PNG).",
            false),
-    INTEGER("quality", "N", quality, DP, "90", 1, 100, NULL, NULL, "Output", "Quality of JPEGs that are encoded anew.", false),
+    INTEGER("quality", "N", quality, DP, "90", 1, 100, NULL, NULL, "Output",
+            "Quality of JPEGs that are encoded anew.", false),
     INTEGER("shorter-side", "N", shorter_side, DP, "auto", 8, 65535, NULL, NULL, "Output",
             "Reduce larger images to this shorter side (auto: all stay as they are).", false),
     INTEGER("shard-images", "N", shard_images, DP, "5000", 1, 100000000, NULL, NULL, "Output",
@@ -296,8 +314,10 @@ static const struct { enum command command; const char *name, *summary, *word; }
     {COMMAND_EMBED, "embed", "write the features of images to a file", NULL},
     {COMMAND_VIEWS, "views", "draw images and their views: what the network sees", "data"},
     {COMMAND_INFO, "info", "show a network, its memory, or what a checkpoint holds", NULL},
-    {COMMAND_DATA_INFO, "data info", "show what a data set holds: classes, sizes, formats, bad files, decode rate", "data"},
+    {COMMAND_DATA_INFO, "data info", "show what a data set holds: classes, sizes, formats, bad files, decode rate",
+     "data"},
     {COMMAND_DATA_PACK, "data pack", "write a data set as tar shards or as one raw file", "data"},
+    {COMMAND_DATA_FETCH, "data fetch", "download a public data set and check it", "set"},
     {COMMAND_BENCH, "bench", "time a training step and its parts, as JSON", NULL},
     {COMMAND_DEMO, "demo", "watch a network learn from images that it draws itself, in three minutes", NULL},
 };

@@ -308,7 +308,8 @@ static void write_value(const struct config *config, const struct option_row *ro
 
     value_write(config, row, &value);
     if (value.failed) out->failed = true;
-    else if (row->type == OPTION_STRING || row->type == OPTION_RGB) write_quoted(out, value.bytes ? value.bytes : "");
+    else if (row->type == OPTION_STRING || row->type == OPTION_RGB || value.length == 0)
+        write_quoted(out, value.bytes ? value.bytes : ""); /* a choice that is not given is empty */
     else text_add(out, "%s", value.bytes);
     text_free(&value);
 }

@@ -111,7 +111,8 @@ static bool rgb_is_valid(const struct option_row *row, const char *value)
 
 static int set_text(struct config *config, const struct option_row *row, const char *value)
 {
-    if (row->type == OPTION_CHOICE && !in_choices(row->choices, value)) return SIMCLR_INVALID;
+    const bool not_given = value[0] == '\0' && row->default_text[0] == '\0';
+    if (row->type == OPTION_CHOICE && !not_given && !in_choices(row->choices, value)) return SIMCLR_INVALID;
     if (row->type == OPTION_RGB && !rgb_is_valid(row, value)) return SIMCLR_INVALID;
     if (strlen(value) > LONGEST_VALUE || !value_is_utf8(value)) return SIMCLR_INVALID;
     char *copy = memory_string(value);

@@ -62,9 +62,11 @@ int dataset_label(const struct dataset *dataset, int64_t index);        /* -1: n
 const char *dataset_name(const struct dataset *dataset, int64_t index); /* path, or "synthetic/12" */
 const char *dataset_description(const struct dataset *dataset);         /* one line for the log */
 int64_t dataset_bad_count(const struct dataset *dataset);
-void dataset_max_size(const struct dataset *dataset, int *width, int *height); /* bound over all images that were looked at */
+void dataset_max_size(const struct dataset *dataset, int *width,
+                      int *height); /* bound over all images that were looked at */
 /* The encoded bytes of image `index`, as its file has them: at most `at_most` from the start, in a new block
- * (memory_free); *total: how many there are. SIMCLR_UNSUPPORTED where the pixels were never encoded (CIFAR, synthetic). A bad image is not replaced. */
+ * (memory_free); *total: how many there are. SIMCLR_UNSUPPORTED where the pixels were never encoded (CIFAR, synthetic).
+ * A bad image is not replaced. */
 int dataset_encoded(const struct dataset *dataset, int64_t index, size_t at_most, uint8_t **bytes, size_t *count,
                     int64_t *total, struct error *error);
 
@@ -77,8 +79,8 @@ uint64_t dataset_fingerprint(const struct dataset *dataset); /* of names, labels
 int dataset_image(struct dataset *dataset, int64_t index, struct image *storage, const struct image **out,
                   struct error *error);
 
-/* Why the `number`-th bad image was left out: a sentence that begins with its name; NULL past the last. Borrowed; not while
- * another thread uses the set. */
+/* Why the `number`-th bad image was left out: a sentence that begins with its name; NULL past the last. Borrowed; not
+ * while another thread uses the set. */
 const char *dataset_bad_reason(const struct dataset *dataset, int64_t number);
 
 /* Which box of an image of width x height is wanted. */

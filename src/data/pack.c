@@ -40,7 +40,8 @@ static struct entry entry_of(const struct pack *pack, uint64_t item)
                           (uint32_t)number(bytes + 20, 4), (int32_t)(uint32_t)number(bytes + 16, 4)};
 }
 
-static int read_at(const struct pack *pack, const char *name, void *to, size_t count, uint64_t offset, struct error *error)
+static int read_at(const struct pack *pack, const char *name, void *to, size_t count, uint64_t offset,
+                   struct error *error)
 {
     for (size_t done = 0; done < count;) {
         const ssize_t got = pread(pack->descriptor, (char *)to + done, count - done, (off_t)(offset + done));
@@ -144,7 +145,8 @@ static int read_index(struct pack *pack, struct catalog *catalog, const char *pa
 
 /* ---- the source ---- */
 
-static int pack_size(void *self, const struct catalog *catalog, int64_t item, int *width, int *height, struct error *error)
+static int pack_size(void *self, const struct catalog *catalog, int64_t item, int *width, int *height,
+                     struct error *error)
 {
     const struct pack *pack = self;
     const struct entry entry = entry_of(pack, (uint64_t)item);
@@ -156,7 +158,8 @@ static int pack_size(void *self, const struct catalog *catalog, int64_t item, in
     return SIMCLR_OK;
 }
 
-static int pack_read(void *self, const struct catalog *catalog, int64_t item, struct image *storage, struct error *error)
+static int pack_read(void *self, const struct catalog *catalog, int64_t item, struct image *storage,
+                     struct error *error)
 {
     const struct pack *pack = self;
     const struct entry entry = entry_of(pack, (uint64_t)item);
@@ -165,7 +168,8 @@ static int pack_read(void *self, const struct catalog *catalog, int64_t item, st
     int status = source_reserve(storage, (int)entry.width, (int)entry.height, error);
     if (status == SIMCLR_OK) status = read_at(pack, name, storage->rgb, bytes, entry.offset, error);
     if (status == SIMCLR_OK && crc32c(storage->rgb, bytes) != entry.crc)
-        status = error_set(error, SIMCLR_CORRUPT, "%s: its checksum is another: the pack is damaged; pack the set again", name);
+        status = error_set(error, SIMCLR_CORRUPT,
+                           "%s: its checksum is another: the pack is damaged; pack the set again", name);
     return status;
 }
 
@@ -186,12 +190,14 @@ int pack_open(struct source *out, struct catalog *catalog, const struct set_requ
     pack->limits = request->config->limits;
     *out = (struct source){.self = pack, .size = pack_size, .read = pack_read, .close = pack_close};
     strcpy(catalog->what, "raw pack");
-    char *file = file_is_folder(path) ? file_join(path, request->part ? "test.pack" : "train.pack") : memory_string(path);
+    char *file =
+        file_is_folder(path) ? file_join(path, request->part ? "test.pack" : "train.pack") : memory_string(path);
     if (file == NULL) return error_no_memory(error, "a path", strlen(path) + 16);
     int status = SIMCLR_OK;
     pack->descriptor = open(file, O_RDONLY | O_CLOEXEC);
     if (pack->descriptor < 0)
-        status = error_set(error, errno == ENOENT ? SIMCLR_DATA : SIMCLR_IO, "%s: cannot open: %s", file, strerror(errno));
+        status =
+            error_set(error, errno == ENOENT ? SIMCLR_DATA : SIMCLR_IO, "%s: cannot open: %s", file, strerror(errno));
     if (status == SIMCLR_OK) status = read_index(pack, catalog, file, error);
     memory_free(file);
     return status;

@@ -1,5 +1,5 @@
-/* data/pack.h -- raw packs: the pixels of a part of a data set in one file, ready to be mapped, and its index. Written by
- * `simclr data pack --format raw`; docs/formats.md has the layout to the byte. Numbers are little-endian. */
+/* data/pack.h -- raw packs: the pixels of a part of a data set in one file, ready to be mapped, and its index. Written
+ * by `simclr data pack --format raw`; docs/formats.md has the layout to the byte. Numbers are little-endian. */
 #ifndef DATA_PACK_H
 #define DATA_PACK_H
 
@@ -24,7 +24,8 @@ struct pack_writer;
  * number of the first image that is still to be added, 0 for a new file. */
 int pack_writer_open(struct pack_writer **out, const char *path, int64_t *next, struct error *error);
 /* Image number `number` (ascending; an image that cannot be used is passed over, or noted with image NULL). */
-int pack_writer_add(struct pack_writer *writer, int64_t number, const struct image *image, int label, struct error *error);
+int pack_writer_add(struct pack_writer *writer, int64_t number, const struct image *image, int label,
+                    struct error *error);
 /* Everything so far on the disk, to go on from there. */
 int pack_writer_flush(struct pack_writer *writer, struct error *error);
 /* Writes index and header, flushes, and gives the file its name. *images: how many it has. Releases the writer. */

@@ -1,5 +1,5 @@
-/* data/pack_write.c -- writes raw packs: pixels go to PATH.part, their entries to PATH.index.part, so that a writer that
- * was killed is continued by the next; index and header are put in place at the end, and only then the name. */
+/* data/pack_write.c -- writes raw packs: pixels go to PATH.part, their entries to PATH.index.part, so that a writer
+ * that was killed is continued by the next; index and header are put in place at the end, and only then the name. */
 #include "data/pack.h"
 
 #include <errno.h>
@@ -106,7 +106,8 @@ int pack_writer_open(struct pack_writer **out, const char *path, int64_t *next, 
     return status;
 }
 
-int pack_writer_add(struct pack_writer *writer, int64_t number, const struct image *image, int label, struct error *error)
+int pack_writer_add(struct pack_writer *writer, int64_t number, const struct image *image, int label,
+                    struct error *error)
 {
     static const uint8_t zeros[PACK_ALIGN];
     uint8_t entry[PACK_ENTRY_BYTES] = {0};

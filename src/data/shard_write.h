@@ -1,5 +1,5 @@
-/* data/shard_write.h -- writes tar shards as WebDataset reads them: 00000012.jpg and 00000012.cls, one after another. The
- * same images give the same bytes: no times, no owners. */
+/* data/shard_write.h -- writes tar shards as WebDataset reads them: 00000012.jpg and 00000012.cls, one after another.
+ * The same images give the same bytes: no times, no owners. */
 #ifndef DATA_SHARD_WRITE_H
 #define DATA_SHARD_WRITE_H
 

@@ -6,7 +6,9 @@
 
 #include "image/image.h"
 
-struct color { uint8_t red, green, blue; };
+struct color {
+    uint8_t red, green, blue;
+};
 
 enum { CANVAS_LETTER_WIDTH = 12, CANVAS_LETTER_HEIGHT = 14 }; /* one letter with the gap behind it */
 
@@ -21,8 +23,8 @@ void canvas_frame(struct image *canvas, int x, int y, int width, int height, int
 /* Size at which a width x height picture fills a square of `side`: enlarged by whole pixels, or reduced. */
 void canvas_fit(int side, int *width, int *height);
 
-/* Draws `picture` with its upper left corner at (x, y), at the size of canvas_fit: enlarged by whole pixels, so that each can be seen, or
- * reduced by the antialiased filter. SIMCLR_NO_MEMORY. */
+/* Draws `picture` with its upper left corner at (x, y), at the size of canvas_fit: enlarged by whole pixels, so that
+ * each can be seen, or reduced by the antialiased filter. SIMCLR_NO_MEMORY. */
 int canvas_picture(struct image *canvas, int x, int y, int side, const struct image *picture, struct error *error);
 
 /* A view, planar float [3][size][size] in [0, 1], as a new picture (image_free). */

@@ -12,8 +12,8 @@ static int read_features(const uint8_t *bytes, size_t count, const char *name, W
     if (WebPGetFeatures(bytes, count, features) != VP8_STATUS_OK || features->width < 1 || features->height < 1)
         return error_set(error, SIMCLR_CORRUPT, "%s: damaged WebP (no header); copy it again or remove it", name);
     if (features->has_animation)
-        return error_set(error, SIMCLR_UNSUPPORTED, "%s: this is an animated WebP; convert a frame of it to JPEG or PNG",
-                         name);
+        return error_set(error, SIMCLR_UNSUPPORTED,
+                         "%s: this is an animated WebP; convert a frame of it to JPEG or PNG", name);
     return SIMCLR_OK;
 }
 
@@ -38,8 +38,8 @@ int webp_decode(const uint8_t *bytes, size_t count, const struct image_limits *l
     const size_t stride = 3 * (size_t)out->width, size = stride * (size_t)out->height;
     if (WebPDecodeRGBInto(bytes, count, out->rgb, size, (int)stride) != NULL) return SIMCLR_OK;
     image_free(out);
-    return error_set(error, SIMCLR_CORRUPT, "%s: damaged WebP (its pixels cannot be decoded); copy it again or remove it",
-                     name);
+    return error_set(error, SIMCLR_CORRUPT,
+                     "%s: damaged WebP (its pixels cannot be decoded); copy it again or remove it", name);
 }
 
 bool image_reads_webp(void)

@@ -5,20 +5,30 @@
 #include "image/image.h"
 
 /* Where a pixel of the result comes from: its place is start + x * across + y * down in the stored one. */
-struct walk { int64_t start, across, down; };
+struct walk {
+    int64_t start, across, down;
+};
 
 static struct walk walk_of(int orientation, int64_t width, int64_t height)
 {
     const int64_t last = width * height - 1;
     switch (orientation) {
-    case 2: return (struct walk){width - 1, -1, width};
-    case 3: return (struct walk){last, -1, -width};
-    case 4: return (struct walk){last + 1 - width, 1, -width};
-    case 5: return (struct walk){0, width, 1};
-    case 6: return (struct walk){last + 1 - width, -width, 1};
-    case 7: return (struct walk){last, -width, -1};
-    case 8: return (struct walk){width - 1, width, -1};
-    default: return (struct walk){0, 1, width};
+    case 2:
+        return (struct walk){width - 1, -1, width};
+    case 3:
+        return (struct walk){last, -1, -width};
+    case 4:
+        return (struct walk){last + 1 - width, 1, -width};
+    case 5:
+        return (struct walk){0, width, 1};
+    case 6:
+        return (struct walk){last + 1 - width, -width, 1};
+    case 7:
+        return (struct walk){last, -width, -1};
+    case 8:
+        return (struct walk){width - 1, width, -1};
+    default:
+        return (struct walk){0, 1, width};
     }
 }
 
@@ -33,8 +43,8 @@ int image_orient(struct image *image, int orientation, struct error *error)
     if (orientation < 2 || orientation > 8) return SIMCLR_OK;
     const bool turned = image_is_turned(orientation);
     struct image out;
-    const int status = image_create(turned ? image->height : image->width, turned ? image->width : image->height, &out,
-                                    error);
+    const int status =
+        image_create(turned ? image->height : image->width, turned ? image->width : image->height, &out, error);
     if (status != SIMCLR_OK) return status;
     const struct walk walk = walk_of(orientation, image->width, image->height);
     for (int top = 0; top < out.height; top += TILE)

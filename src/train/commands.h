@@ -15,5 +15,6 @@ int command_demo(struct session *session, struct error *error);     /* command/d
 int command_views(struct session *session, struct error *error);    /* command/views.c        */
 int command_data_info(struct session *session, struct error *error); /* command/data_info.c   */
 int command_data_pack(struct session *session, struct error *error); /* command/data_pack.c   */
+int command_data_fetch(struct session *session, struct error *error); /* command/data_fetch.c */
 
 #endif

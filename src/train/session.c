@@ -12,7 +12,7 @@
 enum { VIEW_WORKERS_MAX = 64 };
 
 /* Commands that look at images only: they need no backend. */
-enum { NO_NETWORK = COMMAND_VIEWS | COMMAND_DATA_INFO | COMMAND_DATA_PACK };
+enum { NO_NETWORK = COMMAND_VIEWS | COMMAND_DATA_INFO | COMMAND_DATA_PACK | COMMAND_DATA_FETCH };
 
 /* --cpu wins over the environment, which wins over what the processor has. */
 static const char *cpu_variant(const struct config *config)

@@ -189,7 +189,7 @@ static void the_table_describes_every_command(void **state)
         assert_true(options >= 8);
         total += options;
     }
-    assert_int_equal(commands, 11);
+    assert_int_equal(commands, 12);
     assert_true(total > 100);
 }
 

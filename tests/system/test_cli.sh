@@ -247,7 +247,8 @@ offers "photo album photo list.txt" simclr pretrain --data ph
 offers "photo album" simclr pretrain --out ph
 offers "photo album photo list.txt" simclr views ph
 offers "--view-preset --views" simclr views --view
-offers "--help info pack" simclr data ""
+offers "--help fetch info pack" simclr data ""
+offers "cifar10 cifar100" simclr data fetch cif
 offers "photo album photo list.txt" simclr data info ph
 offers "--check" simclr data info --c
 bash --norc -c 'source completion.bash; complete -p simclr' | grep -q -- '-F _simclr simclr' || fail "the completion is not registered"

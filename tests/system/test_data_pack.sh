@@ -90,6 +90,11 @@ check 0 'raw pack: 512 images in 10 classes' '' "$simclr" data info raw --second
 tiny=(--batch 32 --width 1/8 --epochs 1 --image-size 32 --threads 1 --workers 0 --knn-every 0 --diagnostics-images 0 --no-tensorboard --seed 3)
 check 0 '' '' "$simclr" pretrain --data synthetic --synthetic-images 512 "${tiny[@]}" --out run.a
 check 0 '' '' "$simclr" pretrain --data raw "${tiny[@]}" --out run.b
+# lossless shards too are the images
+check 0 '' '' "$simclr" data pack synthetic --synthetic-images 512 --out shards --shard-images 200
+check 0 'tar shards: 512 images in 10 classes' '' "$simclr" data info shards --seconds 0 --check
+check 0 '' '' "$simclr" pretrain --data shards "${tiny[@]}" --out run.c
+cmp -s run.a/exported/encoder.safetensors run.c/exported/encoder.safetensors || fail "training on the shards is not training on the images"
 cmp -s run.a/exported/encoder.safetensors run.b/exported/encoder.safetensors || fail "training on the pack is not training on the images"
 
 # ---- stopped in the middle (kill -9), and on from there to the same bytes ----

@@ -28,8 +28,7 @@ static float *planar(struct reference_tensor tensor)
     float *out = malloc((size_t)pixels * 3 * sizeof *out);
     assert_non_null(out);
     for (int64_t i = 0; i < pixels; i++)
-        for (int64_t c = 0; c < 3; c++)
-            out[c * pixels + i] = (float)reference_number(tensor, 3 * i + c);
+        for (int64_t c = 0; c < 3; c++) out[c * pixels + i] = (float)reference_number(tensor, 3 * i + c);
     return out;
 }
 
@@ -94,8 +93,7 @@ static void golden_operations(void **state)
 static void random_view(float *view, int count, uint32_t item)
 {
     struct rng rng = rng_open(6, RNG_TEST, 0, item, 0);
-    for (int i = 0; i < count; i++)
-        view[i] = (float)rng_uniform(&rng);
+    for (int i = 0; i < count; i++) view[i] = (float)rng_uniform(&rng);
 }
 
 static void rotations_form_a_circle(void **state)
@@ -123,19 +121,17 @@ static void sobel_finds_edges_only(void **state)
     (void)state;
     enum { N = 12 };
     float view[3 * N * N];
-    for (int i = 0; i < 3 * N * N; i++)
-        view[i] = 0.7f; /* as flat as can be */
+    for (int i = 0; i < 3 * N * N; i++) view[i] = 0.7f; /* as flat as can be */
     view_sobel(view, N, 5.0f);
-    for (int i = 0; i < 3 * N * N; i++)
-        assert_true(view[i] == 0.0f);
+    for (int i = 0; i < 3 * N * N; i++) assert_true(view[i] == 0.0f);
     for (int vertical = 0; vertical < 2; vertical++) {
-        for (int i = 0; i < 3 * N * N; i++)
-            view[i] = (vertical ? i % N : i / N % N) >= N / 2 ? 1.0f : 0.0f;
+        for (int i = 0; i < 3 * N * N; i++) view[i] = (vertical ? i % N : i / N % N) >= N / 2 ? 1.0f : 0.0f;
         view_sobel(view, N, 1.0f);
         for (int i = 0; i < 3 * N * N; i++) {
             const int place = vertical ? i % N : i / N % N;
             const bool edge = place == N / 2 - 1 || place == N / 2;
-            assert_true(fabs((double)view[i] - (edge ? 0.9999 : 0.0)) < 1e-5); /* the weights of gray add up to 0.9999 */
+            assert_true(fabs((double)view[i] - (edge ? 0.9999 : 0.0)) <
+                        1e-5); /* the weights of gray add up to 0.9999 */
         }
     }
     for (int size = 1; size <= 3; size++) { /* nothing outside of the smallest views is read */
@@ -143,8 +139,7 @@ static void sobel_finds_edges_only(void **state)
         assert_non_null(small);
         random_view(small, 3 * size * size, 9);
         view_sobel(small, size, 100.0f);
-        for (int i = 0; i < 3 * size * size; i++)
-            assert_true(small[i] >= 0.0f && small[i] <= 1.0f);
+        for (int i = 0; i < 3 * size * size; i++) assert_true(small[i] >= 0.0f && small[i] <= 1.0f);
         free(small);
     }
 }
@@ -164,8 +159,7 @@ static void noise_follows_its_law(void **state)
     float *view = malloc(VALUES * sizeof *view), *other = malloc(VALUES * sizeof *other);
     double *sample = malloc(VALUES * sizeof *sample);
     assert_true(view && other && sample);
-    for (int i = 0; i < VALUES; i++)
-        view[i] = other[i] = 0.5f;
+    for (int i = 0; i < VALUES; i++) view[i] = other[i] = 0.5f;
     view_noise(view, SIZE, 1234567890123u, (float)sigma);
     view_noise(other, SIZE, 1234567890124u, (float)sigma);
     double along[4] = {0.0}, between = 0.0;
@@ -175,8 +169,7 @@ static void noise_follows_its_law(void **state)
         for (int lag = 1; lag <= 3 && lag <= i; lag++)
             along[lag] += sample[i] * ((double)view[i - lag] - 0.5) / sigma / VALUES;
     }
-    for (int lag = 1; lag <= 3; lag++)
-        assert_true(fabs(along[lag]) < 5.0 / root);
+    for (int lag = 1; lag <= 3; lag++) assert_true(fabs(along[lag]) < 5.0 / root);
     assert_true(fabs(between) < 5.0 / root);
     qsort(sample, VALUES, sizeof *sample, ascending);
     double distance = 0.0;
@@ -184,7 +177,8 @@ static void noise_follows_its_law(void **state)
         const double law = 0.5 * erfc(-sample[i] / sqrt(2.0));
         distance = fmax(distance, fmax(fabs(law - (double)i / VALUES), fabs(law - (i + 1.0) / VALUES)));
     }
-    print_message("noise: distance %.5f over %d values, largest %.2f sigma\n", distance, (int)VALUES, sample[VALUES - 1]);
+    print_message("noise: distance %.5f over %d values, largest %.2f sigma\n", distance, (int)VALUES,
+                  sample[VALUES - 1]);
     assert_true(distance < 1.9495 / root); /* p = 0.001 */
     free(view);
     free(other);
@@ -223,8 +217,7 @@ static void the_order_of_the_chain(void **state)
         struct image image;
         assert_int_equal(image_create(70, 50, &image, NULL), SIMCLR_OK);
         struct rng rng = rng_open(5, RNG_TEST, 0, i, 0);
-        for (int k = 0; k < 70 * 50 * 3; k++)
-            image.rgb[k] = (uint8_t)rng_word(&rng);
+        for (int k = 0; k < 70 * 50 * 3; k++) image.rgb[k] = (uint8_t)rng_word(&rng);
         struct view_policy policy = view_policy_imagenet(S);
         policy.solarize_probability = policy.rotate_probability = policy.sobel_probability = 0.5;
         policy.noise_probability = policy.cutout_probability = 0.5;
@@ -249,15 +242,15 @@ static void the_order_of_the_chain(void **state)
             const bool cut = draw.cutout && x >= 0 && x < draw.hole.width && y >= 0 && y < draw.hole.height;
             double value = cut ? 0.0 : (double)expected[k];
             if (policy.normalize && !cut) value = (value - policy.mean[channel]) / policy.std[channel];
-            assert_true(fabs(value - (double)out[k]) < 2e-4); /* Sobel and 1 / std enlarge the last bits of the colour */
+            assert_true(fabs(value - (double)out[k]) <
+                        2e-4); /* Sobel and 1 / std enlarge the last bits of the colour */
         }
         const bool on[4] = {draw.quarters != 0, draw.sobel, draw.noise, draw.cutout};
         for (int k = 0; k < 4; k++) seen[k] += on[k];
         memory_free(scratch);
         image_free(&image);
     }
-    for (int k = 0; k < 4; k++)
-        assert_true(seen[k] > 20 && seen[k] < 60);
+    for (int k = 0; k < 4; k++) assert_true(seen[k] > 20 && seen[k] < 60);
 }
 
 int main(void)

@@ -21,8 +21,7 @@ static double p_value(double distance, int count)
 {
     const double root = sqrt(count), x = (root + 0.12 + 0.11 / root) * distance;
     double sum = 0.0;
-    for (int k = 100; k >= 1; k--)
-        sum += (k % 2 ? 2.0 : -2.0) * exp(-2.0 * k * k * x * x);
+    for (int k = 100; k >= 1; k--) sum += (k % 2 ? 2.0 : -2.0) * exp(-2.0 * k * k * x * x);
     return x < 0.2 ? 1.0 : sum;
 }
 
@@ -62,8 +61,7 @@ static void the_test_has_teeth(void **state)
     assert_non_null(sample);
     for (int wrong = 0; wrong < 2; wrong++) { /* a hundredth of the range cut off is a distance of 0.01 */
         struct rng rng = rng_open(7, RNG_TEST, 0, 0, 0);
-        for (int i = 0; i < DRAWS; i++)
-            sample[i] = rng_between(&rng, wrong ? 0.01 : 0.0, 1.0);
+        for (int i = 0; i < DRAWS; i++) sample[i] = rng_between(&rng, wrong ? 0.01 : 0.0, 1.0);
         assert_true((p_value(distance_from_uniform(sample, DRAWS, 0.0, 1.0), DRAWS) > 0.001) == !wrong);
     }
     free(sample);
@@ -89,8 +87,7 @@ static void factors_follow_their_laws(void **state)
         const struct view_policy policy = preset ? view_policy_cifar(32) : view_policy_imagenet(224);
         const double s = preset ? 0.5 : 1.0;
         for (int operation = 0; operation < 4; operation++) {
-            for (uint32_t i = 0; i < DRAWS; i++)
-                sample[i] = draw_of(&policy, i).factor[operation];
+            for (uint32_t i = 0; i < DRAWS; i++) sample[i] = draw_of(&policy, i).factor[operation];
             const double low = operation == 3 ? -0.2 * s : 1.0 - 0.8 * s;
             const double high = operation == 3 ? 0.2 * s : 1.0 + 0.8 * s;
             static const char *const names[] = {"brightness", "contrast", "saturation", "hue"};
@@ -100,12 +97,10 @@ static void factors_follow_their_laws(void **state)
     }
     struct view_policy strong = view_policy_imagenet(224);
     strong.jitter_strength = 2.0; /* U[max(0, 1 - 1.6), 2.6] */
-    for (uint32_t i = 0; i < DRAWS; i++)
-        sample[i] = draw_of(&strong, i).factor[1];
+    for (uint32_t i = 0; i < DRAWS; i++) sample[i] = draw_of(&strong, i).factor[1];
     assert_uniform(sample, DRAWS, 0.0, 2.6, "contrast, s = 2");
     const struct view_policy policy = view_policy_imagenet(224);
-    for (uint32_t i = 0; i < DRAWS; i++)
-        sample[i] = draw_of(&policy, i).sigma;
+    for (uint32_t i = 0; i < DRAWS; i++) sample[i] = draw_of(&policy, i).sigma;
     assert_uniform(sample, DRAWS, 0.1, 2.0, "sigma of the blur");
     free(sample);
 }
@@ -162,8 +157,7 @@ static void default_boxes_follow_their_laws(void **state)
 static void assert_rate(int count, int trials, double p)
 {
     const double deviation = sqrt(trials * p * (1.0 - p));
-    if (fabs(count - trials * p) > 3.29 * deviation)
-        fail_msg("%d of %d, expected a share of %g", count, trials, p);
+    if (fabs(count - trials * p) > 3.29 * deviation) fail_msg("%d of %d, expected a share of %g", count, trials, p);
 }
 
 static void coins_and_orders(void **state)
@@ -180,8 +174,7 @@ static void coins_and_orders(void **state)
         blurs += draw.blur;
         solarized += draw.solarize;
         int code = 0;
-        for (int k = 0; k < 4; k++)
-            code = code * 4 + draw.order[k];
+        for (int k = 0; k < 4; k++) code = code * 4 + draw.order[k];
         orders[code]++;
     }
     assert_rate(flips, DRAWS, 0.5);
@@ -199,7 +192,8 @@ static void coins_and_orders(void **state)
     assert_true(chi < 49.73);    /* the 99.9 % point of 23 degrees of freedom */
 }
 
-/* The operations of the paper's study: coins, the three rotations, and the centre of the cutout, uniform over the view. */
+/* The operations of the paper's study: coins, the three rotations, and the centre of the cutout, uniform over the view.
+ */
 static void study_draws_follow_their_laws(void **state)
 {
     (void)state;
@@ -228,8 +222,7 @@ static void study_draws_follow_their_laws(void **state)
         across[i] = (x + high[i]) / SIZE;
         down[i] = (y + low[i]) / SIZE;
     }
-    for (int k = 0; k < 4; k++)
-        assert_rate(quarters[k], DRAWS, 0.25);
+    for (int k = 0; k < 4; k++) assert_rate(quarters[k], DRAWS, 0.25);
     assert_rate(sobels, DRAWS, 0.2);
     assert_rate(noises, DRAWS, 0.6);
     assert_rate(cutouts, DRAWS, 0.3);
@@ -295,8 +288,7 @@ static void numbers_of(const struct view_draw *draw, double number[NUMBERS])
     number[1] = log((double)draw->box.width / draw->box.height);
     number[2] = (draw->box.x + 0.5) / (4000 - draw->box.width + 1);
     number[3] = (draw->box.y + 0.5) / (4000 - draw->box.height + 1);
-    for (int i = 0; i < 4; i++)
-        number[4 + i] = draw->factor[i];
+    for (int i = 0; i < 4; i++) number[4 + i] = draw->factor[i];
     number[8] = draw->sigma;
     number[9] = draw->flip;
     number[10] = draw->jitter;
@@ -329,12 +321,9 @@ static void standardize(double (*number)[NUMBERS])
 {
     for (int p = 0; p < NUMBERS; p++) {
         double mean = 0.0, square = 0.0;
-        for (int i = 0; i < DRAWS; i++)
-            mean += number[i][p] / DRAWS;
-        for (int i = 0; i < DRAWS; i++)
-            square += (number[i][p] - mean) * (number[i][p] - mean);
-        for (int i = 0; i < DRAWS; i++)
-            number[i][p] = (number[i][p] - mean) / sqrt(square);
+        for (int i = 0; i < DRAWS; i++) mean += number[i][p] / DRAWS;
+        for (int i = 0; i < DRAWS; i++) square += (number[i][p] - mean) * (number[i][p] - mean);
+        for (int i = 0; i < DRAWS; i++) number[i][p] = (number[i][p] - mean) / sqrt(square);
     }
 }
 
@@ -355,8 +344,7 @@ static void assert_uncorrelated(uint32_t epoch, uint32_t step, uint32_t view, en
     double sum[NUMBERS][NUMBERS] = {{0.0}};
     for (int i = 0; i < DRAWS; i++)
         for (int p = 0; p < NUMBERS; p++)
-            for (int q = 0; q < NUMBERS; q++)
-                sum[p][q] += a[i][p] * b[i][q];
+            for (int q = 0; q < NUMBERS; q++) sum[p][q] += a[i][p] * b[i][q];
     for (int p = 0; p < NUMBERS; p++)
         for (int q = 0; q < NUMBERS; q++) {
             const bool ends_of_order = p >= 14 && p <= 15 && q >= 14 && q <= 15; /* one cannot be the other */
@@ -391,8 +379,7 @@ static void draws_depend_on_nothing_else(void **state)
     changed.crop_probability = changed.jitter_probability = changed.gray_probability = 0.0;
     changed.rotate_probability = changed.sobel_probability = changed.noise_probability = 1.0;
     changed.cutout_probability = 1.0;
-    for (uint32_t i = 0; i < COUNT; i++)
-        forward[i] = draw_of(&policy, i);
+    for (uint32_t i = 0; i < COUNT; i++) forward[i] = draw_of(&policy, i);
     for (uint32_t i = COUNT; i-- > 0;) {
         const struct view_draw other = draw_of(&changed, i), again = draw_of(&policy, i);
         assert_memory_equal(&again.box, &forward[i].box, sizeof again.box);
@@ -420,8 +407,10 @@ static void boxes_fit_any_picture(void **state)
     }
     struct view_policy whole = policy;
     whole.crop_area_min = whole.crop_area_max = 1.0; /* never fits where the ratio is illegal */
-    static const int cases[][6] = {{1000, 100, 433, 0, 133, 100}, {100, 1000, 0, 433, 100, 133},
-                                   {3000, 1, 1499, 0, 1, 1},      {1, 3000, 0, 1499, 1, 1},
+    static const int cases[][6] = {{1000, 100, 433, 0, 133, 100},
+                                   {100, 1000, 0, 433, 100, 133},
+                                   {3000, 1, 1499, 0, 1, 1},
+                                   {1, 3000, 0, 1499, 1, 1},
                                    {65535, 65535, 0, 0, 65535, 65535}};
     for (int i = 0; i < 5; i++)
         for (uint32_t sample = 0; sample < 50; sample++) {

@@ -364,7 +364,7 @@ static void commands_have_names(void **state)
         assert_true(strlen(command_summary(command)) > 10);
         count++;
     }
-    assert_int_equal(count, 11);
+    assert_int_equal(count, 12);
     assert_int_equal(command_find("train", &back), SIMCLR_INVALID);
     assert_int_equal(command_at(-1, &back), SIMCLR_INVALID);
 }

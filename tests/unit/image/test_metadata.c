@@ -21,7 +21,10 @@
 
 enum { WIDTH = 45, HEIGHT = 34, EXIF_BYTES = 26 };
 
-struct blob { uint8_t *bytes; size_t count; };
+struct blob {
+    uint8_t *bytes;
+    size_t count;
+};
 
 static struct blob joined(const void *a, size_t a_count, const void *b, size_t b_count, const void *c, size_t c_count)
 {
@@ -44,12 +47,15 @@ static void make_tiff(bool little, int orientation, uint8_t tiff[EXIF_BYTES])
 }
 
 /* Where EXIF 2.32 says that the stored rows and columns lie: 0th row at the {1 top, 3 bottom, 4 left, 2 right}. */
-static const struct { char row, column; } places[9] = {
+static const struct {
+    char row, column;
+} places[9] = {
     [1] = {'t', 'l'}, [2] = {'t', 'r'}, [3] = {'b', 'r'}, [4] = {'b', 'l'},
     [5] = {'l', 't'}, [6] = {'r', 't'}, [7] = {'r', 'b'}, [8] = {'l', 'b'},
 };
 
-/* The upright place of a stored pixel, from the standard's words: how far row y is from the side of row 0, and so on. */
+/* The upright place of a stored pixel, from the standard's words: how far row y is from the side of row 0, and so on.
+ */
 static void upright_place(int orientation, int x, int y, int width, int height, int *to_x, int *to_y)
 {
     const char sides[2] = {places[orientation].row, places[orientation].column};
@@ -97,7 +103,8 @@ static void check_upright(struct blob blob, const struct image *stored, int orie
         for (int x = 0; x < stored->width; x++) {
             int to_x = -1, to_y = -1;
             upright_place(orientation, x, y, image.width, image.height, &to_x, &to_y);
-            assert_memory_equal(image.rgb + 3 * (to_y * image.width + to_x), stored->rgb + 3 * (y * stored->width + x), 3);
+            assert_memory_equal(image.rgb + 3 * (to_y * image.width + to_x), stored->rgb + 3 * (y * stored->width + x),
+                                3);
         }
     image_free(&image);
 }
