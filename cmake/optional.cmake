@@ -1,6 +1,6 @@
 # What the build can do without: each is found or not, said in the summary, and known to the sources by one definition.
 set(SIMCLR_OPTIONAL)         # targets that the library links
-set(SIMCLR_PC_OPTIONAL "")   # modules for simclr.pc
+set(SIMCLR_PC_OPTIONAL "")   # flags for simclr.pc: not modules, whose own private needs (libcurl has ten) may not be installed
 set(SIMCLR_LINK_OPTIONAL)    # libraries for simclrConfig.cmake
 
 # simclr_optional(WHAT FLAG ROOM DEFINITION MODULE LIBRARY PACKAGE): FLAG is the option that switches it off.
@@ -13,7 +13,7 @@ function(simclr_optional WHAT FLAG ROOM DEFINITION MODULE LIBRARY PACKAGE)
     target_compile_definitions(${ROOM} PUBLIC ${DEFINITION})
     target_link_libraries(${ROOM} PUBLIC PkgConfig::${DEFINITION})
     set(SIMCLR_OPTIONAL ${SIMCLR_OPTIONAL} PkgConfig::${DEFINITION} PARENT_SCOPE)
-    set(SIMCLR_PC_OPTIONAL "${SIMCLR_PC_OPTIONAL} ${MODULE}" PARENT_SCOPE)
+    set(SIMCLR_PC_OPTIONAL "${SIMCLR_PC_OPTIONAL} -l${LIBRARY}" PARENT_SCOPE)
     set(SIMCLR_LINK_OPTIONAL ${SIMCLR_LINK_OPTIONAL} ${LIBRARY} PARENT_SCOPE)
     message(STATUS "simclr: ${WHAT}: yes (${MODULE} ${${DEFINITION}_VERSION})")
   else()

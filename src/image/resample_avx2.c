@@ -6,7 +6,7 @@
 enum { MOST_SCALE = 16, MOST_TAPS = 68 };
 
 #include "image/resample_body.h"
-#include "image/resample_fixed.h"
+#include "image/resample_fixed_body.h"
 
 enum { CHUNK = 32, MOST_SPAN = MOST_PAIRS + LANES * MOST_SCALE / 2 + 1, ROWS_AHEAD = 12 };
 

@@ -14,7 +14,7 @@
 
 enum { MOST_SCALE = 5, MOST_TAPS = 24 }; /* 4 * MOST_SCALE + 1, in quads */
 
-#include "image/resample_fixed.h"
+#include "image/resample_fixed_body.h"
 
 enum {
     MOST_QUADS = MOST_TAPS / 4,

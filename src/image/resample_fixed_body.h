@@ -1,4 +1,4 @@
-/* image/resample_fixed.h -- weights of 15 bits, for the variants that multiply integers. The including file defines
+/* image/resample_fixed_body.h -- weights of 15 bits, for the variants that multiply integers. The including file defines
  * MOST_SCALE, MOST_TAPS (outputs per input and taps that it can do) before. Private to the room. */
 #include <math.h>
 #include <string.h>
