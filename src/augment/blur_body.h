@@ -89,7 +89,7 @@ VECTOR_INLINE void down_rows(const int radius, const bool stream, const struct b
         source[i] = job->from + (size_t)reflect(y - radius + i, job->size) * job->from_stride;
     float *to = job->to + (size_t)y * job->to_stride;
     for (int x = 0; x < job->size; x += VECTOR_WIDTH) {
-        vec in[ROWS_AT_ONCE + 2 * BLUR_RADIUS_FIXED], sum[ROWS_AT_ONCE];
+        vec in[ROWS_AT_ONCE + 2 * BLUR_RADIUS_FIXED] = {{0}}, sum[ROWS_AT_ONCE];
 #pragma GCC unroll 32
         for (int i = 0; i < ROWS_AT_ONCE + 2 * radius; i++)
             in[i] = vec_load(source[i] + x);

@@ -146,7 +146,7 @@ size_t resample_scratch_bytes(int max_width, int max_height, int width, int heig
         most = bytes > most ? bytes : most;
     }
     /* resample_by: a block of padded rows */
-    return most + 3 * RESAMPLE_BLOCK * resample_round_up((size_t)width * sizeof(float));
+    return most + (size_t)3 * RESAMPLE_BLOCK * resample_round_up((size_t)width * sizeof(float));
 }
 
 void resample_open(struct resampler *resampler, enum simd level, const struct image *image, struct box box,
@@ -195,7 +195,7 @@ void resample_by(enum simd level, const struct image *image, struct box box, enu
     float *block = scratch;
     struct resampler resampler;
     resample_open(&resampler, level, image, box, filter, flip, width, height, NULL,
-                  block + 3 * RESAMPLE_BLOCK * stride);
+                  block + (size_t)3 * RESAMPLE_BLOCK * stride);
     for (int y = 0; y < height; y += RESAMPLE_BLOCK) {
         const int count = height - y < RESAMPLE_BLOCK ? height - y : RESAMPLE_BLOCK;
         resample_rows(&resampler, y, count, block, stride, RESAMPLE_BLOCK * stride);

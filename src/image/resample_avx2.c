@@ -13,7 +13,7 @@ enum { CHUNK = 32, MOST_SPAN = MOST_PAIRS + LANES * MOST_SCALE / 2 + 1, ROWS_AHE
 /* Bytes a[i], b[i] become the 16-bit pair (a[i], b[i]), 8 pairs a vector. */
 VECTOR_INLINE void interleave(const uint8_t *a, const uint8_t *b, __m256i *pairs)
 {
-    for (int half = 0; half < 2; half++) {
+    for (size_t half = 0; half < 2; half++) {
         const __m128i upper = _mm_loadu_si128((const __m128i *)(const void *)(a + 16 * half));
         const __m128i lower = _mm_loadu_si128((const __m128i *)(const void *)(b + 16 * half));
         pairs[2 * half] = _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(upper, lower));
@@ -53,7 +53,7 @@ VECTOR_INLINE void filter_row(const int pairs, const __m256i (*source)[4], const
         for (int i = 0; i < 4; i++)
             sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(source[pair][i], w));
     }
-    for (int i = 0; i < 4; i++)
+    for (ptrdiff_t i = 0; i < 4; i++)
         vec_store(out + LANES * i, _mm256_cvtepi32_ps(sum[i]) * unit);
 }
 
@@ -61,7 +61,7 @@ static void vertical(const struct resampler *r, const struct down *table, int y,
 {
     __m256i pairs[MOST_SPAN][4];
     _Alignas(32) float tile[LANES][CHUNK];
-    const int32_t *first = table->data + y, *weights = table->data + r->height + y * table->pairs;
+    const int32_t *first = table->data + y, *weights = table->data + r->height + (ptrdiff_t)y * table->pairs;
     const int span = first[count - 1] + table->pairs - first[0];
     const vec unit = vec_set(1.0f / (float)(1 << table->shift));
     memset(tile, 0, count < LANES ? sizeof tile : 0); /* lanes that nobody fills */
@@ -69,7 +69,7 @@ static void vertical(const struct resampler *r, const struct down *table, int y,
         take_pairs(r, first[0], span, start, pairs);
         for (int row = 0; row < count; row++) {
             const __m256i(*source)[4] = (const __m256i(*)[4])pairs + (first[row] - first[0]);
-            const int32_t *weight = weights + row * table->pairs;
+            const int32_t *weight = weights + (ptrdiff_t)row * table->pairs;
             if (table->pairs == 3)
                 filter_row(3, source, weight, unit, tile[row]);
             else if (table->pairs == 4)

@@ -31,9 +31,10 @@ struct across {
     __m512i data[];                    /* indices [groups], weights [groups][quads][high, low], then offsets, below */
 };
 
-INLINE const int32_t *offsets_of(const struct across *table)
+/* How many vectors are before the offsets. */
+INLINE ptrdiff_t before_offsets(const struct across *table)
 {
-    return (const int32_t *)(const void *)(table->data + table->groups * (1 + 2 * table->quads));
+    return (ptrdiff_t)table->groups * (1 + 2 * table->quads);
 }
 
 static int quads_of(int input, int output, enum resample_filter filter)
@@ -83,10 +84,10 @@ static void across_make(void *block, int input, int output, enum resample_filter
     table->shift = m.shift;
     table->windows = windows_of(&m);
     for (int tap = m.taps; tap < 4 * table->quads; tap++)
-        memset(m.fixed + tap * row, 0, m.row * sizeof *m.fixed);
-    int32_t *offset = (int32_t *)(uintptr_t)offsets_of(table);
+        memset(m.fixed + (ptrdiff_t)tap * row, 0, m.row * sizeof *m.fixed);
+    int32_t *offset = (int32_t *)(void *)(table->data + before_offsets(table));
     const int lanes = 16 / table->windows;
-    for (int g = 0; g < table->groups; g++) {
+    for (ptrdiff_t g = 0; g < table->groups; g++) {
         int32_t index[16];
         for (int lane = 0; lane < 16; lane += lanes) {
             int low, high;
@@ -98,7 +99,7 @@ static void across_make(void *block, int input, int output, enum resample_filter
         table->data[g] = _mm512_loadu_si512(index);
         __m512i *weights = table->data + table->groups + 2 * g * table->quads;
         const __m512i byte = _mm512_set1_epi32(255), half = _mm512_set1_epi32(128);
-        for (int quad = 0; quad < table->quads; quad++) {
+        for (ptrdiff_t quad = 0; quad < table->quads; quad++) {
             __m512i high = _mm512_setzero_si512(), low = high;
             for (int tap = 0; tap < 4; tap++) {
                 const __m512i fixed = _mm512_loadu_si512(m.fixed + (4 * quad + tap) * row + 16 * g);
@@ -130,17 +131,17 @@ INLINE __m512i gather(const int windows, __m512i index, const __m512i *bytes)
 }
 
 /* Two source rows to a pair: out[3][groups], a lane holding row a's value in its low half and row b's in its high. */
-INLINE void take_pair(const int quads, const int windows, const struct across *table, const uint8_t *a,
+INLINE void take_pair(const ptrdiff_t quads, const int windows, const struct across *table, const uint8_t *a,
                       const uint8_t *b, __m512i *out)
 {
     const int groups = table->groups, shift = table->shift;
     const __m512i *weights = table->data + groups;
-    const int32_t *offset = offsets_of(table);
+    const int32_t *offset = (const int32_t *)(const void *)(table->data + before_offsets(table));
     const __m512i start = _mm512_set1_epi32((1 << (shift - FRACTION - 1)) - (1 << (shift + 7)));
     const __m512i right = _mm512_set1_epi32(shift - FRACTION), left = _mm512_set1_epi32(16 + FRACTION - shift);
     for (int g = 0; g < groups; g++, offset += 4, weights += 2 * quads) {
         __m512i first[MOST_QUADS][4], second[MOST_QUADS][4], high[MOST_QUADS], low[MOST_QUADS];
-        for (int quad = 0; quad < quads; quad++) {
+        for (ptrdiff_t quad = 0; quad < quads; quad++) {
             high[quad] = weights[2 * quad]; /* into registers: what is stored below might be them, for the compiler */
             low[quad] = weights[2 * quad + 1];
             for (int window = 0; window < windows; window++) {
@@ -151,7 +152,7 @@ INLINE void take_pair(const int quads, const int windows, const struct across *t
         __m512i index = table->data[g];
         for (int channel = 0; channel < 3; channel++) {
             __m512i high_a = _mm512_setzero_si512(), high_b = high_a, low_a = start, low_b = start;
-            for (int quad = 0; quad < quads; quad++) {
+            for (ptrdiff_t quad = 0; quad < quads; quad++) {
                 const __m512i taps_a = gather(windows, index, first[quad]);
                 const __m512i taps_b = gather(windows, index, second[quad]);
                 high_a = _mm512_dpbusd_epi32(high_a, taps_a, high[quad]);
@@ -191,12 +192,13 @@ INLINE void make_row(const int pairs, const __m512i *const *ring, const int32_t 
                      float *out, size_t plane)
 {
     __m512i weights[MOST_PAIRS];
-    for (int pair = 0; pair < pairs; pair++)
+    weights[0] = _mm512_set1_epi32(weight[0]);
+    for (int pair = 1; pair < pairs; pair++)
         weights[pair] = _mm512_set1_epi32(weight[pair]);
     const __m512 unit = _mm512_set1_ps(1.0f / 255.0f / (float)(1 << (shift + FRACTION)));
     const __m512 offset = _mm512_set1_ps(128.0f / 255.0f), zero = _mm512_setzero_ps(), one = _mm512_set1_ps(1.0f);
     for (int channel = 0, i = 0; channel < 3; channel++, out += plane)
-        for (int g = 0; g < groups; g++, i++) {
+        for (ptrdiff_t g = 0; g < groups; g++, i++) {
             __m512i sum = _mm512_dpwssd_epi32(_mm512_setzero_si512(), ring[0][i], weights[0]);
             for (int pair = 1; pair < pairs; pair++)
                 sum = _mm512_dpwssd_epi32(sum, ring[pair][i], weights[pair]);
@@ -265,6 +267,12 @@ static void fetch(const struct resampler *r, int y)
         _mm_prefetch(row + i, _MM_HINT_T0);
 }
 
+/* Where the ring keeps a pair of source rows. */
+INLINE __m512i *slot(__m512i *ring, int pair, int slots, int groups)
+{
+    return ring + (ptrdiff_t)(pair % slots) * 3 * groups;
+}
+
 static void rows(struct resampler *r, int y, int count, float *out, size_t stride, size_t plane)
 {
     const struct across *across = r->across;
@@ -281,11 +289,13 @@ static void rows(struct resampler *r, int y, int count, float *out, size_t strid
             fetch(r, r->done + ROWS_AHEAD + 1);
             const uint8_t *upper = source_row(r, r->done, line);
             const uint8_t *lower = source_row(r, next, line + line_bytes(r->box.width));
-            take[across->quads](across, upper, lower, ring + (r->done / 2 % slots) * 3 * groups);
+            take[across->quads](across, upper, lower, slot(ring, r->done / 2, slots, groups));
         }
-        for (int pair = 0; pair < pairs; pair++)
-            window[pair] = ring + ((first + pair) % slots) * 3 * groups;
-        make_row_of(pairs, window, down->data + r->height + row * pairs, down->shift, groups, out, plane);
+        window[0] = slot(ring, first, slots, groups); /* pairs are at least one */
+        for (int pair = 1; pair < pairs; pair++)
+            window[pair] = slot(ring, first + pair, slots, groups);
+        const int32_t *weight = down->data + r->height + (ptrdiff_t)row * pairs;
+        make_row_of(pairs, window, weight, down->shift, groups, out, plane);
     }
 }
 

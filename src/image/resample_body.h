@@ -4,7 +4,7 @@
 #include "image/resample_kernels.h"
 #include "image/vector.h"
 
-enum { LANES = VECTOR_WIDTH };
+enum { LANES = VECTOR_WIDTH, PIXEL = 3 * LANES };
 
 #if defined(__AVX2__)
 #define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
@@ -46,13 +46,13 @@ static void horizontal(const float *columns, const struct resample_axis *axis, i
         vec red[LANES] = {{0}}, green[LANES] = {{0}}, blue[LANES] = {{0}};
         for (int i = 0; i < outputs; i++) {
             const float *weight = axis->weight + (size_t)(x + i) * (size_t)axis->taps;
-            const float *source = columns + 3 * LANES * (size_t)axis->first[x + i];
+            const float *source = columns + (size_t)axis->first[x + i] * PIXEL;
             vec r = vec_set(0.0f), g = r, b = r;
-            for (int tap = 0; tap < axis->count[x + i]; tap++, source += 3 * LANES) {
+            for (int tap = 0; tap < axis->count[x + i]; tap++, source += PIXEL) {
                 const vec w = vec_set(weight[tap]);
                 r = vec_fma(w, vec_load(source), r);
                 g = vec_fma(w, vec_load(source + LANES), g);
-                b = vec_fma(w, vec_load(source + 2 * LANES), b);
+                b = vec_fma(w, vec_load(source + LANES + LANES), b);
             }
             red[i] = r;
             green[i] = g;

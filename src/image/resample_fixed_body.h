@@ -90,7 +90,7 @@ static void weigh(struct making *m, int input, int output, enum resample_filter 
     }
     const float step = (float)(input > output ? (double)output / input : 1.0);
     for (int tap = 0; tap < m->taps; tap++) {
-        float *restrict weight = m->weight + tap * row, *restrict sum = m->sum;
+        float *restrict weight = m->weight + (ptrdiff_t)tap * row, *restrict sum = m->sum;
         const float ahead = (float)tap * step;
         for (int x = 0; x < row; x++) {
             const float value = filter == RESAMPLE_BICUBIC ? cubic(m->distance[x] + ahead)
@@ -115,7 +115,7 @@ static void weigh(struct making *m, int input, int output, enum resample_filter 
         best[x] = 0;
     }
     for (int tap = 0; tap < m->taps; tap++) {
-        int32_t *restrict fixed = m->fixed + tap * row;
+        int32_t *restrict fixed = m->fixed + (ptrdiff_t)tap * row;
         for (int x = 0; x < row; x++) {
             fixed[x] = (int)(m->weight[tap * row + x] * m->sum[x] * one + 65536.5f) - 65536;
             rest[x] -= fixed[x];
@@ -149,7 +149,7 @@ static void down_make(void *block, int input, int output, enum resample_filter f
     table->pairs = pairs;
     table->shift = m.shift;
     memset(weight, 0, (size_t)output * (size_t)pairs * sizeof(int32_t));
-    for (int y = 0; y < output; y++, weight += 2 * pairs) {
+    for (int y = 0; y < output; y++, weight += (ptrdiff_t)2 * pairs) {
         first[y] = m.first[y] / 2;
         for (int tap = 0; tap < m.taps; tap++) {
             const int place = tap + m.first[y] % 2;

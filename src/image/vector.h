@@ -214,7 +214,7 @@ VECTOR_INLINE vec_mask vec_equal(vec a, vec b)
 }
 VECTOR_INLINE vec vec_reverse(vec a)
 {
-    return __builtin_shuffle(a, (vec_mask){3, 2, 1, 0});
+    return __builtin_shufflevector(a, a, 3, 2, 1, 0);
 }
 VECTOR_INLINE vec vec_ahead(const float *p, vec here, vec next, const int n)
 {

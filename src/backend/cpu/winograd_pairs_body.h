@@ -44,7 +44,7 @@ static void weights(void *u, ptrdiff_t point, const void *taps, int channels)
 
 static void weights_pairs(void *u, ptrdiff_t point, const void *taps, int channels)
 {
-    for (ptrdiff_t at = 0; at < (channels + 1) / 2 * 32; at += LANES) {
+    for (ptrdiff_t at = 0; at < ((ptrdiff_t)channels + 1) / 2 * 32; at += LANES) {
         vec low[36], high[36];
         weights_of_pair(low, high, taps, at);
         UNROLL for (ptrdiff_t i = 0; i < 36; i++)
