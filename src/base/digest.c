@@ -32,7 +32,7 @@ static const uint32_t sha256_constants[64] = {
 static void sha256_block(uint32_t state[8], const uint8_t *block)
 {
     uint32_t w[64], s[8];
-    for (int i = 0; i < 16; i++)
+    for (size_t i = 0; i < 16; i++)
         w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 | (uint32_t)block[4 * i + 2] << 8 |
                block[4 * i + 3];
     for (int i = 16; i < 64; i++) {
@@ -58,7 +58,7 @@ static void md5_block(uint32_t state[8], const uint8_t *block)
 {
     static const int turns[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
     uint32_t w[16], a = state[0], b = state[1], c = state[2], d = state[3];
-    for (int i = 0; i < 16; i++)
+    for (size_t i = 0; i < 16; i++)
         w[i] = (uint32_t)block[4 * i + 3] << 24 | (uint32_t)block[4 * i + 2] << 16 | (uint32_t)block[4 * i + 1] << 8 |
                block[4 * i];
     for (int i = 0; i < 64; i++) {
@@ -128,7 +128,7 @@ void digest_close(struct digest *digest, char text[DIGEST_TEXT])
     const size_t padding = 1 + (119 - (size_t)(digest->length % 64)) % 64;
     for (int i = 0; i < 8; i++) tail[padding + (size_t)i] = (uint8_t)(bits >> 8 * (sha256 ? 7 - i : i));
     digest_add(digest, tail, padding + 8);
-    for (int i = 0; i < (sha256 ? 8 : 4); i++) {
+    for (size_t i = 0; i < (sha256 ? 8 : 4); i++) {
         const uint32_t word = digest->state[i];
         const uint32_t shown = sha256 ? word : word << 24 | (word & 0xFF00) << 8 | (word >> 8 & 0xFF00) | word >> 24;
         snprintf(text + 8 * i, 9, "%08x", shown);

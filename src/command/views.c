@@ -197,8 +197,8 @@ static void write_title(struct sheet_of_views *sheet)
              config->data, sheet->images, dataset_count(sheet->set), policy->size, policy->size, config->seed);
     canvas_text(&sheet->canvas, GAP, GAP, text, ink);
     static const char *const hints[] = {
-        ". Frames on the image show where views were cut out; numbers are what was drawn, in the order of the "
-        "operations",
+        (". Frames on the image show where views were cut out; numbers are what was drawn, in the order of the "
+         "operations"),
         ". Frames on the image show where views were cut out",
         "",
     };
@@ -230,7 +230,7 @@ static int draw_parameters(struct sheet_of_views *sheet, struct error *error)
         const struct image *image;
         const int status = dataset_image(sheet->set, index, &sheet->storage, &image, error);
         if (status != SIMCLR_OK) return status;
-        struct caption *caption = &sheet->caption[row * (1 + sheet->views)];
+        struct caption *caption = &sheet->caption[(ptrdiff_t)row * (1 + sheet->views)];
         int width = image->width, height = image->height;
         canvas_fit(CELL, &width, &height);
         sheet->height = height > sheet->height ? height : sheet->height;

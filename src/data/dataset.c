@@ -160,7 +160,8 @@ static int64_t stand_in(const struct dataset *set, int64_t index)
 /* How the pixels of an image are read: all of them, or those that somebody wishes. */
 struct reading {
     struct image *storage;
-    dataset_wish *wish; /* NULL: all */
+    bool part; /* those that `wish` names, into `store`; else all, into `storage` */
+    dataset_wish *wish;
     void *context;
     struct image_store *store;
     struct box place;
@@ -169,12 +170,12 @@ struct reading {
 static int read_image(struct dataset *set, int64_t index, struct reading *reading, struct error *error)
 {
     const int64_t item = item_of(set, index);
-    const int status = reading->wish == NULL
-                           ? source_read(&set->source, &set->catalog, item, reading->storage, error)
-                           : source_read_part(&set->source, &set->catalog, item, reading->wish, reading->context,
-                                              reading->store, &reading->place, error);
+    const int status = reading->part
+                           ? source_read_part(&set->source, &set->catalog, item, reading->wish, reading->context,
+                                              reading->store, &reading->place, error)
+                           : source_read(&set->source, &set->catalog, item, reading->storage, error);
     if (status != SIMCLR_OK) return status;
-    const struct image *image = reading->wish == NULL ? reading->storage : &reading->store->image;
+    const struct image *image = reading->part ? &reading->store->image : reading->storage;
     /* Buffers were made for the sizes measured at opening. */
     if (!set->cache.sampled && (image->width > set->cache.max_width || image->height > set->cache.max_height))
         return error_set(error, SIMCLR_IO, "%s: has grown since the set was opened", catalog_name(&set->catalog, item));
@@ -225,7 +226,7 @@ int dataset_image_part(struct dataset *dataset, int64_t index, dataset_wish *wis
                        struct image_store *storage, struct dataset_piece *out, struct error *error)
 {
     if (dataset->cache.block == NULL && dataset->source.fetch != NULL) {
-        struct reading reading = {.wish = wish, .context = context, .store = storage};
+        struct reading reading = {.part = true, .wish = wish, .context = context, .store = storage};
         int status = check_index(dataset, index, error);
         if (status == SIMCLR_OK) status = read_good(dataset, index, &reading, error);
         if (status == SIMCLR_OK) *out = (struct dataset_piece){&storage->image, reading.place};

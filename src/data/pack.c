@@ -127,7 +127,7 @@ static int add_classes(struct catalog *catalog, const char *path, const char *na
 
 static int read_index(struct pack *pack, struct catalog *catalog, const char *path, struct error *error)
 {
-    uint8_t header[PACK_HEADER_BYTES];
+    uint8_t header[PACK_HEADER_BYTES] = {0};
     int status = read_header(pack, path, header, error);
     if (status != SIMCLR_OK) return status;
     const size_t bytes = (size_t)pack->images * PACK_ENTRY_BYTES, names = (size_t)number(header + 40, 8);

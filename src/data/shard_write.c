@@ -15,22 +15,17 @@ static void add_padding(struct file_writer *writer, size_t count)
 
 void shard_add(struct file_writer *writer, const char *name, const void *bytes, size_t count)
 {
+    static const char owner[3][8] = {"0000444", "0000000", "0000000"}; /* mode, user, group */
+    static const char magic[8] = {'u', 's', 't', 'a', 'r', '\0', '0', '0'};
     char header[BLOCK] = {0};
     unsigned sum = 0;
     snprintf(header, 100, "%s", name);
-    memcpy(header + 100,
-           "0000444\0"
-           "0000000\0"
-           "0000000",
-           24); /* mode, user, group */
+    memcpy(header + 100, owner, sizeof owner);
     snprintf(header + 124, 12, "%011" PRIo64, (uint64_t)count);
     memcpy(header + 136, "00000000000", 12); /* time */
     memset(header + 148, ' ', 8);
     header[156] = '0'; /* a file */
-    memcpy(header + 257,
-           "ustar\0"
-           "00",
-           8);
+    memcpy(header + 257, magic, sizeof magic);
     for (int i = 0; i < BLOCK; i++) sum += (unsigned char)header[i];
     snprintf(header + 148, 8, "%06o", sum);
     file_writer_write(writer, header, sizeof header);

@@ -124,7 +124,7 @@ void cholesky_invert(struct backend *backend, float *matrix, int size, float *ro
             };
             backend->ops->matmul(backend, &divide);
         }
-        for (int i = 0; i < BLOCK; i++) memcpy(line + (size_t)i * stride + begin, inverse + i * BLOCK, BLOCK * sizeof(float));
+        for (int i = 0; i < BLOCK; i++) memcpy(line + (size_t)i * stride + begin, inverse + (size_t)i * BLOCK, BLOCK * sizeof(float));
     }
 }
 
