@@ -69,6 +69,7 @@ static int fit_all(struct backend *backend, struct logistic_args args, const cha
 static int run(struct dataset *set, struct backend *backend, int64_t rows, int iterations, struct error *error)
 {
     float *x = memory_array((size_t)rows * DIM, sizeof(float));
+    float *columns = NULL;
     int32_t *labels = memory_array((size_t)rows, sizeof(int32_t));
     struct logistic_args args = {.x = x, .labels = labels, .rows = rows, .dim = DIM, .classes = dataset_classes(set),
                                  .max_iterations = iterations};
@@ -76,9 +77,12 @@ static int run(struct dataset *set, struct backend *backend, int64_t rows, int i
     if (status == SIMCLR_OK) {
         const double start = clock_seconds();
         args.preconditioner = preconditioner_create(backend, x, rows, DIM);
-        printf("Gram matrix of %lld rows of %d: %.2f s\n", (long long)rows, DIM, clock_seconds() - start);
+        args.columns = columns = logistic_columns(backend, x, rows, DIM, args.classes);
+        printf("Gram matrix and columns of %lld rows of %d: %.2f s\n", (long long)rows, DIM, clock_seconds() - start);
         status = fit_all(backend, args, "preconditioned", error);
         preconditioner_destroy(&args.preconditioner);
+        args.columns = NULL;
+        memory_free(columns);
     }
     if (status == SIMCLR_OK) status = fit_all(backend, args, "plain", error);
     memory_free(x);

@@ -16,8 +16,10 @@ static const double objective_rounding = 1e-7;
 struct lbfgs {
     const struct lbfgs_problem *problem;
     int count, stored, newest;
-    double *direction, *next, *next_gradient, *gradient, *scratch;
+    double *direction, *next, *next_gradient, *gradient;
     double *steps, *changes;   /* [MEMORY][count]: s = x' - x, y = g' - g */
+    double *guess, *guesses;   /* H0 gradient and H0 changes; without H0 these are `gradient` and `changes` themselves */
+    double *next_guess;
     double curvature[MEMORY];  /* s . y */
     double scale;              /* of H0: s . y / y . H0 y for the newest, so that H0 fits the curvature last seen */
 };
@@ -33,27 +35,23 @@ static double dot(const double *a, const double *b, int count)
     return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
 }
 
-/* scale H0 vector, in its place. */
-static void first_guess(const struct lbfgs *state, double *vector)
-{
-    const struct lbfgs_problem *problem = state->problem;
-    if (problem->precondition) problem->precondition(problem->context, vector);
-    for (int i = 0; i < state->count; i++) vector[i] *= state->scale;
-}
-
-/* direction = -H gradient. */
+/* direction = -H gradient. H0 is linear, so that of q = g - sum of alpha y it needs nothing that is not there already: one
+ * product with H0 an iteration, that with the new gradient. */
 static void choose_direction(struct lbfgs *state)
 {
     const int n = state->count;
-    double alpha[MEMORY] = {0};
-    for (int i = 0; i < n; i++) state->direction[i] = -state->gradient[i];
+    double alpha[MEMORY] = {0}, *q = state->next; /* which the line search has not begun to use */
+    for (int i = 0; i < n; i++) q[i] = -state->gradient[i];
+    for (int i = 0; i < n; i++) state->direction[i] = -state->guess[i];
     for (int j = 0; j < state->stored; j++) {
         const int slot = (state->newest - j + MEMORY) % MEMORY;
         const double *s = state->steps + (size_t)slot * n, *y = state->changes + (size_t)slot * n;
-        alpha[slot] = dot(s, state->direction, n) / state->curvature[slot];
-        for (int i = 0; i < n; i++) state->direction[i] -= alpha[slot] * y[i];
+        const double *guess = state->guesses + (size_t)slot * n;
+        alpha[slot] = dot(s, q, n) / state->curvature[slot];
+        for (int i = 0; i < n; i++) q[i] -= alpha[slot] * y[i];
+        for (int i = 0; i < n; i++) state->direction[i] -= alpha[slot] * guess[i];
     }
-    first_guess(state, state->direction);
+    for (int i = 0; i < n; i++) state->direction[i] *= state->scale;
     for (int j = state->stored - 1; j >= 0; j--) {
         const int slot = (state->newest - j + MEMORY) % MEMORY;
         const double *s = state->steps + (size_t)slot * n, *y = state->changes + (size_t)slot * n;
@@ -95,47 +93,66 @@ static bool search_line(struct lbfgs *state, const double *point, double objecti
     return false;
 }
 
+/* vector = H0 of `of`. */
+static void apply_guess(const struct lbfgs *state, double *vector, const double *of)
+{
+    memcpy(vector, of, (size_t)state->count * sizeof *of);
+    state->problem->precondition(state->problem->context, vector);
+}
+
+/* The step from point to next, unless its curvature is nothing but rounding. */
 static void remember(struct lbfgs *state, const double *point)
 {
     const int n = state->count, slot = (state->newest + 1) % MEMORY;
-    double *s = state->steps + (size_t)slot * n, *y = state->changes + (size_t)slot * n;
+    double *s = state->steps + (size_t)slot * n, *y = state->changes + (size_t)slot * n, *guess = state->guesses + (size_t)slot * n;
     for (int i = 0; i < n; i++) {
         s[i] = state->next[i] - point[i];
         y[i] = state->next_gradient[i] - state->gradient[i];
     }
-    const double curvature = dot(s, y, n);
-    if (!(curvature > 1e-14 * dot(y, y, n))) return;
-    state->scale = 1;
-    memcpy(state->scratch, y, (size_t)n * sizeof *y);
-    first_guess(state, state->scratch);
-    state->scale = curvature / dot(y, state->scratch, n);
+    if (state->problem->precondition) {
+        apply_guess(state, state->next_guess, state->next_gradient);
+        for (int i = 0; i < n; i++) guess[i] = state->next_guess[i] - state->guess[i];
+        memcpy(state->guess, state->next_guess, (size_t)n * sizeof *guess);
+    }
+    const double curvature = dot(s, y, n), guessed = dot(y, guess, n);
+    if (!(curvature > 1e-14 * dot(y, y, n)) || !(guessed > 0)) return;
+    state->scale = curvature / guessed;
     state->curvature[slot] = curvature;
     state->newest = slot;
     if (state->stored < MEMORY) state->stored += 1;
 }
 
-static bool open(struct lbfgs *state, const struct lbfgs_problem *problem)
+static double *open(struct lbfgs *state, const struct lbfgs_problem *problem, struct error *error)
 {
-    const size_t n = (size_t)problem->count;
-    double *block = memory_array(n * (5 + 2 * MEMORY), sizeof(double));
-    if (!block) return false;
+    const size_t n = (size_t)problem->count, vectors = problem->precondition ? 6 + 3 * MEMORY : 4 + 2 * MEMORY;
+    double *block = memory_array(n * vectors, sizeof(double));
+    if (!block) {
+        error_no_memory(error, "L-BFGS", n * vectors * sizeof(double));
+        return NULL;
+    }
     *state = (struct lbfgs){.problem = problem, .count = problem->count, .newest = MEMORY - 1, .scale = 1};
     state->direction = block;
     state->next = block + n;
     state->next_gradient = block + 2 * n;
-    state->gradient = block + 3 * n;
-    state->scratch = block + 4 * n;
-    state->steps = block + 5 * n;
-    state->changes = block + (5 + MEMORY) * n;
-    return true;
+    state->gradient = state->guess = block + 3 * n;
+    state->steps = block + 4 * n;
+    state->changes = state->guesses = block + (4 + MEMORY) * n;
+    if (problem->precondition) {
+        state->guess = block + (4 + 2 * MEMORY) * n;
+        state->next_guess = state->guess + n;
+        state->guesses = state->guess + 2 * n;
+    }
+    return block;
 }
 
 int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lbfgs_result *result, struct error *error)
 {
     struct lbfgs state;
     const size_t bytes = (size_t)problem->count * sizeof(double);
-    if (!open(&state, problem)) return error_no_memory(error, "L-BFGS", bytes * (5 + 2 * MEMORY));
+    double *block = open(&state, problem, error);
+    if (block == NULL) return SIMCLR_NO_MEMORY;
     double objective = problem->function(problem->context, point, state.gradient);
+    if (problem->precondition) apply_guess(&state, state.guess, state.gradient);
     double norm = sqrt(dot(state.gradient, state.gradient, state.count));
     const double goal = problem->tolerance * (norm > 1 ? norm : 1);
     int iteration = 0;
@@ -158,7 +175,7 @@ int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lb
         iteration += 1;
     }
     *result = (struct lbfgs_result){objective, norm, iteration};
-    memory_free(state.direction);
+    memory_free(block);
     if (!isfinite(objective)) return error_set(error, SIMCLR_DATA, "logistic regression: the features hold non-finite values");
     return SIMCLR_OK;
 }

@@ -6,7 +6,9 @@
 #include "base/memory.h"
 #include "base/rng.h"
 
-enum { ROW_TILE = 512 }; /* small enough for a tile of pixels to be in cache still when the gradient reads it again */
+/* A tile is small enough for its pixels to be in cache still when the gradient reads them again. FEW_CLASSES: up to here a
+ * product's time is that of reading x. */
+enum { ROW_TILE = LOGISTIC_TILE, FEW_CLASSES = 16 };
 
 /* One fit: products by the backend in float32, sums in double. */
 struct fit {
@@ -14,6 +16,7 @@ struct fit {
     const struct logistic_args *args;
     float *weight;        /* [classes][dim], the point rounded to float */
     float *logits;        /* [ROW_TILE][classes], then the softmax error */
+    float *by_class;      /* [classes][ROW_TILE]: the logits, where x is read by columns */
     float *tile_gradient; /* [classes][dim] of one tile */
     double *loss;         /* [ROW_TILE] */
     double *spread;       /* [ROW_TILE] 1 - |p|^2: the trace of diag(p) - p p^T */
@@ -29,6 +32,7 @@ static void fit_row(void *context, int64_t index, int thread)
     (void)thread;
     const int classes = fit->args->classes;
     float *row = fit->logits + index * classes;
+    for (int c = 0; c < classes && fit->args->columns; c++) row[c] = fit->by_class[(size_t)c * ROW_TILE + (size_t)index];
     double largest = -INFINITY, sum = 0;
     for (int c = 0; c < classes; c++) {
         const double value = (double)row[c] + fit->bias[c];
@@ -45,6 +49,21 @@ static void fit_row(void *context, int64_t index, int thread)
         row[c] = (float)(p - (c == label ? 1.0 : 0.0));
     }
     fit->spread[index] = 1 - squares;
+}
+
+static void fit_logits(struct fit *fit, const float *x, int rows)
+{
+    const int dim = fit->args->dim, classes = fit->args->classes;
+    const struct matmul_args by_row = {
+        .transpose_b = true, .m = rows, .n = classes, .k = dim, .alpha = 1,
+        .a = x, .lda = dim, .b = fit->weight, .ldb = dim, .c = fit->logits, .ldc = classes,
+    };
+    const struct matmul_args by_column = {
+        .m = classes, .n = rows, .k = dim, .alpha = 1, .a = fit->weight, .lda = dim,
+        .b = fit->args->columns ? fit->args->columns + fit->begin * dim : NULL, .ldb = ROW_TILE, .c = fit->by_class, .ldc = ROW_TILE,
+    };
+    fit->backend->ops->matmul(fit->backend, fit->args->columns ? &by_column : &by_row);
+    pool_run(fit->backend->pool, rows, fit_row, fit);
 }
 
 /* point: [classes][dim] weights, then [classes] biases. */
@@ -65,12 +84,7 @@ static double fit_evaluate(void *context, const double *point, double *gradient)
         const int64_t left = args->rows - fit->begin;
         const int rows = (int)(left < ROW_TILE ? left : ROW_TILE);
         const float *x = args->x + fit->begin * dim;
-        const struct matmul_args forward = {
-            .transpose_b = true, .m = rows, .n = classes, .k = dim, .alpha = 1,
-            .a = x, .lda = dim, .b = fit->weight, .ldb = dim, .c = fit->logits, .ldc = classes,
-        };
-        fit->backend->ops->matmul(fit->backend, &forward);
-        pool_run(fit->backend->pool, rows, fit_row, fit);
+        fit_logits(fit, x, rows);
         for (int i = 0; i < rows; i++) {
             loss += fit->loss[i];
             spread += fit->spread[i];
@@ -115,10 +129,11 @@ static int fit_run(struct backend *backend, const struct logistic_args *args, do
     fit.weight = memory_array(weights, sizeof(float));
     fit.tile_gradient = memory_array(weights, sizeof(float));
     fit.logits = memory_array((size_t)ROW_TILE * (size_t)args->classes, sizeof(float));
+    fit.by_class = memory_array((size_t)ROW_TILE * (size_t)args->classes, sizeof(float));
     fit.loss = memory_array(ROW_TILE, sizeof(double));
     fit.spread = memory_array(ROW_TILE, sizeof(double));
     int status = SIMCLR_OK;
-    if (!gradient || !fit.weight || !fit.tile_gradient || !fit.logits || !fit.loss || !fit.spread)
+    if (!gradient || !fit.weight || !fit.tile_gradient || !fit.logits || !fit.by_class || !fit.loss || !fit.spread)
         status = error_no_memory(error, "linear classifier", weights * 2 * sizeof(float));
     if (status == SIMCLR_OK) {
         fit_prepare(&fit, point, gradient);
@@ -132,6 +147,7 @@ static int fit_run(struct backend *backend, const struct logistic_args *args, do
     memory_free(fit.weight);
     memory_free(fit.tile_gradient);
     memory_free(fit.logits);
+    memory_free(fit.by_class);
     memory_free(fit.loss);
     memory_free(fit.spread);
     memory_free(fit.space);
@@ -169,6 +185,38 @@ int logistic_fit(struct backend *backend, const struct logistic_args *args, doub
     return status;
 }
 
+struct columns {
+    const float *x;
+    float *to;
+    int64_t rows;
+    int dim;
+};
+
+static void transpose_tile(void *context, int64_t tile, int thread)
+{
+    enum { SQUARE = 16 }; /* a cache line each way */
+    const struct columns *job = context;
+    const int64_t begin = tile * ROW_TILE, left = job->rows - begin;
+    const int rows = (int)(left < ROW_TILE ? left : ROW_TILE), dim = job->dim;
+    const float *from = job->x + begin * dim;
+    float *to = job->to + begin * dim;
+    (void)thread;
+    for (int i = 0; i < rows; i += SQUARE)
+        for (int d = 0; d < dim; d += SQUARE)
+            for (int k = d; k < d + SQUARE && k < dim; k++)
+                for (int j = i; j < i + SQUARE && j < rows; j++) to[(size_t)k * ROW_TILE + (size_t)j] = from[(size_t)j * (size_t)dim + (size_t)k];
+}
+
+float *logistic_columns(struct backend *backend, const float *x, int64_t rows, int dim, int classes)
+{
+    const int64_t tiles = (rows + ROW_TILE - 1) / ROW_TILE;
+    struct columns job = {.x = x, .rows = rows, .dim = dim};
+    if (classes > FEW_CLASSES) return NULL;
+    job.to = memory_array((size_t)tiles * ROW_TILE * (size_t)dim, sizeof(float));
+    if (job.to) pool_run(backend->pool, tiles, transpose_tile, &job);
+    return job.to;
+}
+
 /* ---- the l2 sweep ------------------------------------------------------------------------------------------ */
 
 /* The grid: l2 on standardised features, strongest first, so that each fit starts from a smoother neighbour. */
@@ -176,17 +224,62 @@ static const double sweep_grid[] = {1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6};
 
 struct sweep {
     struct backend *backend;
-    struct logistic_args fit, held; /* 90 % and 10 % of the training rows, standardised */
-    float *standardised;            /* [rows][dim] */
-    float *fit_x, *held_x;
-    int32_t *fit_labels, *held_labels;
+    struct logistic_args all, fit, held; /* the training rows, standardised: 90 % that are fitted, then 10 % held out */
+    int64_t *place;                      /* where row i of the features went */
+    float *x, *columns;                  /* [rows][dim]; columns of logistic_args */
+    int32_t *labels;
     float *logits;
 };
+
+/* A seeded tenth of every class is held out; classes with a few rows stay in the fitting part. */
+static int sweep_split(struct sweep *sweep, const struct logistic_args *args, uint64_t seed, struct error *error)
+{
+    const size_t rows = (size_t)args->rows;
+    int64_t *order = memory_array(rows, sizeof *order);
+    int64_t *seen = memory_array((size_t)args->classes, sizeof *seen), *sizes = memory_array((size_t)args->classes, sizeof *sizes);
+    sweep->place = memory_array(rows, sizeof *sweep->place);
+    sweep->labels = memory_array(rows, sizeof *sweep->labels);
+    const bool enough = order && seen && sizes && sweep->place && sweep->labels;
+    int64_t fitted = 0, held = 0, to_fit = args->rows;
+    if (enough) {
+        struct rng rng = rng_open(seed, RNG_SPLIT, 0, 0, 0);
+        for (int64_t i = 0; i < args->rows; i++) {
+            order[i] = i;
+            sizes[args->labels[i]] += 1;
+        }
+        for (int c = 0; c < args->classes; c++) to_fit -= (sizes[c] + 5) / 10;
+        for (int64_t i = args->rows - 1; i > 0; i--) {
+            const int64_t j = rng_below(&rng, (uint32_t)(i + 1)), swap = order[i];
+            order[i] = order[j];
+            order[j] = swap;
+        }
+        for (int64_t i = 0; i < args->rows; i++) {
+            const int32_t label = args->labels[order[i]];
+            const bool hold = seen[label]++ < (sizes[label] + 5) / 10;
+            const int64_t place = hold ? to_fit + held++ : fitted++;
+            sweep->place[order[i]] = place;
+            sweep->labels[place] = label;
+        }
+    }
+    memory_free(order);
+    memory_free(seen);
+    memory_free(sizes);
+    if (!enough) return error_no_memory(error, "held-out split", rows * sizeof(int64_t));
+    sweep->all = *args;
+    sweep->all.preconditioner = NULL;
+    sweep->all.columns = NULL;
+    sweep->fit = sweep->held = sweep->all;
+    sweep->all.labels = sweep->fit.labels = sweep->labels;
+    sweep->held.labels = sweep->labels + to_fit;
+    sweep->fit.rows = to_fit;
+    sweep->held.rows = held;
+    return SIMCLR_OK;
+}
 
 struct standardization {
     const struct logistic_args *args;
     struct logistic_sweep *out;
-    float *to;
+    const struct sweep *sweep;
 };
 
 /* A thread's share of the columns, row after row: sums in the order of the rows, whatever the number of threads. */
@@ -211,7 +304,7 @@ static void standardize_columns(void *context, int thread, int threads)
     }
     for (int64_t i = 0; i < args->rows; i++)
         for (int64_t d = first; d < last; d++)
-            job->to[i * args->dim + d] = (float)(((double)args->x[i * args->dim + d] - mean[d]) * scale[d]);
+            job->sweep->x[job->sweep->place[i] * args->dim + d] = (float)(((double)args->x[i * args->dim + d] - mean[d]) * scale[d]);
 }
 
 static int sweep_standardize(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out, struct error *error)
@@ -219,60 +312,17 @@ static int sweep_standardize(struct sweep *sweep, const struct logistic_args *ar
     const size_t dim = (size_t)args->dim;
     out->mean = memory_array(dim, sizeof(double));
     out->scale = memory_array(dim, sizeof(double));
-    sweep->standardised = memory_array((size_t)args->rows * dim, sizeof(float));
-    if (!out->mean || !out->scale || !sweep->standardised)
+    sweep->x = memory_array((size_t)args->rows * dim, sizeof(float));
+    if (!out->mean || !out->scale || !sweep->x)
         return error_no_memory(error, "standardised features", (size_t)args->rows * dim * sizeof(float));
-    struct standardization job = {args, out, sweep->standardised};
+    struct standardization job = {args, out, sweep};
     pool_split(sweep->backend->pool, standardize_columns, &job);
-    return SIMCLR_OK;
-}
-
-/* A seeded tenth of every class is held out; classes with a single row stay in the fitting part. */
-static int sweep_split(struct sweep *sweep, const struct logistic_args *args, uint64_t seed, struct error *error)
-{
-    const int dim = args->dim;
-    const size_t rows = (size_t)args->rows;
-    int64_t *order = memory_array(rows, sizeof *order);
-    int64_t *seen = memory_array((size_t)args->classes, sizeof *seen), *sizes = memory_array((size_t)args->classes, sizeof *sizes);
-    sweep->fit_x = memory_array(rows * (size_t)dim, sizeof(float));
-    sweep->held_x = memory_array(rows * (size_t)dim, sizeof(float));
-    sweep->fit_labels = memory_array(rows, sizeof(int32_t));
-    sweep->held_labels = memory_array(rows, sizeof(int32_t));
-    const bool enough = order && seen && sizes && sweep->fit_x && sweep->held_x && sweep->fit_labels && sweep->held_labels;
-    int64_t fitted = 0, held = 0;
-    if (enough) {
-        struct rng rng = rng_open(seed, RNG_SPLIT, 0, 0, 0);
-        for (int64_t i = 0; i < args->rows; i++) {
-            order[i] = i;
-            sizes[args->labels[i]] += 1;
-        }
-        for (int64_t i = args->rows - 1; i > 0; i--) {
-            const int64_t j = rng_below(&rng, (uint32_t)(i + 1)), swap = order[i];
-            order[i] = order[j];
-            order[j] = swap;
-        }
-        for (int64_t i = 0; i < args->rows; i++) {
-            const int32_t label = args->labels[order[i]];
-            const bool hold = seen[label]++ < (sizes[label] + 5) / 10;
-            float *to = hold ? sweep->held_x + held * dim : sweep->fit_x + fitted * dim;
-            for (int d = 0; d < dim; d++) to[d] = sweep->standardised[order[i] * dim + d];
-            if (hold) sweep->held_labels[held++] = label;
-            else sweep->fit_labels[fitted++] = label;
-        }
-    }
-    memory_free(order);
-    memory_free(seen);
-    memory_free(sizes);
-    if (!enough) return error_no_memory(error, "held-out split", rows * (size_t)dim * sizeof(float));
-    sweep->fit = *args;
-    sweep->fit.preconditioner = NULL;
-    sweep->fit.x = sweep->fit_x;
-    sweep->fit.labels = sweep->fit_labels;
-    sweep->fit.rows = fitted;
-    sweep->held = *args;
-    sweep->held.x = sweep->held_x;
-    sweep->held.labels = sweep->held_labels;
-    sweep->held.rows = held;
+    sweep->columns = logistic_columns(sweep->backend, sweep->x, args->rows, args->dim, args->classes);
+    sweep->all.x = sweep->fit.x = sweep->x;
+    sweep->all.columns = sweep->fit.columns = sweep->columns;
+    sweep->held.x = sweep->x + sweep->fit.rows * args->dim;
+    /* The rows to fit are like all rows: one Gram matrix does for both. */
+    sweep->all.preconditioner = sweep->fit.preconditioner = preconditioner_create(sweep->backend, sweep->x, args->rows, args->dim);
     return SIMCLR_OK;
 }
 
@@ -307,12 +357,11 @@ static double held_out_top1(struct sweep *sweep, const double *weight, const dou
 
 static void sweep_close(struct sweep *sweep)
 {
-    preconditioner_destroy(&sweep->fit.preconditioner);
-    memory_free(sweep->standardised);
-    memory_free(sweep->fit_x);
-    memory_free(sweep->held_x);
-    memory_free(sweep->fit_labels);
-    memory_free(sweep->held_labels);
+    preconditioner_destroy(&sweep->all.preconditioner);
+    memory_free(sweep->x);
+    memory_free(sweep->columns);
+    memory_free(sweep->place);
+    memory_free(sweep->labels);
     memory_free(sweep->logits);
 }
 
@@ -342,24 +391,19 @@ int logistic_sweep(struct backend *backend, const struct logistic_args *args, ui
     const size_t weights = (size_t)args->classes * (size_t)args->dim;
     *out = (struct logistic_sweep){0};
     if (args->rows > UINT32_MAX) return error_set(error, SIMCLR_UNSUPPORTED, "linear: more than 2^32 rows are not supported");
-    int status = sweep_standardize(&sweep, args, out, error);
+    int status = fit_check(args, error);
     if (status == SIMCLR_OK) status = sweep_split(&sweep, args, seed, error);
+    if (status == SIMCLR_OK) status = sweep_standardize(&sweep, args, out, error);
     float *rounded = memory_array(weights, sizeof(float));
     sweep.logits = memory_array((size_t)args->rows * (size_t)args->classes, sizeof(float));
     out->weight = memory_array(weights, sizeof(double));
     out->bias = memory_array((size_t)args->classes, sizeof(double));
     if (status == SIMCLR_OK && (!rounded || !sweep.logits || !out->weight || !out->bias))
         status = error_no_memory(error, "linear classifier", weights * sizeof(double));
-    if (status == SIMCLR_OK) { /* the rows to fit are like all rows, and one Gram matrix does for both */
-        sweep.fit.preconditioner = preconditioner_create(backend, sweep.standardised, args->rows, args->dim);
-        status = sweep_choose(&sweep, out, rounded, error);
-    }
+    if (status == SIMCLR_OK) status = sweep_choose(&sweep, out, rounded, error);
     if (status == SIMCLR_OK) { /* the chosen l2 once more, on all training rows */
-        struct logistic_args all = *args;
-        all.x = sweep.standardised;
-        all.preconditioner = sweep.fit.preconditioner;
-        all.l2 = out->l2;
-        status = logistic_fit(backend, &all, out->weight, out->bias, NULL, error);
+        sweep.all.l2 = out->l2;
+        status = logistic_fit(backend, &sweep.all, out->weight, out->bias, NULL, error);
     }
     memory_free(rounded);
     sweep_close(&sweep);

@@ -208,6 +208,37 @@ static struct lbfgs_result fit(struct backend *backend, struct logistic_args arg
     return result;
 }
 
+/* Rows read by columns, more than a tile of them: the same objective on the same path. */
+static void columns_change_nothing(void **state)
+{
+    (void)state;
+    enum { MANY = 2 * LOGISTIC_TILE + 37 };
+    float *x = memory_array((size_t)MANY * DIM, sizeof(float));
+    int32_t *labels = memory_array(MANY, sizeof(int32_t));
+    for (int i = 0; i < MANY; i += ROWS) {
+        const int first = i + ROWS <= MANY ? i : MANY - ROWS;
+        fill_correlated(x + (size_t)first * DIM, labels + first, 0.3);
+    }
+    for (int i = 0; i < MANY; i++) labels[i] = (labels[i] + i % 5 / 4) % CLASSES; /* not separable */
+    struct logistic_args args = {.x = x, .labels = labels, .rows = MANY, .dim = DIM, .classes = CLASSES, .max_iterations = 7, .l2 = 1e-4};
+    for (int b = 0; b < BACKENDS; b++) {
+        struct backend *backend = open_backend(b);
+        const struct lbfgs_result by_row = fit(backend, args, NULL);
+        float *columns = logistic_columns(backend, x, MANY, DIM, CLASSES);
+        assert_non_null(columns);
+        args.columns = columns;
+        const struct lbfgs_result by_column = fit(backend, args, NULL);
+        args.columns = NULL;
+        assert_int_equal(by_row.iterations, by_column.iterations);
+        assert_true(fabs(by_row.objective - by_column.objective) < 1e-6);
+        assert_null(logistic_columns(backend, x, MANY, DIM, 1000));
+        memory_free(columns);
+        backend_destroy(&backend);
+    }
+    memory_free(labels);
+    memory_free(x);
+}
+
 static void same_optimum_in_a_tenth_of_the_iterations(void **state)
 {
     (void)state;
@@ -238,7 +269,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(factor_and_inverse_match_doubles), cmocka_unit_test(a_pivot_fails), cmocka_unit_test(apply_solves),
-        cmocka_unit_test(singular_features_are_ridged), cmocka_unit_test(same_optimum_in_a_tenth_of_the_iterations),
+        cmocka_unit_test(singular_features_are_ridged), cmocka_unit_test(columns_change_nothing),
+        cmocka_unit_test(same_optimum_in_a_tenth_of_the_iterations),
     };
     if (pool_create(&pool, 2, NULL) != SIMCLR_OK) return 1;
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
