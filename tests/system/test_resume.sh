@@ -8,7 +8,15 @@ kills=${SIMCLR_TEST_KILLS:-$([ "${SIMCLR_TEST_SHORT:-}" = 1 ] && echo 4 || echo 
 settings=(--data synthetic --synthetic-images 128 --depth 18 --width 1/8 --image-size 16 --batch 16 --epochs 10 --seed 5 --threads 2
           --save-every 1 --keep 2 --log-every 1 --knn-every 4 --knn-images 32 --diagnostics-images 32)
 
-now_ms() { date +%s%3N; }
+# wait_for FOLDER PID N: until the run has logged N steps (or has ended). By progress, not by the clock: a busy machine would be hit too late.
+wait_for() {
+    local steps=0
+    while [ "$steps" -lt "$3" ] && kill -0 "$2" 2>/dev/null; do
+        sleep 0.003
+        steps=$(cat "$1/run/metrics.jsonl" 2>/dev/null | grep -c train/loss || true)
+    done
+}
+a_moment() { sleep "$(awk -v r=$RANDOM 'BEGIN { print r / 32768 * 0.03 }')"; }
 # Every run is called "run" in a folder of its own, so that the configuration inside its checkpoints is the same text.
 pretrain() { local folder=$1; shift; mkdir -p "$folder"; cd "$folder" && exec "$simclr" pretrain "${settings[@]}" --out run "$@"; }
 train() { (pretrain "$1") >"$1.out" 2>&1; }
@@ -16,11 +24,8 @@ train() { (pretrain "$1") >"$1.out" 2>&1; }
 # The newest checkpoint, the exported encoder: everything that a run leaves behind in weights.
 weights() { (cd "$1/run" && sha256sum exported/encoder.safetensors "$(ls checkpoints/step-*.safetensors | sort | tail -n 1)"); }
 
-start=$(now_ms)
 train "$work/whole" || { cat "$work/whole.out"; exit 1; }
-whole_ms=$(($(now_ms) - start))
 weights "$work/whole" >"$work/expected"
-echo "uninterrupted: $whole_ms ms"
 
 RANDOM=20260101
 interrupted=0
@@ -28,7 +33,8 @@ for ((i = 1; i <= kills; i++)); do
     run="$work/killed$i"
     (pretrain "$run") >"$run.out" 2>&1 &
     pid=$!
-    sleep "$(awk -v ms=$((RANDOM * whole_ms * 9 / 327680)) 'BEGIN { print ms / 1000 }')"
+    wait_for "$run" $pid $((RANDOM * 80 / 32768 - 8)) # of 80 steps; below 1: while it starts
+    a_moment
     kill -9 $pid 2>/dev/null && interrupted=$((interrupted + 1))
     wait $pid 2>/dev/null || true
     train "$run" || { echo "kill $i: the run could not go on"; cat "$run.out"; exit 1; }
@@ -48,7 +54,7 @@ echo "$interrupted of $kills kills hit a running process; every resumed run ende
 # Interrupted politely: exit code 75, a checkpoint at that very step, and the same end.
 (pretrain "$work/polite") >"$work/polite.out" 2>&1 &
 pid=$!
-sleep "$(awk -v ms=$((whole_ms / 2)) 'BEGIN { print ms / 1000 }')"
+wait_for "$work/polite" $pid 40
 kill -INT $pid
 code=0
 wait $pid || code=$?
