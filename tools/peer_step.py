@@ -3,6 +3,9 @@
 
     tools/peer_step.py --network resnet18-cifar --batch 128 --precision bf16 --threads 2
     tools/peer_step.py --network nt-xent --batch 4096
+    tools/peer_step.py --what embed --network resnet50 --batch 32       the encoder in inference mode
+    tools/peer_step.py --what lars --network resnet50                   LARS alone, written three ways
+    tools/peer_step.py --only eager/channels_last --steps 2 --seconds 0 peak memory of one way of doing the step
 
 The step: forward of 2N augmented views (dense random data, never zeros), NT-Xent, backward, SGD with momentum (torch's own
 fused or foreach kernel, kinder to PyTorch than a LARS written in Python). Every combination of memory format and
@@ -13,6 +16,7 @@ import argparse
 import ctypes.util
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -77,6 +81,85 @@ def nt_xent(z, temperature):
     return functional.cross_entropy(s, positive)
 
 
+def lars_by_tensor(weights, gradients, momenta, rate, momentum=0.9, decay=1e-4, trust=0.001):
+    """Equation by equation, a tensor at a time; matrices adapt and decay, vectors do neither."""
+    for w, g, v in zip(weights, gradients, momenta):
+        if w.ndim > 1:
+            g = g.add(w, alpha=decay)
+            g = g * (trust * w.norm() / g.norm())
+        v.mul_(momentum).add_(g)
+        w.add_(v, alpha=-rate)
+
+
+def lars_foreach(weights, gradients, momenta, rate, momentum=0.9, decay=1e-4, trust=0.001):
+    """The same with torch's kernels over lists of tensors."""
+    import torch
+
+    matrices = [i for i, w in enumerate(weights) if w.ndim > 1]
+    adapted = list(gradients)
+    w, g = [weights[i] for i in matrices], [gradients[i] for i in matrices]
+    g = torch._foreach_add(g, w, alpha=decay)
+    ratios = torch._foreach_div(torch._foreach_norm(w), torch._foreach_norm(g))
+    torch._foreach_mul_(ratios, trust)
+    torch._foreach_mul_(g, ratios)
+    for i, values in zip(matrices, g):
+        adapted[i] = values
+    torch._foreach_mul_(momenta, momentum)
+    torch._foreach_add_(momenta, adapted)
+    torch._foreach_add_(weights, momenta, alpha=-rate)
+
+
+def measure_lars(args):
+    import torch
+
+    model = build(args.network, args.width, 128)
+    weights = [p.detach().clone() for p in model.parameters()]
+    gradients = [1e-3 * torch.randn_like(w) for w in weights]
+    momenta = [torch.zeros_like(w) for w in weights]
+    ways = {"tensor by tensor": lars_by_tensor, "foreach": lars_foreach}
+    if not args.no_compile:
+        ways["compile"] = torch.compile(lars_by_tensor)
+    results = {}
+    for name, way in ways.items():
+        with torch.no_grad():
+            median, count = timed(lambda way=way: way(weights, gradients, momenta, 1e-3), args.seconds, args.steps)
+        results[name] = {"seconds": median, "steps": count}
+    best = min(results, key=lambda name: results[name]["seconds"])
+    return {"weights": sum(w.numel() for w in weights), "best": best, "milliseconds": 1e3 * results[best]["seconds"], "all": results}
+
+
+def measure_embed(args, size):
+    """The encoder without the head; bf16 by autocast and with weights cast once; compiled with constants folded."""
+    import torch
+    import torch._inductor.config
+
+    torch._inductor.config.freezing = True
+    results = {}
+    for layout, memory_format in (("channels_last", torch.channels_last), ("contiguous", torch.contiguous_format)):
+        for cast in ("autocast", "cast") if args.precision == "bf16" else ("float32",):
+            dtype = torch.bfloat16 if cast == "cast" else torch.float32
+            x = torch.rand(args.batch, 3, size, size).to(dtype).to(memory_format=memory_format)
+            for mode in ("eager",) if args.no_compile else ("eager", "compile"):
+                name = f"{mode}/{layout}/{cast}"
+                model = build(args.network, args.width, 128)[0].eval().to(dtype).to(memory_format=memory_format)
+                run = torch.compile(model) if mode == "compile" else model
+
+                def step():
+                    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=cast == "autocast"):
+                        run(x).float()
+
+                try:
+                    median, count = timed(step, args.seconds, args.steps)
+                except Exception as error:  # a compiler that gives up: the other ways count
+                    print(f"{name}: {type(error).__name__}", file=sys.stderr)
+                    continue
+                results[name] = {"seconds": median, "steps": count, "images_per_second": args.batch / median}
+                print(f"{name}: {args.batch / median:.1f} images/s", file=sys.stderr)
+    best = max(results, key=lambda name: results[name]["images_per_second"])
+    return {"images": args.batch, "image_size": size, "precision": args.precision, "best": best,
+            "images_per_second": results[best]["images_per_second"], "all": results}
+
+
 def timed(step, seconds, at_least):
     for _ in range(2):
         step()
@@ -99,6 +182,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=15, help="per combination")
     parser.add_argument("--steps", type=int, default=5, help="at least so many timed steps per combination")
     parser.add_argument("--no-compile", action="store_true")
+    parser.add_argument("--what", default="step", choices=["step", "embed", "lars"])
+    parser.add_argument("--only", default="", help="one way of doing the step, as eager/channels_last: also reports its peak memory")
     args = parser.parse_args()
     tcmalloc = preload_tcmalloc()
 
@@ -106,6 +191,11 @@ def main():
 
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
+    common = {"network": args.network, "width": args.width, "threads": args.threads, "torch": torch.__version__, "tcmalloc": tcmalloc}
+    size = args.image_size or (32 if args.network.endswith("cifar") else 224)
+    if args.what != "step":
+        print(json.dumps(common | (measure_lars(args) if args.what == "lars" else measure_embed(args, size))))
+        return
     results = {}
     if args.network == "nt-xent":
         z = torch.randn(2 * args.batch, 128, requires_grad=True)
@@ -121,10 +211,11 @@ def main():
                           "tcmalloc": tcmalloc, "best": best, "milliseconds": 1e3 * results[best]["seconds"], "all": results}))
         return
 
-    size = args.image_size or (32 if args.network.endswith("cifar") else 224)
     for layout, memory_format in (("channels_last", torch.channels_last), ("contiguous", torch.contiguous_format)):
         x = torch.rand(args.batch, 3, size, size).to(memory_format=memory_format)
         for mode in ("eager",) if args.no_compile else ("eager", "compile"):
+            if args.only and args.only != f"{mode}/{layout}":
+                continue
             torch.manual_seed(1)
             model = build(args.network, args.width, 128).to(memory_format=memory_format).train()
             optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-6, foreach=True)
@@ -141,9 +232,9 @@ def main():
             results[f"{mode}/{layout}"] = {"seconds": median, "steps": count, "views_per_second": args.batch / median}
             print(f"{mode}/{layout}: {args.batch / median:.1f} views/s", file=sys.stderr)
     best = max(results, key=lambda name: results[name]["views_per_second"])
-    print(json.dumps({"network": args.network, "width": args.width, "views": args.batch, "image_size": size, "precision": args.precision,
-                      "threads": args.threads, "torch": torch.__version__, "tcmalloc": tcmalloc, "best": best,
-                      "views_per_second": results[best]["views_per_second"], "all": results}))
+    print(json.dumps(common | {"views": args.batch, "image_size": size, "precision": args.precision, "best": best,
+                               "views_per_second": results[best]["views_per_second"], "all": results,
+                               "peak_resident_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, LARGE = 4 << 20 };
 
@@ -93,4 +94,10 @@ void memory_free(void *block)
     struct header header;
     memcpy(&header, (unsigned char *)block - ALIGNMENT, sizeof header);
     free(header.raw);
+}
+
+size_t memory_peak_resident(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0; /* Linux counts KiB */
 }

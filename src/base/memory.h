@@ -20,6 +20,9 @@ char *memory_string(const char *text);
 
 void memory_free(void *block); /* NULL is fine */
 
+/* Bytes of the process that were in memory at once, at most, since it began; 0 where the system does not say. */
+size_t memory_peak_resident(void);
+
 /* Tests only: the n-th allocation from now (1 = next) fails on this thread; 0 turns it off. */
 void memory_fail_after(long n);
 

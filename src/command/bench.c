@@ -8,20 +8,10 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/rng.h"
-#include "base/text.h"
+#include "command/bench.h"
 #include "command/step.h"
-#include "train/commands.h"
 
 enum { MAX_RUNS = 1000 };
-
-struct bench {
-    struct session *session;
-    struct text json;
-    bool as_json;
-};
-
-/* One thing to time. */
-typedef void bench_body(void *context);
 
 static int compare_seconds(const void *a, const void *b)
 {
@@ -29,8 +19,7 @@ static int compare_seconds(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Median seconds of body, run once unmeasured and then for `seconds` (at least three times). */
-static double bench_median(const struct bench *bench, bench_body *body, void *context, int *runs)
+double bench_median(const struct bench *bench, bench_body *body, void *context, int *runs)
 {
     double times[MAX_RUNS];
     int count = 0;
@@ -63,6 +52,7 @@ static void step_report(struct bench *bench, const char *name, const struct trai
         text_json_number(&bench->json, "backward_seconds", step->backward);
         text_json_number(&bench->json, "update_seconds", step->update);
         text_json_integer(&bench->json, "runs", runs);
+        text_json_number(&bench->json, "peak_resident_bytes", (double)memory_peak_resident());
         text_json_close_object(&bench->json);
         return;
     }
@@ -314,6 +304,8 @@ int command_bench(struct session *session, struct error *error)
     }
     if (status == SIMCLR_OK && (all || strcmp(what, "step") == 0)) status = bench_step(&bench, false, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "layers") == 0)) status = bench_step(&bench, true, error);
+    if (status == SIMCLR_OK && (all || strcmp(what, "embed") == 0)) status = bench_embed(&bench, error);
+    if (status == SIMCLR_OK && (all || strcmp(what, "update") == 0)) status = bench_update(&bench, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "loss") == 0)) status = bench_loss(&bench, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "views") == 0)) status = bench_views(&bench, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "decode") == 0)) status = bench_decode(&bench, error);

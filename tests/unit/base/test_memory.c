@@ -37,6 +37,19 @@ static void absurd_sizes_are_refused(void **state)
     assert_null(memory_array((size_t)1 << 32, (size_t)1 << 32));
 }
 
+static void the_peak_knows_a_large_block(void **state)
+{
+    (void)state;
+    const size_t before = memory_peak_resident(), bytes = (size_t)64 << 20;
+    unsigned char *block = memory_allocate(bytes);
+    assert_non_null(block);
+    memset(block, 1, bytes);
+    memory_free(block);
+    assert_true(before > 0);
+    assert_true(memory_peak_resident() >= bytes);
+    assert_true(memory_peak_resident() >= before);
+}
+
 static void grow_keeps_contents(void **state)
 {
     (void)state;
@@ -115,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(aligned_and_zeroed),  cmocka_unit_test(absurd_sizes_are_refused),
+        cmocka_unit_test(the_peak_knows_a_large_block),
         cmocka_unit_test(grow_keeps_contents), cmocka_unit_test(strings_are_copied),
         cmocka_unit_test(failures_can_be_injected), cmocka_unit_test(error_sentences),
     };

@@ -1,0 +1,99 @@
+/* command/bench_model.c -- what a model costs apart from the training step: inference, and the update of its weights. */
+#include "base/memory.h"
+#include "command/bench.h"
+#include "command/step.h"
+
+struct embedding {
+    struct model *model;
+    struct network *network;
+    struct model_tensors tensors;
+    float *images, *features;
+};
+
+static void embedding_run(void *context)
+{
+    struct embedding *embedding = context;
+    network_forward(embedding->network, embedding->images);
+    network_read(embedding->network, embedding->tensors.h, embedding->features);
+}
+
+static int embedding_open(const struct session *session, struct embedding *embedding, struct error *error)
+{
+    struct model_config config;
+    const int batch = (int)session->config->batch;
+    int status = session_model_config(session, 0, &config, error);
+    if (status == SIMCLR_OK) status = model_create(&embedding->model, &config, 1, error);
+    if (status == SIMCLR_OK)
+        status = model_plan(embedding->model, session->backend, NETWORK_INFERENCE, session->dtype, batch, true,
+                            &embedding->network, &embedding->tensors, error);
+    if (status != SIMCLR_OK) return status;
+    const size_t pixels = (size_t)batch * 3 * (size_t)config.image_size * (size_t)config.image_size;
+    embedding->images = memory_array(pixels, sizeof(float));
+    embedding->features = memory_array((size_t)batch * (size_t)model_feature_dim(&config), sizeof(float));
+    if (!embedding->images || !embedding->features) return error_no_memory(error, "benchmark images", pixels * sizeof(float));
+    fill_dense(embedding->images, pixels, 0, 1);
+    return SIMCLR_OK;
+}
+
+int bench_embed(struct bench *bench, struct error *error)
+{
+    struct embedding embedding = {0};
+    const int batch = (int)bench->session->config->batch;
+    const int status = embedding_open(bench->session, &embedding, error);
+    if (status == SIMCLR_OK) {
+        int runs;
+        const double seconds = bench_median(bench, embedding_run, &embedding, &runs);
+        if (bench->as_json) {
+            text_json_open_object(&bench->json, "embed");
+            text_json_integer(&bench->json, "images", batch);
+            text_json_number(&bench->json, "seconds", seconds);
+            text_json_number(&bench->json, "images_per_second", batch / seconds);
+            text_json_integer(&bench->json, "runs", runs);
+            text_json_close_object(&bench->json);
+        } else {
+            session_print(bench->session, "%-18s %8.1f images/s  the encoder in inference mode, %.1f ms for %d images (median of %d)\n", "embed",
+                          batch / seconds, 1e3 * seconds, batch, runs);
+        }
+    }
+    network_destroy(&embedding.network);
+    model_destroy(&embedding.model);
+    memory_free(embedding.images);
+    memory_free(embedding.features);
+    return status;
+}
+
+static void update_run(void *context)
+{
+    struct training_step *step = context;
+    optimizer_update(step->optimizer, 1e-3);
+}
+
+static void packing_run(void *context)
+{
+    struct training_step *step = context;
+    network_set_weights(step->network);
+}
+
+int bench_update(struct bench *bench, struct error *error)
+{
+    struct training_step step;
+    const int status = training_step_open(bench->session, &step, error);
+    if (status != SIMCLR_OK) return status;
+    const struct parameters *parameters = &step.model->parameters;
+    fill_dense(parameters->gradients, parameters->weight_count, -1e-3, 1e-3);
+    int runs;
+    const double update = bench_median(bench, update_run, &step, &runs), packing = bench_median(bench, packing_run, &step, NULL);
+    if (bench->as_json) {
+        text_json_open_object(&bench->json, "update");
+        text_json_integer(&bench->json, "weights", (int64_t)parameters->weight_count);
+        text_json_number(&bench->json, "lars_seconds", update);
+        text_json_number(&bench->json, "packing_seconds", packing);
+        text_json_integer(&bench->json, "runs", runs);
+        text_json_close_object(&bench->json);
+    } else {
+        session_print(bench->session, "%-18s %8.2f ms      LARS over %.1f million weights (median of %d); packing them for the kernels %.2f ms\n",
+                      "update", 1e3 * update, 1e-6 * (double)parameters->weight_count, runs, 1e3 * packing);
+    }
+    training_step_close(&step);
+    return SIMCLR_OK;
+}
