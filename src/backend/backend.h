@@ -48,6 +48,16 @@ static inline int conv_out(int in, int kernel, int stride, int padding)
 }
 struct conv_plan;
 
+/* What a pass of a planned convolution computes, for `bench` and `info`. */
+enum conv_pass_kind { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_WEIGHTS, CONV_PASSES };
+struct conv_work {
+    const char *algorithm; /* "direct", "winograd"; NULL: the pass is not planned                             */
+    const char *kernels;   /* "avx512-bf16": which table's                                                   */
+    enum dtype operands;   /* of the products: float32, or bf16 in pairs or tiles                             */
+    double flops;          /* multiplications and additions of its products over the batch: taps in the
+                            * padding are left out where the algorithm leaves them out, transforms not counted */
+};
+
 /* ---- batch norm, with the ReLU and residual addition that follow it --------------------------------------- */
 /* training: mean, var over batch x height x width (the real images only; biased variance normalises, the running
  * variance takes the unbiased one, as PyTorch):
@@ -145,6 +155,10 @@ struct backend_ops {
     void (*conv_destroy)(struct conv_plan **plan);
     size_t (*conv_bytes)(const struct conv_plan *plan);
     const char *(*conv_algorithm)(const struct conv_plan *plan); /* "direct avx512-bf16 8x2", for `bench` and `info` */
+    void (*conv_work)(const struct conv_plan *plan, struct conv_work work[CONV_PASSES]);
+    /* flop/s of products of this type that the multiply units of all threads reach on registers, measured now (under a
+     * tenth of a second); 0: not known. */
+    double (*peak)(struct backend *backend, enum dtype operands);
     /* Packs the master weights [K][C][R][S]; to be called again after each change of them. */
     void (*conv_set_weights)(struct conv_plan *plan, const float *weight);
     /* statistics (if desc.statistics): double [2][out_channels] = sum, sum of squares of y over the real images,

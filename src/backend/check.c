@@ -99,3 +99,23 @@ int check_nt_xent(const struct nt_xent_desc *desc, struct error *error)
                          (double)desc->temperature);
     return SIMCLR_OK;
 }
+
+/* Pairs of an output position and a tap inside the image, along one axis. */
+static double inside_taps(int in, int out, const struct conv_desc *desc)
+{
+    double count = 0;
+    for (int o = 0; o < out; o++)
+        for (int tap = 0; tap < desc->kernel; tap++) {
+            const int i = o * desc->stride + tap - desc->padding;
+            count += i >= 0 && i < in;
+        }
+    return count;
+}
+
+double conv_inside_flops(const struct conv_desc *desc)
+{
+    const int height = conv_out(desc->in_height, desc->kernel, desc->stride, desc->padding);
+    const int width = conv_out(desc->in_width, desc->kernel, desc->stride, desc->padding);
+    return 2.0 * desc->batch * desc->in_channels * desc->out_channels * inside_taps(desc->in_height, height, desc) *
+           inside_taps(desc->in_width, width, desc);
+}

@@ -13,4 +13,8 @@ int check_max_pool(const struct backend *backend, const struct max_pool_desc *de
 int check_global_pool(const struct backend *backend, const struct global_pool_desc *desc, struct error *error);
 int check_nt_xent(const struct nt_xent_desc *desc, struct error *error);
 
+/* Multiplications and additions of a direct convolution over the batch, those with the padding left out; the same in
+ * all three passes. */
+double conv_inside_flops(const struct conv_desc *desc);
+
 #endif

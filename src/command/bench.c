@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "command/bench.h"
+#include "command/bench_layers.h"
 #include "command/step.h"
 
 enum { MAX_RUNS = 1000 };
@@ -50,7 +51,7 @@ static void step_report(struct bench *bench, const char *name, const struct trai
         text_json_number(&bench->json, "forward_seconds", step->forward);
         text_json_number(&bench->json, "loss_seconds", step->loss_seconds);
         text_json_number(&bench->json, "backward_seconds", step->backward);
-        text_json_number(&bench->json, "update_seconds", step->update);
+        text_json_number(&bench->json, "update_seconds", step->update + step->packing);
         text_json_integer(&bench->json, "runs", runs);
         text_json_number(&bench->json, "peak_resident_bytes", (double)memory_peak_resident());
         text_json_close_object(&bench->json);
@@ -58,83 +59,7 @@ static void step_report(struct bench *bench, const char *name, const struct trai
     }
     session_print(session, "%-18s %8.1f views/s   %.1f ms a step of %.0f views (median of %d; forward %.1f, loss %.1f, backward %.1f, update %.1f ms)\n",
                   name, views / seconds, 1e3 * seconds, views, runs, 1e3 * step->forward, 1e3 * step->loss_seconds,
-                  1e3 * step->backward, 1e3 * step->update);
-}
-
-/* One line of what a kind of work takes, as a share of the whole step. */
-static void share_report(struct bench *bench, const char *kind, double forward, double backward, double whole)
-{
-    const double seconds = forward + backward;
-    if (bench->as_json) {
-        text_json_open_object(&bench->json, NULL);
-        text_json_string(&bench->json, "work", kind);
-        text_json_number(&bench->json, "forward_seconds", forward);
-        text_json_number(&bench->json, "backward_seconds", backward);
-        text_json_number(&bench->json, "share", seconds / whole);
-        text_json_close_object(&bench->json);
-        return;
-    }
-    session_print(bench->session, "%-14s %-26s %-30s %10.3f %10.3f %8.1f%%\n", kind, "", "all of them", 1e3 * forward, 1e3 * backward,
-                  100 * seconds / whole);
-}
-
-/* The step by kinds of work: what is to be done next is the largest. */
-static void shares_report(struct bench *bench, const struct training_step *step, const struct network_row *rows, int count)
-{
-    double whole = step->loss_seconds + step->update;
-    for (int i = 0; i < count; i++) whole += rows[i].forward_seconds + rows[i].backward_seconds;
-    if (bench->as_json) text_json_open_array(&bench->json, "shares");
-    else session_print(bench->session, "\n");
-    for (int i = 0; i < count; i++) {
-        bool first = true;
-        double forward = 0, backward = 0;
-        for (int j = 0; j < count; j++) {
-            if (strcmp(rows[i].kind, rows[j].kind) != 0) continue;
-            if (j < i) first = false;
-            forward += rows[j].forward_seconds;
-            backward += rows[j].backward_seconds;
-        }
-        if (first) share_report(bench, rows[i].kind, forward, backward, whole);
-    }
-    share_report(bench, "loss", 0, step->loss_seconds, whole);
-    share_report(bench, "update", 0, step->update, whole);
-    if (bench->as_json) text_json_close_array(&bench->json);
-    else session_print(bench->session, "\n");
-}
-
-/* Where the step's time goes: one row per operation, then one per kind of work. */
-static void layers_report(struct bench *bench, struct training_step *step)
-{
-    const struct network_row *rows;
-    network_time(step->network, true);
-    training_step_run(step);
-    training_step_run(step);
-    const int count = network_rows(step->network, &rows);
-    if (bench->as_json) text_json_open_array(&bench->json, "layers");
-    else session_print(bench->session, "\n%-14s %-26s %-30s %10s %10s %9s %9s\n", "operation", "name", "algorithm", "fwd ms", "bwd ms", "fwd GF/s", "bwd GF/s");
-    for (int i = 0; i < count; i++) {
-        const struct network_row *row = &rows[i];
-        const double work = row->flops * row->output.batch;
-        const double forward = row->forward_seconds > 0 ? work / row->forward_seconds / 1e9 : 0;
-        const double backward = row->backward_seconds > 0 ? 2 * work / row->backward_seconds / 1e9 : 0;
-        if (bench->as_json) {
-            text_json_open_object(&bench->json, NULL);
-            text_json_string(&bench->json, "operation", row->kind);
-            text_json_string(&bench->json, "name", row->name);
-            text_json_string(&bench->json, "algorithm", row->algorithm ? row->algorithm : "");
-            text_json_number(&bench->json, "forward_seconds", row->forward_seconds);
-            text_json_number(&bench->json, "backward_seconds", row->backward_seconds);
-            text_json_number(&bench->json, "forward_gflops", forward);
-            text_json_number(&bench->json, "backward_gflops", backward);
-            text_json_close_object(&bench->json);
-        } else {
-            session_print(bench->session, "%-14s %-26s %-30s %10.3f %10.3f %9.0f %9.0f\n", row->kind, row->name,
-                          row->algorithm ? row->algorithm : "", 1e3 * row->forward_seconds, 1e3 * row->backward_seconds, forward, backward);
-        }
-    }
-    if (bench->as_json) text_json_close_array(&bench->json);
-    shares_report(bench, step, rows, count);
-    network_time(step->network, false);
+                  1e3 * step->backward, 1e3 * (step->update + step->packing));
 }
 
 static int bench_step(struct bench *bench, bool layers, struct error *error)
@@ -144,7 +69,7 @@ static int bench_step(struct bench *bench, bool layers, struct error *error)
     int runs, status = training_step_open(bench->session, &step, error);
     if (status != SIMCLR_OK) return status;
     if (layers) {
-        layers_report(bench, &step);
+        status = bench_layers(bench->session, &step, bench->as_json ? &bench->json : NULL, error);
     } else {
         double seconds = bench_median(bench, training_step_run, &step, &runs);
         step_report(bench, "step", &step, seconds, runs);

@@ -44,12 +44,13 @@ static void print_table(const struct session *session, const struct model_config
     snprintf(memory, sizeof memory, "MiB, %d views", views);
     session_print(session, "ResNet-%d, width %g, images of %d x %d, head of %d layers to %d\n\n", config->depth,
                   config->width, config->image_size, config->image_size, config->head_layers, model_output_dim(config));
-    session_print(session, "%-12s %-26s %-16s %12s %10s %16s\n", "operation", "name", "output", "parameters", "MFLOP",
-                  memory);
+    session_print(session, "%-12s %-26s %-16s %12s %10s %16s  %s\n", "operation", "name", "output", "parameters",
+                  "MFLOP", memory, "algorithm");
     for (int i = 0; i < count; i++) {
         format_shape(&rows[i].output, shape, sizeof shape);
-        session_print(session, "%-12s %-26s %-16s %12" PRId64 " %10.2f %16.1f\n", rows[i].kind, rows[i].name, shape,
-                      rows[i].parameters, rows[i].flops / 1e6, mebibytes(rows[i].bytes));
+        session_print(session, "%-12s %-26s %-16s %12" PRId64 " %10.2f %16.1f%s%s\n", rows[i].kind, rows[i].name,
+                      shape, rows[i].parameters, rows[i].flops / 1e6, mebibytes(rows[i].bytes),
+                      rows[i].algorithm[0] ? "  " : "", rows[i].algorithm);
     }
     session_print(session, "%-12s %-26s %-16s %12" PRId64 " %10.2f %16.1f\n", "total", "", "", totals.parameters,
                   totals.flops / 1e6, mebibytes(totals.bytes));
@@ -115,6 +116,7 @@ static void json_table(struct text *json, const struct network *network)
         text_json_integer(json, "parameters", rows[i].parameters);
         text_json_number(json, "flops", rows[i].flops);
         text_json_integer(json, "bytes", (int64_t)rows[i].bytes);
+        text_json_string(json, "algorithm", rows[i].algorithm);
         text_json_close_object(json);
     }
     text_json_close_array(json);

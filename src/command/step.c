@@ -33,11 +33,13 @@ void training_step_run(void *context)
     network_backward(step->network, step->tensors.z, step->d_z);
     const double backward = clock_seconds();
     optimizer_update(step->optimizer, 1e-3);
+    const double update = clock_seconds();
     network_set_weights(step->network);
     step->forward = forward - start;
     step->loss_seconds = loss - forward;
     step->backward = backward - loss;
-    step->update = clock_seconds() - backward;
+    step->update = update - backward;
+    step->packing = clock_seconds() - update;
     step->number += 1;
 }
 

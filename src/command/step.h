@@ -17,7 +17,7 @@ struct training_step {
     struct nt_xent_result result;
     struct loader *loader; /* NULL: the same dense images every step */
     int64_t number;
-    double forward, loss_seconds, backward, update; /* of the last run */
+    double forward, loss_seconds, backward, update, packing; /* of the last run; packing: of the new weights */
     int status;
 };
 

@@ -76,7 +76,10 @@ static int append(struct network *network, struct operation operation, struct te
     network->rows[index] = (struct network_row){
         .kind = kind,
         .name = network->operations[index].name,
+        .input = network->tensors[operation.x].desc,
         .output = output,
+        .kernel = operation.kernel,
+        .stride = operation.stride,
         .parameters = trained(network, &operation),
         .flops = flops,
         .bytes = tensor_elements(&output) * dtype_bytes(output.dtype),

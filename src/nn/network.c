@@ -58,7 +58,7 @@ void network_time(struct network *network, bool on)
 {
     network->timed = on;
     for (int i = 0; i < network->operation_count; i++)
-        network->rows[i].forward_seconds = network->rows[i].backward_seconds = 0;
+        network->rows[i].forward_seconds = network->rows[i].backward_seconds = network->rows[i].weights_seconds = 0;
 }
 
 size_t network_arena_bytes(const struct network *network)

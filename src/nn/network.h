@@ -73,12 +73,15 @@ void network_backward(struct network *network, int output, const float *d_output
 /* For `info`, `bench` and the memory estimate. */
 struct network_row {
     const char *kind, *name; /* "conv", "layer1.0.conv1"; both owned by the network */
-    struct tensor_desc output;
+    struct tensor_desc input, output;
+    int kernel, stride; /* of convolutions and pools */
     int64_t parameters;
     double flops; /* forward, one image, multiply and add counted as two */
     size_t bytes; /* activation */
     const char *algorithm;
+    struct conv_work work[CONV_PASSES];       /* convolutions and dense layers, once planned */
     double forward_seconds, backward_seconds; /* of the last timed run */
+    double weights_seconds;                   /* of the backward seconds: convolutions' backward weights */
 };
 int network_rows(const struct network *network, const struct network_row **rows); /* count; rows owned by network */
 void network_time(struct network *network, bool on);                              /* record seconds per operation */

@@ -102,7 +102,9 @@ static int plan_conv(struct network *network, struct operation *operation, struc
     const struct backend_ops *ops = network->backend->ops;
     int status = ops->conv_create(network->backend, &desc, &operation->conv, error);
     if (status) return status;
-    network->rows[operation - network->operations].algorithm = ops->conv_algorithm(operation->conv);
+    struct network_row *row = &network->rows[operation - network->operations];
+    row->algorithm = ops->conv_algorithm(operation->conv);
+    ops->conv_work(operation->conv, row->work);
     network->plan_bytes += ops->conv_bytes(operation->conv);
     return SIMCLR_OK;
 }

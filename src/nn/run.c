@@ -77,7 +77,15 @@ static void forward_one(struct network *network, const struct operation *operati
     }
 }
 
-static void backward_one(struct network *network, const struct operation *operation)
+/* Time now, once everything issued so far is done; a device fault stays for the caller's own sync to report. */
+static double finished(struct network *network)
+{
+    (void)network->backend->ops->sync(network->backend, NULL);
+    return clock_seconds();
+}
+
+/* start: when it began, if the network is timed. */
+static void backward_one(struct network *network, const struct operation *operation, double start)
 {
     const struct backend_ops *ops = network->backend->ops;
     const void *x = value(network, operation->x), *d_y = gradient(network, operation->y);
@@ -87,6 +95,7 @@ static void backward_one(struct network *network, const struct operation *operat
     case OPERATION_CONV:
     case OPERATION_DENSE:
         ops->conv_backward_weights(operation->conv, d_weight, d_bias, d_y, x);
+        if (network->timed) network->rows[operation - network->operations].weights_seconds = finished(network) - start;
         if (d_x) ops->conv_backward_data(operation->conv, d_x, d_y);
         break;
     case OPERATION_BATCH_NORM:
@@ -100,13 +109,6 @@ static void backward_one(struct network *network, const struct operation *operat
         ops->global_pool_backward(operation->global_pool, d_x, d_y);
         break;
     }
-}
-
-/* Time now, once everything issued so far is done; a device fault stays for the caller's own sync to report. */
-static double finished(struct network *network)
-{
-    (void)network->backend->ops->sync(network->backend, NULL);
-    return clock_seconds();
 }
 
 void network_forward(struct network *network, const float *images)
@@ -148,10 +150,10 @@ void network_backward(struct network *network, int output, const float *d_output
         if (i > node->producer || !operation->reached) { /* the gradient does not pass here */
             clear_gradients(network, operation->weight);
             clear_gradients(network, operation->bias);
-            network->rows[i].backward_seconds = 0;
+            network->rows[i].backward_seconds = network->rows[i].weights_seconds = 0;
             continue;
         }
-        backward_one(network, operation);
+        backward_one(network, operation, start);
         if (network->after_step) network->after_step(network, 2 * network->operation_count - 1 - i);
         if (!network->timed) continue;
         double end = finished(network);

@@ -1,42 +1,77 @@
 #!/usr/bin/env bash
-# test_bench.sh SIMCLR [BUILD] -- simclr bench: every part reports positive figures that belong together, as JSON and as lines.
+# test_bench.sh SIMCLR [BUILD] -- bench --what layers: a line for each pass of each operation, whose work is what its algorithm has to compute,
+# shares that add up; and info names the same algorithms. No time is compared with a figure.
 set -uo pipefail
 simclr=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-small=(--depth 18 --width 0.125 --image-size 16 --batch 8 --synthetic-images 32 --seconds 0.1 --threads 2)
+python3 - "$simclr" <<'PY'
+import json, subprocess, sys
+simclr = sys.argv[1]
+failures = 0
 
-"$simclr" bench "${small[@]}" --json >report.json || { echo "FAILED: bench --json ends with $?"; exit 1; }
-"$simclr" bench "${small[@]}" >report.txt || { echo "FAILED: bench ends with $?"; exit 1; }
-python3 - <<'CHECK' || exit 1
-import json
-import re
+def check(what, good):
+    global failures
+    if not good:
+        failures += 1
+        print(f"FAILED: {what}")
 
-report = json.load(open("report.json"))
-text = open("report.txt").read()
-failures = []
+def run(command, *options):
+    done = subprocess.run([simclr, command, "--json", "--quiet", *options], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
 
+NETWORK = ["--depth", "18", "--width", "0.5", "--image-size", "32", "--batch", "8", "--threads", "2"]
+BENCH = ["--what", "layers", "--seconds", "0.1", "--synthetic-images", "64"]
+VIEWS = 16
 
-def check(truth, what):
-    if not truth:
-        failures.append(what)
+def close(a, b):
+    return abs(a - b) <= 1e-6 * max(abs(a), abs(b))
 
-
-for part, keys in {"step": ["views", "seconds", "views_per_second", "forward_seconds", "loss_seconds", "backward_seconds", "update_seconds", "peak_resident_bytes"],
-                   "step_with_views": ["views_per_second"], "embed": ["images", "seconds", "images_per_second"],
-                   "update": ["weights", "lars_seconds", "packing_seconds"], "nt_xent": ["seconds"], "views": ["views_per_second"],
-                   "decode": ["images_per_second_per_core"]}.items():
-    for key in keys:
-        check(report.get(part, {}).get(key, 0) > 0, f"{part}.{key} is missing or not positive")
-    check(re.search(rf"^{part}\b", text, re.M), f"the lines lack {part}")
-step, embed = report["step"], report["embed"]
-check(step["views"] == 16 and embed["images"] == 8, "a step has two views of each image, inference one")
-check(abs(step["views_per_second"] * step["seconds"] - step["views"]) < 1e-6 * step["views"], "rate times time is not the number of views")
-check(abs(embed["images_per_second"] * embed["seconds"] - 8) < 1e-5, "rate times time is not the number of images")
-check(step["peak_resident_bytes"] > 2**20, "a process of less than a MiB")
-check(report["layers"] and report["shares"], "no layers")
-check(abs(sum(share["share"] for share in report["shares"]) - 1) < 1e-3, "the shares do not sum to one")
-print("\n".join(["FAILED: " + failure for failure in failures]) or "bench: all parts report")
-raise SystemExit(bool(failures))
-CHECK
+for precision, convolution in (("float32", "winograd"), ("float32", "direct"), ("bf16", "winograd")):
+    network = [*NETWORK, "--precision", precision, "--convolution", convolution]
+    report, table = run("bench", *network, *BENCH), run("info", *network)
+    label = f"{precision} {convolution}"
+    algorithms = {layer["name"]: layer["algorithm"] for layer in table["layers"]}
+    lines = report["layers"]
+    check(f"{label}: a peak", report["peak_gflops"]["float32"] > 0)
+    check(f"{label}: at least three steps", report["runs"] >= 3)
+    check(f"{label}: shares of lines", close(sum(line["share"] for line in lines), 1))
+    check(f"{label}: shares of work", close(sum(work["share"] for work in report["shares"]), 1))
+    check(f"{label}: kinds of work", {"stem", "3x3", "3x3, strided", "1x1, strided", "batch norm, ReLU, residual", "pooling", "head", "loss",
+                                      "optimiser", "packing of weights", "views"} == {work["work"] for work in report["shares"]})
+    check(f"{label}: losses fall", all(a["seconds"] >= b["seconds"] for a, b in zip(report["losses"], report["losses"][1:])))
+    check(f"{label}: all times", all(line["seconds"] > 0 for line in lines))
+    for name, algorithm in algorithms.items():
+        passes = {line["pass"]: line for line in lines if line["name"] == name}
+        if not algorithm:
+            check(f"{label}: {name} forward and backward", set(passes) == {"forward", "backward"} and "algorithm" not in passes["forward"])
+            continue
+        check(f"{label}: passes of {name}", set(passes) == ({"forward", "weights"} if name == "conv1" else {"forward", "data", "weights"}))
+        for line in passes.values():
+            channels, kernel, size = line["shape"].split(" ")
+            inputs, outputs = map(int, channels.split("->"))
+            kernel, stride = int(kernel.split("x")[0]), int(kernel.split("/")[1])
+            height = int(size.split("x")[0])
+            pairs = 2 * VIEWS * inputs * outputs
+            nominal = pairs * kernel**2 * height**2
+            executed = line["executed_gflops"] * line["seconds"] * 1e9
+            check(f"{label}: nominal work of {name}", close(line["nominal_gflops"] * line["seconds"] * 1e9, nominal))
+            if line["algorithm"] == "winograd":
+                check(f"{label}: {name} may go by Winograd", kernel == 3 and stride == 1 and "winograd" in algorithm)
+                wanted = pairs * 36 * ((height + 3) // 4) ** 2
+            elif name == "conv1":
+                wanted = nominal
+            else:
+                taps = sum(0 <= o * stride + t - kernel // 2 < height * stride for o in range(height) for t in range(kernel))
+                wanted = pairs * taps**2
+            check(f"{label}: executed work of {name}, {line['pass']}: {executed / wanted}", close(executed, wanted))
+            if line["kernels"] != "double" and line["operands"] == "float32":
+                check(f"{label}: share of the peak", close(line["peak_share"], line["executed_gflops"] / report["peak_gflops"]["float32"]))
+    chosen = {line["algorithm"] for line in lines if line.get("shape", "").endswith("3x3/1 32x32") and line["name"] != "conv1"}
+    if not (precision == "bf16" and "amx" in algorithms["layer1.0.conv1"]):
+        check(f"{label}: what was asked for: {chosen}", chosen == {convolution})
+text = subprocess.run([simclr, "bench", *NETWORK, *BENCH, "--quiet"], check=True, capture_output=True, text=True).stdout
+for word in ("layer1.0.conv1", "beyond peak", "largest losses", "executed", "packing of weights"):
+    check(f"the table has {word}", word in text)
+text = subprocess.run([simclr, "info", *NETWORK, "--quiet"], check=True, capture_output=True, text=True).stdout
+check("info names algorithms", sum("direct" in line or "winograd" in line for line in text.splitlines()) == 22)
+sys.exit(failures != 0)
+PY

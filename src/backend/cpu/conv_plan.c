@@ -8,7 +8,7 @@
 #include "base/memory.h"
 
 /* Tiles do bf16, and of images rows that one tile can contract; the rest goes to the best vector kernels. */
-static const struct conv_kernels *choose_kernels(const struct cpu_backend *cpu, const struct conv_desc *desc)
+const struct conv_kernels *conv_choose_kernels(const struct cpu_backend *cpu, const struct conv_desc *desc)
 {
     const bool images = desc->input_layout == LAYOUT_IMAGES;
     const enum dtype dtype = desc->dtype;
@@ -171,7 +171,7 @@ int cpu_conv_create(struct backend *backend, const struct conv_desc *desc, struc
     if (!plan) return error_no_memory(error, "a convolution", sizeof *plan);
     plan->cpu = cpu_backend_of(backend);
     plan->desc = *desc;
-    plan->kernels = choose_kernels(plan->cpu, desc);
+    plan->kernels = conv_choose_kernels(plan->cpu, desc);
     plan->out_height = conv_out(desc->in_height, desc->kernel, desc->stride, desc->padding);
     plan->out_width = conv_out(desc->in_width, desc->kernel, desc->stride, desc->padding);
     snprintf(plan->algorithm, sizeof plan->algorithm, "direct %s", plan->kernels->name);

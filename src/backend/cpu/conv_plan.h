@@ -93,6 +93,9 @@ static inline int conv_panels(const struct conv_pass *pass)
     return pass->y.blocks;
 }
 
+/* The kernels for a convolution of this type, kernel and input. */
+const struct conv_kernels *conv_choose_kernels(const struct cpu_backend *cpu, const struct conv_desc *desc);
+
 /* conv_taps.c: blocks, programs and taps of a pass; SIMCLR_NO_MEMORY. `backward`: positions are those of d_x. */
 int conv_build_taps(struct conv_pass *pass, const struct conv_plan *plan, bool backward, struct error *error);
 int conv_build_image_taps(struct conv_pass *pass, const struct conv_plan *plan, struct error *error);

@@ -74,6 +74,18 @@ const char *ref_conv_algorithm(const struct conv_plan *plan)
     return "direct double";
 }
 
+void ref_conv_work(const struct conv_plan *plan, struct conv_work work[CONV_PASSES])
+{
+    const struct conv_desc *desc = &plan->desc;
+    const bool planned[CONV_PASSES] = {true, desc->training && desc->input_gradient, desc->training};
+    for (int pass = 0; pass < CONV_PASSES; pass++) {
+        work[pass] = (struct conv_work){.kernels = "double", .operands = DTYPE_F64};
+        if (!planned[pass]) continue;
+        work[pass].algorithm = "direct";
+        work[pass].flops = conv_inside_flops(desc);
+    }
+}
+
 void ref_conv_set_weights(struct conv_plan *plan, const float *weight)
 {
     const size_t channels = (size_t)plan->desc.in_channels, outputs = (size_t)plan->desc.out_channels;

@@ -32,6 +32,14 @@ static int synchronize(struct backend *backend, struct error *error)
     return SIMCLR_OK;
 }
 
+/* Nobody asks the oracle how fast it is. */
+static double peak(struct backend *backend, enum dtype operands)
+{
+    (void)backend;
+    (void)operands;
+    return 0;
+}
+
 static const struct backend_ops REF_OPS = {
     .name = "ref",
     .destroy = destroy,
@@ -48,6 +56,8 @@ static const struct backend_ops REF_OPS = {
     .conv_destroy = ref_conv_destroy,
     .conv_bytes = ref_conv_bytes,
     .conv_algorithm = ref_conv_algorithm,
+    .conv_work = ref_conv_work,
+    .peak = peak,
     .conv_set_weights = ref_conv_set_weights,
     .conv_forward = ref_conv_forward,
     .conv_backward_data = ref_conv_backward_data,

@@ -34,6 +34,7 @@ int ref_conv_create(struct backend *backend, const struct conv_desc *desc, struc
 void ref_conv_destroy(struct conv_plan **plan);
 size_t ref_conv_bytes(const struct conv_plan *plan);
 const char *ref_conv_algorithm(const struct conv_plan *plan);
+void ref_conv_work(const struct conv_plan *plan, struct conv_work work[CONV_PASSES]);
 void ref_conv_set_weights(struct conv_plan *plan, const float *weight);
 void ref_conv_forward(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias);
 void ref_conv_backward_data(struct conv_plan *plan, void *d_x, const void *d_y);

@@ -274,8 +274,19 @@ static void test_times(void **state)
     for (int i = 0; i < count; i++) {
         assert_true(rows[i].forward_seconds > 0 && rows[i].forward_seconds < 10);
         assert_true(rows[i].backward_seconds > 0 && rows[i].backward_seconds < 10);
+        const bool conv = strcmp(rows[i].kind, "conv") == 0;
+        assert_true(conv ? rows[i].weights_seconds > 0 : rows[i].weights_seconds == 0);
+        assert_true(rows[i].weights_seconds < rows[i].backward_seconds);
+        for (int pass = 0; pass < CONV_PASSES; pass++) {
+            const struct conv_work *work = &rows[i].work[pass];
+            const bool planned = conv && (pass != CONV_BACKWARD_DATA || rows[i].input.layout != LAYOUT_IMAGES);
+            assert_true((work->algorithm != NULL) == planned);
+            /* Taps in the padding are left out. */
+            if (planned) assert_true(work->flops > 0 && work->flops <= rows[i].flops * rows[i].output.batch);
+        }
     }
     assert_true(strlen(rows[0].algorithm) > 0);
+    assert_true(rows[0].kernel == 3 && rows[0].stride == 1 && rows[0].input.channels == 3);
     assert_true(network_plan_bytes(f.network) > 0);
     network_time(f.network, false);
     assert_true(rows[0].forward_seconds == 0);
