@@ -41,6 +41,7 @@ struct conv_desc {
     bool input_gradient; /* conv_backward_data will be run (never for IMAGES input) */
     bool accumulate;     /* backward_data adds into d_x instead of overwriting it   */
     bool statistics;     /* forward also fills statistics for the batch norm after it */
+    bool relu, residual; /* conv_inference only: what comes with a batch norm that is folded into the weights */
 };
 static inline int conv_out(int in, int kernel, int stride, int padding)
 {
@@ -164,6 +165,9 @@ struct backend_ops {
     /* statistics (if desc.statistics): double [2][out_channels] = sum, sum of squares of y over the real images,
      * of the values before they are rounded to y's dtype. bias: [K] or NULL. */
     void (*conv_forward)(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias);
+    /* y = conv(x) + bias [+ residual], then max(0, .) if desc.relu: a convolution and its folded batch norm. For plans
+     * without gradients and statistics. residual: a tensor like y, NULL unless desc.residual. bias: [K] or NULL. */
+    void (*conv_inference)(struct conv_plan *plan, void *y, const void *x, const void *residual, const float *bias);
     void (*conv_backward_data)(struct conv_plan *plan, void *d_x, const void *d_y);
     void (*conv_backward_weights)(struct conv_plan *plan, float *d_weight, float *d_bias, const void *d_y,
                                   const void *x);

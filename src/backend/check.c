@@ -38,6 +38,8 @@ int check_conv(const struct backend *backend, const struct conv_desc *desc, stru
         return error_set(error, SIMCLR_INVALID,
                          "convolution: a %d x %d kernel does not fit into a %d x %d image with padding %d",
                          desc->kernel, desc->kernel, desc->in_height, desc->in_width, desc->padding);
+    if ((desc->relu || desc->residual) && (desc->training || desc->input_gradient || desc->statistics))
+        return error_set(error, SIMCLR_INVALID, "convolution: ReLU and residual belong to inference alone");
     if (desc->input_gradient && desc->input_layout == LAYOUT_IMAGES)
         return error_set(error, SIMCLR_INVALID, "convolution: images have no gradient; give a private input layout");
     status =

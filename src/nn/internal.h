@@ -6,6 +6,8 @@
 #include "nn/network.h"
 
 #define NETWORK_NAME_LENGTH 80
+#define BATCH_NORM_EPSILON 1e-5f
+#define BATCH_NORM_MOMENTUM 0.1f
 
 enum operation_kind {
     OPERATION_CONV,
@@ -27,6 +29,9 @@ struct operation {
     /* filled by network_plan */
     bool reached;    /* the gradient of the last tensor flows through it      */
     bool accumulate; /* adds into d_x (batch norm: into d_residual)           */
+    int folded;         /* batch norm in inference: the convolution that it is folded into and runs; -1: none */
+    bool deferred;      /* convolution: the batch norm after it runs it       */
+    float *folded_bias; /* of such a convolution: [K]                         */
     struct conv_plan *conv;
     struct batch_norm_plan *batch_norm;
     struct max_pool_plan *max_pool;
@@ -63,6 +68,7 @@ struct network {
     int block_count, block_capacity;
     char *arena;
     size_t arena_bytes, plan_bytes;
+    float *folding; /* weights of one convolution times the scale of its batch norm */
 
     const float *images; /* of the forward pass under way */
     bool timed;

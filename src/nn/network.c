@@ -23,6 +23,7 @@ static void destroy_plans(struct network *network)
     for (int i = 0; i < network->operation_count; i++) {
         struct operation *operation = &network->operations[i];
         if (operation->conv) ops->conv_destroy(&operation->conv);
+        memory_free(operation->folded_bias);
         if (operation->batch_norm) ops->batch_norm_destroy(&operation->batch_norm);
         if (operation->max_pool) ops->max_pool_destroy(&operation->max_pool);
         if (operation->global_pool) ops->global_pool_destroy(&operation->global_pool);
@@ -38,6 +39,7 @@ void network_destroy(struct network **network)
     memory_free((*network)->operations);
     memory_free((*network)->rows);
     memory_free((*network)->blocks);
+    memory_free((*network)->folding);
     memory_free(*network);
     *network = NULL;
 }

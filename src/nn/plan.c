@@ -7,9 +7,6 @@
 #include "base/memory.h"
 #include "nn/internal.h"
 
-#define BATCH_NORM_EPSILON 1e-5f
-#define BATCH_NORM_MOMENTUM 0.1f
-
 static bool training(const struct network *network)
 {
     return network->mode == NETWORK_TRAINING;
@@ -70,6 +67,48 @@ static int choose_accumulation(struct network *network, struct error *error)
     return status;
 }
 
+/* ---- folding ------------------------------------------------------------------------------------------------ */
+/* In inference a batch norm is a fixed affine map of the convolution's outputs. Where nothing else reads them it goes
+ * into the weights and a bias, and the convolution is run in the batch norm's place, by when the residual is there. */
+static int fold_batch_norms(struct network *network, struct error *error)
+{
+    size_t largest = 0;
+    int *readers = memory_array((size_t)network->tensor_count, sizeof *readers);
+    if (!readers) return error_no_memory(error, "the network's plan", (size_t)network->tensor_count * sizeof *readers);
+    for (int i = 0; i < network->operation_count; i++) {
+        readers[network->operations[i].x]++;
+        if (network->operations[i].residual >= 0) readers[network->operations[i].residual]++;
+    }
+    int status = SIMCLR_OK;
+    for (int i = 0; i < network->operation_count && !status; i++) {
+        struct operation *norm = &network->operations[i];
+        const struct node *x = &network->tensors[norm->x];
+        if (norm->kind != OPERATION_BATCH_NORM || x->producer < 0 || readers[norm->x] != 1 || x->kept) continue;
+        struct operation *conv = &network->operations[x->producer];
+        if (conv->kind != OPERATION_CONV && conv->kind != OPERATION_DENSE) continue;
+        norm->folded = x->producer;
+        conv->deferred = true;
+        conv->folded_bias = memory_array((size_t)x->desc.channels, sizeof *conv->folded_bias);
+        if (!conv->folded_bias) status = error_no_memory(error, "a folded batch norm", (size_t)x->desc.channels * sizeof(float));
+        const size_t count = network->parameters->items[conv->weight].count;
+        if (count > largest) largest = count;
+    }
+    memory_free(readers);
+    if (status) return status;
+    network->folding = memory_array(largest, sizeof *network->folding);
+    if (!network->folding) return error_no_memory(error, "folded weights", largest * sizeof(float));
+    network->plan_bytes += largest * sizeof *network->folding;
+    return SIMCLR_OK;
+}
+
+/* The batch norm that runs a deferred convolution. */
+static const struct operation *folded_norm(const struct network *network, int convolution)
+{
+    for (int i = convolution + 1; i < network->operation_count; i++)
+        if (network->operations[i].folded == convolution) return &network->operations[i];
+    return NULL;
+}
+
 /* ---- plans of the operations -------------------------------------------------------------------------------- */
 /* Does a batch norm in training read tensor y? Then the convolution that makes y sums its statistics on the way. */
 static bool wants_statistics(const struct network *network, int y)
@@ -82,6 +121,7 @@ static bool wants_statistics(const struct network *network, int y)
 static int plan_conv(struct network *network, struct operation *operation, struct error *error)
 {
     const struct tensor_desc *in = &network->tensors[operation->x].desc, *out = &network->tensors[operation->y].desc;
+    const struct operation *norm = operation->deferred ? folded_norm(network, (int)(operation - network->operations)) : NULL;
     const struct conv_desc desc = {
         .dtype = out->dtype,
         .input_layout = in->layout,
@@ -93,7 +133,9 @@ static int plan_conv(struct network *network, struct operation *operation, struc
         .kernel = operation->kernel,
         .stride = operation->stride,
         .padding = operation->padding,
-        .bias = operation->bias >= 0,
+        .bias = operation->bias >= 0 || norm,
+        .relu = norm && norm->relu,
+        .residual = norm && norm->residual >= 0,
         .training = operation->reached,
         .input_gradient = operation->reached && in->layout != LAYOUT_IMAGES,
         .accumulate = operation->accumulate,
@@ -169,7 +211,7 @@ static int plan_operations(struct network *network, struct error *error)
             status = plan_conv(network, operation, error);
             break;
         case OPERATION_BATCH_NORM:
-            status = plan_batch_norm(network, operation, error);
+            if (operation->folded < 0) status = plan_batch_norm(network, operation, error);
             break;
         case OPERATION_MAX_POOL:
             status = plan_max_pool(network, operation, error);
@@ -201,7 +243,12 @@ static void add_activations(struct network *network)
 {
     for (int i = 0; i < network->operation_count; i++) {
         struct operation *operation = &network->operations[i];
-        struct node *x = &network->tensors[operation->x], *y = &network->tensors[operation->y];
+        if (operation->deferred) { /* its outputs are never stored */
+            network->rows[i].bytes = 0;
+            continue;
+        }
+        const int input = operation->folded < 0 ? operation->x : network->operations[operation->folded].x;
+        struct node *x = &network->tensors[input], *y = &network->tensors[operation->y];
         size_t bytes = network->backend->ops->tensor_bytes(network->backend, &y->desc);
         y->block = add_block(network, bytes, i, y->kept ? last_step(network) : i);
         network->rows[i].bytes = bytes;
@@ -313,6 +360,7 @@ int network_plan(struct network *network, struct backend *backend, struct error 
     network->tensors[network->operations[network->operation_count - 1].y].kept = true;
     int status = mark_reached(network, error);
     if (!status) status = choose_accumulation(network, error);
+    if (!status && !training(network)) status = fold_batch_norms(network, error);
     if (!status) status = plan_operations(network, error);
     if (!status) status = place(network, error);
     if (status) { /* so that running it by mistake does nothing */

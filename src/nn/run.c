@@ -1,4 +1,5 @@
 /* nn/run.c -- running a planned network: nothing here allocates or fails. */
+#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -29,13 +30,35 @@ static void *gradient(const struct network *network, int tensor)
     return tensor < 0 ? NULL : network->tensors[tensor].gradient;
 }
 
+/* The weights of a convolution times its batch norm's scale; the rest of the affine map becomes its bias. */
+static const float *fold(struct network *network, struct operation *conv, const struct operation *norm)
+{
+    const int channels = network->tensors[conv->y].desc.channels;
+    const float *weight = weights(network, conv->weight), *bias = weights(network, conv->bias);
+    const float *gamma = weights(network, norm->weight), *beta = weights(network, norm->bias);
+    const float *mean = weights(network, norm->running_mean), *variance = weights(network, norm->running_var);
+    const size_t row = network->parameters->items[conv->weight].count / (size_t)channels;
+    for (int k = 0; k < channels; k++) {
+        const double scale = (double)gamma[k] / sqrt((double)variance[k] + (double)BATCH_NORM_EPSILON);
+        const double shift = (bias ? (double)bias[k] : 0) - (double)mean[k];
+        conv->folded_bias[k] = (float)(shift * scale + (beta ? (double)beta[k] : 0));
+        for (size_t i = (size_t)k * row; i < (size_t)(k + 1) * row; i++)
+            network->folding[i] = (float)((double)weight[i] * scale);
+    }
+    return network->folding;
+}
+
 void network_set_weights(struct network *network)
 {
     if (!ready(network)) return;
     for (int i = 0; i < network->operation_count; i++) {
         struct operation *operation = &network->operations[i];
-        if (operation->conv)
-            network->backend->ops->conv_set_weights(operation->conv, weights(network, operation->weight));
+        const struct backend_ops *ops = network->backend->ops;
+        if (operation->conv && !operation->deferred)
+            ops->conv_set_weights(operation->conv, weights(network, operation->weight));
+        if (operation->folded < 0) continue;
+        struct operation *conv = &network->operations[operation->folded];
+        ops->conv_set_weights(conv->conv, fold(network, conv, operation));
     }
 }
 
@@ -45,6 +68,11 @@ static void forward_batch_norm(struct network *network, const struct operation *
     const struct node *x = &network->tensors[operation->x];
     void *y = network->tensors[operation->y].data;
     const void *residual = value(network, operation->residual);
+    if (operation->folded >= 0) {
+        const struct operation *conv = &network->operations[operation->folded];
+        ops->conv_inference(conv->conv, y, value(network, conv->x), residual, conv->folded_bias);
+        return;
+    }
     const float *gamma = weights(network, operation->weight), *beta = weights(network, operation->bias);
     float *mean = parameter_weights(network->parameters, operation->running_mean);
     float *variance = parameter_weights(network->parameters, operation->running_var);
@@ -63,6 +91,7 @@ static void forward_one(struct network *network, const struct operation *operati
     switch (operation->kind) {
     case OPERATION_CONV:
     case OPERATION_DENSE:
+        if (operation->deferred) break;
         ops->conv_forward(operation->conv, y, operation->statistics, x, weights(network, operation->bias));
         break;
     case OPERATION_BATCH_NORM:

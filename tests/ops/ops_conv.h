@@ -22,6 +22,7 @@ struct conv_case {
     size_t weights;
     struct ops_buffers buffers;
     float *x, *weight, *bias, *d_y, *before; /* inputs; before: what d_x holds when it accumulates */
+    float *residual;                         /* of conv_inference */
     float *y, *d_x, *d_weight, *d_bias;      /* what ref makes of them */
     double *statistics;
 };
@@ -108,8 +109,14 @@ static inline void conv_case_execute(const struct conv_case *test, struct ops_ta
     if (desc->statistics) run->statistics = ops_new(buffers, 2 * (size_t)desc->out_channels * sizeof(double));
     ops->conv_set_weights(plan, weight);
     ops_check(buffers, "conv_set_weights");
-    ops->conv_forward(plan, y, run->statistics, x, bias);
-    ops_check(buffers, "conv_forward");
+    if (desc->relu || desc->residual) {
+        const void *residual = desc->residual ? ops_upload(buffers, target, &out, test->residual) : NULL;
+        ops->conv_inference(plan, y, x, residual, bias);
+        ops_check(buffers, "conv_inference");
+    } else {
+        ops->conv_forward(plan, y, run->statistics, x, bias);
+        ops_check(buffers, "conv_forward");
+    }
     run->y = ops_download(buffers, target, &out, y);
     if (desc->input_gradient) {
         void *d_x = ops_upload(buffers, target, &in, desc->accumulate ? test->before : NULL);

@@ -107,22 +107,49 @@ static void ref_in_bf16(void **state)
     ops_close(&ref);
 }
 
-/* Inference plans (no gradients) give the same numbers as training plans. */
-static void inference_visit(const char *variant, void *context)
+/* A folded batch norm's share of a case: y becomes what its own ref's y, a residual and a ReLU give. */
+static void fold_case(struct conv_case *test, bool residual, bool relu, uint32_t item)
 {
-    struct suite *suite = context;
-    struct ops_target target;
-    ops_open(&target, "cpu", variant, 2);
+    const size_t count = tensor_elements(&test->out);
+    float *y = ops_floats(&test->buffers, count);
+    test->desc.residual = residual;
+    test->desc.relu = relu;
+    if (residual) test->residual = ops_random(&test->buffers, count, 8 * item + 6, -4, 4, test->desc.dtype == DTYPE_BF16);
+    for (size_t i = 0; i < count; i++) {
+        y[i] = residual ? test->y[i] + test->residual[i] : test->y[i];
+        if (relu && y[i] < 0) y[i] = 0;
+    }
+    test->y = y;
+}
+
+/* Inference plans (no gradients) give the same numbers as training plans, and add what a folded batch norm brings. */
+static void check_inference(struct suite *suite, struct ops_target *target)
+{
     for (int i = 0; i < suite->count; i += 3) {
         struct conv_case test = suite->cases[i];
+        const int kind = i / 3 % 4; /* plain, residual, ReLU, both */
         test.desc.training = test.desc.input_gradient = test.desc.accumulate = test.desc.statistics = false;
-        conv_case_check_algorithms(&test, &target, test.desc.dtype, 1);
+        memset(&test.buffers, 0, sizeof test.buffers); /* those of the suite's case stay its own */
+        if (kind) fold_case(&test, kind % 2, kind / 2, (uint32_t)i);
+        conv_case_check_algorithms(&test, target, test.desc.dtype, 1);
+        ops_free(&test.buffers);
     }
+}
+
+static void inference_visit(const char *variant, void *context)
+{
+    struct ops_target target;
+    ops_open(&target, "cpu", variant, 2);
+    check_inference(context, &target);
     ops_close(&target);
 }
 
 static void inference(void **state)
 {
+    struct ops_target ref;
+    ops_open(&ref, "ref", NULL, 1);
+    check_inference(*state, &ref);
+    ops_close(&ref);
     ops_each_variant(inference_visit, *state);
 }
 

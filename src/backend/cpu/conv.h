@@ -14,6 +14,7 @@ void cpu_conv_work(const struct conv_plan *plan, struct conv_work work[CONV_PASS
 double cpu_peak(struct backend *backend, enum dtype operands);
 void cpu_conv_set_weights(struct conv_plan *plan, const float *weight);
 void cpu_conv_forward(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias);
+void cpu_conv_inference(struct conv_plan *plan, void *y, const void *x, const void *residual, const float *bias);
 void cpu_conv_backward_data(struct conv_plan *plan, void *d_x, const void *d_y);
 void cpu_conv_backward_weights(struct conv_plan *plan, float *d_weight, float *d_bias, const void *d_y, const void *x);
 

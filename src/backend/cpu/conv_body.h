@@ -134,9 +134,10 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
 
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
         run->bias ? vec_load(run->bias + output + j * LANES) : vec_zero();
-    if (run->accumulate) {
+    if (run->addend) {
+        const char *addend = run->addend + block->y[0][0] + image * y_image + output * BODY(ELEMENT);
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
-            vec_add(acc[i][j], BODY(load)(y + i * y_image + j * BODY(LANE_BYTES)));
+            vec_add(acc[i][j], BODY(load)(addend + i * y_image + j * BODY(LANE_BYTES)));
     }
     float aside[16 * 2 * LANES] __attribute__((aligned(64))); /* chains that are finished */
     ptrdiff_t chain = 0;
@@ -162,6 +163,10 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
     if (has_aside) {
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
             vec_add(acc[i][j], vec_load((const char *)(aside + (2 * i + j) * LANES)));
+    }
+    if (run->relu) {
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
+            vec_positive(acc[i][j]);
     }
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
         BODY(store)(y + i * y_image + j * BODY(LANE_BYTES), acc[i][j]);

@@ -60,6 +60,7 @@ struct conv_run {
     char *y;                 /* the image group's block of 32 output channels                */
     const char *weights;     /* the panel: [contraction block][tap] tiles                    */
     const float *bias;       /* [32], or NULL                                                */
+    const char *addend;      /* what is added, laid out as y: y itself or a residual; or NULL */
     double *sum, *squares;   /* [32] each, added to: sums over the real images; or NULL      */
     ptrdiff_t x_block;       /* from one contraction block of x to the next                  */
     ptrdiff_t x_image;       /* from one image of a cell to the next                         */
@@ -72,7 +73,7 @@ struct conv_run {
     int group_images;              /* places in this group, 8 or 16                                */
     int images;                    /* real images in this group                                    */
     int octet_images[2];           /* real images in each octet of a tile of 16 rows               */
-    bool accumulate;               /* y += instead of y =                                          */
+    bool relu;                     /* y = max(0, y) at the end; not with sums                     */
     struct conv_prefetch prefetch; /* the rows of x that come next; the kernel may ignore it   */
 };
 

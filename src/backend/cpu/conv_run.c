@@ -11,7 +11,8 @@ struct run_job {
     char *y;
     const float *bias;
     double *statistics;
-    bool accumulate, images;
+    const char *addend; /* laid out as y, may be y; or NULL */
+    bool relu, images;
     int threads;
 };
 
@@ -37,7 +38,7 @@ static void fill_run(struct conv_run *run, const struct run_job *job)
                                                 : job->plan->kernels->tile_bytes) /
                         2;
     run->last_steps = pass->last_steps;
-    run->accumulate = job->accumulate;
+    run->relu = job->relu;
     run->group_images = pass->y.group_images;
 }
 
@@ -98,7 +99,9 @@ static void run_piece(struct conv_run *run, const struct run_job *job, int threa
     const int first_row = job->images ? 0 : (int)first, end_row = job->images ? (int)(end - first) : (int)end;
     run->blocks = pass->blocks + pass->first_block[first_row];
     run->count = pass->first_block[end_row] - pass->first_block[first_row];
-    run->y = job->y + group * pass->y_group + panel * pass->y_block + (job->images ? first * pass->y_row : 0);
+    const ptrdiff_t at = group * pass->y_group + panel * pass->y_block + (job->images ? first * pass->y_row : 0);
+    run->y = job->y + at;
+    run->addend = job->addend ? job->addend + at : NULL;
     if (!job->images) run->x = job->x + group * pass->x_group;
     run->weights = pass->weights + (size_t)panel * pass->panel_bytes;
     run->outputs = activation_block_channels(&pass->y, panel);
@@ -135,7 +138,8 @@ static void run_winograd(const struct run_job *job, const struct winograd_pass *
         .x = job->x,
         .y = job->y,
         .bias = job->bias,
-        .accumulate = job->accumulate,
+        .addend = job->addend,
+        .relu = job->relu,
     };
     char *scratch = cpu_scratch(job->plan->cpu, thread);
     double *sum = NULL, *squares = NULL;
@@ -178,6 +182,17 @@ static void run_part(void *context, int thread, int threads)
     }
 }
 
+/* The bias as kernels read it. */
+static const float *padded_bias(struct conv_plan *plan, const float *bias)
+{
+    const size_t outputs = (size_t)plan->desc.out_channels;
+    if (!bias) return NULL;
+    memcpy(plan->bias, bias, outputs * sizeof *bias);
+    if (plan->forward.y.block_channels == NARROW_CHANNELS) /* of both images of a row */
+        memcpy(plan->bias + NARROW_CHANNELS, bias, outputs * sizeof *bias);
+    return plan->bias;
+}
+
 void cpu_conv_forward(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias)
 {
     struct run_job job = {
@@ -185,17 +200,12 @@ void cpu_conv_forward(struct conv_plan *plan, void *y, double *statistics, const
         .pass = &plan->forward,
         .x = x,
         .y = y,
+        .bias = padded_bias(plan, bias),
         .statistics = plan->desc.statistics ? statistics : NULL,
         .images = plan->desc.input_layout == LAYOUT_IMAGES,
         .threads = 1,
     };
     const int outputs = plan->desc.out_channels;
-    if (bias) {
-        memcpy(plan->bias, bias, (size_t)outputs * sizeof *bias);
-        if (plan->forward.y.block_channels == NARROW_CHANNELS) /* of both images of a row */
-            memcpy(plan->bias + NARROW_CHANNELS, bias, (size_t)outputs * sizeof *bias);
-        job.bias = plan->bias;
-    }
     pool_split(plan->cpu->base.pool, run_part, &job);
     if (!job.statistics) return;
     const size_t half = (size_t)conv_panels(job.pass) * BLOCK_CHANNELS;
@@ -209,6 +219,22 @@ void cpu_conv_forward(struct conv_plan *plan, void *y, double *statistics, const
     }
 }
 
+void cpu_conv_inference(struct conv_plan *plan, void *y, const void *x, const void *residual, const float *bias)
+{
+    struct run_job job = {
+        .plan = plan,
+        .pass = &plan->forward,
+        .x = x,
+        .y = y,
+        .bias = padded_bias(plan, bias),
+        .addend = plan->desc.residual ? residual : NULL,
+        .relu = plan->desc.relu,
+        .images = plan->desc.input_layout == LAYOUT_IMAGES,
+        .threads = 1,
+    };
+    pool_split(plan->cpu->base.pool, run_part, &job);
+}
+
 void cpu_conv_backward_data(struct conv_plan *plan, void *d_x, const void *d_y)
 {
     struct run_job job = {
@@ -216,7 +242,7 @@ void cpu_conv_backward_data(struct conv_plan *plan, void *d_x, const void *d_y)
         .pass = &plan->data,
         .x = d_y,
         .y = d_x,
-        .accumulate = plan->desc.accumulate,
+        .addend = plan->desc.accumulate ? d_x : NULL,
         .threads = 1,
     };
     pool_split(plan->cpu->base.pool, run_part, &job);

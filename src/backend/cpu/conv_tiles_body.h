@@ -126,10 +126,12 @@ SIMD_INLINE void convert_row(struct epilogue *e, const struct conv_run *run, int
         row[i] = vec_load(low + column / TILE_COLUMNS * second + column % TILE_COLUMNS);
         if (run->bias) row[i] = row[i] + vec_load(run->bias + column);
     }
-    if (run->accumulate) {
-        row_load(other, y, 0, 1);
+    if (run->addend) {
+        row_load(other, run->addend + (y - run->y), 0, 1);
         for (int i = 0; i < VEC_ROW; i++) row[i] = row[i] + other[i];
     }
+    if (run->relu)
+        for (int i = 0; i < VEC_ROW; i++) row[i] = vec_max(vec_set(0), row[i]); /* in this order a NaN stays */
     row_store(y, 0, row, 1);
     if (run->sum && image < run->octet_images[octet % 2]) {
         for (int i = 0; i < VEC_ROW; i++) {

@@ -33,6 +33,7 @@ ALWAYS_INLINE vec vec_load(const void *p) { return _mm512_loadu_ps(p); }
 ALWAYS_INLINE void vec_store(void *p, vec v) { _mm512_storeu_ps(p, v); }
 ALWAYS_INLINE void vec_stream(void *p, vec v) { _mm512_stream_ps(p, v); } /* past the caches; p aligned */
 ALWAYS_INLINE vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+ALWAYS_INLINE vec vec_positive(vec v) { return _mm512_max_ps(vec_zero(), v); } /* ReLU; in this order a NaN stays */
 ALWAYS_INLINE vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
 ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 ALWAYS_INLINE vec vec_broadcast(const void *p)
@@ -110,6 +111,7 @@ ALWAYS_INLINE vec vec_load(const void *p) { return _mm256_loadu_ps(p); }
 ALWAYS_INLINE void vec_store(void *p, vec v) { _mm256_storeu_ps(p, v); }
 ALWAYS_INLINE void vec_stream(void *p, vec v) { _mm256_stream_ps(p, v); }
 ALWAYS_INLINE vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
+ALWAYS_INLINE vec vec_positive(vec v) { return _mm256_max_ps(vec_zero(), v); } /* ReLU; in this order a NaN stays */
 ALWAYS_INLINE vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
 ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 ALWAYS_INLINE vec vec_broadcast(const void *p)
@@ -176,6 +178,11 @@ ALWAYS_INLINE vec vec_load(const void *p)
 ALWAYS_INLINE void vec_store(void *p, vec v) { memcpy(p, &v, sizeof v); }
 ALWAYS_INLINE void vec_stream(void *p, vec v) { vec_store(p, v); }
 ALWAYS_INLINE vec vec_add(vec a, vec b) { return a + b; }
+ALWAYS_INLINE vec vec_positive(vec v) /* ReLU; a NaN stays */
+{
+    typedef int32_t words __attribute__((vector_size(16)));
+    return (vec)((words)v & ~(words)(v < vec_zero()));
+}
 ALWAYS_INLINE vec vec_mul(vec a, vec b) { return a * b; }
 ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
 ALWAYS_INLINE vec vec_broadcast(const void *p)

@@ -142,6 +142,7 @@ static const struct backend_ops CPU_OPS = {
     .peak = cpu_peak,
     .conv_set_weights = cpu_conv_set_weights,
     .conv_forward = cpu_conv_forward,
+    .conv_inference = cpu_conv_inference,
     .conv_backward_data = cpu_conv_backward_data,
     .conv_backward_weights = cpu_conv_backward_weights,
     .batch_norm_create = cpu_batch_norm_create,

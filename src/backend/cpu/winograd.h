@@ -55,8 +55,9 @@ struct winograd_output {
     int block;           /* channels of a cell, 32 or 16 */
     int outputs;         /* real ones of the panel, 1..32 */
     const float *bias;   /* [32], or NULL */
+    const char *addend;  /* what is added, laid out as y: y itself or a residual; or NULL */
     float *statistics;   /* [2][32] sums and sums of squares over the images, added to; or NULL */
-    bool accumulate, bf16;
+    bool relu, bf16;
 };
 
 /* Cells to be fetched into the second-level cache while products are computed, evenly spread over the time. */
@@ -169,8 +170,9 @@ struct winograd_job {
     bool backward;
     const char *x;
     char *y;
-    const float *bias; /* [panels * 32], or NULL */
-    bool accumulate;
+    const float *bias;  /* [panels * 32], or NULL */
+    const char *addend; /* laid out as y, may be y; or NULL */
+    bool relu;
 };
 void winograd_run(const struct winograd_job *job, char *scratch, double *sum, double *squares, int thread, int threads);
 

@@ -99,7 +99,7 @@ static void transform_outputs(const struct part *part, int64_t first, int count,
         .row = (ptrdiff_t)y->row * element,
         .places = y->group_images,
         .block = y->block_channels,
-        .accumulate = job->accumulate,
+        .relu = job->relu,
         .bf16 = job->plan->desc.dtype == DTYPE_BF16,
         .statistics = part->sum ? statistics : NULL,
     };
@@ -112,7 +112,9 @@ static void transform_outputs(const struct part *part, int64_t first, int count,
         for (int p = 0; p < panels; p++) {
             const ptrdiff_t output = (ptrdiff_t)(panel + p) * BLOCK_CHANNELS;
             args.m = part->m + t * pass->m_tile + p * cell;
-            args.y = job->y + (at + (size_t)(panel + p) * y->block) * (size_t)element;
+            const size_t bytes = (at + (size_t)(panel + p) * y->block) * (size_t)element;
+            args.y = job->y + bytes;
+            args.addend = job->addend ? job->addend + bytes : NULL;
             args.outputs = activation_block_channels(y, panel + p);
             args.bias = job->bias ? job->bias + output : NULL;
             memset(statistics, 0, sizeof statistics);

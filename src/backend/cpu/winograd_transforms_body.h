@@ -165,11 +165,13 @@ ALWAYS_INLINE void output_vector(const struct winograd_output *args, ptrdiff_t k
             if (!whole && i >= args->rows) break;
             transform_output(y, half[i]);
             char *row = args->y + i * args->row;
+            const char *addend = args->addend ? args->addend + i * args->row : NULL;
             UNROLL for (ptrdiff_t j = 0; j < 4; j++)
             {
                 if (!whole && j >= args->columns) break;
                 vec value = vec_add(y[j], bias);
-                if (args->accumulate) value = vec_add(value, load(row + j * args->cell, at, bf16));
+                if (addend) value = vec_add(value, load(addend + j * args->cell, at, bf16));
+                if (args->relu) value = vec_positive(value);
                 store(row + j * args->cell, at, value, bf16);
                 if (empty > 0) store(row + j * args->cell, at + LANES, vec_zero(), bf16);
                 for (ptrdiff_t e = 2; LANES < 16 && e <= empty; e++)

@@ -207,6 +207,23 @@ void ref_conv_forward(struct conv_plan *plan, void *y, double *statistics, const
     }
 }
 
+void ref_conv_inference(struct conv_plan *plan, void *y, const void *x, const void *residual, const float *bias)
+{
+    const struct conv_desc *desc = &plan->desc;
+    const size_t outputs = (size_t)desc->out_channels, pixels = plan->out_pixels;
+    for (int image = 0; image < desc->batch; image++) {
+        load_input(plan, x, image);
+        if (desc->residual) load_image(plan, plan->y, desc->dtype, residual, image, outputs, pixels);
+        else memset(plan->y, 0, pixels * outputs * sizeof *plan->y);
+        for (size_t p = 0; bias && p < pixels; p++)
+            for (size_t k = 0; k < outputs; k++) plan->y[p * outputs + k] += (double)bias[k];
+        walk_taps(plan, visit_forward);
+        for (size_t i = 0; desc->relu && i < pixels * outputs; i++)
+            if (plan->y[i] < 0) plan->y[i] = 0; /* a NaN stays */
+        store_image(plan, y, desc->dtype, image, outputs, pixels, plan->y);
+    }
+}
+
 void ref_conv_backward_data(struct conv_plan *plan, void *d_x, const void *d_y)
 {
     const struct conv_desc *desc = &plan->desc;

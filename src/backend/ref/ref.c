@@ -60,6 +60,7 @@ static const struct backend_ops REF_OPS = {
     .peak = peak,
     .conv_set_weights = ref_conv_set_weights,
     .conv_forward = ref_conv_forward,
+    .conv_inference = ref_conv_inference,
     .conv_backward_data = ref_conv_backward_data,
     .conv_backward_weights = ref_conv_backward_weights,
     .batch_norm_create = ref_batch_norm_create,

@@ -37,6 +37,7 @@ const char *ref_conv_algorithm(const struct conv_plan *plan);
 void ref_conv_work(const struct conv_plan *plan, struct conv_work work[CONV_PASSES]);
 void ref_conv_set_weights(struct conv_plan *plan, const float *weight);
 void ref_conv_forward(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias);
+void ref_conv_inference(struct conv_plan *plan, void *y, const void *x, const void *residual, const float *bias);
 void ref_conv_backward_data(struct conv_plan *plan, void *d_x, const void *d_y);
 void ref_conv_backward_weights(struct conv_plan *plan, float *d_weight, float *d_bias, const void *d_y, const void *x);
 
