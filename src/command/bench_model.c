@@ -1,4 +1,5 @@
-/* command/bench_model.c -- what a model costs apart from the training step: inference, and the update of its weights. */
+/* command/bench_model.c -- what a model costs apart from the training step: inference, and the update of its weights.
+ */
 #include "base/memory.h"
 #include "command/bench.h"
 #include "command/step.h"
@@ -30,7 +31,8 @@ static int embedding_open(const struct session *session, struct embedding *embed
     const size_t pixels = (size_t)batch * 3 * (size_t)config.image_size * (size_t)config.image_size;
     embedding->images = memory_array(pixels, sizeof(float));
     embedding->features = memory_array((size_t)batch * (size_t)model_feature_dim(&config), sizeof(float));
-    if (!embedding->images || !embedding->features) return error_no_memory(error, "benchmark images", pixels * sizeof(float));
+    if (!embedding->images || !embedding->features)
+        return error_no_memory(error, "benchmark images", pixels * sizeof(float));
     fill_dense(embedding->images, pixels, 0, 1);
     return SIMCLR_OK;
 }
@@ -51,8 +53,9 @@ int bench_embed(struct bench *bench, struct error *error)
             text_json_integer(&bench->json, "runs", runs);
             text_json_close_object(&bench->json);
         } else {
-            session_print(bench->session, "%-18s %8.1f images/s  the encoder in inference mode, %.1f ms for %d images (median of %d)\n", "embed",
-                          batch / seconds, 1e3 * seconds, batch, runs);
+            session_print(bench->session,
+                          "%-18s %8.1f images/s  the encoder in inference mode, %.1f ms for %d images (median of %d)\n",
+                          "embed", batch / seconds, 1e3 * seconds, batch, runs);
         }
     }
     network_destroy(&embedding.network);
@@ -82,7 +85,8 @@ int bench_update(struct bench *bench, struct error *error)
     const struct parameters *parameters = &step.model->parameters;
     fill_dense(parameters->gradients, parameters->weight_count, -1e-3, 1e-3);
     int runs;
-    const double update = bench_median(bench, update_run, &step, &runs), packing = bench_median(bench, packing_run, &step, NULL);
+    const double update = bench_median(bench, update_run, &step, &runs),
+                 packing = bench_median(bench, packing_run, &step, NULL);
     if (bench->as_json) {
         text_json_open_object(&bench->json, "update");
         text_json_integer(&bench->json, "weights", (int64_t)parameters->weight_count);
@@ -91,8 +95,10 @@ int bench_update(struct bench *bench, struct error *error)
         text_json_integer(&bench->json, "runs", runs);
         text_json_close_object(&bench->json);
     } else {
-        session_print(bench->session, "%-18s %8.2f ms      LARS over %.1f million weights (median of %d); packing them for the kernels %.2f ms\n",
-                      "update", 1e3 * update, 1e-6 * (double)parameters->weight_count, runs, 1e3 * packing);
+        session_print(
+            bench->session,
+            "%-18s %8.2f ms      LARS over %.1f million weights (median of %d); packing them for the kernels %.2f ms\n",
+            "update", 1e3 * update, 1e-6 * (double)parameters->weight_count, runs, 1e3 * packing);
     }
     training_step_close(&step);
     return SIMCLR_OK;

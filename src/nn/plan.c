@@ -89,7 +89,8 @@ static int fold_batch_norms(struct network *network, struct error *error)
         norm->folded = x->producer;
         conv->deferred = true;
         conv->folded_bias = memory_array((size_t)x->desc.channels, sizeof *conv->folded_bias);
-        if (!conv->folded_bias) status = error_no_memory(error, "a folded batch norm", (size_t)x->desc.channels * sizeof(float));
+        if (!conv->folded_bias)
+            status = error_no_memory(error, "a folded batch norm", (size_t)x->desc.channels * sizeof(float));
         const size_t count = network->parameters->items[conv->weight].count;
         if (count > largest) largest = count;
     }
@@ -121,7 +122,8 @@ static bool wants_statistics(const struct network *network, int y)
 static int plan_conv(struct network *network, struct operation *operation, struct error *error)
 {
     const struct tensor_desc *in = &network->tensors[operation->x].desc, *out = &network->tensors[operation->y].desc;
-    const struct operation *norm = operation->deferred ? folded_norm(network, (int)(operation - network->operations)) : NULL;
+    const struct operation *norm =
+        operation->deferred ? folded_norm(network, (int)(operation - network->operations)) : NULL;
     const struct conv_desc desc = {
         .dtype = out->dtype,
         .input_layout = in->layout,

@@ -7,19 +7,19 @@ struct shape {
 };
 
 /* Channels 1 3 8 16 20 33 48 64 96, batches 1 3 16 17 and more, kernels 1 3 5 7, images that are not square, smaller
- * than the kernel, or one pixel; blocks of 16 images and 32 channels that are full, partial and several; enough tiles and channels for
- * several of Winograd's chunks. */
+ * than the kernel, or one pixel; blocks of 16 images and 32 channels that are full, partial and several; enough tiles
+ * and channels for several of Winograd's chunks. */
 static const struct shape SHAPES[] = {
-    {1, 1, 1, 1, 1, 1, 1, 0},     {3, 1, 8, 5, 7, 3, 1, 1},     {16, 3, 16, 7, 7, 3, 1, 1},
-    {17, 8, 20, 5, 7, 3, 2, 1},   {3, 16, 33, 7, 5, 3, 1, 1},   {16, 20, 48, 4, 4, 3, 1, 1},
-    {17, 33, 64, 3, 3, 3, 2, 1},  {3, 48, 96, 6, 5, 1, 1, 0},   {17, 64, 1, 5, 7, 1, 2, 0},
-    {1, 96, 3, 7, 7, 3, 1, 1},    {3, 3, 64, 17, 15, 7, 2, 3},  {17, 3, 20, 9, 11, 7, 2, 3},
-    {16, 64, 64, 8, 8, 3, 1, 1},  {17, 96, 33, 4, 4, 3, 2, 1},  {33, 64, 96, 1, 1, 1, 1, 0},
-    {3, 256, 130, 1, 1, 1, 1, 0}, {1, 20, 20, 7, 7, 7, 1, 3},   {3, 8, 8, 2, 3, 3, 1, 1},
-    {1, 33, 33, 1, 1, 3, 1, 1},   {17, 16, 16, 1, 5, 3, 2, 1},  {32, 32, 32, 8, 8, 3, 1, 1},
-    {3, 16, 16, 8, 8, 1, 2, 0},   {16, 48, 20, 2, 2, 3, 2, 1},  {40, 32, 64, 4, 4, 3, 1, 1},
-    {1, 1, 1, 7, 1, 7, 2, 3},     {3, 8, 8, 9, 9, 5, 2, 2},     {3, 3, 8, 6, 10, 3, 1, 0},
-    {17, 3, 64, 8, 6, 3, 1, 1},   {5, 64, 64, 13, 11, 3, 1, 1}, {65, 20, 33, 3, 2, 3, 1, 1},
+    {1, 1, 1, 1, 1, 1, 1, 0},      {3, 1, 8, 5, 7, 3, 1, 1},     {16, 3, 16, 7, 7, 3, 1, 1},
+    {17, 8, 20, 5, 7, 3, 2, 1},    {3, 16, 33, 7, 5, 3, 1, 1},   {16, 20, 48, 4, 4, 3, 1, 1},
+    {17, 33, 64, 3, 3, 3, 2, 1},   {3, 48, 96, 6, 5, 1, 1, 0},   {17, 64, 1, 5, 7, 1, 2, 0},
+    {1, 96, 3, 7, 7, 3, 1, 1},     {3, 3, 64, 17, 15, 7, 2, 3},  {17, 3, 20, 9, 11, 7, 2, 3},
+    {16, 64, 64, 8, 8, 3, 1, 1},   {17, 96, 33, 4, 4, 3, 2, 1},  {33, 64, 96, 1, 1, 1, 1, 0},
+    {3, 256, 130, 1, 1, 1, 1, 0},  {1, 20, 20, 7, 7, 7, 1, 3},   {3, 8, 8, 2, 3, 3, 1, 1},
+    {1, 33, 33, 1, 1, 3, 1, 1},    {17, 16, 16, 1, 5, 3, 2, 1},  {32, 32, 32, 8, 8, 3, 1, 1},
+    {3, 16, 16, 8, 8, 1, 2, 0},    {16, 48, 20, 2, 2, 3, 2, 1},  {40, 32, 64, 4, 4, 3, 1, 1},
+    {1, 1, 1, 7, 1, 7, 2, 3},      {3, 8, 8, 9, 9, 5, 2, 2},     {3, 3, 8, 6, 10, 3, 1, 0},
+    {17, 3, 64, 8, 6, 3, 1, 1},    {5, 64, 64, 13, 11, 3, 1, 1}, {65, 20, 33, 3, 2, 3, 1, 1},
     {33, 130, 140, 5, 5, 3, 1, 1}, {17, 64, 40, 14, 9, 3, 1, 1},
 };
 enum { SHAPE_COUNT = sizeof SHAPES / sizeof SHAPES[0], CASE_COUNT = 4 * SHAPE_COUNT };
@@ -114,7 +114,8 @@ static void fold_case(struct conv_case *test, bool residual, bool relu, uint32_t
     float *y = ops_floats(&test->buffers, count);
     test->desc.residual = residual;
     test->desc.relu = relu;
-    if (residual) test->residual = ops_random(&test->buffers, count, 8 * item + 6, -4, 4, test->desc.dtype == DTYPE_BF16);
+    if (residual)
+        test->residual = ops_random(&test->buffers, count, 8 * item + 6, -4, 4, test->desc.dtype == DTYPE_BF16);
     for (size_t i = 0; i < count; i++) {
         y[i] = residual ? test->y[i] + test->residual[i] : test->y[i];
         if (relu && y[i] < 0) y[i] = 0;
