@@ -1,23 +1,6 @@
 #!/usr/bin/env bash
 # test_data_info.sh SIMCLR [BUILD] -- simclr data info counts what is there: classes, formats, sizes, orientations, bad files.
-set -uo pipefail
-simclr=$(realpath "$1")
-corpus=$(realpath tests/fuzz/corpus/image)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-checks=0 failures=0
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
-check() { # CODE OUT ERR command...
-    local code=$1 out=$2 err=$3 got=0
-    shift 3
-    checks=$((checks + 1))
-    "$@" >out 2>err </dev/null || got=$?
-    [ "$got" -eq "$code" ] || fail "$*: exit $got, expected $code: $(head -c 300 err)"
-    [ -z "$out" ] || grep -qE -- "$out" out || fail "$*: output lacks /$out/: $(cat out)"
-    [ -z "$err" ] || grep -qE -- "$err" err || fail "$*: stderr lacks /$err/: $(head -c 300 err)"
-}
-has() { checks=$((checks + 1)); grep -qE -- "$1" out || fail "output lacks /$1/: $(cat out)"; }
+source "$(dirname "$0")/check.sh"
 
 mkdir -p set/train/cats set/train/dogs set/test/dogs
 cp "$corpus/rgb.jpg" "$corpus/progressive.jpg" "$corpus/exif.jpg" set/train/cats
@@ -78,5 +61,4 @@ check 2 '' 'data needs one of its commands' "$simclr" data
 check 2 '' 'unknown command "data inf"; the nearest is "data info"' "$simclr" data inf
 check 0 'data info' '' "$simclr" data --help
 check 0 'Usage: simclr data info PATH' '' "$simclr" help data info
-echo "$checks checks, $failures failed"
-[ $failures -eq 0 ]
+finish

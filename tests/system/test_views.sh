@@ -1,23 +1,6 @@
 #!/usr/bin/env bash
 # test_views.sh SIMCLR [BUILD] -- simclr views: a PNG of the promised size that repeats, differs where it should, and clean refusals.
-set -uo pipefail
-simclr=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-checks=0 failures=0
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
-check() { # CODE OUT ERR command...
-    local code=$1 out=$2 err=$3 got=0
-    shift 3
-    checks=$((checks + 1))
-    "$@" >out 2>err </dev/null || got=$?
-    [ "$got" -eq "$code" ] || fail "$*: exit $got, expected $code: $(head -c 300 err)"
-    [ -z "$out" ] || grep -qE -- "$out" out || fail "$*: output lacks /$out/: $(head -c 300 out)"
-    [ -z "$err" ] || grep -qE -- "$err" err || fail "$*: stderr lacks /$err/: $(head -c 300 err)"
-}
-same() { checks=$((checks + 1)); cmp -s "$1" "$2" || fail "$1 and $2 differ"; }
-differ() { checks=$((checks + 1)); cmp -s "$1" "$2" && fail "$1 and $2 are equal"; }
+source "$(dirname "$0")/check.sh"
 small=(--synthetic-images 64 --images 2 --views 3 --quiet)
 
 check 0 '^a.png: 2 images, 3 views of each, 1152 x [0-9]+ pixels$' '' "$simclr" views synthetic --out a.png "${small[@]}"
@@ -41,5 +24,4 @@ check 3 '' 'nowhere: no such data' "$simclr" views nowhere
 check 1 '' 'no-folder/x.png' "$simclr" views synthetic "${small[@]}" --out no-folder/x.png
 check 2 '' 'is too large; ask for fewer' "$simclr" views synthetic --synthetic-images 100 --images 100 --views 2 --out big.png
 [ -e big.png ] && fail "big.png is there"
-echo "$checks checks, $failures failed"
-[ $failures -eq 0 ]
+finish
