@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/cifar.h"
+#include "data/class_names.h"
 #include "data/imagenet.h"
 #include "data/layout.h"
 #include "data/stl10.h"
@@ -230,6 +231,8 @@ static int arrange(struct archive_source *self, struct catalog *catalog, const s
         .annotations = annotations.images.names.count > 0 ? &annotations : NULL,
     };
     if (status == SIMCLR_OK) status = layout_arrange(&archives->members, &layout, catalog, &self->place, error);
+    if (status == SIMCLR_OK && archives->members.labels.names.count > 0)
+        status = class_names_read(catalog, archives->archive[0].path, request->log, error);
     annotations_free(&annotations);
     memory_free(names);
     return status;

@@ -13,6 +13,12 @@ head -c $((size - size / 4)) "$corpus/rgb.jpg" >set/train/cats/cut.jpg
 check 3 '' 'images cannot be used, more than the accepted 1 %' "$simclr" data pack set --out packed --shard-images 3
 rm -rf packed
 check 0 'train-\*.tar: 3 shards .*7 images written.* 1 left out' 'image left out: .*cut.jpg' "$simclr" data pack set --out packed --shard-images 3 --max-bad 0.5
+# opened again, the shards have the names of the classes
+check 0 '^    cats +3 .*' '' "$simclr" data info packed
+has '^    dogs +4 '
+check 0 '' '' "$simclr" data pack packed --out again --format raw
+check 0 '^    cats +3 ' '' "$simclr" data info again
+has '^test$'
 [ "$(cat packed/classes.txt | tr '\n' ' ')" = "cats dogs " ] || fail "classes.txt: $(cat packed/classes.txt)"
 python packed set <<'PY'
 import os, sys, tarfile

@@ -109,6 +109,64 @@ static void shards(void **state)
     refuse_set(at("wds/train-{a,{b,c}}.tar"), DATASET_TRAIN, SIMCLR_INVALID, "write braces as");
 }
 
+/* classes.txt beside shards whose labels are numbers, as data pack leaves it: names, and how many classes there are. */
+static void class_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int classes;
+        const char *name[3]; /* of classes 0, 1, 2 */
+        const char *warning; /* or NULL */
+    } cases[] = {
+        {"ape\nwild cat\nwolf\n", 3, {"ape", "wild cat", "wolf"}, NULL},
+        {"ape\r\n\r\nwolf", 3, {"ape", "1", "wolf"}, NULL},
+        {"ape\ncat\n", 2, {"ape", "cat", ""}, NULL}, /* only the largest label matters */
+        {"ape\n", 2, {"0", "1", ""}, "has 1 names, but there is a label 1: it is not used"},
+        {"", 2, {"0", "1", ""}, "has 0 names"},
+    };
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    struct text tar = {0};
+    struct dataset *set;
+    struct error error = {0};
+    put_folder(at("named"));
+    for (int shard = 0; shard < 2; shard++) {
+        tar_add_text(&tar, "1.cls", shard == 0 ? "1" : "0");
+        tar_add_jpeg(&tar, "1.jpg", shard);
+        tar_put(&tar, at("named/train-%d.tar", shard));
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static const char *const paths[3] = {"named", "named/train-{0..1}.tar", "named/train-0.tar"};
+        put_text(at("named/classes.txt"), cases[i].text);
+        for (int p = 0; p < 3; p++) {
+            if (open_logged(&set, at("%s", paths[p]), DATASET_TRAIN, "none", kept, &error) != SIMCLR_OK)
+                fail_msg("%s", error.text);
+            assert_int_equal(dataset_classes(set), cases[i].classes);
+            for (int k = 0; k < 3; k++) assert_string_equal(dataset_class_name(set, k), cases[i].name[k]);
+            assert_int_equal(dataset_label(set, 0), 1);
+            assert_int_equal(times_in(kept->text, "classes.txt"), cases[i].warning != NULL);
+            if (cases[i].warning != NULL) assert_non_null(strstr(kept->text, cases[i].warning));
+            dataset_close(&set);
+        }
+    }
+    put_bytes(at("named/classes.txt"), "a\nb\0\nc\n", 9);
+    assert_int_equal(open_logged(&set, at("named"), DATASET_TRAIN, "none", kept, &error), SIMCLR_OK);
+    assert_non_null(strstr(kept->text, "is no list of class names, and is not used"));
+    assert_string_equal(dataset_class_name(set, 1), "1");
+    dataset_close(&set);
+    /* Labels that are names already need none. */
+    put_text(at("named/classes.txt"), "x\ny\nz\n");
+    tar_add_text(&tar, "1.cls", "cat");
+    tar_add_jpeg(&tar, "1.jpg", 1);
+    tar_put(&tar, at("named/own.tar"));
+    set = open_set(at("named/own.tar"), DATASET_TRAIN, 0);
+    assert_int_equal(dataset_classes(set), 1);
+    assert_string_equal(dataset_class_name(set, 0), "cat");
+    dataset_close(&set);
+    survive_no_memory(at("named/train-{0..1}.tar"), 20);
+    memory_free(kept);
+}
+
 /* More shards than are kept open, read by many threads. */
 struct reader {
     struct dataset *set;
@@ -172,6 +230,7 @@ int main(void)
         cmocka_unit_test(webdataset_samples),
         cmocka_unit_test(label_names),
         cmocka_unit_test(shards),
+        cmocka_unit_test(class_names),
         cmocka_unit_test(many_shards_many_threads),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);
