@@ -310,3 +310,9 @@ uint64_t dataset_fingerprint(const struct dataset *dataset)
 {
     return dataset->fingerprint;
 }
+int64_t dataset_profiles(const struct dataset *dataset, int64_t *looked_at)
+{
+    *looked_at = dataset->cache.looked_at;
+    return dataset->cache.profiles;
+}
+

@@ -1,4 +1,5 @@
 /* train/settings.c -- the configuration's "auto"s given values; its fields turned into the structs of other rooms. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -165,6 +166,16 @@ int session_open_dataset(const struct session *session, const char *path, enum d
                          struct error *error)
 {
     const struct config *config = session->config;
+/* What a user of wide-gamut photos should know, once. */
+static void note_profiles(const struct session *session, const struct dataset *dataset)
+{
+    int64_t looked_at;
+    const int64_t profiles = dataset_profiles(dataset, &looked_at);
+    if (profiles > 0)
+        log_info(&session->log, "%" PRId64 " of %" PRId64 " images%s have an ICC colour profile, which is ignored: their colours "
+                 "are taken as sRGB", profiles, looked_at, looked_at < dataset_count(dataset) ? " that were looked at" : "");
+}
+
     struct dataset_config dataset = dataset_config_default();
     dataset.path = path;
     dataset.part = part;
@@ -177,13 +188,15 @@ int session_open_dataset(const struct session *session, const char *path, enum d
     if (config->image_size > 0)
         dataset.synthetic_size = (int)config->image_size;
     const int status = dataset_open(out, &dataset, session->pool, &session->log, error);
-    if (status == SIMCLR_OK)
+    if (status == SIMCLR_OK) {
         log_info(&session->log, "%s images: %s", part == DATASET_TRAIN ? "training" : "test",
                  dataset_description(*out));
     return status;
 }
 
 int session_open_test(const struct session *session, struct dataset **out, struct error *error)
+        note_profiles(session, *out);
+    }
 {
     const struct config *config = session->config;
     *out = NULL;

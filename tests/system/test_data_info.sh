@@ -48,6 +48,24 @@ assert data["test"]["images"] == 1 and data["test"]["formats"] == {"JPEG": 1}
 PY
 checks=$((checks + 1))
 
+# ICC profiles: ignored, and said once: here, and in the log of a training
+mkdir wide
+python "$corpus/rgb.jpg" wide <<'PY'
+import sys
+data = open(sys.argv[1], "rb").read()
+profile = b"ICC_PROFILE\0\1\1" + bytes(60)
+for i in range(8):
+    plain = i % 2 == 0
+    segment = b"" if plain else b"\xff\xe2" + (len(profile) + 2).to_bytes(2, "big") + profile
+    open(f"{sys.argv[2]}/{i}.jpg", "wb").write(data[:2] + segment + data[2:])
+PY
+check 0 '4 have an ICC colour profile, which is ignored' '4 of 8 images have an ICC colour profile, which is ignored: their colours are taken as sRGB' \
+    "$simclr" data info wide --seconds 0
+check 0 '' '' "$simclr" pretrain --data wide --out run --depth 18 --width 0.125 --image-size 16 --batch 4 --epochs 2 --threads 2 --knn-every 0 \
+    --diagnostics-images 0
+[ "$(grep -c 'ICC colour profile' run/train.log)" = 1 ] || fail "train.log says $(grep -c 'ICC colour profile' run/train.log) times that profiles are ignored"
+checks=$((checks + 1))
+
 check 0 'raw pixels 100' '' "$simclr" data info synthetic --synthetic-images 100 --seconds 0.1
 mkdir many
 for i in $(seq 100 160); do mkdir many/class$i; cp "$corpus/rgb.jpg" many/class$i; done
