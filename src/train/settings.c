@@ -155,6 +155,10 @@ int session_view_policy(const struct session *session, struct view_policy *out, 
     policy.cutout_size = config->cutout_size;
     policy.one_branch = config->one_branch;
     policy.normalize = session_parse_rgb(config->mean, policy.mean) && session_parse_rgb(config->std, policy.std);
+    if (!view_policy_set_order(&policy, config->view_order))
+        return error_set(error, SIMCLR_INVALID,
+                         "--view-order %.100s: give some of rotate, jitter, gray, blur, solarize, sobel, noise and cutout, each "
+                         "once, with commas between", config->view_order);
     if (policy.crop_area_max < policy.crop_area_min)
         return error_set(error, SIMCLR_INVALID, "--crop-area-min %g is above --crop-area-max %g: swap them",
                          policy.crop_area_min, policy.crop_area_max);
@@ -162,10 +166,6 @@ int session_view_policy(const struct session *session, struct view_policy *out, 
     return SIMCLR_OK;
 }
 
-int session_open_dataset(const struct session *session, const char *path, enum dataset_part part, struct dataset **out,
-                         struct error *error)
-{
-    const struct config *config = session->config;
 /* What a user of wide-gamut photos should know, once. */
 static void note_profiles(const struct session *session, const struct dataset *dataset)
 {
@@ -176,6 +176,10 @@ static void note_profiles(const struct session *session, const struct dataset *d
                  "are taken as sRGB", profiles, looked_at, looked_at < dataset_count(dataset) ? " that were looked at" : "");
 }
 
+int session_open_dataset(const struct session *session, const char *path, enum dataset_part part, struct dataset **out,
+                         struct error *error)
+{
+    const struct config *config = session->config;
     struct dataset_config dataset = dataset_config_default();
     dataset.path = path;
     dataset.part = part;
@@ -191,12 +195,12 @@ static void note_profiles(const struct session *session, const struct dataset *d
     if (status == SIMCLR_OK) {
         log_info(&session->log, "%s images: %s", part == DATASET_TRAIN ? "training" : "test",
                  dataset_description(*out));
+        note_profiles(session, *out);
+    }
     return status;
 }
 
 int session_open_test(const struct session *session, struct dataset **out, struct error *error)
-        note_profiles(session, *out);
-    }
 {
     const struct config *config = session->config;
     *out = NULL;

@@ -16,6 +16,14 @@ for option in "--rotate-probability 1" "--sobel-probability 1" "--noise-probabil
     check 0 'd.png' '' "$simclr" views synthetic --out d.png "${small[@]}" $option
     differ a.png d.png
 done
+# the order of the operations: another picture, the same draws; the usual order by name is the usual picture
+both=(--sobel-probability 1 --blur-probability 1 --blur-sigma-min 2)
+check 0 'd.png' '' "$simclr" views synthetic --out d.png "${small[@]}" "${both[@]}"
+check 0 'f.png' '' "$simclr" views synthetic --out f.png "${small[@]}" "${both[@]}" --view-order sobel,blur
+differ d.png f.png
+check 0 'f.png' '' "$simclr" views synthetic --out f.png "${small[@]}" "${both[@]}" --view-order rotate,jitter,gray,blur,solarize,sobel,noise,cutout
+same d.png f.png
+check 2 '' '--view-order sobel,hue: give some of rotate, jitter, gray' "$simclr" views synthetic --out f.png "${small[@]}" --view-order sobel,hue
 check 0 '1 images, 1 views' '' "$simclr" views synthetic --synthetic-images 1 --images 4 --views 1 --image-size 300 --out e.png
 check 2 '' 'views needs --data PATH' "$simclr" views
 check 2 '' 'unexpected argument "second"' "$simclr" views synthetic second
