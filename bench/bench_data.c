@@ -2,12 +2,16 @@
  * making the index of the tar; opening a list of millions.
  *
  * usage: bench_data [--folder F] [--gigabytes G] [--images N] [--seconds S] [--lines N]
+ *        bench_data --cold BYTES [--folder F] [--gigabytes G]
  *
  * Writes below F (default: a new folder in /tmp, removed at the end) N JPEG files of 224 x 224 and a tar of G gigabytes
  * that has the same N, spread evenly between members of holes (so it takes little room on the disk). The tar is indexed
  * with nothing stored, then opened with the stored index; then images at the same random places are read from both,
  * decoded, in turns. "fetch" is the encoded bytes alone. The files are in the page cache in both cases: what is
- * compared is our work and the kernel's, not the disk's. */
+ * compared is our work and the kernel's, not the disk's.
+ *
+ * --cold: a tar of G gigabytes (default 1) without holes whose members have BYTES bytes each, out of the page cache: the
+ * time of reading it from end to end, of walking through its headers, and of opening it as a set. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,6 +25,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "data/dataset.h"
+#include "data/index_tar.h"
 #include "image/image.h"
 
 enum { SIDE = 224, ROUNDS = 5 };
@@ -28,7 +33,7 @@ enum { SIDE = 224, ROUNDS = 5 };
 struct settings {
     char folder[256];
     double gigabytes, seconds;
-    long images, lines;
+    long images, lines, member; /* member: bytes of one of a cold tar, 0: not asked for */
 };
 
 static int stop(const char *what, const char *why)
@@ -105,6 +110,7 @@ static int make_files(const struct settings *settings)
     return 0;
 }
 
+/* No index is kept for a cold tar: it is made each time. */
 static struct dataset *open_set(const struct settings *settings, const char *name, struct pool *pool)
 {
     char path[512], cache[512];
@@ -115,7 +121,7 @@ static struct dataset *open_set(const struct settings *settings, const char *nam
     path_of(cache, settings, "cache");
     config.path = path;
     config.cache_bytes = 1; /* nothing is kept */
-    config.cache_folder = cache;
+    config.cache_folder = settings->member > 0 ? "none" : cache;
     if (dataset_open(&set, &config, pool, NULL, &error) != SIMCLR_OK) stop(path, error.text);
     return set;
 }
@@ -210,9 +216,101 @@ static int bench_list(const struct settings *settings, struct pool *pool)
     return 0;
 }
 
+/* ---- a cold tar ---- */
+
+/* Members are a small JPEG and then bytes that nobody reads. */
+static int make_cold(const struct settings *settings, const char *path)
+{
+    struct image image;
+    uint8_t *jpeg, header[512], *member;
+    size_t count;
+    const size_t padded = ((size_t)settings->member + 511) / 512 * 512;
+    FILE *file = fopen(path, "wb");
+    if (file == NULL) return stop(path, strerror(errno));
+    if (image_create(32, 32, &image, NULL) != SIMCLR_OK || image_encode_jpeg(&image, 50, &jpeg, &count, NULL) != SIMCLR_OK ||
+        count > (size_t)settings->member || (member = memory_allocate(padded)) == NULL)
+        return stop("a member", "cannot be made");
+    struct rng rng = rng_open(3, RNG_TEST, 0, 0, 0);
+    for (size_t i = 0; i < padded; i++) member[i] = (uint8_t)rng_word(&rng);
+    memcpy(member, jpeg, count);
+    for (long i = 0; (double)i * (double)(padded + 512) < settings->gigabytes * 1e9; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%03ld/%08ld.jpg", i % 100, i);
+        tar_header(header, name, settings->member);
+        if (fwrite(header, 1, 512, file) != 512 || fwrite(member, 1, padded, file) != padded) return stop(path, strerror(errno));
+    }
+    if (fflush(file) != 0 || fsync(fileno(file)) != 0 || fclose(file) != 0) return stop(path, strerror(errno));
+    memory_free(member);
+    memory_free(jpeg);
+    image_free(&image);
+    return 0;
+}
+
+static void make_cold_again(const char *path)
+{
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0 || posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) != 0) exit(stop(path, strerror(errno)));
+    close(descriptor);
+}
+
+static void read_through(const char *path)
+{
+    enum { PIECE = 1 << 20 };
+    uint8_t *piece = memory_allocate(PIECE);
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (piece == NULL || descriptor < 0) exit(stop(path, strerror(errno)));
+    while (read(descriptor, piece, PIECE) > 0) continue;
+    close(descriptor);
+    memory_free(piece);
+}
+
+static void walk_through(const char *path)
+{
+    struct members members = {0};
+    struct blob blob;
+    struct error error = {0};
+    if (blob_open(&blob, path, NULL, &error) != SIMCLR_OK || index_tar(&members, &blob, path, &error) != SIMCLR_OK)
+        exit(stop(path, error.text));
+    members_free(&members);
+    blob_close(&blob);
+}
+
+static int bench_cold(const struct settings *settings, struct pool *pool)
+{
+    static const char *const whats[3] = {"reading it through", "walking through its headers", "opening it as a set"};
+    char path[512];
+    double times[3][ROUNDS];
+    long long images = 0;
+    path_of(path, settings, "cold.tar");
+    if (make_cold(settings, path) != 0) return 1;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int what = 0; what < 3; what++) {
+            make_cold_again(path);
+            const double begin = clock_seconds();
+            if (what == 0) read_through(path);
+            if (what == 1) walk_through(path);
+            if (what == 2) {
+                struct dataset *set = open_set(settings, "cold.tar", pool);
+                if (set == NULL) return 1;
+                images = dataset_count(set);
+                dataset_close(&set);
+            }
+            times[what][round] = clock_seconds() - begin;
+        }
+    }
+    const double bytes = (double)file_size(path);
+    printf("cold     %.2f GB tar of %lld members of %ld bytes\n", bytes / 1e9, images, settings->member);
+    for (int what = 0; what < 3; what++) {
+        qsort(times[what], ROUNDS, sizeof(double), compare_doubles);
+        printf("  %-28s %7.3f s (%.3f to %.3f), %6.0f MB/s\n", whats[what], times[what][ROUNDS / 2], times[what][0],
+               times[what][ROUNDS - 1], bytes / 1e6 / times[what][ROUNDS / 2]);
+    }
+    return 0;
+}
+
 int main(int count, char **arguments)
 {
-    struct settings settings = {.gigabytes = 10, .seconds = 2, .images = 4000, .lines = 10000000};
+    struct settings settings = {.seconds = 2, .images = 4000, .lines = 10000000};
     for (int i = 1; i + 1 < count; i += 2) {
         const char *word = arguments[i], *value = arguments[i + 1];
         if (strcmp(word, "--folder") == 0)
@@ -225,9 +323,12 @@ int main(int count, char **arguments)
             settings.seconds = atof(value);
         else if (strcmp(word, "--lines") == 0)
             settings.lines = atol(value);
+        else if (strcmp(word, "--cold") == 0)
+            settings.member = atol(value);
         else
             return stop(word, "no such option");
     }
+    if (settings.gigabytes <= 0) settings.gigabytes = settings.member > 0 ? 1 : 10;
     const bool own = settings.folder[0] == '\0';
     if (own) {
         strcpy(settings.folder, "/tmp/bench_data_XXXXXX");
@@ -235,8 +336,8 @@ int main(int count, char **arguments)
     }
     struct pool *pool;
     if (settings.images < 1 || pool_create(&pool, 0, NULL) != SIMCLR_OK) return stop("threads", "cannot be started");
-    int status = bench_tar(&settings, pool);
-    if (status == 0 && settings.lines > 0) status = bench_list(&settings, pool);
+    int status = settings.member > 0 ? bench_cold(&settings, pool) : bench_tar(&settings, pool);
+    if (status == 0 && settings.member == 0 && settings.lines > 0) status = bench_list(&settings, pool);
     pool_destroy(&pool);
     char command[320];
     snprintf(command, sizeof command, "rm -rf '%s'", settings.folder);

@@ -1,7 +1,7 @@
 # tests/fuzz/fuzz_*.c: libFuzzer programs with SIMCLR_FUZZ (clang), and always a plain test that replays the corpus.
 option(SIMCLR_FUZZ "Build the libFuzzer targets (clang)" OFF)
 set(FUZZ_ROOMS image:image safetensors:checkpoint checkpoint:checkpoint recipe:config
-    tar:data zip:data records:data list:data index:data unpack:data)
+    tar:data mat:data pack:data zip:data records:data list:data index:data unpack:data)
 add_custom_target(fuzz_targets)
 foreach(PAIR ${FUZZ_ROOMS})
   string(REPLACE ":" ";" PAIR ${PAIR})

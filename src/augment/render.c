@@ -150,6 +150,16 @@ static void finish_blurred(const struct job *job, const struct blur_kernels *blu
         copy_rows(job, to, to_plane);
 }
 
+/* Rows of a view that was made before go the way of resampled ones. */
+static void take_rows(const struct job *job, int y, int count, float *block)
+{
+    const size_t size = (size_t)job->size;
+    for (size_t channel = 0; channel < 3; channel++)
+        for (size_t i = 0; i < (size_t)count; i++)
+            memcpy(block + channel * job->plane + i * job->row, job->out + (channel * size + (size_t)y + i) * size,
+                   size * sizeof *job->out);
+}
+
 void render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image, bool last,
             float *out, void *scratch)
 {
@@ -167,14 +177,18 @@ void render(const struct view_policy *policy, const struct view_draw *draw, cons
     const int radius = draw->blur ? blur_weights(workshop->radius, draw->sigma, workshop->weight) : 0;
     const bool direct = !draw->jitter && radius == 0 && row == (size_t)size;
     struct resampler resampler;
-    resample_open(&resampler, policy->simd, image, draw->box, policy->filter, draw->flip, size, size,
-                  workshop->cache.tables ? &workshop->cache : NULL, workshop->resampling);
+    if (image != NULL)
+        resample_open(&resampler, policy->simd, image, draw->box, policy->filter, draw->flip, size, size,
+                      workshop->cache.tables ? &workshop->cache : NULL, workshop->resampling);
     double sum = 0.0;
     const int most = (size <= 64 ? 4 : 1) * RESAMPLE_BLOCK; /* rows that stay in the L1 cache */
     for (int y = 0; y < size; y += most) {
         const int count = size - y < most ? size - y : most;
         float *block = workshop->picture + (direct ? 0 : (size_t)y * row);
-        resample_rows(&resampler, y, count, block, row, job.plane);
+        if (image != NULL)
+            resample_rows(&resampler, y, count, block, row, job.plane);
+        else
+            take_rows(&job, y, count, block);
         if (draw->jitter)
             sum += job.kernels->begin[job.chain.before](&job.chain, block, job.plane, count, size, row);
         if (direct)

@@ -2,6 +2,7 @@
 #include "augment/views.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "augment/color.h"
 #include "augment/operations.h"
@@ -61,6 +62,38 @@ struct view_policy view_policy_default(int size)
 struct view_policy view_policy_supervised(int size)
 {
     return policy_base(size);
+}
+
+enum view_operation view_policy_operation(const struct view_policy *policy, int place)
+{
+    return policy->reordered ? policy->order[place] : (enum view_operation)place;
+}
+
+bool view_policy_set_order(struct view_policy *policy, const char *names)
+{
+    static const char *const known[VIEW_OPERATIONS] = {"rotate", "jitter", "gray", "blur",
+                                                       "solarize", "sobel", "noise", "cutout"};
+    unsigned char order[VIEW_OPERATIONS];
+    bool named[VIEW_OPERATIONS] = {false};
+    int count = 0;
+    for (const char *name = names; *name != '\0';) {
+        const size_t length = strcspn(name, ",");
+        int operation = 0;
+        while (operation < VIEW_OPERATIONS &&
+               (strlen(known[operation]) != length || memcmp(known[operation], name, length) != 0))
+            operation++;
+        if (operation == VIEW_OPERATIONS || named[operation]) return false;
+        if (name[length] == ',' && name[length + 1] == '\0') return false;
+        named[operation] = true;
+        order[count++] = (unsigned char)operation;
+        name += length + (name[length] == ',');
+    }
+    for (int operation = 0; operation < VIEW_OPERATIONS; operation++)
+        if (!named[operation]) order[count++] = (unsigned char)operation;
+    policy->reordered = false;
+    for (int place = 0; place < VIEW_OPERATIONS; place++) policy->reordered |= order[place] != place;
+    memcpy(policy->order, order, sizeof order);
+    return true;
 }
 
 /* ---- draws ---- */
@@ -226,32 +259,82 @@ static void normalize(const struct view_policy *policy, const struct color_kerne
                            (float)policy->std[channel]);
 }
 
-/* What comes after SimCLR's own operations. */
-static void study(const struct view_policy *policy, const struct view_draw *draw, float *view)
+/* One operation of the study, if it is drawn. */
+static void study(const struct view_policy *policy, const struct view_draw *draw, enum view_operation operation, float *view)
 {
-    float black[3] = {0.0f, 0.0f, 0.0f};
-    if (draw->sobel)
-        view_sobel(view, policy->size, (float)policy->sobel_strength);
-    if (draw->noise)
-        view_noise(view, policy->size, draw->noise_key, (float)policy->noise_sigma);
-    for (int channel = 0; channel < 3 && policy->normalize; channel++)
-        black[channel] = (float)policy->mean[channel];
-    if (draw->cutout)
-        view_cutout(view, policy->size, draw->hole, black);
+    const int size = policy->size;
+    if (operation == VIEW_ROTATE)
+        view_rotate(view, size, draw->quarters);
+    else if (operation == VIEW_SOLARIZE && draw->solarize)
+        color_kernels_of(policy->simd)->solarize(view, size * size);
+    else if (operation == VIEW_SOBEL && draw->sobel)
+        view_sobel(view, size, (float)policy->sobel_strength);
+    else if (operation == VIEW_NOISE && draw->noise)
+        view_noise(view, size, draw->noise_key, (float)policy->noise_sigma);
+    else if (operation == VIEW_CUTOUT && draw->cutout) {
+        float fill[3] = {0.0f, 0.0f, 0.0f};
+        for (int channel = 0; channel < 3 && policy->normalize; channel++) fill[channel] = (float)policy->mean[channel];
+        view_cutout(view, size, draw->hole, fill);
+    }
+}
+
+static bool is_drawn(const struct view_draw *draw, enum view_operation operation)
+{
+    const bool drawn[VIEW_OPERATIONS] = {draw->quarters != 0, draw->jitter, draw->gray, draw->blur,
+                                         draw->solarize, draw->sobel, draw->noise, draw->cutout};
+    return drawn[operation];
+}
+
+/* Takes from `order` what the fused path does at once: jitter, gray and blur as far as they stand in that order, and what
+ * is not drawn. Returns where the rest begins; *any: is there something to do? */
+static int take_fused(const struct view_policy *policy, const struct view_draw *draw, int at, struct view_draw *stage,
+                      bool *any)
+{
+    int last = -1;
+    *stage = *draw;
+    stage->jitter = stage->gray = stage->blur = *any = false;
+    for (; at < VIEW_OPERATIONS; at++) {
+        const enum view_operation operation = policy->order[at];
+        if (!is_drawn(draw, operation)) continue;
+        if (operation < VIEW_JITTER || operation > VIEW_BLUR || (int)operation < last) break;
+        last = operation;
+        stage->jitter |= operation == VIEW_JITTER;
+        stage->gray |= operation == VIEW_GRAY;
+        stage->blur |= operation == VIEW_BLUR;
+        *any = true;
+    }
+    return at;
+}
+
+/* Another order than the fused path's: colour and blur that come later go through it once more, from the view. */
+static void render_in_order(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,
+                            float *out, void *scratch)
+{
+    struct view_draw stage;
+    bool any;
+    int at = take_fused(policy, draw, 0, &stage, &any);
+    render(policy, &stage, image, false, out, scratch);
+    while (at < VIEW_OPERATIONS) {
+        const int before = at;
+        at = take_fused(policy, draw, at, &stage, &any);
+        if (any) render(policy, &stage, NULL, false, out, scratch);
+        if (at == before) study(policy, draw, policy->order[at++], out);
+    }
 }
 
 void view_render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,
                  float *out, void *scratch)
 {
-    const struct color_kernels *kernels = color_kernels_of(policy->simd);
-    const int pixels = policy->size * policy->size;
     const bool last = draw->quarters == 0 && !draw->solarize && !draw->sobel && !draw->noise && !draw->cutout;
-    render(policy, draw, image, last && !policy->normalize, out, scratch);
-    view_rotate(out, policy->size, draw->quarters); /* jitter, gray and blur are the same whichever way is up */
-    if (draw->solarize)
-        kernels->solarize(out, pixels);
-    study(policy, draw, out);
-    normalize(policy, kernels, out, pixels);
+    if (policy->reordered) {
+        render_in_order(policy, draw, image, out, scratch);
+    } else {
+        render(policy, draw, image, last && !policy->normalize, out, scratch);
+        study(policy, draw, VIEW_ROTATE, out); /* jitter, gray and blur are the same whichever way is up */
+        for (int operation = VIEW_SOLARIZE; operation < VIEW_OPERATIONS; operation++)
+            study(policy, draw, operation, out);
+    }
+    normalize(policy, color_kernels_of(policy->simd), out, policy->size * policy->size);
 }
 
 void view_render_evaluation(const struct view_policy *policy, const struct image *image, float *out, void *scratch)

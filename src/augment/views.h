@@ -12,6 +12,11 @@
 #include "image/resample.h"
 #include "image/simd.h"
 
+/* The operations behind crop and flip, in the order in which they are done unless a policy says otherwise. */
+enum view_operation {
+    VIEW_ROTATE, VIEW_JITTER, VIEW_GRAY, VIEW_BLUR, VIEW_SOLARIZE, VIEW_SOBEL, VIEW_NOISE, VIEW_CUTOUT, VIEW_OPERATIONS
+};
+
 /* Every probability may be 0 (off). Value type. */
 struct view_policy {
     int size;                                /* S: views are S x S */
@@ -33,6 +38,8 @@ struct view_policy {
     double sobel_probability, sobel_strength;/* edges of the gray view times the strength, 1 */
     double noise_probability, noise_sigma;   /* standard deviation, 0.1 */
     double cutout_probability, cutout_size;  /* side of the square as a share of S, 0.5 */
+    bool reordered;                          /* `order`, each operation once, is the order; else that of the enum */
+    unsigned char order[VIEW_OPERATIONS];    /* enum view_operation */
     bool one_branch;                         /* odd views are only cropped and flipped: the study's other branch */
     bool normalize;                          /* off by default, as the authors have it */
     double mean[3], std[3];
@@ -43,6 +50,12 @@ struct view_policy view_policy_imagenet(int size); /* s = 1.0, blur on          
 struct view_policy view_policy_cifar(int size);    /* s = 0.5, no blur              */
 struct view_policy view_policy_default(int size);  /* cifar for S <= 64, else imagenet */
 struct view_policy view_policy_supervised(int size); /* random crop + flip only: linear evaluation, fine-tuning */
+
+/* Reads the names of operations, with commas between them ("sobel,blur"): those come first, in that order, the others
+ * after them in the order of the enum. "" is that order. False, with the policy as it was, for what is no such list. */
+bool view_policy_set_order(struct view_policy *policy, const char *names);
+/* Which operation is done at `place`, 0 to VIEW_OPERATIONS - 1. */
+enum view_operation view_policy_operation(const struct view_policy *policy, int place);
 
 /* One view's parameters. Value type. */
 struct view_draw {
@@ -63,7 +76,8 @@ struct view_draw view_draw_random(const struct view_policy *policy, uint64_t see
                                   uint32_t epoch, uint32_t sample, uint32_t view, int width, int height);
 
 /* Renders the view: out planar float [3][S][S]. The fast path of the library: no allocation. In this order: crop, flip,
- * rotate, jitter, gray, blur, solarize, Sobel, noise, cutout, normalize. A cutout is filled with what the network sees
+ * rotate, jitter, gray, blur, solarize, Sobel, noise, cutout (or the policy's order of these eight: slower, since what is
+ * not in this order is not fused), normalize. A cutout is filled with what the network sees
  * as 0: black, or the mean where the policy normalizes.
  * scratch: see view_scratch_prepare; for images of at most max_width x max_height, 64-byte aligned. */
 void view_render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/bad.h"
+#include "data/class_names.h"
 #include "data/pack.h"
 #include "data/shard_write.h"
 #include "train/commands.h"
@@ -161,13 +162,21 @@ static int pack_shards(struct packing *packing, struct error *error)
     return status;
 }
 
-/* Shards have class numbers; their names stand beside them. */
+/* Shards have class numbers; their names stand beside them, where they are found when the shards are opened. A line end
+ * in a name (folders may have one) becomes a space. */
 static int write_class_names(const struct packing *packing, struct error *error)
 {
     struct text text = {0};
-    char *path = file_join(packing->config->out, "classes.txt");
+    char *path = file_join(packing->config->out, CLASS_NAMES_FILE);
     for (int i = 0; i < dataset_classes(packing->set); i++)
         text_add(&text, "%s\n", dataset_class_name(packing->set, i));
+    size_t at = 0;
+    for (int i = 0; i < dataset_classes(packing->set) && !text.failed; i++) {
+        const size_t end = at + strlen(dataset_class_name(packing->set, i));
+        for (; at < end; at++)
+            if (text.bytes[at] == '\n') text.bytes[at] = ' ';
+        at = end + 1;
+    }
     int status = SIMCLR_OK;
     if (path == NULL || text.failed)
         status = error_no_memory(error, "the names of the classes", text.length);

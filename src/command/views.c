@@ -81,23 +81,32 @@ static void describe(const struct view_policy *policy, const struct view_draw *d
     snprintf(item, sizeof item, "crop %.0f%% %.2f:1", 100 * share, (double)draw->box.width / draw->box.height);
     add(caption, true, item);
     if (draw->flip) add(caption, false, "flip");
-    snprintf(item, sizeof item, "rotate %d", 90 * draw->quarters);
-    if (draw->quarters) add(caption, false, item);
-    if (draw->jitter) describe_jitter(draw, caption);
-    bool first = true;
     const struct {
         bool on;
         const char *format;
         double number;
-    } rest[] = {
-        {draw->gray, "gray", 0},   {draw->blur, "blur %.2f", draw->sigma},           {draw->solarize, "solarize", 0},
-        {draw->sobel, "sobel", 0}, {draw->noise, "noise %.2f", policy->noise_sigma}, {draw->cutout, "cutout", 0},
+    } operations[VIEW_OPERATIONS] = {
+        [VIEW_ROTATE] = {draw->quarters != 0, "rotate %.0f", 90.0 * draw->quarters},
+        [VIEW_JITTER] = {draw->jitter, "", 0},
+        [VIEW_GRAY] = {draw->gray, "gray", 0},
+        [VIEW_BLUR] = {draw->blur, "blur %.2f", draw->sigma},
+        [VIEW_SOLARIZE] = {draw->solarize, "solarize", 0},
+        [VIEW_SOBEL] = {draw->sobel, "sobel", 0},
+        [VIEW_NOISE] = {draw->noise, "noise %.2f", policy->noise_sigma},
+        [VIEW_CUTOUT] = {draw->cutout, "cutout", 0},
     };
-    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
-        if (!rest[i].on) continue;
-        snprintf(item, sizeof item, rest[i].format, rest[i].number);
-        add(caption, first, item);
-        first = false;
+    bool fresh = true; /* does the next of them begin a line? rotation goes with the crop */
+    for (int i = 0; i < VIEW_OPERATIONS; i++) {
+        const enum view_operation operation = view_policy_operation(policy, i);
+        if (!operations[operation].on) continue;
+        if (operation == VIEW_JITTER) {
+            describe_jitter(draw, caption);
+            fresh = true;
+            continue;
+        }
+        snprintf(item, sizeof item, operations[operation].format, operations[operation].number);
+        add(caption, fresh && operation != VIEW_ROTATE, item);
+        fresh &= operation == VIEW_ROTATE;
     }
 }
 

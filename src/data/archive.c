@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/cifar.h"
+#include "data/class_names.h"
 #include "data/imagenet.h"
 #include "data/layout.h"
 #include "data/stl10.h"
@@ -199,14 +200,14 @@ static struct shelf only_shelf(const struct archives *archives)
 }
 
 /* A label file inside, Tiny ImageNet's, or beside, ImageNet's. *annotations stays empty when there is none. */
-static int read_annotations(struct annotations *annotations, const struct archives *archives, const struct log *log,
-                            struct error *error)
+static int read_annotations(struct annotations *annotations, const struct archives *archives,
+                            const struct set_request *request, struct error *error)
 {
     static const char name[] = "val_annotations.txt";
     char *text;
     if (archives->count != 1) return SIMCLR_OK;
     if (archives->members.labels.names.count == 0 && imagenet_is_validation(&archives->members.names))
-        return imagenet_read_labels(annotations, archives->archive[0].path, log, error);
+        return imagenet_read_labels(annotations, &archives->members.names, archives->archive[0].path, request, error);
     const struct shelf shelf = only_shelf(archives);
     int status = shelf_read_text(&shelf, name, ANNOTATIONS_MAX, &text, error);
     if (status == SIMCLR_OK && text != NULL) status = annotations_parse(annotations, text, name, error);
@@ -222,7 +223,7 @@ static int arrange(struct archive_source *self, struct catalog *catalog, const s
     char **names = memory_array((size_t)archives->count, sizeof *names);
     if (names == NULL) return error_no_memory(error, "the list of archives", (size_t)archives->count * sizeof *names);
     for (int i = 0; i < archives->count; i++) names[i] = (char *)archives->archive[i].name;
-    int status = read_annotations(&annotations, archives, request->log, error);
+    int status = read_annotations(&annotations, archives, request, error);
     const struct layout_request layout = {
         .path = request->path,
         .archive_names = names,
@@ -230,6 +231,8 @@ static int arrange(struct archive_source *self, struct catalog *catalog, const s
         .annotations = annotations.images.names.count > 0 ? &annotations : NULL,
     };
     if (status == SIMCLR_OK) status = layout_arrange(&archives->members, &layout, catalog, &self->place, error);
+    if (status == SIMCLR_OK && archives->members.labels.names.count > 0)
+        status = class_names_read(catalog, archives->archive[0].path, request->log, error);
     annotations_free(&annotations);
     memory_free(names);
     return status;

@@ -2,6 +2,7 @@
 #include "data/cache.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ struct pass {
     int64_t tasks, stride; /* task i measures an item in [i * stride, (i + 1) * stride) */
     struct image *sample;  /* [tasks], while a sample is measured */
     struct error *error;   /* [threads]: status other than SIMCLR_OK: the pass has failed */
+    atomic_llong profiles; /* images measured that have one */
 };
 
 static size_t limit_of_group(const char *path)
@@ -59,8 +61,14 @@ static void measure_task(void *context, int64_t task, int thread)
     /* A sample has one image of each stretch, anywhere in it: sets may have periods. */
     const int64_t item = task * pass->stride + (int64_t)(hash64(&task, sizeof task, 0) % (uint64_t)pass->stride);
     struct error failure = {0};
-    if (source_size(pass->source, pass->catalog, item, &image->width, &image->height, &failure) != SIMCLR_OK)
+    struct image_header header;
+    const int status = source_header(pass->source, pass->catalog, item, &header, &failure);
+    image->width = header.width;
+    image->height = header.height;
+    if (status != SIMCLR_OK)
         settle(pass, image, item, thread, &failure);
+    else if (header.profile)
+        atomic_fetch_add_explicit(&pass->profiles, 1, memory_order_relaxed);
 }
 
 static void decode_task(void *context, int64_t item, int thread)
@@ -104,8 +112,10 @@ static int run_pass(struct pass *pass, pool_task *task, struct pool *pool, struc
     return status == SIMCLR_OK ? bad_judge(pass->ledger, pass->catalog, error) : status;
 }
 
-static void note_sizes(struct cache *cache, const struct image *image, int64_t count)
+static void note_measured(struct cache *cache, const struct pass *pass, const struct image *image, int64_t count)
 {
+    cache->looked_at = count;
+    cache->profiles = atomic_load(&pass->profiles);
     for (int64_t i = 0; i < count; i++) {
         cache->max_width = image[i].width > cache->max_width ? image[i].width : cache->max_width;
         cache->max_height = image[i].height > cache->max_height ? image[i].height : cache->max_height;
@@ -138,7 +148,7 @@ static int measure_sample(struct pass *pass, size_t limit, struct pool *pool, bo
         bad_judge(ledger, pass->catalog, NULL);
     } else if (!*fits) {
         cache->sampled = true;
-        note_sizes(cache, pass->sample, CACHE_SAMPLE);
+        note_measured(cache, pass, pass->sample, CACHE_SAMPLE);
         bad_move(ledger, &first);
         status = bad_judge(ledger, pass->catalog, error);
     }
@@ -157,8 +167,9 @@ static int measure_all(struct pass *pass, struct pool *pool, struct error *error
     if (cache->image == NULL) return error_no_memory(error, "the table of images", count * sizeof *cache->image);
     pass->tasks = pass->catalog->count;
     pass->stride = 1;
+    atomic_store(&pass->profiles, 0); /* those of a sample are among them */
     const int status = run_pass(pass, measure_task, pool, error);
-    note_sizes(cache, cache->image, pass->catalog->count);
+    note_measured(cache, pass, cache->image, pass->catalog->count);
     return status;
 }
 

@@ -25,10 +25,11 @@ struct cache {
     struct image *image; /* [items]: width and height (0 x 0: bad), rgb inside the block or NULL when not kept */
     uint8_t *block;      /* all decoded images, or NULL when they do not fit */
     size_t bytes;        /* of decoded images */
+    int64_t looked_at, profiles; /* how many were measured, and of them how many have an ICC profile */
 };
 
-/* Measures all items on the pool (or a sample, evenly spread, see above), and decodes them into one block if they take at most `limit` bytes (0: a quarter
- * of the machine's memory). Bad images go to the ledger, which judges after each pass.
+/* Measures all items on the pool (or a sample, evenly spread, see above), and decodes them into one block if they take at
+ * most `limit` bytes (0: a quarter of the machine's memory). Bad images go to the ledger, which judges after each pass.
  * SIMCLR_DATA too when all of a sample are bad. */
 int cache_fill(struct cache *cache, const struct source *source, const struct catalog *catalog, size_t limit,
                struct bad_ledger *ledger, struct pool *pool, struct error *error);

@@ -35,14 +35,14 @@ struct dataset_config dataset_config_default(void)
                                    .limits = image_limits_default()};
 }
 
-static int open_source(struct dataset *set, const struct dataset_config *config, const struct log *log,
-                       struct error *error)
+static int open_kind(struct source *source, struct catalog *catalog, const struct dataset_config *config,
+                     const struct log *log, struct error *error)
 {
     const struct set_request request = {
-        .path = set->path, .part = config->part == DATASET_TEST, .config = config, .log = log};
+        .path = config->path, .part = config->part == DATASET_TEST, .config = config, .log = log};
     const struct set_kind *kind;
-    const int status = kind_find(&kind, set->path, error);
-    return status == SIMCLR_OK ? kind->open(&set->source, &set->catalog, &request, error) : status;
+    const int status = kind_find(&kind, config->path, error);
+    return status == SIMCLR_OK ? kind->open(source, catalog, &request, error) : status;
 }
 
 bool dataset_has_test_part(const char *path)
@@ -104,21 +104,25 @@ static void describe(struct dataset *set)
              set->cache.max_height, sampled, memory);
 }
 
-int dataset_open(struct dataset **out, const struct dataset_config *config, struct pool *pool, const struct log *log,
-                 struct error *error)
+int dataset_open_source(struct dataset **out, struct source *source, struct catalog *catalog,
+                        const struct dataset_config *config, struct pool *pool, const struct log *log,
+                        struct error *error)
 {
-    *out = NULL;
-    if (config->path == NULL || config->path[0] == '\0')
-        return error_set(error, SIMCLR_INVALID, "no data are given: name a folder, a list or `synthetic`");
-    if (!(config->max_bad >= 0 && config->max_bad <= 1))
-        return error_set(error, SIMCLR_INVALID, "max-bad is %g: give a share between 0 and 1", config->max_bad);
     struct dataset *set = memory_allocate(sizeof *set);
+    *out = NULL;
+    if (set == NULL) {
+        if (source->close != NULL) source->close(source->self);
+        catalog_free(catalog);
+    } else {
+        set->source = *source;
+        set->catalog = *catalog;
+    }
+    *source = (struct source){0};
+    *catalog = (struct catalog){0};
     if (set == NULL) return error_no_memory(error, "a data set", sizeof *set);
     set->path = memory_string(config->path);
-    bad_open(&set->ledger, set->path, 0, config->max_bad, log);
-    int status = set->path == NULL ? error_no_memory(error, "a path", strlen(config->path) + 1)
-                                   : open_source(set, config, log, error);
-    set->ledger.total = set->catalog.count;
+    bad_open(&set->ledger, set->path, set->catalog.count, config->max_bad, log);
+    int status = set->path == NULL ? error_no_memory(error, "a path", strlen(config->path) + 1) : SIMCLR_OK;
     if (status == SIMCLR_OK)
         status = cache_fill(&set->cache, &set->source, &set->catalog, config->cache_bytes, &set->ledger, pool, error);
     if (status == SIMCLR_OK) status = number_images(set, error);
@@ -130,6 +134,23 @@ int dataset_open(struct dataset **out, const struct dataset_config *config, stru
     describe(set);
     *out = set;
     return SIMCLR_OK;
+}
+
+int dataset_open(struct dataset **out, const struct dataset_config *config, struct pool *pool, const struct log *log,
+                 struct error *error)
+{
+    struct source source = {0};
+    struct catalog catalog = {0};
+    *out = NULL;
+    if (config->path == NULL || config->path[0] == '\0')
+        return error_set(error, SIMCLR_INVALID, "no data are given: name a folder, a list or `synthetic`");
+    if (!(config->max_bad >= 0 && config->max_bad <= 1))
+        return error_set(error, SIMCLR_INVALID, "max-bad is %g: give a share between 0 and 1", config->max_bad);
+    const int status = open_kind(&source, &catalog, config, log, error);
+    if (status == SIMCLR_OK) return dataset_open_source(out, &source, &catalog, config, pool, log, error);
+    if (source.close != NULL) source.close(source.self);
+    catalog_free(&catalog);
+    return status;
 }
 
 void dataset_close(struct dataset **dataset)
@@ -304,6 +325,12 @@ void dataset_max_size(const struct dataset *dataset, int *width, int *height)
 {
     *width = dataset->cache.max_width;
     *height = dataset->cache.max_height;
+}
+
+int64_t dataset_profiles(const struct dataset *dataset, int64_t *looked_at)
+{
+    *looked_at = dataset->cache.looked_at;
+    return dataset->cache.profiles;
 }
 
 uint64_t dataset_fingerprint(const struct dataset *dataset)

@@ -40,6 +40,12 @@ struct set_kind {
     bool (*has_test)(const char *path);
 };
 
+/* dataset_open for what is opened already, whatever it is: source and catalog are taken over and left empty, also on
+ * failure. config->path is what sentences call the set. */
+int dataset_open_source(struct dataset **out, struct source *source, struct catalog *catalog,
+                        const struct dataset_config *config, struct pool *pool, const struct log *log,
+                        struct error *error);
+
 /* The kind of what lies at `path`. SIMCLR_DATA when nothing does. */
 int kind_find(const struct set_kind **out, const char *path, struct error *error);
 

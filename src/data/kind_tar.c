@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "data/archive.h"
 #include "data/braces.h"
+#include "data/imagenet.h"
 #include "data/index_tar.h"
 #include "data/layout.h"
 #include "data/tar.h"
@@ -74,9 +75,10 @@ static bool is_shard_name(const char *name)
     return name[0] != '.' && length > 4 && strcasecmp(name + length - 4, ".tar") == 0;
 }
 
-/* 0 train, 1 test or val, -1 neither, as the beginning of the name says. */
+/* 0 train, 1 test or val, -1 neither, as the beginning of the name says; or ImageNet's own names. */
 static int part_of_shard(const char *name)
 {
+    if (imagenet_part_of(name) >= 0) return imagenet_part_of(name);
     if (strncasecmp(name, "train", 5) == 0) return 0;
     return strncasecmp(name, "test", 4) == 0 || strncasecmp(name, "val", 3) == 0 ? 1 : -1;
 }
@@ -89,7 +91,7 @@ static int list_shards(const char *path, struct file_list *names, bool *divided,
     if (status != SIMCLR_OK) return status;
     size_t kept = 0;
     for (size_t i = 0; i < names->count; i++) {
-        if (!is_shard_name(names->names[i])) {
+        if (!is_shard_name(names->names[i]) || imagenet_is_other(names->names[i])) {
             memory_free(names->names[i]);
             continue;
         }
@@ -112,6 +114,7 @@ bool shard_folder_is(const struct set_place *place)
     while (folder != NULL && !other && (entry = readdir(folder)) != NULL) {
         struct stat info;
         if (entry->d_name[0] == '.') continue;
+        if (strcmp(entry->d_name, "ILSVRC2012_devkit_t12") == 0) continue; /* ImageNet's, unpacked: labels, no images */
         other = source_is_image_name(entry->d_name) ||
                 (fstatat(dirfd(folder), entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode));
         shards |= is_shard_name(entry->d_name);

@@ -74,6 +74,17 @@ static int arrange_samples(const struct members *members, const struct layout_re
     return status == SIMCLR_OK ? labels_resolve(&members->labels, catalog, false, request->path, error) : status;
 }
 
+/* A label file that is for everything says which classes there are, whether or not each has an image here. */
+static int intern_all(const struct annotations *annotations, struct labels *labels, struct error *error)
+{
+    const struct catalog *texts = &annotations->texts.names;
+    int status = SIMCLR_OK;
+    int32_t id;
+    for (int64_t i = 0; status == SIMCLR_OK && i < texts->count; i++)
+        status = labels_intern(labels, catalog_name(texts, i), strlen(catalog_name(texts, i)), &id, error);
+    return status;
+}
+
 /* The label of an image: its annotation, or the folder it lies in. `path` begins after the part's folder. */
 static int label_of(const struct layout_request *request, bool annotated, const char *path, struct labels *labels,
                     int32_t *label, struct error *error)
@@ -100,6 +111,7 @@ static int arrange_folders(const struct members *members, const struct layout_re
     if (division.train && request->part == 1 && !division.test && !division.val)
         return error_set(error, SIMCLR_DATA, "%s: has a folder `train`, but neither `test` nor `val`: add one",
                          request->path);
+    if (annotated && !division.train) status = intern_all(request->annotations, labels, error);
     for (int64_t i = 0; status == SIMCLR_OK && i < members->names.count; i++) {
         const char *path = catalog_name(&members->names, i) + division.root;
         int32_t label;

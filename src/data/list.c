@@ -8,7 +8,7 @@
 #include "data/kind.h"
 #include "data/labels.h"
 
-enum { MAX_LINE = 16384, CHUNK = 1 << 20 };
+enum { CHUNK = 1 << 20 };
 
 struct reading {
     const struct blob *text;
@@ -18,7 +18,8 @@ struct reading {
     struct labels labels;
     long number; /* of the line, from 1 */
     uint8_t *chunk;
-    size_t room; /* of the chunk: CHUNK, or the text if that is smaller */
+    size_t room;     /* of the chunk */
+    size_t max_line; /* bytes of a line, its end included */
 };
 
 /* Lines that may be images: not the empty ones. Ends at a NUL, where reading will end too. */
@@ -42,8 +43,8 @@ static int count_lines(struct reading *reading, size_t *lines, struct error *err
 
 static int refuse_long_line(const struct reading *reading, struct error *error)
 {
-    return error_set(error, SIMCLR_CORRUPT, "%s: line %ld is longer than %d bytes: give one image path per line",
-                     reading->path, reading->number, MAX_LINE - 1);
+    return error_set(error, SIMCLR_CORRUPT, "%s: line %ld is longer than %zu bytes: give one image path per line",
+                     reading->path, reading->number, reading->max_line - 1);
 }
 
 /* A line without its end. */
@@ -52,7 +53,7 @@ static int add_line(struct reading *reading, const char *line, size_t length, st
     if (memchr(line, 0, length) != NULL)
         return error_set(error, SIMCLR_CORRUPT, "%s: line %ld has a NUL byte: give a text file of image paths",
                          reading->path, reading->number);
-    if (length > MAX_LINE - 1) return refuse_long_line(reading, error);
+    if (length > reading->max_line - 1) return refuse_long_line(reading, error);
     while (length > 0 && (line[length - 1] == '\r' || line[length - 1] == ' ')) length--;
     if (length == 0) return SIMCLR_OK;
     if (line[0] == '\t')
@@ -85,7 +86,7 @@ static int read_lines(struct reading *reading, struct error *error)
         if (status != SIMCLR_OK) return status;
         kept = (size_t)(end - line);
         reading->number++; /* of the unfinished line, for sentences */
-        if (kept > MAX_LINE || at == reading->text->size) {
+        if (kept > reading->max_line || at == reading->text->size) {
             if (kept > 0) status = add_line(reading, line, kept, error);
             if (status != SIMCLR_OK || at == reading->text->size) return status;
         }
@@ -97,9 +98,15 @@ static int read_lines(struct reading *reading, struct error *error)
 
 int list_parse(const struct blob *text, const char *path, struct catalog *catalog, struct error *error)
 {
+    return list_parse_in_pieces(text, path, catalog, CHUNK, LIST_LINE_MAX, error);
+}
+
+int list_parse_in_pieces(const struct blob *text, const char *path, struct catalog *catalog, size_t piece, size_t max_line,
+                         struct error *error)
+{
     struct reading reading = {
-        .text = text, .path = path, .catalog = catalog, .folder = catalog->prefix,
-        .room = text->size < CHUNK ? (size_t)text->size : CHUNK};
+        .text = text, .path = path, .catalog = catalog, .folder = catalog->prefix, .max_line = max_line,
+        .room = text->size < (int64_t)piece ? (size_t)text->size : piece};
     reading.folder_length = strlen(reading.folder);
     reading.chunk = memory_allocate(reading.room);
     if (reading.chunk == NULL) return error_no_memory(error, "a list", reading.room);

@@ -1,12 +1,8 @@
 /* data/pack.c -- reads raw packs. */
 #include "data/pack.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/checksum.h"
 #include "base/file.h"
@@ -14,7 +10,7 @@
 #include "data/kind.h"
 
 struct pack {
-    int descriptor;
+    struct blob blob;
     uint64_t images, index_at;
     uint8_t *index; /* [images][PACK_ENTRY_BYTES] */
     struct image_limits limits;
@@ -40,19 +36,6 @@ static struct entry entry_of(const struct pack *pack, uint64_t item)
                           (uint32_t)number(bytes + 20, 4), (int32_t)(uint32_t)number(bytes + 16, 4)};
 }
 
-static int read_at(const struct pack *pack, const char *name, void *to, size_t count, uint64_t offset,
-                   struct error *error)
-{
-    for (size_t done = 0; done < count;) {
-        const ssize_t got = pread(pack->descriptor, (char *)to + done, count - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return error_set(error, SIMCLR_IO, "%s: cannot read: %s", name, strerror(errno));
-        if (got == 0) return error_set(error, SIMCLR_CORRUPT, "%s: ends too early; pack the set again", name);
-        done += (size_t)got;
-    }
-    return SIMCLR_OK;
-}
-
 /* ---- opening ---- */
 
 bool pack_is(const struct set_place *place)
@@ -73,17 +56,14 @@ static int corrupt(const char *path, const char *what, struct error *error)
 /* The header's numbers, each checked against the file's size, so that what follows cannot overflow. */
 static int read_header(struct pack *pack, const char *path, uint8_t header[PACK_HEADER_BYTES], struct error *error)
 {
-    struct stat info;
-    if (fstat(pack->descriptor, &info) != 0 || !S_ISREG(info.st_mode))
-        return error_set(error, SIMCLR_IO, "%s: is not a file", path);
-    const int status = read_at(pack, path, header, PACK_HEADER_BYTES, 0, error);
+    const int status = blob_read_named(&pack->blob, 0, header, PACK_HEADER_BYTES, path, error);
     if (status != SIMCLR_OK) return status;
     if (memcmp(header, PACK_MAGIC, 8) != 0) return corrupt(path, "its first bytes are others", error);
     if (number(header + 8, 4) != PACK_VERSION)
         return error_set(error, SIMCLR_UNSUPPORTED, "%s: a pack of version %u, and this program reads version %d", path,
                          (unsigned)number(header + 8, 4), PACK_VERSION);
     if (number(header + 124, 4) != crc32c(header, 124)) return corrupt(path, "its header's checksum is another", error);
-    const uint64_t size = (uint64_t)info.st_size, names_at = number(header + 32, 8), names = number(header + 40, 8);
+    const uint64_t size = (uint64_t)pack->blob.size, names_at = number(header + 32, 8), names = number(header + 40, 8);
     pack->images = number(header + 16, 8);
     pack->index_at = number(header + 24, 8);
     if (pack->images > UINT32_MAX - 1 || pack->index_at < PACK_HEADER_BYTES || pack->index_at > size ||
@@ -134,7 +114,7 @@ static int read_index(struct pack *pack, struct catalog *catalog, const char *pa
     const int classes = (int)number(header + 48, 4);
     pack->index = memory_allocate(bytes + names);
     if (pack->index == NULL) return error_no_memory(error, "the index of a pack", bytes + names);
-    status = read_at(pack, path, pack->index, bytes + names, pack->index_at, error);
+    status = blob_read_named(&pack->blob, (int64_t)pack->index_at, pack->index, bytes + names, path, error);
     if (status == SIMCLR_OK && crc32c(pack->index, bytes + names) != number(header + 60, 4))
         status = corrupt(path, "its index's checksum is another", error);
     if (status == SIMCLR_OK) status = add_images(pack, catalog, path, classes, error);
@@ -166,7 +146,7 @@ static int pack_read(void *self, const struct catalog *catalog, int64_t item, st
     const char *name = catalog_name(catalog, item);
     const size_t bytes = 3 * (size_t)entry.width * entry.height;
     int status = source_reserve(storage, (int)entry.width, (int)entry.height, error);
-    if (status == SIMCLR_OK) status = read_at(pack, name, storage->rgb, bytes, entry.offset, error);
+    if (status == SIMCLR_OK) status = blob_read_named(&pack->blob, (int64_t)entry.offset, storage->rgb, bytes, name, error);
     if (status == SIMCLR_OK && crc32c(storage->rgb, bytes) != entry.crc)
         status = error_set(error, SIMCLR_CORRUPT,
                            "%s: its checksum is another: the pack is damaged; pack the set again", name);
@@ -176,29 +156,37 @@ static int pack_read(void *self, const struct catalog *catalog, int64_t item, st
 static void pack_close(void *self)
 {
     struct pack *pack = self;
-    if (pack->descriptor >= 0) close(pack->descriptor);
+    blob_close(&pack->blob);
     memory_free(pack->index);
     memory_free(pack);
+}
+
+int pack_open_blob(struct source *out, struct catalog *catalog, struct blob *blob, const char *path,
+                   const struct image_limits *limits, struct error *error)
+{
+    struct pack *pack = memory_allocate(sizeof *pack);
+    if (pack == NULL) return error_no_memory(error, "a reader of packs", sizeof *pack);
+    pack->blob = *blob;
+    pack->limits = *limits;
+    *blob = (struct blob){.descriptor = -1};
+    *out = (struct source){.self = pack, .size = pack_size, .read = pack_read, .close = pack_close};
+    strcpy(catalog->what, "raw pack");
+    return read_index(pack, catalog, path, error);
 }
 
 int pack_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
 {
     const char *path = request->path;
-    struct pack *pack = memory_allocate(sizeof *pack);
-    if (pack == NULL) return error_no_memory(error, "a reader of packs", sizeof *pack);
-    pack->descriptor = -1;
-    pack->limits = request->config->limits;
-    *out = (struct source){.self = pack, .size = pack_size, .read = pack_read, .close = pack_close};
-    strcpy(catalog->what, "raw pack");
+    struct blob blob;
     char *file =
         file_is_folder(path) ? file_join(path, request->part ? "test.pack" : "train.pack") : memory_string(path);
     if (file == NULL) return error_no_memory(error, "a path", strlen(path) + 16);
-    int status = SIMCLR_OK;
-    pack->descriptor = open(file, O_RDONLY | O_CLOEXEC);
-    if (pack->descriptor < 0)
-        status =
-            error_set(error, errno == ENOENT ? SIMCLR_DATA : SIMCLR_IO, "%s: cannot open: %s", file, strerror(errno));
-    if (status == SIMCLR_OK) status = read_index(pack, catalog, file, error);
+    int status = blob_open(&blob, file, NULL, error);
+    if (status == SIMCLR_OK)
+        status = pack_open_blob(out, catalog, &blob, file, &request->config->limits, error);
+    else if (!file_exists(file))
+        status = error_set(error, SIMCLR_DATA, "%s: there is none: this pack has only the other part", file);
+    blob_close(&blob);
     memory_free(file);
     return status;
 }

@@ -8,10 +8,17 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "data/blob.h"
+#include "data/catalog.h"
+#include "data/source.h"
 #include "image/image.h"
 
 enum { PACK_VERSION = 1, PACK_HEADER_BYTES = 128, PACK_ENTRY_BYTES = 32, PACK_ALIGN = 64, PACK_CLASSES_MAX = 1 << 20 };
 #define PACK_MAGIC "SIMCLRPK"
+
+/* A set of what `blob`, which is taken over, holds; path is for sentences and names. */
+int pack_open_blob(struct source *out, struct catalog *catalog, struct blob *blob, const char *path,
+                   const struct image_limits *limits, struct error *error);
 
 /* Reading: pack_is, pack_open and pack_has_test of data/kind.h. Header and index are checked at opening (every size and
  * offset, both checksums); pixels are read by position and checked against their checksum at each read. */

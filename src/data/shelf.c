@@ -59,41 +59,55 @@ int shelf_open(const struct shelf *shelf, const char *name, struct blob *out, st
     return status;
 }
 
-static int read_zipped(const struct shelf *shelf, const char *name, size_t max_bytes, char **out, struct error *error)
+static int read_zipped(const struct shelf *shelf, const char *name, size_t max_bytes, uint8_t **out, size_t *count,
+                       struct error *error)
 {
     const struct member *member = &shelf->entry[find(shelf, name)];
-    struct encoded text;
+    struct encoded file;
     if (member->size > max_bytes)
         return error_set(error, SIMCLR_CORRUPT, "%s: %s has %u bytes, more than the %zu that are accepted", shelf->path,
                          name, member->size, max_bytes);
-    const int status = zip_fetch(shelf->archive, member, name, SIZE_MAX, &text, error);
+    const int status = zip_fetch(shelf->archive, member, name, SIZE_MAX, &file, error);
     if (status != SIMCLR_OK) return status;
-    *out = memory_allocate(text.count + 1);
-    if (*out != NULL) memcpy(*out, text.bytes, text.count);
-    memory_free(text.bytes);
-    return *out != NULL ? SIMCLR_OK : error_no_memory(error, name, text.count + 1);
+    *count = file.count;
+    *out = memory_allocate(file.count + 1);
+    if (*out != NULL) memcpy(*out, file.bytes, file.count);
+    memory_free(file.bytes);
+    return *out != NULL ? SIMCLR_OK : error_no_memory(error, name, file.count + 1);
+}
+
+int shelf_read(const struct shelf *shelf, const char *name, size_t max_bytes, uint8_t **out, size_t *count,
+               struct error *error)
+{
+    struct blob file;
+    *out = NULL;
+    *count = 0;
+    if (!shelf_has(shelf, name)) return SIMCLR_OK;
+    if (shelf->zip) return read_zipped(shelf, name, max_bytes, out, count, error);
+    int status = shelf_open(shelf, name, &file, error);
+    if (status != SIMCLR_OK) return status;
+    uint8_t *bytes = NULL;
+    if (file.size > (int64_t)max_bytes)
+        status = error_set(error, SIMCLR_CORRUPT, "%s: %s has %lld bytes, more than the %zu that are accepted", shelf->path,
+                           name, (long long)file.size, max_bytes);
+    else if ((bytes = memory_allocate((size_t)file.size + 1)) == NULL)
+        status = error_no_memory(error, name, (size_t)file.size + 1);
+    else
+        status = blob_read_named(&file, 0, bytes, (size_t)file.size, name, error);
+    *count = (size_t)file.size;
+    blob_close(&file);
+    if (status == SIMCLR_OK)
+        *out = bytes;
+    else
+        memory_free(bytes);
+    return status;
 }
 
 int shelf_read_text(const struct shelf *shelf, const char *name, size_t max_bytes, char **out, struct error *error)
 {
-    struct blob file;
-    *out = NULL;
-    if (!shelf_has(shelf, name)) return SIMCLR_OK;
-    if (shelf->zip) return read_zipped(shelf, name, max_bytes, out, error);
-    int status = shelf_open(shelf, name, &file, error);
-    if (status != SIMCLR_OK) return status;
-    char *text = NULL;
-    if (file.size > (int64_t)max_bytes)
-        status = error_set(error, SIMCLR_CORRUPT, "%s: %s has %lld bytes, more than the %zu that are accepted", shelf->path,
-                           name, (long long)file.size, max_bytes);
-    else if ((text = memory_allocate((size_t)file.size + 1)) == NULL)
-        status = error_no_memory(error, name, (size_t)file.size + 1);
-    else
-        status = blob_read_named(&file, 0, text, (size_t)file.size, name, error);
-    blob_close(&file);
-    if (status == SIMCLR_OK)
-        *out = text;
-    else
-        memory_free(text);
+    uint8_t *bytes;
+    size_t count;
+    const int status = shelf_read(shelf, name, max_bytes, &bytes, &count, error);
+    *out = (char *)bytes;
     return status;
 }

@@ -15,7 +15,7 @@ struct member;
 struct shelf {
     const char *path;                /* of the folder or the archive, for sentences */
     const struct blob *archive;      /* NULL: a folder */
-    bool zip;                        /* the archive is one: only texts can be read */
+    bool zip;                        /* the archive is one: only whole files can be read */
     const struct catalog *names;     /* of an archive: paths of its entries, */
     const struct member *entry;      /* and where they lie */
 };
@@ -29,7 +29,10 @@ bool shelf_has(const struct shelf *shelf, const char *name);
  * zip archive. */
 int shelf_open(const struct shelf *shelf, const char *name, struct blob *out, struct error *error);
 
-/* Reads a text of at most `max_bytes` whole (memory_free), with a NUL after its end. *out is NULL when there is none. */
+/* Reads a file of at most `max_bytes` whole (memory_free), with a NUL after its end. *out is NULL when there is none. */
+int shelf_read(const struct shelf *shelf, const char *name, size_t max_bytes, uint8_t **out, size_t *count,
+               struct error *error);
+/* The same for a text, of which a NUL is the end. */
 int shelf_read_text(const struct shelf *shelf, const char *name, size_t max_bytes, char **out, struct error *error);
 
 #endif

@@ -33,23 +33,24 @@ static int check_pixels(const struct image_limits *limits, const char *name, int
     return SIMCLR_OK;
 }
 
-int source_size(const struct source *source, const struct catalog *catalog, int64_t item, int *width, int *height,
-                struct error *error)
+int source_header(const struct source *source, const struct catalog *catalog, int64_t item, struct image_header *out,
+                  struct error *error)
 {
-    if (source->fetch == NULL) return source->size(source->self, catalog, item, width, height, error);
+    *out = (struct image_header){.format = IMAGE_OTHER, .orientation = 1};
+    if (source->fetch == NULL) return source->size(source->self, catalog, item, &out->width, &out->height, error);
     const char *name = catalog_name(catalog, item);
     struct encoded head = {0};
     int status = source->fetch(source, catalog, item, HEAD_BYTES, &head, error);
     if (status != SIMCLR_OK) return status;
-    status = image_probe(head.bytes, head.count, name, width, height, error);
+    status = image_read_header(head.bytes, head.count, name, out, error);
     if (status != SIMCLR_OK && !head.whole) {
         memory_free(head.bytes);
         status = source->fetch(source, catalog, item, SIZE_MAX, &head, error);
         if (status != SIMCLR_OK) return status;
-        status = image_probe(head.bytes, head.count, name, width, height, error);
+        status = image_read_header(head.bytes, head.count, name, out, error);
     }
     memory_free(head.bytes);
-    return status == SIMCLR_OK ? check_pixels(&source->limits, name, *width, *height, error) : status;
+    return status == SIMCLR_OK ? check_pixels(&source->limits, name, out->width, out->height, error) : status;
 }
 
 int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,

@@ -35,9 +35,10 @@ struct source {
     void (*close)(void *self);
 };
 
-/* The same two for every source: by the functions above, or by fetching and decoding. */
-int source_size(const struct source *source, const struct catalog *catalog, int64_t item, int *width, int *height,
-                struct error *error);
+/* The same two for every source: by the functions above, or by fetching and decoding. Of pixels that never were encoded
+ * the header has only a size. */
+int source_header(const struct source *source, const struct catalog *catalog, int64_t item, struct image_header *out,
+                  struct error *error);
 int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
                 struct error *error);
 

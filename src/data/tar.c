@@ -32,7 +32,7 @@ struct walk {
     bool has_name, sparse;
     int64_t size; /* -1: nothing */
     char name[TAR_NAME_MAX];
-    size_t window_room; /* WINDOW, or the archive if that is smaller */
+    size_t window_room; /* of the window, or the archive if that is smaller */
     uint8_t *window;
 };
 
@@ -241,10 +241,16 @@ static int step(struct walk *walk, int64_t *at, bool *end, bool *cut, struct err
 
 int tar_walk(const struct blob *tar, const char *path, tar_visit *visit, void *context, bool *cut, struct error *error)
 {
+    return tar_walk_window(tar, path, WINDOW, visit, context, cut, error);
+}
+
+int tar_walk_window(const struct blob *tar, const char *path, size_t window, tar_visit *visit, void *context, bool *cut,
+                    struct error *error)
+{
     struct walk *walk = memory_allocate(sizeof *walk);
     *cut = false;
     if (walk == NULL) return error_no_memory(error, "a tar reader", sizeof *walk);
-    walk->window_room = tar->size < WINDOW ? (size_t)tar->size : WINDOW;
+    walk->window_room = tar->size < (int64_t)window ? (size_t)tar->size : window;
     walk->window = memory_allocate(walk->window_room);
     walk->tar = tar;
     walk->path = path;

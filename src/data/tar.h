@@ -30,6 +30,10 @@ typedef int tar_visit(void *context, const struct tar_member *member, struct err
 int tar_walk(const struct blob *tar, const char *path, tar_visit *visit, void *context, bool *cut,
              struct error *error);
 
+/* The same through a window of `window` bytes (at least TAR_BLOCK): what tests reach its borders with. */
+int tar_walk_window(const struct blob *tar, const char *path, size_t window, tar_visit *visit, void *context, bool *cut,
+                    struct error *error);
+
 /* Whether these bytes begin with a tar header: its checksum is right. */
 bool tar_is_header(const uint8_t *bytes, size_t count);
 

@@ -54,9 +54,10 @@ struct metadata jpeg_metadata(const uint8_t *bytes, size_t count)
         else if (bytes[at + 1] <= 0x01 || (bytes[at + 1] >= 0xD0 && bytes[at + 1] <= 0xD8)) at += 2; /* no length */
         else {
             const uint8_t marker = bytes[at + 1];
-            const size_t length = number(bytes + at + 2, 2, false);
+            const size_t written = number(bytes + at + 2, 2, false);
+            const size_t length = written < 2 ? 2 : written; /* libjpeg takes such a segment for an empty one */
             found.whole = is_frame(marker) || marker == 0xDA || marker == 0xD9;
-            if (found.whole || length < 2 || length > count - at - 2) break;
+            if (found.whole || length > count - at - 2) break;
             const uint8_t *contents = bytes + at + 4;
             if (marker == 0xE1 && length >= 8 && memcmp(contents, "Exif\0\0", 6) == 0 && !oriented) {
                 found.orientation = orientation_of(contents, length - 2);

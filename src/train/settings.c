@@ -1,4 +1,5 @@
 /* train/settings.c -- the configuration's "auto"s given values; its fields turned into the structs of other rooms. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -154,11 +155,25 @@ int session_view_policy(const struct session *session, struct view_policy *out, 
     policy.cutout_size = config->cutout_size;
     policy.one_branch = config->one_branch;
     policy.normalize = session_parse_rgb(config->mean, policy.mean) && session_parse_rgb(config->std, policy.std);
+    if (!view_policy_set_order(&policy, config->view_order))
+        return error_set(error, SIMCLR_INVALID,
+                         "--view-order %.100s: give some of rotate, jitter, gray, blur, solarize, sobel, noise and cutout, each "
+                         "once, with commas between", config->view_order);
     if (policy.crop_area_max < policy.crop_area_min)
         return error_set(error, SIMCLR_INVALID, "--crop-area-min %g is above --crop-area-max %g: swap them",
                          policy.crop_area_min, policy.crop_area_max);
     *out = policy;
     return SIMCLR_OK;
+}
+
+/* What a user of wide-gamut photos should know, once. */
+static void note_profiles(const struct session *session, const struct dataset *dataset)
+{
+    int64_t looked_at;
+    const int64_t profiles = dataset_profiles(dataset, &looked_at);
+    if (profiles > 0)
+        log_info(&session->log, "%" PRId64 " of %" PRId64 " images%s have an ICC colour profile, which is ignored: their colours "
+                 "are taken as sRGB", profiles, looked_at, looked_at < dataset_count(dataset) ? " that were looked at" : "");
 }
 
 int session_open_dataset(const struct session *session, const char *path, enum dataset_part part, struct dataset **out,
@@ -177,9 +192,11 @@ int session_open_dataset(const struct session *session, const char *path, enum d
     if (config->image_size > 0)
         dataset.synthetic_size = (int)config->image_size;
     const int status = dataset_open(out, &dataset, session->pool, &session->log, error);
-    if (status == SIMCLR_OK)
+    if (status == SIMCLR_OK) {
         log_info(&session->log, "%s images: %s", part == DATASET_TRAIN ? "training" : "test",
                  dataset_description(*out));
+        note_profiles(session, *out);
+    }
     return status;
 }
 

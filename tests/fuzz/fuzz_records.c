@@ -1,8 +1,9 @@
 /* Any bytes as the binaries of CIFAR-10, CIFAR-100 or STL-10 (the first byte says which): refused with a sentence, or
- * every image is read. Of STL-10 the pixels are given, and the bytes are its labels and folds. */
+ * every label is a class and the first and the last image are read. Of STL-10 the pixels are given, and the bytes are its
+ * labels and folds. Only a part of the runs reads pixels, again by the first byte: they take nearly all the time, and no
+ * byte of them steers the reader. */
 #include <string.h>
 
-#include "base/memory.h"
 #include "data/cifar.h"
 #include "data/members.h"
 #include "data/stl10.h"
@@ -10,16 +11,17 @@
 
 long fuzz_accepted;
 
-enum { STL_IMAGES = 3, STL_PIXELS = STL_IMAGES * 3 * 96 * 96 };
+enum { STL_IMAGES = 3, STL_PIXELS = STL_IMAGES * 3 * 96 * 96, MOST = 1 << 16 };
 
-static void read_all(int status, struct source *source, struct catalog *catalog, const struct error *error)
+static void read_all(int status, struct source *source, struct catalog *catalog, bool pixels, const struct error *error)
 {
     struct image image = {0};
     fuzz_accepted += status == SIMCLR_OK;
     if (status != SIMCLR_OK) FUZZ_CHECK(error->text[0] != '\0');
-    for (int64_t i = 0; status == SIMCLR_OK && i < catalog->count && i < 64; i++) {
+    for (int64_t i = 0; status == SIMCLR_OK && i < catalog->count; i++) {
         FUZZ_CHECK(catalog->label[i] >= -1 && catalog->label[i] < catalog->classes);
-        FUZZ_CHECK(source_read(source, catalog, i, &image, NULL) == SIMCLR_OK);
+        if (pixels && (i == 0 || i == catalog->count - 1))
+            FUZZ_CHECK(source_read(source, catalog, i, &image, NULL) == SIMCLR_OK);
     }
     image_free(&image);
     if (source->close != NULL) source->close(source->self);
@@ -38,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     if (count < 1) return 0;
     const unsigned kind = bytes[0] % 6;
     const size_t left = count - 1, labels = left < STL_IMAGES ? left : STL_IMAGES;
-    uint8_t *memory = memory_allocate(STL_PIXELS + left);
+    static uint8_t memory[STL_PIXELS + MOST]; /* speed: the pixels stay; what is read is checked against the blob's size */
+    if (left > MOST) return 0;
     memcpy(memory + STL_PIXELS, bytes + 1, left);
     const struct blob blob = blob_of_memory(memory, STL_PIXELS + left);
     struct members members = {0};
@@ -57,8 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     const struct shelf shelf = {.path = "fuzz", .archive = &blob, .names = &members.others, .entry = members.other};
     const int status = kind < 2 ? cifar_open_shelf(&source, &catalog, &shelf, 0, &error)
                                 : stl10_open_shelf(&source, &catalog, &shelf, 0, choices[kind - 2], &error);
-    read_all(status, &source, &catalog, &error);
+    read_all(status, &source, &catalog, bytes[0] / 6 % 16 == 0, &error);
     members_free(&members);
-    memory_free(memory);
     return 0;
 }

@@ -246,7 +246,7 @@ mkdir -p "photo album" && touch "photo list.txt"
 offers "photo album photo list.txt" simclr pretrain --data ph
 offers "photo album" simclr pretrain --out ph
 offers "photo album photo list.txt" simclr views ph
-offers "--view-preset --views" simclr views --view
+offers "--view-order --view-preset --views" simclr views --view
 offers "--help fetch info pack" simclr data ""
 offers "cifar10 cifar100" simclr data fetch cif
 offers "photo album photo list.txt" simclr data info ph

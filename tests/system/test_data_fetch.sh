@@ -1,23 +1,8 @@
 #!/usr/bin/env bash
 # test_data_fetch.sh SIMCLR BUILD -- simclr data fetch against a server of our own that drops, cuts, damages and refuses.
-set -uo pipefail
-simclr=$(realpath "$1")
-tests=$(realpath tests/system)
-work=$(mktemp -d)
+source "$(dirname "$0")/check.sh"
 server=
 trap '[ -n "$server" ] && kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
-cd "$work" || exit 1
-checks=0 failures=0
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
-check() { # CODE OUT ERR command...
-    local code=$1 out=$2 err=$3 got=0
-    shift 3
-    checks=$((checks + 1))
-    "$@" >out 2>err </dev/null || got=$?
-    [ "$got" -eq "$code" ] || fail "$*: exit $got, expected $code: $(head -c 400 err)"
-    [ -z "$out" ] || grep -qE -- "$out" out || fail "$*: output lacks /$out/: $(cat out)"
-    [ -z "$err" ] || grep -qE -- "$err" err || fail "$*: stderr lacks /$err/: $(head -c 400 err)"
-}
 name=cifar-10-binary.tar.gz
 whole() { checks=$((checks + 1)); cmp -s original "$1/$name" || fail "$1: not the original"; [ -e "$1/$name.part" ] && fail "$1: .part is still there"; }
 absent() { checks=$((checks + 1)); [ -e "$1/$name" ] && fail "$1/$name is there"; }
@@ -109,5 +94,4 @@ for signal in INT KILL; do
     check 0 '' 'going on after [1-9]' $(get good) --out $signal
     whole $signal
 done
-echo "$checks checks, $failures failed"
-[ $failures -eq 0 ]
+finish

@@ -1,23 +1,6 @@
 #!/usr/bin/env bash
 # test_data_pack.sh SIMCLR [BUILD] -- simclr data pack: shards that tarfile reads, raw packs that train the same, going on after a stop.
-set -uo pipefail
-simclr=$(realpath "$1")
-corpus=$(realpath tests/fuzz/corpus/image)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-checks=0 failures=0
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
-check() { # CODE OUT ERR command...
-    local code=$1 out=$2 err=$3 got=0
-    shift 3
-    checks=$((checks + 1))
-    "$@" >out 2>err </dev/null || got=$?
-    [ "$got" -eq "$code" ] || fail "$*: exit $got, expected $code: $(head -c 300 err)"
-    [ -z "$out" ] || grep -qE -- "$out" out || fail "$*: output lacks /$out/: $(cat out)"
-    [ -z "$err" ] || grep -qE -- "$err" err || fail "$*: stderr lacks /$err/: $(head -c 300 err)"
-}
-python() { checks=$((checks + 1)); python3 - "$@" || fail "python: $*"; }
+source "$(dirname "$0")/check.sh"
 
 mkdir -p set/train/cats set/train/dogs set/test/dogs
 for i in 1 2 3; do cp "$corpus/rgb.jpg" set/train/cats/$i.jpg; cp "$corpus/rgba.png" set/train/dogs/$i.png; done
@@ -30,6 +13,12 @@ head -c $((size - size / 4)) "$corpus/rgb.jpg" >set/train/cats/cut.jpg
 check 3 '' 'images cannot be used, more than the accepted 1 %' "$simclr" data pack set --out packed --shard-images 3
 rm -rf packed
 check 0 'train-\*.tar: 3 shards .*7 images written.* 1 left out' 'image left out: .*cut.jpg' "$simclr" data pack set --out packed --shard-images 3 --max-bad 0.5
+# opened again, the shards have the names of the classes
+check 0 '^    cats +3 .*' '' "$simclr" data info packed
+has '^    dogs +4 '
+check 0 '' '' "$simclr" data pack packed --out again --format raw
+check 0 '^    cats +3 ' '' "$simclr" data info again
+has '^test$'
 [ "$(cat packed/classes.txt | tr '\n' ' ')" = "cats dogs " ] || fail "classes.txt: $(cat packed/classes.txt)"
 python packed set <<'PY'
 import os, sys, tarfile
@@ -137,5 +126,4 @@ done
 head -c 100000 raw/train.pack >bad/train.pack
 check 1 '' 'not a sound pack' "$simclr" data info bad
 check 2 '' 'data pack needs --out DIR' "$simclr" data pack set
-echo "$checks checks, $failures failed"
-[ $failures -eq 0 ]
+finish

@@ -1,23 +1,6 @@
 #!/usr/bin/env bash
 # test_views.sh SIMCLR [BUILD] -- simclr views: a PNG of the promised size that repeats, differs where it should, and clean refusals.
-set -uo pipefail
-simclr=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-checks=0 failures=0
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
-check() { # CODE OUT ERR command...
-    local code=$1 out=$2 err=$3 got=0
-    shift 3
-    checks=$((checks + 1))
-    "$@" >out 2>err </dev/null || got=$?
-    [ "$got" -eq "$code" ] || fail "$*: exit $got, expected $code: $(head -c 300 err)"
-    [ -z "$out" ] || grep -qE -- "$out" out || fail "$*: output lacks /$out/: $(head -c 300 out)"
-    [ -z "$err" ] || grep -qE -- "$err" err || fail "$*: stderr lacks /$err/: $(head -c 300 err)"
-}
-same() { checks=$((checks + 1)); cmp -s "$1" "$2" || fail "$1 and $2 differ"; }
-differ() { checks=$((checks + 1)); cmp -s "$1" "$2" && fail "$1 and $2 are equal"; }
+source "$(dirname "$0")/check.sh"
 small=(--synthetic-images 64 --images 2 --views 3 --quiet)
 
 check 0 '^a.png: 2 images, 3 views of each, 1152 x [0-9]+ pixels$' '' "$simclr" views synthetic --out a.png "${small[@]}"
@@ -33,6 +16,14 @@ for option in "--rotate-probability 1" "--sobel-probability 1" "--noise-probabil
     check 0 'd.png' '' "$simclr" views synthetic --out d.png "${small[@]}" $option
     differ a.png d.png
 done
+# the order of the operations: another picture, the same draws; the usual order by name is the usual picture
+both=(--sobel-probability 1 --blur-probability 1 --blur-sigma-min 2)
+check 0 'd.png' '' "$simclr" views synthetic --out d.png "${small[@]}" "${both[@]}"
+check 0 'f.png' '' "$simclr" views synthetic --out f.png "${small[@]}" "${both[@]}" --view-order sobel,blur
+differ d.png f.png
+check 0 'f.png' '' "$simclr" views synthetic --out f.png "${small[@]}" "${both[@]}" --view-order rotate,jitter,gray,blur,solarize,sobel,noise,cutout
+same d.png f.png
+check 2 '' '--view-order sobel,hue: give some of rotate, jitter, gray' "$simclr" views synthetic --out f.png "${small[@]}" --view-order sobel,hue
 check 0 '1 images, 1 views' '' "$simclr" views synthetic --synthetic-images 1 --images 4 --views 1 --image-size 300 --out e.png
 check 2 '' 'views needs --data PATH' "$simclr" views
 check 2 '' 'unexpected argument "second"' "$simclr" views synthetic second
@@ -41,5 +32,4 @@ check 3 '' 'nowhere: no such data' "$simclr" views nowhere
 check 1 '' 'no-folder/x.png' "$simclr" views synthetic "${small[@]}" --out no-folder/x.png
 check 2 '' 'is too large; ask for fewer' "$simclr" views synthetic --synthetic-images 100 --images 100 --views 2 --out big.png
 [ -e big.png ] && fail "big.png is there"
-echo "$checks checks, $failures failed"
-[ $failures -eq 0 ]
+finish

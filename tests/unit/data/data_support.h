@@ -20,6 +20,7 @@
 #include "base/rng.h"
 #include "data/dataset.h"
 #include "image/image.h"
+#include "support/no_memory.h"
 
 /* A path below the test's folder, in one of a few buffers used in turn. */
 static char support_root[64];
@@ -182,6 +183,42 @@ static inline void refuse_set(const char *path, enum dataset_part part, int stat
     assert_int_equal(support_dataset(&set, path, part, 0, &error), status);
     assert_null(set);
     if (strstr(error.text, word) == NULL) fail_msg("`%s` is not in: %s", word, error.text);
+}
+
+/* Opens a set of which no image is kept, with its log in `kept`. */
+static inline int open_logged(struct dataset **out, const char *path, enum dataset_part part, const char *cache_folder,
+                              struct kept_log *kept, struct error *error)
+{
+    struct pool *pool = support_pool(2);
+    struct dataset_config config = dataset_config_default();
+    const struct log log = {keep_line, kept};
+    memset(kept, 0, sizeof *kept);
+    config.path = path;
+    config.part = part;
+    config.cache_bytes = NOT_CACHED;
+    config.cache_folder = cache_folder;
+    const int status = dataset_open(out, &config, pool, &log, error);
+    pool_destroy(&pool);
+    return status;
+}
+
+static inline int support_attempt(void *pool, const char *path, bool *opened, struct error *error)
+{
+    struct dataset *set;
+    struct dataset_config config = dataset_config_default();
+    config.path = path;
+    const int status = dataset_open(&set, &config, pool, NULL, error);
+    *opened = set != NULL && status != SIMCLR_OK;
+    if (status == SIMCLR_OK) dataset_close(&set);
+    return status;
+}
+
+/* A set that opens, opens or is refused whichever allocation fails; at least `least` times it is refused. */
+static inline void survive_no_memory(const char *path, int least)
+{
+    struct pool *pool = support_pool(1);
+    assert_true(no_memory_steps(support_attempt, pool, path) >= least);
+    pool_destroy(&pool);
 }
 
 /* Asserts that image `index` is what `image_load` makes of `path`. */

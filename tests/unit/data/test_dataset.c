@@ -142,6 +142,49 @@ static void links_and_their_loops(void **state)
     dataset_close(&set);
 }
 
+/* A JPEG with an ICC profile after its first marker. */
+static void put_profiled(const char *path, uint32_t seed)
+{
+    static const char segment[] = "\xFF\xE2\x00\x1FICC_PROFILE\0\1\1no real profile";
+    struct image image = support_picture(9, 9, seed);
+    uint8_t *bytes, *all;
+    size_t count;
+    assert_int_equal(image_encode_jpeg(&image, 90, &bytes, &count, NULL), SIMCLR_OK);
+    all = memory_allocate(count + sizeof segment - 1);
+    memcpy(all, bytes, 2);
+    memcpy(all + 2, segment, sizeof segment - 1);
+    memcpy(all + 1 + sizeof segment, bytes + 2, count - 2);
+    put_bytes(path, all, count + sizeof segment - 1);
+    memory_free(all);
+    memory_free(bytes);
+    image_free(&image);
+}
+
+static void profiles_are_counted(void **state)
+{
+    (void)state;
+    int64_t looked_at;
+    make_tree("colours");
+    for (uint32_t i = 0; i < 3; i++) put_profiled(at("colours/dog/wide%u.jpg", i), i);
+    put_text(at("colours/dog/bad.jpg"), "no picture");
+    for (int i = 0; i < 2; i++) {
+        struct dataset *set;
+        struct pool *pool = support_pool(3);
+        struct dataset_config config = dataset_config_default();
+        config.path = at("colours");
+        config.cache_bytes = caches[i];
+        config.max_bad = 0.5;
+        assert_int_equal(dataset_open(&set, &config, pool, NULL, NULL), SIMCLR_OK);
+        assert_int_equal(dataset_profiles(set, &looked_at), 3);
+        assert_int_equal(looked_at, 8);
+        dataset_close(&set);
+        pool_destroy(&pool);
+    }
+    struct dataset *set = open_set("synthetic", DATASET_TRAIN, 0);
+    assert_int_equal(dataset_profiles(set, &looked_at), 0);
+    dataset_close(&set);
+}
+
 static void missing_and_empty(void **state)
 {
     (void)state;
@@ -331,6 +374,7 @@ int main(void)
         cmocka_unit_test(folder_with_parts),
         cmocka_unit_test(flat_folder_has_no_labels),
         cmocka_unit_test(links_and_their_loops),
+        cmocka_unit_test(profiles_are_counted),
         cmocka_unit_test(missing_and_empty),
         cmocka_unit_test(lists),
         cmocka_unit_test(hostile_lists),

@@ -22,7 +22,7 @@ static void put_list(const char *path, int lines, int bad, const char *one_more)
     fclose(file);
 }
 
-static int open_logged(struct dataset **out, const char *path, size_t cache_bytes, struct kept_log *kept,
+static int open_kept(struct dataset **out, const char *path, size_t cache_bytes, struct kept_log *kept,
                        struct error *error)
 {
     struct pool *pool = support_pool(2);
@@ -50,7 +50,7 @@ static void only_a_sample_is_measured(void **state)
     put_pictures();
     put_png(at("large.png"), 100, 50, 9);
     put_list(at("list.txt"), LINES, 0, "large.png\tclass 0\nmissing.png\n");
-    if (open_logged(&set, at("list.txt"), NOT_CACHED, kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    if (open_kept(&set, at("list.txt"), NOT_CACHED, kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
     assert_int_equal(dataset_count(set), LINES + 2); /* the missing one too: nobody has looked */
     assert_int_equal(dataset_bad_count(set), 0);
     assert_int_equal(dataset_classes(set), 7);
@@ -118,7 +118,7 @@ static void small_images_are_kept(void **state)
     struct dataset *set;
     put_pictures();
     put_list(at("fits.txt"), LINES, 0, "missing.png\n");
-    if (open_logged(&set, at("fits.txt"), (size_t)1 << 30, kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    if (open_kept(&set, at("fits.txt"), (size_t)1 << 30, kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
     assert_int_equal(dataset_count(set), LINES);
     assert_int_equal(dataset_bad_count(set), 1);
     assert_int_equal(times_in(kept->text, "missing.png"), 1);
@@ -135,14 +135,14 @@ static void bad_images_of_the_sample(void **state)
     struct dataset *set;
     put_pictures();
     put_list(at("few.txt"), LINES, 8, "");
-    if (open_logged(&set, at("few.txt"), NOT_CACHED, kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    if (open_kept(&set, at("few.txt"), NOT_CACHED, kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
     assert_int_equal(dataset_count(set), LINES);
     const int64_t found = dataset_bad_count(set);
     assert_true(found > 0 && found < 40);
     assert_int_equal(times_in(kept->text, "image left out"), (int)found);
     dataset_close(&set);
     put_list(at("all.txt"), LINES, 1000, "");
-    assert_int_equal(open_logged(&set, at("all.txt"), NOT_CACHED, kept, &error), SIMCLR_DATA);
+    assert_int_equal(open_kept(&set, at("all.txt"), NOT_CACHED, kept, &error), SIMCLR_DATA);
     assert_non_null(strstr(error.text, "none of the 1024 images that were looked at can be used"));
     assert_true(kept->lines >= 1);
     memory_free(kept);

@@ -305,23 +305,7 @@ static void no_memory(void **state)
     (void)state;
     make_tar(at("m.tar"), 2);
     shell("gzip -nk m.tar");
-    struct pool *pool = support_pool(1);
-    struct dataset_config config = dataset_config_default();
-    config.path = at("m.tar.gz");
-    int status = SIMCLR_OK, refused = 0;
-    for (long n = 1; n < 100; n++) { /* a cache that cannot be used is no failure: so on past the first success */
-        struct dataset *set;
-        struct error error = {0};
-        memory_fail_after(n);
-        status = dataset_open(&set, &config, pool, NULL, &error);
-        memory_fail_after(0);
-        assert_true(status == SIMCLR_OK || (status == SIMCLR_NO_MEMORY && set == NULL && error.text[0] != '\0'));
-        refused += status != SIMCLR_OK;
-        if (status == SIMCLR_OK) dataset_close(&set);
-    }
-    assert_int_equal(status, SIMCLR_OK);
-    assert_true(refused > 20);
-    pool_destroy(&pool);
+    survive_no_memory(at("m.tar.gz"), 20);
 }
 
 int main(void)

@@ -210,6 +210,29 @@ static void profiles_are_noticed_and_ignored(void **state)
     memory_free(plain.bytes);
 }
 
+/* A segment whose length is below the two bytes that it takes itself: libjpeg passes over it, and so does the header's
+ * reader. (Found by fuzzing: decoded, and refused by its header.) */
+static void short_segments(void **state)
+{
+    (void)state;
+    struct image image = noise(3);
+    struct blob plain = encode(&image);
+    for (uint8_t length = 0; length < 2; length++) {
+        struct blob shorter = with_segment(plain, 0xEE, "", 0, "", 0);
+        shorter.bytes[5] = length; /* FF D8, FF EE, length */
+        struct image_header header;
+        struct image a = decode(plain), b = decode(shorter);
+        assert_memory_equal(a.rgb, b.rgb, WIDTH * HEIGHT * 3);
+        assert_int_equal(image_read_header(shorter.bytes, shorter.count, "x", &header, NULL), SIMCLR_OK);
+        assert_int_equal(header.width, WIDTH);
+        image_free(&a);
+        image_free(&b);
+        free(shorter.bytes);
+    }
+    image_free(&image);
+    memory_free(plain.bytes);
+}
+
 static void png_append(png_structp png, png_bytep bytes, size_t count)
 {
     struct blob *blob = png_get_io_ptr(png);
@@ -360,6 +383,7 @@ int main(void)
         cmocka_unit_test(jpeg_orientations),
         cmocka_unit_test(hostile_exif),
         cmocka_unit_test(profiles_are_noticed_and_ignored),
+        cmocka_unit_test(short_segments),
         cmocka_unit_test(png_orientations),
         cmocka_unit_test(restart_markers),
         cmocka_unit_test(webp_pictures),
