@@ -20,8 +20,10 @@ void training_step_run(void *context)
     const float *images = step->images;
     if (step->loader) {
         const struct batch *batch;
-        step->status = loader_next(step->loader, step->number % loader_steps_per_epoch(step->loader), &batch, &error);
+        const int64_t number = step->number % loader_steps_per_epoch(step->loader);
+        step->status = loader_next(step->loader, number, &batch, &error);
         if (step->status != SIMCLR_OK) return;
+        step->number += 1; /* of the loader's batches: workers make those that follow */
         images = batch->views;
     }
     const double start = clock_seconds();
@@ -40,7 +42,6 @@ void training_step_run(void *context)
     step->backward = backward - loss;
     step->update = update - backward;
     step->packing = clock_seconds() - update;
-    step->number += 1;
 }
 
 void training_step_close(struct training_step *step)

@@ -58,7 +58,7 @@ struct config {
     char *features_out;
     /* info, bench, demo */
     bool memory;
-    char *what; /* all, step, layers, loss, views, decode */
+    char *what; /* all, step, layers, data, loss, views, decode */
     int64_t images, views;
     /* data */
     bool check;

@@ -278,7 +278,8 @@ const struct option_row config_options[] = {
 
     /* ---- Info, bench, demo, views */
     FLAG("memory", memory, I, "false", "Output", "Estimate the peak memory of a training step of --batch images."),
-    CHOICE("what", "PART", what, B, "all", "all|step|layers|embed|update|loss|views|decode", "Output", "What to time.", false),
+    CHOICE("what", "PART", what, B, "all", "all|step|layers|data|embed|update|loss|views|decode", "Output",
+           "What to time; data: what views really made add to a step.", false),
     NUMBER("seconds", "T", seconds, B, "3", 0.1, 86400, NULL, "Output",
            "Time for each measurement; the median is reported.", false),
     INTEGER("images", "N", images, V, "4", 1, 100, NULL, NULL, "Output", "Images, spread evenly over the set.", false),
