@@ -126,13 +126,37 @@ int image_read_header(const uint8_t *bytes, size_t count, const char *name, stru
     return SIMCLR_OK;
 }
 
+/* A part of a JPEG: its box is looked for in the stored picture, and what is found there turned. */
+static int decode_turned_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
+                             struct box box, int orientation, struct image_store *store, struct box *place, int *width,
+                             int *height, struct error *error)
+{
+    int across, down;
+    int status = jpeg_probe(bytes, count, name, &across, &down, error);
+    if (status != SIMCLR_OK) return status;
+    *width = image_is_turned(orientation) ? down : across;
+    *height = image_is_turned(orientation) ? across : down;
+    status = image_check_box(box, *width, *height, name, error);
+    if (status != SIMCLR_OK) return status;
+    status = jpeg_decode_box(bytes, count, limits, name, image_box_stored(box, orientation, across, down), store, place,
+                             &across, &down, error);
+    if (status != SIMCLR_OK) return status;
+    *place = image_box_upright(*place, orientation, across, down);
+    status = image_orient(&store->image, orientation, error);
+    if (status == SIMCLR_OK) store->bytes = (size_t)place->width * (size_t)place->height * 3; /* in new memory */
+    return status;
+}
+
 int image_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                      struct box box, struct image_store *store, struct box *place, int *width, int *height,
                      struct error *error)
 {
-    if (box.width >= 1 && sniff(bytes, count) == IMAGE_JPEG && count <= limits->max_bytes &&
-        jpeg_metadata(bytes, count).orientation <= 1)
-        return jpeg_decode_box(bytes, count, limits, name, box, store, place, width, height, error);
+    if (box.width >= 1 && sniff(bytes, count) == IMAGE_JPEG && count <= limits->max_bytes) {
+        const int orientation = jpeg_metadata(bytes, count).orientation;
+        return orientation <= 1 ? jpeg_decode_box(bytes, count, limits, name, box, store, place, width, height, error)
+                                : decode_turned_box(bytes, count, limits, name, box, orientation, store, place, width,
+                                                    height, error);
+    }
     struct image whole;
     const int status = image_decode(bytes, count, limits, name, &whole, error);
     if (status != SIMCLR_OK)

@@ -45,10 +45,10 @@ struct image_store {
 void image_store_free(struct image_store *store);
 
 /* Decodes at least `box` of a picture, bit for bit as image_decode gives it: of a JPEG only the rows and columns of
- * the box and a few around it, of others, and of one that is not stored upright, all. *place says which part of the whole is in store->image, *width and
- * *height how large the whole is. What lies above and left of the box is read and checked as in a full decoding; what
- * lies below it is not read, so that damage there (a truncated file) goes unnoticed. SIMCLR_INVALID when the box does
- * not lie inside the picture; else as image_decode. */
+ * the box and a few around it, of others all. *place says which part of the whole is in store->image, *width and
+ * *height how large the whole is; all are upright. What lies above and left of the box in the stored picture is read
+ * and checked as in a full decoding; what lies below it there is not read, so that damage there (a truncated file) goes
+ * unnoticed. SIMCLR_INVALID when the box does not lie inside the picture; else as image_decode. */
 int image_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                      struct box box, struct image_store *store, struct box *place, int *width, int *height,
                      struct error *error);
@@ -72,6 +72,9 @@ int image_read_header(const uint8_t *bytes, size_t count, const char *name, stru
  * second picture's memory meanwhile; on SIMCLR_NO_MEMORY the picture is as it was. */
 int image_orient(struct image *image, int orientation, struct error *error);
 bool image_is_turned(int orientation); /* do width and height change places? */
+/* Where a box of the upright picture lies in the stored one of stored_width x stored_height, and the other way. */
+struct box image_box_stored(struct box upright, int orientation, int stored_width, int stored_height);
+struct box image_box_upright(struct box stored, int orientation, int stored_width, int stored_height);
 
 /* Width and height of image_read_header. */
 int image_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height,

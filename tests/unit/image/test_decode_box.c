@@ -47,7 +47,16 @@ static void paint(uint8_t *row, int width, int channels, int y, struct rng *rng)
             row[x * channels + c] = (uint8_t)((x * (3 + 2 * c) + y * (5 - c)) + (int)(rng_word(rng) % 90));
 }
 
-static uint8_t *make_jpeg(const struct kind *kind, int width, int height, size_t *length)
+/* EXIF with nothing but the orientation, as it stands in an APP1 segment. */
+static void write_orientation(j_compress_ptr cinfo, int orientation)
+{
+    uint8_t exif[] = {'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 0, 0, 0,
+                      0,   0,   0,   0};
+    exif[25] = (uint8_t)orientation;
+    jpeg_write_marker(cinfo, JPEG_APP0 + 1, exif, sizeof exif);
+}
+
+static uint8_t *make_turned_jpeg(const struct kind *kind, int width, int height, int orientation, size_t *length)
 {
     struct jpeg_compress_struct cinfo;
     struct jpeg_error_mgr manager;
@@ -75,6 +84,8 @@ static uint8_t *make_jpeg(const struct kind *kind, int width, int height, size_t
     if (kind->progressive)
         jpeg_simple_progression(&cinfo);
     jpeg_start_compress(&cinfo, TRUE);
+    if (orientation > 1)
+        write_orientation(&cinfo, orientation);
     for (int y = 0; y < height; y++) {
         JSAMPROW line = row;
         paint(row, width, channels, y, &rng);
@@ -91,9 +102,14 @@ static uint8_t *make_jpeg(const struct kind *kind, int width, int height, size_t
     return copy;
 }
 
+static uint8_t *make_jpeg(const struct kind *kind, int width, int height, size_t *length)
+{
+    return make_turned_jpeg(kind, width, height, 1, length);
+}
+
 /* Decodes the box and compares it; a box that touches neither border must have saved something. */
 static void check_box(const struct kind *kind, const uint8_t *bytes, size_t count, const struct image *whole,
-                      struct box box, struct image_store *store)
+                      bool turned, struct box box, struct image_store *store)
 {
     const struct image_limits limits = image_limits_default();
     struct error error = {0};
@@ -108,7 +124,8 @@ static void check_box(const struct kind *kind, const uint8_t *bytes, size_t coun
     assert_int_equal(place.height, store->image.height);
     assert_true(place.x >= 0 && place.x <= box.x && place.x + place.width >= box.x + box.width);
     assert_true(place.y >= 0 && place.y <= box.y && place.y + place.height >= box.y + box.height);
-    assert_true(place.width <= box.width + 4 + 64 && place.height <= box.height + 4); /* it is a part */
+    const bool upright = place.width <= box.width + 4 + 64 && place.height <= box.height + 4;
+    assert_true(upright || (turned && place.height <= box.height + 4 + 64 && place.width <= box.width + 4)); /* a part */
     for (int y = box.y; y < box.y + box.height; y++) {
         const uint8_t *expected = whole->rgb + ((size_t)y * (size_t)width + (size_t)box.x) * 3;
         const uint8_t *got = store->image.rgb +
@@ -123,34 +140,80 @@ static void check_box(const struct kind *kind, const uint8_t *bytes, size_t coun
     }
 }
 
+/* Boxes at each edge and corner by turns. */
+static struct box some_box(int round, int width, int height, struct rng *rng)
+{
+    struct box box = {0, 0, 1 + (int)rng_below(rng, (uint32_t)width), 1 + (int)rng_below(rng, (uint32_t)height)};
+    const int right = width - box.width, low = height - box.height;
+    box.x = round % 3 == 0 ? 0 : round % 3 == 1 ? right : (int)rng_below(rng, (uint32_t)right + 1);
+    box.y = round / 3 % 3 == 0 ? 0 : round / 3 % 3 == 1 ? low : (int)rng_below(rng, (uint32_t)low + 1);
+    return box;
+}
+
+static const int sizes[][2] = {{1, 1}, {3, 2}, {17, 16}, {40, 61}, {333, 215}, {16, 700}, {5000, 37}};
+enum { SIZES = sizeof sizes / sizeof sizes[0] };
+
 static void every_box_is_exact(void **state)
 {
     (void)state;
-    static const int sizes[][2] = {{1, 1}, {3, 2}, {17, 16}, {40, 61}, {333, 215}, {16, 700}, {5000, 37}};
     const struct image_limits limits = image_limits_default();
     struct rng rng = rng_open(4, RNG_TEST, 0, 0, 0);
     struct image_store store = {.bytes = 0};
     int boxes = 0;
     for (int k = 0; k < KINDS; k++)
-        for (int s = 0; s < (int)(sizeof sizes / sizeof sizes[0]); s++) {
-            const int width = sizes[s][0], height = sizes[s][1];
+        for (int s = 0; s < SIZES; s++) {
             size_t count;
-            uint8_t *bytes = make_jpeg(&kinds[k], width, height, &count);
+            uint8_t *bytes = make_jpeg(&kinds[k], sizes[s][0], sizes[s][1], &count);
             struct image whole;
             assert_int_equal(image_decode(bytes, count, &limits, kinds[k].name, &whole, NULL), SIMCLR_OK);
-            for (int round = 0; round < 60; round++, boxes++) {
-                struct box box = {0, 0, 1 + (int)rng_below(&rng, (uint32_t)width),
-                                  1 + (int)rng_below(&rng, (uint32_t)height)};
-                const int right = width - box.width, low = height - box.height; /* each edge and corner by turns */
-                box.x = round % 3 == 0 ? 0 : round % 3 == 1 ? right : (int)rng_below(&rng, (uint32_t)right + 1);
-                box.y = round / 3 % 3 == 0 ? 0 : round / 3 % 3 == 1 ? low : (int)rng_below(&rng, (uint32_t)low + 1);
-                check_box(&kinds[k], bytes, count, &whole, box, &store);
-            }
+            for (int round = 0; round < 60; round++, boxes++)
+                check_box(&kinds[k], bytes, count, &whole, false,
+                          some_box(round, whole.width, whole.height, &rng), &store);
             image_free(&whole);
             free(bytes);
         }
     image_store_free(&store);
     print_message("%d boxes of %d kinds of JPEG, bit for bit\n", boxes, (int)KINDS);
+}
+
+/* Photos that EXIF turns: only the box is decoded of them too, and it is the same. */
+static void turned_boxes_are_exact(void **state)
+{
+    (void)state;
+    const struct image_limits limits = image_limits_default();
+    struct rng rng = rng_open(5, RNG_TEST, 0, 0, 0);
+    struct image_store store = {.bytes = 0};
+    for (int k = 0; k < KINDS; k++)
+        for (int s = 0; s < SIZES; s++)
+            for (int orientation = 2; orientation <= 9; orientation++) { /* 9 is none, and means 1 */
+                size_t count;
+                uint8_t *bytes = make_turned_jpeg(&kinds[k], sizes[s][0], sizes[s][1], orientation, &count);
+                struct image whole;
+                const bool turned = image_is_turned(orientation);
+                assert_int_equal(image_decode(bytes, count, &limits, kinds[k].name, &whole, NULL), SIMCLR_OK);
+                assert_int_equal(whole.width, sizes[s][turned]);
+                for (int round = 0; round < 18; round++)
+                    check_box(&kinds[k], bytes, count, &whole, turned,
+                              some_box(round, whole.width, whole.height, &rng), &store);
+                image_free(&whole);
+                free(bytes);
+            }
+    image_store_free(&store);
+}
+
+/* A box in the stored picture and back. */
+static void boxes_turn_and_come_back(void **state)
+{
+    (void)state;
+    const struct box corner = {1, 2, 3, 4};
+    static const struct box stored[9] = {[1] = {1, 2, 3, 4}, {16, 2, 3, 4}, {16, 24, 3, 4}, {1, 24, 3, 4}, {2, 1, 4, 3},
+                                         {2, 26, 4, 3},      {14, 26, 4, 3}, {14, 1, 4, 3}};
+    for (int orientation = 1; orientation <= 8; orientation++) {
+        const struct box box = image_box_stored(corner, orientation, 20, 30);
+        assert_memory_equal(&box, &stored[orientation], sizeof box);
+        const struct box back = image_box_upright(box, orientation, 20, 30);
+        assert_memory_equal(&back, &corner, sizeof back);
+    }
 }
 
 /* Damage in or above the box is found; below it, it is not looked at. */
@@ -200,6 +263,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_box_is_exact),
+        cmocka_unit_test(turned_boxes_are_exact),
+        cmocka_unit_test(boxes_turn_and_come_back),
         cmocka_unit_test(damage_counts_where_it_is_read),
         cmocka_unit_test(boxes_outside_are_refused),
     };
