@@ -106,7 +106,7 @@ const struct option_row config_options[] = {
     CHOICE("format", "FORMAT", format, E, "npy", "npy|tsv", "Data",
            "Format of the features: NumPy's, or tab-separated text for the TensorBoard projector.", false),
     BYTES("cache-memory", cache_memory, P | EVALUATIONS | I | B | D, 1, "Data",
-          "Memory for decoded images; a set that fits is decoded once (auto: a quarter of the machine's)."),
+          "Memory for images: decoded where all fit, else their files once they were read (auto: a quarter of the machine's)."),
     NUMBER("max-bad", "SHARE", max_bad, P | EVALUATIONS | I | B | D | V | DP, "0.01", 0, 1, NULL, "Data",
            "Share of unreadable images above which the run ends with an error.", false),
     NUMBER("max-bad", "SHARE", max_bad, DI, "1", 0, 1, NULL, "Data",

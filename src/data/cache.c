@@ -2,6 +2,7 @@
 #include "data/cache.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ struct pass {
     int64_t tasks, stride; /* task i measures an item in [i * stride, (i + 1) * stride) */
     struct image *sample;  /* [tasks], while a sample is measured */
     struct error *error;   /* [threads]: status other than SIMCLR_OK: the pass has failed */
+    atomic_llong encoded;  /* bytes of what was measured */
 };
 
 static size_t limit_of_group(const char *path)
@@ -42,6 +44,11 @@ size_t cache_machine_memory(void)
     return group1 < bytes ? group1 : bytes;
 }
 
+size_t cache_limit(size_t asked)
+{
+    return asked == 0 ? cache_machine_memory() / 4 : asked;
+}
+
 /* A failure is the image's own fault, or ends the pass. */
 static void settle(struct pass *pass, struct image *image, int64_t item, int thread, const struct error *failure)
 {
@@ -59,7 +66,10 @@ static void measure_task(void *context, int64_t task, int thread)
     /* A sample has one image of each stretch, anywhere in it: sets may have periods. */
     const int64_t item = task * pass->stride + (int64_t)(hash64(&task, sizeof task, 0) % (uint64_t)pass->stride);
     struct error failure = {0};
-    if (source_size(pass->source, pass->catalog, item, &image->width, &image->height, &failure) != SIMCLR_OK)
+    int64_t bytes;
+    if (source_size(pass->source, pass->catalog, item, &image->width, &image->height, &bytes, &failure) == SIMCLR_OK)
+        atomic_fetch_add_explicit(&pass->encoded, bytes, memory_order_relaxed);
+    else
         settle(pass, image, item, thread, &failure);
 }
 
@@ -138,6 +148,7 @@ static int measure_sample(struct pass *pass, size_t limit, struct pool *pool, bo
         bad_judge(ledger, pass->catalog, NULL);
     } else if (!*fits) {
         cache->sampled = true;
+        cache->encoded = (int64_t)((double)atomic_load(&pass->encoded) / (double)good * (double)pass->catalog->count);
         note_sizes(cache, pass->sample, CACHE_SAMPLE);
         bad_move(ledger, &first);
         status = bad_judge(ledger, pass->catalog, error);
@@ -157,7 +168,9 @@ static int measure_all(struct pass *pass, struct pool *pool, struct error *error
     if (cache->image == NULL) return error_no_memory(error, "the table of images", count * sizeof *cache->image);
     pass->tasks = pass->catalog->count;
     pass->stride = 1;
+    atomic_store(&pass->encoded, 0);
     const int status = run_pass(pass, measure_task, pool, error);
+    cache->encoded = atomic_load(&pass->encoded);
     note_sizes(cache, cache->image, pass->catalog->count);
     return status;
 }
@@ -169,7 +182,7 @@ int cache_fill(struct cache *cache, const struct source *source, const struct ca
     const size_t count = (size_t)catalog->count;
     bool fits = true;
     int status = SIMCLR_OK;
-    if (limit == 0) limit = cache_machine_memory() / 4;
+    limit = cache_limit(limit);
     if (count >= CACHE_LARGE && source->fetch != NULL) status = measure_sample(&pass, limit, pool, &fits, error);
     if (status != SIMCLR_OK || !fits) return status;
     status = measure_all(&pass, pool, error);

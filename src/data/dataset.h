@@ -22,7 +22,7 @@ struct dataset_config {
      * CIFAR-10/100 or STL-10, in a folder or the .tar.gz they are downloaded as, or the word `synthetic`. */
     const char *path;
     enum dataset_part part;
-    size_t cache_bytes;      /* decoded images kept in memory; 0: a quarter of RAM */
+    size_t cache_bytes;      /* memory for images, decoded, or encoded where those do not fit; 0: a quarter of RAM */
     double max_bad;          /* share of unreadable images that is still accepted, 0.01 (never all of them) */
     int64_t synthetic_count; /* images of `synthetic`, 0: 8192 train, 2048 test */
     int synthetic_size;      /* 0: 32 */
@@ -78,6 +78,9 @@ uint64_t dataset_fingerprint(const struct dataset *dataset); /* of names, labels
  * thread may call it. */
 int dataset_image(struct dataset *dataset, int64_t index, struct image *storage, const struct image **out,
                   struct error *error);
+
+/* Bytes of encoded images that will be in memory once all were read; 0 where the decoded ones are. */
+size_t dataset_kept_bytes(const struct dataset *dataset);
 
 /* Why the `number`-th bad image was left out: a sentence that begins with its name; NULL past the last. Borrowed; not
  * while another thread uses the set. */

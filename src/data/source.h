@@ -18,11 +18,15 @@ struct encoded {
     int64_t total; /* how many the image has */
 };
 
+struct keep;
+
 /* Either `fetch`, for images that are encoded (JPEG, PNG, ...), or `size` and `read`, for pixels that never were.
  * Any thread may call them, also at the same time. */
 struct source {
     void *self;
     struct image_limits limits; /* of decoding what fetch gives */
+    bool in_memory;             /* what fetch gives is a copy of memory: nothing is gained by keeping it */
+    struct keep *keep;          /* of what was fetched whole; borrowed, NULL: none */
     /* The first `at_most` bytes of an item, or all of them if there are fewer. SIMCLR_UNSUPPORTED for an item of more
      * than limits.max_bytes. On failure *out is {0}. */
     int (*fetch)(const struct source *source, const struct catalog *catalog, int64_t item, size_t at_most,
@@ -35,9 +39,10 @@ struct source {
     void (*close)(void *self);
 };
 
-/* The same two for every source: by the functions above, or by fetching and decoding. */
+/* The same two for every source: by the functions above, or by fetching and decoding. *bytes: of the encoded image, 0 for
+ * pixels that never were. */
 int source_size(const struct source *source, const struct catalog *catalog, int64_t item, int *width, int *height,
-                struct error *error);
+                int64_t *bytes, struct error *error);
 int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
                 struct error *error);
 
