@@ -47,7 +47,7 @@ struct config {
     char *optimizer, *scaling; /* scaling: linear, sqrt */
     int64_t batch, epochs, seed, threads, workers;
     double warmup_epochs, learning_rate, momentum, weight_decay, trust, temperature;
-    char *precision, *device, *cpu, *convolution;
+    char *precision, *device, *cpu, *convolution, *pin;
     /* a run */
     bool resume, overwrite, tensorboard;
     int64_t save_every, keep, log_every, knn_every, knn_images, diagnostics_images;

@@ -243,6 +243,9 @@ const struct option_row config_options[] = {
     INTEGER("workers", "N", workers, P | EVALUATIONS | I | B | D, "auto", 0, 1024, NULL, NULL, "Training",
             "Threads that only make views; 0: the computing threads do it between steps (auto: by the processors).",
             false),
+    CHOICE("pin", "WHEN", pin, P | EVALUATIONS | I | B | D, "auto", "auto|on|off", "Training",
+           "Keep computing threads and workers on processors of their own (auto: where both together take all there are).",
+           false),
 
     /* ---- Run */
     FLAG("resume", resume, P, "false", "Run", "Go on from the newest valid checkpoint of --out, which must be there."),

@@ -45,7 +45,7 @@ void view_maker_close(struct view_maker *maker)
 int slot_open(struct slot *slot, const struct view_source *source, struct error *error)
 {
     const size_t batch = (size_t)source->config.batch, rows = batch * (size_t)source->config.views;
-    *slot = (struct slot){.step = -1};
+    *slot = (struct slot){.failed_row = 0};
     slot->views = memory_array(rows, source->view_floats * sizeof(float));
     slot->indices = memory_array(batch, sizeof *slot->indices);
     slot->labels = memory_array(batch, sizeof *slot->labels);
@@ -61,7 +61,7 @@ void slot_close(struct slot *slot)
     memory_free(slot->views);
     memory_free(slot->indices);
     memory_free(slot->labels);
-    *slot = (struct slot){.step = -1};
+    *slot = (struct slot){.failed_row = 0};
 }
 
 /* The views that an image is wanted for. */

@@ -103,6 +103,7 @@ static int open_data(struct pretrain *run, struct error *error)
         .views = 2,
         .shuffle = true,
         .workers = session_workers(session),
+        .pin = session_pin(session),
     };
     if (status == SIMCLR_OK)
         status = loader_open(&run->loader, &config, run->dataset, session->pool, error);

@@ -97,6 +97,7 @@ static void same_pixels_whoever_makes_them(void **state)
             struct pool *pool = support_pool(makers <= 3 ? makers : 1);
             config.workers = makers <= 3 ? 0 : makers - 3;
             config.ring = makers == 5 ? 1 : makers == 6 ? 7 : 0;
+            config.pin = makers % 2; /* where a pool of one thread leaves processors to others */
             struct loader *loader = open_loader(&config, set, pool);
             assert_int_equal(loader_steps_per_epoch(loader), IMAGES / BATCH);
             for (int i = 0; i < JOURNEY; i++) expect_batch(next(loader, journey[i]), &config, set);
@@ -173,7 +174,7 @@ static void cancelled_at_any_moment(void **state)
     struct rng rng = rng_open(1, RNG_TEST, 0, 0, 0);
     config.ring = 3;
     for (int round = 0; round < 20; round++) {
-        config.workers = 1 + round % 4;
+        config.workers = 1 + round % 8;
         struct loader *loader = open_loader(&config, set, pool);
         for (int i = 0; i < round % 5; i++) {
             expect_batch(next(loader, rng_below(&rng, 100)), &config, set);
@@ -181,6 +182,55 @@ static void cancelled_at_any_moment(void **state)
         }
         loader_close(&loader);
     }
+    pool_destroy(&pool);
+    dataset_close(&set);
+}
+
+/* Workers that are slower than the caller, and some images that take a hundred times as long as others: batches still
+ * come whole, in order, also after going back in the midst of an epoch. */
+static void slow_images(void **state)
+{
+    (void)state;
+    make_photos("slow");
+    for (int i = 0; i < IMAGES; i += 7) put_jpeg(at("slow/%s/%02d.jpg", i < 10 ? "a" : "b", i), 700, 500, (uint32_t)i);
+    struct dataset *set = open_set(at("slow"), DATASET_TRAIN, NOT_CACHED);
+    struct pool *pool = support_pool(1);
+    struct loader_config config = plain_config();
+    for (config.workers = 1; config.workers <= 8; config.workers++) {
+        config.ring = 1 + config.workers % 3;
+        struct loader *loader = open_loader(&config, set, pool);
+        for (int64_t step = 0; step < 6; step++) expect_batch(next(loader, step), &config, set);
+        for (int64_t step = 2; step < 5; step++) expect_batch(next(loader, step), &config, set);
+        loader_close(&loader);
+    }
+    pool_destroy(&pool);
+    dataset_close(&set);
+}
+
+/* The caller and its workers keep to processors of their own while the loader is open, and not afterwards; a second
+ * loader in the meantime changes nothing. */
+static void pinned_and_let_go(void **state)
+{
+    (void)state;
+    make_photos("pinned");
+    struct dataset *set = open_set(at("pinned"), DATASET_TRAIN, 0);
+    struct pool *pool = support_pool(1);
+    struct loader_config config = plain_config();
+    const struct affinity before = affinity_now();
+    config.workers = 1;
+    config.pin = true;
+    struct loader *outer = open_loader(&config, set, pool), *inner = open_loader(&config, set, pool);
+    const struct affinity during = affinity_now();
+    if (affinity_count(&before) > 1)
+        assert_int_equal(affinity_count(&during), 1);
+    next(inner, 0);
+    loader_close(&inner);
+    struct affinity now = affinity_now();
+    assert_memory_equal(&now, &during, sizeof now);
+    next(outer, 0);
+    loader_close(&outer);
+    now = affinity_now();
+    assert_memory_equal(&now, &before, sizeof now);
     pool_destroy(&pool);
     dataset_close(&set);
 }
@@ -252,7 +302,9 @@ static void smallest_set(void **state)
 static void images_go_bad(void **state)
 {
     (void)state;
-    for (int workers = 0; workers < 3; workers++) {
+    static const int counts[] = {0, 1, 2, 5, 8};
+    for (int k = 0; k < 5; k++) {
+        const int workers = counts[k];
         char root[16];
         snprintf(root, sizeof root, "bad%d", workers);
         make_photos(root);
@@ -327,6 +379,8 @@ int main(void)
         cmocka_unit_test(every_mode),
         cmocka_unit_test(epoch_is_complete),
         cmocka_unit_test(cancelled_at_any_moment),
+        cmocka_unit_test(slow_images),
+        cmocka_unit_test(pinned_and_let_go),
         cmocka_unit_test(refusals),
         cmocka_unit_test(smallest_set),
         cmocka_unit_test(images_go_bad),
