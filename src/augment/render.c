@@ -150,6 +150,22 @@ static void finish_blurred(const struct job *job, const struct blur_kernels *blu
         copy_rows(job, to, to_plane);
 }
 
+static void open_resampler(struct resampler *resampler, const struct view_policy *policy, const struct view_draw *draw,
+                           const struct image *image, struct workshop *workshop)
+{
+    const struct box box = draw->box;
+    const int size = policy->size;
+    if (draw->reduction > 1) {
+        const double by = 1.0 / draw->reduction;
+        const struct resample_area area = {box.x * by, box.y * by, box.width * by, box.height * by};
+        resample_open_area(resampler, policy->simd, image, area, policy->filter, draw->flip, size, size,
+                           workshop->resampling);
+        return;
+    }
+    resample_open(resampler, policy->simd, image, box, policy->filter, draw->flip, size, size,
+                  workshop->cache.tables ? &workshop->cache : NULL, workshop->resampling);
+}
+
 void render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image, bool last,
             float *out, void *scratch)
 {
@@ -167,8 +183,7 @@ void render(const struct view_policy *policy, const struct view_draw *draw, cons
     const int radius = draw->blur ? blur_weights(workshop->radius, draw->sigma, workshop->weight) : 0;
     const bool direct = !draw->jitter && radius == 0 && row == (size_t)size;
     struct resampler resampler;
-    resample_open(&resampler, policy->simd, image, draw->box, policy->filter, draw->flip, size, size,
-                  workshop->cache.tables ? &workshop->cache : NULL, workshop->resampling);
+    open_resampler(&resampler, policy, draw, image, workshop);
     double sum = 0.0;
     const int most = (size <= 64 ? 4 : 1) * RESAMPLE_BLOCK; /* rows that stay in the L1 cache */
     for (int y = 0; y < size; y += most) {

@@ -89,7 +89,8 @@ int training_step_open(struct session *session, struct training_step *step, stru
 int training_loader_open(struct session *session, struct dataset **dataset, struct loader **loader, struct error *error)
 {
     struct loader_config config = {.purpose = RNG_VIEW, .seed = 1, .batch = (int)session->config->batch, .views = 2, .shuffle = true,
-                                   .workers = session_workers(session), .pin = session_pin(session)};
+                                   .workers = session_workers(session), .pin = session_pin(session),
+                                   .scaled_decoding = session->config->scaled_decoding};
     int status = session_view_policy(session, &config.policy, error);
     if (status == SIMCLR_OK)
         status = session_open_dataset(session, session->config->data[0] ? session->config->data : "synthetic", DATASET_TRAIN, dataset, error);

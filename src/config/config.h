@@ -41,7 +41,7 @@ struct config {
     double blur_probability, blur_sigma_min, blur_sigma_max, solarize_probability;
     double rotate_probability, sobel_probability, sobel_strength, noise_probability, noise_sigma;
     double cutout_probability, cutout_size;
-    bool one_branch;
+    bool one_branch, scaled_decoding;
     int64_t blur_radius;
     /* training */
     char *optimizer, *scaling; /* scaling: linear, sqrt */

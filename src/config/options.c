@@ -107,6 +107,9 @@ const struct option_row config_options[] = {
            "Format of the features: NumPy's, or tab-separated text for the TensorBoard projector.", false),
     BYTES("cache-memory", cache_memory, P | EVALUATIONS | I | B | D, 1, "Data",
           "Memory for images: decoded where all fit, else their files once they were read (auto: a quarter of the machine's)."),
+    {"scaled-decoding", NULL, OPTION_BOOLEAN, AT(scaled_decoding, bool), P | F | B, "false", 0, 1, NULL, NULL, "Data",
+     "Decode a JPEG that is not in memory at a half, quarter or eighth of its size where its crops are at least that many "
+     "times as large as the views: faster, and slightly other pixels.", true, false},
     NUMBER("max-bad", "SHARE", max_bad, P | EVALUATIONS | I | B | D | V | DP, "0.01", 0, 1, NULL, "Data",
            "Share of unreadable images above which the run ends with an error.", false),
     NUMBER("max-bad", "SHARE", max_bad, DI, "1", 0, 1, NULL, "Data",

@@ -206,7 +206,7 @@ struct reading {
     dataset_wish *wish;
     void *context;
     struct image_store *store;
-    struct box place;
+    struct image_part found;
 };
 
 static int read_image(struct dataset *set, int64_t index, struct reading *reading, struct error *error)
@@ -214,7 +214,7 @@ static int read_image(struct dataset *set, int64_t index, struct reading *readin
     const int64_t item = item_of(set, index);
     const int status = reading->part
                            ? source_read_part(&set->source, &set->catalog, item, reading->wish, reading->context,
-                                              reading->store, &reading->place, error)
+                                              reading->store, &reading->found, error)
                            : source_read(&set->source, &set->catalog, item, reading->storage, error);
     if (status != SIMCLR_OK) return status;
     const struct image *image = reading->part ? &reading->store->image : reading->storage;
@@ -271,15 +271,16 @@ int dataset_image_part(struct dataset *dataset, int64_t index, dataset_wish *wis
         struct reading reading = {.part = true, .wish = wish, .context = context, .store = storage};
         int status = check_index(dataset, index, error);
         if (status == SIMCLR_OK) status = read_good(dataset, index, &reading, error);
-        if (status == SIMCLR_OK) *out = (struct dataset_piece){&storage->image, reading.place};
+        if (status == SIMCLR_OK) *out = (struct dataset_piece){&storage->image, reading.found.place, reading.found.reduction};
         return status;
     }
     const struct image *whole;
     storage->bytes = 0; /* dataset_image may put another picture there */
     const int status = dataset_image(dataset, index, &storage->image, &whole, error);
     if (status != SIMCLR_OK) return status;
-    *out = (struct dataset_piece){whole, {0, 0, whole->width, whole->height}};
-    wish(context, whole->width, whole->height);
+    int reduction = 1; /* may be wished for, but there are all pixels */
+    *out = (struct dataset_piece){whole, {0, 0, whole->width, whole->height}, reduction};
+    wish(context, whole->width, whole->height, &reduction);
     return SIMCLR_OK;
 }
 

@@ -86,13 +86,15 @@ size_t dataset_kept_bytes(const struct dataset *dataset);
  * while another thread uses the set. */
 const char *dataset_bad_reason(const struct dataset *dataset, int64_t number);
 
-/* Which box of an image of width x height is wanted. */
-typedef struct box dataset_wish(void *context, int width, int height);
+/* Which box of an image of width x height is wanted; *reduction, 1 before, may be set to 2, 4 or 8 where so many times
+ * fewer pixels on each axis are enough. */
+typedef struct box dataset_wish(void *context, int width, int height, int *reduction);
 
 /* A part of an image, and where it lies in the whole. */
 struct dataset_piece {
     const struct image *image;
-    struct box place;
+    struct box place; /* in pixels of the whole; past its border by less than `reduction` */
+    int reduction;    /* `image` has so many times fewer pixels on each axis; 1 unless fewer were enough */
 };
 
 /* dataset_image for who needs only a box: of a JPEG that is not in the cache no more than that is decoded, and damage

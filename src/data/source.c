@@ -86,7 +86,7 @@ int source_read(const struct source *source, const struct catalog *catalog, int6
 }
 
 int source_read_part(const struct source *source, const struct catalog *catalog, int64_t item, source_wish *wish,
-                     void *context, struct image_store *store, struct box *place, struct error *error)
+                     void *context, struct image_store *store, struct image_part *part, struct error *error)
 {
     const char *name = catalog_name(catalog, item);
     struct encoded whole;
@@ -94,9 +94,9 @@ int source_read_part(const struct source *source, const struct catalog *catalog,
     int width, height, status = take_whole(source, catalog, item, &whole, &kept, error);
     if (status == SIMCLR_OK) status = image_probe(whole.bytes, whole.count, name, &width, &height, error);
     if (status == SIMCLR_OK) {
-        const struct box box = wish(context, width, height);
-        status = image_decode_box(whole.bytes, whole.count, &source->limits, name, box, store, place, &width, &height,
-                                  error);
+        int reduction = 1;
+        const struct box box = wish(context, width, height, &reduction);
+        status = image_decode_box(whole.bytes, whole.count, &source->limits, name, box, reduction, store, part, error);
     }
     if (!kept) memory_free(whole.bytes);
     return status;

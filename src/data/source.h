@@ -46,13 +46,13 @@ int source_size(const struct source *source, const struct catalog *catalog, int6
 int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
                 struct error *error);
 
-/* Which box of a picture of width x height is wanted. */
-typedef struct box source_wish(void *context, int width, int height);
+/* Which box of a picture of width x height is wanted, and how many times fewer pixels are enough (image_decode_box). */
+typedef struct box source_wish(void *context, int width, int height, int *reduction);
 
-/* At least the box that `wish` names, of a source with `fetch`: *place says which part of the whole the store holds.
- * Damage below the box goes unnoticed (image_decode_box). */
+/* At least the box that `wish` names, of a source with `fetch`: *part says what the store holds. Damage below the box
+ * goes unnoticed (image_decode_box). */
 int source_read_part(const struct source *source, const struct catalog *catalog, int64_t item, source_wish *wish,
-                     void *context, struct image_store *store, struct box *place, struct error *error);
+                     void *context, struct image_store *store, struct image_part *part, struct error *error);
 
 /* Makes `storage` a picture of width x height with undefined contents, reusing its memory when the size fits. */
 int source_reserve(struct image *storage, int width, int height, struct error *error);

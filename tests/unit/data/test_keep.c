@@ -30,9 +30,9 @@ static size_t make_photos(const char *root)
     return bytes;
 }
 
-static struct box lower_half(void *context, int width, int height)
+static struct box lower_half(void *context, int width, int height, int *reduction)
 {
-    (void)context;
+    (void)context, (void)reduction;
     return (struct box){0, height / 2, width, height / 2};
 }
 

@@ -2,6 +2,8 @@
  */
 #include "unit/data/data_support.h"
 
+#include <math.h>
+
 #include "data/loader.h"
 #include "data/sampler.h"
 
@@ -235,6 +237,47 @@ static void pinned_and_let_go(void **state)
     dataset_close(&set);
 }
 
+/* Scaled decoding, of which large photos are decoded to an eighth at most: the views look the same, the photos that are
+ * small or in memory give the same bits, and so do all without it. */
+static void scaled_decoding_is_close(void **state)
+{
+    (void)state;
+    make_photos("scaled");
+    for (int i = 0; i < IMAGES; i += 2)
+        put_jpeg(at("scaled/%s/%02d.jpg", i < 10 ? "a" : "b", i), 400 + 10 * i, 300 + 7 * i, (uint32_t)i);
+    struct pool *pool = support_pool(2);
+    struct loader_config config = plain_config();
+    config.policy.crop_area_min = 0.3;
+    for (int cached = 0; cached < 2; cached++) {
+        struct dataset *set = open_set(at("scaled"), DATASET_TRAIN, cached ? 0 : NOT_CACHED);
+        config.scaled_decoding = false;
+        struct loader *full = open_loader(&config, set, pool);
+        config.scaled_decoding = true;
+        struct loader *scaled = open_loader(&config, set, pool);
+        int same = 0, other = 0;
+        for (int64_t step = 0; step < 4; step++) {
+            const struct batch *a = next(full, step), *b = next(scaled, step);
+            expect_batch(a, &config, set);
+            for (int row = 0; row < 2 * BATCH; row++) {
+                const float *x = a->views + (size_t)row * PLANE, *y = b->views + (size_t)row * PLANE;
+                const bool equal = memcmp(x, y, PLANE * sizeof *x) == 0;
+                const bool large = a->indices[row % BATCH] % 2 == 0;
+                float worst = 0;
+                for (int i = 0; i < PLANE; i++) worst = fmaxf(worst, fabsf(x[i] - y[i]));
+                if (worst > 4.0f / 255) fail_msg("image %u: off by %g/255", a->indices[row % BATCH], 255.0 * (double)worst);
+                assert_true(equal || (large && !cached));
+                same += equal;
+                other += !equal;
+            }
+        }
+        assert_true(same > 0 && (other > 8 || cached));
+        loader_close(&full);
+        loader_close(&scaled);
+        dataset_close(&set);
+    }
+    pool_destroy(&pool);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -380,6 +423,7 @@ int main(void)
         cmocka_unit_test(epoch_is_complete),
         cmocka_unit_test(cancelled_at_any_moment),
         cmocka_unit_test(slow_images),
+        cmocka_unit_test(scaled_decoding_is_close),
         cmocka_unit_test(pinned_and_let_go),
         cmocka_unit_test(refusals),
         cmocka_unit_test(smallest_set),
