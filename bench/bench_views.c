@@ -163,18 +163,18 @@ static int make_from_bytes(const struct set *set, uint32_t turn, const struct vi
     const uint32_t i = turn % (uint32_t)set->count;
     const size_t floats = (size_t)policy->size * (size_t)policy->size * 3;
     struct view_draw draw[2];
-    struct box place;
+    struct image_part part;
     int width, height;
     if (image_probe(set->bytes[i], set->length[i], "picture", &width, &height, NULL) != SIMCLR_OK)
         return -1;
     for (uint32_t view = 0; view < 2; view++)
         draw[view] = view_draw_random(policy, 7, RNG_VIEW, 0, turn, view, width, height);
-    if (image_decode_box(set->bytes[i], set->length[i], &limits, "picture", unite(draw[0].box, draw[1].box), store,
-                         &place, &width, &height, NULL) != SIMCLR_OK)
+    if (image_decode_box(set->bytes[i], set->length[i], &limits, "picture", unite(draw[0].box, draw[1].box), 1,
+                         store, &part, NULL) != SIMCLR_OK)
         return -1;
     for (int view = 0; view < views; view++) {
-        draw[view].box.x -= place.x;
-        draw[view].box.y -= place.y;
+        draw[view].box.x -= part.place.x;
+        draw[view].box.y -= part.place.y;
         view_render(policy, &draw[view], &store->image, out + (size_t)view * floats, scratch);
     }
     return 0;

@@ -160,6 +160,22 @@ static void take_rows(const struct job *job, int y, int count, float *block)
                    size * sizeof *job->out);
 }
 
+static void open_resampler(struct resampler *resampler, const struct view_policy *policy, const struct view_draw *draw,
+                           const struct image *image, struct workshop *workshop)
+{
+    const struct box box = draw->box;
+    const int size = policy->size;
+    if (draw->reduction > 1) {
+        const double by = 1.0 / draw->reduction;
+        const struct resample_area area = {box.x * by, box.y * by, box.width * by, box.height * by};
+        resample_open_area(resampler, policy->simd, image, area, policy->filter, draw->flip, size, size,
+                           workshop->resampling);
+        return;
+    }
+    resample_open(resampler, policy->simd, image, box, policy->filter, draw->flip, size, size,
+                  workshop->cache.tables ? &workshop->cache : NULL, workshop->resampling);
+}
+
 void render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image, bool last,
             float *out, void *scratch)
 {
@@ -177,9 +193,7 @@ void render(const struct view_policy *policy, const struct view_draw *draw, cons
     const int radius = draw->blur ? blur_weights(workshop->radius, draw->sigma, workshop->weight) : 0;
     const bool direct = !draw->jitter && radius == 0 && row == (size_t)size;
     struct resampler resampler;
-    if (image != NULL)
-        resample_open(&resampler, policy->simd, image, draw->box, policy->filter, draw->flip, size, size,
-                      workshop->cache.tables ? &workshop->cache : NULL, workshop->resampling);
+    if (image != NULL) open_resampler(&resampler, policy, draw, image, workshop);
     double sum = 0.0;
     const int most = (size <= 64 ? 4 : 1) * RESAMPLE_BLOCK; /* rows that stay in the L1 cache */
     for (int y = 0; y < size; y += most) {

@@ -67,6 +67,7 @@ struct view_draw {
     double sigma;
     uint64_t noise_key;                      /* of view_noise */
     struct box hole;                         /* of the cutout: in the view, cut off at its border */
+    int reduction; /* over 1: the image that is rendered has so many times fewer pixels on each axis than `box` counts */
 };
 
 /* Draws from (seed, purpose, epoch, sample, view): nothing else matters. Each operation has its own part of the

@@ -1,30 +1,20 @@
-/* base/pool.c -- one job at a time, published by raising `generation`; threads spin for it, then sleep on a futex.
+/* base/pool.c -- one job at a time, published by raising `generation`.
  *
  * All shared state is C11 atomics or written only while every worker is known to be idle (between `pending`
  * reaching 0 and the next generation), so the pool is clean under ThreadSanitizer. */
 #include "base/pool.h"
 
-#include <limits.h>
-#include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "base/event.h"
 #include "base/memory.h"
 
-enum { SPINS = 2000, THREADS_MAX = 1024 }; /* about 50 microseconds of spinning */
-
-/* A word to wait on: a change is published with signal_raise or signal_lower. */
-struct signal {
-    _Alignas(64) atomic_uint value;
-    atomic_uint sleepers;
-};
+enum { THREADS_MAX = 1024 };
 
 struct worker {
     struct pool *pool;
@@ -33,9 +23,9 @@ struct worker {
 };
 
 struct pool {
-    struct signal generation; /* raised once per job, and once to stop */
-    struct signal pending;    /* workers that have not finished the job */
-    struct signal phase;      /* raised by the last thread to reach the barrier */
+    struct event generation; /* raised once per job, and once to stop */
+    struct event pending;    /* workers that have not finished the job */
+    struct event phase;      /* raised by the last thread to reach the barrier */
     _Alignas(64) atomic_int_fast64_t next; /* next index to hand out */
     _Alignas(64) atomic_int arrived;       /* threads waiting at the barrier */
     /* the job: exactly one of task and part is set; both NULL means stop */
@@ -46,6 +36,9 @@ struct pool {
     int threads;
     int started; /* workers that really run */
     struct worker *workers;
+    struct affinity allowed;           /* when the pool was made */
+    struct affinity computing, others; /* while it is confined: its share, and the rest */
+    int confined;                      /* how often pool_confine was asked for */
 };
 
 /* What this thread is doing, so that nested calls run inline. Depth 0: nothing; 1: a task; 2: a nested one. */
@@ -53,49 +46,11 @@ static _Thread_local const struct pool *current_pool;
 static _Thread_local int current_thread;
 static _Thread_local int current_depth;
 
-static void pause_cpu(void)
+static void wait_zero(struct event *event)
 {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
-/* Returns once the value differs from `old`; gives the new value. */
-static unsigned signal_wait(struct signal *signal, unsigned old)
-{
-    for (int spin = 0; spin < SPINS; spin++) {
-        const unsigned value = atomic_load_explicit(&signal->value, memory_order_acquire);
-        if (value != old)
-            return value;
-        pause_cpu();
-    }
-    atomic_fetch_add(&signal->sleepers, 1);
-    unsigned value;
-    while ((value = atomic_load(&signal->value)) == old)
-        syscall(SYS_futex, &signal->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
-    atomic_fetch_sub(&signal->sleepers, 1);
-    return value;
-}
-
-static void signal_wake(struct signal *signal)
-{
-    if (atomic_load(&signal->sleepers) > 0)
-        syscall(SYS_futex, &signal->value, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-}
-
-static void signal_raise(struct signal *signal)
-{
-    atomic_fetch_add(&signal->value, 1);
-    signal_wake(signal);
-}
-
-static void signal_wait_zero(struct signal *signal)
-{
-    unsigned value = atomic_load_explicit(&signal->value, memory_order_acquire);
+    unsigned value = atomic_load_explicit(&event->value, memory_order_acquire);
     while (value != 0)
-        value = signal_wait(signal, value);
+        value = event_wait(event, value);
 }
 
 static void work(struct pool *pool, int thread)
@@ -120,13 +75,13 @@ static void *worker_main(void *argument)
     struct pool *pool = worker->pool;
     unsigned generation = 0;
     for (;;) {
-        generation = signal_wait(&pool->generation, generation);
+        generation = event_wait(&pool->generation, generation);
         if (pool->task == NULL && pool->part == NULL)
             return NULL;
         work(pool, worker->thread);
         /* The caller may wait for any value above 0; only the last change needs to wake it. */
         if (atomic_fetch_sub(&pool->pending.value, 1) == 1)
-            signal_wake(&pool->pending);
+            event_wake(&pool->pending);
     }
 }
 
@@ -140,12 +95,12 @@ static void run_job(struct pool *pool, int64_t count, pool_task *task, pool_part
     atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
     if (pool->started > 0) {
         atomic_store(&pool->pending.value, (unsigned)pool->started);
-        signal_raise(&pool->generation);
+        event_raise(&pool->generation);
     }
     if (task == NULL && part == NULL)
         return; /* stop: workers leave without reporting */
     work(pool, 0);
-    signal_wait_zero(&pool->pending);
+    wait_zero(&pool->pending);
 }
 
 void pool_run(struct pool *pool, int64_t count, pool_task *task, void *context)
@@ -181,9 +136,9 @@ void pool_barrier(struct pool *pool)
     const unsigned phase = atomic_load(&pool->phase.value);
     if (atomic_fetch_add(&pool->arrived, 1) + 1 == pool->threads) {
         atomic_store(&pool->arrived, 0);
-        signal_raise(&pool->phase);
+        event_raise(&pool->phase);
     } else {
-        signal_wait(&pool->phase, phase);
+        event_wait(&pool->phase, phase);
     }
 }
 
@@ -194,13 +149,55 @@ int pool_threads(const struct pool *pool)
 
 int pool_available_cpus(void)
 {
-    enum { SETS = 16 }; /* 16 * 1024 CPUs */
-    cpu_set_t sets[SETS];
-    memset(sets, 0, sizeof sets);
-    int cpus = 0;
-    if (sched_getaffinity(0, sizeof sets, sets) == 0)
-        cpus = CPU_COUNT_S(sizeof sets, sets);
+    const struct affinity set = affinity_now();
+    const int cpus = affinity_count(&set);
     return cpus < 1 ? 1 : cpus;
+}
+
+int pool_processors(const struct pool *pool)
+{
+    const int cpus = affinity_count(&pool->allowed);
+    return cpus < 1 ? 1 : cpus;
+}
+
+/* ---- processors of their own ---- */
+
+struct move {
+    const struct affinity *to;
+    atomic_int refused;
+};
+
+static void move_thread(void *context, int thread, int threads)
+{
+    (void)thread, (void)threads;
+    struct move *move = context;
+    if (!affinity_apply(move->to)) atomic_fetch_add(&move->refused, 1);
+}
+
+static bool move_all(struct pool *pool, const struct affinity *to)
+{
+    struct move move = {.to = to};
+    pool_split(pool, move_thread, &move);
+    return atomic_load(&move.refused) == 0;
+}
+
+const struct affinity *pool_confine(struct pool *pool)
+{
+    if (pool->confined == 0) {
+        if (!affinity_divide(&pool->allowed, pool->threads, AFFINITY_SYSTEM, &pool->computing, &pool->others))
+            return NULL;
+        if (!move_all(pool, &pool->computing)) {
+            move_all(pool, &pool->allowed);
+            return NULL;
+        }
+    }
+    pool->confined++;
+    return &pool->others;
+}
+
+void pool_release(struct pool *pool)
+{
+    if (--pool->confined == 0) move_all(pool, &pool->allowed);
 }
 
 /* Signals belong to the caller's threads: the workers start with all of them blocked. */
@@ -236,6 +233,7 @@ int pool_create(struct pool **out, int threads, struct error *error)
     if (pool == NULL)
         return error_no_memory(error, "the thread pool", sizeof *pool);
     pool->threads = threads;
+    pool->allowed = affinity_now();
     pool->workers = memory_array((size_t)threads, sizeof *pool->workers);
     const int status = pool->workers == NULL ? error_no_memory(error, "the thread pool", sizeof *pool->workers)
                                              : start_workers(pool, error);

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "base/affinity.h"
 #include "base/error.h"
 
 struct pool;
@@ -15,7 +16,14 @@ struct pool;
 int pool_create(struct pool **out, int threads, struct error *error);
 void pool_destroy(struct pool **pool); /* nulls; NULL is fine */
 int pool_threads(const struct pool *pool);
-int pool_available_cpus(void); /* CPUs in this process's affinity mask */
+int pool_available_cpus(void); /* CPUs in the calling thread's affinity mask */
+int pool_processors(const struct pool *pool); /* the same of the thread that created the pool, when it did */
+
+/* Confines the pool's threads, the calling one among them, to as many processors as it has threads, and tells which of
+ * those that it was created with are then left to others. NULL, and nothing changed, where none would be left or the
+ * system refuses. May be done again: the last pool_release ends it. Same thread as pool_run's caller; not in a task. */
+const struct affinity *pool_confine(struct pool *pool);
+void pool_release(struct pool *pool); /* once for each pool_confine that gave a set */
 
 /* Calls task(context, index, thread) for each index in [0, count), handed out dynamically one by one;
  * returns when all are done. Which thread gets which index is not deterministic. */

@@ -229,6 +229,7 @@ int command_bench(struct session *session, struct error *error)
     }
     if (status == SIMCLR_OK && (all || strcmp(what, "step") == 0)) status = bench_step(&bench, false, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "layers") == 0)) status = bench_step(&bench, true, error);
+    if (status == SIMCLR_OK && (all || strcmp(what, "data") == 0)) status = bench_data(&bench, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "embed") == 0)) status = bench_embed(&bench, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "update") == 0)) status = bench_update(&bench, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "loss") == 0)) status = bench_loss(&bench, error);

@@ -22,4 +22,7 @@ int bench_embed(struct bench *bench, struct error *error);
 /* LARS over all weights of encoder and head, then with the packing of the weights for the kernels. */
 int bench_update(struct bench *bench, struct error *error);
 
+/* What views really made add to a step. */
+int bench_data(struct bench *bench, struct error *error);
+
 #endif

@@ -91,7 +91,7 @@ static void print_memory(const struct session *session, const struct footprint *
     }
     session_print(session, "  %-42s %10.1f\n", "peak", mebibytes(footprint->total));
     if (!session->config->data[0]) {
-        session_print(session, "Decoded images are kept in memory too, up to --cache-memory: --data counts them.\n");
+        session_print(session, "Images or their files are kept in memory too, up to --cache-memory: --data counts them.\n");
     }
 }
 
@@ -168,6 +168,10 @@ int info_network(struct session *session, struct error *error)
     }
     if (status == SIMCLR_OK) status = session_model_config(session, 0, &config, error);
     if (status == SIMCLR_OK) status = footprint_measure(session, &config, dataset, images, &footprint, &planned, error);
+    if (status == SIMCLR_OK && dataset != NULL) { /* read later, while it trains */
+        footprint.images += dataset_kept_bytes(dataset);
+        footprint.total += dataset_kept_bytes(dataset);
+    }
     if (status == SIMCLR_OK) {
         if (session->config->json) {
             status = report_json(session, &config, planned.network, &footprint, error);

@@ -20,8 +20,10 @@ void training_step_run(void *context)
     const float *images = step->images;
     if (step->loader) {
         const struct batch *batch;
-        step->status = loader_next(step->loader, step->number % loader_steps_per_epoch(step->loader), &batch, &error);
+        const int64_t number = step->number % loader_steps_per_epoch(step->loader);
+        step->status = loader_next(step->loader, number, &batch, &error);
         if (step->status != SIMCLR_OK) return;
+        step->number += 1; /* of the loader's batches: workers make those that follow */
         images = batch->views;
     }
     const double start = clock_seconds();
@@ -40,7 +42,6 @@ void training_step_run(void *context)
     step->backward = backward - loss;
     step->update = update - backward;
     step->packing = clock_seconds() - update;
-    step->number += 1;
 }
 
 void training_step_close(struct training_step *step)
@@ -88,7 +89,8 @@ int training_step_open(struct session *session, struct training_step *step, stru
 int training_loader_open(struct session *session, struct dataset **dataset, struct loader **loader, struct error *error)
 {
     struct loader_config config = {.purpose = RNG_VIEW, .seed = 1, .batch = (int)session->config->batch, .views = 2, .shuffle = true,
-                                   .workers = session_workers(session)};
+                                   .workers = session_workers(session), .pin = session_pin(session),
+                                   .scaled_decoding = session->config->scaled_decoding};
     int status = session_view_policy(session, &config.policy, error);
     if (status == SIMCLR_OK)
         status = session_open_dataset(session, session->config->data[0] ? session->config->data : "synthetic", DATASET_TRAIN, dataset, error);

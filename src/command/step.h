@@ -16,7 +16,7 @@ struct training_step {
     float *images, *z, *d_z;
     struct nt_xent_result result;
     struct loader *loader; /* NULL: the same dense images every step */
-    int64_t number;
+    int64_t number;        /* batches taken from the loader */
     double forward, loss_seconds, backward, update, packing; /* of the last run; packing: of the new weights */
     int status;
 };

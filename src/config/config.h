@@ -42,13 +42,13 @@ struct config {
     double rotate_probability, sobel_probability, sobel_strength, noise_probability, noise_sigma;
     double cutout_probability, cutout_size;
     char *view_order; /* names of operations with commas between, or "" */
-    bool one_branch;
+    bool one_branch, scaled_decoding;
     int64_t blur_radius;
     /* training */
     char *optimizer, *scaling; /* scaling: linear, sqrt */
     int64_t batch, epochs, seed, threads, workers;
     double warmup_epochs, learning_rate, momentum, weight_decay, trust, temperature;
-    char *precision, *device, *cpu, *convolution;
+    char *precision, *device, *cpu, *convolution, *pin;
     /* a run */
     bool resume, overwrite, tensorboard;
     int64_t save_every, keep, log_every, knn_every, knn_images, diagnostics_images;
@@ -59,7 +59,7 @@ struct config {
     char *features_out;
     /* info, bench, demo */
     bool memory;
-    char *what; /* all, step, layers, loss, views, decode */
+    char *what; /* all, step, layers, data, loss, views, decode */
     int64_t images, views;
     /* data */
     bool check;

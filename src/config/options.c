@@ -106,7 +106,10 @@ const struct option_row config_options[] = {
     CHOICE("format", "FORMAT", format, E, "npy", "npy|tsv", "Data",
            "Format of the features: NumPy's, or tab-separated text for the TensorBoard projector.", false),
     BYTES("cache-memory", cache_memory, P | EVALUATIONS | I | B | D, 1, "Data",
-          "Memory for decoded images; a set that fits is decoded once (auto: a quarter of the machine's)."),
+          "Memory for images: decoded where all fit, else their files once they were read (auto: a quarter of the machine's)."),
+    {"scaled-decoding", NULL, OPTION_BOOLEAN, AT(scaled_decoding, bool), P | F | B, "false", 0, 1, NULL, NULL, "Data",
+     "Decode a JPEG that is not in memory at a half, quarter or eighth of its size where its crops are at least that many "
+     "times as large as the views: faster, and slightly other pixels.", true, false},
     NUMBER("max-bad", "SHARE", max_bad, P | EVALUATIONS | I | B | D | V | DP, "0.01", 0, 1, NULL, "Data",
            "Share of unreadable images above which the run ends with an error.", false),
     NUMBER("max-bad", "SHARE", max_bad, DI, "1", 0, 1, NULL, "Data",
@@ -246,6 +249,9 @@ const struct option_row config_options[] = {
     INTEGER("workers", "N", workers, P | EVALUATIONS | I | B | D, "auto", 0, 1024, NULL, NULL, "Training",
             "Threads that only make views; 0: the computing threads do it between steps (auto: by the processors).",
             false),
+    CHOICE("pin", "WHEN", pin, P | EVALUATIONS | I | B | D, "auto", "auto|on|off", "Training",
+           "Keep computing threads and workers on processors of their own (auto: where both together take all there are).",
+           false),
 
     /* ---- Run */
     FLAG("resume", resume, P, "false", "Run", "Go on from the newest valid checkpoint of --out, which must be there."),
@@ -281,7 +287,8 @@ const struct option_row config_options[] = {
 
     /* ---- Info, bench, demo, views */
     FLAG("memory", memory, I, "false", "Output", "Estimate the peak memory of a training step of --batch images."),
-    CHOICE("what", "PART", what, B, "all", "all|step|layers|embed|update|loss|views|decode", "Output", "What to time.", false),
+    CHOICE("what", "PART", what, B, "all", "all|step|layers|data|embed|update|loss|views|decode", "Output",
+           "What to time; data: what views really made add to a step.", false),
     NUMBER("seconds", "T", seconds, B, "3", 0.1, 86400, NULL, "Output",
            "Time for each measurement; the median is reported.", false),
     INTEGER("images", "N", images, V, "4", 1, 100, NULL, NULL, "Output", "Images, spread evenly over the set.", false),

@@ -262,6 +262,8 @@ int archives_open(struct source *out, struct catalog *catalog, struct archives *
     *archives = (struct archives){0};
     *out = (struct source){
         .self = self, .limits = request->config->limits, .fetch = archive_fetch, .close = archive_close};
+    out->in_memory = true;
+    for (int i = 0; i < self->archives.count; i++) out->in_memory &= blob_in_memory(&self->archives.archive[i].blob);
     const int status = arrange(self, catalog, request, error);
     members_free(&self->archives.members);
     strncpy(catalog->what, what, sizeof catalog->what - 1);

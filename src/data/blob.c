@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 int blob_open(struct blob *out, const char *path, struct blob_stamp *stamp, struct error *error)
@@ -40,6 +42,13 @@ struct blob blob_part(const struct blob *blob, int64_t offset, int64_t size)
     part.start += offset;
     part.size = size;
     return part;
+}
+
+bool blob_in_memory(const struct blob *blob)
+{
+    struct statfs system;
+    if (blob->memory != NULL) return true;
+    return blob->descriptor >= 0 && fstatfs(blob->descriptor, &system) == 0 && system.f_type == TMPFS_MAGIC;
 }
 
 int blob_read(const struct blob *blob, int64_t offset, void *to, size_t count)

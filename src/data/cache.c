@@ -22,6 +22,7 @@ struct pass {
     struct image *sample;  /* [tasks], while a sample is measured */
     struct error *error;   /* [threads]: status other than SIMCLR_OK: the pass has failed */
     atomic_llong profiles; /* images measured that have one */
+    atomic_llong encoded;  /* bytes of what was measured */
 };
 
 static size_t limit_of_group(const char *path)
@@ -44,6 +45,11 @@ size_t cache_machine_memory(void)
     return group1 < bytes ? group1 : bytes;
 }
 
+size_t cache_limit(size_t asked)
+{
+    return asked == 0 ? cache_machine_memory() / 4 : asked;
+}
+
 /* A failure is the image's own fault, or ends the pass. */
 static void settle(struct pass *pass, struct image *image, int64_t item, int thread, const struct error *failure)
 {
@@ -62,13 +68,16 @@ static void measure_task(void *context, int64_t task, int thread)
     const int64_t item = task * pass->stride + (int64_t)(hash64(&task, sizeof task, 0) % (uint64_t)pass->stride);
     struct error failure = {0};
     struct image_header header;
-    const int status = source_header(pass->source, pass->catalog, item, &header, &failure);
+    int64_t bytes;
+    const int status = source_header(pass->source, pass->catalog, item, &header, &bytes, &failure);
     image->width = header.width;
     image->height = header.height;
-    if (status != SIMCLR_OK)
+    if (status != SIMCLR_OK) {
         settle(pass, image, item, thread, &failure);
-    else if (header.profile)
-        atomic_fetch_add_explicit(&pass->profiles, 1, memory_order_relaxed);
+        return;
+    }
+    atomic_fetch_add_explicit(&pass->encoded, bytes, memory_order_relaxed);
+    if (header.profile) atomic_fetch_add_explicit(&pass->profiles, 1, memory_order_relaxed);
 }
 
 static void decode_task(void *context, int64_t item, int thread)
@@ -148,6 +157,7 @@ static int measure_sample(struct pass *pass, size_t limit, struct pool *pool, bo
         bad_judge(ledger, pass->catalog, NULL);
     } else if (!*fits) {
         cache->sampled = true;
+        cache->encoded = (int64_t)((double)atomic_load(&pass->encoded) / (double)good * (double)pass->catalog->count);
         note_measured(cache, pass, pass->sample, CACHE_SAMPLE);
         bad_move(ledger, &first);
         status = bad_judge(ledger, pass->catalog, error);
@@ -168,7 +178,9 @@ static int measure_all(struct pass *pass, struct pool *pool, struct error *error
     pass->tasks = pass->catalog->count;
     pass->stride = 1;
     atomic_store(&pass->profiles, 0); /* those of a sample are among them */
+    atomic_store(&pass->encoded, 0);
     const int status = run_pass(pass, measure_task, pool, error);
+    cache->encoded = atomic_load(&pass->encoded);
     note_measured(cache, pass, cache->image, pass->catalog->count);
     return status;
 }
@@ -180,7 +192,7 @@ int cache_fill(struct cache *cache, const struct source *source, const struct ca
     const size_t count = (size_t)catalog->count;
     bool fits = true;
     int status = SIMCLR_OK;
-    if (limit == 0) limit = cache_machine_memory() / 4;
+    limit = cache_limit(limit);
     if (count >= CACHE_LARGE && source->fetch != NULL) status = measure_sample(&pass, limit, pool, &fits, error);
     if (status != SIMCLR_OK || !fits) return status;
     status = measure_all(&pass, pool, error);

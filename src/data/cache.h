@@ -26,6 +26,7 @@ struct cache {
     uint8_t *block;      /* all decoded images, or NULL when they do not fit */
     size_t bytes;        /* of decoded images */
     int64_t looked_at, profiles; /* how many were measured, and of them how many have an ICC profile */
+    int64_t encoded;     /* bytes of the encoded images that were measured (of a sample: estimated for all); 0: none are */
 };
 
 /* Measures all items on the pool (or a sample, evenly spread, see above), and decodes them into one block if they take at
@@ -34,6 +35,9 @@ struct cache {
 int cache_fill(struct cache *cache, const struct source *source, const struct catalog *catalog, size_t limit,
                struct bad_ledger *ledger, struct pool *pool, struct error *error);
 void cache_free(struct cache *cache);
+
+/* The bytes that `asked` (0: a quarter of the machine's memory) stands for. */
+size_t cache_limit(size_t asked);
 
 /* Bytes of memory that this process may count on: RAM, or the control group's limit if that is lower. */
 size_t cache_machine_memory(void);

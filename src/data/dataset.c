@@ -10,6 +10,7 @@
 #include "data/bad.h"
 #include "data/cache.h"
 #include "data/catalog.h"
+#include "data/keep.h"
 #include "data/kind.h"
 
 struct dataset {
@@ -17,6 +18,7 @@ struct dataset {
     struct catalog catalog;
     struct source source;
     struct cache cache;
+    struct keep keep; /* uncached sets: of encoded images */
     struct bad_ledger ledger;
     uint32_t *item; /* [count]: the catalog's item of an index: bad images found at opening are left out */
     int64_t count;
@@ -91,11 +93,49 @@ static int number_images(struct dataset *set, struct error *error)
     return SIMCLR_OK;
 }
 
+/* Where the decoded images do not fit, the encoded ones may, or some of them. */
+static int keep_files(struct dataset *set, size_t limit, struct error *error)
+{
+    if (set->cache.block != NULL || set->source.fetch == NULL || set->source.in_memory) return SIMCLR_OK;
+    set->source.keep = &set->keep;
+    return keep_open(&set->keep, set->catalog.count, limit, error);
+}
+
+/* What all files would take in the keep, and what there is for them. */
+static size_t wanted_bytes(const struct dataset *set)
+{
+    return (size_t)set->cache.encoded + (size_t)set->count * keep_cost(0);
+}
+
+static size_t room_bytes(const struct dataset *set)
+{
+    return set->keep.items == 0 ? 0 : set->keep.limit - (size_t)set->keep.items * sizeof *set->keep.item;
+}
+
+size_t dataset_kept_bytes(const struct dataset *set)
+{
+    const size_t wanted = wanted_bytes(set), room = room_bytes(set);
+    return wanted < room ? wanted : room;
+}
+
+static void describe_keep(const struct dataset *set, char *text, size_t bytes)
+{
+    const double files = (double)set->cache.encoded / 1048576, room = (double)room_bytes(set) / 1048576;
+    if (room_bytes(set) == 0)
+        snprintf(text, bytes, "decoded when they are needed");
+    else if (wanted_bytes(set) <= room_bytes(set))
+        snprintf(text, bytes, "decoded when they are needed, files kept in memory once read (%.1f MiB)", files);
+    else
+        snprintf(text, bytes, "decoded when they are needed, %.1f of %.1f MiB of files kept in memory once read", room,
+                 files);
+}
+
 static void describe(struct dataset *set)
 {
-    char classes[48] = "without labels", memory[64] = "decoded when they are needed", sampled[48] = "";
+    char classes[48] = "without labels", memory[128], sampled[48] = "";
     if (set->catalog.classes > 0)
         snprintf(classes, sizeof classes, "in %d class%s", set->catalog.classes, set->catalog.classes == 1 ? "" : "es");
+    describe_keep(set, memory, sizeof memory);
     if (set->cache.block != NULL)
         snprintf(memory, sizeof memory, "decoded in memory (%.1f MiB)", (double)set->cache.bytes / 1048576);
     if (set->cache.sampled) snprintf(sampled, sizeof sampled, " among %d looked at", CACHE_SAMPLE);
@@ -126,6 +166,7 @@ int dataset_open_source(struct dataset **out, struct source *source, struct cata
     if (status == SIMCLR_OK)
         status = cache_fill(&set->cache, &set->source, &set->catalog, config->cache_bytes, &set->ledger, pool, error);
     if (status == SIMCLR_OK) status = number_images(set, error);
+    if (status == SIMCLR_OK) status = keep_files(set, cache_limit(config->cache_bytes), error);
     if (status != SIMCLR_OK) {
         dataset_close(&set);
         return status;
@@ -160,6 +201,7 @@ void dataset_close(struct dataset **dataset)
     if (set->source.close != NULL) set->source.close(set->source.self);
     bad_close(&set->ledger);
     cache_free(&set->cache);
+    keep_close(&set->keep);
     catalog_free(&set->catalog);
     memory_free(set->item);
     memory_free(set->found_bad);
@@ -185,7 +227,7 @@ struct reading {
     dataset_wish *wish;
     void *context;
     struct image_store *store;
-    struct box place;
+    struct image_part found;
 };
 
 static int read_image(struct dataset *set, int64_t index, struct reading *reading, struct error *error)
@@ -193,7 +235,7 @@ static int read_image(struct dataset *set, int64_t index, struct reading *readin
     const int64_t item = item_of(set, index);
     const int status = reading->part
                            ? source_read_part(&set->source, &set->catalog, item, reading->wish, reading->context,
-                                              reading->store, &reading->place, error)
+                                              reading->store, &reading->found, error)
                            : source_read(&set->source, &set->catalog, item, reading->storage, error);
     if (status != SIMCLR_OK) return status;
     const struct image *image = reading->part ? &reading->store->image : reading->storage;
@@ -250,15 +292,16 @@ int dataset_image_part(struct dataset *dataset, int64_t index, dataset_wish *wis
         struct reading reading = {.part = true, .wish = wish, .context = context, .store = storage};
         int status = check_index(dataset, index, error);
         if (status == SIMCLR_OK) status = read_good(dataset, index, &reading, error);
-        if (status == SIMCLR_OK) *out = (struct dataset_piece){&storage->image, reading.place};
+        if (status == SIMCLR_OK) *out = (struct dataset_piece){&storage->image, reading.found.place, reading.found.reduction};
         return status;
     }
     const struct image *whole;
     storage->bytes = 0; /* dataset_image may put another picture there */
     const int status = dataset_image(dataset, index, &storage->image, &whole, error);
     if (status != SIMCLR_OK) return status;
-    *out = (struct dataset_piece){whole, {0, 0, whole->width, whole->height}};
-    wish(context, whole->width, whole->height);
+    int reduction = 1; /* may be wished for, but there are all pixels */
+    *out = (struct dataset_piece){whole, {0, 0, whole->width, whole->height}, reduction};
+    wish(context, whole->width, whole->height, &reduction);
     return SIMCLR_OK;
 }
 

@@ -22,7 +22,7 @@ struct dataset_config {
      * CIFAR-10/100 or STL-10, in a folder or the .tar.gz they are downloaded as, or the word `synthetic`. */
     const char *path;
     enum dataset_part part;
-    size_t cache_bytes;      /* decoded images kept in memory; 0: a quarter of RAM */
+    size_t cache_bytes;      /* memory for images, decoded, or encoded where those do not fit; 0: a quarter of RAM */
     double max_bad;          /* share of unreadable images that is still accepted, 0.01 (never all of them) */
     int64_t synthetic_count; /* images of `synthetic`, 0: 8192 train, 2048 test */
     int synthetic_size;      /* 0: 32 */
@@ -82,17 +82,22 @@ uint64_t dataset_fingerprint(const struct dataset *dataset); /* of names, labels
 int dataset_image(struct dataset *dataset, int64_t index, struct image *storage, const struct image **out,
                   struct error *error);
 
+/* Bytes of encoded images that will be in memory once all were read; 0 where the decoded ones are. */
+size_t dataset_kept_bytes(const struct dataset *dataset);
+
 /* Why the `number`-th bad image was left out: a sentence that begins with its name; NULL past the last. Borrowed; not
  * while another thread uses the set. */
 const char *dataset_bad_reason(const struct dataset *dataset, int64_t number);
 
-/* Which box of an image of width x height is wanted. */
-typedef struct box dataset_wish(void *context, int width, int height);
+/* Which box of an image of width x height is wanted; *reduction, 1 before, may be set to 2, 4 or 8 where so many times
+ * fewer pixels on each axis are enough. */
+typedef struct box dataset_wish(void *context, int width, int height, int *reduction);
 
 /* A part of an image, and where it lies in the whole. */
 struct dataset_piece {
     const struct image *image;
-    struct box place;
+    struct box place; /* in pixels of the whole; past its border by less than `reduction` */
+    int reduction;    /* `image` has so many times fewer pixels on each axis; 1 unless fewer were enough */
 };
 
 /* dataset_image for who needs only a box: of a JPEG that is not in the cache no more than that is decoded, and damage

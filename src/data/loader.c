@@ -27,6 +27,7 @@ struct loader {
     struct view_maker *makers; /* [threads of the pool], without workers */
     int maker_count;
     struct ring *ring; /* NULL without workers */
+    const struct affinity *processors; /* of the workers, while the pool keeps to others; NULL: nothing is pinned */
     int64_t expected;  /* the step that the started slots go on from, -1: nothing is started */
     double wait_seconds;
     pthread_mutex_t mutex; /* guards slots[0]'s failure while the pool makes it */
@@ -85,7 +86,9 @@ static int allocate(struct loader *loader, struct error *error)
     }
     if (status != SIMCLR_OK) return status;
     if (config->workers == 0) return open_makers(loader, error);
-    return ring_open(&loader->ring, &loader->source, loader->slots, loader->slot_count, config->workers, error);
+    if (config->pin) loader->processors = pool_confine(loader->pool);
+    return ring_open(&loader->ring, &loader->source, loader->slots, loader->slot_count, config->workers,
+                     loader->processors, error);
 }
 
 int loader_open(struct loader **out, const struct loader_config *config, struct dataset *dataset, struct pool *pool,
@@ -116,6 +119,7 @@ void loader_close(struct loader **out)
     struct loader *loader = *out;
     if (loader == NULL) return;
     ring_close(&loader->ring);
+    if (loader->processors != NULL) pool_release(loader->pool);
     for (int i = 0; loader->slots != NULL && i < loader->slot_count; i++) slot_close(&loader->slots[i]);
     for (int i = 0; i < loader->maker_count; i++) view_maker_close(&loader->makers[i]);
     pthread_mutex_destroy(&loader->mutex);

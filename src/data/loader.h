@@ -27,6 +27,8 @@ struct loader_config {
     const uint32_t *subset; /* borrowed: only these images, or NULL */
     uint32_t subset_count;
     int workers, ring; /* ring: batches made ahead, 0: 2 */
+    bool scaled_decoding; /* JPEGs whose crops are at least twice the view's size: decoded to half, a quarter ... of it */
+    bool pin; /* the pool's threads and the workers on processors of their own, where there are enough for both */
 };
 
 /* One batch, owned by the loader. Row i of view v is at views + ((size_t)(v * count + i)) * 3 * S * S: the first

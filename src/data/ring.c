@@ -1,4 +1,9 @@
-/* data/ring.c -- see ring.h. */
+/* data/ring.c -- see ring.h. What workers share with the caller while batches are made is atomic: rows are claimed by
+ * taking them off a slot's count of rows that are left, and counted when they are made; whoever finds nothing to do
+ * waits for an event. A lock guards only the note that a row has failed.
+ *
+ * A claim that succeeds keeps its slot from being used again until its rows are counted, so a worker reads nothing of a
+ * slot before it has claimed rows of it. */
 #include "data/ring.h"
 
 #include <errno.h>
@@ -6,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/event.h"
 #include "base/memory.h"
 
 enum { ROWS_AT_ONCE = 4 };
@@ -14,11 +20,13 @@ struct ring {
     const struct view_source *source;
     struct slot *slots;
     int count;
-    pthread_mutex_t mutex; /* guards all below and the slots' step, claimed, done, failed_row, error */
-    pthread_cond_t work, ready;
-    int busy; /* workers that are making rows */
-    bool stop;
-    int workers; /* started threads */
+    const struct affinity *processors; /* of the workers; NULL: as their maker's */
+    struct event work;                 /* raised when there are rows to claim, and to stop */
+    struct event ready;                /* raised when a slot is done; while slots are taken back, when any row is */
+    _Alignas(64) atomic_int first;     /* the slot that is needed next */
+    atomic_bool stop, cancelling;
+    pthread_mutex_t mutex; /* guards the slots' failed_row and error */
+    int workers;           /* started threads */
     pthread_t *threads;
     struct view_maker *makers;
 };
@@ -28,34 +36,47 @@ struct worker {
     struct view_maker *maker;
 };
 
-/* The open slot with the smallest step that has rows left, or NULL. */
-static struct slot *next_slot(const struct ring *ring)
+/* Takes up to ROWS_AT_ONCE rows on: how many, and which is the first. */
+static int claim(struct slot *slot, int *first)
 {
-    struct slot *oldest = NULL;
-    for (int i = 0; i < ring->count; i++) {
-        struct slot *slot = &ring->slots[i];
-        if (slot->step >= 0 && slot->claimed < slot->batch.count && (oldest == NULL || slot->step < oldest->step))
-            oldest = slot;
-    }
-    return oldest;
+    int left = atomic_load_explicit(&slot->left, memory_order_relaxed), rows;
+    do {
+        if (left == 0) return 0;
+        rows = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
+    } while (!atomic_compare_exchange_weak_explicit(&slot->left, &left, left - rows, memory_order_acquire,
+                                                    memory_order_relaxed));
+    *first = slot->batch.count - left;
+    return rows;
 }
 
-/* Called and returning with the mutex held. */
-static void make_rows(struct ring *ring, struct view_maker *maker, struct slot *slot)
+static void make_rows(struct ring *ring, struct view_maker *maker, struct slot *slot, int first, int rows)
 {
-    const int first = slot->claimed, left = slot->batch.count - first, rows = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
     int failed = -1;
     struct error failure = {0};
-    slot->claimed += rows;
-    ring->busy++;
-    pthread_mutex_unlock(&ring->mutex);
     for (int row = first; row < first + rows && failed < 0; row++)
         if (slot_make_row(slot, ring->source, maker, row, &failure) != SIMCLR_OK) failed = row;
-    pthread_mutex_lock(&ring->mutex);
-    if (failed >= 0) slot_fail(slot, failed, &failure);
-    ring->busy--;
-    slot->done += rows;
-    if (slot->done == slot->batch.count || ring->busy == 0) pthread_cond_broadcast(&ring->ready);
+    if (failed >= 0) {
+        pthread_mutex_lock(&ring->mutex);
+        slot_fail(slot, failed, &failure);
+        pthread_mutex_unlock(&ring->mutex);
+    }
+    const int count = slot->batch.count; /* once the last row is counted the slot may be used again */
+    if (atomic_fetch_add(&slot->done, rows) + rows == count || atomic_load(&ring->cancelling)) event_raise(&ring->ready);
+}
+
+/* Makes rows of the first slot that has any left, in the order in which slots are needed. */
+static bool make_some(struct ring *ring, struct view_maker *maker)
+{
+    const int first_slot = atomic_load_explicit(&ring->first, memory_order_relaxed);
+    for (int i = 0; i < ring->count; i++) {
+        struct slot *slot = &ring->slots[(first_slot + i) % ring->count];
+        int first;
+        const int rows = claim(slot, &first);
+        if (rows == 0) continue;
+        make_rows(ring, maker, slot, first, rows);
+        return true;
+    }
+    return false;
 }
 
 static void *work(void *argument)
@@ -64,15 +85,11 @@ static void *work(void *argument)
     struct ring *ring = worker->ring;
     struct view_maker *maker = worker->maker;
     memory_free(worker);
-    pthread_mutex_lock(&ring->mutex);
-    while (!ring->stop) {
-        struct slot *slot = next_slot(ring);
-        if (slot != NULL)
-            make_rows(ring, maker, slot);
-        else
-            pthread_cond_wait(&ring->work, &ring->mutex);
+    if (ring->processors != NULL) affinity_apply(ring->processors); /* where it fails it runs anywhere */
+    while (!atomic_load(&ring->stop)) {
+        const unsigned before = atomic_load(&ring->work.value); /* first: what is started after it changes it */
+        if (!make_some(ring, maker) && !atomic_load(&ring->stop)) event_wait(&ring->work, before);
     }
-    pthread_mutex_unlock(&ring->mutex);
     return NULL;
 }
 
@@ -109,7 +126,7 @@ static int start_workers(struct ring *ring, int workers, struct error *error)
 }
 
 int ring_open(struct ring **out, const struct view_source *source, struct slot *slots, int count, int workers,
-              struct error *error)
+              const struct affinity *processors, struct error *error)
 {
     *out = NULL;
     struct ring *ring = memory_allocate(sizeof *ring);
@@ -117,9 +134,8 @@ int ring_open(struct ring **out, const struct view_source *source, struct slot *
     ring->source = source;
     ring->slots = slots;
     ring->count = count;
+    ring->processors = processors;
     pthread_mutex_init(&ring->mutex, NULL);
-    pthread_cond_init(&ring->work, NULL);
-    pthread_cond_init(&ring->ready, NULL);
     ring->threads = memory_array((size_t)workers, sizeof *ring->threads);
     ring->makers = memory_array((size_t)workers, sizeof *ring->makers);
     const int status = ring->threads == NULL || ring->makers == NULL
@@ -134,16 +150,12 @@ void ring_close(struct ring **out)
 {
     struct ring *ring = *out;
     if (ring == NULL) return;
-    pthread_mutex_lock(&ring->mutex);
-    ring->stop = true;
-    pthread_cond_broadcast(&ring->work);
-    pthread_mutex_unlock(&ring->mutex);
+    atomic_store(&ring->stop, true);
+    event_raise(&ring->work);
     for (int i = 0; i < ring->workers; i++) {
         pthread_join(ring->threads[i], NULL);
         view_maker_close(&ring->makers[i]);
     }
-    pthread_cond_destroy(&ring->ready);
-    pthread_cond_destroy(&ring->work);
     pthread_mutex_destroy(&ring->mutex);
     memory_free(ring->threads);
     memory_free(ring->makers);
@@ -153,26 +165,36 @@ void ring_close(struct ring **out)
 
 void ring_start(struct ring *ring, struct slot *slot)
 {
-    pthread_mutex_lock(&ring->mutex);
-    slot->step = slot->batch.step;
-    slot->claimed = slot->done = 0;
-    slot->failed_row = slot->batch.count;
-    pthread_cond_broadcast(&ring->work);
-    pthread_mutex_unlock(&ring->mutex);
+    slot->started = slot->failed_row = slot->batch.count;
+    atomic_store_explicit(&slot->done, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->left, slot->batch.count, memory_order_release); /* from here on it is the workers' */
+    event_raise(&ring->work);
+}
+
+/* Waits until `rows` rows of a slot are made. */
+static void wait_for_rows(struct ring *ring, struct slot *slot, int rows)
+{
+    for (;;) {
+        const unsigned before = atomic_load(&ring->ready.value);
+        if (atomic_load(&slot->done) == rows) return;
+        event_wait(&ring->ready, before);
+    }
 }
 
 void ring_wait(struct ring *ring, struct slot *slot)
 {
-    pthread_mutex_lock(&ring->mutex);
-    while (slot->done < slot->batch.count) pthread_cond_wait(&ring->ready, &ring->mutex);
-    slot->step = -1; /* the caller's now: workers do not look at it */
-    pthread_mutex_unlock(&ring->mutex);
+    atomic_store_explicit(&ring->first, (int)(slot - ring->slots), memory_order_relaxed);
+    wait_for_rows(ring, slot, slot->batch.count);
 }
 
 void ring_cancel(struct ring *ring)
 {
-    pthread_mutex_lock(&ring->mutex);
-    for (int i = 0; i < ring->count; i++) ring->slots[i].step = -1; /* no row of it is claimed any more */
-    while (ring->busy > 0) pthread_cond_wait(&ring->ready, &ring->mutex);
-    pthread_mutex_unlock(&ring->mutex);
+    atomic_store(&ring->cancelling, true);
+    for (int i = 0; i < ring->count; i++) {
+        struct slot *slot = &ring->slots[i];
+        wait_for_rows(ring, slot, slot->started - atomic_exchange(&slot->left, 0));
+        slot->started = 0;
+        atomic_store_explicit(&slot->done, 0, memory_order_relaxed);
+    }
+    atomic_store(&ring->cancelling, false);
 }

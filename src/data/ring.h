@@ -5,13 +5,15 @@
 #ifndef DATA_RING_H
 #define DATA_RING_H
 
+#include "base/affinity.h"
 #include "data/slot.h"
 
 struct ring;
 
-/* slots: [count], borrowed: of step s is slot s % count. */
+/* slots: [count], borrowed: of step s is slot s % count. processors: where the workers may run, borrowed; NULL: where
+ * the calling thread may. */
 int ring_open(struct ring **out, const struct view_source *source, struct slot *slots, int count, int workers,
-              struct error *error);
+              const struct affinity *processors, struct error *error);
 void ring_close(struct ring **ring); /* stops and joins the workers, whatever they are doing; NULL is fine */
 
 /* Hands `slot` (its step, indices, count and epoch are set) to the workers. */

@@ -45,7 +45,7 @@ void view_maker_close(struct view_maker *maker)
 int slot_open(struct slot *slot, const struct view_source *source, struct error *error)
 {
     const size_t batch = (size_t)source->config.batch, rows = batch * (size_t)source->config.views;
-    *slot = (struct slot){.step = -1};
+    *slot = (struct slot){.failed_row = 0};
     slot->views = memory_array(rows, source->view_floats * sizeof(float));
     slot->indices = memory_array(batch, sizeof *slot->indices);
     slot->labels = memory_array(batch, sizeof *slot->labels);
@@ -61,7 +61,7 @@ void slot_close(struct slot *slot)
     memory_free(slot->views);
     memory_free(slot->indices);
     memory_free(slot->labels);
-    *slot = (struct slot){.step = -1};
+    *slot = (struct slot){.failed_row = 0};
 }
 
 /* The views that an image is wanted for. */
@@ -72,12 +72,12 @@ struct wish {
 };
 
 /* Draws the views' parameters as soon as the image's size is known; the box that holds all of their crops. */
-static struct box draw_views(void *context, int width, int height)
+static struct box draw_views(void *context, int width, int height, int *reduction)
 {
     struct wish *wish = context;
     const struct loader_config *config = wish->config;
     if (config->evaluation) return (struct box){0, 0, width, height};
-    int left = width, top = height, right = 0, bottom = 0;
+    int left = width, top = height, right = 0, bottom = 0, least = width < height ? width : height;
     for (int view = 0; view < config->views; view++) {
         struct view_draw *draw = &wish->draw[view];
         *draw = view_draw_random(&config->policy, config->seed, config->purpose, wish->epoch, wish->index,
@@ -87,7 +87,10 @@ static struct box draw_views(void *context, int width, int height)
         top = box.y < top ? box.y : top;
         right = box.x + box.width > right ? box.x + box.width : right;
         bottom = box.y + box.height > bottom ? box.y + box.height : bottom;
+        least = box.width < least ? box.width : least;
+        least = box.height < least ? box.height : least;
     }
+    while (config->scaled_decoding && *reduction < 8 && least >= 2 * *reduction * config->policy.size) *reduction *= 2;
     return (struct box){left, top, right - left, bottom - top};
 }
 
@@ -111,6 +114,7 @@ int slot_make_row(struct slot *slot, const struct view_source *source, struct vi
             struct view_draw draw = wish.draw[view];
             draw.box.x -= part.place.x;
             draw.box.y -= part.place.y;
+            draw.reduction = part.reduction;
             view_render(&config->policy, &draw, part.image, out, maker->scratch);
         }
     }

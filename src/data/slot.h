@@ -2,6 +2,8 @@
 #ifndef DATA_SLOT_H
 #define DATA_SLOT_H
 
+#include <stdatomic.h>
+
 #include "base/error.h"
 #include "data/dataset.h"
 #include "data/loader.h"
@@ -27,10 +29,11 @@ struct slot {
     float *views;
     uint32_t *indices;
     int32_t *labels;
-    int64_t step;      /* while workers may make rows of it: the global step; else -1 */
-    int claimed, done; /* rows that a thread has taken on, rows made */
-    int failed_row;    /* the first row (lowest number) that failed, or count; its failure: */
+    int failed_row; /* the first row (lowest number) that failed, or count; its failure: */
     struct error error;
+    int started;                /* rows handed to the ring's workers; */
+    _Alignas(64) atomic_int left; /* of these not claimed yet, */
+    atomic_int done;            /* and made */
 };
 int slot_open(struct slot *slot, const struct view_source *source, struct error *error);
 void slot_close(struct slot *slot);

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/memory.h"
+#include "data/keep.h"
 
 /* The header of nearly every photo lies in its first bytes; one with a large preview before it is read whole. */
 enum { HEAD_BYTES = 16384 };
@@ -34,9 +35,10 @@ static int check_pixels(const struct image_limits *limits, const char *name, int
 }
 
 int source_header(const struct source *source, const struct catalog *catalog, int64_t item, struct image_header *out,
-                  struct error *error)
+                  int64_t *bytes, struct error *error)
 {
     *out = (struct image_header){.format = IMAGE_OTHER, .orientation = 1};
+    *bytes = 0;
     if (source->fetch == NULL) return source->size(source->self, catalog, item, &out->width, &out->height, error);
     const char *name = catalog_name(catalog, item);
     struct encoded head = {0};
@@ -49,35 +51,54 @@ int source_header(const struct source *source, const struct catalog *catalog, in
         if (status != SIMCLR_OK) return status;
         status = image_read_header(head.bytes, head.count, name, out, error);
     }
+    *bytes = head.total;
     memory_free(head.bytes);
     return status == SIMCLR_OK ? check_pixels(&source->limits, name, out->width, out->height, error) : status;
+}
+
+/* All bytes of an image, by way of what is kept: *kept says that they are its. */
+static int take_whole(const struct source *source, const struct catalog *catalog, int64_t item, struct encoded *out,
+                      bool *kept, struct error *error)
+{
+    *out = (struct encoded){.whole = true};
+    const uint8_t *bytes = source->keep == NULL ? NULL : keep_find(source->keep, item, &out->count);
+    *kept = bytes != NULL;
+    if (*kept) {
+        out->bytes = (uint8_t *)bytes; /* nobody writes there */
+        return SIMCLR_OK;
+    }
+    const int status = source->fetch(source, catalog, item, SIZE_MAX, out, error);
+    if (status == SIMCLR_OK && source->keep != NULL) keep_add(source->keep, item, out->bytes, out->count);
+    return status;
 }
 
 int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
                 struct error *error)
 {
     if (source->fetch == NULL) return source->read(source->self, catalog, item, storage, error);
-    struct encoded whole = {0};
+    struct encoded whole;
+    bool kept;
     image_free(storage);
-    int status = source->fetch(source, catalog, item, SIZE_MAX, &whole, error);
+    int status = take_whole(source, catalog, item, &whole, &kept, error);
     if (status == SIMCLR_OK)
         status = image_decode(whole.bytes, whole.count, &source->limits, catalog_name(catalog, item), storage, error);
-    memory_free(whole.bytes);
+    if (!kept) memory_free(whole.bytes);
     return status;
 }
 
 int source_read_part(const struct source *source, const struct catalog *catalog, int64_t item, source_wish *wish,
-                     void *context, struct image_store *store, struct box *place, struct error *error)
+                     void *context, struct image_store *store, struct image_part *part, struct error *error)
 {
     const char *name = catalog_name(catalog, item);
-    struct encoded whole = {0};
-    int width, height, status = source->fetch(source, catalog, item, SIZE_MAX, &whole, error);
+    struct encoded whole;
+    bool kept;
+    int width, height, status = take_whole(source, catalog, item, &whole, &kept, error);
     if (status == SIMCLR_OK) status = image_probe(whole.bytes, whole.count, name, &width, &height, error);
     if (status == SIMCLR_OK) {
-        const struct box box = wish(context, width, height);
-        status = image_decode_box(whole.bytes, whole.count, &source->limits, name, box, store, place, &width, &height,
-                                  error);
+        int reduction = 1;
+        const struct box box = wish(context, width, height, &reduction);
+        status = image_decode_box(whole.bytes, whole.count, &source->limits, name, box, reduction, store, part, error);
     }
-    memory_free(whole.bytes);
+    if (!kept) memory_free(whole.bytes);
     return status;
 }

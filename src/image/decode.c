@@ -126,22 +126,46 @@ int image_read_header(const uint8_t *bytes, size_t count, const char *name, stru
     return SIMCLR_OK;
 }
 
+/* A part of a JPEG: its box is looked for in the stored picture, and what is found there turned. */
+static int decode_turned_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
+                             struct box box, int reduction, int orientation, struct image_store *store,
+                             struct image_part *part, struct error *error)
+{
+    const bool turned = image_is_turned(orientation);
+    int across, down;
+    int status = jpeg_probe(bytes, count, name, &across, &down, error);
+    if (status == SIMCLR_OK)
+        status = image_check_box(box, turned ? down : across, turned ? across : down, name, error);
+    if (status == SIMCLR_OK)
+        status = jpeg_decode_box(bytes, count, limits, name, image_box_stored(box, orientation, across, down), reduction,
+                                 store, part, error);
+    if (status != SIMCLR_OK) return status;
+    part->place = image_box_upright(part->place, orientation, across, down);
+    part->width = turned ? down : across;
+    part->height = turned ? across : down;
+    status = image_orient(&store->image, orientation, error);
+    if (status == SIMCLR_OK) /* in new memory */
+        store->bytes = (size_t)store->image.width * (size_t)store->image.height * 3;
+    return status;
+}
+
 int image_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
-                     struct box box, struct image_store *store, struct box *place, int *width, int *height,
+                     struct box box, int reduction, struct image_store *store, struct image_part *part,
                      struct error *error)
 {
-    if (box.width >= 1 && sniff(bytes, count) == IMAGE_JPEG && count <= limits->max_bytes &&
-        jpeg_metadata(bytes, count).orientation <= 1)
-        return jpeg_decode_box(bytes, count, limits, name, box, store, place, width, height, error);
+    if (box.width >= 1 && sniff(bytes, count) == IMAGE_JPEG && count <= limits->max_bytes) {
+        const int orientation = jpeg_metadata(bytes, count).orientation;
+        return orientation <= 1 ? jpeg_decode_box(bytes, count, limits, name, box, reduction, store, part, error)
+                                : decode_turned_box(bytes, count, limits, name, box, reduction, orientation, store, part,
+                                                    error);
+    }
     struct image whole;
     const int status = image_decode(bytes, count, limits, name, &whole, error);
     if (status != SIMCLR_OK)
         return status;
     image_store_free(store);
     *store = (struct image_store){whole, (size_t)whole.width * (size_t)whole.height * 3};
-    *place = (struct box){0, 0, whole.width, whole.height};
-    *width = whole.width;
-    *height = whole.height;
+    *part = (struct image_part){{0, 0, whole.width, whole.height}, 1, whole.width, whole.height};
     return image_check_box(box, whole.width, whole.height, name, error);
 }
 

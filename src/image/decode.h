@@ -19,9 +19,9 @@ int image_check_box(struct box box, int width, int height, const char *name, str
 /* Contracts as image_decode and image_probe, for bytes that start with the format's magic. */
 int jpeg_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                 struct image *out, struct error *error);
-/* Contract as image_decode_box; a box of no width is the whole picture. */
+/* Contract as image_decode_box, of the stored picture; a box of no width is the whole. */
 int jpeg_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
-                    struct box box, struct image_store *store, struct box *place, int *width, int *height,
+                    struct box box, int reduction, struct image_store *store, struct image_part *part,
                     struct error *error);
 int jpeg_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error);
 int png_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,

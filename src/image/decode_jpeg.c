@@ -17,7 +17,7 @@ struct reader {
     struct error *error;
     struct box wanted; /* no width: all of it */
     struct image_store *store;
-    struct box *place;
+    struct image_part *part;
     uint8_t *line; /* one CMYK row */
 };
 
@@ -77,6 +77,10 @@ static int prepare(struct reader *reader, const struct image_limits *limits)
         status = image_check_box(reader->wanted, width, height, reader->name, reader->error);
     if (status != SIMCLR_OK)
         return status;
+    reader->part->width = width;
+    reader->part->height = height;
+    cinfo->scale_num = 1;
+    cinfo->scale_denom = (unsigned)reader->part->reduction;
     if (cinfo->jpeg_color_space == JCS_CMYK || cinfo->jpeg_color_space == JCS_YCCK) {
         cinfo->out_color_space = JCS_CMYK;
         reader->line = memory_array(cinfo->image_width, 4);
@@ -88,15 +92,23 @@ static int prepare(struct reader *reader, const struct image_limits *limits)
     return SIMCLR_OK;
 }
 
+/* The pixels of a reduced picture that a box of the whole touches. */
+static struct box reduced(struct box box, int times)
+{
+    const int x = box.x / times, y = box.y / times;
+    return (struct box){x, y, (box.x + box.width + times - 1) / times - x, (box.y + box.height + times - 1) / times - y};
+}
+
 /* Tells the started decoder which columns to make and to pass over the rows above the box, and makes the picture.
  * The columns begin where libjpeg lets them: at a block. */
-static int choose_place(struct reader *reader)
+static int choose_place(struct reader *reader, int *top)
 {
     struct jpeg_decompress_struct *cinfo = &reader->cinfo;
     const int whole_width = (int)cinfo->output_width, whole_height = (int)cinfo->output_height;
+    const int times = reader->part->reduction;
     struct box place = {0, 0, whole_width, whole_height};
     if (reader->wanted.width > 0) {
-        const struct box wanted = reader->wanted;
+        const struct box wanted = reduced(reader->wanted, times);
         const int left = wanted.x > MARGIN ? wanted.x - MARGIN : 0;
         const int end = wanted.x + wanted.width, right = end < whole_width - MARGIN ? end + MARGIN : whole_width;
         JDIMENSION x = (JDIMENSION)left, width = (JDIMENSION)(right - left);
@@ -107,10 +119,11 @@ static int choose_place(struct reader *reader)
         place.y = wanted.y > MARGIN ? wanted.y - MARGIN : 0;
         place.height = wanted.y + wanted.height - place.y;
     }
+    *top = place.y;
     const int status = image_store_reserve(reader->store, place.width, place.height, reader->error);
     if (status == SIMCLR_OK && place.y > 0 && jpeg_skip_scanlines(cinfo, (JDIMENSION)place.y) != (JDIMENSION)place.y)
         jpeg_errors_raise((j_common_ptr)cinfo, "rows are missing");
-    *reader->place = place;
+    reader->part->place = (struct box){place.x * times, place.y * times, place.width * times, place.height * times};
     return status;
 }
 
@@ -130,12 +143,12 @@ static int read_pixels(struct reader *reader, const uint8_t *bytes, size_t count
     if (status != SIMCLR_OK)
         return status;
     jpeg_start_decompress(cinfo);
-    status = choose_place(reader);
+    int top;
+    status = choose_place(reader, &top);
     if (status != SIMCLR_OK)
         return status;
-    const int top = reader->place->y;
-    const size_t width = (size_t)reader->place->width;
-    while ((int)cinfo->output_scanline < top + reader->place->height) {
+    const size_t width = (size_t)reader->store->image.width;
+    while ((int)cinfo->output_scanline < top + reader->store->image.height) {
         uint8_t *row = reader->store->image.rgb + (size_t)((int)cinfo->output_scanline - top) * width * 3;
         JSAMPROW target = reader->line ? reader->line : row;
         if (jpeg_read_scanlines(cinfo, &target, 1) != 1)
@@ -159,15 +172,14 @@ static int read_size(struct reader *reader, const uint8_t *bytes, size_t count)
 }
 
 int jpeg_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
-                    struct box box, struct image_store *store, struct box *place, int *width, int *height,
+                    struct box box, int reduction, struct image_store *store, struct image_part *part,
                     struct error *error)
 {
     struct reader reader = {
-        .max_scans = limits->max_scans, .name = name, .error = error, .wanted = box, .store = store, .place = place};
+        .max_scans = limits->max_scans, .name = name, .error = error, .wanted = box, .store = store, .part = part};
+    *part = (struct image_part){.reduction = reduction};
     reader.cinfo.err = jpeg_errors_open(&reader.errors);
     const int status = read_pixels(&reader, bytes, count, limits);
-    *width = (int)reader.cinfo.image_width;
-    *height = (int)reader.cinfo.image_height;
     jpeg_destroy_decompress(&reader.cinfo);
     memory_free(reader.line);
     return status;
@@ -177,10 +189,8 @@ int jpeg_decode(const uint8_t *bytes, size_t count, const struct image_limits *l
                 struct image *out, struct error *error)
 {
     struct image_store store = {.bytes = 0};
-    struct box place;
-    int width, height;
-    const int status =
-        jpeg_decode_box(bytes, count, limits, name, (struct box){0, 0, 0, 0}, &store, &place, &width, &height, error);
+    struct image_part part;
+    const int status = jpeg_decode_box(bytes, count, limits, name, (struct box){0, 0, 0, 0}, 1, &store, &part, error);
     if (status == SIMCLR_OK)
         *out = store.image;
     else

@@ -44,13 +44,24 @@ struct image_store {
 };
 void image_store_free(struct image_store *store);
 
+/* What of a picture is in a store, in pixels of the whole, upright picture. */
+struct image_part {
+    struct box place;
+    int reduction;     /* the store's picture has so many times fewer pixels on each axis */
+    int width, height; /* of the whole */
+};
+
 /* Decodes at least `box` of a picture, bit for bit as image_decode gives it: of a JPEG only the rows and columns of
- * the box and a few around it, of others, and of one that is not stored upright, all. *place says which part of the whole is in store->image, *width and
- * *height how large the whole is. What lies above and left of the box is read and checked as in a full decoding; what
- * lies below it is not read, so that damage there (a truncated file) goes unnoticed. SIMCLR_INVALID when the box does
- * not lie inside the picture; else as image_decode. */
+ * the box and a few around it, of others all. *part says what is in store->image. What lies above and left of the box
+ * in the stored picture is read and checked as in a full decoding; what lies below it there is not read, so that damage
+ * there (a truncated file) goes unnoticed. SIMCLR_INVALID when the box does not lie inside the picture; else as
+ * image_decode.
+ * reduction: 1; with 2, 4 or 8 a JPEG is decoded to so many times fewer pixels on each axis, each the mean of what it
+ * stands for as far as libjpeg's smaller inverse transforms give it (other formats stay as they are: reduction 1). A
+ * reduced picture's last pixels stand for some beyond the border, so `place` may reach past the picture by less than
+ * one of them. */
 int image_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
-                     struct box box, struct image_store *store, struct box *place, int *width, int *height,
+                     struct box box, int reduction, struct image_store *store, struct image_part *part,
                      struct error *error);
 
 enum image_format { IMAGE_OTHER, IMAGE_JPEG, IMAGE_PNG, IMAGE_WEBP };
@@ -72,6 +83,9 @@ int image_read_header(const uint8_t *bytes, size_t count, const char *name, stru
  * second picture's memory meanwhile; on SIMCLR_NO_MEMORY the picture is as it was. */
 int image_orient(struct image *image, int orientation, struct error *error);
 bool image_is_turned(int orientation); /* do width and height change places? */
+/* Where a box of the upright picture lies in the stored one of stored_width x stored_height, and the other way. */
+struct box image_box_stored(struct box upright, int orientation, int stored_width, int stored_height);
+struct box image_box_upright(struct box stored, int orientation, int stored_width, int stored_height);
 
 /* Width and height of image_read_header. */
 int image_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height,

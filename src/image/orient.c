@@ -37,6 +37,39 @@ bool image_is_turned(int orientation)
     return orientation >= 5 && orientation <= 8;
 }
 
+/* Which axes of the stored picture run the other way than the upright one's. */
+static bool is_mirrored_across(int orientation)
+{
+    return orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+}
+
+static bool is_mirrored_down(int orientation)
+{
+    return orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+}
+
+static struct box mirror(struct box box, int orientation, int width, int height)
+{
+    if (is_mirrored_across(orientation)) box.x = width - box.x - box.width;
+    if (is_mirrored_down(orientation)) box.y = height - box.y - box.height;
+    return box;
+}
+
+static struct box turn(struct box box, int orientation)
+{
+    return image_is_turned(orientation) ? (struct box){box.y, box.x, box.height, box.width} : box;
+}
+
+struct box image_box_stored(struct box upright, int orientation, int stored_width, int stored_height)
+{
+    return mirror(turn(upright, orientation), orientation, stored_width, stored_height);
+}
+
+struct box image_box_upright(struct box stored, int orientation, int stored_width, int stored_height)
+{
+    return turn(mirror(stored, orientation, stored_width, stored_height), orientation);
+}
+
 int image_orient(struct image *image, int orientation, struct error *error)
 {
     enum { TILE = 32 }; /* both the rows read and the rows written of a tile stay in the cache */

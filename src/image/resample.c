@@ -63,10 +63,11 @@ static inline float triangle(float x)
 }
 
 /* The distance of the first tap is computed in double, so that wide pictures lose nothing. */
-struct resample_axis resample_axis_make(int input, int output, enum resample_filter filter, bool flip, double total,
-                                        void *block)
+struct resample_axis resample_axis_make(struct resample_span span, int output, enum resample_filter filter, bool flip,
+                                        double total, void *block)
 {
-    const double scale = (double)input / output;
+    const int input = span.input;
+    const double scale = span.length / output;
     const double stretch = scale > 1.0 ? scale : 1.0;
     const double support = resample_half_width(filter) * stretch;
     struct resample_axis axis = {.taps = resample_most_taps(input, output, filter), .first = block};
@@ -75,7 +76,7 @@ struct resample_axis resample_axis_make(int input, int output, enum resample_fil
     axis.weight = (float *)(void *)((char *)block + 2 * ints);
     const float step = (float)(1.0 / stretch);
     for (int i = 0; i < output; i++) {
-        const double centre = ((flip ? output - 1 - i : i) + 0.5) * scale;
+        const double centre = span.begin + ((flip ? output - 1 - i : i) + 0.5) * scale;
         const double low = centre - support + 0.5, high = centre + support + 0.5;
         const int first = low > 0.0 ? (int)low : 0;
         const int end = high < input ? (int)high : input;
@@ -130,9 +131,9 @@ void resample_cache_make(struct resample_cache *cache, enum simd level, enum res
                                 (size_t)max_height * cache->down_bytes;
     for (int flip = 0; flip < 2; flip++)
         for (int size = 1; size <= max_width; size++, next += cache->across_bytes)
-            kernels->across_make(next, size, width, filter, flip, work);
+            kernels->across_make(next, resample_whole(size), width, filter, flip, work);
     for (int size = 1; size <= max_height; size++, next += cache->down_bytes)
-        kernels->down_make(next, size, height, filter, work);
+        kernels->down_make(next, resample_whole(size), height, filter, work);
 }
 
 /* ---- resizing ---- */
@@ -149,15 +150,13 @@ size_t resample_scratch_bytes(int max_width, int max_height, int width, int heig
     return most + (size_t)3 * RESAMPLE_BLOCK * resample_round_up((size_t)width * sizeof(float));
 }
 
-void resample_open(struct resampler *resampler, enum simd level, const struct image *image, struct box box,
-                   enum resample_filter filter, bool flip, int width, int height, const struct resample_cache *cache,
-                   void *scratch)
+/* Which variant does it, and where it reads. */
+static const struct resample_kernels *begin(struct resampler *resampler, enum simd level, const struct image *image,
+                                            struct box box, int width, int height)
 {
     const struct resample_kernels *kernels = kernels_of(level);
-    if (box.width / width >= kernels->most_scale || box.height / height >= kernels->most_scale) {
+    if (box.width / width >= kernels->most_scale || box.height / height >= kernels->most_scale)
         kernels = &resample_kernels_portable;
-        cache = NULL;
-    }
     const size_t stride = (size_t)image->width * 3;
     *resampler = (struct resampler){.kernels = kernels,
                                     .rows = image->rgb + (size_t)box.y * stride + (size_t)box.x * 3,
@@ -166,20 +165,59 @@ void resample_open(struct resampler *resampler, enum simd level, const struct im
                                     .box = box,
                                     .width = width,
                                     .height = height};
-    if (cache != NULL && box.width <= cache->max_width && box.height <= cache->max_height) {
-        const size_t across = (size_t)(flip ? cache->max_width : 0) + (size_t)(box.width - 1);
-        resampler->across = cache->tables + across * cache->across_bytes;
-        resampler->down = cache->tables + 2 * (size_t)cache->max_width * cache->across_bytes +
-                          (size_t)(box.height - 1) * cache->down_bytes;
-        resampler->work = scratch;
-        return;
-    }
-    char *across = scratch, *down = across + kernels->across_bytes(box.width, width);
+    return kernels;
+}
+
+/* Makes the tables in the scratch. */
+static void make_tables(struct resampler *resampler, struct resample_span across_span, struct resample_span down_span,
+                        enum resample_filter filter, bool flip, void *scratch)
+{
+    const struct resample_kernels *kernels = resampler->kernels;
+    char *across = scratch, *down = across + kernels->across_bytes(across_span.input, resampler->width);
     resampler->across = across;
     resampler->down = down;
-    resampler->work = down + kernels->down_bytes(box.height, height);
-    kernels->across_make(across, box.width, width, filter, flip, resampler->work);
-    kernels->down_make(down, box.height, height, filter, resampler->work);
+    resampler->work = down + kernels->down_bytes(down_span.input, resampler->height);
+    kernels->across_make(across, across_span, resampler->width, filter, flip, resampler->work);
+    kernels->down_make(down, down_span, resampler->height, filter, resampler->work);
+}
+
+void resample_open(struct resampler *resampler, enum simd level, const struct image *image, struct box box,
+                   enum resample_filter filter, bool flip, int width, int height, const struct resample_cache *cache,
+                   void *scratch)
+{
+    const struct resample_kernels *kernels = begin(resampler, level, image, box, width, height);
+    if (cache == NULL || kernels != kernels_of(level) || box.width > cache->max_width ||
+        box.height > cache->max_height) {
+        make_tables(resampler, resample_whole(box.width), resample_whole(box.height), filter, flip, scratch);
+        return;
+    }
+    const size_t across = (size_t)(flip ? cache->max_width : 0) + (size_t)(box.width - 1);
+    resampler->across = cache->tables + across * cache->across_bytes;
+    resampler->down = cache->tables + 2 * (size_t)cache->max_width * cache->across_bytes +
+                      (size_t)(box.height - 1) * cache->down_bytes;
+    resampler->work = scratch;
+}
+
+/* The pixels that an interval touches. */
+static struct resample_span span_of(double begin, double length, int pixels, int *first)
+{
+    const double end = begin + length;
+    const int low = begin > 0.0 ? (int)begin : 0, high = end < pixels ? (int)ceil(end) : pixels;
+    *first = low < pixels ? low : pixels - 1;
+    return (struct resample_span){high > *first ? high - *first : 1, begin - *first, length};
+}
+
+void resample_open_area(struct resampler *resampler, enum simd level, const struct image *image,
+                        struct resample_area area, enum resample_filter filter, bool flip, int width, int height,
+                        void *scratch)
+{
+    struct box box;
+    const struct resample_span across = span_of(area.x, area.width, image->width, &box.x);
+    const struct resample_span down = span_of(area.y, area.height, image->height, &box.y);
+    box.width = across.input;
+    box.height = down.input;
+    begin(resampler, level, image, box, width, height);
+    make_tables(resampler, across, down, filter, flip, scratch);
 }
 
 void resample_rows(struct resampler *resampler, int y, int count, float *out, size_t stride, size_t plane)

@@ -60,6 +60,17 @@ void resample_open(struct resampler *resampler, enum simd level, const struct im
                    enum resample_filter filter, bool flip, int width, int height, const struct resample_cache *cache,
                    void *scratch);
 
+/* A part of an image that need not begin and end between pixels. */
+struct resample_area {
+    double x, y, width, height;
+};
+
+/* resample_open for such a part, which must lie inside the image up to rounding. Pixels that lie in it in part only are
+ * read whole. */
+void resample_open_area(struct resampler *resampler, enum simd level, const struct image *image,
+                        struct resample_area area, enum resample_filter filter, bool flip, int width, int height,
+                        void *scratch);
+
 /* Rows y .. y + count - 1: calls go from 0 up, a multiple of RESAMPLE_BLOCK rows at a time, the last cut. out: row y of
  * a plane whose rows are `stride` floats apart, a multiple of 16; what lies between width and the next multiple of 16
  * is set to some number of [0, 1]. Planes are `plane` floats apart. */

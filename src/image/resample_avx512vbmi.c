@@ -51,7 +51,7 @@ static size_t across_bytes(int input, int output)
 }
 
 /* Lowest and highest first column of the lanes from `lane` on. */
-static void span(const int32_t *first, int lanes, int *low, int *high)
+static void extremes(const int32_t *first, int lanes, int *low, int *high)
 {
     *low = *high = first[0];
     for (int i = 1; i < lanes; i++) {
@@ -73,11 +73,12 @@ static int windows_of(const struct making *m)
     return 4;
 }
 
-static void across_make(void *block, int input, int output, enum resample_filter filter, bool flip, void *work)
+static void across_make(void *block, struct resample_span span, int output, enum resample_filter filter, bool flip,
+                        void *work)
 {
     struct across *table = block;
     struct making m = making_open(work, output);
-    weigh(&m, input, output, filter, flip, 127 * 256 + 127);
+    weigh(&m, span, output, filter, flip, 127 * 256 + 127);
     const int row = (int)m.row;
     table->groups = row / 16;
     table->quads = (m.taps + 3) / 4;
@@ -91,7 +92,7 @@ static void across_make(void *block, int input, int output, enum resample_filter
         int32_t index[16];
         for (int lane = 0; lane < 16; lane += lanes) {
             int low, high;
-            span(m.first + 16 * g + lane, lanes, &low, &high);
+            extremes(m.first + 16 * g + lane, lanes, &low, &high);
             offset[4 * g + lane / lanes] = 3 * low;
             for (int i = lane; i < lane + lanes; i++)
                 index[i] = 3 * (m.first[16 * g + i] - low) * 0x01010101 + 0x09060300;

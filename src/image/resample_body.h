@@ -70,9 +70,10 @@ static size_t float_axis_bytes(int input, int output)
     return resample_round_up(sizeof(struct resample_axis)) + resample_axis_bytes(input, output);
 }
 
-static void float_across_make(void *table, int input, int output, enum resample_filter filter, bool flip, void *work)
+static void float_across_make(void *table, struct resample_span span, int output, enum resample_filter filter, bool flip,
+                              void *work)
 {
     (void)work;
     char *block = (char *)table + resample_round_up(sizeof(struct resample_axis));
-    *(struct resample_axis *)table = resample_axis_make(input, output, filter, flip, 1.0 / 255.0, block);
+    *(struct resample_axis *)table = resample_axis_make(span, output, filter, flip, 1.0 / 255.0, block);
 }

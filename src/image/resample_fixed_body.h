@@ -62,13 +62,14 @@ INLINE float triangle(float x)
     return d > 0.0f ? d : 0.0f;
 }
 
-static void place(struct making *m, int input, int output, enum resample_filter filter, bool flip)
+static void place(struct making *m, struct resample_span span, int output, enum resample_filter filter, bool flip)
 {
-    const double scale = (double)input / output, stretch = scale > 1.0 ? scale : 1.0, inverse = 1.0 / stretch;
+    const int input = span.input;
+    const double scale = span.length / output, stretch = scale > 1.0 ? scale : 1.0, inverse = 1.0 / stretch;
     const double support = resample_half_width(filter) * stretch;
     for (int x = 0; x < (int)m->row; x++) {
         const int i = x < output ? x : output - 1; /* the padding does as the last output does */
-        const double centre = ((flip ? output - 1 - i : i) + 0.5) * scale;
+        const double centre = span.begin + ((flip ? output - 1 - i : i) + 0.5) * scale;
         const double low = centre - support + 0.5, high = centre + support + 0.5;
         const int first = low > 0.0 ? (int)low : 0;
         const int end = high < input ? (int)high : input;
@@ -79,16 +80,17 @@ static void place(struct making *m, int input, int output, enum resample_filter 
 }
 
 /* Weights of `m->shift` bits, of which none is over `limit`; each output's sum to 1 << shift exactly. */
-static void weigh(struct making *m, int input, int output, enum resample_filter filter, bool flip, int limit)
+static void weigh(struct making *m, struct resample_span span, int output, enum resample_filter filter, bool flip,
+                  int limit)
 {
     const int row = (int)m->row;
-    place(m, input, output, filter, flip);
+    place(m, span, output, filter, flip);
     m->taps = 0;
     for (int x = 0; x < row; x++) {
         m->taps = m->count[x] > m->taps ? m->count[x] : m->taps;
         m->sum[x] = 0.0f;
     }
-    const float step = (float)(input > output ? (double)output / input : 1.0);
+    const float step = (float)(span.length > output ? output / span.length : 1.0);
     for (int tap = 0; tap < m->taps; tap++) {
         float *restrict weight = m->weight + (ptrdiff_t)tap * row, *restrict sum = m->sum;
         const float ahead = (float)tap * step;
@@ -138,11 +140,11 @@ static struct making making_open(void *work, int output)
     return m;
 }
 
-static void down_make(void *block, int input, int output, enum resample_filter filter, void *work)
+static void down_make(void *block, struct resample_span span, int output, enum resample_filter filter, void *work)
 {
     struct down *table = block;
     struct making m = making_open(work, output);
-    weigh(&m, input, output, filter, false, 32767);
+    weigh(&m, span, output, filter, false, 32767);
     const int row = (int)m.row, pairs = (m.taps + 2) / 2;
     int32_t *first = table->data;
     int16_t *weight = (int16_t *)(void *)(first + output);

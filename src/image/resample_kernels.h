@@ -8,13 +8,25 @@
 
 #include "image/resample.h"
 
+/* What of one axis is resized: `length` pixels from `begin` on, of `input` pixels that may be read. */
+struct resample_span {
+    int input;
+    double begin, length;
+};
+
+static inline struct resample_span resample_whole(int input)
+{
+    return (struct resample_span){input, 0.0, input};
+}
+
 /* A variant: tables of each axis's weights, then blocks of rows. Sizes are multiples of 64 bytes. */
 struct resample_kernels {
     /* Of one axis's table for a box of at most `input`. */
     size_t (*across_bytes)(int input, int output);
     size_t (*down_bytes)(int input, int output);
-    void (*across_make)(void *table, int input, int output, enum resample_filter filter, bool flip, void *work);
-    void (*down_make)(void *table, int input, int output, enum resample_filter filter, void *work);
+    void (*across_make)(void *table, struct resample_span span, int output, enum resample_filter filter, bool flip,
+                        void *work);
+    void (*down_make)(void *table, struct resample_span span, int output, enum resample_filter filter, void *work);
     /* Scratch of the making of tables and of the rows. */
     size_t (*work_bytes)(int max_width, int max_height, int width, int height);
     void (*rows)(struct resampler *resampler, int y, int count, float *out, size_t stride, size_t plane);
@@ -48,7 +60,7 @@ struct resample_axis {
 size_t resample_axis_bytes(int input, int output);
 
 /* Fills the tables of one axis in `block` (resample_axis_bytes); the weights of an output sum to `total`. */
-struct resample_axis resample_axis_make(int input, int output, enum resample_filter filter, bool flip, double total,
-                                        void *block);
+struct resample_axis resample_axis_make(struct resample_span span, int output, enum resample_filter filter, bool flip,
+                                        double total, void *block);
 
 #endif

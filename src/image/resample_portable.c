@@ -48,11 +48,11 @@ static void vertical(const struct resampler *r, const struct resample_axis *axis
     }
 }
 
-static void down_make(void *table, int input, int output, enum resample_filter filter, void *work)
+static void down_make(void *table, struct resample_span span, int output, enum resample_filter filter, void *work)
 {
     (void)work;
     char *block = (char *)table + resample_round_up(sizeof(struct resample_axis));
-    *(struct resample_axis *)table = resample_axis_make(input, output, filter, false, 1.0, block);
+    *(struct resample_axis *)table = resample_axis_make(span, output, filter, false, 1.0, block);
 }
 
 static size_t work_bytes(int max_width, int max_height, int width, int height)

@@ -25,7 +25,7 @@ static void add_processor(struct text *text)
         fclose(file);
 }
 
-static void add_machine(struct text *text)
+static void add_machine(struct text *text, const struct pool *pool)
 {
     struct utsname machine;
     if (uname(&machine) == 0) {
@@ -35,7 +35,7 @@ static void add_machine(struct text *text)
         text_json_string(text, "architecture", machine.machine);
     }
     add_processor(text);
-    text_json_integer(text, "processors_available", pool_available_cpus());
+    text_json_integer(text, "processors_available", pool_processors(pool));
     text_json_integer(text, "memory_bytes", (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
 }
 
@@ -69,12 +69,13 @@ int environment_write(const char *path, const struct session *session, const str
     text_json_open_object(&text, NULL);
     text_json_string(&text, "version", SIMCLR_VERSION);
     add_time(&text);
-    add_machine(&text);
+    add_machine(&text, session->pool);
     text_json_string(&text, "compiler", __VERSION__);
     text_json_string(&text, "backend", session->backend->ops->description(session->backend));
     text_json_string(&text, "precision", dtype_name(session->dtype));
     text_json_integer(&text, "threads", pool_threads(session->pool));
     text_json_integer(&text, "view_workers", session_workers(session));
+    text_json_boolean(&text, "pinned", session_workers(session) > 0 && session_pin(session));
     add_data(&text, dataset);
     text_json_close_object(&text);
     text_add(&text, "\n");

@@ -124,7 +124,8 @@ static int extract(struct extraction *extraction, const struct view_policy *poli
     const struct loader_config config = {.policy = *policy, .purpose = RNG_VIEW, .batch = extraction->batch, .views = 1,
                                          .keep_last = true, .evaluation = true, .subset = subset,
                                          .subset_count = subset == NULL ? 0 : (uint32_t)count,
-                                         .workers = session_workers(session)};
+                                         .workers = session_workers(session),
+                                         .pin = session_pin(session)};
     if (status == SIMCLR_OK)
         status = loader_open(&loader, &config, dataset, session->pool, error);
     if (status == SIMCLR_OK)

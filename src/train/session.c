@@ -106,6 +106,14 @@ int session_workers(const struct session *session)
 {
     if (session->config->workers >= 0)
         return (int)session->config->workers;
-    const int spare = pool_available_cpus() - pool_threads(session->pool);
+    const int spare = pool_processors(session->pool) - pool_threads(session->pool);
     return spare < 0 ? 0 : spare > VIEW_WORKERS_MAX ? VIEW_WORKERS_MAX : spare;
+}
+
+/* Where processors are left over the kernel keeps busy threads apart by itself, and another program may use them. */
+bool session_pin(const struct session *session)
+{
+    if (strcmp(session->config->pin, "auto") != 0)
+        return strcmp(session->config->pin, "on") == 0;
+    return session_workers(session) + pool_threads(session->pool) >= pool_processors(session->pool);
 }

@@ -49,6 +49,8 @@ int session_open_dataset(const struct session *session, const char *path, enum d
 int session_open_test(const struct session *session, struct dataset **out, struct error *error);
 /* Threads that only make views: --workers, or the processors that --threads leaves free. */
 int session_workers(const struct session *session);
+/* Whether those threads and the computing ones get processors of their own: --pin, or where they take all there are. */
+bool session_pin(const struct session *session);
 
 /* config/config.h's text "r,g,b" as numbers; false when it is empty. */
 bool session_parse_rgb(const char *text, double rgb[3]);

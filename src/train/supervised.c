@@ -49,7 +49,8 @@ static int open_loader(struct training *training, struct error *error)
     memcpy(policy.std, job->policy->std, sizeof policy.std);
     const struct loader_config loader = {.policy = policy, .purpose = RNG_FINETUNE, .seed = (uint64_t)config->seed,
                                          .batch = (int)batch, .views = 1, .shuffle = true, .subset = job->subset,
-                                         .subset_count = job->subset_count, .workers = session_workers(job->session)};
+                                         .subset_count = job->subset_count, .workers = session_workers(job->session),
+                                         .pin = session_pin(job->session), .scaled_decoding = config->scaled_decoding};
     const int status = loader_open(&training->loader, &loader, job->dataset, job->session->pool, error);
     if (status != SIMCLR_OK)
         return status;

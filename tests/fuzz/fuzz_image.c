@@ -13,16 +13,21 @@ static void check_part(const uint8_t *bytes, size_t count, const struct image_li
     const struct box box = {x, y, 1 + bytes[count / 4] * (whole->width - x - 1) / 255,
                             1 + bytes[count / 5] * (whole->height - y - 1) / 255};
     struct image_store store = {.bytes = 0};
-    struct box place;
+    struct image_part part;
     struct error error = {0};
-    int width = 0, height = 0;
-    const int status = image_decode_box(bytes, count, limits, "fuzz", box, &store, &place, &width, &height, &error);
-    FUZZ_CHECK(status == SIMCLR_OK && width == whole->width && height == whole->height);
+    int status = image_decode_box(bytes, count, limits, "fuzz", box, 1, &store, &part, &error);
+    const struct box place = part.place;
+    FUZZ_CHECK(status == SIMCLR_OK && part.width == whole->width && part.height == whole->height && part.reduction == 1);
     FUZZ_CHECK(place.width == store.image.width && place.height == store.image.height);
     for (int row = y; row < y + box.height; row++)
-        FUZZ_CHECK(memcmp(whole->rgb + ((size_t)row * (size_t)width + (size_t)x) * 3,
+        FUZZ_CHECK(memcmp(whole->rgb + ((size_t)row * (size_t)part.width + (size_t)x) * 3,
                           store.image.rgb + ((size_t)(row - place.y) * (size_t)place.width + (size_t)(x - place.x)) * 3,
                           (size_t)box.width * 3) == 0);
+    const int wished = 2 << bytes[count / 6] % 3;
+    status = image_decode_box(bytes, count, limits, "fuzz", box, wished, &store, &part, &error);
+    FUZZ_CHECK(status == SIMCLR_OK && (part.reduction == wished || part.reduction == 1));
+    FUZZ_CHECK(part.place.width == store.image.width * part.reduction && part.place.x <= x && part.place.y <= y);
+    FUZZ_CHECK(part.place.x + part.place.width >= x + box.width && part.place.y + part.place.height >= y + box.height);
     image_store_free(&store);
 }
 

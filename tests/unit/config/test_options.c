@@ -273,7 +273,7 @@ static void differences_name_what_matters(void **state)
     memory_free(names);
     const char *const harmless[][2] = {{"threads", "2"}, {"out", "x"}, {"log-every", "3"}, {"keep", "9"},
                                        {"save-every", "2"}, {"knn-every", "1"}, {"tensorboard", "false"},
-                                       {"workers", "1"}, {"cache-memory", "1G"}, {"cpu", "avx2"}};
+                                       {"workers", "1"}, {"pin", "on"}, {"cache-memory", "1G"}, {"cpu", "avx2"}};
     for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
         assert_int_equal(config_set(b, harmless[i][0], harmless[i][1], 2, NULL), SIMCLR_OK);
     }

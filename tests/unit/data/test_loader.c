@@ -2,6 +2,8 @@
  */
 #include "unit/data/data_support.h"
 
+#include <math.h>
+
 #include "data/loader.h"
 #include "data/sampler.h"
 
@@ -97,6 +99,7 @@ static void same_pixels_whoever_makes_them(void **state)
             struct pool *pool = support_pool(makers <= 3 ? makers : 1);
             config.workers = makers <= 3 ? 0 : makers - 3;
             config.ring = makers == 5 ? 1 : makers == 6 ? 7 : 0;
+            config.pin = makers % 2; /* where a pool of one thread leaves processors to others */
             struct loader *loader = open_loader(&config, set, pool);
             assert_int_equal(loader_steps_per_epoch(loader), IMAGES / BATCH);
             for (int i = 0; i < JOURNEY; i++) expect_batch(next(loader, journey[i]), &config, set);
@@ -173,7 +176,7 @@ static void cancelled_at_any_moment(void **state)
     struct rng rng = rng_open(1, RNG_TEST, 0, 0, 0);
     config.ring = 3;
     for (int round = 0; round < 20; round++) {
-        config.workers = 1 + round % 4;
+        config.workers = 1 + round % 8;
         struct loader *loader = open_loader(&config, set, pool);
         for (int i = 0; i < round % 5; i++) {
             expect_batch(next(loader, rng_below(&rng, 100)), &config, set);
@@ -183,6 +186,96 @@ static void cancelled_at_any_moment(void **state)
     }
     pool_destroy(&pool);
     dataset_close(&set);
+}
+
+/* Workers that are slower than the caller, and some images that take a hundred times as long as others: batches still
+ * come whole, in order, also after going back in the midst of an epoch. */
+static void slow_images(void **state)
+{
+    (void)state;
+    make_photos("slow");
+    for (int i = 0; i < IMAGES; i += 7) put_jpeg(at("slow/%s/%02d.jpg", i < 10 ? "a" : "b", i), 700, 500, (uint32_t)i);
+    struct dataset *set = open_set(at("slow"), DATASET_TRAIN, NOT_CACHED);
+    struct pool *pool = support_pool(1);
+    struct loader_config config = plain_config();
+    for (config.workers = 1; config.workers <= 8; config.workers++) {
+        config.ring = 1 + config.workers % 3;
+        struct loader *loader = open_loader(&config, set, pool);
+        for (int64_t step = 0; step < 6; step++) expect_batch(next(loader, step), &config, set);
+        for (int64_t step = 2; step < 5; step++) expect_batch(next(loader, step), &config, set);
+        loader_close(&loader);
+    }
+    pool_destroy(&pool);
+    dataset_close(&set);
+}
+
+/* The caller and its workers keep to processors of their own while the loader is open, and not afterwards; a second
+ * loader in the meantime changes nothing. */
+static void pinned_and_let_go(void **state)
+{
+    (void)state;
+    make_photos("pinned");
+    struct dataset *set = open_set(at("pinned"), DATASET_TRAIN, 0);
+    struct pool *pool = support_pool(1);
+    struct loader_config config = plain_config();
+    const struct affinity before = affinity_now();
+    config.workers = 1;
+    config.pin = true;
+    struct loader *outer = open_loader(&config, set, pool), *inner = open_loader(&config, set, pool);
+    const struct affinity during = affinity_now();
+    if (affinity_count(&before) > 1)
+        assert_int_equal(affinity_count(&during), 1);
+    next(inner, 0);
+    loader_close(&inner);
+    struct affinity now = affinity_now();
+    assert_memory_equal(&now, &during, sizeof now);
+    next(outer, 0);
+    loader_close(&outer);
+    now = affinity_now();
+    assert_memory_equal(&now, &before, sizeof now);
+    pool_destroy(&pool);
+    dataset_close(&set);
+}
+
+/* Scaled decoding, of which large photos are decoded to an eighth at most: the views look the same, the photos that are
+ * small or in memory give the same bits, and so do all without it. */
+static void scaled_decoding_is_close(void **state)
+{
+    (void)state;
+    make_photos("scaled");
+    for (int i = 0; i < IMAGES; i += 2)
+        put_jpeg(at("scaled/%s/%02d.jpg", i < 10 ? "a" : "b", i), 400 + 10 * i, 300 + 7 * i, (uint32_t)i);
+    struct pool *pool = support_pool(2);
+    struct loader_config config = plain_config();
+    config.policy.crop_area_min = 0.3;
+    for (int cached = 0; cached < 2; cached++) {
+        struct dataset *set = open_set(at("scaled"), DATASET_TRAIN, cached ? 0 : NOT_CACHED);
+        config.scaled_decoding = false;
+        struct loader *full = open_loader(&config, set, pool);
+        config.scaled_decoding = true;
+        struct loader *scaled = open_loader(&config, set, pool);
+        int same = 0, other = 0;
+        for (int64_t step = 0; step < 4; step++) {
+            const struct batch *a = next(full, step), *b = next(scaled, step);
+            expect_batch(a, &config, set);
+            for (int row = 0; row < 2 * BATCH; row++) {
+                const float *x = a->views + (size_t)row * PLANE, *y = b->views + (size_t)row * PLANE;
+                const bool equal = memcmp(x, y, PLANE * sizeof *x) == 0;
+                const bool large = a->indices[row % BATCH] % 2 == 0;
+                float worst = 0;
+                for (int i = 0; i < PLANE; i++) worst = fmaxf(worst, fabsf(x[i] - y[i]));
+                if (worst > 4.0f / 255) fail_msg("image %u: off by %g/255", a->indices[row % BATCH], 255.0 * (double)worst);
+                assert_true(equal || (large && !cached));
+                same += equal;
+                other += !equal;
+            }
+        }
+        assert_true(same > 0 && (other > 8 || cached));
+        loader_close(&full);
+        loader_close(&scaled);
+        dataset_close(&set);
+    }
+    pool_destroy(&pool);
 }
 
 static void refusals(void **state)
@@ -252,7 +345,9 @@ static void smallest_set(void **state)
 static void images_go_bad(void **state)
 {
     (void)state;
-    for (int workers = 0; workers < 3; workers++) {
+    static const int counts[] = {0, 1, 2, 5, 8};
+    for (int k = 0; k < 5; k++) {
+        const int workers = counts[k];
         char root[16];
         snprintf(root, sizeof root, "bad%d", workers);
         make_photos(root);
@@ -327,6 +422,9 @@ int main(void)
         cmocka_unit_test(every_mode),
         cmocka_unit_test(epoch_is_complete),
         cmocka_unit_test(cancelled_at_any_moment),
+        cmocka_unit_test(slow_images),
+        cmocka_unit_test(scaled_decoding_is_close),
+        cmocka_unit_test(pinned_and_let_go),
         cmocka_unit_test(refusals),
         cmocka_unit_test(smallest_set),
         cmocka_unit_test(images_go_bad),

@@ -1,0 +1,23 @@
+/* base/event.h -- a number to wait on: threads spin for its change, then sleep on a futex. No lock is ever taken. */
+#ifndef BASE_EVENT_H
+#define BASE_EVENT_H
+
+#include <stdatomic.h>
+
+/* Start from {0}. A waiter reads the value, looks whether there is anything to do, and if not waits for the value to
+ * change: what is published before a change is seen after it, so nothing is missed. */
+struct event {
+    _Alignas(64) atomic_uint value;
+    atomic_uint sleepers;
+};
+
+/* Returns once the value differs from `old`; gives the new value. */
+unsigned event_wait(struct event *event, unsigned old);
+
+/* Wakes whoever sleeps: after a change of the value that was not made by event_raise. */
+void event_wake(struct event *event);
+
+/* Adds one and wakes. */
+void event_raise(struct event *event);
+
+#endif
