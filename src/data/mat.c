@@ -208,7 +208,7 @@ bool mat_whole_number(const struct mat_array *array, int64_t *out)
     const uint8_t *at = value.data.at;
     const size_t count = value.data.left;
     if (value.type == UINT8 && count == 1) return *out = at[0], true;
-    if (value.type == INT8 && count == 1) return *out = (int8_t)at[0], true;
+    if (value.type == INT8 && count == 1) return *out = at[0] < 128 ? at[0] : at[0] - 256, true;
     if (value.type == UINT16 && count == 2) return *out = at[0] | at[1] << 8, true;
     if (value.type == INT16 && count == 2) return *out = (int16_t)(at[0] | at[1] << 8), true;
     if (value.type == UINT32 && count == 4) return *out = word_of(at), true;
