@@ -1,5 +1,5 @@
-/* bench/bench_data.c -- what data sets cost: images at random out of a large tar against the same images as loose files;
- * making the index of the tar; opening a list of millions.
+/* bench/bench_data.c -- what data sets cost: images at random out of a large tar against the same images as loose
+ * files; making the index of the tar; opening a list of millions.
  *
  * usage: bench_data [--folder F] [--gigabytes G] [--images N] [--seconds S] [--lines N]
  *        bench_data --cold BYTES [--folder F] [--gigabytes G]
@@ -10,8 +10,8 @@
  * decoded, in turns. "fetch" is the encoded bytes alone. The files are in the page cache in both cases: what is
  * compared is our work and the kernel's, not the disk's.
  *
- * --cold: a tar of G gigabytes (default 1) without holes whose members have BYTES bytes each, out of the page cache: the
- * time of reading it from end to end, of walking through its headers, and of opening it as a set. */
+ * --cold: a tar of G gigabytes (default 1) without holes whose members have BYTES bytes each, out of the page cache:
+ * the time of reading it from end to end, of walking through its headers, and of opening it as a set. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -227,8 +227,9 @@ static int make_cold(const struct settings *settings, const char *path)
     const size_t padded = ((size_t)settings->member + 511) / 512 * 512;
     FILE *file = fopen(path, "wb");
     if (file == NULL) return stop(path, strerror(errno));
-    if (image_create(32, 32, &image, NULL) != SIMCLR_OK || image_encode_jpeg(&image, 50, &jpeg, &count, NULL) != SIMCLR_OK ||
-        count > (size_t)settings->member || (member = memory_allocate(padded)) == NULL)
+    if (image_create(32, 32, &image, NULL) != SIMCLR_OK ||
+        image_encode_jpeg(&image, 50, &jpeg, &count, NULL) != SIMCLR_OK || count > (size_t)settings->member ||
+        (member = memory_allocate(padded)) == NULL)
         return stop("a member", "cannot be made");
     struct rng rng = rng_open(3, RNG_TEST, 0, 0, 0);
     for (size_t i = 0; i < padded; i++) member[i] = (uint8_t)rng_word(&rng);
@@ -237,7 +238,8 @@ static int make_cold(const struct settings *settings, const char *path)
         char name[64];
         snprintf(name, sizeof name, "%03ld/%08ld.jpg", i % 100, i);
         tar_header(header, name, settings->member);
-        if (fwrite(header, 1, 512, file) != 512 || fwrite(member, 1, padded, file) != padded) return stop(path, strerror(errno));
+        if (fwrite(header, 1, 512, file) != 512 || fwrite(member, 1, padded, file) != padded)
+            return stop(path, strerror(errno));
     }
     if (fflush(file) != 0 || fsync(fileno(file)) != 0 || fclose(file) != 0) return stop(path, strerror(errno));
     memory_free(member);

@@ -71,8 +71,8 @@ enum view_operation view_policy_operation(const struct view_policy *policy, int 
 
 bool view_policy_set_order(struct view_policy *policy, const char *names)
 {
-    static const char *const known[VIEW_OPERATIONS] = {"rotate", "jitter", "gray", "blur",
-                                                       "solarize", "sobel", "noise", "cutout"};
+    static const char *const known[VIEW_OPERATIONS] = {"rotate",   "jitter", "gray",  "blur",
+                                                       "solarize", "sobel",  "noise", "cutout"};
     unsigned char order[VIEW_OPERATIONS];
     bool named[VIEW_OPERATIONS] = {false};
     int count = 0;
@@ -260,7 +260,8 @@ static void normalize(const struct view_policy *policy, const struct color_kerne
 }
 
 /* One operation of the study, if it is drawn. */
-static void study(const struct view_policy *policy, const struct view_draw *draw, enum view_operation operation, float *view)
+static void study(const struct view_policy *policy, const struct view_draw *draw, enum view_operation operation,
+                  float *view)
 {
     const int size = policy->size;
     if (operation == VIEW_ROTATE)
@@ -280,13 +281,13 @@ static void study(const struct view_policy *policy, const struct view_draw *draw
 
 static bool is_drawn(const struct view_draw *draw, enum view_operation operation)
 {
-    const bool drawn[VIEW_OPERATIONS] = {draw->quarters != 0, draw->jitter, draw->gray, draw->blur,
-                                         draw->solarize, draw->sobel, draw->noise, draw->cutout};
+    const bool drawn[VIEW_OPERATIONS] = {draw->quarters != 0, draw->jitter, draw->gray,  draw->blur,
+                                         draw->solarize,      draw->sobel,  draw->noise, draw->cutout};
     return drawn[operation];
 }
 
-/* Takes from `order` what the fused path does at once: jitter, gray and blur as far as they stand in that order, and what
- * is not drawn. Returns where the rest begins; *any: is there something to do? */
+/* Takes from `order` what the fused path does at once: jitter, gray and blur as far as they stand in that order, and
+ * what is not drawn. Returns where the rest begins; *any: is there something to do? */
 static int take_fused(const struct view_policy *policy, const struct view_draw *draw, int at, struct view_draw *stage,
                       bool *any)
 {

@@ -14,7 +14,15 @@
 
 /* The operations behind crop and flip, in the order in which they are done unless a policy says otherwise. */
 enum view_operation {
-    VIEW_ROTATE, VIEW_JITTER, VIEW_GRAY, VIEW_BLUR, VIEW_SOLARIZE, VIEW_SOBEL, VIEW_NOISE, VIEW_CUTOUT, VIEW_OPERATIONS
+    VIEW_ROTATE,
+    VIEW_JITTER,
+    VIEW_GRAY,
+    VIEW_BLUR,
+    VIEW_SOLARIZE,
+    VIEW_SOBEL,
+    VIEW_NOISE,
+    VIEW_CUTOUT,
+    VIEW_OPERATIONS
 };
 
 /* Every probability may be 0 (off). Value type. */
@@ -77,10 +85,10 @@ struct view_draw view_draw_random(const struct view_policy *policy, uint64_t see
                                   uint32_t epoch, uint32_t sample, uint32_t view, int width, int height);
 
 /* Renders the view: out planar float [3][S][S]. The fast path of the library: no allocation. In this order: crop, flip,
- * rotate, jitter, gray, blur, solarize, Sobel, noise, cutout (or the policy's order of these eight: slower, since what is
- * not in this order is not fused), normalize. A cutout is filled with what the network sees
- * as 0: black, or the mean where the policy normalizes.
- * scratch: see view_scratch_prepare; for images of at most max_width x max_height, 64-byte aligned. */
+ * rotate, jitter, gray, blur, solarize, Sobel, noise, cutout (or the policy's order of these eight: slower, since what
+ * is not in this order is not fused), normalize. A cutout is filled with what the network sees as 0: black, or the mean
+ * where the policy normalizes. scratch: see view_scratch_prepare; for images of at most max_width x max_height, 64-byte
+ * aligned. */
 void view_render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,
                  float *out, void *scratch);
 

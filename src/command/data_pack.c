@@ -162,21 +162,23 @@ static int pack_shards(struct packing *packing, struct error *error)
     return status;
 }
 
-/* Shards have class numbers; their names stand beside them, where they are found when the shards are opened. A line end
- * in a name (folders may have one) becomes a space. */
+/* A line of its own; a line end in a name (folders may have one) becomes a space. */
+static void add_name(struct text *text, const char *name)
+{
+    for (size_t length; *name != '\0'; name += length + (name[length] == '\n')) {
+        length = strcspn(name, "\n");
+        text_add(text, "%.*s%s", (int)length, name, name[length] == '\n' ? " " : "");
+    }
+    text_add(text, "\n");
+}
+
+/* Shards have class numbers; their names stand beside them, where they are found when the shards are opened. */
 static int write_class_names(const struct packing *packing, struct error *error)
 {
     struct text text = {0};
     char *path = file_join(packing->config->out, CLASS_NAMES_FILE);
     for (int i = 0; i < dataset_classes(packing->set); i++)
-        text_add(&text, "%s\n", dataset_class_name(packing->set, i));
-    size_t at = 0;
-    for (int i = 0; i < dataset_classes(packing->set) && !text.failed; i++) {
-        const size_t end = at + strlen(dataset_class_name(packing->set, i));
-        for (; at < end; at++)
-            if (text.bytes[at] == '\n') text.bytes[at] = ' ';
-        at = end + 1;
-    }
+        add_name(&text, dataset_class_name(packing->set, i));
     int status = SIMCLR_OK;
     if (path == NULL || text.failed)
         status = error_no_memory(error, "the names of the classes", text.length);

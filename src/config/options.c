@@ -176,8 +176,8 @@ const struct option_row config_options[] = {
     CHANCE("cutout-probability", cutout_probability, "0", "Probability of a square that is cut out."),
     CHANCE("cutout-size", cutout_size, "0.5", "Side of that square as a share of the view's."),
     TEXT("view-order", "LIST", view_order, VIEWS, "", "Views",
-         "Operations that come first, in this order and with commas between, of rotate, jitter, gray, blur, solarize, sobel, "
-         "noise and cutout; the others follow in that order (not given: that order).", true, false),
+         "Operations that come first, in this order and with commas between, of rotate, jitter, gray, blur, solarize, "
+         "sobel, noise and cutout; the others follow in that order (not given: that order).", true, false),
     {"one-branch", NULL, OPTION_BOOLEAN, AT(one_branch, bool), VIEWS, "false", 0, 1, NULL, NULL, "Views",
      "Only crop and flip the second view, as the study does.", true, false},
     INTEGER("blur-radius", "N", blur_radius, VIEWS, "auto", 0, 256, NULL, NULL, "Views",

@@ -29,9 +29,9 @@ struct cache {
     int64_t encoded;     /* bytes of the encoded images that were measured (of a sample: estimated for all); 0: none are */
 };
 
-/* Measures all items on the pool (or a sample, evenly spread, see above), and decodes them into one block if they take at
- * most `limit` bytes (0: a quarter of the machine's memory). Bad images go to the ledger, which judges after each pass.
- * SIMCLR_DATA too when all of a sample are bad. */
+/* Measures all items on the pool (or a sample, evenly spread, see above), and decodes them into one block if they take
+ * at most `limit` bytes (0: a quarter of the machine's memory). Bad images go to the ledger, which judges after each
+ * pass. SIMCLR_DATA too when all of a sample are bad. */
 int cache_fill(struct cache *cache, const struct source *source, const struct catalog *catalog, size_t limit,
                struct bad_ledger *ledger, struct pool *pool, struct error *error);
 void cache_free(struct cache *cache);

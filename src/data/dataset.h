@@ -64,8 +64,8 @@ const char *dataset_description(const struct dataset *dataset);         /* one l
 int64_t dataset_bad_count(const struct dataset *dataset);
 void dataset_max_size(const struct dataset *dataset, int *width,
                       int *height); /* bound over all images that were looked at */
-/* How many of the images that were looked at when the set was opened have an ICC colour profile, which is ignored; *looked_at: of how
- * many (all, but of large sets a sample). */
+/* How many of the images that were looked at when the set was opened have an ICC colour profile, which is ignored;
+ * *looked_at: of how many (all, but of large sets a sample). */
 int64_t dataset_profiles(const struct dataset *dataset, int64_t *looked_at);
 /* The encoded bytes of image `index`, as its file has them: at most `at_most` from the start, in a new block
  * (memory_free); *total: how many there are. SIMCLR_UNSUPPORTED where the pixels were never encoded (CIFAR, synthetic).

@@ -1,8 +1,8 @@
 /* data/devkit.h -- ImageNet's ILSVRC2012 devkit: which class of the training archive each validation image is.
  *
  * Its ILSVRC2012_validation_ground_truth.txt numbers classes by ILSVRC2012_ID, an order of its own; meta.mat has the
- * wnid of each (a variable `synsets`, an array of structs). The classes are the synsets without children, as torchvision
- * has them too. */
+ * wnid of each (a variable `synsets`, an array of structs). The classes are the synsets without children, as
+ * torchvision has them too. */
 #ifndef DATA_DEVKIT_H
 #define DATA_DEVKIT_H
 
@@ -15,8 +15,8 @@ enum { WNID_MAX = 32, DEVKIT_CLASSES_MAX = 100000 };
 
 struct devkit {
     int classes;
-    int ids;                 /* all are 1 ... ids */
-    char (*wnid)[WNID_MAX];  /* [ids + 1], by ILSVRC2012_ID; "" where there is none */
+    int ids;                /* all are 1 ... ids */
+    char (*wnid)[WNID_MAX]; /* [ids + 1], by ILSVRC2012_ID; "" where there is none */
 };
 void devkit_free(struct devkit *devkit);
 

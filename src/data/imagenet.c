@@ -16,7 +16,8 @@
 
 enum { LABELS_MAX = 64 << 20, CLASSES = 1000 };
 static const char image_head[] = "ILSVRC2012_val_";
-static const char devkit_archive[] = "ILSVRC2012_devkit_t12.tar.gz", ground_truth[] = "ILSVRC2012_validation_ground_truth.txt";
+static const char devkit_archive[] = "ILSVRC2012_devkit_t12.tar.gz",
+                  ground_truth[] = "ILSVRC2012_validation_ground_truth.txt";
 
 /* One opening. */
 struct labelling {
@@ -85,15 +86,16 @@ static int meaning(const struct devkit *devkit, const char *line, size_t length,
     *label_length = length;
     if (devkit == NULL) {
         if (whole && value >= CLASSES)
-            return error_set(error, SIMCLR_CORRUPT,
-                             "%s: line %ld: classes are numbered from 0 to 999 here; the devkit's numbers go to %s, with "
-                             "meta.mat beside it",
-                             path, number, ground_truth);
+            return error_set(
+                error, SIMCLR_CORRUPT,
+                "%s: line %ld: classes are numbered from 0 to 999 here; the devkit's numbers go to %s, with "
+                "meta.mat beside it",
+                path, number, ground_truth);
         return SIMCLR_OK;
     }
     if (!whole || value > devkit->ids || devkit->wnid[value][0] == '\0')
-        return error_set(error, SIMCLR_CORRUPT, "%s: line %ld: `%.*s` is no class of meta.mat: take both from %s", path, number,
-                         (int)(length < 40 ? length : 40), line, devkit_archive);
+        return error_set(error, SIMCLR_CORRUPT, "%s: line %ld: `%.*s` is no class of meta.mat: take both from %s", path,
+                         number, (int)(length < 40 ? length : 40), line, devkit_archive);
     *label = devkit->wnid[value];
     *label_length = strlen(*label);
     return SIMCLR_OK;
@@ -112,8 +114,8 @@ static int read_lines(struct labelling *labelling, const char *text, const char 
         size_t label_length;
         char image[48];
         if (length == 0 || before + length + strspn(line + before + length, " \t\r") != whole)
-            return error_set(error, SIMCLR_CORRUPT, "%s: line %ld is no label: give one a line, that of image 1 first", path,
-                             lines + 1);
+            return error_set(error, SIMCLR_CORRUPT, "%s: line %ld is no label: give one a line, that of image 1 first",
+                             path, lines + 1);
         status = meaning(devkit, line + before, length, path, lines + 1, &label, &label_length, error);
         const int used = snprintf(image, sizeof image, "%s%08ld", image_head, lines + 1);
         if (status == SIMCLR_OK)
@@ -121,8 +123,9 @@ static int read_lines(struct labelling *labelling, const char *text, const char 
         line += whole + (line[whole] == '\n');
     }
     if (status == SIMCLR_OK && lines < images)
-        status = error_set(error, SIMCLR_CORRUPT, "%s: has %ld labels, but there is an image %ld: copy or download it again",
-                           path, lines, images);
+        status =
+            error_set(error, SIMCLR_CORRUPT, "%s: has %ld labels, but there is an image %ld: copy or download it again",
+                      path, lines, images);
     return status;
 }
 
@@ -130,7 +133,8 @@ static int read_lines(struct labelling *labelling, const char *text, const char 
 
 /* Classes are numbered over all that the devkit has, so that they agree with the training archive's whatever images
  * there are. */
-static int add_classes(struct annotations *annotations, const struct devkit *devkit, const char *path, struct error *error)
+static int add_classes(struct annotations *annotations, const struct devkit *devkit, const char *path,
+                       struct error *error)
 {
     int status = SIMCLR_OK;
     for (int i = 1; status == SIMCLR_OK && i <= devkit->ids; i++) {
@@ -157,9 +161,10 @@ static int read_devkit(struct labelling *labelling, const struct shelf *shelf, s
     if (status == SIMCLR_OK) status = shelf_read_text(shelf, ground_truth, LABELS_MAX, &text, error);
     if (status == SIMCLR_OK && (meta == NULL || text == NULL))
         status = error_set(error, SIMCLR_DATA, "%s: %s: put %s beside the validation archive", shelf->path,
-                           text == NULL ? "has no ILSVRC2012_validation_ground_truth.txt"
-                                        : "has the ground truth, whose class numbers only the devkit's meta.mat explains, but "
-                                          "not that",
+                           text == NULL
+                               ? "has no ILSVRC2012_validation_ground_truth.txt"
+                               : "has the ground truth, whose class numbers only the devkit's meta.mat explains, but "
+                                 "not that",
                            devkit_archive);
     if (status == SIMCLR_OK) status = devkit_parse(&devkit, meta, count, path, error);
     if (status == SIMCLR_OK) status = add_classes(labelling->annotations, &devkit, path, error);
@@ -181,7 +186,8 @@ static int read_devkit_archive(struct labelling *labelling, struct error *error)
     char *path = file_join(labelling->folder, devkit_archive);
     if (path == NULL) return error_no_memory(error, "a path", strlen(labelling->folder) + sizeof devkit_archive);
     struct dataset_config config = *labelling->request->config;
-    config.cache_bytes = 4 * (size_t)LABELS_MAX; /* half of it for what is unpacked, a few megabytes: whatever images get */
+    config.cache_bytes =
+        4 * (size_t)LABELS_MAX; /* half of it for what is unpacked, a few megabytes: whatever images get */
     const struct set_request request = {.path = path, .config = &config, .log = labelling->request->log};
     int status = unpack_open(&blob, &request, error);
     if (status == SIMCLR_OK) status = index_tar(&members, &blob, path, error);
@@ -225,9 +231,11 @@ static int read_devkits(struct labelling *labelling, struct error *error)
 {
     static const char *const places[] = {"", "ILSVRC2012_devkit_t12/data", "data"};
     int status = SIMCLR_OK;
-    if (!labelling->found && kind_has_file(labelling->folder, devkit_archive)) return read_devkit_archive(labelling, error);
+    if (!labelling->found && kind_has_file(labelling->folder, devkit_archive))
+        return read_devkit_archive(labelling, error);
     for (size_t i = 0; status == SIMCLR_OK && !labelling->found && i < sizeof places / sizeof *places; i++) {
-        char *folder = places[i][0] == '\0' ? memory_string(labelling->folder) : file_join(labelling->folder, places[i]);
+        char *folder =
+            places[i][0] == '\0' ? memory_string(labelling->folder) : file_join(labelling->folder, places[i]);
         if (folder == NULL) return error_no_memory(error, "a path", strlen(labelling->folder) + 32);
         const struct shelf shelf = shelf_of_folder(folder);
         if (shelf_has(&shelf, ground_truth)) {
@@ -250,10 +258,11 @@ int imagenet_read_labels(struct annotations *annotations, const struct catalog *
     int status = read_lists(&labelling, error);
     if (status == SIMCLR_OK) status = read_devkits(&labelling, error);
     if (status == SIMCLR_OK && !labelling.found)
-        log_warning(request->log,
-                    "%s: no labels: put %s beside it as downloaded, or val.txt or LOC_val_solution.csv (lines of image and "
-                    "class)",
-                    archive, devkit_archive);
+        log_warning(
+            request->log,
+            "%s: no labels: put %s beside it as downloaded, or val.txt or LOC_val_solution.csv (lines of image and "
+            "class)",
+            archive, devkit_archive);
     memory_free(labelling.folder);
     return status;
 }

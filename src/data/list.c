@@ -101,12 +101,15 @@ int list_parse(const struct blob *text, const char *path, struct catalog *catalo
     return list_parse_in_pieces(text, path, catalog, CHUNK, LIST_LINE_MAX, error);
 }
 
-int list_parse_in_pieces(const struct blob *text, const char *path, struct catalog *catalog, size_t piece, size_t max_line,
-                         struct error *error)
+int list_parse_in_pieces(const struct blob *text, const char *path, struct catalog *catalog, size_t piece,
+                         size_t max_line, struct error *error)
 {
-    struct reading reading = {
-        .text = text, .path = path, .catalog = catalog, .folder = catalog->prefix, .max_line = max_line,
-        .room = text->size < (int64_t)piece ? (size_t)text->size : piece};
+    struct reading reading = {.text = text,
+                              .path = path,
+                              .catalog = catalog,
+                              .folder = catalog->prefix,
+                              .max_line = max_line,
+                              .room = text->size < (int64_t)piece ? (size_t)text->size : piece};
     reading.folder_length = strlen(reading.folder);
     reading.chunk = memory_allocate(reading.room);
     if (reading.chunk == NULL) return error_no_memory(error, "a list", reading.room);

@@ -12,9 +12,9 @@ int list_parse(const struct blob *text, const char *path, struct catalog *catalo
 
 enum { LIST_LINE_MAX = 16384 }; /* bytes of a line, its end included */
 
-/* The same, reading `piece` bytes at a time (more than max_line) and accepting lines of up to max_line: what tests reach the
- * borders of pieces with. */
-int list_parse_in_pieces(const struct blob *text, const char *path, struct catalog *catalog, size_t piece, size_t max_line,
-                         struct error *error);
+/* The same, reading `piece` bytes at a time (more than max_line) and accepting lines of up to max_line: what tests
+ * reach the borders of pieces with. */
+int list_parse_in_pieces(const struct blob *text, const char *path, struct catalog *catalog, size_t piece,
+                         size_t max_line, struct error *error);
 
 #endif

@@ -70,13 +70,14 @@ int mat_open(struct mat_file *out, const uint8_t *bytes, size_t count, const cha
 {
     *out = (struct mat_file){.rest = {bytes, count}};
     if (count >= 8 && memcmp(bytes, "\x89HDF\r\n\x1A\n", 8) == 0)
-        return error_set(error, SIMCLR_UNSUPPORTED, "%s: is a MAT-file of version 7.3: save it as version 7 or 6", path);
+        return error_set(error, SIMCLR_UNSUPPORTED, "%s: is a MAT-file of version 7.3: save it as version 7 or 6",
+                         path);
     if (count < HEADER || (memcmp(bytes + ENDIAN_AT, "IM", 2) != 0 && memcmp(bytes + ENDIAN_AT, "MI", 2) != 0))
         return error_set(error, SIMCLR_CORRUPT, "%s: is no MAT-file of level 5: copy or download it again", path);
     if (memcmp(bytes + ENDIAN_AT, "IM", 2) != 0 || bytes[VERSION_AT + 1] != 1)
-        return error_set(error, SIMCLR_UNSUPPORTED,
-                         "%s: is a MAT-file that is big-endian or of another version: save it on a PC as version 7 or 6",
-                         path);
+        return error_set(
+            error, SIMCLR_UNSUPPORTED,
+            "%s: is a MAT-file that is big-endian or of another version: save it on a PC as version 7 or 6", path);
     out->rest = (struct mat_bytes){bytes + HEADER, count - HEADER};
     return SIMCLR_OK;
 }
@@ -137,7 +138,8 @@ static bool array_of(const struct element *element, struct mat_array *out)
     if (element->type != MATRIX) return false;
     if (rest.left == 0) return true;
     if (!take_typed(&rest, UINT32, &flags) || flags.data.left != 8) return false;
-    if (!take_typed(&rest, INT32, &dimensions) || dimensions.data.left < 8 || dimensions.data.left % 4 != 0) return false;
+    if (!take_typed(&rest, INT32, &dimensions) || dimensions.data.left < 8 || dimensions.data.left % 4 != 0)
+        return false;
     if (!take_typed(&rest, INT8, &name)) return false;
     out->elements = 1;
     for (size_t i = 0; i < dimensions.data.left; i += 4) {

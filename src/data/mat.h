@@ -27,8 +27,8 @@ struct mat_file {
 
 /* An array: numbers, text, or structs (each of whose fields is an array again). Borrowed from the file. */
 struct mat_array {
-    int class;            /* 0: an empty one, of which nothing is said */
-    int64_t elements;     /* rows x columns x ... */
+    int class;        /* 0: an empty one, of which nothing is said */
+    int64_t elements; /* rows x columns x ... */
     char name[MAT_NAME_MAX];
     struct mat_bytes data; /* behind flags, dimensions and name */
 };

@@ -146,7 +146,8 @@ static int pack_read(void *self, const struct catalog *catalog, int64_t item, st
     const char *name = catalog_name(catalog, item);
     const size_t bytes = 3 * (size_t)entry.width * entry.height;
     int status = source_reserve(storage, (int)entry.width, (int)entry.height, error);
-    if (status == SIMCLR_OK) status = blob_read_named(&pack->blob, (int64_t)entry.offset, storage->rgb, bytes, name, error);
+    if (status == SIMCLR_OK)
+        status = blob_read_named(&pack->blob, (int64_t)entry.offset, storage->rgb, bytes, name, error);
     if (status == SIMCLR_OK && crc32c(storage->rgb, bytes) != entry.crc)
         status = error_set(error, SIMCLR_CORRUPT,
                            "%s: its checksum is another: the pack is damaged; pack the set again", name);

@@ -29,7 +29,8 @@ bool shelf_has(const struct shelf *shelf, const char *name);
  * zip archive. */
 int shelf_open(const struct shelf *shelf, const char *name, struct blob *out, struct error *error);
 
-/* Reads a file of at most `max_bytes` whole (memory_free), with a NUL after its end. *out is NULL when there is none. */
+/* Reads a file of at most `max_bytes` whole (memory_free), with a NUL after its end. *out is NULL when there is none.
+ */
 int shelf_read(const struct shelf *shelf, const char *name, size_t max_bytes, uint8_t **out, size_t *count,
                struct error *error);
 /* The same for a text, of which a NUL is the end. */

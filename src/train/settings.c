@@ -156,9 +156,11 @@ int session_view_policy(const struct session *session, struct view_policy *out, 
     policy.one_branch = config->one_branch;
     policy.normalize = session_parse_rgb(config->mean, policy.mean) && session_parse_rgb(config->std, policy.std);
     if (!view_policy_set_order(&policy, config->view_order))
-        return error_set(error, SIMCLR_INVALID,
-                         "--view-order %.100s: give some of rotate, jitter, gray, blur, solarize, sobel, noise and cutout, each "
-                         "once, with commas between", config->view_order);
+        return error_set(
+            error, SIMCLR_INVALID,
+            "--view-order %.100s: give some of rotate, jitter, gray, blur, solarize, sobel, noise and cutout, each "
+            "once, with commas between",
+            config->view_order);
     if (policy.crop_area_max < policy.crop_area_min)
         return error_set(error, SIMCLR_INVALID, "--crop-area-min %g is above --crop-area-max %g: swap them",
                          policy.crop_area_min, policy.crop_area_max);
@@ -172,8 +174,10 @@ static void note_profiles(const struct session *session, const struct dataset *d
     int64_t looked_at;
     const int64_t profiles = dataset_profiles(dataset, &looked_at);
     if (profiles > 0)
-        log_info(&session->log, "%" PRId64 " of %" PRId64 " images%s have an ICC colour profile, which is ignored: their colours "
-                 "are taken as sRGB", profiles, looked_at, looked_at < dataset_count(dataset) ? " that were looked at" : "");
+        log_info(&session->log,
+                 "%" PRId64 " of %" PRId64 " images%s have an ICC colour profile, which is ignored: their colours "
+                 "are taken as sRGB",
+                 profiles, looked_at, looked_at < dataset_count(dataset) ? " that were looked at" : "");
 }
 
 int session_open_dataset(const struct session *session, const char *path, enum dataset_part part, struct dataset **out,

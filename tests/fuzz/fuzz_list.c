@@ -1,5 +1,5 @@
-/* Any bytes as a list of images: refused with a sentence, or names without line ends and labels among the classes; read in
- * small pieces it is the same list. The same bytes as a file of labels. */
+/* Any bytes as a list of images: refused with a sentence, or names without line ends and labels among the classes; read
+ * in small pieces it is the same list. The same bytes as a file of labels. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -12,8 +12,8 @@ long fuzz_accepted;
 
 enum { LINE_MAX_SMALL = 24 };
 
-/* Speed: a label of 999999 is fine, and makes a million classes. Numbers of three to seven digits are broken up; longer ones
- * are refused, as they should be. */
+/* Speed: a label of 999999 is fine, and makes a million classes. Numbers of three to seven digits are broken up; longer
+ * ones are refused, as they should be. */
 static void break_long_numbers(uint8_t *bytes, size_t count)
 {
     for (size_t i = 0; i < count;) {

@@ -1,4 +1,5 @@
-/* Any bytes as the meta.mat of ImageNet's devkit: refused with a sentence, or every class has a name without separators. */
+/* Any bytes as the meta.mat of ImageNet's devkit: refused with a sentence, or every class has a name without
+ * separators. */
 #include <string.h>
 
 #include "data/devkit.h"

@@ -1,5 +1,5 @@
-/* Any bytes as a raw pack, with its checksums put right: refused with a sentence, or every image lies inside, and is read or
- * refused with one. */
+/* Any bytes as a raw pack, with its checksums put right: refused with a sentence, or every image lies inside, and is
+ * read or refused with one. */
 #include <string.h>
 
 #include "base/checksum.h"
@@ -9,7 +9,15 @@
 
 long fuzz_accepted;
 
-enum { INDEX_AT = 24, NAMES_AT = 32, IMAGES_AT = 16, INDEX_CRC_AT = 60, HEADER_CRC_AT = 124, PIXELS_MOST = 1 << 16, SHOWN = 16 };
+enum {
+    INDEX_AT = 24,
+    NAMES_AT = 32,
+    IMAGES_AT = 16,
+    INDEX_CRC_AT = 60,
+    HEADER_CRC_AT = 124,
+    PIXELS_MOST = 1 << 16,
+    SHOWN = 16
+};
 
 static uint64_t get(const uint8_t *bytes, int count)
 {

@@ -1,7 +1,7 @@
 /* Any bytes as the binaries of CIFAR-10, CIFAR-100 or STL-10 (the first byte says which): refused with a sentence, or
- * every label is a class and the first and the last image are read. Of STL-10 the pixels are given, and the bytes are its
- * labels and folds. Only a part of the runs reads pixels, again by the first byte: they take nearly all the time, and no
- * byte of them steers the reader. */
+ * every label is a class and the first and the last image are read. Of STL-10 the pixels are given, and the bytes are
+ * its labels and folds. Only a part of the runs reads pixels, again by the first byte: they take nearly all the time,
+ * and no byte of them steers the reader. */
 #include <string.h>
 
 #include "data/cifar.h"
@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     if (count < 1) return 0;
     const unsigned kind = bytes[0] % 6;
     const size_t left = count - 1, labels = left < STL_IMAGES ? left : STL_IMAGES;
-    static uint8_t memory[STL_PIXELS + MOST]; /* speed: the pixels stay; what is read is checked against the blob's size */
+    static uint8_t
+        memory[STL_PIXELS + MOST]; /* speed: the pixels stay; what is read is checked against the blob's size */
     if (left > MOST) return 0;
     memcpy(memory + STL_PIXELS, bytes + 1, left);
     const struct blob blob = blob_of_memory(memory, STL_PIXELS + left);

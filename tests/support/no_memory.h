@@ -8,9 +8,9 @@
 /* Something that opens `path` and, where that succeeds, closes it again; *opened: whether anything is left open. */
 typedef int no_memory_attempt(void *context, const char *path, bool *opened, struct error *error);
 
-/* Lets allocation 1, 2, ... 99 of an attempt fail in turn: each either succeeds all the same (a cache that cannot be used
- * is no failure), or ends with SIMCLR_NO_MEMORY, a sentence, and nothing left open. The last succeeds. Returns how many
- * were refused. cmocka.h comes before this header. */
+/* Lets allocation 1, 2, ... 99 of an attempt fail in turn: each either succeeds all the same (a cache that cannot be
+ * used is no failure), or ends with SIMCLR_NO_MEMORY, a sentence, and nothing left open. The last succeeds. Returns how
+ * many were refused. cmocka.h comes before this header. */
 static inline int no_memory_steps(no_memory_attempt *attempt, void *context, const char *path)
 {
     enum { STEPS = 99 };

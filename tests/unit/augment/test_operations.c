@@ -322,13 +322,14 @@ static void chosen_orders(void **state)
 static void order_lists(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"sobell", "sobel,", ",sobel", "sobel,,blur", "sobel,sobel", "sobel blur", "Sobel", ","};
+    static const char *const bad[] = {"sobell",      "sobel,",     ",sobel", "sobel,,blur",
+                                      "sobel,sobel", "sobel blur", "Sobel",  ","};
     struct view_policy policy = view_policy_imagenet(S), before = policy;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(view_policy_set_order(&policy, bad[i]));
     assert_memory_equal(&policy, &before, sizeof policy);
     assert_true(view_policy_set_order(&policy, "sobel,gray"));
-    static const enum view_operation order[VIEW_OPERATIONS] = {VIEW_SOBEL, VIEW_GRAY, VIEW_ROTATE, VIEW_JITTER,
-                                                               VIEW_BLUR, VIEW_SOLARIZE, VIEW_NOISE, VIEW_CUTOUT};
+    static const enum view_operation order[VIEW_OPERATIONS] = {VIEW_SOBEL, VIEW_GRAY,     VIEW_ROTATE, VIEW_JITTER,
+                                                               VIEW_BLUR,  VIEW_SOLARIZE, VIEW_NOISE,  VIEW_CUTOUT};
     for (int i = 0; i < VIEW_OPERATIONS; i++) assert_int_equal(view_policy_operation(&policy, i), order[i]);
     assert_true(view_policy_set_order(&policy, ""));
     for (int i = 0; i < VIEW_OPERATIONS; i++) assert_int_equal(view_policy_operation(&policy, i), i);

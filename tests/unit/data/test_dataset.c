@@ -369,18 +369,12 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(folder_with_classes),
-        cmocka_unit_test(fingerprint_of_contents_not_of_place),
-        cmocka_unit_test(folder_with_parts),
-        cmocka_unit_test(flat_folder_has_no_labels),
-        cmocka_unit_test(links_and_their_loops),
-        cmocka_unit_test(profiles_are_counted),
-        cmocka_unit_test(missing_and_empty),
-        cmocka_unit_test(lists),
-        cmocka_unit_test(hostile_lists),
-        cmocka_unit_test(cifar_binaries),
-        cmocka_unit_test(hostile_cifar),
-        cmocka_unit_test(no_memory),
+        cmocka_unit_test(folder_with_classes),   cmocka_unit_test(fingerprint_of_contents_not_of_place),
+        cmocka_unit_test(folder_with_parts),     cmocka_unit_test(flat_folder_has_no_labels),
+        cmocka_unit_test(links_and_their_loops), cmocka_unit_test(profiles_are_counted),
+        cmocka_unit_test(missing_and_empty),     cmocka_unit_test(lists),
+        cmocka_unit_test(hostile_lists),         cmocka_unit_test(cifar_binaries),
+        cmocka_unit_test(hostile_cifar),         cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);
 }

@@ -1,6 +1,6 @@
-/* ImageNet as it is downloaded: the training tar of tars, the validation tar, and the labels of it, which lie in lists or
- * in the devkit. tests/fuzz/corpus/mat/{plain,packed}.mat are by scipy.io.savemat: three classes in the devkit's order
- * (1 n02119789, 2 n01440764, 3 n03041632) and two synsets that have children. */
+/* ImageNet as it is downloaded: the training tar of tars, the validation tar, and the labels of it, which lie in lists
+ * or in the devkit. tests/fuzz/corpus/mat/{plain,packed}.mat are by scipy.io.savemat: three classes in the devkit's
+ * order (1 n02119789, 2 n01440764, 3 n03041632) and two synsets that have children. */
 #include "unit/data/archive_support.h"
 
 #include <zlib.h>
@@ -93,9 +93,11 @@ static void lists(void **state)
     (void)state;
     static const struct list_case good[] = {
         {"val.txt", "ILSVRC2012_val_00000001.JPEG 2\nILSVRC2012_val_00000002.JPEG 0\n", 3, {2, 0, -1}},
-        {"LOC_val_solution.csv", "ImageId,PredictionString\nILSVRC2012_val_00000002,n01440764 1 2 3 4\n"
-                                 "ILSVRC2012_val_00000001,n01751748 9 8 7 6 \nILSVRC2012_val_00000009,n00000001\n",
-         3, {2, 1, -1}}, /* a class that only a missing image has is one all the same */
+        {"LOC_val_solution.csv",
+         "ImageId,PredictionString\nILSVRC2012_val_00000002,n01440764 1 2 3 4\n"
+         "ILSVRC2012_val_00000001,n01751748 9 8 7 6 \nILSVRC2012_val_00000009,n00000001\n",
+         3,
+         {2, 1, -1}}, /* a class that only a missing image has is one all the same */
         {"ILSVRC2012_val_labels.txt", "val/ILSVRC2012_val_00000003.JPEG 4\n", 5, {-1, -1, 4}},
         {"ILSVRC2012_val_labels.txt", "999\r\n 0 \n7", 1000, {999, 0, 7}},
         {"imagenet_2012_validation_synset_labels.txt", "n03041632\nn01440764\nn03041632\nn02119789\n\n", 3, {2, 0, 2}},
@@ -108,7 +110,8 @@ static void lists(void **state)
         {"ILSVRC2012_val_labels.txt", "1\n1000\n4\n", 0, {0}},
     };
     static const char *const why[] = {"no line has an image and a label", "has 2 labels, but there is an image 3",
-                                      "line 2 is no label", "line 2 is no label", "line 2: classes are numbered from 0 to 999"};
+                                      "line 2 is no label", "line 2 is no label",
+                                      "line 2: classes are numbered from 0 to 999"};
     struct kept_log *kept = memory_allocate(sizeof *kept);
     struct dataset *set;
     char path[512];
@@ -134,8 +137,8 @@ static void lists(void **state)
 
 /* ---- the devkit ---- */
 
-static const char truth[] = "3\n1\n2\n";                    /* n03041632, n02119789, n01440764 */
-static const int truth_label[3] = {2, 1, 0};                 /* in the order of the wnids, as the training archive has them */
+static const char truth[] = "3\n1\n2\n";     /* n03041632, n02119789, n01440764 */
+static const int truth_label[3] = {2, 1, 0}; /* in the order of the wnids, as the training archive has them */
 static const char truth_name[] = "ILSVRC2012_validation_ground_truth.txt";
 
 static void put_devkit(const char *folder, const char *meta, const char *ground_truth)
@@ -166,7 +169,8 @@ static void put_devkit_archive(const char *path, const char *meta, const char *g
     size_t count;
     tar_add_typed(&tar, "ILSVRC2012_devkit_t12/data/", '5', "", 0);
     tar_add_text(&tar, "ILSVRC2012_devkit_t12/readme.txt", "the devkit");
-    if (ground_truth != NULL) tar_add_text(&tar, "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt", ground_truth);
+    if (ground_truth != NULL)
+        tar_add_text(&tar, "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt", ground_truth);
     if (meta != NULL) {
         read_file(meta, &bytes, &count);
         tar_add(&tar, "ILSVRC2012_devkit_t12/data/meta.mat", bytes, count);
@@ -222,9 +226,11 @@ static void missing_mapping(void **state)
     put_devkit(at("half"), NULL, truth);
     snprintf(path, sizeof path, "%s", at("half/ILSVRC2012_img_val.tar"));
     make_validation(path, 3);
-    refuse_set(path, DATASET_TRAIN, SIMCLR_DATA, "only the devkit's meta.mat explains, but not that: put ILSVRC2012_devkit_t12");
+    refuse_set(path, DATASET_TRAIN, SIMCLR_DATA,
+               "only the devkit's meta.mat explains, but not that: put ILSVRC2012_devkit_t12");
     put_devkit(at("half"), plain, NULL);
-    static const char *const bad[] = {"3\n4\n1\n", "3\n0\n1\n", "3\n9\n1\n", "3\nn01440764\n1\n", "3\n-1\n1\n", "3\n99999999999999999999\n1\n"};
+    static const char *const bad[] = {"3\n4\n1\n",         "3\n0\n1\n",  "3\n9\n1\n",
+                                      "3\nn01440764\n1\n", "3\n-1\n1\n", "3\n99999999999999999999\n1\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) { /* 4 has children: it is no class */
         put_text(at("half/%s", truth_name), bad[i]);
         refuse_set(path, DATASET_TRAIN, SIMCLR_CORRUPT, "is no class of meta.mat");
@@ -308,8 +314,10 @@ static void meta_files(void **state)
         assert_string_equal(devkit.wnid[4], "");
         devkit_free(&devkit);
         for (size_t cut = 0; cut < count; cut++) { /* zeros at the end, a checksum of zlib: not all of it is needed */
-            if (parse(bytes, cut, &devkit, &error) == SIMCLR_OK) accepted++;
-            else assert_true(error.text[0] != '\0');
+            if (parse(bytes, cut, &devkit, &error) == SIMCLR_OK)
+                accepted++;
+            else
+                assert_true(error.text[0] != '\0');
             devkit_free(&devkit);
         }
         assert_true(accepted <= 16);
@@ -347,8 +355,8 @@ static void bad_meta_files(void **state)
     static const struct {
         const char *word, *instead, *why;
     } changes[] = {
-        {"synsets", "sunsets", "no `synsets`"},           {"WNID", "WMID", "lack ILSVRC2012_ID, WNID"},
-        {"n01440764", "n02119789", "is there twice"},     {"n01440764", "n0144/764", "a WNID is none"},
+        {"synsets", "sunsets", "no `synsets`"},       {"WNID", "WMID", "lack ILSVRC2012_ID, WNID"},
+        {"n01440764", "n02119789", "is there twice"}, {"n01440764", "n0144/764", "a WNID is none"},
         {"n01440764", "n0144\001764", "is damaged"},
     };
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
@@ -380,9 +388,9 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(training),       cmocka_unit_test(lists),      cmocka_unit_test(devkits),
+        cmocka_unit_test(training),        cmocka_unit_test(lists),          cmocka_unit_test(devkits),
         cmocka_unit_test(missing_mapping), cmocka_unit_test(whole_download), cmocka_unit_test(meta_files),
-        cmocka_unit_test(bad_meta_files), cmocka_unit_test(no_memory),
+        cmocka_unit_test(bad_meta_files),  cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);
 }

@@ -23,7 +23,7 @@ static void put_list(const char *path, int lines, int bad, const char *one_more)
 }
 
 static int open_kept(struct dataset **out, const char *path, size_t cache_bytes, struct kept_log *kept,
-                       struct error *error)
+                     struct error *error)
 {
     struct pool *pool = support_pool(2);
     struct dataset_config config = dataset_config_default();

@@ -1,6 +1,6 @@
-/* Who makes batches, and when: one to eight workers with readers that are slow, that fail and that are cancelled, and runs
- * that go on in the middle. Whatever happens, a batch has the same pixels, and no reader is further ahead than the ring.
- * Runs under ThreadSanitizer too (./dev tsan). */
+/* Who makes batches, and when: one to eight workers with readers that are slow, that fail and that are cancelled, and
+ * runs that go on in the middle. Whatever happens, a batch has the same pixels, and no reader is further ahead than the
+ * ring. Runs under ThreadSanitizer too (./dev tsan). */
 #include "unit/data/data_support.h"
 
 #include <stdatomic.h>
@@ -15,8 +15,8 @@ enum { IMAGES = 61, BATCH = 7, SIZE = 12, PLANE = 3 * SIZE * SIZE, STEPS = IMAGE
 
 /* A set whose reader does what it is told. Item i is a picture of its own; counters are what the test looks at. */
 struct odd_source {
-    int slow;                      /* every image takes up to this many microseconds, one in 16 ten times that */
-    atomic_uchar fails[IMAGES];    /* how many more times reading it ends with `failure` */
+    int slow;                   /* every image takes up to this many microseconds, one in 16 ten times that */
+    atomic_uchar fails[IMAGES]; /* how many more times reading it ends with `failure` */
     int failure;
     atomic_int reading, most_reading; /* at this moment; at any */
     atomic_int reads;
@@ -28,7 +28,8 @@ static struct image picture_of(int64_t item)
     return support_picture(14 + (int)(item % 9), 20 - (int)(item % 7), (uint32_t)item);
 }
 
-static int odd_size(void *self, const struct catalog *catalog, int64_t item, int *width, int *height, struct error *error)
+static int odd_size(void *self, const struct catalog *catalog, int64_t item, int *width, int *height,
+                    struct error *error)
 {
     (void)self, (void)catalog, (void)error;
     *width = 14 + (int)(item % 9);
@@ -88,7 +89,8 @@ static struct dataset *open_odd(struct odd_source *odd, double max_bad)
     config.path = "odd";
     config.cache_bytes = NOT_CACHED;
     config.max_bad = max_bad;
-    if (dataset_open_source(&set, &source, &catalog, &config, pool, NULL, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    if (dataset_open_source(&set, &source, &catalog, &config, pool, NULL, &error) != SIMCLR_OK)
+        fail_msg("%s", error.text);
     pool_destroy(&pool);
     return set;
 }
@@ -109,9 +111,10 @@ static struct loader *open_loader(const struct loader_config *config, struct dat
     return loader;
 }
 
-/* What the batch of `step` must be: made here, one view after another, without the set. instead[i]: the item that stands
- * for item i, NULL: itself. */
-static void expect_batch(const struct batch *batch, const struct loader_config *config, int64_t step, const int *instead)
+/* What the batch of `step` must be: made here, one view after another, without the set. instead[i]: the item that
+ * stands for item i, NULL: itself. */
+static void expect_batch(const struct batch *batch, const struct loader_config *config, int64_t step,
+                         const int *instead)
 {
     uint32_t order[IMAGES];
     static float expected[PLANE];
@@ -130,8 +133,8 @@ static void expect_batch(const struct batch *batch, const struct loader_config *
         assert_int_equal(batch->indices[i], index);
         assert_int_equal(batch->labels[i], item % 5);
         for (uint32_t v = 0; v < 2; v++) {
-            const struct view_draw draw = view_draw_random(&config->policy, config->seed, config->purpose, epoch, index, v,
-                                                           image.width, image.height);
+            const struct view_draw draw = view_draw_random(&config->policy, config->seed, config->purpose, epoch, index,
+                                                           v, image.width, image.height);
             view_render(&config->policy, &draw, &image, expected, scratch);
             assert_memory_equal(batch->views + (v * BATCH + (size_t)i) * PLANE, expected, sizeof expected);
         }
@@ -203,7 +206,8 @@ static void bad_images(void **state)
             for (int64_t step = 0; step < 6 * STEPS; step++) expect_batch(next(loader, step), &config, step, instead);
             assert_int_equal(dataset_bad_count(set), 5);
             loader_close(&loader);
-            for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) /* each was tried once, or by several at the same time */
+            for (size_t i = 0; i < sizeof bad / sizeof *bad;
+                 i++) /* each was tried once, or by several at the same time */
                 assert_in_range(atomic_load(&odd.fails[bad[i]]), 255 - MOST_WORKERS, 254);
             dataset_close(&set);
         }
@@ -211,8 +215,8 @@ static void bad_images(void **state)
     pool_destroy(&pool);
 }
 
-/* Failures that are not the image's (no memory): the batch fails with that of its first such row, whoever met it when, and
- * can be asked for again. Those before it and after it are right. */
+/* Failures that are not the image's (no memory): the batch fails with that of its first such row, whoever met it when,
+ * and can be asked for again. Those before it and after it are right. */
 static void failing_readers(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
-/* Tar archives as data sets: plain trees, headers of every kind, hostile ones, archives that are cut. WebDataset's samples
- * and shards are in test_webdataset.c, ImageNet's archives in test_imagenet.c, stored indices in test_tar_index.c. */
+/* Tar archives as data sets: plain trees, headers of every kind, hostile ones, archives that are cut. WebDataset's
+ * samples and shards are in test_webdataset.c, ImageNet's archives in test_imagenet.c, stored indices in
+ * test_tar_index.c. */
 #include "unit/data/archive_support.h"
 
 #include "data/index_tar.h"
@@ -231,7 +232,8 @@ static void cut_archives(void **state)
                 {two + 512, 2, true},    {two + 100, 2, true}, {two, 2, false}};
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         assert_int_equal(truncate(at("cut.tar"), (off_t)cuts[i].length), 0);
-        if (open_logged(&set, at("cut.tar"), DATASET_TRAIN, "none", kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+        if (open_logged(&set, at("cut.tar"), DATASET_TRAIN, "none", kept, &error) != SIMCLR_OK)
+            fail_msg("%s", error.text);
         assert_int_equal(dataset_count(set), cuts[i].images);
         assert_int_equal(times_in(kept->text, "ends too early"), cuts[i].warns);
         dataset_close(&set);
@@ -278,8 +280,8 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_trees),   cmocka_unit_test(long_names),   cmocka_unit_test(archives_by_python),
-        cmocka_unit_test(large_members), cmocka_unit_test(hostile_headers), cmocka_unit_test(cut_archives),
+        cmocka_unit_test(plain_trees),    cmocka_unit_test(long_names),      cmocka_unit_test(archives_by_python),
+        cmocka_unit_test(large_members),  cmocka_unit_test(hostile_headers), cmocka_unit_test(cut_archives),
         cmocka_unit_test(cut_while_open), cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);

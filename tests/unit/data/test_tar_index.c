@@ -83,7 +83,8 @@ static void packed_indices(void **state)
     size_t count;
     assert_int_equal(members_add(&members, "x/1.jpg", 7, &at_member, NULL), SIMCLR_OK);
     assert_int_equal(labels_intern(&members.labels, "cat", 3, &members.names.label[0], NULL), SIMCLR_OK);
-    assert_int_equal(members_add_other(&members, "train.bin", &(struct member){.offset = 1024, .stored = 1000}, NULL), SIMCLR_OK);
+    assert_int_equal(members_add_other(&members, "train.bin", &(struct member){.offset = 1024, .stored = 1000}, NULL),
+                     SIMCLR_OK);
     members.links = 3;
     assert_int_equal(members_pack(&members, &stamp, &bytes, &count, NULL), SIMCLR_OK);
     assert_int_equal(members_unpack(&again, &stamp, 2048, bytes, count, NULL), SIMCLR_OK);

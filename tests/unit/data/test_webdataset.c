@@ -55,8 +55,10 @@ static void label_names(void **state)
     assert_int_equal(dataset_label(set, 1), 0);
     dataset_close(&set);
     static const char *const bad[][3] = {
-        {"1.json", "[1]", "1.json is no label"}, {"1.json", "{\"cls\":", "1.json is no label"},
-        {"1.cls", "", "1.cls is no label"},      {"1.cls", "a\nb", "1.cls is no label"},
+        {"1.json", "[1]", "1.json is no label"},
+        {"1.json", "{\"cls\":", "1.json is no label"},
+        {"1.cls", "", "1.cls is no label"},
+        {"1.cls", "a\nb", "1.cls is no label"},
         {"1.cls", "99999999", "label 99999999 is above"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
