@@ -99,6 +99,19 @@ static struct box reduced(struct box box, int times)
     return (struct box){x, y, (box.x + box.width + times - 1) / times - x, (box.y + box.height + times - 1) / times - y};
 }
 
+/* A progressive picture some of whose scans are missing is smoothed: across blocks, so that a pixel depends on blocks
+ * that lie outside of a box. (libjpeg's condition is narrower.) */
+static bool is_smoothed(const struct jpeg_decompress_struct *cinfo)
+{
+    if (!cinfo->progressive_mode || !cinfo->do_block_smoothing || cinfo->coef_bits == NULL)
+        return false;
+    for (int component = 0; component < cinfo->num_components; component++)
+        for (int k = 0; k < DCTSIZE2; k++)
+            if (cinfo->coef_bits[component][k] != 0) /* bits that are not known yet; -1: nothing is */
+                return true;
+    return false;
+}
+
 /* Tells the started decoder which columns to make and to pass over the rows above the box, and makes the picture.
  * The columns begin where libjpeg lets them: at a block. */
 static int choose_place(struct reader *reader, int *top)
@@ -107,7 +120,7 @@ static int choose_place(struct reader *reader, int *top)
     const int whole_width = (int)cinfo->output_width, whole_height = (int)cinfo->output_height;
     const int times = reader->part->reduction;
     struct box place = {0, 0, whole_width, whole_height};
-    if (reader->wanted.width > 0) {
+    if (reader->wanted.width > 0 && !is_smoothed(cinfo)) {
         const struct box wanted = reduced(reader->wanted, times);
         const int left = wanted.x > MARGIN ? wanted.x - MARGIN : 0;
         const int end = wanted.x + wanted.width, right = end < whole_width - MARGIN ? end + MARGIN : whole_width;

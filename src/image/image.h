@@ -52,7 +52,7 @@ struct image_part {
 };
 
 /* Decodes at least `box` of a picture, bit for bit as image_decode gives it: of a JPEG only the rows and columns of
- * the box and a few around it, of others all. *part says what is in store->image. What lies above and left of the box
+ * the box and a few around it; of others, and of a progressive one whose scans are not all there, all. *part says what is in store->image. What lies above and left of the box
  * in the stored picture is read and checked as in a full decoding; what lies below it there is not read, so that damage
  * there (a truncated file) goes unnoticed. SIMCLR_INVALID when the box does not lie inside the picture; else as
  * image_decode.
