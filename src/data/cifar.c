@@ -67,8 +67,9 @@ static int add_records(struct catalog *catalog, const struct flavour *flavour, c
                        const char *path, const char *name, int64_t records, struct error *error)
 {
     const size_t record = (size_t)flavour->label_bytes + PIXELS;
-    uint8_t *block = memory_array(BLOCK_RECORDS, record);
-    if (block == NULL) return error_no_memory(error, "CIFAR records", BLOCK_RECORDS * record);
+    const size_t at_once = records < BLOCK_RECORDS ? (size_t)records : BLOCK_RECORDS;
+    uint8_t *block = memory_array(at_once, record);
+    if (block == NULL) return error_no_memory(error, "CIFAR records", at_once * record);
     int status = SIMCLR_OK;
     for (int64_t first = 0; status == SIMCLR_OK && first < records; first += BLOCK_RECORDS) {
         const int64_t count = records - first < BLOCK_RECORDS ? records - first : BLOCK_RECORDS;

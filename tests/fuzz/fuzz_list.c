@@ -12,14 +12,15 @@ long fuzz_accepted;
 
 enum { LINE_MAX_SMALL = 24 };
 
-/* Speed: a label of 999999 is fine, and makes a million classes. Numbers of three to seven digits are broken up; longer
- * ones are refused, as they should be. */
+/* Speed: a label of 999999 is fine, and makes a million classes. Numbers of three to seven digits are broken up, and longer
+ * ones that begin with zeros; others are refused, as they should be. */
 static void break_long_numbers(uint8_t *bytes, size_t count)
 {
     for (size_t i = 0; i < count;) {
         size_t digits = 0;
         while (i + digits < count && bytes[i + digits] >= '0' && bytes[i + digits] <= '9') digits++;
-        for (size_t k = 2; digits >= 3 && digits <= 7 && k < digits; k += 3) bytes[i + k] = '-';
+        const bool costly = digits >= 3 && (digits <= 7 || bytes[i] == '0');
+        for (size_t k = 2; costly && k < digits; k += 3) bytes[i + k] = '-';
         i += digits > 0 ? digits : 1;
     }
 }
