@@ -151,7 +151,7 @@ static void class_names(void **state)
             dataset_close(&set);
         }
     }
-    put_bytes(at("named/classes.txt"), "a\nb\0\nc\n", 9);
+    put_bytes(at("named/classes.txt"), "a\nb\0\nc\n", 7);
     assert_int_equal(open_logged(&set, at("named"), DATASET_TRAIN, "none", kept, &error), SIMCLR_OK);
     assert_non_null(strstr(kept->text, "is no list of class names, and is not used"));
     assert_string_equal(dataset_class_name(set, 1), "1");
