@@ -108,7 +108,7 @@ static double time_views(const struct set *set, const struct view_policy *policy
 {
     const size_t floats = (size_t)policy->size * (size_t)policy->size * 3;
     size_t slots;
-    void *scratch = memory_allocate(view_scratch_bytes(policy, set->max_width, set->max_height));
+    void *scratch = memory_allocate_working(view_scratch_bytes(policy, set->max_width, set->max_height));
     float *out = batch_memory(policy->size, &slots);
     double rate = 0.0;
     if (scratch && out) {
@@ -185,7 +185,7 @@ static double time_bytes(const struct set *set, const struct view_policy *policy
 {
     const size_t floats = (size_t)policy->size * (size_t)policy->size * 3;
     size_t slots;
-    void *scratch = memory_allocate(view_scratch_bytes(policy, set->max_width, set->max_height));
+    void *scratch = memory_allocate_working(view_scratch_bytes(policy, set->max_width, set->max_height));
     float *out = batch_memory(policy->size, &slots);
     struct image_store store = {.bytes = 0};
     double rate = 0.0;

@@ -10,10 +10,11 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, LARGE = 4 << 20 };
+enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, LARGE = 4 << 20, WORKING = 512 << 10 };
 
 struct header {
-    void *raw; /* what free() wants */
+    void *raw;     /* what free() wants, or, if it was mapped, munmap() */
+    size_t mapped; /* bytes; 0: it was not */
 };
 _Static_assert(sizeof(struct header) <= ALIGNMENT, "the header lives in the 64 bytes before a block");
 
@@ -24,12 +25,19 @@ void memory_fail_after(long n)
     fail_countdown = n;
 }
 
-static void *place(void *raw, size_t offset)
+static void *place(void *raw, size_t offset, size_t mapped)
 {
     unsigned char *block = (unsigned char *)raw + offset;
-    const struct header header = {raw};
+    const struct header header = {raw, mapped};
     memcpy(block - ALIGNMENT, &header, sizeof header);
     return block;
+}
+
+/* From `raw` to the next huge page with room for a header before it. */
+static size_t to_huge_page(const void *raw)
+{
+    const size_t over = ((uintptr_t)raw + ALIGNMENT) % HUGE_PAGE;
+    return ALIGNMENT + (over == 0 ? 0 : HUGE_PAGE - over);
 }
 
 static void *allocate_large(size_t bytes)
@@ -37,8 +45,7 @@ static void *allocate_large(size_t bytes)
     unsigned char *raw = calloc(1, bytes + HUGE_PAGE + ALIGNMENT);
     if (raw == NULL)
         return NULL;
-    const size_t over = ((uintptr_t)raw + ALIGNMENT) % HUGE_PAGE;
-    unsigned char *block = place(raw, ALIGNMENT + (over == 0 ? 0 : HUGE_PAGE - over));
+    unsigned char *block = place(raw, to_huge_page(raw), 0);
     madvise(block, bytes, MADV_HUGEPAGE); /* advice only: a refusal changes nothing but speed */
     return block;
 }
@@ -55,7 +62,28 @@ void *memory_allocate(size_t bytes)
     if (posix_memalign(&raw, ALIGNMENT, bytes + ALIGNMENT) != 0)
         return NULL;
     memset(raw, 0, bytes + ALIGNMENT);
-    return place(raw, ALIGNMENT);
+    return place(raw, ALIGNMENT, 0);
+}
+
+size_t memory_working_bytes(size_t bytes)
+{
+    return bytes < WORKING ? bytes : (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
+/* The heap would give pages that were used before, and are not of 2 MiB. */
+void *memory_allocate_working(size_t bytes)
+{
+    if (bytes < WORKING || bytes > PTRDIFF_MAX - 2 * HUGE_PAGE - ALIGNMENT)
+        return memory_allocate(bytes);
+    if (fail_countdown > 0 && --fail_countdown == 0)
+        return NULL;
+    const size_t whole = memory_working_bytes(bytes), mapped = whole + HUGE_PAGE + ALIGNMENT;
+    void *raw = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (raw == MAP_FAILED)
+        return NULL;
+    void *block = place(raw, to_huge_page(raw), mapped);
+    madvise(block, whole, MADV_HUGEPAGE);
+    return block;
 }
 
 void *memory_array(size_t count, size_t size)
@@ -93,7 +121,10 @@ void memory_free(void *block)
         return;
     struct header header;
     memcpy(&header, (unsigned char *)block - ALIGNMENT, sizeof header);
-    free(header.raw);
+    if (header.mapped > 0)
+        munmap(header.raw, header.mapped);
+    else
+        free(header.raw);
 }
 
 size_t memory_peak_resident(void)

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "loss/nt_xent.h"
 #include "optim/optimizer.h"
 
@@ -157,7 +158,7 @@ static size_t view_bytes(const struct session *session, const struct model_confi
     const struct view_policy policy = view_policy_default(config->image_size);
     const size_t makers = (size_t)(workers > 0 ? workers : pool_threads(session->pool));
     return (workers > 0 ? RING : 1) * batch * 3 * side * side * sizeof(float) +
-           makers * view_scratch_bytes(&policy, width, height);
+           makers * memory_working_bytes(view_scratch_bytes(&policy, width, height));
 }
 
 static int measure(struct session *session, const struct model_config *config, const struct dataset *dataset,

@@ -59,7 +59,7 @@ struct config {
     char *features_out;
     /* info, bench, demo */
     bool memory;
-    char *what; /* all, step, layers, data, loss, views, decode */
+    char *what; /* the part of bench: options.c lists them */
     int64_t images, views;
     /* data */
     bool check;

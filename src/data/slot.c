@@ -9,7 +9,7 @@ static int make_scratch(struct view_maker *maker, const struct view_source *sour
 {
     const size_t bytes = view_scratch_bytes(&source->config.policy, width, height);
     memory_free(maker->scratch);
-    maker->scratch = memory_allocate(bytes);
+    maker->scratch = memory_allocate_working(bytes);
     if (maker->scratch == NULL) return error_no_memory(error, "scratch for views", bytes);
     view_scratch_prepare(&source->config.policy, width, height, maker->scratch);
     maker->width = width;

@@ -12,24 +12,15 @@
 
 #if defined(__x86_64__)
 static const struct resample_kernels *const variants[] = {&resample_kernels_portable, &resample_kernels_avx2,
-                                                          &resample_kernels_avx512vbmi};
+                                                          &resample_kernels_avx512, &resample_kernels_avx512vbmi};
 #else
 static const struct resample_kernels *const variants[] = {&resample_kernels_portable};
 #endif
 enum { VARIANTS = sizeof variants / sizeof variants[0] };
 
-/* AVX-512 without byte permutations has nothing that AVX2 has not: the passes are bound by loads and shuffles. */
 static const struct resample_kernels *kernels_of(enum simd level)
 {
-    switch (simd_resolve(level)) {
-    case SIMD_AVX512_VBMI:
-        return variants[2 % VARIANTS];
-    case SIMD_AVX512:
-    case SIMD_AVX2:
-        return variants[1 % VARIANTS];
-    default:
-        return variants[0];
-    }
+    return variants[(simd_resolve(level) - SIMD_PORTABLE) % VARIANTS];
 }
 
 int resample_most_taps(int input, int output, enum resample_filter filter)

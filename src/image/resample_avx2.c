@@ -24,7 +24,7 @@ VECTOR_INLINE void interleave(const uint8_t *a, const uint8_t *b, __m256i *pairs
 /* The pairs of source rows first .. first + span - 1, CHUNK bytes of them from `start` on. */
 static void take_pairs(const struct resampler *r, int first, int span, int start, __m256i (*pairs)[4])
 {
-    const int bytes = 3 * r->box.width - start, last = r->box.height - 1;
+    const int last = r->box.height - 1;
     for (int pair = 0; pair < span; pair++) {
         const int row = 2 * (first + pair), upper = row < last ? row : last, lower = upper < last ? upper + 1 : last;
         const uint8_t *a = r->rows + (size_t)upper * r->stride + start;
@@ -33,13 +33,14 @@ static void take_pairs(const struct resampler *r, int first, int span, int start
             _mm_prefetch((const char *)a + ROWS_AHEAD * r->stride, _MM_HINT_T0);
             _mm_prefetch((const char *)b + ROWS_AHEAD * r->stride, _MM_HINT_T0);
         }
-        if (bytes < CHUNK) { /* not a byte behind the box: the picture may end there */
-            uint8_t line[2][CHUNK] = {{0}};
-            memcpy(line[0], a, (size_t)bytes);
-            memcpy(line[1], b, (size_t)bytes);
-            interleave(line[0], line[1], pairs[pair]);
-        } else {
+        if (r->end - b >= CHUNK) { /* what lies behind the box is filtered too, and not used */
             interleave(a, b, pairs[pair]);
+        } else { /* not a byte behind the picture */
+            uint8_t line[2][CHUNK] = {{0}};
+            const size_t bytes = (size_t)(3 * r->box.width - start);
+            memcpy(line[0], a, bytes < CHUNK ? bytes : CHUNK);
+            memcpy(line[1], b, bytes < CHUNK ? bytes : CHUNK);
+            interleave(line[0], line[1], pairs[pair]);
         }
     }
 }

@@ -37,46 +37,128 @@ struct making {
     int taps, shift;
     size_t row;                 /* padded outputs */
     int32_t *first, *count;     /* [row] */
-    int32_t *rest;              /* [row]: of the sum, which rounding leaves over */
-    float *distance, *sum;      /* [row] */
+    float *distance;            /* [row] */
     float *weight;              /* [MOST_TAPS][row] */
     int32_t *fixed;             /* [MOST_TAPS][row] */
 };
 
 static size_t making_bytes(int output)
 {
-    return padded(output) * sizeof(float) * (5 + 2 * MOST_TAPS);
+    return padded(output) * sizeof(float) * (3 + 2 * MOST_TAPS);
 }
 
-INLINE float cubic(float x)
+/* ---- outputs as lanes of the compiler's vectors: what it does not find by itself in these loops ---- */
+
+#if defined(__AVX512F__)
+enum { OUTPUTS = 16 };
+#else
+enum { OUTPUTS = 8 };
+#endif
+typedef float floats __attribute__((vector_size(4 * OUTPUTS)));
+typedef int32_t ints __attribute__((vector_size(4 * OUTPUTS)));
+typedef double doubles __attribute__((vector_size(8 * OUTPUTS)));
+
+INLINE ints load_ints(const int32_t *from)
 {
-    const float d = fabsf(x);
-    const float near = (1.5f * d - 2.5f) * d * d + 1.0f;
-    const float far = ((-0.5f * d + 2.5f) * d - 4.0f) * d + 2.0f;
-    return d < 1.0f ? near : d < 2.0f ? far : 0.0f;
+    ints value;
+    memcpy(&value, from, sizeof value);
+    return value;
 }
 
-INLINE float triangle(float x)
+INLINE floats load_floats(const float *from)
 {
-    const float d = 1.0f - fabsf(x);
-    return d > 0.0f ? d : 0.0f;
+    floats value;
+    memcpy(&value, from, sizeof value);
+    return value;
 }
 
+INLINE ints select_ints(ints mask, ints yes, ints no)
+{
+    return (yes & mask) | (no & ~mask);
+}
+
+INLINE floats select_floats(ints mask, floats yes, floats no)
+{
+    return (floats)select_ints(mask, (ints)yes, (ints)no);
+}
+
+INLINE floats magnitude(floats x)
+{
+    return (floats)((ints)x & 0x7FFFFFFF);
+}
+
+INLINE floats cubic(floats x)
+{
+    const floats d = magnitude(x);
+    const floats near = (1.5f * d - 2.5f) * d * d + 1.0f;
+    const floats far = ((-0.5f * d + 2.5f) * d - 4.0f) * d + 2.0f;
+    return select_floats(d < 1.0f, near, (floats)((ints)far & (d < 2.0f)));
+}
+
+INLINE floats triangle(floats x)
+{
+    const floats d = 1.0f - magnitude(x);
+    return (floats)((ints)d & (d > 0.0f));
+}
+
+/* Which inputs each output takes; the padding does as the last output does. */
 static void place(struct making *m, struct resample_span span, int output, enum resample_filter filter, bool flip)
 {
-    const int input = span.input;
     const double scale = span.length / output, stretch = scale > 1.0 ? scale : 1.0, inverse = 1.0 / stretch;
     const double support = resample_half_width(filter) * stretch;
-    for (int x = 0; x < (int)m->row; x++) {
-        const int i = x < output ? x : output - 1; /* the padding does as the last output does */
-        const double centre = span.begin + ((flip ? output - 1 - i : i) + 0.5) * scale;
-        const double low = centre - support + 0.5, high = centre + support + 0.5;
-        const int first = low > 0.0 ? (int)low : 0;
-        const int end = high < input ? (int)high : input;
-        m->first[x] = first;
-        m->count[x] = end - first;
-        m->distance[x] = (float)((first - centre + 0.5) * inverse);
+    ints order;
+    for (int i = 0; i < OUTPUTS; i++)
+        order[i] = i;
+    for (int x = 0; x < (int)m->row; x += OUTPUTS) {
+        const ints all = order + x, mine = select_ints(all < output, all, order * 0 + (output - 1));
+        const ints index = flip ? output - 1 - mine : mine;
+        const doubles centre = span.begin + (__builtin_convertvector(index, doubles) + 0.5) * scale;
+        const ints low = __builtin_convertvector(centre - support + 0.5, ints);
+        const ints high = __builtin_convertvector(centre + support + 0.5, ints);
+        const ints first = low & (low > 0), count = select_ints(high < span.input, high, order * 0 + span.input) - first;
+        const doubles distance = (__builtin_convertvector(first, doubles) - centre + 0.5) * inverse;
+        const floats rounded = __builtin_convertvector(distance, floats);
+        memcpy(m->first + x, &first, sizeof first);
+        memcpy(m->count + x, &count, sizeof count);
+        memcpy(m->distance + x, &rounded, sizeof rounded);
     }
+}
+
+static int most_of(const int32_t *values, int count)
+{
+    int most = 0;
+    for (int i = 0; i < count; i++)
+        most = values[i] > most ? values[i] : most;
+    return most;
+}
+
+/* Weights that sum to one, as floats; returns the largest. */
+INLINE float normalize(struct making *m, float step, const bool bicubic)
+{
+    const int row = (int)m->row;
+    floats most = {0.0f};
+    for (int x = 0; x < row; x += OUTPUTS) {
+        const floats distance = load_floats(m->distance + x);
+        const ints count = load_ints(m->count + x);
+        float *weight = m->weight + x;
+        floats sum = {0.0f};
+        for (int tap = 0; tap < m->taps; tap++) {
+            const floats at = distance + (float)tap * step;
+            const floats value = (floats)((ints)(bicubic ? cubic(at) : triangle(at)) & (tap < count));
+            memcpy(weight + (ptrdiff_t)tap * row, &value, sizeof value);
+            sum = sum + value;
+        }
+        sum = 1.0f / sum;
+        for (int tap = 0; tap < m->taps; tap++) {
+            const floats value = load_floats(weight + (ptrdiff_t)tap * row) * sum;
+            memcpy(weight + (ptrdiff_t)tap * row, &value, sizeof value);
+            most = select_floats(value > most, value, most);
+        }
+    }
+    float largest = 0.0f;
+    for (int i = 0; i < OUTPUTS; i++)
+        largest = most[i] > largest ? most[i] : largest;
+    return largest;
 }
 
 /* Weights of `m->shift` bits, of which none is over `limit`; each output's sum to 1 << shift exactly. */
@@ -85,57 +167,33 @@ static void weigh(struct making *m, struct resample_span span, int output, enum 
 {
     const int row = (int)m->row;
     place(m, span, output, filter, flip);
-    m->taps = 0;
-    for (int x = 0; x < row; x++) {
-        m->taps = m->count[x] > m->taps ? m->count[x] : m->taps;
-        m->sum[x] = 0.0f;
-    }
+    m->taps = most_of(m->count, row);
     const float step = (float)(span.length > output ? output / span.length : 1.0);
-    for (int tap = 0; tap < m->taps; tap++) {
-        float *restrict weight = m->weight + (ptrdiff_t)tap * row, *restrict sum = m->sum;
-        const float ahead = (float)tap * step;
-        for (int x = 0; x < row; x++) {
-            const float value = filter == RESAMPLE_BICUBIC ? cubic(m->distance[x] + ahead)
-                                                           : triangle(m->distance[x] + ahead);
-            weight[x] = tap < m->count[x] ? value : 0.0f;
-            sum[x] += weight[x];
-        }
-    }
-    float most = 0.0f;
-    for (int x = 0; x < row; x++)
-        m->sum[x] = 1.0f / m->sum[x];
-    for (int tap = 0; tap < m->taps; tap++)
-        for (int x = 0; x < row; x++) {
-            const float value = m->weight[tap * row + x] * m->sum[x];
-            most = value > most ? value : most;
-        }
+    const float most = filter == RESAMPLE_BICUBIC ? normalize(m, step, true) : normalize(m, step, false);
     m->shift = most * 32768.0f < (float)(limit - MOST_TAPS) ? 15 : 14; /* room for the correction below */
     const float one = (float)(1 << m->shift);
-    int32_t *restrict rest = m->rest, *restrict best = m->count; /* counts are no longer needed */
-    for (int x = 0; x < row; x++) {
-        rest[x] = 1 << m->shift;
-        best[x] = 0;
-    }
-    for (int tap = 0; tap < m->taps; tap++) {
-        int32_t *restrict fixed = m->fixed + (ptrdiff_t)tap * row;
-        for (int x = 0; x < row; x++) {
-            fixed[x] = (int)(m->weight[tap * row + x] * m->sum[x] * one + 65536.5f) - 65536;
-            rest[x] -= fixed[x];
-            best[x] = fixed[x] > m->fixed[best[x] * row + x] ? tap : best[x];
+    for (int x = 0; x < row; x += OUTPUTS) {
+        ints rest = {0}, best = {0}, largest = {0};
+        for (int tap = 0; tap < m->taps; tap++) {
+            const floats value = load_floats(m->weight + (ptrdiff_t)tap * row + x) * one + 65536.5f;
+            const ints fixed = __builtin_convertvector(value, ints) - 65536;
+            const ints larger = fixed > largest;
+            memcpy(m->fixed + (ptrdiff_t)tap * row + x, &fixed, sizeof fixed);
+            rest = rest - fixed;
+            best = select_ints(larger, best * 0 + tap, best);
+            largest = select_ints(larger, fixed, largest);
         }
+        for (int i = 0; i < OUTPUTS; i++) /* what rounding left over goes to the largest */
+            m->fixed[best[i] * row + x + i] += rest[i] + (1 << m->shift);
     }
-    for (int x = 0; x < row; x++) /* what rounding left over goes to the largest */
-        m->fixed[best[x] * row + x] += rest[x];
 }
 
 static struct making making_open(void *work, int output)
 {
     struct making m = {.row = padded(output), .first = work};
     m.count = m.first + m.row;
-    m.rest = m.count + m.row;
-    m.distance = (float *)(void *)(m.rest + m.row);
-    m.sum = m.distance + m.row;
-    m.weight = m.sum + m.row;
+    m.distance = (float *)(void *)(m.count + m.row);
+    m.weight = m.distance + m.row;
     m.fixed = (int32_t *)(void *)(m.weight + MOST_TAPS * m.row);
     return m;
 }

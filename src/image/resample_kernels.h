@@ -35,6 +35,7 @@ struct resample_kernels {
 
 extern const struct resample_kernels resample_kernels_portable;
 extern const struct resample_kernels resample_kernels_avx2;
+extern const struct resample_kernels resample_kernels_avx512;
 extern const struct resample_kernels resample_kernels_avx512vbmi;
 
 static inline size_t resample_round_up(size_t bytes)

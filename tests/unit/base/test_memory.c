@@ -1,6 +1,7 @@
 /* Blocks: aligned, zeroed, refused when absurd; the failure injection that other tests rely on. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -25,6 +26,30 @@ static void aligned_and_zeroed(void **state)
         memory_free(block);
     }
     memory_free(NULL);
+}
+
+/* Memory to work in: pages of 2 MiB to itself where it is large, like any other block where it is not. */
+static void working_memory(void **state)
+{
+    (void)state;
+    const size_t sizes[] = {0, 100, (512 << 10) - 1, 512 << 10, 2 << 20, (2 << 20) + 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const bool large = sizes[i] >= 512 << 10;
+        unsigned char *block = memory_allocate_working(sizes[i]);
+        assert_non_null(block);
+        assert_int_equal((uintptr_t)block % (large ? 2 << 20 : 64), 0);
+        assert_true(memory_working_bytes(sizes[i]) >= sizes[i]);
+        assert_int_equal(memory_working_bytes(sizes[i]) % (large ? 2 << 20 : 1), 0);
+        for (size_t at = 0; at < sizes[i]; at++)
+            assert_int_equal(block[at], 0);
+        memset(block, 0xA5, large ? memory_working_bytes(sizes[i]) : sizes[i]);
+        memory_free(block);
+    }
+    assert_null(memory_allocate_working(SIZE_MAX));
+    assert_null(memory_allocate_working((size_t)PTRDIFF_MAX));
+    memory_fail_after(1);
+    assert_null(memory_allocate_working(1 << 20));
+    memory_fail_after(0);
 }
 
 static void absurd_sizes_are_refused(void **state)
@@ -127,7 +152,7 @@ static void error_sentences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(aligned_and_zeroed),  cmocka_unit_test(absurd_sizes_are_refused),
+        cmocka_unit_test(aligned_and_zeroed), cmocka_unit_test(working_memory),  cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(the_peak_knows_a_large_block),
         cmocka_unit_test(grow_keeps_contents), cmocka_unit_test(strings_are_copied),
         cmocka_unit_test(failures_can_be_injected), cmocka_unit_test(error_sentences),
