@@ -129,7 +129,7 @@ static const char *load_strip(const struct run_job *job, int thread, int group, 
     return out;
 }
 
-static void run_winograd(const struct run_job *job, const struct winograd_pass *pass, int thread, int threads)
+static void run_winograd(const struct run_job *job, const struct winograd_pass *pass, int thread)
 {
     const struct winograd_job winograd = {
         .plan = job->plan,
@@ -148,7 +148,7 @@ static void run_winograd(const struct run_job *job, const struct winograd_pass *
         squares = sum + (ptrdiff_t)conv_panels(job->pass) * BLOCK_CHANNELS;
         scratch = (char *)(squares + (ptrdiff_t)conv_panels(job->pass) * BLOCK_CHANNELS);
     }
-    winograd_run(&winograd, scratch, sum, squares, thread, threads);
+    winograd_run(&winograd, scratch, sum, squares, thread);
 }
 
 static void run_part(void *context, int thread, int threads)
@@ -163,7 +163,7 @@ static void run_part(void *context, int thread, int threads)
     if (job->statistics)
         memset(thread_statistics(job, thread), 0, (size_t)panels * BLOCK_CHANNELS * 2 * sizeof(double));
     if (other->used) {
-        run_winograd(job, other, thread, threads);
+        run_winograd(job, other, thread);
         return;
     }
     fill_run(&run, job);

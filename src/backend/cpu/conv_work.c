@@ -26,7 +26,7 @@ void cpu_conv_work(const struct conv_plan *plan, struct conv_work work[CONV_PASS
         if (!planned[i]) continue;
         work[i].algorithm = pass->used ? "winograd" : "direct";
         work[i].kernels = pass->used ? winograd->kernels->name : plan->kernels->name;
-        work[i].flops = pass->used ? 2.0 * WINOGRAD_POINTS * pass->down * pass->across * desc->batch *
+        work[i].flops = pass->used ? 2.0 * pass->form->points * pass->down * pass->across * desc->batch *
                                          desc->in_channels * desc->out_channels
                                    : direct_flops(plan);
     }

@@ -193,33 +193,38 @@ ALWAYS_INLINE void product_cell(const struct winograd_products *args, int images
 typedef void product_cell_function(const struct winograd_products *args, int images, int outputs, const char *v,
                                    const char *u, float *m, struct fetch *fetch);
 
-/* All points, panels and tiles; size: bytes of an element of V and U. */
+/* All points, panels and tiles; size: bytes of an element of V and U. Points that share U follow one another. */
 ALWAYS_INLINE void all_products(const struct winograd_products *args, const ptrdiff_t size,
                                 product_cell_function *product)
 {
     const ptrdiff_t cell = (ptrdiff_t)args->places * args->block, v_tile = args->v_tile * size;
-    for (ptrdiff_t point = 0; point < WINOGRAD_POINTS; point++)
+    const uint8_t *first = args->form->first;
+    const int64_t steps = (int64_t)args->form->points * args->panels * args->tiles;
+    int64_t step = 0;
+    for (ptrdiff_t shared = 0; shared < WINOGRAD_WEIGHTS; shared++)
         for (ptrdiff_t panel = 0; panel < args->panels; panel++) {
-            const char *u = (const char *)args->u + (point * args->u_point + panel * args->u_panel) * size;
+            const char *u = (const char *)args->u + (shared * args->u_point + panel * args->u_panel) * size;
             const bool last = panel == args->panels - 1;
-            const ptrdiff_t next_point = last && point < WINOGRAD_POINTS - 1 ? point + 1 : point;
-            const char *next_u = last ? (const char *)args->u + next_point * args->u_point * size
+            const ptrdiff_t next_shared = last && shared < WINOGRAD_WEIGHTS - 1 ? shared + 1 : shared;
+            const char *next_u = last ? (const char *)args->u + next_shared * args->u_point * size
                                       : u + args->u_panel * size;
-            const char *next_v = (const char *)args->v + next_point * args->v_point * size;
             const int outputs = last ? args->last_outputs : BLOCK_CHANNELS;
-            for (ptrdiff_t t = 0; t < args->tiles; t++) {
-                const char *v = (const char *)args->v + point * args->v_point * size + t * v_tile;
-                float *m = args->m + point * args->m_point + t * args->m_tile + panel * cell;
-                struct fetch fetch = {.u = next_u, .v = t + 1 < args->tiles ? v + v_tile : next_v};
-                fetch.u_left = t == 0 ? args->channels * size * 32 : 0;
-                fetch_cells(&args->outputs, (point * args->panels + panel) * args->tiles + t,
-                            (int64_t)WINOGRAD_POINTS * args->panels * args->tiles);
-                if (panel == 0 && args->next) {
-                    fetch.cell = args->next[t * WINOGRAD_POINTS + point];
-                    fetch.left = fetch.cell ? args->next_bytes : 0;
-                    fetch.block = args->next_block;
+            for (ptrdiff_t point = first[shared]; point < first[shared + 1]; point++) {
+                const ptrdiff_t next_point = point + 1 < first[shared + 1] ? point + 1 : first[next_shared];
+                const char *next_v = (const char *)args->v + next_point * args->v_point * size;
+                for (ptrdiff_t t = 0; t < args->tiles; t++, step++) {
+                    const char *v = (const char *)args->v + point * args->v_point * size + t * v_tile;
+                    float *m = args->m + point * args->m_point + t * args->m_tile + panel * cell;
+                    struct fetch fetch = {.u = next_u, .v = t + 1 < args->tiles ? v + v_tile : next_v};
+                    fetch.u_left = t == 0 && point == first[shared] ? args->channels * size * 32 : 0;
+                    fetch_cells(&args->outputs, step, steps);
+                    if (panel == 0 && args->next) {
+                        fetch.cell = args->next[t * args->form->points + point];
+                        fetch.left = fetch.cell ? args->next_bytes : 0;
+                        fetch.block = args->next_block;
+                    }
+                    product(args, args->images[t], outputs, v, u, m, &fetch);
                 }
-                product(args, args->images[t], outputs, v, u, m, &fetch);
             }
         }
 }
@@ -229,34 +234,39 @@ static void products(const struct winograd_products *args)
     all_products(args, 4, product_cell);
 }
 
-/* du[channel][output] = sum over tiles and images of v[image][channel] w[image][output] */
+/* du[channel][output] = sum over points, tiles and images of v[image][channel] w[image][output] */
 ALWAYS_INLINE void gradient_product_tile(const int rows, const int vectors, const int block,
-                                         const struct winograd_gradient *args, const float *v, const float *w,
-                                         float *du)
+                                         const struct winograd_gradient *args, ptrdiff_t points, const float *v,
+                                         const float *w, float *du)
 {
+    const ptrdiff_t next = (ptrdiff_t)args->places * block; /* the next channel block of V */
     vec acc[16][2];
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
-    for (ptrdiff_t t = 0; t < args->tiles; t++, v += args->v_tile, w += args->w_tile) {
-        const ptrdiff_t images = args->images[t];
-        UNROLL_BY(2)
-        for (ptrdiff_t n = 0; n < images; n++) {
-            vec y[2];
-            UNROLL for (ptrdiff_t j = 0; j < vectors; j++) y[j] = vec_load(w + n * block + j * LANES);
-            UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-            {
-                const vec value = vec_broadcast(v + n * block + i);
-                UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(y[j], value, acc[i][j]);
+    for (; points > 0; points--, v += args->v_point, w += args->w_point)
+        for (ptrdiff_t t = 0; t < args->tiles; t++) {
+            const ptrdiff_t images = args->images[t];
+            const float *x = v + t * args->v_tile, *d_y = w + t * args->w_tile;
+            UNROLL_BY(2)
+            for (ptrdiff_t n = 0; n < images; n++) {
+                __builtin_prefetch(x + next + n * block, 0, 3);
+                vec y[2];
+                UNROLL for (ptrdiff_t j = 0; j < vectors; j++) y[j] = vec_load(d_y + n * block + j * LANES);
+                UNROLL for (ptrdiff_t i = 0; i < rows; i++)
+                {
+                    const vec value = vec_broadcast(x + n * block + i);
+                    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(y[j], value, acc[i][j]);
+                }
             }
         }
-    }
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
         vec_store(du + i * 32 + j * LANES, acc[i][j]);
 }
 
 #define GRADIENT(NAME, ROWS, VECTORS, BLOCK)                                                                           \
-    NEVER_INLINE void NAME(const struct winograd_gradient *args, const void *v, const void *w, float *du)              \
+    NEVER_INLINE void NAME(const struct winograd_gradient *args, ptrdiff_t points, const void *v, const void *w,       \
+                           float *du)                                                                                  \
     {                                                                                                                  \
-        gradient_product_tile(ROWS, VECTORS, BLOCK, args, v, w, du);                                                   \
+        gradient_product_tile(ROWS, VECTORS, BLOCK, args, points, v, w, du);                                           \
     }
 #if defined(__AVX512F__)
 GRADIENT(gradient_8x2, 8, 2, 32)
@@ -272,48 +282,49 @@ GRADIENT(gradient_narrow_4x2, 4, 2, 16)
 #endif
 #undef GRADIENT
 
-/* One point of one 32 x 32 block. */
-ALWAYS_INLINE void gradient_block(const struct winograd_gradient *args, int channels, const char *v, const char *w,
-                                  float *du)
+/* One point of dU of one 32 x 32 block, from `points` of V and W. */
+ALWAYS_INLINE void gradient_block(const struct winograd_gradient *args, int channels, ptrdiff_t points, const char *v,
+                                  const char *w, float *du)
 {
     const bool narrow = args->block == NARROW_CHANNELS;
     ptrdiff_t c = 0;
 #if defined(__AVX512F__)
     if (narrow) {
-        for (; c + 8 < channels; c += 16) gradient_narrow_16x1(args, v + c * 4, w, du + c * 32);
-        for (; c < channels; c += 8) gradient_narrow_8x1(args, v + c * 4, w, du + c * 32);
+        for (; c + 8 < channels; c += 16) gradient_narrow_16x1(args, points, v + c * 4, w, du + c * 32);
+        for (; c < channels; c += 8) gradient_narrow_8x1(args, points, v + c * 4, w, du + c * 32);
     } else if (args->outputs > LANES) {
-        for (; c < channels; c += 8) gradient_8x2(args, v + c * 4, w, du + c * 32);
+        for (; c < channels; c += 8) gradient_8x2(args, points, v + c * 4, w, du + c * 32);
     } else {
-        for (; c + 8 < channels; c += 16) gradient_16x1(args, v + c * 4, w, du + c * 32);
-        for (; c < channels; c += 8) gradient_8x1(args, v + c * 4, w, du + c * 32);
+        for (; c + 8 < channels; c += 16) gradient_16x1(args, points, v + c * 4, w, du + c * 32);
+        for (; c < channels; c += 8) gradient_8x1(args, points, v + c * 4, w, du + c * 32);
     }
 #else
     const int rows = (channels + 3) / 4 * 4; /* fours until sixes fill the rest: never past 32 */
     for (ptrdiff_t k = 0; k < args->outputs; k += (ptrdiff_t)2 * LANES) {
         float *out = du + k;
         for (c = 0; (rows - c) % 6 != 0; c += 4)
-            (narrow ? gradient_narrow_4x2 : gradient_4x2)(args, v + c * 4, w + k * 4, out + c * 32);
+            (narrow ? gradient_narrow_4x2 : gradient_4x2)(args, points, v + c * 4, w + k * 4, out + c * 32);
         for (; c < rows; c += 6)
-            (narrow ? gradient_narrow_6x2 : gradient_6x2)(args, v + c * 4, w + k * 4, out + c * 32);
+            (narrow ? gradient_narrow_6x2 : gradient_6x2)(args, points, v + c * 4, w + k * 4, out + c * 32);
     }
 #endif
 }
 
-typedef void gradient_block_function(const struct winograd_gradient *args, int channels, const char *v, const char *w,
-                                     float *du);
+typedef void gradient_block_function(const struct winograd_gradient *args, int channels, ptrdiff_t points,
+                                     const char *v, const char *w, float *du);
 
 ALWAYS_INLINE void all_gradient_products(const struct winograd_gradient *args, const ptrdiff_t size,
                                          gradient_block_function *product)
 {
     const ptrdiff_t cell = (ptrdiff_t)args->places * args->block;
-    for (ptrdiff_t point = 0; point < WINOGRAD_POINTS; point++) {
-        const char *v = (const char *)args->v + point * args->v_point * size;
-        const char *w = (const char *)args->w + point * args->w_point * size;
-        float *du = args->du + point * args->du_point;
+    const uint8_t *first = args->form->first;
+    for (ptrdiff_t shared = 0; shared < WINOGRAD_WEIGHTS; shared++) {
+        const char *v = (const char *)args->v + first[shared] * args->v_point * size;
+        const char *w = (const char *)args->w + first[shared] * args->w_point * size;
+        float *du = args->du + shared * args->du_point;
         for (int c = 0; c < args->channels; c += BLOCK_CHANNELS, v += cell * size, du += 1024) {
             const int left = args->channels - c;
-            product(args, left < BLOCK_CHANNELS ? left : BLOCK_CHANNELS, v, w, du);
+            product(args, left < BLOCK_CHANNELS ? left : BLOCK_CHANNELS, first[shared + 1] - first[shared], v, w, du);
         }
     }
 }
@@ -330,19 +341,43 @@ static void gradient_products(const struct winograd_gradient *args)
 static const struct winograd_kernels WINOGRAD_TABLE = {
     .name = WINOGRAD_TITLE,
     .computed_images = computed_images,
-    .input = input,
-    .gradient = gradient,
-    .output = output,
+    .transforms =
+        {
+            [WINOGRAD_PLAIN] = {.input = input,
+                                .gradient = gradient,
+                                .output = output,
+                                .weights = weights,
+                                .gradient_weights = gradient_weights,
+#if defined(WINOGRAD_PAIRS)
+                                .input_pairs = input_pairs,
+                                .weights_pairs = weights_pairs,
+                                .input_images = input_images,
+                                .gradient_images = gradient_images,
+#endif
+            },
+            [WINOGRAD_STRIDED] = {.input = strided_input,
+                                  .gradient = strided_gradient,
+                                  .output = strided_output,
+                                  .weights = strided_weights,
+                                  .gradient_weights = strided_gradient_weights,
+#if defined(WINOGRAD_PAIRS)
+                                  .input_images = strided_input_images,
+                                  .gradient_images = strided_gradient_images,
+#endif
+            },
+            [WINOGRAD_STRIDED_DATA] = {.input = strided_data,
+                                       .output = strided_data_output,
+                                       .weights = strided_weights,
+#if defined(WINOGRAD_PAIRS)
+                                       .input_pairs = strided_data_pairs,
+                                       .weights_pairs = strided_weights_pairs,
+#endif
+            },
+        },
     .products = products,
     .gradient_products = gradient_products,
-    .weights = weights,
-    .gradient_weights = gradient_weights,
 #if defined(WINOGRAD_PAIRS)
-    .input_pairs = input_pairs,
     .products_pairs = products_pairs,
-    .weights_pairs = weights_pairs,
-    .input_images = input_images,
-    .gradient_images = gradient_images,
     .gradient_products_pairs = gradient_products_pairs,
 #endif
 };

@@ -22,6 +22,15 @@ static void offset_cells(const char **cells, const struct conv_plan *plan, int c
         if (cells[i] != plan->winograd.zeros) cells[i] += bytes;
 }
 
+static void find_cells(const char **cells, const struct part *part, bool of_x, const struct winograd_tile *tile)
+{
+    const struct conv_plan *plan = part->plan;
+    if (of_x)
+        winograd_x_cells(cells, plan, &plan->winograd.weights, part->x, &plan->forward.x, tile);
+    else
+        winograd_y_cells(cells, plan, &plan->winograd.weights, part->d_y, &plan->forward.y, tile);
+}
+
 /* V, or W of the part's panels, of tiles [first, first + count). */
 static void transform(const struct part *part, bool of_x, int64_t first, int count)
 {
@@ -31,14 +40,14 @@ static void transform(const struct part *part, bool of_x, int64_t first, int cou
     const ptrdiff_t cell = (ptrdiff_t)layout->cell;
     const ptrdiff_t block = (ptrdiff_t)(layout->block * dtype_bytes(plan->desc.dtype));
     const int from = of_x ? 0 : part->first_panel, to = of_x ? layout->blocks : part->end_panel;
-    const int edge = of_x ? WINOGRAD_IN : WINOGRAD_OUT;
+    const int edge = of_x ? pass->form->x_edge : pass->form->y_edge;
     struct winograd_input args = {.point = of_x ? pass->v_point : pass->m_point,
                                   .block = layout->block_channels,
                                   .bf16 = plan->desc.dtype == DTYPE_BF16};
-    const struct winograd_kernels *kernels = plan->winograd.kernels;
-    const char *cells[2][WINOGRAD_POINTS]; /* of this tile and block and of the next one */
+    const struct winograd_transforms *transforms = winograd_transforms(plan, pass);
+    const char *cells[2][WINOGRAD_MOST_POINTS]; /* of this tile and block and of the next one */
     struct winograd_tile tile = winograd_tile(pass, layout, first);
-    winograd_cells(cells[0], plan, of_x ? part->x : part->d_y, layout, &tile, of_x ? -1 : 0, edge);
+    find_cells(cells[0], part, of_x, &tile);
     offset_cells(cells[0], plan, edge * edge, from * block);
     for (int t = 0, now = 0; t < count; t++) {
         args.images = tile.images;
@@ -50,7 +59,7 @@ static void transform(const struct part *part, bool of_x, int64_t first, int cou
                 offset_cells(cells[now ^ 1], plan, edge * edge, block);
             } else if (t + 1 < count) {
                 tile = winograd_tile(pass, layout, first + t + 1);
-                winograd_cells(cells[now ^ 1], plan, of_x ? part->x : part->d_y, layout, &tile, of_x ? -1 : 0, edge);
+                find_cells(cells[now ^ 1], part, of_x, &tile);
                 offset_cells(cells[now ^ 1], plan, edge * edge, from * block);
             } else {
                 args.next = NULL;
@@ -59,9 +68,9 @@ static void transform(const struct part *part, bool of_x, int64_t first, int cou
                             : part->w + (t * pass->m_tile + (b - from) * cell) * winograd_element(pass);
             args.channels = activation_block_channels(layout, b);
             if (of_x)
-                (pass->pairs ? kernels->input_images : kernels->input)(&args);
+                (pass->pairs ? transforms->input_images : transforms->input)(&args);
             else
-                (pass->pairs ? kernels->gradient_images : kernels->gradient)(&args);
+                (pass->pairs ? transforms->gradient_images : transforms->gradient)(&args);
         }
     }
 }
@@ -71,8 +80,10 @@ static void run_chunk(const struct part *part, int64_t first, int count, bool ad
     const struct conv_plan *plan = part->plan;
     const struct winograd_pass *pass = &plan->winograd.weights;
     const struct winograd_kernels *kernels = plan->winograd.kernels;
+    const struct winograd_transforms *transforms = winograd_transforms(plan, pass);
     const struct activation_layout *x = &plan->forward.x, *y = &plan->forward.y;
     struct winograd_gradient args = {
+        .form = pass->form,
         .v = part->v,
         .du = part->du,
         .v_point = pass->v_point,
@@ -95,7 +106,7 @@ static void run_chunk(const struct part *part, int64_t first, int count, bool ad
         args.outputs = activation_block_channels(y, panel);
         (pass->pairs ? kernels->gradient_products_pairs : kernels->gradient_products)(&args);
         for (int b = 0; b < x->blocks; b++)
-            kernels->gradient_weights(weights + b * block, part->du + (ptrdiff_t)b * 1024, pass->u_point,
+            transforms->gradient_weights(weights + b * block, part->du + (ptrdiff_t)b * 1024, pass->u_point,
                                       activation_block_channels(x, b), add);
     }
 }

@@ -14,7 +14,7 @@ ALWAYS_INLINE __m512i pair_words(vec low, vec high)
 }
 
 /* u of two channels from the nine taps' words at `at`. */
-ALWAYS_INLINE void weights_of_pair(vec low[36], vec high[36], const char *taps, ptrdiff_t at)
+ALWAYS_INLINE void weights_of_pair(vec low[36], vec high[36], const char *taps, ptrdiff_t at, line_function *line)
 {
     vec even[9], odd[9];
     UNROLL for (ptrdiff_t i = 0; i < 9; i++)
@@ -23,17 +23,17 @@ ALWAYS_INLINE void weights_of_pair(vec low[36], vec high[36], const char *taps, 
         even[i] = _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
         odd[i] = _mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32((int32_t)0xffff0000u)));
     }
-    weights_vector(low, even);
-    weights_vector(high, odd);
+    weights_vector(low, even, line);
+    weights_vector(high, odd, line);
 }
 
-/* Packed weights are words [pair of channels][32 outputs]; an odd last channel has zeros beside it. */
-static void weights(void *u, ptrdiff_t point, const void *taps, int channels)
+/* U in float32. Packed weights are words [pair of channels][32 outputs]; an odd last channel has zeros beside it. */
+ALWAYS_INLINE void weights_tile(void *u, ptrdiff_t point, const void *taps, int channels, line_function *line)
 {
     for (ptrdiff_t pair = 0; pair < (channels + 1) / 2; pair++)
         for (ptrdiff_t k = 0; k < 32; k += LANES) {
             vec low[36], high[36];
-            weights_of_pair(low, high, taps, pair * 32 + k);
+            weights_of_pair(low, high, taps, pair * 32 + k, line);
             UNROLL for (ptrdiff_t i = 0; i < 36; i++)
             {
                 vec_store((float *)u + i * point + pair * 64 + k, low[i]);
@@ -42,85 +42,87 @@ static void weights(void *u, ptrdiff_t point, const void *taps, int channels)
         }
 }
 
-static void weights_pairs(void *u, ptrdiff_t point, const void *taps, int channels)
+/* U in pairs. */
+ALWAYS_INLINE void weights_tile_pairs(void *u, ptrdiff_t point, const void *taps, int channels, line_function *line)
 {
     for (ptrdiff_t at = 0; at < ((ptrdiff_t)channels + 1) / 2 * 32; at += LANES) {
         vec low[36], high[36];
-        weights_of_pair(low, high, taps, at);
+        weights_of_pair(low, high, taps, at, line);
         UNROLL for (ptrdiff_t i = 0; i < 36; i++)
             _mm512_storeu_si512((uint16_t *)u + i * point + at * 2, pair_words(low[i], high[i]));
     }
 }
 
-/* B^T d B of the vector at element `at` of each cell. */
-ALWAYS_INLINE void input_vector(vec v[36], const struct winograd_input *args, ptrdiff_t at)
-{
-    vec half[6][6], d[6], column[6];
-    UNROLL for (ptrdiff_t j = 0; j < 6; j++)
-    {
-        UNROLL for (ptrdiff_t i = 0; i < 6; i++) d[i] = vec_load_bf16(args->cells[i * 6 + j] + at * 2);
-        transform_input(column, d);
-        UNROLL for (ptrdiff_t i = 0; i < 6; i++) half[i][j] = column[i];
+#define WEIGHTS(NAME, TILE, LINE)                                                                                      \
+    static void NAME(void *u, ptrdiff_t point, const void *taps, int channels)                                         \
+    {                                                                                                                  \
+        TILE(u, point, taps, channels, LINE);                                                                          \
     }
-    UNROLL for (ptrdiff_t i = 0; i < 6; i++) transform_input(v + i * 6, half[i]);
+WEIGHTS(weights, weights_tile, transform_weights)
+WEIGHTS(strided_weights, weights_tile, transform_strided_weights)
+WEIGHTS(weights_pairs, weights_tile_pairs, transform_weights)
+WEIGHTS(strided_weights_pairs, weights_tile_pairs, transform_strided_weights)
+#undef WEIGHTS
+
+/* V (or W) of the vector at element `at` of each cell, in the order of points. */
+ALWAYS_INLINE void points_vector(vec *v, const struct winograd_input *args, ptrdiff_t at, const int cells,
+                                 const int edge, line_function *line)
+{
+    vec half[9][9];
+    transform_columns(half, args, at, cells, edge, line, true);
+    UNROLL for (ptrdiff_t i = 0; i < edge; i++)
+    {
+        vec row[9];
+        line(row, half[i]);
+        UNROLL for (ptrdiff_t j = 0; j < edge; j++) v[point_of(edge, i, j)] = row[j];
+    }
 }
 
-/* A d_y A^T */
-ALWAYS_INLINE void gradient_vector(vec w[36], const struct winograd_input *args, ptrdiff_t at)
-{
-    vec half[6][4], y[4], column[6];
-    UNROLL for (ptrdiff_t j = 0; j < 4; j++)
-    {
-        UNROLL for (ptrdiff_t i = 0; i < 4; i++) y[i] = vec_load_bf16(args->cells[i * 4 + j] + at * 2);
-        transform_gradient(column, y);
-        UNROLL for (ptrdiff_t i = 0; i < 6; i++) half[i][j] = column[i];
-    }
-    UNROLL for (ptrdiff_t i = 0; i < 6; i++) transform_gradient(w + i * 6, half[i]);
-}
-
-static void input_pairs(const struct winograd_input *args)
+ALWAYS_INLINE void channel_pairs(const struct winograd_input *args, const int cells, const int edge,
+                                 line_function *line)
 {
     for (ptrdiff_t n = 0; n < args->images; n++)
         for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
             const ptrdiff_t at = n * args->block + c;
-            vec v[36];
-            input_vector(v, args, at);
+            vec v[WINOGRAD_MOST_POINTS];
+            points_vector(v, args, at, cells, edge, line);
             uint16_t *out = (uint16_t *)args->out + at;
-            UNROLL for (ptrdiff_t i = 0; i < 36; i++) vec_store_bf16(out + i * args->point, v[i]);
+            UNROLL for (ptrdiff_t i = 0; i < edge * edge; i++) vec_store_bf16(out + i * args->point, v[i]);
         }
 }
 
-typedef void vector_function(vec v[36], const struct winograd_input *args, ptrdiff_t at);
-
 /* Images in pairs; an odd last one has zeros beside it. */
-ALWAYS_INLINE void image_pairs(const struct winograd_input *args, vector_function *transform, const int count)
+ALWAYS_INLINE void image_pairs(const struct winograd_input *args, const int cells, const int edge, line_function *line)
 {
     for (ptrdiff_t n = 0; n < args->images; n += 2)
         for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
             if (args->next)
-                UNROLL for (ptrdiff_t i = 0; i < count; i++)
+                UNROLL for (ptrdiff_t i = 0; i < cells * cells; i++)
                     __builtin_prefetch(args->next[i] + n * args->block * 2 + c * 4, 0, 2);
-            vec low[36], high[36];
-            transform(low, args, n * args->block + c);
+            vec low[WINOGRAD_MOST_POINTS], high[WINOGRAD_MOST_POINTS];
+            points_vector(low, args, n * args->block + c, cells, edge, line);
             if (n + 1 < args->images)
-                transform(high, args, (n + 1) * args->block + c);
+                points_vector(high, args, (n + 1) * args->block + c, cells, edge, line);
             else
-                UNROLL for (ptrdiff_t i = 0; i < 36; i++) high[i] = vec_zero();
+                UNROLL for (ptrdiff_t i = 0; i < edge * edge; i++) high[i] = vec_zero();
             uint16_t *out = (uint16_t *)args->out + n * args->block + c * 2;
-            UNROLL for (ptrdiff_t i = 0; i < 36; i++)
+            UNROLL for (ptrdiff_t i = 0; i < edge * edge; i++)
                 _mm512_storeu_si512(out + i * args->point, pair_words(low[i], high[i]));
         }
 }
 
-static void input_images(const struct winograd_input *args)
-{
-    image_pairs(args, input_vector, 36);
-}
-
-static void gradient_images(const struct winograd_input *args)
-{
-    image_pairs(args, gradient_vector, 16);
-}
+#define PAIRS_OF(NAME, WHAT, CELLS, EDGE, LINE)                                                                        \
+    static void NAME(const struct winograd_input *args)                                                                \
+    {                                                                                                                  \
+        WHAT(args, CELLS, EDGE, LINE);                                                                                 \
+    }
+PAIRS_OF(input_pairs, channel_pairs, 6, 6, transform_input)
+PAIRS_OF(strided_data_pairs, channel_pairs, 5, 9, transform_strided_data)
+PAIRS_OF(input_images, image_pairs, 6, 6, transform_input)
+PAIRS_OF(gradient_images, image_pairs, 4, 6, transform_gradient)
+PAIRS_OF(strided_input_images, image_pairs, 9, 9, transform_strided_input)
+PAIRS_OF(strided_gradient_images, image_pairs, 4, 9, transform_strided_gradient)
+#undef PAIRS_OF
 
 /* ---- products --------------------------------------------------------------------------------------------------- */
 
@@ -190,31 +192,36 @@ static void products_pairs(const struct winograd_products *args)
 
 /* du[channel][output] = sum over tiles and pairs of images. */
 ALWAYS_INLINE void gradient_pairs_tile(const int rows, const int vectors, const int block,
-                                       const struct winograd_gradient *args, const uint16_t *v, const uint16_t *w,
-                                       float *du)
+                                       const struct winograd_gradient *args, ptrdiff_t points, const uint16_t *v,
+                                       const uint16_t *w, float *du)
 {
+    const ptrdiff_t next = (ptrdiff_t)args->places * block; /* the next channel block of V */
     vec acc[16][2];
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
-    for (ptrdiff_t t = 0; t < args->tiles; t++, v += args->v_tile, w += args->w_tile) {
-        const ptrdiff_t pairs = (args->images[t] + 1) / 2;
-        for (ptrdiff_t n = 0; n < pairs; n++) {
-            __m512i y[2];
-            UNROLL for (ptrdiff_t j = 0; j < vectors; j++) y[j] = _mm512_loadu_si512(w + n * 2 * block + j * 32);
-            UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-            {
-                const __m512i value = vec_words(v + n * 2 * block + i * 2);
-                UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = add_pairs(acc[i][j], y[j], value);
+    for (; points > 0; points--, v += args->v_point, w += args->w_point)
+        for (ptrdiff_t t = 0; t < args->tiles; t++) {
+            const ptrdiff_t pairs = (args->images[t] + 1) / 2;
+            const uint16_t *x = v + t * args->v_tile, *d_y = w + t * args->w_tile;
+            for (ptrdiff_t n = 0; n < pairs; n++) {
+                __builtin_prefetch(x + next + n * 2 * block, 0, 3);
+                __m512i y[2];
+                UNROLL for (ptrdiff_t j = 0; j < vectors; j++) y[j] = _mm512_loadu_si512(d_y + n * 2 * block + j * 32);
+                UNROLL for (ptrdiff_t i = 0; i < rows; i++)
+                {
+                    const __m512i value = vec_words(x + n * 2 * block + i * 2);
+                    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = add_pairs(acc[i][j], y[j], value);
+                }
             }
         }
-    }
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
         vec_store(du + i * 32 + j * LANES, acc[i][j]);
 }
 
 #define PAIRS(NAME, ROWS, VECTORS, BLOCK)                                                                              \
-    NEVER_INLINE void NAME(const struct winograd_gradient *args, const void *v, const void *w, float *du)              \
+    NEVER_INLINE void NAME(const struct winograd_gradient *args, ptrdiff_t points, const void *v, const void *w,       \
+                           float *du)                                                                                  \
     {                                                                                                                  \
-        gradient_pairs_tile(ROWS, VECTORS, BLOCK, args, v, w, du);                                                     \
+        gradient_pairs_tile(ROWS, VECTORS, BLOCK, args, points, v, w, du);                                             \
     }
 PAIRS(gradient_pairs_8x2, 8, 2, 32)
 PAIRS(gradient_pairs_16x1, 16, 1, 32)
@@ -223,18 +230,18 @@ PAIRS(gradient_pairs_narrow_16x1, 16, 1, 16)
 PAIRS(gradient_pairs_narrow_8x1, 8, 1, 16)
 #undef PAIRS
 
-ALWAYS_INLINE void gradient_pairs_block(const struct winograd_gradient *args, int channels, const char *v,
-                                        const char *w, float *du)
+ALWAYS_INLINE void gradient_pairs_block(const struct winograd_gradient *args, int channels, ptrdiff_t points,
+                                        const char *v, const char *w, float *du)
 {
     ptrdiff_t c = 0;
     if (args->block == NARROW_CHANNELS) {
-        for (; c + 8 < channels; c += 16) gradient_pairs_narrow_16x1(args, v + c * 4, w, du + c * 32);
-        for (; c < channels; c += 8) gradient_pairs_narrow_8x1(args, v + c * 4, w, du + c * 32);
+        for (; c + 8 < channels; c += 16) gradient_pairs_narrow_16x1(args, points, v + c * 4, w, du + c * 32);
+        for (; c < channels; c += 8) gradient_pairs_narrow_8x1(args, points, v + c * 4, w, du + c * 32);
     } else if (args->outputs > LANES) {
-        for (; c < channels; c += 8) gradient_pairs_8x2(args, v + c * 4, w, du + c * 32);
+        for (; c < channels; c += 8) gradient_pairs_8x2(args, points, v + c * 4, w, du + c * 32);
     } else {
-        for (; c + 8 < channels; c += 16) gradient_pairs_16x1(args, v + c * 4, w, du + c * 32);
-        for (; c < channels; c += 8) gradient_pairs_8x1(args, v + c * 4, w, du + c * 32);
+        for (; c + 8 < channels; c += 16) gradient_pairs_16x1(args, points, v + c * 4, w, du + c * 32);
+        for (; c < channels; c += 8) gradient_pairs_8x1(args, points, v + c * 4, w, du + c * 32);
     }
 }
 
