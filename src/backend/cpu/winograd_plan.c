@@ -155,9 +155,14 @@ static void plan_products(const struct conv_plan *plan, struct winograd_pass *pa
     pass->form = &FORMS[!strided ? WINOGRAD_PLAIN : x == &plan->data.x ? WINOGRAD_STRIDED_DATA : WINOGRAD_STRIDED];
     pass->pairs = pass->form->kind == WINOGRAD_STRIDED ? false : pass->pairs;
     count_tiles(pass, y);
-    pass->keep_weights = x->blocks * y->blocks <= (strided ? KEPT_BLOCKS / 2 : KEPT_BLOCKS);
     pass->chunk = strided && pass->pairs ? 4 : 8;
-    if (pass->keep_weights) pass->chunk = strided || (x->blocks <= 4 && !pass->pairs) ? 1 : 2;
+    /* Made for one chunk by one thread, U of a panel is best used at once. */
+    pass->keep_weights = x->blocks * y->blocks <= (strided ? KEPT_BLOCKS / 2 : KEPT_BLOCKS) &&
+                         (plan->cpu->threads > 1 || pass->tiles > (int64_t)pass->chunk * rounds);
+    if (pass->keep_weights && (strided || (x->blocks <= 4 && !pass->pairs)))
+        pass->chunk = 1;
+    else if (pass->keep_weights && (x->blocks <= 4 || rounds == 1))
+        pass->chunk = 2;
     pass->chunk = at_most(pass->chunk * rounds, pass->tiles);
     pass->panels_at_once = 1;
     choose_grid(pass, x, y, plan->cpu->threads);
