@@ -253,11 +253,8 @@ static struct errors median_errors(struct resnet_run *run, const struct job *job
     const int middle = orders / 2;
     print_message("%s: medians of %d orders: gradients %.2g (worst %.3g; %.3g to %.3g)\n", job->name, orders,
                   all[3][middle], all[4][middle], all[4][0], all[4][orders - 1]);
-    return (struct errors){.train = all[0][middle],
-                           .eval = all[1][middle],
-                           .running = all[2][middle],
-                           .gradients = all[3][middle],
-                           .worst_gradient = all[4][middle]};
+    return (struct errors){.train = all[0][middle], .eval = all[1][middle], .running = all[2][middle],
+                           .gradients = all[3][middle], .worst_gradient = all[4][middle]};
 }
 
 static void test_resnet(void **state)
