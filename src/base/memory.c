@@ -73,7 +73,7 @@ size_t memory_working_bytes(size_t bytes)
 /* The heap would give pages that were used before, and are not of 2 MiB. */
 void *memory_allocate_working(size_t bytes)
 {
-    if (bytes < WORKING || bytes > PTRDIFF_MAX - 2 * HUGE_PAGE - ALIGNMENT)
+    if (bytes < WORKING || bytes > PTRDIFF_MAX - (ptrdiff_t)2 * HUGE_PAGE - ALIGNMENT)
         return memory_allocate(bytes);
     if (fail_countdown > 0 && --fail_countdown == 0)
         return NULL;

@@ -122,7 +122,7 @@ static void remember(struct lbfgs *state, const double *point)
     if (state->stored < MEMORY) state->stored += 1;
 }
 
-static double *open(struct lbfgs *state, const struct lbfgs_problem *problem, struct error *error)
+static double *prepare(struct lbfgs *state, const struct lbfgs_problem *problem, struct error *error)
 {
     const size_t n = (size_t)problem->count, vectors = problem->precondition ? 6 + 3 * MEMORY : 4 + 2 * MEMORY;
     double *block = memory_array(n * vectors, sizeof(double));
@@ -149,7 +149,7 @@ int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lb
 {
     struct lbfgs state;
     const size_t bytes = (size_t)problem->count * sizeof(double);
-    double *block = open(&state, problem, error);
+    double *block = prepare(&state, problem, error);
     if (block == NULL) return SIMCLR_NO_MEMORY;
     double objective = problem->function(problem->context, point, state.gradient);
     if (problem->precondition) apply_guess(&state, state.guess, state.gradient);

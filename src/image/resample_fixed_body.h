@@ -106,7 +106,7 @@ static void place(struct making *m, struct resample_span span, int output, enum 
 {
     const double scale = span.length / output, stretch = scale > 1.0 ? scale : 1.0, inverse = 1.0 / stretch;
     const double support = resample_half_width(filter) * stretch;
-    ints order;
+    ints order = {0};
     for (int i = 0; i < OUTPUTS; i++)
         order[i] = i;
     for (int x = 0; x < (int)m->row; x += OUTPUTS) {

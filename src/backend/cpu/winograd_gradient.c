@@ -45,7 +45,7 @@ static void transform(const struct part *part, bool of_x, int64_t first, int cou
                                   .block = layout->block_channels,
                                   .bf16 = plan->desc.dtype == DTYPE_BF16};
     const struct winograd_transforms *transforms = winograd_transforms(plan, pass);
-    const char *cells[2][WINOGRAD_MOST_POINTS]; /* of this tile and block and of the next one */
+    const char *cells[2][WINOGRAD_MOST_POINTS] = {{NULL}}; /* of this tile and block and of the next one */
     struct winograd_tile tile = winograd_tile(pass, layout, first);
     find_cells(cells[0], part, of_x, &tile);
     offset_cells(cells[0], plan, edge * edge, from * block);

@@ -87,7 +87,7 @@ ALWAYS_INLINE void channel_pairs(const struct winograd_input *args, const int ce
             vec v[WINOGRAD_MOST_POINTS];
             points_vector(v, args, at, cells, edge, line);
             uint16_t *out = (uint16_t *)args->out + at;
-            UNROLL for (ptrdiff_t i = 0; i < edge * edge; i++) vec_store_bf16(out + i * args->point, v[i]);
+            UNROLL for (ptrdiff_t i = 0; i < (ptrdiff_t)edge * edge; i++) vec_store_bf16(out + i * args->point, v[i]);
         }
 }
 
@@ -97,16 +97,16 @@ ALWAYS_INLINE void image_pairs(const struct winograd_input *args, const int cell
     for (ptrdiff_t n = 0; n < args->images; n += 2)
         for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
             if (args->next)
-                UNROLL for (ptrdiff_t i = 0; i < cells * cells; i++)
+                UNROLL for (ptrdiff_t i = 0; i < (ptrdiff_t)cells * cells; i++)
                     __builtin_prefetch(args->next[i] + n * args->block * 2 + c * 4, 0, 2);
             vec low[WINOGRAD_MOST_POINTS], high[WINOGRAD_MOST_POINTS];
             points_vector(low, args, n * args->block + c, cells, edge, line);
             if (n + 1 < args->images)
                 points_vector(high, args, (n + 1) * args->block + c, cells, edge, line);
             else
-                UNROLL for (ptrdiff_t i = 0; i < edge * edge; i++) high[i] = vec_zero();
+                UNROLL for (ptrdiff_t i = 0; i < (ptrdiff_t)edge * edge; i++) high[i] = vec_zero();
             uint16_t *out = (uint16_t *)args->out + n * args->block + c * 2;
-            UNROLL for (ptrdiff_t i = 0; i < edge * edge; i++)
+            UNROLL for (ptrdiff_t i = 0; i < (ptrdiff_t)edge * edge; i++)
                 _mm512_storeu_si512(out + i * args->point, pair_words(low[i], high[i]));
         }
 }

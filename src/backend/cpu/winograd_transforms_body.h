@@ -65,7 +65,7 @@ ALWAYS_INLINE void transform_gradient_weights(vec g[3], const vec u[6])
 /* ---- the same for stride 2: five points of F(4, 2), then four plain products --------------------------------------- */
 
 /* F(4, 2) of t[0], t[2], t[4], t[6], t[8], if `step` is 2. */
-ALWAYS_INLINE void transform_phase(vec v[5], const vec *t, const int step)
+ALWAYS_INLINE void transform_phase(vec v[5], const vec *t, const ptrdiff_t step)
 {
     const vec p = plus(t[3 * step], -2.0f, t[step]), q = times(POINT_A, plus(t[2 * step], -2.0f, t[0]));
     const vec r = plus(t[3 * step], -0.5f, t[step]), s = times(POINT_B, plus(t[2 * step], -0.5f, t[0]));
