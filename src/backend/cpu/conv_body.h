@@ -175,11 +175,8 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
     }
     if (!stats) return;
     vec sum[2], square[2];
-    UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-    {
-        sum[j] = vec_load(stats + output + j * LANES);
-        square[j] = vec_load(stats + 32 + output + j * LANES);
-    }
+    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) sum[j] = vec_load(stats + output + j * LANES);
+    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) square[j] = vec_load(stats + 32 + output + j * LANES);
     const ptrdiff_t real = run->images - image;
     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
     {

@@ -193,18 +193,24 @@ static const float *padded_bias(struct conv_plan *plan, const float *bias)
     return plan->bias;
 }
 
-void cpu_conv_forward(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias)
+/* y = conv(x) + bias. */
+static struct run_job forward_job(struct conv_plan *plan, void *y, const void *x, const float *bias)
 {
-    struct run_job job = {
+    return (struct run_job){
         .plan = plan,
         .pass = &plan->forward,
         .x = x,
         .y = y,
         .bias = padded_bias(plan, bias),
-        .statistics = plan->desc.statistics ? statistics : NULL,
         .images = plan->desc.input_layout == LAYOUT_IMAGES,
         .threads = 1,
     };
+}
+
+void cpu_conv_forward(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias)
+{
+    struct run_job job = forward_job(plan, y, x, bias);
+    if (plan->desc.statistics) job.statistics = statistics;
     const int outputs = plan->desc.out_channels;
     pool_split(plan->cpu->base.pool, run_part, &job);
     if (!job.statistics) return;
@@ -221,17 +227,9 @@ void cpu_conv_forward(struct conv_plan *plan, void *y, double *statistics, const
 
 void cpu_conv_inference(struct conv_plan *plan, void *y, const void *x, const void *residual, const float *bias)
 {
-    struct run_job job = {
-        .plan = plan,
-        .pass = &plan->forward,
-        .x = x,
-        .y = y,
-        .bias = padded_bias(plan, bias),
-        .addend = plan->desc.residual ? residual : NULL,
-        .relu = plan->desc.relu,
-        .images = plan->desc.input_layout == LAYOUT_IMAGES,
-        .threads = 1,
-    };
+    struct run_job job = forward_job(plan, y, x, bias);
+    if (plan->desc.residual) job.addend = residual;
+    job.relu = plan->desc.relu;
     pool_split(plan->cpu->base.pool, run_part, &job);
 }
 
