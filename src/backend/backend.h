@@ -177,12 +177,16 @@ struct backend_ops {
     void (*batch_norm_destroy)(struct batch_norm_plan **plan);
     size_t (*batch_norm_mask_bytes)(const struct batch_norm_plan *plan); /* 0 without ReLU */
     /* mask: where y > 0, in the backend's own form; NULL: not kept.
-     * saved: float [2][C] = mean, 1/sqrt(var + eps). statistics: from conv_forward, or NULL (then computed from x).
+     * saved: float [3][C] = mean, 1/sqrt(var + eps), gamma/sqrt(var + eps) (backward reads the first two).
+     * statistics: from conv_forward, or NULL (then computed from x).
      * running_*: [C], updated; NULL: not wanted. residual: NULL unless desc.residual. gamma, beta: [C]; no beta: NULL.
      */
     void (*batch_norm_forward)(struct batch_norm_plan *plan, void *y, void *mask, float *saved, float *running_mean,
                                float *running_var, const void *x, const void *residual, const double *statistics,
                                const float *gamma, const float *beta);
+    /* What batch_norm_forward gave, bit for bit, from what it saved. NULL: this backend can't, and values are kept. */
+    void (*batch_norm_again)(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
+                             const float *saved, const float *beta);
     void (*batch_norm_inference)(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
                                  const float *gamma, const float *beta, const float *running_mean,
                                  const float *running_var);
@@ -223,10 +227,14 @@ struct backend_ops {
 /* What conv_create chooses from where a backend has more than one algorithm; AUTO: by measured cost. */
 enum convolution { CONVOLUTION_AUTO, CONVOLUTION_DIRECT, CONVOLUTION_WINOGRAD };
 
+/* Whether a network's way back makes batch norms' outputs again instead of keeping them (nn/lifetimes.c). */
+enum recompute { RECOMPUTE_AUTO, RECOMPUTE_OFF, RECOMPUTE_ON };
+
 struct backend {
     const struct backend_ops *ops;
     struct pool *pool;            /* borrowed; ref ignores it */
     enum convolution convolution; /* of the plans that are created from now on; may be set at any time */
+    enum recompute recompute;     /* of the networks that are planned from now on */
 };
 
 /* backend/registry.c: "ref", "cpu", or "auto" (= cpu). Variant: NULL or what SIMCLR_CPU holds (the caller reads

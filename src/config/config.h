@@ -48,7 +48,7 @@ struct config {
     char *optimizer, *scaling; /* scaling: linear, sqrt */
     int64_t batch, epochs, seed, threads, workers;
     double warmup_epochs, learning_rate, momentum, weight_decay, trust, temperature;
-    char *precision, *device, *cpu, *convolution, *pin;
+    char *precision, *device, *cpu, *convolution, *recompute, *pin;
     /* a run */
     bool resume, overwrite, tensorboard;
     int64_t save_every, keep, log_every, knn_every, knn_images, diagnostics_images;

@@ -33,7 +33,7 @@ static int add_tensor(struct network *network, struct tensor_desc desc, int prod
         network->tensor_capacity = (int)capacity;
     }
     network->tensors[network->tensor_count] =
-        (struct node){.desc = desc, .producer = producer, .block = -1, .gradient_block = -1};
+        (struct node){.desc = desc, .producer = producer, .block = -1, .again_block = -1, .gradient_block = -1};
     return network->tensor_count++;
 }
 
@@ -71,7 +71,7 @@ static int append(struct network *network, struct operation operation, struct te
     int y = add_tensor(network, output, index);
     if (y < 0) return y;
     operation.y = y;
-    operation.statistics_block = operation.saved_block = operation.mask_block = -1;
+    operation.statistics_block = operation.saved_block = operation.mask_block = operation.redo_step = -1;
     network->operations[index] = operation;
     network->rows[index] = (struct network_row){
         .kind = kind,

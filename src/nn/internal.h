@@ -36,9 +36,10 @@ struct operation {
     struct batch_norm_plan *batch_norm;
     struct max_pool_plan *max_pool;
     struct global_pool_plan *global_pool;
+    int redo_step; /* batch norm: y is made again before this step of the way back; -1: it is not */
     int statistics_block, saved_block, mask_block;
     double *statistics; /* convolution: [2][K] sums for the batch norm after it  */
-    void *saved;        /* batch norm: float [2][C]; max-pool: its choices       */
+    void *saved;        /* batch norm: float [3][C]; max-pool: its choices       */
     void *mask;         /* batch norm: where its ReLU let through                */
 };
 
@@ -47,8 +48,9 @@ struct node { /* a tensor */
     char name[NETWORK_NAME_LENGTH];
     int producer; /* operation; -1: the images                             */
     bool kept;
-    int block, gradient_block; /* in the arena; -1: none                                */
+    int block, again_block, gradient_block; /* in the arena; -1: none                   */
     void *data, *gradient;
+    void *again; /* what the way back reads where the value was dropped and made again */
 };
 
 struct network {
@@ -77,5 +79,10 @@ struct network {
     void (*after_step)(struct network *network, int step);
     void *observer; /* theirs */
 };
+
+/* plan.c: does a batch norm in training read tensor y? Then the convolution that makes y sums its statistics on the way. */
+bool network_wants_statistics(const struct network *network, int y);
+/* lifetimes.c: the arena, once all operations are planned. */
+int network_place(struct network *network, struct error *error);
 
 #endif

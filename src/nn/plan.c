@@ -1,7 +1,4 @@
-/* nn/plan.c -- from a list of operations to plans and addresses.
- *
- * Time is counted in steps: operation i runs forward at step i and, in training, backward at step 2n - 1 - i. A
- * block of the arena is alive from the step that first writes it to the last one that reads it. */
+/* nn/plan.c -- from a list of operations to plans; addresses: lifetimes.c. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -10,16 +7,6 @@
 static bool training(const struct network *network)
 {
     return network->mode == NETWORK_TRAINING;
-}
-
-static int backward_step(const struct network *network, int operation)
-{
-    return 2 * network->operation_count - 1 - operation;
-}
-
-static int last_step(const struct network *network)
-{
-    return (training(network) ? 2 : 1) * network->operation_count;
 }
 
 /* ---- the way back ------------------------------------------------------------------------------------------- */
@@ -112,7 +99,7 @@ static const struct operation *folded_norm(const struct network *network, int co
 
 /* ---- plans of the operations -------------------------------------------------------------------------------- */
 /* Does a batch norm in training read tensor y? Then the convolution that makes y sums its statistics on the way. */
-static bool wants_statistics(const struct network *network, int y)
+bool network_wants_statistics(const struct network *network, int y)
 {
     for (int i = 0; training(network) && i < network->operation_count; i++)
         if (network->operations[i].kind == OPERATION_BATCH_NORM && network->operations[i].x == y) return true;
@@ -141,7 +128,7 @@ static int plan_conv(struct network *network, struct operation *operation, struc
         .training = operation->reached,
         .input_gradient = operation->reached && in->layout != LAYOUT_IMAGES,
         .accumulate = operation->accumulate,
-        .statistics = wants_statistics(network, operation->y),
+        .statistics = network_wants_statistics(network, operation->y),
     };
     const struct backend_ops *ops = network->backend->ops;
     int status = ops->conv_create(network->backend, &desc, &operation->conv, error);
@@ -227,127 +214,6 @@ static int plan_operations(struct network *network, struct error *error)
     return SIMCLR_OK;
 }
 
-/* ---- lifetimes ---------------------------------------------------------------------------------------------- */
-/* Blocks enough for every tensor's value and gradient and three extras per operation are reserved at once. */
-static int add_block(struct network *network, size_t bytes, int first, int last)
-{
-    network->blocks[network->block_count] = (struct arena_block){.bytes = bytes, .first = first, .last = last};
-    return network->block_count++;
-}
-
-static void extend(struct network *network, int block, int step)
-{
-    if (block >= 0 && network->blocks[block].last < step) network->blocks[block].last = step;
-}
-
-/* Values: alive from their producer to their last reader, forward or backward. */
-static void add_activations(struct network *network)
-{
-    for (int i = 0; i < network->operation_count; i++) {
-        struct operation *operation = &network->operations[i];
-        if (operation->deferred) { /* its outputs are never stored */
-            network->rows[i].bytes = 0;
-            continue;
-        }
-        const int input = operation->folded < 0 ? operation->x : network->operations[operation->folded].x;
-        struct node *x = &network->tensors[input], *y = &network->tensors[operation->y];
-        size_t bytes = network->backend->ops->tensor_bytes(network->backend, &y->desc);
-        y->block = add_block(network, bytes, i, y->kept ? last_step(network) : i);
-        network->rows[i].bytes = bytes;
-        extend(network, x->block, i);
-        if (operation->residual >= 0) extend(network, network->tensors[operation->residual].block, i);
-        if (!operation->reached) continue;
-        int back = backward_step(network, i);
-        bool batch_norm = operation->kind == OPERATION_BATCH_NORM;
-        if (batch_norm || operation->conv) extend(network, x->block, back); /* pools need no values */
-    }
-}
-
-/* What an operation keeps besides its output: sums for the next batch norm, statistics, the mask of a ReLU, the choices
- * of a pool. */
-static void add_extras(struct network *network)
-{
-    const struct backend_ops *ops = network->backend->ops;
-    for (int i = 0; i < network->operation_count && training(network); i++) {
-        struct operation *operation = &network->operations[i];
-        size_t channels = (size_t)network->tensors[operation->y].desc.channels;
-        int back = operation->reached ? backward_step(network, i) : i;
-        if (operation->conv && wants_statistics(network, operation->y))
-            operation->statistics_block = add_block(network, 2 * channels * sizeof(double), i, i);
-        if (operation->kind == OPERATION_BATCH_NORM) {
-            operation->saved_block = add_block(network, 2 * channels * sizeof(float), i, back);
-            const size_t mask = ops->batch_norm_mask_bytes(operation->batch_norm);
-            if (mask && operation->reached) operation->mask_block = add_block(network, mask, i, back);
-            int producer = network->tensors[operation->x].producer;
-            extend(network, network->operations[producer].statistics_block, i);
-        }
-        if (operation->kind == OPERATION_MAX_POOL && operation->reached)
-            operation->saved_block = add_block(network, ops->max_pool_saved_bytes(operation->max_pool), i, back);
-    }
-}
-
-/* Gradients: alive from the first reader met on the way back to the producer. A batch norm's d_x takes the place of
- * its d_y, so both are one block. */
-static void add_gradients(struct network *network)
-{
-    const struct backend_ops *ops = network->backend->ops;
-    const int n = network->operation_count;
-    if (!training(network)) return;
-    struct node *output = &network->tensors[network->operations[n - 1].y];
-    output->gradient_block = add_block(network, ops->tensor_bytes(network->backend, &output->desc), n, n);
-    for (int i = n - 1; i >= 0; i--) {
-        const struct operation *operation = &network->operations[i];
-        if (!operation->reached) continue;
-        int step = backward_step(network, i);
-        int d_y = network->tensors[operation->y].gradient_block;
-        extend(network, d_y, step);
-        const int inputs[2] = {operation->x, operation->residual};
-        for (int k = 0; k < 2; k++) {
-            if (inputs[k] <= 0) continue; /* none, or the images */
-            struct node *input = &network->tensors[inputs[k]];
-            if (input->gradient_block >= 0) continue;
-            if (k == 0 && operation->kind == OPERATION_BATCH_NORM)
-                input->gradient_block = d_y;
-            else
-                input->gradient_block =
-                    add_block(network, ops->tensor_bytes(network->backend, &input->desc), step, step);
-        }
-        for (int k = 0; k < 2; k++)
-            if (inputs[k] > 0) extend(network, network->tensors[inputs[k]].gradient_block, step);
-    }
-}
-
-static void *address(const struct network *network, int block)
-{
-    return block < 0 ? NULL : network->arena + network->blocks[block].offset;
-}
-
-static int place(struct network *network, struct error *error)
-{
-    size_t capacity = 2 * (size_t)network->tensor_count + 3 * (size_t)network->operation_count;
-    network->blocks = memory_array(capacity, sizeof *network->blocks);
-    if (!network->blocks) return error_no_memory(error, "the network's plan", capacity * sizeof *network->blocks);
-    add_activations(network);
-    add_extras(network);
-    add_gradients(network);
-    int status = arena_place(network->blocks, network->block_count, &network->arena_bytes, error);
-    if (status) return status;
-    network->arena = network->backend->ops->allocate(network->backend, network->arena_bytes, error);
-    if (!network->arena)
-        return error_prefix(error, "activations and gradients of a batch of %d", network->tensors[0].desc.batch);
-    for (int t = 0; t < network->tensor_count; t++) {
-        network->tensors[t].data = address(network, network->tensors[t].block);
-        network->tensors[t].gradient = address(network, network->tensors[t].gradient_block);
-    }
-    for (int i = 0; i < network->operation_count; i++) {
-        struct operation *operation = &network->operations[i];
-        operation->statistics = address(network, operation->statistics_block);
-        operation->saved = address(network, operation->saved_block);
-        operation->mask = address(network, operation->mask_block);
-    }
-    return SIMCLR_OK;
-}
-
 int network_plan(struct network *network, struct backend *backend, struct error *error)
 {
     if (network->error.status) return network_check(network, error);
@@ -364,7 +230,7 @@ int network_plan(struct network *network, struct backend *backend, struct error 
     if (!status) status = choose_accumulation(network, error);
     if (!status && !training(network)) status = fold_batch_norms(network, error);
     if (!status) status = plan_operations(network, error);
-    if (!status) status = place(network, error);
+    if (!status) status = network_place(network, error);
     if (status) { /* so that running it by mistake does nothing */
         if (error) network->error = *error;
         network->error.status = status;

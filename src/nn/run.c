@@ -113,11 +113,33 @@ static double finished(struct network *network)
     return clock_seconds();
 }
 
+/* What the way back reads: the value as it was made again, if it was. */
+static const void *value_back(const struct network *network, int tensor)
+{
+    return tensor > 0 && network->tensors[tensor].again ? network->tensors[tensor].again : value(network, tensor);
+}
+
+/* Makes again what was dropped and is read from this step on, residuals before what needs them. */
+static void recompute(struct network *network, int step, double *start)
+{
+    for (int i = 0; i < network->operation_count; i++) {
+        const struct operation *operation = &network->operations[i];
+        if (operation->redo_step != step) continue;
+        network->backend->ops->batch_norm_again(
+            operation->batch_norm, network->tensors[operation->y].again, value_back(network, operation->x),
+            value_back(network, operation->residual), operation->saved, weights(network, operation->bias));
+        if (!network->timed) continue;
+        const double end = finished(network);
+        network->rows[i].again_seconds = end - *start;
+        *start = end;
+    }
+}
+
 /* start: when it began, if the network is timed. */
 static void backward_one(struct network *network, const struct operation *operation, double start)
 {
     const struct backend_ops *ops = network->backend->ops;
-    const void *x = value(network, operation->x), *d_y = gradient(network, operation->y);
+    const void *x = value_back(network, operation->x), *d_y = gradient(network, operation->y);
     void *d_x = gradient(network, operation->x);
     float *d_weight = gradients(network, operation->weight), *d_bias = gradients(network, operation->bias);
     switch (operation->kind) {
@@ -179,14 +201,16 @@ void network_backward(struct network *network, int output, const float *d_output
         if (i > node->producer || !operation->reached) { /* the gradient does not pass here */
             clear_gradients(network, operation->weight);
             clear_gradients(network, operation->bias);
-            network->rows[i].backward_seconds = network->rows[i].weights_seconds = 0;
+            network->rows[i].backward_seconds = network->rows[i].weights_seconds = network->rows[i].again_seconds = 0;
             continue;
         }
+        const int step = 2 * network->operation_count - 1 - i;
+        recompute(network, step, &start);
         backward_one(network, operation, start);
-        if (network->after_step) network->after_step(network, 2 * network->operation_count - 1 - i);
+        if (network->after_step) network->after_step(network, step);
         if (!network->timed) continue;
         double end = finished(network);
-        network->rows[i].backward_seconds = end - start;
+        network->rows[i].backward_seconds = end - start + network->rows[i].again_seconds;
         start = end;
     }
 }

@@ -43,6 +43,12 @@ static int choose_precision(struct session *session, struct error *error)
     return config_resolve(session->settings, "precision", session->dtype == DTYPE_BF16 ? "bf16" : "float32", error);
 }
 
+static enum recompute recompute(const struct config *config)
+{
+    if (strcmp(config->recompute, "off") == 0) return RECOMPUTE_OFF;
+    return strcmp(config->recompute, "on") == 0 ? RECOMPUTE_ON : RECOMPUTE_AUTO;
+}
+
 int session_start(struct session *session, struct error *error)
 {
     session->pool = NULL;
@@ -59,8 +65,10 @@ int session_start(struct session *session, struct error *error)
         return SIMCLR_OK;
     if (status == SIMCLR_OK)
         status = backend_create(config->device, cpu_variant(config), session->pool, &session->backend, error);
-    if (status == SIMCLR_OK)
+    if (status == SIMCLR_OK) {
         session->backend->convolution = convolution(config);
+        session->backend->recompute = recompute(config);
+    }
     if (status == SIMCLR_OK)
         status = choose_precision(session, error);
     if (status == SIMCLR_OK)

@@ -25,6 +25,7 @@ struct norm_data {
 };
 
 struct norm_results { /* canonical */
+    enum dtype dtype; /* of x and y when it ran */
     float *y, *saved, *running_mean, *running_var, *inference, *d_x, *d_residual, *d_gamma, *d_beta;
 };
 
@@ -44,12 +45,27 @@ static void *mask_of(struct ops_buffers *buffers, struct ops_target *target, con
     void *x = ops_upload(buffers, target, &shape, data->x), *y = ops_upload(buffers, target, &shape, NULL);
     void *values = ops_upload(buffers, target, &shape, data->mask),
          *mask = ops_new(buffers, ops->batch_norm_mask_bytes(plan));
-    float *zeros = ops_floats(buffers, channels), *saved = ops_floats(buffers, 2 * channels);
+    float *zeros = ops_floats(buffers, channels), *saved = ops_floats(buffers, 3 * channels);
     memset(zeros, 0, channels * sizeof *zeros);
     ops->batch_norm_forward(plan, y, mask, saved, NULL, NULL, x, values, NULL, zeros, NULL);
     ops_check(buffers, "batch_norm_forward for its mask");
     ops->batch_norm_destroy(&plan);
     return mask;
+}
+
+/* Made again from what was saved, the output is the same to the bit. */
+static void norm_again(struct ops_buffers *buffers, struct ops_target *target, const struct norm_data *data,
+                       struct batch_norm_plan *plan, const struct norm_results *out, const void *x, const void *residual)
+{
+    const struct backend_ops *ops = target->backend->ops;
+    const struct tensor_desc shape =
+        ops_tensor(out->dtype, data->desc.batch, data->desc.channels, data->desc.height, data->desc.width);
+    if (!ops->batch_norm_again) return;
+    void *again = ops_upload(buffers, target, &shape, NULL);
+    ops->batch_norm_again(plan, again, x, residual, out->saved, data->beta);
+    ops_check(buffers, "batch_norm_again");
+    const float *values = ops_download(buffers, target, &shape, again);
+    assert_memory_equal(values, out->y, tensor_elements(&shape) * sizeof *values);
 }
 
 static struct norm_results norm_execute(struct ops_buffers *buffers, struct ops_target *target,
@@ -60,13 +76,13 @@ static struct norm_results norm_execute(struct ops_buffers *buffers, struct ops_
     desc.dtype = dtype;
     const struct tensor_desc shape = ops_tensor(dtype, desc.batch, desc.channels, desc.height, desc.width);
     const size_t channels = (size_t)desc.channels;
-    struct norm_results out = {0};
+    struct norm_results out = {.dtype = dtype};
     struct batch_norm_plan *plan;
     struct error error;
     if (ops->batch_norm_create(target->backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
     void *x = ops_upload(buffers, target, &shape, data->x), *y = ops_upload(buffers, target, &shape, NULL);
     void *residual = desc.residual ? ops_upload(buffers, target, &shape, data->residual) : NULL;
-    out.saved = ops_floats(buffers, 2 * channels);
+    out.saved = ops_floats(buffers, 3 * channels);
     out.running_mean = ops_random(buffers, channels, 901, -1, 1, false);
     out.running_var = ops_random(buffers, channels, 902, 0.5f, 2, false);
     ops->batch_norm_inference(plan, y, x, residual, data->gamma, data->beta, out.running_mean, out.running_var);
@@ -76,6 +92,7 @@ static struct norm_results norm_execute(struct ops_buffers *buffers, struct ops_
                             data->given ? data->statistics : NULL, data->gamma, data->beta);
     ops_check(buffers, "batch_norm_forward");
     out.y = ops_download(buffers, target, &shape, y);
+    norm_again(buffers, target, data, plan, &out, x, residual);
     if (data->mask) {
         void *d_y = ops_upload(buffers, target, &shape, data->d_y);
         void *mask = desc.relu ? mask_of(buffers, target, &desc, data) : NULL;
@@ -164,7 +181,7 @@ static void norm_check(struct ops_target *ref, struct ops_target *targets, int t
         norm_near(&compare, "d_beta", got.d_beta, want.d_beta, channels, 0, 4);
         assert_memory_equal(got.y, again.y, count * sizeof(float));
         assert_memory_equal(got.d_x, again.d_x, count * sizeof(float));
-        assert_memory_equal(got.saved, again.saved, 2 * channels * sizeof(float));
+        assert_memory_equal(got.saved, again.saved, 3 * channels * sizeof(float));
         assert_memory_equal(got.d_gamma, again.d_gamma, channels * sizeof(float));
         if (got.d_beta) assert_memory_equal(got.d_beta, again.d_beta, channels * sizeof(float));
         ops_free(&first_buffers);

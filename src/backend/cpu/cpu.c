@@ -149,6 +149,7 @@ static const struct backend_ops CPU_OPS = {
     .batch_norm_destroy = cpu_batch_norm_destroy,
     .batch_norm_mask_bytes = cpu_batch_norm_mask_bytes,
     .batch_norm_forward = cpu_batch_norm_forward,
+    .batch_norm_again = cpu_batch_norm_again,
     .batch_norm_inference = cpu_batch_norm_inference,
     .batch_norm_backward = cpu_batch_norm_backward,
     .max_pool_create = cpu_max_pool_create,

@@ -108,6 +108,7 @@ void ref_batch_norm_forward(struct batch_norm_plan *plan, void *y, void *mask, f
         const double inverse = 1 / sqrt(variance + (double)desc->epsilon);
         saved[c] = (float)mean;
         saved[channels + c] = (float)inverse;
+        saved[2 * channels + c] = (float)(gamma[c] * inverse);
         const double momentum = desc->momentum;
         if (running_mean) running_mean[c] = (float)((1 - momentum) * running_mean[c] + momentum * mean);
         if (running_var) {

@@ -89,8 +89,9 @@ static void check_finite(const float *values, size_t count)
     for (size_t i = 0; i < count; i++) assert_true(isfinite(values[i]));
 }
 
-/* Spoiling everything that the plan calls dead changes no bit of the results. */
-static void check_lifetimes(const char *variant, enum dtype dtype, const struct model_config *config)
+/* Spoiling everything that the plan calls dead changes no bit of the results, nor does making batch norms' outputs
+ * again instead of keeping them. */
+static void check_lifetimes(const char *variant, enum dtype dtype, const struct model_config *config, bool again)
 {
     struct error error = {0};
     struct bench_backend bench = open_backend(variant);
@@ -98,7 +99,9 @@ static void check_lifetimes(const char *variant, enum dtype dtype, const struct 
     CHECK_OK(model_create(&model, config, 1, &error), error);
     for (int kind = 0; kind < 3; kind++) {
         enum network_mode mode = kind == 2 ? NETWORK_INFERENCE : NETWORK_TRAINING;
+        bench.backend->recompute = RECOMPUTE_OFF;
         struct result clean = run(model, bench.backend, mode, dtype, false, kind == 1);
+        bench.backend->recompute = again ? RECOMPUTE_ON : RECOMPUTE_OFF;
         struct result spoiled = run(model, bench.backend, mode, dtype, true, kind == 1);
         check_finite(spoiled.z, 5 * (size_t)model_output_dim(config));
         check_finite(spoiled.gradients, model->parameters.weight_count);
@@ -127,9 +130,41 @@ static void test_lifetimes(void **state)
     struct model_config bottleneck = {
         .depth = 50, .width = 0.125, .stem = STEM_IMAGENET, .image_size = 35, .head_layers = 1, .head_dim = 8};
     bool ref = !strcmp(variant, "ref");
-    if (ref) check_lifetimes(variant, DTYPE_F32, &bottleneck);
-    check_lifetimes(variant, DTYPE_F32, ref ? &pooled : &basic);
-    if (!ref) check_lifetimes(variant, DTYPE_BF16, &pooled);
+    for (int again = 0; again < (ref ? 1 : 2); again++) { /* ref keeps all there is */
+        check_lifetimes(variant, DTYPE_F32, ref || again ? &bottleneck : &basic, again);
+        check_lifetimes(variant, ref ? DTYPE_F32 : DTYPE_BF16, &pooled, again);
+    }
+}
+
+/* What is made again need not be kept: more than a third of a training step's memory. Small arenas are left as they are. */
+static void test_recompute(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct bench_backend bench = open_backend("portable");
+    const struct model_config configs[2] = {
+        {.depth = 18, .width = 0.25, .stem = STEM_CIFAR, .image_size = 32, .head_layers = 2, .head_dim = 64},
+        {.depth = 50, .width = 0.25, .stem = STEM_IMAGENET, .image_size = 64, .head_layers = 2, .head_dim = 64}};
+    for (int c = 0; c < 2; c++) {
+        struct model *model;
+        CHECK_OK(model_create(&model, &configs[c], 1, &error), error);
+        size_t bytes[3];
+        for (enum recompute way = RECOMPUTE_AUTO; way <= RECOMPUTE_ON; way++) {
+            struct network *network;
+            struct model_tensors tensors;
+            bench.backend->recompute = way;
+            CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_BF16, 16, false, &network, &tensors, &error),
+                     error);
+            bytes[way] = network_arena_bytes(network);
+            network_destroy(&network);
+        }
+        print_message("ResNet-%d: arena %zu bytes, with batch norms made again %zu\n", configs[c].depth,
+                      bytes[RECOMPUTE_OFF], bytes[RECOMPUTE_ON]);
+        assert_int_equal(bytes[RECOMPUTE_AUTO], bytes[RECOMPUTE_OFF]);
+        assert_true((double)bytes[RECOMPUTE_ON] < 0.66 * (double)bytes[RECOMPUTE_OFF]);
+        model_destroy(&model);
+    }
+    close_backend(&bench);
 }
 
 /* The arena is as small as its fullest moment allows; inference takes far less than training. */
@@ -177,9 +212,10 @@ int main(void)
 {
     struct CMUnitTest tests[16] = {
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_recompute),
         {"test_lifetimes on ref", test_lifetimes, NULL, NULL, (void *)(uintptr_t) "ref"},
     };
-    size_t count = 2;
+    size_t count = 3;
     for (const char *const *variant = backend_variants(); *variant; variant++) {
         if (!backend_variant_runs(*variant))
             print_message("NOT RUN: this CPU lacks %s\n", *variant);

@@ -1,0 +1,217 @@
+/* nn/lifetimes.c -- which bytes of the arena a value, a gradient or anything else that is kept may have.
+ *
+ * Time is counted in steps: operation i runs forward at step i and, in training, backward at step 2n - 1 - i. A
+ * block of the arena is alive from the step that first writes it to the last one that reads it.
+ *
+ * Half of what backward needs is convolutions' outputs, which batch norm reads; the other half is what batch norms make of
+ * them, which the next convolutions read for their weights. The second half can be made again from the first in one
+ * pass when it is needed, bit for bit (Chen et al. 2016, arXiv:1604.06174, with the cheapest operations only). A
+ * residual that was dropped is made again first, back to the nearest value that is alive. */
+#include "base/memory.h"
+#include "nn/internal.h"
+
+enum { RECOMPUTE_ABOVE = 1 << 30 }; /* bytes: a smaller arena is left as it is, for the pass costs 2 % of a step */
+
+static bool training(const struct network *network)
+{
+    return network->mode == NETWORK_TRAINING;
+}
+
+static int backward_step(const struct network *network, int operation)
+{
+    return 2 * network->operation_count - 1 - operation;
+}
+
+static int last_step(const struct network *network)
+{
+    return (training(network) ? 2 : 1) * network->operation_count;
+}
+
+/* Does the way back of an operation read the values of its x? */
+static bool reads_back(const struct operation *operation)
+{
+    return operation->reached && (operation->kind == OPERATION_BATCH_NORM || operation->conv); /* pools need none */
+}
+
+/* ---- what is made again --------------------------------------------------------------------------------------- */
+/* The first step on the way back that reads tensor y, be it to make another tensor again; -1: none. */
+static int first_reading(const struct network *network, int y)
+{
+    int first = -1;
+    for (int i = 0; i < network->operation_count; i++) {
+        const struct operation *reader = &network->operations[i];
+        int step = -1;
+        if (reader->x == y && reads_back(reader)) step = backward_step(network, i);
+        if (reader->residual == y) step = reader->redo_step;
+        if (step >= 0 && (first < 0 || step < first)) first = step;
+    }
+    return first;
+}
+
+/* From the last operation to the first, so that who reads a residual to be made again is known before it. */
+static void choose_recomputed(struct network *network, bool recompute)
+{
+    for (int i = network->operation_count - 1; i >= 0; i--) {
+        struct operation *operation = &network->operations[i];
+        operation->redo_step = -1;
+        if (!recompute || operation->kind != OPERATION_BATCH_NORM || network->tensors[operation->y].kept) continue;
+        operation->redo_step = first_reading(network, operation->y);
+    }
+}
+
+/* ---- blocks --------------------------------------------------------------------------------------------------- */
+/* Blocks enough for every tensor's value and gradient and three extras per operation are reserved at once. */
+static int add_block(struct network *network, size_t bytes, int first, int last)
+{
+    network->blocks[network->block_count] = (struct arena_block){.bytes = bytes, .first = first, .last = last};
+    return network->block_count++;
+}
+
+static void extend(struct network *network, int block, int step)
+{
+    if (block >= 0 && network->blocks[block].last < step) network->blocks[block].last = step;
+}
+
+/* Alive at `step` of the way back, as it was made or made again. */
+static void extend_back(struct network *network, int tensor, int step)
+{
+    const struct node *node = &network->tensors[tensor];
+    extend(network, node->again_block >= 0 ? node->again_block : node->block, step);
+}
+
+/* Values: alive from their producer to their last reader, forward or backward. */
+static void add_activations(struct network *network)
+{
+    for (int i = 0; i < network->operation_count; i++) {
+        struct operation *operation = &network->operations[i];
+        if (operation->deferred) { /* its outputs are never stored */
+            network->rows[i].bytes = 0;
+            continue;
+        }
+        const int input = operation->folded < 0 ? operation->x : network->operations[operation->folded].x;
+        struct node *y = &network->tensors[operation->y];
+        size_t bytes = network->backend->ops->tensor_bytes(network->backend, &y->desc);
+        y->block = add_block(network, bytes, i, y->kept ? last_step(network) : i);
+        network->rows[i].bytes = bytes;
+        extend(network, network->tensors[input].block, i);
+        if (operation->residual >= 0) extend(network, network->tensors[operation->residual].block, i);
+        if (operation->redo_step >= 0) {
+            y->again_block = add_block(network, bytes, operation->redo_step, operation->redo_step);
+            if (operation->residual >= 0) extend_back(network, operation->residual, operation->redo_step);
+        }
+        if (reads_back(operation)) extend_back(network, operation->x, backward_step(network, i));
+    }
+}
+/* What an operation keeps besides its output: sums for the next batch norm, statistics, the mask of a ReLU, the choices
+ * of a pool. */
+static void add_extras(struct network *network)
+{
+    const struct backend_ops *ops = network->backend->ops;
+    for (int i = 0; i < network->operation_count && training(network); i++) {
+        struct operation *operation = &network->operations[i];
+        size_t channels = (size_t)network->tensors[operation->y].desc.channels;
+        int back = operation->reached ? backward_step(network, i) : i;
+        if (operation->conv && network_wants_statistics(network, operation->y))
+            operation->statistics_block = add_block(network, 2 * channels * sizeof(double), i, i);
+        if (operation->kind == OPERATION_BATCH_NORM) {
+            operation->saved_block = add_block(network, 3 * channels * sizeof(float), i, back);
+            const size_t mask = ops->batch_norm_mask_bytes(operation->batch_norm);
+            if (mask && operation->reached) operation->mask_block = add_block(network, mask, i, back);
+            int producer = network->tensors[operation->x].producer;
+            extend(network, network->operations[producer].statistics_block, i);
+        }
+        if (operation->kind == OPERATION_MAX_POOL && operation->reached)
+            operation->saved_block = add_block(network, ops->max_pool_saved_bytes(operation->max_pool), i, back);
+    }
+}
+
+/* Gradients: alive from the first reader met on the way back to the producer. A batch norm's d_x takes the place of
+ * its d_y, so both are one block. */
+static void add_gradients(struct network *network)
+{
+    const struct backend_ops *ops = network->backend->ops;
+    const int n = network->operation_count;
+    if (!training(network)) return;
+    struct node *output = &network->tensors[network->operations[n - 1].y];
+    output->gradient_block = add_block(network, ops->tensor_bytes(network->backend, &output->desc), n, n);
+    for (int i = n - 1; i >= 0; i--) {
+        const struct operation *operation = &network->operations[i];
+        if (!operation->reached) continue;
+        int step = backward_step(network, i);
+        int d_y = network->tensors[operation->y].gradient_block;
+        extend(network, d_y, step);
+        const int inputs[2] = {operation->x, operation->residual};
+        for (int k = 0; k < 2; k++) {
+            if (inputs[k] <= 0) continue; /* none, or the images */
+            struct node *input = &network->tensors[inputs[k]];
+            if (input->gradient_block >= 0) continue;
+            if (k == 0 && operation->kind == OPERATION_BATCH_NORM)
+                input->gradient_block = d_y;
+            else
+                input->gradient_block =
+                    add_block(network, ops->tensor_bytes(network->backend, &input->desc), step, step);
+        }
+        for (int k = 0; k < 2; k++)
+            if (inputs[k] > 0) extend(network, network->tensors[inputs[k]].gradient_block, step);
+    }
+}
+
+static void *address(const struct network *network, int block)
+{
+    return block < 0 ? NULL : network->arena + network->blocks[block].offset;
+}
+
+/* Lays the blocks out anew; the bytes that they take together. */
+static int lay_out(struct network *network, bool recompute, size_t *total, struct error *error)
+{
+    for (int t = 0; t < network->tensor_count; t++)
+        network->tensors[t].block = network->tensors[t].again_block = network->tensors[t].gradient_block = -1;
+    for (int i = 0; i < network->operation_count; i++) {
+        struct operation *operation = &network->operations[i];
+        operation->statistics_block = operation->saved_block = operation->mask_block = -1;
+    }
+    network->block_count = 0;
+    choose_recomputed(network, recompute);
+    add_activations(network);
+    add_extras(network);
+    add_gradients(network);
+    return arena_place(network->blocks, network->block_count, total, error);
+}
+
+static int choose_layout(struct network *network, struct error *error)
+{
+    const struct backend *backend = network->backend;
+    const bool can = training(network) && backend->ops->batch_norm_again;
+    const bool always = can && backend->recompute == RECOMPUTE_ON, never = !can || backend->recompute == RECOMPUTE_OFF;
+    int status = lay_out(network, always, &network->arena_bytes, error);
+    if (status || always || never || network->arena_bytes <= RECOMPUTE_ABOVE) return status;
+    const size_t whole = network->arena_bytes;
+    status = lay_out(network, true, &network->arena_bytes, error);
+    if (status || network->arena_bytes < whole) return status;
+    return lay_out(network, false, &network->arena_bytes, error);
+}
+
+int network_place(struct network *network, struct error *error)
+{
+    size_t capacity = 3 * (size_t)network->tensor_count + 3 * (size_t)network->operation_count;
+    network->blocks = memory_array(capacity, sizeof *network->blocks);
+    if (!network->blocks) return error_no_memory(error, "the network's plan", capacity * sizeof *network->blocks);
+    int status = choose_layout(network, error);
+    if (status) return status;
+    network->arena = network->backend->ops->allocate(network->backend, network->arena_bytes, error);
+    if (!network->arena)
+        return error_prefix(error, "activations and gradients of a batch of %d", network->tensors[0].desc.batch);
+    for (int t = 0; t < network->tensor_count; t++) {
+        struct node *node = &network->tensors[t];
+        node->data = address(network, node->block);
+        node->again = address(network, node->again_block);
+        node->gradient = address(network, node->gradient_block);
+    }
+    for (int i = 0; i < network->operation_count; i++) {
+        struct operation *operation = &network->operations[i];
+        operation->statistics = address(network, operation->statistics_block);
+        operation->saved = address(network, operation->saved_block);
+        operation->mask = address(network, operation->mask_block);
+    }
+    return SIMCLR_OK;
+}
