@@ -3,8 +3,9 @@
 
     tools/compare.py --simclr build/simclr --python /path/to/python-with-torch [--rounds 2] [--cases r18-bf16 ...]
 
-Ours and PyTorch's runs alternate, so that a machine whose speed drifts drifts for both; each figure is the best median of its
-rounds (best of eager and compile, both memory layouts, for PyTorch). Nothing else should run meanwhile.
+Ours and PyTorch's runs alternate, so that a machine whose speed drifts drifts for both; each figure is the best of its rounds'
+medians, each of at least --steps steps (best of eager and compile, both memory layouts, for PyTorch). Nothing else should run
+meanwhile.
 """
 import argparse
 import json
@@ -48,12 +49,16 @@ def run(command, environment=None):
 
 def measure_ours(args, kind, arguments):
     what, seconds = ("step", 0.1) if kind == "memory" else (kind, args.seconds)
-    command = [args.simclr, "bench", "--json", "--what", what, "--seconds", str(seconds), "--threads", str(args.threads), *arguments.split()]
+    command = [args.simclr, "bench", "--json", "--what", what, "--threads", str(args.threads), *arguments.split()]
     command += ["--cpu", args.cpu] if args.cpu else []
     command += ["--convolution", args.convolution] if args.convolution and kind != "loss" else []
     data = args.photos if "--image-size 224" in arguments else args.cifar
     command += ["--data", data] if data and kind == "step" else []
-    report = run(command)
+    report = run([*command, "--seconds", str(seconds)])
+    part = report[{"step": "step_with_views" if data else "step", "loss": "nt_xent"}.get(what, what)]
+    if kind != "memory" and part["runs"] < args.steps:
+        once = part["lars_seconds"] + part["packing_seconds"] if kind == "update" else part["seconds"]
+        report = run([*command, "--seconds", str(1.05 * once * args.steps)])
     return {"step": lambda: report["step_with_views" if data else "step"]["views_per_second"], "embed": lambda: report["embed"]["images_per_second"],
             "loss": lambda: 1e3 * report["nt_xent"]["seconds"], "update": lambda: 1e3 * report["update"]["lars_seconds"],
             "memory": lambda: report["step"]["peak_resident_bytes"] / 2**20}[kind]()
@@ -64,13 +69,13 @@ def measure_peer(args, kind, arguments):
     environment = dict(os.environ)
     if args.cpu == "avx2":
         environment |= {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-    command = [args.python, str(here / "peer_step.py"), *arguments.split(), "--threads", str(args.threads), "--steps", str(args.steps)]
+    command = [args.python, str(here / "peer_step.py"), *arguments.split(), "--threads", str(args.threads)]
     if kind == "memory":  # a process each; compiling takes memory of its own, so eager is the kinder yardstick
-        ways = {way: run([*command, "--seconds", "0", "--only", way], environment)["peak_resident_bytes"] / 2**20
+        ways = {way: run([*command, "--seconds", "0", "--tries", "1", "--steps", "1", "--only", way], environment)["peak_resident_bytes"] / 2**20
                 for way in ("eager/channels_last", "eager/contiguous")}
         best = min(ways, key=ways.get)
         return ways[best], best
-    report = run([*command, "--seconds", str(args.seconds)], environment)
+    report = run([*command, "--seconds", str(args.seconds), "--steps", str(args.steps)], environment)
     figure = {"step": "views_per_second", "embed": "images_per_second", "loss": "milliseconds", "update": "milliseconds"}[kind]
     return report[figure], report["best"]
 
@@ -83,7 +88,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cpu", default="", help="force our kernels: avx2, avx512, ...; avx2 forces PyTorch's as well (otherwise set its variables yourself)")
-    parser.add_argument("--steps", type=int, default=5, help="PyTorch: at least so many timed steps of each way")
+    parser.add_argument("--steps", type=int, default=20, help="at least so many timed steps of ours, and of PyTorch's best ways")
     parser.add_argument("--convolution", default="", help="force our algorithm: direct or winograd")
     parser.add_argument("--cifar", default="", help="images for the steps at 32 pixels: then views are made while ours is timed (PyTorch's step has none to make)")
     parser.add_argument("--photos", default="", help="the same for those at 224")

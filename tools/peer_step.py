@@ -9,7 +9,8 @@
 
 The step: forward of 2N augmented views (dense random data, never zeros), NT-Xent, backward, SGD with momentum (torch's own
 fused or foreach kernel, kinder to PyTorch than a LARS written in Python). Every combination of memory format and
-eager/compile is tried and the best median is reported, in views per second as everywhere in this project. If tcmalloc is installed it
+eager/compile is tried for a few steps (--tries); those within a tenth of the best then run for --seconds and --steps, and the best
+of their medians is reported, in views per second as everywhere in this project. If tcmalloc is installed it
 is preloaded, which PyTorch's own tuning guide recommends. Needs torch and torchvision (pip); prints one JSON object.
 """
 import argparse
@@ -119,12 +120,11 @@ def measure_lars(args):
     ways = {"tensor by tensor": lars_by_tensor, "foreach": lars_foreach}
     if not args.no_compile:
         ways["compile"] = torch.compile(lars_by_tensor)
-    results = {}
-    for name, way in ways.items():
+    def run(way):
         with torch.no_grad():
-            median, count = timed(lambda way=way: way(weights, gradients, momenta, 1e-3), args.seconds, args.steps)
-        results[name] = {"seconds": median, "steps": count}
-    best = min(results, key=lambda name: results[name]["seconds"])
+            way(weights, gradients, momenta, 1e-3)
+
+    results, best = best_of({name: lambda way=way: run(way) for name, way in ways.items()}, args)
     return {"weights": sum(w.numel() for w in weights), "best": best, "milliseconds": 1e3 * results[best]["seconds"], "all": results}
 
 
@@ -134,7 +134,7 @@ def measure_embed(args, size):
     import torch._inductor.config
 
     torch._inductor.config.freezing = True
-    results = {}
+    ways = {}
     for layout, memory_format in (("channels_last", torch.channels_last), ("contiguous", torch.contiguous_format)):
         for cast in ("autocast", "cast") if args.precision == "bf16" else ("float32",):
             dtype = torch.bfloat16 if cast == "cast" else torch.float32
@@ -144,20 +144,14 @@ def measure_embed(args, size):
                 model = build(args.network, args.width, 128)[0].eval().to(dtype).to(memory_format=memory_format)
                 run = torch.compile(model) if mode == "compile" else model
 
-                def step():
+                def step(run=run, x=x, cast=cast):
                     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=cast == "autocast"):
                         run(x).float()
 
-                try:
-                    median, count = timed(step, args.seconds, args.steps)
-                except Exception as error:  # a compiler that gives up: the other ways count
-                    print(f"{name}: {type(error).__name__}", file=sys.stderr)
-                    continue
-                results[name] = {"seconds": median, "steps": count, "images_per_second": args.batch / median}
-                print(f"{name}: {args.batch / median:.1f} images/s", file=sys.stderr)
-    best = max(results, key=lambda name: results[name]["images_per_second"])
+                ways[name] = step
+    results, best = best_of(ways, args)
     return {"images": args.batch, "image_size": size, "precision": args.precision, "best": best,
-            "images_per_second": results[best]["images_per_second"], "all": results}
+            "images_per_second": args.batch / results[best]["seconds"], "all": results}
 
 
 def timed(step, seconds, at_least):
@@ -171,6 +165,25 @@ def timed(step, seconds, at_least):
     return statistics.median(times), len(times)
 
 
+def best_of(ways, args):
+    """ways: {name: a function that does it once}. ({name: seconds and count}, the best name)"""
+    results = {}
+    for name, way in ways.items():
+        try:
+            median, count = timed(way, 0, args.tries)
+        except Exception as error:  # a compiler that gives up: the other ways count
+            print(f"{name}: {type(error).__name__}", file=sys.stderr)
+            continue
+        results[name] = {"seconds": median, "steps": count}
+        print(f"{name}: {1e3 * median:.1f} ms", file=sys.stderr)
+    fastest = min(result["seconds"] for result in results.values())
+    near = [name for name, result in results.items() if result["seconds"] <= 1.1 * fastest]
+    for name in near:
+        median, count = timed(ways[name], args.seconds, args.steps)
+        results[name] = {"seconds": median, "steps": count}
+    return results, min(near, key=lambda name: results[name]["seconds"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", default="resnet18-cifar", choices=["resnet18-cifar", "resnet50-cifar", "resnet18", "resnet50", "nt-xent"])
@@ -179,8 +192,9 @@ def main():
     parser.add_argument("--image-size", type=int, default=0)
     parser.add_argument("--precision", default="bf16", choices=["bf16", "float32"])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=15, help="per combination")
-    parser.add_argument("--steps", type=int, default=5, help="at least so many timed steps per combination")
+    parser.add_argument("--seconds", type=float, default=15, help="for each of the best combinations")
+    parser.add_argument("--steps", type=int, default=20, help="at least so many timed steps of each of the best combinations")
+    parser.add_argument("--tries", type=int, default=3, help="timed steps of every combination, to find the best")
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--what", default="step", choices=["step", "embed", "lars"])
     parser.add_argument("--only", default="", help="one way of doing the step, as eager/channels_last: also reports its peak memory")
@@ -196,21 +210,20 @@ def main():
     if args.what != "step":
         print(json.dumps(common | (measure_lars(args) if args.what == "lars" else measure_embed(args, size))))
         return
-    results = {}
     if args.network == "nt-xent":
         z = torch.randn(2 * args.batch, 128, requires_grad=True)
         candidates = {"eager": nt_xent} if args.no_compile else {"eager": nt_xent, "compile": torch.compile(nt_xent)}
-        for name, loss in candidates.items():
-            def step(loss=loss):
-                z.grad = None
-                loss(z, 0.1).backward()
-            median, count = timed(step, args.seconds, args.steps)
-            results[name] = {"seconds": median, "steps": count}
-        best = min(results, key=lambda name: results[name]["seconds"])
+
+        def once(loss):
+            z.grad = None
+            loss(z, 0.1).backward()
+
+        results, best = best_of({name: lambda loss=loss: once(loss) for name, loss in candidates.items()}, args)
         print(json.dumps({"network": args.network, "images": args.batch, "threads": args.threads, "torch": torch.__version__,
                           "tcmalloc": tcmalloc, "best": best, "milliseconds": 1e3 * results[best]["seconds"], "all": results}))
         return
 
+    ways = {}
     for layout, memory_format in (("channels_last", torch.channels_last), ("contiguous", torch.contiguous_format)):
         x = torch.rand(args.batch, 3, size, size).to(memory_format=memory_format)
         for mode in ("eager",) if args.no_compile else ("eager", "compile"):
@@ -221,19 +234,17 @@ def main():
             optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-6, foreach=True)
             run = torch.compile(model) if mode == "compile" else model
 
-            def step():
+            def step(run=run, x=x, optimizer=optimizer):
                 optimizer.zero_grad(set_to_none=True)
                 with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16"):
                     z = run(x)
                 nt_xent(z, 0.5).backward()
                 optimizer.step()
 
-            median, count = timed(step, args.seconds, args.steps)
-            results[f"{mode}/{layout}"] = {"seconds": median, "steps": count, "views_per_second": args.batch / median}
-            print(f"{mode}/{layout}: {args.batch / median:.1f} views/s", file=sys.stderr)
-    best = max(results, key=lambda name: results[name]["views_per_second"])
+            ways[f"{mode}/{layout}"] = step
+    results, best = best_of(ways, args)
     print(json.dumps(common | {"views": args.batch, "image_size": size, "precision": args.precision, "best": best,
-                               "views_per_second": results[best]["views_per_second"], "all": results,
+                               "views_per_second": args.batch / results[best]["seconds"], "all": results,
                                "peak_resident_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 
 
