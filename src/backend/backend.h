@@ -177,16 +177,14 @@ struct backend_ops {
     void (*batch_norm_destroy)(struct batch_norm_plan **plan);
     size_t (*batch_norm_mask_bytes)(const struct batch_norm_plan *plan); /* 0 without ReLU */
     /* mask: where y > 0, in the backend's own form; NULL: not kept.
-     * saved: float [3][C] = mean, 1/sqrt(var + eps), gamma/sqrt(var + eps) (backward reads the first two).
-     * statistics: from conv_forward, or NULL (then computed from x).
+     * saved: float [2][C] = mean, 1/sqrt(var + eps). statistics: from conv_forward, or NULL (then computed from x).
      * running_*: [C], updated; NULL: not wanted. residual: NULL unless desc.residual. gamma, beta: [C]; no beta: NULL.
      */
     void (*batch_norm_forward)(struct batch_norm_plan *plan, void *y, void *mask, float *saved, float *running_mean,
                                float *running_var, const void *x, const void *residual, const double *statistics,
                                const float *gamma, const float *beta);
-    /* What batch_norm_forward gave, bit for bit, from what it saved. NULL: this backend can't, and values are kept. */
-    void (*batch_norm_again)(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
-                             const float *saved, const float *beta);
+    /* y as the plan's last batch_norm_forward gave it for the same x and residual, bit for bit. Before its backward. */
+    void (*batch_norm_again)(struct batch_norm_plan *plan, void *y, const void *x, const void *residual);
     void (*batch_norm_inference)(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
                                  const float *gamma, const float *beta, const float *running_mean,
                                  const float *running_var);

@@ -39,7 +39,7 @@ struct operation {
     int redo_step; /* batch norm: y is made again before this step of the way back; -1: it is not */
     int statistics_block, saved_block, mask_block;
     double *statistics; /* convolution: [2][K] sums for the batch norm after it  */
-    void *saved;        /* batch norm: float [3][C]; max-pool: its choices       */
+    void *saved;        /* batch norm: float [2][C]; max-pool: its choices       */
     void *mask;         /* batch norm: where its ReLU let through                */
 };
 

@@ -114,7 +114,7 @@ static void add_extras(struct network *network)
         if (operation->conv && network_wants_statistics(network, operation->y))
             operation->statistics_block = add_block(network, 2 * channels * sizeof(double), i, i);
         if (operation->kind == OPERATION_BATCH_NORM) {
-            operation->saved_block = add_block(network, 3 * channels * sizeof(float), i, back);
+            operation->saved_block = add_block(network, 2 * channels * sizeof(float), i, back);
             const size_t mask = ops->batch_norm_mask_bytes(operation->batch_norm);
             if (mask && operation->reached) operation->mask_block = add_block(network, mask, i, back);
             int producer = network->tensors[operation->x].producer;
@@ -181,8 +181,8 @@ static int lay_out(struct network *network, bool recompute, size_t *total, struc
 static int choose_layout(struct network *network, struct error *error)
 {
     const struct backend *backend = network->backend;
-    const bool can = training(network) && backend->ops->batch_norm_again;
-    const bool always = can && backend->recompute == RECOMPUTE_ON, never = !can || backend->recompute == RECOMPUTE_OFF;
+    const bool always = training(network) && backend->recompute == RECOMPUTE_ON;
+    const bool never = !training(network) || backend->recompute == RECOMPUTE_OFF;
     int status = lay_out(network, always, &network->arena_bytes, error);
     if (status || always || never || network->arena_bytes <= RECOMPUTE_ABOVE) return status;
     const size_t whole = network->arena_bytes;

@@ -125,9 +125,9 @@ static void recompute(struct network *network, int step, double *start)
     for (int i = 0; i < network->operation_count; i++) {
         const struct operation *operation = &network->operations[i];
         if (operation->redo_step != step) continue;
-        network->backend->ops->batch_norm_again(
-            operation->batch_norm, network->tensors[operation->y].again, value_back(network, operation->x),
-            value_back(network, operation->residual), operation->saved, weights(network, operation->bias));
+        network->backend->ops->batch_norm_again(operation->batch_norm, network->tensors[operation->y].again,
+                                                value_back(network, operation->x),
+                                                value_back(network, operation->residual));
         if (!network->timed) continue;
         const double end = finished(network);
         network->rows[i].again_seconds = end - *start;

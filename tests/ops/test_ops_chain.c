@@ -70,7 +70,7 @@ static void add_norm(struct chain *chain, int index, int channels, int height, i
     const size_t count = (size_t)channels;
     chain->gamma[index] = ops_random(&chain->buffers, count, 9100 + (uint32_t)index, 0.5f, 1.5f, false);
     chain->beta[index] = ops_random(&chain->buffers, count, 9200 + (uint32_t)index, -0.5f, 0.5f, false);
-    chain->saved[index] = ops_floats(&chain->buffers, 3 * count);
+    chain->saved[index] = ops_floats(&chain->buffers, 2 * count);
     chain->mask[index] =
         ops_new(&chain->buffers, chain->target->backend->ops->batch_norm_mask_bytes(chain->norm[index]));
     chain->d_gamma[index] = ops_floats(&chain->buffers, count);

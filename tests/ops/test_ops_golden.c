@@ -135,7 +135,7 @@ static void batch_norm_case(struct golden *golden)
     void *d_residual = desc.residual ? ops_upload(buffers, target, &shape, NULL) : NULL;
     float *gamma = get(golden, "gamma"), *beta = get(golden, "beta"), *mean = get(golden, "mean"),
           *var = get(golden, "var");
-    float *saved = ops_floats(buffers, 3 * channels), *d_gamma = ops_floats(buffers, channels);
+    float *saved = ops_floats(buffers, 2 * channels), *d_gamma = ops_floats(buffers, channels);
     float *d_beta = ops_floats(buffers, channels);
     ops->batch_norm_inference(plan, y, x, residual, gamma, beta, mean, var);
     compare_tensor(golden, "inference", &shape, y);

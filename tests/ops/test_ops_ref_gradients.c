@@ -260,7 +260,7 @@ static void check_norm_gradients(struct check *check, struct batch_norm_desc des
     context.y = new_doubles(check, count);
     context.gamma = draw_floats(check, channels, 0.5f, 1.5f);
     context.beta = draw_floats(check, channels, -1, 1);
-    context.saved = ops_floats(&check->buffers, 3 * channels);
+    context.saved = ops_floats(&check->buffers, 2 * channels);
     if (desc.relu) { /* seen without the ReLU, moved, then seen with it */
         struct batch_norm_desc linear = desc;
         linear.relu = false;

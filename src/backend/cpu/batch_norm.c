@@ -22,7 +22,7 @@ struct batch_norm_plan {
     bool stream;      /* outputs too large for the cache go past it, which saves reading them first */
     int padded;       /* channels, a multiple of 32 */
     float *mean;      /* [padded]; in the forward pass without statistics first the shift of the sums */
-    float *a, *b, *c; /* [padded] coefficients; zero in padding channels, always */
+    float *a, *b, *c; /* [padded] coefficients of the last pass; zero in padding channels, always */
     double *partials; /* [threads][blocks][64]: sums and their partners, per block as kernels want them */
 };
 
@@ -173,12 +173,10 @@ static void finish_channel(const struct norm_job *job, int channel, double sum, 
     double variance = square / count - offset * offset;
     if (variance < 0) variance = 0; /* rounding of nearly constant channels */
     const double mean = shift + offset, inverse = 1 / sqrt(variance + (double)plan->desc.epsilon);
-    const float scale = (float)(job->gamma[channel] * inverse);
     const float momentum = plan->desc.momentum;
     if (job->saved) {
         job->saved[channel] = (float)mean;
         job->saved[plan->desc.channels + channel] = (float)inverse;
-        job->saved[2 * plan->desc.channels + channel] = scale;
     }
     if (job->running_mean)
         job->running_mean[channel] = (1 - momentum) * job->running_mean[channel] + momentum * (float)mean;
@@ -186,7 +184,7 @@ static void finish_channel(const struct norm_job *job, int channel, double sum, 
         const double unbiased = count > 1 ? variance * (count / (count - 1)) : variance;
         job->running_var[channel] = (1 - momentum) * job->running_var[channel] + momentum * (float)unbiased;
     }
-    set_affine(plan, channel, (float)mean, scale, job->beta);
+    set_affine(plan, channel, (float)mean, (float)(job->gamma[channel] * inverse), job->beta);
 }
 
 static void apply_range(const struct norm_job *job, int64_t begin, int64_t end)
@@ -293,11 +291,8 @@ void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, void *mask, f
     pool_split(plan->cpu->base.pool, forward_part, &job);
 }
 
-void cpu_batch_norm_again(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
-                          const float *saved, const float *beta)
+void cpu_batch_norm_again(struct batch_norm_plan *plan, void *y, const void *x, const void *residual)
 {
-    for (int channel = 0; channel < plan->desc.channels; channel++)
-        set_affine(plan, channel, saved[channel], saved[2 * plan->desc.channels + channel], beta);
     struct norm_job job = {.plan = plan, .y = y, .x = x, .residual = residual};
     pool_split(plan->cpu->base.pool, forward_part, &job);
 }

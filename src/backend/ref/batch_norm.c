@@ -5,11 +5,16 @@
 #include "backend/ref/ref.h"
 #include "base/memory.h"
 
+struct affine { /* y = scale (x - mean) + shift */
+    double mean, scale, shift;
+};
+
 struct batch_norm_plan {
     struct batch_norm_desc desc;
     size_t pixels;           /* of one image */
     double count;            /* batch x height x width */
     double *x, *other, *d_y; /* one plane each */
+    struct affine *affine;   /* [channels], of the last forward pass in training */
 };
 
 void ref_batch_norm_destroy(struct batch_norm_plan **plan)
@@ -18,6 +23,7 @@ void ref_batch_norm_destroy(struct batch_norm_plan **plan)
     memory_free((*plan)->x);
     memory_free((*plan)->other);
     memory_free((*plan)->d_y);
+    memory_free((*plan)->affine);
     memory_free(*plan);
     *plan = NULL;
 }
@@ -36,8 +42,9 @@ int ref_batch_norm_create(struct backend *backend, const struct batch_norm_desc 
     plan->x = memory_array(plan->pixels, sizeof(double));
     plan->other = memory_array(plan->pixels, sizeof(double));
     plan->d_y = memory_array(plan->pixels, sizeof(double));
-    if (!plan->x || !plan->other || !plan->d_y) {
-        size_t bytes = 3 * plan->pixels * sizeof(double);
+    plan->affine = memory_array((size_t)desc->channels, sizeof *plan->affine);
+    if (!plan->x || !plan->other || !plan->d_y || !plan->affine) {
+        size_t bytes = 3 * plan->pixels * sizeof(double) + (size_t)desc->channels * sizeof *plan->affine;
         ref_batch_norm_destroy(&plan);
         return error_no_memory(error, "a batch norm of the ref backend", bytes);
     }
@@ -68,7 +75,7 @@ static void measure(struct batch_norm_plan *plan, const void *x, size_t channel,
 
 /* y = scale (x - mean) + shift [+ residual], then max(0, .) if relu; a NaN stays one. */
 static void normalize(struct batch_norm_plan *plan, void *y, uint8_t *mask, const void *x, const void *residual,
-                      size_t channel, double mean, double scale, double shift)
+                      size_t channel, const struct affine *affine)
 {
     const struct batch_norm_desc *desc = &plan->desc;
     for (int image = 0; image < desc->batch; image++) {
@@ -76,7 +83,7 @@ static void normalize(struct batch_norm_plan *plan, void *y, uint8_t *mask, cons
         ref_load(plan->x, desc->dtype, x, offset, plan->pixels);
         if (desc->residual) ref_load(plan->other, desc->dtype, residual, offset, plan->pixels);
         for (size_t i = 0; i < plan->pixels; i++) {
-            double value = scale * (plan->x[i] - mean) + shift;
+            double value = affine->scale * (plan->x[i] - affine->mean) + affine->shift;
             if (desc->residual) value += plan->other[i];
             plan->x[i] = desc->relu && value < 0 ? 0 : value;
             if (mask) mask[offset + i] = value > 0;
@@ -108,16 +115,22 @@ void ref_batch_norm_forward(struct batch_norm_plan *plan, void *y, void *mask, f
         const double inverse = 1 / sqrt(variance + (double)desc->epsilon);
         saved[c] = (float)mean;
         saved[channels + c] = (float)inverse;
-        saved[2 * channels + c] = (float)(gamma[c] * inverse);
         const double momentum = desc->momentum;
         if (running_mean) running_mean[c] = (float)((1 - momentum) * running_mean[c] + momentum * mean);
         if (running_var) {
             double unbiased = plan->count > 1 ? variance * plan->count / (plan->count - 1) : variance;
             running_var[c] = (float)((1 - momentum) * running_var[c] + momentum * unbiased);
         }
-        normalize(plan, y, desc->relu ? mask : NULL, x, residual, c, mean, gamma[c] * inverse,
-                  beta ? (double)beta[c] : 0.0);
+        struct affine *affine = &plan->affine[c];
+        *affine = (struct affine){mean, gamma[c] * inverse, beta ? (double)beta[c] : 0.0};
+        normalize(plan, y, desc->relu ? mask : NULL, x, residual, c, affine);
     }
+}
+
+void ref_batch_norm_again(struct batch_norm_plan *plan, void *y, const void *x, const void *residual)
+{
+    for (size_t c = 0; c < (size_t)plan->desc.channels; c++)
+        normalize(plan, y, NULL, x, residual, c, &plan->affine[c]);
 }
 
 void ref_batch_norm_inference(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
@@ -126,7 +139,8 @@ void ref_batch_norm_inference(struct batch_norm_plan *plan, void *y, const void 
 {
     for (size_t c = 0; c < (size_t)plan->desc.channels; c++) {
         const double inverse = 1 / sqrt((double)running_var[c] + (double)plan->desc.epsilon);
-        normalize(plan, y, NULL, x, residual, c, running_mean[c], gamma[c] * inverse, beta ? (double)beta[c] : 0.0);
+        const struct affine affine = {running_mean[c], gamma[c] * inverse, beta ? (double)beta[c] : 0.0};
+        normalize(plan, y, NULL, x, residual, c, &affine);
     }
 }
 

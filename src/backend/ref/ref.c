@@ -67,6 +67,7 @@ static const struct backend_ops REF_OPS = {
     .batch_norm_destroy = ref_batch_norm_destroy,
     .batch_norm_mask_bytes = ref_batch_norm_mask_bytes,
     .batch_norm_forward = ref_batch_norm_forward,
+    .batch_norm_again = ref_batch_norm_again,
     .batch_norm_inference = ref_batch_norm_inference,
     .batch_norm_backward = ref_batch_norm_backward,
     .max_pool_create = ref_max_pool_create,

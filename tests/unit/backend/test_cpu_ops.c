@@ -71,7 +71,7 @@ static void run_norm(struct ops_buffers *buffers, struct ops_target *target, con
     float *beta = ops_random(buffers, channels, 5, -1, 1, false);
     out->running_mean = ops_random(buffers, channels, 6, -1, 1, false);
     out->running_var = ops_random(buffers, channels, 7, 0.5f, 2, false);
-    out->saved = ops_floats(buffers, 3 * channels);
+    out->saved = ops_floats(buffers, 2 * channels);
     out->d_gamma = ops_floats(buffers, channels);
     out->d_beta = ops_floats(buffers, channels);
     void *tx = ops_upload(buffers, target, &desc, x), *tr = ops_upload(buffers, target, &desc, other);
