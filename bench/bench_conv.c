@@ -167,6 +167,7 @@ static int bench_layer(struct bench *bench, const struct layer *full)
     const struct conv_desc desc = {
         .dtype = options->dtype,
         .input_layout = images ? LAYOUT_IMAGES : LAYOUT_PRIVATE,
+        .image_type = bench->backend->ops->image_type(bench->backend, options->dtype),
         .batch = options->batch,
         .in_channels = layer->in,
         .out_channels = layer->out,
@@ -185,7 +186,8 @@ static int bench_layer(struct bench *bench, const struct layer *full)
     const struct activation_layout x = activation_layout(options->batch, layer->in, layer->size, layer->size);
     const struct activation_layout y = activation_layout(options->batch, layer->out, out, out);
     const size_t weights = (size_t)layer->in * (size_t)layer->out * (size_t)(layer->kernel * layer->kernel);
-    work.x = images ? random_tensor((size_t)options->batch * (size_t)(layer->in * layer->size * layer->size), DTYPE_F32)
+    work.x = images ? random_tensor((size_t)options->batch * (size_t)(layer->in * layer->size * layer->size),
+                                    desc.image_type)
                     : random_tensor(x.elements, options->dtype);
     work.y = random_tensor(y.elements, options->dtype);
     work.weight = random_tensor(weights, DTYPE_F32);

@@ -2,9 +2,10 @@
  *
  *     bench_views [FOLDER OF JPEG FILES | - [SECONDS OF A MEASUREMENT [VARIANT]]]
  *
- * Prints a table on stderr and the same figures as JSON on stdout, for every variant that this CPU can run. Without
- * a folder the sources are noise; with one, its first 250 pictures are decoded (and that is timed too). Run it on one
- * core (taskset -c 0); tools/peer_views.py sets it beside torchvision. */
+ * Prints a table on stderr and the same figures as JSON on stdout, for every variant that this CPU can run. Views are
+ * float32; of the whole chains there are bf16 ones too, as networks of that precision get them. Without a folder the
+ * sources are noise; with one, its first 250 pictures are decoded (and that is timed too). Run it on one core (taskset
+ * -c 0); tools/peer_views.py sets it beside torchvision. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,44 +93,92 @@ static void set_free(struct set *set)
     }
 }
 
-/* Where views go: the memory of a batch, since a loader's does not stay in the caches either. */
-static float *batch_memory(int size, size_t *views)
+static size_t view_bytes(const struct view_policy *policy)
 {
-    const size_t floats = (size_t)size * (size_t)size * 3;
-    *views = size <= 64 ? 1024 : 64;
-    float *out = memory_array(floats * *views, sizeof(float));
+    return (size_t)policy->size * (size_t)policy->size * 3 * view_type_bytes(policy->type);
+}
+
+/* Where views go: the memory of a batch, since a loader's does not stay in the caches either. */
+static char *batch_memory(const struct view_policy *policy, size_t *views)
+{
+    *views = policy->size <= 64 ? 1024 : 64;
+    char *out = memory_array(*views, view_bytes(policy));
     if (out)
-        memset(out, 0, floats * *views * sizeof(float)); /* its pages exist */
+        memset(out, 0, view_bytes(policy) * *views); /* its pages exist */
     return out;
 }
 
-/* Views per second of a policy's chain, draws included, over `seconds`: two views of every picture in turn. */
+/* Views of one policy in the making. */
+struct maker {
+    struct view_policy policy;
+    void *scratch;
+    char *out;
+    size_t slots; /* views in `out` */
+    uint32_t made;
+    double spent;
+};
+
+static bool maker_open(struct maker *maker, const struct set *set, const struct view_policy *policy)
+{
+    *maker = (struct maker){.policy = *policy};
+    maker->scratch = memory_allocate_working(view_scratch_bytes(policy, set->max_width, set->max_height));
+    maker->out = batch_memory(policy, &maker->slots);
+    if (maker->scratch)
+        view_scratch_prepare(policy, set->max_width, set->max_height, maker->scratch);
+    return maker->scratch && maker->out;
+}
+
+static void maker_close(struct maker *maker)
+{
+    memory_free(maker->out);
+    memory_free(maker->scratch);
+}
+
+/* `count` views, draws included: two of every picture in turn. */
+static void make_views(struct maker *maker, const struct set *set, int count)
+{
+    const double start = clock_seconds();
+    const struct view_policy *policy = &maker->policy;
+    for (int i = 0; i < count; i++, maker->made++) {
+        const uint32_t made = maker->made;
+        const struct image *image = &set->image[(made / 2) % (uint32_t)set->count];
+        const struct view_draw draw =
+            view_draw_random(policy, 7, RNG_VIEW, made / 4096, made / 2, made % 2, image->width, image->height);
+        view_render(policy, &draw, image, maker->out + view_bytes(policy) * (made % maker->slots), maker->scratch);
+    }
+    maker->spent += clock_seconds() - start;
+}
+
+/* Views per second of a policy's chain over `seconds`. */
 static double time_views(const struct set *set, const struct view_policy *policy, double seconds)
 {
-    const size_t floats = (size_t)policy->size * (size_t)policy->size * 3;
-    size_t slots;
-    void *scratch = memory_allocate_working(view_scratch_bytes(policy, set->max_width, set->max_height));
-    float *out = batch_memory(policy->size, &slots);
+    struct maker maker;
     double rate = 0.0;
-    if (scratch && out) {
-        view_scratch_prepare(policy, set->max_width, set->max_height, scratch);
-        const double start = clock_seconds();
-        double spent = 0.0;
-        uint32_t made = 0;
-        while (spent < seconds) {
-            for (int i = 0; i < 16; i++, made++) {
-                const struct image *image = &set->image[(made / 2) % (uint32_t)set->count];
-                const struct view_draw draw = view_draw_random(policy, 7, RNG_VIEW, made / 4096, made / 2, made % 2,
-                                                               image->width, image->height);
-                view_render(policy, &draw, image, out + floats * (made % slots), scratch);
-            }
-            spent = clock_seconds() - start;
-        }
-        rate = made / spent;
+    if (maker_open(&maker, set, policy)) {
+        while (maker.spent < seconds)
+            make_views(&maker, set, 16);
+        rate = maker.made / maker.spent;
     }
-    memory_free(out);
-    memory_free(scratch);
+    maker_close(&maker);
     return rate;
+}
+
+/* The same as float32 and as bf16, by turns, so that whatever the machine does meanwhile it does to both. */
+static void time_types(const struct set *set, struct view_policy policy, double seconds, double rate[2])
+{
+    struct maker maker[2] = {{.spent = 0.0}, {.spent = 0.0}};
+    bool ready = true;
+    for (int type = 0; type < 2; type++) {
+        policy.type = type ? VIEW_BF16 : VIEW_FLOAT32;
+        ready = maker_open(&maker[type], set, &policy) && ready;
+    }
+    while (ready && (maker[0].spent < seconds || maker[1].spent < seconds))
+        for (int type = 0; type < 2; type++)
+            make_views(&maker[type], set, policy.size <= 64 ? 8192 : 2 * set->count);
+    for (int type = 0; type < 2; type++) {
+        rate[type] = ready ? maker[type].made / maker[type].spent : 0.0;
+        maker_close(&maker[type]);
+    }
 }
 
 /* Draws per second. */
@@ -157,11 +206,10 @@ static struct box unite(struct box a, struct box b)
 
 /* What a file of a set that is not in memory becomes: the decoding of a part, then `views` views of it. */
 static int make_from_bytes(const struct set *set, uint32_t turn, const struct view_policy *policy, int views,
-                           struct image_store *store, float *out, void *scratch)
+                           struct image_store *store, char *out, void *scratch)
 {
     const struct image_limits limits = image_limits_default();
     const uint32_t i = turn % (uint32_t)set->count;
-    const size_t floats = (size_t)policy->size * (size_t)policy->size * 3;
     struct view_draw draw[2];
     struct image_part part;
     int width, height;
@@ -175,7 +223,7 @@ static int make_from_bytes(const struct set *set, uint32_t turn, const struct vi
     for (int view = 0; view < views; view++) {
         draw[view].box.x -= part.place.x;
         draw[view].box.y -= part.place.y;
-        view_render(policy, &draw[view], &store->image, out + (size_t)view * floats, scratch);
+        view_render(policy, &draw[view], &store->image, out + (size_t)view * view_bytes(policy), scratch);
     }
     return 0;
 }
@@ -183,10 +231,9 @@ static int make_from_bytes(const struct set *set, uint32_t turn, const struct vi
 /* Pictures per second from JPEG bytes; views: 2, or 0 for the decoding of the union of both crops alone. */
 static double time_bytes(const struct set *set, const struct view_policy *policy, int views, double seconds)
 {
-    const size_t floats = (size_t)policy->size * (size_t)policy->size * 3;
     size_t slots;
     void *scratch = memory_allocate_working(view_scratch_bytes(policy, set->max_width, set->max_height));
-    float *out = batch_memory(policy->size, &slots);
+    char *out = batch_memory(policy, &slots);
     struct image_store store = {.bytes = 0};
     double rate = 0.0;
     if (scratch && out) {
@@ -196,7 +243,8 @@ static double time_bytes(const struct set *set, const struct view_policy *policy
         uint32_t made = 0;
         int status = 0;
         for (; spent < seconds && status == 0; made++, spent = clock_seconds() - start)
-            status = make_from_bytes(set, made, policy, views, &store, out + floats * (made * 2 % slots), scratch);
+            status = make_from_bytes(set, made, policy, views, &store, out + view_bytes(policy) * (made * 2 % slots),
+                                     scratch);
         rate = status == 0 ? made / spent : 0.0;
     }
     image_store_free(&store);
@@ -238,9 +286,14 @@ static void time_variant(struct text *json, const struct set *small, const struc
                          double seconds)
 {
     struct view_policy cifar = view_policy_cifar(32), imagenet = view_policy_imagenet(224);
+    double rate[2]; /* float32, bf16 */
     cifar.simd = imagenet.simd = simd;
-    report(json, "cifar", simd, time_views(small, &cifar, seconds));
-    report(json, "imagenet", simd, time_views(large, &imagenet, seconds));
+    time_types(small, cifar, seconds, rate);
+    report(json, "cifar", simd, rate[0]);
+    report(json, "cifar, bf16", simd, rate[1]);
+    time_types(large, imagenet, seconds, rate);
+    report(json, "imagenet", simd, rate[0]);
+    report(json, "imagenet, bf16", simd, rate[1]);
     struct view_policy crop = imagenet, jitter = imagenet;
     crop.jitter_probability = crop.gray_probability = crop.blur_probability = 0.0;
     jitter.gray_probability = jitter.blur_probability = 0.0;

@@ -23,7 +23,8 @@ struct work {
     struct network *network;
     struct model_tensors tensors;
     struct optimizer *optimizer;
-    float *images, *d_z;
+    void *images; /* as the network takes them */
+    float *d_z;
     float *a, *b, *c; /* of the triad */
     size_t count;
 };
@@ -106,14 +107,19 @@ static int open_work(struct work *work, const char *variant, int threads, int de
     if (status != SIMCLR_OK) return status;
     const size_t pixels = (size_t)VIEWS * 3 * SIZE * SIZE, outputs = (size_t)VIEWS * 128;
     work->count = work->model->parameters.weight_count;
-    work->images = memory_array(pixels, sizeof(float));
+    work->images = memory_allocate(network_image_bytes(work->network));
+    float *canonical = memory_array(pixels, sizeof(float));
     work->d_z = memory_array(outputs, sizeof(float));
     work->a = memory_array(work->count, sizeof(float));
     work->b = memory_array(work->count, sizeof(float));
     work->c = memory_array(work->count, sizeof(float));
-    if (!work->images || !work->d_z || !work->a || !work->b || !work->c)
-        return error_no_memory(error, "arrays of the benchmark", 3 * work->count * sizeof(float));
-    fill(work->images, pixels);
+    const bool failed = !work->images || !canonical || !work->d_z || !work->a || !work->b || !work->c;
+    if (!failed) {
+        fill(canonical, pixels);
+        network_write_images(work->network, work->images, canonical);
+    }
+    memory_free(canonical);
+    if (failed) return error_no_memory(error, "arrays of the benchmark", 3 * work->count * sizeof(float));
     fill(work->d_z, outputs);
     fill(work->b, work->count);
     fill(work->c, work->count);

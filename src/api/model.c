@@ -18,7 +18,7 @@ struct simclr_model {
     struct network *network;
     struct model_tensors tensors;
     struct view_policy policy;
-    float *view;      /* [3][S][S] */
+    void *view;       /* [3][S][S] of the policy's type */
     void *scratch;    /* of the evaluation view; grows with the images */
     int scratch_width, scratch_height; /* of the largest image it is for */
 };
@@ -42,9 +42,9 @@ static int open_model(simclr_model *model, const char *path, int threads, struct
     }
     if (status != SIMCLR_OK) return status;
     network_set_weights(model->network);
-    const size_t side = (size_t)model->policy.size;
-    model->view = memory_array(3 * side * side, sizeof *model->view);
-    return model->view ? SIMCLR_OK : error_no_memory(error, "a view", 3 * side * side * sizeof *model->view);
+    model->policy.type = session_view_type(&model->session);
+    model->view = memory_allocate(network_image_bytes(model->network));
+    return model->view ? SIMCLR_OK : error_no_memory(error, "a view", network_image_bytes(model->network));
 }
 
 int simclr_model_load(simclr_context *context, const char *path, int threads, simclr_model **out)

@@ -4,9 +4,8 @@
  * across; down, the ROWS_AT_ONCE output rows of a column of vectors share their input rows.
  * Gray and blur take 21 of the 158 us of an average view at 224 with AVX-512 and VBMI on Zen 4, 39 of 247 with
  * AVX2 (bench_views). */
-#include <stdbool.h>
-
 #include "augment/kernels.h"
+#include "augment/put_body.h"
 #include "image/vector.h"
 
 #define RADII(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
@@ -69,58 +68,73 @@ VECTOR_INLINE vec at_most_one(vec x)
     return vec_min(x, vec_set(1.0f));
 }
 
-/* One vector of `copies` equal planes. */
-VECTOR_INLINE void put(float *to, size_t plane, int copies, vec value, const bool stream)
+/* What is written at once of a row, to all its equal planes. */
+VECTOR_INLINE void put_copies(const struct blur_down *job, int y, int x, const vec *value, const enum put how)
 {
-    for (int copy = 0; copy < copies; copy++) {
-        if (stream)
-            vec_stream(to + (size_t)copy * plane, value);
-        else
-            vec_store(to + (size_t)copy * plane, value);
+    const size_t at = (size_t)y * job->to_stride + (size_t)x;
+    for (int copy = 0; copy < job->copies; copy++)
+        put(job->to, (size_t)copy * job->to_plane + at, value, how);
+}
+
+/* A vector of each of ROWS_AT_ONCE output rows, of which the source rows are given. */
+VECTOR_INLINE void sum_rows(const int radius, const float *const *source, int x, const float *weight, vec *sum)
+{
+    vec in[ROWS_AT_ONCE + 2 * BLUR_RADIUS_FIXED] = {{0}};
+#pragma GCC unroll 32
+    for (int i = 0; i < ROWS_AT_ONCE + 2 * radius; i++)
+        in[i] = vec_load(source[i] + x);
+#pragma GCC unroll 4
+    for (int row = 0; row < ROWS_AT_ONCE; row++)
+        sum[row] = in[row + radius] * vec_set(weight[0]);
+#pragma GCC unroll 16
+    for (int tap = 1; tap <= radius; tap++) {
+        const vec w = vec_set(weight[tap]);
+#pragma GCC unroll 4
+        for (int row = 0; row < ROWS_AT_ONCE; row++)
+            sum[row] = vec_fma(in[row + radius - tap] + in[row + radius + tap], w, sum[row]);
     }
 }
 
 /* ROWS_AT_ONCE output rows from y on. */
-VECTOR_INLINE void down_rows(const int radius, const bool stream, const struct blur_down *job, int y,
+VECTOR_INLINE void down_rows(const int radius, const enum put how, const struct blur_down *job, int y,
                              const float *weight)
 {
     const float *source[ROWS_AT_ONCE + 2 * BLUR_RADIUS_FIXED];
     for (int i = 0; i < ROWS_AT_ONCE + 2 * radius; i++)
         source[i] = job->from + (size_t)reflect(y - radius + i, job->size) * job->from_stride;
-    float *to = job->to + (size_t)y * job->to_stride;
-    for (int x = 0; x < job->size; x += VECTOR_WIDTH) {
-        vec in[ROWS_AT_ONCE + 2 * BLUR_RADIUS_FIXED] = {{0}}, sum[ROWS_AT_ONCE];
-#pragma GCC unroll 32
-        for (int i = 0; i < ROWS_AT_ONCE + 2 * radius; i++)
-            in[i] = vec_load(source[i] + x);
+    for (int x = 0; x < job->size; x += put_vectors(how) * VECTOR_WIDTH) {
+        vec sum[2][ROWS_AT_ONCE];
+        for (int j = 0; j < put_vectors(how); j++)
+            sum_rows(radius, source, x + j * VECTOR_WIDTH, weight, sum[j]);
 #pragma GCC unroll 4
-        for (int row = 0; row < ROWS_AT_ONCE; row++)
-            sum[row] = in[row + radius] * vec_set(weight[0]);
-#pragma GCC unroll 16
-        for (int tap = 1; tap <= radius; tap++) {
-            const vec w = vec_set(weight[tap]);
-#pragma GCC unroll 4
-            for (int row = 0; row < ROWS_AT_ONCE; row++)
-                sum[row] = vec_fma(in[row + radius - tap] + in[row + radius + tap], w, sum[row]);
+        for (int row = 0; row < ROWS_AT_ONCE; row++) {
+            const vec value[2] = {at_most_one(sum[0][row]),
+                                  how == PUT_STREAM_BF16 ? at_most_one(sum[1][row]) : vec_set(0.0f)};
+            put_copies(job, y + row, x, value, how);
         }
-#pragma GCC unroll 4
-        for (int row = 0; row < ROWS_AT_ONCE; row++)
-            put(to + (size_t)row * job->to_stride + x, job->to_plane, job->copies, at_most_one(sum[row]), stream);
     }
 }
 
-/* Any radius, one row. */
+/* A vector of any row, by any radius. */
+VECTOR_INLINE vec sum_row(const struct blur_down *job, int y, int x, int radius, const float *weight)
+{
+    vec sum = vec_load(job->from + (size_t)y * job->from_stride + x) * vec_set(weight[0]);
+    for (int tap = 1; tap <= radius; tap++) {
+        const float *above = job->from + (size_t)reflect(y - tap, job->size) * job->from_stride;
+        const float *below = job->from + (size_t)reflect(y + tap, job->size) * job->from_stride;
+        sum = vec_fma(vec_load(above + x) + vec_load(below + x), vec_set(weight[tap]), sum);
+    }
+    return at_most_one(sum);
+}
+
 static void down_row(const struct blur_down *job, int y, int radius, const float *weight)
 {
-    const float *centre = job->from + (size_t)y * job->from_stride;
-    for (int x = 0; x < job->size; x += VECTOR_WIDTH) {
-        vec sum = vec_load(centre + x) * vec_set(weight[0]);
-        for (int tap = 1; tap <= radius; tap++) {
-            const float *above = job->from + (size_t)reflect(y - tap, job->size) * job->from_stride;
-            const float *below = job->from + (size_t)reflect(y + tap, job->size) * job->from_stride;
-            sum = vec_fma(vec_load(above + x) + vec_load(below + x), vec_set(weight[tap]), sum);
-        }
-        put(job->to + (size_t)y * job->to_stride + x, job->to_plane, job->copies, at_most_one(sum), false);
+    const int step = put_vectors(job->how) * VECTOR_WIDTH;
+    for (int x = 0; x < job->size; x += step) {
+        vec value[2] = {sum_row(job, y, x, radius, weight), vec_set(0.0f)};
+        if (job->how == PUT_STREAM_BF16)
+            value[1] = sum_row(job, y, x + VECTOR_WIDTH, radius, weight);
+        put_copies(job, y, x, value, job->how);
     }
 }
 
@@ -131,10 +145,12 @@ static void down_row(const struct blur_down *job, int y, int radius, const float
     }                                                                                                                  \
     static void down_##RADIUS(const struct blur_down *job, int y, const float *weight)                                 \
     {                                                                                                                  \
-        if (job->stream)                                                                                               \
-            down_rows(RADIUS, true, job, y, weight);                                                                   \
+        if (job->how == PUT_STREAM_BF16)                                                                               \
+            down_rows(RADIUS, PUT_STREAM_BF16, job, y, weight);                                                        \
+        else if (job->how == PUT_STREAM)                                                                               \
+            down_rows(RADIUS, PUT_STREAM, job, y, weight);                                                             \
         else                                                                                                           \
-            down_rows(RADIUS, false, job, y, weight);                                                                  \
+            down_rows(RADIUS, PUT_STORE, job, y, weight);                                                              \
     }
 RADII(DEFINE_RADIUS)
 

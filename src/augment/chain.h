@@ -9,7 +9,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "augment/kernels.h"
 #include "augment/views.h"
 
 enum { CHAIN_SEQUENCES = 16 }; /* the ordered subsets of brightness, saturation, hue */
@@ -31,13 +33,14 @@ struct chain_kernels {
     double (*begin[CHAIN_SEQUENCES])(const struct chain *chain, float *view, size_t plane, int rows, int width,
                                      size_t stride);
     /* Contrast (shift = (1 - factor) * mean), what follows it, and, [1], gray; `count` pixels (a multiple of 16) of
-     * each plane. A gray result is written once where to_plane is 0, else three times. from may be to. stream: past
-     * the caches; then `to` and to_plane are multiples of 16 floats. */
+     * each plane. A gray result is written once where to_plane is 0, else three times. from may be to. */
     void (*finish[2][CHAIN_SEQUENCES])(const struct chain *chain, float shift, const float *from, size_t from_plane,
-                                       float *to, size_t to_plane, size_t count, bool stream);
+                                       void *to, size_t to_plane, size_t count, enum put how);
     /* The same for a view without jitter: [0] a copy, [1] gray. */
-    void (*plain[2])(const struct chain *chain, float shift, const float *from, size_t from_plane, float *to,
-                     size_t to_plane, size_t count, bool stream);
+    void (*plain[2])(const struct chain *chain, float shift, const float *from, size_t from_plane, void *to,
+                     size_t to_plane, size_t count, enum put how);
+    /* Values become bf16, past the caches where `to` is aligned to 64 bytes. from is padded to whole vectors of 16. */
+    void (*to_bf16)(const float *from, uint16_t *to, size_t count);
     void (*stream_end)(void); /* before another thread may read what was streamed */
 };
 

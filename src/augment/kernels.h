@@ -12,14 +12,22 @@ enum {
     BLUR_MARGIN = 16        /* floats beside a row that the borders of whole vectors take */
 };
 
+/* How a pass writes what it makes. Past the caches go whole lines: `to` is aligned to 64 bytes, and what is counted
+ * from there (planes, rows, their lengths) are multiples of 64 bytes too. */
+enum put {
+    PUT_STORE,      /* floats, to stay in the caches */
+    PUT_STREAM,     /* floats, past the caches       */
+    PUT_STREAM_BF16 /* bf16, past the caches         */
+};
+
 /* The second pass over one plane. Rows are padded: whole vectors of 16 may be read and written past their end. */
 struct blur_down {
     const float *from;
-    float *to;
-    size_t from_stride, to_stride, to_plane;
+    void *to;
+    size_t from_stride, to_stride, to_plane; /* in values */
     int size;
-    int copies;  /* equal planes to write, to_plane apart: three of a gray view */
-    bool stream; /* past the caches: `to`, to_stride and to_plane are multiples of 16 floats */
+    int copies; /* equal planes to write, to_plane apart: three of a gray view */
+    enum put how;
 };
 
 /* One pass each of the separable blur; weight[0] is the centre's, 1 <= radius < size. */

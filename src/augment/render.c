@@ -1,7 +1,9 @@
 /* augment/render.c -- from source bytes to a view: resampled rows go through the first half of the colour chain while
  * they are in the L1 cache and wait in a picture of the scratch (600 KB at 224, the L2 cache); when the mean gray is
  * known the second half takes them on into the output, or row by row through the blur's first pass back into that
- * picture, of which its second pass makes the output. The output is written once, past the caches.
+ * picture, of which its second pass makes the output. The output is written once, past the caches, in its own type;
+ * where rows of that are no whole lines of the cache it is made as floats first, like a view that has more operations
+ * to come.
  *
  * What each stage costs stands in docs/performance.md. */
 #include "augment/render.h"
@@ -20,6 +22,7 @@ struct workshop {
     float *lines;   /* [3]: rows with margins for the blur */
     float *weight;  /* [radius + 1] */
     float *blurred; /* [3][S][row], where rows are padded */
+    float *view;    /* [3][S][S], where views are of another type */
 };
 
 static size_t floats_up(size_t floats)
@@ -52,6 +55,8 @@ static size_t lay_out(const struct view_policy *policy, int radius, int max_widt
     at += floats_up((size_t)radius + 1);
     workshop->blurred = (float *)(void *)(scratch + at);
     at += size % 16 != 0 ? floats_up(picture) : 0;
+    workshop->view = (float *)(void *)(scratch + at);
+    at += policy->type != VIEW_FLOAT32 ? floats_up(picture) : 0;
     workshop->radius = radius;
     return at;
 }
@@ -82,19 +87,24 @@ struct job {
     float shift; /* of contrast, once the mean is known */
     int size;
     size_t row, plane; /* of the picture */
-    float *out;
-    bool stream;
+    void *out;
+    enum put how; /* `out` is written; PUT_STORE: as floats */
 };
 
-static void finish(const struct job *job, const float *from, size_t from_plane, float *to, size_t to_plane,
-                   size_t count, bool stream)
+static void finish(const struct job *job, const float *from, size_t from_plane, void *to, size_t to_plane,
+                   size_t count, enum put how)
 {
     const struct chain *chain = &job->chain;
     if (chain->jitter)
-        job->kernels->finish[chain->gray][chain->after](chain, job->shift, from, from_plane, to, to_plane, count,
-                                                        stream);
+        job->kernels->finish[chain->gray][chain->after](chain, job->shift, from, from_plane, to, to_plane, count, how);
     else
-        job->kernels->plain[chain->gray](chain, 0.0f, from, from_plane, to, to_plane, count, stream);
+        job->kernels->plain[chain->gray](chain, 0.0f, from, from_plane, to, to_plane, count, how);
+}
+
+/* Of a value of `out`. */
+static size_t value_bytes(const struct job *job)
+{
+    return job->how == PUT_STREAM_BF16 ? sizeof(uint16_t) : sizeof(float);
 }
 
 static void copy_rows(const struct job *job, const float *from, size_t plane)
@@ -102,8 +112,8 @@ static void copy_rows(const struct job *job, const float *from, size_t plane)
     const size_t size = (size_t)job->size;
     for (size_t channel = 0; channel < 3; channel++)
         for (size_t y = 0; y < size; y++)
-            memcpy(job->out + (channel * size + y) * size, from + channel * plane + y * job->row,
-                   size * sizeof *job->out);
+            memcpy((float *)job->out + (channel * size + y) * size, from + channel * plane + y * job->row,
+                   size * sizeof *from);
 }
 
 /* No blur: what is in the picture becomes the view. */
@@ -112,10 +122,10 @@ static void finish_sharp(const struct job *job)
     float *picture = job->workshop->picture;
     const size_t size = (size_t)job->size;
     if (job->row == size) {
-        finish(job, picture, job->plane, job->out, size * size, size * size, job->stream);
+        finish(job, picture, job->plane, job->out, size * size, size * size, job->how);
         return;
     }
-    finish(job, picture, job->plane, picture, job->plane, size * job->row, false);
+    finish(job, picture, job->plane, picture, job->plane, size * job->row, PUT_STORE);
     copy_rows(job, picture, job->plane);
 }
 
@@ -127,23 +137,23 @@ static void finish_blurred(const struct job *job, const struct blur_kernels *blu
     float *lines = workshop->lines + blur_margin(workshop->radius);
     for (size_t y = 0; y < size; y++) {
         float *row = workshop->picture + y * job->row;
-        finish(job, row, job->plane, lines, planes == 1 ? 0 : line, job->row, false);
+        finish(job, row, job->plane, lines, planes == 1 ? 0 : line, job->row, PUT_STORE);
         for (int channel = 0; channel < planes; channel++)
             blur->across(lines + (size_t)channel * line, row + (size_t)channel * job->plane, job->size, radius,
                          workshop->weight);
     }
     const bool direct = job->row == size;
-    float *to = direct ? job->out : workshop->blurred;
+    void *to = direct ? job->out : workshop->blurred;
     const size_t to_plane = direct ? size * size : job->plane;
     for (int channel = 0; channel < planes; channel++) {
         const struct blur_down down = {.from = workshop->picture + (size_t)channel * job->plane,
-                                       .to = to + (size_t)channel * to_plane,
+                                       .to = (char *)to + (size_t)channel * to_plane * value_bytes(job),
                                        .from_stride = job->row,
                                        .to_stride = direct ? size : job->row,
                                        .to_plane = to_plane,
                                        .size = job->size,
                                        .copies = planes == 1 ? 3 : 1,
-                                       .stream = job->stream};
+                                       .how = job->how};
         blur->down(&down, radius, workshop->weight);
     }
     if (!direct)
@@ -156,8 +166,8 @@ static void take_rows(const struct job *job, int y, int count, float *block)
     const size_t size = (size_t)job->size;
     for (size_t channel = 0; channel < 3; channel++)
         for (size_t i = 0; i < (size_t)count; i++)
-            memcpy(block + channel * job->plane + i * job->row, job->out + (channel * size + (size_t)y + i) * size,
-                   size * sizeof *job->out);
+            memcpy(block + channel * job->plane + i * job->row,
+                   (const float *)job->out + (channel * size + (size_t)y + i) * size, size * sizeof *block);
 }
 
 static void open_resampler(struct resampler *resampler, const struct view_policy *policy, const struct view_draw *draw,
@@ -176,8 +186,8 @@ static void open_resampler(struct resampler *resampler, const struct view_policy
                   workshop->cache.tables ? &workshop->cache : NULL, workshop->resampling);
 }
 
-void render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image, bool last,
-            float *out, void *scratch)
+static void render_as(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,
+                      enum put how, void *out, void *scratch)
 {
     struct workshop *workshop = scratch;
     const int size = policy->size;
@@ -189,7 +199,7 @@ void render(const struct view_policy *policy, const struct view_draw *draw, cons
                       .row = row,
                       .plane = row * (size_t)size,
                       .out = out,
-                      .stream = last && row == (size_t)size && (uintptr_t)out % 64 == 0};
+                      .how = how};
     const int radius = draw->blur ? blur_weights(workshop->radius, draw->sigma, workshop->weight) : 0;
     const bool direct = !draw->jitter && radius == 0 && row == (size_t)size;
     struct resampler resampler;
@@ -206,13 +216,48 @@ void render(const struct view_policy *policy, const struct view_draw *draw, cons
         if (draw->jitter)
             sum += job.kernels->begin[job.chain.before](&job.chain, block, job.plane, count, size, row);
         if (direct)
-            finish(&job, block, job.plane, out + (size_t)y * row, job.plane, (size_t)count * row, job.stream);
+            finish(&job, block, job.plane, (char *)out + (size_t)y * row * value_bytes(&job), job.plane,
+                   (size_t)count * row, how);
     }
     job.shift = (float)((1.0 - (double)job.chain.contrast) * (sum / ((double)size * size)));
     if (radius > 0)
         finish_blurred(&job, blur_kernels_of(policy->simd), radius);
     else if (!direct)
         finish_sharp(&job);
-    if (job.stream)
+    if (how != PUT_STORE)
         job.kernels->stream_end();
+}
+
+void render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image, float *out,
+            void *scratch)
+{
+    render_as(policy, draw, image, PUT_STORE, out, scratch);
+}
+
+void render_last(const struct view_policy *policy, const struct view_draw *draw, const struct image *image, void *out,
+                 void *scratch)
+{
+    const bool lines = (size_t)policy->size * view_type_bytes(policy->type) % 64 == 0 && (uintptr_t)out % 64 == 0;
+    if (lines) {
+        render_as(policy, draw, image, policy->type == VIEW_BF16 ? PUT_STREAM_BF16 : PUT_STREAM, out, scratch);
+        return;
+    }
+    render(policy, draw, image, render_floats(policy, out, scratch), scratch);
+    render_end(policy, out, scratch);
+}
+
+float *render_floats(const struct view_policy *policy, void *out, void *scratch)
+{
+    const struct workshop *workshop = scratch;
+    return policy->type == VIEW_FLOAT32 ? out : workshop->view;
+}
+
+void render_end(const struct view_policy *policy, void *out, void *scratch)
+{
+    const struct workshop *workshop = scratch;
+    const struct chain_kernels *kernels = chain_kernels_of(policy->simd);
+    if (policy->type == VIEW_FLOAT32)
+        return;
+    kernels->to_bf16(workshop->view, out, 3 * (size_t)policy->size * (size_t)policy->size);
+    kernels->stream_end();
 }

@@ -314,31 +314,37 @@ static void render_in_order(const struct view_policy *policy, const struct view_
     struct view_draw stage;
     bool any;
     int at = take_fused(policy, draw, 0, &stage, &any);
-    render(policy, &stage, image, false, out, scratch);
+    render(policy, &stage, image, out, scratch);
     while (at < VIEW_OPERATIONS) {
         const int before = at;
         at = take_fused(policy, draw, at, &stage, &any);
-        if (any) render(policy, &stage, NULL, false, out, scratch);
+        if (any) render(policy, &stage, NULL, out, scratch);
         if (at == before) study(policy, draw, policy->order[at++], out);
     }
 }
 
 void view_render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,
-                 float *out, void *scratch)
+                 void *out, void *scratch)
 {
     const bool last = draw->quarters == 0 && !draw->solarize && !draw->sobel && !draw->noise && !draw->cutout;
-    if (policy->reordered) {
-        render_in_order(policy, draw, image, out, scratch);
-    } else {
-        render(policy, draw, image, last && !policy->normalize, out, scratch);
-        study(policy, draw, VIEW_ROTATE, out); /* jitter, gray and blur are the same whichever way is up */
-        for (int operation = VIEW_SOLARIZE; operation < VIEW_OPERATIONS; operation++)
-            study(policy, draw, operation, out);
+    if (last && !policy->reordered && !policy->normalize) {
+        render_last(policy, draw, image, out, scratch);
+        return;
     }
-    normalize(policy, color_kernels_of(policy->simd), out, policy->size * policy->size);
+    float *view = render_floats(policy, out, scratch);
+    if (policy->reordered) {
+        render_in_order(policy, draw, image, view, scratch);
+    } else {
+        render(policy, draw, image, view, scratch);
+        study(policy, draw, VIEW_ROTATE, view); /* jitter, gray and blur are the same whichever way is up */
+        for (int operation = VIEW_SOLARIZE; operation < VIEW_OPERATIONS; operation++)
+            study(policy, draw, operation, view);
+    }
+    normalize(policy, color_kernels_of(policy->simd), view, policy->size * policy->size);
+    render_end(policy, out, scratch);
 }
 
-void view_render_evaluation(const struct view_policy *policy, const struct image *image, float *out, void *scratch)
+void view_render_evaluation(const struct view_policy *policy, const struct image *image, void *out, void *scratch)
 {
     struct box box = {0, 0, image->width, image->height};
     if (policy->size > 32) {
@@ -347,8 +353,14 @@ void view_render_evaluation(const struct view_policy *policy, const struct image
         box = (struct box){(image->width - side) / 2, (image->height - side) / 2, side, side};
     }
     const struct view_draw draw = {.box = box};
-    render(policy, &draw, image, !policy->normalize, out, scratch);
-    normalize(policy, color_kernels_of(policy->simd), out, policy->size * policy->size);
+    if (!policy->normalize) {
+        render_last(policy, &draw, image, out, scratch);
+        return;
+    }
+    float *view = render_floats(policy, out, scratch);
+    render(policy, &draw, image, view, scratch);
+    normalize(policy, color_kernels_of(policy->simd), view, policy->size * policy->size);
+    render_end(policy, out, scratch);
 }
 
 size_t view_scratch_bytes(const struct view_policy *policy, int max_width, int max_height)

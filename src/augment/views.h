@@ -25,9 +25,18 @@ enum view_operation {
     VIEW_OPERATIONS
 };
 
+/* What a view is made of: numbers are worked on as floats, and rounded to bf16 (to nearest even) where they are
+ * written for the last time. */
+enum view_type { VIEW_FLOAT32, VIEW_BF16 };
+static inline size_t view_type_bytes(enum view_type type)
+{
+    return type == VIEW_BF16 ? 2 : 4;
+}
+
 /* Every probability may be 0 (off). Value type. */
 struct view_policy {
     int size;                                /* S: views are S x S */
+    enum view_type type;                     /* float32 (0) unless something else is asked for */
     enum resample_filter filter;
     double crop_probability;                 /* 0: whole image resized to S x S */
     double crop_area_min, crop_area_max;     /* 0.08, 1 */
@@ -84,17 +93,17 @@ struct view_draw {
 struct view_draw view_draw_random(const struct view_policy *policy, uint64_t seed, enum rng_purpose purpose,
                                   uint32_t epoch, uint32_t sample, uint32_t view, int width, int height);
 
-/* Renders the view: out planar float [3][S][S]. The fast path of the library: no allocation. In this order: crop, flip,
- * rotate, jitter, gray, blur, solarize, Sobel, noise, cutout (or the policy's order of these eight: slower, since what
- * is not in this order is not fused), normalize. A cutout is filled with what the network sees as 0: black, or the mean
- * where the policy normalizes. scratch: see view_scratch_prepare; for images of at most max_width x max_height, 64-byte
- * aligned. */
+/* Renders the view: out planar [3][S][S] of the policy's type. The fast path of the library: no allocation. In this
+ * order: crop, flip, rotate, jitter, gray, blur, solarize, Sobel, noise, cutout (or the policy's order of these eight:
+ * slower, since what is not in this order is not fused), normalize. A cutout is filled with what the network sees as 0:
+ * black, or the mean where the policy normalizes. scratch: see view_scratch_prepare; for images of at most max_width x
+ * max_height, 64-byte aligned. */
 void view_render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,
-                 float *out, void *scratch);
+                 void *out, void *scratch);
 
 /* The evaluation view: centre crop of 87.5 % of the shorter side, then resize (for S <= 32: the whole image is
  * resized only if it is not S x S already); policy->normalize applies. */
-void view_render_evaluation(const struct view_policy *policy, const struct image *image, float *out,
+void view_render_evaluation(const struct view_policy *policy, const struct image *image, void *out,
                             void *scratch);
 
 /* Views are made in scratch of view_scratch_bytes that view_scratch_prepare has filled, once, with the same arguments:

@@ -33,6 +33,7 @@ struct backend;
 struct conv_desc {
     enum dtype dtype; /* of x and y (PRIVATE); x of the first layer may be IMAGES */
     enum tensor_layout input_layout;
+    enum dtype image_type; /* of IMAGES: float32, which a bf16 convolution rounds, or bf16 for such a one */
     int batch, in_channels, out_channels;
     int in_height, in_width;
     int kernel, stride, padding; /* square kernel; out = (in + 2 padding - kernel) / stride + 1 */
@@ -141,6 +142,9 @@ struct backend_ops {
     const char *(*description)(const struct backend *backend);
     bool (*supports)(const struct backend *backend, enum dtype dtype);
     enum dtype (*preferred)(const struct backend *backend); /* what --precision auto means here */
+    /* The type in which the first convolution of a network of this precision likes its IMAGES best. (Their layout is
+     * planar for every backend: docs/views.md says why.) Convolutions of every precision take float32 too. */
+    enum dtype (*image_type)(const struct backend *backend, enum dtype precision);
     int (*sync)(struct backend *backend, struct error *error);
 
     void *(*allocate)(struct backend *backend, size_t bytes, struct error *error); /* zeroed; NULL: failed */

@@ -42,6 +42,11 @@ int check_conv(const struct backend *backend, const struct conv_desc *desc, stru
         return error_set(error, SIMCLR_INVALID, "convolution: ReLU and residual belong to inference alone");
     if (desc->input_gradient && desc->input_layout == LAYOUT_IMAGES)
         return error_set(error, SIMCLR_INVALID, "convolution: images have no gradient; give a private input layout");
+    if (desc->input_layout == LAYOUT_IMAGES && desc->image_type != DTYPE_F32 &&
+        (desc->image_type != DTYPE_BF16 || desc->dtype != DTYPE_BF16))
+        return error_set(error, SIMCLR_UNSUPPORTED,
+                         "convolution: %s images for %s; give float32, or bf16 where it computes in bf16",
+                         dtype_name(desc->image_type), dtype_name(desc->dtype));
     status =
         check_tensor("convolution weights", desc->out_channels, desc->in_channels, desc->kernel, desc->kernel, error);
     if (status != SIMCLR_OK) return status;

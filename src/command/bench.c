@@ -73,7 +73,7 @@ static int bench_step(struct bench *bench, bool layers, struct error *error)
     } else {
         double seconds = bench_median(bench, training_step_run, &step, &runs);
         step_report(bench, "step", &step, seconds, runs);
-        status = training_loader_open(bench->session, &dataset, &step.loader, error);
+        status = training_loader_open(bench->session, session_view_type(bench->session), &dataset, &step.loader, error);
         if (status == SIMCLR_OK) {
             seconds = bench_median(bench, training_step_run, &step, &runs);
             step_report(bench, "step_with_views", &step, seconds, runs);
@@ -148,7 +148,7 @@ static int bench_views(struct bench *bench, struct error *error)
 {
     struct views_bench views = {.error = error};
     struct dataset *dataset = NULL;
-    int status = training_loader_open(bench->session, &dataset, &views.loader, error);
+    int status = training_loader_open(bench->session, VIEW_FLOAT32, &dataset, &views.loader, error);
     if (status == SIMCLR_OK) {
         int runs;
         const double seconds = bench_median(bench, views_run, &views, &runs), count = 2.0 * (double)bench->session->config->batch;

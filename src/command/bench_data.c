@@ -77,7 +77,7 @@ int bench_data(struct bench *bench, struct error *error)
     struct training_step step = {.loader = NULL};
     struct loader *loader = NULL;
     struct dataset *dataset = NULL;
-    int status = training_loader_open(bench->session, &dataset, &loader, error);
+    int status = training_loader_open(bench->session, session_view_type(bench->session), &dataset, &loader, error);
     if (status == SIMCLR_OK) status = training_step_open(bench->session, &step, error);
     if (status == SIMCLR_OK) {
         status = time_pairs(bench, &step, loader, dataset, error);

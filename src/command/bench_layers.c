@@ -115,7 +115,7 @@ static int time_views(struct report *report, struct line *line, struct error *er
 {
     struct dataset *dataset = NULL;
     struct loader *loader = NULL;
-    int status = training_loader_open(report->session, &dataset, &loader, error);
+    int status = training_loader_open(report->session, session_view_type(report->session), &dataset, &loader, error);
     const int ahead = 4; /* batches that the loader may have made before they were asked for */
     for (int run = -ahead; run < report->runs && status == SIMCLR_OK; run++) {
         const struct batch *batch;

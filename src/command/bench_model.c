@@ -8,7 +8,8 @@ struct embedding {
     struct model *model;
     struct network *network;
     struct model_tensors tensors;
-    float *images, *features;
+    void *images;
+    float *features;
 };
 
 static void embedding_run(void *context)
@@ -28,12 +29,10 @@ static int embedding_open(const struct session *session, struct embedding *embed
         status = model_plan(embedding->model, session->backend, NETWORK_INFERENCE, session->dtype, batch, true,
                             &embedding->network, &embedding->tensors, error);
     if (status != SIMCLR_OK) return status;
-    const size_t pixels = (size_t)batch * 3 * (size_t)config.image_size * (size_t)config.image_size;
-    embedding->images = memory_array(pixels, sizeof(float));
+    embedding->images = dense_images(embedding->network);
     embedding->features = memory_array((size_t)batch * (size_t)model_feature_dim(&config), sizeof(float));
     if (!embedding->images || !embedding->features)
-        return error_no_memory(error, "benchmark images", pixels * sizeof(float));
-    fill_dense(embedding->images, pixels, 0, 1);
+        return error_no_memory(error, "benchmark images", network_image_bytes(embedding->network));
     return SIMCLR_OK;
 }
 

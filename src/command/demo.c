@@ -78,7 +78,7 @@ static int probe_step(struct session *session, double *seconds, int64_t *steps_p
     struct dataset *dataset = NULL;
     int status = training_step_open(session, &step, error);
     if (status != SIMCLR_OK) return status;
-    status = training_loader_open(session, &dataset, &step.loader, error);
+    status = training_loader_open(session, session_view_type(session), &dataset, &step.loader, error);
     if (status == SIMCLR_OK) {
         *steps_per_epoch = loader_steps_per_epoch(step.loader);
         status = time_steps(&step, seconds, error);

@@ -141,7 +141,8 @@ static int count_evaluation(struct session *session, struct model *model, const 
     const int status = model_plan(model, session->backend, NETWORK_INFERENCE, session->dtype, views, true, &network,
                                   &tensors, error);
     if (status != SIMCLR_OK) return status;
-    out->evaluation = (size_t)views * 3 * side * side * sizeof(float) + network_arena_bytes(network) +
+    out->evaluation = (size_t)views * 3 * side * side * view_type_bytes(session_view_type(session)) +
+                      network_arena_bytes(network) +
                       grown(&mark, network_plan_bytes(network));
     network_destroy(&network);
     return SIMCLR_OK;
@@ -155,9 +156,10 @@ static size_t view_bytes(const struct session *session, const struct model_confi
     int width = 512, height = 512;
 
     if (dataset) dataset_max_size(dataset, &width, &height);
-    const struct view_policy policy = view_policy_default(config->image_size);
+    struct view_policy policy = view_policy_default(config->image_size);
+    policy.type = session_view_type(session);
     const size_t makers = (size_t)(workers > 0 ? workers : pool_threads(session->pool));
-    return (workers > 0 ? RING : 1) * batch * 3 * side * side * sizeof(float) +
+    return (workers > 0 ? RING : 1) * batch * 3 * side * side * view_type_bytes(policy.type) +
            makers * memory_working_bytes(view_scratch_bytes(&policy, width, height));
 }
 

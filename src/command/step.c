@@ -13,11 +13,27 @@ void fill_dense(float *values, size_t count, double low, double high)
     for (size_t i = 0; i < count; i++) values[i] = (float)rng_between(&rng, low, high);
 }
 
+void *dense_images(const struct network *network)
+{
+    const size_t values = tensor_elements(network_tensor(network, 0));
+    float *canonical = memory_array(values, sizeof *canonical);
+    void *images = memory_allocate(network_image_bytes(network));
+    if (canonical && images) {
+        fill_dense(canonical, values, 0, 1);
+        network_write_images(network, images, canonical);
+    } else {
+        memory_free(images);
+        images = NULL;
+    }
+    memory_free(canonical);
+    return images;
+}
+
 void training_step_run(void *context)
 {
     struct training_step *step = context;
     struct error error;
-    const float *images = step->images;
+    const void *images = step->images;
     if (step->loader) {
         const struct batch *batch;
         const int64_t number = step->number % loader_steps_per_epoch(step->loader);
@@ -70,28 +86,28 @@ int training_step_open(struct session *session, struct training_step *step, stru
     if (status == SIMCLR_OK) status = nt_xent_create(&step->loss, session->backend, batch, dim, 0.5f, error);
     const struct optimizer_config lars = {OPTIMIZER_LARS, 0.9f, 1e-4f, 0.001f, 0, 0};
     if (status == SIMCLR_OK) status = optimizer_create(&step->optimizer, &lars, session->backend, &step->model->parameters, error);
-    const size_t pixels = 2 * (size_t)batch * 3 * (size_t)config.image_size * (size_t)config.image_size;
     const size_t outputs = 2 * (size_t)batch * (size_t)dim;
-    step->images = memory_array(pixels, sizeof(float));
+    if (status == SIMCLR_OK) step->images = dense_images(step->network);
     step->z = memory_array(outputs, sizeof(float));
     step->d_z = memory_array(outputs, sizeof(float));
     if (status == SIMCLR_OK && (!step->images || !step->z || !step->d_z))
-        status = error_no_memory(error, "benchmark images", pixels * sizeof(float));
+        status = error_no_memory(error, "benchmark images", network_image_bytes(step->network));
     if (status != SIMCLR_OK) {
         training_step_close(step);
         return status;
     }
-    fill_dense(step->images, pixels, 0, 1);
     network_set_weights(step->network);
     return SIMCLR_OK;
 }
 
-int training_loader_open(struct session *session, struct dataset **dataset, struct loader **loader, struct error *error)
+int training_loader_open(struct session *session, enum view_type type, struct dataset **dataset, struct loader **loader,
+                         struct error *error)
 {
     struct loader_config config = {.purpose = RNG_VIEW, .seed = 1, .batch = (int)session->config->batch, .views = 2, .shuffle = true,
                                    .workers = session_workers(session), .pin = session_pin(session),
                                    .scaled_decoding = session->config->scaled_decoding};
     int status = session_view_policy(session, &config.policy, error);
+    config.policy.type = type;
     if (status == SIMCLR_OK)
         status = session_open_dataset(session, session->config->data[0] ? session->config->data : "synthetic", DATASET_TRAIN, dataset, error);
     if (status == SIMCLR_OK) status = loader_open(loader, &config, *dataset, session->pool, error);

@@ -31,11 +31,12 @@ struct loader_config {
     bool pin; /* the pool's threads and the workers on processors of their own, where there are enough for both */
 };
 
-/* One batch, owned by the loader. Row i of view v is at views + ((size_t)(v * count + i)) * 3 * S * S: the first
+/* One batch, owned by the loader. Row i of view v is number v * count + i of the views, each 3 * S * S values: the first
  * half of the rows is view A, the second half view B (row i and i + N are a positive pair). */
 struct batch {
     int count;               /* N images in this batch */
-    float *views;            /* [views * count][3][S][S] */
+    enum view_type type;     /* the policy's */
+    const void *views;       /* [views * count][3][S][S] of this type */
     const uint32_t *indices; /* [count] dataset numbers */
     const int32_t *labels;   /* [count], -1 none */
     uint32_t epoch;

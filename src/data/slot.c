@@ -46,13 +46,13 @@ int slot_open(struct slot *slot, const struct view_source *source, struct error 
 {
     const size_t batch = (size_t)source->config.batch, rows = batch * (size_t)source->config.views;
     *slot = (struct slot){.failed_row = 0};
-    slot->views = memory_array(rows, source->view_floats * sizeof(float));
+    slot->views = memory_array(rows, source->view_bytes);
     slot->indices = memory_array(batch, sizeof *slot->indices);
     slot->labels = memory_array(batch, sizeof *slot->labels);
     if (slot->views == NULL || slot->indices == NULL || slot->labels == NULL)
-        return error_no_memory(error, "a batch of views (choose a smaller batch)",
-                               rows * source->view_floats * sizeof(float));
-    slot->batch = (struct batch){.views = slot->views, .indices = slot->indices, .labels = slot->labels};
+        return error_no_memory(error, "a batch of views (choose a smaller batch)", rows * source->view_bytes);
+    slot->batch = (struct batch){
+        .type = source->config.policy.type, .views = slot->views, .indices = slot->indices, .labels = slot->labels};
     return SIMCLR_OK;
 }
 
@@ -107,7 +107,7 @@ int slot_make_row(struct slot *slot, const struct view_source *source, struct vi
     if (status != SIMCLR_OK) return status;
     slot->labels[row] = dataset_label(source->dataset, index);
     for (int view = 0; view < config->views; view++) {
-        float *out = slot->views + ((size_t)view * (size_t)slot->batch.count + (size_t)row) * source->view_floats;
+        void *out = slot->views + ((size_t)view * (size_t)slot->batch.count + (size_t)row) * source->view_bytes;
         if (config->evaluation) {
             view_render_evaluation(&config->policy, part.image, out, maker->scratch);
         } else {

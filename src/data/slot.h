@@ -12,7 +12,7 @@
 struct view_source {
     struct loader_config config;
     struct dataset *dataset;
-    size_t view_floats; /* 3 * S * S */
+    size_t view_bytes; /* 3 * S * S values */
 };
 
 /* What one thread needs to make views. */
@@ -26,7 +26,7 @@ void view_maker_close(struct view_maker *maker);
 
 struct slot {
     struct batch batch; /* what the caller gets: points to the blocks below */
-    float *views;
+    char *views;
     uint32_t *indices;
     int32_t *labels;
     int failed_row; /* the first row (lowest number) that failed, or count; its failure: */

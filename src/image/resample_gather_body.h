@@ -34,7 +34,7 @@ INLINE ptrdiff_t before_offsets(const struct across *table)
 
 static int quads_of(int input, int output, enum resample_filter filter)
 {
-    return (resample_most_taps(input, output, filter) + 2) / 4; /* most_taps has one to spare */
+    return (resample_most_taps(input, output, filter) + 3) / 4; /* the spare one too: it is there where rounding makes it */
 }
 
 static size_t across_bytes(int input, int output)

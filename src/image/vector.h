@@ -37,6 +37,26 @@ VECTOR_INLINE void vec_stream(float *p, vec v) /* past the caches; p is aligned 
 {
     _mm512_stream_ps(p, v);
 }
+/* Rounded to bf16, to nearest even, which are the high halves of the result. In integers, since the CPU's own
+ * conversion takes subnormal numbers for 0; not for what is not a number. */
+VECTOR_INLINE __m512i vec_round_bf16(vec v)
+{
+    const __m512i bits = _mm512_castps_si512(v);
+    const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
+    return _mm512_mask_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), odd, bits,
+                                 _mm512_set1_epi32(0x8000));
+}
+VECTOR_INLINE void vec_store_bf16(uint16_t *p, vec v)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(vec_round_bf16(v), 16)));
+}
+/* Two vectors, the second behind the first, past the caches; p is aligned to a vector. */
+VECTOR_INLINE void vec_stream_bf16(uint16_t *p, vec first, vec second)
+{
+    const __m512i order = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27,
+                                           25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    _mm512_stream_si512((void *)p, _mm512_permutex2var_epi16(vec_round_bf16(first), order, vec_round_bf16(second)));
+}
 VECTOR_INLINE vec vec_fma(vec a, vec b, vec c)
 {
     return _mm512_fmadd_ps(a, b, c);
@@ -120,6 +140,23 @@ VECTOR_INLINE void vec_stream(float *p, vec v)
 {
     _mm256_stream_ps(p, v);
 }
+VECTOR_INLINE __m256i vec_round_bf16(vec v) /* in the low halves */
+{
+    const __m256i bits = _mm256_castps_si256(v);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    return _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd), 16);
+}
+VECTOR_INLINE void vec_store_bf16(uint16_t *p, vec v)
+{
+    const __m256i rounded = vec_round_bf16(v);
+    _mm_storeu_si128((__m128i *)(void *)p, _mm_packus_epi32(_mm256_castsi256_si128(rounded),
+                                                            _mm256_extracti128_si256(rounded, 1)));
+}
+VECTOR_INLINE void vec_stream_bf16(uint16_t *p, vec first, vec second)
+{
+    const __m256i mixed = _mm256_packus_epi32(vec_round_bf16(first), vec_round_bf16(second));
+    _mm256_stream_si256((__m256i *)(void *)p, _mm256_permute4x64_epi64(mixed, 0xD8));
+}
 VECTOR_INLINE vec vec_fma(vec a, vec b, vec c)
 {
     return _mm256_fmadd_ps(a, b, c);
@@ -187,6 +224,19 @@ VECTOR_INLINE void vec_store(float *p, vec v)
 VECTOR_INLINE void vec_stream(float *p, vec v)
 {
     vec_store(p, v);
+}
+VECTOR_INLINE void vec_store_bf16(uint16_t *p, vec v)
+{
+    typedef uint32_t words __attribute__((vector_size(16)));
+    typedef uint16_t halves __attribute__((vector_size(8)));
+    const words bits = (words)v;
+    const halves rounded = __builtin_convertvector((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16, halves);
+    memcpy(p, &rounded, sizeof rounded);
+}
+VECTOR_INLINE void vec_stream_bf16(uint16_t *p, vec first, vec second)
+{
+    vec_store_bf16(p, first);
+    vec_store_bf16(p + VECTOR_WIDTH, second);
 }
 VECTOR_INLINE vec vec_fma(vec a, vec b, vec c)
 {

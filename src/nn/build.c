@@ -140,7 +140,7 @@ int network_input(struct network *network, int batch, int channels, int height, 
     if (batch < 1 || channels < 1 || height < 1 || width < 1)
         FAIL(network, SIMCLR_INVALID, "a network input of %d x %d x %d x %d is impossible; every size must be positive",
              batch, channels, height, width);
-    struct tensor_desc desc = {.dtype = network->dtype,
+    struct tensor_desc desc = {.dtype = DTYPE_F32, /* until network_plan asks the backend */
                                .layout = LAYOUT_IMAGES,
                                .batch = batch,
                                .channels = channels,
@@ -160,7 +160,7 @@ static int add_conv(struct network *network, enum operation_kind kind, const cha
                     const struct network_conv *conv)
 {
     const struct tensor_desc in = network->tensors[x].desc;
-    struct tensor_desc out = {.dtype = in.dtype,
+    struct tensor_desc out = {.dtype = in.layout == LAYOUT_IMAGES ? network->dtype : in.dtype,
                               .batch = in.batch,
                               .channels = conv->out_channels,
                               .height = window(in.height, conv->kernel, conv->stride, conv->padding),

@@ -72,7 +72,7 @@ struct network {
     size_t arena_bytes, plan_bytes;
     float *folding; /* weights of one convolution times the scale of its batch norm */
 
-    const float *images; /* of the forward pass under way */
+    const void *images; /* of the forward pass under way */
     bool timed;
     /* Tests only: called after each step (operations forward, then backward), to look at what is alive then, or to spoil
      * what must not be read again. */

@@ -77,3 +77,13 @@ const struct tensor_desc *network_tensor(const struct network *network, int tens
 {
     return tensor >= 0 && tensor < network->tensor_count ? &network->tensors[tensor].desc : NULL;
 }
+
+size_t network_image_bytes(const struct network *network)
+{
+    return network->backend->ops->tensor_bytes(network->backend, &network->tensors[0].desc);
+}
+
+void network_write_images(const struct network *network, void *images, const float *canonical)
+{
+    network->backend->ops->tensor_write(network->backend, &network->tensors[0].desc, images, canonical);
+}

@@ -114,6 +114,7 @@ static int plan_conv(struct network *network, struct operation *operation, struc
     const struct conv_desc desc = {
         .dtype = out->dtype,
         .input_layout = in->layout,
+        .image_type = in->dtype,
         .batch = in->batch,
         .in_channels = in->channels,
         .out_channels = out->channels,
@@ -134,6 +135,7 @@ static int plan_conv(struct network *network, struct operation *operation, struc
     int status = ops->conv_create(network->backend, &desc, &operation->conv, error);
     if (status) return status;
     struct network_row *row = &network->rows[operation - network->operations];
+    row->input = *in; /* images have got their type since */
     row->algorithm = ops->conv_algorithm(operation->conv);
     ops->conv_work(operation->conv, row->work);
     network->plan_bytes += ops->conv_bytes(operation->conv);
@@ -225,6 +227,7 @@ int network_plan(struct network *network, struct backend *backend, struct error 
         return error_set(error, SIMCLR_UNSUPPORTED, "the %s backend does not compute in %s", backend->ops->name,
                          dtype_name(network->dtype));
     network->backend = backend;
+    network->tensors[0].desc.dtype = backend->ops->image_type(backend, network->dtype);
     network->tensors[network->operations[network->operation_count - 1].y].kept = true;
     int status = mark_reached(network, error);
     if (!status) status = choose_accumulation(network, error);

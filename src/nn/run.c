@@ -22,7 +22,7 @@ static float *gradients(const struct network *network, int row)
 
 static const void *value(const struct network *network, int tensor)
 {
-    return tensor == 0 ? (const void *)network->images : tensor < 0 ? NULL : network->tensors[tensor].data;
+    return tensor == 0 ? network->images : tensor < 0 ? NULL : network->tensors[tensor].data;
 }
 
 static void *gradient(const struct network *network, int tensor)
@@ -162,7 +162,7 @@ static void backward_one(struct network *network, const struct operation *operat
     }
 }
 
-void network_forward(struct network *network, const float *images)
+void network_forward(struct network *network, const void *images)
 {
     if (!ready(network)) return;
     network->images = images;

@@ -31,8 +31,8 @@ static inline uint16_t bf16_from_float(float value)
     return (uint16_t)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-/* An activation tensor [batch][channels][height][width]. IMAGES: canonical NCHW float32, whatever `dtype` says
- * (what the loader writes, read by the first convolution). PRIVATE: the backend's own layout in `dtype`. */
+/* An activation tensor [batch][channels][height][width]. IMAGES: canonical NCHW in `dtype`, float32 or bf16 (what the
+ * loader writes, read by the first convolution). PRIVATE: the backend's own layout in `dtype`. */
 enum tensor_layout { LAYOUT_PRIVATE = 0, LAYOUT_IMAGES = 1 };
 
 struct tensor_desc {

@@ -16,8 +16,9 @@ struct extraction {
     struct network *network; /* NULL: the pixels themselves */
     int tensor;              /* which of its tensors is wanted */
     int batch;               /* that the network was planned for */
-    size_t pixels;           /* floats of one view */
-    float *views;            /* [batch][pixels]: staging for a last, smaller batch */
+    size_t pixels;           /* values of one view */
+    enum view_type type;     /* of these */
+    void *views;             /* [batch][pixels]: staging for a last, smaller batch */
     float *rows;             /* [batch][dim] */
 };
 
@@ -26,12 +27,14 @@ static void run_batch(struct extraction *extraction, const struct batch *batch, 
     const size_t dim = (size_t)out->dim;
     float *values = out->values + (size_t)at * dim;
     if (extraction->network == NULL) {
+        const float *pixels = batch->views;
         for (size_t i = 0; i < (size_t)batch->count * dim; i++)
-            values[i] = batch->views[i] - 0.5f;
+            values[i] = pixels[i] - 0.5f;
     } else {
-        const float *views = batch->views;
+        const void *views = batch->views;
         if (batch->count < extraction->batch) { /* the rest of the staging holds older views: finite, and not read */
-            memcpy(extraction->views, views, (size_t)batch->count * extraction->pixels * sizeof *views);
+            memcpy(extraction->views, views,
+                   (size_t)batch->count * extraction->pixels * view_type_bytes(extraction->type));
             views = extraction->views;
         }
         network_forward(extraction->network, views);
@@ -101,7 +104,8 @@ static int allocate(struct extraction *extraction, struct features *out, int64_t
     out->values = memory_array((size_t)count * (size_t)dim, sizeof *out->values);
     out->labels = memory_array((size_t)count, sizeof *out->labels);
     if (extraction->network != NULL) {
-        extraction->views = memory_array((size_t)extraction->batch * extraction->pixels, sizeof(float));
+        extraction->views = memory_array((size_t)extraction->batch * extraction->pixels,
+                                         view_type_bytes(extraction->type));
         extraction->rows = memory_array((size_t)extraction->batch * (size_t)dim, sizeof(float));
     }
     const bool failed = out->values == NULL || out->labels == NULL ||
@@ -109,19 +113,21 @@ static int allocate(struct extraction *extraction, struct features *out, int64_t
     return failed ? error_no_memory(error, "features", (size_t)count * (size_t)dim * sizeof(float)) : SIMCLR_OK;
 }
 
-static int extract(struct extraction *extraction, const struct view_policy *policy, struct dataset *dataset,
+static int extract(struct extraction *extraction, const struct view_policy *views, struct dataset *dataset,
                    int64_t limit, int dim, struct features *out, struct error *error)
 {
     struct session *session = extraction->session;
+    struct view_policy policy = *views;
+    policy.type = extraction->type = extraction->network == NULL ? VIEW_FLOAT32 : session_view_type(session);
     const int64_t all = dataset_count(dataset);
     const int64_t count = limit > 0 && limit < all ? limit : all;
     uint32_t *subset = NULL;
     struct loader *loader = NULL;
-    extraction->pixels = 3 * (size_t)policy->size * (size_t)policy->size;
+    extraction->pixels = 3 * (size_t)policy.size * (size_t)policy.size;
     int status = allocate(extraction, out, count, dim, error);
     if (status == SIMCLR_OK)
         status = make_subset(session, all, limit, &subset, error);
-    const struct loader_config config = {.policy = *policy, .purpose = RNG_VIEW, .batch = extraction->batch, .views = 1,
+    const struct loader_config config = {.policy = policy, .purpose = RNG_VIEW, .batch = extraction->batch, .views = 1,
                                          .keep_last = true, .evaluation = true, .subset = subset,
                                          .subset_count = subset == NULL ? 0 : (uint32_t)count,
                                          .workers = session_workers(session),

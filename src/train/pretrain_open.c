@@ -95,6 +95,7 @@ static int open_data(struct pretrain *run, struct error *error)
         status = session_resolve(session, run->dataset, error);
     if (status == SIMCLR_OK)
         status = session_view_policy(session, &run->policy, error);
+    run->policy.type = session_view_type(session);
     const struct loader_config config = {
         .policy = run->policy,
         .purpose = RNG_VIEW,

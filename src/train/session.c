@@ -110,6 +110,12 @@ void session_print(const struct session *session, const char *format, ...)
     va_end(again);
 }
 
+enum view_type session_view_type(const struct session *session)
+{
+    const struct backend *backend = session->backend;
+    return backend->ops->image_type(backend, session->dtype) == DTYPE_BF16 ? VIEW_BF16 : VIEW_FLOAT32;
+}
+
 int session_workers(const struct session *session)
 {
     if (session->config->workers >= 0)

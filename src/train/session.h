@@ -47,6 +47,8 @@ int session_open_dataset(const struct session *session, const char *path, enum d
 /* The images to test on: --test-data, or the test part of --data. *out is NULL (and the result SIMCLR_OK) where
  * --data has no such part. */
 int session_open_test(const struct session *session, struct dataset **out, struct error *error);
+/* The type of views for a network of the session: what its backend likes best. */
+enum view_type session_view_type(const struct session *session);
 /* Threads that only make views: --workers, or the processors that --threads leaves free. */
 int session_workers(const struct session *session);
 /* Whether those threads and the computing ones get processors of their own: --pin, or where they take all there are. */

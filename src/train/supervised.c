@@ -43,6 +43,7 @@ static int open_loader(struct training *training, struct error *error)
     log_info(&job->session->log, "%s: %lld batches of %lld images an epoch", job->phase,
              (long long)(job->subset_count / batch), (long long)batch);
     struct view_policy policy = view_policy_supervised(job->policy->size);
+    policy.type = session_view_type(job->session);
     policy.filter = job->policy->filter;
     policy.normalize = job->policy->normalize;
     memcpy(policy.mean, job->policy->mean, sizeof policy.mean);

@@ -18,6 +18,7 @@
 #include "optim/schedule.h"
 #include "support/kinks.h"
 #include "support/network_check.h"
+#include "support/images.h" /* after cmocka */
 #include "support/reference.h"
 #include "support/short.h"
 
@@ -175,11 +176,13 @@ static double pass_resnet(struct resnet_run *run, const struct job *job, const s
         model_plan(run->model, run->bench.backend, mode, job->dtype, (int)x.dim[0], true, &network, &tensors, &error),
         error);
     if (observe) observe(kinks, network);
-    network_forward(network, reference_f32(x));
+    void *images = images_of(network, reference_f32(x));
+    network_forward(network, images);
     network_read(network, tensors.h, h);
     const double off = relative(h, reference_f32(reference_get(file, "%s", expected)), (size_t)r.count);
     if (mode == NETWORK_TRAINING) network_backward(network, tensors.h, reference_f32(r));
     network_destroy(&network);
+    memory_free(images);
     memory_free(h);
     return off;
 }
@@ -423,10 +426,12 @@ static double take_step(struct step_run *run, const char *name, const struct ref
     struct nt_xent_result result;
     struct reference_tensor z = reference_get(file, "z%d", step);
     if (observe) observe(kinks, run->network);
-    network_forward(run->network, reference_f32(reference_get(file, "x%d", step)));
+    void *images = images_of(run->network, reference_f32(reference_get(file, "x%d", step)));
+    network_forward(run->network, images);
     network_read(run->network, run->tensors.z, run->z);
     nt_xent_run(run->loss, &result, run->d_z, run->z);
     network_backward(run->network, run->tensors.z, run->d_z);
+    memory_free(images);
     optimizer_update(run->optimizer, reference_metadata(file, "lr", 0));
     network_set_weights(run->network);
     run->last_loss = result.loss;

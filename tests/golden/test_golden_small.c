@@ -7,6 +7,7 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "support/network_check.h"
+#include "support/images.h" /* after cmocka */
 #include "support/reference.h"
 
 enum { PROBES = 8 };
@@ -148,7 +149,8 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
 
     CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, job->dtype, batch, true, &network, &tensors, &error),
              error);
-    network_forward(network, x);
+    void *images = images_of(network, x);
+    network_forward(network, images);
     network_read(network, tensors.h, h);
     errors.train = relative(h, reference_f32(reference_get(file, "train.h")), count);
     network_backward(network, tensors.h, r);
@@ -157,12 +159,13 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
 
     CHECK_OK(model_plan(model, bench.backend, NETWORK_INFERENCE, job->dtype, batch, true, &network, &tensors, &error),
              error);
-    network_forward(network, x);
+    network_forward(network, images); /* of the same type */
     network_read(network, tensors.h, h);
     errors.eval = relative(h, reference_f32(reference_get(file, "eval.h")), count);
     network_destroy(&network);
     print_message("%s: train.h %.2g, eval.h %.2g, running %.2g, gradients %.2g (worst %.2g)\n", job->name, errors.train,
                   errors.eval, errors.running, errors.gradients, errors.worst_gradient);
+    memory_free(images);
     memory_free(x);
     memory_free(h);
     memory_free(r);

@@ -42,7 +42,8 @@ static inline void conv_case_label(char *text, size_t size, const struct conv_de
              dtype_name(desc->dtype), desc->batch, desc->in_channels, desc->in_height, desc->in_width,
              desc->out_channels, desc->kernel, desc->kernel, desc->stride, desc->bias ? " bias" : "",
              desc->accumulate ? " accumulate" : "", desc->statistics ? " statistics" : "",
-             desc->input_layout == LAYOUT_IMAGES ? " images" : "", what);
+             desc->input_layout != LAYOUT_IMAGES ? "" : desc->image_type == DTYPE_BF16 ? " bf16 images" : " images",
+             what);
 }
 
 static inline void conv_case_compare(const struct conv_case *test, const struct ops_target *target, const char *what,
@@ -104,6 +105,12 @@ struct conv_run {
     double *statistics;
 };
 
+/* Of IMAGES, where the case is run in activations of type `dtype`. */
+static inline enum dtype conv_case_image_type(const struct conv_case *test, enum dtype dtype)
+{
+    return dtype == DTYPE_BF16 ? test->desc.image_type : DTYPE_F32;
+}
+
 static inline struct conv_plan *conv_case_plan(const struct conv_case *test, struct ops_target *target,
                                                enum dtype dtype)
 {
@@ -111,6 +118,7 @@ static inline struct conv_plan *conv_case_plan(const struct conv_case *test, str
     struct conv_plan *plan;
     struct error error;
     desc.dtype = dtype;
+    desc.image_type = conv_case_image_type(test, dtype);
     assert_non_null(target->backend->ops->conv_create);
     if (target->backend->ops->conv_create(target->backend, &desc, &plan, &error) != SIMCLR_OK)
         fail_msg("%s: %s", target->label, error.text);
@@ -125,6 +133,7 @@ static inline void conv_case_execute(const struct conv_case *test, struct ops_ta
     const struct conv_desc *desc = &test->desc;
     struct tensor_desc in = test->in, out = test->out;
     in.dtype = out.dtype = dtype;
+    if (in.layout == LAYOUT_IMAGES) in.dtype = conv_case_image_type(test, dtype);
     memset(run, 0, sizeof *run);
     struct ops_buffers *buffers = &run->buffers;
     void *x = ops_upload(buffers, target, &in, test->x), *d_y = ops_upload(buffers, target, &out, test->d_y);
@@ -224,7 +233,7 @@ static inline bool by_pairs(const struct conv_work *work)
 }
 
 /* Runs the case on a target in `dtype` as often as asked: right the first time, bit-equal every further time. */
-static inline void conv_case_check(const struct conv_case *test, struct ops_target *target, enum dtype dtype, int runs)
+static inline void conv_case_check_once(const struct conv_case *test, struct ops_target *target, enum dtype dtype, int runs)
 {
     const struct conv_desc *desc = &test->desc;
     const bool rounded = dtype == DTYPE_BF16;
@@ -264,6 +273,17 @@ static inline void conv_case_check(const struct conv_case *test, struct ops_targ
     target->backend->ops->conv_destroy(&plan);
     assert_null(plan);
     ops_free(&first.buffers);
+}
+
+/* The same for both types of images where there are two. */
+static inline void conv_case_check(const struct conv_case *test, struct ops_target *target, enum dtype dtype, int runs)
+{
+    struct conv_case typed = *test;
+    const bool two = dtype == DTYPE_BF16 && test->desc.input_layout == LAYOUT_IMAGES;
+    for (int type = DTYPE_F32; type <= (two ? DTYPE_BF16 : DTYPE_F32); type++) {
+        typed.desc.image_type = (enum dtype)type;
+        conv_case_check_once(&typed, target, dtype, runs);
+    }
 }
 
 /* The same by every algorithm that there is for the case. */

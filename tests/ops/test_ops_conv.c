@@ -107,6 +107,90 @@ static void ref_in_bf16(void **state)
     ops_close(&ref);
 }
 
+/* ---- images of both types --------------------------------------------------------------------------------------- */
+/* What a bf16 convolution makes of float images, and of the same images rounded to bf16 by whoever made them, in `run`. */
+static void run_images(struct ops_target *target, const struct shape *shape, enum dtype type, bool folded,
+                       struct conv_run *run)
+{
+    const struct conv_desc desc = {.dtype = DTYPE_BF16,
+                                   .input_layout = LAYOUT_IMAGES,
+                                   .image_type = type,
+                                   .batch = shape->batch,
+                                   .in_channels = shape->in,
+                                   .out_channels = shape->out,
+                                   .in_height = shape->height,
+                                   .in_width = shape->width,
+                                   .kernel = shape->kernel,
+                                   .stride = shape->stride,
+                                   .padding = shape->padding,
+                                   .relu = folded,
+                                   .training = !folded,
+                                   .statistics = !folded};
+    struct conv_case test = {.desc = desc};
+    test.in = ops_tensor(type, desc.batch, desc.in_channels, desc.in_height, desc.in_width);
+    test.in.layout = LAYOUT_IMAGES;
+    test.out = ops_tensor(DTYPE_BF16, desc.batch, desc.out_channels,
+                          conv_out(desc.in_height, desc.kernel, desc.stride, desc.padding),
+                          conv_out(desc.in_width, desc.kernel, desc.stride, desc.padding));
+    test.weights = (size_t)(desc.in_channels * desc.out_channels) * (size_t)(desc.kernel * desc.kernel);
+    test.x = ops_random(&test.buffers, tensor_elements(&test.in), 7001, -1, 1, false); /* not rounded */
+    test.x[0] = 1.5e-40f, test.x[tensor_elements(&test.in) - 1] = -0.0f;
+    test.weight = ops_random(&test.buffers, test.weights, 7002, -1, 1, false);
+    test.d_y = ops_random(&test.buffers, tensor_elements(&test.out), 7003, -1, 1, true);
+    struct conv_plan *plan = conv_case_plan(&test, target, DTYPE_BF16);
+    conv_case_execute(&test, target, DTYPE_BF16, plan, run);
+    target->backend->ops->conv_destroy(&plan);
+    conv_case_free(&test);
+}
+
+static void compare_images(struct ops_target *target)
+{
+    static const struct shape SHAPES_OF_IMAGES[] = {
+        {16, 3, 64, 17, 15, 7, 2, 3}, {5, 3, 16, 9, 8, 3, 1, 1}, {17, 3, 40, 8, 6, 3, 1, 1}, {8, 1, 8, 11, 5, 5, 1, 2},
+        {3, 2, 32, 7, 9, 3, 2, 1},    {24, 4, 20, 6, 7, 3, 1, 1}, {6, 4, 33, 13, 12, 11, 4, 2},
+    };
+    for (size_t i = 0; i < sizeof SHAPES_OF_IMAGES / sizeof SHAPES_OF_IMAGES[0]; i++)
+        for (int folded = 0; folded < 2; folded++) {
+            const struct shape *shape = &SHAPES_OF_IMAGES[i];
+            struct conv_run floats, halves;
+            run_images(target, shape, DTYPE_F32, folded, &floats);
+            run_images(target, shape, DTYPE_BF16, folded, &halves);
+            const int height = conv_out(shape->height, shape->kernel, shape->stride, shape->padding);
+            const int width = conv_out(shape->width, shape->kernel, shape->stride, shape->padding);
+            const size_t outputs = (size_t)(shape->batch * shape->out) * (size_t)(height * width);
+            const size_t weights = (size_t)(shape->in * shape->out) * (size_t)(shape->kernel * shape->kernel);
+            assert_memory_equal(halves.y, floats.y, outputs * sizeof(float));
+            if (!folded) {
+                assert_memory_equal(halves.statistics, floats.statistics, 2 * (size_t)shape->out * sizeof(double));
+                assert_memory_equal(halves.d_weight, floats.d_weight, weights * sizeof(float));
+            }
+            ops_free(&floats.buffers);
+            ops_free(&halves.buffers);
+        }
+}
+
+static void visit_images(const char *variant, void *context)
+{
+    (void)context;
+    for (int threads = 1; threads <= 3; threads++) {
+        struct ops_target target;
+        ops_open(&target, "cpu", variant, threads);
+        compare_images(&target);
+        ops_close(&target);
+    }
+}
+
+/* Whoever rounds them, the bits of all results are the same. */
+static void images_of_both_types(void **state)
+{
+    (void)state;
+    struct ops_target ref;
+    assert_true(ops_each_variant(visit_images, NULL) >= 2);
+    ops_open(&ref, "ref", NULL, 1);
+    compare_images(&ref);
+    ops_close(&ref);
+}
+
 /* A folded batch norm's share of a case: y becomes what its own ref's y, a residual and a ReLU give. */
 static void fold_case(struct conv_case *test, bool residual, bool relu, uint32_t item)
 {
@@ -156,7 +240,8 @@ static void inference(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ref_in_bf16), cmocka_unit_test(every_variant),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ref_in_bf16),
+        cmocka_unit_test(images_of_both_types), cmocka_unit_test(every_variant),
                                        cmocka_unit_test(inference)};
     return cmocka_run_group_tests(tests, prepare, release);
 }

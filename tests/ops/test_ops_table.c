@@ -92,6 +92,8 @@ static void types(void **state)
         assert_true(ops->supports(target.backend, DTYPE_BF16));
         assert_int_equal(ops->supports(target.backend, DTYPE_F64), i == 0);
         assert_true(ops->supports(target.backend, ops->preferred(target.backend)));
+        assert_int_equal(ops->image_type(target.backend, DTYPE_F32), DTYPE_F32);
+        assert_int_equal(ops->image_type(target.backend, DTYPE_BF16), i == 0 ? DTYPE_F32 : DTYPE_BF16);
         assert_int_equal(ops->sync(target.backend, &error), SIMCLR_OK);
         uint8_t *block = ops->allocate(target.backend, 1000, &error);
         assert_non_null(block);
@@ -138,6 +140,9 @@ static void refuse_everything(struct ops_target *target)
     conv.stride = 0, refuse_conv(target, conv, SIMCLR_INVALID), conv = GOOD_CONV;
     conv.padding = -1, refuse_conv(target, conv, SIMCLR_INVALID), conv = GOOD_CONV;
     conv.input_layout = LAYOUT_IMAGES, refuse_conv(target, conv, SIMCLR_INVALID), conv = GOOD_CONV;
+    conv.input_layout = LAYOUT_IMAGES, conv.input_gradient = false;
+    conv.image_type = DTYPE_BF16, refuse_conv(target, conv, SIMCLR_UNSUPPORTED);
+    conv.image_type = DTYPE_F64, refuse_conv(target, conv, SIMCLR_UNSUPPORTED), conv = GOOD_CONV;
     conv.batch = conv.in_height = conv.in_width = 1 << 20, refuse_conv(target, conv, SIMCLR_INVALID);
 
     const struct backend_ops *ops = target->backend->ops;
@@ -265,7 +270,7 @@ static void convert(struct ops_target *target, struct tensor_desc desc, uint32_t
 {
     struct ops_buffers buffers = {0};
     const size_t count = tensor_elements(&desc);
-    const bool exact = desc.layout == LAYOUT_IMAGES || desc.dtype == DTYPE_F32;
+    const bool exact = desc.dtype == DTYPE_F32;
     float *values = ops_random(&buffers, count, item, -3, 3, false);
     void *tensor = ops_upload(&buffers, target, &desc, values);
     assert_true(target->backend->ops->tensor_bytes(target->backend, &desc) >= count * (exact ? 4 : 2));
@@ -276,7 +281,12 @@ static void convert(struct ops_target *target, struct tensor_desc desc, uint32_t
             fail_msg("%s: element %zu of %d x %d x %d x %d came back as %.9g instead of %.9g", target->label, i,
                      desc.batch, desc.channels, desc.height, desc.width, (double)back[i], (double)want);
     }
-    if (desc.layout == LAYOUT_IMAGES) assert_memory_equal(tensor, values, count * sizeof(float));
+    if (desc.layout == LAYOUT_IMAGES) { /* canonical in memory too */
+        assert_int_equal(target->backend->ops->tensor_bytes(target->backend, &desc), count * (exact ? 4 : 2));
+        if (exact) assert_memory_equal(tensor, values, count * sizeof(float));
+        for (size_t i = 0; i < count && !exact; i++)
+            assert_int_equal(((const uint16_t *)tensor)[i], bf16_from_float(values[i]));
+    }
     ops_free(&buffers);
 }
 

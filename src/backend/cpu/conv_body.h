@@ -500,47 +500,7 @@ static void BODY(pack_images)(void *out, const void *from, size_t images, int ch
 }
 #endif
 
-/* ---- the first layer's images -------------------------------------------------------------------------------- */
-ALWAYS_INLINE void BODY(interleave_words)(void *out, const float *in0, const float *in1, size_t plane,
-                                          const int channels, int width)
-{
-#if BODY_KIND == 2
-    for (ptrdiff_t w = 0; w < width; w++)
-        for (ptrdiff_t c = 0; c < channels; c++) {
-            const uint32_t low = bf16_from_float(in0[(size_t)c * plane + (size_t)w]);
-            const uint32_t high = in1 ? bf16_from_float(in1[(size_t)c * plane + (size_t)w]) : 0;
-            ((uint32_t *)out)[w * channels + c] = low | high << 16;
-        }
-#else
-    (void)in1;
-    for (ptrdiff_t w = 0; w < width; w++)
-        for (ptrdiff_t c = 0; c < channels; c++) {
-            const float value = in0[(size_t)c * plane + (size_t)w];
-            ((float *)out)[w * channels + c] = BODY_KIND == 0 ? value : bf16_to_float(bf16_from_float(value));
-        }
-#endif
-}
-
-ALWAYS_INLINE void BODY(interleave_halves)(uint16_t *out, const float *in0, size_t plane, const int channels, int width)
-{
-    for (ptrdiff_t w = 0; w < width; w++)
-        for (ptrdiff_t c = 0; c < channels; c++)
-            out[w * channels + c] = bf16_from_float(in0[(size_t)c * plane + (size_t)w]);
-}
-
-static void BODY(interleave)(void *out, const float *in0, const float *in1, size_t plane, int channels, int width,
-                             enum conv_image_form form)
-{
-    if (form == CONV_IMAGE_BF16) {
-        if (channels == 3)
-            BODY(interleave_halves)(out, in0, plane, 3, width);
-        else
-            BODY(interleave_halves)(out, in0, plane, channels, width);
-    } else if (channels == 3)
-        BODY(interleave_words)(out, in0, in1, plane, 3, width);
-    else
-        BODY(interleave_words)(out, in0, in1, plane, channels, width);
-}
+#include "backend/cpu/conv_interleave_body.h"
 
 NEVER_INLINE double BODY(multiply_registers)(long rounds)
 {

@@ -213,7 +213,7 @@ static void visit_unit(const struct gradient_part *part, const struct conv_unit 
     run.last_images = activation_group_images(&plan->forward.y, unit->group + unit->groups - 1);
     if (is_images(plan)) {
         char *strip = part->y - (size_t)plan->gradient.groups_per_cell * plan->gradient.images.bytes;
-        conv_pack_images(plan, part->x, strip, (const float *)(const void *)part->job->x, unit);
+        conv_pack_images(plan, part->x, strip, part->job->x, unit);
         conv_set_images(&run, plan);
     } else {
         conv_set_x_strides(&run, plan);

@@ -21,11 +21,11 @@ void conv_plan_image_strip(struct conv_image_strip *strip, const struct conv_pla
 }
 
 void conv_fill_image_strip(void *out, const struct conv_image_strip *strip, const struct conv_plan *plan,
-                           const float *images, int group, int first_row, int rows)
+                           const void *images, int group, int first_row, int rows)
 {
     const struct conv_desc *desc = &plan->desc;
     const size_t plane = (size_t)desc->in_height * (size_t)desc->in_width;
-    const size_t image = plane * (size_t)desc->in_channels;
+    const size_t element = dtype_bytes(desc->image_type), image = plane * (size_t)desc->in_channels * element;
     const size_t row_bytes = strip->row_elements * strip->element_bytes;
     const size_t edge = (size_t)desc->padding * (size_t)desc->in_channels * strip->element_bytes;
     const size_t inside = (size_t)desc->in_width * (size_t)desc->in_channels * strip->element_bytes;
@@ -45,10 +45,11 @@ void conv_fill_image_strip(void *out, const struct conv_image_strip *strip, cons
                 memset(to, 0, row_bytes);
                 continue;
             }
-            const float *in0 = images + (size_t)n * image + (size_t)h * (size_t)desc->in_width;
-            const float *in1 = per_line == 2 && n + 1 < desc->batch ? in0 + image : NULL;
+            const char *in0 = (const char *)images + (size_t)n * image + (size_t)h * (size_t)desc->in_width * element;
+            const char *in1 = per_line == 2 && n + 1 < desc->batch ? in0 + image : NULL;
             memset(to, 0, edge);
-            plan->kernels->interleave(to + edge, in0, in1, plane, desc->in_channels, desc->in_width, strip->form);
+            plan->kernels->interleave(to + edge, in0, in1, desc->image_type, plane, desc->in_channels, desc->in_width,
+                                      strip->form);
             memset(to + edge + inside, 0, row_bytes - edge - inside);
         }
     }

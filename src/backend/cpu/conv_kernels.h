@@ -167,10 +167,11 @@ struct conv_kernels {
     void (*transpose)(float *out, const float *in);
 
     enum conv_image_form forward_images, weights_images;
-    /* out[w * channels + c] = in[c][w], converted to the form; in1: the odd image of a pair, NULL elsewhere or
-     * when there is none (zeros). planes: elements from one channel to the next. */
-    void (*interleave)(void *out, const float *in0, const float *in1, size_t plane, int channels, int width,
-                       enum conv_image_form form);
+    /* out[w * channels + c] = in[c][w], converted from `type` (float32, or bf16 for another form than F32) to the form;
+     * in1: the odd image of a pair, NULL elsewhere or when there is none (zeros). plane: elements from one channel to
+     * the next. */
+    void (*interleave)(void *out, const void *in0, const void *in1, enum dtype type, size_t plane, int channels,
+                       int width, enum conv_image_form form);
 
     /* Multiplies registers only, as fast as this instruction set can; returns the floating-point operations done.
      * What `bench` calls the peak. */

@@ -234,7 +234,7 @@ static void pack_image_row(const struct conv_plan *plan, char *out, const char *
     }
 }
 
-void conv_pack_images(const struct conv_plan *plan, char *out, char *strip, const float *images,
+void conv_pack_images(const struct conv_plan *plan, char *out, char *strip, const void *images,
                       const struct conv_unit *unit)
 {
     const struct conv_gradient *gradient = &plan->gradient;

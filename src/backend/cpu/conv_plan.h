@@ -121,7 +121,7 @@ void conv_pack_y(const struct conv_plan *plan, char *out, const char *d_y, const
 void conv_set_y(struct conv_weights_run *run, const struct conv_plan *plan, const char *packed, const char *d_y,
                 const struct conv_unit *unit, int block);
 void conv_set_x_strides(struct conv_weights_run *run, const struct conv_plan *plan);
-void conv_pack_images(const struct conv_plan *plan, char *out, char *strip, const float *images,
+void conv_pack_images(const struct conv_plan *plan, char *out, char *strip, const void *images,
                       const struct conv_unit *unit);
 void conv_set_images(struct conv_weights_run *run, const struct conv_plan *plan);
 const char *conv_x_row(const struct conv_plan *plan, const char *packed, const char *x, const struct conv_unit *unit,
@@ -133,6 +133,6 @@ const char *conv_x_row(const struct conv_plan *plan, const char *packed, const c
 void conv_plan_image_strip(struct conv_image_strip *strip, const struct conv_plan *plan, enum conv_image_form form,
                            int out_rows, int lines, int overrun);
 void conv_fill_image_strip(void *out, const struct conv_image_strip *strip, const struct conv_plan *plan,
-                           const float *images, int group, int first_row, int rows);
+                           const void *images, int group, int first_row, int rows);
 
 #endif

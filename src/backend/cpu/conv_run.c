@@ -124,8 +124,7 @@ static const char *load_strip(const struct run_job *job, int thread, int group, 
     int64_t first, end;
     pool_share(job->pass->y.height, strip, job->pass->strips, &first, &end);
     const int rows = (int)(end - first - 1) * plan->desc.stride + plan->desc.kernel;
-    conv_fill_image_strip(out, &plan->images, plan, (const float *)(const void *)job->x, group,
-                          (int)first * plan->desc.stride, rows);
+    conv_fill_image_strip(out, &plan->images, plan, job->x, group, (int)first * plan->desc.stride, rows);
     return out;
 }
 

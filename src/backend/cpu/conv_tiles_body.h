@@ -396,10 +396,10 @@ static void tiles_weights(const struct conv_weights_run *run)
 }
 
 /* ---- the first layer's images -------------------------------------------------------------------------------- */
-static void tiles_interleave(void *out, const float *in0, const float *in1, size_t plane, int channels, int width,
-                             enum conv_image_form form)
+static void tiles_interleave(void *out, const void *in0, const void *in1, enum dtype type, size_t plane, int channels,
+                             int width, enum conv_image_form form)
 {
-    (TILES_VECTORS)->interleave(out, in0, in1, plane, channels, width, form);
+    (TILES_VECTORS)->interleave(out, in0, in1, type, plane, channels, width, form);
 }
 
 static void tiles_store_weights(float *out, size_t row, const float *tiles, int taps, int inputs, int outputs,

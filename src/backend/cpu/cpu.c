@@ -100,6 +100,13 @@ static enum dtype preferred(const struct backend *backend)
     return cpu->tiles != CPU_TILES_NONE || cpu->level >= CPU_AVX512_BF16 ? DTYPE_BF16 : DTYPE_F32;
 }
 
+/* What they are multiplied as, so that they are rounded once, where they are made. */
+static enum dtype image_type(const struct backend *backend, enum dtype precision)
+{
+    (void)backend;
+    return precision == DTYPE_BF16 ? DTYPE_BF16 : DTYPE_F32;
+}
+
 /* Every operation is finished when its call returns, so there is nothing to wait for. */
 static int synchronize(struct backend *backend, struct error *error)
 {
@@ -128,6 +135,7 @@ static const struct backend_ops CPU_OPS = {
     .description = description,
     .supports = supports,
     .preferred = preferred,
+    .image_type = image_type,
     .sync = synchronize,
     .allocate = allocate,
     .release = release,

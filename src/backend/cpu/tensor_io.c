@@ -22,7 +22,7 @@ static struct activation_layout layout_of(const struct tensor_desc *desc)
 size_t cpu_tensor_bytes(const struct backend *backend, const struct tensor_desc *desc)
 {
     (void)backend;
-    if (desc->layout == LAYOUT_IMAGES) return tensor_elements(desc) * sizeof(float);
+    if (desc->layout == LAYOUT_IMAGES) return tensor_elements(desc) * dtype_bytes(desc->dtype);
     return layout_of(desc).elements * dtype_bytes(desc->dtype);
 }
 
@@ -89,10 +89,27 @@ static void write_plane(void *context, int64_t plane, int thread)
     }
 }
 
+/* IMAGES are canonical already, in their type. */
+static void read_images(const struct tensor_desc *desc, float *canonical, const void *images)
+{
+    const size_t count = tensor_elements(desc);
+    if (desc->dtype == DTYPE_F32) memcpy(canonical, images, count * sizeof *canonical);
+    else
+        for (size_t i = 0; i < count; i++) canonical[i] = bf16_to_float(((const uint16_t *)images)[i]);
+}
+
+static void write_images(const struct tensor_desc *desc, void *images, const float *canonical)
+{
+    const size_t count = tensor_elements(desc);
+    if (desc->dtype == DTYPE_F32) memcpy(images, canonical, count * sizeof *canonical);
+    else
+        for (size_t i = 0; i < count; i++) ((uint16_t *)images)[i] = bf16_from_float(canonical[i]);
+}
+
 void cpu_tensor_read(struct backend *backend, const struct tensor_desc *desc, float *canonical, const void *tensor)
 {
     if (desc->layout == LAYOUT_IMAGES) {
-        memcpy(canonical, tensor, tensor_elements(desc) * sizeof(float));
+        read_images(desc, canonical, tensor);
         return;
     }
     struct conversion job = {.layout = layout_of(desc), .dtype = desc->dtype, .canonical = canonical, .stored = tensor};
@@ -102,7 +119,7 @@ void cpu_tensor_read(struct backend *backend, const struct tensor_desc *desc, fl
 void cpu_tensor_write(struct backend *backend, const struct tensor_desc *desc, void *tensor, const float *canonical)
 {
     if (desc->layout == LAYOUT_IMAGES) {
-        memcpy(tensor, canonical, tensor_elements(desc) * sizeof(float));
+        write_images(desc, tensor, canonical);
         return;
     }
     struct conversion job = {.layout = layout_of(desc), .dtype = desc->dtype, .source = canonical, .tensor = tensor};

@@ -8,7 +8,7 @@ struct conv_plan {
     struct conv_desc desc;
     int out_height, out_width;
     size_t in_pixels, out_pixels, taps, weight_count;
-    enum dtype input_type; /* as stored: float32 for IMAGES */
+    enum dtype input_type; /* as stored: IMAGES have their own */
     double *weights;       /* [tap][C][K] */
     double *transposed;    /* [tap][K][C], if desc.input_gradient */
     double *d_weights;     /* [tap][C][K], if desc.training */
@@ -40,7 +40,7 @@ int ref_conv_create(struct backend *backend, const struct conv_desc *desc, struc
     plan->out_pixels = (size_t)plan->out_height * (size_t)plan->out_width;
     plan->taps = (size_t)desc->kernel * (size_t)desc->kernel;
     plan->weight_count = plan->taps * (size_t)desc->in_channels * (size_t)desc->out_channels;
-    plan->input_type = desc->input_layout == LAYOUT_IMAGES ? DTYPE_F32 : desc->dtype;
+    plan->input_type = desc->input_layout == LAYOUT_IMAGES ? desc->image_type : desc->dtype;
 
     const size_t size = sizeof(double);
     size_t largest = plan->in_pixels > plan->out_pixels ? plan->in_pixels : plan->out_pixels;

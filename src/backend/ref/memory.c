@@ -48,26 +48,19 @@ void ref_release(struct backend *backend, void *block)
     memory_free(block);
 }
 
-/* IMAGES are float32 whatever the type says. */
-static enum dtype stored_type(const struct tensor_desc *desc)
-{
-    return desc->layout == LAYOUT_IMAGES ? DTYPE_F32 : desc->dtype;
-}
-
 size_t ref_tensor_bytes(const struct backend *backend, const struct tensor_desc *desc)
 {
     (void)backend;
-    return tensor_elements(desc) * dtype_bytes(stored_type(desc));
+    return tensor_elements(desc) * dtype_bytes(desc->dtype);
 }
 
 void ref_tensor_read(struct backend *backend, const struct tensor_desc *desc, float *canonical, const void *tensor)
 {
     (void)backend;
     size_t count = tensor_elements(desc);
-    enum dtype dtype = stored_type(desc);
     for (size_t i = 0; i < count; i++) {
         double value;
-        ref_load(&value, dtype, tensor, i, 1);
+        ref_load(&value, desc->dtype, tensor, i, 1);
         canonical[i] = (float)value;
     }
 }
@@ -76,9 +69,8 @@ void ref_tensor_write(struct backend *backend, const struct tensor_desc *desc, v
 {
     (void)backend;
     size_t count = tensor_elements(desc);
-    enum dtype dtype = stored_type(desc);
     for (size_t i = 0; i < count; i++) {
         double value = canonical[i];
-        ref_store(tensor, dtype, i, 1, &value);
+        ref_store(tensor, desc->dtype, i, 1, &value);
     }
 }

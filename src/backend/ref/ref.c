@@ -32,6 +32,14 @@ static int synchronize(struct backend *backend, struct error *error)
     return SIMCLR_OK;
 }
 
+/* It rounds them itself where it must. */
+static enum dtype image_type(const struct backend *backend, enum dtype precision)
+{
+    (void)backend;
+    (void)precision;
+    return DTYPE_F32;
+}
+
 /* Nobody asks the oracle how fast it is. */
 static double peak(struct backend *backend, enum dtype operands)
 {
@@ -46,6 +54,7 @@ static const struct backend_ops REF_OPS = {
     .description = description,
     .supports = supports,
     .preferred = preferred,
+    .image_type = image_type,
     .sync = synchronize,
     .allocate = ref_allocate,
     .release = ref_release,

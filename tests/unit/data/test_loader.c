@@ -53,11 +53,13 @@ static void expect_batch(const struct batch *batch, const struct loader_config *
     dataset_max_size(set, &width, &height);
     uint32_t *order = memory_array((size_t)images, sizeof *order);
     void *scratch = memory_allocate(view_scratch_bytes(&config->policy, width, height));
-    float *expected = memory_array(PLANE, sizeof *expected);
+    const size_t bytes = PLANE * view_type_bytes(config->policy.type);
+    void *expected = memory_allocate(bytes);
     struct image storage = {0};
     view_scratch_prepare(&config->policy, width, height, scratch);
     for (uint32_t i = 0; i < images; i++) order[i] = i;
     if (config->shuffle) sampler_permutation(config->seed, (uint32_t)epoch, (uint32_t)images, order);
+    assert_int_equal(batch->type, config->policy.type);
     assert_int_equal(batch->epoch, epoch);
     assert_int_equal(batch->count, images - first < config->batch ? images - first : config->batch);
     for (int i = 0; i < batch->count; i++) {
@@ -75,7 +77,7 @@ static void expect_batch(const struct batch *batch, const struct loader_config *
                                      (uint32_t)v, image->width, image->height);
                 view_render(&config->policy, &draw, image, expected, scratch);
             }
-            assert_memory_equal(batch->views + (size_t)(v * batch->count + i) * PLANE, expected, PLANE * sizeof(float));
+            assert_memory_equal((const char *)batch->views + (size_t)(v * batch->count + i) * bytes, expected, bytes);
         }
     }
     image_free(&storage);
@@ -100,6 +102,7 @@ static void same_pixels_whoever_makes_them(void **state)
             config.workers = makers <= 3 ? 0 : makers - 3;
             config.ring = makers == 5 ? 1 : makers == 6 ? 7 : 0;
             config.pin = makers % 2; /* where a pool of one thread leaves processors to others */
+            config.policy.type = makers % 2 != cached ? VIEW_BF16 : VIEW_FLOAT32;
             struct loader *loader = open_loader(&config, set, pool);
             assert_int_equal(loader_steps_per_epoch(loader), IMAGES / BATCH);
             for (int i = 0; i < JOURNEY; i++) expect_batch(next(loader, journey[i]), &config, set);
@@ -259,7 +262,8 @@ static void scaled_decoding_is_close(void **state)
             const struct batch *a = next(full, step), *b = next(scaled, step);
             expect_batch(a, &config, set);
             for (int row = 0; row < 2 * BATCH; row++) {
-                const float *x = a->views + (size_t)row * PLANE, *y = b->views + (size_t)row * PLANE;
+                const float *x = (const float *)a->views + (size_t)row * PLANE;
+                const float *y = (const float *)b->views + (size_t)row * PLANE;
                 const bool equal = memcmp(x, y, PLANE * sizeof *x) == 0;
                 const bool large = a->indices[row % BATCH] % 2 == 0;
                 float worst = 0;

@@ -136,7 +136,8 @@ static void expect_batch(const struct batch *batch, const struct loader_config *
             const struct view_draw draw = view_draw_random(&config->policy, config->seed, config->purpose, epoch, index,
                                                            v, image.width, image.height);
             view_render(&config->policy, &draw, &image, expected, scratch);
-            assert_memory_equal(batch->views + (v * BATCH + (size_t)i) * PLANE, expected, sizeof expected);
+            assert_memory_equal((const float *)batch->views + (v * BATCH + (size_t)i) * PLANE, expected,
+                                sizeof expected);
         }
         image_free(&image);
     }

@@ -257,41 +257,67 @@ static void same_size_is_the_identity(void **state)
     image_free(&image);
 }
 
-/* Tables made once for all sizes of boxes give the same bits as tables made for one box. */
-static void cached_tables_are_the_same(void **state)
+/* Sizes of which rounding gives some outputs a tap more than their interval has pixels: 31 to 47 and the like. */
+static void borders_between_taps(void **state)
 {
     (void)state;
-    enum { S = 32, SIDE = 40 };
-    struct image image = noise(SIDE, SIDE, 90);
-    static float kept[3 * S * S], fresh[3 * S * S];
+    static const int sizes[] = {23, 39, 44, 46, 47, 55, 62};
+    struct image image = noise(64, 64, 85);
+    struct worst worst = {0.0, 0.0};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int side = 1; side <= 64; side++)
+            compare(&image, (struct box){64 - side, 0, side, side}, RESAMPLE_BICUBIC, side % 2, sizes[i], sizes[i],
+                    &worst);
+    judge(worst);
+    image_free(&image);
+}
+
+/* Tables made once for all sizes of boxes give the same bits as tables made for one box. */
+static void check_cached_tables(int outputs, int side)
+{
+    enum { MOST = 48 };
+    struct image image = noise(side, side, 90);
+    static float kept[3 * MOST * MOST], fresh[3 * MOST * MOST];
+    const size_t stride = (size_t)(outputs + 15) / 16 * 16, plane = stride * (size_t)outputs, size = (size_t)outputs;
     struct rng rng = rng_open(9, RNG_TEST, 0, 1, 0);
     for (int level = 0; level < LEVELS; level++) {
         if (!simd_available(levels[level]))
             continue;
-        const size_t bytes = resample_cache_bytes(levels[level], SIDE, SIDE, S, S);
-        assert_true(bytes > 0 && resample_cache_bytes(levels[level], 500, SIDE, S, S) == 0);
+        const size_t bytes = resample_cache_bytes(levels[level], side, side, outputs, outputs);
+        assert_true(bytes > 0 && resample_cache_bytes(levels[level], 500, side, outputs, outputs) == 0);
         uint8_t *block = memory_allocate(bytes + 64);
-        void *scratch = memory_allocate(resample_scratch_bytes(SIDE, SIDE, S, S));
+        void *scratch = memory_allocate(resample_scratch_bytes(side, side, outputs, outputs));
         assert_true(block && scratch);
         memset(block + bytes, 0xA5, 64);
         struct resample_cache cache;
-        resample_cache_make(&cache, levels[level], RESAMPLE_BICUBIC, SIDE, SIDE, S, S, block);
+        resample_cache_make(&cache, levels[level], RESAMPLE_BICUBIC, side, side, outputs, outputs, block);
         for (int i = 0; i < 64; i++)
             assert_int_equal(block[bytes + (size_t)i], 0xA5);
         for (int round = 0; round < 300; round++) {
-            struct box box = {0, 0, 1 + (int)rng_below(&rng, SIDE), 1 + (int)rng_below(&rng, SIDE)};
+            struct box box = {0, 0, 1 + (int)rng_below(&rng, side), 1 + (int)rng_below(&rng, side)};
             const bool flip = rng_below(&rng, 2);
             struct resampler resampler;
-            resample_open(&resampler, levels[level], &image, box, RESAMPLE_BICUBIC, flip, S, S, &cache, scratch);
-            for (int y = 0; y < S; y += RESAMPLE_BLOCK)
-                resample_rows(&resampler, y, RESAMPLE_BLOCK, kept + y * S, S, S * S);
-            run(levels[level], &image, box, RESAMPLE_BICUBIC, flip, S, S, fresh);
-            assert_memory_equal(kept, fresh, sizeof kept);
+            resample_open(&resampler, levels[level], &image, box, RESAMPLE_BICUBIC, flip, outputs, outputs, &cache,
+                          scratch);
+            for (int y = 0; y < outputs; y += RESAMPLE_BLOCK) {
+                const int count = outputs - y < RESAMPLE_BLOCK ? outputs - y : RESAMPLE_BLOCK;
+                resample_rows(&resampler, y, count, kept + (size_t)y * stride, stride, plane);
+            }
+            run(levels[level], &image, box, RESAMPLE_BICUBIC, flip, outputs, outputs, fresh);
+            for (size_t row = 0; row < 3 * size; row++)
+                assert_memory_equal(kept + row * stride, fresh + row * size, size * sizeof *fresh);
         }
         memory_free(scratch);
         memory_free(block);
     }
     image_free(&image);
+}
+
+static void cached_tables_are_the_same(void **state)
+{
+    (void)state;
+    check_cached_tables(32, 40);
+    check_cached_tables(47, 64); /* rows that are no whole vectors; see borders_between_taps */
 }
 
 /* Parts that begin and end inside pixels, on every variant, the image's border included; whole ones are boxes, bit for
@@ -444,6 +470,7 @@ int main(void)
         cmocka_unit_test(flip_is_the_mirror),
         cmocka_unit_test(only_the_box_counts),
         cmocka_unit_test(same_size_is_the_identity),
+        cmocka_unit_test(borders_between_taps),
         cmocka_unit_test(cached_tables_are_the_same),
         cmocka_unit_test(areas_between_pixels),
         cmocka_unit_test(nothing_is_read_behind_the_picture),

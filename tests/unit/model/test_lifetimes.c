@@ -1,5 +1,6 @@
 /* The arena: results do not depend on bytes that the plan calls dead, on any backend; and it is as small as can be. */
 #include "support/network_check.h"
+#include "support/images.h" /* after cmocka */
 
 #include "base/memory.h"
 #include "base/rng.h"
@@ -53,10 +54,11 @@ static struct result run(struct model *model, struct backend *backend, enum netw
     fill(x, images, 1);
     fill(r, h + z, 2);
     CHECK_OK(model_plan(model, backend, mode, dtype, batch, false, &network, &tensors, &error), error);
+    void *input = images_of(network, x);
     if (spoil) network->after_step = poison;
     if (spoil) poison(network, -1);
     for (int pass = 0; pass < 2; pass++) {
-        network_forward(network, x);
+        network_forward(network, input);
         network_read(network, tensors.h, out.h);
         network_read(network, tensors.z, out.z);
         network_backward(network, from_h ? tensors.h : tensors.z, r);
@@ -71,6 +73,7 @@ static struct result run(struct model *model, struct backend *backend, enum netw
                item->count * sizeof *x);
     }
     network_destroy(&network);
+    memory_free(input);
     memory_free(x);
     memory_free(r);
     return out;
