@@ -241,8 +241,8 @@ const struct option_row config_options[] = {
     CHOICE("cpu", "VARIANT", cpu, ALL, "auto", "auto|amx|amx-emulated|avx512-bf16|avx512|avx2|portable", "Training",
            "Instruction set of the kernels (auto: $SIMCLR_CPU, else the best that the processor has).", false),
     CHOICE("convolution", "ALGORITHM", convolution, ALL, "auto", "auto|direct|winograd", "Training",
-           "How 3x3 convolutions of stride 1 are computed (auto: in float32 by the measured cost of each layer's passes, "
-           "in bf16 directly).",
+           "How 3x3 convolutions are computed (auto: by the measured cost of each layer's passes; with AMX in bf16 always "
+           "directly).",
            false),
     CHOICE("recompute", "WHEN", recompute, P | F | I | B | D, "auto", "auto|on|off", "Training",
            "Drop what batch norm makes and make it again on the way back: half the memory, about 2 % more time, the same "

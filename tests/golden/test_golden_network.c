@@ -140,6 +140,7 @@ struct resnet_run {
     struct model *model;
     struct errors errors;
     int draw; /* of the order of channels */
+    bool winograd; /* some convolution in training goes by it */
 };
 
 static void open_resnet(struct resnet_run *run, const struct job *job, const struct reference *file)
@@ -161,6 +162,15 @@ static void close_resnet(struct resnet_run *run)
     close_backend(&run->bench);
 }
 
+static bool goes_by_winograd(const struct network *network)
+{
+    const struct network_row *rows;
+    const int count = network_rows(network, &rows);
+    for (int i = 0; i < count; i++)
+        if (strncmp(rows[i].algorithm, "winograd", strlen("winograd")) == 0) return true;
+    return false;
+}
+
 /* observe: kinks_record, kinks_impose, or NULL. Returns how far h is from the reference's `expected`. */
 static double pass_resnet(struct resnet_run *run, const struct job *job, const struct reference *file,
                           enum network_mode mode, const char *expected, struct kinks *kinks,
@@ -175,6 +185,7 @@ static double pass_resnet(struct resnet_run *run, const struct job *job, const s
     CHECK_OK(
         model_plan(run->model, run->bench.backend, mode, job->dtype, (int)x.dim[0], true, &network, &tensors, &error),
         error);
+    if (mode == NETWORK_TRAINING) run->winograd = goes_by_winograd(network);
     if (observe) observe(kinks, network);
     void *images = images_of(network, reference_f32(x));
     network_forward(network, images);
@@ -273,7 +284,7 @@ static void test_resnet(void **state)
     open_resnet(&run, job, &file);
     measure_resnet(&run, job, &file, &kinks, job->dtype == DTYPE_F32 ? kinks_record : NULL);
     const struct errors *errors = &run.errors;
-    if (job->dtype == DTYPE_BF16 && strstr(job->variant, "winograd")) {
+    if (job->dtype == DTYPE_BF16 && run.winograd) {
         const struct errors medians = median_errors(&run, job, &file);
         check_bf16(&medians, job->scenario->bf16);
     } else if (job->dtype == DTYPE_BF16) {
@@ -592,7 +603,7 @@ int main(int argc, char **argv)
             snprintf(forced, sizeof forced, "%s%s", *variant, ALGORITHMS[i]);
             add_backend(&list, forced, DTYPE_F32, all || i == 0);
         }
-        for (int i = 0; i < 3; i += 2) { /* what auto takes, which is direct in bf16, and Winograd */
+        for (int i = 0; i < 3; i++) {
             char forced[32];
             snprintf(forced, sizeof forced, "%s%s", *variant, ALGORITHMS[i]);
             if (i > 0 && !all) continue;

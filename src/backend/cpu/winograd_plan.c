@@ -211,9 +211,6 @@ static void name_algorithm(struct conv_plan *plan)
     snprintf(plan->algorithm, sizeof plan->algorithm, "winograd%s %s", passes, winograd->kernels->name);
 }
 
-/* Whether `auto` may choose Winograd in bf16, where its backward passes round more (docs/numerics.md). */
-static const bool AUTO_IN_BF16 = false;
-
 int winograd_plan(struct conv_plan *plan, size_t forward_scratch, struct error *error)
 {
     const struct conv_desc *desc = &plan->desc;
@@ -223,7 +220,6 @@ int winograd_plan(struct conv_plan *plan, size_t forward_scratch, struct error *
         return SIMCLR_OK;
     /* Matrix tiles do products of bf16 faster than the transforms could be made. */
     if (desc->dtype == DTYPE_BF16 && plan->kernels->tile_rows) return SIMCLR_OK;
-    if (desc->dtype == DTYPE_BF16 && plan->cpu->base.convolution == CONVOLUTION_AUTO && !AUTO_IN_BF16) return SIMCLR_OK;
     winograd->kernels = choose_kernels(plan->cpu, desc->dtype);
     winograd->data.pairs = winograd->weights.pairs = winograd->kernels->products_pairs != NULL;
     plan_products(plan, &winograd->forward, &plan->forward.x, &plan->forward.y);
