@@ -166,7 +166,7 @@ struct backend_ops {
     double (*peak)(struct backend *backend, enum dtype operands);
     /* Packs the master weights [K][C][R][S]; to be called again after each change of them. */
     void (*conv_set_weights)(struct conv_plan *plan, const float *weight);
-    /* statistics (if desc.statistics): double [2][out_channels] = sum, sum of squares of y over the real images,
+    /* statistics (if desc.statistics; NULL: not wanted): double [2][out_channels] = sum, sum of squares of y over the real images,
      * of the values before they are rounded to y's dtype. bias: [K] or NULL. */
     void (*conv_forward)(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias);
     /* y = conv(x) + bias [+ residual], then max(0, .) if desc.relu: a convolution and its folded batch norm. For plans
@@ -187,8 +187,9 @@ struct backend_ops {
     void (*batch_norm_forward)(struct batch_norm_plan *plan, void *y, void *mask, float *saved, float *running_mean,
                                float *running_var, const void *x, const void *residual, const double *statistics,
                                const float *gamma, const float *beta);
-    /* y as the plan's last batch_norm_forward gave it for the same x and residual, bit for bit. Before its backward. */
-    void (*batch_norm_again)(struct batch_norm_plan *plan, void *y, const void *x, const void *residual);
+    /* y and (NULL: not kept) mask as the plan's last batch_norm_forward gave them for the same x and residual, bit for
+     * bit. Before its backward. y may be the residual. */
+    void (*batch_norm_again)(struct batch_norm_plan *plan, void *y, void *mask, const void *x, const void *residual);
     void (*batch_norm_inference)(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
                                  const float *gamma, const float *beta, const float *running_mean,
                                  const float *running_var);

@@ -245,7 +245,7 @@ const struct option_row config_options[] = {
            "directly).",
            false),
     CHOICE("recompute", "WHEN", recompute, P | F | I | B | D, "auto", "auto|on|off", "Training",
-           "Drop what batch norm makes and make it again on the way back: half the memory, about 2 % more time, the same "
+           "Drop what batch norm makes and make it again on the way back: half the memory, 1 to 5 % more time, the same "
            "results (auto: where a step would take over 1 GiB).",
            false),
     INTEGER("threads", "N", threads, ALL | V | DI | DP, "auto", 1, 4096, NULL, NULL, "Training",

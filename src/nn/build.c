@@ -71,7 +71,8 @@ static int append(struct network *network, struct operation operation, struct te
     int y = add_tensor(network, output, index);
     if (y < 0) return y;
     operation.y = y;
-    operation.statistics_block = operation.saved_block = operation.mask_block = operation.redo_step = -1;
+    operation.statistics_block = operation.saved_block = operation.mask_block = -1;
+    operation.redo_step = operation.first_made = operation.last_made = -1;
     network->operations[index] = operation;
     network->rows[index] = (struct network_row){
         .kind = kind,

@@ -36,7 +36,9 @@ struct operation {
     struct batch_norm_plan *batch_norm;
     struct max_pool_plan *max_pool;
     struct global_pool_plan *global_pool;
-    int redo_step; /* batch norm: y is made again before this step of the way back; -1: it is not */
+    int redo_step; /* y is made again before this step of the way back, for its own readers; -1: it is not */
+    int first_made, last_made; /* so for any reader: the same, or in the place of what it is added to; -1: never  */
+    bool lends;                /* y is made once, when it is first added to something, and kept from then on      */
     int statistics_block, saved_block, mask_block;
     double *statistics; /* convolution: [2][K] sums for the batch norm after it  */
     void *saved;        /* batch norm: float [2][C]; max-pool: its choices       */
@@ -82,6 +84,14 @@ struct network {
 
 /* plan.c: does a batch norm in training read tensor y? Then the convolution that makes y sums its statistics on the way. */
 bool network_wants_statistics(const struct network *network, int y);
+/* recompute.c */
+bool network_reads_back(const struct operation *operation);
+void network_choose_recomputed(struct network *network, bool recompute); /* as `lends` says */
+struct operation *network_residual_maker(const struct network *network, const struct operation *operation);
+bool network_ends_chain(const struct network *network, const struct operation *operation);
+void network_chain_lends(struct network *network, const struct operation *last, bool lends);
+/* lifetimes.c: the step at which an operation runs backward. */
+int network_backward_step(const struct network *network, int operation);
 /* lifetimes.c: the arena, once all operations are planned. */
 int network_place(struct network *network, struct error *error);
 

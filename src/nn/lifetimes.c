@@ -1,23 +1,19 @@
 /* nn/lifetimes.c -- which bytes of the arena a value, a gradient or anything else that is kept may have.
  *
  * Time is counted in steps: operation i runs forward at step i and, in training, backward at step 2n - 1 - i. A
- * block of the arena is alive from the step that first writes it to the last one that reads it.
- *
- * Half of what backward needs is convolutions' outputs, which batch norm reads; the other half is what batch norms make of
- * them, which the next convolutions read for their weights. The second half can be made again from the first in one
- * pass when it is needed, bit for bit (Chen et al. 2016, arXiv:1604.06174, with the cheapest operations only). A
- * residual that was dropped is made again first, back to the nearest value that is alive. */
+ * block of the arena is alive from the step that first writes it to the last one that reads it. recompute.c says which
+ * values have two lives. */
 #include "base/memory.h"
 #include "nn/internal.h"
 
-enum { RECOMPUTE_ABOVE = 1 << 30 }; /* bytes: a smaller arena is left as it is, for the pass costs 2 % of a step */
+enum { RECOMPUTE_ABOVE = 1 << 30 }; /* bytes: a smaller arena is left as it is, for it costs 1 to 5 % of a step */
 
 static bool training(const struct network *network)
 {
     return network->mode == NETWORK_TRAINING;
 }
 
-static int backward_step(const struct network *network, int operation)
+int network_backward_step(const struct network *network, int operation)
 {
     return 2 * network->operation_count - 1 - operation;
 }
@@ -25,38 +21,6 @@ static int backward_step(const struct network *network, int operation)
 static int last_step(const struct network *network)
 {
     return (training(network) ? 2 : 1) * network->operation_count;
-}
-
-/* Does the way back of an operation read the values of its x? */
-static bool reads_back(const struct operation *operation)
-{
-    return operation->reached && (operation->kind == OPERATION_BATCH_NORM || operation->conv); /* pools need none */
-}
-
-/* ---- what is made again --------------------------------------------------------------------------------------- */
-/* The first step on the way back that reads tensor y, be it to make another tensor again; -1: none. */
-static int first_reading(const struct network *network, int y)
-{
-    int first = -1;
-    for (int i = 0; i < network->operation_count; i++) {
-        const struct operation *reader = &network->operations[i];
-        int step = -1;
-        if (reader->x == y && reads_back(reader)) step = backward_step(network, i);
-        if (reader->residual == y) step = reader->redo_step;
-        if (step >= 0 && (first < 0 || step < first)) first = step;
-    }
-    return first;
-}
-
-/* From the last operation to the first, so that who reads a residual to be made again is known before it. */
-static void choose_recomputed(struct network *network, bool recompute)
-{
-    for (int i = network->operation_count - 1; i >= 0; i--) {
-        struct operation *operation = &network->operations[i];
-        operation->redo_step = -1;
-        if (!recompute || operation->kind != OPERATION_BATCH_NORM || network->tensors[operation->y].kept) continue;
-        operation->redo_step = first_reading(network, operation->y);
-    }
 }
 
 /* ---- blocks --------------------------------------------------------------------------------------------------- */
@@ -95,11 +59,14 @@ static void add_activations(struct network *network)
         network->rows[i].bytes = bytes;
         extend(network, network->tensors[input].block, i);
         if (operation->residual >= 0) extend(network, network->tensors[operation->residual].block, i);
-        if (operation->redo_step >= 0) {
+        if (operation->redo_step >= 0)
             y->again_block = add_block(network, bytes, operation->redo_step, operation->redo_step);
-            if (operation->residual >= 0) extend_back(network, operation->residual, operation->redo_step);
+        if (operation->first_made >= 0) {
+            extend_back(network, operation->x, operation->last_made);
+            if (operation->residual >= 0 && !network_residual_maker(network, operation))
+                extend_back(network, operation->residual, operation->last_made);
         }
-        if (reads_back(operation)) extend_back(network, operation->x, backward_step(network, i));
+        if (network_reads_back(operation)) extend_back(network, operation->x, network_backward_step(network, i));
     }
 }
 /* What an operation keeps besides its output: sums for the next batch norm, statistics, the mask of a ReLU, the choices
@@ -110,18 +77,19 @@ static void add_extras(struct network *network)
     for (int i = 0; i < network->operation_count && training(network); i++) {
         struct operation *operation = &network->operations[i];
         size_t channels = (size_t)network->tensors[operation->y].desc.channels;
-        int back = operation->reached ? backward_step(network, i) : i;
+        int back = operation->reached ? network_backward_step(network, i) : i;
+        const int made = operation->redo_step >= 0 ? operation->redo_step : i; /* a mask, a choice: when y was made last */
         if (operation->conv && network_wants_statistics(network, operation->y))
             operation->statistics_block = add_block(network, 2 * channels * sizeof(double), i, i);
         if (operation->kind == OPERATION_BATCH_NORM) {
             operation->saved_block = add_block(network, 2 * channels * sizeof(float), i, back);
             const size_t mask = ops->batch_norm_mask_bytes(operation->batch_norm);
-            if (mask && operation->reached) operation->mask_block = add_block(network, mask, i, back);
+            if (mask && operation->reached) operation->mask_block = add_block(network, mask, made, back);
             int producer = network->tensors[operation->x].producer;
             extend(network, network->operations[producer].statistics_block, i);
         }
         if (operation->kind == OPERATION_MAX_POOL && operation->reached)
-            operation->saved_block = add_block(network, ops->max_pool_saved_bytes(operation->max_pool), i, back);
+            operation->saved_block = add_block(network, ops->max_pool_saved_bytes(operation->max_pool), made, back);
     }
 }
 
@@ -137,7 +105,7 @@ static void add_gradients(struct network *network)
     for (int i = n - 1; i >= 0; i--) {
         const struct operation *operation = &network->operations[i];
         if (!operation->reached) continue;
-        int step = backward_step(network, i);
+        int step = network_backward_step(network, i);
         int d_y = network->tensors[operation->y].gradient_block;
         extend(network, d_y, step);
         const int inputs[2] = {operation->x, operation->residual};
@@ -171,22 +139,39 @@ static int lay_out(struct network *network, bool recompute, size_t *total, struc
         operation->statistics_block = operation->saved_block = operation->mask_block = -1;
     }
     network->block_count = 0;
-    choose_recomputed(network, recompute);
+    network_choose_recomputed(network, recompute);
     add_activations(network);
     add_extras(network);
     add_gradients(network);
     return arena_place(network->blocks, network->block_count, total, error);
 }
 
+/* With the least memory, and of those layouts with the fewest passes. */
+static int lay_out_recomputed(struct network *network, size_t *total, struct error *error)
+{
+    for (int i = 0; i < network->operation_count; i++) network->operations[i].lends = false;
+    int status = lay_out(network, true, total, error);
+    for (int i = network->operation_count - 1; i >= 0 && !status; i--) {
+        if (!network_ends_chain(network, &network->operations[i])) continue;
+        size_t lending;
+        network_chain_lends(network, &network->operations[i], true);
+        status = lay_out(network, true, &lending, error);
+        if (lending > *total)
+            network_chain_lends(network, &network->operations[i], false);
+        else
+            *total = lending;
+    }
+    return status ? status : lay_out(network, true, total, error);
+}
+
 static int choose_layout(struct network *network, struct error *error)
 {
-    const struct backend *backend = network->backend;
-    const bool always = training(network) && backend->recompute == RECOMPUTE_ON;
-    const bool never = !training(network) || backend->recompute == RECOMPUTE_OFF;
-    int status = lay_out(network, always, &network->arena_bytes, error);
-    if (status || always || never || network->arena_bytes <= RECOMPUTE_ABOVE) return status;
+    const enum recompute wanted = training(network) ? network->backend->recompute : RECOMPUTE_OFF;
+    if (wanted == RECOMPUTE_ON) return lay_out_recomputed(network, &network->arena_bytes, error);
+    int status = lay_out(network, false, &network->arena_bytes, error);
+    if (status || wanted == RECOMPUTE_OFF || network->arena_bytes <= RECOMPUTE_ABOVE) return status;
     const size_t whole = network->arena_bytes;
-    status = lay_out(network, true, &network->arena_bytes, error);
+    status = lay_out_recomputed(network, &network->arena_bytes, error);
     if (status || network->arena_bytes < whole) return status;
     return lay_out(network, false, &network->arena_bytes, error);
 }

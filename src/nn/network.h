@@ -86,7 +86,7 @@ struct network_row {
     struct conv_work work[CONV_PASSES];       /* convolutions and dense layers, once planned */
     double forward_seconds, backward_seconds; /* of the last timed run */
     double weights_seconds;                   /* of the backward seconds: convolutions' backward weights */
-    double again_seconds;                     /* of the backward seconds: batch norms' outputs made again */
+    double again_seconds;                     /* of the backward seconds: outputs made again */
 };
 int network_rows(const struct network *network, const struct network_row **rows); /* count; rows owned by network */
 void network_time(struct network *network, bool on);                              /* record seconds per operation */

@@ -77,7 +77,7 @@ static void forward_batch_norm(struct network *network, const struct operation *
     float *mean = parameter_weights(network->parameters, operation->running_mean);
     float *variance = parameter_weights(network->parameters, operation->running_var);
     if (network->mode == NETWORK_TRAINING)
-        ops->batch_norm_forward(operation->batch_norm, y, operation->mask, operation->saved, mean, variance, x->data,
+        ops->batch_norm_forward(operation->batch_norm, y, operation->redo_step < 0 ? operation->mask : NULL, operation->saved, mean, variance, x->data,
                                 residual, network->operations[x->producer].statistics, gamma, beta);
     else
         ops->batch_norm_inference(operation->batch_norm, y, x->data, residual, gamma, beta, mean, variance);
@@ -98,7 +98,7 @@ static void forward_one(struct network *network, const struct operation *operati
         forward_batch_norm(network, operation);
         break;
     case OPERATION_MAX_POOL:
-        ops->max_pool_forward(operation->max_pool, y, operation->saved, x);
+        ops->max_pool_forward(operation->max_pool, y, operation->redo_step < 0 ? operation->saved : NULL, x);
         break;
     case OPERATION_GLOBAL_POOL:
         ops->global_pool_forward(operation->global_pool, y, x);
@@ -119,15 +119,30 @@ static const void *value_back(const struct network *network, int tensor)
     return tensor > 0 && network->tensors[tensor].again ? network->tensors[tensor].again : value(network, tensor);
 }
 
-/* Makes again what was dropped and is read from this step on, residuals before what needs them. */
+/* Makes y again in `out`. A residual that is not there is made in its place first. */
+static void make_again(struct network *network, const struct operation *operation, void *out, void *mask)
+{
+    const struct backend_ops *ops = network->backend->ops;
+    const void *x = value_back(network, operation->x);
+    if (operation->kind == OPERATION_CONV) {
+        ops->conv_forward(operation->conv, out, NULL, x, weights(network, operation->bias));
+    } else if (operation->kind == OPERATION_MAX_POOL) {
+        ops->max_pool_forward(operation->max_pool, out, operation->saved, x);
+    } else {
+        const struct operation *maker = network_residual_maker(network, operation);
+        if (maker) make_again(network, maker, out, NULL);
+        ops->batch_norm_again(operation->batch_norm, out, mask, x,
+                              maker ? out : value_back(network, operation->residual));
+    }
+}
+
+/* Makes again what was dropped and is read from this step on, in the order of the forward pass. */
 static void recompute(struct network *network, int step, double *start)
 {
     for (int i = 0; i < network->operation_count; i++) {
         const struct operation *operation = &network->operations[i];
         if (operation->redo_step != step) continue;
-        network->backend->ops->batch_norm_again(operation->batch_norm, network->tensors[operation->y].again,
-                                                value_back(network, operation->x),
-                                                value_back(network, operation->residual));
+        make_again(network, operation, network->tensors[operation->y].again, operation->mask);
         if (!network->timed) continue;
         const double end = finished(network);
         network->rows[i].again_seconds = end - *start;

@@ -53,7 +53,7 @@ static void *mask_of(struct ops_buffers *buffers, struct ops_target *target, con
     return mask;
 }
 
-/* Made again from what was saved, the output is the same to the bit. */
+/* Made again, in a place of its own or the residual's, the output is the same to the bit. */
 static void norm_again(struct ops_buffers *buffers, struct ops_target *target, const struct norm_data *data,
                        struct batch_norm_plan *plan, const struct norm_results *out, const void *x, const void *residual)
 {
@@ -61,9 +61,15 @@ static void norm_again(struct ops_buffers *buffers, struct ops_target *target, c
     const struct tensor_desc shape =
         ops_tensor(out->dtype, data->desc.batch, data->desc.channels, data->desc.height, data->desc.width);
     void *again = ops_upload(buffers, target, &shape, NULL);
-    ops->batch_norm_again(plan, again, x, residual);
+    ops->batch_norm_again(plan, again, NULL, x, residual);
     ops_check(buffers, "batch_norm_again");
     const float *values = ops_download(buffers, target, &shape, again);
+    assert_memory_equal(values, out->y, tensor_elements(&shape) * sizeof *values);
+    if (!residual) return;
+    void *place = ops_upload(buffers, target, &shape, data->residual);
+    ops->batch_norm_again(plan, place, NULL, x, place);
+    ops_check(buffers, "batch_norm_again in the residual's place");
+    values = ops_download(buffers, target, &shape, place);
     assert_memory_equal(values, out->y, tensor_elements(&shape) * sizeof *values);
 }
 

@@ -127,10 +127,10 @@ void ref_batch_norm_forward(struct batch_norm_plan *plan, void *y, void *mask, f
     }
 }
 
-void ref_batch_norm_again(struct batch_norm_plan *plan, void *y, const void *x, const void *residual)
+void ref_batch_norm_again(struct batch_norm_plan *plan, void *y, void *mask, const void *x, const void *residual)
 {
     for (size_t c = 0; c < (size_t)plan->desc.channels; c++)
-        normalize(plan, y, NULL, x, residual, c, &plan->affine[c]);
+        normalize(plan, y, plan->desc.relu ? mask : NULL, x, residual, c, &plan->affine[c]);
 }
 
 void ref_batch_norm_inference(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,

@@ -48,7 +48,7 @@ size_t ref_batch_norm_mask_bytes(const struct batch_norm_plan *plan);
 void ref_batch_norm_forward(struct batch_norm_plan *plan, void *y, void *mask, float *saved, float *running_mean,
                             float *running_var, const void *x, const void *residual, const double *statistics,
                             const float *gamma, const float *beta);
-void ref_batch_norm_again(struct batch_norm_plan *plan, void *y, const void *x, const void *residual);
+void ref_batch_norm_again(struct batch_norm_plan *plan, void *y, void *mask, const void *x, const void *residual);
 void ref_batch_norm_inference(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
                               const float *gamma, const float *beta, const float *running_mean,
                               const float *running_var);
