@@ -35,6 +35,19 @@ static void add_case(struct suite *suite, struct ops_target *ref, const struct c
     suite->count++;
 }
 
+static struct conv_desc desc_of(const struct shape *shape, enum dtype dtype)
+{
+    return (struct conv_desc){.dtype = dtype,
+                              .batch = shape->batch,
+                              .in_channels = shape->in,
+                              .out_channels = shape->out,
+                              .in_height = shape->height,
+                              .in_width = shape->width,
+                              .kernel = shape->kernel,
+                              .stride = shape->stride,
+                              .padding = shape->padding};
+}
+
 /* Each shape in both types; bias, accumulation and statistics vary with its number; three channels also as IMAGES. */
 static int prepare(void **state)
 {
@@ -45,20 +58,11 @@ static int prepare(void **state)
     for (int i = 0; i < SHAPE_COUNT; i++)
         for (int type = 0; type < 2; type++) {
             const struct shape *shape = &SHAPES[i];
-            struct conv_desc desc = {.dtype = type ? DTYPE_BF16 : DTYPE_F32,
-                                     .batch = shape->batch,
-                                     .in_channels = shape->in,
-                                     .out_channels = shape->out,
-                                     .in_height = shape->height,
-                                     .in_width = shape->width,
-                                     .kernel = shape->kernel,
-                                     .stride = shape->stride,
-                                     .padding = shape->padding,
-                                     .bias = i % 3 == 0,
-                                     .accumulate = i % 2 != 0,
-                                     .statistics = i % 4 < 2,
-                                     .training = true,
-                                     .input_gradient = true};
+            struct conv_desc desc = desc_of(shape, type ? DTYPE_BF16 : DTYPE_F32);
+            desc.bias = i % 3 == 0;
+            desc.accumulate = i % 2 != 0;
+            desc.statistics = i % 4 < 2;
+            desc.training = desc.input_gradient = true;
             add_case(suite, &ref, &desc);
             if (shape->in != 3) continue;
             desc.input_layout = LAYOUT_IMAGES;
@@ -112,20 +116,11 @@ static void ref_in_bf16(void **state)
 static void run_images(struct ops_target *target, const struct shape *shape, enum dtype type, bool folded,
                        struct conv_run *run)
 {
-    const struct conv_desc desc = {.dtype = DTYPE_BF16,
-                                   .input_layout = LAYOUT_IMAGES,
-                                   .image_type = type,
-                                   .batch = shape->batch,
-                                   .in_channels = shape->in,
-                                   .out_channels = shape->out,
-                                   .in_height = shape->height,
-                                   .in_width = shape->width,
-                                   .kernel = shape->kernel,
-                                   .stride = shape->stride,
-                                   .padding = shape->padding,
-                                   .relu = folded,
-                                   .training = !folded,
-                                   .statistics = !folded};
+    struct conv_desc desc = desc_of(shape, DTYPE_BF16);
+    desc.input_layout = LAYOUT_IMAGES;
+    desc.image_type = type;
+    desc.relu = folded;
+    desc.training = desc.statistics = !folded;
     struct conv_case test = {.desc = desc};
     test.in = ops_tensor(type, desc.batch, desc.in_channels, desc.in_height, desc.in_width);
     test.in.layout = LAYOUT_IMAGES;

@@ -14,22 +14,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-
-static char folder[] = "/tmp/simclr_test_file_XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[200];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
+#include "support/folder.h"
 
 static size_t names_in_folder(void)
 {

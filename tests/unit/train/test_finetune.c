@@ -4,22 +4,7 @@
 #include "checkpoint/checkpoint.h"
 #include "train/labels.h"
 #include "train/supervised.h"
-
-static char folder[] = "/tmp/simclr_test_finetune_XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[200];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
+#include "support/folder.h"
 
 static struct dataset *open_synthetic(struct pool *pool)
 {

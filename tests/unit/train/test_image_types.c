@@ -3,22 +3,7 @@
 #include "unit/train/run_fixture.h"
 
 #include "train/features.h"
-
-static char folder[] = "/tmp/simclr_test_types_XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[200];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
+#include "support/folder.h"
 
 static enum dtype float_images(const struct backend *backend, enum dtype precision)
 {

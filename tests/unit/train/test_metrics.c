@@ -12,22 +12,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "train/metrics.h"
-
-static char folder[] = "/tmp/simclr_test_metrics_XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[200];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
+#include "support/folder.h"
 
 static void write_steps(int64_t from, int64_t to, bool tensorboard)
 {

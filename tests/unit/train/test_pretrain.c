@@ -5,22 +5,7 @@
 
 #include "train/features.h"
 #include "train/health.h"
-
-static char folder[] = "/tmp/simclr_test_pretrain_XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[200];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
+#include "support/folder.h"
 
 struct bytes { uint8_t *data; size_t count; };
 
