@@ -7,8 +7,8 @@ struct shape {
 };
 
 /* Channels 1 3 8 16 20 33 48 64 96, batches 1 3 16 17 and more, kernels 1 3 5 7, images that are not square, smaller
- * than the kernel, or one pixel; blocks of 16 images and 32 channels that are full, partial and several; enough tiles
- * and channels for several of Winograd's chunks. */
+ * than the kernel, or one pixel; groups of 16 or 8 images and blocks of 32 channels that are full, partial and several;
+ * enough tiles and channels for several of Winograd's chunks. */
 static const struct shape SHAPES[] = {
     {1, 1, 1, 1, 1, 1, 1, 0},      {3, 1, 8, 5, 7, 3, 1, 1},     {16, 3, 16, 7, 7, 3, 1, 1},
     {17, 8, 20, 5, 7, 3, 2, 1},    {3, 16, 33, 7, 5, 3, 1, 1},   {16, 20, 48, 4, 4, 3, 1, 1},
@@ -20,7 +20,8 @@ static const struct shape SHAPES[] = {
     {3, 16, 16, 8, 8, 1, 2, 0},    {16, 48, 20, 2, 2, 3, 2, 1},  {40, 32, 64, 4, 4, 3, 1, 1},
     {1, 1, 1, 7, 1, 7, 2, 3},      {3, 8, 8, 9, 9, 5, 2, 2},     {3, 3, 8, 6, 10, 3, 1, 0},
     {17, 3, 64, 8, 6, 3, 1, 1},    {5, 64, 64, 13, 11, 3, 1, 1}, {65, 20, 33, 3, 2, 3, 1, 1},
-    {33, 130, 140, 5, 5, 3, 1, 1}, {17, 64, 40, 14, 9, 3, 1, 1},
+    {33, 130, 140, 5, 5, 3, 1, 1}, {17, 64, 40, 14, 9, 3, 1, 1}, {8, 64, 96, 5, 7, 1, 1, 0},
+    {8, 3, 64, 17, 14, 7, 2, 3},   {24, 33, 48, 4, 9, 1, 1, 0},  {8, 40, 64, 7, 10, 3, 2, 1},
 };
 enum { SHAPE_COUNT = sizeof SHAPES / sizeof SHAPES[0], CASE_COUNT = 4 * SHAPE_COUNT };
 
@@ -112,7 +113,8 @@ static void ref_in_bf16(void **state)
 }
 
 /* ---- images of both types --------------------------------------------------------------------------------------- */
-/* What a bf16 convolution makes of float images, and of the same images rounded to bf16 by whoever made them, in `run`. */
+/* What a bf16 convolution makes of float images, and of the same images rounded to bf16 by whoever made them, in `run`.
+ */
 static void run_images(struct ops_target *target, const struct shape *shape, enum dtype type, bool folded,
                        struct conv_run *run)
 {
@@ -141,8 +143,9 @@ static void run_images(struct ops_target *target, const struct shape *shape, enu
 static void compare_images(struct ops_target *target)
 {
     static const struct shape SHAPES_OF_IMAGES[] = {
-        {16, 3, 64, 17, 15, 7, 2, 3}, {5, 3, 16, 9, 8, 3, 1, 1}, {17, 3, 40, 8, 6, 3, 1, 1}, {8, 1, 8, 11, 5, 5, 1, 2},
-        {3, 2, 32, 7, 9, 3, 2, 1},    {24, 4, 20, 6, 7, 3, 1, 1}, {6, 4, 33, 13, 12, 11, 4, 2},
+        {16, 3, 64, 17, 15, 7, 2, 3}, {5, 3, 16, 9, 8, 3, 1, 1}, {17, 3, 40, 8, 6, 3, 1, 1},
+        {8, 1, 8, 11, 5, 5, 1, 2},    {3, 2, 32, 7, 9, 3, 2, 1}, {24, 4, 20, 6, 7, 3, 1, 1},
+        {6, 4, 33, 13, 12, 11, 4, 2},
     };
     for (size_t i = 0; i < sizeof SHAPES_OF_IMAGES / sizeof SHAPES_OF_IMAGES[0]; i++)
         for (int folded = 0; folded < 2; folded++) {
@@ -235,8 +238,7 @@ static void inference(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ref_in_bf16),
-        cmocka_unit_test(images_of_both_types), cmocka_unit_test(every_variant),
-                                       cmocka_unit_test(inference)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ref_in_bf16), cmocka_unit_test(images_of_both_types),
+                                       cmocka_unit_test(every_variant), cmocka_unit_test(inference)};
     return cmocka_run_group_tests(tests, prepare, release);
 }

@@ -21,6 +21,7 @@
  * for 3x3 layers of 32 channels and more; 1x1 layers at 56 x 56 80-87 %, stems 65-85 %, 16 channels 75-80 %. */
 #include "backend/cpu/conv_kernels.h"
 #include "backend/cpu/conv_vector.h"
+#include "backend/cpu/octets.h"
 
 #if BODY_KIND == 0
 enum { BODY(PAIR) = 1, BODY(ELEMENT) = 4, BODY(STEP_BYTES) = 128, BODY(TILE_BYTES) = 4096 };
@@ -54,16 +55,18 @@ ALWAYS_INLINE void BODY(store)(char *p, vec v)
 #endif
 }
 
-/* One step: accumulators += weights (a row of outputs, or two for a pair) x one word of each image. */
-ALWAYS_INLINE void BODY(step)(const int rows, const int vectors, vec acc[][2], const char *x, ptrdiff_t x_image,
-                              const char *weights)
+/* One step: accumulators += weights (a row of outputs, or two for a pair) x one word of each row.
+ * Row i, an image: those from `split` on belong to the next position, whose address is `other` + i images. */
+#define BODY_ROW(i) (((i) < split ? x : other) + (i)*x_image)
+ALWAYS_INLINE void BODY(step)(const int rows, const int split, const int vectors, vec acc[][2], const char *x,
+                              const char *other, ptrdiff_t x_image, const char *weights)
 {
 #if BODY_KIND == 0
     vec w[2];
     UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = vec_load(weights + j * LANES * 4);
     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
     {
-        const vec value = vec_broadcast(x + i * x_image);
+        const vec value = vec_broadcast(BODY_ROW(i));
         UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(w[j], value, acc[i][j]);
     }
 #elif BODY_KIND == 1
@@ -76,7 +79,7 @@ ALWAYS_INLINE void BODY(step)(const int rows, const int vectors, vec acc[][2], c
     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
     {
         vec low, high;
-        vec_broadcast_pair(x + i * x_image, &low, &high);
+        vec_broadcast_pair(BODY_ROW(i), &low, &high);
         UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(low_w[j], low, acc[i][j]);
         UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(high_w[j], high, acc[i][j]);
     }
@@ -85,11 +88,12 @@ ALWAYS_INLINE void BODY(step)(const int rows, const int vectors, vec acc[][2], c
     UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = (__m512bh)_mm512_loadu_si512(weights + j * 64);
     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
     {
-        const __m512bh value = (__m512bh)vec_words(x + i * x_image);
+        const __m512bh value = (__m512bh)vec_words(BODY_ROW(i));
         UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], w[j], value);
     }
 #endif
 }
+#undef BODY_ROW
 
 ALWAYS_INLINE void BODY(fetch)(struct conv_prefetch *prefetch)
 {
@@ -119,33 +123,51 @@ ALWAYS_INLINE void BODY(lay_aside)(const int rows, const int vectors, vec (*acc)
     }
 }
 
-/* Images [image, image + rows) x `vectors` vectors of outputs from `output` on, at one position.
- * stats: float [2][32], sums and squares added to; or NULL. */
-ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t x_image, const ptrdiff_t y_image,
-                              const struct conv_run *run, const struct conv_block *block, ptrdiff_t image,
-                              ptrdiff_t output, float *stats, struct conv_prefetch *prefetch)
+/* Where the same tile of the next block will be stored, and what will be added there, is seldom in the cache: waiting
+ * for it would cost up to a fourth of a 1x1 layer. */
+ALWAYS_INLINE void BODY(fetch_output)(const int rows, const int split, const int vectors, const ptrdiff_t y_image,
+                                      const struct conv_run *run, const struct conv_block *block, ptrdiff_t u,
+                                      ptrdiff_t image, ptrdiff_t output)
+{
+    const struct conv_block *next = block + (block + 1 < run->blocks + run->count);
+    const ptrdiff_t line = output * BODY(ELEMENT), y = next->y[u][0] + image * y_image + line;
+    const ptrdiff_t other = next->y[split < rows ? u + 1 : u][0] - split * y_image + line;
+#define BODY_FETCH(TENSOR, WRITE)                                                                                      \
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors * BODY(LANE_BYTES); j += 64)  \
+        __builtin_prefetch((TENSOR) + (i < split ? y : other) + i * y_image + j, WRITE, 2)
+    BODY_FETCH(run->y, 1);
+    if (run->addend && run->addend != run->y) BODY_FETCH(run->addend, 0);
+#undef BODY_FETCH
+}
+
+/* `rows` images from `image` of position u of the block on x `vectors` vectors of outputs from `output` on. Rows from
+ * `split` on are the first images of position u + 1. stats: float [2][32], sums and squares added to; or NULL. */
+ALWAYS_INLINE void BODY(tile)(const int rows, const int split, const int vectors, const ptrdiff_t x_image,
+                              const ptrdiff_t y_image, const struct conv_run *run, const struct conv_block *block,
+                              ptrdiff_t u, ptrdiff_t image, ptrdiff_t output, float *stats,
+                              struct conv_prefetch *prefetch)
 {
     const struct conv_program program = run->programs[block->program];
     const struct conv_tap *taps = run->taps + program.first;
-    const char *x = run->x + block->x + image * x_image;
-    char *y = run->y + block->y[0][0] + image * y_image + output * BODY(ELEMENT);
+    const char *x = run->x + block->x;
+    const ptrdiff_t next = split < rows ? u + 1 : u;
+    const ptrdiff_t y = block->y[u][0] + image * y_image + output * BODY(ELEMENT);
+    const ptrdiff_t y_other = block->y[next][0] - split * y_image + output * BODY(ELEMENT);
     const char *weights = run->weights + output * (BODY_KIND == 2 ? 4 : (int)sizeof(float));
     vec acc[16][2];
+#define BODY_Y(i) ((i) < split ? y + (i)*y_image : y_other + (i)*y_image)
 
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
         run->bias ? vec_load(run->bias + output + j * LANES) : vec_zero();
-    if (run->addend) {
-        const char *addend = run->addend + block->y[0][0] + image * y_image + output * BODY(ELEMENT);
-        UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
-            vec_add(acc[i][j], BODY(load)(addend + i * y_image + j * BODY(LANE_BYTES)));
-    }
+    BODY(fetch_output)(rows, split, vectors, y_image, run, block, u, image, output);
     float aside[16 * 2 * LANES] __attribute__((aligned(64))); /* chains that are finished */
     ptrdiff_t chain = 0;
     bool has_aside = false;
     for (ptrdiff_t b = 0; b < run->contraction_blocks; b++) {
         const int steps = b == run->contraction_blocks - 1 ? run->last_steps : run->steps;
         for (ptrdiff_t t = 0; t < program.count; t++) {
-            const char *x_tap = x + taps[t].x[0][0], *w = weights + taps[t].weights;
+            const char *x_tap = x + taps[t].x[u][0] + image * x_image, *w = weights + taps[t].weights;
+            const char *x_other = x + taps[t].x[next][0] - split * x_image;
             if (BODY_KIND == 0 && chain >= BODY(CHAIN_STEPS)) {
                 BODY(lay_aside)(rows, vectors, acc, aside, has_aside);
                 has_aside = true;
@@ -155,7 +177,8 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
             BODY(fetch)(prefetch);
             UNROLL_BY(2)
             for (ptrdiff_t s = 0; s < steps; s++)
-                BODY(step)(rows, vectors, acc, x_tap + s * 4, x_image, w + s * BODY(STEP_BYTES));
+                BODY(step)
+                (rows, split, vectors, acc, x_tap + s * 4, x_other + s * 4, x_image, w + s * BODY(STEP_BYTES));
         }
         x += run->x_block;
         weights += run->weights_block;
@@ -164,20 +187,25 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
             vec_add(acc[i][j], vec_load((const char *)(aside + (2 * i + j) * LANES)));
     }
+    if (run->addend) {
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
+            vec_add(acc[i][j], BODY(load)(run->addend + BODY_Y(i) + j * BODY(LANE_BYTES)));
+    }
     if (run->relu) {
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
             vec_positive(acc[i][j]);
     }
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-        BODY(store)(y + i * y_image + j * BODY(LANE_BYTES), acc[i][j]);
+        BODY(store)(run->y + BODY_Y(i) + j * BODY(LANE_BYTES), acc[i][j]);
     if (LANES == 16 && vectors == 1 && y_image == BODY(IMAGE_BYTES)) { /* the other sixteen outputs are padding */
-        UNROLL for (ptrdiff_t i = 0; i < rows; i++) BODY(store)(y + i * y_image + BODY(LANE_BYTES), vec_zero());
+        UNROLL for (ptrdiff_t i = 0; i < rows; i++) BODY(store)(run->y + BODY_Y(i) + BODY(LANE_BYTES), vec_zero());
     }
+#undef BODY_Y
     if (!stats) return;
     vec sum[2], square[2];
     UNROLL for (ptrdiff_t j = 0; j < vectors; j++) sum[j] = vec_load(stats + output + j * LANES);
     UNROLL for (ptrdiff_t j = 0; j < vectors; j++) square[j] = vec_load(stats + 32 + output + j * LANES);
-    const ptrdiff_t real = run->images - image;
+    const ptrdiff_t real = split < rows ? rows : run->images - image; /* only full groups are split */
     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
     {
         if (i >= real) continue; /* a break: clang would not unroll, and acc would live in memory */
@@ -196,28 +224,33 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int vectors, const ptrdiff_t
 
 /* Instances of the tile, in sets for the distances between images of x and of y: those of blocks of 32 or 16 channels
  * are constants, that of the first layer's images is a variable. */
-typedef void BODY(tile_function)(const struct conv_run *run, const struct conv_block *block, ptrdiff_t image,
-                                 ptrdiff_t output, float *stats, struct conv_prefetch *prefetch);
-#define BODY_TILE(NAME, ROWS, VECTORS, X_IMAGE, Y_IMAGE)                                                               \
-    NEVER_INLINE void BODY(NAME)(const struct conv_run *run, const struct conv_block *block, ptrdiff_t image,          \
-                                 ptrdiff_t output, float *stats, struct conv_prefetch *prefetch)                       \
+typedef void BODY(tile_function)(const struct conv_run *run, const struct conv_block *block, ptrdiff_t u,
+                                 ptrdiff_t image, ptrdiff_t output, float *stats, struct conv_prefetch *prefetch);
+#define BODY_TILE(NAME, ROWS, SPLIT, VECTORS, X_IMAGE, Y_IMAGE)                                                        \
+    NEVER_INLINE void BODY(NAME)(const struct conv_run *run, const struct conv_block *block, ptrdiff_t u,              \
+                                 ptrdiff_t image, ptrdiff_t output, float *stats, struct conv_prefetch *prefetch)      \
     {                                                                                                                  \
-        BODY(tile)(ROWS, VECTORS, X_IMAGE, Y_IMAGE, run, block, image, output, stats, prefetch);                       \
+        BODY(tile)(ROWS, SPLIT, VECTORS, X_IMAGE, Y_IMAGE, run, block, u, image, output, stats, prefetch);             \
     }
 #if defined(__AVX512F__)
 enum { BODY(T8x2), BODY(T16x1), BODY(T8x1), BODY(TILES) };
 #define BODY_TILES(SET, X_IMAGE, Y_IMAGE)                                                                              \
-    BODY_TILE(SET##_8x2, 8, 2, X_IMAGE, Y_IMAGE)                                                                       \
-    BODY_TILE(SET##_16x1, 16, 1, X_IMAGE, Y_IMAGE)                                                                     \
-    BODY_TILE(SET##_8x1, 8, 1, X_IMAGE, Y_IMAGE)                                                                       \
+    BODY_TILE(SET##_8x2, 8, 8, 2, X_IMAGE, Y_IMAGE)                                                                    \
+    BODY_TILE(SET##_16x1, 16, 16, 1, X_IMAGE, Y_IMAGE)                                                                 \
+    BODY_TILE(SET##_8x1, 8, 8, 1, X_IMAGE, Y_IMAGE)                                                                    \
     static BODY(tile_function) *const BODY(SET)[BODY(TILES)] = {BODY(SET##_8x2), BODY(SET##_16x1), BODY(SET##_8x1)};
 #else
-enum { BODY(T6x2), BODY(T5x2), BODY(T4x2), BODY(TILES) };
+enum { BODY(T6x2) = OCTETS_6, BODY(T5x2) = OCTETS_5, BODY(T4x2) = OCTET_TILES, BODY(TILES) };
 #define BODY_TILES(SET, X_IMAGE, Y_IMAGE)                                                                              \
-    BODY_TILE(SET##_6x2, 6, 2, X_IMAGE, Y_IMAGE)                                                                       \
-    BODY_TILE(SET##_5x2, 5, 2, X_IMAGE, Y_IMAGE)                                                                       \
-    BODY_TILE(SET##_4x2, 4, 2, X_IMAGE, Y_IMAGE)                                                                       \
-    static BODY(tile_function) *const BODY(SET)[BODY(TILES)] = {BODY(SET##_6x2), BODY(SET##_5x2), BODY(SET##_4x2)};
+    BODY_TILE(SET##_6x2, 6, 6, 2, X_IMAGE, Y_IMAGE)                                                                    \
+    BODY_TILE(SET##_5x2, 5, 5, 2, X_IMAGE, Y_IMAGE)                                                                    \
+    BODY_TILE(SET##_4x2, 4, 4, 2, X_IMAGE, Y_IMAGE)                                                                    \
+    BODY_TILE(SET##_2_4x2, 6, 2, 2, X_IMAGE, Y_IMAGE)                                                                  \
+    BODY_TILE(SET##_4_2x2, 6, 4, 2, X_IMAGE, Y_IMAGE)                                                                  \
+    BODY_TILE(SET##_2_3x2, 5, 2, 2, X_IMAGE, Y_IMAGE)                                                                  \
+    static BODY(tile_function) *const BODY(SET)[BODY(TILES)] = {                                                       \
+        [OCTETS_6] = BODY(SET##_6x2),     [OCTETS_5] = BODY(SET##_5x2),     [OCTETS_2_4] = BODY(SET##_2_4x2),          \
+        [OCTETS_4_2] = BODY(SET##_4_2x2), [OCTETS_2_3] = BODY(SET##_2_3x2), [BODY(T4x2)] = BODY(SET##_4x2)};
 #endif
 BODY_TILES(wide, BODY(IMAGE_BYTES), BODY(IMAGE_BYTES))
 BODY_TILES(narrow, BODY(NARROW_BYTES), BODY(NARROW_BYTES))
@@ -247,33 +280,65 @@ static void BODY(clear)(char *y, const struct conv_run *run, int first_image, in
     }
 }
 
-/* All tiles of one position; returns through `images` and `outputs` how far they reached. */
+/* All tiles of position u of a block; returns through `images` and `outputs` how far they reached. */
 static void BODY(position)(BODY(tile_function) *const *tiles, const struct conv_run *run,
-                           const struct conv_block *block, float *stats, struct conv_prefetch *prefetch, int *images,
-                           int *outputs)
+                           const struct conv_block *block, ptrdiff_t u, float *stats, struct conv_prefetch *prefetch,
+                           int *images, int *outputs)
 {
 #if defined(__AVX512F__)
     *outputs = 32;
     if (run->outputs > LANES) {
-        tiles[BODY(T8x2)](run, block, 0, 0, stats, prefetch);
-        if (run->images > 8) tiles[BODY(T8x2)](run, block, 8, 0, stats, prefetch);
+        tiles[BODY(T8x2)](run, block, u, 0, 0, stats, prefetch);
+        if (run->images > 8) tiles[BODY(T8x2)](run, block, u, 8, 0, stats, prefetch);
         *images = run->images > 8 ? 16 : 8;
     } else {
-        tiles[run->group_images == OCTET_IMAGES ? BODY(T8x1) : BODY(T16x1)](run, block, 0, 0, stats, prefetch);
+        tiles[run->group_images == OCTET_IMAGES ? BODY(T8x1) : BODY(T16x1)](run, block, u, 0, 0, stats, prefetch);
         *images = run->group_images;
     }
 #else
     const bool small = run->group_images == OCTET_IMAGES;
     ptrdiff_t output = 0;
     for (; output < run->outputs; output += (ptrdiff_t)2 * LANES) {
-        tiles[small ? BODY(T4x2) : BODY(T6x2)](run, block, 0, output, stats, prefetch);
-        if (small && run->images > 4) tiles[BODY(T4x2)](run, block, 4, output, stats, prefetch);
-        if (!small && run->images > 6) tiles[BODY(T5x2)](run, block, 6, output, stats, prefetch);
-        if (!small && run->images > 11) tiles[BODY(T5x2)](run, block, 11, output, stats, prefetch);
+        tiles[small ? BODY(T4x2) : BODY(T6x2)](run, block, u, 0, output, stats, prefetch);
+        if (small && run->images > 4) tiles[BODY(T4x2)](run, block, u, 4, output, stats, prefetch);
+        if (!small && run->images > 6) tiles[BODY(T5x2)](run, block, u, 6, output, stats, prefetch);
+        if (!small && run->images > 11) tiles[BODY(T5x2)](run, block, u, 11, output, stats, prefetch);
     }
     *images = small ? (run->images > 4 ? 8 : 4) : run->images > 11 ? 16 : run->images > 6 ? 11 : 6;
     *outputs = (int)output;
 #endif
+}
+
+#if !defined(__AVX512F__)
+/* Two or three positions of eight images each. Returns how many outputs were computed. */
+static int BODY(positions)(BODY(tile_function) *const *tiles, const struct conv_run *run,
+                           const struct conv_block *block, float *stats, struct conv_prefetch *prefetch)
+{
+    int count;
+    const struct octet_part *parts = octet_parts(block->tiles, &count);
+    ptrdiff_t output = 0;
+    for (; output < run->outputs; output += (ptrdiff_t)2 * LANES)
+        for (ptrdiff_t i = 0; i < count; i++)
+            tiles[parts[i].tile](run, block, parts[i].octet, parts[i].image, output, stats, prefetch);
+    return (int)output;
+}
+#endif
+
+/* All positions of a block; what is padding is cleared. */
+static void BODY(block)(BODY(tile_function) *const *tiles, const struct conv_run *run, const struct conv_block *block,
+                        float *stats, struct conv_prefetch *prefetch)
+{
+    int images = run->group_images, outputs = BLOCK_CHANNELS;
+    bool together = false;
+#if !defined(__AVX512F__)
+    together = block->tiles > 1 && run->images == OCTET_IMAGES;
+    if (together) outputs = BODY(positions)(tiles, run, block, stats, prefetch);
+#endif
+    for (ptrdiff_t u = 0; u < block->tiles; u++) {
+        if (!together) BODY(position)(tiles, run, block, u, stats, prefetch, &images, &outputs);
+        if (images < run->group_images || outputs < BLOCK_CHANNELS)
+            BODY(clear)(run->y + block->y[u][0], run, images, outputs);
+    }
 }
 
 static void BODY(flush_stats)(float *stats, const struct conv_run *run)
@@ -294,13 +359,14 @@ static void BODY(forward)(const struct conv_run *run)
     float *stats = run->sum ? stats_buffer : NULL;
     BODY(tile_function) *const *tiles = BODY(choose_tiles)(run);
     struct conv_prefetch prefetch = run->prefetch;
-    int images, outputs;
+    int positions = 0;
     for (ptrdiff_t b = 0; b < run->count; b++) {
-        const struct conv_block *block = &run->blocks[b];
-        BODY(position)(tiles, run, block, stats, &prefetch, &images, &outputs);
-        if (images < run->group_images || outputs < BLOCK_CHANNELS)
-            BODY(clear)(run->y + block->y[0][0], run, images, outputs);
-        if (stats && (b + 1) % BODY(FLUSH_POSITIONS) == 0) BODY(flush_stats)(stats, run);
+        BODY(block)(tiles, run, &run->blocks[b], stats, &prefetch);
+        positions += run->blocks[b].tiles;
+        if (stats && positions >= BODY(FLUSH_POSITIONS)) {
+            BODY(flush_stats)(stats, run);
+            positions = 0;
+        }
     }
     if (stats) BODY(flush_stats)(stats, run);
 }
@@ -337,134 +403,7 @@ static void BODY(transpose)(float *out, const float *in)
 
 #include "backend/cpu/conv_rows_body.h"
 
-/* ---- backward weights --------------------------------------------------------------------------------------- */
-/* Operands: 32 words (float32, or a bf16 image pair) per contraction step; kind 1 works on float32 copies. */
-enum { BODY(CELL_BYTES) = (BODY_KIND == 2 ? 8 : 16) * 128 }; /* of sixteen images */
-
-/* Rows [channel, channel + rows) of one tap's block, `vectors` vectors of outputs from `output` on. */
-ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const struct conv_weights_run *run,
-                                      ptrdiff_t tap, ptrdiff_t channel, ptrdiff_t output)
-{
-    const ptrdiff_t x_step = run->x_step, y_step = run->y_step;
-    float *out = run->d_weight + (size_t)tap * 1024 + channel * 32 + output;
-    vec acc[16][2];
-    if (run->first) {
-        UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
-            vec_zero();
-    } else {
-        UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
-            vec_load(out + i * 32 + j * LANES);
-    }
-    const int columns = run->end_column[tap] - run->first_column[tap];
-    const char *x_group = run->x + run->x_tap[tap] + run->first_column[tap] * run->x_column + channel * 4;
-    const char *y_group = run->y + run->first_column[tap] * run->y_column + output * 4;
-    const ptrdiff_t all_steps = BODY_KIND == 2 ? run->group_images / 2 : run->group_images;
-    const ptrdiff_t last_steps = BODY_KIND == 2 ? (run->last_images + 1) / 2 : run->last_images;
-    for (ptrdiff_t g = 0; g < run->groups; g++, x_group += run->x_group, y_group += run->y_group) {
-        const ptrdiff_t steps = g == run->groups - 1 ? last_steps : all_steps;
-        const char *x_row = x_group, *y_row = y_group;
-        for (ptrdiff_t h = 0; h < run->rows; h++, x_row += run->x_row, y_row += run->y_row) {
-            const char *x = x_row, *y = y_row;
-            for (ptrdiff_t w = 0; w < columns; w++, x += run->x_column, y += run->y_column) {
-                BODY(fetch)(run->prefetch);
-                UNROLL_BY(2)
-                for (ptrdiff_t n = 0; n < steps; n++) {
-#if BODY_KIND == 2
-                    __m512bh d_y[2];
-                    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) d_y[j] =
-                        (__m512bh)_mm512_loadu_si512(y + n * y_step + j * 64);
-                    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-                    {
-                        const __m512bh value = (__m512bh)vec_words(x + n * x_step + i * 4);
-                        UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
-                            _mm512_dpbf16_ps(acc[i][j], d_y[j], value);
-                    }
-#else
-                    vec d_y[2];
-                    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) d_y[j] = vec_load(y + n * y_step + j * LANES * 4);
-                    UNROLL for (ptrdiff_t i = 0; i < rows; i++)
-                    {
-                        const vec value = vec_broadcast(x + n * x_step + i * 4);
-                        UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(d_y[j], value, acc[i][j]);
-                    }
-#endif
-                }
-            }
-        }
-    }
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-        vec_store(out + i * 32 + j * LANES, acc[i][j]);
-}
-
-#define BODY_WEIGHTS(NAME, ROWS, VECTORS)                                                                              \
-    NEVER_INLINE void BODY(NAME)(const struct conv_weights_run *run, ptrdiff_t tap, ptrdiff_t channel,                 \
-                                 ptrdiff_t output)                                                                     \
-    {                                                                                                                  \
-        BODY(weights_tile)(ROWS, VECTORS, run, tap, channel, output);                                                  \
-    }
-#if defined(__AVX512F__)
-BODY_WEIGHTS(weights_11x2, 11, 2)
-BODY_WEIGHTS(weights_10x2, 10, 2)
-BODY_WEIGHTS(weights_8x2, 8, 2)
-BODY_WEIGHTS(weights_16x1, 16, 1)
-BODY_WEIGHTS(weights_8x1, 8, 1)
-BODY_WEIGHTS(weights_9x2, 9, 2)
-BODY_WEIGHTS(weights_1x2, 1, 2)
-
-/* A kernel row of images has kernel x channels rows: 9 or 21 for RGB and the usual stems. */
-static void BODY(weights_images)(const struct conv_weights_run *run)
-{
-    const int rows = run->channels;
-    ptrdiff_t c = 0;
-    for (; rows - c >= 11; c += 11) BODY(weights_11x2)(run, 0, c, 0);
-    if (rows - c == 10) BODY(weights_10x2)(run, 0, c, 0), c += 10;
-    if (rows - c == 9) BODY(weights_9x2)(run, 0, c, 0), c += 9;
-    for (; c < rows; c++) BODY(weights_1x2)(run, 0, c, 0);
-}
-
-static void BODY(weights)(const struct conv_weights_run *run)
-{
-    const int channels = run->channels;
-    for (ptrdiff_t tap = 0; tap < run->taps; tap++) {
-        ptrdiff_t c = 0;
-        if (run->images) {
-            BODY(weights_images)(run);
-        } else if (run->outputs > LANES && channels > 16) {
-            BODY(weights_11x2)(run, tap, 0, 0);
-            BODY(weights_11x2)(run, tap, 11, 0);
-            BODY(weights_10x2)(run, tap, 22, 0);
-        } else if (run->outputs > LANES) {
-            for (; c < channels; c += 8) BODY(weights_8x2)(run, tap, c, 0);
-        } else {
-            for (; c + 8 < channels; c += 16) BODY(weights_16x1)(run, tap, c, 0);
-            for (; c < channels; c += 8) BODY(weights_8x1)(run, tap, c, 0);
-        }
-    }
-}
-#else
-BODY_WEIGHTS(weights_6x2, 6, 2)
-BODY_WEIGHTS(weights_4x2, 4, 2)
-BODY_WEIGHTS(weights_1x2, 1, 2)
-
-static void BODY(weights)(const struct conv_weights_run *run)
-{
-    const int channels = run->channels;
-    for (ptrdiff_t tap = 0; tap < run->taps; tap++)
-        for (ptrdiff_t k = 0; k < run->outputs; k += (ptrdiff_t)2 * LANES) {
-            ptrdiff_t c = 0;
-            if (run->images) {
-                for (; c + 6 <= channels; c += 6) BODY(weights_6x2)(run, tap, c, k);
-                for (; c + 4 <= channels; c += 4) BODY(weights_4x2)(run, tap, c, k);
-                for (; c < channels; c++) BODY(weights_1x2)(run, tap, c, k);
-            } else {
-                const int rows = (channels + 3) / 4 * 4; /* fours until sixes fill the rest: never past 32 */
-                for (; (rows - c) % 6 != 0; c += 4) BODY(weights_4x2)(run, tap, c, k);
-                for (; c < rows; c += 6) BODY(weights_6x2)(run, tap, c, k);
-            }
-        }
-}
-#endif
-#undef BODY_WEIGHTS
+#include "backend/cpu/conv_weights_body.h"
 
 static void BODY(stream_end)(void)
 {
@@ -531,6 +470,9 @@ static const struct conv_kernels BODY_TABLE = {
     .name = BODY_TITLE,
     .dtype = BODY_KIND == 0 ? DTYPE_F32 : DTYPE_BF16,
     .max_tiles = 1,
+#if !defined(__AVX512F__)
+    .octet_positions = CONV_MAX_POSITIONS,
+#endif
     .pair = BODY(PAIR),
     .tile_bytes = BODY(TILE_BYTES),
     .step_bytes = BODY(STEP_BYTES),
@@ -541,6 +483,7 @@ static const struct conv_kernels BODY_TABLE = {
 #endif
     .load_weights = BODY(load_weights),
     .weights = BODY(weights),
+    .weights_tiles = LANES == 16 ? 3 : 6 * 16 / LANES,
     .store_weights = BODY(store_weights),
     .stream_end = BODY(stream_end),
     .accumulators = CONV_ROWS,

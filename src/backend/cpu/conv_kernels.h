@@ -24,7 +24,7 @@ enum { CONV_MAX_POSITIONS = 3, CONV_MAX_KERNEL = 15, CONV_OUTSIDE = INT32_MIN };
  * The 16 rows of a matrix tile are two octets of images: those of one cell, or, where groups have eight images, those
  * of two positions. x names both octets; where they do not follow each other in memory (bit u of `gather`: a stride, or
  * one of them is CONV_OUTSIDE the image and counts as zeros) the kernel puts them together. Vector kernels have one
- * position per tile and read x[u][0] only. */
+ * position per tile and read x[u][0] only; all their taps are inside for all tiles of the block. */
 struct conv_tap {
     int32_t x[CONV_MAX_POSITIONS][2];
     int32_t weights;
@@ -40,7 +40,7 @@ struct conv_block {
     int program, tiles;
     ptrdiff_t x;                        /* from the image group's start to where the taps count from */
     ptrdiff_t y[CONV_MAX_POSITIONS][2]; /* where each octet of a tile goes, from the start of the group's channel
-                                         * block; negative: nowhere. Vector kernels read y[0][0] only. */
+                                         * block; negative: nowhere. Vector kernels read y[u][0] only. */
 };
 
 /* Memory to be fetched into the second-level cache while a run computes: `left` bytes in segments with gaps. */
@@ -128,13 +128,14 @@ enum conv_accumulators {
 };
 
 struct conv_kernels {
-    const char *name;  /* "avx512-bf16 8x2" */
-    enum dtype dtype;  /* of activations */
-    int max_tiles;     /* per block */
-    int tile_rows;     /* 16: matrix tiles, full at any group size; 0: vectors, as many rows as a group has images */
-    int pair;          /* channels per step: 1 or 2 */
-    size_t tile_bytes; /* of 32 x 32 packed weights */
-    size_t step_bytes; /* of packed weights in one step of 32 outputs: tile_bytes / (32 / pair) */
+    const char *name;    /* "avx512-bf16 8x2" */
+    enum dtype dtype;    /* of activations */
+    int max_tiles;       /* per block */
+    int octet_positions; /* vectors: positions per block where groups have eight images; 0: one, as everywhere else */
+    int tile_rows;       /* 16: matrix tiles, full at any group size; 0: vectors, as many rows as a group has images */
+    int pair;            /* channels per step: 1 or 2 */
+    size_t tile_bytes;   /* of 32 x 32 packed weights */
+    size_t step_bytes;   /* of packed weights in one step of 32 outputs: tile_bytes / (32 / pair) */
 
     void (*forward)(const struct conv_run *run);
     /* tile: float [32 contraction][32 outputs], of which `rows` rows are used (a multiple of pair). */
@@ -145,6 +146,7 @@ struct conv_kernels {
     void (*load_weights)(float *tiles, const struct conv_pack_block *block);
 
     void (*weights)(const struct conv_weights_run *run);
+    int weights_tiles; /* vectors: how often that goes over the operands of a block of 32 x 32 */
     /* Vector kernels: backward weights reads operands prepared by this, cell_bytes for 16 images of 32 channels: of
      * `images` contiguous ones (an even number) of 32 or 16 channels. NULL: it reads activations as they are, or the
      * next two are set. */

@@ -76,7 +76,9 @@ static void plan_prefetch(struct conv_run *run, const struct run_job *job, int64
     prefetch->left = (ptrdiff_t)(end_line - begin_line) * 64;
     prefetch->left_in_segment = prefetch->segment - at;
     int64_t taps = 0;
-    for (int b = 0; b < run->count; b++) taps += pass->programs[run->blocks[b].program].count;
+    for (int b = 0; b < run->count; b++)
+        taps += (int64_t)pass->programs[run->blocks[b].program].count *
+                (job->plan->kernels->tile_rows ? 1 : run->blocks[b].tiles);
     taps *= (int64_t)pass->contraction_blocks * (run->images > 8 ? 2 : 1);
     prefetch->lines = taps > 0 ? (int)((end_line - begin_line + taps - 1) / taps) : 0;
 }

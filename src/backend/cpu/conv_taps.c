@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/cpu/conv_plan.h"
+#include "backend/cpu/octets.h"
 #include "base/memory.h"
 
 /* The geometry of a pass: output position -> input position of a tap. */
@@ -130,23 +131,43 @@ static void place_outputs(struct conv_block *block, const struct conv_pass *pass
     }
 }
 
+/* Tiles that a block may have. */
+static int most_tiles(const struct conv_pass *pass, const struct conv_plan *plan)
+{
+    const struct conv_kernels *kernels = plan->kernels;
+    return pass->y.group_images == OCTET_IMAGES && kernels->octet_positions ? kernels->octet_positions
+                                                                            : kernels->max_tiles;
+}
+
+/* Vector kernels want each tap inside for all tiles. */
+static bool suits_kernels(const struct conv_plan *plan, const struct conv_tap *taps, int count, int tiles)
+{
+    if (plan->kernels->tile_rows) return true;
+    for (int t = 0; t < count; t++)
+        if (taps[t].mask != (1u << tiles) - 1) return false;
+    return true;
+}
+
 /* One row of y: positions of equal parity (backward data of a strided convolution) go together. */
 static int build_row(struct conv_pass *pass, const struct conv_plan *plan, const struct geometry *g, int h,
                      struct conv_tap *taps)
 {
     const size_t x_cell = cell_bytes(&pass->x, plan), y_cell = cell_bytes(&pass->y, plan);
-    const int most = plan->kernels->max_tiles;
+    const int most = most_tiles(pass, plan);
     struct row_piece piece = {.h = h, .step = g->backward ? g->stride : 1, .per_tile = positions_per_tile(pass, plan)};
     const int apart = piece.step * piece.per_tile; /* columns from one tile to the next */
     for (int parity = 0; parity < piece.step; parity++) {
         const int all = (pass->y.width - parity + apart - 1) / apart;
         for (int done = 0; done < all; done += piece.tiles) {
-            piece.tiles = all - done < most ? all - done : most;
-            if (most == 3 && all - done == 4) piece.tiles = 2;
+            piece.tiles = octets_together(all - done, most);
             piece.w = parity + done * apart;
             struct conv_block block;
             memset(&block, 0, sizeof block);
-            const int count = collect_taps(pass, g, x_cell, plan->kernels->tile_bytes, &piece, taps, &block.x);
+            int count = collect_taps(pass, g, x_cell, plan->kernels->tile_bytes, &piece, taps, &block.x);
+            while (!suits_kernels(plan, taps, count, piece.tiles)) {
+                piece.tiles--;
+                count = collect_taps(pass, g, x_cell, plan->kernels->tile_bytes, &piece, taps, &block.x);
+            }
             if (count == 0 && g->backward && plan->desc.accumulate) continue; /* nothing to add there */
             block.program = add_program(pass, taps, count);
             if (block.program < 0) return -1;
@@ -197,13 +218,14 @@ int conv_build_image_taps(struct conv_pass *pass, const struct conv_plan *plan, 
     const struct conv_image_strip *strip = &plan->images;
     const struct conv_desc *desc = &plan->desc;
     const size_t cell = cell_bytes(&pass->y, plan);
-    const int per_tile = positions_per_tile(pass, plan);
+    const int per_tile = positions_per_tile(pass, plan), most = plan->kernels->tile_rows ? 1 : most_tiles(pass, plan);
+    const ptrdiff_t position = (ptrdiff_t)((size_t)(desc->stride * desc->in_channels) * strip->element_bytes);
     const size_t row = strip->row_elements * strip->element_bytes * (size_t)strip->lines;
     const int out_rows = (strip->max_rows - desc->kernel) / desc->stride + 1;
     struct conv_tap taps[CONV_MAX_KERNEL];
     memset(taps, 0, sizeof taps);
     for (int r = 0; r < desc->kernel; r++) {
-        taps[r].x[0][0] = (int32_t)((size_t)r * row);
+        for (int u = 0; u < CONV_MAX_POSITIONS; u++) taps[r].x[u][0] = (int32_t)((ptrdiff_t)(r * row) + u * position);
         taps[r].weights = (int32_t)((size_t)r * (size_t)pass->steps * plan->kernels->step_bytes);
         taps[r].mask = 1;
     }
@@ -212,12 +234,12 @@ int conv_build_image_taps(struct conv_pass *pass, const struct conv_plan *plan, 
         return error_no_memory(error, "tap lists of a convolution", sizeof taps);
     for (int h = 0; h < out_rows; h++) {
         pass->first_block[h] = pass->block_count;
-        for (int w = 0; w < pass->y.width; w += per_tile) {
+        struct row_piece piece = {.h = h, .step = 1, .per_tile = per_tile};
+        for (; piece.w < pass->y.width; piece.w += piece.tiles * per_tile) {
             struct conv_block *block = &pass->blocks[pass->block_count++];
-            const struct row_piece piece = {.h = h, .w = w, .step = 1, .tiles = 1, .per_tile = per_tile};
+            piece.tiles = octets_together(pass->y.width - piece.w, most);
             place_outputs(block, pass, &piece, cell);
-            block->x = (ptrdiff_t)((size_t)(h * desc->stride) * row +
-                                   (size_t)(w * desc->stride * desc->in_channels) * strip->element_bytes);
+            block->x = (ptrdiff_t)((size_t)(h * desc->stride) * row) + piece.w * position;
         }
     }
     pass->first_block[out_rows] = pass->block_count;

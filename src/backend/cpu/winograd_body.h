@@ -15,6 +15,7 @@
  * are written, during the products: without that the last transform waits for memory, a fifth of the layer at 64
  * channels. The like for x and d_y in backward weights gained nothing. */
 #include "backend/cpu/conv_vector.h"
+#include "backend/cpu/octets.h"
 #include "backend/cpu/winograd.h"
 
 static const float POINT_A = 0.70710678118654752440f, POINT_B = 1.41421356237309504880f;
@@ -41,12 +42,14 @@ ALWAYS_INLINE vec times(float factor, vec a)
  * of chains and starts again. */
 enum { CHAIN_BLOCKS = 2 };
 
-/* The accumulators join what m holds, if it holds anything, and are zero again. */
-ALWAYS_INLINE void add_chain(const int rows, const int vectors, const int block, float *m, vec (*acc)[2], bool first)
+/* The accumulators join what m holds, if it holds anything, and are zero again. Rows from `split` on count from
+ * `other`. */
+ALWAYS_INLINE void add_chain(const int rows, const int split, const int vectors, const int block, float *m,
+                             float *other, vec (*acc)[2], bool first)
 {
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
     {
-        float *sum = m + i * block + j * LANES;
+        float *sum = (i < split ? m : other) + i * block + j * LANES;
         vec_store(sum, first ? acc[i][j] : vec_add(vec_load(sum), acc[i][j]));
         acc[i][j] = vec_zero();
     }
@@ -59,19 +62,25 @@ struct ahead {
     ptrdiff_t x_block;
 };
 
-/* m[image][output] = sum over channels of v[image][channel] u[channel][output], cells being of `block` channels. */
-ALWAYS_INLINE void product_tile(const int rows, const int vectors, const int block, const float *v, ptrdiff_t v_block,
-                                const float *u, float *m, int channels, const struct ahead *ahead)
+/* m[image][output] = sum over channels of v[image][channel] u[channel][output], cells being of `block` channels. Rows
+ * from `split` on are the first images of the next tile. */
+ALWAYS_INLINE void product_tile(const int rows, const int split, const int vectors, const int block,
+                                const struct winograd_products *args, const float *v, const float *u, float *m,
+                                const struct ahead *ahead)
 {
+    const ptrdiff_t cell = (ptrdiff_t)args->places * block;
+    const float *v_other = v + args->v_tile - cell;
+    float *m_other = m + args->m_tile - cell;
+    int channels = args->channels;
     const char *next_u = ahead->u, *next_v = ahead->v, *next_x = ahead->x;
     vec acc[16][2];
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_zero();
     ptrdiff_t chain = 0;
     bool first = true;
-    for (; channels > 0; channels -= BLOCK_CHANNELS, v += v_block, u += (ptrdiff_t)BLOCK_CHANNELS * 32,
-                         next_u += 2048, next_v += v_block * 4, next_x += ahead->x_block) {
+    for (; channels > 0; channels -= BLOCK_CHANNELS, v += cell, v_other += cell, u += (ptrdiff_t)BLOCK_CHANNELS * 32,
+                         next_u += 2048, next_v += cell * 4, next_x += ahead->x_block) {
         if (chain++ == CHAIN_BLOCKS) {
-            add_chain(rows, vectors, block, m, acc, first);
+            add_chain(rows, split, vectors, block, m, m_other, acc, first);
             first = false;
             chain = 1;
         }
@@ -87,45 +96,51 @@ ALWAYS_INLINE void product_tile(const int rows, const int vectors, const int blo
             UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = vec_load(u + s * 32 + j * LANES);
             UNROLL for (ptrdiff_t i = 0; i < rows; i++)
             {
-                const vec value = vec_broadcast(v + i * block + s);
+                const vec value = vec_broadcast((i < split ? v : v_other) + i * block + s);
                 UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(w[j], value, acc[i][j]);
             }
         }
     }
-    add_chain(rows, vectors, block, m, acc, first);
+    add_chain(rows, split, vectors, block, m, m_other, acc, first);
 }
 
-typedef void product_function(const void *v, ptrdiff_t v_block, const void *u, float *m, int channels,
+typedef void product_function(const struct winograd_products *args, const void *v, const void *u, float *m,
                               const struct ahead *ahead);
-#define PRODUCT(NAME, ROWS, VECTORS, BLOCK)                                                                            \
-    NEVER_INLINE void NAME(const void *v, ptrdiff_t v_block, const void *u, float *m, int channels,                    \
+#define PRODUCT(NAME, ROWS, SPLIT, VECTORS, BLOCK)                                                                     \
+    NEVER_INLINE void NAME(const struct winograd_products *args, const void *v, const void *u, float *m,               \
                            const struct ahead *ahead)                                                                  \
     {                                                                                                                  \
-        product_tile(ROWS, VECTORS, BLOCK, v, v_block, u, m, channels, ahead);                                         \
+        product_tile(ROWS, SPLIT, VECTORS, BLOCK, args, v, u, m, ahead);                                               \
     }
 #if defined(__AVX512F__)
-PRODUCT(product_8x2, 8, 2, 32)
-PRODUCT(product_8x1, 8, 1, 32)
-PRODUCT(product_16x1, 16, 1, 32)
-PRODUCT(product_narrow_8x1, 8, 1, 16)
-PRODUCT(product_narrow_16x1, 16, 1, 16)
+PRODUCT(product_8x2, 8, 8, 2, 32)
+PRODUCT(product_8x1, 8, 8, 1, 32)
+PRODUCT(product_16x1, 16, 16, 1, 32)
+PRODUCT(product_narrow_8x1, 8, 8, 1, 16)
+PRODUCT(product_narrow_16x1, 16, 16, 1, 16)
 #else
-PRODUCT(product_6x2, 6, 2, 32)
-PRODUCT(product_5x2, 5, 2, 32)
-PRODUCT(product_4x2, 4, 2, 32)
-PRODUCT(product_narrow_6x2, 6, 2, 16)
-PRODUCT(product_narrow_5x2, 5, 2, 16)
-PRODUCT(product_narrow_4x2, 4, 2, 16)
+PRODUCT(product_6x2, 6, 6, 2, 32)
+PRODUCT(product_5x2, 5, 5, 2, 32)
+PRODUCT(product_4x2, 4, 4, 2, 32)
+PRODUCT(product_2_4x2, 6, 2, 2, 32)
+PRODUCT(product_4_2x2, 6, 4, 2, 32)
+PRODUCT(product_2_3x2, 5, 2, 2, 32)
+PRODUCT(product_narrow_6x2, 6, 6, 2, 16)
+PRODUCT(product_narrow_5x2, 5, 5, 2, 16)
+PRODUCT(product_narrow_4x2, 4, 4, 2, 16)
+PRODUCT(product_narrow_2_4x2, 6, 2, 2, 16)
+PRODUCT(product_narrow_4_2x2, 6, 4, 2, 16)
+PRODUCT(product_narrow_2_3x2, 5, 2, 2, 16)
 #endif
 #undef PRODUCT
 
-/* Fetches step `step` of `steps` of a list of cells. */
-ALWAYS_INLINE void fetch_cells(const struct winograd_fetch *fetch, int64_t step, int64_t steps)
+/* Fetches steps [step, after) of `steps` of a list of cells. */
+ALWAYS_INLINE void fetch_cells(const struct winograd_fetch *fetch, int64_t step, int64_t after, int64_t steps)
 {
     if (fetch->count == 0) return;
     const int64_t lines = fetch->bytes / 64, all = fetch->count * lines;
     int64_t line = all * step / steps;
-    const int64_t end = all * (step + 1) / steps;
+    const int64_t end = all * after / steps;
     while (line < end) {
         const char *cell = fetch->cells[line / lines];
         const int64_t first = line % lines, left = end - line, stop = first + left < lines ? first + left : lines;
@@ -154,8 +169,7 @@ ALWAYS_INLINE void run_product(product_function *product, ptrdiff_t image, ptrdi
         .x = any ? fetch->cell : u,
         .x_block = any ? fetch->block : 0,
     };
-    product(v + at * size, (ptrdiff_t)args->places * args->block, u + output * 4, m + at + output, args->channels,
-            &ahead);
+    product(args, v + at * size, u + output * 4, m + at + output, &ahead);
     fetch->cell += 1024;
     fetch->left -= 1024;
     fetch->u += args->channels * size * 16;
@@ -190,6 +204,43 @@ ALWAYS_INLINE void product_cell(const struct winograd_products *args, int images
 #endif
 }
 
+/* How many tiles from t on share their register tiles. */
+static int tiles_together(const struct winograd_products *args, ptrdiff_t t)
+{
+#if defined(__AVX512F__)
+    (void)args, (void)t;
+    return 1;
+#else
+    int full = 0;
+    if (args->places != OCTET_IMAGES) return 1;
+    while (t + full < args->tiles && args->images[t + full] == OCTET_IMAGES) full++;
+    return full > 1 ? octets_together(full, MOST_OCTETS) : 1;
+#endif
+}
+
+#if !defined(__AVX512F__)
+/* The same for two or three tiles of eight images each. next: what `fetch` has of the first of them, of all. */
+static void product_octets(const struct winograd_products *args, int octets, int outputs, const char *v, const char *u,
+                           float *m, struct fetch *fetch, const char *const *next)
+{
+    static product_function *const products[2][OCTET_TILES] = {
+        {product_6x2, product_5x2, product_2_4x2, product_4_2x2, product_2_3x2},
+        {product_narrow_6x2, product_narrow_5x2, product_narrow_2_4x2, product_narrow_4_2x2, product_narrow_2_3x2}};
+    int count;
+    const struct octet_part *parts = octet_parts(octets, &count);
+    for (ptrdiff_t k = 0; k < outputs; k += (ptrdiff_t)2 * LANES)
+        for (int i = 0; i < count; i++) {
+            const struct octet_part *part = &parts[i];
+            if (k == 0 && i < octets && next) {
+                fetch->cell = next[i * args->form->points];
+                fetch->left = fetch->cell ? args->next_bytes : 0;
+            }
+            run_product(products[args->block == NARROW_CHANNELS][part->tile], part->image, k, 4, args,
+                        v + part->octet * args->v_tile * 4, u, m + part->octet * args->m_tile, fetch);
+        }
+}
+#endif
+
 typedef void product_cell_function(const struct winograd_products *args, int images, int outputs, const char *v,
                                    const char *u, float *m, struct fetch *fetch);
 
@@ -206,23 +257,33 @@ ALWAYS_INLINE void all_products(const struct winograd_products *args, const ptrd
             const char *u = (const char *)args->u + (shared * args->u_point + panel * args->u_panel) * size;
             const bool last = panel == args->panels - 1;
             const ptrdiff_t next_shared = last && shared < WINOGRAD_WEIGHTS - 1 ? shared + 1 : shared;
-            const char *next_u = last ? (const char *)args->u + next_shared * args->u_point * size
-                                      : u + args->u_panel * size;
+            const char *next_u =
+                last ? (const char *)args->u + next_shared * args->u_point * size : u + args->u_panel * size;
             const int outputs = last ? args->last_outputs : BLOCK_CHANNELS;
             for (ptrdiff_t point = first[shared]; point < first[shared + 1]; point++) {
                 const ptrdiff_t next_point = point + 1 < first[shared + 1] ? point + 1 : first[next_shared];
                 const char *next_v = (const char *)args->v + next_point * args->v_point * size;
-                for (ptrdiff_t t = 0; t < args->tiles; t++, step++) {
+                for (ptrdiff_t t = 0, together; t < args->tiles; t += together, step += together) {
+                    together = tiles_together(args, t);
                     const char *v = (const char *)args->v + point * args->v_point * size + t * v_tile;
                     float *m = args->m + point * args->m_point + t * args->m_tile + panel * cell;
-                    struct fetch fetch = {.u = next_u, .v = t + 1 < args->tiles ? v + v_tile : next_v};
+                    const char *const *next =
+                        panel == 0 && args->next ? args->next + t * args->form->points + point : NULL;
+                    struct fetch fetch = {.u = next_u,
+                                          .v = t + together < args->tiles ? v + together * v_tile : next_v};
                     fetch.u_left = t == 0 && point == first[shared] ? args->channels * size * 32 : 0;
-                    fetch_cells(&args->outputs, step, steps);
-                    if (panel == 0 && args->next) {
-                        fetch.cell = args->next[t * args->form->points + point];
+                    fetch_cells(&args->outputs, step, step + together, steps);
+                    if (next) {
+                        fetch.cell = *next;
                         fetch.left = fetch.cell ? args->next_bytes : 0;
                         fetch.block = args->next_block;
                     }
+#if !defined(__AVX512F__)
+                    if (together > 1) {
+                        product_octets(args, (int)together, outputs, v, u, m, &fetch, next);
+                        continue;
+                    }
+#endif
                     product(args, args->images[t], outputs, v, u, m, &fetch);
                 }
             }
@@ -343,36 +404,42 @@ static const struct winograd_kernels WINOGRAD_TABLE = {
     .computed_images = computed_images,
     .transforms =
         {
-            [WINOGRAD_PLAIN] = {.input = input,
-                                .gradient = gradient,
-                                .output = output,
-                                .weights = weights,
-                                .gradient_weights = gradient_weights,
+            [WINOGRAD_PLAIN] =
+                {
+                    .input = input,
+                    .gradient = gradient,
+                    .output = output,
+                    .weights = weights,
+                    .gradient_weights = gradient_weights,
 #if defined(WINOGRAD_PAIRS)
-                                .input_pairs = input_pairs,
-                                .weights_pairs = weights_pairs,
-                                .input_images = input_images,
-                                .gradient_images = gradient_images,
+                    .input_pairs = input_pairs,
+                    .weights_pairs = weights_pairs,
+                    .input_images = input_images,
+                    .gradient_images = gradient_images,
 #endif
-            },
-            [WINOGRAD_STRIDED] = {.input = strided_input,
-                                  .gradient = strided_gradient,
-                                  .output = strided_output,
-                                  .weights = strided_weights,
-                                  .gradient_weights = strided_gradient_weights,
+                },
+            [WINOGRAD_STRIDED] =
+                {
+                    .input = strided_input,
+                    .gradient = strided_gradient,
+                    .output = strided_output,
+                    .weights = strided_weights,
+                    .gradient_weights = strided_gradient_weights,
 #if defined(WINOGRAD_PAIRS)
-                                  .input_images = strided_input_images,
-                                  .gradient_images = strided_gradient_images,
+                    .input_images = strided_input_images,
+                    .gradient_images = strided_gradient_images,
 #endif
-            },
-            [WINOGRAD_STRIDED_DATA] = {.input = strided_data,
-                                       .output = strided_data_output,
-                                       .weights = strided_weights,
+                },
+            [WINOGRAD_STRIDED_DATA] =
+                {
+                    .input = strided_data,
+                    .output = strided_data_output,
+                    .weights = strided_weights,
 #if defined(WINOGRAD_PAIRS)
-                                       .input_pairs = strided_data_pairs,
-                                       .weights_pairs = strided_weights_pairs,
+                    .input_pairs = strided_data_pairs,
+                    .weights_pairs = strided_weights_pairs,
 #endif
-            },
+                },
         },
     .products = products,
     .gradient_products = gradient_products,
