@@ -172,34 +172,31 @@ static void fetch_y(struct conv_prefetch *prefetch, const struct gradient_part *
 }
 
 /* What will be read next is fetched into the second-level cache while a block is computed: the next x block, or d_y of
- * the next y block; and if x will have to be prepared, the next unit's rows during the last y block. The kernel passes
- * over its operands several times and would wait for every line of the first one, a third of the time of a 1x1 layer.
- */
+ * the next y block. The kernel passes over its operands several times and would wait for every line of the first one, a
+ * third of the time of a 1x1 layer. Not x where stride makes a block of it four times as large as what is read; and if
+ * x will have to be prepared, the next unit's rows during the last y block. Such a plan holds for a whole row of
+ * blocks. */
 static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_part *part,
                           const struct conv_weights_run *run, const struct conv_unit *unit, int block)
 {
     const struct conv_plan *plan = part->job->plan;
+    const enum conv_operands operands = plan->gradient.operands;
     const int columns = part->columns, y_block = block / columns;
-    const bool more = part->end_block > (y_block + 1) * columns,
-               starts = block == part->first_block || block % columns == 0;
-    const bool prepares = plan->gradient.operands == CONV_BY_CELLS && !is_images(plan);
-    if (prepares && !more && !starts) return; /* goes on */
+    const int row_end = part->end_block < (y_block + 1) * columns ? part->end_block : (y_block + 1) * columns;
+    const bool more = part->end_block > row_end, starts = block == part->first_block || block % columns == 0;
+    const bool x = operands == CONV_AS_THEY_ARE ? plan->desc.stride == 1 : more;
+    if ((!x || is_images(plan)) && !starts) return; /* goes on */
     memset(prefetch, 0, sizeof *prefetch);
-    if (plan->gradient.operands > CONV_BY_CELLS) return;
-    int blocks = 1; /* to be computed meanwhile */
-    if (prepares && !more) {
-        fetch_next_unit(prefetch, part, unit, columns);
-        blocks = part->end_block - block;
-    } else if (block + 1 < part->end_block && (block + 1) % columns != 0) {
+    if (operands > CONV_BY_CELLS) return;
+    if (x && block + 1 < row_end)
         fetch_x(prefetch, part, run, unit, x_block_of(part, block + 1));
-    } else if (more) {
+    else if (more)
         fetch_y(prefetch, part, unit, y_block + 1);
-    } else if (!is_images(plan)) {
-        fetch_next_unit(prefetch, part, unit, 1);
-    }
+    else if (!is_images(plan))
+        fetch_next_unit(prefetch, part, unit, x ? 1 : columns);
     prefetch->left_in_segment = prefetch->segment;
-    const double visits = (double)blocks * plan->kernels->weights_tiles * plan->desc.kernel * plan->desc.kernel *
-                          unit->groups * unit->rows * plan->out_width;
+    const double visits = (double)(x ? 1 : row_end - block) * plan->kernels->weights_tiles * plan->desc.kernel *
+                          plan->desc.kernel * unit->groups * unit->rows * plan->out_width;
     prefetch->lines = (int)((double)prefetch->left / 64 / visits) + 1;
 }
 

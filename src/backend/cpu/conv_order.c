@@ -87,7 +87,10 @@ void conv_choose_units(struct conv_plan *plan)
     const double image = (double)plan->out_height * plan->out_width;
     if (positions >= image) {
         gradient->unit_rows = plan->out_height;
-        gradient->unit_groups = at_least_one(positions / image, gradient->cell_groups);
+        /* Of x a group has stride^2 positions for one of y. */
+        const bool vectors = gradient->operands <= CONV_BY_CELLS && plan->desc.kernel > 1;
+        const double apart = vectors ? plan->desc.stride * plan->desc.stride : 1;
+        gradient->unit_groups = at_least_one(positions * 2.0 / (1.0 + apart) / image, gradient->cell_groups);
     } else {
         const int rows = at_least_one(positions / plan->out_width, plan->out_height);
         const int units = strips_of(plan->out_height, rows);

@@ -56,8 +56,8 @@ static void plan_prefetch(struct conv_run *run, const struct run_job *job, int64
     pool_share(pass->y.height, strip, pass->strips, &first, &end);
     int first_row, end_row; /* of x: what strip reads and the one before it does not */
     if (pass == &job->plan->data) {
-        first_row = (int)(first + desc->padding) / desc->stride + 1;
-        end_row = (int)(end + desc->padding) / desc->stride + 1;
+        first_row = (int)(first + desc->padding - 1) / desc->stride + 1;
+        end_row = (int)(end + desc->padding - 1) / desc->stride + 1;
     } else {
         first_row = (int)first * desc->stride - desc->padding + desc->kernel - desc->stride;
         end_row = (int)end * desc->stride - desc->padding + desc->kernel - desc->stride;

@@ -104,24 +104,43 @@ static void BODY(weights)(const struct conv_weights_run *run)
 }
 #else
 BODY_WEIGHTS(weights_6x2, 6, 2)
+BODY_WEIGHTS(weights_5x2, 5, 2)
 BODY_WEIGHTS(weights_4x2, 4, 2)
+BODY_WEIGHTS(weights_3x2, 3, 2)
 BODY_WEIGHTS(weights_1x2, 1, 2)
+
+/* A kernel row of images has kernel x channels rows, 9 or 21 for RGB and the usual stems: in shares as even as can be.
+ */
+static void BODY(weights_images)(const struct conv_weights_run *run, ptrdiff_t k)
+{
+    const ptrdiff_t rows = run->channels;
+    for (ptrdiff_t c = 0, tiles = (rows + 5) / 6, height; c < rows; c += height, tiles--) {
+        height = (rows - c + tiles - 1) / tiles;
+        if (height == 6)
+            BODY(weights_6x2)(run, 0, c, k);
+        else if (height == 5)
+            BODY(weights_5x2)(run, 0, c, k);
+        else if (height == 4)
+            BODY(weights_4x2)(run, 0, c, k);
+        else if (height == 3)
+            BODY(weights_3x2)(run, 0, c, k);
+        else
+            for (ptrdiff_t i = 0; i < height; i++) BODY(weights_1x2)(run, 0, c + i, k);
+    }
+}
 
 static void BODY(weights)(const struct conv_weights_run *run)
 {
-    const int channels = run->channels;
+    const int rows = (run->channels + 3) / 4 * 4;
     for (ptrdiff_t tap = 0; tap < run->taps; tap++)
         for (ptrdiff_t k = 0; k < run->outputs; k += (ptrdiff_t)2 * LANES) {
             ptrdiff_t c = 0;
             if (run->images) {
-                for (; c + 6 <= channels; c += 6) BODY(weights_6x2)(run, tap, c, k);
-                for (; c + 4 <= channels; c += 4) BODY(weights_4x2)(run, tap, c, k);
-                for (; c < channels; c++) BODY(weights_1x2)(run, tap, c, k);
-            } else {
-                const int rows = (channels + 3) / 4 * 4; /* fours until sixes fill the rest: never past 32 */
-                for (; (rows - c) % 6 != 0; c += 4) BODY(weights_4x2)(run, tap, c, k);
-                for (; c < rows; c += 6) BODY(weights_6x2)(run, tap, c, k);
+                BODY(weights_images)(run, k);
+                continue;
             }
+            for (; (rows - c) % 6 != 0; c += 4) BODY(weights_4x2)(run, tap, c, k); /* until sixes fill the rest */
+            for (; c < rows; c += 6) BODY(weights_6x2)(run, tap, c, k);
         }
 }
 #endif
