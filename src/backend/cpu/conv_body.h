@@ -6,12 +6,12 @@
  *
  * Register block: ROWS images x 2 vectors of outputs, as many accumulators as hide the latency of the multiply
  * units. Each step loads two weight vectors and broadcasts one word of x per row: (2 + rows) loads for 2 rows
- * multiplications. With at most 16 real outputs and 16 lanes: 16 images x 1 vector. With 16 registers 6 + 5 + 5 rows are
- * the sixteen images of a position, or, where groups have eight, two or three positions (octets.h).
- * Cache: a panel of weights streams from L2 once per tile of rows; cells of x stay in L1 over the taps; the rows of
- * x that the next strip needs and the cells that the next block is stored to are fetched into L2 meanwhile. Backward
- * weights (conv_weights_body.h) keeps 11 x 2 accumulators (6 x 2 with 16 registers) over all positions of a unit, while
- * one block of x and of d_y streams from L2 per tap.
+ * multiplications. With at most 16 real outputs and 16 lanes: 16 images x 1 vector. With 16 registers 6 + 5 + 5 rows
+ * are the sixteen images of a position, or, where groups have eight, two or three positions (octets.h). Cache: a panel
+ * of weights streams from L2 once per tile of rows; cells of x stay in L1 over the taps; the rows of x that the next
+ * strip needs and the cells that the next block is stored to are fetched into L2 meanwhile. Backward weights
+ * (conv_weights_body.h) keeps 11 x 2 accumulators (6 x 2 with 16 registers) over all positions of a unit, while one
+ * block of x and of d_y streams from L2 per tap.
  *
  * Measured on one core of Zen 5 (1 MB L2), products done over what the registers can multiply, packing included:
  *                          peak GF/s   forward      backward data   backward weights
@@ -132,10 +132,11 @@ ALWAYS_INLINE void BODY(fetch_output)(const int rows, const int split, const int
                                       ptrdiff_t image, ptrdiff_t output)
 {
     const struct conv_block *next = block + (block + 1 < run->blocks + run->count);
-    const ptrdiff_t line = output * BODY(ELEMENT), y = next->y[u][0] + image * y_image + line;
+    const ptrdiff_t bytes = (ptrdiff_t)vectors * BODY(LANE_BYTES), line = output * BODY(ELEMENT);
+    const ptrdiff_t y = next->y[u][0] + image * y_image + line;
     const ptrdiff_t other = next->y[split < rows ? u + 1 : u][0] - split * y_image + line;
 #define BODY_FETCH(TENSOR, WRITE)                                                                                      \
-    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors * BODY(LANE_BYTES); j += 64)  \
+    UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < bytes; j += 64)                       \
         __builtin_prefetch((TENSOR) + (i < split ? y : other) + i * y_image + j, WRITE, 2)
     BODY_FETCH(run->y, 1);
     if (run->addend && run->addend != run->y) BODY_FETCH(run->addend, 0);
@@ -178,9 +179,8 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int split, const int vectors
             chain += steps;
             BODY(fetch)(prefetch);
             UNROLL_BY(2)
-            for (ptrdiff_t s = 0; s < steps; s++)
-                BODY(step)
-                (rows, split, vectors, acc, x_tap + s * 4, x_other + s * 4, x_image, w + s * BODY(STEP_BYTES));
+            for (ptrdiff_t s = 0; s < steps; s++) BODY(step)
+            (rows, split, vectors, acc, x_tap + s * 4, x_other + s * 4, x_image, w + s * BODY(STEP_BYTES));
         }
         x += run->x_block;
         weights += run->weights_block;
