@@ -7,11 +7,12 @@
  * Register block: ROWS images x 2 vectors of outputs, as many accumulators as hide the latency of the multiply
  * units. Each step loads two weight vectors and broadcasts one word of x per row: (2 + rows) loads for 2 rows
  * multiplications. With at most 16 real outputs and 16 lanes: 16 images x 1 vector. With 16 registers 6 + 5 + 5 rows
- * are the sixteen images of a position, or, where groups have eight, two or three positions (octets.h). Cache: a panel
- * of weights streams from L2 once per tile of rows; cells of x stay in L1 over the taps; the rows of x that the next
- * strip needs and the cells that the next block is stored to are fetched into L2 meanwhile. Backward weights
- * (conv_weights_body.h) keeps 11 x 2 accumulators (6 x 2 with 16 registers) over all positions of a unit, while one
- * block of x and of d_y streams from L2 per tap.
+ * are the sixteen images of a position, or, where groups have eight, two or three positions (octets.h).
+ *
+ * Cache: a panel of weights streams from L2 once per tile of rows; cells of x stay in L1 over the taps; the rows of x
+ * that the next strip needs and the cells that the next block is stored to are fetched into L2 meanwhile. Backward
+ * weights (conv_weights_body.h) keeps 11 x 2 accumulators (6 x 2 with 16 registers) over all positions of a unit, while
+ * one block of x and of d_y streams from L2 per tap.
  *
  * Measured on one core of Zen 5 (1 MB L2), products done over what the registers can multiply, packing included:
  *                          peak GF/s   forward      backward data   backward weights
@@ -179,8 +180,10 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int split, const int vectors
             chain += steps;
             BODY(fetch)(prefetch);
             UNROLL_BY(2)
-            for (ptrdiff_t s = 0; s < steps; s++) BODY(step)
-            (rows, split, vectors, acc, x_tap + s * 4, x_other + s * 4, x_image, w + s * BODY(STEP_BYTES));
+            for (ptrdiff_t s = 0; s < steps; s++) {
+                const char *word = x_tap + s * 4, *other = x_other + s * 4;
+                BODY(step)(rows, split, vectors, acc, word, other, x_image, w + s * BODY(STEP_BYTES));
+            }
         }
         x += run->x_block;
         weights += run->weights_block;

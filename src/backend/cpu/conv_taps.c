@@ -54,7 +54,7 @@ static int add_program(struct conv_pass *pass, const struct conv_tap *taps, int 
 static int positions_per_tile(const struct conv_pass *pass, const struct conv_plan *plan)
 {
     const int rows = plan->kernels->tile_rows;
-    return rows > pass->y.group_images ? rows / pass->y.group_images : 1;
+    return pass->y.group_images == OCTET_IMAGES && rows > OCTET_IMAGES ? rows / OCTET_IMAGES : 1;
 }
 
 static size_t cell_bytes(const struct activation_layout *layout, const struct conv_plan *plan)
@@ -164,7 +164,7 @@ static int build_row(struct conv_pass *pass, const struct conv_plan *plan, const
             struct conv_block block;
             memset(&block, 0, sizeof block);
             int count = collect_taps(pass, g, x_cell, plan->kernels->tile_bytes, &piece, taps, &block.x);
-            while (!suits_kernels(plan, taps, count, piece.tiles)) {
+            while (piece.tiles > 1 && !suits_kernels(plan, taps, count, piece.tiles)) {
                 piece.tiles--;
                 count = collect_taps(pass, g, x_cell, plan->kernels->tile_bytes, &piece, taps, &block.x);
             }

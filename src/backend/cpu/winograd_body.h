@@ -232,7 +232,7 @@ static void product_octets(const struct winograd_products *args, int octets, int
         for (int i = 0; i < count; i++) {
             const struct octet_part *part = &parts[i];
             if (k == 0 && i < octets && next) {
-                fetch->cell = next[i * args->form->points];
+                fetch->cell = next[(ptrdiff_t)i * args->form->points];
                 fetch->left = fetch->cell ? args->next_bytes : 0;
             }
             run_product(products[args->block == NARROW_CHANNELS][part->tile], part->image, k, 4, args,

@@ -163,7 +163,7 @@ ALWAYS_INLINE void pairs_tile(const int rows, const int vectors, const int block
     NEVER_INLINE void NAME(const struct winograd_products *args, const void *v, const void *u, float *m,               \
                            const struct ahead *ahead)                                                                  \
     {                                                                                                                  \
-        pairs_tile(ROWS, VECTORS, BLOCK, v, (ptrdiff_t)args->places *BLOCK, u, m, args->channels, ahead);              \
+        pairs_tile(ROWS, VECTORS, BLOCK, v, (ptrdiff_t)args->places *(BLOCK), u, m, args->channels, ahead);            \
     }
 PAIRS(pairs_8x2, 8, 2, 32)
 PAIRS(pairs_8x1, 8, 1, 32)
