@@ -2,13 +2,8 @@
  * schedules against PyTorch's float64, from small files of this project (tools/make_golden_network.py) that hold results only. Weights and inputs
  * are functions of their names; of a gradient the files hold the norm and eight projections onto random vectors, so
  * that the distance is estimated instead of computed: the root mean square of the projections' differences. */
-#include "base/memory.h"
-#include "loss/nt_xent.h"
-#include "optim/optimizer.h"
-#include "optim/schedule.h"
-#include "support/network_check.h"
+#include "golden/steps.h"
 #include "support/images.h" /* after cmocka */
-#include "support/reference.h"
 
 enum { PROBES = 8 };
 static const char *const FOLDER = "tests/golden/data";
@@ -210,26 +205,10 @@ static double worst_change(const struct parameters *parameters, const float *fir
     return worst;
 }
 
-struct step_run {
-    struct model *model;
-    struct network *network;
-    struct model_tensors tensors;
-    struct optimizer *optimizer;
-    struct nt_xent *loss;
-    float *z, *d_z;
-    double rate;
-};
-
-static struct nt_xent_result one_step(struct step_run *run, const float *images)
+static void set_weights(struct parameters *parameters, const struct reference *file)
 {
-    struct nt_xent_result result;
-    network_forward(run->network, images);
-    network_read(run->network, run->tensors.z, run->z);
-    nt_xent_run(run->loss, &result, run->d_z, run->z);
-    network_backward(run->network, run->tensors.z, run->d_z);
-    optimizer_update(run->optimizer, run->rate);
-    network_set_weights(run->network);
-    return result;
+    (void)file;
+    fill_parameters(parameters);
 }
 
 static void run_steps(struct step_run *run, const struct job *job, const struct reference *file)
@@ -242,12 +221,12 @@ static void run_steps(struct step_run *run, const struct job *job, const struct 
     for (int step = 0; step < (int)losses.count; step++) {
         int number = (int)reference_number(reference_get(file, "inputs"), step);
         float *x = make_images(number, (size_t)rows * 3 * (size_t)(size * size));
-        struct nt_xent_result result = one_step(run, x);
+        const double value = one_step(run, x);
         struct reference_tensor z = reference_get(file, "z%d", step);
-        double loss = fabs(result.loss / reference_number(losses, step) - 1);
+        double loss = fabs(value / reference_number(losses, step) - 1);
         double z_error = relative(run->z, reference_f32(z), (size_t)z.count);
         double change = worst_change(parameters, first, file, step + 1);
-        print_message("%s, step %d: loss %.6f (%.2g off), z %.2g, worst change %.2g\n", job->name, step, result.loss,
+        print_message("%s, step %d: loss %.6f (%.2g off), z %.2g, worst change %.2g\n", job->name, step, value,
                       loss, z_error, change);
         CHECK_WITHIN(loss, 1e-5, "the loss");
         CHECK_WITHIN(z_error, 1e-4, "z");
@@ -260,41 +239,13 @@ static void run_steps(struct step_run *run, const struct job *job, const struct 
 static void test_steps(void **state)
 {
     const struct job *job = *state;
-    struct error error = {0};
     struct reference file;
     open_golden(&file, job->file);
-    struct bench_backend bench = open_backend(job->variant);
-    struct model_config config = {.depth = 18,
-                                  .width = reference_metadata(&file, "width", 0),
-                                  .stem = STEM_CIFAR,
-                                  .image_size = (int)reference_metadata(&file, "image_size", 0),
-                                  .head_layers = 2,
-                                  .head_dim = (int)reference_metadata(&file, "dim", 0)};
-    struct optimizer_config optimizer = {.kind = OPTIMIZER_LARS,
-                                         .momentum = (float)reference_metadata(&file, "momentum", 0),
-                                         .weight_decay = (float)reference_metadata(&file, "weight_decay", 0),
-                                         .trust = (float)reference_metadata(&file, "eta", 0)};
-    const int rows = (int)reference_metadata(&file, "rows", 0);
-    struct step_run run = {.rate = reference_metadata(&file, "lr", 0)};
-    run.z = memory_array((size_t)rows * (size_t)config.head_dim, sizeof *run.z);
-    run.d_z = memory_array((size_t)rows * (size_t)config.head_dim, sizeof *run.d_z);
-    CHECK_OK(model_create(&run.model, &config, 1, &error), error);
-    fill_parameters(&run.model->parameters);
-    CHECK_OK(model_plan(run.model, bench.backend, NETWORK_TRAINING, job->dtype, rows, false, &run.network, &run.tensors,
-                        &error),
-             error);
-    CHECK_OK(optimizer_create(&run.optimizer, &optimizer, bench.backend, &run.model->parameters, &error), error);
-    CHECK_OK(nt_xent_create(&run.loss, bench.backend, rows / 2, config.head_dim,
-                            (float)reference_metadata(&file, "temperature", 0), &error),
-             error);
+    struct step_run run =
+        open_steps(&file, job->variant, job->dtype, (int)reference_metadata(&file, "rows", 0),
+                   (int)reference_metadata(&file, "image_size", 0), (int)reference_metadata(&file, "dim", 0), set_weights);
     run_steps(&run, job, &file);
-    nt_xent_destroy(&run.loss);
-    optimizer_destroy(&run.optimizer);
-    network_destroy(&run.network);
-    model_destroy(&run.model);
-    memory_free(run.z);
-    memory_free(run.d_z);
-    close_backend(&bench);
+    close_steps(&run);
     reference_close(&file);
 }
 
@@ -304,23 +255,7 @@ static void test_schedule(void **state)
     (void)state;
     struct reference file;
     open_golden(&file, "network_schedule");
-    int cases = 0;
-    for (; reference_has(&file, "case%d.lr", cases); cases++) {
-        struct reference_tensor shape = reference_get(&file, "case%d.images_batch_epochs_warmup", cases);
-        struct reference_tensor rates = reference_get(&file, "case%d.lr", cases);
-        struct schedule schedule = {
-            .base = reference_number(reference_get(&file, "case%d.base", cases), 0),
-            .square_root = reference_number(reference_get(&file, "case%d.sqrt", cases), 0) != 0,
-            .batch = (int64_t)reference_number(shape, 1),
-            .steps_per_epoch = (int64_t)reference_number(shape, 0) / (int64_t)reference_number(shape, 1),
-            .epochs = reference_number(shape, 2),
-            .warmup_epochs = reference_number(shape, 3),
-        };
-        assert_int_equal(rates.count, schedule.steps_per_epoch * (int64_t)schedule.epochs);
-        for (int64_t step = 0; step < rates.count; step++)
-            CHECK_WITHIN(fabs(schedule_rate(&schedule, step) - reference_number(rates, step)), 1e-7, "a learning rate");
-    }
-    assert_int_equal(cases, 4);
+    assert_int_equal(check_schedules(&file), 4);
     reference_close(&file);
 }
 
