@@ -166,8 +166,8 @@ struct backend_ops {
     double (*peak)(struct backend *backend, enum dtype operands);
     /* Packs the master weights [K][C][R][S]; to be called again after each change of them. */
     void (*conv_set_weights)(struct conv_plan *plan, const float *weight);
-    /* statistics (if desc.statistics; NULL: not wanted): double [2][out_channels] = sum, sum of squares of y over the real images,
-     * of the values before they are rounded to y's dtype. bias: [K] or NULL. */
+    /* statistics (if desc.statistics; NULL: not wanted): double [2][out_channels] = sum, sum of squares of y over the
+     * real images, of the values before they are rounded to y's dtype. bias: [K] or NULL. */
     void (*conv_forward)(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias);
     /* y = conv(x) + bias [+ residual], then max(0, .) if desc.relu: a convolution and its folded batch norm. For plans
      * without gradients and statistics. residual: a tensor like y, NULL unless desc.residual. bias: [K] or NULL. */

@@ -77,8 +77,9 @@ static void forward_batch_norm(struct network *network, const struct operation *
     float *mean = parameter_weights(network->parameters, operation->running_mean);
     float *variance = parameter_weights(network->parameters, operation->running_var);
     if (network->mode == NETWORK_TRAINING)
-        ops->batch_norm_forward(operation->batch_norm, y, operation->redo_step < 0 ? operation->mask : NULL, operation->saved, mean, variance, x->data,
-                                residual, network->operations[x->producer].statistics, gamma, beta);
+        ops->batch_norm_forward(operation->batch_norm, y, operation->redo_step < 0 ? operation->mask : NULL,
+                                operation->saved, mean, variance, x->data, residual,
+                                network->operations[x->producer].statistics, gamma, beta);
     else
         ops->batch_norm_inference(operation->batch_norm, y, x->data, residual, gamma, beta, mean, variance);
 }

@@ -185,7 +185,7 @@ static void plan_prefetch(struct conv_prefetch *prefetch, const struct gradient_
     const int row_end = part->end_block < (y_block + 1) * columns ? part->end_block : (y_block + 1) * columns;
     const bool more = part->end_block > row_end, starts = block == part->first_block || block % columns == 0;
     const bool x = operands == CONV_AS_THEY_ARE ? plan->desc.stride == 1 : more;
-    if ((!x || is_images(plan)) && !starts) return; /* goes on */
+    if (!x && !starts) return; /* goes on */
     memset(prefetch, 0, sizeof *prefetch);
     if (operands > CONV_BY_CELLS) return;
     if (x && block + 1 < row_end)

@@ -31,7 +31,7 @@ static inline const struct octet_part *octet_parts(int octets, int *count)
     return octets == 3 ? three : two;
 }
 
-/* How many octets of those that are left go together: of four, two and two rather than three and one. */
+/* How many of the octets (or tiles) that are left go together: of four, two and two rather than three and one. */
 static inline int octets_together(int left, int most)
 {
     if (most == 3 && left == 4) return 2;
