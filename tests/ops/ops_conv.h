@@ -9,7 +9,7 @@
  *                  + 2^-8 |value| when the output is bf16 (half a unit in its last place)
  *   all elements   rms of the error at most 2e-7 sqrt(K) rms, for float32 outputs
  * K = channels x kernel^2 forward, filters x kernel^2 for data, batch x output pixels for weights and bias.
- *   Winograd's products of pairs of bf16 (backward passes, where the algorithm's name says so): every element six
+ *   Winograd's products of pairs of bf16 (backward passes and inference, where conv_work says so): every element six
  *   standard deviations more, the rms of the error at most one, as support/winograd_error.h derives them from the data */
 #ifndef OPS_OPS_CONV_H
 #define OPS_OPS_CONV_H
@@ -27,6 +27,7 @@ struct conv_case {
     float *y, *d_x, *d_weight, *d_bias;      /* what ref makes of them */
     double *statistics;
     double *d_x_variance, *d_weight_variance; /* of Winograd on pairs; NULL: not for this case, or no CPU for it */
+    double *y_variance;                       /* the same, of inference: conv_case_inference_variance */
 };
 
 /* Is there a choice of algorithms? */
@@ -185,6 +186,32 @@ static inline void conv_case_variances(struct conv_case *test)
     }
 }
 
+/* Forward at stride 1 is backward data of the other weights: channels exchanged, taps turned. */
+static inline void conv_case_inference_variance(struct conv_case *test)
+{
+    const struct conv_desc *desc = &test->desc;
+    const bool bf16 = desc->dtype == DTYPE_BF16 && backend_variant_runs("avx512-bf16");
+    if (!bf16 || !conv_case_choice(desc) || desc->stride != 1) return;
+    const struct winograd_shape shape = {desc->batch,     desc->out_channels, desc->in_channels,
+                                         desc->in_height, desc->in_width,     desc->stride};
+    float *turned = ops_floats(&test->buffers, test->weights);
+    for (ptrdiff_t k = 0; k < desc->out_channels; k++)
+        for (ptrdiff_t c = 0; c < desc->in_channels; c++)
+            for (ptrdiff_t t = 0; t < 9; t++)
+                turned[(c * desc->out_channels + k) * 9 + 8 - t] = test->weight[(k * desc->in_channels + c) * 9 + t];
+    const size_t outputs = tensor_elements(&test->out);
+    double *exact = ops_new(&test->buffers, outputs * sizeof(double));
+    test->y_variance = ops_new(&test->buffers, outputs * sizeof(double));
+    assert_int_equal(winograd_data_error(exact, test->y_variance, &shape, test->x, turned), 0);
+    const double rms = ops_rms(test->y, outputs); /* are the weights turned as they must be? */
+    const size_t plane = outputs / (size_t)(desc->batch * desc->out_channels);
+    for (size_t i = 0; i < outputs; i++) {
+        const double sum = exact[i] + (desc->bias ? (double)test->bias[i / plane % (size_t)desc->out_channels] : 0);
+        if (!(fabs(sum - (double)test->y[i]) <= 1e-6 * rms))
+            fail_msg("element %zu of the exact sum by Winograd is %.9g, of ref %.9g", i, sum, (double)test->y[i]);
+    }
+}
+
 /* Draws the inputs and asks ref. `item` numbers the random streams. */
 static inline void conv_case_prepare(struct conv_case *test, const struct conv_desc *desc, struct ops_target *ref,
                                      uint32_t item)
@@ -249,7 +276,10 @@ static inline void conv_case_check_once(const struct conv_case *test, struct ops
     struct conv_work work[CONV_PASSES];
     target->backend->ops->conv_work(plan, work);
     conv_case_execute(test, target, dtype, plan, &first);
-    conv_case_compare(test, target, "y", first.y, test->y, outputs, forward, rounded);
+    if (by_pairs(&work[CONV_FORWARD]))
+        conv_case_compare_pairs(test, target, "y", first.y, test->y, test->y_variance, outputs, forward, rounded);
+    else
+        conv_case_compare(test, target, "y", first.y, test->y, outputs, forward, rounded);
     if (first.statistics) conv_case_compare_statistics(test, target, first.statistics, forward);
     if (first.d_x && by_pairs(&work[CONV_BACKWARD_DATA]))
         conv_case_compare_pairs(test, target, "d_x", first.d_x, test->d_x, test->d_x_variance, inputs, data, rounded);

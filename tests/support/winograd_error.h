@@ -1,5 +1,5 @@
-/* support/winograd_error.h -- tests only: how far Winograd's backward passes may be off where they round their transformed
- * operands to bf16, element by element, from the data.
+/* support/winograd_error.h -- tests only: how far Winograd's backward passes and inference may be off where they round
+ * their transformed operands to bf16, element by element, from the data.
  *
  * Winograd multiplies V = B^T d B by U (backward weights: by W = A d_y A^T) and transforms the sums back. Rounding an
  * operand v to bf16 errs by at most 2^-8 |v|, evenly distributed: a variance of at most 2^-16 v^2 / 3 (where v is just

@@ -21,9 +21,10 @@
  * "images x 2 vectors of outputs" kernel at one position. Points lie a few lines more than a round number apart:
  * else all 36 would share a set of the cache.
  *
- * All are float32, except in the backward passes of bf16 where the instruction set multiplies pairs of bf16: there V, U
- * and W are bf16 (M and dU never are), pairs of neighbours in the contraction being one word: U [point][panel][pair of
- * channels][32 outputs][2]; V and W of backward weights [pair of images][32 channels][2] in a cell. */
+ * All are float32, except in the backward passes and in inference of bf16 where the instruction set multiplies pairs of
+ * bf16: there V, U and W are bf16 (M and dU never are), pairs of neighbours in the contraction being one word: U
+ * [point][panel][pair of channels][32 outputs][2]; V and W of backward weights [pair of images][32 channels][2] in a
+ * cell. */
 #ifndef BACKEND_CPU_WINOGRAD_H
 #define BACKEND_CPU_WINOGRAD_H
 

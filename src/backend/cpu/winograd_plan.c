@@ -170,6 +170,19 @@ static void plan_products(const struct conv_plan *plan, struct winograd_pass *pa
     if (pass->used) plan_pass(pass, x, y);
 }
 
+/* In inference nothing is learnt from what is rounded, and the representation stays as near to float32 as PyTorch's bf16
+ * (docs/numerics.md): pairs, then, but not where Winograd is only forced, in images that hardly fill a tile. */
+static void plan_forward(struct conv_plan *plan)
+{
+    struct winograd_pass *pass = &plan->winograd.forward;
+    const struct activation_layout *x = &plan->forward.x, *y = &plan->forward.y;
+    pass->pairs = !plan->desc.training && plan->winograd.kernels->products_pairs;
+    plan_products(plan, pass, x, y);
+    if (!pass->pairs || is_cheaper(plan, pass, x, y)) return;
+    pass->pairs = false;
+    plan_products(plan, pass, x, y);
+}
+
 static void plan_weights(struct conv_plan *plan)
 {
     struct winograd_pass *pass = &plan->winograd.weights;
@@ -222,7 +235,7 @@ int winograd_plan(struct conv_plan *plan, size_t forward_scratch, struct error *
     if (desc->dtype == DTYPE_BF16 && plan->kernels->tile_rows) return SIMCLR_OK;
     winograd->kernels = choose_kernels(plan->cpu, desc->dtype);
     winograd->data.pairs = winograd->weights.pairs = winograd->kernels->products_pairs != NULL;
-    plan_products(plan, &winograd->forward, &plan->forward.x, &plan->forward.y);
+    plan_forward(plan);
     /* Without fused multiply-adds the forward pass rounds so often that, of the reference networks' millions of values,
      * one beside a ReLU's kink falls on the other side of it (docs/numerics.md). */
     if (plan->cpu->level == CPU_PORTABLE && plan->cpu->base.convolution == CONVOLUTION_AUTO)
