@@ -38,7 +38,8 @@ static int read_pixels(struct dataset *set, float *x, int32_t *labels, int64_t r
         const struct image *image;
         const int status = dataset_image(set, i * step, &storage, &image, error);
         if (status != SIMCLR_OK) return status;
-        if (image->width != SIDE || image->height != SIDE) return error_set(error, SIMCLR_DATA, "the images must be 32 x 32");
+        if (image->width != SIDE || image->height != SIDE)
+            return error_set(error, SIMCLR_DATA, "the images must be 32 x 32");
         for (int d = 0; d < DIM; d++) x[i * DIM + d] = (float)image->rgb[d];
         labels[i] = dataset_label(set, i * step);
     }
@@ -49,16 +50,18 @@ static int read_pixels(struct dataset *set, float *x, int32_t *labels, int64_t r
 
 static int fit_all(struct backend *backend, struct logistic_args args, const char *title, struct error *error)
 {
-    double *weight = memory_array((size_t)args.classes * DIM, sizeof(double)), *bias = memory_array((size_t)args.classes, sizeof(double));
-    int status = weight && bias ? SIMCLR_OK : error_no_memory(error, "weights", (size_t)args.classes * DIM * sizeof(double));
+    double *weight = memory_array((size_t)args.classes * DIM, sizeof(double)),
+           *bias = memory_array((size_t)args.classes, sizeof(double));
+    int status =
+        weight && bias ? SIMCLR_OK : error_no_memory(error, "weights", (size_t)args.classes * DIM * sizeof(double));
     for (size_t i = 0; i < sizeof penalties / sizeof *penalties && status == SIMCLR_OK; i++) {
         struct lbfgs_result result;
         const double start = clock_seconds();
         args.l2 = penalties[i];
         status = logistic_fit(backend, &args, weight, bias, &result, error);
         if (status != SIMCLR_OK) break;
-        printf("%-15s l2 %-6g  %4d iterations %7.2f s  objective %.9f  gradient %.1e\n", title, args.l2, result.iterations,
-               clock_seconds() - start, result.objective, result.gradient_norm);
+        printf("%-15s l2 %-6g  %4d iterations %7.2f s  objective %.9f  gradient %.1e\n", title, args.l2,
+               result.iterations, clock_seconds() - start, result.objective, result.gradient_norm);
         fflush(stdout);
     }
     memory_free(weight);
@@ -71,9 +74,14 @@ static int run(struct dataset *set, struct backend *backend, int64_t rows, int i
     float *x = memory_array((size_t)rows * DIM, sizeof(float));
     float *columns = NULL;
     int32_t *labels = memory_array((size_t)rows, sizeof(int32_t));
-    struct logistic_args args = {.x = x, .labels = labels, .rows = rows, .dim = DIM, .classes = dataset_classes(set),
+    struct logistic_args args = {.x = x,
+                                 .labels = labels,
+                                 .rows = rows,
+                                 .dim = DIM,
+                                 .classes = dataset_classes(set),
                                  .max_iterations = iterations};
-    int status = x && labels ? read_pixels(set, x, labels, rows, error) : error_no_memory(error, "pixels", (size_t)rows * DIM * sizeof(float));
+    int status = x && labels ? read_pixels(set, x, labels, rows, error)
+                             : error_no_memory(error, "pixels", (size_t)rows * DIM * sizeof(float));
     if (status == SIMCLR_OK) {
         const double start = clock_seconds();
         args.preconditioner = preconditioner_create(backend, x, rows, DIM);
@@ -101,9 +109,11 @@ int main(int argc, char **argv)
     int status = pool_create(&pool, 0, &error);
     if (status == SIMCLR_OK) status = backend_create("auto", NULL, pool, &backend, &error);
     if (status == SIMCLR_OK) status = dataset_open(&set, &config, pool, NULL, &error);
-    const int64_t count = status == SIMCLR_OK ? dataset_count(set) : 0, wanted = argc > 2 ? strtoll(argv[2], NULL, 10) : 0;
+    const int64_t count = status == SIMCLR_OK ? dataset_count(set) : 0,
+                  wanted = argc > 2 ? strtoll(argv[2], NULL, 10) : 0;
     if (status == SIMCLR_OK)
-        status = run(set, backend, wanted > 0 && wanted < count ? wanted : count, argc > 3 ? atoi(argv[3]) : 300, &error);
+        status =
+            run(set, backend, wanted > 0 && wanted < count ? wanted : count, argc > 3 ? atoi(argv[3]) : 300, &error);
     if (status != SIMCLR_OK) fprintf(stderr, "bench_linear: %s\n", error.text);
     dataset_close(&set);
     if (backend) backend_destroy(&backend);

@@ -40,8 +40,7 @@ static int set_synthetic(struct set *set, int count, int width, int height)
     struct rng rng = rng_open(1, RNG_TEST, 0, (uint32_t)width, 0);
     for (int i = 0; i < count; i++) {
         struct image image;
-        if (image_create(width, height, &image, NULL) != SIMCLR_OK)
-            return -1;
+        if (image_create(width, height, &image, NULL) != SIMCLR_OK) return -1;
         for (size_t byte = 0; byte < (size_t)width * (size_t)height * 3; byte++)
             image.rgb[byte] = (uint8_t)rng_word(&rng);
         set_add(set, image);
@@ -103,8 +102,7 @@ static char *batch_memory(const struct view_policy *policy, size_t *views)
 {
     *views = policy->size <= 64 ? 1024 : 64;
     char *out = memory_array(*views, view_bytes(policy));
-    if (out)
-        memset(out, 0, view_bytes(policy) * *views); /* its pages exist */
+    if (out) memset(out, 0, view_bytes(policy) * *views); /* its pages exist */
     return out;
 }
 
@@ -123,8 +121,7 @@ static bool maker_open(struct maker *maker, const struct set *set, const struct 
     *maker = (struct maker){.policy = *policy};
     maker->scratch = memory_allocate_working(view_scratch_bytes(policy, set->max_width, set->max_height));
     maker->out = batch_memory(policy, &maker->slots);
-    if (maker->scratch)
-        view_scratch_prepare(policy, set->max_width, set->max_height, maker->scratch);
+    if (maker->scratch) view_scratch_prepare(policy, set->max_width, set->max_height, maker->scratch);
     return maker->scratch && maker->out;
 }
 
@@ -155,8 +152,7 @@ static double time_views(const struct set *set, const struct view_policy *policy
     struct maker maker;
     double rate = 0.0;
     if (maker_open(&maker, set, policy)) {
-        while (maker.spent < seconds)
-            make_views(&maker, set, 16);
+        while (maker.spent < seconds) make_views(&maker, set, 16);
         rate = maker.made / maker.spent;
     }
     maker_close(&maker);
@@ -173,8 +169,7 @@ static void time_types(const struct set *set, struct view_policy policy, double 
         ready = maker_open(&maker[type], set, &policy) && ready;
     }
     while (ready && (maker[0].spent < seconds || maker[1].spent < seconds))
-        for (int type = 0; type < 2; type++)
-            make_views(&maker[type], set, policy.size <= 64 ? 8192 : 2 * set->count);
+        for (int type = 0; type < 2; type++) make_views(&maker[type], set, policy.size <= 64 ? 8192 : 2 * set->count);
     for (int type = 0; type < 2; type++) {
         rate[type] = ready ? maker[type].made / maker[type].spent : 0.0;
         maker_close(&maker[type]);
@@ -213,12 +208,11 @@ static int make_from_bytes(const struct set *set, uint32_t turn, const struct vi
     struct view_draw draw[2];
     struct image_part part;
     int width, height;
-    if (image_probe(set->bytes[i], set->length[i], "picture", &width, &height, NULL) != SIMCLR_OK)
-        return -1;
+    if (image_probe(set->bytes[i], set->length[i], "picture", &width, &height, NULL) != SIMCLR_OK) return -1;
     for (uint32_t view = 0; view < 2; view++)
         draw[view] = view_draw_random(policy, 7, RNG_VIEW, 0, turn, view, width, height);
-    if (image_decode_box(set->bytes[i], set->length[i], &limits, "picture", unite(draw[0].box, draw[1].box), 1,
-                         store, &part, NULL) != SIMCLR_OK)
+    if (image_decode_box(set->bytes[i], set->length[i], &limits, "picture", unite(draw[0].box, draw[1].box), 1, store,
+                         &part, NULL) != SIMCLR_OK)
         return -1;
     for (int view = 0; view < views; view++) {
         draw[view].box.x -= part.place.x;
@@ -262,8 +256,7 @@ static double time_decode(const struct set *set, double seconds)
     while (spent < seconds) {
         struct image image;
         const int i = decoded % set->count;
-        if (image_decode(set->bytes[i], set->length[i], &limits, "picture", &image, NULL) != SIMCLR_OK)
-            return 0.0;
+        if (image_decode(set->bytes[i], set->length[i], &limits, "picture", &image, NULL) != SIMCLR_OK) return 0.0;
         image_free(&image);
         decoded++;
         spent = clock_seconds() - start;
@@ -302,8 +295,7 @@ static void time_variant(struct text *json, const struct set *small, const struc
     crop = cifar;
     crop.jitter_probability = crop.gray_probability = 0.0;
     report(json, "cifar, crop alone", simd, time_views(small, &crop, seconds / 2));
-    if (large->bytes[0])
-        report(json, "jpeg to two views", simd, time_bytes(large, &imagenet, 2, seconds));
+    if (large->bytes[0]) report(json, "jpeg to two views", simd, time_bytes(large, &imagenet, 2, seconds));
 }
 
 int main(int count, char **arguments)
@@ -331,8 +323,7 @@ int main(int count, char **arguments)
     }
     text_json_close_array(&json);
     text_json_close_object(&json);
-    if (!json.failed)
-        printf("%s\n", json.bytes);
+    if (!json.failed) printf("%s\n", json.bytes);
     text_free(&json);
     set_free(&small);
     set_free(&large);

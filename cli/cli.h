@@ -13,15 +13,15 @@ enum { EXIT_OK = 0, EXIT_RUNTIME = 1, EXIT_USAGE = 2, EXIT_DATA = 3, EXIT_DIVERG
 /* ---- console.c: results on standard output, log lines and progress on standard error ---- */
 
 struct console {
-    pthread_mutex_t mutex;   /* log lines come from any thread */
-    bool quiet, verbose;     /* warnings only; debug lines too */
-    int output_errno;        /* of the first failed write to standard output; 0: none */
-    bool terminal;           /* standard error is one that can redraw a line */
-    bool unicode;            /* and shows block characters */
-    bool bar_shown;          /* the cursor stands behind a bar */
-    double drawn;            /* seconds when the bar or plain line was last written; negative: never */
-    char phase[32];          /* of the last progress */
-    simclr_progress last;    /* to redraw after a log line */
+    pthread_mutex_t mutex; /* log lines come from any thread */
+    bool quiet, verbose;   /* warnings only; debug lines too */
+    int output_errno;      /* of the first failed write to standard output; 0: none */
+    bool terminal;         /* standard error is one that can redraw a line */
+    bool unicode;          /* and shows block characters */
+    bool bar_shown;        /* the cursor stands behind a bar */
+    double drawn;          /* seconds when the bar or plain line was last written; negative: never */
+    char phase[32];        /* of the last progress */
+    simclr_progress last;  /* to redraw after a log line */
 };
 
 int console_open(struct console *console); /* an exit code */
@@ -47,8 +47,8 @@ size_t progress_line(const simclr_progress *progress, int width, bool bar, bool 
 
 /* ---- help.c ---- */
 
-void help_usage(FILE *file);                           /* for `simclr` alone */
-void help_overview(FILE *file, int width);             /* simclr --help */
+void help_usage(FILE *file);                                  /* for `simclr` alone */
+void help_overview(FILE *file, int width);                    /* simclr --help */
 int help_command(FILE *file, const char *command, int width); /* simclr COMMAND --help; SIMCLR_INVALID: not one */
 /* Is `word` the first of the two words of some command's name ("data" of "data info")? */
 bool help_is_group(const char *word);
@@ -57,10 +57,15 @@ const char *help_word(const char *command, char out[32]);
 /* "number from 0 to 1; default 0.5": type, range or choices, default. */
 void help_detail(const simclr_option *option, char *out, size_t capacity);
 
-struct help_general { const char *name, *help; };      /* options that the program handles itself */
+struct help_general {
+    const char *name, *help;
+}; /* options that the program handles itself */
 extern const struct help_general help_general[];
 extern const int help_general_count;
-struct help_exit { int code; const char *meaning; };
+struct help_exit {
+    int code;
+    const char *meaning;
+};
 extern const struct help_exit help_exits[];
 extern const int help_exit_count;
 /* A paragraph about a command, and lines to try ('\n' between them). */

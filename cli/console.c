@@ -25,8 +25,10 @@ int console_width(FILE *file)
     const char *columns = getenv("COLUMNS");
     int width = 80;
 
-    if (ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) width = size.ws_col;
-    else if (columns && atoi(columns) > 0) width = atoi(columns);
+    if (ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        width = size.ws_col;
+    else if (columns && atoi(columns) > 0)
+        width = atoi(columns);
     return width < 40 ? 40 : width > 160 ? 160 : width;
 }
 

@@ -27,7 +27,9 @@ const struct help_exit help_exits[] = {
 };
 const int help_exit_count = sizeof help_exits / sizeof help_exits[0];
 
-static const struct { const char *command, *description, *examples; } texts[] = {
+static const struct {
+    const char *command, *description, *examples;
+} texts[] = {
     {"pretrain",
      "Trains an encoder to recognise two random views of one image among all others (SimCLR). Labels are not needed; "
      "where the folders give some, they are used only to measure how good the representation is. A run lives in the "
@@ -83,8 +85,7 @@ static const struct { const char *command, *description, *examples; } texts[] = 
      "are printed; they are yours to keep. Nothing else of this program uses the network.",
      "simclr data fetch cifar10 --out data/\n"
      "simclr data fetch stl10 --out data/ --from ~/downloads/stl10_binary.tar.gz"},
-    {"bench",
-     "Times a training step, each layer, the loss, the views and the decoding on this machine.",
+    {"bench", "Times a training step, each layer, the loss, the views and the decoding on this machine.",
      "simclr bench --depth 18 --image-size 32 --batch 128\n"
      "simclr bench --what loss --batch 4096 --json"},
     {"demo",
@@ -158,8 +159,10 @@ static void list(const char *choices, bool words, char *out, size_t capacity)
         const size_t span = strcspn(choices, "|"), shown = words ? strcspn(choices, "=") : span;
         const char *next = choices[span] ? choices + span + 1 : NULL;
         const char *link = !next ? "" : strchr(next, '|') ? ", " : " or ";
-        if (words) used += (size_t)snprintf(out + used, capacity - used, ", %.*s", (int)shown, choices);
-        else used += (size_t)snprintf(out + used, capacity - used, "%.*s%s", (int)shown, choices, link);
+        if (words)
+            used += (size_t)snprintf(out + used, capacity - used, ", %.*s", (int)shown, choices);
+        else
+            used += (size_t)snprintf(out + used, capacity - used, "%.*s%s", (int)shown, choices, link);
         choices = next;
     }
 }
@@ -182,16 +185,20 @@ void help_detail(const simclr_option *option, char *out, size_t capacity)
         snprintf(out, capacity, "%s", option->type);
     }
     const size_t used = strlen(out);
-    if (option->required) snprintf(out + used, capacity - used, "; required");
-    else if (option->default_text[0]) snprintf(out + used, capacity - used, "; default %s", option->default_text);
+    if (option->required)
+        snprintf(out + used, capacity - used, "; required");
+    else if (option->default_text[0])
+        snprintf(out + used, capacity - used, "; default %s", option->default_text);
 }
 
 static void show_option(FILE *file, const simclr_option *option, int width)
 {
     char name[96], detail[DETAIL_BYTES], text[2 * DETAIL_BYTES];
 
-    if (option->argument) snprintf(name, sizeof name, "--%s %s", option->name, option->argument);
-    else snprintf(name, sizeof name, "--[no-]%s", option->name);
+    if (option->argument)
+        snprintf(name, sizeof name, "--%s %s", option->name, option->argument);
+    else
+        snprintf(name, sizeof name, "--[no-]%s", option->name);
     help_detail(option, detail, sizeof detail);
     snprintf(text, sizeof text, "%s (%s)", option->help, detail);
     entry(file, name, text, HELP_COLUMN, width);
@@ -265,9 +272,10 @@ void help_usage(FILE *file)
 void help_overview(FILE *file, int width)
 {
     fprintf(file, "Usage: simclr COMMAND [--option value ...]\n\n");
-    wrap(file, "SimCLR: learns to see from images without labels, and shows what it has learned "
-               "(arXiv:2002.05709).", 0, 0,
-         width);
+    wrap(file,
+         "SimCLR: learns to see from images without labels, and shows what it has learned "
+         "(arXiv:2002.05709).",
+         0, 0, width);
     fprintf(file, "\nCommands (simclr COMMAND --help shows the options of one)\n");
     show_commands(file, width);
     entry(file, "help", "show this text, or with the name of a command its help", 14, width);
@@ -275,8 +283,10 @@ void help_overview(FILE *file, int width)
     fprintf(file, "\nOptions of every command\n");
     for (int i = 0; i < help_general_count; i++) entry(file, help_general[i].name, help_general[i].help, 20, width);
     fprintf(file, "\n");
-    wrap(file, "Options may also be read from a YAML recipe (--recipe FILE), one \"option: value\" a line; those on "
-               "the command line win over it.", 0, 0, width);
+    wrap(file,
+         "Options may also be read from a YAML recipe (--recipe FILE), one \"option: value\" a line; those on "
+         "the command line win over it.",
+         0, 0, width);
     show_exits(file, width);
     fprintf(file, "\nFirst steps\n  simclr demo\n  simclr pretrain --data photos/ --out run/\n");
 }

@@ -131,8 +131,10 @@ static int read_arguments(struct request *request, int count, char **arguments)
             request->word_given = true;
             code = set_option(request, word, argument);
         } else {
-            console_complain(request->console, "unexpected argument \"%.100s\"; write it as the value of an option, "
-                             "such as --data %.100s", argument, argument);
+            console_complain(request->console,
+                             "unexpected argument \"%.100s\"; write it as the value of an option, "
+                             "such as --data %.100s",
+                             argument, argument);
             code = EXIT_USAGE;
         }
         if (code != EXIT_OK) return code;
@@ -155,12 +157,18 @@ static bool wants_help(int count, char **arguments)
 static int exit_code(int status)
 {
     switch (status) {
-    case SIMCLR_OK: return EXIT_OK;
-    case SIMCLR_INVALID: return EXIT_USAGE;
-    case SIMCLR_DATA: return EXIT_DATA;
-    case SIMCLR_DIVERGED: return EXIT_DIVERGED;
-    case SIMCLR_INTERRUPTED: return EXIT_INTERRUPTED;
-    default: return EXIT_RUNTIME;
+    case SIMCLR_OK:
+        return EXIT_OK;
+    case SIMCLR_INVALID:
+        return EXIT_USAGE;
+    case SIMCLR_DATA:
+        return EXIT_DATA;
+    case SIMCLR_DIVERGED:
+        return EXIT_DIVERGED;
+    case SIMCLR_INTERRUPTED:
+        return EXIT_INTERRUPTED;
+    default:
+        return EXIT_RUNTIME;
     }
 }
 
@@ -199,8 +207,8 @@ static int command_main(struct console *console, simclr_context *context, int co
 {
     char name[NAME_BYTES];
     int words;
-    struct request request = {.console = console, .context = context,
-                              .command = name_of_command(count, arguments, name, &words)};
+    struct request request = {
+        .console = console, .context = context, .command = name_of_command(count, arguments, name, &words)};
 
     if (help_is_group(request.command)) {
         const bool wanted = wants_help(count, arguments);

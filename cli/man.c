@@ -8,12 +8,18 @@
 static void write_text(FILE *file, const char *text)
 {
     for (; *text; text++) {
-        if (*text == '\\') fputs("\\e", file);
-        else if (*text == '-') fputs("\\-", file);
-        else if (*text == '\'') fputs("\\(aq", file);
-        else if (*text == '.') fputs("\\&.", file);
-        else if (*text == '"') fputs("\\(dq", file);
-        else fputc(*text, file);
+        if (*text == '\\')
+            fputs("\\e", file);
+        else if (*text == '-')
+            fputs("\\-", file);
+        else if (*text == '\'')
+            fputs("\\(aq", file);
+        else if (*text == '.')
+            fputs("\\&.", file);
+        else if (*text == '"')
+            fputs("\\(dq", file);
+        else
+            fputc(*text, file);
     }
 }
 
@@ -185,8 +191,10 @@ static bool write_page(const char *folder, const char *command, char *path, size
     snprintf(path, capacity, "%s/%s.1", folder, title);
     FILE *file = fopen(path, "w");
     if (!file) return false;
-    if (command) man_command(file, command);
-    else man_overview(file);
+    if (command)
+        man_command(file, command);
+    else
+        man_overview(file);
     const bool whole = !ferror(file);
     return fclose(file) == 0 && whole;
 }

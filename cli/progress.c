@@ -34,8 +34,10 @@ static void format_time(double seconds, char out[FIELD_BYTES])
 {
     const int64_t s = seconds < 1e9 ? (int64_t)(seconds + 0.5) : 1000000000;
 
-    if (s >= 3600) snprintf(out, FIELD_BYTES, "%" PRId64 ":%02" PRId64 ":%02" PRId64, s / 3600, s / 60 % 60, s % 60);
-    else snprintf(out, FIELD_BYTES, "%" PRId64 ":%02" PRId64, s / 60, s % 60);
+    if (s >= 3600)
+        snprintf(out, FIELD_BYTES, "%" PRId64 ":%02" PRId64 ":%02" PRId64, s / 3600, s / 60 % 60, s % 60);
+    else
+        snprintf(out, FIELD_BYTES, "%" PRId64 ":%02" PRId64, s / 60, s % 60);
 }
 
 static void collect(const simclr_progress *p, struct fields *fields)
@@ -44,8 +46,10 @@ static void collect(const simclr_progress *p, struct fields *fields)
 
     if (known(p->epochs) && known(p->epoch)) add(fields, "epoch %.1f/%g", p->epoch, p->epochs);
     if (isfinite(p->loss)) {
-        if (known(p->chance_loss)) add(fields, "loss %.3f (chance %.3f)", p->loss, p->chance_loss);
-        else add(fields, "loss %.3f", p->loss);
+        if (known(p->chance_loss))
+            add(fields, "loss %.3f (chance %.3f)", p->loss, p->chance_loss);
+        else
+            add(fields, "loss %.3f", p->loss);
     }
     if (known(p->top1)) add(fields, "top-1 %.1f%%", 100 * p->top1);
     if (known(p->eta_seconds)) {

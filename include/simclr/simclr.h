@@ -43,8 +43,8 @@ enum simclr_log_level { SIMCLR_LOG_DEBUG, SIMCLR_LOG_INFO, SIMCLR_LOG_WARNING, S
 
 /* One step of long work, for progress bars. Unknown values are negative (doubles: NaN). */
 typedef struct simclr_progress {
-    const char *phase;           /* "pretrain", "features", "linear", ... */
-    int64_t step, steps;         /* of the phase */
+    const char *phase;   /* "pretrain", "features", "linear", ... */
+    int64_t step, steps; /* of the phase */
     double epoch, epochs;
     double views_per_second, wait_share, eta_seconds;
     double loss, chance_loss, top1, learning_rate;
@@ -59,7 +59,7 @@ typedef struct simclr_options {
 
 /* options: NULL or any NULL callback: that text is dropped. */
 SIMCLR_API int simclr_open(simclr_context **out, const simclr_options *options);
-SIMCLR_API void simclr_close(simclr_context **context); /* nulls; NULL is fine */
+SIMCLR_API void simclr_close(simclr_context **context);             /* nulls; NULL is fine */
 SIMCLR_API const char *simclr_error(const simclr_context *context); /* "" if none; valid until the next call */
 SIMCLR_API const char *simclr_version(void);
 /* Asks a running command to checkpoint and return SIMCLR_INTERRUPTED. Async-signal-safe, callable from any thread. */

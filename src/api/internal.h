@@ -10,7 +10,7 @@
 
 struct simclr_context {
     simclr_options options;
-    struct error error;                 /* of the last call that failed; text "" before */
+    struct error error; /* of the last call that failed; text "" before */
     volatile sig_atomic_t interrupted;
 };
 

@@ -18,8 +18,8 @@ struct simclr_model {
     struct network *network;
     struct model_tensors tensors;
     struct view_policy policy;
-    void *view;       /* [3][S][S] of the policy's type */
-    void *scratch;    /* of the evaluation view; grows with the images */
+    void *view;                        /* [3][S][S] of the policy's type */
+    void *scratch;                     /* of the evaluation view; grows with the images */
     int scratch_width, scratch_height; /* of the largest image it is for */
 };
 
@@ -59,8 +59,10 @@ int simclr_model_load(simclr_context *context, const char *path, int threads, si
     if (!model) return error_no_memory(&context->error, "a model", sizeof *model);
     model->context = context;
     const int status = open_model(model, path, threads, &context->error);
-    if (status != SIMCLR_OK) simclr_model_close(&model);
-    else *out = model;
+    if (status != SIMCLR_OK)
+        simclr_model_close(&model);
+    else
+        *out = model;
     return status;
 }
 

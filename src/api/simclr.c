@@ -62,8 +62,10 @@ static void pass_log(void *cookie, enum log_level level, const char *line)
 {
     const simclr_context *context = cookie;
     static const enum simclr_log_level levels[] = {
-        [LOG_DEBUG] = SIMCLR_LOG_DEBUG, [LOG_INFO] = SIMCLR_LOG_INFO,
-        [LOG_WARNING] = SIMCLR_LOG_WARNING, [LOG_ERROR] = SIMCLR_LOG_ERROR,
+        [LOG_DEBUG] = SIMCLR_LOG_DEBUG,
+        [LOG_INFO] = SIMCLR_LOG_INFO,
+        [LOG_WARNING] = SIMCLR_LOG_WARNING,
+        [LOG_ERROR] = SIMCLR_LOG_ERROR,
     };
     if (context->options.log) context->options.log(context->options.cookie, levels[level], line);
 }
@@ -109,8 +111,10 @@ int simclr_config_create(simclr_context *context, const char *command, simclr_co
     if (!config) return error_no_memory(&context->error, "a configuration", sizeof *config);
     config->context = context;
     const int status = config_create(&config->config, number, &context->error);
-    if (status != SIMCLR_OK) memory_free(config);
-    else *out = config;
+    if (status != SIMCLR_OK)
+        memory_free(config);
+    else
+        *out = config;
     return status;
 }
 
@@ -161,9 +165,16 @@ int simclr_option_at(const char *command, int index, simclr_option *out)
         const struct option_row *row = &config_options[i];
         if (!(row->commands & (unsigned)number) || index-- > 0) continue;
         *out = (simclr_option){
-            .name = row->name, .argument = row->argument, .type = option_type_name(row->type),
-            .default_text = row->default_text, .choices = row->choices, .words = row->aliases,
-            .section = row->section, .help = row->help, .minimum = row->minimum, .maximum = row->maximum,
+            .name = row->name,
+            .argument = row->argument,
+            .type = option_type_name(row->type),
+            .default_text = row->default_text,
+            .choices = row->choices,
+            .words = row->aliases,
+            .section = row->section,
+            .help = row->help,
+            .minimum = row->minimum,
+            .maximum = row->maximum,
             .required = row->required,
         };
         return SIMCLR_OK;
@@ -193,18 +204,30 @@ const char *simclr_command_word(const char *command)
 static int dispatch(struct session *session, struct error *error)
 {
     switch (session->config->command) {
-    case COMMAND_PRETRAIN: return command_pretrain(session, error);
-    case COMMAND_FINETUNE: return command_finetune(session, error);
-    case COMMAND_KNN: return command_knn(session, error);
-    case COMMAND_LINEAR: return command_linear(session, error);
-    case COMMAND_EMBED: return command_embed(session, error);
-    case COMMAND_INFO: return command_info(session, error);
-    case COMMAND_BENCH: return command_bench(session, error);
-    case COMMAND_VIEWS: return command_views(session, error);
-    case COMMAND_DATA_INFO: return command_data_info(session, error);
-    case COMMAND_DATA_PACK: return command_data_pack(session, error);
-    case COMMAND_DATA_FETCH: return command_data_fetch(session, error);
-    case COMMAND_DEMO: return command_demo(session, error);
+    case COMMAND_PRETRAIN:
+        return command_pretrain(session, error);
+    case COMMAND_FINETUNE:
+        return command_finetune(session, error);
+    case COMMAND_KNN:
+        return command_knn(session, error);
+    case COMMAND_LINEAR:
+        return command_linear(session, error);
+    case COMMAND_EMBED:
+        return command_embed(session, error);
+    case COMMAND_INFO:
+        return command_info(session, error);
+    case COMMAND_BENCH:
+        return command_bench(session, error);
+    case COMMAND_VIEWS:
+        return command_views(session, error);
+    case COMMAND_DATA_INFO:
+        return command_data_info(session, error);
+    case COMMAND_DATA_PACK:
+        return command_data_pack(session, error);
+    case COMMAND_DATA_FETCH:
+        return command_data_fetch(session, error);
+    case COMMAND_DEMO:
+        return command_demo(session, error);
     }
     return error_set(error, SIMCLR_INVALID, "there is no such command");
 }

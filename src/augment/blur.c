@@ -21,14 +21,12 @@ const struct blur_kernels *blur_kernels_of(enum simd level)
 
 int blur_weights(int radius, double sigma, float *weight)
 {
-    if (!(sigma > 0.0) || radius < 1)
-        return 0;
+    if (!(sigma > 0.0) || radius < 1) return 0;
     double sum = 0.0;
     int reach = 0; /* beyond it a float holds no weight */
     for (; reach <= radius; reach++) {
         const double value = exp(-0.5 * (reach / sigma) * (reach / sigma));
-        if (value < 1e-30)
-            break;
+        if (value < 1e-30) break;
         weight[reach] = (float)value;
         sum += (reach ? 2.0 : 1.0) * value;
     }
@@ -38,8 +36,7 @@ int blur_weights(int radius, double sigma, float *weight)
         kept += (tap ? 2.0 : 1.0) * (double)weight[tap];
         used = tap;
     }
-    for (int tap = 0; tap <= used; tap++)
-        weight[tap] = (float)((double)weight[tap] / kept);
+    for (int tap = 0; tap <= used; tap++) weight[tap] = (float)((double)weight[tap] / kept);
     return used;
 }
 
@@ -47,8 +44,7 @@ int blur_weights(int radius, double sigma, float *weight)
 size_t blur_scratch_bytes(int size, int radius)
 {
     const size_t row = padded((size_t)size);
-    return sizeof(float) *
-           (2 * row * (size_t)size + row + 2 * blur_margin(radius) + padded((size_t)radius + 1));
+    return sizeof(float) * (2 * row * (size_t)size + row + 2 * blur_margin(radius) + padded((size_t)radius + 1));
 }
 
 void blur_gaussian_by(enum simd level, float *view, int planes, int size, int radius, float sigma, void *scratch)
@@ -59,8 +55,7 @@ void blur_gaussian_by(enum simd level, float *view, int planes, int size, int ra
     float *line = whole + row * (size_t)size + blur_margin(radius);
     float *weight = line + row + blur_margin(radius);
     const int used = blur_weights(radius, (double)sigma, weight);
-    if (used == 0)
-        return;
+    if (used == 0) return;
     memset(line, 0, row * sizeof *line); /* whole vectors are read */
     for (int channel = 0; channel < planes; channel++) {
         float *plane = view + (size_t)channel * pixels;

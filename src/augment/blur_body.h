@@ -38,8 +38,7 @@ VECTOR_INLINE void fill_margins(float *row, int size, int radius)
 VECTOR_INLINE void across_radius(const int radius, float *row, float *to, int size, const float *weight)
 {
     vec spread[BLUR_RADIUS_FIXED + 1];
-    for (int tap = 0; tap <= radius && tap <= BLUR_RADIUS_FIXED; tap++)
-        spread[tap] = vec_set(weight[tap]);
+    for (int tap = 0; tap <= radius && tap <= BLUR_RADIUS_FIXED; tap++) spread[tap] = vec_set(weight[tap]);
     vec here = vec_load(row);
     for (int x = 0; x < size; x += VECTOR_WIDTH) {
         const vec next = vec_load(row + x + VECTOR_WIDTH);
@@ -72,8 +71,7 @@ VECTOR_INLINE vec at_most_one(vec x)
 VECTOR_INLINE void put_copies(const struct blur_down *job, int y, int x, const vec *value, const enum put how)
 {
     const size_t at = (size_t)y * job->to_stride + (size_t)x;
-    for (int copy = 0; copy < job->copies; copy++)
-        put(job->to, (size_t)copy * job->to_plane + at, value, how);
+    for (int copy = 0; copy < job->copies; copy++) put(job->to, (size_t)copy * job->to_plane + at, value, how);
 }
 
 /* A vector of each of ROWS_AT_ONCE output rows, of which the source rows are given. */
@@ -81,11 +79,9 @@ VECTOR_INLINE void sum_rows(const int radius, const float *const *source, int x,
 {
     vec in[ROWS_AT_ONCE + 2 * BLUR_RADIUS_FIXED] = {{0}};
 #pragma GCC unroll 32
-    for (int i = 0; i < ROWS_AT_ONCE + 2 * radius; i++)
-        in[i] = vec_load(source[i] + x);
+    for (int i = 0; i < ROWS_AT_ONCE + 2 * radius; i++) in[i] = vec_load(source[i] + x);
 #pragma GCC unroll 4
-    for (int row = 0; row < ROWS_AT_ONCE; row++)
-        sum[row] = in[row + radius] * vec_set(weight[0]);
+    for (int row = 0; row < ROWS_AT_ONCE; row++) sum[row] = in[row + radius] * vec_set(weight[0]);
 #pragma GCC unroll 16
     for (int tap = 1; tap <= radius; tap++) {
         const vec w = vec_set(weight[tap]);
@@ -104,8 +100,7 @@ VECTOR_INLINE void down_rows(const int radius, const enum put how, const struct 
         source[i] = job->from + (size_t)reflect(y - radius + i, job->size) * job->from_stride;
     for (int x = 0; x < job->size; x += put_vectors(how) * VECTOR_WIDTH) {
         vec sum[2][ROWS_AT_ONCE];
-        for (int j = 0; j < put_vectors(how); j++)
-            sum_rows(radius, source, x + j * VECTOR_WIDTH, weight, sum[j]);
+        for (int j = 0; j < put_vectors(how); j++) sum_rows(radius, source, x + j * VECTOR_WIDTH, weight, sum[j]);
 #pragma GCC unroll 4
         for (int row = 0; row < ROWS_AT_ONCE; row++) {
             const vec value[2] = {at_most_one(sum[0][row]),
@@ -132,8 +127,7 @@ static void down_row(const struct blur_down *job, int y, int radius, const float
     const int step = put_vectors(job->how) * VECTOR_WIDTH;
     for (int x = 0; x < job->size; x += step) {
         vec value[2] = {sum_row(job, y, x, radius, weight), vec_set(0.0f)};
-        if (job->how == PUT_STREAM_BF16)
-            value[1] = sum_row(job, y, x + VECTOR_WIDTH, radius, weight);
+        if (job->how == PUT_STREAM_BF16) value[1] = sum_row(job, y, x + VECTOR_WIDTH, radius, weight);
         put_copies(job, y, x, value, job->how);
     }
 }
@@ -173,8 +167,7 @@ static void down(const struct blur_down *job, int radius, const float *weight)
     int y = 0;
     for (; radius <= BLUR_RADIUS_FIXED && y + ROWS_AT_ONCE <= job->size; y += ROWS_AT_ONCE)
         down_fixed[radius](job, y, weight);
-    for (; y < job->size; y++)
-        down_row(job, y, radius, weight);
+    for (; y < job->size; y++) down_row(job, y, radius, weight);
 }
 
 const struct blur_kernels KERNELS = {across, down};

@@ -21,11 +21,9 @@ const struct chain_kernels *chain_kernels_of(enum simd level)
 static int sequence_number(const int *operation, int count)
 {
     static const int rank[4] = {0, -1, 1, 2};
-    if (count == 0)
-        return 0;
+    if (count == 0) return 0;
     const int first = rank[operation[0]];
-    if (count == 1)
-        return 1 + first;
+    if (count == 1) return 1 + first;
     const int second = rank[operation[1]] - (rank[operation[1]] > first);
     return (count == 2 ? 4 : 10) + 2 * first + second;
 }
@@ -53,8 +51,7 @@ struct chain chain_of(const struct view_draw *draw)
                           .contrast = (float)draw->factor[1],
                           .saturation = (float)draw->factor[2]};
     int split = 0;
-    while (split < 3 && draw->order[split] != 1)
-        split++;
+    while (split < 3 && draw->order[split] != 1) split++;
     chain.before = sequence_number(draw->order, split);
     chain.after = sequence_number(draw->order + split + 1, 3 - split);
     set_hue(&chain, draw->factor[3]);

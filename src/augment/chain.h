@@ -20,8 +20,8 @@ struct chain {
     bool jitter, gray;
     int before, after; /* which sequence (an index of the tables below) comes before contrast, which after */
     float brightness, contrast, saturation;
-    float turn;        /* hue, in sixths of the circle, -1 to 1; what is over goes by exchanging channels: */
-    int thirds;        /* 0 to 2: red to green to blue */
+    float turn; /* hue, in sixths of the circle, -1 to 1; what is over goes by exchanging channels: */
+    int thirds; /* 0 to 2: red to green to blue */
 };
 
 struct chain chain_of(const struct view_draw *draw);

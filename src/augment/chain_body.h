@@ -9,11 +9,14 @@
 static const float RED = 0.2989f, GREEN = 0.587f, BLUE = 0.114f;
 
 /* The operations of a sequence as digits of base 4, the first one lowest: 1 brightness, 2 saturation, 3 hue. */
+/* clang-format off */
 #define SEQUENCES(X)                                                                                                   \
-    X(0, 0) X(1, 1) X(2, 2) X(3, 3)                                                                                    \
+    X(0, 0)                                                                                                            \
+    X(1, 1) X(2, 2) X(3, 3)                                                                                            \
     X(4, 1 + 4 * 2) X(5, 1 + 4 * 3) X(6, 2 + 4 * 1) X(7, 2 + 4 * 3) X(8, 3 + 4 * 1) X(9, 3 + 4 * 2)                    \
-    X(10, 1 + 4 * 2 + 16 * 3) X(11, 1 + 4 * 3 + 16 * 2) X(12, 2 + 4 * 1 + 16 * 3) X(13, 2 + 4 * 3 + 16 * 1)            \
-    X(14, 3 + 4 * 1 + 16 * 2) X(15, 3 + 4 * 2 + 16 * 1)
+    X(10, 1 + 4 * 2 + 16 * 3) X(11, 1 + 4 * 3 + 16 * 2) X(12, 2 + 4 * 1 + 16 * 3)                                      \
+    X(13, 2 + 4 * 3 + 16 * 1) X(14, 3 + 4 * 1 + 16 * 2) X(15, 3 + 4 * 2 + 16 * 1)
+/* clang-format on */
 
 struct pixels {
     vec red, green, blue;
@@ -83,10 +86,8 @@ VECTOR_INLINE struct pixels hue(const struct factors *f, struct pixels p)
     const vec red = vec_select(is_red, a, vec_select(is_green, c, b));
     const vec green = vec_select(is_red, b, vec_select(is_green, a, c));
     const vec blue = vec_select(is_red, c, vec_select(is_green, b, a));
-    if (f->thirds == 1)
-        return (struct pixels){blue, red, green};
-    if (f->thirds == 2)
-        return (struct pixels){green, blue, red};
+    if (f->thirds == 1) return (struct pixels){blue, red, green};
+    if (f->thirds == 2) return (struct pixels){green, blue, red};
     return (struct pixels){red, green, blue};
 }
 
@@ -112,8 +113,7 @@ VECTOR_INLINE struct pixels load(const float *from, size_t plane)
 VECTOR_INLINE vec begin_vector(const int code, const struct factors *f, float *view, size_t plane)
 {
     struct pixels p = load(view, plane);
-    if (code == 0)
-        return gray_of(p);
+    if (code == 0) return gray_of(p);
     p = sequence(code, f, p);
     vec_store(view, p.red);
     vec_store(view + plane, p.green);
@@ -131,8 +131,7 @@ VECTOR_INLINE double begin(const int code, const struct chain *chain, float *vie
     for (int row = 0; row < rows; row++, view += stride) {
         vec sum = vec_set(0.0f);
         size_t x = 0;
-        for (; x + VECTOR_WIDTH <= across; x += VECTOR_WIDTH)
-            sum = sum + begin_vector(code, &factors, view + x, plane);
+        for (; x + VECTOR_WIDTH <= across; x += VECTOR_WIDTH) sum = sum + begin_vector(code, &factors, view + x, plane);
         for (; x < stride; x += VECTOR_WIDTH) { /* the padding counts for nothing */
             const size_t left = x < across ? across - x : 0;
             sum = vec_fma(begin_vector(code, &factors, view + x, plane), vec_load(kept + 16 - left), sum);
@@ -147,10 +146,8 @@ VECTOR_INLINE struct pixels finish_vector(const bool jitter, const int code, con
                                           const float *from, size_t plane)
 {
     struct pixels p = load(from, plane);
-    if (jitter)
-        p = sequence(code, f, contrast(f, p));
-    if (gray)
-        p.red = p.green = p.blue = vec_clamp(gray_of(p));
+    if (jitter) p = sequence(code, f, contrast(f, p));
+    if (gray) p.red = p.green = p.blue = vec_clamp(gray_of(p));
     return p;
 }
 
@@ -168,8 +165,7 @@ VECTOR_INLINE void finish_loop(const bool jitter, const int code, const bool gra
             red[j] = p.red, green[j] = p.green, blue[j] = p.blue;
         }
         put(to, i, red, how);
-        if (gray && to_plane == 0)
-            continue;
+        if (gray && to_plane == 0) continue;
         put(to, to_plane + i, green, how);
         put(to, 2 * to_plane + i, blue, how);
     }
@@ -212,10 +208,8 @@ static void to_bf16(const float *from, uint16_t *to, size_t count)
     size_t i = 0;
     for (; stream && i + 2 * vector <= count; i += 2 * vector)
         vec_stream_bf16(to + i, vec_load(from + i), vec_load(from + i + vector));
-    for (; i + vector <= count; i += vector)
-        vec_store_bf16(to + i, vec_load(from + i));
-    if (i == count)
-        return;
+    for (; i + vector <= count; i += vector) vec_store_bf16(to + i, vec_load(from + i));
+    if (i == count) return;
     uint16_t last[VECTOR_WIDTH];
     vec_store_bf16(last, vec_load(from + i));
     memcpy(to + i, last, (count - i) * sizeof *last);

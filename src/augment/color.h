@@ -18,7 +18,7 @@ struct color_kernels {
     void (*saturation)(float *view, int pixels, float factor);
     void (*hue)(float *view, int pixels, float shift);
     void (*gray)(float *view, int pixels);
-    void (*solarize)(float *view, int pixels);                        /* x > 1/2 becomes 1 - x */
+    void (*solarize)(float *view, int pixels);                                /* x > 1/2 becomes 1 - x */
     void (*normalize)(float *plane, int pixels, float mean, float deviation); /* (x - mean) / deviation, one channel */
 };
 

@@ -16,8 +16,7 @@ static inline float clamp(float x)
 static void brightness(float *restrict view, int pixels, float factor)
 {
     const size_t count = (size_t)pixels * 3;
-    for (size_t i = 0; i < count; i++)
-        view[i] = clamp(factor * view[i]);
+    for (size_t i = 0; i < count; i++) view[i] = clamp(factor * view[i]);
 }
 
 enum { SUM_LANES = 16, SUM_BLOCK = 64 };
@@ -34,11 +33,9 @@ static double mean_gray(const float *view, int pixels)
         for (int round = 0; round < rounds; round++, i += SUM_LANES)
             for (int lane = 0; lane < SUM_LANES; lane++)
                 part[lane] += RED * red[i + lane] + GREEN * green[i + lane] + BLUE * blue[i + lane];
-        for (int lane = 0; lane < SUM_LANES; lane++)
-            total += (double)part[lane];
+        for (int lane = 0; lane < SUM_LANES; lane++) total += (double)part[lane];
     }
-    for (; i < pixels; i++)
-        total += (double)(RED * red[i] + GREEN * green[i] + BLUE * blue[i]);
+    for (; i < pixels; i++) total += (double)(RED * red[i] + GREEN * green[i] + BLUE * blue[i]);
     return total / pixels;
 }
 
@@ -46,8 +43,7 @@ static void contrast(float *restrict view, int pixels, float factor)
 {
     const float rest = (float)((1.0 - (double)factor) * mean_gray(view, pixels));
     const size_t count = (size_t)pixels * 3;
-    for (size_t i = 0; i < count; i++)
-        view[i] = clamp(factor * view[i] + rest);
+    for (size_t i = 0; i < count; i++) view[i] = clamp(factor * view[i] + rest);
 }
 
 static void saturation(float *view, int pixels, float factor)
@@ -113,8 +109,7 @@ static void solarize(float *restrict view, int pixels)
 static void normalize(float *restrict plane, int pixels, float mean, float deviation)
 {
     const float scale = 1.0f / deviation;
-    for (int i = 0; i < pixels; i++)
-        plane[i] = (plane[i] - mean) * scale;
+    for (int i = 0; i < pixels; i++) plane[i] = (plane[i] - mean) * scale;
 }
 
 const struct color_kernels KERNELS = {brightness, contrast, saturation, hue, gray, solarize, normalize};

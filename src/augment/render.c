@@ -91,8 +91,8 @@ struct job {
     enum put how; /* `out` is written; PUT_STORE: as floats */
 };
 
-static void finish(const struct job *job, const float *from, size_t from_plane, void *to, size_t to_plane,
-                   size_t count, enum put how)
+static void finish(const struct job *job, const float *from, size_t from_plane, void *to, size_t to_plane, size_t count,
+                   enum put how)
 {
     const struct chain *chain = &job->chain;
     if (chain->jitter)
@@ -156,8 +156,7 @@ static void finish_blurred(const struct job *job, const struct blur_kernels *blu
                                        .how = job->how};
         blur->down(&down, radius, workshop->weight);
     }
-    if (!direct)
-        copy_rows(job, to, to_plane);
+    if (!direct) copy_rows(job, to, to_plane);
 }
 
 /* Rows of a view that was made before go the way of resampled ones. */
@@ -213,8 +212,7 @@ static void render_as(const struct view_policy *policy, const struct view_draw *
             resample_rows(&resampler, y, count, block, row, job.plane);
         else
             take_rows(&job, y, count, block);
-        if (draw->jitter)
-            sum += job.kernels->begin[job.chain.before](&job.chain, block, job.plane, count, size, row);
+        if (draw->jitter) sum += job.kernels->begin[job.chain.before](&job.chain, block, job.plane, count, size, row);
         if (direct)
             finish(&job, block, job.plane, (char *)out + (size_t)y * row * value_bytes(&job), job.plane,
                    (size_t)count * row, how);
@@ -224,8 +222,7 @@ static void render_as(const struct view_policy *policy, const struct view_draw *
         finish_blurred(&job, blur_kernels_of(policy->simd), radius);
     else if (!direct)
         finish_sharp(&job);
-    if (how != PUT_STORE)
-        job.kernels->stream_end();
+    if (how != PUT_STORE) job.kernels->stream_end();
 }
 
 void render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image, float *out,
@@ -256,8 +253,7 @@ void render_end(const struct view_policy *policy, void *out, void *scratch)
 {
     const struct workshop *workshop = scratch;
     const struct chain_kernels *kernels = chain_kernels_of(policy->simd);
-    if (policy->type == VIEW_FLOAT32)
-        return;
+    if (policy->type == VIEW_FLOAT32) return;
     kernels->to_bf16(workshop->view, out, 3 * (size_t)policy->size * (size_t)policy->size);
     kernels->stream_end();
 }

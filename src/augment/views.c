@@ -100,7 +100,15 @@ bool view_policy_set_order(struct view_policy *policy, const char *names)
 
 /* Each operation starts at its own block of the stream. */
 enum part {
-    PART_CROP, PART_FLIP, PART_JITTER, PART_GRAY, PART_BLUR, PART_SOLARIZE, PART_ROTATE, PART_SOBEL, PART_NOISE,
+    PART_CROP,
+    PART_FLIP,
+    PART_JITTER,
+    PART_GRAY,
+    PART_BLUR,
+    PART_SOLARIZE,
+    PART_ROTATE,
+    PART_SOBEL,
+    PART_NOISE,
     PART_CUTOUT
 };
 
@@ -133,16 +141,14 @@ static struct box fallback_box(const struct view_policy *policy, int width, int 
 /* Random resized crop: area and log of the aspect ratio uniform, ten tries. */
 static struct box draw_box(const struct view_policy *policy, struct rng *rng, int width, int height)
 {
-    if (!(rng_uniform(rng) < policy->crop_probability))
-        return (struct box){0, 0, width, height};
+    if (!(rng_uniform(rng) < policy->crop_probability)) return (struct box){0, 0, width, height};
     const double area = (double)width * height;
     const double low = log(policy->crop_ratio_min), high = log(policy->crop_ratio_max);
     for (int attempt = 0; attempt < 10; attempt++) {
         const double target = area * rng_between(rng, policy->crop_area_min, policy->crop_area_max);
         const double ratio = exp(rng_between(rng, low, high));
         const long w = lrint(sqrt(target * ratio)), h = lrint(sqrt(target / ratio));
-        if (w < 1 || h < 1 || w > width || h > height)
-            continue;
+        if (w < 1 || h < 1 || w > width || h > height) continue;
         struct box box = {0, 0, (int)w, (int)h};
         box.y = (int)rng_below(rng, (uint32_t)(height - box.height + 1));
         box.x = (int)rng_below(rng, (uint32_t)(width - box.width + 1));
@@ -167,8 +173,7 @@ static void draw_jitter(const struct view_policy *policy, struct rng *rng, struc
     draw->factor[1] = draw_factor(rng, policy->contrast * s);
     draw->factor[2] = draw_factor(rng, policy->saturation * s);
     draw->factor[3] = rng_between(rng, -hue, hue);
-    for (int i = 0; i < 4; i++)
-        draw->order[i] = i;
+    for (int i = 0; i < 4; i++) draw->order[i] = i;
     for (int i = 3; i > 0; i--) { /* Fisher and Yates */
         const int other = (int)rng_below(rng, (uint32_t)i + 1);
         const int operation = draw->order[i];
@@ -252,8 +257,7 @@ static int blur_radius(const struct view_policy *policy)
 
 static void normalize(const struct view_policy *policy, const struct color_kernels *kernels, float *view, int pixels)
 {
-    if (!policy->normalize)
-        return;
+    if (!policy->normalize) return;
     for (int channel = 0; channel < 3; channel++)
         kernels->normalize(view + (size_t)channel * (size_t)pixels, pixels, (float)policy->mean[channel],
                            (float)policy->std[channel]);
@@ -323,8 +327,8 @@ static void render_in_order(const struct view_policy *policy, const struct view_
     }
 }
 
-void view_render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,
-                 void *out, void *scratch)
+void view_render(const struct view_policy *policy, const struct view_draw *draw, const struct image *image, void *out,
+                 void *scratch)
 {
     const bool last = draw->quarters == 0 && !draw->solarize && !draw->sobel && !draw->noise && !draw->cutout;
     if (last && !policy->reordered && !policy->normalize) {

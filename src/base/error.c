@@ -7,8 +7,7 @@
 
 int error_set(struct error *error, int status, const char *format, ...)
 {
-    if (error == NULL)
-        return status;
+    if (error == NULL) return status;
     char text[sizeof error->text]; /* an argument may point into error->text */
     va_list arguments;
     va_start(arguments, format);
@@ -21,8 +20,7 @@ int error_set(struct error *error, int status, const char *format, ...)
 
 int error_prefix(struct error *error, const char *format, ...)
 {
-    if (error == NULL)
-        return SIMCLR_INVALID;
+    if (error == NULL) return SIMCLR_INVALID;
     char prefix[sizeof error->text];
     va_list arguments;
     va_start(arguments, format);

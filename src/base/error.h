@@ -15,8 +15,7 @@ struct error {
 
 /* Records `status` and the printf-formatted sentence in `error` (if not NULL) and returns `status`,
  * so that failing reads `return error_set(error, SIMCLR_IO, "%s: cannot open: ...", path);`. */
-int error_set(struct error *error, int status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+int error_set(struct error *error, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Puts "prefix: " before the sentence that is already there; returns error's status. */
 int error_prefix(struct error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));

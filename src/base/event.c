@@ -22,8 +22,7 @@ unsigned event_wait(struct event *event, unsigned old)
 {
     for (int spin = 0; spin < SPINS; spin++) {
         const unsigned value = atomic_load_explicit(&event->value, memory_order_acquire);
-        if (value != old)
-            return value;
+        if (value != old) return value;
         pause_cpu();
     }
     atomic_fetch_add(&event->sleepers, 1);

@@ -18,12 +18,9 @@ static int read_exactly(int descriptor, uint8_t *block, size_t bytes, size_t *go
     *got = 0;
     while (*got < bytes) {
         const ssize_t count = read(descriptor, block + *got, bytes - *got);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return errno;
-        if (count == 0)
-            break;
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return errno;
+        if (count == 0) break;
         *got += (size_t)count;
     }
     return 0;
@@ -33,16 +30,14 @@ static int read_open_file(const char *path, int descriptor, size_t max_bytes, ui
                           struct error *error)
 {
     struct stat info;
-    if (fstat(descriptor, &info) != 0)
-        return error_set(error, SIMCLR_IO, "%s: cannot read: %s", path, strerror(errno));
+    if (fstat(descriptor, &info) != 0) return error_set(error, SIMCLR_IO, "%s: cannot read: %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode))
         return error_set(error, SIMCLR_IO, "%s: is a folder or a device, but a file is needed", path);
     if (info.st_size < 0 || (uint64_t)info.st_size > max_bytes)
         return error_set(error, SIMCLR_DATA, "%s: has %lld bytes, more than the %zu that are accepted here", path,
                          (long long)info.st_size, max_bytes);
     uint8_t *block = memory_allocate((size_t)info.st_size + 1);
-    if (block == NULL)
-        return error_no_memory(error, path, (size_t)info.st_size + 1);
+    if (block == NULL) return error_no_memory(error, path, (size_t)info.st_size + 1);
     const int failure = read_exactly(descriptor, block, (size_t)info.st_size, bytes);
     if (failure != 0) {
         memory_free(block);
@@ -58,8 +53,7 @@ int file_read(const char *path, size_t max_bytes, uint8_t **out, size_t *bytes, 
     *bytes = 0;
     /* O_NONBLOCK: opening a FIFO that nobody writes to must not hang before fstat can refuse it. */
     const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0)
-        return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (descriptor < 0) return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
     const int status = read_open_file(path, descriptor, max_bytes, out, bytes, error);
     close(descriptor);
     return status;
@@ -85,16 +79,13 @@ int64_t file_size(const char *path)
 
 int file_make_folder(const char *path, struct error *error)
 {
-    if (path[0] == '\0')
-        return error_set(error, SIMCLR_IO, "cannot make a folder without a name: give a path");
+    if (path[0] == '\0') return error_set(error, SIMCLR_IO, "cannot make a folder without a name: give a path");
     char *copy = memory_string(path);
-    if (copy == NULL)
-        return error_no_memory(error, "a path", strlen(path) + 1);
+    if (copy == NULL) return error_no_memory(error, "a path", strlen(path) + 1);
     int status = SIMCLR_OK;
     for (char *at = copy + 1; status == SIMCLR_OK; at++) {
         const char saved = *at;
-        if (saved != '/' && saved != '\0')
-            continue;
+        if (saved != '/' && saved != '\0') continue;
         *at = '\0';
         if (mkdir(copy, 0777) != 0) {
             const int reason = errno;
@@ -102,8 +93,7 @@ int file_make_folder(const char *path, struct error *error)
                 status = error_set(error, SIMCLR_IO, "%s: cannot make folder: %s", copy, strerror(reason));
         }
         *at = saved;
-        if (saved == '\0')
-            break;
+        if (saved == '\0') break;
     }
     memory_free(copy);
     return status;
@@ -119,14 +109,12 @@ static bool append_name(struct file_list *list, size_t *capacity, const char *na
     if (list->count == *capacity) {
         const size_t larger = *capacity == 0 ? 64 : 2 * *capacity;
         char **names = memory_grow(list->names, list->count, larger, sizeof *names);
-        if (names == NULL)
-            return false;
+        if (names == NULL) return false;
         list->names = names;
         *capacity = larger;
     }
     char *copy = memory_string(name);
-    if (copy == NULL)
-        return false;
+    if (copy == NULL) return false;
     list->names[list->count++] = copy;
     return true;
 }
@@ -135,8 +123,7 @@ int file_list_folder(const char *path, struct file_list *out, struct error *erro
 {
     *out = (struct file_list){0};
     DIR *folder = opendir(path);
-    if (folder == NULL)
-        return error_set(error, SIMCLR_IO, "%s: cannot list folder: %s", path, strerror(errno));
+    if (folder == NULL) return error_set(error, SIMCLR_IO, "%s: cannot list folder: %s", path, strerror(errno));
     size_t capacity = 0;
     int status = SIMCLR_OK;
     const struct dirent *entry;
@@ -159,8 +146,7 @@ int file_list_folder(const char *path, struct file_list *out, struct error *erro
 
 void file_list_free(struct file_list *list)
 {
-    for (size_t i = 0; i < list->count; i++)
-        memory_free(list->names[i]);
+    for (size_t i = 0; i < list->count; i++) memory_free(list->names[i]);
     memory_free(list->names);
     *list = (struct file_list){0};
 }
@@ -171,8 +157,7 @@ char *file_join(const char *folder, const char *name)
     const char *slash = length > 0 && folder[length - 1] != '/' ? "/" : "";
     const size_t bytes = length + strlen(slash) + strlen(name) + 1;
     char *path = memory_allocate(bytes);
-    if (path != NULL)
-        snprintf(path, bytes, "%s%s%s", folder, slash, name);
+    if (path != NULL) snprintf(path, bytes, "%s%s%s", folder, slash, name);
     return path;
 }
 
@@ -180,8 +165,7 @@ int file_lock_folder(const char *folder, int *lock, struct error *error)
 {
     *lock = -1;
     char *path = file_join(folder, ".lock");
-    if (path == NULL)
-        return error_no_memory(error, "a path", strlen(folder) + 7);
+    if (path == NULL) return error_no_memory(error, "a path", strlen(folder) + 7);
     int status = SIMCLR_OK;
     const int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (descriptor < 0) {
@@ -202,7 +186,6 @@ int file_lock_folder(const char *folder, int *lock, struct error *error)
 
 void file_unlock(int *lock)
 {
-    if (*lock >= 0)
-        close(*lock); /* closing the last descriptor releases the flock */
+    if (*lock >= 0) close(*lock); /* closing the last descriptor releases the flock */
     *lock = -1;
 }

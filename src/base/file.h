@@ -21,7 +21,10 @@ int64_t file_size(const char *path); /* -1 when missing */
 int file_make_folder(const char *path, struct error *error);
 
 /* The names in a folder (not . and ..), sorted by bytes; release with file_list_free. */
-struct file_list { char **names; size_t count; };
+struct file_list {
+    char **names;
+    size_t count;
+};
 int file_list_folder(const char *path, struct file_list *out, struct error *error);
 void file_list_free(struct file_list *list);
 

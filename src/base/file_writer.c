@@ -15,7 +15,7 @@ struct file_writer {
     char *path;
     char *temporary; /* NULL: writing directly */
     FILE *stream;
-    int failure;     /* errno of the first write that failed */
+    int failure; /* errno of the first write that failed */
 };
 
 enum { TEMPORARY_SUFFIX_MAX = 48, ATTEMPTS = 100 };
@@ -32,8 +32,7 @@ static int open_temporary(struct file_writer *writer)
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         snprintf(writer->temporary, bytes, "%s.tmp-%ld-%d", writer->path, (long)getpid(), attempt);
         const int descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (descriptor >= 0 || errno != EEXIST)
-            return descriptor;
+        if (descriptor >= 0 || errno != EEXIST) return descriptor;
     }
     return -1;
 }
@@ -49,11 +48,9 @@ static void writer_free(struct file_writer **writer)
 int file_writer_open(struct file_writer **out, const char *path, struct error *error)
 {
     *out = NULL;
-    if (file_is_folder(path))
-        return error_set(error, SIMCLR_IO, "%s: is a folder, but a file is to be written", path);
+    if (file_is_folder(path)) return error_set(error, SIMCLR_IO, "%s: is a folder, but a file is to be written", path);
     struct file_writer *writer = memory_allocate(sizeof *writer);
-    if (writer == NULL)
-        return error_no_memory(error, path, sizeof *writer);
+    if (writer == NULL) return error_no_memory(error, path, sizeof *writer);
     writer->path = memory_string(path);
     int descriptor = -1;
     struct stat info;
@@ -63,14 +60,12 @@ int file_writer_open(struct file_writer **out, const char *path, struct error *e
         descriptor = open(path, O_WRONLY | O_CLOEXEC);
     else
         descriptor = open_temporary(writer);
-    if (descriptor >= 0)
-        writer->stream = fdopen(descriptor, "wb");
+    if (descriptor >= 0) writer->stream = fdopen(descriptor, "wb");
     if (writer->stream == NULL) {
         const int failure = errno;
         if (descriptor >= 0) {
             close(descriptor);
-            if (writer->temporary != NULL)
-                unlink(writer->temporary);
+            if (writer->temporary != NULL) unlink(writer->temporary);
         }
         writer_free(&writer);
         return error_set(error, failure == ENOMEM ? SIMCLR_NO_MEMORY : SIMCLR_IO, "%s: cannot write: %s", path,
@@ -96,11 +91,9 @@ FILE *file_writer_stream(struct file_writer *writer)
 static void sync_folder_of(const char *path)
 {
     char *folder = memory_string(path);
-    if (folder == NULL)
-        return;
+    if (folder == NULL) return;
     char *slash = strrchr(folder, '/');
-    if (slash != NULL)
-        slash[slash == folder] = '\0';
+    if (slash != NULL) slash[slash == folder] = '\0';
     const int descriptor = open(slash == NULL ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor >= 0) {
         fsync(descriptor);
@@ -114,19 +107,14 @@ int file_writer_commit(struct file_writer **writer_pointer, struct error *error)
     struct file_writer *writer = *writer_pointer;
     int failure = writer->failure;
     errno = 0;
-    if (failure == 0 && (ferror(writer->stream) || fflush(writer->stream) != 0))
-        failure = errno != 0 ? errno : EIO;
-    if (failure == 0 && writer->temporary != NULL && fsync(fileno(writer->stream)) != 0)
-        failure = errno;
+    if (failure == 0 && (ferror(writer->stream) || fflush(writer->stream) != 0)) failure = errno != 0 ? errno : EIO;
+    if (failure == 0 && writer->temporary != NULL && fsync(fileno(writer->stream)) != 0) failure = errno;
     errno = 0;
-    if (fclose(writer->stream) != 0 && failure == 0)
-        failure = errno != 0 ? errno : EIO;
-    if (failure == 0 && writer->temporary != NULL && rename(writer->temporary, writer->path) != 0)
-        failure = errno;
+    if (fclose(writer->stream) != 0 && failure == 0) failure = errno != 0 ? errno : EIO;
+    if (failure == 0 && writer->temporary != NULL && rename(writer->temporary, writer->path) != 0) failure = errno;
     int status = SIMCLR_OK;
     if (failure != 0) {
-        if (writer->temporary != NULL)
-            unlink(writer->temporary);
+        if (writer->temporary != NULL) unlink(writer->temporary);
         status = error_set(error, SIMCLR_IO, "%s: cannot write: %s", writer->path, strerror(failure));
     } else if (writer->temporary != NULL) {
         sync_folder_of(writer->path);
@@ -137,11 +125,9 @@ int file_writer_commit(struct file_writer **writer_pointer, struct error *error)
 
 void file_writer_abort(struct file_writer **writer)
 {
-    if (writer == NULL || *writer == NULL)
-        return;
+    if (writer == NULL || *writer == NULL) return;
     fclose((*writer)->stream);
-    if ((*writer)->temporary != NULL)
-        unlink((*writer)->temporary);
+    if ((*writer)->temporary != NULL) unlink((*writer)->temporary);
     writer_free(writer);
 }
 
@@ -149,8 +135,7 @@ int file_write_atomic(const char *path, const void *bytes, size_t count, struct 
 {
     struct file_writer *writer = NULL;
     const int status = file_writer_open(&writer, path, error);
-    if (writer == NULL)
-        return status;
+    if (writer == NULL) return status;
     file_writer_write(writer, bytes, count);
     return file_writer_commit(&writer, error);
 }

@@ -6,8 +6,7 @@
 
 void log_line(const struct log *log, enum log_level level, const char *format, ...)
 {
-    if (log == NULL || log->write == NULL)
-        return;
+    if (log == NULL || log->write == NULL) return;
     char line[1024];
     va_list arguments;
     va_start(arguments, format);

@@ -43,8 +43,7 @@ static size_t to_huge_page(const void *raw)
 static void *allocate_large(size_t bytes)
 {
     unsigned char *raw = calloc(1, bytes + HUGE_PAGE + ALIGNMENT);
-    if (raw == NULL)
-        return NULL;
+    if (raw == NULL) return NULL;
     unsigned char *block = place(raw, to_huge_page(raw), 0);
     madvise(block, bytes, MADV_HUGEPAGE); /* advice only: a refusal changes nothing but speed */
     return block;
@@ -52,15 +51,11 @@ static void *allocate_large(size_t bytes)
 
 void *memory_allocate(size_t bytes)
 {
-    if (fail_countdown > 0 && --fail_countdown == 0)
-        return NULL;
-    if (bytes > PTRDIFF_MAX - HUGE_PAGE - ALIGNMENT)
-        return NULL;
-    if (bytes >= LARGE)
-        return allocate_large(bytes);
+    if (fail_countdown > 0 && --fail_countdown == 0) return NULL;
+    if (bytes > PTRDIFF_MAX - HUGE_PAGE - ALIGNMENT) return NULL;
+    if (bytes >= LARGE) return allocate_large(bytes);
     void *raw;
-    if (posix_memalign(&raw, ALIGNMENT, bytes + ALIGNMENT) != 0)
-        return NULL;
+    if (posix_memalign(&raw, ALIGNMENT, bytes + ALIGNMENT) != 0) return NULL;
     memset(raw, 0, bytes + ALIGNMENT);
     return place(raw, ALIGNMENT, 0);
 }
@@ -73,14 +68,11 @@ size_t memory_working_bytes(size_t bytes)
 /* The heap would give pages that were used before, and are not of 2 MiB. */
 void *memory_allocate_working(size_t bytes)
 {
-    if (bytes < WORKING || bytes > PTRDIFF_MAX - (ptrdiff_t)2 * HUGE_PAGE - ALIGNMENT)
-        return memory_allocate(bytes);
-    if (fail_countdown > 0 && --fail_countdown == 0)
-        return NULL;
+    if (bytes < WORKING || bytes > PTRDIFF_MAX - (ptrdiff_t)2 * HUGE_PAGE - ALIGNMENT) return memory_allocate(bytes);
+    if (fail_countdown > 0 && --fail_countdown == 0) return NULL;
     const size_t whole = memory_working_bytes(bytes), mapped = whole + HUGE_PAGE + ALIGNMENT;
     void *raw = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (raw == MAP_FAILED)
-        return NULL;
+    if (raw == MAP_FAILED) return NULL;
     void *block = place(raw, to_huge_page(raw), mapped);
     madvise(block, whole, MADV_HUGEPAGE);
     return block;
@@ -89,19 +81,16 @@ void *memory_allocate_working(size_t bytes)
 void *memory_array(size_t count, size_t size)
 {
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes))
-        return NULL;
+    if (__builtin_mul_overflow(count, size, &bytes)) return NULL;
     return memory_allocate(bytes);
 }
 
 void *memory_grow(void *old, size_t old_count, size_t new_count, size_t size)
 {
     void *block = memory_array(new_count, size);
-    if (block == NULL)
-        return NULL;
+    if (block == NULL) return NULL;
     const size_t kept = old_count < new_count ? old_count : new_count;
-    if (old != NULL && kept > 0)
-        memcpy(block, old, kept * size);
+    if (old != NULL && kept > 0) memcpy(block, old, kept * size);
     memory_free(old);
     return block;
 }
@@ -110,15 +99,13 @@ char *memory_string(const char *text)
 {
     const size_t bytes = strlen(text) + 1;
     char *copy = memory_allocate(bytes);
-    if (copy != NULL)
-        memcpy(copy, text, bytes);
+    if (copy != NULL) memcpy(copy, text, bytes);
     return copy;
 }
 
 void memory_free(void *block)
 {
-    if (block == NULL)
-        return;
+    if (block == NULL) return;
     struct header header;
     memcpy(&header, (unsigned char *)block - ALIGNMENT, sizeof header);
     if (header.mapped > 0)

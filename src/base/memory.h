@@ -8,8 +8,8 @@
 /* Zeroed, 64-byte aligned; NULL when there is none or bytes is absurd. bytes == 0 gives a valid block. */
 void *memory_allocate(size_t bytes);
 
-/* The same for memory that one thread works in again and again: from half a MiB on it has pages of 2 MiB to itself, in one
- * piece, so that it does not push itself out of the L2 cache as scattered small pages do. */
+/* The same for memory that one thread works in again and again: from half a MiB on it has pages of 2 MiB to itself, in
+ * one piece, so that it does not push itself out of the L2 cache as scattered small pages do. */
 void *memory_allocate_working(size_t bytes);
 size_t memory_working_bytes(size_t bytes); /* what that takes */
 

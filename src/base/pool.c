@@ -23,9 +23,9 @@ struct worker {
 };
 
 struct pool {
-    struct event generation; /* raised once per job, and once to stop */
-    struct event pending;    /* workers that have not finished the job */
-    struct event phase;      /* raised by the last thread to reach the barrier */
+    struct event generation;               /* raised once per job, and once to stop */
+    struct event pending;                  /* workers that have not finished the job */
+    struct event phase;                    /* raised by the last thread to reach the barrier */
     _Alignas(64) atomic_int_fast64_t next; /* next index to hand out */
     _Alignas(64) atomic_int arrived;       /* threads waiting at the barrier */
     /* the job: exactly one of task and part is set; both NULL means stop */
@@ -49,8 +49,7 @@ static _Thread_local int current_depth;
 static void wait_zero(struct event *event)
 {
     unsigned value = atomic_load_explicit(&event->value, memory_order_acquire);
-    while (value != 0)
-        value = event_wait(event, value);
+    while (value != 0) value = event_wait(event, value);
 }
 
 static void work(struct pool *pool, int thread)
@@ -76,12 +75,10 @@ static void *worker_main(void *argument)
     unsigned generation = 0;
     for (;;) {
         generation = event_wait(&pool->generation, generation);
-        if (pool->task == NULL && pool->part == NULL)
-            return NULL;
+        if (pool->task == NULL && pool->part == NULL) return NULL;
         work(pool, worker->thread);
         /* The caller may wait for any value above 0; only the last change needs to wake it. */
-        if (atomic_fetch_sub(&pool->pending.value, 1) == 1)
-            event_wake(&pool->pending);
+        if (atomic_fetch_sub(&pool->pending.value, 1) == 1) event_wake(&pool->pending);
     }
 }
 
@@ -97,24 +94,21 @@ static void run_job(struct pool *pool, int64_t count, pool_task *task, pool_part
         atomic_store(&pool->pending.value, (unsigned)pool->started);
         event_raise(&pool->generation);
     }
-    if (task == NULL && part == NULL)
-        return; /* stop: workers leave without reporting */
+    if (task == NULL && part == NULL) return; /* stop: workers leave without reporting */
     work(pool, 0);
     wait_zero(&pool->pending);
 }
 
 void pool_run(struct pool *pool, int64_t count, pool_task *task, void *context)
 {
-    if (count <= 0)
-        return;
+    if (count <= 0) return;
     if (current_depth == 0) {
         run_job(pool, count, task, NULL, context);
         return;
     }
     const int thread = current_pool == pool ? current_thread : 0; /* its own scratch, where tasks keep any */
     current_depth++;
-    for (int64_t index = 0; index < count; index++)
-        task(context, index, thread);
+    for (int64_t index = 0; index < count; index++) task(context, index, thread);
     current_depth--;
 }
 
@@ -131,8 +125,7 @@ void pool_split(struct pool *pool, pool_part *part, void *context)
 
 void pool_barrier(struct pool *pool)
 {
-    if (pool->threads == 1 || current_depth != 1)
-        return;
+    if (pool->threads == 1 || current_depth != 1) return;
     const unsigned phase = atomic_load(&pool->phase.value);
     if (atomic_fetch_add(&pool->arrived, 1) + 1 == pool->threads) {
         atomic_store(&pool->arrived, 0);
@@ -227,11 +220,9 @@ int pool_create(struct pool **out, int threads, struct error *error)
     if (threads < 0 || threads > THREADS_MAX)
         return error_set(error, SIMCLR_INVALID, "threads is %d: give 1 to %d, or 0 for one per CPU", threads,
                          THREADS_MAX);
-    if (threads == 0)
-        threads = pool_available_cpus() < THREADS_MAX ? pool_available_cpus() : THREADS_MAX;
+    if (threads == 0) threads = pool_available_cpus() < THREADS_MAX ? pool_available_cpus() : THREADS_MAX;
     struct pool *pool = memory_allocate(sizeof *pool);
-    if (pool == NULL)
-        return error_no_memory(error, "the thread pool", sizeof *pool);
+    if (pool == NULL) return error_no_memory(error, "the thread pool", sizeof *pool);
     pool->threads = threads;
     pool->allowed = affinity_now();
     pool->workers = memory_array((size_t)threads, sizeof *pool->workers);
@@ -247,11 +238,9 @@ int pool_create(struct pool **out, int threads, struct error *error)
 
 void pool_destroy(struct pool **pool)
 {
-    if (pool == NULL || *pool == NULL)
-        return;
+    if (pool == NULL || *pool == NULL) return;
     run_job(*pool, 0, NULL, NULL, NULL);
-    for (int i = 0; i < (*pool)->started; i++)
-        pthread_join((*pool)->workers[i].handle, NULL);
+    for (int i = 0; i < (*pool)->started; i++) pthread_join((*pool)->workers[i].handle, NULL);
     memory_free((*pool)->workers);
     memory_free(*pool);
     *pool = NULL;

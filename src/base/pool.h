@@ -16,7 +16,7 @@ struct pool;
 int pool_create(struct pool **out, int threads, struct error *error);
 void pool_destroy(struct pool **pool); /* nulls; NULL is fine */
 int pool_threads(const struct pool *pool);
-int pool_available_cpus(void); /* CPUs in the calling thread's affinity mask */
+int pool_available_cpus(void);                /* CPUs in the calling thread's affinity mask */
 int pool_processors(const struct pool *pool); /* the same of the thread that created the pool, when it did */
 
 /* Confines the pool's threads, the calling one among them, to as many processors as it has threads, and tells which of

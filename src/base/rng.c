@@ -55,12 +55,10 @@ double rng_between(struct rng *rng, double low, double high)
  * low halves that would make some results more likely. */
 uint32_t rng_below(struct rng *rng, uint32_t bound)
 {
-    if (bound == 0)
-        return 0;
+    if (bound == 0) return 0;
     uint64_t product = (uint64_t)rng_word(rng) * bound;
     const uint32_t threshold = (uint32_t)-bound % bound; /* 2^32 mod bound */
-    while ((uint32_t)product < threshold)
-        product = (uint64_t)rng_word(rng) * bound;
+    while ((uint32_t)product < threshold) product = (uint64_t)rng_word(rng) * bound;
     return (uint32_t)(product >> 32);
 }
 
@@ -75,7 +73,6 @@ double rng_normal(struct rng *rng)
 uint32_t rng_name_hash(const char *name)
 {
     uint32_t hash = 2166136261u;
-    for (; *name != '\0'; name++)
-        hash = (hash ^ (unsigned char)*name) * 16777619u;
+    for (; *name != '\0'; name++) hash = (hash ^ (unsigned char)*name) * 16777619u;
     return hash;
 }

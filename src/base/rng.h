@@ -9,17 +9,19 @@
 
 /* What a stream of draws is for; two purposes never share a counter. */
 enum rng_purpose {
-    RNG_VIEW = 1,     /* augmentation of one view; item = sample index                */
-    RNG_SHUFFLE = 2,  /* the epoch's permutation; item = 0                            */
-    RNG_INIT = 3,     /* parameter initialisation; item = hash of the tensor's name   */
-    RNG_SUBSET = 4,   /* class-balanced label subsets; item = class                   */
-    RNG_SYNTHETIC = 5,/* the built-in data set; item = sample index                   */
-    RNG_SPLIT = 6,    /* held-out part of the training set                            */
-    RNG_FINETUNE = 7, /* augmentation in supervised phases                            */
+    RNG_VIEW = 1,      /* augmentation of one view; item = sample index                */
+    RNG_SHUFFLE = 2,   /* the epoch's permutation; item = 0                            */
+    RNG_INIT = 3,      /* parameter initialisation; item = hash of the tensor's name   */
+    RNG_SUBSET = 4,    /* class-balanced label subsets; item = class                   */
+    RNG_SYNTHETIC = 5, /* the built-in data set; item = sample index                   */
+    RNG_SPLIT = 6,     /* held-out part of the training set                            */
+    RNG_FINETUNE = 7,  /* augmentation in supervised phases                            */
     RNG_TEST = 15
 };
 
-struct philox_block { uint32_t word[4]; };
+struct philox_block {
+    uint32_t word[4];
+};
 
 /* The raw block function: key = 64-bit seed, counter = four words. */
 struct philox_block philox(uint64_t key, uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3);
@@ -29,7 +31,7 @@ struct rng {
     uint64_t key;
     uint32_t counter[4]; /* {block number, purpose << 24 | view, item, epoch} */
     struct philox_block block;
-    int used;            /* words of `block` already handed out */
+    int used; /* words of `block` already handed out */
 };
 
 struct rng rng_open(uint64_t seed, enum rng_purpose purpose, uint32_t epoch, uint32_t item, uint32_t view);

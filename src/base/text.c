@@ -12,17 +12,14 @@
 /* Makes room for `more` bytes and a final NUL. */
 static bool reserve(struct text *text, size_t more)
 {
-    if (text->failed)
-        return false;
-    if (more < text->capacity && text->length < text->capacity - more)
-        return true;
+    if (text->failed) return false;
+    if (more < text->capacity && text->length < text->capacity - more) return true;
     size_t needed, capacity;
     if (__builtin_add_overflow(text->length, more, &needed) || __builtin_mul_overflow(needed + 1, 2, &capacity)) {
         text->failed = true;
         return false;
     }
-    if (capacity < 64)
-        capacity = 64;
+    if (capacity < 64) capacity = 64;
     char *bytes = memory_grow(text->bytes, text->length, capacity, 1);
     if (bytes == NULL) {
         text->failed = true;
@@ -35,10 +32,8 @@ static bool reserve(struct text *text, size_t more)
 
 void text_add_bytes(struct text *text, const char *bytes, size_t count)
 {
-    if (!reserve(text, count))
-        return;
-    if (count > 0)
-        memcpy(text->bytes + text->length, bytes, count);
+    if (!reserve(text, count)) return;
+    if (count > 0) memcpy(text->bytes + text->length, bytes, count);
     text->length += count;
     text->bytes[text->length] = '\0';
 }
@@ -50,8 +45,7 @@ void text_add(struct text *text, const char *format, ...)
     va_copy(again, arguments);
     const int count = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
-    if (count < 0)
-        text->failed = true;
+    if (count < 0) text->failed = true;
     if (count >= 0 && reserve(text, (size_t)count)) {
         vsnprintf(text->bytes + text->length, (size_t)count + 1, format, again);
         text->length += (size_t)count;
@@ -70,8 +64,7 @@ void text_free(struct text *text)
 /* Bytes of the well-formed UTF-8 sequence at `at` (1 to 4), 0 if there is none (RFC 3629). */
 static size_t utf8_length(const unsigned char *at)
 {
-    if (at[0] < 0x80)
-        return 1;
+    if (at[0] < 0x80) return 1;
     size_t length = 0;
     if (at[0] >= 0xC2 && at[0] <= 0xDF)
         length = 2;
@@ -80,8 +73,7 @@ static size_t utf8_length(const unsigned char *at)
     else if (at[0] >= 0xF0 && at[0] <= 0xF4)
         length = 4;
     for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xC0) != 0x80)
-            return 0;
+        if ((at[i] & 0xC0) != 0x80) return 0;
     const bool overlong = (at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xF0 && at[1] < 0x90);
     const bool surrogate = at[0] == 0xED && at[1] > 0x9F;
     const bool beyond = at[0] == 0xF4 && at[1] > 0x8F;
@@ -115,8 +107,7 @@ static void add_quoted(struct text *text, const char *value)
 static void begin_value(struct text *text, const char *key)
 {
     const char last = text->length == 0 ? '\n' : text->bytes[text->length - 1];
-    if (last != '{' && last != '[' && last != '\n')
-        text_add_bytes(text, ", ", 2);
+    if (last != '{' && last != '[' && last != '\n') text_add_bytes(text, ", ", 2);
     if (key != NULL) {
         add_quoted(text, key);
         text_add_bytes(text, ": ", 2);
@@ -160,16 +151,13 @@ void text_json_number(struct text *text, const char *key, double value)
     }
     char digits[40];
     const bool whole = value == floor(value) && fabs(value) < 1e15; /* 10, not 1e+01 */
-    if (whole)
-        snprintf(digits, sizeof digits, "%.0f", value);
+    if (whole) snprintf(digits, sizeof digits, "%.0f", value);
     for (int precision = 1; !whole && precision <= 17; precision++) {
         snprintf(digits, sizeof digits, "%.*g", precision, value);
-        if (strtod(digits, NULL) == value)
-            break;
+        if (strtod(digits, NULL) == value) break;
     }
     char *comma = strchr(digits, ','); /* the host program may have set a locale that writes 0,5 */
-    if (comma != NULL)
-        *comma = '.';
+    if (comma != NULL) *comma = '.';
     text_add_bytes(text, digits, strlen(digits));
 }
 

@@ -7,14 +7,18 @@
 #include <stdint.h>
 
 /* Start from {0}; release with text_free. An allocation failure sets `failed` and later calls do nothing. */
-struct text { char *bytes; size_t length, capacity; bool failed; };
+struct text {
+    char *bytes;
+    size_t length, capacity;
+    bool failed;
+};
 
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_bytes(struct text *text, const char *bytes, size_t count);
 void text_free(struct text *text);
 
 /* JSON: a small streaming writer; commas are placed by itself. Non-finite numbers become null. */
-void text_json_open_object(struct text *text, const char *key);  /* key NULL at top level or in an array */
+void text_json_open_object(struct text *text, const char *key); /* key NULL at top level or in an array */
 void text_json_close_object(struct text *text);
 void text_json_open_array(struct text *text, const char *key);
 void text_json_close_array(struct text *text);

@@ -32,7 +32,7 @@ struct checkpoint_state {
     int64_t skipped_steps;   /* non-finite steps so far */
     int64_t images_seen;
     struct stretch this_epoch; /* an epoch's steps before this one: all 0 at its end, and in files of version 1 */
-    float mean[3], std[3]; /* input normalisation (x - mean) / std; std all 0: none */
+    float mean[3], std[3];     /* input normalisation (x - mean) / std; std all 0: none */
 };
 
 /* optimizer may be NULL (weights only). The file is whole or absent. SIMCLR_IO (disk full, no permission),

@@ -1,6 +1,7 @@
 /* command/bench.c -- how fast is this machine: one training step, each layer, the loss, the views, the decoding.
  *
- * Everything is timed on dense random data (processors run faster on zeros), after a warm-up, as the median of several runs. */
+ * Everything is timed on dense random data (processors run faster on zeros), after a warm-up, as the median of several
+ * runs. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,8 @@ double bench_median(const struct bench *bench, bench_body *body, void *context, 
 
 /* ---- the training step --------------------------------------------------------------------------------------- */
 
-static void step_report(struct bench *bench, const char *name, const struct training_step *step, double seconds, int runs)
+static void step_report(struct bench *bench, const char *name, const struct training_step *step, double seconds,
+                        int runs)
 {
     const struct session *session = bench->session;
     const double views = 2.0 * (double)session->config->batch;
@@ -57,7 +59,9 @@ static void step_report(struct bench *bench, const char *name, const struct trai
         text_json_close_object(&bench->json);
         return;
     }
-    session_print(session, "%-18s %8.1f views/s   %.1f ms a step of %.0f views (median of %d; forward %.1f, loss %.1f, backward %.1f, update %.1f ms)\n",
+    session_print(session,
+                  "%-18s %8.1f views/s   %.1f ms a step of %.0f views (median of %d; forward %.1f, loss %.1f, backward "
+                  "%.1f, update %.1f ms)\n",
                   name, views / seconds, 1e3 * seconds, views, runs, 1e3 * step->forward, 1e3 * step->loss_seconds,
                   1e3 * step->backward, 1e3 * (step->update + step->packing));
 }
@@ -119,7 +123,8 @@ static int bench_loss(struct bench *bench, struct error *error)
             text_json_integer(&bench->json, "runs", runs);
             text_json_close_object(&bench->json);
         } else {
-            session_print(bench->session, "%-18s %8.2f ms      forward and backward, N = %d, D = %d (median of %d)\n", "nt_xent", 1e3 * seconds, images, dim, runs);
+            session_print(bench->session, "%-18s %8.2f ms      forward and backward, N = %d, D = %d (median of %d)\n",
+                          "nt_xent", 1e3 * seconds, images, dim, runs);
         }
     }
     nt_xent_destroy(&loss.loss);
@@ -151,7 +156,8 @@ static int bench_views(struct bench *bench, struct error *error)
     int status = training_loader_open(bench->session, VIEW_FLOAT32, &dataset, &views.loader, error);
     if (status == SIMCLR_OK) {
         int runs;
-        const double seconds = bench_median(bench, views_run, &views, &runs), count = 2.0 * (double)bench->session->config->batch;
+        const double seconds = bench_median(bench, views_run, &views, &runs),
+                     count = 2.0 * (double)bench->session->config->batch;
         status = views.status;
         if (status == SIMCLR_OK && bench->as_json) {
             text_json_open_object(&bench->json, "views");
@@ -160,7 +166,8 @@ static int bench_views(struct bench *bench, struct error *error)
             text_json_integer(&bench->json, "runs", runs);
             text_json_close_object(&bench->json);
         } else if (status == SIMCLR_OK) {
-            session_print(bench->session, "%-18s %8.0f views/s   %s (median of %d)\n", "views", count / seconds, dataset_description(dataset), runs);
+            session_print(bench->session, "%-18s %8.0f views/s   %s (median of %d)\n", "views", count / seconds,
+                          dataset_description(dataset), runs);
         }
     }
     loader_close(&views.loader);
@@ -198,14 +205,17 @@ static int bench_decode(struct bench *bench, struct error *error)
     if (status == SIMCLR_OK) {
         int runs;
         const double seconds = bench_median(bench, decode_run, &decode, &runs);
-        if (decode.status != SIMCLR_OK) status = error_set(error, decode.status, "bench: the test JPEG did not decode");
+        if (decode.status != SIMCLR_OK)
+            status = error_set(error, decode.status, "bench: the test JPEG did not decode");
         else if (bench->as_json) {
             text_json_open_object(&bench->json, "decode");
             text_json_integer(&bench->json, "bytes", (int64_t)decode.count);
             text_json_number(&bench->json, "images_per_second_per_core", 1 / seconds);
             text_json_close_object(&bench->json);
         } else {
-            session_print(bench->session, "%-18s %8.0f images/s  JPEG of 500 x 375, %zu bytes, one core (median of %d)\n", "decode", 1 / seconds, decode.count, runs);
+            session_print(bench->session,
+                          "%-18s %8.0f images/s  JPEG of 500 x 375, %zu bytes, one core (median of %d)\n", "decode",
+                          1 / seconds, decode.count, runs);
         }
     }
     image_free(&photo);
@@ -225,7 +235,8 @@ int command_bench(struct session *session, struct error *error)
         text_json_string(&bench.json, "backend", session->backend->ops->description(session->backend));
         text_json_string(&bench.json, "precision", dtype_name(session->dtype));
     } else {
-        session_print(session, "%s, %s\n", session->backend->ops->description(session->backend), dtype_name(session->dtype));
+        session_print(session, "%s, %s\n", session->backend->ops->description(session->backend),
+                      dtype_name(session->dtype));
     }
     if (status == SIMCLR_OK && (all || strcmp(what, "step") == 0)) status = bench_step(&bench, false, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "layers") == 0)) status = bench_step(&bench, true, error);
@@ -236,7 +247,8 @@ int command_bench(struct session *session, struct error *error)
     if (status == SIMCLR_OK && (all || strcmp(what, "views") == 0)) status = bench_views(&bench, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "decode") == 0)) status = bench_decode(&bench, error);
     if (bench.as_json) text_json_close_object(&bench.json);
-    if (status == SIMCLR_OK && bench.json.failed) status = error_no_memory(error, "benchmark report", bench.json.capacity);
+    if (status == SIMCLR_OK && bench.json.failed)
+        status = error_no_memory(error, "benchmark report", bench.json.capacity);
     if (status == SIMCLR_OK && bench.as_json) {
         session->output(session->cookie, bench.json.bytes, bench.json.length);
         session_print(session, "\n");

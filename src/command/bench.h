@@ -14,7 +14,8 @@ struct bench {
 /* One thing to time. */
 typedef void bench_body(void *context);
 
-/* Median seconds of body, run once unmeasured and then for --seconds (at least three times). runs: how often, or NULL. */
+/* Median seconds of body, run once unmeasured and then for --seconds (at least three times). runs: how often, or NULL.
+ */
 double bench_median(const struct bench *bench, bench_body *body, void *context, int *runs);
 
 /* The encoder in inference mode on --batch dense images: what `embed`, `knn` and `linear` wait for. */

@@ -1,5 +1,5 @@
-/* command/bench_data.c -- what views add to a training step: steps with views really made and steps with one dense batch
- * by turns. */
+/* command/bench_data.c -- what views add to a training step: steps with views really made and steps with one dense
+ * batch by turns. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +21,8 @@ static double median(double *times, int count)
     return times[count / 2];
 }
 
-static void data_report(struct bench *bench, const struct dataset *dataset, double constant, double real, double wait, int pairs)
+static void data_report(struct bench *bench, const struct dataset *dataset, double constant, double real, double wait,
+                        int pairs)
 {
     const struct session *session = bench->session;
     const double share = real / constant - 1;
@@ -39,16 +40,18 @@ static void data_report(struct bench *bench, const struct dataset *dataset, doub
         text_json_close_object(&bench->json);
         return;
     }
-    session_print(session, "%-18s %8.2f %%      of a step: %.1f ms with views made, %.1f ms with the same dense batch (medians of %d each, "
-                           "alternating; %.1f ms waiting for views)\n%-18s %s\n",
+    session_print(session,
+                  "%-18s %8.2f %%      of a step: %.1f ms with views made, %.1f ms with the same dense batch (medians "
+                  "of %d each, "
+                  "alternating; %.1f ms waiting for views)\n%-18s %s\n",
                   "data", 100 * share, 1e3 * real, 1e3 * constant, pairs, 1e3 * wait, "", dataset_description(dataset));
 }
 
 /* Steps with views really made and steps with one dense batch by turns, so that whatever the machine does meanwhile it
  * does to both; what of the step's time views are is the difference, not what the loader takes: workers may make them
  * beside the step, and slow it down. */
-static int time_pairs(struct bench *bench, struct training_step *step, struct loader *loader, const struct dataset *dataset,
-                      struct error *error)
+static int time_pairs(struct bench *bench, struct training_step *step, struct loader *loader,
+                      const struct dataset *dataset, struct error *error)
 {
     double constant[MAX_PAIRS], real[MAX_PAIRS], wait[MAX_PAIRS];
     const double begin = clock_seconds();
@@ -66,7 +69,8 @@ static int time_pairs(struct bench *bench, struct training_step *step, struct lo
         constant[at] = clock_seconds() - middle;
         wait[at] = loader_wait_seconds(loader) - waited;
         pairs++;
-        if (session_is_interrupted(bench->session)) return error_set(error, SIMCLR_INTERRUPTED, "bench: stopped by request");
+        if (session_is_interrupted(bench->session))
+            return error_set(error, SIMCLR_INTERRUPTED, "bench: stopped by request");
     }
     data_report(bench, dataset, median(constant, pairs), median(real, pairs), median(wait, pairs), pairs);
     return SIMCLR_OK;

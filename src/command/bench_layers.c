@@ -13,7 +13,7 @@ enum { MAX_RUNS = 100, AROUND = 4, LOSSES = 10 }; /* AROUND: loss, update, packi
 /* One pass of one operation, or what stands around the network. */
 struct line {
     const char *operation, *name, *pass;
-    const char *group; /* the kind of work */
+    const char *group;            /* the kind of work */
     const struct conv_work *work; /* of a convolution's pass, else NULL */
     char shape[48];
     double nominal; /* multiplications and additions as if the sum were direct, padding included */
@@ -70,8 +70,8 @@ static void add_row(struct report *report, const struct network_row *row)
     for (int pass = 0; pass < CONV_PASSES; pass++) {
         if (!is_conv(row) && pass == CONV_BACKWARD_WEIGHTS) continue;
         if (is_conv(row) && !row->work[pass].algorithm) continue;
-        struct line *line = add_line(report, row->kind, row->name,
-                                     !is_conv(row) && pass > 0 ? "backward" : PASSES[pass], group);
+        struct line *line =
+            add_line(report, row->kind, row->name, !is_conv(row) && pass > 0 ? "backward" : PASSES[pass], group);
         if (is_conv(row)) {
             line->work = &row->work[pass];
             line->nominal = row->flops * row->output.batch;
@@ -210,8 +210,9 @@ static void print_line(const struct report *report, const struct line *line)
         snprintf(rates, sizeof rates, " %9.0f %9.0f %6.1f%%", rate(line->nominal, line->seconds),
                  rate(line->work->flops, line->seconds), 100 * peak_share(report, line));
     }
-    session_print(report->session, "%-26s %-24s %-9s %-24s %9.3f %6.2f%%%s\n", line->name[0] ? line->name : line->operation,
-                  line->shape, line->pass, algorithm, 1e3 * line->seconds, 100 * line->seconds / report->whole, rates);
+    session_print(report->session, "%-26s %-24s %-9s %-24s %9.3f %6.2f%%%s\n",
+                  line->name[0] ? line->name : line->operation, line->shape, line->pass, algorithm, 1e3 * line->seconds,
+                  100 * line->seconds / report->whole, rates);
 }
 
 static void report_lines(struct report *report)
@@ -228,10 +229,11 @@ static void report_lines(struct report *report)
         text_json_close_array(json);
         return;
     }
-    session_print(report->session, "\npeak on registers, all threads: %.0f GF/s in float32", report->peak[DTYPE_F32] * 1e-9);
+    session_print(report->session, "\npeak on registers, all threads: %.0f GF/s in float32",
+                  report->peak[DTYPE_F32] * 1e-9);
     if (report->peak[DTYPE_BF16] > 0) session_print(report->session, ", %.0f in bf16", report->peak[DTYPE_BF16] * 1e-9);
-    session_print(report->session, "; medians of %d steps\n\n%-26s %-24s %-9s %-24s %9s %7s %9s %9s %7s\n", report->runs, "name", "shape",
-                  "pass", "algorithm", "ms", "step", "nominal", "executed", "of peak");
+    session_print(report->session, "; medians of %d steps\n\n%-26s %-24s %-9s %-24s %9s %7s %9s %9s %7s\n",
+                  report->runs, "name", "shape", "pass", "algorithm", "ms", "step", "nominal", "executed", "of peak");
     for (int i = 0; i < report->count; i++) print_line(report, &report->lines[i]);
 }
 
@@ -239,8 +241,10 @@ static void report_lines(struct report *report)
 static void report_groups(struct report *report)
 {
     struct text *json = report->json;
-    if (json) text_json_open_array(json, "shares");
-    else session_print(report->session, "\n%-30s %9s %7s %16s\n", "kind of work", "ms", "step", "beyond peak, ms");
+    if (json)
+        text_json_open_array(json, "shares");
+    else
+        session_print(report->session, "\n%-30s %9s %7s %16s\n", "kind of work", "ms", "step", "beyond peak, ms");
     for (int i = 0; i < report->count; i++) {
         const char *group = report->lines[i].group;
         bool first = true;
@@ -260,7 +264,8 @@ static void report_groups(struct report *report)
             text_json_number(json, "seconds_beyond_peak", lost);
             text_json_close_object(json);
         } else {
-            session_print(report->session, "%-30s %9.3f %6.2f%% %16.3f\n", group, 1e3 * seconds, 100 * seconds / report->whole, 1e3 * lost);
+            session_print(report->session, "%-30s %9.3f %6.2f%% %16.3f\n", group, 1e3 * seconds,
+                          100 * seconds / report->whole, 1e3 * lost);
         }
     }
     if (json) text_json_close_array(json);
@@ -271,8 +276,10 @@ static void report_losses(struct report *report)
 {
     struct text *json = report->json;
     for (int i = 0; i < report->count; i++) report->lines[i].samples[0] = lost_seconds(report, &report->lines[i]);
-    if (json) text_json_open_array(json, "losses");
-    else session_print(report->session, "\nlargest losses against the peak\n");
+    if (json)
+        text_json_open_array(json, "losses");
+    else
+        session_print(report->session, "\nlargest losses against the peak\n");
     for (int n = 0; n < LOSSES && n < report->count; n++) {
         struct line *worst = report->lines;
         for (int i = 1; i < report->count; i++)
@@ -287,12 +294,15 @@ static void report_losses(struct report *report)
             text_json_number(json, "share", lost / report->whole);
             text_json_close_object(json);
         } else {
-            session_print(report->session, "  %-26s %-24s %-9s %9.3f ms %6.2f%% of the step\n", worst->name[0] ? worst->name : worst->operation,
-                          worst->shape, worst->pass, 1e3 * lost, 100 * lost / report->whole);
+            session_print(report->session, "  %-26s %-24s %-9s %9.3f ms %6.2f%% of the step\n",
+                          worst->name[0] ? worst->name : worst->operation, worst->shape, worst->pass, 1e3 * lost,
+                          100 * lost / report->whole);
         }
     }
-    if (json) text_json_close_array(json);
-    else session_print(report->session, "\n");
+    if (json)
+        text_json_close_array(json);
+    else
+        session_print(report->session, "\n");
 }
 
 int bench_layers(struct session *session, struct training_step *step, struct text *json, struct error *error)

@@ -17,7 +17,7 @@ struct part_info {
     struct dataset *set; /* borrowed */
     const char *name;    /* "train" or "test" */
     int64_t images, bad, unlabelled;
-    int64_t unmeasured; /* found to be bad only now: their sizes are 0 and stand first */
+    int64_t unmeasured;      /* found to be bad only now: their sizes are 0 and stand first */
     int64_t *in_class;       /* [classes] */
     int32_t *size[SIZES];    /* [images], sorted by part_gather */
     int64_t format[FORMATS]; /* IMAGE_OTHER: pixels that were never encoded */

@@ -177,8 +177,7 @@ static int write_class_names(const struct packing *packing, struct error *error)
 {
     struct text text = {0};
     char *path = file_join(packing->config->out, CLASS_NAMES_FILE);
-    for (int i = 0; i < dataset_classes(packing->set); i++)
-        add_name(&text, dataset_class_name(packing->set, i));
+    for (int i = 0; i < dataset_classes(packing->set); i++) add_name(&text, dataset_class_name(packing->set, i));
     int status = SIMCLR_OK;
     if (path == NULL || text.failed)
         status = error_no_memory(error, "the names of the classes", text.length);

@@ -1,4 +1,5 @@
-/* command/demo.c -- watch a network learn without labels, in about three minutes: the built-in set, the table, the picture. */
+/* command/demo.c -- watch a network learn without labels, in about three minutes: the built-in set, the table, the
+ * picture. */
 #include <stdio.h>
 #include <string.h>
 
@@ -22,13 +23,13 @@ static const double step_margin = 1.05;
 static const char marker_name[] = ".simclr-demo";
 
 struct demo {
-    struct session *session;     /* of the demo command */
-    struct session inner;        /* the same pool and backend, the settings of the part that runs */
-    struct config *settings;     /* owned: what inner.config points to */
+    struct session *session; /* of the demo command */
+    struct session inner;    /* the same pool and backend, the settings of the part that runs */
+    struct config *settings; /* owned: what inner.config points to */
     struct evaluation evaluation;
     struct score knn[SOURCE_COUNT], linear[SOURCE_COUNT];
-    bool again;                  /* an earlier demo's folder, to be made afresh */
-    double start;                /* clock_seconds() */
+    bool again;                                                      /* an earlier demo's folder, to be made afresh */
+    double start;                                                    /* clock_seconds() */
     double open, features, knn_seconds, linear_seconds, diagnostics; /* measured on the untrained network */
 };
 
@@ -38,7 +39,8 @@ static int demo_switch(struct demo *demo, enum command command, struct error *er
     struct config *resolved = NULL;
     config_destroy(&demo->settings);
     int status = config_copy(&resolved, demo->session->config, error);
-    if (status == SIMCLR_OK) status = config_resolve(resolved, "epochs", "1", error); /* "auto" is the demo's own word */
+    if (status == SIMCLR_OK)
+        status = config_resolve(resolved, "epochs", "1", error); /* "auto" is the demo's own word */
     char *yaml = status == SIMCLR_OK ? config_to_yaml(resolved) : NULL;
     config_destroy(&resolved);
     if (status == SIMCLR_OK && yaml == NULL) status = error_no_memory(error, "settings", 0);
@@ -108,13 +110,14 @@ static int demo_choose_epochs(struct demo *demo, struct error *error)
     const double left = demo->session->config->seconds - (clock_seconds() - demo->start);
     const int64_t epochs = demo_budget_epochs(&costs, left);
     snprintf(text, sizeof text, "%lld", (long long)epochs);
-    session_print(demo->session, "a step takes %.0f ms here: %s epochs of %lld steps, and all in about %.0f s\n", 1e3 * seconds, text,
-                  (long long)costs.steps, clock_seconds() - demo->start + demo_budget_seconds(&costs, epochs));
+    session_print(demo->session, "a step takes %.0f ms here: %s epochs of %lld steps, and all in about %.0f s\n",
+                  1e3 * seconds, text, (long long)costs.steps,
+                  clock_seconds() - demo->start + demo_budget_seconds(&costs, epochs));
     return config_set(demo->settings, "epochs", text, 2, error);
 }
 
-/* May the demo's run be made here? In a new or empty folder, where an earlier demo left its mark, or where --overwrite says
- * so. Asked before anything is computed, and before the folder bears the mark. */
+/* May the demo's run be made here? In a new or empty folder, where an earlier demo left its mark, or where --overwrite
+ * says so. Asked before anything is computed, and before the folder bears the mark. */
 static int demo_claim_folder(struct demo *demo, struct error *error)
 {
     const char *out = demo->session->config->out;
@@ -125,7 +128,8 @@ static int demo_claim_folder(struct demo *demo, struct error *error)
     int status = SIMCLR_OK;
     if (!demo->again && file_is_folder(out)) status = file_list_folder(out, &list, error);
     if (status == SIMCLR_OK && list.count > 0)
-        status = error_set(error, SIMCLR_INVALID, "%s holds other things than a demo's: choose another --out, or --overwrite it", out);
+        status = error_set(error, SIMCLR_INVALID,
+                           "%s holds other things than a demo's: choose another --out, or --overwrite it", out);
     file_list_free(&list);
     if (status == SIMCLR_OK) status = file_make_folder(out, error);
     if (status == SIMCLR_OK) status = file_write_atomic(marker, "made by simclr demo\n", 20, error);
@@ -147,7 +151,8 @@ static int demo_pretrain(struct demo *demo, struct error *error)
 static int time_diagnostics(struct demo *demo, const struct features *features, struct error *error)
 {
     struct diagnostics ignored;
-    const int64_t wanted = demo->session->config->diagnostics_images, pairs = wanted < features->count / 2 ? wanted : features->count / 2;
+    const int64_t wanted = demo->session->config->diagnostics_images,
+                  pairs = wanted < features->count / 2 ? wanted : features->count / 2;
     if (wanted < 2 || pairs < 1) return SIMCLR_OK;
     const double start = clock_seconds();
     const int status = diagnostics_run(&ignored, features->values, (int)pairs, features->dim, error);
@@ -170,8 +175,10 @@ static int demo_judge(struct demo *demo, enum evaluation_source source, struct f
     demo->linear_seconds = clock_seconds() - start - demo->features - demo->knn_seconds;
     if (status == SIMCLR_OK && source == SOURCE_UNTRAINED) status = time_diagnostics(demo, &train, error);
     features_free(&train);
-    if (status == SIMCLR_OK && source == SOURCE_TRAINED) *kept = test;
-    else features_free(&test);
+    if (status == SIMCLR_OK && source == SOURCE_TRAINED)
+        *kept = test;
+    else
+        features_free(&test);
     return status;
 }
 
@@ -186,7 +193,8 @@ static void demo_print_table(const struct demo *demo, struct text *table)
     text_add(table, "  features of              kNN     linear\n");
     static const char *const what[SOURCE_COUNT] = {"raw pixels", "untrained network", "SimCLR, no labels"};
     for (int source = 0; source < SOURCE_COUNT; source++)
-        text_add(table, "  %-20s %6.1f %%   %6.1f %%\n", what[source], percent(&demo->knn[source]), percent(&demo->linear[source]));
+        text_add(table, "  %-20s %6.1f %%   %6.1f %%\n", what[source], percent(&demo->knn[source]),
+                 percent(&demo->linear[source]));
 }
 
 /* The controls come first: what they take is what the judgement of the trained encoder, and every kNN between epochs,
@@ -198,7 +206,8 @@ static int demo_controls(struct demo *demo, struct error *error)
     if (status == SIMCLR_OK) status = evaluation_open_untrained(&demo->inner, &demo->evaluation, error);
     demo->open = clock_seconds() - start;
     if (status == SIMCLR_OK) status = demo_switch(demo, COMMAND_LINEAR, error);
-    if (status == SIMCLR_OK) session_print(demo->session, "judging the controls: raw pixels, and the network before training ...\n");
+    if (status == SIMCLR_OK)
+        session_print(demo->session, "judging the controls: raw pixels, and the network before training ...\n");
     for (int source = SOURCE_PIXELS; source <= SOURCE_UNTRAINED && status == SIMCLR_OK; source++)
         status = demo_judge(demo, source, NULL, error);
     return status;
@@ -213,11 +222,13 @@ static int demo_report(struct demo *demo, const struct features *kept, struct er
     if (table_path == NULL || picture_path == NULL) status = error_no_memory(error, "a path", strlen(out));
     if (status == SIMCLR_OK) {
         demo_print_table(demo, &table);
-        status = table.failed ? error_no_memory(error, "the table", table.capacity) : file_write_atomic(table_path, table.bytes, table.length, error);
+        status = table.failed ? error_no_memory(error, "the table", table.capacity)
+                              : file_write_atomic(table_path, table.bytes, table.length, error);
     }
     if (status == SIMCLR_OK) status = demo_picture(&demo->inner, demo->evaluation.test, kept, picture_path, error);
     if (status == SIMCLR_OK) {
-        session_print(demo->session, "%s\npicture      %s  (views of the same image, and nearest neighbours)\n", table.bytes, picture_path);
+        session_print(demo->session, "%s\npicture      %s  (views of the same image, and nearest neighbours)\n",
+                      table.bytes, picture_path);
         session_print(demo->session, "next         simclr pretrain --data PHOTOS --out runs/photos\n");
     }
     text_free(&table);
@@ -243,7 +254,8 @@ static int demo_evaluate(struct demo *demo, struct error *error)
 int command_demo(struct session *session, struct error *error)
 {
     struct demo demo = {.session = session, .start = clock_seconds()};
-    session_print(session, "simclr demo: ten kinds of drawn shapes and textures in any colour, place, size and light; no label is used in training\n");
+    session_print(session, "simclr demo: ten kinds of drawn shapes and textures in any colour, place, size and light; "
+                           "no label is used in training\n");
     int status = demo_claim_folder(&demo, error);
     if (status == SIMCLR_OK) status = demo_controls(&demo, error);
     if (status == SIMCLR_OK) status = demo_pretrain(&demo, error);

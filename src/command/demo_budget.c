@@ -9,7 +9,8 @@ double demo_budget_seconds(const struct demo_costs *costs, int64_t epochs)
 {
     const int64_t every = costs->knn_every;
     const int64_t evaluations = every > 0 ? (epochs + every - 1) / every : 0;
-    return (double)epochs * ((double)costs->steps * costs->step + costs->after_epoch) + (double)evaluations * costs->knn + costs->rest;
+    return (double)epochs * ((double)costs->steps * costs->step + costs->after_epoch) +
+           (double)evaluations * costs->knn + costs->rest;
 }
 
 int64_t demo_budget_epochs(const struct demo_costs *costs, double left)

@@ -6,12 +6,12 @@
 
 /* Seconds of each part. */
 struct demo_costs {
-    double step;          /* a training step, its views included */
-    int64_t steps;        /* in an epoch */
-    double after_epoch;   /* diagnostics and checkpoint */
-    double knn;           /* the kNN between epochs */
-    int64_t knn_every;    /* epochs between two of them; 0: none. The last epoch has one in any case */
-    double rest;          /* once: what is still to come beside training */
+    double step;        /* a training step, its views included */
+    int64_t steps;      /* in an epoch */
+    double after_epoch; /* diagnostics and checkpoint */
+    double knn;         /* the kNN between epochs */
+    int64_t knn_every;  /* epochs between two of them; 0: none. The last epoch has one in any case */
+    double rest;        /* once: what is still to come beside training */
 };
 
 /* The most epochs that end within `left` seconds, the rest included; at least 2, so that there is something to see. */

@@ -30,7 +30,8 @@ static int64_t first_of_class(const struct dataset *set, int label)
 }
 
 /* What the network sees in training: an image and eight random views of it. */
-static int draw_views(struct sheet *sheet, const struct session *session, struct dataset *set, struct image *storage, struct error *error)
+static int draw_views(struct sheet *sheet, const struct session *session, struct dataset *set, struct image *storage,
+                      struct error *error)
 {
     struct view_policy policy;
     int width, height, status = session_view_policy(session, &policy, error);
@@ -38,7 +39,8 @@ static int draw_views(struct sheet *sheet, const struct session *session, struct
     dataset_max_size(set, &width, &height);
     float *view = memory_array(3 * (size_t)policy.size * (size_t)policy.size, sizeof *view);
     void *scratch = memory_allocate(view_scratch_bytes(&policy, width, height));
-    if (view == NULL || scratch == NULL) status = error_no_memory(error, "a view", view_scratch_bytes(&policy, width, height));
+    if (view == NULL || scratch == NULL)
+        status = error_no_memory(error, "a view", view_scratch_bytes(&policy, width, height));
     if (scratch != NULL) view_scratch_prepare(&policy, width, height, scratch);
     for (int row = 0; row < VIEW_ROWS && status == SIMCLR_OK; row++) {
         const int64_t index = first_of_class(set, row * 3 % dataset_classes(set));
@@ -47,8 +49,9 @@ static int draw_views(struct sheet *sheet, const struct session *session, struct
         if (status != SIMCLR_OK) break;
         sheet_place(sheet, 0, row, image, ink);
         for (int column = 1; column < COLUMNS; column++) {
-            const struct view_draw draw = view_draw_random(&policy, (uint64_t)session->config->seed, RNG_VIEW, 0, (uint32_t)index,
-                                                           (uint32_t)column, image->width, image->height);
+            const struct view_draw draw =
+                view_draw_random(&policy, (uint64_t)session->config->seed, RNG_VIEW, 0, (uint32_t)index,
+                                 (uint32_t)column, image->width, image->height);
             view_render(&policy, &draw, image, view, scratch);
             sheet_place_view(sheet, column, row, view, policy.size, gray);
         }
@@ -58,16 +61,21 @@ static int draw_views(struct sheet *sheet, const struct session *session, struct
     return status;
 }
 
-/* What it finds alike: queries of different classes and their nearest neighbours, framed green where the class agrees. */
-static int draw_neighbours(struct sheet *sheet, struct session *session, struct dataset *set, const struct features *features,
-                           struct image *storage, struct error *error)
+/* What it finds alike: queries of different classes and their nearest neighbours, framed green where the class agrees.
+ */
+static int draw_neighbours(struct sheet *sheet, struct session *session, struct dataset *set,
+                           const struct features *features, struct image *storage, struct error *error)
 {
     int32_t found[COLUMNS]; /* the query itself comes first and is passed over */
     int status = SIMCLR_OK;
     for (int row = 0; row < NEIGHBOUR_ROWS && status == SIMCLR_OK; row++) {
         const int64_t query = first_of_class(set, row % dataset_classes(set));
-        const struct knn_args args = {.train = features->values, .train_count = features->count, .query = features->values + query * features->dim,
-                                      .query_count = 1, .dim = features->dim, .k = COLUMNS};
+        const struct knn_args args = {.train = features->values,
+                                      .train_count = features->count,
+                                      .query = features->values + query * features->dim,
+                                      .query_count = 1,
+                                      .dim = features->dim,
+                                      .k = COLUMNS};
         status = knn_neighbours(session->backend, &args, found, NULL, error);
         if (status == SIMCLR_OK) status = place_image(sheet, 0, VIEW_ROWS + row, set, query, ink, storage, error);
         for (int i = 0, column = 1; i < COLUMNS && column < COLUMNS && status == SIMCLR_OK; i++) {
@@ -79,14 +87,16 @@ static int draw_neighbours(struct sheet *sheet, struct session *session, struct 
     return status;
 }
 
-int demo_picture(struct session *session, struct dataset *test, const struct features *features, const char *path, struct error *error)
+int demo_picture(struct session *session, struct dataset *test, const struct features *features, const char *path,
+                 struct error *error)
 {
     struct sheet sheet;
     struct image storage = {0};
     int status = sheet_create(&sheet, COLUMNS, VIEW_ROWS + NEIGHBOUR_ROWS, CELL, error);
     if (status != SIMCLR_OK) return status;
     sheet_text(&sheet, 0, 0, "an image, and random views of it: training pulls views of one image together", ink);
-    sheet_text(&sheet, 0, VIEW_ROWS, "an image, and its nearest neighbours by the learned features (green: same kind)", ink);
+    sheet_text(&sheet, 0, VIEW_ROWS, "an image, and its nearest neighbours by the learned features (green: same kind)",
+               ink);
     status = draw_views(&sheet, session, test, &storage, error);
     if (status == SIMCLR_OK) status = draw_neighbours(&sheet, session, test, features, &storage, error);
     if (status == SIMCLR_OK) status = image_write_png(path, &sheet.image, error);

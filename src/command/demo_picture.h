@@ -4,8 +4,9 @@
 
 #include "train/features.h"
 
-/* Writes a PNG: rows of an image beside random views of it, then rows of an image beside its nearest neighbours among `test` by
- * cosine of `features` (of `test`, in its order). */
-int demo_picture(struct session *session, struct dataset *test, const struct features *features, const char *path, struct error *error);
+/* Writes a PNG: rows of an image beside random views of it, then rows of an image beside its nearest neighbours among
+ * `test` by cosine of `features` (of `test`, in its order). */
+int demo_picture(struct session *session, struct dataset *test, const struct features *features, const char *path,
+                 struct error *error);
 
 #endif

@@ -53,8 +53,10 @@ static void embed_close(struct embed *embed)
 static void write_name(FILE *file, const char *name)
 {
     for (; *name; name++) {
-        if (*name == '\n') fputs("\\n", file);
-        else fputc(*name, file);
+        if (*name == '\n')
+            fputs("\\n", file);
+        else
+            fputc(*name, file);
     }
     fputc('\n', file);
 }
@@ -73,8 +75,10 @@ static int embed_write(struct embed *embed, const struct features *features, con
     if (!embed->text) npy_write_header(embed->features, "<f4", features->count, features->dim);
     for (int64_t i = 0; i < features->count; i++) {
         const float *row = features->values + (size_t)i * dim;
-        if (embed->text) write_row(file_writer_stream(embed->features), row, features->dim);
-        else file_writer_write(embed->features, row, dim * sizeof *row);
+        if (embed->text)
+            write_row(file_writer_stream(embed->features), row, features->dim);
+        else
+            file_writer_write(embed->features, row, dim * sizeof *row);
         write_name(file_writer_stream(embed->names), dataset_name(dataset, i));
     }
     const int status = file_writer_commit(&embed->names, error);

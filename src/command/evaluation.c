@@ -18,14 +18,16 @@ static int check_labels(const struct dataset *dataset, const char *part, struct 
 {
     const int classes = dataset_classes(dataset);
     if (classes == 0)
-        return error_set(error, SIMCLR_DATA, "%s: the %s images have no labels; put each class in a sub-folder or give a list with labels",
+        return error_set(error, SIMCLR_DATA,
+                         "%s: the %s images have no labels; put each class in a sub-folder or give a list with labels",
                          dataset_description(dataset), part);
     if (classes == 1)
         return error_set(error, SIMCLR_DATA, "%s: all %s images are of one class; there is nothing to tell apart",
                          dataset_description(dataset), part);
     for (int64_t i = 0; i < dataset_count(dataset); i++)
         if (dataset_label(dataset, i) < 0)
-            return error_set(error, SIMCLR_DATA, "%s: no label; every image of the %s part needs one", dataset_name(dataset, i), part);
+            return error_set(error, SIMCLR_DATA, "%s: no label; every image of the %s part needs one",
+                             dataset_name(dataset, i), part);
     return SIMCLR_OK;
 }
 
@@ -36,10 +38,12 @@ static int open_parts(struct evaluation *evaluation, struct error *error)
     if (status == SIMCLR_OK) status = check_labels(evaluation->train, "training", error);
     if (status == SIMCLR_OK) status = session_open_test(session, &evaluation->test, error);
     if (status == SIMCLR_OK && evaluation->test == NULL)
-        return error_set(error, SIMCLR_DATA, "%s: there is no test or val part; give --test-data", session->config->data);
+        return error_set(error, SIMCLR_DATA, "%s: there is no test or val part; give --test-data",
+                         session->config->data);
     if (status == SIMCLR_OK) status = check_labels(evaluation->test, "test", error);
     if (status == SIMCLR_OK && dataset_classes(evaluation->train) != dataset_classes(evaluation->test))
-        return error_set(error, SIMCLR_DATA, "%d classes to train on but %d to test on; both parts need the same class folders",
+        return error_set(error, SIMCLR_DATA,
+                         "%d classes to train on but %d to test on; both parts need the same class folders",
                          dataset_classes(evaluation->train), dataset_classes(evaluation->test));
     return status;
 }
@@ -57,7 +61,8 @@ int evaluation_open_untrained(struct session *session, struct evaluation *evalua
     *evaluation = (struct evaluation){.session = session};
     int status = session_model_config(session, 0, &config, error);
     if (status == SIMCLR_OK) status = session_view_policy(session, &evaluation->policy, error);
-    if (status == SIMCLR_OK) status = model_create(&evaluation->untrained, &config, (uint64_t)session->config->seed, error);
+    if (status == SIMCLR_OK)
+        status = model_create(&evaluation->untrained, &config, (uint64_t)session->config->seed, error);
     if (status == SIMCLR_OK) status = open_parts(evaluation, error);
     if (status != SIMCLR_OK) evaluation_close(evaluation);
     return status;
@@ -68,7 +73,8 @@ int evaluation_open(struct session *session, struct evaluation *evaluation, stru
     *evaluation = (struct evaluation){.session = session};
     int status = evaluation_open_trained(evaluation, session->config->checkpoint, error);
     if (status == SIMCLR_OK)
-        status = model_create(&evaluation->untrained, &evaluation->trained->config, (uint64_t)session->config->seed, error);
+        status =
+            model_create(&evaluation->untrained, &evaluation->trained->config, (uint64_t)session->config->seed, error);
     if (status == SIMCLR_OK) status = open_parts(evaluation, error);
     if (status != SIMCLR_OK) evaluation_close(evaluation);
     return status;
@@ -78,7 +84,8 @@ int evaluation_check_frozen(const struct evaluation *evaluation, struct error *e
 {
     const uint64_t now = parameters_encoder_hash(&evaluation->trained->parameters);
     if (now == evaluation->hash_before) return SIMCLR_OK;
-    return error_set(error, SIMCLR_CORRUPT, "the encoder changed while it was evaluated (hash %016" PRIx64 ", then %016" PRIx64 ")",
+    return error_set(error, SIMCLR_CORRUPT,
+                     "the encoder changed while it was evaluated (hash %016" PRIx64 ", then %016" PRIx64 ")",
                      evaluation->hash_before, now);
 }
 
@@ -90,8 +97,8 @@ void evaluation_close(struct evaluation *evaluation)
     dataset_close(&evaluation->test);
 }
 
-int evaluation_features(struct evaluation *evaluation, enum evaluation_source source, struct features *train, struct features *test,
-                        struct error *error)
+int evaluation_features(struct evaluation *evaluation, enum evaluation_source source, struct features *train,
+                        struct features *test, struct error *error)
 {
     struct session *session = evaluation->session;
     struct dataset *const parts[2] = {evaluation->train, evaluation->test};
@@ -112,15 +119,22 @@ int evaluation_features(struct evaluation *evaluation, enum evaluation_source so
     return status;
 }
 
-int evaluation_knn(struct evaluation *evaluation, const struct features *train, const struct features *test, struct score *out,
-                   struct error *error)
+int evaluation_knn(struct evaluation *evaluation, const struct features *train, const struct features *test,
+                   struct score *out, struct error *error)
 {
     const struct config *config = evaluation->session->config;
     int32_t *top5 = memory_array((size_t)test->count * 5, sizeof *top5);
     if (top5 == NULL) return error_no_memory(error, "kNN results", (size_t)test->count * 5 * sizeof *top5);
     const struct knn_args args = {
-        .train = train->values, .train_labels = train->labels, .train_count = train->count, .query = test->values, .query_count = test->count,
-        .dim = train->dim, .classes = dataset_classes(evaluation->train), .k = (int)config->knn_k, .temperature = config->knn_temperature,
+        .train = train->values,
+        .train_labels = train->labels,
+        .train_count = train->count,
+        .query = test->values,
+        .query_count = test->count,
+        .dim = train->dim,
+        .classes = dataset_classes(evaluation->train),
+        .k = (int)config->knn_k,
+        .temperature = config->knn_temperature,
         .top5 = top5,
     };
     const int status = knn_classify(evaluation->session->backend, &args, error);
@@ -141,21 +155,29 @@ static int rank_of_label(const float *logits, int classes, int label)
     return rank;
 }
 
-int evaluation_linear(struct evaluation *evaluation, const struct features *train, const struct features *test, struct score *out,
-                      struct error *error)
+int evaluation_linear(struct evaluation *evaluation, const struct features *train, const struct features *test,
+                      struct score *out, struct error *error)
 {
     const struct config *config = evaluation->session->config;
     const int classes = dataset_classes(evaluation->train);
-    const struct logistic_args args = {.x = train->values, .labels = train->labels, .rows = train->count, .dim = train->dim,
-                                       .classes = classes, .max_iterations = (int)config->iterations, .l2 = config->l2};
+    const struct logistic_args args = {.x = train->values,
+                                       .labels = train->labels,
+                                       .rows = train->count,
+                                       .dim = train->dim,
+                                       .classes = classes,
+                                       .max_iterations = (int)config->iterations,
+                                       .l2 = config->l2};
     struct logistic_sweep sweep;
     int status = logistic_sweep(evaluation->session->backend, &args, (uint64_t)config->seed, &sweep, error);
     if (status != SIMCLR_OK) return status;
     float *logits = memory_array((size_t)test->count * (size_t)classes, sizeof *logits);
-    if (logits == NULL) status = error_no_memory(error, "logits", (size_t)test->count * (size_t)classes * sizeof *logits);
+    if (logits == NULL)
+        status = error_no_memory(error, "logits", (size_t)test->count * (size_t)classes * sizeof *logits);
     if (status == SIMCLR_OK)
-        status = logistic_predict(evaluation->session->backend, &sweep, test->values, test->count, test->dim, classes, logits, error);
-    *out = (struct score){.done = status == SIMCLR_OK, .count = test->count, .l2 = sweep.l2, .held_out_top1 = sweep.held_out_top1};
+        status = logistic_predict(evaluation->session->backend, &sweep, test->values, test->count, test->dim, classes,
+                                  logits, error);
+    *out = (struct score){
+        .done = status == SIMCLR_OK, .count = test->count, .l2 = sweep.l2, .held_out_top1 = sweep.held_out_top1};
     for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++) {
         const int rank = rank_of_label(logits + i * classes, classes, test->labels[i]);
         out->top1 += rank == 0;
@@ -213,8 +235,8 @@ void evaluation_json_score(struct text *json, const char *name, const struct sco
 
 /* ---- the command ------------------------------------------------------------------------------------------------ */
 
-static int judge_source(struct evaluation *evaluation, enum evaluation_source source, evaluation_judge *judge, struct score *score,
-                        struct error *error)
+static int judge_source(struct evaluation *evaluation, enum evaluation_source source, evaluation_judge *judge,
+                        struct score *score, struct error *error)
 {
     struct features train = {0}, test = {0};
     int status = evaluation_features(evaluation, source, &train, &test, error);
@@ -226,7 +248,8 @@ static int judge_source(struct evaluation *evaluation, enum evaluation_source so
     return status;
 }
 
-static int report_json(const struct evaluation *evaluation, const char *protocol, const struct score scores[SOURCE_COUNT], struct error *error)
+static int report_json(const struct evaluation *evaluation, const char *protocol,
+                       const struct score scores[SOURCE_COUNT], struct error *error)
 {
     const struct session *session = evaluation->session;
     struct text json = {0};
@@ -264,9 +287,12 @@ int evaluation_run(struct session *session, const char *protocol, evaluation_jud
             evaluation_print_score(session, evaluation_source_name(source), &scores[source]);
     }
     if (status == SIMCLR_OK) status = evaluation_check_frozen(&evaluation, error);
-    if (status == SIMCLR_OK && session->config->json) status = report_json(&evaluation, protocol, scores, error);
+    if (status == SIMCLR_OK && session->config->json)
+        status = report_json(&evaluation, protocol, scores, error);
     else if (status == SIMCLR_OK)
-        session_print(session, "%lld training and %lld test images, %d classes; encoder frozen: hash %016" PRIx64 " before and after\n",
+        session_print(session,
+                      "%lld training and %lld test images, %d classes; encoder frozen: hash %016" PRIx64
+                      " before and after\n",
                       (long long)dataset_count(evaluation.train), (long long)dataset_count(evaluation.test),
                       dataset_classes(evaluation.train), evaluation.hash_before);
     evaluation_close(&evaluation);

@@ -13,22 +13,24 @@ const char *evaluation_source_name(enum evaluation_source source); /* "pixels", 
 struct evaluation {
     struct session *session;
     struct view_policy policy;
-    struct model *trained, *untrained;   /* untrained: the same architecture, fresh from the seed */
+    struct model *trained, *untrained; /* untrained: the same architecture, fresh from the seed */
     struct dataset *train, *test;
-    uint64_t hash_before;                /* over the encoder's weights and buffers */
+    uint64_t hash_before; /* over the encoder's weights and buffers */
 };
 
 /* One judged source. top5 counts a hit among the five best classes. */
 struct score {
     bool done;
     int64_t top1, top5, count;
-    double l2, held_out_top1;            /* linear only; negative: not there */
+    double l2, held_out_top1; /* linear only; negative: not there */
 };
 
-/* Opens --checkpoint, --data and its test part (or --test-data). SIMCLR_DATA when labels are missing or the parts' classes differ. */
+/* Opens --checkpoint, --data and its test part (or --test-data). SIMCLR_DATA when labels are missing or the parts'
+ * classes differ. */
 int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error);
-/* The same in two steps, for who judges the controls before there is a checkpoint: first everything but the trained model,
- * from the session's own settings and seed (with evaluation views as training will have them); later the model itself. */
+/* The same in two steps, for who judges the controls before there is a checkpoint: first everything but the trained
+ * model, from the session's own settings and seed (with evaluation views as training will have them); later the model
+ * itself. */
 int evaluation_open_untrained(struct session *session, struct evaluation *evaluation, struct error *error);
 int evaluation_open_trained(struct evaluation *evaluation, const char *checkpoint, struct error *error);
 /* Frozen? SIMCLR_CORRUPT (a bug of ours) if an evaluation changed a weight or a running statistic. */
@@ -36,19 +38,19 @@ int evaluation_check_frozen(const struct evaluation *evaluation, struct error *e
 void evaluation_close(struct evaluation *evaluation);
 
 /* Features of both parts; release both with features_free. */
-int evaluation_features(struct evaluation *evaluation, enum evaluation_source source, struct features *train, struct features *test,
-                        struct error *error);
+int evaluation_features(struct evaluation *evaluation, enum evaluation_source source, struct features *train,
+                        struct features *test, struct error *error);
 
 /* Writes them as --features-out asks; nothing where it is not given (save_features.c). */
 int evaluation_save_features(const struct session *session, const struct features *train, const struct features *test,
                              struct error *error);
 
 /* Weighted kNN with the session's --knn-k and --knn-temperature. */
-int evaluation_knn(struct evaluation *evaluation, const struct features *train, const struct features *test, struct score *out,
-                   struct error *error);
+int evaluation_knn(struct evaluation *evaluation, const struct features *train, const struct features *test,
+                   struct score *out, struct error *error);
 /* Multinomial logistic regression with --l2 (or the sweep) and --iterations. */
-int evaluation_linear(struct evaluation *evaluation, const struct features *train, const struct features *test, struct score *out,
-                      struct error *error);
+int evaluation_linear(struct evaluation *evaluation, const struct features *train, const struct features *test,
+                      struct score *out, struct error *error);
 
 /* A row of the table, or the same as JSON: top-1 and top-5 with 95 % Wilson intervals. */
 void evaluation_print_header(const struct session *session, const char *protocol);
@@ -56,8 +58,8 @@ void evaluation_print_score(const struct session *session, const char *name, con
 void evaluation_json_score(struct text *json, const char *name, const struct score *score);
 
 /* The whole of the knn and the linear command: `protocol` names it, `judge` is one of the two above. */
-typedef int evaluation_judge(struct evaluation *evaluation, const struct features *train, const struct features *test, struct score *out,
-                             struct error *error);
+typedef int evaluation_judge(struct evaluation *evaluation, const struct features *train, const struct features *test,
+                             struct score *out, struct error *error);
 int evaluation_run(struct session *session, const char *protocol, evaluation_judge *judge, struct error *error);
 
 #endif

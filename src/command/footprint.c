@@ -48,7 +48,10 @@ static void unreserve(struct backend *backend, void *block)
 }
 
 /* The backend's own table with those two in it; put back with restore_backend. */
-struct reserving { struct backend_ops ops; const struct backend_ops *real; };
+struct reserving {
+    struct backend_ops ops;
+    const struct backend_ops *real;
+};
 
 static void reserve_instead(struct reserving *reserving, struct backend *backend)
 {
@@ -115,8 +118,11 @@ static int count_optimizer(struct session *session, struct parameters *parameter
                            struct error *error)
 {
     const bool adamw = strcmp(session->config->optimizer, "adamw") == 0;
-    const struct optimizer_config config = {.kind = adamw ? OPTIMIZER_ADAMW : OPTIMIZER_LARS, .momentum = 0.9f,
-                                            .trust = 0.001f, .beta2 = 0.999f, .epsilon = 1e-8f};
+    const struct optimizer_config config = {.kind = adamw ? OPTIMIZER_ADAMW : OPTIMIZER_LARS,
+                                            .momentum = 0.9f,
+                                            .trust = 0.001f,
+                                            .beta2 = 0.999f,
+                                            .epsilon = 1e-8f};
     struct optimizer *optimizer;
     size_t mark = footprint_heap();
 
@@ -138,12 +144,11 @@ static int count_evaluation(struct session *session, struct model *model, const 
     struct model_tensors tensors;
     size_t mark = footprint_heap();
 
-    const int status = model_plan(model, session->backend, NETWORK_INFERENCE, session->dtype, views, true, &network,
-                                  &tensors, error);
+    const int status =
+        model_plan(model, session->backend, NETWORK_INFERENCE, session->dtype, views, true, &network, &tensors, error);
     if (status != SIMCLR_OK) return status;
     out->evaluation = (size_t)views * 3 * side * side * view_type_bytes(session_view_type(session)) +
-                      network_arena_bytes(network) +
-                      grown(&mark, network_plan_bytes(network));
+                      network_arena_bytes(network) + grown(&mark, network_plan_bytes(network));
     network_destroy(&network);
     return SIMCLR_OK;
 }

@@ -6,21 +6,25 @@
 
 /* Bytes; total is the peak resident size of `pretrain` with the session's options. */
 struct footprint {
-    size_t program;      /* code, libraries, stacks: what this process has already */
-    size_t images;       /* decoded images of --data; 0 without one */
-    size_t parameters;   /* weights, gradients, running statistics */
-    size_t optimizer;    /* its states */
-    size_t plans;        /* packed weights and scratch */
-    size_t activations;  /* the arena of activations and their gradients */
-    size_t views;        /* batches being made and read */
-    size_t loss;         /* outputs and their gradients, NT-Xent */
-    size_t evaluation;   /* the encoder once more, between epochs */
+    size_t program;     /* code, libraries, stacks: what this process has already */
+    size_t images;      /* decoded images of --data; 0 without one */
+    size_t parameters;  /* weights, gradients, running statistics */
+    size_t optimizer;   /* its states */
+    size_t plans;       /* packed weights and scratch */
+    size_t activations; /* the arena of activations and their gradients */
+    size_t views;       /* batches being made and read */
+    size_t loss;        /* outputs and their gradients, NT-Xent */
+    size_t evaluation;  /* the encoder once more, between epochs */
     size_t total;
 };
 
 /* Plans the training of `config` as pretrain does, but on address space in place of the arena. The network is given
  * to the caller for its rows; release with footprint_release. dataset: NULL if there is none. */
-struct footprint_network { struct model *model; struct network *network; struct model_tensors tensors; };
+struct footprint_network {
+    struct model *model;
+    struct network *network;
+    struct model_tensors tensors;
+};
 int footprint_measure(struct session *session, const struct model_config *config, const struct dataset *dataset,
                       size_t image_bytes, struct footprint *out, struct footprint_network *planned,
                       struct error *error);

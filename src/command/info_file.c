@@ -27,12 +27,18 @@ static void shown(const char *text, size_t longest, struct text *out)
 static const char *dtype_text(enum safetensors_dtype dtype)
 {
     switch (dtype) {
-    case ST_F32: return "float32";
-    case ST_F64: return "float64";
-    case ST_I64: return "int64";
-    case ST_U8: return "uint8";
-    case ST_BF16: return "bf16";
-    case ST_OTHER: return "other";
+    case ST_F32:
+        return "float32";
+    case ST_F64:
+        return "float64";
+    case ST_I64:
+        return "int64";
+    case ST_U8:
+        return "uint8";
+    case ST_BF16:
+        return "bf16";
+    case ST_OTHER:
+        return "other";
     }
     return "other";
 }

@@ -14,13 +14,19 @@ static double mebibytes(size_t bytes)
 /* "64 x 112 x 112", or "512" for a vector. */
 static void format_shape(const struct tensor_desc *desc, char *out, size_t capacity)
 {
-    if (desc->height == 1 && desc->width == 1) snprintf(out, capacity, "%d", desc->channels);
-    else snprintf(out, capacity, "%d x %d x %d", desc->channels, desc->height, desc->width);
+    if (desc->height == 1 && desc->width == 1)
+        snprintf(out, capacity, "%d", desc->channels);
+    else
+        snprintf(out, capacity, "%d x %d x %d", desc->channels, desc->height, desc->width);
 }
 
 /* ---- the table ---- */
 
-struct totals { int64_t parameters; double flops; size_t bytes; };
+struct totals {
+    int64_t parameters;
+    double flops;
+    size_t bytes;
+};
 
 static struct totals add_up(const struct network_row *rows, int count)
 {
@@ -48,8 +54,8 @@ static void print_table(const struct session *session, const struct model_config
                   "MFLOP", memory, "algorithm");
     for (int i = 0; i < count; i++) {
         format_shape(&rows[i].output, shape, sizeof shape);
-        session_print(session, "%-12s %-26s %-16s %12" PRId64 " %10.2f %16.1f%s%s\n", rows[i].kind, rows[i].name,
-                      shape, rows[i].parameters, rows[i].flops / 1e6, mebibytes(rows[i].bytes),
+        session_print(session, "%-12s %-26s %-16s %12" PRId64 " %10.2f %16.1f%s%s\n", rows[i].kind, rows[i].name, shape,
+                      rows[i].parameters, rows[i].flops / 1e6, mebibytes(rows[i].bytes),
                       rows[i].algorithm[0] ? "  " : "", rows[i].algorithm);
     }
     session_print(session, "%-12s %-26s %-16s %12" PRId64 " %10.2f %16.1f\n", "total", "", "", totals.parameters,
@@ -60,7 +66,10 @@ static void print_table(const struct session *session, const struct model_config
 /* ---- memory ---- */
 
 /* The parts in the order of the table; what of each there is. */
-struct part { const char *key, *what; size_t bytes; };
+struct part {
+    const char *key, *what;
+    size_t bytes;
+};
 enum { PARTS = 9 };
 
 static void list_parts(const struct footprint *f, struct part out[PARTS])
@@ -91,7 +100,8 @@ static void print_memory(const struct session *session, const struct footprint *
     }
     session_print(session, "  %-42s %10.1f\n", "peak", mebibytes(footprint->total));
     if (!session->config->data[0]) {
-        session_print(session, "Images or their files are kept in memory too, up to --cache-memory: --data counts them.\n");
+        session_print(session,
+                      "Images or their files are kept in memory too, up to --cache-memory: --data counts them.\n");
     }
 }
 

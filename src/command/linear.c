@@ -1,4 +1,5 @@
-/* command/linear.c -- linear evaluation in its fast form: logistic regression on cached features (paper, appendix B.8). */
+/* command/linear.c -- linear evaluation in its fast form: logistic regression on cached features (paper, appendix B.8).
+ */
 #include "command/evaluation.h"
 #include "train/commands.h"
 

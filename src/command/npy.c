@@ -14,8 +14,10 @@ void npy_write_header(struct file_writer *writer, const char *descr, int64_t row
     static const unsigned char magic[8] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
     char header[3 * NPY_ALIGNMENT], shape[48];
 
-    if (columns > 0) snprintf(shape, sizeof shape, "(%" PRId64 ", %" PRId64 ")", rows, columns);
-    else snprintf(shape, sizeof shape, "(%" PRId64 ",)", rows);
+    if (columns > 0)
+        snprintf(shape, sizeof shape, "(%" PRId64 ", %" PRId64 ")", rows, columns);
+    else
+        snprintf(shape, sizeof shape, "(%" PRId64 ",)", rows);
     memcpy(header, magic, sizeof magic);
     int used = NPY_PREFIX + snprintf(header + NPY_PREFIX, sizeof header - NPY_PREFIX,
                                      "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr, shape);

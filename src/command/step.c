@@ -80,12 +80,13 @@ int training_step_open(struct session *session, struct training_step *step, stru
     int status = session_model_config(session, 0, &config, error);
     if (status == SIMCLR_OK) status = model_create(&step->model, &config, 1, error);
     if (status == SIMCLR_OK)
-        status = model_plan(step->model, session->backend, NETWORK_TRAINING, session->dtype, 2 * batch, false, &step->network,
-                            &step->tensors, error);
+        status = model_plan(step->model, session->backend, NETWORK_TRAINING, session->dtype, 2 * batch, false,
+                            &step->network, &step->tensors, error);
     const int dim = model_output_dim(&config);
     if (status == SIMCLR_OK) status = nt_xent_create(&step->loss, session->backend, batch, dim, 0.5f, error);
     const struct optimizer_config lars = {OPTIMIZER_LARS, 0.9f, 1e-4f, 0.001f, 0, 0};
-    if (status == SIMCLR_OK) status = optimizer_create(&step->optimizer, &lars, session->backend, &step->model->parameters, error);
+    if (status == SIMCLR_OK)
+        status = optimizer_create(&step->optimizer, &lars, session->backend, &step->model->parameters, error);
     const size_t outputs = 2 * (size_t)batch * (size_t)dim;
     if (status == SIMCLR_OK) step->images = dense_images(step->network);
     step->z = memory_array(outputs, sizeof(float));
@@ -103,13 +104,19 @@ int training_step_open(struct session *session, struct training_step *step, stru
 int training_loader_open(struct session *session, enum view_type type, struct dataset **dataset, struct loader **loader,
                          struct error *error)
 {
-    struct loader_config config = {.purpose = RNG_VIEW, .seed = 1, .batch = (int)session->config->batch, .views = 2, .shuffle = true,
-                                   .workers = session_workers(session), .pin = session_pin(session),
+    struct loader_config config = {.purpose = RNG_VIEW,
+                                   .seed = 1,
+                                   .batch = (int)session->config->batch,
+                                   .views = 2,
+                                   .shuffle = true,
+                                   .workers = session_workers(session),
+                                   .pin = session_pin(session),
                                    .scaled_decoding = session->config->scaled_decoding};
     int status = session_view_policy(session, &config.policy, error);
     config.policy.type = type;
     if (status == SIMCLR_OK)
-        status = session_open_dataset(session, session->config->data[0] ? session->config->data : "synthetic", DATASET_TRAIN, dataset, error);
+        status = session_open_dataset(session, session->config->data[0] ? session->config->data : "synthetic",
+                                      DATASET_TRAIN, dataset, error);
     if (status == SIMCLR_OK) status = loader_open(loader, &config, *dataset, session->pool, error);
     return status;
 }

@@ -16,19 +16,20 @@ struct training_step {
     void *images; /* as the network takes them */
     float *z, *d_z;
     struct nt_xent_result result;
-    struct loader *loader; /* NULL: the same dense images every step */
-    int64_t number;        /* batches taken from the loader */
+    struct loader *loader;                                   /* NULL: the same dense images every step */
+    int64_t number;                                          /* batches taken from the loader */
     double forward, loss_seconds, backward, update, packing; /* of the last run; packing: of the new weights */
     int status;
 };
 
-/* A fresh model of the session's configuration, planned for --batch images (twice as many views), LARS, dense random images. */
+/* A fresh model of the session's configuration, planned for --batch images (twice as many views), LARS, dense random
+ * images. */
 int training_step_open(struct session *session, struct training_step *step, struct error *error);
 void training_step_run(void *context); /* context: struct training_step */
 void training_step_close(struct training_step *step);
 
-/* The session's --data (or the synthetic set) and a loader of its view pairs; close the loader before the data set. For a
- * training step: views of session_view_type. */
+/* The session's --data (or the synthetic set) and a loader of its view pairs; close the loader before the data set. For
+ * a training step: views of session_view_type. */
 int training_loader_open(struct session *session, enum view_type type, struct dataset **dataset, struct loader **loader,
                          struct error *error);
 

@@ -86,8 +86,10 @@ int config_copy(struct config **out, const struct config *config, struct error *
         const struct option_row *row = &config_options[i];
         const size_t offset = row->offset;
         const char *from = (const char *)config + offset;
-        if (takes_text(row)) status = copy_text((char *)copy + offset, from);
-        else memcpy((char *)copy + offset, from, row->type == OPTION_BOOLEAN ? sizeof(bool) : sizeof(int64_t));
+        if (takes_text(row))
+            status = copy_text((char *)copy + offset, from);
+        else
+            memcpy((char *)copy + offset, from, row->type == OPTION_BOOLEAN ? sizeof(bool) : sizeof(int64_t));
         if (status != SIMCLR_OK) {
             config_destroy(&copy);
             return error_no_memory(error, "a configuration", sizeof *config);
@@ -203,7 +205,10 @@ static int check_order(const char *low_name, double low, const char *high_name, 
 
 static int check_views(const struct config *c, struct error *error)
 {
-    const struct { const char *low_name, *high_name; double low, high; } pairs[] = {
+    const struct {
+        const char *low_name, *high_name;
+        double low, high;
+    } pairs[] = {
         {"crop-area-min", "crop-area-max", c->crop_area_min, c->crop_area_max},
         {"crop-ratio-min", "crop-ratio-max", c->crop_ratio_min, c->crop_ratio_max},
         {"blur-sigma-min", "blur-sigma-max", c->blur_sigma_min, c->blur_sigma_max},

@@ -12,9 +12,17 @@
 #include "base/error.h"
 
 enum command {
-    COMMAND_PRETRAIN = 1 << 0, COMMAND_FINETUNE = 1 << 1, COMMAND_KNN = 1 << 2, COMMAND_LINEAR = 1 << 3,
-    COMMAND_EMBED = 1 << 4, COMMAND_INFO = 1 << 5, COMMAND_BENCH = 1 << 6, COMMAND_DEMO = 1 << 7,
-    COMMAND_VIEWS = 1 << 8, COMMAND_DATA_INFO = 1 << 9, COMMAND_DATA_PACK = 1 << 10,
+    COMMAND_PRETRAIN = 1 << 0,
+    COMMAND_FINETUNE = 1 << 1,
+    COMMAND_KNN = 1 << 2,
+    COMMAND_LINEAR = 1 << 3,
+    COMMAND_EMBED = 1 << 4,
+    COMMAND_INFO = 1 << 5,
+    COMMAND_BENCH = 1 << 6,
+    COMMAND_DEMO = 1 << 7,
+    COMMAND_VIEWS = 1 << 8,
+    COMMAND_DATA_INFO = 1 << 9,
+    COMMAND_DATA_PACK = 1 << 10,
     COMMAND_DATA_FETCH = 1 << 11
 };
 
@@ -74,27 +82,31 @@ struct config {
 };
 
 enum option_type {
-    OPTION_STRING, OPTION_INTEGER, OPTION_NUMBER, OPTION_BOOLEAN, OPTION_CHOICE,
+    OPTION_STRING,
+    OPTION_INTEGER,
+    OPTION_NUMBER,
+    OPTION_BOOLEAN,
+    OPTION_CHOICE,
     OPTION_BYTES, /* int64_t; written 8G, 512M, 1.5G (powers of 1024) */
     OPTION_RGB    /* char *: three numbers "r,g,b", or "" */
 };
 
 /* An option whose default differs between commands has one row for each default, all with the same field. */
 struct option_row {
-    const char *name;        /* "learning-rate" */
-    const char *argument;    /* "RATE" in --help; NULL for booleans (--x / --no-x) */
+    const char *name;     /* "learning-rate" */
+    const char *argument; /* "RATE" in --help; NULL for booleans (--x / --no-x) */
     enum option_type type;
-    size_t offset;           /* of the field in struct config */
-    unsigned commands;       /* which commands take it */
-    const char *default_text;/* what --help shows and what it starts from; "auto" values are resolved by the command */
-    double minimum, maximum; /* inclusive, for numbers */
-    const char *choices;     /* "lars|sgd|adamw"; for an integer the only values allowed */
-    const char *aliases;     /* words that stand for numbers: "none=0|linear=1" */
-    const char *section;     /* "Data", "Views", "Model", "Training", "Run", "Evaluation" */
-    const char *help;        /* one sentence */
-    bool matters;            /* changing it forbids resuming; not threads or the CPU variant, which change only the
-                                order of sums */
-    bool required;           /* the command cannot start without it */
+    size_t offset;            /* of the field in struct config */
+    unsigned commands;        /* which commands take it */
+    const char *default_text; /* what --help shows and what it starts from; "auto" values are resolved by the command */
+    double minimum, maximum;  /* inclusive, for numbers */
+    const char *choices;      /* "lars|sgd|adamw"; for an integer the only values allowed */
+    const char *aliases;      /* words that stand for numbers: "none=0|linear=1" */
+    const char *section;      /* "Data", "Views", "Model", "Training", "Run", "Evaluation" */
+    const char *help;         /* one sentence */
+    bool matters;             /* changing it forbids resuming; not threads or the CPU variant, which change only the
+                                 order of sums */
+    bool required;            /* the command cannot start without it */
 };
 extern const struct option_row config_options[];
 extern const int config_option_count;

@@ -93,6 +93,8 @@ void number_format_bytes(int64_t value, char out[NUMBER_TEXT])
         value /= 1024;
         power++;
     }
-    if (power == 0) snprintf(out, NUMBER_TEXT, "%" PRId64, value);
-    else snprintf(out, NUMBER_TEXT, "%" PRId64 "%c", value, suffixes[power - 1]);
+    if (power == 0)
+        snprintf(out, NUMBER_TEXT, "%" PRId64, value);
+    else
+        snprintf(out, NUMBER_TEXT, "%" PRId64 "%c", value, suffixes[power - 1]);
 }

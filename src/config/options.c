@@ -21,35 +21,47 @@
 #define VIEWS (P | B | D | V)
 
 /* The offset of a field, refused by the compiler when the field is not of the option's C type. */
-#define AT(field, ctype) /* NOLINTNEXTLINE(bugprone-macro-parentheses): a type is no expression */ \
-    (offsetof(struct config, field) + 0 * sizeof(char[_Generic(((struct config *)0)->field, ctype: 1)]))
+#define AT(field, ctype) /* NOLINTNEXTLINE(bugprone-macro-parentheses): a type is no expression */                     \
+    (offsetof(struct config, field) + 0 * sizeof(char[_Generic(((struct config *)0)->field, ctype : 1)]))
 
-#define TEXT(name, argument, field, commands, start, section, help, matters, required) \
-    {name, argument, OPTION_STRING, AT(field, char *), commands, start, 0, 0, NULL, NULL, section, help, \
-     matters, required}
-#define RGB(name, field, commands, low, high, section, help) \
-    {name, "R,G,B", OPTION_RGB, AT(field, char *), commands, "", low, high, NULL, NULL, section, help, true, false}
-#define CHOICE(name, argument, field, commands, start, choices, section, help, matters) \
-    {name, argument, OPTION_CHOICE, AT(field, char *), commands, start, 0, 0, choices, NULL, section, help, \
-     matters, false}
-#define BYTES(name, field, commands, low, section, help) \
-    {name, "SIZE", OPTION_BYTES, AT(field, int64_t), commands, "auto", low, 1125899906842624.0, NULL, NULL, section, \
-     help, false, false}
-#define FLAG(name, field, commands, start, section, help) \
-    {name, NULL, OPTION_BOOLEAN, AT(field, bool), commands, start, 0, 1, NULL, NULL, section, help, false, false}
-#define INTEGER(name, argument, field, commands, start, low, high, choices, aliases, section, help, matters) \
-    {name, argument, OPTION_INTEGER, AT(field, int64_t), commands, start, low, high, choices, aliases, section, help, \
-     matters, false}
-#define NUMBER(name, argument, field, commands, start, low, high, aliases, section, help, matters) \
-    {name, argument, OPTION_NUMBER, AT(field, double), commands, start, low, high, NULL, aliases, section, help, \
-     matters, false}
+#define TEXT(name, argument, field, commands, start, section, help, matters, required)                                 \
+    {                                                                                                                  \
+        name, argument, OPTION_STRING, AT(field, char *), commands, start, 0, 0, NULL, NULL, section, help, matters,   \
+            required                                                                                                   \
+    }
+#define RGB(name, field, commands, low, high, section, help)                                                           \
+    {                                                                                                                  \
+        name, "R,G,B", OPTION_RGB, AT(field, char *), commands, "", low, high, NULL, NULL, section, help, true, false  \
+    }
+#define CHOICE(name, argument, field, commands, start, choices, section, help, matters)                                \
+    {                                                                                                                  \
+        name, argument, OPTION_CHOICE, AT(field, char *), commands, start, 0, 0, choices, NULL, section, help,         \
+            matters, false                                                                                             \
+    }
+#define BYTES(name, field, commands, low, section, help)                                                               \
+    {                                                                                                                  \
+        name, "SIZE", OPTION_BYTES, AT(field, int64_t), commands, "auto", low, 1125899906842624.0, NULL, NULL,         \
+            section, help, false, false                                                                                \
+    }
+#define FLAG(name, field, commands, start, section, help)                                                              \
+    {                                                                                                                  \
+        name, NULL, OPTION_BOOLEAN, AT(field, bool), commands, start, 0, 1, NULL, NULL, section, help, false, false    \
+    }
+#define INTEGER(name, argument, field, commands, start, low, high, choices, aliases, section, help, matters)           \
+    {                                                                                                                  \
+        name, argument, OPTION_INTEGER, AT(field, int64_t), commands, start, low, high, choices, aliases, section,     \
+            help, matters, false                                                                                       \
+    }
+#define NUMBER(name, argument, field, commands, start, low, high, aliases, section, help, matters)                     \
+    {                                                                                                                  \
+        name, argument, OPTION_NUMBER, AT(field, double), commands, start, low, high, NULL, aliases, section, help,    \
+            matters, false                                                                                             \
+    }
 
-#define STL10_PARTS \
-    "train|unlabeled|train+unlabeled|fold0|fold1|fold2|fold3|fold4|fold5|fold6|fold7|fold8|fold9"
+#define STL10_PARTS "train|unlabeled|train+unlabeled|fold0|fold1|fold2|fold3|fold4|fold5|fold6|fold7|fold8|fold9"
 /* Probabilities and factors of view operations all look the same. */
-#define CHANCE(name, field, start, help) \
-    NUMBER(name, "P", field, VIEWS, start, 0, 1, NULL, "Views", help, true)
-#define FACTOR(name, field, start, high, help) \
+#define CHANCE(name, field, start, help) NUMBER(name, "P", field, VIEWS, start, 0, 1, NULL, "Views", help, true)
+#define FACTOR(name, field, start, high, help)                                                                         \
     NUMBER(name, "X", field, VIEWS, start, 0, high, NULL, "Views", help, true)
 
 /* The order is that of --help; the first row of a field gives its default to the commands that do not take it.
@@ -59,7 +71,8 @@ const struct option_row config_options[] = {
     TEXT("data", "PATH", data, P | EVALUATIONS, "", "Data",
          "Images: a folder (sub-folders are classes), a text list of path<tab>label, a tar or zip archive, tar shards "
          "(a folder of them, or shard-{000..099}.tar), CIFAR or STL-10 binaries or their .tar.gz, or the word "
-         "synthetic.", false, true),
+         "synthetic.",
+         false, true),
     TEXT("data", "PATH", data, V, "", "Data",
          "Images to look at: all that pretrain takes. The option's name may be left out: simclr views PATH.", false,
          true),
@@ -77,16 +90,15 @@ const struct option_row config_options[] = {
     TEXT("out", "FILE", out, E, "", "Data",
          "File of the features (not given: features.npy or features.tsv); the names go beside it, ending in .txt.",
          false, false),
-    CHOICE("set", "NAME", set, DF, "",
-           "cifar10|cifar100|stl10|imagenette|imagenette-320|imagenette-160|tiny-imagenet", "Data",
-           "The set. The option's name may be left out: simclr data fetch cifar10.", false),
+    CHOICE("set", "NAME", set, DF, "", "cifar10|cifar100|stl10|imagenette|imagenette-320|imagenette-160|tiny-imagenet",
+           "Data", "The set. The option's name may be left out: simclr data fetch cifar10.", false),
     TEXT("out", "DIR", out, DF, ".", "Data", "Folder of the archive; made if missing.", false, false),
     TEXT("from", "FILE", from, DF, "", "Data",
          "Take this file, which was downloaded by other means, instead of the network.", false, false),
-    TEXT("url", "URL", url, DF, "", "Data", "Another address of the same file: a mirror (http, https or file).",
-         false, false),
-    TEXT("sha256", "HEX", sha256, DF, "", "Data", "The digest of the file at --url where it is another edition.",
-         false, false),
+    TEXT("url", "URL", url, DF, "", "Data", "Another address of the same file: a mirror (http, https or file).", false,
+         false),
+    TEXT("sha256", "HEX", sha256, DF, "", "Data", "The digest of the file at --url where it is another edition.", false,
+         false),
     INTEGER("retries", "N", retries, DF, "5", 0, 100, NULL, NULL, "Data", "Tries in a row that may bring nothing.",
             false),
     TEXT("out", "DIR", out, DP, "", "Data", "Folder of the pack; made if missing, gone on with if it was stopped.",
@@ -106,10 +118,13 @@ const struct option_row config_options[] = {
     CHOICE("format", "FORMAT", format, E, "npy", "npy|tsv", "Data",
            "Format of the features: NumPy's, or tab-separated text for the TensorBoard projector.", false),
     BYTES("cache-memory", cache_memory, P | EVALUATIONS | I | B | D, 1, "Data",
-          "Memory for images: decoded where all fit, else their files once they were read (auto: a quarter of the machine's)."),
+          "Memory for images: decoded where all fit, else their files once they were read (auto: a quarter of the "
+          "machine's)."),
     {"scaled-decoding", NULL, OPTION_BOOLEAN, AT(scaled_decoding, bool), P | F | B, "false", 0, 1, NULL, NULL, "Data",
-     "Decode a JPEG that is not in memory at a half, quarter or eighth of its size where its crops are at least that many "
-     "times as large as the views: faster, and slightly other pixels.", true, false},
+     "Decode a JPEG that is not in memory at a half, quarter or eighth of its size where its crops are at least that "
+     "many "
+     "times as large as the views: faster, and slightly other pixels.",
+     true, false},
     NUMBER("max-bad", "SHARE", max_bad, P | EVALUATIONS | I | B | D | V | DP, "0.01", 0, 1, NULL, "Data",
            "Share of unreadable images above which the run ends with an error.", false),
     NUMBER("max-bad", "SHARE", max_bad, DI, "1", 0, 1, NULL, "Data",
@@ -118,9 +133,8 @@ const struct option_row config_options[] = {
            "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
     CHOICE("stl10-part", "PART", stl10_part, EVALUATIONS, "train", STL10_PARTS, "Data",
            "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
-    INTEGER("synthetic-images", "N", synthetic_images, P | EVALUATIONS | I | B | D | V | DI | DP, "auto", 1,
-            100000000, NULL, NULL, "Data",
-            "Images in the synthetic set (auto: 8192 to train on, 2048 to test on).", true),
+    INTEGER("synthetic-images", "N", synthetic_images, P | EVALUATIONS | I | B | D | V | DI | DP, "auto", 1, 100000000,
+            NULL, NULL, "Data", "Images in the synthetic set (auto: 8192 to train on, 2048 to test on).", true),
 
     /* ---- Model */
     INTEGER("depth", "N", depth, P | I | B | D, "18", 18, 200, "18|34|50|101|152|200", NULL, "Model",
@@ -133,7 +147,8 @@ const struct option_row config_options[] = {
            "First layers: 7x7 stride 2 and max-pool, or 3x3 (auto: 3x3 for images of 32 pixels or less).", true),
     INTEGER("image-size", "S", image_size, ALL | V, "auto", 8, 1024, NULL, NULL, "Model",
             "Side of the square views in pixels (auto: that of the checkpoint; without one from the images, at most "
-            "224).", true),
+            "224).",
+            true),
     INTEGER("head-layers", "N", head_layers, P | I | B | D, "2", 0, 3, NULL, "none=0|linear=1", "Model",
             "Dense layers of the projection head.", true),
     INTEGER("head-dim", "N", head_dim, P | I | B | D, "128", 2, 8192, NULL, NULL, "Model",
@@ -142,7 +157,8 @@ const struct option_row config_options[] = {
     /* ---- Views (paper: section 3 and appendix A) */
     CHOICE("view-preset", "PRESET", view_preset, VIEWS, "auto", "auto|imagenet|cifar", "Views",
            "What auto means below: imagenet is jitter strength 1 and blur, cifar is 0.5 and none (auto: by image "
-           "size).", true),
+           "size).",
+           true),
     CHOICE("crop-filter", "FILTER", crop_filter, VIEWS, "bicubic", "bicubic|bilinear", "Views",
            "Antialiased filter that resizes the crop.", true),
     CHANCE("crop-probability", crop_probability, "1", "Probability of the random resized crop; else the whole image."),
@@ -177,7 +193,8 @@ const struct option_row config_options[] = {
     CHANCE("cutout-size", cutout_size, "0.5", "Side of that square as a share of the view's."),
     TEXT("view-order", "LIST", view_order, VIEWS, "", "Views",
          "Operations that come first, in this order and with commas between, of rotate, jitter, gray, blur, solarize, "
-         "sobel, noise and cutout; the others follow in that order (not given: that order).", true, false),
+         "sobel, noise and cutout; the others follow in that order (not given: that order).",
+         true, false),
     {"one-branch", NULL, OPTION_BOOLEAN, AT(one_branch, bool), VIEWS, "false", 0, 1, NULL, NULL, "Views",
      "Only crop and flip the second view, as the study does.", true, false},
     INTEGER("blur-radius", "N", blur_radius, VIEWS, "auto", 0, 256, NULL, NULL, "Views",
@@ -189,17 +206,15 @@ const struct option_row config_options[] = {
         "Standard deviation to divide the channels by; goes with --mean."),
 
     /* ---- Training (paper: appendix B) */
-    INTEGER("batch", "N", batch, P, "256", 2, 65536, NULL, NULL, "Training",
-            "Images in a step; each gives two views.", true),
-    INTEGER("batch", "N", batch, D, "128", 2, 65536, NULL, NULL, "Training",
-            "Images in a step; each gives two views.", true),
+    INTEGER("batch", "N", batch, P, "256", 2, 65536, NULL, NULL, "Training", "Images in a step; each gives two views.",
+            true),
+    INTEGER("batch", "N", batch, D, "128", 2, 65536, NULL, NULL, "Training", "Images in a step; each gives two views.",
+            true),
     INTEGER("batch", "N", batch, F, "256", 1, 65536, NULL, NULL, "Training", "Images in a step.", true),
     INTEGER("batch", "N", batch, K | L | E, "128", 1, 65536, NULL, NULL, "Training",
-            "Images that the encoder takes at once.",
-            false),
+            "Images that the encoder takes at once.", false),
     INTEGER("batch", "N", batch, I | B, "128", 1, 65536, NULL, NULL, "Training",
-            "Images in a step; each gives two views.",
-            false),
+            "Images in a step; each gives two views.", false),
     INTEGER("epochs", "N", epochs, P, "100", 1, 100000, NULL, NULL, "Training", "Passes over the images.", true),
     INTEGER("epochs", "N", epochs, F, "auto", 1, 100000, NULL, NULL, "Training",
             "Passes over the labelled images (auto: 60 with at most 5 % of the labels, else 30).", true),
@@ -215,7 +230,8 @@ const struct option_row config_options[] = {
            "LARS, SGD with Nesterov momentum, or AdamW.", true),
     NUMBER("learning-rate", "RATE", learning_rate, P, "auto", 1e-9, 1000, NULL, "Training",
            "Base rate, which --scaling multiplies (auto: LARS 0.3, or 1 for images of 64 pixels or less, or 0.075 with "
-           "sqrt; SGD 0.05; AdamW 0.001).", true),
+           "sqrt; SGD 0.05; AdamW 0.001).",
+           true),
     NUMBER("learning-rate", "RATE", learning_rate, D, "2", 1e-9, 1000, NULL, "Training",
            "Base rate, which --scaling multiplies.", true),
     NUMBER("learning-rate", "RATE", learning_rate, F, "0.05", 1e-9, 1000, NULL, "Training",
@@ -240,22 +256,25 @@ const struct option_row config_options[] = {
            "What computes: cpu is fast, ref is the slow reference in plain C.", false),
     CHOICE("cpu", "VARIANT", cpu, ALL, "auto", "auto|amx|amx-emulated|avx512-bf16|avx512|avx2|portable", "Training",
            "Instruction set of the kernels (auto: $SIMCLR_CPU, else the best that the processor has).", false),
-    CHOICE("convolution", "ALGORITHM", convolution, ALL, "auto", "auto|direct|winograd", "Training",
-           "How 3x3 convolutions are computed (auto: by the measured cost of each layer's passes; with AMX in bf16 always "
-           "directly).",
-           false),
-    CHOICE("recompute", "WHEN", recompute, P | F | I | B | D, "auto", "auto|on|off", "Training",
-           "Drop what batch norm makes and make it again on the way back: half the memory, 1 to 5 % more time, the same "
-           "results (auto: where a step would take over 1 GiB).",
-           false),
+    CHOICE(
+        "convolution", "ALGORITHM", convolution, ALL, "auto", "auto|direct|winograd", "Training",
+        "How 3x3 convolutions are computed (auto: by the measured cost of each layer's passes; with AMX in bf16 always "
+        "directly).",
+        false),
+    CHOICE(
+        "recompute", "WHEN", recompute, P | F | I | B | D, "auto", "auto|on|off", "Training",
+        "Drop what batch norm makes and make it again on the way back: half the memory, 1 to 5 % more time, the same "
+        "results (auto: where a step would take over 1 GiB).",
+        false),
     INTEGER("threads", "N", threads, ALL | V | DI | DP, "auto", 1, 4096, NULL, NULL, "Training",
             "Threads (auto: one for each processor this program may use); sums are rounded in another order.", false),
     INTEGER("workers", "N", workers, P | EVALUATIONS | I | B | D, "auto", 0, 1024, NULL, NULL, "Training",
             "Threads that only make views; 0: the computing threads do it between steps (auto: by the processors).",
             false),
-    CHOICE("pin", "WHEN", pin, P | EVALUATIONS | I | B | D, "auto", "auto|on|off", "Training",
-           "Keep computing threads and workers on processors of their own (auto: where both together take all there are).",
-           false),
+    CHOICE(
+        "pin", "WHEN", pin, P | EVALUATIONS | I | B | D, "auto", "auto|on|off", "Training",
+        "Keep computing threads and workers on processors of their own (auto: where both together take all there are).",
+        false),
 
     /* ---- Run */
     FLAG("resume", resume, P, "false", "Run", "Go on from the newest valid checkpoint of --out, which must be there."),
@@ -305,22 +324,26 @@ const struct option_row config_options[] = {
     CHOICE("codec", "CODEC", codec, DP, "auto", "auto|jpeg|png", "Output",
            "Of the images in shards (auto: a file that need not change is copied, JPEG stays JPEG, all else is PNG).",
            false),
-    INTEGER("quality", "N", quality, DP, "90", 1, 100, NULL, NULL, "Output",
-            "Quality of JPEGs that are encoded anew.", false),
+    INTEGER("quality", "N", quality, DP, "90", 1, 100, NULL, NULL, "Output", "Quality of JPEGs that are encoded anew.",
+            false),
     INTEGER("shorter-side", "N", shorter_side, DP, "auto", 8, 65535, NULL, NULL, "Output",
             "Reduce larger images to this shorter side (auto: all stay as they are).", false),
     INTEGER("shard-images", "N", shard_images, DP, "5000", 1, 100000000, NULL, NULL, "Output",
             "Images in a shard; of a raw file, images that are written before the disk is waited for.", false),
     NUMBER("seconds", "T", seconds, DI, "2", 0, 86400, NULL, "Output",
            "Time for measuring the decode rate on a sample; 0: not measured.", false),
-    NUMBER("seconds", "T", seconds, D, "168", 1, 86400, NULL, "Output", "Time to aim at on this machine, in all.", false),
+    NUMBER("seconds", "T", seconds, D, "168", 1, 86400, NULL, "Output", "Time to aim at on this machine, in all.",
+           false),
 };
 const int config_option_count = sizeof config_options / sizeof config_options[0];
 
 /* ---- commands ----------------------------------------------------------------------------------------------- */
 
 /* word: the option whose name may be left out on the command line. */
-static const struct { enum command command; const char *name, *summary, *word; } commands[] = {
+static const struct {
+    enum command command;
+    const char *name, *summary, *word;
+} commands[] = {
     {COMMAND_PRETRAIN, "pretrain", "train an encoder on images without labels", NULL},
     {COMMAND_KNN, "knn", "classify by the nearest neighbours of a trained encoder's features", NULL},
     {COMMAND_LINEAR, "linear", "classify by logistic regression on a trained encoder's features", NULL},
@@ -450,13 +473,20 @@ const char *option_nearest(const char *name, enum command command)
 const char *option_type_name(enum option_type type)
 {
     switch (type) {
-    case OPTION_STRING: return "text";
-    case OPTION_INTEGER: return "integer";
-    case OPTION_NUMBER: return "number";
-    case OPTION_BOOLEAN: return "boolean";
-    case OPTION_CHOICE: return "choice";
-    case OPTION_BYTES: return "size";
-    case OPTION_RGB: return "r,g,b";
+    case OPTION_STRING:
+        return "text";
+    case OPTION_INTEGER:
+        return "integer";
+    case OPTION_NUMBER:
+        return "number";
+    case OPTION_BOOLEAN:
+        return "boolean";
+    case OPTION_CHOICE:
+        return "choice";
+    case OPTION_BYTES:
+        return "size";
+    case OPTION_RGB:
+        return "r,g,b";
     }
     return "text";
 }

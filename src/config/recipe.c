@@ -16,10 +16,10 @@ enum { RECIPE_BYTES = 1 << 20 };
 
 struct reader {
     struct config *config;
-    struct config *trial;  /* takes every value first: a recipe is right or wrong as a whole, whatever wins over it */
-    const char *name;      /* of the file, for errors */
+    struct config *trial; /* takes every value first: a recipe is right or wrong as a whole, whatever wins over it */
+    const char *name;     /* of the file, for errors */
     int origin;
-    unsigned char *seen;   /* per option row */
+    unsigned char *seen; /* per option row */
     struct error *error;
     yaml_parser_t parser;
 };
@@ -56,7 +56,9 @@ static int next_event(struct reader *reader, yaml_event_t *event)
     if (!yaml_parser_parse(&reader->parser, event)) return refuse_syntax(reader);
     const char *what = NULL;
     switch (event->type) {
-    case YAML_ALIAS_EVENT: what = "aliases are not allowed in a recipe; write the value out"; break;
+    case YAML_ALIAS_EVENT:
+        what = "aliases are not allowed in a recipe; write the value out";
+        break;
     case YAML_DOCUMENT_START_EVENT:
         if (event->data.document_start.version_directive ||
             event->data.document_start.tag_directives.start != event->data.document_start.tag_directives.end) {
@@ -64,18 +66,25 @@ static int next_event(struct reader *reader, yaml_event_t *event)
         }
         break;
     case YAML_SCALAR_EVENT:
-        if (event->data.scalar.anchor) what = "anchors are not allowed in a recipe";
-        else if (event->data.scalar.tag) what = "tags are not allowed in a recipe";
+        if (event->data.scalar.anchor)
+            what = "anchors are not allowed in a recipe";
+        else if (event->data.scalar.tag)
+            what = "tags are not allowed in a recipe";
         break;
     case YAML_SEQUENCE_START_EVENT:
-        if (event->data.sequence_start.anchor) what = "anchors are not allowed in a recipe";
-        else if (event->data.sequence_start.tag) what = "tags are not allowed in a recipe";
+        if (event->data.sequence_start.anchor)
+            what = "anchors are not allowed in a recipe";
+        else if (event->data.sequence_start.tag)
+            what = "tags are not allowed in a recipe";
         break;
     case YAML_MAPPING_START_EVENT:
-        if (event->data.mapping_start.anchor) what = "anchors are not allowed in a recipe";
-        else if (event->data.mapping_start.tag) what = "tags are not allowed in a recipe";
+        if (event->data.mapping_start.anchor)
+            what = "anchors are not allowed in a recipe";
+        else if (event->data.mapping_start.tag)
+            what = "tags are not allowed in a recipe";
         break;
-    default: break;
+    default:
+        break;
     }
     if (!what) return SIMCLR_OK;
     refuse(reader, event, what);
@@ -169,8 +178,10 @@ static int read_pair(struct reader *reader, bool *done)
     if (status != SIMCLR_OK) return status;
     *done = event.type == YAML_MAPPING_END_EVENT;
     if (!*done) {
-        if (event.type != YAML_SCALAR_EVENT) status = refuse(reader, &event, "a key must be the name of an option");
-        else status = find_key(reader, &event, &row, &ours);
+        if (event.type != YAML_SCALAR_EVENT)
+            status = refuse(reader, &event, "a key must be the name of an option");
+        else
+            status = find_key(reader, &event, &row, &ours);
         if (status == SIMCLR_OK && !ours) status = add_note(reader, &event, row->name);
     }
     yaml_event_delete(&event);
@@ -286,13 +297,16 @@ static void write_quoted(struct text *out, const char *value)
 {
     text_add(out, "\"");
     for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
-        if (*p == '"' || *p == '\\') text_add(out, "\\%c", *p);
-        else if (*p < 0x20 || *p == 0x7f) text_add(out, "\\x%02X", *p);
-        else if (*p == 0xc2 && p[1] < 0xa0) text_add(out, "\\x%02X", *++p);      /* C1 controls */
-        else if (*p == 0xef && p[1] == 0xbb && p[2] == 0xbf) {                   /* byte order mark */
+        if (*p == '"' || *p == '\\')
+            text_add(out, "\\%c", *p);
+        else if (*p < 0x20 || *p == 0x7f)
+            text_add(out, "\\x%02X", *p);
+        else if (*p == 0xc2 && p[1] < 0xa0)
+            text_add(out, "\\x%02X", *++p);                    /* C1 controls */
+        else if (*p == 0xef && p[1] == 0xbb && p[2] == 0xbf) { /* byte order mark */
             text_add(out, "\\uFEFF");
             p += 2;
-        } else if (*p == 0xef && p[1] == 0xbf && p[2] >= 0xbe) {                 /* U+FFFE, U+FFFF */
+        } else if (*p == 0xef && p[1] == 0xbf && p[2] >= 0xbe) { /* U+FFFE, U+FFFF */
             text_add(out, "\\uFFF%c", p[2] == 0xbe ? 'E' : 'F');
             p += 2;
         } else {
@@ -307,10 +321,12 @@ static void write_value(const struct config *config, const struct option_row *ro
     struct text value = {0};
 
     value_write(config, row, &value);
-    if (value.failed) out->failed = true;
+    if (value.failed)
+        out->failed = true;
     else if (row->type == OPTION_STRING || row->type == OPTION_RGB || value.length == 0)
         write_quoted(out, value.bytes ? value.bytes : ""); /* a choice that is not given is empty */
-    else text_add(out, "%s", value.bytes);
+    else
+        text_add(out, "%s", value.bytes);
     text_free(&value);
 }
 

@@ -74,11 +74,16 @@ bool value_is_utf8(const char *text)
     for (const unsigned char *p = (const unsigned char *)text; *p;) {
         static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
         int more; /* continuation bytes */
-        if (*p < 0x80) more = 0;
-        else if ((*p & 0xe0) == 0xc0) more = 1;
-        else if ((*p & 0xf0) == 0xe0) more = 2;
-        else if ((*p & 0xf8) == 0xf0) more = 3;
-        else return false;
+        if (*p < 0x80)
+            more = 0;
+        else if ((*p & 0xe0) == 0xc0)
+            more = 1;
+        else if ((*p & 0xf0) == 0xe0)
+            more = 2;
+        else if ((*p & 0xf8) == 0xf0)
+            more = 3;
+        else
+            return false;
         uint32_t code = more == 0 ? *p : *p & (0x3fu >> more);
         for (int i = 1; i <= more; i++) {
             if ((p[i] & 0xc0) != 0x80) return false;
@@ -194,9 +199,12 @@ void value_write(const struct config *config, const struct option_row *row, stru
         text_add(out, "auto");
         return;
     }
-    if (row->type == OPTION_NUMBER) number_format(*(const double *)field, number);
-    else if (row->type == OPTION_BYTES) number_format_bytes(*(const int64_t *)field, number);
-    else snprintf(number, sizeof number, "%" PRId64, *(const int64_t *)field);
+    if (row->type == OPTION_NUMBER)
+        number_format(*(const double *)field, number);
+    else if (row->type == OPTION_BYTES)
+        number_format_bytes(*(const int64_t *)field, number);
+    else
+        snprintf(number, sizeof number, "%" PRId64, *(const int64_t *)field);
     text_add(out, "%s", number);
 }
 
@@ -248,19 +256,29 @@ void value_allowed(const struct option_row *row, char out[ALLOWED_TEXT])
     number_format(row->minimum, low);
     number_format(row->maximum, high);
     switch (row->type) {
-    case OPTION_STRING: snprintf(out, ALLOWED_TEXT, "UTF-8 text of at most %d bytes", (int)LONGEST_VALUE); return;
-    case OPTION_BOOLEAN: snprintf(out, ALLOWED_TEXT, "true or false"); return;
+    case OPTION_STRING:
+        snprintf(out, ALLOWED_TEXT, "UTF-8 text of at most %d bytes", (int)LONGEST_VALUE);
+        return;
+    case OPTION_BOOLEAN:
+        snprintf(out, ALLOWED_TEXT, "true or false");
+        return;
     case OPTION_RGB:
         snprintf(out, ALLOWED_TEXT, "three numbers R,G,B, each from %s to %s", low, high);
         return;
-    case OPTION_BYTES: snprintf(out, ALLOWED_TEXT, "a size such as 512M or 8G, at most 1024T%s", automatic); return;
+    case OPTION_BYTES:
+        snprintf(out, ALLOWED_TEXT, "a size such as 512M or 8G, at most 1024T%s", automatic);
+        return;
     case OPTION_NUMBER:
         snprintf(out, ALLOWED_TEXT, "a number from %s to %s%s%s", low, high, aliases, automatic);
         return;
-    case OPTION_CHOICE: list_choices(row->choices, out, ALLOWED_TEXT); return;
+    case OPTION_CHOICE:
+        list_choices(row->choices, out, ALLOWED_TEXT);
+        return;
     case OPTION_INTEGER:
-        if (row->choices) list_choices(row->choices, out, ALLOWED_TEXT);
-        else snprintf(out, ALLOWED_TEXT, "an integer from %s to %s%s%s", low, high, aliases, automatic);
+        if (row->choices)
+            list_choices(row->choices, out, ALLOWED_TEXT);
+        else
+            snprintf(out, ALLOWED_TEXT, "an integer from %s to %s%s%s", low, high, aliases, automatic);
         return;
     }
 }

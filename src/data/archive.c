@@ -13,9 +13,9 @@
 #include "data/zip.h"
 
 enum {
-    KEPT_OPEN = 256,          /* archives whose descriptors are kept; more are opened at each read */
-    INDEX_WORTH = 16 << 20,   /* bytes of an archive from which its index is stored */
-    INDEX_MAX = 1 << 30,      /* of a stored index */
+    KEPT_OPEN = 256,        /* archives whose descriptors are kept; more are opened at each read */
+    INDEX_WORTH = 16 << 20, /* bytes of an archive from which its index is stored */
+    INDEX_MAX = 1 << 30,    /* of a stored index */
     ANNOTATIONS_MAX = 64 << 20
 };
 
@@ -75,7 +75,8 @@ static int index_one(struct members *one, const struct archive *archive, archive
     memory_free(stored);
     memory_free(folder);
     if (status == SIMCLR_OK && one->cut)
-        log_warning(request->log, "%s: ends too early: the %lld images before the cut are used; copy or download it again",
+        log_warning(request->log,
+                    "%s: ends too early: the %lld images before the cut are used; copy or download it again",
                     archive->path, (long long)one->names.count);
     if (status == SIMCLR_OK && one->links > 0)
         log_warning(request->log, "%s: %lld images are only links to other members, and are left out", archive->path,

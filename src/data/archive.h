@@ -12,12 +12,12 @@ struct archives {
     int count, room;
     bool zip; /* they are zip archives */
     struct archive {
-        char *path;      /* where it is opened again, when too many are open at once */
+        char *path;       /* where it is opened again, when too many are open at once */
         const char *name; /* last component of its path */
         struct blob blob; /* closed (descriptor -1, no memory) when it is not kept open */
         struct blob_stamp stamp;
         bool temporary; /* an unpacked copy: cannot be opened again by its path */
-    } *archive;
+    } * archive;
     struct members members; /* of all of them */
 };
 void archives_free(struct archives *archives);
@@ -42,6 +42,7 @@ bool archives_have_test(const struct archives *archives);
  * simclr in $XDG_CACHE_HOME or ~/.cache; NULL when there is none, or `none` is given, or there is no memory. */
 char *archive_cache_folder(const struct dataset_config *config);
 /* The path of a file of ours in `folder` for an archive in its present state; NULL when there is no memory. */
-char *archive_cache_path(const char *folder, const char *archive, const struct blob_stamp *stamp, const char *extension);
+char *archive_cache_path(const char *folder, const char *archive, const struct blob_stamp *stamp,
+                         const char *extension);
 
 #endif

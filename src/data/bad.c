@@ -76,7 +76,8 @@ static int refuse(const struct bad_ledger *ledger, const struct catalog *catalog
     const char *list = names.failed || names.bytes == NULL ? "(no memory to name them)" : names.bytes;
     if (ledger->count >= ledger->total)
         error_set(error, SIMCLR_DATA, "%.120s: none of the %lld images %scan be used: %s: see the log for the reasons",
-                  ledger->path, (long long)ledger->total, ledger->total < catalog->count ? "that were looked at " : "", list);
+                  ledger->path, (long long)ledger->total, ledger->total < catalog->count ? "that were looked at " : "",
+                  list);
     else
         error_set(error, SIMCLR_DATA,
                   "%.120s: %lld of %lld images cannot be used, more than the accepted %g %%: %s: remove them or raise "

@@ -59,8 +59,8 @@ int blob_read(const struct blob *blob, int64_t offset, void *to, size_t count)
         return 0;
     }
     for (size_t done = 0; done < count;) {
-        const ssize_t got = pread(blob->descriptor, (uint8_t *)to + done, count - done,
-                                  (off_t)(blob->start + offset) + (off_t)done);
+        const ssize_t got =
+            pread(blob->descriptor, (uint8_t *)to + done, count - done, (off_t)(blob->start + offset) + (off_t)done);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return errno;
         if (got == 0) return ENODATA;

@@ -31,7 +31,8 @@ struct blob blob_of_memory(const uint8_t *bytes, size_t count);
 /* The part [offset, offset + size) of `blob`, which must lie inside it. */
 struct blob blob_part(const struct blob *blob, int64_t offset, int64_t size);
 
-/* Whether its bytes are in memory, so that a copy of them gains nothing: memory itself, or a file that only lies there. */
+/* Whether its bytes are in memory, so that a copy of them gains nothing: memory itself, or a file that only lies there.
+ */
 bool blob_in_memory(const struct blob *blob);
 
 /* Reads exactly `count` bytes: 0, or errno; ENODATA where the blob or the file under it ends before. */

@@ -131,8 +131,8 @@ static void note_measured(struct cache *cache, const struct pass *pass, const st
     }
 }
 
-/* Measures a sample. *fits: by its mean, all images could be kept; then all are measured (and the bad ones of the sample
- * noted then), else cache->sampled is set. */
+/* Measures a sample. *fits: by its mean, all images could be kept; then all are measured (and the bad ones of the
+ * sample noted then), else cache->sampled is set. */
 static int measure_sample(struct pass *pass, size_t limit, struct pool *pool, bool *fits, struct error *error)
 {
     struct cache *cache = pass->cache;

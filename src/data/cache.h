@@ -22,11 +22,11 @@ enum {
 struct cache {
     bool sampled;              /* only a sample was measured: image is NULL, nothing is kept */
     int max_width, max_height; /* of what was measured */
-    struct image *image; /* [items]: width and height (0 x 0: bad), rgb inside the block or NULL when not kept */
-    uint8_t *block;      /* all decoded images, or NULL when they do not fit */
-    size_t bytes;        /* of decoded images */
+    struct image *image;       /* [items]: width and height (0 x 0: bad), rgb inside the block or NULL when not kept */
+    uint8_t *block;            /* all decoded images, or NULL when they do not fit */
+    size_t bytes;              /* of decoded images */
     int64_t looked_at, profiles; /* how many were measured, and of them how many have an ICC profile */
-    int64_t encoded;     /* bytes of the encoded images that were measured (of a sample: estimated for all); 0: none are */
+    int64_t encoded; /* bytes of the encoded images that were measured (of a sample: estimated for all); 0: none are */
 };
 
 /* Measures all items on the pool (or a sample, evenly spread, see above), and decodes them into one block if they take

@@ -19,7 +19,8 @@ static const struct flavour {
     const char *files[2][MAX_FILES];
     const char *names; /* text file of the class names */
 } flavours[2] = {
-    {10, 1,
+    {10,
+     1,
      {{"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
       {"test_batch.bin"}},
      "batches.meta.txt"},
@@ -79,11 +80,12 @@ static int add_records(struct catalog *catalog, const struct flavour *flavour, c
             const int label = block[(size_t)i * record + (size_t)flavour->label_bytes - 1];
             char item[64];
             snprintf(item, sizeof item, "%s/%lld", name, number);
-            status = label < flavour->classes
-                         ? catalog_add(catalog, item, label, error)
-                         : error_set(error, SIMCLR_CORRUPT, "%s: %s: record %lld has label %d, but CIFAR-%d ends at %d: %s",
-                                     path, name, number, label, flavour->classes, flavour->classes - 1,
-                                     "the file is damaged or something else");
+            status =
+                label < flavour->classes
+                    ? catalog_add(catalog, item, label, error)
+                    : error_set(error, SIMCLR_CORRUPT, "%s: %s: record %lld has label %d, but CIFAR-%d ends at %d: %s",
+                                path, name, number, label, flavour->classes, flavour->classes - 1,
+                                "the file is damaged or something else");
         }
     }
     memory_free(block);

@@ -233,10 +233,9 @@ struct reading {
 static int read_image(struct dataset *set, int64_t index, struct reading *reading, struct error *error)
 {
     const int64_t item = item_of(set, index);
-    const int status = reading->part
-                           ? source_read_part(&set->source, &set->catalog, item, reading->wish, reading->context,
-                                              reading->store, &reading->found, error)
-                           : source_read(&set->source, &set->catalog, item, reading->storage, error);
+    const int status = reading->part ? source_read_part(&set->source, &set->catalog, item, reading->wish,
+                                                        reading->context, reading->store, &reading->found, error)
+                                     : source_read(&set->source, &set->catalog, item, reading->storage, error);
     if (status != SIMCLR_OK) return status;
     const struct image *image = reading->part ? &reading->store->image : reading->storage;
     /* Buffers were made for the sizes measured at opening. */
@@ -264,7 +263,8 @@ static int read_good(struct dataset *dataset, int64_t index, struct reading *rea
             if (error != NULL) *error = failure;
             return status;
         }
-        if (!atomic_exchange(&dataset->found_bad[good], 1)) bad_note(&dataset->ledger, item_of(dataset, good), &failure);
+        if (!atomic_exchange(&dataset->found_bad[good], 1))
+            bad_note(&dataset->ledger, item_of(dataset, good), &failure);
         status = bad_judge(&dataset->ledger, &dataset->catalog, error);
         if (status != SIMCLR_OK) return status;
     }
@@ -292,7 +292,8 @@ int dataset_image_part(struct dataset *dataset, int64_t index, dataset_wish *wis
         struct reading reading = {.part = true, .wish = wish, .context = context, .store = storage};
         int status = check_index(dataset, index, error);
         if (status == SIMCLR_OK) status = read_good(dataset, index, &reading, error);
-        if (status == SIMCLR_OK) *out = (struct dataset_piece){&storage->image, reading.found.place, reading.found.reduction};
+        if (status == SIMCLR_OK)
+            *out = (struct dataset_piece){&storage->image, reading.found.place, reading.found.reduction};
         return status;
     }
     const struct image *whole;

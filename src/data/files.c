@@ -15,8 +15,8 @@ static int files_fetch(const struct source *source, const struct catalog *catalo
     if (status != SIMCLR_OK) return status;
     const size_t size = (size_t)file.size, count = size < at_most ? size : at_most;
     if (size > source->limits.max_bytes) {
-        status = error_set(error, SIMCLR_UNSUPPORTED, "%s: has %zu bytes, more than the %zu that are accepted here", path,
-                           size, source->limits.max_bytes);
+        status = error_set(error, SIMCLR_UNSUPPORTED, "%s: has %zu bytes, more than the %zu that are accepted here",
+                           path, size, source->limits.max_bytes);
     } else {
         out->bytes = memory_allocate(count);
         status = out->bytes == NULL ? error_no_memory(error, path, count)

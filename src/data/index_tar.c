@@ -66,8 +66,7 @@ static int take_label(struct indexing *indexing, const char *name, const struct 
     return labels_intern(&indexing->members->labels, label, strlen(label), &indexing->label, error);
 }
 
-static int take_image(struct indexing *indexing, const char *name, const struct tar_member *member,
-                      struct error *error)
+static int take_image(struct indexing *indexing, const char *name, const struct tar_member *member, struct error *error)
 {
     char full[2 * TAR_NAME_MAX];
     const uint32_t size = member->size < UINT32_MAX ? (uint32_t)member->size : UINT32_MAX; /* refused when it is read */

@@ -49,8 +49,8 @@ int dataset_open_source(struct dataset **out, struct source *source, struct cata
 /* The kind of what lies at `path`. SIMCLR_DATA when nothing does. */
 int kind_find(const struct set_kind **out, const char *path, struct error *error);
 
-/* Whether `folder` has a file, or a folder, of this name. Allocates nothing: a set must not be taken for something else because
- * memory is short. */
+/* Whether `folder` has a file, or a folder, of this name. Allocates nothing: a set must not be taken for something else
+ * because memory is short. */
 bool kind_has_file(const char *folder, const char *name);
 bool kind_has_folder(const char *folder, const char *name);
 bool kind_starts_with(const struct set_place *place, const char *magic, size_t count);

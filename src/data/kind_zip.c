@@ -22,8 +22,8 @@ bool zip_has_test(const char *path)
     const struct log log = {0};
     const struct set_request request = {.path = path, .config = &config, .log = &log};
     struct archives archives = {.zip = true};
-    const bool found = archives_add(&archives, path, NULL, index_zip, &request, NULL) == SIMCLR_OK &&
-                       archives_have_test(&archives);
+    const bool found =
+        archives_add(&archives, path, NULL, index_zip, &request, NULL) == SIMCLR_OK && archives_have_test(&archives);
     archives_free(&archives);
     return found;
 }

@@ -85,8 +85,9 @@ int kind_find(const struct set_kind **out, const char *path, struct error *error
         *out = &kinds[i];
         if (kinds[i].is(&place)) return SIMCLR_OK;
     }
-    return error_set(error, SIMCLR_DATA,
-                     "%s: no such data: give a folder of images, a list of images, an archive (tar, zip), CIFAR or STL-10 "
-                     "binaries, or `synthetic`",
-                     path);
+    return error_set(
+        error, SIMCLR_DATA,
+        "%s: no such data: give a folder of images, a list of images, an archive (tar, zip), CIFAR or STL-10 "
+        "binaries, or `synthetic`",
+        path);
 }

@@ -56,7 +56,8 @@ int labels_intern(struct labels *labels, const char *text, size_t length, int32_
     const size_t at = find_slot(labels, text, length);
     if (labels->slot[at] == 0) {
         if (labels->names.count >= INT32_MAX - 1)
-            return error_set(error, SIMCLR_UNSUPPORTED, "more than 2^31 - 2 different labels: is this a list of labels?");
+            return error_set(error, SIMCLR_UNSUPPORTED,
+                             "more than 2^31 - 2 different labels: is this a list of labels?");
         const int status = catalog_add_joined(&labels->names, "", 0, text, length, -1, error);
         if (status != SIMCLR_OK) return status;
         labels->slot[at] = (uint32_t)labels->names.count;
@@ -144,8 +145,8 @@ int labels_resolve(const struct labels *labels, struct catalog *catalog, bool na
     for (size_t id = 0; integers && id < count; id++) integers = is_integer(catalog_name(&labels->names, (int64_t)id));
     int32_t *class_of = memory_array(count, sizeof *class_of);
     if (class_of == NULL) return error_no_memory(error, "the labels of a set", count * sizeof *class_of);
-    const int status = integers ? add_numbers(labels, catalog, class_of, path, error)
-                                : add_names(labels, catalog, class_of, error);
+    const int status =
+        integers ? add_numbers(labels, catalog, class_of, path, error) : add_names(labels, catalog, class_of, error);
     for (int64_t i = 0; status == SIMCLR_OK && i < catalog->count; i++)
         if (catalog->label[i] >= 0) catalog->label[i] = class_of[catalog->label[i]];
     memory_free(class_of);

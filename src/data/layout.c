@@ -137,7 +137,8 @@ int layout_arrange(const struct members *members, const struct layout_request *r
     const size_t count = (size_t)members->names.count;
     *places = NULL;
     if (count == 0)
-        return error_set(error, SIMCLR_DATA, "%s: no images: it has no .jpg, .jpeg, .png or .webp files", request->path);
+        return error_set(error, SIMCLR_DATA, "%s: no images: it has no .jpg, .jpeg, .png or .webp files",
+                         request->path);
     size_t name_bytes = members->names.length;
     for (size_t i = 0; i < count; i++)
         name_bytes += strlen(request->archive_names[members->at[i].file & ~MEMBER_DEFLATED]) + 1;
@@ -146,9 +147,8 @@ int layout_arrange(const struct members *members, const struct layout_request *r
     int status = catalog_reserve(catalog, count, name_bytes, error);
     struct labels labels = {0};
     if (status == SIMCLR_OK)
-        status = members->labels.names.count > 0
-                     ? arrange_samples(members, request, catalog, *places, error)
-                     : arrange_folders(members, request, &labels, catalog, *places, error);
+        status = members->labels.names.count > 0 ? arrange_samples(members, request, catalog, *places, error)
+                                                 : arrange_folders(members, request, &labels, catalog, *places, error);
     labels_free(&labels);
     if (status == SIMCLR_OK && catalog->count == 0)
         status = error_set(error, SIMCLR_DATA, "%s: no images in this part", request->path);

@@ -1,4 +1,5 @@
-/* data/layout.h -- from the paths inside archives to a set: which images belong to a part, and what their classes are. */
+/* data/layout.h -- from the paths inside archives to a set: which images belong to a part, and what their classes are.
+ */
 #ifndef DATA_LAYOUT_H
 #define DATA_LAYOUT_H
 
@@ -8,9 +9,9 @@
 #include "data/members.h"
 
 struct layout_request {
-    const char *path;           /* of the set, for sentences */
-    char *const *archive_names; /* [archives]: what names begin with */
-    int part;                   /* 0 train, 1 test */
+    const char *path;                      /* of the set, for sentences */
+    char *const *archive_names;            /* [archives]: what names begin with */
+    int part;                              /* 0 train, 1 test */
     const struct annotations *annotations; /* labels of `val` (or of everything, where there are no parts), or NULL */
 };
 

@@ -65,8 +65,8 @@ static int add_line(struct reading *reading, const char *line, size_t length, st
     int status = SIMCLR_OK;
     if (name + 1 < length) status = labels_intern(&reading->labels, tab + 1, length - name - 1, &label, error);
     if (status != SIMCLR_OK) return status;
-    return catalog_add_joined(reading->catalog, reading->folder, line[0] == '/' ? 0 : reading->folder_length, line, name,
-                              label, error);
+    return catalog_add_joined(reading->catalog, reading->folder, line[0] == '/' ? 0 : reading->folder_length, line,
+                              name, label, error);
 }
 
 static int read_lines(struct reading *reading, struct error *error)

@@ -26,9 +26,9 @@ struct loader {
     int slot_count;            /* 1 without workers; else ring + 1, the last batch handed out being one of them */
     struct view_maker *makers; /* [threads of the pool], without workers */
     int maker_count;
-    struct ring *ring; /* NULL without workers */
+    struct ring *ring;                 /* NULL without workers */
     const struct affinity *processors; /* of the workers, while the pool keeps to others; NULL: nothing is pinned */
-    int64_t expected;  /* the step that the started slots go on from, -1: nothing is started */
+    int64_t expected;                  /* the step that the started slots go on from, -1: nothing is started */
     double wait_seconds;
     pthread_mutex_t mutex; /* guards slots[0]'s failure while the pool makes it */
 };

@@ -26,13 +26,14 @@ struct loader_config {
     bool evaluation;        /* evaluation views instead of random ones (views must be 1) */
     const uint32_t *subset; /* borrowed: only these images, or NULL */
     uint32_t subset_count;
-    int workers, ring; /* ring: batches made ahead, 0: 2 */
-    bool scaled_decoding; /* JPEGs whose crops are at least twice the view's size: decoded to half, a quarter ... of it */
+    int workers, ring;    /* ring: batches made ahead, 0: 2 */
+    bool scaled_decoding; /* JPEGs whose crops are at least twice the view's size: decoded to half, a quarter ... of it
+                           */
     bool pin; /* the pool's threads and the workers on processors of their own, where there are enough for both */
 };
 
-/* One batch, owned by the loader. Row i of view v is number v * count + i of the views, each 3 * S * S values: the first
- * half of the rows is view A, the second half view B (row i and i + N are a positive pair). */
+/* One batch, owned by the loader. Row i of view v is number v * count + i of the views, each 3 * S * S values: the
+ * first half of the rows is view A, the second half view B (row i and i + N are a positive pair). */
 struct batch {
     int count;               /* N images in this batch */
     enum view_type type;     /* the policy's */

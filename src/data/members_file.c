@@ -1,7 +1,8 @@
 /* data/members_file.c -- an index as a file, so that an archive is walked once. Written and read by this program on
  * this machine only, in its own byte order; checked like any file all the same.
  *
- * header | member[images] | i32 label[images] | names | label texts | member[others] | other names | u32 CRC-32C of all */
+ * header | member[images] | i32 label[images] | names | label texts | member[others] | other names | u32 CRC-32C of all
+ */
 #include <string.h>
 
 #include "base/checksum.h"

@@ -28,8 +28,7 @@ static int records_read(void *self, const struct catalog *catalog, int64_t item,
     const int along = records->column_major ? side : 1, down = records->column_major ? 1 : side;
     for (int y = 0; y < side; y++)
         for (int x = 0; x < side; x++)
-            for (int c = 0; c < 3; c++)
-                storage->rgb[3 * (y * side + x) + c] = planes[c * plane + y * down + x * along];
+            for (int c = 0; c < 3; c++) storage->rgb[3 * (y * side + x) + c] = planes[c * plane + y * down + x * along];
     return SIMCLR_OK;
 }
 
@@ -66,8 +65,9 @@ int records_add(struct source *source, const struct shelf *shelf, const char *na
     *blob = &file->blob;
     *count = file->blob.size / file->stride;
     if (file->blob.size == 0 || file->blob.size % file->stride != 0)
-        return error_set(error, SIMCLR_CORRUPT, "%s: %s is not a whole number of records of %d bytes: download it again",
-                         shelf->path, name, file->stride);
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: %s is not a whole number of records of %d bytes: download it again", shelf->path, name,
+                         file->stride);
     return SIMCLR_OK;
 }
 

@@ -17,9 +17,9 @@ struct records {
     int files;
     struct record_file {
         struct blob blob;
-        int64_t end;          /* items before the end of this file */
-        int stride, skip;     /* bytes of a record, and those of them before its pixels */
-        uint32_t *pick;       /* record of each item of the file (memory_free), or NULL: all, in order */
+        int64_t end;      /* items before the end of this file */
+        int stride, skip; /* bytes of a record, and those of them before its pixels */
+        uint32_t *pick;   /* record of each item of the file (memory_free), or NULL: all, in order */
     } file[RECORD_FILES];
 };
 

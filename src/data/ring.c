@@ -61,7 +61,8 @@ static void make_rows(struct ring *ring, struct view_maker *maker, struct slot *
         pthread_mutex_unlock(&ring->mutex);
     }
     const int count = slot->batch.count; /* once the last row is counted the slot may be used again */
-    if (atomic_fetch_add(&slot->done, rows) + rows == count || atomic_load(&ring->cancelling)) event_raise(&ring->ready);
+    if (atomic_fetch_add(&slot->done, rows) + rows == count || atomic_load(&ring->cancelling))
+        event_raise(&ring->ready);
 }
 
 /* Makes rows of the first slot that has any left, in the order in which slots are needed. */

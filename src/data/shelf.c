@@ -88,8 +88,8 @@ int shelf_read(const struct shelf *shelf, const char *name, size_t max_bytes, ui
     if (status != SIMCLR_OK) return status;
     uint8_t *bytes = NULL;
     if (file.size > (int64_t)max_bytes)
-        status = error_set(error, SIMCLR_CORRUPT, "%s: %s has %lld bytes, more than the %zu that are accepted", shelf->path,
-                           name, (long long)file.size, max_bytes);
+        status = error_set(error, SIMCLR_CORRUPT, "%s: %s has %lld bytes, more than the %zu that are accepted",
+                           shelf->path, name, (long long)file.size, max_bytes);
     else if ((bytes = memory_allocate((size_t)file.size + 1)) == NULL)
         status = error_no_memory(error, name, (size_t)file.size + 1);
     else

@@ -13,11 +13,11 @@ struct member;
 
 /* A value; what it points to is borrowed. */
 struct shelf {
-    const char *path;                /* of the folder or the archive, for sentences */
-    const struct blob *archive;      /* NULL: a folder */
-    bool zip;                        /* the archive is one: only whole files can be read */
-    const struct catalog *names;     /* of an archive: paths of its entries, */
-    const struct member *entry;      /* and where they lie */
+    const char *path;            /* of the folder or the archive, for sentences */
+    const struct blob *archive;  /* NULL: a folder */
+    bool zip;                    /* the archive is one: only whole files can be read */
+    const struct catalog *names; /* of an archive: paths of its entries, */
+    const struct member *entry;  /* and where they lie */
 };
 
 struct shelf shelf_of_folder(const char *path);

@@ -17,8 +17,8 @@ struct view_source {
 
 /* What one thread needs to make views. */
 struct view_maker {
-    void *scratch;        /* of the view's operations */
-    int width, height;    /* of the largest image that it does for */
+    void *scratch;              /* of the view's operations */
+    int width, height;          /* of the largest image that it does for */
     struct image_store storage; /* of decoding, for sets that are not in memory */
 };
 int view_maker_open(struct view_maker *maker, const struct view_source *source, struct error *error);
@@ -31,9 +31,9 @@ struct slot {
     int32_t *labels;
     int failed_row; /* the first row (lowest number) that failed, or count; its failure: */
     struct error error;
-    int started;                /* rows handed to the ring's workers; */
+    int started;                  /* rows handed to the ring's workers; */
     _Alignas(64) atomic_int left; /* of these not claimed yet, */
-    atomic_int done;            /* and made */
+    atomic_int done;              /* and made */
 };
 int slot_open(struct slot *slot, const struct view_source *source, struct error *error);
 void slot_close(struct slot *slot);

@@ -36,16 +36,17 @@ static int read_labels(const struct shelf *shelf, const char *name, int64_t coun
     int status = shelf_open(shelf, name, &file, error);
     if (status != SIMCLR_OK) return status;
     if (file.size != count || count > LABELS_MAX)
-        status = error_set(error, SIMCLR_CORRUPT, "%s: %s has %lld labels for %lld images: download it again", shelf->path,
-                           name, (long long)file.size, (long long)count);
+        status = error_set(error, SIMCLR_CORRUPT, "%s: %s has %lld labels for %lld images: download it again",
+                           shelf->path, name, (long long)file.size, (long long)count);
     else if ((*labels = memory_allocate((size_t)count)) == NULL)
         status = error_no_memory(error, name, (size_t)count);
     else
         status = blob_read_named(&file, 0, *labels, (size_t)count, name, error);
     for (int64_t i = 0; status == SIMCLR_OK && *labels != NULL && i < count; i++)
         if ((*labels)[i] < 1 || (*labels)[i] > CLASSES)
-            status = error_set(error, SIMCLR_CORRUPT, "%s: %s: label %d of image %lld is not in 1 to %d: download it again",
-                               shelf->path, name, (*labels)[i], (long long)i, CLASSES);
+            status =
+                error_set(error, SIMCLR_CORRUPT, "%s: %s: label %d of image %lld is not in 1 to %d: download it again",
+                          shelf->path, name, (*labels)[i], (long long)i, CLASSES);
     blob_close(&file);
     return status;
 }
@@ -137,8 +138,9 @@ int stl10_open_shelf(struct source *out, struct catalog *catalog, const struct s
                          ? choice[4] - '0'
                          : -1;
     if (!train && !unlabeled && !both && fold < 0)
-        return error_set(error, SIMCLR_INVALID, "%s: STL-10 has no part `%s`: give train, unlabeled, train+unlabeled or "
-                                                "fold0 to fold%d",
+        return error_set(error, SIMCLR_INVALID,
+                         "%s: STL-10 has no part `%s`: give train, unlabeled, train+unlabeled or "
+                         "fold0 to fold%d",
                          shelf->path, choice, FOLDS - 1);
     const char *const needed = part == 1 ? "test_X.bin" : unlabeled ? "unlabeled_X.bin" : "train_X.bin";
     if (!shelf_has(shelf, needed))

@@ -34,7 +34,7 @@ static int synthetic_read(void *self, const struct catalog *catalog, int64_t ite
 }
 
 static int synthetic_open(struct source *out, struct catalog *catalog, uint64_t seed, int part, int64_t count, int size,
-                   struct error *error)
+                          struct error *error)
 {
     if (size < MIN_SIZE || size > MAX_SIZE)
         return error_set(error, SIMCLR_INVALID, "synthetic: image size %d is outside %d to %d", size, MIN_SIZE,

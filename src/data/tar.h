@@ -27,8 +27,7 @@ typedef int tar_visit(void *context, const struct tar_member *member, struct err
 
 /* *cut: the archive ends in the middle of a member; those before it were visited. SIMCLR_CORRUPT for what is no tar
  * header where one must be, SIMCLR_IO, SIMCLR_NO_MEMORY. `path` is for sentences. */
-int tar_walk(const struct blob *tar, const char *path, tar_visit *visit, void *context, bool *cut,
-             struct error *error);
+int tar_walk(const struct blob *tar, const char *path, tar_visit *visit, void *context, bool *cut, struct error *error);
 
 /* The same through a window of `window` bytes (at least TAR_BLOCK): what tests reach its borders with. */
 int tar_walk_window(const struct blob *tar, const char *path, size_t window, tar_visit *visit, void *context, bool *cut,

@@ -1,5 +1,5 @@
-/* data/unpack.h -- archives that are packed as a whole (gzip, zstd) unpacked once, so that they can be read by position:
- * in memory where they fit, else as a file in the user's cache folder. */
+/* data/unpack.h -- archives that are packed as a whole (gzip, zstd) unpacked once, so that they can be read by
+ * position: in memory where they fit, else as a file in the user's cache folder. */
 #ifndef DATA_UNPACK_H
 #define DATA_UNPACK_H
 

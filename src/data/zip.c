@@ -1,8 +1,8 @@
 /* data/zip.c -- see zip.h. All numbers are little-endian. The end record, searched from the end of the file: signature,
  * u16 disk, u16 disk of the directory, u16 entries here, u16 entries, u32 size, u32 offset of the directory, u16 length
  * of a comment. A directory entry, 46 bytes and then name, extra fields, comment: signature, u16 made by, u16 needed,
- * u16 flags (8), u16 method (10), u32 time, u32 CRC (16), u32 packed size (20), u32 size (24), u16 lengths (28, 30, 32),
- * u16 disk, u16, u32 attributes (38), u32 offset of the local header (42). */
+ * u16 flags (8), u16 method (10), u32 time, u32 CRC (16), u32 packed size (20), u32 size (24), u16 lengths (28, 30,
+ * 32), u16 disk, u16, u32 attributes (38), u32 offset of the local header (42). */
 #include "data/zip.h"
 
 #include <string.h>
@@ -92,8 +92,8 @@ static int find_directory(struct directory *directory, const struct blob *zip, c
         if (u16(end + 10) == 0xFFFF || u32(end + 12) == UINT32_MAX || u32(end + 16) == UINT32_MAX)
             status = read_end64(directory, zip, end_at, path, error);
         else if (u16(end + 4) != 0 || u16(end + 6) != 0)
-            status = error_set(error, SIMCLR_UNSUPPORTED, "%s: is one of several volumes: join them with `zip -s 0`",
-                               path);
+            status =
+                error_set(error, SIMCLR_UNSUPPORTED, "%s: is one of several volumes: join them with `zip -s 0`", path);
         if (status == SIMCLR_OK && (directory->offset > end_at || directory->size > end_at - directory->offset))
             status = damaged(path, "its directory lies outside of it", error);
     }
@@ -218,8 +218,8 @@ int index_zip(struct members *members, const struct blob *zip, const char *path,
         }
         used += length;
         if (entry.disk != 0 && entry.disk != 0xFFFF)
-            status = error_set(error, SIMCLR_UNSUPPORTED, "%s: is one of several volumes: join them with `zip -s 0`",
-                               path);
+            status =
+                error_set(error, SIMCLR_UNSUPPORTED, "%s: is one of several volumes: join them with `zip -s 0`", path);
         else
             status = take_entry(members, &entry, zip, path, error);
     }

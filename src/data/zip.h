@@ -1,5 +1,5 @@
-/* data/zip.h -- the index of a zip archive, from its central directory, and the bytes of its members. Stored and deflated
- * members, zip64; no encryption, no archives in several volumes. */
+/* data/zip.h -- the index of a zip archive, from its central directory, and the bytes of its members. Stored and
+ * deflated members, zip64; no encryption, no archives in several volumes. */
 #ifndef DATA_ZIP_H
 #define DATA_ZIP_H
 
@@ -8,8 +8,8 @@
 #include "data/members.h"
 #include "data/source.h"
 
-/* Fills the empty `members`. SIMCLR_CORRUPT for a directory that is none or lies outside the archive, SIMCLR_UNSUPPORTED
- * for what is not read (encrypted images, other methods of packing). `path` is for sentences. */
+/* Fills the empty `members`. SIMCLR_CORRUPT for a directory that is none or lies outside the archive,
+ * SIMCLR_UNSUPPORTED for what is not read (encrypted images, other methods of packing). `path` is for sentences. */
 int index_zip(struct members *members, const struct blob *zip, const char *path, struct error *error);
 
 /* The first `at_most` bytes of a member. Its local header must agree with the directory; a whole member must have the

@@ -41,8 +41,7 @@ static int find_bytes(const struct blob *zip, const struct member *member, const
                    !agrees(little(local + 22, 4), member->size))))
         return damaged(name, "its header and its directory disagree", error);
     *begin = member->offset + LOCAL_BYTES + little(local + 26, 2) + little(local + 28, 2);
-    if (*begin > zip->size || member->stored > zip->size - *begin)
-        return damaged(name, "it ends too early", error);
+    if (*begin > zip->size || member->stored > zip->size - *begin) return damaged(name, "it ends too early", error);
     return SIMCLR_OK;
 }
 
@@ -50,8 +49,8 @@ static int find_bytes(const struct blob *zip, const struct member *member, const
 static int inflate_bytes(const uint8_t *packed, size_t packed_bytes, uint8_t *to, size_t count, size_t *made,
                          bool *ended)
 {
-    z_stream stream = {.next_in = (Bytef *)packed, .avail_in = (uInt)packed_bytes, .next_out = to,
-                       .avail_out = (uInt)count};
+    z_stream stream = {
+        .next_in = (Bytef *)packed, .avail_in = (uInt)packed_bytes, .next_out = to, .avail_out = (uInt)count};
     *made = 0;
     *ended = false;
     if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return SIMCLR_NO_MEMORY;

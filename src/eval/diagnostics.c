@@ -172,8 +172,7 @@ int diagnostics_run(struct diagnostics *out, const float *h, int pairs, int dim,
     for (int i = 0; i < pairs; i++)
         alignment += squared_distance(u + (size_t)i * dim, u + (size_t)(i + pairs) * dim, dim);
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < i; j++)
-            kernel += exp(-2 * squared_distance(u + (size_t)i * dim, u + (size_t)j * dim, dim));
+        for (int j = 0; j < i; j++) kernel += exp(-2 * squared_distance(u + (size_t)i * dim, u + (size_t)j * dim, dim));
     out->alignment = alignment / pairs;
     out->uniformity = log(kernel / (0.5 * rows * (rows - 1)));
     out->feature_std = feature_spread(u, rows, dim);

@@ -112,9 +112,17 @@ static void search_run(struct backend *backend, struct search *search)
             search->train_begin = t;
             search->train_rows = (int)(train_left < TRAIN_TILE ? train_left : TRAIN_TILE);
             const struct matmul_args product = {
-                .transpose_b = true, .m = queries, .n = search->train_rows, .k = args->dim, .alpha = 1,
-                .a = args->query + q * args->dim, .lda = args->dim,
-                .b = args->train + t * args->dim, .ldb = args->dim, .c = search->tile, .ldc = TRAIN_TILE,
+                .transpose_b = true,
+                .m = queries,
+                .n = search->train_rows,
+                .k = args->dim,
+                .alpha = 1,
+                .a = args->query + q * args->dim,
+                .lda = args->dim,
+                .b = args->train + t * args->dim,
+                .ldb = args->dim,
+                .c = search->tile,
+                .ldc = TRAIN_TILE,
             };
             backend->ops->matmul(backend, &product);
             pool_run(backend->pool, queries, search_row, search);
@@ -151,7 +159,8 @@ static int search_open(struct search *search, const struct knn_args *args, struc
     search->counts = memory_array((size_t)args->query_count, sizeof(int));
     if (search->train_scale && search->query_scale && search->tile && search->heaps && search->counts) return SIMCLR_OK;
     search_free(search);
-    return error_no_memory(error, "kNN search", (size_t)args->query_count * (size_t)search->k * sizeof(struct neighbour));
+    return error_no_memory(error, "kNN search",
+                           (size_t)args->query_count * (size_t)search->k * sizeof(struct neighbour));
 }
 
 int knn_neighbours(struct backend *backend, const struct knn_args *args, int32_t *neighbours, float *similarity,

@@ -7,22 +7,28 @@
 #include "backend/backend.h"
 
 /* Cosine similarity, k nearest of `train`, votes exp(similarity / temperature) per class.
- * train: [train_count][dim], query: [query_count][dim], canonical float32, not necessarily normalised. labels in [0, classes).
- * votes: [query_count][classes] or NULL; predicted: [query_count] best class or NULL;
- * top5: [query_count][5] best classes, -1 padded, or NULL. Ties: the lower class. k is cut to train_count.
- * leave_out_self: query i is train row i and is not its own neighbour. */
+ * train: [train_count][dim], query: [query_count][dim], canonical float32, not necessarily normalised. labels in [0,
+ * classes). votes: [query_count][classes] or NULL; predicted: [query_count] best class or NULL; top5: [query_count][5]
+ * best classes, -1 padded, or NULL. Ties: the lower class. k is cut to train_count. leave_out_self: query i is train
+ * row i and is not its own neighbour. */
 struct knn_args {
-    const float *train; const int32_t *train_labels; int64_t train_count;
-    const float *query; int64_t query_count;
+    const float *train;
+    const int32_t *train_labels;
+    int64_t train_count;
+    const float *query;
+    int64_t query_count;
     int dim, classes, k;
     double temperature;
     bool leave_out_self;
-    double *votes; int32_t *predicted; int32_t *top5;
+    double *votes;
+    int32_t *predicted;
+    int32_t *top5;
 };
 int knn_classify(struct backend *backend, const struct knn_args *args, struct error *error);
 
 /* The k nearest rows of each query: neighbours [query_count][k], most similar first. */
-int knn_neighbours(struct backend *backend, const struct knn_args *args, int32_t *neighbours, float *similarity, struct error *error);
+int knn_neighbours(struct backend *backend, const struct knn_args *args, int32_t *neighbours, float *similarity,
+                   struct error *error);
 
 /* 95 % Wilson interval of correct out of count, as fractions. */
 void interval_wilson(int64_t correct, int64_t count, double *low, double *high);

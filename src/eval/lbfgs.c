@@ -1,5 +1,5 @@
-/* eval/lbfgs.c -- two-loop recursion over the last MEMORY steps, around a first guess H0 of the inverse Hessian that the
- * caller may give (Nocedal & Wright, "Numerical Optimization", algorithm 7.4). */
+/* eval/lbfgs.c -- two-loop recursion over the last MEMORY steps, around a first guess H0 of the inverse Hessian that
+ * the caller may give (Nocedal & Wright, "Numerical Optimization", algorithm 7.4). */
 #include "eval/lbfgs.h"
 
 #include <math.h>
@@ -17,11 +17,11 @@ struct lbfgs {
     const struct lbfgs_problem *problem;
     int count, stored, newest;
     double *direction, *next, *next_gradient, *gradient;
-    double *steps, *changes;   /* [MEMORY][count]: s = x' - x, y = g' - g */
-    double *guess, *guesses;   /* H0 gradient and H0 changes; without H0 these are `gradient` and `changes` themselves */
+    double *steps, *changes; /* [MEMORY][count]: s = x' - x, y = g' - g */
+    double *guess, *guesses; /* H0 gradient and H0 changes; without H0 these are `gradient` and `changes` themselves */
     double *next_guess;
-    double curvature[MEMORY];  /* s . y */
-    double scale;              /* of H0: s . y / y . H0 y for the newest, so that H0 fits the curvature last seen */
+    double curvature[MEMORY]; /* s . y */
+    double scale;             /* of H0: s . y / y . H0 y for the newest, so that H0 fits the curvature last seen */
 };
 
 /* Sums of their own for every eighth element: a single one would wait for each addition. */
@@ -35,8 +35,8 @@ static double dot(const double *a, const double *b, int count)
     return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
 }
 
-/* direction = -H gradient. H0 is linear, so that of q = g - sum of alpha y it needs nothing that is not there already: one
- * product with H0 an iteration, that with the new gradient. */
+/* direction = -H gradient. H0 is linear, so that of q = g - sum of alpha y it needs nothing that is not there already:
+ * one product with H0 an iteration, that with the new gradient. */
 static void choose_direction(struct lbfgs *state)
 {
     const int n = state->count;
@@ -61,7 +61,8 @@ static void choose_direction(struct lbfgs *state)
 }
 
 /* Sufficient decrease. Near the optimum a decrease drowns in the objective's rounding long before the gradient does:
- * there the slopes decide alone (the approximate Wolfe condition of Hager & Zhang, SIAM J. Optim. 16, 2005, eq. 4.1). */
+ * there the slopes decide alone (the approximate Wolfe condition of Hager & Zhang, SIAM J. Optim. 16, 2005, eq. 4.1).
+ */
 static bool decreases(double value, double objective, double step, double slope, double next_slope)
 {
     const double least = 1e-4;
@@ -70,7 +71,8 @@ static bool decreases(double value, double objective, double step, double slope,
 }
 
 /* Finds a step with sufficient decrease and enough flattening; next and next_gradient hold it. False: no progress. */
-static bool search_line(struct lbfgs *state, const double *point, double objective, double start, double *next_objective)
+static bool search_line(struct lbfgs *state, const double *point, double objective, double start,
+                        double *next_objective)
 {
     const int n = state->count;
     const double slope = dot(state->gradient, state->direction, n);
@@ -104,7 +106,8 @@ static void apply_guess(const struct lbfgs *state, double *vector, const double 
 static void remember(struct lbfgs *state, const double *point)
 {
     const int n = state->count, slot = (state->newest + 1) % MEMORY;
-    double *s = state->steps + (size_t)slot * n, *y = state->changes + (size_t)slot * n, *guess = state->guesses + (size_t)slot * n;
+    double *s = state->steps + (size_t)slot * n, *y = state->changes + (size_t)slot * n,
+           *guess = state->guesses + (size_t)slot * n;
     for (int i = 0; i < n; i++) {
         s[i] = state->next[i] - point[i];
         y[i] = state->next_gradient[i] - state->gradient[i];
@@ -176,6 +179,7 @@ int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lb
     }
     *result = (struct lbfgs_result){objective, norm, iteration};
     memory_free(block);
-    if (!isfinite(objective)) return error_set(error, SIMCLR_DATA, "logistic regression: the features hold non-finite values");
+    if (!isfinite(objective))
+        return error_set(error, SIMCLR_DATA, "logistic regression: the features hold non-finite values");
     return SIMCLR_OK;
 }

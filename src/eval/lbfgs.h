@@ -1,4 +1,5 @@
-/* eval/lbfgs.h -- limited-memory BFGS (Nocedal 1980) with a weak-Wolfe line search by bisection (Lewis & Overton 2013). */
+/* eval/lbfgs.h -- limited-memory BFGS (Nocedal 1980) with a weak-Wolfe line search by bisection (Lewis & Overton 2013).
+ */
 #ifndef EVAL_LBFGS_H
 #define EVAL_LBFGS_H
 
@@ -24,6 +25,7 @@ struct lbfgs_result {
 
 /* Minimises from `point` (overwritten by the best point found) until the gradient norm falls below `tolerance` times
  * max(1, its first value), the line search can make no more progress in floating point, or max_iterations. */
-int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lbfgs_result *result, struct error *error);
+int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lbfgs_result *result,
+                   struct error *error);
 
 #endif

@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "base/rng.h"
 
-/* A tile is small enough for its pixels to be in cache still when the gradient reads them again. FEW_CLASSES: up to here a
- * product's time is that of reading x. */
+/* A tile is small enough for its pixels to be in cache still when the gradient reads them again. FEW_CLASSES: up to
+ * here a product's time is that of reading x. */
 enum { ROW_TILE = LOGISTIC_TILE, FEW_CLASSES = 16 };
 
 /* One fit: products by the backend in float32, sums in double. */
@@ -23,7 +23,7 @@ struct fit {
     double curvature;     /* of the last evaluation: mean eigenvalue of diag(p) - p p^T where sums over classes are 0 */
     const double *bias;
     int64_t begin;
-    float *space;         /* of the preconditioner, which is not used where this is NULL */
+    float *space; /* of the preconditioner, which is not used where this is NULL */
 };
 
 static void fit_row(void *context, int64_t index, int thread)
@@ -32,7 +32,8 @@ static void fit_row(void *context, int64_t index, int thread)
     (void)thread;
     const int classes = fit->args->classes;
     float *row = fit->logits + index * classes;
-    for (int c = 0; c < classes && fit->args->columns; c++) row[c] = fit->by_class[(size_t)c * ROW_TILE + (size_t)index];
+    for (int c = 0; c < classes && fit->args->columns; c++)
+        row[c] = fit->by_class[(size_t)c * ROW_TILE + (size_t)index];
     double largest = -INFINITY, sum = 0;
     for (int c = 0; c < classes; c++) {
         const double value = (double)row[c] + fit->bias[c];
@@ -55,12 +56,29 @@ static void fit_logits(struct fit *fit, const float *x, int rows)
 {
     const int dim = fit->args->dim, classes = fit->args->classes;
     const struct matmul_args by_row = {
-        .transpose_b = true, .m = rows, .n = classes, .k = dim, .alpha = 1,
-        .a = x, .lda = dim, .b = fit->weight, .ldb = dim, .c = fit->logits, .ldc = classes,
+        .transpose_b = true,
+        .m = rows,
+        .n = classes,
+        .k = dim,
+        .alpha = 1,
+        .a = x,
+        .lda = dim,
+        .b = fit->weight,
+        .ldb = dim,
+        .c = fit->logits,
+        .ldc = classes,
     };
     const struct matmul_args by_column = {
-        .m = classes, .n = rows, .k = dim, .alpha = 1, .a = fit->weight, .lda = dim,
-        .b = fit->args->columns ? fit->args->columns + fit->begin * dim : NULL, .ldb = ROW_TILE, .c = fit->by_class, .ldc = ROW_TILE,
+        .m = classes,
+        .n = rows,
+        .k = dim,
+        .alpha = 1,
+        .a = fit->weight,
+        .lda = dim,
+        .b = fit->args->columns ? fit->args->columns + fit->begin * dim : NULL,
+        .ldb = ROW_TILE,
+        .c = fit->by_class,
+        .ldc = ROW_TILE,
     };
     fit->backend->ops->matmul(fit->backend, fit->args->columns ? &by_column : &by_row);
     pool_run(fit->backend->pool, rows, fit_row, fit);
@@ -88,11 +106,21 @@ static double fit_evaluate(void *context, const double *point, double *gradient)
         for (int i = 0; i < rows; i++) {
             loss += fit->loss[i];
             spread += fit->spread[i];
-            for (int c = 0; c < classes; c++) gradient[weights + (size_t)c] += (double)fit->logits[(size_t)i * classes + c];
+            for (int c = 0; c < classes; c++)
+                gradient[weights + (size_t)c] += (double)fit->logits[(size_t)i * classes + c];
         }
         const struct matmul_args backward = {
-            .transpose_a = true, .m = classes, .n = dim, .k = rows, .alpha = 1,
-            .a = fit->logits, .lda = classes, .b = x, .ldb = dim, .c = fit->tile_gradient, .ldc = dim,
+            .transpose_a = true,
+            .m = classes,
+            .n = dim,
+            .k = rows,
+            .alpha = 1,
+            .a = fit->logits,
+            .lda = classes,
+            .b = x,
+            .ldb = dim,
+            .c = fit->tile_gradient,
+            .ldc = dim,
         };
         fit->backend->ops->matmul(fit->backend, &backward);
         for (size_t i = 0; i < weights; i++) gradient[i] += (double)fit->tile_gradient[i];
@@ -120,8 +148,8 @@ static void fit_prepare(struct fit *fit, const double *point, double *gradient)
         fit->space = memory_array(preconditioner_space(preconditioner, fit->args->classes), sizeof(float));
 }
 
-static int fit_run(struct backend *backend, const struct logistic_args *args, double *point, struct lbfgs_result *result,
-                   struct error *error)
+static int fit_run(struct backend *backend, const struct logistic_args *args, double *point,
+                   struct lbfgs_result *result, struct error *error)
 {
     const size_t weights = (size_t)args->classes * (size_t)args->dim, count = weights + (size_t)args->classes;
     struct fit fit = {.backend = backend, .args = args};
@@ -138,8 +166,12 @@ static int fit_run(struct backend *backend, const struct logistic_args *args, do
     if (status == SIMCLR_OK) {
         fit_prepare(&fit, point, gradient);
         const struct lbfgs_problem problem = {
-            .function = fit_evaluate, .precondition = fit.space ? fit_precondition : NULL, .context = &fit,
-            .count = (int)count, .max_iterations = args->max_iterations, .tolerance = 1e-6,
+            .function = fit_evaluate,
+            .precondition = fit.space ? fit_precondition : NULL,
+            .context = &fit,
+            .count = (int)count,
+            .max_iterations = args->max_iterations,
+            .tolerance = 1e-6,
         };
         status = lbfgs_minimize(&problem, point, result, error);
     }
@@ -164,8 +196,8 @@ static int fit_check(const struct logistic_args *args, struct error *error)
     return SIMCLR_OK;
 }
 
-int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias, struct lbfgs_result *result,
-                 struct error *error)
+int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias,
+                 struct lbfgs_result *result, struct error *error)
 {
     struct lbfgs_result end;
     int status = fit_check(args, error);
@@ -204,7 +236,8 @@ static void transpose_tile(void *context, int64_t tile, int thread)
     for (int i = 0; i < rows; i += SQUARE)
         for (int d = 0; d < dim; d += SQUARE)
             for (int k = d; k < d + SQUARE && k < dim; k++)
-                for (int j = i; j < i + SQUARE && j < rows; j++) to[(size_t)k * ROW_TILE + (size_t)j] = from[(size_t)j * (size_t)dim + (size_t)k];
+                for (int j = i; j < i + SQUARE && j < rows; j++)
+                    to[(size_t)k * ROW_TILE + (size_t)j] = from[(size_t)j * (size_t)dim + (size_t)k];
 }
 
 float *logistic_columns(struct backend *backend, const float *x, int64_t rows, int dim, int classes)
@@ -236,7 +269,8 @@ static int sweep_split(struct sweep *sweep, const struct logistic_args *args, ui
 {
     const size_t rows = (size_t)args->rows;
     int64_t *order = memory_array(rows, sizeof *order);
-    int64_t *seen = memory_array((size_t)args->classes, sizeof *seen), *sizes = memory_array((size_t)args->classes, sizeof *sizes);
+    int64_t *seen = memory_array((size_t)args->classes, sizeof *seen),
+            *sizes = memory_array((size_t)args->classes, sizeof *sizes);
     sweep->place = memory_array(rows, sizeof *sweep->place);
     sweep->labels = memory_array(rows, sizeof *sweep->labels);
     const bool enough = order && seen && sizes && sweep->place && sweep->labels;
@@ -304,10 +338,12 @@ static void standardize_columns(void *context, int thread, int threads)
     }
     for (int64_t i = 0; i < args->rows; i++)
         for (int64_t d = first; d < last; d++)
-            job->sweep->x[job->sweep->place[i] * args->dim + d] = (float)(((double)args->x[i * args->dim + d] - mean[d]) * scale[d]);
+            job->sweep->x[job->sweep->place[i] * args->dim + d] =
+                (float)(((double)args->x[i * args->dim + d] - mean[d]) * scale[d]);
 }
 
-static int sweep_standardize(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out, struct error *error)
+static int sweep_standardize(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out,
+                             struct error *error)
 {
     const size_t dim = (size_t)args->dim;
     out->mean = memory_array(dim, sizeof(double));
@@ -322,16 +358,26 @@ static int sweep_standardize(struct sweep *sweep, const struct logistic_args *ar
     sweep->all.columns = sweep->fit.columns = sweep->columns;
     sweep->held.x = sweep->x + sweep->fit.rows * args->dim;
     /* The rows to fit are like all rows: one Gram matrix does for both. */
-    sweep->all.preconditioner = sweep->fit.preconditioner = preconditioner_create(sweep->backend, sweep->x, args->rows, args->dim);
+    sweep->all.preconditioner = sweep->fit.preconditioner =
+        preconditioner_create(sweep->backend, sweep->x, args->rows, args->dim);
     return SIMCLR_OK;
 }
 
-static void linear_logits(struct backend *backend, const float *x, int64_t rows, int dim, int classes, const float *weight,
-                          const double *bias, float *logits)
+static void linear_logits(struct backend *backend, const float *x, int64_t rows, int dim, int classes,
+                          const float *weight, const double *bias, float *logits)
 {
     const struct matmul_args product = {
-        .transpose_b = true, .m = (int)rows, .n = classes, .k = dim, .alpha = 1,
-        .a = x, .lda = dim, .b = weight, .ldb = dim, .c = logits, .ldc = classes,
+        .transpose_b = true,
+        .m = (int)rows,
+        .n = classes,
+        .k = dim,
+        .alpha = 1,
+        .a = x,
+        .lda = dim,
+        .b = weight,
+        .ldb = dim,
+        .c = logits,
+        .ldc = classes,
     };
     backend->ops->matmul(backend, &product);
     for (int64_t i = 0; i < rows; i++)
@@ -390,7 +436,8 @@ int logistic_sweep(struct backend *backend, const struct logistic_args *args, ui
     struct sweep sweep = {.backend = backend};
     const size_t weights = (size_t)args->classes * (size_t)args->dim;
     *out = (struct logistic_sweep){0};
-    if (args->rows > UINT32_MAX) return error_set(error, SIMCLR_UNSUPPORTED, "linear: more than 2^32 rows are not supported");
+    if (args->rows > UINT32_MAX)
+        return error_set(error, SIMCLR_UNSUPPORTED, "linear: more than 2^32 rows are not supported");
     int status = fit_check(args, error);
     if (status == SIMCLR_OK) status = sweep_split(&sweep, args, seed, error);
     if (status == SIMCLR_OK) status = sweep_standardize(&sweep, args, out, error);
@@ -420,8 +467,8 @@ void logistic_sweep_free(struct logistic_sweep *sweep)
     *sweep = (struct logistic_sweep){0};
 }
 
-int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows, int dim, int classes,
-                     float *logits, struct error *error)
+int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows, int dim,
+                     int classes, float *logits, struct error *error)
 {
     float *tile = memory_array((size_t)ROW_TILE * (size_t)dim, sizeof(float));
     float *weight = memory_array((size_t)classes * (size_t)dim, sizeof(float));
@@ -436,5 +483,6 @@ int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep
     }
     memory_free(tile);
     memory_free(weight);
-    return enough ? SIMCLR_OK : error_no_memory(error, "linear classifier", (size_t)ROW_TILE * (size_t)dim * sizeof(float));
+    return enough ? SIMCLR_OK
+                  : error_no_memory(error, "linear classifier", (size_t)ROW_TILE * (size_t)dim * sizeof(float));
 }

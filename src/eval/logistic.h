@@ -8,34 +8,43 @@
 #include "eval/lbfgs.h"
 #include "eval/precondition.h"
 
-/* Minimises mean cross entropy + l2 / 2 |W|^2 (bias unpenalised, everything starts at 0) to a gradient norm of 1e-6 relative or
- * max_iterations. x: [rows][dim]; labels: [rows] in [0, classes). weight: [classes][dim], bias: [classes]: start values on entry
- * (zeros, or a neighbour's solution), solution on return. result: how it ended, or NULL.
- * columns: NULL, or the same numbers transposed in tiles of LOGISTIC_TILE rows, [tile][dim][LOGISTIC_TILE]: with few classes a
+/* Minimises mean cross entropy + l2 / 2 |W|^2 (bias unpenalised, everything starts at 0) to a gradient norm of 1e-6
+ * relative or max_iterations. x: [rows][dim]; labels: [rows] in [0, classes). weight: [classes][dim], bias: [classes]:
+ * start values on entry (zeros, or a neighbour's solution), solution on return. result: how it ended, or NULL. columns:
+ * NULL, or the same numbers transposed in tiles of LOGISTIC_TILE rows, [tile][dim][LOGISTIC_TILE]: with few classes a
  * product with x reads them as they lie, which x it would have to transpose every time.
  * preconditioner: of these rows or of others like them; the fit factors it for its l2. NULL: L-BFGS without one. */
 enum { LOGISTIC_TILE = 512 };
 struct logistic_args {
-    const float *x; const int32_t *labels; int64_t rows;
+    const float *x;
+    const int32_t *labels;
+    int64_t rows;
     int dim, classes, max_iterations;
     double l2;
     const float *columns;
     struct preconditioner *preconditioner;
 };
-int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias, struct lbfgs_result *result,
-                 struct error *error);
+int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias,
+                 struct lbfgs_result *result, struct error *error);
 
-/* Columns of logistic_args from x, a new block; NULL where memory is short or there are too many classes for it to help. */
+/* Columns of logistic_args from x, a new block; NULL where memory is short or there are too many classes for it to
+ * help. */
 float *logistic_columns(struct backend *backend, const float *x, int64_t rows, int dim, int classes);
 
-/* The sweep: holds out a seeded, class-balanced tenth of the TRAINING rows, fits the rest for each l2 in a log-spaced grid, picks the best
- * held-out top-1, refits on everything. args->l2 >= 0 is taken as it is (no grid). Features are standardised by training mean and std inside.
- * args->preconditioner and args->columns are not used: the sweep makes its own. */
-struct logistic_sweep { double l2, held_out_top1; double *weight, *bias; /* new blocks */ double *mean, *scale; };
-int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out, struct error *error);
+/* The sweep: holds out a seeded, class-balanced tenth of the TRAINING rows, fits the rest for each l2 in a log-spaced
+ * grid, picks the best held-out top-1, refits on everything. args->l2 >= 0 is taken as it is (no grid). Features are
+ * standardised by training mean and std inside. args->preconditioner and args->columns are not used: the sweep makes
+ * its own. */
+struct logistic_sweep {
+    double l2, held_out_top1;
+    double *weight, *bias; /* new blocks */
+    double *mean, *scale;
+};
+int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out,
+                   struct error *error);
 void logistic_sweep_free(struct logistic_sweep *sweep);
 /* logits [rows][classes] of standardised features. */
-int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows, int dim, int classes,
-                     float *logits, struct error *error);
+int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows, int dim,
+                     int classes, float *logits, struct error *error);
 
 #endif

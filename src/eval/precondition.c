@@ -61,9 +61,18 @@ static void update_trailing(struct backend *backend, float *matrix, int size, in
     for (int first = begin + BLOCK; first < size; first += STRIP) {
         const float *panel = matrix + (size_t)first * stride + (size_t)begin;
         const struct matmul_args update = {
-            .transpose_b = true, .m = size - first, .n = size - first < STRIP ? size - first : STRIP, .k = BLOCK,
-            .alpha = -1, .beta = 1, .a = panel, .lda = size, .b = panel, .ldb = size,
-            .c = matrix + (size_t)first * stride + (size_t)first, .ldc = size,
+            .transpose_b = true,
+            .m = size - first,
+            .n = size - first < STRIP ? size - first : STRIP,
+            .k = BLOCK,
+            .alpha = -1,
+            .beta = 1,
+            .a = panel,
+            .lda = size,
+            .b = panel,
+            .ldb = size,
+            .c = matrix + (size_t)first * stride + (size_t)first,
+            .ldc = size,
         };
         backend->ops->matmul(backend, &update);
     }
@@ -85,15 +94,25 @@ bool cholesky_factor(struct backend *backend, float *matrix, int size)
         if (!good || below == 0) continue;
         invert_block(inverse, corner, size);
         const struct matmul_args divide = {
-            .transpose_b = true, .m = below, .n = BLOCK, .k = BLOCK, .alpha = 1,
-            .a = corner + BLOCK * stride, .lda = size, .b = inverse, .ldb = BLOCK, .c = panel, .ldc = BLOCK,
+            .transpose_b = true,
+            .m = below,
+            .n = BLOCK,
+            .k = BLOCK,
+            .alpha = 1,
+            .a = corner + BLOCK * stride,
+            .lda = size,
+            .b = inverse,
+            .ldb = BLOCK,
+            .c = panel,
+            .ldc = BLOCK,
         };
         backend->ops->matmul(backend, &divide);
         for (int i = 0; i < below; i++)
             memcpy(corner + (size_t)(BLOCK + i) * stride, panel + (size_t)i * BLOCK, BLOCK * sizeof(float));
         update_trailing(backend, matrix, size, begin);
     }
-    for (size_t i = 0; i < stride && good; i++) memset(matrix + i * (stride + 1) + 1, 0, (stride - i - 1) * sizeof(float));
+    for (size_t i = 0; i < stride && good; i++)
+        memset(matrix + i * (stride + 1) + 1, 0, (stride - i - 1) * sizeof(float));
     memory_free(pivots);
     memory_free(panel);
     return good;
@@ -111,20 +130,36 @@ void cholesky_invert(struct backend *backend, float *matrix, int size, float *ro
         for (int first = 0; first < begin; first += STRIP) {
             /* Column `first` of P has nothing above row `first`. */
             const struct matmul_args product = {
-                .m = BLOCK, .n = begin - first < STRIP ? begin - first : STRIP, .k = begin - first, .alpha = 1,
-                .a = line + first, .lda = size, .b = matrix + (size_t)first * stride + (size_t)first, .ldb = size,
-                .c = row + first, .ldc = size,
+                .m = BLOCK,
+                .n = begin - first < STRIP ? begin - first : STRIP,
+                .k = begin - first,
+                .alpha = 1,
+                .a = line + first,
+                .lda = size,
+                .b = matrix + (size_t)first * stride + (size_t)first,
+                .ldb = size,
+                .c = row + first,
+                .ldc = size,
             };
             backend->ops->matmul(backend, &product);
         }
         if (begin > 0) {
             const struct matmul_args divide = {
-                .m = BLOCK, .n = begin, .k = BLOCK, .alpha = -1, .a = inverse, .lda = BLOCK, .b = row, .ldb = size,
-                .c = line, .ldc = size,
+                .m = BLOCK,
+                .n = begin,
+                .k = BLOCK,
+                .alpha = -1,
+                .a = inverse,
+                .lda = BLOCK,
+                .b = row,
+                .ldb = size,
+                .c = line,
+                .ldc = size,
             };
             backend->ops->matmul(backend, &divide);
         }
-        for (int i = 0; i < BLOCK; i++) memcpy(line + (size_t)i * stride + begin, inverse + (size_t)i * BLOCK, BLOCK * sizeof(float));
+        for (int i = 0; i < BLOCK; i++)
+            memcpy(line + (size_t)i * stride + begin, inverse + (size_t)i * BLOCK, BLOCK * sizeof(float));
     }
 }
 
@@ -151,10 +186,18 @@ static void add_products(struct preconditioner *p, const float *x, int64_t rows)
             const int64_t left = rows - begin;
             const float *columns = x + begin * p->dim + first;
             const struct matmul_args product = {
-                .transpose_a = true, .m = p->dim - first, .n = p->dim - first < STRIP ? p->dim - first : STRIP,
-                .k = (int)(left < ROW_TILE ? left : ROW_TILE), .alpha = (float)(1 / (double)rows), .beta = begin > 0 ? 1 : 0,
-                .a = columns, .lda = p->dim, .b = columns, .ldb = p->dim,
-                .c = p->gram + (size_t)first * (size_t)p->size + (size_t)first, .ldc = p->size,
+                .transpose_a = true,
+                .m = p->dim - first,
+                .n = p->dim - first < STRIP ? p->dim - first : STRIP,
+                .k = (int)(left < ROW_TILE ? left : ROW_TILE),
+                .alpha = (float)(1 / (double)rows),
+                .beta = begin > 0 ? 1 : 0,
+                .a = columns,
+                .lda = p->dim,
+                .b = columns,
+                .ldb = p->dim,
+                .c = p->gram + (size_t)first * (size_t)p->size + (size_t)first,
+                .ldc = p->size,
             };
             p->backend->ops->matmul(p->backend, &product);
         }
@@ -172,8 +215,10 @@ struct preconditioner *preconditioner_create(struct backend *backend, const floa
     p->gram = memory_array(size * size, sizeof(float));
     p->inverse = memory_array(size * size, sizeof(float));
     p->row = memory_array(size * BLOCK, sizeof(float));
-    if (!p->gram || !p->inverse || !p->row || !add_bias(p, x, rows)) preconditioner_destroy(&p);
-    else add_products(p, x, rows);
+    if (!p->gram || !p->inverse || !p->row || !add_bias(p, x, rows))
+        preconditioner_destroy(&p);
+    else
+        add_products(p, x, rows);
     return p;
 }
 
@@ -228,9 +273,17 @@ static void multiply(const struct preconditioner *p, float *out, const float *in
         const int begin = transposed ? 0 : first, end = transposed ? first + columns : p->size;
         const size_t row = (size_t)(transposed ? first : begin), column = (size_t)(transposed ? begin : first);
         const struct matmul_args product = {
-            .transpose_b = transposed, .m = classes, .n = columns, .k = end - begin, .alpha = 1,
-            .a = in + begin, .lda = p->size, .b = p->inverse + row * (size_t)p->size + column, .ldb = p->size,
-            .c = out + first, .ldc = p->size,
+            .transpose_b = transposed,
+            .m = classes,
+            .n = columns,
+            .k = end - begin,
+            .alpha = 1,
+            .a = in + begin,
+            .lda = p->size,
+            .b = p->inverse + row * (size_t)p->size + column,
+            .ldb = p->size,
+            .c = out + first,
+            .ldc = p->size,
         };
         p->backend->ops->matmul(p->backend, &product);
     }

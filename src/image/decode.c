@@ -26,10 +26,10 @@ static const struct {
     const char *name, *magic;
     size_t offset, length;
 } strangers[] = {
-    {"a GIF", "GIF8", 0, 4},         {"a BMP", "BM", 0, 2},
-    {"a TIFF", "II*\0", 0, 4},       {"a TIFF", "MM\0*", 0, 4},
+    {"a GIF", "GIF8", 0, 4},           {"a BMP", "BM", 0, 2},
+    {"a TIFF", "II*\0", 0, 4},         {"a TIFF", "MM\0*", 0, 4},
     {"an AVIF or HEIC", "ftyp", 4, 4}, {"a JPEG 2000", "\0\0\0\x0CjP", 0, 6},
-    {"a PDF", "%PDF", 0, 4},         {"an HTML page, not", "<", 0, 1},
+    {"a PDF", "%PDF", 0, 4},           {"an HTML page, not", "<", 0, 1},
 };
 
 static bool starts_with(const uint8_t *bytes, size_t count, const char *magic, size_t offset, size_t length)
@@ -40,8 +40,7 @@ static bool starts_with(const uint8_t *bytes, size_t count, const char *magic, s
 /* A sentence for what no codec is for. */
 static int refuse(const uint8_t *bytes, size_t count, const char *name, struct error *error)
 {
-    if (count == 0)
-        return error_set(error, SIMCLR_CORRUPT, "%s: the file is empty; copy it again or remove it", name);
+    if (count == 0) return error_set(error, SIMCLR_CORRUPT, "%s: the file is empty; copy it again or remove it", name);
     for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++)
         if (starts_with(bytes, count, strangers[i].magic, strangers[i].offset, strangers[i].length))
             return error_set(error, SIMCLR_UNSUPPORTED, "%s: this is %s picture; convert it to JPEG or PNG", name,
@@ -52,8 +51,7 @@ static int refuse(const uint8_t *bytes, size_t count, const char *name, struct e
 static enum image_format sniff(const uint8_t *bytes, size_t count)
 {
     for (int i = IMAGE_JPEG; i <= IMAGE_WEBP; i++)
-        if (starts_with(bytes, count, codecs[i].magic, codecs[i].offset, codecs[i].length))
-            return (enum image_format)i;
+        if (starts_with(bytes, count, codecs[i].magic, codecs[i].offset, codecs[i].length)) return (enum image_format)i;
     return IMAGE_OTHER;
 }
 
@@ -66,8 +64,7 @@ int image_check_size(int64_t width, int64_t height, const struct image_limits *l
                      struct error *error)
 {
     const bool sides = width >= 1 && height >= 1 && width <= IMAGE_SIDE_MAX && height <= IMAGE_SIDE_MAX;
-    if (sides && width * height <= limits->max_pixels)
-        return SIMCLR_OK;
+    if (sides && width * height <= limits->max_pixels) return SIMCLR_OK;
     return error_set(error, SIMCLR_UNSUPPORTED,
                      "%s: a picture of %lld x %lld pixels is over the limit of %lld pixels (sides 1 to %d); "
                      "make it smaller or remove it",
@@ -79,8 +76,8 @@ int image_check_box(struct box box, int width, int height, const char *name, str
     if (box.x >= 0 && box.y >= 0 && box.width >= 1 && box.height >= 1 && box.width <= width - box.x &&
         box.height <= height - box.y)
         return SIMCLR_OK;
-    return error_set(error, SIMCLR_INVALID, "%s: the box %d x %d at (%d, %d) does not lie in a picture of %d x %d", name,
-                     box.width, box.height, box.x, box.y, width, height);
+    return error_set(error, SIMCLR_INVALID, "%s: the box %d x %d at (%d, %d) does not lie in a picture of %d x %d",
+                     name, box.width, box.height, box.x, box.y, width, height);
 }
 
 int image_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
@@ -91,13 +88,10 @@ int image_decode(const uint8_t *bytes, size_t count, const struct image_limits *
         return error_set(error, SIMCLR_UNSUPPORTED, "%s: %zu bytes are over the limit of %zu; make it smaller", name,
                          count, limits->max_bytes);
     const enum image_format format = sniff(bytes, count);
-    if (format == IMAGE_OTHER)
-        return refuse(bytes, count, name, error);
+    if (format == IMAGE_OTHER) return refuse(bytes, count, name, error);
     int status = codecs[format].decode(bytes, count, limits, name, out, error);
-    if (status == SIMCLR_OK)
-        status = image_orient(out, codecs[format].metadata(bytes, count).orientation, error);
-    if (status != SIMCLR_OK)
-        image_free(out);
+    if (status == SIMCLR_OK) status = image_orient(out, codecs[format].metadata(bytes, count).orientation, error);
+    if (status != SIMCLR_OK) image_free(out);
     return status;
 }
 
@@ -106,12 +100,10 @@ int image_read_header(const uint8_t *bytes, size_t count, const char *name, stru
 {
     const enum image_format format = sniff(bytes, count);
     *out = (struct image_header){.format = format};
-    if (format == IMAGE_OTHER)
-        return refuse(bytes, count, name, error);
+    if (format == IMAGE_OTHER) return refuse(bytes, count, name, error);
     int width = 0, height = 0;
     const int status = codecs[format].probe(bytes, count, name, &width, &height, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     const struct metadata metadata = codecs[format].metadata(bytes, count);
     if (!metadata.whole)
         return error_set(error, SIMCLR_CORRUPT, "%s: the %s ends before its pixels; copy it again or remove it", name,
@@ -134,11 +126,10 @@ static int decode_turned_box(const uint8_t *bytes, size_t count, const struct im
     const bool turned = image_is_turned(orientation);
     int across, down;
     int status = jpeg_probe(bytes, count, name, &across, &down, error);
+    if (status == SIMCLR_OK) status = image_check_box(box, turned ? down : across, turned ? across : down, name, error);
     if (status == SIMCLR_OK)
-        status = image_check_box(box, turned ? down : across, turned ? across : down, name, error);
-    if (status == SIMCLR_OK)
-        status = jpeg_decode_box(bytes, count, limits, name, image_box_stored(box, orientation, across, down), reduction,
-                                 store, part, error);
+        status = jpeg_decode_box(bytes, count, limits, name, image_box_stored(box, orientation, across, down),
+                                 reduction, store, part, error);
     if (status != SIMCLR_OK) return status;
     part->place = image_box_upright(part->place, orientation, across, down);
     part->width = turned ? down : across;
@@ -155,14 +146,13 @@ int image_decode_box(const uint8_t *bytes, size_t count, const struct image_limi
 {
     if (box.width >= 1 && sniff(bytes, count) == IMAGE_JPEG && count <= limits->max_bytes) {
         const int orientation = jpeg_metadata(bytes, count).orientation;
-        return orientation <= 1 ? jpeg_decode_box(bytes, count, limits, name, box, reduction, store, part, error)
-                                : decode_turned_box(bytes, count, limits, name, box, reduction, orientation, store, part,
-                                                    error);
+        return orientation <= 1
+                   ? jpeg_decode_box(bytes, count, limits, name, box, reduction, store, part, error)
+                   : decode_turned_box(bytes, count, limits, name, box, reduction, orientation, store, part, error);
     }
     struct image whole;
     const int status = image_decode(bytes, count, limits, name, &whole, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     image_store_free(store);
     *store = (struct image_store){whole, (size_t)whole.width * (size_t)whole.height * 3};
     *part = (struct image_part){{0, 0, whole.width, whole.height}, 1, whole.width, whole.height};

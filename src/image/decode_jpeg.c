@@ -29,8 +29,7 @@ enum { MARGIN = 2 };
 static void watch_scans(j_common_ptr common)
 {
     const struct reader *reader = common->client_data;
-    if (((j_decompress_ptr)common)->input_scan_number > reader->max_scans)
-        jpeg_errors_raise(common, "too many scans");
+    if (((j_decompress_ptr)common)->input_scan_number > reader->max_scans) jpeg_errors_raise(common, "too many scans");
 }
 
 /* libjpeg's complaint as one of our sentences. */
@@ -63,8 +62,7 @@ static inline uint8_t light(unsigned ink, unsigned black)
 static void cmyk_to_rgb(const uint8_t *cmyk, int width, uint8_t *rgb)
 {
     for (int x = 0; x < width; x++)
-        for (int c = 0; c < 3; c++)
-            rgb[3 * x + c] = light(cmyk[4 * x + c], cmyk[4 * x + 3]);
+        for (int c = 0; c < 3; c++) rgb[3 * x + c] = light(cmyk[4 * x + c], cmyk[4 * x + 3]);
 }
 
 /* Prepares the decoder for four channels or three. */
@@ -75,8 +73,7 @@ static int prepare(struct reader *reader, const struct image_limits *limits)
     int status = image_check_size(cinfo->image_width, cinfo->image_height, limits, reader->name, reader->error);
     if (status == SIMCLR_OK && reader->wanted.width > 0)
         status = image_check_box(reader->wanted, width, height, reader->name, reader->error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     reader->part->width = width;
     reader->part->height = height;
     cinfo->scale_num = 1;
@@ -96,15 +93,15 @@ static int prepare(struct reader *reader, const struct image_limits *limits)
 static struct box reduced(struct box box, int times)
 {
     const int x = box.x / times, y = box.y / times;
-    return (struct box){x, y, (box.x + box.width + times - 1) / times - x, (box.y + box.height + times - 1) / times - y};
+    return (struct box){x, y, (box.x + box.width + times - 1) / times - x,
+                        (box.y + box.height + times - 1) / times - y};
 }
 
 /* A progressive picture some of whose scans are missing is smoothed: across blocks, so that a pixel depends on blocks
  * that lie outside of a box. (libjpeg's condition is narrower.) */
 static bool is_smoothed(const struct jpeg_decompress_struct *cinfo)
 {
-    if (!cinfo->progressive_mode || !cinfo->do_block_smoothing || cinfo->coef_bits == NULL)
-        return false;
+    if (!cinfo->progressive_mode || !cinfo->do_block_smoothing || cinfo->coef_bits == NULL) return false;
     for (int component = 0; component < cinfo->num_components; component++)
         for (int k = 0; k < DCTSIZE2; k++)
             if (cinfo->coef_bits[component][k] != 0) /* bits that are not known yet; -1: nothing is */
@@ -125,8 +122,7 @@ static int choose_place(struct reader *reader, int *top)
         const int left = wanted.x > MARGIN ? wanted.x - MARGIN : 0;
         const int end = wanted.x + wanted.width, right = end < whole_width - MARGIN ? end + MARGIN : whole_width;
         JDIMENSION x = (JDIMENSION)left, width = (JDIMENSION)(right - left);
-        if (left > 0 || right < whole_width)
-            jpeg_crop_scanline(cinfo, &x, &width);
+        if (left > 0 || right < whole_width) jpeg_crop_scanline(cinfo, &x, &width);
         place.x = (int)x;
         place.width = (int)width;
         place.y = wanted.y > MARGIN ? wanted.y - MARGIN : 0;
@@ -144,8 +140,7 @@ static int choose_place(struct reader *reader, int *top)
 static int read_pixels(struct reader *reader, const uint8_t *bytes, size_t count, const struct image_limits *limits)
 {
     struct jpeg_decompress_struct *cinfo = &reader->cinfo;
-    if (setjmp(reader->errors.jump))
-        return report(reader);
+    if (setjmp(reader->errors.jump)) return report(reader);
     jpeg_create_decompress(cinfo);
     cinfo->client_data = reader;
     reader->progress.progress_monitor = watch_scans;
@@ -153,21 +148,17 @@ static int read_pixels(struct reader *reader, const uint8_t *bytes, size_t count
     jpeg_mem_src(cinfo, bytes, (unsigned long)count);
     jpeg_read_header(cinfo, TRUE);
     int status = prepare(reader, limits);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     jpeg_start_decompress(cinfo);
     int top;
     status = choose_place(reader, &top);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     const size_t width = (size_t)reader->store->image.width;
     while ((int)cinfo->output_scanline < top + reader->store->image.height) {
         uint8_t *row = reader->store->image.rgb + (size_t)((int)cinfo->output_scanline - top) * width * 3;
         JSAMPROW target = reader->line ? reader->line : row;
-        if (jpeg_read_scanlines(cinfo, &target, 1) != 1)
-            jpeg_errors_raise((j_common_ptr)cinfo, "rows are missing");
-        if (reader->line)
-            cmyk_to_rgb(reader->line, (int)width, row);
+        if (jpeg_read_scanlines(cinfo, &target, 1) != 1) jpeg_errors_raise((j_common_ptr)cinfo, "rows are missing");
+        if (reader->line) cmyk_to_rgb(reader->line, (int)width, row);
     }
     return SIMCLR_OK;
 }
@@ -175,8 +166,7 @@ static int read_pixels(struct reader *reader, const uint8_t *bytes, size_t count
 static int read_size(struct reader *reader, const uint8_t *bytes, size_t count)
 {
     struct jpeg_decompress_struct *cinfo = &reader->cinfo;
-    if (setjmp(reader->errors.jump))
-        return report(reader);
+    if (setjmp(reader->errors.jump)) return report(reader);
     jpeg_create_decompress(cinfo);
     cinfo->client_data = reader;
     jpeg_mem_src(cinfo, bytes, (unsigned long)count);

@@ -36,8 +36,7 @@ static void ignore_warning(png_structp png, png_const_charp message)
 static void give_bytes(png_structp png, png_bytep to, size_t count)
 {
     struct reader *reader = png_get_io_ptr(png);
-    if (count > reader->count - reader->used)
-        png_error(png, "the file ends too early");
+    if (count > reader->count - reader->used) png_error(png, "the file ends too early");
     memcpy(to, reader->bytes + reader->used, count);
     reader->used += count;
 }
@@ -48,14 +47,10 @@ static void ask_for_rgb(struct reader *reader)
     png_structp png = reader->png;
     const int type = png_get_color_type(png, reader->info);
     const int depth = png_get_bit_depth(png, reader->info);
-    if (type == PNG_COLOR_TYPE_PALETTE)
-        png_set_palette_to_rgb(png);
-    if (type == PNG_COLOR_TYPE_GRAY && depth < 8)
-        png_set_expand_gray_1_2_4_to_8(png);
-    if (type == PNG_COLOR_TYPE_GRAY || type == PNG_COLOR_TYPE_GRAY_ALPHA)
-        png_set_gray_to_rgb(png);
-    if (depth == 16)
-        png_set_strip_16(png);
+    if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
+    if (type == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(png);
+    if (type == PNG_COLOR_TYPE_GRAY || type == PNG_COLOR_TYPE_GRAY_ALPHA) png_set_gray_to_rgb(png);
+    if (depth == 16) png_set_strip_16(png);
     png_set_strip_alpha(png);
     png_set_interlace_handling(png);
     png_read_update_info(png, reader->info);
@@ -65,10 +60,8 @@ static int make_rows(struct reader *reader, struct error *error)
 {
     const size_t height = (size_t)reader->image.height, stride = (size_t)reader->image.width * 3;
     reader->rows = memory_array(height, sizeof *reader->rows);
-    if (reader->rows == NULL)
-        return error_no_memory(error, "the rows of a PNG picture", height * sizeof *reader->rows);
-    for (size_t y = 0; y < height; y++)
-        reader->rows[y] = reader->image.rgb + y * stride;
+    if (reader->rows == NULL) return error_no_memory(error, "the rows of a PNG picture", height * sizeof *reader->rows);
+    for (size_t y = 0; y < height; y++) reader->rows[y] = reader->image.rgb + y * stride;
     return SIMCLR_OK;
 }
 
@@ -76,12 +69,10 @@ static int make_rows(struct reader *reader, struct error *error)
 static int read_pixels(struct reader *reader, const char *name, struct error *error)
 {
     if (setjmp(reader->jump))
-        return error_set(error, SIMCLR_CORRUPT, "%s: damaged PNG (%s); copy it again or remove it", name,
-                         reader->text);
+        return error_set(error, SIMCLR_CORRUPT, "%s: damaged PNG (%s); copy it again or remove it", name, reader->text);
     reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, leave, ignore_warning);
     reader->info = reader->png ? png_create_info_struct(reader->png) : NULL;
-    if (reader->info == NULL)
-        return error_no_memory(error, "libpng's state", 1024);
+    if (reader->info == NULL) return error_no_memory(error, "libpng's state", 1024);
     png_set_user_limits(reader->png, IMAGE_SIDE_MAX, IMAGE_SIDE_MAX);
     png_set_keep_unknown_chunks(reader->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1); /* every ancillary chunk: unread */
     png_set_read_fn(reader->png, reader, give_bytes);
@@ -130,16 +121,11 @@ int png_decode(const uint8_t *bytes, size_t count, const struct image_limits *li
     struct reader reader = {.bytes = bytes, .count = count};
     int64_t width = 0, height = 0;
     int status = header_size(bytes, count, name, &width, &height, error);
-    if (status == SIMCLR_OK)
-        status = image_check_size(width, height, limits, name, error);
-    if (status == SIMCLR_OK)
-        status = image_create((int)width, (int)height, &reader.image, error);
-    if (status == SIMCLR_OK)
-        status = make_rows(&reader, error);
-    if (status == SIMCLR_OK)
-        status = read_pixels(&reader, name, error);
-    if (reader.png)
-        png_destroy_read_struct(&reader.png, reader.info ? &reader.info : NULL, NULL);
+    if (status == SIMCLR_OK) status = image_check_size(width, height, limits, name, error);
+    if (status == SIMCLR_OK) status = image_create((int)width, (int)height, &reader.image, error);
+    if (status == SIMCLR_OK) status = make_rows(&reader, error);
+    if (status == SIMCLR_OK) status = read_pixels(&reader, name, error);
+    if (reader.png) png_destroy_read_struct(&reader.png, reader.info ? &reader.info : NULL, NULL);
     memory_free(reader.rows);
     if (status == SIMCLR_OK)
         *out = reader.image;

@@ -9,8 +9,7 @@ int image_write_png(const char *path, const struct image *image, struct error *e
 {
     struct file_writer *writer = NULL;
     const int status = file_writer_open(&writer, path, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     png_image header = {.version = PNG_IMAGE_VERSION,
                         .width = (png_uint_32)image->width,
                         .height = (png_uint_32)image->height,
@@ -36,8 +35,8 @@ int image_encode_png(const struct image *image, uint8_t **out, size_t *count, st
     if (!png_image_write_to_memory(&header, *out, &size, 0, image->rgb, 0, NULL)) {
         memory_free(*out);
         *out = NULL;
-        return error_set(error, SIMCLR_INVALID, "a picture of %d x %d pixels cannot be written as PNG (%s)", image->width,
-                         image->height, header.message);
+        return error_set(error, SIMCLR_INVALID, "a picture of %d x %d pixels cannot be written as PNG (%s)",
+                         image->width, image->height, header.message);
     }
     *count = size;
     return SIMCLR_OK;

@@ -1,4 +1,5 @@
-/* image/exif.c -- EXIF orientation (EXIF 2.32, section 4.6.4 A, tag 274) out of JPEG's APP1, PNG's eXIf and WebP's EXIF. */
+/* image/exif.c -- EXIF orientation (EXIF 2.32, section 4.6.4 A, tag 274) out of JPEG's APP1, PNG's eXIf and WebP's
+ * EXIF. */
 #include "image/exif.h"
 
 #include <string.h>
@@ -50,8 +51,10 @@ struct metadata jpeg_metadata(const uint8_t *bytes, size_t count)
     bool oriented = false;
     for (size_t at = 2; at + 4 <= count;) {
         /* rubbish between segments, which libjpeg passes over too, or fill */
-        if (bytes[at] != 0xFF || bytes[at + 1] == 0xFF) at++;
-        else if (bytes[at + 1] <= 0x01 || (bytes[at + 1] >= 0xD0 && bytes[at + 1] <= 0xD8)) at += 2; /* no length */
+        if (bytes[at] != 0xFF || bytes[at + 1] == 0xFF)
+            at++;
+        else if (bytes[at + 1] <= 0x01 || (bytes[at + 1] >= 0xD0 && bytes[at + 1] <= 0xD8))
+            at += 2; /* no length */
         else {
             const uint8_t marker = bytes[at + 1];
             const size_t written = number(bytes + at + 2, 2, false);

@@ -7,8 +7,7 @@
 
 struct image_limits image_limits_default(void)
 {
-    return (struct image_limits){
-        .max_pixels = (int64_t)1 << 27, .max_scans = 100, .max_bytes = (size_t)256 << 20};
+    return (struct image_limits){.max_pixels = (int64_t)1 << 27, .max_scans = 100, .max_bytes = (size_t)256 << 20};
 }
 
 int image_create(int width, int height, struct image *out, struct error *error)
@@ -19,8 +18,7 @@ int image_create(int width, int height, struct image *out, struct error *error)
                          width, height);
     const size_t row = (size_t)width * 3;
     uint8_t *rgb = memory_array((size_t)height, row);
-    if (rgb == NULL)
-        return error_no_memory(error, "a picture", (size_t)height * row);
+    if (rgb == NULL) return error_no_memory(error, "a picture", (size_t)height * row);
     *out = (struct image){width, height, rgb};
     return SIMCLR_OK;
 }
@@ -56,8 +54,7 @@ int image_load(const char *path, const struct image_limits *limits, struct image
     uint8_t *bytes = NULL;
     size_t count = 0;
     const int status = file_read(path, limits->max_bytes, &bytes, &count, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     const int decoded = image_decode(bytes, count, limits, path, out, error);
     memory_free(bytes);
     return decoded;

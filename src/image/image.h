@@ -35,7 +35,9 @@ int image_decode(const uint8_t *bytes, size_t count, const struct image_limits *
 int image_load(const char *path, const struct image_limits *limits, struct image *out, struct error *error);
 
 /* A rectangle of pixels. */
-struct box { int x, y, width, height; };
+struct box {
+    int x, y, width, height;
+};
 
 /* A picture whose memory is used again: start from {0}, image_store_free at the end. */
 struct image_store {
@@ -52,14 +54,13 @@ struct image_part {
 };
 
 /* Decodes at least `box` of a picture, bit for bit as image_decode gives it: of a JPEG only the rows and columns of
- * the box and a few around it; of others, and of a progressive one whose scans are not all there, all. *part says what is in store->image. What lies above and left of the box
- * in the stored picture is read and checked as in a full decoding; what lies below it there is not read, so that damage
- * there (a truncated file) goes unnoticed. SIMCLR_INVALID when the box does not lie inside the picture; else as
- * image_decode.
- * reduction: 1; with 2, 4 or 8 a JPEG is decoded to so many times fewer pixels on each axis, each the mean of what it
- * stands for as far as libjpeg's smaller inverse transforms give it (other formats stay as they are: reduction 1). A
- * reduced picture's last pixels stand for some beyond the border, so `place` may reach past the picture by less than
- * one of them. */
+ * the box and a few around it; of others, and of a progressive one whose scans are not all there, all. *part says what
+ * is in store->image. What lies above and left of the box in the stored picture is read and checked as in a full
+ * decoding; what lies below it there is not read, so that damage there (a truncated file) goes unnoticed.
+ * SIMCLR_INVALID when the box does not lie inside the picture; else as image_decode. reduction: 1; with 2, 4 or 8 a
+ * JPEG is decoded to so many times fewer pixels on each axis, each the mean of what it stands for as far as libjpeg's
+ * smaller inverse transforms give it (other formats stay as they are: reduction 1). A reduced picture's last pixels
+ * stand for some beyond the border, so `place` may reach past the picture by less than one of them. */
 int image_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                      struct box box, int reduction, struct image_store *store, struct image_part *part,
                      struct error *error);
@@ -88,8 +89,7 @@ struct box image_box_stored(struct box upright, int orientation, int stored_widt
 struct box image_box_upright(struct box stored, int orientation, int stored_width, int stored_height);
 
 /* Width and height of image_read_header. */
-int image_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height,
-                struct error *error);
+int image_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error);
 
 int image_create(int width, int height, struct image *out, struct error *error); /* black */
 void image_free(struct image *image);
@@ -98,8 +98,7 @@ void image_free(struct image *image);
 int image_write_png(const char *path, const struct image *image, struct error *error);
 
 /* Encodes a JPEG into a new block (memory_free): used by tools and tests. quality 1 to 100. */
-int image_encode_jpeg(const struct image *image, int quality, uint8_t **out, size_t *count,
-                      struct error *error);
+int image_encode_jpeg(const struct image *image, int quality, uint8_t **out, size_t *count, struct error *error);
 
 /* Encodes a PNG into a new block (memory_free). */
 int image_encode_png(const struct image *image, uint8_t **out, size_t *count, struct error *error);

@@ -23,8 +23,7 @@ static bool costs_pixels(int code)
 
 static void note(j_common_ptr cinfo, int level)
 {
-    if (level < 0 && costs_pixels(cinfo->err->msg_code))
-        leave(cinfo);
+    if (level < 0 && costs_pixels(cinfo->err->msg_code)) leave(cinfo);
 }
 
 static void silence(j_common_ptr cinfo)

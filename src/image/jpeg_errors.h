@@ -14,7 +14,7 @@
 struct jpeg_errors {
     struct jpeg_error_mgr manager; /* first: libjpeg hands its address back */
     jmp_buf jump;
-    int code;                      /* libjpeg's message code of the failure, 0 for our own */
+    int code; /* libjpeg's message code of the failure, 0 for our own */
     char text[JMSG_LENGTH_MAX];
 };
 

@@ -75,17 +75,13 @@ struct resample_axis resample_axis_make(struct resample_span span, int output, e
         const float offset = (float)((first - centre + 0.5) / stretch);
         float *weight = axis.weight + (size_t)i * (size_t)axis.taps;
         if (filter == RESAMPLE_BICUBIC)
-            for (int tap = 0; tap < count; tap++)
-                weight[tap] = cubic(offset + (float)tap * step);
+            for (int tap = 0; tap < count; tap++) weight[tap] = cubic(offset + (float)tap * step);
         else
-            for (int tap = 0; tap < count; tap++)
-                weight[tap] = triangle(offset + (float)tap * step);
+            for (int tap = 0; tap < count; tap++) weight[tap] = triangle(offset + (float)tap * step);
         float sum = 0.0f;
-        for (int tap = 0; tap < count; tap++)
-            sum += weight[tap];
+        for (int tap = 0; tap < count; tap++) sum += weight[tap];
         const float factor = (float)(total / sum);
-        for (int tap = 0; tap < count; tap++)
-            weight[tap] *= factor;
+        for (int tap = 0; tap < count; tap++) weight[tap] *= factor;
         axis.first[i] = first;
         axis.count[i] = count;
     }
@@ -98,8 +94,7 @@ struct resample_axis resample_axis_make(struct resample_span span, int output, e
 size_t resample_cache_bytes(enum simd level, int max_width, int max_height, int width, int height)
 {
     const struct resample_kernels *kernels = kernels_of(level);
-    if (width > 64 || height > 64 || max_width > 2 * width || max_height > 2 * height)
-        return 0;
+    if (width > 64 || height > 64 || max_width > 2 * width || max_height > 2 * height) return 0;
     return 2 * (size_t)max_width * kernels->across_bytes(max_width, width) +
            (size_t)max_height * kernels->down_bytes(max_height, height) +
            kernels->work_bytes(max_width, max_height, width, height);
@@ -118,8 +113,8 @@ void resample_cache_make(struct resample_cache *cache, enum simd level, enum res
                                      .across_bytes = kernels->across_bytes(max_width, width),
                                      .down_bytes = kernels->down_bytes(max_height, height),
                                      .tables = block};
-    char *next = block, *work = next + 2 * (size_t)max_width * cache->across_bytes +
-                                (size_t)max_height * cache->down_bytes;
+    char *next = block,
+         *work = next + 2 * (size_t)max_width * cache->across_bytes + (size_t)max_height * cache->down_bytes;
     for (int flip = 0; flip < 2; flip++)
         for (int size = 1; size <= max_width; size++, next += cache->across_bytes)
             kernels->across_make(next, resample_whole(size), width, filter, flip, work);
@@ -235,8 +230,8 @@ void resample_by(enum simd level, const struct image *image, struct box box, enu
     }
 }
 
-void resample(const struct image *image, struct box box, enum resample_filter filter, bool flip, int width,
-              int height, float *out, void *scratch)
+void resample(const struct image *image, struct box box, enum resample_filter filter, bool flip, int width, int height,
+              float *out, void *scratch)
 {
     resample_by(SIMD_BEST, image, box, filter, flip, width, height, out, scratch);
 }

@@ -14,8 +14,8 @@ enum resample_filter { RESAMPLE_BICUBIC, RESAMPLE_BILINEAR }; /* bicubic: a = -0
  * the filter's support scaled by the reduction factor; no rounding to 8 bits and no clamping between the two passes,
  * one clamp to [0,1] at the end; mirrored left-right when `flip`. No byte outside the image is read.
  * out: planar float [3][height][width] in [0, 1]. scratch: resample_scratch_bytes, 64-byte aligned. */
-void resample(const struct image *image, struct box box, enum resample_filter filter, bool flip, int width,
-              int height, float *out, void *scratch);
+void resample(const struct image *image, struct box box, enum resample_filter filter, bool flip, int width, int height,
+              float *out, void *scratch);
 
 /* The same by a given variant of the loops (SIMD_BEST: resample). SIMD_PORTABLE works in float32 throughout; the
  * others have weights of 15 bits and (SIMD_AVX512_VBMI) 7 fraction bits between the passes: within 0.1/255 of it. */
@@ -38,7 +38,7 @@ struct resampler {
     int width, height;
     const void *across, *down; /* tables of weights */
     void *work;
-    int done;                  /* source rows that have been taken in so far */
+    int done; /* source rows that have been taken in so far */
 };
 
 /* Tables of weights for every size of box that images of at most max_width x max_height can have, made once for views

@@ -51,11 +51,9 @@ VECTOR_INLINE void filter_row(const int pairs, const __m256i (*source)[4], const
     __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
     for (int pair = 0; pair < pairs; pair++) {
         const __m256i w = _mm256_set1_epi32(weight[pair]);
-        for (int i = 0; i < 4; i++)
-            sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(source[pair][i], w));
+        for (int i = 0; i < 4; i++) sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(source[pair][i], w));
     }
-    for (ptrdiff_t i = 0; i < 4; i++)
-        vec_store(out + LANES * i, _mm256_cvtepi32_ps(sum[i]) * unit);
+    for (ptrdiff_t i = 0; i < 4; i++) vec_store(out + LANES * i, _mm256_cvtepi32_ps(sum[i]) * unit);
 }
 
 static void vertical(const struct resampler *r, const struct down *table, int y, int count, float *columns)
@@ -80,11 +78,9 @@ static void vertical(const struct resampler *r, const struct down *table, int y,
         }
         for (int element = 0; element < CHUNK; element += LANES) {
             vec turned[LANES];
-            for (int row = 0; row < LANES; row++)
-                turned[row] = vec_load(&tile[row][element]);
+            for (int row = 0; row < LANES; row++) turned[row] = vec_load(&tile[row][element]);
             transpose(turned);
-            for (int i = 0; i < LANES; i++)
-                vec_store(columns + (size_t)(start + element + i) * LANES, turned[i]);
+            for (int i = 0; i < LANES; i++) vec_store(columns + (size_t)(start + element + i) * LANES, turned[i]);
         }
     }
 }

@@ -1,5 +1,5 @@
-/* image/resample_avx512.c -- the resize for AVX-512 without byte permutations: source bytes become words, one permutation of
- * words gathers two taps for 16 outputs, and one vpmaddwd multiplies and adds them. The rest stands in
+/* image/resample_avx512.c -- the resize for AVX-512 without byte permutations: source bytes become words, one
+ * permutation of words gathers two taps for 16 outputs, and one vpmaddwd multiplies and adds them. The rest stands in
  * resample_gather_body.h. */
 #include <immintrin.h>
 

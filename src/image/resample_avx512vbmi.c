@@ -1,8 +1,7 @@
 /* image/resample_avx512vbmi.c -- the resize by byte permutations (VBMI) and products of small integers (VNNI): one
- * permutation gathers the four taps of a quad for 16 outputs, and one vpdpbusd multiplies and adds them. Weights are a high
- * and a low byte. The rest stands in resample_gather_body.h.
- * A view at 224 takes 158 us on Zen 4, 108 of them here and in writing it (bench_views); across takes twice as long
- * as down. */
+ * permutation gathers the four taps of a quad for 16 outputs, and one vpdpbusd multiplies and adds them. Weights are a
+ * high and a low byte. The rest stands in resample_gather_body.h. A view at 224 takes 158 us on Zen 4, 108 of them here
+ * and in writing it (bench_views); across takes twice as long as down. */
 #include <immintrin.h>
 
 #define KERNELS resample_kernels_avx512vbmi
@@ -49,8 +48,7 @@ static void pack_weights(const int32_t *fixed, int row, __m512i *to)
 INLINE __m512i gather(const int windows, __m512i index, const struct window *window)
 {
     __m512i taps = _mm512_permutexvar_epi8(index, window[0].bytes);
-    if (windows == 2)
-        taps = _mm512_mask_permutexvar_epi8(taps, 0xFFFFFFFF00000000u, index, window[1].bytes);
+    if (windows == 2) taps = _mm512_mask_permutexvar_epi8(taps, 0xFFFFFFFF00000000u, index, window[1].bytes);
     if (windows == 4) {
         taps = _mm512_mask_permutexvar_epi8(taps, 0x00000000FFFF0000u, index, window[1].bytes);
         taps = _mm512_mask_permutexvar_epi8(taps, 0x0000FFFF00000000u, index, window[2].bytes);

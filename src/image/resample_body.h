@@ -23,8 +23,7 @@ VECTOR_INLINE void transpose(vec *rows)
             next[2 * i] = INTERLEAVE_LOW(rows[i], rows[i + LANES / 2]);
             next[2 * i + 1] = INTERLEAVE_HIGH(rows[i], rows[i + LANES / 2]);
         }
-        for (size_t i = 0; i < LANES; i++)
-            rows[i] = next[i];
+        for (size_t i = 0; i < LANES; i++) rows[i] = next[i];
     }
 }
 
@@ -32,8 +31,7 @@ VECTOR_INLINE void transpose(vec *rows)
 VECTOR_INLINE void store_block(vec *block, int rows, float *out, size_t stride)
 {
     transpose(block);
-    for (int row = 0; row < rows; row++)
-        vec_store(out + (size_t)row * stride, vec_clamp(block[row]));
+    for (int row = 0; row < rows; row++) vec_store(out + (size_t)row * stride, vec_clamp(block[row]));
 }
 
 /* `count` <= LANES rows of three planes; weights sum to 1/255. */
@@ -70,8 +68,8 @@ static size_t float_axis_bytes(int input, int output)
     return resample_round_up(sizeof(struct resample_axis)) + resample_axis_bytes(input, output);
 }
 
-static void float_across_make(void *table, struct resample_span span, int output, enum resample_filter filter, bool flip,
-                              void *work)
+static void float_across_make(void *table, struct resample_span span, int output, enum resample_filter filter,
+                              bool flip, void *work)
 {
     (void)work;
     char *block = (char *)table + resample_round_up(sizeof(struct resample_axis));

@@ -1,5 +1,5 @@
-/* image/resample_fixed_body.h -- weights of 15 bits, for the variants that multiply integers. The including file defines
- * MOST_SCALE, MOST_TAPS (outputs per input and taps that it can do) before. Private to the room. */
+/* image/resample_fixed_body.h -- weights of 15 bits, for the variants that multiply integers. The including file
+ * defines MOST_SCALE, MOST_TAPS (outputs per input and taps that it can do) before. Private to the room. */
 #include <math.h>
 #include <string.h>
 
@@ -35,11 +35,11 @@ static size_t down_bytes(int input, int output)
 /* The making of a table: outputs are lanes, taps are rows. */
 struct making {
     int taps, shift;
-    size_t row;                 /* padded outputs */
-    int32_t *first, *count;     /* [row] */
-    float *distance;            /* [row] */
-    float *weight;              /* [MOST_TAPS][row] */
-    int32_t *fixed;             /* [MOST_TAPS][row] */
+    size_t row;             /* padded outputs */
+    int32_t *first, *count; /* [row] */
+    float *distance;        /* [row] */
+    float *weight;          /* [MOST_TAPS][row] */
+    int32_t *fixed;         /* [MOST_TAPS][row] */
 };
 
 static size_t making_bytes(int output)
@@ -107,15 +107,15 @@ static void place(struct making *m, struct resample_span span, int output, enum 
     const double scale = span.length / output, stretch = scale > 1.0 ? scale : 1.0, inverse = 1.0 / stretch;
     const double support = resample_half_width(filter) * stretch;
     ints order = {0};
-    for (int i = 0; i < OUTPUTS; i++)
-        order[i] = i;
+    for (int i = 0; i < OUTPUTS; i++) order[i] = i;
     for (int x = 0; x < (int)m->row; x += OUTPUTS) {
         const ints all = order + x, mine = select_ints(all < output, all, order * 0 + (output - 1));
         const ints index = flip ? output - 1 - mine : mine;
         const doubles centre = span.begin + (__builtin_convertvector(index, doubles) + 0.5) * scale;
         const ints low = __builtin_convertvector(centre - support + 0.5, ints);
         const ints high = __builtin_convertvector(centre + support + 0.5, ints);
-        const ints first = low & (low > 0), count = select_ints(high < span.input, high, order * 0 + span.input) - first;
+        const ints first = low & (low > 0),
+                   count = select_ints(high < span.input, high, order * 0 + span.input) - first;
         const doubles distance = (__builtin_convertvector(first, doubles) - centre + 0.5) * inverse;
         const floats rounded = __builtin_convertvector(distance, floats);
         memcpy(m->first + x, &first, sizeof first);
@@ -127,8 +127,7 @@ static void place(struct making *m, struct resample_span span, int output, enum 
 static int most_of(const int32_t *values, int count)
 {
     int most = 0;
-    for (int i = 0; i < count; i++)
-        most = values[i] > most ? values[i] : most;
+    for (int i = 0; i < count; i++) most = values[i] > most ? values[i] : most;
     return most;
 }
 
@@ -156,8 +155,7 @@ INLINE float normalize(struct making *m, float step, const bool bicubic)
         }
     }
     float largest = 0.0f;
-    for (int i = 0; i < OUTPUTS; i++)
-        largest = most[i] > largest ? most[i] : largest;
+    for (int i = 0; i < OUTPUTS; i++) largest = most[i] > largest ? most[i] : largest;
     return largest;
 }
 
@@ -213,8 +211,7 @@ static void down_make(void *block, struct resample_span span, int output, enum r
         first[y] = m.first[y] / 2;
         for (int tap = 0; tap < m.taps; tap++) {
             const int place = tap + m.first[y] % 2;
-            if (place < 2 * pairs)
-                weight[place] = (int16_t)m.fixed[tap * row + y];
+            if (place < 2 * pairs) weight[place] = (int16_t)m.fixed[tap * row + y];
         }
     }
 }

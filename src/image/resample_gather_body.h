@@ -1,5 +1,5 @@
-/* image/resample_gather_body.h -- the resize by permutations that gather each output's taps, for the variants of AVX-512.
- * The including file defines KERNELS (the table's name), MOST_SCALE, MOST_TAPS and MOST_WEIGHT, includes
+/* image/resample_gather_body.h -- the resize by permutations that gather each output's taps, for the variants of
+ * AVX-512. The including file defines KERNELS (the table's name), MOST_SCALE, MOST_TAPS and MOST_WEIGHT, includes
  * resample_fixed_body.h, and defines what its instruction set does with four neighbouring taps, a quad, of 16 outputs:
  * struct window, load_window, index_of, next_channel, pack_weights, sum_taps, add_products.
  *
@@ -13,8 +13,8 @@
 
 enum {
     MOST_QUADS = MOST_TAPS / 4,
-    SPREAD = 17,     /* columns of a window: 3 * 17 + 11 is the last element that a permutation of 64 reaches */
-    ROWS_AHEAD = 8,  /* source rows are fetched that early */
+    SPREAD = 17,    /* columns of a window: 3 * 17 + 11 is the last element that a permutation of 64 reaches */
+    ROWS_AHEAD = 8, /* source rows are fetched that early */
     SLACK = 64 + 12 * MOST_QUADS, /* bytes behind a row that may be read */
     FRACTION = 7
 };
@@ -34,7 +34,8 @@ INLINE ptrdiff_t before_offsets(const struct across *table)
 
 static int quads_of(int input, int output, enum resample_filter filter)
 {
-    return (resample_most_taps(input, output, filter) + 3) / 4; /* the spare one too: it is there where rounding makes it */
+    return (resample_most_taps(input, output, filter) + 3) /
+           4; /* the spare one too: it is there where rounding makes it */
 }
 
 static size_t across_bytes(int input, int output)
@@ -62,8 +63,7 @@ static int windows_of(const struct making *m)
         bool fits = true;
         for (int lane = 0; lane < (int)m->row; lane += 16 / windows)
             fits = fits && abs(m->first[lane + 16 / windows - 1] - m->first[lane]) <= SPREAD;
-        if (fits)
-            return windows;
+        if (fits) return windows;
     }
     return 4;
 }
@@ -89,8 +89,7 @@ static void across_make(void *block, struct resample_span span, int output, enum
             int low, high;
             extremes(m.first + 16 * g + lane, lanes, &low, &high);
             offset[4 * g + lane / lanes] = 3 * low;
-            for (int i = lane; i < lane + lanes; i++)
-                index[i] = index_of(3 * (m.first[16 * g + i] - low));
+            for (int i = lane; i < lane + lanes; i++) index[i] = index_of(3 * (m.first[16 * g + i] - low));
         }
         table->data[g] = _mm512_loadu_si512(index);
         __m512i *weights = table->data + table->groups + 2 * g * table->quads;
@@ -114,7 +113,8 @@ INLINE void take_pair(const ptrdiff_t quads, const int windows, const struct acr
         struct window first[MOST_QUADS][4], second[MOST_QUADS][4];
         __m512i weight[MOST_QUADS][2];
         for (ptrdiff_t quad = 0; quad < quads; quad++) {
-            weight[quad][0] = weights[2 * quad]; /* into registers: what is stored below might be them, for the compiler */
+            weight[quad][0] =
+                weights[2 * quad]; /* into registers: what is stored below might be them, for the compiler */
             weight[quad][1] = weights[2 * quad + 1];
             for (int window = 0; window < windows; window++) {
                 first[quad][window] = load_window(a + offset[window] + 12 * quad);
@@ -125,8 +125,8 @@ INLINE void take_pair(const ptrdiff_t quads, const int windows, const struct acr
         for (int channel = 0; channel < 3; channel++) {
             const __m512i sum_a = sum_taps(quads, windows, index, first, weight, start);
             const __m512i sum_b = sum_taps(quads, windows, index, second, weight, start);
-            out[channel * groups + g] = _mm512_mask_blend_epi16(0xAAAAAAAAu, _mm512_srav_epi32(sum_a, right),
-                                                                _mm512_sllv_epi32(sum_b, left));
+            out[channel * groups + g] =
+                _mm512_mask_blend_epi16(0xAAAAAAAAu, _mm512_srav_epi32(sum_a, right), _mm512_sllv_epi32(sum_b, left));
             index = next_channel(index);
         }
     }
@@ -156,22 +156,20 @@ INLINE void make_row(const int pairs, const __m512i *const *ring, const int32_t 
 {
     __m512i weights[MOST_PAIRS];
     weights[0] = _mm512_set1_epi32(weight[0]);
-    for (int pair = 1; pair < pairs; pair++)
-        weights[pair] = _mm512_set1_epi32(weight[pair]);
+    for (int pair = 1; pair < pairs; pair++) weights[pair] = _mm512_set1_epi32(weight[pair]);
     const __m512 unit = _mm512_set1_ps(1.0f / 255.0f / (float)(1 << (shift + FRACTION)));
     const __m512 offset = _mm512_set1_ps(128.0f / 255.0f), zero = _mm512_setzero_ps(), one = _mm512_set1_ps(1.0f);
     for (int channel = 0, i = 0; channel < 3; channel++, out += plane)
         for (ptrdiff_t g = 0; g < groups; g++, i++) {
             __m512i sum = add_products(_mm512_setzero_si512(), ring[0][i], weights[0]);
-            for (int pair = 1; pair < pairs; pair++)
-                sum = add_products(sum, ring[pair][i], weights[pair]);
+            for (int pair = 1; pair < pairs; pair++) sum = add_products(sum, ring[pair][i], weights[pair]);
             const __m512 value = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), unit, offset);
             _mm512_storeu_ps(out + 16 * g, _mm512_min_ps(_mm512_max_ps(value, zero), one));
         }
 }
 
-static void make_row_of(int pairs, const __m512i *const *ring, const int32_t *weight, int shift, int groups,
-                        float *out, size_t plane)
+static void make_row_of(int pairs, const __m512i *const *ring, const int32_t *weight, int shift, int groups, float *out,
+                        size_t plane)
 {
     switch (pairs) {
     case 2:
@@ -215,19 +213,16 @@ static const uint8_t *source_row(const struct resampler *r, int y, uint8_t *line
 {
     const uint8_t *row = r->rows + (size_t)y * r->stride;
     const size_t bytes = (size_t)r->box.width * 3;
-    if ((size_t)(r->end - row) >= bytes + SLACK)
-        return row;
+    if ((size_t)(r->end - row) >= bytes + SLACK) return row;
     memcpy(line, row, bytes);
     return line;
 }
 
 static void fetch(const struct resampler *r, int y)
 {
-    if (y >= r->box.height)
-        return;
+    if (y >= r->box.height) return;
     const char *row = (const char *)r->rows + (size_t)y * r->stride;
-    for (int i = 0; i < 3 * r->box.width; i += 64)
-        _mm_prefetch(row + i, _MM_HINT_T0);
+    for (int i = 0; i < 3 * r->box.width; i += 64) _mm_prefetch(row + i, _MM_HINT_T0);
 }
 
 /* Where the ring keeps a pair of source rows. */
@@ -255,11 +250,11 @@ static void rows(struct resampler *r, int y, int count, float *out, size_t strid
             take[across->quads](across, upper, lower, slot(ring, r->done / 2, slots, groups));
         }
         window[0] = slot(ring, first, slots, groups); /* pairs are at least one */
-        for (int pair = 1; pair < pairs; pair++)
-            window[pair] = slot(ring, first + pair, slots, groups);
+        for (int pair = 1; pair < pairs; pair++) window[pair] = slot(ring, first + pair, slots, groups);
         const int32_t *weight = down->data + r->height + (ptrdiff_t)row * pairs;
         make_row_of(pairs, window, weight, down->shift, groups, out, plane);
     }
 }
 
-const struct resample_kernels KERNELS = {across_bytes, down_bytes, across_make, down_make, work_bytes, rows, MOST_SCALE};
+const struct resample_kernels KERNELS = {across_bytes, down_bytes, across_make, down_make,
+                                         work_bytes,   rows,       MOST_SCALE};

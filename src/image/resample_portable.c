@@ -12,14 +12,11 @@ static inline void blend(const uint8_t *a, size_t stride, const float *restrict 
         for (int i = 0; i < count; i++)
             out[i] = out[i] + w[0] * (float)a[i] + w[1] * (float)b[i] + w[2] * (float)c[i] + w[3] * (float)d[i];
     else if (rows == 3)
-        for (int i = 0; i < count; i++)
-            out[i] = out[i] + w[0] * (float)a[i] + w[1] * (float)b[i] + w[2] * (float)c[i];
+        for (int i = 0; i < count; i++) out[i] = out[i] + w[0] * (float)a[i] + w[1] * (float)b[i] + w[2] * (float)c[i];
     else if (rows == 2)
-        for (int i = 0; i < count; i++)
-            out[i] = out[i] + w[0] * (float)a[i] + w[1] * (float)b[i];
+        for (int i = 0; i < count; i++) out[i] = out[i] + w[0] * (float)a[i] + w[1] * (float)b[i];
     else
-        for (int i = 0; i < count; i++)
-            out[i] = out[i] + w[0] * (float)a[i];
+        for (int i = 0; i < count; i++) out[i] = out[i] + w[0] * (float)a[i];
 }
 
 /* Filters output rows y .. y + count - 1, count <= LANES, and leaves them turned; other lanes are 0. */
@@ -39,11 +36,9 @@ static void vertical(const struct resampler *r, const struct resample_axis *axis
         }
         for (int element = 0; element < width; element += LANES) {
             vec turned[LANES];
-            for (int row = 0; row < LANES; row++)
-                turned[row] = vec_load(&tile[row][element]);
+            for (int row = 0; row < LANES; row++) turned[row] = vec_load(&tile[row][element]);
             transpose(turned);
-            for (int i = 0; i < LANES; i++)
-                vec_store(columns + (size_t)(start + element + i) * LANES, turned[i]);
+            for (int i = 0; i < LANES; i++) vec_store(columns + (size_t)(start + element + i) * LANES, turned[i]);
         }
     }
 }

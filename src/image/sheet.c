@@ -21,9 +21,12 @@ int sheet_create(struct sheet *sheet, int columns, int rows, int cell, struct er
 {
     *sheet = (struct sheet){.columns = columns, .rows = rows, .cell = cell};
     if (columns < 1 || rows < 1 || cell < 8 || columns > 1000 || rows > 1000 || cell > 1024)
-        return error_set(error, SIMCLR_INVALID, "a sheet of %d x %d cells of %d pixels cannot be made", columns, rows, cell);
-    const int status = image_create(GAP + columns * (cell + GAP), GAP + rows * (cell + TEXT + GAP), &sheet->image, error);
-    if (status == SIMCLR_OK) memset(sheet->image.rgb, 250, (size_t)sheet->image.width * (size_t)sheet->image.height * 3);
+        return error_set(error, SIMCLR_INVALID, "a sheet of %d x %d cells of %d pixels cannot be made", columns, rows,
+                         cell);
+    const int status =
+        image_create(GAP + columns * (cell + GAP), GAP + rows * (cell + TEXT + GAP), &sheet->image, error);
+    if (status == SIMCLR_OK)
+        memset(sheet->image.rgb, 250, (size_t)sheet->image.width * (size_t)sheet->image.height * 3);
     return status;
 }
 
@@ -33,7 +36,9 @@ void sheet_free(struct sheet *sheet)
 }
 
 /* The rectangle of the cell that a width x height picture fills, frame excluded. */
-struct place { int x, y, width, height; };
+struct place {
+    int x, y, width, height;
+};
 
 static struct place place_of(const struct sheet *sheet, int column, int row, int width, int height)
 {
@@ -53,8 +58,8 @@ static struct place place_of(const struct sheet *sheet, int column, int row, int
 
 static void draw_frame(struct sheet *sheet, struct place place, struct color frame)
 {
-    canvas_frame(&sheet->image, place.x - FRAME, place.y - FRAME, place.width + 2 * FRAME, place.height + 2 * FRAME, FRAME,
-                 frame);
+    canvas_frame(&sheet->image, place.x - FRAME, place.y - FRAME, place.width + 2 * FRAME, place.height + 2 * FRAME,
+                 FRAME, frame);
 }
 
 void sheet_place(struct sheet *sheet, int column, int row, const struct image *picture, struct color frame)
@@ -79,12 +84,13 @@ void sheet_place_view(struct sheet *sheet, int column, int row, const float *vie
         for (int x = 0; x < place.width; x++) {
             const size_t at = (size_t)(y * size / place.height) * (size_t)size + (size_t)(x * size / place.width);
             canvas_pixel(&sheet->image, place.x + x, place.y + y,
-                      (struct color){canvas_byte(view[at]), canvas_byte(view[plane + at]), canvas_byte(view[2 * plane + at])});
+                         (struct color){canvas_byte(view[at]), canvas_byte(view[plane + at]),
+                                        canvas_byte(view[2 * plane + at])});
         }
 }
 
 void sheet_text(struct sheet *sheet, int column, int row, const char *text, struct color color)
 {
-    canvas_text(&sheet->image, cell_x(sheet, column), cell_y(sheet, row) - TEXT + (TEXT - CANVAS_LETTER_HEIGHT) / 2, text,
-                color);
+    canvas_text(&sheet->image, cell_x(sheet, column), cell_y(sheet, row) - TEXT + (TEXT - CANVAS_LETTER_HEIGHT) / 2,
+                text, color);
 }

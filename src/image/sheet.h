@@ -7,7 +7,8 @@
 #include "image/canvas.h"
 #include "image/image.h"
 
-/* A sheet of columns x rows cells of cell x cell pixels, a gap between them, and a line of text space above each row. */
+/* A sheet of columns x rows cells of cell x cell pixels, a gap between them, and a line of text space above each row.
+ */
 struct sheet {
     struct image image; /* owned */
     int columns, rows, cell;
@@ -22,7 +23,8 @@ void sheet_place(struct sheet *sheet, int column, int row, const struct image *p
 /* The same for a view: planar float [3][size][size] in [0, 1]. */
 void sheet_place_view(struct sheet *sheet, int column, int row, const float *view, int size, struct color frame);
 
-/* Writes ASCII text (5 x 7 glyphs, twice enlarged) above row `row`, starting at column `column`; what does not fit is cut. */
+/* Writes ASCII text (5 x 7 glyphs, twice enlarged) above row `row`, starting at column `column`; what does not fit is
+ * cut. */
 void sheet_text(struct sheet *sheet, int column, int row, const char *text, struct color color);
 
 #endif

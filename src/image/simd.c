@@ -53,11 +53,9 @@ bool simd_available(enum simd level)
 
 enum simd simd_resolve(enum simd level)
 {
-    if (level != SIMD_BEST && simd_available(level))
-        return level;
+    if (level != SIMD_BEST && simd_available(level)) return level;
     for (int best = SIMD_AVX512_VBMI; best > SIMD_PORTABLE; best--)
-        if (simd_available((enum simd)best))
-            return (enum simd)best;
+        if (simd_available((enum simd)best)) return (enum simd)best;
     return SIMD_PORTABLE;
 }
 

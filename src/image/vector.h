@@ -149,8 +149,8 @@ VECTOR_INLINE __m256i vec_round_bf16(vec v) /* in the low halves */
 VECTOR_INLINE void vec_store_bf16(uint16_t *p, vec v)
 {
     const __m256i rounded = vec_round_bf16(v);
-    _mm_storeu_si128((__m128i *)(void *)p, _mm_packus_epi32(_mm256_castsi256_si128(rounded),
-                                                            _mm256_extracti128_si256(rounded, 1)));
+    _mm_storeu_si128((__m128i *)(void *)p,
+                     _mm_packus_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1)));
 }
 VECTOR_INLINE void vec_stream_bf16(uint16_t *p, vec first, vec second)
 {
@@ -275,9 +275,7 @@ VECTOR_INLINE float vec_sum(vec a)
 {
     return (a[0] + a[2]) + (a[1] + a[3]);
 }
-VECTOR_INLINE void vec_stream_end(void)
-{
-}
+VECTOR_INLINE void vec_stream_end(void) {}
 #endif
 
 /* Into [0, 1]; what is not a number becomes 0. */

@@ -127,9 +127,14 @@ static int begin(struct network *network, int x, const char *name)
 
 static struct operation new_operation(enum operation_kind kind, const char *name, int x)
 {
-    struct operation operation = {
-        .kind = kind, .x = x, .residual = -1, .weight = -1, .bias = -1, .running_mean = -1, .running_var = -1,
-        .folded = -1};
+    struct operation operation = {.kind = kind,
+                                  .x = x,
+                                  .residual = -1,
+                                  .weight = -1,
+                                  .bias = -1,
+                                  .running_mean = -1,
+                                  .running_var = -1,
+                                  .folded = -1};
     memcpy(operation.name, name, strlen(name) + 1);
     return operation;
 }

@@ -27,8 +27,8 @@ struct operation {
     bool relu;
 
     /* filled by network_plan */
-    bool reached;    /* the gradient of the last tensor flows through it      */
-    bool accumulate; /* adds into d_x (batch norm: into d_residual)           */
+    bool reached;       /* the gradient of the last tensor flows through it      */
+    bool accumulate;    /* adds into d_x (batch norm: into d_residual)           */
     int folded;         /* batch norm in inference: the convolution that it is folded into and runs; -1: none */
     bool deferred;      /* convolution: the batch norm after it runs it       */
     float *folded_bias; /* of such a convolution: [K]                         */
@@ -76,13 +76,14 @@ struct network {
 
     const void *images; /* of the forward pass under way */
     bool timed;
-    /* Tests only: called after each step (operations forward, then backward), to look at what is alive then, or to spoil
-     * what must not be read again. */
+    /* Tests only: called after each step (operations forward, then backward), to look at what is alive then, or to
+     * spoil what must not be read again. */
     void (*after_step)(struct network *network, int step);
     void *observer; /* theirs */
 };
 
-/* plan.c: does a batch norm in training read tensor y? Then the convolution that makes y sums its statistics on the way. */
+/* plan.c: does a batch norm in training read tensor y? Then the convolution that makes y sums its statistics on the
+ * way. */
 bool network_wants_statistics(const struct network *network, int y);
 /* recompute.c */
 bool network_reads_back(const struct operation *operation);

@@ -78,7 +78,8 @@ static void add_extras(struct network *network)
         struct operation *operation = &network->operations[i];
         size_t channels = (size_t)network->tensors[operation->y].desc.channels;
         int back = operation->reached ? network_backward_step(network, i) : i;
-        const int made = operation->redo_step >= 0 ? operation->redo_step : i; /* a mask, a choice: when y was made last */
+        const int made =
+            operation->redo_step >= 0 ? operation->redo_step : i; /* a mask, a choice: when y was made last */
         if (operation->conv && network_wants_statistics(network, operation->y))
             operation->statistics_block = add_block(network, 2 * channels * sizeof(double), i, i);
         if (operation->kind == OPERATION_BATCH_NORM) {

@@ -64,7 +64,8 @@ void network_set_weights(struct network *network);
 /* images: [batch][C][H][W] in the type that the backend likes best (network_tensor of the input tells it), not copied:
  * they must stay as they are until network_backward has returned. */
 void network_forward(struct network *network, const void *images);
-/* Floats [batch][C][H][W] as network_forward takes them: images, of network_image_bytes. Once the network is planned. */
+/* Floats [batch][C][H][W] as network_forward takes them: images, of network_image_bytes. Once the network is planned.
+ */
 void network_write_images(const struct network *network, void *images, const float *canonical);
 size_t network_image_bytes(const struct network *network);
 /* Reads a kept tensor as canonical float32 [batch][C][H][W]. */

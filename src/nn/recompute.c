@@ -1,15 +1,15 @@
 /* nn/recompute.c -- what is dropped after the forward pass and made again on the way back (Chen et al. 2016,
  * arXiv:1604.06174), bit for bit.
  *
- * Half of what backward needs is convolutions' outputs, which batch norm reads; the other half is what batch norms make of
- * them, which the next convolutions read for their weights. The second half can be made again from the first in one
- * pass when it is needed. So can what a max-pool makes, and, at 1 % of a step, the first convolution's output, which is the
- * largest tensor of all.
+ * Half of what backward needs is convolutions' outputs, which batch norm reads; the other half is what batch norms make
+ * of them, which the next convolutions read for their weights. The second half can be made again from the first in one
+ * pass when it is needed. So can what a max-pool makes, and, at 1 % of a step, the first convolution's output, which is
+ * the largest tensor of all.
  *
  * A residual that was dropped must be there first. Either it is made early and then kept for its own readers (it lends
  * its block: each value is made once, but a stage's values are all there at once), or it is made in the block of what
- * needs it, which takes its place, and made anew when its own turn comes (for n blocks of a stage n^2 / 2 passes, and one
- * block of memory). Chains that lend are tried one by one, and those that cost no memory lend. */
+ * needs it, which takes its place, and made anew when its own turn comes (for n blocks of a stage n^2 / 2 passes, and
+ * one block of memory). Chains that lend are tried one by one, and those that cost no memory lend. */
 #include "nn/internal.h"
 
 /* Does the way back of an operation read the values of its x? */
@@ -42,7 +42,8 @@ static void latest(int *step, int other)
     if (other > *step) *step = other;
 }
 
-/* When tensor y is needed: its own readers decide redo_step, those that add it as a residual may have it made for them. */
+/* When tensor y is needed: its own readers decide redo_step, those that add it as a residual may have it made for them.
+ */
 static void find_steps(const struct network *network, struct operation *operation)
 {
     int borrowed = -1, last_borrowed = -1;

@@ -15,14 +15,12 @@ static void add_processor(struct text *text)
     char line[512], *colon;
     FILE *file = fopen("/proc/cpuinfo", "re");
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, "model name", 10) != 0 || (colon = strchr(line, ':')) == NULL)
-            continue;
+        if (strncmp(line, "model name", 10) != 0 || (colon = strchr(line, ':')) == NULL) continue;
         colon[strcspn(colon, "\n")] = '\0';
         text_json_string(text, "processor", colon[1] == ' ' ? colon + 2 : colon + 1);
         break;
     }
-    if (file != NULL)
-        fclose(file);
+    if (file != NULL) fclose(file);
 }
 
 static void add_machine(struct text *text, const struct pool *pool)
@@ -44,8 +42,7 @@ static void add_time(struct text *text)
     const time_t now = (time_t)clock_wall();
     struct tm utc;
     char stamp[40] = "";
-    if (gmtime_r(&now, &utc) != NULL)
-        strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    if (gmtime_r(&now, &utc) != NULL) strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
     text_json_string(text, "started", stamp);
 }
 

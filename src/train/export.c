@@ -13,8 +13,7 @@
 static void add_rgb(struct text *text, const char *key, const double rgb[3])
 {
     text_json_open_array(text, key);
-    for (int i = 0; i < 3; i++)
-        text_json_number(text, NULL, rgb[i]);
+    for (int i = 0; i < 3; i++) text_json_number(text, NULL, rgb[i]);
     text_json_close_array(text);
 }
 
@@ -60,12 +59,9 @@ int run_folder_export(const struct run_folder *folder, const struct model *model
     int status = SIMCLR_OK;
     if (exported == NULL || weights == NULL || config == NULL || text.failed)
         status = error_no_memory(error, "the exported encoder", 4096);
-    if (status == SIMCLR_OK)
-        status = file_make_folder(exported, error);
-    if (status == SIMCLR_OK)
-        status = checkpoint_export_encoder(weights, model, steps, error);
-    if (status == SIMCLR_OK)
-        status = file_write_atomic(config, text.bytes, text.length, error);
+    if (status == SIMCLR_OK) status = file_make_folder(exported, error);
+    if (status == SIMCLR_OK) status = checkpoint_export_encoder(weights, model, steps, error);
+    if (status == SIMCLR_OK) status = file_write_atomic(config, text.bytes, text.length, error);
     text_free(&text);
     memory_free(exported);
     memory_free(weights);
@@ -80,8 +76,7 @@ static bool read_rgb(const json_t *object, const char *key, double rgb[3])
     const json_t *array = json_object_get(object, key);
     for (size_t i = 0; i < 3; i++) {
         const json_t *value = json_array_get(array, i);
-        if (!json_is_number(value))
-            return false;
+        if (!json_is_number(value)) return false;
         rgb[i] = json_number_value(value);
     }
     return true;
@@ -91,8 +86,7 @@ bool exported_config_read(const char *weights, int *size, struct view_policy *po
 {
     const char *slash = strrchr(weights, '/');
     char *folder = memory_string(slash == NULL ? "." : weights);
-    if (folder != NULL && slash != NULL)
-        folder[slash - weights] = '\0';
+    if (folder != NULL && slash != NULL) folder[slash - weights] = '\0';
     char *path = folder == NULL ? NULL : file_join(slash == weights ? "/" : folder, "config.json");
     json_t *root = path == NULL ? NULL : json_load_file(path, 0, NULL);
     memory_free(path);
@@ -101,11 +95,9 @@ bool exported_config_read(const char *weights, int *size, struct view_policy *po
     const bool found = json_is_object(config);
     const json_int_t side = json_integer_value(json_array_get(json_object_get(config, "input_size"), 1));
     const char *filter = json_string_value(json_object_get(config, "interpolation"));
-    if (side >= 8 && side <= 1024)
-        *size = (int)side;
+    if (side >= 8 && side <= 1024) *size = (int)side;
     *policy = view_policy_default(*size);
-    if (filter != NULL && strcmp(filter, "bilinear") == 0)
-        policy->filter = RESAMPLE_BILINEAR;
+    if (filter != NULL && strcmp(filter, "bilinear") == 0) policy->filter = RESAMPLE_BILINEAR;
     if (read_rgb(config, "mean", policy->mean) && read_rgb(config, "std", policy->std)) {
         policy->normalize = false;
         for (int i = 0; i < 3; i++)

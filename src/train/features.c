@@ -28,8 +28,7 @@ static void run_batch(struct extraction *extraction, const struct batch *batch, 
     float *values = out->values + (size_t)at * dim;
     if (extraction->network == NULL) {
         const float *pixels = batch->views;
-        for (size_t i = 0; i < (size_t)batch->count * dim; i++)
-            values[i] = pixels[i] - 0.5f;
+        for (size_t i = 0; i < (size_t)batch->count * dim; i++) values[i] = pixels[i] - 0.5f;
     } else {
         const void *views = batch->views;
         if (batch->count < extraction->batch) { /* the rest of the staging holds older views: finite, and not read */
@@ -47,14 +46,20 @@ static void run_batch(struct extraction *extraction, const struct batch *batch, 
 static void tell(const struct extraction *extraction, int64_t step, int64_t steps, double seconds)
 {
     const struct session *session = extraction->session;
-    if (session->progress == NULL)
-        return;
+    if (session->progress == NULL) return;
     const double per_step = seconds / (double)step;
-    session->progress(session->cookie,
-                      &(simclr_progress){.phase = extraction->phase, .step = step, .steps = steps, .epoch = NAN,
-                                         .epochs = NAN, .views_per_second = extraction->batch / per_step,
-                                         .wait_share = NAN, .eta_seconds = per_step * (double)(steps - step),
-                                         .loss = NAN, .chance_loss = NAN, .top1 = NAN, .learning_rate = NAN});
+    session->progress(session->cookie, &(simclr_progress){.phase = extraction->phase,
+                                                          .step = step,
+                                                          .steps = steps,
+                                                          .epoch = NAN,
+                                                          .epochs = NAN,
+                                                          .views_per_second = extraction->batch / per_step,
+                                                          .wait_share = NAN,
+                                                          .eta_seconds = per_step * (double)(steps - step),
+                                                          .loss = NAN,
+                                                          .chance_loss = NAN,
+                                                          .top1 = NAN,
+                                                          .learning_rate = NAN});
 }
 
 static int run_all(struct extraction *extraction, struct loader *loader, struct features *out, struct error *error)
@@ -68,14 +73,12 @@ static int run_all(struct extraction *extraction, struct loader *loader, struct 
                              extraction->phase, (long long)step, (long long)steps);
         const struct batch *batch;
         int status = loader_next(loader, step, &batch, error);
-        if (status != SIMCLR_OK)
-            return status;
+        if (status != SIMCLR_OK) return status;
         if (at + batch->count > out->count)
             return error_set(error, SIMCLR_DATA, "%s: the data set grew while it was read", extraction->phase);
         run_batch(extraction, batch, out, at);
         status = extraction->session->backend->ops->sync(extraction->session->backend, error);
-        if (status != SIMCLR_OK)
-            return status;
+        if (status != SIMCLR_OK) return status;
         at += batch->count;
         tell(extraction, step + 1, steps, clock_seconds() - start);
     }
@@ -84,15 +87,12 @@ static int run_all(struct extraction *extraction, struct loader *loader, struct 
 }
 
 /* The first `limit` of a permutation that does not change from epoch to epoch. */
-static int make_subset(const struct session *session, int64_t count, int64_t limit, uint32_t **out,
-                       struct error *error)
+static int make_subset(const struct session *session, int64_t count, int64_t limit, uint32_t **out, struct error *error)
 {
     *out = NULL;
-    if (limit <= 0)
-        return SIMCLR_OK;
+    if (limit <= 0) return SIMCLR_OK;
     *out = memory_array((size_t)count, sizeof **out);
-    if (*out == NULL)
-        return error_no_memory(error, "a list of images", (size_t)count * sizeof **out);
+    if (*out == NULL) return error_no_memory(error, "a list of images", (size_t)count * sizeof **out);
     sampler_permutation((uint64_t)session->config->seed, UINT32_MAX, (uint32_t)count, *out); /* no epoch of training */
     return SIMCLR_OK;
 }
@@ -104,8 +104,8 @@ static int allocate(struct extraction *extraction, struct features *out, int64_t
     out->values = memory_array((size_t)count * (size_t)dim, sizeof *out->values);
     out->labels = memory_array((size_t)count, sizeof *out->labels);
     if (extraction->network != NULL) {
-        extraction->views = memory_array((size_t)extraction->batch * extraction->pixels,
-                                         view_type_bytes(extraction->type));
+        extraction->views =
+            memory_array((size_t)extraction->batch * extraction->pixels, view_type_bytes(extraction->type));
         extraction->rows = memory_array((size_t)extraction->batch * (size_t)dim, sizeof(float));
     }
     const bool failed = out->values == NULL || out->labels == NULL ||
@@ -125,23 +125,24 @@ static int extract(struct extraction *extraction, const struct view_policy *view
     struct loader *loader = NULL;
     extraction->pixels = 3 * (size_t)policy.size * (size_t)policy.size;
     int status = allocate(extraction, out, count, dim, error);
-    if (status == SIMCLR_OK)
-        status = make_subset(session, all, limit, &subset, error);
-    const struct loader_config config = {.policy = policy, .purpose = RNG_VIEW, .batch = extraction->batch, .views = 1,
-                                         .keep_last = true, .evaluation = true, .subset = subset,
+    if (status == SIMCLR_OK) status = make_subset(session, all, limit, &subset, error);
+    const struct loader_config config = {.policy = policy,
+                                         .purpose = RNG_VIEW,
+                                         .batch = extraction->batch,
+                                         .views = 1,
+                                         .keep_last = true,
+                                         .evaluation = true,
+                                         .subset = subset,
                                          .subset_count = subset == NULL ? 0 : (uint32_t)count,
                                          .workers = session_workers(session),
                                          .pin = session_pin(session)};
-    if (status == SIMCLR_OK)
-        status = loader_open(&loader, &config, dataset, session->pool, error);
-    if (status == SIMCLR_OK)
-        status = run_all(extraction, loader, out, error);
+    if (status == SIMCLR_OK) status = loader_open(&loader, &config, dataset, session->pool, error);
+    if (status == SIMCLR_OK) status = run_all(extraction, loader, out, error);
     loader_close(&loader);
     memory_free(subset);
     memory_free(extraction->views);
     memory_free(extraction->rows);
-    if (status != SIMCLR_OK)
-        features_free(out);
+    if (status != SIMCLR_OK) features_free(out);
     return status;
 }
 
@@ -151,8 +152,7 @@ static int batch_for(const struct session *session, const struct view_policy *po
     const bool given = session->config->command == COMMAND_KNN || session->config->command == COMMAND_LINEAR ||
                        session->config->command == COMMAND_EMBED;
     int64_t batch = given ? session->config->batch : policy->size <= 64 ? 128 : 32;
-    if (batch > dataset_count(dataset))
-        batch = dataset_count(dataset);
+    if (batch > dataset_count(dataset)) batch = dataset_count(dataset);
     return (int)batch;
 }
 

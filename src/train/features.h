@@ -5,7 +5,12 @@
 #include "train/session.h"
 
 /* features: [count][dim], labels: [count] (-1: none); release with features_free. */
-struct features { float *values; int32_t *labels; int64_t count; int dim; };
+struct features {
+    float *values;
+    int32_t *labels;
+    int64_t count;
+    int dim;
+};
 
 /* limit: 0 = all in the data set's order, else the first `limit` of a seeded permutation. Raises SIMCLR_INTERRUPTED
  * when asked to stop. */

@@ -17,15 +17,18 @@
 enum { START_TRAINED, START_RANDOM, STARTS };
 static const char *const start_names[STARTS] = {"finetune", "random"};
 
-struct result { bool done; int64_t count, top1, top5; };
+struct result {
+    bool done;
+    int64_t count, top1, top5;
+};
 
 struct finetune {
     struct session *session;
     struct run_folder folder;
     struct dataset *train, *test;
     struct view_policy policy;
-    struct model *encoder;       /* as it was pretrained */
-    struct model *model;         /* being trained: the encoder with a classifier */
+    struct model *encoder; /* as it was pretrained */
+    struct model *model;   /* being trained: the encoder with a classifier */
     uint32_t *subset;
     uint32_t subset_count;
     int64_t epochs;
@@ -39,10 +42,8 @@ static int open_data(struct finetune *run, struct error *error)
     struct session *session = run->session;
     const struct config *config = session->config;
     int status = session_open_dataset(session, config->data, DATASET_TRAIN, &run->train, error);
-    if (status == SIMCLR_OK)
-        status = session_open_test(session, &run->test, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status == SIMCLR_OK) status = session_open_test(session, &run->test, error);
+    if (status != SIMCLR_OK) return status;
     if (run->test == NULL)
         return error_set(error, SIMCLR_DATA, "%s: has no test part: name the images to test on with --test-data",
                          config->data);
@@ -63,19 +64,15 @@ static int open_all(struct finetune *run, struct error *error)
     if (status == SIMCLR_OK && run_folder_holds_run(&run->folder) && !config->overwrite)
         status = error_set(error, SIMCLR_INVALID, "%s holds another run: choose another --out, or --overwrite it",
                            config->out);
-    if (status == SIMCLR_OK)
-        status = model_open(session, config->checkpoint, &run->encoder, &run->policy, error);
-    if (status == SIMCLR_OK)
-        status = open_data(run, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status == SIMCLR_OK) status = model_open(session, config->checkpoint, &run->encoder, &run->policy, error);
+    if (status == SIMCLR_OK) status = open_data(run, error);
+    if (status != SIMCLR_OK) return status;
     const double share = (double)run->subset_count / (double)dataset_count(run->train);
     run->epochs = config->epochs > 0 ? config->epochs : share <= 0.05 ? 60 : 30;
     session->settings->epochs = run->epochs;
     log_info(&session->log, "%u labelled images of %lld (%.3g %%), %lld epochs", run->subset_count,
              (long long)dataset_count(run->train), 100 * share, (long long)run->epochs);
-    if (config->overwrite)
-        run_folder_clear(&run->folder);
+    if (config->overwrite) run_folder_clear(&run->folder);
     session->settings->overwrite = false;
     return run_folder_start(&run->folder, run->train, 0, config->tensorboard, error);
 }
@@ -96,12 +93,10 @@ static int create_model(struct finetune *run, int start, struct error *error)
     struct model_config config = run->encoder->config;
     config.classes = dataset_classes(run->train);
     int status = model_create(&run->model, &config, (uint64_t)run->session->config->seed, error);
-    if (status != SIMCLR_OK || start == START_RANDOM)
-        return status;
+    if (status != SIMCLR_OK || start == START_RANDOM) return status;
     const struct parameters *from = &run->encoder->parameters, *to = &run->model->parameters;
     for (int i = 0; i < to->count; i++) {
-        if (to->items[i].flags & PARAMETER_HEAD)
-            continue;
+        if (to->items[i].flags & PARAMETER_HEAD) continue;
         const int source = parameters_find(from, to->items[i].name);
         if (source < 0 || from->items[source].count != to->items[i].count)
             return error_set(error, SIMCLR_CORRUPT, "%s: lacks the tensor %s", run->session->config->checkpoint,
@@ -117,13 +112,11 @@ static int test(struct finetune *run, struct result *out, struct error *error)
 {
     struct features logits;
     const int status = features_logits(run->session, run->model, &run->policy, run->test, &logits, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     *out = (struct result){.done = true};
     for (int64_t i = 0; i < logits.count; i++) {
         struct cross_entropy_result one;
-        if (logits.labels[i] < 0)
-            continue;
+        if (logits.labels[i] < 0) continue;
         cross_entropy_run(&one, NULL, logits.values + i * logits.dim, &logits.labels[i], 1, logits.dim);
         out->count += 1;
         out->top1 += one.top1 > 0.5;
@@ -140,8 +133,12 @@ static int save(const struct finetune *run, int start, struct error *error)
     const struct config *config = run->session->config;
     const int64_t batch = supervised_batch(config->batch, run->subset_count);
     const int64_t steps = run->subset_count / batch * run->epochs;
-    struct checkpoint_state state = {.step = steps, .epoch = run->epochs, .seed = (uint64_t)config->seed,
-                                     .config_yaml = yaml, .best_knn = -1, .images_seen = steps * batch};
+    struct checkpoint_state state = {.step = steps,
+                                     .epoch = run->epochs,
+                                     .seed = (uint64_t)config->seed,
+                                     .config_yaml = yaml,
+                                     .best_knn = -1,
+                                     .images_seen = steps * batch};
     for (int i = 0; i < 3 && run->policy.normalize; i++) {
         state.mean[i] = (float)run->policy.mean[i];
         state.std[i] = (float)run->policy.std[i];
@@ -158,16 +155,19 @@ static int save(const struct finetune *run, int start, struct error *error)
 static int train_and_test(struct finetune *run, int start, struct error *error)
 {
     int status = create_model(run, start, error);
-    const struct supervised job = {.session = run->session, .phase = start_names[start], .model = run->model,
-                                   .policy = &run->policy, .dataset = run->train, .subset = run->subset,
-                                   .subset_count = run->subset_count, .batch = run->session->config->batch,
-                                   .epochs = run->epochs, .metrics = &run->folder.metrics};
-    if (status == SIMCLR_OK)
-        status = supervised_train(&job, error);
-    if (status == SIMCLR_OK)
-        status = save(run, start, error);
-    if (status == SIMCLR_OK)
-        status = test(run, &run->results[start], error);
+    const struct supervised job = {.session = run->session,
+                                   .phase = start_names[start],
+                                   .model = run->model,
+                                   .policy = &run->policy,
+                                   .dataset = run->train,
+                                   .subset = run->subset,
+                                   .subset_count = run->subset_count,
+                                   .batch = run->session->config->batch,
+                                   .epochs = run->epochs,
+                                   .metrics = &run->folder.metrics};
+    if (status == SIMCLR_OK) status = supervised_train(&job, error);
+    if (status == SIMCLR_OK) status = save(run, start, error);
+    if (status == SIMCLR_OK) status = test(run, &run->results[start], error);
     model_destroy(&run->model);
     return status;
 }
@@ -197,8 +197,7 @@ static int print_json(const struct finetune *run, struct error *error)
     text_json_integer(&json, "test_images", dataset_count(run->test));
     for (int start = 0; start < STARTS; start++) {
         const struct result *result = &run->results[start];
-        if (!result->done)
-            continue;
+        if (!result->done) continue;
         text_json_open_object(&json, start == START_TRAINED ? "finetuned" : "random");
         add_share(&json, "top1", result->top1, result->count);
         add_share(&json, "top5", result->top5, result->count);
@@ -206,8 +205,7 @@ static int print_json(const struct finetune *run, struct error *error)
     }
     text_json_close_object(&json);
     const int status = json.failed ? error_no_memory(error, "the results", json.capacity) : SIMCLR_OK;
-    if (status == SIMCLR_OK)
-        session_print(run->session, "%s\n", json.bytes);
+    if (status == SIMCLR_OK) session_print(run->session, "%s\n", json.bytes);
     text_free(&json);
     return status;
 }
@@ -222,13 +220,11 @@ static void print_share(const struct session *session, int64_t correct, int64_t 
 static int print_results(const struct finetune *run, struct error *error)
 {
     const struct session *session = run->session;
-    if (session->config->json)
-        return print_json(run, error);
+    if (session->config->json) return print_json(run, error);
     session_print(session, "%-10s %22s %22s\n", "finetune", "top-1 % [95 %]", "top-5 % [95 %]");
     for (int start = STARTS - 1; start >= 0; start--) {
         const struct result *result = &run->results[start];
-        if (!result->done)
-            continue;
+        if (!result->done) continue;
         session_print(session, "%-10s", start == START_TRAINED ? "pretrained" : "random");
         print_share(session, result->top1, result->count);
         print_share(session, result->top5, result->count);
@@ -244,12 +240,9 @@ int command_finetune(struct session *session, struct error *error)
 {
     struct finetune run = {.session = session, .folder = {.lock = -1}};
     int status = open_all(&run, error);
-    if (status == SIMCLR_OK)
-        status = train_and_test(&run, START_TRAINED, error);
-    if (status == SIMCLR_OK && session->config->controls)
-        status = train_and_test(&run, START_RANDOM, error);
-    if (status == SIMCLR_OK)
-        status = print_results(&run, error);
+    if (status == SIMCLR_OK) status = train_and_test(&run, START_TRAINED, error);
+    if (status == SIMCLR_OK && session->config->controls) status = train_and_test(&run, START_RANDOM, error);
+    if (status == SIMCLR_OK) status = print_results(&run, error);
     if (status != SIMCLR_OK && error != NULL)
         run_folder_note(&run.folder, status == SIMCLR_INTERRUPTED ? LOG_INFO : LOG_ERROR, error->text);
     close_all(&run);

@@ -48,13 +48,10 @@ static int find(const struct dataset *dataset, const struct named *named, size_t
     const struct named key = {.base = base_name(wanted)};
     const struct named *hit = bsearch(&key, named, count, sizeof *named, compare_named);
     int matches = 0;
-    if (hit == NULL)
-        return 0;
-    while (hit > named && strcmp(hit[-1].base, key.base) == 0)
-        hit--;
+    if (hit == NULL) return 0;
+    while (hit > named && strcmp(hit[-1].base, key.base) == 0) hit--;
     for (; hit < named + count && strcmp(hit->base, key.base) == 0 && matches < 2; hit++) {
-        if (!ends_in(dataset_name(dataset, hit->index), wanted))
-            continue;
+        if (!ends_in(dataset_name(dataset, hit->index), wanted)) continue;
         *index = hit->index;
         matches++;
     }
@@ -69,8 +66,7 @@ static int match_lines(const struct dataset *dataset, const struct named *named,
     for (long line = 1; rest != NULL; line++) {
         char *wanted = strsep(&rest, "\n");
         wanted[strcspn(wanted, "\t\r")] = '\0';
-        if (wanted[0] == '\0')
-            continue;
+        if (wanted[0] == '\0') continue;
         uint32_t index;
         const int matches = find(dataset, named, images, wanted, &index);
         if (matches != 1)
@@ -90,8 +86,7 @@ static uint32_t sort_unique(uint32_t *numbers, uint32_t count)
     uint32_t kept = 0;
     qsort(numbers, count, sizeof *numbers, compare_numbers);
     for (uint32_t i = 0; i < count; i++)
-        if (kept == 0 || numbers[kept - 1] != numbers[i])
-            numbers[kept++] = numbers[i];
+        if (kept == 0 || numbers[kept - 1] != numbers[i]) numbers[kept++] = numbers[i];
     return kept;
 }
 
@@ -101,8 +96,7 @@ static int choose_listed(const struct dataset *dataset, const char *path, uint32
     uint8_t *text;
     size_t bytes;
     int status = file_read(path, LIST_BYTES_MAX, &text, &bytes, error);
-    if (status != SIMCLR_OK)
-        return error_prefix(error, "--labels takes a share such as 10%% or a file");
+    if (status != SIMCLR_OK) return error_prefix(error, "--labels takes a share such as 10%% or a file");
     const size_t images = (size_t)dataset_count(dataset);
     struct named *named = memory_array(images, sizeof *named);
     *out = memory_array(images, sizeof **out);
@@ -114,10 +108,8 @@ static int choose_listed(const struct dataset *dataset, const char *path, uint32
         qsort(named, images, sizeof *named, compare_named);
         status = match_lines(dataset, named, (char *)text, path, *out, count, error);
     }
-    if (status == SIMCLR_OK && *count == 0)
-        status = error_set(error, SIMCLR_DATA, "%s: names no image", path);
-    if (status == SIMCLR_OK)
-        *count = sort_unique(*out, *count);
+    if (status == SIMCLR_OK && *count == 0) status = error_set(error, SIMCLR_DATA, "%s: names no image", path);
+    if (status == SIMCLR_OK) *count = sort_unique(*out, *count);
     memory_free(named);
     memory_free(text);
     return status;

@@ -17,8 +17,7 @@ static size_t kept_bytes(const char *text, size_t bytes, int64_t step)
     while (at < bytes) {
         const char *end = memchr(text + at, '\n', bytes - at);
         long long line_step;
-        if (end == NULL || sscanf(text + at, "{\"step\": %lld", &line_step) != 1 || line_step > step)
-            break;
+        if (end == NULL || sscanf(text + at, "{\"step\": %lld", &line_step) != 1 || line_step > step) break;
         at = (size_t)(end - text) + 1;
     }
     return at;
@@ -26,16 +25,13 @@ static size_t kept_bytes(const char *text, size_t bytes, int64_t step)
 
 static int drop_later_lines(const char *path, int64_t step, struct error *error)
 {
-    if (!file_exists(path))
-        return SIMCLR_OK;
+    if (!file_exists(path)) return SIMCLR_OK;
     uint8_t *bytes;
     size_t count;
     int status = file_read(path, METRICS_BYTES_MAX, &bytes, &count, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     const size_t kept = kept_bytes((const char *)bytes, count, step);
-    if (kept < count)
-        status = file_write_atomic(path, bytes, kept, error);
+    if (kept < count) status = file_write_atomic(path, bytes, kept, error);
     memory_free(bytes);
     return status;
 }
@@ -44,23 +40,19 @@ int metrics_open(struct metrics *metrics, const char *folder, int64_t step, bool
 {
     *metrics = (struct metrics){0};
     char *path = file_join(folder, "metrics.jsonl");
-    if (path == NULL)
-        return error_no_memory(error, "a path", strlen(folder));
+    if (path == NULL) return error_no_memory(error, "a path", strlen(folder));
     int status = drop_later_lines(path, step, error);
     if (status == SIMCLR_OK && (metrics->file = fopen(path, "ae")) == NULL)
         status = error_set(error, SIMCLR_IO, "%s: cannot write: %s", path, strerror(errno));
-    if (status == SIMCLR_OK && tensorboard)
-        status = tfevents_open(&metrics->events, folder, step, error);
+    if (status == SIMCLR_OK && tensorboard) status = tfevents_open(&metrics->events, folder, step, error);
     memory_free(path);
-    if (status != SIMCLR_OK)
-        metrics_close(metrics);
+    if (status != SIMCLR_OK) metrics_close(metrics);
     return status;
 }
 
 void metrics_close(struct metrics *metrics)
 {
-    if (metrics->file != NULL)
-        fclose(metrics->file);
+    if (metrics->file != NULL) fclose(metrics->file);
     tfevents_close(&metrics->events);
     text_free(&metrics->line);
     *metrics = (struct metrics){0};
@@ -87,8 +79,7 @@ int metrics_end(struct metrics *metrics, struct error *error)
 {
     text_json_close_object(&metrics->line);
     text_add(&metrics->line, "\n");
-    if (metrics->line.failed)
-        return error_no_memory(error, "a line of metrics", metrics->line.capacity);
+    if (metrics->line.failed) return error_no_memory(error, "a line of metrics", metrics->line.capacity);
     /* One write for one line: a kill leaves at most one torn line, which the next start drops. */
     if (fwrite(metrics->line.bytes, 1, metrics->line.length, metrics->file) != metrics->line.length ||
         fflush(metrics->file) != 0)

@@ -19,8 +19,7 @@ static void drop_unlabelled(struct features *features)
     const size_t row = (size_t)features->dim;
     int64_t kept = 0;
     for (int64_t i = 0; i < features->count; i++) {
-        if (features->labels[i] < 0)
-            continue;
+        if (features->labels[i] < 0) continue;
         memmove(features->values + (size_t)kept * row, features->values + (size_t)i * row, row * sizeof(float));
         features->labels[kept++] = features->labels[i];
     }
@@ -37,8 +36,7 @@ static int classify(struct pretrain *run, const struct features *bank, const str
         return SIMCLR_OK;
     }
     int32_t *predicted = memory_array((size_t)queries->count, sizeof *predicted);
-    if (predicted == NULL)
-        return error_no_memory(error, "predictions", (size_t)queries->count * sizeof *predicted);
+    if (predicted == NULL) return error_no_memory(error, "predictions", (size_t)queries->count * sizeof *predicted);
     const struct knn_args args = {
         .train = bank->values,
         .train_labels = bank->labels,
@@ -53,8 +51,7 @@ static int classify(struct pretrain *run, const struct features *bank, const str
     };
     const int status = knn_classify(run->session->backend, &args, error);
     int64_t correct = 0;
-    for (int64_t i = 0; status == SIMCLR_OK && i < queries->count; i++)
-        correct += predicted[i] == queries->labels[i];
+    for (int64_t i = 0; status == SIMCLR_OK && i < queries->count; i++) correct += predicted[i] == queries->labels[i];
     *top1 = (double)correct / (double)queries->count;
     memory_free(predicted);
     return status;

@@ -39,16 +39,14 @@ static int skip_step(struct pretrain *run, const struct batch *batch, struct err
     const int named = batch->count < IMAGES_NAMED ? batch->count : IMAGES_NAMED;
     for (int i = 0; i < named; i++)
         text_add(&images, "%s%s", i == 0 ? "" : ", ", dataset_name(run->dataset, batch->indices[i]));
-    if (batch->count > named)
-        text_add(&images, " and %d more", batch->count - named);
+    if (batch->count > named) text_add(&images, " and %d more", batch->count - named);
     log_warning(&run->session->log,
                 "epoch %lld, step %lld: loss %g, gradient norm %g: the step is skipped (%lld so far); images: %s",
                 (long long)(run->step / run->steps_per_epoch + 1), (long long)run->step + 1, run->result.loss,
                 run->gradient_norm, (long long)run->skipped, images.bytes == NULL ? "" : images.bytes);
     text_free(&images);
 
-    if (run->skipped_in_a_row < SKIPPED_IN_A_ROW_MAX)
-        return SIMCLR_OK;
+    if (run->skipped_in_a_row < SKIPPED_IN_A_ROW_MAX) return SIMCLR_OK;
     return error_set(error, SIMCLR_DIVERGED,
                      "training diverged: %d steps in a row up to step %lld had a non-finite loss or gradient; the last "
                      "good checkpoint in %s is kept: try a lower --learning-rate or a longer --warmup-epochs",
@@ -57,8 +55,7 @@ static int skip_step(struct pretrain *run, const struct batch *batch, struct err
 
 static int update(struct pretrain *run, const struct batch *batch, struct error *error)
 {
-    if (!step_is_finite(run))
-        return skip_step(run, batch, error);
+    if (!step_is_finite(run)) return skip_step(run, batch, error);
     run->skipped_in_a_row = 0;
     optimizer_update(run->optimizer, run->learning_rate);
     network_set_weights(run->network);
@@ -70,8 +67,7 @@ static int update(struct pretrain *run, const struct batch *batch, struct error 
 static int stop_by_request(struct pretrain *run, struct error *error)
 {
     const int status = run->saved_step == run->step ? SIMCLR_OK : pretrain_save_step(run, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     if (run->saved_step < 0)
         return error_set(error, SIMCLR_INTERRUPTED, "stopped by request at step %lld of %lld, before any checkpoint",
                          (long long)run->step, (long long)run->steps);
@@ -86,8 +82,7 @@ static int stop_by_request(struct pretrain *run, struct error *error)
 static int between_steps(struct pretrain *run, struct error *error)
 {
     int status = SIMCLR_OK;
-    if (run->step >= (run->epoch + 1) * run->steps_per_epoch)
-        status = pretrain_end_epoch(run, error);
+    if (run->step >= (run->epoch + 1) * run->steps_per_epoch) status = pretrain_end_epoch(run, error);
     if (status == SIMCLR_INTERRUPTED || (status == SIMCLR_OK && session_is_interrupted(run->session)))
         status = stop_by_request(run, error);
     return status;
@@ -106,8 +101,7 @@ static int learn(struct pretrain *run, struct error *error)
         /* for all k in {1, ..., N}: draw t ~ T, t' ~ T; x~(k) = t(x(k)), x~(k+N) = t'(x(k)) */
         const struct batch *batch;
         int status = loader_next(run->loader, run->step, &batch, error);
-        if (status != SIMCLR_OK)
-            return status;
+        if (status != SIMCLR_OK) return status;
 
         /* h = f(x~), z = g(h) */
         memcpy(run->buffers_before, parameters->buffers, parameters->buffer_count * sizeof(float));
@@ -122,17 +116,13 @@ static int learn(struct pretrain *run, struct error *error)
         network_backward(run->network, run->tensors.z, run->d_z);
         run->learning_rate = schedule_rate(&run->schedule, run->step);
         status = update(run, batch, error);
-        if (status == SIMCLR_OK)
-            status = run->session->backend->ops->sync(run->session->backend, error);
-        if (status != SIMCLR_OK)
-            return status;
+        if (status == SIMCLR_OK) status = run->session->backend->ops->sync(run->session->backend, error);
+        if (status != SIMCLR_OK) return status;
 
         run->step += 1;
         status = pretrain_tell_step(run, clock_seconds() - start, loader_wait_seconds(run->loader) - waited, error);
-        if (status == SIMCLR_OK)
-            status = between_steps(run, error);
-        if (status != SIMCLR_OK)
-            return status;
+        if (status == SIMCLR_OK) status = between_steps(run, error);
+        if (status != SIMCLR_OK) return status;
     }
     return SIMCLR_OK;
 }
@@ -143,8 +133,7 @@ static int finish(struct pretrain *run, struct error *error)
     const struct session *session = run->session;
     const char *path = run->folder.path;
     const int status = run_folder_export(&run->folder, run->model, &run->policy, run->step - run->skipped, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     log_info(&session->log, "finished: %lld steps, %lld of them skipped", (long long)run->step,
              (long long)run->skipped);
     session_print(session, "encoder      %s/exported/encoder.safetensors\n", path);
@@ -160,12 +149,9 @@ int command_pretrain(struct session *session, struct error *error)
 {
     struct pretrain run;
     int status = pretrain_open(&run, session, error);
-    if (status == SIMCLR_OK)
-        status = between_steps(&run, error);
-    if (status == SIMCLR_OK)
-        status = learn(&run, error);
-    if (status == SIMCLR_OK)
-        status = finish(&run, error);
+    if (status == SIMCLR_OK) status = between_steps(&run, error);
+    if (status == SIMCLR_OK) status = learn(&run, error);
+    if (status == SIMCLR_OK) status = finish(&run, error);
     if (status != SIMCLR_OK && error != NULL)
         run_folder_note(&run.folder, status == SIMCLR_INTERRUPTED ? LOG_INFO : LOG_ERROR, error->text);
     pretrain_close(&run);

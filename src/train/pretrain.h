@@ -15,31 +15,31 @@ struct pretrain {
     struct run_folder folder;
 
     struct dataset *dataset;
-    struct dataset *test;         /* for the online kNN; NULL: a part of `dataset` is held out of the bank instead */
+    struct dataset *test; /* for the online kNN; NULL: a part of `dataset` is held out of the bank instead */
     struct view_policy policy;
     struct loader *loader;
 
-    struct model *model;          /* encoder f and head g */
-    struct network *network;      /* planned for a batch of 2N views */
+    struct model *model;     /* encoder f and head g */
+    struct network *network; /* planned for a batch of 2N views */
     struct model_tensors tensors;
     struct nt_xent *loss;
     struct optimizer *optimizer;
     struct schedule schedule;
 
-    float *z, *d_z;               /* [2N][D] */
-    float *buffers_before;        /* batch-norm statistics before the step, to undo a step that is skipped */
+    float *z, *d_z;        /* [2N][D] */
+    float *buffers_before; /* batch-norm statistics before the step, to undo a step that is skipped */
 
     int64_t step, steps, steps_per_epoch;
     int64_t epoch;                /* epochs that are over, their evaluation included */
     struct nt_xent_result result; /* of the last step */
     double learning_rate, gradient_norm;
-    int64_t skipped;              /* steps with a non-finite loss or gradient, so far */
+    int64_t skipped; /* steps with a non-finite loss or gradient, so far */
     int skipped_in_a_row;
-    double best_knn;              /* best online kNN top-1 so far, -1: none */
-    int64_t saved_step;           /* of the newest checkpoint */
-    struct stretch since_log;     /* a resumed run starts it anew */
-    struct stretch this_epoch;    /* in the checkpoint */
-    double pace;                  /* seconds a step, of the last twenty or so */
+    double best_knn;           /* best online kNN top-1 so far, -1: none */
+    int64_t saved_step;        /* of the newest checkpoint */
+    struct stretch since_log;  /* a resumed run starts it anew */
+    struct stretch this_epoch; /* in the checkpoint */
+    double pace;               /* seconds a step, of the last twenty or so */
 };
 
 /* pretrain_open.c: everything that can fail before the first step, resuming included. */

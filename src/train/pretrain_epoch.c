@@ -59,8 +59,7 @@ int pretrain_save_step(struct pretrain *run, struct error *error)
     char *path = run_folder_checkpoint_path(&run->folder, run->step);
     const int status = pretrain_save(run, path, error);
     memory_free(path);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     run->saved_step = run->step;
     run_folder_prune(&run->folder, run->config->keep);
     return SIMCLR_OK;
@@ -114,8 +113,7 @@ static int pairs_open(struct pairs *pairs, struct pretrain *run, struct error *e
         .subset_count = (uint32_t)pairs->count,
     };
     const int status = loader_open(&pairs->loader, &config, run->dataset, session->pool, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     return model_plan(run->model, session->backend, NETWORK_INFERENCE, session->dtype, 2 * pairs->batch, true,
                       &pairs->network, &pairs->tensors, error);
 }
@@ -127,8 +125,7 @@ static int pairs_run(struct pairs *pairs, struct error *error)
     for (int step = 0; step < pairs->count / pairs->batch; step++) {
         const struct batch *batch;
         const int status = loader_next(pairs->loader, step, &batch, error);
-        if (status != SIMCLR_OK)
-            return status;
+        if (status != SIMCLR_OK) return status;
         network_forward(pairs->network, batch->views);
         network_read(pairs->network, pairs->tensors.h, pairs->rows);
         memcpy(pairs->h + (size_t)step * half, pairs->rows, half * sizeof(float));
@@ -141,10 +138,8 @@ static int diagnose(struct pretrain *run, struct diagnostics *out, struct error 
 {
     struct pairs pairs = {0};
     int status = pairs_open(&pairs, run, error);
-    if (status == SIMCLR_OK)
-        status = pairs_run(&pairs, error);
-    if (status == SIMCLR_OK)
-        status = diagnostics_run(out, pairs.h, pairs.count, pairs.dim, error);
+    if (status == SIMCLR_OK) status = pairs_run(&pairs, error);
+    if (status == SIMCLR_OK) status = diagnostics_run(out, pairs.h, pairs.count, pairs.dim, error);
     pairs_close(&pairs);
     return status;
 }
@@ -218,8 +213,7 @@ static int write_metrics(struct pretrain *run, const struct epoch_report *report
         metrics_number(metrics, "epoch/rankme", report->diagnostics.rankme);
         metrics_number(metrics, "epoch/feature_std", report->diagnostics.feature_std);
     }
-    if (!isnan(report->knn))
-        metrics_number(metrics, "epoch/knn_top1", report->knn);
+    if (!isnan(report->knn)) metrics_number(metrics, "epoch/knn_top1", report->knn);
     return metrics_end(metrics, error);
 }
 
@@ -234,10 +228,8 @@ static void tell(const struct pretrain *run, const struct epoch_report *report)
     if (report->diagnosed)
         text_add(&line, ", alignment %.3f, uniformity %.3f, rank %.1f, deviation %.4f", report->diagnostics.alignment,
                  report->diagnostics.uniformity, report->diagnostics.rankme, report->diagnostics.feature_std);
-    if (!isnan(report->knn))
-        text_add(&line, ", kNN %.2f %% of %lld", 100 * report->knn, (long long)report->queries);
-    if (!line.failed)
-        log_info(&run->session->log, "%s", line.bytes);
+    if (!isnan(report->knn)) text_add(&line, ", kNN %.2f %% of %lld", 100 * report->knn, (long long)report->queries);
+    if (!line.failed) log_info(&run->session->log, "%s", line.bytes);
     text_free(&line);
 }
 
@@ -245,19 +237,15 @@ int pretrain_end_epoch(struct pretrain *run, struct error *error)
 {
     struct epoch_report report;
     int status = measure(run, &report, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     status = write_metrics(run, &report, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     tell(run, &report);
     warn(run, report.loss, report.diagnosed ? &report.diagnostics : NULL);
     run->this_epoch = (struct stretch){0};
     run->epoch = report.epoch;
-    if (report.best)
-        run->best_knn = report.knn;
-    if (report.epoch % run->config->save_every == 0 || run->step == run->steps)
-        status = pretrain_save_step(run, error);
+    if (report.best) run->best_knn = report.knn;
+    if (report.epoch % run->config->save_every == 0 || run->step == run->steps) status = pretrain_save_step(run, error);
     if (status == SIMCLR_OK && report.best && state_is_good(run)) {
         char *path = run_folder_best_path(&run->folder);
         status = pretrain_save(run, path, error);

@@ -12,8 +12,7 @@ static int check_data(const struct pretrain *run, const struct checkpoint_state 
 {
     char fingerprint[24];
     snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)dataset_fingerprint(run->dataset));
-    if (state->fingerprint == NULL || strcmp(state->fingerprint, fingerprint) == 0)
-        return SIMCLR_OK;
+    if (state->fingerprint == NULL || strcmp(state->fingerprint, fingerprint) == 0) return SIMCLR_OK;
     return error_set(error, SIMCLR_INVALID,
                      "%s holds a run on other images than %s has now: give the same --data, or start afresh with "
                      "--overwrite or another --out",
@@ -23,16 +22,14 @@ static int check_data(const struct pretrain *run, const struct checkpoint_state 
 /* Options whose change would make it another run must be what they were. */
 static int check_options(const struct pretrain *run, const struct checkpoint_state *state, struct error *error)
 {
-    if (state->config_yaml == NULL)
-        return SIMCLR_OK;
+    if (state->config_yaml == NULL) return SIMCLR_OK;
     struct config *before;
     int status = config_create(&before, run->config->command, error);
     if (status == SIMCLR_OK)
         status = config_parse_recipe(before, state->config_yaml, strlen(state->config_yaml), "the checkpoint's options",
                                      1, error);
     char *differences = status == SIMCLR_OK ? config_differences(before, run->config) : NULL;
-    if (status == SIMCLR_OK && differences == NULL)
-        status = error_no_memory(error, "a comparison of options", 1024);
+    if (status == SIMCLR_OK && differences == NULL) status = error_no_memory(error, "a comparison of options", 1024);
     if (status == SIMCLR_OK && differences[0] != '\0')
         status = error_set(error, SIMCLR_INVALID,
                            "%s holds a run with other options (%s): give the same (--recipe %s/config.yaml does), or "
@@ -47,12 +44,9 @@ static int restore(struct pretrain *run, const struct checkpoint *checkpoint, st
 {
     const struct checkpoint_state *state = checkpoint_state(checkpoint);
     int status = check_options(run, state, error);
-    if (status == SIMCLR_OK)
-        status = check_data(run, state, error);
-    if (status == SIMCLR_OK)
-        status = checkpoint_restore(checkpoint, run->model, run->optimizer, false, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status == SIMCLR_OK) status = check_data(run, state, error);
+    if (status == SIMCLR_OK) status = checkpoint_restore(checkpoint, run->model, run->optimizer, false, error);
+    if (status != SIMCLR_OK) return status;
     network_set_weights(run->network);
     run->step = state->step;
     run->saved_step = state->step;
@@ -71,11 +65,9 @@ static int restore(struct pretrain *run, const struct checkpoint *checkpoint, st
 static int resume(struct pretrain *run, struct error *error)
 {
     struct checkpoint *checkpoint = NULL;
-    if (run->config->overwrite)
-        run_folder_clear(&run->folder);
+    if (run->config->overwrite) run_folder_clear(&run->folder);
     int status = run_folder_newest(run->folder.path, &run->session->log, &checkpoint, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     if (checkpoint != NULL)
         status = restore(run, checkpoint, error);
     else if (run->config->resume)
@@ -91,10 +83,8 @@ static int open_data(struct pretrain *run, struct error *error)
 {
     struct session *session = run->session;
     int status = session_open_dataset(session, run->config->data, DATASET_TRAIN, &run->dataset, error);
-    if (status == SIMCLR_OK)
-        status = session_resolve(session, run->dataset, error);
-    if (status == SIMCLR_OK)
-        status = session_view_policy(session, &run->policy, error);
+    if (status == SIMCLR_OK) status = session_resolve(session, run->dataset, error);
+    if (status == SIMCLR_OK) status = session_view_policy(session, &run->policy, error);
     run->policy.type = session_view_type(session);
     const struct loader_config config = {
         .policy = run->policy,
@@ -107,10 +97,8 @@ static int open_data(struct pretrain *run, struct error *error)
         .pin = session_pin(session),
         .scaled_decoding = run->config->scaled_decoding,
     };
-    if (status == SIMCLR_OK)
-        status = loader_open(&run->loader, &config, run->dataset, session->pool, error);
-    if (status == SIMCLR_OK)
-        run->steps_per_epoch = loader_steps_per_epoch(run->loader);
+    if (status == SIMCLR_OK) status = loader_open(&run->loader, &config, run->dataset, session->pool, error);
+    if (status == SIMCLR_OK) run->steps_per_epoch = loader_steps_per_epoch(run->loader);
     return status;
 }
 
@@ -119,7 +107,9 @@ static int create_optimizer(struct pretrain *run, struct error *error)
     const struct config *config = run->config;
     const bool sgd = strcmp(config->optimizer, "sgd") == 0, adamw = strcmp(config->optimizer, "adamw") == 0;
     const struct optimizer_config optimizer = {
-        .kind = sgd ? OPTIMIZER_SGD : adamw ? OPTIMIZER_ADAMW : OPTIMIZER_LARS,
+        .kind = sgd     ? OPTIMIZER_SGD
+                : adamw ? OPTIMIZER_ADAMW
+                        : OPTIMIZER_LARS,
         .momentum = (float)config->momentum,
         .weight_decay = (float)config->weight_decay,
         .trust = (float)config->trust,
@@ -144,13 +134,11 @@ static int create_model(struct pretrain *run, struct error *error)
     const int images = (int)run->config->batch;
     struct model_config config;
     int status = session_model_config(session, 0, &config, error);
-    if (status == SIMCLR_OK)
-        status = model_create(&run->model, &config, (uint64_t)run->config->seed, error);
+    if (status == SIMCLR_OK) status = model_create(&run->model, &config, (uint64_t)run->config->seed, error);
     if (status == SIMCLR_OK)
         status = model_plan(run->model, session->backend, NETWORK_TRAINING, session->dtype, 2 * images, false,
                             &run->network, &run->tensors, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     const int dim = model_output_dim(&config);
     const size_t outputs = 2 * (size_t)images * (size_t)dim;
     run->z = memory_array(outputs, sizeof *run->z);
@@ -164,8 +152,7 @@ static int create_model(struct pretrain *run, struct error *error)
 /* The online kNN needs labels, and other images to classify than those that vote. */
 static int open_test(struct pretrain *run, struct error *error)
 {
-    if (run->config->knn_every <= 0 || dataset_classes(run->dataset) == 0)
-        return SIMCLR_OK;
+    if (run->config->knn_every <= 0 || dataset_classes(run->dataset) == 0) return SIMCLR_OK;
     return session_open_test(run->session, &run->test, error);
 }
 
@@ -189,22 +176,16 @@ int pretrain_open(struct pretrain *run, struct session *session, struct error *e
 {
     *run = (struct pretrain){.session = session, .config = session->config, .best_knn = -1, .saved_step = -1};
     int status = run_folder_open(&run->folder, session, run->config->out, error);
-    if (status == SIMCLR_OK)
-        status = open_data(run, error);
-    if (status == SIMCLR_OK)
-        status = create_model(run, error);
-    if (status == SIMCLR_OK)
-        status = create_optimizer(run, error);
-    if (status == SIMCLR_OK)
-        status = resume(run, error);
+    if (status == SIMCLR_OK) status = open_data(run, error);
+    if (status == SIMCLR_OK) status = create_model(run, error);
+    if (status == SIMCLR_OK) status = create_optimizer(run, error);
+    if (status == SIMCLR_OK) status = resume(run, error);
     /* config.yaml repeats the run; it must not resume or overwrite by itself. */
     session->settings->resume = session->settings->overwrite = false;
-    if (status == SIMCLR_OK)
-        status = open_test(run, error);
+    if (status == SIMCLR_OK) status = open_test(run, error);
     if (status == SIMCLR_OK)
         status = run_folder_start(&run->folder, run->dataset, run->step, run->config->tensorboard, error);
-    if (status == SIMCLR_OK)
-        describe(run);
+    if (status == SIMCLR_OK) describe(run);
     return status;
 }
 

@@ -5,8 +5,7 @@ static void add_to(struct stretch *stretch, const struct pretrain *run, double s
 {
     stretch->seconds += seconds;
     stretch->waited += waited;
-    if (run->skipped_in_a_row > 0)
-        return; /* its loss is not a number */
+    if (run->skipped_in_a_row > 0) return; /* its loss is not a number */
     stretch->steps += 1;
     stretch->loss += run->result.loss;
     stretch->top1 += run->result.top1;
@@ -15,8 +14,7 @@ static void add_to(struct stretch *stretch, const struct pretrain *run, double s
 static void tell_progress(const struct pretrain *run)
 {
     const struct session *session = run->session;
-    if (session->progress == NULL)
-        return;
+    if (session->progress == NULL) return;
     const struct stretch *stretch = &run->this_epoch;
     session->progress(session->cookie, &(simclr_progress){
                                            .phase = "pretrain",
@@ -62,7 +60,6 @@ int pretrain_tell_step(struct pretrain *run, double seconds, double waited, stru
     add_to(&run->since_log, run, seconds, waited);
     add_to(&run->this_epoch, run, seconds, waited);
     tell_progress(run);
-    if (run->step % run->config->log_every != 0 && run->step != run->steps)
-        return SIMCLR_OK;
+    if (run->step % run->config->log_every != 0 && run->step != run->steps) return SIMCLR_OK;
     return write_metrics(run, error);
 }

@@ -35,8 +35,7 @@ static int64_t step_of_name(const char *name)
 {
     long long step;
     int length = 0;
-    if (sscanf(name, "step-%lld.safetensors%n", &step, &length) != 1 || length == 0 || name[length] != '\0')
-        return -1;
+    if (sscanf(name, "step-%lld.safetensors%n", &step, &length) != 1 || length == 0 || name[length] != '\0') return -1;
     return step;
 }
 
@@ -75,8 +74,7 @@ static void remove_matching(const struct run_folder *folder, const char *name, b
     if (path != NULL && file_list_folder(path, &list, NULL) == SIMCLR_OK) {
         for (size_t i = 0; i < list.count; i++) {
             char *file = matches(list.names[i]) ? file_join(path, list.names[i]) : NULL;
-            if (file != NULL)
-                unlink(file);
+            if (file != NULL) unlink(file);
             memory_free(file);
         }
         file_list_free(&list);
@@ -89,13 +87,11 @@ static void remove_matching(const struct run_folder *folder, const char *name, b
 void run_folder_note(struct run_folder *folder, enum log_level level, const char *line)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
-    if (folder->log_file == NULL)
-        return;
+    if (folder->log_file == NULL) return;
     const time_t now = (time_t)clock_wall();
     struct tm local;
     char stamp[32] = "";
-    if (localtime_r(&now, &local) != NULL)
-        strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &local);
+    if (localtime_r(&now, &local) != NULL) strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &local);
     fprintf(folder->log_file, "%s %s: %s\n", stamp, names[level], line);
     fflush(folder->log_file);
 }
@@ -104,15 +100,13 @@ static void write_log(void *cookie, enum log_level level, const char *line)
 {
     struct run_folder *folder = cookie;
     run_folder_note(folder, level, line);
-    if (folder->outer.write != NULL)
-        folder->outer.write(folder->outer.cookie, level, line);
+    if (folder->outer.write != NULL) folder->outer.write(folder->outer.cookie, level, line);
 }
 
 static int open_log(struct run_folder *folder, struct session *session, struct error *error)
 {
     char *path = path_in(folder, "train.log");
-    if (path == NULL)
-        return error_no_memory(error, "a path", strlen(folder->path));
+    if (path == NULL) return error_no_memory(error, "a path", strlen(folder->path));
     folder->log_file = fopen(path, "ae");
     int status = SIMCLR_OK;
     if (folder->log_file == NULL) {
@@ -136,10 +130,8 @@ int run_folder_open(struct run_folder *folder, struct session *session, const ch
     int status = folder->path == NULL || checkpoints == NULL ? error_no_memory(error, "a path", strlen(path))
                                                              : file_make_folder(checkpoints, error);
     memory_free(checkpoints);
-    if (status == SIMCLR_OK)
-        status = file_lock_folder(path, &folder->lock, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status == SIMCLR_OK) status = file_lock_folder(path, &folder->lock, error);
+    if (status != SIMCLR_OK) return status;
     remove_matching(folder, "", is_leftover);
     remove_matching(folder, "checkpoints", is_leftover);
     remove_matching(folder, "exported", is_leftover);
@@ -156,10 +148,8 @@ void run_folder_clear(const struct run_folder *folder)
 void run_folder_close(struct run_folder *folder)
 {
     metrics_close(&folder->metrics);
-    if (folder->session != NULL)
-        folder->session->log = folder->outer;
-    if (folder->log_file != NULL)
-        fclose(folder->log_file);
+    if (folder->session != NULL) folder->session->log = folder->outer;
+    if (folder->log_file != NULL) fclose(folder->log_file);
     file_unlock(&folder->lock);
     memory_free(folder->path);
     *folder = (struct run_folder){.lock = -1};
@@ -189,13 +179,10 @@ int run_folder_start(struct run_folder *folder, const struct dataset *dataset, i
 {
     int status = write_config(folder, folder->session->config, error);
     char *path = path_in(folder, "environment.json");
-    if (status == SIMCLR_OK && path == NULL)
-        status = error_no_memory(error, "a path", strlen(folder->path));
-    if (status == SIMCLR_OK)
-        status = environment_write(path, folder->session, dataset, error);
+    if (status == SIMCLR_OK && path == NULL) status = error_no_memory(error, "a path", strlen(folder->path));
+    if (status == SIMCLR_OK) status = environment_write(path, folder->session, dataset, error);
     memory_free(path);
-    if (status == SIMCLR_OK)
-        status = metrics_open(&folder->metrics, folder->path, step, tensorboard, error);
+    if (status == SIMCLR_OK) status = metrics_open(&folder->metrics, folder->path, step, tensorboard, error);
     return status;
 }
 
@@ -212,15 +199,12 @@ static int64_t *list_steps(const char *path, size_t *count)
 {
     struct file_list list;
     *count = 0;
-    if (file_list_folder(path, &list, NULL) != SIMCLR_OK)
-        return NULL;
+    if (file_list_folder(path, &list, NULL) != SIMCLR_OK) return NULL;
     int64_t *steps = memory_array(list.count + 1, sizeof *steps);
     for (size_t i = 0; steps != NULL && i < list.count; i++)
-        if (step_of_name(list.names[i]) >= 0)
-            steps[(*count)++] = step_of_name(list.names[i]);
+        if (step_of_name(list.names[i]) >= 0) steps[(*count)++] = step_of_name(list.names[i]);
     file_list_free(&list);
-    if (steps != NULL)
-        qsort(steps, *count, sizeof *steps, compare_steps);
+    if (steps != NULL) qsort(steps, *count, sizeof *steps, compare_steps);
     return steps;
 }
 
@@ -231,8 +215,7 @@ void run_folder_prune(const struct run_folder *folder, int64_t keep)
     int64_t *steps = path == NULL ? NULL : list_steps(path, &count);
     for (size_t i = 0; i < count; i++) {
         char *old = (int64_t)i < keep ? NULL : run_folder_checkpoint_path(folder, steps[i]);
-        if (old != NULL)
-            unlink(old);
+        if (old != NULL) unlink(old);
         memory_free(old);
     }
     memory_free(steps);
@@ -251,8 +234,7 @@ static int newest_in(const char *path, const struct log *log, struct checkpoint 
         char *file = file_join(path, name);
         status = file == NULL ? error_no_memory(&reason, "a path", strlen(path)) : checkpoint_open(out, file, &reason);
         memory_free(file);
-        if (status == SIMCLR_OK)
-            break;
+        if (status == SIMCLR_OK) break;
         if (status == SIMCLR_NO_MEMORY) {
             error_set(error, status, "%s", reason.text);
             break;
@@ -262,7 +244,8 @@ static int newest_in(const char *path, const struct log *log, struct checkpoint 
     if (status != SIMCLR_OK && status != SIMCLR_NO_MEMORY)
         status = error_set(error, SIMCLR_CORRUPT,
                            "%s: none of the %zu checkpoints can be read: start again with --overwrite or another "
-                           "folder", path, count);
+                           "folder",
+                           path, count);
     memory_free(steps);
     return status;
 }
@@ -271,8 +254,7 @@ int run_folder_newest(const char *path, const struct log *log, struct checkpoint
 {
     *out = NULL;
     char *checkpoints = file_join(path, "checkpoints");
-    if (checkpoints == NULL)
-        return error_no_memory(error, "a path", strlen(path));
+    if (checkpoints == NULL) return error_no_memory(error, "a path", strlen(path));
     const int status = newest_in(file_is_folder(checkpoints) ? checkpoints : path, log, out, error);
     memory_free(checkpoints);
     return status;

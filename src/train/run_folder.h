@@ -8,11 +8,11 @@
 
 struct run_folder {
     char *path;
-    int lock;                 /* -1: not held */
-    FILE *log_file;           /* train.log */
-    struct log outer;         /* the session's own log, which train.log copies */
-    struct session *session;  /* whose log was redirected, or NULL */
-    struct metrics metrics;   /* metrics.jsonl and the TensorBoard events; see run_folder_start */
+    int lock;                /* -1: not held */
+    FILE *log_file;          /* train.log */
+    struct log outer;        /* the session's own log, which train.log copies */
+    struct session *session; /* whose log was redirected, or NULL */
+    struct metrics metrics;  /* metrics.jsonl and the TensorBoard events; see run_folder_start */
 };
 
 /* Makes the folder if needed, locks it (SIMCLR_BUSY when another process uses it), and copies every log line of the

@@ -17,8 +17,7 @@ enum { NO_NETWORK = COMMAND_VIEWS | COMMAND_DATA_INFO | COMMAND_DATA_PACK | COMM
 /* --cpu wins over the environment, which wins over what the processor has. */
 static const char *cpu_variant(const struct config *config)
 {
-    if (strcmp(config->cpu, "auto") != 0)
-        return config->cpu;
+    if (strcmp(config->cpu, "auto") != 0) return config->cpu;
     const char *variable = getenv("SIMCLR_CPU");
     return variable != NULL && variable[0] != '\0' && strcmp(variable, "auto") != 0 ? variable : NULL;
 }
@@ -54,23 +53,19 @@ int session_start(struct session *session, struct error *error)
     session->pool = NULL;
     session->backend = NULL;
     int status = config_copy(&session->settings, session->config, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     session->config = session->settings;
     const struct config *config = session->config;
-    if (config->notes != NULL && config->notes[0] != '\0')
-        log_info(&session->log, "%s", config->notes);
+    if (config->notes != NULL && config->notes[0] != '\0') log_info(&session->log, "%s", config->notes);
     status = pool_create(&session->pool, (int)config->threads, error);
-    if (status == SIMCLR_OK && (config->command & NO_NETWORK))
-        return SIMCLR_OK;
+    if (status == SIMCLR_OK && (config->command & NO_NETWORK)) return SIMCLR_OK;
     if (status == SIMCLR_OK)
         status = backend_create(config->device, cpu_variant(config), session->pool, &session->backend, error);
     if (status == SIMCLR_OK) {
         session->backend->convolution = convolution(config);
         session->backend->recompute = recompute(config);
     }
-    if (status == SIMCLR_OK)
-        status = choose_precision(session, error);
+    if (status == SIMCLR_OK) status = choose_precision(session, error);
     if (status == SIMCLR_OK)
         log_info(&session->log, "%s, %s", session->backend->ops->description(session->backend),
                  dtype_name(session->dtype));
@@ -94,8 +89,7 @@ bool session_is_interrupted(const struct session *session)
 
 void session_print(const struct session *session, const char *format, ...)
 {
-    if (session->output == NULL)
-        return;
+    if (session->output == NULL) return;
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
@@ -118,8 +112,7 @@ enum view_type session_view_type(const struct session *session)
 
 int session_workers(const struct session *session)
 {
-    if (session->config->workers >= 0)
-        return (int)session->config->workers;
+    if (session->config->workers >= 0) return (int)session->config->workers;
     const int spare = pool_processors(session->pool) - pool_threads(session->pool);
     return spare < 0 ? 0 : spare > VIEW_WORKERS_MAX ? VIEW_WORKERS_MAX : spare;
 }
@@ -127,7 +120,6 @@ int session_workers(const struct session *session)
 /* Where processors are left over the kernel keeps busy threads apart by itself, and another program may use them. */
 bool session_pin(const struct session *session)
 {
-    if (strcmp(session->config->pin, "auto") != 0)
-        return strcmp(session->config->pin, "on") == 0;
+    if (strcmp(session->config->pin, "auto") != 0) return strcmp(session->config->pin, "on") == 0;
     return session_workers(session) + pool_threads(session->pool) >= pool_processors(session->pool);
 }

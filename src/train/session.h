@@ -22,12 +22,12 @@ struct session {
     const volatile sig_atomic_t *interrupted;
     struct pool *pool;
     struct backend *backend;
-    enum dtype dtype;            /* of --precision, resolved */
-    struct config *settings;     /* owned: what `config` points to while the session runs */
+    enum dtype dtype;        /* of --precision, resolved */
+    struct config *settings; /* owned: what `config` points to while the session runs */
 };
 
-/* Creates pool and backend (NULL for commands without a network) from the configuration (--threads, --device, --cpu or $SIMCLR_CPU, --precision) and says
- * so in the log. The callbacks must already be set. */
+/* Creates pool and backend (NULL for commands without a network) from the configuration (--threads, --device, --cpu or
+ * $SIMCLR_CPU, --precision) and says so in the log. The callbacks must already be set. */
 int session_start(struct session *session, struct error *error);
 void session_stop(struct session *session);
 bool session_is_interrupted(const struct session *session);

@@ -20,8 +20,7 @@ static int resolve_number(struct session *session, const char *name, double valu
 
 static int resolve_image_size(struct session *session, const struct dataset *dataset, struct error *error)
 {
-    if (dataset == NULL || !config_is_auto(session->config, "image-size"))
-        return SIMCLR_OK;
+    if (dataset == NULL || !config_is_auto(session->config, "image-size")) return SIMCLR_OK;
     int width, height;
     dataset_max_size(dataset, &width, &height);
     const int side = width < height ? width : height;
@@ -38,12 +37,9 @@ static int resolve_views(struct session *session, int size, struct error *error)
     const struct view_policy preset = cifar ? view_policy_cifar(size) : view_policy_imagenet(size);
     const int radius = size / 10 / 2; /* whole pixels */
     int status = config_resolve(session->settings, "view-preset", cifar ? "cifar" : "imagenet", error);
-    if (status == SIMCLR_OK)
-        status = resolve_number(session, "jitter-strength", preset.jitter_strength, error);
-    if (status == SIMCLR_OK)
-        status = resolve_number(session, "blur-probability", preset.blur_probability, error);
-    if (status == SIMCLR_OK)
-        status = resolve_number(session, "blur-radius", radius, error);
+    if (status == SIMCLR_OK) status = resolve_number(session, "jitter-strength", preset.jitter_strength, error);
+    if (status == SIMCLR_OK) status = resolve_number(session, "blur-probability", preset.blur_probability, error);
+    if (status == SIMCLR_OK) status = resolve_number(session, "blur-radius", radius, error);
     if (status == SIMCLR_OK)
         log_info(&session->log,
                  "views: %s preset%s: crop of %g-%g of the area, jitter strength %g, blur probability %g",
@@ -56,7 +52,8 @@ static int resolve_training(struct session *session, int size, struct error *err
 {
     const struct config *config = session->config;
     const double tenth = (double)config->epochs / 10;
-    double rate = size <= SMALL_IMAGE ? 1 : 0.3; /* LARS: 0.3 is the paper's for ImageNet; its CIFAR-10 rates are higher */
+    double rate =
+        size <= SMALL_IMAGE ? 1 : 0.3; /* LARS: 0.3 is the paper's for ImageNet; its CIFAR-10 rates are higher */
     if (strcmp(config->optimizer, "sgd") == 0)
         rate = 0.05;
     else if (strcmp(config->optimizer, "adamw") == 0)
@@ -64,17 +61,14 @@ static int resolve_training(struct session *session, int size, struct error *err
     else if (strcmp(config->scaling, "sqrt") == 0)
         rate = 0.075;
     int status = resolve_number(session, "warmup-epochs", tenth > 10 ? 10 : tenth, error);
-    if (status == SIMCLR_OK)
-        status = resolve_number(session, "learning-rate", rate, error);
-    if (status == SIMCLR_OK)
-        status = resolve_number(session, "temperature", size <= SMALL_IMAGE ? 0.5 : 0.1, error);
+    if (status == SIMCLR_OK) status = resolve_number(session, "learning-rate", rate, error);
+    if (status == SIMCLR_OK) status = resolve_number(session, "temperature", size <= SMALL_IMAGE ? 0.5 : 0.1, error);
     return status;
 }
 
 static int image_size_of(const struct config *config)
 {
-    if (config->image_size > 0)
-        return (int)config->image_size;
+    if (config->image_size > 0) return (int)config->image_size;
     return config->command == COMMAND_INFO ? 224 : 32;
 }
 
@@ -82,10 +76,8 @@ int session_resolve(struct session *session, const struct dataset *dataset, stru
 {
     int status = resolve_image_size(session, dataset, error);
     const int size = image_size_of(session->config);
-    if (status == SIMCLR_OK)
-        status = resolve_views(session, size, error);
-    if (status == SIMCLR_OK)
-        status = resolve_training(session, size, error);
+    if (status == SIMCLR_OK) status = resolve_views(session, size, error);
+    if (status == SIMCLR_OK) status = resolve_training(session, size, error);
     return status;
 }
 
@@ -132,19 +124,16 @@ int session_view_policy(const struct session *session, struct view_policy *out, 
     policy.crop_ratio_max = config->crop_ratio_max;
     policy.flip_probability = config->flip_probability;
     policy.jitter_probability = config->jitter_probability;
-    if (!config_is_auto(config, "jitter-strength"))
-        policy.jitter_strength = config->jitter_strength;
+    if (!config_is_auto(config, "jitter-strength")) policy.jitter_strength = config->jitter_strength;
     policy.brightness = config->brightness;
     policy.contrast = config->contrast;
     policy.saturation = config->saturation;
     policy.hue = config->hue;
     policy.gray_probability = config->gray_probability;
-    if (!config_is_auto(config, "blur-probability"))
-        policy.blur_probability = config->blur_probability;
+    if (!config_is_auto(config, "blur-probability")) policy.blur_probability = config->blur_probability;
     policy.blur_sigma_min = config->blur_sigma_min;
     policy.blur_sigma_max = config->blur_sigma_max;
-    if (!config_is_auto(config, "blur-radius"))
-        policy.blur_radius = (int)config->blur_radius;
+    if (!config_is_auto(config, "blur-radius")) policy.blur_radius = (int)config->blur_radius;
     policy.solarize_probability = config->solarize_probability;
     policy.rotate_probability = config->rotate_probability;
     policy.sobel_probability = config->sobel_probability;
@@ -189,12 +178,9 @@ int session_open_dataset(const struct session *session, const char *path, enum d
     dataset.part = part;
     dataset.max_bad = config->max_bad;
     dataset.stl10_part = config->stl10_part;
-    if (config->cache_memory > 0)
-        dataset.cache_bytes = (size_t)config->cache_memory;
-    if (config->synthetic_images > 0)
-        dataset.synthetic_count = config->synthetic_images;
-    if (config->image_size > 0)
-        dataset.synthetic_size = (int)config->image_size;
+    if (config->cache_memory > 0) dataset.cache_bytes = (size_t)config->cache_memory;
+    if (config->synthetic_images > 0) dataset.synthetic_count = config->synthetic_images;
+    if (config->image_size > 0) dataset.synthetic_size = (int)config->image_size;
     const int status = dataset_open(out, &dataset, session->pool, &session->log, error);
     if (status == SIMCLR_OK) {
         log_info(&session->log, "%s images: %s", part == DATASET_TRAIN ? "training" : "test",
@@ -208,10 +194,8 @@ int session_open_test(const struct session *session, struct dataset **out, struc
 {
     const struct config *config = session->config;
     *out = NULL;
-    if (config->test_data[0] != '\0')
-        return session_open_dataset(session, config->test_data, DATASET_TEST, out, error);
+    if (config->test_data[0] != '\0') return session_open_dataset(session, config->test_data, DATASET_TEST, out, error);
     /* DATASET_TEST of a set that is not divided would be the training images again. */
-    if (!dataset_has_test_part(config->data))
-        return SIMCLR_OK;
+    if (!dataset_has_test_part(config->data)) return SIMCLR_OK;
     return session_open_dataset(session, config->data, DATASET_TEST, out, error);
 }

@@ -48,18 +48,26 @@ static int open_loader(struct training *training, struct error *error)
     policy.normalize = job->policy->normalize;
     memcpy(policy.mean, job->policy->mean, sizeof policy.mean);
     memcpy(policy.std, job->policy->std, sizeof policy.std);
-    const struct loader_config loader = {.policy = policy, .purpose = RNG_FINETUNE, .seed = (uint64_t)config->seed,
-                                         .batch = (int)batch, .views = 1, .shuffle = true, .subset = job->subset,
-                                         .subset_count = job->subset_count, .workers = session_workers(job->session),
-                                         .pin = session_pin(job->session), .scaled_decoding = config->scaled_decoding};
+    const struct loader_config loader = {.policy = policy,
+                                         .purpose = RNG_FINETUNE,
+                                         .seed = (uint64_t)config->seed,
+                                         .batch = (int)batch,
+                                         .views = 1,
+                                         .shuffle = true,
+                                         .subset = job->subset,
+                                         .subset_count = job->subset_count,
+                                         .workers = session_workers(job->session),
+                                         .pin = session_pin(job->session),
+                                         .scaled_decoding = config->scaled_decoding};
     const int status = loader_open(&training->loader, &loader, job->dataset, job->session->pool, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     training->steps = loader_steps_per_epoch(training->loader) * job->epochs;
     training->schedule = (struct schedule){.base = config->learning_rate,
-                                           .square_root = strcmp(config->scaling, "sqrt") == 0, .batch = batch,
+                                           .square_root = strcmp(config->scaling, "sqrt") == 0,
+                                           .batch = batch,
                                            .steps_per_epoch = loader_steps_per_epoch(training->loader),
-                                           .epochs = (double)job->epochs, .warmup_epochs = config->warmup_epochs};
+                                           .epochs = (double)job->epochs,
+                                           .warmup_epochs = config->warmup_epochs};
     return model_plan(job->model, job->session->backend, NETWORK_TRAINING, job->session->dtype, (int)batch, false,
                       &training->network, &training->tensors, error);
 }
@@ -70,8 +78,7 @@ static int open_training(struct training *training, struct error *error)
     const struct config *config = job->session->config;
     const struct parameters *parameters = &job->model->parameters;
     int status = open_loader(training, error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     const size_t outputs = (size_t)training->schedule.batch * (size_t)job->model->config.classes;
     training->logits = memory_array(outputs, sizeof *training->logits);
     training->d_logits = memory_array(outputs, sizeof *training->d_logits);
@@ -79,10 +86,14 @@ static int open_training(struct training *training, struct error *error)
     if (training->logits == NULL || training->d_logits == NULL || training->buffers_before == NULL)
         return error_no_memory(error, "the classifier's outputs", outputs * sizeof *training->logits);
     const bool lars = strcmp(config->optimizer, "lars") == 0, adamw = strcmp(config->optimizer, "adamw") == 0;
-    const struct optimizer_config optimizer = {.kind = lars ? OPTIMIZER_LARS : adamw ? OPTIMIZER_ADAMW : OPTIMIZER_SGD,
+    const struct optimizer_config optimizer = {.kind = lars    ? OPTIMIZER_LARS
+                                                       : adamw ? OPTIMIZER_ADAMW
+                                                               : OPTIMIZER_SGD,
                                                .momentum = (float)config->momentum,
                                                .weight_decay = (float)config->weight_decay,
-                                               .trust = (float)config->trust, .beta2 = 0.999f, .epsilon = 1e-8f};
+                                               .trust = (float)config->trust,
+                                               .beta2 = 0.999f,
+                                               .epsilon = 1e-8f};
     return optimizer_create(&training->optimizer, &optimizer, job->session->backend, &job->model->parameters, error);
 }
 
@@ -114,8 +125,7 @@ static int update(struct training *training, struct error *error)
     training->skipped_in_a_row += 1;
     log_warning(&job->session->log, "%s, step %lld: the loss or the gradient is not finite: the step is skipped",
                 job->phase, (long long)training->step + 1);
-    if (training->skipped_in_a_row < SKIPPED_IN_A_ROW_MAX)
-        return SIMCLR_OK;
+    if (training->skipped_in_a_row < SKIPPED_IN_A_ROW_MAX) return SIMCLR_OK;
     return error_set(error, SIMCLR_DIVERGED,
                      "%s diverged: %d steps in a row were not finite: try a lower --learning-rate", job->phase,
                      SKIPPED_IN_A_ROW_MAX);
@@ -124,11 +134,11 @@ static int update(struct training *training, struct error *error)
 static void tell_progress(const struct training *training)
 {
     const struct session *session = training->job->session;
-    if (session->progress == NULL)
-        return;
+    if (session->progress == NULL) return;
     const double seconds = clock_seconds() - training->started, per_step = seconds / (double)training->step;
     session->progress(session->cookie,
-                      &(simclr_progress){.phase = training->job->phase, .step = training->step,
+                      &(simclr_progress){.phase = training->job->phase,
+                                         .step = training->step,
                                          .steps = training->steps,
                                          .epoch = (double)training->step / (double)training->schedule.steps_per_epoch,
                                          .epochs = training->schedule.epochs,
@@ -137,7 +147,8 @@ static void tell_progress(const struct training *training)
                                          .eta_seconds = per_step * (double)(training->steps - training->step),
                                          .loss = training->result.loss,
                                          .chance_loss = log((double)training->job->model->config.classes),
-                                         .top1 = training->result.top1, .learning_rate = training->learning_rate});
+                                         .top1 = training->result.top1,
+                                         .learning_rate = training->learning_rate});
 }
 
 static int write_metrics(const struct training *training, struct error *error)
@@ -164,8 +175,7 @@ static int learn(struct training *training, struct error *error)
     while (training->step < training->steps) {
         const struct batch *batch;
         int status = loader_next(training->loader, training->step, &batch, error);
-        if (status != SIMCLR_OK)
-            return status;
+        if (status != SIMCLR_OK) return status;
 
         memcpy(training->buffers_before, parameters->buffers, parameters->buffer_count * sizeof(float));
         network_forward(training->network, batch->views);
@@ -175,14 +185,12 @@ static int learn(struct training *training, struct error *error)
         network_backward(training->network, training->tensors.z, training->d_logits);
         training->learning_rate = schedule_rate(&training->schedule, training->step);
         status = update(training, error);
-        if (status != SIMCLR_OK)
-            return status;
+        if (status != SIMCLR_OK) return status;
 
         training->step += 1;
         tell_progress(training);
         status = write_metrics(training, error);
-        if (status != SIMCLR_OK)
-            return status;
+        if (status != SIMCLR_OK) return status;
         if (session_is_interrupted(job->session))
             return error_set(error, SIMCLR_INTERRUPTED, "%s: stopped by request at step %lld of %lld; nothing was kept",
                              job->phase, (long long)training->step, (long long)training->steps);
@@ -194,8 +202,7 @@ int supervised_train(const struct supervised *job, struct error *error)
 {
     struct training training = {.job = job};
     int status = open_training(&training, error);
-    if (status == SIMCLR_OK)
-        status = learn(&training, error);
+    if (status == SIMCLR_OK) status = learn(&training, error);
     if (status == SIMCLR_OK)
         log_info(&job->session->log, "%s: %lld epochs, last loss %.3f, top-1 on the batch %.1f %%", job->phase,
                  (long long)job->epochs, training.result.loss, 100 * training.result.top1);

@@ -7,13 +7,13 @@
 
 struct supervised {
     struct session *session;
-    const char *phase;           /* "finetune", "random": progress, log and the metrics' names */
-    struct model *model;         /* with classes; trained in place */
+    const char *phase;                /* "finetune", "random": progress, log and the metrics' names */
+    struct model *model;              /* with classes; trained in place */
     const struct view_policy *policy; /* size and normalisation; its random operations are replaced by crop and flip */
     struct dataset *dataset;
-    const uint32_t *subset;      /* [subset_count] the images whose labels may be used */
+    const uint32_t *subset; /* [subset_count] the images whose labels may be used */
     uint32_t subset_count;
-    int64_t batch, epochs;       /* batch: as asked for, see supervised_batch */
+    int64_t batch, epochs; /* batch: as asked for, see supervised_batch */
     struct metrics *metrics;
 };
 

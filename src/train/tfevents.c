@@ -90,8 +90,7 @@ static uint32_t masked_crc(const char *bytes, size_t count)
 void tfevents_frame(struct text *out, const char *bytes, size_t count)
 {
     char length[8];
-    for (int i = 0; i < 8; i++)
-        length[i] = (char)((uint64_t)count >> 8 * i);
+    for (int i = 0; i < 8; i++) length[i] = (char)((uint64_t)count >> 8 * i);
     text_add_bytes(out, length, sizeof length);
     add_little_endian(out, masked_crc(length, sizeof length), 4);
     text_add_bytes(out, bytes, count);
@@ -124,8 +123,7 @@ static int write_header(struct tfevents *events, int64_t step, struct error *err
     begin_event(events, 0);
     add_message(&events->event, 3, version, sizeof version - 1);
     int status = write_event(events, error);
-    if (status != SIMCLR_OK || step == 0)
-        return status;
+    if (status != SIMCLR_OK || step == 0) return status;
     const char start[] = {1 << 3 | WIRE_VARINT, 1};
     begin_event(events, step + 1); /* everything from the next step on is written anew */
     add_message(&events->event, 7, start, sizeof start);
@@ -140,13 +138,10 @@ static int create_file(struct tfevents *events, const char *folder, struct error
     for (int i = 0; i < 1000; i++) {
         snprintf(name, sizeof name, "events.out.tfevents.%010.0f.%s.%ld.%d", clock_wall(), host, (long)getpid(), i);
         events->path = file_join(folder, name);
-        if (events->path == NULL)
-            return error_no_memory(error, "a path", strlen(folder) + sizeof name);
+        if (events->path == NULL) return error_no_memory(error, "a path", strlen(folder) + sizeof name);
         events->file = fopen(events->path, "wxe");
-        if (events->file != NULL)
-            return SIMCLR_OK;
-        if (errno != EEXIST)
-            break;
+        if (events->file != NULL) return SIMCLR_OK;
+        if (errno != EEXIST) break;
         memory_free(events->path);
         events->path = NULL;
     }
@@ -157,23 +152,18 @@ int tfevents_open(struct tfevents **out, const char *folder, int64_t step, struc
 {
     *out = NULL;
     struct tfevents *events = memory_allocate(sizeof *events);
-    if (events == NULL)
-        return error_no_memory(error, "a TensorBoard file", sizeof *events);
+    if (events == NULL) return error_no_memory(error, "a TensorBoard file", sizeof *events);
     int status = create_file(events, folder, error);
-    if (status == SIMCLR_OK)
-        status = write_header(events, step, error);
-    if (status != SIMCLR_OK)
-        tfevents_close(&events);
+    if (status == SIMCLR_OK) status = write_header(events, step, error);
+    if (status != SIMCLR_OK) tfevents_close(&events);
     *out = events;
     return status;
 }
 
 void tfevents_close(struct tfevents **events)
 {
-    if (events == NULL || *events == NULL)
-        return;
-    if ((*events)->file != NULL)
-        fclose((*events)->file);
+    if (events == NULL || *events == NULL) return;
+    if ((*events)->file != NULL) fclose((*events)->file);
     memory_free((*events)->path);
     text_free(&(*events)->values);
     text_free(&(*events)->event);
@@ -184,16 +174,14 @@ void tfevents_close(struct tfevents **events)
 
 void tfevents_begin(struct tfevents *events, int64_t step)
 {
-    if (events == NULL)
-        return;
+    if (events == NULL) return;
     events->step = step;
     events->values.length = 0;
 }
 
 void tfevents_scalar(struct tfevents *events, const char *tag, double value)
 {
-    if (events == NULL)
-        return;
+    if (events == NULL) return;
     struct text scalar = {0};
     add_message(&scalar, 1, tag, strlen(tag));
     add_float(&scalar, 2, (float)value);
@@ -204,8 +192,7 @@ void tfevents_scalar(struct tfevents *events, const char *tag, double value)
 
 int tfevents_end(struct tfevents *events, struct error *error)
 {
-    if (events == NULL)
-        return SIMCLR_OK;
+    if (events == NULL) return SIMCLR_OK;
     begin_event(events, events->step);
     add_message(&events->event, 5, events->values.bytes, events->values.length);
     events->event.failed |= events->values.failed;

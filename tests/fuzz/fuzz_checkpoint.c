@@ -1,5 +1,6 @@
 /* Any text as the header of a checkpoint, before tensors of zeros and with the right checksum: refused with a sentence,
- * or a model can be made of it. The weights themselves are left out of the corpus: no byte of them steers the reader. */
+ * or a model can be made of it. The weights themselves are left out of the corpus: no byte of them steers the reader.
+ */
 #include <sys/mman.h>
 #include <unistd.h>
 

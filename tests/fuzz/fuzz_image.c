@@ -17,7 +17,8 @@ static void check_part(const uint8_t *bytes, size_t count, const struct image_li
     struct error error = {0};
     int status = image_decode_box(bytes, count, limits, "fuzz", box, 1, &store, &part, &error);
     const struct box place = part.place;
-    FUZZ_CHECK(status == SIMCLR_OK && part.width == whole->width && part.height == whole->height && part.reduction == 1);
+    FUZZ_CHECK(status == SIMCLR_OK && part.width == whole->width && part.height == whole->height &&
+               part.reduction == 1);
     FUZZ_CHECK(place.width == store.image.width && place.height == store.image.height);
     for (int row = y; row < y + box.height; row++)
         FUZZ_CHECK(memcmp(whole->rgb + ((size_t)row * (size_t)part.width + (size_t)x) * 3,

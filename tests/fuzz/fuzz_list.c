@@ -12,8 +12,8 @@ long fuzz_accepted;
 
 enum { LINE_MAX_SMALL = 24 };
 
-/* Speed: a label of 999999 is fine, and makes a million classes. Numbers of three to seven digits are broken up, and longer
- * ones that begin with zeros; others are refused, as they should be. */
+/* Speed: a label of 999999 is fine, and makes a million classes. Numbers of three to seven digits are broken up, and
+ * longer ones that begin with zeros; others are refused, as they should be. */
 static void break_long_numbers(uint8_t *bytes, size_t count)
 {
     for (size_t i = 0; i < count;) {

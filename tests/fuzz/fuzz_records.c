@@ -1,7 +1,7 @@
 /* Any bytes as the binaries of CIFAR-10, CIFAR-100 or STL-10 (the first byte says which): refused with a sentence, or
- * every label is a class and the first and the last image are read. Of STL-10 the pixels are given, and the bytes are its
- * labels and folds. Pixels of the first sets that are accepted are read, and then of one in 64: they take nearly all the
- * time, and no byte of them steers the reader. */
+ * every label is a class and the first and the last image are read. Of STL-10 the pixels are given, and the bytes are
+ * its labels and folds. Pixels of the first sets that are accepted are read, and then of one in 64: they take nearly
+ * all the time, and no byte of them steers the reader. */
 #include <string.h>
 
 #include "data/cifar.h"
@@ -57,8 +57,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         add(&members, "s/train_y.bin", STL_PIXELS, labels);
         add(&members, "s/fold_indices.txt", STL_PIXELS + (int64_t)labels, left - labels);
     }
-    add(&members, kind == 0 ? "batches.meta.txt" : kind == 1 ? "fine_label_names.txt" : "class_names.txt", STL_PIXELS,
-        left);
+    add(&members,
+        kind == 0   ? "batches.meta.txt"
+        : kind == 1 ? "fine_label_names.txt"
+                    : "class_names.txt",
+        STL_PIXELS, left);
     const struct shelf shelf = {.path = "fuzz", .archive = &blob, .names = &members.others, .entry = members.other};
     const int status = kind < 2 ? cifar_open_shelf(&source, &catalog, &shelf, 0, &error)
                                 : stl10_open_shelf(&source, &catalog, &shelf, 0, choices[kind - 2], &error);

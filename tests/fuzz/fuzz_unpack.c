@@ -13,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     if (count < 6) return 0;
     const size_t piece = (size_t)bytes[0] + 1;
     bytes++, count--;
-    const int status = unpack_is_zstd(bytes, count) ? unpacker_open_zstd(&unpacker, NULL)
-                                                    : unpacker_open_gzip(&unpacker, NULL);
+    const int status =
+        unpack_is_zstd(bytes, count) ? unpacker_open_zstd(&unpacker, NULL) : unpacker_open_gzip(&unpacker, NULL);
     if (status != SIMCLR_OK) return 0;
     uint8_t *out = memory_allocate(OUT);
     size_t made = 0;

@@ -1,5 +1,5 @@
-/* tests/fuzz/repair.h -- the right checksum for a mutated safetensors file: a random one is nearly never right, and what
- * lies behind its check would never be reached. */
+/* tests/fuzz/repair.h -- the right checksum for a mutated safetensors file: a random one is nearly never right, and
+ * what lies behind its check would never be reached. */
 #ifndef FUZZ_REPAIR_H
 #define FUZZ_REPAIR_H
 

@@ -1,12 +1,12 @@
-/* golden/golden.h -- what the programs beside the reference folder share: a list of tests, one per variant, algorithm and
- * type. */
+/* golden/golden.h -- what the programs beside the reference folder share: a list of tests, one per variant, algorithm
+ * and type. */
 #ifndef GOLDEN_GOLDEN_H
 #define GOLDEN_GOLDEN_H
 
 #include "base/memory.h"
-#include "support/network_check.h" /* cmocka, before those that assert */
 #include "support/images.h"
 #include "support/kinks.h"
+#include "support/network_check.h" /* cmocka, before those that assert */
 #include "support/reference.h"
 #include "support/short.h"
 
@@ -26,8 +26,8 @@ struct list {
     int count;
 };
 
-static inline void add(struct list *list, CMUnitTestFunction function, const char *what, const struct scenario *scenario,
-                const char *variant, enum dtype dtype)
+static inline void add(struct list *list, CMUnitTestFunction function, const char *what,
+                       const struct scenario *scenario, const char *variant, enum dtype dtype)
 {
     if (list->count == MOST) abort();
     struct job *job = &list->jobs[list->count];

@@ -1,13 +1,13 @@
-/* golden/steps.h -- SimCLR steps and learning rates beside PyTorch's: what the program beside the reference folder and the
- * one beside this project's own files share. Both kinds of file name the same settings. */
+/* golden/steps.h -- SimCLR steps and learning rates beside PyTorch's: what the program beside the reference folder and
+ * the one beside this project's own files share. Both kinds of file name the same settings. */
 #ifndef GOLDEN_STEPS_H
 #define GOLDEN_STEPS_H
 
 #include "base/memory.h"
-#include "support/network_check.h" /* cmocka, before those that assert */
 #include "loss/nt_xent.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "support/network_check.h" /* cmocka, before those that assert */
 #include "support/reference.h"
 
 struct step_run {

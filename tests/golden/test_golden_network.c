@@ -1,5 +1,5 @@
-/* ResNets against PyTorch's float64, those of the reference folder, on `ref` and on every cpu variant that runs here; the
- * steps are in test_golden_steps.c, this project's own smaller ones in test_golden_small.c.
+/* ResNets against PyTorch's float64, those of the reference folder, on `ref` and on every cpu variant that runs here;
+ * the steps are in test_golden_steps.c, this project's own smaller ones in test_golden_small.c.
  *
  * Tolerances: float32 as the reference's README has them. bf16: 1.25 times PyTorch's own bf16 error (the same README).
  * Where a gradient is further off in float32, the same limit must hold against `ref` in float64 on the run's own branch
@@ -64,8 +64,8 @@ static float *reordered(struct reference_tensor tensor, const char *name, int dr
     draw_channels(order, channels, name, draw);
     for (size_t row = 0; row < rows; row++)
         for (size_t c = 0; c < (size_t)channels; c++)
-            memcpy(to + (row * (size_t)channels + c) * block, from + (row * (size_t)channels + (size_t)order[c]) * block,
-                   block * sizeof *to);
+            memcpy(to + (row * (size_t)channels + c) * block,
+                   from + (row * (size_t)channels + (size_t)order[c]) * block, block * sizeof *to);
     return to;
 }
 
@@ -116,7 +116,7 @@ struct resnet_run {
     struct bench_backend bench;
     struct model *model;
     struct errors errors;
-    int draw; /* of the order of channels */
+    int draw;      /* of the order of channels */
     bool winograd; /* some convolution in training goes by it */
 };
 
@@ -244,8 +244,11 @@ static struct errors median_errors(struct resnet_run *run, const struct job *job
     const int middle = orders / 2;
     print_message("%s: medians of %d orders: gradients %.2g (worst %.3g; %.3g to %.3g)\n", job->name, orders,
                   all[3][middle], all[4][middle], all[4][0], all[4][orders - 1]);
-    return (struct errors){.train = all[0][middle], .eval = all[1][middle], .running = all[2][middle],
-                           .gradients = all[3][middle], .worst_gradient = all[4][middle]};
+    return (struct errors){.train = all[0][middle],
+                           .eval = all[1][middle],
+                           .running = all[2][middle],
+                           .gradients = all[3][middle],
+                           .worst_gradient = all[4][middle]};
 }
 
 static void test_resnet(void **state)

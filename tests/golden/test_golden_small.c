@@ -1,9 +1,10 @@
 /* The ground of test_golden_network and test_golden_steps without the reference folder: ResNets, SimCLR steps and
- * schedules against PyTorch's float64, from small files of this project (tools/make_golden_network.py) that hold results only. Weights and inputs
- * are functions of their names; of a gradient the files hold the norm and eight projections onto random vectors, so
- * that the distance is estimated instead of computed: the root mean square of the projections' differences. */
+ * schedules against PyTorch's float64, from small files of this project (tools/make_golden_network.py) that hold
+ * results only. Weights and inputs are functions of their names; of a gradient the files hold the norm and eight
+ * projections onto random vectors, so that the distance is estimated instead of computed: the root mean square of the
+ * projections' differences. */
 #include "golden/steps.h"
-#include "support/images.h" /* after cmocka */
+#include "support/images.h"
 
 enum { PROBES = 8 };
 static const char *const FOLDER = "tests/golden/data";
@@ -226,8 +227,8 @@ static void run_steps(struct step_run *run, const struct job *job, const struct 
         double loss = fabs(value / reference_number(losses, step) - 1);
         double z_error = relative(run->z, reference_f32(z), (size_t)z.count);
         double change = worst_change(parameters, first, file, step + 1);
-        print_message("%s, step %d: loss %.6f (%.2g off), z %.2g, worst change %.2g\n", job->name, step, value,
-                      loss, z_error, change);
+        print_message("%s, step %d: loss %.6f (%.2g off), z %.2g, worst change %.2g\n", job->name, step, value, loss,
+                      z_error, change);
         CHECK_WITHIN(loss, 1e-5, "the loss");
         CHECK_WITHIN(z_error, 1e-4, "z");
         CHECK_WITHIN(change, 1e-3, "the change of a parameter");
@@ -241,9 +242,9 @@ static void test_steps(void **state)
     const struct job *job = *state;
     struct reference file;
     open_golden(&file, job->file);
-    struct step_run run =
-        open_steps(&file, job->variant, job->dtype, (int)reference_metadata(&file, "rows", 0),
-                   (int)reference_metadata(&file, "image_size", 0), (int)reference_metadata(&file, "dim", 0), set_weights);
+    struct step_run run = open_steps(&file, job->variant, job->dtype, (int)reference_metadata(&file, "rows", 0),
+                                     (int)reference_metadata(&file, "image_size", 0),
+                                     (int)reference_metadata(&file, "dim", 0), set_weights);
     run_steps(&run, job, &file);
     close_steps(&run);
     reference_close(&file);

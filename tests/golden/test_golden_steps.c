@@ -1,6 +1,7 @@
-/* SimCLR steps (views to loss to LARS) and learning rates against PyTorch's float64, those of the reference folder, on `ref`
- * and on every cpu variant that runs here. Tolerances: as the reference's README has them; where a float32 run is further
- * off, the same limits must hold against `ref` in float64 on the run's own branch of the ReLUs (support/kinks.h). */
+/* SimCLR steps (views to loss to LARS) and learning rates against PyTorch's float64, those of the reference folder, on
+ * `ref` and on every cpu variant that runs here. Tolerances: as the reference's README has them; where a float32 run is
+ * further off, the same limits must hold against `ref` in float64 on the run's own branch of the ReLUs
+ * (support/kinks.h). */
 #include "golden/golden.h"
 #include "golden/steps.h"
 
@@ -133,8 +134,7 @@ static void check_steps_on_branch(const struct step_run *run, const double *loss
         double unused;
         const double loss = take_step(&oracle, exact.name, file, step, &kinks[step], kinks_impose, &unused);
         print_message("    %zu of %zu values are beyond their kink, at most %.2g of the rms; loss %.2g off\n",
-                      kinks[step].flips, kinks[step].count, kinks[step].furthest,
-                      fabs(losses[step] / loss - 1));
+                      kinks[step].flips, kinks[step].count, kinks[step].furthest, fabs(losses[step] / loss - 1));
         CHECK_KINKS(&kinks[step]);
         CHECK_WITHIN(fabs(losses[step] / loss - 1), 1e-5, "the loss");
     }

@@ -10,7 +10,8 @@
  *   all elements   rms of the error at most 2e-7 sqrt(K) rms, for float32 outputs
  * K = channels x kernel^2 forward, filters x kernel^2 for data, batch x output pixels for weights and bias.
  *   Winograd's products of pairs of bf16 (backward passes and inference, where conv_work says so): every element six
- *   standard deviations more, the rms of the error at most one, as support/winograd_error.h derives them from the data */
+ *   standard deviations more, the rms of the error at most one, as support/winograd_error.h derives them from the data
+ */
 #ifndef OPS_OPS_CONV_H
 #define OPS_OPS_CONV_H
 
@@ -43,7 +44,9 @@ static inline void conv_case_label(char *text, size_t size, const struct conv_de
              dtype_name(desc->dtype), desc->batch, desc->in_channels, desc->in_height, desc->in_width,
              desc->out_channels, desc->kernel, desc->kernel, desc->stride, desc->bias ? " bias" : "",
              desc->accumulate ? " accumulate" : "", desc->statistics ? " statistics" : "",
-             desc->input_layout != LAYOUT_IMAGES ? "" : desc->image_type == DTYPE_BF16 ? " bf16 images" : " images",
+             desc->input_layout != LAYOUT_IMAGES ? ""
+             : desc->image_type == DTYPE_BF16    ? " bf16 images"
+                                                 : " images",
              what);
 }
 
@@ -72,8 +75,8 @@ static inline void conv_case_compare_pairs(const struct conv_case *test, const s
         const double exact = (double)want[i], off = (double)got[i] - exact;
         const double rounding = rounded ? fabs(exact) / 256 : 0;
         if (!(fabs(off) <= rounding + 2e-6 * sqrt(terms) * rms + 6 * sqrt(variance[i])))
-            fail_msg("%s: element %zu is %.9g, should be %.9g; standard deviation %.3g", label, i, (double)got[i], exact,
-                     sqrt(variance[i]));
+            fail_msg("%s: element %zu is %.9g, should be %.9g; standard deviation %.3g", label, i, (double)got[i],
+                     exact, sqrt(variance[i]));
         squares += off * off;
         expected += variance[i] + (rounded ? exact * exact * WINOGRAD_ROUNDING / 2 : 0);
     }
@@ -260,7 +263,8 @@ static inline bool by_pairs(const struct conv_work *work)
 }
 
 /* Runs the case on a target in `dtype` as often as asked: right the first time, bit-equal every further time. */
-static inline void conv_case_check_once(const struct conv_case *test, struct ops_target *target, enum dtype dtype, int runs)
+static inline void conv_case_check_once(const struct conv_case *test, struct ops_target *target, enum dtype dtype,
+                                        int runs)
 {
     const struct conv_desc *desc = &test->desc;
     const bool rounded = dtype == DTYPE_BF16;

@@ -55,7 +55,8 @@ static void *mask_of(struct ops_buffers *buffers, struct ops_target *target, con
 
 /* Made again, in a place of its own or the residual's, the output is the same to the bit. */
 static void norm_again(struct ops_buffers *buffers, struct ops_target *target, const struct norm_data *data,
-                       struct batch_norm_plan *plan, const struct norm_results *out, const void *x, const void *residual)
+                       struct batch_norm_plan *plan, const struct norm_results *out, const void *x,
+                       const void *residual)
 {
     const struct backend_ops *ops = target->backend->ops;
     const struct tensor_desc shape =

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "nn/network.h"
+#include "support/run.h"
 
 /* The caller frees them, after the backward pass. */
 static inline void *images_of(const struct network *network, const float *canonical)

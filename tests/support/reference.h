@@ -60,8 +60,7 @@ static inline bool reference_open_path(struct reference *file, const char *path)
     memset(file, 0, sizeof *file);
     snprintf(file->path, sizeof file->path, "%s", path);
     FILE *stream = fopen(path, "rb");
-    if (!stream)
-        return false;
+    if (!stream) return false;
     uint64_t length = 0;
     bool fine = fseek(stream, 0, SEEK_END) == 0;
     long size = fine ? ftell(stream) : -1;
@@ -76,8 +75,7 @@ static inline bool reference_open_path(struct reference *file, const char *path)
         memcpy(&length, file->bytes, 8);
         fine = length <= file->size - 8;
     }
-    if (fine)
-        file->header_copy = malloc(length + 1);
+    if (fine) file->header_copy = malloc(length + 1);
     if (!fine || !file->header_copy) {
         free(file->bytes);
         file->bytes = NULL;
@@ -112,12 +110,10 @@ static inline const char *reference_value(const char *from, const char *key)
     int length = snprintf(quoted, sizeof quoted, "\"%s\"", key);
     for (const char *at = from; at && (at = strstr(at, quoted)) != NULL; at++) {
         const char *after = at + length;
-        while (*after == ' ')
-            after++;
+        while (*after == ' ') after++;
         if (*after == ':') {
             after++;
-            while (*after == ' ')
-                after++;
+            while (*after == ' ') after++;
             return after;
         }
     }
@@ -133,8 +129,7 @@ static inline struct reference_tensor reference_find(const struct reference *fil
     const char *dtype = entry ? reference_value(entry, "dtype") : NULL;
     const char *shape = entry ? reference_value(entry, "shape") : NULL;
     const char *offsets = entry ? reference_value(entry, "data_offsets") : NULL;
-    if (!dtype || !shape || !offsets || sscanf(dtype, "\"%7[A-Z0-9_]\"", tensor.dtype) != 1)
-        return tensor;
+    if (!dtype || !shape || !offsets || sscanf(dtype, "\"%7[A-Z0-9_]\"", tensor.dtype) != 1) return tensor;
     tensor.count = 1;
     const char *at = shape + 1;
     while (*at && *at != ']' && tensor.rank < REFERENCE_RANK) {
@@ -191,8 +186,14 @@ static inline const void *reference_typed(struct reference_tensor tensor, const 
     }
     return tensor.data;
 }
-static inline const float *reference_f32(struct reference_tensor t) { return reference_typed(t, "F32"); }
-static inline const uint8_t *reference_u8(struct reference_tensor t) { return reference_typed(t, "U8"); }
+static inline const float *reference_f32(struct reference_tensor t)
+{
+    return reference_typed(t, "F32");
+}
+static inline const uint8_t *reference_u8(struct reference_tensor t)
+{
+    return reference_typed(t, "U8");
+}
 
 /* Element `index` of a tensor of any of the usual types, as a double. */
 static inline double reference_number(struct reference_tensor tensor, int64_t index)
@@ -218,8 +219,7 @@ static inline double reference_number(struct reference_tensor tensor, int64_t in
         memcpy(&value, bytes + 4 * index, sizeof value);
         return value;
     }
-    if (strcmp(tensor.dtype, "U8") == 0 || strcmp(tensor.dtype, "BOOL") == 0)
-        return bytes[index];
+    if (strcmp(tensor.dtype, "U8") == 0 || strcmp(tensor.dtype, "BOOL") == 0) return bytes[index];
     fprintf(stderr, "reference tensor of type %s is not known to the tests\n", tensor.dtype);
     abort();
 }
@@ -229,8 +229,7 @@ static inline double reference_metadata(const struct reference *file, const char
 {
     const char *metadata = reference_value(file->header, "__metadata__");
     const char *value = metadata ? reference_value(metadata, key) : NULL;
-    if (!value)
-        return fallback;
+    if (!value) return fallback;
     return strtod(*value == '"' ? value + 1 : value, NULL);
 }
 
@@ -241,17 +240,13 @@ static inline bool reference_next(const struct reference *file, const char **cur
     while ((at = strchr(at, '"')) != NULL) {
         const char *end = strchr(at + 1, '"');
         const char *object = end ? end + 1 : NULL;
-        if (!object)
-            return false;
-        while (*object == ' ' || *object == ':')
-            object++;
+        if (!object) return false;
+        while (*object == ' ' || *object == ':') object++;
         const char *close = *object == '{' ? strchr(object, '}') : NULL;
-        if (!close)
-            return false;
+        if (!close) return false;
         *cursor = close + 1;
         snprintf(name, size, "%.*s", (int)(end - at - 1), at + 1);
-        if (strcmp(name, "__metadata__") != 0)
-            return true;
+        if (strcmp(name, "__metadata__") != 0) return true;
         at = close + 1;
     }
     return false;

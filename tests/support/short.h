@@ -1,5 +1,6 @@
 /* support/short.h -- SIMCLR_TEST_SHORT=1, which builds with sanitizers set for every test (cmake/tests.cmake), asks the
- * longest tests for less of the same: each says what it leaves out. Every variant, algorithm and class of shapes stays. */
+ * longest tests for less of the same: each says what it leaves out. Every variant, algorithm and class of shapes stays.
+ */
 #ifndef TESTS_SHORT_H
 #define TESTS_SHORT_H
 

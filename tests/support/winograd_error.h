@@ -10,8 +10,8 @@
  *                                    worst, and once in 10^15 with the average rounding)
  *   the rms of all errors is within that of s
  * This follows zeros beside the image, few images, corners of tiles (which the transforms amplify most) as they are: no
- * figure is fitted to what the kernels do. In double, in one dimension after the other, with matrices of its own; `exact`
- * is the same sum without rounding, which says whether they are right. */
+ * figure is fitted to what the kernels do. In double, in one dimension after the other, with matrices of its own;
+ * `exact` is the same sum without rounding, which says whether they are right. */
 #ifndef SUPPORT_WINOGRAD_ERROR_H
 #define SUPPORT_WINOGRAD_ERROR_H
 
@@ -40,9 +40,9 @@ struct winograd_line {
 static inline struct winograd_line winograd_line(int stride, bool data)
 {
     const double a = sqrt(0.5), b = sqrt(2), e = -2.0 / 3, f = 1.0 / 6;
-    const double input3[6][6] = {{1, 0, -2.5, 0, 1, 0},         {0, -2 * a, -2, a, 1, 0},  {0, 2 * a, -2, -a, 1, 0},
+    const double input3[6][6] = {{1, 0, -2.5, 0, 1, 0},        {0, -2 * a, -2, a, 1, 0},     {0, 2 * a, -2, -a, 1, 0},
                                  {0, -0.5 * b, -0.5, b, 1, 0}, {0, 0.5 * b, -0.5, -b, 1, 0}, {0, 1, 0, -2.5, 0, 1}};
-    const double weights3[6][3] = {{1, 0, 0},          {e, e * a, e / 2},  {e, -e * a, e / 2},
+    const double weights3[6][3] = {{1, 0, 0},         {e, e * a, e / 2},  {e, -e * a, e / 2},
                                    {f, f * b, 2 * f}, {f, -f * b, 2 * f}, {0, 0, 1}};
     const double output2[4][5] = {
         {1, 1, 1, 1, 0}, {a, -a, b, -b, 0}, {0.5, 0.5, 2, 2, 0}, {a / 2, -a / 2, 2 * b, -2 * b, 1}};
@@ -51,7 +51,7 @@ static inline struct winograd_line winograd_line(int stride, bool data)
                                  {-0.5 * b, -0.5, b, 1, 0},
                                  {-0.5 * b, 0.5, b, -1, 0},
                                  {1, 0, -2.5, 0, 1}};
-    const double weights2[6][3] = {{e * a, 0, e / 2}, {e * a, 0, -e / 2}, {f * b, 0, 2 * f},
+    const double weights2[6][3] = {{e * a, 0, e / 2},  {e * a, 0, -e / 2}, {f * b, 0, 2 * f},
                                    {f * b, 0, -2 * f}, {0, 0, 1},          {0, 1, 0}};
     struct winograd_line line;
     memset(&line, 0, sizeof line);
@@ -85,9 +85,10 @@ static inline struct winograd_line winograd_line(int stride, bool data)
     return line;
 }
 
-/* out[rows][rows] = matrix in matrix^T with in [edge][edge], 9 to a row; `turn`: by its transpose, rows and edge of it. */
-static inline void winograd_transform(double *out, const double *in, const double *matrix, int pitch, int rows, int edge,
-                                      bool turn)
+/* out[rows][rows] = matrix in matrix^T with in [edge][edge], 9 to a row; `turn`: by its transpose, rows and edge of it.
+ */
+static inline void winograd_transform(double *out, const double *in, const double *matrix, int pitch, int rows,
+                                      int edge, bool turn)
 {
     double half[9][9];
     for (int p = 0; p < rows; p++)
@@ -154,10 +155,10 @@ static inline int winograd_data_error(double *exact, double *variance, const str
         for (int k = 0; k < s->out; k++)
             for (int c = 0; c < s->in; c++) {
                 double taps[81], points[81];
-                for (int t = 0; t < 9; t++) taps[t / 3 * 9 + t % 3] = (double)weight[((ptrdiff_t)k * s->in + c) * 9 + 8 - t];
+                for (int t = 0; t < 9; t++)
+                    taps[t / 3 * 9 + t % 3] = (double)weight[((ptrdiff_t)k * s->in + c) * 9 + 8 - t];
                 winograd_transform(points, taps, line.weights[0], 3, 6, 3, false);
-                for (int p = 0; p < 36; p++)
-                    u[((ptrdiff_t)p * s->out + k) * s->in + c] = points[p / 6 * 9 + p % 6];
+                for (int p = 0; p < 36; p++) u[((ptrdiff_t)p * s->out + k) * s->in + c] = points[p / 6 * 9 + p % 6];
             }
         for (int tile = 0; tile < s->batch * down * across; tile++) {
             const int n = tile / (down * across), row = tile / across % down, column = tile % across;
@@ -217,8 +218,8 @@ static inline int winograd_weights_error(double *exact, double *variance, const 
         memset(u, 0, 36 * pairs * 2 * sizeof *u);
         for (int tile = 0; tile < s->batch * down * across; tile++) {
             const int n = tile / (down * across), row = tile / across % down, column = tile % across;
-            winograd_points(v, &line, false, x + (ptrdiff_t)n * s->in * s->height * s->width, s->in, s->height, s->width,
-                            row, column);
+            winograd_points(v, &line, false, x + (ptrdiff_t)n * s->in * s->height * s->width, s->in, s->height,
+                            s->width, row, column);
             winograd_points(w, &line, true, d_y + (ptrdiff_t)n * s->out * out_height * out_width, s->out, out_height,
                             out_width, row, column);
             for (int p = 0; p < line.points * line.points; p++)

@@ -106,8 +106,9 @@ static simclr_config *make_config(simclr_context *context, const char *command, 
     return config;
 }
 #define CONFIG(context, command, ...) make_config(context, command, (const char *const[]){__VA_ARGS__, NULL})
-#define TINY "data", "synthetic", "synthetic-images", "64", "width", "1/8", "image-size", "16", "batch", "16", \
-             "threads", "2", "epochs", "2", "knn-every", "0", "diagnostics-images", "0"
+#define TINY                                                                                                           \
+    "data", "synthetic", "synthetic-images", "64", "width", "1/8", "image-size", "16", "batch", "16", "threads", "2",  \
+        "epochs", "2", "knn-every", "0", "diagnostics-images", "0"
 
 /* ---- contexts and configurations ---- */
 

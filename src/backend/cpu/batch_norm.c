@@ -293,8 +293,7 @@ void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, void *mask, f
 
 void cpu_batch_norm_again(struct batch_norm_plan *plan, void *y, void *mask, const void *x, const void *residual)
 {
-    struct norm_job job = {
-        .plan = plan, .y = y, .mask = plan->desc.relu ? mask : NULL, .x = x, .residual = residual};
+    struct norm_job job = {.plan = plan, .y = y, .mask = plan->desc.relu ? mask : NULL, .x = x, .residual = residual};
     pool_split(plan->cpu->base.pool, forward_part, &job);
 }
 

@@ -319,8 +319,8 @@ void conv_set_x_strides(struct conv_weights_run *run, const struct conv_plan *pl
         const int phase = tap_phase(desc, s, &columns);
         run->x_tap[s] = (s - desc->padding) * cell;
         if (quads)
-            run->x_tap[s] = phase * pitch * pass->x.block_channels +
-                            (ptrdiff_t)(margin_of(desc) + columns) * COLUMN_BYTES;
+            run->x_tap[s] =
+                phase * pitch * pass->x.block_channels + (ptrdiff_t)(margin_of(desc) + columns) * COLUMN_BYTES;
     }
 }
 

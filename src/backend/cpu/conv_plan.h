@@ -82,9 +82,9 @@ struct conv_plan {
     struct conv_pass forward, data;
     struct conv_image_strip images; /* of the forward pass */
     struct conv_gradient gradient;
-    struct winograd_plan winograd;  /* the passes that go by it rather than directly */
-    float *bias;          /* [panels * 32], padded copy */
-    size_t scratch_bytes; /* per thread */
+    struct winograd_plan winograd; /* the passes that go by it rather than directly */
+    float *bias;                   /* [panels * 32], padded copy */
+    size_t scratch_bytes;          /* per thread */
     char algorithm[64];
 };
 

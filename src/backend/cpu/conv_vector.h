@@ -28,14 +28,38 @@
 
 typedef __m512 vec;
 enum { LANES = 16 };
-ALWAYS_INLINE vec vec_zero(void) { return _mm512_setzero_ps(); }
-ALWAYS_INLINE vec vec_load(const void *p) { return _mm512_loadu_ps(p); }
-ALWAYS_INLINE void vec_store(void *p, vec v) { _mm512_storeu_ps(p, v); }
-ALWAYS_INLINE void vec_stream(void *p, vec v) { _mm512_stream_ps(p, v); } /* past the caches; p aligned */
-ALWAYS_INLINE vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
-ALWAYS_INLINE vec vec_positive(vec v) { return _mm512_max_ps(vec_zero(), v); } /* ReLU; in this order a NaN stays */
-ALWAYS_INLINE vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
-ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+ALWAYS_INLINE vec vec_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+ALWAYS_INLINE vec vec_load(const void *p)
+{
+    return _mm512_loadu_ps(p);
+}
+ALWAYS_INLINE void vec_store(void *p, vec v)
+{
+    _mm512_storeu_ps(p, v);
+}
+ALWAYS_INLINE void vec_stream(void *p, vec v)
+{
+    _mm512_stream_ps(p, v);
+} /* past the caches; p aligned */
+ALWAYS_INLINE vec vec_add(vec a, vec b)
+{
+    return _mm512_add_ps(a, b);
+}
+ALWAYS_INLINE vec vec_positive(vec v)
+{
+    return _mm512_max_ps(vec_zero(), v);
+} /* ReLU; in this order a NaN stays */
+ALWAYS_INLINE vec vec_mul(vec a, vec b)
+{
+    return _mm512_mul_ps(a, b);
+}
+ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
 ALWAYS_INLINE vec vec_broadcast(const void *p)
 {
     float value;
@@ -79,17 +103,19 @@ ALWAYS_INLINE void vec_store_bf16(void *p, vec v)
 ALWAYS_INLINE void vec_transpose(vec rows[16])
 {
     __m512 pairs[16];
-    UNROLL for (int i = 0; i < 16; i += 2) {
+    UNROLL for (int i = 0; i < 16; i += 2)
+    {
         pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
         pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
     }
-    UNROLL for (int i = 0; i < 16; i += 4)
-        UNROLL for (int j = 0; j < 2; j++) {
-            const __m512d a = _mm512_castps_pd(pairs[i + j]), b = _mm512_castps_pd(pairs[i + j + 2]);
-            rows[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
-            rows[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
-        }
-    UNROLL for (int i = 0; i < 4; i++) { /* 4 x 4 blocks of 128 bits */
+    UNROLL for (int i = 0; i < 16; i += 4) UNROLL for (int j = 0; j < 2; j++)
+    {
+        const __m512d a = _mm512_castps_pd(pairs[i + j]), b = _mm512_castps_pd(pairs[i + j + 2]);
+        rows[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+        rows[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+    }
+    UNROLL for (int i = 0; i < 4; i++)
+    { /* 4 x 4 blocks of 128 bits */
         const __m512 a = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0x88);
         const __m512 b = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0xdd);
         const __m512 c = _mm512_shuffle_f32x4(rows[i + 8], rows[i + 12], 0x88);
@@ -106,14 +132,38 @@ ALWAYS_INLINE void vec_transpose(vec rows[16])
 
 typedef __m256 vec;
 enum { LANES = 8 };
-ALWAYS_INLINE vec vec_zero(void) { return _mm256_setzero_ps(); }
-ALWAYS_INLINE vec vec_load(const void *p) { return _mm256_loadu_ps(p); }
-ALWAYS_INLINE void vec_store(void *p, vec v) { _mm256_storeu_ps(p, v); }
-ALWAYS_INLINE void vec_stream(void *p, vec v) { _mm256_stream_ps(p, v); }
-ALWAYS_INLINE vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
-ALWAYS_INLINE vec vec_positive(vec v) { return _mm256_max_ps(vec_zero(), v); } /* ReLU; in this order a NaN stays */
-ALWAYS_INLINE vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
-ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+ALWAYS_INLINE vec vec_zero(void)
+{
+    return _mm256_setzero_ps();
+}
+ALWAYS_INLINE vec vec_load(const void *p)
+{
+    return _mm256_loadu_ps(p);
+}
+ALWAYS_INLINE void vec_store(void *p, vec v)
+{
+    _mm256_storeu_ps(p, v);
+}
+ALWAYS_INLINE void vec_stream(void *p, vec v)
+{
+    _mm256_stream_ps(p, v);
+}
+ALWAYS_INLINE vec vec_add(vec a, vec b)
+{
+    return _mm256_add_ps(a, b);
+}
+ALWAYS_INLINE vec vec_positive(vec v)
+{
+    return _mm256_max_ps(vec_zero(), v);
+} /* ReLU; in this order a NaN stays */
+ALWAYS_INLINE vec vec_mul(vec a, vec b)
+{
+    return _mm256_mul_ps(a, b);
+}
+ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
 ALWAYS_INLINE vec vec_broadcast(const void *p)
 {
     float value;
@@ -147,17 +197,19 @@ ALWAYS_INLINE void vec_store_bf16(void *p, vec v)
 ALWAYS_INLINE void vec_transpose(vec rows[8])
 {
     __m256 pairs[8];
-    UNROLL for (int i = 0; i < 8; i += 2) {
+    UNROLL for (int i = 0; i < 8; i += 2)
+    {
         pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
         pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
     }
-    UNROLL for (int i = 0; i < 8; i += 4)
-        UNROLL for (int j = 0; j < 2; j++) {
-            const __m256d a = _mm256_castps_pd(pairs[i + j]), b = _mm256_castps_pd(pairs[i + j + 2]);
-            rows[i + 2 * j] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
-            rows[i + 2 * j + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
-        }
-    UNROLL for (int i = 0; i < 4; i++) {
+    UNROLL for (int i = 0; i < 8; i += 4) UNROLL for (int j = 0; j < 2; j++)
+    {
+        const __m256d a = _mm256_castps_pd(pairs[i + j]), b = _mm256_castps_pd(pairs[i + j + 2]);
+        rows[i + 2 * j] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+        rows[i + 2 * j + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+    }
+    UNROLL for (int i = 0; i < 4; i++)
+    {
         pairs[i] = _mm256_permute2f128_ps(rows[i], rows[i + 4], 0x20);
         pairs[i + 4] = _mm256_permute2f128_ps(rows[i], rows[i + 4], 0x31);
     }
@@ -168,23 +220,41 @@ ALWAYS_INLINE void vec_transpose(vec rows[8])
 
 typedef float vec __attribute__((vector_size(16)));
 enum { LANES = 4 };
-ALWAYS_INLINE vec vec_zero(void) { return (vec){0}; }
+ALWAYS_INLINE vec vec_zero(void)
+{
+    return (vec){0};
+}
 ALWAYS_INLINE vec vec_load(const void *p)
 {
     vec v;
     memcpy(&v, p, sizeof v);
     return v;
 }
-ALWAYS_INLINE void vec_store(void *p, vec v) { memcpy(p, &v, sizeof v); }
-ALWAYS_INLINE void vec_stream(void *p, vec v) { vec_store(p, v); }
-ALWAYS_INLINE vec vec_add(vec a, vec b) { return a + b; }
+ALWAYS_INLINE void vec_store(void *p, vec v)
+{
+    memcpy(p, &v, sizeof v);
+}
+ALWAYS_INLINE void vec_stream(void *p, vec v)
+{
+    vec_store(p, v);
+}
+ALWAYS_INLINE vec vec_add(vec a, vec b)
+{
+    return a + b;
+}
 ALWAYS_INLINE vec vec_positive(vec v) /* ReLU; a NaN stays */
 {
     typedef int32_t words __attribute__((vector_size(16)));
     return (vec)((words)v & ~(words)(v < vec_zero()));
 }
-ALWAYS_INLINE vec vec_mul(vec a, vec b) { return a * b; }
-ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
+ALWAYS_INLINE vec vec_mul(vec a, vec b)
+{
+    return a * b;
+}
+ALWAYS_INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return a * b + c;
+}
 ALWAYS_INLINE vec vec_broadcast(const void *p)
 {
     float value;

@@ -1,7 +1,8 @@
 /* backend/cpu/cpu.h -- the fast backend: kernels per instruction set, chosen once when the backend is created.
  *
  * Activations live in layout P (layout.h): [batch / 16][channels / 32][H][W][16 images][32 channels].
- * Sixteen images are the rows of a tile, thirty-two channels its columns, so every kernel sees full vectors at any image size. */
+ * Sixteen images are the rows of a tile, thirty-two channels its columns, so every kernel sees full vectors at any
+ * image size. */
 #ifndef BACKEND_CPU_CPU_H
 #define BACKEND_CPU_CPU_H
 
@@ -19,16 +20,16 @@ enum { CPU_SLICES = 64 }; /* pieces that long arrays are cut into for norms and 
 struct cpu_kernels; /* kernels.h: the vector kernels that are not convolutions */
 
 struct cpu_backend {
-    struct backend base;             /* first: a struct backend * of this kind may be cast back */
-    const char *variant;             /* a word of cpu_variants() */
-    enum cpu_level level;            /* vector kernels */
-    enum cpu_tiles tiles;            /* bf16 convolutions go through tiles unless NONE */
+    struct backend base;  /* first: a struct backend * of this kind may be cast back */
+    const char *variant;  /* a word of cpu_variants() */
+    enum cpu_level level; /* vector kernels */
+    enum cpu_tiles tiles; /* bf16 convolutions go through tiles unless NONE */
     const struct cpu_kernels *kernels;
     int threads;
-    size_t cache_bytes;              /* of the last level; outputs far larger than it bypass it */
+    size_t cache_bytes; /* of the last level; outputs far larger than it bypass it */
     char description[96];
 
-    void **scratch;                  /* [threads], each scratch_bytes long */
+    void **scratch; /* [threads], each scratch_bytes long */
     size_t scratch_bytes;
     double partials[2][2 * CPU_SLICES]; /* sums over slices of an array (optimizer.c) */
 };

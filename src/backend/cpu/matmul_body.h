@@ -9,7 +9,8 @@ static void matmul_tile(float *c, size_t ldc, const float *a, const float *b, si
                         float beta)
 {
     vec acc[MATMUL_ROWS][2];
-    UNROLL for (ptrdiff_t i = 0; i < MATMUL_ROWS; i++) { /* c will have arrived when the products are done */
+    UNROLL for (ptrdiff_t i = 0; i < MATMUL_ROWS; i++)
+    { /* c will have arrived when the products are done */
         __builtin_prefetch(c + (size_t)i * ldc, 1);
         __builtin_prefetch(c + (size_t)i * ldc + LANES, 1);
     }
@@ -18,14 +19,16 @@ static void matmul_tile(float *c, size_t ldc, const float *a, const float *b, si
     for (ptrdiff_t k = 0; k < depth; k++) {
         const vec b0 = vec_load(b), b1 = vec_load(b + LANES);
         b += b_step;
-        UNROLL for (ptrdiff_t i = 0; i < MATMUL_ROWS; i++) {
+        UNROLL for (ptrdiff_t i = 0; i < MATMUL_ROWS; i++)
+        {
             const vec value = vec_broadcast(a + (size_t)k * MATMUL_ROWS + i);
             acc[i][0] = vec_fma(b0, value, acc[i][0]);
             acc[i][1] = vec_fma(b1, value, acc[i][1]);
         }
     }
     const vec alphas = vec_broadcast(&alpha), betas = vec_broadcast(&beta);
-    UNROLL for (ptrdiff_t i = 0; i < MATMUL_ROWS; i++) {
+    UNROLL for (ptrdiff_t i = 0; i < MATMUL_ROWS; i++)
+    {
         float *row = c + (size_t)i * ldc;
         vec c0 = vec_mul(acc[i][0], alphas), c1 = vec_mul(acc[i][1], alphas);
         if (beta != 0.0f) {
@@ -43,8 +46,8 @@ static void matmul_pack_transposed(float *out, const float *from, size_t stride,
     for (; k + LANES <= length; k += LANES)
         for (ptrdiff_t i = 0; i < width; i += LANES) {
             vec rows[LANES];
-            UNROLL for (ptrdiff_t j = 0; j < LANES; j++)
-                rows[j] = i + j < lines ? vec_load(from + (size_t)(i + j) * stride + k) : vec_zero();
+            UNROLL for (ptrdiff_t j = 0; j < LANES; j++) rows[j] =
+                i + j < lines ? vec_load(from + (size_t)(i + j) * stride + k) : vec_zero();
             vec_transpose(rows);
             float *to = out + (size_t)k * (size_t)width + i;
             if (i + LANES <= width) {
@@ -63,6 +66,9 @@ static void matmul_pack_transposed(float *out, const float *from, size_t stride,
 }
 
 static const struct matmul_kernels matmul_table = {
-    .name = MATMUL_TITLE, .rows = MATMUL_ROWS, .columns = 2 * LANES, .tile = matmul_tile,
+    .name = MATMUL_TITLE,
+    .rows = MATMUL_ROWS,
+    .columns = 2 * LANES,
+    .tile = matmul_tile,
     .pack_transposed = matmul_pack_transposed,
 };

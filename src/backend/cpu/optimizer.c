@@ -84,10 +84,16 @@ static void update_range(const struct optimizer_job *job, const struct optimizer
     } else {
         const double first = 1 - pow(step->momentum, (double)step->step);
         const double second = 1 - pow(step->beta2, (double)step->step);
-        struct adam_args args = {.weight = weight, .first = state, .second = segment->state2 + begin,
-                                 .gradient = gradient, .count = end - begin, .beta1 = step->momentum,
-                                 .beta2 = step->beta2, .keep = (float)(1 - (double)step->learning_rate * (double)decay),
-                                 .rate = (float)(step->learning_rate / first), .root = (float)(1 / sqrt(second)),
+        struct adam_args args = {.weight = weight,
+                                 .first = state,
+                                 .second = segment->state2 + begin,
+                                 .gradient = gradient,
+                                 .count = end - begin,
+                                 .beta1 = step->momentum,
+                                 .beta2 = step->beta2,
+                                 .keep = (float)(1 - (double)step->learning_rate * (double)decay),
+                                 .rate = (float)(step->learning_rate / first),
+                                 .root = (float)(1 / sqrt(second)),
                                  .epsilon = step->epsilon};
         kernels->adam_update(&args);
     }

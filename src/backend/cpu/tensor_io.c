@@ -93,7 +93,8 @@ static void write_plane(void *context, int64_t plane, int thread)
 static void read_images(const struct tensor_desc *desc, float *canonical, const void *images)
 {
     const size_t count = tensor_elements(desc);
-    if (desc->dtype == DTYPE_F32) memcpy(canonical, images, count * sizeof *canonical);
+    if (desc->dtype == DTYPE_F32)
+        memcpy(canonical, images, count * sizeof *canonical);
     else
         for (size_t i = 0; i < count; i++) canonical[i] = bf16_to_float(((const uint16_t *)images)[i]);
 }
@@ -101,7 +102,8 @@ static void read_images(const struct tensor_desc *desc, float *canonical, const 
 static void write_images(const struct tensor_desc *desc, void *images, const float *canonical)
 {
     const size_t count = tensor_elements(desc);
-    if (desc->dtype == DTYPE_F32) memcpy(images, canonical, count * sizeof *canonical);
+    if (desc->dtype == DTYPE_F32)
+        memcpy(images, canonical, count * sizeof *canonical);
     else
         for (size_t i = 0; i < count; i++) ((uint16_t *)images)[i] = bf16_from_float(canonical[i]);
 }

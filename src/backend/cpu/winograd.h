@@ -10,16 +10,15 @@
  * Stride 2 goes by phases: of the three taps in a direction the outer two meet the odd rows of x (for padding 1), the
  * middle one the even rows. The two are F(4, 2) at +-a, +-b and infinity, five products for eight; the one is
  * a plain product: nine products for twelve, 81 for 144 in two directions. Plain products share their weights, so U has
- * 36 points as before. Backward data has the same sums: the odd rows of d_x are two turned taps over rows of d_y, the even
- * ones a plain product, and a tile is 8 x 8 of d_x from 5 x 5 of d_y.
+ * 36 points as before. Backward data has the same sums: the odd rows of d_x are two turned taps over rows of d_y, the
+ * even ones a plain product, and a tile is 8 x 8 of d_x from 5 x 5 of d_y.
  *
- * Layout of the transformed operands, "point" being one of the 36 (or 81, those with the same U side by side) and "cell"
- * [images][32 or 16 channels]:
- *     V  [point][tile][channel block][cell]     W = A d_y A^T likewise, its blocks being those of outputs
- *     U  [point][panel][channel][32 outputs]    M  [point][tile][panel][cell]
- * so a transform is arithmetic on whole vectors without shuffles, and the products of a point are the ordinary
- * "images x 2 vectors of outputs" kernel at one position. Points lie a few lines more than a round number apart:
- * else all 36 would share a set of the cache.
+ * Layout of the transformed operands, "point" being one of the 36 (or 81, those with the same U side by side) and
+ * "cell" [images][32 or 16 channels]: V  [point][tile][channel block][cell]     W = A d_y A^T likewise, its blocks
+ * being those of outputs U  [point][panel][channel][32 outputs]    M  [point][tile][panel][cell] so a transform is
+ * arithmetic on whole vectors without shuffles, and the products of a point are the ordinary "images x 2 vectors of
+ * outputs" kernel at one position. Points lie a few lines more than a round number apart: else all 36 would share a set
+ * of the cache.
  *
  * All are float32, except in the backward passes and in inference of bf16 where the instruction set multiplies pairs of
  * bf16: there V, U and W are bf16 (M and dU never are), pairs of neighbours in the contraction being one word: U
@@ -58,12 +57,12 @@ struct winograd_form {
 /* V of one tile and channel block, or W of one tile and block of outputs. Cells outside the image are zero cells. */
 struct winograd_input {
     const char *cells[WINOGRAD_MOST_POINTS]; /* 6 x 6, or 4 x 4 of d_y; as the form has them */
-    const char *const *next;            /* as many cells that will be transformed next, to be fetched; or NULL */
-    void *out;            /* float32, or bf16 */
-    ptrdiff_t point;      /* elements from one point of `out` to the next */
-    int images, channels; /* to transform, from the first */
-    int block;            /* channels of a cell, 32 or 16 */
-    bool bf16;            /* the cells are */
+    const char *const *next;                 /* as many cells that will be transformed next, to be fetched; or NULL */
+    void *out;                               /* float32, or bf16 */
+    ptrdiff_t point;                         /* elements from one point of `out` to the next */
+    int images, channels;                    /* to transform, from the first */
+    int block;                               /* channels of a cell, 32 or 16 */
+    bool bf16;                               /* the cells are */
 };
 
 /* y of one tile and panel. */
@@ -96,7 +95,7 @@ struct winograd_products {
     float *m;
     ptrdiff_t v_point, v_tile, u_point, u_panel, m_point, m_tile; /* elements */
     int tiles, panels, places;
-    int block; /* channels of a cell of V and of M, 32 or 16 */
+    int block;                       /* channels of a cell of V and of M, 32 or 16 */
     int images[WINOGRAD_MOST_TILES]; /* of each tile */
     int channels;                    /* real ones */
     int last_outputs;                /* real ones of the last panel */
@@ -194,8 +193,8 @@ struct winograd_plan {
  */
 int winograd_plan(struct conv_plan *plan, size_t forward_scratch, struct error *error);
 
-/* winograd_run.c: the part of one thread; every thread of the pool must come. `scratch` is where the operands go; sum, squares: double [panels * 32],
- * added to, or NULL. */
+/* winograd_run.c: the part of one thread; every thread of the pool must come. `scratch` is where the operands go; sum,
+ * squares: double [panels * 32], added to, or NULL. */
 struct winograd_job {
     const struct conv_plan *plan;
     const struct winograd_pass *pass;

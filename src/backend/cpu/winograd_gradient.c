@@ -107,7 +107,7 @@ static void run_chunk(const struct part *part, int64_t first, int count, bool ad
         (pass->pairs ? kernels->gradient_products_pairs : kernels->gradient_products)(&args);
         for (int b = 0; b < x->blocks; b++)
             transforms->gradient_weights(weights + b * block, part->du + (ptrdiff_t)b * 1024, pass->u_point,
-                                      activation_block_channels(x, b), add);
+                                         activation_block_channels(x, b), add);
     }
 }
 

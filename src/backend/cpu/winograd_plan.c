@@ -104,8 +104,8 @@ static bool is_cheaper(const struct conv_plan *plan, const struct winograd_pass 
     const double points = (double)pass->form->points / WINOGRAD_WEIGHTS;
     const double taps = inside_taps(plan->desc.in_height, plan) * inside_taps(plan->desc.in_width, plan) * y->groups;
     const double positions = (double)y->height * y->width * y->groups;
-    const double transforms = (WINOGRAD_INPUT_COST * x->blocks + WINOGRAD_OUTPUT_COST * y->blocks) *
-                              x->block_channels / BLOCK_CHANNELS;
+    const double transforms =
+        (WINOGRAD_INPUT_COST * x->blocks + WINOGRAD_OUTPUT_COST * y->blocks) * x->block_channels / BLOCK_CHANNELS;
     const double tile = points * (places * product * blocks + transforms);
     const double chunks = pass->keep_weights ? 1 : ceil((double)pass->tiles / pass->chunk);
     const double direct = places * (taps * tap * blocks + positions * DIRECT_OUTPUT_COST * y->blocks);
@@ -132,8 +132,8 @@ static void choose_grid(struct winograd_pass *pass, const struct activation_layo
         const int across = threads / parts;
         const double tiles = ceil((double)pass->tiles / parts), panels = ceil((double)y->blocks / across);
         const double made = pass->keep_weights ? 1.0 / parts : ceil(tiles / pass->chunk);
-        const double tile = WINOGRAD_INPUT_COST * x->blocks +
-                            panels * (WINOGRAD_PRODUCT_COST * x->blocks + WINOGRAD_OUTPUT_COST);
+        const double tile =
+            WINOGRAD_INPUT_COST * x->blocks + panels * (WINOGRAD_PRODUCT_COST * x->blocks + WINOGRAD_OUTPUT_COST);
         const double cost = tiles * points * tile + made * panels * x->blocks * WINOGRAD_WEIGHTS_COST;
         if (parts > 1 && cost >= best) continue;
         best = cost;
@@ -170,8 +170,8 @@ static void plan_products(const struct conv_plan *plan, struct winograd_pass *pa
     if (pass->used) plan_pass(pass, x, y);
 }
 
-/* In inference nothing is learnt from what is rounded, and the representation stays as near to float32 as PyTorch's bf16
- * (docs/numerics.md): pairs, then, but not where Winograd is only forced, in images that hardly fill a tile. */
+/* In inference nothing is learnt from what is rounded, and the representation stays as near to float32 as PyTorch's
+ * bf16 (docs/numerics.md): pairs, then, but not where Winograd is only forced, in images that hardly fill a tile. */
 static void plan_forward(struct conv_plan *plan)
 {
     struct winograd_pass *pass = &plan->winograd.forward;

@@ -1,5 +1,5 @@
-/* backend/cpu/winograd_transforms_body.h -- the transforms of winograd_body.h: of vectors in one dimension, of tiles and
- * of weights. All are arithmetic on vectors of channels in float32. */
+/* backend/cpu/winograd_transforms_body.h -- the transforms of winograd_body.h: of vectors in one dimension, of tiles
+ * and of weights. All are arithmetic on vectors of channels in float32. */
 
 /* ---- transforms in one dimension: `step` vectors lie between two elements of an operand ------------------------ */
 
@@ -62,7 +62,8 @@ ALWAYS_INLINE void transform_gradient_weights(vec g[3], const vec u[6])
     g[2] = plus(plus(u[5], 2.0f, s2), 0.5f, s1);
 }
 
-/* ---- the same for stride 2: five points of F(4, 2), then four plain products --------------------------------------- */
+/* ---- the same for stride 2: five points of F(4, 2), then four plain products ---------------------------------------
+ */
 
 /* F(4, 2) of t[0], t[2], t[4], t[6], t[8], if `step` is 2. */
 ALWAYS_INLINE void transform_phase(vec v[5], const vec *t, const ptrdiff_t step)
@@ -143,8 +144,8 @@ ALWAYS_INLINE void transform_strided_gradient_weights(vec g[3], const vec u[6])
     g[2] = plus(plus(u[4], 1.0f / 3, d2), -1.0f / 3, d1);
 }
 
-/* Where point (i, j) of a tile lies among V's points, with `edge` points in a direction: for stride 2 those with the same
- * U together, the four plain products of a direction counting as one. */
+/* Where point (i, j) of a tile lies among V's points, with `edge` points in a direction: for stride 2 those with the
+ * same U together, the four plain products of a direction counting as one. */
 ALWAYS_INLINE ptrdiff_t point_of(const int edge, ptrdiff_t i, ptrdiff_t j)
 {
     if (edge == 6 || i < 5) return i * edge + j;
@@ -168,8 +169,7 @@ ALWAYS_INLINE void store(char *cell, ptrdiff_t element, vec v, const bool bf16)
 
 ALWAYS_INLINE void fetch_next(const struct winograd_input *args, ptrdiff_t element, const int count, const bool bf16)
 {
-    UNROLL for (ptrdiff_t i = 0; i < count; i++)
-        __builtin_prefetch(args->next[i] + element * (bf16 ? 2 : 4), 0, 2);
+    UNROLL for (ptrdiff_t i = 0; i < count; i++) __builtin_prefetch(args->next[i] + element * (bf16 ? 2 : 4), 0, 2);
 }
 
 typedef void line_function(vec *out, const vec *in);

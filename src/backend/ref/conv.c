@@ -141,7 +141,8 @@ static void walk_taps(struct conv_plan *plan, tap_visit *visit)
                     int ix = ox * desc->stride - desc->padding + s;
                     if (ix < 0 || ix >= desc->in_width) continue;
                     visit(plan, (size_t)iy * (size_t)desc->in_width + (size_t)ix,
-                          (size_t)oy * (size_t)plan->out_width + (size_t)ox, (size_t)r * (size_t)desc->kernel + (size_t)s);
+                          (size_t)oy * (size_t)plan->out_width + (size_t)ox,
+                          (size_t)r * (size_t)desc->kernel + (size_t)s);
                 }
             }
 }
@@ -213,8 +214,10 @@ void ref_conv_inference(struct conv_plan *plan, void *y, const void *x, const vo
     const size_t outputs = (size_t)desc->out_channels, pixels = plan->out_pixels;
     for (int image = 0; image < desc->batch; image++) {
         load_input(plan, x, image);
-        if (desc->residual) load_image(plan, plan->y, desc->dtype, residual, image, outputs, pixels);
-        else memset(plan->y, 0, pixels * outputs * sizeof *plan->y);
+        if (desc->residual)
+            load_image(plan, plan->y, desc->dtype, residual, image, outputs, pixels);
+        else
+            memset(plan->y, 0, pixels * outputs * sizeof *plan->y);
         for (size_t p = 0; bias && p < pixels; p++)
             for (size_t k = 0; k < outputs; k++) plan->y[p * outputs + k] += (double)bias[k];
         walk_taps(plan, visit_forward);

@@ -29,8 +29,7 @@ static float *planar(struct reference_tensor tensor)
     float *out = malloc((size_t)pixels * 3 * sizeof *out);
     assert_non_null(out);
     for (int64_t i = 0; i < pixels; i++)
-        for (int64_t c = 0; c < 3; c++)
-            out[c * pixels + i] = (float)reference_number(tensor, 3 * i + c);
+        for (int64_t c = 0; c < 3; c++) out[c * pixels + i] = (float)reference_number(tensor, 3 * i + c);
     return out;
 }
 
@@ -99,8 +98,7 @@ static double check_photo(const struct reference *file, int p, enum simd level, 
 static void check_file(const struct reference *file)
 {
     for (int level = 0; level < LEVELS; level++) {
-        if (!simd_available(levels[level]))
-            continue;
+        if (!simd_available(levels[level])) continue;
         int compared = 0;
         double worst = 0.0;
         for (int p = 0; reference_has(file, "photo%d.base", p); p++)
@@ -161,8 +159,7 @@ static void render(const struct view_policy *policy, const struct view_draw *dra
     memset(scratch + bytes, 0xA5, CANARY);
     view_scratch_prepare(policy, image->width, image->height, scratch);
     memset(guarded, 0xFF, floats * sizeof *guarded);
-    for (int i = 0; i < CANARY; i++)
-        guarded[floats + (size_t)i] = -7.0f;
+    for (int i = 0; i < CANARY; i++) guarded[floats + (size_t)i] = -7.0f;
     if (draw)
         view_render(policy, draw, image, guarded, scratch);
     else
@@ -196,8 +193,7 @@ static void views_stay_in_range_and_variants_agree(void **state)
         const int count = 3 * policy.size * policy.size;
         policy.simd = SIMD_PORTABLE;
         render(&policy, &draw, &image, first);
-        for (int k = 0; k < count; k++)
-            assert_true(first[k] >= 0.0f && first[k] <= 1.0f);
+        for (int k = 0; k < count; k++) assert_true(first[k] >= 0.0f && first[k] <= 1.0f);
         for (int level = 1; level < LEVELS; level++)
             if (simd_available(levels[level])) {
                 policy.simd = levels[level];
@@ -206,11 +202,9 @@ static void views_stay_in_range_and_variants_agree(void **state)
                     assert_true(out[k] >= 0.0f && out[k] <= 1.0f);
                     worst = fmax(worst, fabs((double)out[k] - (double)first[k]));
                 }
-                if (draw.gray)
-                    assert_memory_equal(out, out + count / 3, (size_t)count / 3 * sizeof *out);
+                if (draw.gray) assert_memory_equal(out, out + count / 3, (size_t)count / 3 * sizeof *out);
             }
-        if (draw.gray)
-            assert_memory_equal(first, first + count / 3, (size_t)count / 3 * sizeof *first);
+        if (draw.gray) assert_memory_equal(first, first + count / 3, (size_t)count / 3 * sizeof *first);
         image_free(&image);
     }
     print_message("largest difference between variants: %.2e\n", worst);
@@ -238,10 +232,8 @@ static void rendering_is_the_sum_of_its_operations(void **state)
                                                             color_hue};
             change[draw.order[k]](expected, S * S, (float)draw.factor[draw.order[k]]);
         }
-        if (draw.gray)
-            color_gray(expected, S * S);
-        if (draw.blur)
-            blur_gaussian(expected, S, 2, (float)draw.sigma, scratch); /* (40 / 10) / 2 */
+        if (draw.gray) color_gray(expected, S * S);
+        if (draw.blur) blur_gaussian(expected, S, 2, (float)draw.sigma, scratch); /* (40 / 10) / 2 */
         for (int k = 0; k < COUNT; k++) {
             double value = expected[k];
             value = draw.solarize && value > 0.5 ? 1.0 - value : value;
@@ -267,8 +259,7 @@ static void evaluation_views(void **state)
     struct view_policy policy = view_policy_cifar(32);
     render(&policy, NULL, &small, out); /* as it is */
     for (int i = 0; i < 32 * 32; i++)
-        for (int c = 0; c < 3; c++)
-            assert_true(fabs((double)out[c * 1024 + i] - small.rgb[3 * i + c] / 255.0) < 1e-6);
+        for (int c = 0; c < 3; c++) assert_true(fabs((double)out[c * 1024 + i] - small.rgb[3 * i + c] / 255.0) < 1e-6);
     policy.normalize = true;
     static float normalized[3 * 1024];
     render(&policy, NULL, &small, normalized);
@@ -290,17 +281,15 @@ static void color_properties(void **state)
     enum { N = 101 };
     float view[3 * N], before[3 * N];
     struct rng rng = rng_open(8, RNG_TEST, 0, 0, 0);
-    for (int i = 0; i < 3 * N; i++)
-        before[i] = (float)rng_uniform(&rng);
-    before[0] = before[N] = before[2 * N] = 0.4f;                          /* gray */
-    before[1] = before[N + 1] = before[2 * N + 1] = 0.0f;                  /* black */
-    before[2] = 1.0f, before[N + 2] = 0.0f, before[2 * N + 2] = 0.0f;      /* red */
-    before[3] = before[N + 3] = 1e-30f, before[2 * N + 3] = 0.0f;          /* nearly black */
+    for (int i = 0; i < 3 * N; i++) before[i] = (float)rng_uniform(&rng);
+    before[0] = before[N] = before[2 * N] = 0.4f;                     /* gray */
+    before[1] = before[N + 1] = before[2 * N + 1] = 0.0f;             /* black */
+    before[2] = 1.0f, before[N + 2] = 0.0f, before[2 * N + 2] = 0.0f; /* red */
+    before[3] = before[N + 3] = 1e-30f, before[2 * N + 3] = 0.0f;     /* nearly black */
     for (int turn = -1; turn <= 1; turn++) {
         memcpy(view, before, sizeof view);
         color_hue(view, N, (float)turn);
-        for (int i = 0; i < 3 * N; i++)
-            assert_true(fabsf(view[i] - before[i]) < 1e-6f);
+        for (int i = 0; i < 3 * N; i++) assert_true(fabsf(view[i] - before[i]) < 1e-6f);
     }
     memcpy(view, before, sizeof view);
     color_hue(view, N, 1.0f / 3.0f);
@@ -311,8 +300,7 @@ static void color_properties(void **state)
         for (int quarters = -2; quarters < 16; quarters++) {
             memcpy(view, before, sizeof view);
             apply(color_kernels_of(SIMD_BEST), operation, view, N, quarters / 4.0);
-            for (int i = 0; i < 3 * N; i++)
-                assert_true(view[i] >= 0.0f && view[i] <= 1.0f);
+            for (int i = 0; i < 3 * N; i++) assert_true(view[i] >= 0.0f && view[i] <= 1.0f);
         }
 }
 
@@ -323,15 +311,13 @@ static void blur_properties(void **state)
     enum { S = 31 };
     float view[3 * S * S], before[3 * S * S];
     struct rng rng = rng_open(9, RNG_TEST, 0, 0, 0);
-    for (int i = 0; i < 3 * S * S; i++)
-        view[i] = before[i] = i < S * S ? 1.0f : (float)rng_uniform(&rng);
+    for (int i = 0; i < 3 * S * S; i++) view[i] = before[i] = i < S * S ? 1.0f : (float)rng_uniform(&rng);
     void *scratch = memory_allocate(blur_scratch_bytes(S, S - 1));
     blur_gaussian(view, S, 3, 0.0f, scratch);
     blur_gaussian(view, S, 0, 1.0f, scratch);
     assert_memory_equal(view, before, sizeof view);
     blur_gaussian(view, S, S - 1, 50.0f, scratch); /* the widest that a reflection allows */
-    for (int i = 0; i < S * S; i++)
-        assert_true(fabsf(view[i] - 1.0f) < 1e-6f && view[i] <= 1.0f);
+    for (int i = 0; i < S * S; i++) assert_true(fabsf(view[i] - 1.0f) < 1e-6f && view[i] <= 1.0f);
     double low = 1.0, high = 0.0;
     for (int i = S * S; i < 2 * S * S; i++) {
         low = fmin(low, (double)view[i]);

@@ -155,7 +155,7 @@ static void rounding(void **state)
         const uint32_t kind = rng_below(&rng, 4);
         if (kind == 0) bits = (bits & 0xFFFF0000u) | 0x8000u;                     /* halfway */
         if (kind == 1) bits = (bits & 0xFFFF0000u) | (0x7FFFu + (bits & 1u) * 2); /* beside it */
-        if (kind == 2) bits &= 0x807FFFFFu;                                      /* subnormal */
+        if (kind == 2) bits &= 0x807FFFFFu;                                       /* subnormal */
         if ((bits & 0x7F800000u) == 0x7F800000u) bits &= 0xBFFFFFFFu;
         memcpy(&from[i], &bits, sizeof bits);
     }

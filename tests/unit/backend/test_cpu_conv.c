@@ -273,9 +273,9 @@ static struct oracle oracle_new(const struct shape *s)
 
 static void oracle_free(struct oracle *o)
 {
-    void *all[] = {o->x,       o->d_y, o->weight,    o->bias,     o->d_x_before,     o->y,
-                   o->y_bound, o->d_x, o->d_x_bound, o->d_weight, o->d_weight_bound, o->d_x_variance,
-                   o->d_weight_variance};
+    void *all[] = {
+        o->x,         o->d_y,      o->weight,         o->bias,         o->d_x_before,       o->y, o->y_bound, o->d_x,
+        o->d_x_bound, o->d_weight, o->d_weight_bound, o->d_x_variance, o->d_weight_variance};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) memory_free(all[i]);
 }
 
@@ -430,10 +430,9 @@ static const struct shape SHAPES[] = {
     {6, 16, 12, 7, 7, 3, 1, 1, false, false, true, true},     {48, 16, 40, 6, 6, 1, 2, 0, false, false, true, true},
     {16, 40, 16, 4, 6, 1, 1, 0, false, true, true, true},     {18, 64, 7, 5, 5, 3, 1, 1, false, false, true, false},
     {34, 3, 16, 9, 8, 3, 1, 1, true, true, true, false},      {8, 3, 11, 14, 14, 7, 2, 3, true, false, true, false},
-    {40, 16, 72, 1, 1, 1, 1, 0, false, true, true, false},
-    {8, 7, 16, 9, 6, 3, 1, 1, false, true, true, false},       {36, 13, 9, 5, 8, 3, 1, 1, false, false, true, true},
-    {18, 40, 33, 8, 10, 3, 2, 1, false, true, true, true},     {16, 32, 64, 16, 17, 3, 2, 1, false, false, true, false},
-    {6, 48, 40, 1, 2, 3, 2, 1, false, false, true, true},
+    {40, 16, 72, 1, 1, 1, 1, 0, false, true, true, false},    {8, 7, 16, 9, 6, 3, 1, 1, false, true, true, false},
+    {36, 13, 9, 5, 8, 3, 1, 1, false, false, true, true},     {18, 40, 33, 8, 10, 3, 2, 1, false, true, true, true},
+    {16, 32, 64, 16, 17, 3, 2, 1, false, false, true, false}, {6, 48, 40, 1, 2, 3, 2, 1, false, false, true, true},
 };
 
 enum { SHAPE_COUNT = sizeof SHAPES / sizeof SHAPES[0] };

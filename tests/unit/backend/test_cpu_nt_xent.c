@@ -188,8 +188,9 @@ int main(void)
 {
     ops_report_variants();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_powers),         cmocka_unit_test(test_nt_xent),      cmocka_unit_test(test_nt_xent_odd_rows),
-        cmocka_unit_test(test_nt_xent_threads), cmocka_unit_test(test_nt_xent_ties),
+        cmocka_unit_test(test_powers),           cmocka_unit_test(test_nt_xent),
+        cmocka_unit_test(test_nt_xent_odd_rows), cmocka_unit_test(test_nt_xent_threads),
+        cmocka_unit_test(test_nt_xent_ties),
     };
     return cmocka_run_group_tests_name("NT-Xent of the cpu backend", tests, NULL, NULL);
 }

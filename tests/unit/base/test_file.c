@@ -170,8 +170,10 @@ static void lock_excludes_other_processes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(write_and_read),           cmocka_unit_test(abort_leaves_nothing),
-        cmocka_unit_test(failing_disk_is_reported), cmocka_unit_test(folders),
+        cmocka_unit_test(write_and_read),
+        cmocka_unit_test(abort_leaves_nothing),
+        cmocka_unit_test(failing_disk_is_reported),
+        cmocka_unit_test(folders),
         cmocka_unit_test(lock_excludes_other_processes),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

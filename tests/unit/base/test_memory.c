@@ -20,8 +20,7 @@ static void aligned_and_zeroed(void **state)
         assert_non_null(block);
         assert_int_equal((uintptr_t)block % (sizes[i] >= 4 << 20 ? 2 << 20 : 64), 0);
         for (size_t at = 0; at < sizes[i]; at++)
-            if (block[at] != 0)
-                fail_msg("byte %zu of %zu is not zero", at, sizes[i]);
+            if (block[at] != 0) fail_msg("byte %zu of %zu is not zero", at, sizes[i]);
         memset(block, 0xA5, sizes[i]);
         memory_free(block);
     }
@@ -40,8 +39,7 @@ static void working_memory(void **state)
         assert_int_equal((uintptr_t)block % (large ? 2 << 20 : 64), 0);
         assert_true(memory_working_bytes(sizes[i]) >= sizes[i]);
         assert_int_equal(memory_working_bytes(sizes[i]) % (large ? 2 << 20 : 1), 0);
-        for (size_t at = 0; at < sizes[i]; at++)
-            assert_int_equal(block[at], 0);
+        for (size_t at = 0; at < sizes[i]; at++) assert_int_equal(block[at], 0);
         memset(block, 0xA5, large ? memory_working_bytes(sizes[i]) : sizes[i]);
         memory_free(block);
     }
@@ -79,12 +77,10 @@ static void grow_keeps_contents(void **state)
 {
     (void)state;
     int *items = memory_array(3, sizeof *items);
-    for (int i = 0; i < 3; i++)
-        items[i] = i + 1;
+    for (int i = 0; i < 3; i++) items[i] = i + 1;
     items = memory_grow(items, 3, 100, sizeof *items);
     assert_non_null(items);
-    for (int i = 0; i < 100; i++)
-        assert_int_equal(items[i], i < 3 ? i + 1 : 0);
+    for (int i = 0; i < 100; i++) assert_int_equal(items[i], i < 3 ? i + 1 : 0);
     assert_null(memory_grow(items, 100, SIZE_MAX / 2, sizeof *items));
     assert_int_equal(items[2], 3); /* the old block is still there */
     items = memory_grow(items, 100, 2, sizeof *items);
@@ -152,9 +148,9 @@ static void error_sentences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(aligned_and_zeroed), cmocka_unit_test(working_memory),  cmocka_unit_test(absurd_sizes_are_refused),
-        cmocka_unit_test(the_peak_knows_a_large_block),
-        cmocka_unit_test(grow_keeps_contents), cmocka_unit_test(strings_are_copied),
+        cmocka_unit_test(aligned_and_zeroed),       cmocka_unit_test(working_memory),
+        cmocka_unit_test(absurd_sizes_are_refused), cmocka_unit_test(the_peak_knows_a_large_block),
+        cmocka_unit_test(grow_keeps_contents),      cmocka_unit_test(strings_are_copied),
         cmocka_unit_test(failures_can_be_injected), cmocka_unit_test(error_sentences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

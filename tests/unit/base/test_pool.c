@@ -25,8 +25,7 @@ struct tally {
 static void count_index(void *context, int64_t index, int thread)
 {
     struct tally *tally = context;
-    if (thread < 0 || thread >= pool_threads(tally->pool))
-        atomic_store(&tally->bad_thread, 1);
+    if (thread < 0 || thread >= pool_threads(tally->pool)) atomic_store(&tally->bad_thread, 1);
     atomic_fetch_add(&tally->seen[index], 1);
 }
 
@@ -51,10 +50,8 @@ static void every_index_exactly_once(void **state)
     for (int threads = 1; threads <= THREADS; threads++) {
         struct tally *tally = tally_create(threads);
         assert_int_equal(pool_threads(tally->pool), threads);
-        for (int round = 0; round < 20; round++)
-            pool_run(tally->pool, COUNT - round, count_index, tally);
-        for (int i = 0; i < COUNT; i++)
-            assert_int_equal(atomic_load(&tally->seen[i]), i < COUNT - 19 ? 20 : COUNT - i);
+        for (int round = 0; round < 20; round++) pool_run(tally->pool, COUNT - round, count_index, tally);
+        for (int i = 0; i < COUNT; i++) assert_int_equal(atomic_load(&tally->seen[i]), i < COUNT - 19 ? 20 : COUNT - i);
         assert_int_equal(atomic_load(&tally->bad_thread), 0);
         pool_run(tally->pool, 0, count_index, tally);
         assert_int_equal(atomic_load(&tally->seen[0]), 20);
@@ -72,10 +69,8 @@ static void split_runs_once_per_thread(void **state)
 {
     (void)state;
     struct tally *tally = tally_create(THREADS);
-    for (int round = 0; round < 500; round++)
-        pool_split(tally->pool, add_thread, tally);
-    for (int i = 0; i < THREADS; i++)
-        assert_int_equal(tally->per_thread[i], 500 * THREADS);
+    for (int round = 0; round < 500; round++) pool_split(tally->pool, add_thread, tally);
+    for (int i = 0; i < THREADS; i++) assert_int_equal(tally->per_thread[i], 500 * THREADS);
     tally_destroy(tally);
 }
 
@@ -87,10 +82,8 @@ static void phases(void *context, int thread, int threads)
         tally->per_thread[thread] = phase;
         pool_barrier(tally->pool);
         int sum = 0;
-        for (int i = 0; i < threads; i++)
-            sum += tally->per_thread[i];
-        if (sum != phase * threads)
-            atomic_store(&tally->bad_thread, phase);
+        for (int i = 0; i < threads; i++) sum += tally->per_thread[i];
+        if (sum != phase * threads) atomic_store(&tally->bad_thread, phase);
         pool_barrier(tally->pool);
     }
 }
@@ -128,8 +121,7 @@ static void nested_calls_run_inline(void **state)
     (void)state;
     struct tally *tally = tally_create(THREADS);
     pool_run(tally->pool, 10, nested_task, tally);
-    for (int i = 0; i < COUNT; i++)
-        assert_int_equal(atomic_load(&tally->seen[i]), 10);
+    for (int i = 0; i < COUNT; i++) assert_int_equal(atomic_load(&tally->seen[i]), 10);
     assert_int_equal(atomic_load(&tally->total), 10);
     assert_int_equal(atomic_load(&tally->bad_thread), 0);
     tally_destroy(tally);
@@ -143,8 +135,7 @@ static void sleeping_threads_wake(void **state)
         usleep(3000); /* far longer than the spinning */
         pool_split(tally->pool, add_thread, tally);
     }
-    for (int i = 0; i < THREADS; i++)
-        assert_int_equal(tally->per_thread[i], 5 * THREADS);
+    for (int i = 0; i < THREADS; i++) assert_int_equal(tally->per_thread[i], 5 * THREADS);
     tally_destroy(tally);
 }
 

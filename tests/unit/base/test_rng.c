@@ -35,8 +35,7 @@ static void stream_is_the_documented_counter(void **state)
     struct rng rng = rng_open(77, RNG_VIEW, 5, 1234, 1);
     for (uint32_t block = 0; block < 3; block++) {
         const struct philox_block expected = philox(77, block, (uint32_t)RNG_VIEW << 24 | 1, 1234, 5);
-        for (int i = 0; i < 4; i++)
-            assert_int_equal(rng_word(&rng), expected.word[i]);
+        for (int i = 0; i < 4; i++) assert_int_equal(rng_word(&rng), expected.word[i]);
     }
 }
 
@@ -48,8 +47,7 @@ static void streams_differ_in_every_coordinate(void **state)
                           rng_open(1, RNG_VIEW, 3, 3, 0), rng_open(1, RNG_VIEW, 2, 4, 0),
                           rng_open(1, RNG_VIEW, 2, 3, 1)};
     const uint32_t first = rng_word(&base);
-    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
-        assert_int_not_equal(rng_word(&other[i]), first);
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++) assert_int_not_equal(rng_word(&other[i]), first);
 }
 
 static void uniform_has_the_right_moments(void **state)
@@ -78,19 +76,15 @@ static void below_is_unbiased(void **state)
     enum { DRAWS = 70000, BOUND = 7 };
     struct rng rng = rng_open(4, RNG_TEST, 0, 0, 0);
     int counts[BOUND] = {0};
-    for (int i = 0; i < DRAWS; i++)
-        counts[rng_below(&rng, BOUND)]++;
+    for (int i = 0; i < DRAWS; i++) counts[rng_below(&rng, BOUND)]++;
     double chi = 0;
-    for (int i = 0; i < BOUND; i++)
-        chi += pow(counts[i] - DRAWS / BOUND, 2) / (DRAWS / BOUND);
+    for (int i = 0; i < BOUND; i++) chi += pow(counts[i] - DRAWS / BOUND, 2) / (DRAWS / BOUND);
     assert_true(chi < 22.46);
     /* bound = 3/4 of 2^32: without rejection, one residue in three would come twice as often (half of all draws). */
     const uint32_t bound = 0xC0000000u;
     int residue[3] = {0};
-    for (int i = 0; i < 30000; i++)
-        residue[rng_below(&rng, bound) % 3]++;
-    for (int i = 0; i < 3; i++)
-        assert_true(abs(residue[i] - 10000) < 400);
+    for (int i = 0; i < 30000; i++) residue[rng_below(&rng, bound) % 3]++;
+    for (int i = 0; i < 3; i++) assert_true(abs(residue[i] - 10000) < 400);
     assert_int_equal(rng_below(&rng, 1), 0);
     assert_int_equal(rng_below(&rng, 0), 0);
 }
@@ -105,8 +99,7 @@ static void normal_has_the_right_moments(void **state)
     for (int i = 0; i < DRAWS; i++) {
         const double draw = rng_normal(&rng);
         assert_true(isfinite(draw));
-        for (int power = 1; power <= 4; power++)
-            moment[power] += pow(draw, power) / DRAWS;
+        for (int power = 1; power <= 4; power++) moment[power] += pow(draw, power) / DRAWS;
         beyond_two += fabs(draw) > 2;
     }
     assert_true(fabs(moment[1]) < 4 * sqrt(1.0 / DRAWS));

@@ -20,8 +20,7 @@ static void text_grows(void **state)
 {
     (void)state;
     struct text text = {0};
-    for (int i = 0; i < 1000; i++)
-        text_add(&text, "%03d,", i);
+    for (int i = 0; i < 1000; i++) text_add(&text, "%03d,", i);
     assert_false(text.failed);
     assert_int_equal(text.length, 4000);
     assert_int_equal(strlen(text.bytes), 4000);
@@ -85,10 +84,8 @@ static void numbers_read_back_equal(void **state)
         double value;
         const uint64_t bits = (uint64_t)rng_word(&rng) << 32 | rng_word(&rng);
         memcpy(&value, &bits, sizeof value);
-        if (i < (int)(sizeof fixed / sizeof *fixed))
-            value = fixed[i];
-        if (!isfinite(value))
-            continue;
+        if (i < (int)(sizeof fixed / sizeof *fixed)) value = fixed[i];
+        if (!isfinite(value)) continue;
         struct text text = {0};
         text_json_number(&text, NULL, value);
         assert_true(strtod(text.bytes, NULL) == value);

@@ -11,7 +11,8 @@
 static void parts_add_up(void **state)
 {
     (void)state;
-    const struct demo_costs costs = {.step = 0.1, .steps = 32, .after_epoch = 0.3, .knn = 2, .knn_every = 5, .rest = 10};
+    const struct demo_costs costs = {
+        .step = 0.1, .steps = 32, .after_epoch = 0.3, .knn = 2, .knn_every = 5, .rest = 10};
     assert_true(fabs(demo_budget_seconds(&costs, 5) - (5 * 3.5 + 2 + 10)) < 1e-9);
     assert_true(fabs(demo_budget_seconds(&costs, 6) - (6 * 3.5 + 4 + 10)) < 1e-9); /* the last epoch is evaluated too */
 }
@@ -43,7 +44,9 @@ static void median(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parts_add_up), cmocka_unit_test(the_last_epoch_that_fits), cmocka_unit_test(median),
+        cmocka_unit_test(parts_add_up),
+        cmocka_unit_test(the_last_epoch_that_fits),
+        cmocka_unit_test(median),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,7 +148,7 @@ static void wrong_values_say_what_is_allowed(void **state)
     REFUSED(config, "head-layers", "4", "--head-layers", "from 0 to 3, none, linear");
     REFUSED(config, "data", "caf\xe9", "--data", "UTF-8", "caf?");
     REFUSED(config, "out", "\xed\xa0\x80", "--out", "UTF-8"); /* a surrogate */
-    assert_int_equal(config->epochs, 100); /* nothing was changed */
+    assert_int_equal(config->epochs, 100);                    /* nothing was changed */
     assert_true(config->temperature == 0);
     config_destroy(&config);
 }
@@ -271,9 +271,10 @@ static void differences_name_what_matters(void **state)
     char *names = config_differences(a, b);
     assert_string_equal(names, "");
     memory_free(names);
-    const char *const harmless[][2] = {{"threads", "2"}, {"out", "x"}, {"log-every", "3"}, {"keep", "9"},
-                                       {"save-every", "2"}, {"knn-every", "1"}, {"tensorboard", "false"},
-                                       {"workers", "1"}, {"pin", "on"}, {"cache-memory", "1G"}, {"cpu", "avx2"}};
+    const char *const harmless[][2] = {
+        {"threads", "2"},    {"out", "x"},           {"log-every", "3"},       {"keep", "9"},
+        {"save-every", "2"}, {"knn-every", "1"},     {"tensorboard", "false"}, {"workers", "1"},
+        {"pin", "on"},       {"cache-memory", "1G"}, {"cpu", "avx2"}};
     for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
         assert_int_equal(config_set(b, harmless[i][0], harmless[i][1], 2, NULL), SIMCLR_OK);
     }
@@ -372,13 +373,20 @@ static void commands_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_table_is_sound), cmocka_unit_test(defaults_are_the_methods),
-        cmocka_unit_test(values_are_read), cmocka_unit_test(wrong_values_say_what_is_allowed),
-        cmocka_unit_test(unknown_names_come_with_the_nearest), cmocka_unit_test(a_lower_origin_never_wins),
-        cmocka_unit_test(auto_values_are_resolved_once), cmocka_unit_test(options_are_checked_together),
-        cmocka_unit_test(copies_are_equal_and_apart), cmocka_unit_test(differences_name_what_matters),
-        cmocka_unit_test(numbers_survive_text), cmocka_unit_test(a_comma_locale_changes_nothing),
-        cmocka_unit_test(no_memory_is_said), cmocka_unit_test(commands_have_names),
+        cmocka_unit_test(the_table_is_sound),
+        cmocka_unit_test(defaults_are_the_methods),
+        cmocka_unit_test(values_are_read),
+        cmocka_unit_test(wrong_values_say_what_is_allowed),
+        cmocka_unit_test(unknown_names_come_with_the_nearest),
+        cmocka_unit_test(a_lower_origin_never_wins),
+        cmocka_unit_test(auto_values_are_resolved_once),
+        cmocka_unit_test(options_are_checked_together),
+        cmocka_unit_test(copies_are_equal_and_apart),
+        cmocka_unit_test(differences_name_what_matters),
+        cmocka_unit_test(numbers_survive_text),
+        cmocka_unit_test(a_comma_locale_changes_nothing),
+        cmocka_unit_test(no_memory_is_said),
+        cmocka_unit_test(commands_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -210,9 +210,25 @@ static void the_effective_configuration_reproduces_itself(void **state)
         config_destroy(&config);
     }
     const char *const texts[] = {
-        " leading and trailing ", "a: b # c", "- x", "\"q\" \\ 'r'", "line\nbreak\ttab\x01\x7f",
-        "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xb1", "\xc2\x85\xef\xbb\xbf\xef\xbf\xbf\xef\xbf\xbe", "\xe2\x80\xa8",
-        "true", "null", "~", "123", "*a", "&a", "!t", "{", "%", "@", "`",
+        " leading and trailing ",
+        "a: b # c",
+        "- x",
+        "\"q\" \\ 'r'",
+        "line\nbreak\ttab\x01\x7f",
+        "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xb1",
+        "\xc2\x85\xef\xbb\xbf\xef\xbf\xbf\xef\xbf\xbe",
+        "\xe2\x80\xa8",
+        "true",
+        "null",
+        "~",
+        "123",
+        "*a",
+        "&a",
+        "!t",
+        "{",
+        "%",
+        "@",
+        "`",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct config *config = make(COMMAND_PRETRAIN);
@@ -235,10 +251,14 @@ static void random_configurations_reproduce_themselves(void **state)
             x = x * 1664525u + 1013904223u;
             const double share = (double)(x >> 8) / 16777216.0, width = row->maximum - row->minimum;
             if (!(row->commands & COMMAND_PRETRAIN) || row->choices) continue;
-            if (row->type == OPTION_NUMBER) snprintf(value, sizeof value, "%.17g", row->minimum + share * width);
-            else if (row->type == OPTION_INTEGER) snprintf(value, sizeof value, "%.0f", row->minimum + share * width);
-            else if (row->type == OPTION_BYTES) snprintf(value, sizeof value, "%u", x | 1u);
-            else continue;
+            if (row->type == OPTION_NUMBER)
+                snprintf(value, sizeof value, "%.17g", row->minimum + share * width);
+            else if (row->type == OPTION_INTEGER)
+                snprintf(value, sizeof value, "%.0f", row->minimum + share * width);
+            else if (row->type == OPTION_BYTES)
+                snprintf(value, sizeof value, "%u", x | 1u);
+            else
+                continue;
             const int status = config_set(config, row->name, value, 2, NULL);
             if (status != SIMCLR_OK) fail_msg("seed %u: %s %s", seed, row->name, value);
         }
@@ -275,11 +295,14 @@ static void damaged_recipes_are_refused_or_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_recipe_is_read), cmocka_unit_test(empty_recipes_are_fine),
-        cmocka_unit_test(refusals_name_the_place), cmocka_unit_test(yaml_that_is_no_recipe),
+        cmocka_unit_test(a_recipe_is_read),
+        cmocka_unit_test(empty_recipes_are_fine),
+        cmocka_unit_test(refusals_name_the_place),
+        cmocka_unit_test(yaml_that_is_no_recipe),
         cmocka_unit_test(megabytes_and_depth_are_refused_at_once),
         cmocka_unit_test(options_of_other_commands_are_noted),
-        cmocka_unit_test(files_are_read), cmocka_unit_test(the_effective_configuration_reproduces_itself),
+        cmocka_unit_test(files_are_read),
+        cmocka_unit_test(the_effective_configuration_reproduces_itself),
         cmocka_unit_test(random_configurations_reproduce_themselves),
         cmocka_unit_test(damaged_recipes_are_refused_or_read),
     };

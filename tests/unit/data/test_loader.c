@@ -226,8 +226,7 @@ static void pinned_and_let_go(void **state)
     config.pin = true;
     struct loader *outer = open_loader(&config, set, pool), *inner = open_loader(&config, set, pool);
     const struct affinity during = affinity_now();
-    if (affinity_count(&before) > 1)
-        assert_int_equal(affinity_count(&during), 1);
+    if (affinity_count(&before) > 1) assert_int_equal(affinity_count(&during), 1);
     next(inner, 0);
     loader_close(&inner);
     struct affinity now = affinity_now();
@@ -268,7 +267,8 @@ static void scaled_decoding_is_close(void **state)
                 const bool large = a->indices[row % BATCH] % 2 == 0;
                 float worst = 0;
                 for (int i = 0; i < PLANE; i++) worst = fmaxf(worst, fabsf(x[i] - y[i]));
-                if (worst > 4.0f / 255) fail_msg("image %u: off by %g/255", a->indices[row % BATCH], 255.0 * (double)worst);
+                if (worst > 4.0f / 255)
+                    fail_msg("image %u: off by %g/255", a->indices[row % BATCH], 255.0 * (double)worst);
                 assert_true(equal || (large && !cached));
                 same += equal;
                 other += !equal;

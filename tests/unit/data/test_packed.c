@@ -144,8 +144,10 @@ static void downloads(void **state)
                "names = ['data_batch_%d.bin' % i for i in range(1, 6)] + ['test_batch.bin']\n"
                "for f, name in enumerate(names):\n"
                "    with open('cifar-10-batches-bin/' + name, 'wb') as out:\n"
-               "        for r in range(4): out.write(bytes([(f + r) % 10]) + bytes((f * 9 + r + i // 1024) % 256 for i in range(3072)))\n"
-               "open('cifar-10-batches-bin/batches.meta.txt', 'w').write('\\n'.join('k%d' % i for i in range(10)) + '\\n\\n')\n"
+               "        for r in range(4): out.write(bytes([(f + r) % 10]) + bytes((f * 9 + r + i // 1024) % 256 for i "
+               "in range(3072)))\n"
+               "open('cifar-10-batches-bin/batches.meta.txt', 'w').write('\\n'.join('k%d' % i for i in range(10)) + "
+               "'\\n\\n')\n"
                "with tarfile.open('cifar-10-binary.tar.gz', 'w:gz') as tar: tar.add('cifar-10-batches-bin')\n");
     check_stl10(at("stl10_binary.tar.gz"));
     uint64_t fingerprint[2];
@@ -283,8 +285,8 @@ static void unpacked_to_the_cache_folder(void **state)
     memory_free(kept);
 }
 
-/* A quarter of a megabyte that unpacks to a quarter of a gigabyte: it goes to the folder, in pieces, and costs no memory; what is in it is no
- * tar. */
+/* A quarter of a megabyte that unpacks to a quarter of a gigabyte: it goes to the folder, in pieces, and costs no
+ * memory; what is in it is no tar. */
 static void bomb(void **state)
 {
     (void)state;
@@ -311,8 +313,9 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stl10_folder), cmocka_unit_test(downloads), cmocka_unit_test(packed_tars),
-        cmocka_unit_test(unpacked_to_the_cache_folder), cmocka_unit_test(bomb), cmocka_unit_test(no_memory),
+        cmocka_unit_test(stl10_folder), cmocka_unit_test(downloads),
+        cmocka_unit_test(packed_tars),  cmocka_unit_test(unpacked_to_the_cache_folder),
+        cmocka_unit_test(bomb),         cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);
 }

@@ -170,9 +170,10 @@ static void hostile_headers(void **state)
     tar_add_jpeg(&tar, "1.jpg", 1);
     tar_put(&tar, at("h.tar"));
     refuse_set(at("h.tar"), DATASET_TRAIN, SIMCLR_UNSUPPORTED, "sparse member");
-    static const char *const pax[] = {"12 path=a.jpg\n", "99 path=a\n", "0 path=a\n",      "path=a\n",
-                                      "9 pathxx\n",      "5 a=\n",      "12 size=-10\n",   "30 size=99999999999999999999\n",
-                                      "13 size=0x10\n",  "8 size=a",    "999999999999 a=b\n"};
+    static const char *const pax[] = {
+        "12 path=a.jpg\n", "99 path=a\n", "0 path=a\n",        "path=a\n",
+        "9 pathxx\n",      "5 a=\n",      "12 size=-10\n",     "30 size=99999999999999999999\n",
+        "13 size=0x10\n",  "8 size=a",    "999999999999 a=b\n"};
     for (size_t i = 0; i < sizeof pax / sizeof *pax; i++) {
         tar_add_jpeg(&tar, "0.jpg", 1);
         tar_add_typed(&tar, "x", 'x', pax[i], strlen(pax[i]));
@@ -188,7 +189,8 @@ static void hostile_headers(void **state)
     tar_add_jpeg(&tar, "1.jpg", 1);
     tar_put(&tar, at("h.tar"));
     refuse_set(at("h.tar"), DATASET_TRAIN, SIMCLR_CORRUPT, "a name of more than 4095 bytes");
-    static const char *const sizes[] = {"0000000001x", "-0000000001", "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
+    static const char *const sizes[] = {"0000000001x", "-0000000001",
+                                        "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
                                         "\x80\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"};
     for (size_t i = 0; i < 4; i++) {
         tar_add_jpeg(&tar, "0.jpg", 1);
@@ -228,7 +230,7 @@ static void cut_archives(void **state)
         size_t length;
         int images;
         bool warns;
-    } cuts[] = {{three + 512, 3, false}, {three, 3, false}, {three - 100, 3, false}, {three - 512, 2, true},
+    } cuts[] = {{three + 512, 3, false}, {three, 3, false},    {three - 100, 3, false}, {three - 512, 2, true},
                 {two + 512, 2, true},    {two + 100, 2, true}, {two, 2, false}};
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         assert_int_equal(truncate(at("cut.tar"), (off_t)cuts[i].length), 0);

@@ -1,4 +1,5 @@
-/* kNN, logistic regression and diagnostics against float64 reference values, and against facts that need no reference. */
+/* kNN, logistic regression and diagnostics against float64 reference values, and against facts that need no reference.
+ */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,20 +43,29 @@ static void knn_matches_reference(void **state)
     (void)state;
     if (!have_reference) skip();
     int64_t train_count, query_count;
-    int32_t *train_labels = read_labels("knn.train_labels", &train_count), *query_labels = read_labels("knn.query_labels", &query_count);
+    int32_t *train_labels = read_labels("knn.train_labels", &train_count),
+            *query_labels = read_labels("knn.query_labels", &query_count);
     double *votes = memory_array((size_t)query_count * 10, sizeof(double));
     int32_t *predicted = memory_array((size_t)query_count, sizeof(int32_t));
     for (size_t b = 0; b < sizeof backend_names / sizeof *backend_names; b++) {
         struct backend *backend = open_backend(backend_names[b]);
         for (int i = 0; i < 3; i++) {
             const struct knn_args args = {
-                .train = reference_f32(reference_get(&file, "knn.train")), .train_labels = train_labels, .train_count = train_count,
-                .query = reference_f32(reference_get(&file, "knn.query")), .query_count = query_count, .dim = 64, .classes = 10,
+                .train = reference_f32(reference_get(&file, "knn.train")),
+                .train_labels = train_labels,
+                .train_count = train_count,
+                .query = reference_f32(reference_get(&file, "knn.query")),
+                .query_count = query_count,
+                .dim = 64,
+                .classes = 10,
                 .k = (int)reference_number(reference_get(&file, "knn%d.k", i), 0),
-                .temperature = reference_number(reference_get(&file, "knn%d.tau", i), 0), .votes = votes, .predicted = predicted,
+                .temperature = reference_number(reference_get(&file, "knn%d.tau", i), 0),
+                .votes = votes,
+                .predicted = predicted,
             };
             assert_int_equal(knn_classify(backend, &args, NULL), SIMCLR_OK);
-            const struct reference_tensor want = reference_get(&file, "knn%d.votes", i), best = reference_get(&file, "knn%d.predicted", i);
+            const struct reference_tensor want = reference_get(&file, "knn%d.votes", i),
+                                          best = reference_get(&file, "knn%d.predicted", i);
             for (int64_t j = 0; j < want.count; j++) {
                 const double value = reference_number(want, j);
                 assert_true(fabs(votes[j] - value) <= 1e-4 * fmax(1, fabs(value)));
@@ -80,7 +90,13 @@ static void knn_equals_plain_search(void **state)
     struct rng rng = rng_open(3, RNG_TEST, 0, 0, 0);
     for (int i = 0; i < ROWS * DIM; i++) rows[i] = (float)rng_normal(&rng);
     struct backend *backend = open_backend("ref");
-    const struct knn_args args = {.train = rows, .train_count = ROWS, .query = rows, .query_count = ROWS, .dim = DIM, .k = K, .leave_out_self = true};
+    const struct knn_args args = {.train = rows,
+                                  .train_count = ROWS,
+                                  .query = rows,
+                                  .query_count = ROWS,
+                                  .dim = DIM,
+                                  .k = K,
+                                  .leave_out_self = true};
     assert_int_equal(knn_neighbours(backend, &args, found, NULL, NULL), SIMCLR_OK);
     for (int q = 0; q < ROWS; q += 379) {
         double best = -2;
@@ -101,7 +117,8 @@ static void knn_equals_plain_search(void **state)
         for (int k = 0; k < K; k++) assert_int_not_equal(found[q * K + k], q);
     }
     int32_t few[8];
-    const struct knn_args small = {.train = rows, .train_count = 3, .query = rows, .query_count = 1, .dim = DIM, .k = 8};
+    const struct knn_args small = {
+        .train = rows, .train_count = 3, .query = rows, .query_count = 1, .dim = DIM, .k = 8};
     assert_int_equal(knn_neighbours(backend, &small, few, NULL, NULL), SIMCLR_OK);
     assert_int_equal(few[0], 0);
     assert_int_equal(few[3], -1);
@@ -117,7 +134,15 @@ static void knn_refuses_bad_input(void **state)
     const float rows[4] = {1, 0, 0, 1};
     const int32_t good[2] = {0, 1}, bad[2] = {0, -1};
     struct error error = {0};
-    struct knn_args args = {.train = rows, .train_labels = bad, .train_count = 2, .query = rows, .query_count = 2, .dim = 2, .classes = 2, .k = 1, .temperature = 0.1};
+    struct knn_args args = {.train = rows,
+                            .train_labels = bad,
+                            .train_count = 2,
+                            .query = rows,
+                            .query_count = 2,
+                            .dim = 2,
+                            .classes = 2,
+                            .k = 1,
+                            .temperature = 0.1};
     assert_int_equal(knn_classify(backend, &args, &error), SIMCLR_DATA);
     assert_non_null(strstr(error.text, "row 1"));
     args.train_labels = good;
@@ -141,8 +166,13 @@ static void logistic_matches_reference(void **state)
             double weight[5 * 20] = {0}, bias[5] = {0};
             struct lbfgs_result result;
             const struct logistic_args args = {
-                .x = reference_f32(reference_get(&file, "logistic.x")), .labels = labels, .rows = rows, .dim = 20, .classes = 5,
-                .max_iterations = 1000, .l2 = reference_number(reference_get(&file, "logistic%d.l2", i), 0),
+                .x = reference_f32(reference_get(&file, "logistic.x")),
+                .labels = labels,
+                .rows = rows,
+                .dim = 20,
+                .classes = 5,
+                .max_iterations = 1000,
+                .l2 = reference_number(reference_get(&file, "logistic%d.l2", i), 0),
             };
             assert_int_equal(logistic_fit(backend, &args, weight, bias, &result, NULL), SIMCLR_OK);
             const double want = reference_number(reference_get(&file, "logistic%d.objective", i), 0);
@@ -166,7 +196,8 @@ static void sweep_learns(void **state)
 {
     (void)state;
     enum { ROWS = 600, DIM = 8, CLASSES = 3 };
-    float *x = memory_array((size_t)ROWS * DIM, sizeof(float)), *logits = memory_array((size_t)ROWS * CLASSES, sizeof(float));
+    float *x = memory_array((size_t)ROWS * DIM, sizeof(float)),
+          *logits = memory_array((size_t)ROWS * CLASSES, sizeof(float));
     int32_t labels[ROWS];
     struct rng rng = rng_open(5, RNG_TEST, 0, 0, 0);
     for (int i = 0; i < ROWS; i++) {
@@ -175,7 +206,8 @@ static void sweep_learns(void **state)
         x[i * DIM + 7] = 4; /* a constant feature must not become a division by zero */
     }
     struct backend *backend = open_backend("ref");
-    const struct logistic_args args = {.x = x, .labels = labels, .rows = ROWS, .dim = DIM, .classes = CLASSES, .max_iterations = 200, .l2 = -1};
+    const struct logistic_args args = {
+        .x = x, .labels = labels, .rows = ROWS, .dim = DIM, .classes = CLASSES, .max_iterations = 200, .l2 = -1};
     struct logistic_sweep sweep;
     assert_int_equal(logistic_sweep(backend, &args, 1, &sweep, NULL), SIMCLR_OK);
     assert_true(sweep.held_out_top1 > 0.9);
@@ -199,7 +231,8 @@ static void diagnostics_match_reference(void **state)
     (void)state;
     if (!have_reference) skip();
     struct diagnostics got;
-    assert_int_equal(diagnostics_run(&got, reference_f32(reference_get(&file, "diagnostics.h")), 128, 64, NULL), SIMCLR_OK);
+    assert_int_equal(diagnostics_run(&got, reference_f32(reference_get(&file, "diagnostics.h")), 128, 64, NULL),
+                     SIMCLR_OK);
     assert_true(fabs(got.alignment - reference_number(reference_get(&file, "diagnostics.alignment"), 0)) < 1e-4);
     assert_true(fabs(got.uniformity - reference_number(reference_get(&file, "diagnostics.uniformity"), 0)) < 1e-4);
     const double rank = reference_number(reference_get(&file, "diagnostics.rankme"), 0);
@@ -236,9 +269,14 @@ static void wilson_interval(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knn_matches_reference), cmocka_unit_test(knn_equals_plain_search), cmocka_unit_test(knn_refuses_bad_input),
-        cmocka_unit_test(logistic_matches_reference), cmocka_unit_test(sweep_learns), cmocka_unit_test(diagnostics_match_reference),
-        cmocka_unit_test(diagnostics_know_the_extremes), cmocka_unit_test(wilson_interval),
+        cmocka_unit_test(knn_matches_reference),
+        cmocka_unit_test(knn_equals_plain_search),
+        cmocka_unit_test(knn_refuses_bad_input),
+        cmocka_unit_test(logistic_matches_reference),
+        cmocka_unit_test(sweep_learns),
+        cmocka_unit_test(diagnostics_match_reference),
+        cmocka_unit_test(diagnostics_know_the_extremes),
+        cmocka_unit_test(wilson_interval),
     };
     have_reference = reference_open(&file, "evaluation");
     if (!have_reference) reference_skip("evaluation");

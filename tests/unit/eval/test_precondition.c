@@ -51,7 +51,8 @@ static void factor_and_inverse_match_doubles(void **state)
     enum { SIZE = 11 * CHOLESKY_BLOCK, RANK = 40 };
     const size_t count = (size_t)SIZE * SIZE;
     float *start = memory_array(count, sizeof(float)), *matrix = memory_array(count, sizeof(float));
-    float *row = memory_array((size_t)CHOLESKY_BLOCK * SIZE, sizeof(float)), *factors = memory_array((size_t)SIZE * RANK, sizeof(float));
+    float *row = memory_array((size_t)CHOLESKY_BLOCK * SIZE, sizeof(float)),
+          *factors = memory_array((size_t)SIZE * RANK, sizeof(float));
     double *l = memory_array(count, sizeof(double)), *inverse = memory_array(count, sizeof(double));
     struct rng rng = rng_open(7, RNG_TEST, 0, 0, 0);
     for (int i = 0; i < SIZE * RANK; i++) factors[i] = (float)rng_normal(&rng);
@@ -69,7 +70,8 @@ static void factor_and_inverse_match_doubles(void **state)
         for (size_t i = 0; i < count; i++) matrix[i] = start[i];
         assert_true(cholesky_factor(backend, matrix, SIZE));
         for (int i = 0; i < SIZE; i++)
-            for (int j = 0; j < SIZE; j++) assert_true(fabs((double)matrix[i * SIZE + j] - (j <= i ? l[i * SIZE + j] : 0)) < 2e-5);
+            for (int j = 0; j < SIZE; j++)
+                assert_true(fabs((double)matrix[i * SIZE + j] - (j <= i ? l[i * SIZE + j] : 0)) < 2e-5);
         cholesky_invert(backend, matrix, SIZE, row);
         for (size_t i = 0; i < count; i++) assert_true(fabs((double)matrix[i] - inverse[i]) < 2e-5);
         backend_destroy(&backend);
@@ -199,7 +201,8 @@ static void singular_features_are_ridged(void **state)
 
 /* ---- the fit --------------------------------------------------------------------------------------------------- */
 
-static struct lbfgs_result fit(struct backend *backend, struct logistic_args args, struct preconditioner *preconditioner)
+static struct lbfgs_result fit(struct backend *backend, struct logistic_args args,
+                               struct preconditioner *preconditioner)
 {
     double weight[CLASSES * DIM] = {0}, bias[CLASSES] = {0};
     struct lbfgs_result result;
@@ -220,7 +223,8 @@ static void columns_change_nothing(void **state)
         fill_correlated(x + (size_t)first * DIM, labels + first, 0.3);
     }
     for (int i = 0; i < MANY; i++) labels[i] = (labels[i] + i % 5 / 4) % CLASSES; /* not separable */
-    struct logistic_args args = {.x = x, .labels = labels, .rows = MANY, .dim = DIM, .classes = CLASSES, .max_iterations = 7, .l2 = 1e-4};
+    struct logistic_args args = {
+        .x = x, .labels = labels, .rows = MANY, .dim = DIM, .classes = CLASSES, .max_iterations = 7, .l2 = 1e-4};
     for (int b = 0; b < BACKENDS; b++) {
         struct backend *backend = open_backend(b);
         const struct lbfgs_result by_row = fit(backend, args, NULL);
@@ -245,8 +249,8 @@ static void same_optimum_in_a_tenth_of_the_iterations(void **state)
     float *x = memory_array((size_t)ROWS * DIM, sizeof(float));
     int32_t labels[ROWS];
     fill_correlated(x, labels, 0.003);
-    const struct logistic_args args = {.x = x, .labels = labels, .rows = ROWS, .dim = DIM, .classes = CLASSES,
-                                       .max_iterations = 20000, .l2 = 1e-5};
+    const struct logistic_args args = {
+        .x = x, .labels = labels, .rows = ROWS, .dim = DIM, .classes = CLASSES, .max_iterations = 20000, .l2 = 1e-5};
     /* The measure is ref: with products in float32, L-BFGS alone comes to a halt before it is there. */
     struct backend *ref = open_backend(0);
     const struct lbfgs_result plain = fit(ref, args, NULL);
@@ -255,8 +259,8 @@ static void same_optimum_in_a_tenth_of_the_iterations(void **state)
         struct backend *backend = open_backend(b);
         struct preconditioner *preconditioner = preconditioner_create(backend, x, ROWS, DIM);
         const struct lbfgs_result fast = fit(backend, args, preconditioner);
-        print_message("%s: %d iterations, %d with the preconditioner (%.9f, %.9f)\n", backend_names[b], plain.iterations,
-                      fast.iterations, plain.objective, fast.objective);
+        print_message("%s: %d iterations, %d with the preconditioner (%.9f, %.9f)\n", backend_names[b],
+                      plain.iterations, fast.iterations, plain.objective, fast.objective);
         assert_true(fabs(plain.objective - fast.objective) <= 1e-6 * fmax(1, plain.objective));
         assert_true(plain.iterations > 10 * fast.iterations);
         preconditioner_destroy(&preconditioner);
@@ -268,8 +272,11 @@ static void same_optimum_in_a_tenth_of_the_iterations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(factor_and_inverse_match_doubles), cmocka_unit_test(a_pivot_fails), cmocka_unit_test(apply_solves),
-        cmocka_unit_test(singular_features_are_ridged), cmocka_unit_test(columns_change_nothing),
+        cmocka_unit_test(factor_and_inverse_match_doubles),
+        cmocka_unit_test(a_pivot_fails),
+        cmocka_unit_test(apply_solves),
+        cmocka_unit_test(singular_features_are_ridged),
+        cmocka_unit_test(columns_change_nothing),
         cmocka_unit_test(same_optimum_in_a_tenth_of_the_iterations),
     };
     if (pool_create(&pool, 2, NULL) != SIMCLR_OK) return 1;

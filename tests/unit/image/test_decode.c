@@ -65,18 +65,14 @@ static struct blob make_png(int type, int depth, int interlace, bool transparent
         palette[i] = (png_color){(png_byte)(255 - i), (png_byte)(i * 7), (png_byte)(i ^ 0x5A)};
         alpha[i] = (png_byte)(i * 3);
     }
-    if (type == PNG_COLOR_TYPE_PALETTE)
-        png_set_PLTE(png, info, palette, 1 << depth);
-    if (transparent && type == PNG_COLOR_TYPE_PALETTE)
-        png_set_tRNS(png, info, alpha, 1 << depth, NULL);
+    if (type == PNG_COLOR_TYPE_PALETTE) png_set_PLTE(png, info, palette, 1 << depth);
+    if (transparent && type == PNG_COLOR_TYPE_PALETTE) png_set_tRNS(png, info, alpha, 1 << depth, NULL);
     const png_color_16 key = {.red = 10, .green = 20, .blue = 30, .gray = 1};
-    if (transparent && type != PNG_COLOR_TYPE_PALETTE)
-        png_set_tRNS(png, info, NULL, 0, &key);
+    if (transparent && type != PNG_COLOR_TYPE_PALETTE) png_set_tRNS(png, info, NULL, 0, &key);
     png_set_gAMA(png, info, 1.0); /* PIL applies no gamma, so neither do we */
     png_write_info(png, info);
     uint8_t *rows[HEIGHT];
-    for (int y = 0; y < HEIGHT; y++)
-        rows[y] = pixels + (size_t)y * stride;
+    for (int y = 0; y < HEIGHT; y++) rows[y] = pixels + (size_t)y * stride;
     png_write_image(png, rows);
     png_write_end(png, NULL);
     png_destroy_write_struct(&png, &info);
@@ -86,10 +82,8 @@ static struct blob make_png(int type, int depth, int interlace, bool transparent
 /* One channel's sample of `depth` bits at a place of a row. */
 static unsigned sample_at(const uint8_t *row, int index, int depth)
 {
-    if (depth == 16)
-        return row[2 * index]; /* the high byte */
-    if (depth == 8)
-        return row[index];
+    if (depth == 16) return row[2 * index]; /* the high byte */
+    if (depth == 8) return row[index];
     const int per_byte = 8 / depth;
     return (unsigned)(row[index / per_byte] >> (8 - depth - index % per_byte * depth)) & ((1u << depth) - 1);
 }
@@ -106,8 +100,7 @@ static void expect_rgb(int type, int depth, const uint8_t *row, int x, uint8_t r
         rgb[1] = (uint8_t)(first * 7);
         rgb[2] = (uint8_t)(first ^ 0x5A);
     } else if (channels >= 3) {
-        for (int c = 0; c < 3; c++)
-            rgb[c] = (uint8_t)sample_at(row, x * channels + c, depth);
+        for (int c = 0; c < 3; c++) rgb[c] = (uint8_t)sample_at(row, x * channels + c, depth);
     } else {
         const unsigned full = depth < 8 ? first * 255 / ((1u << depth) - 1) : first;
         rgb[0] = rgb[1] = rgb[2] = (uint8_t)full;
@@ -119,15 +112,13 @@ static void check_png(int type, int depth, int interlace, bool transparent)
     static uint8_t pixels[HEIGHT][WIDTH * 8];
     struct rng rng = rng_open(3, RNG_TEST, 0, (uint32_t)(type * 100 + depth), 0);
     for (int y = 0; y < HEIGHT; y++)
-        for (int i = 0; i < WIDTH * 8; i++)
-            pixels[y][i] = (uint8_t)rng_word(&rng);
+        for (int i = 0; i < WIDTH * 8; i++) pixels[y][i] = (uint8_t)rng_word(&rng);
     struct blob blob = make_png(type, depth, interlace, transparent, pixels[0], sizeof pixels[0]);
     struct image_limits limits = image_limits_default();
     struct image image;
     struct error error = {0};
     const int status = image_decode(blob.bytes, blob.count, &limits, "x", &image, &error);
-    if (status != SIMCLR_OK)
-        fail_msg("type %d depth %d: %s", type, depth, error.text);
+    if (status != SIMCLR_OK) fail_msg("type %d depth %d: %s", type, depth, error.text);
     assert_int_equal(image.width, WIDTH);
     assert_int_equal(image.height, HEIGHT);
     for (int y = 0; y < HEIGHT; y++)
@@ -145,12 +136,10 @@ static void every_kind_of_png(void **state)
     (void)state;
     for (int interlace = 0; interlace < 2; interlace++)
         for (int transparent = 0; transparent < 2; transparent++) {
-            for (int depth = 1; depth <= 16; depth *= 2)
-                check_png(PNG_COLOR_TYPE_GRAY, depth, interlace, transparent);
+            for (int depth = 1; depth <= 16; depth *= 2) check_png(PNG_COLOR_TYPE_GRAY, depth, interlace, transparent);
             for (int depth = 1; depth <= 8; depth *= 2)
                 check_png(PNG_COLOR_TYPE_PALETTE, depth, interlace, transparent);
-            for (int depth = 8; depth <= 16; depth *= 2)
-                check_png(PNG_COLOR_TYPE_RGB, depth, interlace, transparent);
+            for (int depth = 8; depth <= 16; depth *= 2) check_png(PNG_COLOR_TYPE_RGB, depth, interlace, transparent);
         }
     for (int depth = 8; depth <= 16; depth *= 2) {
         check_png(PNG_COLOR_TYPE_GRAY_ALPHA, depth, 0, false);
@@ -188,8 +177,7 @@ static struct blob make_jpeg(J_COLOR_SPACE from, J_COLOR_SPACE stored, int chann
     jpeg_set_quality(&cinfo, 100, TRUE);
     for (int i = 0; i < cinfo.num_components; i++)
         cinfo.comp_info[i].h_samp_factor = cinfo.comp_info[i].v_samp_factor = 1;
-    if (progressive)
-        jpeg_simple_progression(&cinfo);
+    if (progressive) jpeg_simple_progression(&cinfo);
     jpeg_start_compress(&cinfo, TRUE);
     while (cinfo.next_scanline < cinfo.image_height) {
         JSAMPROW row = pixels + (size_t)cinfo.next_scanline * WIDTH * (size_t)channels;
@@ -207,8 +195,7 @@ static struct image decode(struct blob blob)
     struct image_limits limits = image_limits_default();
     struct image image;
     struct error error = {0};
-    if (image_decode(blob.bytes, blob.count, &limits, "x", &image, &error) != SIMCLR_OK)
-        fail_msg("%s", error.text);
+    if (image_decode(blob.bytes, blob.count, &limits, "x", &image, &error) != SIMCLR_OK) fail_msg("%s", error.text);
     assert_int_equal(image.width, WIDTH);
     assert_int_equal(image.height, HEIGHT);
     return image;
@@ -292,8 +279,7 @@ static void truncated_files_are_refused(void **state)
     static uint8_t pixels[HEIGHT * WIDTH * 3];
     paint(pixels, 3);
     struct blob png = make_png(PNG_COLOR_TYPE_RGB, 8, 0, false, pixels, WIDTH * 3);
-    for (size_t length = 8; length < png.count; length++)
-        refuse(png.bytes, length, SIMCLR_CORRUPT);
+    for (size_t length = 8; length < png.count; length++) refuse(png.bytes, length, SIMCLR_CORRUPT);
     free(png.bytes);
 }
 
@@ -380,8 +366,7 @@ static void damage_is_answered_cleanly(void **state)
         const struct blob *source = &whole[round % 3];
         struct blob blob = blob_copy(source->bytes, source->count);
         if (round % 5 == 0)
-            for (size_t i = 8; i < blob.count; i++)
-                blob.bytes[i] = (uint8_t)rng_word(&rng);
+            for (size_t i = 8; i < blob.count; i++) blob.bytes[i] = (uint8_t)rng_word(&rng);
         for (int flips = 1 + (int)rng_below(&rng, 4); flips > 0; flips--)
             blob.bytes[3 + rng_below(&rng, (uint32_t)blob.count - 3)] = (uint8_t)rng_word(&rng);
         struct image image = {1, 1, NULL};
@@ -397,8 +382,7 @@ static void damage_is_answered_cleanly(void **state)
         free(blob.bytes);
     }
     assert_true(refused > 1000);
-    for (int i = 0; i < 3; i++)
-        free(whole[i].bytes);
+    for (int i = 0; i < 3; i++) free(whole[i].bytes);
 }
 
 static void no_memory_is_reported_and_nothing_leaks(void **state)
@@ -423,12 +407,10 @@ static void no_memory_is_reported_and_nothing_leaks(void **state)
             memory_fail_after(0);
             assert_int_not_equal(image_decode(whole[i].bytes, whole[i].count / 2, &limits, "x", &image, &error), 0);
         }
-        if (round == 1)
-            before = mallinfo2().uordblks; /* libraries have set up what they keep */
+        if (round == 1) before = mallinfo2().uordblks; /* libraries have set up what they keep */
     }
     assert_int_equal(mallinfo2().uordblks, before);
-    for (int i = 0; i < 3; i++)
-        free(whole[i].bytes);
+    for (int i = 0; i < 3; i++) free(whole[i].bytes);
 }
 
 /* A PNG under a JPEG's name loads; a missing file and a folder do not. */
@@ -457,8 +439,7 @@ static void files(void **state)
     size_t count;
     assert_int_equal(image_encode_jpeg(&image, 95, &bytes, &count, &error), SIMCLR_OK);
     assert_int_equal(image_decode(bytes, count, &limits, "x", &again, &error), SIMCLR_OK);
-    for (int i = 0; i < WIDTH * HEIGHT * 3; i++)
-        assert_true(abs(again.rgb[i] - image.rgb[i]) < 16);
+    for (int i = 0; i < WIDTH * HEIGHT * 3; i++) assert_true(abs(again.rgb[i] - image.rgb[i]) < 16);
     image_free(&again);
     memory_free(bytes);
     const struct image wide = {70000, 1, image.rgb};

@@ -1,8 +1,8 @@
 /* Decoding of a part gives the same bits as decoding of the whole, whatever the kind of JPEG and wherever the box. */
 #include <math.h>
 #include <setjmp.h>
-#include <stdbool.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -51,8 +51,8 @@ static void paint(uint8_t *row, int width, int channels, int y, struct rng *rng)
 /* EXIF with nothing but the orientation, as it stands in an APP1 segment. */
 static void write_orientation(j_compress_ptr cinfo, int orientation)
 {
-    uint8_t exif[] = {'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 0, 0, 0,
-                      0,   0,   0,   0};
+    uint8_t exif[] = {'E', 'x',  'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1,
+                      1,   0x12, 0,   3,   0, 0, 0,   1,   0, 0,  0, 0, 0, 0, 0, 0};
     exif[25] = (uint8_t)orientation;
     jpeg_write_marker(cinfo, JPEG_APP0 + 1, exif, sizeof exif);
 }
@@ -82,11 +82,9 @@ static uint8_t *make_turned_jpeg(const struct kind *kind, int width, int height,
     }
     cinfo.restart_interval = (unsigned)kind->restart;
     cinfo.optimize_coding = kind->optimized;
-    if (kind->progressive)
-        jpeg_simple_progression(&cinfo);
+    if (kind->progressive) jpeg_simple_progression(&cinfo);
     jpeg_start_compress(&cinfo, TRUE);
-    if (orientation > 1)
-        write_orientation(&cinfo, orientation);
+    if (orientation > 1) write_orientation(&cinfo, orientation);
     for (int y = 0; y < height; y++) {
         JSAMPROW line = row;
         paint(row, width, channels, y, &rng);
@@ -116,8 +114,7 @@ static struct box check_pixels(const struct kind *kind, const uint8_t *bytes, si
     struct error error = {0};
     struct image_part part;
     const int status = image_decode_box(bytes, count, &limits, kind->name, box, 1, store, &part, &error);
-    if (status != SIMCLR_OK)
-        fail_msg("%s: %s", kind->name, error.text);
+    if (status != SIMCLR_OK) fail_msg("%s: %s", kind->name, error.text);
     const struct box place = part.place;
     const int width = part.width, height = part.height;
     assert_int_equal(width, whole->width);
@@ -129,12 +126,11 @@ static struct box check_pixels(const struct kind *kind, const uint8_t *bytes, si
     assert_true(place.y >= 0 && place.y <= box.y && place.y + place.height >= box.y + box.height);
     for (int y = box.y; y < box.y + box.height; y++) {
         const uint8_t *expected = whole->rgb + ((size_t)y * (size_t)width + (size_t)box.x) * 3;
-        const uint8_t *got = store->image.rgb +
-                             ((size_t)(y - place.y) * (size_t)place.width + (size_t)(box.x - place.x)) * 3;
+        const uint8_t *got =
+            store->image.rgb + ((size_t)(y - place.y) * (size_t)place.width + (size_t)(box.x - place.x)) * 3;
         if (memcmp(expected, got, (size_t)box.width * 3) != 0) {
             int x = 0;
-            while (expected[x] == got[x])
-                x++;
+            while (expected[x] == got[x]) x++;
             fail_msg("%s %d x %d: box %d x %d at (%d, %d) differs first at (%d, %d)", kind->name, width, height,
                      box.width, box.height, box.x, box.y, box.x + x / 3, y);
         }
@@ -148,7 +144,8 @@ static void check_box(const struct kind *kind, const uint8_t *bytes, size_t coun
 {
     const struct box place = check_pixels(kind, bytes, count, whole, box, store);
     const bool upright = place.width <= box.width + 4 + 64 && place.height <= box.height + 4;
-    assert_true(upright || (turned && place.height <= box.height + 4 + 64 && place.width <= box.width + 4)); /* a part */
+    assert_true(upright ||
+                (turned && place.height <= box.height + 4 + 64 && place.width <= box.width + 4)); /* a part */
 }
 
 /* Boxes at each edge and corner by turns. */
@@ -178,8 +175,8 @@ static void every_box_is_exact(void **state)
             struct image whole;
             assert_int_equal(image_decode(bytes, count, &limits, kinds[k].name, &whole, NULL), SIMCLR_OK);
             for (int round = 0; round < 60; round++, boxes++)
-                check_box(&kinds[k], bytes, count, &whole, false,
-                          some_box(round, whole.width, whole.height, &rng), &store);
+                check_box(&kinds[k], bytes, count, &whole, false, some_box(round, whole.width, whole.height, &rng),
+                          &store);
             image_free(&whole);
             free(bytes);
         }
@@ -204,8 +201,8 @@ static void turned_boxes_are_exact(void **state)
                 assert_int_equal(image_decode(bytes, count, &limits, kinds[k].name, &whole, NULL), SIMCLR_OK);
                 assert_int_equal(whole.width, sizes[s][turned]);
                 for (int round = 0; round < 9; round++)
-                    check_box(&kinds[k], bytes, count, &whole, turned,
-                              some_box(round, whole.width, whole.height, &rng), &store);
+                    check_box(&kinds[k], bytes, count, &whole, turned, some_box(round, whole.width, whole.height, &rng),
+                              &store);
                 image_free(&whole);
                 free(bytes);
             }
@@ -236,12 +233,14 @@ static void check_reduced(const struct kind *kind, const uint8_t *bytes, size_t 
     struct image_store all = {.bytes = 0};
     struct image_part of_all, part;
     const struct box everything = {0, 0, whole->width, whole->height};
-    assert_int_equal(image_decode_box(bytes, count, &limits, "all", everything, reduction, &all, &of_all, NULL), SIMCLR_OK);
+    assert_int_equal(image_decode_box(bytes, count, &limits, "all", everything, reduction, &all, &of_all, NULL),
+                     SIMCLR_OK);
     assert_int_equal(image_decode_box(bytes, count, &limits, "box", box, reduction, store, &part, NULL), SIMCLR_OK);
     assert_int_equal(part.reduction, reduction);
     assert_int_equal(part.width, whole->width);
     assert_int_equal(part.height, whole->height);
-    assert_true(part.place.width == store->image.width * reduction && part.place.height == store->image.height * reduction);
+    assert_true(part.place.width == store->image.width * reduction &&
+                part.place.height == store->image.height * reduction);
     assert_true(part.place.x <= box.x && part.place.x + part.place.width >= box.x + box.width);
     assert_true(part.place.y <= box.y && part.place.y + part.place.height >= box.y + box.height);
     assert_true((part.place.x - of_all.place.x) % reduction == 0 && (part.place.y - of_all.place.y) % reduction == 0);
@@ -259,14 +258,15 @@ static void check_reduced(const struct kind *kind, const uint8_t *bytes, size_t 
             if (memcmp(got, all.image.rgb + (row * (size_t)all.image.width + column) * 3, 3) != 0)
                 fail_msg("%s %d x %d, 1/%d: (%d, %d) of box %d x %d at (%d, %d) is not the whole's", kind->name,
                          whole->width, whole->height, reduction, x, y, box.width, box.height, box.x, box.y);
-            const bool inside = left >= 0 && top >= 0 && left + reduction <= whole->width && top + reduction <= whole->height;
+            const bool inside =
+                left >= 0 && top >= 0 && left + reduction <= whole->width && top + reduction <= whole->height;
             if (!inside) continue; /* beyond the border lies anything */
             sum += fabs(luma(got) - mean_luma(whole, &part, x, y));
             compared++;
         }
     if (sum > tolerance * compared)
-        fail_msg("%s %d x %d, 1/%d: luma %.2f from the means, on average", kind->name, whole->width, whole->height, reduction,
-                 sum / compared);
+        fail_msg("%s %d x %d, 1/%d: luma %.2f from the means, on average", kind->name, whole->width, whole->height,
+                 reduction, sum / compared);
     image_store_free(&all);
 }
 
@@ -279,7 +279,8 @@ static void reduced_boxes(void **state)
     for (int k = 0; k < KINDS; k++)
         for (int s = 0; s < SIZES; s++)
             for (int orientation = 1; orientation <= 8; orientation += 1 + (k + s) % 3) {
-                /* Where chroma has fewer pixels other colours are cut off at 0 and 255 than in the whole; inks multiply. */
+                /* Where chroma has fewer pixels other colours are cut off at 0 and 255 than in the whole; inks
+                 * multiply. */
                 const double tolerance = kinds[k].across * kinds[k].down == 1 && !kinds[k].cmyk ? 1.5 : 8.0;
                 size_t count;
                 uint8_t *bytes = make_turned_jpeg(&kinds[k], sizes[s][0], sizes[s][1], orientation, &count);
@@ -299,8 +300,8 @@ static void boxes_turn_and_come_back(void **state)
 {
     (void)state;
     const struct box corner = {1, 2, 3, 4};
-    static const struct box stored[9] = {[1] = {1, 2, 3, 4}, {16, 2, 3, 4}, {16, 24, 3, 4}, {1, 24, 3, 4}, {2, 1, 4, 3},
-                                         {2, 26, 4, 3},      {14, 26, 4, 3}, {14, 1, 4, 3}};
+    static const struct box stored[9] = {[1] = {1, 2, 3, 4}, {16, 2, 3, 4}, {16, 24, 3, 4}, {1, 24, 3, 4},
+                                         {2, 1, 4, 3},       {2, 26, 4, 3}, {14, 26, 4, 3}, {14, 1, 4, 3}};
     for (int orientation = 1; orientation <= 8; orientation++) {
         const struct box box = image_box_stored(corner, orientation, 20, 30);
         assert_memory_equal(&box, &stored[orientation], sizeof box);
@@ -309,12 +310,12 @@ static void boxes_turn_and_come_back(void **state)
     }
 }
 
-/* Cuts a progressive picture behind its first `scans` scans, where it ends as a whole one does. False: it has no more. */
+/* Cuts a progressive picture behind its first `scans` scans, where it ends as a whole one does. False: it has no more.
+ */
 static bool keep_scans(uint8_t *bytes, size_t *count, int scans)
 {
     for (size_t at = 2; at + 4 <= *count; at++) {
-        if (bytes[at] != 0xFF || bytes[at + 1] != 0xDA || scans-- > 0)
-            continue;
+        if (bytes[at] != 0xFF || bytes[at + 1] != 0xDA || scans-- > 0) continue;
         bytes[at + 1] = 0xD9;
         *count = at + 2;
         return true;
@@ -322,7 +323,8 @@ static bool keep_scans(uint8_t *bytes, size_t *count, int scans)
     return false;
 }
 
-/* Where scans are missing libjpeg smooths across blocks: a box is still what the whole has there. (Found by fuzzing.) */
+/* Where scans are missing libjpeg smooths across blocks: a box is still what the whole has there. (Found by fuzzing.)
+ */
 static void missing_scans(void **state)
 {
     (void)state;
@@ -364,13 +366,10 @@ static void damage_counts_where_it_is_read(void **state)
     uint8_t *bytes = make_jpeg(&kinds[1], W, H, &count);
     const struct box top = {10, 10, 50, 20}, bottom = {10, 200, 50, 40};
     const size_t cut = count * 2 / 3;
-    assert_int_equal(image_decode_box(bytes, cut, &limits, "cut", bottom, 1, &store, &part, NULL),
-                     SIMCLR_CORRUPT);
-    assert_int_equal(image_decode_box(bytes, cut, &limits, "cut", top, 1, &store, &part, NULL),
-                     SIMCLR_OK);
+    assert_int_equal(image_decode_box(bytes, cut, &limits, "cut", bottom, 1, &store, &part, NULL), SIMCLR_CORRUPT);
+    assert_int_equal(image_decode_box(bytes, cut, &limits, "cut", top, 1, &store, &part, NULL), SIMCLR_OK);
     memset(bytes + count / 2, 0xFF, 40); /* markers that are none */
-    assert_int_equal(image_decode_box(bytes, count, &limits, "struck", bottom, 1, &store, &part, NULL),
-                     SIMCLR_CORRUPT);
+    assert_int_equal(image_decode_box(bytes, count, &limits, "struck", bottom, 1, &store, &part, NULL), SIMCLR_CORRUPT);
     free(bytes);
     image_store_free(&store);
 }
@@ -383,9 +382,9 @@ static void boxes_outside_are_refused(void **state)
     struct image_part part;
     size_t count;
     uint8_t *bytes = make_jpeg(&kinds[1], 30, 20, &count);
-    static const struct box wrong[] = {{-1, 0, 5, 5},  {0, -1, 5, 5}, {0, 0, 31, 5},       {0, 0, 5, 21},
-                                       {30, 0, 1, 1},  {0, 20, 1, 1}, {5, 5, INT32_MAX, 5}, {INT32_MAX, 0, 5, 5},
-                                       {0, 0, 5, 0},   {0, 0, 0, 5},  {0, 0, -5, 5}};
+    static const struct box wrong[] = {{-1, 0, 5, 5}, {0, -1, 5, 5}, {0, 0, 31, 5},        {0, 0, 5, 21},
+                                       {30, 0, 1, 1}, {0, 20, 1, 1}, {5, 5, INT32_MAX, 5}, {INT32_MAX, 0, 5, 5},
+                                       {0, 0, 5, 0},  {0, 0, 0, 5},  {0, 0, -5, 5}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_int_equal(image_decode_box(bytes, count, &limits, "x", wrong[i], 1, &store, &part, NULL),
                          SIMCLR_INVALID);

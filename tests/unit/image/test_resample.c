@@ -25,8 +25,7 @@ static struct image noise(int width, int height, uint32_t item)
     struct image image;
     assert_int_equal(image_create(width, height, &image, NULL), SIMCLR_OK);
     struct rng rng = rng_open(5, RNG_TEST, 0, item, 0);
-    for (size_t i = 0; i < (size_t)width * (size_t)height * 3; i++)
-        image.rgb[i] = (uint8_t)rng_word(&rng);
+    for (size_t i = 0; i < (size_t)width * (size_t)height * 3; i++) image.rgb[i] = (uint8_t)rng_word(&rng);
     return image;
 }
 
@@ -41,8 +40,7 @@ static void run(enum simd level, const struct image *image, struct box box, enum
     memset(scratch, 0xFF, bytes); /* every float a NaN: nothing may be taken from old scratch */
     memset(scratch + bytes, 0xA5, CANARY);
     resample_by(level, image, box, filter, flip, width, height, out, scratch);
-    for (int i = 0; i < CANARY; i++)
-        assert_int_equal(scratch[bytes + (size_t)i], 0xA5);
+    for (int i = 0; i < CANARY; i++) assert_int_equal(scratch[bytes + (size_t)i], 0xA5);
     memory_free(scratch);
 }
 
@@ -51,11 +49,9 @@ static void run(enum simd level, const struct image *image, struct box box, enum
 static double kernel(enum resample_filter filter, double x)
 {
     x = fabs(x);
-    if (filter == RESAMPLE_BILINEAR)
-        return x < 1.0 ? 1.0 - x : 0.0;
+    if (filter == RESAMPLE_BILINEAR) return x < 1.0 ? 1.0 - x : 0.0;
     const double a = -0.5;
-    if (x < 1.0)
-        return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
+    if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
     return x < 2.0 ? (((x - 5.0) * x + 8.0) * x - 4.0) * a : 0.0;
 }
 
@@ -84,8 +80,7 @@ static void dense_weights(enum resample_filter filter, struct span span, int out
         weight[x] = x >= low && x < high ? kernel(filter, (x + 0.5 - centre) / stretch) : 0.0;
         sum += weight[x];
     }
-    for (int x = 0; x < span.count; x++)
-        weight[x] /= sum;
+    for (int x = 0; x < span.count; x++) weight[x] /= sum;
 }
 
 /* Horizontal first, then vertical, everything in double. */
@@ -102,16 +97,16 @@ static void model_area(const struct image *image, struct resample_area area, enu
             for (int t = 0; t < across.count; t++)
                 for (int c = 0; c < 3 && weight[t] != 0.0; c++)
                     middle[(y * width + x) * 3 + c] +=
-                        weight[t] * image->rgb[((size_t)(down.first + y) * (size_t)image->width +
-                                                (size_t)(across.first + t)) * 3 + (size_t)c];
+                        weight[t] *
+                        image->rgb[((size_t)(down.first + y) * (size_t)image->width + (size_t)(across.first + t)) * 3 +
+                                   (size_t)c];
     }
     for (int y = 0; y < height; y++) {
         dense_weights(filter, down, height, y, weight);
         for (int x = 0; x < width; x++)
             for (int c = 0; c < 3; c++) {
                 double sum = 0.0;
-                for (int t = 0; t < down.count; t++)
-                    sum += weight[t] * middle[(t * width + x) * 3 + c];
+                for (int t = 0; t < down.count; t++) sum += weight[t] * middle[(t * width + x) * 3 + c];
                 out[((size_t)c * (size_t)height + (size_t)y) * (size_t)width + (size_t)x] =
                     fmin(1.0, fmax(0.0, sum / 255.0));
             }
@@ -142,8 +137,7 @@ static void compare(const struct image *image, struct box box, enum resample_fil
     assert_true(expected && out);
     model(image, box, filter, flip, width, height, expected);
     for (int level = 0; level < LEVELS; level++) {
-        if (!simd_available(levels[level]))
-            continue;
+        if (!simd_available(levels[level])) continue;
         double *difference = level == 0 ? &worst->portable : &worst->fixed;
         memset(out, 0xFF, count * sizeof *out);
         run(levels[level], image, box, filter, flip, width, height, out);
@@ -167,8 +161,8 @@ static void random_boxes_match_the_model(void **state)
 {
     (void)state;
     struct rng rng = rng_open(9, RNG_TEST, 0, 0, 0);
-    static const int sizes[][2] = {{1, 1}, {1, 9}, {9, 1}, {2, 3}, {17, 5}, {64, 48},
-                                   {301, 203}, {5000, 37}, {37, 900}};
+    static const int sizes[][2] = {{1, 1},   {1, 9},     {9, 1},     {2, 3},   {17, 5},
+                                   {64, 48}, {301, 203}, {5000, 37}, {37, 900}};
     struct worst worst = {0.0, 0.0};
     for (int i = 0; i < (int)(sizeof sizes / sizeof sizes[0]); i++) {
         struct image image = noise(sizes[i][0], sizes[i][1], (uint32_t)i);
@@ -216,8 +210,7 @@ static void flip_is_the_mirror(void **state)
         run(SIMD_BEST, &image, box, (enum resample_filter)filter, false, S, S, plain);
         run(SIMD_BEST, &image, box, (enum resample_filter)filter, true, S, S, mirrored);
         for (int row = 0; row < 3 * S; row++)
-            for (int x = 0; x < S; x++)
-                assert_true(plain[row * S + x] == mirrored[row * S + S - 1 - x]);
+            for (int x = 0; x < S; x++) assert_true(plain[row * S + x] == mirrored[row * S + S - 1 - x]);
     }
     image_free(&image);
 }
@@ -247,8 +240,7 @@ static void same_size_is_the_identity(void **state)
     struct image image = noise(S, S, 80);
     static float out[3 * S * S];
     for (int level = 0; level < LEVELS; level++) {
-        if (!simd_available(levels[level]))
-            continue;
+        if (!simd_available(levels[level])) continue;
         run(levels[level], &image, (struct box){0, 0, S, S}, RESAMPLE_BICUBIC, false, S, S, out);
         for (int i = 0; i < S * S; i++)
             for (int c = 0; c < 3; c++)
@@ -281,8 +273,7 @@ static void check_cached_tables(int outputs, int side)
     const size_t stride = (size_t)(outputs + 15) / 16 * 16, plane = stride * (size_t)outputs, size = (size_t)outputs;
     struct rng rng = rng_open(9, RNG_TEST, 0, 1, 0);
     for (int level = 0; level < LEVELS; level++) {
-        if (!simd_available(levels[level]))
-            continue;
+        if (!simd_available(levels[level])) continue;
         const size_t bytes = resample_cache_bytes(levels[level], side, side, outputs, outputs);
         assert_true(bytes > 0 && resample_cache_bytes(levels[level], 500, side, outputs, outputs) == 0);
         uint8_t *block = memory_allocate(bytes + 64);
@@ -291,8 +282,7 @@ static void check_cached_tables(int outputs, int side)
         memset(block + bytes, 0xA5, 64);
         struct resample_cache cache;
         resample_cache_make(&cache, levels[level], RESAMPLE_BICUBIC, side, side, outputs, outputs, block);
-        for (int i = 0; i < 64; i++)
-            assert_int_equal(block[bytes + (size_t)i], 0xA5);
+        for (int i = 0; i < 64; i++) assert_int_equal(block[bytes + (size_t)i], 0xA5);
         for (int round = 0; round < 300; round++) {
             struct box box = {0, 0, 1 + (int)rng_below(&rng, side), 1 + (int)rng_below(&rng, side)};
             const bool flip = rng_below(&rng, 2);
@@ -342,8 +332,7 @@ static void areas_between_pixels(void **state)
         if (whole) area = (struct resample_area){box.x, box.y, box.width, box.height};
         model_area(&image, area, RESAMPLE_BICUBIC, flip, S, S, expected);
         for (int level = 0; level < LEVELS; level++) {
-            if (!simd_available(levels[level]))
-                continue;
+            if (!simd_available(levels[level])) continue;
             struct resampler resampler;
             resample_open_area(&resampler, levels[level], &image, area, RESAMPLE_BICUBIC, flip, S, S, scratch);
             for (int y = 0; y < S; y += RESAMPLE_BLOCK)

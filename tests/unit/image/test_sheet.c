@@ -1,4 +1,5 @@
-/* Contact sheets: pictures land where they should, enlarged by whole pixels; text is drawn and cut; nothing is written outside. */
+/* Contact sheets: pictures land where they should, enlarged by whole pixels; text is drawn and cut; nothing is written
+ * outside. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,8 @@ static int count_color(const struct image *image, struct color color)
 {
     int count = 0;
     for (int i = 0; i < image->width * image->height; i++)
-        count += image->rgb[3 * i] == color.red && image->rgb[3 * i + 1] == color.green && image->rgb[3 * i + 2] == color.blue;
+        count += image->rgb[3 * i] == color.red && image->rgb[3 * i + 1] == color.green &&
+                 image->rgb[3 * i + 2] == color.blue;
     return count;
 }
 
@@ -62,7 +64,8 @@ static void text_is_drawn_and_cut(void **state)
     assert_int_equal(sheet_create(&sheet, 1, 1, 24, NULL), SIMCLR_OK);
     sheet_text(&sheet, 0, 0, "I", black);
     assert_int_equal(count_color(&sheet.image, black), (2 + 7 + 2) * 4 + 4); /* and its four inner corners rounded */
-    sheet_text(&sheet, 0, 0, "I\xffIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIII", black); /* runs off the edge: cut, as a sanitizer would see */
+    sheet_text(&sheet, 0, 0, "I\xffIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIIII",
+               black); /* runs off the edge: cut, as a sanitizer would see */
     assert_true(count_color(&sheet.image, black) > 44);
     sheet_free(&sheet);
 }
@@ -78,8 +81,11 @@ static void absurd_sheets_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pictures_are_enlarged_by_whole_pixels), cmocka_unit_test(large_pictures_are_reduced),
-        cmocka_unit_test(views_are_clamped_to_bytes), cmocka_unit_test(text_is_drawn_and_cut), cmocka_unit_test(absurd_sheets_are_refused),
+        cmocka_unit_test(pictures_are_enlarged_by_whole_pixels),
+        cmocka_unit_test(large_pictures_are_reduced),
+        cmocka_unit_test(views_are_clamped_to_bytes),
+        cmocka_unit_test(text_is_drawn_and_cut),
+        cmocka_unit_test(absurd_sheets_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

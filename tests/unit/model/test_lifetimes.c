@@ -1,6 +1,6 @@
 /* The arena: results do not depend on bytes that the plan calls dead, on any backend; and it is as small as can be. */
+#include "support/images.h"
 #include "support/network_check.h"
-#include "support/images.h" /* after cmocka */
 
 #include "base/memory.h"
 #include "base/rng.h"
@@ -156,8 +156,9 @@ static void test_recompute(void **state)
             struct network *network;
             struct model_tensors tensors;
             bench.backend->recompute = way;
-            CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_BF16, 16, false, &network, &tensors, &error),
-                     error);
+            CHECK_OK(
+                model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_BF16, 16, false, &network, &tensors, &error),
+                error);
             bytes[way] = network_arena_bytes(network);
             network_destroy(&network);
         }

@@ -23,9 +23,9 @@ struct run_fixture {
     struct config *config;
     struct session session;
     struct error error;
-    struct text log, output;              /* all that the run said */
+    struct text log, output; /* all that the run said */
     volatile sig_atomic_t interrupted;
-    int64_t interrupt_at;                 /* step at which to ask for a stop; -1: never */
+    int64_t interrupt_at; /* step at which to ask for a stop; -1: never */
     int64_t steps_seen, first_step;
 };
 
@@ -43,35 +43,41 @@ static inline void fixture_output(void *cookie, const char *text, size_t length)
 static inline void fixture_progress(void *cookie, const simclr_progress *progress)
 {
     struct run_fixture *run = cookie;
-    if (strcmp(progress->phase, "pretrain") != 0)
-        return;
+    if (strcmp(progress->phase, "pretrain") != 0) return;
     run->steps_seen += 1;
-    if (run->first_step == 0)
-        run->first_step = progress->step;
-    if (progress->step == run->interrupt_at)
-        run->interrupted = 1;
+    if (run->first_step == 0) run->first_step = progress->step;
+    if (progress->step == run->interrupt_at) run->interrupted = 1;
 }
 
 static inline void fixture_set(struct run_fixture *run, const char *name, const char *value)
 {
     struct error error;
-    if (config_set(run->config, name, value, 2, &error) != SIMCLR_OK)
-        fail_msg("%s", error.text);
+    if (config_set(run->config, name, value, 2, &error) != SIMCLR_OK) fail_msg("%s", error.text);
 }
 
 /* 48 synthetic images of 16 x 16, batch 16: 3 steps an epoch, 2 epochs. */
 static inline void fixture_open(struct run_fixture *run, const char *out)
 {
     static const char *const options[][2] = {
-        {"data", "synthetic"}, {"synthetic-images", "48"}, {"image-size", "16"}, {"depth", "18"},   {"width", "0.125"},
-        {"batch", "16"},       {"epochs", "2"},            {"log-every", "1"},   {"threads", "2"},  {"knn-every", "1"},
-        {"precision", "float32"}, {"head-dim", "16"}, {"diagnostics-images", "16"}, {"warmup-epochs", "0"},
+        {"data", "synthetic"},
+        {"synthetic-images", "48"},
+        {"image-size", "16"},
+        {"depth", "18"},
+        {"width", "0.125"},
+        {"batch", "16"},
+        {"epochs", "2"},
+        {"log-every", "1"},
+        {"threads", "2"},
+        {"knn-every", "1"},
+        {"precision", "float32"},
+        {"head-dim", "16"},
+        {"diagnostics-images", "16"},
+        {"warmup-epochs", "0"},
         {"device", "cpu"},
     };
     *run = (struct run_fixture){.interrupt_at = -1};
     assert_int_equal(config_create(&run->config, COMMAND_PRETRAIN, &run->error), SIMCLR_OK);
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        fixture_set(run, options[i][0], options[i][1]);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) fixture_set(run, options[i][0], options[i][1]);
     fixture_set(run, "out", out);
 }
 
@@ -86,8 +92,7 @@ static inline int fixture_run(struct run_fixture *run, int (*command)(struct ses
         .interrupted = &run->interrupted,
     };
     int status = session_start(&run->session, &run->error);
-    if (status != SIMCLR_OK)
-        return status;
+    if (status != SIMCLR_OK) return status;
     status = command(&run->session, &run->error);
     session_stop(&run->session);
     return status;

@@ -2,9 +2,9 @@
 #include "unit/train/run_fixture.h"
 
 #include "checkpoint/checkpoint.h"
+#include "support/folder.h"
 #include "train/labels.h"
 #include "train/supervised.h"
-#include "support/folder.h"
 
 static struct dataset *open_synthetic(struct pool *pool)
 {
@@ -27,10 +27,8 @@ static void shares_are_class_balanced(void **state)
     assert_int_equal(labels_choose(dataset, "10%", 1, &subset, &count, NULL), SIMCLR_OK);
     assert_int_equal(count, 20);
     int per_class[10] = {0};
-    for (uint32_t i = 0; i < count; i++)
-        per_class[dataset_label(dataset, subset[i])]++;
-    for (int i = 0; i < 10; i++)
-        assert_int_equal(per_class[i], 2);
+    for (uint32_t i = 0; i < count; i++) per_class[dataset_label(dataset, subset[i])]++;
+    for (int i = 0; i < 10; i++) assert_int_equal(per_class[i], 2);
     memory_free(subset);
     struct error error;
     static const char *const wrong[] = {"0%", "101%", "-5%", "nan%"};
@@ -45,7 +43,12 @@ static void shares_are_class_balanced(void **state)
 static void lists_name_images(void **state)
 {
     (void)state;
-    static const struct { const char *text; int status; uint32_t count; const char *says; } cases[] = {
+    static const struct {
+        const char *text;
+        int status;
+        uint32_t count;
+        const char *says;
+    } cases[] = {
         {"7\nsynthetic/3\tignored\r\n\n7\n", SIMCLR_OK, 2, NULL},
         {"synthetic/150", SIMCLR_OK, 1, NULL},
         {"3\nmissing.jpg\n", SIMCLR_DATA, 0, ":2: no images"},
@@ -92,14 +95,13 @@ static void batches_use_every_label(void **state)
 static int finetune_run(struct run_fixture *run, const char *checkpoint, const char *out, const char *rate)
 {
     static const char *const options[][2] = {
-        {"data", "synthetic"}, {"synthetic-images", "60"}, {"labels", "50%"},  {"batch", "10"},
-        {"epochs", "3"},       {"device", "cpu"},          {"threads", "2"},   {"precision", "float32"},
+        {"data", "synthetic"}, {"synthetic-images", "60"}, {"labels", "50%"}, {"batch", "10"},
+        {"epochs", "3"},       {"device", "cpu"},          {"threads", "2"},  {"precision", "float32"},
         {"log-every", "1"},    {"json", "true"},           {"seed", "5"},
     };
     *run = (struct run_fixture){.interrupt_at = -1};
     assert_int_equal(config_create(&run->config, COMMAND_FINETUNE, &run->error), SIMCLR_OK);
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        fixture_set(run, options[i][0], options[i][1]);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) fixture_set(run, options[i][0], options[i][1]);
     fixture_set(run, "checkpoint", checkpoint);
     fixture_set(run, "out", out);
     fixture_set(run, "learning-rate", rate);
@@ -125,8 +127,7 @@ static void training_starts_at_the_encoder(void **state)
     fixture_set(&run, "device", "cpu");
     assert_int_equal(fixture_run(&run, command_pretrain), SIMCLR_OK);
     fixture_close(&run);
-    if (finetune_run(&run, pretrained, out, "1e-9") != SIMCLR_OK)
-        fail_msg("%s", run.error.text);
+    if (finetune_run(&run, pretrained, out, "1e-9") != SIMCLR_OK) fail_msg("%s", run.error.text);
     fixture_close(&run);
 
     struct model *models[3];
@@ -141,8 +142,7 @@ static void training_starts_at_the_encoder(void **state)
     double moved[3] = {0};
     for (int i = 0; i < models[1]->parameters.count; i++) {
         const struct parameter *item = &models[1]->parameters.items[i];
-        if (item->flags & (PARAMETER_HEAD | PARAMETER_BUFFER))
-            continue;
+        if (item->flags & (PARAMETER_HEAD | PARAMETER_BUFFER)) continue;
         const int at = parameters_find(&models[0]->parameters, item->name);
         assert_true(at >= 0);
         for (int j = 1; j < 3; j++)
@@ -155,8 +155,7 @@ static void training_starts_at_the_encoder(void **state)
     assert_true(moved[1] < 1e-8);
     assert_true(moved[2] > 1);
     assert_true(parameters_find(&models[1]->parameters, "fc.bias") >= 0);
-    for (int i = 0; i < 3; i++)
-        model_destroy(&models[i]);
+    for (int i = 0; i < 3; i++) model_destroy(&models[i]);
     memory_free(pretrained);
     memory_free(out);
 }
@@ -166,8 +165,7 @@ static void results_stand_beside_their_control(void **state)
     (void)state;
     struct run_fixture run;
     char *pretrained = file_join(folder, "pretrained"), *out = file_join(folder, "tuned");
-    if (finetune_run(&run, pretrained, out, "0.5") != SIMCLR_OK)
-        fail_msg("%s", run.error.text);
+    if (finetune_run(&run, pretrained, out, "0.5") != SIMCLR_OK) fail_msg("%s", run.error.text);
     assert_non_null(strstr(run.output.bytes, "\"labelled_images\": 30"));
     assert_non_null(strstr(run.output.bytes, "\"finetuned\": {\"top1\": "));
     assert_non_null(strstr(run.output.bytes, "\"random\": {\"top1\": "));

@@ -2,8 +2,8 @@
  * rounds: a whole run ends in the same bytes, on every variant of the cpu backend, directly and by Winograd. */
 #include "unit/train/run_fixture.h"
 
-#include "train/features.h"
 #include "support/folder.h"
+#include "train/features.h"
 
 static enum dtype float_images(const struct backend *backend, enum dtype precision)
 {
@@ -113,10 +113,18 @@ static void every_variant(void **state)
 static void other_views(void **state)
 {
     (void)state;
-    const char *const stem[][2] = {{"stem", "imagenet"}, {"image-size", "33"},       {"blur-probability", "0.5"},
-                                   {"workers", "2"},     {"solarize-probability", "0.3"}, {NULL, NULL}};
-    const char *const mean[][2] = {{"image-size", "17"},       {"mean", "0.4,0.5,0.6"}, {"std", "0.2,0.3,0.25"},
-                                   {"sobel-probability", "0.3"}, {"batch", "15"},         {"cutout-probability", "0.5"},
+    const char *const stem[][2] = {{"stem", "imagenet"},
+                                   {"image-size", "33"},
+                                   {"blur-probability", "0.5"},
+                                   {"workers", "2"},
+                                   {"solarize-probability", "0.3"},
+                                   {NULL, NULL}};
+    const char *const mean[][2] = {{"image-size", "17"},
+                                   {"mean", "0.4,0.5,0.6"},
+                                   {"std", "0.2,0.3,0.25"},
+                                   {"sobel-probability", "0.3"},
+                                   {"batch", "15"},
+                                   {"cutout-probability", "0.5"},
                                    {NULL, NULL}};
     same_run(stem);
     same_run(mean);

@@ -11,8 +11,8 @@
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "train/metrics.h"
 #include "support/folder.h"
+#include "train/metrics.h"
 
 static void write_steps(int64_t from, int64_t to, bool tensorboard)
 {
@@ -80,8 +80,7 @@ static void later_lines_are_dropped(void **state)
 static uint64_t little_endian(const uint8_t *bytes, int count)
 {
     uint64_t value = 0;
-    for (int i = 0; i < count; i++)
-        value |= (uint64_t)bytes[i] << 8 * i;
+    for (int i = 0; i < count; i++) value |= (uint64_t)bytes[i] << 8 * i;
     return value;
 }
 
@@ -111,8 +110,7 @@ static uint8_t *read_events(size_t *count)
     uint8_t *bytes = NULL;
     assert_int_equal(file_list_folder(folder, &list, NULL), SIMCLR_OK);
     for (size_t i = 0; i < list.count && bytes == NULL; i++) {
-        if (strncmp(list.names[i], "events.out.tfevents.", 20) != 0)
-            continue;
+        if (strncmp(list.names[i], "events.out.tfevents.", 20) != 0) continue;
         char *path = file_join(folder, list.names[i]);
         assert_int_equal(file_read(path, 1 << 20, &bytes, count, NULL), SIMCLR_OK);
         assert_int_equal(remove(path), 0);
@@ -136,14 +134,17 @@ static void events_are_framed_protobuf(void **state)
     double time;
     memcpy(&time, header + 1, sizeof time);
     assert_true(time > 1.7e9 && time < 1e11);
-    assert_memory_equal(header + 9, "\x10\x00\x1a\x0d" "brain.Event:2", length - 9);
+    assert_memory_equal(header + 9,
+                        "\x10\x00\x1a\x0d"
+                        "brain.Event:2",
+                        length - 9);
     for (int step = 1; step <= 2; step++) {
         const uint8_t *event = next_record(&at, end, &length);
-        uint8_t expected[] = {0x10, 0, 0x2a, 38,                      /* step; summary of 38 bytes           */
-                              0x0a, 17, 0x0a, 10, 't', 'r', 'a', 'i', 'n', '/', 'l', 'o', 's', 's',
-                              0x15, 0, 0, 0, 0,                       /* simple_value: field 2, 32 bits      */
-                              0x0a, 17, 0x0a, 10, 't', 'r', 'a', 'i', 'n', '/', 't', 'o', 'p', '1',
-                              0x15, 0, 0, 0, 0x3e};                   /* 0.125f = 0x3e000000                 */
+        uint8_t expected[] = {0x10, 0,   0x2a, 38, /* step; summary of 38 bytes           */
+                              0x0a, 17,  0x0a, 10,  't',  'r', 'a', 'i', 'n', '/',
+                              'l',  'o', 's',  's', 0x15, 0,   0,   0,   0, /* simple_value: field 2, 32 bits      */
+                              0x0a, 17,  0x0a, 10,  't',  'r', 'a', 'i', 'n', '/',
+                              't',  'o', 'p',  '1', 0x15, 0,   0,   0,   0x3e}; /* 0.125f = 0x3e000000 */
         const float loss = 0.25f * (float)step;
         expected[1] = (uint8_t)step;
         memcpy(expected + 19, &loss, 4);

@@ -3,18 +3,20 @@
 
 #include <sys/stat.h>
 
+#include "support/folder.h"
 #include "train/features.h"
 #include "train/health.h"
-#include "support/folder.h"
 
-struct bytes { uint8_t *data; size_t count; };
+struct bytes {
+    uint8_t *data;
+    size_t count;
+};
 
 static struct bytes read_file(const char *name)
 {
     struct bytes bytes;
     char *path = file_join(folder, name);
-    if (file_read(path, 1 << 26, &bytes.data, &bytes.count, NULL) != SIMCLR_OK)
-        fail_msg("%s is missing", name);
+    if (file_read(path, 1 << 26, &bytes.data, &bytes.count, NULL) != SIMCLR_OK) fail_msg("%s is missing", name);
     memory_free(path);
     return bytes;
 }
@@ -38,8 +40,7 @@ static bool has_file(const char *name)
 static int run_once(struct run_fixture *run, const char *const *extra)
 {
     fixture_open(run, folder);
-    for (; extra != NULL && *extra != NULL; extra += 2)
-        fixture_set(run, extra[0], extra[1]);
+    for (; extra != NULL && *extra != NULL; extra += 2) fixture_set(run, extra[0], extra[1]);
     return fixture_run(run, command_pretrain);
 }
 
@@ -47,8 +48,7 @@ static int run_once(struct run_fixture *run, const char *const *extra)
 static void run_whole(const char *const *extra)
 {
     struct run_fixture run;
-    if (run_once(&run, extra) != SIMCLR_OK)
-        fail_msg("%s", run.error.text);
+    if (run_once(&run, extra) != SIMCLR_OK) fail_msg("%s", run.error.text);
     fixture_close(&run);
 }
 
@@ -72,15 +72,20 @@ static void a_run_leaves_its_folder(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "config.yaml", "environment.json", "train.log", "metrics.jsonl", "exported/config.json",
-        "exported/encoder.safetensors", "checkpoints/step-00000003.safetensors",
-        "checkpoints/step-00000006.safetensors", "checkpoints/best.safetensors",
+        "config.yaml",
+        "environment.json",
+        "train.log",
+        "metrics.jsonl",
+        "exported/config.json",
+        "exported/encoder.safetensors",
+        "checkpoints/step-00000003.safetensors",
+        "checkpoints/step-00000006.safetensors",
+        "checkpoints/best.safetensors",
     };
     struct run_fixture run;
     assert_int_equal(run_once(&run, (const char *[]){"overwrite", "true", NULL}), SIMCLR_OK);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!has_file(names[i]))
-            fail_msg("%s is missing", names[i]);
+        if (!has_file(names[i])) fail_msg("%s is missing", names[i]);
     assert_true(fixture_said(&run, "views: cifar preset by the image size"));
     assert_true(fixture_said(&run, "epoch 2/2: loss"));
     assert_true(fixture_said(&run, "kNN"));
@@ -329,8 +334,7 @@ static void every_name_opens_the_same_encoder(void **state)
         struct view_policy policy;
         struct features features;
         char *path = file_join(folder, names[i]);
-        if (model_open(&run.session, path, &model, &policy, &run.error) != SIMCLR_OK)
-            fail_msg("%s", run.error.text);
+        if (model_open(&run.session, path, &model, &policy, &run.error) != SIMCLR_OK) fail_msg("%s", run.error.text);
         assert_int_equal(policy.size, 16);
         assert_true(policy.normalize);
         assert_float_equal(policy.mean[1], 0.4, 1e-6);
