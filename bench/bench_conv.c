@@ -11,8 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "backend/cpu/conv.h"
-#include "backend/cpu/conv_kernels.h"
+#include "backend/cpu/conv/conv.h"
+#include "backend/cpu/conv/conv_kernels.h"
 #include "backend/cpu/layout.h"
 #include "base/clock.h"
 #include "base/memory.h"

@@ -1,16 +1,49 @@
-# Files that hold kernels for one instruction set are compiled with its flags and run only where the CPU has it.
-# Convention: src/backend/cpu/*_avx2.c, *_avx512.c, *_avx512bf16.c, *_amx.c;
-# src/{image,augment}/*_avx2.c, *_avx512.c, *_avx512vbmi.c
-function(simclr_isa SUFFIX)
-  file(GLOB FILES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*/*_${SUFFIX}.c ${PROJECT_SOURCE_DIR}/src/backend/cpu/*_${SUFFIX}.c)
-  if(FILES)
-    set_source_files_properties(${FILES} PROPERTIES COMPILE_OPTIONS "${ARGN}")
+# A file whose name ends in _SUFFIX.c, anywhere under src/, holds kernels for one instruction set. It is compiled with
+# that set's flags and runs only where the processor has it. On other architectures such files are left out (rooms.cmake).
+set(SIMCLR_ISA_SUFFIXES) # of this architecture
+set(SIMCLR_ISA_FOREIGN)  # of others, as alternatives of a regular expression
+function(simclr_isa ARCHITECTURE SUFFIX)
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES ${ARCHITECTURE})
+    list(APPEND SIMCLR_ISA_FOREIGN ${SUFFIX})
+    string(REPLACE ";" "|" SIMCLR_ISA_FOREIGN "${SIMCLR_ISA_FOREIGN}")
+    set(SIMCLR_ISA_FOREIGN "${SIMCLR_ISA_FOREIGN}" PARENT_SCOPE)
+    return()
   endif()
+  file(GLOB_RECURSE FILES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*_${SUFFIX}.c)
+  set_source_files_properties(${FILES} PROPERTIES COMPILE_OPTIONS "${ARGN}")
+  set(SIMCLR_ISA_SUFFIXES ${SIMCLR_ISA_SUFFIXES} ${SUFFIX} PARENT_SCOPE)
 endfunction()
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  simclr_isa(avx2 -mavx2 -mfma -mf16c)
-  simclr_isa(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512)
-  simclr_isa(avx512vbmi -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vnni -mavx2 -mfma -mprefer-vector-width=512)
-  simclr_isa(avx512bf16 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mavx2 -mfma -mprefer-vector-width=512)
-  simclr_isa(amx -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mamx-tile -mamx-bf16 -mavx2 -mfma -mprefer-vector-width=512)
-endif()
+set(X86 "x86_64|AMD64")
+simclr_isa(${X86} avx2 -mavx2 -mfma -mf16c)
+simclr_isa(${X86} avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512)
+simclr_isa(${X86} avx512vbmi -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vnni -mavx2 -mfma -mprefer-vector-width=512)
+simclr_isa(${X86} avx512bf16 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mavx2 -mfma -mprefer-vector-width=512)
+simclr_isa(${X86} amx -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mamx-tile -mamx-bf16 -mavx2 -mfma -mprefer-vector-width=512)
+
+# Walks what the rooms really compile, once all rooms are there. Without its flags a kernel file would silently compile
+# to nothing, and every test would still pass on plain kernels. So a file that is named like one of an instruction set and
+# has no flags stops the configuration, and so does an instruction set without files.
+function(simclr_isa_check)
+  get_property(ROOMS GLOBAL PROPERTY SIMCLR_ROOMS)
+  foreach(ROOM ${ROOMS})
+    get_target_property(SOURCES room_${ROOM} SOURCES)
+    foreach(FILE ${SOURCES})
+      if(FILE MATCHES "_((sse|avx|amx|vnni|neon|sve)[0-9a-z]*)\\.c$")
+        set(SUFFIX ${CMAKE_MATCH_1})
+        get_source_file_property(FLAGS ${FILE} COMPILE_OPTIONS)
+        if(NOT FLAGS)
+          message(FATAL_ERROR "${FILE} is named for ${SUFFIX} but gets no flags (cmake/backend_flags.cmake)")
+        endif()
+        math(EXPR COUNT_${SUFFIX} "${COUNT_${SUFFIX}} + 1")
+      endif()
+    endforeach()
+  endforeach()
+  set(SUMMARY)
+  foreach(SUFFIX ${SIMCLR_ISA_SUFFIXES})
+    if(NOT COUNT_${SUFFIX})
+      message(FATAL_ERROR "no room compiles a file *_${SUFFIX}.c (cmake/backend_flags.cmake)")
+    endif()
+    string(APPEND SUMMARY " ${SUFFIX} ${COUNT_${SUFFIX}}")
+  endforeach()
+  message(STATUS "simclr: files of kernels by instruction set:${SUMMARY}")
+endfunction()

@@ -3,6 +3,9 @@
 function(simclr_room NAME)
   cmake_parse_arguments(ROOM "" "" "DEPENDS" ${ARGN})
   file(GLOB_RECURSE SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${NAME}/*.c)
+  if(SIMCLR_ISA_FOREIGN)
+    list(FILTER SOURCES EXCLUDE REGEX "_(${SIMCLR_ISA_FOREIGN})\\.c$")
+  endif()
   if(NOT SOURCES)
     file(WRITE ${PROJECT_BINARY_DIR}/empty_${NAME}.c "typedef int simclr_empty_room_${NAME};\n")
     set(SOURCES ${PROJECT_BINARY_DIR}/empty_${NAME}.c)
@@ -16,6 +19,21 @@ function(simclr_room NAME)
   endforeach()
   set_property(GLOBAL APPEND PROPERTY SIMCLR_ROOMS ${NAME})
   set_property(GLOBAL PROPERTY SIMCLR_ROOM_${NAME}_DEPENDS "${ROOM_DEPENDS}")
+endfunction()
+
+# simclr_subroom(PATH DEPENDS names...) and simclr_floor(PATH headers...) are read by tools/check_layers.py, which holds
+# includes to them; the build has no targets for sub-rooms.
+function(simclr_subroom PATH)
+  if(NOT IS_DIRECTORY ${PROJECT_SOURCE_DIR}/src/${PATH})
+    message(FATAL_ERROR "simclr_subroom: src/${PATH} is not there")
+  endif()
+endfunction()
+function(simclr_floor PATH)
+  foreach(HEADER ${ARGN})
+    if(NOT EXISTS ${PROJECT_SOURCE_DIR}/src/${PATH}/${HEADER})
+      message(FATAL_ERROR "simclr_floor: src/${PATH}/${HEADER} is not there")
+    endif()
+  endforeach()
 endfunction()
 
 # With SIMCLR_TIDY clang-tidy reads each file of the library and the program as it is compiled (./dev lint): both in

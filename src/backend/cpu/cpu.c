@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/cpu/conv.h"
-#include "backend/cpu/conv_tiles.h"
+#include "backend/cpu/conv/conv.h"
+#include "backend/cpu/conv/conv_tiles.h"
 #include "backend/cpu/detect.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/ops.h"

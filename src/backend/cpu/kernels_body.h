@@ -1,9 +1,9 @@
 /* backend/cpu/kernels_body.h -- defines the table CPU_KERNELS for the instruction set of the including file. */
-#include "backend/cpu/batch_norm_body.h"
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/nt_xent_body.h"
-#include "backend/cpu/optimizer_body.h"
-#include "backend/cpu/pool_body.h"
+#include "backend/cpu/nt_xent/nt_xent_body.h"
+#include "backend/cpu/rows/batch_norm_body.h"
+#include "backend/cpu/rows/optimizer_body.h"
+#include "backend/cpu/rows/pool_body.h"
 
 const struct cpu_kernels CPU_KERNELS = {
     .norm_sums = norm_sums,

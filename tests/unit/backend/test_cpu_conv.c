@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "backend/cpu/conv.h"
+#include "backend/cpu/conv/conv.h"
 #include "backend/cpu/layout.h"
 #include "base/memory.h"
 #include "base/pool.h"

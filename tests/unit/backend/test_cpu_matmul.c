@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "backend/cpu/conv.h"
+#include "backend/cpu/conv/conv.h"
 #include "base/memory.h"
 #include "base/pool.h"
 

@@ -2,7 +2,7 @@
  * against plain loops, bit for bit, with whole and partial blocks and unaligned rows. */
 #include "ops/ops.h"
 
-#include "backend/cpu/conv_tiles.h"
+#include "backend/cpu/conv/conv_tiles.h"
 #include "backend/cpu/detect.h"
 
 enum { TABLES = 10, TILE = 1024, GAP = 5 };

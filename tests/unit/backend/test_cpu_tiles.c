@@ -2,11 +2,11 @@
  * which convolutions take tiles. (Whole convolutions on emulated tiles are in the tests of every variant.) */
 #include "ops/ops.h"
 
-#include "backend/cpu/conv_tiles.h"
+#include "backend/cpu/conv/conv_tiles.h"
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/layout.h"
-#include "backend/cpu/tile.h"
-#include "backend/cpu/tile_pack.h"
+#include "backend/cpu/tiles/tile.h"
+#include "backend/cpu/tiles/tile_pack.h"
 
 static void fill_bf16(uint16_t *out, size_t count, uint32_t item)
 {

@@ -1,0 +1,37 @@
+/* backend/cpu/conv/conv_avx2.c -- convolution kernels for AVX2 with FMA: float32 arithmetic, activations float32 or
+ * bf16. 6 + 5 + 5 images x 2 vectors of 8 outputs: 12 accumulators, 2 weights and 1 broadcast fill the 16 registers.
+ * See conv_body.h for the blocking and the measured shares of the peak. */
+#include "backend/cpu/conv/conv_kernels.h"
+
+#if defined(__AVX2__)
+
+#define BODY_KIND 0
+#define BODY(name) f32_##name
+#define BODY_TABLE f32_table
+#define BODY_TITLE "avx2 6x2"
+#include "backend/cpu/conv/body/conv_body.h"
+#undef BODY_KIND
+#undef BODY
+#undef BODY_TABLE
+#undef BODY_TITLE
+
+#define BODY_KIND 1
+#define BODY(name) bf16_##name
+#define BODY_TABLE bf16_table
+#define BODY_TITLE "avx2 6x2"
+#include "backend/cpu/conv/body/conv_body.h"
+
+const struct conv_kernels *conv_kernels_avx2(enum dtype dtype)
+{
+    return dtype == DTYPE_F32 ? &f32_table : dtype == DTYPE_BF16 ? &bf16_table : NULL;
+}
+
+#else
+
+const struct conv_kernels *conv_kernels_avx2(enum dtype dtype)
+{
+    (void)dtype;
+    return NULL;
+}
+
+#endif

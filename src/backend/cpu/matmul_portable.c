@@ -1,9 +1,0 @@
-/* backend/cpu/matmul_portable.c -- the inner loop of dense products in plain C. */
-#define MATMUL_ROWS 6
-#define MATMUL_TITLE "portable 6x2"
-#include "backend/cpu/matmul_body.h"
-
-const struct matmul_kernels *matmul_kernels_portable(void)
-{
-    return &matmul_table;
-}

@@ -1,0 +1,509 @@
+/* NT-Xent (paper equation 1), forward and backward, without ever holding the matrix of similarities.
+ *
+ * With unit rows u and cosines c_ij = u_i . u_j, the loss of anchor i is log(1 + sum over others k of
+ * exp((c_ik - c_i,pos) / tau)), and
+ *     d loss / d u_i = 1 / (2N tau) sum_j G_ij u_j,   G_ij = p_ij + p_ji - 2 [j is i's positive].
+ * The matrix is symmetric, so each pass walks the upper triangle in tiles of 64 x 64: one for the sums (rows and
+ * columns at once), one that makes the tiles again and spreads G both ways. (Adding up sum_j e_ij u_j in the first pass
+ * would spare the second neither products nor exponentials, for it needs the columns' totals, and cost two products
+ * more.) The positive is left out of the tiles and joined in double at the end, where 1 - p would otherwise lose its
+ * digits.
+ *
+ * What multiplies is a table (nt_xent.h): vectors in float32, or matrix tiles, on which a float32 is two bf16. Each
+ * step makes one tile's cosines while it works on those of the tile before, so that on matrix tiles the exponentials
+ * run beside the products. At N = 4096, D = 128 on two AMX cores, 42 ms: sums 10, gradient 28 (three fifths of it the
+ * spread), rows 4; vectors need 95.
+ *
+ * Cosines are at most 1, so 1 / tau serves every anchor as the maximum to subtract and one power of two serves p_ij and
+ * p_ji. Below TEMPERATURE_SHARED float32 could underflow: then each anchor gets its own maximum, by one more pass.
+ *
+ * Tiles are grouped in blocks of rows. A pass runs in rounds of disjoint pairs of blocks (a round-robin tournament),
+ * so no two threads add to the same row, every row's sum has one fixed order, and the result does not depend on
+ * which thread does what. */
+#include <math.h>
+#include <string.h>
+
+#include "backend/check.h"
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/nt_xent/nt_xent.h"
+#include "backend/cpu/ops.h"
+#include "base/memory.h"
+
+#define LOG2_E 1.44269504088896340736
+#define TEMPERATURE_SHARED 0.025 /* exp(-2 / tau) is then still a normal float32 */
+
+enum { TILES_DIM = 64, BLOCK_TILES = 8 /* at most */ };
+
+enum pass { PASS_HIGHEST, PASS_SUMS, PASS_GRADIENT };
+
+/* Sums of one tile of rows, for the result. */
+struct tile_result {
+    double loss, top1, entropy, positive, square;
+};
+
+struct nt_xent_plan {
+    struct cpu_backend *cpu;
+    const struct nt_kernels *kernels;
+    int images, rows, dim;
+    ptrdiff_t padded_dim;
+    int tiles, block_tiles, blocks;
+    float scale;                 /* log2(e) / tau: cosine to exponent of two */
+    float absent;                /* a cosine whose power is 0, for pairs that do not count */
+    bool shared;                 /* one offset for all anchors */
+    float *unit;                 /* [tiles][64][padded_dim] */
+    char *packed;                /* the same as the kernels want it */
+    float *d_unit;               /* its gradient as the kernels keep it; NULL without training */
+    double *norm;                /* [padded rows] |z| */
+    double *total, *weighted;    /* [padded rows]: sums over others of 2^(x - offset) and of that times x - offset */
+    float *positive;             /* [padded rows] cosine with the positive, as the tiles have it */
+    float *highest;              /* [padded rows] highest cosine with any other */
+    float *offset;               /* [padded rows] */
+    float *factor;               /* [padded rows] 1 / (total with the positive) */
+    float *missing;              /* [padded rows] 1 - p of the positive */
+    double *sums;                /* [tiles][padded_dim]: sum of the tile's unit rows */
+    struct tile_result *results; /* [tiles] */
+};
+
+/* ---- creation ------------------------------------------------------------------------------------------------ */
+void cpu_nt_xent_destroy(struct nt_xent_plan **plan)
+{
+    struct nt_xent_plan *p = *plan;
+    if (!p) return;
+    void *blocks[] = {p->unit,    p->packed, p->d_unit, p->norm,    p->total, p->weighted, p->positive,
+                      p->highest, p->offset, p->factor, p->missing, p->sums,  p->results};
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) memory_free(blocks[i]);
+    memory_free(p);
+    *plan = NULL;
+}
+
+static bool allocate_rows(struct nt_xent_plan *plan, bool training)
+{
+    const size_t rows = (size_t)plan->tiles * NT_TILE, dim = (size_t)plan->padded_dim;
+    plan->unit = memory_array(rows * dim, sizeof(float));
+    plan->packed = memory_array(rows * dim, (size_t)plan->kernels->packed_bytes);
+    plan->d_unit = training ? memory_array(rows * dim, (size_t)plan->kernels->gradient_floats * sizeof(float)) : NULL;
+    plan->norm = memory_array(rows, sizeof(double));
+    plan->total = memory_array(rows, sizeof(double));
+    plan->weighted = memory_array(rows, sizeof(double));
+    plan->positive = memory_array(rows, sizeof(float));
+    plan->highest = memory_array(rows, sizeof(float));
+    plan->offset = memory_array(rows, sizeof(float));
+    plan->factor = memory_array(rows, sizeof(float));
+    plan->missing = memory_array(rows, sizeof(float));
+    plan->sums = memory_array((size_t)plan->tiles * dim, sizeof(double));
+    plan->results = memory_array((size_t)plan->tiles, sizeof *plan->results);
+    return plan->unit && plan->packed && (plan->d_unit || !training) && plan->norm && plan->total && plan->weighted &&
+           plan->positive && plan->highest && plan->offset && plan->factor && plan->missing && plan->sums &&
+           plan->results;
+}
+
+/* Blocks large enough to reuse what is in the cache, small enough that every thread has pairs to work on. */
+static int choose_block_tiles(const struct nt_xent_plan *plan)
+{
+    const ptrdiff_t element_bytes = plan->kernels->packed_bytes / 2 + (ptrdiff_t)sizeof(float);
+    const ptrdiff_t tile_bytes = NT_TILE * plan->padded_dim * element_bytes;
+    int tiles = BLOCK_TILES;
+    while (tiles > 1 &&
+           (tiles * tile_bytes > plan->kernels->block_bytes || plan->tiles / tiles / 2 < 4 * plan->cpu->threads))
+        tiles /= 2;
+    return tiles;
+}
+
+/* What one thread needs: two tiles, one being made while the other is worked on, and the sums of two blocks of rows.
+ * The weights of a tile follow, and in the end one row of the gradient takes their place. */
+struct workspace {
+    float tile[2][NT_TILE * NT_TILE];
+    struct nt_sums rows[BLOCK_TILES], columns[BLOCK_TILES], unwanted;
+    _Alignas(64) char weights[];
+};
+
+static size_t workspace_bytes(const struct nt_xent_plan *plan)
+{
+    const size_t row_bytes = (size_t)plan->padded_dim * sizeof(float);
+    return sizeof(struct workspace) +
+           (row_bytes > plan->kernels->weights_bytes ? row_bytes : plan->kernels->weights_bytes);
+}
+
+/* Tiles err by 2^-17 of each number. In a cosine that averages out over the dimensions; where they are few, or the
+ * temperature makes much of it, vectors of float32 do the work. */
+static const struct nt_kernels *choose_kernels(const struct cpu_backend *cpu, bool shared, int dim)
+{
+    if (!shared || dim < TILES_DIM || cpu->tiles == CPU_TILES_NONE) return cpu->kernels->nt_xent;
+    return cpu->tiles == CPU_TILES_NATIVE ? nt_kernels_amx() : nt_kernels_amx_emulated();
+}
+
+int cpu_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
+                       struct error *error)
+{
+    *out = NULL;
+    int status = check_nt_xent(desc, error);
+    if (status != SIMCLR_OK) return status;
+    struct cpu_backend *cpu = cpu_backend_of(backend);
+    struct nt_xent_plan *plan = memory_allocate(sizeof *plan);
+    if (!plan) return error_no_memory(error, "an NT-Xent plan", sizeof *plan);
+    plan->cpu = cpu;
+    plan->shared = desc->temperature >= (float)TEMPERATURE_SHARED;
+    plan->kernels = choose_kernels(cpu, plan->shared, desc->dim);
+    plan->images = desc->images;
+    plan->rows = 2 * desc->images;
+    plan->dim = desc->dim;
+    plan->padded_dim = ((ptrdiff_t)desc->dim + NT_DIM - 1) / NT_DIM * NT_DIM;
+    plan->tiles = (plan->rows + NT_TILE - 1) / NT_TILE;
+    plan->block_tiles = choose_block_tiles(plan);
+    plan->blocks = (plan->tiles + plan->block_tiles - 1) / plan->block_tiles;
+    plan->scale = (float)(LOG2_E / (double)desc->temperature);
+    plan->absent = fminf(-10.0f, -1e6f / plan->scale);
+    status = cpu_reserve_scratch(cpu, workspace_bytes(plan), error);
+    if (status != SIMCLR_OK) {
+        cpu_nt_xent_destroy(&plan);
+        return status;
+    }
+    if (!allocate_rows(plan, desc->training)) {
+        const size_t bytes = 3 * (size_t)plan->tiles * NT_TILE * (size_t)plan->padded_dim * sizeof(float);
+        cpu_nt_xent_destroy(&plan);
+        return error_no_memory(error, "NT-Xent", bytes);
+    }
+    *out = plan;
+    return SIMCLR_OK;
+}
+
+/* ---- unit rows ----------------------------------------------------------------------------------------------- */
+struct nt_job {
+    struct nt_xent_plan *plan;
+    const float *z;
+    float *d_z;
+    enum pass pass;
+    int round;
+};
+
+/* In double, and in eight sums side by side, which compilers turn into vectors. */
+static double dot(const float *a, const float *b, ptrdiff_t count)
+{
+    double sum[8] = {0};
+    ptrdiff_t d = 0;
+    for (; d + 8 <= count; d += 8)
+        for (ptrdiff_t k = 0; k < 8; k++) sum[k] += (double)a[d + k] * (double)b[d + k];
+    for (ptrdiff_t k = 0; d + k < count; k++) sum[k] += (double)a[d + k] * (double)b[d + k];
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}
+
+/* u = z / |z|, zero for a row of zeros, NaN for a row with a NaN. The norm is taken in double: its square may leave
+ * float32's range. */
+static void unit_row(const struct nt_xent_plan *plan, int row, const float *z)
+{
+    float *unit = plan->unit + (ptrdiff_t)row * plan->padded_dim;
+    const double norm = sqrt(dot(z, z, plan->dim)), inverse = norm == 0 ? 0 : 1 / norm;
+    plan->norm[row] = norm;
+    if (isnan(norm)) {
+        for (int d = 0; d < plan->dim; d++) unit[d] = NAN;
+        return;
+    }
+    for (int d = 0; d < plan->dim; d++) unit[d] = (float)(z[d] * inverse);
+}
+
+static void prepare_tile(void *context, int64_t tile, int thread)
+{
+    (void)thread;
+    const struct nt_job *job = context;
+    struct nt_xent_plan *plan = job->plan;
+    const ptrdiff_t dim = plan->padded_dim, first = tile * NT_TILE;
+    float *unit = plan->unit + first * dim;
+    double *sums = plan->sums + tile * dim, square = 0;
+    memset(sums, 0, (size_t)dim * sizeof *sums);
+    for (int r = 0; r < NT_TILE; r++) {
+        const ptrdiff_t row = first + r;
+        plan->total[row] = plan->weighted[row] = 0;
+        plan->highest[row] = plan->absent;
+        plan->offset[row] = plan->scale;
+        if (row < plan->rows) unit_row(plan, (int)row, job->z + row * plan->dim);
+        const float *row_unit = unit + r * dim; /* padding rows and columns stay zero from the start */
+        for (ptrdiff_t d = 0; d < dim; d++) sums[d] += (double)row_unit[d];
+        square += dot(row_unit, row_unit, dim);
+    }
+    plan->results[tile].square = square;
+    plan->kernels->pack(plan->packed + first * dim * plan->kernels->packed_bytes, unit, dim);
+    const ptrdiff_t floats = dim * plan->kernels->gradient_floats;
+    if (plan->d_unit) memset(plan->d_unit + first * floats, 0, (size_t)(NT_TILE * floats) * sizeof(float));
+}
+
+static const float *unit_of(const struct nt_xent_plan *plan, ptrdiff_t row)
+{
+    return plan->unit + row * plan->padded_dim;
+}
+
+static ptrdiff_t positive_of(const struct nt_xent_plan *plan, ptrdiff_t row)
+{
+    return row < plan->images ? row + plan->images : row - plan->images;
+}
+
+/* ---- one tile ------------------------------------------------------------------------------------------------ */
+/* The columns of a tile at which rows meet their positives lie on one diagonal: column - row = shift. */
+static ptrdiff_t positive_shift(const struct nt_xent_plan *plan, ptrdiff_t row0, ptrdiff_t column0)
+{
+    return row0 - column0 + plan->images;
+}
+
+/* The lower triangle becomes that above: kernels may round a cosine and its mirror image differently, and equal rows
+ * must have equal cosines with an anchor. */
+static void mirror(float *tile)
+{
+    for (ptrdiff_t r = 0; r < NT_TILE; r++)
+        for (ptrdiff_t c = 0; c < r; c++) tile[r * NT_TILE + c] = tile[c * NT_TILE + r];
+}
+
+/* Takes out of a fresh tile what does not count among the others: an anchor with itself or its positive (noted), and
+ * padding. */
+static void mask_tile(const struct nt_xent_plan *plan, float *tile, ptrdiff_t row0, ptrdiff_t column0)
+{
+    const ptrdiff_t shift = positive_shift(plan, row0, column0);
+    if (row0 == column0)
+        mirror(tile);
+    else if ((shift <= -NT_TILE || shift >= NT_TILE) && column0 + NT_TILE <= plan->rows)
+        return;
+    for (ptrdiff_t r = 0; r < NT_TILE; r++) {
+        float *row = tile + r * NT_TILE;
+        if (row0 == column0) row[r] = plan->absent;
+        const ptrdiff_t column = r + shift;
+        if (column >= 0 && column < NT_TILE && column0 + column < plan->rows) {
+            plan->positive[row0 + r] = plan->positive[column0 + column] = row[column];
+            row[column] = plan->absent;
+            if (row0 == column0) tile[column * NT_TILE + r] = plan->absent;
+        }
+        for (ptrdiff_t c = row0 + r < plan->rows ? plan->rows - column0 : 0; c < NT_TILE; c++) row[c] = plan->absent;
+    }
+}
+
+static struct nt_rows rows_of(const struct nt_xent_plan *plan, int tile)
+{
+    const ptrdiff_t first = (ptrdiff_t)tile * NT_TILE * plan->padded_dim;
+    return (struct nt_rows){plan->unit + first, plan->packed + first * plan->kernels->packed_bytes};
+}
+
+/* Row i and column j of the matrix of tiles. */
+struct place {
+    int i, j;
+};
+
+/* Adds the weights in `work` to the gradients of both sides. */
+static void spread_tile(const struct nt_xent_plan *plan, struct workspace *work, struct place at)
+{
+    const ptrdiff_t floats = NT_TILE * plan->padded_dim * plan->kernels->gradient_floats;
+    const struct nt_rows rows = rows_of(plan, at.i), columns = rows_of(plan, at.j);
+    plan->kernels->spread(plan->d_unit + at.i * floats, at.i == at.j ? NULL : plan->d_unit + at.j * floats,
+                          work->weights, &rows, &columns, plan->padded_dim);
+}
+
+/* Makes the tile at `next` and finishes the one at `now`, made by the call before; NULL: none. The tiles of a pair of
+ * blocks take turns in the workspace. */
+static void advance(const struct nt_job *job, struct workspace *work, struct place origin, const struct place *next,
+                    const struct place *now, int turn)
+{
+    const struct nt_xent_plan *plan = job->plan;
+    const struct nt_kernels *kernels = plan->kernels;
+    struct nt_step step = {.dim = plan->padded_dim, .scale = plan->scale, .shared = plan->shared};
+    if (next) {
+        step.next = work->tile[turn];
+        step.next_rows = rows_of(plan, next->i);
+        step.next_columns = rows_of(plan, next->j);
+    }
+    if (now) {
+        const ptrdiff_t row0 = (ptrdiff_t)now->i * NT_TILE, column0 = (ptrdiff_t)now->j * NT_TILE;
+        step.tile = work->tile[1 - turn];
+        step.row_offset = plan->offset + row0;
+        step.column_offset = plan->offset + column0;
+        step.row_factor = plan->factor + row0;
+        step.column_factor = plan->factor + column0;
+        step.rows = &work->rows[now->i - origin.i];
+        /* On the diagonal the whole tile is there: its rows say it all. */
+        step.columns = now->i == now->j ? &work->unwanted : &work->columns[now->j - origin.j];
+        step.weights = work->weights;
+    }
+    if (job->pass == PASS_GRADIENT)
+        kernels->gradient(&step);
+    else if (job->pass == PASS_SUMS)
+        kernels->sums(&step);
+    else
+        kernels->highest(&step);
+    if (next) mask_tile(plan, step.next, (ptrdiff_t)next->i * NT_TILE, (ptrdiff_t)next->j * NT_TILE);
+    if (now && job->pass == PASS_GRADIENT) spread_tile(plan, work, *now);
+}
+
+/* ---- pairs of blocks ----------------------------------------------------------------------------------------- */
+static void clear_sums(const struct nt_xent_plan *plan, struct nt_sums *sums)
+{
+    memset(sums, 0, BLOCK_TILES * sizeof *sums);
+    for (int tile = 0; tile < BLOCK_TILES; tile++)
+        for (int r = 0; r < NT_TILE; r++) sums[tile].highest[r] = plan->absent;
+}
+
+static void add_sums(struct nt_xent_plan *plan, const struct nt_sums *sums, int first, int last)
+{
+    for (int tile = first; tile < last; tile++, sums++) {
+        for (int r = 0; r < NT_TILE; r++) {
+            const ptrdiff_t row = (ptrdiff_t)tile * NT_TILE + r;
+            plan->total[row] += (double)sums->total[r];
+            plan->weighted[row] += (double)sums->weighted[r];
+            plan->highest[row] = fmaxf(plan->highest[row], sums->highest[r]);
+        }
+    }
+}
+
+/* All tiles of blocks a <= b on or above the diagonal. */
+static void work_pair(const struct nt_job *job, int a, int b, struct workspace *work)
+{
+    struct nt_xent_plan *plan = job->plan;
+    const int a0 = a * plan->block_tiles, b0 = b * plan->block_tiles;
+    const int a1 = a0 + plan->block_tiles < plan->tiles ? a0 + plan->block_tiles : plan->tiles;
+    const int b1 = b0 + plan->block_tiles < plan->tiles ? b0 + plan->block_tiles : plan->tiles;
+    if (job->pass != PASS_GRADIENT) {
+        clear_sums(plan, work->rows);
+        clear_sums(plan, work->columns);
+        memset(&work->unwanted, 0, sizeof work->unwanted);
+    }
+    const struct place origin = {a0, b0};
+    struct place now = origin, next = origin;
+    int made = 0;
+    for (next.i = a0; next.i < a1; next.i++)
+        for (next.j = next.i > b0 ? next.i : b0; next.j < b1; next.j++, made++) {
+            advance(job, work, origin, &next, made ? &now : NULL, made % 2);
+            now = next;
+        }
+    advance(job, work, origin, NULL, &now, made % 2);
+    if (job->pass != PASS_GRADIENT) {
+        add_sums(plan, work->rows, a0, a1);
+        add_sums(plan, work->columns, b0, b1);
+    }
+}
+
+/* Pair `index` of a round: round 0 pairs each block with itself; rounds 1 .. players - 1 are a round-robin by the
+ * circle method, where an odd number of blocks gets one absent player. */
+static void play(void *context, int64_t index, int thread)
+{
+    const struct nt_job *job = context;
+    const struct nt_xent_plan *plan = job->plan;
+    const int circle = (plan->blocks + 1) / 2 * 2 - 1, turn = job->round - 1;
+    int a = (int)index, b = (int)index;
+    if (job->round > 0) {
+        a = index == 0 ? circle : (turn + (int)index) % circle;
+        b = (turn - (int)index + circle) % circle;
+    }
+    if (a >= plan->blocks || b >= plan->blocks) return;
+    work_pair(job, a < b ? a : b, a < b ? b : a, cpu_scratch(plan->cpu, thread));
+}
+
+static void run_pass(struct nt_job *job, enum pass pass)
+{
+    const struct nt_xent_plan *plan = job->plan;
+    const int players = (plan->blocks + 1) / 2 * 2;
+    job->pass = pass;
+    for (job->round = 0; job->round < players; job->round++)
+        pool_run(plan->cpu->base.pool, job->round == 0 ? plan->blocks : players / 2, play, job);
+}
+
+/* ---- rows again ---------------------------------------------------------------------------------------------- */
+/* Each anchor's own maximum as its offset, for temperatures too low to share one. */
+static void own_offsets(struct nt_xent_plan *plan)
+{
+    for (int row = 0; row < plan->rows; row++)
+        plan->offset[row] = fmaxf(plan->highest[row], plan->positive[row]) * plan->scale;
+}
+
+static void finish_tile(void *context, int64_t tile, int thread)
+{
+    (void)thread;
+    const struct nt_job *job = context;
+    struct nt_xent_plan *plan = job->plan;
+    struct tile_result result = {.square = plan->results[tile].square};
+    for (ptrdiff_t row = tile * NT_TILE; row < (tile + 1) * NT_TILE && row < plan->rows; row++) {
+        const double positive = dot(unit_of(plan, row), unit_of(plan, positive_of(plan, row)), plan->dim);
+        const double x = positive * (double)plan->scale - (double)plan->offset[row], e = exp2(x);
+        const double others = plan->total[row], total = others + e;
+        result.loss += x > -500 ? log1p(others / e) : log(others) - x / LOG2_E;
+        result.top1 += plan->positive[row] > plan->highest[row]; /* of one make: equal rows must tie */
+        result.entropy += log(total) - (plan->weighted[row] + e * x) / total / LOG2_E;
+        result.positive += positive;
+        plan->missing[row] = (float)(others / total);
+        if (plan->shared)
+            plan->factor[row] = (float)(1 / total);
+        else
+            plan->offset[row] = (float)((double)plan->offset[row] + log2(total));
+    }
+    plan->results[tile] = result;
+}
+
+/* d_z = (d_u - u (u . d_u)) / |z|, with the factor 1 / (2N tau) that every pair has. The positive joins d_u here, with
+ * p_i + p_j - 2, known to all its digits. */
+static void gradient_row(const struct nt_job *job, ptrdiff_t row, const float *d_unit)
+{
+    const struct nt_xent_plan *plan = job->plan;
+    const ptrdiff_t positive = positive_of(plan, row);
+    const float *unit = unit_of(plan, row), *other = unit_of(plan, positive);
+    float *out = job->d_z + row * plan->dim;
+    const double weight = -((double)plan->missing[row] + (double)plan->missing[positive]);
+    const double along = dot(unit, d_unit, plan->dim) + weight * dot(unit, other, plan->dim);
+    const double factor = plan->norm[row] == 0 ? 0 : (double)plan->scale / LOG2_E / plan->rows / plan->norm[row];
+    for (int d = 0; d < plan->dim; d++)
+        out[d] = (float)(((double)d_unit[d] + weight * (double)other[d] - along * (double)unit[d]) * factor);
+}
+
+static void gradient_tile(void *context, int64_t tile, int thread)
+{
+    const struct nt_job *job = context;
+    const struct nt_xent_plan *plan = job->plan;
+    const ptrdiff_t dim = plan->padded_dim, first = tile * NT_TILE;
+    const float *d_rows = plan->d_unit + first * dim * plan->kernels->gradient_floats;
+    struct workspace *work = cpu_scratch(plan->cpu, thread);
+    float *d_unit = (float *)(void *)work->weights;
+    for (ptrdiff_t row = 0; row < NT_TILE && first + row < plan->rows; row++) {
+        plan->kernels->gradient_row(d_unit, d_rows, row, dim);
+        gradient_row(job, first + row, d_unit);
+    }
+}
+
+/* sum over i != j of u_i . u_j = |sum of u|^2 - sum of |u|^2: the negatives without a look at any pair. */
+static double pair_sum(const struct nt_xent_plan *plan)
+{
+    double square = 0, own = 0;
+    for (ptrdiff_t d = 0; d < plan->padded_dim; d++) {
+        double sum = 0;
+        for (int tile = 0; tile < plan->tiles; tile++) sum += plan->sums[tile * plan->padded_dim + d];
+        square += sum * sum;
+    }
+    for (int tile = 0; tile < plan->tiles; tile++) own += plan->results[tile].square;
+    return square - own;
+}
+
+static void collect(const struct nt_xent_plan *plan, struct nt_xent_result *result)
+{
+    struct tile_result sum = {0};
+    for (int tile = 0; tile < plan->tiles; tile++) {
+        sum.loss += plan->results[tile].loss;
+        sum.top1 += plan->results[tile].top1;
+        sum.entropy += plan->results[tile].entropy;
+        sum.positive += plan->results[tile].positive;
+    }
+    const double rows = plan->rows;
+    result->loss = sum.loss / rows;
+    result->top1 = sum.top1 / rows;
+    result->entropy = sum.entropy / rows;
+    result->positive_similarity = sum.positive / rows;
+    result->negative_similarity = plan->rows > 2 ? (pair_sum(plan) - sum.positive) / (rows * (rows - 2)) : 0;
+}
+
+void cpu_nt_xent_run(struct nt_xent_plan *plan, struct nt_xent_result *result, float *d_z, const float *z)
+{
+    struct pool *pool = plan->cpu->base.pool;
+    struct nt_job job = {.plan = plan, .z = z, .d_z = d_z};
+    pool_run(pool, plan->tiles, prepare_tile, &job);
+    if (!plan->shared) {
+        run_pass(&job, PASS_HIGHEST);
+        own_offsets(plan);
+    }
+    run_pass(&job, PASS_SUMS);
+    pool_run(pool, plan->tiles, finish_tile, &job);
+    collect(plan, result);
+    if (!d_z || !plan->d_unit) return;
+    run_pass(&job, PASS_GRADIENT);
+    pool_run(pool, plan->tiles, gradient_tile, &job);
+}

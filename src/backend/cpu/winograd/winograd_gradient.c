@@ -1,0 +1,135 @@
+/* backend/cpu/winograd/winograd_gradient.c -- backward weights by Winograd. Chunk by chunk of tiles: x and d_y are
+ * transformed once; for each panel of outputs dU contracts them over all images of the chunk, in registers, and goes
+ * back to the nine taps at once, so that dU never leaves the cache. */
+#include <string.h>
+
+#include "backend/cpu/conv/conv_plan.h"
+#include "backend/cpu/winograd/winograd_tiles.h"
+#include "base/pool.h"
+
+struct part {
+    const struct conv_plan *plan;
+    float *weights; /* [panel][channel block][9][32][32], from first_panel */
+    float *du;
+    char *v, *w;
+    const char *d_y, *x;
+    int first_panel, end_panel;
+};
+
+static void offset_cells(const char **cells, const struct conv_plan *plan, int count, ptrdiff_t bytes)
+{
+    for (int i = 0; i < count; i++)
+        if (cells[i] != plan->winograd.zeros) cells[i] += bytes;
+}
+
+static void find_cells(const char **cells, const struct part *part, bool of_x, const struct winograd_tile *tile)
+{
+    const struct conv_plan *plan = part->plan;
+    if (of_x)
+        winograd_x_cells(cells, plan, &plan->winograd.weights, part->x, &plan->forward.x, tile);
+    else
+        winograd_y_cells(cells, plan, &plan->winograd.weights, part->d_y, &plan->forward.y, tile);
+}
+
+/* V, or W of the part's panels, of tiles [first, first + count). */
+static void transform(const struct part *part, bool of_x, int64_t first, int count)
+{
+    const struct conv_plan *plan = part->plan;
+    const struct winograd_pass *pass = &plan->winograd.weights;
+    const struct activation_layout *layout = of_x ? &plan->forward.x : &plan->forward.y;
+    const ptrdiff_t cell = (ptrdiff_t)layout->cell;
+    const ptrdiff_t block = (ptrdiff_t)(layout->block * dtype_bytes(plan->desc.dtype));
+    const int from = of_x ? 0 : part->first_panel, to = of_x ? layout->blocks : part->end_panel;
+    const int edge = of_x ? pass->form->x_edge : pass->form->y_edge;
+    struct winograd_input args = {.point = of_x ? pass->v_point : pass->m_point,
+                                  .block = layout->block_channels,
+                                  .bf16 = plan->desc.dtype == DTYPE_BF16};
+    const struct winograd_transforms *transforms = winograd_transforms(plan, pass);
+    const char *cells[2][WINOGRAD_MOST_POINTS] = {{NULL}}; /* of this tile and block and of the next one */
+    struct winograd_tile tile = winograd_tile(pass, layout, first);
+    find_cells(cells[0], part, of_x, &tile);
+    offset_cells(cells[0], plan, edge * edge, from * block);
+    for (int t = 0, now = 0; t < count; t++) {
+        args.images = tile.images;
+        for (int b = from; b < to; b++, now ^= 1) {
+            memcpy(args.cells, cells[now], sizeof args.cells);
+            args.next = cells[now ^ 1];
+            if (b + 1 < to) {
+                memcpy(cells[now ^ 1], cells[now], sizeof cells[now]);
+                offset_cells(cells[now ^ 1], plan, edge * edge, block);
+            } else if (t + 1 < count) {
+                tile = winograd_tile(pass, layout, first + t + 1);
+                find_cells(cells[now ^ 1], part, of_x, &tile);
+                offset_cells(cells[now ^ 1], plan, edge * edge, from * block);
+            } else {
+                args.next = NULL;
+            }
+            args.out = of_x ? part->v + (t * pass->v_tile + b * cell) * winograd_element(pass)
+                            : part->w + (t * pass->m_tile + (b - from) * cell) * winograd_element(pass);
+            args.channels = activation_block_channels(layout, b);
+            if (of_x)
+                (pass->pairs ? transforms->input_images : transforms->input)(&args);
+            else
+                (pass->pairs ? transforms->gradient_images : transforms->gradient)(&args);
+        }
+    }
+}
+
+static void run_chunk(const struct part *part, int64_t first, int count, bool add)
+{
+    const struct conv_plan *plan = part->plan;
+    const struct winograd_pass *pass = &plan->winograd.weights;
+    const struct winograd_kernels *kernels = plan->winograd.kernels;
+    const struct winograd_transforms *transforms = winograd_transforms(plan, pass);
+    const struct activation_layout *x = &plan->forward.x, *y = &plan->forward.y;
+    struct winograd_gradient args = {
+        .form = pass->form,
+        .v = part->v,
+        .du = part->du,
+        .v_point = pass->v_point,
+        .v_tile = pass->v_tile,
+        .w_point = pass->m_point,
+        .w_tile = pass->m_tile,
+        .du_point = pass->u_point,
+        .tiles = count,
+        .places = x->group_images,
+        .block = x->block_channels,
+        .channels = x->channels,
+    };
+    for (int t = 0; t < count; t++) args.images[t] = winograd_tile(pass, y, first + t).images;
+    transform(part, true, first, count);
+    transform(part, false, first, count);
+    for (int panel = part->first_panel; panel < part->end_panel; panel++) {
+        const ptrdiff_t block = (ptrdiff_t)9 * 1024;
+        float *weights = part->weights + (ptrdiff_t)(panel - part->first_panel) * x->blocks * block;
+        args.w = part->w + (panel - part->first_panel) * (ptrdiff_t)y->cell * winograd_element(pass);
+        args.outputs = activation_block_channels(y, panel);
+        (pass->pairs ? kernels->gradient_products_pairs : kernels->gradient_products)(&args);
+        for (int b = 0; b < x->blocks; b++)
+            transforms->gradient_weights(weights + b * block, part->du + (ptrdiff_t)b * 1024, pass->u_point,
+                                         activation_block_channels(x, b), add);
+    }
+}
+
+void winograd_weights(const struct conv_plan *plan, float *weights, char *scratch, const char *d_y, const char *x,
+                      int first_panel, int end_panel, int64_t first, int64_t end)
+{
+    const struct winograd_pass *pass = &plan->winograd.weights;
+    const struct part part = {
+        .plan = plan,
+        .weights = weights,
+        .du = (float *)(void *)scratch,
+        .v = scratch + pass->u_bytes,
+        .w = scratch + pass->u_bytes + pass->v_bytes,
+        .d_y = d_y,
+        .x = x,
+        .first_panel = first_panel,
+        .end_panel = end_panel,
+    };
+    const int chunks = (int)((end - first + pass->chunk - 1) / pass->chunk);
+    for (int chunk = 0; chunk < chunks; chunk++) {
+        int64_t begin, stop;
+        pool_share(end - first, chunk, chunks, &begin, &stop);
+        run_chunk(&part, first + begin, (int)(stop - begin), chunk > 0);
+    }
+}
