@@ -1,5 +1,6 @@
 /* model/model.c -- the weights of one model, and networks over them. */
 #include "model/model.h"
+#include "nn/ops/ops.h"
 
 #include "base/memory.h"
 

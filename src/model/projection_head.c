@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "model/model.h"
+#include "nn/ops/ops.h"
 
 int projection_head_build(struct network *network, const struct model_config *config, int h)
 {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "model/model.h"
+#include "nn/ops/ops.h"
 
 struct architecture {
     int depth;

@@ -4,45 +4,39 @@
 
 #include "nn/arena.h"
 #include "nn/network.h"
+#include "nn/ops/operation.h"
 
 #define NETWORK_NAME_LENGTH 80
-#define BATCH_NORM_EPSILON 1e-5f
-#define BATCH_NORM_MOMENTUM 0.1f
+enum { OPERATION_PARAMETERS = 4 };
 
-enum operation_kind {
-    OPERATION_CONV,
-    OPERATION_DENSE,
-    OPERATION_BATCH_NORM,
-    OPERATION_MAX_POOL,
-    OPERATION_GLOBAL_POOL
+/* How y comes back on the way back where it was dropped after the forward pass (recompute.c). Steps are lifetimes.c's;
+ * -1: never. */
+struct remake {
+    int step;          /* y is made before this step, into a block of its own, for those that read it */
+    int first, last;   /* the first and last step at which y is made for anybody, inline or not       */
+    bool lends;        /* y is made once, when first wanted, and not inline (a choice of lifetimes.c) */
+    int residual_from; /* the operation that makes the residual of this one inline; -1: it is there    */
+    int block;         /* in the arena, of the y that was made again; -1: none                          */
+    void *value;       /* its address                                                                   */
 };
 
 struct operation {
-    enum operation_kind kind;
+    const struct operation_type *type;
     char name[NETWORK_NAME_LENGTH];
-    int x, y, residual; /* tensors; residual -1: none                            */
-    int weight, bias;   /* rows of the parameter table; bias (beta) -1: none     */
-    int running_mean, running_var;
-    int kernel, stride, padding; /* of convolutions and pools                             */
-    bool relu;
+    int x, y, residual;                   /* tensors; residual -1: none                                          */
+    int parameters[OPERATION_PARAMETERS]; /* rows of the parameter table, in the type's own order; -1: none      */
+    bool relu;                            /* y is what a ReLU let through                                        */
+    void *own;                            /* the type's own struct: settings and plan                            */
 
     /* filled by network_plan */
-    bool reached;       /* the gradient of the last tensor flows through it      */
-    bool accumulate;    /* adds into d_x (batch norm: into d_residual)           */
-    int folded;         /* batch norm in inference: the convolution that it is folded into and runs; -1: none */
-    bool deferred;      /* convolution: the batch norm after it runs it       */
-    float *folded_bias; /* of such a convolution: [K]                         */
-    struct conv_plan *conv;
-    struct batch_norm_plan *batch_norm;
-    struct max_pool_plan *max_pool;
-    struct global_pool_plan *global_pool;
-    int redo_step; /* y is made again before this step of the way back, for its own readers; -1: it is not */
-    int first_made, last_made; /* so for any reader: the same, or in the place of what it is added to; -1: never  */
-    bool lends;                /* y is made once, when it is first added to something, and kept from then on      */
-    int statistics_block, saved_block, mask_block;
-    double *statistics; /* convolution: [2][K] sums for the batch norm after it  */
-    void *saved;        /* batch norm: float [2][C]; max-pool: its choices       */
-    void *mask;         /* batch norm: where its ReLU let through                */
+    bool reached;                   /* the gradient of the last tensor flows through it                          */
+    bool adds_d_x, adds_d_residual; /* another reader has written there before                                   */
+    int absorbed;                   /* inference: the operation whose place it takes, and which runs for it; -1  */
+    int absorbed_by;                /* the reverse of `absorbed`; -1: none                                       */
+    struct remake remake;
+    int statistics_block, saved_block, mask_block; /* in the arena; -1: none                                     */
+    double *statistics; /* their addresses; struct operation_bytes says what they are                                */
+    void *saved, *mask;
 };
 
 struct node { /* a tensor */
@@ -50,9 +44,8 @@ struct node { /* a tensor */
     char name[NETWORK_NAME_LENGTH];
     int producer; /* operation; -1: the images                             */
     bool kept;
-    int block, again_block, gradient_block; /* in the arena; -1: none                   */
+    int block, gradient_block; /* in the arena; -1: none                   */
     void *data, *gradient;
-    void *again; /* what the way back reads where the value was dropped and made again */
 };
 
 struct network {
@@ -72,28 +65,58 @@ struct network {
     int block_count, block_capacity;
     char *arena;
     size_t arena_bytes, plan_bytes;
-    float *folding; /* weights of one convolution times the scale of its batch norm */
+    float *scratch; /* for the weights of one operation: of the largest that asked for it in `plan` */
+    size_t scratch_count;
 
     const void *images; /* of the forward pass under way */
     bool timed;
+    double start; /* when the operation under way began, if timed */
     /* Tests only: called after each step (operations forward, then backward), to look at what is alive then, or to
      * spoil what must not be read again. */
     void (*after_step)(struct network *network, int step);
     void *observer; /* theirs */
 };
 
-/* plan.c: does a batch norm in training read tensor y? Then the convolution that makes y sums its statistics on the
- * way. */
+static inline bool network_trains(const struct network *network)
+{
+    return network->mode == NETWORK_TRAINING;
+}
+
+static inline struct network_row *network_row(const struct network *network, const struct operation *operation)
+{
+    return &network->rows[operation - network->operations];
+}
+
+/* plan.c: will an operation in training read the sums over tensor y? Then the operation that makes y writes them. */
 bool network_wants_statistics(const struct network *network, int y);
-/* recompute.c */
-bool network_reads_back(const struct operation *operation);
-void network_choose_recomputed(struct network *network, bool recompute); /* as `lends` says */
-struct operation *network_residual_maker(const struct network *network, const struct operation *operation);
+/* The struct of `plan` needs `count` floats of network->scratch. */
+void network_want_scratch(struct network *network, size_t count);
+
+/* ---- addresses, for operations that run (run.c); NULL for tensor or row -1 ---- */
+const float *network_weights(const struct network *network, int row);
+float *network_gradients(const struct network *network, int row);
+const void *network_value(const struct network *network, int tensor);
+/* What the way back reads: the value as it was made again, if it was. */
+const void *network_value_back(const struct network *network, int tensor);
+void *network_output(const struct network *network, const struct operation *operation);
+void *network_gradient(const struct network *network, int tensor);
+/* The mask that forward writes; NULL: y is made again, and its mask with it. */
+void *network_forward_mask(const struct operation *operation);
+/* Called in a backward pass when the gradients of the weights are made: `bench` shows their time apart. */
+void network_weights_done(struct network *network, const struct operation *operation);
+
+/* ---- recompute.c ---- */
+/* Decides every operation's remake but for blocks and addresses, as `lends` says; false: nothing is dropped. */
+void network_choose_remakes(struct network *network, bool recompute);
+/* Is it made again, and does nothing that is made again add its y? */
 bool network_ends_chain(const struct network *network, const struct operation *operation);
+/* Sets `lends` for all that are residuals of residuals of `last`. */
 void network_chain_lends(struct network *network, const struct operation *last, bool lends);
-/* lifetimes.c: the step at which an operation runs backward. */
+
+/* ---- lifetimes.c ---- */
+/* The step at which an operation runs backward. */
 int network_backward_step(const struct network *network, int operation);
-/* lifetimes.c: the arena, once all operations are planned. */
+/* The arena, once all operations are planned. */
 int network_place(struct network *network, struct error *error);
 
 #endif

@@ -8,11 +8,6 @@
 
 enum { RECOMPUTE_ABOVE = 1 << 30 }; /* bytes: a smaller arena is left as it is, for it costs 1 to 5 % of a step */
 
-static bool training(const struct network *network)
-{
-    return network->mode == NETWORK_TRAINING;
-}
-
 int network_backward_step(const struct network *network, int operation)
 {
     return 2 * network->operation_count - 1 - operation;
@@ -20,7 +15,7 @@ int network_backward_step(const struct network *network, int operation)
 
 static int last_step(const struct network *network)
 {
-    return (training(network) ? 2 : 1) * network->operation_count;
+    return (network_trains(network) ? 2 : 1) * network->operation_count;
 }
 
 /* ---- blocks --------------------------------------------------------------------------------------------------- */
@@ -40,7 +35,8 @@ static void extend(struct network *network, int block, int step)
 static void extend_back(struct network *network, int tensor, int step)
 {
     const struct node *node = &network->tensors[tensor];
-    extend(network, node->again_block >= 0 ? node->again_block : node->block, step);
+    const int again = node->producer >= 0 ? network->operations[node->producer].remake.block : -1;
+    extend(network, again >= 0 ? again : node->block, step);
 }
 
 /* Values: alive from their producer to their last reader, forward or backward. */
@@ -48,59 +44,55 @@ static void add_activations(struct network *network)
 {
     for (int i = 0; i < network->operation_count; i++) {
         struct operation *operation = &network->operations[i];
-        if (operation->deferred) { /* its outputs are never stored */
+        if (operation->absorbed_by >= 0) { /* its outputs are never stored */
             network->rows[i].bytes = 0;
             continue;
         }
-        const int input = operation->folded < 0 ? operation->x : network->operations[operation->folded].x;
+        const int input = operation->absorbed < 0 ? operation->x : network->operations[operation->absorbed].x;
+        const int back = network_backward_step(network, i);
         struct node *y = &network->tensors[operation->y];
+        struct remake *remake = &operation->remake;
         size_t bytes = network->backend->ops->tensor_bytes(network->backend, &y->desc);
         y->block = add_block(network, bytes, i, y->kept ? last_step(network) : i);
         network->rows[i].bytes = bytes;
         extend(network, network->tensors[input].block, i);
         if (operation->residual >= 0) extend(network, network->tensors[operation->residual].block, i);
-        if (operation->redo_step >= 0)
-            y->again_block = add_block(network, bytes, operation->redo_step, operation->redo_step);
-        if (operation->first_made >= 0) {
-            extend_back(network, operation->x, operation->last_made);
-            if (operation->residual >= 0 && !network_residual_maker(network, operation))
-                extend_back(network, operation->residual, operation->last_made);
+        if (remake->step >= 0) remake->block = add_block(network, bytes, remake->step, remake->step);
+        if (remake->first >= 0) {
+            extend_back(network, operation->x, remake->last);
+            if (operation->residual >= 0 && remake->residual_from < 0)
+                extend_back(network, operation->residual, remake->last);
         }
-        if (network_reads_back(operation)) extend_back(network, operation->x, network_backward_step(network, i));
-    }
-}
-/* What an operation keeps besides its output: sums for the next batch norm, statistics, the mask of a ReLU, the choices
- * of a pool. */
-static void add_extras(struct network *network)
-{
-    const struct backend_ops *ops = network->backend->ops;
-    for (int i = 0; i < network->operation_count && training(network); i++) {
-        struct operation *operation = &network->operations[i];
-        size_t channels = (size_t)network->tensors[operation->y].desc.channels;
-        int back = operation->reached ? network_backward_step(network, i) : i;
-        const int made =
-            operation->redo_step >= 0 ? operation->redo_step : i; /* a mask, a choice: when y was made last */
-        if (operation->conv && network_wants_statistics(network, operation->y))
-            operation->statistics_block = add_block(network, 2 * channels * sizeof(double), i, i);
-        if (operation->kind == OPERATION_BATCH_NORM) {
-            operation->saved_block = add_block(network, 2 * channels * sizeof(float), i, back);
-            const size_t mask = ops->batch_norm_mask_bytes(operation->batch_norm);
-            if (mask && operation->reached) operation->mask_block = add_block(network, mask, made, back);
-            int producer = network->tensors[operation->x].producer;
-            extend(network, network->operations[producer].statistics_block, i);
-        }
-        if (operation->kind == OPERATION_MAX_POOL && operation->reached)
-            operation->saved_block = add_block(network, ops->max_pool_saved_bytes(operation->max_pool), made, back);
+        if (operation->reached && operation->type->reads_x_back) extend_back(network, operation->x, back);
+        if (operation->reached && operation->type->reads_y_back) extend_back(network, operation->y, back);
     }
 }
 
-/* Gradients: alive from the first reader met on the way back to the producer. A batch norm's d_x takes the place of
- * its d_y, so both are one block. */
+/* What operations keep besides their outputs. */
+static void add_extras(struct network *network)
+{
+    for (int i = 0; i < network->operation_count && network_trains(network); i++) {
+        struct operation *operation = &network->operations[i];
+        const struct operation_type *type = operation->type;
+        struct operation_bytes bytes = {0};
+        if (type->bytes) type->bytes(network, operation, &bytes);
+        const int back = operation->reached ? network_backward_step(network, i) : i;
+        const int made = operation->remake.step >= 0 ? operation->remake.step : i; /* when y was made last */
+        if (bytes.statistics) operation->statistics_block = add_block(network, bytes.statistics, i, i);
+        if (bytes.saved) operation->saved_block = add_block(network, bytes.saved, i, back);
+        if (bytes.mask && operation->reached) operation->mask_block = add_block(network, bytes.mask, made, back);
+        const int producer = network->tensors[operation->x].producer;
+        if (type->reads_statistics) extend(network, network->operations[producer].statistics_block, i);
+    }
+}
+
+/* Gradients: alive from the first reader met on the way back to the producer. Where d_x may take the place of d_y both
+ * are one block. */
 static void add_gradients(struct network *network)
 {
     const struct backend_ops *ops = network->backend->ops;
     const int n = network->operation_count;
-    if (!training(network)) return;
+    if (!network_trains(network)) return;
     struct node *output = &network->tensors[network->operations[n - 1].y];
     output->gradient_block = add_block(network, ops->tensor_bytes(network->backend, &output->desc), n, n);
     for (int i = n - 1; i >= 0; i--) {
@@ -114,7 +106,7 @@ static void add_gradients(struct network *network)
             if (inputs[k] <= 0) continue; /* none, or the images */
             struct node *input = &network->tensors[inputs[k]];
             if (input->gradient_block >= 0) continue;
-            if (k == 0 && operation->kind == OPERATION_BATCH_NORM)
+            if (k == 0 && operation->type->d_x_over_d_y)
                 input->gradient_block = d_y;
             else
                 input->gradient_block =
@@ -133,14 +125,13 @@ static void *address(const struct network *network, int block)
 /* Lays the blocks out anew; the bytes that they take together. */
 static int lay_out(struct network *network, bool recompute, size_t *total, struct error *error)
 {
-    for (int t = 0; t < network->tensor_count; t++)
-        network->tensors[t].block = network->tensors[t].again_block = network->tensors[t].gradient_block = -1;
+    for (int t = 0; t < network->tensor_count; t++) network->tensors[t].block = network->tensors[t].gradient_block = -1;
     for (int i = 0; i < network->operation_count; i++) {
         struct operation *operation = &network->operations[i];
-        operation->statistics_block = operation->saved_block = operation->mask_block = -1;
+        operation->statistics_block = operation->saved_block = operation->mask_block = operation->remake.block = -1;
     }
     network->block_count = 0;
-    network_choose_recomputed(network, recompute);
+    network_choose_remakes(network, recompute);
     add_activations(network);
     add_extras(network);
     add_gradients(network);
@@ -150,7 +141,7 @@ static int lay_out(struct network *network, bool recompute, size_t *total, struc
 /* With the least memory, and of those layouts with the fewest passes. */
 static int lay_out_recomputed(struct network *network, size_t *total, struct error *error)
 {
-    for (int i = 0; i < network->operation_count; i++) network->operations[i].lends = false;
+    for (int i = 0; i < network->operation_count; i++) network->operations[i].remake.lends = false;
     int status = lay_out(network, true, total, error);
     for (int i = network->operation_count - 1; i >= 0 && !status; i--) {
         if (!network_ends_chain(network, &network->operations[i])) continue;
@@ -167,7 +158,7 @@ static int lay_out_recomputed(struct network *network, size_t *total, struct err
 
 static int choose_layout(struct network *network, struct error *error)
 {
-    const enum recompute wanted = training(network) ? network->backend->recompute : RECOMPUTE_OFF;
+    const enum recompute wanted = network_trains(network) ? network->backend->recompute : RECOMPUTE_OFF;
     if (wanted == RECOMPUTE_ON) return lay_out_recomputed(network, &network->arena_bytes, error);
     int status = lay_out(network, false, &network->arena_bytes, error);
     if (status || wanted == RECOMPUTE_OFF || network->arena_bytes <= RECOMPUTE_ABOVE) return status;
@@ -190,7 +181,6 @@ int network_place(struct network *network, struct error *error)
     for (int t = 0; t < network->tensor_count; t++) {
         struct node *node = &network->tensors[t];
         node->data = address(network, node->block);
-        node->again = address(network, node->again_block);
         node->gradient = address(network, node->gradient_block);
     }
     for (int i = 0; i < network->operation_count; i++) {
@@ -198,6 +188,7 @@ int network_place(struct network *network, struct error *error)
         operation->statistics = address(network, operation->statistics_block);
         operation->saved = address(network, operation->saved_block);
         operation->mask = address(network, operation->mask_block);
+        operation->remake.value = address(network, operation->remake.block);
     }
     return SIMCLR_OK;
 }

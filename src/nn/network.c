@@ -17,29 +17,23 @@ int network_create(struct network **out, struct parameters *parameters, enum net
     return SIMCLR_OK;
 }
 
-static void destroy_plans(struct network *network)
+static void close_plans(struct network *network)
 {
-    const struct backend_ops *ops = network->backend->ops;
-    for (int i = 0; i < network->operation_count; i++) {
-        struct operation *operation = &network->operations[i];
-        if (operation->conv) ops->conv_destroy(&operation->conv);
-        memory_free(operation->folded_bias);
-        if (operation->batch_norm) ops->batch_norm_destroy(&operation->batch_norm);
-        if (operation->max_pool) ops->max_pool_destroy(&operation->max_pool);
-        if (operation->global_pool) ops->global_pool_destroy(&operation->global_pool);
-    }
-    if (network->arena) ops->release(network->backend, network->arena);
+    for (int i = 0; i < network->operation_count; i++)
+        network->operations[i].type->close(network, &network->operations[i]);
+    if (network->arena) network->backend->ops->release(network->backend, network->arena);
 }
 
 void network_destroy(struct network **network)
 {
     if (!network || !*network) return;
-    if ((*network)->backend) destroy_plans(*network);
+    if ((*network)->backend) close_plans(*network);
+    for (int i = 0; i < (*network)->operation_count; i++) memory_free((*network)->operations[i].own);
     memory_free((*network)->tensors);
     memory_free((*network)->operations);
     memory_free((*network)->rows);
     memory_free((*network)->blocks);
-    memory_free((*network)->folding);
+    memory_free((*network)->scratch);
     memory_free(*network);
     *network = NULL;
 }

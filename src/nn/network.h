@@ -1,6 +1,6 @@
 /* nn/network.h -- a network as a list of operations, planned once for a batch and a backend, then run.
  *
- * Building: network_* calls append operations and return tensor numbers; shapes are inferred and checked.
+ * Building: the calls of nn/ops/ops.h append operations and return tensor numbers; shapes are inferred and checked.
  * Planning: network_plan creates every operation's plan and lays all activations and gradients out in one arena
  * by lifetime (a tensor's bytes are reused as soon as its last reader has run).
  * Running: network_forward, network_backward allocate nothing and cannot fail. */
@@ -23,30 +23,8 @@ int network_create(struct network **out, struct parameters *parameters, enum net
                    struct error *error);
 void network_destroy(struct network **network);
 
-/* Each returns a tensor number >= 0, or a negative status that every later call passes on (so a builder can check
- * once, at network_plan, whose error then tells the first failure). */
+/* Returns tensor number 0. The operations are in nn/ops/ops.h. */
 int network_input(struct network *network, int batch, int channels, int height, int width); /* IMAGES */
-struct network_conv {
-    int out_channels, kernel, stride, padding;
-    bool bias;
-    unsigned flags;
-    enum parameter_init init;
-};
-/* <name>.weight [out][in][kernel][kernel] and, if wanted, <name>.bias [out]. */
-int network_conv(struct network *network, const char *name, int x, struct network_conv conv);
-struct network_batch_norm {
-    bool relu;
-    int residual; /* tensor number or -1 */
-    bool zero_gamma, no_beta;
-    unsigned flags;
-};
-/* <name>.weight .bias .running_mean .running_var, each [channels]; y = relu(bn(x) + residual) as far as wanted. */
-int network_batch_norm(struct network *network, const char *name, int x, struct network_batch_norm norm);
-int network_max_pool(struct network *network, int x, int kernel, int stride, int padding);
-int network_global_pool(struct network *network, int x); /* -> float32 from here on */
-/* <name>.weight [out][in] and, if wanted, <name>.bias [out]; x: [batch][in][1][1]. */
-int network_dense(struct network *network, const char *name, int x, int out, bool bias, unsigned flags,
-                  enum parameter_init init);
 void network_name(struct network *network, int tensor, const char *name); /* for info and tests: "h", "z", "layer1.0" */
 
 /* Tensors to keep readable after forward (besides the last one), e.g. h. */

@@ -1,35 +1,24 @@
 /* nn/recompute.c -- what is dropped after the forward pass and made again on the way back (Chen et al. 2016,
  * arXiv:1604.06174), bit for bit.
  *
- * Half of what backward needs is convolutions' outputs, which batch norm reads; the other half is what batch norms make
- * of them, which the next convolutions read for their weights. The second half can be made again from the first in one
- * pass when it is needed. So can what a max-pool makes, and, at 1 % of a step, the first convolution's output, which is
- * the largest tensor of all.
+ * Half of what backward needs are convolutions' outputs, which batch norms read. The other half are batch norms'
+ * outputs, which the next convolutions read for the gradients of their weights. One cheap pass makes the second half
+ * from the first. Two more values are made again: what a max-pool makes, and the first convolution's output. That one
+ * costs 1 % of a step, and is the largest tensor of all.
  *
- * A residual that was dropped must be there first. Either it is made early and then kept for its own readers (it lends
- * its block: each value is made once, but a stage's values are all there at once), or it is made in the block of what
- * needs it, which takes its place, and made anew when its own turn comes (for n blocks of a stage n^2 / 2 passes, and
- * one block of memory). Chains that lend are tried one by one, and those that cost no memory lend. */
+ * Before a batch norm can be made again, the residual that it adds must exist. There are two ways to get a dropped one:
+ *  - lend: make it early and keep it for its own readers. Each value is made once; all values of a stage are in memory
+ *    together.
+ *  - inline: make it inside the block of the value that needs it, which then overwrites it, and make it anew at its own
+ *    turn. One block of memory; n^2 / 2 passes for the n blocks of a stage.
+ * lifetimes.c tries lending chain by chain, and keeps it where the arena does not grow. */
 #include "nn/internal.h"
 
-/* Does the way back of an operation read the values of its x? */
-bool network_reads_back(const struct operation *operation)
+static bool can_be_dropped(const struct network *network, const struct operation *operation)
 {
-    return operation->reached && (operation->kind == OPERATION_BATCH_NORM || operation->conv); /* pools need none */
-}
-
-static bool can_be_made_again(const struct network *network, const struct operation *operation)
-{
-    if (!operation->reached || network->tensors[operation->y].kept) return false;
-    switch (operation->kind) {
-    case OPERATION_BATCH_NORM:
-    case OPERATION_MAX_POOL:
-        return true;
-    case OPERATION_CONV:
-        return operation->x == 0;
-    default:
-        return false;
-    }
+    const struct operation_type *type = operation->type;
+    if (!operation->reached || network->tensors[operation->y].kept || !type->again) return false;
+    return !type->can_again || type->can_again(operation);
 }
 
 static void earliest(int *step, int other)
@@ -42,55 +31,58 @@ static void latest(int *step, int other)
     if (other > *step) *step = other;
 }
 
-/* When tensor y is needed: its own readers decide redo_step, those that add it as a residual may have it made for them.
- */
+/* When y is needed. Its own readers decide `step`. Those that add it as a residual may have it made inline. */
 static void find_steps(const struct network *network, struct operation *operation)
 {
+    struct remake *remake = &operation->remake;
     int borrowed = -1, last_borrowed = -1;
     for (int i = 0; i < network->operation_count; i++) {
         const struct operation *reader = &network->operations[i];
+        const int back = network_backward_step(network, i);
+        if (reader == operation && reader->type->reads_y_back) earliest(&remake->step, back);
         if (reader->x == operation->y) {
-            if (network_reads_back(reader)) earliest(&operation->redo_step, network_backward_step(network, i));
-            earliest(&operation->redo_step, reader->first_made);
+            if (reader->reached && reader->type->reads_x_back) earliest(&remake->step, back);
+            earliest(&remake->step, reader->remake.first);
         }
         if (reader->residual != operation->y) continue;
-        earliest(&borrowed, reader->first_made);
-        latest(&last_borrowed, reader->last_made);
+        earliest(&borrowed, reader->remake.first);
+        latest(&last_borrowed, reader->remake.last);
     }
-    if (operation->kind != OPERATION_BATCH_NORM || operation->lends) {
-        earliest(&operation->redo_step, borrowed);
+    if (!operation->type->again_in_residual || remake->lends) {
+        earliest(&remake->step, borrowed);
         last_borrowed = -1;
     }
-    operation->first_made = operation->redo_step;
-    operation->last_made = operation->redo_step;
-    earliest(&operation->first_made, borrowed);
-    latest(&operation->last_made, last_borrowed);
+    remake->first = remake->last = remake->step;
+    earliest(&remake->first, borrowed);
+    latest(&remake->last, last_borrowed);
 }
 
-void network_choose_recomputed(struct network *network, bool recompute)
+/* The operation that makes the residual of this one inline; -1: none does. */
+static int residual_maker(const struct network *network, const struct operation *operation)
+{
+    const int producer = operation->residual < 0 ? -1 : network->tensors[operation->residual].producer;
+    if (producer < 0) return -1;
+    const struct operation *maker = &network->operations[producer];
+    return maker->type->again_in_residual && maker->remake.first >= 0 && !maker->remake.lends ? producer : -1;
+}
+
+void network_choose_remakes(struct network *network, bool recompute)
 {
     for (int i = 0; i < network->operation_count; i++) {
-        struct operation *operation = &network->operations[i];
-        operation->redo_step = operation->first_made = operation->last_made = -1;
+        struct remake *remake = &network->operations[i].remake;
+        remake->step = remake->first = remake->last = remake->residual_from = -1;
     }
     for (int i = network->operation_count - 1; i >= 0 && recompute; i--) /* readers before what they read */
-        if (can_be_made_again(network, &network->operations[i])) find_steps(network, &network->operations[i]);
+        if (can_be_dropped(network, &network->operations[i])) find_steps(network, &network->operations[i]);
+    for (int i = 0; i < network->operation_count; i++)
+        network->operations[i].remake.residual_from = residual_maker(network, &network->operations[i]);
 }
 
-/* The batch norm that makes the residual of `operation` for it, in its place; NULL: the residual is there. */
-struct operation *network_residual_maker(const struct network *network, const struct operation *operation)
-{
-    if (operation->residual < 0 || network->tensors[operation->residual].producer < 0) return NULL;
-    struct operation *maker = &network->operations[network->tensors[operation->residual].producer];
-    return maker->kind == OPERATION_BATCH_NORM && maker->first_made >= 0 && !maker->lends ? maker : NULL;
-}
-
-/* Is nothing made again that adds this one's y? */
 bool network_ends_chain(const struct network *network, const struct operation *operation)
 {
-    if (operation->kind != OPERATION_BATCH_NORM || operation->first_made < 0) return false;
+    if (!operation->type->again_in_residual || operation->remake.first < 0) return false;
     for (int i = 0; i < network->operation_count; i++)
-        if (network->operations[i].residual == operation->y && network->operations[i].first_made >= 0) return false;
+        if (network->operations[i].residual == operation->y && network->operations[i].remake.first >= 0) return false;
     return true;
 }
 
@@ -98,8 +90,8 @@ void network_chain_lends(struct network *network, const struct operation *last, 
 {
     for (const struct operation *operation = last; operation->residual >= 0;) {
         const int producer = network->tensors[operation->residual].producer;
-        if (producer < 0 || network->operations[producer].kind != OPERATION_BATCH_NORM) break;
-        network->operations[producer].lends = lends;
+        if (producer < 0 || !network->operations[producer].type->again_in_residual) break;
+        network->operations[producer].remake.lends = lends;
         operation = &network->operations[producer];
     }
 }

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "nn/internal.h"
+#include "nn/ops/ops.h"
 
 static const struct network_conv CONV3 = {
     .out_channels = 6, .kernel = 3, .stride = 1, .padding = 1, .init = INIT_TRUNCATED_NORMAL};

@@ -1,0 +1,160 @@
+/* nn/ops/batch_norm.c -- batch norm with the residual addition and the ReLU after it (Ioffe and Szegedy 2015,
+ * arXiv:1502.03167). In inference it is an affine map, which the convolution before it absorbs. */
+#include <string.h>
+
+#include "nn/internal.h"
+#include "nn/ops/ops.h"
+
+#define EPSILON 1e-5f
+#define MOMENTUM 0.1f
+
+enum { GAMMA, BETA, RUNNING_MEAN, RUNNING_VARIANCE };
+
+struct batch_norm_operation {
+    struct batch_norm_plan *plan;
+};
+
+static const struct operation_type TYPE;
+
+/* ---- building ------------------------------------------------------------------------------------------------ */
+int network_batch_norm(struct network *network, const char *name, int x, struct network_batch_norm norm)
+{
+    int status = network_begin(network, x, name);
+    if (!status) status = network_refuse_images(network, x, name);
+    if (status) return status;
+    const struct tensor_desc in = network->tensors[x].desc;
+    if (norm.residual >= 0) {
+        const struct tensor_desc *other = network_tensor(network, norm.residual);
+        if (!other || norm.residual == x || memcmp(other, &in, sizeof in) != 0)
+            NETWORK_FAIL(network, SIMCLR_INVALID, "%s: the residual must be another tensor of the same shape and type",
+                         name);
+    }
+    const int *channels = &in.channels;
+    const unsigned buffer = PARAMETER_BUFFER | (norm.flags & PARAMETER_HEAD);
+    int rows[4] = {-1, -1, -1, -1};
+    rows[GAMMA] =
+        network_declare(network, name, "weight", 1, channels, norm.flags, norm.zero_gamma ? INIT_ZERO : INIT_ONE, 0);
+    if (rows[GAMMA] >= 0 && !norm.no_beta)
+        rows[BETA] = network_declare(network, name, "bias", 1, channels, norm.flags, INIT_ZERO, 0);
+    rows[RUNNING_MEAN] = network_declare(network, name, "running_mean", 1, channels, buffer, INIT_ZERO, 0);
+    rows[RUNNING_VARIANCE] = network_declare(network, name, "running_var", 1, channels, buffer, INIT_ONE, 0);
+    if (network->error.status) return network->error.status;
+    const struct batch_norm_operation own = {NULL};
+    struct new_operation operation = {.type = &TYPE,
+                                      .name = name,
+                                      .x = x,
+                                      .residual = norm.residual >= 0 ? norm.residual : -1,
+                                      .relu = norm.relu,
+                                      .own = &own};
+    memcpy(operation.parameters, rows, sizeof rows);
+    return network_append(network, &operation, &in);
+}
+
+static void describe(const struct network *network, const struct operation *operation, struct network_row *row)
+{
+    (void)network;
+    (void)operation;
+    row->flops = 2.0 * row->output.channels * row->output.height * row->output.width;
+}
+
+/* ---- planning ------------------------------------------------------------------------------------------------ */
+static int plan(struct network *network, struct operation *operation, struct error *error)
+{
+    struct batch_norm_operation *own = operation->own;
+    const struct tensor_desc *in = &network->tensors[operation->x].desc;
+    if (network_trains(network) && (int64_t)in->batch * in->height * in->width < 2)
+        return error_set(error, SIMCLR_INVALID,
+                         "%s: batch norm cannot train on one value per channel; use a batch of at least 2",
+                         operation->name);
+    const struct batch_norm_desc desc = {
+        .dtype = in->dtype,
+        .batch = in->batch,
+        .channels = in->channels,
+        .height = in->height,
+        .width = in->width,
+        .relu = operation->relu,
+        .residual = operation->residual >= 0,
+        .training = network_trains(network),
+        .accumulate_residual = operation->adds_d_residual,
+        .epsilon = EPSILON,
+        .momentum = MOMENTUM,
+    };
+    return network->backend->ops->batch_norm_create(network->backend, &desc, &own->plan, error);
+}
+
+static void bytes(const struct network *network, const struct operation *operation, struct operation_bytes *out)
+{
+    const struct batch_norm_operation *own = operation->own;
+    out->saved = 2 * (size_t)network->tensors[operation->y].desc.channels * sizeof(float);
+    out->mask = network->backend->ops->batch_norm_mask_bytes(own->plan);
+}
+
+static void affine(const struct network *network, const struct operation *operation, struct affine_map *map)
+{
+    *map = (struct affine_map){.gamma = network_weights(network, operation->parameters[GAMMA]),
+                               .beta = network_weights(network, operation->parameters[BETA]),
+                               .mean = network_weights(network, operation->parameters[RUNNING_MEAN]),
+                               .variance = network_weights(network, operation->parameters[RUNNING_VARIANCE]),
+                               .epsilon = EPSILON};
+}
+
+static void close(struct network *network, struct operation *operation)
+{
+    struct batch_norm_operation *own = operation->own;
+    if (own->plan) network->backend->ops->batch_norm_destroy(&own->plan);
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------- */
+static void forward(struct network *network, const struct operation *operation)
+{
+    const struct batch_norm_operation *own = operation->own;
+    const struct backend_ops *ops = network->backend->ops;
+    const struct node *x = &network->tensors[operation->x];
+    void *y = network_output(network, operation);
+    const void *residual = network_value(network, operation->residual);
+    const float *gamma = network_weights(network, operation->parameters[GAMMA]);
+    const float *beta = network_weights(network, operation->parameters[BETA]);
+    float *mean = parameter_weights(network->parameters, operation->parameters[RUNNING_MEAN]);
+    float *variance = parameter_weights(network->parameters, operation->parameters[RUNNING_VARIANCE]);
+    if (network_trains(network))
+        ops->batch_norm_forward(own->plan, y, network_forward_mask(operation), operation->saved, mean, variance,
+                                x->data, residual, network->operations[x->producer].statistics, gamma, beta);
+    else
+        ops->batch_norm_inference(own->plan, y, x->data, residual, gamma, beta, mean, variance);
+}
+
+static void again(struct network *network, const struct operation *operation, void *out, void *mask,
+                  const void *residual)
+{
+    const struct batch_norm_operation *own = operation->own;
+    network->backend->ops->batch_norm_again(own->plan, out, mask, network_value_back(network, operation->x), residual);
+}
+
+static void backward(struct network *network, const struct operation *operation)
+{
+    const struct batch_norm_operation *own = operation->own;
+    network->backend->ops->batch_norm_backward(
+        own->plan, network_gradient(network, operation->x), network_gradient(network, operation->residual),
+        network_gradients(network, operation->parameters[GAMMA]),
+        network_gradients(network, operation->parameters[BETA]), network_gradient(network, operation->y),
+        network_value_back(network, operation->x), operation->mask, operation->saved,
+        network_weights(network, operation->parameters[GAMMA]));
+}
+
+static const struct operation_type TYPE = {
+    .name = "batch_norm",
+    .own_bytes = sizeof(struct batch_norm_operation),
+    .reads_x_back = true,
+    .adds_d_residual = true,
+    .d_x_over_d_y = true,
+    .reads_statistics = true,
+    .again_in_residual = true,
+    .describe = describe,
+    .plan = plan,
+    .bytes = bytes,
+    .affine = affine,
+    .forward = forward,
+    .again = again,
+    .backward = backward,
+    .close = close,
+};

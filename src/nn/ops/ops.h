@@ -1,0 +1,38 @@
+/* nn/ops/ops.h -- the operations that a network is built of. Each call appends one and returns the number of the tensor
+ * that it makes, or a negative status that every later call passes on: a builder can check once, at network_plan, whose
+ * error then tells the first failure. */
+#ifndef NN_OPS_OPS_H
+#define NN_OPS_OPS_H
+
+#include "nn/network.h"
+
+/* ---- conv.c: a square kernel, images or activations ------------------------------------------------------- */
+struct network_conv {
+    int out_channels, kernel, stride, padding;
+    bool bias;
+    unsigned flags;
+    enum parameter_init init;
+};
+/* <name>.weight [out][in][kernel][kernel] and, if wanted, <name>.bias [out]. */
+int network_conv(struct network *network, const char *name, int x, struct network_conv conv);
+
+/* ---- dense.c ------------------------------------------------------------------------------------------------- */
+/* <name>.weight [out][in] and, if wanted, <name>.bias [out]; x: [batch][in][1][1]. */
+int network_dense(struct network *network, const char *name, int x, int out, bool bias, unsigned flags,
+                  enum parameter_init init);
+
+/* ---- batch_norm.c ---------------------------------------------------------------------------------------------- */
+struct network_batch_norm {
+    bool relu;
+    int residual; /* tensor number or -1 */
+    bool zero_gamma, no_beta;
+    unsigned flags;
+};
+/* <name>.weight .bias .running_mean .running_var, each [channels]; y = relu(bn(x) + residual) as far as wanted. */
+int network_batch_norm(struct network *network, const char *name, int x, struct network_batch_norm norm);
+
+/* ---- max_pool.c, global_pool.c ---------------------------------------------------------------------------------- */
+int network_max_pool(struct network *network, int x, int kernel, int stride, int padding);
+int network_global_pool(struct network *network, int x); /* mean over the map; float32 from here on */
+
+#endif
