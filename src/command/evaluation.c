@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "base/rank.h"
 #include "eval/knn.h"
 #include "eval/logistic.h"
 
@@ -138,21 +139,14 @@ int evaluation_knn(struct evaluation *evaluation, const struct features *train, 
         .top5 = top5,
     };
     const int status = knn_classify(evaluation->session->backend, &args, error);
-    *out = (struct score){.done = status == SIMCLR_OK, .count = test->count, .l2 = -1, .held_out_top1 = -1};
+    *out = (struct score){.done = status == SIMCLR_OK, .l2 = -1, .held_out_top1 = -1};
     for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++) {
-        out->top1 += top5[i * 5] == test->labels[i];
-        for (int j = 0; j < 5; j++) out->top5 += top5[i * 5 + j] == test->labels[i];
+        int rank = 0;
+        while (rank < 5 && top5[i * 5 + rank] != test->labels[i]) rank++;
+        score_count(out, rank);
     }
     memory_free(top5);
     return status;
-}
-
-/* How many classes have a higher logit (ties: the lower class is ahead). */
-static int rank_of_label(const float *logits, int classes, int label)
-{
-    int rank = 0;
-    for (int c = 0; c < classes; c++) rank += logits[c] > logits[label] || (c < label && logits[c] == logits[label]);
-    return rank;
 }
 
 int evaluation_linear(struct evaluation *evaluation, const struct features *train, const struct features *test,
@@ -176,61 +170,12 @@ int evaluation_linear(struct evaluation *evaluation, const struct features *trai
     if (status == SIMCLR_OK)
         status = logistic_predict(evaluation->session->backend, &sweep, test->values, test->count, test->dim, classes,
                                   logits, error);
-    *out = (struct score){
-        .done = status == SIMCLR_OK, .count = test->count, .l2 = sweep.l2, .held_out_top1 = sweep.held_out_top1};
-    for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++) {
-        const int rank = rank_of_label(logits + i * classes, classes, test->labels[i]);
-        out->top1 += rank == 0;
-        out->top5 += rank < 5;
-    }
+    *out = (struct score){.done = status == SIMCLR_OK, .l2 = sweep.l2, .held_out_top1 = sweep.held_out_top1};
+    for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++)
+        score_count(out, rank_of_label(logits + i * classes, classes, test->labels[i]));
     memory_free(logits);
     logistic_sweep_free(&sweep);
     return status;
-}
-
-/* ---- the table ----------------------------------------------------------------------------------------------- */
-
-void evaluation_print_header(const struct session *session, const char *protocol)
-{
-    session_print(session, "%-10s %22s %22s\n", protocol, "top-1 % [95 %]", "top-5 % [95 %]");
-}
-
-static void print_share(const struct session *session, int64_t correct, int64_t count)
-{
-    double low, high;
-    interval_wilson(correct, count, &low, &high);
-    session_print(session, "  %6.2f [%5.2f, %5.2f]", 100.0 * (double)correct / (double)count, 100 * low, 100 * high);
-}
-
-void evaluation_print_score(const struct session *session, const char *name, const struct score *score)
-{
-    session_print(session, "%-10s", name);
-    print_share(session, score->top1, score->count);
-    print_share(session, score->top5, score->count);
-    if (score->l2 >= 0) session_print(session, "   l2 %g", score->l2);
-    session_print(session, "\n");
-}
-
-static void json_share(struct text *json, const char *key, int64_t correct, int64_t count)
-{
-    double low, high;
-    interval_wilson(correct, count, &low, &high);
-    text_json_open_object(json, key);
-    text_json_number(json, "value", (double)correct / (double)count);
-    text_json_number(json, "low95", low);
-    text_json_number(json, "high95", high);
-    text_json_close_object(json);
-}
-
-void evaluation_json_score(struct text *json, const char *name, const struct score *score)
-{
-    text_json_open_object(json, name);
-    json_share(json, "top1", score->top1, score->count);
-    json_share(json, "top5", score->top5, score->count);
-    text_json_integer(json, "images", score->count);
-    if (score->l2 >= 0) text_json_number(json, "l2", score->l2);
-    if (score->held_out_top1 >= 0) text_json_number(json, "held_out_top1", score->held_out_top1);
-    text_json_close_object(json);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------ */
@@ -265,7 +210,7 @@ static int report_json(const struct evaluation *evaluation, const char *protocol
     text_json_string(&json, "encoder_hash", hash);
     text_json_boolean(&json, "encoder_frozen", true);
     for (int source = 0; source < SOURCE_COUNT; source++)
-        if (scores[source].done) evaluation_json_score(&json, evaluation_source_name(source), &scores[source]);
+        if (scores[source].done) score_json(&json, evaluation_source_name(source), &scores[source]);
     text_json_close_object(&json);
     const int status = json.failed ? error_no_memory(error, "report", json.capacity) : SIMCLR_OK;
     if (status == SIMCLR_OK) session_print(session, "%s\n", json.bytes);
@@ -279,12 +224,12 @@ int evaluation_run(struct session *session, const char *protocol, evaluation_jud
     struct score scores[SOURCE_COUNT] = {{0}};
     int status = evaluation_open(session, &evaluation, error);
     if (status != SIMCLR_OK) return status;
-    if (!session->config->json) evaluation_print_header(session, protocol);
+    if (!session->config->json) score_print_header(session, protocol);
     for (int source = 0; source < SOURCE_COUNT && status == SIMCLR_OK; source++) {
         if (source != SOURCE_TRAINED && !session->config->controls) continue;
         status = judge_source(&evaluation, source, judge, &scores[source], error);
         if (status == SIMCLR_OK && !session->config->json)
-            evaluation_print_score(session, evaluation_source_name(source), &scores[source]);
+            score_print(session, evaluation_source_name(source), &scores[source]);
     }
     if (status == SIMCLR_OK) status = evaluation_check_frozen(&evaluation, error);
     if (status == SIMCLR_OK && session->config->json)

@@ -2,8 +2,8 @@
 #ifndef COMMAND_EVALUATION_H
 #define COMMAND_EVALUATION_H
 
-#include "base/text.h"
 #include "train/features.h"
+#include "train/score.h"
 
 /* What the features come from. A representation means something only beside the first two. */
 enum evaluation_source { SOURCE_PIXELS, SOURCE_UNTRAINED, SOURCE_TRAINED, SOURCE_COUNT };
@@ -16,13 +16,6 @@ struct evaluation {
     struct model *trained, *untrained; /* untrained: the same architecture, fresh from the seed */
     struct dataset *train, *test;
     uint64_t hash_before; /* over the encoder's weights and buffers */
-};
-
-/* One judged source. top5 counts a hit among the five best classes. */
-struct score {
-    bool done;
-    int64_t top1, top5, count;
-    double l2, held_out_top1; /* linear only; negative: not there */
 };
 
 /* Opens --checkpoint, --data and its test part (or --test-data). SIMCLR_DATA when labels are missing or the parts'
@@ -51,11 +44,6 @@ int evaluation_knn(struct evaluation *evaluation, const struct features *train, 
 /* Multinomial logistic regression with --l2 (or the sweep) and --iterations. */
 int evaluation_linear(struct evaluation *evaluation, const struct features *train, const struct features *test,
                       struct score *out, struct error *error);
-
-/* A row of the table, or the same as JSON: top-1 and top-5 with 95 % Wilson intervals. */
-void evaluation_print_header(const struct session *session, const char *protocol);
-void evaluation_print_score(const struct session *session, const char *name, const struct score *score);
-void evaluation_json_score(struct text *json, const char *name, const struct score *score);
 
 /* The whole of the knn and the linear command: `protocol` names it, `judge` is one of the two above. */
 typedef int evaluation_judge(struct evaluation *evaluation, const struct features *train, const struct features *test,

@@ -94,6 +94,7 @@ static void search_row(void *context, int64_t index, int thread)
         const int64_t row = search->train_begin + j;
         if (search->args->leave_out_self && row == query) continue;
         const float similarity = products[j] * search->query_scale[query] * search->train_scale[row];
+        if (isnan(similarity)) continue; /* a broken row is nobody's neighbour */
         heap_push(heap, &search->counts[query], search->k, (struct neighbour){similarity, (int32_t)row});
     }
 }
@@ -224,24 +225,12 @@ int knn_classify(struct backend *backend, const struct knn_args *args, struct er
             const struct neighbour *item = &search.heaps[q * search.k + i];
             votes[args->train_labels[item->row]] += exp((double)item->similarity / args->temperature);
         }
-        rank_classes(votes, args->classes, args->predicted ? args->predicted + q : NULL,
+        /* A query without a neighbour has no answer: the lowest class, of equal votes, would be a guess. */
+        const int classes = search.counts[q] > 0 ? args->classes : 0;
+        rank_classes(votes, classes, args->predicted ? args->predicted + q : NULL,
                      args->top5 ? args->top5 + q * 5 : NULL);
     }
     memory_free(scratch);
     search_free(&search);
     return SIMCLR_OK;
-}
-
-void interval_wilson(int64_t correct, int64_t count, double *low, double *high)
-{
-    if (count <= 0) {
-        *low = 0;
-        *high = 1;
-        return;
-    }
-    const double z = 1.959963984540054, n = (double)count, p = (double)correct / n;
-    const double centre = (p + z * z / (2 * n)) / (1 + z * z / n);
-    const double half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-    *low = correct == 0 ? 0 : centre - half;
-    *high = correct == count ? 1 : centre + half;
 }

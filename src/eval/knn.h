@@ -10,7 +10,8 @@
  * train: [train_count][dim], query: [query_count][dim], canonical float32, not necessarily normalised. labels in [0,
  * classes). votes: [query_count][classes] or NULL; predicted: [query_count] best class or NULL; top5: [query_count][5]
  * best classes, -1 padded, or NULL. Ties: the lower class. k is cut to train_count. leave_out_self: query i is train
- * row i and is not its own neighbour. */
+ * row i and is not its own neighbour. A row with a value that is not finite is nobody's neighbour and has none itself:
+ * such a query's predicted and top5 are -1. */
 struct knn_args {
     const float *train;
     const int32_t *train_labels;
@@ -29,8 +30,5 @@ int knn_classify(struct backend *backend, const struct knn_args *args, struct er
 /* The k nearest rows of each query: neighbours [query_count][k], most similar first. */
 int knn_neighbours(struct backend *backend, const struct knn_args *args, int32_t *neighbours, float *similarity,
                    struct error *error);
-
-/* 95 % Wilson interval of correct out of count, as fractions. */
-void interval_wilson(int64_t correct, int64_t count, double *low, double *high);
 
 #endif

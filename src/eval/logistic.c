@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "base/rank.h"
 #include "base/rng.h"
 
 /* A tile is small enough for its pixels to be in cache still when the gradient reads them again. FEW_CLASSES: up to
@@ -392,12 +393,8 @@ static double held_out_top1(struct sweep *sweep, const double *weight, const dou
     for (size_t i = 0; i < (size_t)classes * (size_t)held->dim; i++) rounded[i] = (float)weight[i];
     linear_logits(sweep->backend, held->x, held->rows, held->dim, classes, rounded, bias, sweep->logits);
     int64_t correct = 0;
-    for (int64_t i = 0; i < held->rows; i++) {
-        int best = 0;
-        for (int c = 1; c < classes; c++)
-            if (sweep->logits[i * classes + c] > sweep->logits[i * classes + best]) best = c;
-        correct += best == held->labels[i];
-    }
+    for (int64_t i = 0; i < held->rows; i++)
+        correct += rank_of_label(sweep->logits + i * classes, classes, held->labels[i]) == 0;
     return (double)correct / (double)held->rows;
 }
 

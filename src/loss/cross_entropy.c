@@ -2,8 +2,9 @@
 #include "loss/cross_entropy.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
+
+#include "base/rank.h"
 
 static double row_maximum(const float *logits, int classes)
 {
@@ -11,20 +12,6 @@ static double row_maximum(const float *logits, int classes)
     for (int k = 1; k < classes; k++)
         if (logits[k] > maximum) maximum = logits[k];
     return maximum;
-}
-
-/* How many classes come before the label when sorted by logit (the lower class first among equals). A NaN comes
- * before everything, so that a broken row never counts as right. */
-static int rank_of(const float *logits, int label, int classes)
-{
-    int rank = 0;
-    for (int k = 0; k < classes; k++) {
-        if (k == label)
-            rank += isnan(logits[k]) ? classes : 0;
-        else
-            rank += k < label ? !(logits[k] < logits[label]) : !(logits[k] <= logits[label]);
-    }
-    return rank;
 }
 
 /* Returns the row's loss; gradient (may be NULL): softmax minus one-hot, times scale. */
@@ -50,7 +37,7 @@ void cross_entropy_run(struct cross_entropy_result *result, float *d_logits, con
             if (gradient) memset(gradient, 0, (size_t)classes * sizeof *gradient);
             continue;
         }
-        int rank = rank_of(row, labels[i], classes);
+        int rank = rank_of_label(row, classes, labels[i]);
         result->loss += one_row(gradient, row, labels[i], classes, 1.0 / used) / used;
         result->top1 += (double)(rank < 1) / used;
         result->top5 += (double)(rank < 5) / used;

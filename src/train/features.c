@@ -13,6 +13,7 @@
 struct extraction {
     struct session *session;
     const char *phase;
+    const struct dataset *dataset;
     struct network *network; /* NULL: the pixels themselves */
     int tensor;              /* which of its tensors is wanted */
     int batch;               /* that the network was planned for */
@@ -21,6 +22,20 @@ struct extraction {
     void *views;             /* [batch][pixels]: staging for a last, smaller batch */
     float *rows;             /* [batch][dim] */
 };
+
+/* A damaged encoder makes NaN or infinity of an image: whatever were computed from that would be a guess. */
+static int check_rows(const struct extraction *extraction, const struct batch *batch, const float *values, size_t dim,
+                      struct error *error)
+{
+    for (size_t i = 0; i < (size_t)batch->count * dim; i++) {
+        if (isfinite(values[i])) continue;
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: the network makes %g of this image (value %zu of %zu): its weights are damaged or its "
+                         "training diverged: take another checkpoint",
+                         dataset_name(extraction->dataset, batch->indices[i / dim]), (double)values[i], i % dim, dim);
+    }
+    return SIMCLR_OK;
+}
 
 static void run_batch(struct extraction *extraction, const struct batch *batch, struct features *out, int64_t at)
 {
@@ -79,6 +94,8 @@ static int run_all(struct extraction *extraction, struct loader *loader, struct 
         run_batch(extraction, batch, out, at);
         status = extraction->session->backend->ops->sync(extraction->session->backend, error);
         if (status != SIMCLR_OK) return status;
+        status = check_rows(extraction, batch, out->values + at * out->dim, (size_t)out->dim, error);
+        if (status != SIMCLR_OK) return status;
         at += batch->count;
         tell(extraction, step + 1, steps, clock_seconds() - start);
     }
@@ -118,6 +135,7 @@ static int extract(struct extraction *extraction, const struct view_policy *view
 {
     struct session *session = extraction->session;
     struct view_policy policy = *views;
+    extraction->dataset = dataset;
     policy.type = extraction->type = extraction->network == NULL ? VIEW_FLOAT32 : session_view_type(session);
     const int64_t all = dataset_count(dataset);
     const int64_t count = limit > 0 && limit < all ? limit : all;

@@ -12,14 +12,15 @@ struct features {
     int dim;
 };
 
-/* limit: 0 = all in the data set's order, else the first `limit` of a seeded permutation. Raises SIMCLR_INTERRUPTED
- * when asked to stop. */
+/* limit: 0 = all in the data set's order, else the first `limit` of a seeded permutation. SIMCLR_INTERRUPTED when asked
+ * to stop; SIMCLR_CORRUPT, with the image's name, when a feature is not finite. */
 int features_extract(struct session *session, struct model *model, const struct view_policy *policy,
                      struct dataset *dataset, int64_t limit, struct features *out, struct error *error);
 /* The control: the pixels of the evaluation view minus 0.5 as features (cosine on them is kNN on pixels). */
 int features_pixels(struct session *session, const struct view_policy *policy, struct dataset *dataset, int64_t limit,
                     struct features *out, struct error *error);
-/* The classifier's outputs (model->config.classes > 0) on evaluation views: values [count][classes]. */
+/* The classifier's outputs (model->config.classes > 0) on evaluation views: values [count][classes].
+ * Errors as above. */
 int features_logits(struct session *session, struct model *model, const struct view_policy *policy,
                     struct dataset *dataset, struct features *out, struct error *error);
 void features_free(struct features *features);

@@ -6,21 +6,16 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "eval/knn.h"
-#include "loss/cross_entropy.h"
+#include "base/rank.h"
 #include "train/commands.h"
 #include "train/features.h"
 #include "train/labels.h"
 #include "train/run_folder.h"
+#include "train/score.h"
 #include "train/supervised.h"
 
 enum { START_TRAINED, START_RANDOM, STARTS };
 static const char *const start_names[STARTS] = {"finetune", "random"};
-
-struct result {
-    bool done;
-    int64_t count, top1, top5;
-};
 
 struct finetune {
     struct session *session;
@@ -32,7 +27,7 @@ struct finetune {
     uint32_t *subset;
     uint32_t subset_count;
     int64_t epochs;
-    struct result results[STARTS];
+    struct score results[STARTS];
 };
 
 /* ---- preparation -------------------------------------------------------------------------------------------- */
@@ -108,20 +103,15 @@ static int create_model(struct finetune *run, int start, struct error *error)
 
 /* ---- training and testing -------------------------------------------------------------------------------------- */
 
-static int test(struct finetune *run, struct result *out, struct error *error)
+static int test(struct finetune *run, struct score *out, struct error *error)
 {
     struct features logits;
     const int status = features_logits(run->session, run->model, &run->policy, run->test, &logits, error);
     if (status != SIMCLR_OK) return status;
-    *out = (struct result){.done = true};
-    for (int64_t i = 0; i < logits.count; i++) {
-        struct cross_entropy_result one;
-        if (logits.labels[i] < 0) continue;
-        cross_entropy_run(&one, NULL, logits.values + i * logits.dim, &logits.labels[i], 1, logits.dim);
-        out->count += 1;
-        out->top1 += one.top1 > 0.5;
-        out->top5 += one.top5 > 0.5;
-    }
+    *out = (struct score){.done = true, .l2 = -1, .held_out_top1 = -1};
+    for (int64_t i = 0; i < logits.count; i++)
+        if (logits.labels[i] >= 0)
+            score_count(out, rank_of_label(logits.values + i * logits.dim, logits.dim, logits.labels[i]));
     features_free(&logits);
     return SIMCLR_OK;
 }
@@ -174,35 +164,22 @@ static int train_and_test(struct finetune *run, int start, struct error *error)
 
 /* ---- the results ------------------------------------------------------------------------------------------------ */
 
-static void add_share(struct text *json, const char *name, int64_t correct, int64_t count)
-{
-    char key[32];
-    double low, high;
-    interval_wilson(correct, count, &low, &high);
-    text_json_number(json, name, (double)correct / (double)count);
-    snprintf(key, sizeof key, "%s_low", name);
-    text_json_number(json, key, low);
-    snprintf(key, sizeof key, "%s_high", name);
-    text_json_number(json, key, high);
-}
-
 static int print_json(const struct finetune *run, struct error *error)
 {
     struct text json = {0};
     text_json_open_object(&json, NULL);
     text_json_string(&json, "protocol", "finetune");
+    text_json_string(&json, "checkpoint", run->session->config->checkpoint);
+    text_json_string(&json, "data", run->session->config->data);
+    text_json_integer(&json, "train_images", dataset_count(run->train));
+    text_json_integer(&json, "test_images", dataset_count(run->test));
+    text_json_integer(&json, "classes", dataset_classes(run->train));
     text_json_string(&json, "labels", run->session->config->labels);
     text_json_integer(&json, "labelled_images", run->subset_count);
     text_json_integer(&json, "epochs", run->epochs);
-    text_json_integer(&json, "test_images", dataset_count(run->test));
-    for (int start = 0; start < STARTS; start++) {
-        const struct result *result = &run->results[start];
-        if (!result->done) continue;
-        text_json_open_object(&json, start == START_TRAINED ? "finetuned" : "random");
-        add_share(&json, "top1", result->top1, result->count);
-        add_share(&json, "top5", result->top5, result->count);
-        text_json_close_object(&json);
-    }
+    for (int start = 0; start < STARTS; start++)
+        if (run->results[start].done)
+            score_json(&json, start == START_TRAINED ? "finetuned" : "random", &run->results[start]);
     text_json_close_object(&json);
     const int status = json.failed ? error_no_memory(error, "the results", json.capacity) : SIMCLR_OK;
     if (status == SIMCLR_OK) session_print(run->session, "%s\n", json.bytes);
@@ -210,26 +187,14 @@ static int print_json(const struct finetune *run, struct error *error)
     return status;
 }
 
-static void print_share(const struct session *session, int64_t correct, int64_t count)
-{
-    double low, high;
-    interval_wilson(correct, count, &low, &high);
-    session_print(session, "  %6.2f [%5.2f, %5.2f]", 100.0 * (double)correct / (double)count, 100 * low, 100 * high);
-}
-
 static int print_results(const struct finetune *run, struct error *error)
 {
     const struct session *session = run->session;
     if (session->config->json) return print_json(run, error);
-    session_print(session, "%-10s %22s %22s\n", "finetune", "top-1 % [95 %]", "top-5 % [95 %]");
-    for (int start = STARTS - 1; start >= 0; start--) {
-        const struct result *result = &run->results[start];
-        if (!result->done) continue;
-        session_print(session, "%-10s", start == START_TRAINED ? "pretrained" : "random");
-        print_share(session, result->top1, result->count);
-        print_share(session, result->top5, result->count);
-        session_print(session, "\n");
-    }
+    score_print_header(session, "finetune");
+    for (int start = STARTS - 1; start >= 0; start--)
+        if (run->results[start].done)
+            score_print(session, start == START_TRAINED ? "pretrained" : "random", &run->results[start]);
     session_print(session, "%u labels of %lld images, %lld epochs, tested on %lld images; network in %s/checkpoints\n",
                   run->subset_count, (long long)dataset_count(run->train), (long long)run->epochs,
                   (long long)dataset_count(run->test), run->folder.path);

@@ -57,21 +57,33 @@ static int classify(struct pretrain *run, const struct features *bank, const str
     return status;
 }
 
+/* An encoder on its way to diverging has no kNN. Training goes on: its own count of bad steps ends it, or it recovers.
+ */
+static int pass_over(const struct pretrain *run, const struct error *reason, double *top1)
+{
+    log_warning(&run->session->log, "no kNN after step %lld: %s", (long long)run->step, reason->text);
+    *top1 = NAN;
+    return SIMCLR_OK;
+}
+
 int online_knn(struct pretrain *run, double *top1, int64_t *queries, struct error *error)
 {
+    struct error reason = {0};
     struct features train = {0}, test = {0};
     const int64_t images = dataset_count(run->dataset);
     const int64_t wanted = run->config->knn_images;
     const int64_t limit = wanted > 0 && wanted < images ? wanted : images;
-    int status = features_extract(run->session, run->model, &run->policy, run->dataset, limit, &train, error);
+    int status = features_extract(run->session, run->model, &run->policy, run->dataset, limit, &train, &reason);
     if (status == SIMCLR_OK && run->test != NULL)
-        status = features_extract(run->session, run->model, &run->policy, run->test, 0, &test, error);
+        status = features_extract(run->session, run->model, &run->policy, run->test, 0, &test, &reason);
     drop_unlabelled(&train);
     drop_unlabelled(&test);
-    if (status == SIMCLR_OK && run->test != NULL) {
+    if (status != SIMCLR_OK) {
+        status = status == SIMCLR_CORRUPT ? pass_over(run, &reason, top1) : error_set(error, status, "%s", reason.text);
+    } else if (run->test != NULL) {
         *queries = test.count;
         status = classify(run, &train, &test, top1, error);
-    } else if (status == SIMCLR_OK) {
+    } else {
         /* No test images: a tenth of the sample asks and does not vote. Its order is random, so any tenth will do. */
         const int64_t held_out = train.count > 10 ? train.count / 10 : train.count > 1;
         const struct features asking = slice(&train, 0, held_out);

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "eval/diagnostics.h"
+#include "eval/interval.h"
 #include "eval/knn.h"
 #include "eval/logistic.h"
 #include "support/reference.h"
@@ -154,6 +155,40 @@ static void knn_refuses_bad_input(void **state)
     backend_destroy(&backend);
 }
 
+/* A broken row never counts as right: not by the class of the lowest number, nor by pulling others to its own class. */
+static void knn_has_no_answer_for_broken_rows(void **state)
+{
+    (void)state;
+    struct backend *backend = open_backend("ref");
+    const float train[] = {1, 0, NAN, 1, 0, 1, INFINITY, 0}, query[] = {NAN, 0, 0, 1, 1, 0, INFINITY, 1};
+    const int32_t labels[] = {0, 0, 1, 0};
+    int32_t predicted[4], top5[4 * 5], nearest[4 * 4];
+    const struct knn_args args = {.train = train,
+                                  .train_labels = labels,
+                                  .train_count = 4,
+                                  .query = query,
+                                  .query_count = 4,
+                                  .dim = 2,
+                                  .classes = 2,
+                                  .k = 4,
+                                  .temperature = 0.1,
+                                  .predicted = predicted,
+                                  .top5 = top5};
+    assert_int_equal(knn_classify(backend, &args, NULL), SIMCLR_OK);
+    static const int32_t want[] = {-1, 1, 0, -1};
+    for (int q = 0; q < 4; q++) {
+        assert_int_equal(predicted[q], want[q]);
+        assert_int_equal(top5[q * 5], want[q]);
+        if (want[q] < 0) assert_int_equal(top5[q * 5 + 1], -1);
+    }
+    assert_int_equal(knn_neighbours(backend, &args, nearest, NULL, NULL), SIMCLR_OK);
+    assert_int_equal(nearest[0], -1);
+    assert_int_equal(nearest[4], 2);
+    assert_int_equal(nearest[4 + 1], 0);
+    assert_int_equal(nearest[4 + 2], -1); /* two of the four training rows are broken */
+    backend_destroy(&backend);
+}
+
 static void logistic_matches_reference(void **state)
 {
     (void)state;
@@ -272,6 +307,7 @@ int main(void)
         cmocka_unit_test(knn_matches_reference),
         cmocka_unit_test(knn_equals_plain_search),
         cmocka_unit_test(knn_refuses_bad_input),
+        cmocka_unit_test(knn_has_no_answer_for_broken_rows),
         cmocka_unit_test(logistic_matches_reference),
         cmocka_unit_test(sweep_learns),
         cmocka_unit_test(diagnostics_match_reference),

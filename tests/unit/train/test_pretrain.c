@@ -1,11 +1,13 @@
 /* A whole pretraining run: its folder, resuming bit for bit, refusals, and steps that are not finite. */
 #include "unit/train/run_fixture.h"
 
+#include <math.h>
 #include <sys/stat.h>
 
 #include "support/folder.h"
 #include "train/features.h"
 #include "train/health.h"
+#include "train/pretrain.h"
 
 struct bytes {
     uint8_t *data;
@@ -358,6 +360,48 @@ static void every_name_opens_the_same_encoder(void **state)
     fixture_close(&run);
 }
 
+/* A damaged encoder is refused with the name of the first image it fails on; during training kNN is passed over. */
+static void broken_features_are_refused_by_name(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    struct dataset *dataset;
+    struct model *model;
+    struct view_policy policy;
+    struct features features;
+    run_whole((const char *[]){"overwrite", "true", NULL});
+    fixture_open(&run, folder);
+    run.session = (struct session){.config = run.config, .log = {fixture_log, &run}};
+    assert_int_equal(session_start(&run.session, &run.error), SIMCLR_OK);
+    assert_int_equal(session_open_dataset(&run.session, "synthetic", DATASET_TEST, &dataset, &run.error), SIMCLR_OK);
+    assert_int_equal(model_open(&run.session, folder, &model, &policy, &run.error), SIMCLR_OK);
+    assert_int_equal(features_extract(&run.session, model, &policy, dataset, 0, &features, &run.error), SIMCLR_OK);
+    features_free(&features);
+    const int weight = parameters_find(&model->parameters, "layer4.1.bn2.weight");
+    assert_true(weight >= 0);
+    parameter_weights(&model->parameters, weight)[3] = NAN;
+    assert_int_equal(features_extract(&run.session, model, &policy, dataset, 0, &features, &run.error), SIMCLR_CORRUPT);
+    assert_non_null(strstr(run.error.text, "synthetic-test/0: the network makes nan"));
+    assert_null(features.values);
+    parameter_weights(&model->parameters, weight)[3] = 0;
+
+    struct pretrain training = {.session = &run.session, .config = run.session.config, .policy = policy};
+    double top1 = 0;
+    int64_t queries;
+    training.model = model;
+    training.dataset = dataset;
+    assert_int_equal(online_knn(&training, &top1, &queries, &run.error), SIMCLR_OK);
+    assert_true(top1 >= 0);
+    parameter_weights(&model->parameters, weight)[3] = INFINITY;
+    assert_int_equal(online_knn(&training, &top1, &queries, &run.error), SIMCLR_OK);
+    assert_true(isnan(top1));
+    assert_true(fixture_said(&run, "! no kNN after step 0: synthetic-test/"));
+    model_destroy(&model);
+    dataset_close(&dataset);
+    session_stop(&run.session);
+    fixture_close(&run);
+}
+
 /* Who makes the views changes nothing, and neither does keeping the images in memory or decoding them each time. */
 static void view_workers_do_not_change_the_result(void **state)
 {
@@ -422,6 +466,7 @@ int main(void)
         cmocka_unit_test(a_folder_in_use_is_refused),
         cmocka_unit_test(divergence_is_named_and_stops),
         cmocka_unit_test(every_name_opens_the_same_encoder),
+        cmocka_unit_test(broken_features_are_refused_by_name),
         cmocka_unit_test(view_workers_do_not_change_the_result),
         cmocka_unit_test(every_failed_allocation_is_reported),
         cmocka_unit_test(health_tells_failure_from_learning),
