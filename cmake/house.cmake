@@ -5,6 +5,13 @@ if(SIMCLR_TESTS)
     add_test(NAME layers COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_layers.py)
     add_test(NAME layers_self_test
              COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_layers.py --self-test)
+    # The texts: sentences and lines have their limits (prose), what documents name exists (docs).
+    foreach(CHECK prose docs)
+      add_test(NAME ${CHECK} COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_${CHECK}.py)
+      add_test(NAME ${CHECK}_self_test
+               COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_${CHECK}.py --self-test)
+      set_tests_properties(${CHECK} ${CHECK}_self_test PROPERTIES LABELS house)
+    endforeach()
   endif()
   if(TARGET simclr_shared AND NOT SIMCLR_SANITIZE)
     add_test(NAME symbols COMMAND ${PROJECT_SOURCE_DIR}/tools/check_symbols.sh ${PROJECT_BINARY_DIR})
