@@ -5,6 +5,7 @@
 #include "nn/arena.h"
 #include "nn/network.h"
 #include "nn/ops/operation.h"
+#include "nn/watch.h"
 
 #define NETWORK_NAME_LENGTH 80
 enum { OPERATION_PARAMETERS = 4 };
@@ -70,11 +71,9 @@ struct network {
 
     const void *images; /* of the forward pass under way */
     bool timed;
-    double start; /* when the operation under way began, if timed */
-    /* Tests only: called after each step (operations forward, then backward), to look at what is alive then, or to
-     * spoil what must not be read again. */
-    void (*after_step)(struct network *network, int step);
-    void *observer; /* theirs */
+    double start;             /* when the operation under way began, if timed */
+    network_watcher *watcher; /* watch.h; NULL: none */
+    void *watcher_context;
 };
 
 static inline bool network_trains(const struct network *network)

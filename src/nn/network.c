@@ -1,6 +1,8 @@
 /* nn/network.c -- birth, death and inspection of a network. */
 #include "nn/network.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "nn/internal.h"
 
@@ -50,6 +52,21 @@ int network_rows(const struct network *network, const struct network_row **rows)
     return network->operation_count;
 }
 
+bool network_operation(const struct network *network, int i, struct network_operation *out)
+{
+    if (i < 0 || i >= network->operation_count) return false;
+    const struct operation *operation = &network->operations[i];
+    *out = (struct network_operation){.type = operation->type->name,
+                                      .name = operation->name,
+                                      .x = operation->x,
+                                      .residual = operation->residual,
+                                      .y = operation->y,
+                                      .relu = operation->relu,
+                                      .row = &network->rows[i]};
+    memcpy(out->parameters, operation->parameters, sizeof out->parameters);
+    return true;
+}
+
 void network_time(struct network *network, bool on)
 {
     network->timed = on;
@@ -80,4 +97,21 @@ size_t network_image_bytes(const struct network *network)
 void network_write_images(const struct network *network, void *images, const float *canonical)
 {
     network->backend->ops->tensor_write(network->backend, &network->tensors[0].desc, images, canonical);
+}
+
+/* ---- watch.h -------------------------------------------------------------------------------------------------- */
+void network_watch(struct network *network, network_watcher *watcher, void *context)
+{
+    network->watcher = watcher;
+    network->watcher_context = context;
+}
+
+struct network_arena network_arena(const struct network *network)
+{
+    return (struct network_arena){network->arena, network->arena_bytes, network->blocks, network->block_count};
+}
+
+void *network_mask(const struct network *network, int i)
+{
+    return i >= 0 && i < network->operation_count ? network->operations[i].mask : NULL;
 }

@@ -57,7 +57,8 @@ void network_backward(struct network *network, int output, const float *d_output
 struct network_row {
     const char *kind, *name; /* "conv", "layer1.0.conv1"; both owned by the network */
     struct tensor_desc input, output;
-    int kernel, stride; /* of convolutions and pools */
+    int kernel, stride, padding; /* of convolutions and pools */
+    float epsilon;               /* of batch norms           */
     int64_t parameters;
     double flops; /* forward, one image, multiply and add counted as two */
     size_t bytes; /* activation */
@@ -68,7 +69,20 @@ struct network_row {
     double again_seconds;                     /* of the backward seconds: outputs made again */
 };
 int network_rows(const struct network *network, const struct network_row **rows); /* count; rows owned by network */
-void network_time(struct network *network, bool on);                              /* record seconds per operation */
+
+/* The graph, for exporters. */
+struct network_operation {
+    const char *type, *name; /* "batch_norm", "layer1.0.bn1" */
+    int x, residual, y;      /* tensors; 0: the images, residual -1: none */
+    bool relu;               /* y = max(0, .) */
+    /* Rows of the parameter table, -1: none. Convolutions and dense layers: weight, bias; batch norms: gamma, beta,
+     * running mean, running variance. */
+    int parameters[4];
+    const struct network_row *row;
+};
+/* The i-th in the order in which they run. False, and nothing written, when there is none. */
+bool network_operation(const struct network *network, int i, struct network_operation *out);
+void network_time(struct network *network, bool on); /* record seconds per operation */
 size_t network_arena_bytes(const struct network *network);
 size_t network_plan_bytes(const struct network *network); /* sum of conv_bytes over the convolutions */
 const struct tensor_desc *network_tensor(const struct network *network, int tensor);

@@ -73,6 +73,11 @@ void network_weights_done(struct network *network, const struct operation *opera
     if (network->timed) network_row(network, operation)->weights_seconds = finished(network) - network->start;
 }
 
+static void after_step(struct network *network, int step)
+{
+    if (network->watcher) network->watcher(network, step, network->watcher_context);
+}
+
 /* ---- forward -------------------------------------------------------------------------------------------------- */
 void network_set_weights(struct network *network)
 {
@@ -101,7 +106,7 @@ void network_forward(struct network *network, const void *images)
     start_clock(network);
     for (int i = 0; i < network->operation_count; i++) {
         forward_one(network, &network->operations[i]);
-        if (network->after_step) network->after_step(network, i);
+        after_step(network, i);
         if (network->timed) network->rows[i].forward_seconds = lap(network);
     }
 }
@@ -161,7 +166,7 @@ void network_backward(struct network *network, int output, const float *d_output
         const int step = network_backward_step(network, i);
         recompute(network, step);
         operation->type->backward(network, operation);
-        if (network->after_step) network->after_step(network, step);
+        after_step(network, step);
         if (network->timed) row->backward_seconds = lap(network) + row->again_seconds;
     }
 }

@@ -12,7 +12,7 @@
 #define SUPPORT_KINKS_H
 
 #include "base/memory.h"
-#include "nn/internal.h"
+#include "nn/watch.h"
 #include "support/network_check.h"
 
 struct kinks {
@@ -30,22 +30,26 @@ static inline void kinks_free(struct kinks *kinks)
     memset(kinks, 0, sizeof *kinks);
 }
 
-static inline float *kinks_read(struct network *network, const struct operation *operation, size_t *count)
+/* The values that the ReLU of operation i let through; NULL: it has none. */
+static inline float *kinks_read(struct network *network, int i, size_t *count)
 {
-    *count = tensor_elements(&network->tensors[operation->y].desc);
+    struct network_operation operation;
+    if (!network_operation(network, i, &operation) || !operation.relu) return NULL;
+    *count = tensor_elements(network_tensor(network, operation.y));
     float *values = memory_array(*count, sizeof *values);
     assert_non_null(values);
-    network_read(network, operation->y, values);
+    network_read(network, operation.y, values);
     return values;
 }
 
-static inline void kinks_record_step(struct network *network, int step)
+static inline void kinks_record_step(struct network *network, int step, void *context)
 {
-    struct kinks *kinks = network->observer;
-    if (step < 0 || step >= network->operation_count || !network->operations[step].relu) return;
+    struct kinks *kinks = context;
     size_t count;
+    float *values = kinks_read(network, step, &count);
+    if (!values) return;
     memory_free(kinks->values[step]);
-    kinks->values[step] = kinks_read(network, &network->operations[step], &count);
+    kinks->values[step] = values;
     kinks->count += count;
 }
 
@@ -53,24 +57,23 @@ static inline void kinks_record_step(struct network *network, int step)
  */
 static inline void kinks_record(struct kinks *kinks, struct network *network)
 {
+    const struct network_row *rows;
     memset(kinks, 0, sizeof *kinks);
-    kinks->operations = network->operation_count;
+    kinks->operations = network_rows(network, &rows);
     kinks->values = memory_array((size_t)kinks->operations, sizeof *kinks->values);
     assert_non_null(kinks->values);
     for (int i = 0; i < kinks->operations; i++) kinks->values[i] = NULL;
-    network->observer = kinks;
-    network->after_step = kinks_record_step;
+    network_watch(network, kinks_record_step, kinks);
 }
 
-static inline void kinks_impose_step(struct network *network, int step)
+static inline void kinks_impose_step(struct network *network, int step, void *context)
 {
-    struct kinks *kinks = network->observer;
-    if (step < 0 || step >= network->operation_count || !network->operations[step].relu) return;
-    const struct operation *operation = &network->operations[step];
-    const float *theirs = kinks->values[step];
-    uint8_t *mask = operation->mask; /* ref's form of it: a byte for each value, NCHW */
+    struct kinks *kinks = context;
     size_t count;
-    float *values = kinks_read(network, operation, &count);
+    float *values = kinks_read(network, step, &count);
+    if (!values) return;
+    const float *theirs = kinks->values[step];
+    uint8_t *mask = network_mask(network, step); /* ref's form of it: a byte for each value, NCHW */
     double squares = 0, furthest = 0;
     for (size_t i = 0; i < count; i++) {
         squares += (double)values[i] * values[i];
@@ -87,9 +90,9 @@ static inline void kinks_impose_step(struct network *network, int step)
 /* From now on the backward passes of `network`, of the ref backend and the same operations, take the recorded sides. */
 static inline void kinks_impose(struct kinks *kinks, struct network *network)
 {
-    assert_int_equal(kinks->operations, network->operation_count);
-    network->observer = kinks;
-    network->after_step = kinks_impose_step;
+    const struct network_row *rows;
+    assert_int_equal(kinks->operations, network_rows(network, &rows));
+    network_watch(network, kinks_impose_step, kinks);
 }
 
 /* A value that flips is as small as the error that flips it, and there are few of those. */

@@ -54,6 +54,7 @@ static void describe(const struct network *network, const struct operation *oper
 {
     (void)network;
     (void)operation;
+    row->epsilon = EPSILON;
     row->flops = 2.0 * row->output.channels * row->output.height * row->output.width;
 }
 

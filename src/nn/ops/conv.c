@@ -53,6 +53,7 @@ void conv_describe(const struct network *network, const struct operation *operat
     row->input = network->tensors[operation->x].desc; /* images get their type when they are planned */
     row->kernel = own->kernel;
     row->stride = own->stride;
+    row->padding = own->padding;
     row->flops = 2.0 * row->output.channels * row->input.channels * own->kernel * own->kernel * row->output.height *
                  row->output.width;
     if (!own->plan) return;

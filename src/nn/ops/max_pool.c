@@ -13,6 +13,7 @@ static void describe(const struct network *network, const struct operation *oper
     const struct max_pool_operation *own = operation->own;
     row->kernel = own->kernel;
     row->stride = own->stride;
+    row->padding = own->padding;
     row->flops = (double)own->kernel * own->kernel * row->output.channels * row->output.height * row->output.width;
 }
 

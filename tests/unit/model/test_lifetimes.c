@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "nn/internal.h"
+#include "nn/watch.h"
 
 static void fill(float *values, size_t count, uint32_t item)
 {
@@ -14,18 +14,20 @@ static void fill(float *values, size_t count, uint32_t item)
 
 /* ---- lifetimes ---------------------------------------------------------------------------------------------- */
 /* Overwrites with NaN all of the arena that is not alive across the end of `step`. */
-static void poison(struct network *network, int step)
+static void poison(struct network *network, int step, void *context)
 {
-    char *alive = memory_allocate(network->arena_bytes);
+    (void)context;
+    const struct network_arena arena = network_arena(network);
+    char *alive = memory_allocate(arena.bytes);
     assert_non_null(alive);
-    for (int i = 0; i < network->block_count; i++) {
-        const struct arena_block *block = &network->blocks[i];
+    for (int i = 0; i < arena.count; i++) {
+        const struct arena_block *block = &arena.blocks[i];
         if (block->first <= step && block->last > step) memset(alive + block->offset, 1, block->bytes);
     }
-    for (size_t i = 0; i < network->arena_bytes;) { /* in runs: this is called after every step */
-        char *end = memchr(alive + i, !alive[i], network->arena_bytes - i);
-        size_t length = end ? (size_t)(end - alive) - i : network->arena_bytes - i;
-        if (!alive[i]) memset(network->arena + i, 0xff, length);
+    for (size_t i = 0; i < arena.bytes;) { /* in runs: this is called after every step */
+        char *end = memchr(alive + i, !alive[i], arena.bytes - i);
+        size_t length = end ? (size_t)(end - alive) - i : arena.bytes - i;
+        if (!alive[i]) memset(arena.memory + i, 0xff, length);
         i += length;
     }
     memory_free(alive);
@@ -55,8 +57,8 @@ static struct result run(struct model *model, struct backend *backend, enum netw
     fill(r, h + z, 2);
     CHECK_OK(model_plan(model, backend, mode, dtype, batch, false, &network, &tensors, &error), error);
     void *input = images_of(network, x);
-    if (spoil) network->after_step = poison;
-    if (spoil) poison(network, -1);
+    if (spoil) network_watch(network, poison, NULL);
+    if (spoil) poison(network, -1, NULL);
     for (int pass = 0; pass < 2; pass++) {
         network_forward(network, input);
         network_read(network, tensors.h, out.h);
@@ -189,16 +191,16 @@ static void test_memory(void **state)
                             &network, &tensors, &error),
                  error);
         size_t most = 0, sum = 0, activations = 0;
-        for (int step = 0; step <= 2 * network->operation_count; step++) {
+        const struct network_arena arena = network_arena(network);
+        const struct network_row *rows;
+        const int count = network_rows(network, &rows);
+        for (int step = 0; step <= 2 * count; step++) {
             size_t alive = 0;
-            for (int i = 0; i < network->block_count; i++)
-                if (network->blocks[i].first <= step && step <= network->blocks[i].last)
-                    alive += network->blocks[i].bytes;
+            for (int i = 0; i < arena.count; i++)
+                if (arena.blocks[i].first <= step && step <= arena.blocks[i].last) alive += arena.blocks[i].bytes;
             if (alive > most) most = alive;
         }
-        for (int i = 0; i < network->block_count; i++) sum += network->blocks[i].bytes;
-        const struct network_row *rows;
-        int count = network_rows(network, &rows);
+        for (int i = 0; i < arena.count; i++) sum += arena.blocks[i].bytes;
         for (int i = 0; i < count; i++) activations += rows[i].bytes;
         bytes[mode] = network_arena_bytes(network);
         print_message("%s: arena %zu bytes, fullest step %zu, all blocks %zu, activations %zu\n",

@@ -3,7 +3,6 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "nn/internal.h"
 #include "nn/ops/ops.h"
 
 static const struct network_conv CONV3 = {
@@ -90,6 +89,20 @@ static void test_shapes(void **state)
     assert_true(rows[0].flops == 2.0 * 147 * 8 * 17 * 24 && rows[0].parameters == 147 * 8 + 8);
     assert_string_equal(rows[2].name, "maxpool");
     assert_true(rows[4].flops == 2.0 * 8 * 10 && rows[4].parameters == 90);
+
+    struct network_operation operation;
+    assert_true(network_operation(f.network, 1, &operation));
+    assert_string_equal(operation.type, "batch_norm");
+    assert_string_equal(operation.name, "bn");
+    assert_true(operation.x == a && operation.residual == -1 && operation.y == b && operation.relu);
+    for (int i = 0; i < 4; i++) assert_int_equal(operation.parameters[i], 2 + i);
+    assert_ptr_equal(operation.row, &rows[1]);
+    assert_true(operation.row->epsilon == 1e-5f);
+    assert_true(network_operation(f.network, 2, &operation));
+    assert_true(operation.parameters[0] == -1 && !operation.relu);
+    assert_true(operation.row->kernel == 3 && operation.row->stride == 2 && operation.row->padding == 1);
+    assert_false(network_operation(f.network, 5, &operation));
+    assert_false(network_operation(f.network, -1, &operation));
     close_fixture(&f);
 }
 
