@@ -24,8 +24,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "data/archives/index_tar.h"
 #include "data/dataset.h"
-#include "data/index_tar.h"
 #include "image/image.h"
 
 enum { SIDE = 224, ROUNDS = 5 };

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "command/data_info.h"
-#include "data/bad.h"
+#include "data/names/bad.h"
 
 enum { HEAD_BYTES = 16384, STRIDE = 7919 /* a prime: the sample is spread over the classes */ };
 

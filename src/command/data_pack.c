@@ -2,7 +2,7 @@
  * part.
  *
  * Images are made in pieces on all threads and written in order. A shard gets its name when it is whole, so a pack that
- * was stopped goes on after the last whole shard; a raw pack goes on after its last image (data/pack.h). */
+ * was stopped goes on after the last whole shard; a raw pack goes on after its last image (data/sets/pack.h). */
 #include "command/data_pack.h"
 
 #include <inttypes.h>
@@ -15,10 +15,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/bad.h"
-#include "data/class_names.h"
-#include "data/pack.h"
-#include "data/shard_write.h"
+#include "data/names/bad.h"
+#include "data/names/class_names.h"
+#include "data/sets/pack.h"
+#include "data/write/shard_write.h"
 #include "train/commands.h"
 
 enum { PER_THREAD = 16 };

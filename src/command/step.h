@@ -2,7 +2,7 @@
 #ifndef COMMAND_STEP_H
 #define COMMAND_STEP_H
 
-#include "data/loader.h"
+#include "loader/loader.h"
 #include "loss/nt_xent.h"
 #include "optim/optimizer.h"
 #include "train/session.h"

@@ -9,8 +9,8 @@
 
 #include "base/error.h"
 #include "base/pool.h"
-#include "data/bad.h"
-#include "data/source.h"
+#include "data/names/bad.h"
+#include "data/names/source.h"
 #include "image/image.h"
 
 enum {

@@ -7,11 +7,11 @@
 
 #include "base/checksum.h"
 #include "base/memory.h"
-#include "data/bad.h"
 #include "data/cache.h"
-#include "data/catalog.h"
-#include "data/keep.h"
-#include "data/kind.h"
+#include "data/names/bad.h"
+#include "data/names/catalog.h"
+#include "data/names/keep.h"
+#include "data/sets/kind.h"
 
 struct dataset {
     char *path;

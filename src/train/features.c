@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "data/loader.h"
 #include "data/sampler.h"
+#include "loader/loader.h"
 
 /* What turns one batch of evaluation views [count][3][S][S] into rows of `dim` floats. */
 struct extraction {

@@ -3,7 +3,7 @@
 #ifndef TRAIN_PRETRAIN_H
 #define TRAIN_PRETRAIN_H
 
-#include "data/loader.h"
+#include "loader/loader.h"
 #include "loss/nt_xent.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "data/loader.h"
+#include "loader/loader.h"
 #include "loss/cross_entropy.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"

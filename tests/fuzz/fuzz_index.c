@@ -3,7 +3,7 @@
 
 #include "base/checksum.h"
 #include "base/memory.h"
-#include "data/members.h"
+#include "data/archives/members.h"
 #include "fuzz.h"
 
 long fuzz_accepted;

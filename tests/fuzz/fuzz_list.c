@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/annotations.h"
-#include "data/list.h"
+#include "data/names/annotations.h"
+#include "data/sets/list.h"
 #include "fuzz.h"
 
 long fuzz_accepted;

@@ -2,7 +2,7 @@
  * separators. */
 #include <string.h>
 
-#include "data/devkit.h"
+#include "data/names/devkit.h"
 #include "fuzz.h"
 
 long fuzz_accepted;

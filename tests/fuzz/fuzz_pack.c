@@ -4,7 +4,7 @@
 
 #include "base/checksum.h"
 #include "base/memory.h"
-#include "data/pack.h"
+#include "data/sets/pack.h"
 #include "fuzz.h"
 
 long fuzz_accepted;

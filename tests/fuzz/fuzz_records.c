@@ -4,9 +4,9 @@
  * all the time, and no byte of them steers the reader. */
 #include <string.h>
 
-#include "data/cifar.h"
-#include "data/members.h"
-#include "data/stl10.h"
+#include "data/archives/members.h"
+#include "data/sets/cifar.h"
+#include "data/sets/stl10.h"
 #include "fuzz.h"
 
 long fuzz_accepted;

@@ -5,9 +5,9 @@
 
 #include "base/checksum.h"
 #include "base/memory.h"
-#include "data/index_tar.h"
-#include "data/layout.h"
-#include "data/tar.h"
+#include "data/archives/index_tar.h"
+#include "data/archives/layout.h"
+#include "data/bytes/tar.h"
 #include "fuzz.h"
 
 long fuzz_accepted;

@@ -1,7 +1,7 @@
 /* Any bytes as a gzip or zstd stream, in pieces of the size that the first byte says: they come to an end, and write no
  * further than asked. */
 #include "base/memory.h"
-#include "data/unpack.h"
+#include "data/bytes/unpack.h"
 #include "fuzz.h"
 
 long fuzz_accepted;

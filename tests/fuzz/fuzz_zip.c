@@ -1,6 +1,6 @@
 /* Any bytes as a zip archive: refused with a sentence, or every member can be fetched or is refused with one. */
 #include "base/memory.h"
-#include "data/zip.h"
+#include "data/bytes/zip.h"
 #include "fuzz.h"
 
 long fuzz_accepted;

@@ -5,7 +5,7 @@
 
 #include <zlib.h>
 
-#include "data/devkit.h"
+#include "data/names/devkit.h"
 
 static const size_t caches[2] = {0, NOT_CACHED};
 static const char plain[] = "tests/fuzz/corpus/mat/plain.mat", packed[] = "tests/fuzz/corpus/mat/packed.mat";

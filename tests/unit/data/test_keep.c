@@ -1,7 +1,7 @@
 /* Encoded images kept in memory: once read, their files are not needed any more; never more than the limit. */
 #include "unit/data/data_support.h"
 
-#include "data/keep.h"
+#include "data/names/keep.h"
 
 enum { PHOTOS = 12, SIDE = 64 };
 

@@ -1,7 +1,7 @@
 /* STL-10 and CIFAR as they are downloaded, and tar archives packed with gzip and zstd. */
 #include "unit/data/archive_support.h"
 
-#include "data/unpack.h"
+#include "data/bytes/unpack.h"
 
 static const size_t caches[2] = {0, NOT_CACHED};
 

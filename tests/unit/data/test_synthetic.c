@@ -3,7 +3,7 @@
 
 #include "unit/data/data_support.h"
 
-#include "data/synthetic.h"
+#include "data/sets/synthetic.h"
 
 enum { SIDE = 32, BYTES = SIDE * SIDE * 3 };
 

@@ -3,9 +3,9 @@
  * test_tar_index.c. */
 #include "unit/data/archive_support.h"
 
-#include "data/index_tar.h"
-#include "data/members.h"
-#include "data/tar.h"
+#include "data/archives/index_tar.h"
+#include "data/archives/members.h"
+#include "data/bytes/tar.h"
 
 /* What a folder means, packed: common folders fall away, parts, classes. */
 static void plain_trees(void **state)

@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 
-#include "data/members.h"
+#include "data/archives/members.h"
 
 /* The stored index is used when nothing has changed, and made again when the archive, or the index, has. */
 static void stored_index(void **state)

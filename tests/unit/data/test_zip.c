@@ -1,8 +1,8 @@
 /* Zip archives; Tiny ImageNet and Imagenette as folders and as they are downloaded; hostile archives. */
 #include "unit/data/archive_support.h"
 
-#include "data/members.h"
-#include "data/zip.h"
+#include "data/archives/members.h"
+#include "data/bytes/zip.h"
 
 static const size_t caches[2] = {0, NOT_CACHED};
 

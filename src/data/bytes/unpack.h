@@ -1,0 +1,37 @@
+/* data/bytes/unpack.h -- archives that are packed as a whole (gzip, zstd) unpacked once, so that they can be read by
+ * position: in memory where they fit, else as a file in the user's cache folder. */
+#ifndef DATA_UNPACK_H
+#define DATA_UNPACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "data/bytes/blob.h"
+#include "data/sets/kind.h"
+
+bool unpack_is_gzip(const uint8_t *head, size_t count);
+bool unpack_is_zstd(const uint8_t *head, size_t count);
+
+/* Opens what the file at request->path unpacks to, as a blob of its own. Up to an eighth of the machine's memory (or
+ * half of config->cache_bytes where that is given) stays in memory; more goes to a file in the cache folder, which says
+ * so in the log and is used again as long as the archive has the same path, size and time. A stream that ends too early
+ * gives what there was, with a warning, and is not kept. SIMCLR_CORRUPT for damaged bytes, SIMCLR_IO where there is no
+ * room, SIMCLR_UNSUPPORTED for zstd in a program built without it. */
+int unpack_open(struct blob *out, const struct set_request *request, struct error *error);
+
+/* ---- the decompressors, one at a time ---- */
+
+struct unpacker {
+    void *self;
+    /* Consumes from *in and fills *out, moving both on. *ended: what was read so far could be the whole stream.
+     * A text of what is wrong, or NULL. */
+    const char *(*step)(void *self, const uint8_t **in, size_t *in_bytes, uint8_t **out, size_t *out_bytes,
+                        bool *ended);
+    void (*close)(void *self);
+};
+int unpacker_open_gzip(struct unpacker *unpacker, struct error *error);
+int unpacker_open_zstd(struct unpacker *unpacker, struct error *error);
+
+#endif

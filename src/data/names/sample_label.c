@@ -1,0 +1,42 @@
+/* data/names/sample_label.c -- see sample_label.h. */
+#include "data/names/sample_label.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static int keep(const char *text, size_t count, char label[SAMPLE_LABEL_MAX])
+{
+    while (count > 0 && strchr(" \t\r\n", text[count - 1]) != NULL && text[count - 1] != '\0') count--;
+    while (count > 0 && (*text == ' ' || *text == '\t')) text++, count--;
+    bool fine = count < SAMPLE_LABEL_MAX;
+    for (size_t i = 0; i < count && fine; i++) fine = (unsigned char)text[i] >= ' ';
+    if (!fine) return SIMCLR_CORRUPT;
+    memcpy(label, text, count);
+    label[count] = '\0';
+    return SIMCLR_OK;
+}
+
+int sample_label_of_cls(const char *text, size_t count, char label[SAMPLE_LABEL_MAX])
+{
+    const int status = keep(text, count, label);
+    return status == SIMCLR_OK && label[0] == '\0' ? SIMCLR_CORRUPT : status;
+}
+
+int sample_label_of_json(const char *text, size_t count, char label[SAMPLE_LABEL_MAX])
+{
+    static const char *const keys[] = {"cls", "label", "class"};
+    json_t *root = json_loadb(text, count, 0, NULL);
+    int status = json_is_object(root) ? SIMCLR_OK : SIMCLR_CORRUPT;
+    label[0] = '\0';
+    for (size_t i = 0; status == SIMCLR_OK && label[0] == '\0' && i < sizeof keys / sizeof *keys; i++) {
+        const json_t *value = json_object_get(root, keys[i]);
+        if (json_is_integer(value))
+            snprintf(label, SAMPLE_LABEL_MAX, "%lld", (long long)json_integer_value(value));
+        else if (json_is_string(value))
+            status = keep(json_string_value(value), json_string_length(value), label);
+    }
+    json_decref(root);
+    return status;
+}

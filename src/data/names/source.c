@@ -1,0 +1,104 @@
+/* data/names/source.c -- what all sources share: sizes and pixels of encoded images. */
+#include "data/names/source.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/memory.h"
+#include "data/names/keep.h"
+
+/* The header of nearly every photo lies in its first bytes; one with a large preview before it is read whole. */
+enum { HEAD_BYTES = 16384 };
+
+int source_reserve(struct image *storage, int width, int height, struct error *error)
+{
+    if (storage->rgb != NULL && storage->width == width && storage->height == height) return SIMCLR_OK;
+    image_free(storage);
+    return image_create(width, height, storage, error);
+}
+
+bool source_is_image_name(const char *name)
+{
+    static const char *const ends[] = {".jpg", ".jpeg", ".png", ".webp"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot != NULL && i < sizeof ends / sizeof *ends; i++)
+        if (strcasecmp(dot, ends[i]) == 0) return true;
+    return false;
+}
+
+static int check_pixels(const struct image_limits *limits, const char *name, int width, int height, struct error *error)
+{
+    if ((int64_t)width * height > limits->max_pixels)
+        return error_set(error, SIMCLR_UNSUPPORTED, "%s: %d x %d pixels are more than the %lld that are accepted", name,
+                         width, height, (long long)limits->max_pixels);
+    return SIMCLR_OK;
+}
+
+int source_header(const struct source *source, const struct catalog *catalog, int64_t item, struct image_header *out,
+                  int64_t *bytes, struct error *error)
+{
+    *out = (struct image_header){.format = IMAGE_OTHER, .orientation = 1};
+    *bytes = 0;
+    if (source->fetch == NULL) return source->size(source->self, catalog, item, &out->width, &out->height, error);
+    const char *name = catalog_name(catalog, item);
+    struct encoded head = {0};
+    int status = source->fetch(source, catalog, item, HEAD_BYTES, &head, error);
+    if (status != SIMCLR_OK) return status;
+    status = image_read_header(head.bytes, head.count, name, out, error);
+    if (status != SIMCLR_OK && !head.whole) {
+        memory_free(head.bytes);
+        status = source->fetch(source, catalog, item, SIZE_MAX, &head, error);
+        if (status != SIMCLR_OK) return status;
+        status = image_read_header(head.bytes, head.count, name, out, error);
+    }
+    *bytes = head.total;
+    memory_free(head.bytes);
+    return status == SIMCLR_OK ? check_pixels(&source->limits, name, out->width, out->height, error) : status;
+}
+
+/* All bytes of an image, by way of what is kept: *kept says that they are its. */
+static int take_whole(const struct source *source, const struct catalog *catalog, int64_t item, struct encoded *out,
+                      bool *kept, struct error *error)
+{
+    *out = (struct encoded){.whole = true};
+    const uint8_t *bytes = source->keep == NULL ? NULL : keep_find(source->keep, item, &out->count);
+    *kept = bytes != NULL;
+    if (*kept) {
+        out->bytes = (uint8_t *)bytes; /* nobody writes there */
+        return SIMCLR_OK;
+    }
+    const int status = source->fetch(source, catalog, item, SIZE_MAX, out, error);
+    if (status == SIMCLR_OK && source->keep != NULL) keep_add(source->keep, item, out->bytes, out->count);
+    return status;
+}
+
+int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
+                struct error *error)
+{
+    if (source->fetch == NULL) return source->read(source->self, catalog, item, storage, error);
+    struct encoded whole;
+    bool kept;
+    image_free(storage);
+    int status = take_whole(source, catalog, item, &whole, &kept, error);
+    if (status == SIMCLR_OK)
+        status = image_decode(whole.bytes, whole.count, &source->limits, catalog_name(catalog, item), storage, error);
+    if (!kept) memory_free(whole.bytes);
+    return status;
+}
+
+int source_read_part(const struct source *source, const struct catalog *catalog, int64_t item, source_wish *wish,
+                     void *context, struct image_store *store, struct image_part *part, struct error *error)
+{
+    const char *name = catalog_name(catalog, item);
+    struct encoded whole;
+    bool kept;
+    int width, height, status = take_whole(source, catalog, item, &whole, &kept, error);
+    if (status == SIMCLR_OK) status = image_probe(whole.bytes, whole.count, name, &width, &height, error);
+    if (status == SIMCLR_OK) {
+        int reduction = 1;
+        const struct box box = wish(context, width, height, &reduction);
+        status = image_decode_box(whole.bytes, whole.count, &source->limits, name, box, reduction, store, part, error);
+    }
+    if (!kept) memory_free(whole.bytes);
+    return status;
+}

@@ -1,0 +1,66 @@
+/* data/names/source.h -- where the pixels of a catalog's items come from: files, members of archives, raw records, our
+ * own drawing. How a kind of set is found and opened is in kind.h. */
+#ifndef DATA_SOURCE_H
+#define DATA_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "data/names/catalog.h"
+#include "image/image.h"
+
+/* Encoded bytes of one image, in a block of their own (memory_free). */
+struct encoded {
+    uint8_t *bytes;
+    size_t count;
+    bool whole;    /* there are no more than these: */
+    int64_t total; /* how many the image has */
+};
+
+struct keep;
+
+/* Either `fetch`, for images that are encoded (JPEG, PNG, ...), or `size` and `read`, for pixels that never were.
+ * Any thread may call them, also at the same time. */
+struct source {
+    void *self;
+    struct image_limits limits; /* of decoding what fetch gives */
+    bool in_memory;             /* what fetch gives is a copy of memory: nothing is gained by keeping it */
+    struct keep *keep;          /* of what was fetched whole; borrowed, NULL: none */
+    /* The first `at_most` bytes of an item, or all of them if there are fewer. SIMCLR_UNSUPPORTED for an item of more
+     * than limits.max_bytes. On failure *out is {0}. */
+    int (*fetch)(const struct source *source, const struct catalog *catalog, int64_t item, size_t at_most,
+                 struct encoded *out, struct error *error);
+    /* Width and height of an item without decoding it. */
+    int (*size)(void *self, const struct catalog *catalog, int64_t item, int *width, int *height, struct error *error);
+    /* Makes the pixels of an item in `storage`, which holds nothing ({0}) or an earlier picture that may be reused; on
+     * failure it still is something for image_free. */
+    int (*read)(void *self, const struct catalog *catalog, int64_t item, struct image *storage, struct error *error);
+    void (*close)(void *self);
+};
+
+/* The same two for every source: by the functions above, or by fetching and decoding. Of pixels that never were encoded
+ * the header has only a size. *bytes: of the encoded image, 0 for such pixels. */
+int source_header(const struct source *source, const struct catalog *catalog, int64_t item, struct image_header *out,
+                  int64_t *bytes, struct error *error);
+int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
+                struct error *error);
+
+/* Which box of a picture of width x height is wanted, and how many times fewer pixels are enough (image_decode_box). */
+typedef struct box source_wish(void *context, int width, int height, int *reduction);
+
+/* At least the box that `wish` names, of a source with `fetch`: *part says what the store holds. Damage below the box
+ * goes unnoticed (image_decode_box). */
+int source_read_part(const struct source *source, const struct catalog *catalog, int64_t item, source_wish *wish,
+                     void *context, struct image_store *store, struct image_part *part, struct error *error);
+
+/* Makes `storage` a picture of width x height with undefined contents, reusing its memory when the size fits. */
+int source_reserve(struct image *storage, int width, int height, struct error *error);
+
+/* Whether a file of this name is taken for an image: .jpg, .jpeg, .png or .webp in any case. */
+bool source_is_image_name(const char *name);
+
+/* files.c: image files named by the catalog. */
+void source_open_files(struct source *out, const struct image_limits *limits);
+
+#endif

@@ -1,0 +1,149 @@
+/* data/sets/cifar.c -- the CIFAR-10 and CIFAR-100 binary files: records of one or two label bytes and 3072 bytes of
+ * pixels, the planes R, G, B of 32 x 32 each (https://www.cs.toronto.edu/~kriz/cifar.html). */
+#include "data/sets/cifar.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/sets/kind.h"
+#include "data/sets/records.h"
+
+enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE, MAX_FILES = 5, BLOCK_RECORDS = 256 };
+
+static const char *const cifar10_names[10] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                              "dog",      "frog",       "horse", "ship", "truck"};
+
+static const struct flavour {
+    int classes, label_bytes; /* two: coarse, then fine */
+    const char *files[2][MAX_FILES];
+    const char *names; /* text file of the class names */
+} flavours[2] = {
+    {10,
+     1,
+     {{"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
+      {"test_batch.bin"}},
+     "batches.meta.txt"},
+    {100, 2, {{"train.bin"}, {"test.bin"}}, "fine_label_names.txt"},
+};
+
+static bool has_part(const struct shelf *shelf, const struct flavour *flavour, int part)
+{
+    for (int i = 0; i < MAX_FILES && flavour->files[part][i] != NULL; i++)
+        if (shelf_has(shelf, flavour->files[part][i])) return true;
+    return false;
+}
+
+static const struct flavour *flavour_of(const struct shelf *shelf)
+{
+    for (int i = 0; i < 2; i++)
+        if (has_part(shelf, &flavours[i], 0) || has_part(shelf, &flavours[i], 1)) return &flavours[i];
+    return NULL;
+}
+
+bool cifar_on_shelf(const struct shelf *shelf)
+{
+    return flavour_of(shelf) != NULL;
+}
+
+bool cifar_test_on_shelf(const struct shelf *shelf)
+{
+    const struct flavour *flavour = flavour_of(shelf);
+    return flavour != NULL && has_part(shelf, flavour, 1);
+}
+
+bool cifar_is(const struct set_place *place)
+{
+    const struct shelf shelf = shelf_of_folder(place->path);
+    return place->folder && cifar_on_shelf(&shelf);
+}
+
+bool cifar_has_test(const char *path)
+{
+    const struct shelf shelf = shelf_of_folder(path);
+    return cifar_test_on_shelf(&shelf);
+}
+
+static int add_records(struct catalog *catalog, const struct flavour *flavour, const struct blob *blob,
+                       const char *path, const char *name, int64_t records, struct error *error)
+{
+    const size_t record = (size_t)flavour->label_bytes + PIXELS;
+    const size_t at_once = records < BLOCK_RECORDS ? (size_t)records : BLOCK_RECORDS;
+    uint8_t *block = memory_array(at_once, record);
+    if (block == NULL) return error_no_memory(error, "CIFAR records", at_once * record);
+    int status = SIMCLR_OK;
+    for (int64_t first = 0; status == SIMCLR_OK && first < records; first += BLOCK_RECORDS) {
+        const int64_t count = records - first < BLOCK_RECORDS ? records - first : BLOCK_RECORDS;
+        status = blob_read_named(blob, first * (int64_t)record, block, (size_t)count * record, name, error);
+        for (int64_t i = 0; status == SIMCLR_OK && i < count; i++) {
+            const long long number = first + i;
+            const int label = block[(size_t)i * record + (size_t)flavour->label_bytes - 1];
+            char item[64];
+            snprintf(item, sizeof item, "%s/%lld", name, number);
+            status =
+                label < flavour->classes
+                    ? catalog_add(catalog, item, label, error)
+                    : error_set(error, SIMCLR_CORRUPT, "%s: %s: record %lld has label %d, but CIFAR-%d ends at %d: %s",
+                                path, name, number, label, flavour->classes, flavour->classes - 1,
+                                "the file is damaged or something else");
+        }
+    }
+    memory_free(block);
+    return status;
+}
+
+static int add_file(struct source *out, struct catalog *catalog, const struct flavour *flavour,
+                    const struct shelf *shelf, const char *name, struct error *error)
+{
+    const struct blob *blob;
+    int64_t records;
+    int status = records_add(out, shelf, name, flavour->label_bytes, &records, &blob, error);
+    if (status != SIMCLR_OK) return status;
+    status = add_records(catalog, flavour, blob, shelf->path, name, records, error);
+    records_end(out, catalog, NULL);
+    return status;
+}
+
+/* Class names from the set's own text file if it is there and has as many lines as there are classes. */
+static int add_class_names(struct catalog *catalog, const struct flavour *flavour, const struct shelf *shelf,
+                           struct error *error)
+{
+    char *text;
+    int status = shelf_read_text(shelf, flavour->names, 65536, &text, error);
+    if (status == SIMCLR_NO_MEMORY) return status;
+    char *rest = text, *names[100];
+    int found = 0;
+    for (char *line; text != NULL && (line = strtok_r(rest, "\r\n", &rest)) != NULL;)
+        if (found < flavour->classes) names[found++] = line;
+    status = SIMCLR_OK;
+    for (int i = 0; status == SIMCLR_OK && i < flavour->classes; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        const char *own = flavour->classes == 10 ? cifar10_names[i] : number;
+        status = catalog_add_class(catalog, found == flavour->classes ? names[i] : own, error);
+    }
+    memory_free(text);
+    return status;
+}
+
+int cifar_open_shelf(struct source *out, struct catalog *catalog, const struct shelf *shelf, int part,
+                     struct error *error)
+{
+    const struct flavour *flavour = flavour_of(shelf);
+    int status = records_open(out, SIDE, false, error);
+    if (status != SIMCLR_OK) return status;
+    snprintf(catalog->what, sizeof catalog->what, "CIFAR-%d binaries", flavour->classes);
+    if (!has_part(shelf, flavour, part))
+        return error_set(error, SIMCLR_DATA, "%s: CIFAR-%d without %s: add that file", shelf->path, flavour->classes,
+                         flavour->files[part][0]);
+    for (int i = 0; status == SIMCLR_OK && i < MAX_FILES && flavour->files[part][i] != NULL; i++)
+        if (shelf_has(shelf, flavour->files[part][i]))
+            status = add_file(out, catalog, flavour, shelf, flavour->files[part][i], error);
+    return status == SIMCLR_OK ? add_class_names(catalog, flavour, shelf, error) : status;
+}
+
+int cifar_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
+{
+    const struct shelf shelf = shelf_of_folder(request->path);
+    return cifar_open_shelf(out, catalog, &shelf, request->part, error);
+}

@@ -1,0 +1,226 @@
+/* data/sets/folder.c -- a folder of images: sub-folders of the first level are classes, deeper ones belong to them. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/archives/shelf.h"
+#include "data/names/annotations.h"
+#include "data/sets/kind.h"
+
+enum { MAX_DEPTH = 64, MAX_LINKS = 1024, ANNOTATIONS_MAX = 64 << 20 };
+static const char annotations_name[] = "val_annotations.txt";
+
+struct place {
+    dev_t device;
+    ino_t inode;
+};
+
+/* One walk through a class. Symbolic links may form loops: one that leads to a folder we are in, or to a folder
+ * that a link has led to before, is not followed. */
+struct walk {
+    struct catalog *catalog;
+    int32_t label;
+    struct place inside[MAX_DEPTH];
+    int depth;
+    struct place *followed; /* [MAX_LINKS] */
+    int links;
+};
+
+static struct place place_of(const struct stat *info)
+{
+    return (struct place){info->st_dev, info->st_ino};
+}
+
+static bool same_place(struct place a, struct place b)
+{
+    return a.device == b.device && a.inode == b.inode;
+}
+
+static bool may_enter(struct walk *walk, const char *path, const struct stat *info)
+{
+    const struct place here = place_of(info);
+    struct stat link;
+    for (int i = 0; i < walk->depth; i++)
+        if (same_place(walk->inside[i], here)) return false;
+    if (walk->depth == MAX_DEPTH) return false;
+    if (lstat(path, &link) != 0 || !S_ISLNK(link.st_mode)) return true;
+    for (int i = 0; i < walk->links; i++)
+        if (same_place(walk->followed[i], here)) return false;
+    if (walk->links == MAX_LINKS) return false;
+    walk->followed[walk->links++] = here;
+    return true;
+}
+
+static int walk_folder(struct walk *walk, const char *path, bool deeper, struct error *error);
+
+static int walk_entry(struct walk *walk, const char *path, const char *name, bool deeper, struct error *error)
+{
+    struct stat info;
+    const bool found = stat(path, &info) == 0;
+    if (found && S_ISDIR(info.st_mode)) {
+        if (!deeper || !may_enter(walk, path, &info)) return SIMCLR_OK;
+        walk->inside[walk->depth++] = place_of(&info);
+        const int status = walk_folder(walk, path, true, error);
+        walk->depth--;
+        return status;
+    }
+    /* A link that leads nowhere is listed, so that it is named among the bad images. */
+    if (!source_is_image_name(name) || (found && !S_ISREG(info.st_mode))) return SIMCLR_OK;
+    return catalog_add(walk->catalog, path, walk->label, error);
+}
+
+static int walk_folder(struct walk *walk, const char *path, bool deeper, struct error *error)
+{
+    struct file_list names;
+    int status = file_list_folder(path, &names, error);
+    for (size_t i = 0; status == SIMCLR_OK && i < names.count; i++) {
+        if (names.names[i][0] == '.') continue; /* hidden: thumbnails, notebooks' copies */
+        char *full = file_join(path, names.names[i]);
+        status = full == NULL ? error_no_memory(error, "a path", strlen(path) + 256)
+                              : walk_entry(walk, full, names.names[i], deeper, error);
+        memory_free(full);
+    }
+    file_list_free(&names);
+    return status;
+}
+
+static int compare_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Adds the first-level folders of `path` to the classes that are not there yet. */
+static int add_classes(struct catalog *catalog, const char *path, struct error *error)
+{
+    struct stat root, info;
+    struct file_list names;
+    if (stat(path, &root) != 0) root = (struct stat){0};
+    int status = file_list_folder(path, &names, error);
+    const int before = catalog->classes; /* sorted already */
+    for (size_t i = 0; status == SIMCLR_OK && i < names.count; i++) {
+        const char *name = names.names[i];
+        if (name[0] == '.') continue;
+        char *full = file_join(path, name);
+        if (full == NULL)
+            status = error_no_memory(error, "a path", strlen(path) + 256);
+        else if (stat(full, &info) == 0 && S_ISDIR(info.st_mode) && !same_place(place_of(&info), place_of(&root)) &&
+                 (before == 0 ||
+                  bsearch(&name, catalog->class_name, (size_t)before, sizeof(char *), compare_text) == NULL))
+            status = catalog_add_class(catalog, name, error);
+        memory_free(full);
+    }
+    file_list_free(&names);
+    if (status == SIMCLR_OK && catalog->classes > 1)
+        qsort(catalog->class_name, (size_t)catalog->classes, sizeof(char *), compare_text);
+    return status;
+}
+
+static int scan(struct catalog *catalog, const char *path, struct error *error)
+{
+    struct stat root;
+    if (stat(path, &root) != 0) root = (struct stat){0};
+    struct walk walk = {.catalog = catalog, .label = -1, .inside = {place_of(&root)}, .depth = 1};
+    walk.followed = memory_array(MAX_LINKS, sizeof *walk.followed);
+    if (walk.followed == NULL) return error_no_memory(error, "a list of links", MAX_LINKS * sizeof *walk.followed);
+    int status = walk_folder(&walk, path, false, error); /* images that lie beside the classes have no label */
+    for (int i = 0; status == SIMCLR_OK && i < catalog->classes; i++) {
+        char *full = file_join(path, catalog->class_name[i]);
+        walk.label = i;
+        walk.links = 0;
+        if (full == NULL)
+            status = error_no_memory(error, "a path", strlen(path) + 256);
+        else if (file_is_folder(full)) /* the other part may have a class that this one lacks */
+            status = walk_entry(&walk, full, catalog->class_name[i], true, error);
+        memory_free(full);
+    }
+    memory_free(walk.followed);
+    return status;
+}
+
+/* Tiny ImageNet's val: images in one folder, and a file that says of each which class of train it is. */
+static int scan_annotated(struct catalog *catalog, const char *path, struct error *error)
+{
+    const struct shelf shelf = shelf_of_folder(path);
+    struct annotations annotations = {0};
+    struct stat root;
+    char *text = NULL;
+    if (stat(path, &root) != 0) root = (struct stat){0};
+    struct walk walk = {.catalog = catalog, .label = -1, .inside = {place_of(&root)}, .depth = 1};
+    walk.followed = memory_array(MAX_LINKS, sizeof *walk.followed);
+    int status = walk.followed == NULL ? error_no_memory(error, "a list of links", MAX_LINKS * sizeof *walk.followed)
+                                       : walk_folder(&walk, path, true, error);
+    if (status == SIMCLR_OK) status = shelf_read_text(&shelf, annotations_name, ANNOTATIONS_MAX, &text, error);
+    if (status == SIMCLR_OK && text != NULL) status = annotations_parse(&annotations, text, path, error);
+    for (int64_t i = 0; status == SIMCLR_OK && i < catalog->count; i++) {
+        const int32_t id = annotations_find(&annotations, catalog_name(catalog, i));
+        const char *name = id < 0 ? "" : catalog_name(&annotations.texts.names, id);
+        char **class = bsearch(&name, catalog->class_name, (size_t)catalog->classes, sizeof(char *), compare_text);
+        if (class != NULL) catalog->label[i] = (int32_t)(class - catalog->class_name);
+    }
+    annotations_free(&annotations);
+    memory_free(text);
+    memory_free(walk.followed);
+    return status;
+}
+
+/* The folder of `part` under `path`: *out is NULL when there is none. */
+static int part_folder(const char *path, int part, bool annotated, char **out, struct error *error)
+{
+    static const char *const names[2][2] = {{"train", "train"}, {"test", "val"}};
+    for (int i = annotated && part == 1; i < 2; i++) { /* `test` goes before `val`, unless only val has labels */
+        *out = file_join(path, names[part][i]);
+        if (*out == NULL) return error_no_memory(error, "a path", strlen(path) + 8);
+        if (file_is_folder(*out)) return SIMCLR_OK;
+        memory_free(*out);
+        *out = NULL;
+    }
+    return SIMCLR_OK;
+}
+
+static int scan_parts(struct catalog *catalog, const char *path, int part, struct error *error)
+{
+    char *folder[2] = {NULL, NULL};
+    const bool annotated = kind_has_folder(path, "train") && kind_has_file(path, "val/val_annotations.txt");
+    int status = part_folder(path, 0, annotated, &folder[0], error);
+    if (status == SIMCLR_OK) status = part_folder(path, 1, annotated, &folder[1], error);
+    if (status == SIMCLR_OK && folder[0] == NULL) { /* not divided: all of it, whatever the part */
+        status = add_classes(catalog, path, error);
+        if (status == SIMCLR_OK) status = scan(catalog, path, error);
+    } else if (status == SIMCLR_OK && folder[part] == NULL) {
+        status = error_set(error, SIMCLR_DATA, "%s: has a folder `train`, but neither `test` nor `val`: add one", path);
+    } else if (status == SIMCLR_OK) {
+        /* Class numbers come from both parts, so that they agree even if one part lacks a class. */
+        for (int i = 0; status == SIMCLR_OK && i < 2; i++)
+            if (folder[i] != NULL && !(annotated && i == 1)) status = add_classes(catalog, folder[i], error);
+        if (status == SIMCLR_OK)
+            status = annotated && part == 1 ? scan_annotated(catalog, folder[part], error)
+                                            : scan(catalog, folder[part], error);
+    }
+    memory_free(folder[0]);
+    memory_free(folder[1]);
+    return status;
+}
+
+int folder_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
+{
+    const char *path = request->path;
+    source_open_files(out, &request->config->limits);
+    const int status = scan_parts(catalog, path, request->part, error);
+    if (status != SIMCLR_OK) return status;
+    catalog->prefix = file_join(path, "");
+    if (catalog->prefix == NULL) return error_no_memory(error, "a path", strlen(path) + 2);
+    strcpy(catalog->what, "folder of images");
+    if (catalog->count == 0)
+        return error_set(error, SIMCLR_DATA,
+                         "%s: no images: neither it nor its sub-folders have .jpg, .jpeg, .png or .webp files", path);
+    return SIMCLR_OK;
+}
+
+/* A folder called test is a part only beside one called train; else it is a class. */
+bool folder_has_test(const char *path)
+{
+    return kind_has_folder(path, "train") && (kind_has_folder(path, "test") || kind_has_folder(path, "val"));
+}

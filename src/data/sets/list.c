@@ -1,0 +1,151 @@
+/* data/sets/list.c -- a text list of images: one `path[<tab>label]` per line. Ten million lines are read in seconds and
+ * kept in one block: no allocation per line, tables made for the right size at once. */
+#include "data/sets/list.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/names/labels.h"
+#include "data/sets/kind.h"
+
+enum { CHUNK = 1 << 20 };
+
+struct reading {
+    const struct blob *text;
+    const char *path, *folder; /* of the list, for sentences; what relative paths start with */
+    size_t folder_length;
+    struct catalog *catalog;
+    struct labels labels;
+    long number; /* of the line, from 1 */
+    uint8_t *chunk;
+    size_t room;     /* of the chunk */
+    size_t max_line; /* bytes of a line, its end included */
+};
+
+/* Lines that may be images: not the empty ones. Ends at a NUL, where reading will end too. */
+static int count_lines(struct reading *reading, size_t *lines, struct error *error)
+{
+    uint8_t before = '\n';
+    *lines = 1;
+    for (int64_t at = 0; at < reading->text->size; at += (int64_t)reading->room) {
+        const int64_t left = reading->text->size - at;
+        const size_t count = left < (int64_t)reading->room ? (size_t)left : reading->room;
+        const int status = blob_read_named(reading->text, at, reading->chunk, count, reading->path, error);
+        if (status != SIMCLR_OK) return status;
+        for (size_t i = 0; i < count; i++) {
+            *lines += reading->chunk[i] == '\n' && before != '\n';
+            before = reading->chunk[i];
+        }
+        if (memchr(reading->chunk, 0, count) != NULL) break;
+    }
+    return SIMCLR_OK;
+}
+
+static int refuse_long_line(const struct reading *reading, struct error *error)
+{
+    return error_set(error, SIMCLR_CORRUPT, "%s: line %ld is longer than %zu bytes: give one image path per line",
+                     reading->path, reading->number, reading->max_line - 1);
+}
+
+/* A line without its end. */
+static int add_line(struct reading *reading, const char *line, size_t length, struct error *error)
+{
+    if (memchr(line, 0, length) != NULL)
+        return error_set(error, SIMCLR_CORRUPT, "%s: line %ld has a NUL byte: give a text file of image paths",
+                         reading->path, reading->number);
+    if (length > reading->max_line - 1) return refuse_long_line(reading, error);
+    while (length > 0 && (line[length - 1] == '\r' || line[length - 1] == ' ')) length--;
+    if (length == 0) return SIMCLR_OK;
+    if (line[0] == '\t')
+        return error_set(error, SIMCLR_CORRUPT, "%s: line %ld has a label, but no path", reading->path,
+                         reading->number);
+    const char *tab = memchr(line, '\t', length);
+    const size_t name = tab == NULL ? length : (size_t)(tab - line);
+    int32_t label = -1;
+    int status = SIMCLR_OK;
+    if (name + 1 < length) status = labels_intern(&reading->labels, tab + 1, length - name - 1, &label, error);
+    if (status != SIMCLR_OK) return status;
+    return catalog_add_joined(reading->catalog, reading->folder, line[0] == '/' ? 0 : reading->folder_length, line,
+                              name, label, error);
+}
+
+static int read_lines(struct reading *reading, struct error *error)
+{
+    size_t kept = 0; /* bytes of a line whose end is still to come, at the beginning of the chunk */
+    for (int64_t at = 0; at < reading->text->size;) {
+        const int64_t left = reading->text->size - at;
+        const size_t space = reading->room - kept, count = left < (int64_t)space ? (size_t)left : space;
+        int status = blob_read_named(reading->text, at, reading->chunk + kept, count, reading->path, error);
+        at += (int64_t)count;
+        const char *line = (const char *)reading->chunk, *end = line + kept + count, *stop;
+        while (status == SIMCLR_OK && (stop = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+            reading->number++;
+            status = add_line(reading, line, (size_t)(stop - line), error);
+            line = stop + 1;
+        }
+        if (status != SIMCLR_OK) return status;
+        kept = (size_t)(end - line);
+        reading->number++; /* of the unfinished line, for sentences */
+        if (kept > reading->max_line || at == reading->text->size) {
+            if (kept > 0) status = add_line(reading, line, kept, error);
+            if (status != SIMCLR_OK || at == reading->text->size) return status;
+        }
+        reading->number--;
+        memmove(reading->chunk, line, kept);
+    }
+    return SIMCLR_OK;
+}
+
+int list_parse(const struct blob *text, const char *path, struct catalog *catalog, struct error *error)
+{
+    return list_parse_in_pieces(text, path, catalog, CHUNK, LIST_LINE_MAX, error);
+}
+
+int list_parse_in_pieces(const struct blob *text, const char *path, struct catalog *catalog, size_t piece,
+                         size_t max_line, struct error *error)
+{
+    struct reading reading = {.text = text,
+                              .path = path,
+                              .catalog = catalog,
+                              .folder = catalog->prefix,
+                              .max_line = max_line,
+                              .room = text->size < (int64_t)piece ? (size_t)text->size : piece};
+    reading.folder_length = strlen(reading.folder);
+    reading.chunk = memory_allocate(reading.room);
+    if (reading.chunk == NULL) return error_no_memory(error, "a list", reading.room);
+    size_t lines;
+    int status = count_lines(&reading, &lines, error);
+    if (status == SIMCLR_OK)
+        status = catalog_reserve(catalog, lines, (size_t)text->size + 1 + lines * (reading.folder_length + 1), error);
+    if (status == SIMCLR_OK) status = read_lines(&reading, error);
+    if (status == SIMCLR_OK) status = labels_resolve(&reading.labels, catalog, false, path, error);
+    labels_free(&reading.labels);
+    memory_free(reading.chunk);
+    strcpy(catalog->what, "list of images");
+    if (status == SIMCLR_OK && catalog->count == 0)
+        status = error_set(error, SIMCLR_DATA, "%s: the list is empty: give one image path per line", path);
+    return status;
+}
+
+/* The folder part of `path` with its slash, or "./" if it has none. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = memory_string(slash == NULL ? "./" : path);
+    if (folder != NULL && slash != NULL) folder[slash - path + 1] = '\0';
+    return folder;
+}
+
+int list_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
+{
+    const char *path = request->path;
+    struct blob text;
+    source_open_files(out, &request->config->limits);
+    catalog->prefix = folder_of(path);
+    if (catalog->prefix == NULL) return error_no_memory(error, "a path", strlen(path) + 1);
+    int status = blob_open(&text, path, NULL, error);
+    if (status != SIMCLR_OK) return status;
+    status = list_parse(&text, path, catalog, error);
+    blob_close(&text);
+    return status;
+}
