@@ -71,6 +71,28 @@ bool file_is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+/* The type bits of what `folder` has under this name, 0: nothing. */
+static mode_t type_of(const char *folder, const char *name)
+{
+    struct stat info;
+    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return 0;
+    const bool found = fstatat(descriptor, name, &info, 0) == 0;
+    close(descriptor);
+    return found ? info.st_mode & S_IFMT : 0;
+}
+
+bool file_is_in(const char *folder, const char *name)
+{
+    const mode_t type = type_of(folder, name);
+    return type != 0 && type != S_IFDIR;
+}
+
+bool file_folder_is_in(const char *folder, const char *name)
+{
+    return type_of(folder, name) == S_IFDIR;
+}
+
 int64_t file_size(const char *path)
 {
     struct stat info;

@@ -15,6 +15,12 @@ int file_read(const char *path, size_t max_bytes, uint8_t **out, size_t *bytes, 
 
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
+
+/* Whether `folder` has a file, or a folder, of this name. Allocates nothing: a set must not be taken for something else
+ * because memory is short. */
+bool file_is_in(const char *folder, const char *name);
+bool file_folder_is_in(const char *folder, const char *name);
+
 int64_t file_size(const char *path); /* -1 when missing */
 
 /* mkdir -p. */

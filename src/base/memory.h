@@ -25,6 +25,9 @@ char *memory_string(const char *text);
 
 void memory_free(void *block); /* NULL is fine */
 
+/* Bytes of memory that this process may count on: RAM, or the control group's limit if that is lower. */
+size_t memory_of_machine(void);
+
 /* Bytes of the process that were in memory at once, at most, since it began; 0 where the system does not say. */
 size_t memory_peak_resident(void);
 

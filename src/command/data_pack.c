@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "data/names/bad.h"
 #include "data/names/class_names.h"
-#include "data/sets/pack.h"
+#include "data/write/pack_write.h"
 #include "data/write/shard_write.h"
 #include "train/commands.h"
 

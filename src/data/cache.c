@@ -1,11 +1,8 @@
 /* data/cache.c -- see cache.h. */
 #include "data/cache.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/checksum.h"
 #include "base/memory.h"
@@ -25,29 +22,9 @@ struct pass {
     atomic_llong encoded;  /* bytes of what was measured */
 };
 
-static size_t limit_of_group(const char *path)
-{
-    uint64_t bytes = 0;
-    FILE *file = fopen(path, "re");
-    if (file == NULL) return SIZE_MAX;
-    const bool found = fscanf(file, "%" SCNu64, &bytes) == 1; /* the word "max" means none */
-    fclose(file);
-    return found && bytes > 0 && bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX;
-}
-
-size_t cache_machine_memory(void)
-{
-    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    size_t bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : (size_t)1 << 30;
-    const size_t group2 = limit_of_group("/sys/fs/cgroup/memory.max");
-    const size_t group1 = limit_of_group("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-    bytes = group2 < bytes ? group2 : bytes;
-    return group1 < bytes ? group1 : bytes;
-}
-
 size_t cache_limit(size_t asked)
 {
-    return asked == 0 ? cache_machine_memory() / 4 : asked;
+    return asked == 0 ? memory_of_machine() / 4 : asked;
 }
 
 /* A failure is the image's own fault, or ends the pass. */

@@ -39,7 +39,4 @@ void cache_free(struct cache *cache);
 /* The bytes that `asked` (0: a quarter of the machine's memory) stands for. */
 size_t cache_limit(size_t asked);
 
-/* Bytes of memory that this process may count on: RAM, or the control group's limit if that is lower. */
-size_t cache_machine_memory(void);
-
 #endif

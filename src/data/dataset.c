@@ -27,16 +27,6 @@ struct dataset {
     char description[384];
 };
 
-struct dataset_config dataset_config_default(void)
-{
-    return (struct dataset_config){.path = "synthetic",
-                                   .part = DATASET_TRAIN,
-                                   .max_bad = 0.01,
-                                   .synthetic_seed = 1,
-                                   .stl10_part = "train",
-                                   .limits = image_limits_default()};
-}
-
 static int open_kind(struct source *source, struct catalog *catalog, const struct dataset_config *config,
                      const struct log *log, struct error *error)
 {

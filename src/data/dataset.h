@@ -9,30 +9,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "data/sets/request.h"
 #include "image/image.h"
 
 struct dataset;
-
-enum dataset_part { DATASET_TRAIN, DATASET_TEST };
-
-struct dataset_config {
-    /* A folder of images (sub-folders are classes; if it has `train` and `test` or `val` sub-folders, `part`
-     * picks one), a text list `path[<tab>label]` (paths relative to the list), a tar (plain or packed with gzip or
-     * zstd) or zip archive, tar shards named with braces (x-{000..099}.tar) or a folder of them, the binaries of
-     * CIFAR-10/100 or STL-10, in a folder or the .tar.gz they are downloaded as, or the word `synthetic`. */
-    const char *path;
-    enum dataset_part part;
-    size_t cache_bytes;      /* memory for images, decoded, or encoded where those do not fit; 0: a quarter of RAM */
-    double max_bad;          /* share of unreadable images that is still accepted, 0.01 (never all of them) */
-    int64_t synthetic_count; /* images of `synthetic`, 0: 8192 train, 2048 test */
-    int synthetic_size;      /* 0: 32 */
-    uint64_t synthetic_seed;
-    struct image_limits limits;
-    /* What of STL-10 belongs to DATASET_TRAIN: `train`, `unlabeled`, `train+unlabeled`, `fold0` to `fold9`. */
-    const char *stl10_part;
-    const char *cache_folder; /* for indices of archives and unpacked ones; NULL: the user's; `none`: nowhere */
-};
-struct dataset_config dataset_config_default(void);
+struct source;  /* names/source.h */
+struct catalog; /* names/catalog.h */
 
 /* Folders: the classes are the first-level folders, numbered in the order of their names, those of both parts
  * together; deeper folders belong to them; hidden names are passed over; links are followed, loops of links are not.
@@ -50,6 +32,12 @@ struct dataset_config dataset_config_default(void);
 int dataset_open(struct dataset **out, const struct dataset_config *config, struct pool *pool, const struct log *log,
                  struct error *error);
 void dataset_close(struct dataset **dataset);
+
+/* dataset_open for what is opened already, whatever it is: source and catalog are taken over and left empty, also on
+ * failure. config->path is what sentences call the set. */
+int dataset_open_source(struct dataset **out, struct source *source, struct catalog *catalog,
+                        const struct dataset_config *config, struct pool *pool, const struct log *log,
+                        struct error *error);
 
 /* Whether the set at `path` has a test part apart from its training images (without one DATASET_TEST would be the
  * training images again, or nothing). Looks at names, opens no set. */

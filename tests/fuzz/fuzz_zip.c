@@ -1,6 +1,6 @@
 /* Any bytes as a zip archive: refused with a sentence, or every member can be fetched or is refused with one. */
 #include "base/memory.h"
-#include "data/bytes/zip.h"
+#include "data/archives/index_zip.h"
 #include "fuzz.h"
 
 long fuzz_accepted;
@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         for (size_t h = 0; h < sizeof heads / sizeof *heads; h++) {
             struct encoded out;
             if (members.at[i].size > 1 << 20) continue; /* a set refuses what is above its limit before */
-            const int status = zip_fetch(&blob, &members.at[i], "fuzz", heads[h], &out, &error);
+            const int status = member_fetch(&blob, true, &members.at[i], "fuzz", heads[h], &out, &error);
             volatile unsigned sum = 0; /* volatile: every byte really is read */
             for (size_t b = 0; b < out.count; b++) sum = sum + out.bytes[b];
             fuzz_accepted += status == SIMCLR_OK;

@@ -6,17 +6,13 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/archives/layout.h"
-#include "data/bytes/zip.h"
+#include "data/bytes/archive_cache.h"
 #include "data/names/class_names.h"
-#include "data/sets/cifar.h"
-#include "data/sets/imagenet.h"
-#include "data/sets/stl10.h"
 
 enum {
     KEPT_OPEN = 256,        /* archives whose descriptors are kept; more are opened at each read */
     INDEX_WORTH = 16 << 20, /* bytes of an archive from which its index is stored */
-    INDEX_MAX = 1 << 30,    /* of a stored index */
-    ANNOTATIONS_MAX = 64 << 20
+    INDEX_MAX = 1 << 30     /* of a stored index */
 };
 
 /* The source: archives, and where each image of the catalog lies. */
@@ -63,9 +59,9 @@ static void store_index(const struct members *one, const struct archive *archive
 }
 
 static int index_one(struct members *one, const struct archive *archive, archive_indexer *indexer,
-                     const struct set_request *request, struct error *error)
+                     const struct archive_request *request, struct error *error)
 {
-    char *folder = archive->stamp.size >= INDEX_WORTH ? archive_cache_folder(request->config) : NULL;
+    char *folder = archive->stamp.size >= INDEX_WORTH ? archive_cache_folder(request->cache_folder) : NULL;
     char *stored = folder == NULL ? NULL : archive_cache_path(folder, archive->path, &archive->stamp, ".index");
     int status = SIMCLR_OK;
     if (!load_index(one, archive, stored)) {
@@ -97,7 +93,7 @@ static int make_room(struct archives *archives, struct error *error)
 }
 
 int archives_add(struct archives *archives, const char *path, struct blob *unpacked, archive_indexer *indexer,
-                 const struct set_request *request, struct error *error)
+                 const struct archive_request *request, struct error *error)
 {
     struct members one = {0};
     struct archive archive = {.path = memory_string(path), .blob = {.descriptor = -1}, .temporary = unpacked != NULL};
@@ -143,18 +139,6 @@ static int blob_of(const struct archive *archive, struct blob *blob, bool *own, 
     return error_set(error, SIMCLR_IO, "%s: has changed since the set was opened", archive->path);
 }
 
-static int fetch_stored(const struct blob *blob, const struct member *place, const char *name, size_t at_most,
-                        struct encoded *out, struct error *error)
-{
-    const size_t count = place->size < at_most ? place->size : at_most;
-    out->bytes = memory_allocate(count);
-    if (out->bytes == NULL) return error_no_memory(error, name, count);
-    out->count = count;
-    out->whole = count == place->size;
-    out->total = place->size;
-    return blob_read_named(blob, place->offset, out->bytes, count, name, error);
-}
-
 static int archive_fetch(const struct source *source, const struct catalog *catalog, int64_t item, size_t at_most,
                          struct encoded *out, struct error *error)
 {
@@ -170,13 +154,8 @@ static int archive_fetch(const struct source *source, const struct catalog *cata
                          place->size, source->limits.max_bytes);
     int status = blob_of(archive, &blob, &own, error);
     if (status != SIMCLR_OK) return status;
-    status = self->archives.zip ? zip_fetch(&blob, place, name, at_most, out, error)
-                                : fetch_stored(&blob, place, name, at_most, out, error);
+    status = member_fetch(&blob, self->archives.zip, place, name, at_most, out, error);
     if (own) blob_close(&blob);
-    if (status != SIMCLR_OK) {
-        memory_free(out->bytes);
-        *out = (struct encoded){0};
-    }
     return status;
 }
 
@@ -190,8 +169,7 @@ static void archive_close(void *self)
 
 /* ---- opening ---- */
 
-/* The files of a single archive that are no images. */
-static struct shelf only_shelf(const struct archives *archives)
+struct shelf archives_shelf(const struct archives *archives)
 {
     return (struct shelf){.path = archives->archive[0].path,
                           .archive = &archives->archive[0].blob,
@@ -200,72 +178,33 @@ static struct shelf only_shelf(const struct archives *archives)
                           .entry = archives->members.other};
 }
 
-/* A label file inside, Tiny ImageNet's, or beside, ImageNet's. *annotations stays empty when there is none. */
-static int read_annotations(struct annotations *annotations, const struct archives *archives,
-                            const struct set_request *request, struct error *error)
-{
-    static const char name[] = "val_annotations.txt";
-    char *text;
-    if (archives->count != 1) return SIMCLR_OK;
-    if (archives->members.labels.names.count == 0 && imagenet_is_validation(&archives->members.names))
-        return imagenet_read_labels(annotations, &archives->members.names, archives->archive[0].path, request, error);
-    const struct shelf shelf = only_shelf(archives);
-    int status = shelf_read_text(&shelf, name, ANNOTATIONS_MAX, &text, error);
-    if (status == SIMCLR_OK && text != NULL) status = annotations_parse(annotations, text, name, error);
-    memory_free(text);
-    return status;
-}
-
-static int arrange(struct archive_source *self, struct catalog *catalog, const struct set_request *request,
-                   struct error *error)
+static int arrange(struct archive_source *self, struct catalog *catalog, const struct annotations *annotations,
+                   const struct archive_request *request, struct error *error)
 {
     const struct archives *archives = &self->archives;
-    struct annotations annotations = {0};
     char **names = memory_array((size_t)archives->count, sizeof *names);
     if (names == NULL) return error_no_memory(error, "the list of archives", (size_t)archives->count * sizeof *names);
     for (int i = 0; i < archives->count; i++) names[i] = (char *)archives->archive[i].name;
-    int status = read_annotations(&annotations, archives, request, error);
     const struct layout_request layout = {
-        .path = request->path,
-        .archive_names = names,
-        .part = request->part,
-        .annotations = annotations.images.names.count > 0 ? &annotations : NULL,
-    };
-    if (status == SIMCLR_OK) status = layout_arrange(&archives->members, &layout, catalog, &self->place, error);
+        .path = request->path, .archive_names = names, .part = request->part, .annotations = annotations};
+    int status = layout_arrange(&archives->members, &layout, catalog, &self->place, error);
     if (status == SIMCLR_OK && archives->members.labels.names.count > 0)
         status = class_names_read(catalog, archives->archive[0].path, request->log, error);
-    annotations_free(&annotations);
     memory_free(names);
     return status;
 }
 
-bool archives_have_test(const struct archives *archives)
-{
-    if (archives->count == 1 && archives->members.names.count == 0 && !archives->zip) {
-        const struct shelf shelf = only_shelf(archives);
-        return cifar_test_on_shelf(&shelf) || stl10_test_on_shelf(&shelf);
-    }
-    return layout_has_test(&archives->members);
-}
-
 int archives_open(struct source *out, struct catalog *catalog, struct archives *archives, const char *what,
-                  const struct set_request *request, struct error *error)
+                  const struct annotations *annotations, const struct archive_request *request, struct error *error)
 {
-    if (archives->count == 1 && archives->members.names.count == 0 && !archives->zip) {
-        const struct shelf shelf = only_shelf(archives);
-        if (cifar_on_shelf(&shelf)) return cifar_open_shelf(out, catalog, &shelf, request->part, error);
-        if (stl10_on_shelf(&shelf))
-            return stl10_open_shelf(out, catalog, &shelf, request->part, request->config->stl10_part, error);
-    }
     struct archive_source *self = memory_allocate(sizeof *self);
     if (self == NULL) return error_no_memory(error, "a reader of archives", sizeof *self);
     self->archives = *archives;
     *archives = (struct archives){0};
-    *out = (struct source){
-        .self = self, .limits = request->config->limits, .fetch = archive_fetch, .close = archive_close};
+    *out = (struct source){.self = self, .limits = request->limits, .fetch = archive_fetch, .close = archive_close};
     out->in_memory = true;
     for (int i = 0; i < self->archives.count; i++) out->in_memory &= blob_in_memory(&self->archives.archive[i].blob);
-    const int status = arrange(self, catalog, request, error);
+    const int status = arrange(self, catalog, annotations, request, error);
     members_free(&self->archives.members);
     strncpy(catalog->what, what, sizeof catalog->what - 1);
     return status;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/bytes/zip.h"
 
 void members_free(struct members *members)
 {
@@ -67,6 +68,30 @@ int members_append(struct members *all, const struct members *one, uint32_t file
     memory_free(id);
     all->links += one->links;
     all->cut |= one->cut;
+    return status;
+}
+
+int member_fetch(const struct blob *archive, bool zip, const struct member *member, const char *name, size_t at_most,
+                 struct encoded *out, struct error *error)
+{
+    *out = (struct encoded){.count = member->size < at_most ? member->size : at_most, .total = member->size};
+    out->whole = out->count == member->size;
+    out->bytes = memory_allocate(out->count);
+    if (!out->bytes) {
+        const size_t count = out->count;
+        *out = (struct encoded){0};
+        return error_no_memory(error, name, count);
+    }
+    const struct zip_place place = {.offset = member->offset,
+                                    .stored = member->stored,
+                                    .size = member->size,
+                                    .crc = member->crc,
+                                    .deflated = (member->file & MEMBER_DEFLATED) != 0};
+    const int status = zip ? zip_read(archive, &place, name, out->bytes, &out->count, error)
+                           : blob_read_named(archive, member->offset, out->bytes, out->count, name, error);
+    if (status == SIMCLR_OK) return SIMCLR_OK;
+    memory_free(out->bytes);
+    *out = (struct encoded){0};
     return status;
 }
 

@@ -11,6 +11,7 @@
 #include "data/bytes/blob.h"
 #include "data/names/catalog.h"
 #include "data/names/labels.h"
+#include "data/names/source.h"
 
 /* Where an image lies. In a zip archive `offset` is that of its local header. */
 struct member {
@@ -40,6 +41,11 @@ int members_add(struct members *members, const char *name, size_t length, const 
 int members_add_other(struct members *members, const char *name, const struct member *at, struct error *error);
 /* Appends `one`, the index of a single archive, as archive number `file`. */
 int members_append(struct members *all, const struct members *one, uint32_t file, struct error *error);
+
+/* The first `at_most` bytes of a member of `archive`, which is a zip archive or holds members as they are. On failure
+ * *out is {0}. */
+int member_fetch(const struct blob *archive, bool zip, const struct member *member, const char *name, size_t at_most,
+                 struct encoded *out, struct error *error);
 
 /* A path as it is compared: without ./ and / before it. NULL for one that is passed over: hidden files and folders,
  * __MACOSX, and WebDataset's metadata (__name__). */

@@ -8,8 +8,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/archives/members.h"
-#include "data/bytes/zip.h"
-#include "data/sets/kind.h"
 
 struct shelf shelf_of_folder(const char *path)
 {
@@ -32,7 +30,7 @@ static int64_t find(const struct shelf *shelf, const char *name)
 
 bool shelf_has(const struct shelf *shelf, const char *name)
 {
-    return shelf->archive == NULL ? kind_has_file(shelf->path, name) : find(shelf, name) >= 0;
+    return shelf->archive == NULL ? file_is_in(shelf->path, name) : find(shelf, name) >= 0;
 }
 
 static int open_in_archive(const struct shelf *shelf, const char *name, struct blob *out, struct error *error)
@@ -67,7 +65,7 @@ static int read_zipped(const struct shelf *shelf, const char *name, size_t max_b
     if (member->size > max_bytes)
         return error_set(error, SIMCLR_CORRUPT, "%s: %s has %u bytes, more than the %zu that are accepted", shelf->path,
                          name, member->size, max_bytes);
-    const int status = zip_fetch(shelf->archive, member, name, SIZE_MAX, &file, error);
+    const int status = member_fetch(shelf->archive, true, member, name, SIZE_MAX, &file, error);
     if (status != SIMCLR_OK) return status;
     *count = file.count;
     *out = memory_allocate(file.count + 1);

@@ -1,4 +1,6 @@
-/* data/bytes/archive_cache.c -- the user's cache folder: stored indices of archives, by path, size and time of each. */
+/* data/bytes/archive_cache.c -- see archive_cache.h. */
+#include "data/bytes/archive_cache.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,11 +9,10 @@
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/archives/archive.h"
 
-char *archive_cache_folder(const struct dataset_config *config)
+char *archive_cache_folder(const char *asked)
 {
-    const char *own = config->cache_folder != NULL ? config->cache_folder : getenv("SIMCLR_CACHE");
+    const char *own = asked != NULL ? asked : getenv("SIMCLR_CACHE");
     if (own != NULL) return own[0] == '\0' || strcmp(own, "none") == 0 ? NULL : memory_string(own);
     const char *user = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     if (user != NULL && user[0] == '/') return file_join(user, "simclr");

@@ -13,17 +13,15 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/archives/archive.h"
-#include "data/cache.h"
+#include "data/bytes/archive_cache.h"
 
 enum { CHUNK = 1 << 20 };
 static const uint64_t spare_room = (uint64_t)1 << 30; /* what is left free on the disk */
 
 struct unpacking {
-    const struct set_request *request;
+    const struct unpack_request *request;
     struct blob packed;
     struct blob_stamp stamp;
-    size_t memory_limit;
     char *folder, *kept; /* of the cache, and the unpacked file in it; NULL where there is no cache */
     int descriptor;      /* what is unpacked so far: */
     int64_t size;
@@ -32,11 +30,6 @@ struct unpacking {
     bool may_keep;
     uint8_t *in, *out; /* [CHUNK] each */
 };
-
-static size_t memory_limit_of(const struct dataset_config *config)
-{
-    return config->cache_bytes > 0 ? config->cache_bytes / 2 : cache_machine_memory() / 8;
-}
 
 static int write_all(int descriptor, const uint8_t *bytes, size_t count)
 {
@@ -145,7 +138,7 @@ static int pump(struct unpacking *unpacking, struct unpacker *unpacker, struct e
                              unpacking->request->path, wrong);
         output_is_full = room == 0 && !ended; /* else there may be more without more input */
         if (room == CHUNK) continue;
-        if (unpacking->in_memory && (uint64_t)unpacking->size + CHUNK - room > unpacking->memory_limit) {
+        if (unpacking->in_memory && (uint64_t)unpacking->size + CHUNK - room > unpacking->request->memory_limit) {
             const size_t pending = in_bytes; /* the input's buffer serves the move: save what is left of it */
             uint8_t *saved = memory_allocate(pending);
             if (saved == NULL) return error_no_memory(error, "unpacking", pending);
@@ -202,14 +195,13 @@ static int unpack(struct unpacking *unpacking, struct blob *out, struct error *e
     return SIMCLR_OK;
 }
 
-int unpack_open(struct blob *out, const struct set_request *request, struct error *error)
+int unpack_open(struct blob *out, const struct unpack_request *request, struct error *error)
 {
-    struct unpacking unpacking = {
-        .request = request, .descriptor = -1, .memory_limit = memory_limit_of(request->config)};
+    struct unpacking unpacking = {.request = request, .descriptor = -1};
     *out = (struct blob){.descriptor = -1};
     int status = blob_open(&unpacking.packed, request->path, &unpacking.stamp, error);
     if (status != SIMCLR_OK) return status;
-    unpacking.folder = archive_cache_folder(request->config);
+    unpacking.folder = archive_cache_folder(request->cache_folder);
     if (unpacking.folder != NULL)
         unpacking.kept = archive_cache_path(unpacking.folder, request->path, &unpacking.stamp, ".tar");
     unpacking.in = memory_allocate(CHUNK);

@@ -8,18 +8,27 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "data/bytes/blob.h"
-#include "data/sets/kind.h"
 
 bool unpack_is_gzip(const uint8_t *head, size_t count);
 bool unpack_is_zstd(const uint8_t *head, size_t count);
 
-/* Opens what the file at request->path unpacks to, as a blob of its own. Up to an eighth of the machine's memory (or
- * half of config->cache_bytes where that is given) stays in memory; more goes to a file in the cache folder, which says
- * so in the log and is used again as long as the archive has the same path, size and time. A stream that ends too early
- * gives what there was, with a warning, and is not kept. SIMCLR_CORRUPT for damaged bytes, SIMCLR_IO where there is no
- * room, SIMCLR_UNSUPPORTED for zstd in a program built without it. */
-int unpack_open(struct blob *out, const struct set_request *request, struct error *error);
+/* What is unpacked; borrowed while it is. */
+struct unpack_request {
+    const char *path;
+    const char *cache_folder; /* what archive_cache_folder is asked for */
+    size_t memory_limit;      /* bytes that may stay in memory */
+    const struct log *log;
+};
+
+/* Opens what the file at request->path unpacks to, as a blob of its own.
+ * What unpacks to at most memory_limit bytes stays in memory. Anything larger is written to the cache folder, with a
+ * line in the log, and used again while the archive keeps its path, size and time. A stream that ends too early gives
+ * what there was, with a warning, and is not kept.
+ * SIMCLR_CORRUPT for damaged bytes, SIMCLR_IO where there is no room, SIMCLR_UNSUPPORTED for zstd in a program built
+ * without it. */
+int unpack_open(struct blob *out, const struct unpack_request *request, struct error *error);
 
 /* ---- the decompressors, one at a time ---- */
 

@@ -16,8 +16,6 @@ enum {
     ENTRY_BYTES = 46,
     COMMENT_MAX = 65535,
     ENCRYPTED = 1,
-    STORED = 0,
-    DEFLATED = 8,
     WINDOW = 1 << 19 /* three quarters of it are above an entry and three times 65535 */
 };
 
@@ -48,7 +46,7 @@ static uint64_t u64(const uint8_t *bytes)
     return u32(bytes) | (uint64_t)u32(bytes + 4) << 32;
 }
 
-static int damaged(const char *path, const char *what, struct error *error)
+int zip_damaged(const char *path, const char *what, struct error *error)
 {
     return error_set(error, SIMCLR_CORRUPT, "%s: damaged zip archive (%s): copy or download it again", path, what);
 }
@@ -62,15 +60,16 @@ static int read_end64(struct directory *directory, const struct blob *zip, int64
     uint8_t locator[LOCATOR_BYTES], record[END64_BYTES];
     if (end < LOCATOR_BYTES || blob_read(zip, end - LOCATOR_BYTES, locator, sizeof locator) != 0 ||
         memcmp(locator, "PK\6\7", 4) != 0)
-        return damaged(path, "no zip64 end record", error);
+        return zip_damaged(path, "no zip64 end record", error);
     const uint64_t at = u64(locator + 8);
     if (at > (uint64_t)end || blob_read(zip, (int64_t)at, record, sizeof record) != 0 ||
         memcmp(record, "PK\6\6", 4) != 0)
-        return damaged(path, "no zip64 end record", error);
+        return zip_damaged(path, "no zip64 end record", error);
     if (u32(record + 16) != 0 || u32(record + 20) != 0 || u32(locator + 16) > 1)
         return error_set(error, SIMCLR_UNSUPPORTED, "%s: is one of several volumes: join them with `zip -s 0`", path);
     const uint64_t entries = u64(record + 32), size = u64(record + 40), offset = u64(record + 48);
-    if (entries > INT64_MAX || size > INT64_MAX || offset > INT64_MAX) return damaged(path, "its end record", error);
+    if (entries > INT64_MAX || size > INT64_MAX || offset > INT64_MAX)
+        return zip_damaged(path, "its end record", error);
     *directory = (struct directory){(int64_t)offset, (int64_t)size, (int64_t)entries};
     return SIMCLR_OK;
 }
@@ -84,7 +83,7 @@ static int find_directory(struct directory *directory, const struct blob *zip, c
     int64_t at = -1;
     for (int64_t i = tail - END_BYTES; status == SIMCLR_OK && i >= 0 && at < 0; i--)
         if (memcmp(bytes + i, "PK\5\6", 4) == 0 && i + END_BYTES + u16(bytes + i + 20) <= tail) at = i;
-    if (status == SIMCLR_OK && at < 0) status = damaged(path, "no end record: it ends too early", error);
+    if (status == SIMCLR_OK && at < 0) status = zip_damaged(path, "no end record: it ends too early", error);
     if (status == SIMCLR_OK) {
         const uint8_t *end = bytes + at;
         const int64_t end_at = zip->size - tail + at;
@@ -95,7 +94,7 @@ static int find_directory(struct directory *directory, const struct blob *zip, c
             status =
                 error_set(error, SIMCLR_UNSUPPORTED, "%s: is one of several volumes: join them with `zip -s 0`", path);
         if (status == SIMCLR_OK && (directory->offset > end_at || directory->size > end_at - directory->offset))
-            status = damaged(path, "its directory lies outside of it", error);
+            status = zip_damaged(path, "its directory lies outside of it", error);
     }
     memory_free(bytes);
     return status;
@@ -148,47 +147,24 @@ static bool is_link(const struct entry *entry)
     return (entry->mode & 0170000) == 0120000;
 }
 
-static int add_entry(struct members *members, const struct entry *entry, const char *name, const struct blob *zip,
-                     const char *path, struct error *error)
+static int show_entry(const struct entry *entry, const char *path, zip_visit *visit, void *context, struct error *error)
 {
-    const bool image = source_is_image_name(name);
-    if (!image && !members_is_wanted(name)) return SIMCLR_OK;
-    if (entry->offset > (uint64_t)zip->size || entry->stored > (uint64_t)zip->size - entry->offset)
-        return damaged(path, "a member lies outside of it", error);
-    if (image && is_link(entry)) {
-        members->links++;
-        return SIMCLR_OK;
-    }
-    if (entry->flags & ENCRYPTED)
-        return error_set(error, SIMCLR_UNSUPPORTED, "%s: %s is encrypted: unpack it with its password", path, name);
-    if (entry->method != STORED && entry->method != DEFLATED)
-        return error_set(error, SIMCLR_UNSUPPORTED,
-                         "%s: %s is packed by method %u, which is not read: pack it again with plain zip", path, name,
-                         entry->method);
-    if (entry->method == STORED && entry->stored != entry->size)
-        return damaged(path, "a stored member of two sizes", error);
-    const uint64_t most = UINT32_MAX; /* larger ones are refused when they are read */
-    const struct member at = {.offset = (int64_t)entry->offset,
-                              .stored = (uint32_t)(entry->stored < most ? entry->stored : most),
-                              .size = (uint32_t)(entry->size < most ? entry->size : most),
-                              .crc = entry->crc,
-                              .file = entry->method == DEFLATED ? MEMBER_DEFLATED : 0};
-    return image ? members_add(members, name, strlen(name), &at, error) : members_add_other(members, name, &at, error);
+    char name[COMMENT_MAX + 1];
+    memcpy(name, entry->name, entry->name_length);
+    name[entry->name_length] = '\0';
+    if (strlen(name) != entry->name_length) return zip_damaged(path, "a name with a NUL byte", error);
+    const struct zip_member member = {.name = name,
+                                      .offset = entry->offset,
+                                      .stored = entry->stored,
+                                      .size = entry->size,
+                                      .crc = entry->crc,
+                                      .method = entry->method,
+                                      .encrypted = (entry->flags & ENCRYPTED) != 0,
+                                      .link = is_link(entry)};
+    return visit(context, &member, error);
 }
 
-static int take_entry(struct members *members, const struct entry *entry, const struct blob *zip, const char *path,
-                      struct error *error)
-{
-    char copy[COMMENT_MAX + 1];
-    memcpy(copy, entry->name, entry->name_length);
-    copy[entry->name_length] = '\0';
-    if (strlen(copy) != entry->name_length) return damaged(path, "a name with a NUL byte", error);
-    const char *name = members_clean_name(copy);
-    if (name == NULL || entry->name_length == 0 || copy[entry->name_length - 1] == '/') return SIMCLR_OK;
-    return add_entry(members, entry, name, zip, path, error);
-}
-
-int index_zip(struct members *members, const struct blob *zip, const char *path, struct error *error)
+int zip_walk(const struct blob *zip, const char *path, zip_visit *visit, void *context, struct error *error)
 {
     struct directory directory = {0};
     int status = find_directory(&directory, zip, path, error);
@@ -213,7 +189,7 @@ int index_zip(struct members *members, const struct blob *zip, const char *path,
         }
         if (status != SIMCLR_OK) break;
         if (!read_entry(&entry, window + used, have - used, &length)) {
-            status = damaged(path, "an entry of its directory", error);
+            status = zip_damaged(path, "an entry of its directory", error);
             break;
         }
         used += length;
@@ -221,7 +197,7 @@ int index_zip(struct members *members, const struct blob *zip, const char *path,
             status =
                 error_set(error, SIMCLR_UNSUPPORTED, "%s: is one of several volumes: join them with `zip -s 0`", path);
         else
-            status = take_entry(members, &entry, zip, path, error);
+            status = show_entry(&entry, path, visit, context, error);
     }
     memory_free(window);
     return status;

@@ -1,5 +1,5 @@
 /* data/names/source.h -- where the pixels of a catalog's items come from: files, members of archives, raw records, our
- * own drawing. How a kind of set is found and opened is in kind.h. */
+ * own drawing. How a kind of set is found and opened is in sets/kind.h. */
 #ifndef DATA_SOURCE_H
 #define DATA_SOURCE_H
 
@@ -59,8 +59,5 @@ int source_reserve(struct image *storage, int width, int height, struct error *e
 
 /* Whether a file of this name is taken for an image: .jpg, .jpeg, .png or .webp in any case. */
 bool source_is_image_name(const char *name);
-
-/* files.c: image files named by the catalog. */
-void source_open_files(struct source *out, const struct image_limits *limits);
 
 #endif

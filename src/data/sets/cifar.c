@@ -52,13 +52,13 @@ bool cifar_test_on_shelf(const struct shelf *shelf)
     return flavour != NULL && has_part(shelf, flavour, 1);
 }
 
-bool cifar_is(const struct set_place *place)
+static bool cifar_is(const struct set_place *place)
 {
     const struct shelf shelf = shelf_of_folder(place->path);
     return place->folder && cifar_on_shelf(&shelf);
 }
 
-bool cifar_has_test(const char *path)
+static bool cifar_has_test(const char *path)
 {
     const struct shelf shelf = shelf_of_folder(path);
     return cifar_test_on_shelf(&shelf);
@@ -142,8 +142,12 @@ int cifar_open_shelf(struct source *out, struct catalog *catalog, const struct s
     return status == SIMCLR_OK ? add_class_names(catalog, flavour, shelf, error) : status;
 }
 
-int cifar_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
+static int cifar_open(struct source *out, struct catalog *catalog, const struct set_request *request,
+                      struct error *error)
 {
     const struct shelf shelf = shelf_of_folder(request->path);
     return cifar_open_shelf(out, catalog, &shelf, request->part, error);
 }
+
+const struct set_kind cifar_kind = {
+    .name = "CIFAR binaries", .is = cifar_is, .open = cifar_open, .has_test = cifar_has_test};

@@ -1,9 +1,8 @@
 /* data/sets/files.c -- the source of folders and lists: image files, decoded by the image room. */
-#include <stddef.h>
+#include "data/sets/files.h"
 
 #include "base/memory.h"
 #include "data/bytes/blob.h"
-#include "data/names/source.h"
 
 static int files_fetch(const struct source *source, const struct catalog *catalog, int64_t item, size_t at_most,
                        struct encoded *out, struct error *error)

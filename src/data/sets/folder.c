@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "data/archives/shelf.h"
 #include "data/names/annotations.h"
+#include "data/sets/files.h"
 #include "data/sets/kind.h"
 
 enum { MAX_DEPTH = 64, MAX_LINKS = 1024, ANNOTATIONS_MAX = 64 << 20 };
@@ -183,7 +184,7 @@ static int part_folder(const char *path, int part, bool annotated, char **out, s
 static int scan_parts(struct catalog *catalog, const char *path, int part, struct error *error)
 {
     char *folder[2] = {NULL, NULL};
-    const bool annotated = kind_has_folder(path, "train") && kind_has_file(path, "val/val_annotations.txt");
+    const bool annotated = file_folder_is_in(path, "train") && file_is_in(path, "val/val_annotations.txt");
     int status = part_folder(path, 0, annotated, &folder[0], error);
     if (status == SIMCLR_OK) status = part_folder(path, 1, annotated, &folder[1], error);
     if (status == SIMCLR_OK && folder[0] == NULL) { /* not divided: all of it, whatever the part */
@@ -204,7 +205,13 @@ static int scan_parts(struct catalog *catalog, const char *path, int part, struc
     return status;
 }
 
-int folder_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
+static bool folder_is(const struct set_place *place)
+{
+    return place->folder;
+}
+
+static int folder_open(struct source *out, struct catalog *catalog, const struct set_request *request,
+                       struct error *error)
 {
     const char *path = request->path;
     source_open_files(out, &request->config->limits);
@@ -220,7 +227,10 @@ int folder_open(struct source *out, struct catalog *catalog, const struct set_re
 }
 
 /* A folder called test is a part only beside one called train; else it is a class. */
-bool folder_has_test(const char *path)
+static bool folder_has_test(const char *path)
 {
-    return kind_has_folder(path, "train") && (kind_has_folder(path, "test") || kind_has_folder(path, "val"));
+    return file_folder_is_in(path, "train") && (file_folder_is_in(path, "test") || file_folder_is_in(path, "val"));
 }
+
+const struct set_kind folder_kind = {
+    .name = "folder of images", .is = folder_is, .open = folder_open, .has_test = folder_has_test};

@@ -185,10 +185,10 @@ static int read_devkit_archive(struct labelling *labelling, struct error *error)
     struct blob blob;
     char *path = file_join(labelling->folder, devkit_archive);
     if (path == NULL) return error_no_memory(error, "a path", strlen(labelling->folder) + sizeof devkit_archive);
-    struct dataset_config config = *labelling->request->config;
-    config.cache_bytes =
-        4 * (size_t)LABELS_MAX; /* half of it for what is unpacked, a few megabytes: whatever images get */
-    const struct set_request request = {.path = path, .config = &config, .log = labelling->request->log};
+    const struct unpack_request request = {.path = path,
+                                           .cache_folder = labelling->request->config->cache_folder,
+                                           .memory_limit = 2 * (size_t)LABELS_MAX, /* it is a few megabytes */
+                                           .log = labelling->request->log};
     int status = unpack_open(&blob, &request, error);
     if (status == SIMCLR_OK) status = index_tar(&members, &blob, path, error);
     const struct shelf shelf = {.path = path, .archive = &blob, .names = &members.others, .entry = members.other};
@@ -231,7 +231,7 @@ static int read_devkits(struct labelling *labelling, struct error *error)
 {
     static const char *const places[] = {"", "ILSVRC2012_devkit_t12/data", "data"};
     int status = SIMCLR_OK;
-    if (!labelling->found && kind_has_file(labelling->folder, devkit_archive))
+    if (!labelling->found && file_is_in(labelling->folder, devkit_archive))
         return read_devkit_archive(labelling, error);
     for (size_t i = 0; status == SIMCLR_OK && !labelling->found && i < sizeof places / sizeof *places; i++) {
         char *folder =

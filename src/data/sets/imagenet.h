@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "data/names/annotations.h"
 #include "data/names/catalog.h"
-#include "data/sets/kind.h"
+#include "data/sets/request.h"
 
 /* The part that a tar as downloaded is, by its name: 0 ILSVRC2012_img_train.tar, 1 ILSVRC2012_img_val.tar, -1 neither.
  */

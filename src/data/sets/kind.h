@@ -1,4 +1,5 @@
-/* data/sets/kind.h -- the kinds of data sets, and how each is told from the others: one row of a table in kinds.c. */
+/* data/sets/kind.h -- the kinds of data sets, and how each is told from the others. A format is a file of its own,
+ * which exports one `const struct set_kind`, a line below and a row of the table in kinds.c. */
 #ifndef DATA_KIND_H
 #define DATA_KIND_H
 
@@ -7,20 +8,11 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/log.h"
-#include "data/dataset.h"
 #include "data/names/catalog.h"
 #include "data/names/source.h"
+#include "data/sets/request.h"
 
 enum { KIND_HEAD_BYTES = 512 }; /* what recognisers see of a file */
-
-/* What a set is opened from; borrowed while it is opened. */
-struct set_request {
-    const char *path;
-    int part; /* 0 train, 1 test */
-    const struct dataset_config *config;
-    const struct log *log;
-};
 
 /* A path as recognisers see it. `head` holds the first bytes of a file; a folder has none. */
 struct set_place {
@@ -32,7 +24,9 @@ struct set_place {
 
 struct set_kind {
     const char *name;
-    bool (*is)(const struct set_place *place); /* the first row that says yes opens the set */
+    /* Whether it is one of these. Files are told apart by their first bytes, never by their names; the first kind of
+     * the table that says yes opens the set. */
+    bool (*is)(const struct set_place *place);
     /* Fills the empty catalog and opens the source of it; on failure both are to be released by the caller
      * (source.close where it is set). SIMCLR_DATA: no images or not the part; SIMCLR_CORRUPT: not what it should be. */
     int (*open)(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
@@ -40,62 +34,22 @@ struct set_kind {
     bool (*has_test)(const char *path);
 };
 
-/* dataset_open for what is opened already, whatever it is: source and catalog are taken over and left empty, also on
- * failure. config->path is what sentences call the set. */
-int dataset_open_source(struct dataset **out, struct source *source, struct catalog *catalog,
-                        const struct dataset_config *config, struct pool *pool, const struct log *log,
-                        struct error *error);
-
 /* The kind of what lies at `path`. SIMCLR_DATA when nothing does. */
 int kind_find(const struct set_kind **out, const char *path, struct error *error);
 
-/* Whether `folder` has a file, or a folder, of this name. Allocates nothing: a set must not be taken for something else
- * because memory is short. */
-bool kind_has_file(const char *folder, const char *name);
-bool kind_has_folder(const char *folder, const char *name);
+/* Whether a file begins with these bytes. */
 bool kind_starts_with(const struct set_place *place, const char *magic, size_t count);
 
-bool synthetic_is(const struct set_place *place);
-int synthetic_set_open(struct source *out, struct catalog *catalog, const struct set_request *request,
-                       struct error *error);
-bool synthetic_has_test(const char *path);
-
-bool cifar_is(const struct set_place *place);
-int cifar_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
-bool cifar_has_test(const char *path);
-
-bool stl10_is(const struct set_place *place);
-int stl10_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
-bool stl10_has_test(const char *path);
-
-int folder_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
-bool folder_has_test(const char *path);
-
-int list_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
-
-/* Raw packs: one file, or a folder of train.pack and test.pack (data/sets/pack.h). */
-bool pack_is(const struct set_place *place);
-int pack_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
-bool pack_has_test(const char *path);
-
-/* Tar archives: one; several named with braces, shard-{000..099}.tar; all of a folder. */
-bool tar_kind_is(const struct set_place *place);
-int tar_kind_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
-bool tar_kind_has_test(const char *path);
-bool shards_is(const struct set_place *place);
-int shards_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
-bool shard_folder_is(const struct set_place *place);
-int shard_folder_open(struct source *out, struct catalog *catalog, const struct set_request *request,
-                      struct error *error);
-bool shard_folder_has_test(const char *path);
-
-/* Tar archives packed with gzip or zstd. */
-bool packed_is(const struct set_place *place);
-int packed_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
-bool packed_has_test(const char *path);
-
-bool zip_is(const struct set_place *place);
-int zip_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
-bool zip_has_test(const char *path);
+extern const struct set_kind synthetic_kind;    /* synthetic.c: the word `synthetic` */
+extern const struct set_kind cifar_kind;        /* cifar.c: a folder of CIFAR's binaries */
+extern const struct set_kind stl10_kind;        /* stl10.c: a folder of STL-10's binaries */
+extern const struct set_kind pack_kind;         /* pack.c: a raw pack, or a folder of train.pack and test.pack */
+extern const struct set_kind folder_kind;       /* folder.c: a folder of images */
+extern const struct set_kind list_kind;         /* list.c: a text list of images */
+extern const struct set_kind tar_kind;          /* tar_set.c: a tar archive */
+extern const struct set_kind packed_kind;       /* packed_set.c: a tar archive packed with gzip or zstd */
+extern const struct set_kind zip_kind;          /* zip_set.c: a zip archive */
+extern const struct set_kind shards_kind;       /* shard_set.c: tar archives named with braces, shard-{000..099}.tar */
+extern const struct set_kind shard_folder_kind; /* shard_set.c: all tar archives of a folder */
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "data/names/labels.h"
+#include "data/sets/files.h"
 #include "data/sets/kind.h"
 
 enum { CHUNK = 1 << 20 };
@@ -136,7 +137,13 @@ static char *folder_of(const char *path)
     return folder;
 }
 
-int list_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
+static bool list_is(const struct set_place *place)
+{
+    return place->exists; /* the last kind: any file that is nothing else */
+}
+
+static int list_open(struct source *out, struct catalog *catalog, const struct set_request *request,
+                     struct error *error)
 {
     const char *path = request->path;
     struct blob text;
@@ -149,3 +156,5 @@ int list_open(struct source *out, struct catalog *catalog, const struct set_requ
     blob_close(&text);
     return status;
 }
+
+const struct set_kind list_kind = {.name = "list of images", .is = list_is, .open = list_open};

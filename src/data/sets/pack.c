@@ -38,14 +38,14 @@ static struct entry entry_of(const struct pack *pack, uint64_t item)
 
 /* ---- opening ---- */
 
-bool pack_is(const struct set_place *place)
+static bool pack_is(const struct set_place *place)
 {
-    return kind_starts_with(place, PACK_MAGIC, 8) || (place->folder && kind_has_file(place->path, "train.pack"));
+    return kind_starts_with(place, PACK_MAGIC, 8) || (place->folder && file_is_in(place->path, "train.pack"));
 }
 
-bool pack_has_test(const char *path)
+static bool pack_has_test(const char *path)
 {
-    return kind_has_file(path, "train.pack") && kind_has_file(path, "test.pack");
+    return file_is_in(path, "train.pack") && file_is_in(path, "test.pack");
 }
 
 static int corrupt(const char *path, const char *what, struct error *error)
@@ -175,7 +175,8 @@ int pack_open_blob(struct source *out, struct catalog *catalog, struct blob *blo
     return read_index(pack, catalog, path, error);
 }
 
-int pack_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
+static int pack_open(struct source *out, struct catalog *catalog, const struct set_request *request,
+                     struct error *error)
 {
     const char *path = request->path;
     struct blob blob;
@@ -191,3 +192,5 @@ int pack_open(struct source *out, struct catalog *catalog, const struct set_requ
     memory_free(file);
     return status;
 }
+
+const struct set_kind pack_kind = {.name = "raw pack", .is = pack_is, .open = pack_open, .has_test = pack_has_test};

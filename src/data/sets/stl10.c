@@ -158,20 +158,24 @@ int stl10_open_shelf(struct source *out, struct catalog *catalog, const struct s
     return status == SIMCLR_OK ? add_class_names(catalog, shelf, error) : status;
 }
 
-bool stl10_is(const struct set_place *place)
+static bool stl10_is(const struct set_place *place)
 {
     const struct shelf shelf = shelf_of_folder(place->path);
     return place->folder && stl10_on_shelf(&shelf);
 }
 
-bool stl10_has_test(const char *path)
+static bool stl10_has_test(const char *path)
 {
     const struct shelf shelf = shelf_of_folder(path);
     return stl10_test_on_shelf(&shelf);
 }
 
-int stl10_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
+static int stl10_open(struct source *out, struct catalog *catalog, const struct set_request *request,
+                      struct error *error)
 {
     const struct shelf shelf = shelf_of_folder(request->path);
     return stl10_open_shelf(out, catalog, &shelf, request->part, request->config->stl10_part, error);
 }
+
+const struct set_kind stl10_kind = {
+    .name = "STL-10 binaries", .is = stl10_is, .open = stl10_open, .has_test = stl10_has_test};

@@ -59,19 +59,19 @@ static int synthetic_open(struct source *out, struct catalog *catalog, uint64_t 
     return status;
 }
 
-bool synthetic_is(const struct set_place *place)
+static bool synthetic_is(const struct set_place *place)
 {
     return strcmp(place->path, "synthetic") == 0;
 }
 
-bool synthetic_has_test(const char *path)
+static bool synthetic_has_test(const char *path)
 {
     (void)path;
     return true;
 }
 
-int synthetic_set_open(struct source *out, struct catalog *catalog, const struct set_request *request,
-                       struct error *error)
+static int synthetic_set_open(struct source *out, struct catalog *catalog, const struct set_request *request,
+                              struct error *error)
 {
     const struct dataset_config *config = request->config;
     const int64_t own = request->part == 0 ? DEFAULT_TRAIN : DEFAULT_TEST;
@@ -79,3 +79,6 @@ int synthetic_set_open(struct source *out, struct catalog *catalog, const struct
                           config->synthetic_count != 0 ? config->synthetic_count : own,
                           config->synthetic_size != 0 ? config->synthetic_size : DEFAULT_SIZE, error);
 }
+
+const struct set_kind synthetic_kind = {
+    .name = "synthetic pictures", .is = synthetic_is, .open = synthetic_set_open, .has_test = synthetic_has_test};

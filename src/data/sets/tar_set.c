@@ -1,153 +1,26 @@
-/* data/sets/tar_set.c -- sets that are tar archives: one, several named with braces, or all of a folder. */
-#include <dirent.h>
-#include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
-
-#include "base/file.h"
-#include "base/memory.h"
-#include "data/archives/archive.h"
+/* data/sets/tar_set.c -- sets that are one tar archive. */
 #include "data/archives/index_tar.h"
-#include "data/archives/layout.h"
-#include "data/bytes/braces.h"
 #include "data/bytes/tar.h"
-#include "data/sets/imagenet.h"
+#include "data/sets/archive_set.h"
 
-bool tar_kind_is(const struct set_place *place)
+static bool tar_is(const struct set_place *place)
 {
     return tar_is_header(place->head, place->head_bytes);
 }
 
-int tar_kind_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
+static int fill(struct archives *archives, const struct set_request *request, struct error *error)
 {
-    struct archives archives = {0};
-    int status = archives_add(&archives, request->path, NULL, index_tar, request, error);
-    if (status == SIMCLR_OK) status = archives_open(out, catalog, &archives, "tar archive", request, error);
-    archives_free(&archives);
-    return status;
+    return archive_set_add(archives, request->path, NULL, index_tar, request, error);
 }
 
-bool tar_kind_has_test(const char *path)
+static int tar_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
 {
-    const struct dataset_config config = dataset_config_default();
-    const struct log log = {0};
-    const struct set_request request = {.path = path, .config = &config, .log = &log};
-    struct archives archives = {0};
-    const bool found =
-        archives_add(&archives, path, NULL, index_tar, &request, NULL) == SIMCLR_OK && archives_have_test(&archives);
-    archives_free(&archives);
-    return found;
+    return archive_set_open(out, catalog, request, "tar archive", fill, error);
 }
 
-static int open_shards(struct source *out, struct catalog *catalog, const struct file_list *paths,
-                       const struct set_request *request, struct error *error)
+static bool tar_has_test(const char *path)
 {
-    struct archives archives = {0};
-    int status = SIMCLR_OK;
-    for (size_t i = 0; status == SIMCLR_OK && i < paths->count; i++)
-        status = archives_add(&archives, paths->names[i], NULL, index_tar, request, error);
-    if (status == SIMCLR_OK) status = archives_open(out, catalog, &archives, "tar shards", request, error);
-    archives_free(&archives);
-    return status;
+    return archive_set_has_test(path, fill);
 }
 
-/* ---- braces ---- */
-
-bool shards_is(const struct set_place *place)
-{
-    return !place->exists && strchr(place->path, '{') != NULL;
-}
-
-int shards_open(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error)
-{
-    struct file_list paths;
-    int status = braces_expand(request->path, &paths, error);
-    if (status == SIMCLR_OK) status = open_shards(out, catalog, &paths, request, error);
-    file_list_free(&paths);
-    return status;
-}
-
-/* ---- a folder of shards ---- */
-
-static bool is_shard_name(const char *name)
-{
-    const size_t length = strlen(name);
-    return name[0] != '.' && length > 4 && strcasecmp(name + length - 4, ".tar") == 0;
-}
-
-/* 0 train, 1 test or val, -1 neither, as the beginning of the name says; or ImageNet's own names. */
-static int part_of_shard(const char *name)
-{
-    if (imagenet_part_of(name) >= 0) return imagenet_part_of(name);
-    if (strncasecmp(name, "train", 5) == 0) return 0;
-    return strncasecmp(name, "test", 4) == 0 || strncasecmp(name, "val", 3) == 0 ? 1 : -1;
-}
-
-/* The shards of a folder; *divided: some are of `train` and some of `test` or `val`. */
-static int list_shards(const char *path, struct file_list *names, bool *divided, struct error *error)
-{
-    bool found[2] = {false, false};
-    const int status = file_list_folder(path, names, error);
-    if (status != SIMCLR_OK) return status;
-    size_t kept = 0;
-    for (size_t i = 0; i < names->count; i++) {
-        if (!is_shard_name(names->names[i]) || imagenet_is_other(names->names[i])) {
-            memory_free(names->names[i]);
-            continue;
-        }
-        const int part = part_of_shard(names->names[i]);
-        if (part >= 0) found[part] = true;
-        names->names[kept++] = names->names[i];
-    }
-    names->count = kept;
-    *divided = found[0] && found[1];
-    return SIMCLR_OK;
-}
-
-/* A folder whose visible files are shards, and that has no image itself and no folder that could hold some. Allocates
- * nothing of ours: a set must not be taken for something else because memory is short. */
-bool shard_folder_is(const struct set_place *place)
-{
-    DIR *folder = place->folder ? opendir(place->path) : NULL;
-    const struct dirent *entry;
-    bool shards = false, other = false;
-    while (folder != NULL && !other && (entry = readdir(folder)) != NULL) {
-        struct stat info;
-        if (entry->d_name[0] == '.') continue;
-        if (strcmp(entry->d_name, "ILSVRC2012_devkit_t12") == 0) continue; /* ImageNet's, unpacked: labels, no images */
-        other = source_is_image_name(entry->d_name) ||
-                (fstatat(dirfd(folder), entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode));
-        shards |= is_shard_name(entry->d_name);
-    }
-    if (folder != NULL) closedir(folder);
-    return shards && !other;
-}
-
-int shard_folder_open(struct source *out, struct catalog *catalog, const struct set_request *request,
-                      struct error *error)
-{
-    struct file_list names, paths = {0};
-    bool divided;
-    int status = list_shards(request->path, &names, &divided, error);
-    if (status == SIMCLR_OK) {
-        paths.names = memory_array(names.count, sizeof *paths.names);
-        if (paths.names == NULL) status = error_no_memory(error, "a list of files", names.count * sizeof *paths.names);
-    }
-    for (size_t i = 0; status == SIMCLR_OK && i < names.count; i++) {
-        if (divided && part_of_shard(names.names[i]) != request->part) continue;
-        paths.names[paths.count] = file_join(request->path, names.names[i]);
-        if (paths.names[paths.count++] == NULL) status = error_no_memory(error, "a path", strlen(names.names[i]) + 1);
-    }
-    if (status == SIMCLR_OK) status = open_shards(out, catalog, &paths, request, error);
-    file_list_free(&names);
-    file_list_free(&paths);
-    return status;
-}
-
-bool shard_folder_has_test(const char *path)
-{
-    struct file_list names;
-    bool divided = false;
-    if (list_shards(path, &names, &divided, NULL) == SIMCLR_OK) file_list_free(&names);
-    return divided;
-}
+const struct set_kind tar_kind = {.name = "tar archive", .is = tar_is, .open = tar_open, .has_test = tar_has_test};

@@ -1,7 +1,7 @@
 /* data/write/pack_write.c -- writes raw packs: pixels go to PATH.part, their entries to PATH.index.part, so that a
  * writer that was killed is continued by the next; index and header are put in place at the end, and only then the
  * name. */
-#include "data/sets/pack.h"
+#include "data/write/pack_write.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/sets/pack.h"
 
 struct pack_writer {
     char *path, *part, *journal;

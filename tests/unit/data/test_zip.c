@@ -1,8 +1,8 @@
 /* Zip archives; Tiny ImageNet and Imagenette as folders and as they are downloaded; hostile archives. */
 #include "unit/data/archive_support.h"
 
+#include "data/archives/index_zip.h"
 #include "data/archives/members.h"
-#include "data/bytes/zip.h"
 
 static const size_t caches[2] = {0, NOT_CACHED};
 
@@ -190,7 +190,7 @@ static void hostile_archives(void **state)
             bytes[i] ^= 0x21;
             int status = index_zip(&members, &zip, "x.zip", NULL);
             if (status == SIMCLR_OK && members.names.count == 1)
-                status = zip_fetch(&zip, &members.at[0], "x", SIZE_MAX, &out, NULL);
+                status = member_fetch(&zip, true, &members.at[0], "x", SIZE_MAX, &out, NULL);
             if (i >= contents && i < directory) assert_int_equal(status, SIMCLR_CORRUPT);
             memory_free(out.bytes);
             members_free(&members);
@@ -218,7 +218,7 @@ static void heads(void **state)
     static const size_t sizes[] = {0, 1, 16384, 99999, 150000, 199999, 200000, 300000};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct encoded out;
-        assert_int_equal(zip_fetch(&zip, &members.at[0], "h", sizes[i], &out, NULL), SIMCLR_OK);
+        assert_int_equal(member_fetch(&zip, true, &members.at[0], "h", sizes[i], &out, NULL), SIMCLR_OK);
         assert_int_equal(out.count, sizes[i] < whole ? sizes[i] : whole);
         assert_int_equal(out.whole, sizes[i] >= whole);
         assert_memory_equal(out.bytes, data, out.count);

@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "data/names/source.h"
 #include "data/sampler.h"
-#include "data/sets/kind.h"
 #include "loader/loader.h"
 #include "support/short.h"
 

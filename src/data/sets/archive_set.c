@@ -1,0 +1,101 @@
+/* data/sets/archive_set.c -- see archive_set.h. */
+#include "data/sets/archive_set.h"
+
+#include "base/memory.h"
+#include "data/archives/layout.h"
+#include "data/sets/cifar.h"
+#include "data/sets/imagenet.h"
+#include "data/sets/stl10.h"
+
+enum { ANNOTATIONS_MAX = 64 << 20 };
+
+static struct archive_request archive_request_of(const struct set_request *request)
+{
+    return (struct archive_request){.path = request->path,
+                                    .part = request->part,
+                                    .cache_folder = request->config->cache_folder,
+                                    .limits = request->config->limits,
+                                    .log = request->log};
+}
+
+int archive_set_add(struct archives *archives, const char *path, struct blob *unpacked, archive_indexer *indexer,
+                    const struct set_request *request, struct error *error)
+{
+    const struct archive_request how = archive_request_of(request);
+    return archives_add(archives, path, unpacked, indexer, &how, error);
+}
+
+/* One tar archive without images: records may lie in it. */
+static bool may_hold_records(const struct archives *archives)
+{
+    return archives->count == 1 && archives->members.names.count == 0 && !archives->zip;
+}
+
+/* A label file inside, Tiny ImageNet's, or beside, ImageNet's. *annotations stays empty when there is none. */
+static int read_annotations(struct annotations *annotations, const struct archives *archives,
+                            const struct set_request *request, struct error *error)
+{
+    static const char name[] = "val_annotations.txt";
+    char *text;
+    if (archives->count != 1) return SIMCLR_OK;
+    if (archives->members.labels.names.count == 0 && imagenet_is_validation(&archives->members.names))
+        return imagenet_read_labels(annotations, &archives->members.names, archives->archive[0].path, request, error);
+    const struct shelf shelf = archives_shelf(archives);
+    int status = shelf_read_text(&shelf, name, ANNOTATIONS_MAX, &text, error);
+    if (status == SIMCLR_OK && text) status = annotations_parse(annotations, text, name, error);
+    memory_free(text);
+    return status;
+}
+
+static int open_images(struct source *out, struct catalog *catalog, struct archives *archives, const char *what,
+                       const struct set_request *request, struct error *error)
+{
+    const struct archive_request how = archive_request_of(request);
+    struct annotations annotations = {0};
+    int status = read_annotations(&annotations, archives, request, error);
+    const bool annotated = annotations.images.names.count > 0;
+    if (status == SIMCLR_OK)
+        status = archives_open(out, catalog, archives, what, annotated ? &annotations : NULL, &how, error);
+    annotations_free(&annotations);
+    return status;
+}
+
+static int open_archives(struct source *out, struct catalog *catalog, struct archives *archives, const char *what,
+                         const struct set_request *request, struct error *error)
+{
+    if (may_hold_records(archives)) {
+        const struct shelf shelf = archives_shelf(archives);
+        if (cifar_on_shelf(&shelf)) return cifar_open_shelf(out, catalog, &shelf, request->part, error);
+        if (stl10_on_shelf(&shelf))
+            return stl10_open_shelf(out, catalog, &shelf, request->part, request->config->stl10_part, error);
+    }
+    return open_images(out, catalog, archives, what, request, error);
+}
+
+int archive_set_open(struct source *out, struct catalog *catalog, const struct set_request *request, const char *what,
+                     archive_set_fill *fill, struct error *error)
+{
+    struct archives archives = {0};
+    int status = fill(&archives, request, error);
+    if (status == SIMCLR_OK) status = open_archives(out, catalog, &archives, what, request, error);
+    archives_free(&archives);
+    return status;
+}
+
+static bool have_test(const struct archives *archives)
+{
+    if (!may_hold_records(archives)) return layout_has_test(&archives->members);
+    const struct shelf shelf = archives_shelf(archives);
+    return cifar_test_on_shelf(&shelf) || stl10_test_on_shelf(&shelf);
+}
+
+bool archive_set_has_test(const char *path, archive_set_fill *fill)
+{
+    const struct dataset_config config = dataset_config_default();
+    const struct log log = {0};
+    const struct set_request request = {.path = path, .config = &config, .log = &log};
+    struct archives archives = {0};
+    const bool found = fill(&archives, &request, NULL) == SIMCLR_OK && have_test(&archives);
+    archives_free(&archives);
+    return found;
+}
