@@ -12,8 +12,7 @@ struct indexing {
     const char *path;
 };
 
-static int add_member(struct indexing *indexing, const struct zip_member *member, const char *name,
-                      struct error *error)
+static int add_member(struct indexing *indexing, const struct zip_member *member, const char *name, struct error *error)
 {
     struct members *members = indexing->members;
     const uint64_t size = (uint64_t)indexing->zip->size, most = UINT32_MAX;

@@ -12,8 +12,8 @@ typedef int archive_set_fill(struct archives *archives, const struct set_request
 int archive_set_add(struct archives *archives, const char *path, struct blob *unpacked, archive_indexer *indexer,
                     const struct set_request *request, struct error *error);
 
-/* Opens the set: CIFAR or STL-10 where that is what a single tar archive holds, else images by layout_arrange. `what` is
- * for the description. Statuses as set_kind.open. */
+/* Opens the set: CIFAR or STL-10 where that is what a single tar archive holds, else images by layout_arrange. `what`
+ * is for the description. Statuses as set_kind.open. */
 int archive_set_open(struct source *out, struct catalog *catalog, const struct set_request *request, const char *what,
                      archive_set_fill *fill, struct error *error);
 
