@@ -11,7 +11,8 @@
 #include "base/rng.h"
 #include "command/bench.h"
 #include "command/bench_layers.h"
-#include "command/step.h"
+#include "command/probe.h"
+#include "loss/nt_xent.h"
 
 enum { MAX_RUNS = 1000 };
 
@@ -40,7 +41,7 @@ double bench_median(const struct bench *bench, bench_body *body, void *context, 
 
 /* ---- the training step --------------------------------------------------------------------------------------- */
 
-static void step_report(struct bench *bench, const char *name, const struct training_step *step, double seconds,
+static void step_report(struct bench *bench, const char *name, const struct step_seconds *parts, double seconds,
                         int runs)
 {
     const struct session *session = bench->session;
@@ -50,10 +51,10 @@ static void step_report(struct bench *bench, const char *name, const struct trai
         text_json_number(&bench->json, "views", views);
         text_json_number(&bench->json, "seconds", seconds);
         text_json_number(&bench->json, "views_per_second", views / seconds);
-        text_json_number(&bench->json, "forward_seconds", step->forward);
-        text_json_number(&bench->json, "loss_seconds", step->loss_seconds);
-        text_json_number(&bench->json, "backward_seconds", step->backward);
-        text_json_number(&bench->json, "update_seconds", step->update + step->packing);
+        text_json_number(&bench->json, "forward_seconds", parts->forward);
+        text_json_number(&bench->json, "loss_seconds", parts->loss);
+        text_json_number(&bench->json, "backward_seconds", parts->backward);
+        text_json_number(&bench->json, "update_seconds", parts->update + parts->packing);
         text_json_integer(&bench->json, "runs", runs);
         text_json_number(&bench->json, "peak_resident_bytes", (double)memory_peak_resident());
         text_json_close_object(&bench->json);
@@ -62,29 +63,30 @@ static void step_report(struct bench *bench, const char *name, const struct trai
     session_print(session,
                   "%-18s %8.1f views/s   %.1f ms a step of %.0f views (median of %d; forward %.1f, loss %.1f, backward "
                   "%.1f, update %.1f ms)\n",
-                  name, views / seconds, 1e3 * seconds, views, runs, 1e3 * step->forward, 1e3 * step->loss_seconds,
-                  1e3 * step->backward, 1e3 * (step->update + step->packing));
+                  name, views / seconds, 1e3 * seconds, views, runs, 1e3 * parts->forward, 1e3 * parts->loss,
+                  1e3 * parts->backward, 1e3 * (parts->update + parts->packing));
 }
 
 static int bench_step(struct bench *bench, bool layers, struct error *error)
 {
-    struct training_step step;
+    struct probe probe;
     struct dataset *dataset = NULL;
-    int runs, status = training_step_open(bench->session, &step, error);
+    int runs, status = probe_open(bench->session, &probe, error);
     if (status != SIMCLR_OK) return status;
     if (layers) {
-        status = bench_layers(bench->session, &step, bench->as_json ? &bench->json : NULL, error);
+        status = bench_layers(bench->session, &probe, bench->as_json ? &bench->json : NULL, error);
     } else {
-        double seconds = bench_median(bench, training_step_run, &step, &runs);
-        step_report(bench, "step", &step, seconds, runs);
-        status = training_loader_open(bench->session, session_view_type(bench->session), &dataset, &step.loader, error);
+        double seconds = bench_median(bench, probe_run, &probe, &runs);
+        step_report(bench, "step", &probe.step.seconds, seconds, runs);
+        status = probe_loader_open(bench->session, session_view_type(bench->session), &dataset, &probe.loader, error);
         if (status == SIMCLR_OK) {
-            seconds = bench_median(bench, training_step_run, &step, &runs);
-            step_report(bench, "step_with_views", &step, seconds, runs);
-            if (step.status != SIMCLR_OK) status = error_set(error, step.status, "bench: the views could not be read");
+            seconds = bench_median(bench, probe_run, &probe, &runs);
+            step_report(bench, "step_with_views", &probe.step.seconds, seconds, runs);
+            if (probe.status != SIMCLR_OK)
+                status = error_set(error, probe.status, "bench: the views could not be read");
         }
     }
-    training_step_close(&step);
+    probe_close(&probe);
     dataset_close(&dataset);
     return status;
 }
@@ -153,7 +155,7 @@ static int bench_views(struct bench *bench, struct error *error)
 {
     struct views_bench views = {.error = error};
     struct dataset *dataset = NULL;
-    int status = training_loader_open(bench->session, VIEW_FLOAT32, &dataset, &views.loader, error);
+    int status = probe_loader_open(bench->session, VIEW_FLOAT32, &dataset, &views.loader, error);
     if (status == SIMCLR_OK) {
         int runs;
         const double seconds = bench_median(bench, views_run, &views, &runs),

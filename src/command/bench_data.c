@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "command/bench.h"
-#include "command/step.h"
+#include "command/probe.h"
 
 enum { MIN_PAIRS = 20, MAX_PAIRS = 1000 };
 
@@ -50,8 +50,8 @@ static void data_report(struct bench *bench, const struct dataset *dataset, doub
 /* Steps with views really made and steps with one dense batch by turns, so that whatever the machine does meanwhile it
  * does to both; what of the step's time views are is the difference, not what the loader takes: workers may make them
  * beside the step, and slow it down. */
-static int time_pairs(struct bench *bench, struct training_step *step, struct loader *loader,
-                      const struct dataset *dataset, struct error *error)
+static int time_pairs(struct bench *bench, struct probe *probe, struct loader *loader, const struct dataset *dataset,
+                      struct error *error)
 {
     double constant[MAX_PAIRS], real[MAX_PAIRS], wait[MAX_PAIRS];
     const double begin = clock_seconds();
@@ -59,12 +59,12 @@ static int time_pairs(struct bench *bench, struct training_step *step, struct lo
     while (pairs < MAX_PAIRS && (pairs < MIN_PAIRS || clock_seconds() - begin < bench->session->config->seconds)) {
         const int at = pairs < 0 ? 0 : pairs;
         const double start = clock_seconds(), waited = loader_wait_seconds(loader);
-        step->loader = loader;
-        training_step_run(step);
+        probe->loader = loader;
+        probe_run(probe);
         const double middle = clock_seconds();
-        if (step->status != SIMCLR_OK) return error_set(error, step->status, "bench: the views could not be read");
-        step->loader = NULL;
-        training_step_run(step);
+        if (probe->status != SIMCLR_OK) return error_set(error, probe->status, "bench: the views could not be read");
+        probe->loader = NULL;
+        probe_run(probe);
         real[at] = middle - start;
         constant[at] = clock_seconds() - middle;
         wait[at] = loader_wait_seconds(loader) - waited;
@@ -78,15 +78,15 @@ static int time_pairs(struct bench *bench, struct training_step *step, struct lo
 
 int bench_data(struct bench *bench, struct error *error)
 {
-    struct training_step step = {.loader = NULL};
+    struct probe probe;
     struct loader *loader = NULL;
     struct dataset *dataset = NULL;
-    int status = training_loader_open(bench->session, session_view_type(bench->session), &dataset, &loader, error);
-    if (status == SIMCLR_OK) status = training_step_open(bench->session, &step, error);
+    int status = probe_loader_open(bench->session, session_view_type(bench->session), &dataset, &loader, error);
+    if (status == SIMCLR_OK) status = probe_open(bench->session, &probe, error);
     if (status == SIMCLR_OK) {
-        status = time_pairs(bench, &step, loader, dataset, error);
-        step.loader = NULL;
-        training_step_close(&step);
+        status = time_pairs(bench, &probe, loader, dataset, error);
+        probe.loader = NULL;
+        probe_close(&probe);
     }
     loader_close(&loader);
     dataset_close(&dataset);

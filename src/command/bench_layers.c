@@ -85,7 +85,7 @@ static void add_row(struct report *report, const struct network_row *row)
     }
 }
 
-static void sample(struct report *report, const struct training_step *step, int run)
+static void sample(struct report *report, const struct step *step, int run)
 {
     const struct network_row *rows;
     const int count = network_rows(step->network, &rows);
@@ -99,9 +99,9 @@ static void sample(struct report *report, const struct training_step *step, int 
             (line++)->samples[run] = pass == CONV_FORWARD ? rows[i].forward_seconds : backward[pass];
         }
     }
-    line[0].samples[run] = step->loss_seconds;
-    line[1].samples[run] = step->update;
-    line[2].samples[run] = step->packing;
+    line[0].samples[run] = step->seconds.loss;
+    line[1].samples[run] = step->seconds.update;
+    line[2].samples[run] = step->seconds.packing;
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -115,7 +115,7 @@ static int time_views(struct report *report, struct line *line, struct error *er
 {
     struct dataset *dataset = NULL;
     struct loader *loader = NULL;
-    int status = training_loader_open(report->session, session_view_type(report->session), &dataset, &loader, error);
+    int status = probe_loader_open(report->session, session_view_type(report->session), &dataset, &loader, error);
     const int ahead = 4; /* batches that the loader may have made before they were asked for */
     for (int run = -ahead; run < report->runs && status == SIMCLR_OK; run++) {
         const struct batch *batch;
@@ -131,19 +131,19 @@ static int time_views(struct report *report, struct line *line, struct error *er
     return status;
 }
 
-static int measure(struct report *report, struct training_step *step, struct error *error)
+static int measure(struct report *report, struct probe *probe, struct error *error)
 {
     struct session *session = report->session;
     struct backend *backend = session->backend;
-    network_time(step->network, true);
-    training_step_run(step);
+    network_time(probe->step.network, true);
+    probe_run(probe);
     const double begin = clock_seconds();
     while (report->runs < MAX_RUNS && (report->runs < 3 || clock_seconds() - begin < session->config->seconds)) {
-        training_step_run(step);
-        sample(report, step, report->runs++);
+        probe_run(probe);
+        sample(report, &probe->step, report->runs++);
         if (session_is_interrupted(session)) break;
     }
-    network_time(step->network, false);
+    network_time(probe->step.network, false);
     for (int type = 0; type < 2; type++) report->peak[type] = backend->ops->peak(backend, (enum dtype)type);
     const int status = time_views(report, &report->lines[report->count - 1], error);
     if (status != SIMCLR_OK) return status;
@@ -305,10 +305,10 @@ static void report_losses(struct report *report)
         session_print(report->session, "\n");
 }
 
-int bench_layers(struct session *session, struct training_step *step, struct text *json, struct error *error)
+int bench_layers(struct session *session, struct probe *probe, struct text *json, struct error *error)
 {
     const struct network_row *rows;
-    const int count = network_rows(step->network, &rows);
+    const int count = network_rows(probe->step.network, &rows);
     const size_t most = (size_t)count * CONV_PASSES + AROUND;
     struct report report = {.session = session, .json = json};
     report.lines = memory_array(most, sizeof *report.lines);
@@ -322,7 +322,7 @@ int bench_layers(struct session *session, struct training_step *step, struct tex
         (void)add_line(&report, "update", "update", "", "optimiser");
         (void)add_line(&report, "packing", "packing of weights", "", "packing of weights");
         (void)add_line(&report, "views", "views", "", "views");
-        status = measure(&report, step, error);
+        status = measure(&report, probe, error);
     }
     if (status == SIMCLR_OK) {
         report_lines(&report);

@@ -2,7 +2,7 @@
  */
 #include "base/memory.h"
 #include "command/bench.h"
-#include "command/step.h"
+#include "command/probe.h"
 
 struct embedding {
     struct model *model;
@@ -66,26 +66,26 @@ int bench_embed(struct bench *bench, struct error *error)
 
 static void update_run(void *context)
 {
-    struct training_step *step = context;
+    const struct step *step = context;
     optimizer_update(step->optimizer, 1e-3);
 }
 
 static void packing_run(void *context)
 {
-    struct training_step *step = context;
+    const struct step *step = context;
     network_set_weights(step->network);
 }
 
 int bench_update(struct bench *bench, struct error *error)
 {
-    struct training_step step;
-    const int status = training_step_open(bench->session, &step, error);
+    struct probe probe;
+    const int status = probe_open(bench->session, &probe, error);
     if (status != SIMCLR_OK) return status;
-    const struct parameters *parameters = &step.model->parameters;
+    const struct parameters *parameters = &probe.model->parameters;
     fill_dense(parameters->gradients, parameters->weight_count, -1e-3, 1e-3);
     int runs;
-    const double update = bench_median(bench, update_run, &step, &runs),
-                 packing = bench_median(bench, packing_run, &step, NULL);
+    const double update = bench_median(bench, update_run, &probe.step, &runs),
+                 packing = bench_median(bench, packing_run, &probe.step, NULL);
     if (bench->as_json) {
         text_json_open_object(&bench->json, "update");
         text_json_integer(&bench->json, "weights", (int64_t)parameters->weight_count);
@@ -99,6 +99,6 @@ int bench_update(struct bench *bench, struct error *error)
             "%-18s %8.2f ms      LARS over %.1f million weights (median of %d); packing them for the kernels %.2f ms\n",
             "update", 1e3 * update, 1e-6 * (double)parameters->weight_count, runs, 1e3 * packing);
     }
-    training_step_close(&step);
+    probe_close(&probe);
     return SIMCLR_OK;
 }

@@ -9,7 +9,7 @@
 #include "command/demo_budget.h"
 #include "command/demo_picture.h"
 #include "command/evaluation.h"
-#include "command/step.h"
+#include "command/probe.h"
 #include "eval/diagnostics.h"
 #include "train/commands.h"
 
@@ -54,20 +54,20 @@ static int demo_switch(struct demo *demo, enum command command, struct error *er
 }
 
 /* Seconds of one step on this machine, views included: the median, after as many as it takes to warm up. */
-static int time_steps(struct training_step *step, double *seconds, struct error *error)
+static int time_steps(struct probe *probe, double *seconds, struct error *error)
 {
     double times[TIMED_STEPS_MAX];
     const double start = clock_seconds();
     int count = 0;
     for (int warm = 0; warm < WARM_STEPS_MIN || clock_seconds() - start < warm_seconds; warm++) {
-        training_step_run(step);
-        if (step->status != SIMCLR_OK) return error_set(error, step->status, "a training step could not be timed");
+        probe_run(probe);
+        if (probe->status != SIMCLR_OK) return error_set(error, probe->status, "a training step could not be timed");
     }
     const double timed = clock_seconds();
     while (count < TIMED_STEPS_MIN || (count < TIMED_STEPS_MAX && clock_seconds() - timed < timed_seconds)) {
         const double before = clock_seconds();
-        training_step_run(step);
-        if (step->status != SIMCLR_OK) return error_set(error, step->status, "a training step could not be timed");
+        probe_run(probe);
+        if (probe->status != SIMCLR_OK) return error_set(error, probe->status, "a training step could not be timed");
         times[count++] = clock_seconds() - before;
     }
     *seconds = demo_budget_median(times, count);
@@ -76,16 +76,16 @@ static int time_steps(struct training_step *step, double *seconds, struct error 
 
 static int probe_step(struct session *session, double *seconds, int64_t *steps_per_epoch, struct error *error)
 {
-    struct training_step step;
+    struct probe probe;
     struct dataset *dataset = NULL;
-    int status = training_step_open(session, &step, error);
+    int status = probe_open(session, &probe, error);
     if (status != SIMCLR_OK) return status;
-    status = training_loader_open(session, session_view_type(session), &dataset, &step.loader, error);
+    status = probe_loader_open(session, session_view_type(session), &dataset, &probe.loader, error);
     if (status == SIMCLR_OK) {
-        *steps_per_epoch = loader_steps_per_epoch(step.loader);
-        status = time_steps(&step, seconds, error);
+        *steps_per_epoch = loader_steps_per_epoch(probe.loader);
+        status = time_steps(&probe, seconds, error);
     }
-    training_step_close(&step);
+    probe_close(&probe);
     dataset_close(&dataset);
     return status;
 }

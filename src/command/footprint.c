@@ -11,8 +11,6 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "loss/nt_xent.h"
-#include "optim/optimizer.h"
 
 enum { RESERVED_HEAD = 4096, EVALUATION_VIEWS = 128, RING = 3 };
 
@@ -99,40 +97,6 @@ static size_t grown(size_t *mark, size_t known)
 
 /* ---- the parts ---- */
 
-static int count_loss(struct session *session, const struct model_config *config, struct footprint *out,
-                      struct error *error)
-{
-    const int images = (int)session->config->batch;
-    const size_t outputs = 2 * (size_t)images * (size_t)model_output_dim(config) * sizeof(float);
-    struct nt_xent *loss;
-    size_t mark = footprint_heap();
-
-    const int status = nt_xent_create(&loss, session->backend, images, model_output_dim(config), 0.5f, error);
-    if (status != SIMCLR_OK) return status;
-    out->loss = 2 * outputs + grown(&mark, 2 * outputs);
-    nt_xent_destroy(&loss);
-    return SIMCLR_OK;
-}
-
-static int count_optimizer(struct session *session, struct parameters *parameters, struct footprint *out,
-                           struct error *error)
-{
-    const bool adamw = strcmp(session->config->optimizer, "adamw") == 0;
-    const struct optimizer_config config = {.kind = adamw ? OPTIMIZER_ADAMW : OPTIMIZER_LARS,
-                                            .momentum = 0.9f,
-                                            .trust = 0.001f,
-                                            .beta2 = 0.999f,
-                                            .epsilon = 1e-8f};
-    struct optimizer *optimizer;
-    size_t mark = footprint_heap();
-
-    const int status = optimizer_create(&optimizer, &config, session->backend, parameters, error);
-    if (status != SIMCLR_OK) return status;
-    out->optimizer = grown(&mark, optimizer->state_count * sizeof(float) * (adamw ? 2 : 1));
-    optimizer_destroy(&optimizer);
-    return SIMCLR_OK;
-}
-
 /* The encoder on a few views, as the diagnostics and the kNN between epochs have it. */
 static int count_evaluation(struct session *session, struct model *model, const struct dataset *dataset,
                             struct footprint *out, struct error *error)
@@ -176,15 +140,26 @@ static int measure(struct session *session, const struct model_config *config, c
     if (status != SIMCLR_OK) return status;
     struct parameters *parameters = &planned->model->parameters;
     out->parameters = grown(&mark, (2 * parameters->weight_count + parameters->buffer_count) * sizeof(float));
-    status = model_plan(planned->model, session->backend, NETWORK_TRAINING, session->dtype,
-                        2 * (int)session->config->batch, false, &planned->network, &planned->tensors, error);
+    struct step *step = &planned->step;
+    const struct step_config planning = {
+        .loss = &step_nt_xent,
+        .images = (int)session->config->batch,
+        .temperature = 0.5,
+        .dtype = session->dtype,
+        .optimizer = step_optimizer_usual(step_optimizer_kind(session->config->optimizer)),
+    };
+    status = step_open_network(step, &planning, session->backend, planned->model, error);
     if (status != SIMCLR_OK) return status;
-    out->plans = grown(&mark, network_plan_bytes(planned->network));
-    out->activations = network_arena_bytes(planned->network);
-    status = count_optimizer(session, parameters, out, error);
-    if (status == SIMCLR_OK) status = count_loss(session, config, out, error);
-    if (status == SIMCLR_OK) status = count_evaluation(session, planned->model, dataset, out, error);
-    return status;
+    out->plans = grown(&mark, network_plan_bytes(step->network));
+    out->activations = network_arena_bytes(step->network);
+    status = step_open_optimizer(step, &planning, error);
+    if (status != SIMCLR_OK) return status;
+    out->optimizer = grown(&mark, step->optimizer->state_count * sizeof(float) * (step->optimizer->state2 ? 2 : 1));
+    status = step_open_loss(step, &planning, error);
+    if (status != SIMCLR_OK) return status;
+    const size_t outputs = 2 * (size_t)planning.images * (size_t)model_output_dim(config) * sizeof(float);
+    out->loss = grown(&mark, 4 * outputs);
+    return count_evaluation(session, planned->model, dataset, out, error);
 }
 
 int footprint_measure(struct session *session, const struct model_config *config, const struct dataset *dataset,
@@ -213,7 +188,7 @@ void footprint_release(struct session *session, struct footprint_network *planne
     struct reserving reserving;
 
     reserve_instead(&reserving, session->backend); /* the arena was reserved, so it must be unreserved */
-    network_destroy(&planned->network);
+    step_close(&planned->step);
     model_destroy(&planned->model);
     restore_backend(&reserving, session->backend);
 }

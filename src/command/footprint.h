@@ -3,6 +3,7 @@
 #define COMMAND_FOOTPRINT_H
 
 #include "train/session.h"
+#include "train/step.h"
 
 /* Bytes; total is the peak resident size of `pretrain` with the session's options. */
 struct footprint {
@@ -18,12 +19,11 @@ struct footprint {
     size_t total;
 };
 
-/* Plans the training of `config` as pretrain does, but on address space in place of the arena. The network is given
- * to the caller for its rows; release with footprint_release. dataset: NULL if there is none. */
+/* Plans the training of `config` as pretrain does, but on address space in place of the arena. The step is given
+ * to the caller for the rows of its network; release with footprint_release. dataset: NULL if there is none. */
 struct footprint_network {
     struct model *model;
-    struct network *network;
-    struct model_tensors tensors;
+    struct step step;
 };
 int footprint_measure(struct session *session, const struct model_config *config, const struct dataset *dataset,
                       size_t image_bytes, struct footprint *out, struct footprint_network *planned,

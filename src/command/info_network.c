@@ -184,9 +184,9 @@ int info_network(struct session *session, struct error *error)
     }
     if (status == SIMCLR_OK) {
         if (session->config->json) {
-            status = report_json(session, &config, planned.network, &footprint, error);
+            status = report_json(session, &config, planned.step.network, &footprint, error);
         } else {
-            print_table(session, &config, planned.network);
+            print_table(session, &config, planned.step.network);
             if (session->config->memory) print_memory(session, &footprint);
         }
         footprint_release(session, &planned);

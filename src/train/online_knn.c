@@ -61,7 +61,7 @@ static int classify(struct pretrain *run, const struct features *bank, const str
  */
 static int pass_over(const struct pretrain *run, const struct error *reason, double *top1)
 {
-    log_warning(&run->session->log, "no kNN after step %lld: %s", (long long)run->step, reason->text);
+    log_warning(&run->session->log, "no kNN after step %lld: %s", (long long)run->step.number, reason->text);
     *top1 = NAN;
     return SIMCLR_OK;
 }

@@ -1,80 +1,49 @@
 /* train/pretrain.c -- SimCLR's main learning algorithm: read it beside Algorithm 1 of the paper (arXiv:2002.05709). */
 #include "train/pretrain.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/text.h"
 #include "train/commands.h"
 
-enum { SKIPPED_IN_A_ROW_MAX = 10, IMAGES_NAMED = 8 };
+enum { IMAGES_NAMED = 8 };
 
-/* ---- a step that must not count --------------------------------------------------------------------------- */
+/* ---- a step that was skipped ------------------------------------------------------------------------------ */
 
-static double norm(const struct pretrain *run, const float *values, size_t count)
+/* Names the images of the step. SIMCLR_DIVERGED when there were too many in a row. */
+static int tell_skipped(const struct pretrain *run, const struct batch *batch, struct error *error)
 {
-    struct backend *backend = run->session->backend;
-    return sqrt(backend->ops->sum_squares(backend, values, count));
-}
-
-/* Activations can overflow in batch norm's variance and yet give a finite loss, so its statistics are looked at too. */
-static bool step_is_finite(struct pretrain *run)
-{
-    const struct parameters *parameters = &run->model->parameters;
-    run->gradient_norm = norm(run, parameters->gradients, parameters->weight_count);
-    return isfinite(run->result.loss) && isfinite(run->gradient_norm) &&
-           isfinite(norm(run, parameters->buffers, parameters->buffer_count));
-}
-
-/* Undoes what the forward pass did to the batch-norm statistics, counts the step, and names it. */
-static int skip_step(struct pretrain *run, const struct batch *batch, struct error *error)
-{
-    struct parameters *parameters = &run->model->parameters;
-    memcpy(parameters->buffers, run->buffers_before, parameters->buffer_count * sizeof *parameters->buffers);
-    run->skipped += 1;
-    run->skipped_in_a_row += 1;
-
     struct text images = {0};
+    const struct step *step = &run->step;
     const int named = batch->count < IMAGES_NAMED ? batch->count : IMAGES_NAMED;
     for (int i = 0; i < named; i++)
         text_add(&images, "%s%s", i == 0 ? "" : ", ", dataset_name(run->dataset, batch->indices[i]));
     if (batch->count > named) text_add(&images, " and %d more", batch->count - named);
     log_warning(&run->session->log,
                 "epoch %lld, step %lld: loss %g, gradient norm %g: the step is skipped (%lld so far); images: %s",
-                (long long)(run->step / run->steps_per_epoch + 1), (long long)run->step + 1, run->result.loss,
-                run->gradient_norm, (long long)run->skipped, images.bytes == NULL ? "" : images.bytes);
+                (long long)((step->number - 1) / run->steps_per_epoch + 1), (long long)step->number, run->report.loss,
+                run->report.gradient_norm, (long long)step->skipped, images.bytes == NULL ? "" : images.bytes);
     text_free(&images);
 
-    if (run->skipped_in_a_row < SKIPPED_IN_A_ROW_MAX) return SIMCLR_OK;
+    if (!step_diverged(step)) return SIMCLR_OK;
     return error_set(error, SIMCLR_DIVERGED,
                      "training diverged: %d steps in a row up to step %lld had a non-finite loss or gradient; the last "
                      "good checkpoint in %s is kept: try a lower --learning-rate or a longer --warmup-epochs",
-                     SKIPPED_IN_A_ROW_MAX, (long long)run->step + 1, run->folder.path);
-}
-
-static int update(struct pretrain *run, const struct batch *batch, struct error *error)
-{
-    if (!step_is_finite(run)) return skip_step(run, batch, error);
-    run->skipped_in_a_row = 0;
-    optimizer_update(run->optimizer, run->learning_rate);
-    network_set_weights(run->network);
-    return SIMCLR_OK;
+                     STEP_SKIPPED_MAX, (long long)step->number, run->folder.path);
 }
 
 /* ---- between steps ---------------------------------------------------------------------------------------- */
 
 static int stop_by_request(struct pretrain *run, struct error *error)
 {
-    const int status = run->saved_step == run->step ? SIMCLR_OK : pretrain_save_step(run, error);
+    const int status = run->saved_step == run->step.number ? SIMCLR_OK : pretrain_save_step(run, error);
     if (status != SIMCLR_OK) return status;
     if (run->saved_step < 0)
         return error_set(error, SIMCLR_INTERRUPTED, "stopped by request at step %lld of %lld, before any checkpoint",
-                         (long long)run->step, (long long)run->steps);
+                         (long long)run->step.number, (long long)run->steps);
     return error_set(error, SIMCLR_INTERRUPTED,
                      "stopped by request at step %lld of %lld; the same command goes on from the checkpoint of step "
                      "%lld in %s",
-                     (long long)run->step, (long long)run->steps, (long long)run->saved_step, run->folder.path);
+                     (long long)run->step.number, (long long)run->steps, (long long)run->saved_step, run->folder.path);
 }
 
 /* What is due before the next step: an epoch's end, a stop. Asked before the first step too, since a run may have
@@ -82,7 +51,7 @@ static int stop_by_request(struct pretrain *run, struct error *error)
 static int between_steps(struct pretrain *run, struct error *error)
 {
     int status = SIMCLR_OK;
-    if (run->step >= (run->epoch + 1) * run->steps_per_epoch) status = pretrain_end_epoch(run, error);
+    if (run->step.number >= (run->epoch + 1) * run->steps_per_epoch) status = pretrain_end_epoch(run, error);
     if (status == SIMCLR_INTERRUPTED || (status == SIMCLR_OK && session_is_interrupted(run->session)))
         status = stop_by_request(run, error);
     return status;
@@ -93,33 +62,29 @@ static int between_steps(struct pretrain *run, struct error *error)
 /* input: batch size N, temperature tau, encoder f, head g, distribution of augmentations T. */
 static int learn(struct pretrain *run, struct error *error)
 {
-    const struct parameters *parameters = &run->model->parameters;
-    while (run->step < run->steps) {
+    struct step *step = &run->step;
+    while (step->number < run->steps) {
         const double start = clock_seconds();
         const double waited = loader_wait_seconds(run->loader);
 
         /* for all k in {1, ..., N}: draw t ~ T, t' ~ T; x~(k) = t(x(k)), x~(k+N) = t'(x(k)) */
         const struct batch *batch;
-        int status = loader_next(run->loader, run->step, &batch, error);
+        int status = loader_next(run->loader, step->number, &batch, error);
         if (status != SIMCLR_OK) return status;
 
         /* h = f(x~), z = g(h) */
-        memcpy(run->buffers_before, parameters->buffers, parameters->buffer_count * sizeof(float));
-        network_forward(run->network, batch->views);
-        network_read(run->network, run->tensors.z, run->z);
+        step_forward(step, batch);
 
         /* l(i, j) = -log (exp(s(i, j) / tau) / sum over k != i of exp(s(i, k) / tau)), s = cosine of z(i), z(j);
          * L = the mean of l over all 2N views and their positives */
-        nt_xent_run(run->loss, &run->result, run->d_z, run->z);
+        step_loss(step, batch);
 
         /* update networks f and g to minimise L */
-        network_backward(run->network, run->tensors.z, run->d_z);
-        run->learning_rate = schedule_rate(&run->schedule, run->step);
-        status = update(run, batch, error);
-        if (status == SIMCLR_OK) status = run->session->backend->ops->sync(run->session->backend, error);
+        step_backward(step);
+        status = step_update(step, &run->report, error);
+        if (status == SIMCLR_OK && run->report.skipped) status = tell_skipped(run, batch, error);
         if (status != SIMCLR_OK) return status;
 
-        run->step += 1;
         status = pretrain_tell_step(run, clock_seconds() - start, loader_wait_seconds(run->loader) - waited, error);
         if (status == SIMCLR_OK) status = between_steps(run, error);
         if (status != SIMCLR_OK) return status;
@@ -132,10 +97,11 @@ static int finish(struct pretrain *run, struct error *error)
 {
     const struct session *session = run->session;
     const char *path = run->folder.path;
-    const int status = run_folder_export(&run->folder, run->model, &run->policy, run->step - run->skipped, error);
+    const int status =
+        run_folder_export(&run->folder, run->model, &run->policy, run->step.number - run->step.skipped, error);
     if (status != SIMCLR_OK) return status;
-    log_info(&session->log, "finished: %lld steps, %lld of them skipped", (long long)run->step,
-             (long long)run->skipped);
+    log_info(&session->log, "finished: %lld steps, %lld of them skipped", (long long)run->step.number,
+             (long long)run->step.skipped);
     session_print(session, "encoder      %s/exported/encoder.safetensors\n", path);
     session_print(session, "checkpoints  %s/checkpoints\n", path);
     session_print(session, "metrics      %s/metrics.jsonl\n", path);

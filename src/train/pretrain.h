@@ -5,9 +5,8 @@
 
 #include "loader/loader.h"
 #include "loss/nt_xent.h"
-#include "optim/optimizer.h"
-#include "optim/schedule.h"
 #include "train/run_folder.h"
+#include "train/step.h"
 
 struct pretrain {
     struct session *session;
@@ -19,22 +18,12 @@ struct pretrain {
     struct view_policy policy;
     struct loader *loader;
 
-    struct model *model;     /* encoder f and head g */
-    struct network *network; /* planned for a batch of 2N views */
-    struct model_tensors tensors;
-    struct nt_xent *loss;
-    struct optimizer *optimizer;
-    struct schedule schedule;
+    struct model *model; /* encoder f and head g */
+    struct step step;    /* of batches of 2N views; its number: steps taken */
 
-    float *z, *d_z;        /* [2N][D] */
-    float *buffers_before; /* batch-norm statistics before the step, to undo a step that is skipped */
-
-    int64_t step, steps, steps_per_epoch;
-    int64_t epoch;                /* epochs that are over, their evaluation included */
-    struct nt_xent_result result; /* of the last step */
-    double learning_rate, gradient_norm;
-    int64_t skipped; /* steps with a non-finite loss or gradient, so far */
-    int skipped_in_a_row;
+    int64_t steps, steps_per_epoch;
+    int64_t epoch;             /* epochs that are over, their evaluation included */
+    struct step_report report; /* of the last step */
     double best_knn;           /* best online kNN top-1 so far, -1: none */
     int64_t saved_step;        /* of the newest checkpoint */
     struct stretch since_log;  /* a resumed run starts it anew */

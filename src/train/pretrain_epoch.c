@@ -21,21 +21,21 @@ int pretrain_save(struct pretrain *run, const char *path, struct error *error)
         return error_no_memory(error, "a checkpoint", 4096);
     }
     struct checkpoint_state state = {
-        .step = run->step,
+        .step = run->step.number,
         .epoch = run->epoch,
         .seed = (uint64_t)run->config->seed,
         .config_yaml = yaml,
         .fingerprint = fingerprint,
         .best_knn = run->best_knn,
-        .skipped_steps = run->skipped,
-        .images_seen = run->step * run->config->batch,
+        .skipped_steps = run->step.skipped,
+        .images_seen = run->step.number * run->config->batch,
         .this_epoch = run->this_epoch,
     };
     for (int i = 0; i < 3 && run->policy.normalize; i++) {
         state.mean[i] = (float)run->policy.mean[i];
         state.std[i] = (float)run->policy.std[i];
     }
-    const int status = checkpoint_write(path, run->model, run->optimizer, &state, error);
+    const int status = checkpoint_write(path, run->model, run->step.optimizer, &state, error);
     memory_free(yaml);
     return status;
 }
@@ -45,7 +45,7 @@ static bool state_is_good(const struct pretrain *run)
 {
     struct backend *backend = run->session->backend;
     const struct parameters *parameters = &run->model->parameters;
-    return run->skipped_in_a_row == 0 &&
+    return run->step.skipped_in_a_row == 0 &&
            isfinite(backend->ops->sum_squares(backend, parameters->weights, parameters->weight_count));
 }
 
@@ -53,14 +53,14 @@ int pretrain_save_step(struct pretrain *run, struct error *error)
 {
     if (!state_is_good(run)) {
         log_warning(&run->session->log, "step %lld: no checkpoint is written, since the last step was not finite",
-                    (long long)run->step);
+                    (long long)run->step.number);
         return SIMCLR_OK;
     }
-    char *path = run_folder_checkpoint_path(&run->folder, run->step);
+    char *path = run_folder_checkpoint_path(&run->folder, run->step.number);
     const int status = pretrain_save(run, path, error);
     memory_free(path);
     if (status != SIMCLR_OK) return status;
-    run->saved_step = run->step;
+    run->saved_step = run->step.number;
     run_folder_prune(&run->folder, run->config->keep);
     return SIMCLR_OK;
 }
@@ -151,7 +151,7 @@ static void warn(const struct pretrain *run, double loss, const struct diagnosti
     const struct log *log = &run->session->log;
     const int dim = model_feature_dim(&run->model->config);
     /* During warm-up the rate is small, and standing still is no fault yet. */
-    const bool warm = (double)run->step >= run->config->warmup_epochs * (double)run->steps_per_epoch;
+    const bool warm = (double)run->step.number >= run->config->warmup_epochs * (double)run->steps_per_epoch;
     if (warm && health_at_chance(loss, (int)run->config->batch, run->config->temperature))
         log_warning(log,
                     "the loss %.3f sits at chance (%.3f): nothing is being learned; check the images, the views and "
@@ -167,7 +167,7 @@ static void warn(const struct pretrain *run, double loss, const struct diagnosti
 static bool knn_is_due(const struct pretrain *run, int64_t epoch)
 {
     const int64_t every = run->config->knn_every;
-    return every > 0 && dataset_classes(run->dataset) > 1 && (epoch % every == 0 || run->step == run->steps);
+    return every > 0 && dataset_classes(run->dataset) > 1 && (epoch % every == 0 || run->step.number == run->steps);
 }
 
 /* What was measured after an epoch; NaN: not measured. */
@@ -183,7 +183,8 @@ static int measure(struct pretrain *run, struct epoch_report *report, struct err
 {
     const struct stretch *stretch = &run->this_epoch;
     int status = SIMCLR_OK;
-    *report = (struct epoch_report){.epoch = run->step / run->steps_per_epoch, .loss = NAN, .top1 = NAN, .knn = NAN};
+    *report =
+        (struct epoch_report){.epoch = run->step.number / run->steps_per_epoch, .loss = NAN, .top1 = NAN, .knn = NAN};
     if (stretch->steps > 0) {
         report->loss = stretch->loss / (double)stretch->steps;
         report->top1 = stretch->top1 / (double)stretch->steps;
@@ -202,7 +203,7 @@ static int measure(struct pretrain *run, struct epoch_report *report, struct err
 static int write_metrics(struct pretrain *run, const struct epoch_report *report, struct error *error)
 {
     struct metrics *metrics = &run->folder.metrics;
-    metrics_begin(metrics, run->step, (double)report->epoch);
+    metrics_begin(metrics, run->step.number, (double)report->epoch);
     metrics_number(metrics, "epoch/loss", report->loss);
     metrics_number(metrics, "epoch/top1", report->top1);
     metrics_number(metrics, "epoch/steps", (double)run->this_epoch.steps);
@@ -245,7 +246,8 @@ int pretrain_end_epoch(struct pretrain *run, struct error *error)
     run->this_epoch = (struct stretch){0};
     run->epoch = report.epoch;
     if (report.best) run->best_knn = report.knn;
-    if (report.epoch % run->config->save_every == 0 || run->step == run->steps) status = pretrain_save_step(run, error);
+    if (report.epoch % run->config->save_every == 0 || run->step.number == run->steps)
+        status = pretrain_save_step(run, error);
     if (status == SIMCLR_OK && report.best && state_is_good(run)) {
         char *path = run_folder_best_path(&run->folder);
         status = pretrain_save(run, path, error);

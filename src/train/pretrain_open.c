@@ -45,20 +45,21 @@ static int restore(struct pretrain *run, const struct checkpoint *checkpoint, st
     const struct checkpoint_state *state = checkpoint_state(checkpoint);
     int status = check_options(run, state, error);
     if (status == SIMCLR_OK) status = check_data(run, state, error);
-    if (status == SIMCLR_OK) status = checkpoint_restore(checkpoint, run->model, run->optimizer, false, error);
+    if (status == SIMCLR_OK) status = checkpoint_restore(checkpoint, run->model, run->step.optimizer, false, error);
     if (status != SIMCLR_OK) return status;
-    network_set_weights(run->network);
-    run->step = state->step;
+    network_set_weights(run->step.network);
+    run->step.number = state->step;
     run->saved_step = state->step;
     run->epoch = state->epoch;
     run->best_knn = state->best_knn;
-    run->skipped = state->skipped_steps;
+    run->step.skipped = state->skipped_steps;
     run->this_epoch = state->this_epoch;
-    if (state->version < 2 && run->step > run->epoch * run->steps_per_epoch)
+    if (state->version < 2 && run->step.number > run->epoch * run->steps_per_epoch)
         log_info(&run->session->log, "the checkpoint is of version 1, without the sums of its epoch: the means of this "
                                      "epoch are those of the steps from here on");
-    log_info(&run->session->log, "resuming at step %lld of %lld (epoch %.2f of %lld)", (long long)run->step,
-             (long long)run->steps, (double)run->step / (double)run->steps_per_epoch, (long long)run->config->epochs);
+    log_info(&run->session->log, "resuming at step %lld of %lld (epoch %.2f of %lld)", (long long)run->step.number,
+             (long long)run->steps, (double)run->step.number / (double)run->steps_per_epoch,
+             (long long)run->config->epochs);
     return SIMCLR_OK;
 }
 
@@ -102,51 +103,24 @@ static int open_data(struct pretrain *run, struct error *error)
     return status;
 }
 
-static int create_optimizer(struct pretrain *run, struct error *error)
-{
-    const struct config *config = run->config;
-    const bool sgd = strcmp(config->optimizer, "sgd") == 0, adamw = strcmp(config->optimizer, "adamw") == 0;
-    const struct optimizer_config optimizer = {
-        .kind = sgd     ? OPTIMIZER_SGD
-                : adamw ? OPTIMIZER_ADAMW
-                        : OPTIMIZER_LARS,
-        .momentum = (float)config->momentum,
-        .weight_decay = (float)config->weight_decay,
-        .trust = (float)config->trust,
-        .beta2 = 0.999f,
-        .epsilon = 1e-8f,
-    };
-    run->schedule = (struct schedule){
-        .base = config->learning_rate,
-        .square_root = strcmp(config->scaling, "sqrt") == 0,
-        .batch = config->batch,
-        .steps_per_epoch = run->steps_per_epoch,
-        .epochs = (double)config->epochs,
-        .warmup_epochs = config->warmup_epochs,
-    };
-    run->steps = run->steps_per_epoch * config->epochs;
-    return optimizer_create(&run->optimizer, &optimizer, run->session->backend, &run->model->parameters, error);
-}
-
 static int create_model(struct pretrain *run, struct error *error)
 {
     struct session *session = run->session;
-    const int images = (int)run->config->batch;
-    struct model_config config;
-    int status = session_model_config(session, 0, &config, error);
-    if (status == SIMCLR_OK) status = model_create(&run->model, &config, (uint64_t)run->config->seed, error);
-    if (status == SIMCLR_OK)
-        status = model_plan(run->model, session->backend, NETWORK_TRAINING, session->dtype, 2 * images, false,
-                            &run->network, &run->tensors, error);
-    if (status != SIMCLR_OK) return status;
-    const int dim = model_output_dim(&config);
-    const size_t outputs = 2 * (size_t)images * (size_t)dim;
-    run->z = memory_array(outputs, sizeof *run->z);
-    run->d_z = memory_array(outputs, sizeof *run->d_z);
-    run->buffers_before = memory_array(run->model->parameters.buffer_count, sizeof *run->buffers_before);
-    if (run->z == NULL || run->d_z == NULL || run->buffers_before == NULL)
-        return error_no_memory(error, "the outputs of the network", outputs * sizeof *run->z);
-    return nt_xent_create(&run->loss, session->backend, images, dim, (float)run->config->temperature, error);
+    const struct config *options = run->config;
+    struct model_config model;
+    const struct step_config step = {
+        .loss = &step_nt_xent,
+        .images = (int)options->batch,
+        .temperature = options->temperature,
+        .dtype = session->dtype,
+        .optimizer = step_optimizer(options),
+        .schedule = step_schedule(options, options->batch, run->steps_per_epoch, options->epochs),
+    };
+    run->steps = run->steps_per_epoch * options->epochs;
+    int status = session_model_config(session, 0, &model, error);
+    if (status == SIMCLR_OK) status = model_create(&run->model, &model, (uint64_t)options->seed, error);
+    if (status == SIMCLR_OK) status = step_open(&run->step, &step, session->backend, run->model, error);
+    return status;
 }
 
 /* The online kNN needs labels, and other images to classify than those that vote. */
@@ -165,11 +139,11 @@ static void describe(const struct pretrain *run)
              model_feature_dim(model), model->head_layers, model_output_dim(model));
     log_info(&run->session->log,
              "%s, batch %lld, peak rate %g, %g of %lld epochs of warm-up, temperature %g, %lld steps an epoch",
-             config->optimizer, (long long)config->batch, schedule_peak(&run->schedule), config->warmup_epochs,
+             config->optimizer, (long long)config->batch, schedule_peak(&run->step.schedule), config->warmup_epochs,
              (long long)config->epochs, config->temperature, (long long)run->steps_per_epoch);
     log_info(&run->session->log, "memory: %.1f MiB of activations, %.1f MiB of packed weights and scratch",
-             (double)network_arena_bytes(run->network) / 1048576.0,
-             (double)network_plan_bytes(run->network) / 1048576.0);
+             (double)network_arena_bytes(run->step.network) / 1048576.0,
+             (double)network_plan_bytes(run->step.network) / 1048576.0);
 }
 
 int pretrain_open(struct pretrain *run, struct session *session, struct error *error)
@@ -178,13 +152,12 @@ int pretrain_open(struct pretrain *run, struct session *session, struct error *e
     int status = run_folder_open(&run->folder, session, run->config->out, error);
     if (status == SIMCLR_OK) status = open_data(run, error);
     if (status == SIMCLR_OK) status = create_model(run, error);
-    if (status == SIMCLR_OK) status = create_optimizer(run, error);
     if (status == SIMCLR_OK) status = resume(run, error);
     /* config.yaml repeats the run; it must not resume or overwrite by itself. */
     session->settings->resume = session->settings->overwrite = false;
     if (status == SIMCLR_OK) status = open_test(run, error);
     if (status == SIMCLR_OK)
-        status = run_folder_start(&run->folder, run->dataset, run->step, run->config->tensorboard, error);
+        status = run_folder_start(&run->folder, run->dataset, run->step.number, run->config->tensorboard, error);
     if (status == SIMCLR_OK) describe(run);
     return status;
 }
@@ -192,13 +165,8 @@ int pretrain_open(struct pretrain *run, struct session *session, struct error *e
 void pretrain_close(struct pretrain *run)
 {
     loader_close(&run->loader);
-    nt_xent_destroy(&run->loss);
-    optimizer_destroy(&run->optimizer);
-    network_destroy(&run->network);
+    step_close(&run->step);
     model_destroy(&run->model);
-    memory_free(run->z);
-    memory_free(run->d_z);
-    memory_free(run->buffers_before);
     dataset_close(&run->test);
     dataset_close(&run->dataset);
     run_folder_close(&run->folder);

@@ -5,10 +5,10 @@ static void add_to(struct stretch *stretch, const struct pretrain *run, double s
 {
     stretch->seconds += seconds;
     stretch->waited += waited;
-    if (run->skipped_in_a_row > 0) return; /* its loss is not a number */
+    if (run->report.skipped) return; /* its loss is not a number */
     stretch->steps += 1;
-    stretch->loss += run->result.loss;
-    stretch->top1 += run->result.top1;
+    stretch->loss += run->report.loss;
+    stretch->top1 += run->report.top1;
 }
 
 static void tell_progress(const struct pretrain *run)
@@ -18,35 +18,35 @@ static void tell_progress(const struct pretrain *run)
     const struct stretch *stretch = &run->this_epoch;
     session->progress(session->cookie, &(simclr_progress){
                                            .phase = "pretrain",
-                                           .step = run->step,
+                                           .step = run->step.number,
                                            .steps = run->steps,
-                                           .epoch = (double)run->step / (double)run->steps_per_epoch,
+                                           .epoch = (double)run->step.number / (double)run->steps_per_epoch,
                                            .epochs = (double)run->config->epochs,
                                            .views_per_second = 2.0 * (double)run->config->batch / run->pace,
                                            .wait_share = stretch->waited / stretch->seconds,
-                                           .eta_seconds = run->pace * (double)(run->steps - run->step),
-                                           .loss = run->result.loss,
+                                           .eta_seconds = run->pace * (double)(run->steps - run->step.number),
+                                           .loss = run->report.loss,
                                            .chance_loss = nt_xent_chance((int)run->config->batch),
-                                           .top1 = run->result.top1,
-                                           .learning_rate = run->learning_rate,
+                                           .top1 = run->report.top1,
+                                           .learning_rate = run->report.learning_rate,
                                        });
 }
 
 static int write_metrics(struct pretrain *run, struct error *error)
 {
     struct metrics *metrics = &run->folder.metrics;
-    const struct nt_xent_result *result = &run->result;
+    const struct step_report *report = &run->report;
     struct stretch *stretch = &run->since_log;
-    metrics_begin(metrics, run->step, (double)run->step / (double)run->steps_per_epoch);
-    metrics_number(metrics, "train/loss", result->loss);
+    metrics_begin(metrics, run->step.number, (double)run->step.number / (double)run->steps_per_epoch);
+    metrics_number(metrics, "train/loss", report->loss);
     metrics_number(metrics, "train/chance_loss", nt_xent_chance((int)run->config->batch));
-    metrics_number(metrics, "train/top1", result->top1);
-    metrics_number(metrics, "train/positive_similarity", result->positive_similarity);
-    metrics_number(metrics, "train/negative_similarity", result->negative_similarity);
-    metrics_number(metrics, "train/entropy", result->entropy);
-    metrics_number(metrics, "train/learning_rate", run->learning_rate);
-    metrics_number(metrics, "train/gradient_norm", run->gradient_norm);
-    metrics_number(metrics, "train/skipped_steps", (double)run->skipped);
+    metrics_number(metrics, "train/top1", report->top1);
+    metrics_number(metrics, "train/positive_similarity", report->positive_similarity);
+    metrics_number(metrics, "train/negative_similarity", report->negative_similarity);
+    metrics_number(metrics, "train/entropy", report->entropy);
+    metrics_number(metrics, "train/learning_rate", report->learning_rate);
+    metrics_number(metrics, "train/gradient_norm", report->gradient_norm);
+    metrics_number(metrics, "train/skipped_steps", (double)run->step.skipped);
     metrics_number(metrics, "train/views_per_second",
                    2.0 * (double)run->config->batch * (double)stretch->steps / stretch->seconds);
     metrics_number(metrics, "train/wait_share", stretch->waited / stretch->seconds);
@@ -60,6 +60,6 @@ int pretrain_tell_step(struct pretrain *run, double seconds, double waited, stru
     add_to(&run->since_log, run, seconds, waited);
     add_to(&run->this_epoch, run, seconds, waited);
     tell_progress(run);
-    if (run->step % run->config->log_every != 0 && run->step != run->steps) return SIMCLR_OK;
+    if (run->step.number % run->config->log_every != 0 && run->step.number != run->steps) return SIMCLR_OK;
     return write_metrics(run, error);
 }

@@ -1,24 +1,29 @@
 /* golden/steps.h -- SimCLR steps and learning rates beside PyTorch's: what the program beside the reference folder and
- * the one beside this project's own files share. Both kinds of file name the same settings. */
+ * the one beside this project's own files share. Both kinds of file name the same settings. The steps are those that
+ * training takes (train/step.h). */
 #ifndef GOLDEN_STEPS_H
 #define GOLDEN_STEPS_H
 
 #include "base/memory.h"
-#include "loss/nt_xent.h"
-#include "optim/optimizer.h"
-#include "optim/schedule.h"
 #include "support/network_check.h" /* cmocka, before those that assert */
 #include "support/reference.h"
+#include "train/step.h"
+
+/* The reference's rate is the same at every step. This schedule has it at step RATED only (nothing before, twice as
+ * much after), and every step here is taken as that one: a rate of another step would be seen. */
+enum { RATED = 1 };
+
+static inline struct schedule rate_of_one_step(double rate)
+{
+    return (struct schedule){
+        .base = 2 * rate, .batch = 256, .steps_per_epoch = 1, .epochs = 4, .warmup_epochs = 2 * RATED};
+}
 
 struct step_run {
     struct bench_backend bench;
     struct model *model;
-    struct network *network;
-    struct model_tensors tensors;
-    struct optimizer *optimizer;
-    struct nt_xent *loss;
-    float *z, *d_z;
-    double rate;
+    struct step step;
+    float *z; /* of the last step */
 };
 
 /* ResNet-18 with the CIFAR stem, LARS and NT-Xent as the file's metadata has them. set_weights: the first ones. */
@@ -27,37 +32,36 @@ static inline struct step_run open_steps(const struct reference *file, const cha
                                          void (*set_weights)(struct parameters *, const struct reference *))
 {
     struct error error = {0};
-    struct step_run run = {.bench = open_backend(variant), .rate = reference_metadata(file, "lr", 0)};
-    struct model_config config = {.depth = 18,
-                                  .width = reference_metadata(file, "width", 0),
-                                  .stem = STEM_CIFAR,
-                                  .image_size = image_size,
-                                  .head_layers = 2,
-                                  .head_dim = dim};
-    struct optimizer_config optimizer = {.kind = OPTIMIZER_LARS,
-                                         .momentum = (float)reference_metadata(file, "momentum", 0),
-                                         .weight_decay = (float)reference_metadata(file, "weight_decay", 0),
-                                         .trust = (float)reference_metadata(file, "eta", 0)};
-    const float temperature = (float)reference_metadata(file, "temperature", 0);
-    struct backend *backend = run.bench.backend;
-    CHECK_OK(model_create(&run.model, &config, 1, &error), error);
+    struct step_run run = {.bench = open_backend(variant)};
+    struct model_config model = {.depth = 18,
+                                 .width = reference_metadata(file, "width", 0),
+                                 .stem = STEM_CIFAR,
+                                 .image_size = image_size,
+                                 .head_layers = 2,
+                                 .head_dim = dim};
+    const struct step_config config = {
+        .loss = &step_nt_xent,
+        .images = rows / 2,
+        .temperature = reference_metadata(file, "temperature", 0),
+        .dtype = dtype,
+        .optimizer = {.kind = OPTIMIZER_LARS,
+                      .momentum = (float)reference_metadata(file, "momentum", 0),
+                      .weight_decay = (float)reference_metadata(file, "weight_decay", 0),
+                      .trust = (float)reference_metadata(file, "eta", 0)},
+        .schedule = rate_of_one_step(reference_metadata(file, "lr", 0)),
+    };
+    CHECK_OK(model_create(&run.model, &model, 1, &error), error);
     set_weights(&run.model->parameters, file);
-    CHECK_OK(model_plan(run.model, backend, NETWORK_TRAINING, dtype, rows, false, &run.network, &run.tensors, &error),
-             error);
-    CHECK_OK(optimizer_create(&run.optimizer, &optimizer, backend, &run.model->parameters, &error), error);
-    CHECK_OK(nt_xent_create(&run.loss, backend, rows / 2, dim, temperature, &error), error);
+    CHECK_OK(step_open(&run.step, &config, run.bench.backend, run.model, &error), error);
     run.z = memory_array((size_t)rows * (size_t)dim, sizeof *run.z);
-    run.d_z = memory_array((size_t)rows * (size_t)dim, sizeof *run.d_z);
+    assert_non_null(run.z);
     return run;
 }
 
 static inline void close_steps(struct step_run *run)
 {
     memory_free(run->z);
-    memory_free(run->d_z);
-    nt_xent_destroy(&run->loss);
-    optimizer_destroy(&run->optimizer);
-    network_destroy(&run->network);
+    step_close(&run->step);
     model_destroy(&run->model);
     close_backend(&run->bench);
 }
@@ -65,14 +69,18 @@ static inline void close_steps(struct step_run *run)
 /* One step from images of the type that the network reads; returns the loss. */
 static inline double one_step(struct step_run *run, const void *images)
 {
-    struct nt_xent_result result;
-    network_forward(run->network, images);
-    network_read(run->network, run->tensors.z, run->z);
-    nt_xent_run(run->loss, &result, run->d_z, run->z);
-    network_backward(run->network, run->tensors.z, run->d_z);
-    optimizer_update(run->optimizer, run->rate);
-    network_set_weights(run->network);
-    return result.loss;
+    struct error error = {0};
+    struct step_report report;
+    struct step *step = &run->step;
+    const struct batch batch = {.count = network_tensor(step->network, 0)->batch / 2, .views = images};
+    step->number = RATED;
+    step_forward(step, &batch);
+    network_read(step->network, step->tensors.z, run->z);
+    step_loss(step, &batch);
+    step_backward(step);
+    CHECK_OK(step_update(step, &report, &error), error);
+    assert_false(report.skipped);
+    return report.loss;
 }
 
 /* Every rate of every case of the file; returns how many cases there were. */

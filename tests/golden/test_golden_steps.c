@@ -94,9 +94,9 @@ static void load_step(struct step_run *run, const struct reference *file, int st
         const float *now = reference_f32(step_weights(file, step, item));
         const float *before = reference_f32(step_weights(file, step > 0 ? step - 1 : 0, item));
         memcpy(parameter_weights(parameters, i), now, item->count * sizeof *now);
-        for (size_t k = 0; k < item->count; k++) run->optimizer->state1[item->offset + k] = before[k] - now[k];
+        for (size_t k = 0; k < item->count; k++) run->step.optimizer->state1[item->offset + k] = before[k] - now[k];
     }
-    network_set_weights(run->network);
+    network_set_weights(run->step.network);
 }
 
 /* One step. observe: kinks_record, kinks_impose, or NULL. Returns the loss; *off: how far from the reference's. */
@@ -104,8 +104,8 @@ static double take_step(struct step_run *run, const char *name, const struct ref
                         struct kinks *kinks, void (*observe)(struct kinks *, struct network *), double *off)
 {
     struct reference_tensor z = reference_get(file, "z%d", step);
-    if (observe) observe(kinks, run->network);
-    void *images = images_of(run->network, reference_f32(reference_get(file, "x%d", step)));
+    if (observe) observe(kinks, run->step.network);
+    void *images = images_of(run->step.network, reference_f32(reference_get(file, "x%d", step)));
     const double loss = one_step(run, images);
     memory_free(images);
     *off = fabs(loss / reference_number(reference_get(file, "losses"), step) - 1);

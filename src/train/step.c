@@ -1,0 +1,152 @@
+/* train/step.c -- see step.h. */
+#include "train/step.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+/* ---- planning --------------------------------------------------------------------------------------------- */
+
+int step_open_network(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
+                      struct error *error)
+{
+    *step = (struct step){.backend = backend, .model = model, .loss = config->loss, .schedule = config->schedule};
+    return model_plan(model, backend, NETWORK_TRAINING, config->dtype, config->loss->views * config->images, false,
+                      &step->network, &step->tensors, error);
+}
+
+int step_open_optimizer(struct step *step, const struct step_config *config, struct error *error)
+{
+    return optimizer_create(&step->optimizer, &config->optimizer, step->backend, &step->model->parameters, error);
+}
+
+int step_open_loss(struct step *step, const struct step_config *config, struct error *error)
+{
+    const size_t rows = (size_t)config->loss->views * (size_t)config->images;
+    const size_t outputs = rows * (size_t)model_output_dim(&step->model->config);
+    step->z = memory_array(outputs, sizeof *step->z);
+    step->d_z = memory_array(outputs, sizeof *step->d_z);
+    step->buffers_before = memory_array(step->model->parameters.buffer_count, sizeof *step->buffers_before);
+    if (!step->z || !step->d_z || !step->buffers_before)
+        return error_no_memory(error, "the outputs of the network", outputs * sizeof *step->z);
+    return config->loss->open(step, config, error);
+}
+
+int step_open(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
+              struct error *error)
+{
+    int status = step_open_network(step, config, backend, model, error);
+    if (!status) status = step_open_loss(step, config, error);
+    if (!status) status = step_open_optimizer(step, config, error);
+    if (status) step_close(step);
+    return status;
+}
+
+void step_close(struct step *step)
+{
+    if (step->loss) step->loss->close(step);
+    optimizer_destroy(&step->optimizer);
+    network_destroy(&step->network);
+    memory_free(step->z);
+    memory_free(step->d_z);
+    memory_free(step->buffers_before);
+    *step = (struct step){0};
+}
+
+/* ---- the step --------------------------------------------------------------------------------------------- */
+
+/* Time now; if the step is timed, once everything issued so far is done. A fault of the device stays for step_update.
+ */
+static double now(const struct step *step)
+{
+    if (step->timed) (void)step->backend->ops->sync(step->backend, NULL);
+    return clock_seconds();
+}
+
+void step_forward(struct step *step, const struct batch *batch)
+{
+    const struct parameters *parameters = &step->model->parameters;
+    const double start = now(step);
+    memcpy(step->buffers_before, parameters->buffers, parameters->buffer_count * sizeof *step->buffers_before);
+    network_forward(step->network, batch->views);
+    network_read(step->network, step->tensors.z, step->z);
+    step->seconds.forward = now(step) - start;
+}
+
+void step_loss(struct step *step, const struct batch *batch)
+{
+    const double start = now(step);
+    step->report = (struct step_report){0};
+    step->loss->run(step, batch);
+    step->seconds.loss = now(step) - start;
+}
+
+void step_backward(struct step *step)
+{
+    const double start = now(step);
+    network_backward(step->network, step->tensors.z, step->d_z);
+    step->seconds.backward = now(step) - start;
+}
+
+static double norm(const struct step *step, const float *values, size_t count)
+{
+    return sqrt(step->backend->ops->sum_squares(step->backend, values, count));
+}
+
+/* Activations can overflow in batch norm's variance and yet give a finite loss, so its statistics are looked at too. */
+static bool is_finite(struct step *step)
+{
+    const struct parameters *parameters = &step->model->parameters;
+    step->report.gradient_norm = norm(step, parameters->gradients, parameters->weight_count);
+    return isfinite(step->report.loss) && isfinite(step->report.gradient_norm) &&
+           isfinite(norm(step, parameters->buffers, parameters->buffer_count));
+}
+
+static void update(struct step *step)
+{
+    optimizer_update(step->optimizer, step->report.learning_rate);
+    step->skipped_in_a_row = 0;
+}
+
+/* Undoes what the forward pass did to the batch-norm statistics, and counts. */
+static void skip(struct step *step)
+{
+    struct parameters *parameters = &step->model->parameters;
+    memcpy(parameters->buffers, step->buffers_before, parameters->buffer_count * sizeof *parameters->buffers);
+    step->report.skipped = true;
+    step->skipped += 1;
+    step->skipped_in_a_row += 1;
+}
+
+int step_update(struct step *step, struct step_report *report, struct error *error)
+{
+    const double start = now(step);
+    step->report.learning_rate = schedule_rate(&step->schedule, step->number);
+    if (is_finite(step))
+        update(step);
+    else
+        skip(step);
+    const double updated = now(step);
+    if (!step->report.skipped) network_set_weights(step->network);
+    const int status = step->backend->ops->sync(step->backend, error);
+    step->seconds.update = updated - start;
+    step->seconds.packing = clock_seconds() - updated;
+    *report = step->report;
+    if (!status) step->number += 1;
+    return status;
+}
+
+int step_run(struct step *step, const struct batch *batch, struct step_report *report, struct error *error)
+{
+    step_forward(step, batch);
+    step_loss(step, batch);
+    step_backward(step);
+    return step_update(step, report, error);
+}
+
+bool step_diverged(const struct step *step)
+{
+    return step->skipped_in_a_row >= STEP_SKIPPED_MAX;
+}

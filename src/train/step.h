@@ -1,0 +1,121 @@
+/* train/step.h -- THE training step. Everything that trains takes this one: pretraining, fine-tuning, `bench`, the
+ * demo's budget, the memory estimate, and the tests that compare steps with PyTorch's.
+ *
+ * A step has four parts. The caller runs them in this order:
+ * - step_forward: h = f(x), z = g(h).
+ * - step_loss: L(z) and its gradient with respect to z.
+ * - step_backward: the gradient with respect to all weights.
+ * - step_update: the weights, unless something is not finite. Then the step is skipped.
+ *
+ * A step is skipped when the loss, the norm of the gradient or the batch-norm statistics are not finite. It leaves no
+ * trace in the model, the optimiser included, but it counts: the learning rate goes on. After STEP_SKIPPED_MAX skipped
+ * steps in a row the run has diverged; the caller asks step_diverged and says so. */
+#ifndef TRAIN_STEP_H
+#define TRAIN_STEP_H
+
+#include "config/config.h"
+#include "loader/loader.h"
+#include "model/model.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+
+enum { STEP_SKIPPED_MAX = 10 };
+
+/* What one step has come to. */
+struct step_report {
+    double loss, top1; /* means over the batch */
+    double entropy;    /* this and the similarities: of NT-Xent (struct nt_xent_result), else 0 */
+    double positive_similarity, negative_similarity;
+    double gradient_norm; /* over all weights */
+    double learning_rate; /* of a skipped step too */
+    bool skipped;
+};
+
+/* Seconds of each part of the last step. */
+struct step_seconds {
+    double forward, loss, backward;
+    double update;  /* norms, judgement, optimiser */
+    double packing; /* of the new weights for the kernels */
+};
+
+struct step;
+struct step_config;
+
+/* A loss: a function of the network's output z and, with labels, of the batch. */
+struct step_loss {
+    const char *name;
+    int views; /* rows of z an image */
+    int (*open)(struct step *step, const struct step_config *config, struct error *error);
+    /* Reads step->z, writes step->d_z and the loss's figures into step->report. */
+    void (*run)(struct step *step, const struct batch *batch);
+    void (*close)(struct step *step);
+};
+extern const struct step_loss step_nt_xent;       /* paper eq. 1; z: [2 images][dim], row i and i + images a pair */
+extern const struct step_loss step_cross_entropy; /* z: logits [images][classes]; labels of the batch */
+
+struct step_config {
+    const struct step_loss *loss;
+    int images;         /* N, of a batch */
+    double temperature; /* of NT-Xent */
+    enum dtype dtype;   /* of the activations */
+    struct optimizer_config optimizer;
+    struct schedule schedule;
+};
+
+struct step {
+    struct backend *backend; /* borrowed */
+    struct model *model;     /* borrowed; trained in place */
+    struct network *network; /* planned for a batch of the loss's views */
+    struct model_tensors tensors;
+    const struct step_loss *loss;
+    void *loss_plan;       /* the loss's own */
+    float *z, *d_z;        /* [rows][dim] */
+    float *buffers_before; /* batch-norm statistics before the step */
+    struct optimizer *optimizer;
+    struct schedule schedule;
+
+    int64_t number;  /* steps taken so far, skipped ones included; a resumed run sets it */
+    int64_t skipped; /* of those: skipped; a resumed run sets it */
+    int skipped_in_a_row;
+    struct step_report report; /* of the step under way */
+    bool timed;                /* a device is waited for after each part, so that `seconds` are of that part alone */
+    struct step_seconds seconds;
+};
+
+/* Plans the training of `model`, whose weights are packed. SIMCLR_NO_MEMORY, SIMCLR_INVALID; `step` is closed then. */
+int step_open(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
+              struct error *error);
+/* Also after a failure, and of a step that is all zeros. */
+void step_close(struct step *step);
+
+/* The parts of step_open, in order, for who counts the memory of each. The caller closes after a failure. */
+int step_open_network(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
+                      struct error *error);
+int step_open_optimizer(struct step *step, const struct step_config *config, struct error *error);
+int step_open_loss(struct step *step, const struct step_config *config, struct error *error);
+
+/* batch: views of the type that the network reads (network_tensor of its input), which must stay until step_update has
+ * returned; labels for the cross entropy. */
+void step_forward(struct step *step, const struct batch *batch);
+void step_loss(struct step *step, const struct batch *batch);
+void step_backward(struct step *step);
+/* Updates the weights at the rate of step `number`, or skips; waits for the device; counts the step. The status is a
+ * fault of the device, and the step is then not counted. */
+int step_update(struct step *step, struct step_report *report, struct error *error);
+/* The four in a row. */
+int step_run(struct step *step, const struct batch *batch, struct step_report *report, struct error *error);
+
+/* STEP_SKIPPED_MAX steps in a row were skipped. */
+bool step_diverged(const struct step *step);
+
+/* The optimiser with the usual settings: momentum 0.9, weight decay 1e-4, LARS's eta 0.001, Adam's 0.999 and 1e-8. */
+struct optimizer_config step_optimizer_usual(enum optimizer_kind kind);
+enum optimizer_kind step_optimizer_kind(const char *name); /* "lars", "sgd", "adamw": a value of --optimizer */
+/* The optimiser of --optimizer, --momentum, --weight-decay and --trust. */
+struct optimizer_config step_optimizer(const struct config *config);
+/* The rates of --learning-rate, --scaling and --warmup-epochs for batches of `batch` images over `epochs`. */
+struct schedule step_schedule(const struct config *config, int64_t batch, int64_t steps_per_epoch, int64_t epochs);
+/* The same rate at every step. */
+struct schedule step_schedule_constant(double rate);
+
+#endif

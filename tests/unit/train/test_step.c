@@ -1,0 +1,377 @@
+/* The one training step: what it reports, at which rate it goes, and which losses it can have. A skipped step leaves
+ * nothing behind; ten in a row are a run that has diverged. */
+#include "support/network_check.h" /* cmocka, before those that assert */
+
+#include "base/memory.h"
+#include "train/step.h"
+
+enum { IMAGES = 4, SIZE = 8, DIM = 8, CLASSES = 3 };
+
+struct run {
+    struct bench_backend bench;
+    struct model *model;
+    struct step step;
+    float *views[2]; /* finite ones, and some that are not */
+    int32_t labels[IMAGES];
+};
+
+static struct step_config usual(const struct step_loss *loss)
+{
+    return (struct step_config){
+        .loss = loss,
+        .images = IMAGES,
+        .temperature = 0.5,
+        .dtype = DTYPE_F32,
+        .optimizer = step_optimizer_usual(OPTIMIZER_SGD),
+        .schedule = step_schedule_constant(0.1),
+    };
+}
+
+static void open_run(struct run *run, const struct step_config *config)
+{
+    struct error error = {0};
+    const bool classifies = config->loss == &step_cross_entropy;
+    const struct model_config model = {.depth = 18,
+                                       .width = 0.125,
+                                       .stem = STEM_CIFAR,
+                                       .image_size = SIZE,
+                                       .head_layers = classifies ? 0 : 2,
+                                       .head_dim = DIM,
+                                       .classes = classifies ? CLASSES : 0};
+    *run = (struct run){.bench = open_backend("ref"), .labels = {0, 1, 2, -1}};
+    CHECK_OK(model_create(&run->model, &model, 1, &error), error);
+    CHECK_OK(step_open(&run->step, config, run->bench.backend, run->model, &error), error);
+    const size_t values = tensor_elements(network_tensor(run->step.network, 0));
+    for (int i = 0; i < 2; i++) {
+        float *views = memory_array(values, sizeof *views);
+        assert_non_null(views);
+        for (size_t k = 0; k < values; k++) views[k] = (float)((k * 37 + k / 11) % 101) / 101;
+        run->views[i] = views;
+    }
+    run->views[1][5] = INFINITY;
+}
+
+static void close_run(struct run *run)
+{
+    for (int i = 0; i < 2; i++) memory_free(run->views[i]);
+    step_close(&run->step);
+    model_destroy(&run->model);
+    close_backend(&run->bench);
+}
+
+static struct batch batch_of(const struct run *run, bool good)
+{
+    return (struct batch){.count = IMAGES, .views = run->views[good ? 0 : 1], .labels = run->labels};
+}
+
+static struct step_report take_any(struct run *run, bool good)
+{
+    struct error error = {0};
+    struct step_report report;
+    const struct batch batch = batch_of(run, good);
+    CHECK_OK(step_run(&run->step, &batch, &report, &error), error);
+    return report;
+}
+
+/* Good images make a step that counts, others one that is skipped. */
+static struct step_report take(struct run *run, bool good)
+{
+    const struct step_report report = take_any(run, good);
+    assert_int_equal(report.skipped, !good);
+    return report;
+}
+
+/* All that a step may change: weights, batch-norm statistics, momentum. Caller frees. */
+struct state {
+    float *weights, *buffers, *momentum;
+    int64_t updates;
+};
+
+static float *copy_of(const float *values, size_t count)
+{
+    float *copy = memory_array(count, sizeof *copy);
+    assert_non_null(copy);
+    memcpy(copy, values, count * sizeof *copy);
+    return copy;
+}
+
+static struct state state_of(const struct run *run)
+{
+    const struct parameters *parameters = &run->model->parameters;
+    return (struct state){copy_of(parameters->weights, parameters->weight_count),
+                          copy_of(parameters->buffers, parameters->buffer_count),
+                          copy_of(run->step.optimizer->state1, parameters->weight_count), run->step.optimizer->steps};
+}
+
+static void free_state(struct state *state)
+{
+    memory_free(state->weights);
+    memory_free(state->buffers);
+    memory_free(state->momentum);
+}
+
+static void assert_same(const struct run *run, const struct state *before)
+{
+    const struct parameters *parameters = &run->model->parameters;
+    assert_memory_equal(parameters->weights, before->weights, parameters->weight_count * sizeof(float));
+    assert_memory_equal(parameters->buffers, before->buffers, parameters->buffer_count * sizeof(float));
+    assert_memory_equal(run->step.optimizer->state1, before->momentum, parameters->weight_count * sizeof(float));
+    assert_int_equal(run->step.optimizer->steps, before->updates);
+}
+
+/* ---- a step that counts ----------------------------------------------------------------------------------- */
+
+/* SGD without momentum and decay: w loses rate times gradient. Momentum of 0 leaves v = g. */
+static void the_update_goes_at_the_rate_of_its_step(void **state)
+{
+    (void)state;
+    struct run run;
+    struct step_config config = usual(&step_nt_xent);
+    config.optimizer.momentum = config.optimizer.weight_decay = 0;
+    config.schedule = (struct schedule){
+        .base = 0.1, .batch = 256, .steps_per_epoch = 3, .epochs = 2, .warmup_epochs = 1}; /* 6 steps, 3 of warm-up */
+    static const double rates[] = {0, 0.1 / 3, 0.2 / 3, 0.1, 0.075, 0.025};
+    open_run(&run, &config);
+    const struct parameters *parameters = &run.model->parameters;
+    for (int step = 0; step < 6; step++) {
+        struct state before = state_of(&run);
+        const bool good = step != 2; /* the third is skipped, and the rate goes on */
+        const struct step_report report = take(&run, good);
+        assert_true(fabs(report.learning_rate - rates[step]) < 1e-12);
+        assert_true(fabs(report.learning_rate - schedule_rate(&config.schedule, step)) == 0);
+        assert_int_equal(run.step.number, step + 1);
+        for (size_t i = 0; good && i < parameters->weight_count; i++) {
+            const double moved = (double)before.weights[i] - (double)parameters->weights[i];
+            const double expected = rates[step] * (double)parameters->gradients[i];
+            assert_true(fabs(moved - expected) <= 1e-6 * (fabs((double)before.weights[i]) + fabs(expected)));
+        }
+        free_state(&before);
+    }
+    close_run(&run);
+}
+
+/* running = 0.9 running + 0.1 batch statistic, in every batch norm, head's too, and only by a step that counts. */
+static void statistics_go_with_the_update(void **state)
+{
+    (void)state;
+    struct run run;
+    const struct step_config config = usual(&step_nt_xent);
+    open_run(&run, &config);
+    const struct parameters *parameters = &run.model->parameters;
+    for (int step = 0; step < 2; step++) {
+        struct state before = state_of(&run);
+        const struct batch batch = batch_of(&run, true);
+        struct step_report report;
+        step_forward(&run.step, &batch);
+        step_loss(&run.step, &batch);
+        step_backward(&run.step);
+        assert_int_equal(step_update(&run.step, &report, NULL), SIMCLR_OK);
+        for (int i = 0; i < parameters->count; i++) {
+            const struct parameter *item = &parameters->items[i];
+            if (!(item->flags & PARAMETER_BUFFER)) continue;
+            bool moved = false;
+            for (size_t k = 0; k < item->count; k++)
+                moved = moved || parameters->buffers[item->offset + k] != before.buffers[item->offset + k];
+            if (!moved) fail_msg("step %d left %s as it was", step, item->name);
+        }
+        free_state(&before);
+    }
+    close_run(&run);
+}
+
+static void the_report_holds_the_loss_and_the_norm(void **state)
+{
+    (void)state;
+    struct run run;
+    const struct step_config config = usual(&step_nt_xent);
+    open_run(&run, &config);
+    const struct parameters *parameters = &run.model->parameters;
+    const struct step_report report = take(&run, true);
+    double squares = 0;
+    for (size_t i = 0; i < parameters->weight_count; i++)
+        squares += (double)parameters->gradients[i] * (double)parameters->gradients[i];
+    assert_true(fabs(report.gradient_norm / sqrt(squares) - 1) < 1e-9);
+    assert_true(report.loss > 0 && report.loss < 4); /* chance is log 7 = 1.95 */
+    assert_true(report.entropy > 0 && report.entropy <= log(7) + 1e-9);
+    assert_true(report.top1 >= 0 && report.top1 <= 1);
+    assert_true(fabs(report.positive_similarity) <= 1 && fabs(report.negative_similarity) <= 1);
+    assert_true(report.positive_similarity != 0 && report.negative_similarity != 0);
+    close_run(&run);
+}
+
+/* The gradient that reaches the classifier's bias is the mean of softmax minus one-hot over the labelled rows. */
+static void cross_entropy_reads_the_labels(void **state)
+{
+    (void)state;
+    struct run run;
+    const struct step_config config = usual(&step_cross_entropy);
+    float logits[IMAGES * CLASSES];
+    double expected[CLASSES] = {0}, loss = 0;
+    open_run(&run, &config);
+    const struct batch batch = batch_of(&run, true);
+    step_forward(&run.step, &batch);
+    network_read(run.step.network, run.step.tensors.z, logits);
+    for (int i = 0; i < IMAGES - 1; i++) { /* the last has no label */
+        double sum = 0;
+        for (int k = 0; k < CLASSES; k++) sum += exp((double)logits[i * CLASSES + k]);
+        for (int k = 0; k < CLASSES; k++)
+            expected[k] += (exp((double)logits[i * CLASSES + k]) / sum - (k == run.labels[i])) / (IMAGES - 1);
+        loss += (log(sum) - (double)logits[i * CLASSES + run.labels[i]]) / (IMAGES - 1);
+    }
+    struct step_report report;
+    step_loss(&run.step, &batch);
+    step_backward(&run.step);
+    const int bias = parameters_find(&run.model->parameters, "fc.bias");
+    for (int k = 0; k < CLASSES; k++)
+        assert_true(fabs((double)parameter_gradients(&run.model->parameters, bias)[k] - expected[k]) < 1e-6);
+    assert_int_equal(step_update(&run.step, &report, NULL), SIMCLR_OK);
+    assert_true(fabs(report.loss - loss) < 1e-6);
+    close_run(&run);
+}
+
+static void cross_entropy_needs_a_classifier(void **state)
+{
+    (void)state;
+    struct run run;
+    struct error error = {0};
+    struct step step;
+    struct step_config config = usual(&step_nt_xent);
+    open_run(&run, &config);
+    config.loss = &step_cross_entropy;
+    assert_int_equal(step_open(&step, &config, run.bench.backend, run.model, &error), SIMCLR_INVALID);
+    assert_non_null(strstr(error.text, "classifier"));
+    step_close(&step); /* again: nothing happens */
+    close_run(&run);
+}
+
+/* ---- a step that does not ---------------------------------------------------------------------------------- */
+
+static void a_skipped_step_leaves_no_trace(void **state)
+{
+    (void)state;
+    static const struct step_loss *const losses[] = {&step_nt_xent, &step_cross_entropy};
+    for (int i = 0; i < 2; i++) {
+        struct run run;
+        struct step_config config = usual(losses[i]);
+        config.optimizer.kind = OPTIMIZER_ADAMW; /* whose updates count: they correct its bias */
+        open_run(&run, &config);
+        take(&run, true);
+        struct state before = state_of(&run);
+        const struct step_report report = take(&run, false);
+        assert_false(isfinite(report.loss) && isfinite(report.gradient_norm));
+        assert_same(&run, &before);
+        assert_int_equal(run.step.number, 2); /* it counts as a step */
+        assert_int_equal(run.step.skipped, 1);
+        assert_int_equal(run.step.skipped_in_a_row, 1);
+        free_state(&before);
+        close_run(&run);
+    }
+}
+
+/* With a skipped step between them two steps are the same two steps. */
+static void training_goes_on_after_a_skipped_step(void **state)
+{
+    (void)state;
+    struct run run;
+    struct state after[2];
+    const struct step_config config = usual(&step_nt_xent);
+    for (int i = 0; i < 2; i++) {
+        open_run(&run, &config);
+        take(&run, true);
+        if (i == 1) take(&run, false);
+        take(&run, true);
+        after[i] = state_of(&run);
+        if (i == 1) assert_same(&run, &after[0]);
+        close_run(&run);
+    }
+    free_state(&after[0]);
+    free_state(&after[1]);
+}
+
+/* A variance that overflows makes 1 / sqrt(var) zero and the loss finite: the statistics alone tell. */
+static void statistics_that_overflow_are_skipped(void **state)
+{
+    (void)state;
+    struct run run;
+    const struct step_config config = usual(&step_nt_xent);
+    open_run(&run, &config);
+    struct parameters *parameters = &run.model->parameters;
+    const int row = parameters_find(parameters, "layer1.0.conv1.weight");
+    assert_true(row >= 0);
+    for (size_t i = 0; i < parameters->items[row].count; i++) parameter_weights(parameters, row)[i] *= 1e25f;
+    network_set_weights(run.step.network);
+    struct state before = state_of(&run);
+    const struct step_report report = take_any(&run, true);
+    assert_true(report.skipped && isfinite(report.loss) && isfinite(report.gradient_norm));
+    assert_same(&run, &before);
+    free_state(&before);
+    close_run(&run);
+}
+
+static void ten_in_a_row_are_too_many(void **state)
+{
+    (void)state;
+    struct run run;
+    const struct step_config config = usual(&step_nt_xent);
+    open_run(&run, &config);
+    for (int i = 0; i < STEP_SKIPPED_MAX - 1; i++) take(&run, false);
+    assert_false(step_diverged(&run.step));
+    take(&run, true); /* in a row means in a row */
+    assert_int_equal(run.step.skipped_in_a_row, 0);
+    for (int i = 0; i < STEP_SKIPPED_MAX - 1; i++) take(&run, false);
+    assert_false(step_diverged(&run.step));
+    take(&run, false);
+    assert_true(step_diverged(&run.step));
+    assert_int_equal(run.step.skipped, 2 * STEP_SKIPPED_MAX - 1);
+    assert_int_equal(run.step.number, 2 * STEP_SKIPPED_MAX);
+    close_run(&run);
+}
+
+/* ---- options ----------------------------------------------------------------------------------------------- */
+
+static void options_become_optimiser_and_schedule(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum optimizer_kind kind;
+    } kinds[] = {{"lars", OPTIMIZER_LARS}, {"sgd", OPTIMIZER_SGD}, {"adamw", OPTIMIZER_ADAMW}};
+    for (int i = 0; i < 3; i++) {
+        struct config *config;
+        assert_int_equal(config_create(&config, COMMAND_PRETRAIN, NULL), SIMCLR_OK);
+        assert_int_equal(config_set(config, "optimizer", kinds[i].name, 2, NULL), SIMCLR_OK);
+        assert_int_equal(config_set(config, "momentum", "0.5", 2, NULL), SIMCLR_OK);
+        assert_int_equal(config_set(config, "weight-decay", "0.25", 2, NULL), SIMCLR_OK);
+        assert_int_equal(config_set(config, "trust", "0.125", 2, NULL), SIMCLR_OK);
+        assert_int_equal(config_set(config, "learning-rate", "0.075", 2, NULL), SIMCLR_OK);
+        assert_int_equal(config_set(config, "scaling", "sqrt", 2, NULL), SIMCLR_OK);
+        assert_int_equal(config_set(config, "warmup-epochs", "3", 2, NULL), SIMCLR_OK);
+        const struct optimizer_config optimizer = step_optimizer(config);
+        assert_int_equal(optimizer.kind, kinds[i].kind);
+        assert_true(optimizer.momentum == 0.5f && optimizer.weight_decay == 0.25f && optimizer.trust == 0.125f);
+        assert_true(optimizer.beta2 == 0.999f && optimizer.epsilon == 1e-8f);
+        const struct schedule schedule = step_schedule(config, 64, 10, 30);
+        assert_true(schedule.base == 0.075 && schedule.square_root && schedule.batch == 64);
+        assert_true(schedule.steps_per_epoch == 10 && schedule.epochs == 30 && schedule.warmup_epochs == 3);
+        config_destroy(&config);
+    }
+    const struct schedule constant = step_schedule_constant(0.3);
+    assert_true(schedule_rate(&constant, 0) == 0.3 && schedule_rate(&constant, 1000000) == 0.3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_update_goes_at_the_rate_of_its_step),
+        cmocka_unit_test(statistics_go_with_the_update),
+        cmocka_unit_test(the_report_holds_the_loss_and_the_norm),
+        cmocka_unit_test(cross_entropy_reads_the_labels),
+        cmocka_unit_test(cross_entropy_needs_a_classifier),
+        cmocka_unit_test(a_skipped_step_leaves_no_trace),
+        cmocka_unit_test(training_goes_on_after_a_skipped_step),
+        cmocka_unit_test(statistics_that_overflow_are_skipped),
+        cmocka_unit_test(ten_in_a_row_are_too_many),
+        cmocka_unit_test(options_become_optimiser_and_schedule),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
