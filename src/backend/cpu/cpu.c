@@ -7,6 +7,7 @@
 #include "backend/cpu/conv/conv_tiles.h"
 #include "backend/cpu/detect.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/matmul/matmul.h"
 #include "backend/cpu/ops.h"
 #include "base/memory.h"
 

@@ -1,4 +1,4 @@
-/* backend/cpu/conv/conv.h -- convolution and dense products of the cpu backend: the slots of struct backend_ops.
+/* backend/cpu/conv/conv.h -- convolution of the cpu backend: the slots of struct backend_ops.
  * See backend/backend.h for the meaning of each function. */
 #ifndef BACKEND_CPU_CONV_H
 #define BACKEND_CPU_CONV_H
@@ -17,13 +17,5 @@ void cpu_conv_forward(struct conv_plan *plan, void *y, double *statistics, const
 void cpu_conv_inference(struct conv_plan *plan, void *y, const void *x, const void *residual, const float *bias);
 void cpu_conv_backward_data(struct conv_plan *plan, void *d_x, const void *d_y);
 void cpu_conv_backward_weights(struct conv_plan *plan, float *d_weight, float *d_bias, const void *d_y, const void *x);
-
-/* Threaded over the backend's pool, on the backend's scratch: not from inside a pool task. The backend reserves
- * cpu_matmul_scratch() bytes per thread when it is created. */
-void cpu_matmul(struct backend *backend, const struct matmul_args *args);
-size_t cpu_matmul_scratch(void);
-/* The same product on the calling thread only, for use inside a pool task: scratch is cpu_matmul_scratch()
- * bytes, 64-byte aligned, the caller's own (for instance a part of its cpu_scratch). */
-void cpu_matmul_serial(const struct cpu_backend *cpu, const struct matmul_args *args, void *scratch);
 
 #endif

@@ -6,18 +6,9 @@
 #include "backend/cpu/conv/conv_plan.h"
 #include "base/pool.h"
 
-struct gradient_job {
-    struct conv_plan *plan;
-    float *d_weight;
-    float *d_bias;
-    const char *d_y;
-    const char *x;
-    int threads;
-};
-
 /* What one thread works on, and where. */
 struct gradient_part {
-    const struct gradient_job *job;
+    const struct conv_weights_job *job;
     int first_x, columns;       /* its x blocks: all, or a share */
     int first_block, end_block; /* blocks are numbered y block by y block, `columns` in each */
     float *weights;             /* accumulators of those blocks, or of one at a time */
@@ -215,7 +206,7 @@ static size_t tile_index(enum conv_accumulators order, int c, int k)
 }
 
 /* Finished accumulators of a block to [K][C][R][S]. */
-static void store_block(const struct gradient_job *job, const float *weights, int x_block, int y_block)
+void conv_store_block(const struct conv_weights_job *job, const float *weights, int x_block, int y_block)
 {
     const struct conv_plan *plan = job->plan;
     const struct conv_gradient *gradient = &plan->gradient;
@@ -274,44 +265,16 @@ static void visit_unit(const struct gradient_part *part, const struct conv_unit 
             visit_images(part, &run, unit, y_block);
         else
             visit_block(part, &run, unit, block);
-        if (finish) store_block(part->job, accumulators(part, block), x_block_of(part, block), y_block);
+        if (finish) conv_store_block(part->job, accumulators(part, block), x_block_of(part, block), y_block);
     }
 }
 
-/* The same blocks by Winograd: the thread's panels of outputs over all tiles, or all panels over its tiles. */
-static void compute_winograd(struct gradient_job *job, int thread, int threads)
+void conv_direct_weights(const struct conv_weights_job *job, const void *state, int thread, int threads)
 {
-    const struct conv_plan *plan = job->plan;
-    const struct conv_gradient *gradient = &plan->gradient;
-    float *weights = cpu_scratch(plan->cpu, thread);
-    int64_t panel = 0, end_panel = gradient->y_blocks, first = 0, end = plan->winograd.weights.tiles;
-    if (gradient->by_tile)
-        pool_share(end_panel, thread, threads, &panel, &end_panel);
-    else
-        pool_share(end, thread, threads, &first, &end);
-    const size_t blocks = (size_t)(end_panel - panel) * (size_t)gradient->x_blocks;
-    if (blocks == 0) return;
-    if (first == end) memset(weights, 0, blocks * gradient->block_floats * sizeof(float));
-    winograd_weights(plan, weights, (char *)weights + gradient->weight_bytes, job->d_y, job->x, (int)panel,
-                     (int)end_panel, first, end);
-    if (!gradient->by_tile) return;
-    for (size_t i = 0; i < blocks; i++)
-        store_block(job, weights + i * gradient->block_floats, (int)(i % (size_t)gradient->x_blocks),
-                    (int)panel + (int)(i / (size_t)gradient->x_blocks));
-}
-
-static void compute_part(void *context, int thread, int threads)
-{
-    struct gradient_job *job = context;
     const struct conv_plan *plan = job->plan;
     const struct conv_gradient *gradient = &plan->gradient;
     struct gradient_part part = {.job = job, .weights = cpu_scratch(plan->cpu, thread)};
-    if (thread == 0) job->threads = threads;
-    if (plan->winograd.weights.used) {
-        compute_winograd(job, thread, threads);
-        plan->kernels->stream_end();
-        return;
-    }
+    (void)state;
     part.x = (char *)part.weights + gradient->weight_bytes;
     part.y = part.x + gradient->x_bytes;
     int64_t begin = 0, end = (int64_t)gradient->x_blocks * gradient->y_blocks;
@@ -342,10 +305,18 @@ static void compute_part(void *context, int thread, int threads)
     plan->kernels->stream_end();
 }
 
+static void compute_part(void *context, int thread, int threads)
+{
+    struct conv_weights_job *job = context;
+    const struct conv_way *way = &job->plan->ways[CONV_BACKWARD_WEIGHTS];
+    if (thread == 0) job->threads = threads;
+    way->algorithm->backward_weights(job, way->state, thread, threads);
+}
+
 /* Adds the threads' partial sums in the order of the threads. */
 static void reduce_part(void *context, int thread, int threads)
 {
-    struct gradient_job *job = context;
+    struct conv_weights_job *job = context;
     const struct conv_gradient *gradient = &job->plan->gradient;
     int64_t begin, end;
     pool_share((int64_t)gradient->x_blocks * gradient->y_blocks, thread, threads, &begin, &end);
@@ -356,7 +327,7 @@ static void reduce_part(void *context, int thread, int threads)
             const float *more = (const float *)cpu_scratch(job->plan->cpu, other) + at;
             for (size_t i = 0; i < gradient->block_floats; i++) total[i] += more[i];
         }
-        store_block(job, total, (int)block % gradient->x_blocks, (int)block / gradient->x_blocks);
+        conv_store_block(job, total, (int)block % gradient->x_blocks, (int)block / gradient->x_blocks);
     }
     job->plan->kernels->stream_end();
 }
@@ -364,7 +335,7 @@ static void reduce_part(void *context, int thread, int threads)
 /* d_bias[k] = sum of d_y[k]; padding images are zero. */
 static void bias_part(void *context, int thread, int threads)
 {
-    const struct gradient_job *job = context;
+    const struct conv_weights_job *job = context;
     const struct conv_plan *plan = job->plan;
     const struct activation_layout *y = &plan->forward.y;
     const size_t cells = (size_t)y->height * (size_t)y->width;
@@ -390,9 +361,10 @@ static void bias_part(void *context, int thread, int threads)
 
 void cpu_conv_backward_weights(struct conv_plan *plan, float *d_weight, float *d_bias, const void *d_y, const void *x)
 {
-    struct gradient_job job = {.plan = plan, .d_weight = d_weight, .d_bias = d_bias, .d_y = d_y, .x = x, .threads = 1};
+    struct conv_weights_job job = {
+        .plan = plan, .d_weight = d_weight, .d_bias = d_bias, .d_y = d_y, .x = x, .threads = 1};
     struct pool *pool = plan->cpu->base.pool;
     pool_split(pool, compute_part, &job);
-    if (!plan->gradient.by_tile) pool_split(pool, reduce_part, &job);
+    if (plan->ways[CONV_BACKWARD_WEIGHTS].in_parts) pool_split(pool, reduce_part, &job);
     if (d_bias) pool_split(pool, bias_part, &job);
 }

@@ -4,7 +4,6 @@
 
 #include "backend/cpu/conv/conv.h"
 #include "backend/cpu/conv/conv_kernels.h"
-#include "backend/cpu/winograd/winograd.h"
 
 /* Which loop is outermost: the operand that is not is read again and again, so it must be the cheaper one. */
 enum conv_order {
@@ -74,6 +73,14 @@ struct conv_gradient {
     struct conv_image_strip images;        /* whose bytes are the last of x_bytes where x is packed from it */
 };
 
+/* How one pass of a plan is computed. */
+struct conv_way {
+    const struct conv_algorithm *algorithm; /* NULL: the pass is not planned */
+    void *state;                            /* the algorithm's own; no other file knows what it is */
+    size_t scratch_bytes;                   /* that it needs of a thread */
+    bool in_parts; /* backward weights: threads leave partial sums of all blocks, which are still to be added up */
+};
+
 struct conv_plan {
     struct cpu_backend *cpu;
     const struct conv_kernels *kernels;
@@ -82,9 +89,9 @@ struct conv_plan {
     struct conv_pass forward, data;
     struct conv_image_strip images; /* of the forward pass */
     struct conv_gradient gradient;
-    struct winograd_plan winograd; /* the passes that go by it rather than directly */
-    float *bias;                   /* [panels * 32], padded copy */
-    size_t scratch_bytes;          /* per thread */
+    struct conv_way ways[CONV_PASSES];
+    float *bias;          /* [panels * 32], padded copy */
+    size_t scratch_bytes; /* per thread */
     char algorithm[64];
 };
 
@@ -92,6 +99,72 @@ static inline int conv_panels(const struct conv_pass *pass)
 {
     return pass->y.blocks;
 }
+
+/* Forward, inference or backward data, while it runs. */
+struct conv_job {
+    const struct conv_plan *plan;
+    const struct conv_pass *pass;
+    const char *x;
+    char *y;
+    const float *bias;
+    double *statistics; /* the caller's; NULL: not wanted */
+    const char *addend; /* laid out as y, may be y; or NULL */
+    bool relu, images;
+    int threads;
+};
+
+/* A thread's sums, double [2][panels * 32], at the beginning of its scratch; NULL where none are wanted. */
+static inline double *conv_statistics(const struct conv_job *job, int thread)
+{
+    return job->statistics ? cpu_scratch(job->plan->cpu, thread) : NULL;
+}
+
+static inline size_t conv_statistics_bytes(const struct conv_pass *pass)
+{
+    return (size_t)conv_panels(pass) * BLOCK_CHANNELS * 2 * sizeof(double);
+}
+
+/* A thread's scratch behind its sums. */
+static inline char *conv_scratch(const struct conv_job *job, int thread)
+{
+    return (char *)cpu_scratch(job->plan->cpu, thread) + (job->statistics ? conv_statistics_bytes(job->pass) : 0);
+}
+
+/* Backward weights, while it runs. */
+struct conv_weights_job {
+    struct conv_plan *plan;
+    float *d_weight;
+    float *d_bias;
+    const char *d_y;
+    const char *x;
+    int threads;
+};
+
+/* A way to compute convolutions. What all of them share stands in struct conv_plan: layouts, packed weights, the
+ * blocks of d_weight. */
+struct conv_algorithm {
+    const char *name; /* "direct", "winograd" */
+    /* Looks at one pass of a plan that stands otherwise. If the pass is to go by this algorithm, fills in `way`, which
+     * is {0} before. SIMCLR_NO_MEMORY. */
+    int (*plan)(struct conv_way *way, const struct conv_plan *plan, enum conv_pass_kind pass, struct error *error);
+    /* The part of one thread; every thread of the pool comes. `state` is the way's. */
+    void (*forward)(const struct conv_job *job, const void *state, int thread, int threads); /* and inference */
+    void (*backward_data)(const struct conv_job *job, const void *state, int thread, int threads);
+    void (*backward_weights)(const struct conv_weights_job *job, const void *state, int thread, int threads);
+    /* Fills in kernels, operands and flops of a pass. */
+    void (*work)(struct conv_work *work, const struct conv_plan *plan, const void *state);
+    void (*destroy)(void *state); /* NULL: there is no state */
+};
+
+/* All algorithms in the order in which they are asked, NULL at the end (cpu/conv_algorithms.c): the first that takes a
+ * pass has it, and the direct one takes all. */
+extern const struct conv_algorithm *const conv_algorithms[];
+extern const struct conv_algorithm conv_direct; /* conv_direct.c */
+
+/* Backward weights of the direct algorithm (conv_gradient.c), and what every algorithm ends with: the finished
+ * accumulators of a block go to d_weight, [K][C][R][S]. */
+void conv_direct_weights(const struct conv_weights_job *job, const void *state, int thread, int threads);
+void conv_store_block(const struct conv_weights_job *job, const float *weights, int x_block, int y_block);
 
 /* The kernels for a convolution of this type, kernel and input. */
 const struct conv_kernels *conv_choose_kernels(const struct cpu_backend *cpu, const struct conv_desc *desc);

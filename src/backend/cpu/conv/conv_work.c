@@ -1,35 +1,17 @@
 /* backend/cpu/conv/conv_work.c -- what a planned convolution computes in each pass, and what this machine could at
  * most. */
-#include "backend/check.h"
 #include "backend/cpu/conv/conv_plan.h"
 #include "base/clock.h"
 #include "base/pool.h"
 
-/* The first layer's images come as padded strips, whose padding is multiplied too. */
-static double direct_flops(const struct conv_plan *plan)
-{
-    const struct conv_desc *desc = &plan->desc;
-    if (desc->input_layout != LAYOUT_IMAGES) return conv_inside_flops(desc);
-    return 2.0 * desc->batch * desc->in_channels * desc->out_channels * desc->kernel * desc->kernel * plan->out_height *
-           plan->out_width;
-}
-
 void cpu_conv_work(const struct conv_plan *plan, struct conv_work work[CONV_PASSES])
 {
-    const struct conv_desc *desc = &plan->desc;
-    const struct winograd_plan *winograd = &plan->winograd;
-    const struct winograd_pass *passes[CONV_PASSES] = {&winograd->forward, &winograd->data, &winograd->weights};
-    const bool planned[CONV_PASSES] = {true, desc->training && desc->input_gradient, desc->training};
     for (int i = 0; i < CONV_PASSES; i++) {
-        const struct winograd_pass *pass = passes[i];
-        const bool pairs = pass->used ? pass->pairs : plan->kernels->pair == 2;
-        work[i] = (struct conv_work){.operands = pairs ? DTYPE_BF16 : DTYPE_F32};
-        if (!planned[i]) continue;
-        work[i].algorithm = pass->used ? "winograd" : "direct";
-        work[i].kernels = pass->used ? winograd->kernels->name : plan->kernels->name;
-        work[i].flops = pass->used ? 2.0 * pass->form->points * pass->down * pass->across * desc->batch *
-                                         desc->in_channels * desc->out_channels
-                                   : direct_flops(plan);
+        const struct conv_way *way = &plan->ways[i];
+        work[i] = (struct conv_work){.operands = plan->kernels->pair == 2 ? DTYPE_BF16 : DTYPE_F32};
+        if (!way->algorithm) continue;
+        work[i].algorithm = way->algorithm->name;
+        way->algorithm->work(&work[i], plan, way->state);
     }
 }
 

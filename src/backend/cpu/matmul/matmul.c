@@ -5,9 +5,11 @@
  * (ROWS x DEPTH) between them. Measured on one core of Zen 5 (peak 272 GF/s): 226-245 GF/s for square and kNN
  * shapes from 512 up, 235 at contraction 128; AVX2 110-120 of 136. Each thread computes its own part of C with
  * packed copies of its own, so results do not depend on the number of threads. */
+#include "backend/cpu/matmul/matmul.h"
+
 #include <string.h>
 
-#include "backend/cpu/conv/conv.h"
+#include "backend/cpu/cpu.h"
 #include "backend/cpu/matmul/matmul_kernels.h"
 #include "base/pool.h"
 
@@ -168,12 +170,6 @@ static void multiply(const struct product *p, float *scratch)
             }
         }
     }
-}
-
-void cpu_matmul_serial(const struct cpu_backend *cpu, const struct matmul_args *args, void *scratch)
-{
-    const struct product product = product_of(choose_kernels(cpu), args);
-    multiply(&product, scratch);
 }
 
 struct matmul_job {

@@ -32,9 +32,8 @@
 #include <stdint.h>
 
 #include "backend/cpu/layout.h"
-#include "base/error.h"
 
-struct conv_plan;
+struct conv_algorithm; /* conv/conv_plan.h */
 
 enum {
     WINOGRAD_WEIGHTS = 36,     /* points of U and dU */
@@ -163,53 +162,6 @@ const struct winograd_kernels *winograd_kernels_avx512bf16(void); /* for bf16 on
 #define DIRECT_TAP_COST 0.58
 #define DIRECT_OUTPUT_COST 0.15
 
-/* ---- plan ----------------------------------------------------------------------------------------------------- */
-
-/* One pass of a planned convolution; all strides in elements of what they are strides of. */
-struct winograd_pass {
-    const struct winograd_form *form;
-    bool used;
-    bool pairs;         /* V, U and W are bf16 */
-    int down, across;   /* tiles of one image */
-    int64_t tiles;      /* of all image groups */
-    int chunk;          /* tiles that are transformed together */
-    int panels_at_once; /* whose products are between two output transforms */
-    bool keep_weights;  /* U of all panels is made once per run, by all threads for all; else by each thread of
-                         * panels_at_once, for each chunk */
-    int tile_shares, panel_shares; /* threads form a grid: shares of the tiles x shares of the panels */
-    ptrdiff_t v_point, v_tile, u_point, u_panel, m_point, m_tile;
-    size_t u_bytes, v_bytes, m_bytes; /* of a thread's scratch, in this order, after what the driver keeps there;
-                                         backward weights: dU, V, W */
-};
-
-struct winograd_plan {
-    const struct winograd_kernels *kernels;
-    char *zeros; /* a cell outside the image */
-    struct winograd_pass forward, data, weights;
-};
-
-/* Decides which passes of the plan go by Winograd and what they need; adds to plan->scratch_bytes. To be called when
- * the direct plan stands. `forward_scratch`: bytes that the forward pass keeps before its operands. SIMCLR_NO_MEMORY.
- */
-int winograd_plan(struct conv_plan *plan, size_t forward_scratch, struct error *error);
-
-/* winograd_run.c: the part of one thread; every thread of the pool must come. `scratch` is where the operands go; sum,
- * squares: double [panels * 32], added to, or NULL. */
-struct winograd_job {
-    const struct conv_plan *plan;
-    const struct winograd_pass *pass;
-    bool backward;
-    const char *x;
-    char *y;
-    const float *bias;  /* [panels * 32], or NULL */
-    const char *addend; /* laid out as y, may be y; or NULL */
-    bool relu;
-};
-void winograd_run(const struct winograd_job *job, char *scratch, double *sum, double *squares, int thread);
-
-/* winograd_gradient.c: backward weights of panels [first_panel, end_panel) over tiles [first, end) of all image
- * groups, written to weights [panel][channel block][9][32][32]. */
-void winograd_weights(const struct conv_plan *plan, float *weights, char *scratch, const char *d_y, const char *x,
-                      int first_panel, int end_panel, int64_t first, int64_t end);
+extern const struct conv_algorithm conv_winograd; /* winograd_plan.c: a row of cpu/conv_algorithms.c */
 
 #endif

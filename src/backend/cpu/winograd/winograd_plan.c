@@ -1,9 +1,8 @@
 /* backend/cpu/winograd/winograd_plan.c -- which passes go by Winograd, and how they are cut into pieces. */
-#include <math.h>
-#include <stdio.h>
+#include "backend/cpu/winograd/winograd_plan.h"
 
-#include "backend/cpu/conv/conv_plan.h"
-#include "backend/cpu/winograd/winograd_tiles.h"
+#include <math.h>
+
 #include "base/memory.h"
 
 static const struct winograd_form FORMS[WINOGRAD_KINDS] = {
@@ -147,12 +146,12 @@ enum { KEPT_BLOCKS = 64 };
 
 /* Chunks, found by trial: V of a chunk fits the second-level cache where U is kept, which then streams by; else a chunk
  * has enough rows to repay making U, and everything streams from the third level. */
-static void plan_products(const struct conv_plan *plan, struct winograd_pass *pass, const struct activation_layout *x,
-                          const struct activation_layout *y)
+static bool plan_products(struct winograd_pass *pass, const struct conv_plan *plan, const struct conv_pass *shape)
 {
+    const struct activation_layout *x = &shape->x, *y = &shape->y;
     const int rounds = MOST_GROUP_IMAGES / x->group_images;
     const bool strided = plan->desc.stride > 1;
-    pass->form = &FORMS[!strided ? WINOGRAD_PLAIN : x == &plan->data.x ? WINOGRAD_STRIDED_DATA : WINOGRAD_STRIDED];
+    pass->form = &FORMS[!strided ? WINOGRAD_PLAIN : shape == &plan->data ? WINOGRAD_STRIDED_DATA : WINOGRAD_STRIDED];
     pass->pairs = pass->form->kind == WINOGRAD_STRIDED ? false : pass->pairs;
     count_tiles(pass, y);
     pass->chunk = strided && pass->pairs ? 4 : 8;
@@ -166,89 +165,112 @@ static void plan_products(const struct conv_plan *plan, struct winograd_pass *pa
     pass->chunk = at_most(pass->chunk * rounds, pass->tiles);
     pass->panels_at_once = 1;
     choose_grid(pass, x, y, plan->cpu->threads);
-    pass->used = is_wanted(plan, pass, x, y);
-    if (pass->used) plan_pass(pass, x, y);
+    plan_pass(pass, x, y);
+    return is_wanted(plan, pass, x, y);
 }
 
 /* In inference nothing is learnt from what is rounded, and the representation stays as near to float32 as PyTorch's
  * bf16 (docs/numerics.md): pairs, then, but not where Winograd is only forced, in images that hardly fill a tile. */
-static void plan_forward(struct conv_plan *plan)
+static bool plan_forward(struct winograd_plan *winograd)
 {
-    struct winograd_pass *pass = &plan->winograd.forward;
-    const struct activation_layout *x = &plan->forward.x, *y = &plan->forward.y;
-    pass->pairs = !plan->desc.training && plan->winograd.kernels->products_pairs;
-    plan_products(plan, pass, x, y);
-    if (!pass->pairs || is_cheaper(plan, pass, x, y)) return;
+    const struct conv_plan *plan = winograd->conv;
+    const struct conv_pass *shape = &plan->forward;
+    struct winograd_pass *pass = &winograd->pass;
+    /* Without fused multiply-adds the forward pass rounds so often that, of the reference networks' millions of values,
+     * one beside a ReLU's kink falls on the other side of it (docs/numerics.md). */
+    if (plan->cpu->level == CPU_PORTABLE && plan->cpu->base.convolution == CONVOLUTION_AUTO) return false;
+    pass->pairs = !plan->desc.training && winograd->kernels->products_pairs;
+    const bool wanted = plan_products(pass, plan, shape);
+    if (!pass->pairs || is_cheaper(plan, pass, &shape->x, &shape->y)) return wanted;
     pass->pairs = false;
-    plan_products(plan, pass, x, y);
+    return plan_products(pass, plan, shape);
 }
 
-static void plan_weights(struct conv_plan *plan)
+static bool plan_data(struct winograd_plan *winograd)
 {
-    struct winograd_pass *pass = &plan->winograd.weights;
-    struct conv_gradient *gradient = &plan->gradient;
+    winograd->pass.pairs = winograd->kernels->products_pairs != NULL;
+    return plan_products(&winograd->pass, winograd->conv, &winograd->conv->data);
+}
+
+static bool plan_weights(struct winograd_plan *winograd)
+{
+    const struct conv_plan *plan = winograd->conv;
+    struct winograd_pass *pass = &winograd->pass;
     const struct activation_layout *x = &plan->forward.x, *y = &plan->forward.y;
     const int threads = plan->cpu->threads, rounds = MOST_GROUP_IMAGES / x->group_images;
-    pass->form = &FORMS[plan->desc.stride > 1 ? WINOGRAD_STRIDED : WINOGRAD_PLAIN];
-    count_tiles(pass, y);
     const bool strided = plan->desc.stride > 1;
+    pass->pairs = winograd->kernels->products_pairs != NULL;
+    pass->form = &FORMS[strided ? WINOGRAD_STRIDED : WINOGRAD_PLAIN];
+    count_tiles(pass, y);
     const bool many = strided ? pass->pairs && x->blocks <= 2 : pass->pairs || x->blocks <= 2;
     pass->chunk = at_most((many ? 8 : 4) * rounds, pass->tiles);
-    pass->used = is_wanted(plan, pass, x, y);
-    if (!pass->used) return;
-    gradient->by_tile = y->blocks >= threads && (pass->tiles < threads || (x->blocks >= 8 && y->blocks >= 8));
-    const int panels = gradient->by_tile ? (y->blocks + threads - 1) / threads : y->blocks;
+    if (!is_wanted(plan, pass, x, y)) return false;
+    winograd->by_panel = y->blocks >= threads && (pass->tiles < threads || (x->blocks >= 8 && y->blocks >= 8));
+    const int panels = winograd->by_panel ? (y->blocks + threads - 1) / threads : y->blocks;
     pass->panels_at_once = panels; /* of W; dU is that of one */
     plan_pass(pass, x, y);
     pass->u_point = x->blocks * (ptrdiff_t)1024 + 32;
     pass->u_bytes = WINOGRAD_WEIGHTS * (size_t)pass->u_point * sizeof(float);
-    gradient->weight_bytes = (size_t)panels * (size_t)x->blocks * gradient->block_floats * sizeof(float);
+    winograd->weight_bytes = (size_t)panels * (size_t)x->blocks * plan->gradient.block_floats * sizeof(float);
+    return true;
 }
 
-/* What a thread needs when it goes by Winograd, `before` being kept before the operands. */
-static void add_scratch(struct conv_plan *plan, const struct winograd_pass *pass, size_t before)
-{
-    const size_t bytes = before + pass->u_bytes + pass->v_bytes + pass->m_bytes;
-    if (pass->used && plan->scratch_bytes < bytes) plan->scratch_bytes = bytes;
-}
-
-static void name_algorithm(struct conv_plan *plan)
-{
-    const struct winograd_plan *winograd = &plan->winograd;
-    const bool forward = winograd->forward.used, data = winograd->data.used, weights = winograd->weights.used;
-    const bool all = forward && (data || !plan->data.weights) && (weights || !plan->desc.training);
-    char passes[32] = "";
-    if (!all)
-        snprintf(passes, sizeof passes, " of%s%s%s", forward ? " forward" : "", data ? " data" : "",
-                 weights ? " weights" : "");
-    snprintf(plan->algorithm, sizeof plan->algorithm, "winograd%s %s", passes, winograd->kernels->name);
-}
-
-int winograd_plan(struct conv_plan *plan, size_t forward_scratch, struct error *error)
+static bool may_go(const struct conv_plan *plan)
 {
     const struct conv_desc *desc = &plan->desc;
-    struct winograd_plan *winograd = &plan->winograd;
-    if (desc->kernel != 3 || desc->stride > 2 || desc->padding != 1 || desc->input_layout == LAYOUT_IMAGES ||
-        plan->cpu->base.convolution == CONVOLUTION_DIRECT)
-        return SIMCLR_OK;
     /* Matrix tiles do products of bf16 faster than the transforms could be made. */
-    if (desc->dtype == DTYPE_BF16 && plan->kernels->tile_rows) return SIMCLR_OK;
-    winograd->kernels = choose_kernels(plan->cpu, desc->dtype);
-    winograd->data.pairs = winograd->weights.pairs = winograd->kernels->products_pairs != NULL;
-    plan_forward(plan);
-    /* Without fused multiply-adds the forward pass rounds so often that, of the reference networks' millions of values,
-     * one beside a ReLU's kink falls on the other side of it (docs/numerics.md). */
-    if (plan->cpu->level == CPU_PORTABLE && plan->cpu->base.convolution == CONVOLUTION_AUTO)
-        winograd->forward.used = false;
-    if (plan->data.weights) plan_products(plan, &winograd->data, &plan->data.x, &plan->data.y);
-    if (desc->training) plan_weights(plan);
-    if (!winograd->forward.used && !winograd->data.used && !winograd->weights.used) return SIMCLR_OK;
+    const bool tiles = desc->dtype == DTYPE_BF16 && plan->kernels->tile_rows;
+    return desc->kernel == 3 && desc->stride <= 2 && desc->padding == 1 && desc->input_layout != LAYOUT_IMAGES &&
+           plan->cpu->base.convolution != CONVOLUTION_DIRECT && !tiles;
+}
+
+static int plan_way(struct conv_way *way, const struct conv_plan *plan, enum conv_pass_kind kind, struct error *error)
+{
+    if (!may_go(plan)) return SIMCLR_OK;
+    struct winograd_plan planned = {.conv = plan, .kernels = choose_kernels(plan->cpu, plan->desc.dtype)};
+    const bool wanted = kind == CONV_FORWARD         ? plan_forward(&planned)
+                        : kind == CONV_BACKWARD_DATA ? plan_data(&planned)
+                                                     : plan_weights(&planned);
+    if (!wanted) return SIMCLR_OK;
     const size_t cell = plan->forward.x.cell * sizeof(float);
-    winograd->zeros = memory_allocate(cell);
-    if (!winograd->zeros) return error_no_memory(error, "a convolution", cell);
-    add_scratch(plan, &winograd->forward, forward_scratch);
-    add_scratch(plan, &winograd->data, 0);
-    add_scratch(plan, &winograd->weights, plan->gradient.weight_bytes);
-    name_algorithm(plan);
+    struct winograd_plan *state = memory_allocate(sizeof *state);
+    if (!state) return error_no_memory(error, "a convolution", sizeof *state);
+    *state = planned;
+    way->algorithm = &conv_winograd;
+    way->state = state;
+    state->zeros = memory_allocate(cell);
+    if (!state->zeros) return error_no_memory(error, "a convolution", cell);
+    /* What a thread keeps before the operands: sums, or its blocks of d_weight. */
+    const bool sums = kind == CONV_FORWARD && plan->desc.statistics;
+    const size_t before = sums ? conv_statistics_bytes(&plan->forward) : state->weight_bytes;
+    way->scratch_bytes = before + state->pass.u_bytes + state->pass.v_bytes + state->pass.m_bytes;
+    way->in_parts = kind == CONV_BACKWARD_WEIGHTS && !state->by_panel;
     return SIMCLR_OK;
 }
+
+static void work_of(struct conv_work *work, const struct conv_plan *plan, const void *state)
+{
+    const struct winograd_plan *winograd = state;
+    const struct winograd_pass *pass = &winograd->pass;
+    work->kernels = winograd->kernels->name;
+    work->operands = pass->pairs ? DTYPE_BF16 : DTYPE_F32;
+    work->flops = 2.0 * pass->form->points * pass->down * pass->across * plan->desc.batch * plan->desc.in_channels *
+                  plan->desc.out_channels;
+}
+
+static void destroy(void *state)
+{
+    struct winograd_plan *winograd = state;
+    memory_free(winograd->zeros);
+    memory_free(winograd);
+}
+
+const struct conv_algorithm conv_winograd = {
+    .name = "winograd",
+    .plan = plan_way,
+    .forward = winograd_forward,
+    .backward_data = winograd_backward_data,
+    .backward_weights = winograd_backward_weights,
+    .work = work_of,
+    .destroy = destroy,
+};

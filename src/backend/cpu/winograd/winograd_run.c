@@ -2,15 +2,15 @@
  * inputs stay in the second-level cache while panel after panel of outputs is multiplied and transformed back. */
 #include <string.h>
 
-#include "backend/cpu/conv/conv_plan.h"
-#include "backend/cpu/winograd/winograd_tiles.h"
+#include "backend/cpu/winograd/winograd_plan.h"
 #include "base/pool.h"
 
 enum { MOST_OUTPUTS = 512 }; /* cells of y that are fetched at once, before they are written */
 
 /* What one thread works on, and where. */
 struct part {
-    const struct winograd_job *job;
+    const struct conv_job *job;
+    const struct winograd_plan *plan;
     const struct winograd_kernels *kernels;
     const struct winograd_transforms *transforms;
     const struct conv_pass *shape; /* layouts and packed weights */
@@ -24,7 +24,7 @@ struct part {
 /* U of panels [panel, panel + count). */
 static void transform_weights(const struct part *part, char *u, int panel, int count)
 {
-    const struct winograd_pass *pass = part->job->pass;
+    const struct winograd_pass *pass = &part->plan->pass;
     const struct winograd_transforms *transforms = part->transforms;
     const struct conv_pass *shape = part->shape;
     for (int p = 0; p < count; p++)
@@ -40,7 +40,7 @@ static void transform_weights(const struct part *part, char *u, int panel, int c
 /* U of a panel that is kept, among all threads that share this one's panels: they made them in turn. */
 static char *kept_weights(const struct part *part, int panel)
 {
-    const struct winograd_pass *pass = part->job->pass;
+    const struct winograd_pass *pass = &part->plan->pass;
     const struct cpu_backend *cpu = part->job->plan->cpu;
     const int number = (panel - part->first_panel) / pass->panels_at_once, maker = number % pass->tile_shares;
     const ptrdiff_t offset = part->u - (const char *)cpu_scratch(cpu, part->thread);
@@ -50,7 +50,7 @@ static char *kept_weights(const struct part *part, int panel)
 
 static void keep_weights(const struct part *part)
 {
-    const struct winograd_pass *pass = part->job->pass;
+    const struct winograd_pass *pass = &part->plan->pass;
     const int step = pass->panels_at_once;
     for (int panel = part->first_panel + part->thread / pass->panel_shares * step; panel < part->end_panel;
          panel += pass->tile_shares * step) {
@@ -63,21 +63,21 @@ static void keep_weights(const struct part *part)
 /* V of tiles [first, first + count). */
 static void transform_inputs(const struct part *part, int64_t first, int count)
 {
-    const struct winograd_pass *pass = part->job->pass;
+    const struct winograd_pass *pass = &part->plan->pass;
     const struct activation_layout *x = &part->shape->x;
     const ptrdiff_t cell = (ptrdiff_t)x->cell, block = (ptrdiff_t)(x->block * dtype_bytes(part->job->plan->desc.dtype));
     struct winograd_input args = {
         .point = pass->v_point, .block = x->block_channels, .bf16 = part->job->plan->desc.dtype == DTYPE_BF16};
     for (int t = 0; t < count; t++) {
         const struct winograd_tile tile = winograd_tile(pass, x, first + t);
-        winograd_x_cells(args.cells, part->job->plan, pass, part->job->x, x, &tile);
+        winograd_x_cells(args.cells, part->plan, part->job->x, x, &tile);
         args.images = part->kernels->computed_images(tile.images, x->group_images);
         for (int b = 0; b < x->blocks; b++) {
             args.out = part->v + (t * pass->v_tile + b * cell) * winograd_element(pass);
             args.channels = activation_block_channels(x, b);
             (pass->pairs ? part->transforms->input_pairs : part->transforms->input)(&args);
             for (int i = 0; i < pass->form->x_edge * pass->form->x_edge; i++)
-                if (args.cells[i] != part->job->plan->winograd.zeros) args.cells[i] += block;
+                if (args.cells[i] != part->plan->zeros) args.cells[i] += block;
         }
     }
 }
@@ -85,8 +85,8 @@ static void transform_inputs(const struct part *part, int64_t first, int count)
 /* y of tiles [first, first + count) and panels [panel, panel + panels) of the chunk's M. */
 static void transform_outputs(const struct part *part, int64_t first, int count, int panel, int panels)
 {
-    const struct winograd_job *job = part->job;
-    const struct winograd_pass *pass = job->pass;
+    const struct conv_job *job = part->job;
+    const struct winograd_pass *pass = &part->plan->pass;
     const struct activation_layout *y = &part->shape->y;
     const ptrdiff_t element = (ptrdiff_t)dtype_bytes(job->plan->desc.dtype), cell = (ptrdiff_t)y->cell;
     const int edge = pass->form->y_edge;
@@ -129,31 +129,31 @@ static void transform_outputs(const struct part *part, int64_t first, int count,
 /* The cells of tile `number` that are to be fetched, one for each point; none if it is negative. */
 static void find_next(const struct part *part, const char **next, int64_t number)
 {
-    const struct conv_plan *plan = part->job->plan;
-    const struct winograd_pass *pass = part->job->pass;
+    const struct winograd_plan *plan = part->plan;
+    const struct winograd_pass *pass = &plan->pass;
     memset(next, 0, (size_t)pass->form->points * sizeof *next);
     if (number < 0) return;
     const struct winograd_tile tile = winograd_tile(pass, &part->shape->x, number);
-    winograd_x_cells(next, plan, pass, part->job->x, &part->shape->x, &tile);
+    winograd_x_cells(next, plan, part->job->x, &part->shape->x, &tile);
     for (int i = 0; i < pass->form->x_edge * pass->form->x_edge; i++)
-        if (next[i] == plan->winograd.zeros) next[i] = NULL;
+        if (next[i] == plan->zeros) next[i] = NULL;
 }
 
 /* The cells of y that tiles [first, first + count) of some panels will be stored to; returns how many. */
 static int find_outputs(const struct part *part, const char **cells, int64_t first, int count, int panel, int panels)
 {
-    const struct conv_plan *plan = part->job->plan;
-    const struct winograd_pass *pass = part->job->pass;
+    const struct winograd_plan *plan = part->plan;
+    const struct winograd_pass *pass = &plan->pass;
     const struct activation_layout *y = &part->shape->y;
-    const size_t element = dtype_bytes(plan->desc.dtype);
+    const size_t element = dtype_bytes(plan->conv->desc.dtype);
     int found = 0;
     for (int t = 0; t < count; t++) {
         const struct winograd_tile tile = winograd_tile(pass, y, first + t);
         const char *inside[WINOGRAD_MOST_POINTS];
-        winograd_y_cells(inside, plan, pass, part->job->y, y, &tile);
+        winograd_y_cells(inside, plan, part->job->y, y, &tile);
         for (int p = 0; p < panels; p++)
             for (int i = 0; i < pass->form->y_edge * pass->form->y_edge; i++)
-                if (inside[i] != plan->winograd.zeros && found < MOST_OUTPUTS)
+                if (inside[i] != plan->zeros && found < MOST_OUTPUTS)
                     cells[found++] = inside[i] + (size_t)(panel + p) * y->block * element;
     }
     return found;
@@ -162,7 +162,7 @@ static int find_outputs(const struct part *part, const char **cells, int64_t fir
 /* All of tiles [first, first + count); `following`: the tiles that come after them, whose cells are fetched. */
 static void run_chunk(const struct part *part, int64_t first, int count, int following)
 {
-    const struct winograd_pass *pass = part->job->pass;
+    const struct winograd_pass *pass = &part->plan->pass;
     const struct activation_layout *x = &part->shape->x;
     const ptrdiff_t element = (ptrdiff_t)dtype_bytes(part->job->plan->desc.dtype);
     const char *next[WINOGRAD_MOST_TILES * WINOGRAD_MOST_POINTS], *outputs[MOST_OUTPUTS];
@@ -205,20 +205,23 @@ static void run_chunk(const struct part *part, int64_t first, int count, int fol
     }
 }
 
-void winograd_run(const struct winograd_job *job, char *scratch, double *sum, double *squares, int thread)
+static void run(const struct conv_job *job, const struct winograd_plan *plan, int thread)
 {
-    const struct winograd_pass *pass = job->pass;
+    const struct winograd_pass *pass = &plan->pass;
+    char *scratch = conv_scratch(job, thread);
+    double *sum = conv_statistics(job, thread);
     struct part part = {
         .job = job,
-        .kernels = job->plan->winograd.kernels,
-        .transforms = winograd_transforms(job->plan, pass),
-        .shape = job->backward ? &job->plan->data : &job->plan->forward,
+        .plan = plan,
+        .kernels = plan->kernels,
+        .transforms = winograd_transforms(plan),
+        .shape = job->pass,
         .thread = thread,
         .u = scratch,
         .v = scratch + pass->u_bytes,
         .m = (float *)(void *)(scratch + pass->u_bytes + pass->v_bytes),
         .sum = sum,
-        .squares = squares,
+        .squares = sum ? sum + (ptrdiff_t)conv_panels(job->pass) * BLOCK_CHANNELS : NULL,
     };
     int64_t first, end, from, to;
     pool_share(pass->tiles, thread / pass->panel_shares, pass->tile_shares, &first, &end);
@@ -234,4 +237,16 @@ void winograd_run(const struct winograd_job *job, char *scratch, double *sum, do
         if (chunk + 1 < chunks) pool_share(end - first, chunk + 1, chunks, &after, &last);
         run_chunk(&part, first + begin, (int)(stop - begin), (int)(last - after));
     }
+}
+
+void winograd_forward(const struct conv_job *job, const void *state, int thread, int threads)
+{
+    (void)threads;
+    run(job, state, thread);
+}
+
+void winograd_backward_data(const struct conv_job *job, const void *state, int thread, int threads)
+{
+    (void)threads;
+    run(job, state, thread);
 }

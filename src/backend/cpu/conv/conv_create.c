@@ -1,7 +1,9 @@
-/* backend/cpu/conv/conv_plan.c -- planning a convolution: kernels, tap lists, packed weights, scratch. */
+/* backend/cpu/conv/conv_create.c -- planning a convolution: kernels, tap lists, packed weights, the algorithm of each
+ * pass, scratch. */
 #include "backend/cpu/conv/conv_plan.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "backend/check.h"
 #include "backend/cpu/conv/conv_tiles.h"
@@ -74,12 +76,6 @@ static int plan_pass(struct conv_pass *pass, const struct conv_plan *plan, struc
     return SIMCLR_OK;
 }
 
-/* The sums of one thread. */
-static size_t statistics_bytes(const struct conv_plan *plan)
-{
-    return plan->desc.statistics ? (size_t)conv_panels(&plan->forward) * BLOCK_CHANNELS * 2 * sizeof(double) : 0;
-}
-
 static int plan_forward(struct conv_plan *plan, struct error *error)
 {
     const struct conv_desc *desc = &plan->desc;
@@ -91,7 +87,7 @@ static int plan_forward(struct conv_plan *plan, struct error *error)
     plan->bias = memory_array((size_t)conv_panels(pass) * BLOCK_CHANNELS, sizeof *plan->bias);
     if (!plan->bias) return error_no_memory(error, "bias of a convolution", (size_t)desc->out_channels * sizeof(float));
 
-    size_t scratch = statistics_bytes(plan);
+    size_t scratch = desc->statistics ? conv_statistics_bytes(pass) : 0;
     if (desc->input_layout == LAYOUT_IMAGES) {
         const int rows = (plan->out_height + pass->strips - 1) / pass->strips;
         /* The last step of a pair reads one element past the kernel's row. */
@@ -162,6 +158,44 @@ static void plan_gradient(struct conv_plan *plan)
     if (plan->scratch_bytes < scratch) plan->scratch_bytes = scratch;
 }
 
+/* The first algorithm of the table that takes a pass has it. */
+static int choose_way(struct conv_plan *plan, enum conv_pass_kind pass, struct error *error)
+{
+    struct conv_way *way = &plan->ways[pass];
+    int status = SIMCLR_OK;
+    for (int i = 0; !status && !way->algorithm && conv_algorithms[i]; i++)
+        status = conv_algorithms[i]->plan(way, plan, pass, error);
+    if (plan->scratch_bytes < way->scratch_bytes) plan->scratch_bytes = way->scratch_bytes;
+    return status;
+}
+
+/* "direct avx512 8x2"; or the algorithm that has passes of the direct one's, and which if not all: "winograd of data
+ * avx512". */
+static void name_algorithm(struct conv_plan *plan)
+{
+    static const char *const PASSES[CONV_PASSES] = {" forward", " data", " weights"};
+    const struct conv_algorithm *other = NULL;
+    const char *kernels = plan->kernels->name;
+    char passes[32] = " of";
+    bool all = true;
+    struct conv_work work[CONV_PASSES];
+    cpu_conv_work(plan, work);
+    for (int i = 0; i < CONV_PASSES; i++) {
+        const struct conv_algorithm *algorithm = plan->ways[i].algorithm;
+        if (!algorithm) continue;
+        if (algorithm == &conv_direct) {
+            all = false;
+            continue;
+        }
+        other = algorithm;
+        kernels = work[i].kernels;
+        strcat(passes, PASSES[i]);
+    }
+    const bool some = other && !all;
+    snprintf(plan->algorithm, sizeof plan->algorithm, "%s%s %s", other ? other->name : conv_direct.name,
+             some ? passes : "", kernels);
+}
+
 int cpu_conv_create(struct backend *backend, const struct conv_desc *desc, struct conv_plan **out, struct error *error)
 {
     *out = NULL;
@@ -174,16 +208,18 @@ int cpu_conv_create(struct backend *backend, const struct conv_desc *desc, struc
     plan->kernels = conv_choose_kernels(plan->cpu, desc);
     plan->out_height = conv_out(desc->in_height, desc->kernel, desc->stride, desc->padding);
     plan->out_width = conv_out(desc->in_width, desc->kernel, desc->stride, desc->padding);
-    snprintf(plan->algorithm, sizeof plan->algorithm, "direct %s", plan->kernels->name);
     status = plan_forward(plan, error);
     if (status == SIMCLR_OK && desc->training && desc->input_gradient) status = plan_data(plan, error);
     if (status == SIMCLR_OK && desc->training) plan_gradient(plan);
-    if (status == SIMCLR_OK) status = winograd_plan(plan, statistics_bytes(plan), error);
+    const bool planned[CONV_PASSES] = {true, plan->data.weights != NULL, desc->training};
+    for (int pass = 0; pass < CONV_PASSES; pass++)
+        if (status == SIMCLR_OK && planned[pass]) status = choose_way(plan, (enum conv_pass_kind)pass, error);
     if (status == SIMCLR_OK) status = cpu_reserve_scratch(plan->cpu, plan->scratch_bytes, error);
     if (status != SIMCLR_OK) {
         cpu_conv_destroy(&plan);
         return status;
     }
+    name_algorithm(plan);
     *out = plan;
     return SIMCLR_OK;
 }
@@ -203,7 +239,10 @@ void cpu_conv_destroy(struct conv_plan **plan)
     free_pass(&(*plan)->forward);
     free_pass(&(*plan)->data);
     memory_free((*plan)->bias);
-    memory_free((*plan)->winograd.zeros);
+    for (int i = 0; i < CONV_PASSES; i++) {
+        const struct conv_way *way = &(*plan)->ways[i];
+        if (way->state) way->algorithm->destroy(way->state);
+    }
     memory_free(*plan);
     *plan = NULL;
 }
