@@ -1,5 +1,5 @@
-/* backend/cpu/conv_algorithms.c -- the algorithms that convolutions are computed by, in the order in which they are asked.
- * A further one is a sub-room of its own and a row here. */
+/* backend/cpu/conv_algorithms.c -- the algorithms that compute convolutions, in the order in which they are asked. A
+ * further one is a sub-room of its own and a row here. */
 #include "backend/cpu/conv/conv_plan.h"
 #include "backend/cpu/winograd/winograd.h"
 

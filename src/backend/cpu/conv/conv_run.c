@@ -1,5 +1,5 @@
-/* backend/cpu/conv/conv_run.c -- forward, inference and backward data as the contract has them: each thread does its part
- * as the pass's algorithm says, and the threads' statistics are added up. */
+/* backend/cpu/conv/conv_run.c -- forward, inference and backward data as the contract has them. Each thread does its
+ * part by the pass's algorithm; then the threads' statistics are added up. */
 #include <string.h>
 
 #include "backend/cpu/conv/conv_plan.h"
