@@ -1,6 +1,7 @@
 /* The arena: results do not depend on bytes that the plan calls dead, on any backend; and it is as small as can be. */
 #include "support/images.h"
 #include "support/network_check.h"
+#include "support/poison.h"
 
 #include "base/memory.h"
 #include "base/rng.h"
@@ -13,26 +14,6 @@ static void fill(float *values, size_t count, uint32_t item)
 }
 
 /* ---- lifetimes ---------------------------------------------------------------------------------------------- */
-/* Overwrites with NaN all of the arena that is not alive across the end of `step`. */
-static void poison(struct network *network, int step, void *context)
-{
-    (void)context;
-    const struct network_arena arena = network_arena(network);
-    char *alive = memory_allocate(arena.bytes);
-    assert_non_null(alive);
-    for (int i = 0; i < arena.count; i++) {
-        const struct arena_block *block = &arena.blocks[i];
-        if (block->first <= step && block->last > step) memset(alive + block->offset, 1, block->bytes);
-    }
-    for (size_t i = 0; i < arena.bytes;) { /* in runs: this is called after every step */
-        char *end = memchr(alive + i, !alive[i], arena.bytes - i);
-        size_t length = end ? (size_t)(end - alive) - i : arena.bytes - i;
-        if (!alive[i]) memset(arena.memory + i, 0xff, length);
-        i += length;
-    }
-    memory_free(alive);
-}
-
 struct result {
     float *z, *h, *gradients, *buffers;
 };
@@ -57,8 +38,7 @@ static struct result run(struct model *model, struct backend *backend, enum netw
     fill(r, h + z, 2);
     CHECK_OK(model_plan(model, backend, mode, dtype, batch, false, &network, &tensors, &error), error);
     void *input = images_of(network, x);
-    if (spoil) network_watch(network, poison, NULL);
-    if (spoil) poison(network, -1, NULL);
+    if (spoil) poison_always(network);
     for (int pass = 0; pass < 2; pass++) {
         network_forward(network, input);
         network_read(network, tensors.h, out.h);
