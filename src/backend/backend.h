@@ -88,6 +88,37 @@ struct global_pool_desc {
 };
 struct global_pool_plan;
 
+/* Averages over windows, axis by axis: y[i][j] = (sum of x over range i of the rows and j of the columns) times the
+ * shares of both. */
+enum average_windows {
+    AVERAGE_INSIDE, /* kernel x kernel, from (i stride, j stride) on; the mean of the values that lie inside the image
+                     */
+    AVERAGE_WHOLE,  /* the same windows; what lies outside, beyond the last row and column, counts as zeros           */
+    AVERAGE_ADAPTIVE /* bin i of out covers floor(i in / out) to ceil((i + 1) in / out) - 1: bins may overlap */
+};
+struct average_pool_desc {
+    enum dtype dtype; /* of x and y */
+    int batch, channels, in_height, in_width, out_height, out_width;
+    enum average_windows windows;
+    int kernel, stride; /* of windows, not read for bins; the last window must begin inside the image */
+    bool accumulate;    /* backward adds into d_x instead of overwriting it */
+};
+struct average_range {
+    int first, end; /* of the input, end not included; at least one */
+    double share;
+};
+/* Range `index` of an axis of `in` values that become `out`. */
+static inline struct average_range average_pool_range(const struct average_pool_desc *desc, int in, int out, int index)
+{
+    if (desc->windows == AVERAGE_ADAPTIVE) {
+        const int first = (int)((int64_t)index * in / out), end = (int)((((int64_t)index + 1) * in + out - 1) / out);
+        return (struct average_range){first, end, 1.0 / (end - first)};
+    }
+    const int first = index * desc->stride, end = in - first < desc->kernel ? in : first + desc->kernel;
+    return (struct average_range){first, end, 1.0 / (desc->windows == AVERAGE_WHOLE ? desc->kernel : end - first)};
+}
+struct average_pool_plan;
+
 /* ---- NT-Xent (paper eq. 1; method.md section 4) ------------------------------------------------------------ */
 struct nt_xent_desc {
     int images, dim; /* rows = 2 images; row i pairs with i + images; a row of zeros has u = 0 and no gradient */
@@ -212,6 +243,12 @@ struct backend_ops {
     void (*global_pool_destroy)(struct global_pool_plan **plan);
     void (*global_pool_forward)(struct global_pool_plan *plan, void *y, const void *x);
     void (*global_pool_backward)(struct global_pool_plan *plan, void *d_x, const void *d_y);
+
+    int (*average_pool_create)(struct backend *backend, const struct average_pool_desc *desc,
+                               struct average_pool_plan **out, struct error *error);
+    void (*average_pool_destroy)(struct average_pool_plan **plan);
+    void (*average_pool_forward)(struct average_pool_plan *plan, void *y, const void *x);
+    void (*average_pool_backward)(struct average_pool_plan *plan, void *d_x, const void *d_y);
 
     int (*nt_xent_create)(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
                           struct error *error);

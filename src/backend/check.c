@@ -95,6 +95,27 @@ int check_global_pool(const struct backend *backend, const struct global_pool_de
     return check_tensor("global pool", desc->batch, desc->channels, desc->height, desc->width, error);
 }
 
+int check_average_pool(const struct backend *backend, const struct average_pool_desc *desc, struct error *error)
+{
+    int status = check_dtype(backend, "average pool", desc->dtype, error);
+    if (status) return status;
+    status = check_tensor("average pool", desc->batch, desc->channels, desc->in_height, desc->in_width, error);
+    if (status) return status;
+    status = check_tensor("average pool output", desc->batch, desc->channels, desc->out_height, desc->out_width, error);
+    if (status || desc->windows == AVERAGE_ADAPTIVE) return status;
+    if (desc->windows != AVERAGE_INSIDE && desc->windows != AVERAGE_WHOLE)
+        return error_set(error, SIMCLR_INVALID, "average pool: windows of kind %d are unknown", (int)desc->windows);
+    if (desc->kernel < 1 || desc->kernel > 1024 || desc->stride < 1 || desc->stride > 1024 ||
+        (int64_t)(desc->out_height - 1) * desc->stride >= desc->in_height ||
+        (int64_t)(desc->out_width - 1) * desc->stride >= desc->in_width)
+        return error_set(error, SIMCLR_INVALID,
+                         "average pool: kernel %d, stride %d from %d x %d to %d x %d; kernel and stride must be 1 to "
+                         "1024, and every window begin inside the image",
+                         desc->kernel, desc->stride, desc->in_height, desc->in_width, desc->out_height,
+                         desc->out_width);
+    return SIMCLR_OK;
+}
+
 int check_nt_xent(const struct nt_xent_desc *desc, struct error *error)
 {
     if (desc->images < 1 || desc->images > 1 << 24 || desc->dim < 1 || desc->dim > 1 << 20)

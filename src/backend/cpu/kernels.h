@@ -81,6 +81,22 @@ struct max_pool_args {
     const uint8_t *saved_plane; /* backward */
 };
 
+/* One output row of one plane: `to` at w = sum over rows' and columns' taps of (share of both) times the cell of `from`
+ * there. Column w's taps are [column_start[w], column_start[w + 1]). add: to what is there. */
+struct average_tap {
+    int index; /* row or column of `from` */
+    float share;
+};
+struct average_pool_args {
+    void *to;         /* a row */
+    const void *from; /* a plane */
+    bool bf16, add;
+    int cell_rows, from_width, to_width;
+    const struct average_tap *rows, *columns;
+    int row_count;
+    const int *column_start;
+};
+
 /* ---- optimisers ---------------------------------------------------------------------------------------------- */
 struct adam_args {
     float *weight, *first, *second;
@@ -103,6 +119,8 @@ struct cpu_kernels {
     void (*global_pool)(float *y, const void *x, ptrdiff_t cells, int cell_rows, bool bf16);
     /* d_x: `cells` cells, each d_y / cells; rows past `rows` get 0. */
     void (*global_pool_gradient)(void *d_x, const float *d_y, ptrdiff_t cells, int cell_rows, int rows, bool bf16);
+
+    void (*average_pool_row)(const struct average_pool_args *args);
 
     void (*powers)(float *values, ptrdiff_t count); /* 2^x in place, for tests; count: a multiple of 16 */
     const struct nt_kernels *nt_xent;               /* nt_xent.h */

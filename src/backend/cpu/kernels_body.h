@@ -14,6 +14,7 @@ const struct cpu_kernels CPU_KERNELS = {
     .max_pool_gradient_row = max_pool_gradient_row,
     .global_pool = global_pool,
     .global_pool_gradient = global_pool_gradient,
+    .average_pool_row = average_pool_row,
     .powers = nt_powers,
     .nt_xent = &nt_kernels,
     .sum_squares = sum_squares,

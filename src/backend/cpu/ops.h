@@ -40,6 +40,13 @@ void cpu_global_pool_destroy(struct global_pool_plan **plan);
 void cpu_global_pool_forward(struct global_pool_plan *plan, void *y, const void *x);
 void cpu_global_pool_backward(struct global_pool_plan *plan, void *d_x, const void *d_y);
 
+/* average_pool.c */
+int cpu_average_pool_create(struct backend *backend, const struct average_pool_desc *desc,
+                            struct average_pool_plan **out, struct error *error);
+void cpu_average_pool_destroy(struct average_pool_plan **plan);
+void cpu_average_pool_forward(struct average_pool_plan *plan, void *y, const void *x);
+void cpu_average_pool_backward(struct average_pool_plan *plan, void *d_x, const void *d_y);
+
 /* nt_xent.c */
 int cpu_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
                        struct error *error);

@@ -68,6 +68,12 @@ void ref_global_pool_destroy(struct global_pool_plan **plan);
 void ref_global_pool_forward(struct global_pool_plan *plan, void *y, const void *x);
 void ref_global_pool_backward(struct global_pool_plan *plan, void *d_x, const void *d_y);
 
+int ref_average_pool_create(struct backend *backend, const struct average_pool_desc *desc,
+                            struct average_pool_plan **out, struct error *error);
+void ref_average_pool_destroy(struct average_pool_plan **plan);
+void ref_average_pool_forward(struct average_pool_plan *plan, void *y, const void *x);
+void ref_average_pool_backward(struct average_pool_plan *plan, void *d_x, const void *d_y);
+
 int ref_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
                        struct error *error);
 void ref_nt_xent_destroy(struct nt_xent_plan **plan);

@@ -31,6 +31,15 @@ struct network_batch_norm {
 /* <name>.weight .bias .running_mean .running_var, each [channels]; y = relu(bn(x) + residual) as far as wanted. */
 int network_batch_norm(struct network *network, const char *name, int x, struct network_batch_norm norm);
 
+/* ---- average_pool.c ---------------------------------------------------------------------------------------------- */
+struct network_average_pool {
+    int kernel,
+        stride; /* windows begin at every stride-th pixel and end at the image's edge: TensorFlow's SAME for 2 x 2 */
+    bool whole; /* divide by kernel^2: what lies beyond the edge counts as zeros. Else by what lies inside */
+    int bins;   /* > 0: in place of windows, bins x bins that share the image out (AlexNet: 6) */
+};
+int network_average_pool(struct network *network, const char *name, int x, struct network_average_pool pool);
+
 /* ---- max_pool.c, global_pool.c ---------------------------------------------------------------------------------- */
 int network_max_pool(struct network *network, int x, int kernel, int stride, int padding);
 int network_global_pool(struct network *network, int x); /* mean over the map; float32 from here on */

@@ -107,6 +107,43 @@ static void max_pool_gradient_row(const struct max_pool_args *a)
     }
 }
 
+/* Half a cell of sixteen images stays in registers while the taps go by. */
+SIMD_INLINE void average_pool_typed(const struct average_pool_args *a, int bf16, int add)
+{
+    enum { LINES = 4 };
+    const ptrdiff_t cell = (ptrdiff_t)a->cell_rows * ROW_ELEMENTS;
+    for (int w = 0; w < a->to_width; w++) {
+        for (ptrdiff_t line = 0; line < a->cell_rows; line += LINES) {
+            vec sum[LINES][VEC_ROW], row[VEC_ROW];
+            for (int i = 0; i < LINES; i++) row_fill(sum[i], 0);
+            for (int i = 0; i < LINES && add; i++) row_load(sum[i], a->to, w * cell + (line + i) * ROW_ELEMENTS, bf16);
+            for (int r = 0; r < a->row_count; r++) {
+                for (int c = a->column_start[w]; c < a->column_start[w + 1]; c++) {
+                    const ptrdiff_t at = ((ptrdiff_t)a->rows[r].index * a->from_width + a->columns[c].index) * cell;
+                    const vec share = vec_set(a->rows[r].share * a->columns[c].share);
+                    for (int i = 0; i < LINES; i++) {
+                        row_load(row, a->from, at + (line + i) * ROW_ELEMENTS, bf16);
+                        for (int v = 0; v < VEC_ROW; v++) sum[i][v] = vec_fma(row[v], share, sum[i][v]);
+                    }
+                }
+            }
+            for (int i = 0; i < LINES; i++) row_store(a->to, w * cell + (line + i) * ROW_ELEMENTS, sum[i], bf16);
+        }
+    }
+}
+
+static void average_pool_row(const struct average_pool_args *a)
+{
+    if (a->bf16 && a->add)
+        average_pool_typed(a, 1, 1);
+    else if (a->bf16)
+        average_pool_typed(a, 1, 0);
+    else if (a->add)
+        average_pool_typed(a, 0, 1);
+    else
+        average_pool_typed(a, 0, 0);
+}
+
 /* Four rows at a time, so that each read is a few lines long and the sums stay in registers. */
 SIMD_INLINE void global_pool_typed(float *y, const void *x, ptrdiff_t cells, int cell_rows, int bf16)
 {
