@@ -47,13 +47,15 @@ size_t progress_line(const simclr_progress *progress, int width, bool bar, bool 
 
 /* ---- help.c ---- */
 
-void help_usage(FILE *file);                                  /* for `simclr` alone */
-void help_overview(FILE *file, int width);                    /* simclr --help */
-int help_command(FILE *file, const char *command, int width); /* simclr COMMAND --help; SIMCLR_INVALID: not one */
+void help_usage(FILE *file);                               /* for `simclr` alone */
+void help_overview(FILE *file, int width);                 /* simclr --help */
+int help_command(FILE *file, const char *name, int width); /* simclr COMMAND --help; SIMCLR_INVALID: not one */
 /* Is `word` the first of the two words of some command's name ("data" of "data info")? */
 bool help_is_group(const char *word);
+/* The library's command of this name. */
+bool help_find(const char *command, simclr_command *out);
 /* " PATH" for a command that takes a word without a name, else "". */
-const char *help_word(const char *command, char out[32]);
+const char *help_word(const simclr_command *command, char out[32]);
 /* "number from 0 to 1; default 0.5": type, range or choices, default. */
 void help_detail(const simclr_option *option, char *out, size_t capacity);
 
@@ -68,15 +70,12 @@ struct help_exit {
 };
 extern const struct help_exit help_exits[];
 extern const int help_exit_count;
-/* A paragraph about a command, and lines to try ('\n' between them). */
-const char *help_description(const char *command);
-const char *help_examples(const char *command);
 
 /* ---- completion.c, man.c: written from the option table ---- */
 
 void completion_bash(FILE *file);
 void man_overview(FILE *file);
-int man_command(FILE *file, const char *command);
+int man_command(FILE *file, const char *name);
 /* simclr.1 and simclr-COMMAND.1 into an existing folder; false: `what` has the path that failed. */
 bool man_write_all(const char *folder, char *what, size_t capacity);
 

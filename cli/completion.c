@@ -37,20 +37,19 @@ static void write_value(FILE *file, const char *command, const simclr_option *op
     }
 }
 
-static void write_options(FILE *file, const char *command)
+static void write_options(FILE *file, const simclr_command *command)
 {
     simclr_option option;
 
-    const char *word = simclr_command_word(command);
-    fprintf(file, "    '%s') ", command);
-    for (int i = 0; word && simclr_option_at(command, i, &option) == SIMCLR_OK; i++) {
-        if (strcmp(option.name, word) != 0) continue;
+    fprintf(file, "    '%s') ", command->name);
+    for (int i = 0; command->word && simclr_option_at(command->name, i, &option) == SIMCLR_OK; i++) {
+        if (strcmp(option.name, command->word) != 0) continue;
         fprintf(file, "if [[ $cur != -* ]]; then _simclr_%s", is_path(&option) ? "files -f" : "words");
         write_words(file, option.choices);
         fprintf(file, "; return; fi; ");
     }
     fprintf(file, "_simclr_words");
-    for (int i = 0; simclr_option_at(command, i, &option) == SIMCLR_OK; i++) {
+    for (int i = 0; simclr_option_at(command->name, i, &option) == SIMCLR_OK; i++) {
         fprintf(file, " --%s", option.name);
         if (!option.argument) fprintf(file, " --no-%s", option.name);
     }
@@ -61,11 +60,12 @@ static void write_options(FILE *file, const char *command)
 /* Is command `index` the first whose name starts with its first word? */
 static bool is_first(int index, int length)
 {
-    const char *name, *other;
+    simclr_command own, other;
 
-    simclr_command_at(index, &name, NULL);
-    for (int i = 0; i < index && simclr_command_at(i, &other, NULL) == SIMCLR_OK; i++) {
-        if (strncmp(other, name, (size_t)length) == 0 && (other[length] == ' ' || other[length] == '\0')) return false;
+    simclr_command_at(index, &own);
+    for (int i = 0; i < index && simclr_command_at(i, &other) == SIMCLR_OK; i++) {
+        if (strncmp(other.name, own.name, (size_t)length) != 0) continue;
+        if (other.name[length] == ' ' || other.name[length] == '\0') return false;
     }
     return true;
 }
@@ -73,27 +73,27 @@ static bool is_first(int index, int length)
 /* The first words of all commands, each once, with `link` between them; of groups only where `groups`. */
 static void write_first_words(FILE *file, bool groups, const char *link)
 {
-    const char *name;
+    simclr_command command;
 
-    for (int i = 0, written = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) {
-        const int length = (int)strcspn(name, " ");
-        if ((groups && name[length] == '\0') || !is_first(i, length)) continue;
-        fprintf(file, "%s%.*s", written++ ? link : " ", length, name);
+    for (int i = 0, written = 0; simclr_command_at(i, &command) == SIMCLR_OK; i++) {
+        const int length = (int)strcspn(command.name, " ");
+        if ((groups && command.name[length] == '\0') || !is_first(i, length)) continue;
+        fprintf(file, "%s%.*s", written++ ? link : " ", length, command.name);
     }
 }
 
 /* What follows the first word of a group: written with the first of its commands. */
-static void write_group(FILE *file, const char *command)
+static void write_group(FILE *file, const char *name)
 {
-    const int length = (int)strcspn(command, " ");
-    const char *name;
+    const int length = (int)strcspn(name, " ");
+    simclr_command command;
 
-    if (command[length] == '\0') return;
-    for (int i = 0, written = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) {
-        if (strncmp(name, command, (size_t)length + 1) != 0) continue;
-        if (written == 0 && strcmp(name, command) != 0) return;
+    if (name[length] == '\0') return;
+    for (int i = 0, written = 0; simclr_command_at(i, &command) == SIMCLR_OK; i++) {
+        if (strncmp(command.name, name, (size_t)length + 1) != 0) continue;
+        if (written == 0 && strcmp(command.name, name) != 0) return;
         if (written++ == 0) fprintf(file, "    %.*s) _simclr_words --help", length, name);
-        fprintf(file, " %s", name + length + 1);
+        fprintf(file, " %s", command.name + length + 1);
     }
     fprintf(file, " ;;\n");
 }
@@ -120,19 +120,20 @@ void completion_bash(FILE *file)
         "        _simclr_group \"$command\" || break\n"
         "    done\n"
         "    case \"$command $previous\" in\n";
-    const char *name;
+    simclr_command command;
 
     fprintf(file, "# bash completion for simclr, made from its option table\n_simclr_group() {\n    case \"$1\" in");
     write_first_words(file, true, "|");
     fprintf(file, ") return 0 ;;\n    esac\n    return 1\n}\n");
     fputs(head, file);
-    for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) {
+    for (int i = 0; simclr_command_at(i, &command) == SIMCLR_OK; i++) {
         simclr_option option;
-        for (int j = 0; simclr_option_at(name, j, &option) == SIMCLR_OK; j++) write_value(file, name, &option);
+        for (int j = 0; simclr_option_at(command.name, j, &option) == SIMCLR_OK; j++)
+            write_value(file, command.name, &option);
     }
     fprintf(file, "    *) case \"$command\" in\n");
-    for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) write_options(file, name);
-    for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) write_group(file, name);
+    for (int i = 0; simclr_command_at(i, &command) == SIMCLR_OK; i++) write_options(file, &command);
+    for (int i = 0; simclr_command_at(i, &command) == SIMCLR_OK; i++) write_group(file, command.name);
     fprintf(file, "    completion) _simclr_words bash ;;\n    help) _simclr_words");
     write_first_words(file, false, " ");
     fprintf(file, " ;;\n    '') _simclr_words");

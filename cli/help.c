@@ -27,89 +27,11 @@ const struct help_exit help_exits[] = {
 };
 const int help_exit_count = sizeof help_exits / sizeof help_exits[0];
 
-static const struct {
-    const char *command, *description, *examples;
-} texts[] = {
-    {"pretrain",
-     "Trains an encoder to recognise two random views of one image among all others (SimCLR). Labels are not needed; "
-     "where the folders give some, they are used only to measure how good the representation is. A run lives in the "
-     "folder of --out: config.yaml, environment.json, train.log, metrics.jsonl, TensorBoard events, checkpoints/ and "
-     "exported/encoder.safetensors, which has torchvision's parameter names. The same command goes on with a run that "
-     "was stopped.",
-     "simclr pretrain --data photos/ --out run/\n"
-     "simclr pretrain --recipe recipes/cifar10-small.yaml --data cifar10/ --out run/ --seed 2"},
-    {"knn",
-     "Classifies the test images by a vote of the most similar training images, by the encoder's features as they are. "
-     "Beside the result stand two controls: the pixels themselves, and the same network untrained.",
-     "simclr knn --checkpoint run/ --data cifar10/"},
-    {"linear",
-     "Classifies by multinomial logistic regression on the frozen encoder's features; the penalty is chosen on a "
-     "held-out part of the training images. Beside the result stand two controls: the pixels themselves, and the same "
-     "network untrained.",
-     "simclr linear --checkpoint run/ --data cifar10/ --json"},
-    {"finetune",
-     "The method's second phase: a linear classifier on the representation and the whole network trained on a share of "
-     "the labels, beside the same training from random weights.",
-     "simclr finetune --checkpoint run/ --data cifar10/ --labels 1% --out finetuned/"},
-    {"embed",
-     "Writes the representation of every image as a row of a NumPy array of float32, and the images' names, in the "
-     "same order, as a text file beside it.",
-     "simclr embed --checkpoint run/ --data photos/ --out features.npy"},
-    {"views",
-     "Draws a sheet of images and of views of them, exactly those that pretrain would make in its first epochs with "
-     "these options and this seed, each with the parameters that were drawn. Frames on the image show where its views "
-     "were cut out.",
-     "simclr views photos/ --out sheet.png\n"
-     "simclr views photos/ --recipe recipes/cifar10-small.yaml --images 8 --seed 2"},
-    {"info",
-     "Prints the network as a table: layers, shapes, parameters, operations and memory; with --memory what a training "
-     "step will take; with --checkpoint what a file holds.",
-     "simclr info --depth 50 --image-size 224 --batch 256 --memory\n"
-     "simclr info --checkpoint run/"},
-    {"data info",
-     "Looks at every image's header and shows what a data set holds: images, classes and how many each has, sizes, "
-     "formats, files that cannot be read and why, and how many images a second this machine decodes. With --check "
-     "every image is decoded.",
-     "simclr data info photos/\n"
-     "simclr data info photos/ --check --max-bad 0 --json"},
-    {"data pack",
-     "Writes every part of a data set into a folder: as tar shards (train-000000.tar ..., WebDataset's layout), which "
-     "are read in order and copied as a few large files, or as one raw file of pixels (train.pack), which needs no "
-     "decoding. A pack that was stopped goes on where it stood when the same command is run again.",
-     "simclr data pack photos/ --out packed/ --shorter-side 256\n"
-     "simclr data pack photos/ --out raw/ --format raw --shorter-side 256\n"
-     "simclr pretrain --data raw/ --out run/"},
-    {"data fetch",
-     "Downloads the archive of a public data set from its publisher, going on with what an earlier command got, "
-     "checks its size and digest, and gives it its name only then. --data takes the archive as it is. The set's terms "
-     "are printed; they are yours to keep. Nothing else of this program uses the network.",
-     "simclr data fetch cifar10 --out data/\n"
-     "simclr data fetch stl10 --out data/ --from ~/downloads/stl10_binary.tar.gz"},
-    {"bench", "Times a training step, each layer, the loss, the views and the decoding on this machine.",
-     "simclr bench --depth 18 --image-size 32 --batch 128\n"
-     "simclr bench --what loss --batch 4096 --json"},
-    {"demo",
-     "Pretrains a small network on images that it draws itself, shows how well the features classify beside pixels and "
-     "the untrained network, and writes a picture to look at.",
-     "simclr demo"},
-};
-
-static const char *text_of(const char *command, bool examples)
+bool help_find(const char *command, simclr_command *out)
 {
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        if (strcmp(texts[i].command, command) == 0) return examples ? texts[i].examples : texts[i].description;
-    }
-    return "";
-}
-
-const char *help_description(const char *command)
-{
-    return text_of(command, false);
-}
-
-const char *help_examples(const char *command)
-{
-    return text_of(command, true);
+    for (int i = 0; simclr_command_at(i, out) == SIMCLR_OK; i++)
+        if (strcmp(out->name, command) == 0) return true;
+    return false;
 }
 
 /* ---- text in columns ---- */
@@ -208,9 +130,10 @@ static void show_option(FILE *file, const simclr_option *option, int width)
 
 static void show_commands(FILE *file, int width)
 {
-    const char *name, *summary;
+    simclr_command command;
 
-    for (int i = 0; simclr_command_at(i, &name, &summary) == SIMCLR_OK; i++) entry(file, name, summary, 14, width);
+    for (int i = 0; simclr_command_at(i, &command) == SIMCLR_OK; i++)
+        entry(file, command.name, command.summary, 14, width);
 }
 
 static void show_exits(FILE *file, int width)
@@ -227,10 +150,10 @@ static void show_exits(FILE *file, int width)
 bool help_is_group(const char *word)
 {
     const size_t length = strlen(word);
-    const char *name;
+    simclr_command command;
 
-    for (int i = 0; length > 0 && simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) {
-        if (strncmp(name, word, length) == 0 && name[length] == ' ') return true;
+    for (int i = 0; length > 0 && simclr_command_at(i, &command) == SIMCLR_OK; i++) {
+        if (strncmp(command.name, word, length) == 0 && command.name[length] == ' ') return true;
     }
     return false;
 }
@@ -239,23 +162,23 @@ bool help_is_group(const char *word)
 static void show_group(FILE *file, const char *group, int width)
 {
     const size_t length = strlen(group);
-    const char *name, *summary;
+    simclr_command command;
 
     fprintf(file, "Usage: simclr %s COMMAND [--option value ...]\n\n", group);
-    for (int i = 0; simclr_command_at(i, &name, &summary) == SIMCLR_OK; i++) {
-        if (strncmp(name, group, length) == 0 && name[length] == ' ') entry(file, name, summary, 14, width);
+    for (int i = 0; simclr_command_at(i, &command) == SIMCLR_OK; i++) {
+        if (strncmp(command.name, group, length) == 0 && command.name[length] == ' ')
+            entry(file, command.name, command.summary, 14, width);
     }
     fprintf(file, "\nMore: simclr %s COMMAND --help\n", group);
 }
 
-const char *help_word(const char *command, char out[32])
+const char *help_word(const simclr_command *command, char out[32])
 {
-    const char *name = simclr_command_word(command);
     simclr_option option;
 
     out[0] = '\0';
-    for (int i = 0; name && simclr_option_at(command, i, &option) == SIMCLR_OK; i++) {
-        if (strcmp(option.name, name) == 0) snprintf(out, 32, " %s", option.argument);
+    for (int i = 0; command->word && simclr_option_at(command->name, i, &option) == SIMCLR_OK; i++) {
+        if (strcmp(option.name, command->word) == 0) snprintf(out, 32, " %s", option.argument);
     }
     return out;
 }
@@ -291,20 +214,21 @@ void help_overview(FILE *file, int width)
     fprintf(file, "\nFirst steps\n  simclr demo\n  simclr pretrain --data photos/ --out run/\n");
 }
 
-int help_command(FILE *file, const char *command, int width)
+int help_command(FILE *file, const char *name, int width)
 {
+    simclr_command command;
     simclr_option option;
     const char *section = "";
 
-    if (help_is_group(command)) {
-        show_group(file, command, width);
+    if (help_is_group(name)) {
+        show_group(file, name, width);
         return SIMCLR_OK;
     }
-    if (simclr_option_at(command, 0, &option) != SIMCLR_OK) return SIMCLR_INVALID;
+    if (!help_find(name, &command)) return SIMCLR_INVALID;
     char word[32];
-    fprintf(file, "Usage: simclr %s%s [--option value ...]\n\n", command, help_word(command, word));
-    wrap(file, help_description(command), 0, 0, width);
-    for (int i = 0; simclr_option_at(command, i, &option) == SIMCLR_OK; i++) {
+    fprintf(file, "Usage: simclr %s%s [--option value ...]\n\n", name, help_word(&command, word));
+    wrap(file, command.help, 0, 0, width);
+    for (int i = 0; simclr_option_at(name, i, &option) == SIMCLR_OK; i++) {
         if (strcmp(section, option.section) != 0) fprintf(file, "\n%s\n", option.section);
         section = option.section;
         show_option(file, &option, width);
@@ -315,7 +239,7 @@ int help_command(FILE *file, const char *command, int width)
     }
     show_exits(file, width);
     fprintf(file, "\nExamples\n");
-    for (const char *line = help_examples(command); *line;) {
+    for (const char *line = command.examples; *line;) {
         const int length = (int)strcspn(line, "\n");
         fprintf(file, "  %.*s\n", length, line);
         line += length + (line[length] == '\n');

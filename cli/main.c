@@ -110,7 +110,8 @@ static int read_option(struct request *request, const char *argument, const char
 
 static int read_arguments(struct request *request, int count, char **arguments)
 {
-    const char *word = simclr_command_word(request->command);
+    simclr_command command;
+    const char *word = help_find(request->command, &command) ? command.word : NULL;
 
     for (int i = 0; i < count; i++) {
         const char *argument = arguments[i];

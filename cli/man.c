@@ -116,7 +116,7 @@ static void write_examples(FILE *file, const char *lines)
 
 void man_overview(FILE *file)
 {
-    const char *name, *summary;
+    simclr_command command;
 
     write_head(file, "simclr", "learn to see from images without labels (SimCLR)");
     fputs(".SH SYNOPSIS\n\\fBsimclr\\fR \\fICOMMAND\\fR [\\fB\\-\\-option\\fR \\fIvalue\\fR ...]\n", file);
@@ -124,9 +124,9 @@ void man_overview(FILE *file)
     write_line(file, "simclr trains an encoder by contrasting two random views of each image with all the others "
                      "(arXiv:2002.05709), and shows what the representation is worth.");
     fputs(".SH COMMANDS\n", file);
-    for (int i = 0; simclr_command_at(i, &name, &summary) == SIMCLR_OK; i++) {
-        fprintf(file, ".TP\n\\fB%s\\fR\n", name);
-        write_line(file, summary);
+    for (int i = 0; simclr_command_at(i, &command) == SIMCLR_OK; i++) {
+        fprintf(file, ".TP\n\\fB%s\\fR\n", command.name);
+        write_line(file, command.summary);
     }
     fputs(".SH OPTIONS\n", file);
     write_line(file, "Those of a command are in its own page and in simclr COMMAND --help. Every command takes:");
@@ -144,9 +144,9 @@ void man_overview(FILE *file)
     write_examples(file, "simclr demo\nsimclr pretrain --data photos/ --out run/\n"
                          "simclr knn --checkpoint run/ --data photos/");
     fputs(".SH SEE ALSO\n", file);
-    for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) {
+    for (int i = 0; simclr_command_at(i, &command) == SIMCLR_OK; i++) {
         char title[64];
-        title_of(name, title, sizeof title);
+        title_of(command.name, title, sizeof title);
         fprintf(file, "%s\\fB", i ? ",\n" : "");
         write_text(file, title);
         fprintf(file, "\\fR(1)");
@@ -154,22 +154,22 @@ void man_overview(FILE *file)
     fputc('\n', file);
 }
 
-int man_command(FILE *file, const char *command)
+int man_command(FILE *file, const char *name)
 {
+    simclr_command command;
     simclr_option option;
-    const char *section = "", *name = "", *summary = "";
+    const char *section = "";
     char title[64], word[32];
 
-    if (simclr_option_at(command, 0, &option) != SIMCLR_OK) return SIMCLR_INVALID;
-    for (int i = 0; simclr_command_at(i, &name, &summary) == SIMCLR_OK && strcmp(name, command) != 0; i++) continue;
-    title_of(command, title, sizeof title);
-    write_head(file, title, summary);
-    fprintf(file, ".SH SYNOPSIS\n\\fBsimclr %s\\fR\\fI%s\\fR [\\fB\\-\\-option\\fR \\fIvalue\\fR ...]\n", command,
-            help_word(command, word));
+    if (!help_find(name, &command)) return SIMCLR_INVALID;
+    title_of(name, title, sizeof title);
+    write_head(file, title, command.summary);
+    fprintf(file, ".SH SYNOPSIS\n\\fBsimclr %s\\fR\\fI%s\\fR [\\fB\\-\\-option\\fR \\fIvalue\\fR ...]\n", name,
+            help_word(&command, word));
     fputs(".SH DESCRIPTION\n", file);
-    write_line(file, help_description(command));
+    write_line(file, command.help);
     fputs(".SH OPTIONS\n", file);
-    for (int i = 0; simclr_option_at(command, i, &option) == SIMCLR_OK; i++) {
+    for (int i = 0; simclr_option_at(name, i, &option) == SIMCLR_OK; i++) {
         if (strcmp(section, option.section) != 0) fprintf(file, ".SS %s\n", option.section);
         section = option.section;
         write_option(file, &option);
@@ -178,7 +178,7 @@ int man_command(FILE *file, const char *command)
     write_general(file);
     write_exits(file);
     write_environment(file);
-    write_examples(file, help_examples(command));
+    write_examples(file, command.examples);
     fputs(".SH SEE ALSO\n\\fBsimclr\\fR(1)\n", file);
     return SIMCLR_OK;
 }
@@ -201,11 +201,11 @@ static bool write_page(const char *folder, const char *command, char *path, size
 
 bool man_write_all(const char *folder, char *what, size_t capacity)
 {
-    const char *name;
+    simclr_command command;
 
     if (!write_page(folder, NULL, what, capacity)) return false;
-    for (int i = 0; simclr_command_at(i, &name, NULL) == SIMCLR_OK; i++) {
-        if (!write_page(folder, name, what, capacity)) return false;
+    for (int i = 0; simclr_command_at(i, &command) == SIMCLR_OK; i++) {
+        if (!write_page(folder, command.name, what, capacity)) return false;
     }
     return true;
 }

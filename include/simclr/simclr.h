@@ -67,9 +67,7 @@ SIMCLR_API void simclr_interrupt(simclr_context *context);
 
 /* ---- configuration: names and meanings are those of the option table (simclr COMMAND --help) ------------------ */
 
-/* command: "pretrain", "finetune", "knn", "linear", "embed", "views", "info", "bench", "demo",
- * or two words, "data info", "data pack", "data fetch". The context must outlive the
- * config. */
+/* command: a name of simclr_command_at, "pretrain" or two words, "data info". The context must outlive the config. */
 SIMCLR_API int simclr_config_create(simclr_context *context, const char *command, simclr_config **out);
 SIMCLR_API void simclr_config_destroy(simclr_config **config);
 /* name without dashes in front; value as on the command line, "true" or "false" for a boolean. */
@@ -94,10 +92,16 @@ typedef struct simclr_option {
 } simclr_option;
 /* Option `index` of `command`: SIMCLR_OK, or SIMCLR_INVALID past the end. */
 SIMCLR_API int simclr_option_at(const char *command, int index, simclr_option *out);
-/* Command `index`, its one-line summary; SIMCLR_INVALID past the end. */
-SIMCLR_API int simclr_command_at(int index, const char **name, const char **summary);
-/* The option of `command` whose name a user may leave out ("data" in `simclr views photos/`), or NULL. */
-SIMCLR_API const char *simclr_command_word(const char *command);
+/* The command table, for help, manual pages, completion and bindings. */
+typedef struct simclr_command {
+    const char *name;     /* "knn", or two words, "data info" */
+    const char *summary;  /* one line */
+    const char *word;     /* the option whose name a user may leave out ("data" in `simclr views photos/`), or NULL */
+    const char *help;     /* a paragraph */
+    const char *examples; /* lines to try, with line breaks between them */
+} simclr_command;
+/* Command `index`, in the order of help: SIMCLR_OK, or SIMCLR_INVALID past the end. */
+SIMCLR_API int simclr_command_at(int index, simclr_command *out);
 
 /* ---- commands ------------------------------------------------------------------------------------------------- */
 

@@ -3,8 +3,8 @@
 
 #include "api/internal.h"
 #include "base/memory.h"
+#include "command/table.h"
 #include "config/config.h"
-#include "train/commands.h"
 
 #ifndef SIMCLR_VERSION
 #define SIMCLR_VERSION "0.0.0"
@@ -150,7 +150,7 @@ const char *simclr_config_yaml(simclr_config *config)
     if (!config) return "";
     context_begin(config->context);
     memory_free(config->yaml);
-    config->yaml = config_to_yaml(config->config);
+    config->yaml = config_to_yaml(config->config, CONFIG_AS_IT_IS);
     if (config->yaml) return config->yaml;
     error_no_memory(&config->context->error, "the configuration's text", 1);
     return "";
@@ -163,7 +163,7 @@ int simclr_option_at(const char *command, int index, simclr_option *out)
     if (!command || !out || index < 0 || command_find(command, &number) != SIMCLR_OK) return SIMCLR_INVALID;
     for (int i = 0; i < config_option_count; i++) {
         const struct option_row *row = &config_options[i];
-        if (!(row->commands & (unsigned)number) || index-- > 0) continue;
+        if (!option_of(row, number) || index-- > 0) continue;
         *out = (simclr_option){
             .name = row->name,
             .argument = row->argument,
@@ -182,55 +182,21 @@ int simclr_option_at(const char *command, int index, simclr_option *out)
     return SIMCLR_INVALID;
 }
 
-int simclr_command_at(int index, const char **name, const char **summary)
+int simclr_command_at(int index, simclr_command *out)
 {
-    enum command command;
-
-    if (command_at(index, &command) != SIMCLR_OK) return SIMCLR_INVALID;
-    if (name) *name = command_name(command);
-    if (summary) *summary = command_summary(command);
+    if (!out || index < 0 || index >= COMMAND_COUNT) return SIMCLR_INVALID;
+    const struct command_row *row = &config_commands[index];
+    *out = (simclr_command){
+        .name = row->name,
+        .summary = row->summary,
+        .word = row->word,
+        .help = row->help,
+        .examples = row->examples,
+    };
     return SIMCLR_OK;
 }
 
-const char *simclr_command_word(const char *command)
-{
-    enum command number;
-
-    return command && command_find(command, &number) == SIMCLR_OK ? command_word(number) : NULL;
-}
-
 /* ---- commands ------------------------------------------------------------------------------------------------- */
-
-static int dispatch(struct session *session, struct error *error)
-{
-    switch (session->config->command) {
-    case COMMAND_PRETRAIN:
-        return command_pretrain(session, error);
-    case COMMAND_FINETUNE:
-        return command_finetune(session, error);
-    case COMMAND_KNN:
-        return command_knn(session, error);
-    case COMMAND_LINEAR:
-        return command_linear(session, error);
-    case COMMAND_EMBED:
-        return command_embed(session, error);
-    case COMMAND_INFO:
-        return command_info(session, error);
-    case COMMAND_BENCH:
-        return command_bench(session, error);
-    case COMMAND_VIEWS:
-        return command_views(session, error);
-    case COMMAND_DATA_INFO:
-        return command_data_info(session, error);
-    case COMMAND_DATA_PACK:
-        return command_data_pack(session, error);
-    case COMMAND_DATA_FETCH:
-        return command_data_fetch(session, error);
-    case COMMAND_DEMO:
-        return command_demo(session, error);
-    }
-    return error_set(error, SIMCLR_INVALID, "there is no such command");
-}
 
 int simclr_run(simclr_context *context, const simclr_config *config)
 {
@@ -241,11 +207,7 @@ int simclr_run(simclr_context *context, const simclr_config *config)
     int status = config_check(config->config, &context->error);
     if (status != SIMCLR_OK) return status;
     context_session(context, config->config, &session);
-    status = session_start(&session, &context->error);
-    if (status == SIMCLR_OK) {
-        status = dispatch(&session, &context->error);
-        session_stop(&session);
-    }
+    status = command_run(&session, &context->error);
     __atomic_store_n(&context->interrupted, 0, __ATOMIC_RELAXED); /* the request has been served */
     return status;
 }

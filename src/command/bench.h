@@ -3,7 +3,7 @@
 #define COMMAND_BENCH_H
 
 #include "base/text.h"
-#include "train/commands.h"
+#include "command/commands.h"
 
 struct bench {
     struct session *session;

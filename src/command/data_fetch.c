@@ -9,8 +9,8 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "command/commands.h"
 #include "command/download.h"
-#include "train/commands.h"
 
 static const struct public_set {
     const char *name, *url;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "train/commands.h"
+#include "command/commands.h"
 
 enum { CLASSES_SHOWN = 40, EXTREMES = 5, BAD_SHOWN = 20, BAR = 40 };
 

@@ -15,11 +15,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "command/commands.h"
 #include "data/names/bad.h"
 #include "data/names/class_names.h"
 #include "data/write/pack_write.h"
 #include "data/write/shard_write.h"
-#include "train/commands.h"
 
 enum { PER_THREAD = 16 };
 

@@ -6,12 +6,13 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "command/commands.h"
 #include "command/demo_budget.h"
 #include "command/demo_picture.h"
 #include "command/evaluation.h"
 #include "command/probe.h"
+#include "command/table.h"
 #include "eval/diagnostics.h"
-#include "train/commands.h"
 
 /* The first steps of a process take up to twice as long: memory is new, the processor's clock still rises. */
 enum { WARM_STEPS_MIN = 4, TIMED_STEPS_MIN = 5, TIMED_STEPS_MAX = 40 };
@@ -41,14 +42,11 @@ static int demo_switch(struct demo *demo, enum command command, struct error *er
     int status = config_copy(&resolved, demo->session->config, error);
     if (status == SIMCLR_OK)
         status = config_resolve(resolved, "epochs", "1", error); /* "auto" is the demo's own word */
-    char *yaml = status == SIMCLR_OK ? config_to_yaml(resolved) : NULL;
+    if (status == SIMCLR_OK) status = config_derive(&demo->settings, resolved, command, error);
     config_destroy(&resolved);
-    if (status == SIMCLR_OK && yaml == NULL) status = error_no_memory(error, "settings", 0);
-    if (status == SIMCLR_OK) status = config_create(&demo->settings, command, error);
-    if (status == SIMCLR_OK) status = config_parse_recipe(demo->settings, yaml, strlen(yaml), "demo", 1, error);
     if (status == SIMCLR_OK) status = config_set(demo->settings, "data", "synthetic", 2, error);
-    memory_free(yaml);
     demo->inner = *demo->session;
+    demo->inner.traits = command_table[command].traits;
     demo->inner.config = demo->inner.settings = demo->settings;
     return status;
 }

@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "command/commands.h"
 #include "command/npy.h"
-#include "train/commands.h"
 #include "train/features.h"
 
 /* Where it goes. Both files are opened before the long work, so that a place that cannot be written is known first. */

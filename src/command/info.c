@@ -1,6 +1,6 @@
 /* command/info.c -- a network as a table, or what a file holds. */
 #include "command/info.h"
-#include "train/commands.h"
+#include "command/commands.h"
 
 int command_info(struct session *session, struct error *error)
 {

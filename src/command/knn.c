@@ -1,6 +1,6 @@
 /* command/knn.c -- weighted k-nearest-neighbour classification of a frozen encoder, beside its controls. */
+#include "command/commands.h"
 #include "command/evaluation.h"
-#include "train/commands.h"
 
 int command_knn(struct session *session, struct error *error)
 {

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "command/commands.h"
 #include "image/canvas.h"
-#include "train/commands.h"
 
 enum {
     CELL = 264, /* of a picture: 22 letters */

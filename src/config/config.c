@@ -8,10 +8,8 @@
 
 const struct option_row *option_find_any(const char *name)
 {
-    enum command command;
-
-    for (int i = 0; command_at(i, &command) == SIMCLR_OK; i++) {
-        const struct option_row *row = option_find(name, command);
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        const struct option_row *row = option_find(name, (enum command)i);
         if (row) return row;
     }
     return NULL;
@@ -24,7 +22,7 @@ static bool takes_text(const struct option_row *row)
 
 static bool takes(const struct config *config, const struct option_row *row)
 {
-    return (row->commands & (unsigned)config->command) != 0;
+    return option_of(row, config->command);
 }
 
 /* Every field gets the default of its first row, then those of this command's rows. */
@@ -98,6 +96,22 @@ int config_copy(struct config **out, const struct config *config, struct error *
     memcpy(copy->origin, config->origin, (size_t)config_option_count);
     *out = copy;
     return SIMCLR_OK;
+}
+
+int config_derive(struct config **out, const struct config *config, enum command command, struct error *error)
+{
+    int status = config_create(out, command, error);
+    for (int i = 0; i < config_option_count && !status; i++) {
+        const struct option_row *row = &config_options[i];
+        struct text value = {0};
+        if (!takes(config, row) || !option_find(row->name, command) || strcmp(row->name, "recipe") == 0) continue;
+        value_write(config, row, &value);
+        status = value.failed ? error_no_memory(error, row->name, value.capacity)
+                              : config_set(*out, row->name, value.bytes ? value.bytes : "", 1, error);
+        text_free(&value);
+    }
+    if (status) config_destroy(out);
+    return status;
 }
 
 void config_destroy(struct config **config)

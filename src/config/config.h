@@ -11,20 +11,36 @@
 
 #include "base/error.h"
 
+/* In the order of --help. Each has a row in config/commands.c (its words) and one in command/table.c (what it does). */
 enum command {
-    COMMAND_PRETRAIN = 1 << 0,
-    COMMAND_FINETUNE = 1 << 1,
-    COMMAND_KNN = 1 << 2,
-    COMMAND_LINEAR = 1 << 3,
-    COMMAND_EMBED = 1 << 4,
-    COMMAND_INFO = 1 << 5,
-    COMMAND_BENCH = 1 << 6,
-    COMMAND_DEMO = 1 << 7,
-    COMMAND_VIEWS = 1 << 8,
-    COMMAND_DATA_INFO = 1 << 9,
-    COMMAND_DATA_PACK = 1 << 10,
-    COMMAND_DATA_FETCH = 1 << 11
+    COMMAND_PRETRAIN,
+    COMMAND_KNN,
+    COMMAND_LINEAR,
+    COMMAND_FINETUNE,
+    COMMAND_EMBED,
+    COMMAND_VIEWS,
+    COMMAND_INFO,
+    COMMAND_DATA_INFO,
+    COMMAND_DATA_PACK,
+    COMMAND_DATA_FETCH,
+    COMMAND_BENCH,
+    COMMAND_DEMO,
+    COMMAND_COUNT
 };
+
+/* A set of commands: one bit for each. */
+typedef uint64_t command_set;
+#define COMMAND_SET(command) (UINT64_C(1) << (command))
+
+/* What a command is called, and what help, manual pages and completion say about it. */
+struct command_row {
+    const char *name;     /* "pretrain", or two words, "data info": the commands of a group */
+    const char *summary;  /* one line */
+    const char *word;     /* the option that a word without a name is a value of, or NULL */
+    const char *help;     /* a paragraph */
+    const char *examples; /* lines to try, with line breaks between them */
+};
+extern const struct command_row config_commands[COMMAND_COUNT];
 
 /* All values with their types; strings are owned by the config (never NULL; "" = not given).
  *
@@ -97,7 +113,7 @@ struct option_row {
     const char *argument; /* "RATE" in --help; NULL for booleans (--x / --no-x) */
     enum option_type type;
     size_t offset;            /* of the field in struct config */
-    unsigned commands;        /* which commands take it */
+    command_set commands;     /* which commands take it */
     const char *default_text; /* what --help shows and what it starts from; "auto" values are resolved by the command */
     double minimum, maximum;  /* inclusive, for numbers */
     const char *choices;      /* "lars|sgd|adamw"; for an integer the only values allowed */
@@ -107,12 +123,15 @@ struct option_row {
     bool matters;             /* changing it forbids resuming; not threads or the CPU variant, which change only the
                                  order of sums */
     bool required;            /* the command cannot start without it */
+    bool once;                /* a flag of one start alone, which CONFIG_REPEATABLE does not repeat */
 };
 extern const struct option_row config_options[];
 extern const int config_option_count;
 
 int config_create(struct config **out, enum command command, struct error *error); /* defaults */
 int config_copy(struct config **out, const struct config *config, struct error *error);
+/* The settings of another command that those of `config` imply: what both take, as a recipe would have said it. */
+int config_derive(struct config **out, const struct config *config, enum command command, struct error *error);
 void config_destroy(struct config **config); /* nulls; NULL is fine */
 /* name without dashes. Unknown: SIMCLR_INVALID naming it and the nearest valid one; ill-typed or out of range: naming
  * option, value, and what is allowed. origin: 1 recipe, 2 command line; a lower origin never overrides a higher one.
@@ -130,20 +149,23 @@ int config_resolve(struct config *config, const char *name, const char *value, s
 bool config_is_auto(const struct config *config, const char *name); /* false for names that the command does not take */
 /* Cross-option checks (temperature > 0, batch >= 2 for pretrain, data given ...). */
 int config_check(const struct config *config, struct error *error);
+/* CONFIG_AS_IT_IS: every value. CONFIG_REPEATABLE: what repeats the run; flags of one start alone (--resume,
+ * --overwrite) are written as their defaults. */
+enum config_text { CONFIG_AS_IT_IS, CONFIG_REPEATABLE };
 /* Effective configuration as a YAML recipe that reproduces it: new string (memory_free), NULL without memory. */
-char *config_to_yaml(const struct config *config);
+char *config_to_yaml(const struct config *config, enum config_text text);
 /* Names of the rows that matter and differ between two configurations of one command, comma separated: new string
  * (memory_free), NULL without memory; empty: resuming is fine. */
 char *config_differences(const struct config *a, const struct config *b);
 
-/* "pretrain", or two words, "data info": the commands of a group. */
 const char *command_name(enum command command);
-const char *command_summary(enum command command);
-const char *command_word(enum command command); /* the option that a word without a name is a value of, or NULL */
 int command_find(const char *name, enum command *out); /* SIMCLR_INVALID when there is none */
-int command_at(int index, enum command *out);          /* in the order of --help; SIMCLR_INVALID past the end */
 const char *command_nearest(const char *name);         /* in edit distance */
 
+static inline bool option_of(const struct option_row *row, enum command command)
+{
+    return (row->commands & COMMAND_SET(command)) != 0;
+}
 /* The row of `name` (dashes or underscores) that `command` takes, or NULL; its index is row - config_options. */
 const struct option_row *option_find(const char *name, enum command command);
 /* The name among the options of `command` that is nearest to `name` in edit distance (never NULL). */

@@ -1,502 +1,460 @@
-/* config/options.c -- the one option table, and looking things up in it. */
+/* config/options.c -- the one option table.
+ *
+ * A row has three parts: what the option is (name, argument, type with field and range, section of --help), who takes
+ * it (commands, default and what else is allowed), and its sentence. What a row does not name is NULL, 0 or false. */
 #include <stddef.h>
-#include <string.h>
 
 #include "config/config.h"
 
-#define P COMMAND_PRETRAIN
-#define F COMMAND_FINETUNE
-#define K COMMAND_KNN
-#define L COMMAND_LINEAR
-#define E COMMAND_EMBED
-#define I COMMAND_INFO
-#define B COMMAND_BENCH
-#define D COMMAND_DEMO
-#define V COMMAND_VIEWS
-#define DI COMMAND_DATA_INFO
-#define DP COMMAND_DATA_PACK
-#define DF COMMAND_DATA_FETCH
-#define EVALUATIONS (F | K | L | E)
-#define ALL (P | F | K | L | E | I | B | D)
-#define VIEWS (P | B | D | V)
+#define ON(command) COMMAND_SET(COMMAND_##command)
 
-/* The offset of a field, refused by the compiler when the field is not of the option's C type. */
+/* Commands that start from a trained encoder, that compute with a network, and that draw views. */
+#define WITH_ENCODER (ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(EMBED))
+#define WITH_NETWORK (ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO))
+#define WITH_VIEWS (ON(PRETRAIN) | ON(BENCH) | ON(DEMO) | ON(VIEWS))
+
+/* A row's type, field and range. The compiler refuses a field that is not of the option's C type. */
 #define AT(field, ctype) /* NOLINTNEXTLINE(bugprone-macro-parentheses): a type is no expression */                     \
-    (offsetof(struct config, field) + 0 * sizeof(char[_Generic(((struct config *)0)->field, ctype : 1)]))
-
-#define TEXT(name, argument, field, commands, start, section, help, matters, required)                                 \
-    {                                                                                                                  \
-        name, argument, OPTION_STRING, AT(field, char *), commands, start, 0, 0, NULL, NULL, section, help, matters,   \
-            required                                                                                                   \
-    }
-#define RGB(name, field, commands, low, high, section, help)                                                           \
-    {                                                                                                                  \
-        name, "R,G,B", OPTION_RGB, AT(field, char *), commands, "", low, high, NULL, NULL, section, help, true, false  \
-    }
-#define CHOICE(name, argument, field, commands, start, choices, section, help, matters)                                \
-    {                                                                                                                  \
-        name, argument, OPTION_CHOICE, AT(field, char *), commands, start, 0, 0, choices, NULL, section, help,         \
-            matters, false                                                                                             \
-    }
-#define BYTES(name, field, commands, low, section, help)                                                               \
-    {                                                                                                                  \
-        name, "SIZE", OPTION_BYTES, AT(field, int64_t), commands, "auto", low, 1125899906842624.0, NULL, NULL,         \
-            section, help, false, false                                                                                \
-    }
-#define FLAG(name, field, commands, start, section, help)                                                              \
-    {                                                                                                                  \
-        name, NULL, OPTION_BOOLEAN, AT(field, bool), commands, start, 0, 1, NULL, NULL, section, help, false, false    \
-    }
-#define INTEGER(name, argument, field, commands, start, low, high, choices, aliases, section, help, matters)           \
-    {                                                                                                                  \
-        name, argument, OPTION_INTEGER, AT(field, int64_t), commands, start, low, high, choices, aliases, section,     \
-            help, matters, false                                                                                       \
-    }
-#define NUMBER(name, argument, field, commands, start, low, high, aliases, section, help, matters)                     \
-    {                                                                                                                  \
-        name, argument, OPTION_NUMBER, AT(field, double), commands, start, low, high, NULL, aliases, section, help,    \
-            matters, false                                                                                             \
-    }
+    .offset = offsetof(struct config, field) + 0 * sizeof(char[_Generic(((struct config *)0)->field, ctype : 1)])
+#define TEXT(field) .type = OPTION_STRING, AT(field, char *)
+#define CHOICE(field) .type = OPTION_CHOICE, AT(field, char *)
+#define RGB(field, low, high) .type = OPTION_RGB, AT(field, char *), .minimum = (low), .maximum = (high)
+#define FLAG(field) .type = OPTION_BOOLEAN, AT(field, bool), .maximum = 1
+#define INTEGER(field, low, high) .type = OPTION_INTEGER, AT(field, int64_t), .minimum = (low), .maximum = (high)
+#define NUMBER(field, low, high) .type = OPTION_NUMBER, AT(field, double), .minimum = (low), .maximum = (high)
+#define BYTES(field, low) .type = OPTION_BYTES, AT(field, int64_t), .minimum = (low), .maximum = 1125899906842624.0
 
 #define STL10_PARTS "train|unlabeled|train+unlabeled|fold0|fold1|fold2|fold3|fold4|fold5|fold6|fold7|fold8|fold9"
-/* Probabilities and factors of view operations all look the same. */
-#define CHANCE(name, field, start, help) NUMBER(name, "P", field, VIEWS, start, 0, 1, NULL, "Views", help, true)
-#define FACTOR(name, field, start, high, help)                                                                         \
-    NUMBER(name, "X", field, VIEWS, start, 0, high, NULL, "Views", help, true)
 
 /* The order is that of --help; the first row of a field gives its default to the commands that do not take it.
  * Numbers of the method are those of arXiv:2002.05709 (section 2, appendix A and B) where it gives them. */
+/* clang-format off */
 const struct option_row config_options[] = {
     /* ---- Data. What the data set holds is compared by its own fingerprint when a run is resumed, not by its path. */
-    TEXT("data", "PATH", data, P | EVALUATIONS, "", "Data",
-         "Images: a folder (sub-folders are classes), a text list of path<tab>label, a tar or zip archive, tar shards "
-         "(a folder of them, or shard-{000..099}.tar), CIFAR or STL-10 binaries or their .tar.gz, or the word "
-         "synthetic.",
-         false, true),
-    TEXT("data", "PATH", data, V, "", "Data",
-         "Images to look at: all that pretrain takes. The option's name may be left out: simclr views PATH.", false,
-         true),
-    TEXT("data", "PATH", data, DI, "", "Data",
-         "Images to look at: all that pretrain takes. The option's name may be left out: simclr data info PATH.", false,
-         true),
-    TEXT("data", "PATH", data, DP, "", "Data",
-         "Images to pack: all that pretrain takes. The option's name may be left out: simclr data pack PATH.", false,
-         true),
-    TEXT("data", "PATH", data, B, "synthetic", "Data", "Images to decode and augment; see pretrain.", false, false),
-    TEXT("data", "PATH", data, I, "", "Data", "Images to take the size from, and to count in --memory.", false, false),
-    TEXT("test-data", "PATH", test_data, P | F | K | L, "", "Data",
-         "Images to test on; not given: the test or val part of --data.", false, false),
-    TEXT("out", "DIR", out, P | F, "", "Data", "Folder of the run; made if missing.", false, true),
-    TEXT("out", "FILE", out, E, "", "Data",
-         "File of the features (not given: features.npy or features.tsv); the names go beside it, ending in .txt.",
-         false, false),
-    CHOICE("set", "NAME", set, DF, "", "cifar10|cifar100|stl10|imagenette|imagenette-320|imagenette-160|tiny-imagenet",
-           "Data", "The set. The option's name may be left out: simclr data fetch cifar10.", false),
-    TEXT("out", "DIR", out, DF, ".", "Data", "Folder of the archive; made if missing.", false, false),
-    TEXT("from", "FILE", from, DF, "", "Data",
-         "Take this file, which was downloaded by other means, instead of the network.", false, false),
-    TEXT("url", "URL", url, DF, "", "Data", "Another address of the same file: a mirror (http, https or file).", false,
-         false),
-    TEXT("sha256", "HEX", sha256, DF, "", "Data", "The digest of the file at --url where it is another edition.", false,
-         false),
-    INTEGER("retries", "N", retries, DF, "5", 0, 100, NULL, NULL, "Data", "Tries in a row that may bring nothing.",
-            false),
-    TEXT("out", "DIR", out, DP, "", "Data", "Folder of the pack; made if missing, gone on with if it was stopped.",
-         false, true),
-    TEXT("out", "FILE", out, V, "views.png", "Data", "PNG file of the sheet.", false, false),
-    TEXT("out", "DIR", out, D, "simclr-demo", "Data", "Folder of the run; made if missing.", false, false),
-    TEXT("checkpoint", "PATH", checkpoint, EVALUATIONS, "", "Data",
-         "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, or an exported encoder.",
-         false, true),
-    TEXT("checkpoint", "PATH", checkpoint, I, "", "Data",
-         "Show what this run folder, checkpoint or safetensors file holds instead of a network's table.", false, false),
-    TEXT("recipe", "FILE", recipe, ALL | V | DI | DP | DF, "", "Data",
-         "Read options from a YAML file; those on the command line win over it, whatever the order.", false, false),
-    TEXT("labels", "SHARE", labels, F, "10%", "Data",
-         "Share of the training labels to use, class-balanced (1%, 10%, 100%), or a file that lists the images.", true,
-         false),
-    CHOICE("format", "FORMAT", format, E, "npy", "npy|tsv", "Data",
-           "Format of the features: NumPy's, or tab-separated text for the TensorBoard projector.", false),
-    BYTES("cache-memory", cache_memory, P | EVALUATIONS | I | B | D, 1, "Data",
-          "Memory for images: decoded where all fit, else their files once they were read (auto: a quarter of the "
-          "machine's)."),
-    {"scaled-decoding", NULL, OPTION_BOOLEAN, AT(scaled_decoding, bool), P | F | B, "false", 0, 1, NULL, NULL, "Data",
-     "Decode a JPEG that is not in memory at a half, quarter or eighth of its size where its crops are at least that "
-     "many "
-     "times as large as the views: faster, and slightly other pixels.",
-     true, false},
-    NUMBER("max-bad", "SHARE", max_bad, P | EVALUATIONS | I | B | D | V | DP, "0.01", 0, 1, NULL, "Data",
-           "Share of unreadable images above which the run ends with an error.", false),
-    NUMBER("max-bad", "SHARE", max_bad, DI, "1", 0, 1, NULL, "Data",
-           "Share of unreadable images above which the command ends with status 3.", false),
-    CHOICE("stl10-part", "PART", stl10_part, P | V | DI | DP, "train+unlabeled", STL10_PARTS, "Data",
-           "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
-    CHOICE("stl10-part", "PART", stl10_part, EVALUATIONS, "train", STL10_PARTS, "Data",
-           "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000.", false),
-    INTEGER("synthetic-images", "N", synthetic_images, P | EVALUATIONS | I | B | D | V | DI | DP, "auto", 1, 100000000,
-            NULL, NULL, "Data", "Images in the synthetic set (auto: 8192 to train on, 2048 to test on).", true),
+    {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
+     .commands = ON(PRETRAIN) | WITH_ENCODER, .default_text = "", .required = true,
+     .help = "Images: a folder (sub-folders are classes), a text list of path<tab>label, a tar or zip archive, tar "
+             "shards (a folder of them, or shard-{000..099}.tar), CIFAR or STL-10 binaries or their .tar.gz, or the "
+             "word synthetic."},
+    {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
+     .commands = ON(VIEWS), .default_text = "", .required = true,
+     .help = "Images to look at: all that pretrain takes. The option's name may be left out: simclr views PATH."},
+    {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
+     .commands = ON(DATA_INFO), .default_text = "", .required = true,
+     .help = "Images to look at: all that pretrain takes. The option's name may be left out: simclr data info PATH."},
+    {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
+     .commands = ON(DATA_PACK), .default_text = "", .required = true,
+     .help = "Images to pack: all that pretrain takes. The option's name may be left out: simclr data pack PATH."},
+    {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
+     .commands = ON(BENCH), .default_text = "synthetic",
+     .help = "Images to decode and augment; see pretrain."},
+    {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
+     .commands = ON(INFO), .default_text = "",
+     .help = "Images to take the size from, and to count in --memory."},
+    {.name = "test-data", .argument = "PATH", TEXT(test_data), .section = "Data",
+     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(KNN) | ON(LINEAR), .default_text = "",
+     .help = "Images to test on; not given: the test or val part of --data."},
+    {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
+     .commands = ON(PRETRAIN) | ON(FINETUNE), .default_text = "", .required = true,
+     .help = "Folder of the run; made if missing."},
+    {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
+     .commands = ON(EMBED), .default_text = "",
+     .help = "File of the features (not given: features.npy or features.tsv); the names go beside it, ending in .txt."},
+    {.name = "set", .argument = "NAME", CHOICE(set), .section = "Data",
+     .commands = ON(DATA_FETCH), .default_text = "",
+     .choices = "cifar10|cifar100|stl10|imagenette|imagenette-320|imagenette-160|tiny-imagenet",
+     .help = "The set. The option's name may be left out: simclr data fetch cifar10."},
+    {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
+     .commands = ON(DATA_FETCH), .default_text = ".",
+     .help = "Folder of the archive; made if missing."},
+    {.name = "from", .argument = "FILE", TEXT(from), .section = "Data",
+     .commands = ON(DATA_FETCH), .default_text = "",
+     .help = "Take this file, which was downloaded by other means, instead of the network."},
+    {.name = "url", .argument = "URL", TEXT(url), .section = "Data",
+     .commands = ON(DATA_FETCH), .default_text = "",
+     .help = "Another address of the same file: a mirror (http, https or file)."},
+    {.name = "sha256", .argument = "HEX", TEXT(sha256), .section = "Data",
+     .commands = ON(DATA_FETCH), .default_text = "",
+     .help = "The digest of the file at --url where it is another edition."},
+    {.name = "retries", .argument = "N", INTEGER(retries, 0, 100), .section = "Data",
+     .commands = ON(DATA_FETCH), .default_text = "5",
+     .help = "Tries in a row that may bring nothing."},
+    {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
+     .commands = ON(DATA_PACK), .default_text = "", .required = true,
+     .help = "Folder of the pack; made if missing, gone on with if it was stopped."},
+    {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
+     .commands = ON(VIEWS), .default_text = "views.png",
+     .help = "PNG file of the sheet."},
+    {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
+     .commands = ON(DEMO), .default_text = "simclr-demo",
+     .help = "Folder of the run; made if missing."},
+    {.name = "checkpoint", .argument = "PATH", TEXT(checkpoint), .section = "Data",
+     .commands = WITH_ENCODER, .default_text = "", .required = true,
+     .help = "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, or an exported encoder."},
+    {.name = "checkpoint", .argument = "PATH", TEXT(checkpoint), .section = "Data",
+     .commands = ON(INFO), .default_text = "",
+     .help = "Show what this run folder, checkpoint or safetensors file holds instead of a network's table."},
+    {.name = "recipe", .argument = "FILE", TEXT(recipe), .section = "Data",
+     .commands = WITH_NETWORK | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK) | ON(DATA_FETCH), .default_text = "",
+     .help = "Read options from a YAML file; those on the command line win over it, whatever the order."},
+    {.name = "labels", .argument = "SHARE", TEXT(labels), .section = "Data",
+     .commands = ON(FINETUNE), .default_text = "10%", .matters = true,
+     .help = "Share of the training labels to use, class-balanced (1%, 10%, 100%), or a file that lists the images."},
+    {.name = "format", .argument = "FORMAT", CHOICE(format), .section = "Data",
+     .commands = ON(EMBED), .default_text = "npy", .choices = "npy|tsv",
+     .help = "Format of the features: NumPy's, or tab-separated text for the TensorBoard projector."},
+    {.name = "cache-memory", .argument = "SIZE", BYTES(cache_memory, 1), .section = "Data",
+     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
+     .help = "Memory for images: decoded where all fit, else their files once they were read (auto: a quarter of the "
+             "machine's)."},
+    {.name = "scaled-decoding", FLAG(scaled_decoding), .section = "Data",
+     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(BENCH), .default_text = "false", .matters = true,
+     .help = "Decode a JPEG that is not in memory at a half, quarter or eighth of its size where its crops are at "
+             "least that many times as large as the views: faster, and slightly other pixels."},
+    {.name = "max-bad", .argument = "SHARE", NUMBER(max_bad, 0, 1), .section = "Data",
+     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO) | ON(VIEWS) | ON(DATA_PACK),
+     .default_text = "0.01",
+     .help = "Share of unreadable images above which the run ends with an error."},
+    {.name = "max-bad", .argument = "SHARE", NUMBER(max_bad, 0, 1), .section = "Data",
+     .commands = ON(DATA_INFO), .default_text = "1",
+     .help = "Share of unreadable images above which the command ends with status 3."},
+    {.name = "stl10-part", .argument = "PART", CHOICE(stl10_part), .section = "Data",
+     .commands = ON(PRETRAIN) | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK), .default_text = "train+unlabeled",
+     .choices = STL10_PARTS,
+     .help = "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000."},
+    {.name = "stl10-part", .argument = "PART", CHOICE(stl10_part), .section = "Data",
+     .commands = WITH_ENCODER, .default_text = "train", .choices = STL10_PARTS,
+     .help = "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000."},
+    {.name = "synthetic-images", .argument = "N", INTEGER(synthetic_images, 1, 100000000), .section = "Data",
+     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO) | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK),
+     .default_text = "auto", .matters = true,
+     .help = "Images in the synthetic set (auto: 8192 to train on, 2048 to test on)."},
 
     /* ---- Model */
-    INTEGER("depth", "N", depth, P | I | B | D, "18", 18, 200, "18|34|50|101|152|200", NULL, "Model",
-            "ResNet depth (the paper: 50).", true),
-    NUMBER("width", "X", width, P | I | B, "1", 0.125, 4, "1/8=0.125|1/4=0.25|1/2=0.5", "Model",
-           "Width multiplier: 1/8, 1/4, 1/2, 1, 2, 3 or 4.", true),
-    NUMBER("width", "X", width, D, "0.25", 0.125, 4, "1/8=0.125|1/4=0.25|1/2=0.5", "Model",
-           "Width multiplier: 1/8, 1/4, 1/2, 1, 2, 3 or 4.", true),
-    CHOICE("stem", "STEM", stem, P | I | B | D, "auto", "auto|imagenet|cifar", "Model",
-           "First layers: 7x7 stride 2 and max-pool, or 3x3 (auto: 3x3 for images of 32 pixels or less).", true),
-    INTEGER("image-size", "S", image_size, ALL | V, "auto", 8, 1024, NULL, NULL, "Model",
-            "Side of the square views in pixels (auto: that of the checkpoint; without one from the images, at most "
-            "224).",
-            true),
-    INTEGER("head-layers", "N", head_layers, P | I | B | D, "2", 0, 3, NULL, "none=0|linear=1", "Model",
-            "Dense layers of the projection head.", true),
-    INTEGER("head-dim", "N", head_dim, P | I | B | D, "128", 2, 8192, NULL, NULL, "Model",
-            "Dimension of the projection head's output z.", true),
+    {.name = "depth", .argument = "N", INTEGER(depth, 18, 200), .section = "Model",
+     .commands = ON(PRETRAIN) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "18",
+     .choices = "18|34|50|101|152|200", .matters = true,
+     .help = "ResNet depth (the paper: 50)."},
+    {.name = "width", .argument = "X", NUMBER(width, 0.125, 4), .section = "Model",
+     .commands = ON(PRETRAIN) | ON(INFO) | ON(BENCH), .default_text = "1", .aliases = "1/8=0.125|1/4=0.25|1/2=0.5",
+     .matters = true,
+     .help = "Width multiplier: 1/8, 1/4, 1/2, 1, 2, 3 or 4."},
+    {.name = "width", .argument = "X", NUMBER(width, 0.125, 4), .section = "Model",
+     .commands = ON(DEMO), .default_text = "0.25", .aliases = "1/8=0.125|1/4=0.25|1/2=0.5", .matters = true,
+     .help = "Width multiplier: 1/8, 1/4, 1/2, 1, 2, 3 or 4."},
+    {.name = "stem", .argument = "STEM", CHOICE(stem), .section = "Model",
+     .commands = ON(PRETRAIN) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
+     .choices = "auto|imagenet|cifar", .matters = true,
+     .help = "First layers: 7x7 stride 2 and max-pool, or 3x3 (auto: 3x3 for images of 32 pixels or less)."},
+    {.name = "image-size", .argument = "S", INTEGER(image_size, 8, 1024), .section = "Model",
+     .commands = WITH_NETWORK | ON(VIEWS), .default_text = "auto", .matters = true,
+     .help = "Side of the square views in pixels (auto: that of the checkpoint; without one from the images, at most "
+             "224)."},
+    {.name = "head-layers", .argument = "N", INTEGER(head_layers, 0, 3), .section = "Model",
+     .commands = ON(PRETRAIN) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "2", .aliases = "none=0|linear=1",
+     .matters = true,
+     .help = "Dense layers of the projection head."},
+    {.name = "head-dim", .argument = "N", INTEGER(head_dim, 2, 8192), .section = "Model",
+     .commands = ON(PRETRAIN) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "128", .matters = true,
+     .help = "Dimension of the projection head's output z."},
 
     /* ---- Views (paper: section 3 and appendix A) */
-    CHOICE("view-preset", "PRESET", view_preset, VIEWS, "auto", "auto|imagenet|cifar", "Views",
-           "What auto means below: imagenet is jitter strength 1 and blur, cifar is 0.5 and none (auto: by image "
-           "size).",
-           true),
-    CHOICE("crop-filter", "FILTER", crop_filter, VIEWS, "bicubic", "bicubic|bilinear", "Views",
-           "Antialiased filter that resizes the crop.", true),
-    CHANCE("crop-probability", crop_probability, "1", "Probability of the random resized crop; else the whole image."),
-    CHANCE("crop-area-min", crop_area_min, "0.08", "Smallest share of the image's area in a crop."),
-    CHANCE("crop-area-max", crop_area_max, "1", "Largest share of the image's area in a crop."),
-    NUMBER("crop-ratio-min", "X", crop_ratio_min, VIEWS, "0.75", 0.1, 10, "3/4=0.75", "Views",
-           "Smallest ratio of a crop's width to its height.", true),
-    NUMBER("crop-ratio-max", "X", crop_ratio_max, VIEWS, "4/3", 0.1, 10, "4/3=1.3333333333333333", "Views",
-           "Largest ratio of a crop's width to its height.", true),
-    CHANCE("flip-probability", flip_probability, "0.5", "Probability of the horizontal flip."),
-    CHANCE("jitter-probability", jitter_probability, "0.8", "Probability of the colour jitter."),
-    FACTOR("jitter-strength", jitter_strength, "auto", 1.25,
-           "Strength s of the colour jitter; multiplies the next four."),
-    FACTOR("brightness", brightness, "0.8", 10, "Brightness factors are drawn from 1 - X s to 1 + X s."),
-    FACTOR("contrast", contrast, "0.8", 10, "Contrast factors are drawn from 1 - X s to 1 + X s."),
-    FACTOR("saturation", saturation, "0.8", 10, "Saturation factors are drawn from 1 - X s to 1 + X s."),
-    FACTOR("hue", hue, "0.2", 0.5, "Hue shifts are drawn from -X s to X s of the circle."),
-    CHANCE("gray-probability", gray_probability, "0.2", "Probability of dropping the colour."),
-    CHANCE("blur-probability", blur_probability, "auto", "Probability of the Gaussian blur."),
-    FACTOR("blur-sigma-min", blur_sigma_min, "0.1", 100, "Smallest standard deviation of the blur in pixels."),
-    FACTOR("blur-sigma-max", blur_sigma_max, "2", 100, "Largest standard deviation of the blur in pixels."),
-    CHANCE("solarize-probability", solarize_probability, "0",
-           "Probability of inverting the values above one half (not part of SimCLR)."),
-    CHANCE("rotate-probability", rotate_probability, "0",
-           "Probability of a rotation by 90, 180 or 270 degrees (this and the next seven: not part of SimCLR, for the "
-           "paper's study of compositions)."),
-    CHANCE("sobel-probability", sobel_probability, "0", "Probability of Sobel filtering: only the edges are left."),
-    FACTOR("sobel-strength", sobel_strength, "1", 100, "Factor of the edges."),
-    CHANCE("noise-probability", noise_probability, "0", "Probability of Gaussian noise."),
-    FACTOR("noise-sigma", noise_sigma, "0.1", 10, "Standard deviation of the noise, for values in 0 to 1."),
-    CHANCE("cutout-probability", cutout_probability, "0", "Probability of a square that is cut out."),
-    CHANCE("cutout-size", cutout_size, "0.5", "Side of that square as a share of the view's."),
-    TEXT("view-order", "LIST", view_order, VIEWS, "", "Views",
-         "Operations that come first, in this order and with commas between, of rotate, jitter, gray, blur, solarize, "
-         "sobel, noise and cutout; the others follow in that order (not given: that order).",
-         true, false),
-    {"one-branch", NULL, OPTION_BOOLEAN, AT(one_branch, bool), VIEWS, "false", 0, 1, NULL, NULL, "Views",
-     "Only crop and flip the second view, as the study does.", true, false},
-    INTEGER("blur-radius", "N", blur_radius, VIEWS, "auto", 0, 256, NULL, NULL, "Views",
-            "The blur has 2 N + 1 taps (auto: a tenth of the side, halved and rounded down).", true),
-    RGB("mean", mean, P | EVALUATIONS | B | D | V, 0, 1, "Views",
-        "Mean to subtract from the channels of every view, values in 0 to 1 (not given: nothing, or the "
-        "checkpoint's)."),
-    RGB("std", std, P | EVALUATIONS | B | D | V, 0.001, 10, "Views",
-        "Standard deviation to divide the channels by; goes with --mean."),
+    {.name = "view-preset", .argument = "PRESET", CHOICE(view_preset), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "auto", .choices = "auto|imagenet|cifar", .matters = true,
+     .help = "What auto means below: imagenet is jitter strength 1 and blur, cifar is 0.5 and none (auto: by image "
+             "size)."},
+    {.name = "crop-filter", .argument = "FILTER", CHOICE(crop_filter), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "bicubic", .choices = "bicubic|bilinear", .matters = true,
+     .help = "Antialiased filter that resizes the crop."},
+    {.name = "crop-probability", .argument = "P", NUMBER(crop_probability, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "1", .matters = true,
+     .help = "Probability of the random resized crop; else the whole image."},
+    {.name = "crop-area-min", .argument = "P", NUMBER(crop_area_min, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0.08", .matters = true,
+     .help = "Smallest share of the image's area in a crop."},
+    {.name = "crop-area-max", .argument = "P", NUMBER(crop_area_max, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "1", .matters = true,
+     .help = "Largest share of the image's area in a crop."},
+    {.name = "crop-ratio-min", .argument = "X", NUMBER(crop_ratio_min, 0.1, 10), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0.75", .aliases = "3/4=0.75", .matters = true,
+     .help = "Smallest ratio of a crop's width to its height."},
+    {.name = "crop-ratio-max", .argument = "X", NUMBER(crop_ratio_max, 0.1, 10), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "4/3", .aliases = "4/3=1.3333333333333333", .matters = true,
+     .help = "Largest ratio of a crop's width to its height."},
+    {.name = "flip-probability", .argument = "P", NUMBER(flip_probability, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0.5", .matters = true,
+     .help = "Probability of the horizontal flip."},
+    {.name = "jitter-probability", .argument = "P", NUMBER(jitter_probability, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0.8", .matters = true,
+     .help = "Probability of the colour jitter."},
+    {.name = "jitter-strength", .argument = "X", NUMBER(jitter_strength, 0, 1.25), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "auto", .matters = true,
+     .help = "Strength s of the colour jitter; multiplies the next four."},
+    {.name = "brightness", .argument = "X", NUMBER(brightness, 0, 10), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0.8", .matters = true,
+     .help = "Brightness factors are drawn from 1 - X s to 1 + X s."},
+    {.name = "contrast", .argument = "X", NUMBER(contrast, 0, 10), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0.8", .matters = true,
+     .help = "Contrast factors are drawn from 1 - X s to 1 + X s."},
+    {.name = "saturation", .argument = "X", NUMBER(saturation, 0, 10), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0.8", .matters = true,
+     .help = "Saturation factors are drawn from 1 - X s to 1 + X s."},
+    {.name = "hue", .argument = "X", NUMBER(hue, 0, 0.5), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0.2", .matters = true,
+     .help = "Hue shifts are drawn from -X s to X s of the circle."},
+    {.name = "gray-probability", .argument = "P", NUMBER(gray_probability, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0.2", .matters = true,
+     .help = "Probability of dropping the colour."},
+    {.name = "blur-probability", .argument = "P", NUMBER(blur_probability, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "auto", .matters = true,
+     .help = "Probability of the Gaussian blur."},
+    {.name = "blur-sigma-min", .argument = "X", NUMBER(blur_sigma_min, 0, 100), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0.1", .matters = true,
+     .help = "Smallest standard deviation of the blur in pixels."},
+    {.name = "blur-sigma-max", .argument = "X", NUMBER(blur_sigma_max, 0, 100), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "2", .matters = true,
+     .help = "Largest standard deviation of the blur in pixels."},
+    {.name = "solarize-probability", .argument = "P", NUMBER(solarize_probability, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0", .matters = true,
+     .help = "Probability of inverting the values above one half (not part of SimCLR)."},
+    {.name = "rotate-probability", .argument = "P", NUMBER(rotate_probability, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0", .matters = true,
+     .help = "Probability of a rotation by 90, 180 or 270 degrees (this and the next seven: not part of SimCLR, for "
+             "the paper's study of compositions)."},
+    {.name = "sobel-probability", .argument = "P", NUMBER(sobel_probability, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0", .matters = true,
+     .help = "Probability of Sobel filtering: only the edges are left."},
+    {.name = "sobel-strength", .argument = "X", NUMBER(sobel_strength, 0, 100), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "1", .matters = true,
+     .help = "Factor of the edges."},
+    {.name = "noise-probability", .argument = "P", NUMBER(noise_probability, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0", .matters = true,
+     .help = "Probability of Gaussian noise."},
+    {.name = "noise-sigma", .argument = "X", NUMBER(noise_sigma, 0, 10), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0.1", .matters = true,
+     .help = "Standard deviation of the noise, for values in 0 to 1."},
+    {.name = "cutout-probability", .argument = "P", NUMBER(cutout_probability, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0", .matters = true,
+     .help = "Probability of a square that is cut out."},
+    {.name = "cutout-size", .argument = "P", NUMBER(cutout_size, 0, 1), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "0.5", .matters = true,
+     .help = "Side of that square as a share of the view's."},
+    {.name = "view-order", .argument = "LIST", TEXT(view_order), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "", .matters = true,
+     .help = "Operations that come first, in this order and with commas between, of rotate, jitter, gray, blur, "
+             "solarize, sobel, noise and cutout; the others follow in that order (not given: that order)."},
+    {.name = "one-branch", FLAG(one_branch), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "false", .matters = true,
+     .help = "Only crop and flip the second view, as the study does."},
+    {.name = "blur-radius", .argument = "N", INTEGER(blur_radius, 0, 256), .section = "Views",
+     .commands = WITH_VIEWS, .default_text = "auto", .matters = true,
+     .help = "The blur has 2 N + 1 taps (auto: a tenth of the side, halved and rounded down)."},
+    {.name = "mean", .argument = "R,G,B", RGB(mean, 0, 1), .section = "Views",
+     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(BENCH) | ON(DEMO) | ON(VIEWS), .default_text = "", .matters = true,
+     .help = "Mean to subtract from the channels of every view, values in 0 to 1 (not given: nothing, or the "
+             "checkpoint's)."},
+    {.name = "std", .argument = "R,G,B", RGB(std, 0.001, 10), .section = "Views",
+     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(BENCH) | ON(DEMO) | ON(VIEWS), .default_text = "", .matters = true,
+     .help = "Standard deviation to divide the channels by; goes with --mean."},
 
     /* ---- Training (paper: appendix B) */
-    INTEGER("batch", "N", batch, P, "256", 2, 65536, NULL, NULL, "Training", "Images in a step; each gives two views.",
-            true),
-    INTEGER("batch", "N", batch, D, "128", 2, 65536, NULL, NULL, "Training", "Images in a step; each gives two views.",
-            true),
-    INTEGER("batch", "N", batch, F, "256", 1, 65536, NULL, NULL, "Training", "Images in a step.", true),
-    INTEGER("batch", "N", batch, K | L | E, "128", 1, 65536, NULL, NULL, "Training",
-            "Images that the encoder takes at once.", false),
-    INTEGER("batch", "N", batch, I | B, "128", 1, 65536, NULL, NULL, "Training",
-            "Images in a step; each gives two views.", false),
-    INTEGER("epochs", "N", epochs, P, "100", 1, 100000, NULL, NULL, "Training", "Passes over the images.", true),
-    INTEGER("epochs", "N", epochs, F, "auto", 1, 100000, NULL, NULL, "Training",
-            "Passes over the labelled images (auto: 60 with at most 5 % of the labels, else 30).", true),
-    INTEGER("epochs", "N", epochs, D, "auto", 1, 100000, NULL, NULL, "Training",
-            "Passes over the images (auto: as many as --seconds allows).", true),
-    NUMBER("warmup-epochs", "N", warmup_epochs, P | D, "auto", 0, 100000, NULL, "Training",
-           "Epochs over which the rate grows from 0 (auto: a tenth of the epochs, at most 10).", true),
-    NUMBER("warmup-epochs", "N", warmup_epochs, F, "0", 0, 100000, NULL, "Training",
-           "Epochs over which the rate grows from 0.", true),
-    CHOICE("optimizer", "NAME", optimizer, P | I | D, "lars", "lars|sgd|adamw", "Training",
-           "LARS, SGD with Nesterov momentum, or AdamW.", true),
-    CHOICE("optimizer", "NAME", optimizer, F, "sgd", "lars|sgd|adamw", "Training",
-           "LARS, SGD with Nesterov momentum, or AdamW.", true),
-    NUMBER("learning-rate", "RATE", learning_rate, P, "auto", 1e-9, 1000, NULL, "Training",
-           "Base rate, which --scaling multiplies (auto: LARS 0.3, or 1 for images of 64 pixels or less, or 0.075 with "
-           "sqrt; SGD 0.05; AdamW 0.001).",
-           true),
-    NUMBER("learning-rate", "RATE", learning_rate, D, "2", 1e-9, 1000, NULL, "Training",
-           "Base rate, which --scaling multiplies.", true),
-    NUMBER("learning-rate", "RATE", learning_rate, F, "0.05", 1e-9, 1000, NULL, "Training",
-           "Base rate, which --scaling multiplies.", true),
-    CHOICE("scaling", "RULE", scaling, P | F | D, "linear", "linear|sqrt", "Training",
-           "Rate of a step: the base rate times batch / 256, or times the square root of the batch.", true),
-    NUMBER("momentum", "X", momentum, P | F | D, "0.9", 0, 0.9999, NULL, "Training", "Momentum; for AdamW beta1.",
-           true),
-    NUMBER("weight-decay", "X", weight_decay, P | D, "1e-4", 0, 10, NULL, "Training",
-           "Weight decay; batch-norm parameters and biases are left out.", true),
-    NUMBER("weight-decay", "X", weight_decay, F, "0", 0, 10, NULL, "Training",
-           "Weight decay; batch-norm parameters and biases are left out.", true),
-    NUMBER("trust", "X", trust, P | F | D, "0.001", 1e-9, 10, NULL, "Training", "Trust coefficient (eta) of LARS.",
-           true),
-    NUMBER("temperature", "TAU", temperature, P | B | D, "auto", 0.001, 100, NULL, "Training",
-           "Temperature of NT-Xent (auto: 0.5 for images of 64 pixels or less, else 0.1).", true),
-    INTEGER("seed", "N", seed, (ALL & ~(E | I)) | V, "1", 0, 9007199254740992.0, NULL, NULL, "Training",
-            "Decides the views, the order of the images and the first weights.", true),
-    CHOICE("precision", "TYPE", precision, ALL, "auto", "auto|float32|bf16", "Training",
-           "Type of activations and weight copies (auto: bf16 where the processor is fast with it).", true),
-    CHOICE("device", "NAME", device, ALL, "auto", "auto|cpu|ref", "Training",
-           "What computes: cpu is fast, ref is the slow reference in plain C.", false),
-    CHOICE("cpu", "VARIANT", cpu, ALL, "auto", "auto|amx|amx-emulated|avx512-bf16|avx512|avx2|portable", "Training",
-           "Instruction set of the kernels (auto: $SIMCLR_CPU, else the best that the processor has).", false),
-    CHOICE(
-        "convolution", "ALGORITHM", convolution, ALL, "auto", "auto|direct|winograd", "Training",
-        "How 3x3 convolutions are computed (auto: by the measured cost of each layer's passes; with AMX in bf16 always "
-        "directly).",
-        false),
-    CHOICE(
-        "recompute", "WHEN", recompute, P | F | I | B | D, "auto", "auto|on|off", "Training",
-        "Drop what batch norm makes and make it again on the way back: half the memory, 1 to 5 % more time, the same "
-        "results (auto: where a step would take over 1 GiB).",
-        false),
-    INTEGER("threads", "N", threads, ALL | V | DI | DP, "auto", 1, 4096, NULL, NULL, "Training",
-            "Threads (auto: one for each processor this program may use); sums are rounded in another order.", false),
-    INTEGER("workers", "N", workers, P | EVALUATIONS | I | B | D, "auto", 0, 1024, NULL, NULL, "Training",
-            "Threads that only make views; 0: the computing threads do it between steps (auto: by the processors).",
-            false),
-    CHOICE(
-        "pin", "WHEN", pin, P | EVALUATIONS | I | B | D, "auto", "auto|on|off", "Training",
-        "Keep computing threads and workers on processors of their own (auto: where both together take all there are).",
-        false),
+    {.name = "batch", .argument = "N", INTEGER(batch, 2, 65536), .section = "Training",
+     .commands = ON(PRETRAIN), .default_text = "256", .matters = true,
+     .help = "Images in a step; each gives two views."},
+    {.name = "batch", .argument = "N", INTEGER(batch, 2, 65536), .section = "Training",
+     .commands = ON(DEMO), .default_text = "128", .matters = true,
+     .help = "Images in a step; each gives two views."},
+    {.name = "batch", .argument = "N", INTEGER(batch, 1, 65536), .section = "Training",
+     .commands = ON(FINETUNE), .default_text = "256", .matters = true,
+     .help = "Images in a step."},
+    {.name = "batch", .argument = "N", INTEGER(batch, 1, 65536), .section = "Training",
+     .commands = ON(KNN) | ON(LINEAR) | ON(EMBED), .default_text = "128",
+     .help = "Images that the encoder takes at once."},
+    {.name = "batch", .argument = "N", INTEGER(batch, 1, 65536), .section = "Training",
+     .commands = ON(INFO) | ON(BENCH), .default_text = "128",
+     .help = "Images in a step; each gives two views."},
+    {.name = "epochs", .argument = "N", INTEGER(epochs, 1, 100000), .section = "Training",
+     .commands = ON(PRETRAIN), .default_text = "100", .matters = true,
+     .help = "Passes over the images."},
+    {.name = "epochs", .argument = "N", INTEGER(epochs, 1, 100000), .section = "Training",
+     .commands = ON(FINETUNE), .default_text = "auto", .matters = true,
+     .help = "Passes over the labelled images (auto: 60 with at most 5 % of the labels, else 30)."},
+    {.name = "epochs", .argument = "N", INTEGER(epochs, 1, 100000), .section = "Training",
+     .commands = ON(DEMO), .default_text = "auto", .matters = true,
+     .help = "Passes over the images (auto: as many as --seconds allows)."},
+    {.name = "warmup-epochs", .argument = "N", NUMBER(warmup_epochs, 0, 100000), .section = "Training",
+     .commands = ON(PRETRAIN) | ON(DEMO), .default_text = "auto", .matters = true,
+     .help = "Epochs over which the rate grows from 0 (auto: a tenth of the epochs, at most 10)."},
+    {.name = "warmup-epochs", .argument = "N", NUMBER(warmup_epochs, 0, 100000), .section = "Training",
+     .commands = ON(FINETUNE), .default_text = "0", .matters = true,
+     .help = "Epochs over which the rate grows from 0."},
+    {.name = "optimizer", .argument = "NAME", CHOICE(optimizer), .section = "Training",
+     .commands = ON(PRETRAIN) | ON(INFO) | ON(DEMO), .default_text = "lars", .choices = "lars|sgd|adamw",
+     .matters = true,
+     .help = "LARS, SGD with Nesterov momentum, or AdamW."},
+    {.name = "optimizer", .argument = "NAME", CHOICE(optimizer), .section = "Training",
+     .commands = ON(FINETUNE), .default_text = "sgd", .choices = "lars|sgd|adamw", .matters = true,
+     .help = "LARS, SGD with Nesterov momentum, or AdamW."},
+    {.name = "learning-rate", .argument = "RATE", NUMBER(learning_rate, 1e-9, 1000), .section = "Training",
+     .commands = ON(PRETRAIN), .default_text = "auto", .matters = true,
+     .help = "Base rate, which --scaling multiplies (auto: LARS 0.3, or 1 for images of 64 pixels or less, or 0.075 "
+             "with sqrt; SGD 0.05; AdamW 0.001)."},
+    {.name = "learning-rate", .argument = "RATE", NUMBER(learning_rate, 1e-9, 1000), .section = "Training",
+     .commands = ON(DEMO), .default_text = "2", .matters = true,
+     .help = "Base rate, which --scaling multiplies."},
+    {.name = "learning-rate", .argument = "RATE", NUMBER(learning_rate, 1e-9, 1000), .section = "Training",
+     .commands = ON(FINETUNE), .default_text = "0.05", .matters = true,
+     .help = "Base rate, which --scaling multiplies."},
+    {.name = "scaling", .argument = "RULE", CHOICE(scaling), .section = "Training",
+     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(DEMO), .default_text = "linear", .choices = "linear|sqrt",
+     .matters = true,
+     .help = "Rate of a step: the base rate times batch / 256, or times the square root of the batch."},
+    {.name = "momentum", .argument = "X", NUMBER(momentum, 0, 0.9999), .section = "Training",
+     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(DEMO), .default_text = "0.9", .matters = true,
+     .help = "Momentum; for AdamW beta1."},
+    {.name = "weight-decay", .argument = "X", NUMBER(weight_decay, 0, 10), .section = "Training",
+     .commands = ON(PRETRAIN) | ON(DEMO), .default_text = "1e-4", .matters = true,
+     .help = "Weight decay; batch-norm parameters and biases are left out."},
+    {.name = "weight-decay", .argument = "X", NUMBER(weight_decay, 0, 10), .section = "Training",
+     .commands = ON(FINETUNE), .default_text = "0", .matters = true,
+     .help = "Weight decay; batch-norm parameters and biases are left out."},
+    {.name = "trust", .argument = "X", NUMBER(trust, 1e-9, 10), .section = "Training",
+     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(DEMO), .default_text = "0.001", .matters = true,
+     .help = "Trust coefficient (eta) of LARS."},
+    {.name = "temperature", .argument = "TAU", NUMBER(temperature, 0.001, 100), .section = "Training",
+     .commands = ON(PRETRAIN) | ON(BENCH) | ON(DEMO), .default_text = "auto", .matters = true,
+     .help = "Temperature of NT-Xent (auto: 0.5 for images of 64 pixels or less, else 0.1)."},
+    {.name = "seed", .argument = "N", INTEGER(seed, 0, 9007199254740992.0), .section = "Training",
+     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(BENCH) | ON(DEMO) | ON(VIEWS),
+     .default_text = "1", .matters = true,
+     .help = "Decides the views, the order of the images and the first weights."},
+    {.name = "precision", .argument = "TYPE", CHOICE(precision), .section = "Training",
+     .commands = WITH_NETWORK, .default_text = "auto", .choices = "auto|float32|bf16", .matters = true,
+     .help = "Type of activations and weight copies (auto: bf16 where the processor is fast with it)."},
+    {.name = "device", .argument = "NAME", CHOICE(device), .section = "Training",
+     .commands = WITH_NETWORK, .default_text = "auto", .choices = "auto|cpu|ref",
+     .help = "What computes: cpu is fast, ref is the slow reference in plain C."},
+    {.name = "cpu", .argument = "VARIANT", CHOICE(cpu), .section = "Training",
+     .commands = WITH_NETWORK, .default_text = "auto",
+     .choices = "auto|amx|amx-emulated|avx512-bf16|avx512|avx2|portable",
+     .help = "Instruction set of the kernels (auto: $SIMCLR_CPU, else the best that the processor has)."},
+    {.name = "convolution", .argument = "ALGORITHM", CHOICE(convolution), .section = "Training",
+     .commands = WITH_NETWORK, .default_text = "auto", .choices = "auto|direct|winograd",
+     .help = "How 3x3 convolutions are computed (auto: by the measured cost of each layer's passes; with AMX in bf16 "
+             "always directly)."},
+    {.name = "recompute", .argument = "WHEN", CHOICE(recompute), .section = "Training",
+     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
+     .choices = "auto|on|off",
+     .help = "Drop what batch norm makes and make it again on the way back: half the memory, 1 to 5 % more time, the "
+             "same results (auto: where a step would take over 1 GiB)."},
+    {.name = "threads", .argument = "N", INTEGER(threads, 1, 4096), .section = "Training",
+     .commands = WITH_NETWORK | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK), .default_text = "auto",
+     .help = "Threads (auto: one for each processor this program may use); sums are rounded in another order."},
+    {.name = "workers", .argument = "N", INTEGER(workers, 0, 1024), .section = "Training",
+     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
+     .help = "Threads that only make views; 0: the computing threads do it between steps (auto: by the processors)."},
+    {.name = "pin", .argument = "WHEN", CHOICE(pin), .section = "Training",
+     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
+     .choices = "auto|on|off",
+     .help = "Keep computing threads and workers on processors of their own (auto: where both together take all "
+             "there are)."},
 
     /* ---- Run */
-    FLAG("resume", resume, P, "false", "Run", "Go on from the newest valid checkpoint of --out, which must be there."),
-    FLAG("overwrite", overwrite, P | F | D, "false", "Run", "Start afresh in a folder that holds another run."),
-    FLAG("overwrite", overwrite, DP, "false", "Output", "Replace a pack of other images or options."),
-    INTEGER("save-every", "EPOCHS", save_every, P, "1", 1, 100000, NULL, NULL, "Run",
-            "Epochs between checkpoints; the end and an interruption write one too.", false),
-    INTEGER("keep", "N", keep, P, "3", 1, 100000, NULL, NULL, "Run", "Newest checkpoints to keep, beside the best.",
-            false),
-    INTEGER("log-every", "STEPS", log_every, P | F | D, "10", 1, 1000000, NULL, NULL, "Run",
-            "Steps between lines of metrics.jsonl.", false),
-    INTEGER("knn-every", "EPOCHS", knn_every, P | D, "5", 0, 100000, NULL, NULL, "Run",
-            "Epochs between kNN evaluations where there are labels; 0: none.", false),
-    INTEGER("knn-images", "N", knn_images, P | D, "10000", 0, 100000000, NULL, NULL, "Run",
-            "Training images for those evaluations; 0: all.", false),
-    INTEGER("diagnostics-images", "N", diagnostics_images, P | D, "1024", 0, 65536, NULL, NULL, "Run",
-            "Images for the alignment, uniformity and rank of every epoch; 0: none.", false),
-    FLAG("tensorboard", tensorboard, P | F | D, "true", "Run", "Write TensorBoard's event file."),
+    {.name = "resume", FLAG(resume), .section = "Run",
+     .commands = ON(PRETRAIN), .default_text = "false", .once = true,
+     .help = "Go on from the newest valid checkpoint of --out, which must be there."},
+    {.name = "overwrite", FLAG(overwrite), .section = "Run",
+     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(DEMO), .default_text = "false", .once = true,
+     .help = "Start afresh in a folder that holds another run."},
+    {.name = "overwrite", FLAG(overwrite), .section = "Output",
+     .commands = ON(DATA_PACK), .default_text = "false", .once = true,
+     .help = "Replace a pack of other images or options."},
+    {.name = "save-every", .argument = "EPOCHS", INTEGER(save_every, 1, 100000), .section = "Run",
+     .commands = ON(PRETRAIN), .default_text = "1",
+     .help = "Epochs between checkpoints; the end and an interruption write one too."},
+    {.name = "keep", .argument = "N", INTEGER(keep, 1, 100000), .section = "Run",
+     .commands = ON(PRETRAIN), .default_text = "3",
+     .help = "Newest checkpoints to keep, beside the best."},
+    {.name = "log-every", .argument = "STEPS", INTEGER(log_every, 1, 1000000), .section = "Run",
+     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(DEMO), .default_text = "10",
+     .help = "Steps between lines of metrics.jsonl."},
+    {.name = "knn-every", .argument = "EPOCHS", INTEGER(knn_every, 0, 100000), .section = "Run",
+     .commands = ON(PRETRAIN) | ON(DEMO), .default_text = "5",
+     .help = "Epochs between kNN evaluations where there are labels; 0: none."},
+    {.name = "knn-images", .argument = "N", INTEGER(knn_images, 0, 100000000), .section = "Run",
+     .commands = ON(PRETRAIN) | ON(DEMO), .default_text = "10000",
+     .help = "Training images for those evaluations; 0: all."},
+    {.name = "diagnostics-images", .argument = "N", INTEGER(diagnostics_images, 0, 65536), .section = "Run",
+     .commands = ON(PRETRAIN) | ON(DEMO), .default_text = "1024",
+     .help = "Images for the alignment, uniformity and rank of every epoch; 0: none."},
+    {.name = "tensorboard", FLAG(tensorboard), .section = "Run",
+     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(DEMO), .default_text = "true",
+     .help = "Write TensorBoard's event file."},
 
     /* ---- Evaluation */
-    INTEGER("knn-k", "K", knn_k, P | K | D, "200", 1, 100000, NULL, NULL, "Evaluation", "Neighbours that vote.", false),
-    NUMBER("knn-temperature", "TAU", knn_temperature, P | K | D, "0.1", 0.001, 100, NULL, "Evaluation",
-           "A neighbour of similarity s has exp(s / TAU) votes.", false),
-    FLAG("json", json, F | K | L | I | B | DI, "false", "Evaluation", "Print the results as JSON."),
-    FLAG("controls", controls, F | K | L, "true", "Evaluation",
-         "Evaluate the controls too: pixels and the same network untrained."),
-    NUMBER("l2", "X", l2, L | D, "auto", 0, 1e6, NULL, "Evaluation",
-           "Penalty on the weights (auto: the best of a sweep on a held-out tenth of the training images).", false),
-    INTEGER("iterations", "N", iterations, L | D, "300", 1, 1000000, NULL, NULL, "Evaluation",
-            "Most iterations of L-BFGS for one fit.", false),
-    TEXT("features-out", "PREFIX", features_out, K | L, "", "Evaluation",
-         "Write the features too: PREFIX-train.npy and PREFIX-test.npy with their labels.", false, false),
+    {.name = "knn-k", .argument = "K", INTEGER(knn_k, 1, 100000), .section = "Evaluation",
+     .commands = ON(PRETRAIN) | ON(KNN) | ON(DEMO), .default_text = "200",
+     .help = "Neighbours that vote."},
+    {.name = "knn-temperature", .argument = "TAU", NUMBER(knn_temperature, 0.001, 100), .section = "Evaluation",
+     .commands = ON(PRETRAIN) | ON(KNN) | ON(DEMO), .default_text = "0.1",
+     .help = "A neighbour of similarity s has exp(s / TAU) votes."},
+    {.name = "json", FLAG(json), .section = "Evaluation",
+     .commands = ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(INFO) | ON(BENCH) | ON(DATA_INFO), .default_text = "false",
+     .help = "Print the results as JSON."},
+    {.name = "controls", FLAG(controls), .section = "Evaluation",
+     .commands = ON(FINETUNE) | ON(KNN) | ON(LINEAR), .default_text = "true",
+     .help = "Evaluate the controls too: pixels and the same network untrained."},
+    {.name = "l2", .argument = "X", NUMBER(l2, 0, 1e6), .section = "Evaluation",
+     .commands = ON(LINEAR) | ON(DEMO), .default_text = "auto",
+     .help = "Penalty on the weights (auto: the best of a sweep on a held-out tenth of the training images)."},
+    {.name = "iterations", .argument = "N", INTEGER(iterations, 1, 1000000), .section = "Evaluation",
+     .commands = ON(LINEAR) | ON(DEMO), .default_text = "300",
+     .help = "Most iterations of L-BFGS for one fit."},
+    {.name = "features-out", .argument = "PREFIX", TEXT(features_out), .section = "Evaluation",
+     .commands = ON(KNN) | ON(LINEAR), .default_text = "",
+     .help = "Write the features too: PREFIX-train.npy and PREFIX-test.npy with their labels."},
 
     /* ---- Info, bench, demo, views */
-    FLAG("memory", memory, I, "false", "Output", "Estimate the peak memory of a training step of --batch images."),
-    CHOICE("what", "PART", what, B, "all", "all|step|layers|data|embed|update|loss|views|decode", "Output",
-           "What to time; data: what views really made add to a step.", false),
-    NUMBER("seconds", "T", seconds, B, "3", 0.1, 86400, NULL, "Output",
-           "Time for each measurement; the median is reported.", false),
-    INTEGER("images", "N", images, V, "4", 1, 100, NULL, NULL, "Output", "Images, spread evenly over the set.", false),
-    INTEGER("views", "N", views, V, "6", 1, 100, NULL, NULL, "Output",
-            "Views of each: both of the first epoch, both of the second, and so on.", false),
-    FLAG("check", check, DI, "false", "Output",
-         "Decode every image, not only its header and a sample: finds all bad ones."),
-    CHOICE("format", "FORMAT", format, DP, "tar", "tar|raw", "Output",
-           "Shards of encoded images as WebDataset reads them, or one file of pixels that needs no decoding.", false),
-    CHOICE("codec", "CODEC", codec, DP, "auto", "auto|jpeg|png", "Output",
-           "Of the images in shards (auto: a file that need not change is copied, JPEG stays JPEG, all else is PNG).",
-           false),
-    INTEGER("quality", "N", quality, DP, "90", 1, 100, NULL, NULL, "Output", "Quality of JPEGs that are encoded anew.",
-            false),
-    INTEGER("shorter-side", "N", shorter_side, DP, "auto", 8, 65535, NULL, NULL, "Output",
-            "Reduce larger images to this shorter side (auto: all stay as they are).", false),
-    INTEGER("shard-images", "N", shard_images, DP, "5000", 1, 100000000, NULL, NULL, "Output",
-            "Images in a shard; of a raw file, images that are written before the disk is waited for.", false),
-    NUMBER("seconds", "T", seconds, DI, "2", 0, 86400, NULL, "Output",
-           "Time for measuring the decode rate on a sample; 0: not measured.", false),
-    NUMBER("seconds", "T", seconds, D, "168", 1, 86400, NULL, "Output", "Time to aim at on this machine, in all.",
-           false),
+    {.name = "memory", FLAG(memory), .section = "Output",
+     .commands = ON(INFO), .default_text = "false",
+     .help = "Estimate the peak memory of a training step of --batch images."},
+    {.name = "what", .argument = "PART", CHOICE(what), .section = "Output",
+     .commands = ON(BENCH), .default_text = "all", .choices = "all|step|layers|data|embed|update|loss|views|decode",
+     .help = "What to time; data: what views really made add to a step."},
+    {.name = "seconds", .argument = "T", NUMBER(seconds, 0.1, 86400), .section = "Output",
+     .commands = ON(BENCH), .default_text = "3",
+     .help = "Time for each measurement; the median is reported."},
+    {.name = "images", .argument = "N", INTEGER(images, 1, 100), .section = "Output",
+     .commands = ON(VIEWS), .default_text = "4",
+     .help = "Images, spread evenly over the set."},
+    {.name = "views", .argument = "N", INTEGER(views, 1, 100), .section = "Output",
+     .commands = ON(VIEWS), .default_text = "6",
+     .help = "Views of each: both of the first epoch, both of the second, and so on."},
+    {.name = "check", FLAG(check), .section = "Output",
+     .commands = ON(DATA_INFO), .default_text = "false",
+     .help = "Decode every image, not only its header and a sample: finds all bad ones."},
+    {.name = "format", .argument = "FORMAT", CHOICE(format), .section = "Output",
+     .commands = ON(DATA_PACK), .default_text = "tar", .choices = "tar|raw",
+     .help = "Shards of encoded images as WebDataset reads them, or one file of pixels that needs no decoding."},
+    {.name = "codec", .argument = "CODEC", CHOICE(codec), .section = "Output",
+     .commands = ON(DATA_PACK), .default_text = "auto", .choices = "auto|jpeg|png",
+     .help = "Of the images in shards (auto: a file that need not change is copied, JPEG stays JPEG, all else is "
+             "PNG)."},
+    {.name = "quality", .argument = "N", INTEGER(quality, 1, 100), .section = "Output",
+     .commands = ON(DATA_PACK), .default_text = "90",
+     .help = "Quality of JPEGs that are encoded anew."},
+    {.name = "shorter-side", .argument = "N", INTEGER(shorter_side, 8, 65535), .section = "Output",
+     .commands = ON(DATA_PACK), .default_text = "auto",
+     .help = "Reduce larger images to this shorter side (auto: all stay as they are)."},
+    {.name = "shard-images", .argument = "N", INTEGER(shard_images, 1, 100000000), .section = "Output",
+     .commands = ON(DATA_PACK), .default_text = "5000",
+     .help = "Images in a shard; of a raw file, images that are written before the disk is waited for."},
+    {.name = "seconds", .argument = "T", NUMBER(seconds, 0, 86400), .section = "Output",
+     .commands = ON(DATA_INFO), .default_text = "2",
+     .help = "Time for measuring the decode rate on a sample; 0: not measured."},
+    {.name = "seconds", .argument = "T", NUMBER(seconds, 1, 86400), .section = "Output",
+     .commands = ON(DEMO), .default_text = "168",
+     .help = "Time to aim at on this machine, in all."},
 };
+/* clang-format on */
 const int config_option_count = sizeof config_options / sizeof config_options[0];
-
-/* ---- commands ----------------------------------------------------------------------------------------------- */
-
-/* word: the option whose name may be left out on the command line. */
-static const struct {
-    enum command command;
-    const char *name, *summary, *word;
-} commands[] = {
-    {COMMAND_PRETRAIN, "pretrain", "train an encoder on images without labels", NULL},
-    {COMMAND_KNN, "knn", "classify by the nearest neighbours of a trained encoder's features", NULL},
-    {COMMAND_LINEAR, "linear", "classify by logistic regression on a trained encoder's features", NULL},
-    {COMMAND_FINETUNE, "finetune", "train the whole network on a share of the labels", NULL},
-    {COMMAND_EMBED, "embed", "write the features of images to a file", NULL},
-    {COMMAND_VIEWS, "views", "draw images and their views: what the network sees", "data"},
-    {COMMAND_INFO, "info", "show a network, its memory, or what a checkpoint holds", NULL},
-    {COMMAND_DATA_INFO, "data info", "show what a data set holds: classes, sizes, formats, bad files, decode rate",
-     "data"},
-    {COMMAND_DATA_PACK, "data pack", "write a data set as tar shards or as one raw file", "data"},
-    {COMMAND_DATA_FETCH, "data fetch", "download a public data set and check it", "set"},
-    {COMMAND_BENCH, "bench", "time a training step and its parts, as JSON", NULL},
-    {COMMAND_DEMO, "demo", "watch a network learn from images that it draws itself, in three minutes", NULL},
-};
-enum { COMMANDS = sizeof commands / sizeof commands[0] };
-
-const char *command_name(enum command command)
-{
-    for (int i = 0; i < COMMANDS; i++) {
-        if (commands[i].command == command) return commands[i].name;
-    }
-    return "?";
-}
-
-const char *command_summary(enum command command)
-{
-    for (int i = 0; i < COMMANDS; i++) {
-        if (commands[i].command == command) return commands[i].summary;
-    }
-    return "";
-}
-
-const char *command_word(enum command command)
-{
-    for (int i = 0; i < COMMANDS; i++) {
-        if (commands[i].command == command) return commands[i].word;
-    }
-    return NULL;
-}
-
-int command_find(const char *name, enum command *out)
-{
-    for (int i = 0; i < COMMANDS; i++) {
-        if (strcmp(commands[i].name, name) != 0) continue;
-        *out = commands[i].command;
-        return SIMCLR_OK;
-    }
-    return SIMCLR_INVALID;
-}
-
-int command_at(int index, enum command *out)
-{
-    if (index < 0 || index >= COMMANDS) return SIMCLR_INVALID;
-    *out = commands[index].command;
-    return SIMCLR_OK;
-}
-
-/* ---- options by name -------------------------------------------------------------------------------------------- */
-
-static char plain(char c)
-{
-    return c == '_' ? '-' : c;
-}
-
-static bool same_name(const char *a, const char *b)
-{
-    while (*a && plain(*a) == plain(*b)) {
-        a++;
-        b++;
-    }
-    return *a == *b;
-}
-
-const struct option_row *option_find(const char *name, enum command command)
-{
-    for (int i = 0; i < config_option_count; i++) {
-        const struct option_row *row = &config_options[i];
-        if ((row->commands & (unsigned)command) && same_name(row->name, name)) return row;
-    }
-    return NULL;
-}
-
-/* Edits (insert, delete, replace, swap neighbours) that turn a into b; `b` is an option name, so short. */
-static int edit_distance(const char *a, const char *b)
-{
-    enum { LONGEST = 64 };
-    int rows[3][LONGEST + 1];
-    const int m = (int)strnlen(a, LONGEST), n = (int)strnlen(b, LONGEST);
-    int *before = rows[0], *last = rows[1], *now = rows[2];
-
-    for (int j = 0; j <= n; j++) last[j] = j;
-    for (int i = 1; i <= m; i++) {
-        now[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int best = last[j - 1] + (plain(a[i - 1]) != plain(b[j - 1]));
-            if (last[j] + 1 < best) best = last[j] + 1;
-            if (now[j - 1] + 1 < best) best = now[j - 1] + 1;
-            if (i > 1 && j > 1 && plain(a[i - 1]) == plain(b[j - 2]) && plain(a[i - 2]) == plain(b[j - 1]) &&
-                before[j - 2] + 1 < best) {
-                best = before[j - 2] + 1;
-            }
-            now[j] = best;
-        }
-        int *free_row = before;
-        before = last;
-        last = now;
-        now = free_row;
-    }
-    return last[n];
-}
-
-const char *option_nearest(const char *name, enum command command)
-{
-    const char *nearest = "recipe";
-    int least = edit_distance(name, nearest);
-
-    for (int i = 0; i < config_option_count; i++) {
-        if (!(config_options[i].commands & (unsigned)command)) continue;
-        const int distance = edit_distance(name, config_options[i].name);
-        if (distance >= least) continue;
-        least = distance;
-        nearest = config_options[i].name;
-    }
-    return nearest;
-}
-
-const char *option_type_name(enum option_type type)
-{
-    switch (type) {
-    case OPTION_STRING:
-        return "text";
-    case OPTION_INTEGER:
-        return "integer";
-    case OPTION_NUMBER:
-        return "number";
-    case OPTION_BOOLEAN:
-        return "boolean";
-    case OPTION_CHOICE:
-        return "choice";
-    case OPTION_BYTES:
-        return "size";
-    case OPTION_RGB:
-        return "r,g,b";
-    }
-    return "text";
-}
-
-const char *command_nearest(const char *name)
-{
-    int nearest = 0;
-
-    for (int i = 1; i < COMMANDS; i++) {
-        if (edit_distance(name, commands[i].name) < edit_distance(name, commands[nearest].name)) nearest = i;
-    }
-    return commands[nearest].name;
-}

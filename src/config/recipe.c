@@ -330,7 +330,7 @@ static void write_value(const struct config *config, const struct option_row *ro
     text_free(&value);
 }
 
-char *config_to_yaml(const struct config *config)
+char *config_to_yaml(const struct config *config, enum config_text text)
 {
     struct text out = {0};
     const char *section = "";
@@ -339,11 +339,14 @@ char *config_to_yaml(const struct config *config)
              command_name(config->command), command_name(config->command));
     for (int i = 0; i < config_option_count; i++) {
         const struct option_row *row = &config_options[i];
-        if (!(row->commands & (unsigned)config->command) || strcmp(row->name, "recipe") == 0) continue;
+        if (!option_of(row, config->command) || strcmp(row->name, "recipe") == 0) continue;
         if (strcmp(section, row->section) != 0) text_add(&out, "\n# %s\n", row->section);
         section = row->section;
         text_add(&out, "%s: ", row->name);
-        write_value(config, row, &out);
+        if (text == CONFIG_REPEATABLE && row->once)
+            text_add(&out, "%s", row->default_text);
+        else
+            write_value(config, row, &out);
         text_add(&out, "\n");
     }
     char *yaml = out.failed ? NULL : memory_string(out.bytes);
@@ -358,7 +361,7 @@ char *config_differences(const struct config *a, const struct config *b)
     text_add(&out, "%s", "");
     for (int i = 0; i < config_option_count; i++) {
         const struct option_row *row = &config_options[i];
-        if (!row->matters || !(row->commands & (unsigned)a->command) || value_equal(a, b, row)) continue;
+        if (!row->matters || !option_of(row, a->command) || value_equal(a, b, row)) continue;
         text_add(&out, "%s%s", out.length ? ", " : "", row->name);
     }
     char *names = out.failed ? NULL : memory_string(out.bytes ? out.bytes : "");

@@ -167,9 +167,7 @@ static int extract(struct extraction *extraction, const struct view_policy *view
 /* Images at once: enough to keep every kernel busy, small enough for 224 pixels to fit anywhere. */
 static int batch_for(const struct session *session, const struct view_policy *policy, const struct dataset *dataset)
 {
-    const bool given = session->config->command == COMMAND_KNN || session->config->command == COMMAND_LINEAR ||
-                       session->config->command == COMMAND_EMBED;
-    int64_t batch = given ? session->config->batch : policy->size <= 64 ? 128 : 32;
+    int64_t batch = session->traits.batch_is_of_features ? session->config->batch : policy->size <= 64 ? 128 : 32;
     if (batch > dataset_count(dataset)) batch = dataset_count(dataset);
     return (int)batch;
 }

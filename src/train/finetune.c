@@ -68,7 +68,6 @@ static int open_all(struct finetune *run, struct error *error)
     log_info(&session->log, "%u labelled images of %lld (%.3g %%), %lld epochs", run->subset_count,
              (long long)dataset_count(run->train), 100 * share, (long long)run->epochs);
     if (config->overwrite) run_folder_clear(&run->folder);
-    session->settings->overwrite = false;
     return run_folder_start(&run->folder, run->train, 0, config->tensorboard, error);
 }
 
@@ -119,7 +118,7 @@ static int test(struct finetune *run, struct score *out, struct error *error)
 static int save(const struct finetune *run, int start, struct error *error)
 {
     char name[64];
-    char *yaml = config_to_yaml(run->session->config);
+    char *yaml = config_to_yaml(run->session->config, CONFIG_REPEATABLE);
     const struct config *config = run->session->config;
     const int64_t batch = supervised_batch(config->batch, run->subset_count);
     const int64_t steps = run->subset_count / batch * run->epochs;

@@ -15,7 +15,7 @@ int pretrain_save(struct pretrain *run, const char *path, struct error *error)
 {
     char fingerprint[24];
     snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)dataset_fingerprint(run->dataset));
-    char *yaml = config_to_yaml(run->config);
+    char *yaml = config_to_yaml(run->config, CONFIG_REPEATABLE);
     if (path == NULL || yaml == NULL) {
         memory_free(yaml);
         return error_no_memory(error, "a checkpoint", 4096);

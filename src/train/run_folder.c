@@ -166,7 +166,7 @@ bool run_folder_holds_run(const struct run_folder *folder)
 static int write_config(const struct run_folder *folder, const struct config *config, struct error *error)
 {
     char *path = path_in(folder, "config.yaml");
-    char *yaml = config_to_yaml(config);
+    char *yaml = config_to_yaml(config, CONFIG_REPEATABLE);
     const int status = path == NULL || yaml == NULL ? error_no_memory(error, "config.yaml", 4096)
                                                     : file_write_atomic(path, yaml, strlen(yaml), error);
     memory_free(path);

@@ -11,9 +11,6 @@
 
 enum { VIEW_WORKERS_MAX = 64 };
 
-/* Commands that look at images only: they need no backend. */
-enum { NO_NETWORK = COMMAND_VIEWS | COMMAND_DATA_INFO | COMMAND_DATA_PACK | COMMAND_DATA_FETCH };
-
 /* --cpu wins over the environment, which wins over what the processor has. */
 static const char *cpu_variant(const struct config *config)
 {
@@ -58,7 +55,7 @@ int session_start(struct session *session, struct error *error)
     const struct config *config = session->config;
     if (config->notes != NULL && config->notes[0] != '\0') log_info(&session->log, "%s", config->notes);
     status = pool_create(&session->pool, (int)config->threads, error);
-    if (status == SIMCLR_OK && (config->command & NO_NETWORK)) return SIMCLR_OK;
+    if (status == SIMCLR_OK && session->traits.no_network) return SIMCLR_OK;
     if (status == SIMCLR_OK)
         status = backend_create(config->device, cpu_variant(config), session->pool, &session->backend, error);
     if (status == SIMCLR_OK) {

@@ -13,8 +13,16 @@
 #include "model/model.h"
 #include "simclr/simclr.h"
 
+/* What a command needs of its session: columns of command/table.c, so that nothing below it asks which command runs. */
+struct session_traits {
+    bool no_network;           /* it looks at images only: no backend is made */
+    bool batch_is_of_features; /* --batch is the number of images that the encoder takes at once, not of a step */
+    int image_size;            /* where neither option nor images give one; 0: 32 */
+};
+
 struct session {
     const struct config *config; /* before session_start: the caller's; then a copy whose "auto"s may be resolved */
+    struct session_traits traits;
     struct log log;
     void (*output)(void *cookie, const char *text, size_t length);
     void (*progress)(void *cookie, const simclr_progress *progress);
@@ -27,7 +35,7 @@ struct session {
 };
 
 /* Creates pool and backend (NULL for commands without a network) from the configuration (--threads, --device, --cpu or
- * $SIMCLR_CPU, --precision) and says so in the log. The callbacks must already be set. */
+ * $SIMCLR_CPU, --precision) and says so in the log. The callbacks and traits must already be set. */
 int session_start(struct session *session, struct error *error);
 void session_stop(struct session *session);
 bool session_is_interrupted(const struct session *session);
@@ -39,7 +47,7 @@ void session_print(const struct session *session, const char *format, ...) __att
 int session_resolve(struct session *session, const struct dataset *dataset, struct error *error);
 
 /* Fields of the configuration turned into the structs of the rooms below. An image size that is still "auto" counts
- * as 224 for `info` and 32 elsewhere. */
+ * as that of the traits. */
 int session_model_config(const struct session *session, int classes, struct model_config *out, struct error *error);
 int session_view_policy(const struct session *session, struct view_policy *out, struct error *error);
 int session_open_dataset(const struct session *session, const char *path, enum dataset_part part, struct dataset **out,

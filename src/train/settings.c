@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "train/session.h"
 
-enum { SIZE_MAX_AUTO = 224, SMALL_IMAGE = 64 };
+enum { SIZE_MAX_AUTO = 224, SIZE_UNKNOWN = 32, SMALL_IMAGE = 64 };
 
 /* ---- resolving ---- */
 
@@ -66,16 +66,16 @@ static int resolve_training(struct session *session, int size, struct error *err
     return status;
 }
 
-static int image_size_of(const struct config *config)
+static int image_size_of(const struct session *session)
 {
-    if (config->image_size > 0) return (int)config->image_size;
-    return config->command == COMMAND_INFO ? 224 : 32;
+    if (session->config->image_size > 0) return (int)session->config->image_size;
+    return session->traits.image_size > 0 ? session->traits.image_size : SIZE_UNKNOWN;
 }
 
 int session_resolve(struct session *session, const struct dataset *dataset, struct error *error)
 {
     int status = resolve_image_size(session, dataset, error);
-    const int size = image_size_of(session->config);
+    const int size = image_size_of(session);
     if (status == SIMCLR_OK) status = resolve_views(session, size, error);
     if (status == SIMCLR_OK) status = resolve_training(session, size, error);
     return status;
@@ -90,7 +90,7 @@ int session_model_config(const struct session *session, int classes, struct mode
         .depth = (int)config->depth,
         .width = config->width,
         .stem = STEM_AUTO,
-        .image_size = image_size_of(config),
+        .image_size = image_size_of(session),
         .head_layers = (int)config->head_layers,
         .head_dim = (int)config->head_dim,
         .classes = classes,
@@ -110,7 +110,7 @@ bool session_parse_rgb(const char *text, double rgb[3])
 int session_view_policy(const struct session *session, struct view_policy *out, struct error *error)
 {
     const struct config *config = session->config;
-    const int size = image_size_of(config);
+    const int size = image_size_of(session);
     struct view_policy policy = view_policy_default(size);
     if (strcmp(config->view_preset, "cifar") == 0)
         policy = view_policy_cifar(size);

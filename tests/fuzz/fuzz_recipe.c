@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     const int status = config_parse_recipe(config, (const char *)bytes, count, "fuzz", 1, &error);
     if (status == SIMCLR_OK) {
         fuzz_accepted++;
-        char *yaml = config_to_yaml(config);
+        char *yaml = config_to_yaml(config, CONFIG_AS_IT_IS);
         FUZZ_CHECK(yaml && config_create(&again, COMMAND_PRETRAIN, &error) == SIMCLR_OK);
         FUZZ_CHECK(config_parse_recipe(again, yaml, strlen(yaml), "again", 1, &error) == SIMCLR_OK);
         char *differences = config_differences(config, again);

@@ -178,9 +178,11 @@ static void null_arguments_are_refused(void **state)
 static void the_table_describes_every_command(void **state)
 {
     (void)state;
-    const char *name, *summary;
+    simclr_command command;
     int commands = 0, total = 0;
-    for (; simclr_command_at(commands, &name, &summary) == SIMCLR_OK; commands++) {
+    for (; simclr_command_at(commands, &command) == SIMCLR_OK; commands++) {
+        const char *name = command.name;
+        assert_true(name[0] && command.summary[0] && command.help[0] && strstr(command.examples, name) != NULL);
         simclr_option option;
         int options = 0;
         for (; simclr_option_at(name, options, &option) == SIMCLR_OK; options++) {
@@ -192,6 +194,8 @@ static void the_table_describes_every_command(void **state)
     }
     assert_int_equal(commands, 12);
     assert_true(total > 100);
+    assert_int_equal(simclr_command_at(-1, &command), SIMCLR_INVALID);
+    assert_int_equal(simclr_command_at(0, NULL), SIMCLR_INVALID);
 }
 
 static void what_is_set_wins_over_a_recipe(void **state)

@@ -252,7 +252,7 @@ static void copies_are_equal_and_apart(void **state)
     assert_int_equal(config_set(config, "width", "2", 1, NULL), SIMCLR_OK);
     assert_int_equal(config_set(config, "overwrite", "true", 1, NULL), SIMCLR_OK);
     assert_int_equal(config_copy(&copy, config, NULL), SIMCLR_OK);
-    char *a = config_to_yaml(config), *b = config_to_yaml(copy);
+    char *a = config_to_yaml(config, CONFIG_AS_IT_IS), *b = config_to_yaml(copy, CONFIG_AS_IT_IS);
     assert_string_equal(a, b);
     memory_free(a);
     memory_free(b);
@@ -357,22 +357,61 @@ static void no_memory_is_said(void **state)
 static void commands_have_names(void **state)
 {
     (void)state;
-    enum command command, back;
-    int count = 0;
-    while (command_at(count, &command) == SIMCLR_OK) {
-        assert_int_equal(command_find(command_name(command), &back), SIMCLR_OK);
-        assert_int_equal(command, back);
-        assert_true(strlen(command_summary(command)) > 10);
-        count++;
+    enum command back;
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        assert_int_equal(command_find(command_name((enum command)i), &back), SIMCLR_OK);
+        assert_int_equal(i, back);
+        assert_true(strlen(config_commands[i].summary) > 10);
     }
-    assert_int_equal(count, 12);
     assert_int_equal(command_find("train", &back), SIMCLR_INVALID);
-    assert_int_equal(command_at(-1, &back), SIMCLR_INVALID);
+}
+
+/* What both commands take goes over, checked as a recipe is; nothing else does. */
+static void settings_are_derived_for_another_command(void **state)
+{
+    (void)state;
+    struct config *demo = make(COMMAND_DEMO), *out;
+    struct error error = {0};
+    assert_int_equal(config_set(demo, "depth", "50", 2, NULL), SIMCLR_OK);
+    assert_int_equal(config_set(demo, "out", "a \"strange\" name", 2, NULL), SIMCLR_OK);
+    assert_int_equal(config_set(demo, "crop-ratio-max", "4/3", 2, NULL), SIMCLR_OK);
+    assert_int_equal(config_derive(&out, demo, COMMAND_PRETRAIN, &error), SIMCLR_INVALID); /* epochs: demo's own auto */
+    assert_non_null(strstr(error.text, "--epochs"));
+    assert_null(out);
+    assert_int_equal(config_set(demo, "epochs", "7", 2, NULL), SIMCLR_OK);
+    assert_int_equal(config_derive(&out, demo, COMMAND_PRETRAIN, &error), SIMCLR_OK);
+    assert_int_equal(out->command, COMMAND_PRETRAIN);
+    assert_int_equal(out->depth, 50);
+    assert_int_equal(out->epochs, 7);
+    assert_int_equal(out->batch, 128); /* the demo's default, not pretrain's */
+    assert_string_equal(out->out, "a \"strange\" name");
+    assert_true(out->crop_ratio_max == demo->crop_ratio_max && config_is_auto(out, "temperature"));
+    assert_int_equal(out->keep, 3); /* the demo has no --keep */
+    assert_string_equal(out->notes, "");
+    config_destroy(&out);
+    config_destroy(&demo);
+}
+
+static void flags_of_one_start_are_not_repeated(void **state)
+{
+    (void)state;
+    struct config *config = make(COMMAND_PRETRAIN);
+    assert_int_equal(config_set(config, "overwrite", "true", 2, NULL), SIMCLR_OK);
+    char *as_it_is = config_to_yaml(config, CONFIG_AS_IT_IS), *repeatable = config_to_yaml(config, CONFIG_REPEATABLE);
+    assert_non_null(strstr(as_it_is, "overwrite: true\n"));
+    assert_non_null(strstr(repeatable, "overwrite: false\n"));
+    assert_non_null(strstr(repeatable, "resume: false\n"));
+    assert_true(config->overwrite);
+    memory_free(as_it_is);
+    memory_free(repeatable);
+    config_destroy(&config);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(settings_are_derived_for_another_command),
+        cmocka_unit_test(flags_of_one_start_are_not_repeated),
         cmocka_unit_test(the_table_is_sound),
         cmocka_unit_test(defaults_are_the_methods),
         cmocka_unit_test(values_are_read),

@@ -1,0 +1,19 @@
+/* command/commands.h -- one function per command; each returns a status, its results go to the output and to files.
+ * table.c names them. */
+#ifndef COMMAND_COMMANDS_H
+#define COMMAND_COMMANDS_H
+
+#include "train/commands.h"
+
+int command_knn(struct session *session, struct error *error);
+int command_linear(struct session *session, struct error *error);
+int command_embed(struct session *session, struct error *error);
+int command_info(struct session *session, struct error *error);
+int command_bench(struct session *session, struct error *error);
+int command_demo(struct session *session, struct error *error);
+int command_views(struct session *session, struct error *error);
+int command_data_info(struct session *session, struct error *error);
+int command_data_pack(struct session *session, struct error *error);
+int command_data_fetch(struct session *session, struct error *error);
+
+#endif

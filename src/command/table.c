@@ -1,0 +1,30 @@
+/* command/table.c -- a row for every command: its function and what it needs. */
+#include "command/table.h"
+
+#include "command/commands.h"
+
+const struct command_entry command_table[COMMAND_COUNT] = {
+    [COMMAND_PRETRAIN] = {command_pretrain},
+    [COMMAND_KNN] = {command_knn, {.batch_is_of_features = true}},
+    [COMMAND_LINEAR] = {command_linear, {.batch_is_of_features = true}},
+    [COMMAND_FINETUNE] = {command_finetune},
+    [COMMAND_EMBED] = {command_embed, {.batch_is_of_features = true}},
+    [COMMAND_VIEWS] = {command_views, {.no_network = true}},
+    [COMMAND_INFO] = {command_info, {.image_size = 224}},
+    [COMMAND_DATA_INFO] = {command_data_info, {.no_network = true}},
+    [COMMAND_DATA_PACK] = {command_data_pack, {.no_network = true}},
+    [COMMAND_DATA_FETCH] = {command_data_fetch, {.no_network = true}},
+    [COMMAND_BENCH] = {command_bench},
+    [COMMAND_DEMO] = {command_demo},
+};
+
+int command_run(struct session *session, struct error *error)
+{
+    const struct command_entry *entry = &command_table[session->config->command];
+    session->traits = entry->traits;
+    int status = session_start(session, error);
+    if (status) return status;
+    status = entry->run(session, error);
+    session_stop(session);
+    return status;
+}

@@ -1,0 +1,142 @@
+/* config/commands.c -- a row for every command: its names and words. What it does is a row of command/table.c. */
+#include <string.h>
+
+#include "config/config.h"
+
+const struct command_row config_commands[COMMAND_COUNT] = {
+    [COMMAND_PRETRAIN] =
+        {
+            .name = "pretrain",
+            .summary = "train an encoder on images without labels",
+            .help = "Trains an encoder to recognise two random views of one image among all others (SimCLR). Labels "
+                    "are not needed; where the folders give some, they are used only to measure how good the "
+                    "representation is. A run lives in the folder of --out: config.yaml, environment.json, train.log, "
+                    "metrics.jsonl, TensorBoard events, checkpoints/ and exported/encoder.safetensors, which has "
+                    "torchvision's parameter names. The same command goes on with a run that was stopped.",
+            .examples = "simclr pretrain --data photos/ --out run/\n"
+                        "simclr pretrain --recipe recipes/cifar10-small.yaml --data cifar10/ --out run/ --seed 2",
+        },
+    [COMMAND_KNN] =
+        {
+            .name = "knn",
+            .summary = "classify by the nearest neighbours of a trained encoder's features",
+            .help = "Classifies the test images by a vote of the most similar training images, by the encoder's "
+                    "features as they are. Beside the result stand two controls: the pixels themselves, and the same "
+                    "network untrained.",
+            .examples = "simclr knn --checkpoint run/ --data cifar10/",
+        },
+    [COMMAND_LINEAR] =
+        {
+            .name = "linear",
+            .summary = "classify by logistic regression on a trained encoder's features",
+            .help = "Classifies by multinomial logistic regression on the frozen encoder's features; the penalty is "
+                    "chosen on a held-out part of the training images. Beside the result stand two controls: the "
+                    "pixels themselves, and the same network untrained.",
+            .examples = "simclr linear --checkpoint run/ --data cifar10/ --json",
+        },
+    [COMMAND_FINETUNE] =
+        {
+            .name = "finetune",
+            .summary = "train the whole network on a share of the labels",
+            .help = "The method's second phase: a linear classifier on the representation and the whole network "
+                    "trained on a share of the labels, beside the same training from random weights.",
+            .examples = "simclr finetune --checkpoint run/ --data cifar10/ --labels 1% --out finetuned/",
+        },
+    [COMMAND_EMBED] =
+        {
+            .name = "embed",
+            .summary = "write the features of images to a file",
+            .help = "Writes the representation of every image as a row of a NumPy array of float32, and the images' "
+                    "names, in the same order, as a text file beside it.",
+            .examples = "simclr embed --checkpoint run/ --data photos/ --out features.npy",
+        },
+    [COMMAND_VIEWS] =
+        {
+            .name = "views",
+            .summary = "draw images and their views: what the network sees",
+            .word = "data",
+            .help = "Draws a sheet of images and of views of them, exactly those that pretrain would make in its first "
+                    "epochs with these options and this seed, each with the parameters that were drawn. Frames on the "
+                    "image show where its views were cut out.",
+            .examples = "simclr views photos/ --out sheet.png\n"
+                        "simclr views photos/ --recipe recipes/cifar10-small.yaml --images 8 --seed 2",
+        },
+    [COMMAND_INFO] =
+        {
+            .name = "info",
+            .summary = "show a network, its memory, or what a checkpoint holds",
+            .help = "Prints the network as a table: layers, shapes, parameters, operations and memory; with --memory "
+                    "what a training step will take; with --checkpoint what a file holds.",
+            .examples = "simclr info --depth 50 --image-size 224 --batch 256 --memory\n"
+                        "simclr info --checkpoint run/",
+        },
+    [COMMAND_DATA_INFO] =
+        {
+            .name = "data info",
+            .summary = "show what a data set holds: classes, sizes, formats, bad files, decode rate",
+            .word = "data",
+            .help = "Looks at every image's header and shows what a data set holds: images, classes and how many each "
+                    "has, sizes, formats, files that cannot be read and why, and how many images a second this machine "
+                    "decodes. With --check every image is decoded.",
+            .examples = "simclr data info photos/\n"
+                        "simclr data info photos/ --check --max-bad 0 --json",
+        },
+    [COMMAND_DATA_PACK] =
+        {
+            .name = "data pack",
+            .summary = "write a data set as tar shards or as one raw file",
+            .word = "data",
+            .help = "Writes every part of a data set into a folder: as tar shards (train-000000.tar ..., WebDataset's "
+                    "layout), which are read in order and copied as a few large files, or as one raw file of pixels "
+                    "(train.pack), which needs no decoding. A pack that was stopped goes on where it stood when the "
+                    "same command is run again.",
+            .examples = "simclr data pack photos/ --out packed/ --shorter-side 256\n"
+                        "simclr data pack photos/ --out raw/ --format raw --shorter-side 256\n"
+                        "simclr pretrain --data raw/ --out run/",
+        },
+    [COMMAND_DATA_FETCH] =
+        {
+            .name = "data fetch",
+            .summary = "download a public data set and check it",
+            .word = "set",
+            .help =
+                "Downloads the archive of a public data set from its publisher, going on with what an earlier command "
+                "got, checks its size and digest, and gives it its name only then. --data takes the archive as it is. "
+                "The set's terms are printed; they are yours to keep. Nothing else of this program uses the network.",
+            .examples = "simclr data fetch cifar10 --out data/\n"
+                        "simclr data fetch stl10 --out data/ --from ~/downloads/stl10_binary.tar.gz",
+        },
+    [COMMAND_BENCH] =
+        {
+            .name = "bench",
+            .summary = "time a training step and its parts, as JSON",
+            .help = "Times a training step, each layer, the loss, the views and the decoding on this machine.",
+            .examples = "simclr bench --depth 18 --image-size 32 --batch 128\n"
+                        "simclr bench --what loss --batch 4096 --json",
+        },
+    [COMMAND_DEMO] =
+        {
+            .name = "demo",
+            .summary = "watch a network learn from images that it draws itself, in three minutes",
+            .help = "Pretrains a small network on images that it draws itself, shows how well the features classify "
+                    "beside pixels and the untrained network, and writes a picture to look at.",
+            .examples = "simclr demo",
+        },
+};
+
+_Static_assert(COMMAND_COUNT <= 64, "a command_set has 64 bits");
+
+const char *command_name(enum command command)
+{
+    return config_commands[command].name;
+}
+
+int command_find(const char *name, enum command *out)
+{
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(config_commands[i].name, name) != 0) continue;
+        *out = (enum command)i;
+        return SIMCLR_OK;
+    }
+    return SIMCLR_INVALID;
+}
