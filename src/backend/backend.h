@@ -64,7 +64,8 @@ struct conv_work {
 /* training: mean, var over batch x height x width (the real images only; biased variance normalises, the running
  * variance takes the unbiased one, as PyTorch):
  *   y = gamma (x - mean) / sqrt(var + epsilon) + beta [+ residual], then max(0, .) if relu
- *   running = (1 - momentum) running + momentum batch statistic                                              */
+ *   next = (1 - momentum) running + momentum batch statistic
+ * (Ioffe and Szegedy, arXiv:1502.03167.) */
 struct batch_norm_desc {
     enum dtype dtype;
     int batch, channels, height, width;
@@ -72,6 +73,56 @@ struct batch_norm_desc {
     bool training;
     bool accumulate_residual; /* backward adds into d_residual instead of overwriting it */
     float epsilon, momentum;  /* 1e-5, 0.1 */
+};
+/* What its passes take. Every pointer is to the backend's memory. Tensors are as the desc says; gamma, beta, means
+ * and variances are float32 [C]; beta is NULL where there is none; residual is NULL unless desc.residual.
+ * count: the values of a channel over which statistics run: batch x height x width, of all processes whose batches
+ * share their statistics. */
+struct batch_norm_forward_args {
+    void *y;
+    void *mask;                  /* out, batch_norm_mask_bytes: where y > 0; NULL: not kept */
+    void *saved;                 /* out, batch_norm_saved_bytes: float mean [C], float 1/sqrt(var + epsilon) [C], and
+                                  * what else the backend wants to find again */
+    float *next_mean, *next_var; /* out: the running statistics after this batch; NULL: not wanted. They may be
+                                  * running_mean and running_var themselves */
+    const void *x, *residual;
+    const double *statistics; /* statistics_bytes: as conv_forward gave them, or their sum over several processes;
+                               * NULL: taken from x, which then holds all `count` values */
+    int64_t count;
+    const float *gamma, *beta;
+    const float *running_mean, *running_var; /* read only for next_mean, next_var */
+};
+/* y and mask (NULL: not kept) as batch_norm_forward gave them for the same x, residual, gamma and beta, bit for bit.
+ * y may be the residual. */
+struct batch_norm_again_args {
+    void *y, *mask;
+    const void *x, *residual;
+    const void *saved; /* of that forward pass */
+    const float *gamma, *beta;
+};
+struct batch_norm_inference_args {
+    void *y;
+    const void *x, *residual;
+    const float *gamma, *beta, *running_mean, *running_var;
+};
+/* Backward, first half. With g = d_y where the mask lets through and n = (x - mean) / sqrt(var + epsilon):
+ *   sums = sum of g [C], sum of g n [C], over this process's own images;  d_beta, d_gamma = the same in float32. */
+struct batch_norm_sums_args {
+    double *sums;            /* out, statistics_bytes */
+    float *d_gamma, *d_beta; /* out, [C]; NULL: not wanted */
+    const void *d_y, *x;
+    const void *mask, *saved; /* of the forward pass; mask only if desc.relu */
+};
+/* Backward, second half, with the sums of all processes that share statistics (of one: its own):
+ *   d_x = gamma / sqrt(var + epsilon) (g - sum of g / count - n (sum of g n) / count);  d_residual = g, or += g.
+ * d_x may be d_y. Zero for padding images. */
+struct batch_norm_backward_args {
+    void *d_x, *d_residual; /* out; d_residual NULL: not wanted */
+    const double *sums;
+    int64_t count;
+    const void *d_y, *x;
+    const void *mask, *saved;
+    const float *gamma;
 };
 struct batch_norm_plan;
 
@@ -181,6 +232,9 @@ struct backend_ops {
     void *(*allocate)(struct backend *backend, size_t bytes, struct error *error); /* zeroed; NULL: failed */
     void (*release)(struct backend *backend, void *block);
     size_t (*tensor_bytes)(const struct backend *backend, const struct tensor_desc *desc);
+    /* Of a block of two sums per channel: double [2][channels]. Blocks of several processes are joined by adding their
+     * doubles. */
+    size_t (*statistics_bytes)(const struct backend *backend, int channels);
     void (*tensor_read)(struct backend *backend, const struct tensor_desc *desc, float *canonical, const void *tensor);
     void (*tensor_write)(struct backend *backend, const struct tensor_desc *desc, void *tensor, const float *canonical);
 
@@ -197,8 +251,8 @@ struct backend_ops {
     double (*peak)(struct backend *backend, enum dtype operands);
     /* Packs the master weights [K][C][R][S]; to be called again after each change of them. */
     void (*conv_set_weights)(struct conv_plan *plan, const float *weight);
-    /* statistics (if desc.statistics; NULL: not wanted): double [2][out_channels] = sum, sum of squares of y over the
-     * real images, of the values before they are rounded to y's dtype. bias: [K] or NULL. */
+    /* statistics (if desc.statistics; NULL: not wanted): statistics_bytes of out_channels: sum and sum of squares of y
+     * over the real images, of the values before they are rounded to y's dtype. bias: [K] or NULL. */
     void (*conv_forward)(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias);
     /* y = conv(x) + bias [+ residual], then max(0, .) if desc.relu: a convolution and its folded batch norm. For plans
      * without gradients and statistics. residual: a tensor like y, NULL unless desc.residual. bias: [K] or NULL. */
@@ -211,24 +265,12 @@ struct backend_ops {
                              struct error *error);
     void (*batch_norm_destroy)(struct batch_norm_plan **plan);
     size_t (*batch_norm_mask_bytes)(const struct batch_norm_plan *plan); /* 0 without ReLU */
-    /* mask: where y > 0, in the backend's own form; NULL: not kept.
-     * saved: float [2][C] = mean, 1/sqrt(var + eps). statistics: from conv_forward, or NULL (then computed from x).
-     * running_*: [C], updated; NULL: not wanted. residual: NULL unless desc.residual. gamma, beta: [C]; no beta: NULL.
-     */
-    void (*batch_norm_forward)(struct batch_norm_plan *plan, void *y, void *mask, float *saved, float *running_mean,
-                               float *running_var, const void *x, const void *residual, const double *statistics,
-                               const float *gamma, const float *beta);
-    /* y and (NULL: not kept) mask as the plan's last batch_norm_forward gave them for the same x and residual, bit for
-     * bit. Before its backward. y may be the residual. */
-    void (*batch_norm_again)(struct batch_norm_plan *plan, void *y, void *mask, const void *x, const void *residual);
-    void (*batch_norm_inference)(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
-                                 const float *gamma, const float *beta, const float *running_mean,
-                                 const float *running_var);
-    /* mask, of the forward pass, is needed only if desc.relu. d_residual, d_beta: NULL unless wanted.
-     * d_x may alias d_y. Zero for padding images. */
-    void (*batch_norm_backward)(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma,
-                                float *d_beta, const void *d_y, const void *x, const void *mask, const float *saved,
-                                const float *gamma);
+    size_t (*batch_norm_saved_bytes)(const struct batch_norm_plan *plan);
+    void (*batch_norm_forward)(struct batch_norm_plan *plan, const struct batch_norm_forward_args *args);
+    void (*batch_norm_again)(struct batch_norm_plan *plan, const struct batch_norm_again_args *args);
+    void (*batch_norm_inference)(struct batch_norm_plan *plan, const struct batch_norm_inference_args *args);
+    void (*batch_norm_backward_sums)(struct batch_norm_plan *plan, const struct batch_norm_sums_args *args);
+    void (*batch_norm_backward)(struct batch_norm_plan *plan, const struct batch_norm_backward_args *args);
 
     int (*max_pool_create)(struct backend *backend, const struct max_pool_desc *desc, struct max_pool_plan **out,
                            struct error *error);

@@ -72,6 +72,7 @@ int network_append(struct network *network, const struct new_operation *new, con
         .absorbed_by = -1,
         .remake = {.step = -1, .first = -1, .last = -1, .residual_from = -1, .block = -1},
         .statistics_block = -1,
+        .sums_block = -1,
         .saved_block = -1,
         .mask_block = -1,
     };

@@ -35,8 +35,8 @@ struct operation {
     int absorbed;                   /* inference: the operation whose place it takes, and which runs for it; -1  */
     int absorbed_by;                /* the reverse of `absorbed`; -1: none                                       */
     struct remake remake;
-    int statistics_block, saved_block, mask_block; /* in the arena; -1: none                                     */
-    double *statistics; /* their addresses; struct operation_bytes says what they are                                */
+    int statistics_block, sums_block, saved_block, mask_block; /* in the arena; -1: none                         */
+    double *statistics, *sums; /* their addresses; struct operation_bytes says what they are */
     void *saved, *mask;
 };
 

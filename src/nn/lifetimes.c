@@ -19,7 +19,7 @@ static int last_step(const struct network *network)
 }
 
 /* ---- blocks --------------------------------------------------------------------------------------------------- */
-/* Blocks enough for every tensor's value and gradient and three extras per operation are reserved at once. */
+/* Blocks enough for every tensor's value and gradient and four extras per operation are reserved at once. */
 static int add_block(struct network *network, size_t bytes, int first, int last)
 {
     network->blocks[network->block_count] = (struct arena_block){.bytes = bytes, .first = first, .last = last};
@@ -79,6 +79,7 @@ static void add_extras(struct network *network)
         const int back = operation->reached ? network_backward_step(network, i) : i;
         const int made = operation->remake.step >= 0 ? operation->remake.step : i; /* when y was made last */
         if (bytes.statistics) operation->statistics_block = add_block(network, bytes.statistics, i, i);
+        if (bytes.sums && operation->reached) operation->sums_block = add_block(network, bytes.sums, back, back);
         if (bytes.saved) operation->saved_block = add_block(network, bytes.saved, i, back);
         if (bytes.mask && operation->reached) operation->mask_block = add_block(network, bytes.mask, made, back);
         const int producer = network->tensors[operation->x].producer;
@@ -128,7 +129,8 @@ static int lay_out(struct network *network, bool recompute, size_t *total, struc
     for (int t = 0; t < network->tensor_count; t++) network->tensors[t].block = network->tensors[t].gradient_block = -1;
     for (int i = 0; i < network->operation_count; i++) {
         struct operation *operation = &network->operations[i];
-        operation->statistics_block = operation->saved_block = operation->mask_block = operation->remake.block = -1;
+        operation->statistics_block = operation->sums_block = operation->saved_block = operation->mask_block = -1;
+        operation->remake.block = -1;
     }
     network->block_count = 0;
     network_choose_remakes(network, recompute);
@@ -170,7 +172,7 @@ static int choose_layout(struct network *network, struct error *error)
 
 int network_place(struct network *network, struct error *error)
 {
-    size_t capacity = 3 * (size_t)network->tensor_count + 3 * (size_t)network->operation_count;
+    size_t capacity = 3 * (size_t)network->tensor_count + 4 * (size_t)network->operation_count;
     network->blocks = memory_array(capacity, sizeof *network->blocks);
     if (!network->blocks) return error_no_memory(error, "the network's plan", capacity * sizeof *network->blocks);
     int status = choose_layout(network, error);
@@ -186,6 +188,7 @@ int network_place(struct network *network, struct error *error)
     for (int i = 0; i < network->operation_count; i++) {
         struct operation *operation = &network->operations[i];
         operation->statistics = address(network, operation->statistics_block);
+        operation->sums = address(network, operation->sums_block);
         operation->saved = address(network, operation->saved_block);
         operation->mask = address(network, operation->mask_block);
         operation->remake.value = address(network, operation->remake.block);

@@ -209,6 +209,36 @@ static inline float *ops_download(struct ops_buffers *buffers, const struct ops_
     return canonical;
 }
 
+/* ---- batch norm -------------------------------------------------------------------------------------------------- */
+/* Values of a channel, where one process has them all. */
+static inline int64_t ops_norm_count(const struct batch_norm_desc *desc)
+{
+    return (int64_t)desc->batch * desc->height * desc->width;
+}
+
+static inline double *ops_statistics(struct ops_buffers *buffers, const struct ops_target *target, int channels)
+{
+    return ops_new(buffers, target->backend->ops->statistics_bytes(target->backend, channels));
+}
+
+/* Both halves of the way back in one process. args->sums is set here. */
+static inline void ops_norm_backward(const struct backend_ops *ops, struct batch_norm_plan *plan,
+                                     const struct batch_norm_backward_args *args, double *sums, float *d_gamma,
+                                     float *d_beta)
+{
+    const struct batch_norm_sums_args first = {.sums = sums,
+                                               .d_gamma = d_gamma,
+                                               .d_beta = d_beta,
+                                               .d_y = args->d_y,
+                                               .x = args->x,
+                                               .mask = args->mask,
+                                               .saved = args->saved};
+    struct batch_norm_backward_args second = *args;
+    ops->batch_norm_backward_sums(plan, &first);
+    second.sums = sums;
+    ops->batch_norm_backward(plan, &second);
+}
+
 /* ---- comparison -------------------------------------------------------------------------------------------------- */
 static inline double ops_rms(const float *values, size_t count)
 {

@@ -45,9 +45,16 @@ static void *mask_of(struct ops_buffers *buffers, struct ops_target *target, con
     void *x = ops_upload(buffers, target, &shape, data->x), *y = ops_upload(buffers, target, &shape, NULL);
     void *values = ops_upload(buffers, target, &shape, data->mask),
          *mask = ops_new(buffers, ops->batch_norm_mask_bytes(plan));
-    float *zeros = ops_floats(buffers, channels), *saved = ops_floats(buffers, 2 * channels);
+    float *zeros = ops_floats(buffers, channels);
     memset(zeros, 0, channels * sizeof *zeros);
-    ops->batch_norm_forward(plan, y, mask, saved, NULL, NULL, x, values, NULL, zeros, NULL);
+    ops->batch_norm_forward(
+        plan, &(struct batch_norm_forward_args){.y = y,
+                                                .mask = mask,
+                                                .saved = ops_new(buffers, ops->batch_norm_saved_bytes(plan)),
+                                                .x = x,
+                                                .residual = values,
+                                                .count = ops_norm_count(&desc),
+                                                .gamma = zeros});
     ops_check(buffers, "batch_norm_forward for its mask");
     ops->batch_norm_destroy(&plan);
     return mask;
@@ -62,16 +69,75 @@ static void norm_again(struct ops_buffers *buffers, struct ops_target *target, c
     const struct tensor_desc shape =
         ops_tensor(out->dtype, data->desc.batch, data->desc.channels, data->desc.height, data->desc.width);
     void *again = ops_upload(buffers, target, &shape, NULL);
-    ops->batch_norm_again(plan, again, NULL, x, residual);
+    struct batch_norm_again_args args = {
+        .y = again, .x = x, .residual = residual, .saved = out->saved, .gamma = data->gamma, .beta = data->beta};
+    ops->batch_norm_again(plan, &args);
     ops_check(buffers, "batch_norm_again");
     const float *values = ops_download(buffers, target, &shape, again);
     assert_memory_equal(values, out->y, tensor_elements(&shape) * sizeof *values);
     if (!residual) return;
     void *place = ops_upload(buffers, target, &shape, data->residual);
-    ops->batch_norm_again(plan, place, NULL, x, place);
+    args.y = place, args.residual = place;
+    ops->batch_norm_again(plan, &args);
     ops_check(buffers, "batch_norm_again in the residual's place");
     values = ops_download(buffers, target, &shape, place);
     assert_memory_equal(values, out->y, tensor_elements(&shape) * sizeof *values);
+}
+
+struct norm_tensors {
+    void *y;
+    const void *x, *residual;
+};
+
+/* The next running statistics in a place of their own, the present ones left as they are; and over them, the same. */
+static void norm_forward(struct ops_buffers *buffers, struct ops_target *target, const struct norm_data *data,
+                         struct batch_norm_plan *plan, const struct norm_results *out,
+                         const struct norm_tensors *tensors)
+{
+    const size_t channels = (size_t)data->desc.channels, bytes = channels * sizeof(float);
+    float *mean = ops_floats(buffers, channels), *variance = ops_floats(buffers, channels);
+    float *mean_before = memcpy(ops_floats(buffers, channels), out->running_mean, bytes);
+    float *variance_before = memcpy(ops_floats(buffers, channels), out->running_var, bytes);
+    struct batch_norm_forward_args args = {.y = tensors->y,
+                                           .saved = out->saved,
+                                           .next_mean = mean,
+                                           .next_var = variance,
+                                           .x = tensors->x,
+                                           .residual = tensors->residual,
+                                           .statistics = data->given ? data->statistics : NULL,
+                                           .count = ops_norm_count(&data->desc),
+                                           .gamma = data->gamma,
+                                           .beta = data->beta,
+                                           .running_mean = out->running_mean,
+                                           .running_var = out->running_var};
+    target->backend->ops->batch_norm_forward(plan, &args);
+    ops_check(buffers, "batch_norm_forward");
+    assert_memory_equal(mean_before, out->running_mean, bytes);
+    assert_memory_equal(variance_before, out->running_var, bytes);
+    args.next_mean = out->running_mean, args.next_var = out->running_var;
+    target->backend->ops->batch_norm_forward(plan, &args);
+    ops_check(buffers, "batch_norm_forward over its running statistics");
+    assert_memory_equal(mean, out->running_mean, bytes);
+    assert_memory_equal(variance, out->running_var, bytes);
+}
+
+/* Another pass of the same plan with another gamma: what is made again later must not lean on the plan's last pass. */
+static void norm_spoil(struct ops_buffers *buffers, struct ops_target *target, const struct norm_data *data,
+                       struct batch_norm_plan *plan, const struct norm_tensors *tensors)
+{
+    const struct backend_ops *ops = target->backend->ops;
+    const size_t channels = (size_t)data->desc.channels;
+    const struct batch_norm_inference_args args = {
+        .y = tensors->y,
+        .x = tensors->x,
+        .residual = tensors->residual,
+        .gamma = ops_random(buffers, channels, 903, 2, 3, false),
+        .beta = ops_random(buffers, channels, 904, 2, 3, false),
+        .running_mean = ops_random(buffers, channels, 905, -1, 1, false),
+        .running_var = ops_random(buffers, channels, 906, 0.5f, 2, false),
+    };
+    ops->batch_norm_inference(plan, &args);
+    ops_check(buffers, "batch_norm_inference after the forward pass");
 }
 
 static struct norm_results norm_execute(struct ops_buffers *buffers, struct ops_target *target,
@@ -88,16 +154,22 @@ static struct norm_results norm_execute(struct ops_buffers *buffers, struct ops_
     if (ops->batch_norm_create(target->backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
     void *x = ops_upload(buffers, target, &shape, data->x), *y = ops_upload(buffers, target, &shape, NULL);
     void *residual = desc.residual ? ops_upload(buffers, target, &shape, data->residual) : NULL;
-    out.saved = ops_floats(buffers, 2 * channels);
+    out.saved = ops_new(buffers, ops->batch_norm_saved_bytes(plan));
     out.running_mean = ops_random(buffers, channels, 901, -1, 1, false);
     out.running_var = ops_random(buffers, channels, 902, 0.5f, 2, false);
-    ops->batch_norm_inference(plan, y, x, residual, data->gamma, data->beta, out.running_mean, out.running_var);
+    ops->batch_norm_inference(plan, &(struct batch_norm_inference_args){.y = y,
+                                                                        .x = x,
+                                                                        .residual = residual,
+                                                                        .gamma = data->gamma,
+                                                                        .beta = data->beta,
+                                                                        .running_mean = out.running_mean,
+                                                                        .running_var = out.running_var});
     ops_check(buffers, "batch_norm_inference");
     out.inference = ops_download(buffers, target, &shape, y);
-    ops->batch_norm_forward(plan, y, NULL, out.saved, out.running_mean, out.running_var, x, residual,
-                            data->given ? data->statistics : NULL, data->gamma, data->beta);
-    ops_check(buffers, "batch_norm_forward");
+    const struct norm_tensors tensors = {y, x, residual};
+    norm_forward(buffers, target, data, plan, &out, &tensors);
     out.y = ops_download(buffers, target, &shape, y);
+    norm_spoil(buffers, target, data, plan, &tensors);
     norm_again(buffers, target, data, plan, &out, x, residual);
     if (data->mask) {
         void *d_y = ops_upload(buffers, target, &shape, data->d_y);
@@ -108,8 +180,15 @@ static struct norm_results norm_execute(struct ops_buffers *buffers, struct ops_
         out.d_gamma = ops_floats(buffers, channels);
         out.d_beta = data->beta ? ops_floats(buffers, channels) : NULL;
         /* d_x over d_y, as the network does it */
-        ops->batch_norm_backward(plan, d_y, d_residual, out.d_gamma, out.d_beta, d_y, x, mask, data->saved,
-                                 data->gamma);
+        const struct batch_norm_backward_args args = {.d_x = d_y,
+                                                      .d_residual = d_residual,
+                                                      .count = ops_norm_count(&desc),
+                                                      .d_y = d_y,
+                                                      .x = x,
+                                                      .mask = mask,
+                                                      .saved = data->saved,
+                                                      .gamma = data->gamma};
+        ops_norm_backward(ops, plan, &args, ops_statistics(buffers, target, desc.channels), out.d_gamma, out.d_beta);
         ops_check(buffers, "batch_norm_backward");
         out.d_x = ops_download(buffers, target, &shape, d_y);
         if (desc.residual) out.d_residual = ops_download(buffers, target, &shape, d_residual);
@@ -305,7 +384,161 @@ static void pool_nan(void **state)
         }
 }
 
-/* ---- the program ------------------------------------------------------------------------------------------------- */
+/* ---- a batch norm whose statistics two processes share ----------------------------------------------------------- */
+enum { GROUP_CHANNELS = 20, GROUP_SIDE = 3, GROUP_IMAGES = 5, GROUP_FIRST = 2 };
+
+/* What one process makes of its images, [first, first + batch) of the whole. */
+struct group_part {
+    int first, batch;
+    struct batch_norm_plan *plan;
+    struct tensor_desc shape;
+    void *x, *y, *d_y, *mask, *saved;
+    double *sums, *back_sums;
+    float *next_mean, *next_var, *d_gamma, *d_beta;
+};
+
+struct group_data {
+    float *x, *d_y, *gamma, *beta, *running;
+};
+
+static void group_open(struct ops_buffers *buffers, struct ops_target *target, const struct group_data *data,
+                       struct group_part *part)
+{
+    const struct backend_ops *ops = target->backend->ops;
+    const struct batch_norm_desc desc = {.batch = part->batch,
+                                         .channels = GROUP_CHANNELS,
+                                         .height = GROUP_SIDE,
+                                         .width = GROUP_SIDE,
+                                         .relu = true,
+                                         .training = true,
+                                         .epsilon = 1e-5f,
+                                         .momentum = 0.1f};
+    const size_t pixels = GROUP_SIDE * GROUP_SIDE, image = GROUP_CHANNELS * pixels;
+    const float *x = data->x + (size_t)part->first * image;
+    if (ops->batch_norm_create(target->backend, &desc, &part->plan, NULL) != SIMCLR_OK) fail_msg("%s", target->label);
+    part->shape = ops_tensor(DTYPE_F32, part->batch, GROUP_CHANNELS, GROUP_SIDE, GROUP_SIDE);
+    part->x = ops_upload(buffers, target, &part->shape, x);
+    part->d_y = ops_upload(buffers, target, &part->shape, data->d_y + (size_t)part->first * image);
+    part->y = ops_upload(buffers, target, &part->shape, NULL);
+    part->mask = ops_new(buffers, ops->batch_norm_mask_bytes(part->plan));
+    part->saved = ops_new(buffers, ops->batch_norm_saved_bytes(part->plan));
+    part->sums = ops_statistics(buffers, target, GROUP_CHANNELS);
+    part->back_sums = ops_statistics(buffers, target, GROUP_CHANNELS);
+    float **floats[] = {&part->next_mean, &part->next_var, &part->d_gamma, &part->d_beta};
+    for (int i = 0; i < 4; i++) *floats[i] = ops_floats(buffers, GROUP_CHANNELS);
+    memset(part->sums, 0, 2 * GROUP_CHANNELS * sizeof *part->sums);
+    for (size_t i = 0; i < (size_t)part->batch * image; i++) {
+        part->sums[i / pixels % GROUP_CHANNELS] += (double)x[i];
+        part->sums[GROUP_CHANNELS + i / pixels % GROUP_CHANNELS] += (double)x[i] * (double)x[i];
+    }
+}
+
+static void group_forward(struct ops_target *target, const struct group_data *data, struct group_part *part,
+                          const double *statistics)
+{
+    target->backend->ops->batch_norm_forward(
+        part->plan, &(struct batch_norm_forward_args){.y = part->y,
+                                                      .mask = part->mask,
+                                                      .saved = part->saved,
+                                                      .next_mean = part->next_mean,
+                                                      .next_var = part->next_var,
+                                                      .x = part->x,
+                                                      .statistics = statistics,
+                                                      .count = GROUP_IMAGES * GROUP_SIDE * GROUP_SIDE,
+                                                      .gamma = data->gamma,
+                                                      .beta = data->beta,
+                                                      .running_mean = data->running,
+                                                      .running_var = data->running});
+}
+
+static void group_sums(struct ops_target *target, struct group_part *part)
+{
+    target->backend->ops->batch_norm_backward_sums(part->plan, &(struct batch_norm_sums_args){.sums = part->back_sums,
+                                                                                              .d_gamma = part->d_gamma,
+                                                                                              .d_beta = part->d_beta,
+                                                                                              .d_y = part->d_y,
+                                                                                              .x = part->x,
+                                                                                              .mask = part->mask,
+                                                                                              .saved = part->saved});
+}
+
+static void group_backward(struct ops_target *target, const struct group_data *data, struct group_part *part,
+                           const double *sums)
+{
+    target->backend->ops->batch_norm_backward(
+        part->plan, &(struct batch_norm_backward_args){.d_x = part->d_y,
+                                                       .sums = sums,
+                                                       .count = GROUP_IMAGES * GROUP_SIDE * GROUP_SIDE,
+                                                       .d_y = part->d_y,
+                                                       .x = part->x,
+                                                       .mask = part->mask,
+                                                       .saved = part->saved,
+                                                       .gamma = data->gamma});
+}
+
+/* The sums of both, as a group of processes would exchange them. */
+static const double *group_join(struct ops_buffers *buffers, const struct ops_target *target, const double *a,
+                                const double *b)
+{
+    double *sums = ops_statistics(buffers, target, GROUP_CHANNELS);
+    for (int i = 0; i < 2 * GROUP_CHANNELS; i++) sums[i] = a[i] + b[i];
+    return sums;
+}
+
+/* Two processes with two and three images and the sums of both are one with five; a gradient of gamma or beta is the
+ * sum of theirs. Sums in another order, and float32 sums of another number of terms: 1e-5. */
+static void group_check(struct ops_target *target)
+{
+    struct ops_buffers buffers = {0};
+    const size_t image = GROUP_CHANNELS * GROUP_SIDE * GROUP_SIDE, count = GROUP_IMAGES * image;
+    const struct group_data data = {.x = ops_random(&buffers, count, 801, -1, 3, false),
+                                    .d_y = ops_random(&buffers, count, 802, -1, 1, false),
+                                    .gamma = ops_random(&buffers, GROUP_CHANNELS, 803, 0.5f, 1.5f, false),
+                                    .beta = ops_random(&buffers, GROUP_CHANNELS, 804, -1, 1, false),
+                                    .running = ops_random(&buffers, GROUP_CHANNELS, 805, 0.5f, 1, false)};
+    struct group_part whole = {.batch = GROUP_IMAGES},
+                      part[2] = {{.batch = GROUP_FIRST}, {.first = GROUP_FIRST, .batch = GROUP_IMAGES - GROUP_FIRST}};
+    group_open(&buffers, target, &data, &whole);
+    group_forward(target, &data, &whole, whole.sums);
+    group_sums(target, &whole);
+    group_backward(target, &data, &whole, whole.back_sums);
+    for (int i = 0; i < 2; i++) group_open(&buffers, target, &data, &part[i]);
+    const double *statistics = group_join(&buffers, target, part[0].sums, part[1].sums);
+    for (int i = 0; i < 2; i++) group_forward(target, &data, &part[i], statistics);
+    for (int i = 0; i < 2; i++) group_sums(target, &part[i]);
+    const double *sums = group_join(&buffers, target, part[0].back_sums, part[1].back_sums);
+    for (int i = 0; i < 2; i++) group_backward(target, &data, &part[i], sums);
+    ops_check(&buffers, "a group's batch norm");
+
+    const float *y = ops_download(&buffers, target, &whole.shape, whole.y);
+    const float *d_x = ops_download(&buffers, target, &whole.shape, whole.d_y);
+    for (int i = 0; i < 2; i++) {
+        const size_t first = (size_t)part[i].first * image, values = (size_t)part[i].batch * image;
+        ops_near("a group's y", ops_download(&buffers, target, &part[i].shape, part[i].y), y + first, values, 1e-5,
+                 1e-6);
+        ops_near("a group's d_x", ops_download(&buffers, target, &part[i].shape, part[i].d_y), d_x + first, values,
+                 1e-5, 1e-5);
+        ops_near("a group's mean", part[i].next_mean, whole.next_mean, GROUP_CHANNELS, 1e-6, 1e-7);
+        ops_near("a group's variance", part[i].next_var, whole.next_var, GROUP_CHANNELS, 1e-6, 1e-7);
+        target->backend->ops->batch_norm_destroy(&part[i].plan);
+    }
+    for (int c = 0; c < GROUP_CHANNELS; c++) {
+        part[0].d_gamma[c] += part[1].d_gamma[c];
+        part[0].d_beta[c] += part[1].d_beta[c];
+    }
+    ops_near("a group's d_gamma", part[0].d_gamma, whole.d_gamma, GROUP_CHANNELS, 1e-5, 1e-5);
+    ops_near("a group's d_beta", part[0].d_beta, whole.d_beta, GROUP_CHANNELS, 1e-5, 1e-5);
+    target->backend->ops->batch_norm_destroy(&whole.plan);
+    ops_free(&buffers);
+}
+
+static void batch_norm_group(void **state)
+{
+    struct ops_suite *suite = *state;
+    group_check(&suite->ref);
+    for (int i = 0; i < suite->count; i++) group_check(&suite->target[i]);
+}
+
 /* ---- the program ------------------------------------------------------------------------------------------------- */
 static void batch_norm(void **state)
 {
@@ -398,7 +631,8 @@ static void pools(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(batch_norm), cmocka_unit_test(batch_norm_resnet),
-                                       cmocka_unit_test(pools), cmocka_unit_test(pool_nan)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(batch_norm_group), cmocka_unit_test(batch_norm),
+                                       cmocka_unit_test(batch_norm_resnet), cmocka_unit_test(pools),
+                                       cmocka_unit_test(pool_nan)};
     return cmocka_run_group_tests(tests, ops_suite_open, ops_suite_close);
 }

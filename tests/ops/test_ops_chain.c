@@ -21,9 +21,10 @@ struct chain {
     struct batch_norm_plan *norm[NORMS];
     struct max_pool_plan *max;
     struct global_pool_plan *global;
-    float *weight[CONVS], *d_weight[CONVS], *gamma[NORMS], *beta[NORMS], *saved[NORMS], *d_gamma[NORMS], *d_beta[NORMS];
-    void *mask[NORMS];
-    double *statistics[CONVS];
+    float *weight[CONVS], *d_weight[CONVS], *gamma[NORMS], *beta[NORMS], *d_gamma[NORMS], *d_beta[NORMS];
+    void *mask[NORMS], *saved[NORMS];
+    double *statistics[CONVS], *sums[NORMS];
+    int64_t count[NORMS];
     size_t weights[CONVS];
     float *features, *d_features; /* canonical [batch][wide] */
 };
@@ -46,7 +47,7 @@ static void add_conv(struct chain *chain, int index, const struct conv_desc *des
     chain->weight[index] =
         ops_random(&chain->buffers, chain->weights[index], 9000 + (uint32_t)index, -scale, scale, true);
     chain->d_weight[index] = ops_floats(&chain->buffers, chain->weights[index]);
-    chain->statistics[index] = ops_new(&chain->buffers, 2 * (size_t)desc->out_channels * sizeof(double));
+    chain->statistics[index] = ops_statistics(&chain->buffers, chain->target, desc->out_channels);
     ops->conv_set_weights(chain->conv[index], chain->weight[index]);
 }
 
@@ -70,7 +71,9 @@ static void add_norm(struct chain *chain, int index, int channels, int height, i
     const size_t count = (size_t)channels;
     chain->gamma[index] = ops_random(&chain->buffers, count, 9100 + (uint32_t)index, 0.5f, 1.5f, false);
     chain->beta[index] = ops_random(&chain->buffers, count, 9200 + (uint32_t)index, -0.5f, 0.5f, false);
-    chain->saved[index] = ops_floats(&chain->buffers, 2 * count);
+    chain->saved[index] = ops_new(&chain->buffers, ops->batch_norm_saved_bytes(chain->norm[index]));
+    chain->sums[index] = ops_statistics(&chain->buffers, chain->target, channels);
+    chain->count[index] = ops_norm_count(&desc);
     chain->mask[index] =
         ops_new(&chain->buffers, chain->target->backend->ops->batch_norm_mask_bytes(chain->norm[index]));
     chain->d_gamma[index] = ops_floats(&chain->buffers, count);
@@ -115,17 +118,31 @@ static void plan(struct chain *chain)
 static void forward_norm(struct chain *chain, int index, void *y, const void *x, const void *residual,
                          const double *given)
 {
-    chain->target->backend->ops->batch_norm_forward(chain->norm[index], y, chain->mask[index], chain->saved[index],
-                                                    NULL, NULL, x, residual, given, chain->gamma[index],
-                                                    chain->beta[index]);
+    const struct batch_norm_forward_args args = {.y = y,
+                                                 .mask = chain->mask[index],
+                                                 .saved = chain->saved[index],
+                                                 .x = x,
+                                                 .residual = residual,
+                                                 .statistics = given,
+                                                 .count = chain->count[index],
+                                                 .gamma = chain->gamma[index],
+                                                 .beta = chain->beta[index]};
+    chain->target->backend->ops->batch_norm_forward(chain->norm[index], &args);
     ops_check(&chain->buffers, "batch_norm_forward");
 }
 
 static void backward_norm(struct chain *chain, int index, void *d_y, void *d_residual, const void *x)
 {
-    chain->target->backend->ops->batch_norm_backward(chain->norm[index], d_y, d_residual, chain->d_gamma[index],
-                                                     chain->d_beta[index], d_y, x, chain->mask[index],
-                                                     chain->saved[index], chain->gamma[index]);
+    const struct batch_norm_backward_args args = {.d_x = d_y,
+                                                  .d_residual = d_residual,
+                                                  .count = chain->count[index],
+                                                  .d_y = d_y,
+                                                  .x = x,
+                                                  .mask = chain->mask[index],
+                                                  .saved = chain->saved[index],
+                                                  .gamma = chain->gamma[index]};
+    ops_norm_backward(chain->target->backend->ops, chain->norm[index], &args, chain->sums[index], chain->d_gamma[index],
+                      chain->d_beta[index]);
     ops_check(&chain->buffers, "batch_norm_backward");
 }
 

@@ -135,16 +135,42 @@ static void batch_norm_case(struct golden *golden)
     void *d_residual = desc.residual ? ops_upload(buffers, target, &shape, NULL) : NULL;
     float *gamma = get(golden, "gamma"), *beta = get(golden, "beta"), *mean = get(golden, "mean"),
           *var = get(golden, "var");
-    float *saved = ops_floats(buffers, 2 * channels), *d_gamma = ops_floats(buffers, channels);
-    float *d_beta = ops_floats(buffers, channels);
-    ops->batch_norm_inference(plan, y, x, residual, gamma, beta, mean, var);
+    void *saved = ops_new(buffers, ops->batch_norm_saved_bytes(plan));
+    float *d_gamma = ops_floats(buffers, channels), *d_beta = ops_floats(buffers, channels);
+    ops->batch_norm_inference(plan, &(struct batch_norm_inference_args){.y = y,
+                                                                        .x = x,
+                                                                        .residual = residual,
+                                                                        .gamma = gamma,
+                                                                        .beta = beta,
+                                                                        .running_mean = mean,
+                                                                        .running_var = var});
     compare_tensor(golden, "inference", &shape, y);
     void *mask = desc.relu ? ops_new(buffers, ops->batch_norm_mask_bytes(plan)) : NULL;
-    ops->batch_norm_forward(plan, y, mask, saved, mean, var, x, residual, NULL, gamma, beta);
+    float *next_mean = ops_floats(buffers, channels), *next_var = ops_floats(buffers, channels);
+    ops->batch_norm_forward(plan, &(struct batch_norm_forward_args){.y = y,
+                                                                    .mask = mask,
+                                                                    .saved = saved,
+                                                                    .next_mean = next_mean,
+                                                                    .next_var = next_var,
+                                                                    .x = x,
+                                                                    .residual = residual,
+                                                                    .count = ops_norm_count(&desc),
+                                                                    .gamma = gamma,
+                                                                    .beta = beta,
+                                                                    .running_mean = mean,
+                                                                    .running_var = var});
     compare_tensor(golden, "y", &shape, y);
-    compare(golden, "new_mean", mean);
-    compare(golden, "new_var", var);
-    ops->batch_norm_backward(plan, d_x, d_residual, d_gamma, d_beta, d_y, x, mask, saved, gamma);
+    compare(golden, "new_mean", next_mean);
+    compare(golden, "new_var", next_var);
+    const struct batch_norm_backward_args back = {.d_x = d_x,
+                                                  .d_residual = d_residual,
+                                                  .count = ops_norm_count(&desc),
+                                                  .d_y = d_y,
+                                                  .x = x,
+                                                  .mask = mask,
+                                                  .saved = saved,
+                                                  .gamma = gamma};
+    ops_norm_backward(ops, plan, &back, ops_statistics(buffers, target, desc.channels), d_gamma, d_beta);
     compare_tensor(golden, "d_x", &shape, d_x);
     compare(golden, "d_gamma", d_gamma);
     compare(golden, "d_beta", d_beta);

@@ -216,16 +216,23 @@ struct norm_context {
     const struct backend_ops *ops;
     struct batch_norm_plan *plan;
     double *x, *residual, *y, *r;
-    float *gamma, *beta, *saved;
-    void *mask; /* NULL without ReLU */
+    float *gamma, *beta;
+    void *saved, *mask; /* mask: NULL without ReLU */
     size_t count;
+    int64_t values; /* of a channel */
 };
 
 static double norm_loss(void *pointer)
 {
     struct norm_context *context = pointer;
-    context->ops->batch_norm_forward(context->plan, context->y, context->mask, context->saved, NULL, NULL, context->x,
-                                     context->residual, NULL, context->gamma, context->beta);
+    context->ops->batch_norm_forward(context->plan, &(struct batch_norm_forward_args){.y = context->y,
+                                                                                      .mask = context->mask,
+                                                                                      .saved = context->saved,
+                                                                                      .x = context->x,
+                                                                                      .residual = context->residual,
+                                                                                      .count = context->values,
+                                                                                      .gamma = context->gamma,
+                                                                                      .beta = context->beta});
     return dot(context->r, context->y, context->count);
 }
 
@@ -252,7 +259,7 @@ static void check_norm_gradients(struct check *check, struct batch_norm_desc des
 {
     const size_t channels = (size_t)desc.channels;
     const size_t count = channels * (size_t)(desc.batch * desc.height * desc.width);
-    struct norm_context context = {.ops = check->target.backend->ops, .count = count};
+    struct norm_context context = {.ops = check->target.backend->ops, .count = count, .values = ops_norm_count(&desc)};
     struct error error;
     context.x = draw_doubles(check, count, -1, 3);
     context.residual = desc.residual ? draw_doubles(check, count, -2, 2) : NULL;
@@ -260,7 +267,7 @@ static void check_norm_gradients(struct check *check, struct batch_norm_desc des
     context.y = new_doubles(check, count);
     context.gamma = draw_floats(check, channels, 0.5f, 1.5f);
     context.beta = draw_floats(check, channels, -1, 1);
-    context.saved = ops_floats(&check->buffers, 2 * channels);
+    context.saved = ops_new(&check->buffers, 2 * channels * (sizeof(float) + sizeof(double))); /* of ref */
     if (desc.relu) { /* seen without the ReLU, moved, then seen with it */
         struct batch_norm_desc linear = desc;
         linear.relu = false;
@@ -271,6 +278,8 @@ static void check_norm_gradients(struct check *check, struct batch_norm_desc des
     }
     if (context.ops->batch_norm_create(check->target.backend, &desc, &context.plan, &error) != SIMCLR_OK)
         fail_msg("%s", error.text);
+    assert_int_equal(context.ops->batch_norm_saved_bytes(context.plan),
+                     2 * channels * (sizeof(float) + sizeof(double)));
     if (desc.relu) context.mask = ops_new(&check->buffers, context.ops->batch_norm_mask_bytes(context.plan));
     double *d_x = new_doubles(check, count), *d_residual = NULL, *before = draw_doubles(check, count, -1, 1);
     float *d_gamma = ops_floats(&check->buffers, channels), *d_beta = ops_floats(&check->buffers, channels);
@@ -279,8 +288,16 @@ static void check_norm_gradients(struct check *check, struct batch_norm_desc des
         memcpy(d_residual, before, count * sizeof *before);
     }
     norm_loss(&context);
-    context.ops->batch_norm_backward(context.plan, d_x, d_residual, d_gamma, d_beta, context.r, context.x, context.mask,
-                                     context.saved, context.gamma);
+    double *sums = ops_statistics(&check->buffers, &check->target, desc.channels);
+    struct batch_norm_backward_args back = {.d_x = d_x,
+                                            .d_residual = d_residual,
+                                            .count = context.values,
+                                            .d_y = context.r,
+                                            .x = context.x,
+                                            .mask = context.mask,
+                                            .saved = context.saved,
+                                            .gamma = context.gamma};
+    ops_norm_backward(context.ops, context.plan, &back, sums, d_gamma, d_beta);
     for (size_t i = 0; desc.accumulate_residual && i < count; i++) d_residual[i] -= before[i];
     const double h = 1.0 / 512;
     verify(check, norm_loss, &context, &(struct variable){"batch norm x", false, context.x, d_x, count}, h, true);
@@ -289,10 +306,10 @@ static void check_norm_gradients(struct check *check, struct batch_norm_desc des
     if (desc.residual)
         verify(check, norm_loss, &context, &(struct variable){"residual", false, context.residual, d_residual, count},
                h, true);
-    double *alias = context.r; /* d_x may be d_y */
-    context.ops->batch_norm_backward(context.plan, alias, NULL, d_gamma, NULL, context.r, context.x, context.mask,
-                                     context.saved, context.gamma);
-    assert_memory_equal(alias, d_x, count * sizeof *d_x);
+    back.d_x = context.r; /* d_x may be d_y */
+    back.d_residual = NULL;
+    ops_norm_backward(context.ops, context.plan, &back, sums, d_gamma, NULL);
+    assert_memory_equal(context.r, d_x, count * sizeof *d_x);
     context.ops->batch_norm_destroy(&context.plan);
     ops_free(&check->buffers);
 }

@@ -7,6 +7,7 @@
 
 /* tensor_io.c */
 size_t cpu_tensor_bytes(const struct backend *backend, const struct tensor_desc *desc);
+size_t cpu_statistics_bytes(const struct backend *backend, int channels);
 void cpu_tensor_read(struct backend *backend, const struct tensor_desc *desc, float *canonical, const void *tensor);
 void cpu_tensor_write(struct backend *backend, const struct tensor_desc *desc, void *tensor, const float *canonical);
 
@@ -15,15 +16,12 @@ int cpu_batch_norm_create(struct backend *backend, const struct batch_norm_desc 
                           struct error *error);
 void cpu_batch_norm_destroy(struct batch_norm_plan **plan);
 size_t cpu_batch_norm_mask_bytes(const struct batch_norm_plan *plan);
-void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, void *mask, float *saved, float *running_mean,
-                            float *running_var, const void *x, const void *residual, const double *statistics,
-                            const float *gamma, const float *beta);
-void cpu_batch_norm_again(struct batch_norm_plan *plan, void *y, void *mask, const void *x, const void *residual);
-void cpu_batch_norm_inference(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
-                              const float *gamma, const float *beta, const float *running_mean,
-                              const float *running_var);
-void cpu_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma, float *d_beta,
-                             const void *d_y, const void *x, const void *mask, const float *saved, const float *gamma);
+size_t cpu_batch_norm_saved_bytes(const struct batch_norm_plan *plan);
+void cpu_batch_norm_forward(struct batch_norm_plan *plan, const struct batch_norm_forward_args *args);
+void cpu_batch_norm_again(struct batch_norm_plan *plan, const struct batch_norm_again_args *args);
+void cpu_batch_norm_inference(struct batch_norm_plan *plan, const struct batch_norm_inference_args *args);
+void cpu_batch_norm_backward_sums(struct batch_norm_plan *plan, const struct batch_norm_sums_args *args);
+void cpu_batch_norm_backward(struct batch_norm_plan *plan, const struct batch_norm_backward_args *args);
 
 /* max_pool.c */
 int cpu_max_pool_create(struct backend *backend, const struct max_pool_desc *desc, struct max_pool_plan **out,

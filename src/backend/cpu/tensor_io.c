@@ -26,6 +26,12 @@ size_t cpu_tensor_bytes(const struct backend *backend, const struct tensor_desc 
     return layout_of(desc).elements * dtype_bytes(desc->dtype);
 }
 
+size_t cpu_statistics_bytes(const struct backend *backend, int channels)
+{
+    (void)backend;
+    return 2 * (size_t)channels * sizeof(double);
+}
+
 /* Where plane (group, block) begins, in elements of the tensor, and the canonical index of its image 0, channel 0. */
 static size_t plane_start(const struct activation_layout *layout, int64_t plane, int *group, int *block)
 {

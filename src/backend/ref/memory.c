@@ -54,6 +54,12 @@ size_t ref_tensor_bytes(const struct backend *backend, const struct tensor_desc 
     return tensor_elements(desc) * dtype_bytes(desc->dtype);
 }
 
+size_t ref_statistics_bytes(const struct backend *backend, int channels)
+{
+    (void)backend;
+    return 2 * (size_t)channels * sizeof(double);
+}
+
 void ref_tensor_read(struct backend *backend, const struct tensor_desc *desc, float *canonical, const void *tensor)
 {
     (void)backend;

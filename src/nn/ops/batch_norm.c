@@ -86,8 +86,10 @@ static int plan(struct network *network, struct operation *operation, struct err
 static void bytes(const struct network *network, const struct operation *operation, struct operation_bytes *out)
 {
     const struct batch_norm_operation *own = operation->own;
-    out->saved = 2 * (size_t)network->tensors[operation->y].desc.channels * sizeof(float);
-    out->mask = network->backend->ops->batch_norm_mask_bytes(own->plan);
+    const struct backend_ops *ops = network->backend->ops;
+    out->saved = ops->batch_norm_saved_bytes(own->plan);
+    out->mask = ops->batch_norm_mask_bytes(own->plan);
+    out->sums = ops->statistics_bytes(network->backend, network->tensors[operation->y].desc.channels);
 }
 
 static void affine(const struct network *network, const struct operation *operation, struct affine_map *map)
@@ -106,6 +108,13 @@ static void close(struct network *network, struct operation *operation)
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------- */
+/* Over which the statistics run: one process has the whole batch. */
+static int64_t values_per_channel(const struct network *network, const struct operation *operation)
+{
+    const struct tensor_desc *x = &network->tensors[operation->x].desc;
+    return (int64_t)x->batch * x->height * x->width;
+}
+
 static void forward(struct network *network, const struct operation *operation)
 {
     const struct batch_norm_operation *own = operation->own;
@@ -117,29 +126,70 @@ static void forward(struct network *network, const struct operation *operation)
     const float *beta = network_weights(network, operation->parameters[BETA]);
     float *mean = parameter_weights(network->parameters, operation->parameters[RUNNING_MEAN]);
     float *variance = parameter_weights(network->parameters, operation->parameters[RUNNING_VARIANCE]);
-    if (network_trains(network))
-        ops->batch_norm_forward(own->plan, y, network_forward_mask(operation), operation->saved, mean, variance,
-                                x->data, residual, network->operations[x->producer].statistics, gamma, beta);
-    else
-        ops->batch_norm_inference(own->plan, y, x->data, residual, gamma, beta, mean, variance);
+    if (network_trains(network)) {
+        const struct batch_norm_forward_args args = {.y = y,
+                                                     .mask = network_forward_mask(operation),
+                                                     .saved = operation->saved,
+                                                     .next_mean = mean,
+                                                     .next_var = variance,
+                                                     .x = x->data,
+                                                     .residual = residual,
+                                                     .statistics = network->operations[x->producer].statistics,
+                                                     .count = values_per_channel(network, operation),
+                                                     .gamma = gamma,
+                                                     .beta = beta,
+                                                     .running_mean = mean,
+                                                     .running_var = variance};
+        ops->batch_norm_forward(own->plan, &args);
+        return;
+    }
+    const struct batch_norm_inference_args args = {.y = y,
+                                                   .x = x->data,
+                                                   .residual = residual,
+                                                   .gamma = gamma,
+                                                   .beta = beta,
+                                                   .running_mean = mean,
+                                                   .running_var = variance};
+    ops->batch_norm_inference(own->plan, &args);
 }
 
 static void again(struct network *network, const struct operation *operation, void *out, void *mask,
                   const void *residual)
 {
     const struct batch_norm_operation *own = operation->own;
-    network->backend->ops->batch_norm_again(own->plan, out, mask, network_value_back(network, operation->x), residual);
+    const struct batch_norm_again_args args = {.y = out,
+                                               .mask = mask,
+                                               .x = network_value_back(network, operation->x),
+                                               .residual = residual,
+                                               .saved = operation->saved,
+                                               .gamma = network_weights(network, operation->parameters[GAMMA]),
+                                               .beta = network_weights(network, operation->parameters[BETA])};
+    network->backend->ops->batch_norm_again(own->plan, &args);
 }
 
 static void backward(struct network *network, const struct operation *operation)
 {
     const struct batch_norm_operation *own = operation->own;
-    network->backend->ops->batch_norm_backward(
-        own->plan, network_gradient(network, operation->x), network_gradient(network, operation->residual),
-        network_gradients(network, operation->parameters[GAMMA]),
-        network_gradients(network, operation->parameters[BETA]), network_gradient(network, operation->y),
-        network_value_back(network, operation->x), operation->mask, operation->saved,
-        network_weights(network, operation->parameters[GAMMA]));
+    const struct backend_ops *ops = network->backend->ops;
+    const void *x = network_value_back(network, operation->x), *d_y = network_gradient(network, operation->y);
+    const struct batch_norm_sums_args sums = {.sums = operation->sums,
+                                              .d_gamma = network_gradients(network, operation->parameters[GAMMA]),
+                                              .d_beta = network_gradients(network, operation->parameters[BETA]),
+                                              .d_y = d_y,
+                                              .x = x,
+                                              .mask = operation->mask,
+                                              .saved = operation->saved};
+    ops->batch_norm_backward_sums(own->plan, &sums);
+    const struct batch_norm_backward_args args = {.d_x = network_gradient(network, operation->x),
+                                                  .d_residual = network_gradient(network, operation->residual),
+                                                  .sums = operation->sums,
+                                                  .count = values_per_channel(network, operation),
+                                                  .d_y = d_y,
+                                                  .x = x,
+                                                  .mask = operation->mask,
+                                                  .saved = operation->saved,
+                                                  .gamma = network_weights(network, operation->parameters[GAMMA])};
+    ops->batch_norm_backward(own->plan, &args);
 }
 
 static const struct operation_type TYPE = {

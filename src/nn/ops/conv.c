@@ -101,8 +101,9 @@ int conv_plan(struct network *network, struct operation *operation, struct error
 
 void conv_bytes(const struct network *network, const struct operation *operation, struct operation_bytes *bytes)
 {
-    const size_t channels = (size_t)network->tensors[operation->y].desc.channels;
-    if (network_wants_statistics(network, operation->y)) bytes->statistics = 2 * channels * sizeof(double);
+    if (!network_wants_statistics(network, operation->y)) return;
+    const int channels = network->tensors[operation->y].desc.channels;
+    bytes->statistics = network->backend->ops->statistics_bytes(network->backend, channels);
 }
 
 void conv_close(struct network *network, struct operation *operation)

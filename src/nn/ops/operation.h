@@ -22,6 +22,7 @@ struct operation_bytes {
     size_t statistics; /* sums over y for the operation after it: from forward until that has run forward        */
     size_t saved;      /* from forward to backward                                                              */
     size_t mask;       /* as saved, but written anew where y is made again: only the last counts                */
+    size_t sums;       /* of the backward pass alone                                                            */
 };
 
 struct operation_type {

@@ -71,7 +71,6 @@ static void run_norm(struct ops_buffers *buffers, struct ops_target *target, con
     float *beta = ops_random(buffers, channels, 5, -1, 1, false);
     out->running_mean = ops_random(buffers, channels, 6, -1, 1, false);
     out->running_var = ops_random(buffers, channels, 7, 0.5f, 2, false);
-    out->saved = ops_floats(buffers, 2 * channels);
     out->d_gamma = ops_floats(buffers, channels);
     out->d_beta = ops_floats(buffers, channels);
     void *tx = ops_upload(buffers, target, &desc, x), *tr = ops_upload(buffers, target, &desc, other);
@@ -81,12 +80,37 @@ static void run_norm(struct ops_buffers *buffers, struct ops_target *target, con
     struct batch_norm_plan *plan;
     struct error error;
     if (ops->batch_norm_create(target->backend, d, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
-    ops->batch_norm_inference(plan, ti, tx, d->residual ? tr : NULL, gamma, beta, out->running_mean, out->running_var);
+    out->saved = ops_new(buffers, ops->batch_norm_saved_bytes(plan));
+    const void *residual = d->residual ? tr : NULL;
+    ops->batch_norm_inference(plan, &(struct batch_norm_inference_args){.y = ti,
+                                                                        .x = tx,
+                                                                        .residual = residual,
+                                                                        .gamma = gamma,
+                                                                        .beta = beta,
+                                                                        .running_mean = out->running_mean,
+                                                                        .running_var = out->running_var});
     void *mask = d->relu ? ops_new(buffers, ops->batch_norm_mask_bytes(plan)) : NULL;
-    ops->batch_norm_forward(plan, ty, mask, out->saved, out->running_mean, out->running_var, tx,
-                            d->residual ? tr : NULL, NULL, gamma, beta);
-    ops->batch_norm_backward(plan, tdx, d->residual ? tdr : NULL, out->d_gamma, out->d_beta, tdy, tx, mask, out->saved,
-                             gamma);
+    ops->batch_norm_forward(plan, &(struct batch_norm_forward_args){.y = ty,
+                                                                    .mask = mask,
+                                                                    .saved = out->saved,
+                                                                    .next_mean = out->running_mean,
+                                                                    .next_var = out->running_var,
+                                                                    .x = tx,
+                                                                    .residual = residual,
+                                                                    .count = ops_norm_count(d),
+                                                                    .gamma = gamma,
+                                                                    .beta = beta,
+                                                                    .running_mean = out->running_mean,
+                                                                    .running_var = out->running_var});
+    const struct batch_norm_backward_args back = {.d_x = tdx,
+                                                  .d_residual = d->residual ? tdr : NULL,
+                                                  .count = ops_norm_count(d),
+                                                  .d_y = tdy,
+                                                  .x = tx,
+                                                  .mask = mask,
+                                                  .saved = out->saved,
+                                                  .gamma = gamma};
+    ops_norm_backward(ops, plan, &back, ops_statistics(buffers, target, d->channels), out->d_gamma, out->d_beta);
     ops_check(buffers, "batch norm");
     ops->batch_norm_destroy(&plan);
     if (strcmp(target->name, "cpu") == 0) {

@@ -66,15 +66,15 @@ int cpu_batch_norm_create(struct backend *backend, const struct batch_norm_desc 
 }
 
 /* ---- splitting over threads ---------------------------------------------------------------------------------- */
+/* What a pass gives to its threads. Each pass sets only what it needs. */
 struct norm_job {
     struct batch_norm_plan *plan;
-    void *y, *d_x, *d_residual;
-    uint8_t *mask; /* of the forward pass */
-    const void *x, *residual, *d_y;
-    const uint8_t *kept; /* the mask, in the backward pass */
-    float *saved, *running_mean, *running_var, *d_gamma, *d_beta;
-    const float *gamma, *beta, *given;
-    bool sums_wanted;
+    void *y;
+    uint8_t *mask;
+    const void *x, *residual;
+    const struct batch_norm_forward_args *measured; /* forward without given statistics: they are taken from x first */
+    const struct batch_norm_sums_args *summed;      /* backward, first half  */
+    const struct batch_norm_backward_args *back;    /* backward, second half */
 };
 
 /* A run of cells inside one plane. */
@@ -140,11 +140,6 @@ static void joined_sums(const struct batch_norm_plan *plan, int threads, int cha
 }
 
 /* ---- forward ------------------------------------------------------------------------------------------------- */
-static double value_count(const struct batch_norm_plan *plan)
-{
-    return (double)plan->desc.batch * plan->desc.height * plan->desc.width;
-}
-
 /* Sets the coefficient of a channel, wherever a row has the channel. */
 static void set_coefficient(const struct batch_norm_plan *plan, float *coefficients, int channel, double value)
 {
@@ -165,26 +160,32 @@ static void set_affine(struct batch_norm_plan *plan, int channel, float mean, fl
     set_coefficient(plan, plan->b, channel, beta ? (double)beta[channel] : 0.0);
 }
 
-/* From the sums of (x - shift) and its square: the mean, the variances, the coefficients of the pass to come. */
-static void finish_channel(const struct norm_job *job, int channel, double sum, double square, double shift)
+/* saved: mean, 1/sqrt(var + epsilon) and the scale of the pass as it was rounded then, each [C]. */
+size_t cpu_batch_norm_saved_bytes(const struct batch_norm_plan *plan)
 {
-    struct batch_norm_plan *plan = job->plan;
-    const double count = value_count(plan), offset = sum / count;
-    double variance = square / count - offset * offset;
+    return 3 * (size_t)plan->desc.channels * sizeof(float);
+}
+
+/* From the sums of (x - shift) and its square: the mean, the variances, the coefficients of the pass to come. */
+static void finish_channel(struct batch_norm_plan *plan, const struct batch_norm_forward_args *args, int channel,
+                           const double sums[2], double shift)
+{
+    const double count = (double)args->count, offset = sums[0] / count;
+    double variance = sums[1] / count - offset * offset;
     if (variance < 0) variance = 0; /* rounding of nearly constant channels */
     const double mean = shift + offset, inverse = 1 / sqrt(variance + (double)plan->desc.epsilon);
-    const float momentum = plan->desc.momentum;
-    if (job->saved) {
-        job->saved[channel] = (float)mean;
-        job->saved[plan->desc.channels + channel] = (float)inverse;
-    }
-    if (job->running_mean)
-        job->running_mean[channel] = (1 - momentum) * job->running_mean[channel] + momentum * (float)mean;
-    if (job->running_var) {
+    const float momentum = plan->desc.momentum, scale = (float)(args->gamma[channel] * inverse);
+    float *saved = args->saved;
+    saved[channel] = (float)mean;
+    saved[plan->desc.channels + channel] = (float)inverse;
+    saved[2 * plan->desc.channels + channel] = scale;
+    if (args->next_mean)
+        args->next_mean[channel] = (1 - momentum) * args->running_mean[channel] + momentum * (float)mean;
+    if (args->next_var) {
         const double unbiased = count > 1 ? variance * (count / (count - 1)) : variance;
-        job->running_var[channel] = (1 - momentum) * job->running_var[channel] + momentum * (float)unbiased;
+        args->next_var[channel] = (1 - momentum) * args->running_var[channel] + momentum * (float)unbiased;
     }
-    set_affine(plan, channel, (float)mean, (float)(job->gamma[channel] * inverse), job->beta);
+    set_affine(plan, channel, (float)mean, scale, args->beta);
 }
 
 static void apply_range(const struct norm_job *job, int64_t begin, int64_t end)
@@ -234,14 +235,14 @@ static void forward_part(void *context, int thread, int threads)
     const struct norm_job *job = context;
     struct batch_norm_plan *plan = job->plan;
     int64_t begin, end;
-    if (job->sums_wanted) {
+    if (job->measured) {
         forward_sums(job, thread, threads);
         pool_barrier(plan->cpu->base.pool);
         pool_share(plan->desc.channels, thread, threads, &begin, &end);
         for (int64_t channel = begin; channel < end; channel++) {
             double sums[2];
             joined_sums(plan, threads, (int)channel, sums);
-            finish_channel(job, (int)channel, sums[0], sums[1], (double)mean_of(plan, (int)channel));
+            finish_channel(plan, job->measured, (int)channel, sums, (double)mean_of(plan, (int)channel));
         }
         pool_barrier(plan->cpu->base.pool);
     }
@@ -267,45 +268,46 @@ size_t cpu_batch_norm_mask_bytes(const struct batch_norm_plan *plan)
     return plan->desc.relu ? plan->layout.elements / 8 : 0;
 }
 
-void cpu_batch_norm_forward(struct batch_norm_plan *plan, void *y, void *mask, float *saved, float *running_mean,
-                            float *running_var, const void *x, const void *residual, const double *statistics,
-                            const float *gamma, const float *beta)
+void cpu_batch_norm_forward(struct batch_norm_plan *plan, const struct batch_norm_forward_args *args)
 {
     struct norm_job job = {.plan = plan,
-                           .y = y,
-                           .mask = plan->desc.relu ? mask : NULL,
-                           .x = x,
-                           .residual = residual,
-                           .saved = saved,
-                           .gamma = gamma,
-                           .beta = beta,
-                           .running_mean = running_mean,
-                           .running_var = running_var,
-                           .sums_wanted = statistics == NULL};
-    if (statistics) {
-        for (int channel = 0; channel < plan->desc.channels; channel++)
-            finish_channel(&job, channel, statistics[channel], statistics[plan->desc.channels + channel], 0);
+                           .y = args->y,
+                           .mask = plan->desc.relu ? args->mask : NULL,
+                           .x = args->x,
+                           .residual = args->residual,
+                           .measured = args->statistics ? NULL : args};
+    if (args->statistics) {
+        for (int channel = 0; channel < plan->desc.channels; channel++) {
+            const double sums[2] = {args->statistics[channel], args->statistics[plan->desc.channels + channel]};
+            finish_channel(plan, args, channel, sums, 0);
+        }
     } else {
-        choose_shifts(plan, x);
+        choose_shifts(plan, args->x);
     }
     pool_split(plan->cpu->base.pool, forward_part, &job);
 }
 
-void cpu_batch_norm_again(struct batch_norm_plan *plan, void *y, void *mask, const void *x, const void *residual)
+void cpu_batch_norm_again(struct batch_norm_plan *plan, const struct batch_norm_again_args *args)
 {
-    struct norm_job job = {.plan = plan, .y = y, .mask = plan->desc.relu ? mask : NULL, .x = x, .residual = residual};
+    const float *saved = args->saved;
+    for (int channel = 0; channel < plan->desc.channels; channel++)
+        set_affine(plan, channel, saved[channel], saved[2 * plan->desc.channels + channel], args->beta);
+    struct norm_job job = {.plan = plan,
+                           .y = args->y,
+                           .mask = plan->desc.relu ? args->mask : NULL,
+                           .x = args->x,
+                           .residual = args->residual};
     pool_split(plan->cpu->base.pool, forward_part, &job);
 }
 
-void cpu_batch_norm_inference(struct batch_norm_plan *plan, void *y, const void *x, const void *residual,
-                              const float *gamma, const float *beta, const float *running_mean,
-                              const float *running_var)
+void cpu_batch_norm_inference(struct batch_norm_plan *plan, const struct batch_norm_inference_args *args)
 {
     for (int channel = 0; channel < plan->desc.channels; channel++) {
-        const double inverse = 1 / sqrt((double)running_var[channel] + (double)plan->desc.epsilon);
-        set_affine(plan, channel, running_mean[channel], (float)(gamma[channel] * inverse), beta);
+        const double inverse = 1 / sqrt((double)args->running_var[channel] + (double)plan->desc.epsilon);
+        const float scale = (float)(args->gamma[channel] * inverse);
+        set_affine(plan, channel, args->running_mean[channel], scale, args->beta);
     }
-    struct norm_job job = {.plan = plan, .y = y, .x = x, .residual = residual};
+    struct norm_job job = {.plan = plan, .y = args->y, .x = args->x, .residual = args->residual};
     pool_split(plan->cpu->base.pool, forward_part, &job);
 }
 
@@ -319,9 +321,9 @@ static void gradient_sums(const struct norm_job *job, int thread, int threads)
     memset(sums, 0, 2 * (size_t)plan->padded * sizeof *sums);
     struct segment s;
     while (cut_segment(plan, &begin, &end, true, &s)) {
-        struct norm_gradient_sums_args args = {.d_y = at(job->d_y, s.bytes),
-                                               .x = at(job->x, s.bytes),
-                                               .mask = at(job->kept, s.mask_bytes),
+        struct norm_gradient_sums_args args = {.d_y = at(job->summed->d_y, s.bytes),
+                                               .x = at(job->summed->x, s.bytes),
+                                               .mask = at(plan->desc.relu ? job->summed->mask : NULL, s.mask_bytes),
                                                .cells = s.cells,
                                                .rows = s.rows,
                                                .cell_rows = activation_cell_rows(&plan->layout),
@@ -332,36 +334,24 @@ static void gradient_sums(const struct norm_job *job, int thread, int threads)
     }
 }
 
-/* d_x = gamma r (g - mean(g) - x^ mean(g x^)) with x^ = (x - mean) r, written as a g + b (x - mean) + c. */
-static void finish_gradient(const struct norm_job *job, int channel, const double sums[2])
-{
-    struct batch_norm_plan *plan = job->plan;
-    const double inverse = (double)job->given[plan->desc.channels + channel], count = value_count(plan);
-    const double d_gamma = sums[1] * inverse, a = (double)job->gamma[channel] * inverse;
-    if (job->d_gamma) job->d_gamma[channel] = (float)d_gamma;
-    if (job->d_beta) job->d_beta[channel] = (float)sums[0];
-    set_coefficient(plan, plan->a, channel, a);
-    set_coefficient(plan, plan->b, channel, -a * inverse * d_gamma / count);
-    set_coefficient(plan, plan->c, channel, -a * sums[0] / count);
-}
-
 static void gradient_range(const struct norm_job *job, int64_t begin, int64_t end)
 {
     const struct batch_norm_plan *plan = job->plan;
+    const struct batch_norm_backward_args *back = job->back;
     struct segment s;
     while (cut_segment(plan, &begin, &end, false, &s)) {
         const size_t channel = (size_t)s.block * ROW_ELEMENTS;
-        struct norm_gradient_args args = {.d_x = at_mutable(job->d_x, s.bytes),
-                                          .d_residual = at_mutable(job->d_residual, s.bytes),
-                                          .d_y = at(job->d_y, s.bytes),
-                                          .x = at(job->x, s.bytes),
-                                          .mask = at(job->kept, s.mask_bytes),
+        struct norm_gradient_args args = {.d_x = at_mutable(back->d_x, s.bytes),
+                                          .d_residual = at_mutable(back->d_residual, s.bytes),
+                                          .d_y = at(back->d_y, s.bytes),
+                                          .x = at(back->x, s.bytes),
+                                          .mask = at(plan->desc.relu ? back->mask : NULL, s.mask_bytes),
                                           .cells = s.cells,
                                           .rows = s.rows,
                                           .cell_rows = activation_cell_rows(&plan->layout),
                                           .bf16 = plan->desc.dtype == DTYPE_BF16,
                                           .accumulate = plan->desc.accumulate_residual,
-                                          .stream = plan->stream && job->d_x != job->d_y,
+                                          .stream = plan->stream && back->d_x != back->d_y,
                                           .mean = plan->mean + channel,
                                           .a = plan->a + channel,
                                           .b = plan->b + channel,
@@ -370,38 +360,60 @@ static void gradient_range(const struct norm_job *job, int64_t begin, int64_t en
     }
 }
 
-static void backward_part(void *context, int thread, int threads)
+static void set_means(struct batch_norm_plan *plan, const float *saved)
+{
+    for (int channel = 0; channel < plan->desc.channels; channel++)
+        set_coefficient(plan, plan->mean, channel, (double)saved[channel]);
+}
+
+static void sums_part(void *context, int thread, int threads)
 {
     const struct norm_job *job = context;
-    struct batch_norm_plan *plan = job->plan;
+    const struct batch_norm_plan *plan = job->plan;
+    const struct batch_norm_sums_args *args = job->summed;
+    const float *inverse = (const float *)args->saved + plan->desc.channels;
     int64_t begin, end;
     gradient_sums(job, thread, threads);
     pool_barrier(plan->cpu->base.pool);
     pool_share(plan->desc.channels, thread, threads, &begin, &end);
     for (int64_t channel = begin; channel < end; channel++) {
         double sums[2];
-        joined_sums(plan, threads, (int)channel, sums);
-        finish_gradient(job, (int)channel, sums);
+        joined_sums(plan, threads, (int)channel, sums); /* of g and of g (x - mean) */
+        args->sums[channel] = sums[0];
+        args->sums[plan->desc.channels + channel] = sums[1] * (double)inverse[channel];
+        if (args->d_gamma) args->d_gamma[channel] = (float)args->sums[plan->desc.channels + channel];
+        if (args->d_beta) args->d_beta[channel] = (float)sums[0];
     }
-    pool_barrier(plan->cpu->base.pool);
-    pool_share(plan->cells, thread, threads, &begin, &end);
+}
+
+void cpu_batch_norm_backward_sums(struct batch_norm_plan *plan, const struct batch_norm_sums_args *args)
+{
+    set_means(plan, args->saved);
+    struct norm_job job = {.plan = plan, .summed = args};
+    pool_split(plan->cpu->base.pool, sums_part, &job);
+}
+
+static void backward_part(void *context, int thread, int threads)
+{
+    const struct norm_job *job = context;
+    int64_t begin, end;
+    pool_share(job->plan->cells, thread, threads, &begin, &end);
     gradient_range(job, begin, end);
 }
 
-void cpu_batch_norm_backward(struct batch_norm_plan *plan, void *d_x, void *d_residual, float *d_gamma, float *d_beta,
-                             const void *d_y, const void *x, const void *mask, const float *saved, const float *gamma)
+/* d_x = gamma r (g - mean(g) - x^ mean(g x^)) with x^ = (x - mean) r, written as a g + b (x - mean) + c. */
+void cpu_batch_norm_backward(struct batch_norm_plan *plan, const struct batch_norm_backward_args *args)
 {
-    for (int channel = 0; channel < plan->desc.channels; channel++)
-        set_coefficient(plan, plan->mean, channel, (double)saved[channel]);
-    struct norm_job job = {.plan = plan,
-                           .d_x = d_x,
-                           .d_residual = d_residual,
-                           .d_gamma = d_gamma,
-                           .d_beta = d_beta,
-                           .d_y = d_y,
-                           .x = x,
-                           .kept = plan->desc.relu ? mask : NULL,
-                           .given = saved,
-                           .gamma = gamma};
+    const int channels = plan->desc.channels;
+    const float *saved = args->saved;
+    const double count = (double)args->count;
+    set_means(plan, saved);
+    for (int channel = 0; channel < channels; channel++) {
+        const double inverse = (double)saved[channels + channel], a = (double)args->gamma[channel] * inverse;
+        set_coefficient(plan, plan->a, channel, a);
+        set_coefficient(plan, plan->b, channel, -a * inverse * args->sums[channels + channel] / count);
+        set_coefficient(plan, plan->c, channel, -a * args->sums[channel] / count);
+    }
+    struct norm_job job = {.plan = plan, .back = args};
     pool_split(plan->cpu->base.pool, backward_part, &job);
 }
