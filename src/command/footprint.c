@@ -139,7 +139,7 @@ static int measure(struct session *session, const struct model_config *config, c
     int status = model_create(&planned->model, config, 0, error);
     if (status != SIMCLR_OK) return status;
     struct parameters *parameters = &planned->model->parameters;
-    out->parameters = grown(&mark, (2 * parameters->weight_count + parameters->buffer_count) * sizeof(float));
+    out->parameters = grown(&mark, 2 * (parameters->weight_count + parameters->buffer_count) * sizeof(float));
     struct step *step = &planned->step;
     const struct step_config planning = {
         .loss = &step_nt_xent,

@@ -13,7 +13,7 @@
 struct network;
 
 enum network_mode {
-    NETWORK_TRAINING, /* batch statistics, running ones updated, everything backward needs is kept */
+    NETWORK_TRAINING, /* batch statistics, the next running ones written, everything backward needs is kept */
     NETWORK_INFERENCE /* running statistics, tensors dropped as soon as they are used               */
 };
 

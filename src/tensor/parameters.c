@@ -74,16 +74,19 @@ int parameters_allocate(struct parameters *parameters, struct error *error)
     float *weights = memory_array(parameters->weight_count, sizeof(float));
     float *gradients = memory_array(parameters->weight_count, sizeof(float));
     float *buffers = memory_array(parameters->buffer_count, sizeof(float));
-    if (!weights || !gradients || !buffers) {
+    float *buffers_next = memory_array(parameters->buffer_count, sizeof(float));
+    if (!weights || !gradients || !buffers || !buffers_next) {
         memory_free(weights);
         memory_free(gradients);
         memory_free(buffers);
+        memory_free(buffers_next);
         return error_no_memory(error, "weights, gradients and batch-norm statistics",
-                               (2 * parameters->weight_count + parameters->buffer_count) * sizeof(float));
+                               2 * (parameters->weight_count + parameters->buffer_count) * sizeof(float));
     }
     parameters->weights = weights;
     parameters->gradients = gradients;
     parameters->buffers = buffers;
+    parameters->buffers_next = buffers_next;
     return SIMCLR_OK;
 }
 
@@ -93,6 +96,7 @@ void parameters_free(struct parameters *parameters)
     memory_free(parameters->weights);
     memory_free(parameters->gradients);
     memory_free(parameters->buffers);
+    memory_free(parameters->buffers_next);
     memset(parameters, 0, sizeof *parameters);
 }
 
@@ -113,6 +117,12 @@ float *parameter_gradients(const struct parameters *parameters, int index)
 {
     const struct parameter *item = &parameters->items[index];
     return item->flags & PARAMETER_BUFFER ? NULL : parameters->gradients + item->offset;
+}
+
+float *parameter_next(const struct parameters *parameters, int index)
+{
+    const struct parameter *item = &parameters->items[index];
+    return item->flags & PARAMETER_BUFFER ? parameters->buffers_next + item->offset : NULL;
 }
 
 /* N(0, 1) cut at two standard deviations, by drawing again (about one draw in 22). */

@@ -1,9 +1,10 @@
 /* tensor/parameters.h -- all parameters of a model: one table of named views into slabs.
  *
  * Trainable tensors live in three parallel slabs with the same offsets: weights, gradients, and optimiser
- * states. Buffers (batch-norm running statistics) live in a slab of their own. So the optimiser, the norms and
- * the checkpoint are flat loops over one table. Canonical layout: torchvision's (convolutions OIHW, dense
- * [out][in]), float32, row-major. */
+ * states. Buffers (batch-norm running statistics) live in a slab of their own, beside one of equal form for the next
+ * ones: a forward pass in training writes these, and only an update of the weights makes them the present ones. So
+ * the optimiser, the norms and the checkpoint are flat loops over one table. Canonical layout: torchvision's
+ * (convolutions OIHW, dense [out][in]), float32, row-major. */
 #ifndef TENSOR_PARAMETERS_H
 #define TENSOR_PARAMETERS_H
 
@@ -43,7 +44,7 @@ struct parameters {
     struct parameter *items;
     int count, capacity;
     size_t weight_count, buffer_count; /* slab lengths in floats, padding (zeros) included */
-    float *weights, *gradients, *buffers;
+    float *weights, *gradients, *buffers, *buffers_next;
 };
 
 /* Adds a row; returns its index or a negative status. */
@@ -55,6 +56,7 @@ void parameters_free(struct parameters *parameters);
 int parameters_find(const struct parameters *parameters, const char *name); /* -1: none */
 float *parameter_weights(const struct parameters *parameters, int index);   /* buffers give the buffer slab */
 float *parameter_gradients(const struct parameters *parameters, int index); /* NULL for buffers */
+float *parameter_next(const struct parameters *parameters, int index);      /* of a buffer: its next value */
 
 /* Initialises every tensor from (seed, its name). */
 void parameters_initialize(struct parameters *parameters, uint64_t seed);

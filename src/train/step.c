@@ -28,9 +28,7 @@ int step_open_loss(struct step *step, const struct step_config *config, struct e
     const size_t outputs = rows * (size_t)model_output_dim(&step->model->config);
     step->z = memory_array(outputs, sizeof *step->z);
     step->d_z = memory_array(outputs, sizeof *step->d_z);
-    step->buffers_before = memory_array(step->model->parameters.buffer_count, sizeof *step->buffers_before);
-    if (!step->z || !step->d_z || !step->buffers_before)
-        return error_no_memory(error, "the outputs of the network", outputs * sizeof *step->z);
+    if (!step->z || !step->d_z) return error_no_memory(error, "the outputs of the network", outputs * sizeof *step->z);
     return config->loss->open(step, config, error);
 }
 
@@ -51,7 +49,6 @@ void step_close(struct step *step)
     network_destroy(&step->network);
     memory_free(step->z);
     memory_free(step->d_z);
-    memory_free(step->buffers_before);
     *step = (struct step){0};
 }
 
@@ -67,9 +64,7 @@ static double now(const struct step *step)
 
 void step_forward(struct step *step, const struct batch *batch)
 {
-    const struct parameters *parameters = &step->model->parameters;
     const double start = now(step);
-    memcpy(step->buffers_before, parameters->buffers, parameters->buffer_count * sizeof *step->buffers_before);
     network_forward(step->network, batch->views);
     network_read(step->network, step->tensors.z, step->z);
     step->seconds.forward = now(step) - start;
@@ -101,20 +96,21 @@ static bool is_finite(struct step *step)
     const struct parameters *parameters = &step->model->parameters;
     step->report.gradient_norm = norm(step, parameters->gradients, parameters->weight_count);
     return isfinite(step->report.loss) && isfinite(step->report.gradient_norm) &&
-           isfinite(norm(step, parameters->buffers, parameters->buffer_count));
+           isfinite(norm(step, parameters->buffers_next, parameters->buffer_count));
 }
 
+/* The only change of the model. The network runs all batch norms of the model, so all next statistics are there. */
 static void update(struct step *step)
 {
+    const struct parameters *parameters = &step->model->parameters;
+    memcpy(parameters->buffers, parameters->buffers_next, parameters->buffer_count * sizeof *parameters->buffers);
     optimizer_update(step->optimizer, step->report.learning_rate);
     step->skipped_in_a_row = 0;
 }
 
-/* Undoes what the forward pass did to the batch-norm statistics, and counts. */
+/* Nothing to undo: neither the forward nor the backward pass has changed the model. */
 static void skip(struct step *step)
 {
-    struct parameters *parameters = &step->model->parameters;
-    memcpy(parameters->buffers, step->buffers_before, parameters->buffer_count * sizeof *parameters->buffers);
     step->report.skipped = true;
     step->skipped += 1;
     step->skipped_in_a_row += 1;

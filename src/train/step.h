@@ -5,7 +5,8 @@
  * - step_forward: h = f(x), z = g(h).
  * - step_loss: L(z) and its gradient with respect to z.
  * - step_backward: the gradient with respect to all weights.
- * - step_update: the weights, unless something is not finite. Then the step is skipped.
+ * - step_update: the weights and the running statistics, unless something is not finite. Then the step is skipped.
+ * Only step_update changes the model.
  *
  * A step is skipped when the loss, the norm of the gradient or the batch-norm statistics are not finite. It leaves no
  * trace in the model, the optimiser included, but it counts: the learning rate goes on. After STEP_SKIPPED_MAX skipped
@@ -68,9 +69,8 @@ struct step {
     struct network *network; /* planned for a batch of the loss's views */
     struct model_tensors tensors;
     const struct step_loss *loss;
-    void *loss_plan;       /* the loss's own */
-    float *z, *d_z;        /* [rows][dim] */
-    float *buffers_before; /* batch-norm statistics before the step */
+    void *loss_plan; /* the loss's own */
+    float *z, *d_z;  /* [rows][dim] */
     struct optimizer *optimizer;
     struct schedule schedule;
 

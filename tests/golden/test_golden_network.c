@@ -96,7 +96,7 @@ static void measure_parameters(struct errors *errors, const struct parameters *p
     for (int i = 0; i < parameters->count; i++) {
         const struct parameter *item = &parameters->items[i];
         bool buffer = item->flags & PARAMETER_BUFFER;
-        const float *ours = buffer ? parameter_weights(parameters, i) : parameter_gradients(parameters, i);
+        const float *ours = buffer ? parameter_next(parameters, i) : parameter_gradients(parameters, i);
         float *theirs =
             reordered(reference_get(file, "train.%s%s", buffer ? "" : "grad.", item->name), item->name, draw);
         distance_add(buffer ? &running : &gradients, ours, theirs, item->count);
@@ -181,6 +181,7 @@ static void measure_resnet(struct resnet_run *run, const struct job *job, const 
     struct errors *errors = &run->errors;
     errors->train = pass_resnet(run, job, file, NETWORK_TRAINING, "train.h", kinks, observe);
     measure_parameters(errors, &run->model->parameters, file, run->draw);
+    commit_statistics(&run->model->parameters);
     errors->eval = pass_resnet(run, job, file, NETWORK_INFERENCE, "eval.h", NULL, NULL);
     print_message("%s: train.h %.2g, eval.h %.2g, running %.2g (worst %.2g), gradients %.2g (worst %.2g, %s)\n",
                   job->name, errors->train, errors->eval, errors->running, errors->worst_running, errors->gradients,

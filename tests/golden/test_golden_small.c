@@ -108,7 +108,7 @@ static void measure_parameters(struct errors *errors, const struct parameters *p
         const struct parameter *item = &parameters->items[i];
         if (item->flags & PARAMETER_BUFFER) {
             const float *theirs = reference_f32(reference_get(file, "train.%s", item->name));
-            distance_add(&running, parameter_weights(parameters, i), theirs, item->count);
+            distance_add(&running, parameter_next(parameters, i), theirs, item->count);
             continue;
         }
         struct distance one = {0, 0};
@@ -152,6 +152,7 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     network_backward(network, tensors.h, r);
     measure_parameters(&errors, &model->parameters, file);
     network_destroy(&network);
+    commit_statistics(&model->parameters);
 
     CHECK_OK(model_plan(model, bench.backend, NETWORK_INFERENCE, job->dtype, batch, true, &network, &tensors, &error),
              error);

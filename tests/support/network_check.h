@@ -51,6 +51,13 @@ static inline void close_backend(struct bench_backend *backend)
     pool_destroy(&backend->pool);
 }
 
+/* What an update does beside the weights: the statistics that the last forward pass in training wrote become those that
+ * inference reads. */
+static inline void commit_statistics(struct parameters *parameters)
+{
+    memcpy(parameters->buffers, parameters->buffers_next, parameters->buffer_count * sizeof *parameters->buffers);
+}
+
 /* Sums of squares, so that several tensors can be taken together. */
 struct distance {
     double difference, norm;

@@ -124,14 +124,16 @@ static void forward(struct network *network, const struct operation *operation)
     const void *residual = network_value(network, operation->residual);
     const float *gamma = network_weights(network, operation->parameters[GAMMA]);
     const float *beta = network_weights(network, operation->parameters[BETA]);
-    float *mean = parameter_weights(network->parameters, operation->parameters[RUNNING_MEAN]);
-    float *variance = parameter_weights(network->parameters, operation->parameters[RUNNING_VARIANCE]);
+    const float *mean = network_weights(network, operation->parameters[RUNNING_MEAN]);
+    const float *variance = network_weights(network, operation->parameters[RUNNING_VARIANCE]);
     if (network_trains(network)) {
+        float *next_mean = parameter_next(network->parameters, operation->parameters[RUNNING_MEAN]);
+        float *next_variance = parameter_next(network->parameters, operation->parameters[RUNNING_VARIANCE]);
         const struct batch_norm_forward_args args = {.y = y,
                                                      .mask = network_forward_mask(operation),
                                                      .saved = operation->saved,
-                                                     .next_mean = mean,
-                                                     .next_var = variance,
+                                                     .next_mean = next_mean,
+                                                     .next_var = next_variance,
                                                      .x = x->data,
                                                      .residual = residual,
                                                      .statistics = network->operations[x->producer].statistics,

@@ -51,7 +51,7 @@ static struct result run(struct model *model, struct backend *backend, enum netw
         const struct parameter *item = &model->parameters.items[i];
         bool buffer = item->flags & PARAMETER_BUFFER;
         memcpy((buffer ? out.buffers : out.gradients) + item->offset,
-               buffer ? parameter_weights(&model->parameters, i) : parameter_gradients(&model->parameters, i),
+               buffer ? parameter_next(&model->parameters, i) : parameter_gradients(&model->parameters, i),
                item->count * sizeof *x);
     }
     network_destroy(&network);

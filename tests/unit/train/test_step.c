@@ -165,7 +165,9 @@ static void statistics_go_with_the_update(void **state)
         step_forward(&run.step, &batch);
         step_loss(&run.step, &batch);
         step_backward(&run.step);
+        assert_same(&run, &before); /* only the update changes the model */
         assert_int_equal(step_update(&run.step, &report, NULL), SIMCLR_OK);
+        assert_memory_equal(parameters->buffers, parameters->buffers_next, parameters->buffer_count * sizeof(float));
         for (int i = 0; i < parameters->count; i++) {
             const struct parameter *item = &parameters->items[i];
             if (!(item->flags & PARAMETER_BUFFER)) continue;
