@@ -5,6 +5,9 @@ if(SIMCLR_TESTS)
     add_test(NAME layers COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_layers.py)
     add_test(NAME layers_self_test
              COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_layers.py --self-test)
+    # The picture in README.md is drawn from the map of rooms.
+    add_test(NAME architecture COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/draw_architecture.py --check)
+    set_tests_properties(architecture PROPERTIES LABELS house)
     # The texts: sentences and lines have their limits (prose), what documents name exists (docs).
     foreach(CHECK prose docs)
       add_test(NAME ${CHECK} COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_${CHECK}.py)
