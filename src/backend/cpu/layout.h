@@ -1,18 +1,28 @@
-/* backend/cpu/layout.h -- how the cpu backend stores activations.
+/* backend/cpu/layout.h -- how the cpu backend stores activations, and the words for their parts.
  *
  *     [N/16][C/32][H][W][16 images][32 channels]      bf16 or float32
  *
- * Sixteen images at one position are the rows of a register (or matrix) tile, so every tile is full at every
- * spatial size, and a kernel tap that falls outside the image is skipped instead of multiplied by zero. All the
- * values of one position and one channel block are contiguous: a "cell" of 512 elements. Channels are padded to
- * 32 with zeros; the images that pad the last group hold any finite value in activations, zero in gradients.
+ * Sixteen images at one position are the rows of a register (or matrix) tile. So every tile is full at every spatial
+ * size, and a kernel tap that falls outside the image is skipped instead of multiplied by zero. Channels are padded to
+ * 32 with zeros. The images that pad the last group hold any finite value in activations, zero in gradients.
  *
- * Small batches would leave most of a group of sixteen empty: they get groups of eight (an "octet"), cells of 256
- * elements, and a matrix tile then takes two neighbouring positions (conv_taps.c). The batch alone decides.
+ * Small batches have groups of eight images: most of a group of sixteen would be empty. The batch alone decides.
+ * Up to 16 channels have blocks of 16, if the batch is even: half of each block would be empty.
  *
- * Up to 16 channels (the first layers of narrow networks) would leave half of each block empty: they get blocks of 16,
- * if the batch is even. Two images are then the 32 elements of a "row", the unit of all work that is the same for every
- * channel; a row's coefficients are those of the 16 channels twice. */
+ *     cell    the values of one position, one group and one block; they lie together       16 images x 32 channels
+ *     group   16 images whose cells lie together, or 8; an octet is 8: a small group, or half of a large one
+ *     block   32 channels of a tensor, or 16; a conv_block is positions that are computed together
+ *     row     32 elements of a cell: one image, or two in blocks of 16. Work that is the same for every channel goes by
+ *             rows; elsewhere a row is one of the image
+ *     tile    what one kernel call makes: images x outputs in registers, 16 x 16 in AMX, 4 x 4 positions in Winograd;
+ *             a tile of weights is 32 x 32
+ *     panel   32 outputs, and all weights that make them
+ *     strip   rows of y that are computed while the rows of x that they read stay in the cache
+ *     piece   one group x one strip x one panel: what a thread takes next
+ *     unit    backward weights: groups x rows whose operands are prepared once; a line is one of these rows
+ *     quad    backward weights, groups of eight: four neighbouring positions that are contracted at once
+ *     chunk   Winograd: tiles that are transformed together
+ */
 #ifndef BACKEND_CPU_LAYOUT_H
 #define BACKEND_CPU_LAYOUT_H
 
