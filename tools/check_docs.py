@@ -37,7 +37,7 @@ def missing_paths(text, files):
         if fence:
             continue
         for name in re.findall(r"`([^`\s]+)`", line):
-            if not re.fullmatch(f"{TOP}|{BARE}", name) or name in FOREIGN or "NAME" in name:
+            if not re.fullmatch(f"{TOP}|{BARE}", name) or name in FOREIGN or "NAME" in name or name[0] == "_":
                 continue
             name = name.rstrip("/")
             if "*" in name:
