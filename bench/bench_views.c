@@ -207,13 +207,12 @@ static int make_from_bytes(const struct set *set, uint32_t turn, const struct vi
     const uint32_t i = turn % (uint32_t)set->count;
     struct view_draw draw[2];
     struct image_part part;
-    int width, height;
-    if (image_probe(set->bytes[i], set->length[i], "picture", &width, &height, NULL) != SIMCLR_OK) return -1;
+    struct image_encoded encoded;
+    if (image_open(&encoded, set->bytes[i], set->length[i], &limits, "picture", NULL) != SIMCLR_OK) return -1;
+    const int width = encoded.header.width, height = encoded.header.height;
     for (uint32_t view = 0; view < 2; view++)
         draw[view] = view_draw_random(policy, 7, RNG_VIEW, 0, turn, view, width, height);
-    if (image_decode_box(set->bytes[i], set->length[i], &limits, "picture", unite(draw[0].box, draw[1].box), 1, store,
-                         &part, NULL) != SIMCLR_OK)
-        return -1;
+    if (image_decode_box(&encoded, unite(draw[0].box, draw[1].box), 1, store, &part, NULL) != SIMCLR_OK) return -1;
     for (int view = 0; view < views; view++) {
         draw[view].box.x -= part.place.x;
         draw[view].box.y -= part.place.y;

@@ -210,30 +210,6 @@ static int64_t stand_in(const struct dataset *set, int64_t index)
     return index;
 }
 
-/* How the pixels of an image are read: all of them, or those that somebody wishes. */
-struct reading {
-    struct image *storage;
-    bool part; /* those that `wish` names, into `store`; else all, into `storage` */
-    dataset_wish *wish;
-    void *context;
-    struct image_store *store;
-    struct image_part found;
-};
-
-static int read_image(struct dataset *set, int64_t index, struct reading *reading, struct error *error)
-{
-    const int64_t item = item_of(set, index);
-    const int status = reading->part ? source_read_part(&set->source, &set->catalog, item, reading->wish,
-                                                        reading->context, reading->store, &reading->found, error)
-                                     : source_read(&set->source, &set->catalog, item, reading->storage, error);
-    if (status != SIMCLR_OK) return status;
-    const struct image *image = reading->part ? &reading->store->image : reading->storage;
-    /* Buffers were made for the sizes measured at opening. */
-    if (!set->cache.sampled && (image->width > set->cache.max_width || image->height > set->cache.max_height))
-        return error_set(error, SIMCLR_IO, "%s: has grown since the set was opened", catalog_name(&set->catalog, item));
-    return SIMCLR_OK;
-}
-
 static int check_index(const struct dataset *dataset, int64_t index, struct error *error)
 {
     if (index >= 0 && index < dataset->count) return SIMCLR_OK;
@@ -241,23 +217,28 @@ static int check_index(const struct dataset *dataset, int64_t index, struct erro
                      (long long)dataset->count);
 }
 
-/* Reads the first good image from `index` on. */
-static int read_good(struct dataset *dataset, int64_t index, struct reading *reading, struct error *error)
+/* Buffers were made for the sizes measured at opening. */
+static int check_size(const struct dataset *set, int64_t item, int width, int height, struct error *error)
 {
-    for (;;) {
-        struct error failure = {0};
-        const int64_t good = stand_in(dataset, index);
-        int status = read_image(dataset, good, reading, &failure);
-        if (status == SIMCLR_OK) return SIMCLR_OK;
-        if (!bad_is_image_fault(status)) {
-            if (error != NULL) *error = failure;
-            return status;
-        }
-        if (!atomic_exchange(&dataset->found_bad[good], 1))
-            bad_note(&dataset->ledger, item_of(dataset, good), &failure);
-        status = bad_judge(&dataset->ledger, &dataset->catalog, error);
-        if (status != SIMCLR_OK) return status;
+    if (set->cache.sampled || (width <= set->cache.max_width && height <= set->cache.max_height)) return SIMCLR_OK;
+    return error_set(error, SIMCLR_IO, "%s: has grown since the set was opened", catalog_name(&set->catalog, item));
+}
+
+int dataset_refuse(struct dataset *dataset, int64_t number, const struct error *failure, struct error *error)
+{
+    if (!bad_is_image_fault(failure->status)) {
+        if (error) *error = *failure;
+        return failure->status;
     }
+    if (!atomic_exchange(&dataset->found_bad[number], 1)) bad_note(&dataset->ledger, item_of(dataset, number), failure);
+    return bad_judge(&dataset->ledger, &dataset->catalog, error);
+}
+
+static int read_image(struct dataset *set, int64_t number, struct image *storage, struct error *error)
+{
+    const int64_t item = item_of(set, number);
+    const int status = source_read(&set->source, &set->catalog, item, storage, error);
+    return status ? status : check_size(set, item, storage->width, storage->height, error);
 }
 
 int dataset_image(struct dataset *dataset, int64_t index, struct image *storage, const struct image **out,
@@ -269,31 +250,67 @@ int dataset_image(struct dataset *dataset, int64_t index, struct image *storage,
         *out = &dataset->cache.image[item_of(dataset, index)];
         return SIMCLR_OK;
     }
-    struct reading reading = {.storage = storage};
-    status = read_good(dataset, index, &reading, error);
-    if (status == SIMCLR_OK) *out = storage;
+    while (status == SIMCLR_OK) {
+        struct error failure = {0};
+        const int64_t number = stand_in(dataset, index);
+        if (read_image(dataset, number, storage, &failure) == SIMCLR_OK) {
+            *out = storage;
+            return SIMCLR_OK;
+        }
+        status = dataset_refuse(dataset, number, &failure, error);
+    }
     return status;
 }
 
-int dataset_image_part(struct dataset *dataset, int64_t index, dataset_wish *wish, void *context,
-                       struct image_store *storage, struct dataset_piece *out, struct error *error)
+/* The bytes of image `number`, and its header. */
+static int fetch_encoded(struct dataset *set, int64_t number, struct dataset_fetched *out, struct error *error)
 {
-    if (dataset->cache.block == NULL && dataset->source.fetch != NULL) {
-        struct reading reading = {.part = true, .wish = wish, .context = context, .store = storage};
-        int status = check_index(dataset, index, error);
-        if (status == SIMCLR_OK) status = read_good(dataset, index, &reading, error);
-        if (status == SIMCLR_OK)
-            *out = (struct dataset_piece){&storage->image, reading.found.place, reading.found.reduction};
-        return status;
-    }
-    const struct image *whole;
+    const int64_t item = item_of(set, number);
+    struct encoded whole;
+    bool kept;
+    int status = source_fetch_whole(&set->source, &set->catalog, item, &whole, &kept, error);
+    if (status) return status;
+    *out = (struct dataset_fetched){.number = number, .owned = kept ? NULL : whole.bytes};
+    status = image_open(&out->encoded, whole.bytes, whole.count, &set->source.limits, catalog_name(&set->catalog, item),
+                        error);
+    out->width = out->encoded.header.width;
+    out->height = out->encoded.header.height;
+    if (!status) status = check_size(set, item, out->width, out->height, error);
+    if (status) dataset_release(out);
+    return status;
+}
+
+void dataset_release(struct dataset_fetched *fetched)
+{
+    memory_free(fetched->owned);
+    *fetched = (struct dataset_fetched){0};
+}
+
+/* Of sets whose pixels are in memory, or never were encoded. */
+static int fetch_pixels(struct dataset *dataset, int64_t index, struct image_store *storage,
+                        struct dataset_fetched *out, struct error *error)
+{
+    *out = (struct dataset_fetched){.number = index};
     storage->bytes = 0; /* dataset_image may put another picture there */
-    const int status = dataset_image(dataset, index, &storage->image, &whole, error);
-    if (status != SIMCLR_OK) return status;
-    int reduction = 1; /* may be wished for, but there are all pixels */
-    *out = (struct dataset_piece){whole, {0, 0, whole->width, whole->height}, reduction};
-    wish(context, whole->width, whole->height, &reduction);
+    const int status = dataset_image(dataset, index, &storage->image, &out->image, error);
+    if (status) return status;
+    out->width = out->image->width;
+    out->height = out->image->height;
     return SIMCLR_OK;
+}
+
+int dataset_fetch(struct dataset *dataset, int64_t index, struct image_store *storage, struct dataset_fetched *out,
+                  struct error *error)
+{
+    if (dataset->cache.block || !dataset->source.fetch) return fetch_pixels(dataset, index, storage, out, error);
+    int status = check_index(dataset, index, error);
+    while (status == SIMCLR_OK) {
+        struct error failure = {0};
+        const int64_t number = stand_in(dataset, index);
+        if (fetch_encoded(dataset, number, out, &failure) == SIMCLR_OK) return SIMCLR_OK;
+        status = dataset_refuse(dataset, number, &failure, error);
+    }
+    return status;
 }
 
 int dataset_encoded(const struct dataset *dataset, int64_t index, size_t at_most, uint8_t **bytes, size_t *count,

@@ -77,21 +77,25 @@ size_t dataset_kept_bytes(const struct dataset *dataset);
  * while another thread uses the set. */
 const char *dataset_bad_reason(const struct dataset *dataset, int64_t number);
 
-/* Which box of an image of width x height is wanted; *reduction, 1 before, may be set to 2, 4 or 8 where so many times
- * fewer pixels on each axis are enough. */
-typedef struct box dataset_wish(void *context, int width, int height, int *reduction);
-
-/* A part of an image, and where it lies in the whole. */
-struct dataset_piece {
-    const struct image *image;
-    struct box place; /* in pixels of the whole; past its border by less than `reduction` */
-    int reduction;    /* `image` has so many times fewer pixels on each axis; 1 unless fewer were enough */
+/* An image as the set has it: pixels, or bytes that are still to be decoded. */
+struct dataset_fetched {
+    const struct image *image;    /* decoded already: the cache's, or in the storage; NULL: it is not */
+    struct image_encoded encoded; /* else, its header read */
+    int width, height;            /* of either */
+    int64_t number;               /* the index whose image it is: another than was asked for where that one is bad */
+    uint8_t *owned;               /* the bytes, where they are not kept in memory */
 };
 
-/* dataset_image for who needs only a box: of a JPEG that is not in the cache no more than that is decoded, and damage
- * below it goes unnoticed. `wish` is called once for each image that is tried (one, unless it is bad) before its
- * pixels are; the box must lie inside. */
-int dataset_image_part(struct dataset *dataset, int64_t index, dataset_wish *wish, void *context,
-                       struct image_store *storage, struct dataset_piece *out, struct error *error);
+/* dataset_image for who decodes by himself, a part of it for instance. Gives the first image from `index` on that can
+ * be read and has a sound header; bad ones before it are logged, counted and replaced as dataset_image does. Release it
+ * with dataset_release. If what it gives turns out to be bad in decoding, dataset_refuse says so, and dataset_fetch is
+ * to be called again. Any thread may call it, each with its own storage. */
+int dataset_fetch(struct dataset *dataset, int64_t index, struct image_store *storage, struct dataset_fetched *out,
+                  struct error *error);
+void dataset_release(struct dataset_fetched *fetched); /* frees its bytes */
+
+/* Image `number` is bad, for the reason in `failure`: logs it once and counts it. SIMCLR_OK when another may be taken
+ * in its stead, SIMCLR_DATA once more than max_bad are bad; the failure itself where it is not the image's fault. */
+int dataset_refuse(struct dataset *dataset, int64_t number, const struct error *failure, struct error *error);
 
 #endif

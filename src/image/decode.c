@@ -60,26 +60,6 @@ const char *image_format_name(enum image_format format)
     return codecs[format].name;
 }
 
-int image_check_size(int64_t width, int64_t height, const struct image_limits *limits, const char *name,
-                     struct error *error)
-{
-    const bool sides = width >= 1 && height >= 1 && width <= IMAGE_SIDE_MAX && height <= IMAGE_SIDE_MAX;
-    if (sides && width * height <= limits->max_pixels) return SIMCLR_OK;
-    return error_set(error, SIMCLR_UNSUPPORTED,
-                     "%s: a picture of %lld x %lld pixels is over the limit of %lld pixels (sides 1 to %d); "
-                     "make it smaller or remove it",
-                     name, (long long)width, (long long)height, (long long)limits->max_pixels, (int)IMAGE_SIDE_MAX);
-}
-
-int image_check_box(struct box box, int width, int height, const char *name, struct error *error)
-{
-    if (box.x >= 0 && box.y >= 0 && box.width >= 1 && box.height >= 1 && box.width <= width - box.x &&
-        box.height <= height - box.y)
-        return SIMCLR_OK;
-    return error_set(error, SIMCLR_INVALID, "%s: the box %d x %d at (%d, %d) does not lie in a picture of %d x %d",
-                     name, box.width, box.height, box.x, box.y, width, height);
-}
-
 int image_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                  struct image *out, struct error *error)
 {
@@ -118,38 +98,45 @@ int image_read_header(const uint8_t *bytes, size_t count, const char *name, stru
     return SIMCLR_OK;
 }
 
-/* A part of a JPEG: its box is looked for in the stored picture, and what is found there turned. */
-static int decode_turned_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
-                             struct box box, int reduction, int orientation, struct image_store *store,
-                             struct image_part *part, struct error *error)
+int image_open(struct image_encoded *out, const uint8_t *bytes, size_t count, const struct image_limits *limits,
+               const char *name, struct error *error)
 {
-    const bool turned = image_is_turned(orientation);
-    int across, down;
-    int status = jpeg_probe(bytes, count, name, &across, &down, error);
-    if (status == SIMCLR_OK) status = image_check_box(box, turned ? down : across, turned ? across : down, name, error);
-    if (status == SIMCLR_OK)
-        status = jpeg_decode_box(bytes, count, limits, name, image_box_stored(box, orientation, across, down),
-                                 reduction, store, part, error);
-    if (status != SIMCLR_OK) return status;
-    part->place = image_box_upright(part->place, orientation, across, down);
-    part->width = turned ? down : across;
-    part->height = turned ? across : down;
-    status = image_orient(&store->image, orientation, error);
+    *out = (struct image_encoded){.bytes = bytes, .count = count, .limits = limits, .name = name};
+    return image_read_header(bytes, count, name, &out->header, error);
+}
+
+/* A part of a JPEG: its box is looked for in the stored picture, and what is found there turned. */
+static int decode_turned_box(const struct image_encoded *encoded, struct box box, int reduction,
+                             struct image_store *store, struct image_part *part, struct error *error)
+{
+    const struct image_header *header = &encoded->header;
+    const int across = header->stored_width, down = header->stored_height;
+    int status = image_check_box(box, header->width, header->height, encoded->name, error);
+    if (status) return status;
+    box = image_box_stored(box, header->orientation, across, down);
+    status = jpeg_decode_box(encoded->bytes, encoded->count, encoded->limits, encoded->name, box, reduction, store,
+                             part, error);
+    if (status) return status;
+    part->place = image_box_upright(part->place, header->orientation, across, down);
+    part->width = header->width;
+    part->height = header->height;
+    status = image_orient(&store->image, header->orientation, error);
     if (status == SIMCLR_OK) /* in new memory */
         store->bytes = (size_t)store->image.width * (size_t)store->image.height * 3;
     return status;
 }
 
-int image_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
-                     struct box box, int reduction, struct image_store *store, struct image_part *part,
-                     struct error *error)
+int image_decode_box(const struct image_encoded *encoded, struct box box, int reduction, struct image_store *store,
+                     struct image_part *part, struct error *error)
 {
-    if (box.width >= 1 && sniff(bytes, count) == IMAGE_JPEG && count <= limits->max_bytes) {
-        const int orientation = jpeg_metadata(bytes, count).orientation;
-        return orientation <= 1
+    const uint8_t *bytes = encoded->bytes;
+    const size_t count = encoded->count;
+    const struct image_limits *limits = encoded->limits;
+    const char *name = encoded->name;
+    if (box.width >= 1 && encoded->header.format == IMAGE_JPEG && count <= limits->max_bytes)
+        return encoded->header.orientation <= 1
                    ? jpeg_decode_box(bytes, count, limits, name, box, reduction, store, part, error)
-                   : decode_turned_box(bytes, count, limits, name, box, reduction, orientation, store, part, error);
-    }
+                   : decode_turned_box(encoded, box, reduction, store, part, error);
     struct image whole;
     const int status = image_decode(bytes, count, limits, name, &whole, error);
     if (status != SIMCLR_OK) return status;

@@ -1,4 +1,5 @@
-/* image/decode.h -- what decode.c asks of the codecs. Private to the room. */
+/* image/decode.h -- what decode.c asks of the codecs, and the checks that all of them make (image.c). Private to the
+ * room. */
 #ifndef IMAGE_DECODE_H
 #define IMAGE_DECODE_H
 

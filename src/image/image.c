@@ -10,6 +10,26 @@ struct image_limits image_limits_default(void)
     return (struct image_limits){.max_pixels = (int64_t)1 << 27, .max_scans = 100, .max_bytes = (size_t)256 << 20};
 }
 
+int image_check_size(int64_t width, int64_t height, const struct image_limits *limits, const char *name,
+                     struct error *error)
+{
+    const bool sides = width >= 1 && height >= 1 && width <= IMAGE_SIDE_MAX && height <= IMAGE_SIDE_MAX;
+    if (sides && width * height <= limits->max_pixels) return SIMCLR_OK;
+    return error_set(error, SIMCLR_UNSUPPORTED,
+                     "%s: a picture of %lld x %lld pixels is over the limit of %lld pixels (sides 1 to %d); "
+                     "make it smaller or remove it",
+                     name, (long long)width, (long long)height, (long long)limits->max_pixels, (int)IMAGE_SIDE_MAX);
+}
+
+int image_check_box(struct box box, int width, int height, const char *name, struct error *error)
+{
+    if (box.x >= 0 && box.y >= 0 && box.width >= 1 && box.height >= 1 && box.width <= width - box.x &&
+        box.height <= height - box.y)
+        return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID, "%s: the box %d x %d at (%d, %d) does not lie in a picture of %d x %d",
+                     name, box.width, box.height, box.x, box.y, width, height);
+}
+
 int image_create(int width, int height, struct image *out, struct error *error)
 {
     *out = (struct image){0};

@@ -53,18 +53,6 @@ struct image_part {
     int width, height; /* of the whole */
 };
 
-/* Decodes at least `box` of a picture, bit for bit as image_decode gives it: of a JPEG only the rows and columns of
- * the box and a few around it; of others, and of a progressive one whose scans are not all there, all. *part says what
- * is in store->image. What lies above and left of the box in the stored picture is read and checked as in a full
- * decoding; what lies below it there is not read, so that damage there (a truncated file) goes unnoticed.
- * SIMCLR_INVALID when the box does not lie inside the picture; else as image_decode. reduction: 1; with 2, 4 or 8 a
- * JPEG is decoded to so many times fewer pixels on each axis, each the mean of what it stands for as far as libjpeg's
- * smaller inverse transforms give it (other formats stay as they are: reduction 1). A reduced picture's last pixels
- * stand for some beyond the border, so `place` may reach past the picture by less than one of them. */
-int image_decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
-                     struct box box, int reduction, struct image_store *store, struct image_part *part,
-                     struct error *error);
-
 enum image_format { IMAGE_OTHER, IMAGE_JPEG, IMAGE_PNG, IMAGE_WEBP };
 const char *image_format_name(enum image_format format); /* "JPEG", ... */
 bool image_reads_webp(void);                             /* was libwebp there when this was built? */
@@ -79,6 +67,29 @@ struct image_header {
 };
 int image_read_header(const uint8_t *bytes, size_t count, const char *name, struct image_header *out,
                       struct error *error);
+
+/* One encoded picture, and what its header says. What it points to is borrowed. */
+struct image_encoded {
+    const uint8_t *bytes;
+    size_t count;
+    const struct image_limits *limits;
+    const char *name; /* for sentences */
+    struct image_header header;
+};
+/* Reads the header of `count` bytes: once, whatever is decoded of them afterwards. */
+int image_open(struct image_encoded *out, const uint8_t *bytes, size_t count, const struct image_limits *limits,
+               const char *name, struct error *error);
+
+/* Decodes at least `box` of a picture, bit for bit as image_decode gives it: of a JPEG only the rows and columns of
+ * the box and a few around it; of others, and of a progressive one whose scans are not all there, all. *part says what
+ * is in store->image. What lies above and left of the box in the stored picture is read and checked as in a full
+ * decoding; what lies below it there is not read, so that damage there (a truncated file) goes unnoticed.
+ * SIMCLR_INVALID when the box does not lie inside the picture; else as image_decode. reduction: 1; with 2, 4 or 8 a
+ * JPEG is decoded to so many times fewer pixels on each axis, each the mean of what it stands for as far as libjpeg's
+ * smaller inverse transforms give it (other formats stay as they are: reduction 1). A reduced picture's last pixels
+ * stand for some beyond the border, so `place` may reach past the picture by less than one of them. */
+int image_decode_box(const struct image_encoded *encoded, struct box box, int reduction, struct image_store *store,
+                     struct image_part *part, struct error *error);
 
 /* Turns and mirrors a picture that is stored in EXIF orientation 1 to 8 (others: as 1) so that it is upright. Takes a
  * second picture's memory meanwhile; on SIMCLR_NO_MEMORY the picture is as it was. */

@@ -64,23 +64,26 @@ void slot_close(struct slot *slot)
     *slot = (struct slot){.failed_row = 0};
 }
 
-/* The views that an image is wanted for. */
-struct wish {
+/* The views of one image. */
+struct drawing {
     const struct loader_config *config;
     uint32_t epoch, index;
     struct view_draw draw[LOADER_MAX_VIEWS];
+    struct box box; /* that holds all of their crops */
+    int reduction;  /* so many times fewer pixels on each axis are enough for them */
 };
 
-/* Draws the views' parameters as soon as the image's size is known; the box that holds all of their crops. */
-static struct box draw_views(void *context, int width, int height, int *reduction)
+/* Draws the views of an image of this size. */
+static void draw_views(struct drawing *drawing, int width, int height)
 {
-    struct wish *wish = context;
-    const struct loader_config *config = wish->config;
-    if (config->evaluation) return (struct box){0, 0, width, height};
+    const struct loader_config *config = drawing->config;
+    drawing->box = (struct box){0, 0, width, height};
+    drawing->reduction = 1;
+    if (config->evaluation) return;
     int left = width, top = height, right = 0, bottom = 0, least = width < height ? width : height;
     for (int view = 0; view < config->views; view++) {
-        struct view_draw *draw = &wish->draw[view];
-        *draw = view_draw_random(&config->policy, config->seed, config->purpose, wish->epoch, wish->index,
+        struct view_draw *draw = &drawing->draw[view];
+        *draw = view_draw_random(&config->policy, config->seed, config->purpose, drawing->epoch, drawing->index,
                                  (uint32_t)view, width, height);
         const struct box box = draw->box;
         left = box.x < left ? box.x : left;
@@ -90,32 +93,71 @@ static struct box draw_views(void *context, int width, int height, int *reductio
         least = box.width < least ? box.width : least;
         least = box.height < least ? box.height : least;
     }
-    while (config->scaled_decoding && *reduction < 8 && least >= 2 * *reduction * config->policy.size) *reduction *= 2;
-    return (struct box){left, top, right - left, bottom - top};
+    while (config->scaled_decoding && drawing->reduction < 8 && least >= 2 * drawing->reduction * config->policy.size)
+        drawing->reduction *= 2;
+    drawing->box = (struct box){left, top, right - left, bottom - top};
 }
 
-/* One decoding serves all views of an image: of a JPEG, of the union of their crops. */
+/* What of an image was decoded: at least the box of its views. */
+struct decoded {
+    const struct image *image;
+    struct box place; /* in pixels of the whole; past its border by less than `reduction` */
+    int reduction;    /* `image` has so many times fewer pixels on each axis */
+};
+
+/* Fetches an image, draws its views for the size that its header says, and decodes what they need: of a JPEG the union
+ * of their crops, so that damage below it goes unnoticed. An image that proves bad in decoding is refused, and the next
+ * one stands in. */
+static int take_image(struct decoded *out, struct drawing *drawing, struct dataset *dataset,
+                      struct image_store *storage, struct error *error)
+{
+    int status = SIMCLR_OK;
+    while (status == SIMCLR_OK) {
+        struct dataset_fetched fetched;
+        struct error failure = {0};
+        status = dataset_fetch(dataset, drawing->index, storage, &fetched, error);
+        if (status) return status;
+        draw_views(drawing, fetched.width, fetched.height);
+        if (fetched.image) {
+            *out = (struct decoded){fetched.image, {0, 0, fetched.width, fetched.height}, 1};
+            return SIMCLR_OK;
+        }
+        struct image_part part;
+        const int64_t number = fetched.number;
+        const bool good =
+            image_decode_box(&fetched.encoded, drawing->box, drawing->reduction, storage, &part, &failure) == SIMCLR_OK;
+        dataset_release(&fetched);
+        if (good) {
+            *out = (struct decoded){&storage->image, part.place, part.reduction};
+            return SIMCLR_OK;
+        }
+        status = dataset_refuse(dataset, number, &failure, error);
+    }
+    return status;
+}
+
+/* One decoding serves all views of an image. */
 int slot_make_row(struct slot *slot, const struct view_source *source, struct view_maker *maker, int row,
                   struct error *error)
 {
     const struct loader_config *config = &source->config;
     const uint32_t index = slot->indices[row];
-    struct wish wish = {.config = config, .epoch = slot->batch.epoch, .index = index};
-    struct dataset_piece part;
-    int status = dataset_image_part(source->dataset, index, draw_views, &wish, &maker->storage, &part, error);
-    if (status == SIMCLR_OK) status = suit_image(maker, source, part.image, error);
+    struct drawing drawing = {.config = config, .epoch = slot->batch.epoch, .index = index};
+    struct decoded decoded;
+    int status = take_image(&decoded, &drawing, source->dataset, &maker->storage, error);
+    if (status == SIMCLR_OK) status = suit_image(maker, source, decoded.image, error);
     if (status != SIMCLR_OK) return status;
     slot->labels[row] = dataset_label(source->dataset, index);
     for (int view = 0; view < config->views; view++) {
         void *out = slot->views + ((size_t)view * (size_t)slot->batch.count + (size_t)row) * source->view_bytes;
         if (config->evaluation) {
-            view_render_evaluation(&config->policy, part.image, out, maker->scratch);
+            view_render_evaluation(&config->policy, decoded.image, out, maker->scratch);
         } else {
-            struct view_draw draw = wish.draw[view];
-            draw.box.x -= part.place.x;
-            draw.box.y -= part.place.y;
-            draw.reduction = part.reduction;
-            view_render(&config->policy, &draw, part.image, out, maker->scratch);
+            struct view_draw draw = drawing.draw[view];
+            draw.box.x -= decoded.place.x;
+            draw.box.y -= decoded.place.y;
+            draw.reduction = decoded.reduction;
+            view_render(&config->policy, &draw, decoded.image, out, maker->scratch);
         }
     }
     return SIMCLR_OK;

@@ -15,7 +15,9 @@ static void check_part(const uint8_t *bytes, size_t count, const struct image_li
     struct image_store store = {.bytes = 0};
     struct image_part part;
     struct error error = {0};
-    int status = image_decode_box(bytes, count, limits, "fuzz", box, 1, &store, &part, &error);
+    struct image_encoded encoded;
+    FUZZ_CHECK(image_open(&encoded, bytes, count, limits, "fuzz", &error) == SIMCLR_OK);
+    int status = image_decode_box(&encoded, box, 1, &store, &part, &error);
     const struct box place = part.place;
     FUZZ_CHECK(status == SIMCLR_OK && part.width == whole->width && part.height == whole->height &&
                part.reduction == 1);
@@ -25,7 +27,7 @@ static void check_part(const uint8_t *bytes, size_t count, const struct image_li
                           store.image.rgb + ((size_t)(row - place.y) * (size_t)place.width + (size_t)(x - place.x)) * 3,
                           (size_t)box.width * 3) == 0);
     const int wished = 2 << bytes[count / 6] % 3;
-    status = image_decode_box(bytes, count, limits, "fuzz", box, wished, &store, &part, &error);
+    status = image_decode_box(&encoded, box, wished, &store, &part, &error);
     FUZZ_CHECK(status == SIMCLR_OK && (part.reduction == wished || part.reduction == 1));
     FUZZ_CHECK(part.place.width == store.image.width * part.reduction && part.place.x <= x && part.place.y <= y);
     FUZZ_CHECK(part.place.x + part.place.width >= x + box.width && part.place.y + part.place.height >= y + box.height);

@@ -56,9 +56,8 @@ int source_header(const struct source *source, const struct catalog *catalog, in
     return status == SIMCLR_OK ? check_pixels(&source->limits, name, out->width, out->height, error) : status;
 }
 
-/* All bytes of an image, by way of what is kept: *kept says that they are its. */
-static int take_whole(const struct source *source, const struct catalog *catalog, int64_t item, struct encoded *out,
-                      bool *kept, struct error *error)
+int source_fetch_whole(const struct source *source, const struct catalog *catalog, int64_t item, struct encoded *out,
+                       bool *kept, struct error *error)
 {
     *out = (struct encoded){.whole = true};
     const uint8_t *bytes = source->keep == NULL ? NULL : keep_find(source->keep, item, &out->count);
@@ -79,26 +78,9 @@ int source_read(const struct source *source, const struct catalog *catalog, int6
     struct encoded whole;
     bool kept;
     image_free(storage);
-    int status = take_whole(source, catalog, item, &whole, &kept, error);
+    int status = source_fetch_whole(source, catalog, item, &whole, &kept, error);
     if (status == SIMCLR_OK)
         status = image_decode(whole.bytes, whole.count, &source->limits, catalog_name(catalog, item), storage, error);
-    if (!kept) memory_free(whole.bytes);
-    return status;
-}
-
-int source_read_part(const struct source *source, const struct catalog *catalog, int64_t item, source_wish *wish,
-                     void *context, struct image_store *store, struct image_part *part, struct error *error)
-{
-    const char *name = catalog_name(catalog, item);
-    struct encoded whole;
-    bool kept;
-    int width, height, status = take_whole(source, catalog, item, &whole, &kept, error);
-    if (status == SIMCLR_OK) status = image_probe(whole.bytes, whole.count, name, &width, &height, error);
-    if (status == SIMCLR_OK) {
-        int reduction = 1;
-        const struct box box = wish(context, width, height, &reduction);
-        status = image_decode_box(whole.bytes, whole.count, &source->limits, name, box, reduction, store, part, error);
-    }
     if (!kept) memory_free(whole.bytes);
     return status;
 }

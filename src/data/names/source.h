@@ -46,13 +46,10 @@ int source_header(const struct source *source, const struct catalog *catalog, in
 int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
                 struct error *error);
 
-/* Which box of a picture of width x height is wanted, and how many times fewer pixels are enough (image_decode_box). */
-typedef struct box source_wish(void *context, int width, int height, int *reduction);
-
-/* At least the box that `wish` names, of a source with `fetch`: *part says what the store holds. Damage below the box
- * goes unnoticed (image_decode_box). */
-int source_read_part(const struct source *source, const struct catalog *catalog, int64_t item, source_wish *wish,
-                     void *context, struct image_store *store, struct image_part *part, struct error *error);
+/* All bytes of an image of a source with `fetch`: what is kept of it, or else fetched and kept. *kept: they are the
+ * keep's and not to be freed. */
+int source_fetch_whole(const struct source *source, const struct catalog *catalog, int64_t item, struct encoded *out,
+                       bool *kept, struct error *error);
 
 /* Makes `storage` a picture of width x height with undefined contents, reusing its memory when the size fits. */
 int source_reserve(struct image *storage, int width, int height, struct error *error);

@@ -106,6 +106,15 @@ static uint8_t *make_jpeg(const struct kind *kind, int width, int height, size_t
     return make_turned_jpeg(kind, width, height, 1, length);
 }
 
+static int decode_box(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
+                      struct box box, int reduction, struct image_store *store, struct image_part *part,
+                      struct error *error)
+{
+    struct image_encoded encoded;
+    const int status = image_open(&encoded, bytes, count, limits, name, error);
+    return status ? status : image_decode_box(&encoded, box, reduction, store, part, error);
+}
+
 /* Decodes the box and compares it. Returns which part was decoded. */
 static struct box check_pixels(const struct kind *kind, const uint8_t *bytes, size_t count, const struct image *whole,
                                struct box box, struct image_store *store)
@@ -113,7 +122,7 @@ static struct box check_pixels(const struct kind *kind, const uint8_t *bytes, si
     const struct image_limits limits = image_limits_default();
     struct error error = {0};
     struct image_part part;
-    const int status = image_decode_box(bytes, count, &limits, kind->name, box, 1, store, &part, &error);
+    const int status = decode_box(bytes, count, &limits, kind->name, box, 1, store, &part, &error);
     if (status != SIMCLR_OK) fail_msg("%s: %s", kind->name, error.text);
     const struct box place = part.place;
     const int width = part.width, height = part.height;
@@ -233,9 +242,8 @@ static void check_reduced(const struct kind *kind, const uint8_t *bytes, size_t 
     struct image_store all = {.bytes = 0};
     struct image_part of_all, part;
     const struct box everything = {0, 0, whole->width, whole->height};
-    assert_int_equal(image_decode_box(bytes, count, &limits, "all", everything, reduction, &all, &of_all, NULL),
-                     SIMCLR_OK);
-    assert_int_equal(image_decode_box(bytes, count, &limits, "box", box, reduction, store, &part, NULL), SIMCLR_OK);
+    assert_int_equal(decode_box(bytes, count, &limits, "all", everything, reduction, &all, &of_all, NULL), SIMCLR_OK);
+    assert_int_equal(decode_box(bytes, count, &limits, "box", box, reduction, store, &part, NULL), SIMCLR_OK);
     assert_int_equal(part.reduction, reduction);
     assert_int_equal(part.width, whole->width);
     assert_int_equal(part.height, whole->height);
@@ -366,10 +374,10 @@ static void damage_counts_where_it_is_read(void **state)
     uint8_t *bytes = make_jpeg(&kinds[1], W, H, &count);
     const struct box top = {10, 10, 50, 20}, bottom = {10, 200, 50, 40};
     const size_t cut = count * 2 / 3;
-    assert_int_equal(image_decode_box(bytes, cut, &limits, "cut", bottom, 1, &store, &part, NULL), SIMCLR_CORRUPT);
-    assert_int_equal(image_decode_box(bytes, cut, &limits, "cut", top, 1, &store, &part, NULL), SIMCLR_OK);
+    assert_int_equal(decode_box(bytes, cut, &limits, "cut", bottom, 1, &store, &part, NULL), SIMCLR_CORRUPT);
+    assert_int_equal(decode_box(bytes, cut, &limits, "cut", top, 1, &store, &part, NULL), SIMCLR_OK);
     memset(bytes + count / 2, 0xFF, 40); /* markers that are none */
-    assert_int_equal(image_decode_box(bytes, count, &limits, "struck", bottom, 1, &store, &part, NULL), SIMCLR_CORRUPT);
+    assert_int_equal(decode_box(bytes, count, &limits, "struck", bottom, 1, &store, &part, NULL), SIMCLR_CORRUPT);
     free(bytes);
     image_store_free(&store);
 }
@@ -386,8 +394,7 @@ static void boxes_outside_are_refused(void **state)
                                        {30, 0, 1, 1}, {0, 20, 1, 1}, {5, 5, INT32_MAX, 5}, {INT32_MAX, 0, 5, 5},
                                        {0, 0, 5, 0},  {0, 0, 0, 5},  {0, 0, -5, 5}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        assert_int_equal(image_decode_box(bytes, count, &limits, "x", wrong[i], 1, &store, &part, NULL),
-                         SIMCLR_INVALID);
+        assert_int_equal(decode_box(bytes, count, &limits, "x", wrong[i], 1, &store, &part, NULL), SIMCLR_INVALID);
     free(bytes);
     image_store_free(&store);
 }
