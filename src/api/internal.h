@@ -5,8 +5,8 @@
 #include <signal.h>
 
 #include "base/error.h"
+#include "run/session.h"
 #include "simclr/simclr.h"
-#include "train/session.h"
 
 struct simclr_context {
     simclr_options options;

@@ -7,7 +7,8 @@
 #include "config/config.h"
 #include "image/image.h"
 #include "model/model.h"
-#include "train/features.h"
+#include "run/features.h"
+#include "run/model_open.h"
 
 struct simclr_model {
     simclr_context *context;

@@ -76,10 +76,25 @@ static void pass_output(void *cookie, const char *text, size_t length)
     if (context->options.output) context->options.output(context->options.cookie, text, length);
 }
 
-static void pass_progress(void *cookie, const simclr_progress *progress)
+static void pass_progress(void *cookie, const struct progress *progress)
 {
     const simclr_context *context = cookie;
-    if (context->options.progress) context->options.progress(context->options.cookie, progress);
+    if (!context->options.progress) return;
+    const simclr_progress shown = {
+        .phase = progress->phase,
+        .step = progress->step,
+        .steps = progress->steps,
+        .epoch = progress->epoch,
+        .epochs = progress->epochs,
+        .views_per_second = progress->views_per_second,
+        .wait_share = progress->wait_share,
+        .eta_seconds = progress->eta_seconds,
+        .loss = progress->loss,
+        .chance_loss = progress->chance_loss,
+        .top1 = progress->top1,
+        .learning_rate = progress->learning_rate,
+    };
+    context->options.progress(context->options.cookie, &shown);
 }
 
 void context_session(simclr_context *context, const struct config *config, struct session *out)

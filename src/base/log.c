@@ -14,3 +14,16 @@ void log_line(const struct log *log, enum log_level level, const char *format, .
     va_end(arguments);
     log->write(log->cookie, level, line);
 }
+
+static void write_both(void *cookie, enum log_level level, const char *line)
+{
+    const struct log_tee *tee = cookie;
+    if (tee->first.write) tee->first.write(tee->first.cookie, level, line);
+    if (tee->second.write) tee->second.write(tee->second.cookie, level, line);
+}
+
+struct log log_tee(struct log_tee *tee, struct log first, struct log second)
+{
+    *tee = (struct log_tee){first, second};
+    return (struct log){write_both, tee};
+}

@@ -14,6 +14,12 @@ struct log {
 void log_line(const struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Two sinks as one: every line goes to `first`, then to `second`. `tee` is the caller's and outlives the log. */
+struct log_tee {
+    struct log first, second;
+};
+struct log log_tee(struct log_tee *tee, struct log first, struct log second);
+
 #define log_debug(log, ...) log_line((log), LOG_DEBUG, __VA_ARGS__)
 #define log_info(log, ...) log_line((log), LOG_INFO, __VA_ARGS__)
 #define log_warning(log, ...) log_line((log), LOG_WARNING, __VA_ARGS__)

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "command/bench.h"
 #include "command/probe.h"
+#include "run/settings.h"
 
 struct embedding {
     struct model *model;

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "command/commands.h"
+#include "run/settings.h"
 
 enum { CLASSES_SHOWN = 40, EXTREMES = 5, BAD_SHOWN = 20, BAR = 40 };
 

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "data/dataset.h"
 #include "image/image.h"
-#include "train/session.h"
+#include "run/session.h"
 
 enum { SIZES = 3, FORMATS = IMAGE_WEBP + 1 }; /* width, height, shorter side */
 

@@ -20,6 +20,7 @@
 #include "data/names/class_names.h"
 #include "data/write/pack_write.h"
 #include "data/write/shard_write.h"
+#include "run/settings.h"
 
 enum { PER_THREAD = 16 };
 
@@ -50,21 +51,9 @@ static void tell(const struct packing *packing)
     const double seconds = clock_seconds() - packing->start;
     const double rate = seconds > 0 ? (double)(packing->done - packing->started_at) / seconds : 0;
     const int64_t left = dataset_count(packing->set) - packing->done;
-    const simclr_progress progress = {
-        .phase = "pack",
-        .step = packing->done,
-        .steps = dataset_count(packing->set),
-        .epoch = NAN,
-        .epochs = NAN,
-        .views_per_second = NAN,
-        .wait_share = NAN,
-        .eta_seconds = rate > 0 ? (double)left / rate : NAN,
-        .loss = NAN,
-        .chance_loss = NAN,
-        .top1 = NAN,
-        .learning_rate = NAN,
-    };
-    if (session->progress != NULL) session->progress(session->cookie, &progress);
+    struct progress progress = progress_at("pack", packing->done, dataset_count(packing->set));
+    if (rate > 0) progress.eta_seconds = (double)left / rate;
+    session_tell(session, &progress);
 }
 
 /* An image that cannot be used is named and left out; too many end the command. */

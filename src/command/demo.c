@@ -45,9 +45,8 @@ static int demo_switch(struct demo *demo, enum command command, struct error *er
     if (status == SIMCLR_OK) status = config_derive(&demo->settings, resolved, command, error);
     config_destroy(&resolved);
     if (status == SIMCLR_OK) status = config_set(demo->settings, "data", "synthetic", 2, error);
-    demo->inner = *demo->session;
+    demo->inner = session_derive(demo->session, demo->settings, demo->session->log);
     demo->inner.traits = command_table[command].traits;
-    demo->inner.config = demo->inner.settings = demo->settings;
     return status;
 }
 

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "eval/knn.h"
 #include "image/sheet.h"
+#include "run/settings.h"
 
 enum { COLUMNS = 9, VIEW_ROWS = 3, NEIGHBOUR_ROWS = 6, CELL = 100 };
 

@@ -2,7 +2,7 @@
 #ifndef COMMAND_DEMO_PICTURE_H
 #define COMMAND_DEMO_PICTURE_H
 
-#include "train/features.h"
+#include "run/features.h"
 
 /* Writes a PNG: rows of an image beside random views of it, then rows of an image beside its nearest neighbours among
  * `test` by cosine of `features` (of `test`, in its order). */

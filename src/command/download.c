@@ -36,21 +36,11 @@ static void tell(struct transfer *transfer, bool last)
     transfer->told = now;
     const double rate = seconds > 0 ? (double)(transfer->have - transfer->began) / seconds : 0;
     const double left = (double)(transfer->bytes - transfer->have);
-    const simclr_progress progress = {
-        .phase = "fetch, MiB",
-        .step = transfer->have / MEBIBYTE,
-        .steps = transfer->bytes > 0 ? transfer->bytes / MEBIBYTE : -1,
-        .epoch = NAN,
-        .epochs = NAN,
-        .views_per_second = NAN,
-        .wait_share = NAN,
-        .eta_seconds = transfer->bytes > 0 && rate > 0 ? left / rate : NAN,
-        .loss = NAN,
-        .chance_loss = NAN,
-        .top1 = NAN,
-        .learning_rate = NAN,
-    };
-    transfer->session->progress(transfer->session->cookie, &progress);
+    const bool known = transfer->bytes > 0;
+    struct progress progress =
+        progress_at("fetch, MiB", transfer->have / MEBIBYTE, known ? transfer->bytes / MEBIBYTE : -1);
+    if (known && rate > 0) progress.eta_seconds = left / rate;
+    session_tell(transfer->session, &progress);
 }
 
 static size_t take(char *bytes, size_t size, size_t count, void *cookie)

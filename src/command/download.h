@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "train/session.h"
+#include "run/session.h"
 
 bool download_is_built(void); /* was libcurl there when this was built? */
 

@@ -7,7 +7,9 @@
 #include "base/text.h"
 #include "command/commands.h"
 #include "command/npy.h"
-#include "train/features.h"
+#include "run/features.h"
+#include "run/model_open.h"
+#include "run/settings.h"
 
 /* Where it goes. Both files are opened before the long work, so that a place that cannot be written is known first. */
 struct embed {
@@ -97,7 +99,8 @@ int command_embed(struct session *session, struct error *error)
     int status = model_open(session, config->checkpoint, &model, &policy, error);
     if (status == SIMCLR_OK) status = session_open_dataset(session, config->data, DATASET_TRAIN, &dataset, error);
     if (status == SIMCLR_OK) status = embed_open(&embed, config, error);
-    if (status == SIMCLR_OK) status = features_extract(session, model, &policy, dataset, 0, &features, error);
+    const struct features_request request = {FEATURES_H, model, &policy, dataset, 0};
+    if (status == SIMCLR_OK) status = features_extract(session, &request, &features, error);
     if (status == SIMCLR_OK) status = embed_write(&embed, &features, dataset, error);
     if (status == SIMCLR_OK) {
         session_print(session, "%s: %" PRId64 " rows of %d float32; names in %s\n", embed.path, features.count,

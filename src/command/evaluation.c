@@ -8,6 +8,8 @@
 #include "base/rank.h"
 #include "eval/knn.h"
 #include "eval/logistic.h"
+#include "run/model_open.h"
+#include "run/settings.h"
 
 const char *evaluation_source_name(enum evaluation_source source)
 {
@@ -106,12 +108,14 @@ int evaluation_features(struct evaluation *evaluation, enum evaluation_source so
     struct features *const out[2] = {train, test};
     *train = *test = (struct features){0};
     int status = SIMCLR_OK;
+    struct features_request request = {
+        .kind = source == SOURCE_PIXELS ? FEATURES_PIXELS : FEATURES_H,
+        .model = source == SOURCE_TRAINED ? evaluation->trained : evaluation->untrained,
+        .policy = &evaluation->policy,
+    };
     for (int part = 0; part < 2 && status == SIMCLR_OK; part++) {
-        if (source == SOURCE_PIXELS)
-            status = features_pixels(session, &evaluation->policy, parts[part], 0, out[part], error);
-        else
-            status = features_extract(session, source == SOURCE_TRAINED ? evaluation->trained : evaluation->untrained,
-                                      &evaluation->policy, parts[part], 0, out[part], error);
+        request.dataset = parts[part];
+        status = features_extract(session, &request, out[part], error);
     }
     if (status != SIMCLR_OK) {
         features_free(train);

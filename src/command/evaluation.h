@@ -2,7 +2,7 @@
 #ifndef COMMAND_EVALUATION_H
 #define COMMAND_EVALUATION_H
 
-#include "train/features.h"
+#include "run/features.h"
 #include "train/score.h"
 
 /* What the features come from. A representation means something only beside the first two. */

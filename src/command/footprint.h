@@ -2,7 +2,7 @@
 #ifndef COMMAND_FOOTPRINT_H
 #define COMMAND_FOOTPRINT_H
 
-#include "train/session.h"
+#include "run/session.h"
 #include "train/step.h"
 
 /* Bytes; total is the peak resident size of `pretrain` with the session's options. */

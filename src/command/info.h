@@ -2,7 +2,7 @@
 #ifndef COMMAND_INFO_H
 #define COMMAND_INFO_H
 
-#include "train/session.h"
+#include "run/session.h"
 
 int info_network(struct session *session, struct error *error); /* info_network.c: table, --memory */
 int info_file(struct session *session, struct error *error);    /* info_file.c: --checkpoint       */

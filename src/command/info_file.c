@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "checkpoint/safetensors.h"
 #include "command/info.h"
-#include "train/run_folder.h"
+#include "run/run_folder.h"
 
 enum { LONGEST_VALUE = 100 };
 

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "command/footprint.h"
 #include "command/info.h"
+#include "run/settings.h"
 
 static double mebibytes(size_t bytes)
 {

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "run/settings.h"
 
 void fill_dense(float *values, size_t count, double low, double high)
 {

@@ -4,7 +4,7 @@
 #define COMMAND_PROBE_H
 
 #include "loader/loader.h"
-#include "train/session.h"
+#include "run/session.h"
 #include "train/step.h"
 
 struct probe {

@@ -2,7 +2,7 @@
 #ifndef COMMAND_TABLE_H
 #define COMMAND_TABLE_H
 
-#include "train/session.h"
+#include "run/session.h"
 
 struct command_entry {
     int (*run)(struct session *session, struct error *error);

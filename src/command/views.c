@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "command/commands.h"
 #include "image/canvas.h"
+#include "run/settings.h"
 
 enum {
     CELL = 264, /* of a picture: 22 letters */

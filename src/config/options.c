@@ -126,7 +126,8 @@ const struct option_row config_options[] = {
      .commands = WITH_ENCODER, .default_text = "train", .choices = STL10_PARTS,
      .help = "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000."},
     {.name = "synthetic-images", .argument = "N", INTEGER(synthetic_images, 1, 100000000), .section = "Data",
-     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO) | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK),
+     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO) | ON(VIEWS) | ON(DATA_INFO) |
+                 ON(DATA_PACK),
      .default_text = "auto", .matters = true,
      .help = "Images in the synthetic set (auto: 8192 to train on, 2048 to test on)."},
 

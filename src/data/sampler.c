@@ -18,6 +18,14 @@ void sampler_permutation(uint64_t seed, uint32_t epoch, uint32_t count, uint32_t
     }
 }
 
+int sampler_sample(uint64_t seed, uint32_t count, uint32_t **out, struct error *error)
+{
+    *out = memory_array(count, sizeof **out);
+    if (!*out) return error_no_memory(error, "a sample of the images", count * sizeof **out);
+    sampler_permutation(seed, UINT32_MAX, count, *out); /* no epoch of training has this number */
+    return SIMCLR_OK;
+}
+
 static int compare_numbers(const void *a, const void *b)
 {
     const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;

@@ -2,7 +2,7 @@
 #ifndef TRAIN_COMMANDS_H
 #define TRAIN_COMMANDS_H
 
-#include "train/session.h"
+#include "run/session.h"
 
 int command_pretrain(struct session *session, struct error *error); /* train/pretrain.c       */
 int command_finetune(struct session *session, struct error *error); /* train/finetune.c       */

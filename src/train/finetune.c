@@ -7,10 +7,12 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rank.h"
+#include "run/features.h"
+#include "run/model_open.h"
+#include "run/run_folder.h"
+#include "run/settings.h"
 #include "train/commands.h"
-#include "train/features.h"
 #include "train/labels.h"
-#include "train/run_folder.h"
 #include "train/score.h"
 #include "train/supervised.h"
 
@@ -18,7 +20,8 @@ enum { START_TRAINED, START_RANDOM, STARTS };
 static const char *const start_names[STARTS] = {"finetune", "random"};
 
 struct finetune {
-    struct session *session;
+    struct session *session; /* `own` */
+    struct session own;      /* the command's, whose log goes to the folder too */
     struct run_folder folder;
     struct dataset *train, *test;
     struct view_policy policy;
@@ -51,11 +54,12 @@ static int open_data(struct finetune *run, struct error *error)
     return labels_choose(run->train, config->labels, (uint64_t)config->seed, &run->subset, &run->subset_count, error);
 }
 
-static int open_all(struct finetune *run, struct error *error)
+static int open_all(struct finetune *run, const struct session *outer, struct error *error)
 {
-    struct session *session = run->session;
-    const struct config *config = session->config;
-    int status = run_folder_open(&run->folder, session, config->out, error);
+    const struct config *config = outer->config;
+    int status = run_folder_open(&run->folder, &outer->log, config->out, error);
+    run->own = session_derive(outer, NULL, run->folder.log);
+    struct session *session = run->session = &run->own;
     if (status == SIMCLR_OK && run_folder_holds_run(&run->folder) && !config->overwrite)
         status = error_set(error, SIMCLR_INVALID, "%s holds another run: choose another --out, or --overwrite it",
                            config->out);
@@ -64,11 +68,12 @@ static int open_all(struct finetune *run, struct error *error)
     if (status != SIMCLR_OK) return status;
     const double share = (double)run->subset_count / (double)dataset_count(run->train);
     run->epochs = config->epochs > 0 ? config->epochs : share <= 0.05 ? 60 : 30;
-    session->settings->epochs = run->epochs;
+    status = session_resolve_number(session, "epochs", (double)run->epochs, error);
+    if (status != SIMCLR_OK) return status;
     log_info(&session->log, "%u labelled images of %lld (%.3g %%), %lld epochs", run->subset_count,
              (long long)dataset_count(run->train), 100 * share, (long long)run->epochs);
     if (config->overwrite) run_folder_clear(&run->folder);
-    return run_folder_start(&run->folder, run->train, 0, config->tensorboard, error);
+    return run_folder_start(&run->folder, session, run->train, 0, error);
 }
 
 static void close_all(struct finetune *run)
@@ -105,7 +110,8 @@ static int create_model(struct finetune *run, int start, struct error *error)
 static int test(struct finetune *run, struct score *out, struct error *error)
 {
     struct features logits;
-    const int status = features_logits(run->session, run->model, &run->policy, run->test, &logits, error);
+    const struct features_request request = {FEATURES_LOGITS, run->model, &run->policy, run->test, 0};
+    const int status = features_extract(run->session, &request, &logits, error);
     if (status != SIMCLR_OK) return status;
     *out = (struct score){.done = true, .l2 = -1, .held_out_top1 = -1};
     for (int64_t i = 0; i < logits.count; i++)
@@ -202,8 +208,8 @@ static int print_results(const struct finetune *run, struct error *error)
 
 int command_finetune(struct session *session, struct error *error)
 {
-    struct finetune run = {.session = session, .folder = {.lock = -1}};
-    int status = open_all(&run, error);
+    struct finetune run = {.folder = {.lock = -1}};
+    int status = open_all(&run, session, error);
     if (status == SIMCLR_OK) status = train_and_test(&run, START_TRAINED, error);
     if (status == SIMCLR_OK && session->config->controls) status = train_and_test(&run, START_RANDOM, error);
     if (status == SIMCLR_OK) status = print_results(&run, error);

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "eval/knn.h"
-#include "train/features.h"
+#include "run/features.h"
 #include "train/pretrain.h"
 
 /* Rows [from, from + count) of a set of features; the arrays stay the set's. */
@@ -66,6 +66,13 @@ static int pass_over(const struct pretrain *run, const struct error *reason, dou
     return SIMCLR_OK;
 }
 
+static int extract(struct pretrain *run, struct dataset *dataset, int64_t limit, struct features *out,
+                   struct error *error)
+{
+    const struct features_request request = {FEATURES_H, run->model, &run->policy, dataset, limit};
+    return features_extract(run->session, &request, out, error);
+}
+
 int online_knn(struct pretrain *run, double *top1, int64_t *queries, struct error *error)
 {
     struct error reason = {0};
@@ -73,9 +80,8 @@ int online_knn(struct pretrain *run, double *top1, int64_t *queries, struct erro
     const int64_t images = dataset_count(run->dataset);
     const int64_t wanted = run->config->knn_images;
     const int64_t limit = wanted > 0 && wanted < images ? wanted : images;
-    int status = features_extract(run->session, run->model, &run->policy, run->dataset, limit, &train, &reason);
-    if (status == SIMCLR_OK && run->test != NULL)
-        status = features_extract(run->session, run->model, &run->policy, run->test, 0, &test, &reason);
+    int status = extract(run, run->dataset, limit, &train, &reason);
+    if (status == SIMCLR_OK && run->test != NULL) status = extract(run, run->test, 0, &test, &reason);
     drop_unlabelled(&train);
     drop_unlabelled(&test);
     if (status != SIMCLR_OK) {

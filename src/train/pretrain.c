@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "run/export.h"
 #include "train/commands.h"
 
 enum { IMAGES_NAMED = 8 };

@@ -5,11 +5,12 @@
 
 #include "loader/loader.h"
 #include "loss/nt_xent.h"
-#include "train/run_folder.h"
+#include "run/run_folder.h"
 #include "train/step.h"
 
 struct pretrain {
-    struct session *session;
+    struct session *session; /* `own` */
+    struct session own;      /* the command's, whose log goes to the folder too */
     const struct config *config;
     struct run_folder folder;
 

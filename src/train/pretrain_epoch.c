@@ -97,12 +97,12 @@ static int pairs_open(struct pairs *pairs, struct pretrain *run, struct error *e
     pairs->count = (int)(wanted / pairs->batch) * pairs->batch;
     pairs->dim = model_feature_dim(&run->model->config);
     const size_t row = (size_t)pairs->dim * sizeof(float);
-    pairs->order = memory_array((size_t)images, sizeof *pairs->order);
     pairs->rows = memory_array(2 * (size_t)pairs->batch, row);
     pairs->h = memory_array(2 * (size_t)pairs->count, row);
-    if (pairs->order == NULL || pairs->rows == NULL || pairs->h == NULL)
+    if (pairs->rows == NULL || pairs->h == NULL)
         return error_no_memory(error, "diagnostics", 2 * (size_t)pairs->count * row);
-    sampler_permutation((uint64_t)run->config->seed, UINT32_MAX, (uint32_t)images, pairs->order);
+    int status = sampler_sample((uint64_t)run->config->seed, (uint32_t)images, &pairs->order, error);
+    if (status != SIMCLR_OK) return status;
     const struct loader_config config = {
         .policy = run->policy,
         .purpose = RNG_VIEW,
@@ -112,7 +112,7 @@ static int pairs_open(struct pairs *pairs, struct pretrain *run, struct error *e
         .subset = pairs->order,
         .subset_count = (uint32_t)pairs->count,
     };
-    const int status = loader_open(&pairs->loader, &config, run->dataset, session->pool, error);
+    status = loader_open(&pairs->loader, &config, run->dataset, session->pool, error);
     if (status != SIMCLR_OK) return status;
     return model_plan(run->model, session->backend, NETWORK_INFERENCE, session->dtype, 2 * pairs->batch, true,
                       &pairs->network, &pairs->tensors, error);

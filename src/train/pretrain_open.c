@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "run/settings.h"
 #include "train/pretrain.h"
 
 /* ---- resuming --------------------------------------------------------------------------------------------- */
@@ -148,16 +149,15 @@ static void describe(const struct pretrain *run)
 
 int pretrain_open(struct pretrain *run, struct session *session, struct error *error)
 {
-    *run = (struct pretrain){.session = session, .config = session->config, .best_knn = -1, .saved_step = -1};
-    int status = run_folder_open(&run->folder, session, run->config->out, error);
+    *run = (struct pretrain){.session = &run->own, .config = session->config, .best_knn = -1, .saved_step = -1};
+    int status = run_folder_open(&run->folder, &session->log, run->config->out, error);
+    run->own = session_derive(session, NULL, run->folder.log);
     if (status == SIMCLR_OK) status = open_data(run, error);
     if (status == SIMCLR_OK) status = create_model(run, error);
     if (status == SIMCLR_OK) status = resume(run, error);
-    /* config.yaml repeats the run; it must not resume or overwrite by itself. */
-    session->settings->resume = session->settings->overwrite = false;
     if (status == SIMCLR_OK) status = open_test(run, error);
     if (status == SIMCLR_OK)
-        status = run_folder_start(&run->folder, run->dataset, run->step.number, run->config->tensorboard, error);
+        status = run_folder_start(&run->folder, run->session, run->dataset, run->step.number, error);
     if (status == SIMCLR_OK) describe(run);
     return status;
 }

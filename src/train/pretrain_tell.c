@@ -13,23 +13,21 @@ static void add_to(struct stretch *stretch, const struct pretrain *run, double s
 
 static void tell_progress(const struct pretrain *run)
 {
-    const struct session *session = run->session;
-    if (session->progress == NULL) return;
     const struct stretch *stretch = &run->this_epoch;
-    session->progress(session->cookie, &(simclr_progress){
-                                           .phase = "pretrain",
-                                           .step = run->step.number,
-                                           .steps = run->steps,
-                                           .epoch = (double)run->step.number / (double)run->steps_per_epoch,
-                                           .epochs = (double)run->config->epochs,
-                                           .views_per_second = 2.0 * (double)run->config->batch / run->pace,
-                                           .wait_share = stretch->waited / stretch->seconds,
-                                           .eta_seconds = run->pace * (double)(run->steps - run->step.number),
-                                           .loss = run->report.loss,
-                                           .chance_loss = nt_xent_chance((int)run->config->batch),
-                                           .top1 = run->report.top1,
-                                           .learning_rate = run->report.learning_rate,
-                                       });
+    session_tell(run->session, &(struct progress){
+                                   .phase = "pretrain",
+                                   .step = run->step.number,
+                                   .steps = run->steps,
+                                   .epoch = (double)run->step.number / (double)run->steps_per_epoch,
+                                   .epochs = (double)run->config->epochs,
+                                   .views_per_second = 2.0 * (double)run->config->batch / run->pace,
+                                   .wait_share = stretch->waited / stretch->seconds,
+                                   .eta_seconds = run->pace * (double)(run->steps - run->step.number),
+                                   .loss = run->report.loss,
+                                   .chance_loss = nt_xent_chance((int)run->config->batch),
+                                   .top1 = run->report.top1,
+                                   .learning_rate = run->report.learning_rate,
+                               });
 }
 
 static int write_metrics(struct pretrain *run, struct error *error)

@@ -4,7 +4,7 @@
 #define TRAIN_SCORE_H
 
 #include "base/text.h"
-#include "train/session.h"
+#include "run/session.h"
 
 /* top5 counts a hit among the five best classes. */
 struct score {

@@ -80,12 +80,10 @@ static int tell_skipped(const struct training *training, struct error *error)
 
 static void tell_progress(const struct training *training)
 {
-    const struct session *session = training->job->session;
-    if (session->progress == NULL) return;
     const double seconds = clock_seconds() - training->started, per_step = seconds / (double)training->step.number;
-    session->progress(
-        session->cookie,
-        &(simclr_progress){.phase = training->job->phase,
+    session_tell(
+        training->job->session,
+        &(struct progress){.phase = training->job->phase,
                            .step = training->step.number,
                            .steps = training->steps,
                            .epoch = (double)training->step.number / (double)training->step.schedule.steps_per_epoch,

@@ -2,8 +2,8 @@
 #ifndef TRAIN_SUPERVISED_H
 #define TRAIN_SUPERVISED_H
 
-#include "train/metrics.h"
-#include "train/session.h"
+#include "run/metrics.h"
+#include "run/session.h"
 
 struct supervised {
     struct session *session;

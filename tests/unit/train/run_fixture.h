@@ -40,7 +40,7 @@ static inline void fixture_output(void *cookie, const char *text, size_t length)
     text_add_bytes(&((struct run_fixture *)cookie)->output, text, length);
 }
 
-static inline void fixture_progress(void *cookie, const simclr_progress *progress)
+static inline void fixture_progress(void *cookie, const struct progress *progress)
 {
     struct run_fixture *run = cookie;
     if (strcmp(progress->phase, "pretrain") != 0) return;

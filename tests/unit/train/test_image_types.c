@@ -2,8 +2,9 @@
  * rounds: a whole run ends in the same bytes, on every variant of the cpu backend, directly and by Winograd. */
 #include "unit/train/run_fixture.h"
 
+#include "run/features.h"
+#include "run/settings.h"
 #include "support/folder.h"
-#include "train/features.h"
 
 static enum dtype float_images(const struct backend *backend, enum dtype precision)
 {
@@ -144,9 +145,10 @@ static void pixels_stay_floats(void **state)
     assert_int_equal(session_start(&run.session, &run.error), SIMCLR_OK);
     assert_int_equal(session_view_policy(&run.session, &policy, &run.error), SIMCLR_OK);
     assert_int_equal(session_open_dataset(&run.session, "synthetic", DATASET_TRAIN, &set, &run.error), SIMCLR_OK);
-    assert_int_equal(features_pixels(&run.session, &policy, set, 0, &exact, &run.error), SIMCLR_OK);
+    const struct features_request request = {FEATURES_PIXELS, NULL, &policy, set, 0};
+    assert_int_equal(features_extract(&run.session, &request, &exact, &run.error), SIMCLR_OK);
     policy.type = VIEW_BF16; /* whatever the policy was for */
-    assert_int_equal(features_pixels(&run.session, &policy, set, 0, &features, &run.error), SIMCLR_OK);
+    assert_int_equal(features_extract(&run.session, &request, &features, &run.error), SIMCLR_OK);
     assert_int_equal(features.dim, 3 * 16 * 16);
     assert_memory_equal(features.values, exact.values, (size_t)exact.count * (size_t)exact.dim * sizeof(float));
     for (int64_t i = 0; i < exact.count * exact.dim; i++)

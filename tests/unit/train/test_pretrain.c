@@ -4,8 +4,10 @@
 #include <math.h>
 #include <sys/stat.h>
 
+#include "run/features.h"
+#include "run/model_open.h"
+#include "run/settings.h"
 #include "support/folder.h"
-#include "train/features.h"
 #include "train/health.h"
 #include "train/pretrain.h"
 
@@ -317,6 +319,13 @@ static void divergence_is_named_and_stops(void **state)
     fixture_close(&run);
 }
 
+static int extract(struct run_fixture *run, struct model *model, const struct view_policy *policy,
+                   struct dataset *dataset, struct features *out)
+{
+    const struct features_request request = {FEATURES_H, model, policy, dataset, 0};
+    return features_extract(&run->session, &request, out, &run->error);
+}
+
 /* A run folder, its checkpoint and its exported encoder are the same encoder. */
 static void every_name_opens_the_same_encoder(void **state)
 {
@@ -342,7 +351,7 @@ static void every_name_opens_the_same_encoder(void **state)
         assert_float_equal(policy.mean[1], 0.4, 1e-6);
         assert_float_equal(policy.std[2], 0.25, 1e-6);
         policy.mean[0] = 0.5; /* float32 in a checkpoint, decimal in JSON */
-        assert_int_equal(features_extract(&run.session, model, &policy, dataset, 0, &features, &run.error), SIMCLR_OK);
+        assert_int_equal(extract(&run, model, &policy, dataset, &features), SIMCLR_OK);
         assert_int_equal(features.count, 48);
         assert_int_equal(features.dim, 64);
         for (int64_t j = 0; i > 0 && j < features.count * features.dim; j++)
@@ -375,12 +384,12 @@ static void broken_features_are_refused_by_name(void **state)
     assert_int_equal(session_start(&run.session, &run.error), SIMCLR_OK);
     assert_int_equal(session_open_dataset(&run.session, "synthetic", DATASET_TEST, &dataset, &run.error), SIMCLR_OK);
     assert_int_equal(model_open(&run.session, folder, &model, &policy, &run.error), SIMCLR_OK);
-    assert_int_equal(features_extract(&run.session, model, &policy, dataset, 0, &features, &run.error), SIMCLR_OK);
+    assert_int_equal(extract(&run, model, &policy, dataset, &features), SIMCLR_OK);
     features_free(&features);
     const int weight = parameters_find(&model->parameters, "layer4.1.bn2.weight");
     assert_true(weight >= 0);
     parameter_weights(&model->parameters, weight)[3] = NAN;
-    assert_int_equal(features_extract(&run.session, model, &policy, dataset, 0, &features, &run.error), SIMCLR_CORRUPT);
+    assert_int_equal(extract(&run, model, &policy, dataset, &features), SIMCLR_CORRUPT);
     assert_non_null(strstr(run.error.text, "synthetic-test/0: the network makes nan"));
     assert_null(features.values);
     parameter_weights(&model->parameters, weight)[3] = 0;

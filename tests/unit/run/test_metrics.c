@@ -1,4 +1,5 @@
 /* metrics.jsonl across restarts, and TensorBoard's files byte by byte. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,8 +12,8 @@
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "run/metrics.h"
 #include "support/folder.h"
-#include "train/metrics.h"
 
 static void write_steps(int64_t from, int64_t to, bool tensorboard)
 {
@@ -75,6 +76,57 @@ static void later_lines_are_dropped(void **state)
     assert_non_null(strstr(text, "\"epoch\": 0.5, \"wall_time\": "));
     assert_non_null(strstr(text, "\"train/loss\": 0.25, \"train/top1\": 0.125}\n"));
     memory_free(text);
+}
+
+/* What was written is what is read, in its order; a torn last line is left out; anything else is refused by its line.
+ */
+static void lines_are_read_again(void **state)
+{
+    (void)state;
+    struct metrics metrics;
+    struct metrics_history history;
+    struct error error;
+    assert_int_equal(metrics_open(&metrics, folder, 0, false, NULL), SIMCLR_OK);
+    metrics_begin(&metrics, 0, 0);
+    metrics_close(&metrics);
+    write_steps(0, 3, false);
+    assert_int_equal(metrics_open(&metrics, folder, 3, false, NULL), SIMCLR_OK);
+    metrics_begin(&metrics, 3, 1.0 / 3);
+    metrics_number(&metrics, "epoch/loss", NAN);
+    metrics_number(&metrics, "a \"name\"", 1e-300);
+    assert_int_equal(metrics_end(&metrics, NULL), SIMCLR_OK);
+    metrics_close(&metrics);
+    append("{\"step\": 4, \"epo");
+    if (metrics_read(folder, &history, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    assert_int_equal(history.count, 4);
+    for (int i = 0; i < 3; i++) {
+        const struct metrics_row *row = &history.rows[i];
+        assert_int_equal(row->step, i + 1);
+        assert_true(row->epoch == 0.5 * (i + 1) && row->wall_time > 1e9);
+        assert_int_equal(row->count, 2);
+        assert_string_equal(row->values[0].name, "train/loss");
+        assert_true(row->values[0].value == 0.25 * (i + 1) && *metrics_find(row, "train/top1") == 0.125);
+        assert_null(metrics_find(row, "epoch/loss"));
+        assert_null(metrics_find(row, "step"));
+    }
+    assert_true(history.rows[3].epoch == 1.0 / 3 && *metrics_find(&history.rows[3], "a \"name\"") == 1e-300);
+    assert_true(isnan(*metrics_find(&history.rows[3], "epoch/loss")));
+    metrics_history_free(&history);
+
+    static const char *const wrong[] = {"ch\": 1, \"wall_time\": 1}\n{}\n",
+                                        "[1]\n",
+                                        "{\"step\": 1.5}\n",
+                                        "{\"step\": 5, \"epoch\": 1, \"wall_time\": 1, \"x\": \"1\"}\n",
+                                        "{\"step\": 5, \"epoch\": 1, \"wall_time\": 1, \"x\": {\"y\": 1}}\n",
+                                        "\n"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        if (i > 0) write_steps(0, 0, false);
+        append(wrong[i]);
+        assert_int_equal(metrics_read(folder, &history, &error), SIMCLR_CORRUPT);
+        assert_non_null(strstr(error.text, i == 0 ? "metrics.jsonl:6: " : "metrics.jsonl:1: "));
+        assert_null(history.rows);
+    }
+    assert_int_equal(metrics_read("absent", &history, &error), SIMCLR_IO);
 }
 
 static uint64_t little_endian(const uint8_t *bytes, int count)
@@ -184,9 +236,8 @@ static void a_missing_folder_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(later_lines_are_dropped),
-        cmocka_unit_test(events_are_framed_protobuf),
-        cmocka_unit_test(a_restart_is_announced),
+        cmocka_unit_test(later_lines_are_dropped),      cmocka_unit_test(lines_are_read_again),
+        cmocka_unit_test(events_are_framed_protobuf),   cmocka_unit_test(a_restart_is_announced),
         cmocka_unit_test(a_missing_folder_is_an_error),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -1,5 +1,5 @@
-/* train/features.c -- features of a whole data set, batch after batch, in inference mode. */
-#include "train/features.h"
+/* run/features.c -- features of a whole data set, batch after batch, in inference mode. */
+#include "run/features.h"
 
 #include <math.h>
 #include <string.h>
@@ -60,21 +60,11 @@ static void run_batch(struct extraction *extraction, const struct batch *batch, 
 
 static void tell(const struct extraction *extraction, int64_t step, int64_t steps, double seconds)
 {
-    const struct session *session = extraction->session;
-    if (session->progress == NULL) return;
     const double per_step = seconds / (double)step;
-    session->progress(session->cookie, &(simclr_progress){.phase = extraction->phase,
-                                                          .step = step,
-                                                          .steps = steps,
-                                                          .epoch = NAN,
-                                                          .epochs = NAN,
-                                                          .views_per_second = extraction->batch / per_step,
-                                                          .wait_share = NAN,
-                                                          .eta_seconds = per_step * (double)(steps - step),
-                                                          .loss = NAN,
-                                                          .chance_loss = NAN,
-                                                          .top1 = NAN,
-                                                          .learning_rate = NAN});
+    struct progress progress = progress_at(extraction->phase, step, steps);
+    progress.views_per_second = extraction->batch / per_step;
+    progress.eta_seconds = per_step * (double)(steps - step);
+    session_tell(extraction->session, &progress);
 }
 
 static int run_all(struct extraction *extraction, struct loader *loader, struct features *out, struct error *error)
@@ -103,17 +93,6 @@ static int run_all(struct extraction *extraction, struct loader *loader, struct 
     return SIMCLR_OK;
 }
 
-/* The first `limit` of a permutation that does not change from epoch to epoch. */
-static int make_subset(const struct session *session, int64_t count, int64_t limit, uint32_t **out, struct error *error)
-{
-    *out = NULL;
-    if (limit <= 0) return SIMCLR_OK;
-    *out = memory_array((size_t)count, sizeof **out);
-    if (*out == NULL) return error_no_memory(error, "a list of images", (size_t)count * sizeof **out);
-    sampler_permutation((uint64_t)session->config->seed, UINT32_MAX, (uint32_t)count, *out); /* no epoch of training */
-    return SIMCLR_OK;
-}
-
 static int allocate(struct extraction *extraction, struct features *out, int64_t count, int dim, struct error *error)
 {
     out->count = count;
@@ -130,20 +109,22 @@ static int allocate(struct extraction *extraction, struct features *out, int64_t
     return failed ? error_no_memory(error, "features", (size_t)count * (size_t)dim * sizeof(float)) : SIMCLR_OK;
 }
 
-static int extract(struct extraction *extraction, const struct view_policy *views, struct dataset *dataset,
-                   int64_t limit, int dim, struct features *out, struct error *error)
+/* The rows of all images, or of a sample of them. */
+static int extract(struct extraction *extraction, const struct features_request *request, int dim, struct features *out,
+                   struct error *error)
 {
     struct session *session = extraction->session;
-    struct view_policy policy = *views;
-    extraction->dataset = dataset;
+    struct view_policy policy = *request->policy;
+    extraction->dataset = request->dataset;
     policy.type = extraction->type = extraction->network == NULL ? VIEW_FLOAT32 : session_view_type(session);
-    const int64_t all = dataset_count(dataset);
+    const int64_t all = dataset_count(request->dataset), limit = request->limit;
     const int64_t count = limit > 0 && limit < all ? limit : all;
     uint32_t *subset = NULL;
     struct loader *loader = NULL;
     extraction->pixels = 3 * (size_t)policy.size * (size_t)policy.size;
     int status = allocate(extraction, out, count, dim, error);
-    if (status == SIMCLR_OK) status = make_subset(session, all, limit, &subset, error);
+    if (status == SIMCLR_OK && limit > 0)
+        status = sampler_sample((uint64_t)session->config->seed, (uint32_t)all, &subset, error);
     const struct loader_config config = {.policy = policy,
                                          .purpose = RNG_VIEW,
                                          .batch = extraction->batch,
@@ -154,7 +135,7 @@ static int extract(struct extraction *extraction, const struct view_policy *view
                                          .subset_count = subset == NULL ? 0 : (uint32_t)count,
                                          .workers = session_workers(session),
                                          .pin = session_pin(session)};
-    if (status == SIMCLR_OK) status = loader_open(&loader, &config, dataset, session->pool, error);
+    if (status == SIMCLR_OK) status = loader_open(&loader, &config, request->dataset, session->pool, error);
     if (status == SIMCLR_OK) status = run_all(extraction, loader, out, error);
     loader_close(&loader);
     memory_free(subset);
@@ -165,51 +146,35 @@ static int extract(struct extraction *extraction, const struct view_policy *view
 }
 
 /* Images at once: enough to keep every kernel busy, small enough for 224 pixels to fit anywhere. */
-static int batch_for(const struct session *session, const struct view_policy *policy, const struct dataset *dataset)
+static int batch_for(const struct session *session, const struct features_request *request)
 {
-    int64_t batch = session->traits.batch_is_of_features ? session->config->batch : policy->size <= 64 ? 128 : 32;
-    if (batch > dataset_count(dataset)) batch = dataset_count(dataset);
-    return (int)batch;
+    const int64_t images = dataset_count(request->dataset), usual = request->policy->size <= 64 ? 128 : 32;
+    const int64_t batch = session->traits.batch_is_of_features ? session->config->batch : usual;
+    return (int)(batch < images ? batch : images);
 }
 
-static int extract_tensor(struct session *session, struct model *model, const struct view_policy *policy,
-                          struct dataset *dataset, int64_t limit, bool encoder_only, struct features *out,
-                          struct error *error)
+int features_extract(struct session *session, const struct features_request *request, struct features *out,
+                     struct error *error)
 {
+    static const char *const phases[] = {"features", "evaluation", "pixels"};
+    const bool of_encoder = request->kind == FEATURES_H;
+    struct extraction extraction = {
+        .session = session, .phase = phases[request->kind], .batch = batch_for(session, request)};
     *out = (struct features){0};
+    if (request->kind == FEATURES_PIXELS)
+        return extract(&extraction, request, 3 * request->policy->size * request->policy->size, out, error);
+
     struct model_tensors tensors;
-    struct extraction extraction = {.session = session, .phase = encoder_only ? "features" : "evaluation"};
-    extraction.batch = batch_for(session, policy, dataset);
-    int status = model_plan(model, session->backend, NETWORK_INFERENCE, session->dtype, extraction.batch, encoder_only,
+    struct model *model = request->model;
+    int status = model_plan(model, session->backend, NETWORK_INFERENCE, session->dtype, extraction.batch, of_encoder,
                             &extraction.network, &tensors, error);
     if (status == SIMCLR_OK) {
-        extraction.tensor = encoder_only ? tensors.h : tensors.z;
-        const int dim = encoder_only ? model_feature_dim(&model->config) : model_output_dim(&model->config);
-        status = extract(&extraction, policy, dataset, limit, dim, out, error);
+        extraction.tensor = of_encoder ? tensors.h : tensors.z;
+        const int dim = of_encoder ? model_feature_dim(&model->config) : model_output_dim(&model->config);
+        status = extract(&extraction, request, dim, out, error);
     }
     network_destroy(&extraction.network);
     return status;
-}
-
-int features_extract(struct session *session, struct model *model, const struct view_policy *policy,
-                     struct dataset *dataset, int64_t limit, struct features *out, struct error *error)
-{
-    return extract_tensor(session, model, policy, dataset, limit, true, out, error);
-}
-
-int features_logits(struct session *session, struct model *model, const struct view_policy *policy,
-                    struct dataset *dataset, struct features *out, struct error *error)
-{
-    return extract_tensor(session, model, policy, dataset, 0, false, out, error);
-}
-
-int features_pixels(struct session *session, const struct view_policy *policy, struct dataset *dataset, int64_t limit,
-                    struct features *out, struct error *error)
-{
-    *out = (struct features){0};
-    struct extraction extraction = {.session = session, .phase = "pixels"};
-    extraction.batch = batch_for(session, policy, dataset);
-    return extract(&extraction, policy, dataset, limit, 3 * policy->size * policy->size, out, error);
 }
 
 void features_free(struct features *features)

@@ -1,17 +1,18 @@
-/* train/settings.c -- the configuration's "auto"s given values; its fields turned into the structs of other rooms. */
+/* run/settings.c -- see settings.h. */
+#include "run/settings.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "train/session.h"
 
 enum { SIZE_MAX_AUTO = 224, SIZE_UNKNOWN = 32, SMALL_IMAGE = 64 };
 
 /* ---- resolving ---- */
 
-static int resolve_number(struct session *session, const char *name, double value, struct error *error)
+int session_resolve_number(struct session *session, const char *name, double value, struct error *error)
 {
     char text[40];
     snprintf(text, sizeof text, "%.17g", value);
@@ -26,7 +27,7 @@ static int resolve_image_size(struct session *session, const struct dataset *dat
     const int side = width < height ? width : height;
     const int size = side < 8 ? 8 : side > SIZE_MAX_AUTO ? SIZE_MAX_AUTO : side;
     log_info(&session->log, "image size: %d (the images are up to %d x %d)", size, width, height);
-    return resolve_number(session, "image-size", size, error);
+    return session_resolve_number(session, "image-size", size, error);
 }
 
 static int resolve_views(struct session *session, int size, struct error *error)
@@ -37,9 +38,10 @@ static int resolve_views(struct session *session, int size, struct error *error)
     const struct view_policy preset = cifar ? view_policy_cifar(size) : view_policy_imagenet(size);
     const int radius = size / 10 / 2; /* whole pixels */
     int status = config_resolve(session->settings, "view-preset", cifar ? "cifar" : "imagenet", error);
-    if (status == SIMCLR_OK) status = resolve_number(session, "jitter-strength", preset.jitter_strength, error);
-    if (status == SIMCLR_OK) status = resolve_number(session, "blur-probability", preset.blur_probability, error);
-    if (status == SIMCLR_OK) status = resolve_number(session, "blur-radius", radius, error);
+    if (status == SIMCLR_OK) status = session_resolve_number(session, "jitter-strength", preset.jitter_strength, error);
+    if (status == SIMCLR_OK)
+        status = session_resolve_number(session, "blur-probability", preset.blur_probability, error);
+    if (status == SIMCLR_OK) status = session_resolve_number(session, "blur-radius", radius, error);
     if (status == SIMCLR_OK)
         log_info(&session->log,
                  "views: %s preset%s: crop of %g-%g of the area, jitter strength %g, blur probability %g",
@@ -60,9 +62,10 @@ static int resolve_training(struct session *session, int size, struct error *err
         rate = 0.001;
     else if (strcmp(config->scaling, "sqrt") == 0)
         rate = 0.075;
-    int status = resolve_number(session, "warmup-epochs", tenth > 10 ? 10 : tenth, error);
-    if (status == SIMCLR_OK) status = resolve_number(session, "learning-rate", rate, error);
-    if (status == SIMCLR_OK) status = resolve_number(session, "temperature", size <= SMALL_IMAGE ? 0.5 : 0.1, error);
+    int status = session_resolve_number(session, "warmup-epochs", tenth > 10 ? 10 : tenth, error);
+    if (status == SIMCLR_OK) status = session_resolve_number(session, "learning-rate", rate, error);
+    if (status == SIMCLR_OK)
+        status = session_resolve_number(session, "temperature", size <= SMALL_IMAGE ? 0.5 : 0.1, error);
     return status;
 }
 

@@ -1,12 +1,15 @@
-/* train/model_open.c -- a trained encoder from whatever names it: a run, a checkpoint, or a file of weights. */
+/* run/model_open.c -- a trained encoder from a run, a checkpoint, or a file of weights. */
+#include "run/model_open.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "checkpoint/safetensors.h"
-#include "train/features.h"
-#include "train/run_folder.h"
+#include "run/export.h"
+#include "run/run_folder.h"
+#include "run/settings.h"
 
 /* ---- what the command line may change ----------------------------------------------------------------------- */
 

@@ -1,4 +1,6 @@
-/* train/export.c -- the trained encoder in the form that other programs load, and its description read back. */
+/* run/export.c -- see export.h. */
+#include "run/export.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "train/run_folder.h"
+#include "checkpoint/checkpoint.h"
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 

@@ -1,5 +1,5 @@
-/* train/session.c -- pool, backend and callbacks: what every command starts from. */
-#include "train/session.h"
+/* run/session.c -- pool, backend and callbacks: what every command starts from. */
+#include "run/session.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -77,6 +77,19 @@ void session_stop(struct session *session)
     pool_destroy(&session->pool);
     config_destroy(&session->settings);
     session->config = NULL;
+}
+
+struct session session_derive(const struct session *of, struct config *settings, struct log log)
+{
+    struct session session = *of;
+    if (settings) session.config = session.settings = settings;
+    session.log = log;
+    return session;
+}
+
+void session_tell(const struct session *session, const struct progress *progress)
+{
+    if (session->progress) session->progress(session->cookie, progress);
 }
 
 bool session_is_interrupted(const struct session *session)

@@ -1,11 +1,11 @@
-/* train/tfevents.c -- see tfevents.h.
+/* run/tfevents.c -- see tfevents.h.
  *
  * Messages and field numbers (tensorflow/core/util/event.proto, framework/summary.proto):
  *   Event   { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5;
  *             SessionLog session_log = 7; }
  *   Summary { repeated Value value = 1; }   Value { string tag = 1; float simple_value = 2; }
  *   SessionLog { enum status = 1; }         START = 1 */
-#include "train/tfevents.h"
+#include "run/tfevents.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* train/tfevents.h -- TensorBoard's event files, written by hand: TFRecord framing around protobuf messages. */
-#ifndef TRAIN_TFEVENTS_H
-#define TRAIN_TFEVENTS_H
+/* run/tfevents.h -- TensorBoard's event files, written by hand: TFRecord framing around protobuf messages. */
+#ifndef RUN_TFEVENTS_H
+#define RUN_TFEVENTS_H
 
 #include <stdint.h>
 

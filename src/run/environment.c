@@ -1,4 +1,6 @@
-/* train/environment.c -- on what a run was made: environment.json. */
+/* run/environment.c -- see environment.h. */
+#include "run/environment.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -8,7 +10,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "train/run_folder.h"
 
 static void add_processor(struct text *text)
 {

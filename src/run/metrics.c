@@ -1,5 +1,5 @@
-/* train/metrics.c -- see metrics.h. Every line begins {"step": N, so that a resumed run can find its place again. */
-#include "train/metrics.h"
+/* run/metrics.c -- see metrics.h. Every line begins {"step": N, so that a resumed run can find its place again. */
+#include "run/metrics.h"
 
 #include <errno.h>
 #include <string.h>
@@ -7,8 +7,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-
-enum { METRICS_BYTES_MAX = 1 << 30 };
 
 /* The bytes of the leading lines that are whole and not beyond `step`. Steps never decrease within a file. */
 static size_t kept_bytes(const char *text, size_t bytes, int64_t step)

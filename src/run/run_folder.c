@@ -1,5 +1,5 @@
-/* train/run_folder.c -- see run_folder.h. */
-#include "train/run_folder.h"
+/* run/run_folder.c -- see run_folder.h. */
+#include "run/run_folder.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "run/environment.h"
 
 /* ---- names ---- */
 
@@ -98,33 +99,28 @@ void run_folder_note(struct run_folder *folder, enum log_level level, const char
 
 static void write_log(void *cookie, enum log_level level, const char *line)
 {
-    struct run_folder *folder = cookie;
-    run_folder_note(folder, level, line);
-    if (folder->outer.write != NULL) folder->outer.write(folder->outer.cookie, level, line);
+    run_folder_note(cookie, level, line);
 }
 
-static int open_log(struct run_folder *folder, struct session *session, struct error *error)
+static int open_log(struct run_folder *folder, struct error *error)
 {
     char *path = path_in(folder, "train.log");
     if (path == NULL) return error_no_memory(error, "a path", strlen(folder->path));
     folder->log_file = fopen(path, "ae");
     int status = SIMCLR_OK;
-    if (folder->log_file == NULL) {
+    if (folder->log_file == NULL)
         status = error_set(error, SIMCLR_IO, "%s: cannot write: %s", path, strerror(errno));
-    } else {
-        folder->outer = session->log;
-        folder->session = session;
-        session->log = (struct log){write_log, folder};
-    }
+    else
+        folder->log = log_tee(&folder->tee, (struct log){write_log, folder}, folder->log);
     memory_free(path);
     return status;
 }
 
 /* ---- opening and closing ---- */
 
-int run_folder_open(struct run_folder *folder, struct session *session, const char *path, struct error *error)
+int run_folder_open(struct run_folder *folder, const struct log *outer, const char *path, struct error *error)
 {
-    *folder = (struct run_folder){.lock = -1};
+    *folder = (struct run_folder){.lock = -1, .log = *outer};
     folder->path = memory_string(path);
     char *checkpoints = file_join(path, "checkpoints");
     int status = folder->path == NULL || checkpoints == NULL ? error_no_memory(error, "a path", strlen(path))
@@ -135,7 +131,7 @@ int run_folder_open(struct run_folder *folder, struct session *session, const ch
     remove_matching(folder, "", is_leftover);
     remove_matching(folder, "checkpoints", is_leftover);
     remove_matching(folder, "exported", is_leftover);
-    return open_log(folder, session, error);
+    return open_log(folder, error);
 }
 
 void run_folder_clear(const struct run_folder *folder)
@@ -148,7 +144,6 @@ void run_folder_clear(const struct run_folder *folder)
 void run_folder_close(struct run_folder *folder)
 {
     metrics_close(&folder->metrics);
-    if (folder->session != NULL) folder->session->log = folder->outer;
     if (folder->log_file != NULL) fclose(folder->log_file);
     file_unlock(&folder->lock);
     memory_free(folder->path);
@@ -174,15 +169,16 @@ static int write_config(const struct run_folder *folder, const struct config *co
     return status;
 }
 
-int run_folder_start(struct run_folder *folder, const struct dataset *dataset, int64_t step, bool tensorboard,
-                     struct error *error)
+int run_folder_start(struct run_folder *folder, const struct session *session, const struct dataset *dataset,
+                     int64_t step, struct error *error)
 {
-    int status = write_config(folder, folder->session->config, error);
+    int status = write_config(folder, session->config, error);
     char *path = path_in(folder, "environment.json");
     if (status == SIMCLR_OK && path == NULL) status = error_no_memory(error, "a path", strlen(folder->path));
-    if (status == SIMCLR_OK) status = environment_write(path, folder->session, dataset, error);
+    if (status == SIMCLR_OK) status = environment_write(path, session, dataset, error);
     memory_free(path);
-    if (status == SIMCLR_OK) status = metrics_open(&folder->metrics, folder->path, step, tensorboard, error);
+    if (status == SIMCLR_OK)
+        status = metrics_open(&folder->metrics, folder->path, step, session->config->tensorboard, error);
     return status;
 }
 

@@ -1,0 +1,16 @@
+/* run/export.h -- the trained encoder in the form that other programs load, and its description read back. */
+#ifndef RUN_EXPORT_H
+#define RUN_EXPORT_H
+
+#include "augment/views.h"
+#include "model/model.h"
+#include "run/run_folder.h"
+
+/* exported/encoder.safetensors and exported/config.json (timm's keys). */
+int run_folder_export(const struct run_folder *folder, const struct model *model, const struct view_policy *policy,
+                      int64_t steps, struct error *error);
+/* Reads back the config.json in the folder of the file `weights`: image size (kept when it has none), filter, mean and
+ * std. False when there is no such file or it is not JSON of that kind; *policy is then the default for *size. */
+bool exported_config_read(const char *weights, int *size, struct view_policy *policy);
+
+#endif

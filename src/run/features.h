@@ -1,0 +1,37 @@
+/* run/features.h -- features of a whole data set: the encoder in inference mode on evaluation views. */
+#ifndef RUN_FEATURES_H
+#define RUN_FEATURES_H
+
+#include "data/dataset.h"
+#include "model/model.h"
+#include "run/session.h"
+
+/* features: [count][dim], labels: [count] (-1: none); release with features_free. */
+struct features {
+    float *values;
+    int32_t *labels;
+    int64_t count;
+    int dim;
+};
+
+enum features_kind {
+    FEATURES_H,      /* of the encoder: [count][model_feature_dim] */
+    FEATURES_LOGITS, /* of the classifier (model->config.classes > 0): [count][classes] */
+    FEATURES_PIXELS  /* the control: the view minus 0.5, so that cosine on it is kNN on pixels; no model */
+};
+
+struct features_request {
+    enum features_kind kind;
+    struct model *model;
+    const struct view_policy *policy;
+    struct dataset *dataset;
+    int64_t limit; /* 0: all in the data set's order, else the first `limit` of a seeded permutation */
+};
+
+/* Evaluation views of the images, batch after batch, in inference mode. SIMCLR_INTERRUPTED when asked to stop;
+ * SIMCLR_CORRUPT, with the image's name, when a feature is not finite. */
+int features_extract(struct session *session, const struct features_request *request, struct features *out,
+                     struct error *error);
+void features_free(struct features *features);
+
+#endif

@@ -1,0 +1,103 @@
+/* run/metrics_read.c -- metrics.jsonl as numbers again. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "run/metrics.h"
+
+/* JSON has no NaN: the writer puts null in its place. */
+static bool read_number(const json_t *json, double *out)
+{
+    *out = json_is_number(json) ? json_number_value(json) : NAN;
+    return json_is_number(json) || json_is_null(json);
+}
+
+static bool is_of_every_row(const char *name)
+{
+    return strcmp(name, "step") == 0 || strcmp(name, "epoch") == 0 || strcmp(name, "wall_time") == 0;
+}
+
+static void row_free(struct metrics_row *row)
+{
+    for (size_t i = 0; i < row->count; i++) memory_free(row->values[i].name);
+    memory_free(row->values);
+}
+
+/* SIMCLR_CORRUPT, without a sentence, for what is no flat object of numbers with a step. */
+static int read_row(json_t *line, struct metrics_row *row)
+{
+    const json_t *step = json_object_get(line, "step");
+    *row = (struct metrics_row){.step = json_integer_value(step)};
+    if (!json_is_integer(step) || !read_number(json_object_get(line, "epoch"), &row->epoch) ||
+        !read_number(json_object_get(line, "wall_time"), &row->wall_time))
+        return SIMCLR_CORRUPT;
+    row->values = memory_array(json_object_size(line), sizeof *row->values);
+    if (!row->values) return SIMCLR_NO_MEMORY;
+    const char *name;
+    json_t *json;
+    json_object_foreach(line, name, json)
+    {
+        struct metrics_value *value = &row->values[row->count];
+        if (is_of_every_row(name)) continue;
+        if (!read_number(json, &value->value)) return SIMCLR_CORRUPT;
+        value->name = memory_string(name);
+        if (!value->name) return SIMCLR_NO_MEMORY;
+        row->count++;
+    }
+    return SIMCLR_OK;
+}
+
+/* text: whole lines. */
+static int read_rows(const char *path, const char *text, size_t bytes, struct metrics_history *out, struct error *error)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < bytes; i++) lines += text[i] == '\n';
+    out->rows = memory_array(lines + 1, sizeof *out->rows);
+    if (!out->rows) return error_no_memory(error, "metrics", lines * sizeof *out->rows);
+    for (size_t at = 0; at < bytes;) {
+        const size_t length = (size_t)((const char *)memchr(text + at, '\n', bytes - at) - (text + at));
+        json_t *line = json_loadb(text + at, length, JSON_REJECT_DUPLICATES, NULL);
+        const int status = line ? read_row(line, &out->rows[out->count]) : SIMCLR_CORRUPT;
+        json_decref(line);
+        out->count++; /* what it has is freed with the others */
+        if (status == SIMCLR_NO_MEMORY) return error_no_memory(error, "metrics", length);
+        if (status)
+            return error_set(error, status, "%s:%zu: is no line of metrics: numbers under names, with a step", path,
+                             out->count);
+        at += length + 1;
+    }
+    return SIMCLR_OK;
+}
+
+int metrics_read(const char *folder, struct metrics_history *out, struct error *error)
+{
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    *out = (struct metrics_history){0};
+    char *path = file_join(folder, "metrics.jsonl");
+    if (!path) return error_no_memory(error, "a path", strlen(folder));
+    int status = file_read(path, METRICS_BYTES_MAX, &bytes, &count, error);
+    while (count > 0 && bytes[count - 1] != '\n') count--;
+    if (!status) status = read_rows(path, (const char *)bytes, count, out, error);
+    if (status) metrics_history_free(out);
+    memory_free(bytes);
+    memory_free(path);
+    return status;
+}
+
+void metrics_history_free(struct metrics_history *history)
+{
+    for (size_t i = 0; i < history->count; i++) row_free(&history->rows[i]);
+    memory_free(history->rows);
+    *history = (struct metrics_history){0};
+}
+
+const double *metrics_find(const struct metrics_row *row, const char *name)
+{
+    for (size_t i = 0; i < row->count; i++)
+        if (strcmp(row->values[i].name, name) == 0) return &row->values[i].value;
+    return NULL;
+}

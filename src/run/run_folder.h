@@ -1,0 +1,50 @@
+/* run/run_folder.h -- the folder of a run: lock, configuration, log, metrics, checkpoints, exported encoder. */
+#ifndef RUN_RUN_FOLDER_H
+#define RUN_RUN_FOLDER_H
+
+#include "base/log.h"
+#include "checkpoint/checkpoint.h"
+#include "data/dataset.h"
+#include "run/metrics.h"
+#include "run/session.h"
+
+struct run_folder {
+    char *path;
+    int lock;       /* -1: not held */
+    FILE *log_file; /* train.log */
+    struct log_tee tee;
+    struct log log;         /* for all that the run says: goes to train.log and to the log the folder was opened with */
+    struct metrics metrics; /* metrics.jsonl and the TensorBoard events; see run_folder_start */
+};
+
+/* Makes the folder if needed and locks it (SIMCLR_BUSY when another process uses it). folder->log adds train.log to
+ * `outer`; it is `outer` itself after a failure. `folder` must not move while it is open. Close with run_folder_close,
+ * also after a failure. */
+int run_folder_open(struct run_folder *folder, const struct log *outer, const char *path, struct error *error);
+void run_folder_close(struct run_folder *folder);
+
+/* A line for train.log alone: how a command ended, which its caller is told by other means. */
+void run_folder_note(struct run_folder *folder, enum log_level level, const char *line);
+
+/* Removes what an earlier run left here (not train.log, which goes on). */
+void run_folder_clear(const struct run_folder *folder);
+
+/* True when an earlier run has left its configuration here. */
+bool run_folder_holds_run(const struct run_folder *folder);
+
+/* Writes config.yaml and environment.json, and opens the metrics at `step`: lines of later steps, which a killed run
+ * wrote after its last checkpoint, are dropped. */
+int run_folder_start(struct run_folder *folder, const struct session *session, const struct dataset *dataset,
+                     int64_t step, struct error *error);
+
+/* checkpoints/step-<step>.safetensors, or checkpoints/best.safetensors (memory_free). */
+char *run_folder_checkpoint_path(const struct run_folder *folder, int64_t step);
+char *run_folder_best_path(const struct run_folder *folder);
+/* Removes all step-* checkpoints but the `keep` newest. */
+void run_folder_prune(const struct run_folder *folder, int64_t keep);
+
+/* The newest checkpoint under `path` (a run folder or its checkpoints folder) that is whole; damaged ones are skipped
+ * with a warning. *out NULL and SIMCLR_OK: there is none at all. SIMCLR_CORRUPT: there are some, none of them whole. */
+int run_folder_newest(const char *path, const struct log *log, struct checkpoint **out, struct error *error);
+
+#endif
