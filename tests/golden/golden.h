@@ -44,7 +44,7 @@ static inline void add_variants(struct list *list, bool all, void (*each)(struct
     static const char *const ALGORITHMS[] = {"", " direct", " winograd"};
     for (const char *const *variant = backend_variants(); *variant; variant++) {
         if (!backend_variant_runs(*variant)) {
-            print_message("NOT RUN: this CPU lacks %s\n", *variant);
+            skip_part("this CPU lacks %s", *variant);
             continue;
         }
         for (int i = 0; i < 3; i++) {

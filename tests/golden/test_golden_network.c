@@ -258,10 +258,7 @@ static void test_resnet(void **state)
     struct reference file;
     struct resnet_run run;
     struct kinks kinks = {0};
-    if (!reference_open(&file, job->scenario->file)) {
-        reference_skip(job->scenario->file);
-        skip();
-    }
+    if (!reference_open(&file, job->scenario->file)) skip_reference(job->scenario->file);
     open_resnet(&run, job, &file);
     measure_resnet(&run, job, &file, &kinks, job->dtype == DTYPE_F32 ? kinks_record : NULL);
     const struct errors *errors = &run.errors;
@@ -299,10 +296,10 @@ static void add_variant(struct list *list, const char *variant, bool all, int i)
 int main(int argc, char **argv)
 {
     static struct list list;
-    if (argc > 1) cmocka_set_test_filter(argv[1]);
+    if (argc > 1) run_state.filter = argv[1];
     const bool all = !test_short_without("ResNet-50 in ref's float32 and by forced algorithms");
     add_resnets(&list, "ref", DTYPE_F64, true);
     add_resnets(&list, "ref", DTYPE_F32, all);
     add_variants(&list, all, add_variant);
-    return _cmocka_run_group_tests("golden_network", list.tests, (size_t)list.count, NULL, NULL);
+    return run_group("golden_network", list.tests, (size_t)list.count, NULL, NULL);
 }

@@ -290,12 +290,12 @@ static void add_backend(struct list *list, const char *variant)
 int main(int argc, char **argv)
 {
     static struct list list;
-    if (argc > 1) cmocka_set_test_filter(argv[1]);
+    if (argc > 1) run_state.filter = argv[1];
     add(&list, test_schedule, "network_schedule", 0, "ref", DTYPE_F32);
     add_backend(&list, "ref");
     for (const char *const *variant = backend_variants(); *variant; variant++) {
         if (!backend_variant_runs(*variant)) {
-            print_message("NOT RUN: this CPU lacks %s\n", *variant);
+            skip_part("this CPU lacks %s", *variant);
             continue;
         }
         add_backend(&list, *variant);
@@ -306,5 +306,5 @@ int main(int argc, char **argv)
         add(&list, test_resnet, "network_resnet18", 18, forced, DTYPE_BF16);
         add(&list, test_resnet, "network_resnet50", 50, forced, DTYPE_BF16);
     }
-    return _cmocka_run_group_tests("golden_small", list.tests, (size_t)list.count, NULL, NULL);
+    return run_group("golden_small", list.tests, (size_t)list.count, NULL, NULL);
 }

@@ -277,5 +277,5 @@ int main(void)
         cmocka_unit_test(refusals), cmocka_unit_test(no_memory), cmocka_unit_test(differences),
         cmocka_unit_test(variants), cmocka_unit_test(golden),
     };
-    return cmocka_run_group_tests(tests, ops_suite_open, ops_suite_close);
+    return run_cases(tests, ops_suite_open, ops_suite_close);
 }

@@ -634,5 +634,5 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(batch_norm_group), cmocka_unit_test(batch_norm),
                                        cmocka_unit_test(batch_norm_resnet), cmocka_unit_test(pools),
                                        cmocka_unit_test(pool_nan)};
-    return cmocka_run_group_tests(tests, ops_suite_open, ops_suite_close);
+    return run_cases(tests, ops_suite_open, ops_suite_close);
 }

@@ -255,5 +255,5 @@ static void chains(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(chains)};
-    return cmocka_run_group_tests(tests, ops_suite_open, ops_suite_close);
+    return run_cases(tests, ops_suite_open, ops_suite_close);
 }

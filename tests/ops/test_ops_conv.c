@@ -256,5 +256,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(ref_in_bf16), cmocka_unit_test(images_of_both_types),
                                        cmocka_unit_test(every_variant), cmocka_unit_test(inference)};
-    return cmocka_run_group_tests(tests, prepare, release);
+    return run_cases(tests, prepare, release);
 }

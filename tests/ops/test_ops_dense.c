@@ -231,5 +231,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(nt_xent), cmocka_unit_test(optimizers),
                                        cmocka_unit_test(sum_squares), cmocka_unit_test(matmul)};
-    return cmocka_run_group_tests(tests, ops_suite_open, ops_suite_close);
+    return run_cases(tests, ops_suite_open, ops_suite_close);
 }

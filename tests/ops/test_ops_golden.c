@@ -299,7 +299,7 @@ static void optimizer_cases(struct ops_target *target)
 }
 
 /* ---- the program ------------------------------------------------------------------------------------------------- */
-static int run_cases(struct ops_target *target, const char *name, void (*run)(struct golden *))
+static int golden_cases(struct ops_target *target, const char *name, void (*run)(struct golden *))
 {
     struct golden golden;
     int count = 0;
@@ -312,10 +312,10 @@ static int run_cases(struct ops_target *target, const char *name, void (*run)(st
 
 static void everything(struct ops_target *target)
 {
-    assert_int_equal(run_cases(target, "conv", convolution_case), 6);
-    assert_int_equal(run_cases(target, "batch_norm", batch_norm_case), 4);
-    assert_int_equal(run_cases(target, "pool", pool_case), 3);
-    assert_int_equal(run_cases(target, "nt_xent", nt_xent_case), 4);
+    assert_int_equal(golden_cases(target, "conv", convolution_case), 6);
+    assert_int_equal(golden_cases(target, "batch_norm", batch_norm_case), 4);
+    assert_int_equal(golden_cases(target, "pool", pool_case), 3);
+    assert_int_equal(golden_cases(target, "nt_xent", nt_xent_case), 4);
     optimizer_cases(target);
 }
 
@@ -347,5 +347,5 @@ static void golden_on_cpu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(golden_on_ref), cmocka_unit_test(golden_on_cpu)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

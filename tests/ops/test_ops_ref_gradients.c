@@ -467,5 +467,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(global_pool, open_ref, close_ref),
         cmocka_unit_test_setup_teardown(nt_xent, open_ref, close_ref),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

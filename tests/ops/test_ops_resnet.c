@@ -91,5 +91,5 @@ static void cut_for_every_variant(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(full_size), cmocka_unit_test(cut_for_every_variant)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -328,5 +328,5 @@ int main(void)
                                        cmocka_unit_test(variants),      cmocka_unit_test(types),
                                        cmocka_unit_test(refusals),      cmocka_unit_test(no_memory),
                                        cmocka_unit_test(conversion)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

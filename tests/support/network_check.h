@@ -2,16 +2,12 @@
 #ifndef SUPPORT_NETWORK_CHECK_H
 #define SUPPORT_NETWORK_CHECK_H
 
+#include "support/run.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "backend/backend.h"
 #include "model/model.h"

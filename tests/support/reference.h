@@ -1,7 +1,7 @@
 /* support/reference.h -- tests only: reads the tensors of the reference folder (safetensors files).
  *
  *     struct reference file;
- *     if (!reference_open(&file, "ntxent")) return reference_skip("ntxent"); // in main: exit code 77
+ *     if (!reference_open(&file, "ntxent")) skip_reference("ntxent");         // in a case
  *     struct reference_tensor z = reference_get(&file, "case%d.z", 0);       // aborts the program if absent
  *     const float *values = reference_f32(z);                                // aborts if the type is another
  *     reference_close(&file);
@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REFERENCE_SKIPPED = 77, REFERENCE_RANK = 8 };
+enum { REFERENCE_RANK = 8 };
 
 /* A whole file in memory. */
 struct reference {
@@ -47,12 +47,8 @@ static inline const char *reference_folder(void)
     return folder && folder[0] ? folder : "../shared/reference";
 }
 
-/* Says on stderr what is missing and returns the exit code that ctest counts as skipped. */
-static inline int reference_skip(const char *name)
-{
-    fprintf(stderr, "SKIPPED: %s/%s.safetensors is absent (set SIMCLR_REFERENCE)\n", reference_folder(), name);
-    return REFERENCE_SKIPPED;
-}
+/* Ends the case that cannot run without this file (support/run.h). */
+#define skip_reference(name) skip_case("%s/%s.safetensors is absent (set SIMCLR_REFERENCE)", reference_folder(), (name))
 
 /* Opens any safetensors file; false when it is absent or no safetensors file. */
 static inline bool reference_open_path(struct reference *file, const char *path)

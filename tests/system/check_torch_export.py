@@ -16,7 +16,8 @@ try:
     import torch
     import torchvision
 except ImportError as missing:
-    print(f"SKIPPED: {missing}")
+    print(f"skipped: resnet18: {missing}\nskipped: resnet50: {missing}")
+    print(f"2 checks, 0 failed, 2 skipped: {missing}")
     sys.exit(77)
 
 TYPES = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64, "BF16": torch.bfloat16, "U8": torch.uint8}
@@ -59,6 +60,7 @@ def main():
     torch.set_num_threads(1)
     for depth, size in ((18, 96), (50, 64)):
         check(sys.argv[1], depth, size)
+    print("2 checks, 0 failed, 0 skipped")
 
 
 main()

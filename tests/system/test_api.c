@@ -1,18 +1,14 @@
 /* The library as a C program uses it: contexts, configurations, commands, callbacks, a model for one image. */
+#include "support/run.h"
+
 #include <ftw.h>
 #include <math.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "image/image.h"
 #include "simclr/simclr.h"
@@ -367,5 +363,5 @@ int main(void)
         cmocka_unit_test(what_is_no_model_is_refused),
         cmocka_unit_test(two_contexts_do_not_meet),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return run_cases(tests, make_folder, remove_folder);
 }

@@ -6,7 +6,7 @@ trap 'rm -rf "$work"' EXIT
 cp "$1" "$work/simclr" # where any user may run it
 simclr=$work/simclr
 chmod 755 "$work"
-failures=0
+checks=0 failures=0
 # Root reads and writes everything: what permissions forbid is tried as a user without rights.
 as_user=()
 [ "$(id -u)" -ne 0 ] || as_user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
@@ -16,6 +16,7 @@ tiny=(--depth 18 --width 0.125 --image-size 32 --batch 4 --epochs 1 --threads 2 
 expect() {
     local code=$1 pattern=$2 got=0
     shift 2
+    checks=$((checks + 1))
     "$@" >"$work/stdout" 2>"$work/stderr" </dev/null || got=$?
     if [ "$got" -ne "$code" ] || ! grep -qiE -- "$pattern" "$work/stderr"; then
         echo "FAILED: $* -> exit $got (expected $code), stderr lacks /$pattern/:"
@@ -174,5 +175,5 @@ expect 1 "in use|another" "$simclr" pretrain "${tiny[@]}" --data synthetic --syn
 kill -9 $holder 2>/dev/null
 wait $holder 2>/dev/null
 
-echo "$failures failures"
+echo "$checks checks, $failures failed, 0 skipped"
 [ $failures -eq 0 ]

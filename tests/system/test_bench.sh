@@ -6,10 +6,11 @@ simclr=$(realpath "$1")
 python3 - "$simclr" <<'PY'
 import json, subprocess, sys
 simclr = sys.argv[1]
-failures = 0
+checks = failures = 0
 
 def check(what, good):
-    global failures
+    global checks, failures
+    checks += 1
     if not good:
         failures += 1
         print(f"FAILED: {what}")
@@ -73,5 +74,6 @@ for word in ("layer1.0.conv1", "beyond peak", "largest losses", "executed", "pac
     check(f"the table has {word}", word in text)
 text = subprocess.run([simclr, "info", *NETWORK, "--quiet"], check=True, capture_output=True, text=True).stdout
 check("info names algorithms", sum("direct" in line or "winograd" in line for line in text.splitlines()) == 22)
+print(f"{checks} checks, {failures} failed, 0 skipped")
 sys.exit(failures != 0)
 PY

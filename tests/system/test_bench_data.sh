@@ -1,18 +1,12 @@
 #!/usr/bin/env bash
 # test_bench_data.sh SIMCLR [BUILD] -- `simclr bench --what data`: enough steps of both kinds, whoever makes the views. No time is compared with a figure.
-set -uo pipefail
-simclr=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
+source "$(dirname "$0")/check.sh"
 tiny=(--depth 18 --width 1/8 --image-size 16 --batch 8 --threads 2 --seconds 0.1 --synthetic-images 64)
 
 # ---- a step with views really made beside a step with one batch: 20 of each at least, whoever makes the views ----
 for workers in 0 2; do
-    "$simclr" bench --what data --json --workers $workers "${tiny[@]}" >out 2>err || fail "bench --what data: $(cat err)"
-    python3 - out $workers <<'PY' || fail "workers $workers: $(cat out)"
+    check 0 '' '' "$simclr" bench --what data --json --workers $workers "${tiny[@]}"
+    python out $workers <<'PY'
 import json, sys
 report = json.load(open(sys.argv[1]))
 data = report["data"]
@@ -24,11 +18,7 @@ assert abs(data["share"] - (data["real_seconds"] / data["constant_seconds"] - 1)
 assert data["wait_seconds"] > 0
 PY
 done
-"$simclr" bench --what data --workers 0 "${tiny[@]}" >out 2>err || fail "bench --what data: $(cat err)"
-grep -qE '^data +-?[0-9.]+ % +of a step: [0-9.]+ ms with views made, [0-9.]+ ms with the same dense batch \(medians of [2-9][0-9]+ each' out ||
-    fail "the line of --what data: $(cat out)"
-"$simclr" bench --what data --data nowhere "${tiny[@]}" >out 2>err && fail "a set that is not there was timed"
-grep -q nowhere err || fail "no sentence about the set: $(cat err)"
-
-[ $failures -eq 0 ] && echo "bench --what data: as it should be"
-exit $((failures > 0))
+check 0 '^data +-?[0-9.]+ % +of a step: [0-9.]+ ms with views made, [0-9.]+ ms with the same dense batch \(medians of [2-9][0-9]+ each' '' \
+    "$simclr" bench --what data --workers 0 "${tiny[@]}"
+check 3 '' nowhere "$simclr" bench --what data --data nowhere "${tiny[@]}"
+finish

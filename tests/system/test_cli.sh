@@ -1,29 +1,7 @@
 #!/usr/bin/env bash
 # test_cli.sh SIMCLR [BUILD] -- the program as its users meet it: exit codes, sentences, help, recipes, completion, signals, lost output.
-set -uo pipefail
-simclr=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-checks=0 failures=0 skips=0
+source "$(dirname "$0")/check.sh"
 commands="pretrain knn linear finetune embed views info bench demo" groups="data"
-
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
-skip() { echo "SKIPPED: $*"; skips=$((skips + 1)); }
-
-# check CODE OUT-PATTERN ERR-PATTERN command...: '' matches anything, '^$' nothing.
-check() {
-    local code=$1 out=$2 err=$3 got=0
-    shift 3
-    checks=$((checks + 1))
-    "$@" >out 2>err </dev/null || got=$?
-    [ "$got" -eq "$code" ] || fail "$*: exit $got, expected $code: $(head -c 300 err)"
-    if [ "$out" = '^$' ]; then [ -s out ] && fail "$*: unexpected output: $(head -c 200 out)"
-    elif [ -n "$out" ]; then grep -qE -- "$out" out || fail "$*: output lacks /$out/: $(head -c 300 out)"; fi
-    if [ "$err" = '^$' ]; then [ -s err ] && fail "$*: unexpected stderr: $(head -c 200 err)"
-    elif [ -n "$err" ]; then grep -qE -- "$err" err || fail "$*: stderr lacks /$err/: $(head -c 300 err)"; fi
-}
-holds() { checks=$((checks + 1)); grep -qF -- "$2" "$1" || fail "$1 lacks: $2"; }
 
 # ---- without arguments, help, version ----
 check 2 '^$' 'Usage: simclr COMMAND' "$simclr"
@@ -142,9 +120,9 @@ check 0 'checkpoints' 'pretrain: [0-9]+%, [0-9]+/8, epoch .*loss .*top-1 .*ETA '
 grep -q $'\r' err && fail "a carriage return in plain progress"
 check 0 '' '^$' "$simclr" pretrain "${tiny[@]}" --out quiet --quiet
 if ! command -v script >/dev/null; then
-    skip "progress on a terminal: there is no script(1)"
+    skip "progress on a terminal" "there is no script(1)"
 elif ! script -qec true terminal >/dev/null 2>&1; then
-    skip "progress on a terminal: no terminal can be made here (is /dev/pts mounted?)"
+    skip "progress on a terminal" "no terminal can be made here (is /dev/pts mounted?)"
 else
     checks=$((checks + 1))
     TERM=xterm LC_ALL=C.UTF-8 script -qec "stty cols 90; '$simclr' pretrain ${tiny[*]} --out bar" typescript >/dev/null 2>&1
@@ -213,7 +191,7 @@ if [ -w /dev/full ]; then
         check 1 '' '^simclr: cannot write to standard output: No space left' bash -c "'$simclr' $arguments >/dev/full"
     done
 else
-    skip "a full device: there is no /dev/full"
+    skip "a full device" "there is no /dev/full"
 fi
 for arguments in "--help" "--version" "info --quiet"; do
     check 1 '' '^simclr: cannot write to standard output' bash -c "'$simclr' $arguments >&-"
@@ -269,8 +247,7 @@ if command -v groff >/dev/null; then
         [ -s groff.out ] && fail "$page: $(head -n 2 groff.out)"
     done
 else
-    skip "manual pages: there is no groff"
+    skip "manual pages" "there is no groff"
 fi
 
-echo "$checks checks, $failures failed, $skips skipped"
-[ $failures -eq 0 ]
+finish

@@ -6,14 +6,14 @@ simclr=$(realpath "$1")
 if [ "${2:-}" != inside ]; then # a name space of our own: nobody else sees the mount, and it goes away with us
     if unshare --mount true 2>/dev/null; then exec unshare --mount "$0" "$simclr" inside; fi
     if unshare --user --map-root-user --mount true 2>/dev/null; then exec unshare --user --map-root-user --mount "$0" "$simclr" inside; fi
-    echo "SKIPPED: no file system may be mounted here"
+    printf "skipped: every check: no file system may be mounted here\n1 checks, 0 failed, 1 skipped: no file system may be mounted here\n"
     exit 77
 fi
 work=$(mktemp -d)
 trap 'cd /; umount "$work/disk" 2>/dev/null; rm -rf "$work"' EXIT
 mkdir "$work/disk" "$work/room"
-mount -t tmpfs -o size=64m none "$work/disk" || { echo "SKIPPED: no tmpfs may be mounted here"; exit 77; }
-failures=0
+mount -t tmpfs -o size=64m none "$work/disk" || { printf "skipped: every check: no tmpfs may be mounted here\n1 checks, 0 failed, 1 skipped: no tmpfs may be mounted here\n"; exit 77; }
+checks=0 failures=0
 fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
 tiny=(--data synthetic --synthetic-images 32 --depth 18 --width 1/8 --image-size 16 --batch 16 --epochs 3 --threads 2 --keep 1
       --knn-every 0 --diagnostics-images 0 --out run)
@@ -28,7 +28,7 @@ for room in 0 $((checkpoint / 2)) $((checkpoint + checkpoint / 2)) $((whole - 8)
     rm -rf "$work/disk/"*
     mount -o "remount,size=64m" "$work/disk"
     dd if=/dev/zero of="$work/disk/ballast" bs=1024 count=$((64 * 1024 - room - 4)) 2>/dev/null
-    code=0
+    code=0 checks=$((checks + 1))
     (cd "$work/disk" && "$simclr" pretrain "${tiny[@]}") >"$work/out" 2>"$work/err" || code=$?
     [ $code -eq 1 ] || fail "room for $room KiB: exit $code, not 1"
     [ "$(grep -c '^simclr: .*No space left' "$work/err")" -eq 1 ] || { fail "room for $room KiB: not one sentence"; cat "$work/err"; }
@@ -43,4 +43,5 @@ for room in 0 $((checkpoint / 2)) $((checkpoint + checkpoint / 2)) $((whole - 8)
     done
     [ -z "$(find "$work/disk/run" -name '*.tmp*')" ] || fail "room for $room KiB: half-written files stayed"
 done
+echo "$checks checks, $failures failed, 0 skipped"
 [ $failures -eq 0 ]

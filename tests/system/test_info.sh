@@ -8,13 +8,14 @@ trap 'rm -rf "$work"' EXIT
 python3 - "$simclr" "$work" "$sanitized" <<'PY'
 import json, os, subprocess, sys
 simclr, work, sanitized = sys.argv[1], sys.argv[2], sys.argv[3] != "0"
-failures = 0
+checks = failures = skips = 0
 
 def info(*options):
     return json.loads(subprocess.run([simclr, "info", "--json", "--quiet", *options], check=True, capture_output=True, text=True).stdout)
 
 def expect(what, value, wanted, tolerance=0):
-    global failures
+    global checks, failures
+    checks += 1
     if not abs(value - wanted) <= tolerance * wanted:
         failures += 1
         print(f"FAILED: {what}: {value}, expected {wanted}")
@@ -32,7 +33,8 @@ head = info("--head-layers", "2", "--image-size", "32", "--batch", "2")["paramet
 expect("parameters of the head", head, 512 * 512 + 2 * 512 + 512 * 128 + 128)
 
 if sanitized:
-    print("SKIPPED: memory under a sanitizer is the sanitizer's")
+    print("skipped: the estimate of memory: memory under a sanitizer is the sanitizer's")
+    checks, skips = checks + 1, 1
 else:
     for number, options in enumerate((["--batch", "256", "--width", "0.25", "--image-size", "32", "--synthetic-images", "512"],
                                       ["--batch", "32", "--image-size", "64", "--synthetic-images", "64", "--precision", "float32"],
@@ -47,5 +49,6 @@ else:
         peak = usage.ru_maxrss * 1024
         print(f"{' '.join(options)}: estimated {estimate / 2**20:.0f} MiB, took {peak / 2**20:.0f} MiB, {100 * (estimate / peak - 1):+.1f} %")
         expect("estimate", estimate, peak, 0.10)
+print(f"{checks} checks, {failures} failed, {skips} skipped" + skips * ": memory under a sanitizer is the sanitizer's")
 sys.exit(failures != 0)
 PY

@@ -1,38 +1,33 @@
 #!/usr/bin/env bash
 # test_install.sh SIMCLR BUILD -- what is installed can be built upon: header alone, pkg-config shared and static, CMake package; and the
 # libraries export simclr_* and nothing else.
-set -uo pipefail
 build=$(realpath "$2")
-root=$(pwd)
+source "$(dirname "$0")/check.sh"
 if grep -q '^SIMCLR_SANITIZE:.*=.' "$build/CMakeCache.txt"; then
-    echo "SKIPPED: a sanitizer's run time is not part of what is installed"
-    exit 77
+    skip_all "a sanitizer's run time is not part of what is installed"
 fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 cc=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")
 generator=$(sed -n 's/^CMAKE_GENERATOR:[A-Z]*=//p' "$build/CMakeCache.txt") # the one that is surely installed here
-failures=0
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
 
-DESTDIR= cmake --install "$build" --prefix "$work/prefix" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+check 0 '' '' env DESTDIR= cmake --install "$build" --prefix "$work/prefix"
 prefix=$work/prefix
 library=$(dirname "$(find "$prefix" -name libsimclr.a)")
 for file in bin/simclr include/simclr/simclr.h include/simclr/status.h share/man/man1/simclr.1 share/man/man1/simclr-pretrain.1 \
     share/bash-completion/completions/simclr; do
-    [ -s "$prefix/$file" ] || fail "$file is not installed"
+    true_that "$file is installed" test -s "$prefix/$file"
 done
 for file in libsimclr.so libsimclr.a pkgconfig/simclr.pc cmake/simclr/simclrConfig.cmake cmake/simclr/simclrConfigVersion.cmake; do
-    [ -s "$library/$file" ] || fail "$file is not installed"
+    true_that "$file is installed" test -s "$library/$file"
 done
-[ "$(readlink "$library/libsimclr.so")" = libsimclr.so.0 ] || fail "libsimclr.so has no SOVERSION 0"
+true_that "libsimclr.so has SOVERSION 0" test "$(readlink "$library/libsimclr.so")" = libsimclr.so.0
 
 # ---- what is seen from outside is what the header declares ----
 sed -n 's/^SIMCLR_API .*\(simclr_[a-z_]*\)(.*/\1/p' "$prefix/include/simclr/simclr.h" | sort >"$work/declared"
-[ "$(wc -l <"$work/declared")" -ge 19 ] || fail "the header declares too few functions"
+true_that "the header declares functions enough" test "$(wc -l <"$work/declared")" -ge 19
 for symbols in "nm -D --defined-only $library/libsimclr.so" "nm -g --defined-only $library/libsimclr.a"; do
     $symbols | awk 'NF == 3 {print $3}' >"$work/symbols"
-    sort -u "$work/symbols" | diff "$work/declared" - || fail "$symbols: the header declares other functions"
+    sort -u "$work/symbols" >"$work/seen"
+    true_that "$symbols: what the header declares" diff "$work/declared" "$work/seen"
 done
 
 # ---- a program of somebody else ----
@@ -57,12 +52,11 @@ int main(void)
 C
 expected="$("$prefix/bin/simclr" --version) 7"
 export PKG_CONFIG_PATH=$library/pkgconfig
-cd "$work" || exit 1
-"$cc" -Wall -Wextra -Wpedantic -Werror user.c $(pkg-config --cflags --libs simclr) -o shared || fail "pkg-config: does not build"
-[ "$(LD_LIBRARY_PATH=$library ./shared)" = "$expected" ] || fail "the program with the shared library does not run"
-"$cc" user.c $(pkg-config --cflags simclr) "$library/libsimclr.a" \
-    $(pkg-config --static --libs simclr | sed 's/-lsimclr//') -o static || fail "pkg-config --static: does not build"
-[ "$(./static)" = "$expected" ] || fail "the program with the static library does not run"
+check 0 '' '' "$cc" -Wall -Wextra -Wpedantic -Werror user.c $(pkg-config --cflags --libs simclr) -o shared
+true_that "the program with the shared library runs" test "$(LD_LIBRARY_PATH=$library ./shared)" = "$expected"
+check 0 '' '' "$cc" user.c $(pkg-config --cflags simclr) "$library/libsimclr.a" \
+    $(pkg-config --static --libs simclr | sed 's/-lsimclr//') -o static
+true_that "the program with the static library runs" test "$(./static)" = "$expected"
 mkdir package && cat >package/CMakeLists.txt <<'CMAKE'
 cmake_minimum_required(VERSION 3.22)
 project(user LANGUAGES C)
@@ -72,19 +66,17 @@ target_link_libraries(by_shared simclr::simclr)
 add_executable(by_static ../user.c)
 target_link_libraries(by_static simclr::static)
 CMAKE
-CC=$cc cmake -G "$generator" -S package -B package/build -DCMAKE_PREFIX_PATH="$prefix" >log 2>&1 && cmake --build package/build >>log 2>&1 ||
-    { fail "find_package(simclr)"; cat log; }
+check 0 '' '' env CC="$cc" cmake -G "$generator" -S package -B package/build -DCMAKE_PREFIX_PATH="$prefix"
+check 0 '' '' cmake --build package/build
 for program in by_shared by_static; do
-    [ "$(package/build/$program)" = "$expected" ] || fail "$program does not run"
+    true_that "$program runs" test "$(package/build/$program)" = "$expected"
 done
 
 # ---- the header is C99, C11 and C++ ----
 languages=("c -std=c99" "c -std=c11")
-if command -v c++ >/dev/null; then languages+=("c++ -std=c++11"); else echo "SKIPPED: the header as C++ (there is no C++ compiler)"; fi
+if command -v c++ >/dev/null; then languages+=("c++ -std=c++11"); else skip "the header as C++" "there is no C++ compiler"; fi
 for language in "${languages[@]}"; do
-    echo '#include <simclr/simclr.h>' | "$cc" -x $language -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$prefix/include" - ||
-        fail "the header is not $language"
+    echo '#include <simclr/simclr.h>' >header.c
+    check 0 '' '' "$cc" -x $language -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$prefix/include" header.c
 done
-cd "$root" || exit 1
-[ $failures -eq 0 ] && echo "installed, linked four ways, $(wc -l <"$work/declared") functions exported"
-[ $failures -eq 0 ]
+finish

@@ -74,3 +74,4 @@ code=0
 (pretrain "$work/polite" --temperature 0.7) >"$work/changed.out" 2>&1 || code=$?
 [ $code -eq 2 ] && grep -q temperature "$work/changed.out" || { echo "changed temperature: exit code $code"; cat "$work/changed.out"; exit 1; }
 echo "interruption, damage and refusal: as documented"
+echo "$((kills + 4)) checks, 0 failed, 0 skipped"

@@ -1,14 +1,10 @@
 /* The pixels of views: every operation against reference tensors, the variants against each other, no NaN ever. */
+#include "support/run.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "augment/blur.h"
 #include "augment/color.h"
@@ -123,10 +119,7 @@ static void reference_operations(void **state)
 {
     (void)state;
     struct reference file;
-    if (!reference_open(&file, "augment")) {
-        reference_skip("augment");
-        skip();
-    }
+    if (!reference_open(&file, "augment")) skip_reference("augment");
     check_file(&file);
     reference_close(&file);
 }
@@ -330,8 +323,7 @@ static void blur_properties(void **state)
 int main(void)
 {
     for (int level = 0; level < LEVELS; level++)
-        if (!simd_available(levels[level]))
-            print_message("variant %d of enum simd does not run on this CPU\n", (int)levels[level]);
+        if (!simd_available(levels[level])) skip_part("this CPU lacks %s", simd_name(levels[level]));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_operations),
         cmocka_unit_test(reference_operations),
@@ -341,5 +333,5 @@ int main(void)
         cmocka_unit_test(color_properties),
         cmocka_unit_test(blur_properties),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

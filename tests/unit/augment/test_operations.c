@@ -1,15 +1,11 @@
 /* The operations of the paper's study: against float64 tensors made by numpy, their properties, and their place in a
  * view's chain. */
+#include "support/run.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "augment/blur.h"
 #include "augment/color.h"
@@ -347,5 +343,5 @@ int main(void)
         cmocka_unit_test(chosen_orders),
         cmocka_unit_test(order_lists),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

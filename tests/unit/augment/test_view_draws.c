@@ -1,15 +1,11 @@
 /* The draws of views: their laws (Kolmogorov-Smirnov over 100,000 draws with a fixed seed), their independence of
  * each other and of the order in which they are made, and boxes for pictures of any shape. */
+#include "support/run.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "augment/views.h"
 
@@ -442,5 +438,5 @@ int main(void)
         cmocka_unit_test(draws_depend_on_nothing_else),
         cmocka_unit_test(boxes_fit_any_picture),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -1,13 +1,9 @@
 /* Views of bf16: the float32 view of the same draw, each value rounded to nearest even once, bit for bit. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "support/run.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "augment/chain.h"
 #include "augment/views.h"
@@ -182,5 +178,5 @@ int main(void)
         cmocka_unit_test(usual_views),
         cmocka_unit_test(rounding),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -1,16 +1,12 @@
 /* Every convolution kernel of the cpu backend that this CPU can run, against plain loops in double: forward with
  * bias and statistics, backward data with and without accumulation, backward weights, first layers on images.
  * Buffers carry guard bytes, outputs start as NaN, padding is checked, repeated runs must be bit-equal. */
+#include "support/run.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "backend/cpu/conv/conv.h"
 #include "backend/cpu/layout.h"
@@ -471,7 +467,7 @@ static void test_variants(void **state)
     }
     for (const char *const *variant = cpu_variants(); *variant; variant++) {
         if (!cpu_variant_runs(*variant)) {
-            print_message("%s: not on this CPU\n", *variant);
+            skip_part("this CPU lacks %s", *variant);
             continue;
         }
         check_variant(*variant, oracles, DTYPE_F32);
@@ -594,5 +590,5 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_refusals),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

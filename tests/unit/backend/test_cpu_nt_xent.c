@@ -192,5 +192,5 @@ int main(void)
         cmocka_unit_test(test_nt_xent_odd_rows), cmocka_unit_test(test_nt_xent_threads),
         cmocka_unit_test(test_nt_xent_ties),
     };
-    return cmocka_run_group_tests_name("NT-Xent of the cpu backend", tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

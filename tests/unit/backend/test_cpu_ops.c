@@ -480,5 +480,5 @@ int main(void)
         cmocka_unit_test(test_global_pool), cmocka_unit_test(test_optimizers),
         cmocka_unit_test(test_sum_squares),
     };
-    return cmocka_run_group_tests_name("cpu backend", tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

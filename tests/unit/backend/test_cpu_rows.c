@@ -120,10 +120,7 @@ static void test_pack_block(void **state)
         ops_free(&buffers);
         tested++;
     }
-    if (tested == 0) {
-        print_message("packing of whole blocks: NOT TESTED (no instruction set of this CPU has it)\n");
-        skip();
-    }
+    if (tested == 0) skip_case("no instruction set of this CPU packs whole blocks");
 }
 
 static size_t tile_place(enum conv_accumulators order, size_t c, size_t k)
@@ -170,5 +167,5 @@ int main(void)
         cmocka_unit_test(test_pack_block),
         cmocka_unit_test(test_store),
     };
-    return cmocka_run_group_tests_name("cpu rows", tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

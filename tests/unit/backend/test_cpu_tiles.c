@@ -113,7 +113,7 @@ static void check_packing(int channels, int absent)
     check_packed(x, y, octets, channels);
 #if defined(__x86_64__)
     if (!cpu_variant_runs("avx512")) {
-        print_message("packing by AVX-512: NOT RUN (this CPU lacks it)\n");
+        skip_part("this CPU lacks avx512");
         return;
     }
     memset(x, 0xff, sizeof x);
@@ -186,5 +186,5 @@ int main(void)
         cmocka_unit_test(test_packing),
         cmocka_unit_test(test_choice),
     };
-    return cmocka_run_group_tests_name("cpu tiles", tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

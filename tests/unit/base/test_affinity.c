@@ -1,14 +1,10 @@
 /* Which processors are for computing and which for others, on machines that are described in a folder, and that threads
  * really move. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "support/run.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "base/affinity.h"
 #include "base/file.h"
@@ -128,7 +124,7 @@ static void pools_move_and_come_back(void **state)
     const struct affinity before = affinity_now();
     const int processors = affinity_count(&before);
     struct pool *pool;
-    if (processors < 2) skip();
+    if (processors < 2) skip_case("one processor only");
     assert_int_equal(pool_create(&pool, processors, NULL), SIMCLR_OK);
     assert_int_equal(pool_processors(pool), processors);
     assert_null(pool_confine(pool)); /* nothing would be left */
@@ -165,5 +161,5 @@ int main(void)
         cmocka_unit_test(sets_hold_what_was_added),
         cmocka_unit_test(pools_move_and_come_back),
     };
-    return cmocka_run_group_tests(tests, make_root, remove_root);
+    return run_cases(tests, make_root, remove_root);
 }

@@ -1,13 +1,9 @@
 /* SHA-256 and MD5 against the answers published with them, in pieces of every size. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "support/run.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "base/digest.h"
 #include "base/file.h"
@@ -66,5 +62,5 @@ static void a_million(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(published_answers), cmocka_unit_test(a_million)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -1,16 +1,12 @@
 /* Files: whole or absent; folders; locks between processes. */
+#include "support/run.h"
+
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -176,5 +172,5 @@ int main(void)
         cmocka_unit_test(folders),
         cmocka_unit_test(lock_excludes_other_processes),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return run_cases(tests, make_folder, remove_folder);
 }

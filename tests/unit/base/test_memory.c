@@ -1,12 +1,8 @@
 /* Blocks: aligned, zeroed, refused when absurd; the failure injection that other tests rely on. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "support/run.h"
 
-#include <cmocka.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -153,5 +149,5 @@ int main(void)
         cmocka_unit_test(grow_keeps_contents),      cmocka_unit_test(strings_are_copied),
         cmocka_unit_test(failures_can_be_injected), cmocka_unit_test(error_sentences),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

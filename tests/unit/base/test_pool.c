@@ -1,12 +1,8 @@
 /* The thread pool: every index exactly once, static splits, the barrier, nesting, sleeping and waking. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <unistd.h>
+#include "support/run.h"
 
-#include <cmocka.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/pool.h"
@@ -184,5 +180,5 @@ int main(void)
         cmocka_unit_test(sleeping_threads_wake),    cmocka_unit_test(creation),
         cmocka_unit_test(shares_cover_the_range),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -1,11 +1,7 @@
 /* Where a label stands among scores: ties, and numbers that are none. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "support/run.h"
 
-#include <cmocka.h>
+#include <math.h>
 
 #include "base/rank.h"
 
@@ -36,5 +32,5 @@ int main(void)
         cmocka_unit_test(the_lower_class_is_ahead_of_its_equals),
         cmocka_unit_test(a_broken_row_is_never_right),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -1,12 +1,8 @@
 /* Philox against the published known answers, and the distributions drawn from it. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
+#include "support/run.h"
 
-#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
 
 #include "base/rng.h"
 
@@ -128,5 +124,5 @@ int main(void)
         cmocka_unit_test(normal_has_the_right_moments),
         cmocka_unit_test(name_hash_is_fnv1a),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -1,13 +1,9 @@
 /* The growing string, JSON, checksums, clocks and the log. */
+#include "support/run.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "base/checksum.h"
 #include "base/clock.h"
@@ -166,5 +162,5 @@ int main(void)
         cmocka_unit_test(crc32c_known_answers), cmocka_unit_test(hash_sees_every_byte),
         cmocka_unit_test(log_and_clock),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

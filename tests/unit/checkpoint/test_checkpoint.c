@@ -510,5 +510,5 @@ int main(void)
         cmocka_unit_test(test_edits),        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_export),       cmocka_unit_test(test_import_torchvision),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return run_cases(tests, make_folder, remove_folder);
 }

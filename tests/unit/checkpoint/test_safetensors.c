@@ -1,16 +1,12 @@
 /* The safetensors reader and writer: the round trip, the layout on disk, and every lie a file can tell. */
+#include "support/run.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -351,5 +347,5 @@ int main(void)
         cmocka_unit_test(test_accepts),    cmocka_unit_test(test_lies),          cmocka_unit_test(test_deep_nesting),
         cmocka_unit_test(test_cuts),       cmocka_unit_test(test_mutations),     cmocka_unit_test(test_files),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return run_cases(tests, make_folder, remove_folder);
 }

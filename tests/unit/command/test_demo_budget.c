@@ -1,10 +1,7 @@
 /* How many epochs the demo trains for: the sum of what was measured, up to the last epoch that fits. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "support/run.h"
 
-#include <cmocka.h>
+#include <math.h>
 
 #include "command/demo_budget.h"
 
@@ -48,5 +45,5 @@ int main(void)
         cmocka_unit_test(the_last_epoch_that_fits),
         cmocka_unit_test(median),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -1,11 +1,7 @@
 /* A command is two rows: its words in config/commands.c, what it does in command/table.c. They must agree. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "support/run.h"
 
-#include <cmocka.h>
+#include <string.h>
 
 #include "command/table.h"
 
@@ -52,5 +48,5 @@ int main(void)
         cmocka_unit_test(every_command_has_both_rows),
         cmocka_unit_test(needs_agree_with_options),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

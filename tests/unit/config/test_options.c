@@ -1,14 +1,10 @@
 /* Options: the table itself, setting by name with every kind of refusal, defaults, checks across options, copies. */
+#include "support/run.h"
+
 #include <locale.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "base/memory.h"
 #include "config/config.h"
@@ -325,10 +321,8 @@ static void a_comma_locale_changes_nothing(void **state)
     (void)state;
     double value;
     char text[NUMBER_TEXT];
-    if (!setlocale(LC_NUMERIC, "de_DE.UTF-8") && !setlocale(LC_NUMERIC, "fr_FR.UTF-8")) {
-        print_message("no locale with a decimal comma is installed: SKIPPED\n");
-        skip();
-    }
+    if (!setlocale(LC_NUMERIC, "de_DE.UTF-8") && !setlocale(LC_NUMERIC, "fr_FR.UTF-8"))
+        skip_case("no locale with a decimal comma is installed");
     assert_true(number_parse("0.25", &value) && value == 0.25);
     number_format(0.25, text);
     assert_string_equal(text, "0.25");
@@ -427,5 +421,5 @@ int main(void)
         cmocka_unit_test(no_memory_is_said),
         cmocka_unit_test(commands_have_names),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -1,14 +1,10 @@
 /* Recipes: what is read, every refusal with its place, and the round trip of the effective configuration. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "support/run.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -305,5 +301,5 @@ int main(void)
         cmocka_unit_test(random_configurations_reproduce_themselves),
         cmocka_unit_test(damaged_recipes_are_refused_or_read),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -392,5 +392,5 @@ int main(void)
         cmocka_unit_test(missing_mapping), cmocka_unit_test(whole_download), cmocka_unit_test(meta_files),
         cmocka_unit_test(bad_meta_files),  cmocka_unit_test(no_memory),
     };
-    return cmocka_run_group_tests(tests, support_open, support_close);
+    return run_cases(tests, support_open, support_close);
 }

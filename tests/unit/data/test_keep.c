@@ -208,5 +208,5 @@ int main(void)
         cmocka_unit_test(nothing_where_it_helps_nothing),
         cmocka_unit_test(crowds),
     };
-    return cmocka_run_group_tests(tests, support_open, support_close);
+    return run_cases(tests, support_open, support_close);
 }

@@ -136,7 +136,7 @@ static void stl10_folder(void **state)
 static void downloads(void **state)
 {
     (void)state;
-    if (!has_python()) skip();
+    if (!has_python()) skip_case("there is no python3");
     make_stl10("stl10_binary");
     run_python("import tarfile, os\n"
                "with tarfile.open('stl10_binary.tar.gz', 'w:gz') as tar: tar.add('stl10_binary')\n"
@@ -197,7 +197,7 @@ static void shell(const char *command)
 static void packed_tars(void **state)
 {
     (void)state;
-    if (!has_python()) skip();
+    if (!has_python()) skip_case("there is no python3");
     make_tar(at("p.tar"), 10);
     run_python("import gzip\n"
                "data = open('p.tar', 'rb').read()\n"
@@ -290,7 +290,7 @@ static void unpacked_to_the_cache_folder(void **state)
 static void bomb(void **state)
 {
     (void)state;
-    if (!has_python()) skip();
+    if (!has_python()) skip_case("there is no python3");
     run_python("import zlib\n"
                "c = zlib.compressobj(9, zlib.DEFLATED, 31)\n"
                "with open('bomb.tar.gz', 'wb') as out:\n"
@@ -317,5 +317,5 @@ int main(void)
         cmocka_unit_test(packed_tars),  cmocka_unit_test(unpacked_to_the_cache_folder),
         cmocka_unit_test(bomb),         cmocka_unit_test(no_memory),
     };
-    return cmocka_run_group_tests(tests, support_open, support_close);
+    return run_cases(tests, support_open, support_close);
 }

@@ -86,7 +86,7 @@ static void long_names(void **state)
 static void archives_by_python(void **state)
 {
     (void)state;
-    if (!has_python()) skip();
+    if (!has_python()) skip_case("there is no python3");
     struct text source = {0};
     tar_add_jpeg(&source, "x.jpg", 4);
     put_bytes(at("x.jpg"), source.bytes + 512, source.length - 512);
@@ -286,5 +286,5 @@ int main(void)
         cmocka_unit_test(large_members),  cmocka_unit_test(hostile_headers), cmocka_unit_test(cut_archives),
         cmocka_unit_test(cut_while_open), cmocka_unit_test(no_memory),
     };
-    return cmocka_run_group_tests(tests, support_open, support_close);
+    return run_cases(tests, support_open, support_close);
 }

@@ -57,7 +57,7 @@ static void tiny_imagenet(void **state)
     char head[600];
     snprintf(head, sizeof head, "%s/", at("tiny-imagenet-200"));
     check_tiny(at("tiny-imagenet-200"), head, 2);
-    if (!has_python()) skip();
+    if (!has_python()) skip_case("there is no python3");
     run_python("import zipfile, os\n"
                "for name, method in (('tiny-imagenet-200.zip', 8), ('stored.zip', 0)):\n"
                "    with zipfile.ZipFile(name, 'w', method) as z:\n"
@@ -104,7 +104,7 @@ static void imagenette(void **state)
 static void zip64(void **state)
 {
     (void)state;
-    if (!has_python()) skip();
+    if (!has_python()) skip_case("there is no python3");
     put_jpeg(at("z.jpg"), 20, 8, 4);
     run_python("import zipfile\n"
                "data = open('z.jpg', 'rb').read()\n"
@@ -130,7 +130,7 @@ static void zip64(void **state)
 static void streamed(void **state)
 {
     (void)state;
-    if (!has_python()) skip();
+    if (!has_python()) skip_case("there is no python3");
     put_jpeg(at("z.jpg"), 20, 8, 4);
     run_python("import zipfile, sys, io\n"
                "class Pipe(io.RawIOBase):\n"
@@ -155,7 +155,7 @@ static uint8_t *read_whole(const char *path, size_t *count)
 static void hostile_archives(void **state)
 {
     (void)state;
-    if (!has_python()) skip();
+    if (!has_python()) skip_case("there is no python3");
     put_jpeg(at("z.jpg"), 20, 8, 4);
     run_python("import zipfile\n"
                "data = open('z.jpg', 'rb').read()\n"
@@ -204,7 +204,7 @@ static void hostile_archives(void **state)
 static void heads(void **state)
 {
     (void)state;
-    if (!has_python()) skip();
+    if (!has_python()) skip_case("there is no python3");
     run_python("import zipfile, random\n"
                "random.seed(3)\n"
                "data = bytes(random.randrange(256) for _ in range(100000)) + bytes(100000)\n"
@@ -235,5 +235,5 @@ int main(void)
         cmocka_unit_test(tiny_imagenet), cmocka_unit_test(imagenette),       cmocka_unit_test(zip64),
         cmocka_unit_test(streamed),      cmocka_unit_test(hostile_archives), cmocka_unit_test(heads),
     };
-    return cmocka_run_group_tests(tests, support_open, support_close);
+    return run_cases(tests, support_open, support_close);
 }

@@ -1,11 +1,8 @@
 /* kNN, logistic regression and diagnostics against float64 reference values, and against facts that need no reference.
  */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "support/run.h"
 
-#include <cmocka.h>
+#include <math.h>
 
 #include "base/memory.h"
 #include "base/rng.h"
@@ -42,7 +39,7 @@ static int32_t *read_labels(const char *name, int64_t *count)
 static void knn_matches_reference(void **state)
 {
     (void)state;
-    if (!have_reference) skip();
+    if (!have_reference) skip_reference("evaluation");
     int64_t train_count, query_count;
     int32_t *train_labels = read_labels("knn.train_labels", &train_count),
             *query_labels = read_labels("knn.query_labels", &query_count);
@@ -192,7 +189,7 @@ static void knn_has_no_answer_for_broken_rows(void **state)
 static void logistic_matches_reference(void **state)
 {
     (void)state;
-    if (!have_reference) skip();
+    if (!have_reference) skip_reference("evaluation");
     int64_t rows;
     int32_t *labels = read_labels("logistic.y", &rows);
     for (size_t b = 0; b < sizeof backend_names / sizeof *backend_names; b++) {
@@ -264,7 +261,7 @@ static void sweep_learns(void **state)
 static void diagnostics_match_reference(void **state)
 {
     (void)state;
-    if (!have_reference) skip();
+    if (!have_reference) skip_reference("evaluation");
     struct diagnostics got;
     assert_int_equal(diagnostics_run(&got, reference_f32(reference_get(&file, "diagnostics.h")), 128, 64, NULL),
                      SIMCLR_OK);
@@ -315,9 +312,8 @@ int main(void)
         cmocka_unit_test(wilson_interval),
     };
     have_reference = reference_open(&file, "evaluation");
-    if (!have_reference) reference_skip("evaluation");
     if (pool_create(&pool, 2, NULL) != SIMCLR_OK) return 1;
-    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    const int failed = run_cases(tests, NULL, NULL);
     pool_destroy(&pool);
     reference_close(&file);
     return failed;

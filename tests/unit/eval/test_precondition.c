@@ -1,11 +1,8 @@
 /* The preconditioner of logistic regression: its Cholesky factor and inverse against plain doubles, what it does with a
  * matrix that has none, and that it changes the number of iterations and not the optimum. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "support/run.h"
 
-#include <cmocka.h>
+#include <math.h>
 
 #include "base/memory.h"
 #include "base/rng.h"
@@ -280,7 +277,7 @@ int main(void)
         cmocka_unit_test(same_optimum_in_a_tenth_of_the_iterations),
     };
     if (pool_create(&pool, 2, NULL) != SIMCLR_OK) return 1;
-    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    const int failed = run_cases(tests, NULL, NULL);
     pool_destroy(&pool);
     return failed;
 }

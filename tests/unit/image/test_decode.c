@@ -1,18 +1,14 @@
 /* Decoding: every kind of PNG and JPEG gives the right RGB, every bad file a status and a sentence, nothing leaks.
  * The inputs are made here with libpng and libjpeg. */
+#include "support/run.h"
+
+#include <jpeglib.h>
 #include <malloc.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-#include <jpeglib.h>
-#include <png.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -463,5 +459,5 @@ int main(void)
         cmocka_unit_test(no_memory_is_reported_and_nothing_leaks),
         cmocka_unit_test(files),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

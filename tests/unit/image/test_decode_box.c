@@ -1,16 +1,12 @@
 /* Decoding of a part gives the same bits as decoding of the whole, whatever the kind of JPEG and wherever the box. */
+#include "support/run.h"
+
+#include <jpeglib.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-#include <jpeglib.h>
 
 #include "base/memory.h"
 #include "base/rng.h"
@@ -410,5 +406,5 @@ int main(void)
         cmocka_unit_test(damage_counts_where_it_is_read),
         cmocka_unit_test(boxes_outside_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

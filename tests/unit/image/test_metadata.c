@@ -1,15 +1,11 @@
 /* EXIF orientation in every format, hostile EXIF, ICC profiles, restart markers and WebP. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "support/run.h"
+
+#include <jpeglib.h>
+#include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-#include <jpeglib.h>
-#include <png.h>
 #ifdef SIMCLR_WEBP
 #include <webp/encode.h>
 #endif
@@ -388,5 +384,5 @@ int main(void)
         cmocka_unit_test(restart_markers),
         cmocka_unit_test(webp_pictures),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -1,16 +1,12 @@
 /* The resize against the reference tensors, against a plain model in double, and its properties. */
+#include "support/run.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/memory.h"
 #include "base/rng.h"
@@ -440,10 +436,7 @@ static void reference_crops(void **state)
 {
     (void)state;
     struct reference file;
-    if (!reference_open(&file, "augment")) {
-        reference_skip("augment");
-        skip();
-    }
+    if (!reference_open(&file, "augment")) skip_reference("augment");
     check_file(&file);
     reference_close(&file);
 }
@@ -452,7 +445,7 @@ int main(void)
 {
     static const char *const names[LEVELS] = {"portable", "avx2", "avx512", "avx512-vbmi"};
     for (int level = 0; level < LEVELS; level++)
-        print_message("variant %s: %s\n", names[level], simd_available(levels[level]) ? "runs" : "not on this CPU");
+        if (!simd_available(levels[level])) skip_part("this CPU lacks %s", names[level]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_boxes_match_the_model),
         cmocka_unit_test(large_reduction_and_odd_outputs),
@@ -466,5 +459,5 @@ int main(void)
         cmocka_unit_test(golden_crops),
         cmocka_unit_test(reference_crops),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -1,10 +1,7 @@
 /* Contact sheets: pictures land where they should, enlarged by whole pixels; text is drawn and cut; nothing is written
  * outside. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 
-#include <cmocka.h>
+#include "support/run.h"
 
 #include "image/sheet.h"
 
@@ -87,5 +84,5 @@ int main(void)
         cmocka_unit_test(text_is_drawn_and_cut),
         cmocka_unit_test(absurd_sheets_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

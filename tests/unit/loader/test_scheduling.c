@@ -317,5 +317,5 @@ int main(void)
         cmocka_unit_test(cancelled),    cmocka_unit_test(resumed),
     };
     test_short_without("two rounds of three");
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -108,5 +108,5 @@ int main(void)
         cmocka_unit_test(test_cross_entropy_edges),
         cmocka_unit_test(test_nt_xent),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -204,9 +204,9 @@ int main(void)
     size_t count = 3;
     for (const char *const *variant = backend_variants(); *variant; variant++) {
         if (!backend_variant_runs(*variant))
-            print_message("NOT RUN: this CPU lacks %s\n", *variant);
+            skip_part("this CPU lacks %s", *variant);
         else
             tests[count++] = (struct CMUnitTest){*variant, test_lifetimes, NULL, NULL, (void *)(uintptr_t)*variant};
     }
-    return _cmocka_run_group_tests("lifetimes", tests, count, NULL, NULL);
+    return run_group("lifetimes", tests, count, NULL, NULL);
 }

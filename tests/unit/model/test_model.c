@@ -244,5 +244,5 @@ int main(void)
         cmocka_unit_test(test_heads),        cmocka_unit_test(test_stems), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_batch_of_one),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -1,11 +1,7 @@
 /* Placement by lifetime: nothing alive at one time shares bytes, and memory is reused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
+#include "support/run.h"
 
-#include <cmocka.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 #include "base/rng.h"
@@ -107,5 +103,5 @@ int main(void)
         cmocka_unit_test(test_hole),
         cmocka_unit_test(test_edges),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -260,5 +260,5 @@ int main(void)
         tests[count] = (struct CMUnitTest){names[count], test_backends, NULL, NULL, (void *)(uintptr_t)*variant};
         count++;
     }
-    return _cmocka_run_group_tests("average pool", tests, count, NULL, NULL);
+    return run_group("average pool", tests, count, NULL, NULL);
 }

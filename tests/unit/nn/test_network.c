@@ -343,5 +343,5 @@ int main(void)
         cmocka_unit_test(test_shapes),    cmocka_unit_test(test_mistakes), cmocka_unit_test(test_plan_refusals),
         cmocka_unit_test(test_gradients), cmocka_unit_test(test_times),    cmocka_unit_test(test_no_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

@@ -191,5 +191,5 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_schedule),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

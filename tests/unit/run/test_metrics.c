@@ -1,13 +1,9 @@
 /* metrics.jsonl across restarts, and TensorBoard's files byte by byte. */
+#include "support/run.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "base/checksum.h"
 #include "base/file.h"
@@ -240,5 +236,5 @@ int main(void)
         cmocka_unit_test(events_are_framed_protobuf),   cmocka_unit_test(a_restart_is_announced),
         cmocka_unit_test(a_missing_folder_is_an_error),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return run_cases(tests, make_folder, remove_folder);
 }

@@ -177,5 +177,5 @@ int main(void)
         cmocka_unit_test(test_layout), cmocka_unit_test(test_refusals),  cmocka_unit_test(test_initialization),
         cmocka_unit_test(test_hash),   cmocka_unit_test(test_no_memory), cmocka_unit_test(test_bf16),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }

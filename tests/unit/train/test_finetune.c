@@ -203,5 +203,5 @@ int main(void)
         cmocka_unit_test(training_starts_at_the_encoder),
         cmocka_unit_test(results_stand_beside_their_control),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return run_cases(tests, make_folder, remove_folder);
 }

@@ -100,7 +100,7 @@ static void every_variant(void **state)
     static const char *const convolutions[] = {"direct", "winograd"};
     for (const char *const *variant = backend_variants(); *variant != NULL; variant++) {
         if (!backend_variant_runs(*variant)) {
-            print_message("%s: not run (this CPU lacks it)\n", *variant);
+            skip_part("this CPU lacks %s", *variant);
             continue;
         }
         for (int i = 0; i < 2; i++) {
@@ -167,5 +167,5 @@ int main(void)
         cmocka_unit_test(other_views),
         cmocka_unit_test(pixels_stay_floats),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return run_cases(tests, make_folder, remove_folder);
 }

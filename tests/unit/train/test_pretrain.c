@@ -480,5 +480,5 @@ int main(void)
         cmocka_unit_test(every_failed_allocation_is_reported),
         cmocka_unit_test(health_tells_failure_from_learning),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return run_cases(tests, make_folder, remove_folder);
 }

@@ -375,5 +375,5 @@ int main(void)
         cmocka_unit_test(ten_in_a_row_are_too_many),
         cmocka_unit_test(options_become_optimiser_and_schedule),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_cases(tests, NULL, NULL);
 }
