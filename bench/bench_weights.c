@@ -93,8 +93,12 @@ static void fill(float *values, size_t count)
 static int open_work(struct work *work, const char *variant, int threads, int depth, enum dtype dtype,
                      struct error *error)
 {
-    const struct model_config config = {
-        .depth = depth, .width = 1, .stem = STEM_IMAGENET, .image_size = SIZE, .head_layers = 2, .head_dim = 128};
+    const struct model_config config = {.resnet.depth = depth,
+                                        .resnet.width = 1,
+                                        .resnet.stem = STEM_IMAGENET,
+                                        .image_size = SIZE,
+                                        .head_layers = 2,
+                                        .head_dim = 128};
     const struct optimizer_config lars = {OPTIMIZER_LARS, 0.9f, 1e-4f, 0.001f, 0, 0};
     int status = pool_create(&work->pool, threads, error);
     if (status == SIMCLR_OK) status = backend_create("cpu", variant, work->pool, &work->backend, error);

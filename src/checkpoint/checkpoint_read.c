@@ -79,27 +79,17 @@ static int read_numbers(const struct checkpoint *checkpoint, const char *key, in
     return SIMCLR_OK;
 }
 
+static const char *find_entry(const void *context, const char *key)
+{
+    const struct checkpoint *checkpoint = context;
+    return safetensors_metadata(checkpoint->file, key);
+}
+
 static int read_config(struct checkpoint *checkpoint, struct error *error)
 {
-    struct model_config *config = &checkpoint->config;
-    const char *stem = NULL;
-    int status = read_int(checkpoint, "depth", &config->depth, error);
-    if (!status) status = read_numbers(checkpoint, "width", 1, &config->width, error);
-    if (!status) status = read_string(checkpoint, "stem", &stem, error);
-    if (!status) status = read_int(checkpoint, "image_size", &config->image_size, error);
-    if (!status) status = read_int(checkpoint, "head_layers", &config->head_layers, error);
-    if (!status) status = read_int(checkpoint, "head_dim", &config->head_dim, error);
-    if (!status) status = read_int(checkpoint, "classes", &config->classes, error);
-    if (status) return status;
-    config->stem = !strcmp(stem, "cifar") ? STEM_CIFAR : STEM_IMAGENET;
-    if (config->stem == STEM_IMAGENET && strcmp(stem, "imagenet") != 0)
-        return bad_entry(checkpoint, "stem", stem, error);
-    if (model_config_check(config, error)) {
-        error_prefix(error, "%s: the model in the metadata", checkpoint->path);
-        if (error) error->status = SIMCLR_CORRUPT;
-        return SIMCLR_CORRUPT;
-    }
-    return SIMCLR_OK;
+    const int status = model_config_from_text(&checkpoint->config, find_entry, checkpoint, error);
+    if (status) error_prefix(error, "%s", checkpoint->path);
+    return status;
 }
 
 static int read_this_epoch(struct checkpoint *checkpoint, struct error *error)

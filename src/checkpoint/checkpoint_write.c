@@ -9,10 +9,11 @@
 #include "checkpoint/tensors.h"
 
 /* Metadata with room for the numbers' digits. */
-#define PAIR_COUNT 24
+#define PAIR_COUNT 32
 #define DIGITS 128
 struct metadata {
     struct safetensors_pair pairs[PAIR_COUNT];
+    struct model_text model;
     char digits[PAIR_COUNT][DIGITS];
     int count;
 };
@@ -39,13 +40,9 @@ static void fill_metadata(struct metadata *metadata, const struct model_config *
 {
     add_string(metadata, "format", CHECKPOINT_FORMAT);
     add_number(metadata, "version", "%d", CHECKPOINT_VERSION);
-    add_number(metadata, "depth", "%d", config->depth);
-    add_number(metadata, "width", "%.17g", config->width);
-    add_string(metadata, "stem", model_stem(config) == STEM_CIFAR ? "cifar" : "imagenet");
-    add_number(metadata, "image_size", "%d", config->image_size);
-    add_number(metadata, "head_layers", "%d", config->head_layers);
-    add_number(metadata, "head_dim", "%d", config->head_dim);
-    add_number(metadata, "classes", "%d", config->classes);
+    model_config_to_text(config, &metadata->model);
+    for (int i = 0; i < metadata->model.count; i++)
+        add_string(metadata, metadata->model.entry[i].key, metadata->model.entry[i].value);
     add_number(metadata, "step", "%" PRId64, state->step);
     add_number(metadata, "epoch", "%" PRId64, state->epoch);
     add_number(metadata, "seed", "%" PRIu64, state->seed);

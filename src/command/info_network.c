@@ -1,6 +1,7 @@
 /* command/info_network.c -- layers, shapes, parameters, operations, and the memory that a training step takes. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/text.h"
 #include "command/footprint.h"
@@ -49,8 +50,8 @@ static void print_table(const struct session *session, const struct model_config
     char shape[48], memory[40];
 
     snprintf(memory, sizeof memory, "MiB, %d views", views);
-    session_print(session, "ResNet-%d, width %g, images of %d x %d, head of %d layers to %d\n\n", config->depth,
-                  config->width, config->image_size, config->image_size, config->head_layers, model_output_dim(config));
+    session_print(session, "%s, images of %d x %d, head of %d layers to %d\n\n", model_title(config).text,
+                  config->image_size, config->image_size, config->head_layers, model_output_dim(config));
     session_print(session, "%-12s %-26s %-16s %12s %10s %16s  %s\n", "operation", "name", "output", "parameters",
                   "MFLOP", memory, "algorithm");
     for (int i = 0; i < count; i++) {
@@ -140,11 +141,15 @@ static int report_json(const struct session *session, const struct model_config 
 {
     struct text json = {0};
     struct part parts[PARTS];
+    struct model_text model;
 
     text_json_open_object(&json, NULL);
-    text_json_integer(&json, "depth", config->depth);
-    text_json_number(&json, "width", config->width);
-    text_json_integer(&json, "image_size", config->image_size);
+    static const char *const ENTRIES[] = {"depth", "width", "image_size"};
+    model_config_to_text(config, &model);
+    for (size_t i = 0; i < sizeof ENTRIES / sizeof *ENTRIES; i++) {
+        const char *value = model_text_value(&model, ENTRIES[i]);
+        if (value) text_json_number(&json, ENTRIES[i], strtod(value, NULL));
+    }
     text_json_integer(&json, "batch", session->config->batch);
     text_json_string(&json, "precision", dtype_name(session->dtype));
     json_table(&json, network);

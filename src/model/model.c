@@ -1,5 +1,5 @@
 /* model/model.c -- the weights of one model, and networks over them. */
-#include "model/model.h"
+#include "model/encoder.h"
 #include "nn/ops/ops.h"
 
 #include "base/memory.h"
@@ -10,7 +10,7 @@ static struct model_tensors build(struct network *network, const struct model_co
 {
     struct model_tensors tensors;
     tensors.images = network_input(network, batch, 3, config->image_size, config->image_size);
-    tensors.h = resnet_build(network, config, tensors.images);
+    tensors.h = model_encoder(config)->build(network, config, tensors.images);
     tensors.z = tensors.h;
     if (encoder_only) return tensors;
     if (config->classes > 0)
@@ -42,13 +42,13 @@ int model_create(struct model **out, const struct model_config *config, uint64_t
     struct model *model = memory_allocate(sizeof *model);
     if (!model) return error_no_memory(error, "a model", sizeof *model);
     model->config = *config;
-    model->config.stem = model_stem(config);
-    int status = model_describe(&model->parameters, &model->config, error);
+    int status = model_describe(&model->parameters, config, error);
     if (!status) status = parameters_allocate(&model->parameters, error);
     if (status) {
         model_destroy(&model);
         return status;
     }
+    model_encoder(config)->settle(&model->config);
     parameters_initialize(&model->parameters, seed);
     *out = model;
     return SIMCLR_OK;

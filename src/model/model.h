@@ -6,27 +6,57 @@
 
 enum stem { STEM_AUTO, STEM_IMAGENET, STEM_CIFAR }; /* 7x7/2 + max-pool, or 3x3/1; auto: CIFAR for S <= 32 */
 
-struct model_config {
+struct resnet_config {
     int depth;    /* 18, 34, 50, 101, 152, 200 */
     double width; /* multiplier: 1/8 ... 4 */
     enum stem stem;
+};
+
+enum encoder_kind { ENCODER_RESNET };
+struct model_config {
+    enum encoder_kind encoder; /* which member of the union counts */
+    union {
+        struct resnet_config resnet;
+    };
     int image_size;  /* S */
     int head_layers; /* 0 none, 1 linear, 2 (v1), 3 (v2) */
     int head_dim;    /* output of the head, 128 */
     int classes;     /* > 0: a linear classifier "fc" on h instead of the head (fine-tuning) */
 };
 int model_config_check(const struct model_config *config, struct error *error);
-int model_feature_dim(const struct model_config *config); /* 512 or 2048 times width */
+int model_feature_dim(const struct model_config *config); /* of h: for a ResNet 512 or 2048 times width */
 int model_output_dim(const struct model_config *config);  /* of z (or logits) */
-enum stem model_stem(const struct model_config *config);  /* what STEM_AUTO stands for at this image size */
+
+/* ---- the configuration as text: config.c ---- */
+/* Entries that describe a model: a checkpoint's metadata; parts of an export's config.json and of what `info` prints.
+ * Numbers read back equal. A ResNet: depth, width, stem (imagenet or cifar); all: image_size, head_layers, head_dim,
+ * classes. `encoder` names another kind than resnet. */
+enum { MODEL_TEXT_ENTRIES = 12, MODEL_TEXT_LENGTH = 32 };
+struct model_text {
+    int count;
+    struct {
+        const char *key; /* a constant */
+        char value[MODEL_TEXT_LENGTH];
+    } entry[MODEL_TEXT_ENTRIES];
+};
+void model_config_to_text(const struct model_config *config, struct model_text *text);
+const char *model_text_value(const struct model_text *text, const char *key); /* NULL: there is none */
+/* The reverse, of entries that anybody may have written; find returns the value of a key, or NULL. SIMCLR_CORRUPT, with
+ * a sentence that names the entry, when one is missing or impossible. */
+typedef const char *model_text_find(const void *context, const char *key);
+int model_config_from_text(struct model_config *out, model_text_find *find, const void *context, struct error *error);
+/* For people, and for programs that know encoders by one word. */
+struct model_title {
+    char text[64]; /* "ResNet-18, width 0.25" */
+    char word[32]; /* "resnet18" */
+};
+struct model_title model_title(const struct model_config *config);
 
 /* What a builder returns: tensor numbers. */
 struct model_tensors {
     int images, h, z;
 }; /* z == h without a head */
 
-/* model/resnet.c: images -> h. Names are torchvision's. */
-int resnet_build(struct network *network, const struct model_config *config, int images);
 /* model/projection_head.c: h -> z. Names: head.fcs.I.weight, head.bns.I.weight, .bias (none for the last). */
 int projection_head_build(struct network *network, const struct model_config *config, int h);
 

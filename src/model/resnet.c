@@ -1,8 +1,9 @@
 /* model/resnet.c -- ResNet v1.5 (He et al. 2015, arXiv:1512.03385; stride in the 3x3 as torchvision has it). */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "model/model.h"
+#include "model/encoder.h"
 #include "nn/ops/ops.h"
 
 struct architecture {
@@ -30,51 +31,67 @@ static int base_channels(double width)
     return width >= 0.125 && width <= 4 && channels == floor(channels) ? (int)channels : 0;
 }
 
-int model_config_check(const struct model_config *config, struct error *error)
+static int check(const struct model_config *config, struct error *error)
 {
-    if (!find_architecture(config->depth))
+    const struct resnet_config *resnet = &config->resnet;
+    if (!find_architecture(resnet->depth))
         return error_set(error, SIMCLR_INVALID, "there is no ResNet-%d; depth is one of 18, 34, 50, 101, 152, 200",
-                         config->depth);
-    if (!base_channels(config->width))
+                         resnet->depth);
+    if (!base_channels(resnet->width))
         return error_set(error, SIMCLR_INVALID,
-                         "width %g is impossible; it lies between 0.125 and 4 and 64 times it is "
-                         "a whole number",
-                         config->width);
-    if (config->stem != STEM_AUTO && config->stem != STEM_IMAGENET && config->stem != STEM_CIFAR)
-        return error_set(error, SIMCLR_INVALID, "stem %d is unknown; use auto, imagenet or cifar", (int)config->stem);
-    if (config->image_size < 8 || config->image_size > 2048)
-        return error_set(error, SIMCLR_INVALID, "image size %d is impossible; it lies between 8 and 2048",
-                         config->image_size);
-    if (config->head_layers < 0 || config->head_layers > 3)
-        return error_set(error, SIMCLR_INVALID, "a projection head of %d layers is impossible; it has 0 (none) to 3",
-                         config->head_layers);
-    if (config->head_layers > 0 && (config->head_dim < 1 || config->head_dim > 65536))
-        return error_set(error, SIMCLR_INVALID, "head output of %d is impossible; it lies between 1 and 65536",
-                         config->head_dim);
-    if (config->classes < 0 || config->classes > 1000000)
-        return error_set(error, SIMCLR_INVALID, "%d classes are impossible; use 0 (no classifier) to 1000000",
-                         config->classes);
+                         "width %g is impossible; it lies between 0.125 and 4 and 64 times it is a whole number",
+                         resnet->width);
+    if (resnet->stem != STEM_AUTO && resnet->stem != STEM_IMAGENET && resnet->stem != STEM_CIFAR)
+        return error_set(error, SIMCLR_INVALID, "stem %d is unknown; use auto, imagenet or cifar", (int)resnet->stem);
     return SIMCLR_OK;
 }
 
-enum stem model_stem(const struct model_config *config)
+/* What STEM_AUTO stands for at this image size. */
+static enum stem stem_of(const struct model_config *config)
 {
-    if (config->stem != STEM_AUTO) return config->stem;
+    if (config->resnet.stem != STEM_AUTO) return config->resnet.stem;
     return config->image_size <= 32 ? STEM_CIFAR : STEM_IMAGENET;
 }
 
-int model_feature_dim(const struct model_config *config)
+static void settle(struct model_config *config)
 {
-    const struct architecture *architecture = find_architecture(config->depth);
-    return architecture ? base_channels(config->width) * 8 * (architecture->bottleneck ? 4 : 1) : 0;
+    config->resnet.stem = stem_of(config);
 }
 
-int model_output_dim(const struct model_config *config)
+static int feature_dim(const struct model_config *config)
 {
-    if (config->classes > 0) return config->classes;
-    return config->head_layers > 0 ? config->head_dim : model_feature_dim(config);
+    const struct architecture *architecture = find_architecture(config->resnet.depth);
+    return architecture ? base_channels(config->resnet.width) * 8 * (architecture->bottleneck ? 4 : 1) : 0;
 }
 
+/* ---- text ---------------------------------------------------------------------------------------------------- */
+static void title(const struct model_config *config, struct model_title *out)
+{
+    snprintf(out->text, sizeof out->text, "ResNet-%d, width %g", config->resnet.depth, config->resnet.width);
+    snprintf(out->word, sizeof out->word, "resnet%d", config->resnet.depth);
+}
+
+static void to_text(const struct model_config *config, struct model_text *text)
+{
+    model_text_add(text, "depth", "%d", config->resnet.depth);
+    model_text_add(text, "width", "%.17g", config->resnet.width);
+    model_text_add(text, "stem", "%s", stem_of(config) == STEM_CIFAR ? "cifar" : "imagenet");
+}
+
+static int from_text(struct model_config *config, model_text_find *find, const void *context, struct error *error)
+{
+    struct resnet_config *resnet = &config->resnet;
+    const char *stem = NULL;
+    int status = model_text_int(find, context, "depth", &resnet->depth, error);
+    if (!status) status = model_text_number(find, context, "width", &resnet->width, error);
+    if (!status) status = model_text_string(find, context, "stem", &stem, error);
+    if (status) return status;
+    resnet->stem = strcmp(stem, "cifar") == 0 ? STEM_CIFAR : STEM_IMAGENET;
+    return resnet->stem == STEM_IMAGENET && strcmp(stem, "imagenet") != 0 ? model_text_bad("stem", stem, error)
+                                                                          : SIMCLR_OK;
+}
+
+/* ---- layers -------------------------------------------------------------------------------------------------- */
 /* "layer2.0" + "conv1" */
 struct name {
     char text[96];
@@ -144,19 +161,20 @@ static int bottleneck(struct network *network, const char *block, int x, int cha
 
 static int stem(struct network *network, const struct model_config *config, int images)
 {
-    bool cifar = model_stem(config) == STEM_CIFAR;
-    int y = conv(network, "conv1", images, base_channels(config->width), cifar ? 3 : 7, cifar ? 1 : 2);
+    bool cifar = stem_of(config) == STEM_CIFAR;
+    int y = conv(network, "conv1", images, base_channels(config->resnet.width), cifar ? 3 : 7, cifar ? 1 : 2);
     y = norm(network, "bn1", y);
     return cifar ? y : network_max_pool(network, y, 3, 2, 1);
 }
 
-int resnet_build(struct network *network, const struct model_config *config, int images)
+/* images -> h. Names are torchvision's. */
+static int build(struct network *network, const struct model_config *config, int images)
 {
-    const struct architecture *architecture = find_architecture(config->depth);
+    const struct architecture *architecture = find_architecture(config->resnet.depth);
     if (!architecture) return SIMCLR_INVALID;
     int y = stem(network, config, images);
     for (int stage = 0; stage < 4; stage++) {
-        int channels = base_channels(config->width) << stage;
+        int channels = base_channels(config->resnet.width) << stage;
         for (int i = 0; i < architecture->blocks[stage]; i++) {
             char block[32];
             snprintf(block, sizeof block, "layer%d.%d", stage + 1, i);
@@ -171,3 +189,14 @@ int resnet_build(struct network *network, const struct model_config *config, int
     network_keep(network, h);
     return h;
 }
+
+const struct encoder resnet_encoder = {
+    .name = "resnet",
+    .check = check,
+    .settle = settle,
+    .feature_dim = feature_dim,
+    .build = build,
+    .title = title,
+    .to_text = to_text,
+    .from_text = from_text,
+};

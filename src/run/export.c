@@ -2,7 +2,7 @@
 #include "run/export.h"
 
 #include <jansson.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -19,19 +19,26 @@ static void add_rgb(struct text *text, const char *key, const double rgb[3])
     text_json_close_array(text);
 }
 
+/* An entry of the model's text that is a number; nothing where the model has none. */
+static void add_number(struct text *text, const struct model_text *model, const char *key)
+{
+    const char *value = model_text_value(model, key);
+    if (value != NULL) text_json_number(text, key, strtod(value, NULL));
+}
+
 /* timm's config.json; width and stem are ours, since timm has no name for such variants. */
 static void describe(struct text *text, const struct model_config *config, const struct view_policy *policy)
 {
     static const double zero[3] = {0, 0, 0}, one[3] = {1, 1, 1};
-    char architecture[24];
-    snprintf(architecture, sizeof architecture, "resnet%d", config->depth);
+    struct model_text model;
+    model_config_to_text(config, &model);
     text_json_open_object(text, NULL);
-    text_json_string(text, "architecture", architecture);
+    text_json_string(text, "architecture", model_title(config).word);
     text_json_integer(text, "num_classes", 0);
     text_json_integer(text, "num_features", model_feature_dim(config));
     text_json_string(text, "global_pool", "avg");
-    text_json_number(text, "width", config->width);
-    text_json_string(text, "stem", config->stem == STEM_CIFAR ? "cifar" : "imagenet");
+    add_number(text, &model, "width");
+    text_json_string(text, "stem", model_text_value(&model, "stem"));
     text_json_open_object(text, "pretrained_cfg");
     text_json_open_array(text, "input_size");
     text_json_integer(text, NULL, 3);

@@ -53,9 +53,8 @@ static int from_checkpoint(const struct session *session, const struct checkpoin
     if (status == SIMCLR_OK) status = checkpoint_restore(checkpoint, *out, NULL, false, error);
     if (status != SIMCLR_OK) return status;
     policy_of_checkpoint(checkpoint, policy);
-    log_info(&session->log, "encoder: ResNet-%d, width %g, trained for %lld steps (epoch %lld)", (*out)->config.depth,
-             (*out)->config.width, (long long)checkpoint_state(checkpoint)->step,
-             (long long)checkpoint_state(checkpoint)->epoch);
+    log_info(&session->log, "encoder: %s, trained for %lld steps (epoch %lld)", model_title(&(*out)->config).text,
+             (long long)checkpoint_state(checkpoint)->step, (long long)checkpoint_state(checkpoint)->epoch);
     return SIMCLR_OK;
 }
 
@@ -82,20 +81,21 @@ static int config_from_tensors(const struct safetensors *file, const char *path,
     };
     const struct safetensors_entry *stem = safetensors_find(file, "conv1.weight");
     const bool bottleneck = safetensors_find(file, "layer1.0.conv3.weight") != NULL;
-    *out = (struct model_config){.head_layers = 0, .head_dim = 128};
+    struct resnet_config *resnet = &out->resnet;
+    *out = (struct model_config){.encoder = ENCODER_RESNET, .head_layers = 0, .head_dim = 128};
     for (size_t i = 0; stem != NULL && stem->rank == 4 && i < sizeof known / sizeof *known; i++) {
         bool same = known[i].bottleneck == bottleneck;
         for (int layer = 0; layer < 4; layer++) same = same && count_blocks(file, layer + 1) == known[i].blocks[layer];
-        if (same) out->depth = known[i].depth;
+        if (same) resnet->depth = known[i].depth;
     }
-    if (out->depth == 0)
+    if (resnet->depth == 0)
         return error_set(error, SIMCLR_CORRUPT,
                          "%s: holds no ResNet under torchvision's names: give a run folder, a checkpoint or an "
                          "exported encoder",
                          path);
-    out->width = (double)stem->dims[0] / 64;
-    out->stem = stem->dims[3] == 3 ? STEM_CIFAR : STEM_IMAGENET;
-    out->image_size = out->stem == STEM_CIFAR ? 32 : 224;
+    resnet->width = (double)stem->dims[0] / 64;
+    resnet->stem = stem->dims[3] == 3 ? STEM_CIFAR : STEM_IMAGENET;
+    out->image_size = resnet->stem == STEM_CIFAR ? 32 : 224;
     if (model_config_check(out, error) == SIMCLR_OK) return SIMCLR_OK;
     error_prefix(error, "%s: the network that the shapes of its tensors describe", path);
     if (error != NULL) error->status = SIMCLR_CORRUPT; /* the file is wrong, not what the user asked for */
@@ -115,8 +115,7 @@ static int from_weights(const struct session *session, const struct safetensors 
                     path, config.image_size);
     status = model_create(out, &config, 0, error);
     if (status == SIMCLR_OK) status = checkpoint_import_encoder(path, *out, error);
-    if (status == SIMCLR_OK)
-        log_info(&session->log, "encoder: ResNet-%d, width %g, from %s", config.depth, config.width, path);
+    if (status == SIMCLR_OK) log_info(&session->log, "encoder: %s, from %s", model_title(&config).text, path);
     return status;
 }
 

@@ -90,18 +90,17 @@ int session_model_config(const struct session *session, int classes, struct mode
 {
     const struct config *config = session->config;
     *out = (struct model_config){
-        .depth = (int)config->depth,
-        .width = config->width,
-        .stem = STEM_AUTO,
+        .encoder = ENCODER_RESNET,
+        .resnet = {.depth = (int)config->depth, .width = config->width, .stem = STEM_AUTO},
         .image_size = image_size_of(session),
         .head_layers = (int)config->head_layers,
         .head_dim = (int)config->head_dim,
         .classes = classes,
     };
     if (strcmp(config->stem, "imagenet") == 0)
-        out->stem = STEM_IMAGENET;
+        out->resnet.stem = STEM_IMAGENET;
     else if (strcmp(config->stem, "cifar") == 0)
-        out->stem = STEM_CIFAR;
+        out->resnet.stem = STEM_CIFAR;
     return model_config_check(out, error);
 }
 

@@ -135,9 +135,9 @@ static void describe(const struct pretrain *run)
 {
     const struct config *config = run->config;
     const struct model_config *model = &run->model->config;
-    log_info(&run->session->log, "ResNet-%d, width %g, %s stem, %d pixels, h of %d, head of %d layers to %d",
-             model->depth, model->width, model->stem == STEM_CIFAR ? "CIFAR" : "ImageNet", model->image_size,
-             model_feature_dim(model), model->head_layers, model_output_dim(model));
+    log_info(&run->session->log, "%s, %s stem, %d pixels, h of %d, head of %d layers to %d", model_title(model).text,
+             model->resnet.stem == STEM_CIFAR ? "CIFAR" : "ImageNet", model->image_size, model_feature_dim(model),
+             model->head_layers, model_output_dim(model));
     log_info(&run->session->log,
              "%s, batch %lld, peak rate %g, %g of %lld epochs of warm-up, temperature %g, %lld steps an epoch",
              config->optimizer, (long long)config->batch, schedule_peak(&run->step.schedule), config->warmup_epochs,

@@ -33,9 +33,9 @@ static inline struct step_run open_steps(const struct reference *file, const cha
 {
     struct error error = {0};
     struct step_run run = {.bench = open_backend(variant)};
-    struct model_config model = {.depth = 18,
-                                 .width = reference_metadata(file, "width", 0),
-                                 .stem = STEM_CIFAR,
+    struct model_config model = {.resnet.depth = 18,
+                                 .resnet.width = reference_metadata(file, "width", 0),
+                                 .resnet.stem = STEM_CIFAR,
                                  .image_size = image_size,
                                  .head_layers = 2,
                                  .head_dim = dim};

@@ -123,10 +123,11 @@ struct resnet_run {
 static void open_resnet(struct resnet_run *run, const struct job *job, const struct reference *file)
 {
     struct error error = {0};
-    struct model_config config = {.depth = job->scenario->depth,
-                                  .width = reference_metadata(file, "width", 0),
+    struct model_config config = {.resnet.depth = job->scenario->depth,
+                                  .resnet.width = reference_metadata(file, "width", 0),
                                   .image_size = (int)reference_get(file, "x").dim[2],
-                                  .stem = reference_metadata(file, "cifar_stem", 0) != 0 ? STEM_CIFAR : STEM_IMAGENET};
+                                  .resnet.stem =
+                                      reference_metadata(file, "cifar_stem", 0) != 0 ? STEM_CIFAR : STEM_IMAGENET};
     *run = (struct resnet_run){.bench = open_backend(job->variant)};
     CHECK_OK(model_create(&run->model, &config, 1, &error), error);
     assert_int_equal(reference_get(file, "r").dim[1], model_feature_dim(&config));

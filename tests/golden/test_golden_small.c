@@ -127,10 +127,11 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     struct error error = {0};
     struct errors errors = {0};
     struct bench_backend bench = open_backend(job->variant);
-    struct model_config config = {.depth = job->depth,
-                                  .width = reference_metadata(file, "width", 0),
+    struct model_config config = {.resnet.depth = job->depth,
+                                  .resnet.width = reference_metadata(file, "width", 0),
                                   .image_size = (int)reference_metadata(file, "image_size", 0),
-                                  .stem = reference_metadata(file, "cifar_stem", 0) != 0 ? STEM_CIFAR : STEM_IMAGENET};
+                                  .resnet.stem =
+                                      reference_metadata(file, "cifar_stem", 0) != 0 ? STEM_CIFAR : STEM_IMAGENET};
     int batch = (int)reference_metadata(file, "batch", 0);
     struct model *model;
     struct network *network;

@@ -96,7 +96,7 @@ int main(int argc, char **argv)
         return 2;
     }
     const struct model_config config = {
-        .depth = atoi(argv[1]), .width = 1, .stem = STEM_IMAGENET, .image_size = atoi(argv[2])};
+        .resnet.depth = atoi(argv[1]), .resnet.width = 1, .resnet.stem = STEM_IMAGENET, .image_size = atoi(argv[2])};
     int status = pool_create(&pool, 0, &error);
     if (!status) status = backend_create("cpu", NULL, pool, &backend, &error);
     if (!status) status = write_all(&config, argv[3], backend, &error);

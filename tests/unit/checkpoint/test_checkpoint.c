@@ -39,7 +39,7 @@ static int remove_folder(void **state)
 }
 
 static const struct model_config SMALL = {
-    .depth = 18, .width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 8};
+    .resnet.depth = 18, .resnet.width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 8};
 static const struct checkpoint_state STATE = {.step = 1234567890123,
                                               .epoch = 17,
                                               .seed = UINT64_MAX,
@@ -122,7 +122,7 @@ static void test_round_trip(void **state)
         assert_memory_equal(found->mean, STATE.mean, sizeof STATE.mean);
         assert_memory_equal(found->std, STATE.std, sizeof STATE.std);
         const struct model_config *config = checkpoint_model_config(checkpoint);
-        assert_true(config->depth == 18 && config->width == 0.125 && config->stem == STEM_CIFAR);
+        assert_true(config->resnet.depth == 18 && config->resnet.width == 0.125 && config->resnet.stem == STEM_CIFAR);
         assert_true(config->image_size == 32 && config->head_layers == 2 && config->head_dim == 8 &&
                     config->classes == 0);
         CHECK_OK(checkpoint_restore(checkpoint, other.model, other.optimizer, false, &error), error);
@@ -181,12 +181,15 @@ static void test_other_models(void **state)
         struct model_config config;
         const char *says;
     } others[] = {
-        {{.depth = 34, .width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 8}, "is missing"},
-        {{.depth = 18, .width = 0.25, .image_size = 32, .head_layers = 2, .head_dim = 8}, "has shape [8, 3, 3, 3]"},
-        {{.depth = 18, .width = 0.125, .image_size = 64, .head_layers = 2, .head_dim = 8}, "needs [8, 3, 7, 7]"},
-        {{.depth = 18, .width = 0.125, .image_size = 32, .head_layers = 3, .head_dim = 8}, "head.fcs."},
-        {{.depth = 18, .width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 9}, "head.fcs.1.weight"},
-        {{.depth = 18, .width = 0.125, .image_size = 32}, "has no place"},
+        {{.resnet.depth = 34, .resnet.width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 8}, "is missing"},
+        {{.resnet.depth = 18, .resnet.width = 0.25, .image_size = 32, .head_layers = 2, .head_dim = 8},
+         "has shape [8, 3, 3, 3]"},
+        {{.resnet.depth = 18, .resnet.width = 0.125, .image_size = 64, .head_layers = 2, .head_dim = 8},
+         "needs [8, 3, 7, 7]"},
+        {{.resnet.depth = 18, .resnet.width = 0.125, .image_size = 32, .head_layers = 3, .head_dim = 8}, "head.fcs."},
+        {{.resnet.depth = 18, .resnet.width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 9},
+         "head.fcs.1.weight"},
+        {{.resnet.depth = 18, .resnet.width = 0.125, .image_size = 32}, "has no place"},
     };
     struct error error = {0};
     struct run run;
@@ -454,7 +457,7 @@ static void test_export(void **state)
     close_run(&other);
 
     struct model_config wide = SMALL;
-    wide.width = 0.25;
+    wide.resnet.width = 0.25;
     open_run(&other, &wide, OPTIMIZER_LARS, 2);
     assert_int_equal(checkpoint_import_encoder(path_of("encoder"), other.model, &error), SIMCLR_CORRUPT);
     assert_non_null(strstr(error.text, "[8, 3, 3, 3] where the model needs [16, 3, 3, 3]"));

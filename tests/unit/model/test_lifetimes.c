@@ -109,11 +109,20 @@ static void check_lifetimes(const char *variant, enum dtype dtype, const struct 
 static void test_lifetimes(void **state)
 {
     const char *variant = *state;
-    struct model_config basic = {.depth = 18, .width = 0.125, .image_size = 16, .head_layers = 2, .head_dim = 8};
-    struct model_config pooled = {
-        .depth = 18, .width = 0.125, .stem = STEM_IMAGENET, .image_size = 35, .head_layers = 3, .head_dim = 8};
-    struct model_config bottleneck = {
-        .depth = 50, .width = 0.125, .stem = STEM_IMAGENET, .image_size = 35, .head_layers = 1, .head_dim = 8};
+    struct model_config basic = {
+        .resnet.depth = 18, .resnet.width = 0.125, .image_size = 16, .head_layers = 2, .head_dim = 8};
+    struct model_config pooled = {.resnet.depth = 18,
+                                  .resnet.width = 0.125,
+                                  .resnet.stem = STEM_IMAGENET,
+                                  .image_size = 35,
+                                  .head_layers = 3,
+                                  .head_dim = 8};
+    struct model_config bottleneck = {.resnet.depth = 50,
+                                      .resnet.width = 0.125,
+                                      .resnet.stem = STEM_IMAGENET,
+                                      .image_size = 35,
+                                      .head_layers = 1,
+                                      .head_dim = 8};
     bool ref = !strcmp(variant, "ref");
     for (int again = 0; again < 2; again++) {
         check_lifetimes(variant, DTYPE_F32, ref || again ? &bottleneck : &basic, again);
@@ -127,9 +136,18 @@ static void test_recompute(void **state)
     (void)state;
     struct error error = {0};
     struct bench_backend bench = open_backend("portable");
-    const struct model_config configs[2] = {
-        {.depth = 18, .width = 0.25, .stem = STEM_CIFAR, .image_size = 32, .head_layers = 2, .head_dim = 64},
-        {.depth = 50, .width = 0.25, .stem = STEM_IMAGENET, .image_size = 64, .head_layers = 2, .head_dim = 64}};
+    const struct model_config configs[2] = {{.resnet.depth = 18,
+                                             .resnet.width = 0.25,
+                                             .resnet.stem = STEM_CIFAR,
+                                             .image_size = 32,
+                                             .head_layers = 2,
+                                             .head_dim = 64},
+                                            {.resnet.depth = 50,
+                                             .resnet.width = 0.25,
+                                             .resnet.stem = STEM_IMAGENET,
+                                             .image_size = 64,
+                                             .head_layers = 2,
+                                             .head_dim = 64}};
     for (int c = 0; c < 2; c++) {
         struct model *model;
         CHECK_OK(model_create(&model, &configs[c], 1, &error), error);
@@ -144,7 +162,7 @@ static void test_recompute(void **state)
             bytes[way] = network_arena_bytes(network);
             network_destroy(&network);
         }
-        print_message("ResNet-%d: arena %zu bytes, with batch norms made again %zu\n", configs[c].depth,
+        print_message("ResNet-%d: arena %zu bytes, with batch norms made again %zu\n", configs[c].resnet.depth,
                       bytes[RECOMPUTE_OFF], bytes[RECOMPUTE_ON]);
         assert_int_equal(bytes[RECOMPUTE_AUTO], bytes[RECOMPUTE_OFF]);
         assert_true((double)bytes[RECOMPUTE_ON] < 0.52 * (double)bytes[RECOMPUTE_OFF]);
@@ -159,8 +177,12 @@ static void test_memory(void **state)
     (void)state;
     struct error error = {0};
     struct bench_backend bench = open_backend("ref");
-    struct model_config config = {
-        .depth = 50, .width = 0.25, .stem = STEM_IMAGENET, .image_size = 64, .head_layers = 2, .head_dim = 64};
+    struct model_config config = {.resnet.depth = 50,
+                                  .resnet.width = 0.25,
+                                  .resnet.stem = STEM_IMAGENET,
+                                  .image_size = 64,
+                                  .head_layers = 2,
+                                  .head_dim = 64};
     struct model *model;
     CHECK_OK(model_create(&model, &config, 1, &error), error);
     size_t bytes[2];

@@ -2,10 +2,12 @@
 #include "support/network_check.h"
 
 #include "base/memory.h"
+#include "model/encoder.h"
 
 static struct model_config simple(int depth, double width)
 {
-    return (struct model_config){.depth = depth, .width = width, .stem = STEM_IMAGENET, .image_size = 224};
+    return (struct model_config){
+        .resnet.depth = depth, .resnet.width = width, .resnet.stem = STEM_IMAGENET, .image_size = 224};
 }
 
 static int64_t trained(const struct parameters *table)
@@ -37,7 +39,7 @@ static void test_counts(void **state)
         struct network *network;
         struct model_config config = simple(known[i].depth, 1);
         CHECK_OK(network_create(&network, &table, NETWORK_INFERENCE, DTYPE_F32, &error), error);
-        int h = resnet_build(network, &config, network_input(network, 1, 3, 224, 224));
+        int h = resnet_encoder.build(network, &config, network_input(network, 1, 3, 224, 224));
         CHECK_OK(network_check(network, &error), error);
         assert_int_equal(network_tensor(network, h)->channels, known[i].depth < 50 ? 512 : 2048);
         assert_int_equal(table.count, known[i].tensors);
@@ -74,7 +76,8 @@ static void test_names(void **state)
     (void)state;
     struct error error = {0};
     struct parameters table = {0};
-    struct model_config config = {.depth = 50, .width = 2, .image_size = 96, .head_layers = 3, .head_dim = 128};
+    struct model_config config = {
+        .resnet.depth = 50, .resnet.width = 2, .image_size = 96, .head_layers = 3, .head_dim = 128};
     CHECK_OK(model_describe(&table, &config, &error), error);
     check_dims(row(&table, "conv1.weight"), 128, 3, 7, 7);
     check_dims(row(&table, "layer1.0.conv1.weight"), 128, 128, 1, 1);
@@ -106,9 +109,10 @@ static void test_initial_values(void **state)
     (void)state;
     struct error error = {0};
     struct model *model;
-    struct model_config config = {.depth = 18, .width = 0.25, .image_size = 32, .head_layers = 2, .head_dim = 16};
+    struct model_config config = {
+        .resnet.depth = 18, .resnet.width = 0.25, .image_size = 32, .head_layers = 2, .head_dim = 16};
     CHECK_OK(model_create(&model, &config, 5, &error), error);
-    assert_int_equal(model->config.stem, STEM_CIFAR);
+    assert_int_equal(model->config.resnet.stem, STEM_CIFAR);
     for (int i = 0; i < model->parameters.count; i++) {
         const struct parameter *item = &model->parameters.items[i];
         float first = parameter_weights(&model->parameters, i)[0], expected = 0;
@@ -133,8 +137,8 @@ static void test_heads(void **state)
     struct error error = {0};
     struct bench_backend bench = open_backend("ref");
     for (int layers = 0; layers <= 4; layers++) { /* 4: a classifier of 7 classes instead */
-        struct model_config config = {.depth = 18,
-                                      .width = 0.125,
+        struct model_config config = {.resnet.depth = 18,
+                                      .resnet.width = 0.125,
                                       .image_size = 16,
                                       .head_layers = layers % 4,
                                       .head_dim = 12,
@@ -180,32 +184,111 @@ static void test_heads(void **state)
 static void test_stems(void **state)
 {
     (void)state;
-    struct model_config config = {.depth = 18, .width = 1, .image_size = 32};
-    assert_int_equal(model_stem(&config), STEM_CIFAR);
+    struct model_config config = {.resnet.depth = 18, .resnet.width = 1, .image_size = 32};
+    struct model_text text;
+    model_config_to_text(&config, &text);
+    assert_string_equal(model_text_value(&text, "stem"), "cifar");
     config.image_size = 33;
-    assert_int_equal(model_stem(&config), STEM_IMAGENET);
-    config.stem = STEM_CIFAR;
-    assert_int_equal(model_stem(&config), STEM_CIFAR);
+    model_config_to_text(&config, &text);
+    assert_string_equal(model_text_value(&text, "stem"), "imagenet");
+    config.resnet.stem = STEM_CIFAR;
+    model_config_to_text(&config, &text);
+    assert_string_equal(model_text_value(&text, "stem"), "cifar");
+}
+
+/* ---- text ---------------------------------------------------------------------------------------------------- */
+static const char *find(const void *context, const char *key)
+{
+    return model_text_value(context, key);
+}
+
+/* What a checkpoint says of its model, entry by entry: the file format. */
+static void test_text(void **state)
+{
+    (void)state;
+    static const char *const ENTRIES[][2] = {{"depth", "50"},      {"width", "0.125"},   {"stem", "imagenet"},
+                                             {"image_size", "96"}, {"head_layers", "3"}, {"head_dim", "64"},
+                                             {"classes", "10"}};
+    const struct model_config config = {
+        .resnet = {.depth = 50, .width = 0.125}, .image_size = 96, .head_layers = 3, .head_dim = 64, .classes = 10};
+    struct error error = {0};
+    struct model_config again;
+    struct model_text text;
+    model_config_to_text(&config, &text);
+    assert_int_equal(text.count, sizeof ENTRIES / sizeof *ENTRIES);
+    for (int i = 0; i < text.count; i++) {
+        assert_string_equal(text.entry[i].key, ENTRIES[i][0]);
+        assert_string_equal(text.entry[i].value, ENTRIES[i][1]);
+    }
+    assert_null(model_text_value(&text, "encoder"));
+    CHECK_OK(model_config_from_text(&again, find, &text, &error), error);
+    assert_true(again.encoder == ENCODER_RESNET && again.resnet.depth == 50 && again.resnet.width == 0.125);
+    assert_true(again.resnet.stem == STEM_IMAGENET && again.image_size == 96 && again.head_layers == 3);
+    assert_true(again.head_dim == 64 && again.classes == 10);
+    assert_string_equal(model_title(&config).text, "ResNet-50, width 0.125");
+    assert_string_equal(model_title(&config).word, "resnet50");
+
+    for (int i = 0; i < text.count; i++) { /* an entry is missing */
+        struct model_text broken = text;
+        broken.entry[i].key = "other";
+        assert_int_equal(model_config_from_text(&again, find, &broken, &error), SIMCLR_CORRUPT);
+        assert_non_null(strstr(error.text, ENTRIES[i][0]));
+    }
+}
+
+/* Entries that anybody may have written. */
+static void test_hostile_text(void **state)
+{
+    (void)state;
+    static const char *const BAD[][2] = {
+        {"depth", ""},        {"depth", "18x"},         {"depth", "99999999999999999999"},
+        {"depth", "19"},      {"depth", "-2147483649"}, {"width", "nan"},
+        {"width", "inf"},     {"width", "1e999"},       {"width", "0.3"},
+        {"width", "1 "},      {"stem", "CIFAR"},        {"stem", ""},
+        {"image_size", "0"},  {"image_size", "1e3"},    {"image_size", "2147483648"},
+        {"head_layers", "4"}, {"head_layers", "0x2"},   {"head_dim", "0"},
+        {"classes", "-1"},    {"classes", "%n%n%n%n"},  {"encoder", "alexnet2"},
+        {"encoder", ""},
+    };
+    const struct model_config config = {
+        .resnet = {.depth = 18, .width = 0.25}, .image_size = 32, .head_layers = 2, .head_dim = 64};
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
+        struct error error = {0};
+        struct model_config out;
+        struct model_text text;
+        model_config_to_text(&config, &text);
+        text.entry[text.count++].key = "encoder";
+        snprintf(text.entry[text.count - 1].value, MODEL_TEXT_LENGTH, "resnet");
+        CHECK_OK(model_config_from_text(&out, find, &text, &error), error);
+        for (int e = 0; e < text.count; e++)
+            if (strcmp(text.entry[e].key, BAD[i][0]) == 0)
+                snprintf(text.entry[e].value, MODEL_TEXT_LENGTH, "%s", BAD[i][1]);
+        if (model_config_from_text(&out, find, &text, &error) != SIMCLR_CORRUPT)
+            fail_msg("%s = '%s' was taken", BAD[i][0], BAD[i][1]);
+        assert_int_equal(error.status, SIMCLR_CORRUPT);
+        assert_non_null(strstr(error.text, "the description of the model"));
+    }
 }
 
 static void test_refusals(void **state)
 {
     (void)state;
     static const struct model_config bad[] = {
-        {.depth = 19, .width = 1, .image_size = 32},
-        {.depth = 18, .width = 0, .image_size = 32},
-        {.depth = 18, .width = 0.1, .image_size = 32},
-        {.depth = 18, .width = 0.3, .image_size = 32},
-        {.depth = 18, .width = 4.5, .image_size = 32},
-        {.depth = 18, .width = (double)NAN, .image_size = 32},
-        {.depth = 18, .width = -1, .image_size = 32},
-        {.depth = 18, .width = 1, .image_size = 32, .stem = (enum stem)9},
-        {.depth = 18, .width = 1, .image_size = 0},
-        {.depth = 18, .width = 1, .image_size = 100000},
-        {.depth = 18, .width = 1, .image_size = 32, .head_layers = -1, .head_dim = 128},
-        {.depth = 18, .width = 1, .image_size = 32, .head_layers = 4, .head_dim = 128},
-        {.depth = 18, .width = 1, .image_size = 32, .head_layers = 2, .head_dim = 0},
-        {.depth = 18, .width = 1, .image_size = 32, .classes = -1},
+        {.resnet.depth = 19, .resnet.width = 1, .image_size = 32},
+        {.resnet.depth = 18, .resnet.width = 0, .image_size = 32},
+        {.resnet.depth = 18, .resnet.width = 0.1, .image_size = 32},
+        {.resnet.depth = 18, .resnet.width = 0.3, .image_size = 32},
+        {.resnet.depth = 18, .resnet.width = 4.5, .image_size = 32},
+        {.resnet.depth = 18, .resnet.width = (double)NAN, .image_size = 32},
+        {.resnet.depth = 18, .resnet.width = -1, .image_size = 32},
+        {.resnet.depth = 18, .resnet.width = 1, .image_size = 32, .resnet.stem = (enum stem)9},
+        {.encoder = (enum encoder_kind)7, .resnet.depth = 18, .resnet.width = 1, .image_size = 32},
+        {.resnet.depth = 18, .resnet.width = 1, .image_size = 0},
+        {.resnet.depth = 18, .resnet.width = 1, .image_size = 100000},
+        {.resnet.depth = 18, .resnet.width = 1, .image_size = 32, .head_layers = -1, .head_dim = 128},
+        {.resnet.depth = 18, .resnet.width = 1, .image_size = 32, .head_layers = 4, .head_dim = 128},
+        {.resnet.depth = 18, .resnet.width = 1, .image_size = 32, .head_layers = 2, .head_dim = 0},
+        {.resnet.depth = 18, .resnet.width = 1, .image_size = 32, .classes = -1},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct error error = {0};
@@ -222,7 +305,8 @@ static void test_batch_of_one(void **state)
     struct error error = {0};
     /* A batch of one cannot train the head's batch norm, but can be embedded. */
     struct bench_backend bench = open_backend("ref");
-    struct model_config config = {.depth = 18, .width = 0.125, .image_size = 16, .head_layers = 1, .head_dim = 4};
+    struct model_config config = {
+        .resnet.depth = 18, .resnet.width = 0.125, .image_size = 16, .head_layers = 1, .head_dim = 4};
     struct model *model;
     struct network *network = NULL;
     struct model_tensors tensors;
@@ -240,9 +324,9 @@ static void test_batch_of_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),       cmocka_unit_test(test_names), cmocka_unit_test(test_initial_values),
-        cmocka_unit_test(test_heads),        cmocka_unit_test(test_stems), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_batch_of_one),
+        cmocka_unit_test(test_counts),       cmocka_unit_test(test_names),    cmocka_unit_test(test_initial_values),
+        cmocka_unit_test(test_heads),        cmocka_unit_test(test_stems),    cmocka_unit_test(test_text),
+        cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_refusals), cmocka_unit_test(test_batch_of_one),
     };
     return run_cases(tests, NULL, NULL);
 }

@@ -31,9 +31,9 @@ static void open_run(struct run *run, const struct step_config *config)
 {
     struct error error = {0};
     const bool classifies = config->loss == &step_cross_entropy;
-    const struct model_config model = {.depth = 18,
-                                       .width = 0.125,
-                                       .stem = STEM_CIFAR,
+    const struct model_config model = {.resnet.depth = 18,
+                                       .resnet.width = 0.125,
+                                       .resnet.stem = STEM_CIFAR,
                                        .image_size = SIZE,
                                        .head_layers = classifies ? 0 : 2,
                                        .head_dim = DIM,
