@@ -1,8 +1,10 @@
 /* Networks on `ref`: shapes, refusals, gradients where a tensor has several readers, rows, times. */
 #include "support/network_check.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "nn/internal.h"
 #include "nn/ops/ops.h"
 
 static const struct network_conv CONV3 = {
@@ -218,7 +220,41 @@ static double dot(const float *a, const float *b, size_t count)
     return sum;
 }
 
-/* <dL/dw, v> against (L(w + e v) - L(w - e v)) / 2e with L = <y, r>, one direction v per tensor of parameters. */
+/* Multiples of `grain`, so that steps by a power of two are exact in float32. */
+static void round_to(float *values, size_t count, float grain)
+{
+    for (size_t i = 0; i < count; i++) values[i] = roundf(values[i] / grain) * grain;
+}
+
+/* L = <y, r>. `ref` keeps the values of a float64 network as doubles, [N][C][H][W]. */
+static double loss_of(struct network *network, int y, const float *x, const float *r)
+{
+    network_set_weights(network);
+    network_forward(network, x);
+    assert_int_equal(network_tensor(network, y)->dtype, DTYPE_F64);
+    const double *values = network_value(network, y);
+    double sum = 0;
+    for (size_t i = 0; i < tensor_elements(network_tensor(network, y)); i++) sum += values[i] * r[i];
+    return sum;
+}
+
+/* (L(w + e v) - L(w - e v)) / 2e. w is as before afterwards. */
+static double difference(struct network *network, int y, const float *x, const float *r, float *w,
+                         const float *direction, size_t count, float step)
+{
+    double loss[2];
+    for (int side = 0; side < 2; side++) {
+        const float by = side ? -step : step;
+        for (size_t i = 0; i < count; i++) w[i] += by * direction[i];
+        loss[side] = loss_of(network, y, x, r);
+        for (size_t i = 0; i < count; i++) w[i] -= by * direction[i];
+    }
+    return (loss[0] - loss[1]) / (2 * (double)step);
+}
+
+/* <dL/dw, v> against differences of L, one direction v per tensor of parameters. Weights and directions are such that
+ * w + e v is exact in float32. Richardson's (4 D(e) - D(2e)) / 3 leaves errors of e^4; what remains is the rounding of
+ * gradients to float32. */
 static void test_gradients(void **state)
 {
     (void)state;
@@ -230,9 +266,10 @@ static void test_gradients(void **state)
     CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
     parameters_initialize(&f.parameters, 3);
     CHECK_OK(network_plan(f.network, bench.backend, &f.error), f.error);
-    float x[3 * 3 * 7 * 6], out[3 * 4 * 4 * 3], r[3 * 4 * 4 * 3], *direction = memory_array(4096, sizeof(float));
+    float x[3 * 3 * 7 * 6], r[3 * 4 * 4 * 3], *direction = memory_array(4096, sizeof(float));
     fill(x, sizeof x / sizeof *x, 1);
     fill(r, sizeof r / sizeof *r, 2);
+    round_to(f.parameters.weights, f.parameters.weight_count, 0x1p-10f);
     network_set_weights(f.network);
     network_forward(f.network, x);
     network_backward(f.network, y, r);
@@ -240,30 +277,42 @@ static void test_gradients(void **state)
     for (int p = 0; p < f.parameters.count; p++) {
         const struct parameter *item = &f.parameters.items[p];
         if (item->flags & PARAMETER_BUFFER) continue;
-        float *w = parameter_weights(&f.parameters, p), saved[4096];
+        float *w = parameter_weights(&f.parameters, p);
         assert_true(item->count <= 4096);
-        memcpy(saved, w, item->count * sizeof *w);
         fill(direction, item->count, 100 + (uint32_t)p);
-        double analytic = dot(parameter_gradients(&f.parameters, p), direction, item->count), loss[2];
-        const float step = 0x1p-13f;
-        for (int side = 0; side < 2; side++) {
-            for (size_t i = 0; i < item->count; i++) w[i] = saved[i] + (side ? -step : step) * direction[i];
-            network_set_weights(f.network);
-            network_forward(f.network, x);
-            network_read(f.network, y, out);
-            loss[side] = dot(out, r, sizeof out / sizeof *out);
-        }
-        memcpy(w, saved, item->count * sizeof *w);
-        double numeric = (loss[0] - loss[1]) / (2 * (double)step);
-        /* float32 weights and results leave about 4e-3; a ReLU's kink inside the step a little more. */
-        if (fabs(numeric - analytic) > 0.02 * fabs(analytic) + 0.02)
-            fail_msg("%s: %g by differences, %g backward", item->name, numeric, analytic);
+        round_to(direction, item->count, 0x1p-6f);
+        const double analytic = dot(parameter_gradients(&f.parameters, p), direction, item->count);
+        const double near = difference(f.network, y, x, r, w, direction, item->count, 0x1p-13f);
+        const double far = difference(f.network, y, x, r, w, direction, item->count, 0x1p-12f);
+        const double numeric = (4 * near - far) / 3;
+        if (!(fabs(numeric - analytic) <= 1e-5 * fabs(analytic) + 1e-7))
+            fail_msg("%s: %.9g by differences, %.9g backward", item->name, numeric, analytic);
         checked++;
     }
     assert_int_equal(checked, 6 + 1 + 5 * 2 - 1); /* weights, one bias, gammas and betas without one */
     memory_free(direction);
     close_fixture(&f);
     close_backend(&bench);
+}
+
+/* The rows of a timed pass add up to no more than the pass took, and to nearly all of it: 90 % in the best of some
+ * tries, since this thread may lose its processor between two rows. */
+static void check_sums(struct network *network, const float *x, int y, const float *r)
+{
+    const struct network_row *rows;
+    const int count = network_rows(network, &rows);
+    double best = 0;
+    for (int try = 0; try < 50; try++) {
+        double sum = 0;
+        const double began = clock_seconds();
+        network_forward(network, x);
+        network_backward(network, y, r);
+        const double whole = clock_seconds() - began;
+        for (int i = 0; i < count; i++) sum += rows[i].forward_seconds + rows[i].backward_seconds;
+        assert_true(sum > 0 && sum <= whole);
+        best = fmax(best, sum / whole);
+    }
+    CHECK_WITHIN(0.9, best, "share of a pass that its rows account for");
 }
 
 static void test_times(void **state)
@@ -283,11 +332,10 @@ static void test_times(void **state)
     network_backward(f.network, y, r);
     assert_true(rows[0].forward_seconds == 0);
     network_time(f.network, true);
-    network_forward(f.network, x);
-    network_backward(f.network, y, r);
+    check_sums(f.network, x, y, r);
     for (int i = 0; i < count; i++) {
-        assert_true(rows[i].forward_seconds > 0 && rows[i].forward_seconds < 10);
-        assert_true(rows[i].backward_seconds > 0 && rows[i].backward_seconds < 10);
+        assert_true(rows[i].forward_seconds > 0);
+        assert_true(rows[i].backward_seconds > 0);
         const bool conv = strcmp(rows[i].kind, "conv") == 0;
         assert_true(conv ? rows[i].weights_seconds > 0 : rows[i].weights_seconds == 0);
         assert_true(rows[i].weights_seconds < rows[i].backward_seconds);
