@@ -1,7 +1,6 @@
 /* backend/cpu/conv/conv_amx.c -- convolution on AMX tiles. */
 #include "backend/cpu/conv/conv_tiles.h"
 
-#if defined(__AMX_BF16__) || defined(__AMXBF16__) /* gcc's name, clang's name */
 #define TILE_NATIVE
 #define TILES_TITLE "amx 3x2"
 #define TILES_PACK_X tile_pack_x_avx512
@@ -14,10 +13,3 @@ const struct conv_kernels *conv_kernels_amx(bool images)
 {
     return images ? &image_table : &tiles_table;
 }
-#else
-const struct conv_kernels *conv_kernels_amx(bool images)
-{
-    (void)images;
-    return NULL;
-}
-#endif

@@ -3,8 +3,6 @@
  * See conv_body.h for the blocking and the measured shares of the peak. */
 #include "backend/cpu/conv/conv_kernels.h"
 
-#if defined(__AVX2__)
-
 #define BODY_KIND 0
 #define BODY(name) f32_##name
 #define BODY_TABLE f32_table
@@ -25,13 +23,3 @@ const struct conv_kernels *conv_kernels_avx2(enum dtype dtype)
 {
     return dtype == DTYPE_F32 ? &f32_table : dtype == DTYPE_BF16 ? &bf16_table : NULL;
 }
-
-#else
-
-const struct conv_kernels *conv_kernels_avx2(enum dtype dtype)
-{
-    (void)dtype;
-    return NULL;
-}
-
-#endif

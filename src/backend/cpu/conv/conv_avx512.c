@@ -2,8 +2,6 @@
  * 8 images x 2 vectors of 16 outputs; see conv_body.h for the blocking and the measured shares of the peak. */
 #include "backend/cpu/conv/conv_kernels.h"
 
-#if defined(__AVX512F__)
-
 #define BODY_KIND 0
 #define BODY(name) f32_##name
 #define BODY_TABLE f32_table
@@ -24,13 +22,3 @@ const struct conv_kernels *conv_kernels_avx512(enum dtype dtype)
 {
     return dtype == DTYPE_F32 ? &f32_table : dtype == DTYPE_BF16 ? &bf16_table : NULL;
 }
-
-#else
-
-const struct conv_kernels *conv_kernels_avx512(enum dtype dtype)
-{
-    (void)dtype;
-    return NULL;
-}
-
-#endif

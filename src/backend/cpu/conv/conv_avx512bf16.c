@@ -3,8 +3,6 @@
  * conv_body.h for the blocking and the measured shares of the peak. */
 #include "backend/cpu/conv/conv_kernels.h"
 
-#if defined(__AVX512BF16__)
-
 #define BODY_KIND 2
 #define BODY(name) bf16_##name
 #define BODY_TABLE bf16_table
@@ -15,13 +13,3 @@ const struct conv_kernels *conv_kernels_avx512bf16(enum dtype dtype)
 {
     return dtype == DTYPE_BF16 ? &bf16_table : NULL;
 }
-
-#else
-
-const struct conv_kernels *conv_kernels_avx512bf16(enum dtype dtype)
-{
-    (void)dtype;
-    return NULL;
-}
-
-#endif

@@ -183,9 +183,27 @@ struct conv_kernels {
 /* The tables, one per instruction set; NULL where this build does not have it. Whether the CPU can run one is
  * the caller's business. avx2 and avx512 keep bf16 in memory and compute in float32. */
 const struct conv_kernels *conv_kernels_portable(enum dtype dtype);
+#if defined(__x86_64__)
 const struct conv_kernels *conv_kernels_avx2(enum dtype dtype);
 const struct conv_kernels *conv_kernels_avx512(enum dtype dtype);
 const struct conv_kernels *conv_kernels_avx512bf16(enum dtype dtype); /* bf16 only */
+#else                                                                 /* their files are left out of the build */
+static inline const struct conv_kernels *conv_kernels_avx2(enum dtype dtype)
+{
+    (void)dtype;
+    return NULL;
+}
+static inline const struct conv_kernels *conv_kernels_avx512(enum dtype dtype)
+{
+    (void)dtype;
+    return NULL;
+}
+static inline const struct conv_kernels *conv_kernels_avx512bf16(enum dtype dtype)
+{
+    (void)dtype;
+    return NULL;
+}
+#endif
 
 /* conv_pack_avx512bf16.c: pack_block of matrix tiles, and of vectors of pairs. */
 void conv_pack_tiles(const struct conv_pack_block *block);

@@ -6,7 +6,6 @@
  */
 #include "backend/cpu/conv/conv_kernels.h"
 
-#if defined(__AVX512BF16__)
 #include "backend/cpu/vector/conv_vector.h"
 
 enum { WORDS = 16, MOST_TAPS = CONV_PACK_MOST_TAPS };
@@ -127,6 +126,3 @@ void conv_pack_pairs(const struct conv_pack_block *block)
     else
         pack_taps(block, order);
 }
-#else
-typedef int conv_pack_avx512bf16_absent; /* a file must declare something */
-#endif

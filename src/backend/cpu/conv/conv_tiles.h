@@ -7,8 +7,16 @@
 /* Of images a tile contracts at most 32 values of one kernel row; wider kernels take the vector kernels. */
 enum { CONV_TILE_IMAGE_VALUES = 32 };
 
-/* images: for a first layer that reads images. amx: NULL where the compiler does not know the instructions. */
+/* images: for a first layer that reads images. NULL where this build does not have it. */
+#if defined(__x86_64__)
 const struct conv_kernels *conv_kernels_amx(bool images);
+#else /* their files are left out of the build */
+static inline const struct conv_kernels *conv_kernels_amx(bool images)
+{
+    (void)images;
+    return NULL;
+}
+#endif
 const struct conv_kernels *conv_kernels_amx_emulated(bool images);
 
 #endif

@@ -19,7 +19,18 @@ struct matmul_kernels {
 };
 
 const struct matmul_kernels *matmul_kernels_portable(void);
-const struct matmul_kernels *matmul_kernels_avx2(void);   /* NULL where this build does not have it */
-const struct matmul_kernels *matmul_kernels_avx512(void); /* NULL where this build does not have it */
+#if defined(__x86_64__)
+const struct matmul_kernels *matmul_kernels_avx2(void);
+const struct matmul_kernels *matmul_kernels_avx512(void);
+#else /* their files are left out of the build */
+static inline const struct matmul_kernels *matmul_kernels_avx2(void)
+{
+    return NULL;
+}
+static inline const struct matmul_kernels *matmul_kernels_avx512(void)
+{
+    return NULL;
+}
+#endif
 
 #endif

@@ -67,8 +67,15 @@ struct nt_kernels {
     void (*gradient_row)(float *out, const float *d_rows, ptrdiff_t row, ptrdiff_t dim);
 };
 
-/* NULL where the compiler does not know the instructions. */
+/* NULL where this build does not have it. */
+#if defined(__x86_64__)
 const struct nt_kernels *nt_kernels_amx(void);
+#else /* their files are left out of the build */
+static inline const struct nt_kernels *nt_kernels_amx(void)
+{
+    return NULL;
+}
+#endif
 const struct nt_kernels *nt_kernels_amx_emulated(void);
 
 #endif

@@ -1,7 +1,6 @@
 /* backend/cpu/nt_xent/nt_xent_amx.c -- NT-Xent on AMX tiles. */
 #include "backend/cpu/nt_xent/nt_xent.h"
 
-#if defined(__AMX_BF16__) || defined(__AMXBF16__) /* gcc's name, clang's name */
 #define TILE_NATIVE
 #include "backend/cpu/nt_xent/nt_xent_tiles_body.h"
 
@@ -9,9 +8,3 @@ const struct nt_kernels *nt_kernels_amx(void)
 {
     return &tiles_table;
 }
-#else
-const struct nt_kernels *nt_kernels_amx(void)
-{
-    return NULL;
-}
-#endif

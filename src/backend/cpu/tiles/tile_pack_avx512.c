@@ -1,6 +1,5 @@
 #include "backend/cpu/tiles/tile_pack.h"
 
-#if defined(__AVX512BW__)
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -87,6 +86,3 @@ void tile_pack_y_avx512(void *out, const void *const octets[4], int channels)
     else
         pack_narrow(out, octets);
 }
-#else
-typedef int tile_pack_avx512_absent; /* a file must declare something */
-#endif

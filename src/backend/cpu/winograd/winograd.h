@@ -146,9 +146,24 @@ struct winograd_kernels {
 };
 
 const struct winograd_kernels *winograd_kernels_portable(void);
-const struct winograd_kernels *winograd_kernels_avx2(void); /* NULL where this build does not have it */
+#if defined(__x86_64__)
+const struct winograd_kernels *winograd_kernels_avx2(void);
 const struct winograd_kernels *winograd_kernels_avx512(void);
 const struct winograd_kernels *winograd_kernels_avx512bf16(void); /* for bf16 only */
+#else                                                             /* their files are left out of the build */
+static inline const struct winograd_kernels *winograd_kernels_avx2(void)
+{
+    return NULL;
+}
+static inline const struct winograd_kernels *winograd_kernels_avx512(void)
+{
+    return NULL;
+}
+static inline const struct winograd_kernels *winograd_kernels_avx512bf16(void)
+{
+    return NULL;
+}
+#endif
 
 /* Costs, about thousands of cycles with AVX-512 (fitted to both algorithms at 16 to 512 channels, 2 x 2 to 16 x 16
  * positions, 8 and 32 images: within 15 % mostly). For a tile of 16 images: the products of a 32 x 32 block of weights;

@@ -1,8 +1,6 @@
 /* backend/cpu/winograd/winograd_avx2.c -- the kernels of winograd_body.h for AVX2 with FMA. */
 #include "backend/cpu/winograd/winograd.h"
 
-#if defined(__AVX2__)
-
 #define WINOGRAD_TABLE table
 #define WINOGRAD_TITLE "avx2 6x2"
 #include "backend/cpu/winograd/winograd_body.h"
@@ -11,12 +9,3 @@ const struct winograd_kernels *winograd_kernels_avx2(void)
 {
     return &table;
 }
-
-#else
-
-const struct winograd_kernels *winograd_kernels_avx2(void)
-{
-    return NULL;
-}
-
-#endif

@@ -1,8 +1,6 @@
 /* backend/cpu/winograd/winograd_avx512.c -- the kernels of winograd_body.h for AVX-512. */
 #include "backend/cpu/winograd/winograd.h"
 
-#if defined(__AVX512F__)
-
 #define WINOGRAD_TABLE table
 #define WINOGRAD_TITLE "avx512 8x2"
 #include "backend/cpu/winograd/winograd_body.h"
@@ -11,12 +9,3 @@ const struct winograd_kernels *winograd_kernels_avx512(void)
 {
     return &table;
 }
-
-#else
-
-const struct winograd_kernels *winograd_kernels_avx512(void)
-{
-    return NULL;
-}
-
-#endif

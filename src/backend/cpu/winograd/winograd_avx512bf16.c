@@ -3,8 +3,6 @@
  * (winograd_pairs_body.h). */
 #include "backend/cpu/winograd/winograd.h"
 
-#if defined(__AVX512BF16__)
-
 #define WINOGRAD_PAIRS
 #define WINOGRAD_TABLE table
 #define WINOGRAD_TITLE "avx512-bf16 8x2"
@@ -14,12 +12,3 @@ const struct winograd_kernels *winograd_kernels_avx512bf16(void)
 {
     return &table;
 }
-
-#else
-
-const struct winograd_kernels *winograd_kernels_avx512bf16(void)
-{
-    return NULL;
-}
-
-#endif
