@@ -8,7 +8,7 @@
 
 static const struct set_kind *const kinds[] = {
     &synthetic_kind, &shards_kind, &cifar_kind, &stl10_kind,  &pack_kind, &shard_folder_kind,
-    &folder_kind,    &tar_kind,    &zip_kind,   &packed_kind, &list_kind,
+    &folder_kind,    &tar_kind,    &zip_kind,   &packed_kind, &list_kind, NULL,
 };
 
 bool kind_starts_with(const struct set_place *place, const char *magic, size_t count)
@@ -38,9 +38,9 @@ int kind_find(const struct set_kind **out, const char *path, struct error *error
     struct set_place place;
     const int status = look_at(&place, path, error);
     if (status != SIMCLR_OK) return status;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        *out = kinds[i];
-        if (kinds[i]->is(&place)) return SIMCLR_OK;
+    for (const struct set_kind *const *kind = kinds; *kind; kind++) {
+        *out = *kind;
+        if ((*kind)->is(&place)) return SIMCLR_OK;
     }
     return error_set(
         error, SIMCLR_DATA,

@@ -3,7 +3,6 @@
 #include "backend/cpu/conv/conv_plan.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "backend/check.h"
 #include "backend/cpu/conv/conv_tiles.h"
@@ -175,25 +174,23 @@ static void name_algorithm(struct conv_plan *plan)
 {
     static const char *const PASSES[CONV_PASSES] = {" forward", " data", " weights"};
     const struct conv_algorithm *other = NULL;
-    const char *kernels = plan->kernels->name;
-    char passes[32] = " of";
+    const char *kernels = plan->kernels->name, *passes[CONV_PASSES] = {"", "", ""};
     bool all = true;
     struct conv_work work[CONV_PASSES];
     cpu_conv_work(plan, work);
     for (int i = 0; i < CONV_PASSES; i++) {
         const struct conv_algorithm *algorithm = plan->ways[i].algorithm;
-        if (!algorithm) continue;
-        if (algorithm == &conv_direct) {
-            all = false;
-            continue;
-        }
+        if (algorithm == &conv_direct) all = false;
+        if (!algorithm || algorithm == &conv_direct) continue;
         other = algorithm;
         kernels = work[i].kernels;
-        strcat(passes, PASSES[i]);
+        passes[i] = PASSES[i];
     }
-    const bool some = other && !all;
-    snprintf(plan->algorithm, sizeof plan->algorithm, "%s%s %s", other ? other->name : conv_direct.name,
-             some ? passes : "", kernels);
+    if (!other || all)
+        snprintf(plan->algorithm, sizeof plan->algorithm, "%s %s", other ? other->name : conv_direct.name, kernels);
+    else
+        snprintf(plan->algorithm, sizeof plan->algorithm, "%s of%s%s%s %s", other->name, passes[0], passes[1],
+                 passes[2], kernels);
 }
 
 int cpu_conv_create(struct backend *backend, const struct conv_desc *desc, struct conv_plan **out, struct error *error)

@@ -126,6 +126,7 @@ static void choose_grid(struct winograd_pass *pass, const struct activation_layo
 {
     const double points = (double)pass->form->points / WINOGRAD_WEIGHTS;
     double best = 0;
+    pass->tile_shares = pass->panel_shares = 1;
     for (int parts = 1; parts <= threads; parts++) {
         if (threads % parts != 0) continue;
         const int across = threads / parts;

@@ -146,15 +146,19 @@ static int find_outputs(const struct part *part, const char **cells, int64_t fir
     const struct winograd_pass *pass = &plan->pass;
     const struct activation_layout *y = &part->shape->y;
     const size_t element = dtype_bytes(plan->conv->desc.dtype);
+    const int edge = pass->form->y_edge;
     int found = 0;
     for (int t = 0; t < count; t++) {
         const struct winograd_tile tile = winograd_tile(pass, y, first + t);
         const char *inside[WINOGRAD_MOST_POINTS];
         winograd_y_cells(inside, plan, part->job->y, y, &tile);
         for (int p = 0; p < panels; p++)
-            for (int i = 0; i < pass->form->y_edge * pass->form->y_edge; i++)
-                if (inside[i] != plan->zeros && found < MOST_OUTPUTS)
-                    cells[found++] = inside[i] + (size_t)(panel + p) * y->block * element;
+            for (int i = 0; i < edge; i++)
+                for (int j = 0; j < edge; j++) {
+                    const char *cell = inside[i * edge + j];
+                    if (cell != plan->zeros && found < MOST_OUTPUTS)
+                        cells[found++] = cell + (size_t)(panel + p) * y->block * element;
+                }
     }
     return found;
 }
