@@ -1,8 +1,12 @@
 /* nn/lifetimes.c -- which bytes of the arena a value, a gradient or anything else that is kept may have.
  *
- * Time is counted in steps: operation i runs forward at step i and, in training, backward at step 2n - 1 - i. A
- * block of the arena is alive from the step that first writes it to the last one that reads it. recompute.c says which
- * values have two lives. */
+ * Time is counted in steps: of n operations, number i runs forward at step i, and backward at step 2n - 1 - i of
+ * training.
+ *
+ * A block of the arena is alive from the step that first writes it to the last one that reads it. Two blocks that are
+ * never alive together may share bytes (arena.c).
+ *
+ * A value that recompute.c drops has two blocks: one of the forward pass, and one from when it is made again. */
 #include "base/memory.h"
 #include "nn/internal.h"
 

@@ -1,6 +1,7 @@
-/* nn/ops/ops.h -- the operations that a network is built of. Each call appends one and returns the number of the tensor
- * that it makes, or a negative status that every later call passes on: a builder can check once, at network_plan, whose
- * error then tells the first failure. */
+/* nn/ops/ops.h -- the operations that a network is built of.
+ *
+ * Each call appends one and returns the number of the tensor that it makes. A failure is a negative status, which every
+ * later call passes on. So a builder can check once, at network_plan, whose error tells the first failure. */
 #ifndef NN_OPS_OPS_H
 #define NN_OPS_OPS_H
 

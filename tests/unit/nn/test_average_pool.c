@@ -250,7 +250,7 @@ int main(void)
     size_t count = 4;
     for (const char *const *variant = backend_variants(); *variant; variant++) {
         if (!backend_variant_runs(*variant)) {
-            print_message("NOT RUN: this CPU lacks %s\n", *variant);
+            skip_part("this CPU lacks %s", *variant);
             continue;
         }
         snprintf(names[count], sizeof *names, "lifetimes on %s", *variant);
