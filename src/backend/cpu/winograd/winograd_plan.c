@@ -36,6 +36,9 @@ static const struct winograd_form FORMS[WINOGRAD_KINDS] = {
 #undef STRIDED_FIRST
 };
 
+/* The largest cell. */
+_Alignas(64) static const char ZEROS[MOST_GROUP_IMAGES * BLOCK_CHANNELS * sizeof(float)];
+
 static const struct winograd_kernels *choose_kernels(const struct cpu_backend *cpu, enum dtype dtype)
 {
     const struct winograd_kernels *kernels = NULL;
@@ -228,19 +231,17 @@ static bool may_go(const struct conv_plan *plan)
 static int plan_way(struct conv_way *way, const struct conv_plan *plan, enum conv_pass_kind kind, struct error *error)
 {
     if (!may_go(plan)) return SIMCLR_OK;
-    struct winograd_plan planned = {.conv = plan, .kernels = choose_kernels(plan->cpu, plan->desc.dtype)};
+    struct winograd_plan planned = {
+        .conv = plan, .zeros = ZEROS, .kernels = choose_kernels(plan->cpu, plan->desc.dtype)};
     const bool wanted = kind == CONV_FORWARD         ? plan_forward(&planned)
                         : kind == CONV_BACKWARD_DATA ? plan_data(&planned)
                                                      : plan_weights(&planned);
     if (!wanted) return SIMCLR_OK;
-    const size_t cell = plan->forward.x.cell * sizeof(float);
     struct winograd_plan *state = memory_allocate(sizeof *state);
     if (!state) return error_no_memory(error, "a convolution", sizeof *state);
     *state = planned;
     way->algorithm = &conv_winograd;
     way->state = state;
-    state->zeros = memory_allocate(cell);
-    if (!state->zeros) return error_no_memory(error, "a convolution", cell);
     /* What a thread keeps before the operands: sums, or its blocks of d_weight. */
     const bool sums = kind == CONV_FORWARD && plan->desc.statistics;
     const size_t before = sums ? conv_statistics_bytes(&plan->forward) : state->weight_bytes;
@@ -259,13 +260,6 @@ static void work_of(struct conv_work *work, const struct conv_plan *plan, const 
                   plan->desc.out_channels;
 }
 
-static void destroy(void *state)
-{
-    struct winograd_plan *winograd = state;
-    memory_free(winograd->zeros);
-    memory_free(winograd);
-}
-
 const struct conv_algorithm conv_winograd = {
     .name = "winograd",
     .plan = plan_way,
@@ -273,5 +267,5 @@ const struct conv_algorithm conv_winograd = {
     .backward_data = winograd_backward_data,
     .backward_weights = winograd_backward_weights,
     .work = work_of,
-    .destroy = destroy,
+    .destroy = memory_free,
 };

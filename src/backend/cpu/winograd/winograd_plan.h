@@ -26,7 +26,7 @@ struct winograd_pass {
 struct winograd_plan {
     const struct conv_plan *conv;
     const struct winograd_kernels *kernels;
-    char *zeros; /* a cell outside the image */
+    const char *zeros; /* a cell outside the image */
     struct winograd_pass pass;
     /* Backward weights: threads own panels of outputs over all tiles; else all panels over some tiles, and partial sums
      * are added up. */
