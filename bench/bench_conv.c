@@ -62,9 +62,9 @@ static int stop(const struct error *error)
 
 static const struct conv_kernels *table_of(const struct cpu_backend *cpu, enum dtype dtype)
 {
-    const struct conv_kernels *kernels = cpu->level >= CPU_AVX512_BF16 ? conv_kernels_avx512bf16(dtype) : NULL;
-    if (!kernels && cpu->level >= CPU_AVX512) kernels = conv_kernels_avx512(dtype);
-    if (!kernels && cpu->level >= CPU_AVX2) kernels = conv_kernels_avx2(dtype);
+    const struct conv_kernels *kernels = simd_has(cpu->simd, SIMD_AVX512_BF16) ? conv_kernels_avx512bf16(dtype) : NULL;
+    if (!kernels && simd_has(cpu->simd, SIMD_AVX512)) kernels = conv_kernels_avx512(dtype);
+    if (!kernels && simd_has(cpu->simd, SIMD_AVX2)) kernels = conv_kernels_avx2(dtype);
     return kernels ? kernels : conv_kernels_portable(dtype);
 }
 
@@ -273,8 +273,10 @@ int main(int argc, char **argv)
     }
     struct bench bench = {.options = &options};
     struct error error;
+    enum simd simd;
     if (pool_create(&bench.pool, options.threads, &error) != SIMCLR_OK) return stop(&error);
-    if (cpu_backend_create(options.variant, bench.pool, &bench.backend, &error) != SIMCLR_OK) return stop(&error);
+    if (simd_choose(options.variant, "--variant", &simd, &error) != SIMCLR_OK) return stop(&error);
+    if (cpu_backend_create(simd, bench.pool, &bench.backend, &error) != SIMCLR_OK) return stop(&error);
     bench.backend->convolution = options.convolution;
     bench.peak = measure_peak(&bench);
     printf("%s; batch %d (images through the encoder), %s: peak %.0f GF/s\n",

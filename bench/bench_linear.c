@@ -107,7 +107,7 @@ int main(int argc, char **argv)
     struct dataset_config config = dataset_config_default();
     config.path = argc > 1 ? argv[1] : "synthetic";
     int status = pool_create(&pool, 0, &error);
-    if (status == SIMCLR_OK) status = backend_create("auto", NULL, pool, &backend, &error);
+    if (status == SIMCLR_OK) status = backend_create("auto", simd_machine(), pool, &backend, &error);
     if (status == SIMCLR_OK) status = dataset_open(&set, &config, pool, NULL, &error);
     const int64_t count = status == SIMCLR_OK ? dataset_count(set) : 0,
                   wanted = argc > 2 ? strtoll(argv[2], NULL, 10) : 0;

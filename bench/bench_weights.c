@@ -100,8 +100,10 @@ static int open_work(struct work *work, const char *variant, int threads, int de
                                         .head_layers = 2,
                                         .head_dim = 128};
     const struct optimizer_config lars = {OPTIMIZER_LARS, 0.9f, 1e-4f, 0.001f, 0, 0};
-    int status = pool_create(&work->pool, threads, error);
-    if (status == SIMCLR_OK) status = backend_create("cpu", variant, work->pool, &work->backend, error);
+    enum simd simd;
+    int status = simd_choose(variant, "bench_weights", &simd, error);
+    if (status == SIMCLR_OK) status = pool_create(&work->pool, threads, error);
+    if (status == SIMCLR_OK) status = backend_create("cpu", simd, work->pool, &work->backend, error);
     if (status == SIMCLR_OK) status = model_create(&work->model, &config, 1, error);
     if (status == SIMCLR_OK)
         status = model_plan(work->model, work->backend, NETWORK_TRAINING, dtype, VIEWS, false, &work->network,

@@ -95,7 +95,7 @@ static void write_exits(FILE *file)
 static void write_environment(FILE *file)
 {
     fputs(".SH ENVIRONMENT\n.TP\n\\fBSIMCLR_CPU\\fR\n", file);
-    write_line(file, "The kernels' instruction set where --cpu does not name one.");
+    write_line(file, "The instruction set of kernels and views where --cpu does not name one.");
     fputs(".TP\n\\fBCOLUMNS\\fR, \\fBTERM\\fR\n", file);
     write_line(file, "Width of help and of the progress bar; TERM=dumb gives plain lines in its place.");
 }

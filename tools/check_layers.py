@@ -19,7 +19,7 @@ LIBRARIES = {
     "jpeglib.h": {"image"}, "jerror.h": {"image"}, "png.h": {"image"}, "webp/decode.h": {"image"},
     "curl/curl.h": {"command"}, "jansson.h": {"checkpoint", "run", "data"}, "yaml.h": {"config"},
     "zlib.h": {"data"}, "zstd.h": {"data"},
-    "immintrin.h": {"base", "augment", "backend", "image"},
+    "immintrin.h": {"base", "simd", "augment", "backend", "image"}, "cpuid.h": {"base", "simd"},
     "cuda_runtime.h": {"backend"}, "cudnn.h": {"backend"}, "cublas_v2.h": {"backend"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)

@@ -6,17 +6,9 @@
 
 #include "augment/kernels.h"
 
-const struct blur_kernels *blur_kernels_of(enum simd level)
+const struct blur_kernels *blur_kernels_of(enum simd simd)
 {
-    switch (simd_resolve(level)) {
-    case SIMD_AVX512_VBMI:
-    case SIMD_AVX512:
-        return &blur_kernels_avx512;
-    case SIMD_AVX2:
-        return &blur_kernels_avx2;
-    default:
-        return &blur_kernels_portable;
-    }
+    return SIMD_CHOOSE(simd, &blur_kernels_avx512, &blur_kernels_avx2, &blur_kernels_portable);
 }
 
 int blur_weights(int radius, double sigma, float *weight)
@@ -47,9 +39,9 @@ size_t blur_scratch_bytes(int size, int radius)
     return sizeof(float) * (2 * row * (size_t)size + row + 2 * blur_margin(radius) + padded((size_t)radius + 1));
 }
 
-void blur_gaussian_by(enum simd level, float *view, int planes, int size, int radius, float sigma, void *scratch)
+void blur_gaussian(enum simd simd, float *view, int planes, int size, int radius, float sigma, void *scratch)
 {
-    const struct blur_kernels *kernels = blur_kernels_of(level);
+    const struct blur_kernels *kernels = blur_kernels_of(simd);
     const size_t pixels = (size_t)size * (size_t)size, row = padded((size_t)size);
     float *half = scratch, *whole = half + row * (size_t)size;
     float *line = whole + row * (size_t)size + blur_margin(radius);
@@ -69,9 +61,4 @@ void blur_gaussian_by(enum simd level, float *view, int planes, int size, int ra
         for (int y = 0; y < size; y++)
             memcpy(plane + (size_t)y * (size_t)size, whole + (size_t)y * row, (size_t)size * sizeof *line);
     }
-}
-
-void blur_gaussian(float *view, int size, int radius, float sigma, void *scratch)
-{
-    blur_gaussian_by(SIMD_BEST, view, 3, size, radius, sigma, scratch);
 }

@@ -4,16 +4,13 @@
 
 #include <stddef.h>
 
-#include "image/simd.h"
+#include "simd/simd.h"
 
-/* view: planar [3][size][size], in place. 2 * radius + 1 taps, weights exp(-x^2 / (2 sigma^2)) normalised;
+/* view: planar [planes][size][size], in place. 2 * radius + 1 taps, weights exp(-x^2 / (2 sigma^2)) normalised;
  * borders reflected without repeating the edge. 0 <= radius < size. sigma <= 0 leaves the view as it is.
+ * Outer taps that together are below 4e-5 of the sum are left out. Variants differ by rounding (1e-6).
  * scratch: blur_scratch_bytes, 64-byte aligned. */
-void blur_gaussian(float *view, int size, int radius, float sigma, void *scratch);
-
-/* The same over the first `planes` channels only, by a given variant; variants differ by
- * rounding (1e-6). Outer taps that together are below 4e-5 of the sum are left out. */
-void blur_gaussian_by(enum simd level, float *view, int planes, int size, int radius, float sigma, void *scratch);
+void blur_gaussian(enum simd simd, float *view, int planes, int size, int radius, float sigma, void *scratch);
 
 size_t blur_scratch_bytes(int size, int radius);
 

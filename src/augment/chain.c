@@ -3,17 +3,9 @@
 
 #include <math.h>
 
-const struct chain_kernels *chain_kernels_of(enum simd level)
+const struct chain_kernels *chain_kernels_of(enum simd simd)
 {
-    switch (simd_resolve(level)) {
-    case SIMD_AVX512_VBMI:
-    case SIMD_AVX512:
-        return &chain_kernels_avx512;
-    case SIMD_AVX2:
-        return &chain_kernels_avx2;
-    default:
-        return &chain_kernels_portable;
-    }
+    return SIMD_CHOOSE(simd, &chain_kernels_avx512, &chain_kernels_avx2, &chain_kernels_portable);
 }
 
 /* Sequences are numbered as chain_body.h lists them: none; B, S, H; BS, BH, SB, SH, HB, HS; BSH, BHS, SBH, SHB, HBS,

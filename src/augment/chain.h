@@ -44,7 +44,7 @@ struct chain_kernels {
     void (*stream_end)(void); /* before another thread may read what was streamed */
 };
 
-const struct chain_kernels *chain_kernels_of(enum simd level);
+const struct chain_kernels *chain_kernels_of(enum simd simd);
 extern const struct chain_kernels chain_kernels_portable, chain_kernels_avx2, chain_kernels_avx512;
 
 #endif

@@ -3,8 +3,9 @@
 #ifndef AUGMENT_COLOR_H
 #define AUGMENT_COLOR_H
 
-#include "image/simd.h"
+#include "simd/simd.h"
 
+/* By plain C. All variants give these bits. */
 void color_brightness(float *view, int pixels, float factor); /* factor * x */
 void color_contrast(float *view, int pixels, float factor);   /* factor * x + (1 - factor) * mean(gray(view)) */
 void color_saturation(float *view, int pixels, float factor); /* factor * x + (1 - factor) * gray(x) */
@@ -22,6 +23,6 @@ struct color_kernels {
     void (*normalize)(float *plane, int pixels, float mean, float deviation); /* (x - mean) / deviation, one channel */
 };
 
-const struct color_kernels *color_kernels_of(enum simd level);
+const struct color_kernels *color_kernels_of(enum simd simd);
 
 #endif

@@ -41,7 +41,7 @@ struct blur_kernels {
 extern const struct color_kernels color_kernels_portable, color_kernels_avx2, color_kernels_avx512;
 extern const struct blur_kernels blur_kernels_portable, blur_kernels_avx2, blur_kernels_avx512;
 
-const struct blur_kernels *blur_kernels_of(enum simd level);
+const struct blur_kernels *blur_kernels_of(enum simd simd);
 
 /* Rows of a view in the making are padded to whole vectors of any variant. */
 static inline size_t padded(size_t floats)

@@ -22,6 +22,6 @@ void view_noise(float *view, int size, uint64_t key, float sigma);
 
 /* Sobel filtering: all three channels become strength / 4 * sqrt(gx^2 + gy^2) of gray(x), at most 1; gx and gy by the
  * 3 x 3 kernels (1 2 1) x (-1 0 1), borders reflected without repeating the edge. A step from black to white has 1. */
-void view_sobel(float *view, int size, float strength);
+void view_sobel(enum simd simd, float *view, int size, float strength);
 
 #endif

@@ -46,7 +46,7 @@ static size_t lay_out(const struct view_policy *policy, int radius, int max_widt
     workshop->cache.tables = tables ? scratch + at : NULL;
     at += (tables + 63) / 64 * 64;
     workshop->resampling = scratch + at;
-    at += resample_scratch_bytes(max_width, max_height, size, size);
+    at += resample_scratch_bytes(policy->simd, max_width, max_height, size, size);
     workshop->picture = (float *)(void *)(scratch + at);
     at += floats_up(picture);
     workshop->lines = (float *)(void *)(scratch + at);

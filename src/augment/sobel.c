@@ -23,13 +23,13 @@ static float edge(const float *above, const float *here, const float *below, siz
     return value < 1.0f ? value : 1.0f;
 }
 
-void view_sobel(float *view, int size, float strength)
+void view_sobel(enum simd simd, float *view, int size, float strength)
 {
     const size_t side = (size_t)size, plane = side * side;
     const float scale = 0.25f * strength;
     const float *gray = view;
     float *out = view + plane; /* of three equal channels one is read, one is free */
-    color_gray(view, size * size);
+    color_kernels_of(simd)->gray(view, size * size);
     for (int y = 0; y < size; y++) {
         const float *here = gray + (size_t)y * side, *above = gray + beside(y - 1, size) * side,
                     *below = gray + beside(y + 1, size) * side;

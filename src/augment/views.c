@@ -34,6 +34,7 @@ static struct view_policy policy_base(int size)
         .cutout_size = 0.5,
         .mean = {0.485, 0.456, 0.406}, /* ImageNet's, used only if normalize is switched on */
         .std = {0.229, 0.224, 0.225},
+        .simd = simd_machine(),
     };
 }
 
@@ -273,7 +274,7 @@ static void study(const struct view_policy *policy, const struct view_draw *draw
     else if (operation == VIEW_SOLARIZE && draw->solarize)
         color_kernels_of(policy->simd)->solarize(view, size * size);
     else if (operation == VIEW_SOBEL && draw->sobel)
-        view_sobel(view, size, (float)policy->sobel_strength);
+        view_sobel(policy->simd, view, size, (float)policy->sobel_strength);
     else if (operation == VIEW_NOISE && draw->noise)
         view_noise(view, size, draw->noise_key, (float)policy->noise_sigma);
     else if (operation == VIEW_CUTOUT && draw->cutout) {

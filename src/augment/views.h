@@ -10,7 +10,7 @@
 #include "base/rng.h"
 #include "image/image.h"
 #include "image/resample.h"
-#include "image/simd.h"
+#include "simd/simd.h"
 
 /* The operations behind crop and flip, in the order in which they are done unless a policy says otherwise. */
 enum view_operation {
@@ -60,7 +60,7 @@ struct view_policy {
     bool one_branch;                          /* odd views are only cropped and flipped: the study's other branch */
     bool normalize;                           /* off by default, as the authors have it */
     double mean[3], std[3];
-    enum simd simd; /* SIMD_BEST (0) unless a test or a benchmark forces a variant */
+    enum simd simd; /* the instructions that kernels may use; simd_machine() unless the caller has a choice of --cpu */
 };
 
 struct view_policy view_policy_imagenet(int size);   /* s = 1.0, blur on              */

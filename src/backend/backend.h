@@ -25,6 +25,7 @@
 
 #include "base/error.h"
 #include "base/pool.h"
+#include "simd/simd.h"
 #include "tensor/tensor.h"
 
 struct backend;
@@ -319,14 +320,9 @@ struct backend {
     enum recompute recompute;     /* of the networks that are planned from now on */
 };
 
-/* backend/registry.c: "ref", "cpu", or "auto" (= cpu). Variant: NULL or what SIMCLR_CPU holds (the caller reads
- * the environment): "amx", "amx-emulated", "avx512-bf16", "avx512", "avx2", "portable"; SIMCLR_INVALID for an
- * unknown word, SIMCLR_UNSUPPORTED when this CPU lacks it. */
-int backend_create(const char *name, const char *variant, struct pool *pool, struct backend **out, struct error *error);
+/* backend/registry.c: "ref", "cpu", or "auto" (= cpu). simd: the instructions that the kernels of cpu may use
+ * (simd_choose); ref uses none. SIMCLR_INVALID for an unknown name, SIMCLR_NO_MEMORY. */
+int backend_create(const char *name, enum simd simd, struct pool *pool, struct backend **out, struct error *error);
 void backend_destroy(struct backend **backend);
-
-/* Names, for tests and help: NULL-terminated; `runs` tells whether this CPU can run variant i. */
-const char *const *backend_variants(void);
-bool backend_variant_runs(const char *variant);
 
 #endif

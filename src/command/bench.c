@@ -164,6 +164,7 @@ static int bench_views(struct bench *bench, struct error *error)
         if (status == SIMCLR_OK && bench->as_json) {
             text_json_open_object(&bench->json, "views");
             text_json_string(&bench->json, "data", dataset_description(dataset));
+            text_json_string(&bench->json, "variant", simd_name(bench->session->simd & SIMD_VIEWS));
             text_json_number(&bench->json, "views_per_second", count / seconds);
             text_json_integer(&bench->json, "runs", runs);
             text_json_close_object(&bench->json);

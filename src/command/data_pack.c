@@ -42,7 +42,7 @@ static void make_task(void *context, int64_t i, int thread)
 {
     struct packing *packing = context;
     (void)thread;
-    packed_make(&packing->piece[i], packing->set, packing->first + i, packing->config);
+    packed_make(&packing->piece[i], packing->set, packing->first + i, packing->config, packing->session->simd);
 }
 
 static void tell(const struct packing *packing)

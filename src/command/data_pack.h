@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "data/dataset.h"
 #include "image/image.h"
+#include "simd/simd.h"
 
 /* Start from {0}; release with packed_free. */
 struct packed {
@@ -18,7 +19,8 @@ struct packed {
 /* Reads image `index` and makes what the options ask for: reduced to --shorter-side, upright, encoded by --codec. With
  * --codec auto a file that need not change is copied byte for byte (it is decoded all the same: bad ones are found),
  * JPEG stays JPEG, and what was lossless becomes PNG. */
-void packed_make(struct packed *packed, struct dataset *set, int64_t index, const struct config *config);
+void packed_make(struct packed *packed, struct dataset *set, int64_t index, const struct config *config,
+                 enum simd simd);
 void packed_free(struct packed *packed);
 
 #endif

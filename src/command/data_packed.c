@@ -30,7 +30,7 @@ static int load(struct packed *packed, struct dataset *set, int64_t index, struc
 }
 
 /* Larger pictures only: nothing is gained by enlarging. */
-static int reduce(struct packed *packed, int64_t side, bool *reduced)
+static int reduce(struct packed *packed, enum simd simd, int64_t side, bool *reduced)
 {
     const struct image *image = &packed->image;
     const int shorter = image->width < image->height ? image->width : image->height;
@@ -39,7 +39,7 @@ static int reduce(struct packed *packed, int64_t side, bool *reduced)
     const int width = (int)(((int64_t)image->width * side + shorter / 2) / shorter);
     const int height = (int)(((int64_t)image->height * side + shorter / 2) / shorter);
     struct image smaller;
-    const int status = image_resize(image, width, height, &smaller, &packed->error);
+    const int status = image_resize(simd, image, width, height, &smaller, &packed->error);
     if (status != SIMCLR_OK) return status;
     image_free(&packed->image);
     packed->image = smaller;
@@ -64,13 +64,13 @@ static int encode(struct packed *packed, const struct config *config, const stru
                : image_encode_png(&packed->image, &packed->bytes, &packed->count, &packed->error);
 }
 
-void packed_make(struct packed *packed, struct dataset *set, int64_t index, const struct config *config)
+void packed_make(struct packed *packed, struct dataset *set, int64_t index, const struct config *config, enum simd simd)
 {
     struct image_header header;
     bool reduced = false;
     *packed = (struct packed){0};
     int status = load(packed, set, index, &header);
-    if (status == SIMCLR_OK) status = reduce(packed, config->shorter_side, &reduced);
+    if (status == SIMCLR_OK) status = reduce(packed, simd, config->shorter_side, &reduced);
     if (status == SIMCLR_OK && strcmp(config->format, "tar") == 0) {
         status = encode(packed, config, &header, reduced || header.orientation > 1);
         image_free(&packed->image);

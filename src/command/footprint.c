@@ -126,6 +126,7 @@ static size_t view_bytes(const struct session *session, const struct model_confi
 
     if (dataset) dataset_max_size(dataset, &width, &height);
     struct view_policy policy = view_policy_default(config->image_size);
+    policy.simd = session->simd;
     policy.type = session_view_type(session);
     const size_t makers = (size_t)(workers > 0 ? workers : pool_threads(session->pool));
     return (workers > 0 ? RING : 1) * batch * 3 * side * side * view_type_bytes(policy.type) +

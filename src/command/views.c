@@ -161,7 +161,7 @@ static void write_caption(struct sheet_of_views *sheet, int row, int column, int
 static int draw_image(struct sheet_of_views *sheet, int row, const struct image *image, struct error *error)
 {
     const int left = left_of(0), top = top_of(sheet, row) + FRAME;
-    const int status = canvas_picture(&sheet->canvas, left, top, CELL, image, error);
+    const int status = canvas_picture(sheet->policy.simd, &sheet->canvas, left, top, CELL, image, error);
     int width = image->width, height = image->height;
     canvas_fit(CELL, &width, &height);
     for (int view = sheet->views - 1; view >= 0 && status == SIMCLR_OK; view--) {
@@ -188,7 +188,7 @@ static int draw_view(struct sheet_of_views *sheet, int row, int number, const st
     }
     int status = canvas_view(sheet->view, size, &picture, error);
     if (status != SIMCLR_OK) return status;
-    status = canvas_picture(&sheet->canvas, left, top + FRAME, CELL, &picture, error);
+    status = canvas_picture(sheet->policy.simd, &sheet->canvas, left, top + FRAME, CELL, &picture, error);
     int width = size, height = size;
     canvas_fit(CELL, &width, &height);
     canvas_frame(&sheet->canvas, left - FRAME, top, width + 2 * FRAME, height + 2 * FRAME, FRAME,
@@ -308,6 +308,7 @@ int command_views(struct session *session, struct error *error)
     int status = open_set(session, &sheet.set, error);
     if (status == SIMCLR_OK) status = session_view_policy(session, &sheet.policy, error);
     if (status == SIMCLR_OK) {
+        log_info(&session->log, "views: %s", simd_name(sheet.policy.simd & SIMD_VIEWS));
         const int64_t count = dataset_count(sheet.set);
         sheet.images = (int)(config->images < count ? config->images : count);
         status = allocate(&sheet, error);

@@ -336,9 +336,9 @@ const struct option_row config_options[] = {
      .commands = WITH_NETWORK, .default_text = "auto", .choices = "auto|cpu|ref",
      .help = "What computes: cpu is fast, ref is the slow reference in plain C."},
     {.name = "cpu", .argument = "VARIANT", CHOICE(cpu), .section = "Training",
-     .commands = WITH_NETWORK, .default_text = "auto",
+     .commands = WITH_NETWORK | ON(VIEWS) | ON(DATA_PACK), .default_text = "auto",
      .choices = "auto|amx|amx-emulated|avx512-bf16|avx512|avx2|portable",
-     .help = "Instruction set of the kernels (auto: $SIMCLR_CPU, else the best that the processor has)."},
+     .help = "Instruction set of the kernels and of the views (auto: $SIMCLR_CPU, else the best that the processor has)."},
     {.name = "convolution", .argument = "ALGORITHM", CHOICE(convolution), .section = "Training",
      .commands = WITH_NETWORK, .default_text = "auto", .choices = "auto|direct|winograd",
      .help = "How 3x3 convolutions are computed (auto: by the measured cost of each layer's passes; with AMX in bf16 "

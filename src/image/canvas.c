@@ -161,9 +161,10 @@ void canvas_fit(int side, int *width, int *height)
 }
 
 /* The picture at another size: pixel by pixel when larger, filtered when smaller. */
-static int resize(const struct image *picture, int width, int height, struct image *out, struct error *error)
+static int resize(enum simd simd, const struct image *picture, int width, int height, struct image *out,
+                  struct error *error)
 {
-    if (width < picture->width) return image_resize(picture, width, height, out, error);
+    if (width < picture->width) return image_resize(simd, picture, width, height, out, error);
     const int status = image_create(width, height, out, error);
     const size_t pixels = (size_t)width * (size_t)height;
     for (size_t i = 0; status == SIMCLR_OK && i < pixels; i++) {
@@ -174,12 +175,13 @@ static int resize(const struct image *picture, int width, int height, struct ima
     return status;
 }
 
-int canvas_picture(struct image *canvas, int x, int y, int side, const struct image *picture, struct error *error)
+int canvas_picture(enum simd simd, struct image *canvas, int x, int y, int side, const struct image *picture,
+                   struct error *error)
 {
     int width = picture->width, height = picture->height;
     struct image fitted;
     canvas_fit(side, &width, &height);
-    const int status = resize(picture, width, height, &fitted, error);
+    const int status = resize(simd, picture, width, height, &fitted, error);
     if (status != SIMCLR_OK) return status;
     for (int row = 0; row < height; row++)
         for (int column = 0; column < width; column++) {

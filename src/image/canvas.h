@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "image/image.h"
+#include "simd/simd.h"
 
 struct color {
     uint8_t red, green, blue;
@@ -25,7 +26,8 @@ void canvas_fit(int side, int *width, int *height);
 
 /* Draws `picture` with its upper left corner at (x, y), at the size of canvas_fit: enlarged by whole pixels, so that
  * each can be seen, or reduced by the antialiased filter. SIMCLR_NO_MEMORY. */
-int canvas_picture(struct image *canvas, int x, int y, int side, const struct image *picture, struct error *error);
+int canvas_picture(enum simd simd, struct image *canvas, int x, int y, int side, const struct image *picture,
+                   struct error *error);
 
 /* A view, planar float [3][size][size] in [0, 1], as a new picture (image_free). */
 int canvas_view(const float *view, int size, struct image *out, struct error *error);

@@ -10,17 +10,12 @@
 
 #include "image/resample_kernels.h"
 
-#if defined(__x86_64__)
-static const struct resample_kernels *const variants[] = {&resample_kernels_portable, &resample_kernels_avx2,
-                                                          &resample_kernels_avx512, &resample_kernels_avx512vbmi};
-#else
-static const struct resample_kernels *const variants[] = {&resample_kernels_portable};
-#endif
-enum { VARIANTS = sizeof variants / sizeof variants[0] };
-
-static const struct resample_kernels *kernels_of(enum simd level)
+static const struct resample_kernels *kernels_of(enum simd simd)
 {
-    return variants[(simd_resolve(level) - SIMD_PORTABLE) % VARIANTS];
+#if defined(__x86_64__)
+    if (simd_has(simd, SIMD_AVX512_VBMI)) return &resample_kernels_avx512vbmi;
+#endif
+    return SIMD_CHOOSE(simd, &resample_kernels_avx512, &resample_kernels_avx2, &resample_kernels_portable);
 }
 
 int resample_most_taps(int input, int output, enum resample_filter filter)
@@ -91,21 +86,20 @@ struct resample_axis resample_axis_make(struct resample_span span, int output, e
 /* ---- tables made once ---- */
 
 /* Worth it only where a view is small: tables of larger ones cost little beside its pixels and fill the cache. */
-size_t resample_cache_bytes(enum simd level, int max_width, int max_height, int width, int height)
+size_t resample_cache_bytes(enum simd simd, int max_width, int max_height, int width, int height)
 {
-    const struct resample_kernels *kernels = kernels_of(level);
+    const struct resample_kernels *kernels = kernels_of(simd);
     if (width > 64 || height > 64 || max_width > 2 * width || max_height > 2 * height) return 0;
     return 2 * (size_t)max_width * kernels->across_bytes(max_width, width) +
            (size_t)max_height * kernels->down_bytes(max_height, height) +
            kernels->work_bytes(max_width, max_height, width, height);
 }
 
-void resample_cache_make(struct resample_cache *cache, enum simd level, enum resample_filter filter, int max_width,
+void resample_cache_make(struct resample_cache *cache, enum simd simd, enum resample_filter filter, int max_width,
                          int max_height, int width, int height, void *block)
 {
-    const struct resample_kernels *kernels = kernels_of(level);
-    *cache = (struct resample_cache){.level = simd_resolve(level),
-                                     .filter = filter,
+    const struct resample_kernels *kernels = kernels_of(simd);
+    *cache = (struct resample_cache){.filter = filter,
                                      .max_width = max_width,
                                      .max_height = max_height,
                                      .width = width,
@@ -124,23 +118,26 @@ void resample_cache_make(struct resample_cache *cache, enum simd level, enum res
 
 /* ---- resizing ---- */
 
-size_t resample_scratch_bytes(int max_width, int max_height, int width, int height)
+static size_t scratch_of(const struct resample_kernels *kernels, int max_width, int max_height, int width, int height)
 {
-    size_t most = 0;
-    for (int i = 0; i < VARIANTS; i++) {
-        const size_t bytes = variants[i]->across_bytes(max_width, width) + variants[i]->down_bytes(max_height, height) +
-                             variants[i]->work_bytes(max_width, max_height, width, height);
-        most = bytes > most ? bytes : most;
-    }
-    /* resample_by: a block of padded rows */
-    return most + (size_t)3 * RESAMPLE_BLOCK * resample_round_up((size_t)width * sizeof(float));
+    return kernels->across_bytes(max_width, width) + kernels->down_bytes(max_height, height) +
+           kernels->work_bytes(max_width, max_height, width, height);
+}
+
+/* The portable variant may have to do what the chosen one cannot (begin). */
+size_t resample_scratch_bytes(enum simd simd, int max_width, int max_height, int width, int height)
+{
+    const size_t chosen = scratch_of(kernels_of(simd), max_width, max_height, width, height);
+    const size_t portable = scratch_of(&resample_kernels_portable, max_width, max_height, width, height);
+    const size_t block = (size_t)3 * RESAMPLE_BLOCK * resample_round_up((size_t)width * sizeof(float)); /* resample */
+    return (chosen > portable ? chosen : portable) + block;
 }
 
 /* Which variant does it, and where it reads. */
-static const struct resample_kernels *begin(struct resampler *resampler, enum simd level, const struct image *image,
+static const struct resample_kernels *begin(struct resampler *resampler, enum simd simd, const struct image *image,
                                             struct box box, int width, int height)
 {
-    const struct resample_kernels *kernels = kernels_of(level);
+    const struct resample_kernels *kernels = kernels_of(simd);
     if (box.width / width >= kernels->most_scale || box.height / height >= kernels->most_scale)
         kernels = &resample_kernels_portable;
     const size_t stride = (size_t)image->width * 3;
@@ -167,12 +164,12 @@ static void make_tables(struct resampler *resampler, struct resample_span across
     kernels->down_make(down, down_span, resampler->height, filter, resampler->work);
 }
 
-void resample_open(struct resampler *resampler, enum simd level, const struct image *image, struct box box,
+void resample_open(struct resampler *resampler, enum simd simd, const struct image *image, struct box box,
                    enum resample_filter filter, bool flip, int width, int height, const struct resample_cache *cache,
                    void *scratch)
 {
-    const struct resample_kernels *kernels = begin(resampler, level, image, box, width, height);
-    if (cache == NULL || kernels != kernels_of(level) || box.width > cache->max_width ||
+    const struct resample_kernels *kernels = begin(resampler, simd, image, box, width, height);
+    if (cache == NULL || kernels != kernels_of(simd) || box.width > cache->max_width ||
         box.height > cache->max_height) {
         make_tables(resampler, resample_whole(box.width), resample_whole(box.height), filter, flip, scratch);
         return;
@@ -193,7 +190,7 @@ static struct resample_span span_of(double begin, double length, int pixels, int
     return (struct resample_span){high > *first ? high - *first : 1, begin - *first, length};
 }
 
-void resample_open_area(struct resampler *resampler, enum simd level, const struct image *image,
+void resample_open_area(struct resampler *resampler, enum simd simd, const struct image *image,
                         struct resample_area area, enum resample_filter filter, bool flip, int width, int height,
                         void *scratch)
 {
@@ -202,7 +199,7 @@ void resample_open_area(struct resampler *resampler, enum simd level, const stru
     const struct resample_span down = span_of(area.y, area.height, image->height, &box.y);
     box.width = across.input;
     box.height = down.input;
-    begin(resampler, level, image, box, width, height);
+    begin(resampler, simd, image, box, width, height);
     make_tables(resampler, across, down, filter, flip, scratch);
 }
 
@@ -211,14 +208,14 @@ void resample_rows(struct resampler *resampler, int y, int count, float *out, si
     resampler->kernels->rows(resampler, y, count, out, stride, plane);
 }
 
-void resample_by(enum simd level, const struct image *image, struct box box, enum resample_filter filter, bool flip,
-                 int width, int height, float *out, void *scratch)
+void resample(enum simd simd, const struct image *image, struct box box, enum resample_filter filter, bool flip,
+              int width, int height, float *out, void *scratch)
 {
     const size_t stride = resample_round_up((size_t)width * sizeof(float)) / sizeof(float);
     const size_t plane = (size_t)width * (size_t)height;
     float *block = scratch;
     struct resampler resampler;
-    resample_open(&resampler, level, image, box, filter, flip, width, height, NULL,
+    resample_open(&resampler, simd, image, box, filter, flip, width, height, NULL,
                   block + (size_t)3 * RESAMPLE_BLOCK * stride);
     for (int y = 0; y < height; y += RESAMPLE_BLOCK) {
         const int count = height - y < RESAMPLE_BLOCK ? height - y : RESAMPLE_BLOCK;
@@ -228,10 +225,4 @@ void resample_by(enum simd level, const struct image *image, struct box box, enu
                 memcpy(out + (size_t)channel * plane + (size_t)(y + row) * (size_t)width,
                        block + (size_t)(channel * RESAMPLE_BLOCK + row) * stride, (size_t)width * sizeof *out);
     }
-}
-
-void resample(const struct image *image, struct box box, enum resample_filter filter, bool flip, int width, int height,
-              float *out, void *scratch)
-{
-    resample_by(SIMD_BEST, image, box, filter, flip, width, height, out, scratch);
 }

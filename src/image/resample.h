@@ -6,24 +6,22 @@
 #include <stddef.h>
 
 #include "image/image.h"
-#include "image/simd.h"
+#include "simd/simd.h"
 
 enum resample_filter { RESAMPLE_BICUBIC, RESAMPLE_BILINEAR }; /* bicubic: a = -0.5 */
 
 /* Cuts `box` out of `image` (it must lie inside and hold at least one pixel) and resizes it to width x height with
  * the filter's support scaled by the reduction factor; no rounding to 8 bits and no clamping between the two passes,
  * one clamp to [0,1] at the end; mirrored left-right when `flip`. No byte outside the image is read.
- * out: planar float [3][height][width] in [0, 1]. scratch: resample_scratch_bytes, 64-byte aligned. */
-void resample(const struct image *image, struct box box, enum resample_filter filter, bool flip, int width, int height,
-              float *out, void *scratch);
+ * out: planar float [3][height][width] in [0, 1]. scratch: resample_scratch_bytes, 64-byte aligned.
+ *
+ * Variants differ: the portable one works in float32 throughout, the others have weights of 15 bits, and that of
+ * SIMD_AVX512_VBMI 7 fraction bits between the passes: within 0.1/255 of the portable one. */
+void resample(enum simd simd, const struct image *image, struct box box, enum resample_filter filter, bool flip,
+              int width, int height, float *out, void *scratch);
 
-/* The same by a given variant of the loops (SIMD_BEST: resample). SIMD_PORTABLE works in float32 throughout; the
- * others have weights of 15 bits and (SIMD_AVX512_VBMI) 7 fraction bits between the passes: within 0.1/255 of it. */
-void resample_by(enum simd level, const struct image *image, struct box box, enum resample_filter filter, bool flip,
-                 int width, int height, float *out, void *scratch);
-
-/* Enough scratch for any box of an image of at most max_width x max_height resized to width x height by any variant. */
-size_t resample_scratch_bytes(int max_width, int max_height, int width, int height);
+/* Enough scratch for any box of an image of at most max_width x max_height resized to width x height. */
+size_t resample_scratch_bytes(enum simd simd, int max_width, int max_height, int width, int height);
 
 /* ---- the same by blocks of rows, so that what follows finds them in the cache ---- */
 
@@ -44,19 +42,18 @@ struct resampler {
 /* Tables of weights for every size of box that images of at most max_width x max_height can have, made once for views
  * whose tables would cost more than their pixels. It pays where resample_cache_bytes is not 0. */
 struct resample_cache {
-    enum simd level;
     enum resample_filter filter;
     int max_width, max_height, width, height;
     size_t across_bytes, down_bytes; /* of one table */
     char *tables;                    /* [2][max_width], then [max_height] */
 };
-size_t resample_cache_bytes(enum simd level, int max_width, int max_height, int width, int height);
+size_t resample_cache_bytes(enum simd simd, int max_width, int max_height, int width, int height);
 /* block: resample_cache_bytes, 64-byte aligned, borrowed by the cache. */
-void resample_cache_make(struct resample_cache *cache, enum simd level, enum resample_filter filter, int max_width,
+void resample_cache_make(struct resample_cache *cache, enum simd simd, enum resample_filter filter, int max_width,
                          int max_height, int width, int height, void *block);
 
-/* cache: NULL, or made with the same level, filter, width and height. */
-void resample_open(struct resampler *resampler, enum simd level, const struct image *image, struct box box,
+/* cache: NULL, or made with the same mask, filter, width and height. */
+void resample_open(struct resampler *resampler, enum simd simd, const struct image *image, struct box box,
                    enum resample_filter filter, bool flip, int width, int height, const struct resample_cache *cache,
                    void *scratch);
 
@@ -67,7 +64,7 @@ struct resample_area {
 
 /* resample_open for such a part, which must lie inside the image up to rounding. Pixels that lie in it in part only are
  * read whole. */
-void resample_open_area(struct resampler *resampler, enum simd level, const struct image *image,
+void resample_open_area(struct resampler *resampler, enum simd simd, const struct image *image,
                         struct resample_area area, enum resample_filter filter, bool flip, int width, int height,
                         void *scratch);
 

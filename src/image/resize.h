@@ -3,8 +3,10 @@
 #define IMAGE_RESIZE_H
 
 #include "image/image.h"
+#include "simd/simd.h"
 
 /* By the antialiased bicubic filter of resample.h, rounded to bytes; *out is a new picture. SIMCLR_NO_MEMORY. */
-int image_resize(const struct image *picture, int width, int height, struct image *out, struct error *error);
+int image_resize(enum simd simd, const struct image *picture, int width, int height, struct image *out,
+                 struct error *error);
 
 #endif

@@ -70,6 +70,7 @@ int environment_write(const char *path, const struct session *session, const str
     add_machine(&text, session->pool);
     text_json_string(&text, "compiler", __VERSION__);
     text_json_string(&text, "backend", session->backend->ops->description(session->backend));
+    text_json_string(&text, "views", simd_name(session->simd & SIMD_VIEWS));
     text_json_string(&text, "precision", dtype_name(session->dtype));
     text_json_integer(&text, "threads", pool_threads(session->pool));
     text_json_integer(&text, "view_workers", session_workers(session));

@@ -16,6 +16,7 @@
 static void apply_options(const struct session *session, struct model *model, struct view_policy *policy)
 {
     const struct config *config = session->config;
+    policy->simd = session->simd;
     if (config->image_size > 0) {
         policy->size = (int)config->image_size;
         model->config.image_size = (int)config->image_size; /* the stem stays what it was */

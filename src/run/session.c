@@ -12,11 +12,12 @@
 enum { VIEW_WORKERS_MAX = 64 };
 
 /* --cpu wins over the environment, which wins over what the processor has. */
-static const char *cpu_variant(const struct config *config)
+static int choose_simd(struct session *session, struct error *error)
 {
-    if (strcmp(config->cpu, "auto") != 0) return config->cpu;
-    const char *variable = getenv("SIMCLR_CPU");
-    return variable != NULL && variable[0] != '\0' && strcmp(variable, "auto") != 0 ? variable : NULL;
+    const char *option = session->config->cpu, *variable = getenv("SIMCLR_CPU");
+    if (strcmp(option, "auto") != 0) return simd_choose(option, "--cpu", &session->simd, error);
+    const bool given = variable && variable[0] != '\0';
+    return simd_choose(given ? variable : NULL, "SIMCLR_CPU", &session->simd, error);
 }
 
 static enum convolution convolution(const struct config *config)
@@ -45,6 +46,15 @@ static enum recompute recompute(const struct config *config)
     return strcmp(config->recompute, "on") == 0 ? RECOMPUTE_ON : RECOMPUTE_AUTO;
 }
 
+/* What computes, and what makes the views where the first line does not name it. */
+static void say(const struct session *session)
+{
+    const char *backend = session->backend->ops->description(session->backend);
+    const char *views = simd_name(session->simd & SIMD_VIEWS);
+    log_info(&session->log, "%s, %s", backend, dtype_name(session->dtype));
+    if (!strstr(backend, views)) log_info(&session->log, "views: %s", views);
+}
+
 int session_start(struct session *session, struct error *error)
 {
     session->pool = NULL;
@@ -54,18 +64,18 @@ int session_start(struct session *session, struct error *error)
     session->config = session->settings;
     const struct config *config = session->config;
     if (config->notes != NULL && config->notes[0] != '\0') log_info(&session->log, "%s", config->notes);
-    status = pool_create(&session->pool, (int)config->threads, error);
+    status = choose_simd(session, error);
+    if (status == SIMCLR_OK) status = pool_create(&session->pool, (int)config->threads, error);
     if (status == SIMCLR_OK && session->traits.no_network) return SIMCLR_OK;
     if (status == SIMCLR_OK)
-        status = backend_create(config->device, cpu_variant(config), session->pool, &session->backend, error);
+        status = backend_create(config->device, session->simd, session->pool, &session->backend, error);
     if (status == SIMCLR_OK) {
         session->backend->convolution = convolution(config);
         session->backend->recompute = recompute(config);
     }
     if (status == SIMCLR_OK) status = choose_precision(session, error);
     if (status == SIMCLR_OK)
-        log_info(&session->log, "%s, %s", session->backend->ops->description(session->backend),
-                 dtype_name(session->dtype));
+        say(session);
     else
         session_stop(session);
     return status;

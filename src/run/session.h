@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "run/progress.h"
+#include "simd/simd.h"
 
 /* What a command needs of its session: columns of command/table.c, so that nothing below it asks which command runs. */
 struct session_traits {
@@ -28,12 +29,14 @@ struct session {
     const volatile sig_atomic_t *interrupted;
     struct pool *pool;
     struct backend *backend;
+    enum simd simd;          /* of --cpu or $SIMCLR_CPU: what kernels and views may use */
     enum dtype dtype;        /* of --precision, resolved */
     struct config *settings; /* owned: what `config` points to while the session runs */
 };
 
 /* Creates pool and backend (NULL for commands without a network) from the configuration (--threads, --device, --cpu or
- * $SIMCLR_CPU, --precision) and says so in the log. The callbacks and traits must already be set. */
+ * $SIMCLR_CPU, --precision) and says so in the log. The callbacks and traits must already be set. An instruction set
+ * that this machine lacks is refused with SIMCLR_UNSUPPORTED, whatever the command and the device. */
 int session_start(struct session *session, struct error *error);
 void session_stop(struct session *session);
 /* A session that borrows all of `of`, with other settings (NULL: the same) and another log. It is never stopped, and

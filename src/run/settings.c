@@ -118,6 +118,7 @@ int session_view_policy(const struct session *session, struct view_policy *out, 
         policy = view_policy_cifar(size);
     else if (strcmp(config->view_preset, "imagenet") == 0)
         policy = view_policy_imagenet(size);
+    policy.simd = session->simd;
     policy.filter = strcmp(config->crop_filter, "bilinear") == 0 ? RESAMPLE_BILINEAR : RESAMPLE_BICUBIC;
     policy.crop_probability = config->crop_probability;
     policy.crop_area_min = config->crop_area_min;

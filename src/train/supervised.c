@@ -33,6 +33,7 @@ static int open_training(struct training *training, struct error *error)
              (long long)(job->subset_count / batch), (long long)batch);
     struct view_policy policy = view_policy_supervised(job->policy->size);
     policy.type = session_view_type(job->session);
+    policy.simd = job->policy->simd;
     policy.filter = job->policy->filter;
     policy.normalize = job->policy->normalize;
     memcpy(policy.mean, job->policy->mean, sizeof policy.mean);

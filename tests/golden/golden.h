@@ -42,8 +42,8 @@ static inline void add(struct list *list, CMUnitTestFunction function, const cha
 static inline void add_variants(struct list *list, bool all, void (*each)(struct list *, const char *, bool all, int i))
 {
     static const char *const ALGORITHMS[] = {"", " direct", " winograd"};
-    for (const char *const *variant = backend_variants(); *variant; variant++) {
-        if (!backend_variant_runs(*variant)) {
+    for (const char *const *variant = simd_words(); *variant; variant++) {
+        if (!simd_runs(*variant)) {
             skip_part("this CPU lacks %s", *variant);
             continue;
         }

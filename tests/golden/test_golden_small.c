@@ -294,8 +294,8 @@ int main(int argc, char **argv)
     if (argc > 1) run_state.filter = argv[1];
     add(&list, test_schedule, "network_schedule", 0, "ref", DTYPE_F32);
     add_backend(&list, "ref");
-    for (const char *const *variant = backend_variants(); *variant; variant++) {
-        if (!backend_variant_runs(*variant)) {
+    for (const char *const *variant = simd_words(); *variant; variant++) {
+        if (!simd_runs(*variant)) {
             skip_part("this CPU lacks %s", *variant);
             continue;
         }

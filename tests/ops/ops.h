@@ -104,7 +104,9 @@ static inline void ops_open(struct ops_target *target, const char *name, const c
     target->threads = threads;
     snprintf(target->label, sizeof target->label, "%s %s, %d threads", name, variant ? variant : "(best)", threads);
     if (pool_create(&target->pool, threads, &error) != SIMCLR_OK) fail_msg("%s: %s", target->label, error.text);
-    if (backend_create(name, variant, target->pool, &target->backend, &error) != SIMCLR_OK)
+    enum simd simd;
+    if (simd_choose(variant, name, &simd, &error) != SIMCLR_OK ||
+        backend_create(name, simd, target->pool, &target->backend, &error) != SIMCLR_OK)
         fail_msg("%s: %s", target->label, error.text);
 }
 
@@ -122,8 +124,8 @@ static inline bool ops_emulated(const char *variant)
 /* One line for every variant: ran natively, emulated, or not at all. */
 static inline void ops_report_variants(void)
 {
-    for (const char *const *variant = backend_variants(); *variant; variant++)
-        if (backend_variant_runs(*variant))
+    for (const char *const *variant = simd_words(); *variant; variant++)
+        if (simd_runs(*variant))
             print_message("variant %-14s %s\n", *variant, ops_emulated(*variant) ? "emulated" : "native");
         else
             skip_part("this CPU lacks %s", *variant);
@@ -134,8 +136,8 @@ typedef void ops_visit(const char *variant, void *context);
 static inline int ops_each_variant(ops_visit *visit, void *context)
 {
     int count = 0;
-    for (const char *const *variant = backend_variants(); *variant; variant++) {
-        if (!backend_variant_runs(*variant)) continue;
+    for (const char *const *variant = simd_words(); *variant; variant++) {
+        if (!simd_runs(*variant)) continue;
         visit(*variant, context);
         count++;
     }

@@ -193,7 +193,7 @@ static inline void conv_case_variances(struct conv_case *test)
 static inline void conv_case_inference_variance(struct conv_case *test)
 {
     const struct conv_desc *desc = &test->desc;
-    const bool bf16 = desc->dtype == DTYPE_BF16 && backend_variant_runs("avx512-bf16");
+    const bool bf16 = desc->dtype == DTYPE_BF16 && simd_runs("avx512-bf16");
     if (!bf16 || !conv_case_choice(desc) || desc->stride != 1) return;
     const struct winograd_shape shape = {desc->batch,     desc->out_channels, desc->in_channels,
                                          desc->in_height, desc->in_width,     desc->stride};
@@ -249,7 +249,7 @@ static inline void conv_case_prepare(struct conv_case *test, const struct conv_d
             memcpy(ops_new(&test->buffers, 2 * filters * sizeof(double)), run.statistics, 2 * filters * sizeof(double));
     ref->backend->ops->conv_destroy(&plan);
     ops_free(&run.buffers);
-    if (bf16 && conv_case_choice(desc) && backend_variant_runs("avx512-bf16")) conv_case_variances(test);
+    if (bf16 && conv_case_choice(desc) && simd_runs("avx512-bf16")) conv_case_variances(test);
 }
 
 static inline void conv_case_free(struct conv_case *test)

@@ -34,49 +34,19 @@ static void names(void **state)
     struct backend *backend = (struct backend *)&pool;
     struct error error;
     assert_int_equal(pool_create(&pool, 1, &error), SIMCLR_OK);
-    assert_int_equal(backend_create("gpu", NULL, pool, &backend, &error), SIMCLR_INVALID);
+    assert_int_equal(backend_create("gpu", simd_machine(), pool, &backend, &error), SIMCLR_INVALID);
     assert_null(backend);
     assert_non_null(strstr(error.text, "gpu"));
-    assert_int_equal(backend_create("cpu", "mmx", pool, &backend, &error), SIMCLR_INVALID);
-    assert_null(backend);
-    assert_non_null(strstr(error.text, "mmx"));
-    assert_int_equal(backend_create("auto", NULL, pool, &backend, &error), SIMCLR_OK);
+    assert_int_equal(backend_create("auto", simd_machine(), pool, &backend, &error), SIMCLR_OK);
     assert_string_equal(backend->ops->name, "cpu");
     assert_ptr_equal(backend->pool, pool);
     assert_true(strlen(backend->ops->description(backend)) > 0);
     backend_destroy(&backend);
     assert_null(backend);
-    backend_destroy(&backend);                                                          /* nothing happens */
-    assert_int_equal(backend_create("ref", "avx2", pool, &backend, &error), SIMCLR_OK); /* ref has no variants */
+    backend_destroy(&backend);                                                             /* nothing happens */
+    assert_int_equal(backend_create("ref", SIMD_AVX2, pool, &backend, &error), SIMCLR_OK); /* ref has no variants */
     assert_string_equal(backend->ops->name, "ref");
     backend_destroy(&backend);
-    pool_destroy(&pool);
-}
-
-static void variants(void **state)
-{
-    (void)state;
-    static const char *const EXPECTED[] = {"amx", "amx-emulated", "avx512-bf16", "avx512", "avx2", "portable"};
-    struct pool *pool;
-    struct error error;
-    ops_report_variants();
-    assert_int_equal(pool_create(&pool, 1, &error), SIMCLR_OK);
-    for (size_t i = 0; i < sizeof EXPECTED / sizeof EXPECTED[0]; i++) {
-        bool listed = false;
-        for (const char *const *variant = backend_variants(); *variant; variant++)
-            listed = listed || strcmp(*variant, EXPECTED[i]) == 0;
-        assert_true(listed);
-        struct backend *backend;
-        const int status = backend_create("cpu", EXPECTED[i], pool, &backend, &error);
-        assert_int_equal(status, backend_variant_runs(EXPECTED[i]) ? SIMCLR_OK : SIMCLR_UNSUPPORTED);
-        if (status == SIMCLR_OK)
-            backend_destroy(&backend);
-        else
-            assert_non_null(strstr(error.text, EXPECTED[i]));
-    }
-    assert_true(backend_variant_runs("portable"));
-    assert_true(backend_variant_runs("amx-emulated"));
-    assert_false(backend_variant_runs("mmx"));
     pool_destroy(&pool);
 }
 
@@ -258,7 +228,7 @@ static void no_memory(void **state)
     assert_int_equal(pool_create(&pool, 1, &error), SIMCLR_OK);
     for (int i = 0; i < 2; i++) {
         memory_fail_after(1);
-        assert_int_equal(backend_create(BACKENDS[i], NULL, pool, &backend, &error), SIMCLR_NO_MEMORY);
+        assert_int_equal(backend_create(BACKENDS[i], simd_machine(), pool, &backend, &error), SIMCLR_NO_MEMORY);
         memory_fail_after(0);
         assert_null(backend);
     }
@@ -325,8 +295,7 @@ static void conversion(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(no_empty_slot), cmocka_unit_test(names),
-                                       cmocka_unit_test(variants),      cmocka_unit_test(types),
-                                       cmocka_unit_test(refusals),      cmocka_unit_test(no_memory),
-                                       cmocka_unit_test(conversion)};
+                                       cmocka_unit_test(types),         cmocka_unit_test(refusals),
+                                       cmocka_unit_test(no_memory),     cmocka_unit_test(conversion)};
     return run_cases(tests, NULL, NULL);
 }

@@ -36,7 +36,9 @@ static inline struct bench_backend open_backend(const char *variant)
     if (space) *space++ = 0;
     CHECK_OK(pool_create(&out.pool, 2, &error), error);
     bool ref = !strcmp(name, "ref");
-    CHECK_OK(backend_create(ref ? "ref" : "cpu", ref ? NULL : name, out.pool, &out.backend, &error), error);
+    enum simd simd;
+    CHECK_OK(simd_choose(ref ? NULL : name, "test", &simd, &error), error);
+    CHECK_OK(backend_create(ref ? "ref" : "cpu", simd, out.pool, &out.backend, &error), error);
     if (space) out.backend->convolution = strcmp(space, "winograd") == 0 ? CONVOLUTION_WINOGRAD : CONVOLUTION_DIRECT;
     return out;
 }

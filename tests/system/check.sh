@@ -45,7 +45,10 @@ true_that() {
 has() { checks=$((checks + 1)); grep -qE -- "$1" out || fail "output lacks /$1/: $(cat out)"; }
 holds() { checks=$((checks + 1)); grep -qF -- "$2" "$1" || fail "$1 lacks: $2"; }
 same() { checks=$((checks + 1)); cmp -s "$1" "$2" || fail "$1 and $2 differ"; }
-differ() { checks=$((checks + 1)); cmp -s "$1" "$2" && fail "$1 and $2 are equal"; }
+differ() {
+    checks=$((checks + 1))
+    if [ ! -s "$1" ] || [ ! -s "$2" ]; then fail "$1 or $2 is not there"; elif cmp -s "$1" "$2"; then fail "$1 and $2 are equal"; fi
+}
 python() { checks=$((checks + 1)); python3 - "$@" || fail "python: $*"; }
 
 # The end of a script: its exit status is whether anything failed, or 77 where nothing could run.

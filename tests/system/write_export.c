@@ -98,7 +98,7 @@ int main(int argc, char **argv)
     const struct model_config config = {
         .resnet.depth = atoi(argv[1]), .resnet.width = 1, .resnet.stem = STEM_IMAGENET, .image_size = atoi(argv[2])};
     int status = pool_create(&pool, 0, &error);
-    if (!status) status = backend_create("cpu", NULL, pool, &backend, &error);
+    if (!status) status = backend_create("cpu", simd_machine(), pool, &backend, &error);
     if (!status) status = write_all(&config, argv[3], backend, &error);
     if (status) fprintf(stderr, "write_export: %s\n", error.text);
     if (backend) backend_destroy(&backend);

@@ -1,79 +1,14 @@
 #include "backend/cpu/cpu.h"
 
 #include <stdio.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "backend/cpu/conv/conv.h"
 #include "backend/cpu/conv/conv_tiles.h"
-#include "backend/cpu/detect.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/matmul/matmul.h"
 #include "backend/cpu/ops.h"
 #include "base/memory.h"
-
-/* ---- variants ------------------------------------------------------------------------------------------------ */
-struct variant {
-    const char *name;
-    enum cpu_level level;
-    enum cpu_tiles tiles;
-};
-
-/* Best first. "amx-emulated" comes last in the choice (it is slow), whatever its place in the list of names. */
-static const struct variant VARIANTS[] = {
-    {"amx", CPU_AVX512_BF16, CPU_TILES_NATIVE}, {"avx512-bf16", CPU_AVX512_BF16, CPU_TILES_NONE},
-    {"avx512", CPU_AVX512, CPU_TILES_NONE},     {"avx2", CPU_AVX2, CPU_TILES_NONE},
-    {"portable", CPU_PORTABLE, CPU_TILES_NONE}, {"amx-emulated", CPU_PORTABLE, CPU_TILES_EMULATED},
-};
-enum { VARIANT_COUNT = sizeof VARIANTS / sizeof VARIANTS[0] };
-
-static const char *const VARIANT_NAMES[] = {"amx", "amx-emulated", "avx512-bf16", "avx512", "avx2", "portable", NULL};
-
-const char *const *cpu_variants(void)
-{
-    return VARIANT_NAMES;
-}
-
-static const struct variant *find_variant(const char *name)
-{
-    for (int i = 0; i < VARIANT_COUNT; i++)
-        if (strcmp(VARIANTS[i].name, name) == 0) return &VARIANTS[i];
-    return NULL;
-}
-
-static bool runs(const struct variant *variant)
-{
-    if (variant->level > cpu_detect_level()) return false;
-    return variant->tiles != CPU_TILES_NATIVE || (conv_kernels_amx(false) && cpu_detect_tiles());
-}
-
-bool cpu_variant_runs(const char *name)
-{
-    const struct variant *variant = find_variant(name);
-    return variant && runs(variant);
-}
-
-/* NULL: the first that runs. */
-static int choose_variant(const char *name, const struct variant **out, struct error *error)
-{
-    if (!name) {
-        const struct variant *variant = VARIANTS;
-        while (!runs(variant)) variant++; /* "portable" always runs */
-        *out = variant;
-        return SIMCLR_OK;
-    }
-    *out = find_variant(name);
-    if (!*out)
-        return error_set(error, SIMCLR_INVALID,
-                         "cpu backend: unknown variant '%s'; use amx, amx-emulated, avx512-bf16, avx512, avx2 or "
-                         "portable",
-                         name);
-    if (!runs(*out))
-        return error_set(error, SIMCLR_UNSUPPORTED,
-                         "cpu backend: this CPU cannot run the variant '%s'; leave it out "
-                         "to get the best that runs here",
-                         name);
-    return SIMCLR_OK;
-}
 
 /* ---- the table's plain entries ------------------------------------------------------------------------------- */
 static void destroy(struct backend *backend)
@@ -98,7 +33,7 @@ static bool supports(const struct backend *backend, enum dtype dtype)
 static enum dtype preferred(const struct backend *backend)
 {
     const struct cpu_backend *cpu = cpu_backend_of_const(backend);
-    return cpu->tiles != CPU_TILES_NONE || cpu->level >= CPU_AVX512_BF16 ? DTYPE_BF16 : DTYPE_F32;
+    return cpu->tiles != CPU_TILES_NONE || simd_has(cpu->simd, SIMD_AVX512_BF16) ? DTYPE_BF16 : DTYPE_F32;
 }
 
 /* What they are multiplied as, so that they are rounded once, where they are made. */
@@ -203,52 +138,55 @@ int cpu_reserve_scratch(struct cpu_backend *cpu, size_t bytes_per_thread, struct
     return SIMCLR_OK;
 }
 
-static const struct cpu_kernels *kernels_of(enum cpu_level level)
+static const struct cpu_kernels *kernels_of(enum simd simd)
 {
 #if defined(__x86_64__)
-    if (level == CPU_AVX512_BF16) return &cpu_kernels_avx512bf16;
-    if (level == CPU_AVX512) return &cpu_kernels_avx512;
-    if (level == CPU_AVX2) return &cpu_kernels_avx2;
+    if (simd_has(simd, SIMD_AVX512_BF16)) return &cpu_kernels_avx512bf16;
 #endif
-    (void)level;
-    return &cpu_kernels_portable;
+    return SIMD_CHOOSE(simd, &cpu_kernels_avx512, &cpu_kernels_avx2, &cpu_kernels_portable);
 }
 
 static void describe(struct cpu_backend *cpu)
 {
-    static const char *const LEVELS[] = {"portable", "avx2", "avx512", "avx512-bf16"};
     const char *bf16 = cpu->tiles == CPU_TILES_NATIVE     ? "amx"
                        : cpu->tiles == CPU_TILES_EMULATED ? "amx-emulated"
-                                                          : LEVELS[cpu->level];
-    const char *f32 = LEVELS[cpu->level > CPU_AVX512 ? CPU_AVX512 : cpu->level];
+                                                          : simd_name(cpu->simd & SIMD_AVX512_BF16);
     snprintf(cpu->description, sizeof cpu->description, "cpu, %d thread%s, %s (bf16), %s (float32)", cpu->threads,
-             cpu->threads == 1 ? "" : "s", bf16, f32);
+             cpu->threads == 1 ? "" : "s", bf16, simd_name(cpu->simd & SIMD_AVX512));
 }
 
-int cpu_backend_create(const char *name, struct pool *pool, struct backend **out, struct error *error)
+/* Of the last level, or a guess where the system does not say. */
+static size_t last_cache_bytes(void)
+{
+    const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    return bytes > 0 ? (size_t)bytes : (size_t)32 << 20;
+}
+
+static enum cpu_tiles tiles_of(enum simd simd)
+{
+    if (simd_has(simd, SIMD_AMX_EMULATED)) return CPU_TILES_EMULATED;
+    return simd_has(simd, SIMD_AMX) && conv_kernels_amx(false) ? CPU_TILES_NATIVE : CPU_TILES_NONE;
+}
+
+int cpu_backend_create(enum simd simd, struct pool *pool, struct backend **out, struct error *error)
 {
     *out = NULL;
-    const struct variant *variant;
-    int status = choose_variant(name, &variant, error);
-    if (status != SIMCLR_OK) return status;
-
     struct cpu_backend *cpu = memory_allocate(sizeof *cpu);
     if (!cpu) return error_no_memory(error, "the cpu backend", sizeof *cpu);
     cpu->base.ops = &CPU_OPS;
     cpu->base.pool = pool;
-    cpu->variant = variant->name;
-    cpu->level = variant->tiles == CPU_TILES_EMULATED ? cpu_detect_level() : variant->level;
-    cpu->tiles = variant->tiles;
-    cpu->kernels = kernels_of(cpu->level);
+    cpu->simd = simd;
+    cpu->tiles = tiles_of(simd);
+    cpu->kernels = kernels_of(simd);
     cpu->threads = pool_threads(pool);
-    cpu->cache_bytes = cpu_detect_cache_bytes();
+    cpu->cache_bytes = last_cache_bytes();
     cpu->scratch = memory_array((size_t)cpu->threads, sizeof *cpu->scratch);
     if (!cpu->scratch) {
         destroy(&cpu->base);
         return error_no_memory(error, "the cpu backend", sizeof *cpu);
     }
     describe(cpu);
-    status = cpu_reserve_scratch(cpu, cpu_matmul_scratch(), error);
+    const int status = cpu_reserve_scratch(cpu, cpu_matmul_scratch(), error);
     if (status != SIMCLR_OK) {
         destroy(&cpu->base);
         return status;

@@ -8,10 +8,6 @@
 
 #include "backend/backend.h"
 
-/* The instruction sets that kernels exist for, from the plainest up. Each level includes those before it, so
- * that `level >= CPU_AVX512` reads as "has 512-bit vectors". */
-enum cpu_level { CPU_PORTABLE, CPU_AVX2, CPU_AVX512, CPU_AVX512_BF16 };
-
 /* What does the tiles of bf16 matrix products: nothing (vector kernels), the hardware, or plain C that follows it. */
 enum cpu_tiles { CPU_TILES_NONE, CPU_TILES_NATIVE, CPU_TILES_EMULATED };
 
@@ -21,8 +17,7 @@ struct cpu_kernels; /* kernels.h: the vector kernels that are not convolutions *
 
 struct cpu_backend {
     struct backend base;  /* first: a struct backend * of this kind may be cast back */
-    const char *variant;  /* a word of cpu_variants() */
-    enum cpu_level level; /* vector kernels */
+    enum simd simd;       /* what its kernels may use */
     enum cpu_tiles tiles; /* bf16 convolutions go through tiles unless NONE */
     const struct cpu_kernels *kernels;
     int threads;
@@ -43,14 +38,9 @@ static inline const struct cpu_backend *cpu_backend_of_const(const struct backen
     return (const struct cpu_backend *)backend;
 }
 
-/* variant: a word of cpu_variants(), or NULL for the best that this CPU runs. pool: borrowed, must outlive the
- * backend. SIMCLR_INVALID for an unknown word, SIMCLR_UNSUPPORTED when this CPU lacks the variant,
- * SIMCLR_NO_MEMORY. Released by backend_destroy. */
-int cpu_backend_create(const char *variant, struct pool *pool, struct backend **out, struct error *error);
-
-/* NULL-terminated: "amx", "amx-emulated", "avx512-bf16", "avx512", "avx2", "portable". */
-const char *const *cpu_variants(void);
-bool cpu_variant_runs(const char *variant); /* false also for an unknown word */
+/* simd: of simd_choose or simd_machine. pool: borrowed, must outlive the backend. SIMCLR_NO_MEMORY. Released by
+ * backend_destroy. */
+int cpu_backend_create(enum simd simd, struct pool *pool, struct backend **out, struct error *error);
 
 /* Scratch that plans share: each thread has one block, as long as the longest request so far. Contents do not
  * survive from one operation to the next. Reserve at creation; ask for the address at execution (it may have

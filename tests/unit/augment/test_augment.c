@@ -78,7 +78,7 @@ static double check_photo(const struct reference *file, int p, enum simd level, 
         const struct reference_tensor kernel_sigma = reference_get(file, "photo%d.blur%d.kernel_sigma", p, j);
         const int radius = (int)reference_number(kernel_sigma, 0) / 2;
         void *scratch = memory_allocate(blur_scratch_bytes(size, radius));
-        blur_gaussian_by(level, view, 3, size, radius, (float)reference_number(kernel_sigma, 1), scratch);
+        blur_gaussian(level, view, 3, size, radius, (float)reference_number(kernel_sigma, 1), scratch);
         worst = fmax(worst, difference(view, reference_get(file, "photo%d.blur%d.out", p, j)));
         memory_free(scratch);
         free(view);
@@ -94,7 +94,7 @@ static double check_photo(const struct reference *file, int p, enum simd level, 
 static void check_file(const struct reference *file)
 {
     for (int level = 0; level < LEVELS; level++) {
-        if (!simd_available(levels[level])) continue;
+        if (!simd_has(simd_machine(), levels[level])) continue;
         int compared = 0;
         double worst = 0.0;
         for (int p = 0; reference_has(file, "photo%d.base", p); p++)
@@ -188,7 +188,7 @@ static void views_stay_in_range_and_variants_agree(void **state)
         render(&policy, &draw, &image, first);
         for (int k = 0; k < count; k++) assert_true(first[k] >= 0.0f && first[k] <= 1.0f);
         for (int level = 1; level < LEVELS; level++)
-            if (simd_available(levels[level])) {
+            if (simd_has(simd_machine(), levels[level])) {
                 policy.simd = levels[level];
                 render(&policy, &draw, &image, out);
                 for (int k = 0; k < count; k++) {
@@ -219,14 +219,14 @@ static void rendering_is_the_sum_of_its_operations(void **state)
         policy.normalize = true;
         const struct view_draw draw = view_draw_random(&policy, 4, RNG_VIEW, 0, i, 1, 70, 50);
         render(&policy, &draw, &image, out);
-        resample(&image, draw.box, RESAMPLE_BICUBIC, draw.flip, S, S, expected, scratch);
+        resample(simd_machine(), &image, draw.box, RESAMPLE_BICUBIC, draw.flip, S, S, expected, scratch);
         for (int k = 0; k < 4 && draw.jitter; k++) {
             void (*const change[4])(float *, int, float) = {color_brightness, color_contrast, color_saturation,
                                                             color_hue};
             change[draw.order[k]](expected, S * S, (float)draw.factor[draw.order[k]]);
         }
         if (draw.gray) color_gray(expected, S * S);
-        if (draw.blur) blur_gaussian(expected, S, 2, (float)draw.sigma, scratch); /* (40 / 10) / 2 */
+        if (draw.blur) blur_gaussian(simd_machine(), expected, 3, S, 2, (float)draw.sigma, scratch); /* (40 / 10) / 2 */
         for (int k = 0; k < COUNT; k++) {
             double value = expected[k];
             value = draw.solarize && value > 0.5 ? 1.0 - value : value;
@@ -261,7 +261,8 @@ static void evaluation_views(void **state)
                     1e-5);
     policy = view_policy_imagenet(224);
     render(&policy, NULL, &large, out); /* 87.5 % of 200 is 175, centred */
-    resample(&large, (struct box){62, 12, 175, 175}, RESAMPLE_BICUBIC, false, 224, 224, expected, scratch);
+    resample(simd_machine(), &large, (struct box){62, 12, 175, 175}, RESAMPLE_BICUBIC, false, 224, 224, expected,
+             scratch);
     assert_memory_equal(out, expected, sizeof out);
     image_free(&small);
     image_free(&large);
@@ -292,7 +293,7 @@ static void color_properties(void **state)
     for (int operation = 0; operation < 4; operation++)
         for (int quarters = -2; quarters < 16; quarters++) {
             memcpy(view, before, sizeof view);
-            apply(color_kernels_of(SIMD_BEST), operation, view, N, quarters / 4.0);
+            apply(color_kernels_of(simd_machine()), operation, view, N, quarters / 4.0);
             for (int i = 0; i < 3 * N; i++) assert_true(view[i] >= 0.0f && view[i] <= 1.0f);
         }
 }
@@ -306,10 +307,10 @@ static void blur_properties(void **state)
     struct rng rng = rng_open(9, RNG_TEST, 0, 0, 0);
     for (int i = 0; i < 3 * S * S; i++) view[i] = before[i] = i < S * S ? 1.0f : (float)rng_uniform(&rng);
     void *scratch = memory_allocate(blur_scratch_bytes(S, S - 1));
-    blur_gaussian(view, S, 3, 0.0f, scratch);
-    blur_gaussian(view, S, 0, 1.0f, scratch);
+    blur_gaussian(simd_machine(), view, 3, S, 3, 0.0f, scratch);
+    blur_gaussian(simd_machine(), view, 3, S, 0, 1.0f, scratch);
     assert_memory_equal(view, before, sizeof view);
-    blur_gaussian(view, S, S - 1, 50.0f, scratch); /* the widest that a reflection allows */
+    blur_gaussian(simd_machine(), view, 3, S, S - 1, 50.0f, scratch); /* the widest that a reflection allows */
     for (int i = 0; i < S * S; i++) assert_true(fabsf(view[i] - 1.0f) < 1e-6f && view[i] <= 1.0f);
     double low = 1.0, high = 0.0;
     for (int i = S * S; i < 2 * S * S; i++) {
@@ -323,7 +324,7 @@ static void blur_properties(void **state)
 int main(void)
 {
     for (int level = 0; level < LEVELS; level++)
-        if (!simd_available(levels[level])) skip_part("this CPU lacks %s", simd_name(levels[level]));
+        if (!simd_has(simd_machine(), levels[level])) skip_part("this CPU lacks %s", simd_name(levels[level]));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_operations),
         cmocka_unit_test(reference_operations),

@@ -43,7 +43,8 @@ static void apply_golden(const struct reference *file, int p, const char *name, 
     if (strcmp(name, "rotate") == 0)
         view_rotate(view, size, (int)reference_number(reference_get(file, "photo%d.rotate%d.quarters", p, j), 0));
     if (strcmp(name, "sobel") == 0)
-        view_sobel(view, size, (float)reference_number(reference_get(file, "photo%d.sobel%d.strength", p, j), 0));
+        view_sobel(simd_machine(), view, size,
+                   (float)reference_number(reference_get(file, "photo%d.sobel%d.strength", p, j), 0));
     if (strcmp(name, "noise") == 0) {
         const struct reference_tensor key = reference_get(file, "photo%d.noise%d.key", p, j);
         const uint64_t low = (uint64_t)reference_number(key, 0), high = (uint64_t)reference_number(key, 1);
@@ -118,11 +119,11 @@ static void sobel_finds_edges_only(void **state)
     enum { N = 12 };
     float view[3 * N * N];
     for (int i = 0; i < 3 * N * N; i++) view[i] = 0.7f; /* as flat as can be */
-    view_sobel(view, N, 5.0f);
+    view_sobel(simd_machine(), view, N, 5.0f);
     for (int i = 0; i < 3 * N * N; i++) assert_true(view[i] == 0.0f);
     for (int vertical = 0; vertical < 2; vertical++) {
         for (int i = 0; i < 3 * N * N; i++) view[i] = (vertical ? i % N : i / N % N) >= N / 2 ? 1.0f : 0.0f;
-        view_sobel(view, N, 1.0f);
+        view_sobel(simd_machine(), view, N, 1.0f);
         for (int i = 0; i < 3 * N * N; i++) {
             const int place = vertical ? i % N : i / N % N;
             const bool edge = place == N / 2 - 1 || place == N / 2;
@@ -134,7 +135,7 @@ static void sobel_finds_edges_only(void **state)
         float *small = malloc((size_t)(3 * size * size) * sizeof *small);
         assert_non_null(small);
         random_view(small, 3 * size * size, 9);
-        view_sobel(small, size, 100.0f);
+        view_sobel(simd_machine(), small, size, 100.0f);
         for (int i = 0; i < 3 * size * size; i++) assert_true(small[i] >= 0.0f && small[i] <= 1.0f);
         free(small);
     }
@@ -222,16 +223,16 @@ static void the_order_of_the_chain(void **state)
         void *scratch = memory_allocate(view_scratch_bytes(&policy, 70, 50));
         view_scratch_prepare(&policy, 70, 50, scratch);
         view_render(&policy, &draw, &image, out, scratch);
-        resample(&image, draw.box, RESAMPLE_BICUBIC, draw.flip, S, S, expected, scratch);
+        resample(simd_machine(), &image, draw.box, RESAMPLE_BICUBIC, draw.flip, S, S, expected, scratch);
         view_rotate(expected, S, draw.quarters);
         void (*const change[4])(float *, int, float) = {color_brightness, color_contrast, color_saturation, color_hue};
         for (int k = 0; k < 4 && draw.jitter; k++)
             change[draw.order[k]](expected, S * S, (float)draw.factor[draw.order[k]]);
         if (draw.gray) color_gray(expected, S * S);
-        if (draw.blur) blur_gaussian(expected, S, 2, (float)draw.sigma, scratch);
+        if (draw.blur) blur_gaussian(simd_machine(), expected, 3, S, 2, (float)draw.sigma, scratch);
         for (int k = 0; k < COUNT && draw.solarize; k++)
             expected[k] = expected[k] > 0.5f ? 1.0f - expected[k] : expected[k];
-        if (draw.sobel) view_sobel(expected, S, 1.0f);
+        if (draw.sobel) view_sobel(simd_machine(), expected, S, 1.0f);
         if (draw.noise) view_noise(expected, S, draw.noise_key, 0.1f);
         for (int k = 0; k < COUNT; k++) {
             const int x = k % S - draw.hole.x, y = k / S % S - draw.hole.y, channel = k / (S * S);
@@ -258,10 +259,10 @@ static void apply(const struct view_draw *draw, enum view_operation operation, f
     for (int k = 0; k < 4 && operation == VIEW_JITTER && draw->jitter; k++)
         change[draw->order[k]](view, S * S, (float)draw->factor[draw->order[k]]);
     if (operation == VIEW_GRAY && draw->gray) color_gray(view, S * S);
-    if (operation == VIEW_BLUR && draw->blur) blur_gaussian(view, S, 2, (float)draw->sigma, scratch);
+    if (operation == VIEW_BLUR && draw->blur) blur_gaussian(simd_machine(), view, 3, S, 2, (float)draw->sigma, scratch);
     for (int k = 0; k < COUNT && operation == VIEW_SOLARIZE && draw->solarize; k++)
         view[k] = view[k] > 0.5f ? 1.0f - view[k] : view[k];
-    if (operation == VIEW_SOBEL && draw->sobel) view_sobel(view, S, 1.0f);
+    if (operation == VIEW_SOBEL && draw->sobel) view_sobel(simd_machine(), view, S, 1.0f);
     if (operation == VIEW_NOISE && draw->noise) view_noise(view, S, draw->noise_key, 0.1f);
     if (operation == VIEW_CUTOUT && draw->cutout) view_cutout(view, S, draw->hole, black);
 }
@@ -299,7 +300,7 @@ static void chosen_orders(void **state)
             assert_memory_equal(&again, &draw, sizeof draw);
             view_render(&policy, &draw, &image, out, scratch);
             others += memcmp(out, usual, sizeof out) != 0;
-            resample(&image, draw.box, RESAMPLE_BICUBIC, draw.flip, S, S, expected, scratch);
+            resample(simd_machine(), &image, draw.box, RESAMPLE_BICUBIC, draw.flip, S, S, expected, scratch);
             int seen = 0;
             for (int k = 0; k < VIEW_OPERATIONS; k++) {
                 seen |= 1 << view_policy_operation(&policy, k);

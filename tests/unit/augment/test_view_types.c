@@ -82,7 +82,7 @@ static void compare(struct view_policy policy, const struct view_draw *draw, con
     static float floats[3 * MOST * MOST];
     static uint16_t halves[3 * MOST * MOST];
     for (int level = 0; level < LEVELS; level++) {
-        if (!simd_available(levels[level])) continue;
+        if (!simd_has(simd_machine(), levels[level])) continue;
         policy.simd = levels[level];
         policy.type = VIEW_FLOAT32;
         render(&policy, draw, image, floats, 0);
@@ -156,7 +156,7 @@ static void rounding(void **state)
         memcpy(&from[i], &bits, sizeof bits);
     }
     for (int level = 0; level < LEVELS; level++) {
-        if (!simd_available(levels[level])) continue;
+        if (!simd_has(simd_machine(), levels[level])) continue;
         const struct chain_kernels *kernels = chain_kernels_of(levels[level]);
         for (size_t count = 0; count < COUNT; count = count < 70 ? count + 1 : count * 3 + 1)
             for (size_t shift = 0; shift < 34; shift += shift < 2 ? 1 : 15) {

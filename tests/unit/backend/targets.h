@@ -9,8 +9,8 @@ static inline void each_target(void (*check)(struct ops_target *target, struct o
 {
     struct ops_target ref, target;
     ops_open(&ref, "ref", NULL, 1);
-    for (const char *const *variant = backend_variants(); *variant; variant++) {
-        for (int threads = 1; backend_variant_runs(*variant) && threads <= 3; threads += 2) {
+    for (const char *const *variant = simd_words(); *variant; variant++) {
+        for (int threads = 1; simd_runs(*variant) && threads <= 3; threads += 2) {
             ops_open(&target, "cpu", *variant, threads);
             check(&target, &ref);
             ops_close(&target);

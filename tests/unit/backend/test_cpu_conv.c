@@ -440,7 +440,10 @@ static void check_variant(const char *variant, const struct oracle *oracles, enu
         struct backend *backend;
         struct error error;
         if (pool_create(&pool, threads, &error) != SIMCLR_OK) fail_msg("%s", error.text);
-        if (cpu_backend_create(variant, pool, &backend, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+        enum simd simd;
+        if (simd_choose(variant, variant, &simd, &error) != SIMCLR_OK ||
+            cpu_backend_create(simd, pool, &backend, &error) != SIMCLR_OK)
+            fail_msg("%s", error.text);
         for (size_t i = 0; i < SHAPE_COUNT; i++) {
             const struct shape *s = &SHAPES[i];
             print_message("%s %s, %d threads: %d x %d->%d, %dx%d, kernel %d/%d\n", variant, dtype_name(dtype), threads,
@@ -465,8 +468,8 @@ static void test_variants(void **state)
         random_state = 12345;
         oracles[i] = oracle_new(&SHAPES[i]);
     }
-    for (const char *const *variant = cpu_variants(); *variant; variant++) {
-        if (!cpu_variant_runs(*variant)) {
+    for (const char *const *variant = simd_words(); *variant; variant++) {
+        if (!simd_runs(*variant)) {
             skip_part("this CPU lacks %s", *variant);
             continue;
         }
@@ -502,7 +505,7 @@ static void check_threads(enum convolution convolution)
         struct backend *backend;
         struct conv_plan *plan;
         assert_int_equal(pool_create(&pool, i == 0 ? 1 : 4, NULL), SIMCLR_OK);
-        assert_int_equal(cpu_backend_create(NULL, pool, &backend, NULL), SIMCLR_OK);
+        assert_int_equal(cpu_backend_create(simd_machine(), pool, &backend, NULL), SIMCLR_OK);
         backend->convolution = convolution;
         assert_int_equal(cpu_conv_create(backend, &desc, &plan, NULL), SIMCLR_OK);
         cpu_conv_set_weights(plan, weight);
@@ -538,7 +541,7 @@ static void test_refusals(void **state)
     struct pool *pool;
     struct backend *backend;
     assert_int_equal(pool_create(&pool, 1, NULL), SIMCLR_OK);
-    assert_int_equal(cpu_backend_create(NULL, pool, &backend, NULL), SIMCLR_OK);
+    assert_int_equal(cpu_backend_create(simd_machine(), pool, &backend, NULL), SIMCLR_OK);
     const struct conv_desc good = {.dtype = DTYPE_F32,
                                    .batch = 2,
                                    .in_channels = 4,

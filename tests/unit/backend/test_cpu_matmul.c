@@ -78,14 +78,17 @@ static void test_products(void **state)
     (void)state;
     static const int SIZES[][3] = {{1, 1, 1},    {8, 32, 16}, {7, 33, 5},    {13, 3, 300}, {200, 40, 17},
                                    {40, 800, 9}, {3, 5, 0},   {65, 65, 260}, {1, 100, 64}, {100, 1, 64}};
-    for (const char *const *variant = cpu_variants(); *variant; variant++) {
-        if (!cpu_variant_runs(*variant)) continue;
+    for (const char *const *variant = simd_words(); *variant; variant++) {
+        if (!simd_runs(*variant)) continue;
         for (int threads = 1; threads <= 3; threads += 2) {
             struct pool *pool;
             struct backend *backend;
             struct error error;
             if (pool_create(&pool, threads, &error) != SIMCLR_OK) fail_msg("%s", error.text);
-            if (cpu_backend_create(*variant, pool, &backend, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+            enum simd simd;
+            if (simd_choose(*variant, *variant, &simd, &error) != SIMCLR_OK ||
+                cpu_backend_create(simd, pool, &backend, &error) != SIMCLR_OK)
+                fail_msg("%s", error.text);
             if (cpu_reserve_scratch(cpu_backend_of(backend), cpu_matmul_scratch(), &error) != SIMCLR_OK)
                 fail_msg("%s", error.text);
             for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++)

@@ -255,8 +255,8 @@ static void test_max_pool(void **state)
 static void test_max_pool_keeps_nan(void **state)
 {
     (void)state;
-    for (const char *const *variant = backend_variants(); *variant; variant++) {
-        if (!backend_variant_runs(*variant)) continue;
+    for (const char *const *variant = simd_words(); *variant; variant++) {
+        if (!simd_runs(*variant)) continue;
         struct ops_buffers buffers = {0};
         struct ops_target target;
         struct max_pool_plan *plan;
@@ -399,21 +399,18 @@ static void test_creation(void **state)
     struct backend *backend;
     struct error error;
     assert_int_equal(pool_create(&pool, 2, &error), SIMCLR_OK);
-    assert_int_equal(cpu_backend_create("avx1024", pool, &backend, &error), SIMCLR_INVALID);
-    assert_non_null(strstr(error.text, "avx1024"));
-    assert_null(backend);
-    assert_true(cpu_variant_runs("portable"));
-    assert_true(cpu_variant_runs("amx-emulated"));
-    assert_false(cpu_variant_runs("avx1024"));
-    for (const char *const *variant = cpu_variants(); *variant; variant++) {
-        const int status = cpu_backend_create(*variant, pool, &backend, &error);
-        assert_int_equal(status, cpu_variant_runs(*variant) ? SIMCLR_OK : SIMCLR_UNSUPPORTED);
-        if (status == SIMCLR_OK) assert_non_null(strstr(backend->ops->description(backend), "2 threads"));
+    for (const char *const *variant = simd_words(); *variant; variant++) {
+        enum simd simd;
+        if (!simd_runs(*variant)) continue;
+        assert_int_equal(simd_choose(*variant, "test", &simd, &error), SIMCLR_OK);
+        assert_int_equal(cpu_backend_create(simd, pool, &backend, &error), SIMCLR_OK);
+        assert_non_null(strstr(backend->ops->description(backend), "2 threads"));
+        assert_non_null(strstr(backend->ops->description(backend), *variant));
         backend_destroy(&backend);
     }
-    assert_int_equal(cpu_backend_create(NULL, pool, &backend, &error), SIMCLR_OK);
+    assert_int_equal(cpu_backend_create(simd_machine(), pool, &backend, &error), SIMCLR_OK);
     struct cpu_backend *cpu = cpu_backend_of(backend);
-    assert_string_not_equal(cpu->variant, "amx-emulated");
+    assert_int_not_equal(cpu->tiles, CPU_TILES_EMULATED);
     assert_int_equal(cpu_reserve_scratch(cpu, 100000, &error), SIMCLR_OK);
     memset(cpu_scratch(cpu, 0), 1, 100000);
     memset(cpu_scratch(cpu, 1), 2, 100000);
@@ -453,7 +450,7 @@ static void test_creation_without_memory(void **state)
         memory_fail_after(n);
         status[3] = ops->global_pool_create(target.backend, &global, &d, NULL);
         memory_fail_after(n);
-        status[4] = cpu_backend_create("portable", target.pool, &e, NULL);
+        status[4] = cpu_backend_create(SIMD_PORTABLE, target.pool, &e, NULL);
         memory_fail_after(0);
         for (int i = 0; i < 5; i++) {
             assert_true(status[i] == SIMCLR_OK || status[i] == SIMCLR_NO_MEMORY);

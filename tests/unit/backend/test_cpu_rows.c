@@ -3,23 +3,22 @@
 #include "ops/ops.h"
 
 #include "backend/cpu/conv/conv_tiles.h"
-#include "backend/cpu/detect.h"
 
 enum { TABLES = 10, TILE = 1024, GAP = 5 };
 
 static int all_tables(const struct conv_kernels *tables[TABLES])
 {
-    const enum cpu_level level = cpu_detect_level();
+    const enum simd simd = simd_machine();
     int count = 0;
     for (int i = 0; i < 2; i++) {
         const enum dtype dtype = i ? DTYPE_BF16 : DTYPE_F32;
         tables[count++] = conv_kernels_portable(dtype);
-        if (level >= CPU_AVX2) tables[count++] = conv_kernels_avx2(dtype);
-        if (level >= CPU_AVX512) tables[count++] = conv_kernels_avx512(dtype);
-        if (level >= CPU_AVX512_BF16) tables[count++] = conv_kernels_avx512bf16(dtype);
+        if (simd_has(simd, SIMD_AVX2)) tables[count++] = conv_kernels_avx2(dtype);
+        if (simd_has(simd, SIMD_AVX512)) tables[count++] = conv_kernels_avx512(dtype);
+        if (simd_has(simd, SIMD_AVX512_BF16)) tables[count++] = conv_kernels_avx512bf16(dtype);
     }
     tables[count++] = conv_kernels_amx_emulated(false);
-    if (cpu_detect_tiles()) tables[count++] = conv_kernels_amx(false);
+    if (simd_has(simd, SIMD_AMX)) tables[count++] = conv_kernels_amx(false);
     int kept = 0;
     for (int i = 0; i < count; i++)
         if (tables[i]) tables[kept++] = tables[i];

@@ -112,7 +112,7 @@ static void check_packing(int channels, int absent)
     tile_pack_y(y, octets, channels);
     check_packed(x, y, octets, channels);
 #if defined(__x86_64__)
-    if (!cpu_variant_runs("avx512")) {
+    if (!simd_runs("avx512")) {
         skip_part("this CPU lacks avx512");
         return;
     }

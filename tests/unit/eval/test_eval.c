@@ -23,7 +23,7 @@ static struct backend *open_backend(const char *name)
 {
     struct backend *backend = NULL;
     struct error error = {0};
-    if (backend_create(name, NULL, pool, &backend, &error) != SIMCLR_OK) fail_msg("%s: %s", name, error.text);
+    if (backend_create(name, simd_machine(), pool, &backend, &error) != SIMCLR_OK) fail_msg("%s: %s", name, error.text);
     return backend;
 }
 

@@ -16,7 +16,8 @@ static struct backend *open_backend(int which)
 {
     struct backend *backend = NULL;
     struct error error = {0};
-    if (backend_create(backend_names[which], NULL, pool, &backend, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    if (backend_create(backend_names[which], simd_machine(), pool, &backend, &error) != SIMCLR_OK)
+        fail_msg("%s", error.text);
     return backend;
 }
 

@@ -30,12 +30,12 @@ static void run(enum simd level, const struct image *image, struct box box, enum
                 int width, int height, float *out)
 {
     enum { CANARY = 64 };
-    const size_t bytes = resample_scratch_bytes(image->width, image->height, width, height);
+    const size_t bytes = resample_scratch_bytes(level, image->width, image->height, width, height);
     uint8_t *scratch = memory_allocate(bytes + CANARY);
     assert_non_null(scratch);
     memset(scratch, 0xFF, bytes); /* every float a NaN: nothing may be taken from old scratch */
     memset(scratch + bytes, 0xA5, CANARY);
-    resample_by(level, image, box, filter, flip, width, height, out, scratch);
+    resample(level, image, box, filter, flip, width, height, out, scratch);
     for (int i = 0; i < CANARY; i++) assert_int_equal(scratch[bytes + (size_t)i], 0xA5);
     memory_free(scratch);
 }
@@ -133,7 +133,7 @@ static void compare(const struct image *image, struct box box, enum resample_fil
     assert_true(expected && out);
     model(image, box, filter, flip, width, height, expected);
     for (int level = 0; level < LEVELS; level++) {
-        if (!simd_available(levels[level])) continue;
+        if (!simd_has(simd_machine(), levels[level])) continue;
         double *difference = level == 0 ? &worst->portable : &worst->fixed;
         memset(out, 0xFF, count * sizeof *out);
         run(levels[level], image, box, filter, flip, width, height, out);
@@ -203,8 +203,8 @@ static void flip_is_the_mirror(void **state)
     static float plain[3 * S * S], mirrored[3 * S * S];
     const struct box box = {3, 5, 77, 40};
     for (int filter = 0; filter < 2; filter++) {
-        run(SIMD_BEST, &image, box, (enum resample_filter)filter, false, S, S, plain);
-        run(SIMD_BEST, &image, box, (enum resample_filter)filter, true, S, S, mirrored);
+        run(simd_machine(), &image, box, (enum resample_filter)filter, false, S, S, plain);
+        run(simd_machine(), &image, box, (enum resample_filter)filter, true, S, S, mirrored);
         for (int row = 0; row < 3 * S; row++)
             for (int x = 0; x < S; x++) assert_true(plain[row * S + x] == mirrored[row * S + S - 1 - x]);
     }
@@ -222,8 +222,8 @@ static void only_the_box_counts(void **state)
     for (int y = 0; y < box.height; y++)
         memcpy(cut.rgb + y * box.width * 3, image.rgb + ((box.y + y) * image.width + box.x) * 3, (size_t)box.width * 3);
     static float a[3 * S * S], b[3 * S * S];
-    run(SIMD_BEST, &image, box, RESAMPLE_BICUBIC, false, S, S, a);
-    run(SIMD_BEST, &cut, all, RESAMPLE_BICUBIC, false, S, S, b);
+    run(simd_machine(), &image, box, RESAMPLE_BICUBIC, false, S, S, a);
+    run(simd_machine(), &cut, all, RESAMPLE_BICUBIC, false, S, S, b);
     assert_memory_equal(a, b, sizeof a);
     image_free(&image);
     image_free(&cut);
@@ -236,7 +236,7 @@ static void same_size_is_the_identity(void **state)
     struct image image = noise(S, S, 80);
     static float out[3 * S * S];
     for (int level = 0; level < LEVELS; level++) {
-        if (!simd_available(levels[level])) continue;
+        if (!simd_has(simd_machine(), levels[level])) continue;
         run(levels[level], &image, (struct box){0, 0, S, S}, RESAMPLE_BICUBIC, false, S, S, out);
         for (int i = 0; i < S * S; i++)
             for (int c = 0; c < 3; c++)
@@ -269,11 +269,11 @@ static void check_cached_tables(int outputs, int side)
     const size_t stride = (size_t)(outputs + 15) / 16 * 16, plane = stride * (size_t)outputs, size = (size_t)outputs;
     struct rng rng = rng_open(9, RNG_TEST, 0, 1, 0);
     for (int level = 0; level < LEVELS; level++) {
-        if (!simd_available(levels[level])) continue;
+        if (!simd_has(simd_machine(), levels[level])) continue;
         const size_t bytes = resample_cache_bytes(levels[level], side, side, outputs, outputs);
         assert_true(bytes > 0 && resample_cache_bytes(levels[level], 500, side, outputs, outputs) == 0);
         uint8_t *block = memory_allocate(bytes + 64);
-        void *scratch = memory_allocate(resample_scratch_bytes(side, side, outputs, outputs));
+        void *scratch = memory_allocate(resample_scratch_bytes(levels[level], side, side, outputs, outputs));
         assert_true(block && scratch);
         memset(block + bytes, 0xA5, 64);
         struct resample_cache cache;
@@ -317,7 +317,11 @@ static void areas_between_pixels(void **state)
     static double expected[3 * S * S];
     const size_t stride = 48; /* of padded rows */
     float *rows = memory_array(3 * S * stride, sizeof *rows);
-    void *scratch = memory_allocate(resample_scratch_bytes(WIDTH, HEIGHT, S, S));
+    size_t bytes = 0;
+    for (int level = 0; level < LEVELS; level++)
+        if (simd_has(simd_machine(), levels[level]))
+            bytes = (size_t)fmax((double)bytes, (double)resample_scratch_bytes(levels[level], WIDTH, HEIGHT, S, S));
+    void *scratch = memory_allocate(bytes);
     struct rng rng = rng_open(12, RNG_TEST, 0, 1, 0);
     for (int round = 0; round < 60; round++) {
         struct resample_area area = {.width = rng_between(&rng, 0.6, WIDTH), .height = rng_between(&rng, 0.6, HEIGHT)};
@@ -328,7 +332,7 @@ static void areas_between_pixels(void **state)
         if (whole) area = (struct resample_area){box.x, box.y, box.width, box.height};
         model_area(&image, area, RESAMPLE_BICUBIC, flip, S, S, expected);
         for (int level = 0; level < LEVELS; level++) {
-            if (!simd_available(levels[level])) continue;
+            if (!simd_has(simd_machine(), levels[level])) continue;
             struct resampler resampler;
             resample_open_area(&resampler, levels[level], &image, area, RESAMPLE_BICUBIC, flip, S, S, scratch);
             for (int y = 0; y < S; y += RESAMPLE_BLOCK)
@@ -366,7 +370,7 @@ static void nothing_is_read_behind_the_picture(void **state)
         struct image image = {width, height, map + room - bytes};
         memset(image.rgb, 200, bytes);
         for (int level = 0; level < LEVELS; level++)
-            for (int size = 1; size < 50 && simd_available(levels[level]); size += 16)
+            for (int size = 1; size < 50 && simd_has(simd_machine(), levels[level]); size += 16)
                 for (int box = 1; box <= width; box += 5) {
                     run(levels[level], &image, (struct box){width - box, height - 3, box, 3}, RESAMPLE_BICUBIC, false,
                         size, size, out);
@@ -410,7 +414,7 @@ static void check_file(const struct reference *file)
         memcpy(photo.rgb, reference_u8(tensor), (size_t)tensor.count);
         for (int j = 0; reference_has(file, "photo%d.crop%d.out", p, j); j++, crops++)
             for (int level = 0; level < LEVELS; level++)
-                if (simd_available(levels[level])) {
+                if (simd_has(simd_machine(), levels[level])) {
                     double *difference = level == 0 ? &worst.portable : &worst.fixed;
                     *difference = fmax(*difference, check_crop(file, &photo, p, j, levels[level]));
                 }
@@ -445,7 +449,7 @@ int main(void)
 {
     static const char *const names[LEVELS] = {"portable", "avx2", "avx512", "avx512-vbmi"};
     for (int level = 0; level < LEVELS; level++)
-        if (!simd_available(levels[level])) skip_part("this CPU lacks %s", names[level]);
+        if (!simd_has(simd_machine(), levels[level])) skip_part("this CPU lacks %s", names[level]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_boxes_match_the_model),
         cmocka_unit_test(large_reduction_and_odd_outputs),

@@ -224,8 +224,8 @@ int main(void)
         {"test_lifetimes on ref", test_lifetimes, NULL, NULL, (void *)(uintptr_t) "ref"},
     };
     size_t count = 3;
-    for (const char *const *variant = backend_variants(); *variant; variant++) {
-        if (!backend_variant_runs(*variant))
+    for (const char *const *variant = simd_words(); *variant; variant++) {
+        if (!simd_runs(*variant))
             skip_part("this CPU lacks %s", *variant);
         else
             tests[count++] = (struct CMUnitTest){*variant, test_lifetimes, NULL, NULL, (void *)(uintptr_t)*variant};

@@ -248,8 +248,8 @@ int main(void)
     };
     static char names[24][48];
     size_t count = 4;
-    for (const char *const *variant = backend_variants(); *variant; variant++) {
-        if (!backend_variant_runs(*variant)) {
+    for (const char *const *variant = simd_words(); *variant; variant++) {
+        if (!simd_runs(*variant)) {
             skip_part("this CPU lacks %s", *variant);
             continue;
         }

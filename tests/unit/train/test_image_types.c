@@ -98,8 +98,8 @@ static void every_variant(void **state)
 {
     (void)state;
     static const char *const convolutions[] = {"direct", "winograd"};
-    for (const char *const *variant = backend_variants(); *variant != NULL; variant++) {
-        if (!backend_variant_runs(*variant)) {
+    for (const char *const *variant = simd_words(); *variant != NULL; variant++) {
+        if (!simd_runs(*variant)) {
             skip_part("this CPU lacks %s", *variant);
             continue;
         }

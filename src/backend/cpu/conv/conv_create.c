@@ -18,9 +18,9 @@ const struct conv_kernels *conv_choose_kernels(const struct cpu_backend *cpu, co
         if (cpu->tiles == CPU_TILES_NATIVE) kernels = conv_kernels_amx(images);
         if (cpu->tiles == CPU_TILES_EMULATED) kernels = conv_kernels_amx_emulated(images);
     }
-    if (!kernels && cpu->level >= CPU_AVX512_BF16) kernels = conv_kernels_avx512bf16(dtype);
-    if (!kernels && cpu->level >= CPU_AVX512) kernels = conv_kernels_avx512(dtype);
-    if (!kernels && cpu->level >= CPU_AVX2) kernels = conv_kernels_avx2(dtype);
+    if (!kernels && simd_has(cpu->simd, SIMD_AVX512_BF16)) kernels = conv_kernels_avx512bf16(dtype);
+    if (!kernels && simd_has(cpu->simd, SIMD_AVX512)) kernels = conv_kernels_avx512(dtype);
+    if (!kernels && simd_has(cpu->simd, SIMD_AVX2)) kernels = conv_kernels_avx2(dtype);
     return kernels ? kernels : conv_kernels_portable(dtype);
 }
 

@@ -18,8 +18,8 @@ enum { DEPTH = 512, ROWS = 96, COLUMNS = 768 }; /* ROWS: of whole tiles of 6 or 
 static const struct matmul_kernels *choose_kernels(const struct cpu_backend *cpu)
 {
     const struct matmul_kernels *kernels = NULL;
-    if (cpu->level >= CPU_AVX512) kernels = matmul_kernels_avx512();
-    if (!kernels && cpu->level >= CPU_AVX2) kernels = matmul_kernels_avx2();
+    if (simd_has(cpu->simd, SIMD_AVX512)) kernels = matmul_kernels_avx512();
+    if (!kernels && simd_has(cpu->simd, SIMD_AVX2)) kernels = matmul_kernels_avx2();
     return kernels ? kernels : matmul_kernels_portable();
 }
 

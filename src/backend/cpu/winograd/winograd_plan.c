@@ -42,10 +42,10 @@ _Alignas(64) static const char ZEROS[MOST_GROUP_IMAGES * BLOCK_CHANNELS * sizeof
 static const struct winograd_kernels *choose_kernels(const struct cpu_backend *cpu, enum dtype dtype)
 {
     const struct winograd_kernels *kernels = NULL;
-    if (dtype == DTYPE_BF16 && cpu->level >= CPU_AVX512_BF16) kernels = winograd_kernels_avx512bf16();
+    if (dtype == DTYPE_BF16 && simd_has(cpu->simd, SIMD_AVX512_BF16)) kernels = winograd_kernels_avx512bf16();
     if (kernels) return kernels;
-    if (cpu->level >= CPU_AVX512) kernels = winograd_kernels_avx512();
-    if (!kernels && cpu->level >= CPU_AVX2) kernels = winograd_kernels_avx2();
+    if (simd_has(cpu->simd, SIMD_AVX512)) kernels = winograd_kernels_avx512();
+    if (!kernels && simd_has(cpu->simd, SIMD_AVX2)) kernels = winograd_kernels_avx2();
     return kernels ? kernels : winograd_kernels_portable();
 }
 
@@ -182,7 +182,7 @@ static bool plan_forward(struct winograd_plan *winograd)
     struct winograd_pass *pass = &winograd->pass;
     /* Without fused multiply-adds the forward pass rounds so often that, of the reference networks' millions of values,
      * one beside a ReLU's kink falls on the other side of it (docs/numerics.md). */
-    if (plan->cpu->level == CPU_PORTABLE && plan->cpu->base.convolution == CONVOLUTION_AUTO) return false;
+    if (!simd_has(plan->cpu->simd, SIMD_AVX2) && plan->cpu->base.convolution == CONVOLUTION_AUTO) return false;
     pass->pairs = !plan->desc.training && winograd->kernels->products_pairs;
     const bool wanted = plan_products(pass, plan, shape);
     if (!pass->pairs || is_cheaper(plan, pass, &shape->x, &shape->y)) return wanted;
