@@ -4,14 +4,14 @@
  * usage: bench_data [--folder F] [--gigabytes G] [--images N] [--seconds S] [--lines N]
  *        bench_data --cold BYTES [--folder F] [--gigabytes G]
  *
- * Writes below F (default: a new folder in /tmp, removed at the end) N JPEG files of 224 x 224 and a tar of G gigabytes
- * that has the same N, spread evenly between members of holes (so it takes little room on the disk). The tar is indexed
- * with nothing stored, then opened with the stored index; then images at the same random places are read from both,
- * decoded, in turns. "fetch" is the encoded bytes alone. The files are in the page cache in both cases: what is
- * compared is our work and the kernel's, not the disk's.
+ * Writes below F N JPEG files of 224 x 224, and a tar of G gigabytes that has the same N. (Default: a new folder in
+ * /tmp, removed at the end.) The tar's images are spread evenly between members of holes, so it takes little room on
+ * the disk. The tar is indexed with nothing stored, then opened with the stored index. Then images at the same random
+ * places are read from both, decoded, in turns. "fetch" is the encoded bytes alone. The files are in the page cache in
+ * both cases: what is compared is our work and the kernel's, not the disk's.
  *
- * --cold: a tar of G gigabytes (default 1) without holes whose members have BYTES bytes each, out of the page cache:
- * the time of reading it from end to end, of walking through its headers, and of opening it as a set. */
+ * --cold: a tar of G gigabytes (default 1) without holes whose members have BYTES bytes each, out of the page cache.
+ * Three times are taken: reading it from end to end, walking through its headers, opening it as a set. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

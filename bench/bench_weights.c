@@ -1,5 +1,5 @@
 /* bench/bench_weights.c -- the work of a training step that grows with the number of weights, not of images: the
- * optimiser, the packing of weights, and what forward and backward still cost at two views of 32 x 32.
+ * optimiser and the packing of weights. Beside it stands what forward and backward still cost at two views of 32 x 32.
  *
  * usage: bench_weights [--variant V] [--threads T] [--depth D] [--precision bf16|float32] [--seconds S]
  *

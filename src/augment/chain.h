@@ -1,9 +1,9 @@
 /* augment/chain.h -- the colour operations of a view in two fused passes. Private to the room.
  *
- * Contrast needs the mean gray of all that precedes it, so a chain of jitter falls into two: what comes before
- * contrast runs while the resampled rows are in the L1 cache and sums the gray, what comes after runs when the mean is
- * known and goes on into gray and the output. Each order of the operations has a body of its own, so that a pixel
- * stays in registers from load to store. */
+ * Contrast needs the mean gray of all that precedes it, so a chain of jitter falls into two passes:
+ *  - What comes before contrast runs while the resampled rows are in the L1 cache, and sums the gray.
+ *  - What comes after runs when the mean is known, and goes on into gray and the output.
+ * Each order of the operations has a body of its own, so that a pixel stays in registers from load to store. */
 #ifndef AUGMENT_CHAIN_H
 #define AUGMENT_CHAIN_H
 
@@ -20,8 +20,10 @@ struct chain {
     bool jitter, gray;
     int before, after; /* which sequence (an index of the tables below) comes before contrast, which after */
     float brightness, contrast, saturation;
-    float turn; /* hue, in sixths of the circle, -1 to 1; what is over goes by exchanging channels: */
-    int thirds; /* 0 to 2: red to green to blue */
+    /* hue = turn + 2 thirds, in sixths of the circle. turn (-1 to 1) is computed; thirds (0, 1, 2) only renames
+     * channels: red -> green -> blue. */
+    float turn;
+    int thirds;
 };
 
 struct chain chain_of(const struct view_draw *draw);

@@ -1,11 +1,14 @@
-/* augment/render.c -- from source bytes to a view: resampled rows go through the first half of the colour chain while
- * they are in the L1 cache and wait in a picture of the scratch (600 KB at 224, the L2 cache); when the mean gray is
- * known the second half takes them on into the output, or row by row through the blur's first pass back into that
- * picture, of which its second pass makes the output. The output is written once, past the caches, in its own type;
- * where rows of that are no whole lines of the cache it is made as floats first, like a view that has more operations
- * to come.
+/* augment/render.c -- from source bytes to a view.
  *
- * What each stage costs stands in docs/performance.md. */
+ * Pass 1: resample 8 rows, apply the colours that come before contrast, sum the gray, store them in `picture` (600 KB
+ * at 224 pixels: L2).
+ * Pass 2, when the mean gray is known: apply contrast and the rest. Then either write the output, or blur across into
+ * `picture` and down into the output.
+ *
+ * The output is written once, past the caches, in its own type. Where its rows are no whole lines of the cache, or more
+ * operations follow, it is made as floats first.
+ *
+ * What each stage costs stands in docs/notes/views.md. */
 #include "augment/render.h"
 
 #include <string.h>

@@ -30,10 +30,9 @@ struct affinity affinity_now(void);
 /* Confines the calling thread to `set`. False, and nothing changed, when the system refuses or the set is empty. */
 bool affinity_apply(const struct affinity *set);
 
-/* Divides `allowed` between `threads` threads that compute and others: *computing gets as many processors, one of each
- * core before a core's second one, *others what is left. `folder` is where Linux describes processors
- * (AFFINITY_SYSTEM; tests have another); what it does not tell counts as a core of its own. False when nothing would be
- * left for others. */
+/* Splits `allowed` in two. *computing gets `threads` processors: first one of each core, then the second ones. *others
+ * gets the rest. False if nothing would be left. `folder`: AFFINITY_SYSTEM, or a fake one in tests; a processor that it
+ * does not describe counts as a core. */
 #define AFFINITY_SYSTEM "/sys/devices/system/cpu"
 bool affinity_divide(const struct affinity *allowed, int threads, const char *folder, struct affinity *computing,
                      struct affinity *others);

@@ -1,7 +1,7 @@
 /* base/rng.h -- stateless randomness: Philox4x32-10 (Salmon et al. 2011), counter based.
  *
- * Every draw in the program is a function of (seed, purpose, epoch, item, view) and of its number in that
- * stream, so that results depend on neither threads nor ranks and resuming needs no generator state. */
+ * Every draw in the program is a function of (seed, purpose, epoch, item, view) and of its number in that stream. So
+ * results depend on neither threads nor ranks, and resuming needs no generator state. */
 #ifndef BASE_RNG_H
 #define BASE_RNG_H
 

@@ -1,13 +1,21 @@
 /* checkpoint/checkpoint.h -- a model with its training state in one safetensors file.
  *
- * Tensors: "encoder.<torchvision name>", "head.<...>" or "fc.<...>" for the rest; "optimizer.state1.<name in the
- * table>" (momentum; Adam's m) and "optimizer.state2.<name>" (Adam's v) for each trained tensor. All float32. Metadata
- * (strings): format ("simclr-checkpoint"), version ("2"), depth, width, stem, image_size, head_layers, head_dim,
- * classes, step, epoch, seed, images_seen, skipped_steps, best_knn, epoch_steps, epoch_sums (loss, top-1, seconds,
- * seconds waited), mean, std (three numbers each), optimizer (none, lars, sgd, adamw), optimizer_steps, and, if given,
- * config (the effective YAML) and fingerprint (what must not change on resume). A CRC-32C of the whole file
- * ("file_crc32c") guards against damage after the write. Equal states give equal bytes.
- * Version 1 is read too: it had a CRC-32C over the tensor bytes alone ("crc32c") and no epoch_*. */
+ * Tensors, all float32:
+ *     encoder.<torchvision name>       the encoder
+ *     head.<...>, fc.<...>             the rest
+ *     optimizer.state1.<name>          momentum (Adam's m) of each trained tensor, by its name in the table
+ *     optimizer.state2.<name>          Adam's v
+ * Metadata, all strings:
+ *     format ("simclr-checkpoint"), version ("2")
+ *     depth, width, stem, image_size, head_layers, head_dim, classes
+ *     step, epoch, seed, images_seen, skipped_steps, best_knn
+ *     epoch_steps, epoch_sums          loss, top-1, seconds, seconds waited
+ *     mean, std                        three numbers each
+ *     optimizer, optimizer_steps       none, lars, sgd, adamw
+ *     config, fingerprint              if given: the effective YAML, and what must not change on resume
+ *     file_crc32c                      of the whole file, against damage after the write
+ * Equal states give equal bytes. Version 1 is read too: it had a CRC-32C over the tensor bytes alone ("crc32c") and no
+ * epoch_*. */
 #ifndef CHECKPOINT_CHECKPOINT_H
 #define CHECKPOINT_CHECKPOINT_H
 

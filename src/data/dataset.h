@@ -26,9 +26,9 @@ struct catalog; /* names/catalog.h */
  * truncated, random bytes ...) are logged once each by name, counted, and left out: numbering closes the gap.
  * SIMCLR_DATA when the path is missing, the set is empty, or more than max_bad of it is bad; SIMCLR_CORRUPT when a
  * list, an archive or a binary is not what it should be. Sets too large for the cache are only indexed, which includes
- * a look at every header; a bad image found later is logged once and replaced (see dataset_image). Of sets of 100,000
- * encoded images and more, 1024 headers, evenly spread, are looked at first, and if by their mean size the set does not
- * fit, no others: all images are numbered, and bad ones are found when they are read. */
+ * a look at every header; a bad image found later is logged once and replaced (see dataset_image). Opening a
+ * set of 100,000 encoded images or more reads 1,024 headers, evenly spread. If their mean size says that the set cannot
+ * fit in memory, opening stops there: every image gets a number, and bad ones are found when they are read. */
 int dataset_open(struct dataset **out, const struct dataset_config *config, struct pool *pool, const struct log *log,
                  struct error *error);
 void dataset_close(struct dataset **dataset);

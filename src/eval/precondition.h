@@ -1,13 +1,15 @@
 /* eval/precondition.h -- an approximate inverse Hessian of multinomial logistic regression, as a product with a matrix.
  *
  * The Hessian is the mean over rows of (diag(p) - p p^T) (x) x x^T, plus l2 on the weights (Boehning, "Multinomial
- * logistic regression algorithm", Ann. Inst. Statist. Math. 44, 1992). Replacing the first factor by a number c,
- * which is right to begin with -- where all classes are equally likely it is 1 / classes on every vector that sums
- * to 0 over the classes, and gradients do -- leaves the same matrix for every class,
- *     A = c [X 1]^T [X 1] / rows + l2 diag(1, ..., 1, 0),
- * whose inverse removes the correlations between the features: those of pixels have a condition number of 1e6 and
- * more, and L-BFGS needs hundreds of iterations for what a few tens do on A^-1. It changes only the path to the
- * optimum, so everything here is float32. */
+ * logistic regression algorithm", Ann. Inst. Statist. Math. 44, 1992). We replace the first factor by one number, c = 1
+ * / classes. At the start, where all classes are equally likely, this is exact for vectors that sum to 0 over the
+ * classes, and gradients do. What is left is the same matrix for every class:
+ *
+ *     A = c [X 1]^T [X 1] / rows + l2 diag(1, ..., 1, 0)
+ *
+ * Its inverse removes the correlations between the features. Those of pixels have a condition number of 1e6 and more,
+ * and L-BFGS needs hundreds of iterations for what a few tens do on A^-1. It changes only the path to the optimum, so
+ * everything here is float32. */
 #ifndef EVAL_PRECONDITION_H
 #define EVAL_PRECONDITION_H
 

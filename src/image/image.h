@@ -80,14 +80,17 @@ struct image_encoded {
 int image_open(struct image_encoded *out, const uint8_t *bytes, size_t count, const struct image_limits *limits,
                const char *name, struct error *error);
 
-/* Decodes at least `box` of a picture, bit for bit as image_decode gives it: of a JPEG only the rows and columns of
- * the box and a few around it; of others, and of a progressive one whose scans are not all there, all. *part says what
- * is in store->image. What lies above and left of the box in the stored picture is read and checked as in a full
- * decoding; what lies below it there is not read, so that damage there (a truncated file) goes unnoticed.
- * SIMCLR_INVALID when the box does not lie inside the picture; else as image_decode. reduction: 1; with 2, 4 or 8 a
- * JPEG is decoded to so many times fewer pixels on each axis, each the mean of what it stands for as far as libjpeg's
- * smaller inverse transforms give it (other formats stay as they are: reduction 1). A reduced picture's last pixels
- * stand for some beyond the border, so `place` may reach past the picture by less than one of them. */
+/* Decodes at least `box` of a picture, bit for bit as image_decode gives it. *part says what is in store->image.
+ * SIMCLR_INVALID when the box does not lie inside the picture; else as image_decode.
+ *
+ * A JPEG is decoded only around the box. All other formats, and progressive JPEGs with missing scans, are decoded
+ * whole. Damage above or left of the box, in the stored picture, is found as in a full decoding. Damage below it (a
+ * truncated file) is not: those bytes are never read.
+ *
+ * reduction: 1; with 2, 4 or 8 a JPEG is decoded to so many times fewer pixels on each axis. Each is the mean of what
+ * it stands for, as far as libjpeg's smaller inverse transforms give it. Other formats stay as they are: reduction 1. A
+ * reduced picture's last pixels stand for some beyond the border, so `place` may reach past the picture by less than
+ * one of them. */
 int image_decode_box(const struct image_encoded *encoded, struct box box, int reduction, struct image_store *store,
                      struct image_part *part, struct error *error);
 

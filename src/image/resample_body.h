@@ -1,6 +1,8 @@
-/* image/resample_body.h -- the horizontal pass of a resize, compiled once per instruction set. It works on vectors of
- * output rows, whatever its taps: the vertical pass, which comes first, leaves a block of VECTOR_WIDTH rows turned
- * (columns[element][row], element = 3 * x + channel), and the results are turned back when they are stored. */
+/* image/resample_body.h -- the horizontal pass of a resize, compiled once per instruction set.
+ *
+ * It works on vectors of output rows, whatever its taps. The vertical pass comes first and leaves a block of
+ * VECTOR_WIDTH rows turned (columns[element][row], element = 3 * x + channel). The results are turned back when they
+ * are stored. */
 #include "image/resample_kernels.h"
 #include "image/vector.h"
 

@@ -1,15 +1,19 @@
 /* image/resample_gather_body.h -- the resize by permutations that gather each output's taps, for the variants of
- * AVX-512. The including file defines KERNELS (the table's name), MOST_SCALE, MOST_TAPS and MOST_WEIGHT, includes
- * resample_fixed_body.h, and defines what its instruction set does with four neighbouring taps, a quad, of 16 outputs:
- * struct window, load_window, index_of, next_channel, pack_weights, sum_taps, add_products.
+ * AVX-512. The including file
+ *
+ *  - defines KERNELS (the table's name), MOST_SCALE, MOST_TAPS and MOST_WEIGHT,
+ *  - includes resample_fixed_body.h,
+ *  - defines what its instruction set does with four neighbouring taps, a quad, of 16 outputs: struct window,
+ *    load_window, index_of, next_channel, pack_weights, sum_taps, add_products.
  *
  * Across: a vector holds 16 outputs of one channel. Permutations gather their taps from 64 source bytes, whatever the
  * channel; weights of 15 bits make exact sums. The three channels share source bytes and weights, and planes come out
- * without any de-interleaving. Two source rows at a time become pairs of 16 bits, 7 of them fraction, less 128 so that
- * overshoot has room: nothing is clamped. Down: two rows of a ring of such pairs are multiplied and added at once.
+ * without any de-interleaving. Two source rows at a time become pairs of 16 bits. 7 of them are fraction; 128 is taken
+ * off so that overshoot has room: nothing is clamped. Down: two rows of a ring of such pairs are multiplied and added
+ * at once.
  *
- * Blocking: the ring holds the pairs that one output row needs (3 to 5 of 2.7 KB at 224), in the L1 cache with the
- * tables (one vector of indices, two of weights per quad for 16 outputs). */
+ * Blocking: the ring holds the pairs that one output row needs (3 to 5 of 2.7 KB at 224). It is in the L1 cache with
+ * the tables (one vector of indices, two of weights per quad for 16 outputs). */
 
 enum {
     MOST_QUADS = MOST_TAPS / 4,

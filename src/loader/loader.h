@@ -1,7 +1,7 @@
 /* loader/loader.h -- batches of view pairs, the same pixels whatever makes them.
  *
- * With workers == 0 the pool's own threads make a batch when it is asked for (few cores: a third busy thread
- * would halve the speed of the convolutions); with workers > 0 that many threads keep a bounded ring full. */
+ * With workers == 0 the pool's own threads make a batch when it is asked for. That is for few cores: a third busy
+ * thread would halve the speed of the convolutions. With workers > 0 that many threads keep a bounded ring full. */
 #ifndef DATA_LOADER_H
 #define DATA_LOADER_H
 

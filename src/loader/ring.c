@@ -1,8 +1,10 @@
-/* loader/ring.c -- see ring.h. What workers share with the caller while batches are made is atomic: rows are claimed by
- * taking them off a slot's count of rows that are left, and counted when they are made; whoever finds nothing to do
- * waits for an event. A lock guards only the note that a row has failed.
+/* loader/ring.c -- see ring.h.
  *
- * A claim that succeeds keeps its slot from being used again until its rows are counted, so a worker reads nothing of a
+ * What workers share with the caller while batches are made is atomic. Rows are claimed by taking them off a slot's
+ * count of rows that are left, and counted when they are made. Whoever finds nothing to do waits for an event. A lock
+ * guards only the note that a row has failed.
+ *
+ * A claim that succeeds keeps its slot from being used again until its rows are counted. So a worker reads nothing of a
  * slot before it has claimed rows of it. */
 #include "loader/ring.h"
 

@@ -1,6 +1,6 @@
 /* loader/ring.h -- worker threads that keep a bounded ring of batches full.
  *
- * One caller opens slots (ring_start), waits for them in order of steps (ring_wait) and cancels (ring_cancel); workers
+ * One caller opens slots (ring_start), waits for them in order of steps (ring_wait) and cancels (ring_cancel). Workers
  * take rows of the oldest open slot first, a few at a time, so that the batch that is needed next is ready first. */
 #ifndef DATA_RING_H
 #define DATA_RING_H

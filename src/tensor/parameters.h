@@ -1,10 +1,12 @@
 /* tensor/parameters.h -- all parameters of a model: one table of named views into slabs.
  *
- * Trainable tensors live in three parallel slabs with the same offsets: weights, gradients, and optimiser
- * states. Buffers (batch-norm running statistics) live in a slab of their own, beside one of equal form for the next
- * ones: a forward pass in training writes these, and only an update of the weights makes them the present ones. So
- * the optimiser, the norms and the checkpoint are flat loops over one table. Canonical layout: torchvision's
- * (convolutions OIHW, dense [out][in]), float32, row-major. */
+ * Trainable tensors live in three parallel slabs with the same offsets: weights, gradients, and optimiser states. So
+ * the optimiser, the norms and the checkpoint are flat loops over one table.
+ *
+ * Buffers (batch-norm running statistics) live in a slab of their own, beside one of equal form for the next ones. A
+ * forward pass in training writes these. Only an update of the weights makes them the present ones.
+ *
+ * Canonical layout: torchvision's (convolutions OIHW, dense [out][in]), float32, row-major. */
 #ifndef TENSOR_PARAMETERS_H
 #define TENSOR_PARAMETERS_H
 

@@ -1,5 +1,5 @@
-/* Any bytes as a tar archive: refused with a sentence, or every image lies inside it; its index survives being stored,
- * and a set can be made of it; how much of it is read at a time changes nothing. */
+/* Any bytes as a tar archive: refused with a sentence, or every image lies inside it. Its index survives being stored,
+ * and a set can be made of it. How much of it is read at a time changes nothing. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
-/* ResNets against PyTorch's float64, those of the reference folder, on `ref` and on every cpu variant that runs here;
- * the steps are in test_golden_steps.c, this project's own smaller ones in test_golden_small.c.
+/* ResNets against PyTorch's float64, those of the reference folder, on `ref` and on every cpu variant that runs here.
+ * The steps are in test_golden_steps.c, this project's own smaller ones in test_golden_small.c.
  *
  * Tolerances: float32 as the reference's README has them. bf16: 1.25 times PyTorch's own bf16 error (the same README).
  * Where a gradient is further off in float32, the same limit must hold against `ref` in float64 on the run's own branch
- * of the ReLUs, every value on the other side being at its kink (support/kinks.h); `ref` in float64 itself must hold
+ * of the ReLUs. Every value on the other side must be at its kink (support/kinks.h). `ref` in float64 itself must hold
  * the reference's numbers outright.
  *
  * bf16 by Winograd: the same limits, on the median over nine orders of the channels inside blocks, which change nothing

@@ -1,7 +1,7 @@
 /* The ground of test_golden_network and test_golden_steps without the reference folder: ResNets, SimCLR steps and
  * schedules against PyTorch's float64, from small files of this project (tools/make_golden_network.py) that hold
- * results only. Weights and inputs are functions of their names; of a gradient the files hold the norm and eight
- * projections onto random vectors, so that the distance is estimated instead of computed: the root mean square of the
+ * results only. Weights and inputs are functions of their names. Of a gradient the files hold the norm and eight
+ * projections onto random vectors. So the distance is estimated instead of computed: the root mean square of the
  * projections' differences. */
 #include "golden/steps.h"
 #include "support/images.h"

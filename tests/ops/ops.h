@@ -1,8 +1,8 @@
 /* ops/ops.h -- what the tests of single operations share: guarded buffers, random data, targets, comparison.
  *
  * Every buffer that an operation may touch is a guarded one: 256 known bytes lie on either side of it, and the body
- * starts as NaN in every type, so that an output that is not wholly written, an input that is read too far and a
- * write outside are all seen. */
+ * starts as NaN in every type. So three faults are seen: an output that is not wholly written, an input that is read
+ * too far, and a write outside. */
 #ifndef OPS_OPS_H
 #define OPS_OPS_H
 

@@ -3,15 +3,16 @@
  * What `ref` is asked: float32 activations, double accumulators, from inputs that the type under test holds exactly
  * (bf16: numbers rounded to bf16 first). So its results are the exact ones, unrounded.
  *
- * Tolerance (docs/numerics.md): with K products in a sum of random signs, each addition of a float32 accumulation errs
- * by at most 2^-24 of the partial sum, so the total error is about 2.5e-8 sqrt(K) of the output's rms. Allowed:
- *   every element  2e-6 sqrt(K) rms (room for the worst of millions and for Winograd's factor of 5)
- *                  + 2^-8 |value| when the output is bf16 (half a unit in its last place)
- *   all elements   rms of the error at most 2e-7 sqrt(K) rms, for float32 outputs
+ * Tolerance (docs/numerics.md). K products are summed with random signs. Each addition of a float32 accumulation errs
+ * by at most 2^-24 of the partial sum, so the total error is about 2.5e-8 sqrt(K) of the output's rms. Allowed: every
+ * element  2e-6 sqrt(K) rms (room for the worst of millions and for Winograd's factor of 5)
+ *                    + 2^-8 |value| when the output is bf16 (half a unit in its last place)
+ *     all elements   rms of the error at most 2e-7 sqrt(K) rms, for float32 outputs
  * K = channels x kernel^2 forward, filters x kernel^2 for data, batch x output pixels for weights and bias.
- *   Winograd's products of pairs of bf16 (backward passes and inference, where conv_work says so): every element six
- *   standard deviations more, the rms of the error at most one, as support/winograd_error.h derives them from the data
- */
+ *
+ * Winograd's products of pairs of bf16 are allowed more: every element six standard deviations, the rms of the error
+ * one, as support/winograd_error.h derives them from the data. They are in backward passes and inference, where
+ * conv_work says so. */
 #ifndef OPS_OPS_CONV_H
 #define OPS_OPS_CONV_H
 

@@ -2,9 +2,9 @@
  * (bit-equal). As in ops_conv.h ref works in float32 from inputs that the type under test holds exactly, and bf16
  * outputs are allowed half a unit in the last place (2^-8 |value|) beyond the following.
  *
- * Batch norm: (x - mean) / std in float32 loses 2^-24 |x| / std, so with ratio = max over channels of |mean| / std all
- * of it is allowed 1e-6 (2 + ratio) of the rms (four times that in backward, where three such terms are added). The
- * variance is a difference of mean squares, float32 sums of a hundred terms: 1 / std is allowed 1e-6 (3 + ratio^2).
+ * Batch norm: (x - mean) / std in float32 loses 2^-24 |x| / std. With ratio = max over channels of |mean| / std all of
+ * it is allowed 1e-6 (2 + ratio) of the rms. Backward, where three such terms are added, is allowed four times that.
+ * The variance is a difference of mean squares, float32 sums of a hundred terms: 1 / std is allowed 1e-6 (3 + ratio^2).
  * Max pool: exact; its backward adds at most kernel^2 numbers: 1e-6. Global pool: a float32 sum of P terms of one sign
  * errs by 2^-24 sqrt(P / 3): 1e-6 + 2e-7 sqrt(P). */
 #include "ops/ops.h"

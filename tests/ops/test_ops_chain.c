@@ -1,12 +1,12 @@
 /* Operations after one another without leaving the private layout: convolution of images, batch norm, max pool, a block
  * with a residual and a strided convolution, global pool, and all their backward passes. Batches and channels that fill
- * no block show whether padding images and channels do harm: every buffer starts as NaN, so a padding value that is not
+ * no block show whether padding images and channels do harm. Every buffer starts as NaN. So a padding value that is not
  * written, or a gradient's that is not zero, would reach the weights' gradients.
  *
  * Tolerance, each type against ref in the same type: in float32 five operations of 1e-6 each in a row, amplified by the
- * batch norms: 1e-4 in norm. In bf16 both round every stored tensor, mostly alike; where sums that differ in their last
- * bits fall on either side of a rounding, one number in a thousand or so differs by 2^-8: BF16_FORWARD, BF16_BACKWARD.
- */
+ * batch norms: 1e-4 in norm. In bf16 both round every stored tensor, mostly alike. Sums that differ in their last bits
+ * may fall on either side of a rounding, so one number in a thousand or so differs by 2^-8: BF16_FORWARD,
+ * BF16_BACKWARD. */
 #include "ops/ops.h"
 
 static const double BF16_FORWARD = 1e-3, BF16_BACKWARD = 1e-2;

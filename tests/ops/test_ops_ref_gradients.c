@@ -1,11 +1,14 @@
 /* Finite differences on `ref` with float64 activations: every backward pass is the derivative of its forward pass.
  *
- * The scalar is L = sum(r y) with fixed random r. Along a direction v the central difference
- * (L(x + h v) - L(x - h v)) / 2h must equal sum(d_x v) to 1e-6 of the size that the sum could have had,
- * |d_x| |v| / sqrt(n) (a sum of n random terms; the sum itself may be near zero by chance).
+ * The scalar is L = sum(r y) with fixed random r. Along a direction v the central difference must equal sum(d_x v):
  *
- * Parameters, NT-Xent's rows and pooled features are float32, so directions consist of small multiples of 2^-6 and h
- * is a power of two; inputs are rounded to multiples of 2^-10 below 8, so every perturbed value is exact in float32.
+ *     (L(x + h v) - L(x - h v)) / 2h = sum(d_x v)
+ *
+ * to 1e-6 of the size that the sum could have had, |d_x| |v| / sqrt(n). (It is a sum of n random terms, and may be near
+ * zero by chance.)
+ *
+ * Parameters, NT-Xent's rows and pooled features are float32. So directions consist of small multiples of 2^-6 and h is
+ * a power of two. Inputs are rounded to multiples of 2^-10 below 8, so every perturbed value is exact in float32.
  * Where L is quadratic or linear in what is perturbed (convolutions, global pooling, beta) h is large and only
  * rounding remains. Elsewhere Richardson's extrapolation of two steps (4 D(h) - D(2h)) / 3 removes the h^2 term. */
 #include "ops/ops.h"

@@ -1,5 +1,5 @@
 /* Every distinct convolution of ResNet-18 and ResNet-50 at 32, 96 and 224: the best variant at full size, every other
- * one on images cut to at most 13 x 12 (the channels, kernels, strides and borders of the layer remain). Data are
+ * one on images cut to at most 13 x 12. The channels, kernels, strides and borders of the layer remain. Data are
  * multiples that bf16 holds, so that one result of ref serves both types. Tolerances: ops_conv.h. */
 #include "ops/ops_conv.h"
 #include "ops/resnet_shapes.h"

@@ -1,7 +1,7 @@
 /* support/kinks.h -- tests only: on which side of their kinks the values of a network fell, at ReLUs and max-pools.
  *
  * The gradient of a ReLU jumps at zero. Of the millions of values in a network some are nearer to zero than float32 can
- * tell; one that falls on the other side than in exact arithmetic moves a gradient by 1e-3 to 1e-2, where otherwise
+ * tell. One that falls on the other side than in exact arithmetic moves a gradient by 1e-3 to 1e-2, where otherwise
  * gradients agree to 1e-5. Which ones do hangs on the order of sums, so no float32 program is free of it (PyTorch's own
  * has such a flip in the third of the reference's three steps).
  *

@@ -1,17 +1,19 @@
 /* support/winograd_error.h -- tests only: how far Winograd's backward passes and inference may be off where they round
  * their transformed operands to bf16, element by element, from the data.
  *
- * Winograd multiplies V = B^T d B by U (backward weights: by W = A d_y A^T) and transforms the sums back. Rounding an
- * operand v to bf16 errs by at most 2^-8 |v|, evenly distributed: a variance of at most 2^-16 v^2 / 3 (where v is just
- * above a power of two; about half of that on average). A product's error then has a variance of at most
- * 2 * 2^-16 / 3 (V U)^2; products err independently of each other, so variances add up, through the squares of the
- * coefficients of the transform back. With s the root of what comes out:
- *   every element is within 6 s     (a sum of evenly distributed errors passes that less than once in 10^7 at the
- *                                    worst, and once in 10^15 with the average rounding)
- *   the rms of all errors is within that of s
- * This follows zeros beside the image, few images, corners of tiles (which the transforms amplify most) as they are: no
- * figure is fitted to what the kernels do. In double, in one dimension after the other, with matrices of its own;
- * `exact` is the same sum without rounding, which says whether they are right. */
+ * Winograd multiplies V = B^T d B by U (backward weights: by W = A d_y A^T) and transforms the sums back.
+ *  - Rounding an operand v to bf16 errs by at most 2^-8 |v|, evenly distributed: a variance of at most 2^-16 v^2 / 3.
+ *    That is where v is just above a power of two; it is about half of that on average.
+ *  - A product's error then has a variance of at most 2 * 2^-16 / 3 (V U)^2.
+ *  - Products err independently of each other, so variances add up, through the squares of the coefficients of the
+ *    transform back.
+ * With s the root of what comes out:
+ *     every element is within 6 s     (a sum of evenly distributed errors passes that less than once in 10^7 at the
+ *                                      worst, and once in 10^15 with the average rounding)
+ *     the rms of all errors is within that of s
+ * This follows zeros beside the image, few images, and corners of tiles (which the transforms amplify most) as they
+ * are: no figure is fitted to what the kernels do. It is in double, in one dimension after the other, with matrices of
+ * its own. `exact` is the same sum without rounding, which says whether they are right. */
 #ifndef SUPPORT_WINOGRAD_ERROR_H
 #define SUPPORT_WINOGRAD_ERROR_H
 

@@ -1,6 +1,6 @@
 /* write_export DEPTH IMAGE_SIZE FOLDER -- for check_torch_export.py: a model of random weights and of statistics from
- * one training pass, exported as FOLDER/encoder.safetensors, and images with the features that this program computes
- * from them, as FOLDER/features.safetensors. */
+ * one training pass, exported as FOLDER/encoder.safetensors. FOLDER/features.safetensors has images with the features
+ * that this program computes from them. */
 #include <stdio.h>
 #include <stdlib.h>
 

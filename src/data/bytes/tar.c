@@ -1,5 +1,7 @@
-/* data/bytes/tar.c -- see tar.h. The header (POSIX 1003.1): name 100, mode 8, uid 8, gid 8, size 12 at 124, mtime 12,
- * checksum 8 at 148, type at 156, linkname 100, magic 6 at 257, version 2, ..., prefix 155 at 345. */
+/* data/bytes/tar.c -- see tar.h. The header (POSIX 1003.1), field, bytes and where it begins:
+ *
+ *     name 100 at 0, mode 8, uid 8, gid 8, size 12 at 124, mtime 12, checksum 8 at 148, type at 156, linkname 100,
+ *     magic 6 at 257, version 2, ..., prefix 155 at 345 */
 #include "data/bytes/tar.h"
 
 #include <errno.h>

@@ -1,8 +1,12 @@
-/* data/bytes/zip.c -- see zip.h. All numbers are little-endian. The end record, searched from the end of the file:
- * signature, u16 disk, u16 disk of the directory, u16 entries here, u16 entries, u32 size, u32 offset of the directory,
- * u16 length of a comment. A directory entry, 46 bytes and then name, extra fields, comment: signature, u16 made by,
- * u16 needed, u16 flags (8), u16 method (10), u32 time, u32 CRC (16), u32 packed size (20), u32 size (24), u16 lengths
- * (28, 30, 32), u16 disk, u16, u32 attributes (38), u32 offset of the local header (42). */
+/* data/bytes/zip.c -- see zip.h. All numbers are little-endian.
+ *
+ * The end record is searched from the end of the file:
+ *     signature, u16 disk, u16 disk of the directory, u16 entries here, u16 entries, u32 size, u32 offset of the
+ *     directory, u16 length of a comment
+ * A directory entry is 46 bytes, then name, extra fields, comment:
+ *     signature, u16 made by, u16 needed, u16 flags (8), u16 method (10), u32 time, u32 CRC (16), u32 packed size (20),
+ *     u32 size (24), u16 lengths (28, 30, 32), u16 disk, u16, u32 attributes (38), u32 offset of the local header (42)
+ */
 #include "data/bytes/zip.h"
 
 #include <string.h>

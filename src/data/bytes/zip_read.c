@@ -1,6 +1,8 @@
-/* data/bytes/zip_read.c -- the bytes of a zip archive's member. The local header, 30 bytes and then name and extra
- * fields: signature, u16 needed, u16 flags (6), u16 method (8), u32 time, u32 CRC (14), u32 packed size (18), u32 size
- * (22), u16 lengths of name (26) and extra fields (28). */
+/* data/bytes/zip_read.c -- the bytes of a zip archive's member. The local header is 30 bytes, then name and extra
+ * fields:
+ *
+ *     signature, u16 needed, u16 flags (6), u16 method (8), u32 time, u32 CRC (14), u32 packed size (18), u32 size
+ * (22), u16 lengths of name (26) and extra fields (28) */
 #include <string.h>
 #include <zlib.h>
 

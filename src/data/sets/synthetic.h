@@ -1,9 +1,9 @@
 /* data/sets/synthetic.h -- the built-in set: pictures drawn by our own code, so that a first run needs no data.
  *
- * The class is a shape or texture repeated over the picture. Whatever else makes a picture (colours, place, size,
- * rotation, clutter, light) is drawn afresh and varies as much inside one picture as between pictures: two crops of
- * one picture have the class in common and little more, so a network that learns to match them learns the class,
- * while pictures of one class share next to nothing pixel by pixel. */
+ * The class is a shape or texture repeated over the picture. Whatever else makes a picture is drawn afresh: colours,
+ * place, size, rotation, clutter, light. It varies as much inside one picture as between pictures. So two crops of one
+ * picture have the class in common and little more, and a network that learns to match them learns the class. Pictures
+ * of one class share next to nothing pixel by pixel. */
 #ifndef DATA_SYNTHETIC_H
 #define DATA_SYNTHETIC_H
 

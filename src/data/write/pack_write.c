@@ -1,5 +1,5 @@
-/* data/write/pack_write.c -- writes raw packs: pixels go to PATH.part, their entries to PATH.index.part, so that a
- * writer that was killed is continued by the next; index and header are put in place at the end, and only then the
+/* data/write/pack_write.c -- writes raw packs. Pixels go to PATH.part, their entries to PATH.index.part, so that a
+ * writer that was killed is continued by the next. Index and header are put in place at the end, and only then the
  * name. */
 #include "data/write/pack_write.h"
 

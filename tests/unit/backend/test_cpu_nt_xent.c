@@ -1,5 +1,7 @@
-/* NT-Xent of the cpu backend, for every variant that this CPU runs: results against `ref` in doubles, rows of zeros and
- * of NaN, ties, bits that change neither from run to run nor with the number of threads. */
+/* NT-Xent of the cpu backend, for every variant that this CPU runs:
+ *  - results against `ref` in doubles;
+ *  - rows of zeros and of NaN, ties;
+ *  - bits that change neither from run to run nor with the number of threads. */
 #include "unit/backend/targets.h"
 
 #include "backend/cpu/cpu.h"

@@ -1,5 +1,8 @@
-/* The cpu backend's own promises, for every variant that this CPU runs: results against `ref` in doubles, padding
- * as the layout demands it, bits that do not change from run to run, and kernels at their stated accuracy. */
+/* The cpu backend's own promises, for every variant that this CPU runs:
+ *  - results against `ref` in doubles;
+ *  - padding as the layout demands it;
+ *  - bits that do not change from run to run;
+ *  - kernels at their stated accuracy. */
 #include "unit/backend/targets.h"
 
 #include "backend/cpu/cpu.h"

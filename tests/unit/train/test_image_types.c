@@ -1,5 +1,5 @@
 /* Views that the loader writes as bf16 train a bf16 network exactly as float32 views do, which the first convolution
- * rounds: a whole run ends in the same bytes, on every variant of the cpu backend, directly and by Winograd. */
+ * rounds. A whole run ends in the same bytes, on every variant of the cpu backend, directly and by Winograd. */
 #include "unit/train/run_fixture.h"
 
 #include "run/features.h"

@@ -1,10 +1,10 @@
 /* backend/cpu/conv/conv_operands.c -- backward weights' operands: where they lie, and their preparation where the
  * kernels want them in another order than the activations'. conv_plan.h names the ways (enum conv_operands).
  *
- * Quads. One small group is contracted at four positions of a row at once, so x is turned into rows of channels,
- * [phase][32 channels][columns][8 images]: a tap shifts an operand by whole columns (16 bytes), and zero columns at
- * both ends stand for what is outside. A stride of two needs every second column side by side: columns of equal
- * remainder form a phase. d_y is turned into [four positions' tiles] with zeros after the row's end. */
+ * Quads. One small group is contracted at four positions of a row at once. So x is turned into rows of channels,
+ * [phase][32 channels][columns][8 images]. A tap shifts an operand by whole columns (16 bytes). Zero columns at both
+ * ends stand for what is outside. A stride of two needs every second column side by side: columns of equal remainder
+ * form a phase. d_y is turned into [four positions' tiles] with zeros after the row's end. */
 #include <string.h>
 
 #include "backend/cpu/conv/conv_plan.h"

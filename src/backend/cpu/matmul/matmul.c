@@ -1,10 +1,9 @@
 /* backend/cpu/matmul/matmul.c -- dense float32 products: C = alpha op(A) op(B) + beta C.
  *
- * Blocking after Goto & van de Geijn, "Anatomy of high-performance matrix multiplication" (ACM TOMS 34, 2008): a
- * tile of A (8 rows x DEPTH) stays in L1 while panels of B (DEPTH x 32) stream from L2 and L3 with a block of A
- * (ROWS x DEPTH) between them. Measured on one core of Zen 5 (peak 272 GF/s): 226-245 GF/s for square and kNN
- * shapes from 512 up, 235 at contraction 128; AVX2 110-120 of 136. Each thread computes its own part of C with
- * packed copies of its own, so results do not depend on the number of threads. */
+ * Blocking after Goto & van de Geijn, "Anatomy of high-performance matrix multiplication" (ACM TOMS 34, 2008): a tile
+ * of A (8 rows x DEPTH) stays in L1. Panels of B (DEPTH x 32) stream from L2 and L3. Between them is a block of A (ROWS
+ * x DEPTH). docs/notes/training.md has what was measured. Each thread computes its own part of C with packed copies of
+ * its own, so results do not depend on the number of threads. */
 #include "backend/cpu/matmul/matmul.h"
 
 #include <string.h>

@@ -3,23 +3,23 @@
  * With unit rows u and cosines c_ij = u_i . u_j, the loss of anchor i is log(1 + sum over others k of
  * exp((c_ik - c_i,pos) / tau)), and
  *     d loss / d u_i = 1 / (2N tau) sum_j G_ij u_j,   G_ij = p_ij + p_ji - 2 [j is i's positive].
- * The matrix is symmetric, so each pass walks the upper triangle in tiles of 64 x 64: one for the sums (rows and
- * columns at once), one that makes the tiles again and spreads G both ways. (Adding up sum_j e_ij u_j in the first pass
- * would spare the second neither products nor exponentials, for it needs the columns' totals, and cost two products
- * more.) The positive is left out of the tiles and joined in double at the end, where 1 - p would otherwise lose its
- * digits.
+ * The matrix is symmetric, so each pass walks the upper triangle in tiles of 64 x 64. The first pass makes the sums,
+ * rows and columns at once. The second makes the tiles again and spreads G both ways. The positive is left out of the
+ * tiles and joined in double at the end, where 1 - p would otherwise lose its digits.
+ *
+ * Why not add up sum_j e_ij u_j in the first pass? The second pass would still need every e_ij, because p_ji needs the
+ * column totals. We would save nothing and pay two more products.
  *
  * What multiplies is a table (nt_xent.h): vectors in float32, or matrix tiles, on which a float32 is two bf16. Each
- * step makes one tile's cosines while it works on those of the tile before, so that on matrix tiles the exponentials
- * run beside the products. At N = 4096, D = 128 on two AMX cores, 42 ms: sums 10, gradient 28 (three fifths of it the
- * spread), rows 4; vectors need 95.
+ * step makes one tile's cosines while it works on those of the tile before. So on matrix tiles the exponentials run
+ * beside the products. docs/notes/training.md has what each part takes.
  *
  * Cosines are at most 1, so 1 / tau serves every anchor as the maximum to subtract and one power of two serves p_ij and
  * p_ji. Below TEMPERATURE_SHARED float32 could underflow: then each anchor gets its own maximum, by one more pass.
  *
- * Tiles are grouped in blocks of rows. A pass runs in rounds of disjoint pairs of blocks (a round-robin tournament),
- * so no two threads add to the same row, every row's sum has one fixed order, and the result does not depend on
- * which thread does what. */
+ * Tiles are grouped in blocks of rows. A pass runs in rounds of disjoint pairs of blocks (a round-robin tournament), so
+ * no two threads add to the same row. Every row's sum has one fixed order, and the result does not depend on which
+ * thread does what. */
 #include <math.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* backend/cpu/nt_xent/nt_xent_tiles_body.h -- NT-Xent's kernels on matrix tiles, compiled once with the AMX
  * instructions and once with their emulation (tile.h).
  *
- * The tiles multiply bf16, NT-Xent needs float32: so every number is the sum of two bf16, x = high + low, with 16 bits
- * of mantissa between them, and a product is four of bf16 (cosines) or three (gradient: low x low is left out).
+ * The tiles multiply bf16, NT-Xent needs float32. So every number is the sum of two bf16, x = high + low, with 16 bits
+ * of mantissa between them. A product is four of bf16 (cosines) or three (gradient: low x low is left out).
  *
  * Operands are blocks of 32 x 32 numbers m, kept in pairs of rows or columns 16 apart, because shifts and blends make
  * those, without shuffles:

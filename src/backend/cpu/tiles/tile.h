@@ -1,13 +1,13 @@
 /* backend/cpu/tiles/tile.h -- matrix tiles: eight of 16 rows x 64 bytes, and C += A B on them in bf16.
  *
  * The same kernels (conv_tiles_body.h) are compiled against two implementations. With TILE_NATIVE the names below are
- * the AMX instructions. Without, they are plain C that does what those instructions do, sum for sum in the
- * same order, so that drivers, packing and results are tested on any machine.
+ * the AMX instructions. Without, they are plain C that does what those instructions do, sum for sum in the same order.
+ * So drivers, packing and results are tested on any machine.
  *
- * Tile numbers must be literals, for the instructions encode them. Tiles 0 to 5 always have 16 rows of 64 bytes;
- * tile_begin(tiles, pairs) makes tile 6 (a left operand) 4 * pairs bytes wide and tile 7 (a right operand) `pairs`
- * rows high, where a pair is two bf16 that one step of the product contracts. All tiles start as zeros. What a function
- * loads into tiles must be in memory before it calls tile_begin, or be stored by TILE_STORE, or be named by TILE_READY.
+ * Tile numbers must be literals, for the instructions encode them. Tiles 0 to 5 always have 16 rows of 64 bytes.
+ * tile_begin(tiles, pairs) makes tile 6, a left operand, 4 * pairs bytes wide, and tile 7, a right operand, `pairs`
+ * rows high. A pair is two bf16 that one step of the product contracts. All tiles start as zeros. What a function loads
+ * into tiles must be in memory before it calls tile_begin, or be stored by TILE_STORE, or be named by TILE_READY.
  *
  *     A [16 rows][pairs][2]     B [pairs][16 columns][2]     C [16 rows][16 columns] float32 */
 #ifndef BACKEND_CPU_TILE_H

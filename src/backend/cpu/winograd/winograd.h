@@ -7,23 +7,27 @@
  *
  * Points: a = sqrt(1/2), b = sqrt(2). Rounding is amplified by 5 where the usual 1 and 2 amplify it by 11.
  *
- * Stride 2 goes by phases: of the three taps in a direction the outer two meet the odd rows of x (for padding 1), the
- * middle one the even rows. The two are F(4, 2) at +-a, +-b and infinity, five products for eight; the one is
- * a plain product: nine products for twelve, 81 for 144 in two directions. Plain products share their weights, so U has
+ * Stride 2 goes by phases. Of the three taps in a direction the outer two meet the odd rows of x (for padding 1), the
+ * middle one the even rows. The two are F(4, 2) at +-a, +-b and infinity, five products for eight. The one is a plain
+ * product. That is nine products for twelve, 81 for 144 in two directions. Plain products share their weights, so U has
  * 36 points as before. Backward data has the same sums: the odd rows of d_x are two turned taps over rows of d_y, the
- * even ones a plain product, and a tile is 8 x 8 of d_x from 5 x 5 of d_y.
+ * even ones a plain product. A tile is then 8 x 8 of d_x from 5 x 5 of d_y.
  *
- * Layout of the transformed operands, "point" being one of the 36 (or 81, those with the same U side by side) and
- * "cell" [images][32 or 16 channels]: V  [point][tile][channel block][cell]     W = A d_y A^T likewise, its blocks
- * being those of outputs U  [point][panel][channel][32 outputs]    M  [point][tile][panel][cell] so a transform is
- * arithmetic on whole vectors without shuffles, and the products of a point are the ordinary "images x 2 vectors of
- * outputs" kernel at one position. Points lie a few lines more than a round number apart: else all 36 would share a set
- * of the cache.
+ * Layout of the transformed operands. A point is one of the 36, or of the 81, where those with the same U lie side by
+ * side. A cell is [images][32 or 16 channels].
  *
- * All are float32, except in the backward passes and in inference of bf16 where the instruction set multiplies pairs of
- * bf16: there V, U and W are bf16 (M and dU never are), pairs of neighbours in the contraction being one word: U
- * [point][panel][pair of channels][32 outputs][2]; V and W of backward weights [pair of images][32 channels][2] in a
- * cell. */
+ *     V   [point][tile][channel block][cell]           W = A d_y A^T likewise, its blocks being those of outputs
+ *     U   [point][panel][channel][32 outputs]          M   [point][tile][panel][cell]
+ *
+ * So a transform is arithmetic on whole vectors without shuffles. The products of a point are the ordinary "images x 2
+ * vectors of outputs" kernel at one position. Points lie a few lines more than a round number apart: else all 36 would
+ * share a set of the cache.
+ *
+ * All are float32, with one exception: the backward passes and inference of bf16, where the instruction set multiplies
+ * pairs of bf16. There V, U and W are bf16; M and dU never are. Neighbours in the contraction are one word:
+ *
+ *     U   [point][panel][pair of channels][32 outputs][2]
+ *     V and W of backward weights: [pair of images][32 channels][2] in a cell */
 #ifndef BACKEND_CPU_WINOGRAD_H
 #define BACKEND_CPU_WINOGRAD_H
 

@@ -1,19 +1,13 @@
 /* backend/cpu/winograd/winograd_body.h -- the kernels of winograd.h, written once; a file per instruction set includes
  * this after defining WINOGRAD_TABLE and WINOGRAD_TITLE.
  *
- * Register block of the products: 8 images x 2 vectors of 16 outputs (AVX-512), 6 + 5 + 5 or 4 + 4 images x 2 vectors
- * elsewhere; a step loads two vectors of U and broadcasts one number of V per image. Backward weights: 8 channels (or
- * 6 and 4) x 2 vectors of outputs over all images of the chunk's tiles.
+ * Register block of the products: 8 images x 2 vectors of 16 outputs with AVX-512, 6 + 5 + 5 or 4 + 4 images x 2
+ * vectors elsewhere. A step loads two vectors of U and broadcasts one number of V per image. Backward weights: 8
+ * channels (or 6 and 4) x 2 vectors of outputs over all images of the chunk's tiles.
  *
- * Measured on one core with AVX-512 (peak 240 GF/s, 2 MB of L2), float32, 128 images; GF/s as if the sum were direct,
- * all transforms included, forward / backward data / backward weights, and the direct kernels beside them:
- *   64 channels at 32x32    570 / 580 / 500    170 / 175 / 180
- *   128 at 16x16            540 / 540 / 490    195 / 190 / 190
- *   256 at 8x8              540 / 550 / 530    210 / 210 / 215
- *   512 at 4x4              560 / 560 / 530    250 / 250 / 255
- * That is 55 to 60 % of the peak of the 36 products, which alone run at 70 to 90 %. Cells of y are fetched before they
- * are written, during the products: without that the last transform waits for memory, a fifth of the layer at 64
- * channels. The like for x and d_y in backward weights gained nothing. */
+ * Cells of y are fetched before they are written, during the products: without that the last transform waits for
+ * memory, a fifth of the layer at 64 channels. The like for x and d_y in backward weights gained nothing.
+ * docs/notes/training.md has what was measured. */
 #include "backend/cpu/vector/conv_vector.h"
 #include "backend/cpu/vector/octets.h"
 #include "backend/cpu/winograd/winograd.h"

@@ -1,6 +1,6 @@
-/* backend/cpu/winograd/winograd_gradient.c -- backward weights by Winograd. Chunk by chunk of tiles: x and d_y are
- * transformed once; for each panel of outputs dU contracts them over all images of the chunk, in registers, and goes
- * back to the nine taps at once, so that dU never leaves the cache. */
+/* backend/cpu/winograd/winograd_gradient.c -- backward weights by Winograd, chunk by chunk of tiles. x and d_y are
+ * transformed once. For each panel of outputs dU contracts them over all images of the chunk, in registers, and goes
+ * back to the nine taps at once. So dU never leaves the cache. */
 #include <string.h>
 
 #include "backend/cpu/winograd/winograd_plan.h"

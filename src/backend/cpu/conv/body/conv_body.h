@@ -1,27 +1,23 @@
 /* backend/cpu/conv/body/conv_body.h -- the convolution micro-kernels, written once. A file per instruction set includes
  * this after defining
- *   BODY_KIND    0: float32; 1: bf16 in memory, float32 arithmetic; 2: bf16 pairs multiplied by dpbf16ps
- *   BODY(name)   the name to give a function
- *   BODY_TABLE   the table's name, BODY_TITLE its title
  *
- * Register block: ROWS images x 2 vectors of outputs, as many accumulators as hide the latency of the multiply
- * units. Each step loads two weight vectors and broadcasts one word of x per row: (2 + rows) loads for 2 rows
- * multiplications. With at most 16 real outputs and 16 lanes: 16 images x 1 vector. With 16 registers 6 + 5 + 5 rows
- * are the sixteen images of a position, or, where groups have eight, two or three positions (octets.h).
+ *     BODY_KIND    0: float32; 1: bf16 in memory, float32 arithmetic; 2: bf16 pairs multiplied by dpbf16ps
+ *     BODY(name)   the name to give a function
+ *     BODY_TABLE   the table's name, BODY_TITLE its title
  *
- * Cache: a panel of weights streams from L2 once per tile of rows; cells of x stay in L1 over the taps; the rows of x
- * that the next strip needs and the cells that the next block is stored to are fetched into L2 meanwhile. Backward
- * weights (conv_weights_body.h) keeps 11 x 2 accumulators (6 x 2 with 16 registers) over all positions of a unit, while
- * one block of x and of d_y streams from L2 per tap.
+ * Register block: ROWS images x 2 vectors of outputs, as many accumulators as hide the latency of the multiply units.
+ * Each step loads two weight vectors and broadcasts one word of x per row: (2 + rows) loads for 2 rows multiplications.
+ * With at most 16 real outputs and 16 lanes: 16 images x 1 vector. With 16 registers 6 + 5 + 5 rows are the sixteen
+ * images of a position, or, where groups have eight, two or three positions (octets.h).
  *
- * Measured on one core of Zen 5 (1 MB L2), products done over what the registers can multiply, packing included:
- *                          peak GF/s   forward      backward data   backward weights
- *   avx512-bf16 (8x2)      535         90-97 %      90-97 %         80-95 %
- *   avx512 float32 (8x2)   270         91-98 %      90-98 %         87-94 %
- *   avx512, bf16 storage   270         91-97 %      90-97 %         85-92 %
- *   avx2 float32 (6x2)     135         90-95 %      90-95 %         85-90 %
- *   avx2, bf16 storage     135         63 %         64 %            85 %  (unpacking pairs takes issue slots)
- * for 3x3 layers of 32 channels and more; 1x1 layers at 56 x 56 80-87 %, stems 65-85 %, 16 channels 75-80 %. */
+ * Cache:
+ *  - A panel of weights streams from L2 once per tile of rows. Cells of x stay in L1 over the taps.
+ *  - The rows of x that the next strip needs and the cells that the next block is stored to are fetched into L2
+ *    meanwhile.
+ *  - Backward weights (conv_weights_body.h) keeps 11 x 2 accumulators (6 x 2 with 16 registers) over all positions of a
+ *    unit. One block of x and of d_y streams from L2 per tap.
+ *
+ * docs/notes/training.md has the measured shares of the peak. */
 #include "backend/cpu/conv/conv_kernels.h"
 #include "backend/cpu/vector/conv_vector.h"
 #include "backend/cpu/vector/octets.h"

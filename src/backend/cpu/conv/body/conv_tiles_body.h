@@ -1,10 +1,13 @@
 /* backend/cpu/conv/body/conv_tiles_body.h -- convolution on tiles, compiled once with the AMX instructions and once
- * with their emulation. The including file defines TILES_TITLE            the name for `bench` and `info` TILES_PACK_X,
- * _Y       of tile_pack.h TILES_PACK_BLOCK       pack_block of conv_kernels.h TILES_VECTORS          expression: the
- * vector kernels to borrow from where tiles are of no use
+ * with their emulation. The including file defines
+ *
+ *     TILES_TITLE            the name for `bench` and `info`
+ *     TILES_PACK_X, _Y       of tile_pack.h
+ *     TILES_PACK_BLOCK       pack_block of conv_kernels.h
+ *     TILES_VECTORS          expression: the vector kernels to borrow from where tiles are of no use
  *
  * Sixteen images at one position are the rows of a left operand: one contiguous kilobyte of layout P. So are eight
- * images at two neighbouring positions; where a tap takes them apart (conv_kernels.h: gather) they are first copied
+ * images at two neighbouring positions. Where a tap takes them apart (conv_kernels.h: gather) they are first copied
  * together. A block of up to three tiles x 32 outputs fills six accumulators; consecutive taps meet the same two weight
  * tiles. */
 #include "backend/cpu/conv/conv_tiles.h"
