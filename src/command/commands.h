@@ -3,8 +3,10 @@
 #ifndef COMMAND_COMMANDS_H
 #define COMMAND_COMMANDS_H
 
-#include "train/commands.h"
+#include "run/session.h"
 
+int command_pretrain(struct session *session, struct error *error);
+int command_finetune(struct session *session, struct error *error);
 int command_knn(struct session *session, struct error *error);
 int command_linear(struct session *session, struct error *error);
 int command_embed(struct session *session, struct error *error);

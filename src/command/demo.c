@@ -9,10 +9,11 @@
 #include "command/commands.h"
 #include "command/demo_budget.h"
 #include "command/demo_picture.h"
-#include "command/evaluation.h"
 #include "command/probe.h"
 #include "command/table.h"
 #include "eval/diagnostics.h"
+#include "evaluate/protocols.h"
+#include "train/pretrain.h"
 
 /* The first steps of a process take up to twice as long: memory is new, the processor's clock still rises. */
 enum { WARM_STEPS_MIN = 4, TIMED_STEPS_MIN = 5, TIMED_STEPS_MAX = 40 };
@@ -140,7 +141,7 @@ static int demo_pretrain(struct demo *demo, struct error *error)
     if (status == SIMCLR_OK) status = config_set(demo->settings, "out", demo->session->config->out, 2, error);
     if (status == SIMCLR_OK && demo->again) status = config_set(demo->settings, "overwrite", "true", 2, error);
     if (status == SIMCLR_OK) status = demo_choose_epochs(demo, error);
-    if (status == SIMCLR_OK) status = command_pretrain(&demo->inner, error);
+    if (status == SIMCLR_OK) status = pretrain_run(&demo->inner, error);
     return status;
 }
 
@@ -188,8 +189,8 @@ static void demo_print_table(const struct demo *demo, struct text *table)
 {
     text_add(table, "\ntop-1 on %lld test images that training never saw\n\n", (long long)demo->knn[0].count);
     text_add(table, "  features of              kNN     linear\n");
-    static const char *const what[SOURCE_COUNT] = {"raw pixels", "untrained network", "SimCLR, no labels"};
-    for (int source = 0; source < SOURCE_COUNT; source++)
+    static const char *const what[] = {"raw pixels", "untrained network", "SimCLR, no labels"};
+    for (int source = 0; source <= SOURCE_TRAINED; source++)
         text_add(table, "  %-20s %6.1f %%   %6.1f %%\n", what[source], percent(&demo->knn[source]),
                  percent(&demo->linear[source]));
 }

@@ -4,9 +4,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/npy.h"
 #include "base/text.h"
 #include "command/commands.h"
-#include "command/npy.h"
 #include "run/features.h"
 #include "run/model_open.h"
 #include "run/settings.h"

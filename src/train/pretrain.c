@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "run/export.h"
-#include "train/commands.h"
 
 enum { IMAGES_NAMED = 8 };
 
@@ -112,7 +111,7 @@ static int finish(struct pretrain *run, struct error *error)
     return SIMCLR_OK;
 }
 
-int command_pretrain(struct session *session, struct error *error)
+int pretrain_run(struct session *session, struct error *error)
 {
     struct pretrain run;
     int status = pretrain_open(&run, session, error);

@@ -32,6 +32,9 @@ struct pretrain {
     double pace;               /* seconds a step, of the last twenty or so */
 };
 
+/* The whole of a run, from the folder of --out to the exported encoder (pretrain.c). */
+int pretrain_run(struct session *session, struct error *error);
+
 /* pretrain_open.c: everything that can fail before the first step, resuming included. */
 int pretrain_open(struct pretrain *run, struct session *session, struct error *error);
 void pretrain_close(struct pretrain *run);

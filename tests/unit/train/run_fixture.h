@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/config.h"
-#include "train/commands.h"
+#include "run/session.h"
 
 struct run_fixture {
     struct config *config;

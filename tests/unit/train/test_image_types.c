@@ -5,6 +5,7 @@
 #include "run/features.h"
 #include "run/settings.h"
 #include "support/folder.h"
+#include "train/pretrain.h"
 
 static enum dtype float_images(const struct backend *backend, enum dtype precision)
 {
@@ -19,7 +20,7 @@ static enum view_type seen;
 static int pretrain(struct session *session, struct error *error)
 {
     seen = session_view_type(session);
-    return command_pretrain(session, error);
+    return pretrain_run(session, error);
 }
 
 /* The same command on a backend that asks for float32. */

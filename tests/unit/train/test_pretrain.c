@@ -45,7 +45,7 @@ static int run_once(struct run_fixture *run, const char *const *extra)
 {
     fixture_open(run, folder);
     for (; extra != NULL && *extra != NULL; extra += 2) fixture_set(run, extra[0], extra[1]);
-    return fixture_run(run, command_pretrain);
+    return fixture_run(run, pretrain_run);
 }
 
 /* Runs to the end, or fails with the run's own sentence. */
@@ -153,7 +153,7 @@ static void resuming_is_bit_equal(void **state)
             fixture_set(&run, "overwrite", "true");
             fixture_set(&run, "device", devices[device]);
             run.interrupt_at = stop;
-            assert_int_equal(fixture_run(&run, command_pretrain), SIMCLR_INTERRUPTED);
+            assert_int_equal(fixture_run(&run, pretrain_run), SIMCLR_INTERRUPTED);
             assert_non_null(strstr(run.error.text, "goes on from the checkpoint"));
             fixture_close(&run);
             assert_false(has_file("checkpoints/step-00000006.safetensors"));
@@ -235,7 +235,7 @@ static void another_run_is_refused(void **state)
     char *other = file_join(folder, "other");
     fixture_open(&run, other);
     fixture_set(&run, "resume", "true");
-    assert_int_equal(fixture_run(&run, command_pretrain), SIMCLR_INVALID);
+    assert_int_equal(fixture_run(&run, pretrain_run), SIMCLR_INVALID);
     assert_non_null(strstr(run.error.text, "no checkpoint"));
     fixture_close(&run);
     memory_free(other);
@@ -436,7 +436,7 @@ static void every_failed_allocation_is_reported(void **state)
         fixture_set(&run, "epochs", "1");
         fixture_set(&run, "threads", "1");
         memory_fail_after(n);
-        const int status = fixture_run(&run, command_pretrain);
+        const int status = fixture_run(&run, pretrain_run);
         memory_fail_after(0);
         if (status != SIMCLR_OK && status != SIMCLR_NO_MEMORY)
             fail_msg("allocation %ld: status %d: %s", n, status, run.error.text);

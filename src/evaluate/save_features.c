@@ -1,8 +1,7 @@
-/* command/save_features.c -- --features-out: the encoder's features and labels as arrays, for other programs. */
-#include "base/memory.h"
+/* evaluate/save_features.c -- --features-out: the encoder's features and labels as arrays, for other programs. */
+#include "base/npy.h"
 #include "base/text.h"
-#include "command/evaluation.h"
-#include "command/npy.h"
+#include "evaluate/evaluation.h"
 
 /* PREFIX-train.npy and PREFIX-train-labels.npy, or the same with "test". */
 static int save_part(const char *prefix, const char *part, const struct features *features, struct error *error)

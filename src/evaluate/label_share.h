@@ -1,6 +1,6 @@
-/* train/labels.h -- which of the training images lend their labels to fine-tuning: `--labels`. */
-#ifndef TRAIN_LABELS_H
-#define TRAIN_LABELS_H
+/* evaluate/label_share.h -- which of the training images lend their labels to fine-tuning: `--labels`. */
+#ifndef EVALUATE_LABEL_SHARE_H
+#define EVALUATE_LABEL_SHARE_H
 
 #include <stdint.h>
 
@@ -10,7 +10,7 @@
  * end of it (the official ImageNet lists have only file names; what follows a tab is ignored).
  * *out: new block of *count dataset numbers, sorted (memory_free). SIMCLR_INVALID: the text is neither; SIMCLR_DATA: an
  * image of the list is not in the data set, or the set has no labels. */
-int labels_choose(const struct dataset *dataset, const char *spec, uint64_t seed, uint32_t **out, uint32_t *count,
-                  struct error *error);
+int label_share_choose(const struct dataset *dataset, const char *spec, uint64_t seed, uint32_t **out, uint32_t *count,
+                       struct error *error);
 
 #endif

@@ -2,8 +2,10 @@
 #include "unit/train/run_fixture.h"
 
 #include "checkpoint/checkpoint.h"
+#include "evaluate/label_share.h"
+#include "evaluate/protocols.h"
 #include "support/folder.h"
-#include "train/labels.h"
+#include "train/pretrain.h"
 #include "train/supervised.h"
 
 static struct dataset *open_synthetic(struct pool *pool)
@@ -24,7 +26,7 @@ static void shares_are_class_balanced(void **state)
     assert_int_equal(pool_create(&pool, 1, NULL), SIMCLR_OK);
     struct dataset *dataset = open_synthetic(pool);
     uint32_t *subset, count;
-    assert_int_equal(labels_choose(dataset, "10%", 1, &subset, &count, NULL), SIMCLR_OK);
+    assert_int_equal(label_share_choose(dataset, "10%", 1, &subset, &count, NULL), SIMCLR_OK);
     assert_int_equal(count, 20);
     int per_class[10] = {0};
     for (uint32_t i = 0; i < count; i++) per_class[dataset_label(dataset, subset[i])]++;
@@ -33,8 +35,8 @@ static void shares_are_class_balanced(void **state)
     struct error error;
     static const char *const wrong[] = {"0%", "101%", "-5%", "nan%"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_int_equal(labels_choose(dataset, wrong[i], 1, &subset, &count, &error), SIMCLR_INVALID);
-    assert_int_equal(labels_choose(dataset, "10 percent", 1, &subset, &count, &error), SIMCLR_IO);
+        assert_int_equal(label_share_choose(dataset, wrong[i], 1, &subset, &count, &error), SIMCLR_INVALID);
+    assert_int_equal(label_share_choose(dataset, "10 percent", 1, &subset, &count, &error), SIMCLR_IO);
     assert_non_null(strstr(error.text, "--labels"));
     dataset_close(&dataset);
     pool_destroy(&pool);
@@ -63,7 +65,7 @@ static void lists_name_images(void **state)
         uint32_t *subset, count;
         struct error error;
         assert_int_equal(file_write_atomic(path, cases[i].text, strlen(cases[i].text), NULL), SIMCLR_OK);
-        assert_int_equal(labels_choose(dataset, path, 1, &subset, &count, &error), cases[i].status);
+        assert_int_equal(label_share_choose(dataset, path, 1, &subset, &count, &error), cases[i].status);
         if (cases[i].status != SIMCLR_OK) {
             assert_non_null(strstr(error.text, cases[i].says));
             assert_null(subset);
@@ -92,6 +94,11 @@ static void batches_use_every_label(void **state)
     assert_int_equal(supervised_batch(1, 3), 1);
 }
 
+static int finetune(struct session *session, struct error *error)
+{
+    return evaluation_run(session, PROTOCOL_FINETUNE, error);
+}
+
 static int finetune_run(struct run_fixture *run, const char *checkpoint, const char *out, const char *rate)
 {
     static const char *const options[][2] = {
@@ -105,7 +112,7 @@ static int finetune_run(struct run_fixture *run, const char *checkpoint, const c
     fixture_set(run, "checkpoint", checkpoint);
     fixture_set(run, "out", out);
     fixture_set(run, "learning-rate", rate);
-    return fixture_run(run, command_finetune);
+    return fixture_run(run, finetune);
 }
 
 static void read_model(const char *path, struct model **model)
@@ -125,7 +132,7 @@ static void training_starts_at_the_encoder(void **state)
     char *pretrained = file_join(folder, "pretrained"), *out = file_join(folder, "still");
     fixture_open(&run, pretrained);
     fixture_set(&run, "device", "cpu");
-    assert_int_equal(fixture_run(&run, command_pretrain), SIMCLR_OK);
+    assert_int_equal(fixture_run(&run, pretrain_run), SIMCLR_OK);
     fixture_close(&run);
     if (finetune_run(&run, pretrained, out, "1e-9") != SIMCLR_OK) fail_msg("%s", run.error.text);
     fixture_close(&run);
@@ -172,6 +179,7 @@ static void results_stand_beside_their_control(void **state)
     assert_non_null(strstr(run.output.bytes, "\"random\": {\"top1\": {\"value\": "));
     assert_non_null(strstr(run.output.bytes, "\"top5\": {\"value\": "));
     assert_null(strstr(run.output.bytes, "top1_low"));
+    assert_non_null(strstr(run.output.bytes, "\"encoder_frozen\": false"));
     assert_true(fixture_said(&run, "30 labelled images of 60 (50 %), 3 epochs"));
     fixture_close(&run);
     /* The loss must fall: nine steps over thirty images at a high rate. */

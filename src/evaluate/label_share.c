@@ -1,5 +1,5 @@
-/* train/labels.c -- see labels.h. */
-#include "train/labels.h"
+/* evaluate/label_share.c -- see label_share.h. */
+#include "evaluate/label_share.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -115,8 +115,8 @@ static int choose_listed(const struct dataset *dataset, const char *path, uint32
     return status;
 }
 
-int labels_choose(const struct dataset *dataset, const char *spec, uint64_t seed, uint32_t **out, uint32_t *count,
-                  struct error *error)
+int label_share_choose(const struct dataset *dataset, const char *spec, uint64_t seed, uint32_t **out, uint32_t *count,
+                       struct error *error)
 {
     char *end;
     *out = NULL;

@@ -1,5 +1,5 @@
-/* command/npy.c -- NumPy's .npy files, version 1.0. */
-#include "command/npy.h"
+/* base/npy.c -- NumPy's .npy files, version 1.0. */
+#include "base/npy.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* command/npy.h -- NumPy's .npy files, version 1.0 (docs/formats.md): written whole or not at all. */
-#ifndef COMMAND_NPY_H
-#define COMMAND_NPY_H
+/* base/npy.h -- NumPy's .npy files, version 1.0 (docs/formats.md): written whole or not at all. */
+#ifndef BASE_NPY_H
+#define BASE_NPY_H
 
 #include <stdint.h>
 

@@ -1,0 +1,167 @@
+/* evaluate/evaluation.c -- see evaluation.h. */
+#include "evaluate/evaluation.h"
+
+#include <inttypes.h>
+
+#include "run/model_open.h"
+#include "run/settings.h"
+
+const struct source_row evaluation_sources[SOURCE_COUNT] = {
+    [SOURCE_PIXELS] = {"pixels", true, FEATURES_PIXELS},
+    [SOURCE_UNTRAINED] = {"untrained", true, FEATURES_H},
+    [SOURCE_TRAINED] = {"trained", false, FEATURES_H},
+    [SOURCE_OTHER] = {"other", false, FEATURES_H},
+};
+
+bool evaluation_has(const struct evaluation *evaluation, enum evaluation_source source)
+{
+    return evaluation_sources[source].kind == FEATURES_PIXELS || evaluation->encoders[source].model;
+}
+
+/* ---- data ------------------------------------------------------------------------------------------------------ */
+
+static int check_labels(const struct dataset *dataset, const char *part, struct error *error)
+{
+    const int classes = dataset_classes(dataset);
+    if (classes == 0)
+        return error_set(error, SIMCLR_DATA,
+                         "%s: the %s images have no labels; put each class in a sub-folder or give a list with labels",
+                         dataset_description(dataset), part);
+    if (classes == 1)
+        return error_set(error, SIMCLR_DATA, "%s: all %s images are of one class; there is nothing to tell apart",
+                         dataset_description(dataset), part);
+    for (int64_t i = 0; i < dataset_count(dataset); i++)
+        if (dataset_label(dataset, i) < 0)
+            return error_set(error, SIMCLR_DATA, "%s: no label; every image of the %s part needs one",
+                             dataset_name(dataset, i), part);
+    return SIMCLR_OK;
+}
+
+static int open_parts(struct evaluation *evaluation, struct error *error)
+{
+    struct session *session = evaluation->session;
+    int status = session_open_dataset(session, session->config->data, DATASET_TRAIN, &evaluation->train, error);
+    if (status == SIMCLR_OK) status = check_labels(evaluation->train, "training", error);
+    if (status == SIMCLR_OK) status = session_open_test(session, &evaluation->test, error);
+    if (status == SIMCLR_OK && evaluation->test == NULL)
+        return error_set(error, SIMCLR_DATA, "%s: there is no test or val part; give --test-data",
+                         session->config->data);
+    if (status == SIMCLR_OK) status = check_labels(evaluation->test, "test", error);
+    if (status == SIMCLR_OK && dataset_classes(evaluation->train) != dataset_classes(evaluation->test))
+        return error_set(error, SIMCLR_DATA,
+                         "%d classes to train on but %d to test on; both parts need the same class folders",
+                         dataset_classes(evaluation->train), dataset_classes(evaluation->test));
+    return status;
+}
+
+/* ---- encoders -------------------------------------------------------------------------------------------------- */
+
+static int open_encoder(struct evaluation *evaluation, enum evaluation_source source, const char *checkpoint,
+                        struct error *error)
+{
+    struct evaluation_encoder *encoder = &evaluation->encoders[source];
+    const int status = model_open(evaluation->session, checkpoint, &encoder->model, &encoder->policy, error);
+    if (!status) encoder->hash_before = parameters_encoder_hash(&encoder->model->parameters);
+    return status;
+}
+
+/* The controls see the views that the trained encoder sees. */
+static void share_policy(struct evaluation *evaluation, const struct view_policy *policy)
+{
+    evaluation->encoders[SOURCE_PIXELS].policy = evaluation->encoders[SOURCE_UNTRAINED].policy = *policy;
+}
+
+int evaluation_open_trained(struct evaluation *evaluation, const char *checkpoint, struct error *error)
+{
+    const int status = open_encoder(evaluation, SOURCE_TRAINED, checkpoint, error);
+    if (!status) share_policy(evaluation, &evaluation->encoders[SOURCE_TRAINED].policy);
+    return status;
+}
+
+int evaluation_open_other(struct evaluation *evaluation, const char *checkpoint, struct error *error)
+{
+    return open_encoder(evaluation, SOURCE_OTHER, checkpoint, error);
+}
+
+static int create_untrained(struct evaluation *evaluation, const struct model_config *config, struct error *error)
+{
+    const uint64_t seed = (uint64_t)evaluation->session->config->seed;
+    return model_create(&evaluation->encoders[SOURCE_UNTRAINED].model, config, seed, error);
+}
+
+static int open_all_untrained(struct evaluation *evaluation, struct error *error)
+{
+    struct model_config config;
+    struct view_policy policy;
+    int status = session_model_config(evaluation->session, 0, &config, error);
+    if (status) return status;
+    status = session_view_policy(evaluation->session, &policy, error);
+    if (status) return status;
+    share_policy(evaluation, &policy);
+    status = create_untrained(evaluation, &config, error);
+    return status ? status : open_parts(evaluation, error);
+}
+
+int evaluation_open_untrained(struct session *session, struct evaluation *evaluation, struct error *error)
+{
+    *evaluation = (struct evaluation){.session = session};
+    const int status = open_all_untrained(evaluation, error);
+    if (status) evaluation_close(evaluation);
+    return status;
+}
+
+static int open_all(struct evaluation *evaluation, struct error *error)
+{
+    int status = evaluation_open_trained(evaluation, evaluation->session->config->checkpoint, error);
+    if (status) return status;
+    status = create_untrained(evaluation, &evaluation->encoders[SOURCE_TRAINED].model->config, error);
+    return status ? status : open_parts(evaluation, error);
+}
+
+int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error)
+{
+    *evaluation = (struct evaluation){.session = session};
+    const int status = open_all(evaluation, error);
+    if (status) evaluation_close(evaluation);
+    return status;
+}
+
+int evaluation_check_frozen(const struct evaluation *evaluation, struct error *error)
+{
+    for (int source = SOURCE_TRAINED; source < SOURCE_COUNT; source++) {
+        const struct evaluation_encoder *encoder = &evaluation->encoders[source];
+        const uint64_t now = encoder->model ? parameters_encoder_hash(&encoder->model->parameters) : 0;
+        if (now == encoder->hash_before) continue;
+        return error_set(error, SIMCLR_CORRUPT,
+                         "the encoder changed while it was evaluated (hash %016" PRIx64 ", then %016" PRIx64 ")",
+                         encoder->hash_before, now);
+    }
+    return SIMCLR_OK;
+}
+
+void evaluation_close(struct evaluation *evaluation)
+{
+    for (int source = 0; source < SOURCE_COUNT; source++) model_destroy(&evaluation->encoders[source].model);
+    dataset_close(&evaluation->train);
+    dataset_close(&evaluation->test);
+}
+
+/* ---- features -------------------------------------------------------------------------------------------------- */
+
+int evaluation_features(struct evaluation *evaluation, enum evaluation_source source, struct features *train,
+                        struct features *test, struct error *error)
+{
+    struct features_request request = {
+        .kind = evaluation_sources[source].kind,
+        .model = evaluation->encoders[source].model,
+        .policy = &evaluation->encoders[source].policy,
+        .dataset = evaluation->train,
+    };
+    *train = *test = (struct features){0};
+    int status = features_extract(evaluation->session, &request, train, error);
+    if (status) return status;
+    request.dataset = evaluation->test;
+    status = features_extract(evaluation->session, &request, test, error);
+    if (status) features_free(train);
+    return status;
+}

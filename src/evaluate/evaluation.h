@@ -1,0 +1,66 @@
+/* evaluate/evaluation.h -- the data and the encoders under judgement: the table of sources. */
+#ifndef EVALUATE_EVALUATION_H
+#define EVALUATE_EVALUATION_H
+
+#include "data/dataset.h"
+#include "evaluate/score.h"
+#include "model/model.h"
+#include "run/features.h"
+
+/* What is judged. A representation means something only beside the first two. */
+enum evaluation_source {
+    SOURCE_PIXELS,    /* no encoder at all */
+    SOURCE_UNTRAINED, /* the same architecture, fresh from the seed */
+    SOURCE_TRAINED,
+    SOURCE_OTHER, /* another checkpoint, to compare with */
+    SOURCE_COUNT
+};
+
+/* An encoder with the views that it was trained for. */
+struct evaluation_encoder {
+    struct model *model; /* NULL: not opened */
+    struct view_policy policy;
+    uint64_t hash_before; /* over its weights and buffers */
+};
+
+struct evaluation {
+    struct session *session;
+    struct evaluation_encoder encoders[SOURCE_COUNT]; /* of pixels: the policy only, which is that of the trained one */
+    struct dataset *train, *test;
+    void *state; /* the protocol's own */
+};
+
+struct source_row {
+    const char *name;        /* in tables and JSON; a protocol may have its own */
+    bool control;            /* left out by --no-controls */
+    enum features_kind kind; /* what is extracted for it */
+};
+extern const struct source_row evaluation_sources[SOURCE_COUNT];
+
+/* Is there something to judge? Always of the pixels, of encoders where they were opened. */
+bool evaluation_has(const struct evaluation *evaluation, enum evaluation_source source);
+
+/* Opens --checkpoint, --data and its test part (or --test-data). SIMCLR_DATA when labels are missing or the parts'
+ * classes differ. After a failure nothing is open, here and below. */
+int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error);
+/* The same in two steps, for who judges the controls before there is a checkpoint: first everything but the trained
+ * model, from the session's own settings and seed (with evaluation views as training will have them); later the model
+ * itself. */
+int evaluation_open_untrained(struct session *session, struct evaluation *evaluation, struct error *error);
+int evaluation_open_trained(struct evaluation *evaluation, const char *checkpoint, struct error *error);
+/* Another checkpoint to judge beside the trained one. */
+int evaluation_open_other(struct evaluation *evaluation, const char *checkpoint, struct error *error);
+/* Frozen? SIMCLR_CORRUPT (a bug of ours) if an evaluation changed a weight or a running statistic of the trained one or
+ * the other one. */
+int evaluation_check_frozen(const struct evaluation *evaluation, struct error *error);
+void evaluation_close(struct evaluation *evaluation);
+
+/* Features of both parts; release both with features_free. */
+int evaluation_features(struct evaluation *evaluation, enum evaluation_source source, struct features *train,
+                        struct features *test, struct error *error);
+
+/* Writes them as --features-out asks; nothing where it is not given (save_features.c). */
+int evaluation_save_features(const struct session *session, const struct features *train, const struct features *test,
+                             struct error *error);
+
+#endif

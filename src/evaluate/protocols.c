@@ -1,0 +1,229 @@
+/* evaluate/protocols.c -- see protocols.h. */
+#include "evaluate/protocols.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/rank.h"
+#include "eval/knn.h"
+#include "eval/logistic.h"
+
+/* ---- classifiers on frozen features ----------------------------------------------------------------------------- */
+
+int evaluation_knn(struct evaluation *evaluation, const struct features *train, const struct features *test,
+                   struct score *out, struct error *error)
+{
+    const struct config *config = evaluation->session->config;
+    int32_t *top5 = memory_array((size_t)test->count * 5, sizeof *top5);
+    if (top5 == NULL) return error_no_memory(error, "kNN results", (size_t)test->count * 5 * sizeof *top5);
+    const struct knn_args args = {
+        .train = train->values,
+        .train_labels = train->labels,
+        .train_count = train->count,
+        .query = test->values,
+        .query_count = test->count,
+        .dim = train->dim,
+        .classes = dataset_classes(evaluation->train),
+        .k = (int)config->knn_k,
+        .temperature = config->knn_temperature,
+        .top5 = top5,
+    };
+    const int status = knn_classify(evaluation->session->backend, &args, error);
+    *out = score_none();
+    out->done = status == SIMCLR_OK;
+    for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++) {
+        int rank = 0;
+        while (rank < 5 && top5[i * 5 + rank] != test->labels[i]) rank++;
+        score_count(out, rank);
+    }
+    memory_free(top5);
+    return status;
+}
+
+int evaluation_linear(struct evaluation *evaluation, const struct features *train, const struct features *test,
+                      struct score *out, struct error *error)
+{
+    const struct config *config = evaluation->session->config;
+    const int classes = dataset_classes(evaluation->train);
+    const struct logistic_args args = {.x = train->values,
+                                       .labels = train->labels,
+                                       .rows = train->count,
+                                       .dim = train->dim,
+                                       .classes = classes,
+                                       .max_iterations = (int)config->iterations,
+                                       .l2 = config->l2};
+    struct logistic_sweep sweep;
+    int status = logistic_sweep(evaluation->session->backend, &args, (uint64_t)config->seed, &sweep, error);
+    if (status != SIMCLR_OK) return status;
+    float *logits = memory_array((size_t)test->count * (size_t)classes, sizeof *logits);
+    if (logits == NULL)
+        status = error_no_memory(error, "logits", (size_t)test->count * (size_t)classes * sizeof *logits);
+    if (status == SIMCLR_OK)
+        status = logistic_predict(evaluation->session->backend, &sweep, test->values, test->count, test->dim, classes,
+                                  logits, error);
+    *out = score_none();
+    out->done = status == SIMCLR_OK;
+    out->l2 = sweep.l2;
+    out->held_out_top1 = sweep.held_out_top1;
+    for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++)
+        score_count(out, rank_of_label(logits + i * classes, classes, test->labels[i]));
+    memory_free(logits);
+    logistic_sweep_free(&sweep);
+    return status;
+}
+
+typedef int classify(struct evaluation *evaluation, const struct features *train, const struct features *test,
+                     struct score *out, struct error *error);
+
+static int judge_features(struct evaluation *evaluation, enum evaluation_source source, classify *classifier,
+                          struct score *score, struct error *error)
+{
+    struct features train = {0}, test = {0};
+    int status = evaluation_features(evaluation, source, &train, &test, error);
+    if (status) return status;
+    if (source == SOURCE_TRAINED) status = evaluation_save_features(evaluation->session, &train, &test, error);
+    if (!status) status = classifier(evaluation, &train, &test, score, error);
+    features_free(&train);
+    features_free(&test);
+    return status;
+}
+
+static int judge_knn(struct evaluation *evaluation, enum evaluation_source source, struct score *out,
+                     struct error *error)
+{
+    return judge_features(evaluation, source, evaluation_knn, out, error);
+}
+
+static int judge_linear(struct evaluation *evaluation, enum evaluation_source source, struct score *out,
+                        struct error *error)
+{
+    return judge_features(evaluation, source, evaluation_linear, out, error);
+}
+
+static void close_frozen_table(const struct evaluation *evaluation)
+{
+    session_print(evaluation->session,
+                  "%lld training and %lld test images, %d classes; encoder frozen: hash %016" PRIx64
+                  " before and after\n",
+                  (long long)dataset_count(evaluation->train), (long long)dataset_count(evaluation->test),
+                  dataset_classes(evaluation->train), evaluation->encoders[SOURCE_TRAINED].hash_before);
+}
+
+/* ---- the table -------------------------------------------------------------------------------------------------- */
+
+#define EVERY_SOURCE                                                                                                   \
+    .sources = {{.source = SOURCE_PIXELS},                                                                             \
+                {.source = SOURCE_UNTRAINED},                                                                          \
+                {.source = SOURCE_TRAINED},                                                                            \
+                {.source = SOURCE_OTHER}},                                                                             \
+    .count = 4
+
+const struct protocol evaluation_protocols[PROTOCOL_COUNT] = {
+    [PROTOCOL_KNN] = {.name = "kNN",
+                      .command = "knn",
+                      .frozen = true,
+                      EVERY_SOURCE,
+                      .open = evaluation_open,
+                      .judge = judge_knn,
+                      .close_table = close_frozen_table},
+    [PROTOCOL_LINEAR] = {.name = "linear",
+                         .command = "linear",
+                         .frozen = true,
+                         EVERY_SOURCE,
+                         .open = evaluation_open,
+                         .judge = judge_linear,
+                         .close_table = close_frozen_table},
+    [PROTOCOL_FINETUNE] = {.name = "finetune",
+                           .command = "finetune",
+                           .sources = {{SOURCE_TRAINED, "finetuned", "pretrained"},
+                                       {SOURCE_UNTRAINED, "random", "random"}},
+                           .count = 2,
+                           .open = finetune_open,
+                           .judge = finetune_judge,
+                           .facts = finetune_facts,
+                           .close_table = finetune_close_table,
+                           .close = finetune_close},
+};
+
+/* ---- running and reporting -------------------------------------------------------------------------------------- */
+
+static int report_json(const struct evaluation *evaluation, const struct protocol *protocol, const struct score *scores,
+                       struct error *error)
+{
+    const struct session *session = evaluation->session;
+    struct text json = {0};
+    struct score_origin origin = score_origin_none();
+    origin.protocol = protocol->name;
+    origin.checkpoint = session->config->checkpoint;
+    origin.data = session->config->data;
+    origin.train_images = dataset_count(evaluation->train);
+    origin.test_images = dataset_count(evaluation->test);
+    origin.classes = dataset_classes(evaluation->train);
+    origin.hash_before = evaluation->encoders[SOURCE_TRAINED].hash_before;
+    origin.frozen = protocol->frozen;
+    text_json_open_object(&json, NULL);
+    score_origin_json(&json, &origin);
+    if (protocol->facts) protocol->facts(evaluation, &json);
+    for (int i = 0; i < protocol->count; i++) {
+        const struct protocol_source *row = &protocol->sources[i];
+        const char *key = row->key ? row->key : evaluation_sources[row->source].name;
+        if (scores[i].done) score_json(&json, key, &scores[i]);
+    }
+    text_json_close_object(&json);
+    const int status = json.failed ? error_no_memory(error, "the results", json.capacity) : SIMCLR_OK;
+    if (!status) session_print(session, "%s\n", json.bytes);
+    text_free(&json);
+    return status;
+}
+
+static void print_row(const struct evaluation *evaluation, const struct protocol_source *row, const struct score *score)
+{
+    score_print(evaluation->session, row->title ? row->title : evaluation_sources[row->source].name, score);
+}
+
+/* Of what was trained for its score, the whole table at the end, the controls first. */
+static void print_table(const struct evaluation *evaluation, const struct protocol *protocol,
+                        const struct score *scores)
+{
+    if (!protocol->frozen) {
+        score_print_header(evaluation->session, protocol->name);
+        for (int i = protocol->count - 1; i >= 0; i--)
+            if (scores[i].done) print_row(evaluation, &protocol->sources[i], &scores[i]);
+    }
+    protocol->close_table(evaluation);
+}
+
+static int judge_all(struct evaluation *evaluation, const struct protocol *protocol, struct score *scores,
+                     struct error *error)
+{
+    const struct session *session = evaluation->session;
+    const bool shown = protocol->frozen && !session->config->json;
+    if (shown) score_print_header(session, protocol->name);
+    for (int i = 0; i < protocol->count; i++) {
+        const struct protocol_source *row = &protocol->sources[i];
+        const bool control = protocol->frozen ? evaluation_sources[row->source].control : i > 0;
+        if (control && !session->config->controls) continue;
+        if (protocol->frozen && !evaluation_has(evaluation, row->source)) continue;
+        const int status = protocol->judge(evaluation, row->source, &scores[i], error);
+        if (status) return status;
+        if (shown) print_row(evaluation, row, &scores[i]);
+    }
+    return protocol->frozen ? evaluation_check_frozen(evaluation, error) : SIMCLR_OK;
+}
+
+int evaluation_run(struct session *session, enum evaluation_protocol number, struct error *error)
+{
+    const struct protocol *protocol = &evaluation_protocols[number];
+    struct evaluation evaluation = {.session = session};
+    struct score scores[SOURCE_COUNT] = {{0}};
+    int status = protocol->open(session, &evaluation, error);
+    if (!status) status = judge_all(&evaluation, protocol, scores, error);
+    if (!status && session->config->json)
+        status = report_json(&evaluation, protocol, scores, error);
+    else if (!status)
+        print_table(&evaluation, protocol, scores);
+    if (protocol->close) protocol->close(&evaluation, status, error);
+    evaluation_close(&evaluation);
+    return status;
+}
