@@ -202,8 +202,8 @@ static int judge_all(struct evaluation *evaluation, const struct protocol *proto
     if (shown) score_print_header(session, protocol->name);
     for (int i = 0; i < protocol->count; i++) {
         const struct protocol_source *row = &protocol->sources[i];
-        const bool control = protocol->frozen ? evaluation_sources[row->source].control : i > 0;
-        if (control && !session->config->controls) continue;
+        if (evaluation_sources[row->source].control && !session->config->controls) continue;
+        /* What is trained for its score is made by the protocol itself. */
         if (protocol->frozen && !evaluation_has(evaluation, row->source)) continue;
         const int status = protocol->judge(evaluation, row->source, &scores[i], error);
         if (status) return status;

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "command/demo_budget.h"
+#include "command/demo/demo_budget.h"
 
 static void parts_add_up(void **state)
 {

@@ -1,4 +1,4 @@
-/* command/info_file.c -- what a checkpoint, an exported encoder or any safetensors file holds. */
+/* command/info/info_file.c -- what a checkpoint, an exported encoder or any safetensors file holds. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "checkpoint/safetensors.h"
-#include "command/info.h"
+#include "command/info/info.h"
 #include "run/run_folder.h"
 
 enum { LONGEST_VALUE = 100 };

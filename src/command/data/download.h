@@ -1,4 +1,4 @@
-/* command/download.h -- one file from the network. Inside the room only. */
+/* command/data/download.h -- one file from the network. Inside the room only. */
 #ifndef COMMAND_DOWNLOAD_H
 #define COMMAND_DOWNLOAD_H
 

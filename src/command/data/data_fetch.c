@@ -1,5 +1,5 @@
-/* command/data_fetch.c -- simclr data fetch: a public data set's archive, whole and checked, as its publisher has it.
- * The data room reads these archives as they are, so nothing is unpacked. */
+/* command/data/data_fetch.c -- simclr data fetch: a public data set's archive, whole and checked, as its publisher has
+ * it. The data room reads these archives as they are, so nothing is unpacked. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "command/commands.h"
-#include "command/download.h"
+#include "command/data/download.h"
 
 static const struct public_set {
     const char *name, *url;

@@ -1,4 +1,4 @@
-/* command/demo_budget.h -- how many epochs fit: seconds measured on this machine, added up. */
+/* command/demo/demo_budget.h -- how many epochs fit: seconds measured on this machine, added up. */
 #ifndef COMMAND_DEMO_BUDGET_H
 #define COMMAND_DEMO_BUDGET_H
 

@@ -1,5 +1,5 @@
-/* command/demo_picture.c -- see demo_picture.h. */
-#include "command/demo_picture.h"
+/* command/demo/demo_picture.c -- see demo_picture.h. */
+#include "command/demo/demo_picture.h"
 
 #include <string.h>
 
@@ -12,13 +12,19 @@ enum { COLUMNS = 9, VIEW_ROWS = 3, NEIGHBOUR_ROWS = 6, CELL = 100 };
 
 static const struct color gray = {150, 150, 150}, green = {20, 150, 60}, red = {210, 40, 40}, ink = {30, 30, 30};
 
-/* An image, copied out of the data set: `storage` is reused by the next call. */
-static int place_image(struct sheet *sheet, int column, int row, struct dataset *set, int64_t index, struct color frame,
-                       struct image *storage, struct error *error)
+/* The sheet, and the images that it shows. */
+struct drawing {
+    struct sheet *sheet;
+    struct dataset *set;
+    struct image storage; /* an image copied out of the data set: reused by the next */
+};
+
+static int place_image(struct drawing *drawing, int column, int row, int64_t index, struct color frame,
+                       struct error *error)
 {
     const struct image *image;
-    const int status = dataset_image(set, index, storage, &image, error);
-    if (status == SIMCLR_OK) sheet_place(sheet, column, row, image, frame);
+    const int status = dataset_image(drawing->set, index, &drawing->storage, &image, error);
+    if (status == SIMCLR_OK) sheet_place(drawing->sheet, column, row, image, frame);
     return status;
 }
 
@@ -31,9 +37,10 @@ static int64_t first_of_class(const struct dataset *set, int label)
 }
 
 /* What the network sees in training: an image and eight random views of it. */
-static int draw_views(struct sheet *sheet, const struct session *session, struct dataset *set, struct image *storage,
-                      struct error *error)
+static int draw_views(struct drawing *drawing, const struct session *session, struct error *error)
 {
+    struct sheet *sheet = drawing->sheet;
+    struct dataset *set = drawing->set;
     struct view_policy policy;
     int width, height, status = session_view_policy(session, &policy, error);
     if (status != SIMCLR_OK) return status;
@@ -46,7 +53,7 @@ static int draw_views(struct sheet *sheet, const struct session *session, struct
     for (int row = 0; row < VIEW_ROWS && status == SIMCLR_OK; row++) {
         const int64_t index = first_of_class(set, row * 3 % dataset_classes(set));
         const struct image *image;
-        status = dataset_image(set, index, storage, &image, error);
+        status = dataset_image(set, index, &drawing->storage, &image, error);
         if (status != SIMCLR_OK) break;
         sheet_place(sheet, 0, row, image, ink);
         for (int column = 1; column < COLUMNS; column++) {
@@ -64,9 +71,10 @@ static int draw_views(struct sheet *sheet, const struct session *session, struct
 
 /* What it finds alike: queries of different classes and their nearest neighbours, framed green where the class agrees.
  */
-static int draw_neighbours(struct sheet *sheet, struct session *session, struct dataset *set,
-                           const struct features *features, struct image *storage, struct error *error)
+static int draw_neighbours(struct drawing *drawing, struct session *session, const struct features *features,
+                           struct error *error)
 {
+    const struct dataset *set = drawing->set;
     int32_t found[COLUMNS]; /* the query itself comes first and is passed over */
     int status = SIMCLR_OK;
     for (int row = 0; row < NEIGHBOUR_ROWS && status == SIMCLR_OK; row++) {
@@ -78,11 +86,11 @@ static int draw_neighbours(struct sheet *sheet, struct session *session, struct 
                                       .dim = features->dim,
                                       .k = COLUMNS};
         status = knn_neighbours(session->backend, &args, found, NULL, error);
-        if (status == SIMCLR_OK) status = place_image(sheet, 0, VIEW_ROWS + row, set, query, ink, storage, error);
+        if (status == SIMCLR_OK) status = place_image(drawing, 0, VIEW_ROWS + row, query, ink, error);
         for (int i = 0, column = 1; i < COLUMNS && column < COLUMNS && status == SIMCLR_OK; i++) {
             if (found[i] < 0 || found[i] == query) continue;
             const bool same = dataset_label(set, found[i]) == dataset_label(set, query);
-            status = place_image(sheet, column++, VIEW_ROWS + row, set, found[i], same ? green : red, storage, error);
+            status = place_image(drawing, column++, VIEW_ROWS + row, found[i], same ? green : red, error);
         }
     }
     return status;
@@ -92,16 +100,16 @@ int demo_picture(struct session *session, struct dataset *test, const struct fea
                  struct error *error)
 {
     struct sheet sheet;
-    struct image storage = {0};
+    struct drawing drawing = {.sheet = &sheet, .set = test};
     int status = sheet_create(&sheet, COLUMNS, VIEW_ROWS + NEIGHBOUR_ROWS, CELL, error);
     if (status != SIMCLR_OK) return status;
     sheet_text(&sheet, 0, 0, "an image, and random views of it: training pulls views of one image together", ink);
     sheet_text(&sheet, 0, VIEW_ROWS, "an image, and its nearest neighbours by the learned features (green: same kind)",
                ink);
-    status = draw_views(&sheet, session, test, &storage, error);
-    if (status == SIMCLR_OK) status = draw_neighbours(&sheet, session, test, features, &storage, error);
+    status = draw_views(&drawing, session, error);
+    if (status == SIMCLR_OK) status = draw_neighbours(&drawing, session, features, error);
     if (status == SIMCLR_OK) status = image_write_png(path, &sheet.image, error);
-    image_free(&storage);
+    image_free(&drawing.storage);
     sheet_free(&sheet);
     return status;
 }

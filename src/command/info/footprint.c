@@ -1,8 +1,8 @@
-/* command/footprint.c -- what a training step takes in memory, without taking it.
+/* command/info/footprint.c -- what a training step takes in memory, without taking it.
  *
  * Everything small is really made, and what malloc handed out for it is counted. The arena, which is large, is planned
  * on reserved address space that no memory stands behind. */
-#include "command/footprint.h"
+#include "command/info/footprint.h"
 
 #include <malloc.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
-/* command/data_pack.c -- simclr data pack: a data set as tar shards of encoded images, or as one raw file, for each
- * part.
+/* command/data/data_pack.c -- simclr data pack: a data set as tar shards of encoded images, or as one raw file, for
+ * each part.
  *
  * Images are made in pieces on all threads and written in order. A shard gets its name when it is whole, so a pack that
  * was stopped goes on after the last whole shard; a raw pack goes on after its last image (data/sets/pack.h). */
-#include "command/data_pack.h"
+#include "command/data/data_pack.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,8 +1,8 @@
-/* command/data_packed.c -- one image decoded, reduced and encoded for a pack. */
+/* command/data/data_packed.c -- one image decoded, reduced and encoded for a pack. */
 #include <string.h>
 
 #include "base/memory.h"
-#include "command/data_pack.h"
+#include "command/data/data_pack.h"
 #include "image/resize.h"
 
 /* The pixels of an image, upright, as a picture of its own; its file's bytes stay in `packed` where it has one. */

@@ -1,4 +1,4 @@
-/* command/data_info.h -- what one part of a data set holds, gathered and then shown. Inside the room only. */
+/* command/data/data_info.h -- what one part of a data set holds, gathered and then shown. Inside the room only. */
 #ifndef COMMAND_DATA_INFO_H
 #define COMMAND_DATA_INFO_H
 

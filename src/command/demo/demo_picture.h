@@ -1,4 +1,4 @@
-/* command/demo_picture.h -- the sheet that demo leaves: what the network saw, and what it finds alike. */
+/* command/demo/demo_picture.h -- the sheet that demo leaves: what the network saw, and what it finds alike. */
 #ifndef COMMAND_DEMO_PICTURE_H
 #define COMMAND_DEMO_PICTURE_H
 

@@ -1,5 +1,5 @@
-/* command/info.c -- a network as a table, or what a file holds. */
-#include "command/info.h"
+/* command/info/info.c -- a network as a table, or what a file holds. */
+#include "command/info/info.h"
 #include "command/commands.h"
 
 int command_info(struct session *session, struct error *error)

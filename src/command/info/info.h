@@ -1,4 +1,4 @@
-/* command/info.h -- the two halves of info. Inside the room only. */
+/* command/info/info.h -- the two halves of info. Inside the room only. */
 #ifndef COMMAND_INFO_H
 #define COMMAND_INFO_H
 

@@ -1,4 +1,4 @@
-/* command/demo.c -- watch a network learn without labels, in about three minutes: the built-in set, the table, the
+/* command/demo/demo.c -- watch a network learn without labels, in about three minutes: the built-in set, the table, the
  * picture. */
 #include <stdio.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "command/commands.h"
-#include "command/demo_budget.h"
-#include "command/demo_picture.h"
+#include "command/demo/demo_budget.h"
+#include "command/demo/demo_picture.h"
 #include "command/probe.h"
 #include "command/table.h"
 #include "eval/diagnostics.h"

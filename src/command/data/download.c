@@ -1,5 +1,5 @@
-/* command/download.c -- see download.h; by libcurl, where the build found it. */
-#include "command/download.h"
+/* command/data/download.c -- see download.h; by libcurl, where the build found it. */
+#include "command/data/download.h"
 
 #ifdef SIMCLR_CURL
 #include <curl/curl.h>

@@ -1,4 +1,4 @@
-/* command/bench.c -- how fast is this machine: one training step, each layer, the loss, the views, the decoding.
+/* command/bench/bench.c -- how fast is this machine: one training step, each layer, the loss, the views, the decoding.
  *
  * Everything is timed on dense random data (processors run faster on zeros), after a warm-up, as the median of several
  * runs. */
@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/rng.h"
-#include "command/bench.h"
-#include "command/bench_layers.h"
+#include "command/bench/bench.h"
+#include "command/bench/bench_layers.h"
 #include "command/probe.h"
 #include "loss/nt_xent.h"
 

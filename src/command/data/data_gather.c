@@ -1,11 +1,11 @@
-/* command/data_gather.c -- counts what a data set holds: every header, and the pixels of a sample or of all. */
+/* command/data/data_gather.c -- counts what a data set holds: every header, and the pixels of a sample or of all. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "command/data_info.h"
+#include "command/data/data_info.h"
 #include "data/names/bad.h"
 
 enum { HEAD_BYTES = 16384, STRIDE = 7919 /* a prime: the sample is spread over the classes */ };

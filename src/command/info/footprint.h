@@ -1,4 +1,4 @@
-/* command/footprint.h -- what a training step takes in memory, without taking it. */
+/* command/info/footprint.h -- what a training step takes in memory, without taking it. */
 #ifndef COMMAND_FOOTPRINT_H
 #define COMMAND_FOOTPRINT_H
 

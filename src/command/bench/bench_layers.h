@@ -1,4 +1,4 @@
-/* command/bench_layers.h -- where a training step's time goes, operation by operation and pass by pass. */
+/* command/bench/bench_layers.h -- where a training step's time goes, operation by operation and pass by pass. */
 #ifndef COMMAND_BENCH_LAYERS_H
 #define COMMAND_BENCH_LAYERS_H
 

@@ -1,5 +1,5 @@
-/* command/demo_budget.c -- see demo_budget.h. */
-#include "command/demo_budget.h"
+/* command/demo/demo_budget.c -- see demo_budget.h. */
+#include "command/demo/demo_budget.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* command/data_info.c -- simclr data info: what a data set holds, as text or JSON. */
-#include "command/data_info.h"
+/* command/data/data_info.c -- simclr data info: what a data set holds, as text or JSON. */
+#include "command/data/data_info.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* command/bench_layers.c -- see bench_layers.h. */
-#include "command/bench_layers.h"
+/* command/bench/bench_layers.c -- see bench_layers.h. */
+#include "command/bench/bench_layers.h"
 
 #include <stdio.h>
 #include <stdlib.h>

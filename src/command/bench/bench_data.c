@@ -1,10 +1,10 @@
-/* command/bench_data.c -- what views add to a training step: steps with views really made and steps with one dense
- * batch by turns. */
+/* command/bench/bench_data.c -- what views add to a training step: steps with views really made and steps with one
+ * dense batch by turns. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "command/bench.h"
+#include "command/bench/bench.h"
 #include "command/probe.h"
 
 enum { MIN_PAIRS = 20, MAX_PAIRS = 1000 };

@@ -1,4 +1,4 @@
-/* command/bench.h -- what the parts of `simclr bench` share. */
+/* command/bench/bench.h -- what the parts of `simclr bench` share. */
 #ifndef COMMAND_BENCH_H
 #define COMMAND_BENCH_H
 

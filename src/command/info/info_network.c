@@ -1,11 +1,11 @@
-/* command/info_network.c -- layers, shapes, parameters, operations, and the memory that a training step takes. */
+/* command/info/info_network.c -- layers, shapes, parameters, operations, and the memory that a training step takes. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/text.h"
-#include "command/footprint.h"
-#include "command/info.h"
+#include "command/info/footprint.h"
+#include "command/info/info.h"
 #include "run/settings.h"
 
 static double mebibytes(size_t bytes)

@@ -1,4 +1,4 @@
-/* command/data_pack.h -- one image on its way into a pack. Inside the room only. */
+/* command/data/data_pack.h -- one image on its way into a pack. Inside the room only. */
 #ifndef COMMAND_DATA_PACK_H
 #define COMMAND_DATA_PACK_H
 

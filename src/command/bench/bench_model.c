@@ -1,7 +1,8 @@
-/* command/bench_model.c -- what a model costs apart from the training step: inference, and the update of its weights.
+/* command/bench/bench_model.c -- what a model costs apart from the training step: inference, and the update of its
+ * weights.
  */
 #include "base/memory.h"
-#include "command/bench.h"
+#include "command/bench/bench.h"
 #include "command/probe.h"
 #include "run/settings.h"
 
