@@ -145,6 +145,20 @@ for part in train test; do
     [ "$(stat -c %s kept-$part.npy)" -eq $((128 + 64 * 64 * 4)) ] || fail "kept-$part.npy has $(stat -c %s kept-$part.npy) bytes"
     [ "$(stat -c %s kept-$part-labels.npy)" -eq $((128 + 64 * 4)) ] || fail "kept-$part-labels.npy has another size"
 done
+# One schema for all protocols: finetune's keys are those of the others and its own three.
+check 0 '' '' "$simclr" knn --checkpoint run --data synthetic --synthetic-images 64 --no-controls --knn-k 5 --json --quiet
+cp out knn.json
+check 0 '' '' "$simclr" finetune --checkpoint run --data synthetic --synthetic-images 64 --no-controls --labels 50% --epochs 1 \
+    --batch 16 --out tuned --json --quiet
+cp out finetune.json
+python knn.json finetune.json <<'PY'
+import json, sys
+knn, tuned = (json.load(open(path)) for path in sys.argv[1:])
+assert set(tuned) - {"labels", "labelled_images", "epochs", "finetuned"} == set(knn) - {"trained"}, (knn, tuned)
+assert set(tuned["finetuned"]) == set(knn["trained"]) == {"top1", "top5", "images"}, (knn, tuned)
+assert set(tuned["finetuned"]["top1"]) == set(knn["trained"]["top1"]) == {"value", "low95", "high95"}, (knn, tuned)
+assert knn["encoder_frozen"] and not tuned["encoder_frozen"] and knn["encoder_hash"] == tuned["encoder_hash"]
+PY
 check 0 '^encoder.conv1.weight +float32 +8 x 3 x 3 x 3' '' "$simclr" info --checkpoint run --quiet
 check 0 '^conv1.weight +float32 +8 x 3 x 3 x 3' '' "$simclr" info --checkpoint run/exported/encoder.safetensors --quiet
 check 0 '^conv +conv1 +64 x 112 x 112 +9408 +236\.03' '' "$simclr" info --depth 50 --image-size 224 --batch 8 --quiet

@@ -92,5 +92,5 @@ int main(void)
         cmocka_unit_test(unknown_facts_stay_out),
         cmocka_unit_test(another_checkpoint_is_judged_alike),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return run_cases(tests, make_folder, remove_folder);
 }
