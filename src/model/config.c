@@ -9,13 +9,12 @@
 
 #include "model/encoder.h"
 
-static const struct encoder *const ENCODERS[] = {[ENCODER_RESNET] = &resnet_encoder};
-enum { ENCODER_COUNT = sizeof ENCODERS / sizeof *ENCODERS };
+static const struct encoder *const ENCODERS[ENCODER_KINDS] = {[ENCODER_RESNET] = &resnet_encoder};
 
 const struct encoder *model_encoder(const struct model_config *config)
 {
-    const unsigned kind = (unsigned)config->encoder;
-    return kind < ENCODER_COUNT ? ENCODERS[kind] : NULL;
+    const int kind = (int)config->encoder;
+    return kind >= 0 && kind < ENCODER_KINDS ? ENCODERS[kind] : NULL;
 }
 
 int model_config_check(const struct model_config *config, struct error *error)
@@ -135,7 +134,7 @@ int model_text_number(model_text_find *find, const void *context, const char *ke
 static int read_kind(struct model_config *out, const char *name, struct error *error)
 {
     if (!name) return SIMCLR_OK; /* ENCODER_RESNET */
-    for (int kind = 0; kind < ENCODER_COUNT; kind++) {
+    for (int kind = 0; kind < ENCODER_KINDS; kind++) {
         if (strcmp(ENCODERS[kind]->name, name) != 0) continue;
         out->encoder = (enum encoder_kind)kind;
         return SIMCLR_OK;

@@ -12,7 +12,7 @@ struct resnet_config {
     enum stem stem;
 };
 
-enum encoder_kind { ENCODER_RESNET };
+enum encoder_kind { ENCODER_RESNET, ENCODER_KINDS };
 struct model_config {
     enum encoder_kind encoder; /* which member of the union counts */
     union {
