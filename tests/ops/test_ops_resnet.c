@@ -33,25 +33,68 @@ static void list_layers(struct layer_shapes *layers)
         for (int j = 0; j < sizes; j++) layers_add_resnet(layers, DEPTHS[i], SIZES[j]);
 }
 
+/* What ref has to say about a few layers at a time, one layer a thread: ref itself computes in one. (A failure in here
+ * ends the program: cmocka cannot leave a thread.) */
+enum { TOGETHER = 4 };
+struct prepared {
+    struct ops_target ref[TOGETHER];
+    struct conv_desc desc[TOGETHER];
+    struct conv_case test[TOGETHER];
+    uint32_t item; /* of the first: numbers the random streams */
+};
+
+static void prepare_one(void *context, int64_t index, int thread)
+{
+    (void)thread;
+    struct prepared *prepared = context;
+    conv_case_prepare(&prepared->test[index], &prepared->desc[index], &prepared->ref[index],
+                      prepared->item + (uint32_t)index);
+}
+
+typedef void check_layer(const struct conv_case *test, void *context);
+
+/* Calls `check` with each of the `count` layers of `descs`, in order. */
+static void each_layer(const struct conv_desc *descs, int count, uint32_t item, check_layer *check, void *context)
+{
+    struct prepared *prepared = calloc(1, sizeof *prepared);
+    struct pool *pool;
+    assert_non_null(prepared);
+    assert_int_equal(pool_create(&pool, 2, NULL), SIMCLR_OK);
+    for (int i = 0; i < TOGETHER; i++) ops_open(&prepared->ref[i], "ref", NULL, 1);
+    for (int first = 0; first < count; first += TOGETHER) {
+        const int some = count - first < TOGETHER ? count - first : TOGETHER;
+        memcpy(prepared->desc, descs + first, (size_t)some * sizeof *descs);
+        prepared->item = item + (uint32_t)first;
+        pool_run(pool, some, prepare_one, prepared);
+        for (int i = 0; i < some; i++) {
+            check(&prepared->test[i], context);
+            conv_case_free(&prepared->test[i]);
+        }
+    }
+    for (int i = 0; i < TOGETHER; i++) ops_close(&prepared->ref[i]);
+    pool_destroy(&pool);
+    free(prepared);
+}
+
+static void check_best(const struct conv_case *test, void *context)
+{
+    struct ops_target *best = context;
+    conv_case_check_algorithms(test, best, DTYPE_F32, 1);
+    conv_case_check_algorithms(test, best, DTYPE_BF16, 1);
+}
+
 static void full_size(void **state)
 {
     (void)state;
     struct layer_shapes layers;
-    struct ops_target ref, best;
+    struct ops_target best;
+    struct conv_desc descs[LAYERS_MAX];
     list_layers(&layers);
-    ops_open(&ref, "ref", NULL, 1);
     ops_open(&best, "cpu", NULL, 2);
     print_message("%d layers at full size on %s\n", layers.count, best.backend->ops->description(best.backend));
-    for (int i = 0; i < layers.count; i++) {
-        struct conv_case test;
-        struct conv_desc desc = describe(&layers.item[i], layers.item[i].size <= 8 ? 3 : 1, i);
-        conv_case_prepare(&test, &desc, &ref, (uint32_t)(1000 + i));
-        conv_case_check_algorithms(&test, &best, DTYPE_F32, 1);
-        conv_case_check_algorithms(&test, &best, DTYPE_BF16, 1);
-        conv_case_free(&test);
-    }
+    for (int i = 0; i < layers.count; i++) descs[i] = describe(&layers.item[i], layers.item[i].size <= 8 ? 3 : 1, i);
+    each_layer(descs, layers.count, 1000, check_best, &best);
     ops_close(&best);
-    ops_close(&ref);
 }
 
 static void visit(const char *variant, void *context)
@@ -64,11 +107,17 @@ static void visit(const char *variant, void *context)
     ops_close(&target);
 }
 
+static void check_variants(const struct conv_case *test, void *context)
+{
+    (void)context;
+    ops_each_variant(visit, (void *)(uintptr_t)test);
+}
+
 static void cut_for_every_variant(void **state)
 {
     (void)state;
     struct layer_shapes all, layers = {0};
-    struct ops_target ref;
+    struct conv_desc descs[LAYERS_MAX];
     list_layers(&all);
     for (int i = 0; i < all.count; i++) {
         const struct layer_shape *layer = &all.item[i];
@@ -76,16 +125,11 @@ static void cut_for_every_variant(void **state)
                    layer->stride);
     }
     ops_report_variants();
-    ops_open(&ref, "ref", NULL, 1);
     for (int i = 0; i < layers.count; i++) {
-        struct conv_case test;
-        struct conv_desc desc = describe(&layers.item[i], 3, i);
-        if (desc.in_width > 2) desc.in_width -= 1;
-        conv_case_prepare(&test, &desc, &ref, (uint32_t)(2000 + i));
-        ops_each_variant(visit, &test);
-        conv_case_free(&test);
+        descs[i] = describe(&layers.item[i], 3, i);
+        if (descs[i].in_width > 2) descs[i].in_width -= 1;
     }
-    ops_close(&ref);
+    each_layer(descs, layers.count, 2000, check_variants, NULL);
 }
 
 int main(void)

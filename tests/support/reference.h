@@ -12,6 +12,7 @@
 #define SUPPORT_REFERENCE_H
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -246,6 +247,30 @@ static inline bool reference_next(const struct reference *file, const char **cur
         at = close + 1;
     }
     return false;
+}
+
+/* [H][W][3] of the file to planar [3][H][W]; free() it. */
+static inline float *reference_planar(struct reference_tensor tensor)
+{
+    const int64_t pixels = tensor.dim[0] * tensor.dim[1];
+    float *out = malloc((size_t)pixels * 3 * sizeof *out);
+    if (!out) abort();
+    for (int64_t i = 0; i < pixels; i++)
+        for (int64_t c = 0; c < 3; c++) out[c * pixels + i] = (float)reference_number(tensor, 3 * i + c);
+    return out;
+}
+
+/* The largest difference of a planar view from such a tensor. */
+static inline double reference_furthest(const float *view, struct reference_tensor expected)
+{
+    const int64_t pixels = expected.dim[0] * expected.dim[1];
+    double worst = 0.0;
+    for (int64_t i = 0; i < pixels; i++)
+        for (int64_t c = 0; c < 3; c++) {
+            const double off = fabs((double)view[c * pixels + i] - reference_number(expected, 3 * i + c));
+            if (!(off <= worst)) worst = off;
+        }
+    return worst;
 }
 
 #endif

@@ -12,35 +12,7 @@
 
 #include "image/image.h"
 #include "simclr/simclr.h"
-
-static char folder[] = "/tmp/simclr-api-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *place)
-{
-    (void)info;
-    (void)type;
-    (void)place;
-    return remove(path);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : 1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
+#include "support/folder.h"
 
 /* ---- what the callbacks saw ---- */
 
@@ -130,7 +102,7 @@ static void errors_have_a_sentence(void **state)
     assert_int_equal(simclr_run(context, config), SIMCLR_INVALID);
     assert_non_null(strstr(simclr_error(context), "--data"));
     assert_int_equal(simclr_config_set(config, "data", "/nowhere"), SIMCLR_OK);
-    assert_int_equal(simclr_config_set(config, "out", in_folder("none")), SIMCLR_OK);
+    assert_int_equal(simclr_config_set(config, "out", at("none")), SIMCLR_OK);
     assert_int_equal(simclr_run(context, config), SIMCLR_DATA);
     assert_non_null(strstr(simclr_error(context), "/nowhere"));
     simclr_config_destroy(&config);
@@ -199,14 +171,14 @@ static void what_is_set_wins_over_a_recipe(void **state)
     (void)state;
     simclr_context *context;
     simclr_config *config;
-    FILE *file = fopen(in_folder("r.yaml"), "w");
+    FILE *file = fopen(at("r.yaml"), "w");
     assert_non_null(file);
     fputs("epochs: 7\nbatch: 32\n", file);
     fclose(file);
     assert_int_equal(simclr_open(&context, NULL), SIMCLR_OK);
     assert_int_equal(simclr_config_create(context, "pretrain", &config), SIMCLR_OK);
     assert_int_equal(simclr_config_set(config, "epochs", "3"), SIMCLR_OK);
-    assert_int_equal(simclr_config_load(config, in_folder("r.yaml")), SIMCLR_OK);
+    assert_int_equal(simclr_config_load(config, at("r.yaml")), SIMCLR_OK);
     assert_non_null(strstr(simclr_config_yaml(config), "\nepochs: 3\n"));
     assert_non_null(strstr(simclr_config_yaml(config), "\nbatch: 32\n"));
     assert_int_equal(simclr_config_set(config, "batch", "64"), SIMCLR_OK);
@@ -222,7 +194,7 @@ static void a_run_is_interrupted_and_goes_on(void **state)
     (void)state;
     struct seen seen;
     simclr_context *context = open_context(&seen);
-    simclr_config *config = CONFIG(context, "pretrain", TINY, "out", in_folder("run"));
+    simclr_config *config = CONFIG(context, "pretrain", TINY, "out", at("run"));
     seen.interrupt_at_first_step = context;
     assert_int_equal(simclr_run(context, config), SIMCLR_INTERRUPTED);
     assert_true(strlen(simclr_error(context)) > 0);
@@ -271,15 +243,15 @@ static void an_image_has_one_representation(void **state)
     float from_pixels[DIM], from_file[DIM], from_command[DIM];
     char photos[256], photo[256], features[256];
 
-    snprintf(photos, sizeof photos, "%s", in_folder("photos"));
-    snprintf(photo, sizeof photo, "%s", in_folder("photos/one.png"));
-    snprintf(features, sizeof features, "%s", in_folder("features.npy"));
+    snprintf(photos, sizeof photos, "%s", at("photos"));
+    snprintf(photo, sizeof photo, "%s", at("photos/one.png"));
+    snprintf(features, sizeof features, "%s", at("features.npy"));
     assert_int_equal(mkdir(photos, 0700), 0);
     assert_int_equal(image_create(WIDTH, HEIGHT, &image, NULL), SIMCLR_OK);
     for (int i = 0; i < WIDTH * HEIGHT * 3; i++) image.rgb[i] = (uint8_t)(i * 7 + i / 120 * 31);
     assert_int_equal(image_write_png(photo, &image, NULL), SIMCLR_OK);
 
-    if (simclr_model_load(context, in_folder("run"), 1, &model) != SIMCLR_OK) fail_msg("%s", simclr_error(context));
+    if (simclr_model_load(context, at("run"), 1, &model) != SIMCLR_OK) fail_msg("%s", simclr_error(context));
     assert_int_equal(simclr_model_dim(model), DIM);
     assert_int_equal(simclr_model_image_size(model), 16);
     assert_int_equal(simclr_model_embed(model, image.rgb, WIDTH, HEIGHT, from_pixels), SIMCLR_OK);
@@ -287,12 +259,12 @@ static void an_image_has_one_representation(void **state)
     assert_memory_equal(from_pixels, from_file, sizeof from_file);
     assert_int_equal(simclr_model_embed(model, image.rgb, 0, HEIGHT, from_file), SIMCLR_INVALID);
     assert_int_equal(simclr_model_embed(model, image.rgb, 1 << 30, 1 << 30, from_file), SIMCLR_INVALID);
-    assert_int_equal(simclr_model_embed_file(model, in_folder("absent.png"), from_file), SIMCLR_IO);
-    assert_int_equal(simclr_model_embed_file(model, in_folder("r.yaml"), from_file), SIMCLR_CORRUPT);
+    assert_int_equal(simclr_model_embed_file(model, at("absent.png"), from_file), SIMCLR_IO);
+    assert_int_equal(simclr_model_embed_file(model, at("r.yaml"), from_file), SIMCLR_CORRUPT);
     simclr_model_close(&model);
     assert_null(model);
 
-    simclr_config *config = CONFIG(context, "embed", "checkpoint", in_folder("run"), "data", photos, "out", features);
+    simclr_config *config = CONFIG(context, "embed", "checkpoint", at("run"), "data", photos, "out", features);
     if (simclr_run(context, config) != SIMCLR_OK) fail_msg("%s", simclr_error(context));
     read_row(features, from_command, DIM);
     double difference = 0, norm = 0;
@@ -315,8 +287,8 @@ static void what_is_no_model_is_refused(void **state)
     assert_int_equal(simclr_model_load(context, "/nowhere", 1, &model), SIMCLR_IO);
     assert_non_null(strstr(simclr_error(context), "/nowhere"));
     assert_null(model);
-    assert_int_equal(simclr_model_load(context, in_folder("r.yaml"), 1, &model), SIMCLR_CORRUPT);
-    assert_int_equal(simclr_model_load(context, in_folder("photos"), 1, &model), SIMCLR_IO);
+    assert_int_equal(simclr_model_load(context, at("r.yaml"), 1, &model), SIMCLR_CORRUPT);
+    assert_int_equal(simclr_model_load(context, at("photos"), 1, &model), SIMCLR_IO);
     assert_true(strlen(simclr_error(context)) > 0);
     simclr_close(&context);
 }

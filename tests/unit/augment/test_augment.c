@@ -18,27 +18,6 @@ enum { LEVELS = 4 };
 
 /* ---- reference tensors ---- */
 
-/* [H][W][3] of the file to planar [3][H][W]. */
-static float *planar(struct reference_tensor tensor)
-{
-    const int64_t pixels = tensor.dim[0] * tensor.dim[1];
-    float *out = malloc((size_t)pixels * 3 * sizeof *out);
-    assert_non_null(out);
-    for (int64_t i = 0; i < pixels; i++)
-        for (int64_t c = 0; c < 3; c++) out[c * pixels + i] = (float)reference_number(tensor, 3 * i + c);
-    return out;
-}
-
-static double difference(const float *view, struct reference_tensor expected)
-{
-    const int64_t pixels = expected.dim[0] * expected.dim[1];
-    double worst = 0.0;
-    for (int64_t i = 0; i < pixels; i++)
-        for (int64_t c = 0; c < 3; c++)
-            worst = fmax(worst, fabs((double)view[c * pixels + i] - reference_number(expected, 3 * i + c)));
-    return worst;
-}
-
 static void apply(const struct color_kernels *kernels, int operation, float *view, int pixels, double factor)
 {
     void (*const change[4])(float *, int, float) = {kernels->brightness, kernels->contrast, kernels->saturation,
@@ -56,36 +35,37 @@ static double check_photo(const struct reference *file, int p, enum simd level, 
     double worst = 0.0;
     for (int operation = 0; operation < 4; operation++)
         for (int j = 0; reference_has(file, "photo%d.%s%d.out", p, names[operation], j); j++, ++*compared) {
-            float *view = planar(base);
+            float *view = reference_planar(base);
             const struct reference_tensor factor = reference_get(file, "photo%d.%s%d.factor", p, names[operation], j);
             apply(kernels, operation, view, pixels, reference_number(factor, 0));
-            worst = fmax(worst, difference(view, reference_get(file, "photo%d.%s%d.out", p, names[operation], j)));
+            worst =
+                fmax(worst, reference_furthest(view, reference_get(file, "photo%d.%s%d.out", p, names[operation], j)));
             free(view);
         }
     for (int j = 0; reference_has(file, "photo%d.jitter%d.out", p, j); j++, ++*compared) {
-        float *view = planar(base);
+        float *view = reference_planar(base);
         const struct reference_tensor order = reference_get(file, "photo%d.jitter%d.order", p, j);
         const struct reference_tensor factors = reference_get(file, "photo%d.jitter%d.factors", p, j);
         for (int i = 0; i < 4; i++) {
             const int operation = (int)reference_number(order, i);
             apply(kernels, operation, view, pixels, reference_number(factors, operation));
         }
-        worst = fmax(worst, difference(view, reference_get(file, "photo%d.jitter%d.out", p, j)));
+        worst = fmax(worst, reference_furthest(view, reference_get(file, "photo%d.jitter%d.out", p, j)));
         free(view);
     }
     for (int j = 0; reference_has(file, "photo%d.blur%d.out", p, j); j++, ++*compared) {
-        float *view = planar(base);
+        float *view = reference_planar(base);
         const struct reference_tensor kernel_sigma = reference_get(file, "photo%d.blur%d.kernel_sigma", p, j);
         const int radius = (int)reference_number(kernel_sigma, 0) / 2;
         void *scratch = memory_allocate(blur_scratch_bytes(size, radius));
         blur_gaussian(level, view, 3, size, radius, (float)reference_number(kernel_sigma, 1), scratch);
-        worst = fmax(worst, difference(view, reference_get(file, "photo%d.blur%d.out", p, j)));
+        worst = fmax(worst, reference_furthest(view, reference_get(file, "photo%d.blur%d.out", p, j)));
         memory_free(scratch);
         free(view);
     }
-    float *view = planar(base);
+    float *view = reference_planar(base);
     kernels->gray(view, pixels);
-    worst = fmax(worst, difference(view, reference_get(file, "photo%d.gray", p)));
+    worst = fmax(worst, reference_furthest(view, reference_get(file, "photo%d.gray", p)));
     free(view);
     ++*compared;
     return worst;

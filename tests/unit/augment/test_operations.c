@@ -17,27 +17,6 @@
 
 enum { S = 40, COUNT = 3 * S * S };
 
-/* [H][W][3] of the file to planar [3][H][W]. */
-static float *planar(struct reference_tensor tensor)
-{
-    const int64_t pixels = tensor.dim[0] * tensor.dim[1];
-    float *out = malloc((size_t)pixels * 3 * sizeof *out);
-    assert_non_null(out);
-    for (int64_t i = 0; i < pixels; i++)
-        for (int64_t c = 0; c < 3; c++) out[c * pixels + i] = (float)reference_number(tensor, 3 * i + c);
-    return out;
-}
-
-static double difference(const float *view, struct reference_tensor expected)
-{
-    const int64_t pixels = expected.dim[0] * expected.dim[1];
-    double worst = 0.0;
-    for (int64_t i = 0; i < pixels; i++)
-        for (int64_t c = 0; c < 3; c++)
-            worst = fmax(worst, fabs((double)view[c * pixels + i] - reference_number(expected, 3 * i + c)));
-    return worst;
-}
-
 static void apply_golden(const struct reference *file, int p, const char *name, int j, float *view, int size)
 {
     if (strcmp(name, "rotate") == 0)
@@ -75,9 +54,10 @@ static void golden_operations(void **state)
         for (int p = 0; reference_has(&file, "photo%d.base", p); p++)
             for (int j = 0; reference_has(&file, "photo%d.%s%d.out", p, names[operation], j); j++, compared++) {
                 const struct reference_tensor base = reference_get(&file, "photo%d.base", p);
-                float *view = planar(base);
+                float *view = reference_planar(base);
                 apply_golden(&file, p, names[operation], j, view, (int)base.dim[0]);
-                worst = fmax(worst, difference(view, reference_get(&file, "photo%d.%s%d.out", p, names[operation], j)));
+                worst = fmax(
+                    worst, reference_furthest(view, reference_get(&file, "photo%d.%s%d.out", p, names[operation], j)));
                 free(view);
             }
         print_message("%s: %d tensors, largest difference %.2e\n", names[operation], compared, worst);

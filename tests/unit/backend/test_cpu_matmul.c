@@ -9,19 +9,13 @@
 #include "backend/cpu/matmul/matmul.h"
 #include "base/memory.h"
 #include "base/pool.h"
-
-static uint32_t random_state = 7;
-static float draw(void)
-{
-    random_state = random_state * 1664525u + 1013904223u;
-    return (float)((double)random_state / 4294967296.0 - 0.5);
-}
+#include "support/random.h"
 
 static float *matrix(int rows, int stride)
 {
     float *values = memory_array((size_t)rows * (size_t)stride + 1, sizeof *values);
     assert_non_null(values);
-    for (int i = 0; i < rows * stride; i++) values[i] = draw();
+    random_floats(values, (size_t)rows * (size_t)stride, (uint32_t)(rows * 1000 + stride));
     return values;
 }
 

@@ -9,40 +9,24 @@
 #include "base/affinity.h"
 #include "base/file.h"
 #include "base/pool.h"
-
-static char root[64];
-
-static int make_root(void **state)
-{
-    (void)state;
-    strcpy(root, "/tmp/simclr_test_affinity_XXXXXX");
-    return mkdtemp(root) == NULL;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", root);
-    return system(command);
-}
+#include "support/folder.h"
 
 /* The folder of a machine whose processor i has the siblings that list[i] names. */
 static const char *machine(const char *name, const char *const *list, int count)
 {
-    static char folder[128];
+    static char described[128];
     char path[256];
-    snprintf(folder, sizeof folder, "%s/%s", root, name);
-    assert_int_equal(file_make_folder(folder, NULL), SIMCLR_OK);
+    snprintf(described, sizeof described, "%s/%s", folder, name);
+    assert_int_equal(file_make_folder(described, NULL), SIMCLR_OK);
     for (int i = 0; i < count; i++) {
-        snprintf(path, sizeof path, "%s/cpu%d", folder, i);
+        snprintf(path, sizeof path, "%s/cpu%d", described, i);
         assert_int_equal(file_make_folder(path, NULL), SIMCLR_OK);
         strcat(path, "/topology");
         assert_int_equal(file_make_folder(path, NULL), SIMCLR_OK);
         strcat(path, "/thread_siblings_list");
         assert_int_equal(file_write_atomic(path, list[i], strlen(list[i]), NULL), SIMCLR_OK);
     }
-    return folder;
+    return described;
 }
 
 static struct affinity set_of(const int *processors, int count)
@@ -53,12 +37,12 @@ static struct affinity set_of(const int *processors, int count)
 }
 
 /* The division as text: "0 1 | 2 3". */
-static const char *divided(const struct affinity *allowed, int threads, const char *folder)
+static const char *divided(const struct affinity *allowed, int threads, const char *described)
 {
     static char text[512];
     struct affinity computing, others;
     text[0] = '\0';
-    if (!affinity_divide(allowed, threads, folder, &computing, &others)) return "no";
+    if (!affinity_divide(allowed, threads, described, &computing, &others)) return "no";
     for (int part = 0; part < 2; part++) {
         if (part == 1) strcat(text, "| ");
         for (int i = 0; i < AFFINITY_MOST; i++)
@@ -74,16 +58,16 @@ static void cores_before_their_second_threads(void **state)
     static const char *const paired[8] = {"0-1\n", "0-1\n", "2-3\n", "2-3\n", "4-5\n", "4-5\n", "6-7\n", "6-7\n"};
     static const int all[8] = {0, 1, 2, 3, 4, 5, 6, 7}, odd[3] = {3, 6, 7};
     const struct affinity every = set_of(all, 8), some = set_of(odd, 3);
-    const char *folder = machine("split", split, 8);
-    assert_string_equal(divided(&every, 4, folder), "0 1 2 3 | 4 5 6 7 ");
-    assert_string_equal(divided(&every, 5, folder), "0 1 2 3 4 | 5 6 7 ");
-    assert_string_equal(divided(&every, 1, folder), "0 | 1 2 3 4 5 6 7 ");
+    const char *described = machine("split", split, 8);
+    assert_string_equal(divided(&every, 4, described), "0 1 2 3 | 4 5 6 7 ");
+    assert_string_equal(divided(&every, 5, described), "0 1 2 3 4 | 5 6 7 ");
+    assert_string_equal(divided(&every, 1, described), "0 | 1 2 3 4 5 6 7 ");
     assert_string_equal(divided(&some, 2, folder), "3 6 | 7 "); /* 2 is not ours, so 6 is the first of its core */
-    folder = machine("paired", paired, 8);
-    assert_string_equal(divided(&every, 4, folder), "0 2 4 6 | 1 3 5 7 ");
-    assert_string_equal(divided(&every, 6, folder), "0 1 2 3 4 6 | 5 7 ");
-    assert_string_equal(divided(&every, 8, folder), "no");
-    assert_string_equal(divided(&every, 0, folder), "no");
+    described = machine("paired", paired, 8);
+    assert_string_equal(divided(&every, 4, described), "0 2 4 6 | 1 3 5 7 ");
+    assert_string_equal(divided(&every, 6, described), "0 1 2 3 4 6 | 5 7 ");
+    assert_string_equal(divided(&every, 8, described), "no");
+    assert_string_equal(divided(&every, 0, described), "no");
     /* what is not told, or not understood, counts as a core */
     static const char *const strange[3] = {"", "x-y\n", "99999999999999999999-\n"};
     assert_string_equal(divided(&every, 3, machine("strange", strange, 3)), "0 1 2 | 3 4 5 6 7 ");
@@ -161,5 +145,5 @@ int main(void)
         cmocka_unit_test(sets_hold_what_was_added),
         cmocka_unit_test(pools_move_and_come_back),
     };
-    return run_cases(tests, make_root, remove_root);
+    return run_cases(tests, make_folder, remove_folder);
 }

@@ -11,32 +11,7 @@
 #include "base/rng.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors.h"
-
-static char folder[64];
-
-static const char *path_of(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/simclr-test-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    struct file_list list;
-    if (file_list_folder(folder, &list, NULL)) return -1;
-    for (size_t i = 0; i < list.count; i++) unlink(path_of(list.names[i]));
-    file_list_free(&list);
-    return rmdir(folder);
-}
+#include "support/folder.h"
 
 static const struct model_config SMALL = {
     .resnet.depth = 18, .resnet.width = 0.125, .image_size = 32, .head_layers = 2, .head_dim = 8};
@@ -110,8 +85,8 @@ static void test_round_trip(void **state)
         open_run(&run, &SMALL, (enum optimizer_kind)kind, 1);
         open_run(&other, &SMALL, (enum optimizer_kind)kind, 2);
         fill(&run, 1);
-        CHECK_OK(checkpoint_write(path_of("a"), run.model, run.optimizer, &STATE, &error), error);
-        CHECK_OK(checkpoint_open(&checkpoint, path_of("a"), &error), error);
+        CHECK_OK(checkpoint_write(at("a"), run.model, run.optimizer, &STATE, &error), error);
+        CHECK_OK(checkpoint_open(&checkpoint, at("a"), &error), error);
         const struct checkpoint_state *found = checkpoint_state(checkpoint);
         assert_true(found->step == STATE.step && found->epoch == 17 && found->seed == UINT64_MAX &&
                     found->best_knn == 0.1);
@@ -133,9 +108,9 @@ static void test_round_trip(void **state)
 
         uint8_t *first, *second; /* written again: the same bytes */
         size_t size, again;
-        CHECK_OK(checkpoint_write(path_of("b"), other.model, other.optimizer, &STATE, &error), error);
-        CHECK_OK(file_read(path_of("a"), 1 << 28, &first, &size, &error), error);
-        CHECK_OK(file_read(path_of("b"), 1 << 28, &second, &again, &error), error);
+        CHECK_OK(checkpoint_write(at("b"), other.model, other.optimizer, &STATE, &error), error);
+        CHECK_OK(file_read(at("a"), 1 << 28, &first, &size, &error), error);
+        CHECK_OK(file_read(at("b"), 1 << 28, &second, &again, &error), error);
         assert_true(size == again && !memcmp(first, second, size));
         memory_free(first);
         memory_free(second);
@@ -156,9 +131,8 @@ static void test_parts(void **state)
     open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
     open_run(&other, &supervised, OPTIMIZER_LARS, 2);
     fill(&run, 2);
-    CHECK_OK(checkpoint_write(path_of("a"), run.model, NULL, &(struct checkpoint_state){.best_knn = -1}, &error),
-             error);
-    CHECK_OK(checkpoint_open(&checkpoint, path_of("a"), &error), error);
+    CHECK_OK(checkpoint_write(at("a"), run.model, NULL, &(struct checkpoint_state){.best_knn = -1}, &error), error);
+    CHECK_OK(checkpoint_open(&checkpoint, at("a"), &error), error);
     assert_null(checkpoint_state(checkpoint)->config_yaml);
     assert_true(checkpoint_state(checkpoint)->best_knn == -1);
     uint64_t before = parameters_encoder_hash(&other.model->parameters);
@@ -195,8 +169,8 @@ static void test_other_models(void **state)
     struct run run;
     struct checkpoint *checkpoint;
     open_run(&run, &SMALL, OPTIMIZER_SGD, 1);
-    CHECK_OK(checkpoint_write(path_of("a"), run.model, run.optimizer, &STATE, &error), error);
-    CHECK_OK(checkpoint_open(&checkpoint, path_of("a"), &error), error);
+    CHECK_OK(checkpoint_write(at("a"), run.model, run.optimizer, &STATE, &error), error);
+    CHECK_OK(checkpoint_open(&checkpoint, at("a"), &error), error);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         struct model *model;
         CHECK_OK(model_create(&model, &others[i].config, 3, &error), error);
@@ -215,12 +189,12 @@ static void test_other_models(void **state)
 static int verdict(const uint8_t *bytes, size_t size, struct error *error)
 {
     struct checkpoint *checkpoint;
-    FILE *stream = fopen(path_of("damaged"), "wb");
+    FILE *stream = fopen(at("damaged"), "wb");
     assert_non_null(stream);
     assert_int_equal(fwrite(bytes, 1, size, stream), size);
     assert_int_equal(fclose(stream), 0);
     memset(error, 0, sizeof *error);
-    int status = checkpoint_open(&checkpoint, path_of("damaged"), error);
+    int status = checkpoint_open(&checkpoint, at("damaged"), error);
     assert_true((status == SIMCLR_OK) == (checkpoint != NULL));
     checkpoint_close(&checkpoint);
     return status;
@@ -236,8 +210,8 @@ static void test_cuts(void **state)
     size_t size;
     uint64_t header;
     open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
-    CHECK_OK(checkpoint_write(path_of("a"), run.model, NULL, &STATE, &error), error);
-    CHECK_OK(file_read(path_of("a"), 1 << 28, &bytes, &size, &error), error);
+    CHECK_OK(checkpoint_write(at("a"), run.model, NULL, &STATE, &error), error);
+    CHECK_OK(file_read(at("a"), 1 << 28, &bytes, &size, &error), error);
     memcpy(&header, bytes, sizeof header);
     assert_int_equal(verdict(bytes, size, &error), SIMCLR_OK);
     for (size_t cut = 0; cut < size; cut++) {
@@ -252,22 +226,22 @@ static void test_cuts(void **state)
         free(exact);
         if (cut % 499 == 0) assert_int_equal(verdict(bytes, cut, &error), SIMCLR_CORRUPT);
     }
-    for (size_t at = 8 + header; at < size; at += 4999) { /* a flipped bit in a tensor */
-        bytes[at] ^= 4;
+    for (size_t place = 8 + header; place < size; place += 4999) { /* a flipped bit in a tensor */
+        bytes[place] ^= 4;
         assert_int_equal(verdict(bytes, size, &error), SIMCLR_CORRUPT);
         assert_non_null(strstr(error.text, "checksum"));
-        bytes[at] ^= 4;
+        bytes[place] ^= 4;
     }
     memory_free(bytes);
     close_run(&run);
 }
 
 /* Changes a byte of the file "damaged" in place: a thousand files would take long. */
-static void put(size_t at, uint8_t byte)
+static void put(size_t place, uint8_t byte)
 {
-    FILE *stream = fopen(path_of("damaged"), "r+b");
+    FILE *stream = fopen(at("damaged"), "r+b");
     assert_non_null(stream);
-    assert_int_equal(fseek(stream, (long)at, SEEK_SET), 0);
+    assert_int_equal(fseek(stream, (long)place, SEEK_SET), 0);
     assert_int_equal(fputc(byte, stream), byte);
     assert_int_equal(fclose(stream), 0);
 }
@@ -282,25 +256,25 @@ static void test_header_flips(void **state)
     size_t size;
     uint64_t header;
     open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
-    CHECK_OK(checkpoint_write(path_of("a"), run.model, NULL, &STATE, &error), error);
-    CHECK_OK(file_read(path_of("a"), 1 << 28, &bytes, &size, &error), error);
+    CHECK_OK(checkpoint_write(at("a"), run.model, NULL, &STATE, &error), error);
+    CHECK_OK(file_read(at("a"), 1 << 28, &bytes, &size, &error), error);
     memcpy(&header, bytes, sizeof header);
     const uint8_t *tensors = memmem(bytes, size, "\"encoder.", 9);
     assert_non_null(tensors);
     const size_t metadata_end = (size_t)(tensors - bytes);
     assert_int_equal(verdict(bytes, size, &error), SIMCLR_OK); /* writes it */
     assert_true(metadata_end > 500 && metadata_end < 8 + header);
-    for (size_t at = 0; at < 8 + header; at += at < metadata_end ? 1 : 61) {
-        const uint8_t flipped = bytes[at] ^ (uint8_t)(1u << at % 8);
+    for (size_t place = 0; place < 8 + header; place += place < metadata_end ? 1 : 61) {
+        const uint8_t flipped = bytes[place] ^ (uint8_t)(1u << place % 8);
         struct checkpoint *checkpoint;
-        put(at, flipped);
+        put(place, flipped);
         memset(&error, 0, sizeof error);
-        if (checkpoint_open(&checkpoint, path_of("damaged"), &error) != SIMCLR_CORRUPT || error.text[0] == '\0')
-            fail_msg("byte %zu: %s", at, error.text);
-        put(at, bytes[at]);
+        if (checkpoint_open(&checkpoint, at("damaged"), &error) != SIMCLR_CORRUPT || error.text[0] == '\0')
+            fail_msg("byte %zu: %s", place, error.text);
+        put(place, bytes[place]);
     }
     struct checkpoint *checkpoint;
-    CHECK_OK(checkpoint_open(&checkpoint, path_of("damaged"), &error), error); /* every byte is back */
+    CHECK_OK(checkpoint_open(&checkpoint, at("damaged"), &error), error); /* every byte is back */
     checkpoint_close(&checkpoint);
     memory_free(bytes);
     close_run(&run);
@@ -331,11 +305,11 @@ static void test_version_1(void **state)
     uint8_t *bytes;
     size_t size;
     open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
-    CHECK_OK(checkpoint_write(path_of("a"), run.model, NULL, &STATE, &error), error);
-    CHECK_OK(file_read(path_of("a"), 1 << 28, &bytes, &size, &error), error);
+    CHECK_OK(checkpoint_write(at("a"), run.model, NULL, &STATE, &error), error);
+    CHECK_OK(file_read(at("a"), 1 << 28, &bytes, &size, &error), error);
     to_version_1(bytes, size);
     if (verdict(bytes, size, &error)) fail_msg("%s", error.text);
-    CHECK_OK(checkpoint_open(&checkpoint, path_of("damaged"), &error), error);
+    CHECK_OK(checkpoint_open(&checkpoint, at("damaged"), &error), error);
     assert_int_equal(checkpoint_state(checkpoint)->version, 1);
     assert_int_equal(checkpoint_state(checkpoint)->step, STATE.step);
     assert_int_equal(checkpoint_state(checkpoint)->this_epoch.steps, 0);
@@ -354,9 +328,9 @@ static void check_edit(const uint8_t *bytes, size_t size, const char *from, cons
     uint8_t *copy = malloc(size);
     assert_true(copy && strlen(from) == strlen(to));
     memcpy(copy, bytes, size);
-    uint8_t *at = memmem(copy, size, from, strlen(from));
-    if (!at) fail_msg("the header has no %s", from);
-    memcpy(at, to, strlen(to));
+    uint8_t *place = memmem(copy, size, from, strlen(from));
+    if (!place) fail_msg("the header has no %s", from);
+    memcpy(place, to, strlen(to));
     int status = verdict(copy, size, &error);
     if (status != SIMCLR_CORRUPT || !strstr(error.text, says))
         fail_msg("%s -> %s: %d, %s", from, to, status, error.text);
@@ -371,8 +345,8 @@ static void test_edits(void **state)
     uint8_t *bytes;
     size_t size;
     open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
-    CHECK_OK(checkpoint_write(path_of("a"), run.model, run.optimizer, &STATE, &error), error);
-    CHECK_OK(file_read(path_of("a"), 1 << 28, &bytes, &size, &error), error);
+    CHECK_OK(checkpoint_write(at("a"), run.model, run.optimizer, &STATE, &error), error);
+    CHECK_OK(file_read(at("a"), 1 << 28, &bytes, &size, &error), error);
     check_edit(bytes, size, "\"simclr-checkpoint\"", "\"simclr-checkpoinT\"", "not a checkpoint of simclr");
     check_edit(bytes, size, "\"format\"", "\"formaT\"", "no 'format'");
     check_edit(bytes, size, "\"version\": \"2\"", "\"version\": \"3\"", "version 3");
@@ -410,7 +384,7 @@ static void test_no_memory(void **state)
     int status = SIMCLR_NO_MEMORY;
     for (long n = 1; status; n++) {
         memory_fail_after(n);
-        status = checkpoint_write(path_of("a"), run.model, run.optimizer, &STATE, &error);
+        status = checkpoint_write(at("a"), run.model, run.optimizer, &STATE, &error);
         memory_fail_after(0);
         if (status) assert_true(status == SIMCLR_NO_MEMORY || status == SIMCLR_IO);
     }
@@ -418,7 +392,7 @@ static void test_no_memory(void **state)
     for (long n = 1; status; n++) {
         struct checkpoint *checkpoint;
         memory_fail_after(n);
-        status = checkpoint_open(&checkpoint, path_of("a"), &error);
+        status = checkpoint_open(&checkpoint, at("a"), &error);
         memory_fail_after(0);
         if (status) assert_int_equal(status, SIMCLR_NO_MEMORY);
         checkpoint_close(&checkpoint);
@@ -436,8 +410,8 @@ static void test_export(void **state)
     open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
     open_run(&other, &SMALL, OPTIMIZER_LARS, 2);
     fill(&run, 3);
-    CHECK_OK(checkpoint_export_encoder(path_of("encoder"), run.model, 4321, &error), error);
-    CHECK_OK(safetensors_open(&file, path_of("encoder"), &error), error);
+    CHECK_OK(checkpoint_export_encoder(at("encoder"), run.model, 4321, &error), error);
+    CHECK_OK(safetensors_open(&file, at("encoder"), &error), error);
     assert_int_equal(safetensors_count(file), 122 - 2); /* torchvision's ResNet-18 without fc */
     const struct safetensors_entry *entry = safetensors_find(file, "layer2.0.downsample.1.num_batches_tracked");
     assert_true(entry && entry->dtype == ST_I64 && entry->rank == 0);
@@ -450,7 +424,7 @@ static void test_export(void **state)
 
     float head =
         parameter_weights(&other.model->parameters, parameters_find(&other.model->parameters, "head.fcs.0.weight"))[0];
-    CHECK_OK(checkpoint_import_encoder(path_of("encoder"), other.model, &error), error);
+    CHECK_OK(checkpoint_import_encoder(at("encoder"), other.model, &error), error);
     assert_true(parameters_encoder_hash(&other.model->parameters) == parameters_encoder_hash(&run.model->parameters));
     assert_true(head == parameter_weights(&other.model->parameters,
                                           parameters_find(&other.model->parameters, "head.fcs.0.weight"))[0]);
@@ -459,13 +433,13 @@ static void test_export(void **state)
     struct model_config wide = SMALL;
     wide.resnet.width = 0.25;
     open_run(&other, &wide, OPTIMIZER_LARS, 2);
-    assert_int_equal(checkpoint_import_encoder(path_of("encoder"), other.model, &error), SIMCLR_CORRUPT);
+    assert_int_equal(checkpoint_import_encoder(at("encoder"), other.model, &error), SIMCLR_CORRUPT);
     assert_non_null(strstr(error.text, "[8, 3, 3, 3] where the model needs [16, 3, 3, 3]"));
-    CHECK_OK(checkpoint_write(path_of("a"), run.model, NULL, &STATE, &error), error);
-    assert_int_equal(checkpoint_import_encoder(path_of("a"), run.model, &error), SIMCLR_CORRUPT); /* other names */
-    assert_int_equal(checkpoint_import_encoder(path_of("missing"), run.model, &error), SIMCLR_IO);
+    CHECK_OK(checkpoint_write(at("a"), run.model, NULL, &STATE, &error), error);
+    assert_int_equal(checkpoint_import_encoder(at("a"), run.model, &error), SIMCLR_CORRUPT); /* other names */
+    assert_int_equal(checkpoint_import_encoder(at("missing"), run.model, &error), SIMCLR_IO);
     struct checkpoint *checkpoint; /* and an export is no checkpoint */
-    assert_int_equal(checkpoint_open(&checkpoint, path_of("encoder"), &error), SIMCLR_CORRUPT);
+    assert_int_equal(checkpoint_open(&checkpoint, at("encoder"), &error), SIMCLR_CORRUPT);
     close_run(&run);
     close_run(&other);
 }
@@ -479,24 +453,24 @@ static void test_import_torchvision(void **state)
     open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
     open_run(&other, &SMALL, OPTIMIZER_LARS, 2);
     fill(&run, 4);
-    CHECK_OK(checkpoint_export_encoder(path_of("encoder"), run.model, 1, &error), error);
+    CHECK_OK(checkpoint_export_encoder(at("encoder"), run.model, 1, &error), error);
     struct safetensors *file;
-    CHECK_OK(safetensors_open(&file, path_of("encoder"), &error), error);
+    CHECK_OK(safetensors_open(&file, at("encoder"), &error), error);
     int count = safetensors_count(file);
     struct safetensors_entry *entries = memory_array((size_t)count + 2, sizeof *entries);
     for (int i = 0; i < count; i++) entries[i] = *safetensors_at(file, count - 1 - i);
     const float zeros[64 * 3] = {0};
     entries[count] = (struct safetensors_entry){
         .name = "fc.weight", .dtype = ST_F32, .rank = 2, .dims = {3, 64}, .data = zeros, .bytes = sizeof zeros};
-    CHECK_OK(safetensors_write(path_of("tv"), entries, count + 1, NULL, 0, &error), error);
-    CHECK_OK(checkpoint_import_encoder(path_of("tv"), other.model, &error), error);
+    CHECK_OK(safetensors_write(at("tv"), entries, count + 1, NULL, 0, &error), error);
+    CHECK_OK(checkpoint_import_encoder(at("tv"), other.model, &error), error);
     assert_true(parameters_encoder_hash(&other.model->parameters) == parameters_encoder_hash(&run.model->parameters));
     entries[count].name = "stranger";
-    CHECK_OK(safetensors_write(path_of("tv"), entries, count + 1, NULL, 0, &error), error);
-    assert_int_equal(checkpoint_import_encoder(path_of("tv"), other.model, &error), SIMCLR_CORRUPT);
+    CHECK_OK(safetensors_write(at("tv"), entries, count + 1, NULL, 0, &error), error);
+    assert_int_equal(checkpoint_import_encoder(at("tv"), other.model, &error), SIMCLR_CORRUPT);
     assert_non_null(strstr(error.text, "stranger has no place"));
-    CHECK_OK(safetensors_write(path_of("tv"), entries + 1, count - 1, NULL, 0, &error), error);
-    assert_int_equal(checkpoint_import_encoder(path_of("tv"), other.model, &error), SIMCLR_CORRUPT);
+    CHECK_OK(safetensors_write(at("tv"), entries + 1, count - 1, NULL, 0, &error), error);
+    assert_int_equal(checkpoint_import_encoder(at("tv"), other.model, &error), SIMCLR_CORRUPT);
     assert_non_null(strstr(error.text, "layer4.1.conv2.weight is missing"));
     memory_free(entries);
     safetensors_close(&file);

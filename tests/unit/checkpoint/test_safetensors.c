@@ -12,32 +12,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "checkpoint/safetensors.h"
-
-static char folder[64];
-
-static const char *path_of(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/simclr-test-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    struct file_list list;
-    if (file_list_folder(folder, &list, NULL)) return -1;
-    for (size_t i = 0; i < list.count; i++) unlink(path_of(list.names[i]));
-    file_list_free(&list);
-    return rmdir(folder);
-}
+#include "support/folder.h"
 
 static const float A[6] = {1, -2, 3, NAN, 5e-42f, 6};
 static const int64_t B = 12345678901234;
@@ -61,8 +36,8 @@ static void test_round_trip(void **state)
     (void)state;
     struct error error = {0};
     struct safetensors *file;
-    assert_int_equal(safetensors_write(path_of("all"), ENTRIES, COUNT, METADATA, 2, &error), 0);
-    assert_int_equal(safetensors_open(&file, path_of("all"), &error), 0);
+    assert_int_equal(safetensors_write(at("all"), ENTRIES, COUNT, METADATA, 2, &error), 0);
+    assert_int_equal(safetensors_open(&file, at("all"), &error), 0);
     assert_int_equal(safetensors_verify(file, &error), 0);
     assert_int_equal(safetensors_count(file), COUNT);
     for (int i = 0; i < COUNT; i++) {
@@ -98,10 +73,10 @@ static void test_deterministic(void **state)
     uint8_t *first, *second;
     size_t size, other;
     for (int i = 0; i < COUNT; i++) reversed[i] = ENTRIES[COUNT - 1 - i];
-    assert_int_equal(safetensors_write(path_of("one"), ENTRIES, COUNT, METADATA, 2, NULL), 0);
-    assert_int_equal(safetensors_write(path_of("two"), reversed, COUNT, METADATA, 2, NULL), 0);
-    assert_int_equal(file_read(path_of("one"), 1 << 20, &first, &size, NULL), 0);
-    assert_int_equal(file_read(path_of("two"), 1 << 20, &second, &other, NULL), 0);
+    assert_int_equal(safetensors_write(at("one"), ENTRIES, COUNT, METADATA, 2, NULL), 0);
+    assert_int_equal(safetensors_write(at("two"), reversed, COUNT, METADATA, 2, NULL), 0);
+    assert_int_equal(file_read(at("one"), 1 << 20, &first, &size, NULL), 0);
+    assert_int_equal(file_read(at("two"), 1 << 20, &second, &other, NULL), 0);
     assert_int_equal(size, other);
     assert_memory_equal(first, second, size);
     uint64_t header;
@@ -117,16 +92,16 @@ static void test_writer_refuses(void **state)
     (void)state;
     struct error error = {0};
     struct safetensors_entry twice[2] = {ENTRIES[0], ENTRIES[0]};
-    assert_int_equal(safetensors_write(path_of("bad"), twice, 2, NULL, 0, &error), SIMCLR_INVALID);
+    assert_int_equal(safetensors_write(at("bad"), twice, 2, NULL, 0, &error), SIMCLR_INVALID);
     twice[0].bytes--;
-    assert_int_equal(safetensors_write(path_of("bad"), twice, 1, NULL, 0, &error), SIMCLR_INVALID);
+    assert_int_equal(safetensors_write(at("bad"), twice, 1, NULL, 0, &error), SIMCLR_INVALID);
     twice[0] = (struct safetensors_entry){.name = "x", .dtype = ST_OTHER, .data = A};
-    assert_int_equal(safetensors_write(path_of("bad"), twice, 1, NULL, 0, &error), SIMCLR_INVALID);
-    assert_false(file_exists(path_of("bad")));
+    assert_int_equal(safetensors_write(at("bad"), twice, 1, NULL, 0, &error), SIMCLR_INVALID);
+    assert_false(file_exists(at("bad")));
     assert_int_equal(safetensors_write("/nonexistent-folder/x", ENTRIES, 1, NULL, 0, &error), SIMCLR_IO);
     for (long n = 1; n < 5; n++) {
         memory_fail_after(n);
-        int status = safetensors_write(path_of("bad"), ENTRIES, COUNT, METADATA, 2, &error);
+        int status = safetensors_write(at("bad"), ENTRIES, COUNT, METADATA, 2, &error);
         memory_fail_after(0);
         if (status) assert_int_equal(status, SIMCLR_NO_MEMORY);
     }
@@ -254,8 +229,8 @@ static void test_cuts(void **state)
     (void)state;
     uint8_t *bytes;
     size_t size;
-    assert_int_equal(safetensors_write(path_of("good"), ENTRIES, COUNT, METADATA, 2, NULL), 0);
-    assert_int_equal(file_read(path_of("good"), 1 << 20, &bytes, &size, NULL), 0);
+    assert_int_equal(safetensors_write(at("good"), ENTRIES, COUNT, METADATA, 2, NULL), 0);
+    assert_int_equal(file_read(at("good"), 1 << 20, &bytes, &size, NULL), 0);
     for (size_t cut = 0; cut <= size + 1; cut++) {
         struct safetensors *file;
         struct error error = {0};
@@ -278,8 +253,8 @@ static void test_mutations(void **state)
     uint8_t *bytes;
     size_t size;
     int refused = 0;
-    assert_int_equal(safetensors_write(path_of("good"), ENTRIES, COUNT, METADATA, 2, NULL), 0);
-    assert_int_equal(file_read(path_of("good"), 1 << 20, &bytes, &size, NULL), 0);
+    assert_int_equal(safetensors_write(at("good"), ENTRIES, COUNT, METADATA, 2, NULL), 0);
+    assert_int_equal(file_read(at("good"), 1 << 20, &bytes, &size, NULL), 0);
     uint8_t *copy = malloc(size);
     assert_non_null(copy);
     for (uint32_t i = 0; i < 4000; i++) {
@@ -310,21 +285,21 @@ static void test_files(void **state)
     (void)state;
     struct error error = {0};
     struct safetensors *file;
-    assert_int_equal(safetensors_open(&file, path_of("missing"), &error), SIMCLR_IO);
+    assert_int_equal(safetensors_open(&file, at("missing"), &error), SIMCLR_IO);
     assert_non_null(strstr(error.text, "missing"));
     assert_int_equal(safetensors_open(&file, folder, &error), SIMCLR_IO);
-    assert_int_equal(file_write_atomic(path_of("empty"), "", 0, &error), 0);
-    assert_int_equal(safetensors_open(&file, path_of("empty"), &error), SIMCLR_CORRUPT);
-    assert_int_equal(file_write_atomic(path_of("text"), "this is no such file", 20, &error), 0);
-    assert_int_equal(safetensors_open(&file, path_of("text"), &error), SIMCLR_CORRUPT);
+    assert_int_equal(file_write_atomic(at("empty"), "", 0, &error), 0);
+    assert_int_equal(safetensors_open(&file, at("empty"), &error), SIMCLR_CORRUPT);
+    assert_int_equal(file_write_atomic(at("text"), "this is no such file", 20, &error), 0);
+    assert_int_equal(safetensors_open(&file, at("text"), &error), SIMCLR_CORRUPT);
 
     uint8_t *bytes; /* a damaged tensor is found by the checksum */
     size_t size;
-    assert_int_equal(safetensors_write(path_of("good"), ENTRIES, COUNT, NULL, 0, NULL), 0);
-    assert_int_equal(file_read(path_of("good"), 1 << 20, &bytes, &size, NULL), 0);
+    assert_int_equal(safetensors_write(at("good"), ENTRIES, COUNT, NULL, 0, NULL), 0);
+    assert_int_equal(file_read(at("good"), 1 << 20, &bytes, &size, NULL), 0);
     bytes[size - 1] ^= 1;
-    assert_int_equal(file_write_atomic(path_of("damaged"), bytes, size, &error), 0);
-    assert_int_equal(safetensors_open(&file, path_of("damaged"), &error), 0);
+    assert_int_equal(file_write_atomic(at("damaged"), bytes, size, &error), 0);
+    assert_int_equal(safetensors_open(&file, at("damaged"), &error), 0);
     assert_int_equal(safetensors_verify(file, &error), SIMCLR_CORRUPT);
     assert_non_null(strstr(error.text, "checksum"));
     safetensors_close(&file);
@@ -333,7 +308,7 @@ static void test_files(void **state)
     int status = SIMCLR_NO_MEMORY;
     for (long n = 1; status; n++) {
         memory_fail_after(n);
-        status = safetensors_open(&file, path_of("good"), &error);
+        status = safetensors_open(&file, at("good"), &error);
         memory_fail_after(0);
         if (status) assert_int_equal(status, SIMCLR_NO_MEMORY);
     }

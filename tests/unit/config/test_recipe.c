@@ -238,13 +238,13 @@ static void random_configurations_reproduce_themselves(void **state)
 {
     (void)state;
     for (unsigned seed = 1; seed <= 40; seed++) {
-        unsigned x = seed * 2654435761u;
+        struct rng rng = rng_open(seed, RNG_TEST, 0, 0, 0);
         struct config *config = make(COMMAND_PRETRAIN);
         for (int i = 0; i < config_option_count; i++) {
             const struct option_row *row = &config_options[i];
             char value[64];
-            x = x * 1664525u + 1013904223u;
-            const double share = (double)(x >> 8) / 16777216.0, width = row->maximum - row->minimum;
+            const uint32_t x = rng_below(&rng, UINT32_MAX);
+            const double share = (double)x / UINT32_MAX, width = row->maximum - row->minimum;
             if (!option_of(row, COMMAND_PRETRAIN) || row->choices) continue;
             if (row->type == OPTION_NUMBER)
                 snprintf(value, sizeof value, "%.17g", row->minimum + share * width);
@@ -269,13 +269,13 @@ static void damaged_recipes_are_refused_or_read(void **state)
     struct config *config = make(COMMAND_PRETRAIN);
     char *yaml = config_to_yaml(config, CONFIG_AS_IT_IS);
     const size_t length = strlen(yaml);
-    unsigned x = 12345;
+    struct rng rng = rng_open(12345, RNG_TEST, 0, 0, 0);
     config_destroy(&config);
     for (int round = 0; round < 500; round++) {
         char *damaged = memory_string(yaml);
         for (int k = 0; k < 3; k++) {
-            x = x * 1664525u + 1013904223u;
-            damaged[(x >> 4) % length] = (char)(x >> 24);
+            const uint32_t place = rng_below(&rng, (uint32_t)length);
+            damaged[place] = (char)rng_below(&rng, 256);
         }
         struct error error = {0};
         config = make(COMMAND_PRETRAIN);

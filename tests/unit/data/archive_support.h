@@ -94,7 +94,7 @@ static inline void run_python(const char *program)
 {
     put_text(at("program.py"), program);
     char command[512];
-    snprintf(command, sizeof command, "cd '%s' && python3 program.py", support_root);
+    snprintf(command, sizeof command, "cd '%s' && python3 program.py", folder);
     assert_int_equal(system(command), 0);
 }
 

@@ -16,39 +16,13 @@
 #include "base/rng.h"
 #include "data/dataset.h"
 #include "image/image.h"
+#include "support/folder.h"
 #include "support/no_memory.h"
-
-/* A path below the test's folder, in one of a few buffers used in turn. */
-static char support_root[64];
-
-static inline const char *at(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static inline const char *at(const char *format, ...)
-{
-    static char paths[8][512];
-    static int turn;
-    char *path = paths[turn++ % 8];
-    va_list arguments;
-    va_start(arguments, format);
-    const int used = snprintf(path, 512, "%s/", support_root);
-    vsnprintf(path + used, 512 - (size_t)used, format, arguments);
-    va_end(arguments);
-    return path;
-}
 
 static inline int support_open(void **state)
 {
-    (void)state;
-    strcpy(support_root, "/tmp/simclr_test_data_XXXXXX");
-    if (mkdtemp(support_root) == NULL) return 1;
+    if (make_folder(state)) return 1;
     return setenv("SIMCLR_CACHE", at("user-cache"), 1); /* nothing of a test lands in the user's own */
-}
-
-static inline int support_close(void **state)
-{
-    (void)state;
-    char command[2 * sizeof support_root + 64];
-    snprintf(command, sizeof command, "chmod -R u+rwx '%s' && rm -rf '%s'", support_root, support_root);
-    return system(command);
 }
 
 static inline void put_folder(const char *path)

@@ -181,7 +181,7 @@ static void unreadable(void **state)
     put_png(at("locked/1.png"), 4, 4, 1);
     put_png(at("locked/2.png"), 4, 4, 1);
     assert_int_equal(chmod(at("locked/2.png"), 0), 0);
-    assert_int_equal(chmod(support_root, 0755), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
     const bool root = geteuid() == 0; /* root reads everything: be nobody for a while */
     if (root && seteuid(65534) != 0) skip_case("root can read every file");
     struct dataset *set;
@@ -227,5 +227,5 @@ int main(void)
         cmocka_unit_test(too_many_are_refused), cmocka_unit_test(none_is_good),
         cmocka_unit_test(unreadable),           cmocka_unit_test(grown_since_opening),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

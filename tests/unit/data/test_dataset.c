@@ -376,5 +376,5 @@ int main(void)
         cmocka_unit_test(hostile_lists),         cmocka_unit_test(cifar_binaries),
         cmocka_unit_test(hostile_cifar),         cmocka_unit_test(no_memory),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

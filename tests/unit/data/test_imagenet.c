@@ -141,21 +141,21 @@ static const char truth[] = "3\n1\n2\n";     /* n03041632, n02119789, n01440764 
 static const int truth_label[3] = {2, 1, 0}; /* in the order of the wnids, as the training archive has them */
 static const char truth_name[] = "ILSVRC2012_validation_ground_truth.txt";
 
-static void put_devkit(const char *folder, const char *meta, const char *ground_truth)
+static void put_devkit(const char *inner, const char *meta, const char *ground_truth)
 {
     uint8_t *bytes;
     size_t count;
-    put_folder(folder);
+    put_folder(inner);
     if (meta != NULL) {
         char path[600];
         read_file(meta, &bytes, &count);
-        snprintf(path, sizeof path, "%s/meta.mat", folder);
+        snprintf(path, sizeof path, "%s/meta.mat", inner);
         put_bytes(path, bytes, count);
         memory_free(bytes);
     }
     if (ground_truth != NULL) {
         char path[600];
-        snprintf(path, sizeof path, "%s/%s", folder, truth_name);
+        snprintf(path, sizeof path, "%s/%s", inner, truth_name);
         put_text(path, ground_truth);
     }
 }
@@ -195,10 +195,10 @@ static void devkits(void **state)
     (void)state;
     static const char *const places[3] = {"", "/ILSVRC2012_devkit_t12/data", "/data"};
     for (int i = 0; i < 3; i++) {
-        char folder[64], path[512];
-        snprintf(folder, sizeof folder, "kit%d", i);
-        put_devkit(at("%s%s", folder, places[i]), i == 1 ? packed : plain, truth);
-        snprintf(path, sizeof path, "%s", at("%s/ILSVRC2012_img_val.tar", folder));
+        char inner[64], path[512];
+        snprintf(inner, sizeof inner, "kit%d", i);
+        put_devkit(at("%s%s", inner, places[i]), i == 1 ? packed : plain, truth);
+        snprintf(path, sizeof path, "%s", at("%s/ILSVRC2012_img_val.tar", inner));
         make_validation(path, 3);
         expect_devkit_labels(path, truth_name);
     }
@@ -250,16 +250,16 @@ static void missing_mapping(void **state)
 static void whole_download(void **state)
 {
     (void)state;
-    char folder[512];
-    snprintf(folder, sizeof folder, "%s", at("imagenet"));
-    put_folder(folder);
+    char inner[512];
+    snprintf(inner, sizeof inner, "%s", at("imagenet"));
+    put_folder(inner);
     make_training(at("imagenet/ILSVRC2012_img_train.tar"));
     make_validation(at("imagenet/ILSVRC2012_img_val.tar"), 3);
     make_validation(at("imagenet/ILSVRC2012_img_test_v10102019.tar"), 3); /* not used */
     put_devkit_archive(at("imagenet/ILSVRC2012_devkit_t12.tar.gz"), packed, truth);
     put_devkit(at("imagenet/ILSVRC2012_devkit_t12/data"), plain, truth);
-    assert_true(dataset_has_test_part(folder));
-    struct dataset *train = open_set(folder, DATASET_TRAIN, 0), *test = open_set(folder, DATASET_TEST, 0);
+    assert_true(dataset_has_test_part(inner));
+    struct dataset *train = open_set(inner, DATASET_TRAIN, 0), *test = open_set(inner, DATASET_TEST, 0);
     assert_int_equal(dataset_count(train), 9);
     assert_int_equal(dataset_count(test), 3);
     assert_int_equal(dataset_classes(train), 3);
@@ -392,5 +392,5 @@ int main(void)
         cmocka_unit_test(missing_mapping), cmocka_unit_test(whole_download), cmocka_unit_test(meta_files),
         cmocka_unit_test(bad_meta_files),  cmocka_unit_test(no_memory),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

@@ -133,10 +133,10 @@ static void nothing_where_it_helps_nothing(void **state)
     /* what was unpacked into memory is there already: 5.4 MB that fit neither decoded nor twice */
     put_folder(at("large"));
     for (int i = 0; i < 3; i++) put_jpeg_share(at("large/%d.jpg", i), 900, 2000, (uint32_t)i, 0.999);
-    char command[3 * sizeof support_root + 64];
-    snprintf(command, sizeof command, "tar -cf '%s/packed.tar' -C '%s' large", support_root, support_root);
+    char command[3 * sizeof folder + 64];
+    snprintf(command, sizeof command, "tar -cf '%s/packed.tar' -C '%s' large", folder, folder);
     assert_int_equal(system(command), 0);
-    snprintf(command, sizeof command, "gzip -k '%s/packed.tar'", support_root);
+    snprintf(command, sizeof command, "gzip -k '%s/packed.tar'", folder);
     assert_int_equal(system(command), 0);
     set = open_limited(at("packed.tar"), 14000000);
     assert_non_null(strstr(dataset_description(set), "kept in memory"));
@@ -208,5 +208,5 @@ int main(void)
         cmocka_unit_test(nothing_where_it_helps_nothing),
         cmocka_unit_test(crowds),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

@@ -190,7 +190,7 @@ static void make_tar(const char *path, int images)
 static void shell(const char *command)
 {
     char full[1024];
-    snprintf(full, sizeof full, "cd '%s' && %s", support_root, command);
+    snprintf(full, sizeof full, "cd '%s' && %s", folder, command);
     assert_int_equal(system(full), 0);
 }
 
@@ -317,5 +317,5 @@ int main(void)
         cmocka_unit_test(packed_tars),  cmocka_unit_test(unpacked_to_the_cache_folder),
         cmocka_unit_test(bomb),         cmocka_unit_test(no_memory),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

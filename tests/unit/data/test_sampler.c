@@ -138,5 +138,5 @@ int main(void)
         cmocka_unit_test(permutation_is_uniform), cmocka_unit_test(subset_is_balanced),
         cmocka_unit_test(subset_is_seeded),       cmocka_unit_test(subset_refusals),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

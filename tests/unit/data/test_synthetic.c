@@ -181,5 +181,5 @@ int main(void)
         cmocka_unit_test(pixels_do_not_tell),
         cmocka_unit_test(simple_statistics_do_not_tell),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

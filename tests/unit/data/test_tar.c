@@ -286,5 +286,5 @@ int main(void)
         cmocka_unit_test(large_members),  cmocka_unit_test(hostile_headers), cmocka_unit_test(cut_archives),
         cmocka_unit_test(cut_while_open), cmocka_unit_test(no_memory),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

@@ -114,5 +114,5 @@ int main(void)
         cmocka_unit_test(stored_index),
         cmocka_unit_test(packed_indices),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

@@ -235,5 +235,5 @@ int main(void)
         cmocka_unit_test(class_names),
         cmocka_unit_test(many_shards_many_threads),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

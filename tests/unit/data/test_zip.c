@@ -14,10 +14,10 @@ static void put_tree(const char *root)
         "test/images/test_0.JPEG",
     };
     for (int i = 0; i < 7; i++) {
-        char folder[256];
-        snprintf(folder, sizeof folder, "%s", at("%s/%s", root, images[i]));
-        *strrchr(folder, '/') = '\0';
-        put_folder(folder);
+        char inner[256];
+        snprintf(inner, sizeof inner, "%s", at("%s/%s", root, images[i]));
+        *strrchr(inner, '/') = '\0';
+        put_folder(inner);
         put_jpeg(at("%s/%s", root, images[i]), 16 + i, 8, (uint32_t)i);
     }
     put_text(at("%s/val/val_annotations.txt", root),
@@ -76,15 +76,15 @@ static void imagenette(void **state)
     (void)state;
     static const char *const images[] = {"train/n01/a.JPEG", "train/n02/b.JPEG", "val/n02/c.JPEG"};
     for (int i = 0; i < 3; i++) {
-        char folder[256];
-        snprintf(folder, sizeof folder, "%s", at("imagenette2-160/%s", images[i]));
-        *strrchr(folder, '/') = '\0';
-        put_folder(folder);
+        char inner[256];
+        snprintf(inner, sizeof inner, "%s", at("imagenette2-160/%s", images[i]));
+        *strrchr(inner, '/') = '\0';
+        put_folder(inner);
         put_jpeg(at("imagenette2-160/%s", images[i]), 16 + i, 8, (uint32_t)i);
     }
     put_text(at("imagenette2-160/noisy_imagenette.csv"), "path,noisy_labels_0\ntrain/n01/a.JPEG,n02\n");
     char command[600];
-    snprintf(command, sizeof command, "cd '%s' && tar czf imagenette2-160.tgz imagenette2-160", support_root);
+    snprintf(command, sizeof command, "cd '%s' && tar czf imagenette2-160.tgz imagenette2-160", folder);
     assert_int_equal(system(command), 0);
     static const char *const places[2] = {"imagenette2-160", "imagenette2-160.tgz"};
     for (int i = 0; i < 2; i++) {
@@ -235,5 +235,5 @@ int main(void)
         cmocka_unit_test(tiny_imagenet), cmocka_unit_test(imagenette),       cmocka_unit_test(zip64),
         cmocka_unit_test(streamed),      cmocka_unit_test(hostile_archives), cmocka_unit_test(heads),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

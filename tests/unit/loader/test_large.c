@@ -181,5 +181,5 @@ int main(void)
         cmocka_unit_test(small_images_are_kept),     cmocka_unit_test(bad_images_of_the_sample),
         cmocka_unit_test(lines_and_chunks),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

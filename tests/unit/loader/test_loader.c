@@ -434,5 +434,5 @@ int main(void)
         cmocka_unit_test(images_go_bad),
         cmocka_unit_test(no_allocation_after_opening),
     };
-    return run_cases(tests, support_open, support_close);
+    return run_cases(tests, support_open, remove_folder);
 }

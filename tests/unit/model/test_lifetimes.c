@@ -6,12 +6,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "nn/watch.h"
-
-static void fill(float *values, size_t count, uint32_t item)
-{
-    struct rng rng = rng_open(11, RNG_TEST, 0, item, 0);
-    for (size_t i = 0; i < count; i++) values[i] = (float)rng_normal(&rng);
-}
+#include "support/random.h"
 
 /* ---- lifetimes ---------------------------------------------------------------------------------------------- */
 struct result {
@@ -33,9 +28,9 @@ static struct result run(struct model *model, struct backend *backend, enum netw
                          memory_array(model->parameters.weight_count, sizeof *x),
                          memory_array(model->parameters.buffer_count, sizeof *x)};
     parameters_initialize(&model->parameters, 4);
-    fill(model->parameters.gradients, model->parameters.weight_count, 9); /* stale */
-    fill(x, images, 1);
-    fill(r, h + z, 2);
+    random_normals(model->parameters.gradients, model->parameters.weight_count, 9); /* stale */
+    random_normals(x, images, 1);
+    random_normals(r, h + z, 2);
     CHECK_OK(model_plan(model, backend, mode, dtype, batch, false, &network, &tensors, &error), error);
     void *input = images_of(network, x);
     if (spoil) poison_always(network);

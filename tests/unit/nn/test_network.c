@@ -6,15 +6,10 @@
 #include "base/rng.h"
 #include "nn/internal.h"
 #include "nn/ops/ops.h"
+#include "support/random.h"
 
 static const struct network_conv CONV3 = {
     .out_channels = 6, .kernel = 3, .stride = 1, .padding = 1, .init = INIT_TRUNCATED_NORMAL};
-
-static void fill(float *values, size_t count, uint32_t item)
-{
-    struct rng rng = rng_open(11, RNG_TEST, 0, item, 0);
-    for (size_t i = 0; i < count; i++) values[i] = (float)rng_normal(&rng);
-}
 
 /* ---- building ----------------------------------------------------------------------------------------------- */
 struct fixture {
@@ -267,8 +262,8 @@ static void test_gradients(void **state)
     parameters_initialize(&f.parameters, 3);
     CHECK_OK(network_plan(f.network, bench.backend, &f.error), f.error);
     float x[3 * 3 * 7 * 6], r[3 * 4 * 4 * 3], *direction = memory_array(4096, sizeof(float));
-    fill(x, sizeof x / sizeof *x, 1);
-    fill(r, sizeof r / sizeof *r, 2);
+    random_normals(x, sizeof x / sizeof *x, 1);
+    random_normals(r, sizeof r / sizeof *r, 2);
     round_to(f.parameters.weights, f.parameters.weight_count, 0x1p-10f);
     network_set_weights(f.network);
     network_forward(f.network, x);
@@ -279,7 +274,7 @@ static void test_gradients(void **state)
         if (item->flags & PARAMETER_BUFFER) continue;
         float *w = parameter_weights(&f.parameters, p);
         assert_true(item->count <= 4096);
-        fill(direction, item->count, 100 + (uint32_t)p);
+        random_normals(direction, item->count, 100 + (uint32_t)p);
         round_to(direction, item->count, 0x1p-6f);
         const double analytic = dot(parameter_gradients(&f.parameters, p), direction, item->count);
         const double near = difference(f.network, y, x, r, w, direction, item->count, 0x1p-13f);
