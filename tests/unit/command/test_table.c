@@ -32,7 +32,7 @@ static void every_command_has_both_rows(void **state)
 static void needs_agree_with_options(void **state)
 {
     (void)state;
-    static const char *const of_networks[] = {"device", "cpu", "precision", "convolution"};
+    static const char *const of_networks[] = {"device", "precision", "convolution"}; /* --cpu governs views too */
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const struct session_traits *traits = &command_table[i].traits;
         for (size_t j = 0; j < sizeof of_networks / sizeof *of_networks; j++)
