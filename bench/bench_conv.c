@@ -178,6 +178,7 @@ static int bench_layer(struct bench *bench, const struct layer *full)
         .padding = padding,
         .training = true,
         .input_gradient = !images,
+        .algorithm = options->convolution,
         .statistics = true,
     };
     struct error error;
@@ -277,7 +278,6 @@ int main(int argc, char **argv)
     if (pool_create(&bench.pool, options.threads, &error) != SIMCLR_OK) return stop(&error);
     if (simd_choose(options.variant, "--variant", &simd, &error) != SIMCLR_OK) return stop(&error);
     if (cpu_backend_create(simd, bench.pool, &bench.backend, &error) != SIMCLR_OK) return stop(&error);
-    bench.backend->convolution = options.convolution;
     bench.peak = measure_peak(&bench);
     printf("%s; batch %d (images through the encoder), %s: peak %.0f GF/s\n",
            bench.backend->ops->description(bench.backend), options.batch, dtype_name(options.dtype), bench.peak * 1e-9);

@@ -106,8 +106,10 @@ static int open_work(struct work *work, const char *variant, int threads, int de
     if (status == SIMCLR_OK) status = backend_create("cpu", simd, work->pool, &work->backend, error);
     if (status == SIMCLR_OK) status = model_create(&work->model, &config, 1, error);
     if (status == SIMCLR_OK)
-        status = model_plan(work->model, work->backend, NETWORK_TRAINING, dtype, VIEWS, false, &work->network,
-                            &work->tensors, error);
+        status = model_plan(work->model,
+                            &(struct model_plan_args){
+                                .backend = work->backend, .mode = NETWORK_TRAINING, .dtype = dtype, .batch = VIEWS},
+                            &work->network, &work->tensors, error);
     if (status == SIMCLR_OK)
         status = optimizer_create(&work->optimizer, &lars, work->backend, &work->model->parameters, error);
     if (status != SIMCLR_OK) return status;

@@ -38,7 +38,13 @@ static int open_model(simclr_model *model, const char *path, int threads, struct
     model->started = status == SIMCLR_OK;
     if (status == SIMCLR_OK) status = model_open(&model->session, path, &model->model, &model->policy, error);
     if (status == SIMCLR_OK) {
-        status = model_plan(model->model, model->session.backend, NETWORK_INFERENCE, model->session.dtype, 1, true,
+        status = model_plan(model->model,
+                            &(struct model_plan_args){.backend = model->session.backend,
+                                                      .mode = NETWORK_INFERENCE,
+                                                      .dtype = model->session.dtype,
+                                                      .batch = 1,
+                                                      .encoder_only = true,
+                                                      .options = model->session.planning},
                             &model->network, &model->tensors, error);
     }
     if (status != SIMCLR_OK) return status;

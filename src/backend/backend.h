@@ -31,6 +31,9 @@
 struct backend;
 
 /* ---- convolution (a dense layer is a 1x1 convolution of a 1x1 image) ------------------------------------- */
+/* What conv_create chooses from where a backend has more than one algorithm; AUTO: by measured cost. A wish: where the
+ * algorithm cannot do the case, the backend takes the other. */
+enum convolution { CONVOLUTION_AUTO, CONVOLUTION_DIRECT, CONVOLUTION_WINOGRAD };
 struct conv_desc {
     enum dtype dtype; /* of x and y (PRIVATE); x of the first layer may be IMAGES */
     enum tensor_layout input_layout;
@@ -44,6 +47,7 @@ struct conv_desc {
     bool accumulate;     /* backward_data adds into d_x instead of overwriting it   */
     bool statistics;     /* forward also fills statistics for the batch norm after it */
     bool relu, residual; /* conv_inference only: what comes with a batch norm that is folded into the weights */
+    enum convolution algorithm;
 };
 static inline int conv_out(int in, int kernel, int stride, int padding)
 {
@@ -307,17 +311,9 @@ struct backend_ops {
     void (*matmul)(struct backend *backend, const struct matmul_args *args);
 };
 
-/* What conv_create chooses from where a backend has more than one algorithm; AUTO: by measured cost. */
-enum convolution { CONVOLUTION_AUTO, CONVOLUTION_DIRECT, CONVOLUTION_WINOGRAD };
-
-/* Whether a network's way back makes batch norms' outputs again instead of keeping them (nn/lifetimes.c). */
-enum recompute { RECOMPUTE_AUTO, RECOMPUTE_OFF, RECOMPUTE_ON };
-
 struct backend {
     const struct backend_ops *ops;
-    struct pool *pool;            /* borrowed; ref ignores it */
-    enum convolution convolution; /* of the plans that are created from now on; may be set at any time */
-    enum recompute recompute;     /* of the networks that are planned from now on */
+    struct pool *pool; /* borrowed */
 };
 
 /* backend/registry.c: "ref", "cpu", or "auto" (= cpu). simd: the instructions that the kernels of cpu may use

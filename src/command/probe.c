@@ -59,6 +59,7 @@ int probe_open(struct session *session, struct probe *probe, struct error *error
         .images = (int)session->config->batch,
         .temperature = 0.5,
         .dtype = session->dtype,
+        .planning = session->planning,
         .optimizer = step_optimizer_usual(OPTIMIZER_LARS),
         .schedule = step_schedule_constant(1e-3),
     };

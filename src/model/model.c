@@ -62,14 +62,14 @@ void model_destroy(struct model **model)
     *model = NULL;
 }
 
-int model_plan(struct model *model, struct backend *backend, enum network_mode mode, enum dtype dtype, int batch,
-               bool encoder_only, struct network **out, struct model_tensors *tensors, struct error *error)
+int model_plan(struct model *model, const struct model_plan_args *args, struct network **out,
+               struct model_tensors *tensors, struct error *error)
 {
     struct network *network;
-    int status = network_create(&network, &model->parameters, mode, dtype, error);
+    int status = network_create(&network, &model->parameters, args->mode, args->dtype, error);
     if (status) return status;
-    *tensors = build(network, &model->config, batch, encoder_only);
-    status = network_plan(network, backend, error);
+    *tensors = build(network, &model->config, args->batch, args->encoder_only);
+    status = network_plan(network, args->backend, &args->options, error);
     if (status) {
         network_destroy(&network);
         return status;

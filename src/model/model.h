@@ -75,9 +75,17 @@ int model_describe(struct parameters *parameters, const struct model_config *con
 int model_create(struct model **out, const struct model_config *config, uint64_t seed, struct error *error);
 void model_destroy(struct model **model);
 
-/* A network over the model's parameters for `batch` images. training: NETWORK_TRAINING. encoder_only: stops at h.
- * The weights are packed already; after every change of them call network_set_weights. */
-int model_plan(struct model *model, struct backend *backend, enum network_mode mode, enum dtype dtype, int batch,
-               bool encoder_only, struct network **out, struct model_tensors *tensors, struct error *error);
+struct model_plan_args {
+    struct backend *backend; /* borrowed by the network */
+    enum network_mode mode;
+    enum dtype dtype;
+    int batch;         /* images */
+    bool encoder_only; /* stops at h */
+    struct network_options options;
+};
+/* A network over the model's parameters. The weights are packed already (unless options.dry); after every change of
+ * them call network_set_weights. */
+int model_plan(struct model *model, const struct model_plan_args *args, struct network **out,
+               struct model_tensors *tensors, struct error *error);
 
 #endif

@@ -62,6 +62,7 @@ struct network {
     int operation_count, operation_capacity;
 
     struct backend *backend; /* borrowed; NULL until planned */
+    struct network_options options;
     struct arena_block *blocks;
     int block_count, block_capacity;
     char *arena;

@@ -164,7 +164,7 @@ static int lay_out_recomputed(struct network *network, size_t *total, struct err
 
 static int choose_layout(struct network *network, struct error *error)
 {
-    const enum recompute wanted = network_trains(network) ? network->backend->recompute : RECOMPUTE_OFF;
+    const enum recompute wanted = network_trains(network) ? network->options.recompute : RECOMPUTE_OFF;
     if (wanted == RECOMPUTE_ON) return lay_out_recomputed(network, &network->arena_bytes, error);
     int status = lay_out(network, false, &network->arena_bytes, error);
     if (status || wanted == RECOMPUTE_OFF || network->arena_bytes <= RECOMPUTE_ABOVE) return status;
@@ -181,6 +181,7 @@ int network_place(struct network *network, struct error *error)
     if (!network->blocks) return error_no_memory(error, "the network's plan", capacity * sizeof *network->blocks);
     int status = choose_layout(network, error);
     if (status) return status;
+    if (network->options.dry) return SIMCLR_OK;
     network->arena = network->backend->ops->allocate(network->backend, network->arena_bytes, error);
     if (!network->arena)
         return error_prefix(error, "activations and gradients of a batch of %d", network->tensors[0].desc.batch);

@@ -33,8 +33,18 @@ void network_keep(struct network *network, int tensor);
 /* The first failure of the calls above, or SIMCLR_OK. */
 int network_check(const struct network *network, struct error *error);
 
-/* Needs the parameters' memory. After a failure the network can only be destroyed. The last tensor made is kept. */
-int network_plan(struct network *network, struct backend *backend, struct error *error);
+/* Whether the way back makes batch norms' outputs again instead of keeping them (recompute.c). AUTO: where the arena
+ * would be larger than 1 GiB otherwise. */
+enum recompute { RECOMPUTE_AUTO, RECOMPUTE_OFF, RECOMPUTE_ON };
+struct network_options {
+    enum convolution convolution;
+    enum recompute recompute; /* of networks in training */
+    bool dry; /* plans and measures, but allocates no memory for activations and gradients: running it does nothing */
+};
+/* Needs the parameters' memory. After a failure the network can only be destroyed. The last tensor made is kept.
+ * options: copied; NULL: all AUTO. */
+int network_plan(struct network *network, struct backend *backend, const struct network_options *options,
+                 struct error *error);
 
 /* Packs the weights into the plans: after loading and after every optimiser step. */
 void network_set_weights(struct network *network);

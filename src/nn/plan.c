@@ -100,7 +100,8 @@ static int plan_operations(struct network *network, struct error *error)
     return SIMCLR_OK;
 }
 
-int network_plan(struct network *network, struct backend *backend, struct error *error)
+int network_plan(struct network *network, struct backend *backend, const struct network_options *options,
+                 struct error *error)
 {
     if (network->error.status) return network_check(network, error);
     if (network->operation_count == 0) return error_set(error, SIMCLR_INVALID, "the network has no operation to plan");
@@ -111,6 +112,7 @@ int network_plan(struct network *network, struct backend *backend, struct error 
         return error_set(error, SIMCLR_UNSUPPORTED, "the %s backend does not compute in %s", backend->ops->name,
                          dtype_name(network->dtype));
     network->backend = backend;
+    if (options) network->options = *options;
     network->tensors[0].desc.dtype = backend->ops->image_type(backend, network->dtype);
     network->tensors[network->operations[network->operation_count - 1].y].kept = true;
     int status = mark_reached(network, error);

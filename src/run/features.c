@@ -166,7 +166,13 @@ int features_extract(struct session *session, const struct features_request *req
 
     struct model_tensors tensors;
     struct model *model = request->model;
-    int status = model_plan(model, session->backend, NETWORK_INFERENCE, session->dtype, extraction.batch, of_encoder,
+    int status = model_plan(model,
+                            &(struct model_plan_args){.backend = session->backend,
+                                                      .mode = NETWORK_INFERENCE,
+                                                      .dtype = session->dtype,
+                                                      .batch = extraction.batch,
+                                                      .encoder_only = of_encoder,
+                                                      .options = session->planning},
                             &extraction.network, &tensors, error);
     if (status == SIMCLR_OK) {
         extraction.tensor = of_encoder ? tensors.h : tensors.z;

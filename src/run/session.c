@@ -69,10 +69,7 @@ int session_start(struct session *session, struct error *error)
     if (status == SIMCLR_OK && session->traits.no_network) return SIMCLR_OK;
     if (status == SIMCLR_OK)
         status = backend_create(config->device, session->simd, session->pool, &session->backend, error);
-    if (status == SIMCLR_OK) {
-        session->backend->convolution = convolution(config);
-        session->backend->recompute = recompute(config);
-    }
+    session->planning = (struct network_options){.convolution = convolution(config), .recompute = recompute(config)};
     if (status == SIMCLR_OK) status = choose_precision(session, error);
     if (status == SIMCLR_OK)
         say(session);

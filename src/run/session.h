@@ -29,9 +29,10 @@ struct session {
     const volatile sig_atomic_t *interrupted;
     struct pool *pool;
     struct backend *backend;
-    enum simd simd;          /* of --cpu or $SIMCLR_CPU: what kernels and views may use */
-    enum dtype dtype;        /* of --precision, resolved */
-    struct config *settings; /* owned: what `config` points to while the session runs */
+    enum simd simd;                  /* of --cpu or $SIMCLR_CPU: what kernels and views may use */
+    enum dtype dtype;                /* of --precision, resolved */
+    struct network_options planning; /* of --convolution and --recompute */
+    struct config *settings;         /* owned: what `config` points to while the session runs */
 };
 
 /* Creates pool and backend (NULL for commands without a network) from the configuration (--threads, --device, --cpu or

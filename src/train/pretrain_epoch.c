@@ -114,7 +114,13 @@ static int pairs_open(struct pairs *pairs, struct pretrain *run, struct error *e
     };
     status = loader_open(&pairs->loader, &config, run->dataset, session->pool, error);
     if (status != SIMCLR_OK) return status;
-    return model_plan(run->model, session->backend, NETWORK_INFERENCE, session->dtype, 2 * pairs->batch, true,
+    return model_plan(run->model,
+                      &(struct model_plan_args){.backend = session->backend,
+                                                .mode = NETWORK_INFERENCE,
+                                                .dtype = session->dtype,
+                                                .batch = 2 * pairs->batch,
+                                                .encoder_only = true,
+                                                .options = session->planning},
                       &pairs->network, &pairs->tensors, error);
 }
 

@@ -114,6 +114,7 @@ static int create_model(struct pretrain *run, struct error *error)
         .images = (int)options->batch,
         .temperature = options->temperature,
         .dtype = session->dtype,
+        .planning = session->planning,
         .optimizer = step_optimizer(options),
         .schedule = step_schedule(options, options->batch, run->steps_per_epoch, options->epochs),
     };

@@ -13,8 +13,12 @@ int step_open_network(struct step *step, const struct step_config *config, struc
                       struct error *error)
 {
     *step = (struct step){.backend = backend, .model = model, .loss = config->loss, .schedule = config->schedule};
-    return model_plan(model, backend, NETWORK_TRAINING, config->dtype, config->loss->views * config->images, false,
-                      &step->network, &step->tensors, error);
+    const struct model_plan_args args = {.backend = backend,
+                                         .mode = NETWORK_TRAINING,
+                                         .dtype = config->dtype,
+                                         .batch = config->loss->views * config->images,
+                                         .options = config->planning};
+    return model_plan(model, &args, &step->network, &step->tensors, error);
 }
 
 int step_open_optimizer(struct step *step, const struct step_config *config, struct error *error)

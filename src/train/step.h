@@ -59,6 +59,7 @@ struct step_config {
     int images;         /* N, of a batch */
     double temperature; /* of NT-Xent */
     enum dtype dtype;   /* of the activations */
+    struct network_options planning;
     struct optimizer_config optimizer;
     struct schedule schedule;
 };

@@ -56,6 +56,7 @@ static int open_training(struct training *training, struct error *error)
         .loss = &step_cross_entropy,
         .images = (int)batch,
         .dtype = job->session->dtype,
+        .planning = job->session->planning,
         .optimizer = step_optimizer(config),
         .schedule = step_schedule(config, batch, loader_steps_per_epoch(training->loader), job->epochs),
     };

@@ -32,18 +32,20 @@ static inline struct step_run open_steps(const struct reference *file, const cha
                                          void (*set_weights)(struct parameters *, const struct reference *))
 {
     struct error error = {0};
-    struct step_run run = {.bench = open_backend(variant)};
+    struct step_run run = {0};
     struct model_config model = {.resnet.depth = 18,
                                  .resnet.width = reference_metadata(file, "width", 0),
                                  .resnet.stem = STEM_CIFAR,
                                  .image_size = image_size,
                                  .head_layers = 2,
                                  .head_dim = dim};
+    run.bench = open_backend(variant);
     const struct step_config config = {
         .loss = &step_nt_xent,
         .images = rows / 2,
         .temperature = reference_metadata(file, "temperature", 0),
         .dtype = dtype,
+        .planning = run.bench.options,
         .optimizer = {.kind = OPTIMIZER_LARS,
                       .momentum = (float)reference_metadata(file, "momentum", 0),
                       .weight_decay = (float)reference_metadata(file, "weight_decay", 0),

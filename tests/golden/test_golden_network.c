@@ -160,9 +160,15 @@ static double pass_resnet(struct resnet_run *run, const struct job *job, const s
     struct reference_tensor x = reference_get(file, "x"), r = reference_get(file, "r");
     float *h = memory_array((size_t)r.count, sizeof *h);
     assert_non_null(h);
-    CHECK_OK(
-        model_plan(run->model, run->bench.backend, mode, job->dtype, (int)x.dim[0], true, &network, &tensors, &error),
-        error);
+    CHECK_OK(model_plan(run->model,
+                        &(struct model_plan_args){.backend = run->bench.backend,
+                                                  .mode = mode,
+                                                  .dtype = job->dtype,
+                                                  .batch = (int)x.dim[0],
+                                                  .encoder_only = true,
+                                                  .options = run->bench.options},
+                        &network, &tensors, &error),
+             error);
     if (mode == NETWORK_TRAINING) run->winograd = goes_by_winograd(network);
     if (observe) observe(kinks, network);
     void *images = images_of(network, reference_f32(x));

@@ -144,7 +144,14 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     float *h = memory_array(count, sizeof *h), *r = memory_array(count, sizeof *r);
     for (size_t i = 0; i < count; i++) r[i] = (float)hashed(name_seed("r"), i);
 
-    CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, job->dtype, batch, true, &network, &tensors, &error),
+    CHECK_OK(model_plan(model,
+                        &(struct model_plan_args){.backend = bench.backend,
+                                                  .mode = NETWORK_TRAINING,
+                                                  .dtype = job->dtype,
+                                                  .batch = batch,
+                                                  .encoder_only = true,
+                                                  .options = bench.options},
+                        &network, &tensors, &error),
              error);
     void *images = images_of(network, x);
     network_forward(network, images);
@@ -155,7 +162,14 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     network_destroy(&network);
     commit_statistics(&model->parameters);
 
-    CHECK_OK(model_plan(model, bench.backend, NETWORK_INFERENCE, job->dtype, batch, true, &network, &tensors, &error),
+    CHECK_OK(model_plan(model,
+                        &(struct model_plan_args){.backend = bench.backend,
+                                                  .mode = NETWORK_INFERENCE,
+                                                  .dtype = job->dtype,
+                                                  .batch = batch,
+                                                  .encoder_only = true,
+                                                  .options = bench.options},
+                        &network, &tensors, &error),
              error);
     network_forward(network, images); /* of the same type */
     network_read(network, tensors.h, h);

@@ -325,13 +325,10 @@ static inline void conv_case_check(const struct conv_case *test, struct ops_targ
 static inline void conv_case_check_algorithms(const struct conv_case *test, struct ops_target *target, enum dtype dtype,
                                               int runs)
 {
-    const struct conv_desc *desc = &test->desc;
-    if (conv_case_choice(desc)) {
-        target->backend->convolution = CONVOLUTION_DIRECT;
-        conv_case_check(test, target, dtype, runs);
-        target->backend->convolution = CONVOLUTION_WINOGRAD;
-        conv_case_check(test, target, dtype, runs);
-        target->backend->convolution = CONVOLUTION_AUTO;
+    struct conv_case by = *test;
+    for (enum convolution algorithm = CONVOLUTION_DIRECT; algorithm <= CONVOLUTION_WINOGRAD; algorithm++) {
+        by.desc.algorithm = algorithm;
+        if (conv_case_choice(&test->desc)) conv_case_check(&by, target, dtype, runs);
     }
     conv_case_check(test, target, dtype, runs);
 }

@@ -22,6 +22,7 @@
 struct bench_backend {
     struct pool *pool;
     struct backend *backend;
+    struct network_options options; /* for plans over it */
 };
 
 /* variant: "ref", or a variant of the cpu backend, which "direct" or "winograd" may follow after a space: the
@@ -39,7 +40,7 @@ static inline struct bench_backend open_backend(const char *variant)
     enum simd simd;
     CHECK_OK(simd_choose(ref ? NULL : name, "test", &simd, &error), error);
     CHECK_OK(backend_create(ref ? "ref" : "cpu", simd, out.pool, &out.backend, &error), error);
-    if (space) out.backend->convolution = strcmp(space, "winograd") == 0 ? CONVOLUTION_WINOGRAD : CONVOLUTION_DIRECT;
+    if (space) out.options.convolution = strcmp(space, "winograd") == 0 ? CONVOLUTION_WINOGRAD : CONVOLUTION_DIRECT;
     return out;
 }
 

@@ -16,7 +16,11 @@ static int run(struct model *model, struct backend *backend, enum network_mode m
 {
     struct network *network;
     struct model_tensors tensors;
-    int status = model_plan(model, backend, mode, DTYPE_F32, BATCH, true, &network, &tensors, error);
+    int status =
+        model_plan(model,
+                   &(struct model_plan_args){
+                       .backend = backend, .mode = mode, .dtype = DTYPE_F32, .batch = BATCH, .encoder_only = true},
+                   &network, &tensors, error);
     if (status) return status;
     network_forward(network, images);
     network_read(network, tensors.h, h);

@@ -28,7 +28,13 @@ static int embedding_open(const struct session *session, struct embedding *embed
     int status = session_model_config(session, 0, &config, error);
     if (status == SIMCLR_OK) status = model_create(&embedding->model, &config, 1, error);
     if (status == SIMCLR_OK)
-        status = model_plan(embedding->model, session->backend, NETWORK_INFERENCE, session->dtype, batch, true,
+        status = model_plan(embedding->model,
+                            &(struct model_plan_args){.backend = session->backend,
+                                                      .mode = NETWORK_INFERENCE,
+                                                      .dtype = session->dtype,
+                                                      .batch = batch,
+                                                      .encoder_only = true,
+                                                      .options = session->planning},
                             &embedding->network, &embedding->tensors, error);
     if (status != SIMCLR_OK) return status;
     embedding->images = dense_images(embedding->network);

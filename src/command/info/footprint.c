@@ -1,69 +1,17 @@
 /* command/info/footprint.c -- what a training step takes in memory, without taking it.
  *
- * Everything small is really made, and what malloc handed out for it is counted. The arena, which is large, is planned
- * on reserved address space that no memory stands behind. */
+ * Everything small is really made, and what malloc handed out for it is counted. The networks are planned dry: their
+ * arenas, which are large, are measured and not made. */
 #include "command/info/footprint.h"
 
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 
-enum { RESERVED_HEAD = 4096, EVALUATION_VIEWS = 128, RING = 3 };
-
-/* ---- address space in place of memory ---- */
-
-static void *reserve(struct backend *backend, size_t bytes, struct error *error)
-{
-    (void)backend;
-    if (bytes > SIZE_MAX / 2) {
-        error_no_memory(error, "activations", bytes);
-        return NULL;
-    }
-    const size_t whole = bytes + RESERVED_HEAD;
-    char *head = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (head == MAP_FAILED || mprotect(head, RESERVED_HEAD, PROT_READ | PROT_WRITE) != 0) {
-        error_set(error, SIMCLR_NO_MEMORY, "%.1f GiB of activations are beyond this machine's address space",
-                  (double)bytes / 1073741824.0);
-        return NULL;
-    }
-    memcpy(head, &whole, sizeof whole);
-    return head + RESERVED_HEAD;
-}
-
-static void unreserve(struct backend *backend, void *block)
-{
-    size_t whole;
-
-    (void)backend;
-    if (!block) return;
-    char *head = (char *)block - RESERVED_HEAD;
-    memcpy(&whole, head, sizeof whole);
-    munmap(head, whole);
-}
-
-/* The backend's own table with those two in it; put back with restore_backend. */
-struct reserving {
-    struct backend_ops ops;
-    const struct backend_ops *real;
-};
-
-static void reserve_instead(struct reserving *reserving, struct backend *backend)
-{
-    reserving->real = backend->ops;
-    reserving->ops = *backend->ops;
-    reserving->ops.allocate = reserve;
-    reserving->ops.release = unreserve;
-    backend->ops = &reserving->ops;
-}
-
-static void restore_backend(const struct reserving *reserving, struct backend *backend)
-{
-    backend->ops = reserving->real;
-}
+enum { EVALUATION_VIEWS = 128, RING = 3 };
 
 /* ---- counting ---- */
 
@@ -97,6 +45,13 @@ static size_t grown(size_t *mark, size_t known)
 
 /* ---- the parts ---- */
 
+static struct network_options dry(const struct session *session)
+{
+    struct network_options options = session->planning;
+    options.dry = true;
+    return options;
+}
+
 /* The encoder on a few views, as the diagnostics and the kNN between epochs have it. */
 static int count_evaluation(struct session *session, struct model *model, const struct dataset *dataset,
                             struct footprint *out, struct error *error)
@@ -108,8 +63,14 @@ static int count_evaluation(struct session *session, struct model *model, const 
     struct model_tensors tensors;
     size_t mark = footprint_heap();
 
-    const int status =
-        model_plan(model, session->backend, NETWORK_INFERENCE, session->dtype, views, true, &network, &tensors, error);
+    const int status = model_plan(model,
+                                  &(struct model_plan_args){.backend = session->backend,
+                                                            .mode = NETWORK_INFERENCE,
+                                                            .dtype = session->dtype,
+                                                            .batch = views,
+                                                            .encoder_only = true,
+                                                            .options = dry(session)},
+                                  &network, &tensors, error);
     if (status != SIMCLR_OK) return status;
     out->evaluation = (size_t)views * 3 * side * side * view_type_bytes(session_view_type(session)) +
                       network_arena_bytes(network) + grown(&mark, network_plan_bytes(network));
@@ -147,6 +108,7 @@ static int measure(struct session *session, const struct model_config *config, c
         .images = (int)session->config->batch,
         .temperature = 0.5,
         .dtype = session->dtype,
+        .planning = dry(session),
         .optimizer = step_optimizer_usual(step_optimizer_kind(session->config->optimizer)),
     };
     status = step_open_network(step, &planning, session->backend, planned->model, error);
@@ -166,16 +128,12 @@ static int measure(struct session *session, const struct model_config *config, c
 int footprint_measure(struct session *session, const struct model_config *config, const struct dataset *dataset,
                       size_t image_bytes, struct footprint *out, struct footprint_network *planned, struct error *error)
 {
-    struct reserving reserving;
-
     *planned = (struct footprint_network){0};
     *out = (struct footprint){.program = resident(), .images = image_bytes};
     out->program -= image_bytes < out->program ? image_bytes : 0;
-    reserve_instead(&reserving, session->backend);
     const int status = measure(session, config, dataset, out, planned, error);
-    restore_backend(&reserving, session->backend);
     if (status != SIMCLR_OK) {
-        footprint_release(session, planned);
+        footprint_release(planned);
         return status;
     }
     out->views = view_bytes(session, config, dataset);
@@ -184,12 +142,8 @@ int footprint_measure(struct session *session, const struct model_config *config
     return SIMCLR_OK;
 }
 
-void footprint_release(struct session *session, struct footprint_network *planned)
+void footprint_release(struct footprint_network *planned)
 {
-    struct reserving reserving;
-
-    reserve_instead(&reserving, session->backend); /* the arena was reserved, so it must be unreserved */
     step_close(&planned->step);
     model_destroy(&planned->model);
-    restore_backend(&reserving, session->backend);
 }

@@ -19,7 +19,7 @@ struct footprint {
     size_t total;
 };
 
-/* Plans the training of `config` as pretrain does, but on address space in place of the arena. The step is given
+/* Plans the training of `config` as pretrain does, but dry, without an arena. The step is given
  * to the caller for the rows of its network; release with footprint_release. dataset: NULL if there is none. */
 struct footprint_network {
     struct model *model;
@@ -28,7 +28,7 @@ struct footprint_network {
 int footprint_measure(struct session *session, const struct model_config *config, const struct dataset *dataset,
                       size_t image_bytes, struct footprint *out, struct footprint_network *planned,
                       struct error *error);
-void footprint_release(struct session *session, struct footprint_network *planned);
+void footprint_release(struct footprint_network *planned);
 
 /* Bytes that malloc has handed out so far; 0 where the C library cannot tell. */
 size_t footprint_heap(void);

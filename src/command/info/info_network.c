@@ -195,7 +195,7 @@ int info_network(struct session *session, struct error *error)
             print_table(session, &config, planned.step.network);
             if (session->config->memory) print_memory(session, &footprint);
         }
-        footprint_release(session, &planned);
+        footprint_release(&planned);
     }
     dataset_close(&dataset);
     return status;

@@ -86,6 +86,7 @@ int conv_plan(struct network *network, struct operation *operation, struct error
         .input_gradient = operation->reached && in->layout != LAYOUT_IMAGES,
         .accumulate = operation->adds_d_x,
         .statistics = network_wants_statistics(network, operation->y),
+        .algorithm = network->options.convolution,
     };
     const struct backend_ops *ops = network->backend->ops;
     const int status = ops->conv_create(network->backend, &desc, &own->plan, error);

@@ -361,7 +361,8 @@ static void check_backward_weights(struct conv_plan *plan, const struct shape *s
     memory_free(d_bias);
 }
 
-static void check_shape(struct backend *backend, const struct shape *s, const struct oracle *o, enum dtype dtype)
+static void check_shape(struct backend *backend, enum convolution convolution, const struct shape *s,
+                        const struct oracle *o, enum dtype dtype)
 {
     const struct conv_desc desc = {
         .dtype = dtype,
@@ -379,10 +380,10 @@ static void check_shape(struct backend *backend, const struct shape *s, const st
         .input_gradient = !s->images,
         .accumulate = s->accumulate,
         .statistics = s->statistics,
+        .algorithm = convolution,
     };
     struct conv_plan *plan;
     struct error error;
-    const enum convolution convolution = backend->convolution;
     if (cpu_conv_create(backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
     const bool winograd = strncmp(cpu_conv_algorithm(plan), "winograd", 8) == 0;
     const bool uneven = s->batch % 2 == 0 && (s->in <= NARROW_CHANNELS) != (s->out <= NARROW_CHANNELS);
@@ -448,11 +449,8 @@ static void check_variant(const char *variant, const struct oracle *oracles, enu
             const struct shape *s = &SHAPES[i];
             print_message("%s %s, %d threads: %d x %d->%d, %dx%d, kernel %d/%d\n", variant, dtype_name(dtype), threads,
                           s->batch, s->in, s->out, s->height, s->width, s->kernel, s->stride);
-            backend->convolution = CONVOLUTION_DIRECT;
-            check_shape(backend, s, &oracles[i], dtype);
-            if (!suits_winograd(s)) continue;
-            backend->convolution = CONVOLUTION_WINOGRAD;
-            check_shape(backend, s, &oracles[i], dtype);
+            check_shape(backend, CONVOLUTION_DIRECT, s, &oracles[i], dtype);
+            if (suits_winograd(s)) check_shape(backend, CONVOLUTION_WINOGRAD, s, &oracles[i], dtype);
         }
         backend->ops->destroy(backend);
         pool_destroy(&pool);
@@ -496,6 +494,7 @@ static void check_threads(enum convolution convolution)
         .padding = 1,
         .training = true,
         .input_gradient = true,
+        .algorithm = convolution,
     };
     random_state = 99;
     float *weight = draw_array((size_t)70 * 40 * 9), *canonical = draw_array((size_t)20 * 70 * 36);
@@ -506,7 +505,6 @@ static void check_threads(enum convolution convolution)
         struct conv_plan *plan;
         assert_int_equal(pool_create(&pool, i == 0 ? 1 : 4, NULL), SIMCLR_OK);
         assert_int_equal(cpu_backend_create(simd_machine(), pool, &backend, NULL), SIMCLR_OK);
-        backend->convolution = convolution;
         assert_int_equal(cpu_conv_create(backend, &desc, &plan, NULL), SIMCLR_OK);
         cpu_conv_set_weights(plan, weight);
         results[2 * i] = tensor_new(DTYPE_F32, 20, 40, 6, 6);
@@ -542,15 +540,15 @@ static void test_refusals(void **state)
     struct backend *backend;
     assert_int_equal(pool_create(&pool, 1, NULL), SIMCLR_OK);
     assert_int_equal(cpu_backend_create(simd_machine(), pool, &backend, NULL), SIMCLR_OK);
-    const struct conv_desc good = {.dtype = DTYPE_F32,
-                                   .batch = 2,
-                                   .in_channels = 4,
-                                   .out_channels = 4,
-                                   .in_height = 8,
-                                   .in_width = 8,
-                                   .kernel = 3,
-                                   .stride = 1,
-                                   .padding = 1};
+    struct conv_desc good = {.dtype = DTYPE_F32,
+                             .batch = 2,
+                             .in_channels = 4,
+                             .out_channels = 4,
+                             .in_height = 8,
+                             .in_width = 8,
+                             .kernel = 3,
+                             .stride = 1,
+                             .padding = 1};
     struct conv_desc bad[8];
     for (int i = 0; i < 8; i++) bad[i] = good;
     bad[0].batch = 0;
@@ -570,7 +568,7 @@ static void test_refusals(void **state)
         assert_null(plan);
         assert_true(strlen(error.text) > 20);
     }
-    backend->convolution = CONVOLUTION_WINOGRAD;
+    good.algorithm = CONVOLUTION_WINOGRAD;
     for (int n = 1; n < 12; n++) { /* every allocation may fail */
         struct conv_plan *plan;
         struct error error;

@@ -13,13 +13,12 @@ struct result {
     float *z, *h, *gradients, *buffers;
 };
 
-static struct result run(struct model *model, struct backend *backend, enum network_mode mode, enum dtype dtype,
-                         bool spoil, bool from_h)
+static struct result run(struct model *model, const struct model_plan_args *how, bool spoil, bool from_h)
 {
     struct error error = {0};
     struct network *network;
     struct model_tensors tensors;
-    const int batch = 5, size = model->config.image_size;
+    const int batch = how->batch, size = model->config.image_size;
     size_t images = (size_t)batch * 3 * (size_t)(size * size);
     size_t h = (size_t)batch * (size_t)model_feature_dim(&model->config);
     size_t z = (size_t)batch * (size_t)model_output_dim(&model->config);
@@ -31,7 +30,7 @@ static struct result run(struct model *model, struct backend *backend, enum netw
     random_normals(model->parameters.gradients, model->parameters.weight_count, 9); /* stale */
     random_normals(x, images, 1);
     random_normals(r, h + z, 2);
-    CHECK_OK(model_plan(model, backend, mode, dtype, batch, false, &network, &tensors, &error), error);
+    CHECK_OK(model_plan(model, how, &network, &tensors, &error), error);
     void *input = images_of(network, x);
     if (spoil) poison_always(network);
     for (int pass = 0; pass < 2; pass++) {
@@ -79,10 +78,12 @@ static void check_lifetimes(const char *variant, enum dtype dtype, const struct 
     CHECK_OK(model_create(&model, config, 1, &error), error);
     for (int kind = 0; kind < 3; kind++) {
         enum network_mode mode = kind == 2 ? NETWORK_INFERENCE : NETWORK_TRAINING;
-        bench.backend->recompute = RECOMPUTE_OFF;
-        struct result clean = run(model, bench.backend, mode, dtype, false, kind == 1);
-        bench.backend->recompute = again ? RECOMPUTE_ON : RECOMPUTE_OFF;
-        struct result spoiled = run(model, bench.backend, mode, dtype, true, kind == 1);
+        struct model_plan_args how = {.backend = bench.backend, .mode = mode, .dtype = dtype, .batch = 5};
+        how.options = bench.options;
+        how.options.recompute = RECOMPUTE_OFF;
+        struct result clean = run(model, &how, false, kind == 1);
+        if (again) how.options.recompute = RECOMPUTE_ON;
+        struct result spoiled = run(model, &how, true, kind == 1);
         check_finite(spoiled.z, 5 * (size_t)model_output_dim(config));
         check_finite(spoiled.gradients, model->parameters.weight_count);
         assert_memory_equal(clean.z, spoiled.z, 5 * (size_t)model_output_dim(config) * sizeof(float));
@@ -150,10 +151,15 @@ static void test_recompute(void **state)
         for (enum recompute way = RECOMPUTE_AUTO; way <= RECOMPUTE_ON; way++) {
             struct network *network;
             struct model_tensors tensors;
-            bench.backend->recompute = way;
-            CHECK_OK(
-                model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_BF16, 16, false, &network, &tensors, &error),
-                error);
+            bench.options.recompute = way;
+            CHECK_OK(model_plan(model,
+                                &(struct model_plan_args){.backend = bench.backend,
+                                                          .mode = NETWORK_TRAINING,
+                                                          .dtype = DTYPE_BF16,
+                                                          .batch = 16,
+                                                          .options = bench.options},
+                                &network, &tensors, &error),
+                     error);
             bytes[way] = network_arena_bytes(network);
             network_destroy(&network);
         }
@@ -184,7 +190,12 @@ static void test_memory(void **state)
     for (int mode = 0; mode < 2; mode++) {
         struct network *network;
         struct model_tensors tensors;
-        CHECK_OK(model_plan(model, bench.backend, mode ? NETWORK_INFERENCE : NETWORK_TRAINING, DTYPE_F32, 8, false,
+        CHECK_OK(model_plan(model,
+                            &(struct model_plan_args){.backend = bench.backend,
+                                                      .mode = mode ? NETWORK_INFERENCE : NETWORK_TRAINING,
+                                                      .dtype = DTYPE_F32,
+                                                      .batch = 8,
+                                                      .options = bench.options},
                             &network, &tensors, &error),
                  error);
         size_t most = 0, sum = 0, activations = 0;

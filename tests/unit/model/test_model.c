@@ -148,11 +148,23 @@ static void test_heads(void **state)
         struct model_tensors tensors, encoder_tensors;
         CHECK_OK(model_create(&model, &config, 1, &error), error);
         assert_int_equal(model_output_dim(&config), layers == 0 ? 64 : layers == 4 ? 7 : 12);
-        CHECK_OK(model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_F32, 3, false, &network, &tensors, &error),
+        CHECK_OK(model_plan(model,
+                            &(struct model_plan_args){.backend = bench.backend,
+                                                      .mode = NETWORK_TRAINING,
+                                                      .dtype = DTYPE_F32,
+                                                      .batch = 3,
+                                                      .options = bench.options},
+                            &network, &tensors, &error),
                  error);
-        CHECK_OK(
-            model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_F32, 3, true, &encoder, &encoder_tensors, &error),
-            error);
+        CHECK_OK(model_plan(model,
+                            &(struct model_plan_args){.backend = bench.backend,
+                                                      .mode = NETWORK_TRAINING,
+                                                      .dtype = DTYPE_F32,
+                                                      .batch = 3,
+                                                      .encoder_only = true,
+                                                      .options = bench.options},
+                            &encoder, &encoder_tensors, &error),
+                 error);
         assert_int_equal(tensors.z == tensors.h, layers == 0);
         assert_int_equal(encoder_tensors.z, encoder_tensors.h);
         assert_int_equal(network_tensor(network, tensors.z)->channels, model_output_dim(&config));
@@ -311,10 +323,21 @@ static void test_batch_of_one(void **state)
     struct network *network = NULL;
     struct model_tensors tensors;
     CHECK_OK(model_create(&model, &config, 1, &error), error);
-    assert_int_equal(
-        model_plan(model, bench.backend, NETWORK_TRAINING, DTYPE_F32, 1, false, &network, &tensors, &error),
-        SIMCLR_INVALID);
-    CHECK_OK(model_plan(model, bench.backend, NETWORK_INFERENCE, DTYPE_F32, 1, false, &network, &tensors, &error),
+    assert_int_equal(model_plan(model,
+                                &(struct model_plan_args){.backend = bench.backend,
+                                                          .mode = NETWORK_TRAINING,
+                                                          .dtype = DTYPE_F32,
+                                                          .batch = 1,
+                                                          .options = bench.options},
+                                &network, &tensors, &error),
+                     SIMCLR_INVALID);
+    CHECK_OK(model_plan(model,
+                        &(struct model_plan_args){.backend = bench.backend,
+                                                  .mode = NETWORK_INFERENCE,
+                                                  .dtype = DTYPE_F32,
+                                                  .batch = 1,
+                                                  .options = bench.options},
+                        &network, &tensors, &error),
              error);
     network_destroy(&network);
     model_destroy(&model);

@@ -56,7 +56,7 @@ struct fixture {
     void *input;
 };
 
-static void open_fixture(struct fixture *f, struct backend *backend, enum network_mode mode, enum dtype dtype,
+static void open_fixture(struct fixture *f, const struct bench_backend *bench, enum network_mode mode, enum dtype dtype,
                          bool relu)
 {
     const size_t values = (size_t)BATCH * 3 * SIDE * SIDE;
@@ -67,7 +67,7 @@ static void open_fixture(struct fixture *f, struct backend *backend, enum networ
     CHECK_OK(network_check(f->network, &error), error);
     CHECK_OK(parameters_allocate(&f->parameters, &error), error);
     parameters_initialize(&f->parameters, 3);
-    CHECK_OK(network_plan(f->network, backend, &error), error);
+    CHECK_OK(network_plan(f->network, bench->backend, &bench->options, &error), error);
     f->images = memory_array(values, sizeof *f->images);
     fill(f->images, values, 1);
     fill(f->r, BATCH * CLASSES, 2);
@@ -95,7 +95,7 @@ static void test_shapes(void **state)
     (void)state;
     struct bench_backend bench = open_backend("ref");
     struct fixture f;
-    open_fixture(&f, bench.backend, NETWORK_TRAINING, DTYPE_F32, true);
+    open_fixture(&f, &bench, NETWORK_TRAINING, DTYPE_F32, true);
     static const int SIDES[] = {5, 5, 6};       /* 9 halved up; 5 smoothed; six bins of 5 */
     static const double COVERED[] = {9, 9, 10}; /* values under the windows of an axis */
     struct network_operation operation;
@@ -158,7 +158,7 @@ static void test_gradients(void **state)
     (void)state;
     struct bench_backend bench = open_backend("ref");
     struct fixture f;
-    open_fixture(&f, bench.backend, NETWORK_TRAINING, DTYPE_F64, false); /* no ReLU, no kink */
+    open_fixture(&f, &bench, NETWORK_TRAINING, DTYPE_F64, false); /* no ReLU, no kink */
     run(&f);
     float *gradients = memory_array(f.parameters.weight_count, sizeof *gradients);
     memcpy(gradients, f.parameters.gradients, f.parameters.weight_count * sizeof *gradients);
@@ -196,8 +196,8 @@ static void test_backends(void **state)
     const char *variant = *state;
     struct bench_backend ref = open_backend("ref"), bench = open_backend(variant);
     struct fixture want, got;
-    open_fixture(&want, ref.backend, NETWORK_TRAINING, DTYPE_F32, false);
-    open_fixture(&got, bench.backend, NETWORK_TRAINING, DTYPE_F32, false);
+    open_fixture(&want, &ref, NETWORK_TRAINING, DTYPE_F32, false);
+    open_fixture(&got, &bench, NETWORK_TRAINING, DTYPE_F32, false);
     run(&want);
     run(&got);
     CHECK_WITHIN(relative(got.out, want.out, BATCH * CLASSES), 1e-5, "y");
@@ -218,10 +218,10 @@ static void test_lifetimes(void **state)
         const enum network_mode mode = kind % 2 ? NETWORK_INFERENCE : NETWORK_TRAINING;
         const enum dtype dtype = kind / 2 == 0 ? DTYPE_F32 : ref ? DTYPE_F64 : DTYPE_BF16;
         struct fixture clean, spoiled;
-        bench.backend->recompute = RECOMPUTE_OFF;
-        open_fixture(&clean, bench.backend, mode, dtype, true);
-        bench.backend->recompute = RECOMPUTE_ON;
-        open_fixture(&spoiled, bench.backend, mode, dtype, true);
+        bench.options.recompute = RECOMPUTE_OFF;
+        open_fixture(&clean, &bench, mode, dtype, true);
+        bench.options.recompute = RECOMPUTE_ON;
+        open_fixture(&spoiled, &bench, mode, dtype, true);
         if (mode == NETWORK_TRAINING)
             assert_true(network_arena_bytes(spoiled.network) < network_arena_bytes(clean.network));
         poison_always(spoiled.network);

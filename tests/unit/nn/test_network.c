@@ -148,7 +148,7 @@ static void test_mistakes(void **state)
         assert_int_equal(network_conv(f.network, "later", 0, CONV3), SIMCLR_INVALID);
         assert_int_equal(network_check(f.network, &f.error), SIMCLR_INVALID);
         assert_true(strlen(f.error.text) > 20);
-        assert_int_equal(network_plan(f.network, NULL, &f.error), SIMCLR_INVALID);
+        assert_int_equal(network_plan(f.network, NULL, NULL, &f.error), SIMCLR_INVALID);
         close_fixture(&f);
     }
 }
@@ -160,12 +160,13 @@ static void test_plan_refusals(void **state)
     struct fixture f;
     open_fixture(&f, NETWORK_TRAINING, DTYPE_F32);
     network_input(f.network, 2, 3, 8, 8);
-    assert_int_equal(network_plan(f.network, bench.backend, &f.error), SIMCLR_INVALID); /* no operation */
+    assert_int_equal(network_plan(f.network, bench.backend, NULL, &f.error), SIMCLR_INVALID); /* no operation */
     network_conv(f.network, "a", 0, CONV3);
-    assert_int_equal(network_plan(f.network, bench.backend, &f.error), SIMCLR_INVALID); /* no memory for parameters */
+    assert_int_equal(network_plan(f.network, bench.backend, NULL, &f.error),
+                     SIMCLR_INVALID); /* no memory for parameters */
     CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
-    CHECK_OK(network_plan(f.network, bench.backend, &f.error), f.error);
-    assert_int_equal(network_plan(f.network, bench.backend, &f.error), SIMCLR_INVALID); /* twice */
+    CHECK_OK(network_plan(f.network, bench.backend, NULL, &f.error), f.error);
+    assert_int_equal(network_plan(f.network, bench.backend, NULL, &f.error), SIMCLR_INVALID); /* twice */
     assert_int_equal(network_conv(f.network, "b", 0, CONV3), SIMCLR_INVALID);
     close_fixture(&f);
 
@@ -173,7 +174,7 @@ static void test_plan_refusals(void **state)
     int y = network_global_pool(f.network, network_conv(f.network, "a", network_input(f.network, 1, 3, 8, 8), CONV3));
     network_batch_norm(f.network, "b", y, (struct network_batch_norm){.residual = -1});
     CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
-    assert_int_equal(network_plan(f.network, bench.backend, &f.error), SIMCLR_INVALID);
+    assert_int_equal(network_plan(f.network, bench.backend, NULL, &f.error), SIMCLR_INVALID);
     assert_non_null(strstr(f.error.text, "at least 2"));
     close_fixture(&f);
 
@@ -183,7 +184,7 @@ static void test_plan_refusals(void **state)
     int b = network_conv(f.network, "b", network_conv(f.network, "a2", a, CONV3), CONV3);
     network_batch_norm(f.network, "c", b, (struct network_batch_norm){.residual = pooled});
     CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
-    assert_int_equal(network_plan(f.network, bench.backend, &f.error), SIMCLR_UNSUPPORTED);
+    assert_int_equal(network_plan(f.network, bench.backend, NULL, &f.error), SIMCLR_UNSUPPORTED);
     close_fixture(&f);
     close_backend(&bench);
 }
@@ -260,7 +261,7 @@ static void test_gradients(void **state)
     CHECK_OK(network_check(f.network, &f.error), f.error);
     CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
     parameters_initialize(&f.parameters, 3);
-    CHECK_OK(network_plan(f.network, bench.backend, &f.error), f.error);
+    CHECK_OK(network_plan(f.network, bench.backend, NULL, &f.error), f.error);
     float x[3 * 3 * 7 * 6], r[3 * 4 * 4 * 3], *direction = memory_array(4096, sizeof(float));
     random_normals(x, sizeof x / sizeof *x, 1);
     random_normals(r, sizeof r / sizeof *r, 2);
@@ -318,7 +319,7 @@ static void test_times(void **state)
     open_fixture(&f, NETWORK_TRAINING, DTYPE_F32);
     int y = build_branches(f.network, 3);
     CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
-    CHECK_OK(network_plan(f.network, bench.backend, &f.error), f.error);
+    CHECK_OK(network_plan(f.network, bench.backend, NULL, &f.error), f.error);
     float x[3 * 3 * 7 * 6] = {0}, r[3 * 4 * 4 * 3] = {0};
     const struct network_row *rows;
     int count = network_rows(f.network, &rows);
@@ -366,7 +367,7 @@ static void test_no_memory(void **state)
         if (!status) build_branches(network, 3);
         if (!status) status = network_check(network, &error);
         if (!status) status = parameters_allocate(&parameters, &error);
-        if (!status) status = network_plan(network, bench.backend, &error);
+        if (!status) status = network_plan(network, bench.backend, NULL, &error);
         memory_fail_after(0);
         if (status) {
             assert_int_equal(status, SIMCLR_NO_MEMORY);

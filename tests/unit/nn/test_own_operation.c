@@ -110,8 +110,7 @@ static void run(struct backend *backend, enum recompute recompute, bool spoil, f
     CHECK_OK(network_check(network, &error), error);
     CHECK_OK(parameters_allocate(&parameters, &error), error);
     parameters_initialize(&parameters, 3);
-    backend->recompute = recompute;
-    CHECK_OK(network_plan(network, backend, &error), error);
+    CHECK_OK(network_plan(network, backend, &(struct network_options){.recompute = recompute}, &error), error);
     if (spoil) poison_always(network);
     network_set_weights(network);
     network_forward(network, images);

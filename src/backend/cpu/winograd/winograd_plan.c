@@ -120,7 +120,7 @@ static bool is_wanted(const struct conv_plan *plan, const struct winograd_pass *
     if (x->block_channels != y->block_channels) return false; /* the products know cells of one kind */
     /* 81 products of float32 take longer than the direct sum's 144 of pairs. */
     if (pass->form->kind == WINOGRAD_STRIDED && plan->kernels->pair == 2 && !pass->pairs) return false;
-    return plan->cpu->base.convolution == CONVOLUTION_WINOGRAD || is_cheaper(plan, pass, x, y);
+    return plan->desc.algorithm == CONVOLUTION_WINOGRAD || is_cheaper(plan, pass, x, y);
 }
 
 /* The best grid is the one whose largest share is cheapest. */
@@ -182,7 +182,7 @@ static bool plan_forward(struct winograd_plan *winograd)
     struct winograd_pass *pass = &winograd->pass;
     /* Without fused multiply-adds the forward pass rounds so often that, of the reference networks' millions of values,
      * one beside a ReLU's kink falls on the other side of it (docs/numerics.md). */
-    if (!simd_has(plan->cpu->simd, SIMD_AVX2) && plan->cpu->base.convolution == CONVOLUTION_AUTO) return false;
+    if (!simd_has(plan->cpu->simd, SIMD_AVX2) && plan->desc.algorithm == CONVOLUTION_AUTO) return false;
     pass->pairs = !plan->desc.training && winograd->kernels->products_pairs;
     const bool wanted = plan_products(pass, plan, shape);
     if (!pass->pairs || is_cheaper(plan, pass, &shape->x, &shape->y)) return wanted;
@@ -225,7 +225,7 @@ static bool may_go(const struct conv_plan *plan)
     /* Matrix tiles do products of bf16 faster than the transforms could be made. */
     const bool tiles = desc->dtype == DTYPE_BF16 && plan->kernels->tile_rows;
     return desc->kernel == 3 && desc->stride <= 2 && desc->padding == 1 && desc->input_layout != LAYOUT_IMAGES &&
-           plan->cpu->base.convolution != CONVOLUTION_DIRECT && !tiles;
+           plan->desc.algorithm != CONVOLUTION_DIRECT && !tiles;
 }
 
 static int plan_way(struct conv_way *way, const struct conv_plan *plan, enum conv_pass_kind kind, struct error *error)
