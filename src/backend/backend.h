@@ -6,6 +6,10 @@
  * Rules
  *  - Two phases. *_create validates, chooses algorithms, allocates, and may fail. Executing a plan allocates
  *    nothing and cannot fail; a device fault is sticky and read by `sync`.
+ *  - Memory. What operations read and write is the backend's memory (`allocate`), which the host does not touch: it
+ *    uploads, downloads, copies and clears. Descs, argument structs and names are the host's. cpu and ref use plain
+ *    memory for all. Exceptions are said: tensor_read and tensor_write convert from and to the host's floats, and
+ *    matmul is a service of the host.
  *  - Layout is the backend's private matter. Activation tensors are blocks of tensor_bytes(desc) bytes, 64-byte
  *    aligned, in the backend's memory; `tensor_read` and `tensor_write` convert from and to canonical NCHW.
  *  - An operation writes its whole output, padding included: padding channels zero; padding images (a batch
@@ -54,6 +58,16 @@ static inline int conv_out(int in, int kernel, int stride, int padding)
     return (in + 2 * padding - kernel) / stride + 1;
 }
 struct conv_plan;
+
+/* A batch norm in inference as part of the convolution before it: scale = gamma / sqrt(variance + epsilon),
+ * shift = (conv_bias - mean) scale + beta. All in the backend's memory, [K] where nothing is said. */
+struct conv_folding {
+    float *bias;                                             /* out: shift, for conv_inference */
+    float *scratch;                                          /* [K][C][R][S], of no meaning afterwards */
+    const float *weight;                                     /* [K][C][R][S] */
+    const float *conv_bias, *gamma, *beta, *mean, *variance; /* conv_bias, beta: NULL for none */
+    float epsilon;
+};
 
 /* What a pass of a planned convolution computes, for `bench` and `info`. */
 enum conv_pass_kind { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_WEIGHTS, CONV_PASSES };
@@ -190,24 +204,51 @@ struct nt_xent_result {
 };
 struct nt_xent_plan;
 
-/* ---- optimisers: one segment per parameter tensor ---------------------------------------------------------- */
-struct optimizer_segment {
+/* ---- softmax cross entropy ----------------------------------------------------------------------------------- */
+/* Mean over the rows whose label lies in [0, classes); the others are left out and get no gradient. All 0 if no row is
+ * left. */
+struct cross_entropy_result {
+    double loss;
+    double top1, top5; /* shares of rows whose label is among the 1 or 5 largest logits; of equal ones the lower class
+                        * comes first, and a NaN is never right */
+};
+
+/* ---- optimisers: one segment per parameter tensor (method.md section 5) ------------------------------------- */
+struct optimizer_segment {           /* [count] each, in the backend's memory */
     float *weight, *state1, *state2; /* state1: momentum (Adam: m), state2: Adam's v or NULL */
     const float *gradient;
     size_t count;
-    bool decay, adapt;
+    bool decay, adapt; /* weight decay applies; LARS's trust ratio applies */
 };
 enum optimizer_kind { OPTIMIZER_LARS, OPTIMIZER_SGD, OPTIMIZER_ADAMW };
-struct optimizer_step {
+struct optimizer_desc {
     enum optimizer_kind kind;
-    float learning_rate, momentum, weight_decay;
-    float trust;          /* LARS eta, 0.001 */
-    float beta2, epsilon; /* AdamW: momentum is beta1 */
-    int64_t step;         /* 1-based, for Adam's bias correction */
+    float momentum; /* AdamW: beta1 */
+    float weight_decay;
+    float trust;                              /* LARS eta, 0.001 */
+    float beta2, epsilon;                     /* AdamW */
+    const struct optimizer_segment *segments; /* on the host; copied */
+    int count;                                /* of segments, 0 and more */
+};
+struct optimizer_plan;
+
+/* ---- what a step reads and what it leaves: both in the backend's memory --------------------------------------- */
+/* Uploaded before a step's update. A recorded update reads it anew each time it is replayed. */
+struct step_inputs {
+    int64_t step; /* 1-based, for Adam's bias correction */
+    float learning_rate;
+};
+/* Written by the step's operations, read by one download. */
+struct step_numbers {
+    struct nt_xent_result nt_xent;
+    struct cross_entropy_result cross_entropy;
+    double gradient_squares;   /* sum over all gradients */
+    double statistics_squares; /* sum over the next running statistics */
 };
 
 /* ---- dense products ---------------------------------------------------------------------------------------- */
-/* C[m][n] = alpha op(A) op(B) + beta C, row-major float32; op transposes when the flag is set. beta 0: C is not read.
+/* A service of the host, for the closed-form parts of an evaluation: a, b and c are the host's memory.
+ * C[m][n] = alpha op(A) op(B) + beta C, row-major float32; op transposes when the flag is set. beta 0: C is not read.
  */
 struct matmul_args {
     bool transpose_a, transpose_b;
@@ -220,6 +261,8 @@ struct matmul_args {
     float *c;
     int ldc;
 };
+
+enum { BACKEND_RECORDINGS = 8 };
 
 struct backend_ops {
     const char *name;
@@ -234,8 +277,44 @@ struct backend_ops {
     enum dtype (*image_type)(const struct backend *backend, enum dtype precision);
     int (*sync)(struct backend *backend, struct error *error);
 
-    void *(*allocate)(struct backend *backend, size_t bytes, struct error *error); /* zeroed; NULL: failed */
+    /* ---- memory ---- */
+    /* The backend's memory: 64-byte aligned, zeroed; NULL: failed, and the error says of how many bytes. Released by
+     * `release` (NULL: nothing happens). */
+    void *(*allocate)(struct backend *backend, size_t bytes, struct error *error);
     void (*release)(struct backend *backend, void *block);
+    /* The host's memory, for what is uploaded often (a loader's batches): of the kind that the backend reads fastest.
+     * Zeroed, 64-byte aligned. */
+    void *(*allocate_host)(struct backend *backend, size_t bytes, struct error *error);
+    void (*release_host)(struct backend *backend, void *block);
+    /* May operations read the host's memory? Then what they only read (images, labels) need not be uploaded. */
+    bool (*reads_host)(const struct backend *backend);
+    /* In order with all operations. What `upload` reads may be changed once the next `sync` has returned, and what
+     * `download` writes is there then. Neither may be part of a recording. */
+    void (*upload)(struct backend *backend, void *to, const void *from_host, size_t bytes);
+    void (*download)(struct backend *backend, void *to_host, const void *from, size_t bytes);
+    void (*copy)(struct backend *backend, void *to, const void *from, size_t bytes);
+    void (*clear)(struct backend *backend, void *to, size_t bytes);
+    void (*add)(struct backend *backend, float *to, const float *from, size_t count); /* to += from */
+
+    /* ---- recording ---- */
+    /* A step does the same with the same addresses each time, so a backend may take it down once and repeat it as a
+     * whole. `slot`: 0 to BACKEND_RECORDINGS - 1, the caller's choice. The caller's part:
+     *     if (!ops->replay(backend, slot)) {
+     *         ops->record_begin(backend, slot, error);  ... the operations ...  ops->record_end(backend, error);
+     *     }
+     * replay: false: nothing is recorded there, and nothing was done.
+     * Between begin and end operations are taken down with their arguments by value. They have run, once, when what is
+     * called after record_end runs. The host may not look at results in between, and calls neither upload, download,
+     * tensor_read, tensor_write, sync nor any *_create or *_destroy. What changes from one step to the next lies in the
+     * backend's memory (struct step_inputs, the images).
+     * record_forget: before a plan or a block that a recording uses is destroyed or released; forgets all slots.
+     * Backends without recordings run the operations at once, and replay is always false. */
+    bool (*replay)(struct backend *backend, int slot);
+    int (*record_begin)(struct backend *backend, int slot, struct error *error);
+    int (*record_end)(struct backend *backend, struct error *error);
+    void (*record_forget)(struct backend *backend);
+
+    /* ---- activation tensors ---- */
     size_t (*tensor_bytes)(const struct backend *backend, const struct tensor_desc *desc);
     /* Of a block of two sums per channel: double [2][channels]. Blocks of several processes are joined by adding their
      * doubles. */
@@ -259,6 +338,9 @@ struct backend_ops {
     /* statistics (if desc.statistics; NULL: not wanted): statistics_bytes of out_channels: sum and sum of squares of y
      * over the real images, of the values before they are rounded to y's dtype. bias: [K] or NULL. */
     void (*conv_forward)(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias);
+    /* The same with a batch norm in inference folded in: packs weight x scale, and gives the bias that belongs to it.
+     */
+    void (*conv_set_folded_weights)(struct conv_plan *plan, const struct conv_folding *folding);
     /* y = conv(x) + bias [+ residual], then max(0, .) if desc.relu: a convolution and its folded batch norm. For plans
      * without gradients and statistics. residual: a tensor like y, NULL unless desc.residual. bias: [K] or NULL. */
     void (*conv_inference)(struct conv_plan *plan, void *y, const void *x, const void *residual, const float *bias);
@@ -303,11 +385,14 @@ struct backend_ops {
     /* z, d_z: canonical float32 [2 images][dim]; d_z NULL: loss only. Never a 2N x 2N matrix in memory. */
     void (*nt_xent_run)(struct nt_xent_plan *plan, struct nt_xent_result *result, float *d_z, const float *z);
 
-    /* The same formulas for every segment: method.md section 5. Norms in double. */
-    void (*optimizer_run)(struct backend *backend, const struct optimizer_step *step,
-                          const struct optimizer_segment *segments, int count);
-    /* Sum of squares in double, in an order that depends only on count: its finiteness tells a gradient's. */
-    double (*sum_squares)(struct backend *backend, const float *values, size_t count);
+    int (*optimizer_create)(struct backend *backend, const struct optimizer_desc *desc, struct optimizer_plan **out,
+                            struct error *error);
+    void (*optimizer_destroy)(struct optimizer_plan **plan);
+    /* One update of all segments: method.md section 5. Norms in double. inputs: the backend's memory. */
+    void (*optimizer_run)(struct optimizer_plan *plan, const struct step_inputs *inputs);
+    /* *out = the sum of squares in double, in an order that depends only on count: its finiteness tells a gradient's.
+     * out, values: the backend's memory. */
+    void (*sum_squares)(struct backend *backend, double *out, const float *values, size_t count);
     void (*matmul)(struct backend *backend, const struct matmul_args *args);
 };
 

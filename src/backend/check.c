@@ -128,6 +128,22 @@ int check_nt_xent(const struct nt_xent_desc *desc, struct error *error)
     return SIMCLR_OK;
 }
 
+int check_optimizer(const struct optimizer_desc *desc, struct error *error)
+{
+    if (!(desc->momentum >= 0 && desc->momentum < 1))
+        return error_set(error, SIMCLR_INVALID, "momentum %g is impossible; it lies in [0, 1)", (double)desc->momentum);
+    if (!(desc->weight_decay >= 0 && desc->weight_decay < 1e6f))
+        return error_set(error, SIMCLR_INVALID, "weight decay %g is impossible; it is 0 or a positive number",
+                         (double)desc->weight_decay);
+    if (desc->kind == OPTIMIZER_LARS && !(desc->trust > 0 && desc->trust < 1e6f))
+        return error_set(error, SIMCLR_INVALID, "LARS needs a positive trust coefficient (0.001), not %g",
+                         (double)desc->trust);
+    if (desc->kind == OPTIMIZER_ADAMW && !(desc->beta2 >= 0 && desc->beta2 < 1 && desc->epsilon > 0))
+        return error_set(error, SIMCLR_INVALID, "AdamW needs beta2 in [0, 1) and a positive epsilon, not %g and %g",
+                         (double)desc->beta2, (double)desc->epsilon);
+    return SIMCLR_OK;
+}
+
 /* Pairs of an output position and a tap inside the image, along one axis. */
 static double inside_taps(int in, int out, const struct conv_desc *desc)
 {

@@ -2,11 +2,8 @@
 #ifndef LOSS_CROSS_ENTROPY_H
 #define LOSS_CROSS_ENTROPY_H
 
-#include <stdint.h>
+#include "backend/backend.h"
 
-struct cross_entropy_result {
-    double loss, top1, top5;
-};
 /* Mean over rows. logits, d_logits: [rows][classes] (d_logits may be NULL); labels: [rows], rows whose label is not in
  * [0, classes) are left out (zero gradient). top1, top5: shares of rows; ties go to the lower class. All 0 if no row is
  * left. */

@@ -23,7 +23,8 @@ static void close_plans(struct network *network)
 {
     for (int i = 0; i < network->operation_count; i++)
         network->operations[i].type->close(network, &network->operations[i]);
-    if (network->arena) network->backend->ops->release(network->backend, network->arena);
+    network->backend->ops->release(network->backend, network->arena);
+    network->backend->ops->release(network->backend, network->scratch);
 }
 
 void network_destroy(struct network **network)
@@ -35,7 +36,6 @@ void network_destroy(struct network **network)
     memory_free((*network)->operations);
     memory_free((*network)->rows);
     memory_free((*network)->blocks);
-    memory_free((*network)->scratch);
     memory_free(*network);
     *network = NULL;
 }

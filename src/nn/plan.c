@@ -94,8 +94,12 @@ static int plan_operations(struct network *network, struct error *error)
         if (operation->type->describe) operation->type->describe(network, operation, &network->rows[i]);
     }
     if (network_trains(network)) return SIMCLR_OK;
-    network->scratch = memory_array(network->scratch_count, sizeof *network->scratch);
-    if (!network->scratch) return error_no_memory(error, "folded weights", network->scratch_count * sizeof(float));
+    network->scratch =
+        network->backend->ops->allocate(network->backend, network->scratch_count * sizeof *network->scratch, error);
+    if (!network->scratch) {
+        error_prefix(error, "folded weights");
+        return SIMCLR_NO_MEMORY;
+    }
     network->plan_bytes += network->scratch_count * sizeof *network->scratch;
     return SIMCLR_OK;
 }

@@ -1,6 +1,4 @@
 /* nn/run.c -- running a planned network: nothing here allocates or fails. */
-#include <string.h>
-
 #include "base/clock.h"
 #include "nn/internal.h"
 
@@ -144,7 +142,8 @@ static void clear_gradients(struct network *network, const struct operation *ope
     for (int i = 0; i < OPERATION_PARAMETERS; i++) {
         const int row = operation->parameters[i];
         if (row < 0 || network->parameters->items[row].flags & PARAMETER_BUFFER) continue;
-        memset(network_gradients(network, row), 0, network->parameters->items[row].count * sizeof(float));
+        network->backend->ops->clear(network->backend, network_gradients(network, row),
+                                     network->parameters->items[row].count * sizeof(float));
     }
 }
 

@@ -8,29 +8,16 @@ static bool trained(const struct parameter *item)
     return !(item->flags & (PARAMETER_BUFFER | PARAMETER_FROZEN));
 }
 
-static int check(const struct optimizer_config *config, struct error *error)
+static int create_plan(struct optimizer *optimizer, struct parameters *parameters, struct error *error)
 {
-    if (!(config->momentum >= 0 && config->momentum < 1))
-        return error_set(error, SIMCLR_INVALID, "momentum %g is impossible; it lies in [0, 1)",
-                         (double)config->momentum);
-    if (!(config->weight_decay >= 0 && config->weight_decay < 1e6f))
-        return error_set(error, SIMCLR_INVALID, "weight decay %g is impossible; it is 0 or a positive number",
-                         (double)config->weight_decay);
-    if (config->kind == OPTIMIZER_LARS && !(config->trust > 0 && config->trust < 1e6f))
-        return error_set(error, SIMCLR_INVALID, "LARS needs a positive trust coefficient (0.001), not %g",
-                         (double)config->trust);
-    if (config->kind == OPTIMIZER_ADAMW && !(config->beta2 >= 0 && config->beta2 < 1 && config->epsilon > 0))
-        return error_set(error, SIMCLR_INVALID, "AdamW needs beta2 in [0, 1) and a positive epsilon, not %g and %g",
-                         (double)config->beta2, (double)config->epsilon);
-    return SIMCLR_OK;
-}
-
-static void fill_segments(struct optimizer *optimizer, struct parameters *parameters)
-{
+    const struct optimizer_config *config = &optimizer->config;
+    struct optimizer_segment *segments = memory_array((size_t)parameters->count, sizeof *segments);
+    if (!segments) return error_no_memory(error, "the optimiser", (size_t)parameters->count * sizeof *segments);
+    int count = 0;
     for (int i = 0; i < parameters->count; i++) {
         const struct parameter *item = &parameters->items[i];
         if (!trained(item)) continue;
-        optimizer->segments[optimizer->segment_count++] = (struct optimizer_segment){
+        segments[count++] = (struct optimizer_segment){
             .weight = parameter_weights(parameters, i),
             .state1 = optimizer->state1 + item->offset,
             .state2 = optimizer->state2 ? optimizer->state2 + item->offset : NULL,
@@ -40,29 +27,48 @@ static void fill_segments(struct optimizer *optimizer, struct parameters *parame
             .adapt = item->flags & PARAMETER_ADAPT,
         };
     }
+    const struct optimizer_desc desc = {.kind = config->kind,
+                                        .momentum = config->momentum,
+                                        .weight_decay = config->weight_decay,
+                                        .trust = config->trust,
+                                        .beta2 = config->beta2,
+                                        .epsilon = config->epsilon,
+                                        .segments = segments,
+                                        .count = count};
+    const int status = optimizer->backend->ops->optimizer_create(optimizer->backend, &desc, &optimizer->plan, error);
+    memory_free(segments);
+    return status;
+}
+
+static int allocate(struct optimizer *optimizer, struct error *error)
+{
+    struct backend *backend = optimizer->backend;
+    const size_t bytes = optimizer->state_count * sizeof(float);
+    const bool second = optimizer->config.kind == OPTIMIZER_ADAMW;
+    optimizer->state1 = backend->ops->allocate(backend, bytes, error);
+    if (optimizer->state1 && second) optimizer->state2 = backend->ops->allocate(backend, bytes, error);
+    if (optimizer->state1 && (!second || optimizer->state2))
+        optimizer->inputs = backend->ops->allocate(backend, sizeof *optimizer->inputs, error);
+    if (optimizer->inputs) return SIMCLR_OK;
+    error_prefix(error, "the optimiser's state");
+    return SIMCLR_NO_MEMORY;
 }
 
 int optimizer_create(struct optimizer **out, const struct optimizer_config *config, struct backend *backend,
                      struct parameters *parameters, struct error *error)
 {
     *out = NULL;
-    int status = check(config, error);
-    if (status) return status;
     struct optimizer *optimizer = memory_allocate(sizeof *optimizer);
     if (!optimizer) return error_no_memory(error, "the optimiser", sizeof *optimizer);
     optimizer->config = *config;
     optimizer->backend = backend;
     optimizer->state_count = parameters->weight_count;
-    bool second = config->kind == OPTIMIZER_ADAMW;
-    optimizer->state1 = memory_array(optimizer->state_count, sizeof(float));
-    if (second) optimizer->state2 = memory_array(optimizer->state_count, sizeof(float));
-    optimizer->segments = memory_array((size_t)parameters->count, sizeof *optimizer->segments);
-    if (!optimizer->state1 || (second && !optimizer->state2) || !optimizer->segments) {
-        size_t bytes = optimizer->state_count * sizeof(float) * (second ? 2 : 1);
+    int status = allocate(optimizer, error);
+    if (!status) status = create_plan(optimizer, parameters, error);
+    if (status) {
         optimizer_destroy(&optimizer);
-        return error_no_memory(error, "the optimiser's state", bytes);
+        return status;
     }
-    fill_segments(optimizer, parameters);
     *out = optimizer;
     return SIMCLR_OK;
 }
@@ -70,26 +76,28 @@ int optimizer_create(struct optimizer **out, const struct optimizer_config *conf
 void optimizer_destroy(struct optimizer **optimizer)
 {
     if (!optimizer || !*optimizer) return;
-    memory_free((*optimizer)->state1);
-    memory_free((*optimizer)->state2);
-    memory_free((*optimizer)->segments);
+    struct backend *backend = (*optimizer)->backend;
+    backend->ops->optimizer_destroy(&(*optimizer)->plan);
+    backend->ops->release(backend, (*optimizer)->state1);
+    backend->ops->release(backend, (*optimizer)->state2);
+    backend->ops->release(backend, (*optimizer)->inputs);
     memory_free(*optimizer);
     *optimizer = NULL;
 }
 
+void optimizer_set(struct optimizer *optimizer, double learning_rate)
+{
+    optimizer->given = (struct step_inputs){.step = ++optimizer->steps, .learning_rate = (float)learning_rate};
+    optimizer->backend->ops->upload(optimizer->backend, optimizer->inputs, &optimizer->given, sizeof optimizer->given);
+}
+
+void optimizer_run(struct optimizer *optimizer)
+{
+    optimizer->backend->ops->optimizer_run(optimizer->plan, optimizer->inputs);
+}
+
 void optimizer_update(struct optimizer *optimizer, double learning_rate)
 {
-    const struct optimizer_config *config = &optimizer->config;
-    const struct optimizer_step step = {
-        .kind = config->kind,
-        .learning_rate = (float)learning_rate,
-        .momentum = config->momentum,
-        .weight_decay = config->weight_decay,
-        .trust = config->trust,
-        .beta2 = config->beta2,
-        .epsilon = config->epsilon,
-        .step = ++optimizer->steps,
-    };
-    struct backend *backend = optimizer->backend;
-    backend->ops->optimizer_run(backend, &step, optimizer->segments, optimizer->segment_count);
+    optimizer_set(optimizer, learning_rate);
+    optimizer_run(optimizer);
 }

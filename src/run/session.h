@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "nn/network.h"
 #include "run/progress.h"
 #include "simd/simd.h"
 

@@ -43,10 +43,7 @@ int pretrain_save(struct pretrain *run, const char *path, struct error *error)
 /* A checkpoint is only ever made of a state that training can go on from. */
 static bool state_is_good(const struct pretrain *run)
 {
-    struct backend *backend = run->session->backend;
-    const struct parameters *parameters = &run->model->parameters;
-    return run->step.skipped_in_a_row == 0 &&
-           isfinite(backend->ops->sum_squares(backend, parameters->weights, parameters->weight_count));
+    return run->step.skipped_in_a_row == 0 && step_weights_are_finite(&run->step);
 }
 
 int pretrain_save_step(struct pretrain *run, struct error *error)

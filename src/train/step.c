@@ -33,6 +33,8 @@ int step_open_loss(struct step *step, const struct step_config *config, struct e
     step->z = memory_array(outputs, sizeof *step->z);
     step->d_z = memory_array(outputs, sizeof *step->d_z);
     if (!step->z || !step->d_z) return error_no_memory(error, "the outputs of the network", outputs * sizeof *step->z);
+    step->numbers = step->backend->ops->allocate(step->backend, sizeof *step->numbers, error);
+    if (!step->numbers) return SIMCLR_NO_MEMORY;
     return config->loss->open(step, config, error);
 }
 
@@ -51,6 +53,7 @@ void step_close(struct step *step)
     if (step->loss) step->loss->close(step);
     optimizer_destroy(&step->optimizer);
     network_destroy(&step->network);
+    if (step->numbers) step->backend->ops->release(step->backend, step->numbers);
     memory_free(step->z);
     memory_free(step->d_z);
     *step = (struct step){0};
@@ -91,7 +94,12 @@ void step_backward(struct step *step)
 
 static double norm(const struct step *step, const float *values, size_t count)
 {
-    return sqrt(step->backend->ops->sum_squares(step->backend, values, count));
+    const struct backend_ops *ops = step->backend->ops;
+    double squares;
+    ops->sum_squares(step->backend, &step->numbers->gradient_squares, values, count);
+    ops->download(step->backend, &squares, &step->numbers->gradient_squares, sizeof squares);
+    (void)ops->sync(step->backend, NULL); /* a fault stays for step_update */
+    return sqrt(squares);
 }
 
 /* Activations can overflow in batch norm's variance and yet give a finite loss, so its statistics are looked at too. */
@@ -101,6 +109,12 @@ static bool is_finite(struct step *step)
     step->report.gradient_norm = norm(step, parameters->gradients, parameters->weight_count);
     return isfinite(step->report.loss) && isfinite(step->report.gradient_norm) &&
            isfinite(norm(step, parameters->buffers_next, parameters->buffer_count));
+}
+
+bool step_weights_are_finite(const struct step *step)
+{
+    const struct parameters *parameters = &step->model->parameters;
+    return isfinite(norm(step, parameters->weights, parameters->weight_count));
 }
 
 /* The only change of the model. The network runs all batch norms of the model, so all next statistics are there. */

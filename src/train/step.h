@@ -70,8 +70,9 @@ struct step {
     struct network *network; /* planned for a batch of the loss's views */
     struct model_tensors tensors;
     const struct step_loss *loss;
-    void *loss_plan; /* the loss's own */
-    float *z, *d_z;  /* [rows][dim] */
+    void *loss_plan;              /* the loss's own */
+    float *z, *d_z;               /* [rows][dim] */
+    struct step_numbers *numbers; /* the backend's memory */
     struct optimizer *optimizer;
     struct schedule schedule;
 
@@ -106,6 +107,8 @@ int step_update(struct step *step, struct step_report *report, struct error *err
 /* The four in a row. */
 int step_run(struct step *step, const struct batch *batch, struct step_report *report, struct error *error);
 
+/* Of the weights as they are now. */
+bool step_weights_are_finite(const struct step *step);
 /* STEP_SKIPPED_MAX steps in a row were skipped. */
 bool step_diverged(const struct step *step);
 

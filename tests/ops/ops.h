@@ -237,6 +237,27 @@ static inline void ops_norm_backward(const struct backend_ops *ops, struct batch
     ops->batch_norm_backward(plan, &second);
 }
 
+/* ---- optimisers and sums ----------------------------------------------------------------------------------------- */
+/* One update by a plan of its own. */
+static inline void ops_optimizer_run(const struct ops_target *target, const struct optimizer_desc *desc,
+                                     struct step_inputs inputs)
+{
+    struct optimizer_plan *plan;
+    struct error error;
+    if (target->backend->ops->optimizer_create(target->backend, desc, &plan, &error) != SIMCLR_OK)
+        fail_msg("%s", error.text);
+    target->backend->ops->optimizer_run(plan, &inputs);
+    target->backend->ops->optimizer_destroy(&plan);
+    assert_null(plan);
+}
+
+static inline double ops_sum_squares(const struct ops_target *target, const float *values, size_t count)
+{
+    double out = NAN;
+    target->backend->ops->sum_squares(target->backend, &out, values, count);
+    return out;
+}
+
 /* ---- comparison -------------------------------------------------------------------------------------------------- */
 static inline double ops_rms(const float *values, size_t count)
 {

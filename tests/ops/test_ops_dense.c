@@ -87,18 +87,26 @@ static void optimizer_execute(struct ops_target *target, struct ops_buffers *buf
         state[3 * i] = weight, state[3 * i + 1] = state1, state[3 * i + 2] = state2;
         if (kind != OPTIMIZER_ADAMW) segments[i].state2 = NULL;
     }
+    const struct optimizer_desc desc = {.kind = kind,
+                                        .momentum = 0.9f,
+                                        .weight_decay = 0.05f,
+                                        .trust = 0.001f,
+                                        .beta2 = 0.99f,
+                                        .epsilon = 1e-8f,
+                                        .segments = segments,
+                                        .count = SEGMENTS};
+    const struct backend_ops *ops = target->backend->ops;
+    struct optimizer_plan *plan;
+    struct error error;
+    struct step_inputs *inputs = ops_new(buffers, sizeof *inputs);
+    if (ops->optimizer_create(target->backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    memset(segments, 0xff, sizeof segments); /* the plan has its own */
     for (int i = 0; i < STEPS; i++) {
-        const struct optimizer_step step = {.kind = kind,
-                                            .learning_rate = kind == OPTIMIZER_LARS ? 2.0f : 0.01f,
-                                            .momentum = 0.9f,
-                                            .weight_decay = 0.05f,
-                                            .trust = 0.001f,
-                                            .beta2 = 0.99f,
-                                            .epsilon = 1e-8f,
-                                            .step = i + 1};
-        target->backend->ops->optimizer_run(target->backend, &step, segments, SEGMENTS);
+        *inputs = (struct step_inputs){.step = i + 1, .learning_rate = kind == OPTIMIZER_LARS ? 2.0f : 0.01f};
+        ops->optimizer_run(plan, inputs);
         ops_check(buffers, "optimizer_run");
     }
+    ops->optimizer_destroy(&plan);
 }
 
 static void optimizer_check(struct ops_target *ref, struct ops_target *targets, int target_count)
@@ -136,13 +144,13 @@ static void sum_squares_check(struct ops_target *ref, struct ops_target *targets
             float *values = ops_random(&buffers, count, 8500, -1, 1, false);
             if (kind == 1 && count > 0) values[count - 1] = 1e30f; /* its square is no float32 */
             if (kind == 2 && count > 0) values[count / 2] = i % 2 ? NAN : INFINITY;
-            const double want = ref->backend->ops->sum_squares(ref->backend, values, count);
+            const double want = ops_sum_squares(ref, values, count);
             assert_true(isfinite(want) == (kind != 2 || count == 0));
             for (int j = 0; j < target_count; j++) {
-                const double got = targets[j].backend->ops->sum_squares(targets[j].backend, values, count);
+                const double got = ops_sum_squares(&targets[j], values, count);
                 if (isfinite(want) ? !(fabs(got - want) <= 1e-12 * want) : isfinite(got))
                     fail_msg("%s: sum of %zu squares is %.17g, should be %.17g", targets[j].label, count, got, want);
-                const double again = targets[j].backend->ops->sum_squares(targets[j].backend, values, count);
+                const double again = ops_sum_squares(&targets[j], values, count);
                 assert_memory_equal(&again, &got, sizeof got);
             }
             ops_free(&buffers);

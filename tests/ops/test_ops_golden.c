@@ -273,17 +273,19 @@ static void optimizer_cases(struct ops_target *target)
         memset(state2, 0, count * sizeof(float));
         for (int i = 0; i < 4; i++) {
             const double rate = reference_number(reference_get(&golden.file, "rates"), i);
-            struct optimizer_step step = {.kind = OPTIMIZERS[which / 2].kind,
-                                          .momentum = 0.9f,
-                                          .trust = 0.001f,
-                                          .learning_rate = (float)rate * OPTIMIZERS[which / 2].rate_scale,
-                                          .weight_decay = 0.01f,
-                                          .beta2 = 0.999f,
-                                          .epsilon = 1e-8f,
-                                          .step = i + 1};
-            struct optimizer_segment segment = {weight, state1, state2, gradient, count, !plain, !plain};
+            const struct optimizer_segment segment = {weight, state1, state2, gradient, count, !plain, !plain};
+            const struct optimizer_desc desc = {.kind = OPTIMIZERS[which / 2].kind,
+                                                .momentum = 0.9f,
+                                                .trust = 0.001f,
+                                                .weight_decay = 0.01f,
+                                                .beta2 = 0.999f,
+                                                .epsilon = 1e-8f,
+                                                .segments = &segment,
+                                                .count = 1};
+            const struct step_inputs inputs = {.step = i + 1,
+                                               .learning_rate = (float)rate * OPTIMIZERS[which / 2].rate_scale};
             memcpy(gradient, reference_f32(reference_get(&golden.file, "g%d", i)), count * sizeof(float));
-            target->backend->ops->optimizer_run(target->backend, &step, &segment, 1);
+            ops_optimizer_run(target, &desc, inputs);
             char what[160];
             snprintf(what, sizeof what, "%s, %s, step %d", target->label, OPTIMIZERS[which / 2].name, i + 1);
             ops_check(&golden.buffers, what);

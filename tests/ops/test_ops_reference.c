@@ -53,16 +53,16 @@ static void lars_kind(struct ops_target *target, const struct reference *file, c
     memcpy(weight, reference_f32(start), count * sizeof *weight);
     memset(momentum, 0, count * sizeof *momentum);
     for (int i = 0; i < 5; i++) {
-        struct optimizer_step step = {.kind = OPTIMIZER_LARS,
-                                      .learning_rate =
-                                          (float)reference_number(reference_get(file, "learning_rates"), i),
-                                      .momentum = (float)reference_metadata(file, "momentum", 0),
-                                      .weight_decay = (float)reference_metadata(file, "weight_decay", 0),
-                                      .trust = (float)reference_metadata(file, "eta", 0),
-                                      .step = i + 1};
-        struct optimizer_segment segment = {weight, momentum, NULL, gradient, count, !plain, !plain};
+        const struct optimizer_segment segment = {weight, momentum, NULL, gradient, count, !plain, !plain};
+        const struct optimizer_desc desc = {.kind = OPTIMIZER_LARS,
+                                            .momentum = (float)reference_metadata(file, "momentum", 0),
+                                            .weight_decay = (float)reference_metadata(file, "weight_decay", 0),
+                                            .trust = (float)reference_metadata(file, "eta", 0),
+                                            .segments = &segment,
+                                            .count = 1};
+        const float rate = (float)reference_number(reference_get(file, "learning_rates"), i);
         memcpy(gradient, reference_f32(reference_get(file, "%s.g%d", kind, i)), count * sizeof *gradient);
-        target->backend->ops->optimizer_run(target->backend, &step, &segment, 1);
+        ops_optimizer_run(target, &desc, (struct step_inputs){.step = i + 1, .learning_rate = rate});
         ops_check(&buffers, "optimizer_run");
         const double w = ops_distance(weight, reference_f32(reference_get(file, "%s.w%d", kind, i + 1)), count);
         const double v = ops_distance(momentum, reference_f32(reference_get(file, "%s.v%d", kind, i + 1)), count);

@@ -76,6 +76,137 @@ static void types(void **state)
     }
 }
 
+/* ---- memory, recording ------------------------------------------------------------------------------------------- */
+static void check_memory(const struct ops_target *target)
+{
+    enum { COUNT = 1000, BYTES = COUNT * sizeof(float) };
+    const struct backend_ops *ops = target->backend->ops;
+    struct backend *backend = target->backend;
+    struct error error;
+    float *host = ops->allocate_host(backend, BYTES, &error), *back = ops->allocate_host(backend, BYTES, &error);
+    float *a = ops->allocate(backend, BYTES, &error), *b = ops->allocate(backend, BYTES, &error);
+    assert_true(host && back && a && b);
+    ops->download(backend, back, a, BYTES);
+    assert_int_equal(ops->sync(backend, &error), SIMCLR_OK);
+    for (int i = 0; i < COUNT; i++) assert_true(host[i] == 0 && back[i] == 0);
+    ops_fill(host, COUNT, 77, -1, 1, false);
+    ops->upload(backend, a, host, BYTES);
+    ops->copy(backend, b, a, BYTES);
+    ops->add(backend, b, a, COUNT - 1);
+    ops->clear(backend, a, BYTES / 2);
+    ops->download(backend, back, b, BYTES);
+    assert_int_equal(ops->sync(backend, &error), SIMCLR_OK);
+    for (int i = 0; i < COUNT; i++) assert_true(back[i] == (i < COUNT - 1 ? 2 * host[i] : host[i]));
+    ops->download(backend, back, a, BYTES);
+    assert_int_equal(ops->sync(backend, &error), SIMCLR_OK);
+    for (int i = 0; i < COUNT; i++) assert_true(back[i] == (i < COUNT / 2 ? 0 : host[i]));
+    ops->copy(backend, a, b, 0); /* nothing */
+    ops->release(backend, a);
+    ops->release(backend, b);
+    ops->release(backend, NULL);
+    ops->release_host(backend, host);
+    ops->release_host(backend, back);
+    ops->release_host(backend, NULL);
+}
+
+/* What is said between begin and end has happened once afterwards; replay does it again, or says that it cannot. */
+static void check_recording(const struct ops_target *target)
+{
+    const struct backend_ops *ops = target->backend->ops;
+    struct backend *backend = target->backend;
+    struct error error;
+    const float one = 1;
+    float *sum = ops->allocate(backend, sizeof *sum, &error), *part = ops->allocate(backend, sizeof *part, &error);
+    assert_true(sum && part);
+    ops->upload(backend, part, &one, sizeof one);
+    assert_false(ops->replay(backend, 1));
+    assert_int_equal(ops->record_begin(backend, 1, &error), SIMCLR_OK);
+    ops->add(backend, sum, part, 1);
+    assert_int_equal(ops->record_end(backend, &error), SIMCLR_OK);
+    const bool again = ops->replay(backend, 1);
+    float total;
+    ops->download(backend, &total, sum, sizeof total);
+    assert_int_equal(ops->sync(backend, &error), SIMCLR_OK);
+    assert_true(total == (again ? 2.0f : 1.0f));
+    ops->record_forget(backend);
+    assert_false(ops->replay(backend, 1));
+    ops->release(backend, sum);
+    ops->release(backend, part);
+}
+
+static void memory_and_recording(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct ops_target target;
+        ops_open(&target, BACKENDS[i], NULL, 2);
+        assert_true(target.backend->ops->reads_host(target.backend));
+        check_memory(&target);
+        check_recording(&target);
+        ops_close(&target);
+    }
+}
+
+/* A convolution with a batch norm folded in is the two after one another; float32 weights are rounded once more: 1e-5.
+ */
+static void folding(void **state)
+{
+    (void)state;
+    enum { K = 20, C = 5, SIDE = 4, BATCH = 3, TAPS = 9, OUT = BATCH * K * SIDE * SIDE };
+    for (int i = 0; i < 2; i++) {
+        struct ops_target target;
+        struct ops_buffers buffers = {0};
+        struct error error;
+        ops_open(&target, BACKENDS[i], NULL, 2);
+        const struct backend_ops *ops = target.backend->ops;
+        const struct conv_desc desc = {.batch = BATCH,
+                                       .in_channels = C,
+                                       .out_channels = K,
+                                       .in_height = SIDE,
+                                       .in_width = SIDE,
+                                       .kernel = 3,
+                                       .stride = 1,
+                                       .padding = 1,
+                                       .bias = true,
+                                       .relu = true};
+        struct conv_desc plain = desc;
+        plain.relu = false;
+        const struct tensor_desc in = ops_tensor(DTYPE_F32, BATCH, C, SIDE, SIDE);
+        const struct tensor_desc out = ops_tensor(DTYPE_F32, BATCH, K, SIDE, SIDE);
+        struct conv_plan *folded, *conv;
+        if (ops->conv_create(target.backend, &desc, &folded, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+        if (ops->conv_create(target.backend, &plain, &conv, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+        const struct conv_folding folding = {.bias = ops_floats(&buffers, K),
+                                             .scratch = ops_floats(&buffers, (size_t)K * C * TAPS),
+                                             .weight = ops_random(&buffers, (size_t)K * C * TAPS, 1, -1, 1, false),
+                                             .conv_bias = ops_random(&buffers, K, 2, -1, 1, false),
+                                             .gamma = ops_random(&buffers, K, 3, -1, 2, false),
+                                             .beta = ops_random(&buffers, K, 4, -1, 1, false),
+                                             .mean = ops_random(&buffers, K, 5, -1, 1, false),
+                                             .variance = ops_random(&buffers, K, 6, 0.5f, 2, false),
+                                             .epsilon = 1e-5f};
+        float *values = ops_random(&buffers, tensor_elements(&in), 7, -1, 1, false);
+        void *x = ops_upload(&buffers, &target, &in, values), *y = ops_upload(&buffers, &target, &out, NULL);
+        void *z = ops_upload(&buffers, &target, &out, NULL);
+        ops->conv_set_folded_weights(folded, &folding);
+        ops->conv_inference(folded, y, x, NULL, folding.bias);
+        ops->conv_set_weights(conv, folding.weight);
+        ops->conv_forward(conv, z, NULL, x, folding.conv_bias);
+        ops_check(&buffers, "folding");
+        float *got = ops_download(&buffers, &target, &out, y), *want = ops_download(&buffers, &target, &out, z);
+        for (int j = 0; j < OUT; j++) {
+            const int k = j / (SIDE * SIDE) % K;
+            const double scale = folding.gamma[k] / sqrt((double)folding.variance[k] + 1e-5);
+            want[j] = (float)fmax(0, scale * ((double)want[j] - folding.mean[k]) + folding.beta[k]);
+        }
+        ops_near("folded", got, want, OUT, 1e-5, 1e-5);
+        ops->conv_destroy(&folded);
+        ops->conv_destroy(&conv);
+        ops_free(&buffers);
+        ops_close(&target);
+    }
+}
+
 /* ---- refusals ---------------------------------------------------------------------------------------------------- */
 static const struct conv_desc GOOD_CONV = {.dtype = DTYPE_F32,
                                            .batch = 2,
@@ -295,7 +426,8 @@ static void conversion(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(no_empty_slot), cmocka_unit_test(names),
-                                       cmocka_unit_test(types),         cmocka_unit_test(refusals),
+                                       cmocka_unit_test(types),         cmocka_unit_test(memory_and_recording),
+                                       cmocka_unit_test(folding),       cmocka_unit_test(refusals),
                                        cmocka_unit_test(no_memory),     cmocka_unit_test(conversion)};
     return run_cases(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/matmul/matmul.h"
 #include "backend/cpu/ops.h"
+#include "backend/host.h"
 #include "base/memory.h"
 
 /* ---- the table's plain entries ------------------------------------------------------------------------------- */
@@ -51,20 +52,6 @@ static int synchronize(struct backend *backend, struct error *error)
     return SIMCLR_OK;
 }
 
-static void *allocate(struct backend *backend, size_t bytes, struct error *error)
-{
-    (void)backend;
-    void *block = memory_allocate(bytes);
-    if (!block) error_no_memory(error, "tensors of the cpu backend", bytes);
-    return block;
-}
-
-static void release(struct backend *backend, void *block)
-{
-    (void)backend;
-    memory_free(block);
-}
-
 static const struct backend_ops CPU_OPS = {
     .name = "cpu",
     .destroy = destroy,
@@ -73,8 +60,20 @@ static const struct backend_ops CPU_OPS = {
     .preferred = preferred,
     .image_type = image_type,
     .sync = synchronize,
-    .allocate = allocate,
-    .release = release,
+    .allocate = host_allocate,
+    .release = host_release,
+    .allocate_host = host_allocate,
+    .release_host = host_release,
+    .reads_host = host_reads_host,
+    .upload = host_copy,
+    .download = host_copy,
+    .copy = host_copy,
+    .clear = host_clear,
+    .add = host_add,
+    .replay = host_replay,
+    .record_begin = host_record_begin,
+    .record_end = host_record_end,
+    .record_forget = host_record_forget,
     .tensor_bytes = cpu_tensor_bytes,
     .statistics_bytes = cpu_statistics_bytes,
     .tensor_read = cpu_tensor_read,
@@ -86,6 +85,7 @@ static const struct backend_ops CPU_OPS = {
     .conv_work = cpu_conv_work,
     .peak = cpu_peak,
     .conv_set_weights = cpu_conv_set_weights,
+    .conv_set_folded_weights = cpu_conv_set_folded_weights,
     .conv_forward = cpu_conv_forward,
     .conv_inference = cpu_conv_inference,
     .conv_backward_data = cpu_conv_backward_data,
@@ -115,6 +115,8 @@ static const struct backend_ops CPU_OPS = {
     .nt_xent_create = cpu_nt_xent_create,
     .nt_xent_destroy = cpu_nt_xent_destroy,
     .nt_xent_run = cpu_nt_xent_run,
+    .optimizer_create = cpu_optimizer_create,
+    .optimizer_destroy = cpu_optimizer_destroy,
     .optimizer_run = cpu_optimizer_run,
     .sum_squares = cpu_sum_squares,
     .matmul = cpu_matmul,

@@ -52,8 +52,10 @@ void cpu_nt_xent_destroy(struct nt_xent_plan **plan);
 void cpu_nt_xent_run(struct nt_xent_plan *plan, struct nt_xent_result *result, float *d_z, const float *z);
 
 /* optimizer.c */
-void cpu_optimizer_run(struct backend *backend, const struct optimizer_step *step,
-                       const struct optimizer_segment *segments, int count);
-double cpu_sum_squares(struct backend *backend, const float *values, size_t count);
+int cpu_optimizer_create(struct backend *backend, const struct optimizer_desc *desc, struct optimizer_plan **out,
+                         struct error *error);
+void cpu_optimizer_destroy(struct optimizer_plan **plan);
+void cpu_optimizer_run(struct optimizer_plan *plan, const struct step_inputs *inputs);
+void cpu_sum_squares(struct backend *backend, double *out, const float *values, size_t count);
 
 #endif

@@ -1,6 +1,7 @@
 /* Convolution, one image at a time in doubles, channels innermost: x [H][W][C], y [OH][OW][K], weights [tap][C][K].
  * Each pass visits every pair of an output pixel and an input pixel that a tap of the kernel joins. */
 #include "backend/check.h"
+#include "backend/host.h"
 #include "backend/ref/ref.h"
 #include "base/memory.h"
 
@@ -187,6 +188,13 @@ static void visit_backward_weights(struct conv_plan *plan, size_t in_pixel, size
 }
 
 /* ---- the passes ----------------------------------------------------------------------------------------------- */
+void ref_conv_set_folded_weights(struct conv_plan *plan, const struct conv_folding *folding)
+{
+    const struct conv_desc *desc = &plan->desc;
+    host_fold(folding, desc->out_channels, (size_t)desc->in_channels * (size_t)desc->kernel * (size_t)desc->kernel);
+    ref_conv_set_weights(plan, folding->scratch);
+}
+
 void ref_conv_forward(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias)
 {
     const struct conv_desc *desc = &plan->desc;

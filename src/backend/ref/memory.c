@@ -1,5 +1,3 @@
-#include "base/memory.h"
-
 #include "backend/ref/ref.h"
 
 void ref_load(double *out, enum dtype dtype, const void *tensor, size_t offset, size_t count)
@@ -32,20 +30,6 @@ double ref_round(enum dtype dtype, double value)
 {
     if (dtype == DTYPE_F64) return value;
     return dtype == DTYPE_F32 ? (float)value : bf16_to_float(bf16_from_float((float)value));
-}
-
-void *ref_allocate(struct backend *backend, size_t bytes, struct error *error)
-{
-    (void)backend;
-    void *block = memory_allocate(bytes);
-    if (!block) error_no_memory(error, "tensors of the ref backend", bytes);
-    return block;
-}
-
-void ref_release(struct backend *backend, void *block)
-{
-    (void)backend;
-    memory_free(block);
 }
 
 size_t ref_tensor_bytes(const struct backend *backend, const struct tensor_desc *desc)

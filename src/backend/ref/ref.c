@@ -1,5 +1,6 @@
 #include "backend/ref/ref.h"
 
+#include "backend/host.h"
 #include "base/memory.h"
 
 static void destroy(struct backend *backend)
@@ -56,8 +57,20 @@ static const struct backend_ops REF_OPS = {
     .preferred = preferred,
     .image_type = image_type,
     .sync = synchronize,
-    .allocate = ref_allocate,
-    .release = ref_release,
+    .allocate = host_allocate,
+    .release = host_release,
+    .allocate_host = host_allocate,
+    .release_host = host_release,
+    .reads_host = host_reads_host,
+    .upload = host_copy,
+    .download = host_copy,
+    .copy = host_copy,
+    .clear = host_clear,
+    .add = host_add,
+    .replay = host_replay,
+    .record_begin = host_record_begin,
+    .record_end = host_record_end,
+    .record_forget = host_record_forget,
     .tensor_bytes = ref_tensor_bytes,
     .statistics_bytes = ref_statistics_bytes,
     .tensor_read = ref_tensor_read,
@@ -69,6 +82,7 @@ static const struct backend_ops REF_OPS = {
     .conv_work = ref_conv_work,
     .peak = peak,
     .conv_set_weights = ref_conv_set_weights,
+    .conv_set_folded_weights = ref_conv_set_folded_weights,
     .conv_forward = ref_conv_forward,
     .conv_inference = ref_conv_inference,
     .conv_backward_data = ref_conv_backward_data,
@@ -98,6 +112,8 @@ static const struct backend_ops REF_OPS = {
     .nt_xent_create = ref_nt_xent_create,
     .nt_xent_destroy = ref_nt_xent_destroy,
     .nt_xent_run = ref_nt_xent_run,
+    .optimizer_create = ref_optimizer_create,
+    .optimizer_destroy = ref_optimizer_destroy,
     .optimizer_run = ref_optimizer_run,
     .sum_squares = ref_sum_squares,
     .matmul = ref_matmul,

@@ -23,8 +23,6 @@ void ref_store(void *tensor, enum dtype dtype, size_t offset, size_t count, cons
 /* The same with the value in double after rounding to `dtype`. */
 double ref_round(enum dtype dtype, double value);
 
-void *ref_allocate(struct backend *backend, size_t bytes, struct error *error);
-void ref_release(struct backend *backend, void *block);
 size_t ref_tensor_bytes(const struct backend *backend, const struct tensor_desc *desc);
 size_t ref_statistics_bytes(const struct backend *backend, int channels);
 void ref_tensor_read(struct backend *backend, const struct tensor_desc *desc, float *canonical, const void *tensor);
@@ -37,6 +35,7 @@ size_t ref_conv_bytes(const struct conv_plan *plan);
 const char *ref_conv_algorithm(const struct conv_plan *plan);
 void ref_conv_work(const struct conv_plan *plan, struct conv_work work[CONV_PASSES]);
 void ref_conv_set_weights(struct conv_plan *plan, const float *weight);
+void ref_conv_set_folded_weights(struct conv_plan *plan, const struct conv_folding *folding);
 void ref_conv_forward(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias);
 void ref_conv_inference(struct conv_plan *plan, void *y, const void *x, const void *residual, const float *bias);
 void ref_conv_backward_data(struct conv_plan *plan, void *d_x, const void *d_y);
@@ -77,9 +76,11 @@ int ref_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc,
 void ref_nt_xent_destroy(struct nt_xent_plan **plan);
 void ref_nt_xent_run(struct nt_xent_plan *plan, struct nt_xent_result *result, float *d_z, const float *z);
 
-void ref_optimizer_run(struct backend *backend, const struct optimizer_step *step,
-                       const struct optimizer_segment *segments, int count);
-double ref_sum_squares(struct backend *backend, const float *values, size_t count);
+int ref_optimizer_create(struct backend *backend, const struct optimizer_desc *desc, struct optimizer_plan **out,
+                         struct error *error);
+void ref_optimizer_destroy(struct optimizer_plan **plan);
+void ref_optimizer_run(struct optimizer_plan *plan, const struct step_inputs *inputs);
+void ref_sum_squares(struct backend *backend, double *out, const float *values, size_t count);
 void ref_matmul(struct backend *backend, const struct matmul_args *args);
 
 #endif

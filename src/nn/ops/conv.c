@@ -1,10 +1,6 @@
 /* nn/ops/conv.c -- convolutions: the only operations that read images, and that absorb a batch norm in inference. */
 #include "nn/ops/conv.h"
 
-#include <math.h>
-
-#include "base/memory.h"
-
 enum { WEIGHT, BIAS };
 
 static const struct operation_type TYPE;
@@ -93,9 +89,11 @@ int conv_plan(struct network *network, struct operation *operation, struct error
     if (status) return status;
     network->plan_bytes += ops->conv_bytes(own->plan);
     if (!norm) return SIMCLR_OK;
-    own->absorbed_bias = memory_array((size_t)out->channels, sizeof *own->absorbed_bias);
-    if (!own->absorbed_bias)
-        return error_no_memory(error, "a folded batch norm", (size_t)out->channels * sizeof(float));
+    own->absorbed_bias = ops->allocate(network->backend, (size_t)out->channels * sizeof *own->absorbed_bias, error);
+    if (!own->absorbed_bias) {
+        error_prefix(error, "a folded batch norm");
+        return SIMCLR_NO_MEMORY;
+    }
     network_want_scratch(network, network->parameters->items[operation->parameters[WEIGHT]].count);
     return SIMCLR_OK;
 }
@@ -111,39 +109,32 @@ void conv_close(struct network *network, struct operation *operation)
 {
     struct conv_operation *own = operation->own;
     if (own->plan) network->backend->ops->conv_destroy(&own->plan);
-    memory_free(own->absorbed_bias);
+    network->backend->ops->release(network->backend, own->absorbed_bias);
 }
 
 /* ---- inference with a batch norm absorbed ---------------------------------------------------------------------- */
-/* The weights times the map's scale, in network->scratch; the rest of the map becomes a bias. */
-static void absorb(struct network *network, struct operation *operation, const struct affine_map *map)
-{
-    struct conv_operation *own = operation->own;
-    const int channels = network->tensors[operation->y].desc.channels;
-    const float *weight = network_weights(network, operation->parameters[WEIGHT]);
-    const float *bias = network_weights(network, operation->parameters[BIAS]);
-    const size_t row = network->parameters->items[operation->parameters[WEIGHT]].count / (size_t)channels;
-    for (int k = 0; k < channels; k++) {
-        const double scale = (double)map->gamma[k] / sqrt((double)map->variance[k] + (double)map->epsilon);
-        const double shift = (bias ? (double)bias[k] : 0) - (double)map->mean[k];
-        own->absorbed_bias[k] = (float)(shift * scale + (map->beta ? (double)map->beta[k] : 0));
-        for (size_t i = (size_t)k * row; i < (size_t)(k + 1) * row; i++)
-            network->scratch[i] = (float)((double)weight[i] * scale);
-    }
-}
-
 void conv_set_weights(struct network *network, struct operation *operation)
 {
     const struct conv_operation *own = operation->own;
+    const struct backend_ops *ops = network->backend->ops;
     const float *weight = network_weights(network, operation->parameters[WEIGHT]);
-    if (operation->absorbed_by >= 0) {
-        const struct operation *norm = &network->operations[operation->absorbed_by];
-        struct affine_map map;
-        norm->type->affine(network, norm, &map);
-        absorb(network, operation, &map);
-        weight = network->scratch;
+    if (operation->absorbed_by < 0) {
+        ops->conv_set_weights(own->plan, weight);
+        return;
     }
-    network->backend->ops->conv_set_weights(own->plan, weight);
+    const struct operation *norm = &network->operations[operation->absorbed_by];
+    struct affine_map map;
+    norm->type->affine(network, norm, &map);
+    const struct conv_folding folding = {.bias = own->absorbed_bias,
+                                         .scratch = network->scratch,
+                                         .weight = weight,
+                                         .conv_bias = network_weights(network, operation->parameters[BIAS]),
+                                         .gamma = map.gamma,
+                                         .beta = map.beta,
+                                         .mean = map.mean,
+                                         .variance = map.variance,
+                                         .epsilon = map.epsilon};
+    ops->conv_set_folded_weights(own->plan, &folding);
 }
 
 void conv_forward_absorbed(struct network *network, const struct operation *operation, const struct operation *norm)

@@ -339,8 +339,8 @@ static void check_optimizers(struct ops_target *target, struct ops_target *ref)
     for (int kind = OPTIMIZER_LARS; kind <= OPTIMIZER_ADAMW; kind++) {
         struct ops_buffers buffers = {0};
         struct optimizer_segment got[SEGMENTS], want[SEGMENTS];
-        struct optimizer_step step = {.kind = (enum optimizer_kind)kind,
-                                      .learning_rate = 0.3f,
+        struct optimizer_desc desc = {.kind = (enum optimizer_kind)kind,
+                                      .count = SEGMENTS,
                                       .momentum = 0.9f,
                                       .weight_decay = 0.01f,
                                       .trust = 0.001f,
@@ -348,9 +348,11 @@ static void check_optimizers(struct ops_target *target, struct ops_target *ref)
                                       .epsilon = 1e-8f};
         fill_segments(&buffers, got);
         fill_segments(&buffers, want);
-        for (step.step = 1; step.step <= 3; step.step++) {
-            target->backend->ops->optimizer_run(target->backend, &step, got, SEGMENTS);
-            ref->backend->ops->optimizer_run(ref->backend, &step, want, SEGMENTS);
+        for (struct step_inputs inputs = {1, 0.3f}; inputs.step <= 3; inputs.step++) {
+            desc.segments = got;
+            ops_optimizer_run(target, &desc, inputs);
+            desc.segments = want;
+            ops_optimizer_run(ref, &desc, inputs);
         }
         ops_check(&buffers, "optimizer");
         for (int i = 0; i < SEGMENTS; i++) {
@@ -377,13 +379,13 @@ static void check_sum_squares(struct ops_target *target, struct ops_target *ref)
     float *values = ops_random(&buffers, 300001, 9, -1, 1, false);
     ops_open(&four, "cpu", target->variant, 4);
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        double want = 0, got = target->backend->ops->sum_squares(target->backend, values, counts[i]);
+        double want = 0, got = ops_sum_squares(target, values, counts[i]);
         for (size_t j = 0; j < counts[i]; j++) want += (double)values[j] * (double)values[j];
         assert_true(fabs(got - want) <= 1e-12 * want);
-        assert_true(got == four.backend->ops->sum_squares(four.backend, values, counts[i]));
+        assert_true(got == ops_sum_squares(&four, values, counts[i]));
     }
     values[12345] = INFINITY;
-    assert_false(isfinite(target->backend->ops->sum_squares(target->backend, values, 300001)));
+    assert_false(isfinite(ops_sum_squares(target, values, 300001)));
     ops_close(&four);
     ops_free(&buffers);
 }

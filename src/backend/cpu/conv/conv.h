@@ -13,6 +13,7 @@ const char *cpu_conv_algorithm(const struct conv_plan *plan);
 void cpu_conv_work(const struct conv_plan *plan, struct conv_work work[CONV_PASSES]); /* conv_work.c */
 double cpu_peak(struct backend *backend, enum dtype operands);
 void cpu_conv_set_weights(struct conv_plan *plan, const float *weight);
+void cpu_conv_set_folded_weights(struct conv_plan *plan, const struct conv_folding *folding);
 void cpu_conv_forward(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias);
 void cpu_conv_inference(struct conv_plan *plan, void *y, const void *x, const void *residual, const float *bias);
 void cpu_conv_backward_data(struct conv_plan *plan, void *d_x, const void *d_y);

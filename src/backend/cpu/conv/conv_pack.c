@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "backend/cpu/conv/conv_plan.h"
+#include "backend/host.h"
 #include "base/pool.h"
 
 struct pack_job {
@@ -105,4 +106,11 @@ void cpu_conv_set_weights(struct conv_plan *plan, const float *weight)
 {
     struct pack_job job = {.plan = plan, .weight = weight};
     pool_split(plan->cpu->base.pool, pack_part, &job);
+}
+
+void cpu_conv_set_folded_weights(struct conv_plan *plan, const struct conv_folding *folding)
+{
+    const struct conv_desc *desc = &plan->desc;
+    host_fold(folding, desc->out_channels, (size_t)desc->in_channels * (size_t)desc->kernel * (size_t)desc->kernel);
+    cpu_conv_set_weights(plan, folding->scratch);
 }

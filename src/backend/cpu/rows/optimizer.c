@@ -2,10 +2,13 @@
  * in their order, so results do not even depend on the number of threads. LARS takes the norms of a segment and
  * updates it right after, while it is still in the cache. */
 #include <math.h>
+#include <string.h>
 
+#include "backend/check.h"
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/ops.h"
+#include "base/memory.h"
 
 enum { SLICES = CPU_SLICES, SLICE_MIN = 4096, SLICE_GRAIN = 64 };
 
@@ -30,18 +33,52 @@ static void slice_range(size_t count, int64_t first, int64_t last, size_t *begin
     *end = (size_t)last * length < count ? (size_t)last * length : count;
 }
 
+struct optimizer_plan {
+    struct cpu_backend *cpu;
+    struct optimizer_desc desc;
+    struct optimizer_segment *segments;
+};
+
+void cpu_optimizer_destroy(struct optimizer_plan **plan)
+{
+    if (!*plan) return;
+    memory_free((*plan)->segments);
+    memory_free(*plan);
+    *plan = NULL;
+}
+
+int cpu_optimizer_create(struct backend *backend, const struct optimizer_desc *desc, struct optimizer_plan **out,
+                         struct error *error)
+{
+    *out = NULL;
+    const int status = check_optimizer(desc, error);
+    if (status) return status;
+    struct optimizer_plan *plan = memory_allocate(sizeof *plan);
+    if (!plan) return error_no_memory(error, "an optimiser plan", sizeof *plan);
+    const size_t count = (size_t)desc->count;
+    plan->cpu = cpu_backend_of(backend);
+    plan->desc = *desc;
+    plan->segments = memory_array(count, sizeof *plan->segments);
+    if (!plan->segments) {
+        cpu_optimizer_destroy(&plan);
+        return error_no_memory(error, "an optimiser plan", count * sizeof *plan->segments);
+    }
+    if (count > 0) memcpy(plan->segments, desc->segments, count * sizeof *plan->segments);
+    *out = plan;
+    return SIMCLR_OK;
+}
+
 struct optimizer_job {
     struct cpu_backend *cpu;
-    const struct optimizer_step *step;
-    const struct optimizer_segment *segments;
-    int count;
+    const struct optimizer_plan *plan;
+    const struct step_inputs *inputs;
 };
 
 /* Norms of one segment into `partials` [2][SLICES], by all threads. */
 static void norms_part(const struct optimizer_job *job, const struct optimizer_segment *segment, double *partials,
                        int thread, int threads)
 {
-    const float decay = segment->decay ? job->step->weight_decay : 0;
+    const float decay = segment->decay ? job->plan->desc.weight_decay : 0;
     int64_t first, last;
     pool_share(slice_count(segment->count), thread, threads, &first, &last);
     for (int64_t slice = first; slice < last; slice++) {
@@ -65,36 +102,37 @@ static double trust_ratio(const struct optimizer_job *job, const struct optimize
 {
     const int slices = slice_count(segment->count);
     const double weight = sqrt(joined(partials, slices)), gradient = sqrt(joined(partials + SLICES, slices));
-    return weight > 0 && gradient > 0 ? (double)job->step->trust * weight / gradient : 1;
+    return weight > 0 && gradient > 0 ? (double)job->plan->desc.trust * weight / gradient : 1;
 }
 
 static void update_range(const struct optimizer_job *job, const struct optimizer_segment *segment, double trust,
                          size_t begin, size_t end)
 {
-    const struct optimizer_step *step = job->step;
+    const struct optimizer_desc *desc = &job->plan->desc;
+    const struct step_inputs *inputs = job->inputs;
     const struct cpu_kernels *kernels = job->cpu->kernels;
-    const float decay = segment->decay ? step->weight_decay : 0;
+    const float decay = segment->decay ? desc->weight_decay : 0;
     float *weight = segment->weight + begin, *state = segment->state1 + begin;
     const float *gradient = segment->gradient + begin;
-    if (step->kind == OPTIMIZER_LARS) {
-        const float rate = (float)((double)step->learning_rate * trust);
-        kernels->lars_update(weight, state, gradient, end - begin, rate, step->momentum, decay);
-    } else if (step->kind == OPTIMIZER_SGD) {
-        kernels->sgd_update(weight, state, gradient, end - begin, step->learning_rate, step->momentum, decay);
+    if (desc->kind == OPTIMIZER_LARS) {
+        const float rate = (float)((double)inputs->learning_rate * trust);
+        kernels->lars_update(weight, state, gradient, end - begin, rate, desc->momentum, decay);
+    } else if (desc->kind == OPTIMIZER_SGD) {
+        kernels->sgd_update(weight, state, gradient, end - begin, inputs->learning_rate, desc->momentum, decay);
     } else {
-        const double first = 1 - pow(step->momentum, (double)step->step);
-        const double second = 1 - pow(step->beta2, (double)step->step);
+        const double first = 1 - pow(desc->momentum, (double)inputs->step);
+        const double second = 1 - pow(desc->beta2, (double)inputs->step);
         struct adam_args args = {.weight = weight,
                                  .first = state,
                                  .second = segment->state2 + begin,
                                  .gradient = gradient,
                                  .count = end - begin,
-                                 .beta1 = step->momentum,
-                                 .beta2 = step->beta2,
-                                 .keep = (float)(1 - (double)step->learning_rate * (double)decay),
-                                 .rate = (float)(step->learning_rate / first),
+                                 .beta1 = desc->momentum,
+                                 .beta2 = desc->beta2,
+                                 .keep = (float)(1 - (double)inputs->learning_rate * (double)decay),
+                                 .rate = (float)(inputs->learning_rate / first),
                                  .root = (float)(1 / sqrt(second)),
-                                 .epsilon = step->epsilon};
+                                 .epsilon = desc->epsilon};
         kernels->adam_update(&args);
     }
 }
@@ -103,10 +141,10 @@ static void optimizer_part(void *context, int thread, int threads)
 {
     const struct optimizer_job *job = context;
     int adapted = 0;
-    for (int i = 0; i < job->count; i++) {
-        const struct optimizer_segment *segment = &job->segments[i];
+    for (int i = 0; i < job->plan->desc.count; i++) {
+        const struct optimizer_segment *segment = &job->plan->segments[i];
         double trust = 1;
-        if (job->step->kind == OPTIMIZER_LARS && segment->adapt) {
+        if (job->plan->desc.kind == OPTIMIZER_LARS && segment->adapt) {
             /* Two sets of partials in turn: a thread may be one barrier ahead of another, never two. */
             double *partials = job->cpu->partials[adapted++ % 2];
             norms_part(job, segment, partials, thread, threads);
@@ -121,11 +159,10 @@ static void optimizer_part(void *context, int thread, int threads)
     }
 }
 
-void cpu_optimizer_run(struct backend *backend, const struct optimizer_step *step,
-                       const struct optimizer_segment *segments, int count)
+void cpu_optimizer_run(struct optimizer_plan *plan, const struct step_inputs *inputs)
 {
-    struct optimizer_job job = {.cpu = cpu_backend_of(backend), .step = step, .segments = segments, .count = count};
-    pool_split(backend->pool, optimizer_part, &job);
+    struct optimizer_job job = {.cpu = plan->cpu, .plan = plan, .inputs = inputs};
+    pool_split(plan->cpu->base.pool, optimizer_part, &job);
 }
 
 struct square_job {
@@ -143,9 +180,9 @@ static void square_slice(void *context, int64_t slice, int thread)
     job->cpu->partials[0][slice] = job->cpu->kernels->sum_squares(job->values + begin, end - begin);
 }
 
-double cpu_sum_squares(struct backend *backend, const float *values, size_t count)
+void cpu_sum_squares(struct backend *backend, double *out, const float *values, size_t count)
 {
     struct square_job job = {.cpu = cpu_backend_of(backend), .values = values, .count = count};
     pool_run(backend->pool, slice_count(count), square_slice, &job);
-    return joined(job.cpu->partials[0], slice_count(count));
+    *out = joined(job.cpu->partials[0], slice_count(count));
 }

@@ -1,0 +1,23 @@
+/* backend/host.h -- what backends share whose memory is the host's (`ref`, `cpu`). Contracts: backend.h. */
+#ifndef BACKEND_HOST_H
+#define BACKEND_HOST_H
+
+#include "backend/backend.h"
+
+void *host_allocate(struct backend *backend, size_t bytes, struct error *error);
+void host_release(struct backend *backend, void *block);
+bool host_reads_host(const struct backend *backend);
+void host_copy(struct backend *backend, void *to, const void *from, size_t bytes); /* upload and download too */
+void host_clear(struct backend *backend, void *to, size_t bytes);
+void host_add(struct backend *backend, float *to, const float *from, size_t count);
+
+/* Operations run at once; nothing is recorded. */
+bool host_replay(struct backend *backend, int slot);
+int host_record_begin(struct backend *backend, int slot, struct error *error);
+int host_record_end(struct backend *backend, struct error *error);
+void host_record_forget(struct backend *backend);
+
+/* Fills folding->scratch and folding->bias. channels: K; row: C R S. Each product in double, rounded once. */
+void host_fold(const struct conv_folding *folding, int channels, size_t row);
+
+#endif
