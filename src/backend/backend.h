@@ -190,10 +190,24 @@ static inline struct average_range average_pool_range(const struct average_pool_
 struct average_pool_plan;
 
 /* ---- NT-Xent (paper eq. 1; method.md section 4) ------------------------------------------------------------ */
+/* A process has the images [first, first + count) of all `images`, count 0: all. Its rows, of z and d_z alike, are
+ * first those of view A, then those of view B: row r is row first + r of all where r < count, else images + first + r -
+ * count. z, d_z: PRIVATE float32 tensors [2 count][dim][1][1], as a network gives and takes them. A loss has three
+ * phases. Between them, processes that share a loss exchange what the phase before has written: unit rows  unit vectors
+ * of the own rows, into their places in `unit`, a block of 2 images x unit_row bytes. Then all rows are gathered. log
+ * sums   of the own anchors, over all rows: what the softmax of a row needs, into its place in `sums`, a block of 2
+ * images x sum_row bytes. Then these are gathered. `result`: the own anchors' share of each number; the shares of all
+ * processes add up. gradient   d_z of the own rows, from all unit rows and all sums (p_ki needs only row k's sum). It
+ * is that of the whole loss: nothing is divided by the number of processes. Never a 2N x 2N matrix in memory. */
 struct nt_xent_desc {
     int images, dim; /* rows = 2 images; row i pairs with i + images; a row of zeros has u = 0 and no gradient */
     float temperature;
-    bool training;
+    bool training; /* the gradient will be asked for */
+    int first, count;
+};
+struct nt_xent_sizes {
+    size_t unit_row,
+        sum_row; /* bytes; 0: the plan keeps them itself, since it has all images. The block is then NULL */
 };
 struct nt_xent_result {
     double loss;                /* mean over all 2N anchors                                        */
@@ -207,6 +221,10 @@ struct nt_xent_plan;
 /* ---- softmax cross entropy ----------------------------------------------------------------------------------- */
 /* Mean over the rows whose label lies in [0, classes); the others are left out and get no gradient. All 0 if no row is
  * left. */
+struct cross_entropy_desc {
+    int rows, classes;
+};
+struct cross_entropy_plan;
 struct cross_entropy_result {
     double loss;
     double top1, top5; /* shares of rows whose label is among the 1 or 5 largest logits; of equal ones the lower class
@@ -382,8 +400,20 @@ struct backend_ops {
     int (*nt_xent_create)(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
                           struct error *error);
     void (*nt_xent_destroy)(struct nt_xent_plan **plan);
-    /* z, d_z: canonical float32 [2 images][dim]; d_z NULL: loss only. Never a 2N x 2N matrix in memory. */
-    void (*nt_xent_run)(struct nt_xent_plan *plan, struct nt_xent_result *result, float *d_z, const float *z);
+    void (*nt_xent_sizes)(const struct nt_xent_plan *plan, struct nt_xent_sizes *out);
+    /* In this order, each once per loss. All pointers: the backend's memory. */
+    void (*nt_xent_unit_rows)(struct nt_xent_plan *plan, void *unit, const void *z);
+    void (*nt_xent_log_sums)(struct nt_xent_plan *plan, struct nt_xent_result *result, void *sums, const void *unit);
+    void (*nt_xent_gradient)(struct nt_xent_plan *plan, void *d_z, const void *unit, const void *sums);
+
+    /* An operation of the backend, though it is small: a recorded step then needs no look of the host at the logits.
+     * logits, d_logits: PRIVATE float32 tensors [rows][classes][1][1]; d_logits NULL: loss only. labels: [rows]. All in
+     * the backend's memory. Exponentials and sums in double. */
+    int (*cross_entropy_create)(struct backend *backend, const struct cross_entropy_desc *desc,
+                                struct cross_entropy_plan **out, struct error *error);
+    void (*cross_entropy_destroy)(struct cross_entropy_plan **plan);
+    void (*cross_entropy_run)(struct cross_entropy_plan *plan, struct cross_entropy_result *result, void *d_logits,
+                              const void *logits, const int32_t *labels);
 
     int (*optimizer_create)(struct backend *backend, const struct optimizer_desc *desc, struct optimizer_plan **out,
                             struct error *error);

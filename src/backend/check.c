@@ -122,9 +122,22 @@ int check_nt_xent(const struct nt_xent_desc *desc, struct error *error)
         return error_set(error, SIMCLR_INVALID,
                          "NT-Xent: %d images of dimension %d; at least 1 each, at most 2^24 images and dimension 2^20",
                          desc->images, desc->dim);
+    if (desc->first < 0 || desc->count < 0 || desc->first > desc->images - desc->count ||
+        (desc->count == 0 && desc->first > 0))
+        return error_set(error, SIMCLR_INVALID, "NT-Xent: images %d to %d of %d; a range lies among all images",
+                         desc->first, desc->first + desc->count, desc->images);
     if (!(desc->temperature > 0) || !isfinite(desc->temperature))
         return error_set(error, SIMCLR_INVALID, "NT-Xent: temperature %g; it must be a positive number",
                          (double)desc->temperature);
+    return SIMCLR_OK;
+}
+
+int check_cross_entropy(const struct cross_entropy_desc *desc, struct error *error)
+{
+    if (desc->rows < 1 || desc->rows > 1 << 24 || desc->classes < 1 || desc->classes > 1 << 24)
+        return error_set(error, SIMCLR_INVALID,
+                         "cross entropy: %d rows of %d classes; at least 1 each, and at most 2^24", desc->rows,
+                         desc->classes);
     return SIMCLR_OK;
 }
 

@@ -12,6 +12,7 @@ int check_batch_norm(const struct backend *backend, const struct batch_norm_desc
 int check_max_pool(const struct backend *backend, const struct max_pool_desc *desc, struct error *error);
 int check_global_pool(const struct backend *backend, const struct global_pool_desc *desc, struct error *error);
 int check_average_pool(const struct backend *backend, const struct average_pool_desc *desc, struct error *error);
+int check_cross_entropy(const struct cross_entropy_desc *desc, struct error *error);
 int check_optimizer(const struct optimizer_desc *desc, struct error *error);
 int check_nt_xent(const struct nt_xent_desc *desc, struct error *error);
 

@@ -17,6 +17,13 @@ int host_record_begin(struct backend *backend, int slot, struct error *error);
 int host_record_end(struct backend *backend, struct error *error);
 void host_record_forget(struct backend *backend);
 
+/* host_cross_entropy.c: one implementation for both, over canonical copies of the tensors. */
+int host_cross_entropy_create(struct backend *backend, const struct cross_entropy_desc *desc,
+                              struct cross_entropy_plan **out, struct error *error);
+void host_cross_entropy_destroy(struct cross_entropy_plan **plan);
+void host_cross_entropy_run(struct cross_entropy_plan *plan, struct cross_entropy_result *result, void *d_logits,
+                            const void *logits, const int32_t *labels);
+
 /* Fills folding->scratch and folding->bias. channels: K; row: C R S. Each product in double, rounded once. */
 void host_fold(const struct conv_folding *folding, int channels, size_t row);
 

@@ -1,45 +1,59 @@
-/* loss/cross_entropy.c -- softmax cross entropy, in double from float logits. */
+/* loss/cross_entropy.c -- see cross_entropy.h. */
 #include "loss/cross_entropy.h"
 
-#include <math.h>
-#include <string.h>
+#include "base/memory.h"
 
-#include "base/rank.h"
+struct cross_entropy {
+    struct backend *backend; /* borrowed */
+    struct cross_entropy_plan *plan;
+    int rows;
+    int32_t *labels; /* the backend's memory */
+    int32_t *given;  /* the same on the host, while they are on their way */
+};
 
-static double row_maximum(const float *logits, int classes)
+int cross_entropy_create(struct cross_entropy **out, struct backend *backend, int rows, int classes,
+                         struct error *error)
 {
-    double maximum = logits[0];
-    for (int k = 1; k < classes; k++)
-        if (logits[k] > maximum) maximum = logits[k];
-    return maximum;
-}
-
-/* Returns the row's loss; gradient (may be NULL): softmax minus one-hot, times scale. */
-static double one_row(float *gradient, const float *logits, int label, int classes, double scale)
-{
-    double maximum = row_maximum(logits, classes), sum = 0;
-    for (int k = 0; k < classes; k++) sum += exp(logits[k] - maximum);
-    for (int k = 0; gradient && k < classes; k++)
-        gradient[k] = (float)(scale * (exp(logits[k] - maximum) / sum - (k == label)));
-    return log(sum) + maximum - logits[label];
-}
-
-void cross_entropy_run(struct cross_entropy_result *result, float *d_logits, const float *logits, const int32_t *labels,
-                       int rows, int classes)
-{
-    int used = 0;
-    for (int i = 0; i < rows; i++) used += labels[i] >= 0 && labels[i] < classes;
-    *result = (struct cross_entropy_result){0};
-    for (int i = 0; i < rows; i++) {
-        const float *row = logits + (size_t)i * (size_t)classes;
-        float *gradient = d_logits ? d_logits + (size_t)i * (size_t)classes : NULL;
-        if (labels[i] < 0 || labels[i] >= classes) {
-            if (gradient) memset(gradient, 0, (size_t)classes * sizeof *gradient);
-            continue;
-        }
-        int rank = rank_of_label(row, classes, labels[i]);
-        result->loss += one_row(gradient, row, labels[i], classes, 1.0 / used) / used;
-        result->top1 += (double)(rank < 1) / used;
-        result->top5 += (double)(rank < 5) / used;
+    *out = NULL;
+    struct cross_entropy *loss = memory_allocate(sizeof *loss);
+    if (!loss) return error_no_memory(error, "the loss", sizeof *loss);
+    const struct cross_entropy_desc desc = {.rows = rows, .classes = classes};
+    loss->backend = backend;
+    loss->rows = rows;
+    int status = backend->ops->cross_entropy_create(backend, &desc, &loss->plan, error);
+    if (!status) {
+        const size_t bytes = (size_t)rows * sizeof *loss->labels;
+        loss->labels = backend->ops->allocate(backend, bytes, error);
+        if (loss->labels) loss->given = backend->ops->allocate_host(backend, bytes, error);
+        if (!loss->given) status = SIMCLR_NO_MEMORY;
     }
+    if (status) {
+        cross_entropy_destroy(&loss);
+        return status;
+    }
+    *out = loss;
+    return SIMCLR_OK;
+}
+
+void cross_entropy_destroy(struct cross_entropy **loss)
+{
+    if (!loss || !*loss) return;
+    struct backend *backend = (*loss)->backend;
+    if ((*loss)->plan) backend->ops->cross_entropy_destroy(&(*loss)->plan);
+    backend->ops->release(backend, (*loss)->labels);
+    backend->ops->release_host(backend, (*loss)->given);
+    memory_free(*loss);
+    *loss = NULL;
+}
+
+void cross_entropy_set_labels(struct cross_entropy *loss, const int32_t *labels, int count)
+{
+    for (int i = 0; i < loss->rows; i++) loss->given[i] = i < count ? labels[i] : -1;
+    loss->backend->ops->upload(loss->backend, loss->labels, loss->given, (size_t)loss->rows * sizeof *loss->given);
+}
+
+void cross_entropy_run(struct cross_entropy *loss, struct cross_entropy_result *result, void *d_logits,
+                       const void *logits)
+{
+    loss->backend->ops->cross_entropy_run(loss->plan, result, d_logits, logits, loss->labels);
 }

@@ -9,8 +9,10 @@ struct nt_xent;
 int nt_xent_create(struct nt_xent **out, struct backend *backend, int images, int dim, float temperature,
                    struct error *error);
 void nt_xent_destroy(struct nt_xent **loss);
-/* z, d_z: [2 images][dim] canonical float32. */
-void nt_xent_run(struct nt_xent *loss, struct nt_xent_result *result, float *d_z, const float *z);
+/* What z and d_z are: PRIVATE float32 [2 images][dim][1][1]. */
+const struct tensor_desc *nt_xent_tensor(const struct nt_xent *loss);
+/* The three phases of backend.h over the whole batch. result, d_z (NULL: loss only), z: the backend's memory. */
+void nt_xent_run(struct nt_xent *loss, struct nt_xent_result *result, void *d_z, const void *z);
 double nt_xent_chance(int images); /* log(2N - 1): the loss of a model that knows nothing */
 
 #endif

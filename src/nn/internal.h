@@ -95,11 +95,9 @@ void network_want_scratch(struct network *network, size_t count);
 /* ---- addresses, for operations that run (run.c); NULL for tensor or row -1 ---- */
 const float *network_weights(const struct network *network, int row);
 float *network_gradients(const struct network *network, int row);
-const void *network_value(const struct network *network, int tensor);
 /* What the way back reads: the value as it was made again, if it was. */
 const void *network_value_back(const struct network *network, int tensor);
 void *network_output(const struct network *network, const struct operation *operation);
-void *network_gradient(const struct network *network, int tensor);
 /* The mask that forward writes; NULL: y is made again, and its mask with it. */
 void *network_forward_mask(const struct operation *operation);
 /* Called in a backward pass when the gradients of the weights are made: `bench` shows their time apart. */

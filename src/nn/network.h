@@ -58,9 +58,14 @@ void network_write_images(const struct network *network, void *images, const flo
 size_t network_image_bytes(const struct network *network);
 /* Reads a kept tensor as canonical float32 [batch][C][H][W]. */
 void network_read(struct network *network, int tensor, float *canonical);
-/* d_output: canonical float32 gradient of the loss with respect to tensor `output`; fills the gradient slab.
- * output: the last tensor, or a kept one on the only way to it (h before the head): operations after it then get
- * zero gradients. Once per forward pass, in training mode (otherwise nothing happens): values are overwritten. */
+/* Where a kept tensor's values and gradient lie, in the backend's memory; network_tensor says what they are. A gradient
+ * may be written between the forward and the backward pass. NULL for tensor -1 or one without a gradient. */
+const void *network_value(const struct network *network, int tensor);
+void *network_gradient(const struct network *network, int tensor);
+/* d_output: canonical float32 gradient of the loss with respect to tensor `output`; fills the gradient slab. NULL: it
+ * is in network_gradient already. output: the last tensor, or a kept one on the only way to it (h before the head):
+ * operations after it then get zero gradients. Once per forward pass, in training mode (otherwise nothing happens):
+ * values are overwritten. */
 void network_backward(struct network *network, int output, const float *d_output);
 
 /* For `info`, `bench` and the memory estimate. */

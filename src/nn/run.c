@@ -152,7 +152,7 @@ void network_backward(struct network *network, int output, const float *d_output
     if (!ready(network) || !network_trains(network)) return;
     if (output < 1 || output >= network->tensor_count || !network->tensors[output].gradient) return;
     const struct node *node = &network->tensors[output];
-    network->backend->ops->tensor_write(network->backend, &node->desc, node->gradient, d_output);
+    if (d_output) network->backend->ops->tensor_write(network->backend, &node->desc, node->gradient, d_output);
     start_clock(network);
     for (int i = network->operation_count - 1; i >= 0; i--) {
         const struct operation *operation = &network->operations[i];

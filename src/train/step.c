@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
 
 /* ---- planning --------------------------------------------------------------------------------------------- */
 
@@ -28,11 +27,6 @@ int step_open_optimizer(struct step *step, const struct step_config *config, str
 
 int step_open_loss(struct step *step, const struct step_config *config, struct error *error)
 {
-    const size_t rows = (size_t)config->loss->views * (size_t)config->images;
-    const size_t outputs = rows * (size_t)model_output_dim(&step->model->config);
-    step->z = memory_array(outputs, sizeof *step->z);
-    step->d_z = memory_array(outputs, sizeof *step->d_z);
-    if (!step->z || !step->d_z) return error_no_memory(error, "the outputs of the network", outputs * sizeof *step->z);
     step->numbers = step->backend->ops->allocate(step->backend, sizeof *step->numbers, error);
     if (!step->numbers) return SIMCLR_NO_MEMORY;
     return config->loss->open(step, config, error);
@@ -54,8 +48,6 @@ void step_close(struct step *step)
     optimizer_destroy(&step->optimizer);
     network_destroy(&step->network);
     if (step->numbers) step->backend->ops->release(step->backend, step->numbers);
-    memory_free(step->z);
-    memory_free(step->d_z);
     *step = (struct step){0};
 }
 
@@ -73,7 +65,6 @@ void step_forward(struct step *step, const struct batch *batch)
 {
     const double start = now(step);
     network_forward(step->network, batch->views);
-    network_read(step->network, step->tensors.z, step->z);
     step->seconds.forward = now(step) - start;
 }
 
@@ -88,7 +79,7 @@ void step_loss(struct step *step, const struct batch *batch)
 void step_backward(struct step *step)
 {
     const double start = now(step);
-    network_backward(step->network, step->tensors.z, step->d_z);
+    network_backward(step->network, step->tensors.z, NULL);
     step->seconds.backward = now(step) - start;
 }
 

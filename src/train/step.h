@@ -47,7 +47,7 @@ struct step_loss {
     const char *name;
     int views; /* rows of z an image */
     int (*open)(struct step *step, const struct step_config *config, struct error *error);
-    /* Reads step->z, writes step->d_z and the loss's figures into step->report. */
+    /* Reads the values of step->tensors.z, writes its gradient, and the loss's figures into step->report. */
     void (*run)(struct step *step, const struct batch *batch);
     void (*close)(struct step *step);
 };
@@ -71,7 +71,6 @@ struct step {
     struct model_tensors tensors;
     const struct step_loss *loss;
     void *loss_plan;              /* the loss's own */
-    float *z, *d_z;               /* [rows][dim] */
     struct step_numbers *numbers; /* the backend's memory */
     struct optimizer *optimizer;
     struct schedule schedule;

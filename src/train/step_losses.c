@@ -3,6 +3,13 @@
 #include "loss/nt_xent.h"
 #include "train/step.h"
 
+/* Numbers from the backend's memory; a fault of the device stays for step_update. */
+static void fetch(struct step *step, void *to, const void *from, size_t bytes)
+{
+    step->backend->ops->download(step->backend, to, from, bytes);
+    (void)step->backend->ops->sync(step->backend, NULL);
+}
+
 /* ---- NT-Xent: which of all other views is the other view of the same image? -------------------------------- */
 
 static int open_nt_xent(struct step *step, const struct step_config *config, struct error *error)
@@ -18,7 +25,9 @@ static void run_nt_xent(struct step *step, const struct batch *batch)
 {
     struct nt_xent_result result;
     (void)batch;
-    nt_xent_run(step->loss_plan, &result, step->d_z, step->z);
+    nt_xent_run(step->loss_plan, &step->numbers->nt_xent, network_gradient(step->network, step->tensors.z),
+                network_value(step->network, step->tensors.z));
+    fetch(step, &result, &step->numbers->nt_xent, sizeof result);
     step->report.loss = result.loss;
     step->report.top1 = result.top1;
     step->report.entropy = result.entropy;
@@ -40,22 +49,32 @@ const struct step_loss step_nt_xent = {
 
 static int open_cross_entropy(struct step *step, const struct step_config *config, struct error *error)
 {
-    (void)config;
-    if (step->model->config.classes > 0) return SIMCLR_OK;
+    struct cross_entropy *loss = NULL;
+    const int classes = step->model->config.classes;
+    if (classes > 0) {
+        const int status = cross_entropy_create(&loss, step->backend, config->images, classes, error);
+        step->loss_plan = loss;
+        return status;
+    }
     return error_set(error, SIMCLR_INVALID, "cross entropy needs a model with a classifier; this one has a head");
 }
 
 static void run_cross_entropy(struct step *step, const struct batch *batch)
 {
     struct cross_entropy_result result;
-    cross_entropy_run(&result, step->d_z, step->z, batch->labels, batch->count, step->model->config.classes);
+    cross_entropy_set_labels(step->loss_plan, batch->labels, batch->count);
+    cross_entropy_run(step->loss_plan, &step->numbers->cross_entropy, network_gradient(step->network, step->tensors.z),
+                      network_value(step->network, step->tensors.z));
+    fetch(step, &result, &step->numbers->cross_entropy, sizeof result);
     step->report.loss = result.loss;
     step->report.top1 = result.top1;
 }
 
 static void close_cross_entropy(struct step *step)
 {
-    (void)step;
+    struct cross_entropy *loss = step->loss_plan;
+    cross_entropy_destroy(&loss);
+    step->loss_plan = NULL;
 }
 
 const struct step_loss step_cross_entropy = {.name = "cross entropy",

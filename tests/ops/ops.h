@@ -237,6 +237,41 @@ static inline void ops_norm_backward(const struct backend_ops *ops, struct batch
     ops->batch_norm_backward(plan, &second);
 }
 
+/* ---- NT-Xent ----------------------------------------------------------------------------------------------------- */
+/* The blocks between the phases; NULL where the backend needs none. */
+struct ops_nt_xent {
+    void *unit, *sums;
+};
+
+static inline struct ops_nt_xent ops_nt_xent_blocks(struct ops_buffers *buffers, const struct ops_target *target,
+                                                    const struct nt_xent_plan *plan, int images)
+{
+    struct nt_xent_sizes sizes;
+    target->backend->ops->nt_xent_sizes(plan, &sizes);
+    const size_t rows = 2 * (size_t)images;
+    return (struct ops_nt_xent){.unit = sizes.unit_row ? ops_new(buffers, rows * sizes.unit_row) : NULL,
+                                .sums = sizes.sum_row ? ops_new(buffers, rows * sizes.sum_row) : NULL};
+}
+
+/* The three phases over all images. z, d_z (NULL: loss only): canonical [2 images][dim]. */
+static inline void ops_nt_xent_run(const struct ops_target *target, struct nt_xent_plan *plan,
+                                   const struct nt_xent_desc *desc, struct nt_xent_result *result, float *d_z,
+                                   const float *z)
+{
+    const struct backend_ops *ops = target->backend->ops;
+    const struct tensor_desc shape = ops_tensor(DTYPE_F32, 2 * desc->images, desc->dim, 1, 1);
+    struct ops_buffers buffers = {0};
+    const struct ops_nt_xent blocks = ops_nt_xent_blocks(&buffers, target, plan, desc->images);
+    ops->nt_xent_unit_rows(plan, blocks.unit, ops_upload(&buffers, target, &shape, z));
+    ops->nt_xent_log_sums(plan, result, blocks.sums, blocks.unit);
+    if (d_z) {
+        void *tensor = ops_upload(&buffers, target, &shape, NULL);
+        ops->nt_xent_gradient(plan, tensor, blocks.unit, blocks.sums);
+        ops->tensor_read(target->backend, &shape, d_z, tensor);
+    }
+    ops_free(&buffers); /* and its check */
+}
+
 /* ---- optimisers and sums ----------------------------------------------------------------------------------------- */
 /* One update by a plan of its own. */
 static inline void ops_optimizer_run(const struct ops_target *target, const struct optimizer_desc *desc,

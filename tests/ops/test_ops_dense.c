@@ -13,7 +13,7 @@ static void nt_xent_execute(struct ops_target *target, const struct nt_xent_desc
     struct error error;
     if (ops->nt_xent_create(target->backend, desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
     memset(result, 0xff, sizeof *result);
-    ops->nt_xent_run(plan, result, d_z, z);
+    ops_nt_xent_run(target, plan, desc, result, d_z, z);
     ops_check(buffers, "nt_xent_run");
     ops->nt_xent_destroy(&plan);
 }
@@ -64,6 +64,96 @@ static void nt_xent_check(struct ops_target *ref, struct ops_target *targets, in
         assert_memory_equal(&got, &again, sizeof got);
     }
     ops_free(&buffers);
+}
+
+/* What one of several processes does: [first, first + count) of the images. z: canonical, of all. */
+struct nt_part {
+    struct nt_xent_desc desc;
+    struct nt_xent_plan *plan;
+    struct nt_xent_result result;
+    struct tensor_desc shape;
+    float *d_z;
+};
+
+/* Rows of part `p` among all rows, in the order of its tensor. */
+static size_t nt_row(const struct nt_part *part, int r)
+{
+    const int count = part->desc.count;
+    return (size_t)(r < count ? part->desc.first + r : part->desc.images + part->desc.first + r - count);
+}
+
+/* ref takes any range. Two and three processes that exchange unit rows and sums have the whole's gradient to the bit,
+ * and their results add up to the whole's. (One block serves all parts: each writes its own rows, as a gather would.)
+ */
+static void nt_xent_ranges(void **state)
+{
+    enum { IMAGES = 7, DIM = 20, PARTS = 3 };
+    static const int BOUNDS[][PARTS + 1] = {{0, 3, 7, 7}, {0, 1, 5, 7}, {0, 7, 7, 7}};
+    struct ops_target *ref = &((struct ops_suite *)*state)->ref;
+    const struct backend_ops *ops = ref->backend->ops;
+    for (size_t b = 0; b < sizeof BOUNDS / sizeof BOUNDS[0]; b++) {
+        struct ops_buffers buffers = {0};
+        const size_t count = 2 * (size_t)IMAGES * DIM;
+        float *z = ops_random(&buffers, count, 7900, -1, 1, false), *d_whole = ops_floats(&buffers, count);
+        memset(z + 4 * DIM, 0, DIM * sizeof *z); /* a row of zeros */
+        struct nt_xent_desc desc = {.images = IMAGES, .dim = DIM, .temperature = 0.1f, .training = true};
+        struct nt_xent_result whole, sum = {0};
+        nt_xent_execute(ref, &desc, &whole, d_whole, z, &buffers);
+        struct nt_part parts[PARTS];
+        struct ops_nt_xent blocks = {0};
+        int used = 0;
+        for (int p = 0; p < PARTS; p++) {
+            struct nt_part *part = &parts[used];
+            if (BOUNDS[b][p] == BOUNDS[b][p + 1]) continue;
+            used++;
+            *part = (struct nt_part){.desc = desc};
+            part->desc.first = BOUNDS[b][p], part->desc.count = BOUNDS[b][p + 1] - BOUNDS[b][p];
+            part->shape = ops_tensor(DTYPE_F32, 2 * part->desc.count, DIM, 1, 1);
+            assert_int_equal(ops->nt_xent_create(ref->backend, &part->desc, &part->plan, NULL), SIMCLR_OK);
+            if (!blocks.unit) blocks = ops_nt_xent_blocks(&buffers, ref, part->plan, IMAGES);
+            float *own = ops_floats(&buffers, tensor_elements(&part->shape));
+            for (int r = 0; r < 2 * part->desc.count; r++)
+                memcpy(own + r * DIM, z + nt_row(part, r) * DIM, DIM * sizeof *own);
+            ops->nt_xent_unit_rows(part->plan, blocks.unit, ops_upload(&buffers, ref, &part->shape, own));
+        }
+        for (int p = 0; p < used; p++) ops->nt_xent_log_sums(parts[p].plan, &parts[p].result, blocks.sums, blocks.unit);
+        for (int p = 0; p < used; p++) {
+            void *d_z = ops_upload(&buffers, ref, &parts[p].shape, NULL);
+            ops->nt_xent_gradient(parts[p].plan, d_z, blocks.unit, blocks.sums);
+            const float *got = ops_download(&buffers, ref, &parts[p].shape, d_z);
+            for (int r = 0; r < 2 * parts[p].desc.count; r++)
+                assert_memory_equal(got + r * DIM, d_whole + nt_row(&parts[p], r) * DIM, DIM * sizeof *got);
+            const double *from = &parts[p].result.loss;
+            for (int i = 0; i < 5; i++) (&sum.loss)[i] += from[i];
+            ops->nt_xent_destroy(&parts[p].plan);
+        }
+        for (int i = 0; i < 5; i++) assert_true(fabs((&sum.loss)[i] - (&whole.loss)[i]) <= 1e-14);
+        ops_free(&buffers);
+    }
+}
+
+/* cpu takes the whole range, named or not, and refuses another with a sentence. Ranges outside are refused by all. */
+static void nt_xent_range_refusals(void **state)
+{
+    struct ops_suite *suite = *state;
+    struct nt_xent_plan *plan;
+    struct error error;
+    struct nt_xent_desc desc = {.images = 8, .dim = 8, .temperature = 0.5f, .first = 0, .count = 8};
+    struct ops_target *cpu = &suite->target[0];
+    assert_int_equal(cpu->backend->ops->nt_xent_create(cpu->backend, &desc, &plan, &error), SIMCLR_OK);
+    cpu->backend->ops->nt_xent_destroy(&plan);
+    desc.count = 4;
+    assert_int_equal(cpu->backend->ops->nt_xent_create(cpu->backend, &desc, &plan, &error), SIMCLR_UNSUPPORTED);
+    assert_true(plan == NULL && strlen(error.text) > 20);
+    static const int BAD[][2] = {{-1, 4}, {5, 4}, {0, 9}, {0, -1}, {3, 0}};
+    for (int i = 0; i < 5; i++)
+        for (int j = 0; j < 2; j++) {
+            struct ops_target *target = j ? cpu : &suite->ref;
+            desc.first = BAD[i][0], desc.count = BAD[i][1];
+            assert_int_equal(target->backend->ops->nt_xent_create(target->backend, &desc, &plan, &error),
+                             SIMCLR_INVALID);
+            assert_true(plan == NULL && strlen(error.text) > 20);
+        }
 }
 
 /* ---- optimisers -------------------------------------------------------------------------------------------------- */
@@ -205,10 +295,11 @@ static void matmul_check(struct ops_target *ref, struct ops_target *targets, int
 static void nt_xent(void **state)
 {
     struct ops_suite *suite = *state;
-    static const struct nt_xent_desc CASES[] = {{1, 4, 0.5f, true},    {3, 1, 0.5f, true},     {2, 5, 0.1f, true},
-                                                {3, 128, 0.5f, true},  {16, 16, 0.5f, true},   {17, 33, 0.1f, true},
-                                                {48, 64, 0.1f, true},  {129, 96, 0.07f, true}, {256, 128, 0.5f, true},
-                                                {300, 20, 0.05f, true}};
+    static const struct nt_xent_desc CASES[] = {{1, 4, 0.5f, true, 0, 0},     {3, 1, 0.5f, true, 0, 0},
+                                                {2, 5, 0.1f, true, 0, 0},     {3, 128, 0.5f, true, 0, 0},
+                                                {16, 16, 0.5f, true, 0, 0},   {17, 33, 0.1f, true, 0, 0},
+                                                {48, 64, 0.1f, true, 0, 0},   {129, 96, 0.07f, true, 0, 0},
+                                                {256, 128, 0.5f, true, 0, 0}, {300, 20, 0.05f, true, 0, 0}};
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
         for (int kind = 0; kind < 3; kind++) nt_xent_check(&suite->ref, suite->target, suite->count, CASES[i], kind);
 }
@@ -237,7 +328,8 @@ static void matmul(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nt_xent), cmocka_unit_test(optimizers),
-                                       cmocka_unit_test(sum_squares), cmocka_unit_test(matmul)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nt_xent),    cmocka_unit_test(nt_xent_ranges), cmocka_unit_test(nt_xent_range_refusals),
+        cmocka_unit_test(optimizers), cmocka_unit_test(sum_squares),    cmocka_unit_test(matmul)};
     return run_cases(tests, ops_suite_open, ops_suite_close);
 }

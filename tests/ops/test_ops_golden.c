@@ -237,7 +237,7 @@ static void nt_xent_case(struct golden *golden)
     struct error error;
     if (ops->nt_xent_create(golden->target->backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
     float *z = get(golden, "z"), *d_z = ops_floats(&golden->buffers, (size_t)rows.count);
-    ops->nt_xent_run(plan, &result, d_z, z);
+    ops_nt_xent_run(golden->target, plan, &desc, &result, d_z, z);
     if (desc.images > 1)
         compare(golden, "d_z", d_z);
     else /* one pair alone: the loss is 0 whatever z */

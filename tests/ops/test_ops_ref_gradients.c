@@ -424,6 +424,8 @@ static void global_pool(void **state)
 /* ---- NT-Xent ----------------------------------------------------------------------------------------------------- */
 struct loss_context {
     const struct backend_ops *ops;
+    const struct ops_target *target;
+    const struct nt_xent_desc *desc;
     struct nt_xent_plan *plan;
     float *z;
 };
@@ -432,7 +434,7 @@ static double nt_xent_loss(void *pointer)
 {
     struct loss_context *context = pointer;
     struct nt_xent_result result;
-    context->ops->nt_xent_run(context->plan, &result, NULL, context->z);
+    ops_nt_xent_run(context->target, context->plan, context->desc, &result, NULL, context->z);
     return result.loss;
 }
 
@@ -444,16 +446,16 @@ static void nt_xent(void **state)
     } CASES[] = {{2, 3, 0.5f}, {5, 8, 0.5f}, {17, 33, 0.1f}};
     struct check *check = *state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        struct nt_xent_desc desc = {CASES[i].images, CASES[i].dim, CASES[i].temperature, true};
+        struct nt_xent_desc desc = {CASES[i].images, CASES[i].dim, CASES[i].temperature, true, 0, 0};
         const size_t count = 2 * (size_t)desc.images * (size_t)desc.dim;
-        struct loss_context context = {.ops = check->target.backend->ops};
+        struct loss_context context = {.ops = check->target.backend->ops, .target = &check->target, .desc = &desc};
         struct nt_xent_result result;
         struct error error;
         if (context.ops->nt_xent_create(check->target.backend, &desc, &context.plan, &error) != SIMCLR_OK)
             fail_msg("%s", error.text);
         context.z = draw_floats(check, count, -4, 4);
         float *d_z = ops_floats(&check->buffers, count);
-        context.ops->nt_xent_run(context.plan, &result, d_z, context.z);
+        ops_nt_xent_run(context.target, context.plan, &desc, &result, d_z, context.z);
         verify(check, nt_xent_loss, &context, &(struct variable){"nt-xent", true, context.z, d_z, count}, 1.0 / 128,
                true);
         context.ops->nt_xent_destroy(&context.plan);

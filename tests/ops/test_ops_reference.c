@@ -15,7 +15,7 @@ static void nt_xent_cases(struct ops_target *target)
         const double loss = reference_number(reference_get(&file, "case%d.loss", count), 0);
         const double top1 = reference_number(reference_get(&file, "case%d.top1", count), 0);
         const double temperature = reference_number(reference_get(&file, "case%d.temperature", count), 0);
-        struct nt_xent_desc desc = {(int)z.dim[0] / 2, (int)z.dim[1], (float)temperature, true};
+        struct nt_xent_desc desc = {(int)z.dim[0] / 2, (int)z.dim[1], (float)temperature, true, 0, 0};
         struct ops_buffers buffers = {0};
         struct nt_xent_plan *plan;
         struct nt_xent_result result;
@@ -23,7 +23,7 @@ static void nt_xent_cases(struct ops_target *target)
         float *rows = ops_floats(&buffers, (size_t)z.count), *d_z = ops_floats(&buffers, (size_t)z.count);
         memcpy(rows, reference_f32(z), (size_t)z.count * sizeof *rows);
         if (ops->nt_xent_create(target->backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
-        ops->nt_xent_run(plan, &result, d_z, rows);
+        ops_nt_xent_run(target, plan, &desc, &result, d_z, rows);
         ops_check(&buffers, "nt_xent_run");
         const double norm = ops_rms(gradient, (size_t)z.count);
         if (!(fabs(result.loss - loss) <= 1e-5 * (loss >= 1e-3 ? loss : 1)) || result.top1 != top1)
@@ -33,7 +33,7 @@ static void nt_xent_cases(struct ops_target *target)
             fail_msg("%s, case %d: gradient off by %.3g of its norm", target->label, count,
                      ops_distance(d_z, gradient, (size_t)z.count));
         for (int64_t i = 0; norm == 0 && i < z.count; i++) assert_float_equal(d_z[i], 0, 1e-6);
-        ops->nt_xent_run(plan, &result, NULL, rows); /* loss only */
+        ops_nt_xent_run(target, plan, &desc, &result, NULL, rows); /* loss only */
         assert_true(fabs(result.loss - loss) <= 1e-5 * (loss >= 1e-3 ? loss : 1));
         ops->nt_xent_destroy(&plan);
         ops_free(&buffers);

@@ -263,7 +263,7 @@ static void refuse_everything(struct ops_target *target)
     struct global_pool_plan *global_plan = NULL;
     assert_int_equal(ops->global_pool_create(target->backend, &global, &global_plan, &error), SIMCLR_INVALID);
     assert_null(global_plan);
-    struct nt_xent_desc loss = {4, 8, 0, true};
+    struct nt_xent_desc loss = {4, 8, 0, true, 0, 0};
     struct nt_xent_plan *loss_plan = NULL;
     assert_int_equal(ops->nt_xent_create(target->backend, &loss, &loss_plan, &error), SIMCLR_INVALID);
     loss.temperature = 0.5f, loss.images = 0;
@@ -325,7 +325,7 @@ static bool create_one(struct ops_target *target, int which)
         if (status == SIMCLR_OK) ops->global_pool_destroy(&plan);
         assert_null(plan);
     } else {
-        struct nt_xent_desc desc = {8, 8, 0.5f, true};
+        struct nt_xent_desc desc = {8, 8, 0.5f, true, 0, 0};
         struct nt_xent_plan *plan = NULL;
         status = ops->nt_xent_create(target->backend, &desc, &plan, &error);
         if (status == SIMCLR_OK) ops->nt_xent_destroy(&plan);

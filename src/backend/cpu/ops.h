@@ -49,7 +49,10 @@ void cpu_average_pool_backward(struct average_pool_plan *plan, void *d_x, const 
 int cpu_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
                        struct error *error);
 void cpu_nt_xent_destroy(struct nt_xent_plan **plan);
-void cpu_nt_xent_run(struct nt_xent_plan *plan, struct nt_xent_result *result, float *d_z, const float *z);
+void cpu_nt_xent_sizes(const struct nt_xent_plan *plan, struct nt_xent_sizes *out);
+void cpu_nt_xent_unit_rows(struct nt_xent_plan *plan, void *unit, const void *z);
+void cpu_nt_xent_log_sums(struct nt_xent_plan *plan, struct nt_xent_result *result, void *sums, const void *unit);
+void cpu_nt_xent_gradient(struct nt_xent_plan *plan, void *d_z, const void *unit, const void *sums);
 
 /* optimizer.c */
 int cpu_optimizer_create(struct backend *backend, const struct optimizer_desc *desc, struct optimizer_plan **out,

@@ -74,7 +74,10 @@ void ref_average_pool_backward(struct average_pool_plan *plan, void *d_x, const 
 int ref_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
                        struct error *error);
 void ref_nt_xent_destroy(struct nt_xent_plan **plan);
-void ref_nt_xent_run(struct nt_xent_plan *plan, struct nt_xent_result *result, float *d_z, const float *z);
+void ref_nt_xent_sizes(const struct nt_xent_plan *plan, struct nt_xent_sizes *out);
+void ref_nt_xent_unit_rows(struct nt_xent_plan *plan, void *unit, const void *z);
+void ref_nt_xent_log_sums(struct nt_xent_plan *plan, struct nt_xent_result *result, void *sums, const void *unit);
+void ref_nt_xent_gradient(struct nt_xent_plan *plan, void *d_z, const void *unit, const void *sums);
 
 int ref_optimizer_create(struct backend *backend, const struct optimizer_desc *desc, struct optimizer_plan **out,
                          struct error *error);

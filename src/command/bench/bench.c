@@ -95,27 +95,42 @@ static int bench_step(struct bench *bench, bool layers, struct error *error)
 
 struct loss_bench {
     struct nt_xent *loss;
-    struct nt_xent_result result;
-    float *z, *d_z;
+    struct nt_xent_result *result; /* these three: the backend's memory */
+    void *z, *d_z;
 };
 
 static void loss_run(void *context)
 {
     struct loss_bench *bench = context;
-    nt_xent_run(bench->loss, &bench->result, bench->d_z, bench->z);
+    nt_xent_run(bench->loss, bench->result, bench->d_z, bench->z);
+}
+
+static int fill_loss(struct loss_bench *loss, struct backend *backend, struct error *error)
+{
+    const struct backend_ops *ops = backend->ops;
+    const struct tensor_desc *desc = nt_xent_tensor(loss->loss);
+    const size_t count = tensor_elements(desc), bytes = ops->tensor_bytes(backend, desc);
+    loss->result = ops->allocate(backend, sizeof *loss->result, error);
+    if (loss->result) loss->z = ops->allocate(backend, bytes, error);
+    if (loss->z) loss->d_z = ops->allocate(backend, bytes, error);
+    if (!loss->d_z) return SIMCLR_NO_MEMORY;
+    float *canonical = memory_array(count, sizeof *canonical);
+    if (!canonical) return error_no_memory(error, "z", count * sizeof *canonical);
+    fill_dense(canonical, count, -1, 1);
+    ops->tensor_write(backend, desc, loss->z, canonical);
+    memory_free(canonical);
+    return SIMCLR_OK;
 }
 
 static int bench_loss(struct bench *bench, struct error *error)
 {
     const struct config *config = bench->session->config;
     const int images = (int)config->batch, dim = config->head_dim > 0 ? (int)config->head_dim : 128;
-    const size_t count = 2 * (size_t)images * (size_t)dim;
-    struct loss_bench loss = {.z = memory_array(count, sizeof(float)), .d_z = memory_array(count, sizeof(float))};
-    int status = loss.z && loss.d_z ? SIMCLR_OK : error_no_memory(error, "loss", count * sizeof(float));
-    if (status == SIMCLR_OK) status = nt_xent_create(&loss.loss, bench->session->backend, images, dim, 0.1f, error);
+    struct loss_bench loss = {0};
+    int status = nt_xent_create(&loss.loss, bench->session->backend, images, dim, 0.1f, error);
+    if (status == SIMCLR_OK) status = fill_loss(&loss, bench->session->backend, error);
     if (status == SIMCLR_OK) {
         int runs;
-        fill_dense(loss.z, count, -1, 1);
         const double seconds = bench_median(bench, loss_run, &loss, &runs);
         if (bench->as_json) {
             text_json_open_object(&bench->json, "nt_xent");
@@ -130,8 +145,8 @@ static int bench_loss(struct bench *bench, struct error *error)
         }
     }
     nt_xent_destroy(&loss.loss);
-    memory_free(loss.z);
-    memory_free(loss.d_z);
+    void *blocks[] = {loss.result, loss.z, loss.d_z};
+    for (int i = 0; i < 3; i++) bench->session->backend->ops->release(bench->session->backend, blocks[i]);
     return status;
 }
 

@@ -26,13 +26,13 @@ static void run_nt(struct ops_target *target, const struct nt_case *c, struct nt
                    const float *z)
 {
     const struct backend_ops *ops = target->backend->ops;
-    const struct nt_xent_desc desc = {c->images, c->dim, c->temperature, true};
+    const struct nt_xent_desc desc = {c->images, c->dim, c->temperature, true, 0, 0};
     struct nt_xent_plan *plan;
     struct error error;
     if (ops->nt_xent_create(target->backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
     struct nt_xent_result loss_only;
-    ops->nt_xent_run(plan, &loss_only, NULL, z);
-    ops->nt_xent_run(plan, result, d_z, z);
+    ops_nt_xent_run(target, plan, &desc, &loss_only, NULL, z);
+    ops_nt_xent_run(target, plan, &desc, result, d_z, z);
     assert_memory_equal(&loss_only, result, sizeof loss_only); /* and the second run finds no trace of the first */
     ops->nt_xent_destroy(&plan);
 }
@@ -94,10 +94,10 @@ static void check_odd_rows(struct ops_target *target, struct ops_target *ref)
     for (int d = 0; d < DIM; d++) assert_true(d_z[7 * DIM + d] == 0);
     z[3] = NAN;
     const struct backend_ops *ops = target->backend->ops;
-    const struct nt_xent_desc desc = {IMAGES, DIM, 0.5f, true};
+    const struct nt_xent_desc desc = {IMAGES, DIM, 0.5f, true, 0, 0};
     struct nt_xent_plan *plan;
     assert_int_equal(ops->nt_xent_create(target->backend, &desc, &plan, NULL), SIMCLR_OK);
-    ops->nt_xent_run(plan, &result, d_z, z);
+    ops_nt_xent_run(target, plan, &desc, &result, d_z, z);
     assert_true(isnan(result.loss));
     assert_true(isnan(d_z[DIM]));
     ops->nt_xent_destroy(&plan);

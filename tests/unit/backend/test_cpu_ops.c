@@ -433,7 +433,7 @@ static void test_creation_without_memory(void **state)
     struct ops_target target;
     ops_open(&target, "cpu", NULL, 2);
     const struct backend_ops *ops = target.backend->ops;
-    const struct nt_xent_desc nt = {4, 8, 0.5f, true};
+    const struct nt_xent_desc nt = {4, 8, 0.5f, true, 0, 0};
     const struct batch_norm_desc norm = {
         .batch = 2, .channels = 3, .height = 4, .width = 5, .epsilon = 1e-5f, .momentum = 0.1f};
     const struct max_pool_desc pool = {DTYPE_F32, 1, 1, 3, 3, 3, 1, 0, true};

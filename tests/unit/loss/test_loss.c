@@ -1,9 +1,44 @@
 /* Cross entropy against a plain formula and differences; NT-Xent's plan, refusals and chance level. */
 #include "support/network_check.h"
 
+#include "base/memory.h"
 #include "base/rng.h"
 #include "loss/cross_entropy.h"
 #include "loss/nt_xent.h"
+
+/* On ref and on cpu, which agree to the bit. d: canonical [rows][classes] or NULL. */
+static void entropy(struct cross_entropy_result *result, float *d, const float *logits, const int32_t *labels, int rows,
+                    int classes)
+{
+    const struct tensor_desc desc = {.batch = rows, .channels = classes, .height = 1, .width = 1};
+    const size_t count = tensor_elements(&desc);
+    struct cross_entropy_result results[2];
+    float *gradients[2] = {memory_array(count, sizeof(float)), memory_array(count, sizeof(float))};
+    for (int i = 0; i < 2; i++) {
+        struct error error = {0};
+        struct bench_backend bench = open_backend(i ? "portable" : "ref");
+        struct backend *backend = bench.backend;
+        struct cross_entropy *loss;
+        CHECK_OK(cross_entropy_create(&loss, backend, rows, classes, &error), error);
+        const size_t bytes = backend->ops->tensor_bytes(backend, &desc);
+        void *x = backend->ops->allocate(backend, bytes, &error), *d_x = backend->ops->allocate(backend, bytes, &error);
+        assert_true(x && d_x && gradients[i]);
+        backend->ops->tensor_write(backend, &desc, x, logits);
+        cross_entropy_set_labels(loss, labels, rows);
+        cross_entropy_run(loss, &results[i], d ? d_x : NULL, x);
+        backend->ops->tensor_read(backend, &desc, gradients[i], d_x);
+        backend->ops->release(backend, x);
+        backend->ops->release(backend, d_x);
+        cross_entropy_destroy(&loss);
+        close_backend(&bench);
+    }
+    assert_memory_equal(&results[0], &results[1], sizeof results[0]);
+    assert_memory_equal(gradients[0], gradients[1], count * sizeof(float));
+    *result = results[0];
+    if (d) memcpy(d, gradients[0], count * sizeof *d);
+    memory_free(gradients[0]);
+    memory_free(gradients[1]);
+}
 
 static void test_cross_entropy(void **state)
 {
@@ -14,7 +49,7 @@ static void test_cross_entropy(void **state)
     struct rng rng = rng_open(3, RNG_TEST, 0, 0, 0);
     for (int i = 0; i < ROWS * CLASSES; i++) logits[i] = (float)(3 * rng_normal(&rng));
     struct cross_entropy_result result, plus, minus;
-    cross_entropy_run(&result, gradient, logits, labels, ROWS, CLASSES);
+    entropy(&result, gradient, logits, labels, ROWS, CLASSES);
     double loss = 0, top1 = 0, top5 = 0;
     for (int i = 0; i < ROWS; i++) {
         if (labels[i] < 0 || labels[i] >= CLASSES) continue;
@@ -33,10 +68,10 @@ static void test_cross_entropy(void **state)
     for (int i = 0; i < ROWS * CLASSES; i++) {
         const float step = 0x1p-10f, saved = logits[i];
         logits[i] = saved + step;
-        cross_entropy_run(&plus, NULL, logits, labels, ROWS, CLASSES);
+        entropy(&plus, NULL, logits, labels, ROWS, CLASSES);
         double up = logits[i];
         logits[i] = saved - step;
-        cross_entropy_run(&minus, NULL, logits, labels, ROWS, CLASSES);
+        entropy(&minus, NULL, logits, labels, ROWS, CLASSES);
         double numeric = (plus.loss - minus.loss) / (up - logits[i]);
         logits[i] = saved;
         assert_true(fabs(numeric - gradient[i]) < 1e-6);
@@ -50,23 +85,23 @@ static void test_cross_entropy_edges(void **state)
     struct cross_entropy_result result;
     float d[8];
     const float equal[6] = {1, 1, 1, 1, 1, 1}; /* ties go to the lower class */
-    cross_entropy_run(&result, NULL, equal, (int32_t[]){0}, 1, 6);
+    entropy(&result, NULL, equal, (int32_t[]){0}, 1, 6);
     assert_true(result.top1 == 1 && result.top5 == 1 && fabs(result.loss - log(6)) < 1e-12);
-    cross_entropy_run(&result, NULL, equal, (int32_t[]){4}, 1, 6);
+    entropy(&result, NULL, equal, (int32_t[]){4}, 1, 6);
     assert_true(result.top1 == 0 && result.top5 == 1);
-    cross_entropy_run(&result, NULL, equal, (int32_t[]){5}, 1, 6);
+    entropy(&result, NULL, equal, (int32_t[]){5}, 1, 6);
     assert_true(result.top5 == 0);
     const float huge[2] = {3e38f, -3e38f};
-    cross_entropy_run(&result, d, huge, (int32_t[]){0}, 1, 2);
+    entropy(&result, d, huge, (int32_t[]){0}, 1, 2);
     assert_true(result.loss == 0 && d[0] == 0 && d[1] == 0);
-    cross_entropy_run(&result, d, huge, (int32_t[]){1}, 1, 2);
+    entropy(&result, d, huge, (int32_t[]){1}, 1, 2);
     assert_true(result.loss > 5e38 && d[0] == 1 && d[1] == -1);
     const float broken[3] = {1, NAN, 2};
-    cross_entropy_run(&result, NULL, broken, (int32_t[]){2}, 1, 3);
+    entropy(&result, NULL, broken, (int32_t[]){2}, 1, 3);
     assert_true(isnan(result.loss) && result.top1 == 0);
-    cross_entropy_run(&result, NULL, broken, (int32_t[]){1}, 1, 3);
+    entropy(&result, NULL, broken, (int32_t[]){1}, 1, 3);
     assert_true(result.top1 == 0);
-    cross_entropy_run(&result, d, equal, (int32_t[]){-1}, 1, 6);
+    entropy(&result, d, equal, (int32_t[]){-1}, 1, 6);
     assert_true(result.loss == 0 && result.top1 == 0 && d[5] == 0);
 }
 
@@ -86,9 +121,10 @@ static void test_nt_xent(void **state)
     assert_true(fabs(nt_xent_chance(256) - log(511)) < 1e-12);
 
     CHECK_OK(nt_xent_create(&loss, bench.backend, 2, 2, 0.5f, &error), error);
-    const float z[8] = {1, 0, 0, 3, 2, 0, 0, 1}; /* two orthogonal pairs */
+    const float z[8] = {1, 0, 0, 3, 2, 0, 0, 1}; /* two orthogonal pairs; ref's layout is canonical */
     float d_z[8];
     struct nt_xent_result result;
+    assert_int_equal(tensor_elements(nt_xent_tensor(loss)), 8);
     nt_xent_run(loss, &result, d_z, z);
     double expected = -2 + log(exp(2) + 2); /* positive similarity 1, two negatives 0, tau 0.5 */
     assert_true(fabs(result.loss - expected) < 1e-6);

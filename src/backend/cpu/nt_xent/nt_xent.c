@@ -26,6 +26,7 @@
 #include "backend/check.h"
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/layout.h"
 #include "backend/cpu/nt_xent/nt_xent.h"
 #include "backend/cpu/ops.h"
 #include "base/memory.h"
@@ -46,6 +47,7 @@ struct nt_xent_plan {
     struct cpu_backend *cpu;
     const struct nt_kernels *kernels;
     int images, rows, dim;
+    struct activation_layout layout; /* of z and d_z */
     ptrdiff_t padded_dim;
     int tiles, block_tiles, blocks;
     float scale;                 /* log2(e) / tau: cosine to exponent of two */
@@ -139,6 +141,11 @@ int cpu_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc,
     *out = NULL;
     int status = check_nt_xent(desc, error);
     if (status != SIMCLR_OK) return status;
+    if (desc->count != 0 && desc->count != desc->images)
+        return error_set(error, SIMCLR_UNSUPPORTED,
+                         "NT-Xent: images %d to %d of %d: the cpu backend takes the loss over all images at once; give "
+                         "one process the whole batch",
+                         desc->first, desc->first + desc->count, desc->images);
     struct cpu_backend *cpu = cpu_backend_of(backend);
     struct nt_xent_plan *plan = memory_allocate(sizeof *plan);
     if (!plan) return error_no_memory(error, "an NT-Xent plan", sizeof *plan);
@@ -148,6 +155,7 @@ int cpu_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc,
     plan->images = desc->images;
     plan->rows = 2 * desc->images;
     plan->dim = desc->dim;
+    plan->layout = activation_layout(plan->rows, plan->dim, 1, 1);
     plan->padded_dim = ((ptrdiff_t)desc->dim + NT_DIM - 1) / NT_DIM * NT_DIM;
     plan->tiles = (plan->rows + NT_TILE - 1) / NT_TILE;
     plan->block_tiles = choose_block_tiles(plan);
@@ -202,11 +210,22 @@ static void unit_row(const struct nt_xent_plan *plan, int row, const float *z)
     for (int d = 0; d < plan->dim; d++) unit[d] = (float)(z[d] * inverse);
 }
 
+/* One row of z out of its tensor. */
+static void fetch_row(const struct nt_xent_plan *plan, float *out, const float *z, int row)
+{
+    for (int block = 0; block < plan->layout.blocks; block++) {
+        const int channel = block * plan->layout.block_channels;
+        memcpy(out + channel, z + activation_index(&plan->layout, row, channel, 0, 0),
+               (size_t)activation_block_channels(&plan->layout, block) * sizeof *out);
+    }
+}
+
 static void prepare_tile(void *context, int64_t tile, int thread)
 {
-    (void)thread;
     const struct nt_job *job = context;
     struct nt_xent_plan *plan = job->plan;
+    struct workspace *work = cpu_scratch(plan->cpu, thread);
+    float *z = (float *)(void *)work->weights;
     const ptrdiff_t dim = plan->padded_dim, first = tile * NT_TILE;
     float *unit = plan->unit + first * dim;
     double *sums = plan->sums + tile * dim, square = 0;
@@ -216,7 +235,10 @@ static void prepare_tile(void *context, int64_t tile, int thread)
         plan->total[row] = plan->weighted[row] = 0;
         plan->highest[row] = plan->absent;
         plan->offset[row] = plan->scale;
-        if (row < plan->rows) unit_row(plan, (int)row, job->z + row * plan->dim);
+        if (row < plan->rows) {
+            fetch_row(plan, z, job->z, (int)row);
+            unit_row(plan, (int)row, z);
+        }
         const float *row_unit = unit + r * dim; /* padding rows and columns stay zero from the start */
         for (ptrdiff_t d = 0; d < dim; d++) sums[d] += (double)row_unit[d];
         square += dot(row_unit, row_unit, dim);
@@ -439,12 +461,28 @@ static void gradient_row(const struct nt_job *job, ptrdiff_t row, const float *d
     const struct nt_xent_plan *plan = job->plan;
     const ptrdiff_t positive = positive_of(plan, row);
     const float *unit = unit_of(plan, row), *other = unit_of(plan, positive);
-    float *out = job->d_z + row * plan->dim;
     const double weight = -((double)plan->missing[row] + (double)plan->missing[positive]);
     const double along = dot(unit, d_unit, plan->dim) + weight * dot(unit, other, plan->dim);
     const double factor = plan->norm[row] == 0 ? 0 : (double)plan->scale / LOG2_E / plan->rows / plan->norm[row];
-    for (int d = 0; d < plan->dim; d++)
-        out[d] = (float)(((double)d_unit[d] + weight * (double)other[d] - along * (double)unit[d]) * factor);
+    for (int block = 0; block < plan->layout.blocks; block++) {
+        const int first = block * plan->layout.block_channels;
+        float *out = job->d_z + activation_index(&plan->layout, (int)row, first, 0, 0);
+        const int channels = activation_block_channels(&plan->layout, block);
+        for (int c = 0; c < channels; c++) {
+            const int d = first + c;
+            out[c] = (float)(((double)d_unit[d] + weight * (double)other[d] - along * (double)unit[d]) * factor);
+        }
+        for (int c = channels; c < plan->layout.block_channels; c++) out[c] = 0;
+    }
+}
+
+/* Rows that pad the tensor's last group. */
+static void clear_row(const struct nt_job *job, ptrdiff_t row)
+{
+    const struct activation_layout *layout = &job->plan->layout;
+    for (int block = 0; block < layout->blocks; block++)
+        memset(job->d_z + activation_index(layout, (int)row, block * layout->block_channels, 0, 0), 0,
+               (size_t)layout->block_channels * sizeof *job->d_z);
 }
 
 static void gradient_tile(void *context, int64_t tile, int thread)
@@ -459,6 +497,9 @@ static void gradient_tile(void *context, int64_t tile, int thread)
         plan->kernels->gradient_row(d_unit, d_rows, row, dim);
         gradient_row(job, first + row, d_unit);
     }
+    const ptrdiff_t places = (ptrdiff_t)plan->layout.groups * plan->layout.group_images;
+    for (ptrdiff_t row = first > plan->rows ? first : plan->rows; row < first + NT_TILE && row < places; row++)
+        clear_row(job, row);
 }
 
 /* sum over i != j of u_i . u_j = |sum of u|^2 - sum of |u|^2: the negatives without a look at any pair. */
@@ -491,19 +532,40 @@ static void collect(const struct nt_xent_plan *plan, struct nt_xent_result *resu
     result->negative_similarity = plan->rows > 2 ? (pair_sum(plan) - sum.positive) / (rows * (rows - 2)) : 0;
 }
 
-void cpu_nt_xent_run(struct nt_xent_plan *plan, struct nt_xent_result *result, float *d_z, const float *z)
+/* The plan has all rows and keeps them in its own form. */
+void cpu_nt_xent_sizes(const struct nt_xent_plan *plan, struct nt_xent_sizes *out)
 {
-    struct pool *pool = plan->cpu->base.pool;
-    struct nt_job job = {.plan = plan, .z = z, .d_z = d_z};
-    pool_run(pool, plan->tiles, prepare_tile, &job);
+    (void)plan;
+    *out = (struct nt_xent_sizes){0};
+}
+
+void cpu_nt_xent_unit_rows(struct nt_xent_plan *plan, void *unit, const void *z)
+{
+    (void)unit;
+    struct nt_job job = {.plan = plan, .z = z};
+    pool_run(plan->cpu->base.pool, plan->tiles, prepare_tile, &job);
+}
+
+void cpu_nt_xent_log_sums(struct nt_xent_plan *plan, struct nt_xent_result *result, void *sums, const void *unit)
+{
+    (void)sums;
+    (void)unit;
+    struct nt_job job = {.plan = plan};
     if (!plan->shared) {
         run_pass(&job, PASS_HIGHEST);
         own_offsets(plan);
     }
     run_pass(&job, PASS_SUMS);
-    pool_run(pool, plan->tiles, finish_tile, &job);
+    pool_run(plan->cpu->base.pool, plan->tiles, finish_tile, &job);
     collect(plan, result);
-    if (!d_z || !plan->d_unit) return;
+}
+
+void cpu_nt_xent_gradient(struct nt_xent_plan *plan, void *d_z, const void *unit, const void *sums)
+{
+    (void)unit;
+    (void)sums;
+    if (!plan->d_unit) return;
+    struct nt_job job = {.plan = plan, .d_z = d_z};
     run_pass(&job, PASS_GRADIENT);
-    pool_run(pool, plan->tiles, gradient_tile, &job);
+    pool_run(plan->cpu->base.pool, plan->tiles, gradient_tile, &job);
 }
