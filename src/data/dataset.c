@@ -24,7 +24,7 @@ struct dataset {
     int64_t count;
     atomic_uchar *found_bad; /* [count], uncached sets: bad images found since */
     uint64_t fingerprint;
-    char description[384];
+    char description[512];
 };
 
 static int open_kind(struct source *source, struct catalog *catalog, const struct dataset_config *config,

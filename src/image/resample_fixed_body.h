@@ -101,8 +101,16 @@ INLINE floats triangle(floats x)
     return (floats)((ints)d & (d > 0.0f));
 }
 
+/* gcc 12 without optimisation has no instruction for sixteen integers in memory that become doubles, and stops. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__)
+#define OPTIMISED __attribute__((optimize("O1")))
+#else
+#define OPTIMISED
+#endif
+
 /* Which inputs each output takes; the padding does as the last output does. */
-static void place(struct making *m, struct resample_span span, int output, enum resample_filter filter, bool flip)
+static OPTIMISED void place(struct making *m, struct resample_span span, int output, enum resample_filter filter,
+                            bool flip)
 {
     const double scale = span.length / output, stretch = scale > 1.0 ? scale : 1.0, inverse = 1.0 / stretch;
     const double support = resample_half_width(filter) * stretch;
