@@ -8,16 +8,17 @@ const struct chain_kernels *chain_kernels_of(enum simd simd)
     return SIMD_CHOOSE(simd, &chain_kernels_avx512, &chain_kernels_avx2, &chain_kernels_portable);
 }
 
-/* Sequences are numbered as chain_body.h lists them: none; B, S, H; BS, BH, SB, SH, HB, HS; BSH, BHS, SBH, SHB, HBS,
- * HSB. operation: 0 brightness, 2 saturation, 3 hue, -1 none. */
+/* The number of a sequence of `count` operations: 0 brightness, 2 saturation, 3 hue, each at most once. */
 static int sequence_number(const int *operation, int count)
 {
-    static const int rank[4] = {0, -1, 1, 2};
-    if (count == 0) return 0;
-    const int first = rank[operation[0]];
-    if (count == 1) return 1 + first;
-    const int second = rank[operation[1]] - (rank[operation[1]] > first);
-    return (count == 2 ? 4 : 10) + 2 * first + second;
+#define CODE(number, code) [number] = (code),
+    static const unsigned char codes[CHAIN_SEQUENCE_COUNT] = {CHAIN_SEQUENCES(CODE)};
+#undef CODE
+    static const int digit[4] = {1, 0, 2, 3};
+    int code = 0, number = 0;
+    for (int i = count - 1; i >= 0; i--) code = 4 * code + digit[operation[i]];
+    while (number < CHAIN_SEQUENCE_COUNT - 1 && codes[number] != code) number++;
+    return number;
 }
 
 /* The hue's turn in (-3, 3] sixths is -1 to 1 sixths and an exchange of channels, which is a third of a turn. */

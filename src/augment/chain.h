@@ -14,7 +14,17 @@
 #include "augment/kernels.h"
 #include "augment/views.h"
 
-enum { CHAIN_SEQUENCES = 16 }; /* the ordered subsets of brightness, saturation, hue */
+/* The ordered subsets of brightness, saturation and hue: X(number, code). A code has the operations as digits of base
+ * 4, the first one lowest: 1 brightness, 2 saturation, 3 hue. */
+/* clang-format off */
+#define CHAIN_SEQUENCES(X)                                                                                              \
+    X(0, 0)                                                                                                            \
+    X(1, 1) X(2, 2) X(3, 3)                                                                                            \
+    X(4, 1 + 4 * 2) X(5, 1 + 4 * 3) X(6, 2 + 4 * 1) X(7, 2 + 4 * 3) X(8, 3 + 4 * 1) X(9, 3 + 4 * 2)                    \
+    X(10, 1 + 4 * 2 + 16 * 3) X(11, 1 + 4 * 3 + 16 * 2) X(12, 2 + 4 * 1 + 16 * 3)                                      \
+    X(13, 2 + 4 * 3 + 16 * 1) X(14, 3 + 4 * 1 + 16 * 2) X(15, 3 + 4 * 2 + 16 * 1)
+/* clang-format on */
+enum { CHAIN_SEQUENCE_COUNT = 16 };
 
 struct chain {
     bool jitter, gray;
@@ -32,12 +42,12 @@ struct chain_kernels {
     /* What precedes contrast, in place, on `rows` rows of `width` pixels that lie `stride` apart in three planes that
      * lie `plane` apart (stride a multiple of 16; what is between width and stride must be finite and is changed too).
      * Returns the sum of gray of the rows * width pixels. */
-    double (*begin[CHAIN_SEQUENCES])(const struct chain *chain, float *view, size_t plane, int rows, int width,
-                                     size_t stride);
+    double (*begin[CHAIN_SEQUENCE_COUNT])(const struct chain *chain, float *view, size_t plane, int rows, int width,
+                                          size_t stride);
     /* Contrast (shift = (1 - factor) * mean), what follows it, and, [1], gray; `count` pixels (a multiple of 16) of
      * each plane. A gray result is written once where to_plane is 0, else three times. from may be to. */
-    void (*finish[2][CHAIN_SEQUENCES])(const struct chain *chain, float shift, const float *from, size_t from_plane,
-                                       void *to, size_t to_plane, size_t count, enum put how);
+    void (*finish[2][CHAIN_SEQUENCE_COUNT])(const struct chain *chain, float shift, const float *from,
+                                            size_t from_plane, void *to, size_t to_plane, size_t count, enum put how);
     /* The same for a view without jitter: [0] a copy, [1] gray. */
     void (*plain[2])(const struct chain *chain, float shift, const float *from, size_t from_plane, void *to,
                      size_t to_plane, size_t count, enum put how);

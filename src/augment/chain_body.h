@@ -8,16 +8,6 @@
 
 static const float RED = 0.2989f, GREEN = 0.587f, BLUE = 0.114f;
 
-/* The operations of a sequence as digits of base 4, the first one lowest: 1 brightness, 2 saturation, 3 hue. */
-/* clang-format off */
-#define SEQUENCES(X)                                                                                                   \
-    X(0, 0)                                                                                                            \
-    X(1, 1) X(2, 2) X(3, 3)                                                                                            \
-    X(4, 1 + 4 * 2) X(5, 1 + 4 * 3) X(6, 2 + 4 * 1) X(7, 2 + 4 * 3) X(8, 3 + 4 * 1) X(9, 3 + 4 * 2)                    \
-    X(10, 1 + 4 * 2 + 16 * 3) X(11, 1 + 4 * 3 + 16 * 2) X(12, 2 + 4 * 1 + 16 * 3)                                      \
-    X(13, 2 + 4 * 3 + 16 * 1) X(14, 3 + 4 * 1 + 16 * 2) X(15, 3 + 4 * 2 + 16 * 1)
-/* clang-format on */
-
 struct pixels {
     vec red, green, blue;
 };
@@ -197,7 +187,7 @@ VECTOR_INLINE void finish(const bool jitter, const int code, const bool gray, co
     DEFINE_FINISH(finish_color_##NUMBER, true, CODE, false)                                                            \
     DEFINE_FINISH(finish_gray_##NUMBER, true, CODE, true)
 
-SEQUENCES(DEFINE_SEQUENCE)
+CHAIN_SEQUENCES(DEFINE_SEQUENCE)
 DEFINE_FINISH(plain_color, false, 0, false)
 DEFINE_FINISH(plain_gray, false, 0, true)
 
@@ -224,8 +214,8 @@ static void stream_end(void)
 #define NAME_COLOR(NUMBER, CODE) [NUMBER] = finish_color_##NUMBER,
 #define NAME_GRAY(NUMBER, CODE) [NUMBER] = finish_gray_##NUMBER,
 
-const struct chain_kernels KERNELS = {{SEQUENCES(NAME_BEGIN)},
-                                      {{SEQUENCES(NAME_COLOR)}, {SEQUENCES(NAME_GRAY)}},
+const struct chain_kernels KERNELS = {{CHAIN_SEQUENCES(NAME_BEGIN)},
+                                      {{CHAIN_SEQUENCES(NAME_COLOR)}, {CHAIN_SEQUENCES(NAME_GRAY)}},
                                       {plain_color, plain_gray},
                                       to_bf16,
                                       stream_end};

@@ -2,7 +2,7 @@
  * 8 images x 2 vectors of 16 outputs; see conv_body.h for the blocking and the measured shares of the peak. */
 #include "backend/cpu/conv/conv_kernels.h"
 
-#define BODY_KIND 0
+#define BODY_KIND BODY_F32
 #define BODY(name) f32_##name
 #define BODY_TABLE f32_table
 #define BODY_TITLE "avx512 8x2"
@@ -12,7 +12,7 @@
 #undef BODY_TABLE
 #undef BODY_TITLE
 
-#define BODY_KIND 1
+#define BODY_KIND BODY_BF16_STORED
 #define BODY(name) bf16_##name
 #define BODY_TABLE bf16_table
 #define BODY_TITLE "avx512 8x2"

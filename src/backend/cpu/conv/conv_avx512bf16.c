@@ -3,7 +3,7 @@
  * conv_body.h for the blocking and the measured shares of the peak. */
 #include "backend/cpu/conv/conv_kernels.h"
 
-#define BODY_KIND 2
+#define BODY_KIND BODY_BF16_PAIRS
 #define BODY(name) bf16_##name
 #define BODY_TABLE bf16_table
 #define BODY_TITLE "avx512-bf16 8x2"

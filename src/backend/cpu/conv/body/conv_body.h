@@ -1,7 +1,7 @@
 /* backend/cpu/conv/body/conv_body.h -- the convolution micro-kernels, written once. A file per instruction set includes
  * this after defining
  *
- *     BODY_KIND    0: float32; 1: bf16 in memory, float32 arithmetic; 2: bf16 pairs multiplied by dpbf16ps
+ *     BODY_KIND    BODY_F32, BODY_BF16_STORED or BODY_BF16_PAIRS (below)
  *     BODY(name)   the name to give a function
  *     BODY_TABLE   the table's name, BODY_TITLE its title
  *
@@ -22,9 +22,13 @@
 #include "backend/cpu/vector/conv_vector.h"
 #include "backend/cpu/vector/octets.h"
 
-#if BODY_KIND == 0
+#define BODY_F32 0         /* float32 */
+#define BODY_BF16_STORED 1 /* bf16 in memory, float32 arithmetic */
+#define BODY_BF16_PAIRS 2  /* bf16 pairs, multiplied by dpbf16ps */
+
+#if BODY_KIND == BODY_F32
 enum { BODY(PAIR) = 1, BODY(ELEMENT) = 4, BODY(STEP_BYTES) = 128, BODY(TILE_BYTES) = 4096 };
-#elif BODY_KIND == 1
+#elif BODY_KIND == BODY_BF16_STORED
 enum { BODY(PAIR) = 2, BODY(ELEMENT) = 2, BODY(STEP_BYTES) = 256, BODY(TILE_BYTES) = 4096 };
 #else
 enum { BODY(PAIR) = 2, BODY(ELEMENT) = 2, BODY(STEP_BYTES) = 128, BODY(TILE_BYTES) = 2048 };
@@ -38,7 +42,7 @@ enum {
 
 ALWAYS_INLINE vec BODY(load)(const char *p)
 {
-#if BODY_KIND == 0
+#if BODY_KIND == BODY_F32
     return vec_load(p);
 #else
     return vec_load_bf16(p);
@@ -47,7 +51,7 @@ ALWAYS_INLINE vec BODY(load)(const char *p)
 
 ALWAYS_INLINE void BODY(store)(char *p, vec v)
 {
-#if BODY_KIND == 0
+#if BODY_KIND == BODY_F32
     vec_store(p, v);
 #else
     vec_store_bf16(p, v);
@@ -60,7 +64,7 @@ ALWAYS_INLINE void BODY(store)(char *p, vec v)
 ALWAYS_INLINE void BODY(step)(const int rows, const int split, const int vectors, vec acc[][2], const char *x,
                               const char *other, ptrdiff_t x_image, const char *weights)
 {
-#if BODY_KIND == 0
+#if BODY_KIND == BODY_F32
     vec w[2];
     UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = vec_load(weights + j * LANES * 4);
     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
@@ -68,7 +72,7 @@ ALWAYS_INLINE void BODY(step)(const int rows, const int split, const int vectors
         const vec value = vec_broadcast(BODY_ROW(i));
         UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = vec_fma(w[j], value, acc[i][j]);
     }
-#elif BODY_KIND == 1
+#elif BODY_KIND == BODY_BF16_STORED
     vec low_w[2], high_w[2];
     UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
     {
@@ -153,7 +157,7 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int split, const int vectors
     const ptrdiff_t next = split < rows ? u + 1 : u;
     const ptrdiff_t y = block->y[u][0] + image * y_image + output * BODY(ELEMENT);
     const ptrdiff_t y_other = block->y[next][0] - split * y_image + output * BODY(ELEMENT);
-    const char *weights = run->weights + output * (BODY_KIND == 2 ? 4 : (int)sizeof(float));
+    const char *weights = run->weights + output * (BODY_KIND == BODY_BF16_PAIRS ? 4 : (int)sizeof(float));
     vec acc[16][2];
 #define BODY_Y(i) ((i) < split ? y + (i)*y_image : y_other + (i)*y_image)
 
@@ -168,7 +172,7 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int split, const int vectors
         for (ptrdiff_t t = 0; t < program.count; t++) {
             const char *x_tap = x + taps[t].x[u][0] + image * x_image, *w = weights + taps[t].weights;
             const char *x_other = x + taps[t].x[next][0] - split * x_image;
-            if (BODY_KIND == 0 && chain >= BODY(CHAIN_STEPS)) {
+            if (BODY_KIND == BODY_F32 && chain >= BODY(CHAIN_STEPS)) {
                 BODY(lay_aside)(rows, vectors, acc, aside, has_aside);
                 has_aside = true;
                 chain = 0;
@@ -374,9 +378,9 @@ static void BODY(forward)(const struct conv_run *run)
 
 static void BODY(pack_weights)(void *out, const float *tile, int rows)
 {
-#if BODY_KIND == 0
+#if BODY_KIND == BODY_F32
     for (ptrdiff_t i = 0; i < (ptrdiff_t)rows * 32; i += LANES) vec_stream((float *)out + i, vec_load(tile + i));
-#elif BODY_KIND == 1
+#elif BODY_KIND == BODY_BF16_STORED
     float *w = out;
     for (ptrdiff_t i = 0; i < (ptrdiff_t)rows * 32; i++) w[i] = bf16_to_float(bf16_from_float(tile[i]));
 #else
@@ -411,13 +415,13 @@ static void BODY(stream_end)(void)
     vec_stream_end();
 }
 
-#if BODY_KIND == 1
+#if BODY_KIND == BODY_BF16_STORED
 static void BODY(pack_images)(void *out, const void *in, size_t images, int channels)
 {
     for (size_t i = 0; i < images * (size_t)channels; i += LANES)
         vec_store((float *)out + i, vec_load_bf16((const uint16_t *)in + i));
 }
-#elif BODY_KIND == 2
+#elif BODY_KIND == BODY_BF16_PAIRS
 /* Images in pairs: [2 images][channels] -> [channels][2]. Two images of 16 channels are one vector, of 32 two. */
 static void BODY(pack_images)(void *out, const void *from, size_t images, int channels)
 {
@@ -455,7 +459,7 @@ NEVER_INLINE double BODY(multiply_registers)(long rounds)
     }
     for (long n = 0; n < rounds; n++) {
         __asm__ volatile("" : "+r"(rounds) : : "memory"); /* so that the rounds stay */
-#if BODY_KIND == 2
+#if BODY_KIND == BODY_BF16_PAIRS
         UNROLL for (ptrdiff_t i = 0; i < ACCUMULATORS; i++) acc[i] =
             _mm512_dpbf16_ps(acc[i], (__m512bh)_mm512_castps_si512(factor), (__m512bh)_mm512_castps_si512(factor));
 #else
@@ -464,12 +468,13 @@ NEVER_INLINE double BODY(multiply_registers)(long rounds)
     }
     UNROLL for (ptrdiff_t i = 1; i < ACCUMULATORS; i++) acc[0] = vec_add(acc[0], acc[i]);
     vec_store(keep, acc[0]);
-    return (double)rounds * ACCUMULATORS * LANES * 2 * (BODY_KIND == 2 ? 2 : 1) + (keep[0] < 0.0f ? 1.0 : 0.0);
+    return (double)rounds * ACCUMULATORS * LANES * 2 * (BODY_KIND == BODY_BF16_PAIRS ? 2 : 1) +
+           (keep[0] < 0.0f ? 1.0 : 0.0);
 }
 
 static const struct conv_kernels BODY_TABLE = {
     .name = BODY_TITLE,
-    .dtype = BODY_KIND == 0 ? DTYPE_F32 : DTYPE_BF16,
+    .dtype = BODY_KIND == BODY_F32 ? DTYPE_F32 : DTYPE_BF16,
     .max_tiles = 1,
 #if !defined(__AVX512F__)
     .octet_positions = CONV_MAX_POSITIONS,
@@ -479,7 +484,7 @@ static const struct conv_kernels BODY_TABLE = {
     .step_bytes = BODY(STEP_BYTES),
     .forward = BODY(forward),
     .pack_weights = BODY(pack_weights),
-#if BODY_KIND == 2
+#if BODY_KIND == BODY_BF16_PAIRS
     .pack_block = conv_pack_pairs,
 #endif
     .load_weights = BODY(load_weights),
@@ -489,14 +494,14 @@ static const struct conv_kernels BODY_TABLE = {
     .stream_end = BODY(stream_end),
     .accumulators = CONV_ROWS,
     .transpose = BODY(transpose),
-#if BODY_KIND != 0
+#if BODY_KIND != BODY_F32
     .pack = BODY(pack_images),
 #endif
     .cell_bytes = BODY(CELL_BYTES),
-    .forward_images = BODY_KIND == 0 ? CONV_IMAGE_F32 : CONV_IMAGE_BF16,
-    .weights_images = BODY_KIND == 0   ? CONV_IMAGE_F32
-                      : BODY_KIND == 1 ? CONV_IMAGE_ROUNDED_F32
-                                       : CONV_IMAGE_BF16_PAIRS,
+    .forward_images = BODY_KIND == BODY_F32 ? CONV_IMAGE_F32 : CONV_IMAGE_BF16,
+    .weights_images = BODY_KIND == BODY_F32           ? CONV_IMAGE_F32
+                      : BODY_KIND == BODY_BF16_STORED ? CONV_IMAGE_ROUNDED_F32
+                                                      : CONV_IMAGE_BF16_PAIRS,
     .interleave = BODY(interleave),
     .multiply_registers = BODY(multiply_registers),
 };

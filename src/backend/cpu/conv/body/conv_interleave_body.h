@@ -1,6 +1,6 @@
 /* backend/cpu/conv/body/conv_interleave_body.h -- the first layer's images: planes become rows in which the channels of
  * a position are neighbours. Part of conv_body.h. */
-/* A value as the kernels multiply it: bf16 but for BODY_KIND 0, which has no other images than float32. */
+/* A value as the kernels multiply it: bf16 but for BODY_F32, which has no other images than float32. */
 ALWAYS_INLINE uint16_t BODY(image_bf16)(const void *in, size_t at, const enum dtype type)
 {
     return type == DTYPE_BF16 ? ((const uint16_t *)in)[at] : bf16_from_float(((const float *)in)[at]);
@@ -9,7 +9,7 @@ ALWAYS_INLINE uint16_t BODY(image_bf16)(const void *in, size_t at, const enum dt
 ALWAYS_INLINE void BODY(interleave_words)(void *out, const void *in0, const void *in1, const enum dtype type,
                                           size_t plane, const int channels, int width)
 {
-#if BODY_KIND == 2
+#if BODY_KIND == BODY_BF16_PAIRS
     for (ptrdiff_t w = 0; w < width; w++)
         for (ptrdiff_t c = 0; c < channels; c++) {
             const uint32_t low = BODY(image_bf16)(in0, (size_t)c * plane + (size_t)w, type);
@@ -22,7 +22,7 @@ ALWAYS_INLINE void BODY(interleave_words)(void *out, const void *in0, const void
         for (ptrdiff_t c = 0; c < channels; c++) {
             const size_t at = (size_t)c * plane + (size_t)w;
             ((float *)out)[w * channels + c] =
-                BODY_KIND == 0 ? ((const float *)in0)[at] : bf16_to_float(BODY(image_bf16)(in0, at, type));
+                BODY_KIND == BODY_F32 ? ((const float *)in0)[at] : bf16_to_float(BODY(image_bf16)(in0, at, type));
         }
 #endif
 }

@@ -32,17 +32,17 @@ SIMD_INLINE void multiply_tiles(struct tiles *tiles, unsigned mask, const char *
 #define LEFT(a) TILE_LOAD(tiles, 6, a, a_stride)
 #define RIGHT(half) TILE_LOAD(tiles, 7, b + (half) * b_half, TILE_ROW_BYTES)
 #define ONE(a, low, high)                                                                                         \
-    LEFT(a); RIGHT(0); TILE_DOT(tiles, low, 6, 7); RIGHT(1); TILE_DOT(tiles, high, 6, 7); break
+    LEFT(a); RIGHT(0); TILE_DOT(tiles, low, 6, 7); RIGHT(1); TILE_DOT(tiles, high, 6, 7)
 #define TWO(a, low, high, other, other_low, other_high)                                                           \
     LEFT(a); RIGHT(0); TILE_DOT(tiles, low, 6, 7); RIGHT(1); TILE_DOT(tiles, high, 6, 7);                         \
-    LEFT(other); TILE_DOT(tiles, other_high, 6, 7); RIGHT(0); TILE_DOT(tiles, other_low, 6, 7); break
+    LEFT(other); TILE_DOT(tiles, other_high, 6, 7); RIGHT(0); TILE_DOT(tiles, other_low, 6, 7)
     switch (mask) {
-    case 1: ONE(a0, 0, 1);
-    case 2: ONE(a1, 2, 3);
-    case 3: TWO(a0, 0, 1, a1, 2, 3);
-    case 4: ONE(a2, 4, 5);
-    case 5: TWO(a0, 0, 1, a2, 4, 5);
-    case 6: TWO(a1, 2, 3, a2, 4, 5);
+    case 1: ONE(a0, 0, 1); break;
+    case 2: ONE(a1, 2, 3); break;
+    case 3: TWO(a0, 0, 1, a1, 2, 3); break;
+    case 4: ONE(a2, 4, 5); break;
+    case 5: TWO(a0, 0, 1, a2, 4, 5); break;
+    case 6: TWO(a1, 2, 3, a2, 4, 5); break;
     case 7:
         LEFT(a0); RIGHT(0); TILE_DOT(tiles, 0, 6, 7); RIGHT(1); TILE_DOT(tiles, 1, 6, 7);
         LEFT(a1); TILE_DOT(tiles, 3, 6, 7); RIGHT(0); TILE_DOT(tiles, 2, 6, 7);

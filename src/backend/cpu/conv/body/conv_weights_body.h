@@ -1,6 +1,6 @@
 /* backend/cpu/conv/body/conv_weights_body.h -- backward weights on vectors. Part of conv_body.h. */
 /* Operands: 32 words (float32, or a bf16 image pair) per contraction step; kind 1 works on float32 copies. */
-enum { BODY(CELL_BYTES) = (BODY_KIND == 2 ? 8 : 16) * 128 }; /* of sixteen images */
+enum { BODY(CELL_BYTES) = (BODY_KIND == BODY_BF16_PAIRS ? 8 : 16) * 128 }; /* of sixteen images */
 
 /* Rows [channel, channel + rows) of one tap's block, `vectors` vectors of outputs from `output` on. */
 ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const struct conv_weights_run *run,
@@ -19,8 +19,8 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const s
     const int columns = run->end_column[tap] - run->first_column[tap];
     const char *x_group = run->x + run->x_tap[tap] + run->first_column[tap] * run->x_column + channel * 4;
     const char *y_group = run->y + run->first_column[tap] * run->y_column + output * 4;
-    const ptrdiff_t all_steps = BODY_KIND == 2 ? run->group_images / 2 : run->group_images;
-    const ptrdiff_t last_steps = BODY_KIND == 2 ? (run->last_images + 1) / 2 : run->last_images;
+    const ptrdiff_t all_steps = BODY_KIND == BODY_BF16_PAIRS ? run->group_images / 2 : run->group_images;
+    const ptrdiff_t last_steps = BODY_KIND == BODY_BF16_PAIRS ? (run->last_images + 1) / 2 : run->last_images;
     for (ptrdiff_t g = 0; g < run->groups; g++, x_group += run->x_group, y_group += run->y_group) {
         const ptrdiff_t steps = g == run->groups - 1 ? last_steps : all_steps;
         const char *x_row = x_group, *y_row = y_group;
@@ -30,7 +30,7 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const s
                 BODY(fetch)(run->prefetch);
                 UNROLL_BY(2)
                 for (ptrdiff_t n = 0; n < steps; n++) {
-#if BODY_KIND == 2
+#if BODY_KIND == BODY_BF16_PAIRS
                     __m512bh d_y[2];
                     UNROLL for (ptrdiff_t j = 0; j < vectors; j++) d_y[j] =
                         (__m512bh)_mm512_loadu_si512(y + n * y_step + j * 64);
