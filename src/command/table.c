@@ -4,18 +4,18 @@
 #include "command/commands.h"
 
 const struct command_entry command_table[COMMAND_COUNT] = {
-    [COMMAND_PRETRAIN] = {command_pretrain},
+    [COMMAND_PRETRAIN] = {.run = command_pretrain},
     [COMMAND_KNN] = {command_knn, {.batch_is_of_features = true}},
     [COMMAND_LINEAR] = {command_linear, {.batch_is_of_features = true}},
-    [COMMAND_FINETUNE] = {command_finetune},
+    [COMMAND_FINETUNE] = {.run = command_finetune},
     [COMMAND_EMBED] = {command_embed, {.batch_is_of_features = true}},
     [COMMAND_VIEWS] = {command_views, {.no_network = true}},
     [COMMAND_INFO] = {command_info, {.image_size = 224}},
     [COMMAND_DATA_INFO] = {command_data_info, {.no_network = true}},
     [COMMAND_DATA_PACK] = {command_data_pack, {.no_network = true}},
     [COMMAND_DATA_FETCH] = {command_data_fetch, {.no_network = true}},
-    [COMMAND_BENCH] = {command_bench},
-    [COMMAND_DEMO] = {command_demo},
+    [COMMAND_BENCH] = {.run = command_bench},
+    [COMMAND_DEMO] = {.run = command_demo},
 };
 
 int command_run(struct session *session, struct error *error)
