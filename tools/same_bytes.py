@@ -6,7 +6,8 @@
 
 Each program trains 20 steps of 8 images at width 1/8: ResNet-18 at 32 and ResNet-50 at 64 pixels, float32 and bf16,
 every --cpu variant, recompute on and off, one and two threads, and `ref` once per network and type. It then evaluates
-what it has trained, fine-tunes, draws views and packs a data set. A variant that the processor lacks is skipped, by name.
+what it has trained, fine-tunes, draws views and packs a data set. A variant that the processor lacks is skipped by
+name.
 
 Compared are, each with its parts:
     checkpoint, fine-tuned  every tensor, the order and place of the tensors, all metadata, the recipe line by line
@@ -20,8 +21,12 @@ Compared are, each with its parts:
 Two things are left out:
     file_crc32c in a safetensors header   the parts that it sums are compared one by one
     times in metrics.jsonl                wall_time, epoch/seconds, train/views_per_second, train/wait_share
-What only NEW has (an option's line in the recipe, a key of the JSON) is listed and is no difference. What only OLD has is a
-difference. finetune's older keys top1_low and top1_high count as low95 and high95 of top1.
+What only NEW has (an option's line in the recipe, a key of the JSON) is listed and is no difference. What only OLD has
+is a difference. finetune's older keys top1_low and top1_high count as low95 and high95 of top1.
+
+--plain-views trains on the pictures as they are, flipped or not, and fine-tunes nothing. ResNet-50 then sees 32 pixels
+behind its ImageNet stem. Where the views' own arithmetic has changed for a reason, training is still held to the old
+bytes.
 
 The last line reads `N equal, N different, N skipped`. Exit status: 0 all equal, 1 a difference, 2 wrong usage.
 """
@@ -42,6 +47,8 @@ import tempfile
 VARIANTS = ["portable", "avx2", "avx512", "avx512-bf16", "amx-emulated", "amx"]
 NETWORKS = {"resnet18": ["--depth", "18", "--image-size", "32"], "resnet50": ["--depth", "50", "--image-size", "64"]}
 TYPES = ["float32", "bf16"]
+PLAIN = [word for name in ("crop", "jitter", "gray", "blur") for word in (f"--{name}-probability", "0")]
+PLAIN_NETWORKS = {**NETWORKS, "resnet50": ["--depth", "50", "--image-size", "32", "--stem", "imagenet"]}
 IMAGES = ["--data", "synthetic", "--synthetic-images", "160"]
 TIMES = {"wall_time", "epoch/seconds", "train/views_per_second", "train/wait_share"}
 REFUSED = re.compile(r"this CPU cannot run|unknown variant|is not one of")
@@ -131,7 +138,7 @@ def run(program, folder, *arguments, variant=None):
     return done.stdout
 
 
-def train(program, folder, network, precision, device, recompute, threads, evaluate):
+def train(program, folder, plain, network, precision, device, recompute, threads, evaluate):
     same = ["--precision", precision, *device, "--threads", threads, "--workers", "0", "--pin", "off"]
     run(
         program,
@@ -142,7 +149,8 @@ def train(program, folder, network, precision, device, recompute, threads, evalu
         "run",
         "--width",
         "1/8",
-        *NETWORKS[network],
+        *(PLAIN_NETWORKS if plain else NETWORKS)[network],
+        *(PLAIN if plain else []),
         "--batch",
         "8",
         "--epochs",
@@ -174,6 +182,8 @@ def train(program, folder, network, precision, device, recompute, threads, evalu
     )
     run(program, folder, "embed", *given, "--out", "features.npy")
     items["features"] = file_parts(folder / "features.npy", folder / "features.txt")
+    if plain:  # fine-tuning always crops
+        return items
     items["finetune"] = json_parts(
         json.loads(
             run(
@@ -305,14 +315,14 @@ def pack(program, folder):
     return items
 
 
-def all_cases():
+def all_cases(plain):
     """{name: (function, arguments)}, the longest first, so that two at a time end together."""
     cases = {}
     for network in reversed(NETWORKS):
         for precision in TYPES:
             cases[f"{network} {precision} ref"] = (
                 train,
-                (network, precision, ["--device", "ref"], "off", "1", network == "resnet18"),
+                (plain, network, precision, ["--device", "ref"], "off", "1", network == "resnet18"),
             )
     for network in reversed(NETWORKS):
         for precision in TYPES:
@@ -325,11 +335,19 @@ def all_cases():
                         evaluate = recompute == "off" and (threads == "1" or variant != "amx-emulated")
                         cases[name] = (
                             train,
-                            (network, precision, ["--device", "cpu", "--cpu", variant], recompute, threads, evaluate),
+                            (
+                                plain,
+                                network,
+                                precision,
+                                ["--device", "cpu", "--cpu", variant],
+                                recompute,
+                                threads,
+                                evaluate,
+                            ),
                         )
     cases["controls and sweep"] = (sweep, ())
     cases["pack"] = (pack, ())
-    for preset in VIEWS:
+    for preset in () if plain else VIEWS:
         for variant in ("", "portable", "avx2", "avx512"):
             cases[f"views {preset} {variant or 'as they come'}"] = (views, (preset, variant))
     return cases
@@ -383,10 +401,11 @@ def main():
     parser.add_argument("programs", nargs="+", metavar="PROGRAM", help="OLD NEW, or with --record one program")
     parser.add_argument("--record", metavar="FILE", help="write the digests of one program")
     parser.add_argument("--only", metavar="REGEX", default="", help="cases whose name matches (see --list)")
+    parser.add_argument("--plain-views", action="store_true", help="train without the arithmetic of views")
     parser.add_argument("--list", action="store_true", help="show the names of the cases and stop")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="cases at a time")
     options = parser.parse_args()
-    cases = {name: case for name, case in all_cases().items() if re.search(options.only, name)}
+    cases = {name: case for name, case in all_cases(options.plain_views).items() if re.search(options.only, name)}
     if options.list:
         print("\n".join(cases))
         return 0
