@@ -5,8 +5,7 @@
     check_prose.py --self-test   planted sentences: the checker must find each, and nothing else
 
 The texts are README.md, CONTRIBUTING.md, CHANGELOG.md, docs/**/*.md and the header comment of every .c and .h file
-that git knows: the first comment of the file. Files named in tools/prose_todo.txt are not done yet. A file of that
-list that has no fault any more is itself a fault, so the list can only become shorter.
+that git knows: the first comment of the file.
 
 What counts as a sentence: words up to a full stop, a question mark or an exclamation mark; a blank line, a heading and
 a list marker end one too. Code blocks, tables, drawings and formulas are not prose. Code in backquotes is one word.
@@ -19,7 +18,6 @@ import sys
 MOST_WORDS = 35
 MOST_COLUMNS = 120
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TODO = ROOT / "tools" / "prose_todo.txt"
 
 ADDRESS = re.compile(r"https?://\S+")
 MARKER = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+")
@@ -201,28 +199,16 @@ def self_test():
 def main(arguments):
     if arguments == ["--self-test"]:
         return self_test()
-    todo = set(TODO.read_text().split()) if TODO.exists() else set()
-    names = arguments or list(texts())
-    errors = 0
+    names, errors = arguments or list(texts()), 0
     for name in names:
-        found = faults((ROOT / name).read_text(encoding="utf-8"), name.endswith(".md"))
-        if name in todo and not arguments:
-            if not found:
-                errors += 1
-                print(f"{name}: has no fault any more; take it off tools/prose_todo.txt")
-            continue
-        for number, what in found:
+        for number, what in faults((ROOT / name).read_text(encoding="utf-8"), name.endswith(".md")):
+            errors += 1
             print(f"{name}:{number}: {what}")
-        errors += len(found)
-    if not arguments:
-        for name in sorted(todo - set(names)):
-            errors += 1
-            print(f"{name}: is not a text of the project; take it off tools/prose_todo.txt")
-        if len(names) < 100:
-            errors += 1
-            print(f"only {len(names)} texts were found: the search is broken")
+    if not arguments and len(names) < 100:
+        errors += 1
+        print(f"only {len(names)} texts were found: the search is broken")
     if not errors:
-        print(f"{len(names)} texts, {len(todo)} of them not done yet: the prose holds")
+        print(f"{len(names)} texts: the prose holds")
     return 1 if errors else 0
 
 
