@@ -76,7 +76,7 @@ static void test_products(void **state)
         if (!simd_runs(*variant)) continue;
         for (int threads = 1; threads <= 3; threads += 2) {
             struct pool *pool;
-            struct backend *backend;
+            struct backend *backend = NULL;
             struct error error;
             if (pool_create(&pool, threads, &error) != SIMCLR_OK) fail_msg("%s", error.text);
             enum simd simd;
