@@ -104,7 +104,7 @@ static int open_work(struct work *work, const char *variant, int threads, int de
     int status = simd_choose(variant, "bench_weights", &simd, error);
     if (status == SIMCLR_OK) status = pool_create(&work->pool, threads, error);
     if (status == SIMCLR_OK) status = backend_create("cpu", simd, work->pool, &work->backend, error);
-    if (status == SIMCLR_OK) status = model_create(&work->model, &config, 1, error);
+    if (status == SIMCLR_OK) status = model_create(&work->model, &config, work->backend, 1, error);
     if (status == SIMCLR_OK)
         status = model_plan(work->model,
                             &(struct model_plan_args){

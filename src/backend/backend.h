@@ -30,6 +30,7 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "simd/simd.h"
+#include "tensor/memory.h"
 #include "tensor/tensor.h"
 
 struct backend;
@@ -435,5 +436,7 @@ struct backend {
  * (simd_choose); ref uses none. SIMCLR_INVALID for an unknown name, SIMCLR_NO_MEMORY. */
 int backend_create(const char *name, enum simd simd, struct pool *pool, struct backend **out, struct error *error);
 void backend_destroy(struct backend **backend);
+/* The backend's memory for rooms that do not know it: uploads and downloads are over when they return. */
+struct tensor_memory backend_memory(struct backend *backend);
 
 #endif

@@ -259,10 +259,11 @@ const struct checkpoint_state *checkpoint_state(const struct checkpoint *checkpo
 }
 
 /* ---- restoring ---------------------------------------------------------------------------------------------- */
-static void copy(const struct checkpoint *checkpoint, const char *name, float *values)
+static void copy(const struct checkpoint *checkpoint, const char *name, const struct parameters *parameters,
+                 float *values)
 {
     const struct safetensors_entry *entry = safetensors_find(checkpoint->file, name);
-    memcpy(values, entry->data, entry->bytes);
+    parameters_put(parameters, values, entry->data, entry->bytes / sizeof *values);
 }
 
 int checkpoint_restore(const struct checkpoint *checkpoint, struct model *model, struct optimizer *optimizer,
@@ -282,10 +283,10 @@ int checkpoint_restore(const struct checkpoint *checkpoint, struct model *model,
     for (int i = 0; i < parameters->count; i++) {
         const struct parameter *item = &parameters->items[i];
         if (encoder_only && (item->flags & PARAMETER_HEAD)) continue;
-        copy(checkpoint, tensor_file_name(item).text, parameter_weights(parameters, i));
+        copy(checkpoint, tensor_file_name(item).text, parameters, parameter_weights(parameters, i));
         if (!states || (item->flags & PARAMETER_BUFFER)) continue;
-        copy(checkpoint, tensor_state_name(item, 1).text, optimizer->state1 + item->offset);
-        if (states > 1) copy(checkpoint, tensor_state_name(item, 2).text, optimizer->state2 + item->offset);
+        copy(checkpoint, tensor_state_name(item, 1).text, parameters, optimizer->state1 + item->offset);
+        if (states > 1) copy(checkpoint, tensor_state_name(item, 2).text, parameters, optimizer->state2 + item->offset);
     }
     if (optimizer) optimizer->steps = checkpoint->optimizer_steps;
     return SIMCLR_OK;

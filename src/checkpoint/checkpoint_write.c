@@ -69,13 +69,13 @@ static int fill_entries(struct safetensors_entry *entries, struct file_name *nam
     for (int i = 0; i < parameters->count; i++) {
         const struct parameter *item = &parameters->items[i];
         names[count] = tensor_file_name(item);
-        entries[count] = tensor_entry(item, names[count].text, parameter_weights(parameters, i));
+        entries[count] = tensor_entry(parameters, item, names[count].text, parameter_weights(parameters, i));
         count++;
         const float *states[2] = {optimizer ? optimizer->state1 : NULL, optimizer ? optimizer->state2 : NULL};
         for (int k = 0; k < 2 && !(item->flags & PARAMETER_BUFFER); k++) {
             if (!states[k]) continue;
             names[count] = tensor_state_name(item, k + 1);
-            entries[count] = tensor_entry(item, names[count].text, states[k] + item->offset);
+            entries[count] = tensor_entry(parameters, item, names[count].text, states[k] + item->offset);
             count++;
         }
     }

@@ -20,7 +20,7 @@ static int fill_entries(struct safetensors_entry *entries, struct file_name *nam
     for (int i = 0; i < parameters->count; i++) {
         const struct parameter *item = &parameters->items[i];
         if (item->flags & PARAMETER_HEAD) continue;
-        entries[count++] = tensor_entry(item, item->name, parameter_weights(parameters, i));
+        entries[count++] = tensor_entry(parameters, item, item->name, parameter_weights(parameters, i));
         if (!ends_with(item->name, ".running_mean")) continue;
         int stem = (int)(strlen(item->name) - strlen("running_mean"));
         snprintf(names[count].text, sizeof names[count].text, "%.*snum_batches_tracked", stem, item->name);
@@ -88,7 +88,7 @@ int checkpoint_import_encoder(const char *path, struct model *model, struct erro
         const struct parameter *item = &parameters->items[i];
         if (item->flags & PARAMETER_HEAD) continue;
         const struct safetensors_entry *entry = safetensors_find(file, item->name);
-        memcpy(parameter_weights(parameters, i), entry->data, entry->bytes);
+        parameters_put(parameters, parameter_weights(parameters, i), entry->data, item->count);
     }
     safetensors_close(&file);
     return status;

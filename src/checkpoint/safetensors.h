@@ -16,6 +16,9 @@ struct safetensors_entry {
     int64_t dims[8];
     const void *data; /* into the file's memory (reader; any alignment: memcpy), or the caller's (writer) */
     size_t bytes;
+    /* Writer, where `data` is not the host's memory: gives its bytes there, valid until the next call. NULL: it is. */
+    const void *(*look)(const void *owner, const void *data, size_t bytes);
+    const void *owner;
 };
 
 /* ---- reading: the file is mapped; entries point into it until close ----

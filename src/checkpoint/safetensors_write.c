@@ -101,6 +101,11 @@ static void length_bytes(const struct text *header, uint8_t bytes[8])
     for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)((uint64_t)header->length >> 8 * i);
 }
 
+static const void *bytes_of(const struct safetensors_entry *entry)
+{
+    return entry->look ? entry->look(entry->owner, entry->data, entry->bytes) : entry->data;
+}
+
 /* Puts the checksum of the file in the place of its zeros, the first of the metadata. */
 static void sign(struct text *header, const struct safetensors_entry **order, int count)
 {
@@ -108,7 +113,7 @@ static void sign(struct text *header, const struct safetensors_entry **order, in
     length_bytes(header, length);
     uint32_t crc = crc32c(length, sizeof length);
     crc = crc32c_extend(crc, header->bytes, header->length);
-    for (int i = 0; i < count; i++) crc = crc32c_extend(crc, order[i]->data, order[i]->bytes);
+    for (int i = 0; i < count; i++) crc = crc32c_extend(crc, bytes_of(order[i]), order[i]->bytes);
     char digits[16];
     snprintf(digits, sizeof digits, "%08" PRIx32, crc);
     memcpy(strstr(header->bytes, "00000000"), digits, 8);
@@ -124,7 +129,7 @@ static int write_file(const char *path, const struct text *header, const struct 
     length_bytes(header, length);
     file_writer_write(writer, length, sizeof length);
     file_writer_write(writer, header->bytes, header->length);
-    for (int i = 0; i < count; i++) file_writer_write(writer, order[i]->data, order[i]->bytes);
+    for (int i = 0; i < count; i++) file_writer_write(writer, bytes_of(order[i]), order[i]->bytes);
     return file_writer_commit(&writer, error);
 }
 

@@ -20,10 +20,21 @@ struct file_name tensor_state_name(const struct parameter *item, int number)
     return name;
 }
 
-struct safetensors_entry tensor_entry(const struct parameter *item, const char *name, const float *data)
+static const void *look(const void *owner, const void *data, size_t bytes)
 {
-    struct safetensors_entry entry = {
-        .name = name, .dtype = ST_F32, .rank = item->rank, .data = data, .bytes = item->count * sizeof(float)};
+    return parameters_look(owner, data, bytes / sizeof(float));
+}
+
+struct safetensors_entry tensor_entry(const struct parameters *parameters, const struct parameter *item,
+                                      const char *name, const float *data)
+{
+    struct safetensors_entry entry = {.name = name,
+                                      .dtype = ST_F32,
+                                      .rank = item->rank,
+                                      .data = data,
+                                      .bytes = item->count * sizeof(float),
+                                      .look = look,
+                                      .owner = parameters};
     for (int d = 0; d < item->rank; d++) entry.dims[d] = item->dims[d];
     return entry;
 }
@@ -45,7 +56,7 @@ int tensor_match(const struct safetensors *file, const char *path, const char *n
         return error_set(error, SIMCLR_CORRUPT, "%s: tensor %s is missing; the file is of another model", path, name);
     if (entry->dtype != ST_F32)
         return error_set(error, SIMCLR_CORRUPT, "%s: tensor %s is not float32; convert the file", path, name);
-    const struct safetensors_entry wanted = tensor_entry(item, name, NULL);
+    const struct safetensors_entry wanted = tensor_entry(NULL, item, name, NULL);
     if (entry->rank != wanted.rank ||
         memcmp(entry->dims, wanted.dims, (size_t)wanted.rank * sizeof *wanted.dims) != 0) {
         char found[160], expected[160];

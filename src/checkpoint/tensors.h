@@ -19,8 +19,10 @@ struct file_name tensor_file_name(const struct parameter *item);
 /* "optimizer.state<number>.<name>" */
 struct file_name tensor_state_name(const struct parameter *item, int number);
 
-/* A row as something to write, with values from `data`. name must outlive the entry. */
-struct safetensors_entry tensor_entry(const struct parameter *item, const char *name, const float *data);
+/* A row as something to write, with values from `data`, which lies in the memory of `parameters`. name must outlive the
+ * entry. */
+struct safetensors_entry tensor_entry(const struct parameters *parameters, const struct parameter *item,
+                                      const char *name, const float *data);
 
 /* Finds the tensor `name`, which must be float32 and have the shape of `item`. SIMCLR_CORRUPT otherwise. */
 int tensor_match(const struct safetensors *file, const char *path, const char *name, const struct parameter *item,

@@ -65,7 +65,7 @@ int probe_open(struct session *session, struct probe *probe, struct error *error
     };
     *probe = (struct probe){0};
     int status = session_model_config(session, 0, &model, error);
-    if (status == SIMCLR_OK) status = model_create(&probe->model, &model, 1, error);
+    if (status == SIMCLR_OK) status = model_create(&probe->model, &model, session->backend, 1, error);
     if (status == SIMCLR_OK) status = step_open(&probe->step, &step, session->backend, probe->model, error);
     if (status == SIMCLR_OK) {
         probe->step.timed = true;

@@ -86,7 +86,8 @@ int evaluation_open_other(struct evaluation *evaluation, const char *checkpoint,
 static int create_untrained(struct evaluation *evaluation, const struct model_config *config, struct error *error)
 {
     const uint64_t seed = (uint64_t)evaluation->session->config->seed;
-    return model_create(&evaluation->encoders[SOURCE_UNTRAINED].model, config, seed, error);
+    return model_create(&evaluation->encoders[SOURCE_UNTRAINED].model, config, evaluation->session->backend, seed,
+                        error);
 }
 
 static int open_all_untrained(struct evaluation *evaluation, struct error *error)

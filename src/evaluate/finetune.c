@@ -108,7 +108,8 @@ static int create_model(struct evaluation *evaluation, enum evaluation_source so
     const struct model *encoder = evaluation->encoders[SOURCE_TRAINED].model;
     struct model_config config = encoder->config;
     config.classes = dataset_classes(evaluation->train);
-    int status = model_create(&run->model, &config, (uint64_t)evaluation->session->config->seed, error);
+    int status = model_create(&run->model, &config, evaluation->session->backend,
+                              (uint64_t)evaluation->session->config->seed, error);
     if (status != SIMCLR_OK || source != SOURCE_TRAINED) return status;
     const struct parameters *from = &encoder->parameters, *to = &run->model->parameters;
     for (int i = 0; i < to->count; i++) {
@@ -117,7 +118,8 @@ static int create_model(struct evaluation *evaluation, enum evaluation_source so
         if (at < 0 || from->items[at].count != to->items[i].count)
             return error_set(error, SIMCLR_CORRUPT, "%s: lacks the tensor %s", evaluation->session->config->checkpoint,
                              to->items[i].name);
-        memcpy(parameter_weights(to, i), parameter_weights(from, at), to->items[i].count * sizeof(float));
+        const size_t count = to->items[i].count;
+        parameters_put(to, parameter_weights(to, i), parameters_look(from, parameter_weights(from, at), count), count);
     }
     return SIMCLR_OK;
 }

@@ -36,14 +36,16 @@ int model_describe(struct parameters *parameters, const struct model_config *con
     return status;
 }
 
-int model_create(struct model **out, const struct model_config *config, uint64_t seed, struct error *error)
+int model_create(struct model **out, const struct model_config *config, struct backend *backend, uint64_t seed,
+                 struct error *error)
 {
     *out = NULL;
     struct model *model = memory_allocate(sizeof *model);
     if (!model) return error_no_memory(error, "a model", sizeof *model);
     model->config = *config;
     int status = model_describe(&model->parameters, config, error);
-    if (!status) status = parameters_allocate(&model->parameters, error);
+    const struct tensor_memory memory = backend ? backend_memory(backend) : tensor_memory_host;
+    if (!status) status = parameters_allocate(&model->parameters, &memory, error);
     if (status) {
         model_destroy(&model);
         return status;

@@ -70,9 +70,11 @@ struct model {
  * SIMCLR_INVALID for an impossible configuration. The caller frees the table. */
 int model_describe(struct parameters *parameters, const struct model_config *config, struct error *error);
 
-/* Fills the table by building the network once, allocates the slabs, initialises from seed. The model's own
+/* Fills the table by building the network once, allocates the slabs in the backend's memory (borrowed; NULL: in plain
+ * memory of the host, for who only reads and writes files), initialises from seed. The model's own
  * configuration has STEM_AUTO resolved, so that it keeps its stem when it later sees images of another size. */
-int model_create(struct model **out, const struct model_config *config, uint64_t seed, struct error *error);
+int model_create(struct model **out, const struct model_config *config, struct backend *backend, uint64_t seed,
+                 struct error *error);
 void model_destroy(struct model **model);
 
 struct model_plan_args {

@@ -70,6 +70,7 @@ struct network {
     float *scratch; /* for the weights of one operation: of the largest that asked for it in `plan` */
     size_t scratch_count;
 
+    void *uploaded;     /* NULL: images are read where the caller has them */
     const void *images; /* of the forward pass under way */
     bool timed;
     double start;             /* when the operation under way began, if timed */

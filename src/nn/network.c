@@ -25,6 +25,7 @@ static void close_plans(struct network *network)
         network->operations[i].type->close(network, &network->operations[i]);
     network->backend->ops->release(network->backend, network->arena);
     network->backend->ops->release(network->backend, network->scratch);
+    network->backend->ops->release(network->backend, network->uploaded);
 }
 
 void network_destroy(struct network **network)
@@ -96,7 +97,12 @@ size_t network_image_bytes(const struct network *network)
 
 void network_write_images(const struct network *network, void *images, const float *canonical)
 {
-    network->backend->ops->tensor_write(network->backend, &network->tensors[0].desc, images, canonical);
+    const struct tensor_desc *desc = &network->tensors[0].desc;
+    const size_t count = tensor_elements(desc);
+    if (desc->dtype == DTYPE_BF16)
+        for (size_t i = 0; i < count; i++) ((uint16_t *)images)[i] = bf16_from_float(canonical[i]);
+    else
+        memcpy(images, canonical, count * sizeof *canonical);
 }
 
 /* ---- watch.h -------------------------------------------------------------------------------------------------- */

@@ -104,6 +104,17 @@ static int plan_operations(struct network *network, struct error *error)
     return SIMCLR_OK;
 }
 
+/* Where a forward pass puts the images that it is given, unless the backend may read them where they are. */
+static int plan_images(struct network *network, struct error *error)
+{
+    struct backend *backend = network->backend;
+    if (backend->ops->reads_host(backend) || network->options.dry) return SIMCLR_OK;
+    network->uploaded = backend->ops->allocate(backend, network_image_bytes(network), error);
+    if (network->uploaded) return SIMCLR_OK;
+    error_prefix(error, "images");
+    return SIMCLR_NO_MEMORY;
+}
+
 int network_plan(struct network *network, struct backend *backend, const struct network_options *options,
                  struct error *error)
 {
@@ -124,6 +135,7 @@ int network_plan(struct network *network, struct backend *backend, const struct 
     if (!status && !network_trains(network)) status = absorb_maps(network, error);
     if (!status) status = plan_operations(network, error);
     if (!status) status = network_place(network, error);
+    if (!status) status = plan_images(network, error);
     if (status) { /* so that running it by mistake does nothing */
         if (error) network->error = *error;
         network->error.status = status;

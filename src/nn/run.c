@@ -100,7 +100,9 @@ static void forward_one(struct network *network, const struct operation *operati
 void network_forward(struct network *network, const void *images)
 {
     if (!ready(network)) return;
-    network->images = images;
+    network->images = network->uploaded ? network->uploaded : images;
+    if (network->uploaded)
+        network->backend->ops->upload(network->backend, network->uploaded, images, network_image_bytes(network));
     start_clock(network);
     for (int i = 0; i < network->operation_count; i++) {
         forward_one(network, &network->operations[i]);

@@ -50,7 +50,7 @@ static void policy_of_checkpoint(const struct checkpoint *checkpoint, struct vie
 static int from_checkpoint(const struct session *session, const struct checkpoint *checkpoint, struct model **out,
                            struct view_policy *policy, struct error *error)
 {
-    int status = model_create(out, checkpoint_model_config(checkpoint), 0, error);
+    int status = model_create(out, checkpoint_model_config(checkpoint), session->backend, 0, error);
     if (status == SIMCLR_OK) status = checkpoint_restore(checkpoint, *out, NULL, false, error);
     if (status != SIMCLR_OK) return status;
     policy_of_checkpoint(checkpoint, policy);
@@ -114,7 +114,7 @@ static int from_weights(const struct session *session, const struct safetensors 
                     "%s: no config.json beside it: taking images of %d pixels in [0, 1] as they are; --image-size, "
                     "--mean and --std say otherwise",
                     path, config.image_size);
-    status = model_create(out, &config, 0, error);
+    status = model_create(out, &config, session->backend, 0, error);
     if (status == SIMCLR_OK) status = checkpoint_import_encoder(path, *out, error);
     if (status == SIMCLR_OK) log_info(&session->log, "encoder: %s, from %s", model_title(&config).text, path);
     return status;

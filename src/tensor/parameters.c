@@ -68,36 +68,59 @@ int parameters_add(struct parameters *parameters, const char *name, int rank, co
     return parameters->count++;
 }
 
-int parameters_allocate(struct parameters *parameters, struct error *error)
+static size_t largest_tensor(const struct parameters *parameters)
+{
+    size_t largest = 1;
+    for (int i = 0; i < parameters->count; i++)
+        if (parameters->items[i].count > largest) largest = parameters->items[i].count;
+    return largest;
+}
+
+static void release_slabs(struct parameters *parameters)
+{
+    float *const slabs[] = {parameters->weights, parameters->gradients, parameters->buffers, parameters->buffers_next};
+    for (int i = 0; i < 4; i++)
+        if (slabs[i]) parameters->memory.release(parameters->memory.owner, slabs[i]);
+    memory_free(parameters->staging);
+    parameters->weights = parameters->gradients = parameters->buffers = parameters->buffers_next = NULL;
+    parameters->staging = NULL;
+}
+
+int parameters_allocate(struct parameters *parameters, const struct tensor_memory *memory, struct error *error)
 {
     if (parameters->weights) return error_set(error, SIMCLR_INVALID, "the parameter slabs are already allocated");
-    float *weights = memory_array(parameters->weight_count, sizeof(float));
-    float *gradients = memory_array(parameters->weight_count, sizeof(float));
-    float *buffers = memory_array(parameters->buffer_count, sizeof(float));
-    float *buffers_next = memory_array(parameters->buffer_count, sizeof(float));
-    if (!weights || !gradients || !buffers || !buffers_next) {
-        memory_free(weights);
-        memory_free(gradients);
-        memory_free(buffers);
-        memory_free(buffers_next);
-        return error_no_memory(error, "weights, gradients and batch-norm statistics",
-                               2 * (parameters->weight_count + parameters->buffer_count) * sizeof(float));
+    parameters->memory = memory ? *memory : tensor_memory_host;
+    float **const slabs[] = {&parameters->weights, &parameters->gradients, &parameters->buffers,
+                             &parameters->buffers_next};
+    for (int i = 0; i < 4; i++) {
+        const size_t count = i < 2 ? parameters->weight_count : parameters->buffer_count;
+        *slabs[i] = parameters->memory.allocate(parameters->memory.owner, count * sizeof(float), NULL);
     }
-    parameters->weights = weights;
-    parameters->gradients = gradients;
-    parameters->buffers = buffers;
-    parameters->buffers_next = buffers_next;
-    return SIMCLR_OK;
+    parameters->staging = memory_array(largest_tensor(parameters), sizeof *parameters->staging);
+    if (parameters->weights && parameters->gradients && parameters->buffers && parameters->buffers_next &&
+        parameters->staging)
+        return SIMCLR_OK;
+    release_slabs(parameters);
+    return error_no_memory(error, "weights, gradients and batch-norm statistics",
+                           2 * (parameters->weight_count + parameters->buffer_count) * sizeof(float));
 }
 
 void parameters_free(struct parameters *parameters)
 {
+    release_slabs(parameters);
     memory_free(parameters->items);
-    memory_free(parameters->weights);
-    memory_free(parameters->gradients);
-    memory_free(parameters->buffers);
-    memory_free(parameters->buffers_next);
     memset(parameters, 0, sizeof *parameters);
+}
+
+const float *parameters_look(const struct parameters *parameters, const float *values, size_t count)
+{
+    parameters->memory.download(parameters->memory.owner, parameters->staging, values, count * sizeof *values);
+    return parameters->staging;
+}
+
+void parameters_put(const struct parameters *parameters, float *to, const void *from_host, size_t count)
+{
+    parameters->memory.upload(parameters->memory.owner, to, from_host, count * sizeof *to);
 }
 
 int parameters_find(const struct parameters *parameters, const char *name)
@@ -159,11 +182,20 @@ static void initialize_one(const struct parameter *item, float *values, uint64_t
     }
 }
 
+static void initialize_row(struct parameters *parameters, int index, uint64_t seed)
+{
+    const struct parameter *item = &parameters->items[index];
+    float *gradients = parameter_gradients(parameters, index), *staging = parameters->staging;
+    initialize_one(item, staging, seed);
+    parameters_put(parameters, parameter_weights(parameters, index), staging, item->count);
+    if (!gradients) return;
+    memset(staging, 0, item->count * sizeof *staging);
+    parameters_put(parameters, gradients, staging, item->count);
+}
+
 void parameters_initialize(struct parameters *parameters, uint64_t seed)
 {
-    for (int i = 0; i < parameters->count; i++)
-        initialize_one(&parameters->items[i], parameter_weights(parameters, i), seed);
-    if (parameters->gradients) memset(parameters->gradients, 0, parameters->weight_count * sizeof(float));
+    for (int i = 0; i < parameters->count; i++) initialize_row(parameters, i, seed);
 }
 
 uint64_t parameters_encoder_hash(const struct parameters *parameters)
@@ -172,7 +204,8 @@ uint64_t parameters_encoder_hash(const struct parameters *parameters)
     for (int i = 0; i < parameters->count; i++) {
         const struct parameter *item = &parameters->items[i];
         if (!(item->flags & PARAMETER_HEAD))
-            hash = hash64(parameter_weights(parameters, i), item->count * sizeof(float), hash);
+            hash = hash64(parameters_look(parameters, parameter_weights(parameters, i), item->count),
+                          item->count * sizeof(float), hash);
     }
     return hash;
 }

@@ -6,6 +6,9 @@
  * Buffers (batch-norm running statistics) live in a slab of their own, beside one of equal form for the next ones. A
  * forward pass in training writes these. Only an update of the weights makes them the present ones.
  *
+ * The slabs lie in memory that a backend owns (tensor/memory.h). Addresses of weights, gradients and buffers are for
+ * the backend. The host looks at values with parameters_look and changes them with parameters_put.
+ *
  * Canonical layout: torchvision's (convolutions OIHW, dense [out][in]), float32, row-major. */
 #ifndef TENSOR_PARAMETERS_H
 #define TENSOR_PARAMETERS_H
@@ -13,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "tensor/memory.h"
 #include "tensor/tensor.h"
 
 enum parameter_flag {
@@ -45,20 +49,29 @@ struct parameter {
 struct parameters {
     struct parameter *items;
     int count, capacity;
-    size_t weight_count, buffer_count; /* slab lengths in floats, padding (zeros) included */
-    float *weights, *gradients, *buffers, *buffers_next;
+    size_t weight_count, buffer_count;                   /* slab lengths in floats, padding (zeros) included */
+    float *weights, *gradients, *buffers, *buffers_next; /* in `memory` */
+    struct tensor_memory memory;
+    float *staging; /* of the largest tensor: the host's */
 };
 
 /* Adds a row; returns its index or a negative status. */
 int parameters_add(struct parameters *parameters, const char *name, int rank, const int *dims, unsigned flags,
                    enum parameter_init init, int fan_in, struct error *error);
-int parameters_allocate(struct parameters *parameters, struct error *error);
+/* memory: where the slabs are to lie; it must outlive them. NULL: plain memory of the host. */
+int parameters_allocate(struct parameters *parameters, const struct tensor_memory *memory, struct error *error);
 void parameters_free(struct parameters *parameters);
 
 int parameters_find(const struct parameters *parameters, const char *name); /* -1: none */
 float *parameter_weights(const struct parameters *parameters, int index);   /* buffers give the buffer slab */
 float *parameter_gradients(const struct parameters *parameters, int index); /* NULL for buffers */
 float *parameter_next(const struct parameters *parameters, int index);      /* of a buffer: its next value */
+
+/* Values of the slabs (of an optimiser's states too, which lie in the same memory), at most as many as the largest
+ * tensor has, for the host to read. Valid until the next call. */
+const float *parameters_look(const struct parameters *parameters, const float *values, size_t count);
+/* Overwrites such values. */
+void parameters_put(const struct parameters *parameters, float *to, const void *from_host, size_t count);
 
 /* Initialises every tensor from (seed, its name). */
 void parameters_initialize(struct parameters *parameters, uint64_t seed);

@@ -120,7 +120,8 @@ static int create_model(struct pretrain *run, struct error *error)
     };
     run->steps = run->steps_per_epoch * options->epochs;
     int status = session_model_config(session, 0, &model, error);
-    if (status == SIMCLR_OK) status = model_create(&run->model, &model, (uint64_t)options->seed, error);
+    if (status == SIMCLR_OK)
+        status = model_create(&run->model, &model, session->backend, (uint64_t)options->seed, error);
     if (status == SIMCLR_OK) status = step_open(&run->step, &step, session->backend, run->model, error);
     return status;
 }

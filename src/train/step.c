@@ -2,7 +2,6 @@
 #include "train/step.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/clock.h"
 
@@ -112,7 +111,8 @@ bool step_weights_are_finite(const struct step *step)
 static void update(struct step *step)
 {
     const struct parameters *parameters = &step->model->parameters;
-    memcpy(parameters->buffers, parameters->buffers_next, parameters->buffer_count * sizeof *parameters->buffers);
+    step->backend->ops->copy(step->backend, parameters->buffers, parameters->buffers_next,
+                             parameters->buffer_count * sizeof *parameters->buffers);
     optimizer_update(step->optimizer, step->report.learning_rate);
     step->skipped_in_a_row = 0;
 }

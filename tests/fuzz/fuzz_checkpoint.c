@@ -35,7 +35,7 @@ static void read_checkpoint(const char *path)
     struct model *model = NULL;
     fuzz_accepted++;
     FUZZ_CHECK(checkpoint_state(checkpoint)->step >= 0 && checkpoint_state(checkpoint)->epoch >= 0);
-    FUZZ_CHECK(model_create(&model, checkpoint_model_config(checkpoint), 1, &error) == SIMCLR_OK);
+    FUZZ_CHECK(model_create(&model, checkpoint_model_config(checkpoint), NULL, 1, &error) == SIMCLR_OK);
     FUZZ_CHECK(checkpoint_restore(checkpoint, model, NULL, false, &error) == SIMCLR_OK);
     FUZZ_CHECK(checkpoint_restore(checkpoint, model, NULL, true, &error) == SIMCLR_OK);
     model_destroy(&model);

@@ -52,7 +52,7 @@ static inline struct step_run open_steps(const struct reference *file, const cha
                       .trust = (float)reference_metadata(file, "eta", 0)},
         .schedule = rate_of_one_step(reference_metadata(file, "lr", 0)),
     };
-    CHECK_OK(model_create(&run.model, &model, 1, &error), error);
+    CHECK_OK(model_create(&run.model, &model, run.bench.backend, 1, &error), error);
     set_weights(&run.model->parameters, file);
     CHECK_OK(step_open(&run.step, &config, run.bench.backend, run.model, &error), error);
     run.z = memory_array((size_t)rows * (size_t)dim, sizeof *run.z);

@@ -129,7 +129,7 @@ static void open_resnet(struct resnet_run *run, const struct job *job, const str
                                   .resnet.stem =
                                       reference_metadata(file, "cifar_stem", 0) != 0 ? STEM_CIFAR : STEM_IMAGENET};
     *run = (struct resnet_run){.bench = open_backend(job->variant)};
-    CHECK_OK(model_create(&run->model, &config, 1, &error), error);
+    CHECK_OK(model_create(&run->model, &config, run->bench.backend, 1, &error), error);
     assert_int_equal(reference_get(file, "r").dim[1], model_feature_dim(&config));
     load_weights(&run->model->parameters, file, 0);
 }

@@ -136,7 +136,7 @@ static struct errors run_resnet(const struct job *job, const struct reference *f
     struct model *model;
     struct network *network;
     struct model_tensors tensors;
-    CHECK_OK(model_create(&model, &config, 1, &error), error);
+    CHECK_OK(model_create(&model, &config, bench.backend, 1, &error), error);
     fill_parameters(&model->parameters);
     size_t count = (size_t)batch * (size_t)model_feature_dim(&config);
     float *x = make_images((int)reference_metadata(file, "x", 0),

@@ -23,7 +23,7 @@ static void open_run(struct tie_run *run, const struct reference *file, const ch
     tensor = network_conv(run->network, "conv", tensor, conv);
     run->h = network_global_pool(run->network, network_max_pool(run->network, tensor, 3, 2, 1));
     CHECK_OK(network_check(run->network, &error), error);
-    CHECK_OK(parameters_allocate(&run->parameters, &error), error);
+    CHECK_OK(parameters_allocate(&run->parameters, NULL, &error), error);
     CHECK_OK(network_plan(run->network, run->bench.backend, &run->bench.options, &error), error);
     memcpy(parameter_weights(&run->parameters, 0), reference_f32(weight), (size_t)weight.count * sizeof(float));
     network_set_weights(run->network);

@@ -71,7 +71,7 @@ static int write_all(const struct model_config *config, const char *folder, stru
     const size_t count = (size_t)BATCH * 3 * (size_t)(size * size);
     char path[1024];
     snprintf(path, sizeof path, "%s/encoder.safetensors", folder);
-    int status = model_create(&model, config, 1, error);
+    int status = model_create(&model, config, NULL, 1, error);
     if (status) return status;
     float *images = memory_array(count, sizeof *images), *h = memory_array((size_t)BATCH * (size_t)dim, sizeof *h);
     if (!images || !h) status = error_no_memory(error, "images", count * sizeof *images);

@@ -26,7 +26,7 @@ static int embedding_open(const struct session *session, struct embedding *embed
     struct model_config config;
     const int batch = (int)session->config->batch;
     int status = session_model_config(session, 0, &config, error);
-    if (status == SIMCLR_OK) status = model_create(&embedding->model, &config, 1, error);
+    if (status == SIMCLR_OK) status = model_create(&embedding->model, &config, session->backend, 1, error);
     if (status == SIMCLR_OK)
         status = model_plan(embedding->model,
                             &(struct model_plan_args){.backend = session->backend,
@@ -84,13 +84,33 @@ static void packing_run(void *context)
     network_set_weights(step->network);
 }
 
+/* Tensor by tensor, since the slab is the backend's. */
+static int fill_gradients(const struct parameters *parameters, struct error *error)
+{
+    for (int i = 0; i < parameters->count; i++) {
+        const size_t count = parameters->items[i].count;
+        float *gradients = parameter_gradients(parameters, i), *dense;
+        if (!gradients) continue;
+        dense = memory_array(count, sizeof *dense);
+        if (!dense) return error_no_memory(error, "gradients", count * sizeof *dense);
+        fill_dense(dense, count, -1e-3, 1e-3);
+        parameters_put(parameters, gradients, dense, count);
+        memory_free(dense);
+    }
+    return SIMCLR_OK;
+}
+
 int bench_update(struct bench *bench, struct error *error)
 {
     struct probe probe;
-    const int status = probe_open(bench->session, &probe, error);
+    int status = probe_open(bench->session, &probe, error);
     if (status != SIMCLR_OK) return status;
     const struct parameters *parameters = &probe.model->parameters;
-    fill_dense(parameters->gradients, parameters->weight_count, -1e-3, 1e-3);
+    status = fill_gradients(parameters, error);
+    if (status != SIMCLR_OK) {
+        probe_close(&probe);
+        return status;
+    }
     int runs;
     const double update = bench_median(bench, update_run, &probe.step, &runs),
                  packing = bench_median(bench, packing_run, &probe.step, NULL);

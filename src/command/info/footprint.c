@@ -98,7 +98,7 @@ static int measure(struct session *session, const struct model_config *config, c
                    struct footprint *out, struct footprint_network *planned, struct error *error)
 {
     size_t mark = footprint_heap();
-    int status = model_create(&planned->model, config, 0, error);
+    int status = model_create(&planned->model, config, session->backend, 0, error);
     if (status != SIMCLR_OK) return status;
     struct parameters *parameters = &planned->model->parameters;
     out->parameters = grown(&mark, 2 * (parameters->weight_count + parameters->buffer_count) * sizeof(float));

@@ -39,7 +39,7 @@ static void open_run(struct run *run, const struct model_config *config, enum op
     struct optimizer_config optimizer = {
         .kind = kind, .momentum = 0.9f, .trust = 0.001f, .beta2 = 0.999f, .epsilon = 1e-8f};
     run->bench = open_backend("ref");
-    CHECK_OK(model_create(&run->model, config, seed, &error), error);
+    CHECK_OK(model_create(&run->model, config, NULL, seed, &error), error);
     CHECK_OK(optimizer_create(&run->optimizer, &optimizer, run->bench.backend, &run->model->parameters, &error), error);
 }
 
@@ -173,7 +173,7 @@ static void test_other_models(void **state)
     CHECK_OK(checkpoint_open(&checkpoint, at("a"), &error), error);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         struct model *model;
-        CHECK_OK(model_create(&model, &others[i].config, 3, &error), error);
+        CHECK_OK(model_create(&model, &others[i].config, NULL, 3, &error), error);
         uint64_t before = parameters_encoder_hash(&model->parameters);
         int status = checkpoint_restore(checkpoint, model, NULL, false, &error);
         if (status != SIMCLR_CORRUPT || !strstr(error.text, others[i].says))

@@ -119,7 +119,7 @@ static void read_model(const char *path, struct model **model)
 {
     struct checkpoint *checkpoint;
     assert_int_equal(checkpoint_open(&checkpoint, path, NULL), SIMCLR_OK);
-    assert_int_equal(model_create(model, checkpoint_model_config(checkpoint), 0, NULL), SIMCLR_OK);
+    assert_int_equal(model_create(model, checkpoint_model_config(checkpoint), NULL, 0, NULL), SIMCLR_OK);
     assert_int_equal(checkpoint_restore(checkpoint, *model, NULL, false, NULL), SIMCLR_OK);
     checkpoint_close(&checkpoint);
 }

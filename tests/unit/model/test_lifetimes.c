@@ -75,7 +75,7 @@ static void check_lifetimes(const char *variant, enum dtype dtype, const struct 
     struct error error = {0};
     struct bench_backend bench = open_backend(variant);
     struct model *model;
-    CHECK_OK(model_create(&model, config, 1, &error), error);
+    CHECK_OK(model_create(&model, config, NULL, 1, &error), error);
     for (int kind = 0; kind < 3; kind++) {
         enum network_mode mode = kind == 2 ? NETWORK_INFERENCE : NETWORK_TRAINING;
         struct model_plan_args how = {.backend = bench.backend, .mode = mode, .dtype = dtype, .batch = 5};
@@ -146,7 +146,7 @@ static void test_recompute(void **state)
                                              .head_dim = 64}};
     for (int c = 0; c < 2; c++) {
         struct model *model;
-        CHECK_OK(model_create(&model, &configs[c], 1, &error), error);
+        CHECK_OK(model_create(&model, &configs[c], NULL, 1, &error), error);
         size_t bytes[3];
         for (enum recompute way = RECOMPUTE_AUTO; way <= RECOMPUTE_ON; way++) {
             struct network *network;
@@ -185,7 +185,7 @@ static void test_memory(void **state)
                                   .head_layers = 2,
                                   .head_dim = 64};
     struct model *model;
-    CHECK_OK(model_create(&model, &config, 1, &error), error);
+    CHECK_OK(model_create(&model, &config, NULL, 1, &error), error);
     size_t bytes[2];
     for (int mode = 0; mode < 2; mode++) {
         struct network *network;

@@ -111,7 +111,7 @@ static void test_initial_values(void **state)
     struct model *model;
     struct model_config config = {
         .resnet.depth = 18, .resnet.width = 0.25, .image_size = 32, .head_layers = 2, .head_dim = 16};
-    CHECK_OK(model_create(&model, &config, 5, &error), error);
+    CHECK_OK(model_create(&model, &config, NULL, 5, &error), error);
     assert_int_equal(model->config.resnet.stem, STEM_CIFAR);
     for (int i = 0; i < model->parameters.count; i++) {
         const struct parameter *item = &model->parameters.items[i];
@@ -146,7 +146,7 @@ static void test_heads(void **state)
         struct model *model;
         struct network *network, *encoder;
         struct model_tensors tensors, encoder_tensors;
-        CHECK_OK(model_create(&model, &config, 1, &error), error);
+        CHECK_OK(model_create(&model, &config, NULL, 1, &error), error);
         assert_int_equal(model_output_dim(&config), layers == 0 ? 64 : layers == 4 ? 7 : 12);
         CHECK_OK(model_plan(model,
                             &(struct model_plan_args){.backend = bench.backend,
@@ -305,7 +305,7 @@ static void test_refusals(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct error error = {0};
         struct model *model;
-        assert_int_equal(model_create(&model, &bad[i], 1, &error), SIMCLR_INVALID);
+        assert_int_equal(model_create(&model, &bad[i], NULL, 1, &error), SIMCLR_INVALID);
         assert_true(strlen(error.text) > 20);
         assert_null(model);
     }
@@ -322,7 +322,7 @@ static void test_batch_of_one(void **state)
     struct model *model;
     struct network *network = NULL;
     struct model_tensors tensors;
-    CHECK_OK(model_create(&model, &config, 1, &error), error);
+    CHECK_OK(model_create(&model, &config, NULL, 1, &error), error);
     assert_int_equal(model_plan(model,
                                 &(struct model_plan_args){.backend = bench.backend,
                                                           .mode = NETWORK_TRAINING,

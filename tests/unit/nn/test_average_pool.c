@@ -65,7 +65,7 @@ static void open_fixture(struct fixture *f, const struct bench_backend *bench, e
     CHECK_OK(network_create(&f->network, &f->parameters, mode, dtype, &error), error);
     f->y = build(f->network, relu);
     CHECK_OK(network_check(f->network, &error), error);
-    CHECK_OK(parameters_allocate(&f->parameters, &error), error);
+    CHECK_OK(parameters_allocate(&f->parameters, NULL, &error), error);
     parameters_initialize(&f->parameters, 3);
     CHECK_OK(network_plan(f->network, bench->backend, &bench->options, &error), error);
     f->images = memory_array(values, sizeof *f->images);

@@ -164,7 +164,7 @@ static void test_plan_refusals(void **state)
     network_conv(f.network, "a", 0, CONV3);
     assert_int_equal(network_plan(f.network, bench.backend, NULL, &f.error),
                      SIMCLR_INVALID); /* no memory for parameters */
-    CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
+    CHECK_OK(parameters_allocate(&f.parameters, NULL, &f.error), f.error);
     CHECK_OK(network_plan(f.network, bench.backend, NULL, &f.error), f.error);
     assert_int_equal(network_plan(f.network, bench.backend, NULL, &f.error), SIMCLR_INVALID); /* twice */
     assert_int_equal(network_conv(f.network, "b", 0, CONV3), SIMCLR_INVALID);
@@ -173,7 +173,7 @@ static void test_plan_refusals(void **state)
     open_fixture(&f, NETWORK_TRAINING, DTYPE_F32); /* one value per channel */
     int y = network_global_pool(f.network, network_conv(f.network, "a", network_input(f.network, 1, 3, 8, 8), CONV3));
     network_batch_norm(f.network, "b", y, (struct network_batch_norm){.residual = -1});
-    CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
+    CHECK_OK(parameters_allocate(&f.parameters, NULL, &f.error), f.error);
     assert_int_equal(network_plan(f.network, bench.backend, NULL, &f.error), SIMCLR_INVALID);
     assert_non_null(strstr(f.error.text, "at least 2"));
     close_fixture(&f);
@@ -183,7 +183,7 @@ static void test_plan_refusals(void **state)
     int pooled = network_max_pool(f.network, a, 3, 1, 1);
     int b = network_conv(f.network, "b", network_conv(f.network, "a2", a, CONV3), CONV3);
     network_batch_norm(f.network, "c", b, (struct network_batch_norm){.residual = pooled});
-    CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
+    CHECK_OK(parameters_allocate(&f.parameters, NULL, &f.error), f.error);
     assert_int_equal(network_plan(f.network, bench.backend, NULL, &f.error), SIMCLR_UNSUPPORTED);
     close_fixture(&f);
     close_backend(&bench);
@@ -259,7 +259,7 @@ static void test_gradients(void **state)
     open_fixture(&f, NETWORK_TRAINING, DTYPE_F64);
     int y = build_branches(f.network, 3);
     CHECK_OK(network_check(f.network, &f.error), f.error);
-    CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
+    CHECK_OK(parameters_allocate(&f.parameters, NULL, &f.error), f.error);
     parameters_initialize(&f.parameters, 3);
     CHECK_OK(network_plan(f.network, bench.backend, NULL, &f.error), f.error);
     float x[3 * 3 * 7 * 6], r[3 * 4 * 4 * 3], *direction = memory_array(4096, sizeof(float));
@@ -318,7 +318,7 @@ static void test_times(void **state)
     struct fixture f;
     open_fixture(&f, NETWORK_TRAINING, DTYPE_F32);
     int y = build_branches(f.network, 3);
-    CHECK_OK(parameters_allocate(&f.parameters, &f.error), f.error);
+    CHECK_OK(parameters_allocate(&f.parameters, NULL, &f.error), f.error);
     CHECK_OK(network_plan(f.network, bench.backend, NULL, &f.error), f.error);
     float x[3 * 3 * 7 * 6] = {0}, r[3 * 4 * 4 * 3] = {0};
     const struct network_row *rows;
@@ -366,7 +366,7 @@ static void test_no_memory(void **state)
         status = network_create(&network, &parameters, NETWORK_TRAINING, DTYPE_F32, &error);
         if (!status) build_branches(network, 3);
         if (!status) status = network_check(network, &error);
-        if (!status) status = parameters_allocate(&parameters, &error);
+        if (!status) status = parameters_allocate(&parameters, NULL, &error);
         if (!status) status = network_plan(network, bench.backend, NULL, &error);
         memory_fail_after(0);
         if (status) {

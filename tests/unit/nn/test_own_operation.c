@@ -108,7 +108,7 @@ static void run(struct backend *backend, enum recompute recompute, bool spoil, f
     CHECK_OK(network_create(&network, &parameters, NETWORK_TRAINING, DTYPE_F32, &error), error);
     const int y = build(network);
     CHECK_OK(network_check(network, &error), error);
-    CHECK_OK(parameters_allocate(&parameters, &error), error);
+    CHECK_OK(parameters_allocate(&parameters, NULL, &error), error);
     parameters_initialize(&parameters, 3);
     CHECK_OK(network_plan(network, backend, &(struct network_options){.recompute = recompute}, &error), error);
     if (spoil) poison_always(network);

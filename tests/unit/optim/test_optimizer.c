@@ -23,7 +23,7 @@ static void open_fixture(struct fixture *f)
     const char *const names[4] = {"adapted", "plain", "buffer", "frozen"};
     for (int i = 0; i < 4; i++)
         assert_int_equal(parameters_add(&f->table, names[i], 2, dims, flags[i], INIT_ZERO, 1, &error), i);
-    CHECK_OK(parameters_allocate(&f->table, &error), error);
+    CHECK_OK(parameters_allocate(&f->table, NULL, &error), error);
     for (int i = 0; i < 4; i++)
         for (int k = 0; k < 20; k++) {
             parameter_weights(&f->table, i)[k] = 0.5f;

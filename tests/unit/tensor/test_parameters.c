@@ -23,7 +23,7 @@ static void test_layout(void **state)
     assert_int_equal(table.weight_count, 160);
     assert_int_equal(table.items[1].offset, 0);
     assert_int_equal(table.buffer_count, 32);
-    CHECK_OK(parameters_allocate(&table, &error), error);
+    CHECK_OK(parameters_allocate(&table, NULL, &error), error);
     assert_ptr_equal(parameter_weights(&table, 2), table.weights + 144);
     assert_ptr_equal(parameter_gradients(&table, 2), table.gradients + 144);
     assert_ptr_equal(parameter_weights(&table, 1), table.buffers);
@@ -33,7 +33,7 @@ static void test_layout(void **state)
     parameters_initialize(&table, 1);
     assert_true(table.weights[134] == 1 && table.weights[135] == 0 && table.weights[144] == 1);
     assert_int_equal(add(&table, "late", 1, (int[]){1}, 0, INIT_ONE, 0), SIMCLR_INVALID);
-    assert_int_equal(parameters_allocate(&table, &error), SIMCLR_INVALID);
+    assert_int_equal(parameters_allocate(&table, NULL, &error), SIMCLR_INVALID);
     parameters_free(&table);
     assert_int_equal(table.count, 0);
 }
@@ -84,7 +84,7 @@ static void test_initialization(void **state)
     add(&table, "dense", 2, (int[]){256, 256}, 0, INIT_NORMAL_001, 256);
     add(&table, "conv2", 4, (int[]){128, 64, 3, 3}, 0, INIT_TRUNCATED_NORMAL, fan_in);
     add(&table, "var", 1, (int[]){8}, PARAMETER_BUFFER, INIT_ONE, 0);
-    CHECK_OK(parameters_allocate(&table, &error), error);
+    CHECK_OK(parameters_allocate(&table, NULL, &error), error);
     parameters_initialize(&table, 7);
     const float *conv = parameter_weights(&table, 0), *dense = parameter_weights(&table, 1);
     struct moments moments = measure(conv, table.items[0].count);
@@ -115,7 +115,7 @@ static void test_hash(void **state)
     add(&table, "conv", 1, (int[]){40}, 0, INIT_NORMAL_001, 1);
     add(&table, "mean", 1, (int[]){40}, PARAMETER_BUFFER, INIT_ZERO, 0);
     add(&table, "head", 1, (int[]){40}, PARAMETER_HEAD, INIT_NORMAL_001, 1);
-    CHECK_OK(parameters_allocate(&table, &error), error);
+    CHECK_OK(parameters_allocate(&table, NULL, &error), error);
     parameters_initialize(&table, 1);
     uint64_t before = parameters_encoder_hash(&table);
     parameter_weights(&table, 2)[3] = 9;
@@ -140,7 +140,7 @@ static void test_no_memory(void **state)
     add(&table, "a", 1, (int[]){4}, 0, INIT_ONE, 0);
     for (long n = 1; n <= 3; n++) {
         memory_fail_after(n);
-        status = parameters_allocate(&table, &error);
+        status = parameters_allocate(&table, NULL, &error);
         memory_fail_after(0);
         assert_int_equal(status, SIMCLR_NO_MEMORY);
         assert_null(table.weights);

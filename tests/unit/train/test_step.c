@@ -39,7 +39,7 @@ static void open_run(struct run *run, const struct step_config *config)
                                        .head_dim = DIM,
                                        .classes = classifies ? CLASSES : 0};
     *run = (struct run){.bench = open_backend("ref"), .labels = {0, 1, 2, -1}};
-    CHECK_OK(model_create(&run->model, &model, 1, &error), error);
+    CHECK_OK(model_create(&run->model, &model, run->bench.backend, 1, &error), error);
     CHECK_OK(step_open(&run->step, config, run->bench.backend, run->model, &error), error);
     const size_t values = tensor_elements(network_tensor(run->step.network, 0));
     for (int i = 0; i < 2; i++) {
