@@ -49,8 +49,11 @@ int network_plan(struct network *network, struct backend *backend, const struct 
 /* Packs the weights into the plans: after loading and after every optimiser step. */
 void network_set_weights(struct network *network);
 
-/* images: [batch][C][H][W] in the type that the backend likes best (network_tensor of the input tells it), not copied:
- * they must stay as they are until network_backward has returned. */
+/* images: [batch][C][H][W] in the type that the backend likes best (network_tensor of the input tells it), in the
+ * host's memory. They must stay as they are until network_backward has returned. Backends that cannot read them there
+ * get a copy, always at the same place. */
+void network_set_images(struct network *network, const void *images);
+/* images: the same; NULL: those of network_set_images. */
 void network_forward(struct network *network, const void *images);
 /* Floats [batch][C][H][W] as network_forward takes them: images, of network_image_bytes. Once the network is planned.
  */

@@ -97,12 +97,18 @@ static void forward_one(struct network *network, const struct operation *operati
     absorber->type->forward_absorbed(network, absorber, operation);
 }
 
-void network_forward(struct network *network, const void *images)
+void network_set_images(struct network *network, const void *images)
 {
     if (!ready(network)) return;
     network->images = network->uploaded ? network->uploaded : images;
     if (network->uploaded)
         network->backend->ops->upload(network->backend, network->uploaded, images, network_image_bytes(network));
+}
+
+void network_forward(struct network *network, const void *images)
+{
+    if (!ready(network)) return;
+    if (images) network_set_images(network, images);
     start_clock(network);
     for (int i = 0; i < network->operation_count; i++) {
         forward_one(network, &network->operations[i]);

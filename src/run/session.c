@@ -67,7 +67,8 @@ int session_start(struct session *session, struct error *error)
     status = choose_simd(session, error);
     if (status == SIMCLR_OK) status = pool_create(&session->pool, (int)config->threads, error);
     if (status == SIMCLR_OK && session->traits.no_network) return SIMCLR_OK;
-    if (status == SIMCLR_OK)
+    session->backend = session->lent;
+    if (status == SIMCLR_OK && !session->lent)
         status = backend_create(config->device, session->simd, session->pool, &session->backend, error);
     session->planning = (struct network_options){.convolution = convolution(config), .recompute = recompute(config)};
     if (status == SIMCLR_OK) status = choose_precision(session, error);
@@ -80,7 +81,8 @@ int session_start(struct session *session, struct error *error)
 
 void session_stop(struct session *session)
 {
-    backend_destroy(&session->backend);
+    if (!session->lent) backend_destroy(&session->backend);
+    session->backend = NULL;
     pool_destroy(&session->pool);
     config_destroy(&session->settings);
     session->config = NULL;

@@ -34,6 +34,7 @@ struct session {
     enum dtype dtype;                /* of --precision, resolved */
     struct network_options planning; /* of --convolution and --recompute */
     struct config *settings;         /* owned: what `config` points to while the session runs */
+    struct backend *lent;            /* for tests: the backend to use, still the lender's; NULL: of --device */
 };
 
 /* Creates pool and backend (NULL for commands without a network) from the configuration (--threads, --device, --cpu or
