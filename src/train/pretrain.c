@@ -77,7 +77,7 @@ static int learn(struct pretrain *run, struct error *error)
 
         /* l(i, j) = -log (exp(s(i, j) / tau) / sum over k != i of exp(s(i, k) / tau)), s = cosine of z(i), z(j);
          * L = the mean of l over all 2N views and their positives */
-        step_loss(step, batch);
+        step_loss(step);
 
         /* update networks f and g to minimise L */
         step_backward(step);

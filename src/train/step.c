@@ -43,6 +43,7 @@ int step_open(struct step *step, const struct step_config *config, struct backen
 
 void step_close(struct step *step)
 {
+    if (step->backend) step->backend->ops->record_forget(step->backend);
     if (step->loss) step->loss->close(step);
     optimizer_destroy(&step->optimizer);
     network_destroy(&step->network);
@@ -60,61 +61,117 @@ static double now(const struct step *step)
     return clock_seconds();
 }
 
+/* ---- two recordings (backend.h): from the images to the numbers, and the update. Between them the host decides. ----
+ */
+enum { RECORDING_OF_NUMBERS, RECORDING_OF_UPDATE };
+
+/* False: the backend repeats what it has taken down, and there is nothing to ask for. True: what is asked for from here
+ * to `end_recording` is to be done. */
+static bool begin_recording(struct step *step, int slot)
+{
+    const struct backend_ops *ops = step->backend->ops;
+    if (step->timed) return true; /* a part at a time */
+    if (ops->replay(step->backend, slot)) return false;
+    const int status = ops->record_begin(step->backend, slot, step->status ? NULL : &step->error);
+    if (!step->status) step->status = status;
+    return true;
+}
+
+static void end_recording(struct step *step)
+{
+    if (step->timed) return;
+    const int status = step->backend->ops->record_end(step->backend, step->status ? NULL : &step->error);
+    if (!step->status) step->status = status;
+}
+
+/* ---- forward, loss, backward -------------------------------------------------------------------------------- */
+
 void step_forward(struct step *step, const struct batch *batch)
 {
     const double start = now(step);
-    network_forward(step->network, batch->views);
+    step->status = SIMCLR_OK;
+    network_set_images(step->network, batch->views);
+    if (step->loss->set_labels) step->loss->set_labels(step, batch);
+    step->asked = begin_recording(step, RECORDING_OF_NUMBERS);
+    if (step->asked) network_forward(step->network, NULL);
     step->seconds.forward = now(step) - start;
 }
 
-void step_loss(struct step *step, const struct batch *batch)
+void step_loss(struct step *step)
 {
     const double start = now(step);
-    step->report = (struct step_report){0};
-    step->loss->run(step, batch);
+    if (step->asked) step->loss->run(step);
     step->seconds.loss = now(step) - start;
 }
 
 void step_backward(struct step *step)
 {
     const double start = now(step);
-    network_backward(step->network, step->tensors.z, NULL);
+    if (step->asked) network_backward(step->network, step->tensors.z, NULL);
     step->seconds.backward = now(step) - start;
 }
 
-static double norm(const struct step *step, const float *values, size_t count)
+/* ---- judging ------------------------------------------------------------------------------------------------ */
+
+static void sum_squares(const struct step *step, double *out, const float *values, size_t count)
 {
-    const struct backend_ops *ops = step->backend->ops;
-    double squares;
-    ops->sum_squares(step->backend, &step->numbers->gradient_squares, values, count);
-    ops->download(step->backend, &squares, &step->numbers->gradient_squares, sizeof squares);
-    (void)ops->sync(step->backend, NULL); /* a fault stays for step_update */
-    return sqrt(squares);
+    step->backend->ops->sum_squares(step->backend, out, values, count);
+}
+
+/* The numbers of the step: the one look of the host at what the backend has made. */
+static void read_numbers(struct step *step)
+{
+    const struct parameters *parameters = &step->model->parameters;
+    if (step->asked) {
+        sum_squares(step, &step->numbers->gradient_squares, parameters->gradients, parameters->weight_count);
+        sum_squares(step, &step->numbers->statistics_squares, parameters->buffers_next, parameters->buffer_count);
+        end_recording(step);
+    }
+    step->backend->ops->download(step->backend, &step->read, step->numbers, sizeof step->read);
+    (void)step->backend->ops->sync(step->backend, NULL); /* a fault stays for the end of the step */
+    step->report = (struct step_report){
+        .gradient_norm = sqrt(step->read.gradient_squares),
+        .learning_rate = schedule_rate(&step->schedule, step->number),
+    };
+    step->loss->report(&step->report, &step->read);
 }
 
 /* Activations can overflow in batch norm's variance and yet give a finite loss, so its statistics are looked at too. */
-static bool is_finite(struct step *step)
+static bool is_finite(const struct step *step)
 {
-    const struct parameters *parameters = &step->model->parameters;
-    step->report.gradient_norm = norm(step, parameters->gradients, parameters->weight_count);
     return isfinite(step->report.loss) && isfinite(step->report.gradient_norm) &&
-           isfinite(norm(step, parameters->buffers_next, parameters->buffer_count));
+           isfinite(step->read.statistics_squares);
 }
 
 bool step_weights_are_finite(const struct step *step)
 {
     const struct parameters *parameters = &step->model->parameters;
-    return isfinite(norm(step, parameters->weights, parameters->weight_count));
+    double squares;
+    sum_squares(step, &step->numbers->gradient_squares, parameters->weights, parameters->weight_count);
+    step->backend->ops->download(step->backend, &squares, &step->numbers->gradient_squares, sizeof squares);
+    (void)step->backend->ops->sync(step->backend, NULL);
+    return isfinite(squares);
 }
 
-/* The only change of the model. The network runs all batch norms of the model, so all next statistics are there. */
-static void update(struct step *step)
+/* ---- update or skip ----------------------------------------------------------------------------------------- */
+
+/* The only change of the model. The network runs all batch norms of the model, so all next statistics are there.
+ * Returns when the weights were new and were still to be packed. */
+static double update(struct step *step)
 {
     const struct parameters *parameters = &step->model->parameters;
-    step->backend->ops->copy(step->backend, parameters->buffers, parameters->buffers_next,
-                             parameters->buffer_count * sizeof *parameters->buffers);
-    optimizer_update(step->optimizer, step->report.learning_rate);
+    double updated = 0;
+    optimizer_set(step->optimizer, step->report.learning_rate);
+    if (begin_recording(step, RECORDING_OF_UPDATE)) {
+        step->backend->ops->copy(step->backend, parameters->buffers, parameters->buffers_next,
+                                 parameters->buffer_count * sizeof *parameters->buffers);
+        optimizer_run(step->optimizer);
+        updated = now(step);
+        network_set_weights(step->network);
+        end_recording(step);
+    }
     step->skipped_in_a_row = 0;
+    return updated;
 }
 
 /* Nothing to undo: neither the forward nor the backward pass has changed the model. */
@@ -128,16 +185,21 @@ static void skip(struct step *step)
 int step_update(struct step *step, struct step_report *report, struct error *error)
 {
     const double start = now(step);
-    step->report.learning_rate = schedule_rate(&step->schedule, step->number);
+    double updated = 0;
+    read_numbers(step);
     if (is_finite(step))
-        update(step);
+        updated = update(step);
     else
         skip(step);
-    const double updated = now(step);
-    if (!step->report.skipped) network_set_weights(step->network);
-    const int status = step->backend->ops->sync(step->backend, error);
+    int status = step->backend->ops->sync(step->backend, error);
+    if (!status && step->status) {
+        status = step->status;
+        if (error) *error = step->error;
+    }
+    const double end = clock_seconds();
+    if (updated == 0) updated = end;
     step->seconds.update = updated - start;
-    step->seconds.packing = clock_seconds() - updated;
+    step->seconds.packing = end - updated;
     *report = step->report;
     if (!status) step->number += 1;
     return status;
@@ -146,7 +208,7 @@ int step_update(struct step *step, struct step_report *report, struct error *err
 int step_run(struct step *step, const struct batch *batch, struct step_report *report, struct error *error)
 {
     step_forward(step, batch);
-    step_loss(step, batch);
+    step_loss(step);
     step_backward(step);
     return step_update(step, report, error);
 }

@@ -47,8 +47,10 @@ struct step_loss {
     const char *name;
     int views; /* rows of z an image */
     int (*open)(struct step *step, const struct step_config *config, struct error *error);
-    /* Reads the values of step->tensors.z, writes its gradient, and the loss's figures into step->report. */
-    void (*run)(struct step *step, const struct batch *batch);
+    void (*set_labels)(struct step *step, const struct batch *batch); /* NULL: it needs none */
+    /* Reads the values of step->tensors.z, writes its gradient, and the loss's figures into step->numbers. */
+    void (*run)(struct step *step);
+    void (*report)(struct step_report *report, const struct step_numbers *numbers);
     void (*close)(struct step *step);
 };
 extern const struct step_loss step_nt_xent;       /* paper eq. 1; z: [2 images][dim], row i and i + images a pair */
@@ -72,6 +74,7 @@ struct step {
     const struct step_loss *loss;
     void *loss_plan;              /* the loss's own */
     struct step_numbers *numbers; /* the backend's memory */
+    struct step_numbers read;     /* the same, once the step is to be judged */
     struct optimizer *optimizer;
     struct schedule schedule;
 
@@ -79,7 +82,10 @@ struct step {
     int64_t skipped; /* of those: skipped; a resumed run sets it */
     int skipped_in_a_row;
     struct step_report report; /* of the step under way */
-    bool timed;                /* a device is waited for after each part, so that `seconds` are of that part alone */
+    bool asked;                /* the operations of this step are asked for one by one, and not repeated as recorded */
+    int status;                /* of recording; step_update returns it */
+    struct error error;
+    bool timed; /* a device is waited for after each part, so that `seconds` are of that part alone */
     struct step_seconds seconds;
 };
 
@@ -95,10 +101,12 @@ int step_open_network(struct step *step, const struct step_config *config, struc
 int step_open_optimizer(struct step *step, const struct step_config *config, struct error *error);
 int step_open_loss(struct step *step, const struct step_config *config, struct error *error);
 
-/* batch: views of the type that the network reads (network_tensor of its input), which must stay until step_update has
- * returned; labels for the cross entropy. */
+/* Where the backend can record (backend.h), the first step is taken down and later ones are repeated: one recording
+ * from the images to struct step_numbers, and one of the update. Whatever changes from step to step lies in the
+ * backend's memory by then. batch: views of the type that the network reads (network_tensor of its input), which must
+ * stay until step_update has returned; labels for the cross entropy. */
 void step_forward(struct step *step, const struct batch *batch);
-void step_loss(struct step *step, const struct batch *batch);
+void step_loss(struct step *step);
 void step_backward(struct step *step);
 /* Updates the weights at the rate of step `number`, or skips; waits for the device; counts the step. The status is a
  * fault of the device, and the step is then not counted. */

@@ -3,13 +3,6 @@
 #include "loss/nt_xent.h"
 #include "train/step.h"
 
-/* Numbers from the backend's memory; a fault of the device stays for step_update. */
-static void fetch(struct step *step, void *to, const void *from, size_t bytes)
-{
-    step->backend->ops->download(step->backend, to, from, bytes);
-    (void)step->backend->ops->sync(step->backend, NULL);
-}
-
 /* ---- NT-Xent: which of all other views is the other view of the same image? -------------------------------- */
 
 static int open_nt_xent(struct step *step, const struct step_config *config, struct error *error)
@@ -21,18 +14,20 @@ static int open_nt_xent(struct step *step, const struct step_config *config, str
     return status;
 }
 
-static void run_nt_xent(struct step *step, const struct batch *batch)
+static void run_nt_xent(struct step *step)
 {
-    struct nt_xent_result result;
-    (void)batch;
     nt_xent_run(step->loss_plan, &step->numbers->nt_xent, network_gradient(step->network, step->tensors.z),
                 network_value(step->network, step->tensors.z));
-    fetch(step, &result, &step->numbers->nt_xent, sizeof result);
-    step->report.loss = result.loss;
-    step->report.top1 = result.top1;
-    step->report.entropy = result.entropy;
-    step->report.positive_similarity = result.positive_similarity;
-    step->report.negative_similarity = result.negative_similarity;
+}
+
+static void report_nt_xent(struct step_report *report, const struct step_numbers *numbers)
+{
+    const struct nt_xent_result *result = &numbers->nt_xent;
+    report->loss = result->loss;
+    report->top1 = result->top1;
+    report->entropy = result->entropy;
+    report->positive_similarity = result->positive_similarity;
+    report->negative_similarity = result->negative_similarity;
 }
 
 static void close_nt_xent(struct step *step)
@@ -42,8 +37,12 @@ static void close_nt_xent(struct step *step)
     step->loss_plan = NULL;
 }
 
-const struct step_loss step_nt_xent = {
-    .name = "NT-Xent", .views = 2, .open = open_nt_xent, .run = run_nt_xent, .close = close_nt_xent};
+const struct step_loss step_nt_xent = {.name = "NT-Xent",
+                                       .views = 2,
+                                       .open = open_nt_xent,
+                                       .run = run_nt_xent,
+                                       .report = report_nt_xent,
+                                       .close = close_nt_xent};
 
 /* ---- cross entropy: which class? --------------------------------------------------------------------------- */
 
@@ -59,15 +58,21 @@ static int open_cross_entropy(struct step *step, const struct step_config *confi
     return error_set(error, SIMCLR_INVALID, "cross entropy needs a model with a classifier; this one has a head");
 }
 
-static void run_cross_entropy(struct step *step, const struct batch *batch)
+static void set_labels(struct step *step, const struct batch *batch)
 {
-    struct cross_entropy_result result;
     cross_entropy_set_labels(step->loss_plan, batch->labels, batch->count);
+}
+
+static void run_cross_entropy(struct step *step)
+{
     cross_entropy_run(step->loss_plan, &step->numbers->cross_entropy, network_gradient(step->network, step->tensors.z),
                       network_value(step->network, step->tensors.z));
-    fetch(step, &result, &step->numbers->cross_entropy, sizeof result);
-    step->report.loss = result.loss;
-    step->report.top1 = result.top1;
+}
+
+static void report_cross_entropy(struct step_report *report, const struct step_numbers *numbers)
+{
+    report->loss = numbers->cross_entropy.loss;
+    report->top1 = numbers->cross_entropy.top1;
 }
 
 static void close_cross_entropy(struct step *step)
@@ -80,5 +85,7 @@ static void close_cross_entropy(struct step *step)
 const struct step_loss step_cross_entropy = {.name = "cross entropy",
                                              .views = 1,
                                              .open = open_cross_entropy,
+                                             .set_labels = set_labels,
                                              .run = run_cross_entropy,
+                                             .report = report_cross_entropy,
                                              .close = close_cross_entropy};

@@ -128,7 +128,7 @@ static int learn(struct training *training, struct error *error)
         if (status != SIMCLR_OK) return status;
 
         step_forward(step, batch);
-        step_loss(step, batch);
+        step_loss(step);
         step_backward(step);
         status = step_update(step, &training->report, error);
         if (status == SIMCLR_OK && training->report.skipped) status = tell_skipped(training, error);

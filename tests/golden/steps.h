@@ -78,7 +78,7 @@ static inline double one_step(struct step_run *run, const void *images)
     step->number = RATED;
     step_forward(step, &batch);
     network_read(step->network, step->tensors.z, run->z);
-    step_loss(step, &batch);
+    step_loss(step);
     step_backward(step);
     CHECK_OK(step_update(step, &report, &error), error);
     assert_false(report.skipped);
