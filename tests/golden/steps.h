@@ -82,6 +82,8 @@ static inline double one_step(struct step_run *run, const void *images)
     step_backward(step);
     CHECK_OK(step_update(step, &report, &error), error);
     assert_false(report.skipped);
+    const struct parameters *parameters = &run->model->parameters; /* the update has taken the statistics over */
+    assert_memory_equal(parameters->buffers, parameters->buffers_next, parameters->buffer_count * sizeof(float));
     return report.loss;
 }
 
