@@ -87,7 +87,8 @@ int probe_loader_open(struct session *session, enum view_type type, struct datas
                                    .shuffle = true,
                                    .workers = session_workers(session),
                                    .pin = session_pin(session),
-                                   .scaled_decoding = session->config->scaled_decoding};
+                                   .scaled_decoding = session->config->scaled_decoding,
+                                   .memory = session_batch_memory(session)};
     int status = session_view_policy(session, &config.policy, error);
     config.policy.type = type;
     if (status == SIMCLR_OK)

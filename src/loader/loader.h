@@ -15,6 +15,13 @@ struct loader;
 
 enum { LOADER_MAX_VIEWS = 16 };
 
+/* Where batches of views lie: a backend may want memory of a kind that it reads fast. All zeros: plain memory. */
+struct batch_memory {
+    void *owner;
+    void *(*allocate)(void *owner, size_t bytes); /* NULL: there is none */
+    void (*release)(void *owner, void *block);
+};
+
 struct loader_config {
     struct view_policy policy;
     enum rng_purpose purpose; /* RNG_VIEW, or RNG_FINETUNE for supervised phases */
@@ -29,6 +36,7 @@ struct loader_config {
     int workers, ring;    /* ring: batches made ahead, 0: 2 */
     bool scaled_decoding; /* JPEGs whose crops are at least twice the view's size: decoded to half, a quarter ... of it
                            */
+    struct batch_memory memory;
     bool pin; /* the pool's threads and the workers on processors of their own, where there are enough for both */
 };
 

@@ -45,8 +45,9 @@ void view_maker_close(struct view_maker *maker)
 int slot_open(struct slot *slot, const struct view_source *source, struct error *error)
 {
     const size_t batch = (size_t)source->config.batch, rows = batch * (size_t)source->config.views;
-    *slot = (struct slot){.failed_row = 0};
-    slot->views = memory_array(rows, source->view_bytes);
+    *slot = (struct slot){.memory = source->config.memory};
+    slot->views = slot->memory.allocate ? slot->memory.allocate(slot->memory.owner, rows * source->view_bytes)
+                                        : memory_array(rows, source->view_bytes);
     slot->indices = memory_array(batch, sizeof *slot->indices);
     slot->labels = memory_array(batch, sizeof *slot->labels);
     if (slot->views == NULL || slot->indices == NULL || slot->labels == NULL)
@@ -58,7 +59,10 @@ int slot_open(struct slot *slot, const struct view_source *source, struct error 
 
 void slot_close(struct slot *slot)
 {
-    memory_free(slot->views);
+    if (slot->memory.release && slot->views)
+        slot->memory.release(slot->memory.owner, slot->views);
+    else
+        memory_free(slot->views);
     memory_free(slot->indices);
     memory_free(slot->labels);
     *slot = (struct slot){.failed_row = 0};

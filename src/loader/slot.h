@@ -27,6 +27,7 @@ void view_maker_close(struct view_maker *maker);
 struct slot {
     struct batch batch; /* what the caller gets: points to the blocks below */
     char *views;
+    struct batch_memory memory; /* of the views */
     uint32_t *indices;
     int32_t *labels;
     int failed_row; /* the first row (lowest number) that failed, or count; its failure: */

@@ -134,7 +134,8 @@ static int extract(struct extraction *extraction, const struct features_request 
                                          .subset = subset,
                                          .subset_count = subset == NULL ? 0 : (uint32_t)count,
                                          .workers = session_workers(session),
-                                         .pin = session_pin(session)};
+                                         .pin = session_pin(session),
+                                         .memory = session_batch_memory(session)};
     if (status == SIMCLR_OK) status = loader_open(&loader, &config, request->dataset, session->pool, error);
     if (status == SIMCLR_OK) status = run_all(extraction, loader, out, error);
     loader_close(&loader);

@@ -129,6 +129,24 @@ enum view_type session_view_type(const struct session *session)
     return backend->ops->image_type(backend, session->dtype) == DTYPE_BF16 ? VIEW_BF16 : VIEW_FLOAT32;
 }
 
+static void *allocate_batch(void *owner, size_t bytes)
+{
+    struct backend *backend = owner;
+    return backend->ops->allocate_host(backend, bytes, NULL);
+}
+
+static void release_batch(void *owner, void *block)
+{
+    struct backend *backend = owner;
+    backend->ops->release_host(backend, block);
+}
+
+struct batch_memory session_batch_memory(const struct session *session)
+{
+    if (!session->backend) return (struct batch_memory){0};
+    return (struct batch_memory){.owner = session->backend, .allocate = allocate_batch, .release = release_batch};
+}
+
 int session_workers(const struct session *session)
 {
     if (session->config->workers >= 0) return (int)session->config->workers;

@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "loader/loader.h"
 #include "nn/network.h"
 #include "run/progress.h"
 #include "simd/simd.h"
@@ -53,6 +54,8 @@ void session_print(const struct session *session, const char *format, ...) __att
 
 /* The type of views for a network of the session: what its backend likes best. */
 enum view_type session_view_type(const struct session *session);
+/* Where the session's backend likes batches of views to lie. */
+struct batch_memory session_batch_memory(const struct session *session);
 /* Threads that only make views: --workers, or the processors that --threads leaves free. */
 int session_workers(const struct session *session);
 /* Whether those threads and the computing ones get processors of their own: --pin, or where they take all there are. */

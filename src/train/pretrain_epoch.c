@@ -100,15 +100,14 @@ static int pairs_open(struct pairs *pairs, struct pretrain *run, struct error *e
         return error_no_memory(error, "diagnostics", 2 * (size_t)pairs->count * row);
     int status = sampler_sample((uint64_t)run->config->seed, (uint32_t)images, &pairs->order, error);
     if (status != SIMCLR_OK) return status;
-    const struct loader_config config = {
-        .policy = run->policy,
-        .purpose = RNG_VIEW,
-        .seed = (uint64_t)run->config->seed,
-        .batch = pairs->batch,
-        .views = 2,
-        .subset = pairs->order,
-        .subset_count = (uint32_t)pairs->count,
-    };
+    const struct loader_config config = {.policy = run->policy,
+                                         .purpose = RNG_VIEW,
+                                         .seed = (uint64_t)run->config->seed,
+                                         .batch = pairs->batch,
+                                         .views = 2,
+                                         .subset = pairs->order,
+                                         .subset_count = (uint32_t)pairs->count,
+                                         .memory = session_batch_memory(session)};
     status = loader_open(&pairs->loader, &config, run->dataset, session->pool, error);
     if (status != SIMCLR_OK) return status;
     return model_plan(run->model,

@@ -88,17 +88,16 @@ static int open_data(struct pretrain *run, struct error *error)
     if (status == SIMCLR_OK) status = session_resolve(session, run->dataset, error);
     if (status == SIMCLR_OK) status = session_view_policy(session, &run->policy, error);
     run->policy.type = session_view_type(session);
-    const struct loader_config config = {
-        .policy = run->policy,
-        .purpose = RNG_VIEW,
-        .seed = (uint64_t)run->config->seed,
-        .batch = (int)run->config->batch,
-        .views = 2,
-        .shuffle = true,
-        .workers = session_workers(session),
-        .pin = session_pin(session),
-        .scaled_decoding = run->config->scaled_decoding,
-    };
+    const struct loader_config config = {.policy = run->policy,
+                                         .purpose = RNG_VIEW,
+                                         .seed = (uint64_t)run->config->seed,
+                                         .batch = (int)run->config->batch,
+                                         .views = 2,
+                                         .shuffle = true,
+                                         .workers = session_workers(session),
+                                         .pin = session_pin(session),
+                                         .scaled_decoding = run->config->scaled_decoding,
+                                         .memory = session_batch_memory(session)};
     if (status == SIMCLR_OK) status = loader_open(&run->loader, &config, run->dataset, session->pool, error);
     if (status == SIMCLR_OK) run->steps_per_epoch = loader_steps_per_epoch(run->loader);
     return status;

@@ -48,7 +48,8 @@ static int open_training(struct training *training, struct error *error)
                                          .subset_count = job->subset_count,
                                          .workers = session_workers(job->session),
                                          .pin = session_pin(job->session),
-                                         .scaled_decoding = config->scaled_decoding};
+                                         .scaled_decoding = config->scaled_decoding,
+                                         .memory = session_batch_memory(job->session)};
     const int status = loader_open(&training->loader, &loader, job->dataset, job->session->pool, error);
     if (status != SIMCLR_OK) return status;
     training->steps = loader_steps_per_epoch(training->loader) * job->epochs;

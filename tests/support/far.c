@@ -34,6 +34,7 @@ static struct {
     struct backend base;
     struct backend *inner; /* ref */
     struct block blocks[BLOCKS_MAX];
+    int host_blocks;     /* of memory for uploads */
     int allocated, open; /* open: operations under way */
     int64_t operations, replays;
     struct recording recordings[BACKEND_RECORDINGS];
@@ -210,6 +211,19 @@ static void far_release(struct backend *backend, void *block)
         return;
     }
     if (block) abort(); /* it was not allocated here, or was released before */
+}
+
+static void *far_allocate_host(struct backend *backend, size_t bytes, struct error *error)
+{
+    void *block = host_allocate(backend, bytes, error);
+    far.host_blocks += block != NULL;
+    return block;
+}
+
+static void far_release_host(struct backend *backend, void *block)
+{
+    far.host_blocks -= block != NULL;
+    host_release(backend, block);
 }
 
 static void far_upload(struct backend *backend, void *to, const void *from_host, size_t bytes)
@@ -984,8 +998,8 @@ int far_create(struct pool *pool, struct backend **out, struct error *error)
     far_ops.reads_host = far_reads_host;
     far_ops.allocate = far_allocate;
     far_ops.release = far_release;
-    far_ops.allocate_host = host_allocate;
-    far_ops.release_host = host_release;
+    far_ops.allocate_host = far_allocate_host;
+    far_ops.release_host = far_release_host;
     far_ops.upload = far_upload;
     far_ops.download = far_download;
     far_ops.copy = far_copy;
@@ -1044,7 +1058,7 @@ int far_create(struct pool *pool, struct backend **out, struct error *error)
 
 int far_blocks(void)
 {
-    int count = 0;
+    int count = far.host_blocks;
     for (int i = 0; i < BLOCKS_MAX; i++) count += far.blocks[i].start != NULL;
     return count;
 }
