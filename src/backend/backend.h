@@ -1,7 +1,7 @@
 /* backend/backend.h -- THE contract between the method and the machine.
  *
- * A backend is one table of functions plus private state. `ref` (plain C, double accumulators, no threads) is
- * the oracle of every other; `cpu` is the fast one. Nothing above this line of rooms knows an instruction set.
+ * A backend is one table of functions plus private state. `ref` (plain C, double accumulators) is the oracle of
+ * every other; `cpu` is the fast one. Nothing above this line of rooms knows an instruction set.
  *
  * Rules
  *  - Two phases. *_create validates, chooses algorithms, allocates, and may fail. Executing a plan allocates

@@ -147,7 +147,8 @@ static inline int ops_each_variant(ops_visit *visit, void *context)
 /* ---- all targets at once ---------------------------------------------------------------------------------------- */
 enum { OPS_TARGETS = 24 };
 struct ops_suite {
-    struct ops_target ref, target[OPS_TARGETS];
+    struct ops_target ref, ref_shared; /* with one thread and with three: the same bits */
+    struct ops_target target[OPS_TARGETS];
     int count; /* the best variant and then every variant that runs, each with 1, 2 and 3 threads */
 };
 
@@ -166,6 +167,7 @@ static inline int ops_suite_open(void **state)
     if (!suite) return 1;
     ops_report_variants();
     ops_open(&suite->ref, "ref", NULL, 1);
+    ops_open(&suite->ref_shared, "ref", NULL, 3);
     ops_suite_add(NULL, suite);
     ops_each_variant(ops_suite_add, suite);
     *state = suite;
@@ -177,6 +179,7 @@ static inline int ops_suite_close(void **state)
     struct ops_suite *suite = *state;
     for (int i = 0; i < suite->count; i++) ops_close(&suite->target[i]);
     ops_close(&suite->ref);
+    ops_close(&suite->ref_shared);
     free(suite);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* Batch norm and pools: every variant of the cpu backend against ref, with 1, 2 and 3 threads, each operation twice
- * (bit-equal). As in ops_conv.h ref works in float32 from inputs that the type under test holds exactly, and bf16
- * outputs are allowed half a unit in the last place (2^-8 |value|) beyond the following.
+ * (bit-equal), and ref with three threads against ref with one (bit-equal). As in ops_conv.h ref works in float32 from
+ * inputs that the type under test holds exactly, and bf16 outputs are allowed half a unit in the last place (2^-8
+ * |value|) beyond the following.
  *
  * Batch norm: (x - mean) / std in float32 loses 2^-24 |x| / std. With ratio = max over channels of |mean| / std all of
  * it is allowed 1e-6 (2 + ratio) of the rms. Backward, where three such terms are added, is allowed four times that.
@@ -216,9 +217,28 @@ static void norm_near(const struct norm_compare *compare, const char *what, cons
     ops_near(label, got, want, count, relative, factor * compare->tolerance * ops_rms(want, count));
 }
 
-static void norm_check(struct ops_target *ref, struct ops_target *targets, int target_count, struct norm_data *data,
-                       uint32_t item)
+/* ref with three threads has the bits of ref with one. */
+static void norm_shared(struct ops_suite *suite, const struct norm_data *data, size_t count, size_t channels)
 {
+    struct ops_buffers buffers = {0};
+    const struct norm_results one = norm_execute(&buffers, &suite->ref, data, data->desc.dtype);
+    const struct norm_results three = norm_execute(&buffers, &suite->ref_shared, data, data->desc.dtype);
+    assert_memory_equal(one.y, three.y, count * sizeof(float));
+    assert_memory_equal(one.inference, three.inference, count * sizeof(float));
+    assert_memory_equal(one.saved, three.saved, 2 * channels * (sizeof(float) + sizeof(double)));
+    assert_memory_equal(one.running_mean, three.running_mean, channels * sizeof(float));
+    assert_memory_equal(one.running_var, three.running_var, channels * sizeof(float));
+    assert_memory_equal(one.d_x, three.d_x, count * sizeof(float));
+    if (one.d_residual) assert_memory_equal(one.d_residual, three.d_residual, count * sizeof(float));
+    assert_memory_equal(one.d_gamma, three.d_gamma, channels * sizeof(float));
+    if (one.d_beta) assert_memory_equal(one.d_beta, three.d_beta, channels * sizeof(float));
+    ops_free(&buffers);
+}
+
+/* On the targets [first, end) of the suite. */
+static void norm_check(struct ops_suite *suite, int first, int end, struct norm_data *data, uint32_t item)
+{
+    struct ops_target *ref = &suite->ref, *targets = suite->target;
     struct ops_buffers buffers = {0};
     const struct batch_norm_desc *desc = &data->desc;
     const struct tensor_desc shape = ops_tensor(DTYPE_F32, desc->batch, desc->channels, desc->height, desc->width);
@@ -247,7 +267,8 @@ static void norm_check(struct ops_target *ref, struct ops_target *targets, int t
     for (size_t c = 0; c < channels; c++)
         ratio = fmax(ratio, fabs((double)want.saved[c]) * (double)want.saved[channels + c]);
 
-    for (int i = 0; i < target_count; i++) {
+    norm_shared(suite, data, count, channels);
+    for (int i = first; i < end; i++) {
         struct ops_buffers first_buffers = {0}, again_buffers = {0};
         const struct norm_compare compare = {&targets[i], data, 1e-6 * (2 + ratio)};
         const struct norm_results got = norm_execute(&first_buffers, &targets[i], data, desc->dtype);
@@ -322,9 +343,10 @@ static struct pool_results pool_execute(struct ops_buffers *buffers, struct ops_
     return results;
 }
 
-static void pool_check(struct ops_target *ref, struct ops_target *targets, int target_count, struct max_pool_desc desc,
-                       uint32_t item)
+/* On the targets [first, end) of the suite. */
+static void pool_check(struct ops_suite *suite, int first, int end, struct max_pool_desc desc, uint32_t item)
 {
+    struct ops_target *targets = suite->target;
     struct ops_buffers buffers = {0};
     const bool bf16 = desc.dtype == DTYPE_BF16, ties = item % 2 != 0;
     const size_t planes = (size_t)desc.batch * (size_t)desc.channels;
@@ -337,8 +359,14 @@ static void pool_check(struct ops_target *ref, struct ops_target *targets, int t
     float *d_mean = ops_random(&buffers, planes, item + 3, -1, 1, false);
     struct max_pool_desc exact = desc;
     exact.dtype = DTYPE_F32;
-    const struct pool_results want = pool_execute(&buffers, ref, exact, x, d_y, d_mean);
-    for (int i = 0; i < target_count; i++) {
+    const struct pool_results want = pool_execute(&buffers, &suite->ref, exact, x, d_y, d_mean);
+    const struct pool_results shared = pool_execute(&buffers, &suite->ref_shared, exact, x, d_y, d_mean);
+    assert_memory_equal(want.y, shared.y, outputs * sizeof(float));
+    assert_memory_equal(want.inference, shared.inference, outputs * sizeof(float));
+    assert_memory_equal(want.d_x, shared.d_x, inputs * sizeof(float));
+    assert_memory_equal(want.mean, shared.mean, planes * sizeof(float));
+    assert_memory_equal(want.d_x_mean, shared.d_x_mean, inputs * sizeof(float));
+    for (int i = first; i < end; i++) {
         struct ops_buffers run = {0};
         const struct pool_results got = pool_execute(&run, &targets[i], desc, x, d_y, d_mean);
         const struct pool_results again = pool_execute(&run, &targets[i], desc, x, d_y, d_mean);
@@ -562,7 +590,7 @@ static void batch_norm(void **state)
                                                      .accumulate_residual = (flags & 2) != 0 && i % 2 == 0,
                                                      .epsilon = 1e-5f,
                                                      .momentum = 0.1f};
-                norm_check(&suite->ref, suite->target, suite->count, &data, item);
+                norm_check(suite, 0, suite->count, &data, item);
             }
 }
 
@@ -593,8 +621,7 @@ static void batch_norm_resnet(void **state)
                                              .training = true,
                                              .epsilon = 1e-5f,
                                              .momentum = 0.1f};
-        norm_check(&suite->ref, suite->target + 1, size <= 16 && channels <= 512 ? suite->count - 1 : 1, &data,
-                   5000 + 8 * (uint32_t)i);
+        norm_check(suite, 1, size <= 16 && channels <= 512 ? suite->count : 2, &data, 5000 + 8 * (uint32_t)i);
     }
 }
 
@@ -617,7 +644,7 @@ static void pools(void **state)
                                          shape[5],
                                          shape[6],
                                          true};
-            pool_check(&suite->ref, suite->target, suite->count, desc, 6000 + 8 * i + variety);
+            pool_check(suite, 0, suite->count, desc, 6000 + 8 * i + variety);
         }
     /* The max pools of ResNets at 96 and 224, and the global pools after their last stages. */
     static const int RESNET[][3] = {{64, 48, 1}, {64, 112, 1}, {512, 4, 3}, {512, 3, 3}, {2048, 7, 1}};
@@ -625,7 +652,7 @@ static void pools(void **state)
         for (int type = 0; type < 2; type++) {
             struct max_pool_desc desc = {
                 type ? DTYPE_BF16 : DTYPE_F32, RESNET[i][2], RESNET[i][0], RESNET[i][1], RESNET[i][1], 3, 2, 1, true};
-            pool_check(&suite->ref, suite->target + 1, i < 2 ? 1 : suite->count - 1, desc, 6500 + 8 * i);
+            pool_check(suite, 1, i < 2 ? 2 : suite->count, desc, 6500 + 8 * i);
         }
 }
 

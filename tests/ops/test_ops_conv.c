@@ -113,6 +113,46 @@ static void ref_in_bf16(void **state)
     ops_close(&ref);
 }
 
+/* ---- ref and its threads ----------------------------------------------------------------------------------------- */
+static void same_runs(const struct conv_case *test, struct ops_target ref[2])
+{
+    const size_t inputs = tensor_elements(&test->in), outputs = tensor_elements(&test->out);
+    const size_t filters = (size_t)test->desc.out_channels;
+    struct conv_run run[2];
+    for (int i = 0; i < 2; i++) {
+        struct conv_plan *plan = conv_case_plan(test, &ref[i], test->desc.dtype);
+        conv_case_execute(test, &ref[i], test->desc.dtype, plan, &run[i]);
+        ref[i].backend->ops->conv_destroy(&plan);
+    }
+    assert_memory_equal(run[0].y, run[1].y, outputs * sizeof(float));
+    if (run[0].statistics) assert_memory_equal(run[0].statistics, run[1].statistics, 2 * filters * sizeof(double));
+    if (run[0].d_x) assert_memory_equal(run[0].d_x, run[1].d_x, inputs * sizeof(float));
+    if (run[0].d_weight) assert_memory_equal(run[0].d_weight, run[1].d_weight, test->weights * sizeof(float));
+    if (run[0].d_bias) assert_memory_equal(run[0].d_bias, run[1].d_bias, filters * sizeof(float));
+    for (int i = 0; i < 2; i++) ops_free(&run[i].buffers);
+}
+
+/* The bits of all passes, and of inference with a residual and a ReLU, are the same with one thread and with three. */
+static void ref_with_threads(void **state)
+{
+    struct suite *suite = *state;
+    struct ops_target ref[2];
+    ops_open(&ref[0], "ref", NULL, 1);
+    ops_open(&ref[1], "ref", NULL, 3);
+    for (int i = 0; i < suite->count; i++) {
+        struct conv_case test = suite->cases[i];
+        same_runs(&test, ref);
+        memset(&test.buffers, 0, sizeof test.buffers);
+        const size_t count = tensor_elements(&test.out);
+        test.residual = ops_random(&test.buffers, count, 8 * (uint32_t)i + 7, -4, 4, test.desc.dtype == DTYPE_BF16);
+        test.desc.training = test.desc.input_gradient = test.desc.accumulate = test.desc.statistics = false;
+        test.desc.residual = test.desc.relu = true;
+        same_runs(&test, ref);
+        ops_free(&test.buffers);
+    }
+    for (int i = 0; i < 2; i++) ops_close(&ref[i]);
+}
+
 /* ---- images of both types --------------------------------------------------------------------------------------- */
 /* What a bf16 convolution makes of float images, and of the same images rounded to bf16 by whoever made them, in `run`.
  */
@@ -254,7 +294,8 @@ static void inference(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ref_in_bf16), cmocka_unit_test(images_of_both_types),
-                                       cmocka_unit_test(every_variant), cmocka_unit_test(inference)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ref_in_bf16), cmocka_unit_test(ref_with_threads),
+                                       cmocka_unit_test(images_of_both_types), cmocka_unit_test(every_variant),
+                                       cmocka_unit_test(inference)};
     return run_cases(tests, prepare, release);
 }

@@ -248,8 +248,7 @@ static void sum_squares_check(struct ops_target *ref, struct ops_target *targets
 }
 
 /* ---- dense products ---------------------------------------------------------------------------------------------- */
-static void matmul_check(struct ops_target *ref, struct ops_target *targets, int target_count, int m, int n, int k,
-                         int flags)
+static void matmul_check(struct ops_suite *suite, int m, int n, int k, int flags)
 {
     struct ops_buffers buffers = {0};
     struct matmul_args args = {.transpose_a = (flags & 1) != 0,
@@ -273,8 +272,13 @@ static void matmul_check(struct ops_target *ref, struct ops_target *targets, int
         for (size_t i = 0; i < count; i++)
             if (i % (size_t)args.ldc < (size_t)n) start[i] = NAN; /* must not be read */
     args.c = memcpy(want, start, count * sizeof *want);
-    ref->backend->ops->matmul(ref->backend, &args);
-    for (int i = 0; i < target_count; i++) {
+    suite->ref.backend->ops->matmul(suite->ref.backend, &args);
+    float *shared = ops_floats(&buffers, count);
+    args.c = memcpy(shared, start, count * sizeof *shared);
+    suite->ref_shared.backend->ops->matmul(suite->ref_shared.backend, &args);
+    assert_memory_equal(want, shared, count * sizeof *want); /* ref's bits do not depend on threads */
+    struct ops_target *targets = suite->target;
+    for (int i = 0; i < suite->count; i++) {
         float *got = ops_floats(&buffers, count), *again = ops_floats(&buffers, count);
         char label[200];
         snprintf(label, sizeof label, "%s, product %d x %d x %d, flags %d", targets[i].label, m, n, k, flags);
@@ -322,8 +326,7 @@ static void matmul(void **state)
     static const int SIZES[][3] = {{1, 1, 1},    {3, 16, 17},  {17, 3, 1},    {16, 33, 100}, {64, 64, 64},
                                    {33, 130, 5}, {100, 1, 33}, {1, 128, 257}, {70, 90, 300}};
     for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++)
-        for (int flags = 0; flags < 32; flags++)
-            matmul_check(&suite->ref, suite->target, suite->count, SIZES[i][0], SIZES[i][1], SIZES[i][2], flags);
+        for (int flags = 0; flags < 32; flags++) matmul_check(suite, SIZES[i][0], SIZES[i][1], SIZES[i][2], flags);
 }
 
 int main(void)

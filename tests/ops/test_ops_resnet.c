@@ -33,47 +33,20 @@ static void list_layers(struct layer_shapes *layers)
         for (int j = 0; j < sizes; j++) layers_add_resnet(layers, DEPTHS[i], SIZES[j]);
 }
 
-/* What ref has to say about a few layers at a time, one layer a thread: ref itself computes in one. (A failure in here
- * ends the program: cmocka cannot leave a thread.) */
-enum { TOGETHER = 4 };
-struct prepared {
-    struct ops_target ref[TOGETHER];
-    struct conv_desc desc[TOGETHER];
-    struct conv_case test[TOGETHER];
-    uint32_t item; /* of the first: numbers the random streams */
-};
-
-static void prepare_one(void *context, int64_t index, int thread)
-{
-    (void)thread;
-    struct prepared *prepared = context;
-    conv_case_prepare(&prepared->test[index], &prepared->desc[index], &prepared->ref[index],
-                      prepared->item + (uint32_t)index);
-}
-
 typedef void check_layer(const struct conv_case *test, void *context);
 
-/* Calls `check` with each of the `count` layers of `descs`, in order. */
+/* Calls `check` with each of the `count` layers of `descs`, in order. `item` of the first: numbers random streams. */
 static void each_layer(const struct conv_desc *descs, int count, uint32_t item, check_layer *check, void *context)
 {
-    struct prepared *prepared = calloc(1, sizeof *prepared);
-    struct pool *pool;
-    assert_non_null(prepared);
-    assert_int_equal(pool_create(&pool, 2, NULL), SIMCLR_OK);
-    for (int i = 0; i < TOGETHER; i++) ops_open(&prepared->ref[i], "ref", NULL, 1);
-    for (int first = 0; first < count; first += TOGETHER) {
-        const int some = count - first < TOGETHER ? count - first : TOGETHER;
-        memcpy(prepared->desc, descs + first, (size_t)some * sizeof *descs);
-        prepared->item = item + (uint32_t)first;
-        pool_run(pool, some, prepare_one, prepared);
-        for (int i = 0; i < some; i++) {
-            check(&prepared->test[i], context);
-            conv_case_free(&prepared->test[i]);
-        }
+    struct ops_target ref;
+    ops_open(&ref, "ref", NULL, 2);
+    for (int i = 0; i < count; i++) {
+        struct conv_case test;
+        conv_case_prepare(&test, &descs[i], &ref, item + (uint32_t)i);
+        check(&test, context);
+        conv_case_free(&test);
     }
-    for (int i = 0; i < TOGETHER; i++) ops_close(&prepared->ref[i]);
-    pool_destroy(&pool);
-    free(prepared);
+    ops_close(&ref);
 }
 
 static void check_best(const struct conv_case *test, void *context)

@@ -1,11 +1,17 @@
 /* Convolution, one image at a time in doubles, channels innermost: x [H][W][C], y [OH][OW][K], weights [tap][C][K].
- * Each pass visits every pair of an output pixel and an input pixel that a tap of the kernel joins. */
+ * Each pass visits every pair of an output pixel and an input pixel that a tap of the kernel joins.
+ *
+ * A pass is shared out by the channels of what it makes: filters forward and for the weights' gradient, channels of x
+ * for the data's. A thread goes through all images for its own channels. So every sum is added by one thread, in an
+ * order that does not depend on their number. */
 #include "backend/check.h"
 #include "backend/host.h"
 #include "backend/ref/ref.h"
 #include "base/memory.h"
+#include "base/pool.h"
 
 struct conv_plan {
+    struct pool *pool;
     struct conv_desc desc;
     int out_height, out_width;
     size_t in_pixels, out_pixels, taps, weight_count;
@@ -13,9 +19,14 @@ struct conv_plan {
     double *weights;       /* [tap][C][K] */
     double *transposed;    /* [tap][K][C], if desc.input_gradient */
     double *d_weights;     /* [tap][C][K], if desc.training */
-    double *x, *y;         /* one image each */
-    double *plane;         /* one channel of an image, on its way to or from memory */
+    double *x, *y;         /* [threads] images of each */
+    double *plane;         /* [threads] channels of an image, on their way to or from memory */
 };
+
+static size_t plane_count(const struct conv_plan *plan)
+{
+    return plan->in_pixels > plan->out_pixels ? plan->in_pixels : plan->out_pixels;
+}
 
 void ref_conv_destroy(struct conv_plan **plan)
 {
@@ -34,6 +45,7 @@ int ref_conv_create(struct backend *backend, const struct conv_desc *desc, struc
     if (status != SIMCLR_OK) return status;
     struct conv_plan *plan = memory_allocate(sizeof *plan);
     if (!plan) return error_no_memory(error, "a convolution plan", sizeof *plan);
+    plan->pool = backend->pool;
     plan->desc = *desc;
     plan->out_height = conv_out(desc->in_height, desc->kernel, desc->stride, desc->padding);
     plan->out_width = conv_out(desc->in_width, desc->kernel, desc->stride, desc->padding);
@@ -43,14 +55,13 @@ int ref_conv_create(struct backend *backend, const struct conv_desc *desc, struc
     plan->weight_count = plan->taps * (size_t)desc->in_channels * (size_t)desc->out_channels;
     plan->input_type = desc->input_layout == LAYOUT_IMAGES ? desc->image_type : desc->dtype;
 
-    const size_t size = sizeof(double);
-    size_t largest = plan->in_pixels > plan->out_pixels ? plan->in_pixels : plan->out_pixels;
+    const size_t size = sizeof(double), threads = (size_t)pool_threads(plan->pool);
     plan->weights = memory_array(plan->weight_count, size);
     plan->transposed = memory_array(desc->input_gradient ? plan->weight_count : 0, size);
     plan->d_weights = memory_array(desc->training ? plan->weight_count : 0, size);
-    plan->x = memory_array(plan->in_pixels * (size_t)desc->in_channels, size);
-    plan->y = memory_array(plan->out_pixels * (size_t)desc->out_channels, size);
-    plan->plane = memory_array(largest, size);
+    plan->x = memory_array(threads * plan->in_pixels * (size_t)desc->in_channels, size);
+    plan->y = memory_array(threads * plan->out_pixels * (size_t)desc->out_channels, size);
+    plan->plane = memory_array(threads * plane_count(plan), size);
     if (!plan->weights || !plan->transposed || !plan->d_weights || !plan->x || !plan->y || !plan->plane) {
         size_t bytes = ref_conv_bytes(plan);
         ref_conv_destroy(&plan);
@@ -64,9 +75,9 @@ size_t ref_conv_bytes(const struct conv_plan *plan)
 {
     const struct conv_desc *desc = &plan->desc;
     size_t copies = 1 + (size_t)desc->input_gradient + (size_t)desc->training;
-    size_t largest = plan->in_pixels > plan->out_pixels ? plan->in_pixels : plan->out_pixels;
-    return sizeof(double) * (copies * plan->weight_count + plan->in_pixels * (size_t)desc->in_channels +
-                             plan->out_pixels * (size_t)desc->out_channels + largest);
+    const size_t images = plan->in_pixels * (size_t)desc->in_channels + plan->out_pixels * (size_t)desc->out_channels;
+    return sizeof(double) *
+           (copies * plan->weight_count + (size_t)pool_threads(plan->pool) * (images + plane_count(plan)));
 }
 
 const char *ref_conv_algorithm(const struct conv_plan *plan)
@@ -99,39 +110,99 @@ void ref_conv_set_weights(struct conv_plan *plan, const float *weight)
             }
 }
 
-/* ---- images between memory [C][H][W] and doubles [H][W][C] -------------------------------------------------- */
-static void load_image(struct conv_plan *plan, double *out, enum dtype dtype, const void *tensor, int image,
-                       size_t channels, size_t pixels)
+void ref_conv_set_folded_weights(struct conv_plan *plan, const struct conv_folding *folding)
 {
-    for (size_t c = 0; c < channels; c++) {
-        ref_load(plan->plane, dtype, tensor, ((size_t)image * channels + c) * pixels, pixels);
-        for (size_t p = 0; p < pixels; p++) out[p * channels + c] = plan->plane[p];
+    const struct conv_desc *desc = &plan->desc;
+    host_fold(folding, desc->out_channels, (size_t)desc->in_channels * (size_t)desc->kernel * (size_t)desc->kernel);
+    ref_conv_set_weights(plan, folding->scratch);
+}
+
+/* ---- what a thread does of a pass ------------------------------------------------------------------------------- */
+struct pass { /* what the caller gave */
+    struct conv_plan *plan;
+    void *out; /* y or d_x */
+    const void *x, *d_y, *residual;
+    const float *bias;
+    double *statistics;
+    float *d_weight, *d_bias;
+};
+
+struct share {
+    const struct conv_plan *plan;
+    size_t first, count; /* its channels of what the pass makes */
+    double *x, *y;       /* an image each, [pixels][channels]: all channels of an input, its own of an output */
+    double *plane;
+};
+
+static struct share share_of(const struct conv_plan *plan, int channels, int thread, int threads)
+{
+    const struct conv_desc *desc = &plan->desc;
+    int64_t begin, end;
+    pool_share(channels, thread, threads, &begin, &end);
+    return (struct share){.plan = plan,
+                          .first = (size_t)begin,
+                          .count = (size_t)(end - begin),
+                          .x = plan->x + (size_t)thread * plan->in_pixels * (size_t)desc->in_channels,
+                          .y = plan->y + (size_t)thread * plan->out_pixels * (size_t)desc->out_channels,
+                          .plane = plan->plane + (size_t)thread * plane_count(plan)};
+}
+
+/* ---- images between memory [C][H][W] and doubles [H][W][channels of the share, or all] --------------------------- */
+struct images {
+    enum dtype dtype;
+    size_t channels, pixels;
+};
+
+static struct images input_of(const struct conv_plan *plan)
+{
+    return (struct images){plan->input_type, (size_t)plan->desc.in_channels, plan->in_pixels};
+}
+
+static struct images output_of(const struct conv_plan *plan)
+{
+    return (struct images){plan->desc.dtype, (size_t)plan->desc.out_channels, plan->out_pixels};
+}
+
+static size_t offset_of(const struct images *images, int image, size_t channel)
+{
+    return ((size_t)image * images->channels + channel) * images->pixels;
+}
+
+/* out[p][c] = channel first + c, c in [0, count) */
+static void load_channels(const struct share *share, double *out, const struct images *images, const void *tensor,
+                          int image, size_t first, size_t count)
+{
+    for (size_t c = 0; c < count; c++) {
+        ref_load(share->plane, images->dtype, tensor, offset_of(images, image, first + c), images->pixels);
+        for (size_t p = 0; p < images->pixels; p++) out[p * count + c] = share->plane[p];
     }
 }
 
-static void store_image(struct conv_plan *plan, void *tensor, enum dtype dtype, int image, size_t channels,
-                        size_t pixels, const double *values)
+static void store_own(const struct share *share, const struct images *images, void *tensor, int image,
+                      const double *values)
 {
-    for (size_t c = 0; c < channels; c++) {
-        for (size_t p = 0; p < pixels; p++) plan->plane[p] = values[p * channels + c];
-        ref_store(tensor, dtype, ((size_t)image * channels + c) * pixels, pixels, plan->plane);
+    for (size_t c = 0; c < share->count; c++) {
+        for (size_t p = 0; p < images->pixels; p++) share->plane[p] = values[p * share->count + c];
+        ref_store(tensor, images->dtype, offset_of(images, image, share->first + c), images->pixels, share->plane);
     }
 }
 
 /* A bf16 convolution multiplies bf16 numbers, so float32 IMAGES are rounded first. */
-static void load_input(struct conv_plan *plan, const void *x, int image)
+static void load_input(const struct share *share, const void *x, int image)
 {
-    const size_t channels = (size_t)plan->desc.in_channels;
-    load_image(plan, plan->x, plan->input_type, x, image, channels, plan->in_pixels);
+    const struct conv_plan *plan = share->plan;
+    const struct images images = input_of(plan);
+    load_channels(share, share->x, &images, x, image, 0, images.channels);
     if (plan->input_type != plan->desc.dtype && plan->desc.dtype == DTYPE_BF16)
-        for (size_t i = 0; i < channels * plan->in_pixels; i++) plan->x[i] = ref_round(DTYPE_BF16, plan->x[i]);
+        for (size_t i = 0; i < images.channels * images.pixels; i++) share->x[i] = ref_round(DTYPE_BF16, share->x[i]);
 }
 
 /* ---- the walk ------------------------------------------------------------------------------------------------- */
-typedef void tap_visit(struct conv_plan *plan, size_t in_pixel, size_t out_pixel, size_t tap);
+typedef void tap_visit(const struct share *share, size_t in_pixel, size_t out_pixel, size_t tap);
 
-static void walk_taps(struct conv_plan *plan, tap_visit *visit)
+static void walk_taps(const struct share *share, tap_visit *visit)
 {
+    const struct conv_plan *plan = share->plan;
     const struct conv_desc *desc = &plan->desc;
     for (int r = 0; r < desc->kernel; r++)
         for (int s = 0; s < desc->kernel; s++)
@@ -141,136 +212,184 @@ static void walk_taps(struct conv_plan *plan, tap_visit *visit)
                 for (int ox = 0; ox < plan->out_width; ox++) {
                     int ix = ox * desc->stride - desc->padding + s;
                     if (ix < 0 || ix >= desc->in_width) continue;
-                    visit(plan, (size_t)iy * (size_t)desc->in_width + (size_t)ix,
+                    visit(share, (size_t)iy * (size_t)desc->in_width + (size_t)ix,
                           (size_t)oy * (size_t)plan->out_width + (size_t)ox,
                           (size_t)r * (size_t)desc->kernel + (size_t)s);
                 }
             }
 }
 
-/* out[j] += sum over i of in[i] * matrix[i][j]; four rows a pass, so that `out` is read and written less often. */
+/* out[j] += sum over i of in[i] * matrix[i * step + j], j in [0, columns); four rows a pass, so that `out` is read and
+ * written less often. */
 static void multiply_add(double *restrict out, const double *restrict in, const double *restrict matrix, size_t rows,
-                         size_t columns)
+                         size_t columns, size_t step)
 {
     size_t i = 0;
     for (; i + 4 <= rows; i += 4) {
-        const double *m0 = matrix + i * columns, *m1 = m0 + columns, *m2 = m1 + columns, *m3 = m2 + columns;
+        const double *m0 = matrix + i * step, *m1 = m0 + step, *m2 = m1 + step, *m3 = m2 + step;
         const double a = in[i], b = in[i + 1], c = in[i + 2], d = in[i + 3];
         for (size_t j = 0; j < columns; j++) out[j] += (a * m0[j] + b * m1[j]) + (c * m2[j] + d * m3[j]);
     }
     for (; i < rows; i++)
-        for (size_t j = 0; j < columns; j++) out[j] += in[i] * matrix[i * columns + j];
+        for (size_t j = 0; j < columns; j++) out[j] += in[i] * matrix[i * step + j];
 }
 
-static void visit_forward(struct conv_plan *plan, size_t in_pixel, size_t out_pixel, size_t tap)
+static void visit_forward(const struct share *share, size_t in_pixel, size_t out_pixel, size_t tap)
 {
+    const struct conv_plan *plan = share->plan;
     const size_t channels = (size_t)plan->desc.in_channels, outputs = (size_t)plan->desc.out_channels;
-    multiply_add(plan->y + out_pixel * outputs, plan->x + in_pixel * channels, plan->weights + tap * channels * outputs,
-                 channels, outputs);
+    multiply_add(share->y + out_pixel * share->count, share->x + in_pixel * channels,
+                 plan->weights + tap * channels * outputs + share->first, channels, share->count, outputs);
 }
 
-static void visit_backward_data(struct conv_plan *plan, size_t in_pixel, size_t out_pixel, size_t tap)
+static void visit_backward_data(const struct share *share, size_t in_pixel, size_t out_pixel, size_t tap)
 {
+    const struct conv_plan *plan = share->plan;
     const size_t channels = (size_t)plan->desc.in_channels, outputs = (size_t)plan->desc.out_channels;
-    multiply_add(plan->x + in_pixel * channels, plan->y + out_pixel * outputs,
-                 plan->transposed + tap * channels * outputs, outputs, channels);
+    multiply_add(share->x + in_pixel * share->count, share->y + out_pixel * outputs,
+                 plan->transposed + tap * channels * outputs + share->first, outputs, share->count, channels);
 }
 
-static void visit_backward_weights(struct conv_plan *plan, size_t in_pixel, size_t out_pixel, size_t tap)
+static void visit_backward_weights(const struct share *share, size_t in_pixel, size_t out_pixel, size_t tap)
 {
+    const struct conv_plan *plan = share->plan;
     const size_t channels = (size_t)plan->desc.in_channels, outputs = (size_t)plan->desc.out_channels;
-    const double *restrict d_y = plan->y + out_pixel * outputs;
+    const double *restrict d_y = share->y + out_pixel * share->count;
     for (size_t c = 0; c < channels; c++) {
-        const double value = plan->x[in_pixel * channels + c];
-        double *restrict d_weights = plan->d_weights + (tap * channels + c) * outputs;
-        for (size_t k = 0; k < outputs; k++) d_weights[k] += value * d_y[k];
+        const double value = share->x[in_pixel * channels + c];
+        double *restrict d_weights = plan->d_weights + (tap * channels + c) * outputs + share->first;
+        for (size_t k = 0; k < share->count; k++) d_weights[k] += value * d_y[k];
     }
 }
 
 /* ---- the passes ----------------------------------------------------------------------------------------------- */
-void ref_conv_set_folded_weights(struct conv_plan *plan, const struct conv_folding *folding)
+/* Sums over the batch of y and of y^2, before y is rounded. */
+static void add_statistics(const struct share *share, double *statistics)
 {
-    const struct conv_desc *desc = &plan->desc;
-    host_fold(folding, desc->out_channels, (size_t)desc->in_channels * (size_t)desc->kernel * (size_t)desc->kernel);
-    ref_conv_set_weights(plan, folding->scratch);
+    double *sums = statistics + share->first, *squares = sums + share->plan->desc.out_channels;
+    for (size_t p = 0; p < share->plan->out_pixels; p++)
+        for (size_t k = 0; k < share->count; k++) {
+            const double value = share->y[p * share->count + k];
+            sums[k] += value;
+            squares[k] += value * value;
+        }
+}
+
+static void forward_part(void *context, int thread, int threads)
+{
+    const struct pass *pass = context;
+    const struct conv_desc *desc = &pass->plan->desc;
+    const struct share share = share_of(pass->plan, desc->out_channels, thread, threads);
+    const struct images output = output_of(pass->plan);
+    for (int half = 0; pass->statistics && half < 2; half++)
+        memset(pass->statistics + half * desc->out_channels + share.first, 0, share.count * sizeof(double));
+    for (int image = 0; share.count > 0 && image < desc->batch; image++) {
+        load_input(&share, pass->x, image);
+        for (size_t p = 0; p < output.pixels; p++)
+            for (size_t k = 0; k < share.count; k++)
+                share.y[p * share.count + k] = pass->bias ? (double)pass->bias[share.first + k] : 0.0;
+        walk_taps(&share, visit_forward);
+        if (pass->statistics) add_statistics(&share, pass->statistics);
+        store_own(&share, &output, pass->out, image, share.y);
+    }
 }
 
 void ref_conv_forward(struct conv_plan *plan, void *y, double *statistics, const void *x, const float *bias)
 {
-    const struct conv_desc *desc = &plan->desc;
-    const size_t outputs = (size_t)desc->out_channels;
-    const bool measure = desc->statistics && statistics;
-    if (measure) memset(statistics, 0, 2 * outputs * sizeof *statistics);
-    for (int image = 0; image < desc->batch; image++) {
-        load_input(plan, x, image);
-        for (size_t p = 0; p < plan->out_pixels; p++)
-            for (size_t k = 0; k < outputs; k++) plan->y[p * outputs + k] = bias ? (double)bias[k] : 0.0;
-        walk_taps(plan, visit_forward);
-        for (size_t p = 0; measure && p < plan->out_pixels; p++)
-            for (size_t k = 0; k < outputs; k++) {
-                const double value = plan->y[p * outputs + k];
-                statistics[k] += value;
-                statistics[outputs + k] += value * value;
-            }
-        store_image(plan, y, desc->dtype, image, outputs, plan->out_pixels, plan->y);
+    struct pass pass = {.plan = plan, .out = y, .x = x, .bias = bias};
+    if (plan->desc.statistics) pass.statistics = statistics;
+    pool_split(plan->pool, forward_part, &pass);
+}
+
+static void inference_part(void *context, int thread, int threads)
+{
+    const struct pass *pass = context;
+    const struct conv_desc *desc = &pass->plan->desc;
+    const struct share share = share_of(pass->plan, desc->out_channels, thread, threads);
+    const struct images output = output_of(pass->plan);
+    const size_t values = output.pixels * share.count;
+    for (int image = 0; share.count > 0 && image < desc->batch; image++) {
+        load_input(&share, pass->x, image);
+        if (desc->residual)
+            load_channels(&share, share.y, &output, pass->residual, image, share.first, share.count);
+        else
+            memset(share.y, 0, values * sizeof *share.y);
+        for (size_t p = 0; pass->bias && p < output.pixels; p++)
+            for (size_t k = 0; k < share.count; k++)
+                share.y[p * share.count + k] += (double)pass->bias[share.first + k];
+        walk_taps(&share, visit_forward);
+        for (size_t i = 0; desc->relu && i < values; i++)
+            if (share.y[i] < 0) share.y[i] = 0; /* a NaN stays */
+        store_own(&share, &output, pass->out, image, share.y);
     }
 }
 
 void ref_conv_inference(struct conv_plan *plan, void *y, const void *x, const void *residual, const float *bias)
 {
-    const struct conv_desc *desc = &plan->desc;
-    const size_t outputs = (size_t)desc->out_channels, pixels = plan->out_pixels;
-    for (int image = 0; image < desc->batch; image++) {
-        load_input(plan, x, image);
-        if (desc->residual)
-            load_image(plan, plan->y, desc->dtype, residual, image, outputs, pixels);
+    struct pass pass = {.plan = plan, .out = y, .x = x, .residual = residual, .bias = bias};
+    pool_split(plan->pool, inference_part, &pass);
+}
+
+static void backward_data_part(void *context, int thread, int threads)
+{
+    const struct pass *pass = context;
+    const struct conv_desc *desc = &pass->plan->desc;
+    const struct share share = share_of(pass->plan, desc->in_channels, thread, threads);
+    const struct images output = output_of(pass->plan);
+    const struct images input = {desc->dtype, (size_t)desc->in_channels, pass->plan->in_pixels};
+    for (int image = 0; share.count > 0 && image < desc->batch; image++) {
+        load_channels(&share, share.y, &output, pass->d_y, image, 0, output.channels);
+        if (desc->accumulate)
+            load_channels(&share, share.x, &input, pass->out, image, share.first, share.count);
         else
-            memset(plan->y, 0, pixels * outputs * sizeof *plan->y);
-        for (size_t p = 0; bias && p < pixels; p++)
-            for (size_t k = 0; k < outputs; k++) plan->y[p * outputs + k] += (double)bias[k];
-        walk_taps(plan, visit_forward);
-        for (size_t i = 0; desc->relu && i < pixels * outputs; i++)
-            if (plan->y[i] < 0) plan->y[i] = 0; /* a NaN stays */
-        store_image(plan, y, desc->dtype, image, outputs, pixels, plan->y);
+            memset(share.x, 0, input.pixels * share.count * sizeof *share.x);
+        walk_taps(&share, visit_backward_data);
+        store_own(&share, &input, pass->out, image, share.x);
     }
 }
 
 void ref_conv_backward_data(struct conv_plan *plan, void *d_x, const void *d_y)
 {
-    const struct conv_desc *desc = &plan->desc;
-    const size_t channels = (size_t)desc->in_channels;
-    for (int image = 0; image < desc->batch; image++) {
-        load_image(plan, plan->y, desc->dtype, d_y, image, (size_t)desc->out_channels, plan->out_pixels);
-        if (desc->accumulate)
-            load_image(plan, plan->x, desc->dtype, d_x, image, channels, plan->in_pixels);
-        else
-            memset(plan->x, 0, plan->in_pixels * channels * sizeof *plan->x);
-        walk_taps(plan, visit_backward_data);
-        store_image(plan, d_x, desc->dtype, image, channels, plan->in_pixels, plan->x);
+    struct pass pass = {.plan = plan, .out = d_x, .d_y = d_y};
+    pool_split(plan->pool, backward_data_part, &pass);
+}
+
+static float bias_gradient(const struct share *share, const void *d_y, size_t filter)
+{
+    const struct images output = output_of(share->plan);
+    double sum = 0;
+    for (int image = 0; image < share->plan->desc.batch; image++) {
+        ref_load(share->plane, output.dtype, d_y, offset_of(&output, image, filter), output.pixels);
+        for (size_t p = 0; p < output.pixels; p++) sum += share->plane[p];
+    }
+    return (float)sum;
+}
+
+static void backward_weights_part(void *context, int thread, int threads)
+{
+    const struct pass *pass = context;
+    const struct conv_plan *plan = pass->plan;
+    const size_t channels = (size_t)plan->desc.in_channels, outputs = (size_t)plan->desc.out_channels;
+    const struct share share = share_of(plan, plan->desc.out_channels, thread, threads);
+    const struct images output = output_of(plan);
+    for (size_t row = 0; row < plan->taps * channels; row++)
+        memset(plan->d_weights + row * outputs + share.first, 0, share.count * sizeof *plan->d_weights);
+    for (int image = 0; share.count > 0 && image < plan->desc.batch; image++) {
+        load_input(&share, pass->x, image);
+        load_channels(&share, share.y, &output, pass->d_y, image, share.first, share.count);
+        walk_taps(&share, visit_backward_weights);
+    }
+    for (size_t k = share.first; k < share.first + share.count; k++) {
+        for (size_t c = 0; c < channels; c++)
+            for (size_t tap = 0; tap < plan->taps; tap++)
+                pass->d_weight[(k * channels + c) * plan->taps + tap] =
+                    (float)plan->d_weights[(tap * channels + c) * outputs + k];
+        if (pass->d_bias) pass->d_bias[k] = bias_gradient(&share, pass->d_y, k);
     }
 }
 
 void ref_conv_backward_weights(struct conv_plan *plan, float *d_weight, float *d_bias, const void *d_y, const void *x)
 {
-    const struct conv_desc *desc = &plan->desc;
-    const size_t channels = (size_t)desc->in_channels, outputs = (size_t)desc->out_channels;
-    memset(plan->d_weights, 0, plan->weight_count * sizeof *plan->d_weights);
-    for (int image = 0; image < desc->batch; image++) {
-        load_input(plan, x, image);
-        load_image(plan, plan->y, desc->dtype, d_y, image, outputs, plan->out_pixels);
-        walk_taps(plan, visit_backward_weights);
-    }
-    for (size_t k = 0; k < outputs; k++)
-        for (size_t c = 0; c < channels; c++)
-            for (size_t tap = 0; tap < plan->taps; tap++)
-                d_weight[(k * channels + c) * plan->taps + tap] =
-                    (float)plan->d_weights[(tap * channels + c) * outputs + k];
-    for (size_t k = 0; d_bias && k < outputs; k++) {
-        double sum = 0;
-        for (size_t image = 0; image < (size_t)desc->batch; image++) {
-            ref_load(plan->plane, desc->dtype, d_y, (image * outputs + k) * plan->out_pixels, plan->out_pixels);
-            for (size_t p = 0; p < plan->out_pixels; p++) sum += plan->plane[p];
-        }
-        d_bias[k] = (float)sum;
-    }
+    struct pass pass = {.plan = plan, .d_weight = d_weight, .d_bias = d_bias, .d_y = d_y, .x = x};
+    pool_split(plan->pool, backward_weights_part, &pass);
 }

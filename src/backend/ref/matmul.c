@@ -1,5 +1,6 @@
-/* Dense products, a strip of columns of C at a time in doubles on the stack. */
+/* Dense products, a strip of columns of C at a time in doubles on the stack; a row is one task of the pool. */
 #include "backend/ref/ref.h"
+#include "base/pool.h"
 
 enum { STRIP = 128 };
 
@@ -27,18 +28,25 @@ static void multiply_strip(const struct matmul_args *args, double *restrict sums
 }
 
 /* beta = 0: C is written without being read, whatever it held. */
+static void multiply_row(void *context, int64_t index, int thread)
+{
+    (void)thread;
+    const struct matmul_args *args = context;
+    const size_t i = (size_t)index;
+    double sums[STRIP];
+    for (size_t first = 0; first < (size_t)args->n; first += STRIP) {
+        const size_t left = (size_t)args->n - first, width = left < STRIP ? left : STRIP;
+        float *c = args->c + i * (size_t)args->ldc + first;
+        multiply_strip(args, sums, i, first, width);
+        for (size_t j = 0; j < width; j++) {
+            const double product = args->alpha * sums[j];
+            c[j] = (float)(args->beta == 0 ? product : product + args->beta * (double)c[j]);
+        }
+    }
+}
+
 void ref_matmul(struct backend *backend, const struct matmul_args *args)
 {
-    (void)backend;
-    double sums[STRIP];
-    for (size_t i = 0; i < (size_t)args->m; i++)
-        for (size_t first = 0; first < (size_t)args->n; first += STRIP) {
-            const size_t left = (size_t)args->n - first, width = left < STRIP ? left : STRIP;
-            float *c = args->c + i * (size_t)args->ldc + first;
-            multiply_strip(args, sums, i, first, width);
-            for (size_t j = 0; j < width; j++) {
-                const double product = args->alpha * sums[j];
-                c[j] = (float)(args->beta == 0 ? product : product + args->beta * (double)c[j]);
-            }
-        }
+    struct matmul_args own = *args;
+    pool_run(backend->pool, own.m, multiply_row, &own);
 }

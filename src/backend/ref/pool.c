@@ -1,16 +1,26 @@
-/* Max pooling and global average pooling. */
+/* Max pooling and global average pooling: a plane is one task of the pool. */
 #include <math.h>
 
 #include "backend/check.h"
 #include "backend/ref/ref.h"
 #include "base/memory.h"
+#include "base/pool.h"
+
+struct plane_job {
+    const void *plan; /* of the operation */
+    void *to;         /* y or d_x */
+    const void *from;
+    void *saved;         /* forward, or NULL */
+    const void *origins; /* backward: what was saved */
+};
 
 /* ---- max pooling ----------------------------------------------------------------------------------------------- */
 struct max_pool_plan {
+    struct pool *pool;
     struct max_pool_desc desc;
     int out_height, out_width;
     size_t in_pixels, out_pixels, planes;
-    double *in, *out; /* one plane each */
+    double *in, *out; /* [threads] planes each */
 };
 
 void ref_max_pool_destroy(struct max_pool_plan **plan)
@@ -30,16 +40,18 @@ int ref_max_pool_create(struct backend *backend, const struct max_pool_desc *des
     if (status != SIMCLR_OK) return status;
     struct max_pool_plan *plan = memory_allocate(sizeof *plan);
     if (!plan) return error_no_memory(error, "a max pool plan", sizeof *plan);
+    plan->pool = backend->pool;
     plan->desc = *desc;
     plan->out_height = conv_out(desc->in_height, desc->kernel, desc->stride, desc->padding);
     plan->out_width = conv_out(desc->in_width, desc->kernel, desc->stride, desc->padding);
     plan->in_pixels = (size_t)desc->in_height * (size_t)desc->in_width;
     plan->out_pixels = (size_t)plan->out_height * (size_t)plan->out_width;
     plan->planes = (size_t)desc->batch * (size_t)desc->channels;
-    plan->in = memory_array(plan->in_pixels, sizeof(double));
-    plan->out = memory_array(plan->out_pixels, sizeof(double));
+    const size_t threads = (size_t)pool_threads(plan->pool);
+    plan->in = memory_array(threads * plan->in_pixels, sizeof(double));
+    plan->out = memory_array(threads * plan->out_pixels, sizeof(double));
     if (!plan->in || !plan->out) {
-        size_t bytes = (plan->in_pixels + plan->out_pixels) * sizeof(double);
+        size_t bytes = threads * (plan->in_pixels + plan->out_pixels) * sizeof(double);
         ref_max_pool_destroy(&plan);
         return error_no_memory(error, "a max pool of the ref backend", bytes);
     }
@@ -54,7 +66,7 @@ size_t ref_max_pool_saved_bytes(const struct max_pool_plan *plan)
 }
 
 /* The first of equal values wins; a NaN wins over every number, as in PyTorch. */
-static int window_maximum(const struct max_pool_plan *plan, int oy, int ox)
+static int window_maximum(const struct max_pool_plan *plan, const double *in, int oy, int ox)
 {
     const struct max_pool_desc *desc = &plan->desc;
     int best = -1;
@@ -65,44 +77,61 @@ static int window_maximum(const struct max_pool_plan *plan, int oy, int ox)
             int ix = ox * desc->stride - desc->padding + s;
             if (ix < 0 || ix >= desc->in_width) continue;
             int index = iy * desc->in_width + ix;
-            if (best < 0 || plan->in[index] > plan->in[best] || isnan(plan->in[index])) best = index;
+            if (best < 0 || in[index] > in[best] || isnan(in[index])) best = index;
         }
     }
     return best;
 }
 
+static void max_forward_plane(void *context, int64_t number, int thread)
+{
+    const struct plane_job *job = context;
+    const struct max_pool_plan *plan = job->plan;
+    const size_t plane = (size_t)number;
+    double *in = plan->in + (size_t)thread * plan->in_pixels, *out = plan->out + (size_t)thread * plan->out_pixels;
+    int32_t *origin = job->saved;
+    ref_load(in, plan->desc.dtype, job->from, plane * plan->in_pixels, plan->in_pixels);
+    for (int oy = 0; oy < plan->out_height; oy++)
+        for (int ox = 0; ox < plan->out_width; ox++) {
+            const size_t index = (size_t)oy * (size_t)plan->out_width + (size_t)ox;
+            const int best = window_maximum(plan, in, oy, ox);
+            out[index] = in[best];
+            if (origin) origin[plane * plan->out_pixels + index] = best;
+        }
+    ref_store(job->to, plan->desc.dtype, plane * plan->out_pixels, plan->out_pixels, out);
+}
+
 void ref_max_pool_forward(struct max_pool_plan *plan, void *y, void *saved, const void *x)
 {
-    int32_t *origin = saved;
-    for (size_t plane = 0; plane < plan->planes; plane++) {
-        ref_load(plan->in, plan->desc.dtype, x, plane * plan->in_pixels, plan->in_pixels);
-        for (int oy = 0; oy < plan->out_height; oy++)
-            for (int ox = 0; ox < plan->out_width; ox++) {
-                const size_t index = (size_t)oy * (size_t)plan->out_width + (size_t)ox;
-                const int best = window_maximum(plan, oy, ox);
-                plan->out[index] = plan->in[best];
-                if (origin) origin[plane * plan->out_pixels + index] = best;
-            }
-        ref_store(y, plan->desc.dtype, plane * plan->out_pixels, plan->out_pixels, plan->out);
-    }
+    struct plane_job job = {.plan = plan, .to = y, .from = x, .saved = saved};
+    pool_run(plan->pool, (int64_t)plan->planes, max_forward_plane, &job);
+}
+
+static void max_backward_plane(void *context, int64_t number, int thread)
+{
+    const struct plane_job *job = context;
+    const struct max_pool_plan *plan = job->plan;
+    const size_t plane = (size_t)number;
+    double *in = plan->in + (size_t)thread * plan->in_pixels, *out = plan->out + (size_t)thread * plan->out_pixels;
+    const int32_t *origin = (const int32_t *)job->origins + plane * plan->out_pixels;
+    ref_load(out, plan->desc.dtype, job->from, plane * plan->out_pixels, plan->out_pixels);
+    memset(in, 0, plan->in_pixels * sizeof *in);
+    for (size_t i = 0; i < plan->out_pixels; i++) in[origin[i]] += out[i];
+    ref_store(job->to, plan->desc.dtype, plane * plan->in_pixels, plan->in_pixels, in);
 }
 
 void ref_max_pool_backward(struct max_pool_plan *plan, void *d_x, const void *d_y, const void *saved)
 {
-    const int32_t *origin = saved;
-    for (size_t plane = 0; plane < plan->planes; plane++) {
-        ref_load(plan->out, plan->desc.dtype, d_y, plane * plan->out_pixels, plan->out_pixels);
-        memset(plan->in, 0, plan->in_pixels * sizeof *plan->in);
-        for (size_t i = 0; i < plan->out_pixels; i++) plan->in[origin[plane * plan->out_pixels + i]] += plan->out[i];
-        ref_store(d_x, plan->desc.dtype, plane * plan->in_pixels, plan->in_pixels, plan->in);
-    }
+    struct plane_job job = {.plan = plan, .to = d_x, .from = d_y, .origins = saved};
+    pool_run(plan->pool, (int64_t)plan->planes, max_backward_plane, &job);
 }
 
 /* ---- global average pooling -------------------------------------------------------------------------------------- */
 struct global_pool_plan {
+    struct pool *pool;
     struct global_pool_desc desc;
     size_t pixels, planes;
-    double *plane;
+    double *plane; /* [threads] planes */
 };
 
 void ref_global_pool_destroy(struct global_pool_plan **plan)
@@ -121,12 +150,14 @@ int ref_global_pool_create(struct backend *backend, const struct global_pool_des
     if (status != SIMCLR_OK) return status;
     struct global_pool_plan *plan = memory_allocate(sizeof *plan);
     if (!plan) return error_no_memory(error, "a global pool plan", sizeof *plan);
+    plan->pool = backend->pool;
     plan->desc = *desc;
     plan->pixels = (size_t)desc->height * (size_t)desc->width;
     plan->planes = (size_t)desc->batch * (size_t)desc->channels;
-    plan->plane = memory_array(plan->pixels, sizeof(double));
+    const size_t values = (size_t)pool_threads(plan->pool) * plan->pixels;
+    plan->plane = memory_array(values, sizeof(double));
     if (!plan->plane) {
-        size_t bytes = plan->pixels * sizeof(double);
+        size_t bytes = values * sizeof(double);
         ref_global_pool_destroy(&plan);
         return error_no_memory(error, "a global pool of the ref backend", bytes);
     }
@@ -134,22 +165,34 @@ int ref_global_pool_create(struct backend *backend, const struct global_pool_des
     return SIMCLR_OK;
 }
 
+static void global_forward_plane(void *context, int64_t number, int thread)
+{
+    const struct plane_job *job = context;
+    const struct global_pool_plan *plan = job->plan;
+    double *values = plan->plane + (size_t)thread * plan->pixels, sum = 0;
+    ref_load(values, plan->desc.dtype, job->from, (size_t)number * plan->pixels, plan->pixels);
+    for (size_t i = 0; i < plan->pixels; i++) sum += values[i];
+    ((float *)job->to)[number] = (float)(sum / (double)plan->pixels);
+}
+
 void ref_global_pool_forward(struct global_pool_plan *plan, void *y, const void *x)
 {
-    float *means = y;
-    for (size_t plane = 0; plane < plan->planes; plane++) {
-        double sum = 0;
-        ref_load(plan->plane, plan->desc.dtype, x, plane * plan->pixels, plan->pixels);
-        for (size_t i = 0; i < plan->pixels; i++) sum += plan->plane[i];
-        means[plane] = (float)(sum / (double)plan->pixels);
-    }
+    struct plane_job job = {.plan = plan, .to = y, .from = x};
+    pool_run(plan->pool, (int64_t)plan->planes, global_forward_plane, &job);
+}
+
+static void global_backward_plane(void *context, int64_t number, int thread)
+{
+    const struct plane_job *job = context;
+    const struct global_pool_plan *plan = job->plan;
+    double *values = plan->plane + (size_t)thread * plan->pixels;
+    const double value = (double)((const float *)job->from)[number] / (double)plan->pixels;
+    for (size_t i = 0; i < plan->pixels; i++) values[i] = value;
+    ref_store(job->to, plan->desc.dtype, (size_t)number * plan->pixels, plan->pixels, values);
 }
 
 void ref_global_pool_backward(struct global_pool_plan *plan, void *d_x, const void *d_y)
 {
-    const float *d_means = d_y;
-    for (size_t plane = 0; plane < plan->planes; plane++) {
-        for (size_t i = 0; i < plan->pixels; i++) plan->plane[i] = (double)d_means[plane] / (double)plan->pixels;
-        ref_store(d_x, plan->desc.dtype, plane * plan->pixels, plan->pixels, plan->plane);
-    }
+    struct plane_job job = {.plan = plan, .to = d_x, .from = d_y};
+    pool_run(plan->pool, (int64_t)plan->planes, global_backward_plane, &job);
 }

@@ -1,7 +1,15 @@
 #include "backend/ref/ref.h"
 
+#include <stdio.h>
+
 #include "backend/host.h"
 #include "base/memory.h"
+#include "base/pool.h"
+
+struct ref_backend {
+    struct backend base; /* first: a struct backend * of this kind may be cast back */
+    char description[64];
+};
 
 static void destroy(struct backend *backend)
 {
@@ -10,8 +18,7 @@ static void destroy(struct backend *backend)
 
 static const char *description(const struct backend *backend)
 {
-    (void)backend;
-    return "ref, plain C in double precision, 1 thread";
+    return ((const struct ref_backend *)backend)->description;
 }
 
 static bool supports(const struct backend *backend, enum dtype dtype)
@@ -127,10 +134,13 @@ static const struct backend_ops REF_OPS = {
 
 int ref_backend_create(struct pool *pool, struct backend **out, struct error *error)
 {
-    struct backend *backend = memory_allocate(sizeof *backend);
-    if (!backend) return error_no_memory(error, "the ref backend", sizeof *backend);
-    backend->ops = &REF_OPS;
-    backend->pool = pool;
-    *out = backend;
+    struct ref_backend *ref = memory_allocate(sizeof *ref);
+    if (!ref) return error_no_memory(error, "the ref backend", sizeof *ref);
+    const int threads = pool_threads(pool);
+    ref->base.ops = &REF_OPS;
+    ref->base.pool = pool;
+    snprintf(ref->description, sizeof ref->description, "ref, plain C in double precision, %d thread%s", threads,
+             threads == 1 ? "" : "s");
+    *out = &ref->base;
     return SIMCLR_OK;
 }

@@ -1,10 +1,13 @@
-/* backend/ref/ref.h -- the oracle: plain C, every operation, double accumulators, no threads.
+/* backend/ref/ref.h -- the oracle: plain C, every operation, double accumulators.
  *
  * Private layout: canonical NCHW in the tensor's own type (float32, bf16 or float64), without padding. Every
  * operation loads its operands into doubles, computes in doubles and rounds once, when it stores. float64
  * activations make finite-difference gradient checks possible; parameters stay float32 whatever the activations.
  * With bf16 activations the weights (and float32 IMAGES) are rounded to bf16 first, for that is what a bf16
  * convolution multiplies.
+ *
+ * The pool shares out what is independent: channels, planes, rows, anchors. The terms of a sum are added by one thread
+ * in one order, so results have the same bits with any number of threads.
  *
  * Loops are ordered so that the innermost one runs over contiguous memory without a reduction (the compiler then
  * vectorises it without leave to reorder sums): fast enough to train tiny networks in tests. */
@@ -13,7 +16,7 @@
 
 #include "backend/backend.h"
 
-/* SIMCLR_NO_MEMORY or SIMCLR_OK. pool is kept but never used. Released by backend_destroy. */
+/* SIMCLR_NO_MEMORY or SIMCLR_OK. pool: borrowed, must outlive the backend. Released by backend_destroy. */
 int ref_backend_create(struct pool *pool, struct backend **out, struct error *error);
 
 /* ---- elements: memory.c ------------------------------------------------------------------------------------ */
