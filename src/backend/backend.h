@@ -281,7 +281,7 @@ struct matmul_args {
     int ldc;
 };
 
-enum { BACKEND_RECORDINGS = 8 };
+struct recording; /* the backend's own */
 
 struct backend_ops {
     const char *name;
@@ -317,21 +317,26 @@ struct backend_ops {
 
     /* ---- recording ---- */
     /* A step does the same with the same addresses each time, so a backend may take it down once and repeat it as a
-     * whole. `slot`: 0 to BACKEND_RECORDINGS - 1, the caller's choice. The caller's part:
-     *     if (!ops->replay(backend, slot)) {
-     *         ops->record_begin(backend, slot, error);  ... the operations ...  ops->record_end(backend, error);
+     * whole. A recording belongs to the caller, who may have any number of them. The caller's part:
+     *     ops->recording_create(backend, &recording, error);  ... once; then each time:
+     *     if (!ops->replay(backend, recording)) {
+     *         ops->record_begin(backend, recording, error);  ... the operations ...  ops->record_end(backend, error);
      *     }
-     * replay: false: nothing is recorded there, and nothing was done.
+     * recording_create: *out is NULL where the backend does not record. Such a backend runs the operations at once.
+     * replay: false: nothing is recorded there, and nothing was done. For NULL it is always false.
+     * One recording is under way at a time.
      * Between begin and end operations are taken down with their arguments by value. They have run, once, when what is
      * called after record_end runs. The host may not look at results in between, and calls neither upload, download,
      * tensor_read, tensor_write, sync nor any *_create or *_destroy. What changes from one step to the next lies in the
      * backend's memory (struct step_inputs, the images).
-     * record_forget: before a plan or a block that a recording uses is destroyed or released; forgets all slots.
-     * Backends without recordings run the operations at once, and replay is always false. */
-    bool (*replay)(struct backend *backend, int slot);
-    int (*record_begin)(struct backend *backend, int slot, struct error *error);
+     * A backend that records does not read the host's memory (reads_host is false): images lie elsewhere in each step,
+     * and a recording would keep the address of the first ones. step_open refuses a backend that does both.
+     * recording_destroy: before a plan or a block that it uses is destroyed or released. *recording may be NULL. */
+    int (*recording_create)(struct backend *backend, struct recording **out, struct error *error);
+    void (*recording_destroy)(struct backend *backend, struct recording **recording);
+    bool (*replay)(struct backend *backend, struct recording *recording);
+    int (*record_begin)(struct backend *backend, struct recording *recording, struct error *error);
     int (*record_end)(struct backend *backend, struct error *error);
-    void (*record_forget)(struct backend *backend);
 
     /* ---- activation tensors ---- */
     size_t (*tensor_bytes)(const struct backend *backend, const struct tensor_desc *desc);

@@ -45,17 +45,31 @@ void host_add(struct backend *backend, float *to, const float *from, size_t coun
     for (size_t i = 0; i < count; i++) to[i] += from[i];
 }
 
-bool host_replay(struct backend *backend, int slot)
+int host_recording_create(struct backend *backend, struct recording **out, struct error *error)
 {
     (void)backend;
-    (void)slot;
+    (void)error;
+    *out = NULL;
+    return SIMCLR_OK;
+}
+
+void host_recording_destroy(struct backend *backend, struct recording **recording)
+{
+    (void)backend;
+    *recording = NULL;
+}
+
+bool host_replay(struct backend *backend, struct recording *recording)
+{
+    (void)backend;
+    (void)recording;
     return false;
 }
 
-int host_record_begin(struct backend *backend, int slot, struct error *error)
+int host_record_begin(struct backend *backend, struct recording *recording, struct error *error)
 {
     (void)backend;
-    (void)slot;
+    (void)recording;
     (void)error;
     return SIMCLR_OK;
 }
@@ -65,11 +79,6 @@ int host_record_end(struct backend *backend, struct error *error)
     (void)backend;
     (void)error;
     return SIMCLR_OK;
-}
-
-void host_record_forget(struct backend *backend)
-{
-    (void)backend;
 }
 
 void host_fold(const struct conv_folding *folding, int channels, size_t row)

@@ -12,10 +12,11 @@ void host_clear(struct backend *backend, void *to, size_t bytes);
 void host_add(struct backend *backend, float *to, const float *from, size_t count);
 
 /* Operations run at once; nothing is recorded. */
-bool host_replay(struct backend *backend, int slot);
-int host_record_begin(struct backend *backend, int slot, struct error *error);
+int host_recording_create(struct backend *backend, struct recording **out, struct error *error);
+void host_recording_destroy(struct backend *backend, struct recording **recording);
+bool host_replay(struct backend *backend, struct recording *recording);
+int host_record_begin(struct backend *backend, struct recording *recording, struct error *error);
 int host_record_end(struct backend *backend, struct error *error);
-void host_record_forget(struct backend *backend);
 
 /* host_cross_entropy.c: one implementation for both, over canonical copies of the tensors. */
 int host_cross_entropy_create(struct backend *backend, const struct cross_entropy_desc *desc,

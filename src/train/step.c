@@ -31,19 +31,34 @@ int step_open_loss(struct step *step, const struct step_config *config, struct e
     return config->loss->open(step, config, error);
 }
 
+/* Two of the step's own (backend.h): from the images to the numbers, and the update. */
+static int open_recordings(struct step *step, struct error *error)
+{
+    struct backend *backend = step->backend;
+    int status = backend->ops->recording_create(backend, &step->of_numbers, error);
+    if (!status) status = backend->ops->recording_create(backend, &step->of_update, error);
+    if (status || !step->of_numbers || !backend->ops->reads_host(backend)) return status;
+    return error_set(error, SIMCLR_UNSUPPORTED,
+                     "the %s backend records steps and reads images where the host keeps them: a repeated step would "
+                     "read those of the first one. A backend that records needs uploads (reads_host: false)",
+                     backend->ops->name);
+}
+
 int step_open(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
               struct error *error)
 {
     int status = step_open_network(step, config, backend, model, error);
     if (!status) status = step_open_loss(step, config, error);
     if (!status) status = step_open_optimizer(step, config, error);
+    if (!status) status = open_recordings(step, error);
     if (status) step_close(step);
     return status;
 }
 
 void step_close(struct step *step)
 {
-    if (step->backend) step->backend->ops->record_forget(step->backend);
+    if (step->of_numbers) step->backend->ops->recording_destroy(step->backend, &step->of_numbers);
+    if (step->of_update) step->backend->ops->recording_destroy(step->backend, &step->of_update);
     if (step->loss) step->loss->close(step);
     optimizer_destroy(&step->optimizer);
     network_destroy(&step->network);
@@ -63,16 +78,14 @@ static double now(const struct step *step)
 
 /* ---- two recordings (backend.h): from the images to the numbers, and the update. Between them the host decides. ----
  */
-enum { RECORDING_OF_NUMBERS, RECORDING_OF_UPDATE };
-
 /* False: the backend repeats what it has taken down, and there is nothing to ask for. True: what is asked for from here
  * to `end_recording` is to be done. */
-static bool begin_recording(struct step *step, int slot)
+static bool begin_recording(struct step *step, struct recording *recording)
 {
     const struct backend_ops *ops = step->backend->ops;
     if (step->timed) return true; /* a part at a time */
-    if (ops->replay(step->backend, slot)) return false;
-    const int status = ops->record_begin(step->backend, slot, step->status ? NULL : &step->error);
+    if (ops->replay(step->backend, recording)) return false;
+    const int status = ops->record_begin(step->backend, recording, step->status ? NULL : &step->error);
     if (!step->status) step->status = status;
     return true;
 }
@@ -92,7 +105,7 @@ void step_forward(struct step *step, const struct batch *batch)
     step->status = SIMCLR_OK;
     network_set_images(step->network, batch->views);
     if (step->loss->set_labels) step->loss->set_labels(step, batch);
-    step->asked = begin_recording(step, RECORDING_OF_NUMBERS);
+    step->asked = begin_recording(step, step->of_numbers);
     if (step->asked) network_forward(step->network, NULL);
     step->seconds.forward = now(step) - start;
 }
@@ -162,7 +175,7 @@ static double update(struct step *step)
     const struct parameters *parameters = &step->model->parameters;
     double updated = 0;
     optimizer_set(step->optimizer, step->report.learning_rate);
-    if (begin_recording(step, RECORDING_OF_UPDATE)) {
+    if (begin_recording(step, step->of_update)) {
         step->backend->ops->copy(step->backend, parameters->buffers, parameters->buffers_next,
                                  parameters->buffer_count * sizeof *parameters->buffers);
         optimizer_run(step->optimizer);

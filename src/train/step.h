@@ -77,6 +77,7 @@ struct step {
     struct step_numbers read;     /* the same, once the step is to be judged */
     struct optimizer *optimizer;
     struct schedule schedule;
+    struct recording *of_numbers, *of_update; /* the step's own; NULL where the backend does not record */
 
     int64_t number;  /* steps taken so far, skipped ones included; a resumed run sets it */
     int64_t skipped; /* of those: skipped; a resumed run sets it */
@@ -89,7 +90,9 @@ struct step {
     struct step_seconds seconds;
 };
 
-/* Plans the training of `model`, whose weights are packed. SIMCLR_NO_MEMORY, SIMCLR_INVALID; `step` is closed then. */
+/* Plans the training of `model`, whose weights are packed. Several steps may be open on one backend, and take turns.
+ * SIMCLR_NO_MEMORY, SIMCLR_INVALID, SIMCLR_UNSUPPORTED (a backend that records and yet reads the host's images in
+ * place); `step` is closed then. */
 int step_open(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
               struct error *error);
 /* Also after a failure, and of a step that is all zeros. */

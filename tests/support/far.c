@@ -278,7 +278,7 @@ static void far_destroy(struct backend *backend)
 {
     (void)backend;
     for (int i = 0; i < 2; i++) sigaction(SIGNALS[i], &far.before[i], NULL);
-    far_forget_everything();
+    far_end_recording();
     for (int i = 0; i < BLOCKS_MAX; i++)
         if (far.blocks[i].start) munmap(far.blocks[i].start, far.blocks[i].mapped);
     backend_destroy(&far.inner);

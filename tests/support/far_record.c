@@ -19,8 +19,8 @@ struct recording {
 };
 
 static struct {
-    struct recording slots[BACKEND_RECORDINGS];
     struct recording *under_way; /* or NULL */
+    int count;                   /* of recordings that are there */
     int64_t replays;
 } record;
 
@@ -45,9 +45,31 @@ void far_refuse_while_recording(const char *operation)
     abort();
 }
 
-static bool far_replay(struct backend *backend, int slot)
+static int far_recording_create(struct backend *backend, struct recording **out, struct error *error)
 {
-    const struct recording *recording = &record.slots[slot];
+    (void)backend;
+    *out = memory_allocate(sizeof **out);
+    if (!*out) return error_no_memory(error, "a recording", sizeof **out);
+    record.count += 1;
+    return SIMCLR_OK;
+}
+
+static void far_recording_destroy(struct backend *backend, struct recording **recording)
+{
+    (void)backend;
+    far_refuse_while_recording(__func__);
+    if (!*recording) return;
+    for (struct call *call = (*recording)->first, *next; call; call = next) {
+        next = call->next;
+        memory_free(call);
+    }
+    memory_free(*recording);
+    *recording = NULL;
+    record.count -= 1;
+}
+
+static bool far_replay(struct backend *backend, struct recording *recording)
+{
     (void)backend;
     far_refuse_while_recording(__func__);
     if (!recording->end) return false;
@@ -56,14 +78,14 @@ static bool far_replay(struct backend *backend, int slot)
     return true;
 }
 
-static int far_record_begin(struct backend *backend, int slot, struct error *error)
+static int far_record_begin(struct backend *backend, struct recording *recording, struct error *error)
 {
     (void)backend;
     (void)error;
     far_refuse_while_recording(__func__);
-    record.under_way = &record.slots[slot];
-    if (record.under_way->end) abort(); /* it is there already: to be replayed, or forgotten first */
-    record.under_way->end = &record.under_way->first;
+    if (recording->end) abort(); /* it is there already, to be replayed */
+    recording->end = &recording->first;
+    record.under_way = recording;
     return SIMCLR_OK;
 }
 
@@ -76,30 +98,21 @@ static int far_record_end(struct backend *backend, struct error *error)
     return SIMCLR_OK;
 }
 
-static void far_record_forget(struct backend *backend)
-{
-    (void)backend;
-    far_refuse_while_recording(__func__);
-    for (int slot = 0; slot < BACKEND_RECORDINGS; slot++) {
-        for (struct call *call = record.slots[slot].first, *next; call; call = next) {
-            next = call->next;
-            memory_free(call);
-        }
-        record.slots[slot] = (struct recording){0};
-    }
-}
-
 void far_take_recording(struct backend_ops *ops)
 {
+    ops->recording_create = far_recording_create;
+    ops->recording_destroy = far_recording_destroy;
     ops->replay = far_replay;
     ops->record_begin = far_record_begin;
     ops->record_end = far_record_end;
-    ops->record_forget = far_record_forget;
 }
 
-void far_forget_everything(void)
+void far_end_recording(void)
 {
-    far_record_forget(NULL);
+    if (record.count > 0) {
+        far_say("far: a recording was not destroyed\n");
+        abort();
+    }
     record.replays = 0;
 }
 

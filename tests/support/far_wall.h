@@ -38,6 +38,6 @@ void far_refuse_while_recording(const char *operation);
 void far_take_recording(struct backend_ops *ops);
 void far_take_operations(struct backend_ops *ops);
 
-void far_forget_everything(void); /* recordings, and the count of replays */
+void far_end_recording(void); /* of all: none may be left. Sets the count of replays to zero */
 
 #endif

@@ -3,12 +3,14 @@
 #include "support/network_check.h" /* cmocka, before those that assert */
 
 #include "base/memory.h"
+#include "support/far.h"
 #include "train/step.h"
 
 enum { IMAGES = 4, SIZE = 8, DIM = 8, CLASSES = 3 };
 
 struct run {
-    struct bench_backend bench;
+    struct bench_backend bench; /* the run's own backend, unless it was given one */
+    struct backend *backend;
     struct model *model;
     struct step step;
     float *views[2]; /* finite ones, and some that are not */
@@ -27,20 +29,25 @@ static struct step_config usual(const struct step_loss *loss)
     };
 }
 
-static void open_run(struct run *run, const struct step_config *config)
+static struct model_config model_of(const struct step_config *config)
+{
+    const bool classifies = config->loss == &step_cross_entropy;
+    return (struct model_config){.resnet.depth = 18,
+                                 .resnet.width = 0.125,
+                                 .resnet.stem = STEM_CIFAR,
+                                 .image_size = SIZE,
+                                 .head_layers = classifies ? 0 : 2,
+                                 .head_dim = DIM,
+                                 .classes = classifies ? CLASSES : 0};
+}
+
+static void open_run_on(struct run *run, const struct step_config *config, struct backend *backend)
 {
     struct error error = {0};
-    const bool classifies = config->loss == &step_cross_entropy;
-    const struct model_config model = {.resnet.depth = 18,
-                                       .resnet.width = 0.125,
-                                       .resnet.stem = STEM_CIFAR,
-                                       .image_size = SIZE,
-                                       .head_layers = classifies ? 0 : 2,
-                                       .head_dim = DIM,
-                                       .classes = classifies ? CLASSES : 0};
-    *run = (struct run){.bench = open_backend("ref"), .labels = {0, 1, 2, -1}};
-    CHECK_OK(model_create(&run->model, &model, run->bench.backend, 1, &error), error);
-    CHECK_OK(step_open(&run->step, config, run->bench.backend, run->model, &error), error);
+    const struct model_config model = model_of(config);
+    *run = (struct run){.backend = backend, .labels = {0, 1, 2, -1}};
+    CHECK_OK(model_create(&run->model, &model, backend, 1, &error), error);
+    CHECK_OK(step_open(&run->step, config, backend, run->model, &error), error);
     const size_t values = tensor_elements(network_tensor(run->step.network, 0));
     for (int i = 0; i < 2; i++) {
         float *views = memory_array(values, sizeof *views);
@@ -49,6 +56,13 @@ static void open_run(struct run *run, const struct step_config *config)
         run->views[i] = views;
     }
     run->views[1][5] = INFINITY;
+}
+
+static void open_run(struct run *run, const struct step_config *config)
+{
+    const struct bench_backend bench = open_backend("ref");
+    open_run_on(run, config, bench.backend);
+    run->bench = bench;
 }
 
 static void close_run(struct run *run)
@@ -240,7 +254,7 @@ static void cross_entropy_needs_a_classifier(void **state)
     struct step_config config = usual(&step_nt_xent);
     open_run(&run, &config);
     config.loss = &step_cross_entropy;
-    assert_int_equal(step_open(&step, &config, run.bench.backend, run.model, &error), SIMCLR_INVALID);
+    assert_int_equal(step_open(&step, &config, run.backend, run.model, &error), SIMCLR_INVALID);
     assert_non_null(strstr(error.text, "classifier"));
     step_close(&step); /* again: nothing happens */
     close_run(&run);
@@ -329,6 +343,102 @@ static void ten_in_a_row_are_too_many(void **state)
     close_run(&run);
 }
 
+/* ---- steps that are recorded -------------------------------------------------------------------------------- */
+
+/* Weights and statistics of a model whose memory the host cannot reach. Caller frees. */
+static float *download(const struct run *run, size_t *count)
+{
+    const struct parameters *parameters = &run->model->parameters;
+    const struct backend_ops *ops = run->backend->ops;
+    *count = parameters->weight_count + parameters->buffer_count;
+    float *values = memory_array(*count, sizeof *values);
+    assert_non_null(values);
+    ops->download(run->backend, values, parameters->weights, parameters->weight_count * sizeof *values);
+    ops->download(run->backend, values + parameters->weight_count, parameters->buffers,
+                  parameters->buffer_count * sizeof *values);
+    assert_int_equal(ops->sync(run->backend, NULL), SIMCLR_OK);
+    return values;
+}
+
+static void assert_same_values(const struct run *run, const float *expected)
+{
+    size_t count;
+    float *values = download(run, &count);
+    assert_memory_equal(values, expected, count * sizeof *values);
+    memory_free(values);
+}
+
+/* Two steps on one backend that records: taking turns, each ends in the bytes that it ends in alone. One is closed
+ * before the other has done. */
+static void two_steps_take_turns(void **state)
+{
+    (void)state;
+    enum { STEPS = 4 };
+    static const bool good[2][STEPS] = {{true, true, false, true}, {true, true, true, true}};
+    const struct step_config configs[2] = {usual(&step_nt_xent), usual(&step_cross_entropy)};
+    struct run runs[2];
+    float *alone[2];
+    size_t count;
+    struct pool *pool;
+    struct backend *far;
+    assert_int_equal(pool_create(&pool, 1, NULL), SIMCLR_OK);
+    assert_int_equal(far_create(pool, &far, NULL), SIMCLR_OK);
+    for (int i = 0; i < 2; i++) {
+        open_run_on(&runs[i], &configs[i], far);
+        for (int step = 0; step < STEPS; step++) take(&runs[i], good[i][step]);
+        alone[i] = download(&runs[i], &count);
+        close_run(&runs[i]);
+    }
+    /* Of each step but the first: to the numbers, and the update unless it is skipped. */
+    const int64_t replays = 2 * 2 * (STEPS - 1) - 1;
+    assert_int_equal(far_replays(), replays);
+
+    for (int i = 0; i < 2; i++) open_run_on(&runs[i], &configs[i], far);
+    for (int step = 0; step < STEPS - 1; step++)
+        for (int i = 0; i < 2; i++) take(&runs[i], good[i][step]);
+    for (int i = 0; i < 2; i++) {
+        take(&runs[i], good[i][STEPS - 1]);
+        assert_same_values(&runs[i], alone[i]);
+        close_run(&runs[i]);
+        memory_free(alone[i]);
+    }
+    assert_int_equal(far_replays(), 2 * replays);
+    assert_int_equal(far_blocks(), 0);
+    backend_destroy(&far);
+    pool_destroy(&pool);
+}
+
+static bool yes(const struct backend *backend)
+{
+    (void)backend;
+    return true;
+}
+
+/* It would repeat the first step's images for ever. */
+static void a_backend_that_records_may_not_read_images_in_place(void **state)
+{
+    (void)state;
+    struct pool *pool;
+    struct backend *far;
+    struct model *model;
+    struct step step;
+    struct error error = {0};
+    const struct step_config config = usual(&step_nt_xent);
+    assert_int_equal(pool_create(&pool, 1, NULL), SIMCLR_OK);
+    assert_int_equal(far_create(pool, &far, NULL), SIMCLR_OK);
+    struct backend_ops ops = *far->ops;
+    ops.reads_host = yes;
+    struct backend reader = {.ops = &ops, .pool = pool};
+    const struct model_config small = model_of(&config);
+    CHECK_OK(model_create(&model, &small, &reader, 1, &error), error);
+    assert_int_equal(step_open(&step, &config, &reader, model, &error), SIMCLR_UNSUPPORTED);
+    assert_non_null(strstr(error.text, "the far backend records steps and reads images where the host keeps them"));
+    model_destroy(&model);
+    assert_int_equal(far_blocks(), 0);
+    backend_destroy(&far);
+    pool_destroy(&pool);
+}
+
 /* ---- options ----------------------------------------------------------------------------------------------- */
 
 static void options_become_optimiser_and_schedule(void **state)
@@ -373,6 +483,8 @@ int main(void)
         cmocka_unit_test(training_goes_on_after_a_skipped_step),
         cmocka_unit_test(statistics_that_overflow_are_skipped),
         cmocka_unit_test(ten_in_a_row_are_too_many),
+        cmocka_unit_test(two_steps_take_turns),
+        cmocka_unit_test(a_backend_that_records_may_not_read_images_in_place),
         cmocka_unit_test(options_become_optimiser_and_schedule),
     };
     return run_cases(tests, NULL, NULL);
