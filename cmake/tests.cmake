@@ -2,8 +2,9 @@
 option(SIMCLR_TESTS "Build the tests" ON)
 find_path(CMOCKA_INCLUDE cmocka.h)
 find_library(CMOCKA_LIBRARY cmocka)
-# Seconds that a test may take. Sanitizers slow the kernels' tests down ten times and more: these get twice the time, and
-# SIMCLR_TEST_SHORT (tests/support/short.h) asks the longest of them for less.
+# Seconds that a test may take. Sanitizers, builds without optimisation and emulated processors slow the kernels' tests
+# down ten times and more: these get twice the time, and SIMCLR_TEST_SHORT (tests/support/short.h) asks the longest of
+# them for less.
 set(SIMCLR_TEST_TIMEOUT 600)
 set(SIMCLR_SCRIPT_TIMEOUT 900)
 set(SIMCLR_TEST_ENVIRONMENT)
@@ -11,7 +12,7 @@ set(SIMCLR_TEST_FLAGS)
 if(CMAKE_C_COMPILER_ID STREQUAL GNU AND CMAKE_C_COMPILER_VERSION VERSION_LESS 13 AND CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
   set(SIMCLR_TEST_FLAGS -fno-tree-vectorize) # gcc 12 for ARM stops with an internal error on sums of double in tests
 endif()
-if(SIMCLR_SANITIZE)
+if(SIMCLR_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug" OR CMAKE_CROSSCOMPILING)
   set(SIMCLR_TEST_TIMEOUT 1200)
   set(SIMCLR_SCRIPT_TIMEOUT 1800)
   set(SIMCLR_TEST_ENVIRONMENT SIMCLR_TEST_SHORT=1)
