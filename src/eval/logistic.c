@@ -364,9 +364,16 @@ static int sweep_standardize(struct sweep *sweep, const struct logistic_args *ar
     return SIMCLR_OK;
 }
 
-static void linear_logits(struct backend *backend, const float *x, int64_t rows, int dim, int classes,
-                          const float *weight, const double *bias, float *logits)
+struct linear {
+    const float *weight; /* [classes][dim] */
+    const double *bias;
+    int dim, classes;
+};
+
+static void linear_logits(struct backend *backend, const struct linear *linear, const float *x, int64_t rows,
+                          float *logits)
 {
+    const int dim = linear->dim, classes = linear->classes;
     const struct matmul_args product = {
         .transpose_b = true,
         .m = (int)rows,
@@ -375,14 +382,14 @@ static void linear_logits(struct backend *backend, const float *x, int64_t rows,
         .alpha = 1,
         .a = x,
         .lda = dim,
-        .b = weight,
+        .b = linear->weight,
         .ldb = dim,
         .c = logits,
         .ldc = classes,
     };
     backend->ops->matmul(backend, &product);
     for (int64_t i = 0; i < rows; i++)
-        for (int c = 0; c < classes; c++) logits[i * classes + c] += (float)bias[c];
+        for (int c = 0; c < classes; c++) logits[i * classes + c] += (float)linear->bias[c];
 }
 
 static double held_out_top1(struct sweep *sweep, const double *weight, const double *bias, float *rounded)
@@ -391,7 +398,8 @@ static double held_out_top1(struct sweep *sweep, const double *weight, const dou
     const int classes = held->classes;
     if (held->rows == 0) return 0;
     for (size_t i = 0; i < (size_t)classes * (size_t)held->dim; i++) rounded[i] = (float)weight[i];
-    linear_logits(sweep->backend, held->x, held->rows, held->dim, classes, rounded, bias, sweep->logits);
+    const struct linear linear = {rounded, bias, held->dim, classes};
+    linear_logits(sweep->backend, &linear, held->x, held->rows, sweep->logits);
     int64_t correct = 0;
     for (int64_t i = 0; i < held->rows; i++)
         correct += rank_of_label(sweep->logits + i * classes, classes, held->labels[i]) == 0;
@@ -432,7 +440,7 @@ int logistic_sweep(struct backend *backend, const struct logistic_args *args, ui
 {
     struct sweep sweep = {.backend = backend};
     const size_t weights = (size_t)args->classes * (size_t)args->dim;
-    *out = (struct logistic_sweep){0};
+    *out = (struct logistic_sweep){.dim = args->dim, .classes = args->classes};
     if (args->rows > UINT32_MAX)
         return error_set(error, SIMCLR_UNSUPPORTED, "linear: more than 2^32 rows are not supported");
     int status = fit_check(args, error);
@@ -464,11 +472,13 @@ void logistic_sweep_free(struct logistic_sweep *sweep)
     *sweep = (struct logistic_sweep){0};
 }
 
-int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows, int dim,
-                     int classes, float *logits, struct error *error)
+int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows,
+                     float *logits, struct error *error)
 {
+    const int dim = sweep->dim, classes = sweep->classes;
     float *tile = memory_array((size_t)ROW_TILE * (size_t)dim, sizeof(float));
     float *weight = memory_array((size_t)classes * (size_t)dim, sizeof(float));
+    const struct linear linear = {weight, sweep->bias, dim, classes};
     const bool enough = tile && weight;
     for (size_t i = 0; enough && i < (size_t)classes * (size_t)dim; i++) weight[i] = (float)sweep->weight[i];
     for (int64_t begin = 0; enough && begin < rows; begin += ROW_TILE) {
@@ -476,7 +486,7 @@ int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep
         for (int64_t i = 0; i < count; i++)
             for (int d = 0; d < dim; d++)
                 tile[i * dim + d] = (float)(((double)x[(begin + i) * dim + d] - sweep->mean[d]) * sweep->scale[d]);
-        linear_logits(backend, tile, count, dim, classes, weight, sweep->bias, logits + begin * classes);
+        linear_logits(backend, &linear, tile, count, logits + begin * classes);
     }
     memory_free(tile);
     memory_free(weight);

@@ -36,6 +36,7 @@ float *logistic_columns(struct backend *backend, const float *x, int64_t rows, i
  * standardised by training mean and std inside. args->preconditioner and args->columns are not used: the sweep makes
  * its own. */
 struct logistic_sweep {
+    int dim, classes;
     double l2, held_out_top1;
     double *weight, *bias; /* new blocks */
     double *mean, *scale;
@@ -43,8 +44,8 @@ struct logistic_sweep {
 int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out,
                    struct error *error);
 void logistic_sweep_free(struct logistic_sweep *sweep);
-/* logits [rows][classes] of standardised features. */
-int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows, int dim,
-                     int classes, float *logits, struct error *error);
+/* logits [rows][classes] of x [rows][dim], which is standardised on the way. */
+int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows,
+                     float *logits, struct error *error);
 
 #endif

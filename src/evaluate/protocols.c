@@ -60,8 +60,7 @@ int evaluation_linear(struct evaluation *evaluation, const struct features *trai
     if (logits == NULL)
         status = error_no_memory(error, "logits", (size_t)test->count * (size_t)classes * sizeof *logits);
     if (status == SIMCLR_OK)
-        status = logistic_predict(evaluation->session->backend, &sweep, test->values, test->count, test->dim, classes,
-                                  logits, error);
+        status = logistic_predict(evaluation->session->backend, &sweep, test->values, test->count, logits, error);
     *out = score_none();
     out->done = status == SIMCLR_OK;
     out->l2 = sweep.l2;

@@ -101,20 +101,19 @@ int network_append(struct network *network, const struct new_operation *new, con
     return y;
 }
 
-int network_declare(struct network *network, const char *name, const char *part, int rank, const int *dims,
-                    unsigned flags, enum parameter_init init, int fan_in)
+int network_declare(struct network *network, const char *name, const char *part, const struct parameter_form *form)
 {
     char full[NETWORK_NAME_LENGTH + 16];
     snprintf(full, sizeof full, "%s.%s", name, part);
     int index = parameters_find(network->parameters, full);
     if (index < 0) {
         struct error error = {0};
-        index = parameters_add(network->parameters, full, rank, dims, flags, init, fan_in, &error);
+        index = parameters_add(network->parameters, full, form, &error);
         return index < 0 ? network_fail(network, &error) : index;
     }
     const struct parameter *item = &network->parameters->items[index];
-    bool same = item->rank == rank;
-    for (int d = 0; same && d < rank; d++) same = item->dims[d] == dims[d];
+    bool same = item->rank == form->rank;
+    for (int d = 0; same && d < form->rank; d++) same = item->dims[d] == form->dims[d];
     if (!same)
         NETWORK_FAIL(network, SIMCLR_INVALID,
                      "parameter %s already exists with another shape; build the network from the configuration that "

@@ -30,10 +30,12 @@ static int make_room(struct parameters *parameters, struct error *error)
     return SIMCLR_OK;
 }
 
-int parameters_add(struct parameters *parameters, const char *name, int rank, const int *dims, unsigned flags,
-                   enum parameter_init init, int fan_in, struct error *error)
+int parameters_add(struct parameters *parameters, const char *name, const struct parameter_form *form,
+                   struct error *error)
 {
-    struct parameter item = {.rank = rank, .count = 1, .flags = flags, .init = init, .fan_in = fan_in};
+    const int rank = form->rank, *dims = form->dims;
+    struct parameter item = {
+        .rank = rank, .count = 1, .flags = form->flags, .init = form->init, .fan_in = form->fan_in};
     if (parameters->weights)
         return error_set(error, SIMCLR_INVALID,
                          "parameter %s: the table is already laid out; add it before "
@@ -55,13 +57,13 @@ int parameters_add(struct parameters *parameters, const char *name, int rank, co
         item.dims[d] = dims[d];
         item.count *= (size_t)dims[d];
     }
-    if (init == INIT_TRUNCATED_NORMAL && fan_in < 1)
+    if (form->init == INIT_TRUNCATED_NORMAL && form->fan_in < 1)
         return error_set(error, SIMCLR_INVALID, "parameter %s: a truncated normal needs a positive fan-in, not %d",
-                         name, fan_in);
+                         name, form->fan_in);
     int status = make_room(parameters, error);
     if (status) return status;
     memcpy(item.name, name, strlen(name) + 1);
-    size_t *slab = flags & PARAMETER_BUFFER ? &parameters->buffer_count : &parameters->weight_count;
+    size_t *slab = form->flags & PARAMETER_BUFFER ? &parameters->buffer_count : &parameters->weight_count;
     item.offset = *slab;
     *slab += round_up(item.count);
     parameters->items[parameters->count] = item;

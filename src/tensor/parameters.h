@@ -55,9 +55,16 @@ struct parameters {
     float *staging; /* of the largest tensor: the host's */
 };
 
+struct parameter_form {
+    int rank, dims[4];
+    unsigned flags;
+    enum parameter_init init;
+    int fan_in; /* of INIT_TRUNCATED_NORMAL */
+};
+
 /* Adds a row; returns its index or a negative status. */
-int parameters_add(struct parameters *parameters, const char *name, int rank, const int *dims, unsigned flags,
-                   enum parameter_init init, int fan_in, struct error *error);
+int parameters_add(struct parameters *parameters, const char *name, const struct parameter_form *form,
+                   struct error *error);
 /* memory: where the slabs are to lie; it must outlive them. NULL: plain memory of the host. */
 int parameters_allocate(struct parameters *parameters, const struct tensor_memory *memory, struct error *error);
 void parameters_free(struct parameters *parameters);

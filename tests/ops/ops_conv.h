@@ -51,35 +51,43 @@ static inline void conv_case_label(char *text, size_t size, const struct conv_de
              what);
 }
 
-static inline void conv_case_compare(const struct conv_case *test, const struct ops_target *target, const char *what,
-                                     const float *got, const float *want, size_t count, double terms, bool rounded)
+struct conv_values { /* of one tensor */
+    const char *what;
+    const float *got, *want;
+    size_t count;
+    double terms;           /* K */
+    bool rounded;           /* to bf16, when stored */
+    const double *variance; /* of products of pairs */
+};
+
+static inline void conv_case_compare(const struct conv_case *test, const struct ops_target *target,
+                                     const struct conv_values *values)
 {
     char label[256];
-    conv_case_label(label, sizeof label, &test->desc, target, what);
-    const double rms = ops_rms(want, count);
-    ops_near(label, got, want, count, rounded ? 1.0 / 256 : 0, 2e-6 * sqrt(terms) * rms);
-    const double distance = ops_distance(got, want, count);
-    if (!rounded && !(distance <= 2e-7 * sqrt(terms))) fail_msg("%s: error of %.3g rms", label, distance);
+    conv_case_label(label, sizeof label, &test->desc, target, values->what);
+    const double rms = ops_rms(values->want, values->count), root = sqrt(values->terms);
+    ops_near(label, values->got, values->want, values->count, values->rounded ? 1.0 / 256 : 0, 2e-6 * root * rms);
+    const double distance = ops_distance(values->got, values->want, values->count);
+    if (!values->rounded && !(distance <= 2e-7 * root)) fail_msg("%s: error of %.3g rms", label, distance);
 }
 
 /* The same where V, U and W were rounded to bf16, which errs with this variance. */
 static inline void conv_case_compare_pairs(const struct conv_case *test, const struct ops_target *target,
-                                           const char *what, const float *got, const float *want,
-                                           const double *variance, size_t count, double terms, bool rounded)
+                                           const struct conv_values *values)
 {
     char label[256];
-    conv_case_label(label, sizeof label, &test->desc, target, what);
-    assert_non_null(variance);
-    const double rms = ops_rms(want, count);
+    conv_case_label(label, sizeof label, &test->desc, target, values->what);
+    assert_non_null(values->variance);
+    const double rms = ops_rms(values->want, values->count);
     double squares = 0, expected = 0;
-    for (size_t i = 0; i < count; i++) {
-        const double exact = (double)want[i], off = (double)got[i] - exact;
-        const double rounding = rounded ? fabs(exact) / 256 : 0;
-        if (!(fabs(off) <= rounding + 2e-6 * sqrt(terms) * rms + 6 * sqrt(variance[i])))
-            fail_msg("%s: element %zu is %.9g, should be %.9g; standard deviation %.3g", label, i, (double)got[i],
-                     exact, sqrt(variance[i]));
+    for (size_t i = 0; i < values->count; i++) {
+        const double exact = (double)values->want[i], off = (double)values->got[i] - exact;
+        const double rounding = values->rounded ? fabs(exact) / 256 : 0, variance = values->variance[i];
+        if (!(fabs(off) <= rounding + 2e-6 * sqrt(values->terms) * rms + 6 * sqrt(variance)))
+            fail_msg("%s: element %zu is %.9g, should be %.9g; standard deviation %.3g", label, i,
+                     (double)values->got[i], exact, sqrt(variance));
         squares += off * off;
-        expected += variance[i] + (rounded ? exact * exact * WINOGRAD_ROUNDING / 2 : 0);
+        expected += variance + (values->rounded ? exact * exact * WINOGRAD_ROUNDING / 2 : 0);
     }
     if (!(squares <= expected))
         fail_msg("%s: rms of the error %.3g of what it may be", label, sqrt(squares / expected));
@@ -281,21 +289,23 @@ static inline void conv_case_check_once(const struct conv_case *test, struct ops
     struct conv_work work[CONV_PASSES];
     target->backend->ops->conv_work(plan, work);
     conv_case_execute(test, target, dtype, plan, &first);
-    if (by_pairs(&work[CONV_FORWARD]))
-        conv_case_compare_pairs(test, target, "y", first.y, test->y, test->y_variance, outputs, forward, rounded);
-    else
-        conv_case_compare(test, target, "y", first.y, test->y, outputs, forward, rounded);
+    const struct {
+        int pass;
+        struct conv_values values;
+    } made[] = {{CONV_FORWARD, {"y", first.y, test->y, outputs, forward, rounded, test->y_variance}},
+                {CONV_BACKWARD_DATA, {"d_x", first.d_x, test->d_x, inputs, data, rounded, test->d_x_variance}},
+                {CONV_BACKWARD_WEIGHTS,
+                 {"d_weight", first.d_weight, test->d_weight, test->weights, pixels, false, test->d_weight_variance}}};
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
+        if (!made[i].values.got) continue;
+        if (by_pairs(&work[made[i].pass]))
+            conv_case_compare_pairs(test, target, &made[i].values);
+        else
+            conv_case_compare(test, target, &made[i].values);
+    }
     if (first.statistics) conv_case_compare_statistics(test, target, first.statistics, forward);
-    if (first.d_x && by_pairs(&work[CONV_BACKWARD_DATA]))
-        conv_case_compare_pairs(test, target, "d_x", first.d_x, test->d_x, test->d_x_variance, inputs, data, rounded);
-    else if (first.d_x)
-        conv_case_compare(test, target, "d_x", first.d_x, test->d_x, inputs, data, rounded);
-    if (first.d_weight && by_pairs(&work[CONV_BACKWARD_WEIGHTS]))
-        conv_case_compare_pairs(test, target, "d_weight", first.d_weight, test->d_weight, test->d_weight_variance,
-                                test->weights, pixels, false);
-    else if (first.d_weight)
-        conv_case_compare(test, target, "d_weight", first.d_weight, test->d_weight, test->weights, pixels, false);
-    if (first.d_bias) conv_case_compare(test, target, "d_bias", first.d_bias, test->d_bias, filters, pixels, false);
+    const struct conv_values of_bias = {"d_bias", first.d_bias, test->d_bias, filters, pixels, false, NULL};
+    if (first.d_bias) conv_case_compare(test, target, &of_bias);
     for (int i = 1; i < runs; i++) {
         conv_case_execute(test, target, dtype, plan, &again);
         assert_memory_equal(again.y, first.y, outputs * sizeof(float));

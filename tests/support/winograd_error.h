@@ -116,15 +116,21 @@ static inline void winograd_read(double *tile, const float *plane, int height, i
                 tile[i * 9 + j] = (double)plane[(ptrdiff_t)(row + i) * width + column + j];
 }
 
-/* Points of every channel of one tile of an image: v [points^2][channels]. */
-static inline void winograd_points(double *v, const struct winograd_line *line, bool of_y, const float *image,
-                                   int channels, int height, int width, int down, int across)
+struct winograd_image {
+    const float *values; /* [channels][height][width] */
+    int channels, height, width;
+};
+
+/* Points of every channel of one tile of an image, x or y: v [points^2][channels]. */
+static inline void winograd_points(double *v, const struct winograd_line *line, bool of_y, struct winograd_image image,
+                                   int down, int across)
 {
     const int edge = of_y ? line->y_edge : line->x_edge, step = of_y ? line->y_edge : line->x_step;
     const int from = of_y ? 0 : line->x_from;
     double tile[81], points[81];
+    const int channels = image.channels, height = image.height, width = image.width;
     for (int c = 0; c < channels; c++) {
-        winograd_read(tile, image + (ptrdiff_t)c * height * width, height, width, down * step + from,
+        winograd_read(tile, image.values + (ptrdiff_t)c * height * width, height, width, down * step + from,
                       across * step + from, edge);
         if (of_y)
             winograd_transform(points, tile, line->output[0], 9, line->points, edge, true);
@@ -164,8 +170,9 @@ static inline int winograd_data_error(double *exact, double *variance, const str
             }
         for (int tile = 0; tile < s->batch * down * across; tile++) {
             const int n = tile / (down * across), row = tile / across % down, column = tile % across;
-            winograd_points(v, &line, false, d_y + (ptrdiff_t)n * s->out * out_height * out_width, s->out, out_height,
-                            out_width, row, column);
+            const float *image = d_y + (ptrdiff_t)n * s->out * out_height * out_width;
+            winograd_points(v, &line, false, (struct winograd_image){image, s->out, out_height, out_width}, row,
+                            column);
             memset(m, 0, 81 * (size_t)s->in * 2 * sizeof *m);
             for (int p = 0; p < line.points * line.points; p++)
                 for (int k = 0; k < s->out; k++) {
@@ -220,10 +227,12 @@ static inline int winograd_weights_error(double *exact, double *variance, const 
         memset(u, 0, 36 * pairs * 2 * sizeof *u);
         for (int tile = 0; tile < s->batch * down * across; tile++) {
             const int n = tile / (down * across), row = tile / across % down, column = tile % across;
-            winograd_points(v, &line, false, x + (ptrdiff_t)n * s->in * s->height * s->width, s->in, s->height,
-                            s->width, row, column);
-            winograd_points(w, &line, true, d_y + (ptrdiff_t)n * s->out * out_height * out_width, s->out, out_height,
-                            out_width, row, column);
+            const struct winograd_image of_x = {x + (ptrdiff_t)n * s->in * s->height * s->width, s->in, s->height,
+                                                s->width};
+            const struct winograd_image of_y = {d_y + (ptrdiff_t)n * s->out * out_height * out_width, s->out,
+                                                out_height, out_width};
+            winograd_points(v, &line, false, of_x, row, column);
+            winograd_points(w, &line, true, of_y, row, column);
             for (int p = 0; p < line.points * line.points; p++)
                 for (int k = 0; k < s->out; k++) {
                     const int point = line.shared[p / line.points] * 6 + line.shared[p % line.points];

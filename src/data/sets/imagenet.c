@@ -74,16 +74,20 @@ static long last_image(const struct catalog *names)
     return last;
 }
 
+struct piece { /* of a text */
+    const char *start;
+    size_t length;
+};
+
 /* What a line means: the devkit's wnid of that number, or the line itself. */
-static int meaning(const struct devkit *devkit, const char *line, size_t length, const char *path, long number,
-                   const char **label, size_t *label_length, struct error *error)
+static int meaning(const struct devkit *devkit, struct piece line, const char *path, long number, struct piece *label,
+                   struct error *error)
 {
     char text[WNID_MAX] = "", *end;
-    if (length < sizeof text) memcpy(text, line, length);
+    if (line.length < sizeof text) memcpy(text, line.start, line.length);
     const long value = strtol(text, &end, 10);
     const bool whole = isdigit((unsigned char)text[0]) && *end == '\0';
     *label = line;
-    *label_length = length;
     if (devkit == NULL) {
         if (whole && value >= CLASSES)
             return error_set(
@@ -95,9 +99,8 @@ static int meaning(const struct devkit *devkit, const char *line, size_t length,
     }
     if (!whole || value > devkit->ids || devkit->wnid[value][0] == '\0')
         return error_set(error, SIMCLR_CORRUPT, "%s: line %ld: `%.*s` is no class of meta.mat: take both from %s", path,
-                         number, (int)(length < 40 ? length : 40), line, devkit_archive);
-    *label = devkit->wnid[value];
-    *label_length = strlen(*label);
+                         number, (int)(line.length < 40 ? line.length : 40), line.start, devkit_archive);
+    *label = (struct piece){devkit->wnid[value], strlen(devkit->wnid[value])};
     return SIMCLR_OK;
 }
 
@@ -110,16 +113,15 @@ static int read_lines(struct labelling *labelling, const char *text, const char 
     for (const char *line = text; status == SIMCLR_OK && line[strspn(line, " \t\r\n")] != '\0'; lines++) {
         const size_t whole = strcspn(line, "\n"), before = strspn(line, " \t\r");
         const size_t length = strcspn(line + before, " \t\r\n");
-        const char *label;
-        size_t label_length;
+        struct piece label;
         char image[48];
         if (length == 0 || before + length + strspn(line + before + length, " \t\r") != whole)
             return error_set(error, SIMCLR_CORRUPT, "%s: line %ld is no label: give one a line, that of image 1 first",
                              path, lines + 1);
-        status = meaning(devkit, line + before, length, path, lines + 1, &label, &label_length, error);
+        status = meaning(devkit, (struct piece){line + before, length}, path, lines + 1, &label, error);
         const int used = snprintf(image, sizeof image, "%s%08ld", image_head, lines + 1);
         if (status == SIMCLR_OK)
-            status = annotations_add(labelling->annotations, image, (size_t)used, label, label_length, error);
+            status = annotations_add(labelling->annotations, image, (size_t)used, label.start, label.length, error);
         line += whole + (line[whole] == '\n');
     }
     if (status == SIMCLR_OK && lines < images)

@@ -17,6 +17,13 @@ struct batch_norm_operation {
 static const struct operation_type TYPE;
 
 /* ---- building ------------------------------------------------------------------------------------------------ */
+static int declare(struct network *network, const char *name, const char *part, unsigned flags,
+                   enum parameter_init init, int channels)
+{
+    const struct parameter_form form = {.rank = 1, .dims = {channels}, .flags = flags, .init = init};
+    return network_declare(network, name, part, &form);
+}
+
 int network_batch_norm(struct network *network, const char *name, int x, struct network_batch_norm norm)
 {
     int status = network_begin(network, x, name);
@@ -29,15 +36,13 @@ int network_batch_norm(struct network *network, const char *name, int x, struct 
             NETWORK_FAIL(network, SIMCLR_INVALID, "%s: the residual must be another tensor of the same shape and type",
                          name);
     }
-    const int *channels = &in.channels;
     const unsigned buffer = PARAMETER_BUFFER | (norm.flags & PARAMETER_HEAD);
     int rows[4] = {-1, -1, -1, -1};
-    rows[GAMMA] =
-        network_declare(network, name, "weight", 1, channels, norm.flags, norm.zero_gamma ? INIT_ZERO : INIT_ONE, 0);
+    rows[GAMMA] = declare(network, name, "weight", norm.flags, norm.zero_gamma ? INIT_ZERO : INIT_ONE, in.channels);
     if (rows[GAMMA] >= 0 && !norm.no_beta)
-        rows[BETA] = network_declare(network, name, "bias", 1, channels, norm.flags, INIT_ZERO, 0);
-    rows[RUNNING_MEAN] = network_declare(network, name, "running_mean", 1, channels, buffer, INIT_ZERO, 0);
-    rows[RUNNING_VARIANCE] = network_declare(network, name, "running_var", 1, channels, buffer, INIT_ONE, 0);
+        rows[BETA] = declare(network, name, "bias", norm.flags, INIT_ZERO, in.channels);
+    rows[RUNNING_MEAN] = declare(network, name, "running_mean", buffer, INIT_ZERO, in.channels);
+    rows[RUNNING_VARIANCE] = declare(network, name, "running_var", buffer, INIT_ONE, in.channels);
     if (network->error.status) return network->error.status;
     const struct batch_norm_operation own = {NULL};
     struct new_operation operation = {.type = &TYPE,

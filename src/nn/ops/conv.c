@@ -21,14 +21,21 @@ int conv_append(struct network *network, const struct operation_type *type, int 
                      "%d x %d",
                      name, conv->kernel, conv->kernel, conv->stride, conv->padding, conv->out_channels, in.height,
                      in.width);
-    const int dims[4] = {conv->out_channels, in.channels, conv->kernel, conv->kernel};
-    const int fan_in = in.channels * conv->kernel * conv->kernel;
-    const int weight = network_declare(network, name, "weight", weight_rank, dims, conv->flags, conv->init, fan_in);
+    const struct parameter_form form = {.rank = weight_rank,
+                                        .dims = {conv->out_channels, in.channels, conv->kernel, conv->kernel},
+                                        .flags = conv->flags,
+                                        .init = conv->init,
+                                        .fan_in = in.channels * conv->kernel * conv->kernel};
+    const int weight = network_declare(network, name, "weight", &form);
     if (weight < 0) return weight;
     int bias = -1;
     if (conv->bias) { /* biases take neither weight decay nor the trust ratio (method.md section 5) */
-        const unsigned flags = conv->flags & ~(unsigned)(PARAMETER_DECAY | PARAMETER_ADAPT);
-        bias = network_declare(network, name, "bias", 1, dims, flags, INIT_ZERO, fan_in);
+        const struct parameter_form of_bias = {.rank = 1,
+                                               .dims = {conv->out_channels},
+                                               .flags = conv->flags & ~(unsigned)(PARAMETER_DECAY | PARAMETER_ADAPT),
+                                               .init = INIT_ZERO,
+                                               .fan_in = form.fan_in};
+        bias = network_declare(network, name, "bias", &of_bias);
         if (bias < 0) return bias;
     }
     const struct conv_operation own = {.kernel = conv->kernel, .stride = conv->stride, .padding = conv->padding};

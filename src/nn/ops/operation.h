@@ -83,8 +83,7 @@ int network_window(int in, int kernel, int stride, int padding);
 
 /* The row of the parameter table called <name>.<part>: declared now, or found and its shape checked. Negative: the
  * network's failure. */
-int network_declare(struct network *network, const char *name, const char *part, int rank, const int *dims,
-                    unsigned flags, enum parameter_init init, int fan_in);
+int network_declare(struct network *network, const char *name, const char *part, const struct parameter_form *form);
 
 /* What a builder gives to network_append. */
 struct new_operation {

@@ -19,8 +19,12 @@ static float *matrix(int rows, int stride)
     return values;
 }
 
-static void check_product(struct backend *backend, int m, int n, int k, bool ta, bool tb, float alpha, float beta)
+/* like: sizes, transposition, alpha and beta. */
+static void check_product(struct backend *backend, const struct matmul_args *like)
 {
+    const int m = like->m, n = like->n, k = like->k;
+    const bool ta = like->transpose_a, tb = like->transpose_b;
+    const float alpha = like->alpha, beta = like->beta;
     const int lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 1, ldc = n + 5;
     float *a = matrix(ta ? k : m, lda), *b = matrix(tb ? n : k, ldb), *c = matrix(m, ldc);
     float *before = memory_array((size_t)m * (size_t)ldc, sizeof *before);
@@ -29,19 +33,10 @@ static void check_product(struct backend *backend, int m, int n, int k, bool ta,
     if (beta == 0.0f)
         for (int i = 0; i < m; i++)
             for (int j = 0; j < n; j++) c[i * ldc + j] = NAN; /* must not be read */
-    const struct matmul_args args = {.transpose_a = ta,
-                                     .transpose_b = tb,
-                                     .m = m,
-                                     .n = n,
-                                     .k = k,
-                                     .alpha = alpha,
-                                     .beta = beta,
-                                     .a = a,
-                                     .lda = lda,
-                                     .b = b,
-                                     .ldb = ldb,
-                                     .c = c,
-                                     .ldc = ldc};
+    struct matmul_args args = *like;
+    args.a = a, args.lda = lda;
+    args.b = b, args.ldb = ldb;
+    args.c = c, args.ldc = ldc;
     cpu_matmul(backend, &args);
     for (int i = 0; i < m; i++)
         for (int j = 0; j < ldc; j++) {
@@ -88,8 +83,11 @@ static void test_products(void **state)
             for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++)
                 for (int flags = 0; flags < 4; flags++) {
                     const int *s = SIZES[i];
-                    check_product(backend, s[0], s[1], s[2], flags & 1, flags & 2, 1.0f, 0.0f);
-                    check_product(backend, s[0], s[1], s[2], flags & 1, flags & 2, -2.5f, 0.5f);
+                    struct matmul_args like = {.m = s[0], .n = s[1], .k = s[2], .alpha = 1.0f};
+                    like.transpose_a = flags & 1, like.transpose_b = flags & 2;
+                    check_product(backend, &like);
+                    like.alpha = -2.5f, like.beta = 0.5f;
+                    check_product(backend, &like);
                 }
             backend->ops->destroy(backend);
             pool_destroy(&pool);

@@ -243,7 +243,7 @@ static void sweep_learns(void **state)
     struct logistic_sweep sweep;
     assert_int_equal(logistic_sweep(backend, &args, 1, &sweep, NULL), SIMCLR_OK);
     assert_true(sweep.held_out_top1 > 0.9);
-    assert_int_equal(logistic_predict(backend, &sweep, x, ROWS, DIM, CLASSES, logits, NULL), SIMCLR_OK);
+    assert_int_equal(logistic_predict(backend, &sweep, x, ROWS, logits, NULL), SIMCLR_OK);
     int correct = 0;
     for (int i = 0; i < ROWS; i++) {
         int best = 0;

@@ -235,15 +235,21 @@ static double loss_of(struct network *network, int y, const float *x, const floa
 }
 
 /* (L(w + e v) - L(w - e v)) / 2e. w is as before afterwards. */
-static double difference(struct network *network, int y, const float *x, const float *r, float *w,
-                         const float *direction, size_t count, float step)
+struct way {
+    float *w;
+    const float *direction;
+    size_t count;
+};
+
+static double difference(struct network *network, int y, const float *x, const float *r, const struct way *way,
+                         float step)
 {
     double loss[2];
     for (int side = 0; side < 2; side++) {
         const float by = side ? -step : step;
-        for (size_t i = 0; i < count; i++) w[i] += by * direction[i];
+        for (size_t i = 0; i < way->count; i++) way->w[i] += by * way->direction[i];
         loss[side] = loss_of(network, y, x, r);
-        for (size_t i = 0; i < count; i++) w[i] -= by * direction[i];
+        for (size_t i = 0; i < way->count; i++) way->w[i] -= by * way->direction[i];
     }
     return (loss[0] - loss[1]) / (2 * (double)step);
 }
@@ -278,8 +284,9 @@ static void test_gradients(void **state)
         random_normals(direction, item->count, 100 + (uint32_t)p);
         round_to(direction, item->count, 0x1p-6f);
         const double analytic = dot(parameter_gradients(&f.parameters, p), direction, item->count);
-        const double near = difference(f.network, y, x, r, w, direction, item->count, 0x1p-13f);
-        const double far = difference(f.network, y, x, r, w, direction, item->count, 0x1p-12f);
+        const struct way way = {w, direction, item->count};
+        const double near = difference(f.network, y, x, r, &way, 0x1p-13f);
+        const double far = difference(f.network, y, x, r, &way, 0x1p-12f);
         const double numeric = (4 * near - far) / 3;
         if (!(fabs(numeric - analytic) <= 1e-5 * fabs(analytic) + 1e-7))
             fail_msg("%s: %.9g by differences, %.9g backward", item->name, numeric, analytic);

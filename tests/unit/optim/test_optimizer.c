@@ -17,12 +17,13 @@ static void open_fixture(struct fixture *f)
     struct error error = {0};
     memset(f, 0, sizeof *f);
     f->bench = open_backend("ref");
-    const int dims[2] = {4, 5};
     const unsigned flags[4] = {PARAMETER_DECAY | PARAMETER_ADAPT, 0, PARAMETER_BUFFER,
                                PARAMETER_DECAY | PARAMETER_ADAPT | PARAMETER_FROZEN};
     const char *const names[4] = {"adapted", "plain", "buffer", "frozen"};
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(parameters_add(&f->table, names[i], 2, dims, flags[i], INIT_ZERO, 1, &error), i);
+    for (int i = 0; i < 4; i++) {
+        const struct parameter_form form = {.rank = 2, .dims = {4, 5}, .flags = flags[i], .init = INIT_ZERO};
+        assert_int_equal(parameters_add(&f->table, names[i], &form, &error), i);
+    }
     CHECK_OK(parameters_allocate(&f->table, NULL, &error), error);
     for (int i = 0; i < 4; i++)
         for (int k = 0; k < 20; k++) {

@@ -7,7 +7,9 @@ static int add(struct parameters *parameters, const char *name, int rank, const 
                enum parameter_init init, int fan_in)
 {
     struct error error = {0};
-    return parameters_add(parameters, name, rank, dims, flags, init, fan_in, &error);
+    struct parameter_form form = {.rank = rank, .flags = flags, .init = init, .fan_in = fan_in};
+    for (int d = 0; d < rank && d < 4; d++) form.dims[d] = dims[d];
+    return parameters_add(parameters, name, &form, &error);
 }
 
 static void test_layout(void **state)
@@ -134,7 +136,7 @@ static void test_no_memory(void **state)
     struct error error = {0};
     struct parameters table = {0};
     memory_fail_after(1);
-    int status = parameters_add(&table, "a", 1, (int[]){4}, 0, INIT_ONE, 0, &error);
+    int status = add(&table, "a", 1, (int[]){4}, 0, INIT_ONE, 0);
     memory_fail_after(0);
     assert_int_equal(status, SIMCLR_NO_MEMORY);
     add(&table, "a", 1, (int[]){4}, 0, INIT_ONE, 0);

@@ -68,19 +68,25 @@ struct row_piece {
     int h, w, step, tiles, per_tile;
 };
 
+/* A position of the kernel, and the bytes of a cell of x. */
+struct tap_place {
+    int r, s;
+    size_t cell;
+};
+
 /* Both octets of tile u. With one position per tile the second octet follows the first in its cell; there is no need to
  * look at it. Returns whether any is inside. */
 static bool tap_octets(const struct conv_pass *pass, const struct geometry *g, const struct row_piece *piece,
-                       size_t cell, int u, int r, int s, int32_t x[2], ptrdiff_t *base)
+                       const struct tap_place *at, int u, int32_t x[2], ptrdiff_t *base)
 {
-    const ptrdiff_t row = (ptrdiff_t)(cell * (size_t)pass->x.width);
+    const ptrdiff_t row = (ptrdiff_t)(at->cell * (size_t)pass->x.width);
     bool inside = false;
     x[0] = x[1] = CONV_OUTSIDE;
     for (int p = 0; p < piece->per_tile; p++) {
         const int w = piece->w + (u * piece->per_tile + p) * piece->step;
         int in_h, in_w;
-        if (w >= pass->y.width || !tap_input(g, piece->h, w, r, s, &in_h, &in_w)) continue;
-        const ptrdiff_t offset = in_h * row + in_w * (ptrdiff_t)cell;
+        if (w >= pass->y.width || !tap_input(g, piece->h, w, at->r, at->s, &in_h, &in_w)) continue;
+        const ptrdiff_t offset = in_h * row + in_w * (ptrdiff_t)at->cell;
         if (*base < 0) *base = offset;
         x[p] = (int32_t)(offset - *base);
         inside = true;
@@ -99,13 +105,14 @@ static int collect_taps(const struct conv_pass *pass, const struct geometry *g, 
     int count = 0;
     for (int i = 0; i < g->kernel; i++)
         for (int j = 0; j < g->kernel; j++) {
-            const int r = g->backward ? g->kernel - 1 - i : i, s = g->backward ? g->kernel - 1 - j : j;
+            const struct tap_place at = {g->backward ? g->kernel - 1 - i : i, g->backward ? g->kernel - 1 - j : j,
+                                         cell};
             struct conv_tap tap;
             memset(&tap, 0, sizeof tap);
             tap.weights = (int32_t)((size_t)(i * g->kernel + j) * tile_bytes);
             for (int u = 0; u < piece->tiles; u++) {
                 int32_t *octets = tap.x[u];
-                if (!tap_octets(pass, g, piece, cell, u, r, s, octets, &base)) continue;
+                if (!tap_octets(pass, g, piece, &at, u, octets, &base)) continue;
                 tap.mask |= (uint16_t)(1u << u);
                 if (piece->per_tile > 1 && (octets[0] == CONV_OUTSIDE || octets[1] != octets[0] + (int32_t)cell))
                     tap.gather |= (uint16_t)(1u << u);

@@ -70,37 +70,30 @@ static struct product product_of(const struct matmul_kernels *kernels, const str
     return turned;
 }
 
-/* `count` lines (rows of A, columns of B) from `line` on, contraction [depth, depth + length), in tiles of `width`
- * lines: out[tile][length][width], zero where there is no line. along: stride from line to line; across: along
- * the contraction. One of the two is 1. */
-static void pack(const struct matmul_kernels *kernels, float *out, const float *matrix, size_t along, size_t across,
-                 int line, int count, int depth, int length, int width)
+/* What is packed at a time: `count` lines (rows of A, columns of B) from `line` on, contraction [depth, depth +
+ * length). along: stride from line to line; across: along the contraction. One of the two is 1. */
+struct lines {
+    const float *matrix;
+    size_t along, across;
+    int line, count, depth, length;
+};
+
+/* In tiles of `width` lines: out[tile][length][width], zero where there is no line. */
+static void pack(const struct matmul_kernels *kernels, float *out, const struct lines *lines, int width)
 {
-    for (int first = 0; first < count; first += width, out += (size_t)length * (size_t)width) {
-        const float *from = matrix + (size_t)(line + first) * along + (size_t)depth * across;
-        const int real = count - first < width ? count - first : width;
-        if (across == 1) {
-            kernels->pack_transposed(out, from, along, real, length, width);
+    const int length = lines->length;
+    for (int first = 0; first < lines->count; first += width, out += (size_t)length * (size_t)width) {
+        const float *from =
+            lines->matrix + (size_t)(lines->line + first) * lines->along + (size_t)lines->depth * lines->across;
+        const int real = lines->count - first < width ? lines->count - first : width;
+        if (lines->across == 1) {
+            kernels->pack_transposed(out, from, lines->along, real, length, width);
             continue;
         }
         if (real < width) memset(out, 0, (size_t)length * (size_t)width * sizeof *out);
         for (int k = 0; k < length; k++)
-            memcpy(out + (size_t)k * (size_t)width, from + (size_t)k * across, (size_t)real * sizeof *out);
+            memcpy(out + (size_t)k * (size_t)width, from + (size_t)k * lines->across, (size_t)real * sizeof *out);
     }
-}
-
-/* A tile at the edge of C, or of a transposed C, goes through a full one. */
-static void edge_tile(const struct product *p, float *c, const float *a, const float *b, size_t b_step, int depth,
-                      float beta, int rows, int columns)
-{
-    float tile[MATMUL_MAX_ROWS * MATMUL_MAX_COLUMNS];
-    p->kernels->tile(tile, (size_t)p->kernels->columns, a, b, b_step, depth, p->alpha, 0.0f);
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++) {
-            float *to = &c[(size_t)i * p->c_row + (size_t)j * p->c_column];
-            const float value = tile[i * p->kernels->columns + j];
-            *to = beta != 0.0f ? value + beta * *to : value;
-        }
 }
 
 struct block {
@@ -110,6 +103,21 @@ struct block {
     bool direct;        /* b is used where it lies: b points to its row, b_step apart */
     size_t b_step;
 };
+
+/* A tile at the edge of C, or of a transposed C, goes through a full one. a, b: its packed operands. */
+static void edge_tile(const struct product *p, const struct block *block, float *c, const float *a, const float *b,
+                      int rows, int columns)
+{
+    float tile[MATMUL_MAX_ROWS * MATMUL_MAX_COLUMNS];
+    const float beta = block->beta;
+    p->kernels->tile(tile, (size_t)p->kernels->columns, a, b, block->b_step, block->depth, p->alpha, 0.0f);
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) {
+            float *to = &c[(size_t)i * p->c_row + (size_t)j * p->c_column];
+            const float value = tile[i * p->kernels->columns + j];
+            *to = beta != 0.0f ? value + beta * *to : value;
+        }
+}
 
 static void multiply_block(const struct product *p, const struct block *block)
 {
@@ -124,7 +132,7 @@ static void multiply_block(const struct product *p, const struct block *block)
             if (rows == height && columns == width && p->c_column == 1)
                 p->kernels->tile(c, p->c_row, a, b, block->b_step, block->depth, p->alpha, block->beta);
             else
-                edge_tile(p, c, a, b, block->b_step, block->depth, block->beta, rows, columns);
+                edge_tile(p, block, c, a, b, rows, columns);
         }
     }
 }
@@ -158,12 +166,13 @@ static void multiply(const struct product *p, float *scratch)
                 block.b = p->b.data + (size_t)k * p->b.row + (size_t)column;
                 block.b_step = p->b.row;
             } else {
-                pack(kernels, b, p->b.data, p->b.column, p->b.row, column, columns, k, block.depth, kernels->columns);
+                const struct lines of_b = {p->b.data, p->b.column, p->b.row, column, columns, k, block.depth};
+                pack(kernels, b, &of_b, kernels->columns);
             }
             for (block.row = 0; block.row < p->m; block.row += ROWS) {
                 block.rows = p->m - block.row < ROWS ? p->m - block.row : ROWS;
-                pack(kernels, a, p->a.data, p->a.row, p->a.column, block.row, block.rows, k, block.depth,
-                     kernels->rows);
+                const struct lines of_a = {p->a.data, p->a.row, p->a.column, block.row, block.rows, k, block.depth};
+                pack(kernels, a, &of_a, kernels->rows);
                 block.a = a;
                 multiply_block(p, &block);
             }

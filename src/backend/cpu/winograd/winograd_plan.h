@@ -62,11 +62,17 @@ static inline ptrdiff_t winograd_element(const struct winograd_pass *pass)
     return pass->pairs ? 2 : 4;
 }
 
-/* The edge x edge cells of channel block 0 that tile t has from position (t step + from) on; zeros where outside. */
+/* The cells of a tile t: edge x edge of them, from position (t step + from) on. */
+struct winograd_window {
+    int step, from, edge;
+};
+
+/* Those of channel block 0; zeros where outside. */
 static inline void winograd_cells(const char **cells, const struct winograd_plan *plan, const char *tensor,
-                                  const struct activation_layout *layout, const struct winograd_tile *tile, int step,
-                                  int from, int edge)
+                                  const struct activation_layout *layout, const struct winograd_tile *tile,
+                                  struct winograd_window window)
 {
+    const int step = window.step, from = window.from, edge = window.edge;
     const size_t element = dtype_bytes(plan->conv->desc.dtype);
     const char *group = tensor + (size_t)tile->group * layout->group * element;
     for (int i = 0; i < edge; i++)
@@ -82,13 +88,14 @@ static inline void winograd_x_cells(const char **cells, const struct winograd_pl
                                     const struct activation_layout *layout, const struct winograd_tile *tile)
 {
     const struct winograd_form *form = plan->pass.form;
-    winograd_cells(cells, plan, x, layout, tile, form->x_step, form->x_from, form->x_edge);
+    winograd_cells(cells, plan, x, layout, tile, (struct winograd_window){form->x_step, form->x_from, form->x_edge});
 }
 
 static inline void winograd_y_cells(const char **cells, const struct winograd_plan *plan, const char *y,
                                     const struct activation_layout *layout, const struct winograd_tile *tile)
 {
-    winograd_cells(cells, plan, y, layout, tile, plan->pass.form->y_edge, 0, plan->pass.form->y_edge);
+    const int edge = plan->pass.form->y_edge;
+    winograd_cells(cells, plan, y, layout, tile, (struct winograd_window){edge, 0, edge});
 }
 
 static inline const struct winograd_transforms *winograd_transforms(const struct winograd_plan *plan)
