@@ -73,14 +73,17 @@ means = {row["step"]: row["epoch/steps"] for row in rows if "epoch/steps" in row
 assert means == {4: 4, 8: 3, 12: 3}, means  # a skipped step's loss is in no mean
 PY
 }
-# Updates of the exported encoder's statistics.
+# updates N: the exported encoder's statistics say so, and are no longer those of the beginning (means 0, variances 1).
 updates() {
     python "$1" <<'PY'
 import json, struct, sys
 data = open("run/exported/encoder.safetensors", "rb").read()
 start = 8 + struct.unpack("<Q", data[:8])[0]
-begin, end = json.loads(data[8:start])["bn1.num_batches_tracked"]["data_offsets"]
-assert struct.unpack("<q", data[start + begin:start + end])[0] == int(sys.argv[1])
+def tensor(name, kind, size):
+    begin, end = json.loads(data[8:start])[name]["data_offsets"]
+    return struct.unpack(f"<{(end - begin) // size}{kind}", data[start + begin:start + end])
+assert tensor("bn1.num_batches_tracked", "q", 8) == (int(sys.argv[1]),)
+assert 0 not in tensor("bn1.running_mean", "f", 4) and 1 not in tensor("bn1.running_var", "f", 4), "as in the beginning"
 PY
 }
 
