@@ -51,7 +51,7 @@ PLAIN = [word for name in ("crop", "jitter", "gray", "blur") for word in (f"--{n
 PLAIN_NETWORKS = {**NETWORKS, "resnet50": ["--depth", "50", "--image-size", "32", "--stem", "imagenet"]}
 IMAGES = ["--data", "synthetic", "--synthetic-images", "160"]
 TIMES = {"wall_time", "epoch/seconds", "train/views_per_second", "train/wait_share"}
-REFUSED = re.compile(r"this CPU cannot run|unknown variant|is not one of")
+REFUSED = re.compile(r"this (?:CPU|machine) cannot run|unknown variant|is not one of")
 
 
 FAILED = "failed: "
