@@ -191,24 +191,28 @@ static inline struct average_range average_pool_range(const struct average_pool_
 struct average_pool_plan;
 
 /* ---- NT-Xent (paper eq. 1; method.md section 4) ------------------------------------------------------------ */
-/* A process has the images [first, first + count) of all `images`, count 0: all. Its rows, of z and d_z alike, are
- * first those of view A, then those of view B: row r is row first + r of all where r < count, else images + first + r -
- * count. z, d_z: PRIVATE float32 tensors [2 count][dim][1][1], as a network gives and takes them. A loss has three
- * phases. Between them, processes that share a loss exchange what the phase before has written: unit rows  unit vectors
- * of the own rows, into their places in `unit`, a block of 2 images x unit_row bytes. Then all rows are gathered. log
- * sums   of the own anchors, over all rows: what the softmax of a row needs, into its place in `sums`, a block of 2
- * images x sum_row bytes. Then these are gathered. `result`: the own anchors' share of each number; the shares of all
- * processes add up. gradient   d_z of the own rows, from all unit rows and all sums (p_ki needs only row k's sum). It
- * is that of the whole loss: nothing is divided by the number of processes. Never a 2N x 2N matrix in memory. */
+/* A process has the images [first, first + count) of all `images`; count 0: all. Its rows, of z and d_z alike, are
+ * first those of view A, then those of view B: row r is row first + r of all where r < count, else
+ * images + first + r - count. z, d_z: PRIVATE float32 tensors [2 count][dim][1][1], as a network gives and takes them.
+ *
+ * A loss has three phases. Processes that share a loss exchange, after each, what it has written.
+ * - unit rows: unit vectors of the own rows, into their places in `unit`, a block of 2 images x unit_row bytes. Then
+ *   all rows are gathered.
+ * - log sums: of the own anchors, over all rows. What the softmax of a row needs goes into its place in `sums`, a block
+ *   of 2 images x sum_row bytes. Then these are gathered. `result` has the own anchors' share of each number; the
+ *   shares of all processes add up.
+ * - gradient: d_z of the own rows, from all unit rows and all sums (p_ki needs only row k's sum). It is that of the
+ *   whole loss: nothing is divided by the number of processes.
+ * There is never a 2N x 2N matrix in memory. */
 struct nt_xent_desc {
     int images, dim; /* rows = 2 images; row i pairs with i + images; a row of zeros has u = 0 and no gradient */
     float temperature;
     bool training; /* the gradient will be asked for */
     int first, count;
 };
+/* Bytes of a row; 0: the plan keeps them itself, since it has all images. The block is then NULL. */
 struct nt_xent_sizes {
-    size_t unit_row,
-        sum_row; /* bytes; 0: the plan keeps them itself, since it has all images. The block is then NULL */
+    size_t unit_row, sum_row;
 };
 struct nt_xent_result {
     double loss;                /* mean over all 2N anchors                                        */
