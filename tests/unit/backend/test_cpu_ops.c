@@ -1,4 +1,4 @@
-/* The cpu backend's own promises, for every variant that this CPU runs:
+/* The cpu backend's own promises, for every variant that this CPU runs (batch norm's: ops/test_ops_backends.c):
  *  - results against `ref` in doubles;
  *  - padding as the layout demands it;
  *  - bits that do not change from run to run;
@@ -7,25 +7,7 @@
 
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/layout.h"
-
-/* Fails unless padding channels are zero and, for gradients, padding images are. */
-static void check_padding(const char *what, const struct tensor_desc *desc, const void *tensor, bool gradient)
-{
-    const struct activation_layout layout = activation_layout(desc->batch, desc->channels, desc->height, desc->width);
-    for (int image = 0; image < layout.groups * layout.group_images; image++) {
-        for (int channel = 0; channel < layout.blocks * layout.block_channels; channel++) {
-            for (int p = 0; p < desc->height * desc->width; p++) {
-                const size_t at = activation_index(&layout, image, channel, p / desc->width, p % desc->width);
-                const float value = desc->dtype == DTYPE_BF16 ? bf16_to_float(((const uint16_t *)tensor)[at])
-                                                              : ((const float *)tensor)[at];
-                if (!isfinite(value)) fail_msg("%s: image %d channel %d is not finite", what, image, channel);
-                if ((channel >= desc->channels || (gradient && image >= desc->batch)) && value != 0)
-                    fail_msg("%s: padding of image %d channel %d is %g", what, image, channel, (double)value);
-            }
-        }
-    }
-}
+#include "ops/ops_padding.h"
 
 /* ---- tensors ------------------------------------------------------------------------------------------------- */
 static void check_tensor_io(struct ops_target *target, struct ops_target *ref)
@@ -47,155 +29,6 @@ static void test_tensor_io(void **state)
 {
     (void)state;
     each_target(check_tensor_io);
-}
-
-/* ---- batch norm ---------------------------------------------------------------------------------------------- */
-struct norm_case {
-    struct batch_norm_desc desc;
-    float mean; /* of x, to see whether sums keep their digits */
-};
-
-struct norm_result {
-    float *y, *saved, *running_mean, *running_var, *d_x, *d_residual, *d_gamma, *d_beta, *inference;
-};
-
-static void run_norm(struct ops_buffers *buffers, struct ops_target *target, const struct norm_case *c,
-                     struct norm_result *out)
-{
-    const struct backend_ops *ops = target->backend->ops;
-    const struct batch_norm_desc *d = &c->desc;
-    const bool bf16 = d->dtype == DTYPE_BF16;
-    const size_t channels = (size_t)d->channels;
-    const struct tensor_desc desc = ops_tensor(d->dtype, d->batch, d->channels, d->height, d->width);
-    const size_t count = tensor_elements(&desc);
-    float *x = ops_random(buffers, count, 1, c->mean - 1, c->mean + 1, bf16);
-    float *other = ops_random(buffers, count, 2, -1, 1, bf16), *gradient = ops_random(buffers, count, 3, -1, 1, bf16);
-    float *gamma = ops_random(buffers, channels, 4, 0.5f, 1.5f, false);
-    float *beta = ops_random(buffers, channels, 5, -1, 1, false);
-    out->running_mean = ops_random(buffers, channels, 6, -1, 1, false);
-    out->running_var = ops_random(buffers, channels, 7, 0.5f, 2, false);
-    out->d_gamma = ops_floats(buffers, channels);
-    out->d_beta = ops_floats(buffers, channels);
-    void *tx = ops_upload(buffers, target, &desc, x), *tr = ops_upload(buffers, target, &desc, other);
-    void *ty = ops_upload(buffers, target, &desc, NULL), *ti = ops_upload(buffers, target, &desc, NULL);
-    void *tdy = ops_upload(buffers, target, &desc, gradient), *tdx = ops_upload(buffers, target, &desc, NULL);
-    void *tdr = ops_upload(buffers, target, &desc, d->accumulate_residual ? other : NULL);
-    struct batch_norm_plan *plan;
-    struct error error;
-    if (ops->batch_norm_create(target->backend, d, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
-    out->saved = ops_new(buffers, ops->batch_norm_saved_bytes(plan));
-    const void *residual = d->residual ? tr : NULL;
-    ops->batch_norm_inference(plan, &(struct batch_norm_inference_args){.y = ti,
-                                                                        .x = tx,
-                                                                        .residual = residual,
-                                                                        .gamma = gamma,
-                                                                        .beta = beta,
-                                                                        .running_mean = out->running_mean,
-                                                                        .running_var = out->running_var});
-    void *mask = d->relu ? ops_new(buffers, ops->batch_norm_mask_bytes(plan)) : NULL;
-    ops->batch_norm_forward(plan, &(struct batch_norm_forward_args){.y = ty,
-                                                                    .mask = mask,
-                                                                    .saved = out->saved,
-                                                                    .next_mean = out->running_mean,
-                                                                    .next_var = out->running_var,
-                                                                    .x = tx,
-                                                                    .residual = residual,
-                                                                    .count = ops_norm_count(d),
-                                                                    .gamma = gamma,
-                                                                    .beta = beta,
-                                                                    .running_mean = out->running_mean,
-                                                                    .running_var = out->running_var});
-    const struct batch_norm_backward_args back = {.d_x = tdx,
-                                                  .d_residual = d->residual ? tdr : NULL,
-                                                  .count = ops_norm_count(d),
-                                                  .d_y = tdy,
-                                                  .x = tx,
-                                                  .mask = mask,
-                                                  .saved = out->saved,
-                                                  .gamma = gamma};
-    ops_norm_backward(ops, plan, &back, ops_statistics(buffers, target, d->channels), out->d_gamma, out->d_beta);
-    ops_check(buffers, "batch norm");
-    ops->batch_norm_destroy(&plan);
-    if (strcmp(target->name, "cpu") == 0) {
-        check_padding("batch norm's d_x", &desc, tdx, true);
-        struct tensor_desc whole = desc; /* padding images too: groups are of the same size with them */
-        const int group = activation_group_size(desc.batch);
-        whole.batch = (desc.batch + group - 1) / group * group;
-        assert_int_equal(activation_group_size(whole.batch), group);
-        check_padding("batch norm's y", &whole, ty, false);
-        if (d->residual) check_padding("batch norm's d_residual", &desc, tdr, true);
-    }
-    out->y = ops_download(buffers, target, &desc, ty);
-    out->inference = ops_download(buffers, target, &desc, ti);
-    out->d_x = ops_download(buffers, target, &desc, tdx);
-    out->d_residual = d->residual ? ops_download(buffers, target, &desc, tdr) : NULL;
-}
-
-/* bf16: one unit of the last of 8 bits, for where the exact value lies by a rounding boundary; gradients, which may
- * hang on the sign of such a value, are compared in the norm. */
-static void compare_norm(const struct norm_case *c, const struct norm_result *got, const struct norm_result *want)
-{
-    const struct batch_norm_desc *d = &c->desc;
-    const size_t count = (size_t)d->batch * (size_t)d->channels * (size_t)d->height * (size_t)d->width;
-    const size_t channels = (size_t)d->channels;
-    const double unit = d->dtype == DTYPE_BF16 ? 1.0 / 128 : 2e-6;
-    const double spread = 1 + fabs((double)c->mean); /* a mean far from 0 costs its share of float32's digits */
-    ops_near("mean", got->saved, want->saved, channels, 1e-6, 1e-6);
-    ops_near("inverse deviation", got->saved + channels, want->saved + channels, channels, 2e-6 * spread, 0);
-    ops_near("running mean", got->running_mean, want->running_mean, channels, 1e-6, 1e-6);
-    ops_near("running variance", got->running_var, want->running_var, channels, 2e-6 * spread, 0);
-    ops_near("y", got->y, want->y, count, unit, 2e-6 * spread);
-    ops_near("inference y", got->inference, want->inference, count, unit, 2e-6 * spread);
-    assert_true(ops_distance(got->d_x, want->d_x, count) < (d->dtype == DTYPE_BF16 ? 4e-3 : 3e-6 * spread));
-    assert_true(ops_distance(got->d_gamma, want->d_gamma, channels) < (d->dtype == DTYPE_BF16 ? 2e-3 : 3e-6 * spread));
-    assert_true(ops_distance(got->d_beta, want->d_beta, channels) < (d->dtype == DTYPE_BF16 ? 2e-3 : 2e-6));
-    if (d->residual)
-        assert_true(ops_distance(got->d_residual, want->d_residual, count) < (d->dtype == DTYPE_BF16 ? 4e-3 : 1e-6));
-}
-
-static const struct norm_case NORM_CASES[] = {
-    {{.batch = 16, .channels = 32, .height = 4, .width = 4, .relu = true, .residual = true}, 0},
-    {{.batch = 17, .channels = 40, .height = 5, .width = 3, .relu = true}, 0.5f},
-    {{.batch = 3, .channels = 64, .height = 9, .width = 9, .residual = true, .accumulate_residual = true}, 0},
-    {{.batch = 33, .channels = 7, .height = 1, .width = 1}, 30},
-    {{.batch = 1,
-      .channels = 33,
-      .height = 20,
-      .width = 20,
-      .relu = true,
-      .residual = true,
-      .accumulate_residual = true},
-     0},
-};
-
-/* Each case in both types, with outputs that fit the cache and with outputs that go past it. */
-static void check_batch_norm(struct ops_target *target, struct ops_target *ref)
-{
-    for (size_t i = 0; i < 4 * sizeof NORM_CASES / sizeof NORM_CASES[0]; i++) {
-        struct norm_case c = NORM_CASES[i / 4];
-        struct ops_buffers buffers = {0};
-        struct norm_result got, again, want;
-        cpu_backend_of(target->backend)->cache_bytes = i & 2 ? 0 : (size_t)1 << 30;
-        c.desc.dtype = i % 2 ? DTYPE_BF16 : DTYPE_F32;
-        c.desc.training = true;
-        c.desc.epsilon = 1e-5f;
-        c.desc.momentum = 0.1f;
-        run_norm(&buffers, target, &c, &got);
-        run_norm(&buffers, ref, &c, &want);
-        compare_norm(&c, &got, &want);
-        run_norm(&buffers, target, &c, &again);
-        const size_t bytes = (size_t)c.desc.batch * (size_t)c.desc.channels * (size_t)c.desc.height *
-                             (size_t)c.desc.width * sizeof(float);
-        assert_memory_equal(got.y, again.y, bytes);
-        assert_memory_equal(got.d_x, again.d_x, bytes);
-        ops_free(&buffers);
-    }
-}
-
-static void test_batch_norm(void **state)
-{
-    (void)state;
-    each_target(check_batch_norm);
 }
 
 /* ---- pools --------------------------------------------------------------------------------------------------- */
@@ -476,11 +309,10 @@ int main(void)
 {
     ops_report_variants();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_creation),    cmocka_unit_test(test_creation_without_memory),
-        cmocka_unit_test(test_tensor_io),   cmocka_unit_test(test_batch_norm),
-        cmocka_unit_test(test_max_pool),    cmocka_unit_test(test_max_pool_keeps_nan),
-        cmocka_unit_test(test_global_pool), cmocka_unit_test(test_optimizers),
-        cmocka_unit_test(test_sum_squares),
+        cmocka_unit_test(test_creation),           cmocka_unit_test(test_creation_without_memory),
+        cmocka_unit_test(test_tensor_io),          cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_max_pool_keeps_nan), cmocka_unit_test(test_global_pool),
+        cmocka_unit_test(test_optimizers),         cmocka_unit_test(test_sum_squares),
     };
     return run_cases(tests, NULL, NULL);
 }
