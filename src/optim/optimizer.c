@@ -17,7 +17,7 @@ static int create_plan(struct optimizer *optimizer, struct parameters *parameter
     for (int i = 0; i < parameters->count; i++) {
         const struct parameter *item = &parameters->items[i];
         if (!trained(item)) continue;
-        segments[count++] = (struct optimizer_segment){
+        segments[count] = (struct optimizer_segment){
             .weight = parameter_weights(parameters, i),
             .state1 = optimizer->state1 + item->offset,
             .state2 = optimizer->state2 ? optimizer->state2 + item->offset : NULL,
@@ -26,6 +26,7 @@ static int create_plan(struct optimizer *optimizer, struct parameters *parameter
             .decay = item->flags & PARAMETER_DECAY,
             .adapt = item->flags & PARAMETER_ADAPT,
         };
+        count += 1;
     }
     const struct optimizer_desc desc = {.kind = config->kind,
                                         .momentum = config->momentum,
