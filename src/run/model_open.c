@@ -89,7 +89,7 @@ static int config_from_tensors(const struct safetensors *file, const char *path,
         for (int layer = 0; layer < 4; layer++) same = same && count_blocks(file, layer + 1) == known[i].blocks[layer];
         if (same) resnet->depth = known[i].depth;
     }
-    if (resnet->depth == 0)
+    if (stem == NULL || resnet->depth == 0)
         return error_set(error, SIMCLR_CORRUPT,
                          "%s: holds no ResNet under torchvision's names: give a run folder, a checkpoint or an "
                          "exported encoder",

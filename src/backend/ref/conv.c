@@ -282,7 +282,8 @@ static void forward_part(void *context, int thread, int threads)
     const struct share share = share_of(pass->plan, desc->out_channels, thread, threads);
     const struct images output = output_of(pass->plan);
     for (int half = 0; pass->statistics && half < 2; half++)
-        memset(pass->statistics + half * desc->out_channels + share.first, 0, share.count * sizeof(double));
+        memset(pass->statistics + (size_t)half * (size_t)desc->out_channels + share.first, 0,
+               share.count * sizeof(double));
     for (int image = 0; share.count > 0 && image < desc->batch; image++) {
         load_input(&share, pass->x, image);
         for (size_t p = 0; p < output.pixels; p++)

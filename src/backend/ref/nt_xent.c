@@ -58,7 +58,7 @@ int ref_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc,
     if (!plan->transposed || !plan->scratch || !plan->results) {
         ref_nt_xent_destroy(&plan);
         return error_no_memory(error, "NT-Xent on the ref backend",
-                               (desc->dim * 2 * (size_t)desc->images + scratch) * sizeof(double));
+                               ((size_t)desc->dim * 2 * (size_t)desc->images + scratch) * sizeof(double));
     }
     *out = plan;
     return SIMCLR_OK;

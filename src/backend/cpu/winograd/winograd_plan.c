@@ -37,7 +37,7 @@ static const struct winograd_form FORMS[WINOGRAD_KINDS] = {
 };
 
 /* The largest cell. */
-_Alignas(64) static const char ZEROS[MOST_GROUP_IMAGES * BLOCK_CHANNELS * sizeof(float)];
+_Alignas(64) static const char ZEROS[sizeof(float) * MOST_GROUP_IMAGES * BLOCK_CHANNELS];
 
 static const struct winograd_kernels *choose_kernels(const struct cpu_backend *cpu, enum dtype dtype)
 {
