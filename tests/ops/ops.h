@@ -327,4 +327,10 @@ static inline double ops_distance(const float *got, const float *want, size_t co
     return norm > 0 ? sqrt(difference / norm) : sqrt(difference);
 }
 
+/* Half a unit in the last place of a value, as a share of it: what rounding to the type may cost. */
+static inline double ops_half_unit(enum dtype dtype)
+{
+    return dtype == DTYPE_BF16 ? 1.0 / 256 : 0;
+}
+
 #endif

@@ -196,7 +196,7 @@ static void compare(struct ops_suite *suite, struct average_pool_desc desc, uint
     const struct results shared = execute(&buffers, &suite->ref_shared, exact, x, d_y, before);
     assert_memory_equal(want.y, shared.y, outputs * sizeof(float)); /* ref's bits do not depend on threads */
     assert_memory_equal(want.d_x, shared.d_x, inputs * sizeof(float));
-    const double rounding = bf16 ? 1.0 / 256 : 0;
+    const double rounding = ops_half_unit(desc.dtype);
     for (int i = 0; i < suite->count; i++) {
         struct ops_buffers run = {0};
         const struct results got = execute(&run, &suite->target[i], desc, x, d_y, before);

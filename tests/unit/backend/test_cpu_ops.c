@@ -1,4 +1,4 @@
-/* The cpu backend's own promises, for every variant that this CPU runs (batch norm's: ops/test_ops_backends.c):
+/* The cpu backend's own promises, for every variant that this CPU runs (batch norm's: ops/test_ops_batch_norm.c):
  *  - results against `ref` in doubles;
  *  - padding as the layout demands it;
  *  - bits that do not change from run to run;
