@@ -115,11 +115,10 @@ struct decoded {
 static int take_image(struct decoded *out, struct drawing *drawing, struct dataset *dataset,
                       struct image_store *storage, struct error *error)
 {
-    int status = SIMCLR_OK;
-    while (status == SIMCLR_OK) {
+    for (;;) {
         struct dataset_fetched fetched;
         struct error failure = {0};
-        status = dataset_fetch(dataset, drawing->index, storage, &fetched, error);
+        int status = dataset_fetch(dataset, drawing->index, storage, &fetched, error);
         if (status) return status;
         draw_views(drawing, fetched.width, fetched.height);
         if (fetched.image) {
@@ -136,8 +135,8 @@ static int take_image(struct decoded *out, struct drawing *drawing, struct datas
             return SIMCLR_OK;
         }
         status = dataset_refuse(dataset, number, &failure, error);
+        if (status) return status;
     }
-    return status;
 }
 
 /* One decoding serves all views of an image. */
@@ -149,8 +148,8 @@ int slot_make_row(struct slot *slot, const struct view_source *source, struct vi
     struct drawing drawing = {.config = config, .epoch = slot->batch.epoch, .index = index};
     struct decoded decoded;
     int status = take_image(&decoded, &drawing, source->dataset, &maker->storage, error);
-    if (status == SIMCLR_OK) status = suit_image(maker, source, decoded.image, error);
-    if (status != SIMCLR_OK) return status;
+    if (!status) status = suit_image(maker, source, decoded.image, error);
+    if (status) return status;
     slot->labels[row] = dataset_label(source->dataset, index);
     for (int view = 0; view < config->views; view++) {
         void *out = slot->views + ((size_t)view * (size_t)slot->batch.count + (size_t)row) * source->view_bytes;

@@ -2,20 +2,25 @@
 #include "run/metrics.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 
+static const char BEFORE_STEP[] = "{\"step\": ";
+
 /* The bytes of the leading lines that are whole and not beyond `step`. Steps never decrease within a file. */
 static size_t kept_bytes(const char *text, size_t bytes, int64_t step)
 {
     size_t at = 0;
     while (at < bytes) {
-        const char *end = memchr(text + at, '\n', bytes - at);
-        long long line_step;
-        if (end == NULL || sscanf(text + at, "{\"step\": %lld", &line_step) != 1 || line_step > step) break;
+        const char *end = memchr(text + at, '\n', bytes - at), *number = text + at + sizeof BEFORE_STEP - 1;
+        if (!end || strncmp(text + at, BEFORE_STEP, sizeof BEFORE_STEP - 1) != 0) break;
+        char *after; /* not sscanf, which measures all that follows for each line */
+        const long long line_step = strtoll(number, &after, 10);
+        if (after == number || line_step > step) break;
         at = (size_t)(end - text) + 1;
     }
     return at;

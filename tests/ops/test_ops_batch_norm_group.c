@@ -1,5 +1,5 @@
-/* A batch norm whose statistics two processes share: each has its part of the images, they add up what the contract's
- * first halves give, and both together give what one process gives of the whole batch. Every target, ref too. */
+/* A batch norm whose statistics two processes share. Each has its part of the images, and they add up what the
+ * contract's first halves give. Both together give what one process gives of the whole batch, on every target. */
 #include "ops/ops.h"
 
 enum { GROUP_CHANNELS = 20, GROUP_SIDE = 3, GROUP_IMAGES = 5, GROUP_FIRST = 2 };

@@ -1,5 +1,6 @@
-/* What a convolution and its gradients should be, from ref in float64, with the sum of the sizes of each element's terms,
- * and what Winograd on pairs of bf16 may add. Included by the one program that tests the cpu backend's convolutions. */
+/* What a convolution and its gradients should be, from ref in float64, with the sum of the sizes of each element's
+ * terms, and what Winograd on pairs of bf16 may add. Included by the one program that tests the cpu backend's
+ * convolutions. */
 #ifndef BACKEND_CONV_ORACLE_H
 #define BACKEND_CONV_ORACLE_H
 
