@@ -46,19 +46,31 @@ static int reduce(struct packed *packed, enum simd simd, int64_t side, bool *red
     return SIMCLR_OK;
 }
 
+/* The ending of a format that a shard takes as it is; NULL: the image is encoded again. */
+static const char *ending_of(enum image_format format)
+{
+    switch (format) {
+    case IMAGE_JPEG:
+        return "jpg";
+    case IMAGE_PNG:
+        return "png";
+    case IMAGE_WEBP:
+        return "webp";
+    default:
+        return NULL;
+    }
+}
+
 static int encode(struct packed *packed, const struct config *config, const struct image_header *header, bool changed)
 {
-    static const char *const endings[] = {[IMAGE_JPEG] = "jpg", [IMAGE_PNG] = "png", [IMAGE_WEBP] = "webp"};
     const bool automatic = strcmp(config->codec, "auto") == 0;
-    if (automatic && !changed && header->format != IMAGE_OTHER) { /* as it is */
-        packed->ending = endings[header->format];
-        return SIMCLR_OK;
-    }
+    packed->ending = ending_of(header->format);
+    if (automatic && !changed && packed->ending) return SIMCLR_OK; /* as it is */
     memory_free(packed->bytes);
     packed->bytes = NULL;
     const bool jpeg =
         automatic ? header->format == IMAGE_JPEG || header->format == IMAGE_WEBP : strcmp(config->codec, "jpeg") == 0;
-    packed->ending = endings[jpeg ? IMAGE_JPEG : IMAGE_PNG];
+    packed->ending = ending_of(jpeg ? IMAGE_JPEG : IMAGE_PNG);
     return jpeg
                ? image_encode_jpeg(&packed->image, (int)config->quality, &packed->bytes, &packed->count, &packed->error)
                : image_encode_png(&packed->image, &packed->bytes, &packed->count, &packed->error);
