@@ -131,6 +131,8 @@ static int read_arguments(struct request *request, int count, char **arguments)
         } else if (word && !request->word_given) {
             request->word_given = true;
             code = set_option(request, word, argument);
+        } else if (argument[0] == '-' && argument[1] != '\0') {
+            code = set_option(request, argument + 1, ""); /* -b: refused there, with what it is called here */
         } else {
             console_complain(request->console,
                              "unexpected argument \"%.100s\"; write it as the value of an option, "

@@ -119,8 +119,10 @@ int simclr_config_create(simclr_context *context, const char *command, simclr_co
     context_begin(context);
     *out = NULL;
     if (command_find(command, &number) != SIMCLR_OK) {
-        return error_set(&context->error, SIMCLR_INVALID, "unknown command \"%.60s\"; the nearest is \"%s\"", command,
-                         command_nearest(command));
+        char text[HINT_TEXT];
+        const char *hint = command_hint(command, text);
+        return error_set(&context->error, SIMCLR_INVALID, "unknown command \"%.60s\"%s%s", command, hint ? "; " : "",
+                         hint ? hint : "");
     }
     simclr_config *config = memory_allocate(sizeof *config);
     if (!config) return error_no_memory(&context->error, "a configuration", sizeof *config);

@@ -7,6 +7,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_PRETRAIN] =
         {
             .name = "pretrain",
+            .elsewhere = "train|training|run|fit|main|pre-train",
             .summary = "train an encoder on images without labels",
             .help = "Trains an encoder to recognise two random views of one image among all others (SimCLR). Labels "
                     "are not needed; where the folders give some, they are used only to measure how good the "
@@ -19,6 +20,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_KNN] =
         {
             .name = "knn",
+            .elsewhere = "nearest|neighbours|neighbors|eval-knn|knn-eval",
             .summary = "classify by the nearest neighbours of a trained encoder's features",
             .help = "Classifies the test images by a vote of the most similar training images, by the encoder's "
                     "features as they are. Beside the result stand two controls: the pixels themselves, and the same "
@@ -28,6 +30,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_LINEAR] =
         {
             .name = "linear",
+            .elsewhere = "eval|evaluate|evaluation|test|probe|lincls|linear-eval|linear-probe|eval-linear|classify",
             .summary = "classify by logistic regression on a trained encoder's features",
             .help = "Classifies by multinomial logistic regression on the frozen encoder's features; the penalty is "
                     "chosen on a held-out part of the training images. Beside the result stand two controls: the "
@@ -37,6 +40,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_FINETUNE] =
         {
             .name = "finetune",
+            .elsewhere = "fine-tune|fine-tuning|tune|transfer|supervised",
             .summary = "train the whole network on a share of the labels",
             .help = "The method's second phase: a linear classifier on the representation and the whole network "
                     "trained on a share of the labels, beside the same training from random weights.",
@@ -45,6 +49,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_EMBED] =
         {
             .name = "embed",
+            .elsewhere = "embeddings|features|extract|encode|inference|infer|predict|export",
             .summary = "write the features of images to a file",
             .help = "Writes the representation of every image as a row of a NumPy array of float32, and the images' "
                     "names, in the same order, as a text file beside it.",
@@ -53,6 +58,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_VIEWS] =
         {
             .name = "views",
+            .elsewhere = "augment|augmentations|show|visualize|visualise|preview|view",
             .summary = "draw images and their views: what the network sees",
             .word = "data",
             .help = "Draws a sheet of images and of views of them, exactly those that pretrain would make in its first "
@@ -64,6 +70,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_INFO] =
         {
             .name = "info",
+            .elsewhere = "summary|inspect|describe|model-info",
             .summary = "show a network, its memory, or what a checkpoint holds",
             .help = "Prints the network as a table: layers, shapes, parameters, operations and memory; with --memory "
                     "what a training step will take; with --checkpoint what a file holds.",
@@ -73,6 +80,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_DATA_INFO] =
         {
             .name = "data info",
+            .elsewhere = "data-info|stats|statistics|dataset|data-stats",
             .summary = "show what a data set holds: classes, sizes, formats, bad files, decode rate",
             .word = "data",
             .help = "Looks at every image's header and shows what a data set holds: images, classes and how many each "
@@ -84,6 +92,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_DATA_PACK] =
         {
             .name = "data pack",
+            .elsewhere = "data-pack|pack|convert|shard|prepare",
             .summary = "write a data set as tar shards or as one raw file",
             .word = "data",
             .help = "Writes every part of a data set into a folder: as tar shards (train-000000.tar ..., WebDataset's "
@@ -97,6 +106,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_DATA_FETCH] =
         {
             .name = "data fetch",
+            .elsewhere = "data-fetch|fetch|download|get",
             .summary = "download a public data set and check it",
             .word = "set",
             .help =
@@ -109,6 +119,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_BENCH] =
         {
             .name = "bench",
+            .elsewhere = "benchmark|profile|speed|time",
             .summary = "time a training step and its parts, as JSON",
             .help = "Times a training step, each layer, the loss, the views and the decoding on this machine.",
             .examples = "simclr bench --depth 18 --image-size 32 --batch 128\n"
@@ -117,6 +128,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_DEMO] =
         {
             .name = "demo",
+            .elsewhere = "example|examples|tutorial|quickstart|try",
             .summary = "watch a network learn from images that it draws itself, in three minutes",
             .help = "Pretrains a small network on images that it draws itself, shows how well the features classify "
                     "beside pixels and the untrained network, and writes a picture to look at.",

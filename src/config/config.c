@@ -141,8 +141,10 @@ static int refuse_name(const struct config *config, const char *name, struct err
         return error_set(error, SIMCLR_INVALID, "--%s is not an option of %s; see simclr %s --help", shown,
                          command_name(config->command), command_name(config->command));
     }
-    return error_set(error, SIMCLR_INVALID, "unknown option --%s; the nearest is --%s; see simclr %s --help", shown,
-                     option_nearest(name, config->command), command_name(config->command));
+    char text[HINT_TEXT];
+    const char *hint = option_hint(name, config->command, HINT_COMMAND_LINE, text);
+    return error_set(error, SIMCLR_INVALID, "unknown option --%s; %s%ssee simclr %s --help", shown, hint ? hint : "",
+                     hint ? "; " : "", command_name(config->command));
 }
 
 int config_set(struct config *config, const char *name, const char *value, int origin, struct error *error)

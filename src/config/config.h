@@ -34,11 +34,12 @@ typedef uint64_t command_set;
 
 /* What a command is called, and what help, manual pages and completion say about it. */
 struct command_row {
-    const char *name;     /* "pretrain", or two words, "data info": the commands of a group */
-    const char *summary;  /* one line */
-    const char *word;     /* the option that a word without a name is a value of, or NULL */
-    const char *help;     /* a paragraph */
-    const char *examples; /* lines to try, with line breaks between them */
+    const char *name;      /* "pretrain", or two words, "data info": the commands of a group */
+    const char *elsewhere; /* names of such a command in other programs, "train|run"; for hints only */
+    const char *summary;   /* one line */
+    const char *word;      /* the option that a word without a name is a value of, or NULL */
+    const char *help;      /* a paragraph */
+    const char *examples;  /* lines to try, with line breaks between them */
 };
 extern const struct command_row config_commands[COMMAND_COUNT];
 
@@ -109,8 +110,10 @@ enum option_type {
 
 /* An option whose default differs between commands has one row for each default, all with the same field. */
 struct option_row {
-    const char *name;     /* "learning-rate" */
-    const char *argument; /* "RATE" in --help; NULL for booleans (--x / --no-x) */
+    const char *name;      /* "learning-rate" */
+    const char *elsewhere; /* what other programs call it, "lr|base-lr"; for hints only, never taken for the name. In
+                              the first row of a name; NULL: nothing else */
+    const char *argument;  /* "RATE" in --help; NULL for booleans (--x / --no-x) */
     enum option_type type;
     size_t offset;            /* of the field in struct config */
     command_set commands;     /* which commands take it */
@@ -160,7 +163,11 @@ char *config_differences(const struct config *a, const struct config *b);
 
 const char *command_name(enum command command);
 int command_find(const char *name, enum command *out); /* SIMCLR_INVALID when there is none */
-const char *command_nearest(const char *name);         /* in edit distance */
+
+/* A hint for a name that no command has: what it is called here (by `elsewhere`), else one that is spelled nearly so;
+ * NULL when there is neither. */
+enum { HINT_TEXT = 160 };
+const char *command_hint(const char *name, char out[HINT_TEXT]);
 
 static inline bool option_of(const struct option_row *row, enum command command)
 {
@@ -168,8 +175,11 @@ static inline bool option_of(const struct option_row *row, enum command command)
 }
 /* The row of `name` (dashes or underscores) that `command` takes, or NULL; its index is row - config_options. */
 const struct option_row *option_find(const char *name, enum command command);
-/* The name among the options of `command` that is nearest to `name` in edit distance (never NULL). */
-const char *option_nearest(const char *name, enum command command);
+/* A hint for a name that no option has, as a part of a sentence: "here it is --learning-rate RATE" by `elsewhere`, or
+ * "the nearest is --learning-rate" for one of `command` that is spelled nearly so; NULL when there is neither. In a
+ * recipe names stand in quotes, without dashes. */
+enum hint_for { HINT_COMMAND_LINE, HINT_RECIPE };
+const char *option_hint(const char *name, enum command command, enum hint_for where, char out[HINT_TEXT]);
 const char *option_type_name(enum option_type type); /* "text", "integer", "number", ... */
 
 #endif

@@ -1,4 +1,5 @@
-/* config/lookup.c -- options and commands by name, and the nearest to a name that is none. */
+/* config/lookup.c -- options and commands by name, and hints for a name that is none. */
+#include <stdio.h>
 #include <string.h>
 
 #include "config/config.h"
@@ -55,19 +56,70 @@ static int edit_distance(const char *a, const char *b)
     return last[n];
 }
 
-const char *option_nearest(const char *name, enum command command)
+/* Whether `name` is one of the words of "lr|base-lr". */
+static bool is_word_of(const char *words, const char *name)
 {
-    const char *nearest = "recipe";
-    int least = edit_distance(name, nearest);
+    for (const char *word = words; word; word = strchr(word, '|') ? strchr(word, '|') + 1 : NULL) {
+        const char *a = word, *b = name;
+        while (*b && *a != '|' && plain(*a) == plain(*b)) {
+            a++;
+            b++;
+        }
+        if (*b == '\0' && b > name && (*a == '|' || *a == '\0')) return true;
+    }
+    return false;
+}
+
+/* How far `name` may be from what it is taken for: a third of its length. The beginning of a name is no distance away:
+ * --learning is --learning-rate. */
+static int distance_to(const char *name, const char *option)
+{
+    const size_t length = strlen(name);
+    bool begins = length >= 3;
+    for (size_t i = 0; begins && i < length; i++) begins = plain(name[i]) == plain(option[i]);
+    return begins ? 0 : edit_distance(name, option);
+}
+
+static int accepted_distance(const char *name)
+{
+    const int third = (int)strnlen(name, 64) / 3;
+    return third > 1 ? third : 1;
+}
+
+static const char *option_nearest(const char *name, enum command command)
+{
+    const char *nearest = NULL;
+    int least = accepted_distance(name) + 1;
 
     for (int i = 0; i < config_option_count; i++) {
         if (!option_of(&config_options[i], command)) continue;
-        const int distance = edit_distance(name, config_options[i].name);
+        const int distance = distance_to(name, config_options[i].name);
         if (distance >= least) continue;
         least = distance;
         nearest = config_options[i].name;
     }
     return nearest;
+}
+
+const char *option_hint(const char *name, enum command command, enum hint_for where, char out[HINT_TEXT])
+{
+    const char *before = where == HINT_COMMAND_LINE ? "--" : "\"", *after = where == HINT_COMMAND_LINE ? "" : "\"";
+
+    for (int i = 0; i < config_option_count; i++) {
+        if (!is_word_of(config_options[i].elsewhere, name)) continue;
+        const struct option_row *row = option_find(config_options[i].name, command);
+        if (!row)
+            snprintf(out, HINT_TEXT, "here it is %s%s%s, which is not an option of %s", before, config_options[i].name,
+                     after, command_name(command));
+        else if (row->argument && where == HINT_COMMAND_LINE)
+            snprintf(out, HINT_TEXT, "here it is --%s %s", row->name, row->argument);
+        else
+            snprintf(out, HINT_TEXT, "here it is %s%s%s", before, row->name, after);
+        return out;
+    }
+    const char *nearest = option_nearest(name, command);
+    if (nearest) snprintf(out, HINT_TEXT, "the nearest is %s%s%s", before, nearest, after);
+    return nearest ? out : NULL;
 }
 
 const char *option_type_name(enum option_type type)
@@ -91,13 +143,22 @@ const char *option_type_name(enum option_type type)
     return "text";
 }
 
-const char *command_nearest(const char *name)
+const char *command_hint(const char *name, char out[HINT_TEXT])
 {
-    int nearest = 0;
+    int nearest = -1, least = accepted_distance(name) + 1;
 
-    for (int i = 1; i < COMMAND_COUNT; i++) {
-        if (edit_distance(name, config_commands[i].name) < edit_distance(name, config_commands[nearest].name))
-            nearest = i;
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        const struct command_row *row = &config_commands[i];
+        if (is_word_of(row->elsewhere, name)) {
+            snprintf(out, HINT_TEXT, "here it is \"%s\"", row->name);
+            return out;
+        }
+        const int distance = distance_to(name, row->name);
+        if (distance >= least) continue;
+        least = distance;
+        nearest = i;
     }
-    return config_commands[nearest].name;
+    if (nearest < 0) return NULL;
+    snprintf(out, HINT_TEXT, "the nearest is \"%s\"", config_commands[nearest].name);
+    return out;
 }

@@ -113,7 +113,7 @@ static int find_key(struct reader *reader, const yaml_event_t *event, const stru
 {
     const char *key = (const char *)event->data.scalar.value;
     const enum command command = reader->config->command;
-    char shown[SHOWN_TEXT], what[256];
+    char shown[SHOWN_TEXT], text[HINT_TEXT], what[400];
 
     value_shown(key, shown);
     *ours = true;
@@ -123,7 +123,9 @@ static int find_key(struct reader *reader, const yaml_event_t *event, const stru
         *ours = false;
     }
     if (!*row) {
-        snprintf(what, sizeof what, "unknown key \"%s\"; the nearest is \"%s\"", shown, option_nearest(key, command));
+        const char *hint = option_hint(key, command, HINT_RECIPE, text);
+        snprintf(what, sizeof what, "unknown key \"%s\"; %s%ssee simclr %s --help", shown, hint ? hint : "",
+                 hint ? "; " : "", command_name(command));
         return refuse(reader, event, what);
     }
     if (strcmp((*row)->name, "recipe") == 0) return refuse(reader, event, "a recipe cannot name another recipe");

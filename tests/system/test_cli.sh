@@ -57,6 +57,9 @@ holds flat "(text; required)"
 
 # ---- wrong arguments: exit 2, one sentence that names what is wrong and what would be right ----
 check 2 '^$' '^simclr: unknown command "pretrian"; the nearest is "pretrain"' "$simclr" pretrian
+check 2 '^$' '^simclr: unknown command "train"; here it is "pretrain"' "$simclr" train
+check 2 '^$' '^simclr: unknown option --lr; here it is --learning-rate RATE; see simclr pretrain' "$simclr" pretrain --lr 1
+check 2 '^$' '^simclr: unknown option --b; here it is --batch N' "$simclr" pretrain -b 1
 check 2 '^$' '^simclr: unknown option --lerning-rate; the nearest is --learning-rate' "$simclr" pretrain --lerning-rate 1
 check 2 '^$' '--l2 is not an option of pretrain' "$simclr" pretrain --l2 1
 check 2 '^$' '--epochs takes an integer from 1 to 100000, not "ten"' "$simclr" pretrain --epochs ten
@@ -88,6 +91,7 @@ cmp -s out effective.yaml || fail "the effective configuration does not repeat i
 check 0 '^tensorboard: true$' '^$' "$simclr" pretrain --recipe r.yaml --tensorboard --print-config
 check 0 '^tensorboard: false$' '^$' "$simclr" pretrain --no-tensorboard --print-config
 refused() { printf "$1" >bad.yaml; check 2 '^$' "^simclr: bad.yaml:$2: $3" "$simclr" pretrain --recipe bad.yaml; }
+refused 'lr: 1\n' 1:1 'unknown key "lr"; here it is "learning-rate"; see simclr pretrain --help'
 refused 'epochs: 5\nlerning_rate: 1\n' 2:1 'unknown key "lerning_rate"; the nearest is "learning-rate"'
 refused 'epochs: ten\n' 1:9 '"epochs" takes an integer'
 refused 'epochs: 5\nepochs: 6\n' 2:1 'duplicate key'
