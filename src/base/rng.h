@@ -9,13 +9,16 @@
 
 /* What a stream of draws is for; two purposes never share a counter. */
 enum rng_purpose {
-    RNG_VIEW = 1,      /* augmentation of one view; item = sample index                */
-    RNG_SHUFFLE = 2,   /* the epoch's permutation; item = 0                            */
-    RNG_INIT = 3,      /* parameter initialisation; item = hash of the tensor's name   */
-    RNG_SUBSET = 4,    /* class-balanced label subsets; item = class                   */
-    RNG_SYNTHETIC = 5, /* the built-in data set; item = sample index                   */
-    RNG_SPLIT = 6,     /* held-out part of the training set                            */
-    RNG_FINETUNE = 7,  /* augmentation in supervised phases                            */
+    RNG_VIEW = 1,        /* augmentation of one view; item = sample index              */
+    RNG_SHUFFLE = 2,     /* the epoch's permutation; item = 0                          */
+    RNG_INIT = 3,        /* parameter initialisation; item = hash of the tensor's name */
+    RNG_SUBSET = 4,      /* class-balanced label subsets; item = class                 */
+    RNG_SYNTHETIC = 5,   /* the built-in data set; item = sample index                 */
+    RNG_SPLIT = 6,       /* held-out part of the training set                          */
+    RNG_FINETUNE = 7,    /* augmentation in supervised phases                          */
+    RNG_RESAMPLE = 8,    /* bootstrap over test images; item = resample                */
+    RNG_PERMUTATION = 9, /* exchanged predictions; item = draw                         */
+    RNG_CLUSTER = 10,    /* k-means++; item = start                                    */
     RNG_TEST = 15
 };
 
