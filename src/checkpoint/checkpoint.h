@@ -48,8 +48,8 @@ struct checkpoint_state {
 int checkpoint_write(const char *path, const struct model *model, const struct optimizer *optimizer,
                      const struct checkpoint_state *state, struct error *error);
 
-/* The whole file checked: header, lengths, CRC, metadata, and that it holds exactly the tensors of its model and
- * optimiser. Damage: SIMCLR_CORRUPT with one sentence. SIMCLR_IO: cannot be opened. */
+/* The whole file checked: header, lengths, CRC, metadata, that it holds exactly the tensors of its model and optimiser,
+ * and that all their values are finite. Damage: SIMCLR_CORRUPT with one sentence. SIMCLR_IO: cannot be opened. */
 struct checkpoint;
 int checkpoint_open(struct checkpoint **out, const char *path, struct error *error);
 void checkpoint_close(struct checkpoint **checkpoint);

@@ -21,6 +21,12 @@ struct checkpoint {
     struct parameters parameters; /* names and shapes of its model; no memory */
 };
 
+/* No run gets further, and products of these with a batch, or with the steps of an epoch, are far from overflow. */
+#define STEP_LARGEST INT64_C(10000000000000)
+#define EPOCH_LARGEST INT64_C(1000000000)
+#define IMAGES_LARGEST INT64_C(1000000000000000000)
+#define NORMALIZATION_LARGEST 1e6 /* of a mean or a deviation of values in 0 to 1 */
+
 /* ---- metadata ----------------------------------------------------------------------------------------------- */
 static int bad_entry(const struct checkpoint *checkpoint, const char *key, const char *value, struct error *error)
 {
@@ -97,7 +103,7 @@ static int read_this_epoch(struct checkpoint *checkpoint, struct error *error)
     struct stretch *sums = &checkpoint->state.this_epoch;
     double numbers[4] = {0};
     if (checkpoint->state.version < 2) return SIMCLR_OK;
-    int status = read_integer(checkpoint, "epoch_steps", 0, INT64_MAX, &sums->steps, error);
+    int status = read_integer(checkpoint, "epoch_steps", 0, STEP_LARGEST, &sums->steps, error);
     if (!status) status = read_numbers(checkpoint, "epoch_sums", 4, numbers, error);
     sums->loss = numbers[0];
     sums->top1 = numbers[1];
@@ -106,21 +112,40 @@ static int read_this_epoch(struct checkpoint *checkpoint, struct error *error)
     return status;
 }
 
-static int read_state(struct checkpoint *checkpoint, struct error *error)
+/* Mean and deviation of the input: three finite means; of the deviations all above 0, or all 0 where there are none. */
+static int read_normalization(struct checkpoint *checkpoint, struct error *error)
 {
     struct checkpoint_state *state = &checkpoint->state;
     double mean[3] = {0}, std[3] = {0};
+    int status = read_numbers(checkpoint, "mean", 3, mean, error);
+    if (!status) status = read_numbers(checkpoint, "std", 3, std, error);
+    if (status) return status;
+    int none = 0, some = 0;
+    for (int c = 0; c < 3; c++) {
+        if (fabs(mean[c]) > NORMALIZATION_LARGEST)
+            return bad_entry(checkpoint, "mean", safetensors_metadata(checkpoint->file, "mean"), error);
+        state->mean[c] = (float)mean[c];
+        state->std[c] = std[c] <= NORMALIZATION_LARGEST ? (float)std[c] : 0.0f;
+        none += std[c] == 0;
+        some += state->std[c] > 0;
+    }
+    if (none == 3 || some == 3) return SIMCLR_OK;
+    return bad_entry(checkpoint, "std", safetensors_metadata(checkpoint->file, "std"), error);
+}
+
+static int read_state(struct checkpoint *checkpoint, struct error *error)
+{
+    struct checkpoint_state *state = &checkpoint->state;
     const char *seed = NULL;
-    int status = read_integer(checkpoint, "step", 0, INT64_MAX, &state->step, error);
-    if (!status) status = read_integer(checkpoint, "epoch", 0, INT64_MAX, &state->epoch, error);
-    if (!status) status = read_integer(checkpoint, "images_seen", 0, INT64_MAX, &state->images_seen, error);
-    if (!status) status = read_integer(checkpoint, "skipped_steps", 0, INT64_MAX, &state->skipped_steps, error);
+    int status = read_integer(checkpoint, "step", 0, STEP_LARGEST, &state->step, error);
+    if (!status) status = read_integer(checkpoint, "epoch", 0, EPOCH_LARGEST, &state->epoch, error);
+    if (!status) status = read_integer(checkpoint, "images_seen", 0, IMAGES_LARGEST, &state->images_seen, error);
+    if (!status) status = read_integer(checkpoint, "skipped_steps", 0, STEP_LARGEST, &state->skipped_steps, error);
     if (!status)
-        status = read_integer(checkpoint, "optimizer_steps", 0, INT64_MAX, &checkpoint->optimizer_steps, error);
+        status = read_integer(checkpoint, "optimizer_steps", 0, STEP_LARGEST, &checkpoint->optimizer_steps, error);
     if (!status) status = read_numbers(checkpoint, "best_knn", 1, &state->best_knn, error);
     if (!status) status = read_this_epoch(checkpoint, error);
-    if (!status) status = read_numbers(checkpoint, "mean", 3, mean, error);
-    if (!status) status = read_numbers(checkpoint, "std", 3, std, error);
+    if (!status) status = read_normalization(checkpoint, error);
     if (!status) status = read_string(checkpoint, "optimizer", &checkpoint->optimizer, error);
     if (!status) status = read_string(checkpoint, "seed", &seed, error);
     if (status) return status;
@@ -128,10 +153,6 @@ static int read_state(struct checkpoint *checkpoint, struct error *error)
     errno = 0;
     state->seed = strtoull(seed, &end, 10);
     if (errno || end == seed || *end || *seed < '0' || *seed > '9') return bad_entry(checkpoint, "seed", seed, error);
-    for (int c = 0; c < 3; c++) {
-        state->mean[c] = (float)mean[c];
-        state->std[c] = (float)std[c];
-    }
     state->config_yaml = safetensors_metadata(checkpoint->file, "config");
     state->fingerprint = safetensors_metadata(checkpoint->file, "fingerprint");
     const char *optimizer = checkpoint->optimizer;
@@ -211,6 +232,15 @@ static int check_extra(const struct checkpoint *checkpoint, const struct paramet
     return SIMCLR_OK;
 }
 
+/* Last, since a damaged file is better called damaged. */
+static int check_values(const struct checkpoint *checkpoint, struct error *error)
+{
+    int status = SIMCLR_OK;
+    for (int i = 0; !status && i < safetensors_count(checkpoint->file); i++)
+        status = tensor_check_finite(safetensors_at(checkpoint->file, i), checkpoint->path, error);
+    return status;
+}
+
 static int read_all(struct checkpoint *checkpoint, struct error *error)
 {
     int status = safetensors_open(&checkpoint->file, checkpoint->path, error);
@@ -222,7 +252,7 @@ static int read_all(struct checkpoint *checkpoint, struct error *error)
     const char *checksum = checkpoint->state.version < 2 ? "crc32c" : SAFETENSORS_CHECKSUM;
     if (!status && !safetensors_metadata(checkpoint->file, checksum))
         status = bad_entry(checkpoint, checksum, NULL, error);
-    return status;
+    return status ? status : check_values(checkpoint, error);
 }
 
 int checkpoint_open(struct checkpoint **out, const char *path, struct error *error)

@@ -63,6 +63,7 @@ static int check_import(const struct safetensors *file, const char *path, const 
         const struct parameter *item = &parameters->items[i];
         if (item->flags & PARAMETER_HEAD) continue;
         int status = tensor_match(file, path, item->name, item, &entry, error);
+        if (!status) status = tensor_check_finite(entry, path, error);
         if (status) return status;
     }
     for (int i = 0; i < safetensors_count(file); i++) {

@@ -77,7 +77,7 @@ static int read_shape(const struct safetensors *file, const char *name, const js
         if (!json_is_integer(extent) || json_integer_value(extent) < 0)
             return corrupt(file, error, name, "its shape holds something that is not a size");
         entry->dims[d] = json_integer_value(extent);
-        if (__builtin_mul_overflow(*size, (uint64_t)entry->dims[d], size))
+        if (__builtin_mul_overflow(*size, (uint64_t)entry->dims[d], size) || *size > INT64_MAX) /* sums are int64_t */
             return corrupt(file, error, name, "its shape has more elements than memory can hold");
     }
     return SIMCLR_OK;

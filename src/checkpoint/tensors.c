@@ -1,6 +1,7 @@
 /* checkpoint/tensors.c -- names in files, and matching a file with a table. */
 #include "checkpoint/tensors.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,6 +69,21 @@ int tensor_match(const struct safetensors *file, const char *path, const char *n
                          path, name, found, expected);
     }
     *out = entry;
+    return SIMCLR_OK;
+}
+
+int tensor_check_finite(const struct safetensors_entry *entry, const char *path, struct error *error)
+{
+    const uint8_t *bytes = entry->data;
+    for (size_t i = 0; i < entry->bytes / sizeof(float); i++) {
+        float value;
+        memcpy(&value, bytes + i * sizeof value, sizeof value); /* a file may have it at any place */
+        if (isfinite(value)) continue;
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: tensor %.80s holds %g (value %zu of %zu), which is not finite: the training diverged or "
+                         "the file is damaged; take another checkpoint",
+                         path, entry->name, (double)value, i, entry->bytes / sizeof value);
+    }
     return SIMCLR_OK;
 }
 

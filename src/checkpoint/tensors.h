@@ -28,6 +28,9 @@ struct safetensors_entry tensor_entry(const struct parameters *parameters, const
 int tensor_match(const struct safetensors *file, const char *path, const char *name, const struct parameter *item,
                  const struct safetensors_entry **out, struct error *error);
 
+/* SIMCLR_CORRUPT, with its name and its first such value, for a float32 tensor with a value that is not finite. */
+int tensor_check_finite(const struct safetensors_entry *entry, const char *path, struct error *error);
+
 /* "lars", "sgd", "adamw" */
 const char *optimizer_kind_name(int kind);
 

@@ -483,7 +483,8 @@ const struct option_row config_options[] = {
     {.name = "l2", .argument = "X", NUMBER(l2, 0, 1e6), .section = "Evaluation",
      .elsewhere = "reg|regularization|regularisation|penalty|l2-penalty",
      .commands = ON(LINEAR) | ON(DEMO), .default_text = "auto",
-     .help = "Penalty on the weights (auto: the best of a sweep on a held-out tenth of the training images)."},
+     .help = "Penalty on the weights (auto: the best of a sweep on a held-out tenth of the training images, or by folds where "
+             "a tenth is too few)."},
     {.name = "iterations", .argument = "N", INTEGER(iterations, 1, 1000000), .section = "Evaluation",
      .elsewhere = "max-iter|iters|n-iter|num-iterations|max-iterations",
      .commands = ON(LINEAR) | ON(DEMO), .default_text = "300",

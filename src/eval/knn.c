@@ -1,6 +1,7 @@
 /* eval/knn.c -- exact weighted kNN: tiles of the similarity matrix by the backend's product, a heap per query. */
 #include "eval/knn.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "base/memory.h"
@@ -183,12 +184,13 @@ int knn_neighbours(struct backend *backend, const struct knn_args *args, int32_t
     return SIMCLR_OK;
 }
 
-/* The best class and the best five, ties to the lower class; classes without a vote come last. */
+/* The best class and the best five, ties to the lower class. A class without a vote is not among them. */
 static void rank_classes(const double *votes, int classes, int32_t *predicted, int32_t *top5)
 {
     int32_t best[5] = {-1, -1, -1, -1, -1};
     for (int32_t c = 0; c < classes; c++) {
         int32_t item = c;
+        if (!(votes[c] > 0)) continue;
         for (int i = 0; i < 5; i++) {
             if (item < 0) break;
             if (best[i] < 0 || votes[item] > votes[best[i]] || (item < best[i] && votes[item] == votes[best[i]])) {
@@ -200,6 +202,27 @@ static void rank_classes(const double *votes, int classes, int32_t *predicted, i
     }
     if (predicted) *predicted = best[0];
     for (int i = 0; top5 && i < 5; i++) top5[i] = best[i];
+}
+
+/* exp(exponent) can be told from 0 and from infinity in a double where |exponent| is at most this. */
+static const double EXPONENT_MAX = 700;
+
+/* What all votes of a query may be multiplied by without changing their order, as an exponent: 0 unless the vote of the
+ * nearest neighbour would overflow or vanish, which needs a temperature below 1 / 700. */
+static double vote_shift(double nearest)
+{
+    return fabs(nearest) > EXPONENT_MAX ? -nearest : 0;
+}
+
+/* votes: [classes]. Every neighbour has a vote, however small. */
+static void vote(double *votes, const struct knn_args *args, const struct neighbour *neighbours, int count)
+{
+    const double shift = count > 0 ? vote_shift((double)neighbours[0].similarity / args->temperature) : 0;
+    for (int c = 0; c < args->classes; c++) votes[c] = 0;
+    for (int i = 0; i < count; i++) {
+        const double weight = exp((double)neighbours[i].similarity / args->temperature + shift);
+        votes[args->train_labels[neighbours[i].row]] += weight > DBL_MIN ? weight : DBL_MIN;
+    }
 }
 
 int knn_classify(struct backend *backend, const struct knn_args *args, struct error *error)
@@ -220,14 +243,8 @@ int knn_classify(struct backend *backend, const struct knn_args *args, struct er
     search_run(backend, &search);
     for (int64_t q = 0; q < args->query_count; q++) {
         double *votes = args->votes ? args->votes + q * args->classes : scratch;
-        for (int c = 0; c < args->classes; c++) votes[c] = 0;
-        for (int i = 0; i < search.counts[q]; i++) {
-            const struct neighbour *item = &search.heaps[q * search.k + i];
-            votes[args->train_labels[item->row]] += exp((double)item->similarity / args->temperature);
-        }
-        /* A query without a neighbour has no answer: the lowest class, of equal votes, would be a guess. */
-        const int classes = search.counts[q] > 0 ? args->classes : 0;
-        rank_classes(votes, classes, args->predicted ? args->predicted + q : NULL,
+        vote(votes, args, search.heaps + q * search.k, search.counts[q]);
+        rank_classes(votes, args->classes, args->predicted ? args->predicted + q : NULL,
                      args->top5 ? args->top5 + q * 5 : NULL);
     }
     memory_free(scratch);

@@ -8,10 +8,11 @@
 
 /* Cosine similarity, k nearest of `train`, votes exp(similarity / temperature) per class.
  * train: [train_count][dim], query: [query_count][dim], canonical float32, not necessarily normalised. labels in [0,
- * classes). votes: [query_count][classes] or NULL; predicted: [query_count] best class or NULL; top5: [query_count][5]
- * best classes, -1 padded, or NULL. Ties: the lower class. k is cut to train_count. leave_out_self: query i is train
- * row i and is not its own neighbour. A row with a value that is not finite is nobody's neighbour and has none itself:
- * such a query's predicted and top5 are -1. */
+ * classes). votes: [query_count][classes] or NULL (where exp would overflow or vanish, all of a
+ * query are multiplied by one number); predicted: [query_count] best class or NULL; top5: [query_count][5]
+ * best classes that have a vote, -1 padded, or NULL. Ties: the lower class. k is cut to train_count. leave_out_self:
+ * query i is train row i and is not its own neighbour. A row with a value that is not finite is nobody's neighbour and
+ * has none itself: such a query's predicted and top5 are -1. */
 struct knn_args {
     const float *train;
     const int32_t *train_labels;

@@ -32,13 +32,18 @@ int logistic_fit(struct backend *backend, const struct logistic_args *args, doub
 float *logistic_columns(struct backend *backend, const float *x, int64_t rows, int dim, int classes);
 
 /* The sweep: holds out a seeded, class-balanced tenth of the TRAINING rows, fits the rest for each l2 in a log-spaced
- * grid, picks the best held-out top-1, refits on everything. args->l2 >= 0 is taken as it is (no grid). Features are
+ * grid, picks the best held-out top-1, refits on everything. Of equal ones the strongest l2 is taken. Where a tenth is
+ * too few (fewer than 50 rows, or nothing of classes that have more than a tenth of the rows), every row is held out
+ * once, in as many folds as the largest class has rows, at most ten. A class of one row is never held out.
+ * args->l2 >= 0 is taken as it is (no grid). SIMCLR_DATA where it is not given and no class has two rows. Features are
  * standardised by training mean and std inside. args->preconditioner and args->columns are not used: the sweep makes
  * its own. */
 struct logistic_sweep {
     int dim, classes;
-    double l2, held_out_top1;
-    double *weight, *bias; /* new blocks */
+    double l2, held_out_top1; /* -1: nothing was held out */
+    int folds;                /* 1: the tenth; 0: nothing was held out */
+    int64_t held_out;         /* rows that were held out, in all folds */
+    double *weight, *bias;    /* new blocks */
     double *mean, *scale;
 };
 int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out,

@@ -27,7 +27,8 @@ struct evaluation {
     struct session *session;
     struct evaluation_encoder encoders[SOURCE_COUNT]; /* of pixels: the policy only, which is that of the trained one */
     struct dataset *train, *test;
-    void *state; /* the protocol's own */
+    void *state;         /* the protocol's own */
+    bool choice_is_said; /* how linear chooses its penalty */
 };
 
 struct source_row {

@@ -41,6 +41,22 @@ int evaluation_knn(struct evaluation *evaluation, const struct features *train, 
     return status;
 }
 
+/* By what the penalty was chosen; the same for all sources, so it is said once. */
+static void say_choice(struct evaluation *evaluation, const struct logistic_sweep *sweep, int64_t rows)
+{
+    const struct log *log = &evaluation->session->log;
+    if (evaluation->choice_is_said || evaluation->session->config->l2 >= 0) return;
+    evaluation->choice_is_said = true;
+    if (sweep->folds == 1)
+        log_info(log, "linear: l2 is chosen on a held-out tenth: %lld of the %lld training images",
+                 (long long)sweep->held_out, (long long)rows);
+    else
+        log_info(log,
+                 "linear: l2 is chosen by %d folds, in which %lld of the %lld training images are held out once: a "
+                 "tenth would be too few",
+                 sweep->folds, (long long)sweep->held_out, (long long)rows);
+}
+
 int evaluation_linear(struct evaluation *evaluation, const struct features *train, const struct features *test,
                       struct score *out, struct error *error)
 {
@@ -56,6 +72,7 @@ int evaluation_linear(struct evaluation *evaluation, const struct features *trai
     struct logistic_sweep sweep;
     int status = logistic_sweep(evaluation->session->backend, &args, (uint64_t)config->seed, &sweep, error);
     if (status != SIMCLR_OK) return status;
+    say_choice(evaluation, &sweep, train->count);
     float *logits = memory_array((size_t)test->count * (size_t)classes, sizeof *logits);
     if (logits == NULL)
         status = error_no_memory(error, "logits", (size_t)test->count * (size_t)classes * sizeof *logits);
@@ -65,6 +82,8 @@ int evaluation_linear(struct evaluation *evaluation, const struct features *trai
     out->done = status == SIMCLR_OK;
     out->l2 = sweep.l2;
     out->held_out_top1 = sweep.held_out_top1;
+    out->held_out = sweep.held_out;
+    out->folds = sweep.folds;
     for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++)
         score_count(out, rank_of_label(logits + i * classes, classes, test->labels[i]));
     memory_free(logits);

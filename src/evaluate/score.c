@@ -64,6 +64,10 @@ void score_json(struct text *json, const char *name, const struct score *score)
     text_json_integer(json, "images", score->count);
     if (score->l2 >= 0) text_json_number(json, "l2", score->l2);
     if (score->held_out_top1 >= 0) text_json_number(json, "held_out_top1", score->held_out_top1);
+    if (score->held_out > 0) {
+        text_json_integer(json, "held_out_images", score->held_out);
+        text_json_integer(json, "folds", score->folds);
+    }
     text_json_close_object(json);
 }
 

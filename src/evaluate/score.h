@@ -18,6 +18,8 @@ struct score {
     int64_t top1, top5, count;                        /* top5: hits among the five best classes */
     struct score_interval top1_by_draw, top5_by_draw; /* percentile bootstrap over the test images */
     double l2, held_out_top1;                         /* of a fit with a penalty; negative: not there */
+    int64_t held_out; /* training images that chose the penalty, in `folds` parts (1: a tenth); 0: not there */
+    int folds;
 };
 struct score score_none(void); /* nothing counted, nothing known */
 
@@ -28,9 +30,9 @@ void score_count(struct score *score, int rank);
 void score_print_header(const struct session *session, const char *protocol);
 void score_print(const struct session *session, const char *name, const struct score *score);
 
-/* "name": {"top1": {"value", "low95", "high95"}, "top5": {the same}, "images", "l2", "held_out_top1"}. Shares, not
- * percent; the last two where there are any. A known bootstrap adds "bootstrap_low95" and "bootstrap_high95" to its
- * share. */
+/* "name": {"top1": {"value", "low95", "high95"}, "top5": {the same}, "images", "l2", "held_out_top1",
+ * "held_out_images", "folds"}. Shares, not percent; the last four where there are any. A known bootstrap adds
+ * "bootstrap_low95" and "bootstrap_high95" to its share. */
 void score_json(struct text *json, const char *name, const struct score *score);
 
 /* What a figure was measured on, and by what. */

@@ -91,28 +91,63 @@ static bool read_rgb(const json_t *object, const char *key, double rgb[3])
     return true;
 }
 
-bool exported_config_read(const char *weights, int *size, struct view_policy *policy)
+/* Values in 0 to 1 have such means and deviations. */
+static bool possible(const double mean[3], const double std[3])
+{
+    for (int i = 0; i < 3; i++)
+        if (!(mean[i] >= -1e6 && mean[i] <= 1e6 && std[i] > 1e-6 && std[i] <= 1e6)) return false;
+    return true;
+}
+
+static int read_normalization(const json_t *config, const char *path, struct view_policy *policy, struct error *error)
+{
+    double mean[3], std[3];
+    if (!read_rgb(config, "mean", mean) || !read_rgb(config, "std", std)) return SIMCLR_OK;
+    if (!possible(mean, std))
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: mean %g %g %g and std %g %g %g are not possible: mend the file, or remove it and give "
+                         "--mean and --std",
+                         path, mean[0], mean[1], mean[2], std[0], std[1], std[2]);
+    policy->normalize = false;
+    for (int i = 0; i < 3; i++) {
+        policy->mean[i] = mean[i];
+        policy->std[i] = std[i];
+        policy->normalize |= mean[i] < 0 || mean[i] > 0 || std[i] < 1 || std[i] > 1;
+    }
+    return SIMCLR_OK;
+}
+
+static int read_config(const char *path, int *size, struct view_policy *policy, bool *found, struct error *error)
+{
+    json_error_t problem;
+    if (!file_exists(path)) return SIMCLR_OK;
+    json_t *root = json_load_file(path, 0, &problem);
+    if (!root)
+        return error_set(error, SIMCLR_CORRUPT, "%s: cannot be read as JSON (line %d: %.120s): mend or remove it", path,
+                         problem.line, problem.text);
+    const json_t *config = json_object_get(root, "pretrained_cfg");
+    const json_int_t side = json_integer_value(json_array_get(json_object_get(config, "input_size"), 1));
+    const char *filter = json_string_value(json_object_get(config, "interpolation"));
+    *found = json_is_object(config);
+    if (side >= 8 && side <= 1024) *size = (int)side;
+    *policy = view_policy_default(*size);
+    if (filter && strcmp(filter, "bilinear") == 0) policy->filter = RESAMPLE_BILINEAR;
+    const int status = read_normalization(config, path, policy, error);
+    json_decref(root);
+    return status;
+}
+
+int exported_config_read(const char *weights, int *size, struct view_policy *policy, bool *found, struct error *error)
 {
     const char *slash = strrchr(weights, '/');
     char *folder = memory_string(slash == NULL ? "." : weights);
     if (folder != NULL && slash != NULL) folder[slash - weights] = '\0';
     char *path = folder == NULL ? NULL : file_join(slash == weights ? "/" : folder, "config.json");
-    json_t *root = path == NULL ? NULL : json_load_file(path, 0, NULL);
+    *found = false;
+    *policy = view_policy_default(*size);
+    const int status =
+        path ? read_config(path, size, policy, found, error) : error_no_memory(error, "a path", strlen(weights));
     memory_free(path);
     memory_free(folder);
-    const json_t *config = json_object_get(root, "pretrained_cfg");
-    const bool found = json_is_object(config);
-    const json_int_t side = json_integer_value(json_array_get(json_object_get(config, "input_size"), 1));
-    const char *filter = json_string_value(json_object_get(config, "interpolation"));
-    if (side >= 8 && side <= 1024) *size = (int)side;
-    *policy = view_policy_default(*size);
-    if (filter != NULL && strcmp(filter, "bilinear") == 0) policy->filter = RESAMPLE_BILINEAR;
-    if (read_rgb(config, "mean", policy->mean) && read_rgb(config, "std", policy->std)) {
-        policy->normalize = false;
-        for (int i = 0; i < 3; i++)
-            policy->normalize |= policy->mean[i] < 0 || policy->mean[i] > 0 || policy->std[i] < 1 || policy->std[i] > 1;
-        policy->normalize = policy->normalize && policy->std[0] > 0 && policy->std[1] > 0 && policy->std[2] > 0;
-    }
-    json_decref(root);
-    return found;
+    return status;
 }

@@ -10,7 +10,8 @@
 int run_folder_export(const struct run_folder *folder, const struct model *model, const struct view_policy *policy,
                       int64_t steps, struct error *error);
 /* Reads back the config.json in the folder of the file `weights`: image size (kept when it has none), filter, mean and
- * std. False when there is no such file or it is not JSON of that kind; *policy is then the default for *size. */
-bool exported_config_read(const char *weights, int *size, struct view_policy *policy);
+ * std. *found is false where there is no such file, or it says nothing of pictures; *policy is then the default for
+ * *size. SIMCLR_CORRUPT where it cannot be read as JSON, or a mean or deviation in it is not possible. */
+int exported_config_read(const char *weights, int *size, struct view_policy *policy, bool *found, struct error *error);
 
 #endif

@@ -109,7 +109,10 @@ static int from_weights(const struct session *session, const struct safetensors 
     struct model_config config;
     int status = config_from_tensors(file, path, &config, error);
     if (status != SIMCLR_OK) return status;
-    if (!exported_config_read(path, &config.image_size, policy) && session->config->mean[0] == '\0')
+    bool found;
+    status = exported_config_read(path, &config.image_size, policy, &found, error);
+    if (status != SIMCLR_OK) return status;
+    if (!found && session->config->mean[0] == '\0')
         log_warning(&session->log,
                     "%s: no config.json beside it: taking images of %d pixels in [0, 1] as they are; --image-size, "
                     "--mean and --std say otherwise",

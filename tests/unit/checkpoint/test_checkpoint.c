@@ -375,6 +375,67 @@ static void test_edits(void **state)
     close_run(&run);
 }
 
+/* What no run of ours reaches: sums with such numbers would overflow, features be divided by 0 or be no numbers. */
+static void test_impossible_states(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *says;
+        struct checkpoint_state state;
+    } cases[] = {
+        {"'step'", {.step = INT64_MAX}},
+        {"'epoch'", {.epoch = INT64_MAX - 1}},
+        {"'images_seen'", {.images_seen = INT64_MAX}},
+        {"'skipped_steps'", {.skipped_steps = INT64_MAX}},
+        {"'epoch_steps'", {.this_epoch.steps = INT64_MAX}},
+        {"'std'", {.std = {0, 0.5f, 0.5f}}},
+        {"'std'", {.std = {0.5f, 0.5f, 0}}},
+        {"'std'", {.std = {0.5f, -0.5f, 0.5f}}},
+        {"'std'", {.std = {1e30f, 0.5f, 0.5f}}},
+        {"'mean'", {.mean = {0, 0, 1e30f}, .std = {1, 1, 1}}},
+    };
+    struct error error = {0};
+    struct checkpoint *checkpoint;
+    struct run run;
+    open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CHECK_OK(checkpoint_write(at("a"), run.model, run.optimizer, &cases[i].state, &error), error);
+        assert_int_equal(checkpoint_open(&checkpoint, at("a"), &error), SIMCLR_CORRUPT);
+        if (!strstr(error.text, cases[i].says)) fail_msg("%s: %s", cases[i].says, error.text);
+    }
+    run.optimizer->steps = INT64_MAX;
+    CHECK_OK(checkpoint_write(at("a"), run.model, run.optimizer, &STATE, &error), error);
+    assert_int_equal(checkpoint_open(&checkpoint, at("a"), &error), SIMCLR_CORRUPT);
+    assert_non_null(strstr(error.text, "'optimizer_steps'"));
+    close_run(&run);
+}
+
+static void test_values_that_are_not_finite(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct checkpoint *checkpoint;
+    struct run run;
+    open_run(&run, &SMALL, OPTIMIZER_ADAMW, 1);
+    struct parameters *table = &run.model->parameters;
+    const int row = parameters_find(table, "layer3.0.bn1.running_var");
+    float *const places[] = {&parameter_weights(table, row)[3], &run.optimizer->state2[table->items[0].offset]};
+    static const char *const says[] = {"tensor encoder.layer3.0.bn1.running_var holds inf (value 3 of 32)",
+                                       "tensor optimizer.state2.conv1.weight holds inf (value 0 of 216)"};
+    for (int i = 0; i < 2; i++) {
+        const float before = *places[i];
+        *places[i] = INFINITY;
+        CHECK_OK(checkpoint_write(at("a"), run.model, run.optimizer, &STATE, &error), error);
+        assert_int_equal(checkpoint_open(&checkpoint, at("a"), &error), SIMCLR_CORRUPT);
+        if (!strstr(error.text, says[i])) fail_msg("%s", error.text);
+        CHECK_OK(checkpoint_export_encoder(at("encoder"), run.model, 1, &error), error);
+        const int imported = checkpoint_import_encoder(at("encoder"), run.model, &error);
+        assert_int_equal(imported, i == 0 ? SIMCLR_CORRUPT : SIMCLR_OK); /* an export has no states */
+        *places[i] = before;
+    }
+    close_run(&run);
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -481,11 +542,18 @@ static void test_import_torchvision(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_other_models), cmocka_unit_test(test_cuts),
-        cmocka_unit_test(test_header_flips), cmocka_unit_test(test_version_1),
-        cmocka_unit_test(test_edits),        cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_export),       cmocka_unit_test(test_import_torchvision),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_other_models),
+        cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_header_flips),
+        cmocka_unit_test(test_version_1),
+        cmocka_unit_test(test_edits),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_impossible_states),
+        cmocka_unit_test(test_values_that_are_not_finite),
+        cmocka_unit_test(test_export),
+        cmocka_unit_test(test_import_torchvision),
     };
     return run_cases(tests, make_folder, remove_folder);
 }

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# test_scores.sh SIMCLR -- figures that are not what they seem: top-5 without votes, a penalty that nothing chose, and encoders
+# with values that are not finite.
+source "$(dirname "$0")/check.sh"
+export SIMCLR_CACHE=none
+command -v python3 >/dev/null || { skip "all" "there is no python3"; finish; }
+
+# colours FOLDER EACH SEED CLASS...: EACH pictures of 16 x 16 a class, each class of its own colour and all noisy
+colours() {
+    python3 - "$@" <<'PY'
+import os, random, struct, sys, zlib
+folder, each, seed, classes = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]
+chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+for c, name in enumerate(classes):
+    os.makedirs(f"{folder}/{name}", exist_ok=True)
+    for i in range(each):
+        r = random.Random(f"{seed}{name}{i}")
+        base = [(60 + 97 * c * (k + 1)) % 200 + 28 for k in range(3)]
+        rows = b"".join(b"\0" + bytes(base[x % 3] + r.randrange(-25, 26) for x in range(16 * 3)) for _ in range(16))
+        open(f"{folder}/{name}/{i}.png", "wb").write(
+            b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+PY
+}
+classes=(a b c d e f g)
+colours set/train 4 1 "${classes[@]}"
+colours set/test 6 2 "${classes[@]}"
+colours one/train 1 1 "${classes[@]}"
+colours one/test 2 2 "${classes[@]}"
+colours many/train 80 1 "${classes[@]}"
+colours many/test 2 2 "${classes[@]}"
+tiny=(--data set --depth 18 --width 1/8 --image-size 16 --batch 14 --epochs 1 --threads 1 --knn-every 0 --diagnostics-images 0 --precision float32)
+check 0 '' '' "$simclr" pretrain "${tiny[@]}" --mean 0.5,0.5,0.5 --std 0.2,0.2,0.2 --out run
+
+# One neighbour, one vote: top-5 is top-1.
+check 0 '' '' "$simclr" knn --checkpoint run --data set --knn-k 1 --json --threads 1
+python <<'PY'
+import json
+d = json.load(open("out"))
+for name in ("pixels", "untrained", "trained"):
+    assert d[name]["top1"]["value"] == d[name]["top5"]["value"], d[name]
+PY
+
+# A penalty is chosen where a tenth is too few, and the log says how.
+check 0 '' 'l2 is chosen by 4 folds, in which 28 of the 28 training images are held out once' "$simclr" linear --checkpoint run --data set --json --threads 1
+python <<'PY'
+import json
+d = json.load(open("out"))["pixels"]
+assert d["held_out_images"] == 28 and d["folds"] == 4 and 0 < d["held_out_top1"] <= 1, d
+PY
+check 0 '' 'l2 is chosen on a held-out tenth: 56 of the 560 training images' "$simclr" linear --checkpoint run --data many --no-controls --threads 1
+check 3 '' 'every class has one training image.*--l2' "$simclr" linear --checkpoint run --data one --threads 1
+check 0 '' '' "$simclr" linear --checkpoint run --data one --l2 0.01 --json --threads 1
+python <<'PY'
+import json
+d = json.load(open("out"))["pixels"]
+assert d["l2"] == 0.01 and "held_out_top1" not in d and "folds" not in d, d
+PY
+
+# A deviation of 0, in a checkpoint and beside an export; a weight that is no number.
+python run/checkpoints/step-*.safetensors <<'PY'
+import json, struct, sys
+def crc32c(data):
+    table = []
+    for n in range(256):
+        for _ in range(8): n = n >> 1 ^ 0x82F63B78 if n & 1 else n >> 1
+        table.append(n)
+    c = 0xFFFFFFFF
+    for b in data: c = table[(c ^ b) & 255] ^ c >> 8
+    return c ^ 0xFFFFFFFF
+def write(name, data):
+    at = data.index(b'"file_crc32c": "') + 16
+    data[at:at + 8] = b"00000000"
+    data[at:at + 8] = b"%08x" % crc32c(data)
+    open(name, "wb").write(data)
+whole = open(sys.argv[1], "rb").read()
+at = whole.index(b'"std": "') + 8
+end = whole.index(b'"', at)
+data = bytearray(whole)
+data[at:end] = b"0.2 0 0." + b"0" * (end - at - 8)
+write("std.safetensors", data)
+data = bytearray(whole)
+length = struct.unpack("<Q", whole[:8])[0]
+at = 8 + length + json.loads(whole[8:8 + length])["encoder.conv1.weight"]["data_offsets"][0]
+data[at:at + 4] = b"\0\0\xc0\x7f"
+write("nan.safetensors", data)
+d = json.load(open("run/exported/config.json"))
+d["pretrained_cfg"]["std"] = [0.2, 0, 0.2]
+json.dump(d, open("run/exported/config.json", "w"))
+PY
+check 1 '^$' "std.safetensors: the metadata entry 'std'" "$simclr" embed --checkpoint std.safetensors --data set --out std.npy
+check 1 '^$' 'nan.safetensors: tensor encoder.conv1.weight holds nan' "$simclr" embed --checkpoint nan.safetensors --data set --out nan.npy
+check 1 '^$' 'config.json: mean 0.5 0.5 0.5 and std 0.2 0 0.2 are not possible' "$simclr" embed --checkpoint run/exported/encoder.safetensors --data set --out std.npy
+true_that "no file of features is left" test ! -e std.npy -a ! -e nan.npy
+
+finish
