@@ -58,7 +58,7 @@ const struct option_row config_options[] = {
      .elsewhere = "val-data|val-data-path|val-dir|val-path|valdir|validation-data|test-dir|test-path|eval-data|"
                   "query-data",
      .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(KNN) | ON(LINEAR), .default_text = "",
-     .help = "Images to test on; not given: the test or val part of --data."},
+     .help = "Images to test on, their classes matched by name; not given: the test or val part of --data."},
     {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
      .elsewhere = "output|output-dir|out-dir|outdir|outfile|output-file|output-path|save-dir|save-path|save-folder|"
                   "log-dir|logdir|model-dir|run-dir|work-dir|workdir|exp-dir|experiment|exp-name|checkpoint-dir|"

@@ -61,6 +61,15 @@ int64_t dataset_profiles(const struct dataset *dataset, int64_t *looked_at);
 int dataset_encoded(const struct dataset *dataset, int64_t index, size_t at_most, uint8_t **bytes, size_t *count,
                     int64_t *total, struct error *error);
 
+/* Makes the class numbers of `test` those of `train`, by the names of the classes; both sets then have the same classes
+ * (match_classes in names/match.h). Every place that compares labels of two sets calls it first; calling it again
+ * changes nothing. What was matched is told in one line each:
+ * a class with images in one set only is named, with how many there are. Nothing is done where a set has no classes.
+ * *comparable: test images of classes that `train` has images of. SIMCLR_DATA: numbers on one side, names on the other;
+ * the sentence says how to give names. */
+int dataset_match_classes(struct dataset *train, struct dataset *test, int64_t *comparable, const struct log *log,
+                          struct error *error);
+
 uint64_t dataset_fingerprint(const struct dataset *dataset); /* of names, labels and count: for resume checks */
 
 /* Borrows image `index`. Cached: points into the cache. Else decoded into `storage` (start from {0}, reuse it

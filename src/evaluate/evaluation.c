@@ -42,16 +42,11 @@ static int open_parts(struct evaluation *evaluation, struct error *error)
     struct session *session = evaluation->session;
     int status = session_open_dataset(session, session->config->data, DATASET_TRAIN, &evaluation->train, error);
     if (status == SIMCLR_OK) status = check_labels(evaluation->train, "training", error);
-    if (status == SIMCLR_OK) status = session_open_test(session, &evaluation->test, error);
+    if (status == SIMCLR_OK) status = session_open_matched_test(session, evaluation->train, &evaluation->test, error);
     if (status == SIMCLR_OK && evaluation->test == NULL)
         return error_set(error, SIMCLR_DATA, "%s: there is no test or val part; give --test-data",
                          session->config->data);
-    if (status == SIMCLR_OK) status = check_labels(evaluation->test, "test", error);
-    if (status == SIMCLR_OK && dataset_classes(evaluation->train) != dataset_classes(evaluation->test))
-        return error_set(error, SIMCLR_DATA,
-                         "%d classes to train on but %d to test on; both parts need the same class folders",
-                         dataset_classes(evaluation->train), dataset_classes(evaluation->test));
-    return status;
+    return status == SIMCLR_OK ? check_labels(evaluation->test, "test", error) : status;
 }
 
 /* ---- encoders -------------------------------------------------------------------------------------------------- */

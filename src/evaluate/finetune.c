@@ -37,16 +37,15 @@ static int open_data(struct evaluation *evaluation, struct error *error)
     const struct config *config = session->config;
     int status = session_open_dataset(session, config->data, DATASET_TRAIN, &evaluation->train, error);
     if (status) return status;
-    status = session_open_test(session, &evaluation->test, error);
+    status = session_open_matched_test(session, evaluation->train, &evaluation->test, error);
     if (status) return status;
     const struct dataset *train = evaluation->train;
     if (!evaluation->test)
         return error_set(error, SIMCLR_DATA, "%s: has no test part: name the images to test on with --test-data",
                          config->data);
-    if (dataset_classes(train) != dataset_classes(evaluation->test))
-        return error_set(error, SIMCLR_DATA,
-                         "%d classes to train on, but %d to test on: give both parts the same classes",
-                         dataset_classes(train), dataset_classes(evaluation->test));
+    if (dataset_classes(train) > 0 && dataset_classes(evaluation->test) == 0)
+        return error_set(error, SIMCLR_DATA, "%s: the test images have no labels: there is nothing to score",
+                         dataset_description(evaluation->test));
     if (dataset_classes(train) == 1)
         return error_set(error, SIMCLR_DATA, "%s: has one class only: there is nothing to tell apart", config->data);
     return label_share_choose(train, config->labels, (uint64_t)config->seed, &run->subset, &run->subset_count, error);

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/shared.h"
 
 enum { SIZE_MAX_AUTO = 224, SIZE_UNKNOWN = 32, SMALL_IMAGE = 64 };
 
@@ -201,4 +202,37 @@ int session_open_test(const struct session *session, struct dataset **out, struc
     /* DATASET_TEST of a set that is not divided would be the training images again. */
     if (!dataset_has_test_part(config->data)) return SIMCLR_OK;
     return session_open_dataset(session, config->data, DATASET_TEST, out, error);
+}
+
+static void warn_of_shared(const struct session *session, struct dataset *train, struct dataset *test)
+{
+    int64_t looked_at, shared, example;
+    dataset_count_shared(train, test, &looked_at, &shared, &example);
+    if (shared > 0)
+        log_warning(&session->log,
+                    "%" PRId64 " of %" PRId64 " test images that were looked at are training images too (%.120s): "
+                    "their scores say nothing about new images",
+                    shared, looked_at, dataset_name(test, example));
+}
+
+int session_match_test(const struct session *session, struct dataset *train, struct dataset *test, struct error *error)
+{
+    int64_t comparable;
+    const int status = dataset_match_classes(train, test, &comparable, &session->log, error);
+    if (status || dataset_classes(test) == 0) return status;
+    if (comparable == 0)
+        return error_set(error, SIMCLR_DATA,
+                         "no test image is of a class that there are training images of: give test images of the "
+                         "classes that are trained on");
+    if (session->config->test_data[0] != '\0') warn_of_shared(session, train, test);
+    return SIMCLR_OK;
+}
+
+int session_open_matched_test(const struct session *session, struct dataset *train, struct dataset **out,
+                              struct error *error)
+{
+    int status = session_open_test(session, out, error);
+    if (!status && *out) status = session_match_test(session, train, *out, error);
+    if (status) dataset_close(out);
+    return status;
 }

@@ -22,6 +22,12 @@ int session_open_dataset(const struct session *session, const char *path, enum d
 /* The images to test on: --test-data, or the test part of --data. *out is NULL (and the result SIMCLR_OK) where
  * --data has no such part. */
 int session_open_test(const struct session *session, struct dataset **out, struct error *error);
+/* Makes the class numbers of `test` those of `train` (dataset_match_classes), which may be given classes. A warning
+ * says if --test-data has images of `train`. SIMCLR_DATA: no test image is of a class that `train` has images of. */
+int session_match_test(const struct session *session, struct dataset *train, struct dataset *test, struct error *error);
+/* Both: whoever compares labels of two sets opens the test images this way. */
+int session_open_matched_test(const struct session *session, struct dataset *train, struct dataset **out,
+                              struct error *error);
 /* config/config.h's text "r,g,b" as numbers; false when it is empty. */
 bool session_parse_rgb(const char *text, double rgb[3]);
 

@@ -125,11 +125,25 @@ static int create_model(struct pretrain *run, struct error *error)
     return status;
 }
 
-/* The online kNN needs labels, and other images to classify than those that vote. */
+/* The online kNN needs labels, and other images to classify than those that vote. Training needs none: a test part that
+ * cannot be compared is left out, and a part of the training images asks in its stead (online_knn). --test-data that
+ * cannot be compared is an error. */
 static int open_test(struct pretrain *run, struct error *error)
 {
+    struct error reason = {0};
     if (run->config->knn_every <= 0 || dataset_classes(run->dataset) == 0) return SIMCLR_OK;
-    return session_open_test(run->session, &run->test, error);
+    int status = session_open_test(run->session, &run->test, error);
+    if (status || !run->test) return status;
+    if (dataset_classes(run->test) == 0)
+        status = error_set(&reason, SIMCLR_DATA, "%.200s: the test images have no labels", run->config->data);
+    else
+        status = session_match_test(run->session, run->dataset, run->test, &reason);
+    if (status == SIMCLR_DATA && run->config->test_data[0] == '\0') {
+        log_warning(&run->session->log, "%s; kNN asks a tenth of its training images instead", reason.text);
+        dataset_close(&run->test);
+        return SIMCLR_OK;
+    }
+    return status ? error_set(error, status, "%s", reason.text) : SIMCLR_OK;
 }
 
 static void describe(const struct pretrain *run)

@@ -171,7 +171,7 @@ void part_json(struct text *text, const struct part_info *part)
 
 /* ---- the command ---- */
 
-/* Gathers a part, shows or adds it, and closes its set. */
+/* Gathers a part, shows or adds it. */
 static int handle(struct session *session, struct dataset *set, const char *name, struct text *text,
                   struct error *error)
 {
@@ -182,27 +182,38 @@ static int handle(struct session *session, struct dataset *set, const char *name
     else if (status == SIMCLR_OK)
         part_show(session, &part);
     part_free(&part);
-    dataset_close(&set);
     return status;
+}
+
+/* Classes of both parts that cannot be matched are no reason not to show them. */
+static void match(const struct session *session, struct dataset *train, struct dataset *test)
+{
+    struct error failure = {0};
+    int64_t comparable;
+    if (dataset_match_classes(train, test, &comparable, &session->log, &failure))
+        log_warning(&session->log, "%s", failure.text);
 }
 
 int command_data_info(struct session *session, struct error *error)
 {
     const struct config *config = session->config;
-    struct dataset *set = NULL;
+    struct dataset *train = NULL, *test = NULL;
     struct text text = {0};
     /* Only headers at opening; nothing is kept. */
     int status = config_resolve(session->settings, "cache-memory", "1", error);
-    if (status == SIMCLR_OK) status = session_open_dataset(session, config->data, DATASET_TRAIN, &set, error);
-    if (status == SIMCLR_OK && !config->json) session_print(session, "%s\n", dataset_description(set));
+    if (status == SIMCLR_OK) status = session_open_dataset(session, config->data, DATASET_TRAIN, &train, error);
+    if (status == SIMCLR_OK) status = session_open_test(session, &test, error);
+    if (status == SIMCLR_OK && test) match(session, train, test);
+    if (status == SIMCLR_OK && !config->json) session_print(session, "%s\n", dataset_description(train));
     text_json_open_object(&text, NULL);
     text_json_string(&text, "path", config->data);
     if (status == SIMCLR_OK) {
-        text_json_string(&text, "description", dataset_description(set));
-        status = handle(session, set, "train", &text, error);
+        text_json_string(&text, "description", dataset_description(train));
+        status = handle(session, train, "train", &text, error);
     }
-    if (status == SIMCLR_OK) status = session_open_test(session, &set, error);
-    if (status == SIMCLR_OK && set != NULL) status = handle(session, set, "test", &text, error);
+    if (status == SIMCLR_OK && test) status = handle(session, test, "test", &text, error);
+    dataset_close(&train);
+    dataset_close(&test);
     text_json_close_object(&text);
     if (status == SIMCLR_OK && config->json) {
         if (text.failed)

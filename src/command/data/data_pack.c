@@ -309,17 +309,20 @@ static int pack_part(struct session *session, struct dataset *set, const char *p
 int command_data_pack(struct session *session, struct error *error)
 {
     const struct config *config = session->config;
-    struct dataset *set = NULL;
+    struct dataset *train = NULL, *test = NULL;
+    int64_t comparable;
     int lock = -1;
     int status = config_resolve(session->settings, "cache-memory", "1", error);
     if (status == SIMCLR_OK) status = file_make_folder(config->out, error);
     if (status == SIMCLR_OK) status = file_lock_folder(config->out, &lock, error);
-    if (status == SIMCLR_OK) status = session_open_dataset(session, config->data, DATASET_TRAIN, &set, error);
-    if (status == SIMCLR_OK) status = pack_part(session, set, "train", error);
-    dataset_close(&set);
-    if (status == SIMCLR_OK) status = session_open_test(session, &set, error);
-    if (status == SIMCLR_OK && set != NULL) status = pack_part(session, set, "test", error);
-    dataset_close(&set);
+    if (status == SIMCLR_OK) status = session_open_dataset(session, config->data, DATASET_TRAIN, &train, error);
+    /* Both parts have the same class numbers: those of classes.txt. */
+    if (status == SIMCLR_OK) status = session_open_test(session, &test, error);
+    if (status == SIMCLR_OK && test) status = dataset_match_classes(train, test, &comparable, &session->log, error);
+    if (status == SIMCLR_OK) status = pack_part(session, train, "train", error);
+    if (status == SIMCLR_OK && test) status = pack_part(session, test, "test", error);
+    dataset_close(&train);
+    dataset_close(&test);
     if (lock >= 0) file_unlock(&lock);
     return status;
 }

@@ -1,7 +1,6 @@
 /* data/names/class_names.c -- see class_names.h. */
 #include "data/names/class_names.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,7 @@
 
 enum { NAMES_MAX = 64 << 20, CLASSES_MAX = 1 << 20 };
 
-static bool are_numbers(const struct catalog *catalog)
+bool class_names_are_numbers(const struct catalog *catalog)
 {
     char number[16];
     for (int i = 0; i < catalog->classes; i++) {
@@ -60,7 +59,7 @@ static int take_names(struct catalog *catalog, char *text, struct error *error)
 
 int class_names_read(struct catalog *catalog, const char *archive, const struct log *log, struct error *error)
 {
-    if (!are_numbers(catalog)) return SIMCLR_OK;
+    if (!class_names_are_numbers(catalog)) return SIMCLR_OK;
     const size_t folder = strrchr(archive, '/') == NULL ? 0 : (size_t)(strrchr(archive, '/') + 1 - archive);
     char *path = memory_allocate(folder + sizeof CLASS_NAMES_FILE);
     uint8_t *text = NULL;

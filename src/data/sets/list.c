@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/names/class_names.h"
 #include "data/names/labels.h"
 #include "data/sets/files.h"
 #include "data/sets/kind.h"
@@ -154,6 +155,7 @@ static int list_open(struct source *out, struct catalog *catalog, const struct s
     if (status != SIMCLR_OK) return status;
     status = list_parse(&text, path, catalog, error);
     blob_close(&text);
+    if (!status) status = class_names_read(catalog, path, request->log, error);
     return status;
 }
 

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# test_classes.sh SIMCLR -- where two sets meet, their classes are matched by name: knn, linear, finetune, the kNN of pretrain, data pack.
+# Colours tell the classes apart, so that the controls' score on bare pixels is known.
+source "$(dirname "$0")/check.sh"
+pictures() { python3 "$tests/pictures.py" "$@"; }
+small=(--width 0.125 --depth 18 --batch 4 --epochs 1 --image-size 32 --no-tensorboard --diagnostics-images 0 --threads 1 --precision float32)
+
+pictures train apple:220,30,30:6 bird:30,220,30:6 cat:30,30,220:6
+SEED=2 pictures other bird:30,220,30:6 cat:30,30,220:6 dog:220,220,30:2
+SEED=3 pictures fewer bird:30,220,30:4 cat:30,30,220:4
+SEED=4 pictures strangers elk:30,220,30:4 fox:30,30,220:4
+check 0 '' '' "$simclr" pretrain "${small[@]}" --knn-every 0 --data train --out encoder
+
+# top1 VALUE: of the pixels, in out.
+top1() { checks=$((checks + 1)); python3 -c 'import json,sys; v=json.load(open("out"))["pixels"]["top1"]["value"]; sys.exit(abs(v - float(sys.argv[1])) > 1e-6)' "$1" || fail "pixels' top-1 is not $1: $(cat out)"; }
+
+for command in knn linear; do
+    check 0 '' '' "$simclr" $command --checkpoint encoder --data train --test-data other --json --threads 1
+    top1 0.857142857 # twelve of fourteen
+    holds err '2 of 14 test images are of 1 class without a training image (dog)'
+    holds err '1 of 4 classes has no test image (apple)'
+    check 0 '' '1 of 3 classes has no test image \(apple\)' "$simclr" $command --checkpoint encoder --data train --test-data fewer --json --threads 1
+    top1 1
+    check 3 '' 'no test image is of a class that there are training images of' "$simclr" $command --checkpoint encoder --data train --test-data strangers
+done
+check 0 '' '1 of 3 classes has no test image \(apple\)' "$simclr" finetune --checkpoint encoder --data train --test-data fewer --labels 100% --epochs 30 --learning-rate 1 \
+    --threads 1 --out tuned --json
+python - <<'PY'
+import json
+value = json.load(open("out"))["finetuned"]["top1"]["value"]
+assert value >= 0.75, value # matched by order, bird and cat would be wrong
+PY
+
+# numbers and names
+printf 'fewer/bird/000.png\t1\nfewer/cat/000.png\t0\n' >numbers.txt
+check 3 '' 'numbers.txt: its classes are numbers \(0 to 1\), and those of train have names: .*classes.txt' "$simclr" knn --checkpoint encoder --data train --test-data numbers.txt
+mkdir named && sed 's,^,../,' numbers.txt >named/numbers.txt && printf 'cat\nbird\n' >named/classes.txt
+check 0 '' '1 of 3 classes has no test image' "$simclr" knn --checkpoint encoder --data train --test-data named/numbers.txt --json --threads 1
+top1 1
+
+# the test data are the training data, a part of them, a copy
+cp -r train copy
+for data in train copy; do
+    check 0 '' '18 of 18 test images that were looked at are training images too' "$simclr" knn --checkpoint encoder --data train --test-data $data --no-controls --threads 1
+done
+check 0 '' '' "$simclr" knn --checkpoint encoder --data train --test-data fewer --no-controls --threads 1
+true_that "other images of the same names are no training images" test -z "$(grep 'training images too' err)"
+
+# the kNN of pretrain, which chooses the best checkpoint
+check 0 '' '2 of 14 test images are of 1 class without a training image \(dog\)' "$simclr" pretrain "${small[@]}" --data train --test-data other --knn-every 1 --out run
+check 3 '' 'no test image is of a class' "$simclr" pretrain "${small[@]}" --data train --test-data strangers --knn-every 1 --out run2
+# its own test part is no reason not to train
+mkdir parts && cp -r train parts/train && cp -r strangers parts/test
+check 0 '' 'kNN asks a tenth of its training images instead' "$simclr" pretrain "${small[@]}" --data parts --knn-every 1 --out run3
+rm -r parts/test && mkdir parts/test && cp fewer/cat/000.png parts/test
+check 0 '' 'the test images have no labels; kNN asks a tenth' "$simclr" pretrain "${small[@]}" --data parts --knn-every 1 --out run4
+
+# shards of class folders, one part lacking a class: each part numbers its own
+mkdir wds && tar cf wds/train-0.tar -C train . && tar cf wds/test-0.tar -C fewer .
+check 0 '' '1 of 3 classes has no test image \(apple\)' "$simclr" knn --checkpoint encoder --data wds --json --threads 1
+top1 1
+check 0 '' '1 of 3 classes has no test image' "$simclr" data info wds --seconds 0
+# a pack has one list of classes for both parts
+check 0 '' '' "$simclr" data pack wds --out packed
+[ "$(tr '\n' ' ' <packed/classes.txt)" = "apple bird cat " ] || fail "classes.txt: $(cat packed/classes.txt)"
+check 0 '' '' "$simclr" knn --checkpoint encoder --data packed --json --threads 1
+top1 1
+finish
