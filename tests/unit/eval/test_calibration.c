@@ -1,0 +1,140 @@
+/* Calibration against NumPy and SciPy in float64 (tools/make_golden_scores.py), and facts that need no reference. */
+#include "support/run.h"
+
+#include <math.h>
+
+#include "base/memory.h"
+#include "eval/calibration.h"
+#include "support/scores.h"
+
+static struct reference file;
+static struct pool *pools[3];
+
+struct logits {
+    struct calibration_args args;
+    int32_t labels[1000];
+};
+
+static void load(struct logits *out, int number, double temperature)
+{
+    const struct reference_tensor logits = reference_get(&file, "case%d.logits", number);
+    const struct reference_tensor labels = reference_get(&file, "case%d.labels", number);
+    for (int64_t i = 0; i < labels.count; i++) out->labels[i] = (int32_t)reference_number(labels, i);
+    out->args = (struct calibration_args){.logits = reference_f32(logits),
+                                          .labels = out->labels,
+                                          .rows = logits.dim[0],
+                                          .classes = (int)logits.dim[1],
+                                          .temperature = temperature};
+}
+
+static void figures_match_python(void **state)
+{
+    (void)state;
+    static const double temperatures[] = {1, 2.5};
+    for (int number = 0; number < 4; number++)
+        for (int at = 0; at < 2; at++) {
+            struct logits logits;
+            struct calibration got;
+            load(&logits, number, temperatures[at]);
+            assert_int_equal(calibration_measure(&got, &logits.args, NULL), SIMCLR_OK);
+            const struct reference_tensor want = reference_get(&file, "case%d.at%d", number, at);
+            assert_close(got.ece, reference_number(want, 0));
+            assert_close(got.brier, reference_number(want, 1));
+            assert_close(got.nll, reference_number(want, 2));
+            assert_close(got.top1, reference_number(want, 3));
+            const struct reference_tensor bins = reference_get(&file, "case%d.at%d.bins", number, at);
+            for (int b = 0; b < CALIBRATION_BINS; b++) {
+                assert_int_equal(got.bins[b].rows, (int64_t)reference_number(bins, 3 * b));
+                assert_close(got.bins[b].confidence, reference_number(bins, 3 * b + 1));
+                assert_close(got.bins[b].accuracy, reference_number(bins, 3 * b + 2));
+            }
+        }
+}
+
+static void temperature_matches_scipy(void **state)
+{
+    (void)state;
+    static const int numbers[] = {0, 1, 3};
+    for (int i = 0; i < 3; i++) {
+        struct logits logits;
+        double temperature;
+        load(&logits, numbers[i], 0);
+        assert_int_equal(calibration_fit(&temperature, &logits.args, NULL), SIMCLR_OK);
+        assert_close(temperature, reference_number(reference_get(&file, "case%d.temperature", numbers[i]), 0));
+    }
+}
+
+/* Logits that are all equal: no temperature changes anything. Rows that are all right: the sharper the better. */
+static void temperature_without_an_optimum(void **state)
+{
+    (void)state;
+    const float equal[] = {3, 3, 3, 3}, right[] = {1, 0, 0, 1};
+    const int32_t labels[] = {0, 1};
+    double temperature;
+    struct calibration_args args = {.logits = equal, .labels = labels, .rows = 2, .classes = 2};
+    assert_int_equal(calibration_fit(&temperature, &args, NULL), SIMCLR_OK);
+    assert_true(temperature == 1);
+    args.logits = right;
+    assert_int_equal(calibration_fit(&temperature, &args, NULL), SIMCLR_OK);
+    assert_true(temperature >= 0.01 && temperature < 0.03);
+}
+
+/* Sure of every row and right in every second: the bins' accuracies are 1/2, in whatever order the rows stand. */
+static void ties_do_not_depend_on_order(void **state)
+{
+    (void)state;
+    float logits[40 * 2];
+    int32_t sorted[40], mixed[40];
+    for (int i = 0; i < 40; i++) {
+        logits[2 * i] = 2000;
+        logits[2 * i + 1] = 0;
+        sorted[i] = i < 20;
+        mixed[i] = i % 2;
+    }
+    struct calibration a, b;
+    struct calibration_args args = {.logits = logits, .labels = sorted, .rows = 40, .classes = 2, .temperature = 1};
+    assert_int_equal(calibration_measure(&a, &args, NULL), SIMCLR_OK);
+    args.labels = mixed;
+    assert_int_equal(calibration_measure(&b, &args, NULL), SIMCLR_OK);
+    assert_close(a.ece, 0.5);
+    assert_true(a.ece == b.ece && a.bins[0].accuracy == 0.5 && a.bins[14].accuracy == 0.5);
+}
+
+static void bad_input_is_refused(void **state)
+{
+    (void)state;
+    const float logits[] = {0, 1, NAN, 1}, fine[] = {0, 1, 1, 0};
+    const int32_t labels[] = {0, 2}, good[] = {0, 1};
+    struct error error = {0};
+    struct calibration got;
+    double temperature;
+    struct calibration_args args = {.logits = logits, .labels = good, .rows = 2, .classes = 2, .temperature = 1};
+    assert_int_equal(calibration_measure(&got, &args, &error), SIMCLR_DATA);
+    assert_non_null(strstr(error.text, "row 1"));
+    assert_int_equal(calibration_fit(&temperature, &args, &error), SIMCLR_DATA);
+    args.logits = fine;
+    args.labels = labels;
+    assert_int_equal(calibration_measure(&got, &args, &error), SIMCLR_DATA);
+    args.labels = good;
+    args.temperature = 0;
+    assert_int_equal(calibration_measure(&got, &args, &error), SIMCLR_INVALID);
+    args.temperature = NAN;
+    assert_int_equal(calibration_measure(&got, &args, &error), SIMCLR_INVALID);
+    args.temperature = 1;
+    args.rows = 0;
+    assert_int_equal(calibration_measure(&got, &args, &error), SIMCLR_INVALID);
+    args.rows = 2;
+    memory_fail_after(1);
+    assert_int_equal(calibration_measure(&got, &args, &error), SIMCLR_NO_MEMORY);
+    memory_fail_after(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(figures_match_python),           cmocka_unit_test(temperature_matches_scipy),
+        cmocka_unit_test(temperature_without_an_optimum), cmocka_unit_test(ties_do_not_depend_on_order),
+        cmocka_unit_test(bad_input_is_refused),
+    };
+    return scores_run(tests, "calibration", &file, pools);
+}
