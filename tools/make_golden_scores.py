@@ -9,8 +9,11 @@ import pathlib
 import sys
 
 import numpy as np
+import scipy.optimize
 import scipy.special
 import scipy.stats
+import sklearn.cluster
+import sklearn.metrics
 from safetensors.numpy import save_file
 
 FOLDER = pathlib.Path("tests/golden/data")
@@ -105,7 +108,112 @@ def sum_of_binomials(n, k):
     return total
 
 
-FILES = dict(statistics=statistics)
+def calibration():
+    random = np.random.default_rng(2)
+    tensors = {}
+    cases = [(random.normal(0, 3, (203, 10)), 0), (random.normal(0, 1, (1000, 3)), 1), (np.round(random.normal(0, 1, (97, 4))) * 400, 0),
+             (random.normal(0, 1, (9, 5)), 0)]
+    for number, (logits, sure) in enumerate(cases):
+        logits = logits.astype(np.float32)
+        rows, classes = logits.shape
+        labels = np.where(random.random(rows) < 0.6, logits.argmax(1), random.integers(0, classes, rows))
+        if sure:
+            logits *= np.float32(7)
+        for when, temperature in enumerate((1.0, 2.5)):
+            p = scipy.special.softmax(logits.astype(np.float64) / temperature, axis=1)
+            confidence, right = p.max(1), (p.argmax(1) == labels).astype(np.float64)
+            for value in np.unique(confidence):
+                right[confidence == value] = right[confidence == value].mean()
+            order = np.argsort(confidence)
+            edges = [rows * b // 15 for b in range(16)]
+            ece, bins = 0, []
+            for begin, end in zip(edges[:-1], edges[1:]):
+                part = order[begin:end]
+                bins.append([len(part), *((confidence[part].mean(), right[part].mean()) if len(part) else (0, 0))])
+                if len(part):
+                    ece += len(part) / rows * abs(confidence[part].mean() - right[part].mean())
+            brier = ((p - np.eye(classes)[labels]) ** 2).sum(1).mean()
+            nll = (scipy.special.logsumexp(logits.astype(np.float64) / temperature, axis=1) -
+                   logits[np.arange(rows), labels].astype(np.float64) / temperature).mean()
+            key = f"case{number}.at{when}"
+            tensors[key] = [ece, brier, nll, (p.argmax(1) == labels).mean()]
+            tensors[key + ".bins"] = np.array(bins, np.float64)
+        tensors |= {f"case{number}.logits": logits, f"case{number}.labels": labels.astype(np.int64)}
+
+        def slope(log_t):
+            # the derivative of nll by 1 / T: expected logit minus that of the label
+            p = scipy.special.softmax(logits.astype(np.float64) / np.exp(log_t), axis=1)
+            return ((p - np.eye(classes)[labels]) * logits).sum(1).mean()
+
+        if slope(np.log(0.01)) * slope(np.log(100)) < 0:
+            tensors[f"case{number}.temperature"] = [np.exp(scipy.optimize.brentq(slope, np.log(0.01), np.log(100), xtol=1e-14))]
+    save("calibration", tensors)
+
+
+def retrieval():
+    random = np.random.default_rng(3)
+    tensors = {}
+    for number, (rows, k) in enumerate([(120, 119), (120, 40), (8, 7)]):
+        labels = random.integers(0, 4, rows)
+        labels[:3] = [7, -1, 6]  # two that are alone, one without a label (by chance there may be more)
+        x = random.normal(0, 1, (rows, 6)) + 1.2 * np.eye(6)[labels % 6]
+        similarity = (x @ x.T) / np.outer(np.linalg.norm(x, axis=1), np.linalg.norm(x, axis=1))
+        np.fill_diagonal(similarity, -np.inf)
+        neighbours = np.argsort(-similarity, axis=1)[:, :k]
+        relevant = (labels[neighbours] == labels[:, None]) & (labels[:, None] >= 0)
+        counts = np.array([(labels == label).sum() - 1 if label >= 0 else 0 for label in labels])
+        queries = np.flatnonzero(counts > 0)
+        average = np.full(rows, np.nan)
+        for q in queries:
+            hits = relevant[q, :counts[q]]
+            average[q] = sum(hits[:i + 1].mean() for i in range(counts[q]) if hits[i]) / counts[q]
+
+        def figures(which):
+            return [*(relevant[which, :cut].any(1).mean() for cut in (1, 5, 10)), average[which].mean()]
+
+        per_class = [figures(queries[labels[queries] == label]) if (counts[labels == label] > 0).any() else [np.nan] * 4
+                     for label in range(8)]
+        tensors |= {f"case{number}.neighbours": neighbours.astype(np.int32), f"case{number}.labels": labels.astype(np.int32),
+                    f"case{number}.figures": [*figures(queries), len(queries), ((counts == 0) & (labels >= 0)).sum()], f"case{number}.per_query": average,
+                    f"case{number}.per_class": np.array(per_class)}
+    save("retrieval", tensors)
+
+
+def clustering():
+    random = np.random.default_rng(4)
+    tensors = {}
+    cases = [(500, 10, 10, 0.7), (300, 4, 9, 0.5), (300, 12, 5, 0.9), (80, 3, 3, 0.0), (50, 1, 4, 0.0), (40, 6, 6, 1.0), (20, 1, 1, 0.0)]
+    for number, (rows, clusters, classes, agree) in enumerate(cases):
+        labels = random.integers(0, classes, rows)
+        turned = random.permutation(max(clusters, classes))
+        found = np.where(random.random(rows) < agree, turned[labels] % clusters, random.integers(0, clusters, rows))
+        table = sklearn.metrics.cluster.contingency_matrix(found, labels)
+        chosen = scipy.optimize.linear_sum_assignment(table, maximize=True)
+        tensors |= {f"case{number}.cluster": found.astype(np.int32), f"case{number}.label": labels.astype(np.int32),
+                    f"case{number}.sizes": np.array([clusters, classes], np.int64),
+                    f"case{number}.figures": [sklearn.metrics.normalized_mutual_info_score(labels, found),
+                                              sklearn.metrics.adjusted_rand_score(labels, found), table[chosen].sum() / rows]}
+    save("clustering", tensors)
+
+
+def kmeans():
+    random = np.random.default_rng(5)
+    tensors = {}
+    # overlapping clouds from a given start (the path counts), and clouds apart from any (the optimum counts)
+    for number, (rows, dim, clusters, spread) in enumerate([(1300, 6, 6, 1.0), (500, 10, 7, 0.15)]):
+        middles = random.normal(0, 1, (clusters, dim))
+        x = (middles[random.integers(0, clusters, rows)] + spread * random.normal(0, 1, (rows, dim))).astype(np.float32)
+        unit = x.astype(np.float64)
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        start = unit[:clusters].astype(np.float32)
+        settings = dict(init=start.astype(np.float64), n_init=1) if number == 0 else dict(n_init=50, random_state=0)
+        fit = sklearn.cluster.KMeans(clusters, algorithm="lloyd", tol=0, max_iter=1000, **settings).fit(unit)
+        tensors |= {f"case{number}.rows": x, f"case{number}.start": start, f"case{number}.cluster": fit.labels_.astype(np.int32),
+                    f"case{number}.centres": fit.cluster_centers_, f"case{number}.inertia": [fit.inertia_]}
+    save("kmeans", tensors)
+
+
+FILES = dict(statistics=statistics, calibration=calibration, retrieval=retrieval, clustering=clustering, kmeans=kmeans)
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or FILES:

@@ -1,0 +1,29 @@
+/* eval/clustering.h -- does a partition found without labels agree with the classes? */
+#ifndef EVAL_CLUSTERING_H
+#define EVAL_CLUSTERING_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* cluster: [rows] in [0, clusters); label: [rows] in [0, classes), or -1: such a row is passed over. */
+struct clustering_args {
+    const int32_t *cluster, *label;
+    int64_t rows;
+    int clusters, classes;
+};
+
+/* nmi: 2 I / (H + H'), mutual information over the mean of the two entropies; 1 where both sides are a single group.
+ * ari: Rand's index adjusted for chance (Hubert & Arabie 1985): 1 for equal partitions, 0 for chance.
+ * accuracy: the share of rows whose class is the one that their cluster is matched with, under the best matching of
+ * clusters with classes, one to one (Kuhn 1955, the Hungarian method). */
+struct clustering {
+    double nmi, ari, accuracy;
+    int64_t rows; /* with a label */
+};
+
+/* match: [clusters], the class that a cluster is matched with, -1 for none; or NULL. SIMCLR_INVALID where no row has a
+ * label, SIMCLR_DATA for a label or a cluster out of range. */
+int clustering_compare(struct clustering *out, int32_t *match, const struct clustering_args *args, struct error *error);
+
+#endif
