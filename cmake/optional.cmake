@@ -24,3 +24,5 @@ endfunction()
 simclr_optional("tar archives packed with zstd" SIMCLR_WITH_ZSTD room_data SIMCLR_ZSTD libzstd zstd libzstd-dev)
 simclr_optional("data fetch" SIMCLR_WITH_CURL room_command SIMCLR_CURL libcurl curl libcurl4-openssl-dev)
 simclr_optional("WebP pictures" SIMCLR_WITH_WEBP room_image SIMCLR_WEBP libwebp webp libwebp-dev)
+# Before 4.5 complaints go to handlers of the whole process, which a library must not set.
+simclr_optional("TIFF pictures" SIMCLR_WITH_TIFF room_image SIMCLR_TIFF "libtiff-4>=4.5" tiff libtiff-dev)

@@ -165,6 +165,7 @@ int dataset_open_source(struct dataset **out, struct source *source, struct cata
     }
     drop_unused_classes(&set->catalog);
     describe(set);
+    if (log != NULL) passed_say(&set->catalog.passed, set->path, log);
     *out = set;
     return SIMCLR_OK;
 }
@@ -454,6 +455,11 @@ int64_t dataset_profiles(const struct dataset *dataset, int64_t *looked_at)
 {
     *looked_at = dataset->cache.looked_at;
     return dataset->cache.profiles;
+}
+
+const struct passed *dataset_passed(const struct dataset *dataset)
+{
+    return &dataset->catalog.passed;
 }
 
 uint64_t dataset_fingerprint(const struct dataset *dataset)

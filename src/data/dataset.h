@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "data/names/passed.h"
 #include "data/sets/request.h"
 #include "image/image.h"
 
@@ -69,6 +70,10 @@ int dataset_encoded(const struct dataset *dataset, int64_t index, size_t at_most
  * the sentence says how to give names. */
 int dataset_match_classes(struct dataset *train, struct dataset *test, int64_t *comparable, const struct log *log,
                           struct error *error);
+
+/* What lies there and is none of the images, bad ones apart: counted by reason, said in the log when the set is opened.
+ * Borrowed. Of an archive with parts the training part has the counts of all of it. */
+const struct passed *dataset_passed(const struct dataset *dataset);
 
 uint64_t dataset_fingerprint(const struct dataset *dataset); /* of names, labels and count: for resume checks */
 

@@ -19,6 +19,7 @@ static const struct codec {
     [IMAGE_JPEG] = {"JPEG", "\xFF\xD8\xFF", 0, 3, jpeg_decode, jpeg_probe, jpeg_metadata},
     [IMAGE_PNG] = {"PNG", "\x89PNG\r\n\x1A\n", 0, 8, png_decode, png_probe, png_metadata},
     [IMAGE_WEBP] = {"WebP", "WEBP", 8, 4, webp_decode, webp_probe, webp_metadata},
+    [IMAGE_TIFF] = {"TIFF", "", 0, 0, tiff_decode, tiff_probe, tiff_metadata}, /* four magics: tiff_is */
 };
 
 /* Formats that people do have in their folders and that are worth naming. `offset` is where the magic lies. */
@@ -27,9 +28,9 @@ static const struct {
     size_t offset, length;
 } strangers[] = {
     {"a GIF", "GIF8", 0, 4},           {"a BMP", "BM", 0, 2},
-    {"a TIFF", "II*\0", 0, 4},         {"a TIFF", "MM\0*", 0, 4},
     {"an AVIF or HEIC", "ftyp", 4, 4}, {"a JPEG 2000", "\0\0\0\x0CjP", 0, 6},
-    {"a PDF", "%PDF", 0, 4},           {"an HTML page, not", "<", 0, 1},
+    {"a PDF", "%PDF", 0, 4},           {"a JPEG XL", "\xFF\x0A", 0, 2},
+    {"a Photoshop", "8BPS", 0, 4},     {"a JPEG XL", "\0\0\0\x0CJXL ", 0, 8},
 };
 
 static bool starts_with(const uint8_t *bytes, size_t count, const char *magic, size_t offset, size_t length)
@@ -37,22 +38,52 @@ static bool starts_with(const uint8_t *bytes, size_t count, const char *magic, s
     return count >= offset + length && memcmp(bytes + offset, magic, length) == 0;
 }
 
+/* Texts that crawlers and version control leave under the names of pictures. */
+static const struct {
+    const char *magic, *name, *advice; /* in small letters */
+} texts[] = {
+    {"<svg", "an SVG drawing", "convert it to PNG"},
+    {"<?xml", "an XML text", "download it again"},
+    {"<!doctype", "an HTML page", "download it again"},
+    {"<html", "an HTML page", "download it again"},
+    {"<", "an HTML or XML text", "download it again"},
+    {"{", "a JSON text", "download it again"},
+    {"version https://git-lfs", "a pointer of Git LFS", "run `git lfs pull`"},
+};
+
+/* Whether a text begins with these small letters, in any case, after blanks and a byte order mark. */
+static bool starts_with_text(const uint8_t *bytes, size_t count, const char *letters)
+{
+    size_t at = count >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    while (at < count && (bytes[at] == ' ' || (bytes[at] >= '\t' && bytes[at] <= '\r'))) at++;
+    for (; *letters != '\0'; letters++, at++) {
+        if (at >= count) return false;
+        const int small = bytes[at] >= 'A' && bytes[at] <= 'Z' ? bytes[at] - 'A' + 'a' : bytes[at];
+        if (small != *letters) return false;
+    }
+    return true;
+}
+
 /* A sentence for what no codec is for. */
 static int refuse(const uint8_t *bytes, size_t count, const char *name, struct error *error)
 {
     if (count == 0) return error_set(error, SIMCLR_CORRUPT, "%s: the file is empty; copy it again or remove it", name);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (starts_with_text(bytes, count, texts[i].magic))
+            return error_set(error, SIMCLR_UNSUPPORTED, "%s: this is %s, no picture; %s or remove it", name,
+                             texts[i].name, texts[i].advice);
     for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++)
         if (starts_with(bytes, count, strangers[i].magic, strangers[i].offset, strangers[i].length))
             return error_set(error, SIMCLR_UNSUPPORTED, "%s: this is %s picture; convert it to JPEG or PNG", name,
                              strangers[i].name);
-    return error_set(error, SIMCLR_CORRUPT, "%s: no JPEG, PNG or WebP picture; copy it again or remove it", name);
+    return error_set(error, SIMCLR_CORRUPT, "%s: no JPEG, PNG, WebP or TIFF picture; copy it again or remove it", name);
 }
 
 static enum image_format sniff(const uint8_t *bytes, size_t count)
 {
     for (int i = IMAGE_JPEG; i <= IMAGE_WEBP; i++)
         if (starts_with(bytes, count, codecs[i].magic, codecs[i].offset, codecs[i].length)) return (enum image_format)i;
-    return IMAGE_OTHER;
+    return tiff_is(bytes, count) ? IMAGE_TIFF : IMAGE_OTHER;
 }
 
 const char *image_format_name(enum image_format format)
@@ -95,6 +126,8 @@ int image_read_header(const uint8_t *bytes, size_t count, const char *name, stru
     out->height = turned ? width : height;
     out->orientation = metadata.orientation;
     out->profile = metadata.profile;
+    out->sheet = metadata.sheet;
+    out->depth = metadata.depth > 8 ? metadata.depth : 8;
     return SIMCLR_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image/exif.h"
 #include "image/image.h"
 
 enum { IMAGE_SIDE_MAX = 65535 }; /* JPEG's own limit, held for every format */
@@ -31,6 +32,11 @@ int png_probe(const uint8_t *bytes, size_t count, const char *name, int *width, 
 int webp_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                 struct image *out, struct error *error);
 int webp_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error);
+int tiff_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
+                struct image *out, struct error *error);
+int tiff_probe(const uint8_t *bytes, size_t count, const char *name, int *width, int *height, struct error *error);
+/* Whether it begins as a TIFF does: in either order of bytes, with offsets of four bytes or eight. */
+bool tiff_is(const uint8_t *bytes, size_t count);
 
 /* Makes the store's picture one of width x height, contents undefined. */
 int image_store_reserve(struct image_store *store, int width, int height, struct error *error);

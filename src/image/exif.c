@@ -76,6 +76,7 @@ struct metadata jpeg_metadata(const uint8_t *bytes, size_t count)
 struct metadata png_metadata(const uint8_t *bytes, size_t count)
 {
     struct metadata found = {.orientation = 1};
+    if (count > 24 && memcmp(bytes + 12, "IHDR", 4) == 0) found.depth = bytes[24];
     for (size_t at = 8; at + 8 <= count && !found.whole;) {
         const size_t length = number(bytes + at, 4, false);
         const uint8_t *name = bytes + at + 4;

@@ -10,6 +10,8 @@
 struct metadata {
     int orientation; /* 1 to 8; 1: as it is stored, which is also what an unreadable or absent entry means */
     bool profile;    /* an ICC profile: ignored, as by PIL's convert("RGB") */
+    bool sheet;      /* a sheet that this program drew */
+    int depth;       /* bits of a channel, 0: 8 or fewer */
     bool whole;      /* all places where metadata may stand were among the bytes; else read more of the file */
 };
 
@@ -18,6 +20,7 @@ struct metadata {
 struct metadata jpeg_metadata(const uint8_t *bytes, size_t count);
 struct metadata png_metadata(const uint8_t *bytes, size_t count);
 struct metadata webp_metadata(const uint8_t *bytes, size_t count);
+struct metadata tiff_metadata(const uint8_t *bytes, size_t count); /* decode_tiff.c */
 
 /* The orientation in a TIFF structure: the contents of EXIF without the words "Exif\0\0". */
 int exif_orientation(const uint8_t *tiff, size_t count);

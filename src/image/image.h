@@ -23,7 +23,8 @@ struct image_limits {
 struct image_limits image_limits_default(void);
 
 /* Decodes JPEG (gray, YCbCr, CMYK, YCCK; baseline and progressive, with restart markers), PNG (every colour type and
- * depth; 16 bit to 8) or WebP (where the build found libwebp) by its magic bytes, never by its name. Alpha is dropped,
+ * depth; 16 bit to 8), WebP (where the build found libwebp) or TIFF (where it found libtiff; the first page, 16 bit to
+ * 8) by its magic bytes, never by its name. Alpha is dropped,
  * as PIL's convert("RGB") does; ICC profiles are ignored. The picture is turned upright as its EXIF orientation says
  * (a photo of a telephone held upright is stored lying; torchvision's ImageFolder leaves it so). `name` is only for the
  * sentence of an error. On failure *out is {0}. SIMCLR_CORRUPT, SIMCLR_UNSUPPORTED, SIMCLR_NO_MEMORY.
@@ -53,9 +54,10 @@ struct image_part {
     int width, height; /* of the whole */
 };
 
-enum image_format { IMAGE_OTHER, IMAGE_JPEG, IMAGE_PNG, IMAGE_WEBP };
+enum image_format { IMAGE_OTHER, IMAGE_JPEG, IMAGE_PNG, IMAGE_WEBP, IMAGE_TIFF, IMAGE_FORMATS };
 const char *image_format_name(enum image_format format); /* "JPEG", ... */
 bool image_reads_webp(void);                             /* was libwebp there when this was built? */
+bool image_reads_tiff(void);                             /* and libtiff? */
 
 /* What the bytes before the pixels say (of a WebP with EXIF: the whole file). */
 struct image_header {
@@ -64,6 +66,8 @@ struct image_header {
     int stored_width, stored_height; /* as the codec sees them */
     int orientation;                 /* EXIF's 1 to 8: image_orient makes the one of the other */
     bool profile;                    /* an ICC profile, which is ignored */
+    bool sheet;                      /* image_write_png drew it: a sheet for people, no image of a set */
+    int depth;                       /* bits of a channel: 8 (or fewer), 16 */
 };
 int image_read_header(const uint8_t *bytes, size_t count, const char *name, struct image_header *out,
                       struct error *error);

@@ -119,6 +119,15 @@ static void show_bad(const struct session *session, const struct part_info *part
     if (part->bad > BAD_SHOWN) session_print(session, "    ... and %" PRId64 " more\n", part->bad - BAD_SHOWN);
 }
 
+static void show_passed(const struct session *session, const struct part_info *part)
+{
+    struct text text = {0};
+    if (passed_total(dataset_passed(part->set)) == 0) return;
+    passed_describe(dataset_passed(part->set), &text);
+    session_print(session, "  passed over %s\n", text.failed ? "(no memory to say what)" : text.bytes);
+    text_free(&text);
+}
+
 void part_show(const struct session *session, const struct part_info *part)
 {
     session_print(session, "%s\n  images      %" PRId64 "\n", part->name, part->images);
@@ -126,6 +135,7 @@ void part_show(const struct session *session, const struct part_info *part)
     show_sizes(session, part);
     show_formats(session, part);
     show_bad(session, part);
+    show_passed(session, part);
     if (part->decoded_per_second > 0)
         session_print(session,
                       "  decoding    %.0f images/s on %d threads, measured on %" PRId64 ": an epoch in %.1f s\n",
@@ -164,6 +174,7 @@ void part_json(struct text *text, const struct part_info *part)
         if (reason != NULL) text_json_string(text, NULL, reason);
     }
     text_json_close_array(text);
+    passed_json(dataset_passed(part->set), text, "passed_over");
     text_json_integer(text, "decoded", part->decoded);
     text_json_number(text, "images_per_second", part->decoded_per_second);
     text_json_close_object(text);

@@ -10,7 +10,7 @@
 #include "image/image.h"
 #include "run/session.h"
 
-enum { SIZES = 3, FORMATS = IMAGE_WEBP + 1 }; /* width, height, shorter side */
+enum { SIZES = 3, FORMATS = IMAGE_FORMATS }; /* width, height, shorter side */
 
 /* Start from {0}; release with part_free. */
 struct part_info {

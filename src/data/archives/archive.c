@@ -74,9 +74,6 @@ static int index_one(struct members *one, const struct archive *archive, archive
         log_warning(request->log,
                     "%s: ends too early: the %lld images before the cut are used; copy or download it again",
                     archive->path, (long long)one->names.count);
-    if (status == SIMCLR_OK && one->links > 0)
-        log_warning(request->log, "%s: %lld images are only links to other members, and are left out", archive->path,
-                    (long long)one->links);
     return status;
 }
 

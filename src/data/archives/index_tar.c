@@ -72,7 +72,7 @@ static int take_image(struct indexing *indexing, const char *name, const struct 
     const uint32_t size = member->size < UINT32_MAX ? (uint32_t)member->size : UINT32_MAX; /* refused when it is read */
     const struct member at = {.offset = indexing->base + member->offset, .stored = size, .size = size};
     if (member->type == TAR_LINK) {
-        indexing->members->links++;
+        passed_add(&indexing->members->passed, PASSED_MEMBER, name);
         return SIMCLR_OK;
     }
     if (indexing->inside == NULL) return members_add(indexing->members, name, strlen(name), &at, error);
@@ -82,6 +82,12 @@ static int take_image(struct indexing *indexing, const char *name, const struct 
 
 static int walk_inside(struct indexing *outer, const char *name, const struct tar_member *member, struct error *error);
 
+static int pass_over(struct indexing *indexing, const char *name)
+{
+    passed_add_file(&indexing->members->passed, name);
+    return SIMCLR_OK;
+}
+
 static int visit(void *context, const struct tar_member *member, struct error *error)
 {
     struct indexing *indexing = context;
@@ -90,7 +96,10 @@ static int visit(void *context, const struct tar_member *member, struct error *e
         return error_set(error, SIMCLR_UNSUPPORTED,
                          "%s: %s is a sparse member: make the archive again without --sparse", indexing->path,
                          member->name);
-    if (name == NULL) return SIMCLR_OK;
+    if (name == NULL) {
+        passed_add(&indexing->members->passed, PASSED_HIDDEN, member->name);
+        return SIMCLR_OK;
+    }
     const char *extension = extension_of(name);
     const size_t key_length = (size_t)(extension - name);
     if (key_length != indexing->key_length || memcmp(name, indexing->key, key_length) != 0) {
@@ -99,12 +108,13 @@ static int visit(void *context, const struct tar_member *member, struct error *e
         indexing->key_length = key_length;
     }
     if (source_is_image_name(name)) return take_image(indexing, name, member, error);
-    if (member->type != TAR_FILE) return SIMCLR_OK;
+    if (member->type != TAR_FILE) return pass_over(indexing, name);
     const bool cls = strcasecmp(extension, ".cls") == 0;
     if (cls || strcasecmp(extension, ".json") == 0) return take_label(indexing, name, member, cls, error);
-    if (indexing->inside != NULL) return SIMCLR_OK;
     const size_t length = strlen(name);
+    if (indexing->inside != NULL) return pass_over(indexing, name);
     if (length > 4 && strcasecmp(name + length - 4, ".tar") == 0) return walk_inside(indexing, name, member, error);
+    pass_over(indexing, name);
     if (!members_is_wanted(name) || member->size > UINT32_MAX) return SIMCLR_OK;
     const struct member at = {
         .offset = member->offset, .stored = (uint32_t)member->size, .size = (uint32_t)member->size};

@@ -17,11 +17,12 @@ static int add_member(struct indexing *indexing, const struct zip_member *member
     struct members *members = indexing->members;
     const uint64_t size = (uint64_t)indexing->zip->size, most = UINT32_MAX;
     const bool image = source_is_image_name(name);
+    if (!image) passed_add_file(&members->passed, name);
     if (!image && !members_is_wanted(name)) return SIMCLR_OK;
     if (member->offset > size || member->stored > size - member->offset)
         return zip_damaged(indexing->path, "a member lies outside of it", error);
     if (image && member->link) {
-        members->links++;
+        passed_add(&members->passed, PASSED_MEMBER, name);
         return SIMCLR_OK;
     }
     if (member->encrypted)
@@ -46,8 +47,10 @@ static int visit(void *context, const struct zip_member *member, struct error *e
 {
     const size_t length = strlen(member->name);
     const char *name = members_clean_name(member->name);
-    if (!name || length == 0 || member->name[length - 1] == '/') return SIMCLR_OK;
-    return add_member(context, member, name, error);
+    struct indexing *indexing = context;
+    if (length == 0 || member->name[length - 1] == '/') return SIMCLR_OK; /* a folder */
+    if (!name) passed_add(&indexing->members->passed, PASSED_HIDDEN, member->name);
+    return !name ? SIMCLR_OK : add_member(context, member, name, error);
 }
 
 int index_zip(struct members *members, const struct blob *zip, const char *path, struct error *error)

@@ -118,6 +118,7 @@ static int arrange_folders(const struct members *members, const struct layout_re
         int part = request->part;
         if (division.train) {
             part = begins_with(path, "train/") ? 0 : begins_with(path, test) ? 1 : -1;
+            if (part < 0 && request->part == 0) passed_add(&catalog->passed, PASSED_OUTSIDE, path);
             if (part < 0) continue;
             path = strchr(path, '/') + 1;
         }
@@ -136,15 +137,14 @@ int layout_arrange(const struct members *members, const struct layout_request *r
 {
     const size_t count = (size_t)members->names.count;
     *places = NULL;
-    if (count == 0)
-        return error_set(error, SIMCLR_DATA, "%s: no images: it has no .jpg, .jpeg, .png or .webp files",
-                         request->path);
+    if (count == 0) return passed_no_images(&members->passed, request->path, error);
     size_t name_bytes = members->names.length;
     for (size_t i = 0; i < count; i++)
         name_bytes += strlen(request->archive_names[members->at[i].file & ~MEMBER_DEFLATED]) + 1;
     *places = memory_array(count, sizeof **places);
     if (*places == NULL) return error_no_memory(error, "the index of an archive", count * sizeof **places);
     int status = catalog_reserve(catalog, count, name_bytes, error);
+    if (request->part == 0 || !layout_has_test(members)) passed_merge(&catalog->passed, &members->passed);
     struct labels labels = {0};
     if (status == SIMCLR_OK)
         status = members->labels.names.count > 0 ? arrange_samples(members, request, catalog, *places, error)

@@ -66,7 +66,8 @@ int members_append(struct members *all, const struct members *one, uint32_t file
         status = members_add_other(all, catalog_name(&one->others, i), &at, error);
     }
     memory_free(id);
-    all->links += one->links;
+    passed_merge(&all->passed, &one->passed);
+    all->label_files += one->label_files;
     all->cut |= one->cut;
     return status;
 }
@@ -95,18 +96,12 @@ int member_fetch(const struct blob *archive, bool zip, const struct member *memb
     return status;
 }
 
-static bool is_passed_over(const char *component, size_t length)
-{
-    return component[0] == '.' || (length == 8 && memcmp(component, "__MACOSX", 8) == 0) ||
-           (length > 4 && memcmp(component, "__", 2) == 0 && memcmp(component + length - 2, "__", 2) == 0);
-}
-
 const char *members_clean_name(const char *name)
 {
     while (name[0] == '/' || (name[0] == '.' && name[1] == '/')) name += name[0] == '/' ? 1 : 2;
     for (const char *part = name; *part != '\0';) {
         const size_t length = strcspn(part, "/");
-        if (length > 0 && is_passed_over(part, length)) return NULL;
+        if (length > 0 && passed_is_hidden(part, length)) return NULL;
         part += length;
         while (*part == '/') part++;
     }

@@ -32,8 +32,9 @@ struct members {
     struct catalog others;
     struct member *other; /* [others.count] */
     int64_t other_room;
-    int64_t links; /* images that are only links, and passed over */
-    bool cut;      /* an archive ends in the middle */
+    struct passed passed;
+    int64_t label_files; /* that said a label */
+    bool cut;            /* an archive ends in the middle */
 };
 void members_free(struct members *members);
 

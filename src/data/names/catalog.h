@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "data/names/passed.h"
 
 /* Start from {0}; release with catalog_free. */
 struct catalog {
@@ -16,9 +17,10 @@ struct catalog {
     int64_t count, room;
     char **class_name; /* [classes] */
     int classes, class_room;
-    char *prefix;  /* beginning of names that says only where the set lies, or NULL */
-    uint64_t salt; /* whatever else makes two sets different */
-    char what[64]; /* "folder of images", "list of images", ... for the description */
+    char *prefix;         /* beginning of names that says only where the set lies, or NULL */
+    uint64_t salt;        /* whatever else makes two sets different */
+    char what[64];        /* "folder of images", "list of images", ... for the description */
+    struct passed passed; /* what is there and is none of the items */
 };
 
 void catalog_free(struct catalog *catalog);

@@ -2,7 +2,6 @@
 #include "data/names/source.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/memory.h"
 #include "data/names/keep.h"
@@ -15,15 +14,6 @@ int source_reserve(struct image *storage, int width, int height, struct error *e
     if (storage->rgb != NULL && storage->width == width && storage->height == height) return SIMCLR_OK;
     image_free(storage);
     return image_create(width, height, storage, error);
-}
-
-bool source_is_image_name(const char *name)
-{
-    static const char *const ends[] = {".jpg", ".jpeg", ".png", ".webp"};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot != NULL && i < sizeof ends / sizeof *ends; i++)
-        if (strcasecmp(dot, ends[i]) == 0) return true;
-    return false;
 }
 
 static int check_pixels(const struct image_limits *limits, const char *name, int width, int height, struct error *error)

@@ -54,7 +54,8 @@ int source_fetch_whole(const struct source *source, const struct catalog *catalo
 /* Makes `storage` a picture of width x height with undefined contents, reusing its memory when the size fits. */
 int source_reserve(struct image *storage, int width, int height, struct error *error);
 
-/* Whether a file of this name is taken for an image: .jpg, .jpeg, .png or .webp in any case. */
+/* Whether a file of this name is taken for an image: .jpg, .jpeg, .jpe, .jfif, .png or .webp in any case of letters,
+ * and .tif and .tiff where TIFF is read. In endings.c. */
 bool source_is_image_name(const char *name);
 
 #endif

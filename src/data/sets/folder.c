@@ -1,8 +1,10 @@
 /* data/sets/folder.c -- a folder of images: sub-folders of the first level are classes, deeper ones belong to them. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -20,7 +22,7 @@ struct place {
 };
 
 /* One walk through a class. Symbolic links may form loops: one that leads to a folder we are in, or to a folder
- * that a link has led to before, is not followed. */
+ * that a link has led to before, is not followed. What is not taken is counted in the catalog. */
 struct walk {
     struct catalog *catalog;
     int32_t label;
@@ -40,28 +42,66 @@ static bool same_place(struct place a, struct place b)
     return a.device == b.device && a.inode == b.inode;
 }
 
+static bool refuse_folder(struct walk *walk, enum passed_reason reason, const char *path)
+{
+    passed_add(&walk->catalog->passed, reason, path);
+    return false;
+}
+
 static bool may_enter(struct walk *walk, const char *path, const struct stat *info)
 {
     const struct place here = place_of(info);
     struct stat link;
     for (int i = 0; i < walk->depth; i++)
-        if (same_place(walk->inside[i], here)) return false;
-    if (walk->depth == MAX_DEPTH) return false;
+        if (same_place(walk->inside[i], here)) return refuse_folder(walk, PASSED_LOOP, path);
+    if (walk->depth == MAX_DEPTH) return refuse_folder(walk, PASSED_DEEP, path);
     if (lstat(path, &link) != 0 || !S_ISLNK(link.st_mode)) return true;
     for (int i = 0; i < walk->links; i++)
-        if (same_place(walk->followed[i], here)) return false;
-    if (walk->links == MAX_LINKS) return false;
+        if (same_place(walk->followed[i], here)) return refuse_folder(walk, PASSED_LOOP, path);
+    if (walk->links == MAX_LINKS) return refuse_folder(walk, PASSED_LINK, path);
     walk->followed[walk->links++] = here;
     return true;
 }
 
+/* ---- folders that are none of the set ---- */
+
+/* Of a folder inside the set, which may be left out; PASSED_REASONS: it is one of the set. Looks at the folder alone,
+ * so it is asked once for a class. A run's folder has a log and checkpoints from its first moment on. */
+static enum passed_reason folder_verdict(const char *path)
+{
+    const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) return errno == EACCES || errno == EPERM ? PASSED_UNREADABLE : PASSED_REASONS;
+    const bool run = faccessat(folder, "train.log", F_OK, 0) == 0 && faccessat(folder, "checkpoints", F_OK, 0) == 0;
+    close(folder);
+    return run ? PASSED_RUN : PASSED_REASONS;
+}
+
+static int compare_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_class(const struct catalog *catalog, const char *name)
+{
+    return catalog->classes > 0 &&
+           bsearch(&name, catalog->class_name, (size_t)catalog->classes, sizeof(char *), compare_text) != NULL;
+}
+
 static int walk_folder(struct walk *walk, const char *path, bool deeper, struct error *error);
+
+/* A folder beside the classes, which were chosen by add_classes: why it is none. */
+static void note_folder(struct walk *walk, const char *path, const char *name, const struct stat *info)
+{
+    if (is_class(walk->catalog, name)) return;
+    refuse_folder(walk, same_place(place_of(info), walk->inside[0]) ? PASSED_LOOP : folder_verdict(path), path);
+}
 
 static int walk_entry(struct walk *walk, const char *path, const char *name, bool deeper, struct error *error)
 {
     struct stat info;
     const bool found = stat(path, &info) == 0;
     if (found && S_ISDIR(info.st_mode)) {
+        if (!deeper) note_folder(walk, path, name, &info);
         if (!deeper || !may_enter(walk, path, &info)) return SIMCLR_OK;
         walk->inside[walk->depth++] = place_of(&info);
         const int status = walk_folder(walk, path, true, error);
@@ -69,28 +109,54 @@ static int walk_entry(struct walk *walk, const char *path, const char *name, boo
         return status;
     }
     /* A link that leads nowhere is listed, so that it is named among the bad images. */
-    if (!source_is_image_name(name) || (found && !S_ISREG(info.st_mode))) return SIMCLR_OK;
-    return catalog_add(walk->catalog, path, walk->label, error);
+    if (!source_is_image_name(name))
+        passed_add_file(&walk->catalog->passed, path);
+    else if (found && !S_ISREG(info.st_mode))
+        passed_add(&walk->catalog->passed, PASSED_SPECIAL, path);
+    else
+        return catalog_add(walk->catalog, path, walk->label, error);
+    return SIMCLR_OK;
+}
+
+static bool is_listed(const struct file_list *names, const char *name)
+{
+    return names->count > 0 && bsearch(&name, names->names, names->count, sizeof(char *), compare_text) != NULL;
+}
+
+static int walk_names(struct walk *walk, const char *path, const struct file_list *names, bool deeper,
+                      struct error *error)
+{
+    int status = SIMCLR_OK;
+    for (size_t i = 0; status == SIMCLR_OK && i < names->count; i++) {
+        const char *name = names->names[i];
+        char *full = file_join(path, name);
+        if (full == NULL)
+            status = error_no_memory(error, "a path", strlen(path) + 256);
+        else if (passed_is_hidden(name, strlen(name))) /* thumbnails, notebooks' copies */
+            passed_add(&walk->catalog->passed, PASSED_HIDDEN, full);
+        else
+            status = walk_entry(walk, full, name, deeper, error);
+        memory_free(full);
+    }
+    return status;
 }
 
 static int walk_folder(struct walk *walk, const char *path, bool deeper, struct error *error)
 {
     struct file_list names;
+    const bool inside = walk->depth > 1; /* the set itself must be what it was said to be */
     int status = file_list_folder(path, &names, error);
-    for (size_t i = 0; status == SIMCLR_OK && i < names.count; i++) {
-        if (names.names[i][0] == '.') continue; /* hidden: thumbnails, notebooks' copies */
-        char *full = file_join(path, names.names[i]);
-        status = full == NULL ? error_no_memory(error, "a path", strlen(path) + 256)
-                              : walk_entry(walk, full, names.names[i], deeper, error);
-        memory_free(full);
+    if (status == SIMCLR_IO && inside && folder_verdict(path) == PASSED_UNREADABLE) {
+        passed_add(&walk->catalog->passed, PASSED_UNREADABLE, path);
+        return SIMCLR_OK;
     }
+    if (status) return status;
+    if (inside && is_listed(&names, "train.log") && is_listed(&names, "checkpoints"))
+        passed_add(&walk->catalog->passed, PASSED_RUN, path);
+    else
+        status = walk_names(walk, path, &names, deeper, error);
     file_list_free(&names);
     return status;
-}
-
-static int compare_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 /* Adds the first-level folders of `path` to the classes that are not there yet. */
@@ -103,13 +169,14 @@ static int add_classes(struct catalog *catalog, const char *path, struct error *
     const int before = catalog->classes; /* sorted already */
     for (size_t i = 0; status == SIMCLR_OK && i < names.count; i++) {
         const char *name = names.names[i];
-        if (name[0] == '.') continue;
+        if (passed_is_hidden(name, strlen(name))) continue;
         char *full = file_join(path, name);
         if (full == NULL)
             status = error_no_memory(error, "a path", strlen(path) + 256);
         else if (stat(full, &info) == 0 && S_ISDIR(info.st_mode) && !same_place(place_of(&info), place_of(&root)) &&
                  (before == 0 ||
-                  bsearch(&name, catalog->class_name, (size_t)before, sizeof(char *), compare_text) == NULL))
+                  bsearch(&name, catalog->class_name, (size_t)before, sizeof(char *), compare_text) == NULL) &&
+                 folder_verdict(full) == PASSED_REASONS)
             status = catalog_add_class(catalog, name, error);
         memory_free(full);
     }
@@ -220,9 +287,7 @@ static int folder_open(struct source *out, struct catalog *catalog, const struct
     catalog->prefix = file_join(path, "");
     if (catalog->prefix == NULL) return error_no_memory(error, "a path", strlen(path) + 2);
     strcpy(catalog->what, "folder of images");
-    if (catalog->count == 0)
-        return error_set(error, SIMCLR_DATA,
-                         "%s: no images: neither it nor its sub-folders have .jpg, .jpeg, .png or .webp files", path);
+    if (catalog->count == 0) return passed_no_images(&catalog->passed, path, error);
     return SIMCLR_OK;
 }
 

@@ -85,14 +85,17 @@ static void packed_indices(void **state)
     assert_int_equal(labels_intern(&members.labels, "cat", 3, &members.names.label[0], NULL), SIMCLR_OK);
     assert_int_equal(members_add_other(&members, "train.bin", &(struct member){.offset = 1024, .stored = 1000}, NULL),
                      SIMCLR_OK);
-    members.links = 3;
+    members.label_files = 3;
+    passed_add_file(&members.passed, "x/2.heic");
     assert_int_equal(members_pack(&members, &stamp, &bytes, &count, NULL), SIMCLR_OK);
     assert_int_equal(members_unpack(&again, &stamp, 2048, bytes, count, NULL), SIMCLR_OK);
     assert_string_equal(catalog_name(&again.names, 0), "x/1.jpg");
     assert_string_equal(catalog_name(&again.labels.names, again.names.label[0]), "cat");
     assert_memory_equal(again.at, &at_member, sizeof at_member);
     assert_int_equal(again.other[0].offset, 1024);
-    assert_int_equal(again.links, 3);
+    assert_int_equal(again.label_files, 3);
+    assert_int_equal(again.passed.count[PASSED_FORMAT], 1);
+    assert_string_equal(again.passed.ending[0].text, ".heic");
     members_free(&again);
     other.changed.tv_nsec++;
     assert_int_equal(members_unpack(&again, &other, 2048, bytes, count, NULL), SIMCLR_CORRUPT);
