@@ -9,11 +9,13 @@ import pathlib
 import sys
 
 import numpy as np
+import scipy.linalg
 import scipy.optimize
 import scipy.special
 import scipy.stats
 import sklearn.cluster
 import sklearn.metrics
+import sklearn.neighbors
 from safetensors.numpy import save_file
 
 FOLDER = pathlib.Path("tests/golden/data")
@@ -212,8 +214,45 @@ def kmeans():
                     f"case{number}.centres": fit.cluster_centers_, f"case{number}.inertia": [fit.inertia_]}
     save("kmeans", tensors)
 
+def quality():
+    random = np.random.default_rng(6)
+    tensors = {}
+    # images, views, dim, rank: more directions than images, more images than directions, features of low rank
+    for number, (images, views, dim, rank) in enumerate([(30, 4, 40, 40), (60, 4, 36, 36), (60, 3, 33, 6)]):
+        basis = random.normal(0, 1, (rank, dim)) * np.arange(1, rank + 1)[:, None] ** -0.7
+        h = ((random.normal(0, 1, (images, 1, rank)) + 0.4 * random.normal(0, 1, (images, views, rank))) @ basis).astype(np.float32)
+        x = h.astype(np.float64)
+        means = x.mean(1)
+        between = (means - means.mean(0)).T @ (means - means.mean(0)) / (images - 1)
+        off = (x - means[:, None]).reshape(-1, dim)
+        within = off.T @ off / (images * (views - 1)) + 1e-4 * np.eye(dim)
+        root = scipy.linalg.inv(scipy.linalg.sqrtm(within).real)
+        values = np.maximum(np.linalg.eigvalsh(root @ between @ root), 0) + 1e-8
+        p = values / values.sum()
+        flat = x.reshape(-1, dim)
+        covariance = np.sort(np.linalg.eigvalsh(np.cov(flat.T)))[::-1]
+        ranks = np.arange(11, min(100, dim // 2) + 1)
+        ranks = ranks[covariance[ranks - 1] > 1e-12 * covariance[0]]
+        fit = scipy.stats.linregress(np.log(ranks), np.log(covariance[ranks - 1])) if len(ranks) > 2 else None
+        tensors |= {f"case{number}.h": h, f"case{number}.lidar": [np.exp(-(p * np.log(p)).sum())],
+                    f"case{number}.alpha": [-fit.slope, fit.rvalue**2, len(ranks)] if fit else [np.nan, np.nan, len(ranks)]}
 
-FILES = dict(statistics=statistics, calibration=calibration, retrieval=retrieval, clustering=clustering, kmeans=kmeans)
+        unit = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+        distance, neighbours = sklearn.neighbors.NearestNeighbors(n_neighbors=10).fit(unit).kneighbors()
+        mu = np.sort(distance[:, 1] / distance[:, 0])
+        n = len(mu)
+        kept = n * 9 // 10
+        slope = np.linalg.lstsq(np.log(mu[:kept, None]), -np.log(1 - np.arange(1, kept + 1) / n), rcond=None)[0][0]
+        occurrence = np.bincount(neighbours[:, :10].ravel(), minlength=n)
+        first, second = x[:, 0], x[:, 1]
+        similarity = first / np.linalg.norm(first, axis=1, keepdims=True) @ (second / np.linalg.norm(second, axis=1, keepdims=True)).T
+        tensors |= {f"case{number}.neighbours": neighbours.astype(np.int32), f"case{number}.dimension": [slope],
+                    f"case{number}.hubness": [scipy.stats.skew(occurrence)],
+                    f"case{number}.consistency": [(similarity.argmax(1) == np.arange(images)).mean()]}
+    save("quality", tensors)
+
+
+FILES = dict(quality=quality, statistics=statistics, calibration=calibration, retrieval=retrieval, clustering=clustering, kmeans=kmeans)
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or FILES:
