@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/signature.h"
 #include "image/exif.h"
 
 /* The codecs, in the order of enum image_format. */
@@ -22,60 +23,19 @@ static const struct codec {
     [IMAGE_TIFF] = {"TIFF", "", 0, 0, tiff_decode, tiff_probe, tiff_metadata}, /* four magics: tiff_is */
 };
 
-/* Formats that people do have in their folders and that are worth naming. `offset` is where the magic lies. */
-static const struct {
-    const char *name, *magic;
-    size_t offset, length;
-} strangers[] = {
-    {"a GIF", "GIF8", 0, 4},           {"a BMP", "BM", 0, 2},
-    {"an AVIF or HEIC", "ftyp", 4, 4}, {"a JPEG 2000", "\0\0\0\x0CjP", 0, 6},
-    {"a PDF", "%PDF", 0, 4},           {"a JPEG XL", "\xFF\x0A", 0, 2},
-    {"a Photoshop", "8BPS", 0, 4},     {"a JPEG XL", "\0\0\0\x0CJXL ", 0, 8},
-};
-
 static bool starts_with(const uint8_t *bytes, size_t count, const char *magic, size_t offset, size_t length)
 {
     return count >= offset + length && memcmp(bytes + offset, magic, length) == 0;
-}
-
-/* Texts that crawlers and version control leave under the names of pictures. */
-static const struct {
-    const char *magic, *name, *advice; /* in small letters */
-} texts[] = {
-    {"<svg", "an SVG drawing", "convert it to PNG"},
-    {"<?xml", "an XML text", "download it again"},
-    {"<!doctype", "an HTML page", "download it again"},
-    {"<html", "an HTML page", "download it again"},
-    {"<", "an HTML or XML text", "download it again"},
-    {"{", "a JSON text", "download it again"},
-    {"version https://git-lfs", "a pointer of Git LFS", "run `git lfs pull`"},
-};
-
-/* Whether a text begins with these small letters, in any case, after blanks and a byte order mark. */
-static bool starts_with_text(const uint8_t *bytes, size_t count, const char *letters)
-{
-    size_t at = count >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    while (at < count && (bytes[at] == ' ' || (bytes[at] >= '\t' && bytes[at] <= '\r'))) at++;
-    for (; *letters != '\0'; letters++, at++) {
-        if (at >= count) return false;
-        const int small = bytes[at] >= 'A' && bytes[at] <= 'Z' ? bytes[at] - 'A' + 'a' : bytes[at];
-        if (small != *letters) return false;
-    }
-    return true;
 }
 
 /* A sentence for what no codec is for. */
 static int refuse(const uint8_t *bytes, size_t count, const char *name, struct error *error)
 {
     if (count == 0) return error_set(error, SIMCLR_CORRUPT, "%s: the file is empty; copy it again or remove it", name);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (starts_with_text(bytes, count, texts[i].magic))
-            return error_set(error, SIMCLR_UNSUPPORTED, "%s: this is %s, no picture; %s or remove it", name,
-                             texts[i].name, texts[i].advice);
-    for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++)
-        if (starts_with(bytes, count, strangers[i].magic, strangers[i].offset, strangers[i].length))
-            return error_set(error, SIMCLR_UNSUPPORTED, "%s: this is %s picture; convert it to JPEG or PNG", name,
-                             strangers[i].name);
+    const struct signature *found = signature_find(bytes, count);
+    if (found)
+        return error_set(error, found->picture ? SIMCLR_UNSUPPORTED : SIMCLR_CORRUPT, "%s: this is %s%s: %s", name,
+                         found->what, found->picture ? "" : ", not a picture", found->as_picture);
     return error_set(error, SIMCLR_CORRUPT, "%s: no JPEG, PNG, WebP or TIFF picture; copy it again or remove it", name);
 }
 

@@ -21,7 +21,7 @@ has "dogs +$((2 + webp)) +#+$"
 has "JPEG 3, PNG 2$([ $webp = 1 ] && echo ', WebP 1')"
 has "$((2 + webp)) are stored lying or mirrored"
 has "bad files +$((2 - webp)) .*--check"
-has "text.jpg: no JPEG, PNG, WebP or TIFF picture"
+has "text.jpg: this is a text, not a picture: download it again or remove it"
 has "decoding +[0-9]+ images/s on [0-9]+ threads"
 
 # a header that is good with pixels that are not: found by --check only

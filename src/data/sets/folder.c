@@ -287,6 +287,8 @@ static int folder_open(struct source *out, struct catalog *catalog, const struct
     catalog->prefix = file_join(path, "");
     if (catalog->prefix == NULL) return error_no_memory(error, "a path", strlen(path) + 2);
     strcpy(catalog->what, "folder of images");
+    if (catalog->count == 0 && catalog->passed.count[PASSED_FORMAT] == 0 && kind_refuse_folder(path, error))
+        return SIMCLR_DATA;
     if (catalog->count == 0) return passed_no_images(&catalog->passed, path, error);
     return SIMCLR_OK;
 }

@@ -37,6 +37,13 @@ struct set_kind {
 /* The kind of what lies at `path`. SIMCLR_DATA when nothing does. */
 int kind_find(const struct set_kind **out, const char *path, struct error *error);
 
+/* SIMCLR_DATA with what a file that begins with these bytes is and what to do, where the table of signatures knows it
+ * and it is no set; else SIMCLR_OK. */
+int kind_refuse_file(const uint8_t *bytes, size_t count, const char *path, struct error *error);
+
+/* The same for a folder without images, by the names of what lies in it. */
+int kind_refuse_folder(const char *path, struct error *error);
+
 /* Whether a file begins with these bytes. */
 bool kind_starts_with(const struct set_place *place, const char *magic, size_t count);
 

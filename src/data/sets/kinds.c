@@ -3,6 +3,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
+#include "base/signature.h"
 #include "data/bytes/blob.h"
 #include "data/sets/kind.h"
 
@@ -33,6 +35,53 @@ static int look_at(struct set_place *place, const char *path, struct error *erro
     return status;
 }
 
+int kind_refuse_file(const uint8_t *bytes, size_t count, const char *path, struct error *error)
+{
+    const struct signature *found = signature_find(bytes, count);
+    if (found && found->as_set)
+        return error_set(error, SIMCLR_DATA, "%s: this is %s: %s", path, found->what, found->as_set);
+    return SIMCLR_OK;
+}
+
+/* The most frequent kind of file among `names` that the table knows and that is no picture that is read: how many, and
+ * the first of them. */
+static const struct signature *commonest(const struct file_list *names, size_t *count, const char **first)
+{
+    const struct signature *found = NULL;
+    *count = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        const struct signature *signature = signature_of_name(names->names[i]);
+        if (signature == NULL || signature == found || signature->as_set == NULL ||
+            source_is_image_name(names->names[i]))
+            continue;
+        size_t same = 0;
+        for (size_t j = i; j < names->count; j++) same += signature_of_name(names->names[j]) == signature;
+        if (same <= *count) continue;
+        found = signature;
+        *count = same;
+        *first = names->names[i];
+    }
+    return found;
+}
+
+int kind_refuse_folder(const char *path, struct error *error)
+{
+    struct file_list names;
+    size_t count;
+    const char *first = NULL;
+    if (file_list_folder(path, &names, NULL) != SIMCLR_OK) return SIMCLR_OK;
+    const struct signature *found = commonest(&names, &count, &first);
+    int status = SIMCLR_OK;
+    if (found != NULL && count > 1)
+        status = error_set(error, SIMCLR_DATA, "%s: no images, but %zu files such as %s, which is %s: %s", path, count,
+                           first, found->what, found->as_set);
+    else if (found != NULL)
+        status = error_set(error, SIMCLR_DATA, "%s: no images, but %s, which is %s: %s", path, first, found->what,
+                           found->as_set);
+    file_list_free(&names);
+    return status;
+}
+
 int kind_find(const struct set_kind **out, const char *path, struct error *error)
 {
     struct set_place place;
@@ -42,6 +91,12 @@ int kind_find(const struct set_kind **out, const char *path, struct error *error
         *out = *kind;
         if ((*kind)->is(&place)) return SIMCLR_OK;
     }
+    if (place.exists && kind_refuse_file(place.head, place.head_bytes, path, error) != SIMCLR_OK) return SIMCLR_DATA;
+    if (place.exists)
+        return error_set(error, SIMCLR_DATA,
+                         "%s: this is no text, and no file of a kind that is known: give a folder of images, a list of "
+                         "images, an archive (tar, zip), CIFAR or STL-10 binaries, or `synthetic`",
+                         path);
     return error_set(
         error, SIMCLR_DATA,
         "%s: no such data: give a folder of images, a list of images, an archive (tar, zip), CIFAR or STL-10 "

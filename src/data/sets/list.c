@@ -140,7 +140,11 @@ static char *folder_of(const char *path)
 
 static bool list_is(const struct set_place *place)
 {
-    return place->exists; /* the last kind: any file that is nothing else */
+    /* The last kind: any file whose first line is text, and that is nothing else. */
+    const uint8_t *end = memchr(place->head, '\n', place->head_bytes);
+    const size_t line = end ? (size_t)(end - place->head) : place->head_bytes;
+    return place->exists && !place->folder && memchr(place->head, 0, line) == NULL &&
+           kind_refuse_file(place->head, place->head_bytes, place->path, NULL) == SIMCLR_OK;
 }
 
 static int list_open(struct source *out, struct catalog *catalog, const struct set_request *request,

@@ -16,6 +16,13 @@ static size_t memory_limit(const struct dataset_config *config)
     return config->cache_bytes > 0 ? config->cache_bytes / 2 : memory_of_machine() / 8;
 }
 
+/* SIMCLR_CORRUPT, with what it is where that is known. */
+static int refuse_contents(const uint8_t *bytes, size_t count, const char *path, struct error *error)
+{
+    if (kind_refuse_file(bytes, count, path, error) != SIMCLR_OK) return error_prefix(error, "unpacked");
+    return error_set(error, SIMCLR_CORRUPT, "%s: what it unpacks to is no tar archive: unpack it yourself", path);
+}
+
 static int fill(struct archives *archives, const struct set_request *request, struct error *error)
 {
     const struct unpack_request how = {.path = request->path,
@@ -26,9 +33,9 @@ static int fill(struct archives *archives, const struct set_request *request, st
     struct blob blob;
     int status = unpack_open(&blob, &how, error);
     if (status != SIMCLR_OK) return status;
-    if (blob_read(&blob, 0, head, sizeof head) != 0 || !tar_is_header(head, sizeof head))
-        status = error_set(error, SIMCLR_CORRUPT, "%s: what it unpacks to is no tar archive: unpack it yourself",
-                           request->path);
+    const size_t count = blob.size < (int64_t)sizeof head ? (size_t)blob.size : sizeof head;
+    if (blob_read(&blob, 0, head, count) != 0 || !tar_is_header(head, count))
+        status = refuse_contents(head, count, request->path, error);
     else
         status = archive_set_add(archives, request->path, &blob, index_tar, request, error);
     blob_close(&blob);

@@ -247,9 +247,29 @@ static void hostile_lists(void **state)
     /* A gigabyte without a newline: a hole in a file, refused at its first byte. */
     put_text(at("huge.txt"), "");
     assert_int_equal(truncate(at("huge.txt"), 1 << 30), 0);
-    refuse_set(at("huge.txt"), DATASET_TRAIN, SIMCLR_CORRUPT, "NUL");
+    refuse_set(at("huge.txt"), DATASET_TRAIN, SIMCLR_DATA, "this is no text");
+}
+
+/* Files that are no set: each is told what it is and what to do. */
+static void files_of_other_kinds(void **state)
+{
+    (void)state;
     put_png(at("picture.png"), 4, 4, 1);
-    refuse_set(at("picture.png"), DATASET_TRAIN, SIMCLR_CORRUPT, "NUL");
+    refuse_set(at("picture.png"), DATASET_TRAIN, SIMCLR_DATA, "this is a PNG picture: give the folder");
+    put_bytes(at("set.tar.xz"),
+              "\xFD"
+              "7zXZ\0\0\4",
+              8);
+    refuse_set(at("set.tar.xz"), DATASET_TRAIN, SIMCLR_DATA, "this is an xz archive (as .tar.xz): unpack it");
+    put_text(at("page.html"), "<!DOCTYPE html>\n<html></html>\n");
+    refuse_set(at("page.html"), DATASET_TRAIN, SIMCLR_DATA, "this is an HTML page: download it again");
+    put_bytes(at("noise"), "\1\0\2\n\0", 5);
+    refuse_set(at("noise"), DATASET_TRAIN, SIMCLR_DATA, "no file of a kind that is known");
+    assert_int_equal(mkdir(at("parquets"), 0777), 0);
+    put_bytes(at("parquets/0.parquet"), "PAR1", 4);
+    put_bytes(at("parquets/1.parquet"), "PAR1", 4);
+    put_text(at("parquets/README.md"), "a set\n");
+    refuse_set(at("parquets"), DATASET_TRAIN, SIMCLR_DATA, "2 files such as 0.parquet, which is a Parquet file");
 }
 
 /* Records whose pixel (c, i) is (seed * 7 + c * 31 + i) mod 256 with seed growing. */
@@ -369,12 +389,19 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(folder_with_classes),   cmocka_unit_test(fingerprint_of_contents_not_of_place),
-        cmocka_unit_test(folder_with_parts),     cmocka_unit_test(flat_folder_has_no_labels),
-        cmocka_unit_test(links_and_their_loops), cmocka_unit_test(profiles_are_counted),
-        cmocka_unit_test(missing_and_empty),     cmocka_unit_test(lists),
-        cmocka_unit_test(hostile_lists),         cmocka_unit_test(cifar_binaries),
-        cmocka_unit_test(hostile_cifar),         cmocka_unit_test(no_memory),
+        cmocka_unit_test(folder_with_classes),
+        cmocka_unit_test(fingerprint_of_contents_not_of_place),
+        cmocka_unit_test(folder_with_parts),
+        cmocka_unit_test(flat_folder_has_no_labels),
+        cmocka_unit_test(links_and_their_loops),
+        cmocka_unit_test(profiles_are_counted),
+        cmocka_unit_test(missing_and_empty),
+        cmocka_unit_test(lists),
+        cmocka_unit_test(hostile_lists),
+        cmocka_unit_test(files_of_other_kinds),
+        cmocka_unit_test(cifar_binaries),
+        cmocka_unit_test(hostile_cifar),
+        cmocka_unit_test(no_memory),
     };
     return run_cases(tests, support_open, remove_folder);
 }

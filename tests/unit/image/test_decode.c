@@ -288,7 +288,7 @@ static void other_files_are_refused(void **state)
     refuse((const uint8_t *)"\x89PNG\r\n\x1A\n", 8, SIMCLR_CORRUPT);
     refuse((const uint8_t *)"GIF89a......", 12, SIMCLR_UNSUPPORTED);
     refuse((const uint8_t *)"RIFF....WEBPVP8 ", 16, image_reads_webp() ? SIMCLR_CORRUPT : SIMCLR_UNSUPPORTED);
-    refuse((const uint8_t *)"<html>not found</html>", 22, SIMCLR_UNSUPPORTED);
+    refuse((const uint8_t *)"<html>not found</html>", 22, SIMCLR_CORRUPT);
     refuse((const uint8_t *)"just some text", 14, SIMCLR_CORRUPT);
 }
 
