@@ -251,8 +251,51 @@ def quality():
                     f"case{number}.consistency": [(similarity.argmax(1) == np.arange(images)).mean()]}
     save("quality", tensors)
 
+def feature_files():
+    """Not numbers, but the files that a table of features is read from: what NumPy and safetensors themselves write."""
+    folder = pathlib.Path("tests/fuzz/corpus/features")
+    folder.mkdir(parents=True, exist_ok=True)
+    x = (np.arange(12, dtype=np.float32) / 8).reshape(4, 3)
+    names = np.array(["a.jpg", "ü/β.png", "\udcff.jpg", "d, \"e\".jpg"])
+    np.save(folder / "plain.npy", x)
+    with open(folder / "version2.npy", "wb") as file:
+        np.lib.format.write_array(file, x, version=(2, 0))
+    np.savez(folder / "plain.npz", features=x, names=names, labels=np.array([2, 0, -1, 2]))
+    np.savez_compressed(folder / "packed.npz", features=x, names=names.astype("U60"), labels=np.array([1, 0, 1, 0], np.uint8))
+    np.savez(folder / "texts.npz", features=x, names=np.array([b"a", b"b", b"c\xff", b"d"]), labels=np.array(["dog", "cat", "", "dog"]), more=x)
+    np.savez(folder / "no_features.npz", x)
+    np.savez(folder / "few_names.npz", features=x, names=names[:3])
+    np.savez(folder / "float_labels.npz", features=x, labels=np.array([0.0, 1, 2, 3]))
+    np.savez(folder / "pickle.npz", features=x, names=names.astype(object))
+    np.save(folder / "fortran.npy", np.asfortranarray(x))
+    np.save(folder / "float64.npy", x.astype(np.float64))
+    np.save(folder / "big_endian.npy", x.astype(">f4"))
+    np.save(folder / "pickle.npy", np.array([x, None], object))
+    np.save(folder / "structured.npy", np.zeros(3, [("a", "<f4"), ("b", "<i4")]))
+    np.save(folder / "vector.npy", x[0])
+    np.save(folder / "empty.npy", x[:0])
+    broken = x.copy()
+    broken[2, 1] = np.nan
+    np.savez(folder / "not_finite.npz", features=broken, names=names)
+    plain = (folder / "plain.npy").read_bytes()
+    (folder / "lies.npy").write_bytes(plain.replace(b"(4, 3)", b"(5, 3)"))
+    (folder / "overflow.npy").write_bytes(plain.replace(b"(4, 3), }               ", b"(4611686018427387904, 4)}"))
+    (folder / "longer.npy").write_bytes(plain + bytes(4))
+    (folder / "cut.npy").write_bytes(plain[:-1])
+    (folder / "names.txt").write_bytes("\ufeffa.jpg\r\nß\nlast".encode())
+    (folder / "escaped.txt").write_bytes(b"#simclr-list 1\na\\nb\\\\\\t\\x7f\\r\n\xff\n")
 
-FILES = dict(quality=quality, statistics=statistics, calibration=calibration, retrieval=retrieval, clustering=clustering, kmeans=kmeans)
+    def ended(texts):
+        return np.frombuffer("".join(text + "\0" for text in texts).encode(), np.uint8)
+
+    save_file(dict(features=x, names=ended(["a", "b", "ü", "d"]), labels=np.array([3, -1, 0, 3])), str(folder / "plain.safetensors"))
+    save_file(dict(features=x, labels=ended(["dog", "cat", "", "dog"]), more=x), str(folder / "texts.safetensors"))
+    save_file(dict(features=x, names=ended(["a", "b", "c"])), str(folder / "few.safetensors"))
+    save_file(dict(features=x.astype(np.float16)), str(folder / "float16.safetensors"))
+    save_file(dict(weight=x), str(folder / "weights.safetensors"))
+
+
+FILES = dict(feature_files=feature_files, quality=quality, statistics=statistics, calibration=calibration, retrieval=retrieval, clustering=clustering, kmeans=kmeans)
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or FILES:

@@ -1,0 +1,34 @@
+/* run/table/arrays.h -- the arrays of a file of features: .npy, .npz or .safetensors, distrusting every byte. */
+#ifndef RUN_TABLE_ARRAYS_H
+#define RUN_TABLE_ARRAYS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "checkpoint/safetensors.h"
+#include "data/bytes/blob.h"
+#include "run/table/texts.h"
+
+/* Start from {0}; release with arrays_free. */
+struct arrays {
+    float *values; /* [rows][dim], a block of its own; may hold what is not finite */
+    int64_t rows;
+    int dim;
+    struct texts names, labels; /* not opened yet; TEXTS_NONE where the file has none */
+    int ignored;                /* arrays of other names */
+    char first_ignored[64];
+    void *owned[2]; /* what names and labels borrow */
+};
+void arrays_free(struct arrays *arrays);
+
+/* One array in all: the features. Its names and labels lie in files of their own. */
+int arrays_read_npy(struct arrays *out, const struct blob *blob, const char *path, struct error *error);
+
+/* Members features.npy, names.npy, labels.npy; the last two may be absent. */
+int arrays_read_npz(struct arrays *out, const struct blob *blob, const char *path, struct error *error);
+
+/* Tensors features F32 [N][D], names U8 (texts, each ended by NUL), labels I64 [N] or U8 as names are. Names and labels
+ * are borrowed from `file`. */
+int arrays_read_safetensors(struct arrays *out, const struct safetensors *file, const char *path, struct error *error);
+
+#endif
