@@ -7,36 +7,62 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { NAME_BYTES = 64 };
 
 /* ---- signals ---- */
 
-/* A handler takes no argument, so this is the one place with state outside main: what to interrupt, and how often it
- * was asked. */
-static simclr_context *volatile running;
-static volatile sig_atomic_t signals;
+enum { AGAIN_MILLISECONDS = 1000 };
 
+/* A handler takes no argument, so this is the one place with state outside main: what to interrupt, whether it was
+ * asked to, and when (milliseconds of the clock, cut to the width of the type). */
+static simclr_context *volatile running;
+static volatile sig_atomic_t asked, asked_at;
+
+static unsigned milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (unsigned)now.tv_sec * 1000U + (unsigned)(now.tv_nsec / 1000000);
+}
+
+/* A second request counts only after a second: timeout(1) and terminals send one request twice at once. */
 static void on_signal(int number)
 {
-    static const char sentence[] = "\nsimclr: stopping; once more ends it at once\n";
-
-    if (signals++ > 0) _exit(128 + number);
+    static const char sentence[] = "\nsimclr: stopping; once more, in a second or later, ends it at once\n";
     const int before = errno;
+
+    if (asked) {
+        if (milliseconds() - (unsigned)asked_at >= AGAIN_MILLISECONDS) _exit(128 + number);
+        errno = before;
+        return;
+    }
+    asked_at = (sig_atomic_t)milliseconds();
+    asked = 1;
     const ssize_t written = write(STDERR_FILENO, sentence, sizeof sentence - 1);
     (void)written; /* nothing can be done about it here */
     simclr_interrupt(running);
     errno = before;
 }
 
-static void on(int number, void (*handler)(int))
+/* The requests to end, of which none interrupts the handler of another. */
+static const int requests[] = {SIGINT, SIGTERM, SIGHUP};
+enum { REQUESTS = sizeof requests / sizeof *requests };
+
+/* What the caller ignores stays ignored: `nohup` does so with SIGHUP, shells with SIGINT of what they start with `&`.
+ */
+static void listen_to_requests(void)
 {
-    struct sigaction action = {.sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_flags = SA_RESTART, .sa_handler = on_signal}, before;
 
     sigemptyset(&action.sa_mask);
-    action.sa_handler = handler;
-    sigaction(number, &action, NULL);
+    for (int i = 0; i < REQUESTS; i++) sigaddset(&action.sa_mask, requests[i]);
+    for (int i = 0; i < REQUESTS; i++) {
+        if (sigaction(requests[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(requests[i], &action, NULL);
+    }
 }
 
 /* If the caller closed a standard stream, the next file opened would take its number and receive its text. */
@@ -188,8 +214,7 @@ static int run_command(struct request *request)
         return EXIT_OK;
     }
     running = request->context;
-    on(SIGINT, on_signal);
-    on(SIGTERM, on_signal);
+    listen_to_requests();
     const int status = simclr_run(request->context, request->config);
     if (status != SIMCLR_OK) console_complain(request->console, "%s", simclr_error(request->context));
     return exit_code(status);
@@ -281,7 +306,7 @@ int main(int argc, char **argv)
     hold_standard_streams();
     setlocale(LC_CTYPE, "");
     if (console_open(&console) != EXIT_OK) return EXIT_RUNTIME;
-    on(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write, with a sentence */
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write, with a sentence */
     if (argc < 2) {
         help_usage(stderr);
         return console_close(&console, EXIT_USAGE);

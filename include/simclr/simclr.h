@@ -62,7 +62,8 @@ SIMCLR_API int simclr_open(simclr_context **out, const simclr_options *options);
 SIMCLR_API void simclr_close(simclr_context **context);             /* nulls; NULL is fine */
 SIMCLR_API const char *simclr_error(const simclr_context *context); /* "" if none; valid until the next call */
 SIMCLR_API const char *simclr_version(void);
-/* Asks a running command to checkpoint and return SIMCLR_INTERRUPTED. Async-signal-safe, callable from any thread. */
+/* Asks a running command to checkpoint its last finished step and return SIMCLR_INTERRUPTED. Async-signal-safe,
+ * callable from any thread. */
 SIMCLR_API void simclr_interrupt(simclr_context *context);
 
 /* ---- configuration: names and meanings are those of the option table (simclr COMMAND --help) ------------------ */

@@ -135,16 +135,17 @@ void digest_close(struct digest *digest, char text[DIGEST_TEXT])
     }
 }
 
-int digest_file(enum digest_kind kind, const char *path, char text[DIGEST_TEXT], struct error *error)
+int digest_file(enum digest_kind kind, const char *path, struct stop stop, char text[DIGEST_TEXT], struct error *error)
 {
     struct digest digest = digest_open(kind);
     uint8_t block[65536];
     size_t count;
     FILE *file = fopen(path, "re");
     if (file == NULL) return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
-    while ((count = fread(block, 1, sizeof block, file)) > 0) digest_add(&digest, block, count);
+    while (!stop_is_asked(stop) && (count = fread(block, 1, sizeof block, file)) > 0) digest_add(&digest, block, count);
     const bool failed = ferror(file) != 0;
     fclose(file);
+    if (stop_is_asked(stop)) return stop_error(error, path);
     if (failed) return error_set(error, SIMCLR_IO, "%s: cannot be read to its end", path);
     digest_close(&digest, text);
     return SIMCLR_OK;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/stop.h"
 
 enum digest_kind { DIGEST_SHA256, DIGEST_MD5 };
 enum { DIGEST_TEXT = 65 }; /* the longest in hexadecimal digits, with its NUL */
@@ -23,7 +24,7 @@ struct digest digest_open(enum digest_kind kind);
 void digest_add(struct digest *digest, const void *bytes, size_t count);
 void digest_close(struct digest *digest, char text[DIGEST_TEXT]); /* lower-case hexadecimal */
 
-/* Of a file. SIMCLR_IO when it cannot be read. */
-int digest_file(enum digest_kind kind, const char *path, char text[DIGEST_TEXT], struct error *error);
+/* Of a file. SIMCLR_IO when it cannot be read, SIMCLR_INTERRUPTED. */
+int digest_file(enum digest_kind kind, const char *path, struct stop stop, char text[DIGEST_TEXT], struct error *error);
 
 #endif

@@ -39,6 +39,7 @@ struct pool {
     struct affinity allowed;           /* when the pool was made */
     struct affinity computing, others; /* while it is confined: its share, and the rest */
     int confined;                      /* how often pool_confine was asked for */
+    struct stop stop;                  /* {0}: nobody asks */
 };
 
 /* What this thread is doing, so that nested calls run inline. Depth 0: nothing; 1: a task; 2: a nested one. */
@@ -151,6 +152,21 @@ int pool_processors(const struct pool *pool)
 {
     const int cpus = affinity_count(&pool->allowed);
     return cpus < 1 ? 1 : cpus;
+}
+
+void pool_set_stop(struct pool *pool, struct stop stop)
+{
+    pool->stop = stop;
+}
+
+struct stop pool_stop(const struct pool *pool)
+{
+    return pool->stop;
+}
+
+bool pool_is_stopped(const struct pool *pool)
+{
+    return stop_is_asked(pool->stop);
 }
 
 /* ---- processors of their own ---- */

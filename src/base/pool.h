@@ -9,6 +9,7 @@
 
 #include "base/affinity.h"
 #include "base/error.h"
+#include "base/stop.h"
 
 struct pool;
 
@@ -18,6 +19,12 @@ void pool_destroy(struct pool **pool); /* nulls; NULL is fine */
 int pool_threads(const struct pool *pool);
 int pool_available_cpus(void);                /* CPUs in the calling thread's affinity mask */
 int pool_processors(const struct pool *pool); /* the same of the thread that created the pool, when it did */
+
+/* Who works on the pool for long looks at this between two parts of it, and returns SIMCLR_INTERRUPTED. The pool itself
+ * drops nothing. Set while no job runs. */
+void pool_set_stop(struct pool *pool, struct stop stop);
+struct stop pool_stop(const struct pool *pool);
+bool pool_is_stopped(const struct pool *pool);
 
 /* Confines the pool's threads, the calling one among them, to as many processors as it has threads, and tells which of
  * those that it was created with are then left to others. NULL, and nothing changed, where none would be left or the

@@ -238,6 +238,7 @@ static int draw_parameters(struct sheet_of_views *sheet, struct error *error)
     for (int row = 0; row < sheet->images; row++) {
         const int64_t index = index_of(sheet, row);
         const struct image *image;
+        if (session_is_interrupted(sheet->session)) return stop_error(error, "views");
         const int status = dataset_image(sheet->set, index, &sheet->storage, &image, error);
         if (status != SIMCLR_OK) return status;
         struct caption *caption = &sheet->caption[(ptrdiff_t)row * (1 + sheet->views)];
@@ -285,6 +286,7 @@ static int draw_sheet(struct sheet_of_views *sheet, struct error *error)
     write_title(sheet);
     for (int row = 0; row < sheet->images && status == SIMCLR_OK; row++) {
         const struct image *image;
+        if (session_is_interrupted(sheet->session)) return stop_error(error, "views");
         status = dataset_image(sheet->set, index_of(sheet, row), &sheet->storage, &image, error);
         if (status == SIMCLR_OK) status = draw_image(sheet, row, image, error);
         for (int view = 0; view < sheet->views && status == SIMCLR_OK; view++)

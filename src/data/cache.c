@@ -20,6 +20,7 @@ struct pass {
     struct error *error;   /* [threads]: status other than SIMCLR_OK: the pass has failed */
     atomic_llong profiles; /* images measured that have one */
     atomic_llong encoded;  /* bytes of what was measured */
+    struct stop stop;      /* once it is asked for, what is left is not looked at */
 };
 
 size_t cache_limit(size_t asked)
@@ -45,6 +46,7 @@ static void measure_task(void *context, int64_t task, int thread)
     const int64_t item = task * pass->stride + (int64_t)(hash64(&task, sizeof task, 0) % (uint64_t)pass->stride);
     struct error failure = {0};
     struct image_header header;
+    if (stop_is_asked(pass->stop)) return;
     int64_t bytes;
     const int status = source_header(pass->source, pass->catalog, item, &header, &bytes, &failure);
     image->width = header.width;
@@ -62,7 +64,7 @@ static void decode_task(void *context, int64_t item, int thread)
     struct pass *pass = context;
     struct image *image = &pass->cache->image[item], *storage = &pass->storage[thread];
     struct error failure = {0};
-    if (image->width == 0) return; /* bad already */
+    if (image->width == 0 || stop_is_asked(pass->stop)) return; /* bad already */
     int status = source_read(pass->source, pass->catalog, item, storage, &failure);
     if (status == SIMCLR_OK && (storage->width != image->width || storage->height != image->height))
         status =
@@ -84,7 +86,9 @@ static int run_pass(struct pass *pass, pool_task *task, struct pool *pool, struc
     if (pass->storage == NULL || pass->error == NULL) {
         status = error_no_memory(error, "the reader of images", (size_t)threads * sizeof *pass->error);
     } else {
+        pass->stop = pool_stop(pool);
         pool_run(pool, pass->tasks, task, pass);
+        if (pool_is_stopped(pool)) status = stop_error(error, "opening the images");
         for (int t = 0; t < threads; t++) {
             image_free(&pass->storage[t]);
             if (pass->error[t].status != SIMCLR_OK && status == SIMCLR_OK) {

@@ -30,10 +30,13 @@ struct dataset {
 };
 
 static int open_kind(struct source *source, struct catalog *catalog, const struct dataset_config *config,
-                     const struct log *log, struct error *error)
+                     struct pool *pool, const struct log *log, struct error *error)
 {
-    const struct set_request request = {
-        .path = config->path, .part = config->part == DATASET_TEST, .config = config, .log = log};
+    const struct set_request request = {.path = config->path,
+                                        .part = config->part == DATASET_TEST,
+                                        .config = config,
+                                        .log = log,
+                                        .stop = pool_stop(pool)};
     const struct set_kind *kind;
     const int status = kind_find(&kind, config->path, error);
     return status == SIMCLR_OK ? kind->open(source, catalog, &request, error) : status;
@@ -180,7 +183,7 @@ int dataset_open(struct dataset **out, const struct dataset_config *config, stru
         return error_set(error, SIMCLR_INVALID, "no data are given: name a folder, a list or `synthetic`");
     if (!(config->max_bad >= 0 && config->max_bad <= 1))
         return error_set(error, SIMCLR_INVALID, "max-bad is %g: give a share between 0 and 1", config->max_bad);
-    const int status = open_kind(&source, &catalog, config, log, error);
+    const int status = open_kind(&source, &catalog, config, pool, log, error);
     if (status == SIMCLR_OK) return dataset_open_source(out, &source, &catalog, config, pool, log, error);
     if (source.close != NULL) source.close(source.self);
     catalog_free(&catalog);

@@ -100,7 +100,7 @@ static void search_row(void *context, int64_t index, int thread)
     }
 }
 
-static void search_run(struct backend *backend, struct search *search)
+static int search_run(struct backend *backend, struct search *search, struct error *error)
 {
     const struct knn_args *args = search->args;
     row_scales(search->train_scale, args->train, args->train_count, args->dim);
@@ -110,6 +110,7 @@ static void search_run(struct backend *backend, struct search *search)
         const int queries = (int)(query_left < QUERY_TILE ? query_left : QUERY_TILE);
         for (int64_t t = 0; t < args->train_count; t += TRAIN_TILE) {
             const int64_t train_left = args->train_count - t;
+            if (pool_is_stopped(backend->pool)) return stop_error(error, "kNN");
             search->query_begin = q;
             search->train_begin = t;
             search->train_rows = (int)(train_left < TRAIN_TILE ? train_left : TRAIN_TILE);
@@ -131,6 +132,7 @@ static void search_run(struct backend *backend, struct search *search)
         }
     }
     for (int64_t q = 0; q < args->query_count; q++) heap_sort(search->heaps + q * search->k, search->counts[q]);
+    return SIMCLR_OK;
 }
 
 static void search_free(struct search *search)
@@ -169,10 +171,10 @@ int knn_neighbours(struct backend *backend, const struct knn_args *args, int32_t
                    struct error *error)
 {
     struct search search;
-    const int status = search_open(&search, args, error);
+    int status = search_open(&search, args, error);
     if (status != SIMCLR_OK) return status;
-    search_run(backend, &search);
-    for (int64_t q = 0; q < args->query_count; q++) {
+    status = search_run(backend, &search, error);
+    for (int64_t q = 0; status == SIMCLR_OK && q < args->query_count; q++) {
         for (int i = 0; i < args->k; i++) {
             const bool found = i < search.counts[q];
             const struct neighbour *item = &search.heaps[q * search.k + i];
@@ -181,7 +183,7 @@ int knn_neighbours(struct backend *backend, const struct knn_args *args, int32_t
         }
     }
     search_free(&search);
-    return SIMCLR_OK;
+    return status;
 }
 
 /* The best class and the best five, ties to the lower class. A class without a vote is not among them. */
@@ -233,15 +235,15 @@ int knn_classify(struct backend *backend, const struct knn_args *args, struct er
         if (args->train_labels[i] < 0 || args->train_labels[i] >= args->classes)
             return error_set(error, SIMCLR_DATA, "kNN: training row %lld has no label", (long long)i);
     struct search search;
-    const int status = search_open(&search, args, error);
+    int status = search_open(&search, args, error);
     if (status != SIMCLR_OK) return status;
     double *scratch = memory_array((size_t)args->classes, sizeof(double));
     if (!scratch) {
         search_free(&search);
         return error_no_memory(error, "kNN votes", (size_t)args->classes * sizeof(double));
     }
-    search_run(backend, &search);
-    for (int64_t q = 0; q < args->query_count; q++) {
+    status = search_run(backend, &search, error);
+    for (int64_t q = 0; status == SIMCLR_OK && q < args->query_count; q++) {
         double *votes = args->votes ? args->votes + q * args->classes : scratch;
         vote(votes, args, search.heaps + q * search.k, search.counts[q]);
         rank_classes(votes, args->classes, args->predicted ? args->predicted + q : NULL,
@@ -249,5 +251,5 @@ int knn_classify(struct backend *backend, const struct knn_args *args, struct er
     }
     memory_free(scratch);
     search_free(&search);
-    return SIMCLR_OK;
+    return status;
 }

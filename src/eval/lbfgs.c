@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/stop.h"
 
 enum { MEMORY = 10, LINE_TRIALS = 20 };
 
@@ -70,6 +71,11 @@ static bool decreases(double value, double objective, double step, double slope,
     return value <= objective + objective_rounding * fabs(objective) && next_slope <= (2 * least - 1) * slope;
 }
 
+static bool is_stopped(const struct lbfgs_problem *problem)
+{
+    return problem->stopped && problem->stopped(problem->context);
+}
+
 /* Finds a step with sufficient decrease and enough flattening; next and next_gradient hold it. False: no progress. */
 static bool search_line(struct lbfgs *state, const double *point, double objective, double start,
                         double *next_objective)
@@ -78,7 +84,7 @@ static bool search_line(struct lbfgs *state, const double *point, double objecti
     const double slope = dot(state->gradient, state->direction, n);
     if (!(slope < 0)) return false;
     double low = 0, high = INFINITY, step = start;
-    for (int trial = 0; trial < LINE_TRIALS; trial++) {
+    for (int trial = 0; trial < LINE_TRIALS && !is_stopped(state->problem); trial++) {
         for (int i = 0; i < n; i++) state->next[i] = point[i] + step * state->direction[i];
         const double value = state->problem->function(state->problem->context, state->next, state->next_gradient);
         const double next_slope = dot(state->next_gradient, state->direction, n);
@@ -159,7 +165,7 @@ int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lb
     double norm = sqrt(dot(state.gradient, state.gradient, state.count));
     const double goal = problem->tolerance * (norm > 1 ? norm : 1);
     int iteration = 0;
-    while (iteration < problem->max_iterations && norm > goal) {
+    while (iteration < problem->max_iterations && norm > goal && !is_stopped(problem)) {
         choose_direction(&state);
         /* The length of a step means something only with an idea of the curvature. */
         const double start = state.stored || problem->precondition ? 1 : 1 / (norm > 1 ? norm : 1);
@@ -179,6 +185,7 @@ int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lb
     }
     *result = (struct lbfgs_result){objective, norm, iteration};
     memory_free(block);
+    if (is_stopped(problem)) return stop_error(error, "logistic regression");
     if (!isfinite(objective))
         return error_set(error, SIMCLR_DATA, "logistic regression: the features hold non-finite values");
     return SIMCLR_OK;

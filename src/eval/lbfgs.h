@@ -3,6 +3,8 @@
 #ifndef EVAL_LBFGS_H
 #define EVAL_LBFGS_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /* Returns the objective at `point` [count] and fills `gradient` [count]. */
@@ -13,7 +15,8 @@ typedef void lbfgs_precondition(void *context, double *vector);
 struct lbfgs_problem {
     lbfgs_function *function;
     lbfgs_precondition *precondition; /* NULL: none, H0 = 1 */
-    void *context;                    /* of both */
+    bool (*stopped)(void *context);   /* NULL: never. Once true, the function may return what it likes */
+    void *context;                    /* of all three */
     int count, max_iterations;
     double tolerance;
 };
@@ -24,7 +27,8 @@ struct lbfgs_result {
 };
 
 /* Minimises from `point` (overwritten by the best point found) until the gradient norm falls below `tolerance` times
- * max(1, its first value), the line search can make no more progress in floating point, or max_iterations. */
+ * max(1, its first value), the line search can make no more progress in floating point, or max_iterations.
+ * SIMCLR_INTERRUPTED once `stopped`. */
 int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lbfgs_result *result,
                    struct error *error);
 

@@ -86,6 +86,12 @@ static void fit_logits(struct fit *fit, const float *x, int rows)
     pool_run(fit->backend->pool, rows, fit_row, fit);
 }
 
+static bool fit_is_stopped(void *context)
+{
+    const struct fit *fit = context;
+    return pool_is_stopped(fit->backend->pool);
+}
+
 /* point: [classes][dim] weights, then [classes] biases. */
 static double fit_evaluate(void *context, const double *point, double *gradient)
 {
@@ -100,7 +106,7 @@ static double fit_evaluate(void *context, const double *point, double *gradient)
         penalty += point[i] * point[i];
     }
     for (size_t i = 0; i < weights + (size_t)classes; i++) gradient[i] = 0;
-    for (fit->begin = 0; fit->begin < args->rows; fit->begin += ROW_TILE) {
+    for (fit->begin = 0; fit->begin < args->rows && !fit_is_stopped(fit); fit->begin += ROW_TILE) {
         const int64_t left = args->rows - fit->begin;
         const int rows = (int)(left < ROW_TILE ? left : ROW_TILE);
         const float *x = args->x + fit->begin * dim;
@@ -170,6 +176,7 @@ static int fit_run(struct backend *backend, const struct logistic_args *args, do
         const struct lbfgs_problem problem = {
             .function = fit_evaluate,
             .precondition = fit.space ? fit_precondition : NULL,
+            .stopped = fit_is_stopped,
             .context = &fit,
             .count = (int)count,
             .max_iterations = args->max_iterations,
@@ -359,10 +366,11 @@ static void measure_columns(void *context, int thread, int threads)
     double *mean = job->out->mean, *scale = job->out->scale;
     int64_t first, last;
     pool_share(args->dim, thread, threads, &first, &last);
-    for (int64_t i = 0; i < args->rows; i++)
+    const struct stop stop = pool_stop(job->sweep->backend->pool); /* what is left undone then is not used */
+    for (int64_t i = 0; i < args->rows && !stop_is_asked(stop); i++)
         for (int64_t d = first; d < last; d++) mean[d] += (double)args->x[i * args->dim + d];
     for (int64_t d = first; d < last; d++) mean[d] /= (double)args->rows;
-    for (int64_t i = 0; i < args->rows; i++)
+    for (int64_t i = 0; i < args->rows && !stop_is_asked(stop); i++)
         for (int64_t d = first; d < last; d++) {
             const double centred = (double)args->x[i * args->dim + d] - mean[d];
             scale[d] += centred * centred;
@@ -378,9 +386,10 @@ static void place_columns(void *context, int thread, int threads)
     const struct standardization *job = context;
     const struct logistic_args *args = job->args;
     const double *mean = job->out->mean, *scale = job->out->scale;
+    const struct stop stop = pool_stop(job->sweep->backend->pool);
     int64_t first, last;
     pool_share(args->dim, thread, threads, &first, &last);
-    for (int64_t i = 0; i < args->rows; i++)
+    for (int64_t i = 0; i < args->rows && !stop_is_asked(stop); i++)
         for (int64_t d = first; d < last; d++)
             job->sweep->x[job->sweep->place[i] * args->dim + d] =
                 (float)(((double)args->x[i * args->dim + d] - mean[d]) * scale[d]);

@@ -170,7 +170,7 @@ static bool add_bias(struct preconditioner *p, const float *x, int64_t rows)
 {
     double *sums = memory_array((size_t)p->dim, sizeof(double));
     if (sums == NULL) return false;
-    for (int64_t i = 0; i < rows; i++)
+    for (int64_t i = 0; i < rows && !pool_is_stopped(p->backend->pool); i++)
         for (int d = 0; d < p->dim; d++) sums[d] += (double)x[i * p->dim + d];
     float *last = p->gram + (size_t)p->dim * (size_t)p->size;
     for (int d = 0; d < p->dim; d++) last[d] = (float)(sums[d] / (double)rows);
@@ -181,7 +181,7 @@ static bool add_bias(struct preconditioner *p, const float *x, int64_t rows)
 
 static void add_products(struct preconditioner *p, const float *x, int64_t rows)
 {
-    for (int64_t begin = 0; begin < rows; begin += ROW_TILE)
+    for (int64_t begin = 0; begin < rows && !pool_is_stopped(p->backend->pool); begin += ROW_TILE)
         for (int first = 0; first < p->dim; first += STRIP) {
             const int64_t left = rows - begin;
             const float *columns = x + begin * p->dim + first;

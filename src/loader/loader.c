@@ -101,8 +101,10 @@ int loader_open(struct loader **out, const struct loader_config *config, struct 
     struct loader *loader = memory_allocate(sizeof *loader);
     if (loader == NULL) return error_no_memory(error, "a loader", sizeof *loader);
     const size_t side = (size_t)config->policy.size;
-    loader->source = (struct view_source){
-        .config = *config, .dataset = dataset, .view_bytes = 3 * side * side * view_type_bytes(config->policy.type)};
+    loader->source = (struct view_source){.config = *config,
+                                          .dataset = dataset,
+                                          .view_bytes = 3 * side * side * view_type_bytes(config->policy.type),
+                                          .stop = pool_stop(pool)};
     loader->pool = pool;
     loader->images = images;
     const int64_t batch = config->batch;

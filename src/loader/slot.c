@@ -147,6 +147,7 @@ int slot_make_row(struct slot *slot, const struct view_source *source, struct vi
     const uint32_t index = slot->indices[row];
     struct drawing drawing = {.config = config, .epoch = slot->batch.epoch, .index = index};
     struct decoded decoded;
+    if (stop_is_asked(source->stop)) return stop_error(error, "views");
     int status = take_image(&decoded, &drawing, source->dataset, &maker->storage, error);
     if (!status) status = suit_image(maker, source, decoded.image, error);
     if (status) return status;

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/error.h"
+#include "base/stop.h"
 #include "data/dataset.h"
 #include "loader/loader.h"
 
@@ -13,6 +14,7 @@ struct view_source {
     struct loader_config config;
     struct dataset *dataset;
     size_t view_bytes; /* 3 * S * S values */
+    struct stop stop;  /* once it is asked for, rows fail with SIMCLR_INTERRUPTED */
 };
 
 /* What one thread needs to make views. */

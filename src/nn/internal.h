@@ -73,6 +73,7 @@ struct network {
     void *uploaded;     /* NULL: images are read where the caller has them */
     const void *images; /* of the forward pass under way */
     bool timed;
+    bool stops, cut;          /* a pass ends early where the pool is stopped; the last one did */
     double start;             /* when the operation under way began, if timed */
     network_watcher *watcher; /* watch.h; NULL: none */
     void *watcher_context;

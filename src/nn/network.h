@@ -55,6 +55,10 @@ void network_set_weights(struct network *network);
 void network_set_images(struct network *network, const void *images);
 /* images: the same; NULL: those of network_set_images. */
 void network_forward(struct network *network, const void *images);
+/* Whether a pass ends at its next operation once the backend's pool is stopped (base/pool.h). What is then in its
+ * tensors and gradients is no result: network_is_cut says so, until the next forward pass. */
+void network_let_stop(struct network *network, bool stops);
+bool network_is_cut(const struct network *network);
 /* Floats [batch][C][H][W] as network_forward takes them: images, of network_image_bytes. Once the network is planned.
  */
 void network_write_images(const struct network *network, void *images, const float *canonical);

@@ -1,5 +1,6 @@
 /* nn/run.c -- running a planned network: nothing here allocates or fails. */
 #include "base/clock.h"
+#include "base/pool.h"
 #include "nn/internal.h"
 
 static bool ready(const struct network *network)
@@ -71,6 +72,24 @@ void network_weights_done(struct network *network, const struct operation *opera
     if (network->timed) network_row(network, operation)->weights_seconds = finished(network) - network->start;
 }
 
+/* ---- stopping ------------------------------------------------------------------------------------------------- */
+void network_let_stop(struct network *network, bool stops)
+{
+    network->stops = stops;
+}
+
+bool network_is_cut(const struct network *network)
+{
+    return network->cut;
+}
+
+/* Is the pass to end here? */
+static bool is_cut(struct network *network)
+{
+    network->cut = network->cut || (network->stops && pool_is_stopped(network->backend->pool));
+    return network->cut;
+}
+
 static void after_step(struct network *network, int step)
 {
     if (network->watcher) network->watcher(network, step, network->watcher_context);
@@ -110,7 +129,8 @@ void network_forward(struct network *network, const void *images)
     if (!ready(network)) return;
     if (images) network_set_images(network, images);
     start_clock(network);
-    for (int i = 0; i < network->operation_count; i++) {
+    network->cut = false;
+    for (int i = 0; i < network->operation_count && !is_cut(network); i++) {
         forward_one(network, &network->operations[i]);
         after_step(network, i);
         if (network->timed) network->rows[i].forward_seconds = lap(network);
@@ -162,7 +182,7 @@ void network_backward(struct network *network, int output, const float *d_output
     const struct node *node = &network->tensors[output];
     if (d_output) network->backend->ops->tensor_write(network->backend, &node->desc, node->gradient, d_output);
     start_clock(network);
-    for (int i = network->operation_count - 1; i >= 0; i--) {
+    for (int i = network->operation_count - 1; i >= 0 && !is_cut(network); i--) {
         const struct operation *operation = &network->operations[i];
         struct network_row *row = &network->rows[i];
         if (i > node->producer || !operation->reached) { /* the gradient does not pass here */

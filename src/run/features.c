@@ -67,21 +67,27 @@ static void tell(const struct extraction *extraction, int64_t step, int64_t step
     session_tell(extraction->session, &progress);
 }
 
+static int tell_stopped(const struct extraction *extraction, int64_t step, int64_t steps, struct error *error)
+{
+    return error_set(error, SIMCLR_INTERRUPTED, "%s: stopped by request after %lld of %lld batches; they are not kept",
+                     extraction->phase, (long long)step, (long long)steps);
+}
+
 static int run_all(struct extraction *extraction, struct loader *loader, struct features *out, struct error *error)
 {
     const int64_t steps = loader_steps_per_epoch(loader);
     const double start = clock_seconds();
     int64_t at = 0;
     for (int64_t step = 0; step < steps; step++) {
-        if (session_is_interrupted(extraction->session))
-            return error_set(error, SIMCLR_INTERRUPTED, "%s: stopped by request after %lld of %lld batches",
-                             extraction->phase, (long long)step, (long long)steps);
+        if (session_is_interrupted(extraction->session)) return tell_stopped(extraction, step, steps, error);
         const struct batch *batch;
         int status = loader_next(loader, step, &batch, error);
         if (status != SIMCLR_OK) return status;
         if (at + batch->count > out->count)
             return error_set(error, SIMCLR_DATA, "%s: the data set grew while it was read", extraction->phase);
         run_batch(extraction, batch, out, at);
+        if (extraction->network && network_is_cut(extraction->network))
+            return tell_stopped(extraction, step, steps, error);
         status = extraction->session->backend->ops->sync(extraction->session->backend, error);
         if (status != SIMCLR_OK) return status;
         status = check_rows(extraction, batch, out->values + at * out->dim, (size_t)out->dim, error);
@@ -176,6 +182,7 @@ int features_extract(struct session *session, const struct features_request *req
                                                       .options = session->planning},
                             &extraction.network, &tensors, error);
     if (status == SIMCLR_OK) {
+        network_let_stop(extraction.network, true);
         extraction.tensor = of_encoder ? tensors.h : tensors.z;
         const int dim = of_encoder ? model_feature_dim(&model->config) : model_output_dim(&model->config);
         status = extract(&extraction, request, dim, out, error);

@@ -10,6 +10,7 @@
 #include "base/text.h"
 
 enum { VIEW_WORKERS_MAX = 64 };
+_Static_assert(_Generic((sig_atomic_t)0, int: 1, default: 0), "struct stop takes the flag for an int");
 
 /* --cpu wins over the environment, which wins over what the processor has. */
 static int choose_simd(struct session *session, struct error *error)
@@ -66,6 +67,7 @@ int session_start(struct session *session, struct error *error)
     if (config->notes != NULL && config->notes[0] != '\0') log_info(&session->log, "%s", config->notes);
     status = choose_simd(session, error);
     if (status == SIMCLR_OK) status = pool_create(&session->pool, (int)config->threads, error);
+    if (status == SIMCLR_OK) pool_set_stop(session->pool, session_stop_request(session));
     if (status == SIMCLR_OK && session->traits.no_network) return SIMCLR_OK;
     session->backend = session->lent;
     if (status == SIMCLR_OK && !session->lent)
@@ -103,7 +105,12 @@ void session_tell(const struct session *session, const struct progress *progress
 
 bool session_is_interrupted(const struct session *session)
 {
-    return session->interrupted != NULL && *session->interrupted != 0;
+    return stop_is_asked(session_stop_request(session));
+}
+
+struct stop session_stop_request(const struct session *session)
+{
+    return (struct stop){session->interrupted};
 }
 
 void session_print(const struct session *session, const char *format, ...)

@@ -47,6 +47,8 @@ void session_stop(struct session *session);
  * `of` outlives it. */
 struct session session_derive(const struct session *of, struct config *settings, struct log log);
 bool session_is_interrupted(const struct session *session);
+/* The same for rooms that know no session; its pool has it too. */
+struct stop session_stop_request(const struct session *session);
 /* Hands it to the progress callback, where there is one. */
 void session_tell(const struct session *session, const struct progress *progress);
 /* printf to the output callback. */

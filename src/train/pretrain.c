@@ -47,13 +47,12 @@ static int stop_by_request(struct pretrain *run, struct error *error)
 }
 
 /* What is due before the next step: an epoch's end, a stop. Asked before the first step too, since a run may have
- * been stopped while it evaluated an epoch. */
+ * been stopped while it evaluated an epoch. SIMCLR_INTERRUPTED: what was under way is dropped, the last step stands. */
 static int between_steps(struct pretrain *run, struct error *error)
 {
     int status = SIMCLR_OK;
     if (run->step.number >= (run->epoch + 1) * run->steps_per_epoch) status = pretrain_end_epoch(run, error);
-    if (status == SIMCLR_INTERRUPTED || (status == SIMCLR_OK && session_is_interrupted(run->session)))
-        status = stop_by_request(run, error);
+    if (status == SIMCLR_OK && session_is_interrupted(run->session)) status = SIMCLR_INTERRUPTED;
     return status;
 }
 
@@ -115,8 +114,11 @@ int pretrain_run(struct session *session, struct error *error)
 {
     struct pretrain run;
     int status = pretrain_open(&run, session, error);
-    if (status == SIMCLR_OK) status = between_steps(&run, error);
-    if (status == SIMCLR_OK) status = learn(&run, error);
+    if (status == SIMCLR_OK) {
+        status = between_steps(&run, error);
+        if (status == SIMCLR_OK) status = learn(&run, error);
+        if (status == SIMCLR_INTERRUPTED) status = stop_by_request(&run, error);
+    }
     if (status == SIMCLR_OK) status = finish(&run, error);
     if (status != SIMCLR_OK && error != NULL)
         run_folder_note(&run.folder, status == SIMCLR_INTERRUPTED ? LOG_INFO : LOG_ERROR, error->text);

@@ -110,14 +110,16 @@ static int pairs_open(struct pairs *pairs, struct pretrain *run, struct error *e
                                          .memory = session_batch_memory(session)};
     status = loader_open(&pairs->loader, &config, run->dataset, session->pool, error);
     if (status != SIMCLR_OK) return status;
-    return model_plan(run->model,
-                      &(struct model_plan_args){.backend = session->backend,
-                                                .mode = NETWORK_INFERENCE,
-                                                .dtype = session->dtype,
-                                                .batch = 2 * pairs->batch,
-                                                .encoder_only = true,
-                                                .options = session->planning},
-                      &pairs->network, &pairs->tensors, error);
+    status = model_plan(run->model,
+                        &(struct model_plan_args){.backend = session->backend,
+                                                  .mode = NETWORK_INFERENCE,
+                                                  .dtype = session->dtype,
+                                                  .batch = 2 * pairs->batch,
+                                                  .encoder_only = true,
+                                                  .options = session->planning},
+                        &pairs->network, &pairs->tensors, error);
+    if (status == SIMCLR_OK) network_let_stop(pairs->network, true);
+    return status;
 }
 
 static int pairs_run(struct pairs *pairs, struct error *error)
@@ -129,6 +131,7 @@ static int pairs_run(struct pairs *pairs, struct error *error)
         const int status = loader_next(pairs->loader, step, &batch, error);
         if (status != SIMCLR_OK) return status;
         network_forward(pairs->network, batch->views);
+        if (network_is_cut(pairs->network)) return stop_error(error, "diagnostics");
         network_read(pairs->network, pairs->tensors.h, pairs->rows);
         memcpy(pairs->h + (size_t)step * half, pairs->rows, half * sizeof(float));
         memcpy(second + (size_t)step * half, pairs->rows + half, half * sizeof(float));

@@ -51,7 +51,10 @@ int step_open(struct step *step, const struct step_config *config, struct backen
     if (!status) status = step_open_loss(step, config, error);
     if (!status) status = step_open_optimizer(step, config, error);
     if (!status) status = open_recordings(step, error);
-    if (status) step_close(step);
+    if (status)
+        step_close(step);
+    else
+        network_let_stop(step->network, !step->of_numbers); /* half a step must not be recorded */
     return status;
 }
 
@@ -110,17 +113,23 @@ void step_forward(struct step *step, const struct batch *batch)
     step->seconds.forward = now(step) - start;
 }
 
+/* Has a request to stop ended the step under way? What it has made so far is thrown away by step_update. */
+static bool is_dropped(const struct step *step)
+{
+    return network_is_cut(step->network);
+}
+
 void step_loss(struct step *step)
 {
     const double start = now(step);
-    if (step->asked) step->loss->run(step);
+    if (step->asked && !is_dropped(step)) step->loss->run(step);
     step->seconds.loss = now(step) - start;
 }
 
 void step_backward(struct step *step)
 {
     const double start = now(step);
-    if (step->asked) network_backward(step->network, step->tensors.z, NULL);
+    if (step->asked && !is_dropped(step)) network_backward(step->network, step->tensors.z, NULL);
     step->seconds.backward = now(step) - start;
 }
 
@@ -195,10 +204,19 @@ static void skip(struct step *step)
     step->skipped_in_a_row += 1;
 }
 
+/* Nothing to undo here either. */
+static int drop(struct step *step, struct error *error)
+{
+    if (step->asked) end_recording(step);
+    (void)step->backend->ops->sync(step->backend, NULL);
+    return error_set(error, SIMCLR_INTERRUPTED, "step %lld: dropped by a request to stop", (long long)step->number + 1);
+}
+
 int step_update(struct step *step, struct step_report *report, struct error *error)
 {
     const double start = now(step);
     double updated = 0;
+    if (is_dropped(step)) return drop(step, error);
     read_numbers(step);
     if (is_finite(step))
         updated = update(step);

@@ -112,7 +112,8 @@ void step_forward(struct step *step, const struct batch *batch);
 void step_loss(struct step *step);
 void step_backward(struct step *step);
 /* Updates the weights at the rate of step `number`, or skips; waits for the device; counts the step. The status is a
- * fault of the device, and the step is then not counted. */
+ * fault of the device, or SIMCLR_INTERRUPTED where the step was dropped because the backend's pool is stopped; the step
+ * is then not counted, and after a dropped one the model is that of the step before. */
 int step_update(struct step *step, struct step_report *report, struct error *error);
 /* The four in a row. */
 int step_run(struct step *step, const struct batch *batch, struct step_report *report, struct error *error);

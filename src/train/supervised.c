@@ -118,6 +118,13 @@ static int write_metrics(const struct training *training, struct error *error)
     return metrics_end(metrics, error);
 }
 
+static int tell_stopped(const struct training *training, struct error *error)
+{
+    return error_set(error, SIMCLR_INTERRUPTED,
+                     "%s: stopped by request at step %lld of %lld; nothing was kept, start again with --overwrite",
+                     training->job->phase, (long long)training->step.number, (long long)training->steps);
+}
+
 static int learn(struct training *training, struct error *error)
 {
     const struct supervised *job = training->job;
@@ -126,21 +133,21 @@ static int learn(struct training *training, struct error *error)
     while (step->number < training->steps) {
         const struct batch *batch;
         int status = loader_next(training->loader, step->number, &batch, error);
+        if (status == SIMCLR_INTERRUPTED) return tell_stopped(training, error);
         if (status != SIMCLR_OK) return status;
 
         step_forward(step, batch);
         step_loss(step);
         step_backward(step);
         status = step_update(step, &training->report, error);
+        if (status == SIMCLR_INTERRUPTED) return tell_stopped(training, error);
         if (status == SIMCLR_OK && training->report.skipped) status = tell_skipped(training, error);
         if (status != SIMCLR_OK) return status;
 
         tell_progress(training);
         status = write_metrics(training, error);
         if (status != SIMCLR_OK) return status;
-        if (session_is_interrupted(job->session))
-            return error_set(error, SIMCLR_INTERRUPTED, "%s: stopped by request at step %lld of %lld; nothing was kept",
-                             job->phase, (long long)training->step.number, (long long)training->steps);
+        if (session_is_interrupted(job->session)) return tell_stopped(training, error);
     }
     return SIMCLR_OK;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test_cli.sh SIMCLR [BUILD] -- the program as its users meet it: exit codes, sentences, help, recipes, completion, signals, lost output.
+# test_cli.sh SIMCLR [BUILD] -- the program as its users meet it: exit codes, sentences, help, recipes, completion, lost output.
 source "$(dirname "$0")/check.sh"
 commands="pretrain knn linear finetune embed views info bench demo" groups="data"
 
@@ -167,41 +167,6 @@ check 0 '^encoder.conv1.weight +float32 +8 x 3 x 3 x 3' '' "$simclr" info --chec
 check 0 '^conv1.weight +float32 +8 x 3 x 3 x 3' '' "$simclr" info --checkpoint run/exported/encoder.safetensors --quiet
 check 0 '^conv +conv1 +64 x 112 x 112 +9408 +236\.03' '' "$simclr" info --depth 50 --image-size 224 --batch 8 --quiet
 check 0 '"peak":' '' "$simclr" info --json --batch 16 --quiet
-
-# ---- signals: 75 with a checkpoint, and on from there; a second one ends it at once ----
-long=("${tiny[@]}" --epochs 100000)
-# start PATTERN options...: in the background; returns once stderr has the pattern
-start() {
-    local pattern=$1
-    shift
-    rm -f out err # an old err may already have the pattern, and a signal would meet a child that is not yet the program
-    touch out err
-    "$simclr" pretrain "$@" >>out 2>>err &
-    pid=$!
-    for _ in $(seq 200); do grep -q "$pattern" err && return; sleep 0.05; done
-    fail "nothing of '$pattern': $(cat err)"
-}
-for signal in INT TERM; do
-    checks=$((checks + 1))
-    start '^pretrain: ' "${long[@]}" --out "run.$signal"
-    kill -$signal $pid
-    wait $pid
-    code=$?
-    [ $code -eq 75 ] || fail "SIG$signal: exit $code"
-    ls "run.$signal"/checkpoints/step-*.safetensors >/dev/null 2>&1 || fail "SIG$signal: no checkpoint"
-done
-start 'resuming at step' "${long[@]}" --out run.INT
-kill -INT $pid; wait $pid
-for pair in "INT TERM 143" "TERM INT 130"; do
-    read -r first second expected <<<"$pair"
-    checks=$((checks + 1))
-    # the reference backend is slow enough for a second signal within the step
-    start '^memory: ' --data synthetic --synthetic-images 128 --batch 64 --image-size 32 --device ref --out "run.$first.$second"
-    kill -$first $pid; sleep 0.3; kill -$second $pid
-    wait $pid
-    code=$?
-    [ $code -eq "$expected" ] || fail "SIG$first, SIG$second: exit $code, expected $expected"
-done
 
 # ---- lost output: a sentence and exit 1, never a crash, never silence ----
 if [ -w /dev/full ]; then

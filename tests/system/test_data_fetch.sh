@@ -79,8 +79,8 @@ head -c 50000 /dev/zero >stale/$name.part
 check 0 '' 'once more from the start' $(get good) --out stale
 whole stale
 
-# ---- SIGINT: 75, what came stays, and the same command goes on; kill -9 too ----
-for signal in INT KILL; do
+# ---- SIGTERM: 75, what came stays, and the same command goes on; kill -9 too ----
+for signal in TERM KILL; do
     $(get slow) --out $signal >out 2>err &
     pid=$!
     for _ in $(seq 200); do [ "$(stat -c %s $signal/$name.part 2>/dev/null || echo 0)" -gt 20000 ] && break; sleep 0.02; done
@@ -88,7 +88,7 @@ for signal in INT KILL; do
     wait $pid 2>/dev/null
     code=$?
     checks=$((checks + 1))
-    [ $signal = KILL ] || [ $code -eq 75 ] || fail "SIGINT: exit $code: $(cat err)"
+    [ $signal = KILL ] || [ $code -eq 75 ] || fail "SIGTERM: exit $code: $(cat err)"
     absent $signal
     check 0 '' 'going on after [1-9]' $(get good) --out $signal
     whole $signal

@@ -55,12 +55,12 @@ echo "$interrupted of $kills kills hit a running process; every resumed run ende
 (pretrain "$work/polite") >"$work/polite.out" 2>&1 &
 pid=$!
 wait_for "$work/polite" $pid 40
-kill -INT $pid
+kill -TERM $pid
 code=0
 wait $pid || code=$?
-[ $code -eq 75 ] || { echo "SIGINT: exit code $code, not 75"; cat "$work/polite.out"; exit 1; }
+[ $code -eq 75 ] || { echo "SIGTERM: exit code $code, not 75"; cat "$work/polite.out"; exit 1; }
 train "$work/polite"
-weights "$work/polite" | diff "$work/expected" - || { echo "after SIGINT: other weights"; exit 1; }
+weights "$work/polite" | diff "$work/expected" - || { echo "after SIGTERM: other weights"; exit 1; }
 
 # A checkpoint damaged on the disk is passed over for the one before it.
 newest=$(ls "$work/polite/run/checkpoints"/step-*.safetensors | sort | tail -n 1)

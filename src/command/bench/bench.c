@@ -22,7 +22,8 @@ static int compare_seconds(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-double bench_median(const struct bench *bench, bench_body *body, void *context, int *runs)
+int bench_median(const struct bench *bench, bench_body *body, void *context, double *seconds, int *runs,
+                 struct error *error)
 {
     double times[MAX_RUNS];
     int count = 0;
@@ -32,11 +33,12 @@ double bench_median(const struct bench *bench, bench_body *body, void *context, 
         const double start = clock_seconds();
         body(context);
         times[count++] = clock_seconds() - start;
-        if (session_is_interrupted(bench->session)) break;
+        if (session_is_interrupted(bench->session)) return stop_error(error, "bench");
     }
     qsort(times, (size_t)count, sizeof *times, compare_seconds);
     if (runs) *runs = count;
-    return times[count / 2];
+    *seconds = times[count / 2];
+    return SIMCLR_OK;
 }
 
 /* ---- the training step --------------------------------------------------------------------------------------- */
@@ -76,15 +78,16 @@ static int bench_step(struct bench *bench, bool layers, struct error *error)
     if (layers) {
         status = bench_layers(bench->session, &probe, bench->as_json ? &bench->json : NULL, error);
     } else {
-        double seconds = bench_median(bench, probe_run, &probe, &runs);
-        step_report(bench, "step", &probe.step.seconds, seconds, runs);
-        status = probe_loader_open(bench->session, session_view_type(bench->session), &dataset, &probe.loader, error);
-        if (status == SIMCLR_OK) {
-            seconds = bench_median(bench, probe_run, &probe, &runs);
-            step_report(bench, "step_with_views", &probe.step.seconds, seconds, runs);
-            if (probe.status != SIMCLR_OK)
-                status = error_set(error, probe.status, "bench: the views could not be read");
-        }
+        double seconds = 0;
+        status = bench_median(bench, probe_run, &probe, &seconds, &runs, error);
+        if (status == SIMCLR_OK) step_report(bench, "step", &probe.step.seconds, seconds, runs);
+        if (status == SIMCLR_OK)
+            status =
+                probe_loader_open(bench->session, session_view_type(bench->session), &dataset, &probe.loader, error);
+        if (status == SIMCLR_OK) status = bench_median(bench, probe_run, &probe, &seconds, &runs, error);
+        if (status == SIMCLR_OK && probe.status != SIMCLR_OK)
+            status = error_set(error, probe.status, "bench: the views could not be read");
+        if (status == SIMCLR_OK) step_report(bench, "step_with_views", &probe.step.seconds, seconds, runs);
     }
     probe_close(&probe);
     dataset_close(&dataset);
@@ -127,11 +130,11 @@ static int bench_loss(struct bench *bench, struct error *error)
     const struct config *config = bench->session->config;
     const int images = (int)config->batch, dim = config->head_dim > 0 ? (int)config->head_dim : 128;
     struct loss_bench loss = {0};
-    int status = nt_xent_create(&loss.loss, bench->session->backend, images, dim, 0.1f, error);
+    double seconds = 0;
+    int runs, status = nt_xent_create(&loss.loss, bench->session->backend, images, dim, 0.1f, error);
     if (status == SIMCLR_OK) status = fill_loss(&loss, bench->session->backend, error);
+    if (status == SIMCLR_OK) status = bench_median(bench, loss_run, &loss, &seconds, &runs, error);
     if (status == SIMCLR_OK) {
-        int runs;
-        const double seconds = bench_median(bench, loss_run, &loss, &runs);
         if (bench->as_json) {
             text_json_open_object(&bench->json, "nt_xent");
             text_json_integer(&bench->json, "images", images);
@@ -171,10 +174,11 @@ static int bench_views(struct bench *bench, struct error *error)
     struct views_bench views = {.error = error};
     struct dataset *dataset = NULL;
     int status = probe_loader_open(bench->session, VIEW_FLOAT32, &dataset, &views.loader, error);
+    double seconds = 0;
+    int runs;
+    if (status == SIMCLR_OK) status = bench_median(bench, views_run, &views, &seconds, &runs, error);
     if (status == SIMCLR_OK) {
-        int runs;
-        const double seconds = bench_median(bench, views_run, &views, &runs),
-                     count = 2.0 * (double)bench->session->config->batch;
+        const double count = 2.0 * (double)bench->session->config->batch;
         status = views.status;
         if (status == SIMCLR_OK && bench->as_json) {
             text_json_open_object(&bench->json, "views");
@@ -220,9 +224,10 @@ static int bench_decode(struct bench *bench, struct error *error)
             photo.rgb[i] = (uint8_t)(96 + (i / 3 % photo.width) / 5 + (int)rng_below(&rng, 24));
         status = image_encode_jpeg(&photo, 90, &decode.bytes, &decode.count, error);
     }
+    double seconds = 0;
+    int runs;
+    if (status == SIMCLR_OK) status = bench_median(bench, decode_run, &decode, &seconds, &runs, error);
     if (status == SIMCLR_OK) {
-        int runs;
-        const double seconds = bench_median(bench, decode_run, &decode, &runs);
         if (decode.status != SIMCLR_OK)
             status = error_set(error, decode.status, "bench: the test JPEG did not decode");
         else if (bench->as_json) {

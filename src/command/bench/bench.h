@@ -15,8 +15,9 @@ struct bench {
 typedef void bench_body(void *context);
 
 /* Median seconds of body, run once unmeasured and then for --seconds (at least three times). runs: how often, or NULL.
- */
-double bench_median(const struct bench *bench, bench_body *body, void *context, int *runs);
+ * SIMCLR_INTERRUPTED when asked to stop. */
+int bench_median(const struct bench *bench, bench_body *body, void *context, double *seconds, int *runs,
+                 struct error *error);
 
 /* The encoder in inference mode on --batch dense images: what `embed`, `knn` and `linear` wait for. */
 int bench_embed(struct bench *bench, struct error *error);

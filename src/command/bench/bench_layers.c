@@ -141,7 +141,7 @@ static int measure(struct report *report, struct probe *probe, struct error *err
     while (report->runs < MAX_RUNS && (report->runs < 3 || clock_seconds() - begin < session->config->seconds)) {
         probe_run(probe);
         sample(report, &probe->step, report->runs++);
-        if (session_is_interrupted(session)) break;
+        if (session_is_interrupted(session)) return stop_error(error, "bench");
     }
     network_time(probe->step.network, false);
     for (int type = 0; type < 2; type++) report->peak[type] = backend->ops->peak(backend, (enum dtype)type);

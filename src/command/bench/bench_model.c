@@ -37,6 +37,7 @@ static int embedding_open(const struct session *session, struct embedding *embed
                                                       .options = session->planning},
                             &embedding->network, &embedding->tensors, error);
     if (status != SIMCLR_OK) return status;
+    network_let_stop(embedding->network, true);
     embedding->images = dense_images(embedding->network);
     embedding->features = memory_array((size_t)batch * (size_t)model_feature_dim(&config), sizeof(float));
     if (!embedding->images || !embedding->features)
@@ -48,10 +49,10 @@ int bench_embed(struct bench *bench, struct error *error)
 {
     struct embedding embedding = {0};
     const int batch = (int)bench->session->config->batch;
-    const int status = embedding_open(bench->session, &embedding, error);
+    double seconds = 0;
+    int runs, status = embedding_open(bench->session, &embedding, error);
+    if (status == SIMCLR_OK) status = bench_median(bench, embedding_run, &embedding, &seconds, &runs, error);
     if (status == SIMCLR_OK) {
-        int runs;
-        const double seconds = bench_median(bench, embedding_run, &embedding, &runs);
         if (bench->as_json) {
             text_json_open_object(&bench->json, "embed");
             text_json_integer(&bench->json, "images", batch);
@@ -106,14 +107,15 @@ int bench_update(struct bench *bench, struct error *error)
     int status = probe_open(bench->session, &probe, error);
     if (status != SIMCLR_OK) return status;
     const struct parameters *parameters = &probe.model->parameters;
+    double update = 0, packing = 0;
+    int runs;
     status = fill_gradients(parameters, error);
+    if (status == SIMCLR_OK) status = bench_median(bench, update_run, &probe.step, &update, &runs, error);
+    if (status == SIMCLR_OK) status = bench_median(bench, packing_run, &probe.step, &packing, NULL, error);
     if (status != SIMCLR_OK) {
         probe_close(&probe);
         return status;
     }
-    int runs;
-    const double update = bench_median(bench, update_run, &probe.step, &runs),
-                 packing = bench_median(bench, packing_run, &probe.step, NULL);
     if (bench->as_json) {
         text_json_open_object(&bench->json, "update");
         text_json_integer(&bench->json, "weights", (int64_t)parameters->weight_count);

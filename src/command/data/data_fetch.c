@@ -52,6 +52,7 @@ static const struct public_set {
 struct wanted {
     struct public_set set;
     char *path, *part; /* the archive, and what has come of it */
+    struct stop stop;  /* the session's */
 };
 
 static const char *digest_name(const struct wanted *wanted)
@@ -70,7 +71,8 @@ static int check(const struct wanted *wanted, const char *path, struct error *er
                          "%s: has %" PRId64 " bytes, but %s has %" PRId64 ": it was cut or is another file; "
                          "download it again",
                          path, size, wanted->set.name, wanted->set.bytes);
-    const int status = digest_file(wanted->set.sha256 != NULL ? DIGEST_SHA256 : DIGEST_MD5, path, found, error);
+    const int status =
+        digest_file(wanted->set.sha256 != NULL ? DIGEST_SHA256 : DIGEST_MD5, path, wanted->stop, found, error);
     if (status != SIMCLR_OK || strcmp(found, expected) == 0) return status;
     return error_set(error, SIMCLR_CORRUPT,
                      "%s: its %s is %s, not %s: it was damaged on the way or is another file; download it again", path,
@@ -88,8 +90,9 @@ static int copy_from(const struct wanted *wanted, const char *from, struct error
     if (status == SIMCLR_OK && file == NULL)
         status = error_set(error, SIMCLR_IO, "%s: cannot open: %s", from, strerror(errno));
     if (status == SIMCLR_OK) status = file_writer_open(&writer, wanted->path, error);
-    while (status == SIMCLR_OK && (count = fread(block, 1, sizeof block, file)) > 0)
+    while (status == SIMCLR_OK && !stop_is_asked(wanted->stop) && (count = fread(block, 1, sizeof block, file)) > 0)
         file_writer_write(writer, block, count);
+    if (status == SIMCLR_OK && stop_is_asked(wanted->stop)) status = stop_error(error, from);
     if (status == SIMCLR_OK && ferror(file))
         status = error_set(error, SIMCLR_IO, "%s: cannot be read to its end", from);
     if (status == SIMCLR_OK) status = file_writer_commit(&writer, error);
@@ -151,7 +154,7 @@ static int find(const struct config *config, struct wanted *wanted, struct error
 int command_data_fetch(struct session *session, struct error *error)
 {
     const struct config *config = session->config;
-    struct wanted wanted = {.path = NULL};
+    struct wanted wanted = {.stop = session_stop_request(session)};
     int lock = -1;
     int status = find(config, &wanted, error);
     if (status == SIMCLR_OK) {
@@ -161,6 +164,7 @@ int command_data_fetch(struct session *session, struct error *error)
     if (status == SIMCLR_OK) status = file_lock_folder(config->out, &lock, error);
     const bool there =
         status == SIMCLR_OK && file_exists(wanted.path) && check(&wanted, wanted.path, NULL) == SIMCLR_OK;
+    if (status == SIMCLR_OK && !there && session_is_interrupted(session)) status = stop_error(error, wanted.path);
     if (status == SIMCLR_OK && there)
         session_print(session, "%s: is there already, and its %s is right\n", wanted.path, digest_name(&wanted));
     else if (status == SIMCLR_OK)

@@ -38,10 +38,21 @@ struct packing {
     int64_t started_at;
 };
 
+static int stopped(const struct packing *packing, struct error *error)
+{
+    return error_set(error, SIMCLR_INTERRUPTED, "stopped after %" PRId64 " images; the same command goes on",
+                     packing->done);
+}
+
 static void make_task(void *context, int64_t i, int thread)
 {
     struct packing *packing = context;
     (void)thread;
+    if (session_is_interrupted(packing->session)) {
+        packing->piece[i] = (struct packed){0};
+        (void)stopped(packing, &packing->piece[i].error);
+        return;
+    }
     packed_make(&packing->piece[i], packing->set, packing->first + i, packing->config, packing->session->simd);
 }
 
@@ -81,9 +92,7 @@ static int pack_range(struct packing *packing, int64_t last,
     int status = SIMCLR_OK;
     while (status == SIMCLR_OK && packing->done < last) {
         const int64_t left = last - packing->done, count = left < packing->piece_size ? left : packing->piece_size;
-        if (session_is_interrupted(packing->session))
-            return error_set(error, SIMCLR_INTERRUPTED, "stopped after %" PRId64 " images; the same command goes on",
-                             packing->done);
+        if (session_is_interrupted(packing->session)) return stopped(packing, error);
         packing->first = packing->done;
         pool_run(packing->session->pool, count, make_task, packing);
         for (int64_t i = 0; i < count && status == SIMCLR_OK; i++) {

@@ -59,12 +59,14 @@ static int time_steps(struct probe *probe, double *seconds, struct error *error)
     int count = 0;
     for (int warm = 0; warm < WARM_STEPS_MIN || clock_seconds() - start < warm_seconds; warm++) {
         probe_run(probe);
+        if (pool_is_stopped(probe->step.backend->pool)) return stop_error(error, "timing a training step");
         if (probe->status != SIMCLR_OK) return error_set(error, probe->status, "a training step could not be timed");
     }
     const double timed = clock_seconds();
     while (count < TIMED_STEPS_MIN || (count < TIMED_STEPS_MAX && clock_seconds() - timed < timed_seconds)) {
         const double before = clock_seconds();
         probe_run(probe);
+        if (pool_is_stopped(probe->step.backend->pool)) return stop_error(error, "timing a training step");
         if (probe->status != SIMCLR_OK) return error_set(error, probe->status, "a training step could not be timed");
         times[count++] = clock_seconds() - before;
     }

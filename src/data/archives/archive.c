@@ -101,7 +101,9 @@ int archives_add(struct archives *archives, const char *path, struct blob *unpac
         archive.blob = *unpacked;
         *unpacked = (struct blob){.descriptor = -1};
     }
+    archive.blob.stop = request->stop;
     if (status == SIMCLR_OK) status = index_one(&one, &archive, indexer, request, error);
+    archive.blob.stop = (struct stop){0};
     if (status == SIMCLR_OK) {
         const char *slash = strrchr(archive.path, '/');
         archive.name = slash == NULL ? archive.path : slash + 1;

@@ -30,6 +30,7 @@ struct archive_request {
     const char *cache_folder; /* of stored indices: what archive_cache_folder is asked for */
     struct image_limits limits;
     const struct log *log;
+    struct stop stop; /* ends the indexing with SIMCLR_INTERRUPTED */
 };
 
 /* How an archive is indexed once it is open. */

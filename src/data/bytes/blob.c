@@ -54,6 +54,7 @@ bool blob_in_memory(const struct blob *blob)
 int blob_read(const struct blob *blob, int64_t offset, void *to, size_t count)
 {
     if (offset < 0 || offset > blob->size || (uint64_t)(blob->size - offset) < count) return ENODATA;
+    if (stop_is_asked(blob->stop)) return ECANCELED;
     if (blob->memory != NULL) {
         if (count > 0) memcpy(to, blob->memory + blob->start + offset, count);
         return 0;
@@ -76,5 +77,6 @@ int blob_read_named(const struct blob *blob, int64_t offset, void *to, size_t co
     if (failure == 0) return SIMCLR_OK;
     if (failure == ENODATA)
         return error_set(error, SIMCLR_CORRUPT, "%s: ends too early: copy or download it again", name);
+    if (failure == ECANCELED) return stop_error(error, name);
     return error_set(error, SIMCLR_IO, "%s: cannot read: %s", name, strerror(failure));
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/stop.h"
 
 /* A value: copies share the descriptor, which whoever opened it closes. Reading moves no file position, so any
  * number of threads may read at the same time. Files are never mapped: one that is cut while it is used gives an
@@ -15,6 +16,7 @@ struct blob {
     int descriptor;        /* or, where memory is not NULL: */
     const uint8_t *memory; /* [start + size] */
     int64_t start, size;
+    struct stop stop; /* once it is asked for, reading ends with ECANCELED: for who reads a whole archive */
 };
 
 /* What tells one state of a file from another. */
@@ -35,10 +37,12 @@ struct blob blob_part(const struct blob *blob, int64_t offset, int64_t size);
  */
 bool blob_in_memory(const struct blob *blob);
 
-/* Reads exactly `count` bytes: 0, or errno; ENODATA where the blob or the file under it ends before. */
+/* Reads exactly `count` bytes: 0, or errno; ENODATA where the blob or the file under it ends before, ECANCELED where
+ * blob->stop is asked for. */
 int blob_read(const struct blob *blob, int64_t offset, void *to, size_t count);
 
-/* blob_read for a caller who has a sentence to write: "NAME: ends too early" is SIMCLR_CORRUPT, all else SIMCLR_IO. */
+/* blob_read for a caller who has a sentence to write: "NAME: ends too early" is SIMCLR_CORRUPT, ECANCELED is
+ * SIMCLR_INTERRUPTED, all else SIMCLR_IO. */
 int blob_read_named(const struct blob *blob, int64_t offset, void *to, size_t count, const char *name,
                     struct error *error);
 

@@ -201,6 +201,7 @@ int unpack_open(struct blob *out, const struct unpack_request *request, struct e
     *out = (struct blob){.descriptor = -1};
     int status = blob_open(&unpacking.packed, request->path, &unpacking.stamp, error);
     if (status != SIMCLR_OK) return status;
+    unpacking.packed.stop = request->stop;
     unpacking.folder = archive_cache_folder(request->cache_folder);
     if (unpacking.folder != NULL)
         unpacking.kept = archive_cache_path(unpacking.folder, request->path, &unpacking.stamp, ".tar");

@@ -20,6 +20,7 @@ struct unpack_request {
     const char *cache_folder; /* what archive_cache_folder is asked for */
     size_t memory_limit;      /* bytes that may stay in memory */
     const struct log *log;
+    struct stop stop; /* ends it with SIMCLR_INTERRUPTED */
 };
 
 /* Opens what the file at request->path unpacks to, as a blob of its own.

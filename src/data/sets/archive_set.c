@@ -15,7 +15,8 @@ static struct archive_request archive_request_of(const struct set_request *reque
                                     .part = request->part,
                                     .cache_folder = request->config->cache_folder,
                                     .limits = request->config->limits,
-                                    .log = request->log};
+                                    .log = request->log,
+                                    .stop = request->stop};
 }
 
 int archive_set_add(struct archives *archives, const char *path, struct blob *unpacked, archive_indexer *indexer,

@@ -190,7 +190,8 @@ static int read_devkit_archive(struct labelling *labelling, struct error *error)
     const struct unpack_request request = {.path = path,
                                            .cache_folder = labelling->request->config->cache_folder,
                                            .memory_limit = 2 * (size_t)LABELS_MAX, /* it is a few megabytes */
-                                           .log = labelling->request->log};
+                                           .log = labelling->request->log,
+                                           .stop = labelling->request->stop};
     int status = unpack_open(&blob, &request, error);
     if (status == SIMCLR_OK) status = index_tar(&members, &blob, path, error);
     const struct shelf shelf = {.path = path, .archive = &blob, .names = &members.others, .entry = members.other};

@@ -28,7 +28,8 @@ static int fill(struct archives *archives, const struct set_request *request, st
     const struct unpack_request how = {.path = request->path,
                                        .cache_folder = request->config->cache_folder,
                                        .memory_limit = memory_limit(request->config),
-                                       .log = request->log};
+                                       .log = request->log,
+                                       .stop = request->stop};
     uint8_t head[TAR_BLOCK];
     struct blob blob;
     int status = unpack_open(&blob, &how, error);

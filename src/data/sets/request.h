@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "base/stop.h"
 #include "image/image.h"
 
 enum dataset_part { DATASET_TRAIN, DATASET_TEST };
@@ -35,6 +36,7 @@ struct set_request {
     int part; /* 0 train, 1 test */
     const struct dataset_config *config;
     const struct log *log;
+    struct stop stop; /* ends the opening with SIMCLR_INTERRUPTED */
 };
 
 #endif

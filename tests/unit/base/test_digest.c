@@ -47,14 +47,14 @@ static void a_million(void **state)
     char *file = file_join(path, "a");
     memset(bytes, 'a', sizeof bytes);
     assert_int_equal(file_write_atomic(file, bytes, sizeof bytes, NULL), SIMCLR_OK);
-    assert_int_equal(digest_file(DIGEST_SHA256, file, text, NULL), SIMCLR_OK);
+    assert_int_equal(digest_file(DIGEST_SHA256, file, (struct stop){0}, text, NULL), SIMCLR_OK);
     assert_string_equal(text, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
-    assert_int_equal(digest_file(DIGEST_MD5, file, text, NULL), SIMCLR_OK);
+    assert_int_equal(digest_file(DIGEST_MD5, file, (struct stop){0}, text, NULL), SIMCLR_OK);
     assert_string_equal(text, "7707d6ae4e027c70eea2a935c2296f21");
     remove(file);
     remove(path);
     struct error error = {0};
-    assert_int_equal(digest_file(DIGEST_MD5, file, text, &error), SIMCLR_IO);
+    assert_int_equal(digest_file(DIGEST_MD5, file, (struct stop){0}, text, &error), SIMCLR_IO);
     assert_non_null(strstr(error.text, "cannot open"));
     memory_free(file);
 }
