@@ -12,6 +12,7 @@ struct simclr_context {
     simclr_options options;
     struct error error; /* of the last call that failed; text "" before */
     volatile sig_atomic_t interrupted;
+    bool output_lost; /* by the command that runs */
 };
 
 /* A session of this context over `config`, not yet started. */

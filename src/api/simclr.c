@@ -106,6 +106,7 @@ void context_session(simclr_context *context, const struct config *config, struc
         .progress = pass_progress,
         .cookie = context,
         .interrupted = &context->interrupted,
+        .output_lost = &context->output_lost,
     };
 }
 
@@ -224,7 +225,10 @@ int simclr_run(simclr_context *context, const simclr_config *config)
     int status = config_check(config->config, &context->error);
     if (status != SIMCLR_OK) return status;
     context_session(context, config->config, &session);
+    context->output_lost = false;
     status = command_run(&session, &context->error);
+    if (status == SIMCLR_OK && context->output_lost)
+        status = error_set(&context->error, SIMCLR_NO_MEMORY, "no memory for the results, of which some are not shown");
     __atomic_store_n(&context->interrupted, 0, __ATOMIC_RELAXED); /* the request has been served */
     return status;
 }

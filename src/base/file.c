@@ -26,19 +26,23 @@ static int read_exactly(int descriptor, uint8_t *block, size_t bytes, size_t *go
     return 0;
 }
 
-static int read_open_file(const char *path, int descriptor, size_t max_bytes, uint8_t **out, size_t *bytes,
-                          struct error *error)
+/* start_only: max_bytes of a longer file are enough. */
+static int read_open_file(const char *path, int descriptor, size_t max_bytes, bool start_only, uint8_t **out,
+                          size_t *bytes, struct error *error)
 {
     struct stat info;
     if (fstat(descriptor, &info) != 0) return error_set(error, SIMCLR_IO, "%s: cannot read: %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode))
         return error_set(error, SIMCLR_IO, "%s: is a folder or a device, but a file is needed", path);
-    if (info.st_size < 0 || (uint64_t)info.st_size > max_bytes)
+    size_t wanted = info.st_size < 0 ? SIZE_MAX : (size_t)info.st_size;
+    if (start_only && wanted > max_bytes) wanted = max_bytes;
+    if (wanted > max_bytes)
         return error_set(error, SIMCLR_DATA, "%s: has %lld bytes, more than the %zu that are accepted here", path,
                          (long long)info.st_size, max_bytes);
-    uint8_t *block = memory_allocate((size_t)info.st_size + 1);
-    if (block == NULL) return error_no_memory(error, path, (size_t)info.st_size + 1);
-    const int failure = read_exactly(descriptor, block, (size_t)info.st_size, bytes);
+    if (wanted > memory_of_machine()) return error_no_memory(error, path, wanted); /* a hole may claim any size */
+    uint8_t *block = memory_allocate(wanted + 1);
+    if (block == NULL) return error_no_memory(error, path, wanted + 1);
+    const int failure = read_exactly(descriptor, block, wanted, bytes);
     if (failure != 0) {
         memory_free(block);
         return error_set(error, SIMCLR_IO, "%s: cannot read: %s", path, strerror(failure));
@@ -47,16 +51,27 @@ static int read_open_file(const char *path, int descriptor, size_t max_bytes, ui
     return SIMCLR_OK;
 }
 
-int file_read(const char *path, size_t max_bytes, uint8_t **out, size_t *bytes, struct error *error)
+static int read_file(const char *path, size_t max_bytes, bool start_only, uint8_t **out, size_t *bytes,
+                     struct error *error)
 {
     *out = NULL;
     *bytes = 0;
     /* O_NONBLOCK: opening a FIFO that nobody writes to must not hang before fstat can refuse it. */
     const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
-    const int status = read_open_file(path, descriptor, max_bytes, out, bytes, error);
+    const int status = read_open_file(path, descriptor, max_bytes, start_only, out, bytes, error);
     close(descriptor);
     return status;
+}
+
+int file_read(const char *path, size_t max_bytes, uint8_t **out, size_t *bytes, struct error *error)
+{
+    return read_file(path, max_bytes, false, out, bytes, error);
+}
+
+int file_read_start(const char *path, size_t most, uint8_t **out, size_t *bytes, struct error *error)
+{
+    return read_file(path, most, true, out, bytes, error);
 }
 
 bool file_exists(const char *path)
@@ -143,8 +158,15 @@ static bool append_name(struct file_list *list, size_t *capacity, const char *na
 
 int file_list_folder(const char *path, struct file_list *out, struct error *error)
 {
+    return file_list_if_there(path, out, NULL, error);
+}
+
+int file_list_if_there(const char *path, struct file_list *out, bool *missing, struct error *error)
+{
     *out = (struct file_list){0};
     DIR *folder = opendir(path);
+    if (missing) *missing = !folder && (errno == ENOENT || errno == ENOTDIR);
+    if (missing && *missing) return SIMCLR_OK;
     if (folder == NULL) return error_set(error, SIMCLR_IO, "%s: cannot list folder: %s", path, strerror(errno));
     size_t capacity = 0;
     int status = SIMCLR_OK;

@@ -13,6 +13,9 @@
  * the end that is not counted. SIMCLR_IO when missing or unreadable, SIMCLR_DATA when larger. */
 int file_read(const char *path, size_t max_bytes, uint8_t **out, size_t *bytes, struct error *error);
 
+/* The first bytes of a regular file, at most `most`: a new block as above. */
+int file_read_start(const char *path, size_t most, uint8_t **out, size_t *bytes, struct error *error);
+
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
 
@@ -32,6 +35,9 @@ struct file_list {
     size_t count;
 };
 int file_list_folder(const char *path, struct file_list *out, struct error *error);
+/* The same; *missing, and no failure, where there is no such folder. A folder that is there and cannot be listed is
+ * SIMCLR_IO: it must not be taken for none. */
+int file_list_if_there(const char *path, struct file_list *out, bool *missing, struct error *error);
 void file_list_free(struct file_list *list);
 
 /* Joins "folder/name" into a new string (memory_free); NULL when there is no memory. */
@@ -39,7 +45,10 @@ char *file_join(const char *folder, const char *name);
 
 /* Atomic writing: everything goes to a temporary name in the same folder; commit flushes, fsyncs, renames and
  * fsyncs the folder; abort (or a failed commit) removes it. Every write's failure (disk full) is remembered
- * and reported by commit. */
+ * and reported by commit.
+ *
+ * The temporary name is that of the file with ".tmp-<pid>-<n>". Whoever writes it holds its lock. What a killed process
+ * left is therefore known, and goes when the same file is written again. */
 struct file_writer;
 int file_writer_open(struct file_writer **out, const char *path, struct error *error);
 void file_writer_write(struct file_writer *writer, const void *bytes, size_t count);
@@ -49,6 +58,11 @@ void file_writer_abort(struct file_writer **writer);
 
 /* The three calls above for contents already in memory. */
 int file_write_atomic(const char *path, const void *bytes, size_t count, struct error *error);
+
+/* Whether a name has the form of such a temporary file's. */
+bool file_is_temporary(const char *name);
+/* Removes temporary files in `folder` that nobody writes any more: those of the file `name`, or all (NULL). */
+void file_sweep(const char *folder, const char *name);
 
 /* flock on `folder`/.lock: SIMCLR_BUSY when another process holds it. Released by file_unlock or by exit. */
 int file_lock_folder(const char *folder, int *lock, struct error *error);

@@ -3,9 +3,11 @@
  * A path that names a device or a pipe (/dev/stdout) is written directly: renaming over it would replace it. */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,7 +22,77 @@ struct file_writer {
 
 enum { TEMPORARY_SUFFIX_MAX = 48, ATTEMPTS = 100 };
 
-/* Opens "<path>.tmp-<pid>-<n>" exclusively; a leftover of a killed process that had the same number is passed over. */
+/* ---- temporary files: their names, and what killed processes left of them ---- */
+
+/* Where ".tmp-<digits>-<digits>" begins at the end of a name; NULL: it does not. */
+static const char *suffix_of(const char *name)
+{
+    static const char digits[] = "0123456789", mark[] = ".tmp-";
+    const char *at = NULL;
+    for (const char *next = strstr(name, mark); next; next = strstr(next + 1, mark)) at = next;
+    if (!at) return NULL;
+    const char *pid = at + sizeof mark - 1;
+    const size_t first = strspn(pid, digits);
+    if (first == 0 || pid[first] != '-') return NULL;
+    const size_t second = strspn(pid + first + 1, digits);
+    return second > 0 && pid[first + 1 + second] == '\0' ? at : NULL;
+}
+
+bool file_is_temporary(const char *name)
+{
+    return suffix_of(name) != NULL;
+}
+
+/* Nobody who writes has its lock: a killed process left it. Only regular files have one. */
+static void remove_if_left(int folder, const char *name)
+{
+    struct stat info;
+    const int descriptor = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    if (descriptor < 0) return;
+    if (fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode) && flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        unlinkat(folder, name, 0);
+    close(descriptor);
+}
+
+/* `folder` is closed. */
+static void sweep_folder(DIR *folder, const char *name)
+{
+    const size_t length = name ? strlen(name) : 0;
+    for (const struct dirent *entry; folder && (entry = readdir(folder)) != NULL;) {
+        const char *suffix = suffix_of(entry->d_name);
+        if (!suffix || (name && (suffix != entry->d_name + length || memcmp(name, entry->d_name, length) != 0)))
+            continue;
+        remove_if_left(dirfd(folder), entry->d_name);
+    }
+    if (folder) closedir(folder);
+}
+
+void file_sweep(const char *folder, const char *name)
+{
+    sweep_folder(opendir(folder), name);
+}
+
+/* Those of the file at `path`. Without memory they stay for another time. */
+static void sweep_beside(const char *path)
+{
+    char *folder = memory_string(path), *slash = folder ? strrchr(folder, '/') : NULL;
+    const char *name = strrchr(path, '/');
+    if (slash) slash[slash == folder] = '\0';
+    if (folder) file_sweep(slash ? folder : ".", name ? name + 1 : path);
+    memory_free(folder);
+}
+
+/* ---- writing ---- */
+
+/* Is this file still there, and locked by us alone? A sweep may have met it before it was locked. */
+static bool hold(int descriptor)
+{
+    struct stat info;
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) return false;
+    return fstat(descriptor, &info) == 0 && info.st_nlink > 0; /* without locks nothing is ever swept */
+}
+
+/* Opens "<path>.tmp-<pid>-<n>" exclusively. What a killed process left of the same file goes first. */
 static int open_temporary(struct file_writer *writer)
 {
     const size_t bytes = strlen(writer->path) + TEMPORARY_SUFFIX_MAX;
@@ -29,10 +101,14 @@ static int open_temporary(struct file_writer *writer)
         errno = ENOMEM;
         return -1;
     }
+    sweep_beside(writer->path);
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         snprintf(writer->temporary, bytes, "%s.tmp-%ld-%d", writer->path, (long)getpid(), attempt);
         const int descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (descriptor >= 0 || errno != EEXIST) return descriptor;
+        if (descriptor < 0 && errno != EEXIST) return -1;
+        if (descriptor >= 0 && hold(descriptor)) return descriptor;
+        if (descriptor >= 0) close(descriptor);
+        errno = EEXIST;
     }
     return -1;
 }

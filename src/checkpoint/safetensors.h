@@ -21,7 +21,7 @@ struct safetensors_entry {
     const void *owner;
 };
 
-/* ---- reading: the file is mapped; entries point into it until close ----
+/* ---- reading: the file is read whole; entries point into its bytes until close ----
  * Refused with SIMCLR_CORRUPT and a sentence: a header length beyond the file or 100 MB; a header that is not one JSON
  * object starting with '{', has duplicate keys or members of wrong types; element types of unknown size; shapes whose
  * size overflows or is not that of the data; tensors that do not fill the rest of the file exactly, without holes or

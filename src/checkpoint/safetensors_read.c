@@ -1,17 +1,13 @@
 /* checkpoint/safetensors_read.c -- the reader: every length and offset is checked before it is used. */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/checksum.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "checkpoint/safetensors.h"
 
@@ -19,8 +15,7 @@
 #define SHAPE_RANK 8
 
 struct safetensors {
-    void *map; /* NULL: parsed from borrowed memory */
-    size_t map_bytes;
+    uint8_t *owned;       /* NULL: parsed from borrowed memory */
     const uint8_t *bytes; /* the file */
     size_t header_end;
     const uint8_t *data; /* the tensor bytes: the rest */
@@ -184,18 +179,40 @@ static int read_tensors(struct safetensors *file, struct error *error)
     return check_cover(file, error);
 }
 
-static int read_header(struct safetensors *file, const uint8_t *bytes, size_t count, struct error *error)
+/* Of the first eight bytes. */
+static uint64_t header_length(const uint8_t *bytes)
 {
     uint64_t length = 0;
-    for (int i = 7; count >= 8 && i >= 0; i--) length = length << 8 | bytes[i];
-    if (count < 8 || length > count - 8 || length > HEADER_LARGEST)
+    for (int i = 7; i >= 0; i--) length = length << 8 | bytes[i];
+    return length;
+}
+
+/* `count` bytes, at least eight, of the start of a file of `size`. */
+static int check_length(const struct safetensors *file, const uint8_t *bytes, size_t count, uint64_t size,
+                        struct error *error)
+{
+    const uint64_t length = header_length(bytes);
+    if (size < 8 || length > size - 8 || length > HEADER_LARGEST)
         return error_set(error, SIMCLR_CORRUPT,
                          "%s: the header is longer than the file or 100 MB; the file is cut off "
                          "or not a safetensors file",
                          file->path);
-    if (length < 2 || bytes[8] != '{')
+    if (length < 2 || count < 9 || bytes[8] != '{')
         return error_set(error, SIMCLR_CORRUPT,
                          "%s: the header does not start with '{'; this is not a safetensors file", file->path);
+    return SIMCLR_OK;
+}
+
+static int read_header(struct safetensors *file, const uint8_t *bytes, size_t count, struct error *error)
+{
+    if (count < 8)
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: the header is longer than the file or 100 MB; the file is cut off "
+                         "or not a safetensors file",
+                         file->path);
+    const int status = check_length(file, bytes, count, count, error);
+    if (status) return status;
+    const uint64_t length = header_length(bytes);
     file->bytes = bytes;
     file->header_end = 8 + (size_t)length;
     file->data = bytes + file->header_end;
@@ -227,56 +244,44 @@ int safetensors_parse(struct safetensors **out, const uint8_t *bytes, size_t cou
     return status;
 }
 
-/* Maps a whole regular file. */
-static int map_file(const char *path, void **map, size_t *bytes, struct error *error)
+/* A file that does not begin like one of these is refused before its size is believed. */
+static int check_start(const char *path, struct error *error)
 {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat info;
-    if (descriptor < 0 || fstat(descriptor, &info) != 0) {
-        int status = error_set(error, SIMCLR_IO, "%s: cannot be opened (%s); check the path and its permissions", path,
-                               strerror(errno));
-        if (descriptor >= 0) close(descriptor);
-        return status;
-    }
-    int status = SIMCLR_OK;
-    if (!S_ISREG(info.st_mode))
-        status = error_set(error, SIMCLR_IO, "%s: is not a regular file", path);
-    else if (info.st_size < 8)
-        status = error_set(error, SIMCLR_CORRUPT,
-                           "%s: is only %lld bytes long; the file is cut off or not a safetensors "
-                           "file",
-                           path, (long long)info.st_size);
-    *bytes = (size_t)info.st_size;
-    *map = status ? MAP_FAILED : mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    if (!status && *map == MAP_FAILED)
-        status = error_set(error, SIMCLR_IO, "%s: cannot be mapped (%s)", path, strerror(errno));
-    close(descriptor);
-    return status;
+    uint8_t *head;
+    size_t count;
+    const int status = file_read_start(path, 9, &head, &count, error);
+    if (status) return status;
+    struct safetensors file = {.path = path};
+    const int64_t size = file_size(path);
+    const int known =
+        count < 8 ? error_set(error, SIMCLR_CORRUPT,
+                              "%s: is only %zu bytes long; the file is cut off or not a safetensors file", path, count)
+                  : check_length(&file, head, count, size < 0 ? 0 : (uint64_t)size, error);
+    memory_free(head);
+    return known;
 }
 
+/* Read, not mapped: a file that is cut while it is used (cp over it, rsync --inplace, a failing disk) would end the
+ * program, or the host of the library, with SIGBUS. */
 int safetensors_open(struct safetensors **out, const char *path, struct error *error)
 {
-    void *map = NULL;
-    size_t bytes = 0;
-    struct safetensors *file = NULL;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
     *out = NULL;
-    int status = map_file(path, &map, &bytes, error);
-    if (status) return status;
-    status = safetensors_parse(&file, map, bytes, path, error);
-    if (!file) {
-        munmap(map, bytes);
-        return status;
-    }
-    file->map = map;
-    file->map_bytes = bytes;
-    *out = file;
-    return SIMCLR_OK;
+    int status = check_start(path, error);
+    if (!status) status = file_read(path, SIZE_MAX / 2, &bytes, &count, error);
+    if (!status) status = safetensors_parse(out, bytes, count, path, error);
+    if (status)
+        memory_free(bytes);
+    else
+        (*out)->owned = bytes;
+    return status;
 }
 
 void safetensors_close(struct safetensors **file)
 {
     if (!file || !*file) return;
-    if ((*file)->map) munmap((*file)->map, (*file)->map_bytes);
+    memory_free((*file)->owned);
     json_decref((*file)->header);
     memory_free((*file)->entries);
     memory_free((*file)->by_name);

@@ -2,40 +2,121 @@
 #include "run/metrics.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 
+enum { LINE_MAX_BYTES = 1 << 16 };
 static const char BEFORE_STEP[] = "{\"step\": ";
 
-/* The bytes of the leading lines that are whole and not beyond `step`. Steps never decrease within a file. */
-static size_t kept_bytes(const char *text, size_t bytes, int64_t step)
+/* ---- where a run goes on: its lines are in the order of their steps, so the place is found by bisection ---- */
+
+struct history {
+    const char *path;
+    int descriptor;
+    int64_t bytes;
+    char *block; /* [LINE_MAX_BYTES + 1] */
+};
+
+static int read_at(const struct history *history, int64_t at, size_t *got, struct error *error)
 {
-    size_t at = 0;
-    while (at < bytes) {
-        const char *end = memchr(text + at, '\n', bytes - at), *number = text + at + sizeof BEFORE_STEP - 1;
-        if (!end || strncmp(text + at, BEFORE_STEP, sizeof BEFORE_STEP - 1) != 0) break;
-        char *after; /* not sscanf, which measures all that follows for each line */
-        const long long line_step = strtoll(number, &after, 10);
-        if (after == number || line_step > step) break;
-        at = (size_t)(end - text) + 1;
+    const int64_t left = history->bytes - at;
+    const size_t wanted = left < LINE_MAX_BYTES ? (size_t)left : LINE_MAX_BYTES;
+    *got = 0;
+    while (*got < wanted) {
+        const ssize_t count = pread(history->descriptor, history->block + *got, wanted - *got, (off_t)at + (off_t)*got);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return error_set(error, SIMCLR_IO, "%s: cannot read: %s", history->path, strerror(errno));
+        if (count == 0) break;
+        *got += (size_t)count;
     }
-    return at;
+    history->block[*got] = '\0';
+    return SIMCLR_OK;
+}
+
+/* Whether the line that begins at `at` is whole and not beyond `step`; *end: what follows it. A line that is longer
+ * than any of ours is none. */
+static int keep_line(const struct history *history, int64_t at, int64_t step, bool *kept, int64_t *end,
+                     struct error *error)
+{
+    size_t got;
+    char *after;
+    const int status = read_at(history, at, &got, error);
+    const char *text = history->block, *newline = status ? NULL : memchr(text, '\n', got);
+    *kept = false;
+    if (!newline || strncmp(text, BEFORE_STEP, sizeof BEFORE_STEP - 1) != 0) return status;
+    const char *number = text + sizeof BEFORE_STEP - 1;
+    const long long line_step = strtoll(number, &after, 10);
+    *kept = after != number && line_step <= step;
+    *end = at + (newline - text) + 1;
+    return SIMCLR_OK;
+}
+
+/* Where the first line begins that begins after `at`; -1: none does within the length of a line. */
+static int next_line(const struct history *history, int64_t at, int64_t *begin, struct error *error)
+{
+    size_t got;
+    const int status = read_at(history, at, &got, error);
+    const char *newline = status ? NULL : memchr(history->block, '\n', got);
+    *begin = newline ? at + (newline - history->block) + 1 : -1;
+    return status;
+}
+
+/* *kept: the bytes of the leading lines that are whole and not beyond `step`. */
+static int find_kept(const struct history *history, int64_t step, int64_t *kept, struct error *error)
+{
+    int64_t low = 0, high = history->bytes; /* lines before `low` are kept; one that begins at or after `high` is not */
+    bool good = true;
+    int status = SIMCLR_OK;
+    while (!status && low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        int64_t begin = low, end = low;
+        if (middle > low) status = next_line(history, middle - 1, &begin, error);
+        if (status) break;
+        if (begin < 0 || begin >= high) { /* no line begins in the upper half */
+            if (middle == low) break;
+            high = middle;
+            continue;
+        }
+        status = keep_line(history, begin, step, &good, &end, error);
+        if (good)
+            low = end;
+        else
+            high = begin == low ? low : middle;
+    }
+    *kept = low;
+    return status;
 }
 
 static int drop_later_lines(const char *path, int64_t step, struct error *error)
 {
-    if (!file_exists(path)) return SIMCLR_OK;
-    uint8_t *bytes;
-    size_t count;
-    int status = file_read(path, METRICS_BYTES_MAX, &bytes, &count, error);
-    if (status != SIMCLR_OK) return status;
-    const size_t kept = kept_bytes((const char *)bytes, count, step);
-    if (kept < count) status = file_write_atomic(path, bytes, kept, error);
-    memory_free(bytes);
+    struct history history = {.path = path, .descriptor = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK)};
+    struct stat info;
+    int64_t kept = 0;
+    if (history.descriptor < 0 && errno == ENOENT) return SIMCLR_OK;
+    if (history.descriptor < 0) return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
+    int status = SIMCLR_OK;
+    history.block = memory_allocate(LINE_MAX_BYTES + 1);
+    if (!history.block)
+        status = error_no_memory(error, "a line of metrics", LINE_MAX_BYTES + 1);
+    else if (fstat(history.descriptor, &info) != 0 || !S_ISREG(info.st_mode))
+        status = error_set(error, SIMCLR_IO, "%s: is not a file that can be read", path);
+    if (!status) {
+        history.bytes = info.st_size;
+        status = find_kept(&history, step, &kept, error);
+    }
+    /* The end of a log is cut where a line ends: a kill leaves either the old end or the new one. */
+    if (!status && kept < history.bytes && ftruncate(history.descriptor, (off_t)kept) != 0)
+        status = error_set(error, SIMCLR_IO, "%s: cannot be cut after step %lld: %s", path, (long long)step,
+                           strerror(errno));
+    memory_free(history.block);
+    close(history.descriptor);
     return status;
 }
 

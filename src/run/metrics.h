@@ -8,8 +8,6 @@
 #include "base/text.h"
 #include "run/tfevents.h"
 
-enum { METRICS_BYTES_MAX = 1 << 30 };
-
 struct metrics {
     FILE *file;
     struct tfevents *events; /* NULL: not wanted */
@@ -17,8 +15,8 @@ struct metrics {
     int64_t step;
 };
 
-/* Appends to folder/metrics.jsonl after dropping the lines of steps beyond `step` (atomically: the file is rewritten
- * under a temporary name). */
+/* Appends to folder/metrics.jsonl after cutting off the lines of steps beyond `step`, and what is no line. Steps never
+ * decrease in it, so the place is found by looking at a few lines, however long the file is. */
 int metrics_open(struct metrics *metrics, const char *folder, int64_t step, bool tensorboard, struct error *error);
 void metrics_close(struct metrics *metrics);
 

@@ -79,7 +79,7 @@ int metrics_read(const char *folder, struct metrics_history *out, struct error *
     *out = (struct metrics_history){0};
     char *path = file_join(folder, "metrics.jsonl");
     if (!path) return error_no_memory(error, "a path", strlen(folder));
-    int status = file_read(path, METRICS_BYTES_MAX, &bytes, &count, error);
+    int status = file_read(path, SIZE_MAX / 2, &bytes, &count, error);
     while (count > 0 && bytes[count - 1] != '\n') count--;
     if (!status) status = read_rows(path, (const char *)bytes, count, out, error);
     if (status) metrics_history_free(out);

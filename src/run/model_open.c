@@ -134,6 +134,7 @@ static int from_file(const struct session *session, const char *path, struct mod
     const char *format = safetensors_metadata(file, "format");
     if (format != NULL && strcmp(format, "simclr-checkpoint") == 0) {
         struct checkpoint *checkpoint;
+        safetensors_close(&file); /* it is read again */
         status = checkpoint_open(&checkpoint, path, error);
         if (status == SIMCLR_OK) {
             status = from_checkpoint(session, checkpoint, out, policy, error);

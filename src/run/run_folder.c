@@ -49,7 +49,7 @@ static bool starts_with(const char *name, const char *prefix)
 
 static bool is_leftover(const char *name) /* of an atomic write that was killed */
 {
-    return strstr(name, ".tmp-") != NULL;
+    return file_is_temporary(name);
 }
 
 static bool is_run_file(const char *name)
@@ -190,25 +190,30 @@ static int compare_steps(const void *a, const void *b)
     return (x < y) - (x > y); /* newest first */
 }
 
-/* The steps of the checkpoints in `path`, newest first: new block (memory_free); NULL and 0 when there are none. */
-static int64_t *list_steps(const char *path, size_t *count)
+/* The steps of the checkpoints in `path`, newest first: a new block (memory_free). *missing (NULL: a failure then):
+ * there is no such folder. */
+static int list_steps(const char *path, int64_t **steps, size_t *count, bool *missing, struct error *error)
 {
     struct file_list list;
     *count = 0;
-    if (file_list_folder(path, &list, NULL) != SIMCLR_OK) return NULL;
-    int64_t *steps = memory_array(list.count + 1, sizeof *steps);
-    for (size_t i = 0; steps != NULL && i < list.count; i++)
-        if (step_of_name(list.names[i]) >= 0) steps[(*count)++] = step_of_name(list.names[i]);
+    *steps = NULL;
+    int status = file_list_if_there(path, &list, missing, error);
+    if (status != SIMCLR_OK) return status;
+    *steps = memory_array(list.count + 1, sizeof **steps);
+    if (*steps == NULL) status = error_no_memory(error, "a list of checkpoints", list.count * sizeof **steps);
+    for (size_t i = 0; status == SIMCLR_OK && i < list.count; i++)
+        if (step_of_name(list.names[i]) >= 0) (*steps)[(*count)++] = step_of_name(list.names[i]);
     file_list_free(&list);
-    if (steps != NULL) qsort(steps, *count, sizeof *steps, compare_steps);
-    return steps;
+    if (*count > 1) qsort(*steps, *count, sizeof **steps, compare_steps);
+    return status;
 }
 
 void run_folder_prune(const struct run_folder *folder, int64_t keep)
 {
     char *path = path_in(folder, "checkpoints");
     size_t count = 0;
-    int64_t *steps = path == NULL ? NULL : list_steps(path, &count);
+    int64_t *steps = NULL;
+    if (path != NULL) (void)list_steps(path, &steps, &count, NULL, NULL); /* then more stay than are wanted */
     for (size_t i = 0; i < count; i++) {
         char *old = (int64_t)i < keep ? NULL : run_folder_checkpoint_path(folder, steps[i]);
         if (old != NULL) unlink(old);
@@ -218,11 +223,13 @@ void run_folder_prune(const struct run_folder *folder, int64_t keep)
     memory_free(path);
 }
 
-static int newest_in(const char *path, const struct log *log, struct checkpoint **out, struct error *error)
+static int newest_in(const char *path, bool *missing, const struct log *log, struct checkpoint **out,
+                     struct error *error)
 {
     size_t count;
-    int64_t *steps = list_steps(path, &count);
-    int status = SIMCLR_OK;
+    int64_t *steps;
+    int status = list_steps(path, &steps, &count, missing, error);
+    if (status != SIMCLR_OK) return status;
     for (size_t i = 0; i < count; i++) {
         char name[64];
         struct error reason = {0};
@@ -251,7 +258,9 @@ int run_folder_newest(const char *path, const struct log *log, struct checkpoint
     *out = NULL;
     char *checkpoints = file_join(path, "checkpoints");
     if (checkpoints == NULL) return error_no_memory(error, "a path", strlen(path));
-    const int status = newest_in(file_is_folder(checkpoints) ? checkpoints : path, log, out, error);
+    bool missing = false;
+    int status = newest_in(checkpoints, &missing, log, out, error);
+    if (status == SIMCLR_OK && missing) status = newest_in(path, NULL, log, out, error);
     memory_free(checkpoints);
     return status;
 }

@@ -44,7 +44,8 @@ char *run_folder_best_path(const struct run_folder *folder);
 void run_folder_prune(const struct run_folder *folder, int64_t keep);
 
 /* The newest checkpoint under `path` (a run folder or its checkpoints folder) that is whole; damaged ones are skipped
- * with a warning. *out NULL and SIMCLR_OK: there is none at all. SIMCLR_CORRUPT: there are some, none of them whole. */
+ * with a warning. *out NULL and SIMCLR_OK: there is none at all. SIMCLR_CORRUPT: there are some, none of them whole.
+ * SIMCLR_IO: they cannot be listed. */
 int run_folder_newest(const char *path, const struct log *log, struct checkpoint **out, struct error *error);
 
 #endif

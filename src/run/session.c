@@ -9,8 +9,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { VIEW_WORKERS_MAX = 64 };
-_Static_assert(_Generic((sig_atomic_t)0, int: 1, default: 0), "struct stop takes the flag for an int");
+enum { VIEW_WORKERS_MAX = 64, LINE_BYTES = 1024 };
+_Static_assert(_Generic((sig_atomic_t)0, int : 1, default : 0), "struct stop takes the flag for an int");
 
 /* --cpu wins over the environment, which wins over what the processor has. */
 static int choose_simd(struct session *session, struct error *error)
@@ -115,19 +115,26 @@ struct stop session_stop_request(const struct session *session)
 
 void session_print(const struct session *session, const char *format, ...)
 {
+    char line[LINE_BYTES], *text = line;
     if (session->output == NULL) return;
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    const int length = vsnprintf(NULL, 0, format, arguments);
+    const int length = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    char *text = length < 0 ? NULL : memory_allocate((size_t)length + 1);
-    if (text != NULL) {
-        vsnprintf(text, (size_t)length + 1, format, again);
-        session->output(session->cookie, text, (size_t)length);
-        memory_free(text);
+    if (length >= (int)sizeof line) {
+        text = memory_allocate((size_t)length + 1);
+        if (text != NULL && vsnprintf(text, (size_t)length + 1, format, again) != length) {
+            memory_free(text);
+            text = NULL;
+        }
     }
     va_end(again);
+    if (length >= 0 && text != NULL)
+        session->output(session->cookie, text, (size_t)length);
+    else if (session->output_lost != NULL)
+        *session->output_lost = true;
+    if (text != line) memory_free(text);
 }
 
 enum view_type session_view_type(const struct session *session)

@@ -29,6 +29,7 @@ struct session {
     void (*progress)(void *cookie, const struct progress *progress);
     void *cookie;
     const volatile sig_atomic_t *interrupted;
+    bool *output_lost; /* set when something could not be handed to `output`; NULL: nobody asks */
     struct pool *pool;
     struct backend *backend;
     enum simd simd;                  /* of --cpu or $SIMCLR_CPU: what kernels and views may use */
@@ -51,7 +52,7 @@ bool session_is_interrupted(const struct session *session);
 struct stop session_stop_request(const struct session *session);
 /* Hands it to the progress callback, where there is one. */
 void session_tell(const struct session *session, const struct progress *progress);
-/* printf to the output callback. */
+/* printf to the output callback. Without memory for it, *output_lost is set: the command has then failed. */
 void session_print(const struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The type of views for a network of the session: what its backend likes best. */

@@ -265,7 +265,7 @@ static int clean(const struct packing *packing, bool all, struct error *error)
     const int status = file_list_folder(packing->config->out, &names, error);
     if (status != SIMCLR_OK) return status;
     for (size_t i = 0; i < names.count; i++) {
-        const bool half = strstr(names.names[i], ".tmp-") != NULL;
+        const bool half = file_is_temporary(names.names[i]);
         char *path = belongs_to_part(names.names[i], packing->part) && (all || half)
                          ? file_join(packing->config->out, names.names[i])
                          : NULL;

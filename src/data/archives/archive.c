@@ -52,6 +52,7 @@ static void store_index(const struct members *one, const struct archive *archive
     size_t count;
     struct error failure = {0};
     if (members_pack(one, &archive->stamp, &bytes, &count, NULL) != SIMCLR_OK) return;
+    file_sweep(folder, NULL); /* of archives that have changed since: no other opening would meet them */
     if (file_make_folder(folder, &failure) != SIMCLR_OK ||
         file_write_atomic(stored, bytes, count, &failure) != SIMCLR_OK)
         log_debug(log, "the index of %s is not kept: %s", archive->path, failure.text);

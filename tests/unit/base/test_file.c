@@ -50,6 +50,86 @@ static void write_and_read(void **state)
     memory_free(path);
 }
 
+/* Of a file that is long, and of one that is not; the rest of a long one is not asked for. */
+static void starts_are_read(void **state)
+{
+    (void)state;
+    char *path = file_join(folder, "long.bin");
+    uint8_t *bytes;
+    size_t count;
+    assert_int_equal(file_write_atomic(path, "0123456789", 10, NULL), SIMCLR_OK);
+    assert_int_equal(truncate(path, (off_t)1 << 43), 0); /* a hole */
+    assert_int_equal(file_read_start(path, 12, &bytes, &count, NULL), SIMCLR_OK);
+    assert_int_equal(count, 12);
+    assert_memory_equal(bytes, "0123456789\0\0", 13);
+    memory_free(bytes);
+    assert_int_equal(file_read(path, SIZE_MAX / 2, &bytes, &count, NULL), SIMCLR_NO_MEMORY); /* nor allocated */
+    assert_int_equal(truncate(path, 3), 0);
+    assert_int_equal(file_read_start(path, 12, &bytes, &count, NULL), SIMCLR_OK);
+    assert_int_equal(count, 3);
+    memory_free(bytes);
+    unlink(path);
+    memory_free(path);
+}
+
+static void touch_name(const char *name)
+{
+    char *path = file_join(folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fclose(file);
+    memory_free(path);
+}
+
+/* What a killed process left goes when the same file is written again; what somebody writes, and what only looks alike,
+ * stays. */
+static void leftovers_are_swept(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"a.bin.tmp-1",       "a.bin.tmp-1-",  "a.bin.tmp-x-1",
+                                         "a.bin.tmp-1-1.bak", "b.bin.tmp-1-0", "a.bin.tmp-1-0.tmp-2-0"};
+    char *path = file_join(folder, "a.bin");
+    struct file_writer *writing;
+    touch_name("a.bin.tmp-1-0");
+    touch_name("a.bin.tmp-4194303-99");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) touch_name(others[i]);
+    assert_int_equal(file_writer_open(&writing, path, NULL), SIMCLR_OK);
+    assert_int_equal(names_in_folder(), 7);                             /* the two are gone, ours is new */
+    assert_int_equal(file_write_atomic(path, "x", 1, NULL), SIMCLR_OK); /* beside it, by a name of its own */
+    assert_int_equal(names_in_folder(), 8);
+    assert_int_equal(file_writer_commit(&writing, NULL), SIMCLR_OK);
+    assert_int_equal(file_size(path), 0);
+    file_sweep(folder, NULL);
+    assert_int_equal(names_in_folder(), 5); /* those of every file */
+    assert_true(file_is_temporary("a.bin.tmp-12-0") && !file_is_temporary("a.bin.tmp-12") && !file_is_temporary("tmp"));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        char *other = file_join(folder, others[i]);
+        unlink(other);
+        memory_free(other);
+    }
+    unlink(path);
+    memory_free(path);
+}
+
+/* None, and one that cannot be listed, are two answers. */
+static void a_missing_folder_is_no_failure(void **state)
+{
+    (void)state;
+    struct file_list list;
+    bool missing = false;
+    char *path = file_join(folder, "loop");
+    struct error error;
+    assert_int_equal(file_list_if_there(path, &list, &missing, &error), SIMCLR_OK);
+    assert_true(missing && list.count == 0);
+    assert_int_equal(file_list_folder(path, &list, &error), SIMCLR_IO);
+    assert_int_equal(symlink("loop", path), 0); /* ELOOP: for root too */
+    assert_int_equal(file_list_if_there(path, &list, &missing, &error), SIMCLR_IO);
+    assert_false(missing);
+    assert_non_null(strstr(error.text, "cannot list"));
+    unlink(path);
+    memory_free(path);
+}
+
 static void abort_leaves_nothing(void **state)
 {
     (void)state;
@@ -167,6 +247,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(write_and_read),
+        cmocka_unit_test(starts_are_read),
+        cmocka_unit_test(leftovers_are_swept),
+        cmocka_unit_test(a_missing_folder_is_no_failure),
+        cmocka_unit_test(starts_are_read),
+        cmocka_unit_test(leftovers_are_swept),
+        cmocka_unit_test(a_missing_folder_is_no_failure),
         cmocka_unit_test(abort_leaves_nothing),
         cmocka_unit_test(failing_disk_is_reported),
         cmocka_unit_test(folders),

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/checksum.h"
 #include "base/file.h"
@@ -72,6 +74,59 @@ static void later_lines_are_dropped(void **state)
     assert_non_null(strstr(text, "\"epoch\": 0.5, \"wall_time\": "));
     assert_non_null(strstr(text, "\"train/loss\": 0.25, \"train/top1\": 0.125}\n"));
     memory_free(text);
+}
+
+static void resume_at(int64_t step, int64_t expected)
+{
+    struct metrics metrics;
+    char *path = file_join(folder, "metrics.jsonl");
+    assert_int_equal(metrics_open(&metrics, folder, step, false, NULL), SIMCLR_OK);
+    metrics_close(&metrics);
+    assert_int_equal(file_size(path), expected);
+    memory_free(path);
+}
+
+/* Files of 0 to 40 lines of all lengths, cut at every step, with what a kill or a power failure leaves at their end. */
+static void the_cut_is_found_wherever_it_is(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {"", "{\"step\": 9", "no line\n", "{\"step\": x}\n"};
+    char *path = file_join(folder, "metrics.jsonl");
+    for (int lines = 0; lines <= 40; lines++)
+        for (int step = -1; step <= lines / 2 + 1; step++)
+            for (size_t end = 0; end < sizeof ends / sizeof *ends; end++) {
+                int64_t expected = 0;
+                FILE *file = fopen(path, "w");
+                assert_non_null(file);
+                for (int i = 0; i < lines; i++) { /* two lines of most steps: one of the epoch */
+                    fprintf(file, "{\"step\": %d, \"x\": \"%*s\"}\n", i / 2, i * i * 7 % 90, "");
+                    if (i / 2 <= step) expected = ftell(file);
+                }
+                fputs(ends[end], file);
+                fclose(file);
+                resume_at(step, expected);
+            }
+    remove(path);
+    memory_free(path);
+}
+
+/* More than a gibibyte, most of it a hole as a power failure leaves it: neither read whole nor refused. */
+static void a_long_file_is_not_read_whole(void **state)
+{
+    (void)state;
+    char *path = file_join(folder, "metrics.jsonl");
+    write_steps(0, 3, false);
+    const int64_t bytes = file_size(path);
+    assert_int_equal(truncate(path, (off_t)3 << 30), 0);
+    resume_at(3, bytes);
+    assert_steps(3);
+    remove(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    struct metrics metrics;
+    struct error error;
+    assert_int_equal(metrics_open(&metrics, folder, 3, false, &error), SIMCLR_IO); /* refused, not waited for */
+    remove(path);
+    memory_free(path);
 }
 
 /* What was written is what is read, in its order; a torn last line is left out; anything else is refused by its line.
@@ -232,8 +287,9 @@ static void a_missing_folder_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(later_lines_are_dropped),      cmocka_unit_test(lines_are_read_again),
-        cmocka_unit_test(events_are_framed_protobuf),   cmocka_unit_test(a_restart_is_announced),
+        cmocka_unit_test(later_lines_are_dropped),       cmocka_unit_test(the_cut_is_found_wherever_it_is),
+        cmocka_unit_test(a_long_file_is_not_read_whole), cmocka_unit_test(lines_are_read_again),
+        cmocka_unit_test(events_are_framed_protobuf),    cmocka_unit_test(a_restart_is_announced),
         cmocka_unit_test(a_missing_folder_is_an_error),
     };
     return run_cases(tests, make_folder, remove_folder);
