@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import scipy.linalg
 import scipy.optimize
+import scipy.spatial.distance
 import scipy.special
 import scipy.stats
 import sklearn.cluster
@@ -294,8 +295,29 @@ def feature_files():
     save_file(dict(features=x.astype(np.float16)), str(folder / "float16.safetensors"))
     save_file(dict(weight=x), str(folder / "weights.safetensors"))
 
+def neighbours():
+    random = np.random.default_rng(7)
+    tensors = {}
+    for number, (rows, queries, dim, k) in enumerate([(250, 0, 24, 12), (150, 60, 10, 12)]):
+        # gaps that float32 can tell: ranks are exact for every kernel. Rows are drawn until there are enough such queries
+        x = (random.normal(0, 1, (rows, dim)) * random.uniform(0.1, 10, (rows, 1))).astype(np.float32)
+        query = x if queries == 0 else (random.normal(0, 1, (20 * queries, dim))).astype(np.float32)
+        similarity = scipy.spatial.distance.cdist(query.astype(np.float64), x.astype(np.float64), "cosine")
+        similarity = 1 - similarity
+        if queries == 0:
+            np.fill_diagonal(similarity, -2)
+        order = np.argsort(-similarity, axis=1)
+        values = np.take_along_axis(similarity, order, 1)
+        clear = np.flatnonzero((values[:, :k] - values[:, 1:k + 1]).min(1) > 3e-6)
+        clear = clear if queries == 0 else clear[:queries]
+        assert len(clear) > 50
+        tensors |= {f"case{number}.rows": x, f"case{number}.neighbours": order[clear, :k].astype(np.int32),
+                    f"case{number}.similarity": values[clear, :k]}
+        tensors[f"case{number}.query"] = query[clear] if queries else clear.astype(np.int64)
+    save("neighbours", tensors)
 
-FILES = dict(feature_files=feature_files, quality=quality, statistics=statistics, calibration=calibration, retrieval=retrieval, clustering=clustering, kmeans=kmeans)
+
+FILES = dict(neighbours=neighbours, feature_files=feature_files, quality=quality, statistics=statistics, calibration=calibration, retrieval=retrieval, clustering=clustering, kmeans=kmeans)
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or FILES:

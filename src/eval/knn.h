@@ -28,8 +28,4 @@ struct knn_args {
 };
 int knn_classify(struct backend *backend, const struct knn_args *args, struct error *error);
 
-/* The k nearest rows of each query: neighbours [query_count][k], most similar first. */
-int knn_neighbours(struct backend *backend, const struct knn_args *args, int32_t *neighbours, float *similarity,
-                   struct error *error);
-
 #endif

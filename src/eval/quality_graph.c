@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "eval/knn.h"
+#include "eval/neighbours.h"
 #include "eval/quality.h"
 
 int quality_consistency(double *share, struct backend *backend, const float *first, const float *second, int64_t rows,
@@ -12,9 +12,9 @@ int quality_consistency(double *share, struct backend *backend, const float *fir
     if (rows < 1) return error_set(error, SIMCLR_INVALID, "consistency needs at least one image");
     int32_t *nearest = memory_array((size_t)rows, sizeof *nearest);
     if (!nearest) return error_no_memory(error, "consistency", (size_t)rows * sizeof *nearest);
-    const struct knn_args args = {
-        .train = second, .train_count = rows, .query = first, .query_count = rows, .dim = dim, .k = 1};
-    const int status = knn_neighbours(backend, &args, nearest, NULL, error);
+    const struct neighbours_args args = {
+        .rows = second, .count = rows, .query = first, .query_count = rows, .dim = dim, .k = 1};
+    const int status = neighbours_find(backend, nearest, NULL, &args, error);
     int64_t same = 0;
     for (int64_t i = 0; !status && i < rows; i++) same += nearest[i] == i;
     *share = (double)same / (double)rows;

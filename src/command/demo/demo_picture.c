@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "eval/knn.h"
+#include "eval/neighbours.h"
 #include "image/sheet.h"
 #include "run/settings.h"
 
@@ -79,13 +79,13 @@ static int draw_neighbours(struct drawing *drawing, struct session *session, con
     int status = SIMCLR_OK;
     for (int row = 0; row < NEIGHBOUR_ROWS && status == SIMCLR_OK; row++) {
         const int64_t query = first_of_class(set, row % dataset_classes(set));
-        const struct knn_args args = {.train = features->values,
-                                      .train_count = features->count,
-                                      .query = features->values + query * features->dim,
-                                      .query_count = 1,
-                                      .dim = features->dim,
-                                      .k = COLUMNS};
-        status = knn_neighbours(session->backend, &args, found, NULL, error);
+        const struct neighbours_args args = {.rows = features->values,
+                                             .count = features->count,
+                                             .query = features->values + query * features->dim,
+                                             .query_count = 1,
+                                             .dim = features->dim,
+                                             .k = COLUMNS};
+        status = neighbours_find(session->backend, found, NULL, &args, error);
         if (status == SIMCLR_OK) status = place_image(drawing, 0, VIEW_ROWS + row, query, ink, error);
         for (int i = 0, column = 1; i < COLUMNS && column < COLUMNS && status == SIMCLR_OK; i++) {
             if (found[i] < 0 || found[i] == query) continue;

@@ -11,6 +11,7 @@
 #include "eval/interval.h"
 #include "eval/knn.h"
 #include "eval/logistic.h"
+#include "eval/neighbours.h"
 #include "support/reference.h"
 
 static struct pool *pool;
@@ -89,14 +90,9 @@ static void knn_equals_plain_search(void **state)
     struct rng rng = rng_open(3, RNG_TEST, 0, 0, 0);
     for (int i = 0; i < ROWS * DIM; i++) rows[i] = (float)rng_normal(&rng);
     struct backend *backend = open_backend("ref");
-    const struct knn_args args = {.train = rows,
-                                  .train_count = ROWS,
-                                  .query = rows,
-                                  .query_count = ROWS,
-                                  .dim = DIM,
-                                  .k = K,
-                                  .leave_out_self = true};
-    assert_int_equal(knn_neighbours(backend, &args, found, NULL, NULL), SIMCLR_OK);
+    const struct neighbours_args args = {
+        .rows = rows, .count = ROWS, .query = rows, .query_count = ROWS, .dim = DIM, .k = K, .leave_out_self = true};
+    assert_int_equal(neighbours_find(backend, found, NULL, &args, NULL), SIMCLR_OK);
     for (int q = 0; q < ROWS; q += 379) {
         double best = -2;
         int nearest = -1;
@@ -116,9 +112,9 @@ static void knn_equals_plain_search(void **state)
         for (int k = 0; k < K; k++) assert_int_not_equal(found[q * K + k], q);
     }
     int32_t few[8];
-    const struct knn_args small = {
-        .train = rows, .train_count = 3, .query = rows, .query_count = 1, .dim = DIM, .k = 8};
-    assert_int_equal(knn_neighbours(backend, &small, few, NULL, NULL), SIMCLR_OK);
+    const struct neighbours_args small = {
+        .rows = rows, .count = 3, .query = rows, .query_count = 1, .dim = DIM, .k = 8};
+    assert_int_equal(neighbours_find(backend, few, NULL, &small, NULL), SIMCLR_OK);
     assert_int_equal(few[0], 0);
     assert_int_equal(few[3], -1);
     backend_destroy(&backend);
@@ -179,7 +175,9 @@ static void knn_has_no_answer_for_broken_rows(void **state)
         assert_int_equal(top5[q * 5], want[q]);
         if (want[q] < 0) assert_int_equal(top5[q * 5 + 1], -1);
     }
-    assert_int_equal(knn_neighbours(backend, &args, nearest, NULL, NULL), SIMCLR_OK);
+    const struct neighbours_args search = {
+        .rows = train, .query = query, .count = 4, .query_count = 4, .dim = 2, .k = 4};
+    assert_int_equal(neighbours_find(backend, nearest, NULL, &search, NULL), SIMCLR_OK);
     assert_int_equal(nearest[0], -1);
     assert_int_equal(nearest[4], 2);
     assert_int_equal(nearest[4 + 1], 0);

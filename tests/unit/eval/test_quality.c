@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "base/memory.h"
-#include "eval/knn.h"
+#include "eval/neighbours.h"
 #include "eval/quality.h"
 #include "support/random.h"
 #include "support/scores.h"
@@ -113,9 +113,9 @@ static void known_answers(void **state)
         h[i * DIM + 1] = plane[2 * i];
         h[i * DIM + 2] = plane[2 * i + 1];
     }
-    const struct knn_args args = {
-        .train = h, .train_count = ROWS, .query = h, .query_count = ROWS, .dim = DIM, .k = K, .leave_out_self = true};
-    assert_int_equal(knn_neighbours(backend, &args, nearest, NULL, NULL), SIMCLR_OK);
+    const struct neighbours_args args = {
+        .rows = h, .count = ROWS, .query = h, .query_count = ROWS, .dim = DIM, .k = K, .leave_out_self = true};
+    assert_int_equal(neighbours_find(backend, nearest, NULL, &args, NULL), SIMCLR_OK);
     const struct quality_graph graph = {.neighbours = nearest, .rows = ROWS, .k = K};
     struct quality_dimension dimension;
     assert_int_equal(quality_dimension(&dimension, &graph, h, DIM, NULL), SIMCLR_OK);

@@ -1,0 +1,186 @@
+/* eval/neighbours.c -- tiles of the similarity matrix by the backend's product, a heap per query. */
+#include "eval/neighbours.h"
+
+#include <math.h>
+
+#include "base/memory.h"
+#include "base/stop.h"
+
+enum { QUERY_TILE = 256, ROW_TILE = 4096 };
+
+/* Ties are ordered by the higher row number, so that the result does not depend on the order in which tiles are
+ * visited. */
+static bool worse(struct neighbour a, struct neighbour b)
+{
+    return a.similarity < b.similarity || (a.similarity == b.similarity && a.row > b.row);
+}
+
+/* heap[0] is the worst of the `count` kept so far. */
+static void heap_sift_down(struct neighbour *heap, int count, int at)
+{
+    for (;;) {
+        int child = 2 * at + 1;
+        if (child >= count) return;
+        if (child + 1 < count && worse(heap[child + 1], heap[child])) child += 1;
+        if (!worse(heap[child], heap[at])) return;
+        const struct neighbour swap = heap[at];
+        heap[at] = heap[child];
+        heap[child] = swap;
+        at = child;
+    }
+}
+
+static void heap_push(struct neighbour *heap, int *count, int capacity, struct neighbour item)
+{
+    if (*count == capacity) {
+        if (!worse(heap[0], item)) return;
+        heap[0] = item;
+        heap_sift_down(heap, capacity, 0);
+        return;
+    }
+    int at = (*count)++;
+    heap[at] = item;
+    while (at > 0 && worse(heap[at], heap[(at - 1) / 2])) {
+        const struct neighbour swap = heap[at];
+        heap[at] = heap[(at - 1) / 2];
+        heap[(at - 1) / 2] = swap;
+        at = (at - 1) / 2;
+    }
+}
+
+/* Sorts a heap in place, best first. */
+static void heap_sort(struct neighbour *heap, int count)
+{
+    for (int left = count; left > 1; left--) {
+        const struct neighbour last = heap[left - 1];
+        heap[left - 1] = heap[0];
+        heap[0] = last;
+        heap_sift_down(heap, left - 1, 0);
+    }
+}
+
+struct search {
+    const struct neighbours_args *args;
+    int k;                          /* places of a heap: args->k, or all rows where there are fewer */
+    float *row_scale, *query_scale; /* 1 / |row| */
+    float *tile;                    /* [QUERY_TILE][ROW_TILE] products */
+    struct neighbour *heaps;        /* [query_count][args->k]: the caller's list */
+    int *counts;                    /* [query_count] */
+    int64_t query_begin, row_begin;
+    int rows;
+};
+
+static void row_scales(float *scale, const float *rows, int64_t count, int dim)
+{
+    for (int64_t i = 0; i < count; i++) {
+        double sum = 0;
+        for (int d = 0; d < dim; d++) sum += (double)rows[i * dim + d] * (double)rows[i * dim + d];
+        scale[i] = sum > 0 ? (float)(1.0 / sqrt(sum)) : 0.0f;
+    }
+}
+
+static void search_row(void *context, int64_t index, int thread)
+{
+    struct search *search = context;
+    (void)thread;
+    const int64_t query = search->query_begin + index;
+    struct neighbour *heap = search->heaps + query * search->args->k;
+    const float *products = search->tile + index * ROW_TILE;
+    for (int j = 0; j < search->rows; j++) {
+        const int64_t row = search->row_begin + j;
+        if (search->args->leave_out_self && row == query) continue;
+        const float similarity = products[j] * search->query_scale[query] * search->row_scale[row];
+        if (isnan(similarity)) continue; /* a broken row is nobody's neighbour */
+        heap_push(heap, &search->counts[query], search->k, (struct neighbour){similarity, (int32_t)row});
+    }
+}
+
+static int search_run(struct backend *backend, struct search *search, struct error *error)
+{
+    const struct neighbours_args *args = search->args;
+    row_scales(search->row_scale, args->rows, args->count, args->dim);
+    row_scales(search->query_scale, args->query, args->query_count, args->dim);
+    for (int64_t q = 0; q < args->query_count; q += QUERY_TILE) {
+        const int64_t query_left = args->query_count - q;
+        const int queries = (int)(query_left < QUERY_TILE ? query_left : QUERY_TILE);
+        for (int64_t t = 0; t < args->count; t += ROW_TILE) {
+            const int64_t rows_left = args->count - t;
+            if (pool_is_stopped(backend->pool)) return stop_error(error, "kNN");
+            search->query_begin = q;
+            search->row_begin = t;
+            search->rows = (int)(rows_left < ROW_TILE ? rows_left : ROW_TILE);
+            const struct matmul_args product = {
+                .transpose_b = true,
+                .m = queries,
+                .n = search->rows,
+                .k = args->dim,
+                .alpha = 1,
+                .a = args->query + q * args->dim,
+                .lda = args->dim,
+                .b = args->rows + t * args->dim,
+                .ldb = args->dim,
+                .c = search->tile,
+                .ldc = ROW_TILE,
+            };
+            backend->ops->matmul(backend, &product);
+            pool_run(backend->pool, queries, search_row, search);
+        }
+    }
+    for (int64_t q = 0; q < args->query_count; q++) {
+        struct neighbour *list = search->heaps + q * args->k;
+        heap_sort(list, search->counts[q]);
+        for (int i = search->counts[q]; i < args->k; i++) list[i] = (struct neighbour){0.0f, -1};
+    }
+    return SIMCLR_OK;
+}
+
+static int check(const struct neighbours_args *args, int64_t rows, struct error *error)
+{
+    if (args->dim < 1 || args->k < 1 || rows < 1 || args->query_count < 1)
+        return error_set(error, SIMCLR_INVALID, "kNN needs at least one training row, one query and k >= 1");
+    if (args->count > INT32_MAX)
+        return error_set(error, SIMCLR_UNSUPPORTED, "kNN over more than %d rows is not supported", INT32_MAX);
+    return SIMCLR_OK;
+}
+
+int neighbours_search(struct backend *backend, struct neighbour *list, const struct neighbours_args *args,
+                      struct error *error)
+{
+    const int64_t rows = args->count - (args->leave_out_self ? 1 : 0);
+    int status = check(args, rows, error);
+    if (status) return status;
+    struct search search = {
+        .args = args,
+        .k = (int)(args->k < rows ? args->k : rows),
+        .row_scale = memory_array((size_t)args->count, sizeof(float)),
+        .query_scale = memory_array((size_t)args->query_count, sizeof(float)),
+        .tile = memory_array((size_t)QUERY_TILE * ROW_TILE, sizeof(float)),
+        .heaps = list,
+        .counts = memory_array((size_t)args->query_count, sizeof(int)),
+    };
+    const bool fine = search.row_scale && search.query_scale && search.tile && search.counts;
+    if (fine)
+        status = search_run(backend, &search, error);
+    else
+        status = error_no_memory(error, "kNN search", (size_t)QUERY_TILE * ROW_TILE * sizeof(float));
+    memory_free(search.row_scale);
+    memory_free(search.query_scale);
+    memory_free(search.tile);
+    memory_free(search.counts);
+    return status;
+}
+
+int neighbours_find(struct backend *backend, int32_t *row, float *similarity, const struct neighbours_args *args,
+                    struct error *error)
+{
+    const size_t places = (size_t)args->query_count * (size_t)(args->k > 0 ? args->k : 0);
+    struct neighbour *list = memory_array(places, sizeof *list);
+    if (!list) return error_no_memory(error, "lists of neighbours", places * sizeof *list);
+    const int status = neighbours_search(backend, list, args, error);
+    for (size_t i = 0; !status && i < places; i++) {
+        row[i] = list[i].row;
+        if (similarity) similarity[i] = list[i].similarity;
+    }
+    memory_free(list);
+    return status;
+}
