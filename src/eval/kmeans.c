@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/stop.h"
 
 enum { TILE = 1024 /* rows of a product, and of a task */ };
 
@@ -36,6 +37,11 @@ static const float *row_of(const struct state *s, int64_t i)
 static float *centre_of(const struct state *s, int64_t c)
 {
     return s->centres + c * s->args->dim;
+}
+
+static bool is_stopped(const struct state *s)
+{
+    return pool_is_stopped(s->backend->pool);
 }
 
 /* Differences, not 1 + |c|^2 - 2 x c: that of equal rows is 0. */
@@ -112,7 +118,7 @@ static void draw_centres(struct state *s, int start)
 {
     const int dim = s->args->dim;
     struct rng rng = rng_open(s->args->seed, RNG_CLUSTER, 0, (uint32_t)start, 0);
-    for (int c = 0; c < s->args->clusters; c++) {
+    for (int c = 0; c < s->args->clusters && !is_stopped(s); c++) {
         const int64_t row = c == 0 ? rng_below(&rng, (uint32_t)s->args->count) : draw_row(s, &rng);
         for (int d = 0; d < dim; d++) centre_of(s, c)[d] = row_of(s, row)[d];
         s->newest = c;
@@ -151,7 +157,7 @@ static bool assign(struct state *s)
         s->squares[c] = 0;
         for (int d = 0; d < args->dim; d++) s->squares[c] += (double)centre_of(s, c)[d] * (double)centre_of(s, c)[d];
     }
-    for (int64_t tile = 0; tile < tiles_of(s); tile++) {
+    for (int64_t tile = 0; tile < tiles_of(s) && !is_stopped(s); tile++) {
         s->tile = tile * TILE;
         s->changed[tile] = 0;
         const struct matmul_args product = {
@@ -237,6 +243,7 @@ static struct kmeans iterate(struct state *s)
     while (result.iterations < s->args->iterations) {
         result.iterations++;
         result.settled = !assign(s);
+        if (is_stopped(s)) return result; /* rows without a cluster */
         if (result.settled) break;
         sort_by_cluster(s);
         if (fill_empty(s)) sort_by_cluster(s);
@@ -315,6 +322,8 @@ int kmeans_run(struct backend *backend, struct kmeans *out, int32_t *cluster, fl
         else
             draw_centres(&s, start);
         struct kmeans result = iterate(&s);
+        if (is_stopped(&s)) status = stop_error(error, "k-means");
+        if (status) break;
         if (start > 0 && !(result.inertia < out->inertia)) continue;
         result.start = start;
         *out = result;

@@ -32,7 +32,8 @@ struct kmeans {
  * equal fill one cluster and leave the others empty.
  * Products are the backend's, in float32; sums over rows are double, in the order of the rows: the result depends on
  * the backend, not on the number of threads.
- * SIMCLR_INVALID for fewer rows than clusters; SIMCLR_DATA, with the row, for a value that is not finite. */
+ * SIMCLR_INVALID for fewer rows than clusters; SIMCLR_DATA, with the row, for a value that is not finite;
+ * SIMCLR_INTERRUPTED when the pool is asked to stop. */
 int kmeans_run(struct backend *backend, struct kmeans *out, int32_t *cluster, float *centres,
                const struct kmeans_args *args, struct error *error);
 

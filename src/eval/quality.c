@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/stop.h"
 #include "eval/symmetric.h"
 
 static int refuse_row(const char *what, int64_t row, struct error *error)
@@ -30,7 +31,8 @@ static void block_flush(struct block *block, double *matrix)
 {
     for (int64_t i = (int64_t)block->count * block->dim; i < (int64_t)SYMMETRIC_ROWS * block->dim; i++)
         block->rows[i] = 0;
-    if (block->count > 0) symmetric_add_products(block->pool, matrix, block->rows, block->dim);
+    if (block->count > 0 && !pool_is_stopped(block->pool))
+        symmetric_add_products(block->pool, matrix, block->rows, block->dim);
     block->count = 0;
 }
 
@@ -171,6 +173,7 @@ int quality_lidar(double *lidar, struct pool *pool, const struct quality_views *
         status = error_no_memory(error, "LiDAR", dim * dim * sizeof(double));
     if (!status) status = find_means(&l, error);
     if (!status) find_scatter(&l);
+    if (!status && pool_is_stopped(pool)) status = stop_error(error, "LiDAR");
     if (!status && !whiten(&l))
         status = error_set(error, SIMCLR_DATA, "LiDAR: the features are too large for their spectrum to be found");
     if (!status) *lidar = effective_rank(l.numbers, args->dim);
@@ -235,7 +238,9 @@ int quality_alpha(struct quality_alpha *out, struct pool *pool, const float *h, 
         for (int64_t i = 0; i < rows; i++) block_add(&block, matrix, h + i * dim, mean);
         block_flush(&block, matrix);
         for (size_t i = 0; i < n * n; i++) matrix[i] /= (double)rows;
-        if (!symmetric_eigenvalues(eigenvalues, matrix, scratch, dim))
+        if (pool_is_stopped(pool))
+            status = stop_error(error, "alpha");
+        else if (!symmetric_eigenvalues(eigenvalues, matrix, scratch, dim))
             status = error_set(error, SIMCLR_DATA, "alpha: the features are too large for their spectrum to be found");
     }
     if (!status) {

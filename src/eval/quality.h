@@ -1,6 +1,7 @@
 /* eval/quality.h -- what can be said of features without labels, beside alignment, uniformity and RankMe
  * (diagnostics.h). These figures compare runs of one encoder on one set. They don't tell which of two different
- * encoders, or which of two sets, is better. */
+ * encoders, or which of two sets, is better. LiDAR, alpha and consistency return SIMCLR_INTERRUPTED when the pool is
+ * asked to stop. */
 #ifndef EVAL_QUALITY_H
 #define EVAL_QUALITY_H
 

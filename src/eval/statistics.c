@@ -149,6 +149,7 @@ static double quantile(const double *sorted, int count, double q)
 
 struct resampling {
     const struct bootstrap_args *args;
+    struct stop stop;
     uint32_t *times; /* [threads][count] */
     double *values;  /* [resamples] */
 };
@@ -158,6 +159,7 @@ static void resample(void *context, int64_t index, int thread)
     const struct resampling *all = context;
     const int64_t count = all->args->count;
     uint32_t *times = all->times + thread * count;
+    if (stop_is_asked(all->stop)) return;
     struct rng rng = rng_open(all->args->seed, RNG_RESAMPLE, 0, (uint32_t)index, 0);
     for (int64_t i = 0; i < count; i++) times[i] = 0;
     for (int64_t i = 0; i < count; i++) times[rng_below(&rng, (uint32_t)count)]++;
@@ -172,6 +174,7 @@ int statistics_bootstrap(struct interval *out, struct pool *pool, const struct b
                          INT32_MAX);
     const size_t threads = (size_t)pool_threads(pool);
     struct resampling all = {.args = args,
+                             .stop = pool_stop(pool),
                              .times = memory_array((size_t)args->count * threads, sizeof *all.times),
                              .values = memory_array((size_t)args->resamples, sizeof *all.values)};
     if (!all.times || !all.values) {
@@ -188,7 +191,7 @@ int statistics_bootstrap(struct interval *out, struct pool *pool, const struct b
     if (kept > 0) *out = (struct interval){quantile(all.values, kept, 0.025), quantile(all.values, kept, 0.975)};
     memory_free(all.times);
     memory_free(all.values);
-    return SIMCLR_OK;
+    return stop_is_asked(all.stop) ? stop_error(error, "bootstrap") : SIMCLR_OK;
 }
 
 double statistics_mean(void *context, const uint32_t *times, int64_t count)
@@ -204,6 +207,7 @@ double statistics_mean(void *context, const uint32_t *times, int64_t count)
 
 struct permuting {
     const struct permutation_args *args;
+    struct stop stop;
     uint8_t *exchanged; /* [threads][count] */
     double *distance;   /* [permutations]: |difference| */
 };
@@ -213,6 +217,7 @@ static void permute(void *context, int64_t index, int thread)
     const struct permuting *all = context;
     const int64_t count = all->args->count;
     uint8_t *exchanged = all->exchanged + thread * count;
+    if (stop_is_asked(all->stop)) return;
     struct rng rng = rng_open(all->args->seed, RNG_PERMUTATION, 0, (uint32_t)index, 0);
     for (int64_t i = 0; i < count; i += 32) {
         uint32_t word = rng_word(&rng);
@@ -238,6 +243,7 @@ int statistics_permutation(double *p, struct pool *pool, const struct permutatio
                          INT32_MAX);
     const size_t threads = (size_t)pool_threads(pool);
     struct permuting all = {.args = args,
+                            .stop = pool_stop(pool),
                             .exchanged = memory_array((size_t)args->count * threads, sizeof *all.exchanged),
                             .distance = memory_array((size_t)args->permutations, sizeof *all.distance)};
     if (!all.exchanged || !all.distance) {
@@ -253,7 +259,7 @@ int statistics_permutation(double *p, struct pool *pool, const struct permutatio
     }
     memory_free(all.exchanged);
     memory_free(all.distance);
-    return SIMCLR_OK;
+    return stop_is_asked(all.stop) ? stop_error(error, "permutation test") : SIMCLR_OK;
 }
 
 double statistics_mean_difference(void *context, const uint8_t *exchanged, int64_t count)

@@ -1,7 +1,8 @@
 /* eval/statistics.h -- how sure a figure is, and whether two encoders differ: intervals, McNemar's test, permutations.
  *
  * Shares of right answers have Wilson's interval (interval.h). All random draws are Philox streams that depend on seed
- * and number only, so no result depends on the number of threads. */
+ * and number only, so no result depends on the number of threads. What draws returns SIMCLR_INTERRUPTED when the pool
+ * is asked to stop. */
 #ifndef EVAL_STATISTICS_H
 #define EVAL_STATISTICS_H
 

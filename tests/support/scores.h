@@ -18,6 +18,15 @@ static inline void scores_assert_close(double got, double want, const char *path
     _fail(path, line);
 }
 
+/* What `call` returns while a pool is asked to stop is SIMCLR_INTERRUPTED. */
+#define assert_stops(pool, call)                                                                                       \
+    do {                                                                                                               \
+        static const volatile int scores_asked = 1;                                                                    \
+        pool_set_stop(pool, (struct stop){&scores_asked});                                                             \
+        assert_int_equal(call, SIMCLR_INTERRUPTED);                                                                    \
+        pool_set_stop(pool, (struct stop){0});                                                                         \
+    } while (0)
+
 /* All cases of `tests`, an array, with `file` open and `pools` made: the exit status. */
 #define scores_run(tests, name, file, pools) scores_run_cases(tests, sizeof(tests) / sizeof *(tests), name, file, pools)
 static inline int scores_run_cases(const struct CMUnitTest *tests, size_t count, const char *name,

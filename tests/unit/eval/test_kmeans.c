@@ -160,6 +160,7 @@ static void bad_input_is_refused(void **state)
         assert_int_equal(kmeans_run(backend, &got, cluster, NULL, &args, &error), SIMCLR_NO_MEMORY);
     }
     memory_fail_after(0);
+    assert_stops(pools[0], kmeans_run(backend, &got, cluster, NULL, &args, NULL));
     backend_destroy(&backend);
 }
 

@@ -174,6 +174,7 @@ static void what_is_missing_is_none(void **state)
         assert_int_equal(neighbours_find(backend, row, similarity, &args, &error), SIMCLR_NO_MEMORY);
     }
     memory_fail_after(0);
+    assert_stops(pools[0], neighbours_find(backend, row, similarity, &args, NULL));
     backend_destroy(&backend);
 }
 

@@ -10,7 +10,7 @@
 #include "support/random.h"
 #include "support/scores.h"
 
-enum { CASES = 3 };
+enum { CASES = 4 };
 
 static struct reference file;
 static struct pool *pools[3];
@@ -175,6 +175,8 @@ static void bad_input_is_refused(void **state)
     }
     memory_fail_after(0);
     assert_int_equal(quality_lidar(&value, pools[0], &views, &error), SIMCLR_OK);
+    assert_stops(pools[0], quality_lidar(&value, pools[0], &views, &error));
+    assert_stops(pools[0], quality_alpha(&alpha, pools[0], h, 8, 3, &error));
     h[16] = NAN;
     assert_int_equal(quality_lidar(&value, pools[0], &views, &error), SIMCLR_DATA);
     assert_non_null(strstr(error.text, "row 5"));

@@ -246,7 +246,7 @@ static void equal_encoders_are_seldom_called_different(void **state)
     assert_true(permutation > 0 && found > REPETITIONS * 9 / 10);
 }
 
-static void memory_may_be_short(void **state)
+static void it_may_have_to_end_early(void **state)
 {
     (void)state;
     double values[] = {1, 2}, p;
@@ -261,6 +261,8 @@ static void memory_may_be_short(void **state)
         assert_int_equal(statistics_permutation(&p, pools[0], &permutation, NULL), SIMCLR_NO_MEMORY);
     }
     memory_fail_after(0);
+    assert_stops(pools[0], statistics_bootstrap(&got, pools[0], &args, NULL));
+    assert_stops(pools[0], statistics_permutation(&p, pools[0], &permutation, NULL));
 }
 
 int main(void)
@@ -275,7 +277,7 @@ int main(void)
         cmocka_unit_test(permutation_agrees_with_mcnemar),
         cmocka_unit_test(intervals_hold_the_truth),
         cmocka_unit_test(equal_encoders_are_seldom_called_different),
-        cmocka_unit_test(memory_may_be_short),
+        cmocka_unit_test(it_may_have_to_end_early),
     };
     return scores_run(tests, "statistics", &file, pools);
 }
