@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/archives/layout.h"
+#include "data/archives/samples.h"
 #include "data/bytes/archive_cache.h"
 #include "data/names/class_names.h"
 
@@ -75,6 +76,11 @@ static int index_one(struct members *one, const struct archive *archive, archive
         log_warning(request->log,
                     "%s: ends too early: the %lld images before the cut are used; copy or download it again",
                     archive->path, (long long)one->names.count);
+    if (status == SIMCLR_OK && one->apart > 0)
+        log_warning(request->log,
+                    "%s: %lld labels do not lie beside their images, as WebDataset wants it: they were matched by their "
+                    "names; `tar --sort=name` puts them side by side",
+                    archive->path, (long long)one->apart);
     return status;
 }
 
@@ -188,7 +194,7 @@ static int arrange(struct archive_source *self, struct catalog *catalog, const s
     const struct layout_request layout = {
         .path = request->path, .archive_names = names, .part = request->part, .annotations = annotations};
     int status = layout_arrange(&archives->members, &layout, catalog, &self->place, error);
-    if (status == SIMCLR_OK && archives->members.labels.names.count > 0)
+    if (status == SIMCLR_OK && samples_are_labels(&archives->members))
         status = class_names_read(catalog, archives->archive[0].path, request->log, error);
     memory_free(names);
     return status;

@@ -3,14 +3,12 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/memory.h"
+#include "data/archives/samples.h"
 #include "data/bytes/tar.h"
-#include "data/names/sample_label.h"
+#include "data/names/endings.h"
 #include "data/names/source.h"
-
-enum { JSON_MAX = 1 << 20, CLS_MAX = 4096 };
 
 struct indexing {
     struct members *members;
@@ -18,53 +16,8 @@ struct indexing {
     int64_t base;           /* which begins here in the archive */
     const char *path;
     const char *inside; /* folder that a tar in the archive stands for, or NULL */
-    /* The sample that is being read. */
-    char key[TAR_NAME_MAX];
-    size_t key_length;
-    int64_t first; /* its first image */
-    int32_t label;
-    bool from_cls;
+    struct samples samples;
 };
-
-static void end_sample(struct indexing *indexing)
-{
-    struct catalog *names = &indexing->members->names;
-    for (int64_t i = indexing->first; indexing->label >= 0 && i < names->count; i++) names->label[i] = indexing->label;
-    indexing->first = names->count;
-    indexing->label = -1;
-    indexing->from_cls = false;
-}
-
-/* Where the extension begins: after the first dot of the last component. */
-static const char *extension_of(const char *name)
-{
-    const char *slash = strrchr(name, '/'), *dot = strchr(slash == NULL ? name : slash, '.');
-    return dot == NULL ? name + strlen(name) : dot;
-}
-
-static int take_label(struct indexing *indexing, const char *name, const struct tar_member *member, bool cls,
-                      struct error *error)
-{
-    char label[SAMPLE_LABEL_MAX] = "";
-    const size_t most = cls ? CLS_MAX : JSON_MAX;
-    if (indexing->from_cls) return SIMCLR_OK; /* a cls file goes before json */
-    if (member->size > (int64_t)most)
-        return error_set(error, SIMCLR_CORRUPT, "%s: %s has %lld bytes: that is no label", indexing->path, name,
-                         (long long)member->size);
-    char *text = memory_allocate((size_t)member->size + 1);
-    if (text == NULL) return error_no_memory(error, "a label", (size_t)member->size + 1);
-    int status = blob_read_named(indexing->tar, member->offset, text, (size_t)member->size, indexing->path, error);
-    if (status == SIMCLR_OK)
-        status = cls ? sample_label_of_cls(text, (size_t)member->size, label)
-                     : sample_label_of_json(text, (size_t)member->size, label);
-    memory_free(text);
-    if (status == SIMCLR_CORRUPT)
-        return error_set(error, status, "%s: %s is no label: %s", indexing->path, name,
-                         cls ? "it must be a number or a name" : "it must be JSON with `cls` or `label`");
-    if (status != SIMCLR_OK || label[0] == '\0') return status;
-    indexing->from_cls = cls;
-    return labels_intern(&indexing->members->labels, label, strlen(label), &indexing->label, error);
-}
 
 static int take_image(struct indexing *indexing, const char *name, const struct tar_member *member, struct error *error)
 {
@@ -100,20 +53,16 @@ static int visit(void *context, const struct tar_member *member, struct error *e
         passed_add(&indexing->members->passed, PASSED_HIDDEN, member->name);
         return SIMCLR_OK;
     }
-    const char *extension = extension_of(name);
-    const size_t key_length = (size_t)(extension - name);
-    if (key_length != indexing->key_length || memcmp(name, indexing->key, key_length) != 0) {
-        end_sample(indexing);
-        memcpy(indexing->key, name, key_length);
-        indexing->key_length = key_length;
-    }
+    int status = samples_next(&indexing->samples, name, error);
+    if (status) return status;
     if (source_is_image_name(name)) return take_image(indexing, name, member, error);
+    bool taken;
+    status = samples_take(&indexing->samples, name, member, &taken, error);
+    if (status || taken) return status;
     if (member->type != TAR_FILE) return pass_over(indexing, name);
-    const bool cls = strcasecmp(extension, ".cls") == 0;
-    if (cls || strcasecmp(extension, ".json") == 0) return take_label(indexing, name, member, cls, error);
     const size_t length = strlen(name);
     if (indexing->inside != NULL) return pass_over(indexing, name);
-    if (length > 4 && strcasecmp(name + length - 4, ".tar") == 0) return walk_inside(indexing, name, member, error);
+    if (length > 4 && ending_is(name + length - 4, ".tar")) return walk_inside(indexing, name, member, error);
     pass_over(indexing, name);
     if (!members_is_wanted(name) || member->size > UINT32_MAX) return SIMCLR_OK;
     const struct member at = {
@@ -124,11 +73,16 @@ static int visit(void *context, const struct tar_member *member, struct error *e
 static int walk(struct indexing *indexing, struct error *error)
 {
     bool cut;
-    indexing->first = indexing->members->names.count;
-    indexing->label = -1;
-    const int status = tar_walk(indexing->tar, indexing->path, visit, indexing, &cut, error);
+    struct samples *samples = &indexing->samples;
+    samples->members = indexing->members;
+    samples->tar = indexing->tar;
+    samples->path = indexing->path;
+    samples->prefix = indexing->inside ? strlen(indexing->inside) + 1 : 0;
+    samples_begin(samples);
+    int status = tar_walk(indexing->tar, indexing->path, visit, indexing, &cut, error);
     indexing->members->cut |= cut;
-    end_sample(indexing);
+    if (!status) status = samples_end(samples, error);
+    samples_free(samples);
     return status;
 }
 
@@ -149,7 +103,7 @@ static int walk_inside(struct indexing *outer, const char *name, const struct ta
         indexing->path = outer->path;
         indexing->inside = folder;
         status = walk(indexing, error);
-        outer->first = outer->members->names.count;
+        outer->samples.first = outer->members->names.count;
     }
     memory_free(folder);
     memory_free(indexing);

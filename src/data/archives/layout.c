@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/archives/samples.h"
 
 enum { MAX_DEPTH = 64 };
 
@@ -48,7 +49,7 @@ static struct division divide(const struct catalog *names)
 
 bool layout_has_test(const struct members *members)
 {
-    if (members->labels.names.count > 0) return false;
+    if (samples_are_labels(members)) return false;
     const struct division division = divide(&members->names);
     return division.train && (division.test || division.val);
 }
@@ -65,13 +66,19 @@ static int keep(const struct members *members, const struct layout_request *requ
 }
 
 /* Everything, with the labels that samples have. */
-static int arrange_samples(const struct members *members, const struct layout_request *request, struct catalog *catalog,
-                           struct member *places, struct error *error)
+static int arrange_samples(const struct members *members, const struct layout_request *request, struct labels *labels,
+                           struct catalog *catalog, struct member *places, struct error *error)
 {
     int status = SIMCLR_OK;
-    for (int64_t i = 0; status == SIMCLR_OK && i < members->names.count; i++)
-        status = keep(members, request, i, members->names.label[i], catalog, places, error);
-    return status == SIMCLR_OK ? labels_resolve(&members->labels, catalog, false, request->path, error) : status;
+    for (int64_t i = 0; status == SIMCLR_OK && i < members->names.count; i++) {
+        int32_t label = members->names.label[i];
+        if (label >= 0) { /* a label that no image has is no class */
+            const char *text = catalog_name(&members->labels.names, label);
+            status = labels_intern(labels, text, strlen(text), &label, error);
+        }
+        if (status == SIMCLR_OK) status = keep(members, request, i, label, catalog, places, error);
+    }
+    return status == SIMCLR_OK ? labels_resolve(labels, catalog, false, error) : status;
 }
 
 /* A label file that is for everything says which classes there are, whether or not each has an image here. */
@@ -129,7 +136,7 @@ static int arrange_folders(const struct members *members, const struct layout_re
     }
     if (status != SIMCLR_OK) return status;
     /* Numbers in a label file are class numbers; folders are names, whatever they look like. */
-    return labels_resolve(labels, catalog, !(annotated && !division.train), request->path, error);
+    return labels_resolve(labels, catalog, !(annotated && !division.train), error);
 }
 
 int layout_arrange(const struct members *members, const struct layout_request *request, struct catalog *catalog,
@@ -145,10 +152,11 @@ int layout_arrange(const struct members *members, const struct layout_request *r
     if (*places == NULL) return error_no_memory(error, "the index of an archive", count * sizeof **places);
     int status = catalog_reserve(catalog, count, name_bytes, error);
     if (request->part == 0 || !layout_has_test(members)) passed_merge(&catalog->passed, &members->passed);
+    if (!samples_are_labels(members)) passed_add_many(&catalog->passed, PASSED_LABEL, members->label_files, "");
     struct labels labels = {0};
     if (status == SIMCLR_OK)
-        status = members->labels.names.count > 0 ? arrange_samples(members, request, catalog, *places, error)
-                                                 : arrange_folders(members, request, &labels, catalog, *places, error);
+        status = samples_are_labels(members) ? arrange_samples(members, request, &labels, catalog, *places, error)
+                                             : arrange_folders(members, request, &labels, catalog, *places, error);
     labels_free(&labels);
     if (status == SIMCLR_OK && catalog->count == 0)
         status = error_set(error, SIMCLR_DATA, "%s: no images in this part", request->path);

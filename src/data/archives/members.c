@@ -68,6 +68,7 @@ int members_append(struct members *all, const struct members *one, uint32_t file
     memory_free(id);
     passed_merge(&all->passed, &one->passed);
     all->label_files += one->label_files;
+    all->apart += one->apart;
     all->cut |= one->cut;
     return status;
 }

@@ -33,7 +33,8 @@ struct members {
     struct member *other; /* [others.count] */
     int64_t other_room;
     struct passed passed;
-    int64_t label_files; /* that said a label */
+    int64_t label_files; /* that say the label of an image */
+    int64_t apart;       /* of them those that do not lie beside it */
     bool cut;            /* an archive ends in the middle */
 };
 void members_free(struct members *members);

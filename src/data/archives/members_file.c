@@ -9,14 +9,14 @@
 #include "base/memory.h"
 #include "data/archives/members.h"
 
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 static const char magic[8] = "simclrIX";
 
 struct header {
     char magic[8];
     uint32_t version, cut;
     int64_t archive_bytes, changed_seconds, changed_nanoseconds;
-    int64_t images, name_bytes, labels, label_bytes, others, other_bytes, label_files;
+    int64_t images, name_bytes, labels, label_bytes, others, other_bytes, label_files, apart;
     struct passed passed;
 };
 
@@ -47,6 +47,7 @@ int members_pack(const struct members *members, const struct blob_stamp *stamp, 
                             .others = others->count,
                             .other_bytes = (int64_t)others->length,
                             .label_files = members->label_files,
+                            .apart = members->apart,
                             .passed = members->passed};
     memcpy(header.magic, magic, sizeof magic);
     const size_t images = (size_t)names->count, entries = (size_t)others->count;
@@ -154,9 +155,10 @@ static int unpack(struct members *members, const struct header *header, struct p
     if (at == NULL || label == NULL || names == NULL || texts == NULL || entries == NULL || others == NULL ||
         parts.left > 0)
         return bad(error);
-    if (!passed_is_sound(&header->passed) || header->label_files < 0) return bad(error);
+    if (!passed_is_sound(&header->passed) || header->label_files < 0 || header->apart < 0) return bad(error);
     members->passed = header->passed;
     members->label_files = header->label_files;
+    members->apart = header->apart;
     members->cut = header->cut != 0;
     int status = take_labels(members, header->labels, (struct parts){texts, (size_t)header->label_bytes}, error);
     if (status == SIMCLR_OK)

@@ -1,7 +1,6 @@
 /* data/names/endings.c -- the endings of pictures: see endings.h and source_is_image_name. */
 #include "data/names/endings.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -18,8 +17,7 @@ static const char *const unread[] = {
     ".cr3", ".arw", ".orf",  ".rw2",  ".raf",  ".dcm", ".dicom", ".xcf", ".qoi", ".apng", ".emf", ".wmf", ".pcx",
 };
 
-/* Whether `text` is `ending`, which is in small letters, in any case of ASCII letters. */
-static bool is_ending(const char *text, const char *ending)
+bool ending_is(const char *text, const char *ending)
 {
     for (; *ending != '\0'; text++, ending++) {
         const char small = *text >= 'A' && *text <= 'Z' ? (char)(*text - 'A' + 'a') : *text;
@@ -32,7 +30,7 @@ static const char *find(const char *name, const char *const *endings, size_t cou
 {
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < count; i++)
-        if (is_ending(dot, endings[i])) return endings[i];
+        if (ending_is(dot, endings[i])) return endings[i];
     return NULL;
 }
 

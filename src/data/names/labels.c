@@ -1,8 +1,6 @@
 /* data/names/labels.c -- see labels.h. */
 #include "data/names/labels.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +8,10 @@
 #include "base/checksum.h"
 #include "base/memory.h"
 
-enum { MAX_LABEL = 1000000 };
+enum {
+    FEW_CLASSES = 1000, /* numbers below are class numbers, whichever of them are there */
+    DENSE_MAX = 10000000
+};
 
 void labels_free(struct labels *labels)
 {
@@ -74,30 +75,58 @@ int32_t labels_find(const struct labels *labels, const char *text, size_t length
 
 static bool is_integer(const char *text)
 {
-    if (*text == '-' || *text == '+') text++;
-    if (*text == '\0') return false;
-    while (isdigit((unsigned char)*text)) text++;
-    return *text == '\0';
+    text += *text == '-' || *text == '+';
+    return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
 }
 
-static int number_of(const char *text, const char *path, int32_t *out, struct error *error)
+static bool is_negative(const char *text)
 {
-    errno = 0;
-    const long value = strtol(text, NULL, 10);
-    if (errno != 0 || value > MAX_LABEL)
-        return error_set(error, SIMCLR_CORRUPT, "%s: label %.40s is above %d", path, text, MAX_LABEL);
-    *out = value < 0 ? -1 : (int32_t)value;
-    return SIMCLR_OK;
+    return *text == '-' && text[1 + strspn(text + 1, "0")] != '\0';
+}
+
+/* The digits of an integer that is not negative, without zeros before them. */
+static const char *digits_of(const char *text)
+{
+    text += *text == '-' || *text == '+';
+    return text + strspn(text, "0");
+}
+
+/* The value of an integer that is not negative, at most DENSE_MAX + 1. */
+static int32_t value_of(const char *text)
+{
+    const char *digits = digits_of(text);
+    int32_t value = 0;
+    if (strlen(digits) > 8) return DENSE_MAX + 1;
+    for (; *digits != '\0'; digits++) value = 10 * value + (*digits - '0');
+    return value > DENSE_MAX ? DENSE_MAX + 1 : value;
+}
+
+/* What the texts are. */
+enum reading { READ_NAMES, READ_INTEGERS /* names that are numbers */, READ_NUMBERS /* class numbers */ };
+
+static enum reading read_texts(const struct labels *labels)
+{
+    int32_t largest = -1;
+    int64_t classes = 0;
+    for (int64_t id = 0; id < labels->names.count; id++) {
+        const char *text = catalog_name(&labels->names, id);
+        if (!is_integer(text)) return READ_NAMES;
+        if (is_negative(text)) continue;
+        classes++;
+        if (value_of(text) > largest) largest = value_of(text);
+    }
+    const bool dense = largest <= DENSE_MAX && (largest < FEW_CLASSES || 2 * classes > largest);
+    return dense ? READ_NUMBERS : READ_INTEGERS;
 }
 
 /* Integers are the class numbers themselves. */
-static int add_numbers(const struct labels *labels, struct catalog *catalog, int32_t *class_of, const char *path,
-                       struct error *error)
+static int add_numbers(const struct labels *labels, struct catalog *catalog, int32_t *class_of, struct error *error)
 {
     int32_t largest = -1;
     int status = SIMCLR_OK;
-    for (int64_t id = 0; status == SIMCLR_OK && id < labels->names.count; id++) {
-        status = number_of(catalog_name(&labels->names, id), path, &class_of[id], error);
+    for (int64_t id = 0; id < labels->names.count; id++) {
+        const char *text = catalog_name(&labels->names, id);
+        class_of[id] = is_negative(text) ? -1 : value_of(text);
         largest = class_of[id] > largest ? class_of[id] : largest;
     }
     for (int32_t value = 0; status == SIMCLR_OK && value <= largest; value++) {
@@ -118,35 +147,44 @@ static int compare_names(const void *a, const void *b)
     return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
 }
 
-/* Names are numbered in the order of their bytes, as folders are. */
-static int add_names(const struct labels *labels, struct catalog *catalog, int32_t *class_of, struct error *error)
+static int compare_integers(const void *a, const void *b)
+{
+    const char *x = digits_of(((const struct named *)a)->name), *y = digits_of(((const struct named *)b)->name);
+    const size_t m = strlen(x), n = strlen(y);
+    const int order = m != n ? (m > n) - (m < n) : strcmp(x, y);
+    return order ? order : compare_names(a, b);
+}
+
+/* Names are numbered in the order of their bytes, as folders are; integers in that of their values. */
+static int add_names(const struct labels *labels, bool integers, struct catalog *catalog, int32_t *class_of,
+                     struct error *error)
 {
     const size_t count = (size_t)labels->names.count;
     struct named *sorted = memory_array(count, sizeof *sorted);
     if (sorted == NULL) return error_no_memory(error, "the labels of a set", count * sizeof *sorted);
     for (size_t id = 0; id < count; id++)
         sorted[id] = (struct named){catalog_name(&labels->names, (int64_t)id), (int32_t)id};
-    qsort(sorted, count, sizeof *sorted, compare_names);
+    qsort(sorted, count, sizeof *sorted, integers ? compare_integers : compare_names);
     int status = SIMCLR_OK;
     for (size_t i = 0; status == SIMCLR_OK && i < count; i++) {
-        class_of[sorted[i].id] = (int32_t)i;
-        status = catalog_add_class(catalog, sorted[i].name, error);
+        const bool none = integers && is_negative(sorted[i].name);
+        class_of[sorted[i].id] = none ? -1 : catalog->classes;
+        if (!none) status = catalog_add_class(catalog, sorted[i].name, error);
     }
     memory_free(sorted);
     return status;
 }
 
-int labels_resolve(const struct labels *labels, struct catalog *catalog, bool names_only, const char *path,
-                   struct error *error)
+int labels_resolve(const struct labels *labels, struct catalog *catalog, bool names_only, struct error *error)
 {
     const size_t count = (size_t)labels->names.count;
     if (count == 0) return SIMCLR_OK;
-    bool integers = !names_only;
-    for (size_t id = 0; integers && id < count; id++) integers = is_integer(catalog_name(&labels->names, (int64_t)id));
+    const enum reading reading = names_only ? READ_NAMES : read_texts(labels);
     int32_t *class_of = memory_array(count, sizeof *class_of);
     if (class_of == NULL) return error_no_memory(error, "the labels of a set", count * sizeof *class_of);
-    const int status =
-        integers ? add_numbers(labels, catalog, class_of, path, error) : add_names(labels, catalog, class_of, error);
+    const int status = reading == READ_NUMBERS
+                           ? add_numbers(labels, catalog, class_of, error)
+                           : add_names(labels, reading == READ_INTEGERS, catalog, class_of, error);
     for (int64_t i = 0; status == SIMCLR_OK && i < catalog->count; i++)
         if (catalog->label[i] >= 0) catalog->label[i] = class_of[catalog->label[i]];
     memory_free(class_of);

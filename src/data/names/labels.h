@@ -25,9 +25,9 @@ int labels_intern(struct labels *labels, const char *text, size_t length, int32_
 int32_t labels_find(const struct labels *labels, const char *text, size_t length);
 
 /* Replaces the ids in catalog->label (-1: none) by class numbers and adds the classes. If all texts are integers (and
- * `names_only` is not set) they are the class numbers, a negative one meaning no label; else texts are class names,
- * numbered in the order of their bytes. SIMCLR_CORRUPT for a number above a million. `path` is for that sentence. */
-int labels_resolve(const struct labels *labels, struct catalog *catalog, bool names_only, const char *path,
-                   struct error *error);
+ * `names_only` is not set) a negative one means no label; the others are class numbers where they are dense: below
+ * 1000, or at least half of the numbers up to the largest are there. All else are class names: integers (numbers of
+ * products or persons) in the order of their values, texts in the order of their bytes. */
+int labels_resolve(const struct labels *labels, struct catalog *catalog, bool names_only, struct error *error);
 
 #endif

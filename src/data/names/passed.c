@@ -18,6 +18,8 @@ static const struct {
     [PASSED_OUTSIDE] = {"outside_parts", "file beside the folders of the parts",
                         "files beside the folders of the parts", false},
     [PASSED_LABEL] = {"unused_labels", "label file that is not used", "label files that are not used", true},
+    [PASSED_BAD_LABEL] = {"bad_labels", "label file that cannot be read, whose image has no label",
+                          "label files that cannot be read, whose images have no label", true},
     [PASSED_MEMBER] = {"member_links", "picture that is only a link to another member",
                        "pictures that are only links to other members", true},
     [PASSED_SPECIAL] = {"special_files", "device or pipe", "devices or pipes", false},

@@ -16,7 +16,8 @@ enum passed_reason {
     PASSED_FORMAT,     /* pictures of a format that is not read, by their names */
     PASSED_HIDDEN,     /* names that passed_is_hidden knows; a folder counts as one, what is in it is not looked at */
     PASSED_OUTSIDE,    /* files beside the folders of the parts */
-    PASSED_LABEL,      /* label files that are not used */
+    PASSED_LABEL,      /* label files that no image has, or that are not used because folders are the classes */
+    PASSED_BAD_LABEL,  /* label files beside an image that cannot be read: it has no label */
     PASSED_MEMBER,     /* pictures of an archive that are only links to other members */
     PASSED_SPECIAL,    /* devices, sockets and the like that are named like pictures */
     PASSED_LOOP,       /* links to folders whose images are taken already */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/bytes/mark.h"
+
 static int keep(const char *text, size_t count, char label[SAMPLE_LABEL_MAX])
 {
     while (count > 0 && strchr(" \t\r\n", text[count - 1]) != NULL && text[count - 1] != '\0') count--;
@@ -20,16 +22,20 @@ static int keep(const char *text, size_t count, char label[SAMPLE_LABEL_MAX])
 
 int sample_label_of_cls(const char *text, size_t count, char label[SAMPLE_LABEL_MAX])
 {
-    const int status = keep(text, count, label);
+    const size_t mark = bytes_of_mark(text, count);
+    const int status = keep(text + mark, count - mark, label);
     return status == SIMCLR_OK && label[0] == '\0' ? SIMCLR_CORRUPT : status;
 }
 
 int sample_label_of_json(const char *text, size_t count, char label[SAMPLE_LABEL_MAX])
 {
     static const char *const keys[] = {"cls", "label", "class"};
-    json_t *root = json_loadb(text, count, 0, NULL);
-    int status = json_is_object(root) ? SIMCLR_OK : SIMCLR_CORRUPT;
+    const size_t mark = bytes_of_mark(text, count);
+    json_error_t reason;
+    json_t *root = json_loadb(text + mark, count - mark, JSON_DECODE_ANY, &reason);
+    int status = SIMCLR_OK;
     label[0] = '\0';
+    if (!root) return json_error_code(&reason) == json_error_out_of_memory ? SIMCLR_NO_MEMORY : SIMCLR_CORRUPT;
     for (size_t i = 0; status == SIMCLR_OK && label[0] == '\0' && i < sizeof keys / sizeof *keys; i++) {
         const json_t *value = json_object_get(root, keys[i]);
         if (json_is_integer(value))

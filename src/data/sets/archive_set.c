@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "data/archives/layout.h"
+#include "data/archives/samples.h"
 #include "data/sets/cifar.h"
 #include "data/sets/imagenet.h"
 #include "data/sets/stl10.h"
@@ -39,7 +40,7 @@ static int read_annotations(struct annotations *annotations, const struct archiv
     static const char name[] = "val_annotations.txt";
     char *text;
     if (archives->count != 1) return SIMCLR_OK;
-    if (archives->members.labels.names.count == 0 && imagenet_is_validation(&archives->members.names))
+    if (!samples_are_labels(&archives->members) && imagenet_is_validation(&archives->members.names))
         return imagenet_read_labels(annotations, &archives->members.names, archives->archive[0].path, request, error);
     const struct shelf shelf = archives_shelf(archives);
     int status = shelf_read_text(&shelf, name, ANNOTATIONS_MAX, &text, error);

@@ -120,7 +120,7 @@ int list_parse_in_pieces(const struct blob *text, const char *path, struct catal
     if (status == SIMCLR_OK)
         status = catalog_reserve(catalog, lines, (size_t)text->size + 1 + lines * (reading.folder_length + 1), error);
     if (status == SIMCLR_OK) status = read_lines(&reading, error);
-    if (status == SIMCLR_OK) status = labels_resolve(&reading.labels, catalog, false, path, error);
+    if (status == SIMCLR_OK) status = labels_resolve(&reading.labels, catalog, false, error);
     labels_free(&reading.labels);
     memory_free(reading.chunk);
     strcpy(catalog->what, "list of images");

@@ -54,18 +54,158 @@ static void label_names(void **state)
     assert_int_equal(dataset_label(set, 0), 1);
     assert_int_equal(dataset_label(set, 1), 0);
     dataset_close(&set);
-    static const char *const bad[][3] = {
-        {"1.json", "[1]", "1.json is no label"},
-        {"1.json", "{\"cls\":", "1.json is no label"},
-        {"1.cls", "", "1.cls is no label"},
-        {"1.cls", "a\nb", "1.cls is no label"},
-        {"1.cls", "99999999", "label 99999999 is above"},
+}
+
+/* One file that should be a label and is none costs one label. */
+static void bad_label_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text;
+        enum passed_reason reason;
+    } cases[] = {
+        {"1.json", "[1]", PASSED_OTHER}, /* boxes and the like: JSON, but no label */
+        {"1.json", "3", PASSED_OTHER},
+        {"1.json", "{\"cls\":", PASSED_BAD_LABEL},
+        {"1.json", "", PASSED_BAD_LABEL},
+        {"1.cls", "", PASSED_BAD_LABEL},
+        {"1.cls", "a\nb", PASSED_BAD_LABEL},
     };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct text tar = {0};
+        tar_add_jpeg(&tar, "0.jpg", 0);
+        tar_add_text(&tar, "0.cls", "\xEF\xBB\xBF" "dog");
         tar_add_jpeg(&tar, "1.jpg", 1);
-        tar_add_text(&tar, bad[i][0], bad[i][1]);
+        tar_add_text(&tar, cases[i].name, cases[i].text);
         tar_put(&tar, at("bad.tar"));
-        refuse_set(at("bad.tar"), DATASET_TRAIN, SIMCLR_CORRUPT, bad[i][2]);
+        struct kept_log *kept = memory_allocate(sizeof *kept);
+        struct error error = {0};
+        struct dataset *set;
+        if (open_logged(&set, at("bad.tar"), DATASET_TRAIN, "none", kept, &error)) fail_msg("%s", error.text);
+        expect_item(set, 0, "bad.tar/0.jpg", 0, 0);
+        expect_item(set, 1, "bad.tar/1.jpg", -1, 1);
+        assert_string_equal(dataset_class_name(set, 0), "dog");
+        assert_int_equal(dataset_passed(set)->count[cases[i].reason], 1);
+        assert_int_equal(passed_total(dataset_passed(set)), 1);
+        assert_non_null(strstr(kept->text, cases[i].name));
+        dataset_close(&set);
+        memory_free(kept);
+    }
+}
+
+/* tar cf shard.tar *.cls *.jpg: all labels first. */
+static void labels_that_lie_apart(void **state)
+{
+    (void)state;
+    struct text tar = {0};
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    struct dataset *set;
+    struct error error = {0};
+    tar_add_text(&tar, "a.cls", "ape");
+    tar_add_text(&tar, "b.cls", "bee");
+    tar_add_text(&tar, "c.json", "{\"label\": \"cow\"}"); /* no image: no class */
+    tar_add_text(&tar, "d.cls", "dog");
+    tar_add_text(&tar, "e.cls", "dog");
+    tar_add_jpeg(&tar, "b.jpg", 1);
+    tar_add_jpeg(&tar, "a.jpg", 2);
+    tar_add_jpeg(&tar, "d.jpg", 3);
+    tar_add_text(&tar, "d.json", "{\"label\": \"bee\"}"); /* two labels for one key, and they differ */
+    tar_add_jpeg(&tar, "d.other.jpg", 4);
+    tar_add_jpeg(&tar, "f.jpg", 5);
+    tar_add_jpeg(&tar, "d.jpg", 6);
+    tar_put(&tar, at("apart.tar"));
+    if (open_logged(&set, at("apart.tar"), DATASET_TRAIN, "none", kept, &error)) fail_msg("%s", error.text);
+    assert_int_equal(dataset_classes(set), 2);
+    expect_item(set, 0, "apart.tar/b.jpg", 1, 1);
+    expect_item(set, 1, "apart.tar/a.jpg", 0, 2);
+    expect_item(set, 2, "apart.tar/d.jpg", 1, 3);
+    expect_item(set, 3, "apart.tar/d.other.jpg", 1, 4);
+    expect_item(set, 4, "apart.tar/f.jpg", -1, 5);
+    expect_item(set, 5, "apart.tar/d.jpg", -1, 6);
+    assert_non_null(strstr(kept->text, "2 labels do not lie beside their images"));
+    assert_int_equal(dataset_passed(set)->count[PASSED_LABEL], 3); /* c, d, e */
+    dataset_close(&set);
+    survive_no_memory(at("apart.tar"), 10);
+    memory_free(kept);
+}
+
+/* Two sets in one tar: equal keys, one after the other. */
+static void keys_that_come_twice(void **state)
+{
+    (void)state;
+    struct text tar = {0};
+    tar_add_text(&tar, "1.cls", "ape");
+    tar_add_jpeg(&tar, "1.jpg", 1);
+    tar_add_text(&tar, "1.cls", "bee");
+    tar_add_jpeg(&tar, "1.jpg", 2);
+    tar_put(&tar, at("twice.tar"));
+    struct dataset *set = open_set(at("twice.tar"), DATASET_TRAIN, 0);
+    expect_item(set, 0, "twice.tar/1.jpg", 0, 1);
+    expect_item(set, 1, "twice.tar/1.jpg", 1, 2);
+    dataset_close(&set);
+}
+
+/* Class folders, and a file in them that says a label: the folders are the classes. COCO's large JSON too. */
+static void labels_in_class_folders(void **state)
+{
+    (void)state;
+    struct text tar = {0};
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    struct dataset *set;
+    struct error error = {0};
+    char *large = memory_allocate((1 << 20) + 2);
+    memset(large, ' ', (1 << 20) + 1);
+    large[0] = '{', large[1 << 20] = '}';
+    tar_add_text(&tar, "x/annotations/instances.json", large);
+    memory_free(large);
+    tar_add_jpeg(&tar, "x/cat/1.jpg", 1);
+    tar_add_text(&tar, "x/cat/1.json", "{\"label\": \"my cat\"}");
+    tar_add_jpeg(&tar, "x/cat/2.jpg", 2);
+    tar_add_text(&tar, "x/cat/info.json", "{\"label\": \"my cats\", \"licence\": \"CC0\"}");
+    tar_add_jpeg(&tar, "x/dog/1.jpg", 3);
+    tar_put(&tar, at("folders.tar"));
+    if (open_logged(&set, at("folders.tar"), DATASET_TRAIN, "none", kept, &error)) fail_msg("%s", error.text);
+    assert_int_equal(dataset_classes(set), 2);
+    assert_string_equal(dataset_class_name(set, 0), "cat");
+    assert_int_equal(dataset_label(set, 0), 0);
+    assert_int_equal(dataset_label(set, 2), 1);
+    assert_int_equal(dataset_passed(set)->count[PASSED_OTHER], 1);
+    assert_int_equal(dataset_passed(set)->count[PASSED_LABEL], 2);
+    assert_non_null(strstr(kept->text, "2 label files that are not used"));
+    dataset_close(&set);
+    memory_free(kept);
+}
+
+/* Numbers that are no class numbers are names. */
+static void numbers_of_products(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label[3];
+        int classes, number[3];
+        const char *name[2];
+    } cases[] = {
+        {{"20210104", "20210103", "-1"}, 2, {1, 0, -1}, {"20210103", "20210104"}},
+        {{"900000", "0", "900000"}, 2, {1, 0, 1}, {"0", "900000"}},
+        {{"99999999999999999999", "5000", "+7"}, 3, {2, 1, 0}, {"+7", "5000"}},
+        {{"999", "2", "-0"}, 1000, {999, 2, 0}, {"0", "1"}}, /* may be a few of ImageNet's */
+        {{"2", "1e3", "0"}, 3, {2, 1, 0}, {"0", "1e3"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct text tar = {0};
+        for (int k = 0; k < 3; k++) {
+            char name[16];
+            snprintf(name, sizeof name, "%d.cls", k);
+            tar_add_text(&tar, name, cases[i].label[k]);
+            snprintf(name, sizeof name, "%d.jpg", k);
+            tar_add_jpeg(&tar, name, k);
+        }
+        tar_put(&tar, at("numbers.tar"));
+        struct dataset *set = open_set(at("numbers.tar"), DATASET_TRAIN, 0);
+        assert_int_equal(dataset_classes(set), cases[i].classes);
+        for (int k = 0; k < 3; k++) assert_int_equal(dataset_label(set, k), cases[i].number[k]);
+        for (int k = 0; k < 2; k++) assert_string_equal(dataset_class_name(set, k), cases[i].name[k]);
+        dataset_close(&set);
     }
 }
 
@@ -231,6 +371,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(webdataset_samples),
         cmocka_unit_test(label_names),
+        cmocka_unit_test(bad_label_files),
+        cmocka_unit_test(labels_that_lie_apart),
+        cmocka_unit_test(keys_that_come_twice),
+        cmocka_unit_test(labels_in_class_folders),
+        cmocka_unit_test(numbers_of_products),
         cmocka_unit_test(shards),
         cmocka_unit_test(class_names),
         cmocka_unit_test(many_shards_many_threads),
