@@ -77,10 +77,11 @@ static int index_one(struct members *one, const struct archive *archive, archive
                     "%s: ends too early: the %lld images before the cut are used; copy or download it again",
                     archive->path, (long long)one->names.count);
     if (status == SIMCLR_OK && one->apart > 0)
-        log_warning(request->log,
-                    "%s: %lld labels do not lie beside their images, as WebDataset wants it: they were matched by their "
-                    "names; `tar --sort=name` puts them side by side",
-                    archive->path, (long long)one->apart);
+        log_warning(
+            request->log,
+            "%s: %lld labels do not lie beside their images, as WebDataset wants it: they were matched by their "
+            "names; `tar --sort=name` puts them side by side",
+            archive->path, (long long)one->apart);
     return status;
 }
 

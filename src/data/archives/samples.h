@@ -15,9 +15,9 @@ enum { SAMPLE_FILES = 32 };
 struct samples {
     struct members *members; /* where images and labels go */
     const struct blob *tar;
-    const char *path;   /* of the archive, for sentences */
-    size_t prefix;      /* bytes of the images' names before what they are called in this tar */
-    int64_t begin; /* the first image of the tar */
+    const char *path; /* of the archive, for sentences */
+    size_t prefix;    /* bytes of the images' names before what they are called in this tar */
+    int64_t begin;    /* the first image of the tar */
     /* The sample that is being read. */
     char key[TAR_NAME_MAX];
     size_t key_length;

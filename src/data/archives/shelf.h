@@ -33,7 +33,7 @@ int shelf_open(const struct shelf *shelf, const char *name, struct blob *out, st
  */
 int shelf_read(const struct shelf *shelf, const char *name, size_t max_bytes, uint8_t **out, size_t *count,
                struct error *error);
-/* The same for a text, of which a NUL is the end. */
+/* The same for a text, of which a NUL is the end; a byte order mark before it is taken away. */
 int shelf_read_text(const struct shelf *shelf, const char *name, size_t max_bytes, char **out, struct error *error);
 
 #endif

@@ -182,9 +182,8 @@ int labels_resolve(const struct labels *labels, struct catalog *catalog, bool na
     const enum reading reading = names_only ? READ_NAMES : read_texts(labels);
     int32_t *class_of = memory_array(count, sizeof *class_of);
     if (class_of == NULL) return error_no_memory(error, "the labels of a set", count * sizeof *class_of);
-    const int status = reading == READ_NUMBERS
-                           ? add_numbers(labels, catalog, class_of, error)
-                           : add_names(labels, reading == READ_INTEGERS, catalog, class_of, error);
+    const int status = reading == READ_NUMBERS ? add_numbers(labels, catalog, class_of, error)
+                                               : add_names(labels, reading == READ_INTEGERS, catalog, class_of, error);
     for (int64_t i = 0; status == SIMCLR_OK && i < catalog->count; i++)
         if (catalog->label[i] >= 0) catalog->label[i] = class_of[catalog->label[i]];
     memory_free(class_of);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/bytes/mark.h"
 #include "data/names/class_names.h"
 #include "data/names/labels.h"
 #include "data/sets/files.h"
@@ -14,6 +15,7 @@ enum { CHUNK = 1 << 20 };
 
 struct reading {
     const struct blob *text;
+    const struct list_columns *columns;
     const char *path, *folder; /* of the list, for sentences; what relative paths start with */
     size_t folder_length;
     struct catalog *catalog;
@@ -49,6 +51,27 @@ static int refuse_long_line(const struct reading *reading, struct error *error)
                      reading->path, reading->number, reading->max_line - 1);
 }
 
+static int add_item(struct reading *reading, struct list_field path, struct list_field label, struct error *error)
+{
+    int32_t id = -1;
+    if (path.length == 0)
+        return error_set(error, SIMCLR_CORRUPT, "%s: line %ld has no path in column %d", reading->path, reading->number,
+                         reading->columns->path + 1);
+    int status = label.length == 0 ? SIMCLR_OK : labels_intern(&reading->labels, label.text, label.length, &id, error);
+    if (status) return status;
+    return catalog_add_joined(reading->catalog, reading->folder, path.text[0] == '/' ? 0 : reading->folder_length,
+                              path.text, path.length, id, error);
+}
+
+/* A line that is not plain, without its end; written over where it has quotes. */
+static int add_columns(struct reading *reading, char *line, size_t length, struct error *error)
+{
+    struct list_field path, label;
+    if (reading->number == reading->columns->heading) return SIMCLR_OK;
+    list_columns_split(reading->columns, line, length, &path, &label);
+    return add_item(reading, path, label, error);
+}
+
 /* A line without its end. */
 static int add_line(struct reading *reading, const char *line, size_t length, struct error *error)
 {
@@ -58,6 +81,7 @@ static int add_line(struct reading *reading, const char *line, size_t length, st
     if (length > reading->max_line - 1) return refuse_long_line(reading, error);
     while (length > 0 && (line[length - 1] == '\r' || line[length - 1] == ' ')) length--;
     if (length == 0) return SIMCLR_OK;
+    if (!reading->columns->plain) return add_columns(reading, (char *)line, length, error);
     if (line[0] == '\t')
         return error_set(error, SIMCLR_CORRUPT, "%s: line %ld has a label, but no path", reading->path,
                          reading->number);
@@ -98,15 +122,17 @@ static int read_lines(struct reading *reading, struct error *error)
     return SIMCLR_OK;
 }
 
-int list_parse(const struct blob *text, const char *path, struct catalog *catalog, struct error *error)
+int list_parse(const struct blob *text, const struct list_columns *columns, const char *path, struct catalog *catalog,
+               struct error *error)
 {
-    return list_parse_in_pieces(text, path, catalog, CHUNK, LIST_LINE_MAX, error);
+    return list_parse_in_pieces(text, columns, path, catalog, CHUNK, LIST_LINE_MAX, error);
 }
 
-int list_parse_in_pieces(const struct blob *text, const char *path, struct catalog *catalog, size_t piece,
-                         size_t max_line, struct error *error)
+int list_parse_in_pieces(const struct blob *text, const struct list_columns *columns, const char *path,
+                         struct catalog *catalog, size_t piece, size_t max_line, struct error *error)
 {
     struct reading reading = {.text = text,
+                              .columns = columns,
                               .path = path,
                               .catalog = catalog,
                               .folder = catalog->prefix,
@@ -147,6 +173,27 @@ static bool list_is(const struct set_place *place)
            kind_refuse_file(place->head, place->head_bytes, place->path, NULL) == SIMCLR_OK;
 }
 
+/* Editors of Windows put a mark before a text in UTF-8: no part of the first path. */
+static int skip_mark(struct blob *text, const char *path, struct error *error)
+{
+    uint8_t head[3] = {0};
+    const size_t count = text->size < 3 ? (size_t)text->size : 3;
+    const int status = blob_read_named(text, 0, head, count, path, error);
+    if (status) return status;
+    const size_t mark = bytes_of_mark(head, count);
+    text->start += (int64_t)mark;
+    text->size -= (int64_t)mark;
+    return SIMCLR_OK;
+}
+
+static int read_list(struct blob *text, struct catalog *catalog, const struct set_request *request, struct error *error)
+{
+    struct list_columns columns;
+    int status = skip_mark(text, request->path, error);
+    if (!status) status = list_columns_find(&columns, text, request->path, catalog->prefix, request->log, error);
+    return status ? status : list_parse(text, &columns, request->path, catalog, error);
+}
+
 static int list_open(struct source *out, struct catalog *catalog, const struct set_request *request,
                      struct error *error)
 {
@@ -157,7 +204,7 @@ static int list_open(struct source *out, struct catalog *catalog, const struct s
     if (catalog->prefix == NULL) return error_no_memory(error, "a path", strlen(path) + 1);
     int status = blob_open(&text, path, NULL, error);
     if (status != SIMCLR_OK) return status;
-    status = list_parse(&text, path, catalog, error);
+    status = read_list(&text, catalog, request, error);
     blob_close(&text);
     if (!status) status = class_names_read(catalog, path, request->log, error);
     return status;

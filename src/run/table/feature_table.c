@@ -58,7 +58,7 @@ static int add_labels(struct feature_table *table, struct arrays *arrays, const 
         if (!status && text.length > 0)
             status = labels_intern(&labels, text.bytes, text.length, &table->catalog.label[i], error);
     }
-    if (!status) status = labels_resolve(&labels, &table->catalog, false, name, error);
+    if (!status) status = labels_resolve(&labels, &table->catalog, false, error);
     labels_free(&labels);
     text_free(&text);
     return status;

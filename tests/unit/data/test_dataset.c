@@ -1,4 +1,5 @@
 /* Folders, lists and CIFAR binaries: what is found, in which order, with which labels and pixels. */
+#include "base/text.h"
 #include "unit/data/data_support.h"
 
 static const size_t caches[2] = {0, NOT_CACHED};
@@ -230,13 +231,75 @@ static void lists(void **state)
     dataset_close(&set);
 }
 
+/* The lists that people have: all of them name the same six images of two classes. */
+static void lists_of_other_programs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *between, *quote, *end;
+        const char *said; /* "" where nothing is to be said */
+        bool labelled;
+        const char *column; /* before the path */
+    } cases[] = {
+        {"", "\t", "", "\n", "", true, ""},
+        {"\xEF\xBB\xBF", "\t", "", "\r\n", "", true, ""},
+        {"", " ", "", "\n", "a space between them", true, ""},
+        {"", ",", "", "\n", "commas between them", true, ""},
+        {"", ";", "", "\n", "semicolons between them", true, ""},
+        {"filename,label\n", ",", "", "\n", "below a heading", true, ""},
+        {"\xEF\xBB\xBFImage_Path;Class\r\n", ";", "\"", "\r\n", "below a heading", true, ""},
+        {"id\tpath\ttarget\n", "\t", "", "\n", "column 2", true, "7\t"},
+        {"\npath\tlabel\n", "\t", "", "\n", "below a heading", true, ""},
+        {"path\n", NULL, "", "\n", "no labels", false, ""},
+        {"", NULL, "", "\n", "", false, ""},
+    };
+    put_folder(at("kinds/cat"));
+    put_folder(at("kinds/dog"));
+    for (int i = 0; i < 3; i++) {
+        put_png(at("kinds/cat/%d.png", i), 4, 4, 1);
+        put_png(at("kinds/dog/%d.png", i), 4, 4, 2);
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *quote = cases[i].quote;
+        struct text text = {0};
+        struct kept_log *kept = memory_allocate(sizeof *kept);
+        struct error error = {0};
+        struct dataset *set;
+        text_add(&text, "%s", cases[i].before);
+        for (int k = 0; k < 6; k++) {
+            const char *class = k < 3 ? "cat" : "dog";
+            text_add(&text, "%s%skinds/%s/%d.png%s", cases[i].column, quote, class, k % 3, quote);
+            if (cases[i].labelled) text_add(&text, "%s%s%s%s", cases[i].between, quote, class, quote);
+            text_add(&text, "%s", cases[i].end);
+        }
+        put_bytes(at("kinds.txt"), text.bytes, text.length);
+        text_free(&text);
+        if (open_logged(&set, at("kinds.txt"), DATASET_TRAIN, "none", kept, &error)) fail_msg("%zu: %s", i, error.text);
+        assert_int_equal(dataset_count(set), 6);
+        assert_int_equal(dataset_bad_count(set), 0);
+        assert_int_equal(dataset_classes(set), cases[i].labelled ? 2 : 0);
+        for (int k = 0; k < 6; k++) assert_int_equal(dataset_label(set, k), cases[i].labelled ? k / 3 : -1);
+        if (cases[i].labelled) assert_string_equal(dataset_class_name(set, 1), "dog");
+        if (!strstr(kept->text, cases[i].said)) fail_msg("%zu: %s", i, kept->text);
+        if (cases[i].said[0] == '\0') assert_string_equal(kept->text, "");
+        dataset_close(&set);
+        memory_free(kept);
+    }
+    put_text(at("kinds.txt"), "elsewhere/a b.png 0\n");
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    struct dataset *set;
+    assert_int_equal(open_logged(&set, at("kinds.txt"), DATASET_TRAIN, "none", kept, NULL), SIMCLR_DATA);
+    assert_non_null(strstr(kept->text, "write path<tab>label"));
+    memory_free(kept);
+    put_bytes(at("kinds.txt"), "\xFF\xFEk\0i\0\n\0", 8);
+    refuse_set(at("kinds.txt"), DATASET_TRAIN, SIMCLR_DATA, "UTF-16");
+}
+
 static void hostile_lists(void **state)
 {
     (void)state;
     put_bytes(at("nul.txt"), "a.png\nb\0.png\n", 13);
     refuse_set(at("nul.txt"), DATASET_TRAIN, SIMCLR_CORRUPT, "line 2 has a NUL");
-    put_text(at("label.txt"), "a.png\t99999999999999999999\n");
-    refuse_set(at("label.txt"), DATASET_TRAIN, SIMCLR_CORRUPT, "label 9999");
     put_text(at("tab.txt"), "a.png\n\t3\n");
     refuse_set(at("tab.txt"), DATASET_TRAIN, SIMCLR_CORRUPT, "line 2 has a label, but no path");
     FILE *file = fopen(at("long.txt"), "w");
@@ -389,19 +452,13 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(folder_with_classes),
-        cmocka_unit_test(fingerprint_of_contents_not_of_place),
-        cmocka_unit_test(folder_with_parts),
-        cmocka_unit_test(flat_folder_has_no_labels),
-        cmocka_unit_test(links_and_their_loops),
-        cmocka_unit_test(profiles_are_counted),
-        cmocka_unit_test(missing_and_empty),
-        cmocka_unit_test(lists),
-        cmocka_unit_test(hostile_lists),
-        cmocka_unit_test(files_of_other_kinds),
-        cmocka_unit_test(cifar_binaries),
-        cmocka_unit_test(hostile_cifar),
-        cmocka_unit_test(no_memory),
+        cmocka_unit_test(folder_with_classes),     cmocka_unit_test(fingerprint_of_contents_not_of_place),
+        cmocka_unit_test(folder_with_parts),       cmocka_unit_test(flat_folder_has_no_labels),
+        cmocka_unit_test(links_and_their_loops),   cmocka_unit_test(profiles_are_counted),
+        cmocka_unit_test(missing_and_empty),       cmocka_unit_test(lists),
+        cmocka_unit_test(lists_of_other_programs), cmocka_unit_test(hostile_lists),
+        cmocka_unit_test(files_of_other_kinds),    cmocka_unit_test(cifar_binaries),
+        cmocka_unit_test(hostile_cifar),           cmocka_unit_test(no_memory),
     };
     return run_cases(tests, support_open, remove_folder);
 }

@@ -65,16 +65,15 @@ static void bad_label_files(void **state)
         enum passed_reason reason;
     } cases[] = {
         {"1.json", "[1]", PASSED_OTHER}, /* boxes and the like: JSON, but no label */
-        {"1.json", "3", PASSED_OTHER},
-        {"1.json", "{\"cls\":", PASSED_BAD_LABEL},
-        {"1.json", "", PASSED_BAD_LABEL},
-        {"1.cls", "", PASSED_BAD_LABEL},
-        {"1.cls", "a\nb", PASSED_BAD_LABEL},
+        {"1.json", "3", PASSED_OTHER},   {"1.json", "{\"cls\":", PASSED_BAD_LABEL}, {"1.json", "", PASSED_BAD_LABEL},
+        {"1.cls", "", PASSED_BAD_LABEL}, {"1.cls", "a\nb", PASSED_BAD_LABEL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct text tar = {0};
         tar_add_jpeg(&tar, "0.jpg", 0);
-        tar_add_text(&tar, "0.cls", "\xEF\xBB\xBF" "dog");
+        tar_add_text(&tar, "0.cls",
+                     "\xEF\xBB\xBF"
+                     "dog");
         tar_add_jpeg(&tar, "1.jpg", 1);
         tar_add_text(&tar, cases[i].name, cases[i].text);
         tar_put(&tar, at("bad.tar"));
@@ -369,16 +368,11 @@ static void many_shards_many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(webdataset_samples),
-        cmocka_unit_test(label_names),
-        cmocka_unit_test(bad_label_files),
-        cmocka_unit_test(labels_that_lie_apart),
-        cmocka_unit_test(keys_that_come_twice),
-        cmocka_unit_test(labels_in_class_folders),
-        cmocka_unit_test(numbers_of_products),
-        cmocka_unit_test(shards),
-        cmocka_unit_test(class_names),
-        cmocka_unit_test(many_shards_many_threads),
+        cmocka_unit_test(webdataset_samples),   cmocka_unit_test(label_names),
+        cmocka_unit_test(bad_label_files),      cmocka_unit_test(labels_that_lie_apart),
+        cmocka_unit_test(keys_that_come_twice), cmocka_unit_test(labels_in_class_folders),
+        cmocka_unit_test(numbers_of_products),  cmocka_unit_test(shards),
+        cmocka_unit_test(class_names),          cmocka_unit_test(many_shards_many_threads),
     };
     return run_cases(tests, support_open, remove_folder);
 }

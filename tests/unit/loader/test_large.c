@@ -159,7 +159,7 @@ static void lines_and_chunks(void **state)
         for (int i = 0; i < 60000; i++) text_add(&text, "%s%07d.png%s\n", i % 3 ? "" : "/", i, i % 5 ? "" : "\tdog");
         text_add(&text, "last.png\tcat");
         const struct blob blob = blob_of_memory((const uint8_t *)text.bytes, text.length);
-        assert_int_equal(list_parse(&blob, "list", &catalog, NULL), SIMCLR_OK);
+        assert_int_equal(list_parse(&blob, &list_columns_plain, "list", &catalog, NULL), SIMCLR_OK);
         assert_int_equal(catalog.count, 60001);
         for (int i = 0; i < 60000; i += 7) {
             char name[32];
