@@ -15,12 +15,13 @@ static int best_class(const float *logits, int classes)
     return best;
 }
 
-/* log of the sum of exp((logit - the largest) / temperature): at least 0. */
-static double log_sum(const float *logits, int classes, double largest, double temperature)
+/* log of the sum of exp((logit - the best one) / temperature). The best one adds 1, so that it is never below 0. */
+static double log_sum(const float *logits, int classes, int best, double temperature)
 {
-    double sum = 0;
-    for (int c = 0; c < classes; c++) sum += exp(((double)logits[c] - largest) / temperature);
-    return log(sum);
+    double others = 0;
+    for (int c = 0; c < classes; c++)
+        if (c != best) others += exp(((double)logits[c] - (double)logits[best]) / temperature);
+    return log1p(others);
 }
 
 static double mean_nll(const struct calibration_args *args, double temperature)
@@ -28,9 +29,9 @@ static double mean_nll(const struct calibration_args *args, double temperature)
     double sum = 0;
     for (int64_t i = 0; i < args->rows; i++) {
         const float *logits = args->logits + i * args->classes;
-        const double largest = logits[best_class(logits, args->classes)];
-        sum += log_sum(logits, args->classes, largest, temperature) -
-               ((double)logits[args->labels[i]] - largest) / temperature;
+        const int best = best_class(logits, args->classes);
+        sum += log_sum(logits, args->classes, best, temperature) -
+               ((double)logits[args->labels[i]] - (double)logits[best]) / temperature;
     }
     return sum / (double)args->rows;
 }
@@ -103,7 +104,7 @@ int calibration_measure(struct calibration *out, const struct calibration_args *
     for (int64_t i = 0; i < args->rows; i++) {
         const float *logits = args->logits + i * args->classes;
         const int best = best_class(logits, args->classes);
-        const double log_total = log_sum(logits, args->classes, logits[best], args->temperature);
+        const double log_total = log_sum(logits, args->classes, best, args->temperature);
         for (int c = 0; c < args->classes; c++) {
             const double p = exp(((double)logits[c] - (double)logits[best]) / args->temperature - log_total);
             const double off = c == args->labels[i] ? 1 - p : p;

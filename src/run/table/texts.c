@@ -110,20 +110,20 @@ static bool next_item(struct texts *texts, struct text *out)
 {
     const struct npy_array *array = &texts->array;
     const uint8_t *item = texts->bytes + texts->at;
-    const int unit = array->type == 'U' ? 4 : 1;
-    int units = array->item / unit;
-    texts->at += (size_t)array->item;
+    const size_t width = (size_t)array->item, unit = array->type == 'U' ? 4 : 1;
+    size_t used = width;
+    texts->at += width;
     if (array->type == 'i' || array->type == 'u') {
         add_whole(out, item, array->item, array->type == 'i');
         return true;
     }
-    while (units > 0 && little(item + (units - 1) * unit, unit) == 0) units--;
+    while (used > 0 && little(item + used - unit, (int)unit) == 0) used -= unit;
     if (array->type == 'S') {
-        text_add_bytes(out, (const char *)item, (size_t)units);
-        return !memchr(item, '\0', (size_t)units);
+        text_add_bytes(out, (const char *)item, used);
+        return !memchr(item, '\0', used);
     }
-    for (int i = 0; i < units; i++)
-        if (!add_character(out, (uint32_t)little(item + i * unit, unit))) return false;
+    for (size_t i = 0; i < used; i += unit)
+        if (!add_character(out, (uint32_t)little(item + i, (int)unit))) return false;
     return true;
 }
 
