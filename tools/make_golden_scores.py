@@ -272,6 +272,7 @@ def feature_files():
     np.savez(folder / "pickle.npz", features=x, names=names.astype(object))
     np.save(folder / "fortran.npy", np.asfortranarray(x))
     np.save(folder / "float64.npy", x.astype(np.float64))
+    np.save(folder / "int32.npy", x.astype(np.int32))
     np.save(folder / "big_endian.npy", x.astype(">f4"))
     np.save(folder / "pickle.npy", np.array([x, None], object))
     np.save(folder / "structured.npy", np.zeros(3, [("a", "<f4"), ("b", "<i4")]))

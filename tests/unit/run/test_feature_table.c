@@ -150,6 +150,7 @@ static void what_is_wrong_is_said(void **state)
         {"cut.npy", SIMCLR_CORRUPT, "promises 48 bytes of numbers and it has 47"},
         {"fortran.npy", SIMCLR_DATA, "Fortran order"},
         {"float64.npy", SIMCLR_DATA, "are float64"},
+        {"int32.npy", SIMCLR_DATA, "are int32"},
         {"big_endian.npy", SIMCLR_DATA, "are big-endian float32"},
         {"pickle.npy", SIMCLR_UNSUPPORTED, "pickle"},
         {"pickle.npz", SIMCLR_UNSUPPORTED, "names: holds Python objects"},
