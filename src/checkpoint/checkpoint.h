@@ -20,6 +20,7 @@
 #define CHECKPOINT_CHECKPOINT_H
 
 #include "base/error.h"
+#include "checkpoint/safetensors.h"
 #include "model/model.h"
 #include "optim/optimizer.h"
 
@@ -53,6 +54,8 @@ int checkpoint_write(const char *path, const struct model *model, const struct o
 struct checkpoint;
 int checkpoint_open(struct checkpoint **out, const char *path, struct error *error);
 void checkpoint_close(struct checkpoint **checkpoint);
+const struct safetensors *checkpoint_file(const struct checkpoint *checkpoint); /* until close */
+const char *checkpoint_path(const struct checkpoint *checkpoint);
 const struct model_config *checkpoint_model_config(const struct checkpoint *checkpoint);
 const struct checkpoint_state *checkpoint_state(const struct checkpoint *checkpoint); /* strings live until close */
 /* Copies weights and buffers into `model` (and optimiser state, unless NULL; a file without state or with another
@@ -66,8 +69,8 @@ int checkpoint_restore(const struct checkpoint *checkpoint, struct model *model,
  * into torchvision.models.resnetNN with fc removed. Beside it the caller writes config.json. */
 int checkpoint_export_encoder(const char *path, const struct model *model, int64_t batches_tracked,
                               struct error *error);
-/* A file with plain torchvision names (exported encoder, or torchvision's own weights saved as safetensors; fc.* and
- * num_batches_tracked ignored) into the encoder. Errors as checkpoint_restore. */
+/* A file with torchvision's names (exported encoder, torchvision's own weights saved as safetensors, or with a prefix:
+ * checkpoint/weights.h; fc.* and num_batches_tracked ignored) into the encoder. Errors as checkpoint_restore. */
 int checkpoint_import_encoder(const char *path, struct model *model, struct error *error);
 
 #endif

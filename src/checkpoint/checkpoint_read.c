@@ -278,6 +278,16 @@ void checkpoint_close(struct checkpoint **checkpoint)
     *checkpoint = NULL;
 }
 
+const struct safetensors *checkpoint_file(const struct checkpoint *checkpoint)
+{
+    return checkpoint->file;
+}
+
+const char *checkpoint_path(const struct checkpoint *checkpoint)
+{
+    return checkpoint->path;
+}
+
 const struct model_config *checkpoint_model_config(const struct checkpoint *checkpoint)
 {
     return &checkpoint->config;

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/tensors.h"
+#include "checkpoint/weights.h"
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -49,48 +50,15 @@ int checkpoint_export_encoder(const char *path, const struct model *model, int64
     return status;
 }
 
-/* What an encoder's file may hold besides the encoder: the supervised classifier and PyTorch's counters. */
-static bool ignored(const char *name)
-{
-    return !strncmp(name, "fc.", 3) || ends_with(name, ".num_batches_tracked");
-}
-
-static int check_import(const struct safetensors *file, const char *path, const struct parameters *parameters,
-                        struct error *error)
-{
-    const struct safetensors_entry *entry;
-    for (int i = 0; i < parameters->count; i++) {
-        const struct parameter *item = &parameters->items[i];
-        if (item->flags & PARAMETER_HEAD) continue;
-        int status = tensor_match(file, path, item->name, item, &entry, error);
-        if (!status) status = tensor_check_finite(entry, path, error);
-        if (status) return status;
-    }
-    for (int i = 0; i < safetensors_count(file); i++) {
-        const char *name = safetensors_at(file, i)->name;
-        int index = parameters_find(parameters, name);
-        if (ignored(name) || (index >= 0 && !(parameters->items[index].flags & PARAMETER_HEAD))) continue;
-        return error_set(error, SIMCLR_CORRUPT,
-                         "%s: tensor %.80s has no place in the encoder; the file is of another "
-                         "model",
-                         path, name);
-    }
-    return safetensors_verify(file, error);
-}
-
 int checkpoint_import_encoder(const char *path, struct model *model, struct error *error)
 {
     struct safetensors *file;
-    struct parameters *parameters = &model->parameters;
+    struct weights weights;
     int status = safetensors_open(&file, path, error);
     if (status) return status;
-    status = check_import(file, path, parameters, error);
-    for (int i = 0; !status && i < parameters->count; i++) {
-        const struct parameter *item = &parameters->items[i];
-        if (item->flags & PARAMETER_HEAD) continue;
-        const struct safetensors_entry *entry = safetensors_find(file, item->name);
-        parameters_put(parameters, parameter_weights(parameters, i), entry->data, item->count);
-    }
+    status = weights_look(&weights, file, path, error);
+    if (!status) status = weights_check(&weights, &model->parameters, error);
+    if (!status) weights_copy(&weights, model);
     safetensors_close(&file);
     return status;
 }

@@ -49,17 +49,34 @@ static void print_shape(char *out, size_t size, const int64_t *dims, int rank)
     if (at < size) snprintf(out + at, size - at, "]");
 }
 
-int tensor_match(const struct safetensors *file, const char *path, const char *name, const struct parameter *item,
-                 const struct safetensors_entry **out, struct error *error)
+bool tensor_has_shape(const struct safetensors_entry *entry, const struct parameter *item)
 {
-    const struct safetensors_entry *entry = safetensors_find(file, name);
+    const struct safetensors_entry wanted = tensor_entry(NULL, item, item->name, NULL);
+    return entry->rank == wanted.rank &&
+           memcmp(entry->dims, wanted.dims, (size_t)wanted.rank * sizeof *wanted.dims) == 0;
+}
+
+void tensor_describe_pair(char *out, size_t size, const struct parameter *item, const struct safetensors_entry *entry)
+{
+    char found[160], wanted[160];
+    const struct safetensors_entry form = tensor_entry(NULL, item, item->name, NULL);
+    print_shape(wanted, sizeof wanted, form.dims, form.rank);
+    if (entry) print_shape(found, sizeof found, entry->dims, entry->rank);
+    if (entry)
+        snprintf(out, size, "%s: %s, where the file has %s", item->name, wanted, found);
+    else
+        snprintf(out, size, "%s: %s, which the file lacks", item->name, wanted);
+}
+
+int tensor_match_entry(const struct safetensors_entry *entry, const char *path, const char *name,
+                       const struct parameter *item, const struct safetensors_entry **out, struct error *error)
+{
     if (!entry)
         return error_set(error, SIMCLR_CORRUPT, "%s: tensor %s is missing; the file is of another model", path, name);
     if (entry->dtype != ST_F32)
         return error_set(error, SIMCLR_CORRUPT, "%s: tensor %s is not float32; convert the file", path, name);
-    const struct safetensors_entry wanted = tensor_entry(NULL, item, name, NULL);
-    if (entry->rank != wanted.rank ||
-        memcmp(entry->dims, wanted.dims, (size_t)wanted.rank * sizeof *wanted.dims) != 0) {
+    if (!tensor_has_shape(entry, item)) {
+        const struct safetensors_entry wanted = tensor_entry(NULL, item, name, NULL);
         char found[160], expected[160];
         print_shape(found, sizeof found, entry->dims, entry->rank);
         print_shape(expected, sizeof expected, wanted.dims, wanted.rank);
@@ -70,6 +87,12 @@ int tensor_match(const struct safetensors *file, const char *path, const char *n
     }
     *out = entry;
     return SIMCLR_OK;
+}
+
+int tensor_match(const struct safetensors *file, const char *path, const char *name, const struct parameter *item,
+                 const struct safetensors_entry **out, struct error *error)
+{
+    return tensor_match_entry(safetensors_find(file, name), path, name, item, out, error);
 }
 
 int tensor_check_finite(const struct safetensors_entry *entry, const char *path, struct error *error)

@@ -27,6 +27,12 @@ struct safetensors_entry tensor_entry(const struct parameters *parameters, const
 /* Finds the tensor `name`, which must be float32 and have the shape of `item`. SIMCLR_CORRUPT otherwise. */
 int tensor_match(const struct safetensors *file, const char *path, const char *name, const struct parameter *item,
                  const struct safetensors_entry **out, struct error *error);
+/* The same for what was found under this name: NULL is missing. */
+int tensor_match_entry(const struct safetensors_entry *entry, const char *path, const char *name,
+                       const struct parameter *item, const struct safetensors_entry **out, struct error *error);
+bool tensor_has_shape(const struct safetensors_entry *entry, const struct parameter *item);
+/* "conv1.weight: [64, 3, 3, 3], where the file has [64, 3, 7, 7]"; entry NULL: "..., which the file lacks" */
+void tensor_describe_pair(char *out, size_t size, const struct parameter *item, const struct safetensors_entry *entry);
 
 /* SIMCLR_CORRUPT, with its name and its first such value, for a float32 tensor with a value that is not finite. */
 int tensor_check_finite(const struct safetensors_entry *entry, const char *path, struct error *error);

@@ -11,6 +11,66 @@
 #include "run/model_open.h"
 #include "run/settings.h"
 
+/* ---- what is embedded ---- */
+
+struct parts {
+    int count;
+    struct dataset *sets[2];
+    struct features features[2];
+};
+
+static void parts_close(struct parts *parts)
+{
+    for (int i = 0; i < 2; i++) {
+        features_free(&parts->features[i]);
+        dataset_close(&parts->sets[i]);
+    }
+}
+
+static int64_t rows_of(const struct parts *parts)
+{
+    return parts->features[0].count + parts->features[1].count;
+}
+
+/* A test part that --part leaves out is said, with its number of images. */
+static int say_left_out(const struct session *session, struct error *error)
+{
+    struct dataset *test = NULL;
+    struct error reason = {0};
+    const int status = session_open_test(session, &test, &reason);
+    if (status == SIMCLR_NO_MEMORY) return error_set(error, status, "%s", reason.text);
+    if (status)
+        log_warning(&session->log, "the test part is left out, and cannot be opened: %s", reason.text);
+    else if (test)
+        log_info(&session->log,
+                 "the test part is left out (%" PRId64 " images): --part all embeds both, --part test it alone",
+                 dataset_count(test));
+    dataset_close(&test);
+    return SIMCLR_OK;
+}
+
+static int parts_open(struct parts *parts, const struct session *session, struct error *error)
+{
+    const struct config *config = session->config;
+    const bool test = strcmp(config->part, "train") != 0, train = strcmp(config->part, "test") != 0;
+    if (train) {
+        const int status =
+            session_open_dataset(session, config->data, DATASET_TRAIN, &parts->sets[parts->count++], error);
+        if (status) return status;
+    }
+    if (!test) return say_left_out(session, error);
+    const int status = session_open_test(session, &parts->sets[parts->count], error);
+    if (status) return status;
+    if (parts->sets[parts->count]) {
+        parts->count += 1;
+        return SIMCLR_OK;
+    }
+    if (train) return SIMCLR_OK; /* all there is */
+    return error_set(error, SIMCLR_DATA, "%s: there is no test or val part: leave --part out", config->data);
+}
+
+/* ---- where it goes ---- */
+
 /* Where it goes. Both files are opened before the long work, so that a place that cannot be written is known first. */
 struct embed {
     char *path, *names_path;
@@ -69,12 +129,10 @@ static void write_row(FILE *file, const float *row, int dim)
     fputc('\n', file);
 }
 
-static int embed_write(struct embed *embed, const struct features *features, const struct dataset *dataset,
-                       struct error *error)
+static void write_part(struct embed *embed, const struct features *features, const struct dataset *dataset)
 {
     const size_t dim = (size_t)features->dim;
 
-    if (!embed->text) npy_write_header(embed->features, "<f4", features->count, features->dim);
     for (int64_t i = 0; i < features->count; i++) {
         const float *row = features->values + (size_t)i * dim;
         if (embed->text)
@@ -83,6 +141,12 @@ static int embed_write(struct embed *embed, const struct features *features, con
             file_writer_write(embed->features, row, dim * sizeof *row);
         write_name(file_writer_stream(embed->names), dataset_name(dataset, i));
     }
+}
+
+static int embed_write(struct embed *embed, const struct parts *parts, struct error *error)
+{
+    if (!embed->text) npy_write_header(embed->features, "<f4", rows_of(parts), parts->features[0].dim);
+    for (int i = 0; i < parts->count; i++) write_part(embed, &parts->features[i], parts->sets[i]);
     const int status = file_writer_commit(&embed->names, error);
     return status == SIMCLR_OK ? file_writer_commit(&embed->features, error) : status;
 }
@@ -92,23 +156,22 @@ int command_embed(struct session *session, struct error *error)
     const struct config *config = session->config;
     struct embed embed = {0};
     struct model *model = NULL;
-    struct dataset *dataset = NULL;
-    struct features features = {0};
+    struct parts parts = {0};
     struct view_policy policy;
 
     int status = model_open(session, config->checkpoint, &model, &policy, error);
-    if (status == SIMCLR_OK) status = session_open_dataset(session, config->data, DATASET_TRAIN, &dataset, error);
-    if (status == SIMCLR_OK) status = embed_open(&embed, config, error);
-    const struct features_request request = {FEATURES_H, model, &policy, dataset, 0};
-    if (status == SIMCLR_OK) status = features_extract(session, &request, &features, error);
-    if (status == SIMCLR_OK) status = embed_write(&embed, &features, dataset, error);
-    if (status == SIMCLR_OK) {
-        session_print(session, "%s: %" PRId64 " rows of %d float32; names in %s\n", embed.path, features.count,
-                      features.dim, embed.names_path);
+    if (!status) status = parts_open(&parts, session, error);
+    if (!status) status = embed_open(&embed, config, error);
+    for (int i = 0; !status && i < parts.count; i++) {
+        const struct features_request request = {FEATURES_H, model, &policy, parts.sets[i], 0};
+        status = features_extract(session, &request, &parts.features[i], error);
     }
-    features_free(&features);
+    if (!status) status = embed_write(&embed, &parts, error);
+    if (!status)
+        session_print(session, "%s: %" PRId64 " rows of %d float32; names in %s\n", embed.path, rows_of(&parts),
+                      parts.features[0].dim, embed.names_path);
     embed_close(&embed);
-    dataset_close(&dataset);
+    parts_close(&parts);
     model_destroy(&model);
     return status;
 }

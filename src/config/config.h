@@ -52,7 +52,7 @@ extern const struct command_row config_commands[COMMAND_COUNT];
 struct config {
     enum command command;
     /* data */
-    char *data, *test_data, *out, *checkpoint, *recipe, *labels, *format, *stl10_part;
+    char *data, *test_data, *out, *checkpoint, *init, *part, *recipe, *labels, *format, *stl10_part;
     int64_t cache_memory, synthetic_images;
     double max_bad;
     /* model */
@@ -70,7 +70,7 @@ struct config {
     bool one_branch, scaled_decoding;
     int64_t blur_radius;
     /* training */
-    char *optimizer, *scaling; /* scaling: linear, sqrt */
+    char *optimizer, *scaling; /* scaling: linear, sqrt, none */
     int64_t batch, epochs, seed, threads, workers;
     double warmup_epochs, learning_rate, momentum, weight_decay, trust, temperature;
     char *precision, *device, *cpu, *convolution, *recompute, *pin;

@@ -5,8 +5,15 @@
 
 double schedule_peak(const struct schedule *schedule)
 {
-    if (schedule->square_root) return schedule->base * sqrt((double)schedule->batch);
-    return schedule->base * (double)schedule->batch / 256;
+    switch (schedule->scaling) {
+    case SCALING_LINEAR:
+        return schedule->base * (double)schedule->batch / 256;
+    case SCALING_SQRT:
+        return schedule->base * sqrt((double)schedule->batch);
+    case SCALING_NONE:
+        return schedule->base;
+    }
+    return schedule->base;
 }
 
 double schedule_rate(const struct schedule *schedule, int64_t step)

@@ -2,12 +2,14 @@
 #ifndef OPTIM_SCHEDULE_H
 #define OPTIM_SCHEDULE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
+/* The peak: base * batch / 256, base * sqrt(batch), or base. */
+enum scaling { SCALING_LINEAR, SCALING_SQRT, SCALING_NONE };
+
 struct schedule {
-    double base;      /* 0.3 (linear) or 0.075 (square root) */
-    bool square_root; /* rate = base * sqrt(batch), else base * batch / 256 */
+    double base; /* 0.3 (linear) or 0.075 (square root) */
+    enum scaling scaling;
     int64_t batch;
     int64_t steps_per_epoch;
     double epochs, warmup_epochs;

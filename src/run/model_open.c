@@ -1,12 +1,12 @@
 /* run/model_open.c -- a trained encoder from a run, a checkpoint, or a file of weights. */
 #include "run/model_open.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "checkpoint/safetensors.h"
+#include "checkpoint/weights.h"
 #include "run/export.h"
 #include "run/run_folder.h"
 #include "run/settings.h"
@@ -61,126 +61,195 @@ static int from_checkpoint(const struct session *session, const struct checkpoin
 
 /* ---- a file of weights under torchvision's names: the architecture is read off the shapes ----------------------- */
 
-static int count_blocks(const struct safetensors *file, int layer)
+static void say_names(const struct session *session, const struct weights *weights)
 {
-    char name[64];
-    int blocks = 0;
-    do snprintf(name, sizeof name, "layer%d.%d.conv1.weight", layer, blocks);
-    while (safetensors_find(file, name) != NULL && ++blocks < 1000);
-    return blocks;
+    if (weights->prefix[0] != '\0')
+        log_info(&session->log, "%s: names without their prefix \"%s\": %d tensors of the encoder", weights->path,
+                 weights->prefix, weights->encoder);
+    if (weights->outside > 0)
+        log_info(&session->log, "%s: %d tensor%s without that prefix left out: %.80s%s", weights->path,
+                 weights->outside, weights->outside == 1 ? "" : "s", weights->example,
+                 weights->outside == 1 ? "" : " and so on");
 }
 
-static int config_from_tensors(const struct safetensors *file, const char *path, struct model_config *out,
-                               struct error *error)
+/* Shapes are looked at before there is memory for weights: a small file can describe a large network. */
+static int check_shapes(const struct weights *weights, const struct model_config *config, struct error *error)
 {
-    static const struct {
-        int depth, blocks[4];
-        bool bottleneck;
-    } known[] = {
-        {18, {2, 2, 2, 2}, false},  {34, {3, 4, 6, 3}, false},  {50, {3, 4, 6, 3}, true},
-        {101, {3, 4, 23, 3}, true}, {152, {3, 8, 36, 3}, true}, {200, {3, 24, 36, 3}, true},
-    };
-    const struct safetensors_entry *stem = safetensors_find(file, "conv1.weight");
-    const bool bottleneck = safetensors_find(file, "layer1.0.conv3.weight") != NULL;
-    struct resnet_config *resnet = &out->resnet;
-    *out = (struct model_config){.encoder = ENCODER_RESNET, .head_layers = 0, .head_dim = 128};
-    for (size_t i = 0; stem != NULL && stem->rank == 4 && i < sizeof known / sizeof *known; i++) {
-        bool same = known[i].bottleneck == bottleneck;
-        for (int layer = 0; layer < 4; layer++) same = same && count_blocks(file, layer + 1) == known[i].blocks[layer];
-        if (same) resnet->depth = known[i].depth;
-    }
-    if (stem == NULL || resnet->depth == 0)
-        return error_set(error, SIMCLR_CORRUPT,
-                         "%s: holds no ResNet under torchvision's names: give a run folder, a checkpoint or an "
-                         "exported encoder",
-                         path);
-    resnet->width = (double)stem->dims[0] / 64;
-    resnet->stem = stem->dims[3] == 3 ? STEM_CIFAR : STEM_IMAGENET;
-    out->image_size = resnet->stem == STEM_CIFAR ? 32 : 224;
-    if (model_config_check(out, error) == SIMCLR_OK) return SIMCLR_OK;
-    error_prefix(error, "%s: the network that the shapes of its tensors describe", path);
-    if (error != NULL) error->status = SIMCLR_CORRUPT; /* the file is wrong, not what the user asked for */
-    return SIMCLR_CORRUPT;
+    struct parameters parameters = {0};
+    int status = model_describe(&parameters, config, error);
+    if (!status) status = weights_check(weights, &parameters, error);
+    parameters_free(&parameters);
+    return status;
 }
 
-static int from_weights(const struct session *session, const struct safetensors *file, const char *path,
-                        struct model **out, struct view_policy *policy, struct error *error)
+static int from_weights(const struct session *session, const struct weights *weights, struct model **out,
+                        struct view_policy *policy, struct error *error)
 {
     struct model_config config;
-    int status = config_from_tensors(file, path, &config, error);
-    if (status != SIMCLR_OK) return status;
     bool found;
-    status = exported_config_read(path, &config.image_size, policy, &found, error);
-    if (status != SIMCLR_OK) return status;
+    int status = weights_config(weights, &config, error);
+    if (!status) status = check_shapes(weights, &config, error);
+    if (!status) status = exported_config_read(weights->path, &config.image_size, policy, &found, error);
+    if (status) return status;
     if (!found && session->config->mean[0] == '\0')
         log_warning(&session->log,
                     "%s: no config.json beside it: taking images of %d pixels in [0, 1] as they are; --image-size, "
                     "--mean and --std say otherwise",
-                    path, config.image_size);
+                    weights->path, config.image_size);
     status = model_create(out, &config, session->backend, 0, error);
-    if (status == SIMCLR_OK) status = checkpoint_import_encoder(path, *out, error);
-    if (status == SIMCLR_OK) log_info(&session->log, "encoder: %s, from %s", model_title(&config).text, path);
-    return status;
+    if (status) return status;
+    weights_copy(weights, *out);
+    say_names(session, weights);
+    log_info(&session->log, "encoder: %s, from %s", model_title(&config).text, weights->path);
+    return SIMCLR_OK;
 }
 
 /* ---- finding it -------------------------------------------------------------------------------------------------- */
 
-static int from_file(const struct session *session, const char *path, struct model **out, struct view_policy *policy,
-                     struct error *error)
+/* What a path leads to: a checkpoint of ours, else a file of weights. */
+struct found {
+    struct checkpoint *checkpoint;
+    struct safetensors *file; /* NULL where there is a checkpoint */
+    struct weights weights;
+    char *path;
+};
+
+static void found_close(struct found *found)
 {
-    struct safetensors *file;
-    int status = safetensors_open(&file, path, error);
-    if (status != SIMCLR_OK) return status;
-    const char *format = safetensors_metadata(file, "format");
-    if (format != NULL && strcmp(format, "simclr-checkpoint") == 0) {
-        struct checkpoint *checkpoint;
-        safetensors_close(&file); /* it is read again */
-        status = checkpoint_open(&checkpoint, path, error);
-        if (status == SIMCLR_OK) {
-            status = from_checkpoint(session, checkpoint, out, policy, error);
-            checkpoint_close(&checkpoint);
-        }
-    } else {
-        status = from_weights(session, file, path, out, policy, error);
-    }
-    safetensors_close(&file);
-    return status;
+    checkpoint_close(&found->checkpoint);
+    safetensors_close(&found->file);
+    memory_free(found->path);
+    *found = (struct found){0};
+}
+
+static int look_at_file(struct found *found, const char *path, struct error *error)
+{
+    found->path = memory_string(path);
+    if (!found->path) return error_no_memory(error, "a path", strlen(path));
+    const int status = safetensors_open(&found->file, path, error);
+    if (status) return status;
+    const char *format = safetensors_metadata(found->file, "format");
+    if (!format || strcmp(format, "simclr-checkpoint") != 0)
+        return weights_look(&found->weights, found->file, found->path, error);
+    safetensors_close(&found->file); /* it is read again */
+    return checkpoint_open(&found->checkpoint, path, error);
 }
 
 /* A run folder's newest whole checkpoint; without any, weights that lie in the folder. */
-static int from_folder(const struct session *session, const char *path, struct model **out, struct view_policy *policy,
-                       struct error *error)
+static int look_into_folder(struct found *found, const struct session *session, const char *path, struct error *error)
 {
     static const char *const names[] = {"exported/encoder.safetensors", "encoder.safetensors", "model.safetensors"};
-    struct checkpoint *checkpoint;
-    int status = run_folder_newest(path, &session->log, &checkpoint, error);
-    if (status != SIMCLR_OK) return status;
-    if (checkpoint != NULL) {
-        status = from_checkpoint(session, checkpoint, out, policy, error);
-        checkpoint_close(&checkpoint);
-        return status;
-    }
+    int status = run_folder_newest(path, &session->log, &found->checkpoint, error);
+    if (status || found->checkpoint) return status;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *file = file_join(path, names[i]);
-        if (file == NULL) return error_no_memory(error, "a path", strlen(path));
-        const bool found = file_exists(file);
-        if (found) status = from_file(session, file, out, policy, error);
+        if (!file) return error_no_memory(error, "a path", strlen(path));
+        const bool there = file_exists(file);
+        if (there) status = look_at_file(found, file, error);
         memory_free(file);
-        if (found) return status;
+        if (there) return status;
     }
     return error_set(error, SIMCLR_IO,
-                     "%s: holds neither a checkpoint nor an exported encoder: train one with simclr "
-                     "pretrain",
-                     path);
+                     "%s: holds neither a checkpoint nor an exported encoder: train one with simclr pretrain", path);
+}
+
+static int look(struct found *found, const struct session *session, const char *path, struct error *error)
+{
+    *found = (struct found){0};
+    return file_is_folder(path) ? look_into_folder(found, session, path, error) : look_at_file(found, path, error);
 }
 
 int model_open(struct session *session, const char *path, struct model **out, struct view_policy *policy,
                struct error *error)
 {
+    struct found found;
     *out = NULL;
-    int status = file_is_folder(path) ? from_folder(session, path, out, policy, error)
-                                      : from_file(session, path, out, policy, error);
-    if (status != SIMCLR_OK) model_destroy(out);
-    if (*out != NULL) apply_options(session, *out, policy);
+    int status = look(&found, session, path, error);
+    if (!status)
+        status = found.checkpoint ? from_checkpoint(session, found.checkpoint, out, policy, error)
+                                  : from_weights(session, &found.weights, out, policy, error);
+    found_close(&found);
+    if (status) model_destroy(out);
+    if (*out) apply_options(session, *out, policy);
+    return status;
+}
+
+/* ---- the start of a new run -------------------------------------------------------------------------------------- */
+
+static void say_taken(const struct session *session, const char *path, const struct weights_taken *taken)
+{
+    const struct log *log = &session->log;
+    const int fresh = taken->encoder_of - taken->encoder;
+    log_info(log, "init: %d of %d tensors of the encoder and %d of %d of the head start from %s", taken->encoder,
+             taken->encoder_of, taken->head, taken->head_of, path);
+    if (fresh > 0)
+        log_warning(log, "init: %d tensor%s of the encoder start%s anew: %s%s", fresh, fresh == 1 ? "" : "s",
+                    fresh == 1 ? "s" : "", taken->fresh, fresh == 1 ? "" : " and so on");
+    if (taken->left > 0)
+        log_info(log, "init: %d tensor%s of the file left out: %s%s", taken->left, taken->left == 1 ? "" : "s",
+                 taken->left_name, taken->left == 1 ? "" : " and so on");
+}
+
+static bool same_input(const struct view_policy *a, const struct view_policy *b)
+{
+    if (a->normalize != b->normalize) return false;
+    for (int i = 0; i < 3 && a->normalize; i++)
+        if (fabs(a->mean[i] - b->mean[i]) > 1e-6 || fabs(a->std[i] - b->std[i]) > 1e-6) return false;
+    return true;
+}
+
+/* The run keeps its own input; who wants that of the weights must say so. */
+static void say_input(const struct session *session, const char *path, const struct view_policy *theirs,
+                      const struct view_policy *ours)
+{
+    if (same_input(theirs, ours)) return;
+    if (theirs->normalize)
+        log_warning(&session->log,
+                    "init: %s was trained on other input than this run will see: --mean %g,%g,%g --std %g,%g,%g give "
+                    "the same",
+                    path, theirs->mean[0], theirs->mean[1], theirs->mean[2], theirs->std[0], theirs->std[1],
+                    theirs->std[2]);
+    else
+        log_warning(&session->log, "init: %s was trained without --mean and --std, which this run has", path);
+}
+
+static int compare_input(const struct session *session, const struct found *found, const char *path,
+                         const struct view_policy *policy, struct error *error)
+{
+    struct view_policy theirs;
+    bool known = true;
+    int size = policy->size, status = SIMCLR_OK;
+    if (found->checkpoint)
+        policy_of_checkpoint(found->checkpoint, &theirs);
+    else
+        status = exported_config_read(found->path, &size, &theirs, &known, error);
+    if (status) return status;
+    if (known)
+        say_input(session, path, &theirs, policy);
+    else
+        log_info(&session->log,
+                 "init: no config.json beside %s says what input it was trained on; torchvision's own weights want "
+                 "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225",
+                 path);
+    return SIMCLR_OK;
+}
+
+int model_begin(const struct session *session, const char *path, struct model *model, const struct view_policy *policy,
+                struct error *error)
+{
+    struct found found;
+    struct weights_taken taken;
+    int status = look(&found, session, path, error);
+    if (!status && found.checkpoint)
+        status =
+            weights_look(&found.weights, checkpoint_file(found.checkpoint), checkpoint_path(found.checkpoint), error);
+    if (!status) status = weights_begin(&found.weights, model, &taken, error);
+    if (!status) {
+        if (found.weights.prefix[0] != '\0' && !found.checkpoint) say_names(session, &found.weights);
+        say_taken(session, path, &taken);
+        status = compare_input(session, &found, path, policy, error);
+    }
+    found_close(&found);
+    if (status) error_prefix(error, "--init");
     return status;
 }

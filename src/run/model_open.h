@@ -11,4 +11,10 @@
 int model_open(struct session *session, const char *path, struct model **out, struct view_policy *policy,
                struct error *error);
 
+/* Weights for a new run from all that model_open takes: every tensor of encoder and head whose name and shape fit is
+ * copied into `model`, and the log says how many did and what was left out. policy: of the run, whose input is compared
+ * with that of the weights. Networks planned before need network_set_weights. Errors as weights_begin has them. */
+int model_begin(const struct session *session, const char *path, struct model *model, const struct view_policy *policy,
+                struct error *error);
+
 #endif

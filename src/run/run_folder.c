@@ -147,6 +147,7 @@ void run_folder_close(struct run_folder *folder)
     if (folder->log_file != NULL) fclose(folder->log_file);
     file_unlock(&folder->lock);
     memory_free(folder->path);
+    memory_free(folder->whole);
     *folder = (struct run_folder){.lock = -1};
 }
 
@@ -208,19 +209,65 @@ static int list_steps(const char *path, int64_t **steps, size_t *count, bool *mi
     return status;
 }
 
-void run_folder_prune(const struct run_folder *folder, int64_t keep)
+void run_folder_note_whole(struct run_folder *folder, int64_t step)
+{
+    int64_t *grown = memory_array(folder->whole_count + 1, sizeof *grown);
+    if (!grown) return; /* it is read again where it matters */
+    if (folder->whole) memcpy(grown, folder->whole, folder->whole_count * sizeof *grown);
+    memory_free(folder->whole);
+    folder->whole = grown;
+    folder->whole[folder->whole_count++] = step;
+}
+
+static void forget_before(struct run_folder *folder, int64_t step)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < folder->whole_count; i++)
+        if (folder->whole[i] >= step) folder->whole[kept++] = folder->whole[i];
+    folder->whole_count = kept;
+}
+
+/* False for one that is damaged, or cannot be read now. */
+static bool is_whole(struct run_folder *folder, int64_t step)
+{
+    for (size_t i = 0; i < folder->whole_count; i++)
+        if (folder->whole[i] == step) return true;
+    struct checkpoint *checkpoint = NULL;
+    char *path = run_folder_checkpoint_path(folder, step);
+    const bool whole = path && checkpoint_open(&checkpoint, path, NULL) == SIMCLR_OK;
+    checkpoint_close(&checkpoint);
+    memory_free(path);
+    if (whole) run_folder_note_whole(folder, step);
+    return whole;
+}
+
+void run_folder_prune(struct run_folder *folder, int64_t keep)
 {
     char *path = path_in(folder, "checkpoints");
-    size_t count = 0;
-    int64_t *steps = NULL;
+    size_t count = 0, i = 0;
+    int64_t *steps = NULL, whole = 0;
     if (path != NULL) (void)list_steps(path, &steps, &count, NULL, NULL); /* then more stay than are wanted */
-    for (size_t i = 0; i < count; i++) {
-        char *old = (int64_t)i < keep ? NULL : run_folder_checkpoint_path(folder, steps[i]);
+    for (; i < count && whole < keep; i++) whole += is_whole(folder, steps[i]);
+    if (i > 0) forget_before(folder, steps[i - 1]);
+    for (; i < count; i++) {
+        char *old = run_folder_checkpoint_path(folder, steps[i]);
         if (old != NULL) unlink(old);
         memory_free(old);
     }
     memory_free(steps);
     memory_free(path);
+}
+
+double run_folder_best_knn(const struct run_folder *folder)
+{
+    struct checkpoint *checkpoint = NULL;
+    char *path = run_folder_best_path(folder);
+    double best = -1;
+    if (path && file_exists(path) && checkpoint_open(&checkpoint, path, NULL) == SIMCLR_OK)
+        best = checkpoint_state(checkpoint)->best_knn;
+    checkpoint_close(&checkpoint);
+    memory_free(path);
+    return best;
 }
 
 static int newest_in(const char *path, bool *missing, const struct log *log, struct checkpoint **out,

@@ -15,6 +15,8 @@ struct run_folder {
     struct log_tee tee;
     struct log log;         /* for all that the run says: goes to train.log and to the log the folder was opened with */
     struct metrics metrics; /* metrics.jsonl and the TensorBoard events; see run_folder_start */
+    int64_t *whole;         /* [whole_count] steps whose checkpoints are known to be whole */
+    size_t whole_count;
 };
 
 /* Makes the folder if needed and locks it (SIMCLR_BUSY when another process uses it). folder->log adds train.log to
@@ -40,8 +42,14 @@ int run_folder_start(struct run_folder *folder, const struct session *session, c
 /* checkpoints/step-<step>.safetensors, or checkpoints/best.safetensors (memory_free). */
 char *run_folder_checkpoint_path(const struct run_folder *folder, int64_t step);
 char *run_folder_best_path(const struct run_folder *folder);
-/* Removes all step-* checkpoints but the `keep` newest. */
-void run_folder_prune(const struct run_folder *folder, int64_t keep);
+/* Removes all step-* checkpoints that are older than the `keep` newest whole ones. Those of the steps in
+ * `folder->whole` are known to be whole; others are read once. A damaged one does not count, and stays until whole ones
+ * have followed. */
+void run_folder_prune(struct run_folder *folder, int64_t keep);
+/* The checkpoint of this step is whole: it was just written, or read. */
+void run_folder_note_whole(struct run_folder *folder, int64_t step);
+/* The kNN top-1 of the best checkpoint that is on the disk, -1 where there is none that can be read. */
+double run_folder_best_knn(const struct run_folder *folder);
 
 /* The newest checkpoint under `path` (a run folder or its checkpoints folder) that is whole; damaged ones are skipped
  * with a warning. *out NULL and SIMCLR_OK: there is none at all. SIMCLR_CORRUPT: there are some, none of them whole.

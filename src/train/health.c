@@ -5,9 +5,19 @@
 
 #include "loss/nt_xent.h"
 
+static double margin(double temperature)
+{
+    return 0.02 / temperature;
+}
+
 bool health_at_chance(double loss, int images, double temperature)
 {
-    return nt_xent_chance(images) - loss < 0.02 / temperature;
+    return fabs(nt_xent_chance(images) - loss) < margin(temperature);
+}
+
+bool health_above_chance(double loss, int images, double temperature)
+{
+    return loss - nt_xent_chance(images) >= margin(temperature);
 }
 
 bool health_collapsed(const struct diagnostics *diagnostics, int dim)

@@ -10,6 +10,7 @@
 
 struct pretrain {
     struct session *session; /* `own` */
+    bool warmup_is_open;     /* --warmup-epochs was not given: a run that goes on keeps its own */
     struct session own;      /* the command's, whose log goes to the folder too */
     const struct config *config;
     struct run_folder folder;

@@ -58,6 +58,7 @@ int pretrain_save_step(struct pretrain *run, struct error *error)
     memory_free(path);
     if (status != SIMCLR_OK) return status;
     run->saved_step = run->step.number;
+    run_folder_note_whole(&run->folder, run->step.number);
     run_folder_prune(&run->folder, run->config->keep);
     return SIMCLR_OK;
 }
@@ -162,6 +163,12 @@ static void warn(const struct pretrain *run, double loss, const struct diagnosti
                     "the loss %.3f sits at chance (%.3f): nothing is being learned; check the images, the views and "
                     "--learning-rate",
                     loss, nt_xent_chance((int)run->config->batch));
+    if (warm && health_above_chance(loss, (int)run->config->batch, run->config->temperature))
+        log_warning(
+            log,
+            "the loss %.3f is above chance (%.3f): the run is worse than one that knows nothing; it diverges (try "
+            "a lower --learning-rate), --temperature %g is too low, or many images are copies of each other",
+            loss, nt_xent_chance((int)run->config->batch), run->config->temperature);
     if (diagnostics != NULL && health_collapsed(diagnostics, dim))
         log_warning(log,
                     "the representation has collapsed (rank %.1f of %d, feature deviation %.2g where %.2g is "
@@ -239,6 +246,19 @@ static void tell(const struct pretrain *run, const struct epoch_report *report)
     text_free(&line);
 }
 
+/* Before the step's own checkpoint: a run that is killed between the two does this epoch's end again. One that is
+ * killed after it has a best checkpoint that is as good as its figure says. */
+static int save_best(struct pretrain *run, double knn, struct error *error)
+{
+    const double before = run->best_knn;
+    char *path = run_folder_best_path(&run->folder);
+    run->best_knn = knn;
+    const int status = pretrain_save(run, path, error);
+    if (status) run->best_knn = before;
+    memory_free(path);
+    return status;
+}
+
 int pretrain_end_epoch(struct pretrain *run, struct error *error)
 {
     struct epoch_report report;
@@ -250,13 +270,8 @@ int pretrain_end_epoch(struct pretrain *run, struct error *error)
     warn(run, report.loss, report.diagnosed ? &report.diagnostics : NULL);
     run->this_epoch = (struct stretch){0};
     run->epoch = report.epoch;
-    if (report.best) run->best_knn = report.knn;
-    if (report.epoch % run->config->save_every == 0 || run->step.number == run->steps)
-        status = pretrain_save_step(run, error);
-    if (status == SIMCLR_OK && report.best && state_is_good(run)) {
-        char *path = run_folder_best_path(&run->folder);
-        status = pretrain_save(run, path, error);
-        memory_free(path);
-    }
-    return status;
+    if (report.best && state_is_good(run)) status = save_best(run, report.knn, error);
+    if (status != SIMCLR_OK) return status;
+    const bool due = report.epoch % run->config->save_every == 0 || run->step.number == run->steps;
+    return due ? pretrain_save_step(run, error) : SIMCLR_OK;
 }

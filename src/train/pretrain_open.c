@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "run/model_open.h"
 #include "run/settings.h"
 #include "train/pretrain.h"
 
@@ -16,12 +17,57 @@ static int check_data(const struct pretrain *run, const struct checkpoint_state 
     if (state->fingerprint == NULL || strcmp(state->fingerprint, fingerprint) == 0) return SIMCLR_OK;
     return error_set(error, SIMCLR_INVALID,
                      "%s holds a run on other images than %s has now: give the same --data, or start afresh with "
-                     "--overwrite or another --out",
-                     run->folder.path, run->config->data);
+                     "--overwrite or another --out; --init %s --out NEW starts a new run from its weights",
+                     run->folder.path, run->config->data, run->folder.path);
 }
 
-/* Options whose change would make it another run must be what they were. */
-static int check_options(const struct pretrain *run, const struct checkpoint_state *state, struct error *error)
+static int refuse_options(const struct pretrain *run, const char *differences, struct error *error)
+{
+    return error_set(error, SIMCLR_INVALID,
+                     "%s holds a run with other options (%s): give the same (--recipe %s/config.yaml does), or start "
+                     "afresh with --overwrite or another --out",
+                     run->folder.path, differences, run->folder.path);
+}
+
+/* Options whose change would make it another run must be what they were. `before` is made equal in what may change. */
+static int compare_options(const struct pretrain *run, struct config *before, struct error *error)
+{
+    if (run->config->epochs > before->epochs) before->epochs = run->config->epochs;
+    char *differences = config_differences(before, run->config);
+    if (!differences) return error_no_memory(error, "a comparison of options", 1024);
+    const int status = differences[0] == '\0' ? SIMCLR_OK : refuse_options(run, differences, error);
+    memory_free(differences);
+    return status;
+}
+
+/* Further epochs: from here on the rate is that of the cosine over the new number. The warm-up stays the run's own, so
+ * there is no second one. */
+static void say_further(const struct pretrain *run, const struct config *before, int64_t step)
+{
+    const struct schedule old = step_schedule(before, before->batch, run->steps_per_epoch, before->epochs);
+    log_info(&run->session->log,
+             "further epochs: %lld, where the run was to have %lld; on the cosine over all of them the rate jumps from "
+             "%g to %g at step %lld",
+             (long long)run->config->epochs, (long long)before->epochs, schedule_rate(&old, step > 0 ? step - 1 : 0),
+             schedule_rate(&run->step.schedule, step), (long long)step);
+}
+
+static int check_against(struct pretrain *run, struct config *before, int64_t step, struct error *error)
+{
+    const int64_t epochs = before->epochs;
+    char warmup[40];
+    snprintf(warmup, sizeof warmup, "%.17g", before->warmup_epochs);
+    int status =
+        run->warmup_is_open ? config_set(run->session->settings, "warmup-epochs", warmup, 2, error) : SIMCLR_OK;
+    if (!status) status = compare_options(run, before, error);
+    if (status) return status;
+    run->step.schedule.warmup_epochs = run->config->warmup_epochs;
+    before->epochs = epochs;
+    if (run->config->epochs > epochs) say_further(run, before, step);
+    return SIMCLR_OK;
+}
+
+static int check_options(struct pretrain *run, const struct checkpoint_state *state, struct error *error)
 {
     if (state->config_yaml == NULL) return SIMCLR_OK;
     struct config *before;
@@ -29,14 +75,7 @@ static int check_options(const struct pretrain *run, const struct checkpoint_sta
     if (status == SIMCLR_OK)
         status = config_parse_recipe(before, state->config_yaml, strlen(state->config_yaml), "the checkpoint's options",
                                      1, error);
-    char *differences = status == SIMCLR_OK ? config_differences(before, run->config) : NULL;
-    if (status == SIMCLR_OK && differences == NULL) status = error_no_memory(error, "a comparison of options", 1024);
-    if (status == SIMCLR_OK && differences[0] != '\0')
-        status = error_set(error, SIMCLR_INVALID,
-                           "%s holds a run with other options (%s): give the same (--recipe %s/config.yaml does), or "
-                           "start afresh with --overwrite or another --out",
-                           run->folder.path, differences, run->folder.path);
-    memory_free(differences);
+    if (status == SIMCLR_OK) status = check_against(run, before, state->step, error);
     config_destroy(&before);
     return status;
 }
@@ -52,7 +91,8 @@ static int restore(struct pretrain *run, const struct checkpoint *checkpoint, st
     run->step.number = state->step;
     run->saved_step = state->step;
     run->epoch = state->epoch;
-    run->best_knn = state->best_knn;
+    run->best_knn = run_folder_best_knn(&run->folder); /* of what is there, whatever was meant to be written */
+    run_folder_note_whole(&run->folder, state->step);
     run->step.skipped = state->skipped_steps;
     run->this_epoch = state->this_epoch;
     if (state->version < 2 && run->step.number > run->epoch * run->steps_per_epoch)
@@ -64,17 +104,32 @@ static int restore(struct pretrain *run, const struct checkpoint *checkpoint, st
     return SIMCLR_OK;
 }
 
+/* Weights that are not random. Networks are packed by then. */
+static int begin(struct pretrain *run, struct error *error)
+{
+    const char *path = run->config->init;
+    if (path[0] == '\0') return SIMCLR_OK;
+    const int status = model_begin(run->session, path, run->model, &run->policy, error);
+    if (!status) network_set_weights(run->step.network);
+    return status;
+}
+
 static int resume(struct pretrain *run, struct error *error)
 {
     struct checkpoint *checkpoint = NULL;
-    if (run->config->overwrite) run_folder_clear(&run->folder);
-    int status = run_folder_newest(run->folder.path, &run->session->log, &checkpoint, error);
+    const bool afresh = run->config->overwrite;
+    int status = afresh ? begin(run, error) : SIMCLR_OK; /* before the folder is emptied: the weights may lie in it */
+    if (status != SIMCLR_OK) return status;
+    if (afresh) run_folder_clear(&run->folder);
+    status = run_folder_newest(run->folder.path, &run->session->log, &checkpoint, error);
     if (status != SIMCLR_OK) return status;
     if (checkpoint != NULL)
         status = restore(run, checkpoint, error);
     else if (run->config->resume)
         status = error_set(error, SIMCLR_INVALID,
                            "%s has no checkpoint to resume from: leave --resume out to start there", run->folder.path);
+    else if (!afresh)
+        status = begin(run, error);
     checkpoint_close(&checkpoint);
     return status;
 }
@@ -164,7 +219,11 @@ static void describe(const struct pretrain *run)
 
 int pretrain_open(struct pretrain *run, struct session *session, struct error *error)
 {
-    *run = (struct pretrain){.session = &run->own, .config = session->config, .best_knn = -1, .saved_step = -1};
+    *run = (struct pretrain){.session = &run->own,
+                             .config = session->config,
+                             .warmup_is_open = config_is_auto(session->config, "warmup-epochs"),
+                             .best_knn = -1,
+                             .saved_step = -1};
     int status = run_folder_open(&run->folder, &session->log, run->config->out, error);
     run->own = session_derive(session, NULL, run->folder.log);
     if (status == SIMCLR_OK) status = open_data(run, error);

@@ -25,11 +25,17 @@ struct optimizer_config step_optimizer(const struct config *config)
     return optimizer;
 }
 
+static enum scaling scaling(const char *name)
+{
+    if (strcmp(name, "none") == 0) return SCALING_NONE;
+    return strcmp(name, "sqrt") == 0 ? SCALING_SQRT : SCALING_LINEAR;
+}
+
 struct schedule step_schedule(const struct config *config, int64_t batch, int64_t steps_per_epoch, int64_t epochs)
 {
     return (struct schedule){
         .base = config->learning_rate,
-        .square_root = strcmp(config->scaling, "sqrt") == 0,
+        .scaling = scaling(config->scaling),
         .batch = batch,
         .steps_per_epoch = steps_per_epoch,
         .epochs = (double)epochs,

@@ -96,7 +96,8 @@ static inline int check_schedules(const struct reference *file)
         struct reference_tensor rates = reference_get(file, "case%d.lr", cases);
         struct schedule schedule = {
             .base = reference_number(reference_get(file, "case%d.base", cases), 0),
-            .square_root = reference_number(reference_get(file, "case%d.sqrt", cases), 0) != 0,
+            .scaling =
+                reference_number(reference_get(file, "case%d.sqrt", cases), 0) != 0 ? SCALING_SQRT : SCALING_LINEAR,
             .batch = (int64_t)reference_number(shape, 1),
             .steps_per_epoch = (int64_t)reference_number(shape, 0) / (int64_t)reference_number(shape, 1),
             .epochs = reference_number(shape, 2),

@@ -315,12 +315,56 @@ static void test_files(void **state)
     safetensors_close(&file);
 }
 
+/* What is taken for a safetensors file is called by its name, and what to do with it is said. */
+static void test_foreign_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t count;
+        const char *says;
+    } cases[] = {
+        {"PK\3\4\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\22\0\0\0archive/data.pkl", 46, "is a PyTorch file"},
+        {"PK\3\4\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\7\0\0\0arr.npy", 37, "NumPy archive"},
+        {"PK\3\4\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\5\0\0\0a.txt", 35, "zip archive"},
+        {"\x80\2\x8a\nl\xfc\x9c"
+         "F\xf9 j\xa8P\x19.",
+         15, "is a pickle"},
+        {"\x80\4\x95\x10\0\0\0\0\0\0\0}", 12, "is a pickle"},
+        {"\x89HDF\r\n\x1a\n\0\0\0\0\0\0\0\0", 16, "HDF5"},
+        {"\x93NUMPY\1\0v\0{'descr", 17, "NumPy array"},
+        {"version https://git-lfs.github.com/spec/v1\n", 43, "Git LFS pointer"},
+        {"<!DOCTYPE html><html>", 21, "web page"},
+        {"\x1f\x8b\10\0\0\0\0\0\0\3", 10, "gunzip"},
+        {"just some text that is no file of weights", 41, "not a safetensors file"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error error = {0};
+        struct safetensors *file;
+        assert_int_equal(
+            safetensors_parse(&file, (const uint8_t *)cases[i].bytes, cases[i].count, "resnet18.pth", &error),
+            SIMCLR_CORRUPT);
+        if (!strstr(error.text, cases[i].says) || strncmp(error.text, "resnet18.pth: ", 14) != 0)
+            fail_msg("%s: %s", cases[i].says, error.text);
+    }
+    /* a header of 0x280 bytes begins like a pickle, and is none */
+    uint8_t bytes[8 + 0x280];
+    memset(bytes, ' ', sizeof bytes);
+    memcpy(bytes, "\x80\2\0\0\0\0\0\0{}", 10);
+    struct error error = {0};
+    struct safetensors *file;
+    assert_int_equal(safetensors_parse(&file, bytes, sizeof bytes, "x", &error), SIMCLR_OK);
+    safetensors_close(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_deterministic), cmocka_unit_test(test_writer_refuses),
-        cmocka_unit_test(test_accepts),    cmocka_unit_test(test_lies),          cmocka_unit_test(test_deep_nesting),
-        cmocka_unit_test(test_cuts),       cmocka_unit_test(test_mutations),     cmocka_unit_test(test_files),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_writer_refuses), cmocka_unit_test(test_accepts),
+        cmocka_unit_test(test_lies),           cmocka_unit_test(test_deep_nesting),
+        cmocka_unit_test(test_foreign_files),  cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_mutations),      cmocka_unit_test(test_files),
     };
     return run_cases(tests, make_folder, remove_folder);
 }

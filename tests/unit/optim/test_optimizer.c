@@ -171,9 +171,12 @@ static void test_schedule(void **state)
     assert_true(fabs(schedule_rate(&schedule, 100) - 4.8) < 1e-12);
     assert_true(fabs(schedule_rate(&schedule, 550) - 2.4) < 1e-12);
     assert_true(schedule_rate(&schedule, 1000) == 0 && schedule_rate(&schedule, 5000) == 0);
-    schedule.square_root = true;
+    schedule.scaling = SCALING_SQRT;
     schedule.base = 0.075;
     assert_true(fabs(schedule_peak(&schedule) - 4.8) < 1e-12);
+    schedule.scaling = SCALING_NONE; /* the rate that was asked for, whatever the batch */
+    assert_true(schedule_peak(&schedule) == 0.075);
+    schedule.scaling = SCALING_SQRT;
     schedule.warmup_epochs = 0;
     assert_true(fabs(schedule_rate(&schedule, 0) - 4.8) < 1e-12);
     schedule.warmup_epochs = 100; /* all of it */

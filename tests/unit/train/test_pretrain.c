@@ -455,6 +455,12 @@ static void health_tells_failure_from_learning(void **state)
     assert_true(health_at_chance(6.22, 256, 0.5));
     assert_false(health_at_chance(6.0, 256, 0.1));
     assert_true(health_at_chance(6.1, 256, 0.1));
+    assert_false(health_at_chance(567, 256, 0.1)); /* far above it is no standing still */
+    assert_true(health_above_chance(567, 256, 0.1));
+    assert_true(health_at_chance(6.3, 256, 0.1));
+    assert_false(health_above_chance(6.3, 256, 0.1));
+    assert_false(health_above_chance(5.571, 256, 0.5));
+    assert_false(health_above_chance(NAN, 256, 0.5)); /* an epoch without a finite loss has a line of its own */
     const struct diagnostics healthy = {.rankme = 60, .feature_std = 0.05};
     const struct diagnostics point = {.rankme = 60, .feature_std = 0.001};
     const struct diagnostics line = {.rankme = 1.2, .feature_std = 0.05};

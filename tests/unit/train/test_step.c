@@ -463,7 +463,7 @@ static void options_become_optimiser_and_schedule(void **state)
         assert_true(optimizer.momentum == 0.5f && optimizer.weight_decay == 0.25f && optimizer.trust == 0.125f);
         assert_true(optimizer.beta2 == 0.999f && optimizer.epsilon == 1e-8f);
         const struct schedule schedule = step_schedule(config, 64, 10, 30);
-        assert_true(schedule.base == 0.075 && schedule.square_root && schedule.batch == 64);
+        assert_true(schedule.base == 0.075 && schedule.scaling == SCALING_SQRT && schedule.batch == 64);
         assert_true(schedule.steps_per_epoch == 10 && schedule.epochs == 30 && schedule.warmup_epochs == 3);
         config_destroy(&config);
     }

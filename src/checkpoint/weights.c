@@ -1,0 +1,309 @@
+/* checkpoint/weights.c -- see weights.h. */
+#include "checkpoint/weights.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "checkpoint/tensors.h"
+
+enum { NAME_MAX_BYTES = 256 }; /* longer names are nobody's */
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+/* ---- torchvision's children of a ResNet, by name and as a Sequential numbers them ------------------------------- */
+
+static const struct child {
+    const char *name, *number;
+} children[] = {{"conv1", "0"}, {"bn1", "1"}, {"layer1", "4"}, {"layer2", "5"}, {"layer3", "6"}, {"layer4", "7"}};
+enum { CHILDREN = sizeof children / sizeof *children };
+
+/* The child that `name` begins with, of those in a file whose names are numbers or words; rest: what follows it. */
+static const struct child *child_of(const char *name, bool numbers, const char **rest)
+{
+    for (int i = 0; i < CHILDREN; i++) {
+        const char *word = numbers ? children[i].number : children[i].name;
+        const size_t length = strlen(word);
+        if (strncmp(name, word, length) != 0 || name[length] != '.') continue;
+        *rest = name + length;
+        return &children[i];
+    }
+    return NULL;
+}
+
+/* torchvision's name of a tensor of the file; false where it is too long, or lies outside of the prefix. */
+static bool torchvision_name(const struct weights *weights, const char *in_file, char out[NAME_MAX_BYTES])
+{
+    const size_t length = strlen(weights->prefix);
+    const char *rest = in_file + length;
+    if (strncmp(in_file, weights->prefix, length) != 0) return false;
+    const struct child *child = weights->sequential ? child_of(in_file + length, true, &rest) : NULL;
+    const int bytes = snprintf(out, NAME_MAX_BYTES, "%s%s", child ? child->name : "", rest);
+    return bytes < NAME_MAX_BYTES;
+}
+
+static const struct safetensors_entry *find_named(const struct safetensors *file, const char *prefix, bool sequential,
+                                                  const char *name)
+{
+    char in_file[WEIGHTS_PREFIX_MAX + NAME_MAX_BYTES];
+    const char *rest = name;
+    const struct child *child = sequential ? child_of(name, false, &rest) : NULL;
+    const int bytes = snprintf(in_file, sizeof in_file, "%s%s%s", prefix, child ? child->number : "", rest);
+    return bytes < (int)sizeof in_file ? safetensors_find(file, in_file) : NULL;
+}
+
+const struct safetensors_entry *weights_find(const struct weights *weights, const char *name)
+{
+    return find_named(weights->file, weights->prefix, weights->sequential, name);
+}
+
+/* What an encoder's file may hold besides the encoder: the supervised classifier and PyTorch's counters. */
+static bool ignored(const char *name)
+{
+    return strncmp(name, "fc.", 3) == 0 || ends_with(name, "num_batches_tracked");
+}
+
+/* ---- finding the prefix ------------------------------------------------------------------------------------------ */
+
+/* Copies that are not the network that was trained: of momentum contrast, of a teacher, of an average; and optimiser
+ * states under the names of their tensors. */
+static bool is_copy(const char *prefix)
+{
+    static const char *const words[] = {"_k.", "_m.", "key", "momentum", "teacher", "target", "ema", "optimizer"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(prefix, words[i])) return true;
+    return false;
+}
+
+/* Is this tensor the first convolution of a ResNet? Then its prefix. */
+static bool begins_network(const struct safetensors *file, const struct safetensors_entry *entry,
+                           char prefix[WEIGHTS_PREFIX_MAX], bool *sequential)
+{
+    static const char *const stems[] = {"conv1.weight", "0.weight"};
+    for (int i = 0; i < 2; i++) {
+        const size_t length = strlen(entry->name), tail = strlen(stems[i]);
+        if (entry->rank != 4 || !ends_with(entry->name, stems[i]) || length - tail >= WEIGHTS_PREFIX_MAX) continue;
+        memcpy(prefix, entry->name, length - tail);
+        prefix[length - tail] = '\0';
+        if (length > tail && prefix[length - tail - 1] != '.') continue;
+        *sequential = i == 1;
+        if (find_named(file, prefix, *sequential, "layer1.0.conv1.weight")) return true;
+    }
+    return false;
+}
+
+static int no_network(const char *path, struct error *error)
+{
+    return error_set(error, SIMCLR_CORRUPT,
+                     "%s: holds no ResNet under torchvision's names (conv1.weight, layer1.0.conv1.weight, ..., behind "
+                     "any prefix): give a run folder, a checkpoint or an exported encoder",
+                     path);
+}
+
+static void count_tensors(struct weights *weights)
+{
+    char name[NAME_MAX_BYTES];
+    for (int i = 0; i < safetensors_count(weights->file); i++) {
+        const char *in_file = safetensors_at(weights->file, i)->name;
+        if (torchvision_name(weights, in_file, name)) {
+            weights->encoder += !ignored(name);
+        } else {
+            if (weights->outside == 0) weights->example = in_file;
+            weights->outside += 1;
+        }
+    }
+}
+
+int weights_look(struct weights *out, const struct safetensors *file, const char *path, struct error *error)
+{
+    int found[2] = {0}; /* networks, copies */
+    *out = (struct weights){.file = file, .path = path};
+    struct weights other = *out;
+    for (int i = 0; i < safetensors_count(file); i++) {
+        struct weights here = {0};
+        if (!begins_network(file, safetensors_at(file, i), here.prefix, &here.sequential)) continue;
+        const bool copy = is_copy(here.prefix);
+        if (found[copy]++ == 0 && (!copy || found[0] == 0)) {
+            memcpy(out->prefix, here.prefix, sizeof out->prefix);
+            out->sequential = here.sequential;
+        } else if (!copy) {
+            memcpy(other.prefix, here.prefix, sizeof other.prefix);
+        }
+    }
+    if (found[0] + found[1] == 0) return no_network(path, error);
+    if (found[0] > 1 || (found[0] == 0 && found[1] > 1))
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: holds several ResNets (\"%s\", \"%s\", ...): write the one that is wanted to a file of "
+                         "its own",
+                         path, out->prefix, other.prefix);
+    count_tensors(out);
+    return SIMCLR_OK;
+}
+
+/* ---- which ResNet ------------------------------------------------------------------------------------------------ */
+
+static int count_blocks(const struct weights *weights, int layer)
+{
+    char name[64];
+    int blocks = 0;
+    do snprintf(name, sizeof name, "layer%d.%d.conv1.weight", layer, blocks);
+    while (weights_find(weights, name) && ++blocks < 1000);
+    return blocks;
+}
+
+int weights_config(const struct weights *weights, struct model_config *out, struct error *error)
+{
+    static const struct {
+        int depth, blocks[4];
+        bool bottleneck;
+    } known[] = {
+        {18, {2, 2, 2, 2}, false},  {34, {3, 4, 6, 3}, false},  {50, {3, 4, 6, 3}, true},
+        {101, {3, 4, 23, 3}, true}, {152, {3, 8, 36, 3}, true}, {200, {3, 24, 36, 3}, true},
+    };
+    const struct safetensors_entry *stem = weights_find(weights, "conv1.weight");
+    const bool bottleneck = weights_find(weights, "layer1.0.conv3.weight") != NULL;
+    struct resnet_config *resnet = &out->resnet;
+    *out = (struct model_config){.encoder = ENCODER_RESNET, .head_layers = 0, .head_dim = 128};
+    for (size_t i = 0; stem && i < sizeof known / sizeof *known; i++) {
+        bool same = known[i].bottleneck == bottleneck;
+        for (int layer = 0; layer < 4; layer++)
+            same = same && count_blocks(weights, layer + 1) == known[i].blocks[layer];
+        if (same) resnet->depth = known[i].depth;
+    }
+    if (!stem || stem->rank != 4 || resnet->depth == 0) return no_network(weights->path, error);
+    resnet->width = (double)stem->dims[0] / 64;
+    resnet->stem = stem->dims[3] == 3 ? STEM_CIFAR : STEM_IMAGENET;
+    out->image_size = resnet->stem == STEM_CIFAR ? 32 : 224;
+    if (model_config_check(out, error) == SIMCLR_OK) return SIMCLR_OK;
+    error_prefix(error, "%s: the network that the shapes of its tensors describe", weights->path);
+    if (error) error->status = SIMCLR_CORRUPT; /* the file is wrong, not what the user asked for */
+    return SIMCLR_CORRUPT;
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
+static int match(const struct weights *weights, const struct parameter *item, const struct safetensors_entry **out,
+                 struct error *error)
+{
+    const struct safetensors_entry *entry = weights_find(weights, item->name);
+    return tensor_match_entry(entry, weights->path, item->name, item, out, error);
+}
+
+int weights_check(const struct weights *weights, const struct parameters *parameters, struct error *error)
+{
+    const struct safetensors_entry *entry;
+    for (int i = 0; i < parameters->count; i++) {
+        if (parameters->items[i].flags & PARAMETER_HEAD) continue;
+        int status = match(weights, &parameters->items[i], &entry, error);
+        if (!status) status = tensor_check_finite(entry, weights->path, error);
+        if (status) return status;
+    }
+    for (int i = 0; i < safetensors_count(weights->file); i++) {
+        char name[NAME_MAX_BYTES];
+        const char *in_file = safetensors_at(weights->file, i)->name;
+        if (!torchvision_name(weights, in_file, name) || ignored(name)) continue;
+        const int index = parameters_find(parameters, name);
+        if (index >= 0 && !(parameters->items[index].flags & PARAMETER_HEAD)) continue;
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: tensor %.80s has no place in the encoder; the file is of another model", weights->path,
+                         in_file);
+    }
+    return safetensors_verify(weights->file, error);
+}
+
+void weights_copy(const struct weights *weights, struct model *model)
+{
+    const struct parameters *parameters = &model->parameters;
+    for (int i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        if (item->flags & PARAMETER_HEAD) continue;
+        const struct safetensors_entry *entry = weights_find(weights, item->name);
+        parameters_put(parameters, parameter_weights(parameters, i), entry->data, item->count);
+    }
+}
+
+/* ---- as much of it as fits --------------------------------------------------------------------------------------- */
+
+static bool is_ours(const struct safetensors *file)
+{
+    const char *format = safetensors_metadata(file, "format");
+    return format && strcmp(format, CHECKPOINT_FORMAT) == 0;
+}
+
+/* The file's tensor for a row of the model, or NULL. */
+static const struct safetensors_entry *tensor_for(const struct weights *weights, const struct parameter *item)
+{
+    if (!(item->flags & PARAMETER_HEAD)) return weights_find(weights, item->name);
+    return is_ours(weights->file) ? safetensors_find(weights->file, item->name) : NULL;
+}
+
+static int check_same_network(const struct weights *weights, const struct model *model, struct error *error)
+{
+    struct model_config theirs;
+    const struct resnet_config *ours = &model->config.resnet;
+    const int status = weights_config(weights, &theirs, error);
+    if (status) return status;
+    const double width = theirs.resnet.width;
+    if (theirs.resnet.depth == ours->depth && width >= ours->width && width <= ours->width) return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID, "%s: holds a %s, and this is a %s: give --depth %d --width %g",
+                     weights->path, model_title(&theirs).text, model_title(&model->config).text, theirs.resnet.depth,
+                     width);
+}
+
+/* Marks what is taken; the file is not touched. */
+static int plan_begin(const struct weights *weights, const struct parameters *parameters, struct weights_taken *out,
+                      struct error *error)
+{
+    for (int i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        const bool head = (item->flags & PARAMETER_HEAD) != 0;
+        const struct safetensors_entry *entry = tensor_for(weights, item);
+        *(head ? &out->head_of : &out->encoder_of) += 1;
+        if (!entry || !tensor_has_shape(entry, item)) {
+            if (!head && out->fresh[0] == '\0') tensor_describe_pair(out->fresh, sizeof out->fresh, item, entry);
+            continue;
+        }
+        const struct safetensors_entry *same;
+        int status = tensor_match_entry(entry, weights->path, entry->name, item, &same, error);
+        if (!status) status = tensor_check_finite(entry, weights->path, error);
+        if (status) return status;
+        *(head ? &out->head : &out->encoder) += 1;
+    }
+    return SIMCLR_OK;
+}
+
+static void count_left(const struct weights *weights, const struct parameters *parameters, struct weights_taken *out)
+{
+    char name[NAME_MAX_BYTES];
+    for (int i = 0; i < safetensors_count(weights->file); i++) {
+        const struct safetensors_entry *entry = safetensors_at(weights->file, i);
+        if (ends_with(entry->name, "num_batches_tracked")) continue; /* a counter, no weight */
+        int row = torchvision_name(weights, entry->name, name) ? parameters_find(parameters, name) : -1;
+        if (row < 0) row = parameters_find(parameters, entry->name);
+        if (row >= 0 && tensor_for(weights, &parameters->items[row]) == entry &&
+            tensor_has_shape(entry, &parameters->items[row]))
+            continue;
+        if (out->left++ == 0) snprintf(out->left_name, sizeof out->left_name, "%.99s", entry->name);
+    }
+}
+
+int weights_begin(const struct weights *weights, struct model *model, struct weights_taken *out, struct error *error)
+{
+    const struct parameters *parameters = &model->parameters;
+    *out = (struct weights_taken){0};
+    int status = check_same_network(weights, model, error);
+    if (!status) status = safetensors_verify(weights->file, error);
+    if (!status) status = plan_begin(weights, parameters, out, error);
+    if (status) return status;
+    for (int i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        const struct safetensors_entry *entry = tensor_for(weights, item);
+        if (entry && tensor_has_shape(entry, item))
+            parameters_put(parameters, parameter_weights(parameters, i), entry->data, item->count);
+    }
+    count_left(weights, parameters, out);
+    return SIMCLR_OK;
+}

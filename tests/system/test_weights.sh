@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# test_weights.sh SIMCLR -- weights from elsewhere, weights to start from, further epochs, a rate as it is, and the part that is embedded.
+source "$(dirname "$0")/check.sh"
+export SIMCLR_CACHE=none
+command -v python3 >/dev/null || { skip "all" "there is no python3"; finish; }
+
+mkdir -p set/train/a set/train/b set/test/a
+for i in 1 2 3 4; do cp "$corpus/rgb.jpg" set/train/a/$i.jpg; cp "$corpus/rgba.png" set/train/b/$i.png; done
+cp "$corpus/gray.png" "$corpus/rgb.jpg" set/test/a
+tiny=(--data set --depth 18 --width 1/8 --image-size 16 --batch 4 --threads 1 --knn-every 0 --diagnostics-images 0 --precision float32)
+check 0 '' '' "$simclr" pretrain "${tiny[@]}" --epochs 1 --out run
+
+# ---- other names, other files ----
+python run/exported/encoder.safetensors <<'PY'
+import json, struct, sys, zipfile
+b = open(sys.argv[1], "rb").read()
+n = struct.unpack("<Q", b[:8])[0]
+head = json.loads(b[8:8 + n])
+def write(name, head, data):
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    open(name, "wb").write(struct.pack("<Q", len(text)) + text + data)
+tensors = {k: v for k, v in head.items() if k != "__metadata__"}
+data = b[8 + n:]
+more = {"backbone." + k: v for k, v in tensors.items()}
+more["head.weight"] = {"dtype": "F32", "shape": [1], "data_offsets": [len(data), len(data) + 4]}
+write("backbone.safetensors", more, data + b"\0\0\0\0")
+z = zipfile.ZipFile("resnet18.pth", "w")
+z.writestr("archive/data.pkl", b"\x80\x02}.")
+z.close()
+# a header of a few kilobytes that describes a ResNet-200 of four times the width
+shapes, at, out = {"conv1.weight": [256, 3, 7, 7]}, 0, {}
+for layer, blocks in enumerate((3, 24, 36, 3), 1):
+    for i in range(blocks):
+        shapes[f"layer{layer}.{i}.conv1.weight"] = shapes[f"layer{layer}.{i}.conv3.weight"] = [0]
+for name, shape in shapes.items():
+    size = 4
+    for d in shape: size *= d
+    out[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + size]}
+    at += size
+write("large.safetensors", out, b"\0" * at)
+PY
+check 0 '8 rows of 64' 'prefix "backbone.": 100 tensors of the encoder' "$simclr" embed --checkpoint backbone.safetensors --data set --image-size 16 --out other.npy --threads 1 --precision float32
+holds err "1 tensor without that prefix left out: head.weight"
+check 0 '' '' "$simclr" embed --checkpoint run --data set --out ours.npy --threads 1 --precision float32
+same ours.npy other.npy
+check 1 '^$' 'is a PyTorch file.*save_file' "$simclr" embed --checkpoint resnet18.pth --data set --out f.npy
+check 1 '^$' 'is a PyTorch file.*save_file' "$simclr" info --checkpoint resnet18.pth
+# refused by its shapes, before there is memory for its weights (which would take 8 GB)
+checks=$((checks + 1))
+(ulimit -v 1500000; exec "$simclr" embed --checkpoint large.safetensors --data set --out f.npy --threads 1) >out 2>err && fail "a network without weights was taken"
+holds err "is missing"
+
+# ---- a new run from weights; further epochs ----
+check 0 '' 'init: 100 of 100 tensors of the encoder and 0 of 9 of the head start from backbone.safetensors' "$simclr" pretrain "${tiny[@]}" --epochs 1 --out from --init backbone.safetensors
+holds err "torchvision's own weights want --mean 0.485,0.456,0.406"
+holds from/config.yaml "init: \"backbone.safetensors\""
+check 0 '' 'further epochs: 3, where the run was to have 1' "$simclr" pretrain "${tiny[@]}" --epochs 3 --out run
+check 2 '^$' 'other options \(.*batch.*\)' "$simclr" pretrain "${tiny[@]}" --epochs 2 --batch 8 --out run
+cp "$corpus/gray.png" set/train/a/more.png
+check 2 '^$' '--init run --out NEW starts a new run from its weights' "$simclr" pretrain "${tiny[@]}" --epochs 3 --out run
+check 0 '' 'init: 100 of 100 tensors of the encoder and 9 of 9 of the head start from run' "$simclr" pretrain "${tiny[@]}" --epochs 1 --out more --init run
+check 1 '^$' '--init: .*: cannot be opened' "$simclr" pretrain "${tiny[@]}" --out none --init nothing.safetensors
+
+# ---- a rate as it is ----
+check 0 'scaling: none' '' "$simclr" pretrain "${tiny[@]}" --scaling none --learning-rate 0.01 --warmup-epochs 0 --epochs 1 --log-every 1 --out rate --print-config
+check 0 '' '' "$simclr" pretrain "${tiny[@]}" --scaling none --learning-rate 0.01 --warmup-epochs 0 --epochs 1 --log-every 1 --out rate
+python <<'PY'
+import json
+first = json.loads(open("rate/metrics.jsonl").readline())
+assert first["train/learning_rate"] == 0.01, first
+PY
+
+# ---- the part that is embedded ----
+check 0 '9 rows' 'the test part is left out \(2 images\): --part all' "$simclr" embed --checkpoint run --data set --out f.npy --threads 1
+check 0 '2 rows' '' "$simclr" embed --checkpoint run --data set --out f.npy --threads 1 --part test
+check 0 '11 rows' '' "$simclr" embed --checkpoint run --data set --out f.npy --threads 1 --part all
+python <<'PY'
+names = open("f.txt").read().splitlines()
+assert len(names) == 11 and all("/train/" in n for n in names[:9]) and all("/test/" in n for n in names[9:]), names
+size = len(open("f.npy", "rb").read())
+assert size == 128 + 11 * 64 * 4, size
+PY
+check 0 '9 rows' '' "$simclr" embed --checkpoint run --data set/train --out f.npy --threads 1 --part all
+check 3 '^$' 'there is no test or val part' "$simclr" embed --checkpoint run --data set/train --out f.npy --threads 1 --part test
+
+finish
