@@ -29,11 +29,13 @@ struct packing {
     struct session *session;
     const struct config *config;
     struct dataset *set;
+    struct pack_place *place;
     const char *part; /* "train", "test" */
     struct packed *piece;
     int64_t piece_size;
     int64_t first; /* number of the piece's first image */
-    int64_t done, bad, bytes, written;
+    int64_t done, bytes, written;
+    int64_t bad; /* left out by this command and by earlier ones; those that the set left out are not among them */
     double start;
     int64_t started_at;
 };
@@ -67,21 +69,33 @@ static void tell(const struct packing *packing)
     session_tell(session, &progress);
 }
 
+/* Images that the pack lacks: those that the set has left out, and those that could not be packed by this command or by
+ * an earlier one. */
+static int64_t left_out(const struct packing *packing)
+{
+    return dataset_bad_count(packing->set) + packing->bad;
+}
+
+static int judge_bad(const struct packing *packing, struct error *error)
+{
+    const int64_t images = dataset_count(packing->set) + dataset_bad_count(packing->set);
+    if ((double)left_out(packing) <= packing->config->max_bad * (double)images * (1 + 1e-12)) return SIMCLR_OK;
+    return error_set(error, SIMCLR_DATA,
+                     "%.120s: %" PRId64 " images cannot be used, more than the accepted %g %%; see the log, "
+                     "remove them or raise --max-bad",
+                     packing->config->data, left_out(packing), 100 * packing->config->max_bad);
+}
+
 /* An image that cannot be used is named and left out; too many end the command. */
 static int note_bad(struct packing *packing, const struct error *failure, struct error *error)
 {
-    const double accepted = packing->config->max_bad * (double)dataset_count(packing->set);
     if (!bad_is_image_fault(failure->status)) {
         if (error != NULL) *error = *failure;
         return failure->status;
     }
     log_warning(&packing->session->log, "image left out: %s", failure->text);
     packing->bad++;
-    if ((double)packing->bad <= accepted * (1 + 1e-12)) return SIMCLR_OK;
-    return error_set(error, SIMCLR_DATA,
-                     "%.120s: %" PRId64 " images cannot be used, more than the accepted %g %%; see the log, "
-                     "remove them or raise --max-bad",
-                     packing->config->data, packing->bad, 100 * packing->config->max_bad);
+    return judge_bad(packing, error);
 }
 
 /* Makes images first .. last - 1 and hands each to `write`, in order. */
@@ -122,11 +136,13 @@ static int write_sample(struct packing *packing, int64_t number, const struct pa
     return SIMCLR_OK;
 }
 
-static int pack_shard(struct packing *packing, const char *path, int64_t last, struct error *error)
+static int pack_shard(struct packing *packing, const char *path, int64_t shard, int64_t last, struct error *error)
 {
     struct file_writer *writer = NULL;
+    const int64_t before = packing->bad;
     int status = file_writer_open(&writer, path, error);
     if (status == SIMCLR_OK) status = pack_range(packing, last, write_sample, writer, error);
+    if (status == SIMCLR_OK) status = pack_place_note_left(packing->place, shard, packing->bad - before, error);
     if (status == SIMCLR_OK) {
         shard_end(writer);
         status = file_writer_commit(&writer, error);
@@ -139,7 +155,7 @@ static int pack_shards(struct packing *packing, struct error *error)
 {
     const int64_t count = dataset_count(packing->set), each = packing->config->shard_images;
     int64_t shards = 0, skipped = 0;
-    int status = SIMCLR_OK;
+    int status = pack_place_read_left(packing->place, (count + each - 1) / each, error);
     for (; status == SIMCLR_OK && shards * each < count; shards++) {
         char path[4200];
         const int64_t last = (shards + 1) * each < count ? (shards + 1) * each : count;
@@ -147,16 +163,18 @@ static int pack_shards(struct packing *packing, struct error *error)
         if (file_exists(path)) {
             skipped++;
             packing->done = packing->started_at = last;
+            packing->bad += packing->place->left[shards];
+            status = judge_bad(packing, error);
             continue;
         }
-        status = pack_shard(packing, path, last, error);
+        status = pack_shard(packing, path, shards, last, error);
     }
     if (status == SIMCLR_OK)
         session_print(packing->session,
                       "%s/%s-*.tar: %" PRId64 " shard%s (%" PRId64 " of them were there), %" PRId64
                       " images written, %.1f MiB, %" PRId64 " left out\n",
                       packing->config->out, packing->part, shards, shards == 1 ? "" : "s", skipped, packing->written,
-                      (double)packing->bytes / 1048576, packing->bad);
+                      (double)packing->bytes / 1048576, left_out(packing));
     return status;
 }
 
@@ -218,8 +236,9 @@ static int pack_raw(struct packing *packing, struct error *error)
         session_print(packing->session, "%s: is whole already\n", path);
         return SIMCLR_OK;
     }
-    int status = pack_writer_open(&writer, path, &packing->done, error);
+    int status = pack_writer_open(&writer, path, &packing->done, &packing->bad, error);
     packing->started_at = flushed = packing->done;
+    if (status == SIMCLR_OK) status = judge_bad(packing, error);
     if (status == SIMCLR_OK && packing->done > 0)
         log_info(&packing->session->log, "%s: going on after %" PRId64 " images", path, packing->done);
     while (status == SIMCLR_OK && packing->done < count) { /* what a crash may cost: this many images */
@@ -234,91 +253,44 @@ static int pack_raw(struct packing *packing, struct error *error)
     if (status == SIMCLR_OK)
         session_print(packing->session,
                       "%s: %" PRId64 " images (%" PRId64 " written now), %.1f MiB, %" PRId64 " left out\n", path,
-                      images, packing->written, (double)file_size(path) / 1048576, packing->bad);
+                      images, packing->written, (double)file_size(path) / 1048576, left_out(packing));
     return status;
 }
 
-/* ---- a folder that is gone on with ---- */
-
-/* What must be the same for going on: the images and all options that change a byte. */
-static void describe(const struct packing *packing, struct text *text)
+static int pack_part(struct session *session, struct dataset *set, struct pack_place *place, struct error *error)
 {
-    const struct config *config = packing->config;
-    text_add(text,
-             "images: %016" PRIx64 "\nformat: %s\ncodec: %s\nquality: %" PRId64 "\nshorter-side: %" PRId64
-             "\nshard-images: %" PRId64 "\n",
-             dataset_fingerprint(packing->set), config->format, config->codec, config->quality, config->shorter_side,
-             config->shard_images);
-}
-
-static bool belongs_to_part(const char *name, const char *part)
-{
-    const size_t length = strlen(part);
-    return strncmp(name, part, length) == 0 && (name[length] == '-' || name[length] == '.') &&
-           (strstr(name, ".tar") != NULL || strstr(name, ".pack") != NULL);
-}
-
-/* Removes what a killed command left half-written, or with `all` every file of the part. */
-static int clean(const struct packing *packing, bool all, struct error *error)
-{
-    struct file_list names;
-    const int status = file_list_folder(packing->config->out, &names, error);
-    if (status != SIMCLR_OK) return status;
-    for (size_t i = 0; i < names.count; i++) {
-        const bool half = file_is_temporary(names.names[i]);
-        char *path = belongs_to_part(names.names[i], packing->part) && (all || half)
-                         ? file_join(packing->config->out, names.names[i])
-                         : NULL;
-        if (path != NULL) unlink(path);
-        memory_free(path);
-    }
-    file_list_free(&names);
-    return SIMCLR_OK;
-}
-
-/* Compares with the note that the folder's earlier command left, and leaves ours. */
-static int claim(const struct packing *packing, struct error *error)
-{
-    struct text wanted = {0};
-    uint8_t *found = NULL;
-    size_t count = 0;
-    char path[4200];
-    snprintf(path, sizeof path, "%.4096s/.pack-%s", packing->config->out, packing->part);
-    describe(packing, &wanted);
-    if (wanted.failed) return error_no_memory(error, "a note", 256);
-    const bool noted = file_read(path, 65536, &found, &count, NULL) == SIMCLR_OK;
-    const bool same = noted && count == wanted.length && memcmp(found, wanted.bytes, count) == 0;
-    int status = SIMCLR_OK;
-    if (noted && !same && !packing->config->overwrite)
-        status = error_set(error, SIMCLR_INVALID,
-                           "%s: holds a pack of other images or made with other options; use --overwrite or "
-                           "another --out",
-                           packing->config->out);
-    if (status == SIMCLR_OK) status = clean(packing, packing->config->overwrite && !same, error);
-    if (status == SIMCLR_OK && !same) status = file_write_atomic(path, wanted.bytes, wanted.length, error);
-    memory_free(found);
-    text_free(&wanted);
-    return status;
-}
-
-static int pack_part(struct session *session, struct dataset *set, const char *part, struct error *error)
-{
-    struct packing packing = {
-        .session = session, .config = session->config, .set = set, .part = part, .start = clock_seconds()};
+    struct packing packing = {.session = session,
+                              .config = session->config,
+                              .set = set,
+                              .place = place,
+                              .part = place->part,
+                              .start = clock_seconds()};
     const bool raw = strcmp(session->config->format, "raw") == 0;
     packing.piece_size = (int64_t)PER_THREAD * pool_threads(session->pool);
     packing.piece = memory_array((size_t)packing.piece_size, sizeof *packing.piece);
-    int status = packing.piece != NULL ? claim(&packing, error) : error_no_memory(error, "a piece of a pack", 1);
+    int status = packing.piece != NULL ? SIMCLR_OK : error_no_memory(error, "a piece of a pack", 1);
     if (status == SIMCLR_OK && !raw) status = write_class_names(&packing, error);
     if (status == SIMCLR_OK) status = raw ? pack_raw(&packing, error) : pack_shards(&packing, error);
     memory_free(packing.piece);
     return status;
 }
 
+/* classes.txt of something else would be replaced by ours, and its shards be called by our names. */
+static int check_class_names(const struct pack_place places[2], struct error *error)
+{
+    const struct config *config = places[0].config;
+    if (places[0].noted || places[1].noted || config->overwrite || strcmp(config->format, "tar") != 0) return SIMCLR_OK;
+    if (!file_is_in(config->out, CLASS_NAMES_FILE)) return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID,
+                     "%s: holds a %s, which no pack here has begun; use another --out, or --overwrite to replace it",
+                     config->out, CLASS_NAMES_FILE);
+}
+
 int command_data_pack(struct session *session, struct error *error)
 {
     const struct config *config = session->config;
     struct dataset *train = NULL, *test = NULL;
+    struct pack_place places[2] = {{0}};
     int64_t comparable;
     int lock = -1;
     int status = config_resolve(session->settings, "cache-memory", "1", error);
@@ -328,8 +300,13 @@ int command_data_pack(struct session *session, struct error *error)
     /* Both parts have the same class numbers: those of classes.txt. */
     if (status == SIMCLR_OK) status = session_open_test(session, &test, error);
     if (status == SIMCLR_OK && test) status = dataset_match_classes(train, test, &comparable, &session->log, error);
-    if (status == SIMCLR_OK) status = pack_part(session, train, "train", error);
-    if (status == SIMCLR_OK && test) status = pack_part(session, test, "test", error);
+    if (status == SIMCLR_OK) status = pack_place_look(&places[0], config, "train", train, error);
+    if (status == SIMCLR_OK) status = pack_place_look(&places[1], config, "test", test, error);
+    if (status == SIMCLR_OK) status = check_class_names(places, error);
+    for (int i = 0; i < 2 && status == SIMCLR_OK; i++) status = pack_place_take(&places[i], error);
+    if (status == SIMCLR_OK) status = pack_part(session, train, &places[0], error);
+    if (status == SIMCLR_OK && test) status = pack_part(session, test, &places[1], error);
+    for (int i = 0; i < 2; i++) pack_place_free(&places[i]);
     dataset_close(&train);
     dataset_close(&test);
     if (lock >= 0) file_unlock(&lock);

@@ -44,6 +44,14 @@ static int cannot_write(const struct pack_writer *writer, struct error *error)
                      writer->part, strerror(errno));
 }
 
+static int cannot_read(const char *path, struct error *error)
+{
+    return error_set(error, SIMCLR_IO,
+                     "%s: cannot be read again (%s); what was packed stays, run it again to go on, or start again with "
+                     "--overwrite",
+                     path, errno ? strerror(errno) : "it is shorter than what was written");
+}
+
 static char *named(const char *path, const char *ending)
 {
     struct text text = {0};
@@ -53,27 +61,49 @@ static char *named(const char *path, const char *ending)
     return name;
 }
 
-/* Goes through the entries that an earlier writer left; keeps those whose pixels are there and right. The checksums of
- * all are read again: what a crash left of the last ones is not known otherwise. */
-static int resume(struct pack_writer *writer, int64_t *next, struct error *error)
+/* Are the pixels of an entry there, with its checksum? SIMCLR_IO where they cannot be read. */
+static int check_pixels(const struct pack_writer *writer, const uint8_t *entry, bool *right, struct error *error)
 {
-    uint8_t entry[PACK_ENTRY_BYTES], block[65536];
-    while (fread(entry, 1, sizeof entry, writer->entries) == sizeof entry) {
-        const uint64_t offset = get(entry, 8), bytes = 3 * get(entry + 8, 4) * get(entry + 12, 4);
-        uint32_t crc = 0;
-        uint64_t left = bytes;
-        if (bytes > 0 && (offset != writer->end || fseeko(writer->pixels, (off_t)offset, SEEK_SET) != 0)) break;
-        while (left > 0) {
-            const size_t want = left < sizeof block ? (size_t)left : sizeof block;
-            if (fread(block, 1, want, writer->pixels) != want) break;
-            crc = crc32c_extend(crc, block, want);
-            left -= want;
-        }
-        if (left > 0 || (bytes > 0 && crc != get(entry + 20, 4))) break;
-        if (bytes > 0) writer->end = aligned(offset + bytes);
-        writer->images++;
-        *next = (int64_t)get(entry + 24, 8) + 1;
+    uint8_t block[65536];
+    const uint64_t offset = get(entry, 8), bytes = 3 * get(entry + 8, 4) * get(entry + 12, 4);
+    uint32_t crc = 0;
+    uint64_t left = bytes;
+    *right = bytes == 0;
+    if (*right) return SIMCLR_OK;
+    if (offset != writer->end) return SIMCLR_OK;
+    if (fseeko(writer->pixels, (off_t)offset, SEEK_SET) != 0) return cannot_read(writer->part, error);
+    while (left > 0) {
+        const size_t want = left < sizeof block ? (size_t)left : sizeof block;
+        errno = 0;
+        if (fread(block, 1, want, writer->pixels) != want)
+            return ferror(writer->pixels) ? cannot_read(writer->part, error) : SIMCLR_OK;
+        crc = crc32c_extend(crc, block, want);
+        left -= want;
     }
+    *right = crc == get(entry + 20, 4);
+    return SIMCLR_OK;
+}
+
+/* Goes through the entries that an earlier writer left; keeps those whose pixels are there and right. The checksums of
+ * all are read again: what a crash left of the last ones is not known otherwise. A failing disk is not taken for the
+ * end: nothing is cut off then. */
+static int resume(struct pack_writer *writer, int64_t *next, int64_t *unusable, struct error *error)
+{
+    uint8_t entry[PACK_ENTRY_BYTES];
+    bool right = true;
+    errno = 0;
+    while (fread(entry, 1, sizeof entry, writer->entries) == sizeof entry) {
+        const uint64_t bytes = 3 * get(entry + 8, 4) * get(entry + 12, 4);
+        const int status = check_pixels(writer, entry, &right, error);
+        if (status) return status;
+        if (!right) break;
+        if (bytes > 0) writer->end = aligned(writer->end + bytes);
+        writer->images++;
+        *unusable += bytes == 0;
+        *next = (int64_t)get(entry + 24, 8) + 1;
+        errno = 0;
+    }
+    if (ferror(writer->entries)) return cannot_read(writer->journal, error);
     if (ftruncate(fileno(writer->entries), (off_t)writer->images * PACK_ENTRY_BYTES) != 0 ||
         ftruncate(fileno(writer->pixels), (off_t)writer->end) != 0 ||
         fseeko(writer->entries, (off_t)writer->images * PACK_ENTRY_BYTES, SEEK_SET) != 0 ||
@@ -82,11 +112,11 @@ static int resume(struct pack_writer *writer, int64_t *next, struct error *error
     return SIMCLR_OK;
 }
 
-int pack_writer_open(struct pack_writer **out, const char *path, int64_t *next, struct error *error)
+int pack_writer_open(struct pack_writer **out, const char *path, int64_t *next, int64_t *unusable, struct error *error)
 {
     struct pack_writer *writer = memory_allocate(sizeof *writer);
     *out = writer;
-    *next = 0;
+    *next = *unusable = 0;
     if (writer == NULL) return error_no_memory(error, "a writer of packs", sizeof *writer);
     writer->end = PACK_HEADER_BYTES;
     writer->path = memory_string(path);
@@ -102,7 +132,8 @@ int pack_writer_open(struct pack_writer **out, const char *path, int64_t *next, 
         if (writer->entries) fclose(writer->entries);
         writer->pixels = fopen(writer->part, "r+e");
         writer->entries = fopen(writer->journal, "r+e");
-        status = writer->pixels && writer->entries ? resume(writer, next, error) : cannot_write(writer, error);
+        status =
+            writer->pixels && writer->entries ? resume(writer, next, unusable, error) : cannot_write(writer, error);
     }
     if (status != SIMCLR_OK) pack_writer_close(out);
     return status;
@@ -149,7 +180,9 @@ static int write_index(struct pack_writer *writer, const char *const *class_name
     uint32_t crc = 0, width = 0, height = 0;
     uint64_t kept = 0, names = 0;
     rewind(writer->entries);
-    while (fread(entry, 1, sizeof entry, writer->entries) == sizeof entry) {
+    for (int64_t i = 0; i < writer->images; i++) {
+        errno = 0;
+        if (fread(entry, 1, sizeof entry, writer->entries) != sizeof entry) return cannot_read(writer->journal, error);
         if (get(entry + 8, 4) == 0) continue; /* an image that could not be used */
         width = get(entry + 8, 4) > width ? (uint32_t)get(entry + 8, 4) : width;
         height = get(entry + 12, 4) > height ? (uint32_t)get(entry + 12, 4) : height;
