@@ -19,6 +19,11 @@
 #define AGAIN "download it again or remove it"
 #define GIVE_FOLDER "give the folder that it lies in, or a list that names it"
 #define EXTRACT "write its images out as files (or as tar shards), and give their folder"
+#define UNPICKLE                                                                                                       \
+    "only Python can read it. Convert it there, once: import torch, safetensors.torch; w = torch.load('IN', "          \
+    "map_location='cpu'); w = w.get('state_dict', w); safetensors.torch.save_file({k: v.contiguous() for k, v in "     \
+    "w.items()}, 'OUT.safetensors')"
+#define AS_SAFETENSORS "write its arrays as safetensors, in Python"
 #define WEIGHTS "weights are given with --checkpoint, images with --data"
 
 /* ---- what has no fixed bytes at a fixed place ---- */
@@ -172,8 +177,9 @@ struct row {
     const char *endings; /* with blanks between */
 };
 
-#define PICTURE(what, as_set, as_picture) .signature = {what, as_set, as_picture, true}
-#define OTHER(what, as_set, as_picture) .signature = {what, as_set, as_picture, false}
+#define PICTURE(what, as_set, as_picture) .signature = {what, as_set, as_picture, true, NULL}
+#define OTHER(what, as_set, as_picture) .signature = {what, as_set, as_picture, false, NULL}
+#define MAYBE_WEIGHTS(what, as_set, as_picture, as_weights) .signature = {what, as_set, as_picture, false, as_weights}
 #define BINARY_AT(where, bytes) .magic = bytes, .offset = (where), .length = sizeof(bytes) - 1
 #define TEXT_AT(where, bytes) BINARY_AT(where, bytes), .text = true
 #define BINARY_BY(function) .is = (function)
@@ -235,9 +241,9 @@ static const struct row rows[] = {
      .endings = ".deb"},
 
     /* Arrays, tables and data bases. */
-    {OTHER("an .npz file of NumPy arrays", EXTRACT, NO_PICTURE), BINARY_BY(is_npz), .endings = ".npz"},
-    {OTHER("a NumPy array (.npy)", EXTRACT, NO_PICTURE), BINARY_AT(0, "\x93NUMPY"), .endings = ".npy"},
-    {OTHER("an HDF5 file (.h5, .mat of version 7.3)", EXTRACT, NO_PICTURE), BINARY_AT(0, "\x89HDF\r\n\x1A\n"),
+    {MAYBE_WEIGHTS("an .npz file of NumPy arrays", EXTRACT, NO_PICTURE, AS_SAFETENSORS), BINARY_BY(is_npz), .endings = ".npz"},
+    {MAYBE_WEIGHTS("a NumPy array (.npy)", EXTRACT, NO_PICTURE, AS_SAFETENSORS), BINARY_AT(0, "\x93NUMPY"), .endings = ".npy"},
+    {MAYBE_WEIGHTS("an HDF5 file (.h5, .mat of version 7.3)", EXTRACT, NO_PICTURE, AS_SAFETENSORS), BINARY_AT(0, "\x89HDF\r\n\x1A\n"),
      .endings = ".h5 .hdf5"},
     {OTHER("a MATLAB file (.mat)", EXTRACT, NO_PICTURE), BINARY_AT(0, "MATLAB 5.0"), .endings = ".mat"},
     {OTHER("a MATLAB file (.mat)", EXTRACT, NO_PICTURE), TEXT_AT(0, "MATLAB 5.0")},
@@ -254,9 +260,10 @@ static const struct row rows[] = {
     {OTHER("a TFRecord file (TensorFlow's)", EXTRACT, NO_PICTURE), BINARY_BY(is_tfrecord),
      .endings = ".tfrecord .tfrecords"},
     {OTHER("an IDX file (MNIST's)", EXTRACT, NO_PICTURE), BINARY_BY(is_idx), .endings = ".idx .ubyte"},
-    {OTHER("weights or data of PyTorch (.pth, .pt)", WEIGHTS, NO_PICTURE), BINARY_BY(is_torch),
+    {MAYBE_WEIGHTS("weights or data of PyTorch (.pth, .pt, .ckpt: a pickle)", WEIGHTS, NO_PICTURE, UNPICKLE),
+     BINARY_BY(is_torch),
      .endings = ".pth .pt .ckpt"},
-    {OTHER("a Python pickle", EXTRACT, NO_PICTURE), BINARY_BY(is_pickle), .endings = ".pkl .pickle"},
+    {MAYBE_WEIGHTS("a Python pickle", EXTRACT, NO_PICTURE, UNPICKLE), BINARY_BY(is_pickle), .endings = ".pkl .pickle"},
     {OTHER("a safetensors file", WEIGHTS, NO_PICTURE), BINARY_BY(is_safetensors), .endings = ".safetensors"},
     {OTHER("a GGUF file", WEIGHTS, NO_PICTURE), BINARY_AT(0, "GGUF"), .endings = ".gguf"},
     {OTHER("an ONNX model", WEIGHTS, NO_PICTURE), .endings = ".onnx"},
@@ -264,8 +271,8 @@ static const struct row rows[] = {
     /* What a failed download, a copy or a system leaves. */
     {OTHER("a text in UTF-16", "save it as UTF-8", AGAIN), BINARY_AT(0, "\xFF\xFE")},
     {OTHER("a text in UTF-16", "save it as UTF-8", AGAIN), BINARY_AT(0, "\xFE\xFF")},
-    {OTHER("a Git LFS pointer, not the file", LFS, LFS), TEXT_AT(0, "version https://git-lfs")},
-    {OTHER("an HTML page", AGAIN, AGAIN), TEXT_BY(is_html), .endings = ".html .htm"},
+    {MAYBE_WEIGHTS("a Git LFS pointer, not the file", LFS, LFS, LFS), TEXT_AT(0, "version https://git-lfs")},
+    {MAYBE_WEIGHTS("an HTML page", AGAIN, AGAIN, AGAIN), TEXT_BY(is_html), .endings = ".html .htm"},
     {OTHER("an XML text", GIVE_IMAGES, AGAIN), TEXT_BY(is_xml), .endings = ".xml"},
     {OTHER("a JSON text", GIVE_IMAGES, AGAIN), TEXT_BY(is_json), .endings = ".json .jsonl"},
     {OTHER("what macOS keeps beside a file (AppleDouble)", "give the file without ._ before its name", "remove it"),

@@ -13,6 +13,7 @@ struct signature {
     const char *as_set;     /* what to do where a data set was expected; NULL: it may be one, a list of images */
     const char *as_picture; /* what to do where a picture was expected */
     bool picture;
+    const char *as_weights; /* what to do where weights were expected; NULL: nothing more than giving others */
 };
 
 /* What begins with these bytes (all of a file, or at least SIGNATURE_BYTES of it), or NULL. What the program reads as a

@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the bytes are and what to do, as the end of a sentence that begins with the path; NULL: not known. */
-const char *foreign_format(const uint8_t *bytes, size_t count);
+#include "base/error.h"
+
+/* SIMCLR_CORRUPT, with what these bytes (all of a file, or its first SIGNATURE_BYTES) are and what to do; SIMCLR_OK
+ * where that is not known. */
+int foreign_refuse(const uint8_t *bytes, size_t count, const char *path, struct error *error);
 
 #endif

@@ -9,12 +9,12 @@
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/signature.h"
 #include "checkpoint/foreign.h"
 #include "checkpoint/safetensors.h"
 
 #define HEADER_LARGEST 100000000u /* the format's own limit */
 #define SHAPE_RANK 8
-#define START_BYTES 4096 /* that tell what a file is */
 
 struct safetensors {
     uint8_t *owned;       /* NULL: parsed from borrowed memory */
@@ -194,8 +194,8 @@ static int check_length(const struct safetensors *file, const uint8_t *bytes, si
                         struct error *error)
 {
     const uint64_t length = header_length(bytes);
-    const char *foreign = count > 8 && bytes[8] == '{' ? NULL : foreign_format(bytes, count);
-    if (foreign) return error_set(error, SIMCLR_CORRUPT, "%.200s: %s", file->path, foreign);
+    const bool ours = count > 8 && bytes[8] == '{'; /* a cut one is still ours */
+    if (!ours && foreign_refuse(bytes, count, file->path, error)) return SIMCLR_CORRUPT;
     if (size < 8 || length > size - 8 || length > HEADER_LARGEST)
         return error_set(error, SIMCLR_CORRUPT,
                          "%s: the header is longer than the file or 100 MB; the file is cut off "
@@ -253,7 +253,7 @@ static int check_start(const char *path, struct error *error)
 {
     uint8_t *head;
     size_t count;
-    const int status = file_read_start(path, START_BYTES, &head, &count, error);
+    const int status = file_read_start(path, SIGNATURE_BYTES, &head, &count, error);
     if (status) return status;
     struct safetensors file = {.path = path};
     const int64_t size = file_size(path);

@@ -44,8 +44,8 @@ check 0 '8 rows of 64' 'prefix "backbone.": 100 tensors of the encoder' "$simclr
 holds err "1 tensor without that prefix left out: head.weight"
 check 0 '' '' "$simclr" embed --checkpoint run --data set --out ours.npy --threads 1 --precision float32
 same ours.npy other.npy
-check 1 '^$' 'is a PyTorch file.*save_file' "$simclr" embed --checkpoint resnet18.pth --data set --out f.npy
-check 1 '^$' 'is a PyTorch file.*save_file' "$simclr" info --checkpoint resnet18.pth
+check 1 '^$' 'is weights or data of PyTorch.*save_file' "$simclr" embed --checkpoint resnet18.pth --data set --out f.npy
+check 1 '^$' 'is weights or data of PyTorch.*save_file' "$simclr" info --checkpoint resnet18.pth
 # refused by its shapes, before there is memory for its weights (which would take 8 GB)
 checks=$((checks + 1))
 (ulimit -v 1500000; exec "$simclr" embed --checkpoint large.safetensors --data set --out f.npy --threads 1) >out 2>err && fail "a network without weights was taken"

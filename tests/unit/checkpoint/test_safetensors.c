@@ -324,19 +324,21 @@ static void test_foreign_files(void **state)
         size_t count;
         const char *says;
     } cases[] = {
-        {"PK\3\4\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\22\0\0\0archive/data.pkl", 46, "is a PyTorch file"},
-        {"PK\3\4\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\7\0\0\0arr.npy", 37, "NumPy archive"},
+        {"PK\3\4\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\22\0\0\0archive/data.pkl", 46,
+         "is weights or data of PyTorch"},
+        {"PK\3\4\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\7\0\0\0arr.npy", 37, "NumPy arrays"},
         {"PK\3\4\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\5\0\0\0a.txt", 35, "zip archive"},
         {"\x80\2\x8a\nl\xfc\x9c"
          "F\xf9 j\xa8P\x19.",
-         15, "is a pickle"},
-        {"\x80\4\x95\x10\0\0\0\0\0\0\0}", 12, "is a pickle"},
+         15, "Python"},
+        {"\x80\4\x95\x10\0\0\0\0\0\0\0}", 12, "Python"},
         {"\x89HDF\r\n\x1a\n\0\0\0\0\0\0\0\0", 16, "HDF5"},
         {"\x93NUMPY\1\0v\0{'descr", 17, "NumPy array"},
         {"version https://git-lfs.github.com/spec/v1\n", 43, "Git LFS pointer"},
-        {"<!DOCTYPE html><html>", 21, "web page"},
+        {"<!DOCTYPE html><html>", 21, "HTML page"},
         {"\x1f\x8b\10\0\0\0\0\0\0\3", 10, "gunzip"},
-        {"just some text that is no file of weights", 41, "not a safetensors file"},
+        {"just some text that is no file of weights", 41, "is a text, not a safetensors file: give a run folder"},
+        {"\x07just some bytes that are no file", 33, "the header is longer than the file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error error = {0};
@@ -347,6 +349,11 @@ static void test_foreign_files(void **state)
         if (!strstr(error.text, cases[i].says) || strncmp(error.text, "resnet18.pth: ", 14) != 0)
             fail_msg("%s: %s", cases[i].says, error.text);
     }
+    struct error cut = {0};
+    struct safetensors *none;
+    assert_int_equal(safetensors_parse(&none, (const uint8_t *)"\x40\0\0\0\0\0\0\0{\"a\":", 13, "cut", &cut),
+                     SIMCLR_CORRUPT);
+    assert_non_null(strstr(cut.text, "the header is longer than the file")); /* not "is a safetensors file, not ..." */
     /* a header of 0x280 bytes begins like a pickle, and is none */
     uint8_t bytes[8 + 0x280];
     memset(bytes, ' ', sizeof bytes);
