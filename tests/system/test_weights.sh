@@ -60,7 +60,7 @@ check 2 '^$' 'other options \(.*batch.*\)' "$simclr" pretrain "${tiny[@]}" --epo
 cp "$corpus/gray.png" set/train/a/more.png
 check 2 '^$' '--init run --out NEW starts a new run from its weights' "$simclr" pretrain "${tiny[@]}" --epochs 3 --out run
 check 0 '' 'init: 100 of 100 tensors of the encoder and 9 of 9 of the head start from run' "$simclr" pretrain "${tiny[@]}" --epochs 1 --out more --init run
-check 1 '^$' '--init: .*: cannot be opened' "$simclr" pretrain "${tiny[@]}" --out none --init nothing.safetensors
+check 1 '^$' '--init: nothing.safetensors: cannot' "$simclr" pretrain "${tiny[@]}" --out none --init nothing.safetensors
 
 # ---- a rate as it is ----
 check 0 'scaling: none' '' "$simclr" pretrain "${tiny[@]}" --scaling none --learning-rate 0.01 --warmup-epochs 0 --epochs 1 --log-every 1 --out rate --print-config
