@@ -61,6 +61,7 @@ static void heap_sort(struct neighbour *heap, int count)
 
 struct search {
     const struct neighbours_args *args;
+    const float *data, *query;      /* args->rows and args->query, or copies of length 1 */
     int k;                          /* places of a heap: args->k, or all rows where there are fewer */
     float *row_scale, *query_scale; /* 1 / |row| */
     float *tile;                    /* [QUERY_TILE][ROW_TILE] products */
@@ -77,6 +78,34 @@ static void row_scales(float *scale, const float *rows, int64_t count, int dim)
         for (int d = 0; d < dim; d++) sum += (double)rows[i * dim + d] * (double)rows[i * dim + d];
         scale[i] = sum > 0 ? (float)(1.0 / sqrt(sum)) : 0.0f;
     }
+}
+
+/* 1 / length beyond which products of float32 may overflow or vanish. */
+static bool is_extreme(float scale)
+{
+    return scale != 0 && (scale > 1e12F || scale < 1e-12F);
+}
+
+/* Where a row is so long or so short: *rows becomes a copy of all, of length 1 each, and their scales 1. *copy: that,
+ * or NULL. */
+static int tame(float **copy, const float **rows, float *scale, int64_t count, int dim, struct error *error)
+{
+    bool extreme = false;
+    for (int64_t i = 0; i < count; i++) extreme |= is_extreme(scale[i]);
+    if (!extreme) return SIMCLR_OK;
+    *copy = memory_array((size_t)count * (size_t)dim, sizeof **copy);
+    if (!*copy) return error_no_memory(error, "rows of length 1", (size_t)count * (size_t)dim * sizeof **copy);
+    for (int64_t i = 0; i < count; i++) {
+        const float *from = *rows + i * dim;
+        double sum = 0;
+        for (int d = 0; d < dim; d++) sum += (double)from[d] * (double)from[d];
+        const double factor =
+            sum > 0 ? 1 / sqrt(sum) : sum; /* of a broken row 0 times infinity, or NaN: still broken */
+        for (int d = 0; d < dim; d++) (*copy)[i * dim + d] = (float)((double)from[d] * factor);
+        scale[i] = 1;
+    }
+    *rows = *copy;
+    return SIMCLR_OK;
 }
 
 static void search_row(void *context, int64_t index, int thread)
@@ -98,8 +127,6 @@ static void search_row(void *context, int64_t index, int thread)
 static int search_run(struct backend *backend, struct search *search, struct error *error)
 {
     const struct neighbours_args *args = search->args;
-    row_scales(search->row_scale, args->rows, args->count, args->dim);
-    row_scales(search->query_scale, args->query, args->query_count, args->dim);
     for (int64_t q = 0; q < args->query_count; q += QUERY_TILE) {
         const int64_t query_left = args->query_count - q;
         const int queries = (int)(query_left < QUERY_TILE ? query_left : QUERY_TILE);
@@ -115,9 +142,9 @@ static int search_run(struct backend *backend, struct search *search, struct err
                 .n = search->rows,
                 .k = args->dim,
                 .alpha = 1,
-                .a = args->query + q * args->dim,
+                .a = search->query + q * args->dim,
                 .lda = args->dim,
-                .b = args->rows + t * args->dim,
+                .b = search->data + t * args->dim,
                 .ldb = args->dim,
                 .c = search->tile,
                 .ldc = ROW_TILE,
@@ -151,6 +178,8 @@ int neighbours_search(struct backend *backend, struct neighbour *list, const str
     if (status) return status;
     struct search search = {
         .args = args,
+        .data = args->rows,
+        .query = args->query,
         .k = (int)(args->k < rows ? args->k : rows),
         .row_scale = memory_array((size_t)args->count, sizeof(float)),
         .query_scale = memory_array((size_t)args->query_count, sizeof(float)),
@@ -158,15 +187,22 @@ int neighbours_search(struct backend *backend, struct neighbour *list, const str
         .heaps = list,
         .counts = memory_array((size_t)args->query_count, sizeof(int)),
     };
-    const bool fine = search.row_scale && search.query_scale && search.tile && search.counts;
-    if (fine)
-        status = search_run(backend, &search, error);
-    else
+    float *copy = NULL, *query_copy = NULL;
+    if (!search.row_scale || !search.query_scale || !search.tile || !search.counts) {
         status = error_no_memory(error, "kNN search", (size_t)QUERY_TILE * ROW_TILE * sizeof(float));
+    } else {
+        row_scales(search.row_scale, args->rows, args->count, args->dim);
+        row_scales(search.query_scale, args->query, args->query_count, args->dim);
+        status = tame(&copy, &search.data, search.row_scale, args->count, args->dim, error);
+    }
+    if (!status) status = tame(&query_copy, &search.query, search.query_scale, args->query_count, args->dim, error);
+    if (!status) status = search_run(backend, &search, error);
     memory_free(search.row_scale);
     memory_free(search.query_scale);
     memory_free(search.tile);
     memory_free(search.counts);
+    memory_free(copy);
+    memory_free(query_copy);
     return status;
 }
 

@@ -178,12 +178,46 @@ static void what_is_missing_is_none(void **state)
     backend_destroy(&backend);
 }
 
+/* Rows so long or short that products of float32 overflow or vanish have the neighbours of their directions. */
+static void length_decides_nothing(void **state)
+{
+    (void)state;
+    enum { COUNT = 300, WIDTH = 12, NEAREST = 9 };
+    static float plain[COUNT * WIDTH], scaled[COUNT * WIDTH];
+    static int32_t want[COUNT * NEAREST], got[COUNT * NEAREST];
+    static float similarity[COUNT * NEAREST];
+    static const float lengths[] = {1e30F, 1e-30F, 1, 1e18F, 1e-18F, 3e37F, 1e-36F};
+    random_normals(plain, COUNT * WIDTH, 3);
+    for (int i = 0; i < COUNT * WIDTH; i++) scaled[i] = plain[i] * lengths[i / WIDTH % 7];
+    scaled[5 * WIDTH + 2] = INFINITY;
+    scaled[6 * WIDTH + 2] = NAN;
+    plain[5 * WIDTH + 2] = plain[6 * WIDTH + 2] = NAN;
+    for (int i = 0; i < WIDTH; i++) plain[8 * WIDTH + i] = scaled[8 * WIDTH + i] = 0;
+    bool end = false;
+    for (int variant = 0; !end; variant++) {
+        struct backend *backend = open_variant(variant, 2, &end);
+        struct neighbours_args args = {.rows = plain,
+                                       .query = plain,
+                                       .count = COUNT,
+                                       .query_count = COUNT,
+                                       .dim = WIDTH,
+                                       .k = NEAREST,
+                                       .leave_out_self = true};
+        if (!backend) continue;
+        assert_int_equal(neighbours_find(backend, want, NULL, &args, NULL), SIMCLR_OK);
+        args.rows = args.query = scaled;
+        assert_int_equal(neighbours_find(backend, got, similarity, &args, NULL), SIMCLR_OK);
+        assert_memory_equal(want, got, sizeof want);
+        for (int i = 0; i < COUNT * NEAREST; i++) assert_true(fabsf(similarity[i]) < 1.000001F);
+        backend_destroy(&backend);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ranks_match_scipy),
-        cmocka_unit_test(ties_go_to_the_lower_row),
-        cmocka_unit_test(threads_change_no_bit),
+        cmocka_unit_test(ranks_match_scipy),       cmocka_unit_test(ties_go_to_the_lower_row),
+        cmocka_unit_test(threads_change_no_bit),   cmocka_unit_test(length_decides_nothing),
         cmocka_unit_test(what_is_missing_is_none),
     };
     return scores_run(tests, "neighbours", &file, pools);
