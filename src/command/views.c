@@ -295,11 +295,9 @@ static int draw_sheet(struct sheet_of_views *sheet, struct error *error)
     return status;
 }
 
-/* Nothing is kept in memory: a few images are looked at, whatever the size of the set. */
 static int open_set(struct session *session, struct dataset **out, struct error *error)
 {
-    int status = config_resolve(session->settings, "cache-memory", "1", error);
-    if (status == SIMCLR_OK) status = session_open_dataset(session, session->config->data, DATASET_TRAIN, out, error);
+    const int status = session_open_dataset(session, session->config->data, DATASET_TRAIN, out, error);
     return status == SIMCLR_OK ? session_resolve(session, *out, error) : status;
 }
 
@@ -317,7 +315,7 @@ int command_views(struct session *session, struct error *error)
     }
     if (status == SIMCLR_OK) status = draw_parameters(&sheet, error);
     if (status == SIMCLR_OK) status = draw_sheet(&sheet, error);
-    if (status == SIMCLR_OK) status = image_write_png(config->out, &sheet.canvas, error);
+    if (status == SIMCLR_OK) status = image_write_sheet(config->out, &sheet.canvas, error);
     if (status == SIMCLR_OK)
         session_print(session, "%s: %d images, %d views of each, %d x %d pixels\n", config->out, sheet.images,
                       sheet.views, sheet.canvas.width, sheet.canvas.height);

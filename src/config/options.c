@@ -184,8 +184,8 @@ const struct option_row config_options[] = {
     {.name = "image-size", .argument = "S", INTEGER(image_size, 8, 1024), .section = "Model",
      .elsewhere = "img-size|imsize|imgsz|im-size|input-size|crop-size|size|resolution|size-crops|img-dim|im-dim",
      .commands = WITH_NETWORK | ON(VIEWS), .default_text = "auto", .matters = true,
-     .help = "Side of the square views in pixels (auto: that of the checkpoint; without one from the images, at most "
-             "224)."},
+     .help = "Side of the square views in pixels (auto: that of the checkpoint; without one the median of the images' "
+             "shorter sides, at most 224)."},
     {.name = "head-layers", .argument = "N", INTEGER(head_layers, 0, 3), .section = "Model",
      .elsewhere = "num-proj-layers|proj-layers|projection-layers|projector-layers|mlp-layers",
      .commands = ON(PRETRAIN) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "2", .aliases = "none=0|linear=1",

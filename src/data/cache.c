@@ -1,6 +1,7 @@
 /* data/cache.c -- see cache.h. */
 #include "data/cache.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct pass {
     atomic_llong profiles; /* images measured that have one */
     atomic_llong encoded;  /* bytes of what was measured */
     struct stop stop;      /* once it is asked for, what is left is not looked at */
+    pthread_mutex_t rare;  /* of what few images have, in the cache */
 };
 
 size_t cache_limit(size_t asked)
@@ -38,6 +40,34 @@ static void settle(struct pass *pass, struct image *image, int64_t item, int thr
         pass->error[thread] = *failure;
 }
 
+/* Pictures of 16 bits: counted, and the first of them kept, whichever thread finds them. */
+static void note_deep(struct pass *pass, int64_t item)
+{
+    struct cache *cache = pass->cache;
+    pthread_mutex_lock(&pass->rare);
+    int at = cache->deep < CACHE_DEEP ? (int)cache->deep : CACHE_DEEP;
+    cache->deep++;
+    for (; at > 0 && cache->deep_item[at - 1] > item; at--)
+        if (at < CACHE_DEEP) cache->deep_item[at] = cache->deep_item[at - 1];
+    if (at < CACHE_DEEP) cache->deep_item[at] = item;
+    pthread_mutex_unlock(&pass->rare);
+}
+
+static void note_sheet(struct pass *pass, int64_t item)
+{
+    struct cache *cache = pass->cache;
+    pthread_mutex_lock(&pass->rare);
+    if (cache->sheets++ == 0 || item < cache->first_sheet) cache->first_sheet = item;
+    pthread_mutex_unlock(&pass->rare);
+}
+
+/* A sheet of views or of the demo is no image. In a sample, whose images are all numbered, it is a bad one. */
+static int refuse_sheet(const struct pass *pass, int64_t item, struct error *error)
+{
+    return error_set(error, SIMCLR_UNSUPPORTED, "%s: is a sheet that this program drew: move it elsewhere",
+                     catalog_name(pass->catalog, item));
+}
+
 static void measure_task(void *context, int64_t task, int thread)
 {
     struct pass *pass = context;
@@ -48,7 +78,12 @@ static void measure_task(void *context, int64_t task, int thread)
     struct image_header header;
     if (stop_is_asked(pass->stop)) return;
     int64_t bytes;
-    const int status = source_header(pass->source, pass->catalog, item, &header, &bytes, &failure);
+    int status = source_header(pass->source, pass->catalog, item, &header, &bytes, &failure);
+    if (!status && header.sheet && pass->sample) status = refuse_sheet(pass, item, &failure);
+    if (!status && header.sheet) {
+        note_sheet(pass, item);
+        return;
+    }
     image->width = header.width;
     image->height = header.height;
     if (status != SIMCLR_OK) {
@@ -56,6 +91,7 @@ static void measure_task(void *context, int64_t task, int thread)
         return;
     }
     atomic_fetch_add_explicit(&pass->encoded, bytes, memory_order_relaxed);
+    if (header.depth > 8) note_deep(pass, item);
     if (header.profile) atomic_fetch_add_explicit(&pass->profiles, 1, memory_order_relaxed);
 }
 
@@ -102,7 +138,29 @@ static int run_pass(struct pass *pass, pool_task *task, struct pool *pool, struc
     return status == SIMCLR_OK ? bad_judge(pass->ledger, pass->catalog, error) : status;
 }
 
-static void note_measured(struct cache *cache, const struct pass *pass, const struct image *image, int64_t count)
+/* The middle one of the shorter sides: what most images are like, whatever a few are. */
+static int find_median(struct cache *cache, const struct image *image, int64_t count, struct error *error)
+{
+    enum { SIDES = 65536 };
+    uint32_t *images = memory_array(SIDES, sizeof *images);
+    if (images == NULL) return error_no_memory(error, "the sizes of images", SIDES * sizeof *images);
+    int64_t good = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const int side = image[i].width < image[i].height ? image[i].width : image[i].height;
+        images[side < SIDES ? side : SIDES - 1] += side > 0;
+        good += side > 0;
+    }
+    int64_t below = 0;
+    for (int side = 1; side < SIDES && 2 * below < good; side++) {
+        below += images[side];
+        cache->median_side = side;
+    }
+    memory_free(images);
+    return SIMCLR_OK;
+}
+
+static int note_measured(struct cache *cache, const struct pass *pass, const struct image *image, int64_t count,
+                         struct error *error)
 {
     cache->looked_at = count;
     cache->profiles = atomic_load(&pass->profiles);
@@ -110,6 +168,7 @@ static void note_measured(struct cache *cache, const struct pass *pass, const st
         cache->max_width = image[i].width > cache->max_width ? image[i].width : cache->max_width;
         cache->max_height = image[i].height > cache->max_height ? image[i].height : cache->max_height;
     }
+    return find_median(cache, image, count, error);
 }
 
 /* Measures a sample. *fits: by its mean, all images could be kept; then all are measured (and the bad ones of the
@@ -139,9 +198,9 @@ static int measure_sample(struct pass *pass, size_t limit, struct pool *pool, bo
     } else if (!*fits) {
         cache->sampled = true;
         cache->encoded = (int64_t)((double)atomic_load(&pass->encoded) / (double)good * (double)pass->catalog->count);
-        note_measured(cache, pass, pass->sample, CACHE_SAMPLE);
+        status = note_measured(cache, pass, pass->sample, CACHE_SAMPLE, error);
         bad_move(ledger, &first);
-        status = bad_judge(ledger, pass->catalog, error);
+        if (!status) status = bad_judge(ledger, pass->catalog, error);
     }
     bad_close(&first);
     memory_free(pass->sample);
@@ -160,23 +219,23 @@ static int measure_all(struct pass *pass, struct pool *pool, struct error *error
     pass->stride = 1;
     atomic_store(&pass->profiles, 0); /* those of a sample are among them */
     atomic_store(&pass->encoded, 0);
+    cache->deep = 0;
     const int status = run_pass(pass, measure_task, pool, error);
     cache->encoded = atomic_load(&pass->encoded);
-    note_measured(cache, pass, cache->image, pass->catalog->count);
-    return status;
+    return status ? status : note_measured(cache, pass, cache->image, pass->catalog->count, error);
 }
 
-int cache_fill(struct cache *cache, const struct source *source, const struct catalog *catalog, size_t limit,
-               struct bad_ledger *ledger, struct pool *pool, struct error *error)
+static int fill(struct pass *pass, size_t limit, struct pool *pool, struct error *error)
 {
-    struct pass pass = {.cache = cache, .source = source, .catalog = catalog, .ledger = ledger};
-    const size_t count = (size_t)catalog->count;
+    struct cache *cache = pass->cache;
+    const struct source *source = pass->source;
+    const size_t count = (size_t)pass->catalog->count;
     bool fits = true;
     int status = SIMCLR_OK;
     limit = cache_limit(limit);
-    if (count >= CACHE_LARGE && source->fetch != NULL) status = measure_sample(&pass, limit, pool, &fits, error);
+    if (count >= CACHE_LARGE && source->fetch != NULL) status = measure_sample(pass, limit, pool, &fits, error);
     if (status != SIMCLR_OK || !fits) return status;
-    status = measure_all(&pass, pool, error);
+    status = measure_all(pass, pool, error);
     if (status != SIMCLR_OK) return status;
     size_t *offset = memory_array(count, sizeof *offset);
     if (offset == NULL) return error_no_memory(error, "the table of images", count * sizeof *offset);
@@ -189,12 +248,22 @@ int cache_fill(struct cache *cache, const struct source *source, const struct ca
     }
     if (fits) {
         cache->block = memory_allocate(bytes);
-        pass.offset = offset;
+        pass->offset = offset;
         status = cache->block == NULL ? error_no_memory(error, "decoded images (set a smaller cache)", bytes)
-                                      : run_pass(&pass, decode_task, pool, error);
+                                      : run_pass(pass, decode_task, pool, error);
         cache->bytes = bytes;
     }
     memory_free(offset);
+    return status;
+}
+
+int cache_fill(struct cache *cache, const struct source *source, const struct catalog *catalog, size_t limit,
+               struct bad_ledger *ledger, struct pool *pool, struct error *error)
+{
+    struct pass pass = {.cache = cache, .source = source, .catalog = catalog, .ledger = ledger};
+    pthread_mutex_init(&pass.rare, NULL);
+    const int status = fill(&pass, limit, pool, error);
+    pthread_mutex_destroy(&pass.rare);
     return status;
 }
 

@@ -15,6 +15,11 @@
 #include "data/names/match.h"
 #include "data/sets/kind.h"
 
+enum {
+    NOTHING_FITS = 1, /* byte of memory for images */
+    DARK = 64         /* of 256: pictures of 16 bits that use 14 or fewer */
+};
+
 struct dataset {
     char *path;
     struct catalog catalog;
@@ -24,7 +29,8 @@ struct dataset {
     struct bad_ledger ledger;
     uint32_t *item; /* [count]: the catalog's item of an index: bad images found at opening are left out */
     int64_t count;
-    atomic_uchar *found_bad; /* [count], uncached sets: bad images found since */
+    atomic_uchar *found_bad;            /* [count], uncached sets: bad images found since */
+    int deep_looked_at, deep_brightest; /* pictures of 16 bits that were decoded, and their largest byte */
     uint64_t fingerprint;
     char description[512];
 };
@@ -81,11 +87,65 @@ static int number_images(struct dataset *set, struct error *error)
         set->count++;
     }
     set->fingerprint = hash64(&set->count, sizeof set->count, hash);
+    if (set->cache.sheets > 0)
+        passed_add_many(&set->catalog.passed, PASSED_SHEET, set->cache.sheets,
+                        catalog_name(catalog, set->cache.first_sheet));
+    if (set->count == 0) return passed_no_images(&catalog->passed, set->path, error);
     if (set->cache.block != NULL) return SIMCLR_OK;
     set->found_bad = memory_array((size_t)set->count, sizeof *set->found_bad);
     if (set->found_bad == NULL) return error_no_memory(error, "the table of images", (size_t)set->count);
     for (int64_t i = 0; set->cache.sampled && i < set->ledger.count; i++) set->found_bad[set->ledger.image[i].item] = 1;
     return SIMCLR_OK;
+}
+
+/* The largest byte of a picture. */
+static int brightest(const struct image *image)
+{
+    const size_t bytes = 3 * (size_t)image->width * (size_t)image->height;
+    int largest = 0;
+    for (size_t i = 0; i < bytes && largest < 255; i++) largest = image->rgb[i] > largest ? image->rgb[i] : largest;
+    return largest;
+}
+
+/* Pictures of 16 bits may use the low ones only (microscopes, X-ray, depth): of the high eight little is left then. */
+static int look_at_deep(struct dataset *set, struct error *error)
+{
+    const struct cache *cache = &set->cache;
+    struct image storage = {0};
+    int status = SIMCLR_OK;
+    for (int i = 0; status == SIMCLR_OK && i < CACHE_DEEP && i < cache->deep; i++) {
+        const int64_t item = cache->deep_item[i];
+        struct error failure = {0};
+        const struct image *image = cache->block != NULL ? &cache->image[item] : &storage;
+        if (cache->image != NULL && cache->image[item].width == 0) continue; /* found to be bad in decoding */
+        if (cache->block == NULL && source_read(&set->source, &set->catalog, item, &storage, &failure)) {
+            if (bad_is_image_fault(failure.status)) continue; /* it is told when it is its turn */
+            status = failure.status;
+            if (error) *error = failure;
+            continue;
+        }
+        const int largest = brightest(image);
+        set->deep_looked_at++;
+        set->deep_brightest = largest > set->deep_brightest ? largest : set->deep_brightest;
+    }
+    image_free(&storage);
+    return status;
+}
+
+static void say_deep(const struct dataset *set, const struct log *log)
+{
+    const struct cache *cache = &set->cache;
+    if (cache->deep == 0) return;
+    if (dataset_is_dark(set))
+        log_warning(
+            log,
+            "%s: %lld pictures have 16 bits a channel, of which the high 8 are used. The %d that were looked at "
+            "are nearly black: their values end at %d of 65535. Scale them to 16 bits (ImageMagick: convert IN "
+            "-auto-level OUT)",
+            set->path, (long long)cache->deep, set->deep_looked_at, 256 * (set->deep_brightest + 1) - 1);
+    else
+        log_info(log, "%s: %lld pictures have 16 bits a channel, of which the high 8 are used", set->path,
+                 (long long)cache->deep);
 }
 
 /* Where the decoded images do not fit, the encoded ones may, or some of them. */
@@ -158,10 +218,12 @@ int dataset_open_source(struct dataset **out, struct source *source, struct cata
     set->path = memory_string(config->path);
     bad_open(&set->ledger, set->path, set->catalog.count, config->max_bad, log);
     int status = set->path == NULL ? error_no_memory(error, "a path", strlen(config->path) + 1) : SIMCLR_OK;
+    const size_t cache_bytes = config->keep_nothing ? NOTHING_FITS : config->cache_bytes;
     if (status == SIMCLR_OK)
-        status = cache_fill(&set->cache, &set->source, &set->catalog, config->cache_bytes, &set->ledger, pool, error);
+        status = cache_fill(&set->cache, &set->source, &set->catalog, cache_bytes, &set->ledger, pool, error);
     if (status == SIMCLR_OK) status = number_images(set, error);
-    if (status == SIMCLR_OK) status = keep_files(set, cache_limit(config->cache_bytes), error);
+    if (status == SIMCLR_OK) status = keep_files(set, cache_limit(cache_bytes), error);
+    if (status == SIMCLR_OK) status = look_at_deep(set, error);
     if (status != SIMCLR_OK) {
         dataset_close(&set);
         return status;
@@ -169,6 +231,7 @@ int dataset_open_source(struct dataset **out, struct source *source, struct cata
     drop_unused_classes(&set->catalog);
     describe(set);
     if (log != NULL) passed_say(&set->catalog.passed, set->path, log);
+    if (log != NULL) say_deep(set, log);
     *out = set;
     return SIMCLR_OK;
 }
@@ -463,6 +526,43 @@ int64_t dataset_profiles(const struct dataset *dataset, int64_t *looked_at)
 const struct passed *dataset_passed(const struct dataset *dataset)
 {
     return &dataset->catalog.passed;
+}
+
+int dataset_leave_out_unlabelled(struct dataset *set, int64_t *left_out, struct error *error)
+{
+    int64_t kept = 0;
+    *left_out = 0;
+    for (int64_t i = 0; i < set->count; i++) *left_out += set->catalog.label[item_of(set, i)] < 0;
+    if (*left_out == 0) return SIMCLR_OK;
+    if (set->item == NULL) {
+        set->item = memory_array((size_t)set->count, sizeof *set->item);
+        if (set->item == NULL)
+            return error_no_memory(error, "the table of images", (size_t)set->count * sizeof *set->item);
+        for (int64_t i = 0; i < set->count; i++) set->item[i] = (uint32_t)i;
+    }
+    for (int64_t i = 0; i < set->count; i++) {
+        const uint32_t item = set->item[i];
+        if (set->catalog.label[item] < 0) continue;
+        if (set->found_bad != NULL) set->found_bad[kept] = set->found_bad[i];
+        set->item[kept++] = item;
+    }
+    set->count = kept;
+    return SIMCLR_OK;
+}
+
+int64_t dataset_deep(const struct dataset *dataset)
+{
+    return dataset->cache.deep;
+}
+
+bool dataset_is_dark(const struct dataset *dataset)
+{
+    return dataset->deep_looked_at > 0 && dataset->deep_brightest < DARK;
+}
+
+int dataset_typical_side(const struct dataset *dataset)
+{
+    return dataset->cache.median_side;
 }
 
 uint64_t dataset_fingerprint(const struct dataset *dataset)

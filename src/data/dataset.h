@@ -71,6 +71,17 @@ int dataset_encoded(const struct dataset *dataset, int64_t index, size_t at_most
 int dataset_match_classes(struct dataset *train, struct dataset *test, int64_t *comparable, const struct log *log,
                           struct error *error);
 
+/* Leaves out the images without a label, for who judges by labels: numbering closes the gaps. The fingerprint stays
+ * that of the set. Not while another thread uses the set. *left_out: how many they are. */
+int dataset_leave_out_unlabelled(struct dataset *dataset, int64_t *left_out, struct error *error);
+
+/* The median of the shorter sides of the images that were looked at. */
+int dataset_typical_side(const struct dataset *dataset);
+/* How many of them have 16 bits a channel, of which the high 8 are used; and whether the first of these, which were
+ * decoded, use so few bits that they are nearly black. Both are said in the log when the set is opened. */
+int64_t dataset_deep(const struct dataset *dataset);
+bool dataset_is_dark(const struct dataset *dataset);
+
 /* What lies there and is none of the images, bad ones apart: counted by reason, said in the log when the set is opened.
  * Borrowed. Of an archive with parts the training part has the counts of all of it. */
 const struct passed *dataset_passed(const struct dataset *dataset);

@@ -2,6 +2,7 @@
 #include "evaluate/evaluation.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "run/model_open.h"
 #include "run/settings.h"
@@ -20,7 +21,8 @@ bool evaluation_has(const struct evaluation *evaluation, enum evaluation_source 
 
 /* ---- data ------------------------------------------------------------------------------------------------------ */
 
-static int check_labels(const struct dataset *dataset, const char *part, struct error *error)
+/* Images without a label (one that lies beside the class folders) are left out. */
+static int check_labels(const struct session *session, struct dataset *dataset, const char *part, struct error *error)
 {
     const int classes = dataset_classes(dataset);
     if (classes == 0)
@@ -30,23 +32,27 @@ static int check_labels(const struct dataset *dataset, const char *part, struct 
     if (classes == 1)
         return error_set(error, SIMCLR_DATA, "%s: all %s images are of one class; there is nothing to tell apart",
                          dataset_description(dataset), part);
-    for (int64_t i = 0; i < dataset_count(dataset); i++)
-        if (dataset_label(dataset, i) < 0)
-            return error_set(error, SIMCLR_DATA, "%s: no label; every image of the %s part needs one",
-                             dataset_name(dataset, i), part);
-    return SIMCLR_OK;
+    int64_t first = 0, left_out;
+    while (first < dataset_count(dataset) && dataset_label(dataset, first) >= 0) first++;
+    char name[PASSED_EXAMPLE];
+    snprintf(name, sizeof name, "%s", dataset_name(dataset, first));
+    const int status = dataset_leave_out_unlabelled(dataset, &left_out, error);
+    if (status == SIMCLR_OK && left_out > 0)
+        log_warning(&session->log, "%" PRId64 " %s images have no label and are left out (%s%s)", left_out, part, name,
+                    left_out > 1 ? ", ..." : "");
+    return status;
 }
 
 static int open_parts(struct evaluation *evaluation, struct error *error)
 {
     struct session *session = evaluation->session;
     int status = session_open_dataset(session, session->config->data, DATASET_TRAIN, &evaluation->train, error);
-    if (status == SIMCLR_OK) status = check_labels(evaluation->train, "training", error);
+    if (status == SIMCLR_OK) status = check_labels(session, evaluation->train, "training", error);
     if (status == SIMCLR_OK) status = session_open_matched_test(session, evaluation->train, &evaluation->test, error);
     if (status == SIMCLR_OK && evaluation->test == NULL)
         return error_set(error, SIMCLR_DATA, "%s: there is no test or val part; give --test-data",
                          session->config->data);
-    return status == SIMCLR_OK ? check_labels(evaluation->test, "test", error) : status;
+    return status == SIMCLR_OK ? check_labels(session, evaluation->test, "test", error) : status;
 }
 
 /* ---- encoders -------------------------------------------------------------------------------------------------- */

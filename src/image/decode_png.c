@@ -18,7 +18,22 @@ struct reader {
     struct image image;
     uint8_t **rows; /* where each row goes: interlaced files come in seven passes */
     char text[128]; /* libpng's complaint */
+    bool no_memory; /* it was refused some, whatever it complains of */
 };
+
+static png_voidp allocate(png_structp png, png_alloc_size_t bytes)
+{
+    struct reader *reader = png_get_mem_ptr(png);
+    void *block = memory_allocate(bytes);
+    reader->no_memory |= block == NULL;
+    return block;
+}
+
+static void release(png_structp png, png_voidp block)
+{
+    (void)png;
+    memory_free(block);
+}
 
 static void leave(png_structp png, png_const_charp message)
 {
@@ -69,8 +84,11 @@ static int make_rows(struct reader *reader, struct error *error)
 static int read_pixels(struct reader *reader, const char *name, struct error *error)
 {
     if (setjmp(reader->jump))
-        return error_set(error, SIMCLR_CORRUPT, "%s: damaged PNG (%s); copy it again or remove it", name, reader->text);
-    reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, leave, ignore_warning);
+        return reader->no_memory ? error_no_memory(error, "decoding a PNG picture", 3 * (size_t)reader->image.width)
+                                 : error_set(error, SIMCLR_CORRUPT, "%s: damaged PNG (%s); copy it again or remove it",
+                                             name, reader->text);
+    reader->png =
+        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, reader, leave, ignore_warning, reader, allocate, release);
     reader->info = reader->png ? png_create_info_struct(reader->png) : NULL;
     if (reader->info == NULL) return error_no_memory(error, "libpng's state", 1024);
     png_set_user_limits(reader->png, IMAGE_SIDE_MAX, IMAGE_SIDE_MAX);

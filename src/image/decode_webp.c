@@ -27,6 +27,23 @@ int webp_probe(const uint8_t *bytes, size_t count, const char *name, int *width,
     return SIMCLR_OK;
 }
 
+/* Into the picture's own memory. Only this interface tells no memory from damage. */
+static int read_pixels(const uint8_t *bytes, size_t count, const char *name, struct image *out, struct error *error)
+{
+    WebPDecoderConfig config;
+    const size_t stride = 3 * (size_t)out->width, size = stride * (size_t)out->height;
+    if (!WebPInitDecoderConfig(&config)) return error_set(error, SIMCLR_UNSUPPORTED, "libwebp has another version");
+    config.output.colorspace = MODE_RGB;
+    config.output.is_external_memory = 1;
+    config.output.u.RGBA = (WebPRGBABuffer){out->rgb, (int)stride, size};
+    const VP8StatusCode status = WebPDecode(bytes, count, &config);
+    WebPFreeDecBuffer(&config.output);
+    if (status == VP8_STATUS_OK) return SIMCLR_OK;
+    if (status == VP8_STATUS_OUT_OF_MEMORY) return error_no_memory(error, "decoding a WebP picture", size);
+    return error_set(error, SIMCLR_CORRUPT,
+                     "%s: damaged WebP (its pixels cannot be decoded); copy it again or remove it", name);
+}
+
 int webp_decode(const uint8_t *bytes, size_t count, const struct image_limits *limits, const char *name,
                 struct image *out, struct error *error)
 {
@@ -35,11 +52,9 @@ int webp_decode(const uint8_t *bytes, size_t count, const struct image_limits *l
     if (status == SIMCLR_OK) status = image_check_size(features.width, features.height, limits, name, error);
     if (status == SIMCLR_OK) status = image_create(features.width, features.height, out, error);
     if (status != SIMCLR_OK) return status;
-    const size_t stride = 3 * (size_t)out->width, size = stride * (size_t)out->height;
-    if (WebPDecodeRGBInto(bytes, count, out->rgb, size, (int)stride) != NULL) return SIMCLR_OK;
-    image_free(out);
-    return error_set(error, SIMCLR_CORRUPT,
-                     "%s: damaged WebP (its pixels cannot be decoded); copy it again or remove it", name);
+    status = read_pixels(bytes, count, name, out, error);
+    if (status != SIMCLR_OK) image_free(out);
+    return status;
 }
 
 bool image_reads_webp(void)

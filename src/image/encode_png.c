@@ -1,8 +1,13 @@
 /* image/encode_png.c -- a PNG into a file, whole or absent, or into memory. */
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
 #include <png.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "image/exif.h"
 #include "image/image.h"
 
 int image_write_png(const char *path, const struct image *image, struct error *error)
@@ -20,6 +25,74 @@ int image_write_png(const char *path, const struct image *image, struct error *e
                          header.message);
     }
     return file_writer_commit(&writer, error);
+}
+
+/* ---- sheets: the simple interface writes no text, so libpng's own is used ---- */
+
+struct sheet_writer {
+    png_structp png;
+    png_infop info;
+    FILE *stream;
+    jmp_buf jump;
+    char text[128]; /* libpng's complaint */
+};
+
+static void leave(png_structp png, png_const_charp message)
+{
+    struct sheet_writer *writer = png_get_error_ptr(png);
+    strncpy(writer->text, message, sizeof writer->text - 1);
+    longjmp(writer->jump, 1);
+}
+
+static void ignore_warning(png_structp png, png_const_charp message)
+{
+    (void)png, (void)message;
+}
+
+static void put_bytes(png_structp png, png_bytep bytes, size_t count)
+{
+    struct sheet_writer *writer = png_get_io_ptr(png);
+    fwrite(bytes, 1, count, writer->stream); /* a failure is remembered by the file's writer */
+}
+
+static void flush_nothing(png_structp png)
+{
+    (void)png;
+}
+
+/* The only place where libpng can jump out. */
+static bool write_sheet(struct sheet_writer *writer, const struct image *image)
+{
+    char keyword[] = SHEET_KEYWORD, words[] = SHEET_WORDS;
+    const png_text text = {
+        .compression = PNG_TEXT_COMPRESSION_NONE, .key = keyword, .text = words, .text_length = sizeof words - 1};
+    if (setjmp(writer->jump)) return false;
+    writer->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, writer, leave, ignore_warning);
+    writer->info = writer->png ? png_create_info_struct(writer->png) : NULL;
+    if (!writer->info) return false;
+    png_set_write_fn(writer->png, writer, put_bytes, flush_nothing);
+    png_set_IHDR(writer->png, writer->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
+                 PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_text(writer->png, writer->info, &text, 1);
+    png_write_info(writer->png, writer->info);
+    for (int y = 0; y < image->height; y++)
+        png_write_row(writer->png, image->rgb + (size_t)y * (size_t)image->width * 3);
+    png_write_end(writer->png, NULL);
+    return true;
+}
+
+int image_write_sheet(const char *path, const struct image *image, struct error *error)
+{
+    struct file_writer *file = NULL;
+    const int status = file_writer_open(&file, path, error);
+    if (status != SIMCLR_OK) return status;
+    struct sheet_writer writer = {.stream = file_writer_stream(file)};
+    const bool written = write_sheet(&writer, image);
+    if (writer.png) png_destroy_write_struct(&writer.png, writer.info ? &writer.info : NULL);
+    if (written) return file_writer_commit(&file, error);
+    file_writer_abort(&file);
+    if (writer.text[0] == '\0') return error_no_memory(error, "writing a PNG picture", (size_t)image->width * 3);
+    return error_set(error, SIMCLR_IO, "%s: cannot write the PNG (%s); check the disk's space", path, writer.text);
 }
 
 int image_encode_png(const struct image *image, uint8_t **out, size_t *count, struct error *error)

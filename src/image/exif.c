@@ -76,6 +76,7 @@ struct metadata jpeg_metadata(const uint8_t *bytes, size_t count)
 struct metadata png_metadata(const uint8_t *bytes, size_t count)
 {
     struct metadata found = {.orientation = 1};
+    static const char sheet[] = SHEET_KEYWORD "\0" SHEET_WORDS;
     if (count > 24 && memcmp(bytes + 12, "IHDR", 4) == 0) found.depth = bytes[24];
     for (size_t at = 8; at + 8 <= count && !found.whole;) {
         const size_t length = number(bytes + at, 4, false);
@@ -83,6 +84,8 @@ struct metadata png_metadata(const uint8_t *bytes, size_t count)
         found.whole = memcmp(name, "IDAT", 4) == 0 || memcmp(name, "IEND", 4) == 0;
         found.profile |= memcmp(name, "iCCP", 4) == 0;
         if (length > count - at - 8) break;
+        found.sheet |=
+            memcmp(name, "tEXt", 4) == 0 && length == sizeof sheet - 1 && memcmp(name + 4, sheet, length) == 0;
         if (memcmp(name, "eXIf", 4) == 0) found.orientation = orientation_of(name + 4, length);
         if (length + 4 > count - at - 8) break; /* the checksum */
         at += 12 + length;

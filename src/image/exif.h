@@ -7,10 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SHEET_KEYWORD "Software"
+#define SHEET_WORDS "simclr sheet"
+
 struct metadata {
     int orientation; /* 1 to 8; 1: as it is stored, which is also what an unreadable or absent entry means */
     bool profile;    /* an ICC profile: ignored, as by PIL's convert("RGB") */
-    bool sheet;      /* a sheet that this program drew */
+    bool sheet;      /* a sheet that this program drew: SHEET_WORDS in a PNG */
     int depth;       /* bits of a channel, 0: 8 or fewer */
     bool whole;      /* all places where metadata may stand were among the bytes; else read more of the file */
 };

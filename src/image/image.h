@@ -66,7 +66,7 @@ struct image_header {
     int stored_width, stored_height; /* as the codec sees them */
     int orientation;                 /* EXIF's 1 to 8: image_orient makes the one of the other */
     bool profile;                    /* an ICC profile, which is ignored */
-    bool sheet;                      /* image_write_png drew it: a sheet for people, no image of a set */
+    bool sheet;                      /* image_write_sheet drew it: a sheet for people, no image of a set */
     int depth;                       /* bits of a channel: 8 (or fewer), 16 */
 };
 int image_read_header(const uint8_t *bytes, size_t count, const char *name, struct image_header *out,
@@ -114,6 +114,10 @@ void image_free(struct image *image);
 
 /* Writes a PNG atomically. */
 int image_write_png(const char *path, const struct image *image, struct error *error);
+
+/* The same for a sheet that people look at: it says in its header what it is, so that a data set in whose folder it
+ * lies passes it over (image_header.sheet). */
+int image_write_sheet(const char *path, const struct image *image, struct error *error);
 
 /* Encodes a JPEG into a new block (memory_free): used by tools and tests. quality 1 to 100. */
 int image_encode_jpeg(const struct image *image, int quality, uint8_t **out, size_t *count, struct error *error);

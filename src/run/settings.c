@@ -25,9 +25,10 @@ static int resolve_image_size(struct session *session, const struct dataset *dat
     if (dataset == NULL || !config_is_auto(session->config, "image-size")) return SIMCLR_OK;
     int width, height;
     dataset_max_size(dataset, &width, &height);
-    const int side = width < height ? width : height;
+    const int side = dataset_typical_side(dataset), largest = width < height ? width : height;
     const int size = side < 8 ? 8 : side > SIZE_MAX_AUTO ? SIZE_MAX_AUTO : side;
-    log_info(&session->log, "image size: %d (the images are up to %d x %d)", size, width, height);
+    const char *median = size < largest && size < SIZE_MAX_AUTO ? "the median of their shorter sides; " : "";
+    log_info(&session->log, "image size: %d (%sthe images are up to %d x %d)", size, median, width, height);
     return session_resolve_number(session, "image-size", size, error);
 }
 
@@ -182,6 +183,7 @@ int session_open_dataset(const struct session *session, const char *path, enum d
     dataset.part = part;
     dataset.max_bad = config->max_bad;
     dataset.stl10_part = config->stl10_part;
+    dataset.keep_nothing = session->traits.keeps_no_images;
     if (config->cache_memory > 0) dataset.cache_bytes = (size_t)config->cache_memory;
     if (config->synthetic_images > 0) dataset.synthetic_count = config->synthetic_images;
     if (config->image_size > 0) dataset.synthetic_size = (int)config->image_size;

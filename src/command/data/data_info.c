@@ -99,6 +99,9 @@ static void show_formats(const struct session *session, const struct part_info *
     if (part->profiles > 0)
         session_print(session, "              %" PRId64 " have an ICC colour profile, which is ignored\n",
                       part->profiles);
+    if (dataset_deep(part->set) > 0)
+        session_print(session, "              %" PRId64 " have 16 bits a channel, of which the high 8 are used%s\n",
+                      dataset_deep(part->set), dataset_is_dark(part->set) ? ": they are nearly black" : "");
     const double decoded = 3 * part->pixels;
     if (part->encoded_bytes > 0)
         session_print(session, "  bytes       %.1f MiB, %.1f KiB an image; decoded %.1f MiB\n",
@@ -166,6 +169,8 @@ void part_json(struct text *text, const struct part_info *part)
     text_json_close_object(text);
     text_json_integer(text, "turned", part->turned);
     text_json_integer(text, "profiles", part->profiles);
+    text_json_integer(text, "sixteen_bits", dataset_deep(part->set));
+    text_json_boolean(text, "nearly_black", dataset_is_dark(part->set));
     text_json_integer(text, "encoded_bytes", part->encoded_bytes);
     text_json_number(text, "pixels", part->pixels);
     text_json_open_array(text, "bad");
@@ -210,9 +215,7 @@ int command_data_info(struct session *session, struct error *error)
     const struct config *config = session->config;
     struct dataset *train = NULL, *test = NULL;
     struct text text = {0};
-    /* Only headers at opening; nothing is kept. */
-    int status = config_resolve(session->settings, "cache-memory", "1", error);
-    if (status == SIMCLR_OK) status = session_open_dataset(session, config->data, DATASET_TRAIN, &train, error);
+    int status = session_open_dataset(session, config->data, DATASET_TRAIN, &train, error);
     if (status == SIMCLR_OK) status = session_open_test(session, &test, error);
     if (status == SIMCLR_OK && test) match(session, train, test);
     if (status == SIMCLR_OK && !config->json) session_print(session, "%s\n", dataset_description(train));

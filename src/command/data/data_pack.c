@@ -293,8 +293,7 @@ int command_data_pack(struct session *session, struct error *error)
     struct pack_place places[2] = {{0}};
     int64_t comparable;
     int lock = -1;
-    int status = config_resolve(session->settings, "cache-memory", "1", error);
-    if (status == SIMCLR_OK) status = file_make_folder(config->out, error);
+    int status = file_make_folder(config->out, error);
     if (status == SIMCLR_OK) status = file_lock_folder(config->out, &lock, error);
     if (status == SIMCLR_OK) status = session_open_dataset(session, config->data, DATASET_TRAIN, &train, error);
     /* Both parts have the same class numbers: those of classes.txt. */

@@ -108,7 +108,7 @@ int demo_picture(struct session *session, struct dataset *test, const struct fea
                ink);
     status = draw_views(&drawing, session, error);
     if (status == SIMCLR_OK) status = draw_neighbours(&drawing, session, features, error);
-    if (status == SIMCLR_OK) status = image_write_png(path, &sheet.image, error);
+    if (status == SIMCLR_OK) status = image_write_sheet(path, &sheet.image, error);
     image_free(&drawing.storage);
     sheet_free(&sheet);
     return status;

@@ -93,8 +93,8 @@ static int damaged(const char *path, struct error *error)
     return error_set(error, SIMCLR_CORRUPT, "%s: is damaged: copy or download it again", path);
 }
 
-/* Fills `to`, or fails. */
-static bool inflate_exactly(z_stream *stream, uint8_t *to, size_t count)
+/* Fills `to`, or fails: SIMCLR_CORRUPT, SIMCLR_NO_MEMORY, without a sentence. */
+static int inflate_exactly(z_stream *stream, uint8_t *to, size_t count)
 {
     stream->next_out = to;
     stream->avail_out = (uInt)count;
@@ -102,9 +102,10 @@ static bool inflate_exactly(z_stream *stream, uint8_t *to, size_t count)
         const uInt before_in = stream->avail_in, before_out = stream->avail_out;
         const int result = inflate(stream, Z_NO_FLUSH);
         if (result == Z_STREAM_END) break;
-        if (result != Z_OK || (stream->avail_in == before_in && stream->avail_out == before_out)) return false;
+        if (result == Z_MEM_ERROR) return SIMCLR_NO_MEMORY;
+        if (result != Z_OK || (stream->avail_in == before_in && stream->avail_out == before_out)) return SIMCLR_CORRUPT;
     }
-    return stream->avail_out == 0;
+    return stream->avail_out == 0 ? SIMCLR_OK : SIMCLR_CORRUPT;
 }
 
 /* The one element in a packed one. Its own tag says how large it is. */
@@ -114,17 +115,20 @@ static int unpack(struct mat_file *file, const struct mat_bytes *packed, struct 
     uint8_t tag[TAG];
     z_stream stream = {.next_in = (Bytef *)packed->at, .avail_in = (uInt)packed->left};
     if (inflateInit(&stream) != Z_OK) return error_no_memory(error, "unpacking a MAT-file", 1 << 15);
-    int status = inflate_exactly(&stream, tag, TAG) && word_of(tag) == MATRIX ? SIMCLR_OK : damaged(path, error);
-    const size_t count = word_of(tag + 4);
-    if (status == SIMCLR_OK && count > MAT_MAX)
+    int status = inflate_exactly(&stream, tag, TAG);
+    if (status == SIMCLR_OK && word_of(tag) != MATRIX) status = SIMCLR_CORRUPT;
+    const size_t count = status == SIMCLR_OK ? word_of(tag + 4) : 0;
+    bool said = status == SIMCLR_OK && count > MAT_MAX;
+    if (said)
         status = error_set(error, SIMCLR_UNSUPPORTED, "%s: an array has %zu bytes, more than the %d that are accepted",
                            path, count, MAT_MAX);
     if (status == SIMCLR_OK) {
         file->unpacked = memory_allocate(count);
-        if (file->unpacked == NULL) status = error_no_memory(error, "unpacking a MAT-file", count);
+        status = file->unpacked == NULL ? SIMCLR_NO_MEMORY : inflate_exactly(&stream, file->unpacked, count);
     }
-    if (status == SIMCLR_OK && !inflate_exactly(&stream, file->unpacked, count)) status = damaged(path, error);
     inflateEnd(&stream);
+    if (status == SIMCLR_NO_MEMORY) error_no_memory(error, "unpacking a MAT-file", count);
+    if (status == SIMCLR_CORRUPT && !said) damaged(path, error);
     *out = (struct element){MATRIX, {file->unpacked, count}};
     return status;
 }

@@ -16,6 +16,7 @@
 #include "data/bytes/archive_cache.h"
 
 enum { CHUNK = 1 << 20 };
+const char unpacker_no_memory[] = "there is not enough memory";
 static const uint64_t spare_room = (uint64_t)1 << 30; /* what is left free on the disk */
 
 struct unpacking {
@@ -133,6 +134,7 @@ static int pump(struct unpacking *unpacking, struct unpacker *unpacker, struct e
         uint8_t *out = unpacking->out;
         size_t room = CHUNK;
         const char *wrong = unpacker->step(unpacker->self, &in, &in_bytes, &out, &room, &ended);
+        if (wrong == unpacker_no_memory) return error_no_memory(error, "unpacking an archive", CHUNK);
         if (wrong != NULL)
             return error_set(error, SIMCLR_CORRUPT, "%s: cannot be unpacked (%s): copy or download it again",
                              unpacking->request->path, wrong);

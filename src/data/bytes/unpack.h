@@ -36,11 +36,12 @@ int unpack_open(struct blob *out, const struct unpack_request *request, struct e
 struct unpacker {
     void *self;
     /* Consumes from *in and fills *out, moving both on. *ended: what was read so far could be the whole stream.
-     * A text of what is wrong, or NULL. */
+     * A text of what is wrong, unpacker_no_memory, or NULL. */
     const char *(*step)(void *self, const uint8_t **in, size_t *in_bytes, uint8_t **out, size_t *out_bytes,
                         bool *ended);
     void (*close)(void *self);
 };
+extern const char unpacker_no_memory[];
 int unpacker_open_gzip(struct unpacker *unpacker, struct error *error);
 int unpacker_open_zstd(struct unpacker *unpacker, struct error *error);
 

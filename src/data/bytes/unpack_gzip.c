@@ -41,7 +41,7 @@ static const char *gzip_step(void *self, const uint8_t **in, size_t *in_bytes, u
     *out_bytes -= out_now - stream->avail_out;
     if (result == Z_STREAM_END) gzip->ended = true;
     *ended = gzip->ended;
-    if (result == Z_MEM_ERROR) return "there is not enough memory";
+    if (result == Z_MEM_ERROR) return unpacker_no_memory;
     if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
         return stream->msg != NULL ? stream->msg : "its data are not gzip's";
     return NULL;

@@ -10,6 +10,7 @@ bool unpack_is_zstd(const uint8_t *head, size_t count)
 
 #ifdef SIMCLR_ZSTD
 #include <zstd.h>
+#include <zstd_errors.h>
 
 static const char *zstd_step(void *self, const uint8_t **in, size_t *in_bytes, uint8_t **out, size_t *out_bytes,
                              bool *ended)
@@ -22,7 +23,8 @@ static const char *zstd_step(void *self, const uint8_t **in, size_t *in_bytes, u
     *out += to.pos;
     *out_bytes -= to.pos;
     *ended = result == 0;
-    return ZSTD_isError(result) ? ZSTD_getErrorName(result) : NULL;
+    if (!ZSTD_isError(result)) return NULL;
+    return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation ? unpacker_no_memory : ZSTD_getErrorName(result);
 }
 
 static void zstd_close(void *self)

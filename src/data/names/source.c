@@ -19,8 +19,10 @@ int source_reserve(struct image *storage, int width, int height, struct error *e
 static int check_pixels(const struct image_limits *limits, const char *name, int width, int height, struct error *error)
 {
     if ((int64_t)width * height > limits->max_pixels)
-        return error_set(error, SIMCLR_UNSUPPORTED, "%s: %d x %d pixels are more than the %lld that are accepted", name,
-                         width, height, (long long)limits->max_pixels);
+        return error_set(error, SIMCLR_UNSUPPORTED,
+                         "%s: %d x %d pixels are more than the %lld that are accepted: make it smaller "
+                         "(ImageMagick: convert IN -resize 50%% OUT) or remove it",
+                         name, width, height, (long long)limits->max_pixels);
     return SIMCLR_OK;
 }
 

@@ -2,6 +2,7 @@
 #ifndef DATA_REQUEST_H
 #define DATA_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct dataset_config {
     const char *path;
     enum dataset_part part;
     size_t cache_bytes;      /* memory for images, decoded, or encoded where those do not fit; 0: a quarter of RAM */
+    bool keep_nothing;       /* no image stays in memory: each is looked at once. What must be unpacked still may */
     double max_bad;          /* share of unreadable images that is still accepted, 0.01 (never all of them) */
     int64_t synthetic_count; /* images of `synthetic`, 0: 8192 train, 2048 test */
     int synthetic_size;      /* 0: 32 */

@@ -106,6 +106,42 @@ static void folder_with_parts(void **state)
     refuse_set(at("only"), DATASET_TEST, SIMCLR_DATA, "neither `test` nor `val`");
 }
 
+/* The median tells what size most images have; who judges by labels leaves the others out. */
+static void typical_side_and_labelled_ones(void **state)
+{
+    (void)state;
+    put_folder(at("mixed/a"));
+    put_folder(at("mixed/b"));
+    put_png(at("mixed/stray.png"), 4, 4, 1);
+    put_png(at("mixed/a/1.png"), 8, 6, 1);
+    put_png(at("mixed/a/2.png"), 6, 9, 2);
+    put_png(at("mixed/b/1.png"), 90, 80, 3);
+    put_text(at("mixed/b/2.png"), "no picture");
+    for (int i = 0; i < 2; i++) {
+        struct pool *pool = support_pool(2);
+        struct dataset_config config = dataset_config_default();
+        struct dataset *set;
+        int64_t left_out;
+        config.path = at("mixed");
+        config.max_bad = 0.5;
+        config.cache_bytes = caches[i];
+        assert_int_equal(dataset_open(&set, &config, pool, NULL, NULL), SIMCLR_OK);
+        assert_int_equal(dataset_typical_side(set), 6);
+        assert_int_equal(dataset_count(set), 4);
+        const uint64_t fingerprint = dataset_fingerprint(set);
+        assert_int_equal(dataset_leave_out_unlabelled(set, &left_out, NULL), SIMCLR_OK);
+        assert_int_equal(left_out, 1);
+        assert_int_equal(dataset_count(set), 3);
+        for (int k = 0; k < 3; k++) assert_int_equal(dataset_label(set, k), k / 2);
+        expect_image(set, 2, at("mixed/b/1.png"));
+        assert_int_equal(dataset_leave_out_unlabelled(set, &left_out, NULL), SIMCLR_OK);
+        assert_int_equal(left_out, 0);
+        assert_true(dataset_fingerprint(set) == fingerprint);
+        dataset_close(&set);
+        pool_destroy(&pool);
+    }
+}
+
 static void flat_folder_has_no_labels(void **state)
 {
     (void)state;
@@ -452,13 +488,21 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(folder_with_classes),     cmocka_unit_test(fingerprint_of_contents_not_of_place),
-        cmocka_unit_test(folder_with_parts),       cmocka_unit_test(flat_folder_has_no_labels),
-        cmocka_unit_test(links_and_their_loops),   cmocka_unit_test(profiles_are_counted),
-        cmocka_unit_test(missing_and_empty),       cmocka_unit_test(lists),
-        cmocka_unit_test(lists_of_other_programs), cmocka_unit_test(hostile_lists),
-        cmocka_unit_test(files_of_other_kinds),    cmocka_unit_test(cifar_binaries),
-        cmocka_unit_test(hostile_cifar),           cmocka_unit_test(no_memory),
+        cmocka_unit_test(folder_with_classes),
+        cmocka_unit_test(fingerprint_of_contents_not_of_place),
+        cmocka_unit_test(folder_with_parts),
+        cmocka_unit_test(flat_folder_has_no_labels),
+        cmocka_unit_test(links_and_their_loops),
+        cmocka_unit_test(profiles_are_counted),
+        cmocka_unit_test(missing_and_empty),
+        cmocka_unit_test(lists),
+        cmocka_unit_test(typical_side_and_labelled_ones),
+        cmocka_unit_test(lists_of_other_programs),
+        cmocka_unit_test(hostile_lists),
+        cmocka_unit_test(files_of_other_kinds),
+        cmocka_unit_test(cifar_binaries),
+        cmocka_unit_test(hostile_cifar),
+        cmocka_unit_test(no_memory),
     };
     return run_cases(tests, support_open, remove_folder);
 }
