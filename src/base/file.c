@@ -13,6 +13,8 @@
 
 #include "base/memory.h"
 
+enum { HOLE = 1 << 30 };
+
 static int read_exactly(int descriptor, uint8_t *block, size_t bytes, size_t *got)
 {
     *got = 0;
@@ -39,7 +41,8 @@ static int read_open_file(const char *path, int descriptor, size_t max_bytes, bo
     if (wanted > max_bytes)
         return error_set(error, SIMCLR_DATA, "%s: has %lld bytes, more than the %zu that are accepted here", path,
                          (long long)info.st_size, max_bytes);
-    if (wanted > memory_of_machine()) return error_no_memory(error, path, wanted); /* a hole may claim any size */
+    if (wanted > HOLE && wanted > memory_of_machine())
+        return error_no_memory(error, path, wanted); /* a hole may claim any size */
     uint8_t *block = memory_allocate(wanted + 1);
     if (block == NULL) return error_no_memory(error, path, wanted + 1);
     const int failure = read_exactly(descriptor, block, wanted, bytes);

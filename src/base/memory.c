@@ -4,15 +4,15 @@
  * Large ones come from calloc, whose fresh pages cost nothing until they are touched. */
 #include "base/memory.h"
 
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "base/cgroup.h"
 
 enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, LARGE = 4 << 20, WORKING = 512 << 10 };
 
@@ -118,24 +118,18 @@ void memory_free(void *block)
         free(header.raw);
 }
 
-static size_t limit_of_group(const char *path)
-{
-    uint64_t bytes = 0;
-    FILE *file = fopen(path, "re");
-    if (file == NULL) return SIZE_MAX;
-    const bool found = fscanf(file, "%" SCNu64, &bytes) == 1; /* the word "max" means none */
-    fclose(file);
-    return found && bytes > 0 && bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX;
-}
-
 size_t memory_of_machine(void)
 {
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    size_t bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : (size_t)1 << 30;
-    const size_t group2 = limit_of_group("/sys/fs/cgroup/memory.max");
-    const size_t group1 = limit_of_group("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-    bytes = group2 < bytes ? group2 : bytes;
-    return group1 < bytes ? group1 : bytes;
+    const size_t bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : (size_t)1 << 30;
+    const uint64_t group = cgroup_limits("").memory;
+    return group < bytes ? (size_t)group : bytes;
+}
+
+bool memory_is_limited(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page > 0 && memory_of_machine() < (size_t)pages * (size_t)page;
 }
 
 size_t memory_peak_resident(void)

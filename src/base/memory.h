@@ -3,6 +3,7 @@
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Zeroed, 64-byte aligned; NULL when there is none or bytes is absurd. bytes == 0 gives a valid block. */
@@ -25,8 +26,10 @@ char *memory_string(const char *text);
 
 void memory_free(void *block); /* NULL is fine */
 
-/* Bytes of memory that this process may count on: RAM, or the control group's limit if that is lower. */
+/* Bytes of memory that this process may count on: RAM, or the limit of its control group (cgroup.h) if that is lower.
+ */
 size_t memory_of_machine(void);
+bool memory_is_limited(void); /* it is the group's */
 
 /* Bytes of the process that were in memory at once, at most, since it began; 0 where the system does not say. */
 size_t memory_peak_resident(void);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/cgroup.h"
 #include "base/event.h"
 #include "base/memory.h"
 
@@ -37,6 +38,7 @@ struct pool {
     int started; /* workers that really run */
     struct worker *workers;
     struct affinity allowed;           /* when the pool was made */
+    double quota;                      /* of processors, then; INFINITY: none */
     struct affinity computing, others; /* while it is confined: its share, and the rest */
     int confined;                      /* how often pool_confine was asked for */
     struct stop stop;                  /* {0}: nobody asks */
@@ -141,17 +143,27 @@ int pool_threads(const struct pool *pool)
     return pool->threads;
 }
 
+/* Whole processors of both: a thread more than the quota would have all of them throttled. */
+static int least_of(const struct affinity *set, double quota)
+{
+    const int cpus = affinity_count(set), most = cpus < 1 ? 1 : cpus;
+    return !(quota < most) ? most : quota < 1 ? 1 : (int)quota;
+}
+
 int pool_available_cpus(void)
 {
     const struct affinity set = affinity_now();
-    const int cpus = affinity_count(&set);
-    return cpus < 1 ? 1 : cpus;
+    return least_of(&set, cgroup_limits("").processors);
 }
 
 int pool_processors(const struct pool *pool)
 {
-    const int cpus = affinity_count(&pool->allowed);
-    return cpus < 1 ? 1 : cpus;
+    return least_of(&pool->allowed, pool->quota);
+}
+
+double pool_quota(const struct pool *pool)
+{
+    return pool->quota < affinity_count(&pool->allowed) ? pool->quota : 0;
 }
 
 void pool_set_stop(struct pool *pool, struct stop stop)
@@ -241,6 +253,7 @@ int pool_create(struct pool **out, int threads, struct error *error)
     if (pool == NULL) return error_no_memory(error, "the thread pool", sizeof *pool);
     pool->threads = threads;
     pool->allowed = affinity_now();
+    pool->quota = cgroup_limits("").processors;
     pool->workers = memory_array((size_t)threads, sizeof *pool->workers);
     const int status = pool->workers == NULL ? error_no_memory(error, "the thread pool", sizeof *pool->workers)
                                              : start_workers(pool, error);

@@ -13,12 +13,15 @@
 
 struct pool;
 
-/* threads >= 1, or 0 for the number of CPUs this process may run on. */
+/* threads >= 1, or 0 for pool_available_cpus. */
 int pool_create(struct pool **out, int threads, struct error *error);
 void pool_destroy(struct pool **pool); /* nulls; NULL is fine */
 int pool_threads(const struct pool *pool);
-int pool_available_cpus(void);                /* CPUs in the calling thread's affinity mask */
+/* CPUs in the calling thread's affinity mask; fewer where its control group has a quota of processor time (cgroup.h),
+ * rounded down. */
+int pool_available_cpus(void);
 int pool_processors(const struct pool *pool); /* the same of the thread that created the pool, when it did */
+double pool_quota(const struct pool *pool);   /* the quota that made it fewer, 1.5 for instance; 0: none did */
 
 /* Who works on the pool for long looks at this between two parts of it, and returns SIMCLR_INTERRUPTED. The pool itself
  * drops nothing. Set while no job runs. */

@@ -134,7 +134,7 @@ const struct option_row config_options[] = {
      .elsewhere = "cache|cache-size|cache-dataset|memory-limit|ram",
      .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
      .help = "Memory for images: decoded where all fit, else their files once they were read (auto: a quarter of the "
-             "machine's)."},
+             "machine's, or of its cgroup's limit)."},
     {.name = "scaled-decoding", FLAG(scaled_decoding), .section = "Data",
      .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(BENCH), .default_text = "false", .matters = true,
      .help = "Decode a JPEG that is not in memory at a half, quarter or eighth of its size where its crops are at "
@@ -419,7 +419,7 @@ const struct option_row config_options[] = {
     {.name = "threads", .argument = "N", INTEGER(threads, 1, 4096), .section = "Training",
      .elsewhere = "num-threads|nthreads|n-threads|thread|cpus|num-cpus|nproc|nprocs|omp-num-threads",
      .commands = WITH_NETWORK | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK), .default_text = "auto",
-     .help = "Threads (auto: one for each processor this program may use); sums are rounded in another order."},
+     .help = "Threads (auto: one for each processor that affinity and cgroup quota allow); sums are rounded in another order."},
     {.name = "workers", .argument = "N", INTEGER(workers, 0, 1024), .section = "Training",
      .elsewhere = "num-workers|n-workers|nworkers|dataloader-workers|dataloader-num-workers|num-data-workers|"
                   "loader-workers|jobs|n-jobs|nw|j",

@@ -47,6 +47,17 @@ static enum recompute recompute(const struct config *config)
     return strcmp(config->recompute, "on") == 0 ? RECOMPUTE_ON : RECOMPUTE_AUTO;
 }
 
+/* What a container gives of its machine. */
+static void say_limits(const struct session *session)
+{
+    const double quota = pool_quota(session->pool);
+    if (quota > 0)
+        log_info(&session->log, "the control group has a quota of %g processors: --threads auto is %d", quota,
+                 pool_processors(session->pool));
+    if (memory_is_limited())
+        log_info(&session->log, "the control group has %.1f MiB of memory", (double)memory_of_machine() / 1048576);
+}
+
 /* What computes, and what makes the views where the first line does not name it. */
 static void say(const struct session *session)
 {
@@ -54,6 +65,7 @@ static void say(const struct session *session)
     const char *views = simd_name(session->simd & SIMD_VIEWS);
     log_info(&session->log, "%s, %s", backend, dtype_name(session->dtype));
     if (!strstr(backend, views)) log_info(&session->log, "views: %s", views);
+    say_limits(session);
 }
 
 int session_start(struct session *session, struct error *error)
@@ -68,7 +80,10 @@ int session_start(struct session *session, struct error *error)
     status = choose_simd(session, error);
     if (status == SIMCLR_OK) status = pool_create(&session->pool, (int)config->threads, error);
     if (status == SIMCLR_OK) pool_set_stop(session->pool, session_stop_request(session));
-    if (status == SIMCLR_OK && session->traits.no_network) return SIMCLR_OK;
+    if (status == SIMCLR_OK && session->traits.no_network) {
+        say_limits(session);
+        return SIMCLR_OK;
+    }
     session->backend = session->lent;
     if (status == SIMCLR_OK && !session->lent)
         status = backend_create(config->device, session->simd, session->pool, &session->backend, error);
@@ -168,9 +183,11 @@ int session_workers(const struct session *session)
     return spare < 0 ? 0 : spare > VIEW_WORKERS_MAX ? VIEW_WORKERS_MAX : spare;
 }
 
-/* Where processors are left over the kernel keeps busy threads apart by itself, and another program may use them. */
+/* Where processors are left over the kernel keeps busy threads apart by itself, and another program may use them. So it
+ * is with a quota: other containers would choose the same processors. */
 bool session_pin(const struct session *session)
 {
     if (strcmp(session->config->pin, "auto") != 0) return strcmp(session->config->pin, "on") == 0;
+    if (pool_quota(session->pool) > 0) return false;
     return session_workers(session) + pool_threads(session->pool) >= pool_processors(session->pool);
 }
