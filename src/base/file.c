@@ -89,26 +89,24 @@ bool file_is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* The type bits of what `folder` has under this name, 0: nothing. */
-static mode_t type_of(const char *folder, const char *name)
+int file_look_at(const char *path, enum file_kind *out, struct error *error)
 {
     struct stat info;
-    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) return 0;
-    const bool found = fstatat(descriptor, name, &info, 0) == 0;
-    close(descriptor);
-    return found ? info.st_mode & S_IFMT : 0;
+    const int failure = stat(path, &info) == 0 ? 0 : errno;
+    *out = failure ? FILE_NONE : S_ISDIR(info.st_mode) ? FILE_FOLDER : FILE_OTHER;
+    if (!failure || failure == ENOENT || failure == ENOTDIR || failure == ELOOP || failure == ENAMETOOLONG)
+        return SIMCLR_OK;
+    return error_set(error, SIMCLR_IO, "%s: cannot be looked at: %s", path, strerror(failure));
 }
 
-bool file_is_in(const char *folder, const char *name)
+int file_find(const char *folder, const char *name, enum file_kind *out, struct error *error)
 {
-    const mode_t type = type_of(folder, name);
-    return type != 0 && type != S_IFDIR;
-}
-
-bool file_folder_is_in(const char *folder, const char *name)
-{
-    return type_of(folder, name) == S_IFDIR;
+    char *path = file_join(folder, name);
+    *out = FILE_NONE;
+    if (!path) return error_no_memory(error, "a path", strlen(folder) + strlen(name) + 2);
+    const int status = file_look_at(path, out, error);
+    memory_free(path);
+    return status;
 }
 
 int64_t file_size(const char *path)

@@ -19,10 +19,12 @@ int file_read_start(const char *path, size_t most, uint8_t **out, size_t *bytes,
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
 
-/* Whether `folder` has a file, or a folder, of this name. Allocates nothing: a set must not be taken for something else
- * because memory is short. */
-bool file_is_in(const char *folder, const char *name);
-bool file_folder_is_in(const char *folder, const char *name);
+/* What `folder` has under this name. "There is none" and "it could not be looked at" are different answers: SIMCLR_IO
+ * for the second. */
+enum file_kind { FILE_NONE, FILE_FOLDER, FILE_OTHER };
+int file_find(const char *folder, const char *name, enum file_kind *out, struct error *error);
+/* The same for a path. */
+int file_look_at(const char *path, enum file_kind *out, struct error *error);
 
 int64_t file_size(const char *path); /* -1 when missing */
 

@@ -48,10 +48,12 @@ static int open_kind(struct source *source, struct catalog *catalog, const struc
     return status == SIMCLR_OK ? kind->open(source, catalog, &request, error) : status;
 }
 
-bool dataset_has_test_part(const char *path)
+int dataset_has_test_part(const char *path, bool *out, struct error *error)
 {
     const struct set_kind *kind;
-    return kind_find(&kind, path, NULL) == SIMCLR_OK && kind->has_test != NULL && kind->has_test(path);
+    *out = false;
+    const int status = kind_find(&kind, path, error);
+    return status || !kind->has_test ? status : kind->has_test(path, out, error);
 }
 
 /* Class names without a single label among the images (an empty sub-folder beside photos) are no classes. */
@@ -504,6 +506,11 @@ const char *dataset_name(const struct dataset *dataset, int64_t index)
 const char *dataset_description(const struct dataset *dataset)
 {
     return dataset->description;
+}
+
+const char *dataset_place(const struct dataset *dataset)
+{
+    return dataset->catalog.place;
 }
 
 int64_t dataset_bad_count(const struct dataset *dataset)

@@ -41,8 +41,9 @@ int dataset_open_source(struct dataset **out, struct source *source, struct cata
                         struct error *error);
 
 /* Whether the set at `path` has a test part apart from its training images (without one DATASET_TEST would be the
- * training images again, or nothing). Looks at names, opens no set. */
-bool dataset_has_test_part(const char *path);
+ * training images again, or nothing). Looks at names, opens no set. A set that cannot be looked at is no set without a
+ * test part: the status says so. */
+int dataset_has_test_part(const char *path, bool *out, struct error *error);
 
 int64_t dataset_count(const struct dataset *dataset);
 int dataset_classes(const struct dataset *dataset); /* 0: no labels */
@@ -50,6 +51,8 @@ const char *dataset_class_name(const struct dataset *dataset, int label);
 int dataset_label(const struct dataset *dataset, int64_t index);        /* -1: none */
 const char *dataset_name(const struct dataset *dataset, int64_t index); /* path, or "synthetic/12" */
 const char *dataset_description(const struct dataset *dataset);         /* one line for the log */
+/* Where in the set its images lie, "train/" for instance (parts_decide); empty: everywhere. */
+const char *dataset_place(const struct dataset *dataset);
 int64_t dataset_bad_count(const struct dataset *dataset);
 void dataset_max_size(const struct dataset *dataset, int *width,
                       int *height); /* bound over all images that were looked at */

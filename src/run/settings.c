@@ -202,8 +202,49 @@ int session_open_test(const struct session *session, struct dataset **out, struc
     *out = NULL;
     if (config->test_data[0] != '\0') return session_open_dataset(session, config->test_data, DATASET_TEST, out, error);
     /* DATASET_TEST of a set that is not divided would be the training images again. */
-    if (!dataset_has_test_part(config->data)) return SIMCLR_OK;
+    bool found;
+    const int status = dataset_has_test_part(config->data, &found, error);
+    if (status || !found) return status;
     return session_open_dataset(session, config->data, DATASET_TEST, out, error);
+}
+
+/* 1234567 as 1,234,567. */
+static void group_digits(int64_t number, char text[32])
+{
+    char plain[24];
+    const int digits = snprintf(plain, sizeof plain, "%" PRId64, number);
+    int used = 0;
+    for (int i = 0; i < digits; i++) {
+        if (i > 0 && (digits - i) % 3 == 0) text[used++] = ',';
+        text[used++] = plain[i];
+    }
+    text[used] = '\0';
+}
+
+static void add_part(struct text *text, const char *name, const struct dataset *set, const char *place)
+{
+    char count[32];
+    group_digits(dataset_count(set), count);
+    text_add(text, "%s %s ", name, count);
+    const int classes = dataset_classes(set);
+    if (classes > 0)
+        text_add(text, "in %d class%s", classes, classes == 1 ? "" : "es");
+    else
+        text_add(text, "without labels");
+    if (place[0] != '\0') text_add(text, " (%.120s)", place);
+}
+
+void session_tell_parts(const struct session *session, const struct dataset *train, const struct dataset *test)
+{
+    struct text text = {0};
+    add_part(&text, "train", train, dataset_place(train));
+    if (test) {
+        const char *other = session->config->test_data;
+        text_add(&text, ", ");
+        add_part(&text, "test", test, other[0] != '\0' ? other : dataset_place(test));
+    }
+    if (!text.failed) log_info(&session->log, "parts: %s", text.bytes);
+    text_free(&text);
 }
 
 static void warn_of_shared(const struct session *session, struct dataset *train, struct dataset *test)
@@ -234,6 +275,7 @@ int session_open_matched_test(const struct session *session, struct dataset *tra
                               struct error *error)
 {
     int status = session_open_test(session, out, error);
+    if (!status) session_tell_parts(session, train, *out);
     if (!status && *out) status = session_match_test(session, train, *out, error);
     if (status) dataset_close(out);
     return status;

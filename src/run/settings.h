@@ -22,6 +22,10 @@ int session_open_dataset(const struct session *session, const char *path, enum d
 /* The images to test on: --test-data, or the test part of --data. *out is NULL (and the result SIMCLR_OK) where
  * --data has no such part. */
 int session_open_test(const struct session *session, struct dataset **out, struct error *error);
+/* Says in one line what the training and the test images are, and where they lie. test: NULL if there are none, or none
+ * that are asked for. */
+void session_tell_parts(const struct session *session, const struct dataset *train, const struct dataset *test);
+
 /* Makes the class numbers of `test` those of `train` (dataset_match_classes), which may be given classes. A warning
  * says if --test-data has images of `train`. SIMCLR_DATA: no test image is of a class that `train` has images of. */
 int session_match_test(const struct session *session, struct dataset *train, struct dataset *test, struct error *error);

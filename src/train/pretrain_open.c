@@ -186,8 +186,10 @@ static int create_model(struct pretrain *run, struct error *error)
 static int open_test(struct pretrain *run, struct error *error)
 {
     struct error reason = {0};
-    if (run->config->knn_every <= 0 || dataset_classes(run->dataset) == 0) return SIMCLR_OK;
-    int status = session_open_test(run->session, &run->test, error);
+    int status = SIMCLR_OK;
+    if (run->config->knn_every > 0 && dataset_classes(run->dataset) > 0)
+        status = session_open_test(run->session, &run->test, error);
+    if (!status) session_tell_parts(run->session, run->dataset, run->test);
     if (status || !run->test) return status;
     if (dataset_classes(run->test) == 0)
         status = error_set(&reason, SIMCLR_DATA, "%.200s: the test images have no labels", run->config->data);

@@ -217,6 +217,7 @@ int command_data_info(struct session *session, struct error *error)
     struct text text = {0};
     int status = session_open_dataset(session, config->data, DATASET_TRAIN, &train, error);
     if (status == SIMCLR_OK) status = session_open_test(session, &test, error);
+    if (status == SIMCLR_OK) session_tell_parts(session, train, test);
     if (status == SIMCLR_OK && test) match(session, train, test);
     if (status == SIMCLR_OK && !config->json) session_print(session, "%s\n", dataset_description(train));
     text_json_open_object(&text, NULL);

@@ -280,7 +280,9 @@ static int check_class_names(const struct pack_place places[2], struct error *er
 {
     const struct config *config = places[0].config;
     if (places[0].noted || places[1].noted || config->overwrite || strcmp(config->format, "tar") != 0) return SIMCLR_OK;
-    if (!file_is_in(config->out, CLASS_NAMES_FILE)) return SIMCLR_OK;
+    enum file_kind found;
+    const int status = file_find(config->out, CLASS_NAMES_FILE, &found, error);
+    if (status || found != FILE_OTHER) return status;
     return error_set(error, SIMCLR_INVALID,
                      "%s: holds a %s, which no pack here has begun; use another --out, or --overwrite to replace it",
                      config->out, CLASS_NAMES_FILE);
@@ -298,6 +300,7 @@ int command_data_pack(struct session *session, struct error *error)
     if (status == SIMCLR_OK) status = session_open_dataset(session, config->data, DATASET_TRAIN, &train, error);
     /* Both parts have the same class numbers: those of classes.txt. */
     if (status == SIMCLR_OK) status = session_open_test(session, &test, error);
+    if (status == SIMCLR_OK) session_tell_parts(session, train, test);
     if (status == SIMCLR_OK && test) status = dataset_match_classes(train, test, &comparable, &session->log, error);
     if (status == SIMCLR_OK) status = pack_place_look(&places[0], config, "train", train, error);
     if (status == SIMCLR_OK) status = pack_place_look(&places[1], config, "test", test, error);

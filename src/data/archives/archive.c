@@ -72,6 +72,9 @@ static int index_one(struct members *one, const struct archive *archive, archive
     }
     memory_free(stored);
     memory_free(folder);
+    if (status == SIMCLR_OK && one->backslashes)
+        log_warning(request->log, "%s: names have backslashes between folders, which are read as slashes",
+                    archive->path);
     if (status == SIMCLR_OK && one->cut)
         log_warning(request->log,
                     "%s: ends too early: the %lld images before the cut are used; copy or download it again",

@@ -43,9 +43,19 @@ static int add_member(struct indexing *indexing, const struct zip_member *member
     return image ? members_add(members, name, strlen(name), &at, error) : members_add_other(members, name, &at, error);
 }
 
+/* Windows programs have written names with backslashes between folders, against the format. A name that has both is
+ * what it says. */
+static void mend_slashes(struct members *members, char *name)
+{
+    if (strchr(name, '/') || !strchr(name, '\\')) return;
+    for (char *at = name; (at = strchr(at, '\\'));) *at = '/';
+    members->backslashes = true;
+}
+
 static int visit(void *context, const struct zip_member *member, struct error *error)
 {
     const size_t length = strlen(member->name);
+    mend_slashes(((struct indexing *)context)->members, member->name);
     const char *name = members_clean_name(member->name);
     struct indexing *indexing = context;
     if (length == 0 || member->name[length - 1] == '/') return SIMCLR_OK; /* a folder */

@@ -16,14 +16,14 @@ struct layout_request {
     const struct annotations *annotations; /* labels of `val` (or of everything, where there are no parts), or NULL */
 };
 
-/* Fills the empty catalog and *places: where image i of it lies (memory_free). If any image has a label of its own
- * (WebDataset), those are the labels and everything belongs to both parts. Else paths mean what they mean in a folder:
- * the folders that all images share are passed over; `train` and `test` or `val` are parts; the first folder is the
- * class. SIMCLR_DATA when there are no images or not the part. */
+/* Fills the empty catalog and *places: where image i of it lies (memory_free). Paths mean what they mean in a folder:
+ * the folders that all images share are passed over; parts_decide says which are the parts; the first folder is the
+ * class. Where samples have labels (samples_are_labels), those are the labels. SIMCLR_DATA when there are no images
+ * or not the part. */
 int layout_arrange(const struct members *members, const struct layout_request *request, struct catalog *catalog,
                    struct member **places, struct error *error);
 
-/* Whether the images are divided into `train` and `test` or `val`. */
+/* Whether the images are divided, and have a test part. */
 bool layout_has_test(const struct members *members);
 
 #endif

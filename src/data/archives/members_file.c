@@ -9,12 +9,12 @@
 #include "base/memory.h"
 #include "data/archives/members.h"
 
-enum { VERSION = 3 };
+enum { VERSION = 3, FLAG_CUT = 1, FLAG_BACKSLASHES = 2 };
 static const char magic[8] = "simclrIX";
 
 struct header {
     char magic[8];
-    uint32_t version, cut;
+    uint32_t version, flags;
     int64_t archive_bytes, changed_seconds, changed_nanoseconds;
     int64_t images, name_bytes, labels, label_bytes, others, other_bytes, label_files, apart;
     struct passed passed;
@@ -36,7 +36,7 @@ int members_pack(const struct members *members, const struct blob_stamp *stamp, 
 {
     const struct catalog *names = &members->names, *texts = &members->labels.names, *others = &members->others;
     struct header header = {.version = VERSION,
-                            .cut = members->cut,
+                            .flags = (members->cut ? FLAG_CUT : 0u) | (members->backslashes ? FLAG_BACKSLASHES : 0u),
                             .archive_bytes = stamp->size,
                             .changed_seconds = stamp->changed.tv_sec,
                             .changed_nanoseconds = stamp->changed.tv_nsec,
@@ -159,7 +159,8 @@ static int unpack(struct members *members, const struct header *header, struct p
     members->passed = header->passed;
     members->label_files = header->label_files;
     members->apart = header->apart;
-    members->cut = header->cut != 0;
+    members->cut = header->flags & FLAG_CUT;
+    members->backslashes = header->flags & FLAG_BACKSLASHES;
     int status = take_labels(members, header->labels, (struct parts){texts, (size_t)header->label_bytes}, error);
     if (status == SIMCLR_OK)
         status = take_images(members, at, label, header->images, (struct parts){names, (size_t)header->name_bytes},

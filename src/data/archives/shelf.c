@@ -29,9 +29,26 @@ static int64_t find(const struct shelf *shelf, const char *name)
     return -1;
 }
 
-bool shelf_has(const struct shelf *shelf, const char *name)
+int shelf_has(const struct shelf *shelf, const char *name, bool *out, struct error *error)
 {
-    return shelf->archive == NULL ? file_is_in(shelf->path, name) : find(shelf, name) >= 0;
+    enum file_kind kind = FILE_NONE;
+    const int status = shelf->archive ? SIMCLR_OK : file_find(shelf->path, name, &kind, error);
+    *out = shelf->archive ? find(shelf, name) >= 0 : kind == FILE_OTHER;
+    return status;
+}
+
+int shelf_has_one(const struct shelf *shelf, const char *const *names, int *out, struct error *error)
+{
+    *out = -1;
+    for (int i = 0; names[i]; i++) {
+        bool found;
+        const int status = shelf_has(shelf, names[i], &found, error);
+        if (status) return status;
+        if (!found) continue;
+        *out = i;
+        break;
+    }
+    return SIMCLR_OK;
 }
 
 static int open_in_archive(const struct shelf *shelf, const char *name, struct blob *out, struct error *error)
@@ -81,9 +98,11 @@ int shelf_read(const struct shelf *shelf, const char *name, size_t max_bytes, ui
     struct blob file;
     *out = NULL;
     *count = 0;
-    if (!shelf_has(shelf, name)) return SIMCLR_OK;
+    bool found;
+    int status = shelf_has(shelf, name, &found, error);
+    if (status || !found) return status;
     if (shelf->zip) return read_zipped(shelf, name, max_bytes, out, count, error);
-    int status = shelf_open(shelf, name, &file, error);
+    status = shelf_open(shelf, name, &file, error);
     if (status != SIMCLR_OK) return status;
     uint8_t *bytes = NULL;
     if (file.size > (int64_t)max_bytes)

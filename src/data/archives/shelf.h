@@ -22,8 +22,10 @@ struct shelf {
 
 struct shelf shelf_of_folder(const char *path);
 
-/* Whether there is a file of this name, in an archive in whatever folder. */
-bool shelf_has(const struct shelf *shelf, const char *name);
+/* Whether there is a file of this name, in an archive in whatever folder. SIMCLR_IO: it cannot be told. */
+int shelf_has(const struct shelf *shelf, const char *name, bool *out, struct error *error);
+/* The first of `names`, which NULL ends, that it has; *out: its place, -1: it has none of them. */
+int shelf_has_one(const struct shelf *shelf, const char *const *names, int *out, struct error *error);
 
 /* Opens one; a blob of its own to be closed with blob_close, whatever the shelf is. SIMCLR_IO; SIMCLR_UNSUPPORTED in a
  * zip archive. */

@@ -14,8 +14,8 @@ enum { ZIP_STORED = 0, ZIP_DEFLATED = 8 }; /* methods that zip_read knows */
 
 /* What the directory says of a member. Nothing of it is checked against the archive. */
 struct zip_member {
-    const char *name; /* as written, ended by NUL; ends with / for a folder */
-    uint64_t offset;  /* of its local header */
+    char *name;      /* as written, ended by NUL; ends with / for a folder; the visitor may change its bytes */
+    uint64_t offset; /* of its local header */
     uint64_t stored, size;
     uint32_t crc;
     unsigned method;

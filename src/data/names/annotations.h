@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "data/names/labels.h"
 
+#define ANNOTATIONS_FILE "val_annotations.txt" /* Tiny ImageNet's, in its val folder */
+
 /* Start from {0}; release with annotations_free. */
 struct annotations {
     struct labels images; /* names without folders and extension */

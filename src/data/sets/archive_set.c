@@ -37,7 +37,7 @@ static bool may_hold_records(const struct archives *archives)
 static int read_annotations(struct annotations *annotations, const struct archives *archives,
                             const struct set_request *request, struct error *error)
 {
-    static const char name[] = "val_annotations.txt";
+    static const char name[] = ANNOTATIONS_FILE;
     char *text;
     if (archives->count != 1) return SIMCLR_OK;
     if (!samples_are_labels(&archives->members) && imagenet_is_validation(&archives->members.names))
@@ -67,9 +67,12 @@ static int open_archives(struct source *out, struct catalog *catalog, struct arc
 {
     if (may_hold_records(archives)) {
         const struct shelf shelf = archives_shelf(archives);
-        if (cifar_on_shelf(&shelf)) return cifar_open_shelf(out, catalog, &shelf, request->part, error);
-        if (stl10_on_shelf(&shelf))
-            return stl10_open_shelf(out, catalog, &shelf, request->part, request->config->stl10_part, error);
+        bool cifar, stl10;
+        int status = cifar_on_shelf(&shelf, &cifar, error);
+        if (!status) status = stl10_on_shelf(&shelf, &stl10, error);
+        if (status) return status;
+        if (cifar) return cifar_open_shelf(out, catalog, &shelf, request->part, error);
+        if (stl10) return stl10_open_shelf(out, catalog, &shelf, request->part, request->config->stl10_part, error);
     }
     return open_images(out, catalog, archives, what, request, error);
 }
@@ -84,20 +87,26 @@ int archive_set_open(struct source *out, struct catalog *catalog, const struct s
     return status;
 }
 
-static bool have_test(const struct archives *archives)
+static int have_test(const struct archives *archives, bool *out, struct error *error)
 {
-    if (!may_hold_records(archives)) return layout_has_test(&archives->members);
+    if (!may_hold_records(archives)) {
+        *out = layout_has_test(&archives->members);
+        return SIMCLR_OK;
+    }
     const struct shelf shelf = archives_shelf(archives);
-    return cifar_test_on_shelf(&shelf) || stl10_test_on_shelf(&shelf);
+    const int status = cifar_test_on_shelf(&shelf, out, error);
+    return status || *out ? status : stl10_test_on_shelf(&shelf, out, error);
 }
 
-bool archive_set_has_test(const char *path, archive_set_fill *fill)
+int archive_set_has_test(const char *path, archive_set_fill *fill, bool *out, struct error *error)
 {
     const struct dataset_config config = dataset_config_default();
     const struct log log = {0};
     const struct set_request request = {.path = path, .config = &config, .log = &log};
     struct archives archives = {0};
-    const bool found = fill(&archives, &request, NULL) == SIMCLR_OK && have_test(&archives);
+    *out = false;
+    int status = fill(&archives, &request, error);
+    if (!status) status = have_test(&archives, out, error);
     archives_free(&archives);
-    return found;
+    return status;
 }

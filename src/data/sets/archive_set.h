@@ -17,7 +17,7 @@ int archive_set_add(struct archives *archives, const char *path, struct blob *un
 int archive_set_open(struct source *out, struct catalog *catalog, const struct set_request *request, const char *what,
                      archive_set_fill *fill, struct error *error);
 
-/* Whether what archive_set_open would make of `path` has a test part of its own. */
-bool archive_set_has_test(const char *path, archive_set_fill *fill);
+/* Whether what archive_set_open would make of `path` has a test part of its own. Statuses as those of `fill`. */
+int archive_set_has_test(const char *path, archive_set_fill *fill, bool *out, struct error *error);
 
 #endif

@@ -15,9 +15,9 @@ static const char *const cifar10_names[10] = {"airplane", "automobile", "bird", 
                                               "dog",      "frog",       "horse", "ship", "truck"};
 
 static const struct flavour {
-    int classes, label_bytes; /* two: coarse, then fine */
-    const char *files[2][MAX_FILES];
-    const char *names; /* text file of the class names */
+    int classes, label_bytes;            /* two: coarse, then fine */
+    const char *files[2][MAX_FILES + 1]; /* ended by NULL */
+    const char *names;                   /* text file of the class names */
 } flavours[2] = {
     {10,
      1,
@@ -27,41 +27,50 @@ static const struct flavour {
     {100, 2, {{"train.bin"}, {"test.bin"}}, "fine_label_names.txt"},
 };
 
-static bool has_part(const struct shelf *shelf, const struct flavour *flavour, int part)
+/* The flavour whose files are there, or NULL; parts[..]: which parts of it. */
+static int find_flavour(const struct shelf *shelf, const struct flavour **out, bool parts[2], struct error *error)
 {
-    for (int i = 0; i < MAX_FILES && flavour->files[part][i] != NULL; i++)
-        if (shelf_has(shelf, flavour->files[part][i])) return true;
-    return false;
+    *out = NULL;
+    parts[0] = parts[1] = false;
+    for (int i = 0; i < 2 && !*out; i++)
+        for (int part = 0; part < 2; part++) {
+            int first;
+            const int status = shelf_has_one(shelf, flavours[i].files[part], &first, error);
+            if (status) return status;
+            parts[part] = first >= 0;
+            if (parts[part]) *out = &flavours[i];
+        }
+    return SIMCLR_OK;
 }
 
-static const struct flavour *flavour_of(const struct shelf *shelf)
+int cifar_on_shelf(const struct shelf *shelf, bool *out, struct error *error)
 {
-    for (int i = 0; i < 2; i++)
-        if (has_part(shelf, &flavours[i], 0) || has_part(shelf, &flavours[i], 1)) return &flavours[i];
-    return NULL;
+    const struct flavour *flavour;
+    bool parts[2];
+    const int status = find_flavour(shelf, &flavour, parts, error);
+    *out = flavour;
+    return status;
 }
 
-bool cifar_on_shelf(const struct shelf *shelf)
+int cifar_test_on_shelf(const struct shelf *shelf, bool *out, struct error *error)
 {
-    return flavour_of(shelf) != NULL;
+    const struct flavour *flavour;
+    bool parts[2];
+    const int status = find_flavour(shelf, &flavour, parts, error);
+    *out = parts[1];
+    return status;
 }
 
-bool cifar_test_on_shelf(const struct shelf *shelf)
-{
-    const struct flavour *flavour = flavour_of(shelf);
-    return flavour != NULL && has_part(shelf, flavour, 1);
-}
-
-static bool cifar_is(const struct set_place *place)
+static int cifar_is(const struct set_place *place, bool *out, struct error *error)
 {
     const struct shelf shelf = shelf_of_folder(place->path);
-    return place->folder && cifar_on_shelf(&shelf);
+    return place->folder ? cifar_on_shelf(&shelf, out, error) : kind_answer(out, false);
 }
 
-static bool cifar_has_test(const char *path)
+static int cifar_has_test(const char *path, bool *out, struct error *error)
 {
     const struct shelf shelf = shelf_of_folder(path);
-    return cifar_test_on_shelf(&shelf);
+    return cifar_test_on_shelf(&shelf, out, error);
 }
 
 static int add_records(struct catalog *catalog, const struct flavour *flavour, const struct blob *blob,
@@ -126,19 +135,33 @@ static int add_class_names(struct catalog *catalog, const struct flavour *flavou
     return status;
 }
 
+/* Those of the part's files that are there: a download may lack some. */
+static int add_files(struct source *out, struct catalog *catalog, const struct flavour *flavour,
+                     const struct shelf *shelf, int part, struct error *error)
+{
+    int status = SIMCLR_OK;
+    for (const char *const *name = flavour->files[part]; !status && *name; name++) {
+        bool found;
+        status = shelf_has(shelf, *name, &found, error);
+        if (!status && found) status = add_file(out, catalog, flavour, shelf, *name, error);
+    }
+    return status;
+}
+
 int cifar_open_shelf(struct source *out, struct catalog *catalog, const struct shelf *shelf, int part,
                      struct error *error)
 {
-    const struct flavour *flavour = flavour_of(shelf);
-    int status = records_open(out, SIDE, false, error);
-    if (status != SIMCLR_OK) return status;
+    const struct flavour *flavour;
+    bool parts[2];
+    int status = find_flavour(shelf, &flavour, parts, error);
+    if (!status && !flavour) return error_set(error, SIMCLR_IO, "%s: CIFAR's binaries are gone", shelf->path);
+    if (!status) status = records_open(out, SIDE, false, error);
+    if (status) return status;
     snprintf(catalog->what, sizeof catalog->what, "CIFAR-%d binaries", flavour->classes);
-    if (!has_part(shelf, flavour, part))
+    if (!parts[part])
         return error_set(error, SIMCLR_DATA, "%s: CIFAR-%d without %s: add that file", shelf->path, flavour->classes,
                          flavour->files[part][0]);
-    for (int i = 0; status == SIMCLR_OK && i < MAX_FILES && flavour->files[part][i] != NULL; i++)
-        if (shelf_has(shelf, flavour->files[part][i]))
-            status = add_file(out, catalog, flavour, shelf, flavour->files[part][i], error);
+    status = add_files(out, catalog, flavour, shelf, part, error);
     return status == SIMCLR_OK ? add_class_names(catalog, flavour, shelf, error) : status;
 }
 

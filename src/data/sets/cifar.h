@@ -5,8 +5,9 @@
 #include "data/archives/shelf.h"
 #include "data/names/source.h"
 
-bool cifar_on_shelf(const struct shelf *shelf);
-bool cifar_test_on_shelf(const struct shelf *shelf);
+/* Whether they are there, and those of the test part. */
+int cifar_on_shelf(const struct shelf *shelf, bool *out, struct error *error);
+int cifar_test_on_shelf(const struct shelf *shelf, bool *out, struct error *error);
 /* part: 0 train, 1 test. SIMCLR_CORRUPT for wrong sizes or labels. */
 int cifar_open_shelf(struct source *out, struct catalog *catalog, const struct shelf *shelf, int part,
                      struct error *error);

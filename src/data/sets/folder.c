@@ -1,6 +1,7 @@
 /* data/sets/folder.c -- a folder of images: sub-folders of the first level are classes, deeper ones belong to them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,10 +12,10 @@
 #include "data/archives/shelf.h"
 #include "data/names/annotations.h"
 #include "data/sets/files.h"
+#include "data/sets/folder_parts.h"
 #include "data/sets/kind.h"
 
 enum { MAX_DEPTH = 64, MAX_LINKS = 1024, ANNOTATIONS_MAX = 64 << 20 };
-static const char annotations_name[] = "val_annotations.txt";
 
 struct place {
     dev_t device;
@@ -71,7 +72,7 @@ static enum passed_reason folder_verdict(const char *path)
 {
     const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) return errno == EACCES || errno == EPERM ? PASSED_UNREADABLE : PASSED_REASONS;
-    const bool run = faccessat(folder, "train.log", F_OK, 0) == 0 && faccessat(folder, "checkpoints", F_OK, 0) == 0;
+    const bool run = folder_is_run(folder);
     close(folder);
     return run ? PASSED_RUN : PASSED_REASONS;
 }
@@ -220,7 +221,7 @@ static int scan_annotated(struct catalog *catalog, const char *path, struct erro
     walk.followed = memory_array(MAX_LINKS, sizeof *walk.followed);
     int status = walk.followed == NULL ? error_no_memory(error, "a list of links", MAX_LINKS * sizeof *walk.followed)
                                        : walk_folder(&walk, path, true, error);
-    if (status == SIMCLR_OK) status = shelf_read_text(&shelf, annotations_name, ANNOTATIONS_MAX, &text, error);
+    if (status == SIMCLR_OK) status = shelf_read_text(&shelf, ANNOTATIONS_FILE, ANNOTATIONS_MAX, &text, error);
     if (status == SIMCLR_OK && text != NULL) status = annotations_parse(&annotations, text, path, error);
     for (int64_t i = 0; status == SIMCLR_OK && i < catalog->count; i++) {
         const int32_t id = annotations_find(&annotations, catalog_name(catalog, i));
@@ -234,47 +235,128 @@ static int scan_annotated(struct catalog *catalog, const char *path, struct erro
     return status;
 }
 
-/* The folder of `part` under `path`: *out is NULL when there is none. */
-static int part_folder(const char *path, int part, bool annotated, char **out, struct error *error)
+/* Classes without an image in either part are none: their names go, and the numbers close up. `other`: the folder of
+ * the other part, or NULL. */
+static int drop_empty_classes(struct catalog *catalog, const char *other, struct error *error)
 {
-    static const char *const names[2][2] = {{"train", "train"}, {"test", "val"}};
-    for (int i = annotated && part == 1; i < 2; i++) { /* `test` goes before `val`, unless only val has labels */
-        *out = file_join(path, names[part][i]);
-        if (*out == NULL) return error_no_memory(error, "a path", strlen(path) + 8);
-        if (file_is_folder(*out)) return SIMCLR_OK;
-        memory_free(*out);
-        *out = NULL;
+    const int classes = catalog->classes;
+    int32_t *number = memory_array((size_t)classes + 1, sizeof *number);
+    if (!number) return error_no_memory(error, "the classes", (size_t)classes * sizeof *number);
+    for (int64_t i = 0; i < catalog->count; i++)
+        if (catalog->label[i] >= 0) number[catalog->label[i]] = 1;
+    int status = SIMCLR_OK;
+    for (int i = 0; !status && other && i < classes; i++) {
+        bool has;
+        if (number[i]) continue;
+        char *full = file_join(other, catalog->class_name[i]);
+        status =
+            full ? folder_has_images(full, &has, NULL, error) : error_no_memory(error, "a path", strlen(other) + 256);
+        memory_free(full);
+        if (!status) number[i] = has;
     }
-    return SIMCLR_OK;
-}
-
-static int scan_parts(struct catalog *catalog, const char *path, int part, struct error *error)
-{
-    char *folder[2] = {NULL, NULL};
-    const bool annotated = file_folder_is_in(path, "train") && file_is_in(path, "val/val_annotations.txt");
-    int status = part_folder(path, 0, annotated, &folder[0], error);
-    if (status == SIMCLR_OK) status = part_folder(path, 1, annotated, &folder[1], error);
-    if (status == SIMCLR_OK && folder[0] == NULL) { /* not divided: all of it, whatever the part */
-        status = add_classes(catalog, path, error);
-        if (status == SIMCLR_OK) status = scan(catalog, path, error);
-    } else if (status == SIMCLR_OK && folder[part] == NULL) {
-        status = error_set(error, SIMCLR_DATA, "%s: has a folder `train`, but neither `test` nor `val`: add one", path);
-    } else if (status == SIMCLR_OK) {
-        /* Class numbers come from both parts, so that they agree even if one part lacks a class. */
-        for (int i = 0; status == SIMCLR_OK && i < 2; i++)
-            if (folder[i] != NULL && !(annotated && i == 1)) status = add_classes(catalog, folder[i], error);
-        if (status == SIMCLR_OK)
-            status = annotated && part == 1 ? scan_annotated(catalog, folder[part], error)
-                                            : scan(catalog, folder[part], error);
+    catalog->classes = status ? classes : 0;
+    for (int i = 0; !status && i < classes; i++) {
+        char *name = catalog->class_name[i];
+        if (number[i]) {
+            number[i] = catalog->classes;
+            catalog->class_name[catalog->classes++] = name;
+        } else {
+            memory_free(name);
+        }
     }
-    memory_free(folder[0]);
-    memory_free(folder[1]);
+    for (int64_t i = 0; !status && i < catalog->count; i++)
+        if (catalog->label[i] >= 0) catalog->label[i] = number[catalog->label[i]];
+    memory_free(number);
     return status;
 }
 
-static bool folder_is(const struct set_place *place)
+/* Class numbers come from both parts, so that they agree even if one part lacks a class. */
+static int scan_part(struct catalog *catalog, const struct folder_parts *found, int part, struct error *error)
 {
-    return place->folder;
+    const bool divided = found->part[0];
+    int status = add_classes(catalog, divided ? found->part[0] : found->root, error);
+    if (!status && found->part[1] && !found->annotated) status = add_classes(catalog, found->part[1], error);
+    if (status) return status;
+    if (found->annotated && part == 1) return scan_annotated(catalog, found->part[1], error);
+    status = scan(catalog, divided ? found->part[part] : found->root, error);
+    if (status || found->annotated) return status;
+    return drop_empty_classes(catalog, divided ? found->part[1 - part] : NULL, error);
+}
+
+/* Counts what lies in `path` beside the folders that are kept; pictures are files beside the parts. */
+static int count_beside(struct catalog *catalog, const char *path, const char *const kept[2], struct error *error)
+{
+    struct catalog beside = {0};
+    struct file_list names;
+    struct stat root;
+    if (stat(path, &root) != 0) root = (struct stat){0};
+    struct walk walk = {.catalog = &beside, .label = -1, .inside = {place_of(&root)}, .depth = 1};
+    int status = file_list_folder(path, &names, error);
+    if (status) return status;
+    size_t count = 0;
+    for (size_t i = 0; i < names.count; i++) {
+        char *name = names.names[i];
+        if (strcmp(name, kept[0]) != 0 && strcmp(name, kept[1]) != 0)
+            names.names[count++] = name;
+        else
+            memory_free(name);
+    }
+    names.count = count;
+    walk.followed = memory_array(MAX_LINKS, sizeof *walk.followed);
+    status = walk.followed ? walk_names(&walk, path, &names, true, error)
+                           : error_no_memory(error, "a list of links", MAX_LINKS * sizeof *walk.followed);
+    if (beside.count > 0) passed_add_many(&catalog->passed, PASSED_OUTSIDE, beside.count, catalog_name(&beside, 0));
+    passed_merge(&catalog->passed, &beside.passed);
+    memory_free(walk.followed);
+    file_list_free(&names);
+    catalog_free(&beside);
+    return status;
+}
+
+/* What lies beside the folders that lead to the set, and beside its parts. */
+static int count_outside(struct catalog *catalog, const struct folder_parts *found, const char *path,
+                         struct error *error)
+{
+    const struct parts *parts = &found->parts;
+    int status = SIMCLR_OK;
+    char *level = memory_string(found->root);
+    if (!level) return error_no_memory(error, "a path", strlen(found->root) + 1);
+    const char *const kept[2] = {parts->train < 0 ? "" : parts->folder[parts->train].name,
+                                 parts->test < 0 ? "" : parts->folder[parts->test].name};
+    if (parts->train >= 0) status = count_beside(catalog, level, kept, error);
+    while (!status && strlen(level) > strlen(path)) {
+        char *slash = strrchr(level, '/');
+        const char *const only[2] = {slash + 1, ""};
+        *slash = '\0'; /* a path that ends in / keeps it: it has the length that ends the loop */
+        status = count_beside(catalog, slash == level ? "/" : level, only, error);
+    }
+    memory_free(level);
+    return status;
+}
+
+static int scan_parts(struct catalog *catalog, const struct set_request *request, struct error *error)
+{
+    struct folder_parts found;
+    const char *path = request->path;
+    int status = folder_parts_find(&found, path, error);
+    if (status) return status;
+    const char *place = found.part[0] ? found.part[request->part] : found.root;
+    if (!place)
+        status = parts_refuse(&found.parts, path, error);
+    else
+        status = scan_part(catalog, &found, request->part, error);
+    if (!status && request->part == 0) status = count_outside(catalog, &found, path, error);
+    if (!status && strcmp(place, path) != 0)
+        snprintf(catalog->place, sizeof catalog->place, "%.90s/",
+                 place + strlen(path) + (path[strlen(path) - 1] != '/'));
+    folder_parts_free(&found);
+    return status;
+}
+
+static int folder_is(const struct set_place *place, bool *out, struct error *error)
+{
+    (void)error;
+    return kind_answer(out, place->folder);
 }
 
 static int folder_open(struct source *out, struct catalog *catalog, const struct set_request *request,
@@ -282,7 +364,7 @@ static int folder_open(struct source *out, struct catalog *catalog, const struct
 {
     const char *path = request->path;
     source_open_files(out, &request->config->limits);
-    const int status = scan_parts(catalog, path, request->part, error);
+    const int status = scan_parts(catalog, request, error);
     if (status != SIMCLR_OK) return status;
     catalog->prefix = file_join(path, "");
     if (catalog->prefix == NULL) return error_no_memory(error, "a path", strlen(path) + 2);
@@ -293,10 +375,13 @@ static int folder_open(struct source *out, struct catalog *catalog, const struct
     return SIMCLR_OK;
 }
 
-/* A folder called test is a part only beside one called train; else it is a class. */
-static bool folder_has_test(const char *path)
+static int folder_has_test(const char *path, bool *out, struct error *error)
 {
-    return file_folder_is_in(path, "train") && (file_folder_is_in(path, "test") || file_folder_is_in(path, "val"));
+    struct folder_parts found;
+    const int status = folder_parts_find(&found, path, error);
+    *out = !status && found.part[1];
+    folder_parts_free(&found);
+    return status;
 }
 
 const struct set_kind folder_kind = {

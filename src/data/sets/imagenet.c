@@ -234,14 +234,17 @@ static int read_devkits(struct labelling *labelling, struct error *error)
 {
     static const char *const places[] = {"", "ILSVRC2012_devkit_t12/data", "data"};
     int status = SIMCLR_OK;
-    if (!labelling->found && file_is_in(labelling->folder, devkit_archive))
-        return read_devkit_archive(labelling, error);
+    enum file_kind archive = FILE_NONE;
+    if (!labelling->found) status = file_find(labelling->folder, devkit_archive, &archive, error);
+    if (status == SIMCLR_OK && archive == FILE_OTHER) return read_devkit_archive(labelling, error);
     for (size_t i = 0; status == SIMCLR_OK && !labelling->found && i < sizeof places / sizeof *places; i++) {
         char *folder =
             places[i][0] == '\0' ? memory_string(labelling->folder) : file_join(labelling->folder, places[i]);
         if (folder == NULL) return error_no_memory(error, "a path", strlen(labelling->folder) + 32);
         const struct shelf shelf = shelf_of_folder(folder);
-        if (shelf_has(&shelf, ground_truth)) {
+        bool found;
+        status = shelf_has(&shelf, ground_truth, &found, error);
+        if (status == SIMCLR_OK && found) {
             status = read_devkit(labelling, &shelf, error);
             if (status == SIMCLR_OK) found_in(labelling, ground_truth);
         }

@@ -25,13 +25,14 @@ struct set_place {
 struct set_kind {
     const char *name;
     /* Whether it is one of these. Files are told apart by their first bytes, never by their names; the first kind of
-     * the table that says yes opens the set. */
-    bool (*is)(const struct set_place *place);
+     * the table that says yes opens the set. SIMCLR_IO: what is there cannot be looked at. */
+    int (*is)(const struct set_place *place, bool *out, struct error *error);
     /* Fills the empty catalog and opens the source of it; on failure both are to be released by the caller
      * (source.close where it is set). SIMCLR_DATA: no images or not the part; SIMCLR_CORRUPT: not what it should be. */
     int (*open)(struct source *out, struct catalog *catalog, const struct set_request *request, struct error *error);
-    /* Whether there is a test part apart from the training images: without opening the set. NULL: no. */
-    bool (*has_test)(const char *path);
+    /* Whether there is a test part apart from the training images: without opening the set. "It cannot be told" is a
+     * status, not a no. NULL: no. */
+    int (*has_test)(const char *path, bool *out, struct error *error);
 };
 
 /* The kind of what lies at `path`. SIMCLR_DATA when nothing does. */
@@ -43,6 +44,9 @@ int kind_refuse_file(const uint8_t *bytes, size_t count, const char *path, struc
 
 /* The same for a folder without images, by the names of what lies in it. */
 int kind_refuse_folder(const char *path, struct error *error);
+
+/* `is` of a kind that is told by bytes: says whether, and SIMCLR_OK. */
+int kind_answer(bool *out, bool answer);
 
 /* Whether a file begins with these bytes. */
 bool kind_starts_with(const struct set_place *place, const char *magic, size_t count);
@@ -58,5 +62,6 @@ extern const struct set_kind packed_kind;       /* packed_set.c: a tar archive p
 extern const struct set_kind zip_kind;          /* zip_set.c: a zip archive */
 extern const struct set_kind shards_kind;       /* shard_set.c: tar archives named with braces, shard-{000..099}.tar */
 extern const struct set_kind shard_folder_kind; /* shard_set.c: all tar archives of a folder */
+extern const struct set_kind archive_folder_kind; /* archive_folder.c: one archive of another kind in a folder */
 
 #endif

@@ -1,7 +1,6 @@
 /* data/sets/kinds.c -- which kind of set lies at a path: the table of all kinds, in the order in which they are tried.
  */
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/signature.h"
@@ -9,8 +8,9 @@
 #include "data/sets/kind.h"
 
 static const struct set_kind *const kinds[] = {
-    &synthetic_kind, &shards_kind, &cifar_kind, &stl10_kind,  &pack_kind, &shard_folder_kind,
-    &folder_kind,    &tar_kind,    &zip_kind,   &packed_kind, &list_kind, NULL,
+    &synthetic_kind,    &shards_kind,         &cifar_kind,  &stl10_kind, &pack_kind,
+    &shard_folder_kind, &archive_folder_kind, &folder_kind, &tar_kind,   &zip_kind,
+    &packed_kind,       &list_kind,           NULL,
 };
 
 bool kind_starts_with(const struct set_place *place, const char *magic, size_t count)
@@ -18,16 +18,23 @@ bool kind_starts_with(const struct set_place *place, const char *magic, size_t c
     return place->head_bytes >= count && memcmp(place->head, magic, count) == 0;
 }
 
+int kind_answer(bool *out, bool answer)
+{
+    *out = answer;
+    return SIMCLR_OK;
+}
+
 static int look_at(struct set_place *place, const char *path, struct error *error)
 {
-    struct stat info;
+    enum file_kind kind;
     struct blob file;
     *place = (struct set_place){.path = path};
-    if (stat(path, &info) != 0) return SIMCLR_OK;
+    int status = file_look_at(path, &kind, error);
+    if (status || kind == FILE_NONE) return status;
     place->exists = true;
-    place->folder = S_ISDIR(info.st_mode);
+    place->folder = kind == FILE_FOLDER;
     if (place->folder) return SIMCLR_OK;
-    int status = blob_open(&file, path, NULL, error);
+    status = blob_open(&file, path, NULL, error);
     if (status != SIMCLR_OK) return status;
     place->head_bytes = file.size < KIND_HEAD_BYTES ? (size_t)file.size : KIND_HEAD_BYTES;
     status = blob_read_named(&file, 0, place->head, place->head_bytes, path, error);
@@ -88,8 +95,10 @@ int kind_find(const struct set_kind **out, const char *path, struct error *error
     const int status = look_at(&place, path, error);
     if (status != SIMCLR_OK) return status;
     for (const struct set_kind *const *kind = kinds; *kind; kind++) {
+        bool found;
         *out = *kind;
-        if ((*kind)->is(&place)) return SIMCLR_OK;
+        const int failure = (*kind)->is(&place, &found, error);
+        if (failure || found) return failure;
     }
     if (place.exists && kind_refuse_file(place.head, place.head_bytes, path, error) != SIMCLR_OK) return SIMCLR_DATA;
     if (place.exists)

@@ -164,13 +164,14 @@ static char *folder_of(const char *path)
     return folder;
 }
 
-static bool list_is(const struct set_place *place)
+static int list_is(const struct set_place *place, bool *out, struct error *error)
 {
     /* The last kind: any file whose first line is text, and that is nothing else. */
     const uint8_t *end = memchr(place->head, '\n', place->head_bytes);
     const size_t line = end ? (size_t)(end - place->head) : place->head_bytes;
-    return place->exists && !place->folder && memchr(place->head, 0, line) == NULL &&
-           kind_refuse_file(place->head, place->head_bytes, place->path, NULL) == SIMCLR_OK;
+    (void)error;
+    return kind_answer(out, place->exists && !place->folder && memchr(place->head, 0, line) == NULL &&
+                                kind_refuse_file(place->head, place->head_bytes, place->path, NULL) == SIMCLR_OK);
 }
 
 /* Editors of Windows put a mark before a text in UTF-8: no part of the first path. */

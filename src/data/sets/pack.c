@@ -7,6 +7,7 @@
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/archives/shelf.h"
 #include "data/sets/kind.h"
 
 struct pack {
@@ -38,14 +39,18 @@ static struct entry entry_of(const struct pack *pack, uint64_t item)
 
 /* ---- opening ---- */
 
-static bool pack_is(const struct set_place *place)
+static int pack_is(const struct set_place *place, bool *out, struct error *error)
 {
-    return kind_starts_with(place, PACK_MAGIC, 8) || (place->folder && file_is_in(place->path, "train.pack"));
+    const struct shelf shelf = shelf_of_folder(place->path);
+    if (place->folder) return shelf_has(&shelf, "train.pack", out, error);
+    return kind_answer(out, kind_starts_with(place, PACK_MAGIC, 8));
 }
 
-static bool pack_has_test(const char *path)
+static int pack_has_test(const char *path, bool *out, struct error *error)
 {
-    return file_is_in(path, "train.pack") && file_is_in(path, "test.pack");
+    const struct shelf shelf = shelf_of_folder(path);
+    const int status = shelf_has(&shelf, "train.pack", out, error);
+    return status || !*out ? status : shelf_has(&shelf, "test.pack", out, error);
 }
 
 static int corrupt(const char *path, const char *what, struct error *error)

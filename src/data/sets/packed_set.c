@@ -5,9 +5,11 @@
 #include "data/bytes/unpack.h"
 #include "data/sets/archive_set.h"
 
-static bool packed_is(const struct set_place *place)
+static int packed_is(const struct set_place *place, bool *out, struct error *error)
 {
-    return unpack_is_gzip(place->head, place->head_bytes) || unpack_is_zstd(place->head, place->head_bytes);
+    (void)error;
+    return kind_answer(out, unpack_is_gzip(place->head, place->head_bytes) ||
+                                unpack_is_zstd(place->head, place->head_bytes));
 }
 
 /* Up to half of the memory that is given for images, or an eighth of the machine's, is for what is unpacked. */
@@ -49,9 +51,9 @@ static int packed_open(struct source *out, struct catalog *catalog, const struct
     return archive_set_open(out, catalog, request, "packed tar archive", fill, error);
 }
 
-static bool packed_has_test(const char *path)
+static int packed_has_test(const char *path, bool *out, struct error *error)
 {
-    return archive_set_has_test(path, fill);
+    return archive_set_has_test(path, fill, out, error);
 }
 
 const struct set_kind packed_kind = {

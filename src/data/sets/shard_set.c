@@ -1,21 +1,19 @@
 /* data/sets/shard_set.c -- sets that are many tar archives: several named with braces, or all of a folder. */
-#include <dirent.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "data/archives/index_tar.h"
 #include "data/bytes/braces.h"
+#include "data/sets/archive_list.h"
 #include "data/sets/archive_set.h"
 #include "data/sets/imagenet.h"
 
 /* ---- braces ---- */
 
-static bool shards_are(const struct set_place *place)
+static int shards_are(const struct set_place *place, bool *out, struct error *error)
 {
-    return !place->exists && strchr(place->path, '{') != NULL;
+    (void)error;
+    return kind_answer(out, !place->exists && strchr(place->path, '{'));
 }
 
 static int fill_named(struct archives *archives, const struct set_request *request, struct error *error)
@@ -40,72 +38,62 @@ const struct set_kind shards_kind = {.name = "tar shards", .is = shards_are, .op
 
 static bool is_shard_name(const char *name)
 {
-    const size_t length = strlen(name);
-    return name[0] != '.' && length > 4 && strcasecmp(name + length - 4, ".tar") == 0;
+    return archive_ending_of(name) == ARCHIVE_TAR && !imagenet_is_other(name);
 }
 
-/* 0 train, 1 test or val, -1 neither, as the beginning of the name says; or ImageNet's own names. */
-static int part_of_shard(const char *name)
+static int shard_folder_is(const struct set_place *place, bool *out, struct error *error)
 {
-    if (imagenet_part_of(name) >= 0) return imagenet_part_of(name);
-    if (strncasecmp(name, "train", 5) == 0) return 0;
-    return strncasecmp(name, "test", 4) == 0 || strncasecmp(name, "val", 3) == 0 ? 1 : -1;
+    struct archive_list list;
+    *out = false;
+    if (!place->folder) return SIMCLR_OK;
+    const int status = archive_list_read(&list, place->path, is_shard_name, error);
+    *out = !status && list.count > 0 && !list.other;
+    archive_list_free(&list);
+    return status;
 }
 
-/* The shards of a folder; *divided: some are of `train` and some of `test` or `val`. */
-static int list_shards(const char *path, struct file_list *names, bool *divided, struct error *error)
+/* Adds those of a part; PART_NONE: all. */
+static int fill_part(struct archives *archives, const struct archive_list *list, enum part_word word,
+                     const struct set_request *request, struct error *error)
 {
-    bool found[2] = {false, false};
-    const int status = file_list_folder(path, names, error);
-    if (status != SIMCLR_OK) return status;
-    size_t kept = 0;
-    for (size_t i = 0; i < names->count; i++) {
-        if (!is_shard_name(names->names[i]) || imagenet_is_other(names->names[i])) {
-            memory_free(names->names[i]);
-            continue;
-        }
-        const int part = part_of_shard(names->names[i]);
-        if (part >= 0) found[part] = true;
-        names->names[kept++] = names->names[i];
-    }
-    names->count = kept;
-    *divided = found[0] && found[1];
-    return SIMCLR_OK;
+    int status = SIMCLR_OK;
+    for (int i = 0; !status && i < list->count; i++)
+        if (word == PART_NONE || list->archive[i].word == word)
+            status = archive_set_add(archives, list->archive[i].path, NULL, index_tar, request, error);
+    return status;
 }
 
-/* A folder whose visible files are shards, and that has no image itself and no folder that could hold some. Allocates
- * nothing of ours: a set must not be taken for something else because memory is short. */
-static bool shard_folder_is(const struct set_place *place)
+/* Whether the images have labels of their own, or folders. */
+static bool have_labels(const struct archives *archives)
 {
-    DIR *folder = place->folder ? opendir(place->path) : NULL;
-    const struct dirent *entry;
-    bool shards = false, other = false;
-    while (folder != NULL && !other && (entry = readdir(folder)) != NULL) {
-        struct stat info;
-        if (entry->d_name[0] == '.') continue;
-        if (strcmp(entry->d_name, "ILSVRC2012_devkit_t12") == 0) continue; /* ImageNet's, unpacked: labels, no images */
-        other = source_is_image_name(entry->d_name) ||
-                (fstatat(dirfd(folder), entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode));
-        shards |= is_shard_name(entry->d_name);
-    }
-    if (folder != NULL) closedir(folder);
-    return shards && !other;
+    const struct members *members = &archives->members;
+    bool nested = false;
+    for (int64_t i = 0; !nested && i < members->names.count; i++)
+        nested = members->names.label[i] >= 0 || strchr(catalog_name(&members->names, i), '/');
+    return nested || imagenet_is_validation(&members->names);
 }
 
-/* Those of the part that is asked for. */
+/* Those of the part that is asked for. Of test and validation it is test, unless only validation has labels. */
 static int fill_folder(struct archives *archives, const struct set_request *request, struct error *error)
 {
-    struct file_list names;
-    bool divided;
-    int status = list_shards(request->path, &names, &divided, error);
-    for (size_t i = 0; status == SIMCLR_OK && i < names.count; i++) {
-        if (divided && part_of_shard(names.names[i]) != request->part) continue;
-        char *path = file_join(request->path, names.names[i]);
-        status = path ? archive_set_add(archives, path, NULL, index_tar, request, error)
-                      : error_no_memory(error, "a path", strlen(names.names[i]) + 1);
-        memory_free(path);
+    struct archive_list list;
+    int status = archive_list_read(&list, request->path, is_shard_name, error);
+    const enum part_word test = list.has[PART_TEST] ? PART_TEST : PART_VALIDATION;
+    const bool divided = list.has[PART_TRAIN] && list.has[test];
+    if (!status)
+        status = fill_part(archives, &list, !divided ? PART_NONE : request->part ? test : PART_TRAIN, request, error);
+    if (!status && divided && request->part && test == PART_TEST && list.has[PART_VALIDATION] &&
+        !have_labels(archives)) {
+        struct archives validation = {0};
+        status = fill_part(&validation, &list, PART_VALIDATION, request, error);
+        if (!status && have_labels(&validation)) {
+            archives_free(archives);
+            *archives = validation;
+        } else {
+            archives_free(&validation);
+        }
     }
-    file_list_free(&names);
+    archive_list_free(&list);
     return status;
 }
 
@@ -115,12 +103,13 @@ static int shard_folder_open(struct source *out, struct catalog *catalog, const 
     return archive_set_open(out, catalog, request, "tar shards", fill_folder, error);
 }
 
-static bool shard_folder_has_test(const char *path)
+static int shard_folder_has_test(const char *path, bool *out, struct error *error)
 {
-    struct file_list names;
-    bool divided = false;
-    if (list_shards(path, &names, &divided, NULL) == SIMCLR_OK) file_list_free(&names);
-    return divided;
+    struct archive_list list;
+    const int status = archive_list_read(&list, path, is_shard_name, error);
+    *out = !status && archive_list_is_divided(&list);
+    archive_list_free(&list);
+    return status;
 }
 
 const struct set_kind shard_folder_kind = {.name = "folder of tar shards",

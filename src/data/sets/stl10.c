@@ -16,14 +16,18 @@ enum { SIDE = 96, CLASSES = 10, FOLDS = 10, LABELS_MAX = 16 << 20, TEXT_MAX = 16
 static const char *const class_names[CLASSES] = {"airplane", "bird",  "car",    "cat",  "deer",
                                                  "dog",      "horse", "monkey", "ship", "truck"};
 
-bool stl10_on_shelf(const struct shelf *shelf)
+int stl10_on_shelf(const struct shelf *shelf, bool *out, struct error *error)
 {
-    return shelf_has(shelf, "train_X.bin") || shelf_has(shelf, "test_X.bin") || shelf_has(shelf, "unlabeled_X.bin");
+    static const char *const files[] = {"train_X.bin", "test_X.bin", "unlabeled_X.bin", NULL};
+    int first;
+    const int status = shelf_has_one(shelf, files, &first, error);
+    *out = first >= 0;
+    return status;
 }
 
-bool stl10_test_on_shelf(const struct shelf *shelf)
+int stl10_test_on_shelf(const struct shelf *shelf, bool *out, struct error *error)
 {
-    return shelf_has(shelf, "test_X.bin");
+    return shelf_has(shelf, "test_X.bin", out, error);
 }
 
 /* The labels of `count` images, or *labels NULL where `name` is NULL. */
@@ -143,31 +147,34 @@ int stl10_open_shelf(struct source *out, struct catalog *catalog, const struct s
                          "fold0 to fold%d",
                          shelf->path, choice, FOLDS - 1);
     const char *const needed = part == 1 ? "test_X.bin" : unlabeled ? "unlabeled_X.bin" : "train_X.bin";
-    if (!shelf_has(shelf, needed))
-        return error_set(error, SIMCLR_DATA, "%s: STL-10 without %s: add that file", shelf->path, needed);
-    int status = records_open(out, SIDE, true, error);
+    bool found, unlabelled_there = false;
+    int status = shelf_has(shelf, needed, &found, error);
+    if (!status) status = shelf_has(shelf, "unlabeled_X.bin", &unlabelled_there, error);
+    if (status) return status;
+    if (!found) return error_set(error, SIMCLR_DATA, "%s: STL-10 without %s: add that file", shelf->path, needed);
+    status = records_open(out, SIDE, true, error);
     snprintf(catalog->what, sizeof catalog->what, "STL-10 binaries, %s", part == 1 ? "test" : choice);
     if (status == SIMCLR_OK && part == 1) status = add_file(out, catalog, shelf, needed, "test_y.bin", -1, error);
     if (status == SIMCLR_OK && part == 0 && !unlabeled)
         status = add_file(out, catalog, shelf, "train_X.bin", "train_y.bin", fold, error);
     /* A download without its unlabelled part is still train+unlabeled, as far as it goes. */
-    if (status == SIMCLR_OK && part == 0 && (unlabeled || (both && shelf_has(shelf, "unlabeled_X.bin"))))
+    if (status == SIMCLR_OK && part == 0 && (unlabeled || (both && unlabelled_there)))
         status = add_file(out, catalog, shelf, "unlabeled_X.bin", NULL, -1, error);
     if (status == SIMCLR_OK && catalog->count == 0)
         status = error_set(error, SIMCLR_DATA, "%s: no images in this part of STL-10", shelf->path);
     return status == SIMCLR_OK ? add_class_names(catalog, shelf, error) : status;
 }
 
-static bool stl10_is(const struct set_place *place)
+static int stl10_is(const struct set_place *place, bool *out, struct error *error)
 {
     const struct shelf shelf = shelf_of_folder(place->path);
-    return place->folder && stl10_on_shelf(&shelf);
+    return place->folder ? stl10_on_shelf(&shelf, out, error) : kind_answer(out, false);
 }
 
-static bool stl10_has_test(const char *path)
+static int stl10_has_test(const char *path, bool *out, struct error *error)
 {
     const struct shelf shelf = shelf_of_folder(path);
-    return stl10_test_on_shelf(&shelf);
+    return stl10_test_on_shelf(&shelf, out, error);
 }
 
 static int stl10_open(struct source *out, struct catalog *catalog, const struct set_request *request,

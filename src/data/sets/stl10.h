@@ -5,8 +5,9 @@
 #include "data/archives/shelf.h"
 #include "data/names/source.h"
 
-bool stl10_on_shelf(const struct shelf *shelf);
-bool stl10_test_on_shelf(const struct shelf *shelf);
+/* Whether they are there, and those of the test part. */
+int stl10_on_shelf(const struct shelf *shelf, bool *out, struct error *error);
+int stl10_test_on_shelf(const struct shelf *shelf, bool *out, struct error *error);
 
 /* part: 0 train, 1 test; `choice` says what belongs to train: `train` (5000 labelled images), `unlabeled` (100,000),
  * `train+unlabeled`, `fold0` to `fold9` (1000 of train each, by fold_indices.txt). SIMCLR_INVALID for another word. */

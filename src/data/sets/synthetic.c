@@ -59,15 +59,16 @@ static int synthetic_open(struct source *out, struct catalog *catalog, uint64_t 
     return status;
 }
 
-static bool synthetic_is(const struct set_place *place)
+static int synthetic_is(const struct set_place *place, bool *out, struct error *error)
 {
-    return strcmp(place->path, "synthetic") == 0;
+    (void)error;
+    return kind_answer(out, strcmp(place->path, "synthetic") == 0);
 }
 
-static bool synthetic_has_test(const char *path)
+static int synthetic_has_test(const char *path, bool *out, struct error *error)
 {
-    (void)path;
-    return true;
+    (void)path, (void)error;
+    return kind_answer(out, true);
 }
 
 static int synthetic_set_open(struct source *out, struct catalog *catalog, const struct set_request *request,

@@ -3,9 +3,10 @@
 #include "data/bytes/blob.h"
 #include "data/sets/archive_set.h"
 
-static bool zip_is(const struct set_place *place)
+static int zip_is(const struct set_place *place, bool *out, struct error *error)
 {
-    return kind_starts_with(place, "PK\3\4", 4) || kind_starts_with(place, "PK\5\6", 4);
+    (void)error;
+    return kind_answer(out, kind_starts_with(place, "PK\3\4", 4) || kind_starts_with(place, "PK\5\6", 4));
 }
 
 static int fill(struct archives *archives, const struct set_request *request, struct error *error)
@@ -27,9 +28,9 @@ static int zip_open(struct source *out, struct catalog *catalog, const struct se
     return status;
 }
 
-static bool zip_has_test(const char *path)
+static int zip_has_test(const char *path, bool *out, struct error *error)
 {
-    return archive_set_has_test(path, fill);
+    return archive_set_has_test(path, fill, out, error);
 }
 
 const struct set_kind zip_kind = {.name = "zip archive", .is = zip_is, .open = zip_open, .has_test = zip_has_test};

@@ -145,6 +145,15 @@ static inline struct dataset *open_set(const char *path, enum dataset_part part,
     return set;
 }
 
+/* dataset_has_test_part where it must give an answer. */
+static inline bool has_test_part(const char *path)
+{
+    struct error error = {0};
+    bool found;
+    if (dataset_has_test_part(path, &found, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    return found;
+}
+
 /* Opens a set that must be refused, with `word` in the sentence. */
 static inline void refuse_set(const char *path, enum dataset_part part, int status, const char *word)
 {

@@ -258,7 +258,7 @@ static void whole_download(void **state)
     make_validation(at("imagenet/ILSVRC2012_img_test_v10102019.tar"), 3); /* not used */
     put_devkit_archive(at("imagenet/ILSVRC2012_devkit_t12.tar.gz"), packed, truth);
     put_devkit(at("imagenet/ILSVRC2012_devkit_t12/data"), plain, truth);
-    assert_true(dataset_has_test_part(inner));
+    assert_true(has_test_part(inner));
     struct dataset *train = open_set(inner, DATASET_TRAIN, 0), *test = open_set(inner, DATASET_TEST, 0);
     assert_int_equal(dataset_count(train), 9);
     assert_int_equal(dataset_count(test), 3);

@@ -106,7 +106,7 @@ static void check_stl10(const char *path)
         expect_stl10(set, 1, 0, 10, 0);
         dataset_close(&set);
     }
-    assert_true(dataset_has_test_part(path));
+    assert_true(has_test_part(path));
 }
 
 static void stl10_folder(void **state)
@@ -169,7 +169,7 @@ static void downloads(void **state)
         struct dataset *set = open_set(at("%s", places[p]), DATASET_TEST, 0);
         assert_int_equal(dataset_count(set), 4);
         dataset_close(&set);
-        assert_true(dataset_has_test_part(at("%s", places[p])));
+        assert_true(has_test_part(at("%s", places[p])));
     }
     assert_true(fingerprint[0] == fingerprint[1]); /* a run that was begun with the folder goes on with the archive */
 }

@@ -31,7 +31,7 @@ static void plain_trees(void **state)
     tar_add_jpeg(&tar, "x/val/7/3.jpg", 3);
     tar_add_jpeg(&tar, "x/other.jpg", 4);
     tar_put(&tar, at("parts.tar"));
-    assert_true(dataset_has_test_part(at("parts.tar")));
+    assert_true(has_test_part(at("parts.tar")));
     set = open_set(at("parts.tar"), DATASET_TEST, 0);
     assert_int_equal(dataset_count(set), 1);
     assert_int_equal(dataset_classes(set), 2); /* names, not numbers: 12 goes before 7 */

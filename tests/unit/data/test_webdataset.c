@@ -37,7 +37,7 @@ static void webdataset_samples(void **state)
         assert_non_null(strstr(dataset_description(set), "tar archive"));
         dataset_close(&set);
     }
-    assert_false(dataset_has_test_part(at("samples.tar")));
+    assert_false(has_test_part(at("samples.tar")));
 }
 
 static void label_names(void **state)
@@ -237,9 +237,9 @@ static void shards(void **state)
     assert_int_equal(dataset_count(set), 6);
     expect_item(set, 0, "train-010.tar/00000.jpg", 2, 10);
     dataset_close(&set);
-    assert_false(dataset_has_test_part(at("wds")));
+    assert_false(has_test_part(at("wds")));
     assert_int_equal(rename(at("wds/train-011.tar"), at("wds/val-0.tar")), 0);
-    assert_true(dataset_has_test_part(at("wds")));
+    assert_true(has_test_part(at("wds")));
     set = open_set(at("wds"), DATASET_TEST, 0);
     assert_int_equal(dataset_count(set), 3);
     expect_item(set, 0, "val-0.tar/00000.jpg", 3, 11);

@@ -1,0 +1,34 @@
+/* data/sets/archive_list.h -- the archives that lie in a folder, and in folders in it whose names are those of parts.
+ */
+#ifndef DATA_ARCHIVE_LIST_H
+#define DATA_ARCHIVE_LIST_H
+
+#include "base/error.h"
+#include "data/names/parts.h"
+
+/* What a file is by its ending. A folder is told by names: its archives are opened, and looked at, later. */
+enum archive_ending { ARCHIVE_NONE, ARCHIVE_TAR, ARCHIVE_OTHER /* .zip, .tgz, .tar.gz, .tar.zst */ };
+enum archive_ending archive_ending_of(const char *name);
+
+/* Which names are wanted. */
+typedef bool archive_filter(const char *name);
+
+/* Release with archive_list_free. */
+struct archive_list {
+    struct listed_archive {
+        char *path;
+        enum part_word word; /* of the folder that it lies in, or its own */
+    } * archive;             /* sorted by path */
+    int count, room;
+    bool has[PART_TEST + 1]; /* by word */
+    bool other;              /* there are images, or folders that could hold some */
+};
+
+/* Hidden names are passed over, as is ImageNet's devkit where it is unpacked. On failure the list is empty. */
+int archive_list_read(struct archive_list *out, const char *path, archive_filter *wanted, struct error *error);
+void archive_list_free(struct archive_list *list);
+
+/* Whether there are a training and a test part. */
+bool archive_list_is_divided(const struct archive_list *list);
+
+#endif
