@@ -116,7 +116,8 @@ SIMCLR_API int simclr_model_load(simclr_context *context, const char *path, int 
 SIMCLR_API void simclr_model_close(simclr_model **model);
 SIMCLR_API int simclr_model_dim(const simclr_model *model);        /* D of the representation h */
 SIMCLR_API int simclr_model_image_size(const simclr_model *model); /* S */
-/* rgb: 8-bit [height][width][3] of one image of any size; features: float [D]. Applies the evaluation view. */
+/* rgb: 8-bit [height][width][3] of one image of any size; features: float [D]. Applies the evaluation view.
+ * SIMCLR_CORRUPT where what the network makes of the image is not finite. */
 SIMCLR_API int simclr_model_embed(simclr_model *model, const uint8_t *rgb, int width, int height, float *features);
 /* Decodes a JPEG or PNG file and embeds it. */
 SIMCLR_API int simclr_model_embed_file(simclr_model *model, const char *path, float *features);

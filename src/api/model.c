@@ -96,7 +96,7 @@ int simclr_model_image_size(const simclr_model *model)
     return model ? model->policy.size : SIMCLR_INVALID;
 }
 
-static int embed(simclr_model *model, const struct image *image, float *features, struct error *error)
+static int embed(simclr_model *model, const struct image *image, const char *name, float *features, struct error *error)
 {
     if (model->scratch == NULL || image->width > model->scratch_width || image->height > model->scratch_height) {
         const int width = image->width > model->scratch_width ? image->width : model->scratch_width;
@@ -113,7 +113,8 @@ static int embed(simclr_model *model, const struct image *image, float *features
     view_render_evaluation(&model->policy, image, model->view, model->scratch);
     network_forward(model->network, model->view);
     network_read(model->network, model->tensors.h, features);
-    return model->session.backend->ops->sync(model->session.backend, error);
+    const int status = model->session.backend->ops->sync(model->session.backend, error);
+    return status ? status : features_check_row(name, features, model_feature_dim(&model->model->config), error);
 }
 
 int simclr_model_embed(simclr_model *model, const uint8_t *rgb, int width, int height, float *features)
@@ -128,7 +129,7 @@ int simclr_model_embed(simclr_model *model, const uint8_t *rgb, int width, int h
                          width, height, (long long)limit);
     }
     const struct image image = {.width = width, .height = height, .rgb = (uint8_t *)rgb}; /* only read */
-    return embed(model, &image, features, error);
+    return embed(model, &image, "the image", features, error);
 }
 
 int simclr_model_embed_file(simclr_model *model, const char *path, float *features)
@@ -141,7 +142,7 @@ int simclr_model_embed_file(simclr_model *model, const char *path, float *featur
     context_begin(model->context);
     if (!path || !features) return error_set(error, SIMCLR_INVALID, "the path or the room for the features is NULL");
     int status = image_load(path, &limits, &image, error);
-    if (status == SIMCLR_OK) status = embed(model, &image, features, error);
+    if (status == SIMCLR_OK) status = embed(model, &image, path, features, error);
     image_free(&image);
     return status;
 }

@@ -23,16 +23,25 @@ struct extraction {
     float *rows;             /* [batch][dim] */
 };
 
-/* A damaged encoder makes NaN or infinity of an image: whatever were computed from that would be a guess. */
+int features_check_row(const char *name, const float *row, int dim, struct error *error)
+{
+    for (int i = 0; i < dim; i++) {
+        if (isfinite(row[i])) continue;
+        return error_set(error, SIMCLR_CORRUPT,
+                         "%s: the network makes %g of this image (value %d of %d): its weights are damaged or its "
+                         "training diverged: take another checkpoint",
+                         name, (double)row[i], i, dim);
+    }
+    return SIMCLR_OK;
+}
+
 static int check_rows(const struct extraction *extraction, const struct batch *batch, const float *values, size_t dim,
                       struct error *error)
 {
-    for (size_t i = 0; i < (size_t)batch->count * dim; i++) {
-        if (isfinite(values[i])) continue;
-        return error_set(error, SIMCLR_CORRUPT,
-                         "%s: the network makes %g of this image (value %zu of %zu): its weights are damaged or its "
-                         "training diverged: take another checkpoint",
-                         dataset_name(extraction->dataset, batch->indices[i / dim]), (double)values[i], i % dim, dim);
+    for (size_t i = 0; i < (size_t)batch->count; i++) {
+        const char *name = dataset_name(extraction->dataset, batch->indices[i]);
+        const int status = features_check_row(name, values + i * dim, (int)dim, error);
+        if (status) return status;
     }
     return SIMCLR_OK;
 }

@@ -33,5 +33,8 @@ struct features_request {
 int features_extract(struct session *session, const struct features_request *request, struct features *out,
                      struct error *error);
 void features_free(struct features *features);
+/* A damaged encoder makes NaN or infinity of an image: whatever were computed from that would be a guess.
+ * SIMCLR_CORRUPT, with the image's name, for a row [dim] that is not finite. */
+int features_check_row(const char *name, const float *row, int dim, struct error *error);
 
 #endif

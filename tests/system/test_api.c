@@ -278,6 +278,40 @@ static void an_image_has_one_representation(void **state)
     simclr_close(&context);
 }
 
+/* Weights that are numbers, and so large that what is made of an image is none. */
+static void features_that_are_not_finite_are_refused(void **state)
+{
+    (void)state;
+    enum { DIM = 64, COUNTERS = 20 * 8 }; /* bytes before the first weight */
+    struct seen seen;
+    simclr_context *context = open_context(&seen);
+    simclr_model *model;
+    uint8_t *bytes = malloc(1 << 22), rgb[16 * 16 * 3] = {200, 100, 50};
+    float features[DIM];
+    FILE *file = fopen(at("run/exported/encoder.safetensors"), "rb");
+    assert_true(file && bytes);
+    const size_t count = fread(bytes, 1, 1 << 22, file);
+    fclose(file);
+    uint8_t *checksum = memmem(bytes, count, "file_crc32c", 11);
+    assert_non_null(checksum);
+    checksum[0] = 'x'; /* a file of others has none */
+    uint64_t header;
+    memcpy(&header, bytes, sizeof header);
+    for (size_t place = 8 + (size_t)header + COUNTERS; place < count; place += sizeof(float)) {
+        const float huge = 3e38f;
+        memcpy(bytes + place, &huge, sizeof huge);
+    }
+    file = fopen(at("huge.safetensors"), "wb");
+    assert_true(file && fwrite(bytes, 1, count, file) == count && fclose(file) == 0);
+    free(bytes);
+    if (simclr_model_load(context, at("huge.safetensors"), 1, &model) != SIMCLR_OK)
+        fail_msg("%s", simclr_error(context));
+    assert_int_equal(simclr_model_embed(model, rgb, 16, 16, features), SIMCLR_CORRUPT);
+    assert_non_null(strstr(simclr_error(context), "the network makes "));
+    simclr_model_close(&model);
+    simclr_close(&context);
+}
+
 static void what_is_no_model_is_refused(void **state)
 {
     (void)state;
@@ -332,6 +366,7 @@ int main(void)
         cmocka_unit_test(what_is_set_wins_over_a_recipe),
         cmocka_unit_test(a_run_is_interrupted_and_goes_on),
         cmocka_unit_test(an_image_has_one_representation),
+        cmocka_unit_test(features_that_are_not_finite_are_refused),
         cmocka_unit_test(what_is_no_model_is_refused),
         cmocka_unit_test(two_contexts_do_not_meet),
     };
