@@ -183,7 +183,7 @@ int lbfgs_minimize(const struct lbfgs_problem *problem, double *point, struct lb
         norm = sqrt(dot(state.gradient, state.gradient, state.count));
         iteration += 1;
     }
-    *result = (struct lbfgs_result){objective, norm, iteration};
+    *result = (struct lbfgs_result){objective, norm, iteration, iteration == problem->max_iterations && norm > goal};
     memory_free(block);
     if (is_stopped(problem)) return stop_error(error, "logistic regression");
     if (!isfinite(objective))

@@ -24,6 +24,7 @@ struct lbfgs_problem {
 struct lbfgs_result {
     double objective, gradient_norm;
     int iterations;
+    bool cut; /* max_iterations ended it, above the tolerance */
 };
 
 /* Minimises from `point` (overwritten by the best point found) until the gradient norm falls below `tolerance` times

@@ -550,7 +550,9 @@ int logistic_sweep(struct backend *backend, const struct logistic_args *args, ui
     if (status == SIMCLR_OK) status = sweep_choose(&sweep, args, out, rounded, error);
     if (status == SIMCLR_OK) { /* the chosen l2 once more, on all training rows */
         sweep.all.l2 = out->l2;
-        status = logistic_fit(backend, &sweep.all, out->weight, out->bias, NULL, error);
+        struct lbfgs_result end = {0};
+        status = logistic_fit(backend, &sweep.all, out->weight, out->bias, &end, error);
+        out->cut = end.cut;
     }
     memory_free(rounded);
     sweep_close(&sweep);

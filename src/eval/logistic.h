@@ -43,6 +43,7 @@ struct logistic_sweep {
     double l2, held_out_top1; /* -1: nothing was held out */
     int folds;                /* 1: the tenth; 0: nothing was held out */
     int64_t held_out;         /* rows that were held out, in all folds */
+    bool cut;                 /* the last fit ended at max_iterations, short of its optimum */
     double *weight, *bias;    /* new blocks */
     double *mean, *scale;
 };

@@ -27,8 +27,9 @@ struct evaluation {
     struct session *session;
     struct evaluation_encoder encoders[SOURCE_COUNT]; /* of pixels: the policy only, which is that of the trained one */
     struct dataset *train, *test;
-    void *state;         /* the protocol's own */
-    bool choice_is_said; /* how linear chooses its penalty */
+    void *state;              /* the protocol's own */
+    bool choice_is_said;      /* how linear chooses its penalty */
+    bool neighbours_are_said; /* that there are fewer than kNN asks for */
 };
 
 struct source_row {

@@ -11,6 +11,15 @@
 
 /* ---- classifiers on frozen features ----------------------------------------------------------------------------- */
 
+static void say_neighbours(struct evaluation *evaluation, int64_t rows)
+{
+    const int64_t k = evaluation->session->config->knn_k;
+    if (evaluation->neighbours_are_said || k <= rows) return;
+    evaluation->neighbours_are_said = true;
+    log_info(&evaluation->session->log, "kNN: all %lld training images vote, since they are fewer than --knn-k %lld",
+             (long long)rows, (long long)k);
+}
+
 int evaluation_knn(struct evaluation *evaluation, const struct features *train, const struct features *test,
                    struct score *out, struct error *error)
 {
@@ -29,6 +38,7 @@ int evaluation_knn(struct evaluation *evaluation, const struct features *train, 
         .temperature = config->knn_temperature,
         .top5 = top5,
     };
+    say_neighbours(evaluation, train->count);
     const int status = knn_classify(evaluation->session->backend, &args, error);
     *out = score_none();
     out->done = status == SIMCLR_OK;
@@ -73,6 +83,10 @@ int evaluation_linear(struct evaluation *evaluation, const struct features *trai
     int status = logistic_sweep(evaluation->session->backend, &args, (uint64_t)config->seed, &sweep, error);
     if (status != SIMCLR_OK) return status;
     say_choice(evaluation, &sweep, train->count);
+    if (sweep.cut)
+        log_warning(&evaluation->session->log,
+                    "linear: the fit ended at --iterations %lld, short of its optimum: more may change the figure",
+                    (long long)config->iterations);
     float *logits = memory_array((size_t)test->count * (size_t)classes, sizeof *logits);
     if (logits == NULL)
         status = error_no_memory(error, "logits", (size_t)test->count * (size_t)classes * sizeof *logits);

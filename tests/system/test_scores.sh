@@ -40,6 +40,10 @@ for name in ("pixels", "untrained", "trained"):
     assert d[name]["top1"]["value"] == d[name]["top5"]["value"], d[name]
 PY
 
+check 0 '' 'kNN: all 28 training images vote, since they are fewer than --knn-k 200' "$simclr" knn --checkpoint run --data set --threads 1
+true_that "it is said once" test "$(grep -c 'images vote' err)" = 1
+check 0 '' 'linear: the fit ended at --iterations 1, short of its optimum' "$simclr" linear --checkpoint run --data set --iterations 1 --threads 1
+
 # A penalty is chosen where a tenth is too few, and the log says how.
 check 0 '' 'l2 is chosen by 4 folds, in which 28 of the 28 training images are held out once' "$simclr" linear --checkpoint run --data set --json --threads 1
 python <<'PY'
@@ -90,6 +94,7 @@ PY
 check 1 '^$' "std.safetensors: the metadata entry 'std'" "$simclr" embed --checkpoint std.safetensors --data set --out std.npy
 check 1 '^$' 'nan.safetensors: tensor encoder.conv1.weight holds nan' "$simclr" embed --checkpoint nan.safetensors --data set --out nan.npy
 check 1 '^$' 'config.json: mean 0.5 0.5 0.5 and std 0.2 0 0.2 are not possible' "$simclr" embed --checkpoint run/exported/encoder.safetensors --data set --out std.npy
+
 true_that "no file of features is left" test ! -e std.npy -a ! -e nan.npy
 
 finish

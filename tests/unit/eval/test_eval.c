@@ -311,6 +311,7 @@ static void sweep_learns(void **state)
     assert_true(sweep.held_out_top1 > 0.9);
     assert_int_equal(sweep.folds, 1); /* a tenth of each class is enough here */
     assert_int_equal(sweep.held_out, ROWS / 10);
+    assert_false(sweep.cut);
     assert_int_equal(logistic_predict(backend, &sweep, x, ROWS, logits, NULL), SIMCLR_OK);
     int correct = 0;
     for (int i = 0; i < ROWS; i++) {
