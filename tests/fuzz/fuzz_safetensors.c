@@ -4,10 +4,31 @@
 
 #include "base/memory.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/weights.h"
 #include "fuzz.h"
 #include "repair.h"
 
 long fuzz_accepted;
+
+/* As weights of whatever program: a network is found and described, or a sentence says what is wrong. Nothing of the
+ * size that the names promise is allocated. */
+static void look_at_weights(const struct safetensors *file)
+{
+    struct weights weights;
+    struct model_config config;
+    struct parameters parameters = {0};
+    struct error error = {0};
+    int status = weights_look(&weights, file, "fuzz", &error);
+    if (status == SIMCLR_OK) {
+        FUZZ_CHECK(weights.encoder + weights.outside <= safetensors_count(file));
+        FUZZ_CHECK((weights.outside > 0) == (weights.example != NULL));
+        status = weights_config(&weights, &config, &error);
+    }
+    if (status == SIMCLR_OK) status = model_describe(&parameters, &config, &error);
+    if (status == SIMCLR_OK) status = weights_check(&weights, &parameters, &error);
+    FUZZ_CHECK(status == SIMCLR_OK || (status < 0 && error.text[0] != '\0'));
+    parameters_free(&parameters);
+}
 
 /* digits: of the checksum that was put right, or NULL. */
 static void read_file(const uint8_t *bytes, size_t count, const char *digits)
@@ -27,6 +48,7 @@ static void read_file(const uint8_t *bytes, size_t count, const char *digits)
         for (size_t b = 0; b < entry->bytes; b++) sum = sum + data[b];
         FUZZ_CHECK(safetensors_find(file, entry->name) != NULL);
     }
+    look_at_weights(file);
     const char *checksum = safetensors_metadata(file, SAFETENSORS_CHECKSUM);
     const int verified = safetensors_verify(file, &error);
     fuzz_accepted += checksum && verified == SIMCLR_OK;
