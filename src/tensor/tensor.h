@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
+
+#include "base/bf16.h"
 
 enum dtype { DTYPE_F32 = 0, DTYPE_BF16 = 1, DTYPE_F64 = 2 }; /* F64: only `ref`, for gradient checks */
 
@@ -13,23 +14,6 @@ static inline size_t dtype_bytes(enum dtype type)
     return type == DTYPE_BF16 ? 2 : type == DTYPE_F32 ? 4 : 8;
 }
 const char *dtype_name(enum dtype type); /* "float32", "bf16", "float64" */
-
-static inline float bf16_to_float(uint16_t value)
-{
-    uint32_t bits = (uint32_t)value << 16;
-    float out;
-    memcpy(&out, &bits, sizeof out);
-    return out;
-}
-
-/* Round to nearest even; NaN stays NaN. */
-static inline uint16_t bf16_from_float(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)((bits >> 16) | 0x40u);
-    return (uint16_t)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
 
 /* An activation tensor [batch][channels][height][width]. IMAGES: canonical NCHW in `dtype`, float32 or bf16 (what the
  * loader writes, read by the first convolution). PRIVATE: the backend's own layout in `dtype`. */

@@ -6,7 +6,7 @@
  */
 #include "backend/cpu/conv/conv_kernels.h"
 
-#include "backend/cpu/vector/conv_vector.h"
+#include "simd/vec.h"
 
 enum { WORDS = 16, MOST_TAPS = CONV_PACK_MOST_TAPS };
 

@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 #include "backend/cpu/matmul/matmul_kernels.h"
-#include "backend/cpu/vector/conv_vector.h"
+#include "simd/vec.h"
 
 static void matmul_tile(float *c, size_t ldc, const float *a, const float *b, size_t b_step, int depth, float alpha,
                         float beta)
@@ -12,12 +12,12 @@ static void matmul_tile(float *c, size_t ldc, const float *a, const float *b, si
     UNROLL for (ptrdiff_t i = 0; i < MATMUL_ROWS; i++)
     { /* c will have arrived when the products are done */
         __builtin_prefetch(c + (size_t)i * ldc, 1);
-        __builtin_prefetch(c + (size_t)i * ldc + LANES, 1);
+        __builtin_prefetch(c + (size_t)i * ldc + VEC_LANES, 1);
     }
     UNROLL for (ptrdiff_t i = 0; i < MATMUL_ROWS; i++) acc[i][0] = acc[i][1] = vec_zero();
     UNROLL_BY(4)
     for (ptrdiff_t k = 0; k < depth; k++) {
-        const vec b0 = vec_load(b), b1 = vec_load(b + LANES);
+        const vec b0 = vec_load(b), b1 = vec_load(b + VEC_LANES);
         b += b_step;
         UNROLL for (ptrdiff_t i = 0; i < MATMUL_ROWS; i++)
         {
@@ -26,35 +26,35 @@ static void matmul_tile(float *c, size_t ldc, const float *a, const float *b, si
             acc[i][1] = vec_fma(b1, value, acc[i][1]);
         }
     }
-    const vec alphas = vec_broadcast(&alpha), betas = vec_broadcast(&beta);
+    const vec alphas = vec_set(alpha), betas = vec_set(beta);
     UNROLL for (ptrdiff_t i = 0; i < MATMUL_ROWS; i++)
     {
         float *row = c + (size_t)i * ldc;
-        vec c0 = vec_mul(acc[i][0], alphas), c1 = vec_mul(acc[i][1], alphas);
+        vec c0 = acc[i][0] * alphas, c1 = acc[i][1] * alphas;
         if (beta != 0.0f) {
             c0 = vec_fma(betas, vec_load(row), c0);
-            c1 = vec_fma(betas, vec_load(row + LANES), c1);
+            c1 = vec_fma(betas, vec_load(row + VEC_LANES), c1);
         }
         vec_store(row, c0);
-        vec_store(row + LANES, c1);
+        vec_store(row + VEC_LANES, c1);
     }
 }
 
 static void matmul_pack_transposed(float *out, const float *from, size_t stride, int lines, int length, int width)
 {
     ptrdiff_t k = 0;
-    for (; k + LANES <= length; k += LANES)
-        for (ptrdiff_t i = 0; i < width; i += LANES) {
-            vec rows[LANES];
-            UNROLL for (ptrdiff_t j = 0; j < LANES; j++) rows[j] =
+    for (; k + VEC_LANES <= length; k += VEC_LANES)
+        for (ptrdiff_t i = 0; i < width; i += VEC_LANES) {
+            vec rows[VEC_LANES];
+            UNROLL for (ptrdiff_t j = 0; j < VEC_LANES; j++) rows[j] =
                 i + j < lines ? vec_load(from + (size_t)(i + j) * stride + k) : vec_zero();
             vec_transpose(rows);
             float *to = out + (size_t)k * (size_t)width + i;
-            if (i + LANES <= width) {
-                UNROLL for (ptrdiff_t j = 0; j < LANES; j++) vec_store(to + j * width, rows[j]);
+            if (i + VEC_LANES <= width) {
+                UNROLL for (ptrdiff_t j = 0; j < VEC_LANES; j++) vec_store(to + j * width, rows[j]);
             } else {
-                float line[LANES];
-                for (ptrdiff_t j = 0; j < LANES; j++) {
+                float line[VEC_LANES];
+                for (ptrdiff_t j = 0; j < VEC_LANES; j++) {
                     vec_store(line, rows[j]);
                     memcpy(to + j * width, line, (size_t)(width - i) * sizeof *line);
                 }
@@ -68,7 +68,7 @@ static void matmul_pack_transposed(float *out, const float *from, size_t stride,
 static const struct matmul_kernels matmul_table = {
     .name = MATMUL_TITLE,
     .rows = MATMUL_ROWS,
-    .columns = 2 * LANES,
+    .columns = 2 * VEC_LANES,
     .tile = matmul_tile,
     .pack_transposed = matmul_pack_transposed,
 };

@@ -5,31 +5,31 @@
 
 #include "backend/cpu/nt_xent/nt_xent_vector.h"
 
-enum { NT_ROWS = VEC_WIDTH == 16 ? 8 : 4, NT_VECS = 2, NT_COLUMNS = NT_VECS * VEC_WIDTH };
+enum { NT_ROWS = VEC_REGISTERS == 32 ? 8 : 4, NT_VECS = 2, NT_COLUMNS = NT_VECS * VEC_LANES };
 
 static void nt_powers(float *values, ptrdiff_t count)
 {
-    for (ptrdiff_t i = 0; i < count; i += VEC_WIDTH) vec_store(values + i, nt_exp2(vec_load(values + i)));
+    for (ptrdiff_t i = 0; i < count; i += VEC_LANES) vec_store(values + i, nt_exp2(vec_load(values + i)));
 }
 
 /* NT_ROWS x NT_COLUMNS of C (+)= A B with a[row row_step + k k_step] and b[k b_step + column]. */
-SIMD_INLINE void nt_block(float *c, ptrdiff_t c_step, const float *a, ptrdiff_t row_step, ptrdiff_t k_step,
-                          const float *b, ptrdiff_t b_step, ptrdiff_t depth, int accumulate)
+ALWAYS_INLINE void nt_block(float *c, ptrdiff_t c_step, const float *a, ptrdiff_t row_step, ptrdiff_t k_step,
+                            const float *b, ptrdiff_t b_step, ptrdiff_t depth, int accumulate)
 {
     vec sum[NT_ROWS][NT_VECS];
     for (int r = 0; r < NT_ROWS; r++)
-        for (int v = 0; v < NT_VECS; v++)
-            sum[r][v] = accumulate ? vec_load(c + r * c_step + v * VEC_WIDTH) : vec_set(0);
+        for (ptrdiff_t v = 0; v < NT_VECS; v++)
+            sum[r][v] = accumulate ? vec_load(c + r * c_step + v * VEC_LANES) : vec_zero();
     for (ptrdiff_t k = 0; k < depth; k++) {
         vec right[NT_VECS];
-        for (int v = 0; v < NT_VECS; v++) right[v] = vec_load(b + k * b_step + v * VEC_WIDTH);
+        for (ptrdiff_t v = 0; v < NT_VECS; v++) right[v] = vec_load(b + k * b_step + v * VEC_LANES);
         for (int r = 0; r < NT_ROWS; r++) {
             const vec left = vec_set(a[r * row_step + k * k_step]);
             for (int v = 0; v < NT_VECS; v++) sum[r][v] = vec_fma(left, right[v], sum[r][v]);
         }
     }
     for (int r = 0; r < NT_ROWS; r++)
-        for (int v = 0; v < NT_VECS; v++) vec_store(c + r * c_step + v * VEC_WIDTH, sum[r][v]);
+        for (ptrdiff_t v = 0; v < NT_VECS; v++) vec_store(c + r * c_step + v * VEC_LANES, sum[r][v]);
 }
 
 static void nt_pack(void *packed, const float *unit, ptrdiff_t dim)
@@ -53,7 +53,7 @@ static void nt_products(const struct nt_step *step)
 static void nt_highest(const struct nt_step *step)
 {
     nt_products(step);
-    for (ptrdiff_t column = 0; step->tile && column < NT_TILE; column += VEC_WIDTH) {
+    for (ptrdiff_t column = 0; step->tile && column < NT_TILE; column += VEC_LANES) {
         vec high = vec_load(step->columns->highest + column);
         for (ptrdiff_t row = 0; row < NT_TILE; row++) {
             const vec s = vec_load(step->tile + row * NT_TILE + column);
@@ -65,27 +65,27 @@ static void nt_highest(const struct nt_step *step)
     }
 }
 
-SIMD_INLINE void nt_sums_kind(const struct nt_step *step, int shared)
+ALWAYS_INLINE void nt_sums_kind(const struct nt_step *step, int shared)
 {
-    enum { STRIPE = VEC_WIDTH == 16 ? 4 : 2 };
+    enum { STRIPE = VEC_REGISTERS == 32 ? 4 : 2 };
     struct nt_sums *rows = step->rows, *columns = step->columns;
     const vec factor = vec_set(step->scale);
-    for (ptrdiff_t column = 0; column < NT_TILE; column += (ptrdiff_t)STRIPE * VEC_WIDTH) {
+    for (ptrdiff_t column = 0; column < NT_TILE; column += (ptrdiff_t)STRIPE * VEC_LANES) {
         vec total[STRIPE], weighted[STRIPE], highest[STRIPE], offset[STRIPE];
-        for (int v = 0; v < STRIPE; v++) {
-            const ptrdiff_t at = column + v * VEC_WIDTH;
+        for (ptrdiff_t v = 0; v < STRIPE; v++) {
+            const ptrdiff_t at = column + v * VEC_LANES;
             total[v] = vec_load(columns->total + at);
             weighted[v] = vec_load(columns->weighted + at);
             highest[v] = vec_load(columns->highest + at);
             offset[v] = vec_load(step->column_offset + at);
         }
         for (ptrdiff_t row = 0; row < NT_TILE; row++) {
-            vec row_total = vec_set(0), row_weighted = vec_set(0), row_highest = vec_set(rows->highest[row]);
+            vec row_total = vec_zero(), row_weighted = vec_zero(), row_highest = vec_set(rows->highest[row]);
             const vec own = vec_set(step->row_offset[row]);
-            for (int v = 0; v < STRIPE; v++) {
-                const vec s = vec_load(step->tile + row * NT_TILE + column + v * VEC_WIDTH);
-                const vec x = vec_fma(s, factor, vec_set(0) - own), e = nt_exp2(x);
-                const vec y = shared ? x : vec_fma(s, factor, vec_set(0) - offset[v]), f = shared ? e : nt_exp2(y);
+            for (ptrdiff_t v = 0; v < STRIPE; v++) {
+                const vec s = vec_load(step->tile + row * NT_TILE + column + v * VEC_LANES);
+                const vec x = vec_fma(s, factor, vec_zero() - own), e = nt_exp2(x);
+                const vec y = shared ? x : vec_fma(s, factor, vec_zero() - offset[v]), f = shared ? e : nt_exp2(y);
                 row_total = row_total + e;
                 row_weighted = vec_fma(e, x, row_weighted);
                 row_highest = vec_max(row_highest, s);
@@ -97,8 +97,8 @@ SIMD_INLINE void nt_sums_kind(const struct nt_step *step, int shared)
             rows->weighted[row] += vec_sum(row_weighted);
             rows->highest[row] = vec_highest(row_highest);
         }
-        for (int v = 0; v < STRIPE; v++) {
-            const ptrdiff_t at = column + v * VEC_WIDTH;
+        for (ptrdiff_t v = 0; v < STRIPE; v++) {
+            const ptrdiff_t at = column + v * VEC_LANES;
             vec_store(columns->total + at, total[v]);
             vec_store(columns->weighted + at, weighted[v]);
             vec_store(columns->highest + at, highest[v]);
@@ -116,11 +116,11 @@ static void nt_sums(const struct nt_step *step)
         nt_sums_kind(step, 0);
 }
 
-SIMD_INLINE void nt_gradient_kind(const struct nt_step *step, int shared)
+ALWAYS_INLINE void nt_gradient_kind(const struct nt_step *step, int shared)
 {
     float *weights = step->weights;
     for (ptrdiff_t row = 0; row < NT_TILE; row++)
-        for (ptrdiff_t column = 0; column < NT_TILE; column += VEC_WIDTH)
+        for (ptrdiff_t column = 0; column < NT_TILE; column += VEC_LANES)
             vec_store(weights + row * NT_TILE + column, nt_probabilities(step, row, column, shared));
 }
 

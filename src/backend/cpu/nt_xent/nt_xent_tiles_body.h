@@ -25,25 +25,27 @@ enum {
 };
 
 /* Where a strip of 16 (rows of a left operand, columns of a right one) has its contraction step. */
-SIMD_INLINE ptrdiff_t unit_at(ptrdiff_t strip, ptrdiff_t step, ptrdiff_t steps)
+ALWAYS_INLINE ptrdiff_t unit_at(ptrdiff_t strip, ptrdiff_t step, ptrdiff_t steps)
 {
     return (strip * steps + step) * UNIT;
 }
 
 /* ---- operands ------------------------------------------------------------------------------------------------ */
+/* The upper halves of words are bf16 of which the sum is x, the lower halves rubbish. Which way a tie goes is the same,
+ * for `low` is what `high` leaves over: half a unit more does. */
 struct halves {
     vec_words high, low;
 };
 
-SIMD_INLINE struct halves split(vec x)
+ALWAYS_INLINE struct halves split(vec x)
 {
     struct halves out;
-    out.high = vec_round_bf16(x);
-    out.low = vec_round_bf16(x - vec_upper(out.high));
+    out.high = (vec_words)x + 0x8000u;
+    out.low = (vec_words)(x - (vec)(out.high & 0xffff0000u)) + 0x8000u;
     return out;
 }
 
-SIMD_INLINE void store_halves(char *unit, struct halves even, struct halves odd)
+ALWAYS_INLINE void store_halves(char *unit, struct halves even, struct halves odd)
 {
     vec_store_pairs(unit, even.high, odd.high);
     vec_store_pairs(unit + TILE_BYTES, even.low, odd.low);
@@ -52,8 +54,8 @@ SIMD_INLINE void store_halves(char *unit, struct halves even, struct halves odd)
 /* The vectors of a block that share tiles: m[r][c], m[r][c + 16], m[r + 16][c] and m[r + 16][c + 16], c a multiple of
  * the vector's width. left, right: the units of the block's first half; the second half's are left_half, right_half
  * bytes on. */
-SIMD_INLINE void pack_vectors(char *left, ptrdiff_t left_half, char *right, ptrdiff_t right_half, ptrdiff_t r,
-                              ptrdiff_t c, const vec m[2][2])
+ALWAYS_INLINE void pack_vectors(char *left, ptrdiff_t left_half, char *right, ptrdiff_t right_half, ptrdiff_t r,
+                                ptrdiff_t c, const vec m[2][2])
 {
     const struct halves a = split(m[0][0]), b = split(m[0][1]), d = split(m[1][0]), e = split(m[1][1]);
     const ptrdiff_t at = r * TILE_ROW_BYTES + c * 4;
@@ -67,7 +69,7 @@ static void pack_block(char *left, ptrdiff_t left_half, char *right, ptrdiff_t r
                        ptrdiff_t stride)
 {
     for (ptrdiff_t r = 0; r < TILE_ROWS; r++)
-        for (ptrdiff_t c = 0; c < TILE_COLUMNS; c += VEC_WIDTH) {
+        for (ptrdiff_t c = 0; c < TILE_COLUMNS; c += VEC_LANES) {
             const float *from = block + r * stride + c, *below = from + TILE_ROWS * stride;
             const vec m[2][2] = {{vec_load(from), vec_load(from + TILE_COLUMNS)},
                                  {vec_load(below), vec_load(below + TILE_COLUMNS)}};
@@ -82,7 +84,7 @@ struct operands {
     char *row, *column, *other, *turned;
 };
 
-SIMD_INLINE struct operands operands_of(const void *packed, ptrdiff_t dim)
+ALWAYS_INLINE struct operands operands_of(const void *packed, ptrdiff_t dim)
 {
     const ptrdiff_t bytes = NT_TILE * dim * 4;
     char *base = (char *)packed;
@@ -117,12 +119,12 @@ struct work {
 };
 
 /* Rows r and r + 16 of block b of the tile become weights, columns of block k. */
-SIMD_INLINE void weigh_rows(const struct nt_step *step, ptrdiff_t b, ptrdiff_t r, ptrdiff_t k)
+ALWAYS_INLINE void weigh_rows(const struct nt_step *step, ptrdiff_t b, ptrdiff_t r, ptrdiff_t k)
 {
     enum { HALF = TILE_STEPS * UNIT };
     char *left = step->weights, *right = left + WEIGHTS;
     const ptrdiff_t row = b * BLOCK + r, below = row + TILE_ROWS;
-    for (ptrdiff_t c = 0; c < TILE_COLUMNS; c += VEC_WIDTH) {
+    for (ptrdiff_t c = 0; c < TILE_COLUMNS; c += VEC_LANES) {
         const ptrdiff_t column = k * BLOCK + c, beside = column + TILE_COLUMNS;
         const vec m[2][2] = {{nt_probabilities(step, row, column, 1), nt_probabilities(step, row, beside, 1)},
                              {nt_probabilities(step, below, column, 1), nt_probabilities(step, below, beside, 1)}};
@@ -130,7 +132,7 @@ SIMD_INLINE void weigh_rows(const struct nt_step *step, ptrdiff_t b, ptrdiff_t r
     }
 }
 
-SIMD_INLINE void do_pieces(struct work *work, enum work_kind kind, ptrdiff_t end)
+ALWAYS_INLINE void do_pieces(struct work *work, enum work_kind kind, ptrdiff_t end)
 {
     for (; work->done < end; work->done++) {
         const ptrdiff_t piece = work->done;
@@ -142,7 +144,7 @@ SIMD_INLINE void do_pieces(struct work *work, enum work_kind kind, ptrdiff_t end
 }
 
 /* The share of one of the `every` calls; with WORK_NONE work may be NULL. */
-SIMD_INLINE void some_work(struct work *work, enum work_kind kind)
+ALWAYS_INLINE void some_work(struct work *work, enum work_kind kind)
 {
     if (work && kind != WORK_NONE) do_pieces(work, kind, ++work->calls * PIECES / work->every);
 }
@@ -150,8 +152,8 @@ SIMD_INLINE void some_work(struct work *work, enum work_kind kind)
 /* ---- products ------------------------------------------------------------------------------------------------ */
 /* Accumulators 0 to 3 += two left strips x two right strips, one contraction step, with vector work on the way. Small
  * terms go first. */
-SIMD_INLINE void multiply(struct tiles *tiles, const char *left, ptrdiff_t left_strip, const char *right,
-                          ptrdiff_t right_strip, int low_low, struct work *work, enum work_kind kind)
+ALWAYS_INLINE void multiply(struct tiles *tiles, const char *left, ptrdiff_t left_strip, const char *right,
+                            ptrdiff_t right_strip, int low_low, struct work *work, enum work_kind kind)
 {
     (void)tiles;
 #define LEFT(part)                                                                                                     \
@@ -189,7 +191,7 @@ SIMD_INLINE void multiply(struct tiles *tiles, const char *left, ptrdiff_t left_
     OPERATION(tiles, 3, (c) + (row_step) + (column_step), stride)
 
 /* ---- steps of a pass ----------------------------------------------------------------------------------------- */
-SIMD_INLINE void make_next(const struct nt_step *step, struct work *work, enum work_kind kind)
+ALWAYS_INLINE void make_next(const struct nt_step *step, struct work *work, enum work_kind kind)
 {
     struct tiles tiles_storage, *tiles = &tiles_storage;
     const ptrdiff_t steps = step->dim / BLOCK;

@@ -4,11 +4,11 @@
 #define BACKEND_CPU_NT_XENT_VECTOR_H
 
 #include "backend/cpu/nt_xent/nt_xent.h"
-#include "backend/cpu/vector/simd.h"
+#include "simd/vec.h"
 
 /* 2^x for x <= 1, with a relative error below 1.5e-7; 0 below 2^-126. Range reduction to [-1/2, 1/2], then a
  * near-minimax polynomial of degree 6 (its own error is 1.4e-8). NaN stays. */
-SIMD_INLINE vec nt_exp2(vec x)
+ALWAYS_INLINE vec nt_exp2(vec x)
 {
     const vec n = vec_round(x), f = x - n;
     vec p = vec_set(0x1.41fbbcp-13f);
@@ -22,37 +22,37 @@ SIMD_INLINE vec nt_exp2(vec x)
 }
 
 /* The running sums of a tile's columns, in registers while its rows pass. */
-enum { NT_VECTORS = NT_TILE / VEC_WIDTH };
+enum { NT_VECTORS = NT_TILE / VEC_LANES };
 struct nt_column_sums {
     vec total[NT_VECTORS], weighted[NT_VECTORS], highest[NT_VECTORS];
 };
 
-SIMD_INLINE void nt_column_sums_load(struct nt_column_sums *sums, const struct nt_step *step)
+ALWAYS_INLINE void nt_column_sums_load(struct nt_column_sums *sums, const struct nt_step *step)
 {
     for (ptrdiff_t v = 0; v < NT_VECTORS; v++) {
-        sums->total[v] = vec_load(step->columns->total + v * VEC_WIDTH);
-        sums->weighted[v] = vec_load(step->columns->weighted + v * VEC_WIDTH);
-        sums->highest[v] = vec_load(step->columns->highest + v * VEC_WIDTH);
+        sums->total[v] = vec_load(step->columns->total + v * VEC_LANES);
+        sums->weighted[v] = vec_load(step->columns->weighted + v * VEC_LANES);
+        sums->highest[v] = vec_load(step->columns->highest + v * VEC_LANES);
     }
 }
 
-SIMD_INLINE void nt_column_sums_store(const struct nt_step *step, const struct nt_column_sums *sums)
+ALWAYS_INLINE void nt_column_sums_store(const struct nt_step *step, const struct nt_column_sums *sums)
 {
     for (ptrdiff_t v = 0; v < NT_VECTORS; v++) {
-        vec_store(step->columns->total + v * VEC_WIDTH, sums->total[v]);
-        vec_store(step->columns->weighted + v * VEC_WIDTH, sums->weighted[v]);
-        vec_store(step->columns->highest + v * VEC_WIDTH, sums->highest[v]);
+        vec_store(step->columns->total + v * VEC_LANES, sums->total[v]);
+        vec_store(step->columns->weighted + v * VEC_LANES, sums->weighted[v]);
+        vec_store(step->columns->highest + v * VEC_LANES, sums->highest[v]);
     }
 }
 
 /* A row of the tile joins the sums of its own and those of the columns; offsets are shared. */
-SIMD_INLINE void nt_row_sums(const struct nt_step *step, ptrdiff_t row, struct nt_column_sums *columns)
+ALWAYS_INLINE void nt_row_sums(const struct nt_step *step, ptrdiff_t row, struct nt_column_sums *columns)
 {
     struct nt_sums *rows = step->rows;
-    const vec factor = vec_set(step->scale), offset = vec_set(0) - vec_set(step->row_offset[row]);
-    vec total = vec_set(0), weighted = vec_set(0), highest = vec_set(rows->highest[row]);
+    const vec factor = vec_set(step->scale), offset = vec_zero() - vec_set(step->row_offset[row]);
+    vec total = vec_zero(), weighted = vec_zero(), highest = vec_set(rows->highest[row]);
     for (ptrdiff_t v = 0; v < NT_VECTORS; v++) {
-        const vec s = vec_load(step->tile + row * NT_TILE + v * VEC_WIDTH), x = vec_fma(s, factor, offset);
+        const vec s = vec_load(step->tile + row * NT_TILE + v * VEC_LANES), x = vec_fma(s, factor, offset);
         const vec e = nt_exp2(x);
         total = total + e;
         weighted = vec_fma(e, x, weighted);
@@ -67,12 +67,12 @@ SIMD_INLINE void nt_row_sums(const struct nt_step *step, ptrdiff_t row, struct n
 }
 
 /* p_ij + p_ji of one vector of a row. */
-SIMD_INLINE vec nt_probabilities(const struct nt_step *step, ptrdiff_t row, ptrdiff_t column, int shared)
+ALWAYS_INLINE vec nt_probabilities(const struct nt_step *step, ptrdiff_t row, ptrdiff_t column, int shared)
 {
     const vec factor = vec_set(step->scale), s = vec_load(step->tile + row * NT_TILE + column);
-    const vec e = nt_exp2(vec_fma(s, factor, vec_set(0) - vec_set(step->row_offset[row])));
+    const vec e = nt_exp2(vec_fma(s, factor, vec_zero() - vec_set(step->row_offset[row])));
     if (shared) return e * (vec_set(step->row_factor[row]) + vec_load(step->column_factor + column));
-    return e + nt_exp2(vec_fma(s, factor, vec_set(0) - vec_load(step->column_offset + column)));
+    return e + nt_exp2(vec_fma(s, factor, vec_zero() - vec_load(step->column_offset + column)));
 }
 
 #endif

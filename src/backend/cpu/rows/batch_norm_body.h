@@ -6,27 +6,28 @@
 #define BACKEND_CPU_BATCH_NORM_BODY_H
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/vector/simd.h"
+#include "backend/cpu/vector/row.h"
 
-enum { FLUSH_CELLS = 8, SUM_CHAINS = VEC_WIDTH == 16 ? 2 : 1 /* independent sums, as registers allow */ };
+/* SUM_CHAINS: independent sums and sums of squares, as registers allow beside the shift. */
+enum { FLUSH_CELLS = 8, SUM_CHAINS = 5 * VEC_ROW <= VEC_REGISTERS ? 2 : 1 };
 
-SIMD_INLINE void row_load_floats(vec *row, const float *values)
+ALWAYS_INLINE void row_load_floats(vec *row, const float *values)
 {
-    for (int i = 0; i < VEC_ROW; i++) row[i] = vec_load(values + VEC_WIDTH * i);
+    for (ptrdiff_t i = 0; i < VEC_ROW; i++) row[i] = vec_load(values + VEC_LANES * i);
 }
 
 /* Adds the chains to 32 doubles and clears them. */
-SIMD_INLINE void flush_sums(double *sums, vec (*chains)[VEC_ROW])
+ALWAYS_INLINE void flush_sums(double *sums, vec (*chains)[VEC_ROW])
 {
     float values[ROW_ELEMENTS];
     for (int chain = 0; chain < SUM_CHAINS; chain++) {
-        for (int i = 0; i < VEC_ROW; i++) vec_store(values + VEC_WIDTH * i, chains[chain][i]);
+        for (ptrdiff_t i = 0; i < VEC_ROW; i++) vec_store(values + VEC_LANES * i, chains[chain][i]);
         for (int c = 0; c < ROW_ELEMENTS; c++) sums[c] += (double)values[c];
         row_fill(chains[chain], 0);
     }
 }
 
-SIMD_INLINE void norm_sums_row(vec *sum, vec *square, const void *x, ptrdiff_t element, int bf16, const vec *shift)
+ALWAYS_INLINE void norm_sums_row(vec *sum, vec *square, const void *x, ptrdiff_t element, int bf16, const vec *shift)
 {
     vec row[VEC_ROW];
     row_load(row, x, element, bf16);
@@ -37,7 +38,7 @@ SIMD_INLINE void norm_sums_row(vec *sum, vec *square, const void *x, ptrdiff_t e
     }
 }
 
-SIMD_INLINE void norm_sums_typed(const struct norm_sums_args *a, int bf16)
+ALWAYS_INLINE void norm_sums_typed(const struct norm_sums_args *a, int bf16)
 {
     vec shift[VEC_ROW], sum[SUM_CHAINS][VEC_ROW], square[SUM_CHAINS][VEC_ROW];
     row_load_floats(shift, a->shift);
@@ -68,7 +69,7 @@ static void norm_sums(const struct norm_sums_args *a)
         norm_sums_typed(a, 0);
 }
 
-SIMD_INLINE void row_put(void *base, ptrdiff_t element, const vec *row, int bf16, int stream)
+ALWAYS_INLINE void row_put(void *base, ptrdiff_t element, const vec *row, int bf16, int stream)
 {
     if (stream)
         row_stream(base, element, row, bf16);
@@ -76,7 +77,7 @@ SIMD_INLINE void row_put(void *base, ptrdiff_t element, const vec *row, int bf16
         row_store(base, element, row, bf16);
 }
 
-SIMD_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int residual, int stream, int keep)
+ALWAYS_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int residual, int stream, int keep)
 {
     vec mean[VEC_ROW], scale[VEC_ROW], shift[VEC_ROW];
     row_load_floats(mean, a->mean);
@@ -96,10 +97,10 @@ SIMD_INLINE void norm_apply_typed(const struct norm_apply_args *a, int bf16, int
         row_put(a->y, element, row, bf16, stream);
         if (keep) row_store_signs(a->mask + element / 8, row);
     }
-    if (stream) simd_stream_end();
+    if (stream) vec_stream_end();
 }
 
-SIMD_INLINE void norm_apply_kept(const struct norm_apply_args *a, int bf16, int keep)
+ALWAYS_INLINE void norm_apply_kept(const struct norm_apply_args *a, int bf16, int keep)
 {
     switch ((a->residual ? 2 : 0) + (a->stream ? 1 : 0)) {
     case 0:
@@ -130,14 +131,14 @@ static void norm_apply(const struct norm_apply_args *a)
 }
 
 /* The gradient that reaches the normalised value: d_y where the ReLU let the forward pass through. */
-SIMD_INLINE void masked_row(vec *g, const void *d_y, const uint8_t *mask, ptrdiff_t element, int bf16, int masked)
+ALWAYS_INLINE void masked_row(vec *g, const void *d_y, const uint8_t *mask, ptrdiff_t element, int bf16, int masked)
 {
     row_load(g, d_y, element, bf16);
     if (masked) row_keep_signs(g, mask + element / 8);
 }
 
-SIMD_INLINE void norm_gradient_sums_row(vec *sum, vec *product, const struct norm_gradient_sums_args *a,
-                                        ptrdiff_t element, int bf16, int masked, const vec *mean)
+ALWAYS_INLINE void norm_gradient_sums_row(vec *sum, vec *product, const struct norm_gradient_sums_args *a,
+                                          ptrdiff_t element, int bf16, int masked, const vec *mean)
 {
     vec g[VEC_ROW], row[VEC_ROW];
     masked_row(g, a->d_y, a->mask, element, bf16, masked);
@@ -148,7 +149,7 @@ SIMD_INLINE void norm_gradient_sums_row(vec *sum, vec *product, const struct nor
     }
 }
 
-SIMD_INLINE void norm_gradient_sums_typed(const struct norm_gradient_sums_args *a, int bf16, int masked)
+ALWAYS_INLINE void norm_gradient_sums_typed(const struct norm_gradient_sums_args *a, int bf16, int masked)
 {
     vec mean[VEC_ROW], sum[SUM_CHAINS][VEC_ROW], product[SUM_CHAINS][VEC_ROW];
     row_load_floats(mean, a->mean);
@@ -185,8 +186,8 @@ static void norm_gradient_sums(const struct norm_gradient_sums_args *a)
 
 enum residual_mode { RESIDUAL_NONE, RESIDUAL_WRITE, RESIDUAL_ADD };
 
-SIMD_INLINE void norm_gradient_row(const struct norm_gradient_args *a, ptrdiff_t element, int bf16, int masked,
-                                   enum residual_mode mode, int stream, const vec (*k)[VEC_ROW])
+ALWAYS_INLINE void norm_gradient_row(const struct norm_gradient_args *a, ptrdiff_t element, int bf16, int masked,
+                                     enum residual_mode mode, int stream, const vec (*k)[VEC_ROW])
 {
     vec g[VEC_ROW], row[VEC_ROW];
     masked_row(g, a->d_y, a->mask, element, bf16, masked);
@@ -202,8 +203,8 @@ SIMD_INLINE void norm_gradient_row(const struct norm_gradient_args *a, ptrdiff_t
     row_put(a->d_residual, element, g, bf16, stream && mode == RESIDUAL_WRITE);
 }
 
-SIMD_INLINE void norm_gradient_typed(const struct norm_gradient_args *a, int bf16, int masked, enum residual_mode mode,
-                                     int stream)
+ALWAYS_INLINE void norm_gradient_typed(const struct norm_gradient_args *a, int bf16, int masked,
+                                       enum residual_mode mode, int stream)
 {
     vec k[4][VEC_ROW], zero[VEC_ROW];
     row_load_floats(k[0], a->mean);
@@ -222,10 +223,10 @@ SIMD_INLINE void norm_gradient_typed(const struct norm_gradient_args *a, int bf1
             if (mode != RESIDUAL_NONE) row_store(a->d_residual, element, zero, bf16);
         }
     }
-    if (stream) simd_stream_end();
+    if (stream) vec_stream_end();
 }
 
-SIMD_INLINE void norm_gradient_mode(const struct norm_gradient_args *a, enum residual_mode mode)
+ALWAYS_INLINE void norm_gradient_mode(const struct norm_gradient_args *a, enum residual_mode mode)
 {
     switch ((a->bf16 ? 4 : 0) + (a->mask ? 2 : 0) + (a->stream ? 1 : 0)) {
     case 0:

@@ -5,7 +5,6 @@
 #define BACKEND_CPU_OPTIMIZER_BODY_H
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/vector/simd.h"
 
 enum { NORM_LANES = 32 }; /* float32 squares join this many double sums: the order depends on the length alone */
 

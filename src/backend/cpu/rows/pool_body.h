@@ -3,7 +3,7 @@
 #define BACKEND_CPU_POOL_BODY_H
 
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/vector/simd.h"
+#include "backend/cpu/vector/row.h"
 
 /* Taps [*begin, *end) of a window at `start` that fall inside [0, size). */
 static inline void inside_taps(int start, int kernel, int size, int *begin, int *end)
@@ -13,7 +13,7 @@ static inline void inside_taps(int start, int kernel, int size, int *begin, int 
 }
 
 /* The maximum over the window's taps and the tap it came from: the first wins a tie, a NaN always wins. */
-SIMD_INLINE void max_pool_cell(const struct max_pool_args *a, int w, int bf16, int keep)
+ALWAYS_INLINE void max_pool_cell(const struct max_pool_args *a, int w, int bf16, int keep)
 {
     const struct pool_window *p = a->window;
     const ptrdiff_t cell = (ptrdiff_t)a->cell_rows * ROW_ELEMENTS;
@@ -43,7 +43,7 @@ SIMD_INLINE void max_pool_cell(const struct max_pool_args *a, int w, int bf16, i
         }
         row_store(a->y, out, best, bf16);
         if (keep)
-            for (int i = 0; i < VEC_ROW; i++) vec_store_bytes(a->saved + out + VEC_WIDTH * i, tap[i]);
+            for (int i = 0; i < VEC_ROW; i++) vec_store_bytes(a->saved + out + (ptrdiff_t)VEC_LANES * i, tap[i]);
     }
 }
 
@@ -71,7 +71,7 @@ static inline void covering_outputs(int at, const struct pool_window *p, int siz
 }
 
 /* Gathers: each input element sums the gradients of the windows whose maximum it was, in row-major order. */
-SIMD_INLINE void max_pool_gradient_cell(const struct max_pool_args *a, int w, int bf16)
+ALWAYS_INLINE void max_pool_gradient_cell(const struct max_pool_args *a, int w, int bf16)
 {
     const struct pool_window *p = a->window;
     const ptrdiff_t cell = (ptrdiff_t)a->cell_rows * ROW_ELEMENTS;
@@ -87,8 +87,8 @@ SIMD_INLINE void max_pool_gradient_cell(const struct max_pool_args *a, int w, in
                 const int tap = (a->row - oh * p->stride + p->padding) * p->kernel + w - ow * p->stride + p->padding;
                 const ptrdiff_t from = ((ptrdiff_t)oh * p->out_width + ow) * cell + inner;
                 row_load(row, a->x, from, bf16);
-                for (int i = 0; i < VEC_ROW; i++) {
-                    vec chosen = vec_load_bytes(a->saved_plane + from + VEC_WIDTH * i);
+                for (ptrdiff_t i = 0; i < VEC_ROW; i++) {
+                    vec chosen = vec_load_bytes(a->saved_plane + from + VEC_LANES * i);
                     sum[i] = sum[i] + vec_keep(vec_equal(chosen, vec_set((float)tap)), row[i]);
                 }
             }
@@ -108,7 +108,7 @@ static void max_pool_gradient_row(const struct max_pool_args *a)
 }
 
 /* Half a cell of sixteen images stays in registers while the taps go by. */
-SIMD_INLINE void average_pool_typed(const struct average_pool_args *a, int bf16, int add)
+ALWAYS_INLINE void average_pool_typed(const struct average_pool_args *a, int bf16, int add)
 {
     enum { LINES = 4 };
     const ptrdiff_t cell = (ptrdiff_t)a->cell_rows * ROW_ELEMENTS;
@@ -145,7 +145,7 @@ static void average_pool_row(const struct average_pool_args *a)
 }
 
 /* Four rows at a time, so that each read is a few lines long and the sums stay in registers. */
-SIMD_INLINE void global_pool_typed(float *y, const void *x, ptrdiff_t cells, int cell_rows, int bf16)
+ALWAYS_INLINE void global_pool_typed(float *y, const void *x, ptrdiff_t cells, int cell_rows, int bf16)
 {
     enum { LINES = 4 };
     const ptrdiff_t cell_elements = (ptrdiff_t)cell_rows * ROW_ELEMENTS;
@@ -174,8 +174,8 @@ static void global_pool(float *y, const void *x, ptrdiff_t cells, int cell_rows,
         global_pool_typed(y, x, cells, cell_rows, 0);
 }
 
-SIMD_INLINE void global_pool_gradient_typed(void *d_x, const float *d_y, ptrdiff_t cells, int cell_rows, int rows,
-                                            int bf16)
+ALWAYS_INLINE void global_pool_gradient_typed(void *d_x, const float *d_y, ptrdiff_t cells, int cell_rows, int rows,
+                                              int bf16)
 {
     const ptrdiff_t cell_elements = (ptrdiff_t)cell_rows * ROW_ELEMENTS;
     const vec share = vec_set(1.0f / (float)cells);

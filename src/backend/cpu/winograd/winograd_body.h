@@ -8,24 +8,20 @@
  * Cells of y are fetched before they are written, during the products: without that the last transform waits for
  * memory, a fifth of the layer at 64 channels. The like for x and d_y in backward weights gained nothing.
  * docs/notes/training.md has what was measured. */
-#include "backend/cpu/vector/conv_vector.h"
 #include "backend/cpu/vector/octets.h"
 #include "backend/cpu/winograd/winograd.h"
+#include "simd/vec.h"
 
 static const float POINT_A = 0.70710678118654752440f, POINT_B = 1.41421356237309504880f;
 
-ALWAYS_INLINE vec constant(float value)
-{
-    return vec_broadcast(&value);
-}
 /* a + factor b */
 ALWAYS_INLINE vec plus(vec a, float factor, vec b)
 {
-    return vec_fma(constant(factor), b, a);
+    return vec_fma(vec_set(factor), b, a);
 }
 ALWAYS_INLINE vec times(float factor, vec a)
 {
-    return vec_mul(constant(factor), a);
+    return vec_set(factor) * a;
 }
 
 #include "backend/cpu/winograd/winograd_transforms_body.h"
@@ -43,7 +39,7 @@ ALWAYS_INLINE void add_chain(const int rows, const int split, const int vectors,
 {
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
     {
-        float *sum = (i < split ? m : other) + i * block + j * LANES;
+        float *sum = (i < split ? m : other) + i * block + j * VEC_LANES;
         vec_store(sum, first ? acc[i][j] : vec_add(vec_load(sum), acc[i][j]));
         acc[i][j] = vec_zero();
     }
@@ -87,7 +83,7 @@ ALWAYS_INLINE void product_tile(const int rows, const int split, const int vecto
             else
                 __builtin_prefetch(next_v + s * 32, 0, 3);
             vec w[2];
-            UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = vec_load(u + s * 32 + j * LANES);
+            UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = vec_load(u + s * 32 + j * VEC_LANES);
             UNROLL for (ptrdiff_t i = 0; i < rows; i++)
             {
                 const vec value = vec_broadcast((i < split ? v : v_other) + i * block + s);
@@ -106,7 +102,7 @@ typedef void product_function(const struct winograd_products *args, const void *
     {                                                                                                                  \
         product_tile(ROWS, SPLIT, VECTORS, BLOCK, args, v, u, m, ahead);                                               \
     }
-#if defined(__AVX512F__)
+#if VEC_LANES == 16
 PRODUCT(product_8x2, 8, 8, 2, 32)
 PRODUCT(product_8x1, 8, 8, 1, 32)
 PRODUCT(product_16x1, 16, 16, 1, 32)
@@ -175,17 +171,17 @@ ALWAYS_INLINE void product_cell(const struct winograd_products *args, int images
                                 const char *u, float *m, struct fetch *fetch)
 {
     const bool narrow = args->block == NARROW_CHANNELS;
-#if defined(__AVX512F__)
+#if VEC_LANES == 16
     if (narrow) {
         run_product(images > 8 ? product_narrow_16x1 : product_narrow_8x1, 0, 0, 4, args, v, u, m, fetch);
-    } else if (outputs > LANES) {
+    } else if (outputs > VEC_LANES) {
         run_product(product_8x2, 0, 0, 4, args, v, u, m, fetch);
         if (images > 8) run_product(product_8x2, 8, 0, 4, args, v, u, m, fetch);
     } else {
         run_product(images > 8 ? product_16x1 : product_8x1, 0, 0, 4, args, v, u, m, fetch);
     }
 #else
-    for (ptrdiff_t k = 0; k < outputs; k += (ptrdiff_t)2 * LANES) {
+    for (ptrdiff_t k = 0; k < outputs; k += (ptrdiff_t)2 * VEC_LANES) {
         if (args->places == 8) {
             run_product(narrow ? product_narrow_4x2 : product_4x2, 0, k, 4, args, v, u, m, fetch);
             if (images > 4) run_product(narrow ? product_narrow_4x2 : product_4x2, 4, k, 4, args, v, u, m, fetch);
@@ -201,7 +197,7 @@ ALWAYS_INLINE void product_cell(const struct winograd_products *args, int images
 /* How many tiles from t on share their register tiles. */
 static int tiles_together(const struct winograd_products *args, ptrdiff_t t)
 {
-#if defined(__AVX512F__)
+#if VEC_LANES == 16
     (void)args, (void)t;
     return 1;
 #else
@@ -212,7 +208,7 @@ static int tiles_together(const struct winograd_products *args, ptrdiff_t t)
 #endif
 }
 
-#if !defined(__AVX512F__)
+#if VEC_LANES != 16
 /* The same for two or three tiles of eight images each. next: what `fetch` has of the first of them, of all. */
 static void product_octets(const struct winograd_products *args, int octets, int outputs, const char *v, const char *u,
                            float *m, struct fetch *fetch, const char *const *next)
@@ -222,7 +218,7 @@ static void product_octets(const struct winograd_products *args, int octets, int
         {product_narrow_6x2, product_narrow_5x2, product_narrow_2_4x2, product_narrow_4_2x2, product_narrow_2_3x2}};
     int count;
     const struct octet_part *parts = octet_parts(octets, &count);
-    for (ptrdiff_t k = 0; k < outputs; k += (ptrdiff_t)2 * LANES)
+    for (ptrdiff_t k = 0; k < outputs; k += (ptrdiff_t)2 * VEC_LANES)
         for (int i = 0; i < count; i++) {
             const struct octet_part *part = &parts[i];
             if (k == 0 && i < octets && next) {
@@ -272,7 +268,7 @@ ALWAYS_INLINE void all_products(const struct winograd_products *args, const ptrd
                         fetch.left = fetch.cell ? args->next_bytes : 0;
                         fetch.block = args->next_block;
                     }
-#if !defined(__AVX512F__)
+#if VEC_LANES != 16
                     if (together > 1) {
                         product_octets(args, (int)together, outputs, v, u, m, &fetch, next);
                         continue;
@@ -305,7 +301,7 @@ ALWAYS_INLINE void gradient_product_tile(const int rows, const int vectors, cons
             for (ptrdiff_t n = 0; n < images; n++) {
                 __builtin_prefetch(x + next + n * block, 0, 3);
                 vec y[2];
-                UNROLL for (ptrdiff_t j = 0; j < vectors; j++) y[j] = vec_load(d_y + n * block + j * LANES);
+                UNROLL for (ptrdiff_t j = 0; j < vectors; j++) y[j] = vec_load(d_y + n * block + j * VEC_LANES);
                 UNROLL for (ptrdiff_t i = 0; i < rows; i++)
                 {
                     const vec value = vec_broadcast(x + n * block + i);
@@ -314,7 +310,7 @@ ALWAYS_INLINE void gradient_product_tile(const int rows, const int vectors, cons
             }
         }
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-        vec_store(du + i * 32 + j * LANES, acc[i][j]);
+        vec_store(du + i * 32 + j * VEC_LANES, acc[i][j]);
 }
 
 #define GRADIENT(NAME, ROWS, VECTORS, BLOCK)                                                                           \
@@ -323,7 +319,7 @@ ALWAYS_INLINE void gradient_product_tile(const int rows, const int vectors, cons
     {                                                                                                                  \
         gradient_product_tile(ROWS, VECTORS, BLOCK, args, points, v, w, du);                                           \
     }
-#if defined(__AVX512F__)
+#if VEC_LANES == 16
 GRADIENT(gradient_8x2, 8, 2, 32)
 GRADIENT(gradient_16x1, 16, 1, 32)
 GRADIENT(gradient_8x1, 8, 1, 32)
@@ -343,11 +339,11 @@ ALWAYS_INLINE void gradient_block(const struct winograd_gradient *args, int chan
 {
     const bool narrow = args->block == NARROW_CHANNELS;
     ptrdiff_t c = 0;
-#if defined(__AVX512F__)
+#if VEC_LANES == 16
     if (narrow) {
         for (; c + 8 < channels; c += 16) gradient_narrow_16x1(args, points, v + c * 4, w, du + c * 32);
         for (; c < channels; c += 8) gradient_narrow_8x1(args, points, v + c * 4, w, du + c * 32);
-    } else if (args->outputs > LANES) {
+    } else if (args->outputs > VEC_LANES) {
         for (; c < channels; c += 8) gradient_8x2(args, points, v + c * 4, w, du + c * 32);
     } else {
         for (; c + 8 < channels; c += 16) gradient_16x1(args, points, v + c * 4, w, du + c * 32);
@@ -355,7 +351,7 @@ ALWAYS_INLINE void gradient_block(const struct winograd_gradient *args, int chan
     }
 #else
     const int rows = (channels + 3) / 4 * 4; /* fours until sixes fill the rest: never past 32 */
-    for (ptrdiff_t k = 0; k < args->outputs; k += (ptrdiff_t)2 * LANES) {
+    for (ptrdiff_t k = 0; k < args->outputs; k += (ptrdiff_t)2 * VEC_LANES) {
         float *out = du + k;
         for (c = 0; (rows - c) % 6 != 0; c += 4)
             (narrow ? gradient_narrow_4x2 : gradient_4x2)(args, points, v + c * 4, w + k * 4, out + c * 32);

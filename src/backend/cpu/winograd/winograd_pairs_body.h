@@ -32,7 +32,7 @@ ALWAYS_INLINE void weights_of_pair(vec low[36], vec high[36], const char *taps, 
 ALWAYS_INLINE void weights_tile(void *u, ptrdiff_t point, const void *taps, int channels, line_function *line)
 {
     for (ptrdiff_t pair = 0; pair < (channels + 1) / 2; pair++)
-        for (ptrdiff_t k = 0; k < 32; k += LANES) {
+        for (ptrdiff_t k = 0; k < 32; k += VEC_LANES) {
             vec low[36], high[36];
             weights_of_pair(low, high, taps, pair * 32 + k, line);
             UNROLL for (ptrdiff_t i = 0; i < 36; i++)
@@ -46,7 +46,7 @@ ALWAYS_INLINE void weights_tile(void *u, ptrdiff_t point, const void *taps, int 
 /* U in pairs. */
 ALWAYS_INLINE void weights_tile_pairs(void *u, ptrdiff_t point, const void *taps, int channels, line_function *line)
 {
-    for (ptrdiff_t at = 0; at < ((ptrdiff_t)channels + 1) / 2 * 32; at += LANES) {
+    for (ptrdiff_t at = 0; at < ((ptrdiff_t)channels + 1) / 2 * 32; at += VEC_LANES) {
         vec low[36], high[36];
         weights_of_pair(low, high, taps, at, line);
         UNROLL for (ptrdiff_t i = 0; i < 36; i++)
@@ -83,7 +83,7 @@ ALWAYS_INLINE void channel_pairs(const struct winograd_input *args, const int ce
                                  line_function *line)
 {
     for (ptrdiff_t n = 0; n < args->images; n++)
-        for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
+        for (ptrdiff_t c = 0; c < args->channels; c += VEC_LANES) {
             const ptrdiff_t at = n * args->block + c;
             vec v[WINOGRAD_MOST_POINTS];
             points_vector(v, args, at, cells, edge, line);
@@ -96,7 +96,7 @@ ALWAYS_INLINE void channel_pairs(const struct winograd_input *args, const int ce
 ALWAYS_INLINE void image_pairs(const struct winograd_input *args, const int cells, const int edge, line_function *line)
 {
     for (ptrdiff_t n = 0; n < args->images; n += 2)
-        for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
+        for (ptrdiff_t c = 0; c < args->channels; c += VEC_LANES) {
             if (args->next)
                 UNROLL for (ptrdiff_t i = 0; i < (ptrdiff_t)cells * cells; i++)
                     __builtin_prefetch(args->next[i] + n * args->block * 2 + c * 4, 0, 2);
@@ -151,13 +151,13 @@ ALWAYS_INLINE void pairs_tile(const int rows, const int vectors, const int block
             UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = _mm512_loadu_si512(u + s * 128 + j * 64);
             UNROLL for (ptrdiff_t i = 0; i < rows; i++)
             {
-                const __m512i value = vec_words(v + i * block + 2 * s);
+                const __m512i value = vec_broadcast_words(v + i * block + 2 * s);
                 UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = add_pairs(acc[i][j], w[j], value);
             }
         }
     }
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-        vec_store(m + i * block + j * LANES, acc[i][j]);
+        vec_store(m + i * block + j * VEC_LANES, acc[i][j]);
 }
 
 #define PAIRS(NAME, ROWS, VECTORS, BLOCK)                                                                              \
@@ -178,7 +178,7 @@ ALWAYS_INLINE void pairs_cell(const struct winograd_products *args, int images, 
 {
     if (args->block == NARROW_CHANNELS) {
         run_product(images > 8 ? pairs_narrow_16x1 : pairs_narrow_8x1, 0, 0, 2, args, v, u, m, fetch);
-    } else if (outputs > LANES) {
+    } else if (outputs > VEC_LANES) {
         run_product(pairs_8x2, 0, 0, 2, args, v, u, m, fetch);
         if (images > 8) run_product(pairs_8x2, 8, 0, 2, args, v, u, m, fetch);
     } else {
@@ -209,13 +209,13 @@ ALWAYS_INLINE void gradient_pairs_tile(const int rows, const int vectors, const 
                 UNROLL for (ptrdiff_t j = 0; j < vectors; j++) y[j] = _mm512_loadu_si512(d_y + n * 2 * block + j * 32);
                 UNROLL for (ptrdiff_t i = 0; i < rows; i++)
                 {
-                    const __m512i value = vec_words(x + n * 2 * block + i * 2);
+                    const __m512i value = vec_broadcast_words(x + n * 2 * block + i * 2);
                     UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = add_pairs(acc[i][j], y[j], value);
                 }
             }
         }
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-        vec_store(du + i * 32 + j * LANES, acc[i][j]);
+        vec_store(du + i * 32 + j * VEC_LANES, acc[i][j]);
 }
 
 #define PAIRS(NAME, ROWS, VECTORS, BLOCK)                                                                              \
@@ -238,7 +238,7 @@ ALWAYS_INLINE void gradient_pairs_block(const struct winograd_gradient *args, in
     if (args->block == NARROW_CHANNELS) {
         for (; c + 8 < channels; c += 16) gradient_pairs_narrow_16x1(args, points, v + c * 4, w, du + c * 32);
         for (; c < channels; c += 8) gradient_pairs_narrow_8x1(args, points, v + c * 4, w, du + c * 32);
-    } else if (args->outputs > LANES) {
+    } else if (args->outputs > VEC_LANES) {
         for (; c < channels; c += 8) gradient_pairs_8x2(args, points, v + c * 4, w, du + c * 32);
     } else {
         for (; c + 8 < channels; c += 16) gradient_pairs_16x1(args, points, v + c * 4, w, du + c * 32);

@@ -8,12 +8,12 @@ ALWAYS_INLINE void transform_input(vec v[6], const vec d[6])
 {
     const vec p = plus(d[4], -2.0f, d[2]), q = plus(d[3], -2.0f, d[1]);
     const vec r = plus(d[4], -0.5f, d[2]), t = plus(d[3], -0.5f, d[1]);
-    v[0] = vec_add(d[0], plus(d[4], -2.5f, d[2]));
+    v[0] = d[0] + plus(d[4], -2.5f, d[2]);
     v[1] = plus(p, POINT_A, q);
     v[2] = plus(p, -POINT_A, q);
     v[3] = plus(r, POINT_B, t);
     v[4] = plus(r, -POINT_B, t);
-    v[5] = vec_add(d[1], plus(d[5], -2.5f, d[3]));
+    v[5] = d[1] + plus(d[5], -2.5f, d[3]);
 }
 
 /* A^T m */
@@ -74,7 +74,7 @@ ALWAYS_INLINE void transform_phase(vec v[5], const vec *t, const ptrdiff_t step)
     v[1] = q - p;
     v[2] = s + r;
     v[3] = s - r;
-    v[4] = vec_add(t[0], plus(t[4 * step], -2.5f, t[2 * step]));
+    v[4] = t[0] + plus(t[4 * step], -2.5f, t[2 * step]);
 }
 
 ALWAYS_INLINE void transform_strided_input(vec v[9], const vec d[9])
@@ -192,7 +192,7 @@ ALWAYS_INLINE void input_tile(const struct winograd_input *args, const int cells
                               const bool bf16)
 {
     for (ptrdiff_t n = 0; n < args->images; n++)
-        for (ptrdiff_t c = 0; c < args->channels; c += LANES) {
+        for (ptrdiff_t c = 0; c < args->channels; c += VEC_LANES) {
             const ptrdiff_t at = n * args->block + c;
             vec half[9][9];
             if (args->next) fetch_next(args, at, cells * cells, bf16);
@@ -249,23 +249,23 @@ ALWAYS_INLINE void output_vector(const struct winograd_output *args, ptrdiff_t k
             UNROLL for (ptrdiff_t j = 0; j < out; j++)
             {
                 if (!whole && j >= args->columns) break;
-                vec value = vec_add(y[j], bias);
+                vec value = y[j] + bias;
                 if (addend) value = vec_add(value, load(addend + j * args->cell, at, bf16));
                 if (args->relu) value = vec_positive(value);
                 store(row + j * args->cell, at, value, bf16);
-                if (empty > 0) store(row + j * args->cell, at + LANES, vec_zero(), bf16);
-                for (ptrdiff_t e = 2; LANES < 16 && e <= empty; e++)
-                    store(row + j * args->cell, at + e * LANES, vec_zero(), bf16);
+                if (empty > 0) store(row + j * args->cell, at + VEC_LANES, vec_zero(), bf16);
+                for (ptrdiff_t e = 2; VEC_LANES < 16 && e <= empty; e++)
+                    store(row + j * args->cell, at + e * VEC_LANES, vec_zero(), bf16);
                 if (counts) {
-                    sum = vec_add(sum, value);
+                    sum = sum + value;
                     square = vec_fma(value, value, square);
                 }
             }
         }
     }
     if (!args->statistics) return;
-    vec_store(args->statistics + k, vec_add(vec_load(args->statistics + k), sum));
-    vec_store(args->statistics + 32 + k, vec_add(vec_load(args->statistics + 32 + k), square));
+    vec_store(args->statistics + k, vec_load(args->statistics + k) + sum);
+    vec_store(args->statistics + 32 + k, vec_load(args->statistics + 32 + k) + square);
 }
 
 /* What the products leave out: images past `images` are zero. */
@@ -278,7 +278,7 @@ static void clear_images(const struct winograd_output *args, ptrdiff_t images)
 }
 
 /* Images and outputs that the products compute for `images` and `outputs` real ones. */
-#if defined(__AVX512F__)
+#if VEC_LANES == 16
 static int computed_images(int images, int places)
 {
     (void)places;
@@ -296,7 +296,7 @@ static int computed_images(int images, int places)
 }
 ALWAYS_INLINE int computed_outputs(int outputs)
 {
-    return (outputs + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
+    return (outputs + 2 * VEC_LANES - 1) / (2 * VEC_LANES) * (2 * VEC_LANES);
 }
 #endif
 
@@ -305,8 +305,8 @@ ALWAYS_INLINE void output_tile(const struct winograd_output *args, const int edg
 {
     const int images = computed_images(args->images, args->places), outputs = computed_outputs(args->outputs);
     const bool whole = args->rows == out && args->columns == out;
-    for (ptrdiff_t k = 0; k < outputs; k += LANES) {
-        const ptrdiff_t empty = k + LANES < outputs ? 0 : (args->block - outputs) / LANES;
+    for (ptrdiff_t k = 0; k < outputs; k += VEC_LANES) {
+        const ptrdiff_t empty = k + VEC_LANES < outputs ? 0 : (args->block - outputs) / VEC_LANES;
         if (whole)
             output_vector(args, k, images, empty, edge, out, line, true, bf16);
         else
@@ -344,7 +344,7 @@ ALWAYS_INLINE void weights_vector(vec u[36], const vec g[9], line_function *line
 #if !defined(WINOGRAD_PAIRS)
 ALWAYS_INLINE void weights_tile(void *u, ptrdiff_t point, const void *taps, int channels, line_function *line)
 {
-    for (ptrdiff_t at = 0; at < channels * (ptrdiff_t)BLOCK_CHANNELS; at += LANES) {
+    for (ptrdiff_t at = 0; at < channels * (ptrdiff_t)BLOCK_CHANNELS; at += VEC_LANES) {
         vec g[9], v[36];
         UNROLL for (ptrdiff_t i = 0; i < 9; i++) g[i] = vec_load((const float *)taps + i * 1024 + at);
         weights_vector(v, g, line);
@@ -366,7 +366,7 @@ static void strided_weights(void *u, ptrdiff_t point, const void *taps, int chan
 ALWAYS_INLINE void gradient_weights_tile(float *taps, const float *du, ptrdiff_t point, int channels, bool add,
                                          line_function *line)
 {
-    for (ptrdiff_t at = 0; at < channels * (ptrdiff_t)BLOCK_CHANNELS; at += LANES) {
+    for (ptrdiff_t at = 0; at < channels * (ptrdiff_t)BLOCK_CHANNELS; at += VEC_LANES) {
         vec half[3][6], u[6], g[3];
         UNROLL for (ptrdiff_t j = 0; j < 6; j++)
         {

@@ -7,8 +7,9 @@
  *
  * Register block: ROWS images x 2 vectors of outputs, as many accumulators as hide the latency of the multiply units.
  * Each step loads two weight vectors and broadcasts one word of x per row: (2 + rows) loads for 2 rows multiplications.
- * With at most 16 real outputs and 16 lanes: 16 images x 1 vector. With 16 registers 6 + 5 + 5 rows are the sixteen
- * images of a position, or, where groups have eight, two or three positions (octets.h).
+ * With 16 lanes two vectors are the 32 outputs of a block, and 16 images x 1 vector serve at most 16 real outputs. With
+ * fewer lanes, and 16 registers, 6 + 5 + 5 rows are the sixteen images of a position, or, where groups have eight, two
+ * or three positions (octets.h).
  *
  * Cache:
  *  - A panel of weights streams from L2 once per tile of rows. Cells of x stay in L1 over the taps.
@@ -19,8 +20,8 @@
  *
  * docs/notes/training.md has the measured shares of the peak. */
 #include "backend/cpu/conv/conv_kernels.h"
-#include "backend/cpu/vector/conv_vector.h"
 #include "backend/cpu/vector/octets.h"
+#include "simd/vec.h"
 
 #define BODY_F32 0         /* float32 */
 #define BODY_BF16_STORED 1 /* bf16 in memory, float32 arithmetic */
@@ -37,7 +38,7 @@ enum { BODY(PAIR) = 2, BODY(ELEMENT) = 2, BODY(STEP_BYTES) = 128, BODY(TILE_BYTE
 enum {
     BODY(IMAGE_BYTES) = BLOCK_CHANNELS * BODY(ELEMENT),
     BODY(NARROW_BYTES) = NARROW_CHANNELS * BODY(ELEMENT),
-    BODY(LANE_BYTES) = LANES * BODY(ELEMENT)
+    BODY(LANE_BYTES) = VEC_LANES * BODY(ELEMENT)
 };
 
 ALWAYS_INLINE vec BODY(load)(const char *p)
@@ -66,7 +67,7 @@ ALWAYS_INLINE void BODY(step)(const int rows, const int split, const int vectors
 {
 #if BODY_KIND == BODY_F32
     vec w[2];
-    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = vec_load(weights + j * LANES * 4);
+    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = vec_load(weights + j * VEC_LANES * 4);
     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
     {
         const vec value = vec_broadcast(BODY_ROW(i));
@@ -76,8 +77,8 @@ ALWAYS_INLINE void BODY(step)(const int rows, const int split, const int vectors
     vec low_w[2], high_w[2];
     UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
     {
-        low_w[j] = vec_load(weights + j * LANES * 4);
-        high_w[j] = vec_load(weights + 128 + j * LANES * 4);
+        low_w[j] = vec_load(weights + j * VEC_LANES * 4);
+        high_w[j] = vec_load(weights + 128 + j * VEC_LANES * 4);
     }
     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
     {
@@ -91,7 +92,7 @@ ALWAYS_INLINE void BODY(step)(const int rows, const int split, const int vectors
     UNROLL for (ptrdiff_t j = 0; j < vectors; j++) w[j] = (__m512bh)_mm512_loadu_si512(weights + j * 64);
     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
     {
-        const __m512bh value = (__m512bh)vec_words(BODY_ROW(i));
+        const __m512bh value = (__m512bh)vec_broadcast_words(BODY_ROW(i));
         UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], w[j], value);
     }
 #endif
@@ -120,8 +121,8 @@ ALWAYS_INLINE void BODY(lay_aside)(const int rows, const int vectors, vec (*acc)
 {
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
     {
-        float *sum = aside + (2 * i + j) * LANES;
-        vec_store((char *)sum, has_aside ? vec_add(vec_load((const char *)sum), acc[i][j]) : acc[i][j]);
+        float *sum = aside + (2 * i + j) * VEC_LANES;
+        vec_store(sum, has_aside ? vec_add(vec_load(sum), acc[i][j]) : acc[i][j]);
         acc[i][j] = vec_zero();
     }
 }
@@ -162,9 +163,9 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int split, const int vectors
 #define BODY_Y(i) ((i) < split ? y + (i)*y_image : y_other + (i)*y_image)
 
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
-        run->bias ? vec_load(run->bias + output + j * LANES) : vec_zero();
+        run->bias ? vec_load(run->bias + output + j * VEC_LANES) : vec_zero();
     BODY(fetch_output)(rows, split, vectors, y_image, run, block, u, image, output);
-    float aside[16 * 2 * LANES] __attribute__((aligned(64))); /* chains that are finished */
+    float aside[16 * 2 * VEC_LANES] __attribute__((aligned(64))); /* chains that are finished */
     ptrdiff_t chain = 0;
     bool has_aside = false;
     for (ptrdiff_t b = 0; b < run->contraction_blocks; b++) {
@@ -190,7 +191,7 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int split, const int vectors
     }
     if (has_aside) {
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
-            vec_add(acc[i][j], vec_load((const char *)(aside + (2 * i + j) * LANES)));
+            acc[i][j] + vec_load(aside + (2 * i + j) * VEC_LANES);
     }
     if (run->addend) {
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
@@ -202,28 +203,28 @@ ALWAYS_INLINE void BODY(tile)(const int rows, const int split, const int vectors
     }
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
         BODY(store)(run->y + BODY_Y(i) + j * BODY(LANE_BYTES), acc[i][j]);
-    if (LANES == 16 && vectors == 1 && y_image == BODY(IMAGE_BYTES)) { /* the other sixteen outputs are padding */
+    if (VEC_LANES == 16 && vectors == 1 && y_image == BODY(IMAGE_BYTES)) { /* the other sixteen outputs are padding */
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) BODY(store)(run->y + BODY_Y(i) + BODY(LANE_BYTES), vec_zero());
     }
 #undef BODY_Y
     if (!stats) return;
     vec sum[2], square[2];
-    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) sum[j] = vec_load(stats + output + j * LANES);
-    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) square[j] = vec_load(stats + 32 + output + j * LANES);
+    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) sum[j] = vec_load(stats + output + j * VEC_LANES);
+    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) square[j] = vec_load(stats + 32 + output + j * VEC_LANES);
     const ptrdiff_t real = split < rows ? rows : run->images - image; /* only full groups are split */
     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
     {
         if (i >= real) continue; /* a break: clang would not unroll, and acc would live in memory */
         UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
         {
-            sum[j] = vec_add(sum[j], acc[i][j]);
+            sum[j] = sum[j] + acc[i][j];
             square[j] = vec_fma(acc[i][j], acc[i][j], square[j]);
         }
     }
     UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
     {
-        vec_store(stats + output + j * LANES, sum[j]);
-        vec_store(stats + 32 + output + j * LANES, square[j]);
+        vec_store(stats + output + j * VEC_LANES, sum[j]);
+        vec_store(stats + 32 + output + j * VEC_LANES, square[j]);
     }
 }
 
@@ -237,7 +238,7 @@ typedef void BODY(tile_function)(const struct conv_run *run, const struct conv_b
     {                                                                                                                  \
         BODY(tile)(ROWS, SPLIT, VECTORS, X_IMAGE, Y_IMAGE, run, block, u, image, output, stats, prefetch);             \
     }
-#if defined(__AVX512F__)
+#if VEC_LANES == 16
 enum { BODY(T8x2), BODY(T16x1), BODY(T8x1), BODY(TILES) };
 #define BODY_TILES(SET, X_IMAGE, Y_IMAGE)                                                                              \
     BODY_TILE(SET##_8x2, 8, 8, 2, X_IMAGE, Y_IMAGE)                                                                    \
@@ -290,9 +291,9 @@ static void BODY(position)(BODY(tile_function) *const *tiles, const struct conv_
                            const struct conv_block *block, ptrdiff_t u, float *stats, struct conv_prefetch *prefetch,
                            int *images, int *outputs)
 {
-#if defined(__AVX512F__)
+#if VEC_LANES == 16
     *outputs = 32;
-    if (run->outputs > LANES) {
+    if (run->outputs > VEC_LANES) {
         tiles[BODY(T8x2)](run, block, u, 0, 0, stats, prefetch);
         if (run->images > 8) tiles[BODY(T8x2)](run, block, u, 8, 0, stats, prefetch);
         *images = run->images > 8 ? 16 : 8;
@@ -303,7 +304,7 @@ static void BODY(position)(BODY(tile_function) *const *tiles, const struct conv_
 #else
     const bool small = run->group_images == OCTET_IMAGES;
     ptrdiff_t output = 0;
-    for (; output < run->outputs; output += (ptrdiff_t)2 * LANES) {
+    for (; output < run->outputs; output += (ptrdiff_t)2 * VEC_LANES) {
         tiles[small ? BODY(T4x2) : BODY(T6x2)](run, block, u, 0, output, stats, prefetch);
         if (small && run->images > 4) tiles[BODY(T4x2)](run, block, u, 4, output, stats, prefetch);
         if (!small && run->images > 6) tiles[BODY(T5x2)](run, block, u, 6, output, stats, prefetch);
@@ -314,7 +315,7 @@ static void BODY(position)(BODY(tile_function) *const *tiles, const struct conv_
 #endif
 }
 
-#if !defined(__AVX512F__)
+#if VEC_LANES != 16
 /* Two or three positions of eight images each. Returns how many outputs were computed. */
 static int BODY(positions)(BODY(tile_function) *const *tiles, const struct conv_run *run,
                            const struct conv_block *block, float *stats, struct conv_prefetch *prefetch)
@@ -322,7 +323,7 @@ static int BODY(positions)(BODY(tile_function) *const *tiles, const struct conv_
     int count;
     const struct octet_part *parts = octet_parts(block->tiles, &count);
     ptrdiff_t output = 0;
-    for (; output < run->outputs; output += (ptrdiff_t)2 * LANES)
+    for (; output < run->outputs; output += (ptrdiff_t)2 * VEC_LANES)
         for (ptrdiff_t i = 0; i < count; i++)
             tiles[parts[i].tile](run, block, parts[i].octet, parts[i].image, output, stats, prefetch);
     return (int)output;
@@ -335,7 +336,7 @@ static void BODY(block)(BODY(tile_function) *const *tiles, const struct conv_run
 {
     int images = run->group_images, outputs = BLOCK_CHANNELS;
     bool together = false;
-#if !defined(__AVX512F__)
+#if VEC_LANES != 16
     together = block->tiles > 1 && run->images == OCTET_IMAGES;
     if (together) outputs = BODY(positions)(tiles, run, block, stats, prefetch);
 #endif
@@ -379,7 +380,7 @@ static void BODY(forward)(const struct conv_run *run)
 static void BODY(pack_weights)(void *out, const float *tile, int rows)
 {
 #if BODY_KIND == BODY_F32
-    for (ptrdiff_t i = 0; i < (ptrdiff_t)rows * 32; i += LANES) vec_stream((float *)out + i, vec_load(tile + i));
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)rows * 32; i += VEC_LANES) vec_stream((float *)out + i, vec_load(tile + i));
 #elif BODY_KIND == BODY_BF16_STORED
     float *w = out;
     for (ptrdiff_t i = 0; i < (ptrdiff_t)rows * 32; i++) w[i] = bf16_to_float(bf16_from_float(tile[i]));
@@ -397,12 +398,12 @@ static void BODY(pack_weights)(void *out, const float *tile, int rows)
 
 static void BODY(transpose)(float *out, const float *in)
 {
-    for (ptrdiff_t i = 0; i < 32; i += LANES)
-        for (ptrdiff_t j = 0; j < 32; j += LANES) {
-            vec rows[LANES];
-            UNROLL for (ptrdiff_t k = 0; k < LANES; k++) rows[k] = vec_load(in + (i + k) * 32 + j);
+    for (ptrdiff_t i = 0; i < 32; i += VEC_LANES)
+        for (ptrdiff_t j = 0; j < 32; j += VEC_LANES) {
+            vec rows[VEC_LANES];
+            UNROLL for (ptrdiff_t k = 0; k < VEC_LANES; k++) rows[k] = vec_load(in + (i + k) * 32 + j);
             vec_transpose(rows);
-            UNROLL for (ptrdiff_t k = 0; k < LANES; k++) vec_store(out + (j + k) * 32 + i, rows[k]);
+            UNROLL for (ptrdiff_t k = 0; k < VEC_LANES; k++) vec_store(out + (j + k) * 32 + i, rows[k]);
         }
 }
 
@@ -418,7 +419,7 @@ static void BODY(stream_end)(void)
 #if BODY_KIND == BODY_BF16_STORED
 static void BODY(pack_images)(void *out, const void *in, size_t images, int channels)
 {
-    for (size_t i = 0; i < images * (size_t)channels; i += LANES)
+    for (size_t i = 0; i < images * (size_t)channels; i += VEC_LANES)
         vec_store((float *)out + i, vec_load_bf16((const uint16_t *)in + i));
 }
 #elif BODY_KIND == BODY_BF16_PAIRS
@@ -448,14 +449,13 @@ static void BODY(pack_images)(void *out, const void *from, size_t images, int ch
 
 NEVER_INLINE double BODY(multiply_registers)(long rounds)
 {
-    enum { ACCUMULATORS = LANES == 16 ? 20 : 12 };
-    vec acc[ACCUMULATORS], factor;
-    float keep[LANES], start = (float)rounds;
-    factor = vec_broadcast(&start);
+    enum { ACCUMULATORS = VEC_REGISTERS == 32 ? 20 : 12 };
+    float keep[VEC_LANES], start = (float)rounds;
+    vec acc[ACCUMULATORS], factor = vec_set(start);
     UNROLL for (ptrdiff_t i = 0; i < ACCUMULATORS; i++)
     { /* all different, or the compiler keeps only one */
         start += 1.0f;
-        acc[i] = vec_broadcast(&start);
+        acc[i] = vec_set(start);
     }
     for (long n = 0; n < rounds; n++) {
         __asm__ volatile("" : "+r"(rounds) : : "memory"); /* so that the rounds stay */
@@ -466,9 +466,9 @@ NEVER_INLINE double BODY(multiply_registers)(long rounds)
         UNROLL for (ptrdiff_t i = 0; i < ACCUMULATORS; i++) acc[i] = vec_fma(factor, factor, acc[i]);
 #endif
     }
-    UNROLL for (ptrdiff_t i = 1; i < ACCUMULATORS; i++) acc[0] = vec_add(acc[0], acc[i]);
+    UNROLL for (ptrdiff_t i = 1; i < ACCUMULATORS; i++) acc[0] = acc[0] + acc[i];
     vec_store(keep, acc[0]);
-    return (double)rounds * ACCUMULATORS * LANES * 2 * (BODY_KIND == BODY_BF16_PAIRS ? 2 : 1) +
+    return (double)rounds * ACCUMULATORS * VEC_LANES * 2 * (BODY_KIND == BODY_BF16_PAIRS ? 2 : 1) +
            (keep[0] < 0.0f ? 1.0 : 0.0);
 }
 
@@ -476,7 +476,7 @@ static const struct conv_kernels BODY_TABLE = {
     .name = BODY_TITLE,
     .dtype = BODY_KIND == BODY_F32 ? DTYPE_F32 : DTYPE_BF16,
     .max_tiles = 1,
-#if !defined(__AVX512F__)
+#if VEC_LANES != 16
     .octet_positions = CONV_MAX_POSITIONS,
 #endif
     .pair = BODY(PAIR),
@@ -489,7 +489,7 @@ static const struct conv_kernels BODY_TABLE = {
 #endif
     .load_weights = BODY(load_weights),
     .weights = BODY(weights),
-    .weights_tiles = LANES == 16 ? 3 : 6 * 16 / LANES,
+    .weights_tiles = VEC_LANES == 16 ? 3 : 6 * 16 / VEC_LANES,
     .store_weights = BODY(store_weights),
     .stream_end = BODY(stream_end),
     .accumulators = CONV_ROWS,

@@ -13,7 +13,7 @@
 #include "backend/cpu/conv/conv_tiles.h"
 #include "backend/cpu/tiles/tile.h"
 #include "backend/cpu/tiles/tile_pack.h"
-#include "backend/cpu/vector/simd.h"
+#include "backend/cpu/vector/row.h"
 
 enum {
     BLOCK_TILES = 2 * CONV_MAX_POSITIONS,
@@ -25,7 +25,7 @@ enum {
 /* Accumulators 2u, 2u + 1 += A[u] x the two halves of B, for the tiles u in `mask`. Each operand is loaded as late
  * and used as soon as possible: only tiles 6 and 7 are free, and a tile load costs as much as half a product. */
 /* clang-format off */
-SIMD_INLINE void multiply_tiles(struct tiles *tiles, unsigned mask, const char *a0, const char *a1, const char *a2,
+ALWAYS_INLINE void multiply_tiles(struct tiles *tiles, unsigned mask, const char *a0, const char *a1, const char *a2,
                                 ptrdiff_t a_stride, const char *b, ptrdiff_t b_half)
 {
     (void)tiles;
@@ -58,8 +58,8 @@ SIMD_INLINE void multiply_tiles(struct tiles *tiles, unsigned mask, const char *
 /* clang-format on */
 
 /* The same where there are only the sixteen outputs of a narrow block: accumulators 2u. */
-SIMD_INLINE void multiply_narrow(struct tiles *tiles, unsigned mask, const char *a0, const char *a1, const char *a2,
-                                 ptrdiff_t a_stride, const char *b)
+ALWAYS_INLINE void multiply_narrow(struct tiles *tiles, unsigned mask, const char *a0, const char *a1, const char *a2,
+                                   ptrdiff_t a_stride, const char *b)
 {
     (void)tiles;
     TILE_LOAD(tiles, 7, b, TILE_ROW_BYTES);
@@ -77,7 +77,7 @@ SIMD_INLINE void multiply_narrow(struct tiles *tiles, unsigned mask, const char 
     }
 }
 
-SIMD_INLINE void zero_accumulators(struct tiles *tiles)
+ALWAYS_INLINE void zero_accumulators(struct tiles *tiles)
 {
     (void)tiles;
     TILE_ZERO(tiles, 0);
@@ -102,7 +102,7 @@ struct epilogue {
 };
 
 /* The row goes where the octet goes; its first image's place among the octet's. NULL: nowhere. */
-SIMD_INLINE char *row_place(const struct epilogue *e, int narrow, ptrdiff_t *image, ptrdiff_t *octet)
+ALWAYS_INLINE char *row_place(const struct epilogue *e, int narrow, ptrdiff_t *image, ptrdiff_t *octet)
 {
     const ptrdiff_t octet_rows = narrow ? OCTET_IMAGES / 2 : OCTET_IMAGES, row = e->row % octet_rows;
     *octet = e->row / octet_rows;
@@ -111,7 +111,7 @@ SIMD_INLINE char *row_place(const struct epilogue *e, int narrow, ptrdiff_t *ima
 }
 
 /* 32 outputs of one image at one position, or 16 of two: + bias [+ what is there], sums, rounding. */
-SIMD_INLINE void convert_row(struct epilogue *e, const struct conv_run *run, int narrow)
+ALWAYS_INLINE void convert_row(struct epilogue *e, const struct conv_run *run, int narrow)
 {
     const ptrdiff_t tile_rows = narrow ? TILE_ROWS / 2 : TILE_ROWS;
     const ptrdiff_t row_floats = narrow ? 2 * TILE_COLUMNS : TILE_COLUMNS, second = narrow ? TILE_COLUMNS : TILE_FLOATS;
@@ -123,7 +123,7 @@ SIMD_INLINE void convert_row(struct epilogue *e, const struct conv_run *run, int
     if (!y) return;
     vec row[VEC_ROW], other[VEC_ROW];
     for (int i = 0; i < VEC_ROW; i++) {
-        const ptrdiff_t column = i * VEC_WIDTH;
+        const ptrdiff_t column = (ptrdiff_t)VEC_LANES * i;
         row[i] = vec_load(low + column / TILE_COLUMNS * second + column % TILE_COLUMNS);
         if (run->bias) row[i] = row[i] + vec_load(run->bias + column);
     }
@@ -132,18 +132,18 @@ SIMD_INLINE void convert_row(struct epilogue *e, const struct conv_run *run, int
         for (int i = 0; i < VEC_ROW; i++) row[i] = row[i] + other[i];
     }
     if (run->relu)
-        for (int i = 0; i < VEC_ROW; i++) row[i] = vec_max(vec_set(0), row[i]); /* in this order a NaN stays */
+        for (int i = 0; i < VEC_ROW; i++) row[i] = vec_max(vec_zero(), row[i]); /* in this order a NaN stays */
     row_store(y, 0, row, 1);
     if (run->sum && image < run->octet_images[octet % 2]) {
         for (int i = 0; i < VEC_ROW; i++) {
-            float *sum = e->sums + i * VEC_WIDTH, *square = sum + BLOCK_CHANNELS;
+            float *sum = e->sums + (ptrdiff_t)VEC_LANES * i, *square = sum + BLOCK_CHANNELS;
             vec_store(sum, vec_load(sum) + row[i]);
             vec_store(square, vec_fma(row[i], row[i], vec_load(square)));
         }
     }
 }
 
-SIMD_INLINE void convert_rows(struct epilogue *e, const struct conv_run *run, int narrow, int most)
+ALWAYS_INLINE void convert_rows(struct epilogue *e, const struct conv_run *run, int narrow, int most)
 {
     for (int i = 0; i < most && e->row < e->rows; i++) convert_row(e, run, narrow);
 }
@@ -161,8 +161,8 @@ static void flush_sums(struct epilogue *e, const struct conv_run *run, int narro
 }
 
 /* The accumulators of `block` become what waits. */
-SIMD_INLINE void keep_block(struct tiles *tiles, struct epilogue *e, const struct conv_run *run, int narrow,
-                            const struct conv_block *block)
+ALWAYS_INLINE void keep_block(struct tiles *tiles, struct epilogue *e, const struct conv_run *run, int narrow,
+                              const struct conv_block *block)
 {
     (void)tiles;
     e->turn ^= 1;
@@ -186,8 +186,8 @@ SIMD_INLINE void keep_block(struct tiles *tiles, struct epilogue *e, const struc
 }
 
 /* The left operand of tile u: where it lies, or `gathered`, where its two octets are put together. */
-SIMD_INLINE const char *left_operand(const struct conv_tap *tap, int u, const char *x, ptrdiff_t x_image,
-                                     char *gathered)
+ALWAYS_INLINE const char *left_operand(const struct conv_tap *tap, int u, const char *x, ptrdiff_t x_image,
+                                       char *gathered)
 {
     const ptrdiff_t octet_bytes = OCTET_IMAGES * x_image;
     if (!(tap->gather >> u & 1)) return x + tap->x[u][0];
@@ -204,8 +204,8 @@ SIMD_INLINE const char *left_operand(const struct conv_tap *tap, int u, const ch
 }
 
 /* All taps and contraction blocks of one block of positions; converts the block before it on the way. */
-SIMD_INLINE void multiply_block(struct tiles *tiles, struct epilogue *e, const struct conv_run *run, int narrow,
-                                const struct conv_block *block)
+ALWAYS_INLINE void multiply_block(struct tiles *tiles, struct epilogue *e, const struct conv_run *run, int narrow,
+                                  const struct conv_block *block)
 {
     const struct conv_program program = run->programs[block->program];
     const struct conv_tap *taps = run->taps + program.first;
@@ -230,7 +230,7 @@ SIMD_INLINE void multiply_block(struct tiles *tiles, struct epilogue *e, const s
 }
 
 /* narrow: y has blocks of sixteen outputs. */
-SIMD_INLINE void multiply_blocks(const struct conv_run *run, int narrow)
+ALWAYS_INLINE void multiply_blocks(const struct conv_run *run, int narrow)
 {
     struct tiles tiles;
     struct epilogue e;

@@ -14,7 +14,7 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const s
             vec_zero();
     } else {
         UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
-            vec_load(out + i * 32 + j * LANES);
+            vec_load(out + i * 32 + j * VEC_LANES);
     }
     const int columns = run->end_column[tap] - run->first_column[tap];
     const char *x_group = run->x + run->x_tap[tap] + run->first_column[tap] * run->x_column + channel * 4;
@@ -36,13 +36,14 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const s
                         (__m512bh)_mm512_loadu_si512(y + n * y_step + j * 64);
                     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
                     {
-                        const __m512bh value = (__m512bh)vec_words(x + n * x_step + i * 4);
+                        const __m512bh value = (__m512bh)vec_broadcast_words(x + n * x_step + i * 4);
                         UNROLL for (ptrdiff_t j = 0; j < vectors; j++) acc[i][j] =
                             _mm512_dpbf16_ps(acc[i][j], d_y[j], value);
                     }
 #else
                     vec d_y[2];
-                    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) d_y[j] = vec_load(y + n * y_step + j * LANES * 4);
+                    UNROLL for (ptrdiff_t j = 0; j < vectors; j++) d_y[j] =
+                        vec_load(y + n * y_step + j * VEC_LANES * 4);
                     UNROLL for (ptrdiff_t i = 0; i < rows; i++)
                     {
                         const vec value = vec_broadcast(x + n * x_step + i * 4);
@@ -54,7 +55,7 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const s
         }
     }
     UNROLL for (ptrdiff_t i = 0; i < rows; i++) UNROLL for (ptrdiff_t j = 0; j < vectors; j++)
-        vec_store(out + i * 32 + j * LANES, acc[i][j]);
+        vec_store(out + i * 32 + j * VEC_LANES, acc[i][j]);
 }
 
 #define BODY_WEIGHTS(NAME, ROWS, VECTORS)                                                                              \
@@ -63,7 +64,7 @@ ALWAYS_INLINE void BODY(weights_tile)(const int rows, const int vectors, const s
     {                                                                                                                  \
         BODY(weights_tile)(ROWS, VECTORS, run, tap, channel, output);                                                  \
     }
-#if defined(__AVX512F__)
+#if VEC_LANES == 16
 BODY_WEIGHTS(weights_11x2, 11, 2)
 BODY_WEIGHTS(weights_10x2, 10, 2)
 BODY_WEIGHTS(weights_8x2, 8, 2)
@@ -90,11 +91,11 @@ static void BODY(weights)(const struct conv_weights_run *run)
         ptrdiff_t c = 0;
         if (run->images) {
             BODY(weights_images)(run);
-        } else if (run->outputs > LANES && channels > 16) {
+        } else if (run->outputs > VEC_LANES && channels > 16) {
             BODY(weights_11x2)(run, tap, 0, 0);
             BODY(weights_11x2)(run, tap, 11, 0);
             BODY(weights_10x2)(run, tap, 22, 0);
-        } else if (run->outputs > LANES) {
+        } else if (run->outputs > VEC_LANES) {
             for (; c < channels; c += 8) BODY(weights_8x2)(run, tap, c, 0);
         } else {
             for (; c + 8 < channels; c += 16) BODY(weights_16x1)(run, tap, c, 0);
@@ -133,7 +134,7 @@ static void BODY(weights)(const struct conv_weights_run *run)
 {
     const int rows = (run->channels + 3) / 4 * 4;
     for (ptrdiff_t tap = 0; tap < run->taps; tap++)
-        for (ptrdiff_t k = 0; k < run->outputs; k += (ptrdiff_t)2 * LANES) {
+        for (ptrdiff_t k = 0; k < run->outputs; k += (ptrdiff_t)2 * VEC_LANES) {
             ptrdiff_t c = 0;
             if (run->images) {
                 BODY(weights_images)(run, k);
