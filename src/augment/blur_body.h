@@ -6,11 +6,11 @@
  * AVX2 (bench_views). */
 #include "augment/kernels.h"
 #include "augment/put_body.h"
-#include "image/vector.h"
+#include "simd/vec.h"
 
 #define RADII(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
 
-enum { ROWS_AT_ONCE = VECTOR_WIDTH == 16 ? 4 : 2 };
+enum { ROWS_AT_ONCE = VEC_REGISTERS == 32 ? 4 : 2 };
 
 /* Mirrors an index once at either end, without repeating the edge. */
 static inline int reflect(int i, int size)
@@ -20,12 +20,12 @@ static inline int reflect(int i, int size)
 }
 
 /* Fills the borders of a row: the margins hold whole vectors where the row is long enough to fill them so. */
-VECTOR_INLINE void fill_margins(float *row, int size, int radius)
+ALWAYS_INLINE void fill_margins(float *row, int size, int radius)
 {
     if (size > BLUR_MARGIN && radius <= BLUR_MARGIN) {
-        for (int i = 0; i < radius; i += VECTOR_WIDTH) {
-            vec_store(row - VECTOR_WIDTH - i, vec_reverse(vec_load(row + 1 + i)));
-            vec_store(row + size + i, vec_reverse(vec_load(row + size - 1 - i - VECTOR_WIDTH)));
+        for (int i = 0; i < radius; i += VEC_LANES) {
+            vec_store(row - VEC_LANES - i, vec_reverse(vec_load(row + 1 + i)));
+            vec_store(row + size + i, vec_reverse(vec_load(row + size - 1 - i - VEC_LANES)));
         }
         return;
     }
@@ -35,13 +35,13 @@ VECTOR_INLINE void fill_margins(float *row, int size, int radius)
     }
 }
 
-VECTOR_INLINE void across_radius(const int radius, float *row, float *to, int size, const float *weight)
+ALWAYS_INLINE void across_radius(const int radius, float *row, float *to, int size, const float *weight)
 {
     vec spread[BLUR_RADIUS_FIXED + 1];
     for (int tap = 0; tap <= radius && tap <= BLUR_RADIUS_FIXED; tap++) spread[tap] = vec_set(weight[tap]);
     vec here = vec_load(row);
-    for (int x = 0; x < size; x += VECTOR_WIDTH) {
-        const vec next = vec_load(row + x + VECTOR_WIDTH);
+    for (int x = 0; x < size; x += VEC_LANES) {
+        const vec next = vec_load(row + x + VEC_LANES);
         vec sum = here * spread[0];
 #pragma GCC unroll 16
         for (int tap = 1; tap <= radius; tap++)
@@ -53,7 +53,7 @@ VECTOR_INLINE void across_radius(const int radius, float *row, float *to, int si
 
 static void across_any(float *row, float *to, int size, int radius, const float *weight)
 {
-    for (int x = 0; x < size; x += VECTOR_WIDTH) {
+    for (int x = 0; x < size; x += VEC_LANES) {
         vec sum = vec_load(row + x) * vec_set(weight[0]);
         for (int tap = 1; tap <= radius; tap++)
             sum = vec_fma(vec_load(row + x - tap) + vec_load(row + x + tap), vec_set(weight[tap]), sum);
@@ -62,20 +62,20 @@ static void across_any(float *row, float *to, int size, int radius, const float 
 }
 
 /* Weights add up to 1 only within rounding. */
-VECTOR_INLINE vec at_most_one(vec x)
+ALWAYS_INLINE vec at_most_one(vec x)
 {
     return vec_min(x, vec_set(1.0f));
 }
 
 /* What is written at once of a row, to all its equal planes. */
-VECTOR_INLINE void put_copies(const struct blur_down *job, int y, int x, const vec *value, const enum put how)
+ALWAYS_INLINE void put_copies(const struct blur_down *job, int y, int x, const vec *value, const enum put how)
 {
     const size_t at = (size_t)y * job->to_stride + (size_t)x;
     for (int copy = 0; copy < job->copies; copy++) put(job->to, (size_t)copy * job->to_plane + at, value, how);
 }
 
 /* A vector of each of ROWS_AT_ONCE output rows, of which the source rows are given. */
-VECTOR_INLINE void sum_rows(const int radius, const float *const *source, int x, const float *weight, vec *sum)
+ALWAYS_INLINE void sum_rows(const int radius, const float *const *source, int x, const float *weight, vec *sum)
 {
     vec in[ROWS_AT_ONCE + 2 * BLUR_RADIUS_FIXED] = {{0}};
 #pragma GCC unroll 32
@@ -92,26 +92,26 @@ VECTOR_INLINE void sum_rows(const int radius, const float *const *source, int x,
 }
 
 /* ROWS_AT_ONCE output rows from y on. */
-VECTOR_INLINE void down_rows(const int radius, const enum put how, const struct blur_down *job, int y,
+ALWAYS_INLINE void down_rows(const int radius, const enum put how, const struct blur_down *job, int y,
                              const float *weight)
 {
     const float *source[ROWS_AT_ONCE + 2 * BLUR_RADIUS_FIXED];
     for (int i = 0; i < ROWS_AT_ONCE + 2 * radius; i++)
         source[i] = job->from + (size_t)reflect(y - radius + i, job->size) * job->from_stride;
-    for (int x = 0; x < job->size; x += put_vectors(how) * VECTOR_WIDTH) {
+    for (int x = 0; x < job->size; x += put_vectors(how) * VEC_LANES) {
         vec sum[2][ROWS_AT_ONCE];
-        for (int j = 0; j < put_vectors(how); j++) sum_rows(radius, source, x + j * VECTOR_WIDTH, weight, sum[j]);
+        for (int j = 0; j < put_vectors(how); j++) sum_rows(radius, source, x + j * VEC_LANES, weight, sum[j]);
 #pragma GCC unroll 4
         for (int row = 0; row < ROWS_AT_ONCE; row++) {
             const vec value[2] = {at_most_one(sum[0][row]),
-                                  how == PUT_STREAM_BF16 ? at_most_one(sum[1][row]) : vec_set(0.0f)};
+                                  how == PUT_STREAM_BF16 ? at_most_one(sum[1][row]) : vec_zero()};
             put_copies(job, y + row, x, value, how);
         }
     }
 }
 
 /* A vector of any row, by any radius. */
-VECTOR_INLINE vec sum_row(const struct blur_down *job, int y, int x, int radius, const float *weight)
+ALWAYS_INLINE vec sum_row(const struct blur_down *job, int y, int x, int radius, const float *weight)
 {
     vec sum = vec_load(job->from + (size_t)y * job->from_stride + x) * vec_set(weight[0]);
     for (int tap = 1; tap <= radius; tap++) {
@@ -124,10 +124,10 @@ VECTOR_INLINE vec sum_row(const struct blur_down *job, int y, int x, int radius,
 
 static void down_row(const struct blur_down *job, int y, int radius, const float *weight)
 {
-    const int step = put_vectors(job->how) * VECTOR_WIDTH;
+    const int step = put_vectors(job->how) * VEC_LANES;
     for (int x = 0; x < job->size; x += step) {
-        vec value[2] = {sum_row(job, y, x, radius, weight), vec_set(0.0f)};
-        if (job->how == PUT_STREAM_BF16) value[1] = sum_row(job, y, x + VECTOR_WIDTH, radius, weight);
+        vec value[2] = {sum_row(job, y, x, radius, weight), vec_zero()};
+        if (job->how == PUT_STREAM_BF16) value[1] = sum_row(job, y, x + VEC_LANES, radius, weight);
         put_copies(job, y, x, value, job->how);
     }
 }

@@ -4,7 +4,7 @@
  * 29 of the 158 us of an average view at 224 with AVX-512 and VBMI on Zen 4, 40 of 247 with AVX2 (bench_views). */
 #include "augment/chain.h"
 #include "augment/put_body.h"
-#include "image/vector.h"
+#include "simd/vec.h"
 
 static const float RED = 0.2989f, GREEN = 0.587f, BLUE = 0.114f;
 
@@ -18,7 +18,7 @@ struct factors {
     int thirds;
 };
 
-VECTOR_INLINE struct factors spread(const struct chain *chain, float shift)
+ALWAYS_INLINE struct factors spread(const struct chain *chain, float shift)
 {
     const float rest = 1.0f - chain->saturation;
     return (struct factors){.brightness = vec_set(chain->brightness),
@@ -32,25 +32,25 @@ VECTOR_INLINE struct factors spread(const struct chain *chain, float shift)
                             .thirds = chain->thirds};
 }
 
-VECTOR_INLINE vec gray_of(struct pixels p)
+ALWAYS_INLINE vec gray_of(struct pixels p)
 {
     return vec_fma(p.red, vec_set(RED), vec_fma(p.green, vec_set(GREEN), p.blue * vec_set(BLUE)));
 }
 
-VECTOR_INLINE struct pixels brightness(const struct factors *f, struct pixels p)
+ALWAYS_INLINE struct pixels brightness(const struct factors *f, struct pixels p)
 {
     return (struct pixels){vec_clamp(p.red * f->brightness), vec_clamp(p.green * f->brightness),
                            vec_clamp(p.blue * f->brightness)};
 }
 
-VECTOR_INLINE struct pixels contrast(const struct factors *f, struct pixels p)
+ALWAYS_INLINE struct pixels contrast(const struct factors *f, struct pixels p)
 {
     return (struct pixels){vec_clamp(vec_fma(p.red, f->contrast, f->shift)),
                            vec_clamp(vec_fma(p.green, f->contrast, f->shift)),
                            vec_clamp(vec_fma(p.blue, f->contrast, f->shift))};
 }
 
-VECTOR_INLINE struct pixels saturation(const struct factors *f, struct pixels p)
+ALWAYS_INLINE struct pixels saturation(const struct factors *f, struct pixels p)
 {
     const vec gray = vec_fma(p.red, f->red, vec_fma(p.green, f->green, p.blue * f->blue));
     return (struct pixels){vec_clamp(vec_fma(p.red, f->saturation, gray)),
@@ -62,9 +62,9 @@ VECTOR_INLINE struct pixels saturation(const struct factors *f, struct pixels p)
  * green, blue, red. Hue is (B - C) / chroma sixths from A's axis; turned by t it is h, |h| <= 2, and the channels
  * become least + chroma * {clamp(2 - |h|), clamp(h), clamp(-h)} for A, B, C.
  * All of it times chroma needs no division. */
-VECTOR_INLINE struct pixels hue(const struct factors *f, struct pixels p)
+ALWAYS_INLINE struct pixels hue(const struct factors *f, struct pixels p)
 {
-    const vec zero = vec_set(0.0f);
+    const vec zero = vec_zero();
     const vec most = vec_max(vec_max(p.red, p.green), p.blue), least = vec_min(vec_min(p.red, p.green), p.blue);
     const vec chroma = most - least;
     const vec_mask is_red = vec_equal(p.red, most), is_green = vec_equal(p.green, most);
@@ -81,7 +81,7 @@ VECTOR_INLINE struct pixels hue(const struct factors *f, struct pixels p)
     return (struct pixels){red, green, blue};
 }
 
-VECTOR_INLINE struct pixels sequence(const int code, const struct factors *f, struct pixels p)
+ALWAYS_INLINE struct pixels sequence(const int code, const struct factors *f, struct pixels p)
 {
     for (int rest = code; rest != 0; rest /= 4) {
         if (rest % 4 == 1)
@@ -94,13 +94,13 @@ VECTOR_INLINE struct pixels sequence(const int code, const struct factors *f, st
     return p;
 }
 
-VECTOR_INLINE struct pixels load(const float *from, size_t plane)
+ALWAYS_INLINE struct pixels load(const float *from, size_t plane)
 {
     return (struct pixels){vec_load(from), vec_load(from + plane), vec_load(from + 2 * plane)};
 }
 
 /* One vector of a chain's first half; its gray. */
-VECTOR_INLINE vec begin_vector(const int code, const struct factors *f, float *view, size_t plane)
+ALWAYS_INLINE vec begin_vector(const int code, const struct factors *f, float *view, size_t plane)
 {
     struct pixels p = load(view, plane);
     if (code == 0) return gray_of(p);
@@ -111,7 +111,7 @@ VECTOR_INLINE vec begin_vector(const int code, const struct factors *f, float *v
     return gray_of(p);
 }
 
-VECTOR_INLINE double begin(const int code, const struct chain *chain, float *view, size_t plane, int rows, int width,
+ALWAYS_INLINE double begin(const int code, const struct chain *chain, float *view, size_t plane, int rows, int width,
                            size_t stride)
 {
     static const float kept[32] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}; /* then zeros */
@@ -119,10 +119,10 @@ VECTOR_INLINE double begin(const int code, const struct chain *chain, float *vie
     const size_t across = (size_t)width;
     double total = 0.0;
     for (int row = 0; row < rows; row++, view += stride) {
-        vec sum = vec_set(0.0f);
+        vec sum = vec_zero();
         size_t x = 0;
-        for (; x + VECTOR_WIDTH <= across; x += VECTOR_WIDTH) sum = sum + begin_vector(code, &factors, view + x, plane);
-        for (; x < stride; x += VECTOR_WIDTH) { /* the padding counts for nothing */
+        for (; x + VEC_LANES <= across; x += VEC_LANES) sum = sum + begin_vector(code, &factors, view + x, plane);
+        for (; x < stride; x += VEC_LANES) { /* the padding counts for nothing */
             const size_t left = x < across ? across - x : 0;
             sum = vec_fma(begin_vector(code, &factors, view + x, plane), vec_load(kept + 16 - left), sum);
         }
@@ -132,7 +132,7 @@ VECTOR_INLINE double begin(const int code, const struct chain *chain, float *vie
 }
 
 /* One vector of a chain's second half. */
-VECTOR_INLINE struct pixels finish_vector(const bool jitter, const int code, const bool gray, const struct factors *f,
+ALWAYS_INLINE struct pixels finish_vector(const bool jitter, const int code, const bool gray, const struct factors *f,
                                           const float *from, size_t plane)
 {
     struct pixels p = load(from, plane);
@@ -141,16 +141,16 @@ VECTOR_INLINE struct pixels finish_vector(const bool jitter, const int code, con
     return p;
 }
 
-VECTOR_INLINE void finish_loop(const bool jitter, const int code, const bool gray, const enum put how,
+ALWAYS_INLINE void finish_loop(const bool jitter, const int code, const bool gray, const enum put how,
                                const struct chain *chain, float shift, const float *from, size_t from_plane, void *to,
                                size_t to_plane, size_t count)
 {
     const struct factors factors = spread(chain, shift);
     const size_t vectors = (size_t)put_vectors(how);
-    for (size_t i = 0; i < count; i += vectors * VECTOR_WIDTH) {
+    for (size_t i = 0; i < count; i += vectors * VEC_LANES) {
         vec red[2], green[2], blue[2];
         for (size_t j = 0; j < vectors; j++) {
-            const float *at = from + i + j * VECTOR_WIDTH;
+            const float *at = from + i + j * VEC_LANES;
             const struct pixels p = finish_vector(jitter, code, gray, &factors, at, from_plane);
             red[j] = p.red, green[j] = p.green, blue[j] = p.blue;
         }
@@ -161,7 +161,7 @@ VECTOR_INLINE void finish_loop(const bool jitter, const int code, const bool gra
     }
 }
 
-VECTOR_INLINE void finish(const bool jitter, const int code, const bool gray, const struct chain *chain, float shift,
+ALWAYS_INLINE void finish(const bool jitter, const int code, const bool gray, const struct chain *chain, float shift,
                           const float *from, size_t from_plane, void *to, size_t to_plane, size_t count, enum put how)
 {
     if (how == PUT_STREAM_BF16)
@@ -194,14 +194,14 @@ DEFINE_FINISH(plain_gray, false, 0, true)
 static void to_bf16(const float *from, uint16_t *to, size_t count)
 {
     const bool stream = (uintptr_t)to % 64 == 0;
-    const size_t vector = VECTOR_WIDTH;
+    const size_t vector = VEC_LANES;
     size_t i = 0;
     for (; stream && i + 2 * vector <= count; i += 2 * vector)
-        vec_stream_bf16(to + i, vec_load(from + i), vec_load(from + i + vector));
-    for (; i + vector <= count; i += vector) vec_store_bf16(to + i, vec_load(from + i));
+        vec_stream_number_bf16(to + i, vec_load(from + i), vec_load(from + i + vector));
+    for (; i + vector <= count; i += vector) vec_store_number_bf16(to + i, vec_load(from + i));
     if (i == count) return;
-    uint16_t last[VECTOR_WIDTH];
-    vec_store_bf16(last, vec_load(from + i));
+    uint16_t last[VEC_LANES];
+    vec_store_number_bf16(last, vec_load(from + i));
     memcpy(to + i, last, (count - i) * sizeof *last);
 }
 

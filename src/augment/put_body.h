@@ -3,19 +3,19 @@
 #define AUGMENT_PUT_BODY_H
 
 #include "augment/kernels.h"
-#include "image/vector.h"
+#include "simd/vec.h"
 
 /* Vectors that are written at once. */
-VECTOR_INLINE int put_vectors(const enum put how)
+ALWAYS_INLINE int put_vectors(const enum put how)
 {
     return how == PUT_STREAM_BF16 ? 2 : 1;
 }
 
 /* That many vectors to values `at` and following of `to`. */
-VECTOR_INLINE void put(void *to, size_t at, const vec *value, const enum put how)
+ALWAYS_INLINE void put(void *to, size_t at, const vec *value, const enum put how)
 {
     if (how == PUT_STREAM_BF16)
-        vec_stream_bf16((uint16_t *)to + at, value[0], value[1]);
+        vec_stream_number_bf16((uint16_t *)to + at, value[0], value[1]);
     else if (how == PUT_STREAM)
         vec_stream((float *)to + at, value[0]);
     else

@@ -8,10 +8,10 @@ enum { MOST_SCALE = 16, MOST_TAPS = 68 };
 #include "image/resample_body.h"
 #include "image/resample_fixed_body.h"
 
-enum { CHUNK = 32, MOST_SPAN = MOST_PAIRS + LANES * MOST_SCALE / 2 + 1, ROWS_AHEAD = 12 };
+enum { CHUNK = 32, MOST_SPAN = MOST_PAIRS + VEC_LANES * MOST_SCALE / 2 + 1, ROWS_AHEAD = 12 };
 
 /* Bytes a[i], b[i] become the 16-bit pair (a[i], b[i]), 8 pairs a vector. */
-VECTOR_INLINE void interleave(const uint8_t *a, const uint8_t *b, __m256i *pairs)
+ALWAYS_INLINE void interleave(const uint8_t *a, const uint8_t *b, __m256i *pairs)
 {
     for (size_t half = 0; half < 2; half++) {
         const __m128i upper = _mm_loadu_si128((const __m128i *)(const void *)(a + 16 * half));
@@ -46,24 +46,24 @@ static void take_pairs(const struct resampler *r, int first, int span, int start
 }
 
 /* One output row of a chunk. */
-VECTOR_INLINE void filter_row(const int pairs, const __m256i (*source)[4], const int32_t *weight, vec unit, float *out)
+ALWAYS_INLINE void filter_row(const int pairs, const __m256i (*source)[4], const int32_t *weight, vec unit, float *out)
 {
     __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
     for (int pair = 0; pair < pairs; pair++) {
         const __m256i w = _mm256_set1_epi32(weight[pair]);
         for (int i = 0; i < 4; i++) sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(source[pair][i], w));
     }
-    for (ptrdiff_t i = 0; i < 4; i++) vec_store(out + LANES * i, _mm256_cvtepi32_ps(sum[i]) * unit);
+    for (ptrdiff_t i = 0; i < 4; i++) vec_store(out + VEC_LANES * i, _mm256_cvtepi32_ps(sum[i]) * unit);
 }
 
 static void vertical(const struct resampler *r, const struct down *table, int y, int count, float *columns)
 {
     __m256i pairs[MOST_SPAN][4];
-    _Alignas(32) float tile[LANES][CHUNK];
+    _Alignas(32) float tile[VEC_LANES][CHUNK];
     const int32_t *first = table->data + y, *weights = table->data + r->height + (ptrdiff_t)y * table->pairs;
     const int span = first[count - 1] + table->pairs - first[0];
     const vec unit = vec_set(1.0f / (float)(1 << table->shift));
-    memset(tile, 0, count < LANES ? sizeof tile : 0); /* lanes that nobody fills */
+    memset(tile, 0, count < VEC_LANES ? sizeof tile : 0); /* lanes that nobody fills */
     for (int start = 0; start < 3 * r->box.width; start += CHUNK) {
         take_pairs(r, first[0], span, start, pairs);
         for (int row = 0; row < count; row++) {
@@ -76,11 +76,12 @@ static void vertical(const struct resampler *r, const struct down *table, int y,
             else
                 filter_row(table->pairs, source, weight, unit, tile[row]);
         }
-        for (int element = 0; element < CHUNK; element += LANES) {
-            vec turned[LANES];
-            for (int row = 0; row < LANES; row++) turned[row] = vec_load(&tile[row][element]);
+        for (int element = 0; element < CHUNK; element += VEC_LANES) {
+            vec turned[VEC_LANES];
+            for (int row = 0; row < VEC_LANES; row++) turned[row] = vec_load(&tile[row][element]);
             transpose(turned);
-            for (int i = 0; i < LANES; i++) vec_store(columns + (size_t)(start + element + i) * LANES, turned[i]);
+            for (int i = 0; i < VEC_LANES; i++)
+                vec_store(columns + (size_t)(start + element + i) * VEC_LANES, turned[i]);
         }
     }
 }
@@ -88,15 +89,15 @@ static void vertical(const struct resampler *r, const struct down *table, int y,
 static size_t work_bytes(int max_width, int max_height, int width, int height)
 {
     (void)max_height;
-    const size_t columns = ((size_t)max_width * 3 + CHUNK) * LANES * sizeof(float);
+    const size_t columns = ((size_t)max_width * 3 + CHUNK) * VEC_LANES * sizeof(float);
     const size_t making = making_bytes(width > height ? width : height);
     return resample_round_up(columns > making ? columns : making);
 }
 
 static void rows(struct resampler *r, int y, int count, float *out, size_t stride, size_t plane)
 {
-    for (int done = 0; done < count; done += LANES) {
-        const int some = count - done < LANES ? count - done : LANES;
+    for (int done = 0; done < count; done += VEC_LANES) {
+        const int some = count - done < VEC_LANES ? count - done : VEC_LANES;
         vertical(r, r->down, y + done, some, r->work);
         horizontal(r->work, r->across, some, r->width, out + (size_t)done * stride, stride, plane);
     }

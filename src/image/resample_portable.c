@@ -19,10 +19,10 @@ static inline void blend(const uint8_t *a, size_t stride, const float *restrict 
         for (int i = 0; i < count; i++) out[i] = out[i] + w[0] * (float)a[i];
 }
 
-/* Filters output rows y .. y + count - 1, count <= LANES, and leaves them turned; other lanes are 0. */
+/* Filters output rows y .. y + count - 1, count <= VEC_LANES, and leaves them turned; other lanes are 0. */
 static void vertical(const struct resampler *r, const struct resample_axis *axis, int y, int count, float *columns)
 {
-    _Alignas(64) float tile[LANES][CHUNK];
+    _Alignas(64) float tile[VEC_LANES][CHUNK];
     const int elements = 3 * r->box.width;
     for (int start = 0; start < elements; start += CHUNK) {
         const int width = elements - start < CHUNK ? elements - start : CHUNK;
@@ -34,11 +34,12 @@ static void vertical(const struct resampler *r, const struct resample_axis *axis
             for (int tap = 0; tap < taps; tap += 4)
                 blend(source + (size_t)tap * r->stride, r->stride, weight + tap, taps - tap, width, tile[row]);
         }
-        for (int element = 0; element < width; element += LANES) {
-            vec turned[LANES];
-            for (int row = 0; row < LANES; row++) turned[row] = vec_load(&tile[row][element]);
+        for (int element = 0; element < width; element += VEC_LANES) {
+            vec turned[VEC_LANES];
+            for (int row = 0; row < VEC_LANES; row++) turned[row] = vec_load(&tile[row][element]);
             transpose(turned);
-            for (int i = 0; i < LANES; i++) vec_store(columns + (size_t)(start + element + i) * LANES, turned[i]);
+            for (int i = 0; i < VEC_LANES; i++)
+                vec_store(columns + (size_t)(start + element + i) * VEC_LANES, turned[i]);
         }
     }
 }
@@ -53,13 +54,13 @@ static void down_make(void *table, struct resample_span span, int output, enum r
 static size_t work_bytes(int max_width, int max_height, int width, int height)
 {
     (void)max_height, (void)width, (void)height;
-    return resample_round_up(((size_t)max_width * 3 + LANES) * LANES * sizeof(float));
+    return resample_round_up(((size_t)max_width * 3 + VEC_LANES) * VEC_LANES * sizeof(float));
 }
 
 static void rows(struct resampler *r, int y, int count, float *out, size_t stride, size_t plane)
 {
-    for (int done = 0; done < count; done += LANES) {
-        const int some = count - done < LANES ? count - done : LANES;
+    for (int done = 0; done < count; done += VEC_LANES) {
+        const int some = count - done < VEC_LANES ? count - done : VEC_LANES;
         vertical(r, r->down, y + done, some, r->work);
         horizontal(r->work, r->across, some, r->width, out + (size_t)done * stride, stride, plane);
     }

@@ -21,9 +21,12 @@
  *     vec_load_bytes(p), vec_store_bytes(p, v)   whole numbers 0..255 as bytes
  *     vec_store_pairs(p, low, high)              upper halves of words: lane i is low[i], then high[i]
  *
- * bf16 in memory. Rounding is to nearest, ties to even; a NaN stays one. A line is the 32 numbers of a line of cache,
- * as 32 / VEC_LANES vectors. vec_load_bf16(p), vec_store_bf16(p, v) vec_load_line_bf16(line, p), vec_store_line_bf16(p,
- * line), vec_stream_line_bf16(p, line)
+ * bf16 in memory. Rounding is to nearest, ties to even. A line is the 32 numbers of a line of cache, as 32 / VEC_LANES
+ * vectors. AVX512-BF16's instructions take a subnormal number for 0; all other rounding gives the same bits.
+ *     vec_load_bf16(p), vec_store_bf16(p, v)     a NaN stays one
+ *     vec_load_line_bf16(line, p), vec_store_line_bf16(p, line), vec_stream_line_bf16(p, line)
+ *     vec_store_number_bf16(p, v)                not for a NaN, which saves the test for one
+ *     vec_stream_number_bf16(p, first, second)   the same, the second behind the first
  *
  * Arithmetic, by lanes.
  *     vec_set(x), vec_zero()       the same in all lanes
@@ -31,6 +34,8 @@
  *     vec_fma(a, b, c)             a b + c, rounded once where the instruction set can; plain C rounds twice
  *     vec_min(a, b), vec_max(a, b) b where either is a NaN
  *     vec_positive(v)              ReLU; a NaN stays
+ *     vec_clamp(v)                 into [0, 1]; a NaN becomes 0
+ *     vec_abs(v)                   without its sign
  *     vec_round(v)                 to the nearest whole number, ties to even; |v| < 2^22
  *     vec_scale2(v, n)             v 2^n, n whole and at most 127; below 2^-126 the power counts as 0
  *
@@ -42,6 +47,7 @@
  *
  * Between lanes.
  *     vec_sum(v), vec_highest(v)   of all lanes; sums of the halves, of their halves, ...
+ *     vec_reverse(v)               the last lane first
  *     vec_transpose(rows)          rows[i][j] <-> rows[j][i], VEC_LANES rows */
 #ifndef SIMD_VEC_H
 #define SIMD_VEC_H
@@ -79,6 +85,10 @@ ALWAYS_INLINE vec vec_add(vec a, vec b)
 ALWAYS_INLINE vec vec_positive(vec v)
 {
     return vec_max(vec_zero(), v); /* in this order a NaN stays */
+}
+ALWAYS_INLINE vec vec_clamp(vec v)
+{
+    return vec_min(vec_max(v, vec_zero()), vec_set(1.0f));
 }
 
 #endif

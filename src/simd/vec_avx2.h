@@ -41,6 +41,11 @@ ALWAYS_INLINE void vec_broadcast_pair(const void *p, vec *low, vec *high)
     *low = (vec)_mm256_slli_epi32(words, 16);
     *high = (vec)_mm256_and_si256(words, _mm256_set1_epi32((int32_t)0xffff0000u));
 }
+ALWAYS_INLINE vec vec_ahead(const float *p, vec here, vec next, const int n)
+{
+    (void)here, (void)next;
+    return vec_load(p + n);
+}
 ALWAYS_INLINE vec vec_load_bytes(const void *p)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(p)));
@@ -95,6 +100,22 @@ ALWAYS_INLINE void vec_stream_line_bf16(uint16_t *p, const vec *line)
     _mm256_stream_si256((void *)p, vec_two_bf16(line));
     _mm256_stream_si256((void *)(p + 16), vec_two_bf16(line + 2));
 }
+ALWAYS_INLINE __m256i vec_number_bf16(vec v) /* in the lower halves of words */
+{
+    const __m256i bits = (__m256i)v;
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    return _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd), 16);
+}
+ALWAYS_INLINE void vec_store_number_bf16(void *p, vec v)
+{
+    const __m256i rounded = vec_number_bf16(v);
+    _mm_storeu_si128(p, _mm_packus_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1)));
+}
+ALWAYS_INLINE void vec_stream_number_bf16(void *p, vec first, vec second)
+{
+    const __m256i mixed = _mm256_packus_epi32(vec_number_bf16(first), vec_number_bf16(second));
+    _mm256_stream_si256(p, _mm256_permute4x64_epi64(mixed, 0xd8));
+}
 
 /* ---- arithmetic ---- */
 ALWAYS_INLINE vec vec_set(float value)
@@ -112,6 +133,10 @@ ALWAYS_INLINE vec vec_min(vec a, vec b)
 ALWAYS_INLINE vec vec_max(vec a, vec b)
 {
     return _mm256_max_ps(a, b);
+}
+ALWAYS_INLINE vec vec_abs(vec v)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v);
 }
 ALWAYS_INLINE vec vec_round(vec v)
 {
@@ -167,6 +192,10 @@ ALWAYS_INLINE float vec_highest(vec v)
     __m128 half = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     half = _mm_max_ps(half, _mm_movehl_ps(half, half));
     return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+}
+ALWAYS_INLINE vec vec_reverse(vec v)
+{
+    return _mm256_permutevar8x32_ps(v, _mm256_setr_epi32(7, 6, 5, 4, 3, 2, 1, 0));
 }
 ALWAYS_INLINE void vec_transpose(vec rows[VEC_LANES])
 {

@@ -42,6 +42,30 @@ ALWAYS_INLINE void vec_broadcast_pair(const void *p, vec *low, vec *high)
     *low = (vec)_mm512_slli_epi32(words, 16);
     *high = (vec)_mm512_and_si512(words, _mm512_set1_epi32((int32_t)0xffff0000u));
 }
+ALWAYS_INLINE vec vec_ahead(const float *p, vec here, vec next, const int n)
+{
+    (void)p;
+    switch (n) { /* a load of 64 bytes that is not aligned costs two: registers are cheaper */
+    case 1:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 1);
+    case 2:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 2);
+    case 3:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 3);
+    case 4:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 4);
+    case 5:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 5);
+    case 6:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 6);
+    case 7:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 7);
+    case 8:
+        return (vec)_mm512_alignr_epi32((__m512i)next, (__m512i)here, 8);
+    default:
+        return _mm512_loadu_ps(p + n);
+    }
+}
 ALWAYS_INLINE vec vec_load_bytes(const void *p)
 {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p)));
@@ -62,6 +86,24 @@ ALWAYS_INLINE void vec_load_line_bf16(vec *line, const uint16_t *p)
 {
     for (ptrdiff_t i = 0; i < 2; i++) line[i] = vec_load_bf16(p + 16 * i);
 }
+/* The nearest bf16 in the upper halves of words; for numbers only. */
+ALWAYS_INLINE __m512i vec_number_bf16(vec v)
+{
+    const __m512i bits = (__m512i)v;
+    const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
+    return _mm512_mask_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd, bits,
+                                 _mm512_set1_epi32(0x8000));
+}
+ALWAYS_INLINE void vec_store_number_bf16(void *p, vec v)
+{
+    _mm256_storeu_si256(p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(vec_number_bf16(v), 16)));
+}
+ALWAYS_INLINE void vec_stream_number_bf16(void *p, vec first, vec second)
+{
+    const __m512i upper = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27,
+                                           25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    _mm512_stream_si512(p, _mm512_permutex2var_epi16(vec_number_bf16(first), upper, vec_number_bf16(second)));
+}
 
 /* ---- arithmetic ---- */
 ALWAYS_INLINE vec vec_set(float value)
@@ -79,6 +121,10 @@ ALWAYS_INLINE vec vec_min(vec a, vec b)
 ALWAYS_INLINE vec vec_max(vec a, vec b)
 {
     return _mm512_max_ps(a, b);
+}
+ALWAYS_INLINE vec vec_abs(vec v)
+{
+    return _mm512_abs_ps(v);
 }
 ALWAYS_INLINE vec vec_round(vec v)
 {
@@ -127,6 +173,10 @@ ALWAYS_INLINE float vec_sum(vec v)
 ALWAYS_INLINE float vec_highest(vec v)
 {
     return _mm512_reduce_max_ps(v);
+}
+ALWAYS_INLINE vec vec_reverse(vec v)
+{
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), v);
 }
 ALWAYS_INLINE void vec_transpose(vec rows[VEC_LANES])
 {

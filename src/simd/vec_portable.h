@@ -41,6 +41,11 @@ ALWAYS_INLINE void vec_broadcast_pair(const void *p, vec *low, vec *high)
     *low = (vec){first, first, first, first};
     *high = (vec){second, second, second, second};
 }
+ALWAYS_INLINE vec vec_ahead(const float *p, vec here, vec next, const int n)
+{
+    (void)here, (void)next;
+    return vec_load(p + n);
+}
 ALWAYS_INLINE vec vec_load_bytes(const void *p)
 {
     const uint8_t *bytes = p;
@@ -86,6 +91,18 @@ ALWAYS_INLINE void vec_stream_line_bf16(uint16_t *p, const vec *line)
 {
     vec_store_line_bf16(p, line);
 }
+ALWAYS_INLINE void vec_store_number_bf16(void *p, vec v)
+{
+    typedef uint16_t halves __attribute__((vector_size(8)));
+    const vec_words bits = (vec_words)v;
+    const halves rounded = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, halves);
+    memcpy(p, &rounded, sizeof rounded);
+}
+ALWAYS_INLINE void vec_stream_number_bf16(void *p, vec first, vec second)
+{
+    vec_store_number_bf16(p, first);
+    vec_store_number_bf16((uint16_t *)p + VEC_LANES, second);
+}
 
 /* ---- arithmetic ---- */
 ALWAYS_INLINE vec vec_set(float value)
@@ -107,6 +124,10 @@ ALWAYS_INLINE vec vec_min(vec a, vec b)
 ALWAYS_INLINE vec vec_max(vec a, vec b)
 {
     return vec_select(a > b, a, b);
+}
+ALWAYS_INLINE vec vec_abs(vec v)
+{
+    return (vec)((vec_mask)v & 0x7fffffff);
 }
 ALWAYS_INLINE vec vec_round(vec v) /* adding 1.5 2^23 leaves no bit for a fraction */
 {
@@ -156,6 +177,10 @@ ALWAYS_INLINE float vec_highest(vec v)
 {
     float low = v[0] > v[1] ? v[0] : v[1], high = v[2] > v[3] ? v[2] : v[3];
     return low > high ? low : high;
+}
+ALWAYS_INLINE vec vec_reverse(vec v)
+{
+    return __builtin_shufflevector(v, v, 3, 2, 1, 0);
 }
 ALWAYS_INLINE void vec_transpose(vec rows[VEC_LANES])
 {

@@ -31,8 +31,8 @@ ALWAYS_INLINE ptrdiff_t unit_at(ptrdiff_t strip, ptrdiff_t step, ptrdiff_t steps
 }
 
 /* ---- operands ------------------------------------------------------------------------------------------------ */
-/* The upper halves of words are bf16 of which the sum is x, the lower halves rubbish. Which way a tie goes is the same,
- * for `low` is what `high` leaves over: half a unit more does. */
+/* x as a sum of two bf16, the upper halves of words; the lower halves are rubbish. A tie in `high` may go either way,
+ * for `low` takes what is left over. */
 struct halves {
     vec_words high, low;
 };
