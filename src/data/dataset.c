@@ -31,7 +31,8 @@ struct dataset {
     int64_t count;
     atomic_uchar *found_bad;            /* [count], uncached sets: bad images found since */
     int deep_looked_at, deep_brightest; /* pictures of 16 bits that were decoded, and their largest byte */
-    uint64_t fingerprint;
+    uint64_t fingerprint, listing;      /* of the images that have numbers, and of all items */
+    int64_t numbered_bad;               /* images that were bad at opening and have numbers all the same */
     char description[512];
 };
 
@@ -71,33 +72,96 @@ static int64_t item_of(const struct dataset *set, int64_t index)
     return set->item != NULL ? set->item[index] : index;
 }
 
-/* Numbers the good images without gaps; or all, where only a sample was looked at. */
-static int number_images(struct dataset *set, struct error *error)
+/* A digest of what `hash` is one of, and an item. */
+static uint64_t chain(uint64_t hash, const struct catalog *catalog, int64_t item)
+{
+    const char *name = catalog_short_name(catalog, item);
+    return hash64(name, strlen(name), hash + (uint64_t)(uint32_t)catalog->label[item]);
+}
+
+/* Of all items, good and bad; never 0. */
+static uint64_t digest_listing(const struct catalog *catalog)
+{
+    uint64_t hash = catalog->salt;
+    for (int64_t i = 0; i < catalog->count; i++) hash = chain(hash, catalog, i);
+    return hash64(&catalog->count, sizeof catalog->count, hash) | 1;
+}
+
+/* Is an item of no use? Of a set of which a sample was looked at nobody knows yet. */
+static bool is_bad_now(const struct dataset *set, int64_t item)
+{
+    return set->cache.image != NULL && set->cache.image[item].width == 0;
+}
+
+/* Numbers images without gaps: those that are good (or all, where only a sample was looked at), or those that the
+ * `numbering` has. */
+static int number_items(struct dataset *set, const struct numbering *numbering, struct error *error)
 {
     const struct catalog *catalog = &set->catalog;
-    if (!set->cache.sampled) {
+    const bool all = numbering != NULL ? numbering->count == 0 : set->cache.sampled;
+    if (!all) {
         set->item = memory_array((size_t)catalog->count, sizeof *set->item);
         if (set->item == NULL)
             return error_no_memory(error, "the table of images", (size_t)catalog->count * sizeof *set->item);
     }
     uint64_t hash = catalog->salt;
+    int64_t out = 0;
     for (int64_t i = 0; i < catalog->count; i++) {
-        if (set->item != NULL && set->cache.image[i].width == 0) continue;
-        const char *name = catalog_short_name(catalog, i);
-        hash = hash64(name, strlen(name), hash + (uint64_t)(uint32_t)catalog->label[i]);
+        while (numbering != NULL && out < numbering->count && numbering->left_out[out] < i) out++;
+        const bool left_out =
+            numbering != NULL ? out < numbering->count && numbering->left_out[out] == i : is_bad_now(set, i);
+        if (left_out) continue;
+        hash = chain(hash, catalog, i);
         if (set->item != NULL) set->item[set->count] = (uint32_t)i;
+        set->numbered_bad += is_bad_now(set, i);
         set->count++;
     }
     set->fingerprint = hash64(&set->count, sizeof set->count, hash);
+    set->listing = set->count == catalog->count ? set->fingerprint | 1 : digest_listing(catalog);
+    return SIMCLR_OK;
+}
+
+/* The number of an item, -1: it has none. */
+static int64_t number_of(const struct dataset *set, int64_t item)
+{
+    int64_t low = 0, high = set->count;
+    if (set->item == NULL) return item;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (set->item[middle] < item)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < set->count && set->item[low] == item ? low : -1;
+}
+
+/* Others stand in for numbered images that are bad already. */
+static int mark_bad(struct dataset *set, struct error *error)
+{
+    if (set->cache.block != NULL && set->numbered_bad == 0) return SIMCLR_OK;
+    set->found_bad = memory_array((size_t)set->count, sizeof *set->found_bad);
+    if (set->found_bad == NULL) return error_no_memory(error, "the table of images", (size_t)set->count);
+    for (int64_t i = 0; set->numbered_bad > 0 && i < set->count; i++)
+        set->found_bad[i] = is_bad_now(set, item_of(set, i));
+    for (int64_t i = 0; set->cache.sampled && i < set->ledger.count; i++) {
+        const int64_t number = number_of(set, set->ledger.image[i].item);
+        if (number >= 0) set->found_bad[number] = 1;
+    }
+    return SIMCLR_OK;
+}
+
+static int number_images(struct dataset *set, const struct numbering *numbering, struct error *error)
+{
+    const struct catalog *catalog = &set->catalog;
+    if (numbering != NULL && numbering->listing != digest_listing(catalog)) numbering = NULL;
+    int status = number_items(set, numbering, error);
+    if (status) return status;
     if (set->cache.sheets > 0)
         passed_add_many(&set->catalog.passed, PASSED_SHEET, set->cache.sheets,
                         catalog_name(catalog, set->cache.first_sheet));
     if (set->count == 0) return passed_no_images(&catalog->passed, set->path, error);
-    if (set->cache.block != NULL) return SIMCLR_OK;
-    set->found_bad = memory_array((size_t)set->count, sizeof *set->found_bad);
-    if (set->found_bad == NULL) return error_no_memory(error, "the table of images", (size_t)set->count);
-    for (int64_t i = 0; set->cache.sampled && i < set->ledger.count; i++) set->found_bad[set->ledger.image[i].item] = 1;
-    return SIMCLR_OK;
+    return mark_bad(set, error);
 }
 
 /* The largest byte of a picture. */
@@ -223,7 +287,7 @@ int dataset_open_source(struct dataset **out, struct source *source, struct cata
     const size_t cache_bytes = config->keep_nothing ? NOTHING_FITS : config->cache_bytes;
     if (status == SIMCLR_OK)
         status = cache_fill(&set->cache, &set->source, &set->catalog, cache_bytes, &set->ledger, pool, error);
-    if (status == SIMCLR_OK) status = number_images(set, error);
+    if (status == SIMCLR_OK) status = number_images(set, config->numbering, error);
     if (status == SIMCLR_OK) status = keep_files(set, cache_limit(cache_bytes), error);
     if (status == SIMCLR_OK) status = look_at_deep(set, error);
     if (status != SIMCLR_OK) {
@@ -388,7 +452,7 @@ int dataset_image(struct dataset *dataset, int64_t index, struct image *storage,
     int status = check_index(dataset, index, error);
     if (status != SIMCLR_OK) return status;
     if (dataset->cache.block != NULL) {
-        *out = &dataset->cache.image[item_of(dataset, index)];
+        *out = &dataset->cache.image[item_of(dataset, stand_in(dataset, index))];
         return SIMCLR_OK;
     }
     while (status == SIMCLR_OK) {
@@ -431,7 +495,7 @@ void dataset_release(struct dataset_fetched *fetched)
 static int fetch_pixels(struct dataset *dataset, int64_t index, struct image_store *storage,
                         struct dataset_fetched *out, struct error *error)
 {
-    *out = (struct dataset_fetched){.number = index};
+    *out = (struct dataset_fetched){.number = dataset->cache.block ? stand_in(dataset, index) : index};
     storage->bytes = 0; /* dataset_image may put another picture there */
     const int status = dataset_image(dataset, index, &storage->image, &out->image, error);
     if (status) return status;
@@ -554,6 +618,21 @@ int dataset_leave_out_unlabelled(struct dataset *set, int64_t *left_out, struct 
         set->item[kept++] = item;
     }
     set->count = kept;
+    return SIMCLR_OK;
+}
+
+int dataset_numbering(const struct dataset *set, struct numbering *out, struct error *error)
+{
+    const int64_t left_out = set->catalog.count - set->count;
+    *out = (struct numbering){.listing = set->listing};
+    out->left_out = memory_array((size_t)left_out, sizeof *out->left_out);
+    if (out->left_out == NULL)
+        return error_no_memory(error, "the list of images left out", (size_t)left_out * sizeof *out->left_out);
+    for (int64_t i = 0, number = 0; left_out > 0 && i < set->catalog.count; i++)
+        if (number < set->count && set->item[number] == i)
+            number++;
+        else
+            out->left_out[out->count++] = (uint32_t)i;
     return SIMCLR_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "data/names/passed.h"
+#include "data/numbering.h"
 #include "data/sets/request.h"
 #include "image/image.h"
 
@@ -84,6 +85,9 @@ int dataset_typical_side(const struct dataset *dataset);
  * decoded, use so few bits that they are nearly black. Both are said in the log when the set is opened. */
 int64_t dataset_deep(const struct dataset *dataset);
 bool dataset_is_dark(const struct dataset *dataset);
+
+/* How the images are numbered: dataset_config.numbering of a later opening. */
+int dataset_numbering(const struct dataset *dataset, struct numbering *out, struct error *error);
 
 /* What lies there and is none of the images, bad ones apart: counted by reason, said in the log when the set is opened.
  * Borrowed. Of an archive with parts the training part has the counts of all of it. */

@@ -52,10 +52,13 @@ static bool is_leftover(const char *name) /* of an atomic write that was killed 
     return file_is_temporary(name);
 }
 
+static const char numbering_file[] = "images.txt";
+
 static bool is_run_file(const char *name)
 {
     return is_leftover(name) || starts_with(name, "events.out.tfevents.") || strcmp(name, "metrics.jsonl") == 0 ||
-           strcmp(name, "config.yaml") == 0 || strcmp(name, "environment.json") == 0;
+           strcmp(name, "config.yaml") == 0 || strcmp(name, "environment.json") == 0 ||
+           strcmp(name, numbering_file) == 0;
 }
 
 static bool is_checkpoint_file(const char *name)
@@ -208,6 +211,44 @@ static int list_steps(const char *path, int64_t **steps, size_t *count, bool *mi
     if (*count > 1) qsort(*steps, *count, sizeof **steps, compare_steps);
     return status;
 }
+
+/* ---- the numbers of the images ---- */
+
+int run_folder_read_numbering(const struct run_folder *folder, struct numbering *out, struct error *error)
+{
+    struct error reason = {0};
+    char *path = path_in(folder, numbering_file), *checkpoints = path_in(folder, "checkpoints");
+    int64_t *steps = NULL;
+    size_t count = 0;
+    bool missing;
+    *out = (struct numbering){0};
+    int status = path && checkpoints ? list_steps(checkpoints, &steps, &count, &missing, &reason)
+                                     : error_no_memory(&reason, "a path", strlen(folder->path));
+    if (status == SIMCLR_OK && count > 0) status = numbering_read(path, out, &reason);
+    memory_free(steps);
+    memory_free(path);
+    memory_free(checkpoints);
+    if (status == SIMCLR_CORRUPT || status == SIMCLR_DATA) {
+        log_warning(&folder->log, "%s; it is not used", reason.text);
+        return SIMCLR_OK;
+    }
+    if (status && error) *error = reason;
+    return status;
+}
+
+int run_folder_write_numbering(const struct run_folder *folder, const struct dataset *dataset, struct error *error)
+{
+    struct numbering numbering;
+    char *path = path_in(folder, numbering_file);
+    if (path == NULL) return error_no_memory(error, "a path", strlen(folder->path));
+    int status = dataset_numbering(dataset, &numbering, error);
+    if (status == SIMCLR_OK) status = numbering_write(path, &numbering, error);
+    numbering_free(&numbering);
+    memory_free(path);
+    return status;
+}
+
+/* ---- keeping ---- */
 
 void run_folder_note_whole(struct run_folder *folder, int64_t step)
 {

@@ -39,6 +39,11 @@ bool run_folder_holds_run(const struct run_folder *folder);
 int run_folder_start(struct run_folder *folder, const struct session *session, const struct dataset *dataset,
                      int64_t step, struct error *error);
 
+/* images.txt: how the run numbers the images of its set. Read before they are opened; *out is empty where there is no
+ * checkpoint to go on from, none of it, or, with a warning, a damaged one. Written when the run starts or goes on. */
+int run_folder_read_numbering(const struct run_folder *folder, struct numbering *out, struct error *error);
+int run_folder_write_numbering(const struct run_folder *folder, const struct dataset *dataset, struct error *error);
+
 /* checkpoints/step-<step>.safetensors, or checkpoints/best.safetensors (memory_free). */
 char *run_folder_checkpoint_path(const struct run_folder *folder, int64_t step);
 char *run_folder_best_path(const struct run_folder *folder);

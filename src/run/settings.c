@@ -177,12 +177,19 @@ static void note_profiles(const struct session *session, const struct dataset *d
 int session_open_dataset(const struct session *session, const char *path, enum dataset_part part, struct dataset **out,
                          struct error *error)
 {
+    return session_open_numbered(session, path, part, NULL, out, error);
+}
+
+int session_open_numbered(const struct session *session, const char *path, enum dataset_part part,
+                          const struct numbering *numbering, struct dataset **out, struct error *error)
+{
     const struct config *config = session->config;
     struct dataset_config dataset = dataset_config_default();
     dataset.path = path;
     dataset.part = part;
     dataset.max_bad = config->max_bad;
     dataset.stl10_part = config->stl10_part;
+    dataset.numbering = numbering;
     dataset.keep_nothing = session->traits.keeps_no_images;
     if (config->cache_memory > 0) dataset.cache_bytes = (size_t)config->cache_memory;
     if (config->synthetic_images > 0) dataset.synthetic_count = config->synthetic_images;

@@ -19,6 +19,9 @@ int session_model_config(const struct session *session, int classes, struct mode
 int session_view_policy(const struct session *session, struct view_policy *out, struct error *error);
 int session_open_dataset(const struct session *session, const char *path, enum dataset_part part, struct dataset **out,
                          struct error *error);
+/* The same with the numbers that a run gave to the images, or NULL (dataset_config.numbering). */
+int session_open_numbered(const struct session *session, const char *path, enum dataset_part part,
+                          const struct numbering *numbering, struct dataset **out, struct error *error);
 /* The images to test on: --test-data, or the test part of --data. *out is NULL (and the result SIMCLR_OK) where
  * --data has no such part. */
 int session_open_test(const struct session *session, struct dataset **out, struct error *error);

@@ -136,10 +136,22 @@ static int resume(struct pretrain *run, struct error *error)
 
 /* ---- building --------------------------------------------------------------------------------------------- */
 
+/* A run that goes on keeps its numbers: an image that is damaged since is replaced, not left out. */
+static int open_images(struct pretrain *run, struct error *error)
+{
+    struct numbering numbering = {0};
+    int status = run->config->overwrite ? SIMCLR_OK : run_folder_read_numbering(&run->folder, &numbering, error);
+    if (status == SIMCLR_OK)
+        status = session_open_numbered(run->session, run->config->data, DATASET_TRAIN,
+                                       numbering.listing ? &numbering : NULL, &run->dataset, error);
+    numbering_free(&numbering);
+    return status;
+}
+
 static int open_data(struct pretrain *run, struct error *error)
 {
     struct session *session = run->session;
-    int status = session_open_dataset(session, run->config->data, DATASET_TRAIN, &run->dataset, error);
+    int status = open_images(run, error);
     if (status == SIMCLR_OK) status = session_resolve(session, run->dataset, error);
     if (status == SIMCLR_OK) status = session_view_policy(session, &run->policy, error);
     run->policy.type = session_view_type(session);
@@ -234,6 +246,7 @@ int pretrain_open(struct pretrain *run, struct session *session, struct error *e
     if (status == SIMCLR_OK) status = open_test(run, error);
     if (status == SIMCLR_OK)
         status = run_folder_start(&run->folder, run->session, run->dataset, run->step.number, error);
+    if (status == SIMCLR_OK) status = run_folder_write_numbering(&run->folder, run->dataset, error);
     if (status == SIMCLR_OK) describe(run);
     return status;
 }

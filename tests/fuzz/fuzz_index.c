@@ -4,12 +4,32 @@
 #include "base/checksum.h"
 #include "base/memory.h"
 #include "data/archives/members.h"
+#include "data/numbering.h"
 #include "fuzz.h"
 
 long fuzz_accepted;
 
+/* The same bytes as images.txt of a run's folder: refused, or items in ascending order. */
+static void check_numbering(const uint8_t *bytes, size_t count)
+{
+    struct numbering numbering;
+    struct error error = {0};
+    char *text = memory_allocate(count + 1);
+    memcpy(text, bytes, count);
+    if (numbering_parse(text, count, "fuzz", &numbering, &error) == SIMCLR_OK) {
+        fuzz_accepted++;
+        for (int64_t i = 0; i < numbering.count; i++)
+            FUZZ_CHECK(i == 0 || numbering.left_out[i] > numbering.left_out[i - 1]);
+        numbering_free(&numbering);
+    } else {
+        FUZZ_CHECK(error.text[0] != '\0' && numbering.left_out == NULL);
+    }
+    memory_free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
+    check_numbering(bytes, count);
     enum { STAMP_AT = 16, STAMP_BYTES = 24, LIMIT = 1 << 20 };
     int64_t stamp_words[3] = {0};
     if (count < STAMP_AT + STAMP_BYTES + sizeof(uint32_t)) return 0;

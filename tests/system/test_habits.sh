@@ -74,4 +74,22 @@ tar czf photos.tar.gz photos
 check 0 '' '' env -u HOME -u XDG_CACHE_HOME "$simclr" data info photos.tar.gz --seconds 0
 check 0 '' '' "$simclr" data pack photos.tar.gz --out packed
 check 0 '' '' "$simclr" views photos.tar.gz --images 2 --out sheet.png
+
+# ---- an image that is damaged since the run began: it is named and replaced, and the run goes on with its numbers ----
+draw many .:120,80,60:120
+echo "no picture" >many/050.png # bad from the beginning: left out
+long=("${tiny[@]}" --image-size 16 --batch 40 --epochs 2 --data many --max-bad 0.05)
+check 0 '' 'many: folder of images: 119 images' "$simclr" pretrain "${long[@]}" --out first
+cp -r first second
+for folder in first second; do rm $folder/checkpoints/step-00000004.safetensors; rm -f $folder/checkpoints/best.safetensors; done
+check 0 '' 'resuming at step 2 of 4' "$simclr" pretrain "${long[@]}" --out first
+echo damaged >many/100.png
+check 0 '' 'image left out: .*many/100.png' "$simclr" pretrain "${long[@]}" --out second
+grep -q 'many: folder of images: 119 images' err || fail "the numbers are others: $(cat err)"
+grep -q 'resuming at step 2 of 4' err || fail "not gone on: $(cat err)"
+same first/images.txt second/images.txt
+check 3 '' '2 of 120 images cannot be used, more than the accepted 1 %' "$simclr" pretrain "${long[@]}" --max-bad 0.01 --out second
+check 0 '' '118 images' "$simclr" pretrain "${long[@]}" --out third
+rm many/110.png # another set
+check 2 '' 'second holds a run on other images' "$simclr" pretrain "${long[@]}" --out second
 finish

@@ -12,6 +12,8 @@
 
 enum dataset_part { DATASET_TRAIN, DATASET_TEST };
 
+struct numbering; /* data/numbering.h */
+
 struct dataset_config {
     /* A folder of images (sub-folders are classes; if it has `train` and `test` or `val` sub-folders, `part`
      * picks one), a text list `path[<tab>label]` (paths relative to the list), a tar (plain or packed with gzip or
@@ -28,6 +30,9 @@ struct dataset_config {
     struct image_limits limits;
     /* What of STL-10 belongs to DATASET_TRAIN: `train`, `unlabeled`, `train+unlabeled`, `fold0` to `fold9`. */
     const char *stl10_part;
+    /* How a run numbered the images; NULL: as they are now. Where the listing is still the same, its numbers are given:
+     * an image that is bad only now keeps its number, and another stands in for it. Borrowed. */
+    const struct numbering *numbering;
     const char *cache_folder; /* for indices of archives and unpacked ones; NULL: the user's; `none`: nowhere */
 };
 struct dataset_config dataset_config_default(void);

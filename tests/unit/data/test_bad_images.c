@@ -220,12 +220,76 @@ static void grown_since_opening(void **state)
     memory_free(kept);
 }
 
+/* A run's numbers: an image that is damaged later keeps its own, and the next stands in for it. */
+static void numbers_of_a_run(void **state)
+{
+    (void)state;
+    static const size_t caches[2] = {0, NOT_CACHED};
+    for (int i = 0; i < 2; i++) {
+        struct pool *pool = support_pool(2);
+        struct dataset_config config = dataset_config_default();
+        struct dataset *set;
+        struct numbering numbering, again;
+        put_folder(at("run%d", i));
+        for (int k = 0; k < 10; k++) put_png(at("run%d/%d.png", i, k), 4 + k, 4, 1);
+        put_text(at("run%d/3.png", i), "bad from the beginning");
+        config.path = at("run%d", i);
+        config.max_bad = 0.5;
+        config.cache_bytes = caches[i];
+        assert_int_equal(dataset_open(&set, &config, pool, NULL, NULL), SIMCLR_OK);
+        const uint64_t fingerprint = dataset_fingerprint(set);
+        assert_int_equal(dataset_count(set), 9);
+        assert_int_equal(dataset_numbering(set, &numbering, NULL), SIMCLR_OK);
+        assert_int_equal(numbering.count, 1);
+        assert_int_equal(numbering.left_out[0], 3);
+        dataset_close(&set);
+        assert_int_equal(numbering_write(at("images.txt"), &numbering, NULL), SIMCLR_OK);
+        numbering_free(&numbering);
+        assert_int_equal(numbering_read(at("images.txt"), &numbering, NULL), SIMCLR_OK);
+        put_text(at("run%d/6.png", i), "bad since then");
+        put_png(at("run%d/3.png", i), 7, 4, 1); /* good again: the run goes on without it */
+        config.path = at("run%d", i);
+        config.numbering = &numbering;
+        assert_int_equal(dataset_open(&set, &config, pool, NULL, NULL), SIMCLR_OK);
+        assert_true(dataset_fingerprint(set) == fingerprint);
+        assert_int_equal(dataset_count(set), 9);
+        assert_int_equal(dataset_bad_count(set), 1);
+        for (int k = 0; k < 9; k++) {
+            const int picture = k < 3 ? k : k == 5 ? 7 : k + 1; /* number 5 was picture 6 */
+            expect_image(set, k, at("run%d/%d.png", i, picture));
+            assert_string_equal(dataset_name(set, k), at("run%d/%d.png", i, picture));
+        }
+        assert_int_equal(dataset_numbering(set, &again, NULL), SIMCLR_OK);
+        assert_int_equal(again.count, 1);
+        assert_true(again.listing == numbering.listing);
+        numbering_free(&again);
+        dataset_close(&set);
+        put_png(at("run%d/new.png", i), 5, 5, 1); /* another listing: numbers of its own */
+        config.path = at("run%d", i);
+        assert_int_equal(dataset_open(&set, &config, pool, NULL, NULL), SIMCLR_OK);
+        assert_int_equal(dataset_count(set), 10);
+        dataset_close(&set);
+        numbering_free(&numbering);
+        pool_destroy(&pool);
+    }
+    static const char *const damaged[] = {
+        "", "#simclr-images 1 0123456789abcde\n", "#simclr-images 1 0123456789abcdef\n3\n3\n",
+        "#simclr-images 1 0123456789abcdef\n99999999999\n", "#simclr-images 1 0123456789abcdef\n3"};
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        struct numbering none;
+        put_text(at("images.txt"), damaged[i]);
+        assert_int_equal(numbering_read(at("images.txt"), &none, NULL), SIMCLR_CORRUPT);
+        assert_null(none.left_out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(left_out_when_cached), cmocka_unit_test(replaced_when_not_cached),
         cmocka_unit_test(too_many_are_refused), cmocka_unit_test(none_is_good),
         cmocka_unit_test(unreadable),           cmocka_unit_test(grown_since_opening),
+        cmocka_unit_test(numbers_of_a_run),
     };
     return run_cases(tests, support_open, remove_folder);
 }
