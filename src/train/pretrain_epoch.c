@@ -271,7 +271,8 @@ int pretrain_end_epoch(struct pretrain *run, struct error *error)
     run->this_epoch = (struct stretch){0};
     run->epoch = report.epoch;
     if (report.best && state_is_good(run)) status = save_best(run, report.knn, error);
-    if (status != SIMCLR_OK) return status;
     const bool due = report.epoch % run->config->save_every == 0 || run->step.number == run->steps;
-    return due ? pretrain_save_step(run, error) : SIMCLR_OK;
+    if (!due) return status;
+    const int saved = pretrain_save_step(run, status ? NULL : error); /* whatever became of the best */
+    return status ? status : saved;
 }

@@ -45,6 +45,15 @@ check 2 '' 'other images or made with other options' "$simclr" data pack set/tra
 check 0 '' '' "$simclr" data pack set/train --out other --threads 1 --overwrite
 true_that "the other pack's test part is gone" test ! -e other/test-000000.tar -a ! -e other/.pack-test
 
+# files that are called otherwise, and would be read with the pack: they are never removed
+for name in train.tar test-images.tar.gz train-1.tar; do
+    mkdir strange && cp bad.tar/train-000000.tar strange/$name
+    check 2 '^$' "strange: holds $name, which would be read as a part of the pack" "$simclr" data pack set --out strange --threads 1
+    check 2 '^$' "strange: holds $name, which would be read as a part of the pack" "$simclr" data pack set --out strange --threads 1 --overwrite
+    true_that "$name is untouched" test -e strange/$name -a "$(ls strange | wc -l)" = 1
+    rm -r strange
+done
+
 # ---- its own source ----
 check 0 '' '' "$simclr" data pack set --out src --threads 1
 check 0 '' '' "$simclr" data pack set --out raw --format raw --threads 1

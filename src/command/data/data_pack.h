@@ -29,12 +29,13 @@ void packed_free(struct packed *packed);
 /* The place of a part in it. Start with pack_place_look; release with pack_place_free, also after a failure. */
 struct pack_place {
     const struct config *config;
-    const char *part; /* "train", "test" */
-    struct text note; /* of what the part is made: .pack-PART */
-    bool noted, same; /* there is such a note; it says the same */
-    int files;        /* of the part, that are there */
-    char example[100];
-    int64_t *left, shards; /* [shards] images left out of each */
+    const char *part;                 /* "train", "test" */
+    struct text note;                 /* of what the part is made: .pack-PART */
+    bool noted, same;                 /* there is such a note; it says the same */
+    int files;                        /* of the part, that are there and called as this command calls them */
+    int strangers;                    /* others that would be read as the part */
+    char example[100], stranger[100]; /* the first of each */
+    int64_t *left, shards;            /* [shards] images left out of each */
 };
 
 /* Looks at what is there and changes nothing. set: NULL where the set has no such part. SIMCLR_INVALID: files of

@@ -18,11 +18,27 @@ enum { NOTE_BYTES_MAX = 65536, LEFT_BYTES_MAX = 1 << 26 };
 
 /* ---- whose files ------------------------------------------------------------------------------------------------- */
 
+/* Would it be read as that part of a set in this folder? */
 static bool belongs_to_part(const char *name, const char *part)
 {
     const size_t length = strlen(part);
     return strncmp(name, part, length) == 0 && (name[length] == '-' || name[length] == '.') &&
            (strstr(name, ".tar") != NULL || strstr(name, ".pack") != NULL);
+}
+
+/* Is it called as this command calls what it writes, half-written or whole? Only such files are removed. */
+static bool is_packed(const char *name, const char *part)
+{
+    static const char *const endings[] = {".tar", ".pack", ".pack.part", ".pack.index.part"};
+    const size_t length = strlen(part), digits = name[length] == '-' ? strspn(name + length + 1, "0123456789") : 0;
+    const char *rest = name + length + (digits >= 6 ? digits + 1 : 0);
+    if (!belongs_to_part(name, part)) return false;
+    for (size_t i = digits >= 6 ? 0 : 1; i < (digits >= 6 ? 1 : sizeof endings / sizeof *endings); i++) {
+        const size_t tail = strlen(endings[i]);
+        if (strncmp(rest, endings[i], tail) != 0) continue;
+        if (rest[tail] == '\0' || strncmp(rest + tail, ".tmp-", 5) == 0) return true;
+    }
+    return false;
 }
 
 /* What a pack writes besides the images. */
@@ -108,7 +124,9 @@ static int look_for_files(struct pack_place *place, struct error *error)
     if (status) return status;
     for (size_t i = 0; i < names.count; i++) {
         if (file_is_temporary(names.names[i]) || !belongs_to_part(names.names[i], place->part)) continue;
-        if (place->files++ == 0) snprintf(place->example, sizeof place->example, "%.99s", names.names[i]);
+        const bool ours = is_packed(names.names[i], place->part);
+        if (ours ? place->files++ == 0 : place->strangers++ == 0)
+            snprintf(ours ? place->example : place->stranger, sizeof place->example, "%.99s", names.names[i]);
     }
     file_list_free(&names);
     return SIMCLR_OK;
@@ -118,6 +136,10 @@ static int look_for_files(struct pack_place *place, struct error *error)
 static int judge(const struct pack_place *place, struct error *error)
 {
     const char *out = place->config->out;
+    if (place->strangers > 0)
+        return error_set(error, SIMCLR_INVALID,
+                         "%s: holds %s, which would be read as a part of the pack; move it away, or use another --out",
+                         out, place->stranger);
     if (place->same) return SIMCLR_OK;
     if (!place->noted && place->files == 0) return SIMCLR_OK;
     if (!place->config->overwrite && place->noted)
@@ -176,7 +198,7 @@ static int clean(const struct pack_place *place, bool all, struct error *error)
     if (status) return status;
     for (size_t i = 0; i < names.count && !status; i++) {
         const char *name = names.names[i];
-        const bool ours = belongs_to_part(name, place->part);
+        const bool ours = is_packed(name, place->part);
         if ((ours && all) || (file_is_temporary(name) && (ours || is_note(name))))
             status = remove_file(place->config->out, name, error);
     }
