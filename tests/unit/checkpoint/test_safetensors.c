@@ -174,6 +174,8 @@ static void test_lies(void **state)
         {"{\"a\":{\"dtype\":8,\"shape\":[1],\"data_offsets\":[0,1]}}", -1, 1, "no element type"},
         {"{" T("a", "F4", "[2]", "[0,1]") "}", -1, 1, "not known"},
         {"{" T("a", "U8", "1", "[0,1]") "}", -1, 1, "shape"},
+        /* nothing in the end, and beyond int64_t on the way */
+        {"{" T("a", "U8", "[4611686018427387904,2,0]", "[0,0]") "}", -1, 0, "more elements"},
         {"{" T("a", "U8", "[1.0]", "[0,1]") "}", -1, 1, "not a size"},
         {"{" T("a", "U8", "[-1]", "[0,1]") "}", -1, 1, "not a size"},
         {"{" T("a", "U8", "[1,1,1,1,1,1,1,1,1]", "[0,1]") "}", -1, 1, "at most 8"},
