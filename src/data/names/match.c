@@ -140,8 +140,8 @@ static int match_numbers(struct catalog *train, const char *train_path, struct c
         return name_by_wnids(numbers, names, error);
     }
     return error_set(error, SIMCLR_DATA,
-                     "%.120s: its classes are numbers (0 to %d), and those of %.120s have names: name them in a file "
-                     "%s beside it, one name a line, class 0 first",
+                     "%.120s: its classes are numbers (0 to %d), and those of %.120s have names: name its folders, or "
+                     "put a file %s beside a list or an archive, one name a line, class 0 first",
                      train_numbered ? train_path : test_path, numbers->classes - 1,
                      train_numbered ? test_path : train_path, CLASS_NAMES_FILE);
 }

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
+#include "data/names/class_names.h"
 #include "data/sets/kind.h"
 #include "data/sets/records.h"
 
@@ -162,7 +164,13 @@ int cifar_open_shelf(struct source *out, struct catalog *catalog, const struct s
         return error_set(error, SIMCLR_DATA, "%s: CIFAR-%d without %s: add that file", shelf->path, flavour->classes,
                          flavour->files[part][0]);
     status = add_files(out, catalog, flavour, shelf, part, error);
-    return status == SIMCLR_OK ? add_class_names(catalog, flavour, shelf, error) : status;
+    if (!status) status = add_class_names(catalog, flavour, shelf, error);
+    if (status || !class_names_are_numbers(catalog)) return status;
+    char *beside = shelf->archive ? memory_string(shelf->path) : file_join(shelf->path, CLASS_NAMES_FILE);
+    if (!beside) return error_no_memory(error, "a path", strlen(shelf->path) + 16);
+    status = class_names_read(catalog, beside, NULL, error);
+    memory_free(beside);
+    return status;
 }
 
 static int cifar_open(struct source *out, struct catalog *catalog, const struct set_request *request,

@@ -97,10 +97,22 @@ static void note_folder(struct walk *walk, const char *path, const char *name, c
     refuse_folder(walk, same_place(place_of(info), walk->inside[0]) ? PASSED_LOOP : folder_verdict(path), path);
 }
 
+/* What `name` is, links followed. What cannot be looked at may be a folder, whose images must not be missing without a
+ * word; one that is named like a picture counts as a bad image, and what may not be reached as a file. */
+static int look(const char *path, const char *name, struct stat *info, bool *found, struct error *error)
+{
+    *found = stat(path, info) == 0;
+    if (*found || errno == EACCES || errno == EPERM || source_is_image_name(name)) return SIMCLR_OK;
+    enum file_kind kind;
+    return file_look_at(path, &kind, error);
+}
+
 static int walk_entry(struct walk *walk, const char *path, const char *name, bool deeper, struct error *error)
 {
     struct stat info;
-    const bool found = stat(path, &info) == 0;
+    bool found;
+    const int failure = look(path, name, &info, &found, error);
+    if (failure) return failure;
     if (found && S_ISDIR(info.st_mode)) {
         if (!deeper) note_folder(walk, path, name, &info);
         if (!deeper || !may_enter(walk, path, &info)) return SIMCLR_OK;
@@ -165,6 +177,7 @@ static int add_classes(struct catalog *catalog, const char *path, struct error *
 {
     struct stat root, info;
     struct file_list names;
+    bool found = false;
     if (stat(path, &root) != 0) root = (struct stat){0};
     int status = file_list_folder(path, &names, error);
     const int before = catalog->classes; /* sorted already */
@@ -174,10 +187,12 @@ static int add_classes(struct catalog *catalog, const char *path, struct error *
         char *full = file_join(path, name);
         if (full == NULL)
             status = error_no_memory(error, "a path", strlen(path) + 256);
-        else if (stat(full, &info) == 0 && S_ISDIR(info.st_mode) && !same_place(place_of(&info), place_of(&root)) &&
-                 (before == 0 ||
-                  bsearch(&name, catalog->class_name, (size_t)before, sizeof(char *), compare_text) == NULL) &&
-                 folder_verdict(full) == PASSED_REASONS)
+        else
+            status = look(full, name, &info, &found, error);
+        if (status == SIMCLR_OK && found && S_ISDIR(info.st_mode) && !same_place(place_of(&info), place_of(&root)) &&
+            (before == 0 ||
+             bsearch(&name, catalog->class_name, (size_t)before, sizeof(char *), compare_text) == NULL) &&
+            folder_verdict(full) == PASSED_REASONS)
             status = catalog_add_class(catalog, name, error);
         memory_free(full);
     }
@@ -196,12 +211,12 @@ static int scan(struct catalog *catalog, const char *path, struct error *error)
     if (walk.followed == NULL) return error_no_memory(error, "a list of links", MAX_LINKS * sizeof *walk.followed);
     int status = walk_folder(&walk, path, false, error); /* images that lie beside the classes have no label */
     for (int i = 0; status == SIMCLR_OK && i < catalog->classes; i++) {
+        enum file_kind kind = FILE_NONE; /* the other part may have a class that this one lacks */
         char *full = file_join(path, catalog->class_name[i]);
         walk.label = i;
         walk.links = 0;
-        if (full == NULL)
-            status = error_no_memory(error, "a path", strlen(path) + 256);
-        else if (file_is_folder(full)) /* the other part may have a class that this one lacks */
+        status = full ? file_look_at(full, &kind, error) : error_no_memory(error, "a path", strlen(path) + 256);
+        if (status == SIMCLR_OK && kind == FILE_FOLDER)
             status = walk_entry(&walk, full, catalog->class_name[i], true, error);
         memory_free(full);
     }

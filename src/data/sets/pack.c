@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/archives/shelf.h"
+#include "data/names/class_names.h"
 #include "data/sets/kind.h"
 
 struct pack {
@@ -188,11 +189,14 @@ static int pack_open(struct source *out, struct catalog *catalog, const struct s
     char *file =
         file_is_folder(path) ? file_join(path, request->part ? "test.pack" : "train.pack") : memory_string(path);
     if (file == NULL) return error_no_memory(error, "a path", strlen(path) + 16);
-    int status = blob_open(&blob, file, NULL, error);
-    if (status == SIMCLR_OK)
-        status = pack_open_blob(out, catalog, &blob, file, &request->config->limits, error);
-    else if (!file_exists(file))
+    enum file_kind kind;
+    blob = (struct blob){.descriptor = -1};
+    int status = file_look_at(file, &kind, error);
+    if (status == SIMCLR_OK && kind == FILE_NONE)
         status = error_set(error, SIMCLR_DATA, "%s: there is none: this pack has only the other part", file);
+    if (status == SIMCLR_OK) status = blob_open(&blob, file, NULL, error);
+    if (status == SIMCLR_OK) status = pack_open_blob(out, catalog, &blob, file, &request->config->limits, error);
+    if (status == SIMCLR_OK) status = class_names_read(catalog, file, request->log, error);
     blob_close(&blob);
     memory_free(file);
     return status;

@@ -83,7 +83,8 @@ static void numbers_and_names(void **state)
     enum match_way way;
     assert_int_equal(match_classes(&train, "photos", &test, "val.txt", &way, &error), SIMCLR_DATA);
     assert_string_equal(error.text, "val.txt: its classes are numbers (0 to 2), and those of photos have names: name "
-                                    "them in a file classes.txt beside it, one name a line, class 0 first");
+                                    "its folders, or put a file classes.txt beside a list or an archive, one name a "
+                                    "line, class 0 first");
     expect_classes(&train, names);
     expect_classes(&test, numbers);
     assert_int_equal(match_classes(&test, "x.tar", &train, "photos", &way, &error), SIMCLR_DATA);
@@ -245,6 +246,26 @@ static void cifar_names(void **state)
     match_sets(train, at("animals"), 1, "bd");
 }
 
+/* CIFAR-100's binaries alone have numbers; the names may lie beside them. */
+static void cifar_100_names(void **state)
+{
+    (void)state;
+    static uint8_t record[3074];
+    struct text names = {0};
+    put_folder(at("hundred"));
+    record[1] = 7;
+    put_bytes(at("hundred/train.bin"), record, sizeof record);
+    struct dataset *set = open_set(at("hundred"), DATASET_TRAIN, 0);
+    assert_string_equal(dataset_class_name(set, 7), "7");
+    dataset_close(&set);
+    for (int i = 0; i < 100; i++) text_add(&names, "class %d\n", i);
+    put_text(at("hundred/classes.txt"), names.bytes);
+    set = open_set(at("hundred"), DATASET_TRAIN, 0);
+    assert_string_equal(dataset_class_name(set, 7), "class 7");
+    dataset_close(&set);
+    text_free(&names);
+}
+
 /* ---- the same images in both ---- */
 
 static int64_t count_shared(const char *train_path, const char *test_path, int64_t *looked_at)
@@ -295,7 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_name),          cmocka_unit_test(without_classes), cmocka_unit_test(numbers_and_names),
         cmocka_unit_test(imagenet_numbers), cmocka_unit_test(no_memory),       cmocka_unit_test(every_kind),
-        cmocka_unit_test(cifar_names),      cmocka_unit_test(shared_images),
+        cmocka_unit_test(cifar_names),      cmocka_unit_test(cifar_100_names), cmocka_unit_test(shared_images),
     };
     return run_cases(tests, support_open, remove_folder);
 }

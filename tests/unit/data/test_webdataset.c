@@ -365,6 +365,41 @@ static void many_shards_many_threads(void **state)
     dataset_close(&set);
 }
 
+/* Samples in folders whose names are those of parts: each part has the classes of both. */
+static void parts_of_samples(void **state)
+{
+    (void)state;
+    static const char *const labels[] = {"cat", "dog", "dog", "eel"};
+    struct text tar = {0};
+    for (int i = 0; i < 4; i++) {
+        const char *part = i < 2 ? "Training" : "valid";
+        tar_add_jpeg(&tar, at("%s/%d.jpg", part, i) + strlen(folder) + 1, i);
+        tar_add_text(&tar, at("%s/%d.cls", part, i) + strlen(folder) + 1, labels[i]);
+    }
+    tar_put(&tar, at("parts.tar"));
+    assert_true(has_test_part(at("parts.tar")));
+    struct dataset *train = open_set(at("parts.tar"), DATASET_TRAIN, 0),
+                   *test = open_set(at("parts.tar"), DATASET_TEST, 0);
+    assert_int_equal(dataset_count(train), 2);
+    assert_int_equal(dataset_classes(train), 3);
+    assert_string_equal(dataset_place(train), "Training/");
+    expect_item(train, 1, "parts.tar/Training/1.jpg", 1, 1);
+    assert_int_equal(dataset_count(test), 2);
+    assert_string_equal(dataset_place(test), "valid/");
+    expect_item(test, 0, "parts.tar/valid/2.jpg", 1, 2);
+    expect_item(test, 1, "parts.tar/valid/3.jpg", 2, 3);
+    dataset_close(&train);
+    dataset_close(&test);
+    /* training alone is all of them */
+    tar_add_jpeg(&tar, "train/a.jpg", 1);
+    tar_add_text(&tar, "train/a.cls", "cat");
+    tar_put(&tar, at("alone.tar"));
+    assert_false(has_test_part(at("alone.tar")));
+    test = open_set(at("alone.tar"), DATASET_TEST, 0);
+    assert_int_equal(dataset_count(test), 1);
+    dataset_close(&test);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +408,7 @@ int main(void)
         cmocka_unit_test(keys_that_come_twice), cmocka_unit_test(labels_in_class_folders),
         cmocka_unit_test(numbers_of_products),  cmocka_unit_test(shards),
         cmocka_unit_test(class_names),          cmocka_unit_test(many_shards_many_threads),
+        cmocka_unit_test(parts_of_samples),
     };
     return run_cases(tests, support_open, remove_folder);
 }
