@@ -1,4 +1,4 @@
-# A file whose name ends in _SUFFIX.c, anywhere under src/, holds kernels for one instruction set. It is compiled with
+# A file whose name ends in _SUFFIX.c, anywhere under src/ or tests/unit/, is for one instruction set. It is compiled with
 # that set's flags and runs only where the processor has it. On other architectures such files are left out (rooms.cmake).
 set(SIMCLR_ISA_SUFFIXES) # of this architecture
 set(SIMCLR_ISA_FOREIGN)  # of others, as alternatives of a regular expression
@@ -9,7 +9,8 @@ function(simclr_isa ARCHITECTURE SUFFIX)
     set(SIMCLR_ISA_FOREIGN "${SIMCLR_ISA_FOREIGN}" PARENT_SCOPE)
     return()
   endif()
-  file(GLOB_RECURSE FILES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*_${SUFFIX}.c)
+  file(GLOB_RECURSE FILES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*_${SUFFIX}.c
+       ${PROJECT_SOURCE_DIR}/tests/unit/*_${SUFFIX}.c)
   set_source_files_properties(${FILES} PROPERTIES COMPILE_OPTIONS "${ARGN}")
   set(SIMCLR_ISA_SUFFIXES ${SIMCLR_ISA_SUFFIXES} ${SUFFIX} PARENT_SCOPE)
 endfunction()
