@@ -221,6 +221,38 @@ static void a_stem_that_does_not_fit_starts_anew(void **state)
     memory_free(path);
 }
 
+/* Whichever allocation fails while weights are taken, or while a run goes on further, there is a sentence for it. */
+static void no_memory_to_go_on(void **state)
+{
+    (void)state;
+    run_whole("source", (const char *[]){"epochs", "1", NULL});
+    char *path = in_folder("source");
+    const char *const init[] = {"init", path, "overwrite", "true", "epochs", "1", "threads", "1", NULL};
+    const char *const further[] = {"epochs", "2", "threads", "1", NULL};
+    for (int i = 0; i < 2; i++) {
+        int failed = 0;
+        for (long n = 1, good = 0; good < 3; n += 1 + n / 4) {
+            struct run_fixture run;
+            if (i == 1) run_whole("memory", (const char *[]){"overwrite", "true", "epochs", "1", NULL});
+            char *out = in_folder("memory");
+            fixture_open(&run, out);
+            memory_free(out);
+            for (const char *const *extra = i == 0 ? init : further; *extra; extra += 2)
+                fixture_set(&run, extra[0], extra[1]);
+            memory_fail_after(n);
+            const int status = fixture_run(&run, pretrain_run);
+            memory_fail_after(0);
+            if (status != SIMCLR_OK && status != SIMCLR_NO_MEMORY)
+                fail_msg("allocation %ld: status %d: %s", n, status, run.error.text);
+            failed += status != SIMCLR_OK;
+            good = status == SIMCLR_OK ? good + 1 : 0;
+            fixture_close(&run);
+        }
+        assert_true(failed > 15);
+    }
+    memory_free(path);
+}
+
 /* ---- what is kept ------------------------------------------------------------------------------------------- */
 
 static void cut_file(const char *name)
@@ -305,6 +337,7 @@ int main(void)
         cmocka_unit_test(a_run_starts_from_weights),
         cmocka_unit_test(weights_in_the_folder_that_is_emptied),
         cmocka_unit_test(a_stem_that_does_not_fit_starts_anew),
+        cmocka_unit_test(no_memory_to_go_on),
         cmocka_unit_test(keep_counts_whole_checkpoints),
         cmocka_unit_test(the_best_is_the_one_on_the_disk),
     };
