@@ -30,6 +30,32 @@ static const char *name_of(enum evaluation_source source)
 
 /* ---- preparation -------------------------------------------------------------------------------------------- */
 
+/* A class with training images of which none may be used as labelled ones is never learned. */
+static int warn_of_classes(const struct evaluation *evaluation, const struct finetune *run, struct error *error)
+{
+    enum { THERE = 1, LABELLED = 2 };
+    const struct dataset *train = evaluation->train;
+    const int classes = dataset_classes(train);
+    uint8_t *seen = memory_array((size_t)classes, sizeof *seen);
+    if (!seen) return error_no_memory(error, "the classes that have labels", (size_t)classes);
+    for (int64_t i = 0; i < dataset_count(train); i++)
+        if (dataset_label(train, i) >= 0) seen[dataset_label(train, i)] |= THERE;
+    for (uint32_t i = 0; i < run->subset_count; i++)
+        if (dataset_label(train, run->subset[i]) >= 0) seen[dataset_label(train, run->subset[i])] |= LABELLED;
+    int without = 0, first = -1;
+    for (int c = 0; c < classes; c++) {
+        if (seen[c] != THERE) continue;
+        if (without++ == 0) first = c;
+    }
+    if (without > 0)
+        log_warning(&evaluation->session->log,
+                    "finetune: %d of %d classes have no image among the labelled ones (%.80s%s): their test images can "
+                    "only be wrong",
+                    without, classes, dataset_class_name(train, first), without == 1 ? "" : " and so on");
+    memory_free(seen);
+    return SIMCLR_OK;
+}
+
 static int open_data(struct evaluation *evaluation, struct error *error)
 {
     struct session *session = evaluation->session;
@@ -48,7 +74,8 @@ static int open_data(struct evaluation *evaluation, struct error *error)
                          dataset_description(evaluation->test));
     if (dataset_classes(train) == 1)
         return error_set(error, SIMCLR_DATA, "%s: has one class only: there is nothing to tell apart", config->data);
-    return label_share_choose(train, config->labels, (uint64_t)config->seed, &run->subset, &run->subset_count, error);
+    status = label_share_choose(train, config->labels, (uint64_t)config->seed, &run->subset, &run->subset_count, error);
+    return status ? status : warn_of_classes(evaluation, run, error);
 }
 
 static int open_folder(struct evaluation *evaluation, struct finetune *run, struct error *error)

@@ -60,6 +60,12 @@ d = json.load(open("out"))["pixels"]
 assert d["l2"] == 0.01 and "held_out_top1" not in d and "folds" not in d, d
 PY
 
+# A list of labelled images that leaves a class out.
+for c in a b c d e; do printf 'train/%s/0.png\n' $c; done >five.txt
+check 0 '' 'finetune: 2 of 7 classes have no image among the labelled ones \(f and so on\)' "$simclr" finetune --checkpoint run --data set --labels five.txt --epochs 1 --no-controls --threads 1 --out tuned
+check 0 '' '' "$simclr" finetune --checkpoint run --data set --labels 50% --epochs 1 --no-controls --threads 1 --out tuned --overwrite
+true_that "nothing is said where all have one" test "$(grep -c 'no image among' err)" = 0
+
 # A deviation of 0, in a checkpoint and beside an export; a weight that is no number.
 python run/checkpoints/step-*.safetensors <<'PY'
 import json, struct, sys
