@@ -172,12 +172,13 @@ static int find_only(const struct top *top, const char *path, char **out, struct
     const char *only = NULL;
     bool has, nested = false;
     *out = NULL;
-    if (top->loose || top->train) return SIMCLR_OK;
+    if (top->loose) return SIMCLR_OK;
     for (size_t i = 0; i < top->folders.count; i++) {
         const int status = has_images(path, top->folders.names[i], &has, NULL, error);
         if (status || (has && only)) return status;
         if (has) only = top->folders.names[i];
     }
+    if (only && part_word_of(only, strlen(only)) == PART_TRAIN) return SIMCLR_OK; /* it says which part it is */
     const int status = only ? has_images(path, only, &has, &nested, error) : SIMCLR_OK;
     if (status || !nested) return status;
     *out = file_join(path, only);

@@ -35,6 +35,7 @@ static void known_trees(void **state)
         {"nette/train/cat/{2} nette/val/cat/{1}", "nette/train/2 cat | nette/val/1 cat"},
         {"nette/train/cat/{2} nette/val/cat/{1} readme.txt other/", "nette/train/2 cat | nette/val/1 cat"},
         {"val/cat/{2} val/dog/{1}", "val/3 cat,dog"},
+        {"nette/cat/{2} nette/{1} train/dog/", "nette/3 cat"},
         {"train/train/cat/{1} train/val/cat/{1}", "train/2 train,val"},
         /* names of parts */
         {"train/cat/{2} test/cat/{1}", "train/2 cat | test/1 cat"},
