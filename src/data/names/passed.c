@@ -143,10 +143,30 @@ void passed_say(const struct passed *passed, const char *path, const struct log 
     text_free(&text);
 }
 
+/* What torchvision and others leave of CIFAR: pickles, which are programs and are not run. The set to fetch, or NULL.
+ */
+static const char *cifar_pickles(const struct passed *passed)
+{
+    const char *name = passed->example[PASSED_OTHER];
+    if (strstr(name, "cifar-100-python")) return "cifar100";
+    static const char *const ten[] = {"cifar-10-batches-py", "cifar-10-python", "data_batch_", "batches.meta"};
+    for (size_t i = 0; i < sizeof ten / sizeof *ten; i++)
+        if (strstr(name, ten[i])) return "cifar10";
+    return NULL;
+}
+
 int passed_no_images(const struct passed *passed, const char *path, struct error *error)
 {
     struct text text = {0};
     passed_describe(passed, &text);
+    const char *cifar = cifar_pickles(passed);
+    if (cifar) {
+        text_free(&text);
+        return error_set(error, SIMCLR_DATA,
+                         "%.200s: no images, but CIFAR's Python version: pickles, which are not read: take its binary "
+                         "version (simclr data fetch %s --out FOLDER)",
+                         path, cifar);
+    }
     const bool told = passed_total(passed) > 0 && !text.failed;
     const bool formats = passed->count[PASSED_FORMAT] > 0;
     error_set(error, SIMCLR_DATA, "%.120s: no images: it has no %s files%s%.250s%s", path, endings_read(),

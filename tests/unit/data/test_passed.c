@@ -88,6 +88,22 @@ static void a_set_of_other_formats(void **state)
     refuse_set(at("phone.tar"), DATASET_TRAIN, SIMCLR_DATA, "(1 .gif)");
 }
 
+/* What torchvision leaves: pickles are not run. */
+static void cifar_of_python(void **state)
+{
+    (void)state;
+    put_folder(at("data/cifar-10-batches-py"));
+    put_text(at("data/cifar-10-batches-py/batches.meta"), "a pickle");
+    put_text(at("data/cifar-10-batches-py/data_batch_1"), "a pickle");
+    refuse_set(at("data"), DATASET_TRAIN, SIMCLR_DATA, "simclr data fetch cifar10");
+    refuse_set(at("data/cifar-10-batches-py"), DATASET_TRAIN, SIMCLR_DATA, "simclr data fetch cifar10");
+    struct text tar = {0};
+    tar_add_text(&tar, "cifar-100-python/meta", "a pickle");
+    tar_add_text(&tar, "cifar-100-python/train", "a pickle");
+    tar_put(&tar, at("hundred.tar"));
+    refuse_set(at("hundred.tar"), DATASET_TRAIN, SIMCLR_DATA, "simclr data fetch cifar100");
+}
+
 static void deep_folders_and_links(void **state)
 {
     (void)state;
@@ -191,6 +207,7 @@ int main(void)
         cmocka_unit_test(counts_are_the_same_in_every_container),
         cmocka_unit_test(nothing_is_said_where_all_is_taken),
         cmocka_unit_test(a_set_of_other_formats),
+        cmocka_unit_test(cifar_of_python),
         cmocka_unit_test(deep_folders_and_links),
         cmocka_unit_test(folders_that_may_not_be_listed),
         cmocka_unit_test(the_folder_of_a_run),
