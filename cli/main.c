@@ -245,9 +245,11 @@ static int command_main(struct console *console, simclr_context *context, int co
         return wanted ? EXIT_OK : EXIT_USAGE;
     }
 
-    if (simclr_config_create(context, request.command, &request.config) != SIMCLR_OK) {
-        console_complain(console, "%s; see simclr --help", simclr_error(context));
-        return EXIT_USAGE;
+    const int created = simclr_config_create(context, request.command, &request.config);
+    if (created != SIMCLR_OK) {
+        console_complain(console, "%s%s", simclr_error(context),
+                         created == SIMCLR_INVALID ? "; see simclr --help" : "");
+        return exit_code(created);
     }
     int code = EXIT_OK;
     if (wants_help(count, arguments)) {

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# test_faults.sh SIMCLR [BUILD] -- a few of the runs of `./dev faults`: one call fails, or the program is killed, and nothing is lost, half-written or untold.
+source tests/system/check.sh
+faults=$tests/faults
+${CC:-cc} -O1 -shared -fPIC -o fault.so "$faults/fault.c" -ldl >compile 2>&1 || skip_all "no compiler for a library to preload"
+FAULT_KIND=memory FAULT_LOG=log LD_PRELOAD=$PWD/fault.so "$simclr" --version >out 2>err && [ -s log ] || skip_all "no library can be preloaded in this build"
+
+# What counts is the last line of each: "N checks, M failed, 0 skipped".
+part() {
+    local sentence=$1 counted failed
+    shift
+    "$@" >part.out 2>&1 || true
+    read -r counted failed <<<"$(sed -nE 's/^([0-9]+) checks, ([0-9]+) failed.*/\1 \2/p' part.out | tail -n 1)"
+    [ -n "${counted:-}" ] || { fail "$sentence: no result: $(tail -n 5 part.out)"; checks=$((checks + 1)); return; }
+    checks=$((checks + counted)) failures=$((failures + failed))
+    grep '^FAILED' part.out
+}
+# The sum of all commands is few; --points spreads them over each one's calls.
+part "failing calls" python3 "$faults/sweep.py" "$simclr" fault.so --points 1
+part "kills" python3 "$faults/kills.py" "$simclr" fault.so --pretrain 4 --others 2
+finish
