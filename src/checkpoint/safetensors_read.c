@@ -1,6 +1,5 @@
 /* checkpoint/safetensors_read.c -- the reader: every length and offset is checked before it is used. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 
 #include "base/checksum.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/signature.h"
 #include "checkpoint/foreign.h"
@@ -222,8 +222,10 @@ static int read_header(struct safetensors *file, const uint8_t *bytes, size_t co
     file->data = bytes + file->header_end;
     file->data_bytes = count - file->header_end;
     json_error_t problem;
-    file->header = json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
-    if (!file->header)
+    const int parsed =
+        json_parse(&file->header, (const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
+    if (parsed == SIMCLR_NO_MEMORY) return error_no_memory(error, "the header of a file of tensors", (size_t)length);
+    if (parsed)
         return error_set(error, SIMCLR_CORRUPT,
                          "%s: the header is no valid JSON (%.120s at byte %d); the file is "
                          "damaged, use another copy",

@@ -1,14 +1,16 @@
 /* run/export.c -- see export.h. */
 #include "run/export.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
+
+enum { CONFIG_BYTES_MAX = 1 << 20 };
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
@@ -120,9 +122,16 @@ static int read_normalization(const json_t *config, const char *path, struct vie
 static int read_config(const char *path, int *size, struct view_policy *policy, bool *found, struct error *error)
 {
     json_error_t problem;
+    json_t *root = NULL;
+    uint8_t *text;
+    size_t length;
     if (!file_exists(path)) return SIMCLR_OK;
-    json_t *root = json_load_file(path, 0, &problem);
-    if (!root)
+    int status = file_read(path, CONFIG_BYTES_MAX, &text, &length, error);
+    if (status) return status;
+    status = json_parse(&root, (const char *)text, length, 0, &problem);
+    memory_free(text);
+    if (status == SIMCLR_NO_MEMORY) return error_no_memory(error, path, length);
+    if (status)
         return error_set(error, SIMCLR_CORRUPT, "%s: cannot be read as JSON (line %d: %.120s): mend or remove it", path,
                          problem.line, problem.text);
     const json_t *config = json_object_get(root, "pretrained_cfg");
@@ -132,7 +141,7 @@ static int read_config(const char *path, int *size, struct view_policy *policy, 
     if (side >= 8 && side <= 1024) *size = (int)side;
     *policy = view_policy_default(*size);
     if (filter && strcmp(filter, "bilinear") == 0) policy->filter = RESAMPLE_BILINEAR;
-    const int status = read_normalization(config, path, policy, error);
+    status = read_normalization(config, path, policy, error);
     json_decref(root);
     return status;
 }

@@ -1,10 +1,10 @@
 /* run/metrics_read.c -- metrics.jsonl as numbers again. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "run/metrics.h"
 
@@ -59,8 +59,9 @@ static int read_rows(const char *path, const char *text, size_t bytes, struct me
     if (!out->rows) return error_no_memory(error, "metrics", lines * sizeof *out->rows);
     for (size_t at = 0; at < bytes;) {
         const size_t length = (size_t)((const char *)memchr(text + at, '\n', bytes - at) - (text + at));
-        json_t *line = json_loadb(text + at, length, JSON_REJECT_DUPLICATES, NULL);
-        const int status = line ? read_row(line, &out->rows[out->count]) : SIMCLR_CORRUPT;
+        json_t *line;
+        int status = json_parse(&line, text + at, length, JSON_REJECT_DUPLICATES, NULL);
+        if (!status) status = read_row(line, &out->rows[out->count]);
         json_decref(line);
         out->count++; /* what it has is freed with the others */
         if (status == SIMCLR_NO_MEMORY) return error_no_memory(error, "metrics", length);

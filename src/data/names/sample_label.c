@@ -1,11 +1,11 @@
 /* data/names/sample_label.c -- see sample_label.h. */
 #include "data/names/sample_label.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "data/bytes/mark.h"
 
 static int keep(const char *text, size_t count, char label[SAMPLE_LABEL_MAX])
@@ -31,11 +31,10 @@ int sample_label_of_json(const char *text, size_t count, char label[SAMPLE_LABEL
 {
     static const char *const keys[] = {"cls", "label", "class"};
     const size_t mark = bytes_of_mark(text, count);
-    json_error_t reason;
-    json_t *root = json_loadb(text + mark, count - mark, JSON_DECODE_ANY, &reason);
-    int status = SIMCLR_OK;
+    json_t *root;
+    int status = json_parse(&root, text + mark, count - mark, JSON_DECODE_ANY, NULL);
     label[0] = '\0';
-    if (!root) return json_error_code(&reason) == json_error_out_of_memory ? SIMCLR_NO_MEMORY : SIMCLR_CORRUPT;
+    if (status != SIMCLR_OK) return status;
     for (size_t i = 0; status == SIMCLR_OK && label[0] == '\0' && i < sizeof keys / sizeof *keys; i++) {
         const json_t *value = json_object_get(root, keys[i]);
         if (json_is_integer(value))
