@@ -3,6 +3,7 @@
 #include "support/network_check.h" /* cmocka, before those that assert */
 
 #include "base/memory.h"
+#include "nn/watch.h"
 #include "support/far.h"
 #include "train/step.h"
 
@@ -284,6 +285,58 @@ static void a_skipped_step_leaves_no_trace(void **state)
     }
 }
 
+/* A request to stop that comes while operation `at` of a pass runs. */
+static int requested, request_at;
+
+static void request(struct network *network, int step, void *context)
+{
+    (void)network, (void)context;
+    if (step == request_at) requested = 1;
+    assert_true(!requested || step == request_at); /* no operation after it */
+}
+
+/* Wherever a request comes, what was under way is dropped, and the step is then taken as if it had never begun. */
+static void a_dropped_step_leaves_no_trace(void **state)
+{
+    (void)state;
+    static const struct step_loss *const losses[] = {&step_nt_xent, &step_cross_entropy};
+    for (int i = 0; i < 2; i++) {
+        struct run run, other;
+        struct step_config config = usual(losses[i]);
+        struct step_report report;
+        struct error error;
+        config.optimizer.kind = OPTIMIZER_ADAMW;
+        open_run(&run, &config);
+        open_run(&other, &config);
+        take(&run, true);
+        take(&other, true);
+        struct state before = state_of(&run);
+        const struct batch batch = batch_of(&run, true);
+        const struct network_row *rows;
+        const int operations = network_rows(run.step.network, &rows);
+        pool_set_stop(run.backend->pool, (struct stop){&requested});
+        for (request_at = 0; request_at < 2 * operations - 1; request_at++) { /* not after the last one */
+            network_watch(run.step.network, request, NULL);
+            assert_int_equal(step_run(&run.step, &batch, &report, &error), SIMCLR_INTERRUPTED);
+            assert_non_null(strstr(error.text, "step 2"));
+            network_watch(run.step.network, NULL, NULL);
+            assert_true(network_is_cut(run.step.network));
+            assert_int_equal(run.step.number, 1);
+            assert_int_equal(run.step.skipped, 0);
+            assert_same(&run, &before);
+            requested = 0;
+        }
+        take(&run, true);
+        take(&other, true);
+        struct state after = state_of(&other);
+        assert_same(&run, &after);
+        free_state(&before);
+        free_state(&after);
+        close_run(&run);
+        close_run(&other);
+    }
+}
+
 /* With a skipped step between them two steps are the same two steps. */
 static void training_goes_on_after_a_skipped_step(void **state)
 {
@@ -480,6 +533,7 @@ int main(void)
         cmocka_unit_test(cross_entropy_reads_the_labels),
         cmocka_unit_test(cross_entropy_needs_a_classifier),
         cmocka_unit_test(a_skipped_step_leaves_no_trace),
+        cmocka_unit_test(a_dropped_step_leaves_no_trace),
         cmocka_unit_test(training_goes_on_after_a_skipped_step),
         cmocka_unit_test(statistics_that_overflow_are_skipped),
         cmocka_unit_test(ten_in_a_row_are_too_many),
