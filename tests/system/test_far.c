@@ -44,7 +44,8 @@ static void keep_output(void *cookie, const char *text, size_t length)
 static void keep_step(void *cookie, const struct progress *progress)
 {
     struct command_run *run = cookie;
-    if (strcmp(progress->phase, "pretrain") == 0 && progress->step == run->interrupt_at) run->interrupted = 1;
+    if (strcmp(progress->phase, "pretrain") == 0 && progress->step == run->interrupt_at)
+        __atomic_store_n(&run->interrupted, 1, __ATOMIC_RELAXED); /* as simclr_interrupt does: workers look */
 }
 
 static void free_run(struct command_run *run)

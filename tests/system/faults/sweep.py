@@ -29,21 +29,27 @@ FAULTS = {
     "thread": ["EAGAIN"],
 }
 TOLERATED = {"EINTR", "short"} # of a regular file: done again, or gone on with
-# map and thread have to be met at all: larger batches, more threads
-MORE = {"map": ["--batch", "16", "--image-size", "32"], "thread": ["--threads", "3", "--workers", "2"]}
+# what a kind needs to be met at all
+MORE = {"thread": ["--threads", "3", "--workers", "2"]}
+
+
+USUAL = tuple(kind for kind in FAULTS if kind != "map")
 
 
 class Command:
-    def __init__(self, name, words, results, copies=(), again=(), more=("thread",), environment=None):
+    def __init__(self, name, words, results, copies=(), again=(), kinds=USUAL, environment=None):
         self.name, self.words, self.results, self.copies, self.again = name, words, results, copies, list(again)
-        self.more = more
+        self.kinds = kinds
         self.environment = environment or {}
 
 
 COMMANDS = [
     Command("pretrain", ["pretrain", "--data", "data", "--out", "run", "--epochs", "2"] + TRAIN,
             ["run/exported/encoder.safetensors", "run/exported/config.json", "run/checkpoints/*", "run/config.yaml", "steps:run/metrics.jsonl"],
-            copies=["run"], more=("thread", "map")),
+            copies=["run"]),
+    # large pictures: only the scratch of their views is mapped
+    Command("wide", ["pretrain", "--data", "wide", "--out", "fresh", "--epochs", "1", "--depth", "18", "--width", "1/8", "--image-size", "224", "--batch", "2",
+                     "--knn-every", "0", "--diagnostics-images", "0"], ["fresh/exported/*", "fresh/checkpoints/*"], kinds=("map",)),
     Command("finetune", ["finetune", "--checkpoint", "done", "--data", "data", "--out", "tuned", "--epochs", "1", "--batch", "8",
                          "--threads", "1", "--workers", "0"],
             ["tuned/checkpoints/*"], again=["--overwrite"]),
@@ -53,16 +59,19 @@ COMMANDS = [
     Command("pack", ["data", "pack", "data", "--out", "packed", "--shard-images", "5", "--threads", "1"], ["packed/*"]),
     Command("pack-raw", ["data", "pack", "data", "--format", "raw", "--out", "packed", "--threads", "1"], ["packed/*.pack"]),
     Command("info", ["data", "info", "data", "--seconds", "0", "--threads", "1"], ["stdout"]),
-    Command("views", ["views", "data", "--out", "v.png", "--images", "2", "--views", "2", "--threads", "1"], ["v.png"], more=()),
+    Command("views", ["views", "data", "--out", "v.png", "--images", "2", "--views", "2", "--threads", "1"], ["v.png"], kinds=USUAL[:-1]),
 ]
 
 
 # ---- inputs ----
 
-def png(number, side):
+def png(number, side, times=1):
+    """A square picture; each of its pixels so many times on each axis."""
     chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     digest = hashlib.sha256(str(number).encode()).digest()
-    rows = b"".join(b"\0" + bytes(digest[(x * y + c) % 32] for x in range(side) for c in range(3)) for y in range(side))
+    pixel = lambda x, y: bytes(digest[(x * y + c) % 32] for c in range(3)) * times
+    rows = b"".join((b"\0" + b"".join(pixel(x, y) for x in range(side))) * times for y in range(side))
+    side *= times
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
@@ -73,6 +82,10 @@ def make_inputs(folder, simclr):
             for i in range(count):
                 with open(f"{folder}/data/{part}/{label}/{i}.png", "wb") as out:
                     out.write(png(f"{part}{label}{i}", 20 + i))
+    os.makedirs(f"{folder}/wide")
+    for i in range(4):
+        with open(f"{folder}/wide/{i}.png", "wb") as out:
+            out.write(png(f"wide{i}", 40, 30))
     with tarfile.open(f"{folder}/data.tar.gz", "w:gz") as tar:
         tar.add(f"{folder}/data", "data")
 
@@ -282,14 +295,11 @@ def main():
                 if not named(command.name, [c.name for c in COMMANDS]):
                     continue
                 for kind, hows in FAULTS.items():
-                    if not named(kind, FAULTS) or (kind in MORE and kind not in command.more):
+                    if not named(kind, FAULTS) or kind not in command.kinds:
                         continue
                     extra = MORE.get(kind, [])
                     if command.name.startswith(("pack", "info", "views")):
                         extra = [word for word in extra if word not in ("--workers", "2")]
-                    if kind == "map":
-                        extra, command = [], Command("pretrain-map", ["pretrain", "--data", "data", "--out", "fresh", "--epochs", "1"] + TRAIN
-                                                     + ["--batch", "16", "--image-size", "48", "--width", "1/2"], ["fresh/exported/*", "fresh/checkpoints/*"])
                     expected, quiet = sweep.baseline(command, extra)
                     calls, places = sweep.calls(command, kind, extra)
                     for how in hows:
