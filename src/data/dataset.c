@@ -277,6 +277,7 @@ int dataset_open_source(struct dataset **out, struct source *source, struct cata
     } else {
         set->source = *source;
         set->catalog = *catalog;
+        set->catalog.stop = (struct stop){0};
     }
     *source = (struct source){0};
     *catalog = (struct catalog){0};
@@ -306,7 +307,7 @@ int dataset_open(struct dataset **out, const struct dataset_config *config, stru
                  struct error *error)
 {
     struct source source = {0};
-    struct catalog catalog = {0};
+    struct catalog catalog = {.stop = pool_stop(pool)};
     *out = NULL;
     if (config->path == NULL || config->path[0] == '\0')
         return error_set(error, SIMCLR_INVALID, "no data are given: name a folder, a list or `synthetic`");

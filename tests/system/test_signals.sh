@@ -128,6 +128,9 @@ SIMCLR_CACHE=none interrupt "an archive's index" 0.1 data info long.tar --thread
 gzip -1 -c long.tar >long.tar.gz
 SIMCLR_CACHE=none interrupt "unpacking" 0.1 embed --checkpoint run --data long.tar.gz --out f.npy --threads 1
 rm -f long.tar long.tar.gz
+python3 -c "open('long.txt', 'w').writelines(f'large/a/0000.png\t{i % 7}\n' for i in range(3000000))"
+interrupt "a list" 0.1 data info long.txt --threads 1
+rm -f long.txt
 truncate -s 20G huge
 interrupt "data fetch, the digest" 0.5 data fetch cifar10 --from huge --out fetched --sha256 "$(printf '0%.0s' $(seq 64))"
 finish

@@ -51,6 +51,7 @@ int catalog_reserve(struct catalog *catalog, size_t items, size_t bytes, struct 
 int catalog_add_joined(struct catalog *catalog, const char *head, size_t head_length, const char *tail,
                        size_t tail_length, int32_t label, struct error *error)
 {
+    if (stop_is_asked(catalog->stop)) return stop_error(error, "opening the images");
     if (catalog->count >= (int64_t)UINT32_MAX - 1)
         return error_set(error, SIMCLR_UNSUPPORTED, "more than 2^32 - 2 images: split the set");
     int status = SIMCLR_OK;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/stop.h"
 #include "data/names/passed.h"
 
 /* Start from {0}; release with catalog_free. */
@@ -22,11 +23,13 @@ struct catalog {
     char what[64];        /* "folder of images", "list of images", ... for the description */
     char place[96];       /* where in the set the images lie, "train/" for instance; empty: everywhere */
     struct passed passed; /* what is there and is none of the items */
+    struct stop stop;     /* while it is filled: once it is asked for, nothing can be added */
 };
 
 void catalog_free(struct catalog *catalog);
 
-/* Copies `name`. SIMCLR_NO_MEMORY; SIMCLR_UNSUPPORTED past 2^32 - 2 items (indices are 32 bits wide). */
+/* Copies `name`. SIMCLR_NO_MEMORY; SIMCLR_INTERRUPTED; SIMCLR_UNSUPPORTED past 2^32 - 2 items (indices are 32 bits
+ * wide). */
 int catalog_add(struct catalog *catalog, const char *name, int32_t label, struct error *error);
 /* The same for a name that is `head` followed by `tail`, neither ended by NUL nor holding one. */
 int catalog_add_joined(struct catalog *catalog, const char *head, size_t head_length, const char *tail,

@@ -142,6 +142,7 @@ static int walk_names(struct walk *walk, const char *path, const struct file_lis
     int status = SIMCLR_OK;
     for (size_t i = 0; status == SIMCLR_OK && i < names->count; i++) {
         const char *name = names->names[i];
+        if (stop_is_asked(walk->catalog->stop)) return stop_error(error, path);
         char *full = file_join(path, name);
         if (full == NULL)
             status = error_no_memory(error, "a path", strlen(path) + 256);
@@ -301,7 +302,7 @@ static int scan_part(struct catalog *catalog, const struct folder_parts *found, 
 /* Counts what lies in `path` beside the folders that are kept; pictures are files beside the parts. */
 static int count_beside(struct catalog *catalog, const char *path, const char *const kept[2], struct error *error)
 {
-    struct catalog beside = {0};
+    struct catalog beside = {.stop = catalog->stop};
     struct file_list names;
     struct stat root;
     if (stat(path, &root) != 0) root = (struct stat){0};
