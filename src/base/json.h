@@ -1,4 +1,4 @@
-/* base/json.h -- reading JSON by jansson, which takes some failures of memory for errors in the text. */
+/* base/json.h -- reading JSON by jansson, which takes some failures of memory for errors in the text, or for none. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
