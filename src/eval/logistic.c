@@ -147,13 +147,15 @@ static void fit_precondition(void *context, double *vector)
 }
 
 /* The preconditioner for the start's curvature, which after a neighbour's solution is far below 1 / classes. */
-static void fit_prepare(struct fit *fit, const double *point, double *gradient)
+static int fit_prepare(struct fit *fit, const double *point, double *gradient, struct error *error)
 {
     struct preconditioner *preconditioner = fit->args->preconditioner;
-    if (preconditioner == NULL) return;
+    if (preconditioner == NULL) return SIMCLR_OK;
     fit_evaluate(fit, point, gradient);
-    if (preconditioner_factor(preconditioner, fit->curvature, fit->args->l2))
-        fit->space = memory_array(preconditioner_space(preconditioner, fit->args->classes), sizeof(float));
+    if (!preconditioner_factor(preconditioner, fit->curvature, fit->args->l2)) return SIMCLR_OK;
+    const size_t count = preconditioner_space(preconditioner, fit->args->classes);
+    fit->space = memory_array(count, sizeof(float));
+    return fit->space ? SIMCLR_OK : error_no_memory(error, "linear classifier", count * sizeof(float));
 }
 
 static int fit_run(struct backend *backend, const struct logistic_args *args, double *point,
@@ -171,8 +173,8 @@ static int fit_run(struct backend *backend, const struct logistic_args *args, do
     int status = SIMCLR_OK;
     if (!gradient || !fit.weight || !fit.tile_gradient || !fit.logits || !fit.by_class || !fit.loss || !fit.spread)
         status = error_no_memory(error, "linear classifier", weights * 2 * sizeof(float));
+    if (status == SIMCLR_OK) status = fit_prepare(&fit, point, gradient, error);
     if (status == SIMCLR_OK) {
-        fit_prepare(&fit, point, gradient);
         const struct lbfgs_problem problem = {
             .function = fit_evaluate,
             .precondition = fit.space ? fit_precondition : NULL,
@@ -396,7 +398,8 @@ static void place_columns(void *context, int thread, int threads)
 }
 
 /* Puts the rows of a fold behind all others, which are fitted. */
-static void sweep_arrange(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out, int fold)
+static int sweep_arrange(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out, int fold,
+                         struct error *error)
 {
     int64_t fitted = 0, held = 0, to_fit = 0;
     for (int64_t i = 0; i < args->rows; i++) to_fit += sweep->fold[i] != fold;
@@ -414,6 +417,9 @@ static void sweep_arrange(struct sweep *sweep, const struct logistic_args *args,
     sweep->held.rows = held;
     sweep->held.x = sweep->x + to_fit * args->dim;
     sweep->held.labels = sweep->labels + to_fit;
+    if (!sweep->columns && args->classes <= FEW_CLASSES)
+        return error_no_memory(error, "features by columns", (size_t)args->rows * (size_t)args->dim * sizeof(float));
+    return SIMCLR_OK;
 }
 
 static int sweep_standardize(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out,
@@ -428,10 +434,13 @@ static int sweep_standardize(struct sweep *sweep, const struct logistic_args *ar
     struct standardization job = {args, out, sweep};
     pool_split(sweep->backend->pool, measure_columns, &job);
     sweep->all.x = sweep->fit.x = sweep->x;
-    sweep_arrange(sweep, args, out, 0);
+    const int status = sweep_arrange(sweep, args, out, 0, error);
+    if (status) return status;
     /* The rows to fit are like all rows: one Gram matrix does for all folds and for the last fit. */
     sweep->all.preconditioner = sweep->fit.preconditioner =
         preconditioner_create(sweep->backend, sweep->x, args->rows, args->dim);
+    if (!sweep->all.preconditioner && args->dim <= PRECONDITIONER_DIM_MAX)
+        return error_no_memory(error, "the preconditioner of a linear fit", 2 * dim * dim * sizeof(float));
     return SIMCLR_OK;
 }
 
@@ -499,7 +508,8 @@ static int sweep_choose(struct sweep *sweep, const struct logistic_args *args, s
     int64_t correct[GRID] = {0};
     for (int fold = 0; fold < sweep->folds; fold++) {
         if (fold > 0) {
-            sweep_arrange(sweep, args, out, fold);
+            const int status = sweep_arrange(sweep, args, out, fold, error);
+            if (status) return status;
             memset(out->weight, 0, weights * sizeof *out->weight);
             memset(out->bias, 0, (size_t)args->classes * sizeof *out->bias);
         }

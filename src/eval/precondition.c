@@ -17,6 +17,7 @@ struct preconditioner {
     float *gram;    /* [size][size], lower triangle: [x 1]^T [x 1] / rows */
     float *inverse; /* [size][size], lower triangle: L^-1 of the last factoring */
     float *row;     /* [BLOCK][size] */
+    float *space;   /* [1 + BLOCK][size] of factoring */
 };
 
 /* ---- blocked Cholesky ---------------------------------------------------------------------------------------- */
@@ -80,12 +81,12 @@ static void update_trailing(struct backend *backend, float *matrix, int size, in
 
 /* Right-looking: factor a block of the diagonal, divide the panel below by it, update what is to the right of both
  * (Golub & Van Loan, "Matrix Computations", section 4.2.6). */
-bool cholesky_factor(struct backend *backend, float *matrix, int size)
+bool cholesky_factor(struct backend *backend, float *matrix, int size, float *space)
 {
     const size_t stride = (size_t)size;
-    float *pivots = memory_array(stride, sizeof(float)), *panel = memory_array(stride * BLOCK, sizeof(float));
+    float *pivots = space, *panel = space + stride;
     float inverse[BLOCK * BLOCK];
-    bool good = pivots && panel;
+    bool good = true;
     for (int i = 0; i < size && good; i++) pivots[i] = 4 * FLT_EPSILON * matrix[(size_t)i * (stride + 1)];
     for (int begin = 0; begin < size && good; begin += BLOCK) {
         float *corner = matrix + (size_t)begin * (stride + 1);
@@ -113,8 +114,6 @@ bool cholesky_factor(struct backend *backend, float *matrix, int size)
     }
     for (size_t i = 0; i < stride && good; i++)
         memset(matrix + i * (stride + 1) + 1, 0, (stride - i - 1) * sizeof(float));
-    memory_free(pivots);
-    memory_free(panel);
     return good;
 }
 
@@ -215,7 +214,8 @@ struct preconditioner *preconditioner_create(struct backend *backend, const floa
     p->gram = memory_array(size * size, sizeof(float));
     p->inverse = memory_array(size * size, sizeof(float));
     p->row = memory_array(size * BLOCK, sizeof(float));
-    if (!p->gram || !p->inverse || !p->row || !add_bias(p, x, rows))
+    p->space = memory_array(size * (1 + BLOCK), sizeof(float));
+    if (!p->gram || !p->inverse || !p->row || !p->space || !add_bias(p, x, rows))
         preconditioner_destroy(&p);
     else
         add_products(p, x, rows);
@@ -230,6 +230,7 @@ void preconditioner_destroy(struct preconditioner **preconditioner)
     memory_free(p->gram);
     memory_free(p->inverse);
     memory_free(p->row);
+    memory_free(p->space);
     memory_free(p);
 }
 
@@ -251,7 +252,7 @@ bool preconditioner_factor(struct preconditioner *p, double curvature, double l2
     double ridge = 1e-7;
     for (int trial = 0; trial < RIDGE_TRIALS; trial++, ridge *= 10) {
         fill(p, curvature, l2, ridge);
-        if (!cholesky_factor(p->backend, p->inverse, p->size)) continue;
+        if (!cholesky_factor(p->backend, p->inverse, p->size, p->space)) continue;
         cholesky_invert(p->backend, p->inverse, p->size, p->row);
         return true;
     }

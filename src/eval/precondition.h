@@ -22,8 +22,8 @@ enum { PRECONDITIONER_DIM_MAX = 16384 };
 
 struct preconditioner;
 
-/* Sums the Gram matrix of [x 1] once, x: [rows][dim]. NULL where dim is above the limit or memory is short: the fit
- * is then slower and nothing else. */
+/* Sums the Gram matrix of [x 1] once, x: [rows][dim]. NULL where dim is above the limit, and where memory is
+ * short: the penalty that a sweep chooses must not depend on it. */
 struct preconditioner *preconditioner_create(struct backend *backend, const float *x, int64_t rows, int dim);
 void preconditioner_destroy(struct preconditioner **preconditioner); /* nulls; NULL is fine */
 
@@ -40,8 +40,8 @@ void preconditioner_apply(const struct preconditioner *preconditioner, double *o
 /* The two steps of factoring, in place. matrix: [size][size], size a multiple of CHOLESKY_BLOCK. */
 enum { CHOLESKY_BLOCK = 64 };
 /* L with L L^T = matrix, whose lower triangle counts; zeros above. False, and the matrix spoilt, where a pivot is not
- * above a few roundings of the diagonal it came from, or memory is short. */
-bool cholesky_factor(struct backend *backend, float *matrix, int size);
+ * above a few roundings of the diagonal it came from. space: (1 + CHOLESKY_BLOCK) x size floats. */
+bool cholesky_factor(struct backend *backend, float *matrix, int size, float *space);
 /* L^-1 of a lower triangular matrix with zeros above; row: CHOLESKY_BLOCK x size floats. */
 void cholesky_invert(struct backend *backend, float *matrix, int size, float *row);
 

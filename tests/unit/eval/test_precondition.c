@@ -63,10 +63,11 @@ static void factor_and_inverse_match_doubles(void **state)
         }
     plain_cholesky(l, SIZE);
     plain_invert(inverse, l, SIZE);
+    static float space[(1 + CHOLESKY_BLOCK) * SIZE];
     for (int b = 0; b < BACKENDS; b++) {
         struct backend *backend = open_backend(b);
         for (size_t i = 0; i < count; i++) matrix[i] = start[i];
-        assert_true(cholesky_factor(backend, matrix, SIZE));
+        assert_true(cholesky_factor(backend, matrix, SIZE, space));
         for (int i = 0; i < SIZE; i++)
             for (int j = 0; j < SIZE; j++)
                 assert_true(fabs((double)matrix[i * SIZE + j] - (j <= i ? l[i * SIZE + j] : 0)) < 2e-5);
@@ -86,15 +87,15 @@ static void a_pivot_fails(void **state)
 {
     (void)state;
     enum { SIZE = 2 * CHOLESKY_BLOCK };
-    static float matrix[SIZE * SIZE];
+    static float matrix[SIZE * SIZE], space[(1 + CHOLESKY_BLOCK) * SIZE];
     struct backend *backend = open_backend(0);
     for (int i = 0; i < SIZE; i++) matrix[i * SIZE + i] = 1;
-    assert_true(cholesky_factor(backend, matrix, SIZE));
+    assert_true(cholesky_factor(backend, matrix, SIZE, space));
     matrix[100 * SIZE + 3] = 2; /* of the second block, so that the first one's update shows it */
-    assert_false(cholesky_factor(backend, matrix, SIZE));
+    assert_false(cholesky_factor(backend, matrix, SIZE, space));
     matrix[100 * SIZE + 3] = 0;
     matrix[70 * SIZE + 70] = NAN;
-    assert_false(cholesky_factor(backend, matrix, SIZE));
+    assert_false(cholesky_factor(backend, matrix, SIZE, space));
     backend_destroy(&backend);
 }
 
