@@ -238,16 +238,23 @@ static inline void tree_show(struct text *to, const struct dataset *set, size_t 
     free(lines);
 }
 
-/* One thread for all sets. */
+/* One thread for all sets; tree_close is the tear-down of the group. */
+static struct pool *tree_pool;
+
+static inline int tree_close(void **state)
+{
+    pool_destroy(&tree_pool);
+    return remove_folder(state);
+}
+
 static inline int tree_open(struct dataset **out, const char *path, int part)
 {
-    static struct pool *pool;
-    if (!pool) pool = support_pool(1);
+    if (!tree_pool) tree_pool = support_pool(1);
     struct dataset_config config = dataset_config_default();
     config.path = path;
     config.part = part ? DATASET_TEST : DATASET_TRAIN;
     config.cache_bytes = NOT_CACHED;
-    return dataset_open(out, &config, pool, NULL, NULL);
+    return dataset_open(out, &config, tree_pool, NULL, NULL);
 }
 
 /* Both parts of the set at `path` as text: "train/4 cat,dog | test/2 cat,dog", or the refusal's status. `head`: bytes
