@@ -1,5 +1,6 @@
 /* image/encode_png.c -- a PNG into a file, whole or absent, or into memory. */
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,7 +36,22 @@ struct sheet_writer {
     FILE *stream;
     jmp_buf jump;
     char text[128]; /* libpng's complaint */
+    bool no_memory; /* it was refused some, whatever it complains of */
 };
+
+static png_voidp allocate(png_structp png, png_alloc_size_t bytes)
+{
+    struct sheet_writer *writer = png_get_mem_ptr(png);
+    void *block = memory_allocate(bytes);
+    writer->no_memory |= block == NULL;
+    return block;
+}
+
+static void release(png_structp png, png_voidp block)
+{
+    (void)png;
+    memory_free(block);
+}
 
 static void leave(png_structp png, png_const_charp message)
 {
@@ -67,7 +83,8 @@ static bool write_sheet(struct sheet_writer *writer, const struct image *image)
     const png_text text = {
         .compression = PNG_TEXT_COMPRESSION_NONE, .key = keyword, .text = words, .text_length = sizeof words - 1};
     if (setjmp(writer->jump)) return false;
-    writer->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, writer, leave, ignore_warning);
+    writer->png =
+        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, writer, leave, ignore_warning, writer, allocate, release);
     writer->info = writer->png ? png_create_info_struct(writer->png) : NULL;
     if (!writer->info) return false;
     png_set_write_fn(writer->png, writer, put_bytes, flush_nothing);
@@ -91,7 +108,8 @@ int image_write_sheet(const char *path, const struct image *image, struct error 
     if (writer.png) png_destroy_write_struct(&writer.png, writer.info ? &writer.info : NULL);
     if (written) return file_writer_commit(&file, error);
     file_writer_abort(&file);
-    if (writer.text[0] == '\0') return error_no_memory(error, "writing a PNG picture", (size_t)image->width * 3);
+    if (writer.no_memory || writer.text[0] == '\0')
+        return error_no_memory(error, "writing a PNG picture", (size_t)image->width * 3);
     return error_set(error, SIMCLR_IO, "%s: cannot write the PNG (%s); check the disk's space", path, writer.text);
 }
 

@@ -147,9 +147,14 @@ void session_print(const struct session *session, const char *format, ...)
     va_end(again);
     if (length >= 0 && text != NULL)
         session->output(session->cookie, text, (size_t)length);
-    else if (session->output_lost != NULL)
-        *session->output_lost = true;
+    else
+        session_lose_output(session);
     if (text != line) memory_free(text);
+}
+
+void session_lose_output(const struct session *session)
+{
+    if (session->output_lost != NULL) *session->output_lost = true;
 }
 
 enum view_type session_view_type(const struct session *session)

@@ -56,6 +56,9 @@ void session_tell(const struct session *session, const struct progress *progress
 /* printf to the output callback. Without memory for it, *output_lost is set: the command has then failed. */
 void session_print(const struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Says that something was not printed for want of memory. */
+void session_lose_output(const struct session *session);
+
 /* The type of views for a network of the session: what its backend likes best. */
 enum view_type session_view_type(const struct session *session);
 /* Where the session's backend likes batches of views to lie. */

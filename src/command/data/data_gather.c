@@ -69,7 +69,10 @@ static void header_task(void *context, int64_t index, int thread)
         bytes = 0;
         status = read_size(gather, index, thread, &header, &failure);
     } else if (bad_is_image_fault(status)) { /* of a large set, not every header was looked at when it was opened */
-        if (read_size(gather, index, thread, &header, &failure) == SIMCLR_OK) return; /* noted, another stood in */
+        if (read_size(gather, index, thread, &header, &failure) == SIMCLR_OK) {
+            status = read_header(gather, index, &header, &bytes, &failure); /* it was the reading that failed */
+            if (bad_is_image_fault(status)) return;                         /* noted, another stood in */
+        }
     }
     if (status != SIMCLR_OK) {
         if (gather->error[thread].status == SIMCLR_OK) gather->error[thread] = failure;

@@ -55,7 +55,10 @@ static void show_classes(const struct session *session, const struct part_info *
     const int classes = dataset_classes(part->set);
     struct class_count *order = memory_array((size_t)classes + 1, sizeof *order);
     if (classes == 0 || order == NULL) {
-        if (classes == 0) session_print(session, "  classes     none\n");
+        if (order == NULL)
+            session_lose_output(session);
+        else if (classes == 0)
+            session_print(session, "  classes     none\n");
         memory_free(order);
         return;
     }

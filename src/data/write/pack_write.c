@@ -40,6 +40,7 @@ static uint64_t aligned(uint64_t place)
 
 static int cannot_write(const struct pack_writer *writer, struct error *error)
 {
+    if (errno == ENOMEM) return error_no_memory(error, writer->part, BUFSIZ);
     return error_set(error, SIMCLR_IO, "%s: cannot write: %s; check the disk's space and run it again to go on",
                      writer->part, strerror(errno));
 }
@@ -127,11 +128,14 @@ int pack_writer_open(struct pack_writer **out, const char *path, int64_t *next, 
         status = error_no_memory(error, "a path", strlen(path) + 16);
     } else {
         writer->pixels = fopen(writer->part, "a+e"); /* makes it if it is missing, keeps what is there */
-        writer->entries = fopen(writer->journal, "a+e");
+        writer->entries = writer->pixels ? fopen(writer->journal, "a+e") : NULL;
+        const bool there = writer->pixels && writer->entries;
+        const int failure = errno;
         if (writer->pixels) fclose(writer->pixels);
         if (writer->entries) fclose(writer->entries);
-        writer->pixels = fopen(writer->part, "r+e");
-        writer->entries = fopen(writer->journal, "r+e");
+        writer->pixels = there ? fopen(writer->part, "r+e") : NULL;
+        writer->entries = writer->pixels ? fopen(writer->journal, "r+e") : NULL;
+        if (!there) errno = failure;
         status =
             writer->pixels && writer->entries ? resume(writer, next, unusable, error) : cannot_write(writer, error);
     }

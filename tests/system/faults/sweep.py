@@ -196,8 +196,12 @@ class Sweep:
                 second, out, err = self.run(command, folder, extra=extra, again=True)
                 if second != 0:
                     wrong.append(f"after {sentences}: the same command fails: exit {second}: {err.decode(errors='replace')[-300:]}")
-                elif self.results(command, folder, out) != expected:
-                    wrong.append(f"after {sentences}: the same command ends in other results: " + ", ".join(differences(expected, self.results(command, folder, out))))
+                else:
+                    other = differences(expected, self.results(command, folder, out))
+                    if any("best.safetensors: cannot write" in line for line in sentences): # the best on disk is then an older one, as was said
+                        other = [name for name in other if "/checkpoints/" not in name]
+                    if other:
+                        wrong.append(f"after {sentences}: the same command ends in other results: " + ", ".join(other))
             return code, wrong
         finally:
             shutil.rmtree(folder, ignore_errors=True)
