@@ -482,6 +482,9 @@ static int fetch_encoded(struct dataset *set, int64_t number, struct dataset_fet
     out->width = out->encoded.header.width;
     out->height = out->encoded.header.height;
     if (!status) status = check_size(set, item, out->width, out->height, error);
+    if (!status && out->encoded.header.sheet) /* of a large set not every header was looked at */
+        status = error_set(error, SIMCLR_UNSUPPORTED, "%s: is a sheet that this program drew: move it elsewhere",
+                           catalog_name(&set->catalog, item));
     if (status) dataset_release(out);
     return status;
 }

@@ -262,6 +262,11 @@ static void class_names(void **state)
     } cases[] = {
         {"ape\nwild cat\nwolf\n", 3, {"ape", "wild cat", "wolf"}, NULL},
         {"ape\r\n\r\nwolf", 3, {"ape", "1", "wolf"}, NULL},
+        {"\xEF\xBB\xBF"
+         "ape\ncat\nwolf",
+         3,
+         {"ape", "cat", "wolf"},
+         NULL},
         {"ape\ncat\n", 2, {"ape", "cat", ""}, NULL}, /* only the largest label matters */
         {"ape\n", 2, {"0", "1", ""}, "has 1 names, but there is a label 1: it is not used"},
         {"", 2, {"0", "1", ""}, "has 0 names"},
