@@ -17,9 +17,9 @@ enum { NAME_BYTES = 64 };
 enum { AGAIN_MILLISECONDS = 1000 };
 
 /* A handler takes no argument, so this is the one place with state outside main: what to interrupt, whether it was
- * asked to, and when (milliseconds of the clock, cut to the width of the type). */
+ * asked to, when (milliseconds of the clock, cut to the width of the type), and whether Ctrl-C is meant for others. */
 static simclr_context *volatile running;
-static volatile sig_atomic_t asked, asked_at;
+static volatile sig_atomic_t asked, asked_at, deaf_to_keyboard;
 
 static unsigned milliseconds(void)
 {
@@ -29,11 +29,13 @@ static unsigned milliseconds(void)
 }
 
 /* A second request counts only after a second: timeout(1) and terminals send one request twice at once. */
-static void on_signal(int number)
+static void on_signal(int number, siginfo_t *info, void *context)
 {
+    (void)context;
     static const char sentence[] = "\nsimclr: stopping; once more, in a second or later, ends it at once\n";
     const int before = errno;
 
+    if (number == SIGINT && deaf_to_keyboard && info->si_code == SI_KERNEL) return;
     if (asked) {
         if (milliseconds() - (unsigned)asked_at >= AGAIN_MILLISECONDS) _exit(128 + number);
         errno = before;
@@ -51,17 +53,21 @@ static void on_signal(int number)
 static const int requests[] = {SIGINT, SIGTERM, SIGHUP};
 enum { REQUESTS = sizeof requests / sizeof *requests };
 
-/* What the caller ignores stays ignored: `nohup` does so with SIGHUP, shells with SIGINT of what they start with `&`.
- */
+/* What the caller ignores stays ignored, as `nohup` does with SIGHUP. Shells ignore SIGINT of what they start with `&`,
+ * so that Ctrl-C ends the foreground only. Such a SIGINT of the terminal (SI_KERNEL) stays ignored; `kill -INT` names
+ * this process and counts. */
 static void listen_to_requests(void)
 {
-    struct sigaction action = {.sa_flags = SA_RESTART, .sa_handler = on_signal}, before;
+    struct sigaction action = {.sa_flags = SA_RESTART | SA_SIGINFO, .sa_sigaction = on_signal}, before;
 
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < REQUESTS; i++) sigaddset(&action.sa_mask, requests[i]);
     for (int i = 0; i < REQUESTS; i++) {
-        if (sigaction(requests[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-            sigaction(requests[i], &action, NULL);
+        if (sigaction(requests[i], NULL, &before) != 0) continue;
+        const bool ignored = !(before.sa_flags & SA_SIGINFO) && before.sa_handler == SIG_IGN;
+        if (ignored && requests[i] != SIGINT) continue;
+        if (ignored) deaf_to_keyboard = 1;
+        sigaction(requests[i], &action, NULL);
     }
 }
 

@@ -138,8 +138,11 @@ void man_overview(FILE *file)
                      "note.");
     write_exits(file);
     fputs(".SH SIGNALS\n", file);
-    write_line(file, "SIGINT and SIGTERM ask the command to stop: pretrain finishes its step, writes a checkpoint and "
-                     "ends with status 75. A second one ends the program at once.");
+    write_line(file,
+               "SIGINT, SIGTERM and SIGHUP ask the command to stop: pretrain drops the step under way, writes a "
+               "checkpoint of the last one and ends with status 75. A second one, a second later or more, ends the "
+               "program at once. SIGHUP that the caller ignores (nohup) stays ignored. So does Ctrl-C in a "
+               "program that a shell started with &.");
     write_environment(file);
     write_examples(file, "simclr demo\nsimclr pretrain --data photos/ --out run/\n"
                          "simclr knn --checkpoint run/ --data photos/");

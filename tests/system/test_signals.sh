@@ -45,25 +45,71 @@ start '^pretrain: ' "$simclr" pretrain "${long[@]}" --out run.twice
 python3 -c "import os, sys, time; [(os.kill(int(sys.argv[1]), 15), time.sleep(0.002)) for _ in range(3)]" $pid
 ends 75 "SIGTERM three times in 6 ms"
 true_that "SIGTERM three times in 6 ms: a checkpoint" has_checkpoint run.twice
+cat >twice.py <<'PY'
+# Standard output is a full pipe: the program waits in write, and nothing looks at the first request before the second.
+import fcntl, os, select, signal, subprocess, sys, time
+first, second = (getattr(signal, "SIG" + name) for name in sys.argv[1:3])
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+try:
+    while True: os.write(writer, b"x" * 4096)
+except BlockingIOError: pass
+os.set_blocking(writer, True)
+program = subprocess.Popen(sys.argv[3:], stdout=writer, stderr=subprocess.PIPE, restore_signals=True,
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+quiet = 0 # hundredths of a second for which it listens to signals and sleeps
+while quiet < 50 and program.poll() is None:
+    status = open(f"/proc/{program.pid}/status").read()
+    listens = int(status.split("SigCgt:")[1].split()[0], 16) >> (signal.SIGTERM - 1) & 1
+    quiet = quiet + 1 if listens and "State:\tS" in status else 0
+    time.sleep(0.01)
+program.send_signal(first)
+program.stderr.readline(), program.stderr.readline() # an empty line, and that it is stopping
+time.sleep(1.2)
+program.send_signal(second)
+sys.exit(program.wait() % 256)
+PY
 for pair in "INT TERM 143" "TERM INT 130" "TERM HUP 129"; do
     read -r first second expected <<<"$pair"
-    # one operation of the reference backend takes seconds: nothing looks at the request before the second one
-    start '^memory: ' "$simclr" pretrain --data synthetic --synthetic-images 512 --batch 512 --image-size 64 --threads 1 --device ref --workers 0 \
-        --out "run.$first.$second"
-    sleep 1
-    kill -$first $pid; sleep 1.2; kill -$second $pid
-    ends "$expected" "SIG$first, SIG$second a second later"
+    check "$expected" '' '' python3 twice.py $first $second "$simclr" info
 done
 
 # ---- ignored at the start, ignored for good ----
-for signal in HUP INT; do
-    start '^pretrain: ' bash -c "trap '' $signal; exec '$simclr' pretrain ${long[*]} --out run.deaf.$signal"
-    kill -$signal $pid
-    sleep 0.3
-    true_that "an ignored SIG$signal ends nothing" kill -0 $pid
-    kill -TERM $pid
-    ends 75 "SIGTERM after an ignored SIG$signal"
-done
+start '^pretrain: ' bash -c "trap '' HUP; exec '$simclr' pretrain ${long[*]} --out run.deaf.HUP"
+kill -HUP $pid
+sleep 0.3
+true_that "an ignored SIGHUP ends nothing" kill -0 $pid
+kill -TERM $pid
+ends 75 "SIGTERM after an ignored SIGHUP"
+
+# ---- a shell ignores SIGINT for what it starts with &: Ctrl-C is not meant for it, kill -INT is ----
+start '^pretrain: ' bash -c "trap '' INT; exec '$simclr' pretrain ${long[*]} --out run.deaf.INT"
+kill -INT $pid
+ends 75 "kill -INT of a program that the shell started with SIGINT ignored"
+cat >terminal.py <<'PY'
+import os, pty, signal, sys, time
+child, terminal = pty.fork()
+if child == 0:
+    os.execvp("bash", ["bash", "-c", "trap '' INT; " + sys.argv[1] + ' >out 2>err & echo $! >pid; trap "touch seen" INT; while :; do sleep 0.1; done'])
+for _ in range(2000):
+    if os.path.exists("err") and "pretrain: " in open("err").read(): break
+    time.sleep(0.01)
+else: sys.exit("it did not start")
+os.write(terminal, b"\x03")
+for _ in range(2000):
+    if os.path.exists("seen"): break
+    time.sleep(0.01)
+else: sys.exit("the shell did not see Ctrl-C")
+time.sleep(0.3)
+program = int(open("pid").read())
+try: os.kill(program, 0)
+except ProcessLookupError: sys.exit("Ctrl-C ended what ran in the background")
+if "stopping" in open("err").read(): sys.exit("Ctrl-C asked what runs in the background to stop")
+os.kill(program, signal.SIGKILL)
+os.kill(child, signal.SIGKILL)
+PY
+rm -f out err pid
+check 0 '' '' python3 terminal.py "'$simclr' pretrain ${long[*]} --out run.background"
 
 # ---- a step under way is dropped: the checkpoint is that of the step before, and nothing differs afterwards ----
 slow=(--data synthetic --synthetic-images 64 --batch 32 --image-size 32 --depth 18 --device ref --threads 1 --workers 0 --epochs 2 --seed 3
