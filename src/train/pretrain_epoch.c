@@ -212,14 +212,16 @@ static int measure(struct pretrain *run, struct epoch_report *report, struct err
     return status;
 }
 
-static int write_metrics(struct pretrain *run, const struct epoch_report *report, struct error *error)
+/* over: the epoch's steps. */
+static int write_metrics(struct pretrain *run, const struct epoch_report *report, const struct stretch *over,
+                         struct error *error)
 {
     struct metrics *metrics = &run->folder.metrics;
     metrics_begin(metrics, run->step.number, (double)report->epoch);
     metrics_number(metrics, "epoch/loss", report->loss);
     metrics_number(metrics, "epoch/top1", report->top1);
-    metrics_number(metrics, "epoch/steps", (double)run->this_epoch.steps);
-    metrics_number(metrics, "epoch/seconds", run->this_epoch.seconds);
+    metrics_number(metrics, "epoch/steps", (double)over->steps);
+    metrics_number(metrics, "epoch/seconds", over->seconds);
     if (report->diagnosed) {
         metrics_number(metrics, "epoch/alignment", report->diagnostics.alignment);
         metrics_number(metrics, "epoch/uniformity", report->diagnostics.uniformity);
@@ -230,14 +232,14 @@ static int write_metrics(struct pretrain *run, const struct epoch_report *report
     return metrics_end(metrics, error);
 }
 
-static void tell(const struct pretrain *run, const struct epoch_report *report)
+static void tell(const struct pretrain *run, const struct epoch_report *report, const struct stretch *over)
 {
     struct text line = {0};
     text_add(&line, "epoch %lld/%lld", (long long)report->epoch, (long long)run->config->epochs);
-    if (run->this_epoch.steps > 0)
+    if (over->steps > 0)
         text_add(&line, ": loss %.3f (chance %.3f), top-1 %.1f %%, %.0f views/s", report->loss,
                  nt_xent_chance((int)run->config->batch), 100 * report->top1,
-                 2.0 * (double)run->config->batch * (double)run->this_epoch.steps / run->this_epoch.seconds);
+                 2.0 * (double)run->config->batch * (double)over->steps / over->seconds);
     if (report->diagnosed)
         text_add(&line, ", alignment %.3f, uniformity %.3f, rank %.1f, deviation %.4f", report->diagnostics.alignment,
                  report->diagnostics.uniformity, report->diagnostics.rankme, report->diagnostics.feature_std);
@@ -264,15 +266,21 @@ int pretrain_end_epoch(struct pretrain *run, struct error *error)
     struct epoch_report report;
     int status = measure(run, &report, error);
     if (status != SIMCLR_OK) return status;
-    status = write_metrics(run, &report, error);
-    if (status != SIMCLR_OK) return status;
-    tell(run, &report);
-    warn(run, report.loss, report.diagnosed ? &report.diagnostics : NULL);
+    const struct stretch over = run->this_epoch;
+    const int64_t before = run->epoch;
     run->this_epoch = (struct stretch){0};
     run->epoch = report.epoch;
     if (report.best && state_is_good(run)) status = save_best(run, report.knn, error);
+    if (status) { /* the run that goes on measures this epoch again, and writes its best */
+        run->this_epoch = over;
+        run->epoch = before;
+        (void)pretrain_save_step(run, NULL);
+        return status;
+    }
+    status = write_metrics(run, &report, &over, error);
+    if (status != SIMCLR_OK) return status;
+    tell(run, &report, &over);
+    warn(run, report.loss, report.diagnosed ? &report.diagnostics : NULL);
     const bool due = report.epoch % run->config->save_every == 0 || run->step.number == run->steps;
-    if (!due) return status;
-    const int saved = pretrain_save_step(run, status ? NULL : error); /* whatever became of the best */
-    return status ? status : saved;
+    return due ? pretrain_save_step(run, error) : SIMCLR_OK;
 }
