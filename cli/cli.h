@@ -28,8 +28,10 @@ int console_open(struct console *console); /* an exit code */
 /* Ends a bar's line, flushes and checks standard output: its exit code, EXIT_RUNTIME with a sentence if results were
  * lost. `code`: what the program would end with otherwise. */
 int console_close(struct console *console, int code);
-/* "simclr: <sentence>" on standard error. */
+/* "simclr: <sentence>" on standard error; words of the command line are escaped. */
 void console_complain(struct console *console, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same with the library's last error, which is escaped already, and `more`. */
+void console_fail(struct console *console, const simclr_context *context, const char *more);
 
 /* Callbacks of simclr_options; the cookie is the console. */
 void console_output(void *cookie, const char *text, size_t length);

@@ -127,18 +127,29 @@ void console_progress(void *cookie, const simclr_progress *progress)
 
 /* ---- ends ---- */
 
-void console_complain(struct console *console, const char *format, ...)
+static void complain(struct console *console, const char *sentence, const char *more)
 {
-    va_list arguments;
-
     pthread_mutex_lock(&console->mutex);
     finish_bar(console);
-    fputs("simclr: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
+    fprintf(stderr, "simclr: %s%s\n", sentence, more);
     pthread_mutex_unlock(&console->mutex);
+}
+
+void console_complain(struct console *console, const char *format, ...)
+{
+    char sentence[LINE_BYTES], shown[4 * LINE_BYTES];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    simclr_escape(shown, sizeof shown, sentence);
+    complain(console, shown, "");
+}
+
+void console_fail(struct console *console, const simclr_context *context, const char *more)
+{
+    complain(console, simclr_error(context), more);
 }
 
 int console_close(struct console *console, int code)

@@ -109,7 +109,7 @@ static int set_option(struct request *request, const char *name, const char *val
 {
     const int status = simclr_config_set(request->config, name, value);
     if (status == SIMCLR_OK) return EXIT_OK;
-    console_complain(request->console, "%s", simclr_error(request->context));
+    console_fail(request->console, request->context, "");
     return status == SIMCLR_NO_MEMORY ? EXIT_RUNTIME : EXIT_USAGE; /* a recipe that cannot be read is a wrong option */
 }
 
@@ -222,7 +222,7 @@ static int run_command(struct request *request)
     running = request->context;
     listen_to_requests();
     const int status = simclr_run(request->context, request->config);
-    if (status != SIMCLR_OK) console_complain(request->console, "%s", simclr_error(request->context));
+    if (status != SIMCLR_OK) console_fail(request->console, request->context, "");
     return exit_code(status);
 }
 
@@ -253,8 +253,7 @@ static int command_main(struct console *console, simclr_context *context, int co
 
     const int created = simclr_config_create(context, request.command, &request.config);
     if (created != SIMCLR_OK) {
-        console_complain(console, "%s%s", simclr_error(context),
-                         created == SIMCLR_INVALID ? "; see simclr --help" : "");
+        console_fail(console, context, created == SIMCLR_INVALID ? "; see simclr --help" : "");
         return exit_code(created);
     }
     int code = EXIT_OK;

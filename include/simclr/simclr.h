@@ -62,6 +62,11 @@ SIMCLR_API int simclr_open(simclr_context **out, const simclr_options *options);
 SIMCLR_API void simclr_close(simclr_context **context);             /* nulls; NULL is fine */
 SIMCLR_API const char *simclr_error(const simclr_context *context); /* "" if none; valid until the next call */
 SIMCLR_API const char *simclr_version(void);
+/* `text` as it may be shown on a terminal and kept on one line: names of files and classes may hold any bytes. Control
+ * characters, line ends, marks of direction, bytes that are no UTF-8 and backslashes are escaped, as \n, \t, \r, \xHH
+ * or two backslashes. At most `capacity` bytes go to `out`, the ending NUL among them; returns the bytes that the whole
+ * takes, as snprintf does. Errors and log lines are in this form already. */
+SIMCLR_API size_t simclr_escape(char *out, size_t capacity, const char *text);
 /* Asks a running command to checkpoint its last finished step and return SIMCLR_INTERRUPTED. Async-signal-safe,
  * callable from any thread. */
 SIMCLR_API void simclr_interrupt(simclr_context *context);

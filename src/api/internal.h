@@ -10,7 +10,8 @@
 
 struct simclr_context {
     simclr_options options;
-    struct error error; /* of the last call that failed; text "" before */
+    struct error error;                                /* of the last call that failed; text "" before */
+    char shown[4 * sizeof(((struct error *)0)->text)]; /* the text as simclr_error last gave it: escaped */
     volatile sig_atomic_t interrupted;
     bool output_lost; /* by the command that runs */
 };

@@ -1,7 +1,10 @@
 /* api/simclr.c -- contexts, configurations and commands of the public header, over the rooms below. */
 #include "simclr/simclr.h"
 
+#include <string.h>
+
 #include "api/internal.h"
+#include "base/escape.h"
 #include "base/memory.h"
 #include "command/table.h"
 #include "config/config.h"
@@ -39,7 +42,15 @@ void simclr_close(simclr_context **context)
 
 const char *simclr_error(const simclr_context *context)
 {
-    return context ? context->error.text : "";
+    if (!context) return "";
+    simclr_context *own = (simclr_context *)context; /* of one thread at a time; none lies in memory that is constant */
+    escape_write(own->shown, sizeof own->shown, context->error.text, strlen(context->error.text));
+    return own->shown;
+}
+
+size_t simclr_escape(char *out, size_t capacity, const char *text)
+{
+    return text ? escape_write(out, capacity, text, strlen(text)) : escape_write(out, capacity, "", 0);
 }
 
 const char *simclr_version(void)

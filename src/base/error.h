@@ -13,7 +13,10 @@ struct error {
     char text[512];
 };
 
-/* Records `status` and the printf-formatted sentence in `error` (if not NULL) and returns `status`,
+/* The text holds names as they are: it is escaped (base/escape.h) where it leaves the library, by log_line and
+ * simclr_error. Where a name is too long for the sentence it is cut in the middle (base/format.h).
+ *
+ * Records `status` and the printf-formatted sentence in `error` (if not NULL) and returns `status`,
  * so that failing reads `return error_set(error, SIMCLR_IO, "%s: cannot open: ...", path);`. */
 int error_set(struct error *error, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

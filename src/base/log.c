@@ -2,17 +2,23 @@
 #include "base/log.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/format.h"
+
+enum { LINE_BYTES = 1024 };
 
 void log_line(const struct log *log, enum log_level level, const char *format, ...)
 {
     if (log == NULL || log->write == NULL) return;
-    char line[1024];
+    char line[LINE_BYTES], shown[4 * LINE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
+    format_sentence(line, sizeof line, format, arguments);
     va_end(arguments);
-    log->write(log->cookie, level, line);
+    escape_write(shown, sizeof shown, line, strlen(line));
+    log->write(log->cookie, level, shown);
 }
 
 static void write_both(void *cookie, enum log_level level, const char *line)

@@ -4,7 +4,8 @@
 
 enum log_level { LOG_DEBUG = 0, LOG_INFO = 1, LOG_WARNING = 2, LOG_ERROR = 3 };
 
-/* `write` gets one line without newline; it may be called from any thread. A struct log is a value; NULL
+/* `write` gets one line without newline, in which names are escaped (base/escape.h): the one place where lines of the
+ * log become so. It may be called from any thread. A struct log is a value; NULL
  * `write` drops everything. */
 struct log {
     void (*write)(void *cookie, enum log_level level, const char *line);

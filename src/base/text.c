@@ -3,11 +3,12 @@
 
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
+#include "base/format.h"
 #include "base/memory.h"
+#include "base/number.h"
 
 /* Makes room for `more` bytes and a final NUL. */
 static bool reserve(struct text *text, size_t more)
@@ -43,11 +44,11 @@ void text_add(struct text *text, const char *format, ...)
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    const int count = vsnprintf(NULL, 0, format, arguments);
+    const int count = format_plain(NULL, 0, format, arguments);
     va_end(arguments);
     if (count < 0) text->failed = true;
     if (count >= 0 && reserve(text, (size_t)count)) {
-        vsnprintf(text->bytes + text->length, (size_t)count + 1, format, again);
+        format_plain(text->bytes + text->length, (size_t)count + 1, format, again);
         text->length += (size_t)count;
     }
     va_end(again);
@@ -61,43 +62,44 @@ void text_free(struct text *text)
 
 /* ---- JSON ---- */
 
-/* Bytes of the well-formed UTF-8 sequence at `at` (1 to 4), 0 if there is none (RFC 3629). */
-static size_t utf8_length(const unsigned char *at)
+/* Does it hold a byte that is no UTF-8, or read as if one had been written? */
+static bool holds_bytes(const char *value)
 {
-    if (at[0] < 0x80) return 1;
-    size_t length = 0;
-    if (at[0] >= 0xC2 && at[0] <= 0xDF)
-        length = 2;
-    else if ((at[0] & 0xF0) == 0xE0)
-        length = 3;
-    else if (at[0] >= 0xF0 && at[0] <= 0xF4)
-        length = 4;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xC0) != 0x80) return 0;
-    const bool overlong = (at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xF0 && at[1] < 0x90);
-    const bool surrogate = at[0] == 0xED && at[1] > 0x9F;
-    const bool beyond = at[0] == 0xF4 && at[1] > 0x8F;
-    return overlong || surrogate || beyond ? 0 : length;
+    const size_t count = strlen(value);
+    for (size_t at = 0, length; at < count; at += length) {
+        length = escape_utf8_length((const unsigned char *)value + at, count - at);
+        if (length == 0 || (value[at] == '\\' && value[at + 1] == 'x')) return true;
+    }
+    return false;
 }
 
-static void add_quoted(struct text *text, const char *value)
+static void add_code_point(struct text *text, const unsigned char *at, size_t length)
 {
+    const unsigned long code = escape_code_point(at, length);
+    if (code > 0xFFFF)
+        text_add(text, "\\u%04lx\\u%04lx", 0xD7C0 + (code >> 10), 0xDC00 + (code & 0x3FF));
+    else
+        text_add(text, "\\u%04lx", code);
+}
+
+static void add_quoted(struct text *text, const char *value, bool bytes)
+{
+    const unsigned char *at = (const unsigned char *)value, *end = at + strlen(value);
     text_add_bytes(text, "\"", 1);
-    for (const unsigned char *at = (const unsigned char *)value; *at != '\0';) {
-        const size_t length = utf8_length(at);
+    for (size_t length; at<end; at += length> 0 ? length : 1) {
+        length = escape_utf8_length(at, (size_t)(end - at));
         if (length == 0)
-            text_add(text, "\\ufffd"); /* a file name need not be UTF-8; JSON must be */
-        else if (*at == '"' || *at == '\\')
-            text_add(text, "\\%c", *at);
-        else if (*at == '\n')
-            text_add(text, "\\n");
-        else if (*at == '\t')
-            text_add(text, "\\t");
-        else if (*at < 0x20)
-            text_add(text, "\\u%04x", *at);
+            text_add(text, "\\\\x%02x", *at);
+        else if (*at == '\\')
+            text_add(text, "%s", bytes ? "\\\\\\\\" : "\\\\");
+        else if (*at == '"')
+            text_add(text, "\\\"");
+        else if (*at == '\n' || *at == '\t')
+            text_add(text, "%s", *at == '\n' ? "\\n" : "\\t");
+        else if (escape_plain_length(at, (size_t)(end - at)) == 0)
+            add_code_point(text, at, length);
         else
             text_add_bytes(text, (const char *)at, length);
-        at += length == 0 ? 1 : length;
     }
     text_add_bytes(text, "\"", 1);
 }
@@ -109,7 +111,7 @@ static void begin_value(struct text *text, const char *key)
     const char last = text->length == 0 ? '\n' : text->bytes[text->length - 1];
     if (last != '{' && last != '[' && last != '\n') text_add_bytes(text, ", ", 2);
     if (key != NULL) {
-        add_quoted(text, key);
+        add_quoted(text, key, holds_bytes(key));
         text_add_bytes(text, ": ", 2);
     }
 }
@@ -139,7 +141,13 @@ void text_json_close_array(struct text *text)
 void text_json_string(struct text *text, const char *key, const char *value)
 {
     begin_value(text, key);
-    add_quoted(text, value);
+    add_quoted(text, value, holds_bytes(value));
+}
+
+void text_json_exact(struct text *text, const char *key, const char *value)
+{
+    begin_value(text, key);
+    add_quoted(text, value, false);
 }
 
 void text_json_number(struct text *text, const char *key, double value)
@@ -149,15 +157,8 @@ void text_json_number(struct text *text, const char *key, double value)
         text_add_bytes(text, "null", 4);
         return;
     }
-    char digits[40];
-    const bool whole = value == floor(value) && fabs(value) < 1e15; /* 10, not 1e+01 */
-    if (whole) snprintf(digits, sizeof digits, "%.0f", value);
-    for (int precision = 1; !whole && precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, value);
-        if (strtod(digits, NULL) == value) break;
-    }
-    char *comma = strchr(digits, ','); /* the host program may have set a locale that writes 0,5 */
-    if (comma != NULL) *comma = '.';
+    char digits[NUMBER_TEXT];
+    number_format_shortest(value, digits);
     text_add_bytes(text, digits, strlen(digits));
 }
 

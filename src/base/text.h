@@ -22,7 +22,12 @@ void text_json_open_object(struct text *text, const char *key); /* key NULL at t
 void text_json_close_object(struct text *text);
 void text_json_open_array(struct text *text, const char *key);
 void text_json_close_array(struct text *text);
+/* Any text: what may not go out as it is (base/escape.h) is written \n, \t or \u. A byte that is no UTF-8 has no such
+ * form and becomes the four characters \xHH; in a text that has such bytes, or that reads as if it had, other
+ * backslashes are doubled, so that two texts stay two. Keys are written so too. */
 void text_json_string(struct text *text, const char *key, const char *value);
+/* A text in UTF-8 of our own, which is read back as it was. */
+void text_json_exact(struct text *text, const char *key, const char *value);
 void text_json_number(struct text *text, const char *key, double value); /* shortest that reads back equal */
 void text_json_integer(struct text *text, const char *key, int64_t value);
 void text_json_boolean(struct text *text, const char *key, bool value);

@@ -76,7 +76,7 @@ static void add_header(struct text *text, const struct safetensors_entry **order
     text_json_open_object(text, NULL);
     text_json_open_object(text, "__metadata__");
     text_json_string(text, SAFETENSORS_CHECKSUM, "00000000"); /* until sign() */
-    for (int i = 0; i < pairs; i++) text_json_string(text, metadata[i].key, metadata[i].value);
+    for (int i = 0; i < pairs; i++) text_json_exact(text, metadata[i].key, metadata[i].value);
     text_json_close_object(text);
     int64_t offset = 0;
     for (int i = 0; i < count; i++) {

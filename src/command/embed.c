@@ -3,8 +3,11 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/format.h"
+#include "base/lines.h"
 #include "base/memory.h"
 #include "base/npy.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "command/commands.h"
 #include "run/features.h"
@@ -75,7 +78,8 @@ static int parts_open(struct parts *parts, const struct session *session, struct
 struct embed {
     char *path, *names_path;
     struct file_writer *features, *names;
-    bool text; /* tab-separated instead of .npy */
+    bool text;    /* tab-separated instead of .npy */
+    bool escaped; /* the names */
 };
 
 /* "dir/features.npy" gives "dir/features.txt"; a name without that ending gets ".txt" behind it. */
@@ -111,27 +115,30 @@ static void embed_close(struct embed *embed)
     memory_free(embed->names_path);
 }
 
-/* One name a line; a line break inside a name, legal and cruel, becomes "\n" so that line i stays row i. */
-static void write_name(FILE *file, const char *name)
+/* Line i stays row i whatever the names are: where one cannot stand in a line as it is, all are escaped, without the
+ * mark of escaped lists, which would be a line more. */
+static bool must_escape(const struct dataset *dataset)
 {
-    for (; *name; name++) {
-        if (*name == '\n')
-            fputs("\\n", file);
-        else
-            fputc(*name, file);
-    }
-    fputc('\n', file);
+    for (int64_t i = 0; i < dataset_count(dataset); i++)
+        if (lines_need_mark(dataset_name(dataset, i))) return true;
+    return false;
 }
 
 static void write_row(FILE *file, const float *row, int dim)
 {
-    for (int i = 0; i < dim; i++) fprintf(file, "%s%.9g", i ? "\t" : "", (double)row[i]);
+    char number[NUMBER_TEXT];
+    for (int i = 0; i < dim; i++) {
+        format_write(number, sizeof number, "%s%.9g", i ? "\t" : "", (double)row[i]);
+        fputs(number, file);
+    }
     fputc('\n', file);
 }
 
-static void write_part(struct embed *embed, const struct features *features, const struct dataset *dataset)
+static int write_part(struct embed *embed, const struct features *features, const struct dataset *dataset,
+                      struct error *error)
 {
     const size_t dim = (size_t)features->dim;
+    struct text line = {0};
 
     for (int64_t i = 0; i < features->count; i++) {
         const float *row = features->values + (size_t)i * dim;
@@ -139,14 +146,23 @@ static void write_part(struct embed *embed, const struct features *features, con
             write_row(file_writer_stream(embed->features), row, features->dim);
         else
             file_writer_write(embed->features, row, dim * sizeof *row);
-        write_name(file_writer_stream(embed->names), dataset_name(dataset, i));
+        line.length = 0;
+        lines_add(&line, dataset_name(dataset, i), embed->escaped);
+        file_writer_write(embed->names, line.bytes, line.failed ? 0 : line.length);
     }
+    const bool failed = line.failed;
+    text_free(&line);
+    return failed ? error_no_memory(error, "a name", 1) : SIMCLR_OK;
 }
 
 static int embed_write(struct embed *embed, const struct parts *parts, struct error *error)
 {
     if (!embed->text) npy_write_header(embed->features, "<f4", rows_of(parts), parts->features[0].dim);
-    for (int i = 0; i < parts->count; i++) write_part(embed, &parts->features[i], parts->sets[i]);
+    for (int i = 0; i < parts->count; i++) embed->escaped |= must_escape(parts->sets[i]);
+    for (int i = 0; i < parts->count; i++) {
+        const int written = write_part(embed, &parts->features[i], parts->sets[i], error);
+        if (written) return written;
+    }
     const int status = file_writer_commit(&embed->names, error);
     return status == SIMCLR_OK ? file_writer_commit(&embed->features, error) : status;
 }
@@ -170,6 +186,11 @@ int command_embed(struct session *session, struct error *error)
     if (!status)
         session_print(session, "%s: %" PRId64 " rows of %d float32; names in %s\n", embed.path, rows_of(&parts),
                       parts.features[0].dim, embed.names_path);
+    if (!status && embed.escaped)
+        log_info(&session->log,
+                 "%s: some names hold line ends or other characters that a line cannot show, so all are escaped; to "
+                 "use it as a list of images, put \"" LINES_MARK "\" before its first line",
+                 embed.names_path);
     embed_close(&embed);
     parts_close(&parts);
     model_destroy(&model);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "base/escape.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "config/config.h"
@@ -294,26 +295,21 @@ int config_load_recipe(struct config *config, const char *path, struct error *er
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
-/* A double-quoted scalar; everything outside printable ASCII but well-formed UTF-8 letters is escaped. */
+/* A double-quoted scalar; what may not go out as it is (base/escape.h) is escaped in YAML's way. Values are UTF-8. */
 static void write_quoted(struct text *out, const char *value)
 {
+    const unsigned char *at = (const unsigned char *)value, *end = at + strlen(value);
     text_add(out, "\"");
-    for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            text_add(out, "\\%c", *p);
-        else if (*p < 0x20 || *p == 0x7f)
-            text_add(out, "\\x%02X", *p);
-        else if (*p == 0xc2 && p[1] < 0xa0)
-            text_add(out, "\\x%02X", *++p);                    /* C1 controls */
-        else if (*p == 0xef && p[1] == 0xbb && p[2] == 0xbf) { /* byte order mark */
-            text_add(out, "\\uFEFF");
-            p += 2;
-        } else if (*p == 0xef && p[1] == 0xbf && p[2] >= 0xbe) { /* U+FFFE, U+FFFF */
-            text_add(out, "\\uFFF%c", p[2] == 0xbe ? 'E' : 'F');
-            p += 2;
-        } else {
-            text_add_bytes(out, (const char *)p, 1);
-        }
+    for (size_t length; at < end; at += length) {
+        length = escape_utf8_length(at, (size_t)(end - at));
+        const unsigned long code = length > 0 ? escape_code_point(at, length) : *at;
+        if (*at == '"' || *at == '\\')
+            text_add(out, "\\%c", *at);
+        else if (escape_plain_length(at, (size_t)(end - at)) > 0)
+            text_add_bytes(out, (const char *)at, length);
+        else
+            text_add(out, code < 0x100 ? "\\x%02lX" : code < 0x10000 ? "\\u%04lX" : "\\U%08lX", code);
+        if (length == 0) length = 1;
     }
     text_add(out, "\"");
 }

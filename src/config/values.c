@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/memory.h"
-#include "config/number.h"
+#include "base/number.h"
 
 enum { LONGEST_VALUE = 4095 };
 
@@ -285,12 +286,5 @@ void value_allowed(const struct option_row *row, char out[ALLOWED_TEXT])
 
 void value_shown(const char *text, char out[SHOWN_TEXT])
 {
-    size_t used = 0;
-
-    while (used < SHOWN_TEXT - 4 && text[used]) {
-        const unsigned char c = (unsigned char)text[used];
-        out[used++] = c < 0x20 || c == 0x7f || (c >= 0x80 && !value_is_utf8(text)) ? '?' : (char)c;
-    }
-    while (text[used] && used > 0 && ((unsigned char)text[used] & 0xc0) == 0x80) used--; /* cut between characters */
-    snprintf(out + used, 4, "%s", text[used] ? "..." : "");
+    format_line(out, SHOWN_TEXT, "%s", text);
 }

@@ -16,7 +16,7 @@ bool value_is_auto(const struct config *config, const struct option_row *row); /
 
 /* "an integer from 1 to 100000 or auto": the end of the sentence "--epochs takes ...". */
 void value_allowed(const struct option_row *row, char out[ALLOWED_TEXT]);
-/* `text` fit for an error's sentence: printable, cut to a readable length. */
+/* `text` as a sentence names it: a long one is cut in the middle, with a mark that says how long it is. */
 void value_shown(const char *text, char out[SHOWN_TEXT]);
 
 /* Text that a recipe can hold: UTF-8 without surrogates. */

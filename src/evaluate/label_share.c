@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/file.h"
+#include "base/lines.h"
 #include "base/memory.h"
 #include "data/sampler.h"
 
@@ -62,11 +64,15 @@ static int match_lines(const struct dataset *dataset, const struct named *named,
                        uint32_t *out, uint32_t *count, struct error *error)
 {
     const size_t images = (size_t)dataset_count(dataset);
-    char *rest = text;
-    for (long line = 1; rest != NULL; line++) {
+    const size_t mark = lines_mark_length(text, strlen(text));
+    char *rest = text + mark;
+    for (long line = 1 + (mark > 0); rest != NULL; line++) {
         char *wanted = strsep(&rest, "\n");
         wanted[strcspn(wanted, "\t\r")] = '\0';
         if (wanted[0] == '\0') continue;
+        const size_t length = mark > 0 ? escape_undo(wanted, strlen(wanted)) : strlen(wanted);
+        if (length == (size_t)-1) return error_set(error, SIMCLR_DATA, "%s:%ld: " ESCAPE_ADVICE, path, line);
+        wanted[length] = '\0';
         uint32_t index;
         const int matches = find(dataset, named, images, wanted, &index);
         if (matches != 1)

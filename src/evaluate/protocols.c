@@ -203,8 +203,7 @@ static int report_json(const struct evaluation *evaluation, const struct protoco
         if (scores[i].done) score_json(&json, key, &scores[i]);
     }
     text_json_close_object(&json);
-    const int status = json.failed ? error_no_memory(error, "the results", json.capacity) : SIMCLR_OK;
-    if (!status) session_print(session, "%s\n", json.bytes);
+    const int status = session_print_json(session, &json, error);
     text_free(&json);
     return status;
 }

@@ -96,7 +96,7 @@ void score_origin_json(struct text *json, const struct score_origin *origin)
     if (origin->hash_after) json_hash(json, "encoder_hash_after", origin->hash_after);
     if (origin->train_digest) json_hash(json, "train_digest", origin->train_digest);
     if (origin->test_digest) json_hash(json, "test_digest", origin->test_digest);
-    if (origin->settings) text_json_string(json, "settings", origin->settings);
+    if (origin->settings) text_json_exact(json, "settings", origin->settings);
     if (origin->seed >= 0) text_json_integer(json, "seed", origin->seed);
     if (origin->kernels) text_json_string(json, "kernels", origin->kernels);
     if (!isnan(origin->seconds)) text_json_number(json, "seconds", origin->seconds);

@@ -88,8 +88,9 @@ static void remove_matching(const struct run_folder *folder, const char *name, b
 
 /* ---- the log: every line also goes to train.log, with the time ---- */
 
-void run_folder_note(struct run_folder *folder, enum log_level level, const char *line)
+static void write_log(void *cookie, enum log_level level, const char *line)
 {
+    struct run_folder *folder = cookie;
     static const char *const names[] = {"debug", "info", "warning", "error"};
     if (folder->log_file == NULL) return;
     const time_t now = (time_t)clock_wall();
@@ -100,9 +101,10 @@ void run_folder_note(struct run_folder *folder, enum log_level level, const char
     fflush(folder->log_file);
 }
 
-static void write_log(void *cookie, enum log_level level, const char *line)
+void run_folder_note(struct run_folder *folder, enum log_level level, const char *text)
 {
-    run_folder_note(cookie, level, line);
+    const struct log own = {write_log, folder};
+    log_line(&own, level, "%s", text);
 }
 
 static int open_log(struct run_folder *folder, struct error *error)

@@ -26,7 +26,7 @@ int run_folder_open(struct run_folder *folder, const struct log *outer, const ch
 void run_folder_close(struct run_folder *folder);
 
 /* A line for train.log alone: how a command ended, which its caller is told by other means. */
-void run_folder_note(struct run_folder *folder, enum log_level level, const char *line);
+void run_folder_note(struct run_folder *folder, enum log_level level, const char *text);
 
 /* Removes what an earlier run left here (not train.log, which goes on). */
 void run_folder_clear(const struct run_folder *folder);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -76,7 +77,11 @@ int session_start(struct session *session, struct error *error)
     if (status != SIMCLR_OK) return status;
     session->config = session->settings;
     const struct config *config = session->config;
-    if (config->notes != NULL && config->notes[0] != '\0') log_info(&session->log, "%s", config->notes);
+    for (const char *note = config->notes; note && *note;) { /* one a line */
+        const size_t length = strcspn(note, "\n");
+        log_info(&session->log, "%.*s", (int)length, note);
+        note += length + (note[length] == '\n');
+    }
     status = choose_simd(session, error);
     if (status == SIMCLR_OK) status = pool_create(&session->pool, (int)config->threads, error);
     if (status == SIMCLR_OK) pool_set_stop(session->pool, session_stop_request(session));
@@ -128,25 +133,33 @@ struct stop session_stop_request(const struct session *session)
     return (struct stop){session->interrupted};
 }
 
+void session_write(const struct session *session, const char *text, size_t length)
+{
+    if (session->output) session->output(session->cookie, text, length);
+}
+
+int session_print_json(const struct session *session, struct text *json, struct error *error)
+{
+    text_add_bytes(json, "\n", 1);
+    if (json->failed) return error_no_memory(error, "the JSON", json->capacity);
+    session_write(session, json->bytes, json->length);
+    return SIMCLR_OK;
+}
+
 void session_print(const struct session *session, const char *format, ...)
 {
     char line[LINE_BYTES], *text = line;
     if (session->output == NULL) return;
-    va_list arguments, again;
+    va_list arguments;
     va_start(arguments, format);
-    va_copy(again, arguments);
-    const int length = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    if (length >= (int)sizeof line) {
-        text = memory_allocate((size_t)length + 1);
-        if (text != NULL && vsnprintf(text, (size_t)length + 1, format, again) != length) {
-            memory_free(text);
-            text = NULL;
-        }
+    const size_t length = format_escaped(line, sizeof line, format, arguments);
+    if (length >= sizeof line) {
+        text = memory_allocate(length + 1);
+        if (text != NULL) format_escaped(text, length + 1, format, arguments);
     }
-    va_end(again);
-    if (length >= 0 && text != NULL)
-        session->output(session->cookie, text, (size_t)length);
+    va_end(arguments);
+    if (text != NULL)
+        session_write(session, text, length);
     else
         session_lose_output(session);
     if (text != line) memory_free(text);

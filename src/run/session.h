@@ -8,6 +8,7 @@
 #include "augment/views.h"
 #include "backend/backend.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "loader/loader.h"
 #include "nn/network.h"
@@ -53,11 +54,16 @@ bool session_is_interrupted(const struct session *session);
 struct stop session_stop_request(const struct session *session);
 /* Hands it to the progress callback, where there is one. */
 void session_tell(const struct session *session, const struct progress *progress);
-/* printf to the output callback. Without memory for it, *output_lost is set: the command has then failed. */
+/* printf to the output callback. Names may hold anything: what %s stands for is escaped (base/escape.h). Without memory
+ * for it, *output_lost is set: the command has then failed. */
 void session_print(const struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Says that something was not printed for want of memory. */
 void session_lose_output(const struct session *session);
+/* The same for text that is fit to go out as it is: JSON, and our own. */
+void session_write(const struct session *session, const char *text, size_t length);
+/* What `json` has, and a line end. SIMCLR_NO_MEMORY where it could not be made. */
+int session_print_json(const struct session *session, struct text *json, struct error *error);
 
 /* The type of views for a network of the session: what its backend likes best. */
 enum view_type session_view_type(const struct session *session);

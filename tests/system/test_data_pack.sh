@@ -16,7 +16,7 @@ check 0 'train-\*.tar: 3 shards .*7 images written.* 1 left out' 'image left out
 # a line end in the name of a folder does not make two classes of it
 mkdir -p odd/train/$'a\nb' odd/train/c && cp "$corpus/rgb.jpg" odd/train/$'a\nb'/1.jpg && cp "$corpus/rgb.jpg" odd/train/c/2.jpg
 check 0 '' '' "$simclr" data pack odd --out odd-packed
-check 0 '^    a b +1 ' '' "$simclr" data info odd-packed
+check 0 '^    a\\nb +1 ' '' "$simclr" data info odd-packed
 has '^    c +1 '
 # opened again, the shards have the names of the classes
 check 0 '^    cats +3 .*' '' "$simclr" data info packed

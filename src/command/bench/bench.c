@@ -270,12 +270,7 @@ int command_bench(struct session *session, struct error *error)
     if (status == SIMCLR_OK && (all || strcmp(what, "views") == 0)) status = bench_views(&bench, error);
     if (status == SIMCLR_OK && (all || strcmp(what, "decode") == 0)) status = bench_decode(&bench, error);
     if (bench.as_json) text_json_close_object(&bench.json);
-    if (status == SIMCLR_OK && bench.json.failed)
-        status = error_no_memory(error, "benchmark report", bench.json.capacity);
-    if (status == SIMCLR_OK && bench.as_json) {
-        session->output(session->cookie, bench.json.bytes, bench.json.length);
-        session_print(session, "\n");
-    }
+    if (status == SIMCLR_OK && bench.as_json) status = session_print_json(session, &bench.json, error);
     text_free(&bench.json);
     return status;
 }

@@ -233,12 +233,7 @@ int command_data_info(struct session *session, struct error *error)
     dataset_close(&train);
     dataset_close(&test);
     text_json_close_object(&text);
-    if (status == SIMCLR_OK && config->json) {
-        if (text.failed)
-            status = error_no_memory(error, "the JSON", text.length);
-        else
-            session_print(session, "%s\n", text.bytes);
-    }
+    if (status == SIMCLR_OK && config->json) status = session_print_json(session, &text, error);
     text_free(&text);
     return status;
 }

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/lines.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "command/commands.h"
@@ -178,22 +179,16 @@ static int pack_shards(struct packing *packing, struct error *error)
     return status;
 }
 
-/* A line of its own; a line end in a name (folders may have one) becomes a space. */
-static void add_name(struct text *text, const char *name)
-{
-    for (size_t length; *name != '\0'; name += length + (name[length] == '\n')) {
-        length = strcspn(name, "\n");
-        text_add(text, "%.*s%s", (int)length, name, name[length] == '\n' ? " " : "");
-    }
-    text_add(text, "\n");
-}
-
 /* Shards have class numbers; their names stand beside them, where they are found when the shards are opened. */
 static int write_class_names(const struct packing *packing, struct error *error)
 {
     struct text text = {0};
     char *path = file_join(packing->config->out, CLASS_NAMES_FILE);
-    for (int i = 0; i < dataset_classes(packing->set); i++) add_name(&text, dataset_class_name(packing->set, i));
+    const int classes = dataset_classes(packing->set);
+    bool marked = false;
+    for (int i = 0; i < classes; i++) marked |= lines_need_mark(dataset_class_name(packing->set, i));
+    if (marked) text_add(&text, "%s\n", LINES_MARK);
+    for (int i = 0; i < classes; i++) lines_add(&text, dataset_class_name(packing->set, i), marked);
     int status = SIMCLR_OK;
     if (path == NULL || text.failed)
         status = error_no_memory(error, "the names of the classes", text.length);

@@ -227,8 +227,9 @@ static int demo_report(struct demo *demo, const struct features *kept, struct er
     }
     if (status == SIMCLR_OK) status = demo_picture(&demo->inner, demo->evaluation.test, kept, picture_path, error);
     if (status == SIMCLR_OK) {
-        session_print(demo->session, "%s\npicture      %s  (views of the same image, and nearest neighbours)\n",
-                      table.bytes, picture_path);
+        session_write(demo->session, table.bytes, table.length);
+        session_print(demo->session, "\npicture      %s  (views of the same image, and nearest neighbours)\n",
+                      picture_path);
         session_print(demo->session, "next         simclr pretrain --data PHOTOS --out runs/photos\n");
     }
     text_free(&table);

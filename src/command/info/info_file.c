@@ -10,20 +10,6 @@
 #include "command/info/info.h"
 #include "run/run_folder.h"
 
-enum { LONGEST_VALUE = 100 };
-
-/* Text from a file that anybody may have written: control characters do not reach the terminal, long values are cut. */
-static void shown(const char *text, size_t longest, struct text *out)
-{
-    out->length = 0;
-    for (size_t i = 0; i < longest && text[i]; i++) {
-        const char c = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-        text_add_bytes(out, &c, 1);
-    }
-    if (strlen(text) > longest) text_add(out, "...");
-    if (out->length == 0) text_add(out, "%s", "");
-}
-
 static const char *dtype_text(enum safetensors_dtype dtype)
 {
     switch (dtype) {
@@ -52,24 +38,22 @@ static int64_t elements(const struct safetensors_entry *entry)
 
 /* ---- as text ---- */
 
-static void print_metadata(const struct session *session, const struct safetensors *file, struct text *text)
+static void print_metadata(const struct session *session, const struct safetensors *file)
 {
     const char *key, *value;
 
     for (int i = 0; i < safetensors_metadata_count(file); i++) {
         safetensors_metadata_at(file, i, &key, &value);
-        shown(key, LONGEST_VALUE, text);
-        session_print(session, "%-18s ", text->bytes);
+        session_print(session, "%-18.100s ", key);
         if (strcmp(key, "config") == 0) {
             session_print(session, "(the run's options; --json shows them)\n");
             continue;
         }
-        shown(value, LONGEST_VALUE, text);
-        session_print(session, "%s\n", text->bytes);
+        session_print(session, "%.100s\n", value);
     }
 }
 
-static void print_tensors(const struct session *session, const struct safetensors *file, struct text *text)
+static void print_tensors(const struct session *session, const struct safetensors *file)
 {
     int64_t total = 0;
 
@@ -81,8 +65,7 @@ static void print_tensors(const struct session *session, const struct safetensor
         for (int d = 0; d < entry->rank && used < sizeof shape; d++) {
             used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%" PRId64, d ? " x " : "", entry->dims[d]);
         }
-        shown(entry->name, LONGEST_VALUE, text);
-        session_print(session, "%-46s %-8s %-20s %12" PRId64 "\n", text->bytes, dtype_text(entry->dtype), shape,
+        session_print(session, "%-46.100s %-8s %-20s %12" PRId64 "\n", entry->name, dtype_text(entry->dtype), shape,
                       elements(entry));
         total += elements(entry);
     }
@@ -100,7 +83,7 @@ static void write_json(struct text *json, const char *path, const struct safeten
     text_json_open_object(json, "metadata");
     for (int i = 0; i < safetensors_metadata_count(file); i++) {
         safetensors_metadata_at(file, i, &key, &value);
-        text_json_string(json, key, value);
+        text_json_exact(json, key, value);
     }
     text_json_close_object(json);
     text_json_open_array(json, "tensors");
@@ -157,13 +140,12 @@ int info_file(struct session *session, struct error *error)
     if (status == SIMCLR_OK) status = safetensors_verify(file, error);
     if (status == SIMCLR_OK && session->config->json) {
         write_json(&text, path, file);
-        if (!text.failed) session_print(session, "%s\n", text.bytes);
+        status = session_print_json(session, &text, error);
     } else if (status == SIMCLR_OK) {
         session_print(session, "%s: %d tensors, %" PRId64 " bytes\n", path, safetensors_count(file), file_size(path));
-        print_metadata(session, file, &text);
-        print_tensors(session, file, &text);
+        print_metadata(session, file);
+        print_tensors(session, file);
     }
-    if (status == SIMCLR_OK && text.failed) status = error_no_memory(error, "the report", text.capacity);
     text_free(&text);
     safetensors_close(&file);
     memory_free(path);

@@ -159,8 +159,7 @@ static int report_json(const struct session *session, const struct model_config 
     text_json_integer(&json, "peak", (int64_t)footprint->total);
     text_json_close_object(&json);
     text_json_close_object(&json);
-    const int status = json.failed ? error_no_memory(error, "the report", json.capacity) : SIMCLR_OK;
-    if (status == SIMCLR_OK) session_print(session, "%s\n", json.bytes);
+    const int status = session_print_json(session, &json, error);
     text_free(&json);
     return status;
 }

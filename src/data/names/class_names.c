@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/file.h"
+#include "base/lines.h"
 #include "base/memory.h"
 #include "data/bytes/mark.h"
 
@@ -29,8 +31,18 @@ static size_t count_lines(const char *text, size_t count)
     return lines;
 }
 
-/* Cuts the text into lines in place; an empty line leaves the class its number. */
-static int take_names(struct catalog *catalog, char *text, struct error *error)
+/* A line of an escaped list, in place; false: it is none. */
+static bool undo(char *line)
+{
+    const size_t length = escape_undo(line, strlen(line));
+    if (length == (size_t)-1 || memchr(line, '\0', length)) return false;
+    line[length] = '\0';
+    return true;
+}
+
+/* Cuts the text into lines in place; an empty line leaves the class its number. SIMCLR_CORRUPT without a sentence for a
+ * line that is not escaped as the list's mark says. */
+static int take_names(struct catalog *catalog, char *text, bool escaped, struct error *error)
 {
     struct catalog named = {0};
     int status = SIMCLR_OK;
@@ -41,7 +53,10 @@ static int take_names(struct catalog *catalog, char *text, struct error *error)
         text[length] = '\0';
         if (length > 0 && text[length - 1] == '\r') text[length - 1] = '\0';
         snprintf(number, sizeof number, "%d", named.classes);
-        status = catalog_add_class(&named, text[0] != '\0' ? text : number, error);
+        if (escaped && !undo(text))
+            status = SIMCLR_CORRUPT;
+        else
+            status = catalog_add_class(&named, text[0] != '\0' ? text : number, error);
         text = next;
     }
     if (status == SIMCLR_OK) { /* the named ones take the place of the numbers */
@@ -76,14 +91,19 @@ int class_names_read(struct catalog *catalog, const char *archive, const struct 
         log_warning(log, "%s: is no list of class names, and is not used", path);
         status = SIMCLR_OK;
     } else if (text != NULL) {
-        const size_t lines = count_lines((char *)text, count);
+        const size_t mark = lines_mark_length((char *)text, count);
+        const size_t lines = count_lines((char *)text + mark, count - mark);
         if (memchr(text, '\0', count) != NULL || lines > CLASSES_MAX)
             log_warning(log, "%s: is no list of class names, and is not used", path);
         else if (lines < (size_t)catalog->classes)
             log_warning(log, "%s: has %zu names, but there is a label %d: it is not used", path, lines,
                         catalog->classes - 1);
         else
-            status = take_names(catalog, (char *)text, error);
+            status = take_names(catalog, (char *)text + mark, mark > 0, error);
+        if (status == SIMCLR_CORRUPT) {
+            log_warning(log, "%s: " ESCAPE_ADVICE "; it is not used", path);
+            status = SIMCLR_OK;
+        }
     }
     memory_free(text);
     memory_free(path);

@@ -1,5 +1,6 @@
 /* data/names/class_names.h -- names for classes that shards and lists know only by number: classes.txt beside them, as
- * `simclr data pack` writes it, one name a line. */
+ * `simclr data pack` writes it, one name a line, escaped where its first line says so
+ * (base/lines.h). */
 #ifndef DATA_CLASS_NAMES_H
 #define DATA_CLASS_NAMES_H
 

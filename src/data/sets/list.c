@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/escape.h"
+#include "base/lines.h"
 #include "base/memory.h"
 #include "data/bytes/mark.h"
 #include "data/names/class_names.h"
@@ -24,6 +26,7 @@ struct reading {
     uint8_t *chunk;
     size_t room;     /* of the chunk */
     size_t max_line; /* bytes of a line, its end included */
+    bool escaped;    /* the first line is LINES_MARK */
 };
 
 /* Lines that may be images: not the empty ones. Ends at a NUL, where reading will end too. */
@@ -72,8 +75,17 @@ static int add_columns(struct reading *reading, char *line, size_t length, struc
     return add_item(reading, path, label, error);
 }
 
-/* A line without its end. */
-static int add_line(struct reading *reading, const char *line, size_t length, struct error *error)
+/* Gives back, in place, what an escaped list has written for a path or a label. */
+static int undo(const struct reading *reading, char *text, size_t *length, struct error *error)
+{
+    if (!reading->escaped) return SIMCLR_OK;
+    *length = escape_undo(text, *length);
+    if (*length != (size_t)-1 && memchr(text, 0, *length) == NULL) return SIMCLR_OK;
+    return error_set(error, SIMCLR_CORRUPT, "%s: line %ld: " ESCAPE_ADVICE, reading->path, reading->number);
+}
+
+/* A line without its end; written over where it is escaped. */
+static int add_line(struct reading *reading, char *line, size_t length, struct error *error)
 {
     if (memchr(line, 0, length) != NULL)
         return error_set(error, SIMCLR_CORRUPT, "%s: line %ld has a NUL byte: give a text file of image paths",
@@ -81,15 +93,16 @@ static int add_line(struct reading *reading, const char *line, size_t length, st
     if (length > reading->max_line - 1) return refuse_long_line(reading, error);
     while (length > 0 && (line[length - 1] == '\r' || line[length - 1] == ' ')) length--;
     if (length == 0) return SIMCLR_OK;
-    if (!reading->columns->plain) return add_columns(reading, (char *)line, length, error);
+    if (!reading->columns->plain) return add_columns(reading, line, length, error);
     if (line[0] == '\t')
         return error_set(error, SIMCLR_CORRUPT, "%s: line %ld has a label, but no path", reading->path,
                          reading->number);
-    const char *tab = memchr(line, '\t', length);
-    const size_t name = tab == NULL ? length : (size_t)(tab - line);
+    char *tab = memchr(line, '\t', length);
+    size_t name = tab == NULL ? length : (size_t)(tab - line), rest = name + 1 < length ? length - name - 1 : 0;
     int32_t label = -1;
-    int status = SIMCLR_OK;
-    if (name + 1 < length) status = labels_intern(&reading->labels, tab + 1, length - name - 1, &label, error);
+    int status = undo(reading, line, &name, error);
+    if (status == SIMCLR_OK && rest > 0) status = undo(reading, tab + 1, &rest, error);
+    if (status == SIMCLR_OK && rest > 0) status = labels_intern(&reading->labels, tab + 1, rest, &label, error);
     if (status != SIMCLR_OK) return status;
     return catalog_add_joined(reading->catalog, reading->folder, line[0] == '/' ? 0 : reading->folder_length, line,
                               name, label, error);
@@ -103,9 +116,14 @@ static int read_lines(struct reading *reading, struct error *error)
         const size_t space = reading->room - kept, count = left < (int64_t)space ? (size_t)left : space;
         int status = blob_read_named(reading->text, at, reading->chunk + kept, count, reading->path, error);
         at += (int64_t)count;
-        const char *line = (const char *)reading->chunk, *end = line + kept + count, *stop;
+        char *line = (char *)reading->chunk, *end = line + kept + count, *stop;
         while (status == SIMCLR_OK && (stop = memchr(line, '\n', (size_t)(end - line))) != NULL) {
             reading->number++;
+            if (reading->number == 1 && lines_mark_length(line, (size_t)(stop + 1 - line)) > 0) {
+                reading->escaped = true;
+                line = stop + 1;
+                continue;
+            }
             status = add_line(reading, line, (size_t)(stop - line), error);
             line = stop + 1;
         }

@@ -60,14 +60,41 @@ static void json_document(void **state)
     text_json_boolean(&text, "no", false);
     text_json_close_object(&text);
     text_json_close_object(&text);
-    assert_string_equal(text.bytes, "{\"name\": \"a \\\"b\\\" \\\\ \\n \\t \\u0001 \xC3\xA9 "
-                                    "\\ufffd \\ufffd\\ufffd\\ufffd\", "
+    assert_string_equal(text.bytes, "{\"name\": \"a \\\"b\\\" \\\\\\\\ \\n \\t \\u0001 \xC3\xA9 "
+                                    "\\\\xff \\\\xed\\\\xa0\\\\x80\", "
                                     "\"big\": -9223372036854775808, \"yes\": true, \"nan\": null, \"infinity\": null, "
                                     "\"list\": [0.1, -30, {}], \"inner\": {\"no\": false}}");
     text_add(&text, "\n");
     text_json_open_object(&text, NULL); /* the next line of JSON lines: no comma before it */
     text_json_close_object(&text);
     assert_string_equal(text.bytes + text.length - 4, "}\n{}");
+    text_free(&text);
+}
+
+static void quoted(const char *value, const char *expected)
+{
+    struct text text = {0};
+    text_json_string(&text, NULL, value);
+    assert_string_equal(text.bytes, expected);
+    text_free(&text);
+}
+
+/* Names of any bytes: valid JSON in UTF-8, nothing that a terminal obeys, and two names stay two. */
+static void json_names(void **state)
+{
+    (void)state;
+    quoted("a\\b", "\"a\\\\b\"");
+    quoted("a\xFF", "\"a\\\\xff\"");         /* reads as a\xff */
+    quoted("a\\xff", "\"a\\\\\\\\xff\"");    /* reads as a\\xff: another name */
+    quoted("\\\xFF", "\"\\\\\\\\\\\\xff\""); /* reads as \\\xff */
+    quoted("a\xC2\x9B"
+           "b",
+           "\"a\\u009bb\"");
+    quoted("\xE2\x80\xAE\x7F", "\"\\u202e\\u007f\"");
+    quoted("\xF3\xA0\x80\x81\xF0\x9F\x90\x88", "\"\\udb40\\udc01\xF0\x9F\x90\x88\""); /* a tag, and a cat */
+    struct text text = {0};
+    text_json_exact(&text, "key", "\\x1B \xE2\x80\xAE");
+    assert_string_equal(text.bytes, "\"key\": \"\\\\x1B \\u202e\"");
     text_free(&text);
 }
 
@@ -157,9 +184,13 @@ static void log_and_clock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_grows),           cmocka_unit_test(text_remembers_failure),
-        cmocka_unit_test(json_document),        cmocka_unit_test(numbers_read_back_equal),
-        cmocka_unit_test(crc32c_known_answers), cmocka_unit_test(hash_sees_every_byte),
+        cmocka_unit_test(text_grows),
+        cmocka_unit_test(text_remembers_failure),
+        cmocka_unit_test(json_document),
+        cmocka_unit_test(json_names),
+        cmocka_unit_test(numbers_read_back_equal),
+        cmocka_unit_test(crc32c_known_answers),
+        cmocka_unit_test(hash_sees_every_byte),
         cmocka_unit_test(log_and_clock),
     };
     return run_cases(tests, NULL, NULL);

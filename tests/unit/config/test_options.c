@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "config/config.h"
-#include "config/number.h"
 #include "config/values.h"
 
 static struct config *make(enum command command)
@@ -142,7 +142,7 @@ static void wrong_values_say_what_is_allowed(void **state)
     REFUSED(config, "mean", "0.5,0.5,1.5", "--mean", "from 0 to 1");
     REFUSED(config, "mean", "0.5,0.5,0.5,0.5", "--mean");
     REFUSED(config, "head-layers", "4", "--head-layers", "from 0 to 3, none, linear");
-    REFUSED(config, "data", "caf\xe9", "--data", "UTF-8", "caf?");
+    REFUSED(config, "data", "caf\xe9", "--data", "UTF-8", "caf\xe9");
     REFUSED(config, "out", "\xed\xa0\x80", "--out", "UTF-8"); /* a surrogate */
     assert_int_equal(config->epochs, 100);                    /* nothing was changed */
     assert_true(config->temperature == 0);
@@ -158,7 +158,7 @@ static void unknown_names_come_with_the_nearest(void **state)
     REFUSED(config, "bacth", "1", "--batch"); /* a swap is one edit */
     REFUSED(config, "optimiser", "1", "--optimizer");
     REFUSED(config, "l2", "1", "--l2 is not an option of pretrain");
-    REFUSED(config, "x\x1b[2J", "1", "x?[2J"); /* no control characters in a message */
+    REFUSED(config, "x\x1b[2J", "1", "x\x1b[2J"); /* as it is: where errors go out, they are escaped */
     char text[HINT_TEXT];
     assert_string_equal(option_hint("warm_up_epoch", COMMAND_PRETRAIN, HINT_RECIPE, text),
                         "the nearest is \"warmup-epochs\"");

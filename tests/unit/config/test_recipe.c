@@ -212,7 +212,7 @@ static void the_effective_configuration_reproduces_itself(void **state)
         "line\nbreak\ttab\x01\x7f",
         "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xb1",
         "\xc2\x85\xef\xbb\xbf\xef\xbf\xbf\xef\xbf\xbe",
-        "\xe2\x80\xa8",
+        "\xe2\x80\xa8 \xe2\x80\xaeright to left \xf3\xa0\x80\x81",
         "true",
         "null",
         "~",

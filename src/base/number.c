@@ -1,5 +1,5 @@
-/* config/number.c -- numbers as text, the same in every locale. */
-#include "config/number.h"
+/* base/number.c -- numbers as text, the same in every locale. */
+#include "base/number.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,29 +9,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Makes this thread use the C locale; restore with locale_leave. */
-static locale_t locale_enter(locale_t *plain)
-{
-    *plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    return *plain == (locale_t)0 ? (locale_t)0 : uselocale(*plain);
-}
+#include "base/format.h"
 
-static void locale_leave(locale_t plain, locale_t before)
+double number_read(const char *text, char **end)
 {
-    if (plain == (locale_t)0) return;
-    uselocale(before);
+    const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* glibc has it ready: nothing is allocated */
+    if (!plain) {
+        *end = (char *)text;
+        return 0;
+    }
+    const double value = strtod_l(text, end, plain);
     freelocale(plain);
+    return value;
 }
 
 bool number_parse(const char *text, double *out)
 {
     /* strtod also takes hexadecimal, "nan", "inf" and leading blanks; a recipe's number is none of these. */
     if (text[0] == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0') return false;
-    locale_t plain;
-    const locale_t before = locale_enter(&plain);
     char *end = NULL;
-    const double value = strtod(text, &end);
-    locale_leave(plain, before);
+    const double value = number_read(text, &end);
     if (*end != '\0' || !isfinite(value)) return false;
     *out = value;
     return true;
@@ -73,15 +70,28 @@ bool number_parse_bytes(const char *text, int64_t *out)
     return true;
 }
 
+static bool reads_back(const char *text, double value)
+{
+    char *end;
+    return number_read(text, &end) == value;
+}
+
 void number_format(double value, char out[NUMBER_TEXT])
 {
-    locale_t plain;
-    const locale_t before = locale_enter(&plain);
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(out, NUMBER_TEXT, "%.*g", digits, value);
-        if (strtod(out, NULL) == value) break;
+        format_write(out, NUMBER_TEXT, "%.*g", digits, value);
+        if (reads_back(out, value)) break;
     }
-    locale_leave(plain, before);
+}
+
+void number_format_shortest(double value, char out[NUMBER_TEXT])
+{
+    const bool whole = value == floor(value) && fabs(value) < 1e15;
+    if (whole) format_write(out, NUMBER_TEXT, "%.0f", value);
+    for (int digits = 1; !whole && digits <= 17; digits++) {
+        format_write(out, NUMBER_TEXT, "%.*g", digits, value);
+        if (reads_back(out, value)) break;
+    }
 }
 
 void number_format_bytes(int64_t value, char out[NUMBER_TEXT])

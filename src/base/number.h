@@ -1,4 +1,4 @@
-/* config/number.h -- numbers as text, the same in every locale (a program that embeds the library may have set one
+/* base/number.h -- numbers as text, the same in every locale (a program that embeds the library may have set one
  * whose decimal sign is a comma). */
 #ifndef CONFIG_NUMBER_H
 #define CONFIG_NUMBER_H
@@ -8,14 +8,19 @@
 
 enum { NUMBER_TEXT = 32 };
 
+/* strtod in the C locale: the number that `text` begins with, and where it ends. */
+double number_read(const char *text, char **end);
+
 /* The whole of `text` as a finite decimal number ("0.3", "1e-4"); false when it is not one. */
 bool number_parse(const char *text, double *out);
 bool number_parse_integer(const char *text, int64_t *out);
 /* A size in bytes: a number and K, M, G or T (powers of 1024; "KB" and "KiB" too); false when it is not one. */
 bool number_parse_bytes(const char *text, int64_t *out);
 
-/* The shortest text that reads back equal; `value` is finite. */
+/* A text that reads back equal, of 15 digits where they suffice; `value` is finite. */
 void number_format(double value, char out[NUMBER_TEXT]);
+/* The shortest that reads back equal, whole numbers below 1e15 in full ("10", not "1e+01"); `value` is finite. */
+void number_format_shortest(double value, char out[NUMBER_TEXT]);
 /* With the largest suffix that leaves a whole number: 8589934592 is "8G". */
 void number_format_bytes(int64_t value, char out[NUMBER_TEXT]);
 
