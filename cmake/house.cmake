@@ -8,8 +8,9 @@ if(SIMCLR_TESTS)
     # The picture in README.md is drawn from the map of rooms.
     add_test(NAME architecture COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/draw_architecture.py --check)
     set_tests_properties(architecture PROPERTIES LABELS house)
-    # The texts: sentences and lines have their limits (prose), what documents name exists (docs).
-    foreach(CHECK prose docs)
+    # Sentences and lines have their limits (prose), what documents name exists (docs), and no result depends on the
+    # locale of a host program (locale).
+    foreach(CHECK prose docs locale)
       add_test(NAME ${CHECK} COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_${CHECK}.py)
       add_test(NAME ${CHECK}_self_test
                COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_${CHECK}.py --self-test)

@@ -15,7 +15,7 @@ double number_read(const char *text, char **end)
 {
     const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* glibc has it ready: nothing is allocated */
     if (!plain) {
-        *end = (char *)text;
+        if (end) *end = (char *)text;
         return 0;
     }
     const double value = strtod_l(text, end, plain);

@@ -8,7 +8,7 @@
 
 enum { NUMBER_TEXT = 32 };
 
-/* strtod in the C locale: the number that `text` begins with, and where it ends. */
+/* strtod in the C locale: the number that `text` begins with, and where it ends (`end` may be NULL). */
 double number_read(const char *text, char **end);
 
 /* The whole of `text` as a finite decimal number ("0.3", "1e-4"); false when it is not one. */

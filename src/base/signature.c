@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/checksum.h"
+#include "base/letters.h"
 
 #define UNPACK_AND_GIVE "unpack it, and give the folder"
 #define UNPACK_TAR UNPACK_AND_GIVE " (tar xf; .tar.gz, .tar.zst, .tar and .zip are read as they are)"
@@ -35,11 +36,9 @@ static bool is_text(const uint8_t *bytes, size_t count)
     return count > 0;
 }
 
-static bool same_letter(char a, char b) /* in any case, in any locale */
+static bool same_letter(char a, char b)
 {
-    if (a >= 'A' && a <= 'Z') a = (char)(a + ('a' - 'A'));
-    if (b >= 'A' && b <= 'Z') b = (char)(b + ('a' - 'A'));
-    return a == b;
+    return letter_small(a) == letter_small(b);
 }
 
 /* Does a text begin so, after blank space and a byte order mark, in any case of letters? */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/tensors.h"
 
@@ -77,7 +78,7 @@ static int read_numbers(const struct checkpoint *checkpoint, const char *key, in
     const char *at = value;
     for (int i = 0; i < count; i++) {
         char *end;
-        out[i] = strtod(at, &end);
+        out[i] = number_read(at, &end);
         if (end == at || !isfinite(out[i]) || *end != (i + 1 < count ? ' ' : '\0'))
             return bad_entry(checkpoint, key, value, error);
         at = end + 1;

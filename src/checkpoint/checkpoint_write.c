@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/memory.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/tensors.h"
@@ -30,7 +31,7 @@ static void add_number(struct metadata *metadata, const char *key, const char *f
     char *digits = metadata->digits[metadata->count];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(digits, DIGITS, format, arguments);
+    format_plain(digits, DIGITS, format, arguments);
     va_end(arguments);
     add_string(metadata, key, digits);
 }

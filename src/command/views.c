@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/memory.h"
 #include "command/commands.h"
 #include "image/canvas.h"
@@ -69,7 +70,7 @@ static void describe_jitter(const struct view_draw *draw, struct caption *captio
     static const char *const formats[] = {"bright %.2f", "contr %.2f", "satur %.2f", "hue %+.2f"};
     char item[LETTERS + 1];
     for (int i = 0; i < 4; i++) { /* in the order in which they are done */
-        snprintf(item, sizeof item, formats[draw->order[i]], draw->factor[draw->order[i]]);
+        format_write(item, sizeof item, formats[draw->order[i]], draw->factor[draw->order[i]]);
         add(caption, i == 0, item);
     }
 }
@@ -79,7 +80,7 @@ static void describe(const struct view_policy *policy, const struct view_draw *d
 {
     char item[LETTERS + 1];
     const double share = (double)draw->box.width * draw->box.height / ((double)image->width * image->height);
-    snprintf(item, sizeof item, "crop %.0f%% %.2f:1", 100 * share, (double)draw->box.width / draw->box.height);
+    format_write(item, sizeof item, "crop %.0f%% %.2f:1", 100 * share, (double)draw->box.width / draw->box.height);
     add(caption, true, item);
     if (draw->flip) add(caption, false, "flip");
     const struct {
@@ -105,7 +106,7 @@ static void describe(const struct view_policy *policy, const struct view_draw *d
             fresh = true;
             continue;
         }
-        snprintf(item, sizeof item, operations[operation].format, operations[operation].number);
+        format_write(item, sizeof item, operations[operation].format, operations[operation].number);
         add(caption, fresh && operation != VIEW_ROTATE, item);
         fresh &= operation == VIEW_ROTATE;
     }
@@ -214,7 +215,7 @@ static void write_title(struct sheet_of_views *sheet)
     };
     size_t hint = 0;
     const int used =
-        snprintf(text, sizeof text, "%s preset, jitter strength %g", config->view_preset, policy->jitter_strength);
+        format_write(text, sizeof text, "%s preset, jitter strength %g", config->view_preset, policy->jitter_strength);
     while ((used + (int)strlen(hints[hint])) * CANVAS_LETTER_WIDTH + 2 * GAP > sheet->canvas.width && hints[hint][0])
         hint++;
     snprintf(text + used, sizeof text - (size_t)used, "%s", hints[hint]);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/checksum.h"
+#include "base/format.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/cache.h"
@@ -245,10 +246,10 @@ static void describe_keep(const struct dataset *set, char *text, size_t bytes)
     if (room_bytes(set) == 0)
         snprintf(text, bytes, "decoded when they are needed");
     else if (wanted_bytes(set) <= room_bytes(set))
-        snprintf(text, bytes, "decoded when they are needed, files kept in memory once read (%.1f MiB)", files);
+        format_write(text, bytes, "decoded when they are needed, files kept in memory once read (%.1f MiB)", files);
     else
-        snprintf(text, bytes, "decoded when they are needed, %.1f of %.1f MiB of files kept in memory once read", room,
-                 files);
+        format_write(text, bytes, "decoded when they are needed, %.1f of %.1f MiB of files kept in memory once read",
+                     room, files);
 }
 
 static void describe(struct dataset *set)
@@ -258,7 +259,7 @@ static void describe(struct dataset *set)
         snprintf(classes, sizeof classes, "in %d class%s", set->catalog.classes, set->catalog.classes == 1 ? "" : "es");
     describe_keep(set, memory, sizeof memory);
     if (set->cache.block != NULL)
-        snprintf(memory, sizeof memory, "decoded in memory (%.1f MiB)", (double)set->cache.bytes / 1048576);
+        format_write(memory, sizeof memory, "decoded in memory (%.1f MiB)", (double)set->cache.bytes / 1048576);
     if (set->cache.sampled) snprintf(sampled, sizeof sampled, " among %d looked at", CACHE_SAMPLE);
     snprintf(set->description, sizeof set->description, "%.100s: %s: %lld images %s, %s%d x %d%s, %s", set->path,
              set->catalog.what, (long long)set->count, classes, set->count > 1 ? "up to " : "", set->cache.max_width,

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/lines.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "data/sampler.h"
 
 enum { LIST_BYTES_MAX = 256 << 20 };
@@ -130,7 +131,7 @@ int label_share_choose(const struct dataset *dataset, const char *spec, uint64_t
     if (dataset_classes(dataset) == 0)
         return error_set(error, SIMCLR_DATA, "%s: has no labels: put the images of each class in a folder of its own",
                          dataset_description(dataset));
-    const double percent = strtod(spec, &end);
+    const double percent = number_read(spec, &end);
     if (end != spec && strcmp(end, "%") == 0) {
         if (!(percent > 0 && percent <= 100))
             return error_set(error, SIMCLR_INVALID, "--labels %s: a share lies above 0%% and up to 100%%", spec);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/format.h"
 #include "base/memory.h"
 
 bool tiff_is(const uint8_t *bytes, size_t count)
@@ -63,7 +64,7 @@ static int keep_error(TIFF *tiff, void *data, const char *module, const char *fo
 {
     struct reader *reader = data;
     (void)tiff, (void)module;
-    if (reader->text[0] == '\0') vsnprintf(reader->text, sizeof reader->text, format, arguments);
+    if (reader->text[0] == '\0') format_plain(reader->text, sizeof reader->text, format, arguments);
     return 1; /* nobody else is told */
 }
 

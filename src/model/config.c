@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+
+#include "base/format.h"
 #include "model/encoder.h"
 
 static const struct encoder *const ENCODERS[ENCODER_KINDS] = {[ENCODER_RESNET] = &resnet_encoder};
@@ -65,7 +68,7 @@ void model_text_add(struct model_text *text, const char *key, const char *format
     if (text->count == MODEL_TEXT_ENTRIES) return;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text->entry[text->count].value, MODEL_TEXT_LENGTH, format, arguments);
+    format_plain(text->entry[text->count].value, MODEL_TEXT_LENGTH, format, arguments);
     va_end(arguments);
     text->entry[text->count++].key = key;
 }
@@ -127,7 +130,7 @@ int model_text_number(model_text_find *find, const void *context, const char *ke
     char *end;
     const int status = model_text_string(find, context, key, &value, error);
     if (status) return status;
-    *out = strtod(value, &end);
+    *out = number_read(value, &end);
     return end == value || *end || !isfinite(*out) ? model_text_bad(key, value, error) : SIMCLR_OK;
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "model/encoder.h"
 #include "nn/ops/ops.h"
 
@@ -67,7 +68,7 @@ static int feature_dim(const struct model_config *config)
 /* ---- text ---------------------------------------------------------------------------------------------------- */
 static void title(const struct model_config *config, struct model_title *out)
 {
-    snprintf(out->text, sizeof out->text, "ResNet-%d, width %g", config->resnet.depth, config->resnet.width);
+    format_write(out->text, sizeof out->text, "ResNet-%d, width %g", config->resnet.depth, config->resnet.width);
     snprintf(out->word, sizeof out->word, "resnet%d", config->resnet.depth);
 }
 

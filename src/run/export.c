@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
 
@@ -25,7 +26,7 @@ static void add_rgb(struct text *text, const char *key, const double rgb[3])
 static void add_number(struct text *text, const struct model_text *model, const char *key)
 {
     const char *value = model_text_value(model, key);
-    if (value != NULL) text_json_number(text, key, strtod(value, NULL));
+    if (value != NULL) text_json_number(text, key, number_read(value, NULL));
 }
 
 /* timm's config.json; width and stem are ours, since timm has no name for such variants. */

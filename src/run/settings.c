@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/format.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "data/shared.h"
 
 enum { SIZE_MAX_AUTO = 224, SIZE_UNKNOWN = 32, SMALL_IMAGE = 64 };
@@ -16,7 +18,7 @@ enum { SIZE_MAX_AUTO = 224, SIZE_UNKNOWN = 32, SMALL_IMAGE = 64 };
 int session_resolve_number(struct session *session, const char *name, double value, struct error *error)
 {
     char text[40];
-    snprintf(text, sizeof text, "%.17g", value);
+    format_write(text, sizeof text, "%.17g", value);
     return config_resolve(session->settings, name, text, error);
 }
 
@@ -108,7 +110,13 @@ int session_model_config(const struct session *session, int classes, struct mode
 
 bool session_parse_rgb(const char *text, double rgb[3])
 {
-    return sscanf(text, "%lf,%lf,%lf", &rgb[0], &rgb[1], &rgb[2]) == 3;
+    for (int i = 0; i < 3; i++) {
+        char *end;
+        rgb[i] = number_read(text, &end);
+        if (end == text || (i < 2 && *end != ',')) return false;
+        text = end + 1;
+    }
+    return true;
 }
 
 int session_view_policy(const struct session *session, struct view_policy *out, struct error *error)

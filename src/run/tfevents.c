@@ -15,6 +15,7 @@
 #include "base/checksum.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "base/memory.h"
 
 struct tfevents {
@@ -136,7 +137,7 @@ static int create_file(struct tfevents *events, const char *folder, struct error
     char host[65] = "localhost", name[160];
     gethostname(host, sizeof host - 1);
     for (int i = 0; i < 1000; i++) {
-        snprintf(name, sizeof name, "events.out.tfevents.%010.0f.%s.%ld.%d", clock_wall(), host, (long)getpid(), i);
+        format_write(name, sizeof name, "events.out.tfevents.%010.0f.%s.%ld.%d", clock_wall(), host, (long)getpid(), i);
         events->path = file_join(folder, name);
         if (events->path == NULL) return error_no_memory(error, "a path", strlen(folder) + sizeof name);
         events->file = fopen(events->path, "wxe");

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/memory.h"
 #include "run/model_open.h"
 #include "run/settings.h"
@@ -56,7 +57,7 @@ static int check_against(struct pretrain *run, struct config *before, int64_t st
 {
     const int64_t epochs = before->epochs;
     char warmup[40];
-    snprintf(warmup, sizeof warmup, "%.17g", before->warmup_epochs);
+    format_write(warmup, sizeof warmup, "%.17g", before->warmup_epochs);
     int status =
         run->warmup_is_open ? config_set(run->session->settings, "warmup-epochs", warmup, 2, error) : SIMCLR_OK;
     if (!status) status = compare_options(run, before, error);

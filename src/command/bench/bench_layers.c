@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/memory.h"
 
 enum { MAX_RUNS = 100, AROUND = 4, LOSSES = 10 }; /* AROUND: loss, update, packing, views */
@@ -207,8 +208,8 @@ static void print_line(const struct report *report, const struct line *line)
     char algorithm[64] = "", rates[48] = "";
     if (line->work) {
         snprintf(algorithm, sizeof algorithm, "%s %s", line->work->algorithm, line->work->kernels);
-        snprintf(rates, sizeof rates, " %9.0f %9.0f %6.1f%%", rate(line->nominal, line->seconds),
-                 rate(line->work->flops, line->seconds), 100 * peak_share(report, line));
+        format_write(rates, sizeof rates, " %9.0f %9.0f %6.1f%%", rate(line->nominal, line->seconds),
+                     rate(line->work->flops, line->seconds), 100 * peak_share(report, line));
     }
     session_print(report->session, "%-26s %-24s %-9s %-24s %9.3f %6.2f%%%s\n",
                   line->name[0] ? line->name : line->operation, line->shape, line->pass, algorithm, 1e3 * line->seconds,

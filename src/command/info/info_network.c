@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/number.h"
 #include "base/text.h"
 #include "command/info/footprint.h"
 #include "command/info/info.h"
@@ -148,7 +149,7 @@ static int report_json(const struct session *session, const struct model_config 
     model_config_to_text(config, &model);
     for (size_t i = 0; i < sizeof ENTRIES / sizeof *ENTRIES; i++) {
         const char *value = model_text_value(&model, ENTRIES[i]);
-        if (value) text_json_number(&json, ENTRIES[i], strtod(value, NULL));
+        if (value) text_json_number(&json, ENTRIES[i], number_read(value, NULL));
     }
     text_json_integer(&json, "batch", session->config->batch);
     text_json_string(&json, "precision", dtype_name(session->dtype));

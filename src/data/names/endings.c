@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/letters.h"
 #include "data/names/source.h"
 #include "image/image.h"
 
@@ -20,8 +21,7 @@ static const char *const unread[] = {
 bool ending_is(const char *text, const char *ending)
 {
     for (; *ending != '\0'; text++, ending++) {
-        const char small = *text >= 'A' && *text <= 'Z' ? (char)(*text - 'A' + 'a') : *text;
-        if (small != *ending) return false;
+        if (letter_small(*text) != *ending) return false;
     }
     return *text == '\0';
 }

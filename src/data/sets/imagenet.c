@@ -1,12 +1,12 @@
 /* data/sets/imagenet.c -- see imagenet.h. */
 #include "data/sets/imagenet.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/letters.h"
 #include "base/memory.h"
 #include "data/archives/index_tar.h"
 #include "data/archives/members.h"
@@ -86,7 +86,7 @@ static int meaning(const struct devkit *devkit, struct piece line, const char *p
     char text[WNID_MAX] = "", *end;
     if (line.length < sizeof text) memcpy(text, line.start, line.length);
     const long value = strtol(text, &end, 10);
-    const bool whole = isdigit((unsigned char)text[0]) && *end == '\0';
+    const bool whole = letter_is_digit(text[0]) && *end == '\0';
     *label = line;
     if (devkit == NULL) {
         if (whole && value >= CLASSES)

@@ -2,11 +2,11 @@
  * each plane column after column; files y of one byte per image, a class from 1 to 10. */
 #include "data/sets/stl10.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/letters.h"
 #include "base/memory.h"
 #include "data/sets/kind.h"
 #include "data/sets/records.h"
@@ -62,7 +62,7 @@ static int64_t read_numbers(const char *line, int64_t count, uint32_t *numbers)
     for (;;) {
         while (*line == ' ' || *line == '\t' || *line == '\r') line++;
         if (*line == '\n' || *line == '\0') return found;
-        if (!isdigit((unsigned char)*line) || found == count) return -1;
+        if (!letter_is_digit(*line) || found == count) return -1;
         char *end;
         const long long number = strtoll(line, &end, 10);
         if (number >= count) return -1;
@@ -138,9 +138,8 @@ int stl10_open_shelf(struct source *out, struct catalog *catalog, const struct s
 {
     const bool train = strcmp(choice, "train") == 0, unlabeled = strcmp(choice, "unlabeled") == 0;
     const bool both = strcmp(choice, "train+unlabeled") == 0;
-    const int fold = strncmp(choice, "fold", 4) == 0 && isdigit((unsigned char)choice[4]) && choice[5] == '\0'
-                         ? choice[4] - '0'
-                         : -1;
+    const int fold =
+        strncmp(choice, "fold", 4) == 0 && letter_is_digit(choice[4]) && choice[5] == '\0' ? choice[4] - '0' : -1;
     if (!train && !unlabeled && !both && fold < 0)
         return error_set(error, SIMCLR_INVALID,
                          "%s: STL-10 has no part `%s`: give train, unlabeled, train+unlabeled or "
