@@ -2,10 +2,14 @@
 #include "base/digest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
 
 static uint32_t rotate_left(uint32_t x, int n)
 {
@@ -139,14 +143,20 @@ int digest_file(enum digest_kind kind, const char *path, struct stop stop, char 
 {
     struct digest digest = digest_open(kind);
     uint8_t block[65536];
-    size_t count;
-    FILE *file = fopen(path, "re");
-    if (file == NULL) return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
-    while (!stop_is_asked(stop) && (count = fread(block, 1, sizeof block, file)) > 0) digest_add(&digest, block, count);
-    const bool failed = ferror(file) != 0;
-    fclose(file);
-    if (stop_is_asked(stop)) return stop_error(error, path);
-    if (failed) return error_set(error, SIMCLR_IO, "%s: cannot be read to its end", path);
+    int descriptor;
+    int status = file_open(path, O_RDONLY, &descriptor, NULL, error);
+    if (status) return status;
+    while (!status) {
+        const ssize_t count = stop_is_asked(stop) ? -1 : read(descriptor, block, sizeof block);
+        if (stop_is_asked(stop))
+            status = stop_error(error, path);
+        else if (count < 0 && errno != EINTR)
+            status = error_set(error, SIMCLR_IO, "%s: cannot be read to its end: %s", path, strerror(errno));
+        if (count == 0) break;
+        if (!status && count > 0) digest_add(&digest, block, (size_t)count);
+    }
+    close(descriptor);
+    if (status) return status;
     digest_close(&digest, text);
     return SIMCLR_OK;
 }

@@ -28,19 +28,53 @@ static int read_exactly(int descriptor, uint8_t *block, size_t bytes, size_t *go
     return 0;
 }
 
-/* start_only: max_bytes of a longer file are enough. */
-static int read_open_file(const char *path, int descriptor, size_t max_bytes, bool start_only, uint8_t **out,
-                          size_t *bytes, struct error *error)
+int file_refuse_special(const char *path, mode_t mode, struct error *error)
 {
-    struct stat info;
-    if (fstat(descriptor, &info) != 0) return error_set(error, SIMCLR_IO, "%s: cannot read: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return error_set(error, SIMCLR_IO, "%s: is a folder or a device, but a file is needed", path);
-    size_t wanted = info.st_size < 0 ? SIZE_MAX : (size_t)info.st_size;
+    if (S_ISREG(mode)) return SIMCLR_OK;
+    if (S_ISDIR(mode)) return error_set(error, SIMCLR_IO, "%s: is a folder, but a file is needed", path);
+    return error_set(error, SIMCLR_IO, "%s: is a %s, but a file is needed: write what comes out of it to a file first",
+                     path,
+                     S_ISFIFO(mode)   ? "pipe"
+                     : S_ISSOCK(mode) ? "socket"
+                                      : "device");
+}
+
+int file_open(const char *path, int flags, int *descriptor, struct stat *info, struct error *error)
+{
+    struct stat own;
+    if (!info) info = &own;
+    *descriptor = open(path, flags | O_CLOEXEC | O_NONBLOCK); /* to refuse a FIFO, not to wait for its other end */
+    if (*descriptor < 0) return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
+    int status = fstat(*descriptor, info) == 0
+                     ? file_refuse_special(path, info->st_mode, error)
+                     : error_set(error, SIMCLR_IO, "%s: cannot read: %s", path, strerror(errno));
+    if (status == SIMCLR_OK) return SIMCLR_OK;
+    close(*descriptor);
+    *descriptor = -1;
+    return status;
+}
+
+int file_append(const char *path, FILE **out, struct error *error)
+{
+    const int descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+    if (descriptor >= 0) fcntl(descriptor, F_SETFL, O_APPEND); /* a pipe with a reader is waited for as usual */
+    *out = descriptor >= 0 ? fdopen(descriptor, "a") : NULL;
+    if (*out) return SIMCLR_OK;
+    const int failure = errno;
+    if (descriptor >= 0) close(descriptor);
+    return error_set(error, SIMCLR_IO, "%s: cannot write: %s", path,
+                     failure == ENXIO ? "it is a pipe or a device that nobody reads" : strerror(failure));
+}
+
+/* start_only: max_bytes of a longer file are enough. */
+static int read_open_file(const char *path, int descriptor, const struct stat *info, size_t max_bytes, bool start_only,
+                          uint8_t **out, size_t *bytes, struct error *error)
+{
+    size_t wanted = info->st_size < 0 ? SIZE_MAX : (size_t)info->st_size;
     if (start_only && wanted > max_bytes) wanted = max_bytes;
     if (wanted > max_bytes)
         return error_set(error, SIMCLR_DATA, "%s: has %lld bytes, more than the %zu that are accepted here", path,
-                         (long long)info.st_size, max_bytes);
+                         (long long)info->st_size, max_bytes);
     if (wanted > HOLE && wanted > memory_of_machine())
         return error_no_memory(error, path, wanted); /* a hole may claim any size */
     uint8_t *block = memory_allocate(wanted + 1);
@@ -59,10 +93,11 @@ static int read_file(const char *path, size_t max_bytes, bool start_only, uint8_
 {
     *out = NULL;
     *bytes = 0;
-    /* O_NONBLOCK: opening a FIFO that nobody writes to must not hang before fstat can refuse it. */
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0) return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
-    const int status = read_open_file(path, descriptor, max_bytes, start_only, out, bytes, error);
+    int descriptor;
+    struct stat info;
+    int status = file_open(path, O_RDONLY, &descriptor, &info, error);
+    if (status) return status;
+    status = read_open_file(path, descriptor, &info, max_bytes, start_only, out, bytes, error);
     close(descriptor);
     return status;
 }

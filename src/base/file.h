@@ -6,8 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
+
+/* Opens a regular file by open(2)'s `flags` (not O_CREAT); anything else is refused: a folder, and a pipe or a device,
+ * which is never waited for. `info` may be NULL. SIMCLR_IO; *descriptor is -1 then. */
+int file_open(const char *path, int flags, int *descriptor, struct stat *info, struct error *error);
+
+/* SIMCLR_IO, with what it is, for what is no regular file; `mode` is of stat. */
+int file_refuse_special(const char *path, mode_t mode, struct error *error);
+
+/* fopen for appending, made if missing. Never waits for the reader of a pipe. */
+int file_append(const char *path, FILE **out, struct error *error);
 
 /* Reads a whole regular file of at most max_bytes into a new block (memory_free), with one NUL byte after
  * the end that is not counted. SIMCLR_IO when missing or unreadable, SIMCLR_DATA when larger. */

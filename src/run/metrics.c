@@ -96,17 +96,14 @@ static int find_kept(const struct history *history, int64_t step, int64_t *kept,
 
 static int drop_later_lines(const char *path, int64_t step, struct error *error)
 {
-    struct history history = {.path = path, .descriptor = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK)};
+    struct history history = {.path = path};
     struct stat info;
     int64_t kept = 0;
-    if (history.descriptor < 0 && errno == ENOENT) return SIMCLR_OK;
-    if (history.descriptor < 0) return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
-    int status = SIMCLR_OK;
+    if (stat(path, &info) != 0 && errno == ENOENT) return SIMCLR_OK;
+    int status = file_open(path, O_RDWR, &history.descriptor, &info, error);
+    if (status) return status;
     history.block = memory_allocate(LINE_MAX_BYTES + 1);
-    if (!history.block)
-        status = error_no_memory(error, "a line of metrics", LINE_MAX_BYTES + 1);
-    else if (fstat(history.descriptor, &info) != 0 || !S_ISREG(info.st_mode))
-        status = error_set(error, SIMCLR_IO, "%s: is not a file that can be read", path);
+    if (!history.block) status = error_no_memory(error, "a line of metrics", LINE_MAX_BYTES + 1);
     if (!status) {
         history.bytes = info.st_size;
         status = find_kept(&history, step, &kept, error);
@@ -126,8 +123,7 @@ int metrics_open(struct metrics *metrics, const char *folder, int64_t step, bool
     char *path = file_join(folder, "metrics.jsonl");
     if (path == NULL) return error_no_memory(error, "a path", strlen(folder));
     int status = drop_later_lines(path, step, error);
-    if (status == SIMCLR_OK && (metrics->file = fopen(path, "ae")) == NULL)
-        status = error_set(error, SIMCLR_IO, "%s: cannot write: %s", path, strerror(errno));
+    if (status == SIMCLR_OK) status = file_append(path, &metrics->file, error);
     if (status == SIMCLR_OK && tensorboard) status = tfevents_open(&metrics->events, folder, step, error);
     memory_free(path);
     if (status != SIMCLR_OK) metrics_close(metrics);

@@ -111,12 +111,8 @@ static int open_log(struct run_folder *folder, struct error *error)
 {
     char *path = path_in(folder, "train.log");
     if (path == NULL) return error_no_memory(error, "a path", strlen(folder->path));
-    folder->log_file = fopen(path, "ae");
-    int status = SIMCLR_OK;
-    if (folder->log_file == NULL)
-        status = error_set(error, SIMCLR_IO, "%s: cannot write: %s", path, strerror(errno));
-    else
-        folder->log = log_tee(&folder->tee, (struct log){write_log, folder}, folder->log);
+    const int status = file_append(path, &folder->log_file, error);
+    if (!status) folder->log = log_tee(&folder->tee, (struct log){write_log, folder}, folder->log);
     memory_free(path);
     return status;
 }

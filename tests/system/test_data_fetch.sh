@@ -20,6 +20,16 @@ absent other
 check 1 '' "its SHA-256 is $sha, not 0{64}" "$simclr" data fetch cifar10 --from original --sha256 "$(printf '0%.0s' $(seq 64))" --out other
 absent other
 check 1 '' 'nothing-here: cannot open' "$simclr" data fetch stl10 --from nothing-here --out other
+# a pipe can be read once only: its digest is that of what was copied
+check 0 'SHA-256 right' '' bash -c "cat original | '$simclr' data fetch cifar10 --from /dev/stdin --sha256 $sha --out piped"
+whole piped
+check 1 '' 'its SHA-256 is .*, not' bash -c "head -c 1000 original | '$simclr' data fetch cifar10 --from /dev/stdin --sha256 $sha --out cut-pipe"
+absent cut-pipe
+mkfifo idle
+check 124 '' 'idle: stopped by request' timeout --foreground -s TERM 1 "$simclr" data fetch cifar10 --from idle --sha256 "$sha" --out waiting
+absent waiting
+check 1 '' 'is a device, but a file is needed' "$simclr" data fetch cifar10 --from /dev/zero --out other
+check 1 '' 'idle: is a pipe, but a file is needed: write what comes out of it to a file first' "$simclr" data info idle
 check 2 '' 'data fetch needs the name of a set' "$simclr" data fetch
 check 2 '' '--set takes cifar10, cifar100' "$simclr" data fetch mnist
 check 2 '' '--sha256 takes 64 hexadecimal digits' "$simclr" data fetch cifar10 --sha256 abc

@@ -1,7 +1,9 @@
 /* command/data/data_fetch.c -- simclr data fetch: a public data set's archive, whole and checked, as its publisher has
  * it. The data room reads these archives as they are, so nothing is unpacked. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,6 +50,8 @@ static const struct public_set {
      "http://cs231n.stanford.edu"},
 };
 
+enum { WAIT_MILLISECONDS = 200 };
+
 /* What is fetched: the set's row, with what the options say instead. */
 struct wanted {
     struct public_set set;
@@ -60,44 +64,99 @@ static const char *digest_name(const struct wanted *wanted)
     return wanted->set.sha256 != NULL ? "SHA-256" : "MD5";
 }
 
-/* SIMCLR_CORRUPT, with both digests, when the file is another. */
-static int check(const struct wanted *wanted, const char *path, struct error *error)
+static enum digest_kind digest_kind(const struct wanted *wanted)
 {
-    char found[DIGEST_TEXT];
+    return wanted->set.sha256 != NULL ? DIGEST_SHA256 : DIGEST_MD5;
+}
+
+/* SIMCLR_CORRUPT when the file is another: by its size, where that is known, and by its digest. */
+static int check_size(const struct wanted *wanted, const char *path, int64_t size, struct error *error)
+{
+    if (wanted->set.bytes < 0 || size < 0 || size == wanted->set.bytes) return SIMCLR_OK;
+    return error_set(error, SIMCLR_CORRUPT,
+                     "%s: has %" PRId64 " bytes, but %s has %" PRId64 ": it was cut or is another file; "
+                     "download it again",
+                     path, size, wanted->set.name, wanted->set.bytes);
+}
+
+static int check_digest(const struct wanted *wanted, const char *path, const char *found, struct error *error)
+{
     const char *expected = wanted->set.sha256 != NULL ? wanted->set.sha256 : wanted->set.md5;
-    const int64_t size = file_size(path);
-    if (wanted->set.bytes >= 0 && size >= 0 && size != wanted->set.bytes)
-        return error_set(error, SIMCLR_CORRUPT,
-                         "%s: has %" PRId64 " bytes, but %s has %" PRId64 ": it was cut or is another file; "
-                         "download it again",
-                         path, size, wanted->set.name, wanted->set.bytes);
-    const int status =
-        digest_file(wanted->set.sha256 != NULL ? DIGEST_SHA256 : DIGEST_MD5, path, wanted->stop, found, error);
-    if (status != SIMCLR_OK || strcmp(found, expected) == 0) return status;
+    if (strcmp(found, expected) == 0) return SIMCLR_OK;
     return error_set(error, SIMCLR_CORRUPT,
                      "%s: its %s is %s, not %s: it was damaged on the way or is another file; download it again", path,
                      digest_name(wanted), found, expected);
 }
 
-/* A copy of the user's own file, checked before it gets the name. */
+static int check(const struct wanted *wanted, const char *path, struct error *error)
+{
+    char found[DIGEST_TEXT];
+    int status = check_size(wanted, path, file_size(path), error);
+    if (!status) status = digest_file(digest_kind(wanted), path, wanted->stop, found, error);
+    return status ? status : check_digest(wanted, path, found, error);
+}
+
+/* The next bytes of what the user gave; 0 at its end, -1 with a sentence. It may be a pipe, that of `<(command)`: who
+ * writes to it is waited for, and whoever asks to stop need not be. */
+static ssize_t read_next(const struct wanted *wanted, int descriptor, bool pipe, uint8_t *block, size_t room,
+                         const char *from, struct error *error)
+{
+    for (;;) {
+        struct pollfd ready = {.fd = descriptor, .events = POLLIN};
+        if (stop_is_asked(wanted->stop)) {
+            stop_error(error, from);
+            return -1;
+        }
+        if (poll(&ready, 1, WAIT_MILLISECONDS) < 0 && errno != EINTR) ready.revents = POLLERR;
+        if (ready.revents == 0) continue;
+        const ssize_t count = read(descriptor, block, room);
+        if (count > 0 || (count == 0 && (!pipe || ready.revents & POLLHUP))) return count;
+        if (count == 0 || errno == EAGAIN || errno == EINTR) continue; /* nobody has opened the other end yet */
+        error_set(error, SIMCLR_IO, "%s: cannot be read to its end: %s", from, strerror(errno));
+        return -1;
+    }
+}
+
+/* Opens a file, or a pipe or socket: these can be read once only. */
+static int open_from(const char *from, int *descriptor, bool *pipe, struct error *error)
+{
+    struct stat info;
+    *pipe = stat(from, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode));
+    if (!*pipe) return file_open(from, O_RDONLY, descriptor, &info, error);
+    *descriptor = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return *descriptor >= 0 ? SIMCLR_OK : error_set(error, SIMCLR_IO, "%s: cannot open: %s", from, strerror(errno));
+}
+
+/* A copy of the user's own file. Its digest is taken of what is copied, and only the right one gets the name. */
 static int copy_from(const struct wanted *wanted, const char *from, struct error *error)
 {
     struct file_writer *writer = NULL;
+    struct digest digest = digest_open(digest_kind(wanted));
     uint8_t block[65536];
-    size_t count;
-    int status = check(wanted, from, error);
-    FILE *file = status == SIMCLR_OK ? fopen(from, "re") : NULL;
-    if (status == SIMCLR_OK && file == NULL)
-        status = error_set(error, SIMCLR_IO, "%s: cannot open: %s", from, strerror(errno));
-    if (status == SIMCLR_OK) status = file_writer_open(&writer, wanted->path, error);
-    while (status == SIMCLR_OK && !stop_is_asked(wanted->stop) && (count = fread(block, 1, sizeof block, file)) > 0)
-        file_writer_write(writer, block, count);
-    if (status == SIMCLR_OK && stop_is_asked(wanted->stop)) status = stop_error(error, from);
-    if (status == SIMCLR_OK && ferror(file))
-        status = error_set(error, SIMCLR_IO, "%s: cannot be read to its end", from);
-    if (status == SIMCLR_OK) status = file_writer_commit(&writer, error);
+    char found[DIGEST_TEXT];
+    int descriptor;
+    int64_t bytes = 0;
+    bool pipe;
+    int status = open_from(from, &descriptor, &pipe, error);
+    if (status) return status;
+    if (!pipe) status = check_size(wanted, from, file_size(from), error); /* before it is read */
+    if (!status) status = file_writer_open(&writer, wanted->path, error);
+    for (ssize_t count = 1; !status && count > 0; bytes += count) {
+        count = read_next(wanted, descriptor, pipe, block, sizeof block, from, error);
+        if (count < 0) status = error ? error->status : SIMCLR_IO;
+        if (count < 0) break;
+        file_writer_write(writer, block, (size_t)count);
+        digest_add(&digest, block, (size_t)count);
+        if (wanted->set.bytes >= 0 && bytes > wanted->set.bytes) break; /* a device without end, or another file */
+    }
+    if (!status) status = check_size(wanted, from, bytes, error);
+    if (!status) {
+        digest_close(&digest, found);
+        status = check_digest(wanted, from, found, error);
+    }
+    if (!status) status = file_writer_commit(&writer, error);
     file_writer_abort(&writer);
-    if (file != NULL) fclose(file);
+    close(descriptor);
     return status;
 }
 

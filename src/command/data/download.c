@@ -172,10 +172,9 @@ int download(struct session *session, const char *url, const char *path, int64_t
              struct error *error)
 {
     struct transfer transfer = {.session = session, .bytes = bytes, .start = clock_seconds()};
-    transfer.file = fopen(path, "ab");
-    if (transfer.file == NULL) return error_set(error, SIMCLR_IO, "%s: cannot write: %s", path, strerror(errno));
+    int status = file_append(path, &transfer.file, error);
+    if (status) return status;
     transfer.have = transfer.began = file_size(path);
-    int status = SIMCLR_OK;
     if (bytes >= 0 && transfer.have > bytes) status = start_again(&transfer, path, error);
     CURL *curl = curl_global_init(CURL_GLOBAL_DEFAULT) == 0 ? curl_easy_init() : NULL;
     if (status == SIMCLR_OK)

@@ -9,16 +9,15 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 int blob_open(struct blob *out, const char *path, struct blob_stamp *stamp, struct error *error)
 {
     struct stat info;
     *out = (struct blob){.descriptor = -1};
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not to hang on a FIFO */
-    if (descriptor < 0) return error_set(error, SIMCLR_IO, "%s: cannot open: %s", path, strerror(errno));
-    if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
-        close(descriptor);
-        return error_set(error, SIMCLR_IO, "%s: is not a file", path);
-    }
+    int descriptor;
+    const int status = file_open(path, O_RDONLY, &descriptor, &info, error);
+    if (status) return status;
     *out = (struct blob){.descriptor = descriptor, .size = info.st_size};
     if (stamp != NULL) *stamp = (struct blob_stamp){info.st_size, info.st_mtim};
     return SIMCLR_OK;

@@ -46,6 +46,19 @@ static void write_and_read(void **state)
     assert_false(file_exists(path));
     mkfifo(path, 0600);
     assert_int_equal(file_read(path, 100, &bytes, &count, &error), SIMCLR_IO); /* refused, not waited for */
+    assert_non_null(strstr(error.text, "is a pipe, but a file is needed"));
+    FILE *file;
+    assert_int_equal(file_append(path, &file, &error), SIMCLR_IO);
+    assert_non_null(strstr(error.text, "nobody reads"));
+    unlink(path);
+    assert_int_equal(file_read("/dev/null", 100, &bytes, &count, &error), SIMCLR_IO);
+    assert_non_null(strstr(error.text, "is a device"));
+    for (int i = 0; i < 2; i++) { /* makes the file, and goes on with it */
+        assert_int_equal(file_append(path, &file, &error), SIMCLR_OK);
+        fputs("ab", file);
+        fclose(file);
+    }
+    assert_int_equal(file_size(path), 4);
     unlink(path);
     memory_free(path);
 }
