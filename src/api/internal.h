@@ -2,7 +2,7 @@
 #ifndef API_INTERNAL_H
 #define API_INTERNAL_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "base/error.h"
 #include "run/session.h"
@@ -12,8 +12,8 @@ struct simclr_context {
     simclr_options options;
     struct error error;                                /* of the last call that failed; text "" before */
     char shown[4 * sizeof(((struct error *)0)->text)]; /* the text as simclr_error last gave it: escaped */
-    volatile sig_atomic_t interrupted;
-    bool output_lost; /* by the command that runs */
+    atomic_int interrupted;                            /* asked for by any thread or a signal handler */
+    bool output_lost;                                  /* by the command that runs */
 };
 
 /* A session of this context over `config`, not yet started. */

@@ -60,7 +60,7 @@ const char *simclr_version(void)
 
 void simclr_interrupt(simclr_context *context)
 {
-    if (context) __atomic_store_n(&context->interrupted, 1, __ATOMIC_RELAXED);
+    if (context) atomic_store_explicit(&context->interrupted, 1, memory_order_relaxed);
 }
 
 void context_begin(simclr_context *context)
@@ -240,6 +240,6 @@ int simclr_run(simclr_context *context, const simclr_config *config)
     status = command_run(&session, &context->error);
     if (status == SIMCLR_OK && context->output_lost)
         status = error_set(&context->error, SIMCLR_NO_MEMORY, "no memory for the results, of which some are not shown");
-    __atomic_store_n(&context->interrupted, 0, __ATOMIC_RELAXED); /* the request has been served */
+    atomic_store_explicit(&context->interrupted, 0, memory_order_relaxed); /* the request has been served */
     return status;
 }

@@ -2,19 +2,21 @@
 #ifndef BASE_STOP_H
 #define BASE_STOP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/error.h"
 
-/* A value; {0}: nobody asks. The flag, a sig_atomic_t (whose header would bring all of unistd.h here), outlives it, and
- * is set from a signal handler or another thread. */
+/* A value; {0}: nobody asks. The flag outlives it, and is set from a signal handler or another thread: atomic, and
+ * without a lock. */
 struct stop {
-    const volatile int *flag;
+    const atomic_int *flag;
 };
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler may only touch atomics that need no lock");
 
 static inline bool stop_is_asked(struct stop stop)
 {
-    return stop.flag && __atomic_load_n(stop.flag, __ATOMIC_RELAXED) != 0;
+    return stop.flag && atomic_load_explicit(stop.flag, memory_order_relaxed) != 0;
 }
 
 /* SIMCLR_INTERRUPTED with its sentence: `what` was under way. */

@@ -11,7 +11,6 @@
 #include "base/text.h"
 
 enum { VIEW_WORKERS_MAX = 64, LINE_BYTES = 1024 };
-_Static_assert(_Generic((sig_atomic_t)0, int : 1, default : 0), "struct stop takes the flag for an int");
 
 /* --cpu wins over the environment, which wins over what the processor has. */
 static int choose_simd(struct session *session, struct error *error)

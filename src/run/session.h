@@ -2,7 +2,7 @@
 #ifndef RUN_SESSION_H
 #define RUN_SESSION_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "augment/views.h"
@@ -30,7 +30,7 @@ struct session {
     void (*output)(void *cookie, const char *text, size_t length);
     void (*progress)(void *cookie, const struct progress *progress);
     void *cookie;
-    const volatile sig_atomic_t *interrupted;
+    const atomic_int *interrupted;
     bool *output_lost; /* set when something could not be handed to `output`; NULL: nobody asks */
     struct pool *pool;
     struct backend *backend;

@@ -21,7 +21,7 @@ static inline void scores_assert_close(double got, double want, const char *path
 /* What `call` returns while a pool is asked to stop is SIMCLR_INTERRUPTED. */
 #define assert_stops(pool, call)                                                                                       \
     do {                                                                                                               \
-        static const volatile int scores_asked = 1;                                                                    \
+        static const atomic_int scores_asked = 1;                                                                      \
         pool_set_stop(pool, (struct stop){&scores_asked});                                                             \
         assert_int_equal(call, SIMCLR_INTERRUPTED);                                                                    \
         pool_set_stop(pool, (struct stop){0});                                                                         \

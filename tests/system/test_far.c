@@ -2,7 +2,7 @@
  * `ref`. A host that does reach is caught, and the block is named. */
 #include "support/run.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static const char *const PLACE_NAMES[PLACES] = {"ref", "far"};
 struct command_run {
     struct text log, output;
     struct error error;
-    volatile sig_atomic_t interrupted;
+    atomic_int interrupted;
     int64_t interrupt_at; /* step of pretraining; 0: never */
     int64_t replays;      /* of recordings, behind the wall */
 };

@@ -20,7 +20,7 @@ struct run_fixture {
     struct session session;
     struct error error;
     struct text log, output; /* all that the run said */
-    volatile sig_atomic_t interrupted;
+    atomic_int interrupted;
     int64_t interrupt_at; /* step at which to ask for a stop; -1: never */
     int64_t steps_seen, first_step;
 };

@@ -286,7 +286,8 @@ static void a_skipped_step_leaves_no_trace(void **state)
 }
 
 /* A request to stop that comes while operation `at` of a pass runs. */
-static int requested, request_at;
+static atomic_int requested;
+static int request_at;
 
 static void request(struct network *network, int step, void *context)
 {
