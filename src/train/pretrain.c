@@ -99,6 +99,7 @@ static int finish(struct pretrain *run, struct error *error)
     const int status =
         run_folder_export(&run->folder, run->model, &run->policy, run->step.number - run->step.skipped, error);
     if (status != SIMCLR_OK) return status;
+    run_folder_prune(&run->folder, run->config->keep); /* a run that was killed before it could has one too many */
     log_info(&session->log, "finished: %lld steps, %lld of them skipped", (long long)run->step.number,
              (long long)run->step.skipped);
     session_print(session, "encoder      %s/exported/encoder.safetensors\n", path);
