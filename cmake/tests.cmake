@@ -63,6 +63,16 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
     simclr_test(${FILE} api system)
   endforeach()
 
+  # ctest -j: how many processors a test keeps busy. The kernels' tests have all of them; what measures time runs alone.
+  get_property(TESTS DIRECTORY PROPERTY TESTS)
+  foreach(NAME ${TESTS})
+    get_test_property(${NAME} LABELS LABEL)
+    if(LABEL MATCHES "^(ops|golden)$")
+      set_tests_properties(${NAME} PROPERTIES PROCESSORS 2)
+    endif()
+  endforeach()
+  set_tests_properties(test_scheduling PROPERTIES RUN_SERIAL TRUE)
+
   # Writes an exported encoder and features of it, for tests/system/check_torch_export.py.
   add_executable(write_export ${PROJECT_SOURCE_DIR}/tests/system/write_export.c)
   simclr_flags(write_export)
@@ -77,4 +87,5 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
     set_tests_properties(${NAME} PROPERTIES LABELS system SKIP_RETURN_CODE 77 TIMEOUT ${SIMCLR_SCRIPT_TIMEOUT}
                          ENVIRONMENT "${SIMCLR_TEST_ENVIRONMENT}")
   endforeach()
+  set_tests_properties(test_signals PROPERTIES RUN_SERIAL TRUE)
 endif()

@@ -161,7 +161,7 @@ true_that "embed, stopped, leaves no file" test ! -e features.npy
 interrupt "data pack, shards" 0.5 data pack large --out shards --shorter-side 100 --threads 1
 interrupt "data pack, raw" 0.5 data pack large --out raw --format raw --threads 1
 interrupt "data info" 0.3 data info large --seconds 100 --threads 1
-interrupt "views" 0.3 views large --images 100 --threads 1
+interrupt "views" 0.2 views large --images 36 --image-size 700 --threads 1
 interrupt "bench" 0.5 bench --seconds 30 --threads 1
 interrupt "demo" 1 demo --threads 1
 python - <<'PY'
