@@ -93,8 +93,8 @@ static int read_file(const char *path, size_t max_bytes, bool start_only, uint8_
 {
     *out = NULL;
     *bytes = 0;
-    int descriptor;
-    struct stat info;
+    int descriptor = -1;
+    struct stat info = {0};
     int status = file_open(path, O_RDONLY, &descriptor, &info, error);
     if (status) return status;
     status = read_open_file(path, descriptor, &info, max_bytes, start_only, out, bytes, error);

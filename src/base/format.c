@@ -167,6 +167,7 @@ static int write_integer(char *out, size_t capacity, const struct conversion *co
     snprintf(spec, sizeof spec, "%sj%c", conversion->spec, conversion->letter);
     const bool is_signed = conversion->letter == 'd' || conversion->letter == 'i';
     intmax_t value;
+    /* NOLINTBEGIN(bugprone-branch-clone): types that are equal here differ on other machines */
     switch (conversion->length) {
     case 'l':
         value = is_signed ? (intmax_t)va_arg(*arguments, long) : (intmax_t)va_arg(*arguments, unsigned long);
@@ -185,6 +186,7 @@ static int write_integer(char *out, size_t capacity, const struct conversion *co
         value = is_signed ? (intmax_t)va_arg(*arguments, int) : (intmax_t)va_arg(*arguments, unsigned);
         break;
     }
+    /* NOLINTEND(bugprone-branch-clone) */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     return snprintf(out, capacity, spec, value);

@@ -179,7 +179,7 @@ struct row {
 #define PICTURE(what, as_set, as_picture) .signature = {what, as_set, as_picture, true, NULL}
 #define OTHER(what, as_set, as_picture) .signature = {what, as_set, as_picture, false, NULL}
 #define MAYBE_WEIGHTS(what, as_set, as_picture, as_weights) .signature = {what, as_set, as_picture, false, as_weights}
-#define BINARY_AT(where, bytes) .magic = bytes, .offset = (where), .length = sizeof(bytes) - 1
+#define BINARY_AT(where, bytes) .magic = (bytes), .offset = (where), .length = sizeof(bytes) - 1
 #define TEXT_AT(where, bytes) BINARY_AT(where, bytes), .text = true
 #define BINARY_BY(function) .is = (function)
 #define TEXT_BY(function) .is = (function), .text = true

@@ -183,9 +183,9 @@ static int look_at_deep(struct dataset *set, struct error *error)
     for (int i = 0; status == SIMCLR_OK && i < CACHE_DEEP && i < cache->deep; i++) {
         const int64_t item = cache->deep_item[i];
         struct error failure = {0};
-        const struct image *image = cache->block != NULL ? &cache->image[item] : &storage;
+        const struct image *image = cache->image && cache->block ? &cache->image[item] : &storage;
         if (cache->image != NULL && cache->image[item].width == 0) continue; /* found to be bad in decoding */
-        if (cache->block == NULL && source_read(&set->source, &set->catalog, item, &storage, &failure)) {
+        if (image == &storage && source_read(&set->source, &set->catalog, item, &storage, &failure)) {
             if (bad_is_image_fault(failure.status)) continue; /* it is told when it is its turn */
             status = failure.status;
             if (error) *error = failure;

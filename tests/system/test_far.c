@@ -45,7 +45,7 @@ static void keep_step(void *cookie, const struct progress *progress)
 {
     struct command_run *run = cookie;
     if (strcmp(progress->phase, "pretrain") == 0 && progress->step == run->interrupt_at)
-        __atomic_store_n(&run->interrupted, 1, __ATOMIC_RELAXED); /* as simclr_interrupt does: workers look */
+        atomic_store_explicit(&run->interrupted, 1, memory_order_relaxed); /* as simclr_interrupt does: workers look */
 }
 
 static void free_run(struct command_run *run)
@@ -156,7 +156,8 @@ static void resuming(void **state)
     for (int place = 0; place < PLACES; place++) {
         struct command_run run = {.interrupt_at = 3};
         assert_int_equal(run_command(&run, place, COMMAND_PRETRAIN, options), SIMCLR_INTERRUPTED);
-        run.interrupt_at = run.interrupted = 0;
+        run.interrupt_at = 0;
+        run.interrupted = 0;
         assert_int_equal(run_command(&run, place, COMMAND_PRETRAIN, options), SIMCLR_OK);
         assert_non_null(strstr(run.log.bytes, "resuming at step 3 of 4"));
         free_run(&run);

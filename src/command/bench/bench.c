@@ -73,7 +73,7 @@ static int bench_step(struct bench *bench, bool layers, struct error *error)
 {
     struct probe probe;
     struct dataset *dataset = NULL;
-    int runs, status = probe_open(bench->session, &probe, error);
+    int runs = 0, status = probe_open(bench->session, &probe, error);
     if (status != SIMCLR_OK) return status;
     if (layers) {
         status = bench_layers(bench->session, &probe, bench->as_json ? &bench->json : NULL, error);
@@ -131,7 +131,7 @@ static int bench_loss(struct bench *bench, struct error *error)
     const int images = (int)config->batch, dim = config->head_dim > 0 ? (int)config->head_dim : 128;
     struct loss_bench loss = {0};
     double seconds = 0;
-    int runs, status = nt_xent_create(&loss.loss, bench->session->backend, images, dim, 0.1f, error);
+    int runs = 0, status = nt_xent_create(&loss.loss, bench->session->backend, images, dim, 0.1f, error);
     if (status == SIMCLR_OK) status = fill_loss(&loss, bench->session->backend, error);
     if (status == SIMCLR_OK) status = bench_median(bench, loss_run, &loss, &seconds, &runs, error);
     if (status == SIMCLR_OK) {
@@ -175,7 +175,7 @@ static int bench_views(struct bench *bench, struct error *error)
     struct dataset *dataset = NULL;
     int status = probe_loader_open(bench->session, VIEW_FLOAT32, &dataset, &views.loader, error);
     double seconds = 0;
-    int runs;
+    int runs = 0;
     if (status == SIMCLR_OK) status = bench_median(bench, views_run, &views, &seconds, &runs, error);
     if (status == SIMCLR_OK) {
         const double count = 2.0 * (double)bench->session->config->batch;
@@ -225,7 +225,7 @@ static int bench_decode(struct bench *bench, struct error *error)
         status = image_encode_jpeg(&photo, 90, &decode.bytes, &decode.count, error);
     }
     double seconds = 0;
-    int runs;
+    int runs = 0;
     if (status == SIMCLR_OK) status = bench_median(bench, decode_run, &decode, &seconds, &runs, error);
     if (status == SIMCLR_OK) {
         if (decode.status != SIMCLR_OK)

@@ -35,7 +35,7 @@ static size_t count_lines(const char *text, size_t count)
 static bool undo(char *line)
 {
     const size_t length = escape_undo(line, strlen(line));
-    if (length == (size_t)-1 || memchr(line, '\0', length)) return false;
+    if (length == (size_t)-1 || strnlen(line, length) < length) return false;
     line[length] = '\0';
     return true;
 }

@@ -56,13 +56,13 @@ static int archive_folder_open(struct source *out, struct catalog *catalog, cons
                                struct error *error)
 {
     struct archive_list list;
-    const struct set_kind *kind;
+    const struct set_kind *kind = NULL;
     const char *path = NULL;
     int status = archive_list_read(&list, request->path, is_archive_name, error);
     if (status) return status;
     choose(&list, request->part, &path);
     status = path ? kind_find(&kind, path, error) : refuse(&list, request->path, error);
-    if (!status) {
+    if (!status && kind) {
         struct set_request inner = *request;
         inner.path = path;
         log_info(request->log, "%s: is read: the only archive of %s in this folder", path,

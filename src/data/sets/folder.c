@@ -290,11 +290,12 @@ static int drop_empty_classes(struct catalog *catalog, const char *other, struct
 static int scan_part(struct catalog *catalog, const struct folder_parts *found, int part, struct error *error)
 {
     const bool divided = found->part[0];
+    const char *place = divided ? found->part[part] : found->root;
     int status = add_classes(catalog, divided ? found->part[0] : found->root, error);
     if (!status && found->part[1] && !found->annotated) status = add_classes(catalog, found->part[1], error);
     if (status) return status;
-    if (found->annotated && part == 1) return scan_annotated(catalog, found->part[1], error);
-    status = scan(catalog, divided ? found->part[part] : found->root, error);
+    if (found->annotated && part == 1) return scan_annotated(catalog, place, error);
+    status = scan(catalog, place, error);
     if (status || found->annotated) return status;
     return drop_empty_classes(catalog, divided ? found->part[1 - part] : NULL, error);
 }
@@ -357,10 +358,12 @@ static int scan_parts(struct catalog *catalog, const struct set_request *request
     int status = folder_parts_find(&found, path, error);
     if (status) return status;
     const char *place = found.part[0] ? found.part[request->part] : found.root;
-    if (!place)
+    if (!place) {
         status = parts_refuse(&found.parts, path, error);
-    else
-        status = scan_part(catalog, &found, request->part, error);
+        folder_parts_free(&found);
+        return status;
+    }
+    status = scan_part(catalog, &found, request->part, error);
     if (!status && request->part == 0) status = count_outside(catalog, &found, path, error);
     if (!status && strcmp(place, path) != 0)
         snprintf(catalog->place, sizeof catalog->place, "%.90s/",

@@ -130,8 +130,9 @@ static bool fits(const struct list_columns *columns, const struct head *head, co
         struct list_field path, label;
         char copy[LINE_MAX_HERE];
         if (head->number[i] == columns->heading) continue;
-        strcpy(copy, head->line[i]);
-        list_columns_split(columns, copy, strlen(copy), &path, &label);
+        const size_t length = strnlen(head->line[i], sizeof copy - 1);
+        memcpy(copy, head->line[i], length);
+        list_columns_split(columns, copy, length, &path, &label);
         if (is_file(folder, path)) return true;
     }
     return false;
@@ -158,8 +159,9 @@ static bool read_heading(struct list_columns *columns, const struct head *head)
                                          "class_name",  "classname", "species",  "label_name", "y",
                                          "class_label", "class_id",  NULL};
     char copy[LINE_MAX_HERE], *at = copy;
-    strcpy(copy, head->line[0]);
-    char *end = copy + strlen(copy);
+    const size_t length = strnlen(head->line[0], sizeof copy - 1);
+    memcpy(copy, head->line[0], length);
+    char *end = copy + length;
     int path = -1, label = -1, column = 0;
     for (; at < end && column < COLUMNS; column++) {
         const struct list_field field = trimmed(next_field(&at, end, columns->separator));

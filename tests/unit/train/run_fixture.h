@@ -43,7 +43,7 @@ static inline void fixture_progress(void *cookie, const struct progress *progres
     run->steps_seen += 1;
     if (run->first_step == 0) run->first_step = progress->step;
     if (progress->step == run->interrupt_at)
-        __atomic_store_n(&run->interrupted, 1, __ATOMIC_RELAXED); /* as simclr_interrupt does: workers look */
+        atomic_store_explicit(&run->interrupted, 1, memory_order_relaxed); /* as simclr_interrupt does: workers look */
 }
 
 static inline void fixture_set(struct run_fixture *run, const char *name, const char *value)
