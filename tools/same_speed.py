@@ -189,6 +189,8 @@ def main():
                 for which in ("old", "new") if turn % 2 == 0 else ("new", "old"):
                     speeds[name][which].append(row(programs[which], options, folders[which]))
             print(f"round {turn + 1} of {options.rounds}", file=sys.stderr, flush=True)
+            if options.json: # after each round: what was measured outlives a stop
+                pathlib.Path(options.json).write_text(json.dumps(speeds))
     inside = 0
     print(f"{'row':<46} {'NEW/OLD':>8} {'95 % interval':>17}")
     for name in rows:
@@ -196,8 +198,6 @@ def main():
         said = verdict(low, high)
         inside += said == "inside"
         print(f"{name:<46} {mean:8.4f}   {low:.4f} - {high:.4f}  {said}")
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(speeds))
     print(f"{inside} inside, {len(rows) - inside} outside")
     return 0 if inside == len(rows) else 1
 
