@@ -5,36 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/checksum.h"
 #include "base/format.h"
 #include "base/memory.h"
-#include "base/text.h"
-#include "data/cache.h"
-#include "data/names/bad.h"
-#include "data/names/catalog.h"
-#include "data/names/keep.h"
-#include "data/names/match.h"
-#include "data/sets/kind.h"
+#include "data/dataset_private.h"
 
 enum {
     NOTHING_FITS = 1, /* byte of memory for images */
     DARK = 64         /* of 256: pictures of 16 bits that use 14 or fewer */
-};
-
-struct dataset {
-    char *path;
-    struct catalog catalog;
-    struct source source;
-    struct cache cache;
-    struct keep keep; /* uncached sets: of encoded images */
-    struct bad_ledger ledger;
-    uint32_t *item; /* [count]: the catalog's item of an index: bad images found at opening are left out */
-    int64_t count;
-    atomic_uchar *found_bad;            /* [count], uncached sets: bad images found since */
-    int deep_looked_at, deep_brightest; /* pictures of 16 bits that were decoded, and their largest byte */
-    uint64_t fingerprint, listing;      /* of the images that have numbers, and of all items */
-    int64_t numbered_bad;               /* images that were bad at opening and have numbers all the same */
-    char description[512];
 };
 
 static int open_kind(struct source *source, struct catalog *catalog, const struct dataset_config *config,
@@ -65,104 +42,6 @@ static void drop_unused_classes(struct catalog *catalog)
         if (catalog->label[i] >= 0) return;
     for (int i = 0; i < catalog->classes; i++) memory_free(catalog->class_name[i]);
     catalog->classes = 0;
-}
-
-/* The catalog's item of an index. */
-static int64_t item_of(const struct dataset *set, int64_t index)
-{
-    return set->item != NULL ? set->item[index] : index;
-}
-
-/* A digest of what `hash` is one of, and an item. */
-static uint64_t chain(uint64_t hash, const struct catalog *catalog, int64_t item)
-{
-    const char *name = catalog_short_name(catalog, item);
-    return hash64(name, strlen(name), hash + (uint64_t)(uint32_t)catalog->label[item]);
-}
-
-/* Of all items, good and bad; never 0. */
-static uint64_t digest_listing(const struct catalog *catalog)
-{
-    uint64_t hash = catalog->salt;
-    for (int64_t i = 0; i < catalog->count; i++) hash = chain(hash, catalog, i);
-    return hash64(&catalog->count, sizeof catalog->count, hash) | 1;
-}
-
-/* Is an item of no use? Of a set of which a sample was looked at nobody knows yet. */
-static bool is_bad_now(const struct dataset *set, int64_t item)
-{
-    return set->cache.image != NULL && set->cache.image[item].width == 0;
-}
-
-/* Numbers images without gaps: those that are good (or all, where only a sample was looked at), or those that the
- * `numbering` has. */
-static int number_items(struct dataset *set, const struct numbering *numbering, struct error *error)
-{
-    const struct catalog *catalog = &set->catalog;
-    const bool all = numbering != NULL ? numbering->count == 0 : set->cache.sampled;
-    if (!all) {
-        set->item = memory_array((size_t)catalog->count, sizeof *set->item);
-        if (set->item == NULL)
-            return error_no_memory(error, "the table of images", (size_t)catalog->count * sizeof *set->item);
-    }
-    uint64_t hash = catalog->salt;
-    int64_t out = 0;
-    for (int64_t i = 0; i < catalog->count; i++) {
-        while (numbering != NULL && out < numbering->count && numbering->left_out[out] < i) out++;
-        const bool left_out =
-            numbering != NULL ? out < numbering->count && numbering->left_out[out] == i : is_bad_now(set, i);
-        if (left_out) continue;
-        hash = chain(hash, catalog, i);
-        if (set->item != NULL) set->item[set->count] = (uint32_t)i;
-        set->numbered_bad += is_bad_now(set, i);
-        set->count++;
-    }
-    set->fingerprint = hash64(&set->count, sizeof set->count, hash);
-    set->listing = set->count == catalog->count ? set->fingerprint | 1 : digest_listing(catalog);
-    return SIMCLR_OK;
-}
-
-/* The number of an item, -1: it has none. */
-static int64_t number_of(const struct dataset *set, int64_t item)
-{
-    int64_t low = 0, high = set->count;
-    if (set->item == NULL) return item;
-    while (low < high) {
-        const int64_t middle = low + (high - low) / 2;
-        if (set->item[middle] < item)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < set->count && set->item[low] == item ? low : -1;
-}
-
-/* Others stand in for numbered images that are bad already. */
-static int mark_bad(struct dataset *set, struct error *error)
-{
-    if (set->cache.block != NULL && set->numbered_bad == 0) return SIMCLR_OK;
-    set->found_bad = memory_array((size_t)set->count, sizeof *set->found_bad);
-    if (set->found_bad == NULL) return error_no_memory(error, "the table of images", (size_t)set->count);
-    for (int64_t i = 0; set->numbered_bad > 0 && i < set->count; i++)
-        set->found_bad[i] = is_bad_now(set, item_of(set, i));
-    for (int64_t i = 0; set->cache.sampled && i < set->ledger.count; i++) {
-        const int64_t number = number_of(set, set->ledger.image[i].item);
-        if (number >= 0) set->found_bad[number] = 1;
-    }
-    return SIMCLR_OK;
-}
-
-static int number_images(struct dataset *set, const struct numbering *numbering, struct error *error)
-{
-    const struct catalog *catalog = &set->catalog;
-    if (numbering != NULL && numbering->listing != digest_listing(catalog)) numbering = NULL;
-    int status = number_items(set, numbering, error);
-    if (status) return status;
-    if (set->cache.sheets > 0)
-        passed_add_many(&set->catalog.passed, PASSED_SHEET, set->cache.sheets,
-                        catalog_name(catalog, set->cache.first_sheet));
-    if (set->count == 0) return passed_no_images(&catalog->passed, set->path, error);
-    return mark_bad(set, error);
 }
 
 /* The largest byte of a picture. */
@@ -289,7 +168,7 @@ int dataset_open_source(struct dataset **out, struct source *source, struct cata
     const size_t cache_bytes = config->keep_nothing ? NOTHING_FITS : config->cache_bytes;
     if (status == SIMCLR_OK)
         status = cache_fill(&set->cache, &set->source, &set->catalog, cache_bytes, &set->ledger, pool, error);
-    if (status == SIMCLR_OK) status = number_images(set, config->numbering, error);
+    if (status == SIMCLR_OK) status = dataset_number_images(set, config->numbering, error);
     if (status == SIMCLR_OK) status = keep_files(set, cache_limit(cache_bytes), error);
     if (status == SIMCLR_OK) status = look_at_deep(set, error);
     if (status != SIMCLR_OK) {
@@ -319,76 +198,6 @@ int dataset_open(struct dataset **out, const struct dataset_config *config, stru
     if (source.close != NULL) source.close(source.self);
     catalog_free(&catalog);
     return status;
-}
-
-/* ---- the classes of two sets ---- */
-
-/* How many images each class has; `counts` has room for all. */
-static void count_classes(const struct dataset *set, int64_t *counts)
-{
-    for (int64_t i = 0; i < set->count; i++) {
-        const int32_t label = set->catalog.label[item_of(set, i)];
-        if (label >= 0) counts[label]++;
-    }
-}
-
-/* Classes that `has` images and `lacks` none: the first few names. Returns how many there are; *images: of them. */
-static int lacking(const struct catalog *catalog, const int64_t *has, const int64_t *lacks, struct text *names,
-                   int64_t *images)
-{
-    enum { NAMED = 5 };
-    int found = 0;
-    *images = 0;
-    for (int i = 0; i < catalog->classes; i++) {
-        if (has[i] == 0 || lacks[i] > 0) continue;
-        if (found < NAMED) text_add(names, "%s%.60s", found ? ", " : "", catalog->class_name[i]);
-        if (found == NAMED) text_add(names, ", ...");
-        *images += has[i];
-        found++;
-    }
-    return found;
-}
-
-static void tell_one_sided(const struct dataset *train, const struct dataset *test, const int64_t *trained,
-                           const int64_t *tested, const struct log *log)
-{
-    struct text names = {0};
-    int64_t images;
-    int classes = lacking(&test->catalog, tested, trained, &names, &images);
-    if (classes > 0)
-        log_warning(log,
-                    "%lld of %lld test images are of %d class%s without a training image (%s): none can be named right",
-                    (long long)images, (long long)test->count, classes, classes == 1 ? "" : "es",
-                    names.failed ? "" : names.bytes);
-    text_free(&names);
-    classes = lacking(&train->catalog, trained, tested, &names, &images);
-    if (classes > 0)
-        log_warning(log, "%d of %d classes ha%s no test image (%s): scores are of the others", classes,
-                    train->catalog.classes, classes == 1 ? "s" : "ve", names.failed ? "" : names.bytes);
-    text_free(&names);
-}
-
-int dataset_match_classes(struct dataset *train, struct dataset *test, int64_t *comparable, const struct log *log,
-                          struct error *error)
-{
-    enum match_way way;
-    *comparable = 0;
-    int status = match_classes(&train->catalog, train->path, &test->catalog, test->path, &way, error);
-    if (status || train->catalog.classes == 0 || test->catalog.classes == 0) return status;
-    if (way == MATCH_WNIDS)
-        log_info(log,
-                 "%s, %s: numbers on one side are places in the list of the 1000 wnids on the other, as in "
-                 "ImageNet's lists",
-                 train->path, test->path);
-    const size_t classes = (size_t)train->catalog.classes;
-    int64_t *counts = memory_array(2 * classes, sizeof *counts);
-    if (!counts) return error_no_memory(error, "the counts of classes", 2 * classes * sizeof *counts);
-    count_classes(train, counts);
-    count_classes(test, counts + classes);
-    for (size_t i = 0; i < classes; i++) *comparable += counts[i] > 0 ? counts[classes + i] : 0;
-    tell_one_sided(train, test, counts, counts + classes, log);
-    memory_free(counts);
-    return SIMCLR_OK;
 }
 
 void dataset_close(struct dataset **dataset)
@@ -437,13 +246,14 @@ int dataset_refuse(struct dataset *dataset, int64_t number, const struct error *
         if (error) *error = *failure;
         return failure->status;
     }
-    if (!atomic_exchange(&dataset->found_bad[number], 1)) bad_note(&dataset->ledger, item_of(dataset, number), failure);
+    if (!atomic_exchange(&dataset->found_bad[number], 1))
+        bad_note(&dataset->ledger, dataset_item(dataset, number), failure);
     return bad_judge(&dataset->ledger, &dataset->catalog, error);
 }
 
 static int read_image(struct dataset *set, int64_t number, struct image *storage, struct error *error)
 {
-    const int64_t item = item_of(set, number);
+    const int64_t item = dataset_item(set, number);
     const int status = source_read(&set->source, &set->catalog, item, storage, error);
     return status ? status : check_size(set, item, storage->width, storage->height, error);
 }
@@ -454,7 +264,7 @@ int dataset_image(struct dataset *dataset, int64_t index, struct image *storage,
     int status = check_index(dataset, index, error);
     if (status != SIMCLR_OK) return status;
     if (dataset->cache.block != NULL) {
-        *out = &dataset->cache.image[item_of(dataset, stand_in(dataset, index))];
+        *out = &dataset->cache.image[dataset_item(dataset, stand_in(dataset, index))];
         return SIMCLR_OK;
     }
     while (status == SIMCLR_OK) {
@@ -472,7 +282,7 @@ int dataset_image(struct dataset *dataset, int64_t index, struct image *storage,
 /* The bytes of image `number`, and its header. */
 static int fetch_encoded(struct dataset *set, int64_t number, struct dataset_fetched *out, struct error *error)
 {
-    const int64_t item = item_of(set, number);
+    const int64_t item = dataset_item(set, number);
     struct encoded whole;
     bool kept;
     int status = source_fetch_whole(&set->source, &set->catalog, item, &whole, &kept, error);
@@ -527,7 +337,7 @@ int dataset_encoded(const struct dataset *dataset, int64_t index, size_t at_most
                     int64_t *total, struct error *error)
 {
     struct encoded encoded = {0};
-    const int64_t item = item_of(dataset, index);
+    const int64_t item = dataset_item(dataset, index);
     int status = SIMCLR_OK;
     if (dataset->source.fetch == NULL)
         status = error_set(error, SIMCLR_UNSUPPORTED, "%s: these pixels were never encoded",
@@ -563,13 +373,13 @@ const char *dataset_class_name(const struct dataset *dataset, int label)
 int dataset_label(const struct dataset *dataset, int64_t index)
 {
     if (index < 0 || index >= dataset->count) return -1;
-    return dataset->catalog.label[item_of(dataset, stand_in(dataset, index))];
+    return dataset->catalog.label[dataset_item(dataset, stand_in(dataset, index))];
 }
 
 const char *dataset_name(const struct dataset *dataset, int64_t index)
 {
     if (index < 0 || index >= dataset->count) return "";
-    return catalog_name(&dataset->catalog, item_of(dataset, stand_in(dataset, index)));
+    return catalog_name(&dataset->catalog, dataset_item(dataset, stand_in(dataset, index)));
 }
 
 const char *dataset_description(const struct dataset *dataset)
@@ -602,43 +412,6 @@ int64_t dataset_profiles(const struct dataset *dataset, int64_t *looked_at)
 const struct passed *dataset_passed(const struct dataset *dataset)
 {
     return &dataset->catalog.passed;
-}
-
-int dataset_leave_out_unlabelled(struct dataset *set, int64_t *left_out, struct error *error)
-{
-    int64_t kept = 0;
-    *left_out = 0;
-    for (int64_t i = 0; i < set->count; i++) *left_out += set->catalog.label[item_of(set, i)] < 0;
-    if (*left_out == 0) return SIMCLR_OK;
-    if (set->item == NULL) {
-        set->item = memory_array((size_t)set->count, sizeof *set->item);
-        if (set->item == NULL)
-            return error_no_memory(error, "the table of images", (size_t)set->count * sizeof *set->item);
-        for (int64_t i = 0; i < set->count; i++) set->item[i] = (uint32_t)i;
-    }
-    for (int64_t i = 0; i < set->count; i++) {
-        const uint32_t item = set->item[i];
-        if (set->catalog.label[item] < 0) continue;
-        if (set->found_bad != NULL) set->found_bad[kept] = set->found_bad[i];
-        set->item[kept++] = item;
-    }
-    set->count = kept;
-    return SIMCLR_OK;
-}
-
-int dataset_numbering(const struct dataset *set, struct numbering *out, struct error *error)
-{
-    const int64_t left_out = set->catalog.count - set->count;
-    *out = (struct numbering){.listing = set->listing};
-    out->left_out = memory_array((size_t)left_out, sizeof *out->left_out);
-    if (out->left_out == NULL)
-        return error_no_memory(error, "the list of images left out", (size_t)left_out * sizeof *out->left_out);
-    for (int64_t i = 0, number = 0; left_out > 0 && i < set->catalog.count; i++)
-        if (number < set->count && set->item[number] == i)
-            number++;
-        else
-            out->left_out[out->count++] = (uint32_t)i;
-    return SIMCLR_OK;
 }
 
 int64_t dataset_deep(const struct dataset *dataset)

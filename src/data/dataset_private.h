@@ -1,0 +1,40 @@
+/* data/dataset_private.h -- what the files of the front share: dataset.c, dataset_numbers.c, dataset_classes.c. */
+#ifndef DATA_DATASET_PRIVATE_H
+#define DATA_DATASET_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "data/cache.h"
+#include "data/dataset.h"
+#include "data/names/bad.h"
+#include "data/names/catalog.h"
+#include "data/names/keep.h"
+#include "data/sets/kind.h"
+
+struct dataset {
+    char *path;
+    struct catalog catalog;
+    struct source source;
+    struct cache cache;
+    struct keep keep; /* uncached sets: of encoded images */
+    struct bad_ledger ledger;
+    uint32_t *item; /* [count]: the catalog's item of an index: bad images found at opening are left out */
+    int64_t count;
+    atomic_uchar *found_bad;            /* [count], uncached sets: bad images found since */
+    int deep_looked_at, deep_brightest; /* pictures of 16 bits that were decoded, and their largest byte */
+    uint64_t fingerprint, listing;      /* of the images that have numbers, and of all items */
+    int64_t numbered_bad;               /* images that were bad at opening and have numbers all the same */
+    char description[512];
+};
+
+/* The catalog's item of an index. */
+static inline int64_t dataset_item(const struct dataset *set, int64_t index)
+{
+    return set->item != NULL ? set->item[index] : index;
+}
+
+/* Numbers images without gaps: the good ones, or those that the numbering has (of a set whose listing is another one's,
+ * the good ones). Bad images that have numbers all the same are marked. SIMCLR_DATA: there is none. */
+int dataset_number_images(struct dataset *set, const struct numbering *numbering, struct error *error);
+
+#endif
