@@ -27,8 +27,12 @@ struct logistic_args {
 int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias,
                  struct lbfgs_result *result, struct error *error);
 
+/* SIMCLR_DATA: no rows, one class, or a row without a label. */
+int logistic_check(const struct logistic_args *args, struct error *error);
+
 /* Columns of logistic_args from x, a new block; NULL where memory is short or there are too many classes for it to
- * help. */
+ * help: up to LOGISTIC_FEW_CLASSES a product's time is that of reading x. */
+enum { LOGISTIC_FEW_CLASSES = 16 };
 float *logistic_columns(struct backend *backend, const float *x, int64_t rows, int dim, int classes);
 
 /* The sweep: holds out a seeded, class-balanced tenth of the TRAINING rows, fits the rest for each l2 in a log-spaced

@@ -1,0 +1,346 @@
+/* eval/logistic_sweep.c -- the penalty of the linear classifier, chosen by rows that are held out. */
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/rank.h"
+#include "base/rng.h"
+#include "eval/logistic.h"
+
+/* The grid: l2 on standardised features, strongest first, so that each fit starts from a smoother neighbour. */
+static const double sweep_grid[] = {1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6};
+
+/* A tenth that holds out fewer rows than this chooses by chance; folds hold out every row once. */
+enum { FEW_HELD_OUT = 50, FOLDS_MAX = 10 };
+
+struct sweep {
+    struct backend *backend;
+    struct logistic_args all, fit, held; /* the training rows, standardised: those fitted, then those held out */
+    int64_t *order;                      /* [rows] a seeded permutation of the rows */
+    int32_t *fold;                       /* [rows] in which fold row i is held out; -1: in none */
+    int folds;                           /* 1: a tenth; 0: nothing can be held out */
+    int64_t held_out;                    /* rows in all folds */
+    int64_t *place;                      /* where row i of the features is now */
+    float *x, *columns;                  /* [rows][dim]; columns of logistic_args */
+    int32_t *labels;
+    float *logits;
+};
+
+static int64_t tenth(int64_t rows)
+{
+    return (rows + 5) / 10;
+}
+
+/* A tenth of every class, unless that holds out too few rows in all, or nothing of classes that together have more than
+ * a tenth of the rows. Then the rows of each class are dealt to folds, as many as the largest class has rows, at most
+ * ten. A class of one row is never held out: without it nothing is known of the class. sizes: [classes] rows. */
+static void choose_folds(struct sweep *sweep, const int64_t *sizes, int classes, int64_t rows)
+{
+    int64_t held = 0, without = 0, largest = 0;
+    for (int c = 0; c < classes; c++) {
+        held += tenth(sizes[c]);
+        if (tenth(sizes[c]) == 0) without += sizes[c];
+        if (sizes[c] > largest) largest = sizes[c];
+    }
+    const bool enough = held >= FEW_HELD_OUT && without <= rows / 10;
+    sweep->folds = enough ? 1 : largest < 2 ? 0 : (int)(largest < FOLDS_MAX ? largest : FOLDS_MAX);
+}
+
+/* Gives every row its fold, in the order of the permutation; classes begin at different folds, so that all folds are of
+ * nearly one size. seen: [classes] zeros. */
+static void deal_folds(struct sweep *sweep, const struct logistic_args *args, const int64_t *sizes, int64_t *seen)
+{
+    int64_t dealt = 0;
+    for (int64_t i = 0; i < args->rows; i++) {
+        const int64_t row = sweep->order[i];
+        const int32_t label = args->labels[row];
+        const int64_t nth = seen[label]++;
+        sweep->fold[row] = -1;
+        if (sweep->folds == 1 && nth < tenth(sizes[label])) sweep->fold[row] = 0;
+        if (sweep->folds > 1 && sizes[label] > 1) sweep->fold[row] = (int32_t)((label + nth) % sweep->folds);
+        dealt += sweep->fold[row] >= 0;
+    }
+    sweep->held_out = dealt;
+}
+
+static int sweep_split(struct sweep *sweep, const struct logistic_args *args, uint64_t seed, struct error *error)
+{
+    const size_t rows = (size_t)args->rows;
+    int64_t *seen = memory_array((size_t)args->classes, sizeof *seen),
+            *sizes = memory_array((size_t)args->classes, sizeof *sizes);
+    sweep->order = memory_array(rows, sizeof *sweep->order);
+    sweep->fold = memory_array(rows, sizeof *sweep->fold);
+    sweep->place = memory_array(rows, sizeof *sweep->place);
+    sweep->labels = memory_array(rows, sizeof *sweep->labels);
+    const bool enough = seen && sizes && sweep->order && sweep->fold && sweep->place && sweep->labels;
+    if (enough) {
+        struct rng rng = rng_open(seed, RNG_SPLIT, 0, 0, 0);
+        for (int64_t i = 0; i < args->rows; i++) {
+            sweep->order[i] = i;
+            sizes[args->labels[i]] += 1;
+        }
+        for (int64_t i = args->rows - 1; i > 0; i--) {
+            const int64_t j = rng_below(&rng, (uint32_t)(i + 1)), swap = sweep->order[i];
+            sweep->order[i] = sweep->order[j];
+            sweep->order[j] = swap;
+        }
+        choose_folds(sweep, sizes, args->classes, args->rows);
+        deal_folds(sweep, args, sizes, seen);
+    }
+    memory_free(seen);
+    memory_free(sizes);
+    if (!enough) return error_no_memory(error, "held-out split", rows * sizeof(int64_t));
+    sweep->all = *args;
+    sweep->all.preconditioner = NULL;
+    sweep->all.columns = NULL;
+    sweep->all.labels = sweep->labels;
+    sweep->fit = sweep->held = sweep->all;
+    return SIMCLR_OK;
+}
+
+struct standardization {
+    const struct logistic_args *args;
+    struct logistic_sweep *out;
+    const struct sweep *sweep;
+};
+
+/* A thread's share of the columns, row after row: sums in the order of the rows, whatever the number of threads. */
+static void measure_columns(void *context, int thread, int threads)
+{
+    const struct standardization *job = context;
+    const struct logistic_args *args = job->args;
+    double *mean = job->out->mean, *scale = job->out->scale;
+    int64_t first, last;
+    pool_share(args->dim, thread, threads, &first, &last);
+    const struct stop stop = pool_stop(job->sweep->backend->pool); /* what is left undone then is not used */
+    for (int64_t i = 0; i < args->rows && !stop_is_asked(stop); i++)
+        for (int64_t d = first; d < last; d++) mean[d] += (double)args->x[i * args->dim + d];
+    for (int64_t d = first; d < last; d++) mean[d] /= (double)args->rows;
+    for (int64_t i = 0; i < args->rows && !stop_is_asked(stop); i++)
+        for (int64_t d = first; d < last; d++) {
+            const double centred = (double)args->x[i * args->dim + d] - mean[d];
+            scale[d] += centred * centred;
+        }
+    for (int64_t d = first; d < last; d++) {
+        const double deviation = sqrt(scale[d] / (double)args->rows);
+        scale[d] = deviation > 1e-12 ? 1 / deviation : 0; /* a constant feature says nothing */
+    }
+}
+
+static void place_columns(void *context, int thread, int threads)
+{
+    const struct standardization *job = context;
+    const struct logistic_args *args = job->args;
+    const double *mean = job->out->mean, *scale = job->out->scale;
+    const struct stop stop = pool_stop(job->sweep->backend->pool);
+    int64_t first, last;
+    pool_share(args->dim, thread, threads, &first, &last);
+    for (int64_t i = 0; i < args->rows && !stop_is_asked(stop); i++)
+        for (int64_t d = first; d < last; d++)
+            job->sweep->x[job->sweep->place[i] * args->dim + d] =
+                (float)(((double)args->x[i * args->dim + d] - mean[d]) * scale[d]);
+}
+
+/* Puts the rows of a fold behind all others, which are fitted. */
+static int sweep_arrange(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out, int fold,
+                         struct error *error)
+{
+    int64_t fitted = 0, held = 0, to_fit = 0;
+    for (int64_t i = 0; i < args->rows; i++) to_fit += sweep->fold[i] != fold;
+    for (int64_t i = 0; i < args->rows; i++) {
+        const int64_t row = sweep->order[i], place = sweep->fold[row] == fold ? to_fit + held++ : fitted++;
+        sweep->place[row] = place;
+        sweep->labels[place] = args->labels[row];
+    }
+    struct standardization job = {args, out, sweep};
+    pool_split(sweep->backend->pool, place_columns, &job);
+    memory_free(sweep->columns);
+    sweep->columns = logistic_columns(sweep->backend, sweep->x, args->rows, args->dim, args->classes);
+    sweep->all.columns = sweep->fit.columns = sweep->columns;
+    sweep->fit.rows = to_fit;
+    sweep->held.rows = held;
+    sweep->held.x = sweep->x + to_fit * args->dim;
+    sweep->held.labels = sweep->labels + to_fit;
+    if (!sweep->columns && args->classes <= LOGISTIC_FEW_CLASSES)
+        return error_no_memory(error, "features by columns", (size_t)args->rows * (size_t)args->dim * sizeof(float));
+    return SIMCLR_OK;
+}
+
+static int sweep_standardize(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out,
+                             struct error *error)
+{
+    const size_t dim = (size_t)args->dim;
+    out->mean = memory_array(dim, sizeof(double));
+    out->scale = memory_array(dim, sizeof(double));
+    sweep->x = memory_array((size_t)args->rows * dim, sizeof(float));
+    if (!out->mean || !out->scale || !sweep->x)
+        return error_no_memory(error, "standardised features", (size_t)args->rows * dim * sizeof(float));
+    struct standardization job = {args, out, sweep};
+    pool_split(sweep->backend->pool, measure_columns, &job);
+    sweep->all.x = sweep->fit.x = sweep->x;
+    const int status = sweep_arrange(sweep, args, out, 0, error);
+    if (status) return status;
+    /* The rows to fit are like all rows: one Gram matrix does for all folds and for the last fit. */
+    sweep->all.preconditioner = sweep->fit.preconditioner =
+        preconditioner_create(sweep->backend, sweep->x, args->rows, args->dim);
+    if (!sweep->all.preconditioner && args->dim <= PRECONDITIONER_DIM_MAX)
+        return error_no_memory(error, "the preconditioner of a linear fit", 2 * dim * dim * sizeof(float));
+    return SIMCLR_OK;
+}
+
+struct linear {
+    const float *weight; /* [classes][dim] */
+    const double *bias;
+    int dim, classes;
+};
+
+static void linear_logits(struct backend *backend, const struct linear *linear, const float *x, int64_t rows,
+                          float *logits)
+{
+    const int dim = linear->dim, classes = linear->classes;
+    const struct matmul_args product = {
+        .transpose_b = true,
+        .m = (int)rows,
+        .n = classes,
+        .k = dim,
+        .alpha = 1,
+        .a = x,
+        .lda = dim,
+        .b = linear->weight,
+        .ldb = dim,
+        .c = logits,
+        .ldc = classes,
+    };
+    backend->ops->matmul(backend, &product);
+    for (int64_t i = 0; i < rows; i++)
+        for (int c = 0; c < classes; c++) logits[i * classes + c] += (float)linear->bias[c];
+}
+
+static int64_t held_out_correct(struct sweep *sweep, const double *weight, const double *bias, float *rounded)
+{
+    const struct logistic_args *held = &sweep->held;
+    const int classes = held->classes;
+    if (held->rows == 0) return 0;
+    for (size_t i = 0; i < (size_t)classes * (size_t)held->dim; i++) rounded[i] = (float)weight[i];
+    const struct linear linear = {rounded, bias, held->dim, classes};
+    linear_logits(sweep->backend, &linear, held->x, held->rows, sweep->logits);
+    int64_t correct = 0;
+    for (int64_t i = 0; i < held->rows; i++)
+        correct += rank_of_label(sweep->logits + i * classes, classes, held->labels[i]) == 0;
+    return correct;
+}
+
+static void sweep_close(struct sweep *sweep)
+{
+    preconditioner_destroy(&sweep->all.preconditioner);
+    memory_free(sweep->x);
+    memory_free(sweep->columns);
+    memory_free(sweep->order);
+    memory_free(sweep->fold);
+    memory_free(sweep->place);
+    memory_free(sweep->labels);
+    memory_free(sweep->logits);
+}
+
+/* Fits every l2 of the grid beside every fold, and remembers the one that is right about most of what was held out. */
+static int sweep_choose(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out,
+                        float *rounded, struct error *error)
+{
+    enum { GRID = sizeof sweep_grid / sizeof *sweep_grid };
+    const bool given = args->l2 >= 0;
+    const size_t weights = (size_t)args->classes * (size_t)args->dim, count = given ? 1 : GRID;
+    int64_t correct[GRID] = {0};
+    for (int fold = 0; fold < sweep->folds; fold++) {
+        if (fold > 0) {
+            const int status = sweep_arrange(sweep, args, out, fold, error);
+            if (status) return status;
+            memset(out->weight, 0, weights * sizeof *out->weight);
+            memset(out->bias, 0, (size_t)args->classes * sizeof *out->bias);
+        }
+        for (size_t i = 0; i < count; i++) {
+            sweep->fit.l2 = given ? args->l2 : sweep_grid[i];
+            const int status = logistic_fit(sweep->backend, &sweep->fit, out->weight, out->bias, NULL, error);
+            if (status != SIMCLR_OK) return status;
+            correct[i] += held_out_correct(sweep, out->weight, out->bias, rounded);
+        }
+    }
+    size_t best = 0;
+    for (size_t i = 1; i < count; i++)
+        if (correct[i] > correct[best]) best = i;
+    out->l2 = given ? args->l2 : sweep_grid[best];
+    out->folds = sweep->folds;
+    out->held_out = sweep->held_out;
+    out->held_out_top1 = sweep->folds > 0 ? (double)correct[best] / (double)sweep->held_out : -1;
+    return SIMCLR_OK;
+}
+
+/* An l2 that nothing has chosen would decide the figure. */
+static int check_choice(const struct sweep *sweep, const struct logistic_args *args, struct error *error)
+{
+    if (sweep->folds > 0 || args->l2 >= 0) return SIMCLR_OK;
+    return error_set(error, SIMCLR_DATA,
+                     "linear: every class has one training image, so none can be held out to choose the penalty: give "
+                     "--l2, or more images");
+}
+
+int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out,
+                   struct error *error)
+{
+    struct sweep sweep = {.backend = backend};
+    const size_t weights = (size_t)args->classes * (size_t)args->dim;
+    *out = (struct logistic_sweep){.dim = args->dim, .classes = args->classes};
+    if (args->rows > UINT32_MAX)
+        return error_set(error, SIMCLR_UNSUPPORTED, "linear: more than 2^32 rows are not supported");
+    int status = logistic_check(args, error);
+    if (status == SIMCLR_OK) status = sweep_split(&sweep, args, seed, error);
+    if (status == SIMCLR_OK) status = check_choice(&sweep, args, error);
+    if (status == SIMCLR_OK) status = sweep_standardize(&sweep, args, out, error);
+    float *rounded = memory_array(weights, sizeof(float));
+    sweep.logits = memory_array((size_t)args->rows * (size_t)args->classes, sizeof(float));
+    out->weight = memory_array(weights, sizeof(double));
+    out->bias = memory_array((size_t)args->classes, sizeof(double));
+    if (status == SIMCLR_OK && (!rounded || !sweep.logits || !out->weight || !out->bias))
+        status = error_no_memory(error, "linear classifier", weights * sizeof(double));
+    if (status == SIMCLR_OK) status = sweep_choose(&sweep, args, out, rounded, error);
+    if (status == SIMCLR_OK) { /* the chosen l2 once more, on all training rows */
+        sweep.all.l2 = out->l2;
+        struct lbfgs_result end = {0};
+        status = logistic_fit(backend, &sweep.all, out->weight, out->bias, &end, error);
+        out->cut = end.cut;
+    }
+    memory_free(rounded);
+    sweep_close(&sweep);
+    if (status != SIMCLR_OK) logistic_sweep_free(out);
+    return status;
+}
+
+void logistic_sweep_free(struct logistic_sweep *sweep)
+{
+    memory_free(sweep->weight);
+    memory_free(sweep->bias);
+    memory_free(sweep->mean);
+    memory_free(sweep->scale);
+    *sweep = (struct logistic_sweep){0};
+}
+
+int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows,
+                     float *logits, struct error *error)
+{
+    const int dim = sweep->dim, classes = sweep->classes;
+    float *tile = memory_array((size_t)LOGISTIC_TILE * (size_t)dim, sizeof(float));
+    float *weight = memory_array((size_t)classes * (size_t)dim, sizeof(float));
+    const struct linear linear = {weight, sweep->bias, dim, classes};
+    const bool enough = tile && weight;
+    for (size_t i = 0; enough && i < (size_t)classes * (size_t)dim; i++) weight[i] = (float)sweep->weight[i];
+    for (int64_t begin = 0; enough && begin < rows; begin += LOGISTIC_TILE) {
+        const int64_t count = rows - begin < LOGISTIC_TILE ? rows - begin : LOGISTIC_TILE;
+        for (int64_t i = 0; i < count; i++)
+            for (int d = 0; d < dim; d++)
+                tile[i * dim + d] = (float)(((double)x[(begin + i) * dim + d] - sweep->mean[d]) * sweep->scale[d]);
+        linear_logits(backend, &linear, tile, count, logits + begin * classes);
+    }
+    memory_free(tile);
+    memory_free(weight);
+    return enough ? SIMCLR_OK
+                  : error_no_memory(error, "linear classifier", (size_t)LOGISTIC_TILE * (size_t)dim * sizeof(float));
+}
