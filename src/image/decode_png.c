@@ -1,52 +1,21 @@
 /* image/decode_png.c -- PNG by libpng: every colour type and depth to 8-bit RGB, as PIL's convert("RGB") does it:
  * alpha and transparent colours are dropped, 16 bits become their high 8, no gamma is applied. */
-#include <setjmp.h>
 #include <string.h>
-
-#include <png.h>
 
 #include "base/memory.h"
 #include "image/decode.h"
+#include "image/png_calls.h"
 
 /* All that must survive a longjmp: owned by the function that calls the one with setjmp. */
 struct reader {
     png_structp png;
     png_infop info;
-    jmp_buf jump;
+    struct png_calls calls;
     const uint8_t *bytes;
     size_t count, used;
     struct image image;
     uint8_t **rows; /* where each row goes: interlaced files come in seven passes */
-    char text[128]; /* libpng's complaint */
-    bool no_memory; /* it was refused some, whatever it complains of */
 };
-
-static png_voidp allocate(png_structp png, png_alloc_size_t bytes)
-{
-    struct reader *reader = png_get_mem_ptr(png);
-    void *block = memory_allocate(bytes);
-    reader->no_memory |= block == NULL;
-    return block;
-}
-
-static void release(png_structp png, png_voidp block)
-{
-    (void)png;
-    memory_free(block);
-}
-
-static void leave(png_structp png, png_const_charp message)
-{
-    struct reader *reader = png_get_error_ptr(png);
-    strncpy(reader->text, message, sizeof reader->text - 1);
-    longjmp(reader->jump, 1);
-}
-
-static void ignore_warning(png_structp png, png_const_charp message)
-{
-    (void)png;
-    (void)message;
-}
 
 static void give_bytes(png_structp png, png_bytep to, size_t count)
 {
@@ -83,12 +52,14 @@ static int make_rows(struct reader *reader, struct error *error)
 /* The only place where libpng can jump out. */
 static int read_pixels(struct reader *reader, const char *name, struct error *error)
 {
-    if (setjmp(reader->jump))
-        return reader->no_memory ? error_no_memory(error, "decoding a PNG picture", 3 * (size_t)reader->image.width)
-                                 : error_set(error, SIMCLR_CORRUPT, "%s: damaged PNG (%s); copy it again or remove it",
-                                             name, reader->text);
+    if (setjmp(reader->calls.jump))
+        return reader->calls.no_memory
+                   ? error_no_memory(error, "decoding a PNG picture", 3 * (size_t)reader->image.width)
+                   : error_set(error, SIMCLR_CORRUPT, "%s: damaged PNG (%s); copy it again or remove it", name,
+                               reader->calls.text);
     reader->png =
-        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, reader, leave, ignore_warning, reader, allocate, release);
+        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &reader->calls, png_calls_leave, png_calls_ignore_warning,
+                                 &reader->calls, png_calls_allocate, png_calls_release);
     reader->info = reader->png ? png_create_info_struct(reader->png) : NULL;
     if (reader->info == NULL) return error_no_memory(error, "libpng's state", 1024);
     png_set_user_limits(reader->png, IMAGE_SIDE_MAX, IMAGE_SIDE_MAX);

@@ -1,15 +1,11 @@
 /* image/encode_png.c -- a PNG into a file, whole or absent, or into memory. */
-#include <setjmp.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
-
-#include <png.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "image/exif.h"
 #include "image/image.h"
+#include "image/png_calls.h"
 
 int image_write_png(const char *path, const struct image *image, struct error *error)
 {
@@ -34,36 +30,8 @@ struct sheet_writer {
     png_structp png;
     png_infop info;
     FILE *stream;
-    jmp_buf jump;
-    char text[128]; /* libpng's complaint */
-    bool no_memory; /* it was refused some, whatever it complains of */
+    struct png_calls calls;
 };
-
-static png_voidp allocate(png_structp png, png_alloc_size_t bytes)
-{
-    struct sheet_writer *writer = png_get_mem_ptr(png);
-    void *block = memory_allocate(bytes);
-    writer->no_memory |= block == NULL;
-    return block;
-}
-
-static void release(png_structp png, png_voidp block)
-{
-    (void)png;
-    memory_free(block);
-}
-
-static void leave(png_structp png, png_const_charp message)
-{
-    struct sheet_writer *writer = png_get_error_ptr(png);
-    strncpy(writer->text, message, sizeof writer->text - 1);
-    longjmp(writer->jump, 1);
-}
-
-static void ignore_warning(png_structp png, png_const_charp message)
-{
-    (void)png, (void)message;
-}
 
 static void put_bytes(png_structp png, png_bytep bytes, size_t count)
 {
@@ -82,9 +50,10 @@ static bool write_sheet(struct sheet_writer *writer, const struct image *image)
     char keyword[] = SHEET_KEYWORD, words[] = SHEET_WORDS;
     const png_text text = {
         .compression = PNG_TEXT_COMPRESSION_NONE, .key = keyword, .text = words, .text_length = sizeof words - 1};
-    if (setjmp(writer->jump)) return false;
+    if (setjmp(writer->calls.jump)) return false;
     writer->png =
-        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, writer, leave, ignore_warning, writer, allocate, release);
+        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &writer->calls, png_calls_leave, png_calls_ignore_warning,
+                                  &writer->calls, png_calls_allocate, png_calls_release);
     writer->info = writer->png ? png_create_info_struct(writer->png) : NULL;
     if (!writer->info) return false;
     png_set_write_fn(writer->png, writer, put_bytes, flush_nothing);
@@ -108,9 +77,10 @@ int image_write_sheet(const char *path, const struct image *image, struct error 
     if (writer.png) png_destroy_write_struct(&writer.png, writer.info ? &writer.info : NULL);
     if (written) return file_writer_commit(&file, error);
     file_writer_abort(&file);
-    if (writer.no_memory || writer.text[0] == '\0')
+    if (writer.calls.no_memory || writer.calls.text[0] == '\0')
         return error_no_memory(error, "writing a PNG picture", (size_t)image->width * 3);
-    return error_set(error, SIMCLR_IO, "%s: cannot write the PNG (%s); check the disk's space", path, writer.text);
+    return error_set(error, SIMCLR_IO, "%s: cannot write the PNG (%s); check the disk's space", path,
+                     writer.calls.text);
 }
 
 int image_encode_png(const struct image *image, uint8_t **out, size_t *count, struct error *error)
