@@ -14,6 +14,23 @@ struct shape {
     bool images, bias, statistics, accumulate;
 };
 
+/* The convolution of a shape, in training, with a gradient of x unless that is images. */
+static struct conv_desc shape_desc(const struct shape *s, enum dtype dtype)
+{
+    return (struct conv_desc){.dtype = dtype,
+                              .batch = s->batch,
+                              .in_channels = s->in,
+                              .out_channels = s->out,
+                              .in_height = s->height,
+                              .in_width = s->width,
+                              .kernel = s->kernel,
+                              .stride = s->stride,
+                              .padding = s->padding,
+                              .bias = s->bias,
+                              .training = true,
+                              .input_gradient = !s->images};
+}
+
 struct oracle {
     int out_height, out_width;
     size_t x_count, y_count, w_count;
@@ -62,18 +79,8 @@ static void oracle_products(const struct oracle *o, const struct shape *s, struc
                             struct products out)
 {
     const struct backend_ops *ops = ref->backend->ops;
-    const struct conv_desc desc = {.dtype = DTYPE_F64,
-                                   .batch = s->batch,
-                                   .in_channels = s->in,
-                                   .out_channels = s->out,
-                                   .in_height = s->height,
-                                   .in_width = s->width,
-                                   .kernel = s->kernel,
-                                   .stride = s->stride,
-                                   .padding = s->padding,
-                                   .bias = s->bias,
-                                   .training = true,
-                                   .input_gradient = true};
+    struct conv_desc desc = shape_desc(s, DTYPE_F64);
+    desc.input_gradient = true;
     struct ops_buffers buffers = {0};
     double *x = doubles(o->x, o->x_count, sizes), *d_y = doubles(o->d_y, o->y_count, sizes);
     float *weight = ops_floats(&buffers, o->w_count), *bias = ops_floats(&buffers, (size_t)s->out);

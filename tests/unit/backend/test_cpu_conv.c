@@ -223,24 +223,11 @@ static void check_backward_weights(struct conv_plan *plan, const struct shape *s
 static void check_shape(struct backend *backend, enum convolution convolution, const struct shape *s,
                         const struct oracle *o, enum dtype dtype)
 {
-    const struct conv_desc desc = {
-        .dtype = dtype,
-        .input_layout = s->images ? LAYOUT_IMAGES : LAYOUT_PRIVATE,
-        .batch = s->batch,
-        .in_channels = s->in,
-        .out_channels = s->out,
-        .in_height = s->height,
-        .in_width = s->width,
-        .kernel = s->kernel,
-        .stride = s->stride,
-        .padding = s->padding,
-        .bias = s->bias,
-        .training = true,
-        .input_gradient = !s->images,
-        .accumulate = s->accumulate,
-        .statistics = s->statistics,
-        .algorithm = convolution,
-    };
+    struct conv_desc desc = shape_desc(s, dtype);
+    desc.input_layout = s->images ? LAYOUT_IMAGES : LAYOUT_PRIVATE;
+    desc.accumulate = s->accumulate;
+    desc.statistics = s->statistics;
+    desc.algorithm = convolution;
     struct conv_plan *plan;
     struct error error;
     if (cpu_conv_create(backend, &desc, &plan, &error) != SIMCLR_OK) fail_msg("%s", error.text);
