@@ -5,6 +5,11 @@
 
 #include "base/escape.h"
 
+size_t lines_byte_order_length(const void *text, size_t count)
+{
+    return count >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+}
+
 size_t lines_mark_length(const char *text, size_t count)
 {
     size_t length = sizeof LINES_MARK - 1;

@@ -10,6 +10,10 @@
 /* A list whose first line is this has its names escaped (base/escape.h). Other lists are taken as they are. */
 #define LINES_MARK "#simclr-list 1"
 
+/* Bytes of the byte order mark that a text begins with: 3 or 0. Editors of Windows put it there; it is no part of it.
+ */
+size_t lines_byte_order_length(const void *text, size_t count);
+
 /* Bytes of the first line of a list, its end included, where it is the mark; else 0. */
 size_t lines_mark_length(const char *text, size_t count);
 

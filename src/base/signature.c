@@ -7,6 +7,7 @@
 
 #include "base/checksum.h"
 #include "base/letters.h"
+#include "base/lines.h"
 
 #define UNPACK_AND_GIVE "unpack it, and give the folder"
 #define UNPACK_TAR UNPACK_AND_GIVE " (tar xf; .tar.gz, .tar.zst, .tar and .zip are read as they are)"
@@ -44,7 +45,7 @@ static bool same_letter(char a, char b)
 /* Does a text begin so, after blank space and a byte order mark, in any case of letters? */
 static bool text_begins(const uint8_t *bytes, size_t count, const char *start)
 {
-    size_t at = count >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    size_t at = lines_byte_order_length(bytes, count);
     while (at < count && (bytes[at] == ' ' || (bytes[at] >= '\t' && bytes[at] <= '\r'))) at++;
     for (; *start != '\0'; start++, at++)
         if (at >= count || !same_letter((char)bytes[at], *start)) return false;

@@ -1,4 +1,5 @@
-/* data/dataset_classes.c -- the classes of two sets: matched by name, counted, and told where only one part has them. */
+/* data/dataset_classes.c -- the classes of two sets: matched by name, counted, and told where only one part has them.
+ */
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/dataset_private.h"

@@ -65,6 +65,7 @@ static int match_lines(const struct dataset *dataset, const struct named *named,
                        uint32_t *out, uint32_t *count, struct error *error)
 {
     const size_t images = (size_t)dataset_count(dataset);
+    text += lines_byte_order_length(text, strlen(text));
     const size_t mark = lines_mark_length(text, strlen(text));
     char *rest = text + mark;
     for (long line = 1 + (mark > 0); rest != NULL; line++) {

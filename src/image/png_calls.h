@@ -1,4 +1,5 @@
-/* image/png_calls.h -- what reading and writing PNG by libpng share: memory that is ours, and the way out of an error. */
+/* image/png_calls.h -- what reading and writing PNG by libpng share: memory that is ours, and the way out of an error.
+ */
 #ifndef IMAGE_PNG_CALLS_H
 #define IMAGE_PNG_CALLS_H
 

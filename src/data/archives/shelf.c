@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/lines.h"
 #include "base/memory.h"
 #include "data/archives/members.h"
-#include "data/bytes/mark.h"
 
 struct shelf shelf_of_folder(const char *path)
 {
@@ -126,7 +126,7 @@ int shelf_read_text(const struct shelf *shelf, const char *name, size_t max_byte
     uint8_t *bytes;
     size_t count;
     const int status = shelf_read(shelf, name, max_bytes, &bytes, &count, error);
-    const size_t mark = bytes ? bytes_of_mark(bytes, count) : 0;
+    const size_t mark = bytes ? lines_byte_order_length(bytes, count) : 0;
     if (mark > 0) memmove(bytes, bytes + mark, count + 1 - mark);
     *out = (char *)bytes;
     return status;

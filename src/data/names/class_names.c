@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "base/lines.h"
 #include "base/memory.h"
-#include "data/bytes/mark.h"
 
 enum { NAMES_MAX = 64 << 20, CLASSES_MAX = 1 << 20 };
 
@@ -84,7 +83,7 @@ int class_names_read(struct catalog *catalog, const char *archive, const struct 
     memcpy(path, archive, folder);
     memcpy(path + folder, CLASS_NAMES_FILE, sizeof CLASS_NAMES_FILE);
     int status = file_size(path) < 0 ? SIMCLR_OK : file_read(path, NAMES_MAX, &text, &count, error);
-    const size_t byte_order = text == NULL ? 0 : bytes_of_mark(text, count);
+    const size_t byte_order = text == NULL ? 0 : lines_byte_order_length(text, count);
     if (byte_order > 0) memmove(text, text + byte_order, count + 1 - byte_order);
     count -= byte_order;
     if (status == SIMCLR_DATA) { /* too large */

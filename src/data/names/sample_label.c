@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "data/bytes/mark.h"
+#include "base/lines.h"
 
 static int keep(const char *text, size_t count, char label[SAMPLE_LABEL_MAX])
 {
@@ -22,7 +22,7 @@ static int keep(const char *text, size_t count, char label[SAMPLE_LABEL_MAX])
 
 int sample_label_of_cls(const char *text, size_t count, char label[SAMPLE_LABEL_MAX])
 {
-    const size_t mark = bytes_of_mark(text, count);
+    const size_t mark = lines_byte_order_length(text, count);
     const int status = keep(text + mark, count - mark, label);
     return status == SIMCLR_OK && label[0] == '\0' ? SIMCLR_CORRUPT : status;
 }
@@ -30,7 +30,7 @@ int sample_label_of_cls(const char *text, size_t count, char label[SAMPLE_LABEL_
 int sample_label_of_json(const char *text, size_t count, char label[SAMPLE_LABEL_MAX])
 {
     static const char *const keys[] = {"cls", "label", "class"};
-    const size_t mark = bytes_of_mark(text, count);
+    const size_t mark = lines_byte_order_length(text, count);
     json_t *root;
     int status = json_parse(&root, text + mark, count - mark, JSON_DECODE_ANY, NULL);
     label[0] = '\0';

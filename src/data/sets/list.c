@@ -7,7 +7,6 @@
 #include "base/escape.h"
 #include "base/lines.h"
 #include "base/memory.h"
-#include "data/bytes/mark.h"
 #include "data/names/class_names.h"
 #include "data/names/labels.h"
 #include "data/sets/files.h"
@@ -199,7 +198,7 @@ static int skip_mark(struct blob *text, const char *path, struct error *error)
     const size_t count = text->size < 3 ? (size_t)text->size : 3;
     const int status = blob_read_named(text, 0, head, count, path, error);
     if (status) return status;
-    const size_t mark = bytes_of_mark(head, count);
+    const size_t mark = lines_byte_order_length(head, count);
     text->start += (int64_t)mark;
     text->size -= (int64_t)mark;
     return SIMCLR_OK;

@@ -4,7 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char LIST_MARK[] = "#simclr-list 1";
+#include "base/escape.h"
+#include "base/lines.h"
 
 /* ---- lines ---- */
 
@@ -20,32 +21,11 @@ static size_t line_length(const struct texts *texts, size_t at, size_t *next)
 
 static void open_lines(struct texts *texts)
 {
-    size_t next;
-    texts->at = texts->count >= 3 && memcmp(texts->bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    if (texts->at == texts->count) return;
-    const size_t length = line_length(texts, texts->at, &next);
-    texts->escaped = length == strlen(LIST_MARK) && memcmp(texts->bytes + texts->at, LIST_MARK, length) == 0;
-    if (texts->escaped) texts->at = next;
-}
-
-static int hex(uint8_t digit)
-{
-    if (digit >= '0' && digit <= '9') return digit - '0';
-    if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
-    return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
-}
-
-/* One escape behind its backslash: the bytes it takes, 0 for none that there is. */
-static size_t read_escape(const uint8_t *bytes, size_t left, char *out)
-{
-    static const char letters[] = "ntr\\", meanings[] = "\n\t\r\\";
-    if (left == 0) return 0;
-    const char *letter = memchr(letters, bytes[0], sizeof letters - 1);
-    if (letter) *out = meanings[letter - letters];
-    if (letter) return 1;
-    if (left < 3 || bytes[0] != 'x' || hex(bytes[1]) < 0 || hex(bytes[2]) < 0) return 0;
-    *out = (char)(hex(bytes[1]) * 16 + hex(bytes[2]));
-    return 3;
+    const char *text = (const char *)texts->bytes;
+    texts->at = lines_byte_order_length(text, texts->count);
+    const size_t mark = lines_mark_length(text + texts->at, texts->count - texts->at);
+    texts->escaped = mark > 0;
+    texts->at += mark;
 }
 
 static bool next_line(struct texts *texts, struct text *out)
@@ -53,19 +33,12 @@ static bool next_line(struct texts *texts, struct text *out)
     const uint8_t *line = texts->bytes + texts->at;
     const size_t length = line_length(texts, texts->at, &texts->at);
     if (memchr(line, '\0', length)) return false;
-    if (!texts->escaped) {
-        text_add_bytes(out, (const char *)line, length);
-        return true;
-    }
-    for (size_t i = 0; i < length; i++) {
-        char byte = (char)line[i];
-        if (byte == '\\') {
-            const size_t taken = read_escape(line + i + 1, length - i - 1, &byte);
-            if (taken == 0 || byte == '\0') return false;
-            i += taken;
-        }
-        text_add_bytes(out, &byte, 1);
-    }
+    text_add_bytes(out, (const char *)line, length);
+    if (!texts->escaped || out->failed) return true;
+    const size_t left = escape_undo(out->bytes, out->length);
+    if (left == (size_t)-1 || memchr(out->bytes, '\0', left)) return false;
+    out->length = left;
+    out->bytes[left] = '\0';
     return true;
 }
 

@@ -53,6 +53,12 @@ static void lists_name_images(void **state)
     } cases[] = {
         {"7\nsynthetic/3\tignored\r\n\n7\n", SIMCLR_OK, 2, NULL},
         {"synthetic/150", SIMCLR_OK, 1, NULL},
+        {"\xEF\xBB\xBF"
+         "3\n",
+         SIMCLR_OK, 1, NULL}, /* a byte order mark is no part of a name */
+        {"\xEF\xBB\xBF"
+         "#simclr-list 1\nsynthetic/\\x33\n",
+         SIMCLR_OK, 1, NULL},
         {"3\nmissing.jpg\n", SIMCLR_DATA, 0, ":2: no images"},
         {"thetic/3\n", SIMCLR_DATA, 0, ":1: no images"}, /* not at the start of a path component */
         {"\n\n", SIMCLR_DATA, 0, "names no image"},
