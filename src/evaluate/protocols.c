@@ -20,9 +20,10 @@ static void say_neighbours(struct evaluation *evaluation, int64_t rows)
              (long long)rows, (long long)k);
 }
 
-int evaluation_knn(struct evaluation *evaluation, const struct features *train, const struct features *test,
-                   struct score *out, struct error *error)
+int evaluation_knn(struct evaluation *evaluation, enum evaluation_source source, const struct features *train,
+                   const struct features *test, struct score *out, struct error *error)
 {
+    (void)source; /* nothing is said of one source only */
     const struct config *config = evaluation->session->config;
     int32_t *top5 = memory_array((size_t)test->count * 5, sizeof *top5);
     if (top5 == NULL) return error_no_memory(error, "kNN results", (size_t)test->count * 5 * sizeof *top5);
@@ -67,8 +68,8 @@ static void say_choice(struct evaluation *evaluation, const struct logistic_swee
                  sweep->folds, (long long)sweep->held_out, (long long)rows);
 }
 
-int evaluation_linear(struct evaluation *evaluation, const struct features *train, const struct features *test,
-                      struct score *out, struct error *error)
+int evaluation_linear(struct evaluation *evaluation, enum evaluation_source source, const struct features *train,
+                      const struct features *test, struct score *out, struct error *error)
 {
     const struct config *config = evaluation->session->config;
     const int classes = dataset_classes(evaluation->train);
@@ -84,9 +85,10 @@ int evaluation_linear(struct evaluation *evaluation, const struct features *trai
     if (status != SIMCLR_OK) return status;
     say_choice(evaluation, &sweep, train->count);
     if (sweep.cut)
-        log_warning(&evaluation->session->log,
-                    "linear: the fit ended at --iterations %lld, short of its optimum: more may change the figure",
-                    (long long)config->iterations);
+        log_warning(
+            &evaluation->session->log,
+            "linear on %s: the fit ended at --iterations %lld, short of its optimum: more may change the figure",
+            evaluation_sources[source].name, (long long)config->iterations);
     float *logits = memory_array((size_t)test->count * (size_t)classes, sizeof *logits);
     if (logits == NULL)
         status = error_no_memory(error, "logits", (size_t)test->count * (size_t)classes * sizeof *logits);
@@ -105,8 +107,8 @@ int evaluation_linear(struct evaluation *evaluation, const struct features *trai
     return status;
 }
 
-typedef int classify(struct evaluation *evaluation, const struct features *train, const struct features *test,
-                     struct score *out, struct error *error);
+typedef int classify(struct evaluation *evaluation, enum evaluation_source source, const struct features *train,
+                     const struct features *test, struct score *out, struct error *error);
 
 static int judge_features(struct evaluation *evaluation, enum evaluation_source source, classify *classifier,
                           struct score *score, struct error *error)
@@ -115,7 +117,7 @@ static int judge_features(struct evaluation *evaluation, enum evaluation_source 
     int status = evaluation_features(evaluation, source, &train, &test, error);
     if (status) return status;
     if (source == SOURCE_TRAINED) status = evaluation_save_features(evaluation->session, &train, &test, error);
-    if (!status) status = classifier(evaluation, &train, &test, score, error);
+    if (!status) status = classifier(evaluation, source, &train, &test, score, error);
     features_free(&train);
     features_free(&test);
     return status;

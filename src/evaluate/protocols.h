@@ -33,12 +33,13 @@ extern const struct protocol evaluation_protocols[PROTOCOL_COUNT];
  * with --json, one object (docs/formats.md). */
 int evaluation_run(struct session *session, enum evaluation_protocol protocol, struct error *error);
 
-/* Weighted kNN with the session's --knn-k and --knn-temperature. */
-int evaluation_knn(struct evaluation *evaluation, const struct features *train, const struct features *test,
-                   struct score *out, struct error *error);
+/* Weighted kNN with the session's --knn-k and --knn-temperature. Here and below `source` is whose features these are,
+ * for what the log says. */
+int evaluation_knn(struct evaluation *evaluation, enum evaluation_source source, const struct features *train,
+                   const struct features *test, struct score *out, struct error *error);
 /* Multinomial logistic regression with --l2 (or the sweep) and --iterations (the paper's appendix B.8). */
-int evaluation_linear(struct evaluation *evaluation, const struct features *train, const struct features *test,
-                      struct score *out, struct error *error);
+int evaluation_linear(struct evaluation *evaluation, enum evaluation_source source, const struct features *train,
+                      const struct features *test, struct score *out, struct error *error);
 
 /* finetune.c: the row's functions. */
 int finetune_open(struct session *session, struct evaluation *evaluation, struct error *error);

@@ -169,9 +169,10 @@ static int demo_judge(struct demo *demo, enum evaluation_source source, struct f
     int status = evaluation_features(&demo->evaluation, source, &train, &test, error);
     if (status != SIMCLR_OK) return status;
     demo->features = clock_seconds() - start;
-    status = evaluation_knn(&demo->evaluation, &train, &test, &demo->knn[source], error);
+    status = evaluation_knn(&demo->evaluation, source, &train, &test, &demo->knn[source], error);
     demo->knn_seconds = clock_seconds() - start - demo->features;
-    if (status == SIMCLR_OK) status = evaluation_linear(&demo->evaluation, &train, &test, &demo->linear[source], error);
+    if (status == SIMCLR_OK)
+        status = evaluation_linear(&demo->evaluation, source, &train, &test, &demo->linear[source], error);
     demo->linear_seconds = clock_seconds() - start - demo->features - demo->knn_seconds;
     if (status == SIMCLR_OK && source == SOURCE_UNTRAINED) status = time_diagnostics(demo, &train, error);
     features_free(&train);
