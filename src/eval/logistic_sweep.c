@@ -4,92 +4,30 @@
 
 #include "base/memory.h"
 #include "base/rank.h"
-#include "base/rng.h"
+#include "eval/held_out.h"
 #include "eval/logistic.h"
 
 /* The grid: l2 on standardised features, strongest first, so that each fit starts from a smoother neighbour. */
 static const double sweep_grid[] = {1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6};
 
-/* A tenth that holds out fewer rows than this chooses by chance; folds hold out every row once. */
-enum { FEW_HELD_OUT = 50, FOLDS_MAX = 10 };
-
 struct sweep {
     struct backend *backend;
     struct logistic_args all, fit, held; /* the training rows, standardised: those fitted, then those held out */
-    int64_t *order;                      /* [rows] a seeded permutation of the rows */
-    int32_t *fold;                       /* [rows] in which fold row i is held out; -1: in none */
-    int folds;                           /* 1: a tenth; 0: nothing can be held out */
-    int64_t held_out;                    /* rows in all folds */
-    int64_t *place;                      /* where row i of the features is now */
-    float *x, *columns;                  /* [rows][dim]; columns of logistic_args */
+    struct held_out split;
+    int64_t *place;     /* where row i of the features is now */
+    float *x, *columns; /* [rows][dim]; columns of logistic_args */
     int32_t *labels;
     float *logits;
 };
 
-static int64_t tenth(int64_t rows)
-{
-    return (rows + 5) / 10;
-}
-
-/* A tenth of every class, unless that holds out too few rows in all, or nothing of classes that together have more than
- * a tenth of the rows. Then the rows of each class are dealt to folds, as many as the largest class has rows, at most
- * ten. A class of one row is never held out: without it nothing is known of the class. sizes: [classes] rows. */
-static void choose_folds(struct sweep *sweep, const int64_t *sizes, int classes, int64_t rows)
-{
-    int64_t held = 0, without = 0, largest = 0;
-    for (int c = 0; c < classes; c++) {
-        held += tenth(sizes[c]);
-        if (tenth(sizes[c]) == 0) without += sizes[c];
-        if (sizes[c] > largest) largest = sizes[c];
-    }
-    const bool enough = held >= FEW_HELD_OUT && without <= rows / 10;
-    sweep->folds = enough ? 1 : largest < 2 ? 0 : (int)(largest < FOLDS_MAX ? largest : FOLDS_MAX);
-}
-
-/* Gives every row its fold, in the order of the permutation; classes begin at different folds, so that all folds are of
- * nearly one size. seen: [classes] zeros. */
-static void deal_folds(struct sweep *sweep, const struct logistic_args *args, const int64_t *sizes, int64_t *seen)
-{
-    int64_t dealt = 0;
-    for (int64_t i = 0; i < args->rows; i++) {
-        const int64_t row = sweep->order[i];
-        const int32_t label = args->labels[row];
-        const int64_t nth = seen[label]++;
-        sweep->fold[row] = -1;
-        if (sweep->folds == 1 && nth < tenth(sizes[label])) sweep->fold[row] = 0;
-        if (sweep->folds > 1 && sizes[label] > 1) sweep->fold[row] = (int32_t)((label + nth) % sweep->folds);
-        dealt += sweep->fold[row] >= 0;
-    }
-    sweep->held_out = dealt;
-}
-
 static int sweep_split(struct sweep *sweep, const struct logistic_args *args, uint64_t seed, struct error *error)
 {
     const size_t rows = (size_t)args->rows;
-    int64_t *seen = memory_array((size_t)args->classes, sizeof *seen),
-            *sizes = memory_array((size_t)args->classes, sizeof *sizes);
-    sweep->order = memory_array(rows, sizeof *sweep->order);
-    sweep->fold = memory_array(rows, sizeof *sweep->fold);
+    const int status = held_out_split(&sweep->split, args->labels, args->rows, args->classes, seed, error);
+    if (status) return status;
     sweep->place = memory_array(rows, sizeof *sweep->place);
     sweep->labels = memory_array(rows, sizeof *sweep->labels);
-    const bool enough = seen && sizes && sweep->order && sweep->fold && sweep->place && sweep->labels;
-    if (enough) {
-        struct rng rng = rng_open(seed, RNG_SPLIT, 0, 0, 0);
-        for (int64_t i = 0; i < args->rows; i++) {
-            sweep->order[i] = i;
-            sizes[args->labels[i]] += 1;
-        }
-        for (int64_t i = args->rows - 1; i > 0; i--) {
-            const int64_t j = rng_below(&rng, (uint32_t)(i + 1)), swap = sweep->order[i];
-            sweep->order[i] = sweep->order[j];
-            sweep->order[j] = swap;
-        }
-        choose_folds(sweep, sizes, args->classes, args->rows);
-        deal_folds(sweep, args, sizes, seen);
-    }
-    memory_free(seen);
-    memory_free(sizes);
-    if (!enough) return error_no_memory(error, "held-out split", rows * sizeof(int64_t));
+    if (!sweep->place || !sweep->labels) return error_no_memory(error, "held-out split", rows * sizeof(int64_t));
     sweep->all = *args;
     sweep->all.preconditioner = NULL;
     sweep->all.columns = NULL;
@@ -146,9 +84,9 @@ static int sweep_arrange(struct sweep *sweep, const struct logistic_args *args, 
                          struct error *error)
 {
     int64_t fitted = 0, held = 0, to_fit = 0;
-    for (int64_t i = 0; i < args->rows; i++) to_fit += sweep->fold[i] != fold;
+    for (int64_t i = 0; i < args->rows; i++) to_fit += sweep->split.fold[i] != fold;
     for (int64_t i = 0; i < args->rows; i++) {
-        const int64_t row = sweep->order[i], place = sweep->fold[row] == fold ? to_fit + held++ : fitted++;
+        const int64_t row = sweep->split.order[i], place = sweep->split.fold[row] == fold ? to_fit + held++ : fitted++;
         sweep->place[row] = place;
         sweep->labels[place] = args->labels[row];
     }
@@ -235,8 +173,7 @@ static void sweep_close(struct sweep *sweep)
     preconditioner_destroy(&sweep->all.preconditioner);
     memory_free(sweep->x);
     memory_free(sweep->columns);
-    memory_free(sweep->order);
-    memory_free(sweep->fold);
+    held_out_free(&sweep->split);
     memory_free(sweep->place);
     memory_free(sweep->labels);
     memory_free(sweep->logits);
@@ -250,7 +187,7 @@ static int sweep_choose(struct sweep *sweep, const struct logistic_args *args, s
     const bool given = args->l2 >= 0;
     const size_t weights = (size_t)args->classes * (size_t)args->dim, count = given ? 1 : GRID;
     int64_t correct[GRID] = {0};
-    for (int fold = 0; fold < sweep->folds; fold++) {
+    for (int fold = 0; fold < sweep->split.folds; fold++) {
         if (fold > 0) {
             const int status = sweep_arrange(sweep, args, out, fold, error);
             if (status) return status;
@@ -268,16 +205,16 @@ static int sweep_choose(struct sweep *sweep, const struct logistic_args *args, s
     for (size_t i = 1; i < count; i++)
         if (correct[i] > correct[best]) best = i;
     out->l2 = given ? args->l2 : sweep_grid[best];
-    out->folds = sweep->folds;
-    out->held_out = sweep->held_out;
-    out->held_out_top1 = sweep->folds > 0 ? (double)correct[best] / (double)sweep->held_out : -1;
+    out->folds = sweep->split.folds;
+    out->held_out = sweep->split.count;
+    out->held_out_top1 = sweep->split.folds > 0 ? (double)correct[best] / (double)sweep->split.count : -1;
     return SIMCLR_OK;
 }
 
 /* An l2 that nothing has chosen would decide the figure. */
 static int check_choice(const struct sweep *sweep, const struct logistic_args *args, struct error *error)
 {
-    if (sweep->folds > 0 || args->l2 >= 0) return SIMCLR_OK;
+    if (sweep->split.folds > 0 || args->l2 >= 0) return SIMCLR_OK;
     return error_set(error, SIMCLR_DATA,
                      "linear: every class has one training image, so none can be held out to choose the penalty: give "
                      "--l2, or more images");
