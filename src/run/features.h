@@ -3,8 +3,7 @@
 #define RUN_FEATURES_H
 
 #include "data/dataset.h"
-#include "model/model.h"
-#include "run/session.h"
+#include "run/feature_rows.h"
 
 /* features: [count][dim], labels: [count] (-1: none); release with features_free. */
 struct features {
@@ -12,12 +11,6 @@ struct features {
     int32_t *labels;
     int64_t count;
     int dim;
-};
-
-enum features_kind {
-    FEATURES_H,      /* of the encoder: [count][model_feature_dim] */
-    FEATURES_LOGITS, /* of the classifier (model->config.classes > 0): [count][classes] */
-    FEATURES_PIXELS  /* the control: the view minus 0.5, so that cosine on it is kNN on pixels; no model */
 };
 
 struct features_request {

@@ -1,0 +1,34 @@
+/* run/feature_rows.h -- a batch of views as rows of features: the encoder in inference mode, or the pixels. */
+#ifndef RUN_FEATURE_ROWS_H
+#define RUN_FEATURE_ROWS_H
+
+#include "model/model.h"
+#include "run/session.h"
+
+enum features_kind {
+    FEATURES_H,      /* of the encoder, or of a layer of its head: [count][dim] */
+    FEATURES_LOGITS, /* of the classifier (model->config.classes > 0): [count][classes] */
+    FEATURES_PIXELS  /* the control: the view minus 0.5, so that cosine on it is kNN on pixels; no model */
+};
+
+struct feature_rows_config {
+    enum features_kind kind;
+    struct model *model;
+    int size;  /* S: views are S x S */
+    int batch; /* views that the network takes at once */
+};
+
+/* What turns views [count][3][S][S] into rows [count][dim]. */
+struct feature_rows;
+int feature_rows_open(struct feature_rows **out, const struct session *session,
+                      const struct feature_rows_config *config, struct error *error);
+void feature_rows_close(struct feature_rows **rows);
+
+int feature_rows_dim(const struct feature_rows *rows);
+enum view_type feature_rows_type(const struct feature_rows *rows); /* of the views that it reads */
+
+/* values: [count][dim] out. Any number of views: more than a batch are taken batch after batch. A fault of the device,
+ * or SIMCLR_INTERRUPTED where the session's pool was stopped: the values are then no result. */
+int feature_rows_run(struct feature_rows *rows, const void *views, int count, float *values, struct error *error);
+
+#endif
