@@ -32,10 +32,13 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .name = "linear",
             .elsewhere = "eval|evaluate|evaluation|test|probe|lincls|linear-eval|linear-probe|eval-linear|classify",
             .summary = "classify by logistic regression on a trained encoder's features",
-            .help = "Classifies by multinomial logistic regression on the frozen encoder's features; the penalty is "
-                    "chosen on a held-out part of the training images. Beside the result stand two controls: the "
-                    "pixels themselves, and the same network untrained.",
-            .examples = "simclr linear --checkpoint run/ --data cifar10/ --json",
+            .help =
+                "Classifies by multinomial logistic regression on the frozen encoder's features; the penalty is "
+                "chosen on a held-out part of the training images. With --solver sgd it is trained as in the paper, "
+                "on fresh views. Beside the result stand two controls: the pixels themselves, and the same network "
+                "untrained.",
+            .examples = "simclr linear --checkpoint run/ --data cifar10/ --json\n"
+                        "simclr linear --checkpoint run/ --data cifar10/ --solver sgd",
         },
     [COMMAND_FINETUNE] =
         {

@@ -81,7 +81,9 @@ struct config {
     int64_t knn_k, iterations;
     double knn_temperature, l2;
     bool json, controls;
-    char *features_out;
+    char *features_out, *solver;
+    int64_t sgd_epochs, sgd_batch, augmented_copies;
+    double sgd_l2;
     /* info, bench, demo */
     bool memory;
     char *what; /* the part of bench: options.c lists them */

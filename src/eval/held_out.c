@@ -57,8 +57,7 @@ int held_out_split(struct held_out *out, const int32_t *labels, int64_t rows, in
                    struct error *error)
 {
     *out = (struct held_out){0};
-    int64_t *seen = memory_array((size_t)classes, sizeof *seen),
-            *sizes = memory_array((size_t)classes, sizeof *sizes);
+    int64_t *seen = memory_array((size_t)classes, sizeof *seen), *sizes = memory_array((size_t)classes, sizeof *sizes);
     out->order = memory_array((size_t)rows, sizeof *out->order);
     out->fold = memory_array((size_t)rows, sizeof *out->fold);
     const bool enough = seen && sizes && out->order && out->fold;

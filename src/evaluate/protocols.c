@@ -144,6 +144,12 @@ static void close_frozen_table(const struct evaluation *evaluation)
                   dataset_classes(evaluation->train), evaluation->encoders[SOURCE_TRAINED].hash_before);
 }
 
+static void close_sgd_table(const struct evaluation *evaluation)
+{
+    linear_sgd_close_table(evaluation);
+    close_frozen_table(evaluation);
+}
+
 /* ---- the table -------------------------------------------------------------------------------------------------- */
 
 #define EVERY_SOURCE                                                                                                   \
@@ -168,6 +174,14 @@ const struct protocol evaluation_protocols[PROTOCOL_COUNT] = {
                          .open = evaluation_open,
                          .judge = judge_linear,
                          .close_table = close_frozen_table},
+    [PROTOCOL_LINEAR_SGD] = {.name = "linear-sgd",
+                             .command = "linear",
+                             .frozen = true,
+                             EVERY_SOURCE,
+                             .open = evaluation_open,
+                             .judge = linear_sgd_judge,
+                             .facts = linear_sgd_facts,
+                             .close_table = close_sgd_table},
     [PROTOCOL_FINETUNE] = {.name = "finetune",
                            .command = "finetune",
                            .sources = {{SOURCE_TRAINED, "finetuned", "pretrained"},

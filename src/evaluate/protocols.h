@@ -4,7 +4,7 @@
 
 #include "evaluate/evaluation.h"
 
-enum evaluation_protocol { PROTOCOL_KNN, PROTOCOL_LINEAR, PROTOCOL_FINETUNE, PROTOCOL_COUNT };
+enum evaluation_protocol { PROTOCOL_KNN, PROTOCOL_LINEAR, PROTOCOL_LINEAR_SGD, PROTOCOL_FINETUNE, PROTOCOL_COUNT };
 
 /* A source that a protocol judges, with its names where they are not the source's own. */
 struct protocol_source {
@@ -40,6 +40,12 @@ int evaluation_knn(struct evaluation *evaluation, enum evaluation_source source,
 /* Multinomial logistic regression with --l2 (or the sweep) and --iterations (the paper's appendix B.8). */
 int evaluation_linear(struct evaluation *evaluation, enum evaluation_source source, const struct features *train,
                       const struct features *test, struct score *out, struct error *error);
+
+/* linear_sgd.c: the row's functions. */
+int linear_sgd_judge(struct evaluation *evaluation, enum evaluation_source source, struct score *out,
+                     struct error *error);
+void linear_sgd_facts(const struct evaluation *evaluation, struct text *json);
+void linear_sgd_close_table(const struct evaluation *evaluation);
 
 /* finetune.c: the row's functions. */
 int finetune_open(struct session *session, struct evaluation *evaluation, struct error *error);

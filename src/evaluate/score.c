@@ -9,7 +9,7 @@
 
 struct score score_none(void)
 {
-    return (struct score){.l2 = -1, .held_out_top1 = -1};
+    return (struct score){.l2 = -1, .held_out_top1 = -1, .rate = -1, .papers_rate = -1};
 }
 
 void score_count(struct score *score, int rank)
@@ -37,6 +37,10 @@ void score_print(const struct session *session, const char *name, const struct s
     print_share(session, score->top1, score->count);
     print_share(session, score->top5, score->count);
     if (score->l2 >= 0) session_print(session, "   l2 %g", score->l2);
+    if (score->rate >= 0) session_print(session, "   rate %g", score->rate);
+    if (score->papers_rate >= 0)
+        session_print(session, "; the paper's %g: %.2f", score->papers_rate,
+                      100.0 * (double)score->papers_top1 / (double)score->count);
     session_print(session, "\n");
 }
 
@@ -67,6 +71,15 @@ void score_json(struct text *json, const char *name, const struct score *score)
     if (score->held_out > 0) {
         text_json_integer(json, "held_out_images", score->held_out);
         text_json_integer(json, "folds", score->folds);
+    }
+    if (score->rate >= 0) text_json_number(json, "rate", score->rate);
+    if (score->papers_rate >= 0) {
+        const struct score_interval unknown = {0};
+        text_json_open_object(json, "papers_rate");
+        text_json_number(json, "rate", score->papers_rate);
+        json_share(json, "top1", score->papers_top1, score->count, &unknown);
+        json_share(json, "top5", score->papers_top5, score->count, &unknown);
+        text_json_close_object(json);
     }
     text_json_close_object(json);
 }

@@ -179,6 +179,8 @@ static void evaluating(void **state)
     (void)state;
     run_in_both(COMMAND_KNN, (const char *[]){DATA, "checkpoint", "run", "json", "true", NULL});
     run_in_both(COMMAND_LINEAR, (const char *[]){DATA, "checkpoint", "run", "json", "true", NULL});
+    run_in_both(COMMAND_LINEAR,
+                (const char *[]){DATA, "checkpoint", "run", "json", "true", "solver", "sgd", "sgd-epochs", "2", NULL});
 }
 
 static void embedding(void **state)

@@ -60,6 +60,28 @@ d = json.load(open("out"))["pixels"]
 assert d["l2"] == 0.01 and "held_out_top1" not in d and "folds" not in d, d
 PY
 
+# SGD on fresh views: every control, a rate that was chosen, the paper's beside it; the same whatever is done twice.
+sgd=(linear --checkpoint run --solver sgd --sgd-epochs 3 --sgd-batch 100 --threads 1)
+check 0 '' 'linear-sgd: the rate is chosen on a held-out tenth: 56 of the 560 training images' "$simclr" "${sgd[@]}" --data many --json
+cp out first
+python <<'PY'
+import json
+d = json.load(open("first"))
+assert d["protocol"] == "linear-sgd" and d["epochs"] == 3 and d["batch"] == 93 and d["augmented_copies"] == 0, d
+assert d["encoder_frozen"] and d["weight_decay"] == 0, d
+for name in ("pixels", "untrained", "trained"):
+    s = d[name]
+    assert s["rate"] in (0.01, 0.03, 0.1, 0.3, 1) and s["held_out_images"] == 56 and s["folds"] == 1, s
+    assert s["papers_rate"]["rate"] == 0.1 and s["images"] == 14, s
+    if s["rate"] == 0.1: assert s["papers_rate"]["top1"] == s["top1"], s
+assert d["pixels"]["held_out_top1"] > 0.7 and d["pixels"]["top1"]["value"] > 0.4, d["pixels"] # chance is a seventh
+PY
+check 0 '' '' "$simclr" "${sgd[@]}" --data many --json --workers 1
+same out first
+check 0 'SGD: 3 epochs, batch 93, 2 kept views an image' '' "$simclr" "${sgd[@]}" --data many --augmented-copies 2 --no-controls
+check 0 'SGD: 3 epochs, batch 28, a fresh crop' 'folds that are held out: 28 of the 28' "$simclr" "${sgd[@]}" --data set --no-controls
+check 0 'rate 0.1; the paper.s 0.1' 'none can choose a rate' "$simclr" "${sgd[@]}" --data one --no-controls
+
 # A list of labelled images that leaves a class out.
 for c in a b c d e; do printf 'train/%s/0.png\n' $c; done >five.txt
 check 0 '' 'finetune: 2 of 7 classes have no image among the labelled ones \(f and so on\)' "$simclr" finetune --checkpoint run --data set --labels five.txt --epochs 1 --no-controls --threads 1 --out tuned
