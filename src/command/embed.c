@@ -176,10 +176,15 @@ int command_embed(struct session *session, struct error *error)
     struct view_policy policy;
 
     int status = model_open(session, config->checkpoint, &model, &policy, error);
+    if (!status) status = feature_rows_check_layer(&model->config, (int)config->layer, error);
     if (!status) status = parts_open(&parts, session, error);
     if (!status) status = embed_open(&embed, config, error);
     for (int i = 0; !status && i < parts.count; i++) {
-        const struct features_request request = {FEATURES_H, model, &policy, parts.sets[i], 0};
+        const struct features_request request = {.kind = features_of_layer((int)config->layer),
+                                                 .model = model,
+                                                 .policy = &policy,
+                                                 .dataset = parts.sets[i],
+                                                 .layer = (int)config->layer};
         status = features_extract(session, &request, &parts.features[i], error);
     }
     if (!status) status = embed_write(&embed, &parts, error);

@@ -82,7 +82,7 @@ struct config {
     double knn_temperature, l2;
     bool json, controls;
     char *features_out, *solver;
-    int64_t sgd_epochs, sgd_batch, augmented_copies;
+    int64_t sgd_epochs, sgd_batch, augmented_copies, layer; /* layer: "h" = 0 accepted */
     double sgd_l2;
     /* info, bench, demo */
     bool memory;

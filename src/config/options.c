@@ -498,6 +498,11 @@ const struct option_row config_options[] = {
      .elsewhere = "max-iter|iters|n-iter|num-iterations|max-iterations",
      .commands = ON(LINEAR) | ON(DEMO), .default_text = "300",
      .help = "Most iterations of L-BFGS for one fit."},
+    {.name = "layer", .argument = "L", INTEGER(layer, 0, 3), .section = "Evaluation",
+     .elsewhere = "feature-layer|projection-layer|use-projection",
+     .commands = ON(KNN) | ON(LINEAR) | ON(EMBED), .default_text = "h", .aliases = "h=0",
+     .help = "Features: h, the encoder's, or those of layer 1, 2 or 3 of the projection head after its ReLU; the last "
+             "layer's are z, without one."},
     {.name = "solver", .argument = "NAME", CHOICE(solver), .section = "Evaluation",
      .commands = ON(LINEAR), .default_text = "lbfgs", .choices = "lbfgs|sgd",
      .help = "How the classifier is found: L-BFGS on features of one view an image, or SGD on a fresh random crop and "

@@ -14,6 +14,12 @@ const struct source_row evaluation_sources[SOURCE_COUNT] = {
     [SOURCE_OTHER] = {"other", false, FEATURES_H},
 };
 
+enum features_kind evaluation_kind(const struct evaluation *evaluation, enum evaluation_source source)
+{
+    const enum features_kind kind = evaluation_sources[source].kind;
+    return kind == FEATURES_H ? features_of_layer(evaluation->layer) : kind;
+}
+
 bool evaluation_has(const struct evaluation *evaluation, enum evaluation_source source)
 {
     return evaluation_sources[source].kind == FEATURES_PIXELS || evaluation->encoders[source].model;
@@ -116,13 +122,19 @@ static int open_all(struct evaluation *evaluation, struct error *error)
 {
     int status = evaluation_open_trained(evaluation, evaluation->session->config->checkpoint, error);
     if (status) return status;
+    const struct model_config *trained = &evaluation->encoders[SOURCE_TRAINED].model->config;
+    status = feature_rows_check_layer(trained, evaluation->layer, error);
+    if (status) return status;
+    if (evaluation->layer > 0)
+        log_info(&evaluation->session->log, "features: of head layer %d%s, %d of an image", evaluation->layer,
+                 evaluation->layer == trained->head_layers ? " (z)" : "", model_layer_dim(trained, evaluation->layer));
     status = create_untrained(evaluation, &evaluation->encoders[SOURCE_TRAINED].model->config, error);
     return status ? status : open_parts(evaluation, error);
 }
 
 int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error)
 {
-    *evaluation = (struct evaluation){.session = session};
+    *evaluation = (struct evaluation){.session = session, .layer = (int)session->config->layer};
     const int status = open_all(evaluation, error);
     if (status) evaluation_close(evaluation);
     return status;
@@ -154,7 +166,8 @@ int evaluation_features(struct evaluation *evaluation, enum evaluation_source so
                         struct features *test, struct error *error)
 {
     struct features_request request = {
-        .kind = evaluation_sources[source].kind,
+        .kind = evaluation_kind(evaluation, source),
+        .layer = evaluation->layer,
         .model = evaluation->encoders[source].model,
         .policy = &evaluation->encoders[source].policy,
         .dataset = evaluation->train,

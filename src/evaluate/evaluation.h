@@ -27,6 +27,7 @@ struct evaluation {
     struct session *session;
     struct evaluation_encoder encoders[SOURCE_COUNT]; /* of pixels: the policy only, which is that of the trained one */
     struct dataset *train, *test;
+    int layer;                /* of the head, whose features are judged; 0: h */
     void *state;              /* the protocol's own */
     bool choice_is_said;      /* how linear chooses its penalty */
     bool neighbours_are_said; /* that there are fewer than kNN asks for */
@@ -38,6 +39,9 @@ struct source_row {
     enum features_kind kind; /* what is extracted for it */
 };
 extern const struct source_row evaluation_sources[SOURCE_COUNT];
+
+/* What is extracted for a source: of encoders the evaluation's layer. */
+enum features_kind evaluation_kind(const struct evaluation *evaluation, enum evaluation_source source);
 
 /* Is there something to judge? Always of the pixels, of encoders where they were opened. */
 bool evaluation_has(const struct evaluation *evaluation, enum evaluation_source source);

@@ -156,8 +156,10 @@ static int test(struct evaluation *evaluation, struct score *out, struct error *
 {
     const struct finetune *run = evaluation->state;
     struct features logits;
-    const struct features_request request = {FEATURES_LOGITS, run->model, &evaluation->encoders[SOURCE_TRAINED].policy,
-                                             evaluation->test, 0};
+    const struct features_request request = {.kind = FEATURES_LOGITS,
+                                             .model = run->model,
+                                             .policy = &evaluation->encoders[SOURCE_TRAINED].policy,
+                                             .dataset = evaluation->test};
     const int status = features_extract(evaluation->session, &request, &logits, error);
     if (status) return status;
     *out = score_none();

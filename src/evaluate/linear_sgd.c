@@ -86,8 +86,11 @@ static int stream_open(struct stream *stream, const struct evaluation *evaluatio
                               .copies = session->config->augmented_copies,
                               .order_epoch = -1};
     const int64_t at_once = session->config->batch < stream->batch ? session->config->batch : stream->batch;
-    const struct feature_rows_config features = {
-        .kind = evaluation_sources[source].kind, .model = encoder->model, .size = theirs->size, .batch = (int)at_once};
+    const struct feature_rows_config features = {.kind = evaluation_kind(evaluation, source),
+                                                 .layer = source == SOURCE_PIXELS ? 0 : evaluation->layer,
+                                                 .model = encoder->model,
+                                                 .size = theirs->size,
+                                                 .batch = (int)at_once};
     int status = feature_rows_open(&stream->rows, session, &features, error);
     if (status) return status;
     stream->dim = feature_rows_dim(stream->rows);

@@ -212,6 +212,7 @@ static int report_json(const struct evaluation *evaluation, const struct protoco
     origin.frozen = protocol->frozen;
     text_json_open_object(&json, NULL);
     score_origin_json(&json, &origin);
+    if (evaluation->layer > 0) text_json_integer(&json, "layer", evaluation->layer);
     if (protocol->facts) protocol->facts(evaluation, &json);
     for (int i = 0; i < protocol->count; i++) {
         const struct protocol_source *row = &protocol->sources[i];

@@ -54,6 +54,16 @@ int model_output_dim(const struct model_config *config)
     return config->head_layers > 0 ? config->head_dim : model_feature_dim(config);
 }
 
+int model_layers(const struct model_config *config)
+{
+    return config->classes > 0 ? 0 : config->head_layers;
+}
+
+int model_layer_dim(const struct model_config *config, int layer)
+{
+    return layer > 0 && layer == config->head_layers ? config->head_dim : model_feature_dim(config);
+}
+
 struct model_title model_title(const struct model_config *config)
 {
     struct model_title title = {{0}, {0}};

@@ -6,13 +6,18 @@
 
 /* images -> h -> z (or logits). */
 static struct model_tensors build(struct network *network, const struct model_config *config, int batch,
-                                  bool encoder_only)
+                                  bool encoder_only, int layer)
 {
     struct model_tensors tensors;
     tensors.images = network_input(network, batch, 3, config->image_size, config->image_size);
     tensors.h = model_encoder(config)->build(network, config, tensors.images);
     tensors.z = tensors.h;
     if (encoder_only) return tensors;
+    if (layer > 0) {
+        tensors.z = projection_layers_build(network, config, tensors.h, layer);
+        network_keep(network, tensors.z);
+        return tensors;
+    }
     if (config->classes > 0)
         tensors.z = network_dense(network, "fc", tensors.h, config->classes, true,
                                   PARAMETER_DECAY | PARAMETER_ADAPT | PARAMETER_HEAD, INIT_NORMAL_001);
@@ -30,7 +35,7 @@ int model_describe(struct parameters *parameters, const struct model_config *con
     if (status) return status;
     status = network_create(&network, parameters, NETWORK_TRAINING, DTYPE_F32, error);
     if (status) return status;
-    build(network, config, 1, false);
+    build(network, config, 1, false, 0);
     status = network_check(network, error);
     network_destroy(&network);
     return status;
@@ -68,9 +73,12 @@ int model_plan(struct model *model, const struct model_plan_args *args, struct n
                struct model_tensors *tensors, struct error *error)
 {
     struct network *network;
+    if (args->layer < 0 || args->layer > model_layers(&model->config))
+        return error_set(error, SIMCLR_INVALID, "layer %d of a head of %d layers is impossible", args->layer,
+                         model_layers(&model->config));
     int status = network_create(&network, &model->parameters, args->mode, args->dtype, error);
     if (status) return status;
-    *tensors = build(network, &model->config, args->batch, args->encoder_only);
+    *tensors = build(network, &model->config, args->batch, args->encoder_only, args->layer);
     status = network_plan(network, args->backend, &args->options, error);
     if (status) {
         network_destroy(&network);

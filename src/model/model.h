@@ -26,6 +26,8 @@ struct model_config {
 int model_config_check(const struct model_config *config, struct error *error);
 int model_feature_dim(const struct model_config *config); /* of h: for a ResNet 512 or 2048 times width */
 int model_output_dim(const struct model_config *config);  /* of z (or logits) */
+int model_layers(const struct model_config *config);      /* of the head, that the model has: a classifier has none */
+int model_layer_dim(const struct model_config *config, int layer); /* of the output of this one of them; 0: of h */
 
 /* ---- the configuration as text: config.c ---- */
 /* Entries that describe a model: a checkpoint's metadata; parts of an export's config.json and of what `info` prints.
@@ -59,6 +61,8 @@ struct model_tensors {
 
 /* model/projection_head.c: h -> z. Names: head.fcs.I.weight, head.bns.I.weight, .bias (none for the last). */
 int projection_head_build(struct network *network, const struct model_config *config, int h);
+/* Its first layers alone: the output of the last of them, ReLU included (the last of all has none: z). */
+int projection_layers_build(struct network *network, const struct model_config *config, int h, int layers);
 
 /* The weights of one model and the networks planned over them. */
 struct model {
@@ -83,6 +87,7 @@ struct model_plan_args {
     enum dtype dtype;
     int batch;         /* images */
     bool encoder_only; /* stops at h */
+    int layer;         /* over 0: stops at the output of this many of the head's layers, which is then z */
     struct network_options options;
 };
 /* A network over the model's parameters. The weights are packed already (unless options.dry); after every change of

@@ -18,23 +18,47 @@ struct feature_rows {
     float *values; /* [batch][dim] */
 };
 
+int feature_rows_check_layer(const struct model_config *config, int layer, struct error *error)
+{
+    const int layers = model_layers(config);
+    if (layer <= layers) return SIMCLR_OK;
+    if (layers > 0)
+        return error_set(error, SIMCLR_INVALID,
+                         "--layer %d: the projection head has %d layer%s; give h for the encoder", layer, layers,
+                         layers == 1 ? "" : "s");
+    return error_set(error, SIMCLR_INVALID,
+                     "--layer %d: there is no projection head: exported encoders and fine-tuned networks have none; "
+                     "give a checkpoint of pretraining, or h for the encoder",
+                     layer);
+}
+
+/* Which tensor is wanted, and its values for an image. */
+static void choose_tensor(struct feature_rows *rows, const struct feature_rows_config *config,
+                          const struct model_tensors *tensors)
+{
+    const struct model_config *model = &config->model->config;
+    rows->tensor = config->kind == FEATURES_H ? tensors->h : tensors->z;
+    rows->dim = config->kind == FEATURES_LOGITS ? model_output_dim(model) : model_layer_dim(model, config->layer);
+}
+
 static int plan(struct feature_rows *rows, const struct feature_rows_config *config, struct error *error)
 {
     const struct session *session = rows->session;
-    const bool of_encoder = config->kind == FEATURES_H;
     struct model_tensors tensors;
-    const int status = model_plan(config->model,
-                                  &(struct model_plan_args){.backend = session->backend,
-                                                            .mode = NETWORK_INFERENCE,
-                                                            .dtype = session->dtype,
-                                                            .batch = config->batch,
-                                                            .encoder_only = of_encoder,
-                                                            .options = session->planning},
-                                  &rows->network, &tensors, error);
+    int status = feature_rows_check_layer(&config->model->config, config->layer, error);
+    if (status) return status;
+    status = model_plan(config->model,
+                        &(struct model_plan_args){.backend = session->backend,
+                                                  .mode = NETWORK_INFERENCE,
+                                                  .dtype = session->dtype,
+                                                  .batch = config->batch,
+                                                  .encoder_only = config->kind == FEATURES_H,
+                                                  .layer = config->layer,
+                                                  .options = session->planning},
+                        &rows->network, &tensors, error);
     if (status) return status;
     network_let_stop(rows->network, true);
-    rows->tensor = of_encoder ? tensors.h : tensors.z;
-    rows->dim = of_encoder ? model_feature_dim(&config->model->config) : model_output_dim(&config->model->config);
+    choose_tensor(rows, config, &tensors);
     rows->type = session_view_type(session);
     rows->view_bytes = 3 * (size_t)config->size * (size_t)config->size * view_type_bytes(rows->type);
     rows->views = memory_array((size_t)config->batch, rows->view_bytes);

@@ -6,17 +6,27 @@
 #include "run/session.h"
 
 enum features_kind {
-    FEATURES_H,      /* of the encoder, or of a layer of its head: [count][dim] */
+    FEATURES_H,      /* of the encoder: [count][model_feature_dim] */
     FEATURES_LOGITS, /* of the classifier (model->config.classes > 0): [count][classes] */
-    FEATURES_PIXELS  /* the control: the view minus 0.5, so that cosine on it is kNN on pixels; no model */
+    FEATURES_PIXELS, /* the control: the view minus 0.5, so that cosine on it is kNN on pixels; no model */
+    FEATURES_HEAD    /* of a layer of the head, ReLU included: [count][model_layer_dim] */
 };
+/* h is layer 0. */
+static inline enum features_kind features_of_layer(int layer)
+{
+    return layer > 0 ? FEATURES_HEAD : FEATURES_H;
+}
 
 struct feature_rows_config {
     enum features_kind kind;
     struct model *model;
+    int layer; /* of FEATURES_HEAD: 1, 2, ... */
     int size;  /* S: views are S x S */
     int batch; /* views that the network takes at once */
 };
+
+/* SIMCLR_INVALID with a sentence for who gave --layer, where the model has no such layer. */
+int feature_rows_check_layer(const struct model_config *config, int layer, struct error *error);
 
 /* What turns views [count][3][S][S] into rows [count][dim]. */
 struct feature_rows;

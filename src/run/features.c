@@ -135,11 +135,14 @@ static int batch_for(const struct session *session, const struct features_reques
 int features_extract(struct session *session, const struct features_request *request, struct features *out,
                      struct error *error)
 {
-    static const char *const phases[] = {"features", "evaluation", "pixels"};
+    static const char *const phases[] = {"features", "evaluation", "pixels", "features"};
     struct extraction extraction = {
         .session = session, .phase = phases[request->kind], .batch = batch_for(session, request)};
-    const struct feature_rows_config config = {
-        .kind = request->kind, .model = request->model, .size = request->policy->size, .batch = extraction.batch};
+    const struct feature_rows_config config = {.kind = request->kind,
+                                               .model = request->model,
+                                               .layer = request->kind == FEATURES_HEAD ? request->layer : 0,
+                                               .size = request->policy->size,
+                                               .batch = extraction.batch};
     *out = (struct features){0};
     int status = feature_rows_open(&extraction.rows, session, &config, error);
     if (status == SIMCLR_OK) status = extract(&extraction, request, out, error);

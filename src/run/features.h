@@ -19,6 +19,7 @@ struct features_request {
     const struct view_policy *policy;
     struct dataset *dataset;
     int64_t limit; /* 0: all in the data set's order, else the first `limit` of a seeded permutation */
+    int layer;     /* of FEATURES_HEAD */
 };
 
 /* Evaluation views of the images, batch after batch, in inference mode. SIMCLR_INTERRUPTED when asked to stop;

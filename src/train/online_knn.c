@@ -69,7 +69,8 @@ static int pass_over(const struct pretrain *run, const struct error *reason, dou
 static int extract(struct pretrain *run, struct dataset *dataset, int64_t limit, struct features *out,
                    struct error *error)
 {
-    const struct features_request request = {FEATURES_H, run->model, &run->policy, dataset, limit};
+    const struct features_request request = {
+        .kind = FEATURES_H, .model = run->model, .policy = &run->policy, .dataset = dataset, .limit = limit};
     return features_extract(run->session, &request, out, error);
 }
 

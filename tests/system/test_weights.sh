@@ -71,6 +71,16 @@ first = json.loads(open("rate/metrics.jsonl").readline())
 assert first["train/learning_rate"] == 0.01, first
 PY
 
+# ---- a layer of the head: the last one is z; who has no head says so ----
+check 0 '9 rows of 64' '' "$simclr" embed --checkpoint run --data set --out layer1.npy --threads 1 --layer 1
+check 0 '9 rows of 128' '' "$simclr" embed --checkpoint run --data set --out z.npy --threads 1 --layer 2
+check 0 '9 rows of 64' '' "$simclr" embed --checkpoint run --data set --out h.npy --threads 1 --layer h
+differ layer1.npy h.npy
+check 2 '^$' '--layer 3: the projection head has 2 layers; give h' "$simclr" embed --checkpoint run --data set --out f.npy --threads 1 --layer 3
+for command in embed knn linear; do
+    check 2 '^$' '--layer 1: there is no projection head: exported encoders' "$simclr" $command --checkpoint run/exported/encoder.safetensors --data set --threads 1 --layer 1
+done
+
 # ---- the part that is embedded ----
 check 0 '9 rows' 'the test part is left out \(2 images\): --part all' "$simclr" embed --checkpoint run --data set --out f.npy --threads 1
 check 0 '2 rows' '' "$simclr" embed --checkpoint run --data set --out f.npy --threads 1 --part test

@@ -193,6 +193,85 @@ static void test_heads(void **state)
     close_backend(&bench);
 }
 
+enum { LAYER_BATCH = 4, LAYER_IMAGE = 3 * 16 * 16, LAYER_ROWS = LAYER_BATCH * 64 };
+
+/* What comes out of `layer` of the head, or h (0), or z (-1), in inference. */
+static void run_layer(struct bench_backend *bench, struct model *model, int layer, float out[LAYER_ROWS])
+{
+    struct error error = {0};
+    struct network *network;
+    struct model_tensors tensors;
+    float x[LAYER_BATCH * LAYER_IMAGE];
+    const struct model_plan_args args = {.backend = bench->backend,
+                                         .mode = NETWORK_INFERENCE,
+                                         .dtype = DTYPE_F32,
+                                         .batch = LAYER_BATCH,
+                                         .encoder_only = layer == 0,
+                                         .layer = layer > 0 ? layer : 0,
+                                         .options = bench->options};
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++) x[i] = (float)((i * 7919) % 1000) / 1000;
+    CHECK_OK(model_plan(model, &args, &network, &tensors, &error), error);
+    const int channels = layer < 0 ? model_output_dim(&model->config) : model_layer_dim(&model->config, layer);
+    assert_int_equal(network_tensor(network, tensors.z)->channels, channels);
+    network_forward(network, x);
+    network_read(network, tensors.z, out);
+    network_destroy(&network);
+}
+
+static float value_of(struct model *model, const char *format, int layer, int at)
+{
+    char name[64];
+    snprintf(name, sizeof name, format, layer);
+    const int index = parameters_find(&model->parameters, name);
+    return index < 0 ? 0 : parameter_weights(&model->parameters, index)[at];
+}
+
+/* A layer of the head is a dense layer, its batch norm by running statistics, and ReLU but for the last: z. */
+static void test_layers(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct bench_backend bench = open_backend("ref");
+    const struct model_config config = {
+        .resnet.depth = 18, .resnet.width = 0.125, .image_size = 16, .head_layers = 3, .head_dim = 12};
+    struct model *model;
+    float rows[4][LAYER_ROWS], z[LAYER_ROWS];
+    CHECK_OK(model_create(&model, &config, NULL, 1, &error), error);
+    for (int i = 0; i < model->parameters.count; i++) /* statistics that are not those of the start */
+        for (size_t k = 0; k < model->parameters.items[i].count; k++)
+            if (strncmp(model->parameters.items[i].name, "head.bns", 8) == 0)
+                parameter_weights(&model->parameters, i)[k] += 0.01f * (float)(k % 5);
+    for (int layer = 0; layer <= 3; layer++) run_layer(&bench, model, layer, rows[layer]);
+    run_layer(&bench, model, -1, z);
+    assert_memory_equal(rows[3], z, sizeof(float) * LAYER_BATCH * 12);
+    int zeros = 0, negative = 0;
+    for (int layer = 1; layer <= 3; layer++)
+        for (int k = 0; k < (layer < 3 ? 64 : 12); k++) {
+            double sum = 0;
+            for (int c = 0; c < 64; c++)
+                sum += (double)value_of(model, "head.fcs.%d.weight", layer - 1, k * 64 + c) * rows[layer - 1][64 + c];
+            const double deviation = sqrt((double)value_of(model, "head.bns.%d.running_var", layer - 1, k) + 1e-5);
+            double want = (sum - value_of(model, "head.bns.%d.running_mean", layer - 1, k)) / deviation *
+                              value_of(model, "head.bns.%d.weight", layer - 1, k) +
+                          value_of(model, "head.bns.%d.bias", layer - 1, k);
+            if (layer < 3 && want < 0) want = 0;
+            const double got = rows[layer][(layer < 3 ? 64 : 12) + k];
+            if (!(fabs(got - want) <= 1e-5)) fail_msg("layer %d, %d: %g instead of %g", layer, k, got, want);
+            zeros += layer < 3 && got == 0;
+            negative += layer == 3 && got < 0;
+        }
+    assert_true(zeros > 0 && negative > 0);
+    assert_int_equal(model_layers(&config), 3);
+    assert_int_equal(model_layers(&(struct model_config){.head_layers = 3, .classes = 7}), 0);
+    struct network *network;
+    struct model_tensors tensors;
+    assert_int_equal(model_plan(model, &(struct model_plan_args){.backend = bench.backend, .batch = 1, .layer = 4},
+                                &network, &tensors, &error),
+                     SIMCLR_INVALID);
+    model_destroy(&model);
+    close_backend(&bench);
+}
+
 static void test_stems(void **state)
 {
     (void)state;
@@ -347,9 +426,10 @@ static void test_batch_of_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),       cmocka_unit_test(test_names),    cmocka_unit_test(test_initial_values),
-        cmocka_unit_test(test_heads),        cmocka_unit_test(test_stems),    cmocka_unit_test(test_text),
-        cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_refusals), cmocka_unit_test(test_batch_of_one),
+        cmocka_unit_test(test_counts),       cmocka_unit_test(test_names),        cmocka_unit_test(test_initial_values),
+        cmocka_unit_test(test_layers),       cmocka_unit_test(test_heads),        cmocka_unit_test(test_stems),
+        cmocka_unit_test(test_text),         cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_batch_of_one),
     };
     return run_cases(tests, NULL, NULL);
 }

@@ -146,7 +146,7 @@ static void pixels_stay_floats(void **state)
     assert_int_equal(session_start(&run.session, &run.error), SIMCLR_OK);
     assert_int_equal(session_view_policy(&run.session, &policy, &run.error), SIMCLR_OK);
     assert_int_equal(session_open_dataset(&run.session, "synthetic", DATASET_TRAIN, &set, &run.error), SIMCLR_OK);
-    const struct features_request request = {FEATURES_PIXELS, NULL, &policy, set, 0};
+    const struct features_request request = {.kind = FEATURES_PIXELS, .policy = &policy, .dataset = set};
     assert_int_equal(features_extract(&run.session, &request, &exact, &run.error), SIMCLR_OK);
     policy.type = VIEW_BF16; /* whatever the policy was for */
     assert_int_equal(features_extract(&run.session, &request, &features, &run.error), SIMCLR_OK);

@@ -322,7 +322,7 @@ static void divergence_is_named_and_stops(void **state)
 static int extract(struct run_fixture *run, struct model *model, const struct view_policy *policy,
                    struct dataset *dataset, struct features *out)
 {
-    const struct features_request request = {FEATURES_H, model, policy, dataset, 0};
+    const struct features_request request = {.kind = FEATURES_H, .model = model, .policy = policy, .dataset = dataset};
     return features_extract(&run->session, &request, out, &run->error);
 }
 
