@@ -9,23 +9,30 @@ enum { NPY_ALIGNMENT = 64, NPY_PREFIX = 10 /* magic, version, length */ };
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are written as they lie in memory");
 
-void npy_write_header(struct file_writer *writer, const char *descr, int64_t rows, int64_t columns)
+size_t npy_header(char header[NPY_HEADER], const char *descr, int64_t rows, int64_t columns)
 {
     static const unsigned char magic[8] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
-    char header[3 * NPY_ALIGNMENT], shape[48];
+    char shape[48];
 
     if (columns > 0)
         snprintf(shape, sizeof shape, "(%" PRId64 ", %" PRId64 ")", rows, columns);
     else
         snprintf(shape, sizeof shape, "(%" PRId64 ",)", rows);
     memcpy(header, magic, sizeof magic);
-    int used = NPY_PREFIX + snprintf(header + NPY_PREFIX, sizeof header - NPY_PREFIX,
+    int used = NPY_PREFIX + snprintf(header + NPY_PREFIX, NPY_HEADER - NPY_PREFIX,
                                      "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr, shape);
     while ((used + 1) % NPY_ALIGNMENT != 0) header[used++] = ' ';
     header[used++] = '\n';
     header[8] = (char)(unsigned char)((used - NPY_PREFIX) & 0xff);
     header[9] = (char)(unsigned char)((used - NPY_PREFIX) >> 8);
-    file_writer_write(writer, header, (size_t)used);
+    return (size_t)used;
+}
+
+void npy_write_header(struct file_writer *writer, const char *descr, int64_t rows, int64_t columns)
+{
+    char header[NPY_HEADER];
+    const size_t bytes = npy_header(header, descr, rows, columns);
+    file_writer_write(writer, header, bytes);
 }
 
 static int write_array(const char *path, const char *descr, const void *values, int64_t rows, int64_t columns,

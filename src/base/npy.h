@@ -10,7 +10,10 @@
 #include "base/error.h"
 #include "base/file.h"
 
-/* The header for little-endian data in C order: descr "<f4" or "<i4"; columns 0: one axis. Appended to writer. */
+/* The header for little-endian data in C order: descr "<f4", "<i4" or "|S64"; columns 0: one axis. Its bytes. */
+enum { NPY_HEADER = 192 };
+size_t npy_header(char header[NPY_HEADER], const char *descr, int64_t rows, int64_t columns);
+/* Appended to writer. */
 void npy_write_header(struct file_writer *writer, const char *descr, int64_t rows, int64_t columns);
 
 /* A whole array: float32 [rows][columns], int32 [rows]. */

@@ -246,9 +246,40 @@ static int check_views(const struct config *c, struct error *error)
     return SIMCLR_OK;
 }
 
+/* An encoder with images, or two tables of features. */
+static int check_judged(const struct config *c, struct error *error)
+{
+    const char *name = command_name(c->command);
+    const bool sgd = strcmp(c->solver, "sgd") == 0;
+    if (!option_find("features", c->command)) return SIMCLR_OK;
+    if (sgd && c->predictions[0]) return error_set(error, SIMCLR_INVALID, "--predictions goes with --solver lbfgs");
+    if (sgd && c->features[0])
+        return error_set(error, SIMCLR_INVALID,
+                         "--solver sgd needs images, of which it makes fresh views: give --checkpoint and --data");
+    if (!c->features[0] && c->test_features[0])
+        return error_set(error, SIMCLR_INVALID, "--test-features goes with --features FILE, the training features");
+    if (!c->features[0] && !c->checkpoint[0])
+        return error_set(error, SIMCLR_INVALID,
+                         "%s needs --checkpoint PATH with --data PATH: a trained encoder and labelled images; or "
+                         "--features FILE with --test-features FILE",
+                         name);
+    if (!c->features[0])
+        return c->data[0] ? SIMCLR_OK
+                          : error_set(error, SIMCLR_INVALID, "%s needs --data PATH: labelled images to judge by", name);
+    if (!c->test_features[0])
+        return error_set(error, SIMCLR_INVALID, "--features goes with --test-features FILE, the features to test on");
+    if (c->checkpoint[0] || c->data[0] || c->test_data[0] || c->features_out[0] || c->layer > 0)
+        return error_set(error, SIMCLR_INVALID,
+                         "--features takes the place of --checkpoint, --data, --test-data, --layer and --features-out: "
+                         "give one or the other");
+    return SIMCLR_OK;
+}
+
 int config_check(const struct config *c, struct error *error)
 {
     int status = check_required(c, error);
+    if (status != SIMCLR_OK) return status;
+    status = check_judged(c, error);
     if (status != SIMCLR_OK) return status;
     status = check_views(c, error);
     if (status != SIMCLR_OK) return status;

@@ -84,6 +84,9 @@ struct config {
     char *features_out, *solver;
     int64_t sgd_epochs, sgd_batch, augmented_copies, layer; /* layer: "h" = 0 accepted */
     double sgd_l2;
+    char *features, *test_features, *predictions;
+    bool feature_cache;
+    int64_t feature_cache_size;
     /* info, bench, demo */
     bool memory;
     char *what; /* the part of bench: options.c lists them */

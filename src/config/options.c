@@ -12,6 +12,7 @@
 /* Commands that start from a trained encoder, that compute with a network, and that draw views. */
 #define WITH_ENCODER (ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(EMBED))
 #define WITH_NETWORK (ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO))
+#define WITH_TABLES (ON(KNN) | ON(LINEAR)) /* they judge tables of features too */
 #define WITH_VIEWS (ON(PRETRAIN) | ON(BENCH) | ON(DEMO) | ON(VIEWS))
 
 /* A row's type, field and range. The compiler refuses a field that is not of the option's C type. */
@@ -35,10 +36,13 @@ const struct option_row config_options[] = {
     {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
      .elsewhere = "dataset|data-path|data-dir|data-root|dataset-path|dataset-dir|data-folder|train-data|"
                   "train-data-path|train-dir|train-path|traindir|input|input-dir|image-dir|images-dir|imgs|root|path",
-     .commands = ON(PRETRAIN) | WITH_ENCODER, .default_text = "", .required = true,
+     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(EMBED), .default_text = "", .required = true,
      .help = "Images: a folder (sub-folders are classes), a text list of path<tab>label, a tar or zip archive, tar "
              "shards (a folder of them, or shard-{000..099}.tar), CIFAR or STL-10 binaries or their .tar.gz, or the "
              "word synthetic."},
+    {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
+     .commands = WITH_TABLES, .default_text = "",
+     .help = "Labelled images: all that pretrain takes. It goes with --checkpoint; --features takes the place of both."},
     {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
      .commands = ON(VIEWS), .default_text = "", .required = true,
      .help = "Images to look at: all that pretrain takes. The option's name may be left out: simclr views PATH."},
@@ -104,11 +108,24 @@ const struct option_row config_options[] = {
     {.name = "checkpoint", .argument = "PATH", TEXT(checkpoint), .section = "Data",
      .elsewhere = "ckpt|ckpt-path|checkpoint-path|checkpoint-file|weights|pretrained|pretrained-path|"
                   "pretrained-weights|pretrained-feature-extractor|model-path|load|load-from|encoder-path",
-     .commands = WITH_ENCODER, .default_text = "", .required = true,
+     .commands = ON(FINETUNE) | ON(EMBED), .default_text = "", .required = true,
      .help = "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, or an exported encoder."},
+    {.name = "checkpoint", .argument = "PATH", TEXT(checkpoint), .section = "Data",
+     .commands = WITH_TABLES, .default_text = "",
+     .help = "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, or an exported encoder. It "
+             "goes with --data; --features takes the place of both."},
     {.name = "checkpoint", .argument = "PATH", TEXT(checkpoint), .section = "Data",
      .commands = ON(INFO), .default_text = "",
      .help = "Show what this run folder, checkpoint or safetensors file holds instead of a network's table."},
+    {.name = "features", .argument = "FILE", TEXT(features), .section = "Data",
+     .elsewhere = "train-features|features-file|embeddings|features-in|load-features",
+     .commands = WITH_TABLES, .default_text = "",
+     .help = "Judge these features, whoever made them, instead of an encoder's: training rows with labels, as .npy, .npz "
+             "or .safetensors (docs/formats.md)."},
+    {.name = "test-features", .argument = "FILE", TEXT(test_features), .section = "Data",
+     .elsewhere = "val-features|query-features|test-embeddings",
+     .commands = WITH_TABLES, .default_text = "",
+     .help = "The test rows that go with --features, their classes matched by name."},
     {.name = "init", .argument = "PATH", TEXT(init), .section = "Data",
      .elsewhere = "init-weights|init-from|init-checkpoint|initial-weights|warm-start|start-from",
      .commands = ON(PRETRAIN), .default_text = "", .matters = true,
@@ -135,6 +152,14 @@ const struct option_row config_options[] = {
      .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
      .help = "Memory for images: decoded where all fit, else their files once they were read (auto: a quarter of the "
              "machine's, or of its cgroup's limit)."},
+    {.name = "feature-cache", FLAG(feature_cache), .section = "Data",
+     .elsewhere = "cache-features|use-cache|cached-features",
+     .commands = WITH_TABLES, .default_text = "true",
+     .help = "Keep the encoder's features in the cache folder, and take them from there when encoder, images and views "
+             "are the same."},
+    {.name = "feature-cache-size", .argument = "SIZE", BYTES(feature_cache_size, 0), .section = "Data",
+     .commands = WITH_TABLES, .default_text = "2G",
+     .help = "What kept features may take on the disk; those that were not used for longest go first."},
     {.name = "scaled-decoding", FLAG(scaled_decoding), .section = "Data",
      .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(BENCH), .default_text = "false", .matters = true,
      .help = "Decode a JPEG that is not in memory at a half, quarter or eighth of its size where its crops are at "
@@ -521,9 +546,14 @@ const struct option_row config_options[] = {
      .help = "With --solver sgd: keep the features of M views of each image and take them in turn, instead of fresh "
              "views each epoch; 0: fresh ones."},
     {.name = "features-out", .argument = "PREFIX", TEXT(features_out), .section = "Evaluation",
-     .elsewhere = "save-features|dump-features|features|feature-path",
+     .elsewhere = "save-features|dump-features|feature-path",
      .commands = ON(KNN) | ON(LINEAR), .default_text = "",
      .help = "Write the features too: PREFIX-train.npy and PREFIX-test.npy with their labels."},
+
+    {.name = "predictions", .argument = "FILE", TEXT(predictions), .section = "Evaluation",
+     .elsewhere = "save-predictions|predictions-out|pred-file|prediction-file",
+     .commands = ON(KNN) | ON(LINEAR), .default_text = "",
+     .help = "Write what is said of each test image to this .npz file: labels, the best five classes, probabilities."},
 
     /* ---- Info, bench, demo, views */
     {.name = "memory", FLAG(memory), .section = "Output",

@@ -51,7 +51,9 @@ int dataset_classes(const struct dataset *dataset); /* 0: no labels */
 const char *dataset_class_name(const struct dataset *dataset, int label);
 int dataset_label(const struct dataset *dataset, int64_t index);        /* -1: none */
 const char *dataset_name(const struct dataset *dataset, int64_t index); /* path, or "synthetic/12" */
-const char *dataset_description(const struct dataset *dataset);         /* one line for the log */
+/* The name without where the set lies: the same on every machine. */
+const char *dataset_short_name(const struct dataset *dataset, int64_t index);
+const char *dataset_description(const struct dataset *dataset); /* one line for the log */
 /* Where in the set its images lie, "train/" for instance (parts_decide); empty: everywhere. */
 const char *dataset_place(const struct dataset *dataset);
 int64_t dataset_bad_count(const struct dataset *dataset);

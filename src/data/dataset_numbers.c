@@ -4,6 +4,7 @@
 #include "base/checksum.h"
 #include "base/memory.h"
 #include "data/dataset_private.h"
+#include "data/names/match.h"
 
 /* A digest of what `hash` is one of, and an item. */
 static uint64_t chain(uint64_t hash, const struct catalog *catalog, int64_t item)
@@ -117,6 +118,14 @@ int dataset_leave_out_unlabelled(struct dataset *set, int64_t *left_out, struct 
     }
     set->count = kept;
     return SIMCLR_OK;
+}
+
+int dataset_match_classes(struct dataset *train, struct dataset *test, int64_t *comparable, const struct log *log,
+                          struct error *error)
+{
+    const struct match_part parts[2] = {{&train->catalog, train->path, train->item, train->count},
+                                        {&test->catalog, test->path, test->item, test->count}};
+    return match_parts(&parts[0], &parts[1], comparable, log, error);
 }
 
 int dataset_numbering(const struct dataset *set, struct numbering *out, struct error *error)

@@ -1,4 +1,4 @@
-/* data/dataset_private.h -- what the files of the front share: dataset.c, dataset_numbers.c, dataset_classes.c. */
+/* data/dataset_private.h -- what the files of the front share: dataset.c, dataset_numbers.c, contents.c. */
 #ifndef DATA_DATASET_PRIVATE_H
 #define DATA_DATASET_PRIVATE_H
 

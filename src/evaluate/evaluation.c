@@ -4,14 +4,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "data/names/match.h"
 #include "run/model_open.h"
 #include "run/settings.h"
 
 const struct source_row evaluation_sources[SOURCE_COUNT] = {
-    [SOURCE_PIXELS] = {"pixels", true, FEATURES_PIXELS},
-    [SOURCE_UNTRAINED] = {"untrained", true, FEATURES_H},
-    [SOURCE_TRAINED] = {"trained", false, FEATURES_H},
-    [SOURCE_OTHER] = {"other", false, FEATURES_H},
+    [SOURCE_PIXELS] = {"pixels", true, FEATURES_PIXELS}, [SOURCE_UNTRAINED] = {"untrained", true, FEATURES_H},
+    [SOURCE_TRAINED] = {"trained", false, FEATURES_H},   [SOURCE_OTHER] = {"other", false, FEATURES_H},
+    [SOURCE_FEATURES] = {"features", false, FEATURES_H},
 };
 
 enum features_kind evaluation_kind(const struct evaluation *evaluation, enum evaluation_source source)
@@ -22,7 +22,50 @@ enum features_kind evaluation_kind(const struct evaluation *evaluation, enum eva
 
 bool evaluation_has(const struct evaluation *evaluation, enum evaluation_source source)
 {
+    if (evaluation_is_of_tables(evaluation)) return source == SOURCE_FEATURES;
     return evaluation_sources[source].kind == FEATURES_PIXELS || evaluation->encoders[source].model;
+}
+
+/* ---- what both kinds of parts say ------------------------------------------------------------------------------- */
+
+bool evaluation_is_of_tables(const struct evaluation *evaluation)
+{
+    return evaluation->tables[PART_TRAIN].values;
+}
+
+static const struct dataset *dataset_of(const struct evaluation *evaluation, enum evaluation_part part)
+{
+    return part == PART_TRAIN ? evaluation->train : evaluation->test;
+}
+
+int64_t evaluation_count(const struct evaluation *evaluation, enum evaluation_part part)
+{
+    if (evaluation_is_of_tables(evaluation)) return evaluation->tables[part].catalog.count;
+    return dataset_count(dataset_of(evaluation, part));
+}
+
+const char *evaluation_name(const struct evaluation *evaluation, enum evaluation_part part, int64_t index)
+{
+    if (evaluation_is_of_tables(evaluation)) return catalog_name(&evaluation->tables[part].catalog, index);
+    return dataset_short_name(dataset_of(evaluation, part), index);
+}
+
+int evaluation_label(const struct evaluation *evaluation, enum evaluation_part part, int64_t index)
+{
+    if (evaluation_is_of_tables(evaluation)) return evaluation->tables[part].catalog.label[index];
+    return dataset_label(dataset_of(evaluation, part), index);
+}
+
+int evaluation_classes(const struct evaluation *evaluation)
+{
+    if (evaluation_is_of_tables(evaluation)) return evaluation->tables[PART_TRAIN].catalog.classes;
+    return dataset_classes(evaluation->train);
+}
+
+const char *evaluation_class_name(const struct evaluation *evaluation, int label)
+{
+    if (evaluation_is_of_tables(evaluation)) return evaluation->tables[PART_TRAIN].catalog.class_name[label];
+    return dataset_class_name(evaluation->train, label);
 }
 
 /* ---- data ------------------------------------------------------------------------------------------------------ */
@@ -59,6 +102,56 @@ static int open_parts(struct evaluation *evaluation, struct error *error)
         return error_set(error, SIMCLR_DATA, "%s: there is no test or val part; give --test-data",
                          session->config->data);
     return status == SIMCLR_OK ? check_labels(session, evaluation->test, "test", error) : status;
+}
+
+/* ---- tables of features ----------------------------------------------------------------------------------------- */
+
+static int open_table(struct evaluation *evaluation, enum evaluation_part part, const char *path, struct error *error)
+{
+    struct feature_table *table = &evaluation->tables[part];
+    const struct log *log = &evaluation->session->log;
+    const char *word = part == PART_TRAIN ? "training" : "test";
+    int status = feature_table_open(table, path, error);
+    if (status) return status;
+    if (table->ignored > 0)
+        log_warning(log, "%s: %d array%s of other names not used (%s%s)", path, table->ignored,
+                    table->ignored == 1 ? "" : "s", table->first_ignored, table->ignored == 1 ? "" : ", ...");
+    if (!table->labelled || table->catalog.classes == 0)
+        return error_set(error, SIMCLR_DATA,
+                         "%s: the %s features have no labels: give an array called labels, or a file of them beside a "
+                         ".npy (docs/formats.md)",
+                         path, word);
+    if (table->catalog.classes == 1)
+        return error_set(error, SIMCLR_DATA, "%s: all %s features are of one class; there is nothing to tell apart",
+                         path, word);
+    const int64_t left_out = feature_table_leave_out_unlabelled(table);
+    if (left_out > 0)
+        log_warning(log, "%s: %" PRId64 " %s row%s without a label left out", path, left_out, word,
+                    left_out == 1 ? "" : "s");
+    log_info(log, "%s features: %s: %" PRId64 " rows of %d, in %d classes", word, path, table->catalog.count,
+             table->dim, table->catalog.classes);
+    return SIMCLR_OK;
+}
+
+static int open_tables(struct evaluation *evaluation, struct error *error)
+{
+    const struct session *session = evaluation->session;
+    const char *paths[PART_COUNT] = {session->config->features, session->config->test_features};
+    struct match_part parts[PART_COUNT];
+    int64_t comparable;
+    for (int i = 0; i < PART_COUNT; i++) {
+        struct catalog *catalog = &evaluation->tables[i].catalog;
+        const int status = open_table(evaluation, (enum evaluation_part)i, paths[i], error);
+        if (status) return status;
+        parts[i] = (struct match_part){catalog, paths[i], NULL, catalog->count};
+    }
+    if (evaluation->tables[PART_TRAIN].dim != evaluation->tables[PART_TEST].dim)
+        return error_set(error, SIMCLR_DATA,
+                         "%.160s has %d features a row and %.160s has %d: both must come from one encoder", paths[0],
+                         evaluation->tables[PART_TRAIN].dim, paths[1], evaluation->tables[PART_TEST].dim);
+    const int status = match_parts(&parts[0], &parts[1], &comparable, &session->log, error);
+    if (status) return status;
+    return comparable > 0 ? SIMCLR_OK : session_refuse_incomparable(error);
 }
 
 /* ---- encoders -------------------------------------------------------------------------------------------------- */
@@ -135,7 +228,7 @@ static int open_all(struct evaluation *evaluation, struct error *error)
 int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error)
 {
     *evaluation = (struct evaluation){.session = session, .layer = (int)session->config->layer};
-    const int status = open_all(evaluation, error);
+    const int status = session->config->features[0] ? open_tables(evaluation, error) : open_all(evaluation, error);
     if (status) evaluation_close(evaluation);
     return status;
 }
@@ -158,9 +251,32 @@ void evaluation_close(struct evaluation *evaluation)
     for (int source = 0; source < SOURCE_COUNT; source++) model_destroy(&evaluation->encoders[source].model);
     dataset_close(&evaluation->train);
     dataset_close(&evaluation->test);
+    for (int i = 0; i < PART_COUNT; i++) feature_table_free(&evaluation->tables[i]);
+    predictions_free(&evaluation->predictions);
 }
 
 /* ---- features -------------------------------------------------------------------------------------------------- */
+
+static struct features borrow_table(const struct feature_table *table)
+{
+    return (struct features){
+        .values = table->values, .labels = table->catalog.label, .count = table->catalog.count, .dim = table->dim};
+}
+
+/* Pixels are made in a moment: only what an encoder makes of them is kept. */
+static int extract(struct evaluation *evaluation, const struct features_request *request, struct features *out,
+                   struct error *error)
+{
+    bool from_cache;
+    if (request->kind == FEATURES_PIXELS) return features_extract(evaluation->session, request, out, error);
+    const int status = features_extract_cached(evaluation->session, request, out, &from_cache, error);
+    if (!status && from_cache && !evaluation->cache_is_said) {
+        evaluation->cache_is_said = true;
+        log_info(&evaluation->session->log,
+                 "features come from the cache, as they were made before; --no-feature-cache makes them anew");
+    }
+    return status;
+}
 
 int evaluation_features(struct evaluation *evaluation, enum evaluation_source source, struct features *train,
                         struct features *test, struct error *error)
@@ -173,10 +289,24 @@ int evaluation_features(struct evaluation *evaluation, enum evaluation_source so
         .dataset = evaluation->train,
     };
     *train = *test = (struct features){0};
-    int status = features_extract(evaluation->session, &request, train, error);
+    if (source == SOURCE_FEATURES) {
+        *train = borrow_table(&evaluation->tables[PART_TRAIN]);
+        *test = borrow_table(&evaluation->tables[PART_TEST]);
+        return SIMCLR_OK;
+    }
+    int status = extract(evaluation, &request, train, error);
     if (status) return status;
     request.dataset = evaluation->test;
-    status = features_extract(evaluation->session, &request, test, error);
+    status = extract(evaluation, &request, test, error);
     if (status) features_free(train);
     return status;
+}
+
+void evaluation_release(enum evaluation_source source, struct features *train, struct features *test)
+{
+    if (source != SOURCE_FEATURES) {
+        features_free(train);
+        features_free(test);
+    }
+    *train = *test = (struct features){0};
 }

@@ -3,18 +3,23 @@
 #define EVALUATE_EVALUATION_H
 
 #include "data/dataset.h"
+#include "evaluate/predictions.h"
 #include "evaluate/score.h"
 #include "model/model.h"
 #include "run/features.h"
+#include "run/table/feature_table.h"
 
 /* What is judged. A representation means something only beside the first two. */
 enum evaluation_source {
     SOURCE_PIXELS,    /* no encoder at all */
     SOURCE_UNTRAINED, /* the same architecture, fresh from the seed */
     SOURCE_TRAINED,
-    SOURCE_OTHER, /* another checkpoint, to compare with */
+    SOURCE_OTHER,    /* another checkpoint, to compare with */
+    SOURCE_FEATURES, /* tables that other programs made (--features): nothing else is judged then */
     SOURCE_COUNT
 };
+
+enum evaluation_part { PART_TRAIN, PART_TEST, PART_COUNT };
 
 /* An encoder with the views that it was trained for. */
 struct evaluation_encoder {
@@ -26,11 +31,14 @@ struct evaluation_encoder {
 struct evaluation {
     struct session *session;
     struct evaluation_encoder encoders[SOURCE_COUNT]; /* of pixels: the policy only, which is that of the trained one */
-    struct dataset *train, *test;
-    int layer;                /* of the head, whose features are judged; 0: h */
-    void *state;              /* the protocol's own */
-    bool choice_is_said;      /* how linear chooses its penalty */
-    bool neighbours_are_said; /* that there are fewer than kNN asks for */
+    struct dataset *train, *test;                     /* NULL where there are tables: */
+    struct feature_table tables[PART_COUNT];          /* of --features and --test-features */
+    struct predictions predictions; /* of the encoder or the table, once they were made for --predictions */
+    int layer;                      /* of the head, whose features are judged; 0: h */
+    void *state;                    /* the protocol's own */
+    bool choice_is_said;            /* how linear chooses its penalty */
+    bool neighbours_are_said;       /* that there are fewer than kNN asks for */
+    bool cache_is_said;             /* that features came from it */
 };
 
 struct source_row {
@@ -46,8 +54,18 @@ enum features_kind evaluation_kind(const struct evaluation *evaluation, enum eva
 /* Is there something to judge? Always of the pixels, of encoders where they were opened. */
 bool evaluation_has(const struct evaluation *evaluation, enum evaluation_source source);
 
-/* Opens --checkpoint, --data and its test part (or --test-data). SIMCLR_DATA when labels are missing or the parts'
- * classes differ. After a failure nothing is open, here and below. */
+/* Images (or rows) of a part, their names (the same wherever the set lies) and labels. */
+int64_t evaluation_count(const struct evaluation *evaluation, enum evaluation_part part);
+const char *evaluation_name(const struct evaluation *evaluation, enum evaluation_part part, int64_t index);
+int evaluation_label(const struct evaluation *evaluation, enum evaluation_part part, int64_t index);
+/* Classes of both parts, matched by their names. */
+int evaluation_classes(const struct evaluation *evaluation);
+const char *evaluation_class_name(const struct evaluation *evaluation, int label);
+/* Are --features judged, and not an encoder? */
+bool evaluation_is_of_tables(const struct evaluation *evaluation);
+
+/* Opens --checkpoint, --data and its test part (or --test-data), or --features and --test-features. SIMCLR_DATA when
+ * labels are missing or the parts' classes differ. After a failure nothing is open, here and below. */
 int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error);
 /* The same in two steps, for who judges the controls before there is a checkpoint: first everything but the trained
  * model, from the session's own settings and seed (with evaluation views as training will have them); later the model
@@ -61,9 +79,11 @@ int evaluation_open_other(struct evaluation *evaluation, const char *checkpoint,
 int evaluation_check_frozen(const struct evaluation *evaluation, struct error *error);
 void evaluation_close(struct evaluation *evaluation);
 
-/* Features of both parts; release both with features_free. */
+/* Features of both parts, to be given back by evaluation_release. Those of tables are borrowed from them, those of an
+ * encoder may come from the cache. */
 int evaluation_features(struct evaluation *evaluation, enum evaluation_source source, struct features *train,
                         struct features *test, struct error *error);
+void evaluation_release(enum evaluation_source source, struct features *train, struct features *test);
 
 /* Writes them as --features-out asks; nothing where it is not given (save_features.c). */
 int evaluation_save_features(const struct session *session, const struct features *train, const struct features *test,

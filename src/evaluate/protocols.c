@@ -20,13 +20,26 @@ static void say_neighbours(struct evaluation *evaluation, int64_t rows)
              (long long)rows, (long long)k);
 }
 
+/* Controls are judged for their scores only. */
+static bool predictions_are_wanted(const struct evaluation *evaluation, enum evaluation_source source)
+{
+    return evaluation->session->config->predictions[0] && (source == SOURCE_TRAINED || source == SOURCE_FEATURES);
+}
+
 int evaluation_knn(struct evaluation *evaluation, enum evaluation_source source, const struct features *train,
                    const struct features *test, struct score *out, struct error *error)
 {
-    (void)source; /* nothing is said of one source only */
     const struct config *config = evaluation->session->config;
+    const int classes = evaluation_classes(evaluation);
+    const bool keep = predictions_are_wanted(evaluation, source);
+    const size_t cells = keep ? (size_t)test->count * (size_t)classes : 0;
     int32_t *top5 = memory_array((size_t)test->count * 5, sizeof *top5);
-    if (top5 == NULL) return error_no_memory(error, "kNN results", (size_t)test->count * 5 * sizeof *top5);
+    double *votes = memory_array(cells, sizeof *votes);
+    if (!top5 || !votes) {
+        memory_free(top5);
+        memory_free(votes);
+        return error_no_memory(error, "kNN results", (size_t)test->count * 5 * sizeof *top5 + cells * sizeof *votes);
+    }
     const struct knn_args args = {
         .train = train->values,
         .train_labels = train->labels,
@@ -34,13 +47,14 @@ int evaluation_knn(struct evaluation *evaluation, enum evaluation_source source,
         .query = test->values,
         .query_count = test->count,
         .dim = train->dim,
-        .classes = dataset_classes(evaluation->train),
+        .classes = classes,
         .k = (int)config->knn_k,
         .temperature = config->knn_temperature,
+        .votes = keep ? votes : NULL,
         .top5 = top5,
     };
     say_neighbours(evaluation, train->count);
-    const int status = knn_classify(evaluation->session->backend, &args, error);
+    int status = knn_classify(evaluation->session->backend, &args, error);
     *out = score_none();
     out->done = status == SIMCLR_OK;
     for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++) {
@@ -48,7 +62,9 @@ int evaluation_knn(struct evaluation *evaluation, enum evaluation_source source,
         while (rank < 5 && top5[i * 5 + rank] != test->labels[i]) rank++;
         score_count(out, rank);
     }
+    if (!status && keep) status = predictions_of_votes(&evaluation->predictions, votes, test->count, classes, error);
     memory_free(top5);
+    memory_free(votes);
     return status;
 }
 
@@ -72,7 +88,7 @@ int evaluation_linear(struct evaluation *evaluation, enum evaluation_source sour
                       const struct features *test, struct score *out, struct error *error)
 {
     const struct config *config = evaluation->session->config;
-    const int classes = dataset_classes(evaluation->train);
+    const int classes = evaluation_classes(evaluation);
     const struct logistic_args args = {.x = train->values,
                                        .labels = train->labels,
                                        .rows = train->count,
@@ -102,6 +118,8 @@ int evaluation_linear(struct evaluation *evaluation, enum evaluation_source sour
     out->folds = sweep.folds;
     for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++)
         score_count(out, rank_of_label(logits + i * classes, classes, test->labels[i]));
+    if (!status && predictions_are_wanted(evaluation, source))
+        status = predictions_of_logits(&evaluation->predictions, logits, test->count, classes, 1, error);
     memory_free(logits);
     logistic_sweep_free(&sweep);
     return status;
@@ -118,8 +136,7 @@ static int judge_features(struct evaluation *evaluation, enum evaluation_source 
     if (status) return status;
     if (source == SOURCE_TRAINED) status = evaluation_save_features(evaluation->session, &train, &test, error);
     if (!status) status = classifier(evaluation, source, &train, &test, score, error);
-    features_free(&train);
-    features_free(&test);
+    evaluation_release(source, &train, &test);
     return status;
 }
 
@@ -137,11 +154,16 @@ static int judge_linear(struct evaluation *evaluation, enum evaluation_source so
 
 static void close_frozen_table(const struct evaluation *evaluation)
 {
-    session_print(evaluation->session,
-                  "%lld training and %lld test images, %d classes; encoder frozen: hash %016" PRIx64
-                  " before and after\n",
-                  (long long)dataset_count(evaluation->train), (long long)dataset_count(evaluation->test),
-                  dataset_classes(evaluation->train), evaluation->encoders[SOURCE_TRAINED].hash_before);
+    const long long train = evaluation_count(evaluation, PART_TRAIN), test = evaluation_count(evaluation, PART_TEST);
+    const int classes = evaluation_classes(evaluation);
+    if (evaluation_is_of_tables(evaluation))
+        session_print(evaluation->session, "%lld training and %lld test rows of %d features, %d classes\n", train, test,
+                      evaluation->tables[PART_TRAIN].dim, classes);
+    else
+        session_print(evaluation->session,
+                      "%lld training and %lld test images, %d classes; encoder frozen: hash %016" PRIx64
+                      " before and after\n",
+                      train, test, classes, evaluation->encoders[SOURCE_TRAINED].hash_before);
 }
 
 static void close_sgd_table(const struct evaluation *evaluation)
@@ -156,8 +178,9 @@ static void close_sgd_table(const struct evaluation *evaluation)
     .sources = {{.source = SOURCE_PIXELS},                                                                             \
                 {.source = SOURCE_UNTRAINED},                                                                          \
                 {.source = SOURCE_TRAINED},                                                                            \
-                {.source = SOURCE_OTHER}},                                                                             \
-    .count = 4
+                {.source = SOURCE_OTHER},                                                                              \
+                {.source = SOURCE_FEATURES}},                                                                          \
+    .count = 5
 
 const struct protocol evaluation_protocols[PROTOCOL_COUNT] = {
     [PROTOCOL_KNN] = {.name = "kNN",
@@ -203,13 +226,18 @@ static int report_json(const struct evaluation *evaluation, const struct protoco
     struct text json = {0};
     struct score_origin origin = score_origin_none();
     origin.protocol = protocol->name;
-    origin.checkpoint = session->config->checkpoint;
-    origin.data = session->config->data;
-    origin.train_images = dataset_count(evaluation->train);
-    origin.test_images = dataset_count(evaluation->test);
-    origin.classes = dataset_classes(evaluation->train);
-    origin.hash_before = evaluation->encoders[SOURCE_TRAINED].hash_before;
-    origin.frozen = protocol->frozen;
+    if (evaluation_is_of_tables(evaluation)) {
+        origin.features = session->config->features;
+        origin.test_features = session->config->test_features;
+    } else {
+        origin.checkpoint = session->config->checkpoint;
+        origin.data = session->config->data;
+        origin.hash_before = evaluation->encoders[SOURCE_TRAINED].hash_before;
+        origin.frozen = protocol->frozen;
+    }
+    origin.train_images = evaluation_count(evaluation, PART_TRAIN);
+    origin.test_images = evaluation_count(evaluation, PART_TEST);
+    origin.classes = evaluation_classes(evaluation);
     text_json_open_object(&json, NULL);
     score_origin_json(&json, &origin);
     if (evaluation->layer > 0) text_json_integer(&json, "layer", evaluation->layer);
@@ -265,8 +293,14 @@ int evaluation_run(struct session *session, enum evaluation_protocol number, str
     const struct protocol *protocol = &evaluation_protocols[number];
     struct evaluation evaluation = {.session = session};
     struct score scores[SOURCE_COUNT] = {{0}};
-    int status = protocol->open(session, &evaluation, error);
+    struct predictions_file *file = NULL; /* a place that cannot be written is known before the long work */
+    int status = SIMCLR_OK;
+    if (protocol->frozen && session->config->predictions[0])
+        status = predictions_open(&file, session->config->predictions, error);
+    if (!status) status = protocol->open(session, &evaluation, error);
     if (!status) status = judge_all(&evaluation, protocol, scores, error);
+    if (!status && file) status = predictions_commit(&file, &evaluation.predictions, &evaluation, error);
+    predictions_abort(&file);
     if (!status && session->config->json)
         status = report_json(&evaluation, protocol, scores, error);
     else if (!status)

@@ -99,13 +99,20 @@ static void json_hash(struct text *json, const char *key, uint64_t hash)
 void score_origin_json(struct text *json, const struct score_origin *origin)
 {
     text_json_string(json, "protocol", origin->protocol);
-    text_json_string(json, "checkpoint", origin->checkpoint);
-    text_json_string(json, "data", origin->data);
+    if (origin->features) {
+        text_json_string(json, "features_file", origin->features);
+        text_json_string(json, "test_features_file", origin->test_features);
+    } else {
+        text_json_string(json, "checkpoint", origin->checkpoint);
+        text_json_string(json, "data", origin->data);
+    }
     text_json_integer(json, "train_images", origin->train_images);
     text_json_integer(json, "test_images", origin->test_images);
     text_json_integer(json, "classes", origin->classes);
-    json_hash(json, "encoder_hash", origin->hash_before);
-    text_json_boolean(json, "encoder_frozen", origin->frozen);
+    if (!origin->features) {
+        json_hash(json, "encoder_hash", origin->hash_before);
+        text_json_boolean(json, "encoder_frozen", origin->frozen);
+    }
     if (origin->hash_after) json_hash(json, "encoder_hash_after", origin->hash_after);
     if (origin->train_digest) json_hash(json, "train_digest", origin->train_digest);
     if (origin->test_digest) json_hash(json, "test_digest", origin->test_digest);

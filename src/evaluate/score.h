@@ -40,7 +40,8 @@ void score_json(struct text *json, const char *name, const struct score *score);
 
 /* What a figure was measured on, and by what. */
 struct score_origin {
-    const char *protocol, *checkpoint, *data;
+    const char *protocol, *checkpoint, *data; /* of an encoder on a set, or else: */
+    const char *features, *test_features;     /* files of features */
     int64_t train_images, test_images;
     int classes;
     uint64_t hash_before; /* of the encoder */

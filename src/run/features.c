@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "data/sampler.h"
 #include "loader/loader.h"
+#include "run/feature_cache.h"
 
 struct extraction {
     struct session *session;
@@ -147,6 +148,20 @@ int features_extract(struct session *session, const struct features_request *req
     int status = feature_rows_open(&extraction.rows, session, &config, error);
     if (status == SIMCLR_OK) status = extract(&extraction, request, out, error);
     feature_rows_close(&extraction.rows);
+    return status;
+}
+
+int features_extract_cached(struct session *session, const struct features_request *request, struct features *out,
+                            bool *from_cache, struct error *error)
+{
+    struct feature_cache cache;
+    int status = feature_cache_open(&cache, session, request, error);
+    *from_cache = !status && feature_cache_load(&cache, session, request, out);
+    if (!status && !*from_cache) {
+        status = features_extract(session, request, out, error);
+        if (!status) feature_cache_store(&cache, session, request, out);
+    }
+    feature_cache_close(&cache);
     return status;
 }
 

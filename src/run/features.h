@@ -26,6 +26,10 @@ struct features_request {
  * SIMCLR_CORRUPT, with the image's name, when a feature is not finite. */
 int features_extract(struct session *session, const struct features_request *request, struct features *out,
                      struct error *error);
+/* The same of FEATURES_H or FEATURES_HEAD of all images (limit 0), which may come from the cache, and are kept in it.
+ * *from_cache: they were there. */
+int features_extract_cached(struct session *session, const struct features_request *request, struct features *out,
+                            bool *from_cache, struct error *error);
 void features_free(struct features *features);
 /* A damaged encoder makes NaN or infinity of an image: whatever were computed from that would be a guess.
  * SIMCLR_CORRUPT, with the image's name, for a row [dim] that is not finite. */

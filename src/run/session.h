@@ -20,6 +20,7 @@ struct session_traits {
     bool no_network;           /* it looks at images only: no backend is made */
     bool batch_is_of_features; /* --batch is the number of images that the encoder takes at once, not of a step */
     bool keeps_no_images;      /* it looks at each image once: none stays in memory */
+    bool keeps_features;       /* those of an encoder go to the cache folder, and come from it (feature_cache.h) */
     int image_size;            /* where neither option nor images give one; 0: 32 */
 };
 

@@ -273,15 +273,19 @@ static void warn_of_shared(const struct session *session, struct dataset *train,
                     shared, looked_at, dataset_name(test, example));
 }
 
+int session_refuse_incomparable(struct error *error)
+{
+    return error_set(error, SIMCLR_DATA,
+                     "no test image is of a class that there are training images of: give test images of the classes "
+                     "that are trained on");
+}
+
 int session_match_test(const struct session *session, struct dataset *train, struct dataset *test, struct error *error)
 {
     int64_t comparable;
     const int status = dataset_match_classes(train, test, &comparable, &session->log, error);
     if (status || dataset_classes(test) == 0) return status;
-    if (comparable == 0)
-        return error_set(error, SIMCLR_DATA,
-                         "no test image is of a class that there are training images of: give test images of the "
-                         "classes that are trained on");
+    if (comparable == 0) return session_refuse_incomparable(error);
     if (session->config->test_data[0] != '\0') warn_of_shared(session, train, test);
     return SIMCLR_OK;
 }

@@ -32,6 +32,8 @@ void session_tell_parts(const struct session *session, const struct dataset *tra
 /* Makes the class numbers of `test` those of `train` (dataset_match_classes), which may be given classes. A warning
  * says if --test-data has images of `train`. SIMCLR_DATA: no test image is of a class that `train` has images of. */
 int session_match_test(const struct session *session, struct dataset *train, struct dataset *test, struct error *error);
+/* That sentence. */
+int session_refuse_incomparable(struct error *error);
 /* Both: whoever compares labels of two sets opens the test images this way. */
 int session_open_matched_test(const struct session *session, struct dataset *train, struct dataset **out,
                               struct error *error);

@@ -7,6 +7,7 @@ simclr=$(realpath "$1")
 root=$(pwd)
 tests=$(realpath tests/system)
 corpus=$(realpath tests/fuzz/corpus/image)
+export SIMCLR_CACHE=none # nothing of a test lands in the user's own
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/archives/layout.h"
@@ -213,7 +214,13 @@ int archives_open(struct source *out, struct catalog *catalog, struct archives *
     *archives = (struct archives){0};
     *out = (struct source){.self = self, .limits = request->limits, .fetch = archive_fetch, .close = archive_close};
     out->in_memory = true;
-    for (int i = 0; i < self->archives.count; i++) out->in_memory &= blob_in_memory(&self->archives.archive[i].blob);
+    catalog->stamp = 1;
+    for (int i = 0; i < self->archives.count; i++) {
+        const struct archive *archive = &self->archives.archive[i];
+        const int64_t state[3] = {archive->stamp.size, archive->stamp.changed.tv_sec, archive->stamp.changed.tv_nsec};
+        catalog->stamp = hash64(state, sizeof state, catalog->stamp);
+        out->in_memory &= blob_in_memory(&archive->blob);
+    }
     const int status = arrange(self, catalog, annotations, request, error);
     members_free(&self->archives.members);
     strncpy(catalog->what, what, sizeof catalog->what - 1);

@@ -20,6 +20,7 @@ struct catalog {
     int classes, class_room;
     char *prefix;         /* beginning of names that says only where the set lies, or NULL */
     uint64_t salt;        /* whatever else makes two sets different */
+    uint64_t stamp;       /* of the archives that hold all items: their sizes and times, or checksums; 0: not known */
     char what[64];        /* "folder of images", "list of images", ... for the description */
     char place[96];       /* where in the set the images lie, "train/" for instance; empty: everywhere */
     struct passed passed; /* what is there and is none of the items */

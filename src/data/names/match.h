@@ -4,6 +4,7 @@
 #define DATA_MATCH_H
 
 #include "base/error.h"
+#include "base/log.h"
 #include "data/names/catalog.h"
 
 /* How the classes were matched. */
@@ -21,5 +22,19 @@ enum match_way {
  * for that sentence. On failure neither set is changed. */
 int match_classes(struct catalog *train, const char *train_path, struct catalog *test, const char *test_path,
                   enum match_way *way, struct error *error);
+
+/* A set whose classes are matched: its catalog, and which items of it count. */
+struct match_part {
+    struct catalog *catalog;
+    const char *path;
+    const uint32_t *item; /* [count], or NULL: the first `count` of the catalog */
+    int64_t count;
+};
+
+/* match_classes, and what came of it in one line each: a class with images in one part only is named, with how many
+ * there are. *comparable: test images of classes that `train` has images of; 0 where a part has no classes. (In
+ * match_parts.c.) */
+int match_parts(const struct match_part *train, const struct match_part *test, int64_t *comparable,
+                const struct log *log, struct error *error);
 
 #endif

@@ -118,6 +118,7 @@ static int read_index(struct pack *pack, struct catalog *catalog, const char *pa
     if (status != SIMCLR_OK) return status;
     const size_t bytes = (size_t)pack->images * PACK_ENTRY_BYTES, names = (size_t)number(header + 40, 8);
     const int classes = (int)number(header + 48, 4);
+    catalog->stamp = hash64(header, sizeof header, 1); /* a checksum of checksums of pixels is in it */
     pack->index = memory_allocate(bytes + names);
     if (pack->index == NULL) return error_no_memory(error, "the index of a pack", bytes + names);
     status = blob_read_named(&pack->blob, (int64_t)pack->index_at, pack->index, bytes + names, path, error);

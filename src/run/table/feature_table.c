@@ -19,6 +19,23 @@ void feature_table_free(struct feature_table *table)
     *table = (struct feature_table){0};
 }
 
+int64_t feature_table_leave_out_unlabelled(struct feature_table *table)
+{
+    struct catalog *catalog = &table->catalog;
+    const size_t dim = (size_t)table->dim;
+    int64_t kept = 0;
+    for (int64_t i = 0; i < catalog->count; i++) {
+        if (catalog->label[i] < 0) continue;
+        if (kept < i)
+            memmove(table->values + (size_t)kept * dim, table->values + (size_t)i * dim, dim * sizeof *table->values);
+        catalog->offset[kept] = catalog->offset[i];
+        catalog->label[kept++] = catalog->label[i];
+    }
+    const int64_t left_out = catalog->count - kept;
+    catalog->count = kept;
+    return left_out;
+}
+
 static int check_count(struct texts *texts, const char *what, int64_t rows, const char *name, struct error *error)
 {
     const int status = texts_open(texts, name, error);

@@ -31,6 +31,9 @@ struct feature_table {
 int feature_table_open(struct feature_table *out, const char *path, struct error *error);
 void feature_table_free(struct feature_table *table);
 
+/* Leaves out the rows without a label; the others move together. Returns how many they were. */
+int64_t feature_table_leave_out_unlabelled(struct feature_table *table);
+
 /* The same from memory, without files beside it. `name` is for sentences. */
 int feature_table_parse(struct feature_table *out, const uint8_t *bytes, size_t count, const char *name,
                         struct error *error);

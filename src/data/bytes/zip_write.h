@@ -1,0 +1,23 @@
+/* data/bytes/zip_write.h -- writes a zip archive of stored members, whole or not at all: what .npz files are. */
+#ifndef DATA_ZIP_WRITE_H
+#define DATA_ZIP_WRITE_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct zip_writer;
+
+/* Opens the file under its temporary name (file_writer_open). */
+int zip_writer_open(struct zip_writer **out, const char *path, struct error *error);
+
+/* A member that holds `head` and then `bytes`. Members have no times, so equal contents give equal bytes.
+ * SIMCLR_UNSUPPORTED past 4 GiB, which would need zip64; SIMCLR_NO_MEMORY. A write that fails is told by commit. */
+int zip_writer_add(struct zip_writer *writer, const char *name, const void *head, size_t head_bytes, const void *bytes,
+                   size_t count, struct error *error);
+
+/* Ends the archive and gives it its name. Nulls. */
+int zip_writer_commit(struct zip_writer **writer, struct error *error);
+void zip_writer_abort(struct zip_writer **writer); /* nulls; NULL is fine */
+
+#endif

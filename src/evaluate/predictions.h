@@ -1,0 +1,34 @@
+/* evaluate/predictions.h -- what a classifier says of each test image, as a file that later runs are compared with
+ * image by image (docs/formats.md). */
+#ifndef EVALUATE_PREDICTIONS_H
+#define EVALUATE_PREDICTIONS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct evaluation;
+
+/* Start from {0}; release with predictions_free. */
+struct predictions {
+    int64_t count;
+    int classes;
+    int32_t *top5;        /* [count][5] best classes, best first; -1: there are no more */
+    float *probabilities; /* [count][classes] */
+};
+void predictions_free(struct predictions *predictions);
+
+/* From logits [count][classes]: softmax(logits / temperature). */
+int predictions_of_logits(struct predictions *out, const float *logits, int64_t count, int classes, double temperature,
+                          struct error *error);
+/* From votes [count][classes], none negative: their shares. A row without votes has zeros. */
+int predictions_of_votes(struct predictions *out, const double *votes, int64_t count, int classes, struct error *error);
+
+/* Writes .npz: labels, top5, probabilities, class names, and the digest of the test images' names. Atomic. */
+struct predictions_file;
+int predictions_open(struct predictions_file **out, const char *path, struct error *error);
+int predictions_commit(struct predictions_file **file, const struct predictions *predictions,
+                       const struct evaluation *evaluation, struct error *error);
+void predictions_abort(struct predictions_file **file); /* nulls; NULL is fine */
+
+#endif
