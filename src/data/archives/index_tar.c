@@ -24,10 +24,6 @@ static int take_image(struct indexing *indexing, const char *name, const struct 
     char full[2 * TAR_NAME_MAX];
     const uint32_t size = member->size < UINT32_MAX ? (uint32_t)member->size : UINT32_MAX; /* refused when it is read */
     const struct member at = {.offset = indexing->base + member->offset, .stored = size, .size = size};
-    if (member->type == TAR_LINK) {
-        passed_add(&indexing->members->passed, PASSED_MEMBER, name);
-        return SIMCLR_OK;
-    }
     if (indexing->inside == NULL) return members_add(indexing->members, name, strlen(name), &at, error);
     const int length = snprintf(full, sizeof full, "%s/%s", indexing->inside, name);
     return members_add(indexing->members, full, (size_t)length, &at, error);
@@ -53,13 +49,16 @@ static int visit(void *context, const struct tar_member *member, struct error *e
         passed_add(&indexing->members->passed, PASSED_HIDDEN, member->name);
         return SIMCLR_OK;
     }
+    if (member->type == TAR_LINK) { /* whatever its name: it may lead to a folder */
+        passed_add(&indexing->members->passed, PASSED_MEMBER, name);
+        return SIMCLR_OK;
+    }
     int status = samples_next(&indexing->samples, name, error);
     if (status) return status;
     if (source_is_image_name(name)) return take_image(indexing, name, member, error);
     bool taken;
     status = samples_take(&indexing->samples, name, member, &taken, error);
     if (status || taken) return status;
-    if (member->type != TAR_FILE) return pass_over(indexing, name);
     const size_t length = strlen(name);
     if (indexing->inside != NULL) return pass_over(indexing, name);
     if (length > 4 && ending_is(name + length - 4, ".tar")) return walk_inside(indexing, name, member, error);

@@ -17,14 +17,14 @@ static int add_member(struct indexing *indexing, const struct zip_member *member
     struct members *members = indexing->members;
     const uint64_t size = (uint64_t)indexing->zip->size, most = UINT32_MAX;
     const bool image = source_is_image_name(name);
+    if (member->link) { /* whatever its name: it may lead to a folder */
+        passed_add(&members->passed, PASSED_MEMBER, name);
+        return SIMCLR_OK;
+    }
     if (!image) passed_add_file(&members->passed, name);
     if (!image && !members_is_wanted(name)) return SIMCLR_OK;
     if (member->offset > size || member->stored > size - member->offset)
         return zip_damaged(indexing->path, "a member lies outside of it", error);
-    if (image && member->link) {
-        passed_add(&members->passed, PASSED_MEMBER, name);
-        return SIMCLR_OK;
-    }
     if (member->encrypted)
         return error_set(error, SIMCLR_UNSUPPORTED, "%s: %s is encrypted: unpack it with its password", indexing->path,
                          name);

@@ -55,8 +55,23 @@ static void add_top(struct parts *parts, const char *path, bool labelled)
         parts->others = true;
 }
 
-/* annotated: a file has labels for the validation part. */
-static struct division divide(const struct members *members, bool annotated)
+/* Whether `folder` ("": the top) has the file with the labels of its images; `root`: bytes that all paths begin with.
+ */
+static bool has_labels_file(const struct members *members, size_t root, const char *folder)
+{
+    const char *head = catalog_name(&members->names, 0);
+    const size_t length = strlen(folder);
+    for (int64_t i = 0; i < members->others.count; i++) {
+        const char *path = catalog_name(&members->others, i);
+        if (strncmp(path, head, root) != 0 || strncmp(path + root, folder, length) != 0) continue;
+        path += root + length;
+        if (length > 0 && *path++ != '/') continue;
+        if (strcmp(path, ANNOTATIONS_FILE) == 0) return true;
+    }
+    return false;
+}
+
+static struct division divide(const struct members *members)
 {
     const struct catalog *names = &members->names;
     struct division division = {.root = shared_root(names)};
@@ -65,7 +80,8 @@ static struct division divide(const struct members *members, bool annotated)
     for (int64_t i = 0; i < names->count; i++)
         add_top(parts, catalog_name(names, i) + division.root, samples && names->label[i] >= 0);
     for (int i = 0; i < parts->folders; i++)
-        parts->folder[i].labelled |= annotated && parts->folder[i].word == PART_VALIDATION;
+        parts->folder[i].labelled |=
+            parts->folder[i].word == PART_VALIDATION && has_labels_file(members, division.root, parts->folder[i].name);
     parts_decide(parts);
     /* WebDataset's samples say their labels wherever they lie: training alone is all of them. */
     if (samples && parts->test < 0) parts->train = -1;
@@ -88,7 +104,25 @@ static int part_of(const struct parts *parts, const char *path, int wanted)
 
 bool layout_has_test(const struct members *members)
 {
-    return divide(members, false).parts.test >= 0;
+    return divide(members).parts.test >= 0;
+}
+
+int layout_labels_file(const struct members *members, char **path, struct error *error)
+{
+    *path = NULL;
+    if (members->names.count == 0) return SIMCLR_OK;
+    const struct division division = divide(members);
+    const struct parts *parts = &division.parts;
+    const bool divided = parts->train >= 0;
+    if (divided && (parts->test < 0 || parts->folder[parts->test].word != PART_VALIDATION)) return SIMCLR_OK;
+    const char *folder = divided ? parts->folder[parts->test].name : "";
+    if (!has_labels_file(members, division.root, folder)) return SIMCLR_OK;
+    const size_t bytes = division.root + strlen(folder) + sizeof "/" ANNOTATIONS_FILE;
+    *path = memory_allocate(bytes);
+    if (!*path) return error_no_memory(error, "a path", bytes);
+    snprintf(*path, bytes, "%.*s%s%s" ANNOTATIONS_FILE, (int)division.root, catalog_name(&members->names, 0), folder,
+             divided ? "/" : "");
+    return SIMCLR_OK;
 }
 
 /* Where the part lies, for whoever tells it: the root and its folder. */
@@ -135,7 +169,7 @@ static int arrange_samples(const struct members *members, const struct layout_re
     return status == SIMCLR_OK ? labels_resolve(labels, catalog, false, error) : status;
 }
 
-/* A label file that is for everything says which classes there are, whether or not each has an image here. */
+/* A label file says which classes there are, whether or not each has an image here. */
 static int intern_all(const struct annotations *annotations, struct labels *labels, struct error *error)
 {
     const struct catalog *texts = &annotations->texts.names;
@@ -171,7 +205,7 @@ static int arrange_folders(const struct members *members, const struct layout_re
     const bool annotated =
         request->annotations && (!divided || (parts->test >= 0 && parts->folder[parts->test].word == PART_VALIDATION));
     int status = SIMCLR_OK;
-    if (annotated && !divided) status = intern_all(request->annotations, labels, error);
+    if (annotated) status = intern_all(request->annotations, labels, error);
     for (int64_t i = 0; status == SIMCLR_OK && i < members->names.count; i++) {
         const char *path = catalog_name(&members->names, i) + division->root;
         int32_t label;
@@ -192,7 +226,7 @@ static int arrange_folders(const struct members *members, const struct layout_re
 static int arrange(const struct members *members, const struct layout_request *request, struct catalog *catalog,
                    struct member *places, struct error *error)
 {
-    const struct division division = divide(members, request->annotations);
+    const struct division division = divide(members);
     struct labels labels = {0};
     if (request->part == 1 && division.parts.train >= 0 && division.parts.test < 0)
         return parts_refuse(&division.parts, request->path, error);

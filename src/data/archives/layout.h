@@ -23,6 +23,10 @@ struct layout_request {
 int layout_arrange(const struct members *members, const struct layout_request *request, struct catalog *catalog,
                    struct member **places, struct error *error);
 
+/* *path: of the member ANNOTATIONS_FILE that has the labels of the validation part, or of a set that is not divided and
+ * has it at its top; NULL: there is none. memory_free. */
+int layout_labels_file(const struct members *members, char **path, struct error *error);
+
 /* Whether the images are divided, and have a test part. */
 bool layout_has_test(const struct members *members);
 

@@ -162,7 +162,7 @@ int samples_take(struct samples *samples, const char *name, const struct tar_mem
     char label[SAMPLE_LABEL_MAX] = "";
     const char *suffix = suffix_of(name);
     const bool cls = ending_is(suffix, ".cls");
-    *taken = member->type == TAR_FILE && (cls || ending_is(suffix, ".json"));
+    *taken = cls || ending_is(suffix, ".json");
     if (!*taken) return SIMCLR_OK;
     int status = SIMCLR_OK;
     if (member->size <= (cls ? CLS_MAX : JSON_MAX))

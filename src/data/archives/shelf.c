@@ -15,10 +15,12 @@ struct shelf shelf_of_folder(const char *path)
     return (struct shelf){.path = path};
 }
 
-/* The entry whose path ends in /name or is it, or -1. */
+/* The entry whose path is `name`, or else ends in /name; -1: none. */
 static int64_t find(const struct shelf *shelf, const char *name)
 {
     const size_t length = strlen(name);
+    for (int64_t i = 0; i < shelf->names->count; i++)
+        if (strcmp(catalog_name(shelf->names, i), name) == 0) return i;
     for (int64_t i = 0; i < shelf->names->count; i++) {
         const char *path = catalog_name(shelf->names, i);
         const size_t whole = strlen(path);

@@ -18,7 +18,7 @@ enum passed_reason {
     PASSED_OUTSIDE,    /* files beside the folders of the parts */
     PASSED_LABEL,      /* label files that no image has, or that are not used because folders are the classes */
     PASSED_BAD_LABEL,  /* label files beside an image that cannot be read: it has no label */
-    PASSED_MEMBER,     /* pictures of an archive that are only links to other members */
+    PASSED_MEMBER,     /* members of an archive that are only links: to pictures, labels, folders */
     PASSED_SPECIAL,    /* devices, sockets and the like that are named like pictures */
     PASSED_LOOP,       /* links to folders whose images are taken already */
     PASSED_LINK,       /* links to folders beyond the limit of links */

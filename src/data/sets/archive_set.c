@@ -37,15 +37,16 @@ static bool may_hold_records(const struct archives *archives)
 static int read_annotations(struct annotations *annotations, const struct archives *archives,
                             const struct set_request *request, struct error *error)
 {
-    static const char name[] = ANNOTATIONS_FILE;
-    char *text;
+    char *text = NULL, *path;
     if (archives->count != 1) return SIMCLR_OK;
     if (!samples_are_labels(&archives->members) && imagenet_is_validation(&archives->members.names))
         return imagenet_read_labels(annotations, &archives->members.names, archives->archive[0].path, request, error);
     const struct shelf shelf = archives_shelf(archives);
-    int status = shelf_read_text(&shelf, name, ANNOTATIONS_MAX, &text, error);
-    if (status == SIMCLR_OK && text) status = annotations_parse(annotations, text, name, error);
+    int status = layout_labels_file(&archives->members, &path, error);
+    if (!status && path) status = shelf_read_text(&shelf, path, ANNOTATIONS_MAX, &text, error);
+    if (!status && text) status = annotations_parse(annotations, text, path, error);
     memory_free(text);
+    memory_free(path);
     return status;
 }
 

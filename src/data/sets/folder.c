@@ -1,6 +1,7 @@
 /* data/sets/folder.c -- a folder of images: sub-folders of the first level are classes, deeper ones belong to them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,14 +50,31 @@ static bool refuse_folder(struct walk *walk, enum passed_reason reason, const ch
     return false;
 }
 
+static bool is_link(const char *path)
+{
+    struct stat link;
+    return lstat(path, &link) == 0 && S_ISLNK(link.st_mode);
+}
+
+/* Whether `path`, which is the folder `info`, is a link to one that it lies in. */
+static bool leads_up(const char *path, const struct stat *info)
+{
+    if (!is_link(path)) return false;
+    char folder[PATH_MAX]; /* a longer one cannot be opened */
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash - path >= PATH_MAX) return false;
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+    return folder_leads_up(folder, info);
+}
+
 static bool may_enter(struct walk *walk, const char *path, const struct stat *info)
 {
     const struct place here = place_of(info);
-    struct stat link;
     for (int i = 0; i < walk->depth; i++)
         if (same_place(walk->inside[i], here)) return refuse_folder(walk, PASSED_LOOP, path);
     if (walk->depth == MAX_DEPTH) return refuse_folder(walk, PASSED_DEEP, path);
-    if (lstat(path, &link) != 0 || !S_ISLNK(link.st_mode)) return true;
+    if (!is_link(path)) return true;
+    if (leads_up(path, info)) return refuse_folder(walk, PASSED_LOOP, path);
     for (int i = 0; i < walk->links; i++)
         if (same_place(walk->followed[i], here)) return refuse_folder(walk, PASSED_LOOP, path);
     if (walk->links == MAX_LINKS) return refuse_folder(walk, PASSED_LINK, path);
@@ -94,7 +112,7 @@ static int walk_folder(struct walk *walk, const char *path, bool deeper, struct 
 static void note_folder(struct walk *walk, const char *path, const char *name, const struct stat *info)
 {
     if (is_class(walk->catalog, name)) return;
-    refuse_folder(walk, same_place(place_of(info), walk->inside[0]) ? PASSED_LOOP : folder_verdict(path), path);
+    refuse_folder(walk, leads_up(path, info) ? PASSED_LOOP : folder_verdict(path), path);
 }
 
 /* What `name` is, links followed. What cannot be looked at may be a folder, whose images must not be missing without a
@@ -176,10 +194,9 @@ static int walk_folder(struct walk *walk, const char *path, bool deeper, struct 
 /* Adds the first-level folders of `path` to the classes that are not there yet. */
 static int add_classes(struct catalog *catalog, const char *path, struct error *error)
 {
-    struct stat root, info;
+    struct stat info;
     struct file_list names;
     bool found = false;
-    if (stat(path, &root) != 0) root = (struct stat){0};
     int status = file_list_folder(path, &names, error);
     const int before = catalog->classes; /* sorted already */
     for (size_t i = 0; status == SIMCLR_OK && i < names.count; i++) {
@@ -190,7 +207,7 @@ static int add_classes(struct catalog *catalog, const char *path, struct error *
             status = error_no_memory(error, "a path", strlen(path) + 256);
         else
             status = look(full, name, &info, &found, error);
-        if (status == SIMCLR_OK && found && S_ISDIR(info.st_mode) && !same_place(place_of(&info), place_of(&root)) &&
+        if (status == SIMCLR_OK && found && S_ISDIR(info.st_mode) && !leads_up(full, &info) &&
             (before == 0 ||
              bsearch(&name, catalog->class_name, (size_t)before, sizeof(char *), compare_text) == NULL) &&
             folder_verdict(full) == PASSED_REASONS)
@@ -225,28 +242,54 @@ static int scan(struct catalog *catalog, const char *path, struct error *error)
     return status;
 }
 
-/* Tiny ImageNet's val: images in one folder, and a file that says of each which class of train it is. */
-static int scan_annotated(struct catalog *catalog, const char *path, struct error *error)
+/* ---- a file that says the labels: Tiny ImageNet's val ---- */
+
+static int read_annotations(struct annotations *annotations, const char *path, struct error *error)
 {
     const struct shelf shelf = shelf_of_folder(path);
-    struct annotations annotations = {0};
-    struct stat root;
     char *text = NULL;
+    int status = shelf_read_text(&shelf, ANNOTATIONS_FILE, ANNOTATIONS_MAX, &text, error);
+    if (!status && text) status = annotations_parse(annotations, text, path, error);
+    memory_free(text);
+    return status;
+}
+
+/* Adds the file's labels to the classes, whether or not each has an image here, and numbers all of them by name (or by
+ * value: `names_only` as of labels_resolve). With `labelled` the images have the labels of the file. */
+static int add_annotated_classes(struct catalog *catalog, const struct annotations *annotations, bool labelled,
+                                 bool names_only, struct error *error)
+{
+    const struct catalog *texts = &annotations->texts.names;
+    struct labels labels = {0};
+    int32_t id;
+    int status = SIMCLR_OK;
+    for (int i = 0; !status && i < catalog->classes; i++)
+        status = labels_intern(&labels, catalog->class_name[i], strlen(catalog->class_name[i]), &id, error);
+    for (int64_t i = 0; !status && i < texts->count; i++)
+        status = labels_intern(&labels, catalog_name(texts, i), strlen(catalog_name(texts, i)), &id, error);
+    for (int64_t i = 0; !status && labelled && i < catalog->count; i++) {
+        id = annotations_find(annotations, catalog_name(catalog, i));
+        const char *name = id < 0 ? NULL : catalog_name(texts, id);
+        catalog->label[i] = name ? labels_find(&labels, name, strlen(name)) : -1;
+    }
+    if (!status) {
+        for (int i = 0; i < catalog->classes; i++) memory_free(catalog->class_name[i]);
+        catalog->classes = 0;
+        status = labels_resolve(&labels, catalog, names_only, error);
+    }
+    labels_free(&labels);
+    return status;
+}
+
+/* All images of a folder, in whatever folders they lie, without labels. */
+static int scan_unlabelled(struct catalog *catalog, const char *path, struct error *error)
+{
+    struct stat root;
     if (stat(path, &root) != 0) root = (struct stat){0};
     struct walk walk = {.catalog = catalog, .label = -1, .inside = {place_of(&root)}, .depth = 1};
     walk.followed = memory_array(MAX_LINKS, sizeof *walk.followed);
-    int status = walk.followed == NULL ? error_no_memory(error, "a list of links", MAX_LINKS * sizeof *walk.followed)
-                                       : walk_folder(&walk, path, true, error);
-    if (status == SIMCLR_OK) status = shelf_read_text(&shelf, ANNOTATIONS_FILE, ANNOTATIONS_MAX, &text, error);
-    if (status == SIMCLR_OK && text != NULL) status = annotations_parse(&annotations, text, path, error);
-    for (int64_t i = 0; status == SIMCLR_OK && i < catalog->count; i++) {
-        const int32_t id = annotations_find(&annotations, catalog_name(catalog, i));
-        const char *name = id < 0 ? "" : catalog_name(&annotations.texts.names, id);
-        char **class = bsearch(&name, catalog->class_name, (size_t)catalog->classes, sizeof(char *), compare_text);
-        if (class != NULL) catalog->label[i] = (int32_t)(class - catalog->class_name);
-    }
-    annotations_free(&annotations);
-    memory_free(text);
+    if (!walk.followed) return error_no_memory(error, "a list of links", MAX_LINKS * sizeof *walk.followed);
+    const int status = walk_folder(&walk, path, true, error);
     memory_free(walk.followed);
     return status;
 }
@@ -286,18 +329,29 @@ static int drop_empty_classes(struct catalog *catalog, const char *other, struct
     return status;
 }
 
+static int scan_annotated(struct catalog *catalog, const struct folder_parts *found, int part, struct error *error)
+{
+    const bool divided = found->part[0], labelled = !divided || part == 1;
+    struct annotations annotations = {0};
+    int status = read_annotations(&annotations, divided ? found->part[1] : found->root, error);
+    if (!status && divided) status = add_classes(catalog, found->part[0], error);
+    if (!status && divided && part == 0) status = scan(catalog, found->part[0], error);
+    if (!status && divided) status = drop_empty_classes(catalog, part == 1 ? found->part[0] : NULL, error);
+    if (!status && labelled) status = scan_unlabelled(catalog, divided ? found->part[1] : found->root, error);
+    if (!status) status = add_annotated_classes(catalog, &annotations, labelled, divided, error);
+    annotations_free(&annotations);
+    return status;
+}
+
 /* Class numbers come from both parts, so that they agree even if one part lacks a class. */
 static int scan_part(struct catalog *catalog, const struct folder_parts *found, int part, struct error *error)
 {
     const bool divided = found->part[0];
-    const char *place = divided ? found->part[part] : found->root;
+    if (found->annotated) return scan_annotated(catalog, found, part, error);
     int status = add_classes(catalog, divided ? found->part[0] : found->root, error);
-    if (!status && found->part[1] && !found->annotated) status = add_classes(catalog, found->part[1], error);
-    if (status) return status;
-    if (found->annotated && part == 1) return scan_annotated(catalog, place, error);
-    status = scan(catalog, place, error);
-    if (status || found->annotated) return status;
-    return drop_empty_classes(catalog, divided ? found->part[1 - part] : NULL, error);
+    if (!status && found->part[1]) status = add_classes(catalog, found->part[1], error);
+    if (!status) status = scan(catalog, divided ? found->part[part] : found->root, error);
+    return status ? status : drop_empty_classes(catalog, divided ? found->part[1 - part] : NULL, error);
 }
 
 /* Counts what lies in `path` beside the folders that are kept; pictures are files beside the parts. */

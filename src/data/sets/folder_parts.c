@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,6 +57,37 @@ bool folder_is_run(int descriptor)
     return faccessat(descriptor, "train.log", F_OK, 0) == 0 && faccessat(descriptor, "checkpoints", F_OK, 0) == 0;
 }
 
+/* Up from where `path` begins, "/" or the folder that we are in. */
+static bool leads_above(const char *path, const struct stat *target)
+{
+    char above[4 * DEPTH] = "";
+    struct stat here, below = {0};
+    if (path[0] == '/') return false;
+    for (int i = 0; i < DEPTH; i++, strcat(above, "../")) {
+        if (stat(i ? above : ".", &here) != 0) return false;
+        if (here.st_dev == target->st_dev && here.st_ino == target->st_ino) return true;
+        if (i && here.st_dev == below.st_dev && here.st_ino == below.st_ino) return false; /* the root of all */
+        below = here;
+    }
+    return false;
+}
+
+bool folder_leads_up(const char *folder, const struct stat *target)
+{
+    struct stat here;
+    char path[PATH_MAX]; /* a longer one cannot be opened */
+    bool up = false;
+    if (strlen(folder) >= sizeof path) return false;
+    strcpy(path, folder);
+    while (!up) {
+        up = stat(path[0] ? path : "/", &here) == 0 && here.st_dev == target->st_dev && here.st_ino == target->st_ino;
+        char *slash = strrchr(path, '/');
+        if (path[0] == '\0' || !slash) break;
+        *slash = '\0';
+    }
+    return up || leads_above(folder, target);
+}
+
 /* One search. Links can form loops, and more ways to a folder than there is time for. */
 struct search {
     struct stat inside[DEPTH]; /* the folders that we are in */
@@ -72,6 +105,16 @@ static bool may_enter(struct search *search, DIR *folder)
     return !folder_is_run(dirfd(folder));
 }
 
+/* Whether an entry of an open folder, which is a folder, is a link to one that it lies in. */
+static bool leads_up(DIR *folder, const struct dirent *entry, const char *path)
+{
+    struct stat info;
+    const int file = dirfd(folder);
+    if (entry->d_type == DT_DIR) return false;
+    if (fstatat(file, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISLNK(info.st_mode)) return false;
+    return fstatat(file, entry->d_name, &info, 0) == 0 && folder_leads_up(path, &info);
+}
+
 /* Looks until *has, or with `nested` until *nested. */
 static int look_for_images(struct search *search, const char *path, bool *has, bool *nested)
 {
@@ -87,7 +130,7 @@ static int look_for_images(struct search *search, const char *path, bool *has, b
         const enum file_kind kind = kind_of(folder, entry);
         bool inside = false;
         if (kind == FILE_OTHER) *has |= source_is_image_name(entry->d_name);
-        if (kind != FILE_FOLDER) continue;
+        if (kind != FILE_FOLDER || leads_up(folder, entry, path)) continue;
         char *full = file_join(path, entry->d_name);
         status = full ? look_for_images(search, full, &inside, NULL)
                       : error_no_memory(search->error, "a path", strlen(path) + 256);
@@ -157,10 +200,10 @@ static int read_top(struct top *top, const char *path, struct error *error)
         const bool image = source_is_image_name(entry->d_name);
         if (image && entry->d_type == DT_REG)
             top->loose = true; /* nearly every entry of a flat set */
-        else if (kind_of(folder, entry) == FILE_FOLDER)
-            status = add_folder(top, entry->d_name, error);
-        else
+        else if (kind_of(folder, entry) != FILE_FOLDER)
             top->loose |= image;
+        else if (!leads_up(folder, entry, path))
+            status = add_folder(top, entry->d_name, error);
     }
     closedir(folder);
     return status;
@@ -263,7 +306,10 @@ static int decide(struct folder_parts *found, const struct top *top, struct erro
     parts_decide(&found->parts);
     if (!status) status = take_part(found, 0, parts->train, error);
     if (!status) status = take_part(found, 1, parts->test, error);
-    found->annotated = parts->test >= 0 && parts->folder[parts->test].labelled;
+    if (status) return status;
+    enum file_kind labels = FILE_NONE;
+    if (parts->train < 0) status = file_find(found->root, ANNOTATIONS_FILE, &labels, error);
+    found->annotated = labels == FILE_OTHER || (parts->test >= 0 && parts->folder[parts->test].labelled);
     return status;
 }
 

@@ -2,7 +2,7 @@
  * which images, and what was passed over. Hand-written trees, and random ones: 300 here, or as many as
  * SIMCLR_TEST_TREES says.
  */
-#include "unit/data/tree_support.h"
+#include "unit/data/tree_links.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -93,6 +93,73 @@ static void annotated(void **state)
     }
 }
 
+/* A folder with the file, which is no validation part: the file is for all of it. Labels of the file are classes, and
+ * so are folders of training. Elsewhere it says nothing. */
+static void annotated_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tree, *set;
+    } known[] = {
+        {"{3} " ANNOTATIONS_FILE, "3 cat,dog,n9"},
+        {"val/images/{2} val/" ANNOTATIONS_FILE, "val/2 cat,dog,n9"},
+        {"ape/{2} " ANNOTATIONS_FILE, "2 cat,dog,n9"},
+        {"ape/{2} bee/{1} ape/" ANNOTATIONS_FILE, "3 ape,bee"},
+        {"train/ape/{2} val/images/{1} val/" ANNOTATIONS_FILE, "train/2 ape,cat,dog,n9 | val/1 ape,cat,dog,n9"},
+        {"train/ape/{2} val/bee/{1} val/bee/" ANNOTATIONS_FILE, "train/2 ape,bee | val/1 ape,bee"},
+        {"train/ape/{2} train/bee/ val/{1} val/" ANNOTATIONS_FILE, "train/2 ape,cat,dog,n9 | val/1 ape,cat,dog,n9"},
+        {"train/ape/{2} test/bee/{1} test/" ANNOTATIONS_FILE, "train/2 ape,bee | test/1 ape,bee"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const struct tree tree = tree_of(known[i].tree);
+        char *set = tree_check(&tree, false);
+        if (strcmp(set, known[i].set) != 0) fail_msg("%s is %s, not %s", known[i].tree, set, known[i].set);
+        memory_free(set);
+    }
+}
+
+/* Links to folders: as classes, as parts, and up. An archive counts them, and so it does links with a label's name. */
+static void linked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tree[6], *set;
+    } known[] = {
+        {{"cat/{2}", "dog/{1}", "more -> dog"}, "4 cat,dog,more"},
+        {{"all/cat/{2}", "all/dog/{1}", "train -> all", "test -> all"}, "train/3 cat,dog | test/3 cat,dog"},
+        {{"cat/{2}", "dog/{1}", "cat/up -> "}, "3 cat,dog"},
+        {{"cat/{2}", "dog/{1}", "up -> "}, "3 cat,dog"},
+        {{"empty/", "empty/up -> ", "cat/{2}"}, "2 cat"},
+        {{"wrap/cat/{2}", "wrap/dog/{1}", "wrap/cat/up -> ", "wrap/up -> ", "readme.txt"}, "wrap/3 cat,dog"},
+        {{"train/cat/{2}", "test/cat/{1}", "test/up -> ", "train/cat/up -> "}, "train/2 cat | test/1 cat"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        struct tree tree = {.files = 0};
+        for (int k = 0; k < 6 && known[i].tree[k]; k++) {
+            const struct tree more =
+                tree_arrow(known[i].tree[k]) ? (struct tree){.files = 0} : tree_of(known[i].tree[k]);
+            if (more.files == 0) tree_add(&tree, "%s", known[i].tree[k]);
+            for (int file = 0; file < more.files; file++) tree_add(&tree, "%s", more.path[file]);
+        }
+        char *set = tree_check_links(&tree, false);
+        if (strcmp(set, known[i].set) != 0) fail_msg("tree %d is %s, not %s", (int)i, set, known[i].set);
+        memory_free(set);
+    }
+    struct text tar = {0};
+    size_t count;
+    const uint8_t *picture = tree_picture(&count);
+    tar_add(&tar, "0.png", picture, count);
+    tar_add_text(&tar, "0.cls", "ape");
+    tar_add(&tar, "1.png", picture, count);
+    tar_add_typed(&tar, "1.cls", '1', "", 0);
+    tar_put(&tar, at("hard.tar"));
+    struct dataset *set;
+    assert_int_equal(tree_open(&set, at("hard.tar"), 0), SIMCLR_OK);
+    assert_int_equal(dataset_passed(set)->count[PASSED_MEMBER], 1);
+    assert_true(passed_matters(dataset_passed(set)));
+    dataset_close(&set);
+}
+
 /* ---- random trees ---- */
 
 static const char *pick(struct rng *rng, const char *const *words, uint32_t count)
@@ -100,14 +167,39 @@ static const char *pick(struct rng *rng, const char *const *words, uint32_t coun
     return words[rng_below(rng, count)];
 }
 
-/* Files in a folder: mostly pictures, links only beside one. */
-static void add_files(struct tree *tree, struct rng *rng, const char *path)
+/* A tree that is being made. Of three pictures so many have a label file. */
+struct making {
+    struct tree *tree;
+    struct rng rng;
+    uint32_t labels;
+};
+
+/* One label file for a path up to the first dot: of which kind, the path decides. */
+static void add_label(struct making *making, const char *path, unsigned i)
 {
-    static const char *const others[] = {"readme.txt", "x.heic", ".hidden.png", ".DS_Store", "labels.csv", "y.gif"};
+    const bool json = (hash64(path, strlen(path), 0) + i) % 3 == 0;
+    tree_add(making->tree, "%s%u.%s", path, i, json ? "json" : "cls");
+}
+
+/* Files in a folder: mostly pictures, links only beside one. Labels come before their pictures, after them, or for
+ * none. */
+static void add_files(struct making *making, const char *path)
+{
+    static const char *const others[] = {"readme.txt", "x.heic", ".hidden.png", ".DS_Store",
+                                         "labels.csv", "y.gif",  "classes.txt", ANNOTATIONS_FILE};
+    struct rng *rng = &making->rng;
+    struct tree *tree = making->tree;
     const uint32_t count = rng_below(rng, 4);
-    for (uint32_t i = 0; i < count; i++) tree_add(tree, "%s%u.png", path, (unsigned)i);
+    for (unsigned i = 0; i < count; i++) {
+        const bool label = rng_below(rng, 3) < making->labels, before = rng_below(rng, 2) == 0;
+        if (label && before) add_label(making, path, i);
+        tree_add(tree, "%s%u.png", path, i);
+        if (label && !before) add_label(making, path, i);
+    }
+    if (making->labels > 0 && rng_below(rng, 8) == 0) add_label(making, path, 9);
     if (count > 0 && rng_below(rng, 5) == 0) tree_add(tree, "%s1.link.png", path);
-    if (rng_below(rng, 3) == 0) tree_add(tree, "%s%s", path, pick(rng, others, 6));
+    if (count > 0 && rng_below(rng, 8) == 0) tree_add(tree, "%s1.hard.png", path);
+    if (rng_below(rng, 3) == 0) tree_add(tree, "%s%s", path, pick(rng, others, 8));
     if (count == 0 && path[0] != '\0' && rng_below(rng, 2) == 0)
         tree_add(tree, "%s", path); /* an empty folder, or one for folders */
 }
@@ -123,40 +215,101 @@ static const char *any_name(struct rng *rng, bool parts)
     return parts ? pick(rng, part_names, 11) : pick(rng, part_names + 11, 10);
 }
 
-static void add_folders(struct tree *tree, struct rng *rng, const char *path, int depth, int part_share)
+static void add_folders(struct making *making, const char *path, int depth, int part_share)
 {
+    struct rng *rng = &making->rng;
+    struct tree *tree = making->tree;
     const uint32_t count = 1 + rng_below(rng, 4);
-    add_files(tree, rng, rng_below(rng, 3) == 0 ? path : "");
+    add_files(making, rng_below(rng, 3) == 0 ? path : "");
     for (uint32_t i = 0; i < count && tree->files < 40; i++) {
         char inner[TREE_PATH];
         if (strlen(path) > 60) return;
         snprintf(inner, sizeof inner, "%.80s%s/", path, any_name(rng, (int)rng_below(rng, 10) < part_share));
-        add_files(tree, rng, inner);
-        if (depth > 0 && rng_below(rng, 2) == 0) add_folders(tree, rng, inner, depth - 1, part_share / 4);
+        add_files(making, inner);
+        if (depth > 0 && rng_below(rng, 2) == 0) add_folders(making, inner, depth - 1, part_share / 4);
         if (rng_below(rng, 30) == 0) tree_add(tree, "%s.hidden/0.png", inner);
         if (rng_below(rng, 30) == 0) tree_add(tree, "__MACOSX/0.png"); /* counts as one */
+    }
+}
+
+/* One of the folders that an entry lies in, without a slash at its end; "": the top. */
+static void some_folder(struct making *making, char out[TREE_PATH])
+{
+    const struct tree *tree = making->tree;
+    strcpy(out, tree->path[rng_below(&making->rng, (uint32_t)tree->files)]);
+    do {
+        char *slash = strrchr(out, '/');
+        *(slash ? slash : out) = '\0';
+    } while (out[0] != '\0' && rng_below(&making->rng, 3) == 0);
+}
+
+/* Whether a link may stand there: nothing else is there, no link leads to where it is, nor it to where one is, and no
+ * two lead to the same. A link that leads up is not followed, so it may. */
+static bool may_link(const struct tree *tree, const char *link)
+{
+    char place[TREE_PATH];
+    const char *target = tree_arrow(link) + 4;
+    snprintf(place, sizeof place, "%.*s", (int)(tree_arrow(link) - link), link);
+    if (tree_is_hidden(place)) return false;
+    for (int i = 0; i < tree->files; i++) {
+        const char *other = tree->path[i], *arrow = tree_arrow(other);
+        if (strcmp(other, place) == 0 || tree_lies_in(other, place)) return false;
+        if (!arrow) continue;
+        if (strncmp(other, place, strlen(place)) == 0 && other[strlen(place)] == ' ') return false;
+        if (!tree_leads_up(other) && tree_lies_in(place, arrow + 4)) return false;
+        if (tree_leads_up(link)) continue;
+        if (tree_lies_in(other, target)) return false;
+        if (!tree_leads_up(other) &&
+            (tree_lies_in(arrow + 4, target) || strcmp(arrow + 4, target) == 0 || tree_lies_in(target, arrow + 4)))
+            return false;
+    }
+    return true;
+}
+
+/* Up to three links to folders; a quarter of them to one that they lie in. */
+static void add_links(struct making *making)
+{
+    static const char *const names[] = {"linked", "val", "test", "train", "cat", "zebra"};
+    for (uint32_t left = 1 + rng_below(&making->rng, 3); left > 0; left--) {
+        char place[TREE_PATH], target[TREE_PATH], link[3 * TREE_PATH];
+        some_folder(making, place);
+        some_folder(making, target);
+        if (rng_below(&making->rng, 4) == 0) snprintf(target, sizeof target, "%.*s", (int)strcspn(place, "/"), place);
+        const int length = snprintf(link, sizeof link, "%s%s%s -> %s", place, place[0] ? "/" : "",
+                                    pick(&making->rng, names, 6), target);
+        if (length < 100 && may_link(making->tree, link)) tree_add(making->tree, "%s", link);
     }
 }
 
 static struct tree random_tree(uint64_t seed, uint32_t number)
 {
     struct tree tree = {.files = 0};
-    struct rng rng = rng_open(seed, RNG_TEST, 0, number, 0);
+    struct making making = {.tree = &tree, .rng = rng_open(seed, RNG_TEST, 0, number, 0)};
+    struct rng *rng = &making.rng;
     char root[TREE_PATH] = "";
-    for (int wraps = (int)rng_below(&rng, 8) - 5; wraps > 0; wraps--)
-        snprintf(root + strlen(root), 40, "%s/", any_name(&rng, rng_below(&rng, 6) == 0));
-    if (rng_below(&rng, 20) == 0) { /* no picture at all */
+    if (rng_below(rng, 4) == 0) making.labels = 1 + rng_below(rng, 3);
+    for (int wraps = (int)rng_below(rng, 8) - 5; wraps > 0; wraps--)
+        snprintf(root + strlen(root), 40, "%s/", any_name(rng, rng_below(rng, 6) == 0));
+    if (rng_below(rng, 20) == 0) { /* no picture at all */
         tree_add(&tree, "%sreadme.txt", root);
         tree_add(&tree, "%scat/x.gif", root);
         return tree;
     }
-    for (int words = (int)rng_below(&rng, 7) - 3; words > 0; words--) { /* folders that look like parts */
+    for (int words = (int)rng_below(rng, 7) - 3; words > 0; words--) { /* folders that look like parts */
         char part[TREE_PATH];
-        snprintf(part, sizeof part, "%.100s%s/", root, words == 1 ? pick(&rng, part_names, 3) : any_name(&rng, true));
-        add_folders(&tree, &rng, part, (int)rng_below(&rng, 2), 0);
+        snprintf(part, sizeof part, "%.100s%s/", root, words == 1 ? pick(rng, part_names, 3) : any_name(rng, true));
+        add_folders(&making, part, (int)rng_below(rng, 2), 0);
     }
-    add_folders(&tree, &rng, root, (int)rng_below(&rng, 4), (int)rng_below(&rng, 9));
+    add_folders(&making, root, (int)rng_below(rng, 4), (int)rng_below(rng, 9));
+    if (tree.files > 0 && rng_below(rng, 4) == 0) add_links(&making);
     return tree;
+}
+
+static bool has_links(const struct tree *tree)
+{
+    for (int i = 0; i < tree->files; i++)
+        if (tree_arrow(tree->path[i])) return true;
+    return false;
 }
 
 static void random_trees(void **state)
@@ -165,19 +318,25 @@ static void random_trees(void **state)
     const char *wanted = getenv("SIMCLR_TEST_TREES");
     const uint32_t few = test_short_without("240 of 300 random trees") ? 60 : 300;
     const uint32_t count = wanted ? (uint32_t)strtoul(wanted, NULL, 10) : few;
-    int divided = 0, refused = 0, wrapped = 0;
+    int divided = 0, refused = 0, wrapped = 0, linked = 0, labelled = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct tree tree = random_tree(1, i);
         if (tree.files == 0) continue;
-        char *set = tree_check(&tree, true);
+        const bool links = has_links(&tree);
+        char *set = links ? tree_check_links(&tree, true) : tree_check(&tree, true);
         divided += strstr(set, " | ") != NULL;
         refused += strncmp(set, "status", 6) == 0;
         wrapped += strcspn(set, "/") < strcspn(set, "\n");
+        linked += links;
+        labelled += tree_is_samples(&tree);
         memory_free(set);
     }
-    print_message("%u trees, %d with two parts, %d in a folder, %d without images\n", (unsigned)count, divided, wrapped,
-                  refused);
-    if (count >= 300) assert_true(divided >= 10 && wrapped >= 30 && refused >= 5 && refused < (int)count / 3);
+    print_message("%u trees, %d with two parts, %d in a folder, %d without images, %d with links to folders, %d with "
+                  "labels of samples\n",
+                  (unsigned)count, divided, wrapped, refused, linked, labelled);
+    if (count < 300) return;
+    assert_true(divided >= 10 && wrapped >= 30 && refused >= 5 && refused < (int)count / 3);
+    assert_true(linked >= 30 && labelled >= 30);
 }
 
 /* Without a descriptor left nobody knows which parts there are: that is not "none". */
@@ -221,10 +380,8 @@ static void no_descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_trees),
-        cmocka_unit_test(annotated),
-        cmocka_unit_test(random_trees),
-        cmocka_unit_test(no_descriptors),
+        cmocka_unit_test(known_trees), cmocka_unit_test(annotated),    cmocka_unit_test(annotated_alone),
+        cmocka_unit_test(linked),      cmocka_unit_test(random_trees), cmocka_unit_test(no_descriptors),
     };
     return run_cases(tests, support_open, tree_close);
 }

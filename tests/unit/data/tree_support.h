@@ -1,18 +1,30 @@
 /* unit/data/tree_support.h -- tests only: a tree of files laid down as a folder, a tar and a zip archive, and what a
- * set makes of each, as text. */
+ * set makes of each, as text.
+ *
+ * What a kind cannot express:
+ * - A link to a file is an image of the folder. The archives count it as a member that is only a link.
+ * - A hard link is an image of the folder, and a copy in a zip archive. A tar has it as a link to the member before.
+ * - A link to a folder: tree_links.h.
+ * - Label files of samples are labels in a tar, where they are for most images (WebDataset), and files that are no
+ *   pictures in a folder and a zip archive. */
 #ifndef UNIT_DATA_TREE_SUPPORT_H
 #define UNIT_DATA_TREE_SUPPORT_H
 
 #include <ftw.h>
 #include <zlib.h>
 
+#include "base/checksum.h"
+#include "data/names/annotations.h"
 #include "data/names/passed.h"
 #include "unit/data/archive_support.h"
 
 enum { TREE_FILES = 400, TREE_PATH = 200 };
 
-/* Paths inside; a name that ends in .png is a picture, in / an empty folder, in .link.png a link to the picture
- * 0.png beside it. */
+/* Paths inside. By its ending a name is
+ * - .png: a picture; .link.png, .hard.png: a symbolic and a hard link to the picture 0.png beside it
+ * - .cls, .json: a label file of the pictures with this path up to the first dot
+ * - /: an empty folder
+ * and `place -> target` is a link to a folder; target is a path from the top of the tree, or nothing for the top. */
 struct tree {
     char path[TREE_FILES][TREE_PATH];
     int files;
@@ -24,7 +36,7 @@ static inline void tree_add(struct tree *tree, const char *format, ...)
     va_list arguments;
     assert_true(tree->files < TREE_FILES);
     va_start(arguments, format);
-    vsnprintf(tree->path[tree->files], TREE_PATH, format, arguments);
+    assert_true(vsnprintf(tree->path[tree->files], TREE_PATH, format, arguments) < TREE_PATH);
     va_end(arguments);
     for (int i = 0; i < tree->files; i++)
         if (strcmp(tree->path[i], tree->path[tree->files]) == 0) return; /* there already */
@@ -59,10 +71,121 @@ static inline bool tree_is_folder(const char *path)
     return tree_ends(path, "/");
 }
 
+static inline bool tree_is_hard(const char *path)
+{
+    return tree_ends(path, ".hard.png");
+}
+
+/* To a file. */
 static inline bool tree_is_link(const char *path)
 {
-    return tree_ends(path, ".link.png");
+    return tree_ends(path, ".link.png") || tree_is_hard(path);
 }
+
+/* Where " -> target" begins in the path of a link to a folder, or NULL. */
+static inline char *tree_arrow(const char *path)
+{
+    return strstr(path, " -> ");
+}
+
+static inline bool tree_is_hidden(const char *path)
+{
+    for (size_t length; *path != '\0'; path += length + (path[length] == '/')) {
+        length = strcspn(path, "/");
+        if (passed_is_hidden(path, length)) return true;
+    }
+    return false;
+}
+
+/* ---- label files ---- */
+
+/* What stands in a label file: a function of its path. *label: what it says, or NULL. */
+static inline const char *tree_label_text(const char *path, const char **label)
+{
+    static const char *const texts[2][5][2] = {
+        {{"ape", "ape"}, {"bee\n", "bee"}, {" 7", "7"}, {"", NULL}, {"a\nb", NULL}},
+        {{"{\"label\": \"ape\"}", "ape"},
+         {"{\"x\": [1], \"cls\": 3}", "3"},
+         {"{\"cls\":", NULL},
+         {"[1, 2]", NULL},
+         {"{\"url\": \"x\"}", NULL}},
+    };
+    const char *const *found = texts[tree_ends(path, ".json")][hash64(path, strlen(path), 0) % 5];
+    *label = found[1];
+    return found[0];
+}
+
+/* Bytes of a path up to the first dot of its last part: what files of a sample have in common. */
+static inline size_t tree_key(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    return (size_t)(base - path) + strcspn(base, ".");
+}
+
+/* An image of a tar. */
+static inline bool tree_is_image(const char *path)
+{
+    return tree_ends(path, ".png") && !tree_is_link(path) && !tree_is_hidden(path);
+}
+
+/* What a tar says of the label of a picture: that of the one label file with its key. NULL: none. */
+static inline const char *tree_label_of(const struct tree *tree, const char *picture)
+{
+    const size_t key = tree_key(picture);
+    for (int i = 0; i < tree->files; i++) {
+        const char *path = tree->path[i], *label;
+        if (strncmp(path, picture, key) != 0 || (strcmp(path + key, ".cls") != 0 && strcmp(path + key, ".json") != 0))
+            continue;
+        tree_label_text(path, &label);
+        return label;
+    }
+    return NULL;
+}
+
+/* Label files that say the label of an image: no image, and not passed over. */
+static inline int64_t tree_used_labels(const struct tree *tree)
+{
+    int64_t used = 0;
+    for (int i = 0; i < tree->files; i++) {
+        const char *path = tree->path[i], *label = NULL;
+        bool image = false;
+        if (!tree_is_hidden(path) && (tree_ends(path, ".cls") || tree_ends(path, ".json")))
+            tree_label_text(path, &label);
+        for (int k = 0; label && k < tree->files; k++)
+            image |= tree_is_image(tree->path[k]) && tree_key(tree->path[k]) == tree_key(path) &&
+                     strncmp(tree->path[k], path, tree_key(path)) == 0;
+        used += image;
+    }
+    return used;
+}
+
+/* Whether a tar of the tree has labels of samples: half of its images have one, or some have one and not all lie in
+ * folders. */
+static inline bool tree_is_samples(const struct tree *tree)
+{
+    int images = 0, labelled = 0;
+    const char *first = NULL;
+    size_t shared = 0;
+    bool loose = false;
+    for (int i = 0; i < tree->files; i++) {
+        const char *path = tree->path[i];
+        if (!tree_is_image(path)) continue;
+        images++;
+        labelled += tree_label_of(tree, path) != NULL;
+        if (!first) shared = strrchr(path, '/') ? (size_t)(strrchr(path, '/') - path) + 1 : 0;
+        if (!first) first = path;
+        while (shared > 0 && strncmp(path, first, shared) != 0)
+            for (shared--; shared > 0 && first[shared - 1] != '/';) shared--;
+    }
+    for (int i = 0; i < tree->files; i++) {
+        const char *path = tree->path[i];
+        if (!tree_is_image(path)) continue;
+        loose |= !strchr(path + shared, '/');
+    }
+    return labelled > 0 && (2 * labelled >= images || loose);
+}
+
+/* ---- laying it down ---- */
 
 /* The bytes of a picture of one pixel, made once. */
 static inline const uint8_t *tree_picture(size_t *count)
@@ -82,10 +205,12 @@ static inline const uint8_t *tree_picture(size_t *count)
 
 static inline const uint8_t *tree_bytes(const char *path, size_t *count)
 {
-    static const uint8_t text[] = "no picture";
+    const char *text = "no picture", *label;
     if (tree_ends(path, ".png")) return tree_picture(count);
-    *count = sizeof text - 1;
-    return text;
+    if (tree_ends(path, ".cls") || tree_ends(path, ".json")) text = tree_label_text(path, &label);
+    if (tree_ends(path, ANNOTATIONS_FILE)) text = "0.png\tcat\n1.png\tdog\n7.png\tn9\n";
+    *count = strlen(text);
+    return (const uint8_t *)text;
 }
 
 static inline int tree_forget(const char *path, const struct stat *info, int kind, struct FTW *where)
@@ -108,17 +233,41 @@ static inline void tree_write(const char *path, const void *bytes, size_t count)
     fclose(file);
 }
 
+/* A link to a folder, `full` being "root/place -> target" with a root of so many bytes: as far up as it is deep. */
+static inline void tree_put_link(char *full, size_t root)
+{
+    char target[1024] = "./";
+    char *arrow = tree_arrow(full);
+    *arrow = '\0';
+    for (const char *at = full + root + 1; (at = strchr(at, '/')); at++) strcat(target, "../");
+    strcat(target, arrow + 4);
+    assert_int_equal(symlink(target, full), 0);
+}
+
 static inline void tree_put_folder(const struct tree *tree, const char *root)
 {
     put_folder(root);
     for (int i = 0; i < tree->files; i++) {
         char full[1024];
         snprintf(full, sizeof full, "%s/%s", root, tree->path[i]);
-        char *slash = strrchr(full, '/');
+        char *arrow = tree_arrow(full), *slash;
+        if (arrow) *arrow = '\0';
+        slash = strrchr(full, '/');
         *slash = '\0';
         put_folder(full);
         *slash = '/';
+        if (arrow) *arrow = ' ';
         if (tree_is_folder(full)) continue;
+        if (tree_arrow(full)) {
+            tree_put_link(full, strlen(root));
+            continue;
+        }
+        if (tree_is_hard(full)) {
+            char target[1040];
+            snprintf(target, sizeof target, "%.*s/0.png", (int)(slash - full), full);
+            assert_int_equal(link(target, full), 0);
+            continue;
+        }
         if (tree_is_link(full)) {
             assert_int_equal(symlink("0.png", full), 0);
             continue;
@@ -129,6 +278,22 @@ static inline void tree_put_folder(const struct tree *tree, const char *root)
     }
 }
 
+/* A member; what of its name does not fit into the field is ustar's prefix. */
+static inline void tree_add_member(struct text *tar, const char *name, char type, const void *bytes, size_t count)
+{
+    static const char zeros[512];
+    uint8_t header[512];
+    const char *rest = name;
+    while (strlen(rest) > 99) rest = strchr(rest, '/') + 1;
+    tar_header(header, "", type, (long long)count);
+    memcpy(header, rest, strlen(rest));
+    if (rest > name) memcpy(header + 345, name, (size_t)(rest - name) - 1);
+    tar_seal(header);
+    text_add_bytes(tar, (const char *)header, 512);
+    text_add_bytes(tar, bytes, count);
+    text_add_bytes(tar, zeros, (512 - count % 512) % 512);
+}
+
 static inline void tree_put_tar(const struct tree *tree, const char *path)
 {
     struct text tar = {0};
@@ -136,12 +301,16 @@ static inline void tree_put_tar(const struct tree *tree, const char *path)
         const char *name = tree->path[i];
         size_t count;
         const uint8_t *bytes = tree_bytes(name, &count);
-        if (tree_is_folder(name))
-            tar_add_typed(&tar, name, '5', "", 0);
+        char place[TREE_PATH];
+        snprintf(place, sizeof place, "%.*s", (int)(tree_arrow(name) ? tree_arrow(name) - name : TREE_PATH - 1), name);
+        if (tree_arrow(name))
+            tree_add_member(&tar, place, '2', "", 0);
+        else if (tree_is_folder(name))
+            tree_add_member(&tar, name, '5', "", 0);
         else if (tree_is_link(name))
-            tar_add_typed(&tar, name, '2', "", 0);
+            tree_add_member(&tar, name, tree_is_hard(name) ? '1' : '2', "", 0);
         else
-            tar_add(&tar, name, bytes, count);
+            tree_add_member(&tar, name, '0', bytes, count);
     }
     static const char zeros[1024];
     text_add_bytes(&tar, zeros, sizeof zeros);
@@ -175,10 +344,14 @@ static inline void tree_put_zip(const struct tree *tree, const char *path)
 {
     struct text zip = {0}, directory = {0};
     for (int i = 0; i < tree->files; i++) {
-        const char *name = tree->path[i];
+        char name[TREE_PATH];
         size_t count;
-        const uint8_t *bytes = tree_bytes(name, &count);
-        const uint32_t offset = (uint32_t)zip.length, mode = tree_is_link(name) ? 0120777 : 0100644;
+        const uint8_t *bytes = tree_bytes(tree->path[i], &count);
+        const bool folder_link = tree_arrow(tree->path[i]);
+        const bool symbolic = folder_link || (tree_is_link(tree->path[i]) && !tree_is_hard(tree->path[i]));
+        const uint32_t offset = (uint32_t)zip.length, mode = symbolic ? 0120777 : 0100644;
+        strcpy(name, tree->path[i]);
+        if (folder_link) *tree_arrow(name) = '\0';
         if (tree_is_folder(name)) count = 0;
         text_add_bytes(&zip, "PK\3\4", 4);
         tree_zip_entry(&zip, name, bytes, count);
@@ -280,32 +453,86 @@ static inline char *tree_describe(const char *path, size_t head, bool images, in
     return text.bytes; /* memory_free */
 }
 
-/* The tree as a folder, a tar and a zip: each must be the same, and account for every file. Returns the text. */
+/* Fails with a sentence, after the tree's paths. */
+static inline void tree_fail(const struct tree *tree, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline void tree_fail(const struct tree *tree, const char *format, ...)
+{
+    char text[16384];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    for (int i = 0; i < tree->files; i++) print_error("  %s\n", tree->path[i]);
+    fail_msg("%s", text);
+}
+
+/* Each image line of a tar's text, "class path", has the label of its label file. */
+static inline void tree_check_samples(const struct tree *tree, const char *shown)
+{
+    for (const char *line = strchr(shown, '\n'); line; line = strchr(line, '\n')) {
+        char class[64], path[TREE_PATH];
+        line++;
+        const char *space = strchr(line, ' ');
+        const size_t length = strcspn(line, "\n");
+        snprintf(class, sizeof class, "%.*s", (int)(space - line), line);
+        snprintf(path, sizeof path, "%.*s", (int)(line + length - space - 1), space + 1);
+        char *end = strstr(path, " | "); /* the other part begins in this line */
+        if (end) *end = '\0';
+        const char *label = tree_label_of(tree, path);
+        if (strcmp(class, label ? label : "-") != 0)
+            tree_fail(tree, "as tree.tar %s has the label %s, not %s:\n%s", path, class, label ? label : "-", shown);
+    }
+}
+
+static inline int64_t tree_count(const struct tree *tree)
+{
+    int64_t files = 0;
+    for (int i = 0; i < tree->files; i++) files += !tree_is_folder(tree->path[i]) || tree_arrow(tree->path[i]);
+    return files;
+}
+
+enum { TREE_FOLDER, TREE_TAR, TREE_ZIP, TREE_KINDS };
+
+/* Lays the tree down as that kind, describes it, and checks that `files` are accounted for. */
+static inline char *tree_look(const struct tree *tree, int kind, int64_t files, bool images)
+{
+    static const char *const names[] = {"tree", "tree.tar", "tree.zip"};
+    const char *path = at("%s", names[kind]);
+    int64_t taken;
+    if (kind == TREE_FOLDER)
+        tree_put_folder(tree, path);
+    else if (kind == TREE_TAR)
+        tree_put_tar(tree, path);
+    else
+        tree_put_zip(tree, path);
+    char *shown = tree_describe(path, kind ? strlen(names[kind]) + 1 : strlen(path) + 1, images, &taken);
+    if (kind == TREE_FOLDER) tree_remove(path);
+    if (kind == TREE_TAR && tree_is_samples(tree)) taken += tree_used_labels(tree);
+    if (strncmp(shown, "status", 6) != 0 && taken != files)
+        tree_fail(tree, "%s: %d of %d files are accounted for", names[kind], (int)taken, (int)files);
+    return shown;
+}
+
+static inline void tree_same(const struct tree *tree, const char *a, const char *shown_a, const char *b,
+                             const char *shown_b)
+{
+    if (strcmp(shown_a, shown_b) != 0) tree_fail(tree, "as %s:\n%s\nas %s:\n%s", a, shown_a, b, shown_b);
+}
+
+/* The tree, which has no links to folders, as a folder, a tar and a zip: each must be the same, and account for every
+ * file. Returns the text. */
 static inline char *tree_check(const struct tree *tree, bool images)
 {
-    static const char *const kinds[] = {"tree", "tree.tar", "tree.zip"};
-    char *shown[3];
-    int64_t files = 0, taken[3];
-    for (int i = 0; i < tree->files; i++) files += !tree_is_folder(tree->path[i]);
-    tree_put_folder(tree, at("tree"));
-    tree_put_tar(tree, at("tree.tar"));
-    tree_put_zip(tree, at("tree.zip"));
-    for (int i = 0; i < 3; i++) {
-        const char *path = at("%s", kinds[i]);
-        shown[i] = tree_describe(path, i == 0 ? strlen(path) + 1 : strlen(kinds[i]) + 1, images, &taken[i]);
-    }
-    tree_remove(at("tree"));
-    const bool opened = strncmp(shown[0], "status", 6) != 0;
-    for (int i = 0; i < 3; i++) {
-        const bool same = strcmp(shown[i], shown[0]) == 0;
-        if (same && (!opened || taken[i] == files)) continue;
-        for (int k = 0; k < tree->files; k++) print_error("  %s\n", tree->path[k]);
-        if (same) fail_msg("%s: %d of %d files are accounted for", kinds[i], (int)taken[i], (int)files);
-        fail_msg("as a folder:\n%s\nas %s:\n%s", shown[0], kinds[i], shown[i]);
-    }
-    memory_free(shown[1]);
-    memory_free(shown[2]);
-    return shown[0];
+    char *shown[TREE_KINDS];
+    for (int i = 0; i < TREE_KINDS; i++) shown[i] = tree_look(tree, i, tree_count(tree), images);
+    tree_same(tree, "a folder", shown[TREE_FOLDER], "tree.zip", shown[TREE_ZIP]);
+    if (tree_is_samples(tree))
+        tree_check_samples(tree, shown[TREE_TAR]);
+    else
+        tree_same(tree, "a folder", shown[TREE_FOLDER], "tree.tar", shown[TREE_TAR]);
+    memory_free(shown[TREE_TAR]);
+    memory_free(shown[TREE_ZIP]);
+    return shown[TREE_FOLDER];
 }
 
 #endif
