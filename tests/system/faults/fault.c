@@ -4,9 +4,13 @@
  * FAULT_KIND: memory, open, read, write, sync, rename, map, thread.
  * FAULT_HOW: the name of an error (ENOMEM, EIO, ENOSPC, EMFILE, EACCES, EINTR, EAGAIN).
  * FAULT_HOW=short: half of what was asked for. end: nothing, as at the end of a file. kill: the process is killed.
- * FAULT_AT: which call; 0: none. FAULT_FROM=1: all later ones too.
- * FAULT_LOG: a file for the number of calls, written at the end. FAULT_SITES=1: it goes on with the number of the first
- * call of each place, told by its stack.
+ * FAULT_AT: which call of those that can fail so; 0: none. FAULT_FROM=1: all later ones too.
+ * FAULT_LOG: a file, written at the end. It has a line for each kind with how many of its calls can fail
+ * - by an error that is final;
+ * - by one after which it is tried again (EINTR, short);
+ * - by an end.
+ *
+ * FAULT_SITES=1: its lines are the number of the first call of each place instead. A place is told by its stack.
  * Calls are counted from main's setlocale on, but for reads of standard input and writes to standard error. */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -27,6 +31,9 @@
 
 enum kind { MEMORY, OPEN, READ, WRITE, SYNC, RENAME, MAP, THREAD, KINDS };
 enum how { ERROR, SHORT, END, KILL };
+/* How a call can fail: bits of `ways`. */
+enum { FINAL, AGAIN, ENDS, WAYS };
+enum { BY_ERROR = 1 << FINAL, BY_BOTH = BY_ERROR | 1 << AGAIN, BY_END = 1 << ENDS };
 
 static const char *const kinds[KINDS] = {"memory", "open", "read", "write", "sync", "rename", "map", "thread"};
 static const struct {
@@ -38,11 +45,12 @@ static const struct {
 static struct {
     int kind, number;
     enum how how;
+    int way;
     long at;
     int from;
     char log[4096];
 } fault = {.kind = -1, .number = EIO};
-static atomic_long calls;
+static atomic_long calls[KINDS][WAYS];
 static atomic_int counting;
 
 /* ---- places: stacks that were seen, by their hash ---- */
@@ -83,6 +91,7 @@ __attribute__((constructor)) static void begin(void)
         if (strcmp(how, errors[i].name) == 0) fault.number = errors[i].number;
     if (how)
         fault.how = !strcmp(how, "short") ? SHORT : !strcmp(how, "end") ? END : !strcmp(how, "kill") ? KILL : ERROR;
+    fault.way = fault.how == END ? ENDS : fault.how == SHORT || fault.number == EINTR ? AGAIN : FINAL;
     if (at) fault.at = atol(at);
     fault.from = getenv("FAULT_FROM") != NULL;
     noting = getenv("FAULT_SITES") != NULL;
@@ -96,12 +105,16 @@ __attribute__((constructor)) static void begin(void)
 /* Written by system calls alone: whatever failed must not be in its way. */
 static void tell(void)
 {
-    char text[32];
+    char text[128];
     if (!fault.log[0]) return;
-    const int length = snprintf(text, sizeof text, "%ld\n", atomic_load(&calls));
     const int file = REAL(open)(fault.log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (file < 0) return;
-    ssize_t written = REAL(write)(file, text, (size_t)length);
+    ssize_t written = 0;
+    for (int i = 0; i < KINDS && !noting; i++) {
+        const int length =
+            snprintf(text, sizeof text, "%s %ld %ld %ld\n", kinds[i], calls[i][FINAL], calls[i][AGAIN], calls[i][ENDS]);
+        written = REAL(write)(file, text, (size_t)length);
+    }
     for (int i = 0; i < places && i < PLACES; i++)
         written = REAL(write)(file, text, (size_t)snprintf(text, sizeof text, "%ld\n", first[i]));
     (void)written;
@@ -114,11 +127,17 @@ __attribute__((destructor)) static void finish(void)
     tell();
 }
 
-/* Is this call the one? errno is set then. */
-static int fails(enum kind kind)
+/* Is this call, which can fail in `ways`, the one? errno is set then. */
+static int fails(enum kind kind, int ways)
 {
-    if ((int)kind != fault.kind || !atomic_load_explicit(&counting, memory_order_relaxed) || inside) return 0;
-    const long number = atomic_fetch_add(&calls, 1) + 1;
+    if (!atomic_load_explicit(&counting, memory_order_relaxed) || inside) return 0;
+    long number = 0;
+    for (int way = 0; way < WAYS; way++)
+        if (ways >> way & 1) {
+            const long before = atomic_fetch_add(&calls[kind][way], 1);
+            if (way == fault.way) number = before + 1;
+        }
+    if ((int)kind != fault.kind || number == 0) return 0;
     if (noting) note_place(number);
     if (fault.at == 0 || (number != fault.at && !(fault.from && number > fault.at))) return 0;
     if (fault.how == KILL) kill(getpid(), SIGKILL);
@@ -142,28 +161,28 @@ extern void *__libc_memalign(size_t, size_t);
 
 void *malloc(size_t bytes)
 {
-    return fails(MEMORY) ? NULL : __libc_malloc(bytes);
+    return fails(MEMORY, BY_ERROR) ? NULL : __libc_malloc(bytes);
 }
 void *calloc(size_t count, size_t size)
 {
-    return fails(MEMORY) ? NULL : __libc_calloc(count, size);
+    return fails(MEMORY, BY_ERROR) ? NULL : __libc_calloc(count, size);
 }
 void *realloc(void *block, size_t bytes)
 {
-    return fails(MEMORY) ? NULL : __libc_realloc(block, bytes);
+    return fails(MEMORY, BY_ERROR) ? NULL : __libc_realloc(block, bytes);
 }
 void *memalign(size_t alignment, size_t bytes)
 {
-    return fails(MEMORY) ? NULL : __libc_memalign(alignment, bytes);
+    return fails(MEMORY, BY_ERROR) ? NULL : __libc_memalign(alignment, bytes);
 }
 void *aligned_alloc(size_t alignment, size_t bytes)
 {
-    return fails(MEMORY) ? NULL : __libc_memalign(alignment, bytes);
+    return fails(MEMORY, BY_ERROR) ? NULL : __libc_memalign(alignment, bytes);
 }
 int posix_memalign(void **out, size_t alignment, size_t bytes)
 {
     const int before = errno;
-    if (fails(MEMORY)) {
+    if (fails(MEMORY, BY_ERROR)) {
         errno = before;
         return ENOMEM;
     }
@@ -184,7 +203,7 @@ int open(const char *path, int flags, ...)
     va_start(arguments, flags);
     const mode_t mode = mode_of(flags, arguments);
     va_end(arguments);
-    return fails(OPEN) ? -1 : REAL(open)(path, flags, mode);
+    return fails(OPEN, BY_ERROR) ? -1 : REAL(open)(path, flags, mode);
 }
 int open64(const char *path, int flags, ...)
 {
@@ -192,7 +211,7 @@ int open64(const char *path, int flags, ...)
     va_start(arguments, flags);
     const mode_t mode = mode_of(flags, arguments);
     va_end(arguments);
-    return fails(OPEN) ? -1 : REAL(open64)(path, flags, mode);
+    return fails(OPEN, BY_ERROR) ? -1 : REAL(open64)(path, flags, mode);
 }
 int openat(int folder, const char *path, int flags, ...)
 {
@@ -200,34 +219,34 @@ int openat(int folder, const char *path, int flags, ...)
     va_start(arguments, flags);
     const mode_t mode = mode_of(flags, arguments);
     va_end(arguments);
-    return fails(OPEN) ? -1 : REAL(openat)(folder, path, flags, mode);
+    return fails(OPEN, BY_ERROR) ? -1 : REAL(openat)(folder, path, flags, mode);
 }
 FILE *fopen(const char *path, const char *mode)
 {
-    return fails(OPEN) ? NULL : REAL(fopen)(path, mode);
+    return fails(OPEN, BY_ERROR) ? NULL : REAL(fopen)(path, mode);
 }
 FILE *fopen64(const char *path, const char *mode)
 {
-    return fails(OPEN) ? NULL : REAL(fopen64)(path, mode);
+    return fails(OPEN, BY_ERROR) ? NULL : REAL(fopen64)(path, mode);
 }
 FILE *fdopen(int number, const char *mode)
 {
-    return fails(OPEN) ? NULL : REAL(fdopen)(number, mode);
+    return fails(OPEN, BY_ERROR) ? NULL : REAL(fdopen)(number, mode);
 }
 DIR *opendir(const char *path)
 {
-    return fails(OPEN) ? NULL : REAL(opendir)(path);
+    return fails(OPEN, BY_ERROR) ? NULL : REAL(opendir)(path);
 }
 int memfd_create(const char *name, unsigned flags)
 {
-    return fails(OPEN) ? -1 : REAL(memfd_create)(name, flags);
+    return fails(OPEN, BY_ERROR) ? -1 : REAL(memfd_create)(name, flags);
 }
 
 /* ---- reading ---- */
 
 ssize_t read(int file, void *to, size_t count)
 {
-    if (file > 2 && fails(READ)) {
+    if (file > 2 && fails(READ, BY_BOTH | BY_END)) {
         if (fault.how == END) return 0;
         if (fault.how == ERROR) return -1;
         count = (count + 1) / 2;
@@ -236,7 +255,7 @@ ssize_t read(int file, void *to, size_t count)
 }
 ssize_t pread(int file, void *to, size_t count, off_t at)
 {
-    if (fails(READ)) {
+    if (fails(READ, BY_BOTH | BY_END)) {
         if (fault.how == END) return 0;
         if (fault.how == ERROR) return -1;
         count = (count + 1) / 2;
@@ -249,13 +268,13 @@ ssize_t pread64(int file, void *to, size_t count, off_t at)
 }
 struct dirent *readdir(DIR *folder)
 {
-    return fault.how == ERROR && fault.number != EINTR && fails(READ) ? NULL : REAL(readdir)(folder);
+    return fails(READ, BY_ERROR) ? NULL : REAL(readdir)(folder);
 }
 
 /* The C library's own reading of a stream calls no `read` that could be replaced. */
 static int stream_fails(enum kind kind, FILE *stream)
 {
-    if (fault.how == SHORT || fault.number == EINTR || !fails(kind)) return 0;
+    if (!fails(kind, kind == READ ? BY_ERROR | BY_END : BY_ERROR)) return 0;
     stream->_flags |= fault.how == END ? 0x10 : 0x20; /* glibc: seen the end, an error */
     return 1;
 }
@@ -272,7 +291,7 @@ char *fgets(char *to, int count, FILE *stream)
 
 ssize_t write(int file, const void *from, size_t count)
 {
-    if (file != 2 && fails(WRITE)) {
+    if (file != 2 && fails(WRITE, BY_BOTH)) {
         if (fault.how != SHORT) return -1;
         count = (count + 1) / 2;
     }
@@ -280,7 +299,7 @@ ssize_t write(int file, const void *from, size_t count)
 }
 ssize_t pwrite(int file, const void *from, size_t count, off_t at)
 {
-    if (fails(WRITE)) {
+    if (fails(WRITE, BY_BOTH)) {
         if (fault.how != SHORT) return -1;
         count = (count + 1) / 2;
     }
@@ -296,47 +315,47 @@ int fflush(FILE *stream)
 }
 int fclose(FILE *stream)
 {
-    const int failed = fails(WRITE) && fault.how == ERROR && fault.number != EINTR, number = errno;
+    const int failed = fails(WRITE, BY_ERROR), number = errno;
     const int result = REAL(fclose)(stream);
     if (failed) errno = number;
     return failed ? EOF : result;
 }
 int ftruncate(int file, off_t bytes)
 {
-    return fault.how == ERROR && fault.number != EINTR && fails(WRITE) ? -1 : REAL(ftruncate)(file, bytes);
+    return fails(WRITE, BY_ERROR) ? -1 : REAL(ftruncate)(file, bytes);
 }
 
 int fsync(int file)
 {
-    return fails(SYNC) ? -1 : REAL(fsync)(file);
+    return fails(SYNC, BY_ERROR) ? -1 : REAL(fsync)(file);
 }
 int fdatasync(int file)
 {
-    return fails(SYNC) ? -1 : REAL(fdatasync)(file);
+    return fails(SYNC, BY_ERROR) ? -1 : REAL(fdatasync)(file);
 }
 int rename(const char *from, const char *to)
 {
-    return fails(RENAME) ? -1 : REAL(rename)(from, to);
+    return fails(RENAME, BY_ERROR) ? -1 : REAL(rename)(from, to);
 }
 int linkat(int a, const char *from, int b, const char *to, int flags)
 {
-    return fails(RENAME) ? -1 : REAL(linkat)(a, from, b, to, flags);
+    return fails(RENAME, BY_ERROR) ? -1 : REAL(linkat)(a, from, b, to, flags);
 }
 int mkdir(const char *path, mode_t mode)
 {
-    return fails(RENAME) ? -1 : REAL(mkdir)(path, mode);
+    return fails(RENAME, BY_ERROR) ? -1 : REAL(mkdir)(path, mode);
 }
 
 /* ---- the rest ---- */
 
 void *mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset)
 {
-    return fails(MAP) ? MAP_FAILED : REAL(mmap)(at, bytes, protection, flags, file, offset);
+    return fails(MAP, BY_ERROR) ? MAP_FAILED : REAL(mmap)(at, bytes, protection, flags, file, offset);
 }
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *), void *argument)
 {
     const int before = errno;
-    if (fails(THREAD)) {
+    if (fails(THREAD, BY_ERROR)) {
         errno = before;
         return EAGAIN;
     }

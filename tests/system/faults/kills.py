@@ -81,7 +81,8 @@ def main():
                 begin = time.monotonic()
                 expected, _ = sweep.baseline(command, [])
                 length = time.monotonic() - begin
-                calls = {kind: sweep.calls(command, kind, [])[0] for kind in KINDS}
+                counted = sweep.calls(command)
+                calls = {kind: counted[kind][0] for kind in KINDS}
                 moments = [dice.uniform(0, length) if i % 2 else (kind, dice.randint(1, max(1, calls[kind])))
                            for i in range(count) for kind in [dice.choice([kind for kind in KINDS if calls[kind]])]]
                 hits = 0

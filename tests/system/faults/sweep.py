@@ -9,9 +9,10 @@ What must hold of each run:
 * with a status other than 0 there is a sentence on standard error; no memory is called so, and no image damaged;
 * with status 0 its results are those of a run without a fault, or a warning says what is not;
 * no temporary file stays, and what has its final name is whole;
-* the same command, without the fault, then ends in the results of a run that never met one.
+* the same command, without the fault, then ends in the results of a run that never met one. What it finds decides how it
+  ends, so folders with the same files, but for their times, are tried once.
 The last line counts."""
-import argparse, collections, concurrent.futures, glob, hashlib, json, os, re, shutil, struct, subprocess, sys, tarfile, tempfile, zlib
+import argparse, collections, concurrent.futures, glob, hashlib, json, os, re, shutil, struct, subprocess, sys, tarfile, tempfile, time, zlib
 
 TINY = ["--depth", "18", "--width", "1/8", "--image-size", "16", "--threads", "1"]
 TRAIN = TINY + ["--batch", "8", "--workers", "0", "--knn-every", "1", "--knn-images", "8", "--diagnostics-images", "4",
@@ -28,6 +29,7 @@ FAULTS = {
     "map": ["ENOMEM"],
     "thread": ["EAGAIN"],
 }
+WAYS = {"EINTR": 1, "short": 1, "end": 2} # of what fault.c counts; 0: an error that is final
 TOLERATED = {"EINTR", "short"} # of a regular file: done again, or gone on with
 # what a kind needs to be met at all
 MORE = {"thread": ["--threads", "3", "--workers", "2"]}
@@ -54,7 +56,7 @@ COMMANDS = [
                          "--threads", "1", "--workers", "0"],
             ["tuned/checkpoints/*"], again=["--overwrite"]),
     Command("knn", ["knn", "--checkpoint", "done", "--data", "data", "--json", "--controls", "--features-out", "kept"] + JUDGE, ["stdout", "kept*"]),
-    Command("linear", ["linear", "--checkpoint", "done", "--data", "data", "--json"] + JUDGE, ["stdout"]),
+    Command("linear", ["linear", "--checkpoint", "done", "--data", "data", "--json", "--iterations", "20"] + JUDGE, ["stdout"]),
     Command("embed", ["embed", "--checkpoint", "done/exported/encoder.safetensors", "--data", "data.tar.gz", "--out", "f.npy"] + JUDGE, ["stdout", "f.*"]),
     Command("pack", ["data", "pack", "data", "--out", "packed", "--shard-images", "5", "--threads", "1"], ["packed/*"]),
     Command("pack-raw", ["data", "pack", "data", "--format", "raw", "--out", "packed", "--threads", "1"], ["packed/*.pack"]),
@@ -112,6 +114,8 @@ def clean_environment(**more):
 class Sweep:
     def __init__(self, simclr, library, inputs, seconds):
         self.simclr, self.library, self.inputs, self.seconds = simclr, library, inputs, seconds
+        self.tried = {} # (command, options, what lies in the folder) -> how the second run ends there
+        self.second = 0
 
     def folder(self, command):
         """A scratch folder with the inputs: links to what is read, copies of what is written."""
@@ -123,10 +127,10 @@ class Sweep:
                 os.symlink(f"{self.inputs}/{name}", f"{folder}/{name}")
         return folder
 
-    def run(self, command, folder, kind=None, how=None, at=None, extra=(), again=False):
-        environment = clean_environment(**command.environment)
+    def run(self, command, folder, kind=None, how=None, at=None, extra=(), again=False, environment={}):
+        environment = clean_environment(**command.environment, **environment)
         if kind:
-            environment.update(LD_PRELOAD=self.library, **({"FAULT_SITES": "1"} if at == 0 else {}), FAULT_KIND=kind, FAULT_HOW=how, FAULT_AT=str(at), FAULT_LOG=f"{folder}/.calls")
+            environment.update(LD_PRELOAD=self.library, FAULT_KIND=kind, FAULT_HOW=how, FAULT_AT=str(at), FAULT_LOG=f"{folder}/.calls")
         words = [self.simclr, *command.words, *extra, *(command.again if again else ())]
         try:
             done = subprocess.run(words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=self.seconds)
@@ -148,13 +152,22 @@ class Sweep:
                     found[os.path.relpath(path, folder)] = digest(path)
         return found
 
-    def calls(self, command, kind, extra):
+    def counted(self, command, kind, how, extra, environment):
         folder = self.folder(command)
-        code, _, err = self.run(command, folder, kind, "ENOMEM", 0, extra)
-        calls, *places = map(int, open(f"{folder}/.calls").read().split())
+        code, _, err = self.run(command, folder, kind, how, 0, extra, environment=environment)
+        text = open(f"{folder}/.calls").read()
         shutil.rmtree(folder)
         assert code == 0, f"{command.name}: {err.decode(errors='replace')}"
-        return calls, sorted(places)
+        return text
+
+    def calls(self, command, extra=()):
+        """kind -> how many of its calls can fail, for each of WAYS."""
+        lines = [line.split() for line in self.counted(command, "none", "ENOMEM", extra, {}).splitlines()]
+        return {kind: [int(count) for count in counts] for kind, *counts in lines}
+
+    def places(self, command, kind, how, extra):
+        """The first call of each place of the program."""
+        return sorted(map(int, self.counted(command, kind, how, extra, {"FAULT_SITES": "1"}).split()))
 
     def baseline(self, command, extra):
         folder = self.folder(command)
@@ -193,16 +206,23 @@ class Sweep:
             if code == 0 and results != expected and not warned:
                 wrong.append("exit 0, no warning, other results: " + ", ".join(differences(expected, results)))
             if code:
-                second, out, err = self.run(command, folder, extra=extra, again=True)
-                if second != 0:
-                    wrong.append(f"after {sentences}: the same command fails: exit {second}: {err.decode(errors='replace')[-300:]}")
-                else:
-                    other = differences(expected, self.results(command, folder, out))
-                    if other:
-                        wrong.append(f"after {sentences}: the same command ends in other results: " + ", ".join(other))
+                wrong += [f"after {sentences}: {what}" for what in self.once_more(command, folder, extra, expected)]
             return code, wrong
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def once_more(self, command, folder, extra, expected):
+        """What is wrong about the same command without a fault, in the folder that a failure left."""
+        key = command.name, tuple(extra), state_of(folder)
+        if key not in self.tried:
+            self.second += 1
+            code, out, err = self.run(command, folder, extra=extra, again=True)
+            if code != 0:
+                self.tried[key] = [f"the same command fails: exit {code}: {err.decode(errors='replace')[-300:]}"]
+            else:
+                other = differences(expected, self.results(command, folder, out))
+                self.tried[key] = ["the same command ends in other results: " + ", ".join(other)] if other else []
+        return self.tried[key]
 
     def look(self, folder, expected, command):
         """Files that are half-written, or have stayed."""
@@ -218,6 +238,25 @@ class Sweep:
                 elif not is_whole(path):
                     wrong.append(f"{os.path.relpath(path, folder)} is half-written")
         return wrong
+
+
+def state_of(folder):
+    """A digest of what a command finds there: names and contents, without times and what is only written (logs)."""
+    found = hashlib.sha256()
+    for top, folders, names in os.walk(folder):
+        folders.sort()
+        found.update(f"{os.path.relpath(top, folder)}/{sorted(folders)}\n".encode())
+        for name in sorted(names):
+            path = f"{top}/{name}"
+            if os.path.islink(path) or name == ".calls":
+                continue
+            data = open(path, "rb").read() if name != "train.log" else b""
+            if name.startswith("events.out.tfevents"):
+                name, data = "events", b""
+            if name in ("metrics.jsonl", "environment.json"):
+                data = re.sub(rb'("[^"]*(?:second|time|started|load|memory)[^"]*": *)[^,}]*', rb"\1", data)
+            found.update(f"{name} {len(data)}\n".encode() + data)
+    return found.hexdigest()
 
 
 def said(text):
@@ -296,17 +335,20 @@ def main():
             for command in COMMANDS:
                 if not named(command.name, [c.name for c in COMMANDS]):
                     continue
+                known = {} # options -> baseline and counts
                 for kind, hows in FAULTS.items():
                     if not named(kind, FAULTS) or kind not in command.kinds:
                         continue
                     extra = MORE.get(kind, [])
                     if command.name.startswith(("pack", "info", "views")):
                         extra = [word for word in extra if word not in ("--workers", "2")]
-                    expected, quiet = sweep.baseline(command, extra)
-                    calls, places = sweep.calls(command, kind, extra)
+                    if tuple(extra) not in known:
+                        known[tuple(extra)] = (*sweep.baseline(command, extra), sweep.calls(command, extra))
+                    expected, quiet, counted = known[tuple(extra)]
                     for how in hows:
-                        chosen = points(places if arguments.places else list(range(1, calls + 1)),
-                                        arguments.points * (4 if kind == "memory" else 1))
+                        began, calls = time.monotonic(), counted[kind][WAYS.get(how, 0)]
+                        places = sweep.places(command, kind, how, extra) if arguments.places else range(1, calls + 1)
+                        chosen = points(places, arguments.points * (4 if kind == "memory" else 1))
                         jobs = {pool.submit(sweep.judge, command, kind, how, at, extra, expected, quiet): at for at in chosen}
                         codes = collections.Counter()
                         for job in concurrent.futures.as_completed(jobs):
@@ -317,7 +359,7 @@ def main():
                                 print("FAILED:", what, flush=True)
                             failures += found
                         counts["runs"] += len(chosen)
-                        print(f"{command.name:9} {kind:7} {how:7} {len(chosen):5} of {calls:5} calls; exit " +
+                        print(f"{command.name:9} {kind:7} {how:7} {len(chosen):5} of {calls:5} calls in {time.monotonic() - began:4.0f} s; exit " +
                               ", ".join(f"{code}: {count}" for code, count in sorted(codes.items(), key=str)), flush=True)
     finally:
         shutil.rmtree(inputs, ignore_errors=True)
