@@ -69,9 +69,14 @@ time.sleep(1.2)
 program.send_signal(second)
 sys.exit(program.wait() % 256)
 PY
+for pair in "INT TERM 143" "TERM INT 130" "TERM HUP 129"; do # side by side, since each waits
+    read -r first second expected <<<"$pair"
+    { python3 twice.py $first $second "$simclr" info; echo $? >"code.$first.$second"; } </dev/null >/dev/null 2>&1 &
+done
+wait
 for pair in "INT TERM 143" "TERM INT 130" "TERM HUP 129"; do
     read -r first second expected <<<"$pair"
-    check "$expected" '' '' python3 twice.py $first $second "$simclr" info
+    true_that "SIG$first, then SIG$second" test "$(cat "code.$first.$second")" = "$expected"
 done
 
 # ---- ignored at the start, ignored for good ----
@@ -113,9 +118,9 @@ check 0 '' '' python3 terminal.py "'$simclr' pretrain ${long[*]} --out run.backg
 
 # ---- a step under way is dropped: the checkpoint is that of the step before, and nothing differs afterwards ----
 slow=(--data synthetic --synthetic-images 64 --batch 32 --image-size 32 --depth 18 --device ref --threads 1 --workers 0 --epochs 2 --seed 3
-      --knn-every 0 --diagnostics-images 0 --log-every 1 --width 1/4)
+      --knn-every 0 --diagnostics-images 0 --log-every 1 --width 1/8)
 start '^pretrain: ' "$simclr" pretrain "${slow[@]}" --out run.slow
-sleep 0.4 # in the next step, which takes seconds
+sleep 0.2 # in the next step
 kill -TERM $pid
 ends 75 "SIGTERM within a step"
 check 0 '' '' "$simclr" pretrain "${slow[@]}" --out run.slow
@@ -123,60 +128,10 @@ mv run.slow run.stopped
 check 0 '' '' "$simclr" pretrain "${slow[@]}" --out run.slow
 same run.slow/exported/encoder.safetensors run.stopped/exported/encoder.safetensors
 
-# ---- every long command, wherever it is ----
-check 0 '' '' "$simclr" pretrain "${tiny[@]}" --epochs 1 --out run
-python - <<'PY'
-import os, struct, tarfile, zlib
-chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-def png(i, side):
-    rows = zlib.compress((b"\0" + bytes([i % 251, i % 13, 7]) * side) * side, 1)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-for i in range(400):
-    os.makedirs(f"large/{'ab'[i % 2]}", exist_ok=True)
-    open(f"large/{'ab'[i % 2]}/{i:04d}.png", "wb").write(png(i, 1500))
-PY
-# interrupt SENTENCE SECONDS command...: asked to end after so long, in the middle of what takes far longer
-interrupt() {
-    local sentence=$1 seconds=$2
-    shift 2
-    rm -f out err; touch out err
-    "$simclr" "$@" >out 2>err </dev/null &
-    pid=$!
-    sleep "$seconds"
-    kill -HUP $pid
-    ends 75 "$sentence"
-    matches err 'stopped' "$sentence"
-}
-judged=(--checkpoint run --data synthetic --threads 1)
-interrupt "pretrain, opening its images" 0.4 pretrain --data large --out run.large --threads 1
-interrupt "knn, features" 1 knn "${judged[@]}" --synthetic-images 60000
-interrupt "linear, features" 1 linear "${judged[@]}" --synthetic-images 60000
-interrupt "linear, the fit" 2.5 linear "${judged[@]}" --synthetic-images 4000 --iterations 100000 --l2 1e-9
-start '^finetune: ' "$simclr" finetune "${judged[@]}" --synthetic-images 256 --epochs 100000 --out run.finetune
-kill -HUP $pid
-ends 75 "finetune"
-holds err 'nothing was kept'
-interrupt "embed" 1 embed "${judged[@]}" --synthetic-images 60000 --out features.npy
-true_that "embed, stopped, leaves no file" test ! -e features.npy
-interrupt "data pack, shards" 0.5 data pack large --out shards --shorter-side 100 --threads 1
-interrupt "data pack, raw" 0.5 data pack large --out raw --format raw --threads 1
-interrupt "data info" 0.3 data info large --seconds 100 --threads 1
-interrupt "views" 0.2 views large --images 36 --image-size 700 --threads 1
-interrupt "bench" 0.5 bench --seconds 30 --threads 1
-interrupt "demo" 1 demo --threads 1
-python - <<'PY'
-with open("long.tar", "wb") as out: # walked header by header: millions of empty files
-    import tarfile
-    header = tarfile.TarInfo("a/0.txt").tobuf(tarfile.USTAR_FORMAT)
-    for _ in range(300): out.write(header * 4096)
-PY
-SIMCLR_CACHE=none interrupt "an archive's index" 0.1 data info long.tar --threads 1
-gzip -1 -c long.tar >long.tar.gz
-SIMCLR_CACHE=none interrupt "unpacking" 0.1 embed --checkpoint run --data long.tar.gz --out f.npy --threads 1
-rm -f long.tar long.tar.gz
-python3 -c "open('long.txt', 'w').writelines(f'large/a/0000.png\t{i % 7}\n' for i in range(3000000))"
-interrupt "a list" 0.1 data info long.txt --threads 1
-rm -f long.txt
-truncate -s 20G huge
-interrupt "data fetch, the digest" 0.5 data fetch cifar10 --from huge --out fetched --sha256 "$(printf '0%.0s' $(seq 64))"
+# ---- every long command, wherever it is: interrupts.py has them, and by hand their times ----
+python3 "$tests/interrupts.py" "$simclr" --within $((soon / 1000)) --jobs "$(nproc)" >part.out 2>&1
+read -r counted failed <<<"$(sed -nE 's/^([0-9]+) checks, ([0-9]+) failed.*/\1 \2/p' part.out | tail -n 1)"
+[ -n "${counted:-}" ] || { counted=1 failed=1; echo "FAILED: interrupts.py: $(tail -n 5 part.out)"; }
+checks=$((checks + counted)) failures=$((failures + failed))
+grep '^FAILED' part.out
 finish
