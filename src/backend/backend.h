@@ -242,6 +242,7 @@ struct optimizer_segment {           /* [count] each, in the backend's memory */
     const float *gradient;
     size_t count;
     bool decay, adapt; /* weight decay applies; LARS's trust ratio applies */
+    float rate;        /* of this segment, as a multiple of the step's learning rate: 1, or less for early layers */
 };
 enum optimizer_kind { OPTIMIZER_LARS, OPTIMIZER_SGD, OPTIMIZER_ADAMW };
 struct optimizer_desc {

@@ -154,6 +154,10 @@ int check_optimizer(const struct optimizer_desc *desc, struct error *error)
     if (desc->kind == OPTIMIZER_ADAMW && !(desc->beta2 >= 0 && desc->beta2 < 1 && desc->epsilon > 0))
         return error_set(error, SIMCLR_INVALID, "AdamW needs beta2 in [0, 1) and a positive epsilon, not %g and %g",
                          (double)desc->beta2, (double)desc->epsilon);
+    for (int i = 0; i < desc->count; i++)
+        if (!(desc->segments[i].rate > 0 && desc->segments[i].rate < 1e6f))
+            return error_set(error, SIMCLR_INVALID, "tensor %d has %g times the learning rate: give a positive number",
+                             i, (double)desc->segments[i].rate);
     return SIMCLR_OK;
 }
 

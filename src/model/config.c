@@ -39,6 +39,11 @@ int model_config_check(const struct model_config *config, struct error *error)
     if (config->classes < 0 || config->classes > 1000000)
         return error_set(error, SIMCLR_INVALID, "%d classes are impossible; use 0 (no classifier) to 1000000",
                          config->classes);
+    if (config->cut < 0 || config->cut > config->head_layers || (config->cut > 0 && config->classes == 0))
+        return error_set(error, SIMCLR_INVALID,
+                         "a classifier after head layer %d is impossible: the head has %d layers, and %s", config->cut,
+                         config->head_layers,
+                         config->classes > 0 ? "0 stands for none of them" : "there are no classes");
     return SIMCLR_OK;
 }
 
@@ -56,7 +61,7 @@ int model_output_dim(const struct model_config *config)
 
 int model_layers(const struct model_config *config)
 {
-    return config->classes > 0 ? 0 : config->head_layers;
+    return config->classes > 0 ? config->cut : config->head_layers;
 }
 
 int model_layer_dim(const struct model_config *config, int layer)
@@ -94,6 +99,7 @@ void model_config_to_text(const struct model_config *config, struct model_text *
     model_text_add(text, "head_layers", "%d", config->head_layers);
     model_text_add(text, "head_dim", "%d", config->head_dim);
     model_text_add(text, "classes", "%d", config->classes);
+    if (config->cut > 0) model_text_add(text, "cut", "%d", config->cut);
 }
 
 const char *model_text_value(const struct model_text *text, const char *key)
@@ -164,6 +170,7 @@ int model_config_from_text(struct model_config *out, model_text_find *find, cons
     if (!status) status = model_text_int(find, context, "head_layers", &out->head_layers, error);
     if (!status) status = model_text_int(find, context, "head_dim", &out->head_dim, error);
     if (!status) status = model_text_int(find, context, "classes", &out->classes, error);
+    if (!status && find(context, "cut")) status = model_text_int(find, context, "cut", &out->cut, error);
     if (status) return status;
     if (model_config_check(out, error)) {
         error_prefix(error, "the description of the model");

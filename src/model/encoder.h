@@ -11,6 +11,9 @@ struct encoder {
     void (*settle)(struct model_config *config); /* what was left to the image size is decided */
     int (*feature_dim)(const struct model_config *config);
     int (*build)(struct network *network, const struct model_config *config, int images); /* -> tensor h, kept */
+    /* The number of the block that a parameter of this name belongs to: 0 the stem, then the residual blocks in their
+     * order. What follows the encoder: that of the last block. */
+    int (*block)(const struct model_config *config, const char *name);
     void (*title)(const struct model_config *config, struct model_title *title);
     void (*to_text)(const struct model_config *config, struct model_text *text);
     int (*from_text)(struct model_config *config, model_text_find *find, const void *context, struct error *error);

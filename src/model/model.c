@@ -2,6 +2,8 @@
 #include "model/encoder.h"
 #include "nn/ops/ops.h"
 
+#include <math.h>
+
 #include "base/memory.h"
 
 /* images -> h -> z (or logits). */
@@ -18,11 +20,8 @@ static struct model_tensors build(struct network *network, const struct model_co
         network_keep(network, tensors.z);
         return tensors;
     }
-    if (config->classes > 0)
-        tensors.z = network_dense(network, "fc", tensors.h, config->classes, true,
-                                  PARAMETER_DECAY | PARAMETER_ADAPT | PARAMETER_HEAD, INIT_NORMAL_001);
-    else
-        tensors.z = projection_head_build(network, config, tensors.h);
+    tensors.z = config->classes > 0 ? classifier_build(network, config, tensors.h)
+                                    : projection_head_build(network, config, tensors.h);
     network_keep(network, tensors.z);
     if (tensors.z != tensors.h) network_name(network, tensors.z, config->classes > 0 ? "logits" : "z");
     return tensors;
@@ -59,6 +58,21 @@ int model_create(struct model **out, const struct model_config *config, struct b
     parameters_initialize(&model->parameters, seed);
     *out = model;
     return SIMCLR_OK;
+}
+
+void model_slow_early_blocks(struct model *model, double factor)
+{
+    const struct encoder *encoder = model_encoder(&model->config);
+    struct parameters *parameters = &model->parameters;
+    int last = 0;
+    for (int i = 0; i < parameters->count; i++) {
+        const int block = encoder->block(&model->config, parameters->items[i].name);
+        if (block > last) last = block;
+    }
+    for (int i = 0; i < parameters->count; i++) {
+        struct parameter *item = &parameters->items[i];
+        item->rate = (float)pow(factor, last - encoder->block(&model->config, item->name));
+    }
 }
 
 void model_destroy(struct model **model)

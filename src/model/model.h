@@ -21,18 +21,19 @@ struct model_config {
     int image_size;  /* S */
     int head_layers; /* 0 none, 1 linear, 2 (v1), 3 (v2) */
     int head_dim;    /* output of the head, 128 */
-    int classes;     /* > 0: a linear classifier "fc" on h instead of the head (fine-tuning) */
+    int classes;     /* > 0: a linear classifier "fc" in place of the head's end (training with labels) */
+    int cut;         /* with a classifier: it stands on the output of this many of the head's layers; 0: on h */
 };
 int model_config_check(const struct model_config *config, struct error *error);
-int model_feature_dim(const struct model_config *config); /* of h: for a ResNet 512 or 2048 times width */
-int model_output_dim(const struct model_config *config);  /* of z (or logits) */
-int model_layers(const struct model_config *config);      /* of the head, that the model has: a classifier has none */
+int model_feature_dim(const struct model_config *config);          /* of h: for a ResNet 512 or 2048 times width */
+int model_output_dim(const struct model_config *config);           /* of z (or logits) */
+int model_layers(const struct model_config *config);               /* of the head, that the model has: up to its cut */
 int model_layer_dim(const struct model_config *config, int layer); /* of the output of this one of them; 0: of h */
 
 /* ---- the configuration as text: config.c ---- */
 /* Entries that describe a model: a checkpoint's metadata; parts of an export's config.json and of what `info` prints.
  * Numbers read back equal. A ResNet: depth, width, stem (imagenet or cifar); all: image_size, head_layers, head_dim,
- * classes. `encoder` names another kind than resnet. */
+ * classes; cut where it is not 0. `encoder` names another kind than resnet. */
 enum { MODEL_TEXT_ENTRIES = 12, MODEL_TEXT_LENGTH = 32 };
 struct model_text {
     int count;
@@ -59,10 +60,12 @@ struct model_tensors {
     int images, h, z;
 }; /* z == h without a head */
 
-/* model/projection_head.c: h -> z. Names: head.fcs.I.weight, head.bns.I.weight, .bias (none for the last). */
+/* model/projection_head.c: h -> z, or h -> logits. Names: head.fcs.I.weight, head.bns.I.weight, .bias (none for the
+ * last); fc.weight, fc.bias. */
 int projection_head_build(struct network *network, const struct model_config *config, int h);
 /* Its first layers alone: the output of the last of them, ReLU included (the last of all has none: z). */
 int projection_layers_build(struct network *network, const struct model_config *config, int h, int layers);
+int classifier_build(struct network *network, const struct model_config *config, int h);
 
 /* The weights of one model and the networks planned over them. */
 struct model {
@@ -80,6 +83,11 @@ int model_describe(struct parameters *parameters, const struct model_config *con
 int model_create(struct model **out, const struct model_config *config, struct backend *backend, uint64_t seed,
                  struct error *error);
 void model_destroy(struct model **model);
+
+/* Gives the parameters of block b of the encoder factor^(last - b) times the learning rate: for who plans an optimiser
+ * afterwards. Block 0 is the stem, the others are the residual blocks; the last one, head and classifier keep the whole
+ * rate. factor: above 0. */
+void model_slow_early_blocks(struct model *model, double factor);
 
 struct model_plan_args {
     struct backend *backend; /* borrowed by the network */

@@ -1,4 +1,5 @@
-/* model/projection_head.c -- g: h -> z (paper section 2.1 and Figure 8; method.md section 3). */
+/* model/projection_head.c -- g: h -> z (paper section 2.1 and Figure 8; method.md section 3), and what takes the place
+ * of its end where there are labels: a linear classifier. */
 #include <stdio.h>
 
 #include "model/model.h"
@@ -32,4 +33,13 @@ int projection_head_build(struct network *network, const struct model_config *co
 int projection_layers_build(struct network *network, const struct model_config *config, int h, int layers)
 {
     return build_layers(network, config, h, layers);
+}
+
+/* It starts at zero. So LARS must not adapt its rate: a trust ratio would keep the weights near zero, and the authors
+ * leave their classifier out of it (method.md section 5). */
+int classifier_build(struct network *network, const struct model_config *config, int h)
+{
+    const int y = build_layers(network, config, h, config->cut);
+    return network_dense(network, "fc", y, config->classes, true,
+                         PARAMETER_DECAY | PARAMETER_HEAD | PARAMETER_CLASSIFIER, INIT_ZERO);
 }

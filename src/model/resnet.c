@@ -65,6 +65,17 @@ static int feature_dim(const struct model_config *config)
     return architecture ? base_channels(config->resnet.width) * 8 * (architecture->bottleneck ? 4 : 1) : 0;
 }
 
+/* "layer3.1.conv2.weight" is of block 1 + blocks of layers 1 and 2 + 1. */
+static int block(const struct model_config *config, const char *name)
+{
+    const struct architecture *architecture = find_architecture(config->resnet.depth);
+    int stage, index, number = 0;
+    const bool inside = sscanf(name, "layer%1d.%3d.", &stage, &index) == 2 && stage >= 1 && stage <= 4;
+    for (int i = 0; i < 4 && (!inside || i + 1 < stage); i++) number += architecture->blocks[i];
+    if (inside) return number + index + 1;
+    return strncmp(name, "conv1.", 6) == 0 || strncmp(name, "bn1.", 4) == 0 ? 0 : number;
+}
+
 /* ---- text ---------------------------------------------------------------------------------------------------- */
 static void title(const struct model_config *config, struct model_title *out)
 {
@@ -197,6 +208,7 @@ const struct encoder resnet_encoder = {
     .settle = settle,
     .feature_dim = feature_dim,
     .build = build,
+    .block = block,
     .title = title,
     .to_text = to_text,
     .from_text = from_text,

@@ -40,6 +40,7 @@ struct network_options {
     enum convolution convolution;
     enum recompute recompute; /* of networks in training */
     bool dry; /* plans and measures, but allocates no memory for activations and gradients: running it does nothing */
+    float statistics_share; /* of a batch's statistics in the next running ones; 0: the usual 0.1 */
 };
 /* Needs the parameters' memory. After a failure the network can only be destroyed. The last tensor made is kept.
  * options: copied; NULL: all AUTO. */

@@ -25,6 +25,7 @@ static int create_plan(struct optimizer *optimizer, struct parameters *parameter
             .count = item->count,
             .decay = item->flags & PARAMETER_DECAY,
             .adapt = item->flags & PARAMETER_ADAPT,
+            .rate = item->rate,
         };
         count += 1;
     }

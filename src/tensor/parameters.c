@@ -35,7 +35,7 @@ int parameters_add(struct parameters *parameters, const char *name, const struct
 {
     const int rank = form->rank, *dims = form->dims;
     struct parameter item = {
-        .rank = rank, .count = 1, .flags = form->flags, .init = form->init, .fan_in = form->fan_in};
+        .rank = rank, .count = 1, .flags = form->flags, .init = form->init, .fan_in = form->fan_in, .rate = 1};
     if (parameters->weights)
         return error_set(error, SIMCLR_INVALID,
                          "parameter %s: the table is already laid out; add it before "

@@ -20,11 +20,12 @@
 #include "tensor/tensor.h"
 
 enum parameter_flag {
-    PARAMETER_DECAY = 1u << 0,  /* weight decay applies                                       */
-    PARAMETER_ADAPT = 1u << 1,  /* LARS trust ratio applies                                   */
-    PARAMETER_BUFFER = 1u << 2, /* not trained: lives in the buffer slab                      */
-    PARAMETER_HEAD = 1u << 3,   /* belongs to the projection head or the classifier           */
-    PARAMETER_FROZEN = 1u << 4  /* in the weight slab, but the optimiser leaves it alone      */
+    PARAMETER_DECAY = 1u << 0,     /* weight decay applies                                       */
+    PARAMETER_ADAPT = 1u << 1,     /* LARS trust ratio applies                                   */
+    PARAMETER_BUFFER = 1u << 2,    /* not trained: lives in the buffer slab                      */
+    PARAMETER_HEAD = 1u << 3,      /* belongs to the projection head or the classifier           */
+    PARAMETER_FROZEN = 1u << 4,    /* in the weight slab, but the optimiser leaves it alone      */
+    PARAMETER_CLASSIFIER = 1u << 5 /* of the HEAD: the classifier, which training with labels always begins anew */
 };
 
 enum parameter_init {
@@ -43,6 +44,7 @@ struct parameter {
     unsigned flags;
     enum parameter_init init;
     int fan_in;
+    float rate; /* what the learning rate is multiplied by: 1 unless a training sets it before it plans its optimiser */
 };
 
 /* Filled by parameters_add, then laid out once by parameters_allocate. */

@@ -173,7 +173,8 @@ static void optimizer_execute(struct ops_target *target, struct ops_buffers *buf
         float *gradient = ops_random(buffers, count, item + 3, -1, 1, false);
         if (i == 2) memset(weight, 0, count * sizeof *weight);     /* no norm: trust 1 */
         if (i == 5) memset(gradient, 0, count * sizeof *gradient); /* decay alone, or nothing at all */
-        segments[i] = (struct optimizer_segment){weight, state1, state2, gradient, count, i % 2 == 0, i != 1 && i != 3};
+        segments[i] = (struct optimizer_segment){weight, state1,     state2,           gradient,
+                                                 count,  i % 2 == 0, i != 1 && i != 3, i == 3 ? 0.25f : 1};
         state[3 * i] = weight, state[3 * i + 1] = state1, state[3 * i + 2] = state2;
         if (kind != OPTIMIZER_ADAMW) segments[i].state2 = NULL;
     }

@@ -273,7 +273,7 @@ static void optimizer_cases(struct ops_target *target)
         memset(state2, 0, count * sizeof(float));
         for (int i = 0; i < 4; i++) {
             const double rate = reference_number(reference_get(&golden.file, "rates"), i);
-            const struct optimizer_segment segment = {weight, state1, state2, gradient, count, !plain, !plain};
+            const struct optimizer_segment segment = {weight, state1, state2, gradient, count, !plain, !plain, 1};
             const struct optimizer_desc desc = {.kind = OPTIMIZERS[which / 2].kind,
                                                 .momentum = 0.9f,
                                                 .trust = 0.001f,

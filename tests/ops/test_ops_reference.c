@@ -53,7 +53,7 @@ static void lars_kind(struct ops_target *target, const struct reference *file, c
     memcpy(weight, reference_f32(start), count * sizeof *weight);
     memset(momentum, 0, count * sizeof *momentum);
     for (int i = 0; i < 5; i++) {
-        const struct optimizer_segment segment = {weight, momentum, NULL, gradient, count, !plain, !plain};
+        const struct optimizer_segment segment = {weight, momentum, NULL, gradient, count, !plain, !plain, 1};
         const struct optimizer_desc desc = {.kind = OPTIMIZER_LARS,
                                             .momentum = (float)reference_metadata(file, "momentum", 0),
                                             .weight_decay = (float)reference_metadata(file, "weight_decay", 0),

@@ -45,6 +45,11 @@ struct update {
     const struct step_inputs *inputs;
 };
 
+static double rate_of(const struct update *update, const struct optimizer_segment *segment)
+{
+    return (double)update->inputs->learning_rate * (double)segment->rate;
+}
+
 /* g' = g + decay w; trust = eta |w| / |g'| if both norms are positive, else 1; v = m v + lr trust g'; w -= v. */
 static void run_lars(const struct update *update, const struct optimizer_segment *segment)
 {
@@ -59,7 +64,7 @@ static void run_lars(const struct update *update, const struct optimizer_segment
     double trust = 1;
     if (segment->adapt && weight_squares > 0 && gradient_squares > 0)
         trust = desc->trust * sqrt(weight_squares) / sqrt(gradient_squares);
-    const double rate = update->inputs->learning_rate * trust, momentum = desc->momentum;
+    const double rate = rate_of(update, segment) * trust, momentum = desc->momentum;
     for (size_t i = 0; i < segment->count; i++) {
         const double weight = segment->weight[i], gradient = segment->gradient[i] + decay * weight;
         const double velocity = momentum * segment->state1[i] + rate * gradient;
@@ -73,7 +78,7 @@ static void run_sgd(const struct update *update, const struct optimizer_segment 
 {
     const struct optimizer_desc *desc = update->desc;
     const double decay = segment->decay ? desc->weight_decay : 0;
-    const double rate = update->inputs->learning_rate, momentum = desc->momentum;
+    const double rate = rate_of(update, segment), momentum = desc->momentum;
     for (size_t i = 0; i < segment->count; i++) {
         const double weight = segment->weight[i], gradient = segment->gradient[i] + decay * weight;
         const double velocity = momentum * segment->state1[i] + gradient;
@@ -87,7 +92,7 @@ static void run_adamw(const struct update *update, const struct optimizer_segmen
 {
     const struct optimizer_desc *desc = update->desc;
     const double decay = segment->decay ? desc->weight_decay : 0;
-    const double rate = update->inputs->learning_rate, beta1 = desc->momentum, beta2 = desc->beta2;
+    const double rate = rate_of(update, segment), beta1 = desc->momentum, beta2 = desc->beta2;
     const double correction1 = 1 - pow(beta1, (double)update->inputs->step),
                  correction2 = 1 - pow(beta2, (double)update->inputs->step);
     for (size_t i = 0; i < segment->count; i++) {

@@ -6,7 +6,7 @@
 #include "nn/ops/ops.h"
 
 #define EPSILON 1e-5f
-#define MOMENTUM 0.1f
+#define USUAL_SHARE 0.1f /* of a batch in the running statistics (method.md section 2) */
 
 enum { GAMMA, BETA, RUNNING_MEAN, RUNNING_VARIANCE };
 
@@ -83,7 +83,7 @@ static int plan(struct network *network, struct operation *operation, struct err
         .training = network_trains(network),
         .accumulate_residual = operation->adds_d_residual,
         .epsilon = EPSILON,
-        .momentum = MOMENTUM,
+        .momentum = network->options.statistics_share > 0 ? network->options.statistics_share : USUAL_SHARE,
     };
     return network->backend->ops->batch_norm_create(network->backend, &desc, &own->plan, error);
 }

@@ -163,6 +163,7 @@ static void fill_segments(struct ops_buffers *buffers, struct optimizer_segment 
         s->gradient = ops_random(buffers, count, 50 + i, -1, 1, false);
         s->count = count;
         s->decay = s->adapt = i != 1;
+        s->rate = i == 2 ? 0.5f : 1;
         if (i == 4) memset(s->weight, 0, count * sizeof(float)); /* no norm: trust 1 */
     }
 }

@@ -131,6 +131,48 @@ static void test_initial_values(void **state)
     model_destroy(&model);
 }
 
+static int row_of(const struct model *model, const char *name)
+{
+    const int index = parameters_find(&model->parameters, name);
+    if (index < 0) fail_msg("no parameter %s", name);
+    return index;
+}
+
+/* A classifier stands on h or on the output of so many of the head's layers, and only those are there. It starts at
+ * zero and decays, and LARS leaves its rate alone, as that of what neither decays nor adapts. */
+static void test_classifier(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    for (int cut = 0; cut <= 3; cut++) {
+        const struct model_config config = {.resnet = {.depth = 18, .width = 0.125},
+                                            .image_size = 16,
+                                            .head_layers = 3,
+                                            .head_dim = 12,
+                                            .classes = 7,
+                                            .cut = cut};
+        struct model *model;
+        CHECK_OK(model_create(&model, &config, NULL, 1, &error), error);
+        const struct parameters *table = &model->parameters;
+        const struct parameter *weight = row(table, "fc.weight"), *bias = row(table, "fc.bias");
+        check_dims(weight, 7, cut == 3 ? 12 : 64, 0, 0);
+        assert_int_equal(weight->flags, PARAMETER_DECAY | PARAMETER_HEAD | PARAMETER_CLASSIFIER);
+        assert_int_equal(bias->flags, PARAMETER_HEAD | PARAMETER_CLASSIFIER);
+        for (size_t i = 0; i < weight->count; i++)
+            assert_true(parameter_weights(table, row_of(model, "fc.weight"))[i] == 0);
+        for (int layer = 0; layer < 3; layer++) {
+            char name[32];
+            snprintf(name, sizeof name, "head.fcs.%d.weight", layer);
+            assert_int_equal(parameters_find(table, name) >= 0, layer < cut);
+            snprintf(name, sizeof name, "head.bns.%d.bias", layer); /* the head's last has none, cut or not */
+            assert_int_equal(parameters_find(table, name) >= 0, layer < cut && layer < 2);
+        }
+        if (cut > 0) assert_true(row(table, "head.fcs.0.weight")->flags & PARAMETER_ADAPT);
+        assert_int_equal(model_output_dim(&config), 7);
+        model_destroy(&model);
+    }
+}
+
 static void test_heads(void **state)
 {
     (void)state;
@@ -143,11 +185,14 @@ static void test_heads(void **state)
                                       .head_layers = layers % 4,
                                       .head_dim = 12,
                                       .classes = layers == 4 ? 7 : 0};
+        float *fc = NULL;
         struct model *model;
         struct network *network, *encoder;
         struct model_tensors tensors, encoder_tensors;
         CHECK_OK(model_create(&model, &config, NULL, 1, &error), error);
         assert_int_equal(model_output_dim(&config), layers == 0 ? 64 : layers == 4 ? 7 : 12);
+        if (layers == 4) fc = parameter_weights(&model->parameters, row_of(model, "fc.weight"));
+        for (int k = 0; fc && k < 7 * 64; k++) fc[k] = (float)(k % 13) - 6;
         CHECK_OK(model_plan(model,
                             &(struct model_plan_args){.backend = bench.backend,
                                                       .mode = NETWORK_TRAINING,
@@ -181,10 +226,9 @@ static void test_heads(void **state)
             assert_true(fabs(mean) < 1e-5);
         }
         if (layers == 4) { /* logits: W h + b */
-            const float *w = parameter_weights(&model->parameters, parameters_find(&model->parameters, "fc.weight"));
             double logit = 0;
-            for (int k = 0; k < 64; k++) logit += (double)w[64 + k] * h[k];
-            assert_true(fabs(logit - z[1]) < 1e-6 && logit != 0);
+            for (int k = 0; k < 64; k++) logit += (double)fc[64 + k] * h[k];
+            assert_true(fabs(logit - z[1]) < 1e-4 && fabs(logit) > 0.01);
         }
         network_destroy(&network);
         network_destroy(&encoder);
@@ -263,6 +307,7 @@ static void test_layers(void **state)
     assert_true(zeros > 0 && negative > 0);
     assert_int_equal(model_layers(&config), 3);
     assert_int_equal(model_layers(&(struct model_config){.head_layers = 3, .classes = 7}), 0);
+    assert_int_equal(model_layers(&(struct model_config){.head_layers = 3, .classes = 7, .cut = 2}), 2);
     struct network *network;
     struct model_tensors tensors;
     assert_int_equal(model_plan(model, &(struct model_plan_args){.backend = bench.backend, .batch = 1, .layer = 4},
@@ -319,6 +364,16 @@ static void test_text(void **state)
     assert_string_equal(model_title(&config).text, "ResNet-50, width 0.125");
     assert_string_equal(model_title(&config).word, "resnet50");
 
+    struct model_config cut = config; /* an entry more, where the classifier does not stand on h */
+    cut.cut = 2;
+    model_config_to_text(&cut, &text);
+    assert_string_equal(model_text_value(&text, "cut"), "2");
+    CHECK_OK(model_config_from_text(&again, find, &text, &error), error);
+    assert_int_equal(again.cut, 2);
+    model_config_to_text(&config, &text);
+    CHECK_OK(model_config_from_text(&again, find, &text, &error), error);
+    assert_int_equal(again.cut, 0);
+
     for (int i = 0; i < text.count; i++) { /* an entry is missing */
         struct model_text broken = text;
         broken.entry[i].key = "other";
@@ -332,17 +387,39 @@ static void test_hostile_text(void **state)
 {
     (void)state;
     static const char *const BAD[][2] = {
-        {"depth", ""},        {"depth", "18x"},         {"depth", "99999999999999999999"},
-        {"depth", "19"},      {"depth", "-2147483649"}, {"width", "nan"},
-        {"width", "inf"},     {"width", "1e999"},       {"width", "0.3"},
-        {"width", "1 "},      {"stem", "CIFAR"},        {"stem", ""},
-        {"image_size", "0"},  {"image_size", "1e3"},    {"image_size", "2147483648"},
-        {"head_layers", "4"}, {"head_layers", "0x2"},   {"head_dim", "0"},
-        {"classes", "-1"},    {"classes", "%n%n%n%n"},  {"encoder", "alexnet2"},
+        {"depth", ""},
+        {"depth", "18x"},
+        {"depth", "99999999999999999999"},
+        {"depth", "19"},
+        {"depth", "-2147483649"},
+        {"width", "nan"},
+        {"width", "inf"},
+        {"width", "1e999"},
+        {"width", "0.3"},
+        {"width", "1 "},
+        {"stem", "CIFAR"},
+        {"stem", ""},
+        {"image_size", "0"},
+        {"image_size", "1e3"},
+        {"image_size", "2147483648"},
+        {"head_layers", "4"},
+        {"head_layers", "0x2"},
+        {"head_dim", "0"},
+        {"classes", "-1"},
+        {"classes", "%n%n%n%n"},
+        {"encoder", "alexnet2"},
         {"encoder", ""},
+        {"cut", "3"},
+        {"cut", "-1"},
+        {"cut", "1 "},
+        {"classes", "0"},
     };
-    const struct model_config config = {
-        .resnet = {.depth = 18, .width = 0.25}, .image_size = 32, .head_layers = 2, .head_dim = 64};
+    const struct model_config config = {.resnet = {.depth = 18, .width = 0.25},
+                                        .image_size = 32,
+                                        .head_layers = 2,
+                                        .head_dim = 64,
+                                        .classes = 3,
+                                        .cut = 1};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
         struct error error = {0};
         struct model_config out;
@@ -426,10 +503,10 @@ static void test_batch_of_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),       cmocka_unit_test(test_names),        cmocka_unit_test(test_initial_values),
-        cmocka_unit_test(test_layers),       cmocka_unit_test(test_heads),        cmocka_unit_test(test_stems),
-        cmocka_unit_test(test_text),         cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_batch_of_one),
+        cmocka_unit_test(test_counts),   cmocka_unit_test(test_names),        cmocka_unit_test(test_initial_values),
+        cmocka_unit_test(test_layers),   cmocka_unit_test(test_classifier),   cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_stems),    cmocka_unit_test(test_text),         cmocka_unit_test(test_hostile_text),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_batch_of_one),
     };
     return run_cases(tests, NULL, NULL);
 }

@@ -38,6 +38,12 @@ static void close_fixture(struct fixture *f)
     close_backend(&f->bench);
 }
 
+static struct optimizer_config step_settings(enum optimizer_kind kind)
+{
+    return (struct optimizer_config){
+        .kind = kind, .momentum = 0.9f, .weight_decay = 0.1f, .trust = 0.001f, .beta2 = 0.999f, .epsilon = 1e-8f};
+}
+
 static void check_near(float value, double expected)
 {
     if (!(fabs(value - expected) <= 1e-6 * fabs(expected))) fail_msg("%.9g instead of %.9g", (double)value, expected);
@@ -71,6 +77,48 @@ static void test_lars(void **state)
     optimizer_destroy(&optimizer);
     assert_null(optimizer);
     close_fixture(&f);
+}
+
+/* A tensor with a rate of its own goes as one at that rate does; momentum that is in units of steps shrinks with it. */
+static void test_rates(void **state)
+{
+    (void)state;
+    static const enum optimizer_kind kinds[] = {OPTIMIZER_LARS, OPTIMIZER_SGD, OPTIMIZER_ADAMW};
+    for (int kind = 0; kind < 3; kind++) {
+        const struct optimizer_config config = step_settings(kinds[kind]);
+        float after[2];
+        for (int slow = 0; slow < 2; slow++) {
+            struct error error = {0};
+            struct fixture f;
+            struct optimizer *optimizer;
+            open_fixture(&f);
+            f.table.items[0].rate = slow ? 0.25f : 1;
+            CHECK_OK(optimizer_create(&optimizer, &config, f.bench.backend, &f.table, &error), error);
+            for (int step = 0; step < 3; step++) optimizer_update(optimizer, slow ? 0.25 : 0.0625);
+            after[slow] = parameter_weights(&f.table, 0)[7];
+            if (slow) assert_true(parameter_weights(&f.table, 1)[7] < after[slow]); /* four times the rate */
+            optimizer_destroy(&optimizer);
+            close_fixture(&f);
+        }
+        assert_true(after[0] == after[1] && after[0] != 0.5f);
+    }
+}
+
+static void a_rate_must_be_positive(void **state)
+{
+    (void)state;
+    static const float bad[] = {0, -1, NAN, INFINITY};
+    const struct optimizer_config config = step_settings(OPTIMIZER_SGD);
+    for (int i = 0; i < 4; i++) {
+        struct error error = {0};
+        struct fixture f;
+        struct optimizer *optimizer;
+        open_fixture(&f);
+        f.table.items[1].rate = bad[i];
+        assert_int_equal(optimizer_create(&optimizer, &config, f.bench.backend, &f.table, &error), SIMCLR_INVALID);
+        assert_non_null(strstr(error.text, "the learning rate"));
+        close_fixture(&f);
+    }
 }
 
 /* Two steps of AdamW by hand: the bias correction counts steps from 1, decay is decoupled. */
@@ -189,10 +237,9 @@ static void test_schedule(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lars),
-        cmocka_unit_test(test_adamw),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_schedule),
+        cmocka_unit_test(test_lars),     cmocka_unit_test(test_adamw),
+        cmocka_unit_test(test_rates),    cmocka_unit_test(a_rate_must_be_positive),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_schedule),
     };
     return run_cases(tests, NULL, NULL);
 }

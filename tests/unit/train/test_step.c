@@ -134,6 +134,45 @@ static void assert_same(const struct run *run, const struct state *before)
     assert_int_equal(run->step.optimizer->steps, before->updates);
 }
 
+/* ---- a classifier and LARS -------------------------------------------------------------------------------- */
+
+/* From zero weights a trust ratio below 1 would leave the classifier where it is. So it goes by v = lr g' with g' = g +
+ * decay w, as the authors' does, while the layers before it adapt: there |v| = lr eta |w|. */
+static void lars_leaves_the_classifier_its_rate(void **state)
+{
+    (void)state;
+    struct run run;
+    struct step_config config = usual(&step_cross_entropy);
+    config.optimizer = step_optimizer_usual(OPTIMIZER_LARS);
+    config.optimizer.momentum = 0;
+    config.optimizer.weight_decay = 0.5f;
+    open_run(&run, &config);
+    const struct parameters *parameters = &run.model->parameters;
+    const int fc = parameters_find(parameters, "fc.weight"),
+              conv = parameters_find(parameters, "layer1.0.conv1.weight");
+    for (int step = 0; step < 2; step++) { /* from zero, then with decay */
+        struct state before = state_of(&run);
+        take(&run, true);
+        const size_t at = parameters->items[fc].offset;
+        double moved = 0;
+        for (size_t i = 0; i < parameters->items[fc].count; i++) {
+            const float w = before.weights[at + i], g = parameter_gradients(parameters, fc)[i];
+            assert_float_equal(w - parameter_weights(parameters, fc)[i], 0.1f * (g + 0.5f * w), 1e-6);
+            moved += fabs((double)w - parameter_weights(parameters, fc)[i]);
+        }
+        assert_true(moved > 1e-3);
+        double change = 0, norm = 0;
+        for (size_t i = 0; i < parameters->items[conv].count; i++) {
+            const double w = before.weights[parameters->items[conv].offset + i];
+            change += pow(w - parameter_weights(parameters, conv)[i], 2);
+            norm += w * w;
+        }
+        assert_true(fabs(sqrt(change / norm) - 0.1 * 0.001) < 1e-6);
+        free_state(&before);
+    }
+    close_run(&run);
+}
+
 /* ---- a step that counts ----------------------------------------------------------------------------------- */
 
 /* SGD without momentum and decay: w loses rate times gradient. Momentum of 0 leaves v = g. */
@@ -528,6 +567,7 @@ static void options_become_optimiser_and_schedule(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lars_leaves_the_classifier_its_rate),
         cmocka_unit_test(the_update_goes_at_the_rate_of_its_step),
         cmocka_unit_test(statistics_go_with_the_update),
         cmocka_unit_test(the_report_holds_the_loss_and_the_norm),

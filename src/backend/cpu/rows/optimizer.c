@@ -112,13 +112,14 @@ static void update_range(const struct optimizer_job *job, const struct optimizer
     const struct step_inputs *inputs = job->inputs;
     const struct cpu_kernels *kernels = job->cpu->kernels;
     const float decay = segment->decay ? desc->weight_decay : 0;
+    const float learning_rate = inputs->learning_rate * segment->rate;
     float *weight = segment->weight + begin, *state = segment->state1 + begin;
     const float *gradient = segment->gradient + begin;
     if (desc->kind == OPTIMIZER_LARS) {
-        const float rate = (float)((double)inputs->learning_rate * trust);
+        const float rate = (float)((double)learning_rate * trust);
         kernels->lars_update(weight, state, gradient, end - begin, rate, desc->momentum, decay);
     } else if (desc->kind == OPTIMIZER_SGD) {
-        kernels->sgd_update(weight, state, gradient, end - begin, inputs->learning_rate, desc->momentum, decay);
+        kernels->sgd_update(weight, state, gradient, end - begin, learning_rate, desc->momentum, decay);
     } else {
         const double first = 1 - pow(desc->momentum, (double)inputs->step);
         const double second = 1 - pow(desc->beta2, (double)inputs->step);
@@ -129,8 +130,8 @@ static void update_range(const struct optimizer_job *job, const struct optimizer
                                  .count = end - begin,
                                  .beta1 = desc->momentum,
                                  .beta2 = desc->beta2,
-                                 .keep = (float)(1 - (double)inputs->learning_rate * (double)decay),
-                                 .rate = (float)(inputs->learning_rate / first),
+                                 .keep = (float)(1 - (double)learning_rate * (double)decay),
+                                 .rate = (float)(learning_rate / first),
                                  .root = (float)(1 / sqrt(second)),
                                  .epsilon = desc->epsilon};
         kernels->adam_update(&args);
