@@ -9,6 +9,7 @@
  *     format ("simclr-checkpoint"), version ("2")
  *     depth, width, stem, image_size, head_layers, head_dim, classes
  *     step, epoch, seed, images_seen, skipped_steps, best_knn
+ *     best_by                          "held-out": of which images best_knn is, where there is one
  *     epoch_steps, epoch_sums          loss, top-1, seconds, seconds waited
  *     mean, std                        three numbers each
  *     optimizer, optimizer_steps       none, lars, sgd, adamw
@@ -38,7 +39,8 @@ struct checkpoint_state {
     const char *config_yaml; /* effective configuration, or NULL */
     const char *fingerprint; /* of everything whose change forbids resuming */
     double best_knn;         /* best online kNN so far, -1: none */
-    int64_t skipped_steps;   /* non-finite steps so far */
+    bool best_is_held_out; /* it is of held-out training images; files of up to November 2026 have it of test images */
+    int64_t skipped_steps; /* non-finite steps so far */
     int64_t images_seen;
     struct stretch this_epoch; /* an epoch's steps before this one: all 0 at its end, and in files of version 1 */
     float mean[3], std[3];     /* input normalisation (x - mean) / std; std all 0: none */

@@ -154,6 +154,8 @@ static int read_state(struct checkpoint *checkpoint, struct error *error)
     errno = 0;
     state->seed = strtoull(seed, &end, 10);
     if (errno || end == seed || *end || *seed < '0' || *seed > '9') return bad_entry(checkpoint, "seed", seed, error);
+    const char *best_by = safetensors_metadata(checkpoint->file, "best_by");
+    state->best_is_held_out = best_by && strcmp(best_by, CHECKPOINT_HELD_OUT) == 0;
     state->config_yaml = safetensors_metadata(checkpoint->file, "config");
     state->fingerprint = safetensors_metadata(checkpoint->file, "fingerprint");
     const char *optimizer = checkpoint->optimizer;

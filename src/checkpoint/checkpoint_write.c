@@ -50,6 +50,7 @@ static void fill_metadata(struct metadata *metadata, const struct model_config *
     add_number(metadata, "images_seen", "%" PRId64, state->images_seen);
     add_number(metadata, "skipped_steps", "%" PRId64, state->skipped_steps);
     add_number(metadata, "best_knn", "%.17g", state->best_knn);
+    if (state->best_knn >= 0 && state->best_is_held_out) add_string(metadata, "best_by", CHECKPOINT_HELD_OUT);
     const struct stretch *sums = &state->this_epoch;
     add_number(metadata, "epoch_steps", "%" PRId64, sums->steps);
     add_number(metadata, "epoch_sums", "%.17g %.17g %.17g %.17g", sums->loss, sums->top1, sums->seconds, sums->waited);

@@ -8,7 +8,8 @@
 #include "tensor/parameters.h"
 
 #define CHECKPOINT_FORMAT "simclr-checkpoint"
-#define CHECKPOINT_VERSION 2 /* the one written; from 1 on all are read */
+#define CHECKPOINT_HELD_OUT "held-out" /* a value of best_by */
+#define CHECKPOINT_VERSION 2           /* the one written; from 1 on all are read */
 
 struct file_name {
     char text[160];

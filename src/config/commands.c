@@ -11,7 +11,8 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .summary = "train an encoder on images without labels",
             .help = "Trains an encoder to recognise two random views of one image among all others (SimCLR). Labels "
                     "are not needed; where the folders give some, they are used only to measure how good the "
-                    "representation is. A run lives in the folder of --out: config.yaml, environment.json, train.log, "
+                    "representation is, and to choose the best checkpoint. A run lives in the folder of --out: "
+                    "config.yaml, environment.json, train.log, "
                     "metrics.jsonl, TensorBoard events, checkpoints/ and exported/encoder.safetensors, which has "
                     "torchvision's parameter names. The same command goes on with a run that was stopped.",
             .examples = "simclr pretrain --data photos/ --out run/\n"

@@ -32,10 +32,9 @@ static int compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Moves a random choice of `wanted` of the `count` members to the front. */
-static void choose(uint64_t seed, uint32_t class, uint32_t *member, uint32_t count, uint32_t wanted)
+/* Moves a random choice of `wanted` of the `count` members to the front; a larger choice begins with a smaller one. */
+static void choose(struct rng rng, uint32_t *member, uint32_t count, uint32_t wanted)
 {
-    struct rng rng = rng_open(seed, RNG_SUBSET, 0, class, 0);
     for (uint32_t i = 0; i < wanted; i++) {
         const uint32_t j = i + rng_below(&rng, count - i), swap = member[i];
         member[i] = member[j];
@@ -60,39 +59,84 @@ static void sort_by_class(const struct dataset *dataset, int classes, uint32_t *
     start[0] = 0;
 }
 
-int sampler_subset(const struct dataset *dataset, double share, uint64_t seed, uint32_t **out, uint32_t *count,
-                   struct error *error)
+/* The images by class: class c has member[start[c]] to member[start[c + 1] - 1]. */
+struct by_class {
+    int classes;
+    uint32_t *start, *member;
+};
+
+static void by_class_free(struct by_class *sorted)
+{
+    memory_free(sorted->start);
+    memory_free(sorted->member);
+}
+
+static int by_class_open(struct by_class *sorted, const struct dataset *dataset, struct error *error)
+{
+    const size_t images = (size_t)dataset_count(dataset);
+    sorted->classes = dataset_classes(dataset);
+    sorted->start = memory_array((size_t)sorted->classes + 1, sizeof *sorted->start);
+    sorted->member = memory_array(images, sizeof *sorted->member);
+    if (!sorted->start || !sorted->member) {
+        by_class_free(sorted);
+        return error_no_memory(error, "the images by class", images * sizeof *sorted->member);
+    }
+    sort_by_class(dataset, sorted->classes, sorted->start, sorted->member);
+    return SIMCLR_OK;
+}
+
+int64_t sampler_hold_tenth(const struct dataset *dataset, uint64_t seed, uint8_t *held, struct error *error)
+{
+    struct by_class sorted;
+    const int status = by_class_open(&sorted, dataset, error);
+    if (status) return status;
+    for (int64_t i = 0; i < dataset_count(dataset); i++) held[i] = 0;
+    for (int c = 0; c < sorted.classes; c++) {
+        const uint32_t first = sorted.start[c], size = sorted.start[c + 1] - first;
+        choose(rng_open(seed, RNG_SPLIT, 1, (uint32_t)c, 0), sorted.member + first, size, size);
+    }
+    /* Every tenth of all, class after class: small classes share what is theirs together. */
+    const uint32_t labelled = sorted.start[sorted.classes], offset = labelled > 5 ? 5 : 0;
+    int64_t count = 0;
+    for (uint32_t i = offset; i < labelled && labelled > 1; i += 10, count++) held[sorted.member[i]] = 1;
+    by_class_free(&sorted);
+    return count;
+}
+
+/* How many labels of a class of `size` images are wanted. */
+static uint32_t wanted_of(const struct sampler_labels *labels, uint32_t size)
+{
+    if (labels->per_class > 0) return labels->per_class < size ? (uint32_t)labels->per_class : size;
+    const uint32_t wanted = (uint32_t)lround(labels->share * size);
+    return wanted == 0 && size > 0 ? 1 : wanted;
+}
+
+int sampler_subset(const struct dataset *dataset, struct sampler_labels labels, uint64_t seed, uint32_t **out,
+                   uint32_t *count, struct error *error)
 {
     *out = NULL;
     *count = 0;
-    const int classes = dataset_classes(dataset);
-    if (!(share > 0 && share <= 1))
+    if (labels.per_class < 1 && !(labels.share > 0 && labels.share <= 1))
         return error_set(error, SIMCLR_INVALID, "a share of %g of the labels: give one above 0 and up to 1 (100%%)",
-                         share);
-    if (classes == 0)
+                         labels.share);
+    if (dataset_classes(dataset) == 0)
         return error_set(error, SIMCLR_DATA,
                          "%s: no labels: put the images of each class into a folder of its own, or give"
                          " a list with labels",
                          dataset_description(dataset));
-    const size_t images = (size_t)dataset_count(dataset);
-    uint32_t *start = memory_array((size_t)classes + 1, sizeof *start), *member = memory_array(images, sizeof *member);
-    if (start == NULL || member == NULL) {
-        memory_free(start);
-        memory_free(member);
-        return error_no_memory(error, "a subset of labels", images * sizeof *member);
-    }
-    sort_by_class(dataset, classes, start, member);
+    struct by_class sorted;
+    const int status = by_class_open(&sorted, dataset, error);
+    if (status) return status;
     uint32_t kept = 0;
-    for (int c = 0; c < classes; c++) {
-        const uint32_t size = start[c + 1] - start[c];
-        uint32_t wanted = (uint32_t)lround(share * size);
-        if (wanted == 0 && size > 0) wanted = 1;
-        choose(seed, (uint32_t)c, member + start[c], size, wanted);
-        for (uint32_t i = 0; i < wanted; i++) member[kept++] = member[start[c] + i];
+    for (int c = 0; c < sorted.classes; c++) {
+        const uint32_t first = sorted.start[c], size = sorted.start[c + 1] - first;
+        const uint32_t wanted = wanted_of(&labels, size);
+        choose(rng_open(seed, RNG_SUBSET, 0, (uint32_t)c, 0), sorted.member + first, size, wanted);
+        for (uint32_t i = 0; i < wanted; i++) sorted.member[kept++] = sorted.member[first + i];
     }
-    qsort(member, kept, sizeof *member, compare_numbers);
-    memory_free(start);
-    *out = member;
+    qsort(sorted.member, kept, sizeof *sorted.member, compare_numbers);
+    memory_free(sorted.start);
+    *out = sorted.member;
     *count = kept;
     return SIMCLR_OK;
 }

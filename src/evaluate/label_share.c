@@ -1,6 +1,7 @@
 /* evaluate/label_share.c -- see label_share.h. */
 #include "evaluate/label_share.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,7 +105,8 @@ static int choose_listed(const struct dataset *dataset, const char *path, uint32
     uint8_t *text;
     size_t bytes;
     int status = file_read(path, LIST_BYTES_MAX, &text, &bytes, error);
-    if (status != SIMCLR_OK) return error_prefix(error, "--labels takes a share such as 10%% or a file");
+    if (status != SIMCLR_OK)
+        return error_prefix(error, "--labels takes a share such as 10%%, a number such as 5/class, or a file");
     const size_t images = (size_t)dataset_count(dataset);
     struct named *named = memory_array(images, sizeof *named);
     *out = memory_array(images, sizeof **out);
@@ -123,22 +125,38 @@ static int choose_listed(const struct dataset *dataset, const char *path, uint32
     return status;
 }
 
+/* "10%" or "5/class"; *counted is false for all else, which names a file. */
+static int read_labels(const char *spec, struct sampler_labels *out, bool *counted, struct error *error)
+{
+    char *end;
+    const double number = number_read(spec, &end);
+    const bool share = end != spec && strcmp(end, "%") == 0, per_class = end != spec && strcmp(end, "/class") == 0;
+    *out = (struct sampler_labels){0};
+    *counted = share || per_class;
+    if (share && !(number > 0 && number <= 100))
+        return error_set(error, SIMCLR_INVALID, "--labels %s: a share lies above 0%% and up to 100%%", spec);
+    if (per_class && !(number >= 1 && number <= 4294967295.0 && number == floor(number)))
+        return error_set(error, SIMCLR_INVALID, "--labels %s: give a whole number of images of each class, from 1 on",
+                         spec);
+    if (share) out->share = number / 100;
+    if (per_class) out->per_class = (int64_t)number;
+    return SIMCLR_OK;
+}
+
 int label_share_choose(const struct dataset *dataset, const char *spec, uint64_t seed, uint32_t **out, uint32_t *count,
                        struct error *error)
 {
-    char *end;
     *out = NULL;
     *count = 0;
     if (dataset_classes(dataset) == 0)
         return error_set(error, SIMCLR_DATA, "%s: has no labels: put the images of each class in a folder of its own",
                          dataset_description(dataset));
-    const double percent = number_read(spec, &end);
-    if (end != spec && strcmp(end, "%") == 0) {
-        if (!(percent > 0 && percent <= 100))
-            return error_set(error, SIMCLR_INVALID, "--labels %s: a share lies above 0%% and up to 100%%", spec);
-        return sampler_subset(dataset, percent / 100, seed, out, count, error);
-    }
-    const int status = choose_listed(dataset, spec, out, count, error);
+    bool counted;
+    struct sampler_labels labels;
+    int status = read_labels(spec, &labels, &counted, error);
+    if (status) return status;
+    if (counted) return sampler_subset(dataset, labels, seed, out, count, error);
+    status = choose_listed(dataset, spec, out, count, error);
     if (status != SIMCLR_OK) {
         memory_free(*out);
         *out = NULL;

@@ -6,10 +6,11 @@
 
 #include "data/dataset.h"
 
-/* spec: "10%" (a class-balanced share drawn from seed), or a text file that names one image a line, as its path or the
- * end of it (the official ImageNet lists have only file names; what follows a tab is ignored).
- * *out: new block of *count dataset numbers, sorted (memory_free). SIMCLR_INVALID: the text is neither; SIMCLR_DATA: an
- * image of the list is not in the data set, or the set has no labels. */
+/* spec: "10%" (a class-balanced share drawn from seed), "5/class" (so many of each class, or all that it has), or a
+ * text file that names one image a line, as its path or the end of it (the official ImageNet lists have only file
+ * names; what follows a tab is ignored). *out: new block of *count dataset numbers, sorted (memory_free).
+ * SIMCLR_INVALID: the text is neither; SIMCLR_DATA: an image of the list is not in the data set, or the set has no
+ * labels. */
 int label_share_choose(const struct dataset *dataset, const char *spec, uint64_t seed, uint32_t **out, uint32_t *count,
                        struct error *error);
 

@@ -100,12 +100,14 @@ static int extract(struct extraction *extraction, const struct features_request 
     extraction->dataset = request->dataset;
     policy.type = feature_rows_type(extraction->rows);
     const int64_t all = dataset_count(request->dataset), limit = request->limit;
-    const int64_t count = limit > 0 && limit < all ? limit : all;
-    uint32_t *subset = NULL;
+    const int64_t sampled = limit > 0 && limit < all ? limit : all;
+    const int64_t count = request->subset ? request->subset_count : sampled;
+    uint32_t *sample = NULL;
     struct loader *loader = NULL;
     int status = allocate(out, count, feature_rows_dim(extraction->rows), error);
     if (status == SIMCLR_OK && limit > 0)
-        status = sampler_sample((uint64_t)session->config->seed, (uint32_t)all, &subset, error);
+        status = sampler_sample((uint64_t)session->config->seed, (uint32_t)all, &sample, error);
+    const uint32_t *subset = request->subset ? request->subset : sample;
     const struct loader_config config = {.policy = policy,
                                          .purpose = RNG_VIEW,
                                          .batch = extraction->batch,
@@ -120,7 +122,7 @@ static int extract(struct extraction *extraction, const struct features_request 
     if (status == SIMCLR_OK) status = loader_open(&loader, &config, request->dataset, session->pool, error);
     if (status == SIMCLR_OK) status = run_all(extraction, loader, out, error);
     loader_close(&loader);
-    memory_free(subset);
+    memory_free(sample);
     if (status != SIMCLR_OK) features_free(out);
     return status;
 }
@@ -128,7 +130,8 @@ static int extract(struct extraction *extraction, const struct features_request 
 /* Images at once: enough to keep every kernel busy, small enough for 224 pixels to fit anywhere. */
 static int batch_for(const struct session *session, const struct features_request *request)
 {
-    const int64_t images = dataset_count(request->dataset), usual = request->policy->size <= 64 ? 128 : 32;
+    const int64_t images = request->subset ? request->subset_count : dataset_count(request->dataset);
+    const int64_t usual = request->policy->size <= 64 ? 128 : 32;
     const int64_t batch = session->traits.batch_is_of_features ? session->config->batch : usual;
     return (int)(batch < images ? batch : images);
 }

@@ -18,8 +18,10 @@ struct features_request {
     struct model *model;
     const struct view_policy *policy;
     struct dataset *dataset;
-    int64_t limit; /* 0: all in the data set's order, else the first `limit` of a seeded permutation */
-    int layer;     /* of FEATURES_HEAD */
+    int64_t limit;          /* 0: all in the data set's order, else the first `limit` of a seeded permutation */
+    const uint32_t *subset; /* [subset_count] these images in this order instead; NULL: as `limit` says */
+    int64_t subset_count;
+    int layer; /* of FEATURES_HEAD */
 };
 
 /* Evaluation views of the images, batch after batch, in inference mode. SIMCLR_INTERRUPTED when asked to stop;

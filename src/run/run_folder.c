@@ -302,8 +302,15 @@ double run_folder_best_knn(const struct run_folder *folder)
     struct checkpoint *checkpoint = NULL;
     char *path = run_folder_best_path(folder);
     double best = -1;
-    if (path && file_exists(path) && checkpoint_open(&checkpoint, path, NULL) == SIMCLR_OK)
-        best = checkpoint_state(checkpoint)->best_knn;
+    if (path && file_exists(path) && checkpoint_open(&checkpoint, path, NULL) == SIMCLR_OK) {
+        if (checkpoint_state(checkpoint)->best_is_held_out)
+            best = checkpoint_state(checkpoint)->best_knn;
+        else
+            log_info(&folder->log,
+                     "%s was chosen by test images, by an earlier version: from here on it is chosen by held-out "
+                     "training images",
+                     path);
+    }
     checkpoint_close(&checkpoint);
     memory_free(path);
     return best;

@@ -53,7 +53,8 @@ char *run_folder_best_path(const struct run_folder *folder);
 void run_folder_prune(struct run_folder *folder, int64_t keep);
 /* The checkpoint of this step is whole: it was just written, or read. */
 void run_folder_note_whole(struct run_folder *folder, int64_t step);
-/* The kNN top-1 of the best checkpoint that is on the disk, -1 where there is none that can be read. */
+/* The kNN top-1 of the best checkpoint that is on the disk, by held-out training images. -1 where there is none that
+ * can be read, or where it was chosen by test images, as versions of up to November 2026 did; then the log says so. */
 double run_folder_best_knn(const struct run_folder *folder);
 
 /* The newest checkpoint under `path` (a run folder or its checkpoints folder) that is whole; damaged ones are skipped

@@ -1,11 +1,74 @@
-/* train/online_knn.c -- how good is the encoder now? Weighted kNN on a sample of the training images' features. */
+/* train/online_knn.c -- how good is the encoder now? Weighted kNN on features of training images, of which a fixed
+ * tenth asks and never votes: by it the best checkpoint is chosen. Test images may be asked too, and choose nothing. */
 #include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/sampler.h"
 #include "eval/knn.h"
 #include "run/features.h"
 #include "train/pretrain.h"
+
+/* ---- which images ------------------------------------------------------------------------------------------- */
+
+/* Counts the images of each kind, and writes their numbers where `out` is not NULL. `limit` of the order are the
+ * sample, of which those without a label are left out; at most `limit` of the held-out tenth ask. */
+static void list_images(struct online_images *images, uint32_t *out, const struct dataset *dataset,
+                        const uint32_t *order, const uint8_t *held, int64_t limit)
+{
+    const int64_t voting = images->voting, shared = images->shared;
+    images->voting = images->shared = images->extra = 0;
+    for (int64_t i = 0; i < dataset_count(dataset); i++) {
+        const uint32_t image = order[i];
+        if (dataset_label(dataset, image) < 0) continue;
+        if (i < limit && !held[image]) {
+            if (out) out[images->voting] = image;
+            images->voting++;
+        } else if (i < limit) {
+            if (out) out[voting + images->shared] = image;
+            images->shared++;
+        } else if (held[image] && images->shared + images->extra < limit) {
+            if (out) out[voting + shared + images->extra] = image;
+            images->extra++;
+        }
+    }
+}
+
+int online_images_open(struct online_images *images, const struct dataset *dataset, const struct config *config,
+                       struct error *error)
+{
+    const int64_t count = dataset_count(dataset), wanted = config->knn_images;
+    const int64_t limit = wanted > 0 && wanted < count ? wanted : count;
+    uint32_t *order = NULL;
+    *images = (struct online_images){0};
+    uint8_t *held = memory_array((size_t)count, sizeof *held);
+    int status = held ? sampler_sample((uint64_t)config->seed, (uint32_t)count, &order, error)
+                      : error_no_memory(error, "the images of kNN", (size_t)count);
+    if (!status) {
+        const int64_t tenth = sampler_hold_tenth(dataset, (uint64_t)config->seed, held, error);
+        if (tenth < 0) status = (int)tenth;
+    }
+    if (!status) {
+        list_images(images, NULL, dataset, order, held, limit);
+        const size_t listed = (size_t)(images->voting + images->shared + images->extra);
+        images->list = memory_array(listed, sizeof *images->list);
+        if (images->list)
+            list_images(images, images->list, dataset, order, held, limit);
+        else
+            status = error_no_memory(error, "the images of kNN", listed * sizeof *images->list);
+    }
+    memory_free(held);
+    memory_free(order);
+    return status;
+}
+
+void online_images_close(struct online_images *images)
+{
+    memory_free(images->list);
+    *images = (struct online_images){0};
+}
+
+/* ---- their features ----------------------------------------------------------------------------------------- */
 
 /* Rows [from, from + count) of a set of features; the arrays stay the set's. */
 static struct features slice(const struct features *features, int64_t from, int64_t count)
@@ -13,7 +76,7 @@ static struct features slice(const struct features *features, int64_t from, int6
     return (struct features){features->values + from * features->dim, features->labels + from, count, features->dim};
 }
 
-/* A list may leave some images without a label: they can neither vote nor be judged. */
+/* A list may leave some images without a label: they cannot be judged. */
 static void drop_unlabelled(struct features *features)
 {
     const size_t row = (size_t)features->dim;
@@ -26,15 +89,25 @@ static void drop_unlabelled(struct features *features)
     features->count = kept;
 }
 
-static int classify(struct pretrain *run, const struct features *bank, const struct features *queries, double *top1,
-                    struct error *error)
+static int extract(struct pretrain *run, struct dataset *dataset, const uint32_t *subset, int64_t count,
+                   struct features *out, struct error *error)
 {
-    *top1 = NAN;
-    if (bank->count == 0 || queries->count == 0) {
-        log_warning(&run->session->log, "kNN: %s without labels: nothing to compare",
-                    bank->count == 0 ? "training images" : "test images");
-        return SIMCLR_OK;
-    }
+    const struct features_request request = {.kind = FEATURES_H,
+                                             .model = run->model,
+                                             .policy = &run->policy,
+                                             .dataset = dataset,
+                                             .subset = subset,
+                                             .subset_count = count};
+    return features_extract(run->session, &request, out, error);
+}
+
+/* ---- votes -------------------------------------------------------------------------------------------------- */
+
+static int classify(struct pretrain *run, const struct features *bank, const struct features *queries,
+                    struct online_score *out, struct error *error)
+{
+    *out = (struct online_score){.top1 = NAN, .queries = queries->count};
+    if (bank->count == 0 || queries->count == 0) return SIMCLR_OK;
     int32_t *predicted = memory_array((size_t)queries->count, sizeof *predicted);
     if (predicted == NULL) return error_no_memory(error, "predictions", (size_t)queries->count * sizeof *predicted);
     const struct knn_args args = {
@@ -52,51 +125,46 @@ static int classify(struct pretrain *run, const struct features *bank, const str
     const int status = knn_classify(run->session->backend, &args, error);
     int64_t correct = 0;
     for (int64_t i = 0; status == SIMCLR_OK && i < queries->count; i++) correct += predicted[i] == queries->labels[i];
-    *top1 = (double)correct / (double)queries->count;
+    if (status == SIMCLR_OK) out->top1 = (double)correct / (double)queries->count;
     memory_free(predicted);
     return status;
 }
 
 /* An encoder on its way to diverging has no kNN. Training goes on: its own count of bad steps ends it, or it recovers.
  */
-static int pass_over(const struct pretrain *run, const struct error *reason, double *top1)
+static int pass_over(const struct pretrain *run, const struct error *reason)
 {
     log_warning(&run->session->log, "no kNN after step %lld: %s", (long long)run->step.number, reason->text);
-    *top1 = NAN;
     return SIMCLR_OK;
 }
 
-static int extract(struct pretrain *run, struct dataset *dataset, int64_t limit, struct features *out,
-                   struct error *error)
+static int measure(struct pretrain *run, const struct features *train, const struct features *test,
+                   struct online_report *report, struct error *error)
 {
-    const struct features_request request = {
-        .kind = FEATURES_H, .model = run->model, .policy = &run->policy, .dataset = dataset, .limit = limit};
-    return features_extract(run->session, &request, out, error);
+    const struct online_images *images = &run->online;
+    const int64_t voting = images->voting, held_out = images->shared + images->extra;
+    const struct features others = slice(train, 0, voting), asking = slice(train, voting, held_out);
+    const int status = classify(run, &others, &asking, &report->held_out, error);
+    if (status || !run->test) return status;
+    const struct features sample = slice(train, 0, voting + images->shared);
+    return classify(run, &sample, test, &report->test, error);
 }
 
-int online_knn(struct pretrain *run, double *top1, int64_t *queries, struct error *error)
+int online_knn(struct pretrain *run, struct online_report *report, struct error *error)
 {
+    const struct online_images *images = &run->online;
+    const int64_t listed = images->voting + images->shared + images->extra;
     struct error reason = {0};
     struct features train = {0}, test = {0};
-    const int64_t images = dataset_count(run->dataset);
-    const int64_t wanted = run->config->knn_images;
-    const int64_t limit = wanted > 0 && wanted < images ? wanted : images;
-    int status = extract(run, run->dataset, limit, &train, &reason);
-    if (status == SIMCLR_OK && run->test != NULL) status = extract(run, run->test, 0, &test, &reason);
-    drop_unlabelled(&train);
-    drop_unlabelled(&test);
-    if (status != SIMCLR_OK) {
-        status = status == SIMCLR_CORRUPT ? pass_over(run, &reason, top1) : error_set(error, status, "%s", reason.text);
-    } else if (run->test != NULL) {
-        *queries = test.count;
-        status = classify(run, &train, &test, top1, error);
+    *report = (struct online_report){.held_out = {.top1 = NAN}, .test = {.top1 = NAN}};
+    if (listed == 0) return SIMCLR_OK;
+    int status = extract(run, run->dataset, images->list, listed, &train, &reason);
+    if (status == SIMCLR_OK && run->test != NULL) status = extract(run, run->test, NULL, 0, &test, &reason);
+    if (status == SIMCLR_OK) {
+        drop_unlabelled(&test);
+        status = measure(run, &train, &test, report, error);
     } else {
-        /* No test images: a tenth of the sample asks and does not vote. Its order is random, so any tenth will do. */
-        const int64_t held_out = train.count > 10 ? train.count / 10 : train.count > 1;
-        const struct features asking = slice(&train, 0, held_out);
-        const struct features voting = slice(&train, held_out, train.count - held_out);
-        *queries = held_out;
-        status = classify(run, &voting, &asking, top1, error);
+        status = status == SIMCLR_CORRUPT ? pass_over(run, &reason) : error_set(error, status, "%s", reason.text);
     }
     features_free(&train);
     features_free(&test);

@@ -6,7 +6,25 @@
 #include "loader/loader.h"
 #include "loss/nt_xent.h"
 #include "run/run_folder.h"
+#include "train/record.h"
 #include "train/step.h"
+
+/* The training images of the online kNN, chosen once from the seed: first those that vote, then those of the held-out
+ * tenth that are in the sample of --knn-images too, then its others. Only images with a label are listed. */
+struct online_images {
+    uint32_t *list;
+    int64_t voting, shared, extra;
+};
+
+/* Of one part; top1: a share, NaN where it was not measured. */
+struct online_score {
+    double top1;
+    int64_t queries;
+};
+struct online_report {
+    struct online_score held_out; /* the held-out tenth by the others: what the best checkpoint is chosen by */
+    struct online_score test;     /* the test images by the whole sample: for the log only */
+};
 
 struct pretrain {
     struct session *session; /* `own` */
@@ -16,7 +34,8 @@ struct pretrain {
     struct run_folder folder;
 
     struct dataset *dataset;
-    struct dataset *test; /* for the online kNN; NULL: a part of `dataset` is held out of the bank instead */
+    struct dataset *test; /* for the log of the online kNN, or NULL */
+    struct online_images online;
     struct view_policy policy;
     struct loader *loader;
 
@@ -26,7 +45,7 @@ struct pretrain {
     int64_t steps, steps_per_epoch;
     int64_t epoch;             /* epochs that are over, their evaluation included */
     struct step_report report; /* of the last step */
-    double best_knn;           /* best online kNN top-1 so far, -1: none */
+    double best_knn;           /* best kNN top-1 of the held-out tenth so far, -1: none */
     int64_t saved_step;        /* of the newest checkpoint */
     struct stretch since_log;  /* a resumed run starts it anew */
     struct stretch this_epoch; /* in the checkpoint */
@@ -46,10 +65,15 @@ int pretrain_tell_step(struct pretrain *run, double seconds, double waited, stru
 /* pretrain_epoch.c: diagnostics, warnings, online kNN, metrics, checkpoint. */
 int pretrain_end_epoch(struct pretrain *run, struct error *error);
 int pretrain_save(struct pretrain *run, const char *path, struct error *error);
+struct training_record pretrain_record(const struct pretrain *run);
 /* The checkpoint of this step, in its place among the last K. Nothing while steps are being skipped. */
 int pretrain_save_step(struct pretrain *run, struct error *error);
 
-/* online_knn.c: weighted kNN with the encoder as it is now: top-1 as a share, with the number of queries. */
-int online_knn(struct pretrain *run, double *top1, int64_t *queries, struct error *error);
+/* online_knn.c: the images of all evaluations of a run; empty where none has a label. Close also after a failure. */
+int online_images_open(struct online_images *images, const struct dataset *dataset, const struct config *config,
+                       struct error *error);
+void online_images_close(struct online_images *images);
+/* Weighted kNN with the encoder as it is now. */
+int online_knn(struct pretrain *run, struct online_report *report, struct error *error);
 
 #endif

@@ -1,6 +1,5 @@
 /* train/pretrain_epoch.c -- between epochs: is the representation healthy, how good is it, and keep it. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -11,33 +10,24 @@
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------- */
 
+struct training_record pretrain_record(const struct pretrain *run)
+{
+    return (struct training_record){run->config, run->dataset, &run->policy, run->folder.path};
+}
+
 int pretrain_save(struct pretrain *run, const char *path, struct error *error)
 {
-    char fingerprint[24];
-    snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)dataset_fingerprint(run->dataset));
-    char *yaml = config_to_yaml(run->config, CONFIG_REPEATABLE);
-    if (path == NULL || yaml == NULL) {
-        memory_free(yaml);
-        return error_no_memory(error, "a checkpoint", 4096);
-    }
-    struct checkpoint_state state = {
+    const struct training_record record = pretrain_record(run);
+    const struct checkpoint_state state = {
         .step = run->step.number,
         .epoch = run->epoch,
-        .seed = (uint64_t)run->config->seed,
-        .config_yaml = yaml,
-        .fingerprint = fingerprint,
         .best_knn = run->best_knn,
+        .best_is_held_out = true,
         .skipped_steps = run->step.skipped,
         .images_seen = run->step.number * run->config->batch,
         .this_epoch = run->this_epoch,
     };
-    for (int i = 0; i < 3 && run->policy.normalize; i++) {
-        state.mean[i] = (float)run->policy.mean[i];
-        state.std[i] = (float)run->policy.std[i];
-    }
-    const int status = checkpoint_write(path, run->model, run->step.optimizer, &state, error);
-    memory_free(yaml);
-    return status;
+    return record_write(&record, path, run->model, run->step.optimizer, &state, error);
 }
 
 /* A checkpoint is only ever made of a state that training can go on from. */
@@ -185,8 +175,8 @@ static bool knn_is_due(const struct pretrain *run, int64_t epoch)
 /* What was measured after an epoch; NaN: not measured. */
 struct epoch_report {
     int64_t epoch;
-    double loss, top1, knn;
-    int64_t queries;
+    double loss, top1;
+    struct online_report knn;
     bool diagnosed, best;
     struct diagnostics diagnostics;
 };
@@ -195,8 +185,10 @@ static int measure(struct pretrain *run, struct epoch_report *report, struct err
 {
     const struct stretch *stretch = &run->this_epoch;
     int status = SIMCLR_OK;
-    *report =
-        (struct epoch_report){.epoch = run->step.number / run->steps_per_epoch, .loss = NAN, .top1 = NAN, .knn = NAN};
+    *report = (struct epoch_report){.epoch = run->step.number / run->steps_per_epoch,
+                                    .loss = NAN,
+                                    .top1 = NAN,
+                                    .knn = {.held_out = {.top1 = NAN}, .test = {.top1 = NAN}}};
     if (stretch->steps > 0) {
         report->loss = stretch->loss / (double)stretch->steps;
         report->top1 = stretch->top1 / (double)stretch->steps;
@@ -206,8 +198,8 @@ static int measure(struct pretrain *run, struct epoch_report *report, struct err
         status = diagnose(run, &report->diagnostics, error);
     }
     if (status == SIMCLR_OK && knn_is_due(run, report->epoch)) {
-        status = online_knn(run, &report->knn, &report->queries, error);
-        report->best = status == SIMCLR_OK && report->knn > run->best_knn;
+        status = online_knn(run, &report->knn, error);
+        report->best = status == SIMCLR_OK && report->knn.held_out.top1 > run->best_knn;
     }
     return status;
 }
@@ -228,7 +220,10 @@ static int write_metrics(struct pretrain *run, const struct epoch_report *report
         metrics_number(metrics, "epoch/rankme", report->diagnostics.rankme);
         metrics_number(metrics, "epoch/feature_std", report->diagnostics.feature_std);
     }
-    if (!isnan(report->knn)) metrics_number(metrics, "epoch/knn_top1", report->knn);
+    const double held_out = report->knn.held_out.top1, test = report->knn.test.top1;
+    if (!isnan(held_out)) metrics_number(metrics, "epoch/knn_held_out_top1", held_out);
+    const double shown = isnan(test) ? held_out : test; /* as it was before there was a choice by held-out images */
+    if (!isnan(shown)) metrics_number(metrics, "epoch/knn_top1", shown);
     return metrics_end(metrics, error);
 }
 
@@ -243,7 +238,11 @@ static void tell(const struct pretrain *run, const struct epoch_report *report, 
     if (report->diagnosed)
         text_add(&line, ", alignment %.3f, uniformity %.3f, rank %.1f, deviation %.4f", report->diagnostics.alignment,
                  report->diagnostics.uniformity, report->diagnostics.rankme, report->diagnostics.feature_std);
-    if (!isnan(report->knn)) text_add(&line, ", kNN %.2f %% of %lld", 100 * report->knn, (long long)report->queries);
+    const struct online_score *held_out = &report->knn.held_out, *test = &report->knn.test;
+    if (!isnan(held_out->top1))
+        text_add(&line, ", kNN %.2f %% of %lld held out", 100 * held_out->top1, (long long)held_out->queries);
+    if (!isnan(test->top1))
+        text_add(&line, ", %.2f %% of %lld test images", 100 * test->top1, (long long)test->queries);
     if (!line.failed) log_info(&run->session->log, "%s", line.bytes);
     text_free(&line);
 }
@@ -270,7 +269,7 @@ int pretrain_end_epoch(struct pretrain *run, struct error *error)
     const int64_t before = run->epoch;
     run->this_epoch = (struct stretch){0};
     run->epoch = report.epoch;
-    if (report.best && state_is_good(run)) status = save_best(run, report.knn, error);
+    if (report.best && state_is_good(run)) status = save_best(run, report.knn.held_out.top1, error);
     if (status) { /* the run that goes on measures this epoch again, and writes its best */
         run->this_epoch = over;
         run->epoch = before;

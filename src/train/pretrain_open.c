@@ -10,37 +10,6 @@
 
 /* ---- resuming --------------------------------------------------------------------------------------------- */
 
-/* What the checkpoint says about its data set must be what we have. */
-static int check_data(const struct pretrain *run, const struct checkpoint_state *state, struct error *error)
-{
-    char fingerprint[24];
-    snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)dataset_fingerprint(run->dataset));
-    if (state->fingerprint == NULL || strcmp(state->fingerprint, fingerprint) == 0) return SIMCLR_OK;
-    return error_set(error, SIMCLR_INVALID,
-                     "%s holds a run on other images than %s has now: give the same --data, or start afresh with "
-                     "--overwrite or another --out; --init %s --out NEW starts a new run from its weights",
-                     run->folder.path, run->config->data, run->folder.path);
-}
-
-static int refuse_options(const struct pretrain *run, const char *differences, struct error *error)
-{
-    return error_set(error, SIMCLR_INVALID,
-                     "%s holds a run with other options (%s): give the same (--recipe %s/config.yaml does), or start "
-                     "afresh with --overwrite or another --out",
-                     run->folder.path, differences, run->folder.path);
-}
-
-/* Options whose change would make it another run must be what they were. `before` is made equal in what may change. */
-static int compare_options(const struct pretrain *run, struct config *before, struct error *error)
-{
-    if (run->config->epochs > before->epochs) before->epochs = run->config->epochs;
-    char *differences = config_differences(before, run->config);
-    if (!differences) return error_no_memory(error, "a comparison of options", 1024);
-    const int status = differences[0] == '\0' ? SIMCLR_OK : refuse_options(run, differences, error);
-    memory_free(differences);
-    return status;
-}
-
 /* Further epochs: from here on the rate is that of the cosine over the new number. The warm-up stays the run's own, so
  * there is no second one. */
 static void say_further(const struct pretrain *run, const struct config *before, int64_t step)
@@ -60,7 +29,10 @@ static int check_against(struct pretrain *run, struct config *before, int64_t st
     format_write(warmup, sizeof warmup, "%.17g", before->warmup_epochs);
     int status =
         run->warmup_is_open ? config_set(run->session->settings, "warmup-epochs", warmup, 2, error) : SIMCLR_OK;
-    if (!status) status = compare_options(run, before, error);
+    if (status) return status;
+    if (run->config->epochs > epochs) before->epochs = run->config->epochs;
+    const struct training_record record = pretrain_record(run);
+    status = record_check_options(&record, before, error);
     if (status) return status;
     run->step.schedule.warmup_epochs = run->config->warmup_epochs;
     before->epochs = epochs;
@@ -70,13 +42,10 @@ static int check_against(struct pretrain *run, struct config *before, int64_t st
 
 static int check_options(struct pretrain *run, const struct checkpoint_state *state, struct error *error)
 {
-    if (state->config_yaml == NULL) return SIMCLR_OK;
     struct config *before;
-    int status = config_create(&before, run->config->command, error);
-    if (status == SIMCLR_OK)
-        status = config_parse_recipe(before, state->config_yaml, strlen(state->config_yaml), "the checkpoint's options",
-                                     1, error);
-    if (status == SIMCLR_OK) status = check_against(run, before, state->step, error);
+    const struct training_record record = pretrain_record(run);
+    int status = record_read_options(&record, state, &before, error);
+    if (!status && before) status = check_against(run, before, state->step, error);
     config_destroy(&before);
     return status;
 }
@@ -84,8 +53,9 @@ static int check_options(struct pretrain *run, const struct checkpoint_state *st
 static int restore(struct pretrain *run, const struct checkpoint *checkpoint, struct error *error)
 {
     const struct checkpoint_state *state = checkpoint_state(checkpoint);
+    const struct training_record record = pretrain_record(run);
     int status = check_options(run, state, error);
-    if (status == SIMCLR_OK) status = check_data(run, state, error);
+    if (status == SIMCLR_OK) status = record_check_images(&record, state, error);
     if (status == SIMCLR_OK) status = checkpoint_restore(checkpoint, run->model, run->step.optimizer, false, error);
     if (status != SIMCLR_OK) return status;
     network_set_weights(run->step.network);
@@ -193,9 +163,8 @@ static int create_model(struct pretrain *run, struct error *error)
     return status;
 }
 
-/* The online kNN needs labels, and other images to classify than those that vote. Training needs none: a test part that
- * cannot be compared is left out, and a part of the training images asks in its stead (online_knn). --test-data that
- * cannot be compared is an error. */
+/* Test images are asked by the online kNN for the log alone: a test part that cannot be compared is left out.
+ * --test-data that cannot be compared is an error. */
 static int open_test(struct pretrain *run, struct error *error)
 {
     struct error reason = {0};
@@ -209,11 +178,30 @@ static int open_test(struct pretrain *run, struct error *error)
     else
         status = session_match_test(run->session, run->dataset, run->test, &reason);
     if (status == SIMCLR_DATA && run->config->test_data[0] == '\0') {
-        log_warning(&run->session->log, "%s; kNN asks a tenth of its training images instead", reason.text);
+        log_warning(&run->session->log, "%s; kNN asks held-out training images only", reason.text);
         dataset_close(&run->test);
         return SIMCLR_OK;
     }
     return status ? error_set(error, status, "%s", reason.text) : SIMCLR_OK;
+}
+
+/* The images of the online kNN, where there are classes to tell apart, and by what the best checkpoint is chosen. */
+static int open_online(struct pretrain *run, struct error *error)
+{
+    const struct log *log = &run->session->log;
+    struct online_images *images = &run->online;
+    if (run->config->knn_every == 0 || dataset_classes(run->dataset) < 2) return SIMCLR_OK;
+    const int status = online_images_open(images, run->dataset, run->config, error);
+    if (status) return status;
+    const int64_t held_out = images->shared + images->extra;
+    if (held_out == 0 || images->voting == 0)
+        log_warning(log, "kNN: too few training images have a label to hold some out: no best checkpoint is chosen");
+    else
+        log_info(log,
+                 "kNN: the best checkpoint is chosen by %lld held-out training images, which %lld others classify%s",
+                 (long long)held_out, (long long)images->voting,
+                 run->test ? "; test images are asked too, and choose nothing" : "");
+    return SIMCLR_OK;
 }
 
 static void describe(const struct pretrain *run)
@@ -245,6 +233,7 @@ int pretrain_open(struct pretrain *run, struct session *session, struct error *e
     if (status == SIMCLR_OK) status = create_model(run, error);
     if (status == SIMCLR_OK) status = resume(run, error);
     if (status == SIMCLR_OK) status = open_test(run, error);
+    if (status == SIMCLR_OK) status = open_online(run, error);
     if (status == SIMCLR_OK)
         status = run_folder_start(&run->folder, run->session, run->dataset, run->step.number, error);
     if (status == SIMCLR_OK) status = run_folder_write_numbering(&run->folder, run->dataset, error);
@@ -257,6 +246,7 @@ void pretrain_close(struct pretrain *run)
     loader_close(&run->loader);
     step_close(&run->step);
     model_destroy(&run->model);
+    online_images_close(&run->online);
     dataset_close(&run->test);
     dataset_close(&run->dataset);
     run_folder_close(&run->folder);

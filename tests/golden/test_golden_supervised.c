@@ -1,6 +1,8 @@
-/* Training with labels against PyTorch's float64, that of the reference folder, on `ref` and on every cpu variant that
- * runs here: steps of SGD on a network with a classifier, a network cut after a layer of its head, its steps by LARS,
- * and every cut on given features. These references have no kink within float32's reach, so their tolerances hold
+/* Training with labels against PyTorch's float64, that of the reference folder, on `ref` and on every cpu variant:
+ * - steps of SGD on a network with a classifier;
+ * - a network cut after a layer of its head, and its steps by LARS;
+ * - every cut, on given features.
+ * These references have no kink within float32's reach, so their tolerances hold
  * outright, by direct kernels and by Winograd's. bf16: 1.25 times PyTorch's own error. */
 #include "golden/golden.h"
 #include "loss/cross_entropy.h"

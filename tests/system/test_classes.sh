@@ -52,9 +52,9 @@ check 0 '' '2 of 14 test images are of 1 class without a training image \(dog\)'
 check 3 '' 'no test image is of a class' "$simclr" pretrain "${small[@]}" --data train --test-data strangers --knn-every 1 --out run2
 # its own test part is no reason not to train
 mkdir parts && cp -r train parts/train && cp -r strangers parts/test
-check 0 '' 'kNN asks a tenth of its training images instead' "$simclr" pretrain "${small[@]}" --data parts --knn-every 1 --out run3
+check 0 '' 'kNN asks held-out training images only' "$simclr" pretrain "${small[@]}" --data parts --knn-every 1 --out run3
 rm -r parts/test && mkdir parts/test && cp fewer/cat/000.png parts/test
-check 0 '' 'the test images have no labels; kNN asks a tenth' "$simclr" pretrain "${small[@]}" --data parts --knn-every 1 --out run4
+check 0 '' 'the test images have no labels; kNN asks held-out training images only' "$simclr" pretrain "${small[@]}" --data parts --knn-every 1 --out run4
 
 # shards of class folders, one part lacking a class: each part numbers its own
 mkdir wds && tar cf wds/train-0.tar -C train . && tar cf wds/test-0.tar -C fewer .

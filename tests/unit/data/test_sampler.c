@@ -68,6 +68,71 @@ static struct dataset *uneven_set(void)
     return open_set(at("uneven.txt"), DATASET_TRAIN, 0);
 }
 
+static struct sampler_labels share_of(double share)
+{
+    return (struct sampler_labels){.share = share};
+}
+
+/* n of each class, or all that it has; those of fewer are among those of more. */
+static void subset_has_n_of_each_class(void **state)
+{
+    (void)state;
+    struct dataset *set = uneven_set();
+    static const int64_t wanted[] = {1, 3, 12, 100};
+    static const int expected[][4] = {{1, 1, 0, 1}, {3, 3, 0, 1}, {12, 10, 0, 1}, {40, 10, 0, 1}};
+    bool before[60] = {false};
+    for (int k = 0; k < 4; k++) {
+        uint32_t *chosen, count;
+        int of_class[4] = {0}, kept = 0, were = 0;
+        const struct sampler_labels labels = {.per_class = wanted[k]};
+        assert_int_equal(sampler_subset(set, labels, 3, &chosen, &count, NULL), SIMCLR_OK);
+        for (int i = 0; i < 60; i++) were += before[i];
+        for (uint32_t i = 0; i < count; i++) {
+            of_class[dataset_label(set, chosen[i])]++;
+            kept += before[chosen[i]];
+            before[chosen[i]] = true;
+        }
+        assert_memory_equal(of_class, expected[k], sizeof of_class);
+        assert_int_equal(kept, were);
+        memory_free(chosen);
+    }
+    dataset_close(&set);
+}
+
+static void a_tenth_is_held_out(void **state)
+{
+    (void)state;
+    struct dataset *set = uneven_set();
+    uint8_t held[60], again[60];
+    assert_int_equal(sampler_hold_tenth(set, 3, held, NULL), 5); /* of 51 with a label */
+    int of_class[4] = {0};
+    for (int i = 0; i < 60; i++) {
+        assert_true(held[i] <= 1);
+        if (held[i]) of_class[dataset_label(set, i)]++; /* an unlabelled one would write before it */
+    }
+    assert_int_equal(of_class[0], 4);
+    assert_int_equal(of_class[1], 1);
+    assert_int_equal(of_class[3], 0);
+    assert_int_equal(sampler_hold_tenth(set, 3, again, NULL), 5);
+    assert_memory_equal(held, again, sizeof held);
+    assert_int_equal(sampler_hold_tenth(set, 4, again, NULL), 5);
+    assert_memory_not_equal(held, again, sizeof held);
+    dataset_close(&set);
+    static const int sizes[][2] = {{0, 0}, {1, 0}, {2, 1}, {5, 1}, {6, 1}, {15, 1}, {16, 2}};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        FILE *file = fopen(at("few.txt"), "w");
+        assert_non_null(file);
+        for (int i = 0; i < 20; i++) fprintf(file, "x.png\t%d\n", i < sizes[k][0] ? i % 3 : -1);
+        fclose(file);
+        set = open_set(at("few.txt"), DATASET_TRAIN, 0);
+        assert_int_equal(sampler_hold_tenth(set, 1, held, NULL), sizes[k][1]);
+        int count = 0;
+        for (int i = 0; i < 20; i++) count += held[i];
+        assert_int_equal(count, sizes[k][1]);
+        dataset_close(&set);
+    }
+}
+
 static void subset_is_balanced(void **state)
 {
     (void)state;
@@ -79,7 +144,7 @@ static void subset_is_balanced(void **state)
     for (int k = 0; k < 4; k++) {
         uint32_t *chosen, count;
         int of_class[4] = {0};
-        assert_int_equal(sampler_subset(set, cases[k].share, 3, &chosen, &count, NULL), SIMCLR_OK);
+        assert_int_equal(sampler_subset(set, share_of(cases[k].share), 3, &chosen, &count, NULL), SIMCLR_OK);
         for (uint32_t i = 0; i < count; i++) {
             assert_true(i == 0 || chosen[i] > chosen[i - 1]); /* sorted, none twice */
             of_class[dataset_label(set, chosen[i])]++;
@@ -95,9 +160,9 @@ static void subset_is_seeded(void **state)
     (void)state;
     struct dataset *set = uneven_set();
     uint32_t *a, *b, *c, count;
-    assert_int_equal(sampler_subset(set, 0.5, 3, &a, &count, NULL), SIMCLR_OK);
-    assert_int_equal(sampler_subset(set, 0.5, 3, &b, &count, NULL), SIMCLR_OK);
-    assert_int_equal(sampler_subset(set, 0.5, 4, &c, &count, NULL), SIMCLR_OK);
+    assert_int_equal(sampler_subset(set, share_of(0.5), 3, &a, &count, NULL), SIMCLR_OK);
+    assert_int_equal(sampler_subset(set, share_of(0.5), 3, &b, &count, NULL), SIMCLR_OK);
+    assert_int_equal(sampler_subset(set, share_of(0.5), 4, &c, &count, NULL), SIMCLR_OK);
     assert_int_equal(count, 26);
     assert_memory_equal(a, b, count * sizeof *a);
     assert_memory_not_equal(a, c, count * sizeof *a);
@@ -113,19 +178,19 @@ static void subset_refusals(void **state)
     struct dataset *set = uneven_set();
     struct error error = {0};
     uint32_t *chosen, count;
-    assert_int_equal(sampler_subset(set, 0, 1, &chosen, &count, &error), SIMCLR_INVALID);
-    assert_int_equal(sampler_subset(set, 1.01, 1, &chosen, &count, &error), SIMCLR_INVALID);
-    assert_int_equal(sampler_subset(set, 0.0 / 0.0, 1, &chosen, &count, &error), SIMCLR_INVALID);
+    assert_int_equal(sampler_subset(set, share_of(0), 1, &chosen, &count, &error), SIMCLR_INVALID);
+    assert_int_equal(sampler_subset(set, share_of(1.01), 1, &chosen, &count, &error), SIMCLR_INVALID);
+    assert_int_equal(sampler_subset(set, share_of(0.0 / 0.0), 1, &chosen, &count, &error), SIMCLR_INVALID);
     assert_null(chosen);
     dataset_close(&set);
     put_text(at("plain.txt"), "x.png\n");
     set = open_set(at("plain.txt"), DATASET_TRAIN, 0);
-    assert_int_equal(sampler_subset(set, 0.5, 1, &chosen, &count, &error), SIMCLR_DATA);
+    assert_int_equal(sampler_subset(set, share_of(0.5), 1, &chosen, &count, &error), SIMCLR_DATA);
     assert_non_null(strstr(error.text, "no labels"));
     dataset_close(&set);
     put_text(at("one.txt"), "x.png\tonly\nx.png\tonly\n"); /* one class is enough */
     set = open_set(at("one.txt"), DATASET_TRAIN, 0);
-    assert_int_equal(sampler_subset(set, 0.01, 1, &chosen, &count, &error), SIMCLR_OK);
+    assert_int_equal(sampler_subset(set, share_of(0.01), 1, &chosen, &count, &error), SIMCLR_OK);
     assert_int_equal(count, 1);
     memory_free(chosen);
     dataset_close(&set);
@@ -137,6 +202,7 @@ int main(void)
         cmocka_unit_test(permutation_is_one),     cmocka_unit_test(permutation_is_fixed),
         cmocka_unit_test(permutation_is_uniform), cmocka_unit_test(subset_is_balanced),
         cmocka_unit_test(subset_is_seeded),       cmocka_unit_test(subset_refusals),
+        cmocka_unit_test(a_tenth_is_held_out),    cmocka_unit_test(subset_has_n_of_each_class),
     };
     return run_cases(tests, support_open, remove_folder);
 }

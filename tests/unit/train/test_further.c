@@ -281,8 +281,8 @@ static void keep_counts_whole_checkpoints(void **state)
     assert_false(has_file("keep/checkpoints/step-00000006.safetensors"));
 }
 
-/* Writes the newest checkpoint of a finished run anew, with another figure for the best kNN. */
-static void claim_best(const char *name, double best)
+/* Writes a checkpoint of a finished run anew, with another figure for the best kNN. */
+static void write_best(const char *name, double best, bool held_out)
 {
     struct error error;
     struct checkpoint *checkpoint;
@@ -300,6 +300,7 @@ static void claim_best(const char *name, double best)
     assert_int_equal(checkpoint_restore(checkpoint, model, optimizer, false, &error), SIMCLR_OK);
     struct checkpoint_state state = *checkpoint_state(checkpoint);
     state.best_knn = best;
+    state.best_is_held_out = held_out;
     assert_int_equal(checkpoint_write(path, model, optimizer, &state, &error), SIMCLR_OK);
     checkpoint_close(&checkpoint);
     optimizer_destroy(&optimizer);
@@ -309,13 +310,33 @@ static void claim_best(const char *name, double best)
     memory_free(path);
 }
 
+/* The best checkpoint of an earlier version was chosen by test images: its figure is no measure for the held-out ones.
+ */
+static void a_best_by_test_images_is_chosen_anew(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    struct checkpoint *checkpoint;
+    run_whole("old", NULL);
+    write_best("old/checkpoints/best.safetensors", 1, false);
+    assert_int_equal(run_in(&run, "old", -1, (const char *[]){"epochs", "3", NULL}), SIMCLR_OK);
+    assert_true(fixture_said(&run, "best.safetensors was chosen by test images"));
+    fixture_close(&run);
+    char *path = in_folder("old/checkpoints/best.safetensors");
+    assert_int_equal(checkpoint_open(&checkpoint, path, NULL), SIMCLR_OK);
+    assert_int_equal(checkpoint_state(checkpoint)->step, 9);
+    assert_true(checkpoint_state(checkpoint)->best_is_held_out);
+    checkpoint_close(&checkpoint);
+    memory_free(path);
+}
+
 /* A run that was ended between its two checkpoints: the newest speaks of a best one that was never written. Its figure
  * must not keep every later one from being written. */
 static void the_best_is_the_one_on_the_disk(void **state)
 {
     (void)state;
     run_whole("best", NULL);
-    claim_best("best/checkpoints/step-00000006.safetensors", 1);
+    write_best("best/checkpoints/step-00000006.safetensors", 1, true);
     char *path = in_folder("best/checkpoints/best.safetensors");
     assert_int_equal(unlink(path), 0);
     run_whole("best", (const char *[]){"epochs", "3", NULL});
@@ -340,6 +361,7 @@ int main(void)
         cmocka_unit_test(no_memory_to_go_on),
         cmocka_unit_test(keep_counts_whole_checkpoints),
         cmocka_unit_test(the_best_is_the_one_on_the_disk),
+        cmocka_unit_test(a_best_by_test_images_is_chosen_anew),
     };
     return run_cases(tests, make_folder, remove_folder);
 }

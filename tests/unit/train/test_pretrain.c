@@ -177,6 +177,46 @@ static void resuming_is_bit_equal(void **state)
     }
 }
 
+/* The largest figure of this name in metrics.jsonl, and the step where it first was. */
+static double best_figure(const char *name, int64_t *step)
+{
+    struct metrics_history history;
+    double best = -1;
+    assert_int_equal(metrics_read(folder, &history, NULL), SIMCLR_OK);
+    for (size_t i = 0; i < history.count; i++) {
+        const double *value = metrics_find(&history.rows[i], name);
+        if (!value || !(*value > best)) continue;
+        best = *value;
+        *step = history.rows[i].step;
+    }
+    metrics_history_free(&history);
+    return best;
+}
+
+/* The test images are asked too, under another name, and choose nothing. */
+static void held_out_images_choose_the_best(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    struct checkpoint *checkpoint;
+    int64_t step = -1, other;
+    assert_int_equal(run_once(&run, (const char *[]){"overwrite", "true", "epochs", "4", NULL}), SIMCLR_OK);
+    assert_true(fixture_said(&run, "the best checkpoint is chosen by 5 held-out training images, which 43 others"));
+    assert_true(fixture_said(&run, "test images are asked too, and choose nothing"));
+    assert_true(fixture_said(&run, "of 5 held out"));
+    fixture_close(&run);
+    const double best = best_figure("epoch/knn_held_out_top1", &step), test = best_figure("epoch/knn_top1", &other);
+    assert_true(fabs(best * 5 - round(best * 5)) < 1e-9);
+    assert_true(fabs(test * 48 - round(test * 48)) < 1e-9);
+    char *path = file_join(folder, "checkpoints/best.safetensors");
+    assert_int_equal(checkpoint_open(&checkpoint, path, NULL), SIMCLR_OK);
+    assert_int_equal(checkpoint_state(checkpoint)->step, step);
+    assert_true(checkpoint_state(checkpoint)->best_knn == best);
+    assert_true(checkpoint_state(checkpoint)->best_is_held_out);
+    checkpoint_close(&checkpoint);
+    memory_free(path);
+}
+
 static void cut_file(const char *name)
 {
     char *path = file_join(folder, name);
@@ -395,15 +435,17 @@ static void broken_features_are_refused_by_name(void **state)
     parameter_weights(&model->parameters, weight)[3] = 0;
 
     struct pretrain training = {.session = &run.session, .config = run.session.config, .policy = policy};
-    double top1 = 0;
-    int64_t queries;
+    struct online_report report;
     training.model = model;
     training.dataset = dataset;
-    assert_int_equal(online_knn(&training, &top1, &queries, &run.error), SIMCLR_OK);
-    assert_true(top1 >= 0);
+    assert_int_equal(online_images_open(&training.online, dataset, training.config, &run.error), SIMCLR_OK);
+    assert_int_equal(online_knn(&training, &report, &run.error), SIMCLR_OK);
+    assert_true(report.held_out.top1 >= 0 && isnan(report.test.top1)); /* there is no test part here */
+    assert_int_equal(report.held_out.queries, 5);
     parameter_weights(&model->parameters, weight)[3] = INFINITY;
-    assert_int_equal(online_knn(&training, &top1, &queries, &run.error), SIMCLR_OK);
-    assert_true(isnan(top1));
+    assert_int_equal(online_knn(&training, &report, &run.error), SIMCLR_OK);
+    assert_true(isnan(report.held_out.top1));
+    online_images_close(&training.online);
     assert_true(fixture_said(&run, "! no kNN after step 0: synthetic-test/"));
     model_destroy(&model);
     dataset_close(&dataset);
@@ -474,6 +516,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_leaves_its_folder),
         cmocka_unit_test(resuming_is_bit_equal),
+        cmocka_unit_test(held_out_images_choose_the_best),
         cmocka_unit_test(damaged_checkpoints_are_skipped),
         cmocka_unit_test(a_finished_run_stays),
         cmocka_unit_test(another_run_is_refused),
