@@ -87,6 +87,8 @@ struct config {
     char *features, *test_features, *predictions;
     bool feature_cache;
     int64_t feature_cache_size;
+    int64_t cut_layer;
+    double layer_decay;
     /* info, bench, demo */
     bool memory;
     char *what; /* the part of bench: options.c lists them */

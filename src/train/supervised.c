@@ -1,4 +1,4 @@
-/* train/supervised.c -- the method's second phase, one loop: views, logits, cross entropy, update. */
+/* train/supervised.c -- training with labels, one loop: views, logits, cross entropy, update. */
 #include "train/supervised.h"
 
 #include <math.h>
@@ -6,22 +6,72 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "loader/loader.h"
+#include "train/record.h"
 #include "train/step.h"
 
 struct training {
     const struct supervised *job;
     struct loader *loader;
     struct step step;
-    int64_t steps;
+    int64_t steps, steps_per_epoch;
+    int64_t first; /* steps that were taken before it went on */
     double started;
     struct step_report report; /* of the last step */
+    int64_t saved_step;        /* of the newest checkpoint; -1: none */
 };
+
+static struct training_record record_of(const struct training *training)
+{
+    const struct supervised *job = training->job;
+    return (struct training_record){job->session->config, job->dataset, job->policy, job->folder->path};
+}
 
 int64_t supervised_batch(int64_t wanted, int64_t images)
 {
     const int64_t batches = (images + wanted - 1) / wanted;
     return images / batches;
+}
+
+float supervised_statistics_share(int64_t steps_per_epoch)
+{
+    return steps_per_epoch > 100 ? (float)(10.0 / (double)steps_per_epoch) : 0.1f;
+}
+
+/* ---- opening -------------------------------------------------------------------------------------------------- */
+
+static struct view_policy views_of(const struct supervised *job)
+{
+    struct view_policy policy = *job->policy;
+    if (!job->as_policy) {
+        policy = view_policy_supervised(job->policy->size);
+        policy.simd = job->policy->simd;
+        policy.filter = job->policy->filter;
+        policy.normalize = job->policy->normalize;
+        memcpy(policy.mean, job->policy->mean, sizeof policy.mean);
+        memcpy(policy.std, job->policy->std, sizeof policy.std);
+    }
+    policy.type = session_view_type(job->session);
+    return policy;
+}
+
+/* The step continues where the checkpoint was written. */
+static int restore(struct training *training, struct error *error)
+{
+    const struct checkpoint *from = training->job->from;
+    if (!from) return SIMCLR_OK;
+    const struct checkpoint_state *state = checkpoint_state(from);
+    const int status = checkpoint_restore(from, training->job->model, training->step.optimizer, false, error);
+    if (status) return status;
+    network_set_weights(training->step.network);
+    training->step.number = training->first = training->saved_step = state->step;
+    training->step.skipped = state->skipped_steps;
+    run_folder_note_whole(training->job->folder, state->step);
+    log_info(&training->job->session->log, "resuming at step %lld of %lld (epoch %.2f of %lld)", (long long)state->step,
+             (long long)training->steps, (double)state->step / (double)training->steps_per_epoch,
+             (long long)training->job->epochs);
+    return SIMCLR_OK;
 }
 
 static int open_training(struct training *training, struct error *error)
@@ -31,14 +81,7 @@ static int open_training(struct training *training, struct error *error)
     const int64_t batch = supervised_batch(job->batch, job->subset_count);
     log_info(&job->session->log, "%s: %lld batches of %lld images an epoch", job->phase,
              (long long)(job->subset_count / batch), (long long)batch);
-    struct view_policy policy = view_policy_supervised(job->policy->size);
-    policy.type = session_view_type(job->session);
-    policy.simd = job->policy->simd;
-    policy.filter = job->policy->filter;
-    policy.normalize = job->policy->normalize;
-    memcpy(policy.mean, job->policy->mean, sizeof policy.mean);
-    memcpy(policy.std, job->policy->std, sizeof policy.std);
-    const struct loader_config loader = {.policy = policy,
+    const struct loader_config loader = {.policy = views_of(job),
                                          .purpose = RNG_FINETUNE,
                                          .seed = (uint64_t)config->seed,
                                          .batch = (int)batch,
@@ -50,18 +93,22 @@ static int open_training(struct training *training, struct error *error)
                                          .pin = session_pin(job->session),
                                          .scaled_decoding = config->scaled_decoding,
                                          .memory = session_batch_memory(job->session)};
-    const int status = loader_open(&training->loader, &loader, job->dataset, job->session->pool, error);
+    int status = loader_open(&training->loader, &loader, job->dataset, job->session->pool, error);
     if (status != SIMCLR_OK) return status;
-    training->steps = loader_steps_per_epoch(training->loader) * job->epochs;
+    training->steps_per_epoch = loader_steps_per_epoch(training->loader);
+    training->steps = training->steps_per_epoch * job->epochs;
+    struct network_options planning = job->session->planning;
+    planning.statistics_share = job->statistics_share;
     const struct step_config step = {
         .loss = &step_cross_entropy,
         .images = (int)batch,
         .dtype = job->session->dtype,
-        .planning = job->session->planning,
+        .planning = planning,
         .optimizer = step_optimizer(config),
-        .schedule = step_schedule(config, batch, loader_steps_per_epoch(training->loader), job->epochs),
+        .schedule = step_schedule(config, batch, training->steps_per_epoch, job->epochs),
     };
-    return step_open(&training->step, &step, job->session->backend, job->model, error);
+    status = step_open(&training->step, &step, job->session->backend, job->model, error);
+    return status ? status : restore(training, error);
 }
 
 static void close_training(struct training *training)
@@ -69,6 +116,8 @@ static void close_training(struct training *training)
     loader_close(&training->loader);
     step_close(&training->step);
 }
+
+/* ---- what it says --------------------------------------------------------------------------------------------- */
 
 static int tell_skipped(const struct training *training, struct error *error)
 {
@@ -83,7 +132,8 @@ static int tell_skipped(const struct training *training, struct error *error)
 
 static void tell_progress(const struct training *training)
 {
-    const double seconds = clock_seconds() - training->started, per_step = seconds / (double)training->step.number;
+    const double seconds = clock_seconds() - training->started;
+    const double per_step = seconds / (double)(training->step.number - training->first);
     session_tell(
         training->job->session,
         &(struct progress){.phase = training->job->phase,
@@ -118,12 +168,62 @@ static int write_metrics(const struct training *training, struct error *error)
     return metrics_end(metrics, error);
 }
 
-static int tell_stopped(const struct training *training, struct error *error)
+/* ---- checkpoints ---------------------------------------------------------------------------------------------- */
+
+/* A checkpoint is only ever made of a state that training can go on from. */
+static int save(struct training *training, struct error *error)
 {
-    return error_set(error, SIMCLR_INTERRUPTED,
-                     "%s: stopped by request at step %lld of %lld; nothing was kept, start again with --overwrite",
-                     training->job->phase, (long long)training->step.number, (long long)training->steps);
+    const struct step *step = &training->step;
+    struct run_folder *folder = training->job->folder;
+    if (!folder || training->saved_step == step->number) return SIMCLR_OK;
+    if (step->skipped_in_a_row > 0 || !step_weights_are_finite(step)) {
+        log_warning(&training->job->session->log,
+                    "step %lld: no checkpoint is written, since the last step was not finite", (long long)step->number);
+        return SIMCLR_OK;
+    }
+    const struct training_record record = record_of(training);
+    const struct checkpoint_state state = {.step = step->number,
+                                           .epoch = step->number / training->steps_per_epoch,
+                                           .best_knn = -1,
+                                           .skipped_steps = step->skipped,
+                                           .images_seen = step->number * step->schedule.batch};
+    char *path = run_folder_checkpoint_path(folder, step->number);
+    const int status = record_write(&record, path, training->job->model, step->optimizer, &state, error);
+    memory_free(path);
+    if (status) return status;
+    training->saved_step = step->number;
+    run_folder_note_whole(folder, step->number);
+    run_folder_prune(folder, training->job->session->config->keep);
+    return SIMCLR_OK;
 }
+
+static int save_when_due(struct training *training, struct error *error)
+{
+    const int64_t number = training->step.number, every = training->job->session->config->save_every;
+    const bool due = number % training->steps_per_epoch == 0 && number / training->steps_per_epoch % every == 0;
+    return due || number == training->steps ? save(training, error) : SIMCLR_OK;
+}
+
+static int stop(struct training *training, struct error *error)
+{
+    const struct supervised *job = training->job;
+    const long long number = (long long)training->step.number, steps = (long long)training->steps;
+    const int status = save(training, error);
+    if (status) return status;
+    if (!job->folder)
+        return error_set(error, SIMCLR_INTERRUPTED,
+                         "%s: stopped by request at step %lld of %lld; nothing was kept, start again with --overwrite",
+                         job->phase, number, steps);
+    if (training->saved_step < 0)
+        return error_set(error, SIMCLR_INTERRUPTED, "stopped by request at step %lld of %lld, before any checkpoint",
+                         number, steps);
+    return error_set(error, SIMCLR_INTERRUPTED,
+                     "stopped by request at step %lld of %lld; the same command goes on from the checkpoint of step "
+                     "%lld in %s",
+                     number, steps, (long long)training->saved_step, job->folder->path);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------------------- */
 
 static int learn(struct training *training, struct error *error)
 {
@@ -133,33 +233,35 @@ static int learn(struct training *training, struct error *error)
     while (step->number < training->steps) {
         const struct batch *batch;
         int status = loader_next(training->loader, step->number, &batch, error);
-        if (status == SIMCLR_INTERRUPTED) return tell_stopped(training, error);
+        if (status == SIMCLR_INTERRUPTED) return stop(training, error);
         if (status != SIMCLR_OK) return status;
 
         step_forward(step, batch);
         step_loss(step);
         step_backward(step);
         status = step_update(step, &training->report, error);
-        if (status == SIMCLR_INTERRUPTED) return tell_stopped(training, error);
+        if (status == SIMCLR_INTERRUPTED) return stop(training, error);
         if (status == SIMCLR_OK && training->report.skipped) status = tell_skipped(training, error);
         if (status != SIMCLR_OK) return status;
 
         tell_progress(training);
         status = write_metrics(training, error);
+        if (status == SIMCLR_OK) status = save_when_due(training, error);
         if (status != SIMCLR_OK) return status;
-        if (session_is_interrupted(job->session)) return tell_stopped(training, error);
+        if (session_is_interrupted(job->session)) return stop(training, error);
     }
     return SIMCLR_OK;
 }
 
-int supervised_train(const struct supervised *job, struct error *error)
+int supervised_train(const struct supervised *job, struct supervised_result *result, struct error *error)
 {
-    struct training training = {.job = job};
+    struct training training = {.job = job, .saved_step = -1};
     int status = open_training(&training, error);
     if (status == SIMCLR_OK) status = learn(&training, error);
-    if (status == SIMCLR_OK)
+    if (status == SIMCLR_OK && training.first < training.steps)
         log_info(&job->session->log, "%s: %lld epochs, last loss %.3f, top-1 on the batch %.1f %%", job->phase,
                  (long long)job->epochs, training.report.loss, 100 * training.report.top1);
+    *result = (struct supervised_result){training.step.number, training.step.skipped};
     close_training(&training);
     return status;
 }

@@ -158,7 +158,7 @@ cp out finetune.json
 python knn.json finetune.json <<'PY'
 import json, sys
 knn, tuned = (json.load(open(path)) for path in sys.argv[1:])
-assert set(tuned) - {"labels", "labelled_images", "epochs", "finetuned"} == set(knn) - {"trained"}, (knn, tuned)
+assert set(tuned) - {"labels", "labelled_images", "epochs", "cut_layer", "layer_decay", "finetuned"} == set(knn) - {"trained"}, (knn, tuned)
 assert set(tuned["finetuned"]) == set(knn["trained"]) == {"top1", "top5", "images"}, (knn, tuned)
 assert set(tuned["finetuned"]["top1"]) == set(knn["trained"]["top1"]) == {"value", "low95", "high95"}, (knn, tuned)
 assert knn["encoder_frozen"] and not tuned["encoder_frozen"] and knn["encoder_hash"] == tuned["encoder_hash"]

@@ -32,12 +32,26 @@ static void shares_are_class_balanced(void **state)
     for (uint32_t i = 0; i < count; i++) per_class[dataset_label(dataset, subset[i])]++;
     for (int i = 0; i < 10; i++) assert_int_equal(per_class[i], 2);
     memory_free(subset);
+    static const struct {
+        const char *labels;
+        uint32_t of_each;
+    } counted[] = {{"1/class", 1}, {"7/class", 7}, {"1e6/class", 20}};
+    for (size_t k = 0; k < sizeof counted / sizeof *counted; k++) {
+        assert_int_equal(label_share_choose(dataset, counted[k].labels, 1, &subset, &count, NULL), SIMCLR_OK);
+        assert_int_equal(count, 10 * counted[k].of_each);
+        memset(per_class, 0, sizeof per_class);
+        for (uint32_t i = 0; i < count; i++) per_class[dataset_label(dataset, subset[i])]++;
+        for (int i = 0; i < 10; i++) assert_int_equal(per_class[i], counted[k].of_each);
+        memory_free(subset);
+    }
     struct error error;
-    static const char *const wrong[] = {"0%", "101%", "-5%", "nan%"};
+    static const char *const wrong[] = {"0%",       "101%",      "-5%",       "nan%",      "0/class",
+                                        "-1/class", "2.5/class", "inf/class", "nan/class", "1e10/class"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(label_share_choose(dataset, wrong[i], 1, &subset, &count, &error), SIMCLR_INVALID);
     assert_int_equal(label_share_choose(dataset, "10 percent", 1, &subset, &count, &error), SIMCLR_IO);
     assert_non_null(strstr(error.text, "--labels"));
+    assert_int_equal(label_share_choose(dataset, "5/classes", 1, &subset, &count, &error), SIMCLR_IO);
     dataset_close(&dataset);
     pool_destroy(&pool);
 }
@@ -100,12 +114,23 @@ static void batches_use_every_label(void **state)
     assert_int_equal(supervised_batch(1, 3), 1);
 }
 
+/* max(1 - 10/s, 0.9) of what was. */
+static void long_epochs_move_the_statistics_slowly(void **state)
+{
+    (void)state;
+    assert_true(supervised_statistics_share(1) == 0.1f);
+    assert_true(supervised_statistics_share(100) == 0.1f);
+    assert_true(supervised_statistics_share(200) == 0.05f);
+    assert_true(supervised_statistics_share(1000) == 0.01f);
+}
+
 static int finetune(struct session *session, struct error *error)
 {
     return evaluation_run(session, PROTOCOL_FINETUNE, error);
 }
 
-static int finetune_run(struct run_fixture *run, const char *checkpoint, const char *out, const char *rate)
+/* extra: names and values, or NULL. */
+static int finetune_with(struct run_fixture *run, const char *checkpoint, const char *out, const char *const *extra)
 {
     static const char *const options[][2] = {
         {"data", "synthetic"}, {"synthetic-images", "60"}, {"labels", "50%"}, {"batch", "10"},
@@ -117,8 +142,13 @@ static int finetune_run(struct run_fixture *run, const char *checkpoint, const c
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) fixture_set(run, options[i][0], options[i][1]);
     fixture_set(run, "checkpoint", checkpoint);
     fixture_set(run, "out", out);
-    fixture_set(run, "learning-rate", rate);
+    for (; extra && *extra; extra += 2) fixture_set(run, extra[0], extra[1]);
     return fixture_run(run, finetune);
+}
+
+static int finetune_run(struct run_fixture *run, const char *checkpoint, const char *out, const char *rate)
+{
+    return finetune_with(run, checkpoint, out, (const char *[]){"learning-rate", rate, NULL});
 }
 
 static void read_model(const char *path, struct model **model)
@@ -173,6 +203,97 @@ static void training_starts_at_the_encoder(void **state)
     memory_free(out);
 }
 
+/* How far the tensors are from one another, of all that both have and that are neither buffers nor the classifier's. */
+static double distance(const struct model *a, const struct model *b, const char *prefix, int *tensors)
+{
+    double sum = 0;
+    *tensors = 0;
+    for (int i = 0; i < a->parameters.count; i++) {
+        const struct parameter *item = &a->parameters.items[i];
+        const int at = parameters_find(&b->parameters, item->name);
+        if (at < 0 || item->flags & PARAMETER_BUFFER || strncmp(item->name, prefix, strlen(prefix)) != 0) continue;
+        *tensors += 1;
+        for (size_t k = 0; k < item->count; k++)
+            sum += fabs((double)parameter_weights(&a->parameters, i)[k] - parameter_weights(&b->parameters, at)[k]);
+    }
+    return sum;
+}
+
+static struct model *model_at(const char *name)
+{
+    struct model *model;
+    char *path = file_join(folder, name);
+    read_model(path, &model);
+    memory_free(path);
+    return model;
+}
+
+/* The classifier stands on a layer of the head, whose weights training starts from. Nothing else of the head is left.
+ */
+static void a_cut_network_keeps_layers_of_the_head(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    char *pretrained = file_join(folder, "pretrained"), *out = file_join(folder, "cut");
+    char *exported = file_join(pretrained, "exported/encoder.safetensors"), *again = file_join(folder, "again");
+    char *file = file_join(out, "checkpoints/finetune.safetensors");
+    const char *const still[] = {"learning-rate", "1e-9", "cut-layer", "1", NULL};
+    if (finetune_with(&run, pretrained, out, still) != SIMCLR_OK) fail_msg("%s", run.error.text);
+    assert_non_null(strstr(run.output.bytes, "\"cut_layer\": 1"));
+    fixture_close(&run);
+    struct model *first = model_at("pretrained/checkpoints/step-00000006.safetensors");
+    struct model *cut = model_at("cut/checkpoints/finetune.safetensors");
+    struct model *random = model_at("cut/checkpoints/random.safetensors");
+    int tensors;
+    assert_int_equal(cut->config.cut, 1);
+    assert_true(distance(cut, first, "head.", &tensors) < 1e-6);
+    assert_int_equal(tensors, 3); /* fcs.0.weight, bns.0.weight and bias */
+    assert_int_equal(parameters_find(&cut->parameters, "head.fcs.1.weight"), -1);
+    assert_true(distance(random, first, "head.fcs", &tensors) > 1);
+    model_destroy(&first);
+    model_destroy(&cut);
+    model_destroy(&random);
+
+    /* What was cut has one layer to cut after; what was exported has none. */
+    assert_int_equal(finetune_with(&run, file, again, (const char *[]){"cut-layer", "2", NULL}), SIMCLR_INVALID);
+    assert_non_null(strstr(run.error.text, "has 1 layer"));
+    fixture_close(&run);
+    assert_int_equal(finetune_with(&run, exported, again, still), SIMCLR_INVALID);
+    assert_non_null(strstr(run.error.text, "has no projection head (an exported encoder has none)"));
+    fixture_close(&run);
+    memory_free(pretrained);
+    memory_free(out);
+    memory_free(exported);
+    memory_free(file);
+    memory_free(again);
+}
+
+/* With layer-wise decay the first layers stay nearer to where they start. */
+static void early_blocks_move_less(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    char *pretrained = file_join(folder, "pretrained"), *out = file_join(folder, "layers");
+    double stem[2], last[2];
+    for (int slow = 0; slow < 2; slow++) {
+        const char *const extra[] = {"layer-decay", slow ? "0.1" : "1", "overwrite", "true", "learning-rate",
+                                     "5",           "controls",         "false",     NULL};
+        if (finetune_with(&run, pretrained, out, extra) != SIMCLR_OK) fail_msg("%s", run.error.text);
+        fixture_close(&run);
+        struct model *first = model_at("pretrained/checkpoints/step-00000006.safetensors");
+        struct model *tuned = model_at("layers/checkpoints/finetune.safetensors");
+        int tensors;
+        stem[slow] = distance(tuned, first, "conv1.", &tensors);
+        last[slow] = distance(tuned, first, "layer4.1.", &tensors);
+        model_destroy(&first);
+        model_destroy(&tuned);
+    }
+    assert_true(stem[0] > 1e-3 && last[0] > 1e-3);
+    assert_true(stem[1] < 1e-6 * stem[0] && last[1] > 0.1 * last[0]);
+    memory_free(pretrained);
+    memory_free(out);
+}
+
 static void results_stand_beside_their_control(void **state)
 {
     (void)state;
@@ -211,11 +332,10 @@ static void results_stand_beside_their_control(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shares_are_class_balanced),
-        cmocka_unit_test(lists_name_images),
-        cmocka_unit_test(batches_use_every_label),
-        cmocka_unit_test(training_starts_at_the_encoder),
-        cmocka_unit_test(results_stand_beside_their_control),
+        cmocka_unit_test(shares_are_class_balanced),      cmocka_unit_test(lists_name_images),
+        cmocka_unit_test(batches_use_every_label),        cmocka_unit_test(long_epochs_move_the_statistics_slowly),
+        cmocka_unit_test(training_starts_at_the_encoder), cmocka_unit_test(a_cut_network_keeps_layers_of_the_head),
+        cmocka_unit_test(early_blocks_move_less),         cmocka_unit_test(results_stand_beside_their_control),
     };
     return run_cases(tests, make_folder, remove_folder);
 }

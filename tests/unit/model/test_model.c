@@ -173,6 +173,52 @@ static void test_classifier(void **state)
     }
 }
 
+/* Block b of the encoder has factor^(last - b) times the rate; head and classifier have all of it. */
+static void test_rates_of_blocks(void **state)
+{
+    (void)state;
+    static const struct {
+        int depth;
+        const char *name;
+        int before_last; /* blocks after it */
+    } known[] = {
+        {18, "conv1.weight", 8},
+        {18, "bn1.bias", 8},
+        {18, "layer1.0.conv1.weight", 7},
+        {18, "layer1.1.bn2.weight", 6},
+        {18, "layer2.0.bn1.bias", 5},
+        {18, "layer2.0.downsample.0.weight", 5},
+        {18, "layer4.0.conv2.weight", 1},
+        {18, "layer4.1.bn2.bias", 0},
+        {18, "head.fcs.0.weight", 0},
+        {18, "fc.weight", 0},
+        {18, "fc.bias", 0},
+        {50, "conv1.weight", 16},
+        {50, "layer3.0.bn3.weight", 8},
+        {50, "layer3.5.bn3.bias", 3},
+        {50, "layer4.2.conv3.weight", 0},
+    };
+    for (int depth = 18; depth <= 50; depth += 32) {
+        const struct model_config config = {.resnet = {.depth = depth, .width = 0.125},
+                                            .image_size = 16,
+                                            .head_layers = 2,
+                                            .head_dim = 8,
+                                            .classes = 3,
+                                            .cut = 1};
+        struct error error = {0};
+        struct model *model;
+        CHECK_OK(model_create(&model, &config, NULL, 1, &error), error);
+        for (int i = 0; i < model->parameters.count; i++) assert_true(model->parameters.items[i].rate == 1);
+        model_slow_early_blocks(model, 0.5);
+        for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+            if (known[k].depth != depth) continue;
+            const float rate = row(&model->parameters, known[k].name)->rate;
+            if (rate != ldexpf(1, -known[k].before_last)) fail_msg("%s: %g", known[k].name, (double)rate);
+        }
+        model_destroy(&model);
+    }
+}
+
 static void test_heads(void **state)
 {
     (void)state;
@@ -503,10 +549,10 @@ static void test_batch_of_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),   cmocka_unit_test(test_names),        cmocka_unit_test(test_initial_values),
-        cmocka_unit_test(test_layers),   cmocka_unit_test(test_classifier),   cmocka_unit_test(test_heads),
-        cmocka_unit_test(test_stems),    cmocka_unit_test(test_text),         cmocka_unit_test(test_hostile_text),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_batch_of_one),
+        cmocka_unit_test(test_counts),       cmocka_unit_test(test_names),      cmocka_unit_test(test_initial_values),
+        cmocka_unit_test(test_layers),       cmocka_unit_test(test_classifier), cmocka_unit_test(test_rates_of_blocks),
+        cmocka_unit_test(test_heads),        cmocka_unit_test(test_stems),      cmocka_unit_test(test_text),
+        cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_refusals),   cmocka_unit_test(test_batch_of_one),
     };
     return run_cases(tests, NULL, NULL);
 }

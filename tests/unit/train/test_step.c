@@ -173,6 +173,40 @@ static void lars_leaves_the_classifier_its_rate(void **state)
     close_run(&run);
 }
 
+/* The running statistics go from where they are to those of the batch by the share that was planned; 0 is the usual
+ * tenth. */
+static void statistics_go_by_their_share(void **state)
+{
+    (void)state;
+    static const float shares[] = {0, 0.1f, 0.02f};
+    float *moved[3] = {NULL};
+    size_t count = 0;
+    for (int i = 0; i < 3; i++) {
+        struct run run;
+        struct step_config config = usual(&step_cross_entropy);
+        config.planning.statistics_share = shares[i];
+        open_run(&run, &config);
+        const struct state before = state_of(&run);
+        take(&run, true);
+        const struct parameters *parameters = &run.model->parameters;
+        count = parameters->buffer_count;
+        moved[i] = copy_of(parameters->buffers, count);
+        for (size_t k = 0; k < count; k++) moved[i][k] -= before.buffers[k];
+        memory_free(before.weights);
+        memory_free(before.buffers);
+        memory_free(before.momentum);
+        close_run(&run);
+    }
+    assert_memory_equal(moved[0], moved[1], count * sizeof(float));
+    double all = 0;
+    for (size_t k = 0; k < count; k++) {
+        all += fabs((double)moved[2][k]);
+        assert_float_equal(moved[2][k], 0.2f * moved[1][k], 1e-6f);
+    }
+    assert_true(all > 0.1);
+    for (int i = 0; i < 3; i++) memory_free(moved[i]);
+}
+
 /* ---- a step that counts ----------------------------------------------------------------------------------- */
 
 /* SGD without momentum and decay: w loses rate times gradient. Momentum of 0 leaves v = g. */
@@ -568,6 +602,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lars_leaves_the_classifier_its_rate),
+        cmocka_unit_test(statistics_go_by_their_share),
         cmocka_unit_test(the_update_goes_at_the_rate_of_its_step),
         cmocka_unit_test(statistics_go_with_the_update),
         cmocka_unit_test(the_report_holds_the_loss_and_the_norm),

@@ -1,0 +1,34 @@
+/* evaluate/labelled.h -- what the protocols that train with labels share: the folder, the labelled images, the test. */
+#ifndef EVALUATE_LABELLED_H
+#define EVALUATE_LABELLED_H
+
+#include "evaluate/evaluation.h"
+#include "run/run_folder.h"
+
+struct labelled {
+    struct session own; /* the command's, whose log goes to the folder too */
+    struct run_folder folder;
+    struct model *model; /* being trained: an encoder with a classifier */
+    uint32_t *subset;    /* the labelled images */
+    uint32_t subset_count;
+    int64_t epochs;
+};
+
+/* The folder of --out, locked. evaluation->session is run->own from here on, whose log goes to the folder too. `run`
+ * must not move while it is open. Close also after a failure: status and error say how it ended. */
+int labelled_open_folder(struct evaluation *evaluation, struct labelled *run, struct error *error);
+void labelled_close(struct labelled *run, int status, const struct error *error);
+
+/* The test images of evaluation->train, which is open, and the training images whose labels --labels lends. The log
+ * says how many these are. SIMCLR_DATA: there is nothing to test on or to tell apart; errors of label_share_choose. */
+int labelled_open_images(struct evaluation *evaluation, struct labelled *run, struct error *error);
+double labelled_share(const struct evaluation *evaluation, const struct labelled *run); /* of the training images */
+
+/* The score of run->model on the test images, by evaluation views. */
+int labelled_test(struct evaluation *evaluation, const struct labelled *run, const struct view_policy *policy,
+                  struct score *out, struct error *error);
+
+/* "labels", "labelled_images", "epochs" of the JSON. */
+void labelled_facts(const struct evaluation *evaluation, const struct labelled *run, struct text *json);
+
+#endif
