@@ -319,6 +319,9 @@ struct backend_ops {
     void (*copy)(struct backend *backend, void *to, const void *from, size_t bytes);
     void (*clear)(struct backend *backend, void *to, size_t bytes);
     void (*add)(struct backend *backend, float *to, const float *from, size_t count); /* to += from */
+    /* to = keep to + (1 - keep) from, computed as to + (1 - keep) (from - to): equal values stay as they are, bit for
+     * bit. keep: in the backend's memory, read anew each time a recording is replayed. */
+    void (*average)(struct backend *backend, float *to, const float *from, size_t count, const float *keep);
 
     /* ---- recording ---- */
     /* A step does the same with the same addresses each time, so a backend may take it down once and repeat it as a

@@ -45,6 +45,27 @@ void host_add(struct backend *backend, float *to, const float *from, size_t coun
     for (size_t i = 0; i < count; i++) to[i] += from[i];
 }
 
+struct averaging {
+    float *to;
+    const float *from;
+    size_t count;
+    float share;
+};
+
+static void average_part(void *context, int thread, int threads)
+{
+    const struct averaging *job = context;
+    int64_t begin, end;
+    pool_share((int64_t)job->count, thread, threads, &begin, &end);
+    for (int64_t i = begin; i < end; i++) job->to[i] += job->share * (job->from[i] - job->to[i]);
+}
+
+void host_average(struct backend *backend, float *to, const float *from, size_t count, const float *keep)
+{
+    struct averaging job = {to, from, count, 1 - *keep};
+    pool_split(backend->pool, average_part, &job);
+}
+
 int host_recording_create(struct backend *backend, struct recording **out, struct error *error)
 {
     (void)backend;

@@ -5,14 +5,16 @@
  *     head.<...>, fc.<...>             the rest
  *     optimizer.state1.<name>          momentum (Adam's m) of each trained tensor, by its name in the table
  *     optimizer.state2.<name>          Adam's v
+ *     ema.encoder.<...>, ema.head.<...> the moving averages of all of the model, where there are any (--ema)
  * Metadata, all strings:
- *     format ("simclr-checkpoint"), version ("2")
+ *     format ("simclr-checkpoint"), version ("2", or "3" where there are averages)
  *     depth, width, stem, image_size, head_layers, head_dim, classes
  *     step, epoch, seed, images_seen, skipped_steps, best_knn
  *     best_by                          "held-out": of which images best_knn is, where there is one
  *     epoch_steps, epoch_sums          loss, top-1, seconds, seconds waited
  *     mean, std                        three numbers each
  *     optimizer, optimizer_steps       none, lars, sgd, adamw
+ *     ema                              the averages' decay, where there are any
  *     config, fingerprint              if given: the effective YAML, and what must not change on resume
  *     file_crc32c                      of the whole file, against damage after the write
  * Equal states give equal bytes. Version 1 is read too: it had a CRC-32C over the tensor bytes alone ("crc32c") and no
@@ -42,8 +44,10 @@ struct checkpoint_state {
     bool best_is_held_out; /* it is of held-out training images; files of up to November 2026 have it of test images */
     int64_t skipped_steps; /* non-finite steps so far */
     int64_t images_seen;
-    struct stretch this_epoch; /* an epoch's steps before this one: all 0 at its end, and in files of version 1 */
-    float mean[3], std[3];     /* input normalisation (x - mean) / std; std all 0: none */
+    struct stretch this_epoch;   /* an epoch's steps before this one: all 0 at its end, and in files of version 1 */
+    double ema;                  /* decay of the moving averages; 0: there are none */
+    const struct model *average; /* to write: them, NULL for none; checkpoint_restore_average reads them */
+    float mean[3], std[3];       /* input normalisation (x - mean) / std; std all 0: none */
 };
 
 /* optimizer may be NULL (weights only). The file is whole or absent. SIMCLR_IO (disk full, no permission),
@@ -66,6 +70,10 @@ const struct checkpoint_state *checkpoint_state(const struct checkpoint *checkpo
  * network_set_weights. */
 int checkpoint_restore(const struct checkpoint *checkpoint, struct model *model, struct optimizer *optimizer,
                        bool encoder_only, struct error *error);
+
+/* Copies the moving averages into `model`. SIMCLR_INVALID where the checkpoint has none, else as above. */
+int checkpoint_restore_average(const struct checkpoint *checkpoint, struct model *model, bool encoder_only,
+                               struct error *error);
 
 /* exported/encoder.safetensors: torchvision's names (num_batches_tracked included), no head: loads with load_state_dict
  * into torchvision.models.resnetNN with fc removed. Beside it the caller writes config.json. */

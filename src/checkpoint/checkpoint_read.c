@@ -156,6 +156,10 @@ static int read_state(struct checkpoint *checkpoint, struct error *error)
     if (errno || end == seed || *end || *seed < '0' || *seed > '9') return bad_entry(checkpoint, "seed", seed, error);
     const char *best_by = safetensors_metadata(checkpoint->file, "best_by");
     state->best_is_held_out = best_by && strcmp(best_by, CHECKPOINT_HELD_OUT) == 0;
+    if (state->version > 2) status = read_numbers(checkpoint, "ema", 1, &state->ema, error);
+    if (status) return status;
+    if (state->version > 2 && !(state->ema > 0 && state->ema < 1))
+        return bad_entry(checkpoint, "ema", safetensors_metadata(checkpoint->file, "ema"), error);
     state->config_yaml = safetensors_metadata(checkpoint->file, "config");
     state->fingerprint = safetensors_metadata(checkpoint->file, "fingerprint");
     const char *optimizer = checkpoint->optimizer;
@@ -184,11 +188,12 @@ static int read_metadata(struct checkpoint *checkpoint, struct error *error)
 }
 
 /* ---- tensors ------------------------------------------------------------------------------------------------ */
-/* Is `name` the name in the file of a row of the table, or of one of its states? */
-static bool expected(const struct parameters *parameters, int states, const char *name)
+/* Is `name` the name in the file of a row of the table, of one of its states, or of its average? */
+static bool expected(const struct parameters *parameters, int states, bool averaged, const char *name)
 {
-    const char *row = name;
     int number = 0;
+    if (averaged && !strncmp(name, "ema.", 4)) return expected(parameters, 0, false, name + 4);
+    const char *row = name;
     if (!strncmp(name, "encoder.", 8))
         row = name + 8;
     else if (!strncmp(name, "optimizer.state", 15) && (name[15] == '1' || name[15] == '2') && name[16] == '.') {
@@ -202,7 +207,13 @@ static bool expected(const struct parameters *parameters, int states, const char
     return !strcmp(right.text, name) && !(number && (item->flags & PARAMETER_BUFFER));
 }
 
-/* Every tensor of the table and `states` states of each trained one is there, in its shape. */
+static bool is_averaged(const struct checkpoint *checkpoint)
+{
+    return checkpoint->state.ema > 0;
+}
+
+/* Every tensor of the table and `states` states of each trained one is there, in its shape; and every average where
+ * there are any. */
 static int check_present(const struct checkpoint *checkpoint, const struct parameters *parameters, int states,
                          bool encoder_only, struct error *error)
 {
@@ -214,6 +225,9 @@ static int check_present(const struct checkpoint *checkpoint, const struct param
         for (int k = 1; !status && k <= states && !(item->flags & PARAMETER_BUFFER); k++)
             status =
                 tensor_match(checkpoint->file, checkpoint->path, tensor_state_name(item, k).text, item, &entry, error);
+        if (!status && is_averaged(checkpoint))
+            status =
+                tensor_match(checkpoint->file, checkpoint->path, tensor_average_name(item).text, item, &entry, error);
         if (status) return status;
     }
     return SIMCLR_OK;
@@ -226,7 +240,7 @@ static int check_extra(const struct checkpoint *checkpoint, const struct paramet
     for (int i = 0; i < safetensors_count(checkpoint->file); i++) {
         const char *name = safetensors_at(checkpoint->file, i)->name;
         if (encoder_only && strncmp(name, "encoder.", 8) != 0) continue;
-        if (!expected(parameters, checkpoint->states, name))
+        if (!expected(parameters, checkpoint->states, is_averaged(checkpoint), name))
             return error_set(error, SIMCLR_CORRUPT,
                              "%s: tensor %.80s has no place in the model; the file is of another "
                              "model",
@@ -332,5 +346,23 @@ int checkpoint_restore(const struct checkpoint *checkpoint, struct model *model,
         if (states > 1) copy(checkpoint, tensor_state_name(item, 2).text, parameters, optimizer->state2 + item->offset);
     }
     if (optimizer) optimizer->steps = checkpoint->optimizer_steps;
+    return SIMCLR_OK;
+}
+
+int checkpoint_restore_average(const struct checkpoint *checkpoint, struct model *model, bool encoder_only,
+                               struct error *error)
+{
+    struct parameters *parameters = &model->parameters;
+    if (!is_averaged(checkpoint))
+        return error_set(error, SIMCLR_INVALID, "%s: has no averaged weights: its run was not given --ema",
+                         checkpoint->path);
+    int status = check_present(checkpoint, parameters, 0, encoder_only, error);
+    if (!status) status = check_extra(checkpoint, parameters, encoder_only, error);
+    if (status) return status;
+    for (int i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        if (encoder_only && (item->flags & PARAMETER_HEAD)) continue;
+        copy(checkpoint, tensor_average_name(item).text, parameters, parameter_weights(parameters, i));
+    }
     return SIMCLR_OK;
 }

@@ -40,7 +40,7 @@ static void fill_metadata(struct metadata *metadata, const struct model_config *
                           const struct optimizer *optimizer, const struct checkpoint_state *state)
 {
     add_string(metadata, "format", CHECKPOINT_FORMAT);
-    add_number(metadata, "version", "%d", CHECKPOINT_VERSION);
+    add_number(metadata, "version", "%d", state->average ? CHECKPOINT_VERSION : 2);
     model_config_to_text(config, &metadata->model);
     for (int i = 0; i < metadata->model.count; i++)
         add_string(metadata, metadata->model.entry[i].key, metadata->model.entry[i].value);
@@ -59,13 +59,14 @@ static void fill_metadata(struct metadata *metadata, const struct model_config *
     add_number(metadata, "std", "%.9g %.9g %.9g", (double)std[0], (double)std[1], (double)std[2]);
     add_string(metadata, "optimizer", optimizer ? optimizer_kind_name((int)optimizer->config.kind) : "none");
     add_number(metadata, "optimizer_steps", "%" PRId64, optimizer ? optimizer->steps : 0);
+    if (state->average) add_number(metadata, "ema", "%.17g", state->ema);
     add_string(metadata, "config", state->config_yaml);
     add_string(metadata, "fingerprint", state->fingerprint);
 }
 
-/* Up to three entries a row: the tensor and its states. */
+/* Up to four entries a row: the tensor, its states, and its average. */
 static int fill_entries(struct safetensors_entry *entries, struct file_name *names, const struct parameters *parameters,
-                        const struct optimizer *optimizer)
+                        const struct optimizer *optimizer, const struct parameters *average)
 {
     int count = 0;
     for (int i = 0; i < parameters->count; i++) {
@@ -80,6 +81,10 @@ static int fill_entries(struct safetensors_entry *entries, struct file_name *nam
             entries[count] = tensor_entry(parameters, item, names[count].text, states[k] + item->offset);
             count++;
         }
+        if (!average) continue;
+        names[count] = tensor_average_name(item);
+        entries[count] = tensor_entry(average, item, names[count].text, parameter_weights(average, i));
+        count++;
     }
     return count;
 }
@@ -87,7 +92,7 @@ static int fill_entries(struct safetensors_entry *entries, struct file_name *nam
 int checkpoint_write(const char *path, const struct model *model, const struct optimizer *optimizer,
                      const struct checkpoint_state *state, struct error *error)
 {
-    size_t capacity = 3 * (size_t)model->parameters.count;
+    size_t capacity = 4 * (size_t)model->parameters.count;
     struct safetensors_entry *entries = memory_array(capacity, sizeof *entries);
     struct file_name *names = memory_array(capacity, sizeof *names);
     struct metadata *metadata = memory_allocate(sizeof *metadata);
@@ -96,7 +101,8 @@ int checkpoint_write(const char *path, const struct model *model, const struct o
         status = error_no_memory(error, "a checkpoint's list of tensors", capacity * (sizeof *entries + sizeof *names));
     else {
         fill_metadata(metadata, &model->config, optimizer, state);
-        int count = fill_entries(entries, names, &model->parameters, optimizer);
+        int count = fill_entries(entries, names, &model->parameters, optimizer,
+                                 state->average ? &state->average->parameters : NULL);
         status = safetensors_write(path, entries, count, metadata->pairs, metadata->count, error);
     }
     memory_free(metadata);

@@ -21,6 +21,13 @@ struct file_name tensor_state_name(const struct parameter *item, int number)
     return name;
 }
 
+struct file_name tensor_average_name(const struct parameter *item)
+{
+    struct file_name name;
+    snprintf(name.text, sizeof name.text, "ema.%s%s", item->flags & PARAMETER_HEAD ? "" : "encoder.", item->name);
+    return name;
+}
+
 static const void *look(const void *owner, const void *data, size_t bytes)
 {
     return parameters_look(owner, data, bytes / sizeof(float));

@@ -9,7 +9,7 @@
 
 #define CHECKPOINT_FORMAT "simclr-checkpoint"
 #define CHECKPOINT_HELD_OUT "held-out" /* a value of best_by */
-#define CHECKPOINT_VERSION 2           /* the one written; from 1 on all are read */
+#define CHECKPOINT_VERSION 3 /* the newest; from 1 on all are read. One without an average is written as version 2 */
 
 struct file_name {
     char text[160];
@@ -19,6 +19,9 @@ struct file_name {
 struct file_name tensor_file_name(const struct parameter *item);
 /* "optimizer.state<number>.<name>" */
 struct file_name tensor_state_name(const struct parameter *item, int number);
+
+/* "ema.encoder.conv1.weight": its moving average. */
+struct file_name tensor_average_name(const struct parameter *item);
 
 /* A row as something to write, with values from `data`, which lies in the memory of `parameters`. name must outlive the
  * entry. */

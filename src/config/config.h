@@ -72,7 +72,7 @@ struct config {
     /* training */
     char *optimizer, *scaling; /* scaling: linear, sqrt, none */
     int64_t batch, epochs, seed, threads, workers;
-    double warmup_epochs, learning_rate, momentum, weight_decay, trust, temperature;
+    double warmup_epochs, learning_rate, momentum, weight_decay, trust, temperature, ema;
     char *precision, *device, *cpu, *convolution, *recompute, *pin;
     /* a run */
     bool resume, overwrite, tensorboard;

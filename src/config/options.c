@@ -421,6 +421,11 @@ const struct option_row config_options[] = {
      .elsewhere = "temp|tau|t|softmax-temperature|nce-t|moco-t|temperature-parameter|loss-temperature",
      .commands = ON(PRETRAIN) | ON(BENCH) | ON(DEMO), .default_text = "auto", .matters = true,
      .help = "Temperature of NT-Xent (auto: 0.5 for images of 64 pixels or less, else 0.1)."},
+    {.name = "ema", .argument = "DECAY", NUMBER(ema, 0, 0.999999), .section = "Training",
+     .elsewhere = "ema-decay|model-ema|use-ema|model-ema-decay|moving-average|swa",
+     .commands = ON(PRETRAIN), .default_text = "0", .matters = true,
+     .help = "Keep a moving average of weights and running statistics with this decay (0.999 for example) beside them: "
+             "in checkpoints, as exported/encoder-ema.safetensors, judged by knn and linear. 0: none."},
     {.name = "seed", .argument = "N", INTEGER(seed, 0, 9007199254740992.0), .section = "Training",
      .elsewhere = "random-seed|rand-seed|manual-seed|rng-seed|seed-everything",
      .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(BENCH) | ON(DEMO) | ON(VIEWS),

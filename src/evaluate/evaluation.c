@@ -10,8 +10,8 @@
 
 const struct source_row evaluation_sources[SOURCE_COUNT] = {
     [SOURCE_PIXELS] = {"pixels", true, FEATURES_PIXELS}, [SOURCE_UNTRAINED] = {"untrained", true, FEATURES_H},
-    [SOURCE_TRAINED] = {"trained", false, FEATURES_H},   [SOURCE_OTHER] = {"other", false, FEATURES_H},
-    [SOURCE_FEATURES] = {"features", false, FEATURES_H},
+    [SOURCE_TRAINED] = {"trained", false, FEATURES_H},   [SOURCE_EMA] = {"ema", false, FEATURES_H},
+    [SOURCE_OTHER] = {"other", false, FEATURES_H},       [SOURCE_FEATURES] = {"features", false, FEATURES_H},
 };
 
 enum features_kind evaluation_kind(const struct evaluation *evaluation, enum evaluation_source source)
@@ -183,6 +183,14 @@ int evaluation_open_other(struct evaluation *evaluation, const char *checkpoint,
     return open_encoder(evaluation, SOURCE_OTHER, checkpoint, error);
 }
 
+static int open_average(struct evaluation *evaluation, const char *checkpoint, struct error *error)
+{
+    struct evaluation_encoder *encoder = &evaluation->encoders[SOURCE_EMA];
+    const int status = model_open_average(evaluation->session, checkpoint, &encoder->model, &encoder->policy, error);
+    if (encoder->model) encoder->hash_before = parameters_encoder_hash(&encoder->model->parameters);
+    return status;
+}
+
 static int create_untrained(struct evaluation *evaluation, const struct model_config *config, struct error *error)
 {
     const uint64_t seed = (uint64_t)evaluation->session->config->seed;
@@ -221,6 +229,8 @@ static int open_all(struct evaluation *evaluation, struct error *error)
     if (evaluation->layer > 0)
         log_info(&evaluation->session->log, "features: of head layer %d%s, %d of an image", evaluation->layer,
                  evaluation->layer == trained->head_layers ? " (z)" : "", model_layer_dim(trained, evaluation->layer));
+    status = open_average(evaluation, evaluation->session->config->checkpoint, error);
+    if (status) return status;
     status = create_untrained(evaluation, &evaluation->encoders[SOURCE_TRAINED].model->config, error);
     return status ? status : open_parts(evaluation, error);
 }

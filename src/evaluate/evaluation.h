@@ -14,6 +14,7 @@ enum evaluation_source {
     SOURCE_PIXELS,    /* no encoder at all */
     SOURCE_UNTRAINED, /* the same architecture, fresh from the seed */
     SOURCE_TRAINED,
+    SOURCE_EMA,      /* its moving averages, where the checkpoint has some (--ema) */
     SOURCE_OTHER,    /* another checkpoint, to compare with */
     SOURCE_FEATURES, /* tables that other programs made (--features): nothing else is judged then */
     SOURCE_COUNT

@@ -175,12 +175,9 @@ static void close_sgd_table(const struct evaluation *evaluation)
 /* ---- the table -------------------------------------------------------------------------------------------------- */
 
 #define EVERY_SOURCE                                                                                                   \
-    .sources = {{.source = SOURCE_PIXELS},                                                                             \
-                {.source = SOURCE_UNTRAINED},                                                                          \
-                {.source = SOURCE_TRAINED},                                                                            \
-                {.source = SOURCE_OTHER},                                                                              \
-                {.source = SOURCE_FEATURES}},                                                                          \
-    .count = 5
+    .sources = {{.source = SOURCE_PIXELS}, {.source = SOURCE_UNTRAINED}, {.source = SOURCE_TRAINED},                   \
+                {.source = SOURCE_EMA},    {.source = SOURCE_OTHER},     {.source = SOURCE_FEATURES}},                 \
+    .count = 6
 
 const struct protocol evaluation_protocols[PROTOCOL_COUNT] = {
     [PROTOCOL_KNN] = {.name = "kNN",

@@ -60,23 +60,26 @@ static void describe(struct text *text, const struct model_config *config, const
     text_add(text, "\n");
 }
 
-int run_folder_export(const struct run_folder *folder, const struct model *model, const struct view_policy *policy,
-                      int64_t steps, struct error *error)
+int run_folder_export(const struct run_folder *folder, const struct model *model, const struct model *average,
+                      const struct view_policy *policy, int64_t steps, struct error *error)
 {
     char *exported = file_join(folder->path, "exported");
     char *weights = file_join(folder->path, "exported/encoder.safetensors");
+    char *averaged = file_join(folder->path, "exported/encoder-ema.safetensors");
     char *config = file_join(folder->path, "exported/config.json");
     struct text text = {0};
     describe(&text, &model->config, policy);
     int status = SIMCLR_OK;
-    if (exported == NULL || weights == NULL || config == NULL || text.failed)
+    if (exported == NULL || weights == NULL || averaged == NULL || config == NULL || text.failed)
         status = error_no_memory(error, "the exported encoder", 4096);
     if (status == SIMCLR_OK) status = file_make_folder(exported, error);
     if (status == SIMCLR_OK) status = checkpoint_export_encoder(weights, model, steps, error);
+    if (status == SIMCLR_OK && average) status = checkpoint_export_encoder(averaged, average, steps, error);
     if (status == SIMCLR_OK) status = file_write_atomic(config, text.bytes, text.length, error);
     text_free(&text);
     memory_free(exported);
     memory_free(weights);
+    memory_free(averaged);
     memory_free(config);
     return status;
 }

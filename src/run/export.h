@@ -6,9 +6,10 @@
 #include "model/model.h"
 #include "run/run_folder.h"
 
-/* exported/encoder.safetensors and exported/config.json (timm's keys). */
-int run_folder_export(const struct run_folder *folder, const struct model *model, const struct view_policy *policy,
-                      int64_t steps, struct error *error);
+/* exported/encoder.safetensors and exported/config.json (timm's keys). average: its moving average, which becomes
+ * exported/encoder-ema.safetensors; NULL: there is none. */
+int run_folder_export(const struct run_folder *folder, const struct model *model, const struct model *average,
+                      const struct view_policy *policy, int64_t steps, struct error *error);
 /* Reads back the config.json in the folder of the file `weights`: image size (kept when it has none), filter, mean and
  * std. *found is false where there is no such file, or it says nothing of pictures; *policy is then the default for
  * *size. SIMCLR_CORRUPT where it cannot be read as JSON, or a mean or deviation in it is not possible. */

@@ -174,6 +174,23 @@ int model_open(struct session *session, const char *path, struct model **out, st
     return status;
 }
 
+int model_open_average(struct session *session, const char *path, struct model **out, struct view_policy *policy,
+                       struct error *error)
+{
+    struct found found;
+    *out = NULL;
+    int status = look(&found, session, path, error);
+    if (!status && found.checkpoint && checkpoint_state(found.checkpoint)->ema > 0) {
+        status = model_create(out, checkpoint_model_config(found.checkpoint), session->backend, 0, error);
+        if (!status) status = checkpoint_restore_average(found.checkpoint, *out, false, error);
+        policy_of_checkpoint(found.checkpoint, policy);
+    }
+    found_close(&found);
+    if (status) model_destroy(out);
+    if (*out) apply_options(session, *out, policy);
+    return status;
+}
+
 /* ---- the start of a new run -------------------------------------------------------------------------------------- */
 
 static void say_taken(const struct session *session, const char *path, const struct weights_taken *taken)

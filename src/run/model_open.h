@@ -17,4 +17,8 @@ int model_open(struct session *session, const char *path, struct model **out, st
 int model_begin(const struct session *session, const char *path, struct model *model, const struct view_policy *policy,
                 struct error *error);
 
+/* The moving averages of a checkpoint (--ema) as a model. *out is NULL where it has none, and for other files. */
+int model_open_average(struct session *session, const char *path, struct model **out, struct view_policy *policy,
+                       struct error *error);
+
 #endif

@@ -68,7 +68,8 @@ static bool is_checkpoint_file(const char *name)
 
 static bool is_exported_file(const char *name)
 {
-    return is_leftover(name) || strcmp(name, "encoder.safetensors") == 0 || strcmp(name, "config.json") == 0;
+    return is_leftover(name) || strcmp(name, "encoder.safetensors") == 0 ||
+           strcmp(name, "encoder-ema.safetensors") == 0 || strcmp(name, "config.json") == 0;
 }
 
 static void remove_matching(const struct run_folder *folder, const char *name, bool (*matches)(const char *name))

@@ -96,13 +96,14 @@ static int finish(struct pretrain *run, struct error *error)
 {
     const struct session *session = run->session;
     const char *path = run->folder.path;
-    const int status =
-        run_folder_export(&run->folder, run->model, &run->policy, run->step.number - run->step.skipped, error);
+    const int status = run_folder_export(&run->folder, run->model, run->average, &run->policy,
+                                         run->step.number - run->step.skipped, error);
     if (status != SIMCLR_OK) return status;
     run_folder_prune(&run->folder, run->config->keep); /* a run that was killed before it could has one too many */
     log_info(&session->log, "finished: %lld steps, %lld of them skipped", (long long)run->step.number,
              (long long)run->step.skipped);
     session_print(session, "encoder      %s/exported/encoder.safetensors\n", path);
+    if (run->average) session_print(session, "averaged     %s/exported/encoder-ema.safetensors\n", path);
     session_print(session, "checkpoints  %s/checkpoints\n", path);
     session_print(session, "metrics      %s/metrics.jsonl\n", path);
     session_print(session, "next         simclr %s --checkpoint %s --data %s%s%s\n",

@@ -39,8 +39,9 @@ struct pretrain {
     struct view_policy policy;
     struct loader *loader;
 
-    struct model *model; /* encoder f and head g */
-    struct step step;    /* of batches of 2N views; its number: steps taken */
+    struct model *model;   /* encoder f and head g */
+    struct model *average; /* their moving average; NULL without --ema */
+    struct step step;      /* of batches of 2N views; its number: steps taken */
 
     int64_t steps, steps_per_epoch;
     int64_t epoch;             /* epochs that are over, their evaluation included */

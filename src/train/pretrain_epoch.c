@@ -26,6 +26,8 @@ int pretrain_save(struct pretrain *run, const char *path, struct error *error)
         .skipped_steps = run->step.skipped,
         .images_seen = run->step.number * run->config->batch,
         .this_epoch = run->this_epoch,
+        .ema = run->config->ema,
+        .average = run->average,
     };
     return record_write(&record, path, run->model, run->step.optimizer, &state, error);
 }

@@ -57,6 +57,8 @@ static int restore(struct pretrain *run, const struct checkpoint *checkpoint, st
     int status = check_options(run, state, error);
     if (status == SIMCLR_OK) status = record_check_images(&record, state, error);
     if (status == SIMCLR_OK) status = checkpoint_restore(checkpoint, run->model, run->step.optimizer, false, error);
+    if (status == SIMCLR_OK && run->average)
+        status = checkpoint_restore_average(checkpoint, run->average, false, error);
     if (status != SIMCLR_OK) return status;
     network_set_weights(run->step.network);
     run->step.number = state->step;
@@ -81,8 +83,10 @@ static int begin(struct pretrain *run, struct error *error)
     const char *path = run->config->init;
     if (path[0] == '\0') return SIMCLR_OK;
     const int status = model_begin(run->session, path, run->model, &run->policy, error);
-    if (!status) network_set_weights(run->step.network);
-    return status;
+    if (status) return status;
+    network_set_weights(run->step.network);
+    if (run->average) ema_start(&run->step.ema);
+    return SIMCLR_OK;
 }
 
 static int resume(struct pretrain *run, struct error *error)
@@ -146,7 +150,7 @@ static int create_model(struct pretrain *run, struct error *error)
     struct session *session = run->session;
     const struct config *options = run->config;
     struct model_config model;
-    const struct step_config step = {
+    struct step_config step = {
         .loss = &step_nt_xent,
         .images = (int)options->batch,
         .temperature = options->temperature,
@@ -159,6 +163,10 @@ static int create_model(struct pretrain *run, struct error *error)
     int status = session_model_config(session, 0, &model, error);
     if (status == SIMCLR_OK)
         status = model_create(&run->model, &model, session->backend, (uint64_t)options->seed, error);
+    if (status == SIMCLR_OK && options->ema > 0)
+        status = model_create(&run->average, &model, session->backend, (uint64_t)options->seed, error);
+    step.average = run->average;
+    step.average_decay = options->ema;
     if (status == SIMCLR_OK) status = step_open(&run->step, &step, session->backend, run->model, error);
     return status;
 }
@@ -215,6 +223,10 @@ static void describe(const struct pretrain *run)
              "%s, batch %lld, peak rate %g, %g of %lld epochs of warm-up, temperature %g, %lld steps an epoch",
              config->optimizer, (long long)config->batch, schedule_peak(&run->step.schedule), config->warmup_epochs,
              (long long)config->epochs, config->temperature, (long long)run->steps_per_epoch);
+    if (run->average)
+        log_info(&run->session->log, "moving averages of weights and statistics, decay %g: %.1f MiB", config->ema,
+                 (double)(run->average->parameters.weight_count + run->average->parameters.buffer_count) * 2 *
+                     sizeof(float) / 1048576.0);
     log_info(&run->session->log, "memory: %.1f MiB of activations, %.1f MiB of packed weights and scratch",
              (double)network_arena_bytes(run->step.network) / 1048576.0,
              (double)network_plan_bytes(run->step.network) / 1048576.0);
@@ -246,6 +258,7 @@ void pretrain_close(struct pretrain *run)
     loader_close(&run->loader);
     step_close(&run->step);
     model_destroy(&run->model);
+    model_destroy(&run->average);
     online_images_close(&run->online);
     dataset_close(&run->test);
     dataset_close(&run->dataset);

@@ -31,6 +31,15 @@ int step_open_loss(struct step *step, const struct step_config *config, struct e
     return config->loss->open(step, config, error);
 }
 
+static int open_average(struct step *step, const struct step_config *config, struct error *error)
+{
+    if (!config->average) return SIMCLR_OK;
+    const int status = ema_open(&step->ema, step->backend, &step->model->parameters, &config->average->parameters,
+                                config->average_decay, error);
+    if (!status) ema_start(&step->ema);
+    return status;
+}
+
 /* Two of the step's own (backend.h): from the images to the numbers, and the update. */
 static int open_recordings(struct step *step, struct error *error)
 {
@@ -50,6 +59,7 @@ int step_open(struct step *step, const struct step_config *config, struct backen
     int status = step_open_network(step, config, backend, model, error);
     if (!status) status = step_open_loss(step, config, error);
     if (!status) status = step_open_optimizer(step, config, error);
+    if (!status) status = open_average(step, config, error);
     if (!status) status = open_recordings(step, error);
     if (status)
         step_close(step);
@@ -63,6 +73,7 @@ void step_close(struct step *step)
     if (step->of_numbers) step->backend->ops->recording_destroy(step->backend, &step->of_numbers);
     if (step->of_update) step->backend->ops->recording_destroy(step->backend, &step->of_update);
     if (step->loss) step->loss->close(step);
+    ema_close(&step->ema);
     optimizer_destroy(&step->optimizer);
     network_destroy(&step->network);
     if (step->numbers) step->backend->ops->release(step->backend, step->numbers);
@@ -184,10 +195,12 @@ static double update(struct step *step)
     const struct parameters *parameters = &step->model->parameters;
     double updated = 0;
     optimizer_set(step->optimizer, step->report.learning_rate);
+    if (step->ema.backend) ema_set(&step->ema, step->optimizer->steps - 1);
     if (begin_recording(step, step->of_update)) {
         step->backend->ops->copy(step->backend, parameters->buffers, parameters->buffers_next,
                                  parameters->buffer_count * sizeof *parameters->buffers);
         optimizer_run(step->optimizer);
+        if (step->ema.backend) ema_run(&step->ema);
         updated = now(step);
         network_set_weights(step->network);
         end_recording(step);

@@ -17,6 +17,7 @@
 #include "config/config.h"
 #include "loader/loader.h"
 #include "model/model.h"
+#include "optim/ema.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 
@@ -64,6 +65,8 @@ struct step_config {
     struct network_options planning;
     struct optimizer_config optimizer;
     struct schedule schedule;
+    struct model *average; /* borrowed, of the model's form: becomes its moving average; NULL: there is none */
+    double average_decay;
 };
 
 struct step {
@@ -76,6 +79,7 @@ struct step {
     struct step_numbers *numbers; /* the backend's memory */
     struct step_numbers read;     /* the same, once the step is to be judged */
     struct optimizer *optimizer;
+    struct ema ema; /* backend NULL: there is none. It starts as a copy of the model; who restores it does so later */
     struct schedule schedule;
     struct recording *of_numbers, *of_update; /* the step's own; NULL where the backend does not record */
 

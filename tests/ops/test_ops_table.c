@@ -141,6 +141,36 @@ static void check_recording(const struct ops_target *target)
     ops->release(backend, part);
 }
 
+/* to + (1 - keep) (from - to), in every number of values; what is equal stays. */
+static void check_average(const struct ops_target *target)
+{
+    enum { COUNT = 1003 };
+    const struct backend_ops *ops = target->backend->ops;
+    struct backend *backend = target->backend;
+    struct error error;
+    float from[COUNT], to[COUNT], back[COUNT];
+    const float keep = 0.9f;
+    float *a = ops->allocate(backend, sizeof from, &error), *b = ops->allocate(backend, sizeof to, &error),
+          *k = ops->allocate(backend, sizeof keep, &error);
+    assert_true(a && b && k);
+    ops_fill(from, COUNT, 78, -1, 1, false);
+    ops_fill(to, COUNT, 79, -1, 1, false);
+    to[7] = from[7] = 0.3f;
+    ops->upload(backend, a, from, sizeof from);
+    ops->upload(backend, b, to, sizeof to);
+    ops->upload(backend, k, &keep, sizeof keep);
+    ops->average(backend, b, a, COUNT - 1, k);
+    ops->average(backend, b, a, 0, k); /* nothing */
+    ops->download(backend, back, b, sizeof back);
+    assert_int_equal(ops->sync(backend, &error), SIMCLR_OK);
+    for (int i = 0; i < COUNT - 1; i++)
+        assert_true(fabs(back[i] - ((double)keep * to[i] + (1 - (double)keep) * from[i])) <= 2e-7);
+    assert_true(back[7] == 0.3f && back[COUNT - 1] == to[COUNT - 1]);
+    ops->release(backend, a);
+    ops->release(backend, b);
+    ops->release(backend, k);
+}
+
 static void memory_and_recording(void **state)
 {
     (void)state;
@@ -150,6 +180,7 @@ static void memory_and_recording(void **state)
         assert_true(target.backend->ops->reads_host(target.backend));
         check_memory(&target);
         check_recording(&target);
+        check_average(&target);
         ops_close(&target);
     }
 }

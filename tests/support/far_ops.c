@@ -183,6 +183,28 @@ static void far_add(struct backend *backend, float *to, const float *from, size_
     far_perform(run_add, &(struct stretch_call){to, from, count}, sizeof(struct stretch_call));
 }
 
+struct average_call {
+    float *to;
+    const float *from;
+    size_t count;
+    const float *keep;
+};
+
+static void run_average(const void *call)
+{
+    const struct average_call *c = call;
+    INNER->average(far_inner(), c->to, c->from, c->count, c->keep);
+}
+
+static void far_average(struct backend *backend, float *to, const float *from, size_t count, const float *keep)
+{
+    (void)backend;
+    FAR(to);
+    FAR(from);
+    FAR(keep);
+    far_perform(run_average, &(struct average_call){to, from, count, keep}, sizeof(struct average_call));
+}
+
 static void run_sum_squares(const void *call)
 {
     const struct stretch_call *c = call;
@@ -224,5 +246,6 @@ void far_take_operations(struct backend_ops *ops)
     ops->copy = far_copy;
     ops->clear = far_clear;
     ops->add = far_add;
+    ops->average = far_average;
     ops->sum_squares = far_sum_squares;
 }

@@ -71,6 +71,24 @@ first = json.loads(open("rate/metrics.jsonl").readline())
 assert first["train/learning_rate"] == 0.01, first
 PY
 
+# ---- moving averages: judged beside the last weights, exported, left aside by --init ----
+check 0 'averaged     average/exported/encoder-ema.safetensors' 'moving averages of weights and statistics, decay 0.5' "$simclr" pretrain "${tiny[@]}" --ema 0.5 --epochs 2 --out average
+check 0 'ema\.encoder\.conv1\.weight' '' "$simclr" info --checkpoint average
+check 0 '' 'init: 100 of 100 tensors of the encoder and 9 of 9 of the head start from average' "$simclr" pretrain "${tiny[@]}" --epochs 1 --out after --init average
+for command in knn linear; do
+    check 0 '' '' "$simclr" $command --checkpoint average --data set --no-controls --threads 1 --json
+    python <<'PY'
+import json
+d = json.load(open("out"))
+assert d["ema"]["images"] == d["trained"]["images"] and "pixels" not in d, d
+PY
+done
+check 0 '' '' "$simclr" knn --checkpoint run --data set --no-controls --threads 1 --json
+python <<'PY'
+import json
+assert "ema" not in json.load(open("out"))
+PY
+
 # ---- a layer of the head: the last one is z; who has no head says so ----
 check 0 '9 rows of 64' '' "$simclr" embed --checkpoint run --data set --out layer1.npy --threads 1 --layer 1
 check 0 '9 rows of 128' '' "$simclr" embed --checkpoint run --data set --out z.npy --threads 1 --layer 2

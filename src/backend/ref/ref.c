@@ -74,6 +74,7 @@ static const struct backend_ops REF_OPS = {
     .copy = host_copy,
     .clear = host_clear,
     .add = host_add,
+    .average = host_average,
     .recording_create = host_recording_create,
     .recording_destroy = host_recording_destroy,
     .replay = host_replay,

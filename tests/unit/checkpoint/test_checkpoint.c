@@ -292,7 +292,7 @@ static void test_edits(void **state)
     CHECK_OK(file_read(at("a"), 1 << 28, &bytes, &size, &error), error);
     check_edit(bytes, size, "\"simclr-checkpoint\"", "\"simclr-checkpoinT\"", "not a checkpoint of simclr");
     check_edit(bytes, size, "\"format\"", "\"formaT\"", "no 'format'");
-    check_edit(bytes, size, "\"version\": \"2\"", "\"version\": \"3\"", "version 3");
+    check_edit(bytes, size, "\"version\": \"2\"", "\"version\": \"4\"", "version 4");
     check_edit(bytes, size, "\"version\": \"2\"", "\"version\": \"1\"", "checksum");
     check_edit(bytes, size, "\"epoch\": \"17\"", "\"epoch\": \"18\"", "checksum");
     check_edit(bytes, size, "\"epoch_steps\": \"7\"", "\"epoch_steps\": \"x\"", "'epoch_steps'");
@@ -316,6 +316,47 @@ static void test_edits(void **state)
                "not float32");
     memory_free(bytes);
     close_run(&run);
+}
+
+/* A model's averages travel with it; who has none says so; a file that lacks one of them is of no use. */
+static void test_average(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct run run, average, other;
+    struct checkpoint *checkpoint;
+    struct checkpoint_state state_of_both = STATE;
+    uint8_t *bytes;
+    size_t size;
+    open_run(&run, &SMALL, OPTIMIZER_LARS, 1);
+    open_run(&average, &SMALL, OPTIMIZER_LARS, 2);
+    open_run(&other, &SMALL, OPTIMIZER_LARS, 3);
+    fill(&average, 5);
+    state_of_both.ema = 0.999;
+    state_of_both.average = average.model;
+    CHECK_OK(checkpoint_write(at("a"), run.model, run.optimizer, &state_of_both, &error), error);
+    CHECK_OK(checkpoint_open(&checkpoint, at("a"), &error), error);
+    assert_true(checkpoint_state(checkpoint)->ema == 0.999 && checkpoint_state(checkpoint)->version == 3);
+    CHECK_OK(checkpoint_restore_average(checkpoint, other.model, false, &error), error);
+    const struct parameters *want = &average.model->parameters, *got = &other.model->parameters;
+    assert_memory_equal(got->weights, want->weights, want->weight_count * sizeof(float));
+    assert_memory_equal(got->buffers, want->buffers, want->buffer_count * sizeof(float));
+    CHECK_OK(checkpoint_restore(checkpoint, other.model, NULL, false, &error), error);
+    assert_memory_equal(got->weights, run.model->parameters.weights, want->weight_count * sizeof(float));
+    checkpoint_close(&checkpoint);
+    CHECK_OK(file_read(at("a"), 1 << 28, &bytes, &size, &error), error);
+    check_edit(bytes, size, "\"ema.encoder.bn1.bias\"", "\"ema.encoder.bn1.bia5\"", "ema.encoder.bn1.bias is missing");
+    check_edit(bytes, size, "\"ema\": \"0.999", "\"ema\": \"1.999", "'ema'");
+    check_edit(bytes, size, "\"version\": \"3\"", "\"version\": \"2\"", "ema.");
+    memory_free(bytes);
+    CHECK_OK(checkpoint_write(at("a"), run.model, run.optimizer, &STATE, &error), error);
+    CHECK_OK(checkpoint_open(&checkpoint, at("a"), &error), error);
+    assert_int_equal(checkpoint_restore_average(checkpoint, other.model, false, &error), SIMCLR_INVALID);
+    assert_non_null(strstr(error.text, "--ema"));
+    checkpoint_close(&checkpoint);
+    close_run(&run);
+    close_run(&average);
+    close_run(&other);
 }
 
 /* What no run of ours reaches: sums with such numbers would overflow, features be divided by 0 or be no numbers. */
@@ -409,6 +450,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_average),
         cmocka_unit_test(test_other_models),
         cmocka_unit_test(test_cuts),
         cmocka_unit_test(test_header_flips),

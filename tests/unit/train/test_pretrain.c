@@ -217,6 +217,40 @@ static void held_out_images_choose_the_best(void **state)
     memory_free(path);
 }
 
+/* The averages go on bit for bit too, and training is what it is without them. */
+static void averages_are_resumed(void **state)
+{
+    (void)state;
+    run_whole((const char *[]){"overwrite", "true", NULL});
+    struct bytes encoder = read_file("exported/encoder.safetensors");
+    assert_false(has_file("exported/encoder-ema.safetensors"));
+    run_whole((const char *[]){"overwrite", "true", "ema", "0.5", NULL});
+    assert_same_file("exported/encoder.safetensors", encoder);
+    struct bytes expected = read_file("checkpoints/step-00000006.safetensors");
+    struct bytes average = read_file("exported/encoder-ema.safetensors");
+    assert_true(average.count == encoder.count && memcmp(average.data, encoder.data, encoder.count) != 0);
+    for (int stop = 1; stop <= 5; stop += 2) {
+        struct run_fixture run;
+        fixture_open(&run, folder);
+        fixture_set(&run, "overwrite", "true");
+        fixture_set(&run, "ema", "0.5");
+        run.interrupt_at = stop;
+        assert_int_equal(fixture_run(&run, pretrain_run), SIMCLR_INTERRUPTED);
+        fixture_close(&run);
+        assert_int_equal(run_once(&run, NULL), SIMCLR_INVALID); /* without averages it would be another run */
+        assert_non_null(strstr(run.error.text, "ema"));
+        fixture_close(&run);
+        run_whole((const char *[]){"ema", "0.5", NULL});
+        assert_same_file("checkpoints/step-00000006.safetensors", expected);
+        assert_same_file("exported/encoder-ema.safetensors", average);
+    }
+    memory_free(encoder.data);
+    memory_free(expected.data);
+    memory_free(average.data);
+    run_whole((const char *[]){"overwrite", "true", NULL}); /* what another run has left goes */
+    assert_false(has_file("exported/encoder-ema.safetensors"));
+}
+
 static void cut_file(const char *name)
 {
     char *path = file_join(folder, name);
@@ -517,6 +551,7 @@ int main(void)
         cmocka_unit_test(a_run_leaves_its_folder),
         cmocka_unit_test(resuming_is_bit_equal),
         cmocka_unit_test(held_out_images_choose_the_best),
+        cmocka_unit_test(averages_are_resumed),
         cmocka_unit_test(damaged_checkpoints_are_skipped),
         cmocka_unit_test(a_finished_run_stays),
         cmocka_unit_test(another_run_is_refused),

@@ -358,6 +358,49 @@ static void a_skipped_step_leaves_no_trace(void **state)
     }
 }
 
+/* d = min(decay, (1 + n) / (10 + n)) of update n; a skipped step is none. */
+static void the_average_goes_with_the_update(void **state)
+{
+    (void)state;
+    static const double keeps[] = {1.0 / 10, 2.0 / 11, 0.25}; /* the third would be 3 / 12 = 0.25, the fourth 4 / 13 */
+    struct run run;
+    struct error error = {0};
+    struct step_config config = usual(&step_nt_xent);
+    const struct model_config model = model_of(&config);
+    const struct bench_backend bench = open_backend("ref");
+    CHECK_OK(model_create(&config.average, &model, bench.backend, 2, &error), error); /* other weights */
+    config.average_decay = 0.25;
+    open_run_on(&run, &config, bench.backend);
+    run.bench = bench;
+    const struct parameters *of = &run.model->parameters, *into = &config.average->parameters;
+    assert_memory_equal(into->weights, of->weights, of->weight_count * sizeof(float)); /* it starts as a copy */
+    assert_memory_equal(into->buffers, of->buffers, of->buffer_count * sizeof(float));
+    for (int step = 0, n = 0; step < 5; step++) {
+        float *weights = copy_of(into->weights, into->weight_count),
+              *buffers = copy_of(into->buffers, into->buffer_count);
+        const bool good = step != 1;
+        take(&run, good);
+        const double keep = good ? keeps[n < 2 ? n : 2] : 1;
+        n += good;
+        for (size_t i = 0; i < of->weight_count; i++)
+            assert_true(fabs(into->weights[i] - (keep * weights[i] + (1 - keep) * of->weights[i])) <= 1e-6);
+        for (size_t i = 0; i < of->buffer_count; i++)
+            assert_true(fabs(into->buffers[i] - (keep * buffers[i] + (1 - keep) * of->buffers[i])) <=
+                        1e-6 * (1 + fabs((double)buffers[i])));
+        const size_t bytes = of->weight_count * sizeof(float);
+        assert_int_equal(memcmp(into->weights, weights, bytes) == 0, !good);
+        assert_int_equal(memcmp(into->weights, of->weights, bytes) == 0, false);
+        memory_free(weights);
+        memory_free(buffers);
+    }
+    struct step other;
+    config.average_decay = 1;
+    assert_int_equal(step_open(&other, &config, bench.backend, run.model, &error), SIMCLR_INVALID);
+    assert_non_null(strstr(error.text, "decay 1"));
+    model_destroy(&config.average);
+    close_run(&run);
+}
+
 /* A request to stop that comes while operation `at` of a pass runs. */
 static atomic_int requested;
 static int request_at;
@@ -609,6 +652,7 @@ int main(void)
         cmocka_unit_test(cross_entropy_reads_the_labels),
         cmocka_unit_test(cross_entropy_needs_a_classifier),
         cmocka_unit_test(a_skipped_step_leaves_no_trace),
+        cmocka_unit_test(the_average_goes_with_the_update),
         cmocka_unit_test(a_dropped_step_leaves_no_trace),
         cmocka_unit_test(training_goes_on_after_a_skipped_step),
         cmocka_unit_test(statistics_that_overflow_are_skipped),
