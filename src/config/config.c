@@ -252,7 +252,6 @@ static int check_judged(const struct config *c, struct error *error)
     const char *name = command_name(c->command);
     const bool sgd = strcmp(c->solver, "sgd") == 0;
     if (!option_find("features", c->command)) return SIMCLR_OK;
-    if (sgd && c->predictions[0]) return error_set(error, SIMCLR_INVALID, "--predictions goes with --solver lbfgs");
     if (sgd && c->features[0])
         return error_set(error, SIMCLR_INVALID,
                          "--solver sgd needs images, of which it makes fresh views: give --checkpoint and --data");

@@ -315,7 +315,8 @@ static int choose(struct banks *banks, const struct features *train, struct erro
     return SIMCLR_OK;
 }
 
-static void test(struct banks *banks, const struct features *features, struct score *out)
+/* kept: [rows][classes] out, the logits of the chosen classifier; NULL: not wanted. */
+static void test(struct banks *banks, const struct features *features, struct score *out, float *kept)
 {
     struct linear_sgd *sgd = &banks->sgd[banks->split.folds];
     const int classes = sgd->config.classes;
@@ -328,7 +329,9 @@ static void test(struct banks *banks, const struct features *features, struct sc
         const float *logits = linear_sgd_logits(sgd, features->values + begin * features->dim, rows);
         for (int r = 0; r < rows; r++, logits += BANK * classes) {
             const int32_t label = features->labels[begin + r];
-            score_count(out, rank_of_label(logits + banks->chosen * classes, classes, label));
+            const float *chosen = logits + banks->chosen * classes;
+            score_count(out, rank_of_label(chosen, classes, label));
+            if (kept) memcpy(kept + (begin + r) * classes, chosen, (size_t)classes * sizeof *kept);
             score_count(&papers, rank_of_label(logits + PAPERS_RATE * classes, classes, label));
         }
     }
@@ -339,6 +342,23 @@ static void test(struct banks *banks, const struct features *features, struct sc
     out->folds = banks->split.folds;
     out->held_out = banks->split.count;
     if (out->held_out > 0) out->held_out_top1 = (double)banks->correct[banks->chosen] / (double)out->held_out;
+}
+
+static int score_all(struct evaluation *evaluation, enum evaluation_source source, struct banks *banks,
+                     const struct features *features, struct score *out, struct error *error)
+{
+    const int classes = banks->sgd[0].config.classes;
+    const size_t cells = (size_t)features->count * (size_t)classes;
+    if (!evaluation_wants_predictions(evaluation, source)) {
+        test(banks, features, out, NULL);
+        return SIMCLR_OK;
+    }
+    float *kept = memory_array(cells, sizeof *kept);
+    if (!kept) return error_no_memory(error, "logits", cells * sizeof *kept);
+    test(banks, features, out, kept);
+    const int status = predictions_of_logits(&evaluation->predictions, kept, features->count, classes, 1, error);
+    memory_free(kept);
+    return status;
 }
 
 static void say_choice(struct evaluation *evaluation, const struct banks *banks)
@@ -366,7 +386,7 @@ static int train_and_test(struct evaluation *evaluation, enum evaluation_source 
     if (!status) status = stream_keep(&stream, error);
     if (!status) status = learn(&stream, &banks, error);
     if (!status) status = choose(&banks, train, error);
-    if (!status) test(&banks, features, out);
+    if (!status) status = score_all(evaluation, source, &banks, features, out, error);
     banks_close(&banks);
     stream_close(&stream);
     return status;
@@ -380,8 +400,7 @@ int linear_sgd_judge(struct evaluation *evaluation, enum evaluation_source sourc
     if (status) return status;
     if (source == SOURCE_TRAINED) status = evaluation_save_features(evaluation->session, &train, &features, error);
     if (!status) status = train_and_test(evaluation, source, &train, &features, out, error);
-    features_free(&train);
-    features_free(&features);
+    evaluation_release(source, &train, &features);
     return status;
 }
 

@@ -20,8 +20,7 @@ static void say_neighbours(struct evaluation *evaluation, int64_t rows)
              (long long)rows, (long long)k);
 }
 
-/* Controls are judged for their scores only. */
-static bool predictions_are_wanted(const struct evaluation *evaluation, enum evaluation_source source)
+bool evaluation_wants_predictions(const struct evaluation *evaluation, enum evaluation_source source)
 {
     return evaluation->session->config->predictions[0] && (source == SOURCE_TRAINED || source == SOURCE_FEATURES);
 }
@@ -31,7 +30,7 @@ int evaluation_knn(struct evaluation *evaluation, enum evaluation_source source,
 {
     const struct config *config = evaluation->session->config;
     const int classes = evaluation_classes(evaluation);
-    const bool keep = predictions_are_wanted(evaluation, source);
+    const bool keep = evaluation_wants_predictions(evaluation, source);
     const size_t cells = keep ? (size_t)test->count * (size_t)classes : 0;
     int32_t *top5 = memory_array((size_t)test->count * 5, sizeof *top5);
     double *votes = memory_array(cells, sizeof *votes);
@@ -118,7 +117,7 @@ int evaluation_linear(struct evaluation *evaluation, enum evaluation_source sour
     out->folds = sweep.folds;
     for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++)
         score_count(out, rank_of_label(logits + i * classes, classes, test->labels[i]));
-    if (!status && predictions_are_wanted(evaluation, source))
+    if (!status && evaluation_wants_predictions(evaluation, source))
         status = predictions_of_logits(&evaluation->predictions, logits, test->count, classes, 1, error);
     memory_free(logits);
     logistic_sweep_free(&sweep);

@@ -41,6 +41,10 @@ int evaluation_knn(struct evaluation *evaluation, enum evaluation_source source,
 int evaluation_linear(struct evaluation *evaluation, enum evaluation_source source, const struct features *train,
                       const struct features *test, struct score *out, struct error *error);
 
+/* Does --predictions ask what is said of each image by the features of this source? Controls are judged for their
+ * scores only. */
+bool evaluation_wants_predictions(const struct evaluation *evaluation, enum evaluation_source source);
+
 /* linear_sgd.c: the row's functions. */
 int linear_sgd_judge(struct evaluation *evaluation, enum evaluation_source source, struct score *out,
                      struct error *error);

@@ -82,7 +82,6 @@ check 2 '^$' '--features goes with --test-features' "$simclr" knn --features kep
 check 2 '^$' '--test-features goes with --features' "$simclr" knn --test-features kept-train.npy
 check 2 '^$' 'takes the place of --checkpoint' "$simclr" linear --features a.npy --test-features b.npy --checkpoint run
 check 2 '^$' '--solver sgd needs images' "$simclr" linear --features a.npy --test-features b.npy --solver sgd
-check 2 '^$' '--predictions goes with --solver lbfgs' "$simclr" linear "${set_[@]}" --predictions p.npz --solver sgd
 check 2 '^$' 'or --features FILE with --test-features FILE' "$simclr" knn
 python <<'PY'
 from arrays import *

@@ -78,6 +78,20 @@ assert d["pixels"]["held_out_top1"] > 0.7 and d["pixels"]["top1"]["value"] > 0.4
 PY
 check 0 '' '' "$simclr" "${sgd[@]}" --data many --json --workers 1
 same out first
+check 0 '' '' "$simclr" "${sgd[@]}" --data many --json --no-controls --predictions said.npz
+python <<'PY'
+import io, json, struct, zipfile
+def array(name):
+    b = zipfile.ZipFile("said.npz").read(name + ".npy")
+    n = struct.unpack("<H", b[8:10])[0]
+    head = eval(b[10:10 + n])
+    return head["shape"], struct.unpack("<" + {"<i4": "i", "<i8": "q", "<f4": "f"}[head["descr"]] * (len(b[10 + n:]) // int(head["descr"][2])), b[10 + n:])
+shape, labels = array("labels")
+best_shape, best = array("top5")
+right = sum(best[i * best_shape[1]] == labels[i] for i in range(shape[0]))
+assert abs(right / shape[0] - json.load(open("out"))["trained"]["top1"]["value"]) < 1e-9, right
+PY
+check 2 '^$' '--solver sgd needs images, of which it makes fresh views' "$simclr" linear --solver sgd --features a.npy --test-features b.npy
 check 0 'SGD: 3 epochs, batch 93, 2 kept views an image' '' "$simclr" "${sgd[@]}" --data many --augmented-copies 2 --no-controls
 check 0 'SGD: 3 epochs, batch 28, a fresh crop' 'folds that are held out: 28 of the 28' "$simclr" "${sgd[@]}" --data set --no-controls
 check 0 'rate 0.1; the paper.s 0.1' 'none can choose a rate' "$simclr" "${sgd[@]}" --data one --no-controls
