@@ -89,11 +89,11 @@ static void drop_unlabelled(struct features *features)
     features->count = kept;
 }
 
-static int extract(struct pretrain *run, struct dataset *dataset, const uint32_t *subset, int64_t count,
-                   struct features *out, struct error *error)
+static int extract(struct pretrain *run, struct model *model, struct dataset *dataset, const uint32_t *subset,
+                   int64_t count, struct features *out, struct error *error)
 {
     const struct features_request request = {.kind = FEATURES_H,
-                                             .model = run->model,
+                                             .model = model,
                                              .policy = &run->policy,
                                              .dataset = dataset,
                                              .subset = subset,
@@ -150,7 +150,7 @@ static int measure(struct pretrain *run, const struct features *train, const str
     return classify(run, &sample, test, &report->test, error);
 }
 
-int online_knn(struct pretrain *run, struct online_report *report, struct error *error)
+int online_knn(struct pretrain *run, struct model *model, struct online_report *report, struct error *error)
 {
     const struct online_images *images = &run->online;
     const int64_t listed = images->voting + images->shared + images->extra;
@@ -158,8 +158,8 @@ int online_knn(struct pretrain *run, struct online_report *report, struct error 
     struct features train = {0}, test = {0};
     *report = (struct online_report){.held_out = {.top1 = NAN}, .test = {.top1 = NAN}};
     if (listed == 0) return SIMCLR_OK;
-    int status = extract(run, run->dataset, images->list, listed, &train, &reason);
-    if (status == SIMCLR_OK && run->test != NULL) status = extract(run, run->test, NULL, 0, &test, &reason);
+    int status = extract(run, model, run->dataset, images->list, listed, &train, &reason);
+    if (status == SIMCLR_OK && run->test != NULL) status = extract(run, model, run->test, NULL, 0, &test, &reason);
     if (status == SIMCLR_OK) {
         drop_unlabelled(&test);
         status = measure(run, &train, &test, report, error);

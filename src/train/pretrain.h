@@ -74,7 +74,7 @@ int pretrain_save_step(struct pretrain *run, struct error *error);
 int online_images_open(struct online_images *images, const struct dataset *dataset, const struct config *config,
                        struct error *error);
 void online_images_close(struct online_images *images);
-/* Weighted kNN with the encoder as it is now. */
-int online_knn(struct pretrain *run, struct online_report *report, struct error *error);
+/* Weighted kNN with the encoder of `model` as it is now: the run's, or its average. */
+int online_knn(struct pretrain *run, struct model *model, struct online_report *report, struct error *error);
 
 #endif

@@ -178,7 +178,7 @@ static bool knn_is_due(const struct pretrain *run, int64_t epoch)
 struct epoch_report {
     int64_t epoch;
     double loss, top1;
-    struct online_report knn;
+    struct online_report knn, average; /* average: of the moving averages, which choose nothing */
     bool diagnosed, best;
     struct diagnostics diagnostics;
 };
@@ -191,6 +191,7 @@ static int measure(struct pretrain *run, struct epoch_report *report, struct err
                                     .loss = NAN,
                                     .top1 = NAN,
                                     .knn = {.held_out = {.top1 = NAN}, .test = {.top1 = NAN}}};
+    report->average = report->knn;
     if (stretch->steps > 0) {
         report->loss = stretch->loss / (double)stretch->steps;
         report->top1 = stretch->top1 / (double)stretch->steps;
@@ -200,10 +201,20 @@ static int measure(struct pretrain *run, struct epoch_report *report, struct err
         status = diagnose(run, &report->diagnostics, error);
     }
     if (status == SIMCLR_OK && knn_is_due(run, report->epoch)) {
-        status = online_knn(run, &report->knn, error);
+        status = online_knn(run, run->model, &report->knn, error);
+        if (status == SIMCLR_OK && run->average) status = online_knn(run, run->average, &report->average, error);
         report->best = status == SIMCLR_OK && report->knn.held_out.top1 > run->best_knn;
     }
     return status;
+}
+
+static void write_knn(struct metrics *metrics, const struct online_report *knn, const char *held_out_name,
+                      const char *name)
+{
+    const double held_out = knn->held_out.top1, test = knn->test.top1;
+    if (!isnan(held_out)) metrics_number(metrics, held_out_name, held_out);
+    const double shown = isnan(test) ? held_out : test; /* as it was before there was a choice by held-out images */
+    if (!isnan(shown)) metrics_number(metrics, name, shown);
 }
 
 /* over: the epoch's steps. */
@@ -222,11 +233,17 @@ static int write_metrics(struct pretrain *run, const struct epoch_report *report
         metrics_number(metrics, "epoch/rankme", report->diagnostics.rankme);
         metrics_number(metrics, "epoch/feature_std", report->diagnostics.feature_std);
     }
-    const double held_out = report->knn.held_out.top1, test = report->knn.test.top1;
-    if (!isnan(held_out)) metrics_number(metrics, "epoch/knn_held_out_top1", held_out);
-    const double shown = isnan(test) ? held_out : test; /* as it was before there was a choice by held-out images */
-    if (!isnan(shown)) metrics_number(metrics, "epoch/knn_top1", shown);
+    write_knn(metrics, &report->knn, "epoch/knn_held_out_top1", "epoch/knn_top1");
+    write_knn(metrics, &report->average, "epoch/knn_ema_held_out_top1", "epoch/knn_ema_top1");
     return metrics_end(metrics, error);
+}
+
+static void add_knn(struct text *line, const char *name, const struct online_report *knn)
+{
+    const struct online_score *held_out = &knn->held_out, *test = &knn->test;
+    if (!isnan(held_out->top1))
+        text_add(line, ", %s %.2f %% of %lld held out", name, 100 * held_out->top1, (long long)held_out->queries);
+    if (!isnan(test->top1)) text_add(line, ", %.2f %% of %lld test images", 100 * test->top1, (long long)test->queries);
 }
 
 static void tell(const struct pretrain *run, const struct epoch_report *report, const struct stretch *over)
@@ -240,11 +257,8 @@ static void tell(const struct pretrain *run, const struct epoch_report *report, 
     if (report->diagnosed)
         text_add(&line, ", alignment %.3f, uniformity %.3f, rank %.1f, deviation %.4f", report->diagnostics.alignment,
                  report->diagnostics.uniformity, report->diagnostics.rankme, report->diagnostics.feature_std);
-    const struct online_score *held_out = &report->knn.held_out, *test = &report->knn.test;
-    if (!isnan(held_out->top1))
-        text_add(&line, ", kNN %.2f %% of %lld held out", 100 * held_out->top1, (long long)held_out->queries);
-    if (!isnan(test->top1))
-        text_add(&line, ", %.2f %% of %lld test images", 100 * test->top1, (long long)test->queries);
+    add_knn(&line, "kNN", &report->knn);
+    add_knn(&line, "kNN of the averages", &report->average);
     if (!line.failed) log_info(&run->session->log, "%s", line.bytes);
     text_free(&line);
 }

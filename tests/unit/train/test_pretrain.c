@@ -228,6 +228,8 @@ static void averages_are_resumed(void **state)
     assert_same_file("exported/encoder.safetensors", encoder);
     struct bytes expected = read_file("checkpoints/step-00000006.safetensors");
     struct bytes average = read_file("exported/encoder-ema.safetensors");
+    int64_t at;
+    assert_true(best_figure("epoch/knn_ema_top1", &at) > 0 && best_figure("epoch/knn_ema_held_out_top1", &at) >= 0);
     assert_true(average.count == encoder.count && memcmp(average.data, encoder.data, encoder.count) != 0);
     for (int stop = 1; stop <= 5; stop += 2) {
         struct run_fixture run;
@@ -473,11 +475,11 @@ static void broken_features_are_refused_by_name(void **state)
     training.model = model;
     training.dataset = dataset;
     assert_int_equal(online_images_open(&training.online, dataset, training.config, &run.error), SIMCLR_OK);
-    assert_int_equal(online_knn(&training, &report, &run.error), SIMCLR_OK);
+    assert_int_equal(online_knn(&training, training.model, &report, &run.error), SIMCLR_OK);
     assert_true(report.held_out.top1 >= 0 && isnan(report.test.top1)); /* there is no test part here */
     assert_int_equal(report.held_out.queries, 5);
     parameter_weights(&model->parameters, weight)[3] = INFINITY;
-    assert_int_equal(online_knn(&training, &report, &run.error), SIMCLR_OK);
+    assert_int_equal(online_knn(&training, training.model, &report, &run.error), SIMCLR_OK);
     assert_true(isnan(report.held_out.top1));
     online_images_close(&training.online);
     assert_true(fixture_said(&run, "! no kNN after step 0: synthetic-test/"));
