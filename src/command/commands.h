@@ -7,6 +7,7 @@
 
 int command_pretrain(struct session *session, struct error *error);
 int command_finetune(struct session *session, struct error *error);
+int command_supervised(struct session *session, struct error *error);
 int command_knn(struct session *session, struct error *error);
 int command_linear(struct session *session, struct error *error);
 int command_embed(struct session *session, struct error *error);

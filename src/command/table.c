@@ -8,6 +8,7 @@ const struct command_entry command_table[COMMAND_COUNT] = {
     [COMMAND_KNN] = {command_knn, {.batch_is_of_features = true, .keeps_features = true}},
     [COMMAND_LINEAR] = {command_linear, {.batch_is_of_features = true, .keeps_features = true}},
     [COMMAND_FINETUNE] = {.run = command_finetune},
+    [COMMAND_SUPERVISED] = {.run = command_supervised},
     [COMMAND_EMBED] = {command_embed, {.batch_is_of_features = true}},
     [COMMAND_VIEWS] = {command_views, {.no_network = true, .keeps_no_images = true}},
     [COMMAND_INFO] = {command_info, {.image_size = 224}},

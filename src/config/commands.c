@@ -44,11 +44,22 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_FINETUNE] =
         {
             .name = "finetune",
-            .elsewhere = "fine-tune|fine-tuning|tune|transfer|supervised",
+            .elsewhere = "fine-tune|fine-tuning|tune|transfer",
             .summary = "train the whole network on a share of the labels",
             .help = "The method's second phase: a linear classifier on the representation and the whole network "
-                    "trained on a share of the labels, beside the same training from random weights.",
+                    "trained on some of the labels, beside the same training from random weights.",
             .examples = "simclr finetune --checkpoint run/ --data cifar10/ --labels 1% --out finetuned/",
+        },
+    [COMMAND_SUPERVISED] =
+        {
+            .name = "supervised",
+            .elsewhere = "scratch|from-scratch|baseline|train-supervised",
+            .summary = "train the same network on labels alone: what pretraining is measured against",
+            .help = "The control that no pretraining goes into: the network starts from random weights and is trained "
+                    "on labels, all of them or some. A run lives in the folder of --out like one of pretrain, and the "
+                    "same command goes on with it. Its encoder is judged by knn, linear and embed like any other.",
+            .examples = "simclr supervised --data cifar10/ --out supervised/\n"
+                        "simclr supervised --data cifar10/ --labels 10% --width 1/4 --out tenth/",
         },
     [COMMAND_EMBED] =
         {

@@ -9,9 +9,11 @@
 
 #define ON(command) COMMAND_SET(COMMAND_##command)
 
-/* Commands that start from a trained encoder, that compute with a network, and that draw views. */
+/* Commands that start from a trained encoder, that train with labels, that compute with a network, and that draw views.
+ */
 #define WITH_ENCODER (ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(EMBED))
-#define WITH_NETWORK (ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO))
+#define WITH_LABELS (ON(FINETUNE) | ON(SUPERVISED))
+#define WITH_NETWORK (ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO))
 #define WITH_TABLES (ON(KNN) | ON(LINEAR)) /* they judge tables of features too */
 #define WITH_VIEWS (ON(PRETRAIN) | ON(BENCH) | ON(DEMO) | ON(VIEWS))
 
@@ -36,7 +38,7 @@ const struct option_row config_options[] = {
     {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
      .elsewhere = "dataset|data-path|data-dir|data-root|dataset-path|dataset-dir|data-folder|train-data|"
                   "train-data-path|train-dir|train-path|traindir|input|input-dir|image-dir|images-dir|imgs|root|path",
-     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(EMBED), .default_text = "", .required = true,
+     .commands = ON(PRETRAIN) | WITH_LABELS | ON(EMBED), .default_text = "", .required = true,
      .help = "Images: a folder (sub-folders are classes), a text list of path<tab>label, a tar or zip archive, tar "
              "shards (a folder of them, or shard-{000..099}.tar), CIFAR or STL-10 binaries or their .tar.gz, or the "
              "word synthetic."},
@@ -61,13 +63,13 @@ const struct option_row config_options[] = {
     {.name = "test-data", .argument = "PATH", TEXT(test_data), .section = "Data",
      .elsewhere = "val-data|val-data-path|val-dir|val-path|valdir|validation-data|test-dir|test-path|eval-data|"
                   "query-data",
-     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(KNN) | ON(LINEAR), .default_text = "",
+     .commands = ON(PRETRAIN) | WITH_LABELS | ON(KNN) | ON(LINEAR), .default_text = "",
      .help = "Images to test on, their classes matched by name; not given: the test or val part of --data."},
     {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
      .elsewhere = "output|output-dir|out-dir|outdir|outfile|output-file|output-path|save-dir|save-path|save-folder|"
                   "log-dir|logdir|model-dir|run-dir|work-dir|workdir|exp-dir|experiment|exp-name|checkpoint-dir|"
                   "ckpt-dir|default-root-dir|o",
-     .commands = ON(PRETRAIN) | ON(FINETUNE), .default_text = "", .required = true,
+     .commands = ON(PRETRAIN) | WITH_LABELS, .default_text = "", .required = true,
      .help = "Folder of the run; made if missing."},
     {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
      .commands = ON(EMBED), .default_text = "",
@@ -144,13 +146,17 @@ const struct option_row config_options[] = {
      .commands = ON(FINETUNE), .default_text = "10%", .matters = true,
      .help = "Training labels to use: a share of each class (1%, 10%, 100%), so many of each (5/class), or a file that "
              "lists the images."},
+    {.name = "labels", .argument = "LABELS", TEXT(labels), .section = "Data",
+     .commands = ON(SUPERVISED), .default_text = "100%", .matters = true,
+     .help = "Training labels to use: a share of each class (1%, 10%, 100%), so many of each (5/class), or a file that "
+             "lists the images."},
     {.name = "format", .argument = "FORMAT", CHOICE(format), .section = "Data",
      .elsewhere = "output-format|file-format",
      .commands = ON(EMBED), .default_text = "npy", .choices = "npy|tsv",
      .help = "Format of the features: NumPy's, or tab-separated text for the TensorBoard projector."},
     {.name = "cache-memory", .argument = "SIZE", BYTES(cache_memory, 1), .section = "Data",
      .elsewhere = "cache|cache-size|cache-dataset|memory-limit|ram",
-     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
+     .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
      .help = "Memory for images: decoded where all fit, else their files once they were read (auto: a quarter of the "
              "machine's, or of its cgroup's limit)."},
     {.name = "feature-cache", FLAG(feature_cache), .section = "Data",
@@ -162,12 +168,12 @@ const struct option_row config_options[] = {
      .commands = WITH_TABLES, .default_text = "2G",
      .help = "What kept features may take on the disk; those that were not used for longest go first."},
     {.name = "scaled-decoding", FLAG(scaled_decoding), .section = "Data",
-     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(BENCH), .default_text = "false", .matters = true,
+     .commands = ON(PRETRAIN) | WITH_LABELS | ON(BENCH), .default_text = "false", .matters = true,
      .help = "Decode a JPEG that is not in memory at a half, quarter or eighth of its size where its crops are at "
              "least that many times as large as the views: faster, and slightly other pixels."},
     {.name = "max-bad", .argument = "SHARE", NUMBER(max_bad, 0, 1), .section = "Data",
      .elsewhere = "max-errors|max-corrupt|skip-bad|ignore-errors|bad-ratio",
-     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO) | ON(VIEWS) | ON(DATA_PACK),
+     .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO) | ON(VIEWS) | ON(DATA_PACK),
      .default_text = "0.01",
      .help = "Share of unreadable images above which the run ends with an error."},
     {.name = "max-bad", .argument = "SHARE", NUMBER(max_bad, 0, 1), .section = "Data",
@@ -178,11 +184,11 @@ const struct option_row config_options[] = {
      .choices = STL10_PARTS,
      .help = "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000."},
     {.name = "stl10-part", .argument = "PART", CHOICE(stl10_part), .section = "Data",
-     .commands = WITH_ENCODER, .default_text = "train", .choices = STL10_PARTS,
+     .commands = WITH_ENCODER | ON(SUPERVISED), .default_text = "train", .choices = STL10_PARTS,
      .help = "Which images of STL-10 are the training images; fold0 to fold9 are its folds of 1000."},
     {.name = "synthetic-images", .argument = "N", INTEGER(synthetic_images, 1, 100000000), .section = "Data",
      .elsewhere = "synthetic-size|num-synthetic|fake-data|fake-size",
-     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO) | ON(VIEWS) | ON(DATA_INFO) |
+     .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO) | ON(VIEWS) | ON(DATA_INFO) |
                  ON(DATA_PACK),
      .default_text = "auto", .matters = true,
      .help = "Images in the synthetic set (auto: 8192 to train on, 2048 to test on)."},
@@ -191,12 +197,12 @@ const struct option_row config_options[] = {
     {.name = "depth", .argument = "N", INTEGER(depth, 18, 200), .section = "Model",
      .elsewhere = "arch|architecture|model|model-name|base-model|backbone|encoder|net|network|resnet|resnet-depth|"
                   "resnet-version|layers|a",
-     .commands = ON(PRETRAIN) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "18",
+     .commands = ON(PRETRAIN) | ON(SUPERVISED) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "18",
      .choices = "18|34|50|101|152|200", .matters = true,
      .help = "ResNet depth (the paper: 50)."},
     {.name = "width", .argument = "X", NUMBER(width, 0.125, 4), .section = "Model",
      .elsewhere = "width-multiplier|wide|base-width",
-     .commands = ON(PRETRAIN) | ON(INFO) | ON(BENCH), .default_text = "1", .aliases = "1/8=0.125|1/4=0.25|1/2=0.5",
+     .commands = ON(PRETRAIN) | ON(SUPERVISED) | ON(INFO) | ON(BENCH), .default_text = "1", .aliases = "1/8=0.125|1/4=0.25|1/2=0.5",
      .matters = true,
      .help = "Width multiplier: 1/8, 1/4, 1/2, 1, 2, 3 or 4."},
     {.name = "width", .argument = "X", NUMBER(width, 0.125, 4), .section = "Model",
@@ -204,7 +210,7 @@ const struct option_row config_options[] = {
      .help = "Width multiplier: 1/8, 1/4, 1/2, 1, 2, 3 or 4."},
     {.name = "stem", .argument = "STEM", CHOICE(stem), .section = "Model",
      .elsewhere = "conv1|small-stem|cifar-stem|cifar",
-     .commands = ON(PRETRAIN) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
+     .commands = ON(PRETRAIN) | ON(SUPERVISED) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
      .choices = "auto|imagenet|cifar", .matters = true,
      .help = "First layers: 7x7 stride 2 and max-pool, or 3x3 (auto: 3x3 for images of 32 pixels or less)."},
     {.name = "image-size", .argument = "S", INTEGER(image_size, 8, 1024), .section = "Model",
@@ -229,6 +235,9 @@ const struct option_row config_options[] = {
      .commands = WITH_VIEWS, .default_text = "auto", .choices = "auto|imagenet|cifar", .matters = true,
      .help = "What auto means below: imagenet is jitter strength 1 and blur, cifar is 0.5 and none (auto: by image "
              "size)."},
+    {.name = "view-preset", .argument = "PRESET", CHOICE(view_preset), .section = "Views",
+     .commands = ON(SUPERVISED), .default_text = "crop-flip", .choices = "crop-flip|simclr", .matters = true,
+     .help = "Random crop and flip, or all that pretrain does to views of this size."},
     {.name = "crop-filter", .argument = "FILTER", CHOICE(crop_filter), .section = "Views",
      .elsewhere = "interpolation|resample|resize-filter",
      .commands = WITH_VIEWS, .default_text = "bicubic", .choices = "bicubic|bilinear", .matters = true,
@@ -326,12 +335,12 @@ const struct option_row config_options[] = {
      .help = "The blur has 2 N + 1 taps (auto: a tenth of the side, halved and rounded down)."},
     {.name = "mean", .argument = "R,G,B", RGB(mean, 0, 1), .section = "Views",
      .elsewhere = "normalize-mean|norm-mean",
-     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(BENCH) | ON(DEMO) | ON(VIEWS), .default_text = "", .matters = true,
+     .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(BENCH) | ON(DEMO) | ON(VIEWS), .default_text = "", .matters = true,
      .help = "Mean to subtract from the channels of every view, values in 0 to 1 (not given: nothing, or the "
              "checkpoint's)."},
     {.name = "std", .argument = "R,G,B", RGB(std, 0.001, 10), .section = "Views",
      .elsewhere = "normalize-std|norm-std",
-     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(BENCH) | ON(DEMO) | ON(VIEWS), .default_text = "", .matters = true,
+     .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(BENCH) | ON(DEMO) | ON(VIEWS), .default_text = "", .matters = true,
      .help = "Standard deviation to divide the channels by; goes with --mean."},
 
     /* ---- Training (paper: appendix B) */
@@ -344,7 +353,7 @@ const struct option_row config_options[] = {
      .commands = ON(DEMO), .default_text = "128", .matters = true,
      .help = "Images in a step; each gives two views."},
     {.name = "batch", .argument = "N", INTEGER(batch, 1, 65536), .section = "Training",
-     .commands = ON(FINETUNE), .default_text = "256", .matters = true,
+     .commands = WITH_LABELS, .default_text = "256", .matters = true,
      .help = "Images in a step."},
     {.name = "batch", .argument = "N", INTEGER(batch, 1, 65536), .section = "Training",
      .commands = ON(KNN) | ON(LINEAR) | ON(EMBED), .default_text = "128",
@@ -363,6 +372,9 @@ const struct option_row config_options[] = {
     {.name = "epochs", .argument = "N", INTEGER(epochs, 1, 100000), .section = "Training",
      .commands = ON(DEMO), .default_text = "auto", .matters = true,
      .help = "Passes over the images (auto: as many as --seconds allows)."},
+    {.name = "epochs", .argument = "N", INTEGER(epochs, 1, 100000), .section = "Training",
+     .commands = ON(SUPERVISED), .default_text = "100", .matters = true,
+     .help = "Passes over the labelled images."},
     {.name = "warmup-epochs", .argument = "N", NUMBER(warmup_epochs, 0, 100000), .section = "Training",
      .elsewhere = "warmup|warm-up|warmup-epoch|num-warmup-epochs|lr-warmup-epochs|warm|wu-epochs",
      .commands = ON(PRETRAIN) | ON(DEMO), .default_text = "auto", .matters = true,
@@ -370,13 +382,16 @@ const struct option_row config_options[] = {
     {.name = "warmup-epochs", .argument = "N", NUMBER(warmup_epochs, 0, 100000), .section = "Training",
      .commands = ON(FINETUNE), .default_text = "0", .matters = true,
      .help = "Epochs over which the rate grows from 0."},
+    {.name = "warmup-epochs", .argument = "N", NUMBER(warmup_epochs, 0, 100000), .section = "Training",
+     .commands = ON(SUPERVISED), .default_text = "auto", .matters = true,
+     .help = "Epochs over which the rate grows from 0 (auto: 5, or a tenth of the epochs where that is less)."},
     {.name = "optimizer", .argument = "NAME", CHOICE(optimizer), .section = "Training",
      .elsewhere = "opt|optim|optimiser|use-lars|lars|adam|adamw|sgd",
      .commands = ON(PRETRAIN) | ON(INFO) | ON(DEMO), .default_text = "lars", .choices = "lars|sgd|adamw",
      .matters = true,
      .help = "LARS, SGD with Nesterov momentum, or AdamW."},
     {.name = "optimizer", .argument = "NAME", CHOICE(optimizer), .section = "Training",
-     .commands = ON(FINETUNE), .default_text = "sgd", .choices = "lars|sgd|adamw", .matters = true,
+     .commands = WITH_LABELS, .default_text = "sgd", .choices = "lars|sgd|adamw", .matters = true,
      .help = "LARS, SGD with Nesterov momentum, or AdamW."},
     {.name = "learning-rate", .argument = "RATE", NUMBER(learning_rate, 1e-9, 1000), .section = "Training",
      .elsewhere = "lr|base-lr|learningrate|lr-base|init-lr|initial-lr|start-lr|max-lr|peak-lr|blr|eta0|step-size",
@@ -389,9 +404,12 @@ const struct option_row config_options[] = {
     {.name = "learning-rate", .argument = "RATE", NUMBER(learning_rate, 1e-9, 1000), .section = "Training",
      .commands = ON(FINETUNE), .default_text = "0.05", .matters = true,
      .help = "Base rate, which --scaling multiplies."},
+    {.name = "learning-rate", .argument = "RATE", NUMBER(learning_rate, 1e-9, 1000), .section = "Training",
+     .commands = ON(SUPERVISED), .default_text = "0.1", .matters = true,
+     .help = "Base rate, which --scaling multiplies."},
     {.name = "scaling", .argument = "RULE", CHOICE(scaling), .section = "Training",
      .elsewhere = "learning-rate-scaling|lr-scaling|lr-scale|scale-lr|sqrt-lr",
-     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(DEMO), .default_text = "linear",
+     .commands = ON(PRETRAIN) | WITH_LABELS | ON(DEMO), .default_text = "linear",
      .choices = "linear|sqrt|none", .matters = true,
      .help = "Rate of a step: the base rate times batch / 256, times the square root of the batch, or as it is."},
     {.name = "cut-layer", .argument = "K", INTEGER(cut_layer, 0, 3), .section = "Training",
@@ -404,18 +422,18 @@ const struct option_row config_options[] = {
      .help = "Each residual block has X times the rate of the one after it; the last block and the classifier have all."},
     {.name = "momentum", .argument = "X", NUMBER(momentum, 0, 0.9999), .section = "Training",
      .elsewhere = "mom|sgd-momentum|beta1",
-     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(DEMO), .default_text = "0.9", .matters = true,
+     .commands = ON(PRETRAIN) | WITH_LABELS | ON(DEMO), .default_text = "0.9", .matters = true,
      .help = "Momentum; for AdamW beta1."},
     {.name = "weight-decay", .argument = "X", NUMBER(weight_decay, 0, 10), .section = "Training",
      .elsewhere = "wd|decay|weightdecay|l2-reg|weight-reg",
-     .commands = ON(PRETRAIN) | ON(DEMO), .default_text = "1e-4", .matters = true,
+     .commands = ON(PRETRAIN) | ON(SUPERVISED) | ON(DEMO), .default_text = "1e-4", .matters = true,
      .help = "Weight decay; batch-norm parameters and biases are left out."},
     {.name = "weight-decay", .argument = "X", NUMBER(weight_decay, 0, 10), .section = "Training",
      .commands = ON(FINETUNE), .default_text = "0", .matters = true,
      .help = "Weight decay; batch-norm parameters and biases are left out."},
     {.name = "trust", .argument = "X", NUMBER(trust, 1e-9, 10), .section = "Training",
      .elsewhere = "trust-coef|trust-coefficient|eta|lars-eta|eta-lars",
-     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(DEMO), .default_text = "0.001", .matters = true,
+     .commands = ON(PRETRAIN) | WITH_LABELS | ON(DEMO), .default_text = "0.001", .matters = true,
      .help = "Trust coefficient (eta) of LARS."},
     {.name = "temperature", .argument = "TAU", NUMBER(temperature, 0.001, 100), .section = "Training",
      .elsewhere = "temp|tau|t|softmax-temperature|nce-t|moco-t|temperature-parameter|loss-temperature",
@@ -428,7 +446,7 @@ const struct option_row config_options[] = {
              "in checkpoints, as exported/encoder-ema.safetensors, judged by knn and linear. 0: none."},
     {.name = "seed", .argument = "N", INTEGER(seed, 0, 9007199254740992.0), .section = "Training",
      .elsewhere = "random-seed|rand-seed|manual-seed|rng-seed|seed-everything",
-     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(BENCH) | ON(DEMO) | ON(VIEWS),
+     .commands = ON(PRETRAIN) | WITH_LABELS | ON(KNN) | ON(LINEAR) | ON(BENCH) | ON(DEMO) | ON(VIEWS),
      .default_text = "1", .matters = true,
      .help = "Decides the views, the order of the images and the first weights."},
     {.name = "precision", .argument = "TYPE", CHOICE(precision), .section = "Training",
@@ -451,7 +469,7 @@ const struct option_row config_options[] = {
     {.name = "recompute", .argument = "WHEN", CHOICE(recompute), .section = "Training",
      .elsewhere = "gradient-checkpointing|grad-checkpoint|grad-checkpointing|checkpoint-activations|"
                   "activation-checkpointing",
-     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
+     .commands = ON(PRETRAIN) | WITH_LABELS | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
      .choices = "auto|on|off",
      .help = "Drop what batch norm makes and make it again on the way back: half the memory, 1 to 5 % more time, the "
              "same results (auto: where a step would take over 1 GiB)."},
@@ -462,11 +480,11 @@ const struct option_row config_options[] = {
     {.name = "workers", .argument = "N", INTEGER(workers, 0, 1024), .section = "Training",
      .elsewhere = "num-workers|n-workers|nworkers|dataloader-workers|dataloader-num-workers|num-data-workers|"
                   "loader-workers|jobs|n-jobs|nw|j",
-     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
+     .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
      .help = "Threads that only make views; 0: the computing threads do it between steps (auto: by the processors)."},
     {.name = "pin", .argument = "WHEN", CHOICE(pin), .section = "Training",
      .elsewhere = "affinity|cpu-affinity|bind",
-     .commands = ON(PRETRAIN) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
+     .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
      .choices = "auto|on|off",
      .help = "Keep computing threads and workers on processors of their own (auto: where both together take all "
              "there are)."},
@@ -474,11 +492,11 @@ const struct option_row config_options[] = {
     /* ---- Run */
     {.name = "resume", FLAG(resume), .section = "Run",
      .elsewhere = "continue|auto-resume|resume-from|resume-interrupted|continue-training|restart",
-     .commands = ON(PRETRAIN), .default_text = "false", .once = true,
+     .commands = ON(PRETRAIN) | ON(SUPERVISED), .default_text = "false", .once = true,
      .help = "Go on from the newest valid checkpoint of --out, which must be there."},
     {.name = "overwrite", FLAG(overwrite), .section = "Run",
      .elsewhere = "force|overwrite-output-dir|clobber|replace",
-     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(DEMO), .default_text = "false", .once = true,
+     .commands = ON(PRETRAIN) | WITH_LABELS | ON(DEMO), .default_text = "false", .once = true,
      .help = "Start afresh in a folder that holds another run."},
     {.name = "overwrite", FLAG(overwrite), .section = "Output",
      .commands = ON(DATA_PACK), .default_text = "false", .once = true,
@@ -486,16 +504,16 @@ const struct option_row config_options[] = {
     {.name = "save-every", .argument = "EPOCHS", INTEGER(save_every, 1, 100000), .section = "Run",
      .elsewhere = "save-freq|save-interval|save-every-n-epochs|checkpoint-epochs|checkpoint-frequency|"
                   "checkpoint-every|saveckp-freq|save-epochs|save-epoch",
-     .commands = ON(PRETRAIN), .default_text = "1",
+     .commands = ON(PRETRAIN) | ON(SUPERVISED), .default_text = "1",
      .help = "Epochs between checkpoints; the end and an interruption write one too."},
     {.name = "keep", .argument = "N", INTEGER(keep, 1, 100000), .section = "Run",
      .elsewhere = "keep-checkpoint-max|save-total-limit|save-top-k|max-to-keep|keep-last",
-     .commands = ON(PRETRAIN), .default_text = "3",
+     .commands = ON(PRETRAIN) | ON(SUPERVISED), .default_text = "3",
      .help = "Newest checkpoints to keep, beside the best."},
     {.name = "log-every", .argument = "STEPS", INTEGER(log_every, 1, 1000000), .section = "Run",
      .elsewhere = "log-every-n-steps|log-interval|log-freq|log-steps|logging-steps|print-freq|print-every|"
                   "print-interval|p",
-     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(DEMO), .default_text = "10",
+     .commands = ON(PRETRAIN) | WITH_LABELS | ON(DEMO), .default_text = "10",
      .help = "Steps between lines of metrics.jsonl."},
     {.name = "knn-every", .argument = "EPOCHS", INTEGER(knn_every, 0, 100000), .section = "Run",
      .elsewhere = "eval-every|eval-freq|eval-interval|val-every|val-freq|check-val-every-n-epoch|knn-freq|test-every",
@@ -510,7 +528,7 @@ const struct option_row config_options[] = {
      .help = "Images for the alignment, uniformity and rank of every epoch; 0: none."},
     {.name = "tensorboard", FLAG(tensorboard), .section = "Run",
      .elsewhere = "tb|tensorboard-dir|use-tensorboard|summary-writer",
-     .commands = ON(PRETRAIN) | ON(FINETUNE) | ON(DEMO), .default_text = "true",
+     .commands = ON(PRETRAIN) | WITH_LABELS | ON(DEMO), .default_text = "true",
      .help = "Write TensorBoard's event file."},
 
     /* ---- Evaluation */
@@ -524,7 +542,7 @@ const struct option_row config_options[] = {
      .help = "A neighbour of similarity s has exp(s / TAU) votes."},
     {.name = "json", FLAG(json), .section = "Evaluation",
      .elsewhere = "as-json|json-output",
-     .commands = ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(INFO) | ON(BENCH) | ON(DATA_INFO), .default_text = "false",
+     .commands = WITH_LABELS | ON(KNN) | ON(LINEAR) | ON(INFO) | ON(BENCH) | ON(DATA_INFO), .default_text = "false",
      .help = "Print the results as JSON."},
     {.name = "controls", FLAG(controls), .section = "Evaluation",
      .commands = ON(FINETUNE) | ON(KNN) | ON(LINEAR), .default_text = "true",

@@ -211,6 +211,15 @@ const struct protocol evaluation_protocols[PROTOCOL_COUNT] = {
                            .facts = finetune_facts,
                            .close_table = finetune_close_table,
                            .close = finetune_close},
+    [PROTOCOL_SUPERVISED] = {.name = "supervised",
+                             .command = "supervised",
+                             .sources = {{SOURCE_TRAINED, "supervised", "supervised"}},
+                             .count = 1,
+                             .open = supervised_open,
+                             .judge = supervised_judge,
+                             .facts = supervised_facts,
+                             .close_table = supervised_close_table,
+                             .close = supervised_close},
 };
 
 /* ---- running and reporting -------------------------------------------------------------------------------------- */
@@ -226,7 +235,8 @@ static int report_json(const struct evaluation *evaluation, const struct protoco
         origin.features = session->config->features;
         origin.test_features = session->config->test_features;
     } else {
-        origin.checkpoint = session->config->checkpoint;
+        /* A training that starts from no checkpoint leaves its own in --out. */
+        origin.checkpoint = session->config->checkpoint[0] ? session->config->checkpoint : session->config->out;
         origin.data = session->config->data;
         origin.hash_before = evaluation->encoders[SOURCE_TRAINED].hash_before;
         origin.frozen = protocol->frozen;

@@ -4,7 +4,14 @@
 
 #include "evaluate/evaluation.h"
 
-enum evaluation_protocol { PROTOCOL_KNN, PROTOCOL_LINEAR, PROTOCOL_LINEAR_SGD, PROTOCOL_FINETUNE, PROTOCOL_COUNT };
+enum evaluation_protocol {
+    PROTOCOL_KNN,
+    PROTOCOL_LINEAR,
+    PROTOCOL_LINEAR_SGD,
+    PROTOCOL_FINETUNE,
+    PROTOCOL_SUPERVISED,
+    PROTOCOL_COUNT
+};
 
 /* A source that a protocol judges, with its names where they are not the source's own. */
 struct protocol_source {
@@ -58,5 +65,14 @@ int finetune_judge(struct evaluation *evaluation, enum evaluation_source source,
 void finetune_facts(const struct evaluation *evaluation, struct text *json);
 void finetune_close_table(const struct evaluation *evaluation);
 void finetune_close(struct evaluation *evaluation, int status, const struct error *error);
+
+/* supervised.c: the row's functions. There is one source, which is itself a control: its encoder is the one that this
+ * training makes. */
+int supervised_open(struct session *session, struct evaluation *evaluation, struct error *error);
+int supervised_judge(struct evaluation *evaluation, enum evaluation_source source, struct score *out,
+                     struct error *error);
+void supervised_facts(const struct evaluation *evaluation, struct text *json);
+void supervised_close_table(const struct evaluation *evaluation);
+void supervised_close(struct evaluation *evaluation, int status, const struct error *error);
 
 #endif

@@ -22,7 +22,7 @@ int session_resolve_number(struct session *session, const char *name, double val
     return config_resolve(session->settings, name, text, error);
 }
 
-static int resolve_image_size(struct session *session, const struct dataset *dataset, struct error *error)
+int session_resolve_size(struct session *session, const struct dataset *dataset, struct error *error)
 {
     if (dataset == NULL || !config_is_auto(session->config, "image-size")) return SIMCLR_OK;
     int width, height;
@@ -81,7 +81,7 @@ static int image_size_of(const struct session *session)
 
 int session_resolve(struct session *session, const struct dataset *dataset, struct error *error)
 {
-    int status = resolve_image_size(session, dataset, error);
+    int status = session_resolve_size(session, dataset, error);
     const int size = image_size_of(session);
     if (status == SIMCLR_OK) status = resolve_views(session, size, error);
     if (status == SIMCLR_OK) status = resolve_training(session, size, error);

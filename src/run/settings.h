@@ -10,6 +10,8 @@
  * warm-up, learning rate, temperature) and says what was chosen. dataset: NULL if there is none. */
 int session_resolve(struct session *session, const struct dataset *dataset, struct error *error);
 
+/* The same for the image size alone. */
+int session_resolve_size(struct session *session, const struct dataset *dataset, struct error *error);
 /* The same for one option that takes a number. */
 int session_resolve_number(struct session *session, const char *name, double value, struct error *error);
 

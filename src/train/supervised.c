@@ -107,6 +107,8 @@ static int open_training(struct training *training, struct error *error)
         .optimizer = step_optimizer(config),
         .schedule = step_schedule(config, batch, training->steps_per_epoch, job->epochs),
     };
+    log_info(&job->session->log, "%s: %s, peak rate %g, %g of %lld epochs of warm-up", job->phase, config->optimizer,
+             schedule_peak(&step.schedule), config->warmup_epochs, (long long)job->epochs);
     status = step_open(&training->step, &step, job->session->backend, job->model, error);
     return status ? status : restore(training, error);
 }

@@ -39,7 +39,7 @@ static inline void fixture_output(void *cookie, const char *text, size_t length)
 static inline void fixture_progress(void *cookie, const struct progress *progress)
 {
     struct run_fixture *run = cookie;
-    if (strcmp(progress->phase, "pretrain") != 0) return;
+    if (strcmp(progress->phase, "pretrain") != 0 && strcmp(progress->phase, "supervised") != 0) return;
     run->steps_seen += 1;
     if (run->first_step == 0) run->first_step = progress->step;
     if (progress->step == run->interrupt_at)

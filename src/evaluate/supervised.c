@@ -1,0 +1,175 @@
+/* evaluate/supervised.c -- the control that no pretraining goes into: the same network from random weights on the
+ * labels alone, judged on the test images. A run like any other: it can be stopped and gone on with, and its encoder is
+ * exported (method.md section 6). */
+#include <string.h>
+
+#include "base/memory.h"
+#include "evaluate/labelled.h"
+#include "evaluate/protocols.h"
+#include "run/export.h"
+#include "run/settings.h"
+#include "train/record.h"
+#include "train/supervised.h"
+
+struct supervised_run {
+    struct labelled labelled; /* first: its address is the run's */
+    struct view_policy policy;
+    struct checkpoint *from; /* to go on from, or NULL */
+};
+
+/* ---- preparation -------------------------------------------------------------------------------------------- */
+
+/* A run that goes on keeps the numbers of its images: one that is damaged since is replaced, not left out. */
+static int open_training_images(struct evaluation *evaluation, const struct labelled *run, struct error *error)
+{
+    const struct session *session = evaluation->session;
+    struct numbering numbering = {0};
+    int status = session->config->overwrite ? SIMCLR_OK : run_folder_read_numbering(&run->folder, &numbering, error);
+    if (!status)
+        status = session_open_numbered(session, session->config->data, DATASET_TRAIN,
+                                       numbering.listing ? &numbering : NULL, &evaluation->train, error);
+    numbering_free(&numbering);
+    return status;
+}
+
+/* The warm-up takes five epochs, or a tenth of them where that is less. */
+static int resolve(struct evaluation *evaluation, struct error *error)
+{
+    struct session *session = evaluation->session;
+    const double tenth = (double)session->config->epochs / 10;
+    int status = session_resolve_number(session, "warmup-epochs", tenth < 5 ? tenth : 5, error);
+    if (!status) status = session_resolve_size(session, evaluation->train, error);
+    return status;
+}
+
+static struct training_record record_of(const struct evaluation *evaluation)
+{
+    const struct supervised_run *run = evaluation->state;
+    return (struct training_record){evaluation->session->config, evaluation->train, &run->policy,
+                                    run->labelled.folder.path};
+}
+
+/* The newest checkpoint of the folder, which must be of the same run. */
+static int find_start(struct evaluation *evaluation, struct error *error)
+{
+    struct supervised_run *run = evaluation->state;
+    const struct session *session = evaluation->session;
+    if (session->config->overwrite) run_folder_clear(&run->labelled.folder);
+    int status = run_folder_newest(run->labelled.folder.path, &session->log, &run->from, error);
+    if (status) return status;
+    if (!run->from && session->config->resume)
+        return error_set(error, SIMCLR_INVALID,
+                         "%s has no checkpoint to resume from: leave --resume out to start there",
+                         run->labelled.folder.path);
+    if (!run->from) return SIMCLR_OK;
+    struct config *before;
+    const struct training_record record = record_of(evaluation);
+    const struct checkpoint_state *state = checkpoint_state(run->from);
+    status = record_read_options(&record, state, &before, error);
+    if (!status && before) status = record_check_options(&record, before, error);
+    config_destroy(&before);
+    return status ? status : record_check_images(&record, state, error);
+}
+
+/* Random weights from the seed; no head. */
+static int create_model(struct evaluation *evaluation, struct error *error)
+{
+    struct supervised_run *run = evaluation->state;
+    const struct session *session = evaluation->session;
+    struct model_config config;
+    int status = session_model_config(session, dataset_classes(evaluation->train), &config, error);
+    if (status) return status;
+    config.head_layers = 0;
+    status = model_create(&run->labelled.model, &config, session->backend, (uint64_t)session->config->seed, error);
+    if (status) return status;
+    log_info(&session->log, "%s, %s stem, %d pixels, %d classes", model_title(&config).text,
+             run->labelled.model->config.resnet.stem == STEM_CIFAR ? "CIFAR" : "ImageNet", config.image_size,
+             config.classes);
+    return SIMCLR_OK;
+}
+
+int supervised_open(struct session *session, struct evaluation *evaluation, struct error *error)
+{
+    struct supervised_run *run = evaluation->state = memory_allocate(sizeof *run);
+    if (!run) return error_no_memory(error, "a supervised run", sizeof *run);
+    struct labelled *labelled = &run->labelled;
+    labelled->folder.lock = -1;
+    int status = labelled_open_folder(evaluation, labelled, error);
+    session = evaluation->session;
+    if (!status) status = open_training_images(evaluation, labelled, error);
+    if (!status) status = resolve(evaluation, error);
+    if (!status) status = session_view_policy(session, &run->policy, error);
+    if (!status) status = labelled_open_images(evaluation, labelled, error);
+    if (!status) status = find_start(evaluation, error);
+    if (!status) status = create_model(evaluation, error);
+    if (status) return status;
+    labelled->epochs = session->config->epochs;
+    log_info(&session->log, "%u labelled images of %lld (%.3g %%), %lld epochs", labelled->subset_count,
+             (long long)dataset_count(evaluation->train), 100 * labelled_share(evaluation, labelled),
+             (long long)labelled->epochs);
+    const int64_t step = run->from ? checkpoint_state(run->from)->step : 0;
+    status = run_folder_start(&labelled->folder, session, evaluation->train, step, error);
+    return status ? status : run_folder_write_numbering(&labelled->folder, evaluation->train, error);
+}
+
+void supervised_close(struct evaluation *evaluation, int status, const struct error *error)
+{
+    struct supervised_run *run = evaluation->state;
+    if (!run) return;
+    checkpoint_close(&run->from);
+    labelled_close(&run->labelled, status, error);
+    memory_free(run);
+    evaluation->state = NULL;
+}
+
+/* ---- training and testing -------------------------------------------------------------------------------------- */
+
+int supervised_judge(struct evaluation *evaluation, enum evaluation_source source, struct score *out,
+                     struct error *error)
+{
+    (void)source; /* there is one */
+    struct supervised_run *run = evaluation->state;
+    struct labelled *labelled = &run->labelled;
+    struct supervised_result result;
+    const struct config *config = evaluation->session->config;
+    const struct supervised job = {.session = evaluation->session,
+                                   .phase = "supervised",
+                                   .model = labelled->model,
+                                   .policy = &run->policy,
+                                   .as_policy = strcmp(config->view_preset, "simclr") == 0,
+                                   .dataset = evaluation->train,
+                                   .subset = labelled->subset,
+                                   .subset_count = labelled->subset_count,
+                                   .batch = config->batch,
+                                   .epochs = labelled->epochs,
+                                   .metrics = &labelled->folder.metrics,
+                                   .folder = &labelled->folder,
+                                   .from = run->from};
+    int status = supervised_train(&job, &result, error);
+    if (!status)
+        status = run_folder_export(&labelled->folder, labelled->model, NULL, &run->policy,
+                                   result.steps - result.skipped, error);
+    if (!status) status = labelled_test(evaluation, labelled, &run->policy, out, error);
+    if (!status)
+        evaluation->encoders[SOURCE_TRAINED].hash_before = parameters_encoder_hash(&labelled->model->parameters);
+    return status;
+}
+
+/* ---- the results ------------------------------------------------------------------------------------------------ */
+
+void supervised_facts(const struct evaluation *evaluation, struct text *json)
+{
+    const struct supervised_run *run = evaluation->state;
+    labelled_facts(evaluation, &run->labelled, json);
+    text_json_string(json, "view_preset", evaluation->session->config->view_preset);
+}
+
+void supervised_close_table(const struct evaluation *evaluation)
+{
+    const struct labelled *run = evaluation->state; /* its first member */
+    session_print(evaluation->session, "%u labels of %lld images, %lld epochs, tested on %lld images\n",
+                  run->subset_count, (long long)dataset_count(evaluation->train), (long long)run->epochs,
+                  (long long)dataset_count(evaluation->test));
+    session_print(evaluation->session, "encoder      %s/exported/encoder.safetensors\n", run->folder.path);
+    session_print(evaluation->session, "checkpoints  %s/checkpoints\n", run->folder.path);
+}
