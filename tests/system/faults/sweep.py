@@ -56,7 +56,7 @@ COMMANDS = [
                          "--threads", "1", "--workers", "0"],
             ["tuned/checkpoints/*"], again=["--overwrite"]),
     Command("knn", ["knn", "--checkpoint", "done", "--data", "data", "--json", "--controls", "--features-out", "kept"] + JUDGE, ["stdout", "kept*"]),
-    Command("linear", ["linear", "--checkpoint", "done", "--data", "data", "--json", "--iterations", "20"] + JUDGE, ["stdout"]),
+    Command("linear", ["linear", "--checkpoint", "done", "--data", "data", "--json", "--iterations", "5"] + JUDGE, ["stdout"]),
     Command("embed", ["embed", "--checkpoint", "done/exported/encoder.safetensors", "--data", "data.tar.gz", "--out", "f.npy"] + JUDGE, ["stdout", "f.*"]),
     Command("pack", ["data", "pack", "data", "--out", "packed", "--shard-images", "5", "--threads", "1"], ["packed/*"]),
     Command("pack-raw", ["data", "pack", "data", "--format", "raw", "--out", "packed", "--threads", "1"], ["packed/*.pack"]),
