@@ -12,6 +12,7 @@
 #include "command/commands.h"
 #include "run/features.h"
 #include "run/model_open.h"
+#include "run/outputs.h"
 #include "run/settings.h"
 
 /* ---- what is embedded ---- */
@@ -102,7 +103,9 @@ static int embed_open(struct embed *embed, const struct config *config, struct e
     embed->path = memory_string(config->out[0] ? config->out : embed->text ? "features.tsv" : "features.npy");
     embed->names_path = embed->path ? names_path(embed->path, ending) : NULL;
     if (!embed->names_path) return error_no_memory(error, "the names of files", 1);
-    int status = file_writer_open(&embed->features, embed->path, error);
+    int status = outputs_check(config, "out", embed->path, error);
+    if (status == SIMCLR_OK) status = outputs_check(config, "out", embed->names_path, error);
+    if (status == SIMCLR_OK) status = file_writer_open(&embed->features, embed->path, error);
     if (status == SIMCLR_OK) status = file_writer_open(&embed->names, embed->names_path, error);
     return status;
 }

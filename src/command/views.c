@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "command/commands.h"
 #include "image/canvas.h"
+#include "run/outputs.h"
 #include "run/settings.h"
 
 enum {
@@ -306,7 +307,8 @@ int command_views(struct session *session, struct error *error)
 {
     const struct config *config = session->config;
     struct sheet_of_views sheet = {.session = session, .views = (int)config->views};
-    int status = open_set(session, &sheet.set, error);
+    int status = outputs_check(config, "out", config->out, error);
+    if (status == SIMCLR_OK) status = open_set(session, &sheet.set, error);
     if (status == SIMCLR_OK) status = session_view_policy(session, &sheet.policy, error);
     if (status == SIMCLR_OK) {
         log_info(&session->log, "views: %s", simd_name(sheet.policy.simd & SIMD_VIEWS));

@@ -238,7 +238,9 @@ static int open_all(struct evaluation *evaluation, struct error *error)
 int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error)
 {
     *evaluation = (struct evaluation){.session = session, .layer = (int)session->config->layer};
-    const int status = session->config->features[0] ? open_tables(evaluation, error) : open_all(evaluation, error);
+    int status = evaluation_check_outputs(session, error);
+    if (status) return status;
+    status = session->config->features[0] ? open_tables(evaluation, error) : open_all(evaluation, error);
     if (status) evaluation_close(evaluation);
     return status;
 }

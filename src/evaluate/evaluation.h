@@ -86,6 +86,9 @@ int evaluation_features(struct evaluation *evaluation, enum evaluation_source so
                         struct features *test, struct error *error);
 void evaluation_release(enum evaluation_source source, struct features *train, struct features *test);
 
+/* Whether --predictions and --features-out can be written, by outputs_check: asked before the work (save_features.c).
+ */
+int evaluation_check_outputs(const struct session *session, struct error *error);
 /* Writes them as --features-out asks; nothing where it is not given (save_features.c). */
 int evaluation_save_features(const struct session *session, const struct features *train, const struct features *test,
                              struct error *error);

@@ -2,6 +2,22 @@
 #include "base/npy.h"
 #include "base/text.h"
 #include "evaluate/evaluation.h"
+#include "run/outputs.h"
+
+int evaluation_check_outputs(const struct session *session, struct error *error)
+{
+    static const char *const endings[] = {"-train.npy", "-train-labels.npy", "-test.npy", "-test-labels.npy"};
+    const struct config *config = session->config;
+    int status = config->predictions[0] ? outputs_check(config, "predictions", config->predictions, error) : SIMCLR_OK;
+    for (int i = 0; i < 4 && !status && config->features_out[0]; i++) {
+        struct text path = {0};
+        text_add(&path, "%s%s", config->features_out, endings[i]);
+        status = path.failed ? error_no_memory(error, "a path", path.capacity)
+                             : outputs_check(config, "features-out", path.bytes, error);
+        text_free(&path);
+    }
+    return status;
+}
 
 /* PREFIX-train.npy and PREFIX-train-labels.npy, or the same with "test". */
 static int save_part(const char *prefix, const char *part, const struct features *features, struct error *error)

@@ -92,4 +92,33 @@ check 3 '' '2 of 120 images cannot be used, more than the accepted 1 %' "$simclr
 check 0 '' '118 images' "$simclr" pretrain "${long[@]}" --out third
 rm many/110.png # another set
 check 2 '' 'second holds a run on other images' "$simclr" pretrain "${long[@]}" --out second
+# ---- what is written is never what is read: a list beside the names of its features, the weights, a picture, a table ----
+(cd split/train && ls */*.png) | sed 's,.*,split/train/&\t&,; s,\t\(.*\)/.*,\t\1,' >images.txt
+cp images.txt kept.txt
+check 2 '' '--out would write over images.txt, which is read as --data: give another name' \
+    "$simclr" embed --checkpoint encoder --data images.txt --out images.npy --threads 1
+ln -s images.txt other.txt
+check 2 '' '--out would write over other.txt, which is read as --data' "$simclr" embed --checkpoint encoder --data images.txt --out other.txt --threads 1
+same images.txt kept.txt
+cp encoder/exported/encoder.safetensors weights.safetensors
+check 2 '' 'which is read as --checkpoint' "$simclr" embed --checkpoint weights.safetensors --data split --out weights.safetensors --threads 1
+check 2 '' 'weights of --checkpoint' "$simclr" embed --checkpoint encoder --data split --out encoder/exported/encoder.safetensors --threads 1
+same encoder/exported/encoder.safetensors weights.safetensors
+cp photos/cat/000.png picture.png
+check 2 '' 'a picture of --data' "$simclr" views photos --out photos/cat/000.png --images 2
+same photos/cat/000.png picture.png
+check 0 '' '' "$simclr" views photos --out photos/views.png --images 2
+check 0 '' '' "$simclr" views photos --out photos/views.png --images 2 # its own sheet
+check 0 '' '' "$simclr" knn --checkpoint encoder --data split --no-controls --features-out f --threads 1
+cp f-train.npy f.kept && cp f-train-labels.npy f-train.labels.npy
+check 2 '' '--predictions would write over f-train.npy, which is read as --features' \
+    "$simclr" knn --features f-train.npy --test-features f-test.npy --predictions f-train.npy
+same f-train.npy f.kept
+# that it cannot be written is told before the work
+for command in "embed --out" "views --out" "knn --features-out" "linear --predictions"; do
+    read -r word option <<<"$command"
+    [ $word = views ] && words=(photos) || words=(--checkpoint encoder --data split --threads 1)
+    check 1 '' 'no/such.*: no is no folder: make it first|no/such: cannot write' "$simclr" $word "${words[@]}" $option no/such
+    true_that "$word: nothing was worked out" test -z "$(grep -E 'features: +[0-9]+%' err)"
+done
 finish
