@@ -65,6 +65,17 @@ struct view_policy view_policy_supervised(int size)
     return policy_base(size);
 }
 
+struct view_policy view_policy_supervised_as(const struct view_policy *policy)
+{
+    struct view_policy out = view_policy_supervised(policy->size);
+    out.simd = policy->simd;
+    out.filter = policy->filter;
+    out.normalize = policy->normalize;
+    memcpy(out.mean, policy->mean, sizeof out.mean);
+    memcpy(out.std, policy->std, sizeof out.std);
+    return out;
+}
+
 enum view_operation view_policy_operation(const struct view_policy *policy, int place)
 {
     return policy->reordered ? policy->order[place] : (enum view_operation)place;

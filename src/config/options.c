@@ -585,7 +585,7 @@ const struct option_row config_options[] = {
 
     {.name = "predictions", .argument = "FILE", TEXT(predictions), .section = "Evaluation",
      .elsewhere = "save-predictions|predictions-out|pred-file|prediction-file",
-     .commands = ON(KNN) | ON(LINEAR), .default_text = "",
+     .commands = ON(KNN) | ON(LINEAR) | WITH_LABELS, .default_text = "",
      .help = "Write what is said of each test image to this .npz file: labels, the best five classes, probabilities."},
 
     /* ---- Info, bench, demo, views */

@@ -157,7 +157,7 @@ int finetune_judge(struct evaluation *evaluation, enum evaluation_source source,
     int status = create_model(evaluation, source, error);
     if (!status) status = train(evaluation, source, &result, error);
     if (!status) status = save(evaluation, source, &result, error);
-    if (!status) status = labelled_test(evaluation, run, &evaluation->encoders[SOURCE_TRAINED].policy, out, error);
+    if (!status) status = labelled_test(evaluation, source, &evaluation->encoders[SOURCE_TRAINED].policy, out, error);
     model_destroy(&run->model);
     return status;
 }

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/rank.h"
 #include "evaluate/label_share.h"
+#include "evaluate/protocols.h"
 #include "run/settings.h"
 
 int labelled_open_folder(struct evaluation *evaluation, struct labelled *run, struct error *error)
@@ -56,6 +57,17 @@ double labelled_share(const struct evaluation *evaluation, const struct labelled
     return (double)run->subset_count / (double)dataset_count(evaluation->train);
 }
 
+/* Test images without a label can be neither right nor wrong. */
+static int leave_out_unlabelled(const struct evaluation *evaluation, struct error *error)
+{
+    int64_t left_out = 0;
+    if (dataset_classes(evaluation->test) == 0) return SIMCLR_OK; /* nor have the training images any */
+    const int status = dataset_leave_out_unlabelled(evaluation->test, &left_out, error);
+    if (!status && left_out > 0)
+        log_warning(&evaluation->session->log, "%lld test images have no label and are left out", (long long)left_out);
+    return status;
+}
+
 int labelled_open_images(struct evaluation *evaluation, struct labelled *run, struct error *error)
 {
     struct session *session = evaluation->session;
@@ -71,25 +83,34 @@ int labelled_open_images(struct evaluation *evaluation, struct labelled *run, st
                          dataset_description(evaluation->test));
     if (dataset_classes(train) == 1)
         return error_set(error, SIMCLR_DATA, "%s: has one class only: there is nothing to tell apart", config->data);
+    status = leave_out_unlabelled(evaluation, error);
+    if (status) return status;
     status = label_share_choose(train, config->labels, (uint64_t)config->seed, &run->subset, &run->subset_count, error);
     return status ? status : warn_of_classes(evaluation, run, error);
 }
 
-int labelled_test(struct evaluation *evaluation, const struct labelled *run, const struct view_policy *policy,
+int labelled_logits(struct evaluation *evaluation, const struct labelled *run, const struct view_policy *policy,
+                    struct features *out, struct error *error)
+{
+    const struct features_request request = {
+        .kind = FEATURES_LOGITS, .model = run->model, .policy = policy, .dataset = evaluation->test};
+    return features_extract(evaluation->session, &request, out, error);
+}
+
+int labelled_test(struct evaluation *evaluation, enum evaluation_source source, const struct view_policy *policy,
                   struct score *out, struct error *error)
 {
     struct features logits;
-    const struct features_request request = {
-        .kind = FEATURES_LOGITS, .model = run->model, .policy = policy, .dataset = evaluation->test};
-    const int status = features_extract(evaluation->session, &request, &logits, error);
+    int status = labelled_logits(evaluation, evaluation->state, policy, &logits, error);
     if (status) return status;
     *out = score_none();
     out->done = true;
     for (int64_t i = 0; i < logits.count; i++)
-        if (logits.labels[i] >= 0)
-            score_count(out, rank_of_label(logits.values + i * logits.dim, logits.dim, logits.labels[i]));
+        score_count(out, rank_of_label(logits.values + i * logits.dim, logits.dim, logits.labels[i]));
+    if (evaluation_wants_predictions(evaluation, source))
+        status = predictions_of_logits(&evaluation->predictions, logits.values, logits.count, logits.dim, 1, error);
     features_free(&logits);
-    return SIMCLR_OK;
+    return status;
 }
 
 void labelled_facts(const struct evaluation *evaluation, const struct labelled *run, struct text *json)

@@ -5,6 +5,7 @@
 #include "evaluate/evaluation.h"
 #include "run/run_folder.h"
 
+/* Where it is used, evaluation->state is one, or begins with one. */
 struct labelled {
     struct session own; /* the command's, whose log goes to the folder too */
     struct run_folder folder;
@@ -24,8 +25,11 @@ void labelled_close(struct labelled *run, int status, const struct error *error)
 int labelled_open_images(struct evaluation *evaluation, struct labelled *run, struct error *error);
 double labelled_share(const struct evaluation *evaluation, const struct labelled *run); /* of the training images */
 
-/* The score of run->model on the test images, by evaluation views. */
-int labelled_test(struct evaluation *evaluation, const struct labelled *run, const struct view_policy *policy,
+/* The logits of run->model for all test images, by evaluation views (features_free). */
+int labelled_logits(struct evaluation *evaluation, const struct labelled *run, const struct view_policy *policy,
+                    struct features *out, struct error *error);
+/* Their score, and the predictions where --predictions wants those of this source. */
+int labelled_test(struct evaluation *evaluation, enum evaluation_source source, const struct view_policy *policy,
                   struct score *out, struct error *error);
 
 /* "labels", "labelled_images", "epochs" of the JSON. */

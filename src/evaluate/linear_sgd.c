@@ -97,13 +97,8 @@ static int stream_open(struct stream *stream, const struct evaluation *evaluatio
     stream->steps_per_epoch = stream->images / stream->batch;
     status = stream_allocate(stream, error);
     if (status) return status;
-    struct view_policy policy = view_policy_supervised(theirs->size);
+    struct view_policy policy = view_policy_supervised_as(theirs);
     policy.type = feature_rows_type(stream->rows);
-    policy.simd = theirs->simd;
-    policy.filter = theirs->filter;
-    policy.normalize = theirs->normalize;
-    memcpy(policy.mean, theirs->mean, sizeof policy.mean);
-    memcpy(policy.std, theirs->std, sizeof policy.std);
     const struct loader_config loader = {.policy = policy,
                                          .purpose = RNG_FINETUNE,
                                          .seed = (uint64_t)session->config->seed,

@@ -301,8 +301,7 @@ int evaluation_run(struct session *session, enum evaluation_protocol number, str
     struct score scores[SOURCE_COUNT] = {{0}};
     struct predictions_file *file = NULL; /* a place that cannot be written is known before the long work */
     int status = SIMCLR_OK;
-    if (protocol->frozen && session->config->predictions[0])
-        status = predictions_open(&file, session->config->predictions, error);
+    if (session->config->predictions[0]) status = predictions_open(&file, session->config->predictions, error);
     if (!status) status = protocol->open(session, &evaluation, error);
     if (!status) status = judge_all(&evaluation, protocol, scores, error);
     if (!status && file) status = predictions_commit(&file, &evaluation.predictions, &evaluation, error);

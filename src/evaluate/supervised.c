@@ -127,7 +127,6 @@ void supervised_close(struct evaluation *evaluation, int status, const struct er
 int supervised_judge(struct evaluation *evaluation, enum evaluation_source source, struct score *out,
                      struct error *error)
 {
-    (void)source; /* there is one */
     struct supervised_run *run = evaluation->state;
     struct labelled *labelled = &run->labelled;
     struct supervised_result result;
@@ -149,7 +148,7 @@ int supervised_judge(struct evaluation *evaluation, enum evaluation_source sourc
     if (!status)
         status = run_folder_export(&labelled->folder, labelled->model, NULL, &run->policy,
                                    result.steps - result.skipped, error);
-    if (!status) status = labelled_test(evaluation, labelled, &run->policy, out, error);
+    if (!status) status = labelled_test(evaluation, source, &run->policy, out, error);
     if (!status)
         evaluation->encoders[SOURCE_TRAINED].hash_before = parameters_encoder_hash(&labelled->model->parameters);
     return status;

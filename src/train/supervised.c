@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -43,15 +42,7 @@ float supervised_statistics_share(int64_t steps_per_epoch)
 
 static struct view_policy views_of(const struct supervised *job)
 {
-    struct view_policy policy = *job->policy;
-    if (!job->as_policy) {
-        policy = view_policy_supervised(job->policy->size);
-        policy.simd = job->policy->simd;
-        policy.filter = job->policy->filter;
-        policy.normalize = job->policy->normalize;
-        memcpy(policy.mean, job->policy->mean, sizeof policy.mean);
-        memcpy(policy.std, job->policy->std, sizeof policy.std);
-    }
+    struct view_policy policy = job->as_policy ? *job->policy : view_policy_supervised_as(job->policy);
     policy.type = session_view_type(job->session);
     return policy;
 }

@@ -97,7 +97,12 @@ static void a_run_learns_and_leaves_its_folder(void **state)
                                         "run/checkpoints/step-00000006.safetensors"};
     struct run_fixture run;
     double losses[6];
-    run_whole(&run, "run", NULL);
+    char *predictions = file_join(folder, "predictions.npz");
+    run_whole(&run, "run", (const char *[]){"predictions", predictions, NULL});
+    struct bytes archive = read_file("predictions.npz");
+    assert_true(archive.count > 60 * 10 * sizeof(float) && memcmp(archive.data, "PK", 2) == 0);
+    memory_free(archive.data);
+    memory_free(predictions);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!has_file(names[i])) fail_msg("%s is missing", names[i]);
     assert_int_equal(run.steps_seen, 6);
