@@ -20,6 +20,8 @@ start() {
 # ends CODE SENTENCE: what was started does, within $soon of now.
 ends() {
     local before=$(date +%s%N) code=0
+    for _ in $(seq $((2 * soon / 10))); do kill -0 $pid 2>/dev/null || break; sleep 0.01; done
+    kill -KILL $pid 2>/dev/null || true # what does not listen is a failure, not a hang
     wait $pid || code=$?
     local took=$((($(date +%s%N) - before) / 1000000))
     checks=$((checks + 1))
