@@ -4,7 +4,8 @@
     tools/same_speed.py OLD NEW [--rounds 10] [--only REGEX] [--json FILE]
 
 Both programs run by turns (OLD NEW, NEW OLD, ...), so that a machine whose speed drifts drifts for both. One round runs
-every row once with each program. Nothing else should run meanwhile.
+every row once with each program. Each round runs fresh copies of both: two copies of one file differ by up to 3 %, by
+where their pages lie in memory. Nothing else should run meanwhile.
 
 A row's ratio is NEW's speed over OLD's; above 1, NEW is faster. Mean and 95 % interval come from the logarithms of the
 rounds' ratios (Student's t). A row is inside where the whole interval lies within 0.99 to 1.02.
@@ -23,6 +24,7 @@ import math
 import os
 import pathlib
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -131,8 +133,8 @@ def all_rows():
         rows[f"embed ResNet-18 at 32, {precision}"] = bench("embed", "seconds", *R18, "--batch", "64", *given)
         rows[f"embed ResNet-50 at 224, {precision}"] = bench("embed", "seconds", *R50, "--batch", "8", *given)
         rows[f"embed whole, ResNet-18, 4096 images, {precision}"] = embed_whole(precision)
-        rows[f"views at 32, {precision}"] = bench("views", "views_per_second", *R18, *given)
-        rows[f"views at 224, {precision}"] = bench("views", "views_per_second", *R50, *given)
+    rows["views at 32"] = bench("views", "views_per_second", *R18)
+    rows["views at 224"] = bench("views", "views_per_second", *R50)
     rows["update ResNet-18"] = bench("update", "lars_seconds", *R18)
     return rows
 
@@ -185,9 +187,10 @@ def main():
         for folder in folders.values():
             folder.mkdir()
         for turn in range(options.rounds):
+            copies = {which: shutil.copy(programs[which], folder / f"simclr-{turn}") for which, folder in folders.items()}
             for name, row in rows.items():
                 for which in ("old", "new") if turn % 2 == 0 else ("new", "old"):
-                    speeds[name][which].append(row(programs[which], options, folders[which]))
+                    speeds[name][which].append(row(copies[which], options, folders[which]))
             print(f"round {turn + 1} of {options.rounds}", file=sys.stderr, flush=True)
             if options.json: # after each round: what was measured outlives a stop
                 pathlib.Path(options.json).write_text(json.dumps(speeds))
