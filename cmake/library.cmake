@@ -9,7 +9,7 @@ set(OBJECTS)
 foreach(ROOM ${ROOMS})
   list(APPEND OBJECTS $<TARGET_OBJECTS:room_${ROOM}>)
 endforeach()
-set(SIMCLR_DEPENDENCIES JPEG::JPEG PNG::PNG ZLIB::ZLIB PkgConfig::YAML PkgConfig::JANSSON ${SIMCLR_OPTIONAL}
+set(SIMCLR_DEPENDENCIES JPEG::JPEG PNG::PNG ZLIB::ZLIB PkgConfig::YAML ${SIMCLR_OPTIONAL}
     Threads::Threads m)
 
 # ---- libsimclr.so: everything is compiled hidden; the map makes sure of it ----

@@ -17,7 +17,7 @@ import tempfile
 # Outside libraries, each with the rooms that may know it.
 LIBRARIES = {
     "jpeglib.h": {"image"}, "jerror.h": {"image"}, "png.h": {"image"}, "webp/decode.h": {"image"},
-    "curl/curl.h": {"command"}, "jansson.h": {"base"}, "yaml.h": {"config"},
+    "curl/curl.h": {"command"}, "yaml.h": {"config"},
     "zlib.h": {"data"}, "zstd.h": {"data"},
     "immintrin.h": {"base", "simd", "augment", "backend", "image"}, "cpuid.h": {"base", "simd"},
     "cuda_runtime.h": {"backend"}, "cudnn.h": {"backend"}, "cublas_v2.h": {"backend"},

@@ -22,7 +22,7 @@ struct safetensors {
     size_t header_end;
     const uint8_t *data; /* the tensor bytes: the rest */
     size_t data_bytes;
-    json_t *header;                    /* owns names and metadata strings */
+    struct json header;                /* owns names and metadata strings */
     struct safetensors_entry *entries; /* by offset */
     const struct safetensors_entry **by_name;
     int count;
@@ -55,44 +55,45 @@ static int corrupt(const struct safetensors *file, struct error *error, const ch
 }
 
 /* Fills dtype, rank and dims; *size: the bytes that they imply. */
-static int read_shape(const struct safetensors *file, const char *name, const json_t *info,
-                      struct safetensors_entry *entry, uint64_t *size, struct error *error)
+static int read_shape(const struct safetensors *file, const struct json_value *info, struct safetensors_entry *entry,
+                      uint64_t *size, struct error *error)
 {
-    const char *type = json_string_value(json_object_get(info, "dtype"));
-    const json_t *shape = json_object_get(info, "shape");
-    if (!type) return corrupt(file, error, name, "it has no element type");
+    const struct json_value *type = json_member(info, "dtype"), *shape = json_member(info, "shape");
+    const char *name = info->name;
+    if (!json_is(type, JSON_STRING)) return corrupt(file, error, name, "it has no element type");
     size_t i = 0;
-    while (i < sizeof TYPES / sizeof *TYPES && strcmp(TYPES[i].name, type) != 0) i++;
+    while (i < sizeof TYPES / sizeof *TYPES && strcmp(TYPES[i].name, type->string) != 0) i++;
     if (i == sizeof TYPES / sizeof *TYPES) return corrupt(file, error, name, "its element type is not known");
-    if (!json_is_array(shape) || json_array_size(shape) > SHAPE_RANK)
+    if (!json_is(shape, JSON_ARRAY) || shape->count > SHAPE_RANK)
         return corrupt(file, error, name, "its shape is not a list of at most 8 sizes");
     entry->dtype = TYPES[i].dtype;
-    entry->rank = (int)json_array_size(shape);
+    entry->rank = (int)shape->count;
     *size = TYPES[i].bytes;
     for (int d = 0; d < entry->rank; d++) {
-        const json_t *extent = json_array_get(shape, (size_t)d);
-        if (!json_is_integer(extent) || json_integer_value(extent) < 0)
+        const struct json_value *extent = json_element(shape, (size_t)d);
+        if (!json_is(extent, JSON_INTEGER) || extent->integer < 0)
             return corrupt(file, error, name, "its shape holds something that is not a size");
-        entry->dims[d] = json_integer_value(extent);
+        entry->dims[d] = extent->integer;
         if (__builtin_mul_overflow(*size, (uint64_t)entry->dims[d], size) || *size > INT64_MAX) /* sums are int64_t */
             return corrupt(file, error, name, "its shape has more elements than memory can hold");
     }
     return SIMCLR_OK;
 }
 
-static int read_entry(const struct safetensors *file, const char *name, const json_t *info,
-                      struct safetensors_entry *entry, struct error *error)
+static int read_entry(const struct safetensors *file, const struct json_value *info, struct safetensors_entry *entry,
+                      struct error *error)
 {
-    if (!json_is_object(info) || json_object_size(info) != 3)
+    const char *name = info->name;
+    if (info->kind != JSON_OBJECT || info->count != 3)
         return corrupt(file, error, name, "its description is not {dtype, shape, data_offsets}");
     uint64_t size = 0;
-    int status = read_shape(file, name, info, entry, &size, error);
+    int status = read_shape(file, info, entry, &size, error);
     if (status) return status;
-    const json_t *offsets = json_object_get(info, "data_offsets");
-    const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
-    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(last))
+    const struct json_value *offsets = json_member(info, "data_offsets");
+    const struct json_value *first = json_element(offsets, 0), *last = json_element(offsets, 1);
+    if (!json_is(first, JSON_INTEGER) || !json_is(last, JSON_INTEGER) || offsets->count != 2)
         return corrupt(file, error, name, "its data_offsets are not two integers");
-    json_int_t begin = json_integer_value(first), end = json_integer_value(last);
+    const int64_t begin = first->integer, end = last->integer;
     if (begin < 0 || end < begin || (uint64_t)end > file->data_bytes)
         return corrupt(file, error, name, "its bytes lie outside of the file");
     if ((uint64_t)(end - begin) != size) return corrupt(file, error, name, "its length is not that of its shape");
@@ -103,25 +104,23 @@ static int read_entry(const struct safetensors *file, const char *name, const js
 }
 
 /* ---- the header --------------------------------------------------------------------------------------------- */
-static int read_metadata(struct safetensors *file, json_t *metadata, struct error *error)
+static int read_metadata(struct safetensors *file, const struct json_value *metadata, struct error *error)
 {
-    if (!json_is_object(metadata))
+    if (metadata->kind != JSON_OBJECT)
         return error_set(error, SIMCLR_CORRUPT,
                          "%s: the metadata is not an object of strings; the file is damaged, use "
                          "another copy",
                          file->path);
-    file->pairs = memory_array(json_object_size(metadata), sizeof *file->pairs);
-    if (!file->pairs) return error_no_memory(error, "a file's metadata", json_object_size(metadata));
-    const char *key;
-    json_t *value;
-    json_object_foreach(metadata, key, value)
-    {
-        if (!json_is_string(value))
+    file->pairs = memory_array(metadata->count, sizeof *file->pairs);
+    if (!file->pairs) return error_no_memory(error, "a file's metadata", metadata->count);
+    const struct json_value *value = json_first(metadata);
+    for (size_t i = 0; i < metadata->count; i++, value = json_next(value)) {
+        if (value->kind != JSON_STRING)
             return error_set(error, SIMCLR_CORRUPT,
                              "%s: the metadata entry %.80s is not a string; the file is damaged, "
                              "use another copy",
-                             file->path, key);
-        file->pairs[file->pair_count++] = (struct safetensors_pair){key, json_string_value(value)};
+                             file->path, value->name);
+        file->pairs[file->pair_count++] = (struct safetensors_pair){value->name, value->string};
     }
     return SIMCLR_OK;
 }
@@ -164,17 +163,16 @@ static int check_cover(struct safetensors *file, struct error *error)
 
 static int read_tensors(struct safetensors *file, struct error *error)
 {
-    size_t count = json_object_size(file->header);
+    const struct json_value *header = file->header.values;
+    const size_t count = header->count;
     file->entries = memory_array(count, sizeof *file->entries);
     file->by_name = memory_array(count, sizeof(void *));
     if (!file->entries || !file->by_name) return error_no_memory(error, "a file's list of tensors", count);
-    const char *key;
-    json_t *value;
-    json_object_foreach(file->header, key, value)
-    {
-        bool metadata = !strcmp(key, "__metadata__");
-        int status = metadata ? read_metadata(file, value, error)
-                              : read_entry(file, key, value, &file->entries[file->count], error);
+    const struct json_value *value = json_first(header);
+    for (size_t i = 0; i < count; i++, value = json_next(value)) {
+        const bool metadata = !strcmp(value->name, "__metadata__");
+        const int status =
+            metadata ? read_metadata(file, value, error) : read_entry(file, value, &file->entries[file->count], error);
         if (status) return status;
         file->count += !metadata;
     }
@@ -221,15 +219,14 @@ static int read_header(struct safetensors *file, const uint8_t *bytes, size_t co
     file->header_end = 8 + (size_t)length;
     file->data = bytes + file->header_end;
     file->data_bytes = count - file->header_end;
-    json_error_t problem;
-    const int parsed =
-        json_parse(&file->header, (const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
+    struct json_problem problem;
+    const int parsed = json_read(&file->header, (const char *)bytes + 8, (size_t)length, true, &problem);
     if (parsed == SIMCLR_NO_MEMORY) return error_no_memory(error, "the header of a file of tensors", (size_t)length);
     if (parsed)
         return error_set(error, SIMCLR_CORRUPT,
-                         "%s: the header is no valid JSON (%.120s at byte %d); the file is "
+                         "%s: the header is no valid JSON (%s at byte %zu); the file is "
                          "damaged, use another copy",
-                         file->path, problem.text, problem.position + 8);
+                         file->path, problem.what, problem.at + 8);
     return read_tensors(file, error);
 }
 
@@ -288,7 +285,7 @@ void safetensors_close(struct safetensors **file)
 {
     if (!file || !*file) return;
     memory_free((*file)->owned);
-    json_decref((*file)->header);
+    json_free(&(*file)->header);
     memory_free((*file)->entries);
     memory_free((*file)->by_name);
     memory_free((*file)->pairs);

@@ -86,13 +86,13 @@ int run_folder_export(const struct run_folder *folder, const struct model *model
 
 /* ---- reading the description back -------------------------------------------------------------------------- */
 
-static bool read_rgb(const json_t *object, const char *key, double rgb[3])
+static bool read_rgb(const struct json_value *object, const char *key, double rgb[3])
 {
-    const json_t *array = json_object_get(object, key);
+    const struct json_value *array = json_member(object, key);
     for (size_t i = 0; i < 3; i++) {
-        const json_t *value = json_array_get(array, i);
+        const struct json_value *value = json_element(array, i);
         if (!json_is_number(value)) return false;
-        rgb[i] = json_number_value(value);
+        rgb[i] = value->number;
     }
     return true;
 }
@@ -105,7 +105,8 @@ static bool possible(const double mean[3], const double std[3])
     return true;
 }
 
-static int read_normalization(const json_t *config, const char *path, struct view_policy *policy, struct error *error)
+static int read_normalization(const struct json_value *config, const char *path, struct view_policy *policy,
+                              struct error *error)
 {
     double mean[3], std[3];
     if (!read_rgb(config, "mean", mean) || !read_rgb(config, "std", std)) return SIMCLR_OK;
@@ -125,28 +126,28 @@ static int read_normalization(const json_t *config, const char *path, struct vie
 
 static int read_config(const char *path, int *size, struct view_policy *policy, bool *found, struct error *error)
 {
-    json_error_t problem;
-    json_t *root = NULL;
+    struct json_problem problem;
+    struct json json;
     uint8_t *text;
     size_t length;
     if (!file_exists(path)) return SIMCLR_OK;
     int status = file_read(path, CONFIG_BYTES_MAX, &text, &length, error);
     if (status) return status;
-    status = json_parse(&root, (const char *)text, length, 0, &problem);
+    status = json_read(&json, (const char *)text, length, false, &problem);
     memory_free(text);
     if (status == SIMCLR_NO_MEMORY) return error_no_memory(error, path, length);
     if (status)
-        return error_set(error, SIMCLR_CORRUPT, "%s: cannot be read as JSON (line %d: %.120s): mend or remove it", path,
-                         problem.line, problem.text);
-    const json_t *config = json_object_get(root, "pretrained_cfg");
-    const json_int_t side = json_integer_value(json_array_get(json_object_get(config, "input_size"), 1));
-    const char *filter = json_string_value(json_object_get(config, "interpolation"));
-    *found = json_is_object(config);
-    if (side >= 8 && side <= 1024) *size = (int)side;
+        return error_set(error, SIMCLR_CORRUPT, "%s: cannot be read as JSON (%s at byte %zu): mend or remove it", path,
+                         problem.what, problem.at);
+    const struct json_value *config = json_member(json.values, "pretrained_cfg");
+    const struct json_value *side = json_element(json_member(config, "input_size"), 1);
+    const struct json_value *filter = json_member(config, "interpolation");
+    *found = json_is(config, JSON_OBJECT);
+    if (json_is(side, JSON_INTEGER) && side->integer >= 8 && side->integer <= 1024) *size = (int)side->integer;
     *policy = view_policy_default(*size);
-    if (filter && strcmp(filter, "bilinear") == 0) policy->filter = RESAMPLE_BILINEAR;
+    if (json_is(filter, JSON_STRING) && strcmp(filter->string, "bilinear") == 0) policy->filter = RESAMPLE_BILINEAR;
     status = read_normalization(config, path, policy, error);
-    json_decref(root);
+    json_free(&json);
     return status;
 }
 

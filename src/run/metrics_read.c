@@ -9,10 +9,10 @@
 #include "run/metrics.h"
 
 /* JSON has no NaN: the writer puts null in its place. */
-static bool read_number(const json_t *json, double *out)
+static bool read_number(const struct json_value *json, double *out)
 {
-    *out = json_is_number(json) ? json_number_value(json) : NAN;
-    return json_is_number(json) || json_is_null(json);
+    *out = json_is_number(json) ? json->number : NAN;
+    return json_is_number(json) || json_is(json, JSON_NULL);
 }
 
 static bool is_of_every_row(const char *name)
@@ -27,23 +27,21 @@ static void row_free(struct metrics_row *row)
 }
 
 /* SIMCLR_CORRUPT, without a sentence, for what is no flat object of numbers with a step. */
-static int read_row(json_t *line, struct metrics_row *row)
+static int read_row(const struct json_value *line, struct metrics_row *row)
 {
-    const json_t *step = json_object_get(line, "step");
-    *row = (struct metrics_row){.step = json_integer_value(step)};
-    if (!json_is_integer(step) || !read_number(json_object_get(line, "epoch"), &row->epoch) ||
-        !read_number(json_object_get(line, "wall_time"), &row->wall_time))
+    const struct json_value *step = json_member(line, "step");
+    if (!json_is(step, JSON_INTEGER) || !read_number(json_member(line, "epoch"), &row->epoch) ||
+        !read_number(json_member(line, "wall_time"), &row->wall_time))
         return SIMCLR_CORRUPT;
-    row->values = memory_array(json_object_size(line), sizeof *row->values);
+    row->step = step->integer;
+    row->values = memory_array(line->count, sizeof *row->values);
     if (!row->values) return SIMCLR_NO_MEMORY;
-    const char *name;
-    json_t *json;
-    json_object_foreach(line, name, json)
-    {
+    const struct json_value *json = json_first(line);
+    for (size_t i = 0; i < line->count; i++, json = json_next(json)) {
         struct metrics_value *value = &row->values[row->count];
-        if (is_of_every_row(name)) continue;
+        if (is_of_every_row(json->name)) continue;
         if (!read_number(json, &value->value)) return SIMCLR_CORRUPT;
-        value->name = memory_string(name);
+        value->name = memory_string(json->name);
         if (!value->name) return SIMCLR_NO_MEMORY;
         row->count++;
     }
@@ -59,10 +57,10 @@ static int read_rows(const char *path, const char *text, size_t bytes, struct me
     if (!out->rows) return error_no_memory(error, "metrics", lines * sizeof *out->rows);
     for (size_t at = 0; at < bytes;) {
         const size_t length = (size_t)((const char *)memchr(text + at, '\n', bytes - at) - (text + at));
-        json_t *line;
-        int status = json_parse(&line, text + at, length, JSON_REJECT_DUPLICATES, NULL);
-        if (!status) status = read_row(line, &out->rows[out->count]);
-        json_decref(line);
+        struct json line;
+        int status = json_read(&line, text + at, length, true, NULL);
+        if (!status) status = read_row(line.values, &out->rows[out->count]);
+        json_free(&line);
         out->count++; /* what it has is freed with the others */
         if (status == SIMCLR_NO_MEMORY) return error_no_memory(error, "metrics", length);
         if (status)

@@ -1,6 +1,7 @@
 /* data/names/sample_label.c -- see sample_label.h. */
 #include "data/names/sample_label.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,17 +32,17 @@ int sample_label_of_json(const char *text, size_t count, char label[SAMPLE_LABEL
 {
     static const char *const keys[] = {"cls", "label", "class"};
     const size_t mark = lines_byte_order_length(text, count);
-    json_t *root;
-    int status = json_parse(&root, text + mark, count - mark, JSON_DECODE_ANY, NULL);
+    struct json json;
+    int status = json_read(&json, text + mark, count - mark, false, NULL);
     label[0] = '\0';
     if (status != SIMCLR_OK) return status;
     for (size_t i = 0; status == SIMCLR_OK && label[0] == '\0' && i < sizeof keys / sizeof *keys; i++) {
-        const json_t *value = json_object_get(root, keys[i]);
-        if (json_is_integer(value))
-            snprintf(label, SAMPLE_LABEL_MAX, "%lld", (long long)json_integer_value(value));
-        else if (json_is_string(value))
-            status = keep(json_string_value(value), json_string_length(value), label);
+        const struct json_value *value = json_member(json.values, keys[i]);
+        if (json_is(value, JSON_INTEGER))
+            snprintf(label, SAMPLE_LABEL_MAX, "%" PRId64, value->integer);
+        else if (json_is(value, JSON_STRING))
+            status = keep(value->string, strlen(value->string), label);
     }
-    json_decref(root);
+    json_free(&json);
     return status;
 }
