@@ -59,7 +59,7 @@ struct config {
     /* model */
     int64_t depth, image_size, head_layers, head_dim; /* head_layers: "none" = 0, "linear" = 1 accepted */
     double width;
-    char *stem;
+    char *stem, *image_size_schedule;
     /* views */
     char *view_preset, *crop_filter, *mean, *std; /* mean, std: "r,g,b" or "" */
     double crop_probability, crop_area_min, crop_area_max, crop_ratio_min, crop_ratio_max, flip_probability;

@@ -218,6 +218,11 @@ const struct option_row config_options[] = {
      .commands = WITH_NETWORK | ON(VIEWS), .default_text = "auto", .matters = true,
      .help = "Side of the square views in pixels (auto: that of the checkpoint; without one the median of the images' "
              "shorter sides, at most 224)."},
+    {.name = "image-size-schedule", .argument = "LIST", TEXT(image_size_schedule), .section = "Model",
+     .elsewhere = "progressive-resolution|progressive-resizing|size-schedule|resolution-schedule",
+     .commands = ON(PRETRAIN), .default_text = "", .matters = true,
+     .help = "Views that grow: sizes with their shares of the steps, 16:0.5,24:0.25,32:0.25 for example. The last one is "
+             "the run's --image-size (not given: one size)."},
     {.name = "head-layers", .argument = "N", INTEGER(head_layers, 0, 3), .section = "Model",
      .elsewhere = "num-proj-layers|proj-layers|projection-layers|projector-layers|mlp-layers",
      .commands = ON(PRETRAIN) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "2", .aliases = "none=0|linear=1",

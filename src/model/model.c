@@ -92,7 +92,9 @@ int model_plan(struct model *model, const struct model_plan_args *args, struct n
                          model_layers(&model->config));
     int status = network_create(&network, &model->parameters, args->mode, args->dtype, error);
     if (status) return status;
-    *tensors = build(network, &model->config, args->batch, args->encoder_only, args->layer);
+    struct model_config config = model->config; /* whose stem is settled */
+    if (args->image_size > 0) config.image_size = args->image_size;
+    *tensors = build(network, &config, args->batch, args->encoder_only, args->layer);
     status = network_plan(network, args->backend, &args->options, error);
     if (status) {
         network_destroy(&network);

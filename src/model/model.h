@@ -94,6 +94,7 @@ struct model_plan_args {
     enum network_mode mode;
     enum dtype dtype;
     int batch;         /* images */
+    int image_size;    /* over 0: of images of another size than the model's own */
     bool encoder_only; /* stops at h */
     int layer;         /* over 0: stops at the output of this many of the head's layers, which is then z */
     struct network_options options;

@@ -66,6 +66,7 @@ struct network {
     struct arena_block *blocks;
     int block_count, block_capacity;
     char *arena;
+    bool arena_is_lent; /* it is another network's */
     size_t arena_bytes, plan_bytes;
     float *scratch; /* for the weights of one operation: of the largest that asked for it in `plan` */
     size_t scratch_count;

@@ -182,7 +182,11 @@ int network_place(struct network *network, struct error *error)
     int status = choose_layout(network, error);
     if (status) return status;
     if (network->options.dry) return SIMCLR_OK;
-    network->arena = network->backend->ops->allocate(network->backend, network->arena_bytes, error);
+    const struct network *owner = network->options.arena_of;
+    network->arena_is_lent = owner && owner->arena_bytes >= network->arena_bytes;
+    network->arena = network->arena_is_lent
+                         ? owner->arena
+                         : network->backend->ops->allocate(network->backend, network->arena_bytes, error);
     if (!network->arena)
         return error_prefix(error, "activations and gradients of a batch of %d", network->tensors[0].desc.batch);
     for (int t = 0; t < network->tensor_count; t++) {

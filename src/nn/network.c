@@ -23,7 +23,7 @@ static void close_plans(struct network *network)
 {
     for (int i = 0; i < network->operation_count; i++)
         network->operations[i].type->close(network, &network->operations[i]);
-    network->backend->ops->release(network->backend, network->arena);
+    if (!network->arena_is_lent) network->backend->ops->release(network->backend, network->arena);
     network->backend->ops->release(network->backend, network->scratch);
     network->backend->ops->release(network->backend, network->uploaded);
 }

@@ -39,6 +39,9 @@ enum recompute { RECOMPUTE_AUTO, RECOMPUTE_OFF, RECOMPUTE_ON };
 struct network_options {
     enum convolution convolution;
     enum recompute recompute; /* of networks in training */
+    /* A network whose arena this one uses too where it is large enough: they take turns, and the owner is destroyed
+     * last. NULL: an arena of its own. */
+    const struct network *arena_of;
     bool dry; /* plans and measures, but allocates no memory for activations and gradients: running it does nothing */
     float statistics_share; /* of a batch's statistics in the next running ones; 0: the usual 0.1 */
 };

@@ -63,6 +63,7 @@ static int learn(struct pretrain *run, struct error *error)
 {
     struct step *step = &run->step;
     while (step->number < run->steps) {
+        pretrain_choose_size(run); /* not in the paper: views may grow on the way (--image-size-schedule) */
         const double start = clock_seconds();
         const double waited = loader_wait_seconds(run->loader);
 

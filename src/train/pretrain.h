@@ -7,6 +7,7 @@
 #include "loss/nt_xent.h"
 #include "run/run_folder.h"
 #include "train/record.h"
+#include "train/size_schedule.h"
 #include "train/step.h"
 
 /* The training images of the online kNN, chosen once from the seed: first those that vote, then those of the held-out
@@ -37,7 +38,13 @@ struct pretrain {
     struct dataset *test; /* for the log of the online kNN, or NULL */
     struct online_images online;
     struct view_policy policy;
-    struct loader *loader;
+    struct size_schedule sizes; /* of the views; no stages: one size */
+    struct {
+        int size;
+        struct loader *loader;
+    } loaders[STEP_SIZES_MAX];
+    struct loader *loader; /* of the present size */
+    int size;              /* that one, once it was chosen; 0 without stages */
 
     struct model *model;   /* encoder f and head g */
     struct model *average; /* their moving average; NULL without --ema */
@@ -59,6 +66,16 @@ int pretrain_run(struct session *session, struct error *error);
 /* pretrain_open.c: everything that can fail before the first step, resuming included. */
 int pretrain_open(struct pretrain *run, struct session *session, struct error *error);
 void pretrain_close(struct pretrain *run);
+
+/* pretrain_sizes.c: the stages of --image-size-schedule, which may settle --image-size; a loader for each size. */
+int pretrain_read_sizes(struct pretrain *run, struct error *error);
+int pretrain_open_loaders(struct pretrain *run, struct error *error);
+void pretrain_close_loaders(struct pretrain *run);
+/* Takes loader and network of the size that the next step has. Nothing where there are no stages. */
+void pretrain_choose_size(struct pretrain *run);
+void pretrain_describe_sizes(const struct pretrain *run);
+/* Steps to go, those of another size counted by their pixels. */
+double pretrain_steps_left(const struct pretrain *run);
 
 /* pretrain_tell.c: counts the step just taken, which took `seconds`, `waited` of them for views; progress, metrics. */
 int pretrain_tell_step(struct pretrain *run, double seconds, double waited, struct error *error);

@@ -126,21 +126,12 @@ static int open_images(struct pretrain *run, struct error *error)
 static int open_data(struct pretrain *run, struct error *error)
 {
     struct session *session = run->session;
-    int status = open_images(run, error);
+    int status = pretrain_read_sizes(run, error);
+    if (status == SIMCLR_OK) status = open_images(run, error);
     if (status == SIMCLR_OK) status = session_resolve(session, run->dataset, error);
     if (status == SIMCLR_OK) status = session_view_policy(session, &run->policy, error);
     run->policy.type = session_view_type(session);
-    const struct loader_config config = {.policy = run->policy,
-                                         .purpose = RNG_VIEW,
-                                         .seed = (uint64_t)run->config->seed,
-                                         .batch = (int)run->config->batch,
-                                         .views = 2,
-                                         .shuffle = true,
-                                         .workers = session_workers(session),
-                                         .pin = session_pin(session),
-                                         .scaled_decoding = run->config->scaled_decoding,
-                                         .memory = session_batch_memory(session)};
-    if (status == SIMCLR_OK) status = loader_open(&run->loader, &config, run->dataset, session->pool, error);
+    if (status == SIMCLR_OK) status = pretrain_open_loaders(run, error);
     if (status == SIMCLR_OK) run->steps_per_epoch = loader_steps_per_epoch(run->loader);
     return status;
 }
@@ -160,6 +151,7 @@ static int create_model(struct pretrain *run, struct error *error)
         .schedule = step_schedule(options, options->batch, run->steps_per_epoch, options->epochs),
     };
     run->steps = run->steps_per_epoch * options->epochs;
+    if (run->sizes.count > 0) step.size_count = size_schedule_sizes(&run->sizes, step.sizes);
     int status = session_model_config(session, 0, &model, error);
     if (status == SIMCLR_OK)
         status = model_create(&run->model, &model, session->backend, (uint64_t)options->seed, error);
@@ -230,6 +222,7 @@ static void describe(const struct pretrain *run)
     log_info(&run->session->log, "memory: %.1f MiB of activations, %.1f MiB of packed weights and scratch",
              (double)network_arena_bytes(run->step.network) / 1048576.0,
              (double)network_plan_bytes(run->step.network) / 1048576.0);
+    pretrain_describe_sizes(run);
 }
 
 int pretrain_open(struct pretrain *run, struct session *session, struct error *error)
@@ -255,7 +248,7 @@ int pretrain_open(struct pretrain *run, struct session *session, struct error *e
 
 void pretrain_close(struct pretrain *run)
 {
-    loader_close(&run->loader);
+    pretrain_close_loaders(run);
     step_close(&run->step);
     model_destroy(&run->model);
     model_destroy(&run->average);

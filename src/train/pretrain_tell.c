@@ -22,7 +22,7 @@ static void tell_progress(const struct pretrain *run)
                                    .epochs = (double)run->config->epochs,
                                    .views_per_second = 2.0 * (double)run->config->batch / run->pace,
                                    .wait_share = stretch->waited / stretch->seconds,
-                                   .eta_seconds = run->pace * (double)(run->steps - run->step.number),
+                                   .eta_seconds = run->pace * pretrain_steps_left(run),
                                    .loss = run->report.loss,
                                    .chance_loss = nt_xent_chance((int)run->config->batch),
                                    .top1 = run->report.top1,
@@ -47,6 +47,7 @@ static int write_metrics(struct pretrain *run, struct error *error)
     metrics_number(metrics, "train/skipped_steps", (double)run->step.skipped);
     metrics_number(metrics, "train/views_per_second",
                    2.0 * (double)run->config->batch * (double)stretch->steps / stretch->seconds);
+    if (run->size > 0) metrics_number(metrics, "train/image_size", run->size);
     metrics_number(metrics, "train/wait_share", stretch->waited / stretch->seconds);
     *stretch = (struct stretch){0};
     return metrics_end(metrics, error);

@@ -7,16 +7,63 @@
 
 /* ---- planning --------------------------------------------------------------------------------------------- */
 
+/* Makes a size the present one. False: it is none of the step's. */
+static bool take_size(struct step *step, int size)
+{
+    for (int i = 0; i < step->size_count; i++) {
+        const struct step_size *of = &step->sizes[i];
+        if (of->size != size) continue;
+        step->size = size;
+        step->network = of->network;
+        step->tensors = of->tensors;
+        step->of_numbers = of->of_numbers;
+        step->of_update = of->of_update;
+        return true;
+    }
+    return false;
+}
+
+void step_choose_size(struct step *step, int size)
+{
+    if (size == step->size || !take_size(step, size)) return;
+    network_set_weights(step->network); /* the others have had updates meanwhile */
+}
+
+/* The sizes from the largest on. */
+static int sort_sizes(const struct step_config *config, int own, int sizes[STEP_SIZES_MAX])
+{
+    if (config->size_count == 0) {
+        sizes[0] = own;
+        return 1;
+    }
+    for (int i = 0; i < config->size_count; i++) {
+        int at = i;
+        for (; at > 0 && sizes[at - 1] < config->sizes[i]; at--) sizes[at] = sizes[at - 1];
+        sizes[at] = config->sizes[i];
+    }
+    return config->size_count;
+}
+
 int step_open_network(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
                       struct error *error)
 {
+    int sizes[STEP_SIZES_MAX];
     *step = (struct step){.backend = backend, .model = model, .loss = config->loss, .schedule = config->schedule};
-    const struct model_plan_args args = {.backend = backend,
-                                         .mode = NETWORK_TRAINING,
-                                         .dtype = config->dtype,
-                                         .batch = config->loss->views * config->images,
-                                         .options = config->planning};
-    return model_plan(model, &args, &step->network, &step->tensors, error);
+    struct model_plan_args args = {.backend = backend,
+                                   .mode = NETWORK_TRAINING,
+                                   .dtype = config->dtype,
+                                   .batch = config->loss->views * config->images,
+                                   .options = config->planning};
+    const int count = sort_sizes(config, model->config.image_size, sizes);
+    for (; step->size_count < count; step->size_count++) {
+        struct step_size *of = &step->sizes[step->size_count];
+        of->size = args.image_size = sizes[step->size_count];
+        const int status = model_plan(model, &args, &of->network, &of->tensors, error);
+        if (status) return status;
+        if (!args.options.dry) args.options.arena_of = step->sizes[0].network;
+    }
+    if (!take_size(step, model->config.image_size)) take_size(step, sizes[0]);
+    return SIMCLR_OK;
 }
 
 int step_open_optimizer(struct step *step, const struct step_config *config, struct error *error)
@@ -40,13 +87,18 @@ static int open_average(struct step *step, const struct step_config *config, str
     return status;
 }
 
-/* Two of the step's own (backend.h): from the images to the numbers, and the update. */
+/* Two of each size (backend.h): from the images to the numbers, and the update. */
 static int open_recordings(struct step *step, struct error *error)
 {
     struct backend *backend = step->backend;
-    int status = backend->ops->recording_create(backend, &step->of_numbers, error);
-    if (!status) status = backend->ops->recording_create(backend, &step->of_update, error);
-    if (status || !step->of_numbers || !backend->ops->reads_host(backend)) return status;
+    int status = SIMCLR_OK;
+    for (int i = 0; !status && i < step->size_count; i++) {
+        status = backend->ops->recording_create(backend, &step->sizes[i].of_numbers, error);
+        if (!status) status = backend->ops->recording_create(backend, &step->sizes[i].of_update, error);
+    }
+    if (status) return status;
+    take_size(step, step->size);
+    if (!step->of_numbers || !backend->ops->reads_host(backend)) return SIMCLR_OK;
     return error_set(error, SIMCLR_UNSUPPORTED,
                      "the %s backend records steps and reads images where the host keeps them: a repeated step would "
                      "read those of the first one. A backend that records needs uploads (reads_host: false)",
@@ -61,21 +113,23 @@ int step_open(struct step *step, const struct step_config *config, struct backen
     if (!status) status = step_open_optimizer(step, config, error);
     if (!status) status = open_average(step, config, error);
     if (!status) status = open_recordings(step, error);
-    if (status)
-        step_close(step);
-    else
-        network_let_stop(step->network, !step->of_numbers); /* half a step must not be recorded */
+    if (status) step_close(step);
+    for (int i = 0; i < step->size_count; i++) /* half a step must not be recorded */
+        network_let_stop(step->sizes[i].network, !step->of_numbers);
     return status;
 }
 
 void step_close(struct step *step)
 {
-    if (step->of_numbers) step->backend->ops->recording_destroy(step->backend, &step->of_numbers);
-    if (step->of_update) step->backend->ops->recording_destroy(step->backend, &step->of_update);
+    for (int i = 0; i < step->size_count; i++) {
+        struct step_size *of = &step->sizes[i];
+        if (of->of_numbers) step->backend->ops->recording_destroy(step->backend, &of->of_numbers);
+        if (of->of_update) step->backend->ops->recording_destroy(step->backend, &of->of_update);
+    }
     if (step->loss) step->loss->close(step);
     ema_close(&step->ema);
     optimizer_destroy(&step->optimizer);
-    network_destroy(&step->network);
+    while (step->size_count > 0) network_destroy(&step->sizes[--step->size_count].network);
     if (step->numbers) step->backend->ops->release(step->backend, step->numbers);
     *step = (struct step){0};
 }

@@ -21,7 +21,7 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 
-enum { STEP_SKIPPED_MAX = 10 };
+enum { STEP_SKIPPED_MAX = 10, STEP_SIZES_MAX = 8 };
 
 /* What one step has come to. */
 struct step_report {
@@ -65,15 +65,28 @@ struct step_config {
     struct network_options planning;
     struct optimizer_config optimizer;
     struct schedule schedule;
+    int sizes[STEP_SIZES_MAX], size_count; /* of images, each once; size_count 0: the model's own alone */
     struct model *average; /* borrowed, of the model's form: becomes its moving average; NULL: there is none */
     double average_decay;
 };
 
-struct step {
-    struct backend *backend; /* borrowed */
-    struct model *model;     /* borrowed; trained in place */
+/* What a step of images of one size takes. */
+struct step_size {
+    int size;
     struct network *network; /* planned for a batch of the loss's views */
     struct model_tensors tensors;
+    struct recording *of_numbers, *of_update; /* the step's own; NULL where the backend does not record */
+};
+
+struct step {
+    struct backend *backend;                /* borrowed */
+    struct model *model;                    /* borrowed; trained in place */
+    struct step_size sizes[STEP_SIZES_MAX]; /* the largest first, whose arena the others use where they fit in */
+    int size_count;
+    int size; /* the present one; the next four are its */
+    struct network *network;
+    struct model_tensors tensors;
+    struct recording *of_numbers, *of_update;
     const struct step_loss *loss;
     void *loss_plan;              /* the loss's own */
     struct step_numbers *numbers; /* the backend's memory */
@@ -81,7 +94,6 @@ struct step {
     struct optimizer *optimizer;
     struct ema ema; /* backend NULL: there is none. It starts as a copy of the model; who restores it does so later */
     struct schedule schedule;
-    struct recording *of_numbers, *of_update; /* the step's own; NULL where the backend does not record */
 
     int64_t number;  /* steps taken so far, skipped ones included; a resumed run sets it */
     int64_t skipped; /* of those: skipped; a resumed run sets it */
@@ -107,6 +119,10 @@ int step_open_network(struct step *step, const struct step_config *config, struc
                       struct error *error);
 int step_open_optimizer(struct step *step, const struct step_config *config, struct error *error);
 int step_open_loss(struct step *step, const struct step_config *config, struct error *error);
+
+/* From the next step on images have this size, one of the step's, whose network is given the weights. It starts as the
+ * model's own, or as the largest where that is none of them. */
+void step_choose_size(struct step *step, int size);
 
 /* Where the backend can record (backend.h), the first step is taken down and later ones are repeated: one recording
  * from the images to struct step_numbers, and one of the update. Whatever changes from step to step lies in the

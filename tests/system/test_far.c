@@ -146,6 +146,9 @@ static void other_optimisers_and_bf16(void **state)
     (void)state;
     run_in_both(COMMAND_PRETRAIN, (const char *[]){PRETRAINING, "out", "adamw", "optimizer", "adamw", "precision",
                                                    "bf16", "recompute", "on", "ema", "0.9", NULL});
+    run_in_both(COMMAND_PRETRAIN,
+                (const char *[]){PRETRAINING, "out", "sizes", "image-size-schedule", "8:0.5,16:0.5", NULL});
+    assert_same_file("sizes/checkpoints/step-00000004.safetensors");
     assert_same_file("adamw/checkpoints/step-00000004.safetensors");
     assert_same_file("adamw/exported/encoder-ema.safetensors");
 }
