@@ -7,6 +7,7 @@ const struct command_entry command_table[COMMAND_COUNT] = {
     [COMMAND_PRETRAIN] = {.run = command_pretrain},
     [COMMAND_KNN] = {command_knn, {.batch_is_of_features = true, .keeps_features = true}},
     [COMMAND_LINEAR] = {command_linear, {.batch_is_of_features = true, .keeps_features = true}},
+    [COMMAND_EVALUATE] = {command_evaluate, {.batch_is_of_features = true, .keeps_features = true}},
     [COMMAND_FINETUNE] = {.run = command_finetune},
     [COMMAND_SUPERVISED] = {.run = command_supervised},
     [COMMAND_EMBED] = {command_embed, {.batch_is_of_features = true}},

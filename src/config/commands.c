@@ -31,7 +31,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_LINEAR] =
         {
             .name = "linear",
-            .elsewhere = "eval|evaluate|evaluation|test|probe|lincls|linear-eval|linear-probe|eval-linear|classify",
+            .elsewhere = "probe|lincls|linear-eval|linear-probe|eval-linear|classify",
             .summary = "classify by logistic regression on a trained encoder's features",
             .help =
                 "Classifies by multinomial logistic regression on the frozen encoder's features; the penalty is "
@@ -40,6 +40,22 @@ const struct command_row config_commands[COMMAND_COUNT] = {
                 "untrained.",
             .examples = "simclr linear --checkpoint run/ --data cifar10/ --json\n"
                         "simclr linear --checkpoint run/ --data cifar10/ --solver sgd",
+        },
+    [COMMAND_EVALUATE] =
+        {
+            .name = "evaluate",
+            .elsewhere = "eval|evaluation|test|judge|validate|score|benchmark-features",
+            .summary = "judge a trained encoder by every protocol, with controls and intervals",
+            .word = "checkpoint",
+            .help =
+                "Judges the frozen features: nearest neighbours, a linear classifier and its calibration, few labels, "
+                "retrieval, clusters, and what can be said without labels. Beside every figure stand the pixels and "
+                "the same network untrained, with intervals; --compare tests another encoder on the same images. "
+                "Each source's features are made once. Writes evaluation.json, evaluation.md, predictions.npz and "
+                "classifier.safetensors to the folder of --out.",
+            .examples = "simclr evaluate run/ --data cifar10/\n"
+                        "simclr evaluate run/ --data cifar10/ --protocols knn,linear --seeds 5\n"
+                        "simclr evaluate run/ --data cifar10/ --compare earlier/ --out comparison/",
         },
     [COMMAND_FINETUNE] =
         {

@@ -267,10 +267,10 @@ static int check_judged(const struct config *c, struct error *error)
                           : error_set(error, SIMCLR_INVALID, "%s needs --data PATH: labelled images to judge by", name);
     if (!c->test_features[0])
         return error_set(error, SIMCLR_INVALID, "--features goes with --test-features FILE, the features to test on");
-    if (c->checkpoint[0] || c->data[0] || c->test_data[0] || c->features_out[0] || c->layer > 0)
+    if (c->checkpoint[0] || c->data[0] || c->test_data[0] || c->features_out[0] || c->compare[0] || c->layer > 0)
         return error_set(error, SIMCLR_INVALID,
-                         "--features takes the place of --checkpoint, --data, --test-data, --layer and --features-out: "
-                         "give one or the other");
+                         "--features takes the place of --checkpoint, --data, --test-data, --layer, --features-out and "
+                         "--compare: give one or the other");
     return SIMCLR_OK;
 }
 

@@ -16,6 +16,7 @@ enum command {
     COMMAND_PRETRAIN,
     COMMAND_KNN,
     COMMAND_LINEAR,
+    COMMAND_EVALUATE,
     COMMAND_FINETUNE,
     COMMAND_SUPERVISED,
     COMMAND_EMBED,
@@ -86,6 +87,8 @@ struct config {
     int64_t sgd_epochs, sgd_batch, augmented_copies, layer; /* layer: "h" = 0 accepted */
     double sgd_l2;
     char *features, *test_features, *predictions;
+    char *protocols, *compare, *l2_grid;
+    int64_t seeds;
     bool feature_cache;
     int64_t feature_cache_size;
     int64_t cut_layer;

@@ -11,10 +11,10 @@
 
 /* Commands that start from a trained encoder, that train with labels, that compute with a network, and that draw views.
  */
-#define WITH_ENCODER (ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(EMBED))
+#define WITH_ENCODER (ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(EVALUATE) | ON(EMBED))
 #define WITH_LABELS (ON(FINETUNE) | ON(SUPERVISED))
 #define WITH_NETWORK (ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO))
-#define WITH_TABLES (ON(KNN) | ON(LINEAR)) /* they judge tables of features too */
+#define WITH_TABLES (ON(KNN) | ON(LINEAR) | ON(EVALUATE)) /* they judge tables of features too */
 #define WITH_VIEWS (ON(PRETRAIN) | ON(BENCH) | ON(DEMO) | ON(VIEWS))
 
 /* A row's type, field and range. The compiler refuses a field that is not of the option's C type. */
@@ -63,7 +63,7 @@ const struct option_row config_options[] = {
     {.name = "test-data", .argument = "PATH", TEXT(test_data), .section = "Data",
      .elsewhere = "val-data|val-data-path|val-dir|val-path|valdir|validation-data|test-dir|test-path|eval-data|"
                   "query-data",
-     .commands = ON(PRETRAIN) | WITH_LABELS | ON(KNN) | ON(LINEAR), .default_text = "",
+     .commands = ON(PRETRAIN) | WITH_LABELS | WITH_TABLES, .default_text = "",
      .help = "Images to test on, their classes matched by name; not given: the test or val part of --data."},
     {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
      .elsewhere = "output|output-dir|out-dir|outdir|outfile|output-file|output-path|save-dir|save-path|save-folder|"
@@ -74,6 +74,9 @@ const struct option_row config_options[] = {
     {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
      .commands = ON(EMBED), .default_text = "",
      .help = "File of the features (not given: features.npy or features.tsv); the names go beside it, ending in .txt."},
+    {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
+     .commands = ON(EVALUATE), .default_text = "evaluation",
+     .help = "Folder of the results; made if missing. Those of an earlier evaluation in it are replaced."},
     {.name = "set", .argument = "NAME", CHOICE(set), .section = "Data",
      .elsewhere = "dataset-name|name",
      .commands = ON(DATA_FETCH), .default_text = "",
@@ -361,7 +364,7 @@ const struct option_row config_options[] = {
      .commands = WITH_LABELS, .default_text = "256", .matters = true,
      .help = "Images in a step."},
     {.name = "batch", .argument = "N", INTEGER(batch, 1, 65536), .section = "Training",
-     .commands = ON(KNN) | ON(LINEAR) | ON(EMBED), .default_text = "128",
+     .commands = WITH_TABLES | ON(EMBED), .default_text = "128",
      .help = "Images that the encoder takes at once."},
     {.name = "batch", .argument = "N", INTEGER(batch, 1, 65536), .section = "Training",
      .commands = ON(INFO) | ON(BENCH), .default_text = "128",
@@ -451,7 +454,7 @@ const struct option_row config_options[] = {
              "in checkpoints, as exported/encoder-ema.safetensors, judged by knn and linear. 0: none."},
     {.name = "seed", .argument = "N", INTEGER(seed, 0, 9007199254740992.0), .section = "Training",
      .elsewhere = "random-seed|rand-seed|manual-seed|rng-seed|seed-everything",
-     .commands = ON(PRETRAIN) | WITH_LABELS | ON(KNN) | ON(LINEAR) | ON(BENCH) | ON(DEMO) | ON(VIEWS),
+     .commands = ON(PRETRAIN) | WITH_LABELS | WITH_TABLES | ON(BENCH) | ON(DEMO) | ON(VIEWS),
      .default_text = "1", .matters = true,
      .help = "Decides the views, the order of the images and the first weights."},
     {.name = "precision", .argument = "TYPE", CHOICE(precision), .section = "Training",
@@ -537,6 +540,20 @@ const struct option_row config_options[] = {
      .help = "Write TensorBoard's event file."},
 
     /* ---- Evaluation */
+    {.name = "protocols", .argument = "LIST", TEXT(protocols), .section = "Evaluation",
+     .elsewhere = "protocol|tasks|metrics|evaluations",
+     .commands = ON(EVALUATE), .default_text = "usual",
+     .help = "What to do, with commas between: knn, linear, fewshot, retrieval, cluster, quality, linear-sgd; usual: all "
+             "but the last; all."},
+    {.name = "seeds", .argument = "N", INTEGER(seeds, 1, 100), .section = "Evaluation",
+     .elsewhere = "num-seeds|n-seeds|repeats|repetitions",
+     .commands = ON(EVALUATE), .default_text = "1",
+     .help = "Do it under N seeds, from --seed on, wherever a seed changes something: the untrained weights, what is held "
+             "out, the starts of clusters."},
+    {.name = "compare", .argument = "PATH", TEXT(compare), .section = "Evaluation",
+     .elsewhere = "other|versus|baseline|compare-to",
+     .commands = ON(EVALUATE), .default_text = "",
+     .help = "Judge this encoder too, and test each difference image by image."},
     {.name = "knn-k", .argument = "K", INTEGER(knn_k, 1, 100000), .section = "Evaluation",
      .elsewhere = "k|nb-knn|knn|num-neighbors|n-neighbors|neighbours|neighbors|knn-neighbors",
      .commands = ON(PRETRAIN) | ON(KNN) | ON(DEMO), .default_text = "200",
@@ -547,23 +564,27 @@ const struct option_row config_options[] = {
      .help = "A neighbour of similarity s has exp(s / TAU) votes."},
     {.name = "json", FLAG(json), .section = "Evaluation",
      .elsewhere = "as-json|json-output",
-     .commands = WITH_LABELS | ON(KNN) | ON(LINEAR) | ON(INFO) | ON(BENCH) | ON(DATA_INFO), .default_text = "false",
+     .commands = WITH_LABELS | WITH_TABLES | ON(INFO) | ON(BENCH) | ON(DATA_INFO), .default_text = "false",
      .help = "Print the results as JSON."},
     {.name = "controls", FLAG(controls), .section = "Evaluation",
-     .commands = ON(FINETUNE) | ON(KNN) | ON(LINEAR), .default_text = "true",
+     .commands = ON(FINETUNE) | WITH_TABLES, .default_text = "true",
      .help = "Evaluate the controls too: pixels and the same network untrained."},
     {.name = "l2", .argument = "X", NUMBER(l2, 0, 1e6), .section = "Evaluation",
      .elsewhere = "reg|regularization|regularisation|penalty|l2-penalty",
-     .commands = ON(LINEAR) | ON(DEMO), .default_text = "auto",
+     .commands = ON(LINEAR) | ON(EVALUATE) | ON(DEMO), .default_text = "auto",
      .help = "Penalty on the weights (auto: the best of a sweep on a held-out tenth of the training images, or by folds where "
              "a tenth is too few)."},
+    {.name = "l2-grid", .argument = "GRID", CHOICE(l2_grid), .section = "Evaluation",
+     .elsewhere = "grid|l2-sweep|penalties",
+     .commands = ON(EVALUATE), .default_text = "usual", .choices = "usual|paper",
+     .help = "Penalties of that sweep: six from 0.1 to 1e-6, or the paper's 45 from 1e5 to 1e-6."},
     {.name = "iterations", .argument = "N", INTEGER(iterations, 1, 1000000), .section = "Evaluation",
      .elsewhere = "max-iter|iters|n-iter|num-iterations|max-iterations",
-     .commands = ON(LINEAR) | ON(DEMO), .default_text = "300",
+     .commands = ON(LINEAR) | ON(EVALUATE) | ON(DEMO), .default_text = "300",
      .help = "Most iterations of L-BFGS for one fit."},
     {.name = "layer", .argument = "L", INTEGER(layer, 0, 3), .section = "Evaluation",
      .elsewhere = "feature-layer|projection-layer|use-projection",
-     .commands = ON(KNN) | ON(LINEAR) | ON(EMBED), .default_text = "h", .aliases = "h=0",
+     .commands = WITH_TABLES | ON(EMBED), .default_text = "h", .aliases = "h=0",
      .help = "Features: h, the encoder's, or those of layer 1, 2 or 3 of the projection head after its ReLU; the last "
              "layer's are z, without one."},
     {.name = "solver", .argument = "NAME", CHOICE(solver), .section = "Evaluation",
@@ -571,17 +592,17 @@ const struct option_row config_options[] = {
      .help = "How the classifier is found: L-BFGS on features of one view an image, or SGD on a fresh random crop and "
              "flip each epoch, as in the paper (slow: the encoder runs in every epoch)."},
     {.name = "sgd-epochs", .argument = "N", INTEGER(sgd_epochs, 1, 100000), .section = "Evaluation",
-     .commands = ON(LINEAR), .default_text = "90",
-     .help = "With --solver sgd: passes over the training images."},
+     .commands = ON(LINEAR) | ON(EVALUATE), .default_text = "90",
+     .help = "For SGD: passes over the training images."},
     {.name = "sgd-batch", .argument = "N", INTEGER(sgd_batch, 1, 65536), .section = "Evaluation",
-     .commands = ON(LINEAR), .default_text = "256",
-     .help = "With --solver sgd: images in a step. Rates are 0.01, 0.03, 0.1 (the paper's), 0.3 and 1, times N / 256."},
+     .commands = ON(LINEAR) | ON(EVALUATE), .default_text = "256",
+     .help = "For SGD: images in a step. Rates are 0.01, 0.03, 0.1 (the paper's), 0.3 and 1, times N / 256."},
     {.name = "sgd-l2", .argument = "X", NUMBER(sgd_l2, 0, 1e6), .section = "Evaluation",
-     .commands = ON(LINEAR), .default_text = "0",
-     .help = "With --solver sgd: penalty on the weights, X / 2 times the sum of their squares."},
+     .commands = ON(LINEAR) | ON(EVALUATE), .default_text = "0",
+     .help = "For SGD: penalty on the weights, X / 2 times the sum of their squares."},
     {.name = "augmented-copies", .argument = "M", INTEGER(augmented_copies, 0, 10000), .section = "Evaluation",
-     .commands = ON(LINEAR), .default_text = "0",
-     .help = "With --solver sgd: keep the features of M views of each image and take them in turn, instead of fresh "
+     .commands = ON(LINEAR) | ON(EVALUATE), .default_text = "0",
+     .help = "For SGD: keep the features of M views of each image and take them in turn, instead of fresh "
              "views each epoch; 0: fresh ones."},
     {.name = "features-out", .argument = "PREFIX", TEXT(features_out), .section = "Evaluation",
      .elsewhere = "save-features|dump-features|feature-path",

@@ -48,13 +48,36 @@ static void vote(double *votes, const struct knn_args *args, const struct neighb
     }
 }
 
-int knn_classify(struct backend *backend, const struct knn_args *args, struct error *error)
+static int check(const struct knn_args *args, struct error *error)
 {
     if (args->classes < 1 || !(args->temperature > 0))
         return error_set(error, SIMCLR_INVALID, "kNN needs labels and a temperature above 0");
     for (int64_t i = 0; i < args->train_count; i++)
         if (args->train_labels[i] < 0 || args->train_labels[i] >= args->classes)
             return error_set(error, SIMCLR_DATA, "kNN: training row %lld has no label", (long long)i);
+    return SIMCLR_OK;
+}
+
+int knn_vote(const struct knn_args *args, const struct neighbour *list, int stride, struct error *error)
+{
+    const int status = check(args, error), k = args->k < stride ? args->k : stride;
+    if (status) return status;
+    double *scratch = memory_array((size_t)args->classes, sizeof(double));
+    if (!scratch) return error_no_memory(error, "kNN votes", (size_t)args->classes * sizeof(double));
+    for (int64_t q = 0; q < args->query_count; q++) {
+        double *votes = args->votes ? args->votes + q * args->classes : scratch;
+        vote(votes, args, list + q * stride, k);
+        rank_classes(votes, args->classes, args->predicted ? args->predicted + q : NULL,
+                     args->top5 ? args->top5 + q * 5 : NULL);
+    }
+    memory_free(scratch);
+    return SIMCLR_OK;
+}
+
+int knn_classify(struct backend *backend, const struct knn_args *args, struct error *error)
+{
+    int status = check(args, error);
+    if (status) return status;
     const int64_t rows = args->train_count - (args->leave_out_self ? 1 : 0);
     const struct neighbours_args search = {.rows = args->train,
                                            .query = args->query,
@@ -65,17 +88,9 @@ int knn_classify(struct backend *backend, const struct knn_args *args, struct er
                                            .leave_out_self = args->leave_out_self};
     const size_t places = (size_t)args->query_count * (size_t)(search.k > 0 ? search.k : 0);
     struct neighbour *list = memory_array(places, sizeof *list);
-    double *scratch = memory_array((size_t)args->classes, sizeof(double));
-    int status = SIMCLR_OK;
-    if (!list || !scratch) status = error_no_memory(error, "kNN votes", places * sizeof *list);
-    if (!status) status = neighbours_search(backend, list, &search, error);
-    for (int64_t q = 0; !status && q < args->query_count; q++) {
-        double *votes = args->votes ? args->votes + q * args->classes : scratch;
-        vote(votes, args, list + q * search.k, search.k);
-        rank_classes(votes, args->classes, args->predicted ? args->predicted + q : NULL,
-                     args->top5 ? args->top5 + q * 5 : NULL);
-    }
-    memory_free(scratch);
+    if (!list) return error_no_memory(error, "kNN votes", places * sizeof *list);
+    status = neighbours_search(backend, list, &search, error);
+    if (!status) status = knn_vote(args, list, search.k, error);
     memory_free(list);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "backend/backend.h"
+#include "eval/neighbours.h"
 
 /* Cosine similarity, k nearest of `train`, votes exp(similarity / temperature) per class.
  * train: [train_count][dim], query: [query_count][dim], canonical float32, not necessarily normalised. labels in [0,
@@ -27,5 +28,10 @@ struct knn_args {
     int32_t *top5;
 };
 int knn_classify(struct backend *backend, const struct knn_args *args, struct error *error);
+
+/* The same from neighbours that were found before: list [query_count][stride], most similar first, -1 where there are
+ * no more; the first k of each vote. args->train, query, dim and leave_out_self are not read. With a temperature of
+ * INFINITY every neighbour has one vote. */
+int knn_vote(const struct knn_args *args, const struct neighbour *list, int stride, struct error *error);
 
 #endif

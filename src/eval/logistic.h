@@ -23,6 +23,10 @@ struct logistic_args {
     double l2;
     const float *columns;
     struct preconditioner *preconditioner;
+    /* Of the sweep: another grid than the usual one, strongest first; and whether to find the temperature. */
+    const double *grid;
+    int grid_count;
+    bool calibrate;
 };
 int logistic_fit(struct backend *backend, const struct logistic_args *args, double *weight, double *bias,
                  struct lbfgs_result *result, struct error *error);
@@ -42,13 +46,17 @@ float *logistic_columns(struct backend *backend, const float *x, int64_t rows, i
  * args->l2 >= 0 is taken as it is (no grid). SIMCLR_DATA where it is not given and no class has two rows. Features are
  * standardised by training mean and std inside. args->preconditioner and args->columns are not used: the sweep makes
  * its own. */
+enum { LOGISTIC_PAPERS_GRID = 45, LOGISTIC_GRID_MAX = 64 };
+void logistic_papers_grid(double grid[LOGISTIC_PAPERS_GRID]); /* appendix B.8: from 1e5 to 1e-6, log-spaced */
 struct logistic_sweep {
     int dim, classes;
     double l2, held_out_top1; /* -1: nothing was held out */
     int folds;                /* 1: the tenth; 0: nothing was held out */
     int64_t held_out;         /* rows that were held out, in all folds */
-    bool cut;                 /* the last fit ended at max_iterations, short of its optimum */
-    double *weight, *bias;    /* new blocks */
+    double temperature;    /* of args->calibrate: the logits of the held-out rows, which the fit for the chosen l2 did
+                              not see, have the least nll divided by it (calibration_fit); 1: not known */
+    bool cut;              /* the last fit ended at max_iterations, short of its optimum */
+    double *weight, *bias; /* new blocks */
     double *mean, *scale;
 };
 int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out,

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/rank.h"
+#include "eval/calibration.h"
 #include "eval/held_out.h"
 #include "eval/logistic.h"
 
@@ -18,7 +19,14 @@ struct sweep {
     float *x, *columns; /* [rows][dim]; columns of logistic_args */
     int32_t *labels;
     float *logits;
+    float *kept; /* logits of what is held out: [held out][classes] of the best l2 so far, or with folds of each l2 */
+    int32_t *kept_labels;
 };
+
+void logistic_papers_grid(double grid[LOGISTIC_PAPERS_GRID])
+{
+    for (int i = 0; i < LOGISTIC_PAPERS_GRID; i++) grid[i] = pow(10, 5 - 11.0 * i / (LOGISTIC_PAPERS_GRID - 1));
+}
 
 static int sweep_split(struct sweep *sweep, const struct logistic_args *args, uint64_t seed, struct error *error)
 {
@@ -177,34 +185,82 @@ static void sweep_close(struct sweep *sweep)
     memory_free(sweep->place);
     memory_free(sweep->labels);
     memory_free(sweep->logits);
+    memory_free(sweep->kept);
+    memory_free(sweep->kept_labels);
+}
+
+/* Room for the logits that the temperature is fitted to. There is none where it would be too much. */
+static int keep_open(struct sweep *sweep, const struct logistic_args *args, size_t grid, struct error *error)
+{
+    enum { MOST = 1 << 28 };
+    const size_t held = (size_t)sweep->split.count, row = (size_t)args->classes * sizeof(float);
+    const size_t tables = sweep->split.folds > 1 ? grid : 1;
+    if (!args->calibrate || held == 0 || (tables > 1 && held > MOST / row / tables)) return SIMCLR_OK;
+    sweep->kept = memory_array(tables * held, row);
+    sweep->kept_labels = memory_array(held, sizeof *sweep->kept_labels);
+    if (sweep->kept && sweep->kept_labels) return SIMCLR_OK;
+    return error_no_memory(error, "logits of what is held out", tables * held * row);
+}
+
+/* offset: rows that were held out in the folds before. better: of all l2 so far. */
+static void keep_logits(struct sweep *sweep, size_t number, size_t offset, bool better)
+{
+    const size_t classes = (size_t)sweep->held.classes, rows = (size_t)sweep->held.rows;
+    const bool one = sweep->split.folds == 1;
+    if (!sweep->kept || (one && !better)) return;
+    const size_t table = one ? 0 : number * (size_t)sweep->split.count;
+    memcpy(sweep->kept + (table + offset) * classes, sweep->logits, rows * classes * sizeof *sweep->kept);
+    memcpy(sweep->kept_labels + offset, sweep->held.labels, rows * sizeof *sweep->kept_labels);
+}
+
+static int keep_fit(const struct sweep *sweep, size_t best, double *temperature, struct error *error)
+{
+    const int classes = sweep->held.classes;
+    const size_t table = sweep->split.folds == 1 ? 0 : best * (size_t)sweep->split.count;
+    const struct calibration_args args = {.logits = sweep->kept + table * (size_t)classes,
+                                          .labels = sweep->kept_labels,
+                                          .rows = sweep->split.count,
+                                          .classes = classes};
+    return sweep->kept ? calibration_fit(temperature, &args, error) : SIMCLR_OK;
 }
 
 /* Fits every l2 of the grid beside every fold, and remembers the one that is right about most of what was held out. */
 static int sweep_choose(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out,
                         float *rounded, struct error *error)
 {
-    enum { GRID = sizeof sweep_grid / sizeof *sweep_grid };
+    enum { USUAL = sizeof sweep_grid / sizeof *sweep_grid };
     const bool given = args->l2 >= 0;
-    const size_t weights = (size_t)args->classes * (size_t)args->dim, count = given ? 1 : GRID;
-    int64_t correct[GRID] = {0};
+    const double *grid = given ? &args->l2 : args->grid ? args->grid : sweep_grid;
+    const size_t weights = (size_t)args->classes * (size_t)args->dim;
+    const size_t count = given ? 1 : args->grid ? (size_t)args->grid_count : USUAL;
+    int64_t correct[LOGISTIC_GRID_MAX] = {0};
+    size_t best = 0, offset = 0;
+    int status = keep_open(sweep, args, count, error);
+    if (status) return status;
     for (int fold = 0; fold < sweep->split.folds; fold++) {
         if (fold > 0) {
-            const int status = sweep_arrange(sweep, args, out, fold, error);
+            status = sweep_arrange(sweep, args, out, fold, error);
             if (status) return status;
             memset(out->weight, 0, weights * sizeof *out->weight);
             memset(out->bias, 0, (size_t)args->classes * sizeof *out->bias);
         }
         for (size_t i = 0; i < count; i++) {
-            sweep->fit.l2 = given ? args->l2 : sweep_grid[i];
-            const int status = logistic_fit(sweep->backend, &sweep->fit, out->weight, out->bias, NULL, error);
+            sweep->fit.l2 = grid[i];
+            status = logistic_fit(sweep->backend, &sweep->fit, out->weight, out->bias, NULL, error);
             if (status != SIMCLR_OK) return status;
             correct[i] += held_out_correct(sweep, out->weight, out->bias, rounded);
+            const bool better = i == 0 || correct[i] > correct[best];
+            if (better) best = i;
+            keep_logits(sweep, i, offset, better);
         }
+        offset += (size_t)sweep->held.rows;
     }
-    size_t best = 0;
+    best = 0;
     for (size_t i = 1; i < count; i++)
         if (correct[i] > correct[best]) best = i;
-    out->l2 = given ? args->l2 : sweep_grid[best];
+    status = keep_fit(sweep, best, &out->temperature, error);
+    if (status) return status;
+    out->l2 = grid[best];
     out->folds = sweep->split.folds;
     out->held_out = sweep->split.count;
     out->held_out_top1 = sweep->split.folds > 0 ? (double)correct[best] / (double)sweep->split.count : -1;
@@ -225,9 +281,11 @@ int logistic_sweep(struct backend *backend, const struct logistic_args *args, ui
 {
     struct sweep sweep = {.backend = backend};
     const size_t weights = (size_t)args->classes * (size_t)args->dim;
-    *out = (struct logistic_sweep){.dim = args->dim, .classes = args->classes};
+    *out = (struct logistic_sweep){.dim = args->dim, .classes = args->classes, .temperature = 1};
     if (args->rows > UINT32_MAX)
         return error_set(error, SIMCLR_UNSUPPORTED, "linear: more than 2^32 rows are not supported");
+    if (args->grid && (args->grid_count < 1 || args->grid_count > LOGISTIC_GRID_MAX))
+        return error_set(error, SIMCLR_INVALID, "linear: a grid has 1 to %d penalties", LOGISTIC_GRID_MAX);
     int status = logistic_check(args, error);
     if (status == SIMCLR_OK) status = sweep_split(&sweep, args, seed, error);
     if (status == SIMCLR_OK) status = check_choice(&sweep, args, error);

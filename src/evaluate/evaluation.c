@@ -198,6 +198,14 @@ static int create_untrained(struct evaluation *evaluation, const struct model_co
                         error);
 }
 
+int evaluation_renew_untrained(struct evaluation *evaluation, uint64_t seed, struct error *error)
+{
+    struct evaluation_encoder *encoder = &evaluation->encoders[SOURCE_UNTRAINED];
+    const struct model_config config = encoder->model->config;
+    model_destroy(&encoder->model);
+    return model_create(&encoder->model, &config, evaluation->session->backend, seed, error);
+}
+
 static int open_all_untrained(struct evaluation *evaluation, struct error *error)
 {
     struct model_config config;

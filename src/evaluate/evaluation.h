@@ -73,6 +73,8 @@ int evaluation_open(struct session *session, struct evaluation *evaluation, stru
  * itself. */
 int evaluation_open_untrained(struct session *session, struct evaluation *evaluation, struct error *error);
 int evaluation_open_trained(struct evaluation *evaluation, const char *checkpoint, struct error *error);
+/* The untrained network with weights of another seed. */
+int evaluation_renew_untrained(struct evaluation *evaluation, uint64_t seed, struct error *error);
 /* Another checkpoint to judge beside the trained one. */
 int evaluation_open_other(struct evaluation *evaluation, const char *checkpoint, struct error *error);
 /* Frozen? SIMCLR_CORRUPT (a bug of ours) if an evaluation changed a weight or a running statistic of the trained one or

@@ -3,6 +3,7 @@
 #include "support/run.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/rank.h"
@@ -19,7 +20,7 @@ static struct reference file;
 static bool have_reference;
 
 /* Every backend that this machine can create; each test runs on all of them. */
-static const char *const backend_names[] = {"ref"};
+static const char *const backend_names[] = {"ref", "cpu"};
 
 static struct backend *open_backend(const char *name)
 {
@@ -452,6 +453,106 @@ static void wilson_interval(void **state)
     assert_true(low == 0 && fabs(high - 0.27753) < 1e-5);
 }
 
+/* Rows of three classes around their own directions. */
+static void make_rows(float *x, int32_t *labels, int rows, int dim, uint32_t item)
+{
+    struct rng rng = rng_open(3, RNG_TEST, 0, item, 0);
+    for (int i = 0; i < rows; i++) {
+        labels[i] = i % 3;
+        for (int d = 0; d < dim; d++) x[i * dim + d] = (float)(rng_normal(&rng) + (d % 3 == labels[i] ? 1.0 : 0.0));
+    }
+}
+
+/* Votes from lists that were searched before, longer than k, are those of one search. */
+static void knn_votes_from_lists(void **state)
+{
+    (void)state;
+    enum { ROWS = 60, QUERIES = 20, DIM = 6, LONG = 25 };
+    static float train[ROWS * DIM], query[QUERIES * DIM];
+    int32_t labels[ROWS], unused[QUERIES], want[QUERIES * 5], got[QUERIES * 5], counts[3];
+    static struct neighbour list[QUERIES * LONG];
+    make_rows(train, labels, ROWS, DIM, 1);
+    make_rows(query, unused, QUERIES, DIM, 2);
+    struct backend *backend = open_backend("ref");
+    const struct neighbours_args search = {
+        .rows = train, .query = query, .count = ROWS, .query_count = QUERIES, .dim = DIM, .k = LONG};
+    assert_int_equal(neighbours_search(backend, list, &search, NULL), SIMCLR_OK);
+    for (int k = 1; k <= LONG; k += 6) {
+        struct knn_args args = {.train = train,
+                                .train_labels = labels,
+                                .train_count = ROWS,
+                                .query = query,
+                                .query_count = QUERIES,
+                                .dim = DIM,
+                                .classes = 3,
+                                .k = k,
+                                .temperature = 0.07,
+                                .top5 = want};
+        assert_int_equal(knn_classify(backend, &args, NULL), SIMCLR_OK);
+        args.top5 = got;
+        assert_int_equal(knn_vote(&args, list, LONG, NULL), SIMCLR_OK);
+        assert_memory_equal(want, got, sizeof want);
+        args.temperature = INFINITY; /* each neighbour has one vote */
+        assert_int_equal(knn_vote(&args, list, LONG, NULL), SIMCLR_OK);
+        for (int q = 0; q < QUERIES; q++) {
+            memset(counts, 0, sizeof counts);
+            for (int i = 0; i < k; i++) counts[labels[list[q * LONG + i].row]]++;
+            for (int c = 0; c < 3; c++) assert_true(counts[got[q * 5]] >= counts[c]);
+        }
+    }
+    backend_destroy(&backend);
+}
+
+/* Another grid, and the temperature of what was held out, which the chosen fit did not see. */
+static void sweep_takes_a_grid_and_finds_a_temperature(void **state)
+{
+    (void)state;
+    enum { ROWS = 600, DIM = 12 };
+    static float x[ROWS * DIM];
+    static int32_t labels[ROWS];
+    double papers[LOGISTIC_PAPERS_GRID];
+    const double one[] = {0.02}, two[] = {1e-6, 1e-7};
+    struct logistic_sweep sweep;
+    struct error error = {0};
+    logistic_papers_grid(papers);
+    assert_true(fabs(papers[0] - 1e5) < 1e-6 && fabs(papers[LOGISTIC_PAPERS_GRID - 1] - 1e-6) < 1e-15);
+    make_rows(x, labels, ROWS, DIM, 3);
+    struct backend *backend = open_backend("cpu");
+    struct logistic_args args = {.x = x,
+                                 .labels = labels,
+                                 .rows = ROWS,
+                                 .dim = DIM,
+                                 .classes = 3,
+                                 .max_iterations = 300,
+                                 .l2 = -1,
+                                 .grid = one,
+                                 .grid_count = 1};
+    assert_int_equal(logistic_sweep(backend, &args, 1, &sweep, NULL), SIMCLR_OK);
+    assert_true(sweep.l2 == 0.02 && sweep.temperature == 1 && sweep.folds == 1);
+    logistic_sweep_free(&sweep);
+    args.calibrate = true;
+    args.grid = papers;
+    args.grid_count = LOGISTIC_PAPERS_GRID;
+    assert_int_equal(logistic_sweep(backend, &args, 1, &sweep, NULL), SIMCLR_OK);
+    bool among = false;
+    for (int i = 0; i < LOGISTIC_PAPERS_GRID; i++) among |= sweep.l2 == papers[i];
+    assert_true(among && sweep.held_out_top1 > 0.5 && sweep.temperature > 0.01 && sweep.temperature < 100);
+    logistic_sweep_free(&sweep);
+    /* A strong penalty makes probabilities too timid, none too bold: of few rows, the temperature says which. */
+    for (int strong = 0; strong < 2; strong++) {
+        args.grid = strong ? one : two;
+        args.grid_count = strong ? 1 : 2;
+        args.rows = strong ? ROWS : 60; /* of 60 rows folds are held out */
+        assert_int_equal(logistic_sweep(backend, &args, 1, &sweep, NULL), SIMCLR_OK);
+        assert_int_equal(sweep.folds, strong ? 1 : 10);
+        assert_true(strong ? sweep.temperature < 1 : sweep.temperature > 1);
+        logistic_sweep_free(&sweep);
+    }
+    args.grid_count = LOGISTIC_GRID_MAX + 1;
+    assert_int_equal(logistic_sweep(backend, &args, 1, &sweep, &error), SIMCLR_INVALID);
+    backend_destroy(&backend);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +566,8 @@ int main(void)
         cmocka_unit_test(sweep_learns),
         cmocka_unit_test(sweep_chooses_with_few_rows),
         cmocka_unit_test(sweep_never_takes_an_unchosen_penalty),
+        cmocka_unit_test(knn_votes_from_lists),
+        cmocka_unit_test(sweep_takes_a_grid_and_finds_a_temperature),
         cmocka_unit_test(diagnostics_match_reference),
         cmocka_unit_test(diagnostics_know_the_extremes),
         cmocka_unit_test(wilson_interval),

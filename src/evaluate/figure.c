@@ -1,0 +1,311 @@
+/* evaluate/figure.c -- see figure.h. */
+#include "evaluate/figure.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "eval/interval.h"
+
+const struct metric_row metrics[METRIC_COUNT] = {
+    [METRIC_TOP1] = {"top1", "top-1 %", true, HIGHER_IS_BETTER},
+    [METRIC_TOP5] = {"top5", "top-5 %", true, HIGHER_IS_BETTER},
+    [METRIC_PER_CLASS] = {"per_class", "mean per class %", true, HIGHER_IS_BETTER},
+    [METRIC_RECALL_1] = {"recall_at_1", "recall@1 %", true, HIGHER_IS_BETTER},
+    [METRIC_RECALL_5] = {"recall_at_5", "recall@5 %", true, HIGHER_IS_BETTER},
+    [METRIC_RECALL_10] = {"recall_at_10", "recall@10 %", true, HIGHER_IS_BETTER},
+    [METRIC_MAP_R] = {"map_at_r", "MAP@R %", true, HIGHER_IS_BETTER},
+    [METRIC_NMI] = {"nmi", "NMI", false, HIGHER_IS_BETTER},
+    [METRIC_ARI] = {"ari", "adjusted Rand", false, HIGHER_IS_BETTER},
+    [METRIC_MATCHED] = {"matched", "matched accuracy %", true, HIGHER_IS_BETTER},
+    [METRIC_ECE] = {"ece", "ECE %", true, LOWER_IS_BETTER},
+    [METRIC_BRIER] = {"brier", "Brier", false, LOWER_IS_BETTER},
+    [METRIC_NLL] = {"nll", "NLL", false, LOWER_IS_BETTER},
+    [METRIC_ALIGNMENT] = {"alignment", "alignment", false, NEITHER_IS_BETTER},
+    [METRIC_UNIFORMITY] = {"uniformity", "uniformity", false, NEITHER_IS_BETTER},
+    [METRIC_RANKME] = {"rankme", "RankMe", false, NEITHER_IS_BETTER},
+    [METRIC_LIDAR] = {"lidar", "LiDAR", false, NEITHER_IS_BETTER},
+    [METRIC_ALPHA] = {"alpha", "alpha", false, NEITHER_IS_BETTER},
+    [METRIC_CONSISTENCY] = {"consistency", "consistency %", true, NEITHER_IS_BETTER},
+    [METRIC_HUBNESS] = {"hubness", "hubness", false, NEITHER_IS_BETTER},
+    [METRIC_DIMENSION] = {"dimension", "intrinsic dimension", false, NEITHER_IS_BETTER},
+};
+
+static const struct interval unknown = {NAN, NAN};
+
+/* ---- the list -------------------------------------------------------------------------------------------------- */
+
+static void figure_free(struct figure *figure)
+{
+    memory_free(figure->per_image);
+    memory_free(figure->runs);
+    *figure = (struct figure){0};
+}
+
+void figures_free(struct figures *figures)
+{
+    for (int i = 0; i < figures->count; i++) figure_free(&figures->item[i]);
+    memory_free(figures->item);
+    *figures = (struct figures){0};
+}
+
+static bool is_same(const struct figure *a, const struct figure *b)
+{
+    return a->source == b->source && a->metric == b->metric && strcmp(a->protocol, b->protocol) == 0 &&
+           strcmp(a->setting, b->setting) == 0;
+}
+
+static int add_run(struct figure *to, const struct figure *figure, struct error *error)
+{
+    const size_t count = (size_t)to->run_count, from = count > 0 ? count : 1;
+    double *runs = memory_array(from + 1, sizeof *runs);
+    if (!runs) return error_no_memory(error, "the values of runs", (from + 1) * sizeof *runs);
+    runs[0] = to->value; /* of the first run, before there was another */
+    if (count > 0) memcpy(runs, to->runs, count * sizeof *runs);
+    runs[from] = figure->value;
+    memory_free(to->runs);
+    to->runs = runs;
+    to->run_count = (int)from + 1;
+    to->varied = figure->varied;
+    return SIMCLR_OK;
+}
+
+int figures_add(struct figures *figures, const struct figure *figure, struct error *error)
+{
+    struct figure own = *figure;
+    int status = SIMCLR_OK;
+    for (int i = 0; i < figures->count; i++) {
+        if (!is_same(&figures->item[i], figure)) continue;
+        status = add_run(&figures->item[i], figure, error);
+        figure_free(&own);
+        return status;
+    }
+    if (figures->count == figures->room) {
+        const int room = figures->room > 0 ? 2 * figures->room : 64;
+        struct figure *grown = memory_grow(figures->item, (size_t)figures->count, (size_t)room, sizeof *grown);
+        if (!grown) {
+            figure_free(&own);
+            return error_no_memory(error, "the list of figures", (size_t)room * sizeof *grown);
+        }
+        figures->item = grown;
+        figures->room = room;
+    }
+    if (own.run_count == 0) own.varied = NULL;
+    figures->item[figures->count++] = own;
+    return SIMCLR_OK;
+}
+
+/* ---- values and intervals -------------------------------------------------------------------------------------- */
+
+/* The images that count, one after another. */
+struct counted {
+    enum figure_kind kind;
+    int64_t count;
+    int classes;
+    double *value;  /* [count] */
+    int32_t *label; /* [count] */
+};
+
+static void counted_free(struct counted *counted)
+{
+    memory_free(counted->value);
+    memory_free(counted->label);
+}
+
+/* Of one value per image, or of the difference second - first. */
+static int count_images(struct counted *out, enum figure_kind kind, const double *first, const double *second,
+                        const struct figure_images *images, struct error *error)
+{
+    *out = (struct counted){.kind = kind, .classes = images->classes};
+    out->value = memory_array((size_t)images->count, sizeof *out->value);
+    out->label = memory_array((size_t)images->count, sizeof *out->label);
+    if (!out->value || !out->label) {
+        counted_free(out);
+        return error_no_memory(error, "values of images", (size_t)images->count * sizeof *out->value);
+    }
+    for (int64_t i = 0; i < images->count; i++) {
+        const double value = second ? second[i] - first[i] : first[i];
+        if (isnan(value)) continue;
+        out->value[out->count] = value;
+        out->label[out->count++] = images->labels[i];
+    }
+    return SIMCLR_OK;
+}
+
+/* times: how often each counts, NULL: once. One pass per class would be slow, and this may not allocate: labels come in
+ * any order, so the sums of all classes are kept on the stack, a block of classes at a time. */
+static double class_mean(const struct counted *counted, const uint32_t *times)
+{
+    enum { BLOCK = 256 };
+    double total = 0;
+    int classes = 0;
+    for (int begin = 0; begin < counted->classes; begin += BLOCK) {
+        double sums[BLOCK] = {0}, counts[BLOCK] = {0};
+        for (int64_t i = 0; i < counted->count; i++) {
+            const int32_t at = counted->label[i] - begin;
+            if (at < 0 || at >= BLOCK) continue;
+            const double weight = times ? times[i] : 1;
+            sums[at] += weight * counted->value[i];
+            counts[at] += weight;
+        }
+        for (int c = 0; c < BLOCK; c++) {
+            if (!(counts[c] > 0)) continue;
+            total += sums[c] / counts[c];
+            classes++;
+        }
+    }
+    return classes > 0 ? total / classes : NAN;
+}
+
+static double resampled(void *context, const uint32_t *times, int64_t count)
+{
+    const struct counted *counted = context;
+    if (counted->kind == FIGURE_CLASS_MEAN) return class_mean(counted, times);
+    return statistics_mean(counted->value, times, count);
+}
+
+double figure_value(enum figure_kind kind, const double *per_image, const struct figure_images *images,
+                    const uint8_t *skip, int64_t *counted)
+{
+    double *sums = NULL, *counts = NULL, sum = 0;
+    const bool by_class = kind == FIGURE_CLASS_MEAN;
+    *counted = 0;
+    if (by_class) {
+        sums = memory_array((size_t)images->classes, sizeof *sums);
+        counts = memory_array((size_t)images->classes, sizeof *counts);
+    }
+    for (int64_t i = 0; i < images->count; i++) {
+        if (isnan(per_image[i]) || (skip && skip[i])) continue;
+        ++*counted;
+        sum += per_image[i];
+        if (!sums || !counts) continue;
+        sums[images->labels[i]] += per_image[i];
+        counts[images->labels[i]]++;
+    }
+    double value = *counted > 0 && !by_class ? sum / (double)*counted : NAN;
+    if (sums && counts) {
+        double total = 0;
+        int classes = 0;
+        for (int c = 0; c < images->classes; c++) {
+            if (!(counts[c] > 0)) continue;
+            total += sums[c] / counts[c];
+            classes++;
+        }
+        if (classes > 0) value = total / classes;
+    }
+    memory_free(sums);
+    memory_free(counts);
+    return value;
+}
+
+static int bootstrap(struct interval *out, struct counted *counted, struct pool *pool, uint64_t seed,
+                     struct error *error)
+{
+    *out = unknown;
+    if (counted->count < 2) return SIMCLR_OK;
+    const struct bootstrap_args args = {.metric = resampled,
+                                        .context = counted,
+                                        .count = counted->count,
+                                        .resamples = STATISTICS_RESAMPLES,
+                                        .seed = seed};
+    return statistics_bootstrap(out, pool, &args, error);
+}
+
+static int find_interval(struct figure *figure, struct pool *pool, const struct figure_images *images,
+                         struct error *error)
+{
+    struct counted counted;
+    if (figure->kind == FIGURE_SHARE) {
+        const int64_t right = (int64_t)llround(figure->value * (double)figure->images);
+        interval_wilson(right, figure->images, &figure->over_images.low, &figure->over_images.high);
+        return SIMCLR_OK;
+    }
+    int status = count_images(&counted, figure->kind, figure->per_image, NULL, images, error);
+    if (status) return status;
+    status = bootstrap(&figure->over_images, &counted, pool, images->seed, error);
+    counted_free(&counted);
+    return status;
+}
+
+int figures_finish(struct figures *figures, struct pool *pool, const struct figure_images *images, struct error *error)
+{
+    for (int i = 0; i < figures->count; i++) {
+        struct figure *figure = &figures->item[i];
+        int64_t counted;
+        figure->without_leaks = NAN;
+        figure->over_images = unknown;
+        figure->mean = figure->value;
+        figure->over_runs = unknown;
+        if (figure->run_count > 0) {
+            bool differ = false;
+            for (int r = 1; r < figure->run_count; r++) differ |= figure->runs[r] != figure->runs[0];
+            statistics_over_seeds(&figure->mean, &figure->over_runs, figure->runs, figure->run_count);
+            if (!differ) figure->over_runs = unknown; /* an interval of no width would promise what nobody knows */
+        }
+        if (!figure->per_image && figure->images > 0)
+            interval_wilson(figure->counted, figure->images, &figure->over_images.low, &figure->over_images.high);
+        if (!figure->per_image) continue;
+        const int status = find_interval(figure, pool, images, error);
+        if (status) return status;
+        if (images->leaked)
+            figure->without_leaks = figure_value(figure->kind, figure->per_image, images, images->leaked, &counted);
+    }
+    return SIMCLR_OK;
+}
+
+/* ---- comparing ------------------------------------------------------------------------------------------------- */
+
+/* The mean over classes of differences is linear in them: each counts 1 / (classes x images of its class), scaled so
+ * that the plain mean of the result is that. */
+static int weigh_by_class(struct counted *counted, struct error *error)
+{
+    int64_t *sizes = memory_array((size_t)counted->classes, sizeof *sizes);
+    int present = 0;
+    if (!sizes) return error_no_memory(error, "the sizes of classes", (size_t)counted->classes * sizeof *sizes);
+    for (int64_t i = 0; i < counted->count; i++) present += sizes[counted->label[i]]++ == 0;
+    for (int64_t i = 0; i < counted->count; i++)
+        counted->value[i] *= (double)counted->count / ((double)present * (double)sizes[counted->label[i]]);
+    memory_free(sizes);
+    return SIMCLR_OK;
+}
+
+static int permute(double *p, struct counted *counted, struct pool *pool, uint64_t seed, struct error *error)
+{
+    const int status = counted->kind == FIGURE_CLASS_MEAN ? weigh_by_class(counted, error) : SIMCLR_OK;
+    const struct permutation_args args = {.difference = statistics_mean_difference,
+                                          .context = counted->value,
+                                          .count = counted->count,
+                                          .permutations = STATISTICS_PERMUTATIONS,
+                                          .seed = seed};
+    return status ? status : statistics_permutation(p, pool, &args, error);
+}
+
+static const char *judge(const struct comparison *comparison)
+{
+    const enum metric_sense sense = metrics[comparison->first->metric].sense;
+    if (!(comparison->p < 0.05) || sense == NEITHER_IS_BETTER || comparison->difference == 0) return "not told apart";
+    return (comparison->difference < 0) == (sense == HIGHER_IS_BETTER) ? "better" : "worse";
+}
+
+int figure_compare(struct comparison *out, const struct figure *first, const struct figure *second, struct pool *pool,
+                   const struct figure_images *images, struct error *error)
+{
+    struct counted counted;
+    *out = (struct comparison){.first = first, .second = second, .interval = unknown, .p = NAN};
+    int status = count_images(&counted, first->kind, first->per_image, second->per_image, images, error);
+    if (status) return status;
+    for (int64_t i = 0; i < counted.count; i++) {
+        out->only_first += counted.value[i] < 0;
+        out->only_second += counted.value[i] > 0;
+    }
+    out->difference = second->value - first->value;
+    status = bootstrap(&out->interval, &counted, pool, images->seed, error);
+    out->test = first->kind == FIGURE_SHARE ? "McNemar, exact" : "permutations";
+    if (!status && first->kind == FIGURE_SHARE)
+        out->p = statistics_mcnemar(out->only_first, out->only_second);
+    else if (!status && counted.count > 0)
+        status = permute(&out->p, &counted, pool, images->seed, error);
+    out->verdict = judge(out);
+    counted_free(&counted);
+    return status;
+}

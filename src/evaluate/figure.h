@@ -1,0 +1,111 @@
+/* evaluate/figure.h -- a number of `simclr evaluate` with all that is known about it, and the list of them: from it
+ * come tables, JSON and comparisons, whatever the protocol. */
+#ifndef EVALUATE_FIGURE_H
+#define EVALUATE_FIGURE_H
+
+#include "eval/statistics.h"
+#include "evaluate/evaluation.h"
+
+enum metric {
+    METRIC_TOP1,
+    METRIC_TOP5,
+    METRIC_PER_CLASS, /* mean over classes of top-1 */
+    METRIC_RECALL_1,
+    METRIC_RECALL_5,
+    METRIC_RECALL_10,
+    METRIC_MAP_R,
+    METRIC_NMI,
+    METRIC_ARI,
+    METRIC_MATCHED, /* accuracy of clusters under the best matching with classes */
+    METRIC_ECE,
+    METRIC_BRIER,
+    METRIC_NLL,
+    METRIC_ALIGNMENT,
+    METRIC_UNIFORMITY,
+    METRIC_RANKME,
+    METRIC_LIDAR,
+    METRIC_ALPHA,
+    METRIC_CONSISTENCY,
+    METRIC_HUBNESS,
+    METRIC_DIMENSION,
+    METRIC_COUNT
+};
+
+enum metric_sense { LOWER_IS_BETTER = -1, NEITHER_IS_BETTER, HIGHER_IS_BETTER };
+
+struct metric_row {
+    const char *name, *title; /* in JSON, in tables */
+    bool percent;             /* tables show hundredfold shares */
+    enum metric_sense sense;
+};
+extern const struct metric_row metrics[METRIC_COUNT];
+
+/* How the value comes from one number per test image, and with it the interval and the test of a difference. */
+enum figure_kind {
+    FIGURE_NUMBER,    /* it does not: there is no interval over images */
+    FIGURE_SHARE,     /* their mean, of zeros and ones: Wilson, McNemar */
+    FIGURE_MEAN,      /* their mean: bootstrap, permutations */
+    FIGURE_CLASS_MEAN /* the mean over classes of their means: the same */
+};
+
+struct figure {
+    const char *protocol; /* a row's name */
+    char setting[56];     /* "k 200, temperature 0.1"; empty where there is one only */
+    char detail[120];     /* what was found on the way, "l2 0.001"; empty: nothing */
+    enum metric metric;
+    enum evaluation_source source;
+    enum figure_kind kind;
+    double value;                /* under the seed of --seed */
+    double *per_image;           /* [test images], NaN: not of this one; NULL of FIGURE_NUMBER */
+    int64_t images;              /* how many count */
+    int64_t counted;             /* of FIGURE_NUMBER with `images`: right ones, for Wilson's interval */
+    struct interval over_images; /* 95 %; NaN: not known */
+    double without_leaks;        /* the value without test images that are training images too; NaN: not known */
+    const char *varied;          /* what differs between the runs, in words; NULL: there is one */
+    double *runs;                /* [run_count] values */
+    int run_count;
+    double mean; /* over runs, and its t-interval; NaN: all runs gave the same value */
+    struct interval over_runs;
+    int64_t labelled; /* training images whose labels were used */
+    double seconds;   /* of the protocol on this source, all its figures together */
+};
+
+/* Start from {0}; release with figures_free. */
+struct figures {
+    struct figure *item;
+    int count, room;
+};
+void figures_free(struct figures *figures);
+
+/* Adds `figure`, or, where there is one of the same protocol, setting, metric and source, its value as a further run of
+ * that. `per_image` and `runs` are taken over, also on failure. */
+int figures_add(struct figures *figures, const struct figure *figure, struct error *error);
+
+/* What values per image are taken with. */
+struct figure_images {
+    int64_t count;
+    const int32_t *labels; /* [count] */
+    int classes;
+    const uint8_t *leaked; /* [count], or NULL: not known */
+    uint64_t seed;
+};
+/* The value of values per image; skip: [count] images that don't count, or NULL. NaN where none does. */
+double figure_value(enum figure_kind kind, const double *per_image, const struct figure_images *images,
+                    const uint8_t *skip, int64_t *counted);
+/* Intervals and values without leaks, of all. */
+int figures_finish(struct figures *figures, struct pool *pool, const struct figure_images *images, struct error *error);
+
+/* Two sources on the same images. */
+struct comparison {
+    const struct figure *first, *second;
+    double difference; /* second - first */
+    struct interval interval;
+    double p;
+    const char *test;                /* "McNemar, exact" or "permutations" */
+    const char *verdict;             /* of the first: "better", "worse", "not told apart" (p >= 0.05) */
+    int64_t only_first, only_second; /* of shares: right for one only */
+};
+int figure_compare(struct comparison *out, const struct figure *first, const struct figure *second, struct pool *pool,
+                   const struct figure_images *images, struct error *error);
+
+#endif

@@ -1,0 +1,393 @@
+/* evaluate/suite.c -- see suite.h. */
+#include "evaluate/suite.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "evaluate/protocols.h"
+
+/* ---- the table of protocols ------------------------------------------------------------------------------------- */
+
+#define BIT(source) (1u << SOURCE_##source)
+#define EVERY_SOURCE (BIT(PIXELS) | EVERY_ENCODER | BIT(FEATURES))
+#define EVERY_ENCODER (BIT(UNTRAINED) | BIT(TRAINED) | BIT(EMA) | BIT(OTHER))
+
+/* The paper's form of linear evaluation makes views of its own, and scores of its own. */
+static int linear_sgd(const struct suite_task *task, struct error *error)
+{
+    struct score score = score_none();
+    const int status = linear_sgd_judge(task->suite->evaluation, task->source, &score, error);
+    return status ? status : suite_add_score(task, "", &score, error);
+}
+
+const struct suite_row suite_rows[] = {
+    {.name = "knn",
+     .usual = true,
+     .needs_features = true,
+     .seeded = "the training images that choose k and temperature",
+     .sources = EVERY_SOURCE,
+     .judge = suite_knn},
+    {.name = "linear",
+     .usual = true,
+     .needs_features = true,
+     .seeded = "the training images that choose the penalty",
+     .sources = EVERY_SOURCE,
+     .judge = suite_linear},
+    {.name = "fewshot", .usual = true, .needs_features = true, .sources = EVERY_SOURCE, .judge = suite_fewshot},
+    {.name = "retrieval", .usual = true, .needs_features = true, .sources = EVERY_SOURCE, .judge = suite_retrieval},
+    {.name = "cluster",
+     .usual = true,
+     .needs_features = true,
+     .seeded = "the starts of k-means",
+     .sources = EVERY_SOURCE,
+     .judge = suite_cluster},
+    {.name = "quality", .usual = true, .needs_features = true, .sources = EVERY_SOURCE, .judge = suite_quality},
+    {.name = "linear-sgd", .sources = BIT(PIXELS) | EVERY_ENCODER, .judge = linear_sgd},
+};
+const int suite_row_count = sizeof suite_rows / sizeof *suite_rows;
+
+static int refuse_name(const char *name, int length, struct error *error)
+{
+    struct text known = {0};
+    for (int i = 0; i < suite_row_count; i++) text_add(&known, "%s%s", i ? ", " : "", suite_rows[i].name);
+    const int status = error_set(error, SIMCLR_INVALID, "--protocols: \"%.*s\" is none: give usual, all, or some of %s",
+                                 length, name, known.failed ? "those in --help" : known.bytes);
+    text_free(&known);
+    return status;
+}
+
+static bool is_word(const char *at, size_t length, const char *word)
+{
+    return strlen(word) == length && memcmp(at, word, length) == 0;
+}
+
+/* "knn,linear", "usual", "all": in the order of the table, each once. */
+static int choose_rows(struct suite *suite, const char *list, struct error *error)
+{
+    bool wanted[SUITE_ROWS_MAX] = {false};
+    for (const char *at = list; *at;) {
+        const size_t length = strcspn(at, ",");
+        const bool all = is_word(at, length, "all"), usual = is_word(at, length, "usual");
+        bool found = all || usual;
+        for (int i = 0; i < suite_row_count; i++) {
+            const bool named = is_word(at, length, suite_rows[i].name);
+            wanted[i] |= all || (usual && suite_rows[i].usual) || named;
+            found |= named;
+        }
+        if (!found) return refuse_name(at, (int)length, error);
+        at += length + (at[length] == ',');
+    }
+    for (int i = 0; i < suite_row_count; i++)
+        if (wanted[i]) suite->rows[suite->row_count++] = &suite_rows[i];
+    return suite->row_count > 0 ? SIMCLR_OK : refuse_name("", 0, error);
+}
+
+/* ---- what rows call --------------------------------------------------------------------------------------------- */
+
+double *suite_images(const struct suite_task *task, bool nan)
+{
+    const int64_t count = evaluation_count(task->suite->evaluation, PART_TEST);
+    double *values = memory_array((size_t)count, sizeof *values);
+    for (int64_t i = 0; values && nan && i < count; i++) values[i] = NAN;
+    return values;
+}
+
+bool suite_is_main(const struct suite_task *task)
+{
+    return task->source == SOURCE_TRAINED || task->source == SOURCE_FEATURES;
+}
+
+static struct figure_images images_of(const struct suite *suite)
+{
+    return (struct figure_images){.count = evaluation_count(suite->evaluation, PART_TEST),
+                                  .labels = suite->labels,
+                                  .classes = evaluation_classes(suite->evaluation),
+                                  .leaked = suite->leaks > 0 ? suite->leaked : NULL,
+                                  .seed = (uint64_t)suite->evaluation->session->config->seed};
+}
+
+int suite_add(const struct suite_task *task, const struct figure *like, struct error *error)
+{
+    struct figure figure = *like;
+    const struct figure_images images = images_of(task->suite);
+    figure.protocol = task->row->name;
+    figure.source = task->source;
+    if (!figure.varied) figure.varied = task->source == SOURCE_UNTRAINED ? "the weights" : task->row->seeded;
+    if (figure.kind != FIGURE_NUMBER) {
+        if (!figure.per_image) {
+            memory_free(figure.runs);
+            return error_no_memory(error, "values of images", (size_t)images.count * sizeof *figure.per_image);
+        }
+        figure.value = figure_value(figure.kind, figure.per_image, &images, NULL, &figure.images);
+    }
+    return figures_add(&task->suite->figures, &figure, error);
+}
+
+int suite_add_score(const struct suite_task *task, const char *setting, const struct score *score, struct error *error)
+{
+    const int64_t right[] = {score->top1, score->top5};
+    int status = SIMCLR_OK;
+    for (int i = 0; !status && i < 2; i++) {
+        struct figure figure = {.metric = i ? METRIC_TOP5 : METRIC_TOP1,
+                                .value = (double)right[i] / (double)score->count,
+                                .images = score->count,
+                                .counted = right[i]};
+        snprintf(figure.setting, sizeof figure.setting, "%s", setting);
+        if (score->rate >= 0) snprintf(figure.detail, sizeof figure.detail, "rate %g, held out", score->rate);
+        status = suite_add(task, &figure, error);
+    }
+    return status;
+}
+
+/* ---- the loop --------------------------------------------------------------------------------------------------- */
+
+/* Another seed gives an untrained network other weights, and all protocols are run again; of a given encoder only those
+ * in which something else changes. */
+static bool runs_again(const struct suite_task *task)
+{
+    return task->run == 0 || task->source == SOURCE_UNTRAINED || task->row->seeded;
+}
+
+static void say(const struct suite_task *task, int from, double seconds)
+{
+    const struct suite *suite = task->suite;
+    const struct log *log = &suite->evaluation->session->log;
+    const char *source = evaluation_sources[task->source].name;
+    if (from >= suite->figures.count) return;
+    const struct figure *first = &suite->figures.item[from];
+    log_info(log, "%s on %s: %s%s%s %.*f (%.1f s)", task->row->name, source, first->setting,
+             first->setting[0] ? ": " : "", metrics[first->metric].title, metrics[first->metric].percent ? 2 : 4,
+             first->value * (metrics[first->metric].percent ? 100 : 1), seconds);
+}
+
+static int judge_rows(struct suite_task *task, struct error *error)
+{
+    struct suite *suite = task->suite;
+    for (int r = 0; r < suite->row_count; r++) {
+        task->row = suite->rows[r];
+        if (!(task->row->sources & 1u << task->source) || !runs_again(task)) continue;
+        const int from = suite->figures.count;
+        const double start = clock_seconds();
+        const int status = task->row->judge(task, error);
+        if (status) return status;
+        const double seconds = clock_seconds() - start;
+        for (int i = from; i < suite->figures.count; i++) suite->figures.item[i].seconds = seconds;
+        if (task->run == 0) say(task, from, seconds);
+    }
+    return SIMCLR_OK;
+}
+
+static bool needs_features(const struct suite_task *task)
+{
+    for (int r = 0; r < task->suite->row_count; r++) {
+        struct suite_task with = *task;
+        with.row = task->suite->rows[r];
+        if (with.row->needs_features && with.row->sources & 1u << task->source && runs_again(&with)) return true;
+    }
+    return false;
+}
+
+/* All runs of one source; its features are made once, but for other weights. */
+static int judge_source(struct suite *suite, enum evaluation_source source, struct error *error)
+{
+    struct evaluation *evaluation = suite->evaluation;
+    struct features train = {0}, test = {0};
+    const int64_t seed = evaluation->session->config->seed;
+    int status = SIMCLR_OK;
+    for (int run = 0; !status && run < suite->runs; run++) {
+        struct suite_task task = {.suite = suite, .source = source, .seed = (uint64_t)seed + (uint64_t)run, .run = run};
+        if (source == SOURCE_UNTRAINED && run > 0) {
+            evaluation_release(source, &train, &test);
+            status = evaluation_renew_untrained(evaluation, task.seed, error);
+        }
+        if (!status && !train.values && needs_features(&task)) {
+            status = evaluation_features(evaluation, source, &train, &test, error);
+        }
+        task.train = train.values ? &train : NULL;
+        task.test = test.values ? &test : NULL;
+        if (!status) status = judge_rows(&task, error);
+    }
+    evaluation_release(source, &train, &test);
+    return status;
+}
+
+static int judge_all(struct suite *suite, struct error *error)
+{
+    for (int source = 0; source < SOURCE_COUNT; source++) {
+        if (evaluation_sources[source].control && !suite->evaluation->session->config->controls) continue;
+        if (!evaluation_has(suite->evaluation, (enum evaluation_source)source)) continue;
+        const int status = judge_source(suite, (enum evaluation_source)source, error);
+        if (status) return status;
+    }
+    return evaluation_check_frozen(suite->evaluation, error);
+}
+
+/* ---- comparing with another checkpoint --------------------------------------------------------------------------- */
+
+static const struct figure *same_of_other(const struct suite *suite, const struct figure *figure)
+{
+    for (int i = 0; i < suite->figures.count; i++) {
+        const struct figure *other = &suite->figures.item[i];
+        if (other->source == SOURCE_OTHER && other->metric == figure->metric &&
+            strcmp(other->protocol, figure->protocol) == 0 && strcmp(other->setting, figure->setting) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+static int compare(struct suite *suite, struct error *error)
+{
+    const struct figure_images images = images_of(suite);
+    if (!evaluation_has(suite->evaluation, SOURCE_OTHER)) return SIMCLR_OK;
+    suite->comparisons = memory_array((size_t)suite->figures.count, sizeof *suite->comparisons);
+    if (!suite->comparisons)
+        return error_no_memory(error, "comparisons", (size_t)suite->figures.count * sizeof *suite->comparisons);
+    for (int i = 0; i < suite->figures.count; i++) {
+        const struct figure *first = &suite->figures.item[i], *second = same_of_other(suite, first);
+        if (first->source != SOURCE_TRAINED || !second || !first->per_image || !second->per_image) continue;
+        const int status = figure_compare(&suite->comparisons[suite->comparison_count], first, second,
+                                          suite->evaluation->session->pool, &images, error);
+        if (status) return status;
+        suite->comparison_count++;
+    }
+    return SIMCLR_OK;
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------ */
+
+typedef int write_file(const struct suite *suite, const char *path, struct error *error);
+
+static int write_text(const char *path, struct text *text, struct error *error)
+{
+    const int status = text->failed ? error_no_memory(error, path, text->capacity)
+                                    : file_write_atomic(path, text->bytes, text->length, error);
+    text_free(text);
+    return status;
+}
+
+static int write_json(const struct suite *suite, const char *path, struct error *error)
+{
+    struct text text = {0};
+    suite_json(suite, &text);
+    text_add(&text, "\n");
+    return write_text(path, &text, error);
+}
+
+static int write_markdown(const struct suite *suite, const char *path, struct error *error)
+{
+    struct text text = {0};
+    suite_markdown(suite, &text, true);
+    return write_text(path, &text, error);
+}
+
+static int write_predictions(const struct suite *suite, const char *path, struct error *error)
+{
+    struct predictions_file *file;
+    const int status = predictions_open(&file, path, error);
+    return status ? status : predictions_commit(&file, &suite->predictions, suite->evaluation, error);
+}
+
+static int write_classifier(const struct suite *suite, const char *path, struct error *error)
+{
+    return classifier_write(&suite->classifier, suite->evaluation, path, error);
+}
+
+/* evaluation.json is the last: where it is, the others are those of the same evaluation. What it does not have, an
+ * earlier one may have left. */
+static int write_all(const struct suite *suite, struct error *error)
+{
+    const struct {
+        const char *name;
+        write_file *write;
+        bool there;
+    } files[] = {
+        {"predictions.npz", write_predictions, suite->predictions.probabilities},
+        {"classifier.safetensors", write_classifier, suite->classifier.weight},
+        {"evaluation.md", write_markdown, true},
+        {"evaluation.json", write_json, true},
+    };
+    const char *out = suite->evaluation->session->config->out;
+    int status = SIMCLR_OK;
+    for (size_t i = 0; !status && i < sizeof files / sizeof *files; i++) {
+        char *path = file_join(out, files[i].name);
+        if (!path) return error_no_memory(error, "a path", strlen(out) + 32);
+        if (files[i].there)
+            status = files[i].write(suite, path, error);
+        else
+            unlink(path);
+        memory_free(path);
+    }
+    return status;
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------------- */
+
+static int find_labels(struct suite *suite, struct error *error)
+{
+    const int64_t count = evaluation_count(suite->evaluation, PART_TEST);
+    suite->labels = memory_array((size_t)count, sizeof *suite->labels);
+    if (!suite->labels) return error_no_memory(error, "labels", (size_t)count * sizeof *suite->labels);
+    for (int64_t i = 0; i < count; i++) suite->labels[i] = evaluation_label(suite->evaluation, PART_TEST, i);
+    return SIMCLR_OK;
+}
+
+static int prepare(struct suite *suite, struct session *session, struct error *error)
+{
+    const struct config *config = session->config;
+    int status = choose_rows(suite, config->protocols, error);
+    if (!status) status = file_make_folder(config->out, error); /* known before the long work */
+    if (!status) status = evaluation_open(session, suite->evaluation, error);
+    if (!status && config->compare[0]) status = evaluation_open_other(suite->evaluation, config->compare, error);
+    if (!status) status = find_labels(suite, error);
+    return status ? status : suite_find_leaks(suite, error);
+}
+
+static int report(const struct suite *suite, struct error *error)
+{
+    const struct session *session = suite->evaluation->session;
+    struct text text = {0};
+    if (session->config->json) {
+        suite_json(suite, &text);
+        const int status = session_print_json(session, &text, error);
+        text_free(&text);
+        return status;
+    }
+    suite_markdown(suite, &text, false);
+    const bool failed = text.failed;
+    if (!failed) session_write(session, text.bytes, text.length);
+    text_free(&text);
+    if (failed) return error_no_memory(error, "the table", 1);
+    session_print(session, "\nwritten to %s: evaluation.json, evaluation.md%s%s\n", session->config->out,
+                  suite->predictions.probabilities ? ", predictions.npz" : "",
+                  suite->classifier.weight ? ", classifier.safetensors" : "");
+    return SIMCLR_OK;
+}
+
+int suite_run(struct session *session, struct error *error)
+{
+    struct evaluation evaluation = {.session = session};
+    struct suite suite = {.evaluation = &evaluation, .runs = (int)session->config->seeds};
+    const double start = clock_seconds();
+    int status = prepare(&suite, session, error);
+    if (!status) status = judge_all(&suite, error);
+    const struct figure_images images = status ? (struct figure_images){0} : images_of(&suite);
+    if (!status) status = figures_finish(&suite.figures, session->pool, &images, error);
+    if (!status) status = compare(&suite, error);
+    suite.seconds = clock_seconds() - start;
+    if (!status) status = write_all(&suite, error);
+    if (!status) status = report(&suite, error);
+    figures_free(&suite.figures);
+    classifier_free(&suite.classifier);
+    predictions_free(&suite.predictions);
+    memory_free(suite.labels);
+    memory_free(suite.leaked);
+    memory_free(suite.comparisons);
+    evaluation_close(&evaluation);
+    return status;
+}

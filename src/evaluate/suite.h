@@ -1,0 +1,87 @@
+/* evaluate/suite.h -- `simclr evaluate`: every protocol on every source, each source's features made once. The table of
+ * protocols is suite_rows (suite.c): a further one is a row there, and the loop stays as it is. */
+#ifndef EVALUATE_SUITE_H
+#define EVALUATE_SUITE_H
+
+#include "eval/calibration.h"
+#include "evaluate/classifier.h"
+#include "evaluate/figure.h"
+
+struct suite_row;
+enum { SUITE_ROWS_MAX = 16 };
+
+struct suite {
+    struct evaluation *evaluation;
+    struct figures figures;
+    const struct suite_row *rows[SUITE_ROWS_MAX]; /* that were asked for */
+    int row_count;
+    int runs;        /* of --seeds */
+    int32_t *labels; /* [test images] */
+    /* Of the linear classifier on the trained encoder, or on the table: */
+    struct classifier classifier;
+    struct predictions predictions;
+    struct calibration as_fitted, tempered;
+    /* Test images that are training images too, byte by byte; NULL: not looked for. */
+    uint8_t *leaked;
+    int64_t leaks;
+    const char *leaks_of; /* what was compared: "pixels", "files", "rows of features" */
+    struct comparison *comparisons;
+    int comparison_count;
+    double seconds;
+};
+
+/* A protocol on one source, under one seed. */
+struct suite_task {
+    struct suite *suite;
+    const struct suite_row *row;
+    enum evaluation_source source;
+    uint64_t seed;
+    int run;                             /* 0: that of --seed */
+    const struct features *train, *test; /* of the source; NULL where the row needs none */
+};
+
+struct suite_row {
+    const char *name;    /* in --protocols, tables and JSON */
+    bool usual;          /* part of what runs unless --protocols says otherwise */
+    bool needs_features; /* of the source: they are made once for all rows */
+    const char *seeded;  /* what another seed changes with a given encoder, in words; NULL: nothing, so it runs once */
+    unsigned sources;    /* a bit of 1u << source for each that it judges */
+    int (*judge)(const struct suite_task *task, struct error *error);
+};
+extern const struct suite_row suite_rows[];
+extern const int suite_row_count;
+
+/* For a row's `judge`: adds a figure. `like` has setting, detail, metric, kind, labelled, and per_image with the value
+ * to come from it (taken over, also on failure; NULL: allocation failed) or, of FIGURE_NUMBER, the value. */
+int suite_add(const struct suite_task *task, const struct figure *like, struct error *error);
+/* The same from a score: top-1 and top-5 by their counts, for protocols that keep no values per image. */
+int suite_add_score(const struct suite_task *task, const char *setting, const struct score *score, struct error *error);
+/* [test images] of a new block, all NaN where `nan`; NULL without memory. */
+double *suite_images(const struct suite_task *task, bool nan);
+/* Is this the encoder (or the table) whose classifier and predictions are kept? */
+bool suite_is_main(const struct suite_task *task);
+
+/* Does it all, and writes the files of --out. */
+int suite_run(struct session *session, struct error *error);
+
+/* The rows' functions: suite_knn.c, suite_linear.c, suite_fewshot.c, suite_groups.c, suite_quality.c. */
+int suite_knn(const struct suite_task *task, struct error *error);
+int suite_linear(const struct suite_task *task, struct error *error);
+int suite_fewshot(const struct suite_task *task, struct error *error);
+int suite_retrieval(const struct suite_task *task, struct error *error);
+int suite_cluster(const struct suite_task *task, struct error *error);
+int suite_quality(const struct suite_task *task, struct error *error);
+#define SUITE_QUALITY_NOTE                                                                                             \
+    "Figures without labels compare runs of one encoder on one set. They do not tell which of two different "          \
+    "encoders, "                                                                                                       \
+    "or which of two sets, is better."
+
+/* suite_report.c: evaluation.json as text, and the tables as Markdown. */
+void suite_json(const struct suite *suite, struct text *json);
+/* whole: and all tables below the first. */
+void suite_markdown(const struct suite *suite, struct text *text, bool whole);
+
+/* leaks.c: fills suite->leaked. */
+int suite_find_leaks(struct suite *suite, struct error *error);
+
+#endif

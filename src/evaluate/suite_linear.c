@@ -1,0 +1,171 @@
+/* evaluate/suite_linear.c -- logistic regression by L-BFGS, its calibration, and what is kept of it. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/rank.h"
+#include "eval/logistic.h"
+#include "evaluate/suite.h"
+
+struct fitted {
+    const struct suite_task *task;
+    struct logistic_sweep sweep;
+    float *logits; /* [test images][classes] */
+    int classes;
+};
+
+typedef double value_of(const float *logits, int classes, int label, double temperature);
+
+static double is_first(const float *logits, int classes, int label, double temperature)
+{
+    (void)temperature;
+    return rank_of_label(logits, classes, label) == 0;
+}
+
+static double is_in_five(const float *logits, int classes, int label, double temperature)
+{
+    (void)temperature;
+    return rank_of_label(logits, classes, label) < 5;
+}
+
+/* Of softmax(logits / temperature). */
+static double log_share(const float *logits, int classes, int label, double temperature)
+{
+    double largest = -INFINITY, sum = 0;
+    for (int c = 0; c < classes; c++) largest = fmax(largest, (double)logits[c]);
+    for (int c = 0; c < classes; c++) sum += exp(((double)logits[c] - largest) / temperature);
+    return ((double)logits[label] - largest) / temperature - log(sum);
+}
+
+static double nll_of(const float *logits, int classes, int label, double temperature)
+{
+    return -log_share(logits, classes, label, temperature);
+}
+
+static double brier_of(const float *logits, int classes, int label, double temperature)
+{
+    double largest = -INFINITY, sum = 0, squares = 0;
+    for (int c = 0; c < classes; c++) largest = fmax(largest, (double)logits[c]);
+    for (int c = 0; c < classes; c++) sum += exp(((double)logits[c] - largest) / temperature);
+    for (int c = 0; c < classes; c++) {
+        const double off = exp(((double)logits[c] - largest) / temperature) / sum - (c == label);
+        squares += off * off;
+    }
+    return squares;
+}
+
+static int add(const struct fitted *fitted, const struct figure *like, value_of *value, double temperature,
+               struct error *error)
+{
+    const struct features *test = fitted->task->test;
+    struct figure figure = *like;
+    figure.per_image = suite_images(fitted->task, false);
+    for (int64_t i = 0; figure.per_image && i < test->count; i++)
+        figure.per_image[i] =
+            value(fitted->logits + i * fitted->classes, fitted->classes, test->labels[i], temperature);
+    return suite_add(fitted->task, &figure, error);
+}
+
+static int add_scores(const struct fitted *fitted, const struct figure *like, struct error *error)
+{
+    struct figure figure = *like;
+    figure.metric = METRIC_TOP1;
+    figure.kind = FIGURE_SHARE;
+    int status = add(fitted, &figure, is_first, 1, error);
+    figure.metric = METRIC_TOP5;
+    if (!status) status = add(fitted, &figure, is_in_five, 1, error);
+    figure.metric = METRIC_PER_CLASS;
+    figure.kind = FIGURE_CLASS_MEAN;
+    return status ? status : add(fitted, &figure, is_first, 1, error);
+}
+
+static int add_calibration(const struct fitted *fitted, const struct figure *like, double temperature,
+                           struct calibration *out, struct error *error)
+{
+    const struct features *test = fitted->task->test;
+    struct figure figure = *like;
+    const struct calibration_args args = {.logits = fitted->logits,
+                                          .labels = test->labels,
+                                          .rows = test->count,
+                                          .classes = fitted->classes,
+                                          .temperature = temperature};
+    int status = calibration_measure(out, &args, error);
+    figure.metric = METRIC_ECE;
+    figure.kind = FIGURE_NUMBER;
+    figure.value = out->ece;
+    if (!status) status = suite_add(fitted->task, &figure, error);
+    figure.metric = METRIC_BRIER;
+    figure.kind = FIGURE_MEAN;
+    if (!status) status = add(fitted, &figure, brier_of, temperature, error);
+    figure.metric = METRIC_NLL;
+    return status ? status : add(fitted, &figure, nll_of, temperature, error);
+}
+
+/* The classifier, and what it says of each image, with its temperature. */
+static int keep(const struct fitted *fitted, const struct calibration *as_fitted, const struct calibration *tempered,
+                struct error *error)
+{
+    struct suite *suite = fitted->task->suite;
+    if (!suite_is_main(fitted->task) || fitted->task->run > 0) return SIMCLR_OK;
+    suite->as_fitted = *as_fitted;
+    suite->tempered = *tempered;
+    const int status = classifier_from_sweep(&suite->classifier, &fitted->sweep, error);
+    return status ? status
+                  : predictions_of_logits(&suite->predictions, fitted->logits, fitted->task->test->count,
+                                          fitted->classes, fitted->sweep.temperature, error);
+}
+
+static int add_all(const struct fitted *fitted, struct error *error)
+{
+    const struct logistic_sweep *sweep = &fitted->sweep;
+    struct calibration as_fitted, tempered;
+    struct figure like = {.labelled = fitted->task->train->count};
+    if (sweep->folds > 0)
+        snprintf(like.detail, sizeof like.detail, "l2 %g, by %lld held out in %d fold%s%s", sweep->l2,
+                 (long long)sweep->held_out, sweep->folds, sweep->folds == 1 ? "" : "s",
+                 sweep->cut ? "; ended at --iterations" : "");
+    else
+        snprintf(like.detail, sizeof like.detail, "l2 %g, as given%s", sweep->l2,
+                 sweep->cut ? "; ended at --iterations" : "");
+    int status = add_scores(fitted, &like, error);
+    strcpy(like.setting, "probabilities as fitted");
+    if (!status) status = add_calibration(fitted, &like, 1, &as_fitted, error);
+    strcpy(like.setting, "probabilities with one temperature");
+    snprintf(like.detail, sizeof like.detail,
+             sweep->folds > 0 ? "temperature %.4g" : "temperature %g: nothing held out", sweep->temperature);
+    if (!status) status = add_calibration(fitted, &like, sweep->temperature, &tempered, error);
+    return status ? status : keep(fitted, &as_fitted, &tempered, error);
+}
+
+int suite_linear(const struct suite_task *task, struct error *error)
+{
+    const struct evaluation *evaluation = task->suite->evaluation;
+    const struct config *config = evaluation->session->config;
+    struct backend *backend = evaluation->session->backend;
+    struct fitted fitted = {.task = task, .classes = evaluation_classes(evaluation)};
+    const size_t cells = (size_t)task->test->count * (size_t)fitted.classes;
+    double grid[LOGISTIC_PAPERS_GRID];
+    const bool papers = strcmp(config->l2_grid, "paper") == 0;
+    logistic_papers_grid(grid);
+    const struct logistic_args args = {.x = task->train->values,
+                                       .labels = task->train->labels,
+                                       .rows = task->train->count,
+                                       .dim = task->train->dim,
+                                       .classes = fitted.classes,
+                                       .max_iterations = (int)config->iterations,
+                                       .l2 = config->l2,
+                                       .grid = papers ? grid : NULL,
+                                       .grid_count = LOGISTIC_PAPERS_GRID,
+                                       .calibrate = true};
+    int status = logistic_sweep(backend, &args, task->seed, &fitted.sweep, error);
+    if (status) return status;
+    fitted.logits = memory_array(cells, sizeof *fitted.logits);
+    if (!fitted.logits) status = error_no_memory(error, "logits", cells * sizeof *fitted.logits);
+    if (!status)
+        status = logistic_predict(backend, &fitted.sweep, task->test->values, task->test->count, fitted.logits, error);
+    if (!status) status = add_all(&fitted, error);
+    memory_free(fitted.logits);
+    logistic_sweep_free(&fitted.sweep);
+    return status;
+}

@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# test_evaluation.sh SIMCLR -- `simclr evaluate`: all protocols beside their controls, what it writes, comparisons that claim nothing,
+# leaks, names that are no words, and what is refused.
+source "$(dirname "$0")/check.sh"
+command -v python3 >/dev/null || skip_all "there is no python3"
+unset SIMCLR_CACHE
+export XDG_CACHE_HOME=$work/user PYTHONPATH=$work PYTHONDONTWRITEBYTECODE=1
+
+cat >files.py <<'PY'
+import ast, json, struct, zipfile
+def parse(data):
+    length = struct.unpack("<H", data[8:10])[0]
+    head = ast.literal_eval(data[10:10 + length].decode())
+    count, kind = 1, head["descr"]
+    for n in head["shape"]: count *= n
+    return head["shape"], struct.unpack(f"<{count}{kind[1]}", data[10 + length:])
+def predictions(path):
+    with zipfile.ZipFile(path) as z: return {name: parse(z.read(name + ".npy"))[1] for name in ("labels", "top5", "probabilities")}
+def tensors(path):
+    data = open(path, "rb").read()
+    length = struct.unpack("<Q", data[:8])[0]
+    head = json.loads(data[8:8 + length])
+    body, out = data[8 + length:], {"metadata": head.pop("__metadata__")}
+    for name, entry in head.items():
+        raw = body[slice(*entry["data_offsets"])]
+        out[name] = raw if entry["dtype"] == "U8" else struct.unpack(f"<{len(raw) // 4}f", raw)
+    return out
+def figures(path="full/evaluation.json"):
+    d = json.load(open(path))
+    return d, {(f["protocol"], f.get("setting", ""), f["metric"], f["source"]): f for f in d["figures"]}
+PY
+common=(--threads 1 --precision float32)
+tiny=(--synthetic-images 64 --depth 18 --width 1/8 --image-size 8 --batch 32 --knn-every 0 --diagnostics-images 0)
+check 0 '' '' "$simclr" pretrain --data synthetic "${tiny[@]}" --epochs 1 --out run "${common[@]}"
+check 0 '' '' "$simclr" pretrain --data synthetic "${tiny[@]}" --epochs 6 --head-dim 16 --out other "${common[@]}"
+synthetic=(--data synthetic --synthetic-images 60 --iterations 20 "${common[@]}")
+
+# ---- everything, with its controls ----
+check 0 'knn .*top-1 %' 'quality on trained' "$simclr" evaluate run "${synthetic[@]}" --out full
+holds out 'do not tell which of two different encoders'
+true_that "each source's features are made once" test "$(ls user/simclr | wc -l)" = 4
+python <<'PY'
+from files import *
+d, f = figures()
+assert d["format"] == "simclr-evaluation" and d["protocols"] == ["knn", "linear", "fewshot", "retrieval", "cluster", "quality"]
+assert d["encoder_hash"] == d["encoder_hash_after"] and d["encoder_frozen"] and len(d["train_digest"]) == 16 and d["train_digest"] != d["test_digest"]
+assert d["seed"] == 1 and d["train_images"] == 60 and "synthetic_images" in d["settings"].replace("-", "_") and d["seconds"] > 0 and d["kernels"]
+assert d["leaks"] == {"equal": "pixels", "test_images": 0, "names": []}, d["leaks"]
+for source in ("pixels", "untrained", "trained"):
+    for key in [("knn", "k 200, temperature 0.1", "top1"), ("knn", "k 20, temperature 0.07", "top5"), ("knn", "chosen", "per_class"),
+                ("linear", "", "top1"), ("linear", "probabilities with one temperature", "ece"), ("fewshot", "5 labels a class, logistic", "top1"),
+                ("fewshot", "1 label a class, nearest mean", "top1"), ("retrieval", "", "map_at_r"), ("cluster", "", "nmi"), ("quality", "", "hubness")]:
+        assert key + (source,) in f, (key, source)
+    few = f["fewshot", "2 labels a class, logistic", "top1", source]
+    assert few["runs"]["count"] == 10 and few["labelled_images"] == 20 and abs(few["runs"]["mean"] - few["value"]) < 1e-12
+    assert few["runs"]["varied"] == "which images are labelled" and few["over_images"]["method"] == "percentile bootstrap"
+for metric in ("alignment", "uniformity", "rankme", "lidar", "alpha", "consistency", "dimension"):
+    assert ("quality", "", metric, "trained") in f and ("quality", "", metric, "untrained") in f, metric
+assert ("fewshot", "10 labels a class, logistic", "top1", "trained") not in f # six images a class
+for figure in d["figures"]:
+    if "over_images" in figure: assert figure["over_images"]["low95"] - 1e-9 <= figure["value"] <= figure["over_images"]["high95"] + 1e-9, figure
+    if "over_images" not in figure: assert figure["metric"] in ("nmi", "ari", "ece") or figure["protocol"] == "quality", figure
+linear = f["linear", "", "top1", "trained"]
+p = predictions("full/predictions.npz")
+n = len(p["labels"])
+assert abs(sum(p["top5"][5 * i] == p["labels"][i] for i in range(n)) / n - linear["value"]) < 1e-12
+c = d["linear_classifier"]
+assert sum(k for _, _, k in c["confusion"]) == n and sum(b["images"] for b in c["bins_as_fitted"]) == n
+assert [x["images"] for x in c["classes"]] == [6] * 10 and c["classes"][0]["name"] == "disc"
+assert sum(k for a, b, k in c["confusion"] if a == b) == sum(p["top5"][5 * i] == p["labels"][i] for i in range(n))
+m = open("full/evaluation.md").read()
+assert "| pixels [95 %]" in m and "## Per class" in m and "0 of 60 test images" in m, m
+PY
+
+# The classifier: what the features give through it are the predictions.
+check 0 '' '' "$simclr" linear --checkpoint run "${synthetic[@]}" --features-out kept --no-controls
+python <<'PY'
+import math
+from files import *
+t, p = tensors("full/classifier.safetensors"), predictions("full/predictions.npz")
+shape, x = parse(open("kept-test.npy", "rb").read())
+dim, temperature = shape[1], t["temperature"][0]
+assert t["metadata"]["format"] == "simclr-classifier" and t["metadata"]["encoder_hash"] == json.load(open("full/evaluation.json"))["encoder_hash"]
+assert t["classes"].split(b"\0")[:-1][0] == b"disc" and len(t["bias"]) == 10
+for i in range(shape[0]):
+    z = [t["bias"][c] + sum(t["weight"][c * dim + k] * x[i * dim + k] for k in range(dim)) for c in range(10)]
+    e = [math.exp((v - max(z)) / temperature) for v in z]
+    for c in range(10): assert abs(e[c] / sum(e) - p["probabilities"][10 * i + c]) < 2e-3, (i, c, e[c] / sum(e), p["probabilities"][10 * i + c])
+PY
+
+# ---- twice the same encoder differs in nothing; seeds that change nothing have no interval ----
+check 0 'not told apart' 'come from the cache' "$simclr" evaluate --checkpoint run "${synthetic[@]}" --protocols knn,cluster --compare run --seeds 2 --out same
+python <<'PY'
+from files import *
+d, f = figures("same/evaluation.json")
+assert d["other_checkpoint"] == "run" and d["other_encoder_hash"] == d["encoder_hash"] and len(d["comparisons"]) >= 6
+for c in d["comparisons"]: assert c["p"] == 1 and c["difference"] == 0 and c["trained_is"] == "not told apart", c
+for source in ("pixels", "trained", "other"):
+    runs = f["cluster", "", "nmi", source]["runs"]
+    assert runs["count"] == 2 and runs["varied"] == "the starts of k-means"
+    assert ("low95" in runs) == (runs["values"][0] != runs["values"][1])
+    assert "runs" not in f["knn", "chosen", "top1", source]
+untrained = f["knn", "k 200, temperature 0.1", "top1", "untrained"]["runs"]
+assert untrained["count"] == 2 and untrained["varied"] == "the weights"
+assert not __import__("os").path.exists("same/predictions.npz")
+PY
+check 0 '' '' "$simclr" evaluate run "${synthetic[@]}" --protocols knn,retrieval --compare other --no-controls --json --out same
+python <<'PY'
+import json
+d = json.load(open("out"))
+for c in d["comparisons"]: assert (c["trained_is"] == "not told apart") == (not c["p"] < 0.05 or c["difference"] == 0), c
+assert {f["source"] for f in d["figures"]} == {"trained", "other"}
+PY
+true_that "what an earlier evaluation left is no part of this one" test ! -e same/classifier.safetensors
+
+# ---- leaks, and names that are no words ----
+python3 - <<'PY'
+import os, random, struct, zlib
+chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+for part, each in (("train", 8), ("test", 4)):
+    for k, label in enumerate((b"a|b", b"<script>", b"new\nline", b"\xff,\"q\"\t")):
+        os.makedirs(os.fsencode(f"set/{part}/") + label, exist_ok=True)
+        for i in range(each):
+            r = random.Random(f"{part if i else ''}{k}{i}") # image 0 is the same in both parts
+            rows = b"".join(b"\0" + bytes(min(255, 60 * k + r.randrange(60)) for _ in range(24)) for _ in range(8))
+            open(os.fsencode(f"set/{part}/") + label + b"/" + str(i).encode() + b".png", "wb").write(
+                b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+PY
+for memory in 1G 1K; do # by pixels, by files
+    check 0 '## Leaks' 'test images are training images too' "$simclr" evaluate run --data set --protocols knn,linear --iterations 20 --no-controls \
+        --cache-memory $memory --out leaks "${common[@]}"
+    python $memory <<'PY'
+import sys
+from files import *
+d, f = figures("leaks/evaluation.json")
+assert d["leaks"]["test_images"] == 4 and d["leaks"]["equal"] == ("pixels" if sys.argv[1] == "1G" else "files"), d["leaks"]
+assert "test/a|b/0.png" in d["leaks"]["names"] and "test/new\nline/0.png" in d["leaks"]["names"], d["leaks"]
+top = f["knn", "chosen", "top1", "trained"]
+assert 0 <= top["without_leaks"] <= 1 and f["linear", "", "top1", "trained"]["without_leaks"] <= 1
+names = [c["name"] for c in d["linear_classifier"]["classes"]]
+assert sorted(names) == sorted(["<script>", "a|b", "new\nline", '\\xff,"q"\t']), names
+m = open("leaks/evaluation.md", encoding="utf-8").read()
+assert "<script>" not in m and "a\\|b" in m and "new\\\\nline" in m and "4 of 16 test images" in m, m
+PY
+done
+
+# ---- tables of features ----
+python3 - <<'PY'
+import random, struct
+def save(name, rows, labels):
+    head = repr({"descr": "<f4", "fortran_order": False, "shape": (len(rows), len(rows[0]))}).encode()
+    head += b" " * (-(len(head) + 11) % 64) + b"\n"
+    open(name + ".npy", "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + b"".join(struct.pack("<f", v) for row in rows for v in row))
+    open(name + ".labels.txt", "w").write("".join(f"{label}\n" for label in labels))
+r = random.Random(1)
+row = lambda k: [r.gauss(2.0 * (d == k), 1) for d in range(30)]
+save("train", [row(i % 3) for i in range(60)], ["xyz"[i % 3] for i in range(60)])
+save("test", [row(i % 2) for i in range(40)], ["xy"[i % 2] for i in range(40)]) # z is absent
+save("flat", [[1.0] * 4] * 8, list("xyxyxyxy"))
+save("lone", [row(0), row(1)], list("xy"))
+PY
+check 0 'features \[95 %\]' '1 of 3 classes has no test image' "$simclr" evaluate --features train.npy --test-features test.npy --out table "${common[@]}"
+python <<'PY'
+from files import *
+d, f = figures("table/evaluation.json")
+assert d["features_file"] == "train.npy" and "encoder_hash" not in d and d["leaks"]["equal"] == "rows of features"
+assert f["linear", "", "top1", "features"]["value"] > 0.6 and ("quality", "", "rankme", "features") in f and ("quality", "", "lidar", "features") not in f
+assert "encoder_hash" not in tensors("table/classifier.safetensors")["metadata"]
+PY
+check 0 '' '' "$simclr" evaluate --features flat.npy --test-features flat.npy --out table "${common[@]}" # all rows are equal, and leaks
+python <<'PY'
+from files import *
+d, f = figures("table/evaluation.json")
+assert d["leaks"]["test_images"] == 8 and "without_leaks" not in f["knn", "chosen", "top1", "features"]
+PY
+check 3 '' 'every class has one training image' "$simclr" evaluate --features lone.npy --test-features lone.npy --out lone "${common[@]}"
+check 0 '' 'retrieval is left out' "$simclr" evaluate --features lone.npy --test-features lone.npy --l2 0.1 --out lone "${common[@]}"
+
+# ---- what is refused ----
+check 2 '^$' 'protocols: "knm" is none: give usual, all, or some of knn, linear' "$simclr" evaluate run --data synthetic --protocols knn,knm
+check 2 '^$' 'evaluate needs --checkpoint PATH' "$simclr" evaluate
+check 2 '^$' 'evaluate needs --data PATH' "$simclr" evaluate run
+check 2 '^$' 'takes the place of' "$simclr" evaluate --features a.npy --test-features b.npy --compare run
+check 1 '^$' 'run/config.yaml' "$simclr" evaluate run "${synthetic[@]}" --out run/config.yaml
+check 1 '^$' 'nothing' "$simclr" evaluate run "${synthetic[@]}" --compare nothing --out other-out
+check 2 '^$' 'here it is "evaluate"' "$simclr" eval
+
+finish

@@ -1,0 +1,206 @@
+/* Figures: values per image become values, intervals, runs and comparisons; a classifier's file says what the sweep's
+ * classifier says. */
+#include "support/run.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "evaluate/classifier.h"
+#include "evaluate/figure.h"
+
+static struct pool *pool;
+
+enum { IMAGES = 120 };
+static int32_t labels[IMAGES];
+static uint8_t leaked[IMAGES];
+
+/* Class 0 has three of four images. */
+static struct figure_images some_images(void)
+{
+    for (int i = 0; i < IMAGES; i++) labels[i] = i % 4 == 3;
+    return (struct figure_images){.count = IMAGES, .labels = labels, .classes = 3, .seed = 1};
+}
+
+static double *values(double (*of)(int i))
+{
+    double *out = memory_array(IMAGES, sizeof *out);
+    for (int i = 0; i < IMAGES; i++) out[i] = of(i);
+    return out;
+}
+
+static double of_first_class(int i)
+{
+    return i % 4 != 3;
+}
+
+static double first_twenty(int i)
+{
+    return i < 20;
+}
+
+static double with_gaps(int i)
+{
+    return i % 2 ? NAN : 0.25;
+}
+
+static void values_are_means(void **state)
+{
+    (void)state;
+    struct figure_images images = some_images();
+    int64_t counted;
+    double *right = values(of_first_class), *gaps = values(with_gaps);
+    assert_true(fabs(figure_value(FIGURE_SHARE, right, &images, NULL, &counted) - 0.75) < 1e-12);
+    assert_int_equal(counted, IMAGES);
+    assert_true(fabs(figure_value(FIGURE_CLASS_MEAN, right, &images, NULL, &counted) - 0.5) < 1e-12); /* 1 and 0 */
+    assert_true(figure_value(FIGURE_MEAN, gaps, &images, NULL, &counted) == 0.25);
+    assert_int_equal(counted, IMAGES / 2);
+    memset(leaked, 1, sizeof leaked);
+    assert_true(isnan(figure_value(FIGURE_MEAN, gaps, &images, leaked, &counted)));
+    memory_free(right);
+    memory_free(gaps);
+}
+
+static struct figure make(double *per_image, enum metric metric, enum figure_kind kind, enum evaluation_source source)
+{
+    const struct figure_images images = some_images();
+    struct figure figure = {
+        .protocol = "knn", .metric = metric, .kind = kind, .source = source, .per_image = per_image};
+    figure.varied = "the seed";
+    if (per_image) figure.value = figure_value(kind, per_image, &images, NULL, &figure.images);
+    return figure;
+}
+
+static void add(struct figures *figures, const struct figure *figure)
+{
+    assert_int_equal(figures_add(figures, figure, NULL), SIMCLR_OK);
+}
+
+static void runs_have_an_interval_where_they_differ(void **state)
+{
+    (void)state;
+    struct figures figures = {0};
+    struct figure_images images = some_images();
+    memset(leaked, 0, sizeof leaked);
+    for (int i = 0; i < 60; i++) leaked[i] = 1;
+    images.leaked = leaked;
+    struct figure first = make(values(first_twenty), METRIC_TOP1, FIGURE_SHARE, SOURCE_TRAINED);
+    add(&figures, &first);
+    for (int run = 1; run < 3; run++) {
+        struct figure again = make(values(first_twenty), METRIC_TOP1, FIGURE_SHARE, SOURCE_TRAINED);
+        again.value = 0.1 * run;
+        add(&figures, &again);
+        struct figure other = make(NULL, METRIC_NMI, FIGURE_NUMBER, SOURCE_TRAINED);
+        other.value = 0.5;
+        add(&figures, &other);
+    }
+    assert_int_equal(figures.count, 2);
+    assert_int_equal(figures_finish(&figures, pool, &images, NULL), SIMCLR_OK);
+    const struct figure *share = &figures.item[0], *number = &figures.item[1];
+    assert_int_equal(share->run_count, 3);
+    assert_true(fabs(share->value - 1.0 / 6) < 1e-12 && fabs(share->mean - (1.0 / 6 + 0.3) / 3) < 1e-12);
+    assert_true(share->over_runs.low < share->mean && share->over_runs.high > share->mean);
+    assert_true(share->over_images.low < share->value && share->over_images.high > share->value);
+    assert_true(share->without_leaks == 0); /* all that was right was seen in training */
+    assert_int_equal(number->run_count, 2);
+    assert_true(number->mean == 0.5 && isnan(number->over_runs.low) && isnan(number->over_images.low));
+    figures_free(&figures);
+}
+
+static double few_more(int i)
+{
+    return i < 29;
+}
+
+static double some_more(int i)
+{
+    return i < 24;
+}
+
+/* p from b = 9, c = 0 is 2 / 2^9; from b = 4, c = 0 it is 0.125: never better. */
+static void better_needs_a_small_p(void **state)
+{
+    (void)state;
+    const struct figure_images images = some_images();
+    struct comparison comparison;
+    struct figure less = make(values(first_twenty), METRIC_TOP1, FIGURE_SHARE, SOURCE_OTHER);
+    struct figure more = make(values(few_more), METRIC_TOP1, FIGURE_SHARE, SOURCE_TRAINED);
+    struct figure some = make(values(some_more), METRIC_TOP1, FIGURE_SHARE, SOURCE_TRAINED);
+    assert_int_equal(figure_compare(&comparison, &more, &less, pool, &images, NULL), SIMCLR_OK);
+    assert_true(fabs(comparison.p - 2 / 512.0) < 1e-12 && comparison.only_first == 9 && comparison.only_second == 0);
+    assert_string_equal(comparison.verdict, "better");
+    assert_true(comparison.interval.high < 0 && fabs(comparison.difference + 9.0 / IMAGES) < 1e-12);
+    assert_int_equal(figure_compare(&comparison, &less, &more, pool, &images, NULL), SIMCLR_OK);
+    assert_string_equal(comparison.verdict, "worse");
+    assert_int_equal(figure_compare(&comparison, &some, &less, pool, &images, NULL), SIMCLR_OK);
+    assert_true(fabs(comparison.p - 0.125) < 1e-12);
+    assert_string_equal(comparison.verdict, "not told apart");
+    assert_int_equal(figure_compare(&comparison, &less, &less, pool, &images, NULL), SIMCLR_OK);
+    assert_true(comparison.p == 1);
+    assert_string_equal(comparison.verdict, "not told apart");
+
+    /* Of a loss the lower is the better; permutations find what McNemar finds, and a mean per class too. */
+    more.kind = less.kind = FIGURE_MEAN;
+    more.metric = less.metric = METRIC_NLL;
+    assert_int_equal(figure_compare(&comparison, &more, &less, pool, &images, NULL), SIMCLR_OK);
+    assert_true(fabs(comparison.p - 2 / 512.0) < 1e-3);
+    assert_string_equal(comparison.verdict, "worse");
+    more.kind = less.kind = FIGURE_CLASS_MEAN;
+    more.metric = less.metric = METRIC_PER_CLASS;
+    assert_int_equal(figure_compare(&comparison, &more, &less, pool, &images, NULL), SIMCLR_OK);
+    assert_true(comparison.p < 0.05);
+    assert_string_equal(comparison.verdict, "better");
+    memory_free(less.per_image);
+    memory_free(more.per_image);
+    memory_free(some.per_image);
+}
+
+static void standardisation_is_folded_in(void **state)
+{
+    (void)state;
+    enum { ROWS = 40, DIM = 5, CLASSES = 3 };
+    float x[ROWS * DIM], logits[ROWS * CLASSES];
+    double weight[CLASSES * DIM], bias[CLASSES], mean[DIM], scale[DIM];
+    struct rng rng = rng_open(1, RNG_TEST, 0, 0, 0);
+    struct backend *backend = NULL;
+    struct classifier classifier;
+    for (int i = 0; i < ROWS * DIM; i++) x[i] = (float)(rng_normal(&rng) * 3 + 1);
+    for (int i = 0; i < CLASSES * DIM; i++) weight[i] = rng_normal(&rng);
+    for (int i = 0; i < CLASSES; i++) bias[i] = rng_normal(&rng);
+    for (int i = 0; i < DIM; i++) mean[i] = 1 + rng_normal(&rng);
+    for (int i = 0; i < DIM; i++) scale[i] = i == 2 ? 0 : rng_uniform(&rng); /* a constant column */
+    const struct logistic_sweep sweep = {.dim = DIM,
+                                         .classes = CLASSES,
+                                         .temperature = 1.5,
+                                         .weight = weight,
+                                         .bias = bias,
+                                         .mean = mean,
+                                         .scale = scale};
+    assert_int_equal(backend_create("ref", simd_machine(), pool, &backend, NULL), SIMCLR_OK);
+    assert_int_equal(logistic_predict(backend, &sweep, x, ROWS, logits, NULL), SIMCLR_OK);
+    assert_int_equal(classifier_from_sweep(&classifier, &sweep, NULL), SIMCLR_OK);
+    for (int i = 0; i < ROWS; i++)
+        for (int c = 0; c < CLASSES; c++) {
+            double sum = (double)classifier.bias[c];
+            for (int d = 0; d < DIM; d++) sum += (double)classifier.weight[c * DIM + d] * (double)x[i * DIM + d];
+            assert_true(fabs(sum - (double)logits[i * CLASSES + c]) < 1e-4);
+        }
+    assert_true(classifier.temperature == 1.5);
+    classifier_free(&classifier);
+    backend_destroy(&backend);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_are_means),
+        cmocka_unit_test(runs_have_an_interval_where_they_differ),
+        cmocka_unit_test(better_needs_a_small_p),
+        cmocka_unit_test(standardisation_is_folded_in),
+    };
+    if (pool_create(&pool, 2, NULL) != SIMCLR_OK) return 1;
+    const int failed = run_cases(tests, NULL, NULL);
+    pool_destroy(&pool);
+    return failed;
+}
