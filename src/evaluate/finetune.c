@@ -14,7 +14,7 @@
 /* The name of a training in metrics, log and checkpoints. */
 static const char *name_of(enum evaluation_source source)
 {
-    return source == SOURCE_TRAINED ? "finetune" : "random";
+    return source == SOURCE_UNTRAINED ? "random" : "finetune";
 }
 
 /* ---- preparation -------------------------------------------------------------------------------------------- */
@@ -51,6 +51,12 @@ static int open_encoder(struct evaluation *evaluation, struct error *error)
     return status ? status : check_cut(evaluation, error);
 }
 
+int64_t finetune_epochs(const struct config *config, double share)
+{
+    if (config->epochs > 0) return config->epochs;
+    return share <= 0.05 ? 60 : 30;
+}
+
 int finetune_open(struct session *session, struct evaluation *evaluation, struct error *error)
 {
     const struct config *config = session->config;
@@ -66,7 +72,7 @@ int finetune_open(struct session *session, struct evaluation *evaluation, struct
     if (!status) status = labelled_open_images(evaluation, run, error);
     if (status) return status;
     const double share = labelled_share(evaluation, run);
-    run->epochs = config->epochs > 0 ? config->epochs : share <= 0.05 ? 60 : 30;
+    run->epochs = finetune_epochs(config, share);
     status = session_resolve_number(session, "epochs", (double)run->epochs, error);
     if (status) return status;
     log_info(&session->log, "%u labelled images of %lld (%.3g %%), %lld epochs", run->subset_count,
@@ -90,14 +96,14 @@ static int create_model(struct evaluation *evaluation, enum evaluation_source so
 {
     struct labelled *run = evaluation->state;
     const struct config *options = evaluation->session->config;
-    const struct model *encoder = evaluation->encoders[SOURCE_TRAINED].model;
+    const struct model *encoder = evaluation->encoders[source == SOURCE_UNTRAINED ? SOURCE_TRAINED : source].model;
     struct model_config config = encoder->config;
     config.classes = dataset_classes(evaluation->train);
     config.cut = (int)options->cut_layer;
     int status = model_create(&run->model, &config, evaluation->session->backend, (uint64_t)options->seed, error);
     if (status) return status;
     model_slow_early_blocks(run->model, options->layer_decay);
-    if (source != SOURCE_TRAINED) return SIMCLR_OK;
+    if (source == SOURCE_UNTRAINED) return SIMCLR_OK;
     const struct parameters *from = &encoder->parameters, *to = &run->model->parameters;
     for (int i = 0; i < to->count; i++) {
         if (to->items[i].flags & PARAMETER_CLASSIFIER) continue;
@@ -130,23 +136,25 @@ static int save(const struct evaluation *evaluation, enum evaluation_source sour
     return status;
 }
 
-static int train(struct evaluation *evaluation, enum evaluation_source source, struct supervised_result *result,
-                 struct error *error)
+int finetune_train(struct evaluation *evaluation, enum evaluation_source source, struct metrics *metrics,
+                   struct supervised_result *result, struct error *error)
 {
     struct labelled *run = evaluation->state;
     const int64_t batch = evaluation->session->config->batch;
     const int64_t steps_per_epoch = run->subset_count / supervised_batch(batch, run->subset_count);
+    const int status = create_model(evaluation, source, error);
+    if (status) return status;
     const struct supervised job = {.session = evaluation->session,
                                    .phase = name_of(source),
                                    .model = run->model,
-                                   .policy = &evaluation->encoders[SOURCE_TRAINED].policy,
+                                   .policy = &evaluation->encoders[source].policy,
                                    .dataset = evaluation->train,
                                    .subset = run->subset,
                                    .subset_count = run->subset_count,
                                    .batch = batch,
                                    .epochs = run->epochs,
                                    .statistics_share = supervised_statistics_share(steps_per_epoch),
-                                   .metrics = &run->folder.metrics};
+                                   .metrics = metrics};
     return supervised_train(&job, result, error);
 }
 
@@ -154,10 +162,9 @@ int finetune_judge(struct evaluation *evaluation, enum evaluation_source source,
 {
     struct labelled *run = evaluation->state;
     struct supervised_result result;
-    int status = create_model(evaluation, source, error);
-    if (!status) status = train(evaluation, source, &result, error);
+    int status = finetune_train(evaluation, source, &run->folder.metrics, &result, error);
     if (!status) status = save(evaluation, source, &result, error);
-    if (!status) status = labelled_test(evaluation, source, &evaluation->encoders[SOURCE_TRAINED].policy, out, error);
+    if (!status) status = labelled_test(evaluation, source, &evaluation->encoders[source].policy, out, error);
     model_destroy(&run->model);
     return status;
 }

@@ -4,6 +4,7 @@
 
 #include "evaluate/evaluation.h"
 #include "run/run_folder.h"
+#include "train/supervised.h"
 
 /* Where it is used, evaluation->state is one, or begins with one. */
 struct labelled {
@@ -31,6 +32,13 @@ int labelled_logits(struct evaluation *evaluation, const struct labelled *run, c
 /* Their score, and the predictions where --predictions wants those of this source. */
 int labelled_test(struct evaluation *evaluation, enum evaluation_source source, const struct view_policy *policy,
                   struct score *out, struct error *error);
+
+/* finetune.c: the passes over this share of the images: --epochs, or the method's. */
+int64_t finetune_epochs(const struct config *config, double share);
+/* Trains run->model: the encoder of the source with a classifier, or of SOURCE_UNTRAINED the trained one's network from
+ * random weights. metrics: NULL for none. The caller destroys the model, also after a failure. */
+int finetune_train(struct evaluation *evaluation, enum evaluation_source source, struct metrics *metrics,
+                   struct supervised_result *result, struct error *error);
 
 /* "labels", "labelled_images", "epochs" of the JSON. */
 void labelled_facts(const struct evaluation *evaluation, const struct labelled *run, struct text *json);

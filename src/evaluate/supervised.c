@@ -6,16 +6,11 @@
 #include "base/memory.h"
 #include "evaluate/labelled.h"
 #include "evaluate/protocols.h"
+#include "evaluate/supervised_run.h"
 #include "run/export.h"
 #include "run/settings.h"
 #include "train/record.h"
 #include "train/supervised.h"
-
-struct supervised_run {
-    struct labelled labelled; /* first: its address is the run's */
-    struct view_policy policy;
-    struct checkpoint *from; /* to go on from, or NULL */
-};
 
 /* ---- preparation -------------------------------------------------------------------------------------------- */
 
@@ -33,13 +28,10 @@ static int open_training_images(struct evaluation *evaluation, const struct labe
 }
 
 /* The warm-up takes five epochs, or a tenth of them where that is less. */
-static int resolve(struct evaluation *evaluation, struct error *error)
+static int resolve_warmup(struct session *session, struct error *error)
 {
-    struct session *session = evaluation->session;
     const double tenth = (double)session->config->epochs / 10;
-    int status = session_resolve_number(session, "warmup-epochs", tenth < 5 ? tenth : 5, error);
-    if (!status) status = session_resolve_size(session, evaluation->train, error);
-    return status;
+    return session_resolve_number(session, "warmup-epochs", tenth < 5 ? tenth : 5, error);
 }
 
 static struct training_record record_of(const struct evaluation *evaluation)
@@ -49,11 +41,24 @@ static struct training_record record_of(const struct evaluation *evaluation)
                                     run->labelled.folder.path};
 }
 
-/* The newest checkpoint of the folder, which must be of the same run. */
+static int check_start(const struct evaluation *evaluation, struct error *error)
+{
+    const struct supervised_run *run = evaluation->state;
+    struct config *before;
+    const struct training_record record = record_of(evaluation);
+    const struct checkpoint_state *state = checkpoint_state(run->from);
+    int status = record_read_options(&record, state, &before, error);
+    if (!status && before) status = record_check_options(&record, before, error);
+    config_destroy(&before);
+    return status ? status : record_check_images(&record, state, error);
+}
+
+/* The newest checkpoint of the folder. It must be of the same run, unless another may be replaced. */
 static int find_start(struct evaluation *evaluation, struct error *error)
 {
     struct supervised_run *run = evaluation->state;
     const struct session *session = evaluation->session;
+    struct error reason = {0};
     if (session->config->overwrite) run_folder_clear(&run->labelled.folder);
     int status = run_folder_newest(run->labelled.folder.path, &session->log, &run->from, error);
     if (status) return status;
@@ -62,13 +67,13 @@ static int find_start(struct evaluation *evaluation, struct error *error)
                          "%s has no checkpoint to resume from: leave --resume out to start there",
                          run->labelled.folder.path);
     if (!run->from) return SIMCLR_OK;
-    struct config *before;
-    const struct training_record record = record_of(evaluation);
-    const struct checkpoint_state *state = checkpoint_state(run->from);
-    status = record_read_options(&record, state, &before, error);
-    if (!status && before) status = record_check_options(&record, before, error);
-    config_destroy(&before);
-    return status ? status : record_check_images(&record, state, error);
+    status = check_start(evaluation, &reason);
+    if (status != SIMCLR_INVALID || !run->replaces)
+        return status ? error_set(error, status, "%s", reason.text) : SIMCLR_OK;
+    log_info(&session->log, "%s is replaced: it holds another training", run->labelled.folder.path);
+    checkpoint_close(&run->from);
+    run_folder_clear(&run->labelled.folder);
+    return SIMCLR_OK;
 }
 
 /* Random weights from the seed; no head. */
@@ -76,11 +81,11 @@ static int create_model(struct evaluation *evaluation, struct error *error)
 {
     struct supervised_run *run = evaluation->state;
     const struct session *session = evaluation->session;
-    struct model_config config;
-    int status = session_model_config(session, dataset_classes(evaluation->train), &config, error);
-    if (status) return status;
-    config.head_layers = 0;
-    status = model_create(&run->labelled.model, &config, session->backend, (uint64_t)session->config->seed, error);
+    struct model_config config = run->network;
+    config.classes = dataset_classes(evaluation->train);
+    config.head_layers = config.cut = 0;
+    const int status =
+        model_create(&run->labelled.model, &config, session->backend, (uint64_t)session->config->seed, error);
     if (status) return status;
     log_info(&session->log, "%s, %s stem, %d pixels, %d classes", model_title(&config).text,
              run->labelled.model->config.resnet.stem == STEM_CIFAR ? "CIFAR" : "ImageNet", config.image_size,
@@ -88,18 +93,12 @@ static int create_model(struct evaluation *evaluation, struct error *error)
     return SIMCLR_OK;
 }
 
-int supervised_open(struct session *session, struct evaluation *evaluation, struct error *error)
+int supervised_begin(struct evaluation *evaluation, struct error *error)
 {
-    struct supervised_run *run = evaluation->state = memory_allocate(sizeof *run);
-    if (!run) return error_no_memory(error, "a supervised run", sizeof *run);
+    struct supervised_run *run = evaluation->state;
     struct labelled *labelled = &run->labelled;
-    labelled->folder.lock = -1;
-    int status = labelled_open_folder(evaluation, labelled, error);
-    session = evaluation->session;
-    if (!status) status = open_training_images(evaluation, labelled, error);
-    if (!status) status = resolve(evaluation, error);
-    if (!status) status = session_view_policy(session, &run->policy, error);
-    if (!status) status = labelled_open_images(evaluation, labelled, error);
+    struct session *session = evaluation->session;
+    int status = resolve_warmup(session, error);
     if (!status) status = find_start(evaluation, error);
     if (!status) status = create_model(evaluation, error);
     if (status) return status;
@@ -112,20 +111,40 @@ int supervised_open(struct session *session, struct evaluation *evaluation, stru
     return status ? status : run_folder_write_numbering(&labelled->folder, evaluation->train, error);
 }
 
+int supervised_open(struct session *session, struct evaluation *evaluation, struct error *error)
+{
+    struct supervised_run *run = evaluation->state = memory_allocate(sizeof *run);
+    if (!run) return error_no_memory(error, "a supervised run", sizeof *run);
+    struct labelled *labelled = &run->labelled;
+    labelled->folder.lock = -1;
+    int status = labelled_open_folder(evaluation, labelled, error);
+    session = evaluation->session;
+    if (!status) status = open_training_images(evaluation, labelled, error);
+    if (!status) status = session_resolve_size(session, evaluation->train, error);
+    if (!status) status = session_view_policy(session, &run->policy, error);
+    if (!status) status = session_model_config(session, 0, &run->network, error);
+    if (!status) status = labelled_open_images(evaluation, labelled, error);
+    return status ? status : supervised_begin(evaluation, error);
+}
+
+void supervised_end(struct supervised_run *run, int status, const struct error *error)
+{
+    checkpoint_close(&run->from);
+    labelled_close(&run->labelled, status, error);
+}
+
 void supervised_close(struct evaluation *evaluation, int status, const struct error *error)
 {
     struct supervised_run *run = evaluation->state;
     if (!run) return;
-    checkpoint_close(&run->from);
-    labelled_close(&run->labelled, status, error);
+    supervised_end(run, status, error);
     memory_free(run);
     evaluation->state = NULL;
 }
 
 /* ---- training and testing -------------------------------------------------------------------------------------- */
 
-int supervised_judge(struct evaluation *evaluation, enum evaluation_source source, struct score *out,
-                     struct error *error)
+int supervised_learn(struct evaluation *evaluation, struct error *error)
 {
     struct supervised_run *run = evaluation->state;
     struct labelled *labelled = &run->labelled;
@@ -144,13 +163,20 @@ int supervised_judge(struct evaluation *evaluation, enum evaluation_source sourc
                                    .metrics = &labelled->folder.metrics,
                                    .folder = &labelled->folder,
                                    .from = run->from};
-    int status = supervised_train(&job, &result, error);
-    if (!status)
-        status = run_folder_export(&labelled->folder, labelled->model, NULL, &run->policy,
-                                   result.steps - result.skipped, error);
+    const int status = supervised_train(&job, &result, error);
+    return status ? status
+                  : run_folder_export(&labelled->folder, labelled->model, NULL, &run->policy,
+                                      result.steps - result.skipped, error);
+}
+
+int supervised_judge(struct evaluation *evaluation, enum evaluation_source source, struct score *out,
+                     struct error *error)
+{
+    const struct supervised_run *run = evaluation->state;
+    int status = supervised_learn(evaluation, error);
     if (!status) status = labelled_test(evaluation, source, &run->policy, out, error);
     if (!status)
-        evaluation->encoders[SOURCE_TRAINED].hash_before = parameters_encoder_hash(&labelled->model->parameters);
+        evaluation->encoders[SOURCE_TRAINED].hash_before = parameters_encoder_hash(&run->labelled.model->parameters);
     return status;
 }
 

@@ -147,6 +147,7 @@ static int write_metrics(const struct training *training, struct error *error)
 {
     struct metrics *metrics = training->job->metrics;
     char name[64];
+    if (!metrics) return SIMCLR_OK;
     if (training->step.number % training->job->session->config->log_every != 0 &&
         training->step.number != training->steps)
         return SIMCLR_OK;

@@ -15,9 +15,9 @@ struct supervised {
     struct dataset *dataset;
     const uint32_t *subset; /* [subset_count] the images whose labels may be used */
     uint32_t subset_count;
-    int64_t batch, epochs;  /* batch: as asked for, see supervised_batch */
-    float statistics_share; /* of a batch in batch norm's running statistics; 0: the usual 0.1 */
-    struct metrics *metrics;
+    int64_t batch, epochs;   /* batch: as asked for, see supervised_batch */
+    float statistics_share;  /* of a batch in batch norm's running statistics; 0: the usual 0.1 */
+    struct metrics *metrics; /* NULL: none are written */
     /* A training that can be gone on with: checkpoints every --save-every epochs, at the end and where it is stopped,
      * the last --keep of them kept. NULL: nothing is kept. */
     struct run_folder *folder;
