@@ -91,7 +91,7 @@ struct config {
     int64_t seeds;
     bool feature_cache;
     int64_t feature_cache_size;
-    int64_t cut_layer;
+    int64_t cut_layer, label_epochs;
     double layer_decay;
     /* info, bench, demo */
     bool memory;

@@ -543,8 +543,11 @@ const struct option_row config_options[] = {
     {.name = "protocols", .argument = "LIST", TEXT(protocols), .section = "Evaluation",
      .elsewhere = "protocol|tasks|metrics|evaluations",
      .commands = ON(EVALUATE), .default_text = "usual",
-     .help = "What to do, with commas between: knn, linear, fewshot, retrieval, cluster, quality, linear-sgd; usual: all "
-             "but the last; all."},
+     .help = "What to do, with commas between: knn, linear, fewshot, retrieval, cluster, quality (these are usual); "
+             "linear-sgd, finetune-1%, finetune-10%, finetune-100%, supervised, which train for long; or usual, or all."},
+    {.name = "label-epochs", .argument = "N", INTEGER(label_epochs, 1, 100000), .section = "Evaluation",
+     .commands = ON(EVALUATE), .default_text = "auto",
+     .help = "Passes over the labelled images in finetune and supervised (auto: as these commands have them)."},
     {.name = "seeds", .argument = "N", INTEGER(seeds, 1, 100), .section = "Evaluation",
      .elsewhere = "num-seeds|n-seeds|repeats|repetitions",
      .commands = ON(EVALUATE), .default_text = "1",

@@ -18,6 +18,8 @@
 #define EVERY_SOURCE (BIT(PIXELS) | EVERY_ENCODER | BIT(FEATURES))
 #define EVERY_ENCODER (BIT(UNTRAINED) | BIT(TRAINED) | BIT(EMA) | BIT(OTHER))
 
+#define LABELS_AND_ORDER "the labels that are used, the order of the images and their views"
+
 /* The paper's form of linear evaluation makes views of its own, and scores of its own. */
 static int linear_sgd(const struct suite_task *task, struct error *error)
 {
@@ -49,6 +51,10 @@ const struct suite_row suite_rows[] = {
      .judge = suite_cluster},
     {.name = "quality", .usual = true, .needs_features = true, .sources = EVERY_SOURCE, .judge = suite_quality},
     {.name = "linear-sgd", .sources = BIT(PIXELS) | EVERY_ENCODER, .judge = linear_sgd},
+    {.name = "finetune-1%", .seeded = LABELS_AND_ORDER, .sources = EVERY_ENCODER, .judge = suite_finetune_1},
+    {.name = "finetune-10%", .seeded = LABELS_AND_ORDER, .sources = EVERY_ENCODER, .judge = suite_finetune_10},
+    {.name = "finetune-100%", .seeded = LABELS_AND_ORDER, .sources = EVERY_ENCODER, .judge = suite_finetune_100},
+    {.name = "supervised", .sources = BIT(UNTRAINED), .judge = suite_supervised},
 };
 const int suite_row_count = sizeof suite_rows / sizeof *suite_rows;
 

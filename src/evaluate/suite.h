@@ -71,6 +71,11 @@ int suite_fewshot(const struct suite_task *task, struct error *error);
 int suite_retrieval(const struct suite_task *task, struct error *error);
 int suite_cluster(const struct suite_task *task, struct error *error);
 int suite_quality(const struct suite_task *task, struct error *error);
+/* suite_labelled.c: the whole network trained with a share of the labels; from random weights with all three shares. */
+int suite_finetune_1(const struct suite_task *task, struct error *error);
+int suite_finetune_10(const struct suite_task *task, struct error *error);
+int suite_finetune_100(const struct suite_task *task, struct error *error);
+int suite_supervised(const struct suite_task *task, struct error *error);
 #define SUITE_QUALITY_NOTE                                                                                             \
     "Figures without labels compare runs of one encoder on one set. They do not tell which of two different "          \
     "encoders, "                                                                                                       \
