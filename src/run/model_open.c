@@ -149,8 +149,7 @@ static int look_into_folder(struct found *found, const struct session *session, 
         memory_free(file);
         if (there) return status;
     }
-    return error_set(error, SIMCLR_IO,
-                     "%s: holds neither a checkpoint nor an exported encoder: train one with simclr pretrain", path);
+    return run_folder_refuse(path, error);
 }
 
 static int look(struct found *found, const struct session *session, const char *path, struct error *error)

@@ -358,3 +358,37 @@ int run_folder_newest(const char *path, const struct log *log, struct checkpoint
     memory_free(checkpoints);
     return status;
 }
+
+/* The first file of weights in a folder, or NULL. New string (memory_free). */
+static char *weights_in(const char *folder)
+{
+    static const char *const endings[] = {".safetensors", ".pth", ".pt", ".ckpt", ".bin"};
+    struct file_list names;
+    char *found = NULL;
+    if (file_list_folder(folder, &names, NULL)) return NULL;
+    for (size_t k = 0; k < sizeof endings / sizeof *endings && !found; k++)
+        for (size_t i = 0; i < names.count && !found; i++) {
+            const size_t length = strlen(names.names[i]), count = strlen(endings[k]);
+            if (length > count && strcmp(names.names[i] + length - count, endings[k]) == 0)
+                found = file_join(folder, names.names[i]);
+        }
+    file_list_free(&names);
+    return found;
+}
+
+int run_folder_refuse(const char *path, struct error *error)
+{
+    static const char *const places[] = {"checkpoints", "exported", ""};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char *folder = file_join(path, places[i]), *weights = folder ? weights_in(folder) : NULL;
+        memory_free(folder);
+        if (!weights) continue;
+        error_set(error, SIMCLR_IO,
+                  "%s: holds neither a checkpoint of pretrain nor an exported encoder, but %s: give that file", path,
+                  weights);
+        memory_free(weights);
+        return SIMCLR_IO;
+    }
+    return error_set(error, SIMCLR_IO,
+                     "%s: holds neither a checkpoint nor an exported encoder: train one with simclr pretrain", path);
+}

@@ -62,4 +62,8 @@ double run_folder_best_knn(const struct run_folder *folder);
  * SIMCLR_IO: they cannot be listed. */
 int run_folder_newest(const char *path, const struct log *log, struct checkpoint **out, struct error *error);
 
+/* SIMCLR_IO: the folder has neither such a checkpoint nor an exported encoder. The sentence names a file of weights
+ * that lies there, such as a classifier's. */
+int run_folder_refuse(const char *path, struct error *error);
+
 #endif

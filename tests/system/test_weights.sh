@@ -42,6 +42,16 @@ write("large.safetensors", out, b"\0" * at)
 PY
 check 0 '8 rows of 64' 'prefix "backbone.": 100 tensors of the encoder' "$simclr" embed --checkpoint backbone.safetensors --data set --image-size 16 --out other.npy --threads 1 --precision float32
 holds err "1 tensor without that prefix left out: head.weight"
+# a folder of other weights: the file is named
+mkdir -p others/checkpoints && cp run/exported/encoder.safetensors others/checkpoints/finetune.safetensors
+mkdir -p torch && cp resnet18.pth torch
+for command in embed info; do
+    words=() && [ $command = info ] || words=(--data set)
+    check 1 '' 'but others/checkpoints/finetune.safetensors: give that file' "$simclr" $command --checkpoint others "${words[@]}"
+    check 1 '' 'but torch/resnet18.pth: give that file' "$simclr" $command --checkpoint torch "${words[@]}"
+done
+mkdir nothing
+check 1 '' 'train one with simclr pretrain' "$simclr" embed --checkpoint nothing --data set
 check 0 '' '' "$simclr" embed --checkpoint run --data set --out ours.npy --threads 1 --precision float32
 same ours.npy other.npy
 check 1 '^$' 'is weights or data of PyTorch.*save_file' "$simclr" embed --checkpoint resnet18.pth --data set --out f.npy

@@ -126,7 +126,7 @@ static int find_file(const struct session *session, const char *path, char **out
     if (file_exists(*out)) return SIMCLR_OK;
     memory_free(*out);
     *out = NULL;
-    return error_set(error, SIMCLR_IO, "%s: holds neither a checkpoint nor an exported encoder", path);
+    return run_folder_refuse(path, error);
 }
 
 int info_file(struct session *session, struct error *error)
