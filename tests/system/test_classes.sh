@@ -39,6 +39,17 @@ mkdir named && sed 's,^,../,' numbers.txt >named/numbers.txt && printf 'cat\nbir
 check 0 '' '1 of 3 classes has no test image' "$simclr" knn --checkpoint encoder --data train --test-data named/numbers.txt --json --threads 1
 top1 1
 
+# names that may be one class are told: capitals, blanks, zeros, accents as one character or as a letter and a mark
+mkdir near && cp -r fewer/bird near/Bird && cp -r fewer/cat near/cat
+check 0 '' '1 of these differ only in capitals, .* \(bird, Bird\): give a class one name' "$simclr" knn --checkpoint encoder --data train --test-data near --threads 1
+mkdir -p words/train words/test
+for word in 'black cat' $'caf\u00e9' 7 "plain"; do cp -r fewer/cat "words/train/$word"; done
+for word in Black_Cat $'cafe\u0301' 007 "plane"; do cp -r fewer/bird "words/test/$word"; done
+cp -r fewer/bird words/train/dog && cp -r fewer/cat words/test/dog
+check 0 '' '3 of these differ only in .*; \.\.\.\)' "$simclr" knn --checkpoint encoder --data words --threads 1
+check 0 '' '' "$simclr" knn --checkpoint encoder --data train --test-data fewer --no-controls --threads 1
+true_that "classes that differ are not told to be one" test -z "$(grep 'of these differ' err)"
+
 # the test data are the training data, a part of them, a copy
 cp -r train copy
 for data in train copy; do

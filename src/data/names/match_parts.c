@@ -1,5 +1,8 @@
 /* data/names/match_parts.c -- the classes of two parts: matched by name, counted, and told where only one part has
  * them. */
+#include <string.h>
+
+#include "base/letters.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/names/match.h"
@@ -49,6 +52,57 @@ static void tell_one_sided(const struct match_part *train, const struct match_pa
     text_free(&names);
 }
 
+/* ---- classes that may be one ---- */
+
+enum { FOLDED = 64, FEW = 1000 };
+
+/* What is left of a name without the case of letters, blanks and signs between words, zeros before a number, and
+ * letters with accents, which two programs may write in two ways: as one character, or as a letter and a mark. "": too
+ * long. */
+static void fold(const char *name, char folded[FOLDED])
+{
+    size_t count = 0;
+    folded[0] = '\0';
+    if (strlen(name) >= FOLDED) return;
+    for (; *name != '\0'; name++) {
+        const unsigned char byte = (unsigned char)*name, next = (unsigned char)name[1];
+        if ((byte == 0xCC || (byte == 0xCD && next < 0xB0)) && next != 0) { /* U+0300 to U+036F: a mark */
+            count -= count > 0;
+            name++;
+        } else if (byte >= 0xC3 && byte <= 0xC9 && next != 0) { /* U+00C0 to U+024F */
+            name++;
+        } else if (!strchr(" _-.", *name) && (*name != '0' || count > 0)) {
+            folded[count++] = letter_small(*name);
+        }
+    }
+    folded[count] = '\0';
+}
+
+/* Of classes that only one part has images of: two names that may be one, and how many such pairs there are. */
+static void tell_nearly_same(const struct catalog *catalog, const int64_t *trained, const int64_t *tested,
+                             const struct log *log)
+{
+    char ours[FOLDED], theirs[FOLDED];
+    const char *first[2] = {NULL, NULL};
+    int pairs = 0;
+    if (catalog->classes > FEW) return; /* pairs of more take too long */
+    for (int i = 0; i < catalog->classes; i++) {
+        if (trained[i] == 0 || tested[i] > 0) continue;
+        fold(catalog->class_name[i], ours);
+        for (int k = 0; k < catalog->classes && ours[0] != '\0'; k++) {
+            if (tested[k] == 0 || trained[k] > 0) continue;
+            fold(catalog->class_name[k], theirs);
+            if (strcmp(ours, theirs) != 0) continue;
+            if (pairs++ == 0) first[0] = catalog->class_name[i], first[1] = catalog->class_name[k];
+        }
+    }
+    if (pairs > 0)
+        log_warning(log,
+                    "%d of these differ only in capitals, blanks, zeros or how accents are written (%.60s, %.60s%s): "
+                    "give a class one name in both parts",
+                    pairs, first[0], first[1], pairs > 1 ? "; ..." : "");
+}
+
 int match_parts(const struct match_part *train, const struct match_part *test, int64_t *comparable,
                 const struct log *log, struct error *error)
 {
@@ -68,6 +122,7 @@ int match_parts(const struct match_part *train, const struct match_part *test, i
     count_classes(test, counts + classes);
     for (size_t i = 0; i < classes; i++) *comparable += counts[i] > 0 ? counts[classes + i] : 0;
     tell_one_sided(train, test, counts, counts + classes, log);
+    tell_nearly_same(train->catalog, counts, counts + classes, log);
     memory_free(counts);
     return SIMCLR_OK;
 }
