@@ -135,10 +135,11 @@ static int look_at_file(struct found *found, const char *path, struct error *err
     return checkpoint_open(&found->checkpoint, path, error);
 }
 
-/* A run folder's newest whole checkpoint; without any, weights that lie in the folder. */
+/* A run folder's newest whole checkpoint; without any, what fine-tuning left, or weights that lie in the folder. */
 static int look_into_folder(struct found *found, const struct session *session, const char *path, struct error *error)
 {
-    static const char *const names[] = {"exported/encoder.safetensors", "encoder.safetensors", "model.safetensors"};
+    static const char *const names[] = {"checkpoints/finetune.safetensors", "exported/encoder.safetensors",
+                                        "encoder.safetensors", "model.safetensors"};
     int status = run_folder_newest(path, &session->log, &found->checkpoint, error);
     if (status || found->checkpoint) return status;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -236,7 +236,6 @@ static void a_cut_network_keeps_layers_of_the_head(void **state)
     struct run_fixture run;
     char *pretrained = file_join(folder, "pretrained"), *out = file_join(folder, "cut");
     char *exported = file_join(pretrained, "exported/encoder.safetensors"), *again = file_join(folder, "again");
-    char *file = file_join(out, "checkpoints/finetune.safetensors");
     const char *const still[] = {"learning-rate", "1e-9", "cut-layer", "1", NULL};
     if (finetune_with(&run, pretrained, out, still) != SIMCLR_OK) fail_msg("%s", run.error.text);
     assert_non_null(strstr(run.output.bytes, "\"cut_layer\": 1"));
@@ -254,8 +253,9 @@ static void a_cut_network_keeps_layers_of_the_head(void **state)
     model_destroy(&cut);
     model_destroy(&random);
 
-    /* What was cut has one layer to cut after; what was exported has none. */
-    assert_int_equal(finetune_with(&run, file, again, (const char *[]){"cut-layer", "2", NULL}), SIMCLR_INVALID);
+    /* A folder of fine-tuning gives the fine-tuned network. What was cut has one layer to cut after; what was exported
+     * has none. */
+    assert_int_equal(finetune_with(&run, out, again, (const char *[]){"cut-layer", "2", NULL}), SIMCLR_INVALID);
     assert_non_null(strstr(run.error.text, "has 1 layer"));
     fixture_close(&run);
     assert_int_equal(finetune_with(&run, exported, again, still), SIMCLR_INVALID);
@@ -264,7 +264,6 @@ static void a_cut_network_keeps_layers_of_the_head(void **state)
     memory_free(pretrained);
     memory_free(out);
     memory_free(exported);
-    memory_free(file);
     memory_free(again);
 }
 
