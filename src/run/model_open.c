@@ -135,22 +135,16 @@ static int look_at_file(struct found *found, const char *path, struct error *err
     return checkpoint_open(&found->checkpoint, path, error);
 }
 
-/* A run folder's newest whole checkpoint; without any, what fine-tuning left, or weights that lie in the folder. */
+/* A run folder's newest whole checkpoint; without any, the file of weights that the folder stands for. */
 static int look_into_folder(struct found *found, const struct session *session, const char *path, struct error *error)
 {
-    static const char *const names[] = {"checkpoints/finetune.safetensors", "exported/encoder.safetensors",
-                                        "encoder.safetensors", "model.safetensors"};
+    char *file;
     int status = run_folder_newest(path, &session->log, &found->checkpoint, error);
     if (status || found->checkpoint) return status;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *file = file_join(path, names[i]);
-        if (!file) return error_no_memory(error, "a path", strlen(path));
-        const bool there = file_exists(file);
-        if (there) status = look_at_file(found, file, error);
-        memory_free(file);
-        if (there) return status;
-    }
-    return run_folder_refuse(path, error);
+    status = run_folder_weights(path, &file, error);
+    if (!status) status = look_at_file(found, file, error);
+    memory_free(file);
+    return status;
 }
 
 static int look(struct found *found, const struct session *session, const char *path, struct error *error)

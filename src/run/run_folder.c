@@ -376,7 +376,8 @@ static char *weights_in(const char *folder)
     return found;
 }
 
-int run_folder_refuse(const char *path, struct error *error)
+/* No file that a folder could stand for is there. */
+static int refuse_folder(const char *path, struct error *error)
 {
     static const char *const places[] = {"checkpoints", "exported", ""};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
@@ -391,4 +392,18 @@ int run_folder_refuse(const char *path, struct error *error)
     }
     return error_set(error, SIMCLR_IO,
                      "%s: holds neither a checkpoint nor an exported encoder: train one with simclr pretrain", path);
+}
+
+int run_folder_weights(const char *path, char **out, struct error *error)
+{
+    static const char *const names[] = {"checkpoints/finetune.safetensors", "exported/encoder.safetensors",
+                                        "encoder.safetensors", "model.safetensors"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        *out = file_join(path, names[i]);
+        if (!*out) return error_no_memory(error, "a path", strlen(path));
+        if (file_exists(*out)) return SIMCLR_OK;
+        memory_free(*out);
+        *out = NULL;
+    }
+    return refuse_folder(path, error);
 }

@@ -62,8 +62,8 @@ double run_folder_best_knn(const struct run_folder *folder);
  * SIMCLR_IO: they cannot be listed. */
 int run_folder_newest(const char *path, const struct log *log, struct checkpoint **out, struct error *error);
 
-/* SIMCLR_IO: the folder has neither such a checkpoint nor an exported encoder. The sentence names a file of weights
- * that lies there, such as a classifier's. */
-int run_folder_refuse(const char *path, struct error *error);
+/* The file of weights that a folder without a newest checkpoint stands for: what fine-tuning left, an exported encoder.
+ * New string (memory_free). SIMCLR_IO: there is none; the sentence names other weights that lie there. */
+int run_folder_weights(const char *path, char **out, struct error *error);
 
 #endif

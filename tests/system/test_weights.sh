@@ -43,13 +43,17 @@ PY
 check 0 '8 rows of 64' 'prefix "backbone.": 100 tensors of the encoder' "$simclr" embed --checkpoint backbone.safetensors --data set --image-size 16 --out other.npy --threads 1 --precision float32
 holds err "1 tensor without that prefix left out: head.weight"
 # a folder of other weights: the file is named
-mkdir -p others/checkpoints && cp run/exported/encoder.safetensors others/checkpoints/finetune.safetensors
+mkdir -p others/checkpoints && cp run/exported/encoder.safetensors others/checkpoints/mine.safetensors
 mkdir -p torch && cp resnet18.pth torch
 for command in embed info; do
     words=() && [ $command = info ] || words=(--data set)
-    check 1 '' 'but others/checkpoints/finetune.safetensors: give that file' "$simclr" $command --checkpoint others "${words[@]}"
+    check 1 '' 'but others/checkpoints/mine.safetensors: give that file' "$simclr" $command --checkpoint others "${words[@]}"
     check 1 '' 'but torch/resnet18.pth: give that file' "$simclr" $command --checkpoint torch "${words[@]}"
 done
+# that of a fine-tuning stands for its network
+mv others/checkpoints/mine.safetensors others/checkpoints/finetune.safetensors
+check 0 '8 rows of 64' '' "$simclr" embed --checkpoint others --data set --image-size 16 --out tuned.npy --threads 1 --precision float32
+check 0 'conv1.weight' '' "$simclr" info --checkpoint others
 mkdir nothing
 check 1 '' 'train one with simclr pretrain' "$simclr" embed --checkpoint nothing --data set
 check 0 '' '' "$simclr" embed --checkpoint run --data set --out ours.npy --threads 1 --precision float32

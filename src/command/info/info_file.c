@@ -103,7 +103,8 @@ static void write_json(struct text *json, const char *path, const struct safeten
 
 /* ---- which file ---- */
 
-/* A run folder's newest whole checkpoint, else its exported encoder; a file is itself. New string (memory_free). */
+/* A run folder's newest whole checkpoint, else the weights that it stands for; a file is itself. New string
+ * (memory_free). */
 static int find_file(const struct session *session, const char *path, char **out, struct error *error)
 {
     struct checkpoint *checkpoint = NULL;
@@ -118,15 +119,10 @@ static int find_file(const struct session *session, const char *path, char **out
     if (checkpoint) {
         const struct run_folder folder = {.path = (char *)path}; /* only read */
         *out = run_folder_checkpoint_path(&folder, checkpoint_state(checkpoint)->step);
-    } else {
-        *out = file_join(path, "exported/encoder.safetensors");
+        checkpoint_close(&checkpoint);
+        return *out ? SIMCLR_OK : error_no_memory(error, "a path", strlen(path));
     }
-    checkpoint_close(&checkpoint);
-    if (!*out) return error_no_memory(error, "a path", strlen(path));
-    if (file_exists(*out)) return SIMCLR_OK;
-    memory_free(*out);
-    *out = NULL;
-    return run_folder_refuse(path, error);
+    return run_folder_weights(path, out, error);
 }
 
 int info_file(struct session *session, struct error *error)
