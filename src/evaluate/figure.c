@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "eval/interval.h"
 
-const struct metric_row metrics[METRIC_COUNT] = {
+const struct metric_row metric_rows[METRIC_COUNT] = {
     [METRIC_TOP1] = {"top1", "top-1 %", true, HIGHER_IS_BETTER},
     [METRIC_TOP5] = {"top5", "top-5 %", true, HIGHER_IS_BETTER},
     [METRIC_PER_CLASS] = {"per_class", "mean per class %", true, HIGHER_IS_BETTER},
@@ -282,7 +282,7 @@ static int permute(double *p, struct counted *counted, struct pool *pool, uint64
 
 static const char *judge(const struct comparison *comparison)
 {
-    const enum metric_sense sense = metrics[comparison->first->metric].sense;
+    const enum metric_sense sense = metric_rows[comparison->first->metric].sense;
     if (!(comparison->p < 0.05) || sense == NEITHER_IS_BETTER || comparison->difference == 0) return "not told apart";
     return (comparison->difference < 0) == (sense == HIGHER_IS_BETTER) ? "better" : "worse";
 }

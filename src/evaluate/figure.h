@@ -38,7 +38,7 @@ struct metric_row {
     bool percent;             /* tables show hundredfold shares */
     enum metric_sense sense;
 };
-extern const struct metric_row metrics[METRIC_COUNT];
+extern const struct metric_row metric_rows[METRIC_COUNT];
 
 /* How the value comes from one number per test image, and with it the interval and the test of a difference. */
 enum figure_kind {

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "evaluate/protocols.h"
+#include "run/outputs.h"
 
 /* ---- the table of protocols ------------------------------------------------------------------------------------- */
 
@@ -168,8 +169,9 @@ static void say(const struct suite_task *task, int from, double seconds)
     if (from >= suite->figures.count) return;
     const struct figure *first = &suite->figures.item[from];
     log_info(log, "%s on %s: %s%s%s %.*f (%.1f s)", task->row->name, source, first->setting,
-             first->setting[0] ? ": " : "", metrics[first->metric].title, metrics[first->metric].percent ? 2 : 4,
-             first->value * (metrics[first->metric].percent ? 100 : 1), seconds);
+             first->setting[0] ? ": " : "", metric_rows[first->metric].title,
+             metric_rows[first->metric].percent ? 2 : 4, first->value * (metric_rows[first->metric].percent ? 100 : 1),
+             seconds);
 }
 
 static int judge_rows(struct suite_task *task, struct error *error)
@@ -304,6 +306,14 @@ static int write_classifier(const struct suite *suite, const char *path, struct 
     return classifier_write(&suite->classifier, suite->evaluation, path, error);
 }
 
+/* A zip archive without zip64 ends at 4 GiB: a million images of a thousand classes come near it. */
+static bool predictions_fit(const struct suite *suite)
+{
+    const struct predictions *predictions = &suite->predictions;
+    const double bytes = (double)predictions->count * (double)predictions->classes * sizeof(float);
+    return predictions->probabilities && bytes < 4.0e9;
+}
+
 /* evaluation.json is the last: where it is, the others are those of the same evaluation. What it does not have, an
  * earlier one may have left. */
 static int write_all(const struct suite *suite, struct error *error)
@@ -313,7 +323,7 @@ static int write_all(const struct suite *suite, struct error *error)
         write_file *write;
         bool there;
     } files[] = {
-        {"predictions.npz", write_predictions, suite->predictions.probabilities},
+        {"predictions.npz", write_predictions, predictions_fit(suite)},
         {"classifier.safetensors", write_classifier, suite->classifier.weight},
         {"evaluation.md", write_markdown, true},
         {"evaluation.json", write_json, true},
@@ -343,11 +353,26 @@ static int find_labels(struct suite *suite, struct error *error)
     return SIMCLR_OK;
 }
 
+/* None of the files is one that is read. (No encoder is called classifier.safetensors.) */
+static int check_outputs(const struct config *config, struct error *error)
+{
+    static const char *const names[] = {"predictions.npz", "evaluation.md", "evaluation.json"};
+    int status = SIMCLR_OK;
+    for (size_t i = 0; !status && i < sizeof names / sizeof *names; i++) {
+        char *path = file_join(config->out, names[i]);
+        status =
+            path ? outputs_check(config, "out", path, error) : error_no_memory(error, "a path", strlen(config->out));
+        memory_free(path);
+    }
+    return status;
+}
+
 static int prepare(struct suite *suite, struct session *session, struct error *error)
 {
     const struct config *config = session->config;
     int status = choose_rows(suite, config->protocols, error);
     if (!status) status = file_make_folder(config->out, error); /* known before the long work */
+    if (!status) status = check_outputs(config, error);
     if (!status) status = evaluation_open(session, suite->evaluation, error);
     if (!status && config->compare[0]) status = evaluation_open_other(suite->evaluation, config->compare, error);
     if (!status) status = find_labels(suite, error);
@@ -370,7 +395,9 @@ static int report(const struct suite *suite, struct error *error)
     text_free(&text);
     if (failed) return error_no_memory(error, "the table", 1);
     session_print(session, "\nwritten to %s: evaluation.json, evaluation.md%s%s\n", session->config->out,
-                  suite->predictions.probabilities ? ", predictions.npz" : "",
+                  predictions_fit(suite)             ? ", predictions.npz"
+                  : suite->predictions.probabilities ? " (no predictions.npz: more than 4 GB of probabilities)"
+                                                     : "",
                   suite->classifier.weight ? ", classifier.safetensors" : "");
     return SIMCLR_OK;
 }

@@ -30,6 +30,7 @@ struct few {
     double *weight, *bias;
     double *right[METHODS]; /* [test images]: the share of draws in which it was right */
     double values[METHODS][DRAWS];
+    int cut; /* fits that ended at --iterations */
 };
 
 static void few_close(struct few *few)
@@ -195,9 +196,11 @@ static int regression(struct few *few, int64_t rows, int draw, struct error *err
             return error_no_memory(error, "the preconditioner of a linear fit",
                                    (size_t)few->dim * (size_t)few->dim * 8);
     }
-    const int status = logistic_fit(few->backend, &args, few->weight, few->bias, NULL, error);
+    struct lbfgs_result end = {0};
+    const int status = logistic_fit(few->backend, &args, few->weight, few->bias, &end, error);
     preconditioner_destroy(&args.preconditioner);
     if (status) return status;
+    few->cut += end.cut;
     for (size_t i = 0; i < weights; i++) few->mean[i] = (float)few->weight[i];
     predict(few, few->mean, few->bias);
     count_right(few, 1, draw);
@@ -217,6 +220,9 @@ static int add(struct few *few, int count, int64_t labelled, struct error *error
                                 .labelled = labelled};
         snprintf(figure.setting, sizeof figure.setting, "%d label%s a class, %s", count, count == 1 ? "" : "s",
                  method_names[m]);
+        if (m == 1 && few->cut > 0)
+            snprintf(figure.detail, sizeof figure.detail, "%d of %d fits ended at --iterations, short of the optimum",
+                     few->cut, DRAWS);
         few->right[m] = NULL;
         if (!figure.runs && !status) status = error_no_memory(error, "draws", DRAWS * sizeof *figure.runs);
         if (status) {
@@ -234,6 +240,7 @@ static int judge(struct few *few, int count, struct error *error)
 {
     int64_t rows = 0;
     int status = SIMCLR_OK;
+    few->cut = 0;
     for (int m = 0; m < METHODS; m++) few->right[m] = suite_images(few->task, false);
     if (!few->right[0] || !few->right[1])
         status = error_no_memory(error, "values of images", (size_t)few->task->test->count * sizeof(double));

@@ -11,6 +11,7 @@
 #include "eval/retrieval.h"
 #include "evaluate/suite.h"
 
+enum { CLASSES_MAX = 1 << 14 /* that clustering_compare matches with clusters */ };
 enum { QUERIES = 10000 /* test images at most that look for each other: lists have a place for each of a class */ };
 
 /* ---- retrieval ------------------------------------------------------------------------------------------------- */
@@ -188,8 +189,9 @@ int suite_cluster(const struct suite_task *task, struct error *error)
     struct kmeans found;
     char detail[64];
     if (present < 0) return present;
-    if (present < 2) {
-        log_warning(&session->log, "cluster is left out: the test images are of one class");
+    if (present < 2 || classes > CLASSES_MAX) {
+        log_warning(&session->log, "cluster is left out: the test images are of %d class%s", present,
+                    present == 1 ? "" : "es, more than are matched with clusters");
         return SIMCLR_OK;
     }
     int32_t *cluster = memory_array((size_t)test->count, sizeof *cluster);

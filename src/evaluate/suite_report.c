@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/digest.h"
@@ -25,11 +26,23 @@ static bool is_known(const struct interval *interval)
 
 /* ---- per class --------------------------------------------------------------------------------------------------- */
 
-/* By the linear classifier of the encoder under judgement. counts: [classes][classes], label by prediction. */
+/* By the linear classifier of the encoder under judgement: the pairs of label and prediction that occur, sorted. */
 struct confusion {
     int classes;
-    int64_t *counts, *images;
+    struct pair {
+        int32_t label, predicted;
+        int64_t count;
+    } * pair;
+    int64_t pairs;
+    int64_t *images, *right; /* [classes] */
 };
+
+static int by_pair(const void *a, const void *b)
+{
+    const struct pair *x = a, *y = b;
+    if (x->label != y->label) return x->label < y->label ? -1 : 1;
+    return (x->predicted > y->predicted) - (x->predicted < y->predicted);
+}
 
 static bool confusion_open(struct confusion *out, const struct suite *suite)
 {
@@ -37,20 +50,31 @@ static bool confusion_open(struct confusion *out, const struct suite *suite)
     const size_t classes = (size_t)evaluation_classes(suite->evaluation);
     *out = (struct confusion){.classes = (int)classes};
     if (!predictions->top5) return false;
-    out->counts = memory_array(classes * classes, sizeof *out->counts);
+    out->pair = memory_array((size_t)predictions->count, sizeof *out->pair);
     out->images = memory_array(classes, sizeof *out->images);
-    if (!out->counts || !out->images) return false;
+    out->right = memory_array(classes, sizeof *out->right);
+    if (!out->pair || !out->images || !out->right) return false;
     for (int64_t i = 0; i < predictions->count; i++) {
-        out->counts[(size_t)suite->labels[i] * classes + (size_t)predictions->top5[5 * i]]++;
-        out->images[suite->labels[i]]++;
+        const int32_t label = suite->labels[i], predicted = predictions->top5[5 * i];
+        out->pair[i] = (struct pair){label, predicted, 1};
+        out->images[label]++;
+        out->right[label] += label == predicted;
+    }
+    qsort(out->pair, (size_t)predictions->count, sizeof *out->pair, by_pair);
+    for (int64_t i = 0; i < predictions->count; i++) {
+        if (out->pairs > 0 && by_pair(&out->pair[out->pairs - 1], &out->pair[i]) == 0)
+            out->pair[out->pairs - 1].count++;
+        else
+            out->pair[out->pairs++] = out->pair[i];
     }
     return true;
 }
 
 static void confusion_close(struct confusion *confusion)
 {
-    memory_free(confusion->counts);
+    memory_free(confusion->pair);
     memory_free(confusion->images);
+    memory_free(confusion->right);
 }
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
@@ -87,7 +111,7 @@ static void json_figure(struct text *json, const struct figure *figure)
     text_json_open_object(json, NULL);
     text_json_exact(json, "protocol", figure->protocol);
     if (figure->setting[0]) text_json_exact(json, "setting", figure->setting);
-    text_json_exact(json, "metric", metrics[figure->metric].name);
+    text_json_exact(json, "metric", metric_rows[figure->metric].name);
     text_json_exact(json, "source", evaluation_sources[figure->source].name);
     text_json_number(json, "value", figure->value);
     if (is_known(&figure->over_images)) {
@@ -110,7 +134,7 @@ static void json_comparison(struct text *json, const struct comparison *comparis
     text_json_open_object(json, NULL);
     text_json_exact(json, "protocol", figure->protocol);
     if (figure->setting[0]) text_json_exact(json, "setting", figure->setting);
-    text_json_exact(json, "metric", metrics[figure->metric].name);
+    text_json_exact(json, "metric", metric_rows[figure->metric].name);
     text_json_number(json, "trained", comparison->first->value);
     text_json_number(json, "other", comparison->second->value);
     text_json_number(json, "difference", -comparison->difference);
@@ -148,7 +172,7 @@ static void json_classes(struct text *json, const struct suite *suite, const str
     text_json_open_array(json, "classes");
     for (int c = 0; c < confusion->classes; c++) {
         struct interval interval;
-        const int64_t right = confusion->counts[(int64_t)c * confusion->classes + c], images = confusion->images[c];
+        const int64_t right = confusion->right[c], images = confusion->images[c];
         text_json_open_object(json, NULL);
         text_json_string(json, "name", evaluation_class_name(suite->evaluation, c));
         text_json_integer(json, "images", images);
@@ -161,16 +185,13 @@ static void json_classes(struct text *json, const struct suite *suite, const str
     }
     text_json_close_array(json);
     text_json_open_array(json, "confusion");
-    for (int label = 0; label < confusion->classes; label++)
-        for (int predicted = 0; predicted < confusion->classes; predicted++) {
-            const int64_t count = confusion->counts[(int64_t)label * confusion->classes + predicted];
-            if (count == 0) continue;
-            text_json_open_array(json, NULL);
-            text_json_integer(json, NULL, label);
-            text_json_integer(json, NULL, predicted);
-            text_json_integer(json, NULL, count);
-            text_json_close_array(json);
-        }
+    for (int64_t i = 0; i < confusion->pairs; i++) {
+        text_json_open_array(json, NULL);
+        text_json_integer(json, NULL, confusion->pair[i].label);
+        text_json_integer(json, NULL, confusion->pair[i].predicted);
+        text_json_integer(json, NULL, confusion->pair[i].count);
+        text_json_close_array(json);
+    }
     text_json_close_array(json);
 }
 
@@ -338,12 +359,12 @@ static void grid_print(struct grid *grid, struct text *text)
 
 static double shown(const struct figure *figure, double value)
 {
-    return metrics[figure->metric].percent ? 100 * value : value;
+    return metric_rows[figure->metric].percent ? 100 * value : value;
 }
 
 static int digits(const struct figure *figure)
 {
-    return metrics[figure->metric].percent ? 2 : 4;
+    return metric_rows[figure->metric].percent ? 2 : 4;
 }
 
 static void cell_value(struct grid *grid, const struct figure *figure, double value, const struct interval *interval)
@@ -398,7 +419,7 @@ static void add_main_table(const struct suite *suite, struct text *text)
             if (strcmp(figure->protocol, suite->rows[r]->name) != 0 || !is_first(suite, figure)) continue;
             cell(&grid, "%s", figure->protocol);
             cell(&grid, "%s", figure->setting);
-            cell(&grid, "%s", metrics[figure->metric].title);
+            cell(&grid, "%s", metric_rows[figure->metric].title);
             for (int source = 0; source < SOURCE_COUNT; source++) {
                 const struct figure *own = judged[source] ? of_source(suite, figure, source) : NULL;
                 if (own)
@@ -424,7 +445,7 @@ static void add_runs_table(const struct suite *suite, struct text *text)
         if (figure->run_count == 0) continue;
         cell(&grid, "%s", figure->protocol);
         cell(&grid, "%s", figure->setting);
-        cell(&grid, "%s", metrics[figure->metric].title);
+        cell(&grid, "%s", metric_rows[figure->metric].title);
         cell(&grid, "%s", evaluation_sources[figure->source].name);
         cell(&grid, "%d", figure->run_count);
         cell_value(&grid, figure, figure->mean, &figure->over_runs);
@@ -451,7 +472,7 @@ static void add_leaks(const struct suite *suite, struct text *text)
         if (!figure->per_image) continue;
         cell(&grid, "%s", figure->protocol);
         cell(&grid, "%s", figure->setting);
-        cell(&grid, "%s", metrics[figure->metric].title);
+        cell(&grid, "%s", metric_rows[figure->metric].title);
         cell(&grid, "%s", evaluation_sources[figure->source].name);
         cell(&grid, "%.*f", digits(figure), shown(figure, figure->value));
         cell_value(&grid, figure, figure->without_leaks, &(struct interval){NAN, NAN});
@@ -472,7 +493,7 @@ static void add_comparisons(const struct suite *suite, struct text *text)
         const struct figure *figure = comparison->first;
         cell(&grid, "%s", figure->protocol);
         cell(&grid, "%s", figure->setting);
-        cell(&grid, "%s", metrics[figure->metric].title);
+        cell(&grid, "%s", metric_rows[figure->metric].title);
         cell_value(&grid, figure, -comparison->difference,
                    &(struct interval){-comparison->interval.high, -comparison->interval.low});
         cell(&grid, "%.3g", comparison->p);
@@ -483,37 +504,49 @@ static void add_comparisons(const struct suite *suite, struct text *text)
     grid_print(&grid, text);
 }
 
+/* "name (3)" of the class that images of `label` are taken for most often, and not rightly; "-": none. pairs of one
+ * label stand together from *at on. */
+static void cell_confused(struct grid *grid, const struct suite *suite, const struct confusion *confusion, int label,
+                          int64_t *at)
+{
+    const struct pair *most = NULL;
+    struct text name = {0};
+    for (; *at < confusion->pairs && confusion->pair[*at].label == label; ++*at) {
+        const struct pair *pair = &confusion->pair[*at];
+        if (pair->predicted != label && (!most || pair->count > most->count)) most = pair;
+    }
+    if (most) add_name(&name, evaluation_class_name(suite->evaluation, most->predicted));
+    if (most)
+        cell(grid, "%.200s (%lld)", name.failed ? "" : name.bytes, (long long)most->count);
+    else
+        cell(grid, "-");
+    text_free(&name);
+}
+
 static void add_classes(const struct suite *suite, struct text *text)
 {
     struct confusion confusion;
     struct grid grid = {.columns = 4};
+    int64_t at = 0;
     if (confusion_open(&confusion, suite)) {
         cell(&grid, "class");
         cell(&grid, "test images");
         cell(&grid, "top-1 %% [95 %%]");
         cell(&grid, "taken most often for");
         for (int c = 0; c < confusion.classes; c++) {
-            const int64_t *row = confusion.counts + (int64_t)c * confusion.classes, images = confusion.images[c];
+            const int64_t right = confusion.right[c], images = confusion.images[c];
             double low, high;
-            int most = -1;
             struct text name = {0};
             add_name(&name, evaluation_class_name(suite->evaluation, c));
             cell(&grid, "%.200s", name.failed ? "" : name.bytes);
             text_free(&name);
             cell(&grid, "%lld", (long long)images);
-            interval_wilson(row[c], images, &low, &high);
+            interval_wilson(right, images, &low, &high);
             if (images > 0)
-                cell(&grid, "%.2f [%.2f, %.2f]", 100.0 * (double)row[c] / (double)images, 100 * low, 100 * high);
+                cell(&grid, "%.2f [%.2f, %.2f]", 100.0 * (double)right / (double)images, 100 * low, 100 * high);
             else
                 cell(&grid, "-");
-            for (int other = 0; other < confusion.classes; other++)
-                if (other != c && row[other] > 0 && (most < 0 || row[other] > row[most])) most = other;
-            if (most >= 0) add_name(&name, evaluation_class_name(suite->evaluation, most));
-            if (most >= 0)
-                cell(&grid, "%.200s (%lld)", name.failed ? "" : name.bytes, (long long)row[most]);
-            else
-                cell(&grid, "-");
-            text_free(&name);
+            cell_confused(&grid, suite, &confusion, c, &at);
         }
         text_add(text, "\n## Per class, by the linear classifier\n\n");
     }
