@@ -544,7 +544,7 @@ const struct option_row config_options[] = {
      .elsewhere = "protocol|tasks|metrics|evaluations",
      .commands = ON(EVALUATE), .default_text = "usual",
      .help = "What to do, with commas between: knn, linear, fewshot, retrieval, cluster, quality (these are usual); "
-             "linear-sgd, finetune-1%, finetune-10%, finetune-100%, supervised, which train for long; or usual, or all."},
+             "linear-sgd, finetune (or finetune-1%, -10%, -100%) and supervised, which train for long; or usual, or all."},
     {.name = "label-epochs", .argument = "N", INTEGER(label_epochs, 1, 100000), .section = "Evaluation",
      .commands = ON(EVALUATE), .default_text = "auto",
      .help = "Passes over the labelled images in finetune and supervised (auto: as these commands have them)."},

@@ -74,6 +74,14 @@ static bool is_word(const char *at, size_t length, const char *word)
     return strlen(word) == length && memcmp(at, word, length) == 0;
 }
 
+/* "finetune" stands for all of its shares of the labels. */
+static bool is_named(const struct suite_row *row, const char *at, size_t length)
+{
+    const bool share = row->name[strlen(row->name) - 1] == '%';
+    return is_word(at, length, row->name) ||
+           (share && length > 0 && strncmp(row->name, at, length) == 0 && row->name[length] == '-');
+}
+
 /* "knn,linear", "usual", "all": in the order of the table, each once. */
 static int choose_rows(struct suite *suite, const char *list, struct error *error)
 {
@@ -83,7 +91,7 @@ static int choose_rows(struct suite *suite, const char *list, struct error *erro
         const bool all = is_word(at, length, "all"), usual = is_word(at, length, "usual");
         bool found = all || usual;
         for (int i = 0; i < suite_row_count; i++) {
-            const bool named = is_word(at, length, suite_rows[i].name);
+            const bool named = is_named(&suite_rows[i], at, length);
             wanted[i] |= all || (usual && suite_rows[i].usual) || named;
             found |= named;
         }

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "data/dataset.h"
 #include "eval/interval.h"
+#include "evaluate/label_factor.h"
 #include "evaluate/suite.h"
 
 enum { LEAKS_NAMED = 1000 };
@@ -75,6 +76,53 @@ static void confusion_close(struct confusion *confusion)
     memory_free(confusion->pair);
     memory_free(confusion->images);
     memory_free(confusion->right);
+}
+
+/* ---- labels ------------------------------------------------------------------------------------------------------ */
+
+/* Accuracies of the protocols whose names begin so, which stand by rising numbers of labels. */
+static void curve_of(struct label_curve *curve, const struct suite *suite, const char *name,
+                     enum evaluation_source source, int run)
+{
+    *curve = (struct label_curve){0};
+    for (int i = 0; i < suite->figures.count; i++) {
+        const struct figure *figure = &suite->figures.item[i];
+        if (figure->source != source || figure->metric != METRIC_TOP1 || curve->count == LABEL_CURVE_POINTS ||
+            strncmp(figure->protocol, name, strlen(name)) != 0 || (run > 0 && run >= figure->run_count))
+            continue;
+        curve->labels[curve->count] = (double)figure->labelled;
+        curve->accuracy[curve->count++] = figure->run_count > 0 ? figure->runs[run] : figure->value;
+    }
+}
+
+struct factors {
+    struct label_factor first;
+    int runs;
+    double mean;
+    struct interval interval;
+};
+
+static bool find_factors(struct factors *out, const struct suite *suite)
+{
+    enum { RUNS = 100 };
+    double values[RUNS];
+    *out = (struct factors){.interval = {NAN, NAN}};
+    for (int run = 0; run < suite->runs && run < RUNS; run++) {
+        struct label_curve ours, supervised;
+        struct label_factor factor;
+        curve_of(&ours, suite, "finetune-", SOURCE_TRAINED, run);
+        curve_of(&supervised, suite, "supervised", SOURCE_UNTRAINED, run);
+        if (!label_factor_find(&factor, &ours, &supervised)) break;
+        if (run == 0) out->first = factor;
+        values[out->runs++] = factor.factor;
+    }
+    if (out->runs > 1) statistics_over_seeds(&out->mean, &out->interval, values, out->runs);
+    return out->runs > 0;
+}
+
+static const char *bound_of(const struct label_factor *factor)
+{
+    return factor->bound > 0 ? "at least " : factor->bound < 0 ? "at most " : "";
 }
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
@@ -267,6 +315,22 @@ static void json_origin(struct text *json, const struct suite *suite)
     if (evaluation->layer > 0) text_json_integer(json, "layer", evaluation->layer);
 }
 
+static void json_factor(struct text *json, const struct suite *suite)
+{
+    struct factors factors;
+    if (!find_factors(&factors, suite)) return;
+    text_json_open_object(json, "label_factor");
+    text_json_number(json, "value", factors.first.factor);
+    text_json_number(json, "accuracy", factors.first.accuracy);
+    if (factors.first.bound) text_json_exact(json, "is", factors.first.bound > 0 ? "at least" : "at most");
+    if (factors.runs > 1) {
+        text_json_integer(json, "runs", factors.runs);
+        text_json_number(json, "mean", factors.mean);
+        json_interval(json, &factors.interval, "Student's t");
+    }
+    text_json_close_object(json);
+}
+
 void suite_json(const struct suite *suite, struct text *json)
 {
     text_json_open_object(json, NULL);
@@ -280,6 +344,7 @@ void suite_json(const struct suite *suite, struct text *json)
     text_json_open_array(json, "figures");
     for (int i = 0; i < suite->figures.count; i++) json_figure(json, &suite->figures.item[i]);
     text_json_close_array(json);
+    json_factor(json, suite);
     if (suite->comparisons) {
         text_json_open_array(json, "comparisons");
         for (int i = 0; i < suite->comparison_count; i++) json_comparison(json, &suite->comparisons[i]);
@@ -434,6 +499,21 @@ static void add_main_table(const struct suite *suite, struct text *text)
         if (strcmp(suite->rows[r]->name, "quality") == 0) text_add(text, "\n%s\n", SUITE_QUALITY_NOTE);
 }
 
+static void add_factor(const struct suite *suite, struct text *text)
+{
+    struct factors factors;
+    if (!find_factors(&factors, suite)) return;
+    text_add(
+        text,
+        "\nLabel factor: for %.2f %%, the highest accuracy that both reach, supervised training needs %s%.2f times the "
+        "labels of the fine-tuned encoder.",
+        100 * factors.first.accuracy, bound_of(&factors.first), factors.first.factor);
+    if (factors.runs > 1)
+        text_add(text, " Over %d runs: %.2f [%.2f, %.2f].", factors.runs, factors.mean, factors.interval.low,
+                 factors.interval.high);
+    text_add(text, "\n");
+}
+
 static void add_runs_table(const struct suite *suite, struct text *text)
 {
     static const char *const heads[] = {"protocol", "setting",     "figure",     "features of",
@@ -570,6 +650,7 @@ void suite_markdown(const struct suite *suite, struct text *text, bool whole)
                  evaluation->encoders[SOURCE_TRAINED].hash_before);
     text_add(text, "; seed %lld. ", (long long)session->config->seed);
     add_main_table(suite, text);
+    add_factor(suite, text);
     if (whole) add_runs_table(suite, text);
     add_comparisons(suite, text);
     if (whole || suite->leaks > 0) add_leaks(suite, text);

@@ -176,14 +176,14 @@ PY
 check 3 '' 'every class has one training image' "$simclr" evaluate --features lone.npy --test-features lone.npy --out lone "${common[@]}"
 check 0 '' 'retrieval is left out' "$simclr" evaluate --features lone.npy --test-features lone.npy --l2 0.1 --out lone "${common[@]}"
 
-# ---- what is refused ----
 # ---- what trains on labels ----
-check 0 'finetune-10%' 'supervised on untrained: 1% of the labels' "$simclr" evaluate run "${synthetic[@]}" --protocols finetune-10%,supervised --label-epochs 1 --out labels
+check 0 'finetune-10%' 'supervised on untrained: 1% of the labels' "$simclr" evaluate run "${synthetic[@]}" --protocols finetune,supervised --label-epochs 1 --out labels
 for share in 1 10 100; do [ -s labels/supervised-$share-seed-1/exported/encoder.safetensors ] || fail "supervised-$share-seed-1 has no encoder"; done
 cp labels/evaluation.json first.json
 check 0 '' 'resuming at step' "$simclr" evaluate run "${synthetic[@]}" --protocols supervised --label-epochs 1 --out labels
 python first.json labels/evaluation.json <<'PY'
 import json, sys
+whole = json.load(open(sys.argv[1]))
 first, again = (json.load(open(path))["figures"] for path in sys.argv[1:])
 pick = lambda figures, **keys: [f for f in figures if all(f.get(k) == v for k, v in keys.items())]
 for source in ("untrained", "trained"):
@@ -192,11 +192,18 @@ for source in ("untrained", "trained"):
 supervised = pick(first, protocol="supervised", source="untrained", metric="top1")
 assert [f["setting"] for f in supervised] == ["1% of the labels", "10% of the labels", "100% of the labels"], supervised
 counts = [f["labelled_images"] for f in supervised]
+tuned = [f for share in (1, 10, 100) for f in pick(first, protocol=f"finetune-{share}%", source="trained", metric="top1")]
+assert [f["labelled_images"] for f in tuned] == counts
+most = min(max(f["value"] for f in tuned), max(f["value"] for f in supervised))
+firsts = [curve[0]["value"] >= most for curve in (tuned, supervised)]
+assert ("label_factor" in whole) == (not all(firsts)), whole.get("label_factor")
+if not all(firsts): assert whole["label_factor"]["accuracy"] == most and whole["label_factor"].get("is") == {(0, 0): None, (1, 0): "at least", (0, 1): "at most"}[tuple(map(int, firsts))]
 assert counts == sorted(counts) and counts[0] < counts[2], counts
 assert [f["value"] for f in pick(again, protocol="supervised", metric="top1")] == [f["value"] for f in supervised]
 PY
 check 0 '' 'is replaced: it holds another training' "$simclr" evaluate run "${synthetic[@]}" --protocols supervised --label-epochs 2 --out labels
 
+# ---- what is refused ----
 check 2 '^$' 'protocols: "knm" is none: give usual, all, or some of knn, linear' "$simclr" evaluate run --data synthetic --protocols knn,knm
 check 2 '^$' 'evaluate needs --checkpoint PATH' "$simclr" evaluate
 check 2 '^$' 'evaluate needs --data PATH' "$simclr" evaluate run
