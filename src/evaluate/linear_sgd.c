@@ -370,6 +370,16 @@ static void say_choice(struct evaluation *evaluation, const struct banks *banks)
                  dataset_count(evaluation->train));
 }
 
+/* The best of the bank may lie beyond it. */
+static void warn_of_edge(const struct evaluation *evaluation, enum evaluation_source source, const struct banks *banks)
+{
+    if (banks->split.folds == 0 || (banks->chosen > 0 && banks->chosen < BANK - 1)) return;
+    log_warning(&evaluation->session->log,
+                "%s on %s: the chosen rate, %g, is the %s of the bank: %s may change the figure", phase,
+                evaluation_sources[source].name, bank_rates[banks->chosen], banks->chosen == 0 ? "lowest" : "highest",
+                banks->chosen == 0 ? "a lower one" : "more --sgd-epochs");
+}
+
 static int train_and_test(struct evaluation *evaluation, enum evaluation_source source, const struct features *train,
                           const struct features *features, struct score *out, struct error *error)
 {
@@ -381,6 +391,7 @@ static int train_and_test(struct evaluation *evaluation, enum evaluation_source 
     if (!status) status = stream_keep(&stream, error);
     if (!status) status = learn(&stream, &banks, error);
     if (!status) status = choose(&banks, train, error);
+    if (!status) warn_of_edge(evaluation, source, &banks);
     if (!status) status = score_all(evaluation, source, &banks, features, out, error);
     banks_close(&banks);
     stream_close(&stream);

@@ -60,6 +60,12 @@ COMMANDS = [
             ["labels/exported/*", "labels/checkpoints/*", "labels/config.yaml", "steps:labels/metrics.jsonl"]),
     Command("knn", ["knn", "--checkpoint", "done", "--data", "data", "--json", "--controls", "--features-out", "kept"] + JUDGE, ["stdout", "kept*"]),
     Command("linear", ["linear", "--checkpoint", "done", "--data", "data", "--json", "--iterations", "5"] + JUDGE, ["stdout"]),
+    Command("linear-sgd", ["linear", "--checkpoint", "done", "--data", "data", "--json", "--solver", "sgd", "--sgd-epochs", "2", "--augmented-copies", "2",
+                           "--predictions", "p.npz"] + JUDGE, ["stdout", "p.npz"]),
+    # views that grow, and averages
+    Command("grown", ["pretrain", "--data", "data", "--out", "grown", "--epochs", "1", "--depth", "18", "--width", "1/8", "--threads", "1", "--batch", "8", "--workers", "0",
+                      "--knn-every", "1", "--knn-images", "8", "--diagnostics-images", "0", "--log-every", "1", "--ema", "0.5", "--image-size-schedule", "8:0.5,12:0.5"],
+            ["grown/exported/encoder.safetensors", "grown/exported/encoder-ema.safetensors", "grown/checkpoints/*", "grown/config.yaml", "steps:grown/metrics.jsonl"]),
     Command("embed", ["embed", "--checkpoint", "done/exported/encoder.safetensors", "--data", "data.tar.gz", "--out", "f.npy"] + JUDGE, ["stdout", "f.*"]),
     Command("pack", ["data", "pack", "data", "--out", "packed", "--shard-images", "5", "--threads", "1"], ["packed/*"]),
     Command("pack-raw", ["data", "pack", "data", "--format", "raw", "--out", "packed", "--threads", "1"], ["packed/*.pack"]),

@@ -513,6 +513,8 @@ static void every_failed_allocation_is_reported(void **state)
         fixture_set(&run, "overwrite", "true");
         fixture_set(&run, "epochs", "1");
         fixture_set(&run, "threads", "1");
+        fixture_set(&run, "ema", "0.5");
+        fixture_set(&run, "image-size-schedule", "8:0.5,16:0.5");
         memory_fail_after(n);
         const int status = fixture_run(&run, pretrain_run);
         memory_fail_after(0);
