@@ -71,9 +71,11 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .name = "supervised",
             .elsewhere = "scratch|from-scratch|baseline|train-supervised",
             .summary = "train the same network on labels alone: what pretraining is measured against",
-            .help = "The control that no pretraining goes into: the network starts from random weights and is trained "
-                    "on labels, all of them or some. A run lives in the folder of --out like one of pretrain, and the "
-                    "same command goes on with it. Its encoder is judged by knn, linear and embed like any other.",
+            .help =
+                "The control that no pretraining goes into: the network starts from random weights and is trained "
+                "on labels, all of them or some. A run lives in the folder of --out like one of pretrain, and the "
+                "same command goes on with it. Its encoder is judged by knn, linear and embed like any other. "
+                "A recipe of pretrain gives the same network, but brings its optimizer, rate, batch and epochs along.",
             .examples = "simclr supervised --data cifar10/ --out supervised/\n"
                         "simclr supervised --data cifar10/ --labels 10% --width 1/4 --out tenth/",
         },

@@ -62,6 +62,7 @@ struct config {
     double width;
     char *stem, *image_size_schedule;
     /* views */
+    char *training_views;
     char *view_preset, *crop_filter, *mean, *std; /* mean, std: "r,g,b" or "" */
     double crop_probability, crop_area_min, crop_area_max, crop_ratio_min, crop_ratio_max, flip_probability;
     double jitter_probability, jitter_strength, brightness, contrast, saturation, hue, gray_probability;

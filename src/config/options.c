@@ -243,9 +243,9 @@ const struct option_row config_options[] = {
      .commands = WITH_VIEWS, .default_text = "auto", .choices = "auto|imagenet|cifar", .matters = true,
      .help = "What auto means below: imagenet is jitter strength 1 and blur, cifar is 0.5 and none (auto: by image "
              "size)."},
-    {.name = "view-preset", .argument = "PRESET", CHOICE(view_preset), .section = "Views",
+    {.name = "training-views", .argument = "KIND", CHOICE(training_views), .section = "Views",
      .commands = ON(SUPERVISED), .default_text = "crop-flip", .choices = "crop-flip|simclr", .matters = true,
-     .help = "Random crop and flip, or all that pretrain does to views of this size."},
+     .help = "Random crop and flip, or all that pretrain does to views of this size unless told otherwise."},
     {.name = "crop-filter", .argument = "FILTER", CHOICE(crop_filter), .section = "Views",
      .elsewhere = "interpolation|resample|resize-filter",
      .commands = WITH_VIEWS, .default_text = "bicubic", .choices = "bicubic|bilinear", .matters = true,

@@ -154,7 +154,7 @@ int supervised_learn(struct evaluation *evaluation, struct error *error)
                                    .phase = "supervised",
                                    .model = labelled->model,
                                    .policy = &run->policy,
-                                   .as_policy = strcmp(config->view_preset, "simclr") == 0,
+                                   .as_policy = strcmp(config->training_views, "simclr") == 0,
                                    .dataset = evaluation->train,
                                    .subset = labelled->subset,
                                    .subset_count = labelled->subset_count,
@@ -186,7 +186,7 @@ void supervised_facts(const struct evaluation *evaluation, struct text *json)
 {
     const struct supervised_run *run = evaluation->state;
     labelled_facts(evaluation, &run->labelled, json);
-    text_json_string(json, "view_preset", evaluation->session->config->view_preset);
+    text_json_string(json, "training_views", evaluation->session->config->training_views);
 }
 
 void supervised_close_table(const struct evaluation *evaluation)

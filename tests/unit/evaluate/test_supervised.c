@@ -186,7 +186,7 @@ static void another_run_is_refused(void **state)
         const char *says;
     } cases[] = {
         {{"labels", "50%", NULL}, "labels"},
-        {{"view-preset", "simclr", NULL}, "view-preset"},
+        {{"training-views", "simclr", NULL}, "training-views"},
         {{"epochs", "4", NULL}, "epochs"},
         {{"synthetic-images", "80", NULL}, "synthetic-images"},
     };
@@ -208,7 +208,7 @@ static void another_run_is_refused(void **state)
 static void views_and_labels_matter(void **state)
 {
     (void)state;
-    static const char *const variants[][5] = {{"view-preset", "simclr", NULL}, {"labels", "3/class", NULL}};
+    static const char *const variants[][5] = {{"training-views", "simclr", NULL}, {"labels", "3/class", NULL}};
     static const char *const names[] = {"views", "few"};
     struct run_fixture run;
     struct bytes first = read_file("run/exported/encoder.safetensors");
