@@ -85,6 +85,7 @@ struct config {
     double knn_temperature, l2;
     bool json, controls;
     char *features_out, *solver;
+    char *layers;                                           /* of evaluate: "h,1,2" */
     int64_t sgd_epochs, sgd_batch, augmented_copies, layer; /* layer: "h" = 0 accepted */
     double sgd_l2;
     char *features, *test_features, *predictions;

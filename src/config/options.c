@@ -199,7 +199,7 @@ const struct option_row config_options[] = {
     /* ---- Model */
     {.name = "depth", .argument = "N", INTEGER(depth, 18, 200), .section = "Model",
      .elsewhere = "arch|architecture|model|model-name|base-model|backbone|encoder|net|network|resnet|resnet-depth|"
-                  "resnet-version|layers|a",
+                  "resnet-version|a",
      .commands = ON(PRETRAIN) | ON(SUPERVISED) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "18",
      .choices = "18|34|50|101|152|200", .matters = true,
      .help = "ResNet depth (the paper: 50)."},
@@ -585,9 +585,13 @@ const struct option_row config_options[] = {
      .elsewhere = "max-iter|iters|n-iter|num-iterations|max-iterations",
      .commands = ON(LINEAR) | ON(EVALUATE) | ON(DEMO), .default_text = "300",
      .help = "Most iterations of L-BFGS for one fit."},
+    {.name = "layers", .argument = "LIST", TEXT(layers), .section = "Evaluation",
+     .commands = ON(EVALUATE), .default_text = "h",
+     .help = "Whose features to judge, with commas between: h, the encoder's, and 1, 2 or 3 for a layer of the projection "
+             "head after its ReLU; the last layer's are z, without one."},
     {.name = "layer", .argument = "L", INTEGER(layer, 0, 3), .section = "Evaluation",
      .elsewhere = "feature-layer|projection-layer|use-projection",
-     .commands = WITH_TABLES | ON(EMBED), .default_text = "h", .aliases = "h=0",
+     .commands = ON(KNN) | ON(LINEAR) | ON(EMBED), .default_text = "h", .aliases = "h=0",
      .help = "Features: h, the encoder's, or those of layer 1, 2 or 3 of the projection head after its ReLU; the last "
              "layer's are z, without one."},
     {.name = "solver", .argument = "NAME", CHOICE(solver), .section = "Evaluation",

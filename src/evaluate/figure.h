@@ -50,10 +50,11 @@ enum figure_kind {
 
 struct figure {
     const char *protocol; /* a row's name */
-    char setting[56];     /* "k 200, temperature 0.1"; empty where there is one only */
+    char setting[88];     /* "k 200, temperature 0.1", after "head layer 1" where it is one; empty: there is one only */
     char detail[120];     /* what was found on the way, "l2 0.001"; empty: nothing */
     enum metric metric;
     enum evaluation_source source;
+    int layer; /* of the head, whose features were judged; 0: h, or it is not of features */
     enum figure_kind kind;
     double value;                /* under the seed of --seed */
     double *per_image;           /* [test images], NaN: not of this one; NULL of FIGURE_NUMBER */

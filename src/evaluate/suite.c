@@ -52,10 +52,22 @@ const struct suite_row suite_rows[] = {
      .judge = suite_cluster},
     {.name = "quality", .usual = true, .needs_features = true, .sources = EVERY_SOURCE, .judge = suite_quality},
     {.name = "linear-sgd", .sources = BIT(PIXELS) | EVERY_ENCODER, .judge = linear_sgd},
-    {.name = "finetune-1%", .seeded = LABELS_AND_ORDER, .sources = EVERY_ENCODER, .judge = suite_finetune_1},
-    {.name = "finetune-10%", .seeded = LABELS_AND_ORDER, .sources = EVERY_ENCODER, .judge = suite_finetune_10},
-    {.name = "finetune-100%", .seeded = LABELS_AND_ORDER, .sources = EVERY_ENCODER, .judge = suite_finetune_100},
-    {.name = "supervised", .sources = BIT(UNTRAINED), .judge = suite_supervised},
+    {.name = "finetune-1%",
+     .whole_network = true,
+     .seeded = LABELS_AND_ORDER,
+     .sources = EVERY_ENCODER,
+     .judge = suite_finetune_1},
+    {.name = "finetune-10%",
+     .whole_network = true,
+     .seeded = LABELS_AND_ORDER,
+     .sources = EVERY_ENCODER,
+     .judge = suite_finetune_10},
+    {.name = "finetune-100%",
+     .whole_network = true,
+     .seeded = LABELS_AND_ORDER,
+     .sources = EVERY_ENCODER,
+     .judge = suite_finetune_100},
+    {.name = "supervised", .whole_network = true, .sources = BIT(UNTRAINED), .judge = suite_supervised},
 };
 const int suite_row_count = sizeof suite_rows / sizeof *suite_rows;
 
@@ -103,6 +115,38 @@ static int choose_rows(struct suite *suite, const char *list, struct error *erro
     return suite->row_count > 0 ? SIMCLR_OK : refuse_name("", 0, error);
 }
 
+/* "h,1,2": in this order, each once. Whether the head has them is asked once there is a model. */
+static int choose_layers(struct suite *suite, const char *list, struct error *error)
+{
+    bool chosen[4] = {false};
+    for (const char *at = list; *at;) {
+        const int layer = *at == 'h' ? 0 : *at >= '0' && *at <= '3' ? *at - '0' : -1;
+        if (layer < 0 || (at[1] != ',' && at[1] != '\0') || (at[1] == ',' && at[2] == '\0'))
+            return error_set(error, SIMCLR_INVALID, "--layers %.80s: give h, 1, 2 or 3, or some with commas between",
+                             list);
+        if (!chosen[layer]) suite->layers[suite->layer_count++] = layer;
+        chosen[layer] = true;
+        at += at[1] == ',' ? 2 : 1;
+    }
+    if (suite->layer_count == 0) suite->layer_count = 1; /* h */
+    return SIMCLR_OK;
+}
+
+static int check_layers(const struct suite *suite, struct error *error)
+{
+    const struct evaluation *evaluation = suite->evaluation;
+    int status = SIMCLR_OK;
+    for (int i = 0; !status && i < suite->layer_count; i++) {
+        if (suite->layers[i] == 0) continue;
+        if (evaluation_is_of_tables(evaluation))
+            return error_set(error, SIMCLR_INVALID, "--layers goes with --checkpoint; --features has rows only");
+        for (int source = SOURCE_TRAINED; !status && source <= SOURCE_OTHER; source++)
+            if (evaluation->encoders[source].model)
+                status = feature_rows_check_layer(&evaluation->encoders[source].model->config, suite->layers[i], error);
+    }
+    return status;
+}
+
 /* ---- what rows call --------------------------------------------------------------------------------------------- */
 
 double *suite_images(const struct suite_task *task, bool nan)
@@ -115,6 +159,7 @@ double *suite_images(const struct suite_task *task, bool nan)
 
 bool suite_is_main(const struct suite_task *task)
 {
+    if (task->suite->evaluation->layer > 0) return false;
     return task->source == SOURCE_TRAINED || task->source == SOURCE_FEATURES;
 }
 
@@ -133,6 +178,10 @@ int suite_add(const struct suite_task *task, const struct figure *like, struct e
     const struct figure_images images = images_of(task->suite);
     figure.protocol = task->row->name;
     figure.source = task->source;
+    figure.layer = task->row->whole_network ? 0 : task->suite->evaluation->layer;
+    if (figure.layer > 0)
+        snprintf(figure.setting, sizeof figure.setting, "head layer %d%s%.60s", figure.layer,
+                 like->setting[0] ? ", " : "", like->setting);
     if (!figure.varied) figure.varied = task->source == SOURCE_UNTRAINED ? "the weights" : task->row->seeded;
     if (figure.kind != FIGURE_NUMBER) {
         if (!figure.per_image) {
@@ -166,6 +215,8 @@ int suite_add_score(const struct suite_task *task, const char *setting, const st
  * in which something else changes. */
 static bool runs_again(const struct suite_task *task)
 {
+    const struct suite *suite = task->suite;
+    if (task->row->whole_network && suite->evaluation->layer != suite->layers[0]) return false;
     return task->run == 0 || task->source == SOURCE_UNTRAINED || task->row->seeded;
 }
 
@@ -218,7 +269,8 @@ static int judge_source(struct suite *suite, enum evaluation_source source, stru
     int status = SIMCLR_OK;
     for (int run = 0; !status && run < suite->runs; run++) {
         struct suite_task task = {.suite = suite, .source = source, .seed = (uint64_t)seed + (uint64_t)run, .run = run};
-        if (source == SOURCE_UNTRAINED && run > 0) {
+        const bool other_weights = run > 0 || evaluation->layer != suite->layers[0]; /* of the last seed */
+        if (source == SOURCE_UNTRAINED && suite->runs > 1 && other_weights) {
             evaluation_release(source, &train, &test);
             status = evaluation_renew_untrained(evaluation, task.seed, error);
         }
@@ -233,12 +285,26 @@ static int judge_source(struct suite *suite, enum evaluation_source source, stru
     return status;
 }
 
+/* Pixels and tables have no layers. */
+static int judge_layers(struct suite *suite, enum evaluation_source source, struct error *error)
+{
+    struct evaluation *evaluation = suite->evaluation;
+    const bool of_layers = evaluation->encoders[source].model != NULL;
+    int status = SIMCLR_OK;
+    for (int i = 0; !status && i < (of_layers ? suite->layer_count : 1); i++) {
+        evaluation->layer = of_layers ? suite->layers[i] : 0;
+        status = judge_source(suite, source, error);
+    }
+    evaluation->layer = 0;
+    return status;
+}
+
 static int judge_all(struct suite *suite, struct error *error)
 {
     for (int source = 0; source < SOURCE_COUNT; source++) {
         if (evaluation_sources[source].control && !suite->evaluation->session->config->controls) continue;
         if (!evaluation_has(suite->evaluation, (enum evaluation_source)source)) continue;
-        const int status = judge_source(suite, (enum evaluation_source)source, error);
+        const int status = judge_layers(suite, (enum evaluation_source)source, error);
         if (status) return status;
     }
     return evaluation_check_frozen(suite->evaluation, error);
@@ -379,10 +445,12 @@ static int prepare(struct suite *suite, struct session *session, struct error *e
 {
     const struct config *config = session->config;
     int status = choose_rows(suite, config->protocols, error);
+    if (!status) status = choose_layers(suite, config->layers, error);
     if (!status) status = file_make_folder(config->out, error); /* known before the long work */
     if (!status) status = check_outputs(config, error);
     if (!status) status = evaluation_open(session, suite->evaluation, error);
     if (!status && config->compare[0]) status = evaluation_open_other(suite->evaluation, config->compare, error);
+    if (!status) status = check_layers(suite, error);
     if (!status) status = find_labels(suite, error);
     return status ? status : suite_find_leaks(suite, error);
 }

@@ -15,8 +15,9 @@ struct suite {
     struct figures figures;
     const struct suite_row *rows[SUITE_ROWS_MAX]; /* that were asked for */
     int row_count;
-    int runs;        /* of --seeds */
-    int32_t *labels; /* [test images] */
+    int layers[4], layer_count; /* of --layers, in this order, each once; 0: h */
+    int runs;                   /* of --seeds */
+    int32_t *labels;            /* [test images] */
     /* Of the linear classifier on the trained encoder, or on the table: */
     struct classifier classifier;
     struct predictions predictions;
@@ -45,6 +46,7 @@ struct suite_row {
     bool usual;          /* part of what runs unless --protocols says otherwise */
     bool needs_features; /* of the source: they are made once for all rows */
     const char *seeded;  /* what another seed changes with a given encoder, in words; NULL: nothing, so it runs once */
+    bool whole_network;  /* it trains all of a network: whichever layers are judged, it runs once */
     unsigned sources;    /* a bit of 1u << source for each that it judges */
     int (*judge)(const struct suite_task *task, struct error *error);
 };

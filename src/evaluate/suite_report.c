@@ -161,6 +161,7 @@ static void json_figure(struct text *json, const struct figure *figure)
     if (figure->setting[0]) text_json_exact(json, "setting", figure->setting);
     text_json_exact(json, "metric", metric_rows[figure->metric].name);
     text_json_exact(json, "source", evaluation_sources[figure->source].name);
+    if (figure->layer > 0) text_json_integer(json, "layer", figure->layer);
     text_json_number(json, "value", figure->value);
     if (is_known(&figure->over_images)) {
         text_json_open_object(json, "over_images");
@@ -312,7 +313,6 @@ static void json_origin(struct text *json, const struct suite *suite)
         text_json_string(json, "other_checkpoint", session->config->compare);
         text_json_string(json, "other_encoder_hash", hash);
     }
-    if (evaluation->layer > 0) text_json_integer(json, "layer", evaluation->layer);
 }
 
 static void json_factor(struct text *json, const struct suite *suite)
@@ -339,6 +339,9 @@ void suite_json(const struct suite *suite, struct text *json)
     json_origin(json, suite);
     text_json_open_array(json, "protocols");
     for (int i = 0; i < suite->row_count; i++) text_json_exact(json, NULL, suite->rows[i]->name);
+    text_json_close_array(json);
+    text_json_open_array(json, "layers");
+    for (int i = 0; i < suite->layer_count; i++) text_json_integer(json, NULL, suite->layers[i]);
     text_json_close_array(json);
     json_leaks(json, suite);
     text_json_open_array(json, "figures");

@@ -35,6 +35,27 @@ check 0 '' '' "$simclr" pretrain --data synthetic "${tiny[@]}" --epochs 1 --out 
 check 0 '' '' "$simclr" pretrain --data synthetic "${tiny[@]}" --epochs 6 --head-dim 16 --out other "${common[@]}"
 synthetic=(--data synthetic --synthetic-images 60 --iterations 20 "${common[@]}")
 
+# ---- layers of the head beside h: of every encoder, under every seed as if alone ----
+check 0 'head layer 2, chosen' '' "$simclr" evaluate run "${synthetic[@]}" --protocols knn,linear --layers h,1,2 --seeds 2 --out layered
+check 0 '' '' "$simclr" evaluate run "${synthetic[@]}" --protocols knn,linear --layers 2 --seeds 2 --out alone
+python <<'PY'
+from files import *
+d, f = figures("layered/evaluation.json")
+e, alone = figures("alone/evaluation.json")
+assert d["layers"] == [0, 1, 2] and e["layers"] == [2]
+for source in ("untrained", "trained"):
+    of = {name: f["knn", name + "k 200, temperature 0.1", "top1", source] for name in ("", "head layer 1, ", "head layer 2, ")}
+    assert [x.get("layer") for x in of.values()] == [None, 1, 2]
+    assert ("linear", "head layer 1", "top1", source) in f
+    for key in alone:
+        if key[3] == source: assert (alone[key]["value"], alone[key].get("runs")) == (f[key]["value"], f[key].get("runs")), key
+assert not any(key[3] == "pixels" and "layer" in key[1] for key in f) and ("knn", "chosen", "top1", "pixels") in alone
+assert "linear_classifier" in d and "linear_classifier" not in e # it is of h
+PY
+check 2 '^$' '--layer 3: the projection head has 2 layers' "$simclr" evaluate run "${synthetic[@]}" --layers h,3 --out none
+for list in h,,1 4 'h,' z 1,x; do check 2 '^$' '--layers .*: give h, 1, 2 or 3' "$simclr" evaluate run "${synthetic[@]}" --layers "$list" --out none; done
+rm -rf user
+
 # ---- everything, with its controls ----
 check 0 'knn .*top-1 %' 'quality on trained' "$simclr" evaluate run "${synthetic[@]}" --out full
 holds out 'do not tell which of two different encoders'
