@@ -38,6 +38,7 @@ struct evaluation {
     int layer;                      /* of the head, whose features are judged; 0: h */
     void *state;                    /* the protocol's own */
     bool choice_is_said;            /* how linear chooses its penalty */
+    bool rate_is_said;              /* how linear-sgd chooses its rate */
     bool neighbours_are_said;       /* that there are fewer than kNN asks for */
     bool cache_is_said;             /* that features came from it */
 };

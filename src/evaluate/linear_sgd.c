@@ -32,6 +32,7 @@ struct stream {
     const struct evaluation *evaluation;
     struct feature_rows *rows;
     struct loader *loader;
+    uint64_t seed;
     int64_t images, steps_per_epoch;
     int batch, dim, count; /* count: rows of the step's batch */
     float *x;              /* [batch][dim] */
@@ -74,13 +75,15 @@ static int stream_allocate(struct stream *stream, struct error *error)
                      stream->copies, stream->images, stream->dim);
 }
 
-static int stream_open(struct stream *stream, const struct evaluation *evaluation, enum evaluation_source source,
-                       struct error *error)
+static int stream_open(struct stream *stream, const struct linear_sgd_job *job, struct error *error)
 {
+    const struct evaluation *evaluation = job->evaluation;
+    const enum evaluation_source source = job->source;
     const struct session *session = evaluation->session;
     const struct evaluation_encoder *encoder = &evaluation->encoders[source];
     const struct view_policy *theirs = &encoder->policy;
     *stream = (struct stream){.evaluation = evaluation,
+                              .seed = job->seed,
                               .images = dataset_count(evaluation->train),
                               .batch = (int)step_images(evaluation),
                               .copies = session->config->augmented_copies,
@@ -101,7 +104,7 @@ static int stream_open(struct stream *stream, const struct evaluation *evaluatio
     policy.type = feature_rows_type(stream->rows);
     const struct loader_config loader = {.policy = policy,
                                          .purpose = RNG_FINETUNE,
-                                         .seed = (uint64_t)session->config->seed,
+                                         .seed = job->seed,
                                          .batch = stream->batch,
                                          .views = 1,
                                          .keep_last = stream->copies > 0,
@@ -157,8 +160,7 @@ static void gather(struct stream *stream, int64_t step)
     const int64_t epoch = step / stream->steps_per_epoch, first = step % stream->steps_per_epoch * stream->batch;
     const float *copy = stream->kept + (size_t)(epoch % stream->copies) * (size_t)stream->images * dim;
     if (epoch != stream->order_epoch) {
-        const uint64_t seed = (uint64_t)stream->evaluation->session->config->seed;
-        sampler_permutation(seed, (uint32_t)epoch, (uint32_t)stream->images, stream->order);
+        sampler_permutation(stream->seed, (uint32_t)epoch, (uint32_t)stream->images, stream->order);
         stream->order_epoch = epoch;
     }
     stream->count = stream->batch;
@@ -221,8 +223,7 @@ static int banks_open(struct banks *banks, const struct stream *stream, const st
                                              .rule = LINEAR_SGD_NESTEROV,
                                              .momentum = 0.9,
                                              .weight_decay = session->config->sgd_l2};
-    int status =
-        held_out_split(&banks->split, train->labels, train->count, classes, (uint64_t)session->config->seed, error);
+    int status = held_out_split(&banks->split, train->labels, train->count, classes, stream->seed, error);
     if (status) return status;
     banks->sgd = memory_array((size_t)banks->split.folds + 1, sizeof *banks->sgd);
     banks->labels = memory_array((size_t)stream->batch, sizeof *banks->labels);
@@ -311,8 +312,9 @@ static int choose(struct banks *banks, const struct features *train, struct erro
 }
 
 /* kept: [rows][classes] out, the logits of the chosen classifier; NULL: not wanted. */
-static void test(struct banks *banks, const struct features *features, struct score *out, float *kept)
+static void test(struct banks *banks, const struct linear_sgd_job *job, struct score *out, float *kept)
 {
+    const struct features *features = job->test;
     struct linear_sgd *sgd = &banks->sgd[banks->split.folds];
     const int classes = sgd->config.classes;
     struct score papers = score_none();
@@ -325,9 +327,13 @@ static void test(struct banks *banks, const struct features *features, struct sc
         for (int r = 0; r < rows; r++, logits += BANK * classes) {
             const int32_t label = features->labels[begin + r];
             const float *chosen = logits + banks->chosen * classes;
-            score_count(out, rank_of_label(chosen, classes, label));
+            const int rank = rank_of_label(chosen, classes, label);
+            const int papers_rank = rank_of_label(logits + PAPERS_RATE * classes, classes, label);
+            score_count(out, rank);
+            score_count(&papers, papers_rank);
+            if (job->ranks) job->ranks[begin + r] = rank;
+            if (job->papers_ranks) job->papers_ranks[begin + r] = papers_rank;
             if (kept) memcpy(kept + (begin + r) * classes, chosen, (size_t)classes * sizeof *kept);
-            score_count(&papers, rank_of_label(logits + PAPERS_RATE * classes, classes, label));
         }
     }
     out->rate = bank_rates[banks->chosen];
@@ -339,19 +345,18 @@ static void test(struct banks *banks, const struct features *features, struct sc
     if (out->held_out > 0) out->held_out_top1 = (double)banks->correct[banks->chosen] / (double)out->held_out;
 }
 
-static int score_all(struct evaluation *evaluation, enum evaluation_source source, struct banks *banks,
-                     const struct features *features, struct score *out, struct error *error)
+static int score_all(const struct linear_sgd_job *job, struct banks *banks, struct score *out, struct error *error)
 {
     const int classes = banks->sgd[0].config.classes;
-    const size_t cells = (size_t)features->count * (size_t)classes;
-    if (!evaluation_wants_predictions(evaluation, source)) {
-        test(banks, features, out, NULL);
+    const size_t cells = (size_t)job->test->count * (size_t)classes;
+    if (!evaluation_wants_predictions(job->evaluation, job->source)) {
+        test(banks, job, out, NULL);
         return SIMCLR_OK;
     }
     float *kept = memory_array(cells, sizeof *kept);
     if (!kept) return error_no_memory(error, "logits", cells * sizeof *kept);
-    test(banks, features, out, kept);
-    const int status = predictions_of_logits(&evaluation->predictions, kept, features->count, classes, 1, error);
+    test(banks, job, out, kept);
+    const int status = predictions_of_logits(&job->evaluation->predictions, kept, job->test->count, classes, 1, error);
     memory_free(kept);
     return status;
 }
@@ -359,8 +364,8 @@ static int score_all(struct evaluation *evaluation, enum evaluation_source sourc
 static void say_choice(struct evaluation *evaluation, const struct banks *banks)
 {
     const struct log *log = &evaluation->session->log;
-    if (evaluation->choice_is_said) return;
-    evaluation->choice_is_said = true;
+    if (evaluation->rate_is_said) return;
+    evaluation->rate_is_said = true;
     if (banks->split.folds == 0)
         log_warning(log, "%s: every class has one training image, so none can choose a rate: the paper's is taken",
                     phase);
@@ -380,19 +385,18 @@ static void warn_of_edge(const struct evaluation *evaluation, enum evaluation_so
                 banks->chosen == 0 ? "a lower one" : "more --sgd-epochs");
 }
 
-static int train_and_test(struct evaluation *evaluation, enum evaluation_source source, const struct features *train,
-                          const struct features *features, struct score *out, struct error *error)
+int linear_sgd_run(const struct linear_sgd_job *job, struct score *out, struct error *error)
 {
     struct stream stream = {0};
     struct banks banks = {0};
-    int status = stream_open(&stream, evaluation, source, error);
-    if (!status) status = banks_open(&banks, &stream, train, error);
-    if (!status) say_choice(evaluation, &banks);
+    int status = stream_open(&stream, job, error);
+    if (!status) status = banks_open(&banks, &stream, job->train, error);
+    if (!status) say_choice(job->evaluation, &banks);
     if (!status) status = stream_keep(&stream, error);
     if (!status) status = learn(&stream, &banks, error);
-    if (!status) status = choose(&banks, train, error);
-    if (!status) warn_of_edge(evaluation, source, &banks);
-    if (!status) status = score_all(evaluation, source, &banks, features, out, error);
+    if (!status) status = choose(&banks, job->train, error);
+    if (!status) warn_of_edge(job->evaluation, job->source, &banks);
+    if (!status) status = score_all(job, &banks, out, error);
     banks_close(&banks);
     stream_close(&stream);
     return status;
@@ -405,7 +409,12 @@ int linear_sgd_judge(struct evaluation *evaluation, enum evaluation_source sourc
     int status = evaluation_features(evaluation, source, &train, &features, error);
     if (status) return status;
     if (source == SOURCE_TRAINED) status = evaluation_save_features(evaluation->session, &train, &features, error);
-    if (!status) status = train_and_test(evaluation, source, &train, &features, out, error);
+    const struct linear_sgd_job job = {.evaluation = evaluation,
+                                       .source = source,
+                                       .seed = (uint64_t)evaluation->session->config->seed,
+                                       .train = &train,
+                                       .test = &features};
+    if (!status) status = linear_sgd_run(&job, out, error);
     evaluation_release(source, &train, &features);
     return status;
 }

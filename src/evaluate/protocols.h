@@ -52,7 +52,17 @@ int evaluation_linear(struct evaluation *evaluation, enum evaluation_source sour
  * scores only. */
 bool evaluation_wants_predictions(const struct evaluation *evaluation, enum evaluation_source source);
 
-/* linear_sgd.c: the row's functions. */
+/* linear_sgd.c: a judgement on features of evaluation views that are there already, under any seed. */
+struct linear_sgd_job {
+    struct evaluation *evaluation;
+    enum evaluation_source source;
+    uint64_t seed; /* of the views, their order, and what is held out */
+    const struct features *train, *test;
+    int32_t *ranks, *papers_ranks; /* [test images] out: classes before the label, at the chosen rate and the paper's;
+                                    * NULL: not wanted */
+};
+int linear_sgd_run(const struct linear_sgd_job *job, struct score *out, struct error *error);
+/* The row's functions. */
 int linear_sgd_judge(struct evaluation *evaluation, enum evaluation_source source, struct score *out,
                      struct error *error);
 void linear_sgd_facts(const struct evaluation *evaluation, struct text *json);

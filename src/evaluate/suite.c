@@ -21,13 +21,7 @@
 
 #define LABELS_AND_ORDER "the labels that are used, the order of the images and their views"
 
-/* The paper's form of linear evaluation makes views of its own, and scores of its own. */
-static int linear_sgd(const struct suite_task *task, struct error *error)
-{
-    struct score score = score_none();
-    const int status = linear_sgd_judge(task->suite->evaluation, task->source, &score, error);
-    return status ? status : suite_add_score(task, "", &score, error);
-}
+static int linear_sgd(const struct suite_task *task, struct error *error);
 
 const struct suite_row suite_rows[] = {
     {.name = "knn",
@@ -51,7 +45,11 @@ const struct suite_row suite_rows[] = {
      .sources = EVERY_SOURCE,
      .judge = suite_cluster},
     {.name = "quality", .usual = true, .needs_features = true, .sources = EVERY_SOURCE, .judge = suite_quality},
-    {.name = "linear-sgd", .sources = BIT(PIXELS) | EVERY_ENCODER, .judge = linear_sgd},
+    {.name = "linear-sgd",
+     .needs_features = true,
+     .seeded = "the views, their order, and the training images that choose the rate",
+     .sources = BIT(PIXELS) | EVERY_ENCODER,
+     .judge = linear_sgd},
     {.name = "finetune-1%",
      .whole_network = true,
      .seeded = LABELS_AND_ORDER,
@@ -193,19 +191,46 @@ int suite_add(const struct suite_task *task, const struct figure *like, struct e
     return figures_add(&task->suite->figures, &figure, error);
 }
 
-int suite_add_score(const struct suite_task *task, const char *setting, const struct score *score, struct error *error)
+/* Top-1 and top-5 of ranks [test images], image by image. */
+static int add_ranks(const struct suite_task *task, const char *setting, const char *detail, const int32_t *ranks,
+                     struct error *error)
 {
-    const int64_t right[] = {score->top1, score->top5};
+    const int64_t count = evaluation_count(task->suite->evaluation, PART_TEST);
     int status = SIMCLR_OK;
     for (int i = 0; !status && i < 2; i++) {
         struct figure figure = {.metric = i ? METRIC_TOP5 : METRIC_TOP1,
-                                .value = (double)right[i] / (double)score->count,
-                                .images = score->count,
-                                .counted = right[i]};
+                                .kind = FIGURE_SHARE,
+                                .per_image = suite_images(task, false),
+                                .labelled = evaluation_count(task->suite->evaluation, PART_TRAIN)};
         snprintf(figure.setting, sizeof figure.setting, "%s", setting);
-        if (score->rate >= 0) snprintf(figure.detail, sizeof figure.detail, "rate %g, held out", score->rate);
+        snprintf(figure.detail, sizeof figure.detail, "%s", detail);
+        for (int64_t k = 0; figure.per_image && k < count; k++) figure.per_image[k] = ranks[k] < (i ? 5 : 1);
         status = suite_add(task, &figure, error);
     }
+    return status;
+}
+
+/* The paper's form of linear evaluation makes views of its own. */
+static int linear_sgd(const struct suite_task *task, struct error *error)
+{
+    const size_t count = (size_t)evaluation_count(task->suite->evaluation, PART_TEST);
+    int32_t *ranks = memory_array(2 * count, sizeof *ranks);
+    if (!ranks) return error_no_memory(error, "ranks of labels", 2 * count * sizeof *ranks);
+    const struct linear_sgd_job job = {.evaluation = task->suite->evaluation,
+                                       .source = task->source,
+                                       .seed = task->seed,
+                                       .train = task->train,
+                                       .test = task->test,
+                                       .ranks = ranks,
+                                       .papers_ranks = ranks + count};
+    struct score score = score_none();
+    char chosen[64], papers[64];
+    int status = linear_sgd_run(&job, &score, error);
+    snprintf(chosen, sizeof chosen, "rate %g, by what is held out", score.rate);
+    snprintf(papers, sizeof papers, "the paper's rate, %g", score.papers_rate);
+    if (!status) status = add_ranks(task, "chosen rate", chosen, ranks, error);
+    if (!status) status = add_ranks(task, papers, "", ranks + count, error);
+    memory_free(ranks);
     return status;
 }
 

@@ -56,8 +56,6 @@ extern const int suite_row_count;
 /* For a row's `judge`: adds a figure. `like` has setting, detail, metric, kind, labelled, and per_image with the value
  * to come from it (taken over, also on failure; NULL: allocation failed) or, of FIGURE_NUMBER, the value. */
 int suite_add(const struct suite_task *task, const struct figure *like, struct error *error);
-/* The same from a score: top-1 and top-5 by their counts, for protocols that keep no values per image. */
-int suite_add_score(const struct suite_task *task, const char *setting, const struct score *score, struct error *error);
 /* [test images] of a new block, all NaN where `nan`; NULL without memory. */
 double *suite_images(const struct suite_task *task, bool nan);
 /* Is this the encoder (or the table) whose classifier and predictions are kept? */

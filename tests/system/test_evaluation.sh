@@ -52,6 +52,18 @@ for source in ("untrained", "trained"):
 assert not any(key[3] == "pixels" and "layer" in key[1] for key in f) and ("knn", "chosen", "top1", "pixels") in alone
 assert "linear_classifier" in d and "linear_classifier" not in e # it is of h
 PY
+# ---- the paper's linear evaluation: its rate beside the chosen one, under two seeds, and compared image by image ----
+check 0 'linear-sgd .*the paper.s rate, 0.1' '' "$simclr" evaluate run "${synthetic[@]}" --protocols linear-sgd --sgd-epochs 2 --seeds 2 --compare other --out sgd
+python <<'PY'
+from files import *
+d, f = figures("sgd/evaluation.json")
+for source in ("pixels", "untrained", "trained", "other"):
+    chosen, papers = f["linear-sgd", "chosen rate", "top1", source], f["linear-sgd", "the paper's rate, 0.1", "top1", source]
+    assert chosen["detail"].startswith("rate ") and chosen["labelled_images"] == 60 and chosen["over_images"]["method"] == "Wilson"
+    assert papers["images"] == 60 and (papers["value"] == chosen["value"] or not chosen["detail"].startswith("rate 0.1,"))
+    assert chosen["runs"]["count"] == 2 or source == "pixels"
+assert {c["setting"] for c in d["comparisons"]} == {"chosen rate", "the paper's rate, 0.1"} and all(c["test"].startswith("McNemar") for c in d["comparisons"])
+PY
 check 2 '^$' '--layer 3: the projection head has 2 layers' "$simclr" evaluate run "${synthetic[@]}" --layers h,3 --out none
 for list in h,,1 4 'h,' z 1,x; do check 2 '^$' '--layers .*: give h, 1, 2 or 3' "$simclr" evaluate run "${synthetic[@]}" --layers "$list" --out none; done
 rm -rf user
