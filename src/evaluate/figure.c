@@ -164,38 +164,35 @@ static double resampled(void *context, const uint32_t *times, int64_t count)
     return statistics_mean(counted->value, times, count);
 }
 
-double figure_value(enum figure_kind kind, const double *per_image, const struct figure_images *images,
-                    const uint8_t *skip, int64_t *counted)
+int figure_value(double *out, enum figure_kind kind, const double *per_image, const struct figure_images *images,
+                 const uint8_t *skip, int64_t *counted, struct error *error)
 {
-    double *sums = NULL, *counts = NULL, sum = 0;
-    const bool by_class = kind == FIGURE_CLASS_MEAN;
+    const size_t classes = kind == FIGURE_CLASS_MEAN ? (size_t)images->classes : 1; /* else all are one */
+    double *sums = memory_array(classes, sizeof *sums), *counts = memory_array(classes, sizeof *counts);
+    double total = 0;
+    int present = 0;
     *counted = 0;
-    if (by_class) {
-        sums = memory_array((size_t)images->classes, sizeof *sums);
-        counts = memory_array((size_t)images->classes, sizeof *counts);
+    if (!sums || !counts) {
+        memory_free(sums);
+        memory_free(counts);
+        return error_no_memory(error, "sums of classes", 2 * classes * sizeof *sums);
     }
     for (int64_t i = 0; i < images->count; i++) {
         if (isnan(per_image[i]) || (skip && skip[i])) continue;
+        const int32_t at = kind == FIGURE_CLASS_MEAN ? images->labels[i] : 0;
+        sums[at] += per_image[i];
+        counts[at]++;
         ++*counted;
-        sum += per_image[i];
-        if (!sums || !counts) continue;
-        sums[images->labels[i]] += per_image[i];
-        counts[images->labels[i]]++;
     }
-    double value = *counted > 0 && !by_class ? sum / (double)*counted : NAN;
-    if (sums && counts) {
-        double total = 0;
-        int classes = 0;
-        for (int c = 0; c < images->classes; c++) {
-            if (!(counts[c] > 0)) continue;
-            total += sums[c] / counts[c];
-            classes++;
-        }
-        if (classes > 0) value = total / classes;
+    for (size_t c = 0; c < classes; c++) {
+        if (!(counts[c] > 0)) continue;
+        total += sums[c] / counts[c];
+        present++;
     }
+    *out = present > 0 ? total / present : NAN;
     memory_free(sums);
     memory_free(counts);
-    return value;
+    return SIMCLR_OK;
 }
 
 static int bootstrap(struct interval *out, struct counted *counted, struct pool *pool, uint64_t seed,
@@ -245,10 +242,11 @@ int figures_finish(struct figures *figures, struct pool *pool, const struct figu
         if (!figure->per_image && figure->images > 0)
             interval_wilson(figure->counted, figure->images, &figure->over_images.low, &figure->over_images.high);
         if (!figure->per_image) continue;
-        const int status = find_interval(figure, pool, images, error);
+        int status = find_interval(figure, pool, images, error);
+        if (!status && images->leaked)
+            status = figure_value(&figure->without_leaks, figure->kind, figure->per_image, images, images->leaked,
+                                  &counted, error);
         if (status) return status;
-        if (images->leaked)
-            figure->without_leaks = figure_value(figure->kind, figure->per_image, images, images->leaked, &counted);
     }
     return SIMCLR_OK;
 }

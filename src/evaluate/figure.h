@@ -91,8 +91,8 @@ struct figure_images {
     uint64_t seed;
 };
 /* The value of values per image; skip: [count] images that don't count, or NULL. NaN where none does. */
-double figure_value(enum figure_kind kind, const double *per_image, const struct figure_images *images,
-                    const uint8_t *skip, int64_t *counted);
+int figure_value(double *out, enum figure_kind kind, const double *per_image, const struct figure_images *images,
+                 const uint8_t *skip, int64_t *counted, struct error *error);
 /* Intervals and values without leaks, of all. */
 int figures_finish(struct figures *figures, struct pool *pool, const struct figure_images *images, struct error *error);
 

@@ -186,7 +186,13 @@ int suite_add(const struct suite_task *task, const struct figure *like, struct e
             memory_free(figure.runs);
             return error_no_memory(error, "values of images", (size_t)images.count * sizeof *figure.per_image);
         }
-        figure.value = figure_value(figure.kind, figure.per_image, &images, NULL, &figure.images);
+        const int status =
+            figure_value(&figure.value, figure.kind, figure.per_image, &images, NULL, &figure.images, error);
+        if (status) {
+            memory_free(figure.per_image);
+            memory_free(figure.runs);
+            return status;
+        }
     }
     return figures_add(&task->suite->figures, &figure, error);
 }

@@ -599,6 +599,7 @@ static void cell_confused(struct grid *grid, const struct suite *suite, const st
         if (pair->predicted != label && (!most || pair->count > most->count)) most = pair;
     }
     if (most) add_name(&name, evaluation_class_name(suite->evaluation, most->predicted));
+    grid->cells.failed |= name.failed;
     if (most)
         cell(grid, "%.200s (%lld)", name.failed ? "" : name.bytes, (long long)most->count);
     else
@@ -621,6 +622,7 @@ static void add_classes(const struct suite *suite, struct text *text)
             double low, high;
             struct text name = {0};
             add_name(&name, evaluation_class_name(suite->evaluation, c));
+            grid.cells.failed |= name.failed;
             cell(&grid, "%.200s", name.failed ? "" : name.bytes);
             text_free(&name);
             cell(&grid, "%lld", (long long)images);
@@ -633,7 +635,10 @@ static void add_classes(const struct suite *suite, struct text *text)
         }
         text_add(text, "\n## Per class, by the linear classifier\n\n");
     }
-    if (grid.count > 0) grid_print(&grid, text);
+    if (grid.count > 0)
+        grid_print(&grid, text);
+    else if (suite->predictions.top5)
+        text->failed = true;
     confusion_close(&confusion);
 }
 

@@ -66,6 +66,8 @@ COMMANDS = [
     Command("grown", ["pretrain", "--data", "data", "--out", "grown", "--epochs", "1", "--depth", "18", "--width", "1/8", "--threads", "1", "--batch", "8", "--workers", "0",
                       "--knn-every", "1", "--knn-images", "8", "--diagnostics-images", "0", "--log-every", "1", "--ema", "0.5", "--image-size-schedule", "8:0.5,12:0.5"],
             ["grown/exported/encoder.safetensors", "grown/exported/encoder-ema.safetensors", "grown/checkpoints/*", "grown/config.yaml", "steps:grown/metrics.jsonl"]),
+    Command("evaluate", ["evaluate", "done", "--data", "data", "--out", "judged", "--iterations", "5", "--compare", "done",
+                          "--no-controls"] + JUDGE, ["judged/*.npz", "judged/*.md", "judged/*.safetensors"], environment={"SIMCLR_CACHE": "cache"}),
     Command("embed", ["embed", "--checkpoint", "done/exported/encoder.safetensors", "--data", "data.tar.gz", "--out", "f.npy"] + JUDGE, ["stdout", "f.*"]),
     Command("pack", ["data", "pack", "data", "--out", "packed", "--shard-images", "5", "--threads", "1"], ["packed/*"]),
     Command("pack-raw", ["data", "pack", "data", "--format", "raw", "--out", "packed", "--threads", "1"], ["packed/*.pack"]),
