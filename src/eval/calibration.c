@@ -54,6 +54,7 @@ static int check(const struct calibration_args *args, struct error *error)
 
 struct answer {
     double confidence, right; /* right: 0 or 1, later the mean of those that are as confident */
+    int64_t row;
 };
 
 static int compare_answers(const void *a, const void *b)
@@ -110,7 +111,7 @@ int calibration_measure(struct calibration *out, const struct calibration_args *
             const double off = c == args->labels[i] ? 1 - p : p;
             brier += off * off;
         }
-        answers[i] = (struct answer){.confidence = exp(-log_total), .right = best == args->labels[i]};
+        answers[i] = (struct answer){.confidence = exp(-log_total), .right = best == args->labels[i], .row = i};
         right += answers[i].right;
     }
     qsort(answers, (size_t)args->rows, sizeof *answers, compare_answers);
@@ -121,6 +122,54 @@ int calibration_measure(struct calibration *out, const struct calibration_args *
     out->nll = mean_nll(args, args->temperature);
     memory_free(answers);
     return SIMCLR_OK;
+}
+
+struct calibration_answers {
+    int64_t rows;
+    struct answer answer[]; /* by confidence */
+};
+
+int calibration_answers_open(struct calibration_answers **out, const struct calibration_args *args, struct error *error)
+{
+    const size_t rows = (size_t)args->rows, bytes = sizeof **out + rows * sizeof(struct answer);
+    const int status = check(args, error);
+    *out = NULL;
+    if (status) return status;
+    *out = memory_allocate(bytes);
+    if (!*out) return error_no_memory(error, "calibration", bytes);
+    (*out)->rows = args->rows;
+    for (int64_t i = 0; i < args->rows; i++) {
+        const float *logits = args->logits + i * args->classes;
+        const int best = best_class(logits, args->classes);
+        const double log_total = log_sum(logits, args->classes, best, args->temperature);
+        (*out)->answer[i] = (struct answer){.confidence = exp(-log_total), .right = best == args->labels[i], .row = i};
+    }
+    qsort((*out)->answer, rows, sizeof(struct answer), compare_answers);
+    share_ties((*out)->answer, args->rows);
+    return SIMCLR_OK;
+}
+
+double calibration_resampled_ece(void *context, const uint32_t *times, int64_t count)
+{
+    const struct calibration_answers *answers = context;
+    int64_t total = 0, at = 0;
+    double ece = 0, off = 0;
+    int bin = 0;
+    for (int64_t i = 0; i < count; i++) total += times[i];
+    for (int64_t i = 0; i < answers->rows; i++) {
+        const struct answer *answer = &answers->answer[i];
+        for (int64_t left = times[answer->row], end, part; left > 0; left -= part) {
+            while (at >= (end = total * (bin + 1) / CALIBRATION_BINS)) { /* the next bin with room */
+                ece += fabs(off);
+                off = 0;
+                bin++;
+            }
+            part = left < end - at ? left : end - at;
+            off += (double)part * (answer->right - answer->confidence);
+            at += part;
+        }
+    }
+    return (ece + fabs(off)) / (double)total;
 }
 
 int calibration_fit(double *temperature, const struct calibration_args *args, struct error *error)

@@ -38,6 +38,14 @@ struct calibration {
 /* SIMCLR_DATA, with the row, for a label that is no class or a logit that is not finite. */
 int calibration_measure(struct calibration *out, const struct calibration_args *args, struct error *error);
 
+/* What each row's confidence was and whether it came true, for intervals: the ece of a resample of the rows
+ * (statistics_metric of statistics.h; context: struct calibration_answers, of `count` rows). Its bins have equal mass
+ * in the resample, so a row that was drawn several times may fall into two. Each drawn once, it is the ece above. */
+struct calibration_answers;
+int calibration_answers_open(struct calibration_answers **out, const struct calibration_args *args,
+                             struct error *error); /* memory_free */
+double calibration_resampled_ece(void *context, const uint32_t *times, int64_t count);
+
 /* The one temperature that has the least nll, by golden section on log T between 1/100 and 100 (Kiefer 1953; nll is
  * convex in 1/T). Where every row is right there is no least one, and the result is 1/100; where the temperature
  * changes nothing it is 1. args->temperature is not read. */

@@ -193,3 +193,29 @@ int clustering_compare(struct clustering *out, int32_t *match, const struct clus
     memory_free(table.classes);
     return status;
 }
+
+static double resampled(double (*figure)(const struct table *table), const struct clustering_args *args,
+                        const uint32_t *times, int64_t count)
+{
+    enum { GROUPS = CLUSTERING_RESAMPLED_GROUPS };
+    int64_t counts[GROUPS * GROUPS] = {0}, clusters[GROUPS] = {0}, classes[GROUPS] = {0};
+    struct table table = {.counts = counts, .clusters = clusters, .classes = classes, .size = GROUPS};
+    if (args->clusters > GROUPS || args->classes > GROUPS) return NAN;
+    for (int64_t i = 0; i < count; i++) {
+        counts[args->cluster[i] * GROUPS + args->label[i]] += times[i];
+        clusters[args->cluster[i]] += times[i];
+        classes[args->label[i]] += times[i];
+        table.rows += times[i];
+    }
+    return figure(&table);
+}
+
+double clustering_resampled_nmi(void *context, const uint32_t *times, int64_t count)
+{
+    return resampled(normalized_mutual_information, context, times, count);
+}
+
+double clustering_resampled_ari(void *context, const uint32_t *times, int64_t count)
+{
+    return resampled(adjusted_rand, context, times, count);
+}

@@ -26,4 +26,11 @@ struct clustering {
  * label, SIMCLR_DATA for a label or a cluster out of range. */
 int clustering_compare(struct clustering *out, int32_t *match, const struct clustering_args *args, struct error *error);
 
+/* nmi and ari of a resample of the rows, for intervals (statistics_metric of statistics.h; context: struct
+ * clustering_args, all labels 0 or more). NaN for more groups on a side than this: their table has no room on the
+ * stack. */
+enum { CLUSTERING_RESAMPLED_GROUPS = 64 };
+double clustering_resampled_nmi(void *context, const uint32_t *times, int64_t count);
+double clustering_resampled_ari(void *context, const uint32_t *times, int64_t count);
+
 #endif

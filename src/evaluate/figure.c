@@ -38,6 +38,7 @@ static const struct interval unknown = {NAN, NAN};
 static void figure_free(struct figure *figure)
 {
     memory_free(figure->per_image);
+    memory_free(figure->context);
     memory_free(figure->runs);
     *figure = (struct figure){0};
 }
@@ -195,23 +196,33 @@ int figure_value(double *out, enum figure_kind kind, const double *per_image, co
     return SIMCLR_OK;
 }
 
-static int bootstrap(struct interval *out, struct counted *counted, struct pool *pool, uint64_t seed,
-                     struct error *error)
+static int bootstrap(struct interval *out, statistics_metric *metric, void *context, int64_t count, struct pool *pool,
+                     uint64_t seed, struct error *error)
 {
     *out = unknown;
-    if (counted->count < 2) return SIMCLR_OK;
-    const struct bootstrap_args args = {.metric = resampled,
-                                        .context = counted,
-                                        .count = counted->count,
-                                        .resamples = STATISTICS_RESAMPLES,
-                                        .seed = seed};
+    if (count < 2) return SIMCLR_OK;
+    const struct bootstrap_args args = {
+        .metric = metric, .context = context, .count = count, .resamples = STATISTICS_RESAMPLES, .seed = seed};
     return statistics_bootstrap(out, pool, &args, error);
+}
+
+static int bootstrap_images(struct interval *out, struct counted *counted, struct pool *pool, uint64_t seed,
+                            struct error *error)
+{
+    return bootstrap(out, resampled, counted, counted->count, pool, seed, error);
 }
 
 static int find_interval(struct figure *figure, struct pool *pool, const struct figure_images *images,
                          struct error *error)
 {
     struct counted counted;
+    if (figure->resampled)
+        return bootstrap(&figure->over_images, figure->resampled, figure->context, figure->images, pool, images->seed,
+                         error);
+    if (figure->kind == FIGURE_NUMBER) { /* a share of which only the counts are known */
+        interval_wilson(figure->counted, figure->images, &figure->over_images.low, &figure->over_images.high);
+        return SIMCLR_OK;
+    }
     if (figure->kind == FIGURE_SHARE) {
         const int64_t right = (int64_t)llround(figure->value * (double)figure->images);
         interval_wilson(right, figure->images, &figure->over_images.low, &figure->over_images.high);
@@ -219,7 +230,7 @@ static int find_interval(struct figure *figure, struct pool *pool, const struct 
     }
     int status = count_images(&counted, figure->kind, figure->per_image, NULL, images, error);
     if (status) return status;
-    status = bootstrap(&figure->over_images, &counted, pool, images->seed, error);
+    status = bootstrap_images(&figure->over_images, &counted, pool, images->seed, error);
     counted_free(&counted);
     return status;
 }
@@ -239,11 +250,9 @@ int figures_finish(struct figures *figures, struct pool *pool, const struct figu
             statistics_over_seeds(&figure->mean, &figure->over_runs, figure->runs, figure->run_count);
             if (!differ) figure->over_runs = unknown; /* an interval of no width would promise what nobody knows */
         }
-        if (!figure->per_image && figure->images > 0)
-            interval_wilson(figure->counted, figure->images, &figure->over_images.low, &figure->over_images.high);
-        if (!figure->per_image) continue;
+        if (figure->images == 0) continue;
         int status = find_interval(figure, pool, images, error);
-        if (!status && images->leaked)
+        if (!status && images->leaked && figure->per_image)
             status = figure_value(&figure->without_leaks, figure->kind, figure->per_image, images, images->leaked,
                                   &counted, error);
         if (status) return status;
@@ -297,7 +306,7 @@ int figure_compare(struct comparison *out, const struct figure *first, const str
         out->only_second += counted.value[i] > 0;
     }
     out->difference = second->value - first->value;
-    status = bootstrap(&out->interval, &counted, pool, images->seed, error);
+    status = bootstrap_images(&out->interval, &counted, pool, images->seed, error);
     out->test = first->kind == FIGURE_SHARE ? "McNemar, exact" : "permutations";
     if (!status && first->kind == FIGURE_SHARE)
         out->p = statistics_mcnemar(out->only_first, out->only_second);

@@ -56,14 +56,16 @@ struct figure {
     enum evaluation_source source;
     int layer; /* of the head, whose features were judged; 0: h, or it is not of features */
     enum figure_kind kind;
-    double value;                /* under the seed of --seed */
-    double *per_image;           /* [test images], NaN: not of this one; NULL of FIGURE_NUMBER */
-    int64_t images;              /* how many count */
-    int64_t counted;             /* of FIGURE_NUMBER with `images`: right ones, for Wilson's interval */
-    struct interval over_images; /* 95 %; NaN: not known */
-    double without_leaks;        /* the value without test images that are training images too; NaN: not known */
-    const char *varied;          /* what differs between the runs, in words; NULL: there is one */
-    double *runs;                /* [run_count] values */
+    double value;                 /* under the seed of --seed */
+    statistics_metric *resampled; /* of FIGURE_NUMBER: the figure of a resample of `images` images; NULL: not known */
+    void *context;                /* of it; the figure's own (memory_free) */
+    double *per_image;            /* [test images], NaN: not of this one; NULL of FIGURE_NUMBER */
+    int64_t images;               /* how many count */
+    int64_t counted;              /* of FIGURE_NUMBER with `images`: right ones, for Wilson's interval */
+    struct interval over_images;  /* 95 %; NaN: not known */
+    double without_leaks;         /* the value without test images that are training images too; NaN: not known */
+    const char *varied;           /* what differs between the runs, in words; NULL: there is one */
+    double *runs;                 /* [run_count] values */
     int run_count;
     double mean; /* over runs, and its t-interval; NaN: all runs gave the same value */
     struct interval over_runs;
@@ -79,7 +81,7 @@ struct figures {
 void figures_free(struct figures *figures);
 
 /* Adds `figure`, or, where there is one of the same protocol, setting, metric and source, its value as a further run of
- * that. `per_image` and `runs` are taken over, also on failure. */
+ * that. `per_image`, `context` and `runs` are taken over, also on failure. */
 int figures_add(struct figures *figures, const struct figure *figure, struct error *error);
 
 /* What values per image are taken with. */

@@ -54,7 +54,8 @@ extern const struct suite_row suite_rows[];
 extern const int suite_row_count;
 
 /* For a row's `judge`: adds a figure. `like` has setting, detail, metric, kind, labelled, and per_image with the value
- * to come from it (taken over, also on failure; NULL: allocation failed) or, of FIGURE_NUMBER, the value. */
+ * to come from it (taken over, also on failure; NULL: allocation failed) or, of FIGURE_NUMBER, the value, and what its
+ * interval comes from if that is known. */
 int suite_add(const struct suite_task *task, const struct figure *like, struct error *error);
 /* [test images] of a new block, all NaN where `nan`; NULL without memory. */
 double *suite_images(const struct suite_task *task, bool nan);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "data/sampler.h"
@@ -151,10 +152,24 @@ static int classes_of(const struct features *test, int classes, struct error *er
     return present;
 }
 
-static int add_number(const struct suite_task *task, enum metric metric, double value, const char *detail,
-                      struct error *error)
+/* The table of clusters and classes is made again of each resample: the figure gets a copy of both. */
+static int add_number(const struct suite_task *task, enum metric metric, double value,
+                      const struct clustering_args *args, const char *detail, struct error *error)
 {
-    struct figure figure = {.metric = metric, .value = value};
+    struct figure figure = {.metric = metric,
+                            .value = value,
+                            .images = args->rows,
+                            .resampled = metric == METRIC_NMI ? clustering_resampled_nmi : clustering_resampled_ari};
+    const size_t rows = (size_t)args->rows;
+    struct clustering_args *copy = memory_allocate(sizeof *copy + 2 * rows * sizeof(int32_t));
+    if (!copy) return error_no_memory(error, "clusters", 2 * rows * sizeof(int32_t));
+    int32_t *cluster = (int32_t *)(void *)(copy + 1), *label = cluster + rows;
+    memcpy(cluster, args->cluster, rows * sizeof *cluster);
+    memcpy(label, args->label, rows * sizeof *label);
+    *copy = *args;
+    copy->cluster = cluster;
+    copy->label = label;
+    figure.context = copy;
     snprintf(figure.detail, sizeof figure.detail, "%s", detail);
     return suite_add(task, &figure, error);
 }
@@ -167,8 +182,8 @@ static int add_clusters(const struct suite_task *task, const int32_t *cluster, c
     int32_t *match = memory_array((size_t)args->clusters, sizeof *match);
     if (!match) return error_no_memory(error, "a matching of clusters", (size_t)args->clusters * sizeof *match);
     int status = clustering_compare(&compared, match, args, error);
-    if (!status) status = add_number(task, METRIC_NMI, compared.nmi, detail, error);
-    if (!status) status = add_number(task, METRIC_ARI, compared.ari, detail, error);
+    if (!status) status = add_number(task, METRIC_NMI, compared.nmi, args, detail, error);
+    if (!status) status = add_number(task, METRIC_ARI, compared.ari, args, detail, error);
     if (!status) {
         struct figure figure = {.metric = METRIC_MATCHED, .kind = FIGURE_SHARE, .per_image = suite_images(task, false)};
         snprintf(figure.detail, sizeof figure.detail, "%s", detail);

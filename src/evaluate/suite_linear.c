@@ -94,7 +94,14 @@ static int add_calibration(const struct fitted *fitted, const struct figure *lik
     figure.metric = METRIC_ECE;
     figure.kind = FIGURE_NUMBER;
     figure.value = out->ece;
+    figure.images = test->count;
+    figure.resampled = calibration_resampled_ece;
+    struct calibration_answers *answers = NULL;
+    if (!status) status = calibration_answers_open(&answers, &args, error);
+    figure.context = answers;
     if (!status) status = suite_add(fitted->task, &figure, error);
+    figure.context = NULL;
+    figure.resampled = NULL;
     figure.metric = METRIC_BRIER;
     figure.kind = FIGURE_MEAN;
     if (!status) status = add(fitted, &figure, brier_of, temperature, error);

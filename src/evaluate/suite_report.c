@@ -137,7 +137,8 @@ static void json_interval(struct text *json, const struct interval *interval, co
 
 static const char *method_of(const struct figure *figure)
 {
-    return figure->kind == FIGURE_SHARE || figure->kind == FIGURE_NUMBER ? "Wilson" : "percentile bootstrap";
+    const bool counted = figure->kind == FIGURE_NUMBER && !figure->resampled;
+    return figure->kind == FIGURE_SHARE || counted ? "Wilson" : "percentile bootstrap";
 }
 
 static void json_runs(struct text *json, const struct figure *figure)

@@ -129,12 +129,39 @@ static void bad_input_is_refused(void **state)
     memory_fail_after(0);
 }
 
+/* Each row once, or each twice, is the set itself; half of it drawn twice is that half. */
+static void resamples_have_their_own_bins(void **state)
+{
+    (void)state;
+    struct logits logits, half;
+    struct calibration want;
+    struct calibration_answers *answers;
+    static uint32_t times[1000];
+    load(&logits, 0, 1);
+    assert_int_equal(calibration_answers_open(&answers, &logits.args, NULL), SIMCLR_OK);
+    assert_int_equal(calibration_measure(&want, &logits.args, NULL), SIMCLR_OK);
+    for (uint32_t often = 1; often <= 2; often++) {
+        for (int i = 0; i < 1000; i++) times[i] = often;
+        const double got = calibration_resampled_ece(answers, times, logits.args.rows);
+        if (often == 1)
+            assert_close(got, want.ece);
+        else
+            assert_true(fabs(got - want.ece) < 0.02); /* the borders of bins lie between others */
+    }
+    load(&half, 0, 1);
+    half.args.rows = logits.args.rows / 2;
+    for (int i = 0; i < 1000; i++) times[i] = i < half.args.rows;
+    assert_int_equal(calibration_measure(&want, &half.args, NULL), SIMCLR_OK);
+    assert_close(calibration_resampled_ece(answers, times, logits.args.rows), want.ece);
+    memory_free(answers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(figures_match_python),           cmocka_unit_test(temperature_matches_scipy),
         cmocka_unit_test(temperature_without_an_optimum), cmocka_unit_test(ties_do_not_depend_on_order),
-        cmocka_unit_test(bad_input_is_refused),
+        cmocka_unit_test(bad_input_is_refused),           cmocka_unit_test(resamples_have_their_own_bins),
     };
     return scores_run(tests, "calibration", &file, pools);
 }

@@ -99,12 +99,44 @@ static void bad_input_is_refused(void **state)
     memory_fail_after(0);
 }
 
+/* Rows drawn twice are rows that are there twice; too many groups have no interval. */
+static void resamples_are_tables(void **state)
+{
+    (void)state;
+    enum { ROWS = 60 };
+    int32_t cluster[2 * ROWS], label[2 * ROWS];
+    uint32_t times[ROWS];
+    struct clustering want;
+    int rows = 0;
+    struct clustering_args args = {.cluster = cluster, .label = label, .rows = ROWS, .clusters = 4, .classes = 3};
+    for (int i = 0; i < ROWS; i++) {
+        cluster[i] = i * 7 % 11 % 4;
+        label[i] = i * 5 % 13 % 3;
+        times[i] = (uint32_t)(i % 3);
+    }
+    const double nmi = clustering_resampled_nmi(&args, times, ROWS), ari = clustering_resampled_ari(&args, times, ROWS);
+    int32_t drawn_cluster[2 * ROWS], drawn_label[2 * ROWS];
+    for (int i = 0; i < ROWS; i++)
+        for (uint32_t k = 0; k < times[i]; k++, rows++) {
+            drawn_cluster[rows] = cluster[i];
+            drawn_label[rows] = label[i];
+        }
+    const struct clustering_args drawn = {
+        .cluster = drawn_cluster, .label = drawn_label, .rows = rows, .clusters = 4, .classes = 3};
+    assert_int_equal(clustering_compare(&want, NULL, &drawn, NULL), SIMCLR_OK);
+    assert_close(nmi, want.nmi);
+    assert_close(ari, want.ari);
+    args.classes = CLUSTERING_RESAMPLED_GROUPS + 1;
+    assert_true(isnan(clustering_resampled_nmi(&args, times, ROWS)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(figures_match_scikit_learn),
         cmocka_unit_test(no_matching_is_better),
         cmocka_unit_test(bad_input_is_refused),
+        cmocka_unit_test(resamples_are_tables),
     };
     return scores_run(tests, "clustering", &file, pools);
 }
