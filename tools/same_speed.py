@@ -187,9 +187,10 @@ def main():
         for folder in folders.values():
             folder.mkdir()
         for turn in range(options.rounds):
-            copies = {which: shutil.copy(programs[which], folder / f"simclr-{turn}") for which, folder in folders.items()}
+            order = ("old", "new") if turn % 2 == 0 else ("new", "old")
+            copies = {which: shutil.copy(programs[which], folders[which] / f"simclr-{turn}") for which in order}
             for name, row in rows.items():
-                for which in ("old", "new") if turn % 2 == 0 else ("new", "old"):
+                for which in order:
                     speeds[name][which].append(row(copies[which], options, folders[which]))
             print(f"round {turn + 1} of {options.rounds}", file=sys.stderr, flush=True)
             if options.json: # after each round: what was measured outlives a stop
