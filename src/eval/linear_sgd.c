@@ -89,6 +89,7 @@ static double row_error(float *logits, int classes, int label, int used)
     for (int c = 1; c < classes; c++)
         if (logits[c] > largest) largest = logits[c];
     for (int c = 0; c < classes; c++) sum += exp(logits[c] - largest);
+    /* cppcheck-suppress invalidFunctionArg ; sum >= 1: the largest one's term */
     const double loss = largest + log(sum) - logits[label];
     for (int c = 0; c < classes; c++)
         logits[c] = (float)((exp(logits[c] - largest) / sum - (c == label ? 1.0 : 0.0)) / used);

@@ -324,11 +324,11 @@ static void test(struct banks *banks, const struct linear_sgd_job *job, struct s
         const int64_t left = features->count - begin;
         const int rows = (int)(left < TILE ? left : TILE);
         const float *logits = linear_sgd_logits(sgd, features->values + begin * features->dim, rows);
-        for (int r = 0; r < rows; r++, logits += BANK * classes) {
+        for (int64_t r = 0; r < rows; r++, logits += BANK * (int64_t)classes) {
             const int32_t label = features->labels[begin + r];
-            const float *chosen = logits + banks->chosen * classes;
+            const float *chosen = logits + banks->chosen * (int64_t)classes;
             const int rank = rank_of_label(chosen, classes, label);
-            const int papers_rank = rank_of_label(logits + PAPERS_RATE * classes, classes, label);
+            const int papers_rank = rank_of_label(logits + PAPERS_RATE * (int64_t)classes, classes, label);
             score_count(out, rank);
             score_count(&papers, papers_rank);
             if (job->ranks) job->ranks[begin + r] = rank;

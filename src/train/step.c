@@ -47,7 +47,7 @@ static int sort_sizes(const struct step_config *config, int own, int sizes[STEP_
 int step_open_network(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
                       struct error *error)
 {
-    int sizes[STEP_SIZES_MAX];
+    int sizes[STEP_SIZES_MAX] = {0};
     *step = (struct step){.backend = backend, .model = model, .loss = config->loss, .schedule = config->schedule};
     struct model_plan_args args = {.backend = backend,
                                    .mode = NETWORK_TRAINING,
