@@ -92,9 +92,22 @@ static int check_labels(const struct session *session, struct dataset *dataset, 
     return status;
 }
 
+/* Without a test part the training images are looked at. */
+static int open_unlabelled_parts(struct evaluation *evaluation, struct error *error)
+{
+    const struct session *session = evaluation->session;
+    int status = session_open_dataset(session, session->config->data, DATASET_TRAIN, &evaluation->train, error);
+    if (!status) status = session_open_test(session, &evaluation->test, error);
+    if (!status) session_tell_parts(session, evaluation->train, evaluation->test);
+    if (status || evaluation->test) return status;
+    log_info(&session->log, "there is no test part: the figures are of the training images");
+    return session_open_dataset(session, session->config->data, DATASET_TRAIN, &evaluation->test, error);
+}
+
 static int open_parts(struct evaluation *evaluation, struct error *error)
 {
     struct session *session = evaluation->session;
+    if (evaluation->needs_no_labels) return open_unlabelled_parts(evaluation, error);
     int status = session_open_dataset(session, session->config->data, DATASET_TRAIN, &evaluation->train, error);
     if (status == SIMCLR_OK) status = check_labels(session, evaluation->train, "training", error);
     if (status == SIMCLR_OK) status = session_open_matched_test(session, evaluation->train, &evaluation->test, error);
@@ -116,6 +129,7 @@ static int open_table(struct evaluation *evaluation, enum evaluation_part part, 
     if (table->ignored > 0)
         log_warning(log, "%s: %d array%s of other names not used (%s%s)", path, table->ignored,
                     table->ignored == 1 ? "" : "s", table->first_ignored, table->ignored == 1 ? "" : ", ...");
+    if (evaluation->needs_no_labels) return SIMCLR_OK;
     if (!table->labelled || table->catalog.classes == 0)
         return error_set(error, SIMCLR_DATA,
                          "%s: the %s features have no labels: give an array called labels, or a file of them beside a "
@@ -149,6 +163,7 @@ static int open_tables(struct evaluation *evaluation, struct error *error)
         return error_set(error, SIMCLR_DATA,
                          "%.160s has %d features a row and %.160s has %d: both must come from one encoder", paths[0],
                          evaluation->tables[PART_TRAIN].dim, paths[1], evaluation->tables[PART_TEST].dim);
+    if (evaluation->needs_no_labels) return SIMCLR_OK;
     const int status = match_parts(&parts[0], &parts[1], &comparable, &session->log, error);
     if (status) return status;
     return comparable > 0 ? SIMCLR_OK : session_refuse_incomparable(error);
@@ -245,7 +260,9 @@ static int open_all(struct evaluation *evaluation, struct error *error)
 
 int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error)
 {
-    *evaluation = (struct evaluation){.session = session, .layer = (int)session->config->layer};
+    const bool needs_no_labels = evaluation->needs_no_labels;
+    *evaluation = (struct evaluation){
+        .session = session, .needs_no_labels = needs_no_labels, .layer = (int)session->config->layer};
     int status = evaluation_check_outputs(session, error);
     if (status) return status;
     status = session->config->features[0] ? open_tables(evaluation, error) : open_all(evaluation, error);

@@ -35,12 +35,13 @@ struct evaluation {
     struct dataset *train, *test;                     /* NULL where there are tables: */
     struct feature_table tables[PART_COUNT];          /* of --features and --test-features */
     struct predictions predictions; /* of the encoder or the table, once they were made for --predictions */
-    int layer;                      /* of the head, whose features are judged; 0: h */
-    void *state;                    /* the protocol's own */
-    bool choice_is_said;            /* how linear chooses its penalty */
-    bool rate_is_said;              /* how linear-sgd chooses its rate */
-    bool neighbours_are_said;       /* that there are fewer than kNN asks for */
-    bool cache_is_said;             /* that features came from it */
+    bool needs_no_labels; /* set before evaluation_open: sets without labels, or without a test part, are judged too */
+    int layer;            /* of the head, whose features are judged; 0: h */
+    void *state;          /* the protocol's own */
+    bool choice_is_said;  /* how linear chooses its penalty */
+    bool rate_is_said;    /* how linear-sgd chooses its rate */
+    bool neighbours_are_said; /* that there are fewer than kNN asks for */
+    bool cache_is_said;       /* that features came from it */
 };
 
 struct source_row {

@@ -44,7 +44,12 @@ const struct suite_row suite_rows[] = {
      .seeded = "the starts of k-means",
      .sources = EVERY_SOURCE,
      .judge = suite_cluster},
-    {.name = "quality", .usual = true, .needs_features = true, .sources = EVERY_SOURCE, .judge = suite_quality},
+    {.name = "quality",
+     .usual = true,
+     .needs_no_labels = true,
+     .needs_features = true,
+     .sources = EVERY_SOURCE,
+     .judge = suite_quality},
     {.name = "linear-sgd",
      .needs_features = true,
      .seeded = "the views, their order, and the training images that choose the rate",
@@ -479,11 +484,13 @@ static int prepare(struct suite *suite, struct session *session, struct error *e
     if (!status) status = choose_layers(suite, config->layers, error);
     if (!status) status = file_make_folder(config->out, error); /* known before the long work */
     if (!status) status = check_outputs(config, error);
+    suite->evaluation->needs_no_labels = true;
+    for (int r = 0; r < suite->row_count; r++) suite->evaluation->needs_no_labels &= suite->rows[r]->needs_no_labels;
     if (!status) status = evaluation_open(session, suite->evaluation, error);
     if (!status && config->compare[0]) status = evaluation_open_other(suite->evaluation, config->compare, error);
     if (!status) status = check_layers(suite, error);
     if (!status) status = find_labels(suite, error);
-    return status ? status : suite_find_leaks(suite, error);
+    return status || suite->evaluation->needs_no_labels ? status : suite_find_leaks(suite, error);
 }
 
 static int report(const struct suite *suite, struct error *error)

@@ -29,6 +29,8 @@ struct suite {
     struct comparison *comparisons;
     int comparison_count;
     double seconds;
+    bool shots_are_said,
+        alone_is_said; /* what is left out of few-shot classifiers and of retrieval: the same for all */
 };
 
 /* A protocol on one source, under one seed. */
@@ -42,12 +44,13 @@ struct suite_task {
 };
 
 struct suite_row {
-    const char *name;    /* in --protocols, tables and JSON */
-    bool usual;          /* part of what runs unless --protocols says otherwise */
-    bool needs_features; /* of the source: they are made once for all rows */
-    const char *seeded;  /* what another seed changes with a given encoder, in words; NULL: nothing, so it runs once */
-    bool whole_network;  /* it trains all of a network: whichever layers are judged, it runs once */
-    unsigned sources;    /* a bit of 1u << source for each that it judges */
+    const char *name;     /* in --protocols, tables and JSON */
+    bool usual;           /* part of what runs unless --protocols says otherwise */
+    bool needs_no_labels; /* where no other is run, the set need not have any */
+    bool needs_features;  /* of the source: they are made once for all rows */
+    const char *seeded;   /* what another seed changes with a given encoder, in words; NULL: nothing, so it runs once */
+    bool whole_network;   /* it trains all of a network: whichever layers are judged, it runs once */
+    unsigned sources;     /* a bit of 1u << source for each that it judges */
     int (*judge)(const struct suite_task *task, struct error *error);
 };
 extern const struct suite_row suite_rows[];

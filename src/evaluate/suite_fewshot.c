@@ -265,9 +265,11 @@ int suite_fewshot(const struct suite_task *task, struct error *error)
             status = judge(&few, shots[s], error);
             continue;
         }
-        log_info(&task->suite->evaluation->session->log,
-                 "fewshot: %d labels a class and more are left out: the smallest class has %lld training images",
-                 shots[s], (long long)smallest);
+        if (!task->suite->shots_are_said)
+            log_info(&task->suite->evaluation->session->log,
+                     "fewshot: %d labels a class and more are left out: the smallest class has %lld training images",
+                     shots[s], (long long)smallest);
+        task->suite->shots_are_said = true;
         break;
     }
     few_close(&few);

@@ -127,9 +127,10 @@ int suite_retrieval(const struct suite_task *task, struct error *error)
                                         .k = r.k,
                                         .classes = evaluation_classes(task->suite->evaluation)};
     if (!status && r.rows > 1) status = retrieval_measure(&found, NULL, r.precision, &args, error);
-    if (!status && found.queries == 0)
+    if (!status && found.queries == 0 && !task->suite->alone_is_said)
         log_warning(&task->suite->evaluation->session->log,
                     "retrieval is left out: no class has two test images, so nothing can be found");
+    if (found.queries == 0) task->suite->alone_is_said = true;
     for (int i = 0; !status && found.queries > 0 && i < RETRIEVAL_CUTS; i++)
         status = add(&r, recalls[i], retrieval_cuts[i], found.lone, error);
     if (!status && found.queries > 0) status = add(&r, METRIC_MAP_R, 0, found.lone, error);

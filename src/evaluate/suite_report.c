@@ -265,6 +265,7 @@ static void json_classifier(struct text *json, const struct suite *suite)
 
 static void json_leaks(struct text *json, const struct suite *suite)
 {
+    if (!suite->leaked) return;
     text_json_open_object(json, "leaks");
     text_json_exact(json, "equal", suite->leaks_of);
     text_json_integer(json, "test_images", suite->leaks);
@@ -542,13 +543,14 @@ static void add_runs_table(const struct suite *suite, struct text *text)
         text_free(&grid.cells);
 }
 
-static void add_leaks(const struct suite *suite, struct text *text)
+static void add_leaks(const struct suite *suite, struct text *text, bool whole)
 {
+    if (!suite->leaked) return;
     struct grid grid = {.columns = 6};
     const long long tested = evaluation_count(suite->evaluation, PART_TEST);
     text_add(text, "\n## Leaks\n\n%lld of %lld test images are training images too (equal %s).\n",
              (long long)suite->leaks, tested, suite->leaks_of);
-    if (suite->leaks == 0) return;
+    if (suite->leaks == 0 || !whole) return;
     static const char *const heads[] = {"protocol", "setting", "figure", "features of", "with them", "without"};
     for (int i = 0; i < 6; i++) cell(&grid, "%s", heads[i]);
     for (int i = 0; i < suite->figures.count; i++) {
@@ -662,6 +664,6 @@ void suite_markdown(const struct suite *suite, struct text *text, bool whole)
     add_factor(suite, text);
     if (whole) add_runs_table(suite, text);
     add_comparisons(suite, text);
-    if (whole || suite->leaks > 0) add_leaks(suite, text);
+    if (whole || suite->leaks > 0) add_leaks(suite, text, whole);
     if (whole) add_classes(suite, text);
 }

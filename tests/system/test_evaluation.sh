@@ -177,6 +177,16 @@ assert "<script>" not in m and "a\\|b" in m and "new\\\\nline" in m and "4 of 16
 PY
 done
 
+# ---- no labels, no test part ----
+mkdir plain && for i in 0 1 2 3 4 5 6 7; do cp "set/train/<script>/$i.png" plain/$i.png; cp "set/train/a|b/$i.png" plain/1$i.png; done
+check 3 '^$' 'have no labels' "$simclr" evaluate run --data plain --out plainly "${common[@]}"
+check 0 'LiDAR' 'there is no test part: the figures are of the training images' "$simclr" evaluate run --data plain --protocols quality --out plainly "${common[@]}"
+python <<'PY'
+from files import *
+d, f = figures("plainly/evaluation.json")
+assert d["classes"] == 0 and "leaks" not in d and ("quality", "", "lidar", "untrained") in f and ("quality", "", "hubness", "pixels") in f, d
+PY
+
 # ---- tables of features ----
 python3 - <<'PY'
 import random, struct
