@@ -41,10 +41,10 @@ def philox(key, counter):
     return c0, c1, c2, c3
 
 
-def words(seed, purpose, item):
+def words(seed, purpose, item, view=0):
     block = 0
     while True:
-        yield from philox(seed, (block, purpose << 24, item, 0))
+        yield from philox(seed, (block, purpose << 24 | view, item, 0))
         block += 1
 
 
@@ -55,7 +55,7 @@ def below(stream, bound):
             return product >> 32
 
 
-RESAMPLE, PERMUTATION = 8, 9
+RESAMPLE, PERMUTATION, MAP = 8, 9, 11
 
 # ---- the files ----
 
@@ -254,6 +254,75 @@ def quality():
                     f"case{number}.consistency": [(similarity.argmax(1) == np.arange(images)).mean()]}
     save("quality", tensors)
 
+
+def map_pairs(x, neighbours, similarity, seed):
+    """PaCMAP's near, middle and far pairs of each row, from the formulas of src/eval/map_pairs.h."""
+    count = len(x)
+    unit = x.astype(np.float64) / np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True)
+    squared = np.maximum(2 - 2 * similarity.astype(np.float64), 0)
+    width = np.sqrt(squared[:, 3:6]).mean(axis=1)
+    chosen = [[], [], []]
+    for i in range(count):
+        scaled = squared[i] / (width[i] * width[neighbours[i]])
+        near = [int(j) for j in neighbours[i][np.argsort(scaled, kind="stable")[:10]]]
+        middle, stream = [], words(seed, MAP, i, 1)
+        for _ in range(5):
+            drawn = []
+            while len(drawn) < 6:
+                row = below(stream, count)
+                if row != i and row not in middle + drawn:
+                    drawn.append(row)
+            middle.append(sorted(drawn, key=lambda row: ((unit[i] - unit[row]) ** 2).sum())[1])
+        far, stream = [], words(seed, MAP, i, 2)
+        while len(far) < 20:
+            row = below(stream, count)
+            if row != i and row not in near + far:
+                far.append(row)
+        for kind, rows in enumerate((near, middle, far)):
+            chosen[kind] += [(i, row) for row in rows]
+    return chosen
+
+
+def map_loss(plane, chosen, weights):
+    def d(pairs):
+        a, b = np.array(pairs).T
+        return 1 + ((plane[a] - plane[b]) ** 2).sum(axis=1)
+
+    near, middle, far = (d(pairs) for pairs in chosen)
+    return (weights[0] * (near / (10 + near)).sum() + weights[1] * (middle / (1e4 + middle)).sum()
+            + weights[2] * (1 / (1 + far)).sum())
+
+
+def maps():
+    random = np.random.default_rng(12)
+    x = (random.normal(size=(60, 8)) * [3, 2, 1.2, .8, .5, .4, .3, .2] + [1, 0, 0, 0, 2, 0, 0, 0]).astype(np.float32)
+    unit = x.astype(np.float64) / np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True)
+    similarity = unit @ unit.T
+    np.fill_diagonal(similarity, -2)
+    neighbours = np.argsort(-similarity, axis=1)[:, :15].astype(np.int32)
+    similarity = np.take_along_axis(similarity, neighbours, axis=1).astype(np.float32)
+    chosen = map_pairs(x, neighbours, similarity, seed=5)
+    plane, weights = random.normal(size=(60, 2)) * 4, [2, 500, 1]
+    gradient = np.empty((60, 2))
+    for at in np.ndindex(60, 2):  # by a step along the imaginary axis: no difference of near values
+        moved = plane.astype(complex)
+        moved[at] += 1e-30j
+        gradient[at] = map_loss(moved, chosen, weights).imag / 1e-30
+    centred = unit - unit.mean(axis=0)
+    axes = np.linalg.svd(centred, full_matrices=False)[2][:2]
+    axes *= np.sign(axes[np.arange(2), np.abs(axes).argmax(axis=1)])[:, None]
+    tensors = dict(x=x, neighbours=neighbours, similarity=similarity, plane=plane, gradient=gradient,
+                   principal=centred @ axes.T)
+    for kind, name in enumerate(("near", "middle", "far")):
+        lists = [[] for _ in x]
+        for i, j in chosen[kind]:
+            lists[i].append(j)
+            lists[j].append(i)
+        tensors[name + ".begin"] = np.cumsum([0] + [len(row) for row in lists]).astype(np.int64)
+        tensors[name + ".other"] = np.array(sum(lists, []), np.int32)
+    save("map", tensors)
+
+
 def feature_files():
     """Not numbers, but the files that a table of features is read from: what NumPy and safetensors themselves write."""
     folder = pathlib.Path("tests/fuzz/corpus/features")
@@ -320,7 +389,8 @@ def neighbours():
     save("neighbours", tensors)
 
 
-FILES = dict(neighbours=neighbours, feature_files=feature_files, quality=quality, statistics=statistics, calibration=calibration, retrieval=retrieval, clustering=clustering, kmeans=kmeans)
+FILES = dict(neighbours=neighbours, feature_files=feature_files, quality=quality, statistics=statistics, calibration=calibration, retrieval=retrieval, clustering=clustering, kmeans=kmeans,
+             maps=maps)
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or FILES:

@@ -19,6 +19,7 @@ enum rng_purpose {
     RNG_RESAMPLE = 8,    /* bootstrap over test images; item = resample                */
     RNG_PERMUTATION = 9, /* exchanged predictions; item = draw                         */
     RNG_CLUSTER = 10,    /* k-means++; item = start                                    */
+    RNG_MAP = 11,        /* pairs of a map; item = row, view = kind of pair            */
     RNG_TEST = 15
 };
 
