@@ -33,7 +33,10 @@ static int read_at(const struct history *history, int64_t at, size_t *got, struc
         const ssize_t count = pread(history->descriptor, history->block + *got, wanted - *got, (off_t)at + (off_t)*got);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return error_set(error, SIMCLR_IO, "%s: cannot read: %s", history->path, strerror(errno));
-        if (count == 0) break;
+        if (count == 0)
+            return error_set(error, SIMCLR_IO,
+                             "%s: became shorter while it was read: let no other program write it, and start again",
+                             history->path);
         *got += (size_t)count;
     }
     history->block[*got] = '\0';
