@@ -41,7 +41,7 @@ CASES = [
     Case("data fetch, the digest", ["data", "fetch", "cifar10", "--from", "huge", "--out", "fetched", "--sha256", "0" * 64], 0.5),
 ]
 LARGE = [Case(f"pretrain, ResNet-50 at 224, batch {batch}", ["pretrain", *LARGE_STEP, "--batch", str(batch), "--out", f"run.50.{batch}"], 30)
-         for batch in (32, 128)]
+         for batch in (16, 64)]
 
 
 def png(i, side=1500):
