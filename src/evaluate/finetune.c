@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "evaluate/labelled.h"
 #include "evaluate/protocols.h"
+#include "run/outputs.h"
 #include "run/settings.h"
 #include "train/record.h"
 #include "train/supervised.h"
@@ -22,7 +23,8 @@ static const char *name_of(enum evaluation_source source)
 static int refuse_run(const struct evaluation *evaluation, const struct labelled *run, struct error *error)
 {
     const struct config *config = evaluation->session->config;
-    if (!run_folder_holds_run(&run->folder) || config->overwrite) return SIMCLR_OK;
+    if (!run_folder_holds_run(&run->folder)) return SIMCLR_OK;
+    if (config->overwrite) return outputs_check_overwrite(config, config->out, error);
     return error_set(error, SIMCLR_INVALID, "%s holds another run: choose another --out, or --overwrite it",
                      config->out);
 }

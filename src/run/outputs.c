@@ -20,12 +20,13 @@ static bool is_same_file(const struct stat *output, const char *input)
            info.st_ino == output->st_ino;
 }
 
+/* Also where they are the same. */
 static bool lies_in(const char *path, const char *outer)
 {
     char inside[PATH_MAX], around[PATH_MAX];
     if (!outer || !outer[0] || !realpath(path, inside) || !realpath(outer, around)) return false;
     const size_t length = strlen(around);
-    return strncmp(inside, around, length) == 0 && inside[length] == '/';
+    return strncmp(inside, around, length) == 0 && (inside[length] == '/' || inside[length] == '\0');
 }
 
 /* A picture that is no sheet of this program. */
@@ -77,4 +78,12 @@ int outputs_check(const struct config *config, const char *option, const char *p
         return error_set(error, SIMCLR_INVALID, "--%s would write over %s, a picture of --data: give another name",
                          option, path);
     return SIMCLR_OK;
+}
+
+int outputs_check_overwrite(const struct config *config, const char *path, struct error *error)
+{
+    if (!config->overwrite || !config->checkpoint[0] || !lies_in(config->checkpoint, path)) return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID,
+                     "--overwrite would remove the run in %s, from which --checkpoint is read: choose another --out",
+                     path);
 }

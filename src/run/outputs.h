@@ -12,4 +12,7 @@
  * SIMCLR_IO: its folder is not there. */
 int outputs_check(const struct config *config, const char *option, const char *path, struct error *error);
 
+/* SIMCLR_INVALID: --overwrite would empty the folder `path`, in which the checkpoint lies that is read. */
+int outputs_check_overwrite(const struct config *config, const char *path, struct error *error);
+
 #endif

@@ -114,6 +114,12 @@ cp f-train.npy f.kept && cp f-train-labels.npy f-train.labels.npy
 check 2 '' '--predictions would write over f-train.npy, which is read as --features' \
     "$simclr" knn --features f-train.npy --test-features f-test.npy --predictions f-train.npy
 same f-train.npy f.kept
+rm -rf own && cp -r encoder own
+for checkpoint in own own/exported/encoder.safetensors own/checkpoints; do
+    check 2 '' '--overwrite would remove the run in ./own, from which --checkpoint is read' \
+        "$simclr" finetune --checkpoint $checkpoint --data split --out ./own --overwrite --epochs 1 --threads 1
+done
+same own/exported/encoder.safetensors encoder/exported/encoder.safetensors
 # that it cannot be written is told before the work
 for command in "embed --out" "views --out" "knn --features-out" "linear --predictions"; do
     read -r word option <<<"$command"
