@@ -15,7 +15,7 @@ static const double RATE = 1, BETA1 = 0.9, BETA2 = 0.999, EPSILON = 1e-7, START 
 
 struct descent {
     struct map_pairs pairs;
-    double *plane, *next; /* [count][2] */
+    double *plane, *next;   /* [count][2] */
     double *first, *second; /* [count][2]: Adam's moments */
     double weight[MAP_KINDS];
     double rate; /* of this step, corrected for moments that began at 0 */
@@ -64,8 +64,7 @@ static int descend(struct descent *descent, struct pool *pool, struct error *err
 int map_make(double *plane, double *principal, struct pool *pool, const struct map_args *args, struct error *error)
 {
     if (args->count < 1 || args->dim < 1) return error_set(error, SIMCLR_INVALID, "a map needs at least one row");
-    const struct principal_args axes = {
-        .rows = args->rows, .count = args->count, .dim = args->dim, .seed = args->seed};
+    const struct principal_args axes = {.rows = args->rows, .count = args->count, .dim = args->dim, .seed = args->seed};
     const size_t values = 2 * (size_t)args->count;
     int status = principal_plane(plane, pool, &axes, error);
     if (status) return status;

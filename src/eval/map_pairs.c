@@ -19,8 +19,8 @@ static const int places[MAP_KINDS] = {MAP_NEIGHBOURS, MAP_MIDDLES, MAP_FARS};
 
 struct choice {
     const struct map_args *args;
-    double *width;             /* [count]: s */
-    double *scale;             /* [count]: 1 / length of a row */
+    double *width;              /* [count]: s */
+    double *scale;              /* [count]: 1 / length of a row */
     int32_t *chosen[MAP_KINDS]; /* [count][places], -1: none */
 };
 
@@ -142,7 +142,8 @@ static void choose_far(const struct choice *choice, int64_t i)
     int32_t taken[MAP_NEIGHBOURS + MAP_FARS];
     struct rng rng = rng_open(args->seed, RNG_MAP, 0, (uint32_t)i, MAP_FAR);
     memcpy(taken, choice->chosen[MAP_NEAR] + i * MAP_NEIGHBOURS, MAP_NEIGHBOURS * sizeof *taken);
-    for (int f = 0; f < MAP_FARS; f++) taken[MAP_NEIGHBOURS + f] = draw(&rng, args->count, i, taken, MAP_NEIGHBOURS + f);
+    for (int f = 0; f < MAP_FARS; f++)
+        taken[MAP_NEIGHBOURS + f] = draw(&rng, args->count, i, taken, MAP_NEIGHBOURS + f);
     memcpy(choice->chosen[MAP_FAR] + i * MAP_FARS, taken + MAP_NEIGHBOURS, MAP_FARS * sizeof *taken);
 }
 
