@@ -216,12 +216,13 @@ static void keep_logits(struct sweep *sweep, size_t number, size_t offset, bool 
 static int keep_fit(const struct sweep *sweep, size_t best, double *temperature, struct error *error)
 {
     const int classes = sweep->held.classes;
+    if (!sweep->kept) return SIMCLR_OK;
     const size_t table = sweep->split.folds == 1 ? 0 : best * (size_t)sweep->split.count;
     const struct calibration_args args = {.logits = sweep->kept + table * (size_t)classes,
                                           .labels = sweep->kept_labels,
                                           .rows = sweep->split.count,
                                           .classes = classes};
-    return sweep->kept ? calibration_fit(temperature, &args, error) : SIMCLR_OK;
+    return calibration_fit(temperature, &args, error);
 }
 
 /* Fits every l2 of the grid beside every fold, and remembers the one that is right about most of what was held out. */

@@ -134,7 +134,7 @@ static int add_classes(struct zip_writer *zip, const struct evaluation *evaluati
     if (!names) return error_no_memory(error, "the names of classes", (size_t)classes * width);
     for (int c = 0; c < classes; c++) {
         const char *name = evaluation_class_name(evaluation, c);
-        memcpy(names + (size_t)c * width, name, strlen(name));
+        for (size_t k = 0; name[k]; k++) names[(size_t)c * width + k] = name[k];
     }
     snprintf(descr, sizeof descr, "|S%zu", width);
     const int status = add_array(zip, "classes.npy", descr, names, classes, 0, width, error);

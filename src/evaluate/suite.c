@@ -516,6 +516,12 @@ static int report(const struct suite *suite, struct error *error)
     return SIMCLR_OK;
 }
 
+static int finish(struct suite *suite, struct error *error)
+{
+    const struct figure_images images = images_of(suite);
+    return figures_finish(&suite->figures, suite->evaluation->session->pool, &images, error);
+}
+
 int suite_run(struct session *session, struct error *error)
 {
     struct evaluation evaluation = {.session = session};
@@ -523,8 +529,7 @@ int suite_run(struct session *session, struct error *error)
     const double start = clock_seconds();
     int status = prepare(&suite, session, error);
     if (!status) status = judge_all(&suite, error);
-    const struct figure_images images = status ? (struct figure_images){0} : images_of(&suite);
-    if (!status) status = figures_finish(&suite.figures, session->pool, &images, error);
+    if (!status) status = finish(&suite, error);
     if (!status) status = compare(&suite, error);
     suite.seconds = clock_seconds() - start;
     if (!status) status = write_all(&suite, error);

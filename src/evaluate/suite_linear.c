@@ -35,6 +35,7 @@ static double log_share(const float *logits, int classes, int label, double temp
     double largest = -INFINITY, sum = 0;
     for (int c = 0; c < classes; c++) largest = fmax(largest, (double)logits[c]);
     for (int c = 0; c < classes; c++) sum += exp(((double)logits[c] - largest) / temperature);
+    /* cppcheck-suppress invalidFunctionArg ; sum >= 1: the largest one's term */
     return ((double)logits[label] - largest) / temperature - log(sum);
 }
 

@@ -184,8 +184,8 @@ static int of_graph(const struct suite_task *task, struct error *error)
                                          .k = QUALITY_HUBNESS_K,
                                          .leave_out_self = true};
     const struct quality_graph graph = {list, rows, QUALITY_HUBNESS_K};
-    struct quality_dimension dimension;
-    double hubness;
+    struct quality_dimension dimension = {0};
+    double hubness = 0;
     char detail[80];
     snprintf(detail, sizeof detail, "%" PRId64 " test images", rows);
     int status = neighbours_find(backend, list, NULL, &args, error);
