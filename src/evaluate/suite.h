@@ -85,7 +85,7 @@ int suite_supervised(const struct suite_task *task, struct error *error);
     "encoders, "                                                                                                       \
     "or which of two sets, is better."
 
-/* suite_report.c: evaluation.json as text, and the tables as Markdown. */
+/* suite_json.c: evaluation.json as text; suite_markdown.c: the tables. */
 void suite_json(const struct suite *suite, struct text *json);
 /* whole: and all tables below the first. */
 void suite_markdown(const struct suite *suite, struct text *text, bool whole);
