@@ -7,7 +7,7 @@ stay. pretrain has N moments of --pretrain; data pack (both formats), data fetch
 have N of --others each. The last line counts."""
 import argparse, collections, concurrent.futures, hashlib, os, random, shutil, subprocess, sys, tarfile, tempfile, time
 
-from sweep import Command, Sweep, TRAIN, clean_environment, differences, make_inputs
+from sweep import Command, SCRATCH, Sweep, TRAIN, clean_environment, differences, make_inputs
 
 KINDS = ["open", "write", "sync", "rename"]
 
@@ -69,7 +69,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
-    inputs = tempfile.mkdtemp(prefix="simclr-kills-inputs-")
+    inputs = tempfile.mkdtemp(prefix="simclr-kills-inputs-", dir=SCRATCH)
     dice, failures, runs, met = random.Random(arguments.seed), [], 0, 0
     try:
         make_inputs(inputs, os.path.realpath(arguments.simclr))

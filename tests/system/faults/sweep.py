@@ -31,6 +31,8 @@ FAULTS = {
 }
 WAYS = {"EINTR": 1, "short": 1, "end": 2} # of what fault.c counts; 0: an error that is final
 TOLERATED = {"EINTR", "short"} # of a regular file: done again, or gone on with
+# Scratch folders lie in memory where there is room: thousands of them, and every checkpoint is flushed to the disk.
+SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 1 << 30 else None
 # what a kind needs to be met at all
 MORE = {"thread": ["--threads", "3", "--workers", "2"]}
 
@@ -130,7 +132,7 @@ class Sweep:
 
     def folder(self, command):
         """A scratch folder with the inputs: links to what is read, copies of what is written."""
-        folder = tempfile.mkdtemp(prefix="simclr-faults-")
+        folder = tempfile.mkdtemp(prefix="simclr-faults-", dir=SCRATCH)
         for name in os.listdir(self.inputs):
             if name in command.copies:
                 shutil.copytree(f"{self.inputs}/{name}", f"{folder}/{name}")
@@ -337,7 +339,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=120)
     arguments = parser.parse_args()
     simclr, library = os.path.realpath(arguments.simclr), os.path.realpath(arguments.library)
-    inputs = tempfile.mkdtemp(prefix="simclr-faults-inputs-")
+    inputs = tempfile.mkdtemp(prefix="simclr-faults-inputs-", dir=SCRATCH)
     counts, failures = collections.Counter(), []
     named = lambda word, words: not [w for w in arguments.only if w in words] or word in arguments.only
     try:
