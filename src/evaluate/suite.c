@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "base/memory.h"
 #include "evaluate/protocols.h"
 #include "run/outputs.h"
@@ -237,8 +238,8 @@ static int linear_sgd(const struct suite_task *task, struct error *error)
     struct score score = score_none();
     char chosen[64], papers[64];
     int status = linear_sgd_run(&job, &score, error);
-    snprintf(chosen, sizeof chosen, "rate %g, by what is held out", score.rate);
-    snprintf(papers, sizeof papers, "the paper's rate, %g", score.papers_rate);
+    format_write(chosen, sizeof chosen, "rate %g, by what is held out", score.rate);
+    format_write(papers, sizeof papers, "the paper's rate, %g", score.papers_rate);
     if (!status) status = add_ranks(task, "chosen rate", chosen, ranks, error);
     if (!status) status = add_ranks(task, papers, "", ranks + count, error);
     memory_free(ranks);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/memory.h"
 #include "data/sampler.h"
 #include "eval/knn.h"
@@ -151,7 +152,7 @@ static int add_usual(const struct suite_task *task, const struct neighbourhood *
                      struct error *error)
 {
     struct figure like = {.labelled = task->train->count};
-    snprintf(like.setting, sizeof like.setting, "k %d, temperature %g", k, temperature);
+    format_write(like.setting, sizeof like.setting, "k %d, temperature %g", k, temperature);
     if (k > found->k) snprintf(like.detail, sizeof like.detail, "all %d training images vote", found->k);
     return add(task, found, &(struct choice){k, temperature, 0}, &like, error);
 }
@@ -173,8 +174,8 @@ int suite_knn(const struct suite_task *task, struct error *error)
             snprintf(like.detail, sizeof like.detail, "k %d, equal votes, by leaving out each of %lld", choice.k,
                      (long long)choice.queries);
         else if (!status)
-            snprintf(like.detail, sizeof like.detail, "k %d, temperature %g, by leaving out each of %lld", choice.k,
-                     choice.temperature, (long long)choice.queries);
+            format_write(like.detail, sizeof like.detail, "k %d, temperature %g, by leaving out each of %lld", choice.k,
+                         choice.temperature, (long long)choice.queries);
         if (!status) status = add(task, &found, &choice, &like, error);
     }
     memory_free(found.list);

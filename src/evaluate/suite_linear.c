@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/memory.h"
 #include "base/rank.h"
 #include "eval/logistic.h"
@@ -130,18 +131,18 @@ static int add_all(const struct fitted *fitted, struct error *error)
     struct calibration as_fitted, tempered;
     struct figure like = {.labelled = fitted->task->train->count};
     if (sweep->folds > 0)
-        snprintf(like.detail, sizeof like.detail, "l2 %g, by %lld held out in %d fold%s%s", sweep->l2,
-                 (long long)sweep->held_out, sweep->folds, sweep->folds == 1 ? "" : "s",
-                 sweep->cut ? "; ended at --iterations" : "");
+        format_write(like.detail, sizeof like.detail, "l2 %g, by %lld held out in %d fold%s%s", sweep->l2,
+                     (long long)sweep->held_out, sweep->folds, sweep->folds == 1 ? "" : "s",
+                     sweep->cut ? "; ended at --iterations" : "");
     else
-        snprintf(like.detail, sizeof like.detail, "l2 %g, as given%s", sweep->l2,
-                 sweep->cut ? "; ended at --iterations" : "");
+        format_write(like.detail, sizeof like.detail, "l2 %g, as given%s", sweep->l2,
+                     sweep->cut ? "; ended at --iterations" : "");
     int status = add_scores(fitted, &like, error);
     strcpy(like.setting, "probabilities as fitted");
     if (!status) status = add_calibration(fitted, &like, 1, &as_fitted, error);
     strcpy(like.setting, "probabilities with one temperature");
-    snprintf(like.detail, sizeof like.detail,
-             sweep->folds > 0 ? "temperature %.4g" : "temperature %g: nothing held out", sweep->temperature);
+    format_write(like.detail, sizeof like.detail,
+                 sweep->folds > 0 ? "temperature %.4g" : "temperature %g: nothing held out", sweep->temperature);
     if (!status) status = add_calibration(fitted, &like, sweep->temperature, &tempered, error);
     return status ? status : keep(fitted, &as_fitted, &tempered, error);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/memory.h"
 #include "data/sampler.h"
 #include "eval/diagnostics.h"
@@ -206,8 +207,8 @@ static int of_spectrum(const struct suite_task *task, struct error *error)
     const int status =
         quality_alpha(&alpha, task->suite->evaluation->session->pool, test->values, test->count, test->dim, error);
     if (status) return status;
-    snprintf(detail, sizeof detail, "%lld test images, ranks %d to %d, R2 %.4f", (long long)test->count, alpha.first,
-             alpha.last, alpha.r2);
+    format_write(detail, sizeof detail, "%lld test images, ranks %d to %d, R2 %.4f", (long long)test->count,
+                 alpha.first, alpha.last, alpha.r2);
     return add(task, METRIC_ALPHA, alpha.alpha, detail, error);
 }
 

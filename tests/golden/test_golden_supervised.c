@@ -352,14 +352,14 @@ static void check_cut_parameters(const struct parameters *parameters, const stru
     }
 }
 
-static double logits_off(const struct cut_run *run, const struct reference *file, int cut, const char *what)
+/* images: of the network, which reads them again in its backward pass. */
+static double logits_off(const struct cut_run *run, const void *images, const struct reference *file, int cut,
+                         const char *what)
 {
     float logits[ROWS * CLASSES];
-    void *images = images_of(run->network, reference_f32(reference_get(file, "cut.h")));
     network_set_weights(run->network);
     network_forward(run->network, images);
     network_read(run->network, run->logits, logits);
-    memory_free(images);
     return relative(logits, reference_f32(reference_get(file, "cut%d.%s.logits", cut, what)), ROWS * CLASSES);
 }
 
@@ -381,7 +381,9 @@ static void check_cut(const struct job *job, const struct reference *file, int c
     load_cut(&run.parameters, file, cut);
     CHECK_OK(cross_entropy_create(&loss, bench.backend, ROWS, CLASSES, &error), error);
     cross_entropy_set_labels(loss, labels, ROWS);
-    const double train = logits_off(&run, file, cut, "train");
+    const float *h = reference_f32(reference_get(file, "cut.h"));
+    void *images = images_of(run.network, h);
+    const double train = logits_off(&run, images, file, cut, "train");
     cross_entropy_run(loss, result, network_gradient(run.network, run.logits), network_value(run.network, run.logits));
     network_backward(run.network, run.logits, NULL);
     CHECK_WITHIN(train, 1e-5, "logits in training");
@@ -390,9 +392,12 @@ static void check_cut(const struct job *job, const struct reference *file, int c
     check_cut_parameters(&run.parameters, file, cut);
     commit_statistics(&run.parameters);
     network_destroy(&run.network);
+    memory_free(images);
     build_cut(&run, &config, NETWORK_INFERENCE, &bench);
-    CHECK_WITHIN(logits_off(&run, file, cut, "eval"), 1e-5, "logits in inference");
+    images = images_of(run.network, h);
+    CHECK_WITHIN(logits_off(&run, images, file, cut, "eval"), 1e-5, "logits in inference");
     network_destroy(&run.network);
+    memory_free(images);
     parameters_free(&run.parameters);
     cross_entropy_destroy(&loss);
     bench.backend->ops->release(bench.backend, result);
