@@ -50,10 +50,15 @@ void figures_free(struct figures *figures)
     *figures = (struct figures){0};
 }
 
-static bool is_same(const struct figure *a, const struct figure *b)
+struct figure *figures_find(const struct figures *figures, const struct figure *like, enum evaluation_source source)
 {
-    return a->source == b->source && a->metric == b->metric && strcmp(a->protocol, b->protocol) == 0 &&
-           strcmp(a->setting, b->setting) == 0;
+    for (int i = 0; i < figures->count; i++) {
+        struct figure *figure = &figures->item[i];
+        if (figure->source == source && figure->metric == like->metric &&
+            strcmp(figure->protocol, like->protocol) == 0 && strcmp(figure->setting, like->setting) == 0)
+            return figure;
+    }
+    return NULL;
 }
 
 static int add_run(struct figure *to, const struct figure *figure, struct error *error)
@@ -73,11 +78,9 @@ static int add_run(struct figure *to, const struct figure *figure, struct error 
 
 int figures_add(struct figures *figures, const struct figure *figure, struct error *error)
 {
-    struct figure own = *figure;
-    int status = SIMCLR_OK;
-    for (int i = 0; i < figures->count; i++) {
-        if (!is_same(&figures->item[i], figure)) continue;
-        status = add_run(&figures->item[i], figure, error);
+    struct figure own = *figure, *before = figures_find(figures, figure, figure->source);
+    if (before) {
+        const int status = add_run(before, figure, error);
         figure_free(&own);
         return status;
     }
@@ -113,9 +116,9 @@ static void counted_free(struct counted *counted)
     memory_free(counted->label);
 }
 
-/* Of one value per image, or of the difference second - first. */
+/* Of one value per image, or of the difference first - second. skip: [images->count] that don't count, or NULL. */
 static int count_images(struct counted *out, enum figure_kind kind, const double *first, const double *second,
-                        const struct figure_images *images, struct error *error)
+                        const struct figure_images *images, const uint8_t *skip, struct error *error)
 {
     *out = (struct counted){.kind = kind, .classes = images->classes};
     out->value = memory_array((size_t)images->count, sizeof *out->value);
@@ -125,8 +128,8 @@ static int count_images(struct counted *out, enum figure_kind kind, const double
         return error_no_memory(error, "values of images", (size_t)images->count * sizeof *out->value);
     }
     for (int64_t i = 0; i < images->count; i++) {
-        const double value = second ? second[i] - first[i] : first[i];
-        if (isnan(value)) continue;
+        const double value = second ? first[i] - second[i] : first[i];
+        if (isnan(value) || (skip && skip[i])) continue;
         out->value[out->count] = value;
         out->label[out->count++] = images->labels[i];
     }
@@ -162,37 +165,21 @@ static double resampled(void *context, const uint32_t *times, int64_t count)
 {
     const struct counted *counted = context;
     if (counted->kind == FIGURE_CLASS_MEAN) return class_mean(counted, times);
-    return statistics_mean(counted->value, times, count);
+    if (times) return statistics_mean(counted->value, times, count);
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) sum += counted->value[i];
+    return count > 0 ? sum / (double)count : NAN;
 }
 
 int figure_value(double *out, enum figure_kind kind, const double *per_image, const struct figure_images *images,
-                 const uint8_t *skip, int64_t *counted, struct error *error)
+                 const uint8_t *skip, int64_t *count, struct error *error)
 {
-    const size_t classes = kind == FIGURE_CLASS_MEAN ? (size_t)images->classes : 1; /* else all are one */
-    double *sums = memory_array(classes, sizeof *sums), *counts = memory_array(classes, sizeof *counts);
-    double total = 0;
-    int present = 0;
-    *counted = 0;
-    if (!sums || !counts) {
-        memory_free(sums);
-        memory_free(counts);
-        return error_no_memory(error, "sums of classes", 2 * classes * sizeof *sums);
-    }
-    for (int64_t i = 0; i < images->count; i++) {
-        if (isnan(per_image[i]) || (skip && skip[i])) continue;
-        const int32_t at = kind == FIGURE_CLASS_MEAN ? images->labels[i] : 0;
-        sums[at] += per_image[i];
-        counts[at]++;
-        ++*counted;
-    }
-    for (size_t c = 0; c < classes; c++) {
-        if (!(counts[c] > 0)) continue;
-        total += sums[c] / counts[c];
-        present++;
-    }
-    *out = present > 0 ? total / present : NAN;
-    memory_free(sums);
-    memory_free(counts);
+    struct counted counted;
+    const int status = count_images(&counted, kind, per_image, NULL, images, skip, error);
+    if (status) return status;
+    *count = counted.count;
+    *out = resampled(&counted, NULL, counted.count);
+    counted_free(&counted);
     return SIMCLR_OK;
 }
 
@@ -219,16 +206,12 @@ static int find_interval(struct figure *figure, struct pool *pool, const struct 
     if (figure->resampled)
         return bootstrap(&figure->over_images, figure->resampled, figure->context, figure->images, pool, images->seed,
                          error);
-    if (figure->kind == FIGURE_NUMBER) { /* a share of which only the counts are known */
-        interval_wilson(figure->counted, figure->images, &figure->over_images.low, &figure->over_images.high);
-        return SIMCLR_OK;
-    }
     if (figure->kind == FIGURE_SHARE) {
         const int64_t right = (int64_t)llround(figure->value * (double)figure->images);
         interval_wilson(right, figure->images, &figure->over_images.low, &figure->over_images.high);
         return SIMCLR_OK;
     }
-    int status = count_images(&counted, figure->kind, figure->per_image, NULL, images, error);
+    int status = count_images(&counted, figure->kind, figure->per_image, NULL, images, NULL, error);
     if (status) return status;
     status = bootstrap_images(&figure->over_images, &counted, pool, images->seed, error);
     counted_free(&counted);
@@ -250,7 +233,7 @@ int figures_finish(struct figures *figures, struct pool *pool, const struct figu
             statistics_over_seeds(&figure->mean, &figure->over_runs, figure->runs, figure->run_count);
             if (!differ) figure->over_runs = unknown; /* an interval of no width would promise what nobody knows */
         }
-        if (figure->images == 0) continue;
+        if (figure->images == 0 || (figure->kind == FIGURE_NUMBER && !figure->resampled)) continue;
         int status = find_interval(figure, pool, images, error);
         if (!status && images->leaked && figure->per_image)
             status = figure_value(&figure->without_leaks, figure->kind, figure->per_image, images, images->leaked,
@@ -291,7 +274,7 @@ static const char *judge(const struct comparison *comparison)
 {
     const enum metric_sense sense = metric_rows[comparison->first->metric].sense;
     if (!(comparison->p < 0.05) || sense == NEITHER_IS_BETTER || comparison->difference == 0) return "not told apart";
-    return (comparison->difference < 0) == (sense == HIGHER_IS_BETTER) ? "better" : "worse";
+    return (comparison->difference > 0) == (sense == HIGHER_IS_BETTER) ? "better" : "worse";
 }
 
 int figure_compare(struct comparison *out, const struct figure *first, const struct figure *second, struct pool *pool,
@@ -299,13 +282,13 @@ int figure_compare(struct comparison *out, const struct figure *first, const str
 {
     struct counted counted;
     *out = (struct comparison){.first = first, .second = second, .interval = unknown, .p = NAN};
-    int status = count_images(&counted, first->kind, first->per_image, second->per_image, images, error);
+    int status = count_images(&counted, first->kind, first->per_image, second->per_image, images, NULL, error);
     if (status) return status;
     for (int64_t i = 0; i < counted.count; i++) {
-        out->only_first += counted.value[i] < 0;
-        out->only_second += counted.value[i] > 0;
+        out->only_first += counted.value[i] > 0;
+        out->only_second += counted.value[i] < 0;
     }
-    out->difference = second->value - first->value;
+    out->difference = first->value - second->value;
     status = bootstrap_images(&out->interval, &counted, pool, images->seed, error);
     out->test = first->kind == FIGURE_SHARE ? "McNemar, exact" : "permutations";
     if (!status && first->kind == FIGURE_SHARE)

@@ -61,7 +61,6 @@ struct figure {
     void *context;                /* of it; the figure's own (memory_free) */
     double *per_image;            /* [test images], NaN: not of this one; NULL of FIGURE_NUMBER */
     int64_t images;               /* how many count */
-    int64_t counted;              /* of FIGURE_NUMBER with `images`: right ones, for Wilson's interval */
     struct interval over_images;  /* 95 %; NaN: not known */
     double without_leaks;         /* the value without test images that are training images too; NaN: not known */
     const char *varied;           /* what differs between the runs, in words; NULL: there is one */
@@ -83,6 +82,8 @@ void figures_free(struct figures *figures);
 /* Adds `figure`, or, where there is one of the same protocol, setting, metric and source, its value as a further run of
  * that. `per_image`, `context` and `runs` are taken over, also on failure. */
 int figures_add(struct figures *figures, const struct figure *figure, struct error *error);
+/* The one of the same protocol, setting and metric of that source; NULL: none. */
+struct figure *figures_find(const struct figures *figures, const struct figure *like, enum evaluation_source source);
 
 /* What values per image are taken with. */
 struct figure_images {
@@ -92,16 +93,16 @@ struct figure_images {
     const uint8_t *leaked; /* [count], or NULL: not known */
     uint64_t seed;
 };
-/* The value of values per image; skip: [count] images that don't count, or NULL. NaN where none does. */
+/* The value of values per image, and how many count; skip: [images->count] that don't, or NULL. NaN where none does. */
 int figure_value(double *out, enum figure_kind kind, const double *per_image, const struct figure_images *images,
-                 const uint8_t *skip, int64_t *counted, struct error *error);
+                 const uint8_t *skip, int64_t *count, struct error *error);
 /* Intervals and values without leaks, of all. */
 int figures_finish(struct figures *figures, struct pool *pool, const struct figure_images *images, struct error *error);
 
 /* Two sources on the same images. */
 struct comparison {
     const struct figure *first, *second;
-    double difference; /* second - first */
+    double difference; /* first - second, and its interval */
     struct interval interval;
     double p;
     const char *test;                /* "McNemar, exact" or "permutations" */

@@ -22,8 +22,6 @@
 
 #define LABELS_AND_ORDER "the labels that are used, the order of the images and their views"
 
-static int linear_sgd(const struct suite_task *task, struct error *error);
-
 const struct suite_row suite_rows[] = {
     {.name = "knn",
      .usual = true,
@@ -55,7 +53,7 @@ const struct suite_row suite_rows[] = {
      .needs_features = true,
      .seeded = "the views, their order, and the training images that choose the rate",
      .sources = BIT(PIXELS) | EVERY_ENCODER,
-     .judge = linear_sgd},
+     .judge = suite_linear_sgd},
     {.name = "finetune-1%",
      .whole_network = true,
      .seeded = LABELS_AND_ORDER,
@@ -148,101 +146,6 @@ static int check_layers(const struct suite *suite, struct error *error)
             if (evaluation->encoders[source].model)
                 status = feature_rows_check_layer(&evaluation->encoders[source].model->config, suite->layers[i], error);
     }
-    return status;
-}
-
-/* ---- what rows call --------------------------------------------------------------------------------------------- */
-
-double *suite_images(const struct suite_task *task, bool nan)
-{
-    const int64_t count = evaluation_count(task->suite->evaluation, PART_TEST);
-    double *values = memory_array((size_t)count, sizeof *values);
-    for (int64_t i = 0; values && nan && i < count; i++) values[i] = NAN;
-    return values;
-}
-
-bool suite_is_main(const struct suite_task *task)
-{
-    if (task->suite->evaluation->layer > 0) return false;
-    return task->source == SOURCE_TRAINED || task->source == SOURCE_FEATURES;
-}
-
-static struct figure_images images_of(const struct suite *suite)
-{
-    return (struct figure_images){.count = evaluation_count(suite->evaluation, PART_TEST),
-                                  .labels = suite->labels,
-                                  .classes = evaluation_classes(suite->evaluation),
-                                  .leaked = suite->leaks > 0 ? suite->leaked : NULL,
-                                  .seed = (uint64_t)suite->evaluation->session->config->seed};
-}
-
-int suite_add(const struct suite_task *task, const struct figure *like, struct error *error)
-{
-    struct figure figure = *like;
-    const struct figure_images images = images_of(task->suite);
-    figure.protocol = task->row->name;
-    figure.source = task->source;
-    figure.layer = task->row->whole_network ? 0 : task->suite->evaluation->layer;
-    if (figure.layer > 0)
-        snprintf(figure.setting, sizeof figure.setting, "head layer %d%s%.60s", figure.layer,
-                 like->setting[0] ? ", " : "", like->setting);
-    if (!figure.varied) figure.varied = task->source == SOURCE_UNTRAINED ? "the weights" : task->row->seeded;
-    if (figure.kind != FIGURE_NUMBER) {
-        if (!figure.per_image) {
-            memory_free(figure.runs);
-            return error_no_memory(error, "values of images", (size_t)images.count * sizeof *figure.per_image);
-        }
-        const int status =
-            figure_value(&figure.value, figure.kind, figure.per_image, &images, NULL, &figure.images, error);
-        if (status) {
-            memory_free(figure.per_image);
-            memory_free(figure.runs);
-            return status;
-        }
-    }
-    return figures_add(&task->suite->figures, &figure, error);
-}
-
-/* Top-1 and top-5 of ranks [test images], image by image. */
-static int add_ranks(const struct suite_task *task, const char *setting, const char *detail, const int32_t *ranks,
-                     struct error *error)
-{
-    const int64_t count = evaluation_count(task->suite->evaluation, PART_TEST);
-    int status = SIMCLR_OK;
-    for (int i = 0; !status && i < 2; i++) {
-        struct figure figure = {.metric = i ? METRIC_TOP5 : METRIC_TOP1,
-                                .kind = FIGURE_SHARE,
-                                .per_image = suite_images(task, false),
-                                .labelled = evaluation_count(task->suite->evaluation, PART_TRAIN)};
-        snprintf(figure.setting, sizeof figure.setting, "%s", setting);
-        snprintf(figure.detail, sizeof figure.detail, "%s", detail);
-        for (int64_t k = 0; figure.per_image && k < count; k++) figure.per_image[k] = ranks[k] < (i ? 5 : 1);
-        status = suite_add(task, &figure, error);
-    }
-    return status;
-}
-
-/* The paper's form of linear evaluation makes views of its own. */
-static int linear_sgd(const struct suite_task *task, struct error *error)
-{
-    const size_t count = (size_t)evaluation_count(task->suite->evaluation, PART_TEST);
-    int32_t *ranks = memory_array(2 * count, sizeof *ranks);
-    if (!ranks) return error_no_memory(error, "ranks of labels", 2 * count * sizeof *ranks);
-    const struct linear_sgd_job job = {.evaluation = task->suite->evaluation,
-                                       .source = task->source,
-                                       .seed = task->seed,
-                                       .train = task->train,
-                                       .test = task->test,
-                                       .ranks = ranks,
-                                       .papers_ranks = ranks + count};
-    struct score score = score_none();
-    char chosen[64], papers[64];
-    int status = linear_sgd_run(&job, &score, error);
-    format_write(chosen, sizeof chosen, "rate %g, by what is held out", score.rate);
-    format_write(papers, sizeof papers, "the paper's rate, %g", score.papers_rate);
-    if (!status) status = add_ranks(task, "chosen rate", chosen, ranks, error);
-    if (!status) status = add_ranks(task, papers, "", ranks + count, error);
-    memory_free(ranks);
     return status;
 }
 
@@ -349,26 +252,16 @@ static int judge_all(struct suite *suite, struct error *error)
 
 /* ---- comparing with another checkpoint --------------------------------------------------------------------------- */
 
-static const struct figure *same_of_other(const struct suite *suite, const struct figure *figure)
-{
-    for (int i = 0; i < suite->figures.count; i++) {
-        const struct figure *other = &suite->figures.item[i];
-        if (other->source == SOURCE_OTHER && other->metric == figure->metric &&
-            strcmp(other->protocol, figure->protocol) == 0 && strcmp(other->setting, figure->setting) == 0)
-            return other;
-    }
-    return NULL;
-}
-
 static int compare(struct suite *suite, struct error *error)
 {
-    const struct figure_images images = images_of(suite);
+    const struct figure_images images = suite_figure_images(suite);
     if (!evaluation_has(suite->evaluation, SOURCE_OTHER)) return SIMCLR_OK;
     suite->comparisons = memory_array((size_t)suite->figures.count, sizeof *suite->comparisons);
     if (!suite->comparisons)
         return error_no_memory(error, "comparisons", (size_t)suite->figures.count * sizeof *suite->comparisons);
     for (int i = 0; i < suite->figures.count; i++) {
-        const struct figure *first = &suite->figures.item[i], *second = same_of_other(suite, first);
+        const struct figure *first = &suite->figures.item[i],
+                            *second = figures_find(&suite->figures, first, SOURCE_OTHER);
         if (first->source != SOURCE_TRAINED || !second || !first->per_image || !second->per_image) continue;
         const int status = figure_compare(&suite->comparisons[suite->comparison_count], first, second,
                                           suite->evaluation->session->pool, &images, error);
@@ -519,7 +412,7 @@ static int report(const struct suite *suite, struct error *error)
 
 static int finish(struct suite *suite, struct error *error)
 {
-    const struct figure_images images = images_of(suite);
+    const struct figure_images images = suite_figure_images(suite);
     return figures_finish(&suite->figures, suite->evaluation->session->pool, &images, error);
 }
 

@@ -60,6 +60,12 @@ extern const int suite_row_count;
  * to come from it (taken over, also on failure; NULL: allocation failed) or, of FIGURE_NUMBER, the value, and what its
  * interval comes from if that is known. */
 int suite_add(const struct suite_task *task, const struct figure *like, struct error *error);
+/* Top-1, top-5 and, per_class, the mean of top-1 over classes. ranks: [test images], how many classes stand before the
+ * label of each. `like` has setting, detail and labelled. */
+int suite_add_ranks(const struct suite_task *task, const struct figure *like, const int32_t *ranks, bool per_class,
+                    struct error *error);
+/* The test images, as figures take them. */
+struct figure_images suite_figure_images(const struct suite *suite);
 /* [test images] of a new block, all NaN where `nan`; NULL without memory. */
 double *suite_images(const struct suite_task *task, bool nan);
 /* Is this the encoder (or the table) whose classifier and predictions are kept? */
@@ -68,9 +74,11 @@ bool suite_is_main(const struct suite_task *task);
 /* Does it all, and writes the files of --out. */
 int suite_run(struct session *session, struct error *error);
 
-/* The rows' functions: suite_knn.c, suite_linear.c, suite_fewshot.c, suite_groups.c, suite_quality.c. */
+/* The rows' functions: suite_knn.c, suite_linear.c, suite_linear_sgd.c, suite_fewshot.c, suite_groups.c,
+ * suite_quality.c. */
 int suite_knn(const struct suite_task *task, struct error *error);
 int suite_linear(const struct suite_task *task, struct error *error);
+int suite_linear_sgd(const struct suite_task *task, struct error *error);
 int suite_fewshot(const struct suite_task *task, struct error *error);
 int suite_retrieval(const struct suite_task *task, struct error *error);
 int suite_cluster(const struct suite_task *task, struct error *error);

@@ -20,8 +20,7 @@ static void json_interval(struct text *json, const struct interval *interval, co
 
 static const char *method_of(const struct figure *figure)
 {
-    const bool counted = figure->kind == FIGURE_NUMBER && !figure->resampled;
-    return figure->kind == FIGURE_SHARE || counted ? "Wilson" : "percentile bootstrap";
+    return figure->kind == FIGURE_SHARE ? "Wilson" : "percentile bootstrap";
 }
 
 static void json_runs(struct text *json, const struct figure *figure)
@@ -70,11 +69,8 @@ static void json_comparison(struct text *json, const struct comparison *comparis
     text_json_exact(json, "metric", metric_rows[figure->metric].name);
     text_json_number(json, "trained", comparison->first->value);
     text_json_number(json, "other", comparison->second->value);
-    text_json_number(json, "difference", -comparison->difference);
-    if (interval_is_known(&comparison->interval)) {
-        text_json_number(json, "low95", -comparison->interval.high);
-        text_json_number(json, "high95", -comparison->interval.low);
-    }
+    text_json_number(json, "difference", comparison->difference);
+    json_interval(json, &comparison->interval, NULL);
     text_json_exact(json, "test", comparison->test);
     text_json_number(json, "p", comparison->p);
     text_json_exact(json, "trained_is", comparison->verdict);

@@ -127,24 +127,18 @@ static int add(const struct suite_task *task, const struct neighbourhood *found,
 {
     const struct features *test = task->test;
     int32_t *top5 = memory_array((size_t)test->count * 5, sizeof *top5);
-    if (!top5) return error_no_memory(error, "kNN results", (size_t)test->count * 5 * sizeof *top5);
+    int32_t *ranks = memory_array((size_t)test->count, sizeof *ranks);
+    int status =
+        top5 && ranks ? SIMCLR_OK : error_no_memory(error, "kNN results", (size_t)test->count * 6 * sizeof *top5);
     struct knn_args args = votes_of(task, test->count, choice->k, choice->temperature);
     args.top5 = top5;
-    int status = knn_vote(&args, found->list, found->k, error);
-    const enum metric kinds[] = {METRIC_TOP1, METRIC_TOP5, METRIC_PER_CLASS};
-    for (int m = 0; !status && m < (choice->queries > 0 ? 3 : 2); m++) { /* per class: of what was chosen */
-        struct figure figure = *like;
-        figure.metric = kinds[m];
-        figure.kind = kinds[m] == METRIC_PER_CLASS ? FIGURE_CLASS_MEAN : FIGURE_SHARE;
-        figure.per_image = suite_images(task, false);
-        for (int64_t i = 0; figure.per_image && i < test->count; i++) {
-            int rank = 0;
-            while (rank < 5 && top5[i * 5 + rank] != test->labels[i]) rank++;
-            figure.per_image[i] = kinds[m] == METRIC_TOP5 ? rank < 5 : rank == 0;
-        }
-        status = suite_add(task, &figure, error);
-    }
+    if (!status) status = knn_vote(&args, found->list, found->k, error);
+    for (int64_t i = 0; !status && i < test->count; i++)
+        while (ranks[i] < 5 && top5[i * 5 + ranks[i]] != test->labels[i]) ranks[i]++;
+    if (!status)
+        status = suite_add_ranks(task, like, ranks, choice->queries > 0, error); /* per class: of what was chosen */
     memory_free(top5);
+    memory_free(ranks);
     return status;
 }
 

@@ -16,28 +16,19 @@
 
 /* ---- figures ---------------------------------------------------------------------------------------------------- */
 
-static int add(const struct suite_task *task, const struct figure *like, const struct features *logits, int within,
-               struct error *error)
-{
-    struct figure figure = *like;
-    figure.per_image = suite_images(task, false);
-    for (int64_t i = 0; figure.per_image && i < logits->count; i++)
-        figure.per_image[i] = rank_of_label(logits->values + i * logits->dim, logits->dim, logits->labels[i]) < within;
-    return suite_add(task, &figure, error);
-}
-
 static int add_scores(const struct suite_task *task, const struct labelled *run, const char *setting,
                       const struct features *logits, struct error *error)
 {
-    struct figure figure = {.metric = METRIC_TOP1, .kind = FIGURE_SHARE, .labelled = run->subset_count};
-    snprintf(figure.setting, sizeof figure.setting, "%s", setting);
-    snprintf(figure.detail, sizeof figure.detail, "%" PRId64 " epochs", run->epochs);
-    int status = add(task, &figure, logits, 1, error);
-    figure.metric = METRIC_TOP5;
-    if (!status) status = add(task, &figure, logits, 5, error);
-    figure.metric = METRIC_PER_CLASS;
-    figure.kind = FIGURE_CLASS_MEAN;
-    return status ? status : add(task, &figure, logits, 1, error);
+    struct figure like = {.labelled = run->subset_count};
+    int32_t *ranks = memory_array((size_t)logits->count, sizeof *ranks);
+    if (!ranks) return error_no_memory(error, "ranks of labels", (size_t)logits->count * sizeof *ranks);
+    for (int64_t i = 0; i < logits->count; i++)
+        ranks[i] = rank_of_label(logits->values + i * logits->dim, logits->dim, logits->labels[i]);
+    snprintf(like.setting, sizeof like.setting, "%s", setting);
+    snprintf(like.detail, sizeof like.detail, "%" PRId64 " epochs", run->epochs);
+    const int status = suite_add_ranks(task, &like, ranks, true, error);
+    memory_free(ranks);
+    return status;
 }
 
 static int test(const struct suite_task *task, struct evaluation *evaluation, const struct labelled *run,

@@ -18,18 +18,6 @@ struct fitted {
 
 typedef double value_of(const float *logits, int classes, int label, double temperature);
 
-static double is_first(const float *logits, int classes, int label, double temperature)
-{
-    (void)temperature;
-    return rank_of_label(logits, classes, label) == 0;
-}
-
-static double is_in_five(const float *logits, int classes, int label, double temperature)
-{
-    (void)temperature;
-    return rank_of_label(logits, classes, label) < 5;
-}
-
 /* Of softmax(logits / temperature). */
 static double log_share(const float *logits, int classes, int label, double temperature)
 {
@@ -71,15 +59,14 @@ static int add(const struct fitted *fitted, const struct figure *like, value_of 
 
 static int add_scores(const struct fitted *fitted, const struct figure *like, struct error *error)
 {
-    struct figure figure = *like;
-    figure.metric = METRIC_TOP1;
-    figure.kind = FIGURE_SHARE;
-    int status = add(fitted, &figure, is_first, 1, error);
-    figure.metric = METRIC_TOP5;
-    if (!status) status = add(fitted, &figure, is_in_five, 1, error);
-    figure.metric = METRIC_PER_CLASS;
-    figure.kind = FIGURE_CLASS_MEAN;
-    return status ? status : add(fitted, &figure, is_first, 1, error);
+    const struct features *test = fitted->task->test;
+    int32_t *ranks = memory_array((size_t)test->count, sizeof *ranks);
+    if (!ranks) return error_no_memory(error, "ranks of labels", (size_t)test->count * sizeof *ranks);
+    for (int64_t i = 0; i < test->count; i++)
+        ranks[i] = rank_of_label(fitted->logits + i * fitted->classes, fitted->classes, test->labels[i]);
+    const int status = suite_add_ranks(fitted->task, like, ranks, true, error);
+    memory_free(ranks);
+    return status;
 }
 
 static int add_calibration(const struct fitted *fitted, const struct figure *like, double temperature,

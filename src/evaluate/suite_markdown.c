@@ -97,22 +97,11 @@ static void cell_value(struct grid *grid, const struct figure *figure, double va
              shown(figure, interval->high));
 }
 
-static const struct figure *of_source(const struct suite *suite, const struct figure *like, int source)
-{
-    for (int i = 0; i < suite->figures.count; i++) {
-        const struct figure *figure = &suite->figures.item[i];
-        if ((int)figure->source == source && figure->metric == like->metric &&
-            strcmp(figure->protocol, like->protocol) == 0 && strcmp(figure->setting, like->setting) == 0)
-            return figure;
-    }
-    return NULL;
-}
-
 /* The first of all sources that has it: it stands for the row. */
 static bool is_first(const struct suite *suite, const struct figure *figure)
 {
     for (int source = 0; source < SOURCE_COUNT; source++) {
-        const struct figure *other = of_source(suite, figure, source);
+        const struct figure *other = figures_find(&suite->figures, figure, (enum evaluation_source)source);
         if (other) return other == figure;
     }
     return false;
@@ -139,7 +128,8 @@ static void add_main_table(const struct suite *suite, struct text *text)
             cell(&grid, "%s", figure->setting);
             cell(&grid, "%s", metric_rows[figure->metric].title);
             for (int source = 0; source < SOURCE_COUNT; source++) {
-                const struct figure *own = judged[source] ? of_source(suite, figure, source) : NULL;
+                const struct figure *own =
+                    judged[source] ? figures_find(&suite->figures, figure, (enum evaluation_source)source) : NULL;
                 if (own)
                     cell_value(&grid, own, own->value, &own->over_images);
                 else if (judged[source])
@@ -228,8 +218,7 @@ static void add_comparisons(const struct suite *suite, struct text *text)
         cell(&grid, "%s", figure->protocol);
         cell(&grid, "%s", figure->setting);
         cell(&grid, "%s", metric_rows[figure->metric].title);
-        cell_value(&grid, figure, -comparison->difference,
-                   &(struct interval){-comparison->interval.high, -comparison->interval.low});
+        cell_value(&grid, figure, comparison->difference, &comparison->interval);
         cell(&grid, "%.3g", comparison->p);
         cell(&grid, "%s", comparison->test);
         cell(&grid, "%s", comparison->verdict);

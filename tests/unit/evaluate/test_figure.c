@@ -138,7 +138,7 @@ static void better_needs_a_small_p(void **state)
     assert_int_equal(figure_compare(&comparison, &more, &less, pool, &images, NULL), SIMCLR_OK);
     assert_true(fabs(comparison.p - 2 / 512.0) < 1e-12 && comparison.only_first == 9 && comparison.only_second == 0);
     assert_string_equal(comparison.verdict, "better");
-    assert_true(comparison.interval.high < 0 && fabs(comparison.difference + 9.0 / IMAGES) < 1e-12);
+    assert_true(comparison.interval.low > 0 && fabs(comparison.difference - 9.0 / IMAGES) < 1e-12);
     assert_int_equal(figure_compare(&comparison, &less, &more, pool, &images, NULL), SIMCLR_OK);
     assert_string_equal(comparison.verdict, "worse");
     assert_int_equal(figure_compare(&comparison, &some, &less, pool, &images, NULL), SIMCLR_OK);
