@@ -1,4 +1,5 @@
-/* evaluate/suite_add.c -- what the protocols of `evaluate` hand over: figures, most of them of values per test image. */
+/* evaluate/suite_add.c -- what the protocols of `evaluate` hand over: figures, most of them of values per test image.
+ */
 #include <math.h>
 #include <stdio.h>
 
@@ -62,7 +63,8 @@ int suite_add_ranks(const struct suite_task *task, const struct figure *like, co
         enum metric metric;
         enum figure_kind kind;
         int within;
-    } figures[] = {{METRIC_TOP1, FIGURE_SHARE, 1}, {METRIC_TOP5, FIGURE_SHARE, 5}, {METRIC_PER_CLASS, FIGURE_CLASS_MEAN, 1}};
+    } figures[] = {
+        {METRIC_TOP1, FIGURE_SHARE, 1}, {METRIC_TOP5, FIGURE_SHARE, 5}, {METRIC_PER_CLASS, FIGURE_CLASS_MEAN, 1}};
     const int64_t count = evaluation_count(task->suite->evaluation, PART_TEST);
     int status = SIMCLR_OK;
     for (int m = 0; !status && m < (per_class ? 3 : 2); m++) {

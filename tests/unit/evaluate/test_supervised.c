@@ -5,6 +5,7 @@
 #include "evaluate/protocols.h"
 #include "run/metrics.h"
 #include "run/model_open.h"
+#include "support/files.h"
 #include "support/folder.h"
 
 static int supervised(struct session *session, struct error *error)
@@ -36,36 +37,6 @@ static int run_in(struct run_fixture *run, const char *out, int64_t interrupt_at
 static void run_whole(struct run_fixture *run, const char *out, const char *const *extra)
 {
     if (run_in(run, out, -1, extra) != SIMCLR_OK) fail_msg("%s", run->error.text);
-}
-
-struct bytes {
-    uint8_t *data;
-    size_t count;
-};
-
-static struct bytes read_file(const char *name)
-{
-    struct bytes bytes;
-    char *path = file_join(folder, name);
-    if (file_read(path, 1 << 26, &bytes.data, &bytes.count, NULL)) fail_msg("%s is missing", name);
-    memory_free(path);
-    return bytes;
-}
-
-static void assert_same_file(const char *name, struct bytes expected)
-{
-    struct bytes bytes = read_file(name);
-    assert_int_equal(bytes.count, expected.count);
-    assert_memory_equal(bytes.data, expected.data, expected.count);
-    memory_free(bytes.data);
-}
-
-static bool has_file(const char *name)
-{
-    char *path = file_join(folder, name);
-    const bool there = file_exists(path);
-    memory_free(path);
-    return there;
 }
 
 /* The loss of each step by metrics.jsonl: steps 1 to 6, each once. */

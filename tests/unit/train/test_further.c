@@ -5,6 +5,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "run/metrics.h"
+#include "support/files.h"
 #include "support/folder.h"
 #include "train/pretrain.h"
 
@@ -13,14 +14,6 @@ static char *in_folder(const char *name)
     char *path = file_join(folder, name);
     assert_non_null(path);
     return path;
-}
-
-static bool has_file(const char *name)
-{
-    char *path = in_folder(name);
-    const bool there = file_exists(path);
-    memory_free(path);
-    return there;
 }
 
 /* out: a folder's name, or NULL for the usual one. extra: names and values. */

@@ -7,39 +7,10 @@
 #include "run/features.h"
 #include "run/model_open.h"
 #include "run/settings.h"
+#include "support/files.h"
 #include "support/folder.h"
 #include "train/health.h"
 #include "train/pretrain.h"
-
-struct bytes {
-    uint8_t *data;
-    size_t count;
-};
-
-static struct bytes read_file(const char *name)
-{
-    struct bytes bytes;
-    char *path = file_join(folder, name);
-    if (file_read(path, 1 << 26, &bytes.data, &bytes.count, NULL) != SIMCLR_OK) fail_msg("%s is missing", name);
-    memory_free(path);
-    return bytes;
-}
-
-static void assert_same_file(const char *name, struct bytes expected)
-{
-    struct bytes bytes = read_file(name);
-    assert_int_equal(bytes.count, expected.count);
-    assert_memory_equal(bytes.data, expected.data, expected.count);
-    memory_free(bytes.data);
-}
-
-static bool has_file(const char *name)
-{
-    char *path = file_join(folder, name);
-    const bool there = file_exists(path);
-    memory_free(path);
-    return there;
-}
 
 static int run_once(struct run_fixture *run, const char *const *extra)
 {

@@ -2,6 +2,7 @@
 #include "unit/train/run_fixture.h"
 
 #include "run/metrics.h"
+#include "support/files.h"
 #include "support/folder.h"
 #include "train/pretrain.h"
 
@@ -75,28 +76,6 @@ static void what_is_no_list_is_refused(void **state)
 }
 
 /* ---- a run ------------------------------------------------------------------------------------------------------ */
-
-struct bytes {
-    uint8_t *data;
-    size_t count;
-};
-
-static struct bytes read_file(const char *name)
-{
-    struct bytes bytes;
-    char *path = file_join(folder, name);
-    if (file_read(path, 1 << 26, &bytes.data, &bytes.count, NULL) != SIMCLR_OK) fail_msg("%s is missing", name);
-    memory_free(path);
-    return bytes;
-}
-
-static void assert_same_file(const char *name, struct bytes expected)
-{
-    struct bytes bytes = read_file(name);
-    assert_int_equal(bytes.count, expected.count);
-    assert_memory_equal(bytes.data, expected.data, expected.count);
-    memory_free(bytes.data);
-}
 
 /* 6 steps; stop: after which a request to stop comes, -1: none. */
 static int run_sizes(const char *device, const char *sizes, bool afresh, int64_t stop, struct run_fixture *run)
