@@ -65,15 +65,14 @@ struct view_policy view_policy_supervised(int size)
     return policy_base(size);
 }
 
-struct view_policy view_policy_supervised_as(const struct view_policy *policy)
+struct view_policy view_policy_as(struct view_policy draws, const struct view_policy *input)
 {
-    struct view_policy out = view_policy_supervised(policy->size);
-    out.simd = policy->simd;
-    out.filter = policy->filter;
-    out.normalize = policy->normalize;
-    memcpy(out.mean, policy->mean, sizeof out.mean);
-    memcpy(out.std, policy->std, sizeof out.std);
-    return out;
+    draws.simd = input->simd;
+    draws.filter = input->filter;
+    draws.normalize = input->normalize;
+    memcpy(draws.mean, input->mean, sizeof draws.mean);
+    memcpy(draws.std, input->std, sizeof draws.std);
+    return draws;
 }
 
 enum view_operation view_policy_operation(const struct view_policy *policy, int place)

@@ -67,8 +67,8 @@ struct view_policy view_policy_imagenet(int size);   /* s = 1.0, blur on        
 struct view_policy view_policy_cifar(int size);      /* s = 0.5, no blur              */
 struct view_policy view_policy_default(int size);    /* cifar for S <= 64, else imagenet */
 struct view_policy view_policy_supervised(int size); /* random crop + flip only: linear evaluation, fine-tuning */
-/* The same with the size, filter, normalisation and instructions of another policy. */
-struct view_policy view_policy_supervised_as(const struct view_policy *policy);
+/* `draws` with the filter, the normalisation and the instructions of another policy. */
+struct view_policy view_policy_as(struct view_policy draws, const struct view_policy *input);
 
 /* Reads the names of operations, with commas between them ("sobel,blur"): those come first, in that order, the others
  * after them in the order of the enum. "" is that order. False, with the policy as it was, for what is no such list. */

@@ -100,7 +100,7 @@ static int stream_open(struct stream *stream, const struct linear_sgd_job *job, 
     stream->steps_per_epoch = stream->images / stream->batch;
     status = stream_allocate(stream, error);
     if (status) return status;
-    struct view_policy policy = view_policy_supervised_as(theirs);
+    struct view_policy policy = view_policy_as(view_policy_supervised(theirs->size), theirs);
     policy.type = feature_rows_type(stream->rows);
     const struct loader_config loader = {.policy = policy,
                                          .purpose = RNG_FINETUNE,

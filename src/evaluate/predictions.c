@@ -8,7 +8,6 @@
 #include "base/digest.h"
 #include "base/memory.h"
 #include "base/npy.h"
-#include "data/bytes/zip_write.h"
 #include "evaluate/evaluation.h"
 
 enum { TOP = 5 };
@@ -80,27 +79,6 @@ int predictions_of_votes(struct predictions *out, const double *votes, int64_t c
 
 /* ---- the file -------------------------------------------------------------------------------------------------- */
 
-struct predictions_file {
-    struct zip_writer *zip;
-};
-
-int predictions_open(struct predictions_file **out, const char *path, struct error *error)
-{
-    *out = memory_allocate(sizeof **out);
-    if (!*out) return error_no_memory(error, path, sizeof **out);
-    const int status = zip_writer_open(&(*out)->zip, path, error);
-    if (status) predictions_abort(out);
-    return status;
-}
-
-void predictions_abort(struct predictions_file **file)
-{
-    if (!*file) return;
-    zip_writer_abort(&(*file)->zip);
-    memory_free(*file);
-    *file = NULL;
-}
-
 static int add_array(struct zip_writer *zip, const char *name, const char *descr, const void *values, int64_t rows,
                      int64_t columns, size_t item, struct error *error)
 {
@@ -155,10 +133,10 @@ static int add_names(struct zip_writer *zip, const struct evaluation *evaluation
     return add_array(zip, "names_sha256.npy", "|S64", text, 1, 0, DIGEST_TEXT - 1, error);
 }
 
-int predictions_commit(struct predictions_file **file, const struct predictions *predictions,
+int predictions_commit(struct zip_writer **out, const struct predictions *predictions,
                        const struct evaluation *evaluation, struct error *error)
 {
-    struct zip_writer *zip = (*file)->zip;
+    struct zip_writer *zip = *out;
     int status = add_labels(zip, evaluation, error);
     if (!status)
         status = add_array(zip, "top5.npy", "<i4", predictions->top5, predictions->count, TOP, sizeof(int32_t), error);
@@ -167,7 +145,7 @@ int predictions_commit(struct predictions_file **file, const struct predictions 
                            predictions->classes, sizeof(float), error);
     if (!status) status = add_classes(zip, evaluation, error);
     if (!status) status = add_names(zip, evaluation, error);
-    if (!status) status = zip_writer_commit(&(*file)->zip, error);
-    predictions_abort(file);
+    if (!status) status = zip_writer_commit(out, error);
+    zip_writer_abort(out);
     return status;
 }

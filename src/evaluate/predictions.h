@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "data/bytes/zip_write.h"
 
 struct evaluation;
 
@@ -24,11 +25,9 @@ int predictions_of_logits(struct predictions *out, const float *logits, int64_t 
 /* From votes [count][classes], none negative: their shares. A row without votes has zeros. */
 int predictions_of_votes(struct predictions *out, const double *votes, int64_t count, int classes, struct error *error);
 
-/* Writes .npz: labels, top5, probabilities, class names, and the digest of the test images' names. Atomic. */
-struct predictions_file;
-int predictions_open(struct predictions_file **out, const char *path, struct error *error);
-int predictions_commit(struct predictions_file **file, const struct predictions *predictions,
+/* Fills the open archive, a .npz, and gives it its name: labels, top5, probabilities, class names, and the digest of
+ * the test images' names. Nulls, also on failure. */
+int predictions_commit(struct zip_writer **zip, const struct predictions *predictions,
                        const struct evaluation *evaluation, struct error *error);
-void predictions_abort(struct predictions_file **file); /* nulls; NULL is fine */
 
 #endif

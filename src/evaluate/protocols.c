@@ -299,13 +299,13 @@ int evaluation_run(struct session *session, enum evaluation_protocol number, str
     const struct protocol *protocol = &evaluation_protocols[number];
     struct evaluation evaluation = {.session = session};
     struct score scores[SOURCE_COUNT] = {{0}};
-    struct predictions_file *file = NULL; /* a place that cannot be written is known before the long work */
+    struct zip_writer *file = NULL; /* a place that cannot be written is known before the long work */
     int status = SIMCLR_OK;
-    if (session->config->predictions[0]) status = predictions_open(&file, session->config->predictions, error);
+    if (session->config->predictions[0]) status = zip_writer_open(&file, session->config->predictions, error);
     if (!status) status = protocol->open(session, &evaluation, error);
     if (!status) status = judge_all(&evaluation, protocol, scores, error);
     if (!status && file) status = predictions_commit(&file, &evaluation.predictions, &evaluation, error);
-    predictions_abort(&file);
+    zip_writer_abort(&file);
     if (!status && session->config->json)
         status = report_json(&evaluation, protocol, scores, error);
     else if (!status)

@@ -300,8 +300,8 @@ static int write_markdown(const struct suite *suite, const char *path, struct er
 
 static int write_predictions(const struct suite *suite, const char *path, struct error *error)
 {
-    struct predictions_file *file;
-    const int status = predictions_open(&file, path, error);
+    struct zip_writer *file;
+    const int status = zip_writer_open(&file, path, error);
     return status ? status : predictions_commit(&file, &suite->predictions, suite->evaluation, error);
 }
 

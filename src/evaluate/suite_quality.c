@@ -71,13 +71,8 @@ static int views_open(struct views *views, const struct suite_task *task, struct
     if (!views->values || !views->some)
         return error_no_memory(error, "features of views",
                                (size_t)views->images * VIEWS * (size_t)views->dim * sizeof *views->values);
-    struct view_policy policy = view_policy_default(encoder->policy.size);
+    struct view_policy policy = view_policy_as(view_policy_default(encoder->policy.size), &encoder->policy);
     policy.type = feature_rows_type(views->rows);
-    policy.filter = encoder->policy.filter;
-    policy.simd = encoder->policy.simd;
-    policy.normalize = encoder->policy.normalize;
-    memcpy(policy.mean, encoder->policy.mean, sizeof policy.mean);
-    memcpy(policy.std, encoder->policy.std, sizeof policy.std);
     const struct loader_config config = {.policy = policy,
                                          .purpose = RNG_VIEW,
                                          .seed = task->seed,

@@ -42,7 +42,8 @@ float supervised_statistics_share(int64_t steps_per_epoch)
 
 static struct view_policy views_of(const struct supervised *job)
 {
-    struct view_policy policy = job->as_policy ? *job->policy : view_policy_supervised_as(job->policy);
+    struct view_policy policy =
+        job->as_policy ? *job->policy : view_policy_as(view_policy_supervised(job->policy->size), job->policy);
     policy.type = session_view_type(job->session);
     return policy;
 }

@@ -183,12 +183,9 @@ static void ten_in_a_row_are_too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_skipped_step_leaves_no_trace),
-        cmocka_unit_test(the_average_goes_with_the_update),
-        cmocka_unit_test(a_dropped_step_leaves_no_trace),
-        cmocka_unit_test(training_goes_on_after_a_skipped_step),
-        cmocka_unit_test(statistics_that_overflow_are_skipped),
-        cmocka_unit_test(ten_in_a_row_are_too_many),
+        cmocka_unit_test(a_skipped_step_leaves_no_trace),       cmocka_unit_test(the_average_goes_with_the_update),
+        cmocka_unit_test(a_dropped_step_leaves_no_trace),       cmocka_unit_test(training_goes_on_after_a_skipped_step),
+        cmocka_unit_test(statistics_that_overflow_are_skipped), cmocka_unit_test(ten_in_a_row_are_too_many),
     };
     return run_cases(tests, NULL, NULL);
 }
