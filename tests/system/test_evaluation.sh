@@ -97,6 +97,9 @@ linear = f["linear", "", "top1", "trained"]
 p = predictions("full/predictions.npz")
 n = len(p["labels"])
 assert abs(sum(p["top5"][5 * i] == p["labels"][i] for i in range(n)) / n - linear["value"]) < 1e-12
+ranks = [(list(p["top5"][5 * i:5 * i + 5]) + [p["labels"][i]]).index(p["labels"][i]) for i in range(n)] # 5: not among them
+assert abs(sum(r < 5 for r in ranks) / n - f["linear", "", "top5", "trained"]["value"]) < 1e-12
+assert sum(r == 4 for r in ranks) > 0 # so that a rank more or less would show
 c = d["linear_classifier"]
 assert sum(k for _, _, k in c["confusion"]) == n and sum(b["images"] for b in c["bins_as_fitted"]) == n
 assert [x["images"] for x in c["classes"]] == [6] * 10 and c["classes"][0]["name"] == "disc"
@@ -141,6 +144,7 @@ check 0 '' '' "$simclr" evaluate run "${synthetic[@]}" --protocols knn,retrieval
 python <<'PY'
 import json
 d = json.load(open("out"))
+for c in d["comparisons"]: assert abs(c["difference"] - (c["trained"] - c["other"])) < 1e-12 and ("low95" not in c or c["low95"] - 1e-9 <= c["difference"] <= c["high95"] + 1e-9), c
 for c in d["comparisons"]: assert (c["trained_is"] == "not told apart") == (not c["p"] < 0.05 or c["difference"] == 0), c
 assert {f["source"] for f in d["figures"]} == {"trained", "other"}
 PY

@@ -276,6 +276,23 @@ static void switches(void **state)
     assert_true(view_policy_supervised(224).crop_probability == 1.0);
 }
 
+/* What is drawn stays; how pixels are made into input is the other's. */
+static void another_policys_input(void **state)
+{
+    (void)state;
+    struct view_policy input = view_policy_imagenet(224), expected = view_policy_supervised(64);
+    input.filter = expected.filter == RESAMPLE_BICUBIC ? RESAMPLE_BILINEAR : RESAMPLE_BICUBIC;
+    input.normalize = true;
+    input.simd = expected.simd ^ 1;
+    for (int i = 0; i < 3; i++) input.mean[i] = 0.1 + i, input.std[i] = 0.5 + i;
+    const struct view_policy got = view_policy_as(expected, &input);
+    assert_true(got.filter == input.filter && got.normalize && got.simd == input.simd);
+    assert_memory_equal(got.mean, input.mean, sizeof got.mean);
+    assert_memory_equal(got.std, input.std, sizeof got.std);
+    assert_int_equal(got.size, 64);
+    assert_true(got.jitter_probability <= 0 && got.blur_probability <= 0 && got.gray_probability <= 0);
+}
+
 /* Every number of a draw. */
 enum { NUMBERS = 23 };
 static void numbers_of(const struct view_draw *draw, double number[NUMBERS])
@@ -426,6 +443,7 @@ static void boxes_fit_any_picture(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(another_policys_input),
         cmocka_unit_test(the_test_has_teeth),
         cmocka_unit_test(factors_follow_their_laws),
         cmocka_unit_test(boxes_follow_their_laws),
