@@ -28,9 +28,19 @@ static bool fails(struct reader *reader, const char *what)
     return false;
 }
 
+static bool is_blank(unsigned char letter)
+{
+    return letter == ' ' || letter == '\t' || letter == '\r' || letter == '\n';
+}
+
 static void skip_blanks(struct reader *reader)
 {
-    while (reader->at < reader->end && memchr(" \t\r\n", *reader->at, 4)) reader->at++;
+    while (reader->at < reader->end && is_blank(*reader->at)) reader->at++;
+}
+
+static bool is_digit(unsigned char letter)
+{
+    return letter >= '0' && letter <= '9';
 }
 
 /* Takes the letter where it comes next. */
@@ -130,7 +140,7 @@ static bool read_text(struct reader *reader, const char **out)
 static bool skip_digits(struct reader *reader)
 {
     const unsigned char *start = reader->at;
-    while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9') reader->at++;
+    while (reader->at < reader->end && is_digit(*reader->at)) reader->at++;
     return reader->at > start || fails(reader, "a number that lacks digits");
 }
 
@@ -216,7 +226,7 @@ static bool read_kind(struct reader *reader, struct json_value *value, int depth
         value->kind = JSON_BOOLEAN;
         return read_word(reader, "false");
     default:
-        if (!memchr("-0123456789", *reader->at, 11)) return fails(reader, "nothing that a value begins with");
+        if (*reader->at != '-' && !is_digit(*reader->at)) return fails(reader, "nothing that a value begins with");
         return read_number(reader, value);
     }
 }

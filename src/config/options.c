@@ -632,7 +632,7 @@ const struct option_row config_options[] = {
     {.name = "seconds", .argument = "T", NUMBER(seconds, 0.1, 86400), .section = "Output",
      .elsewhere = "duration|timeout|time-limit",
      .commands = ON(BENCH), .default_text = "3",
-     .help = "Time for each measurement; the median is reported."},
+     .help = "Time for each measurement; the median is reported, of views the rate over all of it."},
     {.name = "images", .argument = "N", INTEGER(images, 1, 100), .section = "Output",
      .elsewhere = "num-images|n-images|rows",
      .commands = ON(VIEWS), .default_text = "4",

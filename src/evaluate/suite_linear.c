@@ -125,9 +125,9 @@ static int add_all(const struct fitted *fitted, struct error *error)
         format_write(like.detail, sizeof like.detail, "l2 %g, as given%s", sweep->l2,
                      sweep->cut ? "; ended at --iterations" : "");
     int status = add_scores(fitted, &like, error);
-    strcpy(like.setting, "probabilities as fitted");
+    snprintf(like.setting, sizeof like.setting, "probabilities as fitted");
     if (!status) status = add_calibration(fitted, &like, 1, &as_fitted, error);
-    strcpy(like.setting, "probabilities with one temperature");
+    snprintf(like.setting, sizeof like.setting, "probabilities with one temperature");
     format_write(like.detail, sizeof like.detail,
                  sweep->folds > 0 ? "temperature %.4g" : "temperature %g: nothing held out", sweep->temperature);
     if (!status) status = add_calibration(fitted, &like, sweep->temperature, &tempered, error);

@@ -60,14 +60,15 @@ bool folder_is_run(int descriptor)
 /* Up from where `path` begins, "/" or the folder that we are in. */
 static bool leads_above(const char *path, const struct stat *target)
 {
-    char above[4 * DEPTH] = "";
+    char above[3 * DEPTH + 1] = "";
     struct stat here, below = {0};
     if (path[0] == '/') return false;
-    for (int i = 0; i < DEPTH; i++, strcat(above, "../")) {
+    for (size_t i = 0; i < DEPTH; i++) {
         if (stat(i ? above : ".", &here) != 0) return false;
         if (here.st_dev == target->st_dev && here.st_ino == target->st_ino) return true;
         if (i && here.st_dev == below.st_dev && here.st_ino == below.st_ino) return false; /* the root of all */
         below = here;
+        memcpy(above + 3 * i, "../", sizeof "../");
     }
     return false;
 }
@@ -78,7 +79,7 @@ bool folder_leads_up(const char *folder, const struct stat *target)
     char path[PATH_MAX]; /* a longer one cannot be opened */
     bool up = false;
     if (strlen(folder) >= sizeof path) return false;
-    strcpy(path, folder);
+    memcpy(path, folder, strlen(folder) + 1);
     while (!up) {
         up = stat(path[0] ? path : "/", &here) == 0 && here.st_dev == target->st_dev && here.st_ino == target->st_ino;
         char *slash = strrchr(path, '/');
