@@ -3,17 +3,20 @@
 
     tools/same_speed.py OLD NEW [--rounds 10] [--only REGEX] [--json FILE]
 
-Both programs run by turns (OLD NEW, NEW OLD, ...), so that a machine whose speed drifts drifts for both. One round runs
-every row once with each program. Each round runs fresh copies of both: two copies of one file differ by up to 3 %, by
-where their pages lie in memory. Nothing else should run meanwhile.
+Rows of training and of `bench` have both programs alive at once: one runs while the other is stopped (SIGSTOP), for a
+few steps each by turns. So a machine whose speed drifts drifts for both. The other rows run one after the other, OLD NEW,
+NEW OLD, ... Each round starts fresh copies of both: two copies of one file differ by up to 3 %, by where their pages lie in
+memory. Nothing else should run meanwhile.
 
-A row's ratio is NEW's speed over OLD's; above 1, NEW is faster. Mean and 95 % interval come from the logarithms of the
-rounds' ratios (Student's t). A row is inside where the whole interval lies within 0.99 to 1.02.
+A row's ratio is NEW's speed over OLD's; above 1, NEW is faster. A speed is the median of the steps' speeds, so the few
+steps that a stop cuts don't count. Mean and 95 % interval come from the logarithms of the rounds' ratios (Student's t). A
+row is inside where the whole interval lies within 0.99 to 1.02.
 
 Rows:
-    train         the median step of a short pretraining
-    step          `simclr bench --what step`; so are `views`, `embed` and `update`
-    embed whole   the whole command on a synthetic set, reading and writing included
+    train         the steps of a pretraining, views and log included
+    step          `simclr bench --what step`; so are `embed` and `update`
+    views         `simclr bench --what views`, one after the other: it tells a rate, not the time of a batch
+    embed whole   the whole command on a synthetic set, reading and writing included, one after the other
 
 The last line reads `N inside, N outside`. Exit status: 0 all inside, 1 otherwise, 2 wrong usage.
 """
@@ -25,6 +28,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -35,7 +39,7 @@ LOW, HIGH = 0.99, 1.02
 R18 = ["--depth", "18", "--image-size", "32"]
 R50 = ["--depth", "50", "--image-size", "224"]
 SYNTHETIC = ["--data", "synthetic"]
-FEW = ["--synthetic-images", "512"]  # bench draws its set before it measures
+FEW = [*SYNTHETIC, "--synthetic-images", "512"]  # a set is drawn before it is measured
 TYPES = ["bf16", "float32"]
 
 
@@ -46,44 +50,99 @@ def run(program, *arguments):
     return done.stdout
 
 
-# ---- rows: each returns a speed (anything per second) ----
-def bench(what, field, *arguments):
-    def speed(program, options, folder):
-        out = json.loads(run(program, "bench", "--what", what, "--seconds", str(options.seconds), "--json", *arguments))
-        value = out[what][field]
+# ---- both alive, by turns ----
+class Turns:
+    """A row whose programs run by turns: its command, how to read its speed, seconds of a turn."""
+
+    def __init__(self, turn, arguments, speed, ends):
+        self.turn, self.arguments, self.speed, self.ends = turn, arguments, speed, ends
+
+    def measure(self, copies, options, folders):
+        processes = {}
+        for which, program in copies.items():
+            command = [program, *self.arguments(options, folders[which]), "--quiet"]
+            output = open(folders[which] / "output", "w+", encoding="utf-8")
+            processes[which] = (subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT), output)
+            processes[which][0].send_signal(signal.SIGSTOP)
+        try:
+            self.alternate({which: process for which, (process, _) in processes.items()}, options)
+            speeds = {}
+            for which, (process, output) in processes.items():
+                output.seek(0)
+                text = output.read()
+                if self.ends and process.returncode:
+                    sys.exit(f"same_speed: {copies[which]}: exit {process.returncode}: {text.strip()[-300:]}")
+                speeds[which] = self.speed(text, folders[which])
+            return speeds
+        finally:
+            for process, output in processes.values():
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+                output.close()
+
+    def alternate(self, running, options):
+        """Until all have ended; or, of programs that would go on for long, until they had their seconds."""
+        begin = time.monotonic()
+        while running and (self.ends or time.monotonic() - begin < 2 * options.seconds + 4 * self.turn):
+            for which, process in list(running.items()):
+                process.send_signal(signal.SIGCONT)
+                try:
+                    process.wait(timeout=self.turn)
+                    del running[which]
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGSTOP)
+
+
+def bench(turn, what, field, *arguments):
+    def command(options, folder):
+        return ["bench", "--what", what, "--seconds", str(2 * options.seconds), "--json", *arguments]
+
+    def speed(text, folder):
+        value = json.loads(text)[what][field]
         return 1 / value if field.endswith("seconds") else value
 
-    return speed
+    return Turns(turn, command, speed, ends=True)
 
 
-def train(steps, batch, *arguments):
+def train(turn, batch, *arguments):
+    def command(options, folder):
+        shutil.rmtree(folder / "run", ignore_errors=True)
+        where = ["--out", str(folder / "run"), "--batch", str(batch), "--epochs", "1000", "--log-every", "1"]
+        return ["pretrain", *FEW, *where, "--knn-every", "0", "--diagnostics-images", "0", *arguments]
+
+    def speed(text, folder):
+        metrics = folder / "run/metrics.jsonl"
+        if not metrics.exists():
+            sys.exit(f"same_speed: no step in the time given (--seconds): {text.strip()[-300:]}")
+        rates = []
+        for line in metrics.read_text().splitlines()[:-1]:  # the last may have been cut
+            values = json.loads(line)
+            rates += [values["train/views_per_second"]] if "train/views_per_second" in values else []
+        if len(rates) < 8:
+            sys.exit(f"same_speed: {len(rates)} steps are too few: give more --seconds")
+        return statistics.median(rates[3:])
+
+    return Turns(turn, command, speed, ends=False)
+
+
+# ---- one after the other ----
+class Sequence:
+    """A row whose programs run one after the other: a function that gives a speed (anything per second)."""
+
+    def __init__(self, speed):
+        self.speed = speed
+
+    def measure(self, copies, options, folders):
+        return {which: self.speed(program, options, folders[which]) for which, program in copies.items()}
+
+
+def views(*arguments):
     def speed(program, options, folder):
-        run(
-            program,
-            "pretrain",
-            *SYNTHETIC,
-            "--synthetic-images",
-            str(steps * batch),
-            "--batch",
-            str(batch),
-            "--epochs",
-            "1",
-            "--out",
-            str(folder / "run"),
-            "--overwrite",
-            "--log-every",
-            "1",
-            "--knn-every",
-            "0",
-            "--diagnostics-images",
-            "0",
-            *arguments,
-        )
-        lines = [json.loads(line) for line in (folder / "run/metrics.jsonl").read_text().splitlines()]
-        rates = [line["train/views_per_second"] for line in lines if "train/views_per_second" in line]
-        return statistics.median(rates[2:])
+        out = run(program, "bench", "--what", "views", "--seconds", str(options.seconds), "--json", *arguments)
+        return json.loads(out)["views"]["views_per_second"]
 
-    return speed
+    return Sequence(speed)
 
 
 def embed_whole(precision):
@@ -120,23 +179,23 @@ def embed_whole(precision):
         )
         return 1 / (time.monotonic() - began)
 
-    return speed
+    return Sequence(speed)
 
 
 def all_rows():
     rows = {}
     for precision in TYPES:
         given = ["--precision", precision]
-        rows[f"train ResNet-18 at 32, {precision}"] = train(16, 64, *R18, *given)
-        rows[f"train ResNet-50 at 224, {precision}"] = train(6, 4, *R50, *given)
-        rows[f"step ResNet-18 at 32, {precision}"] = bench("step", "seconds", *R18, *FEW, "--batch", "64", *given)
-        rows[f"step ResNet-50 at 224, {precision}"] = bench("step", "seconds", *R50, *FEW, "--batch", "4", *given)
-        rows[f"embed ResNet-18 at 32, {precision}"] = bench("embed", "seconds", *R18, *FEW, "--batch", "64", *given)
-        rows[f"embed ResNet-50 at 224, {precision}"] = bench("embed", "seconds", *R50, *FEW, "--batch", "8", *given)
+        rows[f"train ResNet-18 at 32, {precision}"] = train(0.7, 12, *R18, *given)
+        rows[f"train ResNet-50 at 224, {precision}"] = train(2, 3, *R50, *given)
+        rows[f"step ResNet-18 at 32, {precision}"] = bench(0.7, "step", "seconds", *R18, *FEW, "--batch", "12", *given)
+        rows[f"step ResNet-50 at 224, {precision}"] = bench(2, "step", "seconds", *R50, *FEW, "--batch", "3", *given)
+        rows[f"embed ResNet-18 at 32, {precision}"] = bench(0.7, "embed", "seconds", *R18, *FEW, "--batch", "32", *given)
+        rows[f"embed ResNet-50 at 224, {precision}"] = bench(1, "embed", "seconds", *R50, *FEW, "--batch", "4", *given)
         rows[f"embed whole, ResNet-18, 4096 images, {precision}"] = embed_whole(precision)
-    rows["views at 32"] = bench("views", "views_per_second", *R18, *FEW)
-    rows["views at 224"] = bench("views", "views_per_second", *R50, *FEW)
-    rows["update ResNet-18"] = bench("update", "lars_seconds", *R18)
+    rows["update ResNet-18"] = bench(0.5, "update", "lars_seconds", *R18, *FEW)
+    rows["views at 32"] = views(*R18, *FEW)
+    rows["views at 224"] = views(*R50, *FEW)
     return rows
 
 
@@ -169,8 +228,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", metavar="OLD")
     parser.add_argument("new", metavar="NEW")
-    parser.add_argument("--rounds", type=int, default=10, help="alternations (default 10)")
-    parser.add_argument("--seconds", type=float, default=2, help="of each measurement of bench (default 2)")
+    parser.add_argument("--rounds", type=int, default=10, help="fresh copies of both (default 10)")
+    parser.add_argument("--seconds", type=float, default=5, help="that a program runs in each measurement (default 5)")
     parser.add_argument("--only", metavar="REGEX", default="", help="rows whose name matches (see --list)")
     parser.add_argument("--list", action="store_true", help="show the names of the rows and stop")
     parser.add_argument("--json", metavar="FILE", help="write every measurement too")
@@ -191,8 +250,10 @@ def main():
             order = ("old", "new") if turn % 2 == 0 else ("new", "old")
             copies = {which: shutil.copy(programs[which], folders[which] / f"simclr-{turn}") for which in order}
             for name, row in rows.items():
-                for which in order:
-                    speeds[name][which].append(row(copies[which], options, folders[which]))
+                for which, value in row.measure(copies, options, folders).items():
+                    speeds[name][which].append(value)
+            for copy in copies.values():
+                pathlib.Path(copy).unlink()
             print(f"round {turn + 1} of {options.rounds}", file=sys.stderr, flush=True)
             if options.json: # after each round: what was measured outlives a stop
                 pathlib.Path(options.json).write_text(json.dumps(speeds))
