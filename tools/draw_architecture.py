@@ -32,6 +32,7 @@ CAPTIONS = {
     "config": ("one option table,", "recipes"),
     "run": ("session, run folder,", "metrics, features"),
     "train": ("the step; Algorithm 1,", "supervised training"),
+    "explore": ("a set as rows, its", "graph, thumbnails"),
     "evaluate": ("sources, protocols,", "one score, one JSON"),
     "command": ("one row for each", "command of the program"),
     "api": ("the functions of", "simclr/simclr.h"),

@@ -13,64 +13,31 @@
 #include "run/features.h"
 #include "run/model_open.h"
 #include "run/outputs.h"
-#include "run/settings.h"
+#include "run/parts.h"
 
 /* ---- what is embedded ---- */
 
-struct parts {
-    int count;
-    struct dataset *sets[2];
+struct embedded {
+    struct dataset *sets[2]; /* NULL: not asked for, or not there */
     struct features features[2];
 };
 
-static void parts_close(struct parts *parts)
+static void embedded_close(struct embedded *embedded)
 {
     for (int i = 0; i < 2; i++) {
-        features_free(&parts->features[i]);
-        dataset_close(&parts->sets[i]);
+        features_free(&embedded->features[i]);
+        dataset_close(&embedded->sets[i]);
     }
 }
 
-static int64_t rows_of(const struct parts *parts)
+static int64_t rows_of(const struct embedded *embedded)
 {
-    return parts->features[0].count + parts->features[1].count;
+    return embedded->features[0].count + embedded->features[1].count;
 }
 
-/* A test part that --part leaves out is said, with its number of images. */
-static int say_left_out(const struct session *session, struct error *error)
+static int dim_of(const struct embedded *embedded)
 {
-    struct dataset *test = NULL;
-    struct error reason = {0};
-    const int status = session_open_test(session, &test, &reason);
-    if (status == SIMCLR_NO_MEMORY) return error_set(error, status, "%s", reason.text);
-    if (status)
-        log_warning(&session->log, "the test part is left out, and cannot be opened: %s", reason.text);
-    else if (test)
-        log_info(&session->log,
-                 "the test part is left out (%" PRId64 " images): --part all embeds both, --part test it alone",
-                 dataset_count(test));
-    dataset_close(&test);
-    return SIMCLR_OK;
-}
-
-static int parts_open(struct parts *parts, const struct session *session, struct error *error)
-{
-    const struct config *config = session->config;
-    const bool test = strcmp(config->part, "train") != 0, train = strcmp(config->part, "test") != 0;
-    if (train) {
-        const int status =
-            session_open_dataset(session, config->data, DATASET_TRAIN, &parts->sets[parts->count++], error);
-        if (status) return status;
-    }
-    if (!test) return say_left_out(session, error);
-    const int status = session_open_test(session, &parts->sets[parts->count], error);
-    if (status) return status;
-    if (parts->sets[parts->count]) {
-        parts->count += 1;
-        return SIMCLR_OK;
-    }
-    if (train) return SIMCLR_OK; /* all there is */
-    return error_set(error, SIMCLR_DATA, "%s: there is no test or val part: leave --part out", config->data);
+    return embedded->features[embedded->sets[0] ? 0 : 1].dim;
 }
 
 /* ---- where it goes ---- */
@@ -158,11 +125,12 @@ static int write_part(struct embed *embed, const struct features *features, cons
     return failed ? error_no_memory(error, "a name", 1) : SIMCLR_OK;
 }
 
-static int embed_write(struct embed *embed, const struct parts *parts, struct error *error)
+static int embed_write(struct embed *embed, const struct embedded *parts, struct error *error)
 {
-    if (!embed->text) npy_write_header(embed->features, "<f4", rows_of(parts), parts->features[0].dim);
-    for (int i = 0; i < parts->count; i++) embed->escaped |= must_escape(parts->sets[i]);
-    for (int i = 0; i < parts->count; i++) {
+    if (!embed->text) npy_write_header(embed->features, "<f4", rows_of(parts), dim_of(parts));
+    for (int i = 0; i < 2; i++) embed->escaped |= parts->sets[i] && must_escape(parts->sets[i]);
+    for (int i = 0; i < 2; i++) {
+        if (!parts->sets[i]) continue;
         const int written = write_part(embed, &parts->features[i], parts->sets[i], error);
         if (written) return written;
     }
@@ -175,14 +143,15 @@ int command_embed(struct session *session, struct error *error)
     const struct config *config = session->config;
     struct embed embed = {0};
     struct model *model = NULL;
-    struct parts parts = {0};
+    struct embedded parts = {0};
     struct view_policy policy;
 
     int status = model_open(session, config->checkpoint, &model, &policy, error);
     if (!status) status = feature_rows_check_layer(&model->config, (int)config->layer, error);
-    if (!status) status = parts_open(&parts, session, error);
+    if (!status) status = parts_open(session, parts.sets, error);
     if (!status) status = embed_open(&embed, config, error);
-    for (int i = 0; !status && i < parts.count; i++) {
+    for (int i = 0; !status && i < 2; i++) {
+        if (!parts.sets[i]) continue;
         const struct features_request request = {.kind = features_of_layer((int)config->layer),
                                                  .model = model,
                                                  .policy = &policy,
@@ -193,14 +162,14 @@ int command_embed(struct session *session, struct error *error)
     if (!status) status = embed_write(&embed, &parts, error);
     if (!status)
         session_print(session, "%s: %" PRId64 " rows of %d float32; names in %s\n", embed.path, rows_of(&parts),
-                      parts.features[0].dim, embed.names_path);
+                      dim_of(&parts), embed.names_path);
     if (!status && embed.escaped)
         log_info(&session->log,
                  "%s: some names hold line ends or other characters that a line cannot show, so all are escaped; to "
                  "use it as a list of images, put \"" LINES_MARK "\" before its first line",
                  embed.names_path);
     embed_close(&embed);
-    parts_close(&parts);
+    embedded_close(&parts);
     model_destroy(&model);
     return status;
 }

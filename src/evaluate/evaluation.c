@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "data/names/match.h"
 #include "run/model_open.h"
+#include "run/parts.h"
 #include "run/settings.h"
 
 const struct source_row evaluation_sources[SOURCE_COUNT] = {
@@ -124,11 +124,8 @@ static int open_table(struct evaluation *evaluation, enum evaluation_part part, 
     struct feature_table *table = &evaluation->tables[part];
     const struct log *log = &evaluation->session->log;
     const char *word = part == PART_TRAIN ? "training" : "test";
-    int status = feature_table_open(table, path, error);
+    const int status = parts_open_table(evaluation->session, path, table, error);
     if (status) return status;
-    if (table->ignored > 0)
-        log_warning(log, "%s: %d array%s of other names not used (%s%s)", path, table->ignored,
-                    table->ignored == 1 ? "" : "s", table->first_ignored, table->ignored == 1 ? "" : ", ...");
     if (evaluation->needs_no_labels) return SIMCLR_OK;
     if (!table->labelled || table->catalog.classes == 0)
         return error_set(error, SIMCLR_DATA,
@@ -151,21 +148,13 @@ static int open_tables(struct evaluation *evaluation, struct error *error)
 {
     const struct session *session = evaluation->session;
     const char *paths[PART_COUNT] = {session->config->features, session->config->test_features};
-    struct match_part parts[PART_COUNT];
     int64_t comparable;
     for (int i = 0; i < PART_COUNT; i++) {
-        struct catalog *catalog = &evaluation->tables[i].catalog;
         const int status = open_table(evaluation, (enum evaluation_part)i, paths[i], error);
         if (status) return status;
-        parts[i] = (struct match_part){catalog, paths[i], NULL, catalog->count};
     }
-    if (evaluation->tables[PART_TRAIN].dim != evaluation->tables[PART_TEST].dim)
-        return error_set(error, SIMCLR_DATA,
-                         "%.160s has %d features a row and %.160s has %d: both must come from one encoder", paths[0],
-                         evaluation->tables[PART_TRAIN].dim, paths[1], evaluation->tables[PART_TEST].dim);
-    if (evaluation->needs_no_labels) return SIMCLR_OK;
-    const int status = match_parts(&parts[0], &parts[1], &comparable, &session->log, error);
-    if (status) return status;
+    const int status = parts_match_tables(session, evaluation->tables, &comparable, error);
+    if (status || evaluation->needs_no_labels) return status;
     return comparable > 0 ? SIMCLR_OK : session_refuse_incomparable(error);
 }
 
@@ -309,8 +298,7 @@ static int extract(struct evaluation *evaluation, const struct features_request 
     const int status = features_extract_cached(evaluation->session, request, out, &from_cache, error);
     if (!status && from_cache && !evaluation->cache_is_said) {
         evaluation->cache_is_said = true;
-        log_info(&evaluation->session->log,
-                 "features come from the cache, as they were made before; --no-feature-cache makes them anew");
+        parts_tell_cached(evaluation->session);
     }
     return status;
 }
