@@ -26,6 +26,40 @@ bool lines_need_mark(const char *name)
     return escape_is_needed(name, count) || strncmp(name, LINES_MARK, sizeof LINES_MARK - 1) == 0;
 }
 
+int lines_open(struct lines *lines, char *text, size_t count, const char *path, struct error *error)
+{
+    const size_t order = lines_byte_order_length(text, count), mark = lines_mark_length(text + order, count - order);
+    *lines = (struct lines){.rest = text + order + mark, .number = mark > 0, .escaped = mark > 0};
+    if (!memchr(text, '\0', count)) return SIMCLR_OK;
+    return error_set(error, SIMCLR_DATA, "%s: has a NUL byte: give a text with a name in each line", path);
+}
+
+/* Up to the tab, without what editors leave at the end. */
+static size_t name_length(const char *line)
+{
+    size_t length = strcspn(line, "\t");
+    while (length > 0 && (line[length - 1] == '\r' || line[length - 1] == ' ')) length--;
+    return length;
+}
+
+int lines_next(struct lines *lines, const char *path, const char **name, struct error *error)
+{
+    *name = NULL;
+    while (lines->rest) {
+        char *line = strsep(&lines->rest, "\n");
+        size_t length = name_length(line);
+        lines->number++;
+        if (length == 0) continue;
+        if (lines->escaped) length = escape_undo(line, length);
+        if (length == (size_t)-1 || memchr(line, '\0', length))
+            return error_set(error, SIMCLR_DATA, "%s:%ld: " ESCAPE_ADVICE, path, lines->number);
+        line[length] = '\0';
+        *name = line;
+        return SIMCLR_OK;
+    }
+    return SIMCLR_OK;
+}
+
 void lines_add(struct text *list, const char *name, bool marked)
 {
     const size_t count = strlen(name);

@@ -54,7 +54,7 @@ extern const struct command_row config_commands[COMMAND_COUNT];
 struct config {
     enum command command;
     /* data */
-    char *data, *test_data, *out, *checkpoint, *init, *part, *recipe, *labels, *format, *stl10_part;
+    char *data, *test_data, *subset, *out, *checkpoint, *init, *part, *recipe, *labels, *format, *stl10_part;
     int64_t cache_memory, synthetic_images;
     double max_bad;
     /* model */

@@ -15,6 +15,8 @@
 #define WITH_LABELS (ON(FINETUNE) | ON(SUPERVISED))
 #define WITH_NETWORK (ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO))
 #define WITH_TABLES (ON(KNN) | ON(LINEAR) | ON(EVALUATE)) /* they judge tables of features too */
+#define WITH_SETS                                         /* they open a set of images */                              \
+    (ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK))
 #define WITH_VIEWS (ON(PRETRAIN) | ON(BENCH) | ON(DEMO) | ON(VIEWS))
 
 /* A row's type, field and range. The compiler refuses a field that is not of the option's C type. */
@@ -65,6 +67,11 @@ const struct option_row config_options[] = {
                   "query-data",
      .commands = ON(PRETRAIN) | WITH_LABELS | WITH_TABLES, .default_text = "",
      .help = "Images to test on, their classes matched by name; not given: the test or val part of --data."},
+    {.name = "subset", .argument = "FILE", TEXT(subset), .section = "Data",
+     .elsewhere = "subset-file|include|include-file|image-list|file-list|filelist|indices|index-file|keep-list|sample-ids",
+     .commands = WITH_SETS, .default_text = "",
+     .help = "Only the images that this list names, a name in each line as embed and audit write them; for the training "
+             "and the test part. A test part of which it names none stays whole."},
     {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
      .elsewhere = "output|output-dir|out-dir|outdir|outfile|output-file|output-path|save-dir|save-path|save-folder|"
                   "log-dir|logdir|model-dir|run-dir|work-dir|workdir|exp-dir|experiment|exp-name|checkpoint-dir|"
@@ -137,7 +144,7 @@ const struct option_row config_options[] = {
      .help = "Start a new run from these weights instead of random ones: a run folder, a checkpoint, an exported "
              "encoder, or a ResNet's weights as safetensors. The log says what fits."},
     {.name = "part", .argument = "PART", CHOICE(part), .section = "Data",
-     .elsewhere = "split|subset|partition",
+     .elsewhere = "split|partition",
      .commands = ON(EMBED), .default_text = "train", .choices = "train|test|all",
      .help = "Which images of a set with parts: those to train on, those to test on, or both, in this order."},
     {.name = "recipe", .argument = "FILE", TEXT(recipe), .section = "Data",

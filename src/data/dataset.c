@@ -8,6 +8,7 @@
 #include "base/format.h"
 #include "base/memory.h"
 #include "data/dataset_private.h"
+#include "data/subset.h"
 
 enum {
     NOTHING_FITS = 1, /* byte of memory for images */
@@ -193,7 +194,9 @@ int dataset_open(struct dataset **out, const struct dataset_config *config, stru
         return error_set(error, SIMCLR_INVALID, "no data are given: name a folder, a list or `synthetic`");
     if (!(config->max_bad >= 0 && config->max_bad <= 1))
         return error_set(error, SIMCLR_INVALID, "max-bad is %g: give a share between 0 and 1", config->max_bad);
-    const int status = open_kind(&source, &catalog, config, pool, log, error);
+    int status = open_kind(&source, &catalog, config, pool, log, error);
+    if (status == SIMCLR_OK && config->subset)
+        status = subset_take(&source, &catalog, config, pool_stop(pool), log, error);
     if (status == SIMCLR_OK) return dataset_open_source(out, &source, &catalog, config, pool, log, error);
     if (source.close != NULL) source.close(source.self);
     catalog_free(&catalog);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/escape.h"
 #include "base/file.h"
 #include "base/lines.h"
 #include "base/memory.h"
@@ -62,32 +61,25 @@ static int find(const struct dataset *dataset, const struct named *named, size_t
     return matches;
 }
 
-static int match_lines(const struct dataset *dataset, const struct named *named, char *text, const char *path,
+static int match_lines(const struct dataset *dataset, const struct named *named, struct lines *lines, const char *path,
                        uint32_t *out, uint32_t *count, struct error *error)
 {
     const size_t images = (size_t)dataset_count(dataset);
-    text += lines_byte_order_length(text, strlen(text));
-    const size_t mark = lines_mark_length(text, strlen(text));
-    char *rest = text + mark;
-    for (long line = 1 + (mark > 0); rest != NULL; line++) {
-        char *wanted = strsep(&rest, "\n");
-        wanted[strcspn(wanted, "\t\r")] = '\0';
-        if (wanted[0] == '\0') continue;
-        const size_t length = mark > 0 ? escape_undo(wanted, strlen(wanted)) : strlen(wanted);
-        if (length == (size_t)-1) return error_set(error, SIMCLR_DATA, "%s:%ld: " ESCAPE_ADVICE, path, line);
-        wanted[length] = '\0';
+    const char *wanted;
+    int status;
+    while (!(status = lines_next(lines, path, &wanted, error)) && wanted) {
         uint32_t index;
         const int matches = find(dataset, named, images, wanted, &index);
         if (matches != 1)
             return error_set(error, SIMCLR_DATA,
-                             "%s:%ld: %s images of the data set are called %.200s: name one of them", path, line,
-                             matches == 0 ? "no" : "several", wanted);
+                             "%s:%ld: %s images of the data set are called %.200s: name one of them", path,
+                             lines->number, matches == 0 ? "no" : "several", wanted);
         if (*count == images)
             return error_set(error, SIMCLR_DATA, "%s: names more images than the data set has: remove repetitions",
                              path);
         out[(*count)++] = index;
     }
-    return SIMCLR_OK;
+    return status;
 }
 
 static uint32_t sort_unique(uint32_t *numbers, uint32_t count)
@@ -116,7 +108,9 @@ static int choose_listed(const struct dataset *dataset, const char *path, uint32
         for (size_t i = 0; i < images; i++)
             named[i] = (struct named){base_name(dataset_name(dataset, (int64_t)i)), (uint32_t)i};
         qsort(named, images, sizeof *named, compare_named);
-        status = match_lines(dataset, named, (char *)text, path, *out, count, error);
+        struct lines lines;
+        status = lines_open(&lines, (char *)text, bytes, path, error);
+        if (!status) status = match_lines(dataset, named, &lines, path, *out, count, error);
     }
     if (status == SIMCLR_OK && *count == 0) status = error_set(error, SIMCLR_DATA, "%s: names no image", path);
     if (status == SIMCLR_OK) *count = sort_unique(*out, *count);

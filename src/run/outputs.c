@@ -58,10 +58,14 @@ int outputs_check(const struct config *config, const char *option, const char *p
 {
     const struct {
         const char *option, *path;
-    } inputs[] = {
-        {"data", config->data},         {"test-data", config->test_data},         {"checkpoint", config->checkpoint},
-        {"features", config->features}, {"test-features", config->test_features}, {"labels", config->labels},
-        {"recipe", config->recipe}};
+    } inputs[] = {{"data", config->data},
+                  {"test-data", config->test_data},
+                  {"checkpoint", config->checkpoint},
+                  {"features", config->features},
+                  {"test-features", config->test_features},
+                  {"labels", config->labels},
+                  {"subset", config->subset},
+                  {"recipe", config->recipe}};
     struct stat output;
     const int status = check_folder(option, path, error);
     if (status || stat(path, &output) != 0 || !S_ISREG(output.st_mode)) return status;

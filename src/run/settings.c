@@ -198,6 +198,11 @@ int session_open_numbered(const struct session *session, const char *path, enum 
     dataset.max_bad = config->max_bad;
     dataset.stl10_part = config->stl10_part;
     dataset.numbering = numbering;
+    dataset.subset = config->subset[0] ? config->subset : NULL;
+    if (part == DATASET_TEST)
+        dataset.other_part = config->data;
+    else if (config->test_data[0])
+        dataset.other_part = config->test_data;
     dataset.keep_nothing = session->traits.keeps_no_images;
     if (config->cache_memory > 0) dataset.cache_bytes = (size_t)config->cache_memory;
     if (config->synthetic_images > 0) dataset.synthetic_count = config->synthetic_images;

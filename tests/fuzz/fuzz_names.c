@@ -78,7 +78,27 @@ static void check_list(char *const *names, int count)
     FUZZ_CHECK(catalog.count == count);
     for (int i = 0; i < count; i++) FUZZ_CHECK(strcmp(catalog_name(&catalog, i), names[i]) == 0);
     catalog_free(&catalog);
+    struct lines lines;
+    const char *name;
+    FUZZ_CHECK(lines_open(&lines, text.bytes, text.length, "fuzz", &error) == SIMCLR_OK);
+    for (int i = 0; i < count; i++)
+        FUZZ_CHECK(lines_next(&lines, "fuzz", &name, &error) == SIMCLR_OK && name && strcmp(name, names[i]) == 0);
+    FUZZ_CHECK(lines_next(&lines, "fuzz", &name, &error) == SIMCLR_OK && !name);
     text_free(&text);
+}
+
+/* Any bytes as a list of names: refused with a sentence, or names on one line each without a tab. */
+static void read_list(char *text, size_t count)
+{
+    struct error error = {0};
+    struct lines lines;
+    const char *name = "";
+    int status = lines_open(&lines, text, count, "fuzz", &error);
+    while (!status && name) {
+        status = lines_next(&lines, "fuzz", &name, &error);
+        if (!status && name) FUZZ_CHECK(*name && (lines.escaped || !strpbrk(name, "\t\n")));
+    }
+    FUZZ_CHECK(!status || error.text[0] != '\0');
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -99,6 +119,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     memcpy(block, bytes, size); /* as something escaped: refused, or no longer than before */
     const size_t undone = escape_undo(block, size);
     FUZZ_CHECK(undone == (size_t)-1 || undone <= size);
+    memcpy(block, bytes, size);
+    block[size] = '\0';
+    read_list(block, size);
     memory_free(block);
     return 0;
 }

@@ -33,6 +33,9 @@ struct dataset_config {
     /* How a run numbered the images; NULL: as they are now. Where the listing is still the same, its numbers are given:
      * an image that is bad only now keeps its number, and another stands in for it. Borrowed. */
     const struct numbering *numbering;
+    /* A list of names, of which only the images are taken (data/subset.h); NULL: all. `other_part`: where the other
+     * part lies, whose names it may have too; NULL: at `path`, if there is one. Both borrowed. */
+    const char *subset, *other_part;
     const char *cache_folder; /* for indices of archives and unpacked ones; NULL: the user's; `none`: nowhere */
 };
 struct dataset_config dataset_config_default(void);
