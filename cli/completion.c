@@ -10,6 +10,11 @@ static bool is_path(const simclr_option *option)
            strcmp(option->argument, "PREFIX") == 0;
 }
 
+static bool is_folder(const simclr_option *option)
+{
+    return strcmp(option->argument, "DIR") == 0 || strcmp(option->argument, "RUN") == 0;
+}
+
 static void write_words(FILE *file, const char *words)
 {
     for (const char *word = words; word && *word;) {
@@ -24,7 +29,7 @@ static void write_value(FILE *file, const char *command, const simclr_option *op
 {
     if (!option->argument) return;
     fprintf(file, "    '%s --%s')", command, option->name);
-    if (strcmp(option->argument, "DIR") == 0) {
+    if (is_folder(option)) {
         fprintf(file, " _simclr_files -d ;;\n");
     } else if (is_path(option)) {
         fprintf(file, " _simclr_files -f ;;\n");
@@ -44,7 +49,10 @@ static void write_options(FILE *file, const simclr_command *command)
     fprintf(file, "    '%s') ", command->name);
     for (int i = 0; command->word && simclr_option_at(command->name, i, &option) == SIMCLR_OK; i++) {
         if (strcmp(option.name, command->word) != 0) continue;
-        fprintf(file, "if [[ $cur != -* ]]; then _simclr_%s", is_path(&option) ? "files -f" : "words");
+        fprintf(file, "if [[ $cur != -* ]]; then _simclr_%s",
+                is_folder(&option) ? "files -d"
+                : is_path(&option) ? "files -f"
+                                   : "words");
         write_words(file, option.choices);
         fprintf(file, "; return; fi; ");
     }

@@ -103,6 +103,8 @@ void help_detail(const simclr_option *option, char *out, size_t capacity)
         snprintf(out, capacity, "three numbers from %.16g to %.16g", option->minimum, option->maximum);
     } else if (strcmp(option->type, "size") == 0) {
         snprintf(out, capacity, "size such as 512M or 8G");
+    } else if (strcmp(option->type, "list") == 0) {
+        snprintf(out, capacity, "text, as often as wanted");
     } else {
         snprintf(out, capacity, "%s", option->type);
     }
@@ -178,7 +180,8 @@ const char *help_word(const simclr_command *command, char out[32])
 
     out[0] = '\0';
     for (int i = 0; command->word && simclr_option_at(command->name, i, &option) == SIMCLR_OK; i++) {
-        if (strcmp(option.name, command->word) == 0) snprintf(out, 32, " %s", option.argument);
+        if (strcmp(option.name, command->word) == 0)
+            snprintf(out, 32, strcmp(option.type, "list") == 0 ? " %s ..." : " %s", option.argument);
     }
     return out;
 }

@@ -113,6 +113,13 @@ static int set_option(struct request *request, const char *name, const char *val
     return status == SIMCLR_NO_MEMORY ? EXIT_RUNTIME : EXIT_USAGE; /* a recipe that cannot be read is a wrong option */
 }
 
+/* Does the option take one value after another? */
+static bool takes_many(const char *command, const char *name)
+{
+    simclr_option option;
+    return find_option(command, name, &option) && strcmp(option.type, "list") == 0;
+}
+
 /* --name, --name value, --name=value, --no-name; *taken: how many more arguments were used. */
 static int read_option(struct request *request, const char *argument, const char *next, int *taken)
 {
@@ -160,7 +167,7 @@ static int read_arguments(struct request *request, int count, char **arguments)
             request->console->verbose = true;
         } else if (strncmp(argument, "--", 2) == 0 && argument[2] != '\0') {
             code = read_option(request, argument, i + 1 < count ? arguments[i + 1] : NULL, &taken);
-        } else if (word && !request->word_given) {
+        } else if (word && (!request->word_given || takes_many(request->command, word))) {
             request->word_given = true;
             code = set_option(request, word, argument);
         } else if (argument[0] == '-' && argument[1] != '\0') {

@@ -264,6 +264,16 @@ int file_lock_folder(const char *folder, int *lock, struct error *error)
     return status;
 }
 
+bool file_is_locked_folder(const char *folder)
+{
+    char *path = file_join(folder, ".lock");
+    const int descriptor = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    const bool locked = descriptor >= 0 && flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (descriptor >= 0) close(descriptor);
+    memory_free(path);
+    return locked;
+}
+
 void file_unlock(int *lock)
 {
     if (*lock >= 0) close(*lock); /* closing the last descriptor releases the flock */

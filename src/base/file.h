@@ -80,5 +80,7 @@ void file_sweep(const char *folder, const char *name);
 /* flock on `folder`/.lock: SIMCLR_BUSY when another process holds it. Released by file_unlock or by exit. */
 int file_lock_folder(const char *folder, int *lock, struct error *error);
 void file_unlock(int *lock);
+/* Whether another process holds that lock. Writes nothing. */
+bool file_is_locked_folder(const char *folder);
 
 #endif

@@ -11,6 +11,7 @@ int command_supervised(struct session *session, struct error *error);
 int command_knn(struct session *session, struct error *error);
 int command_linear(struct session *session, struct error *error);
 int command_evaluate(struct session *session, struct error *error);
+int command_report(struct session *session, struct error *error);
 int command_embed(struct session *session, struct error *error);
 int command_info(struct session *session, struct error *error);
 int command_bench(struct session *session, struct error *error);

@@ -11,6 +11,7 @@ const struct command_entry command_table[COMMAND_COUNT] = {
     [COMMAND_FINETUNE] = {.run = command_finetune},
     [COMMAND_SUPERVISED] = {.run = command_supervised},
     [COMMAND_EMBED] = {command_embed, {.batch_is_of_features = true}},
+    [COMMAND_REPORT] = {command_report, {.batch_is_of_features = true, .keeps_features = true}},
     [COMMAND_VIEWS] = {command_views, {.no_network = true, .keeps_no_images = true}},
     [COMMAND_INFO] = {command_info, {.image_size = 224}},
     [COMMAND_DATA_INFO] = {command_data_info, {.no_network = true, .keeps_no_images = true}},

@@ -88,6 +88,22 @@ const struct command_row config_commands[COMMAND_COUNT] = {
                     "names, in the same order, as a text file beside it.",
             .examples = "simclr embed --checkpoint run/ --data photos/ --out features.npy",
         },
+    [COMMAND_REPORT] =
+        {
+            .name = "report",
+            .elsewhere = "page|html|dashboard|plot|plots|tensorboard|wandb",
+            .summary = "write one page about a run: what it is worth, and whether to believe it",
+            .word = "runs",
+            .help =
+                "Writes one HTML file that needs nothing else: the result in a sentence, warnings in words with what "
+                "to do, every figure of simclr evaluate beside its controls with intervals, accuracy against the "
+                "number of labels, training curves, mistakes, the data, and how it was made. Several runs stand "
+                "beside each other, what differs first. A run that is under way, was killed or has no labels has a "
+                "page too, which says so.",
+            .examples = "simclr report run/\n"
+                        "simclr report run/ earlier/ --out both.html\n"
+                        "simclr report run/ --evaluation evaluation/",
+        },
     [COMMAND_VIEWS] =
         {
             .name = "views",

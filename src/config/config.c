@@ -17,7 +17,8 @@ const struct option_row *option_find_any(const char *name)
 
 static bool takes_text(const struct option_row *row)
 {
-    return row->type == OPTION_STRING || row->type == OPTION_CHOICE || row->type == OPTION_RGB;
+    return row->type == OPTION_STRING || row->type == OPTION_LIST || row->type == OPTION_CHOICE ||
+           row->type == OPTION_RGB;
 }
 
 static bool takes(const struct config *config, const struct option_row *row)
@@ -129,6 +130,15 @@ void config_destroy(struct config **config)
     *config = NULL;
 }
 
+char *config_value(const struct config *config, const struct option_row *row)
+{
+    struct text out = {0};
+    value_write(config, row, &out);
+    char *value = out.failed ? NULL : memory_string(out.bytes ? out.bytes : "");
+    text_free(&out);
+    return value;
+}
+
 /* ---- setting by name ------------------------------------------------------------------------------------------ */
 
 /* The sentence for a name that the command does not take. */
@@ -155,7 +165,8 @@ int config_set(struct config *config, const char *name, const char *value, int o
     if (!row) return refuse_name(config, name, error);
     unsigned char *before = &config->origin[row - config_options];
     if (*before > origin) return SIMCLR_OK;
-    const int status = value_set(config, row, value);
+    const int status =
+        *before == origin && row->type == OPTION_LIST ? value_add(config, row, value) : value_set(config, row, value);
     if (status == SIMCLR_NO_MEMORY) return error_no_memory(error, row->name, strlen(value) + 1);
     if (status != SIMCLR_OK) {
         value_shown(value, shown);

@@ -20,6 +20,7 @@ enum command {
     COMMAND_FINETUNE,
     COMMAND_SUPERVISED,
     COMMAND_EMBED,
+    COMMAND_REPORT,
     COMMAND_VIEWS,
     COMMAND_INFO,
     COMMAND_DATA_INFO,
@@ -90,6 +91,7 @@ struct config {
     double sgd_l2;
     char *features, *test_features, *predictions;
     char *protocols, *compare, *l2_grid;
+    char *runs, *evaluations; /* lists */
     int64_t seeds;
     bool feature_cache;
     int64_t feature_cache_size;
@@ -113,6 +115,7 @@ struct config {
 
 enum option_type {
     OPTION_STRING,
+    OPTION_LIST, /* char *: texts, one a line; each further value from the same origin adds one */
     OPTION_INTEGER,
     OPTION_NUMBER,
     OPTION_BOOLEAN,
@@ -170,6 +173,8 @@ int config_check(const struct config *config, struct error *error);
 enum config_text { CONFIG_AS_IT_IS, CONFIG_REPEATABLE };
 /* Effective configuration as a YAML recipe that reproduces it: new string (memory_free), NULL without memory. */
 char *config_to_yaml(const struct config *config, enum config_text text);
+/* One value as a recipe has it, without quotes: new string (memory_free), NULL without memory. */
+char *config_value(const struct config *config, const struct option_row *row);
 /* Names of the rows that matter and differ between two configurations of one command, comma separated: new string
  * (memory_free), NULL without memory; empty: resuming is fine. */
 char *config_differences(const struct config *a, const struct config *b);

@@ -127,6 +127,8 @@ const char *option_type_name(enum option_type type)
     switch (type) {
     case OPTION_STRING:
         return "text";
+    case OPTION_LIST:
+        return "list";
     case OPTION_INTEGER:
         return "integer";
     case OPTION_NUMBER:

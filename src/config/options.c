@@ -11,7 +11,7 @@
 
 /* Commands that start from a trained encoder, that train with labels, that compute with a network, and that draw views.
  */
-#define WITH_ENCODER (ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(EVALUATE) | ON(EMBED))
+#define WITH_ENCODER (ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(EVALUATE) | ON(EMBED) | ON(REPORT))
 #define WITH_LABELS (ON(FINETUNE) | ON(SUPERVISED))
 #define WITH_NETWORK (ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO))
 #define WITH_TABLES (ON(KNN) | ON(LINEAR) | ON(EVALUATE)) /* they judge tables of features too */
@@ -22,6 +22,7 @@
 /* A row's type, field and range. The compiler refuses a field that is not of the option's C type. */
 #define AT(field, ctype) /* NOLINTNEXTLINE(bugprone-macro-parentheses): a type is no expression */                     \
     .offset = offsetof(struct config, field) + 0 * sizeof(char[_Generic(((struct config *)0)->field, ctype : 1)])
+#define LIST(field) .type = OPTION_LIST, AT(field, char *)
 #define TEXT(field) .type = OPTION_STRING, AT(field, char *)
 #define CHOICE(field) .type = OPTION_CHOICE, AT(field, char *)
 #define RGB(field, low, high) .type = OPTION_RGB, AT(field, char *), .minimum = (low), .maximum = (high)
@@ -36,6 +37,11 @@
  * Numbers of the method are those of arXiv:2002.05709 (section 2, appendix A and B) where it gives them. */
 /* clang-format off */
 const struct option_row config_options[] = {
+    {.name = "runs", .argument = "RUN", LIST(runs), .section = "Data",
+     .elsewhere = "run|run-folder|run-folders|experiments|log-dirs",
+     .commands = ON(REPORT), .default_text = "", .required = true,
+     .help = "Folders of runs, or of evaluations. The option's name may be left out: simclr report RUN RUN. The first is "
+             "the one whose encoder is looked at."},
     /* ---- Data. What the data set holds is compared by its own fingerprint when a run is resumed, not by its path. */
     {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
      .elsewhere = "dataset|data-path|data-dir|data-root|dataset-path|dataset-dir|data-folder|train-data|"
@@ -84,6 +90,14 @@ const struct option_row config_options[] = {
     {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
      .commands = ON(EVALUATE), .default_text = "evaluation",
      .help = "Folder of the results; made if missing. Those of an earlier evaluation in it are replaced."},
+    {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
+     .commands = ON(REPORT), .default_text = "report.html",
+     .help = "File of the page."},
+    {.name = "evaluation", .argument = "DIR", LIST(evaluations), .section = "Data",
+     .elsewhere = "eval-dir|evaluation-dir|results|results-dir",
+     .commands = ON(REPORT), .default_text = "",
+     .help = "Folder that evaluate wrote; with several runs one for each, in their order (not given: RUN/evaluation, RUN, "
+             "or ./evaluation where it is of this run)."},
     {.name = "set", .argument = "NAME", CHOICE(set), .section = "Data",
      .elsewhere = "dataset-name|name",
      .commands = ON(DATA_FETCH), .default_text = "",

@@ -143,7 +143,8 @@ static int find_key(struct reader *reader, const yaml_event_t *event, const stru
 static bool style_fits(const struct option_row *row, const yaml_event_t *event)
 {
     const bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    if (row->type == OPTION_STRING || row->type == OPTION_CHOICE || row->type == OPTION_RGB) return true;
+    if (row->type == OPTION_STRING || row->type == OPTION_LIST || row->type == OPTION_CHOICE || row->type == OPTION_RGB)
+        return true;
     return plain;
 }
 
@@ -164,7 +165,7 @@ static int set_value(struct reader *reader, const struct option_row *row, const 
     if (status == SIMCLR_NO_MEMORY) return error_no_memory(reader->error, row->name, event->data.scalar.length);
     if (status != SIMCLR_OK) {
         snprintf(what, sizeof what, "\"%s\" takes %s, not %s\"%s\"", row->name, allowed,
-                 plain || row->type == OPTION_STRING ? "" : "the text ", shown);
+                 plain || row->type == OPTION_STRING || row->type == OPTION_LIST ? "" : "the text ", shown);
         return refuse(reader, event, what);
     }
     return config_set(reader->config, row->name, value, reader->origin, reader->error);
@@ -321,7 +322,7 @@ static void write_value(const struct config *config, const struct option_row *ro
     value_write(config, row, &value);
     if (value.failed)
         out->failed = true;
-    else if (row->type == OPTION_STRING || row->type == OPTION_RGB || value.length == 0)
+    else if (row->type == OPTION_STRING || row->type == OPTION_LIST || row->type == OPTION_RGB || value.length == 0)
         write_quoted(out, value.bytes ? value.bytes : ""); /* a choice that is not given is empty */
     else
         text_add(out, "%s", value.bytes);

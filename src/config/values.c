@@ -25,7 +25,7 @@ static const void *field_in(const struct config *config, const struct option_row
 
 static bool is_text(enum option_type type)
 {
-    return type == OPTION_STRING || type == OPTION_CHOICE || type == OPTION_RGB;
+    return type == OPTION_STRING || type == OPTION_LIST || type == OPTION_CHOICE || type == OPTION_RGB;
 }
 
 static bool takes_auto(const struct option_row *row)
@@ -161,6 +161,16 @@ static int set_number(struct config *config, const struct option_row *row, const
     return SIMCLR_OK;
 }
 
+int value_add(struct config *config, const struct option_row *row, const char *value)
+{
+    struct text lines = {0};
+    const char *before = *(char *const *)field_in(config, row);
+    text_add(&lines, "%s%s%s", before, before[0] ? "\n" : "", value);
+    const int status = lines.failed ? SIMCLR_NO_MEMORY : set_text(config, row, lines.bytes);
+    text_free(&lines);
+    return status;
+}
+
 int value_set(struct config *config, const struct option_row *row, const char *value)
 {
     if (is_text(row->type)) return set_text(config, row, value);
@@ -258,6 +268,7 @@ void value_allowed(const struct option_row *row, char out[ALLOWED_TEXT])
     number_format(row->maximum, high);
     switch (row->type) {
     case OPTION_STRING:
+    case OPTION_LIST:
         snprintf(out, ALLOWED_TEXT, "UTF-8 text of at most %d bytes", (int)LONGEST_VALUE);
         return;
     case OPTION_BOOLEAN:

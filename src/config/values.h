@@ -9,6 +9,8 @@ enum { ALLOWED_TEXT = 200, SHOWN_TEXT = 72 };
 
 /* Stores `value` in the row's field. SIMCLR_INVALID (without a sentence) when the option cannot have it. */
 int value_set(struct config *config, const struct option_row *row, const char *value);
+/* The same for a list, to which it adds a line. */
+int value_add(struct config *config, const struct option_row *row, const char *value);
 /* Appends the value as value_set reads it. */
 void value_write(const struct config *config, const struct option_row *row, struct text *out);
 bool value_equal(const struct config *a, const struct config *b, const struct option_row *row);

@@ -218,19 +218,18 @@ static void fit_alpha(struct quality_alpha *out, const double *eigenvalues, int 
     out->r2 = yy > 0 ? xy * xy / (xx * yy) : 1; /* a level line fits itself */
 }
 
-int quality_alpha(struct quality_alpha *out, struct pool *pool, const float *h, int64_t rows, int dim,
-                  struct error *error)
+int quality_spectrum(double *eigenvalues, struct pool *pool, const float *h, int64_t rows, int dim, struct error *error)
 {
-    if (rows < 2 || dim < 1) return error_set(error, SIMCLR_INVALID, "alpha needs at least two rows of features");
+    if (rows < 2 || dim < 1) return error_set(error, SIMCLR_INVALID, "a spectrum needs at least two rows of features");
     const size_t n = (size_t)dim;
     struct block block = {.pool = pool, .rows = memory_array(SYMMETRIC_ROWS * n, sizeof(double)), .dim = dim};
     double *matrix = memory_array(n * n, sizeof(double)), *mean = memory_array(n, sizeof(double));
-    double *eigenvalues = memory_array(n, sizeof(double)), *scratch = memory_array(n, sizeof(double));
+    double *scratch = memory_array(n, sizeof(double));
     int status = SIMCLR_OK;
-    if (!block.rows || !matrix || !mean || !eigenvalues || !scratch)
+    if (!block.rows || !matrix || !mean || !scratch)
         status = error_no_memory(error, "a covariance", n * n * sizeof(double));
     for (int64_t i = 0; !status && i < rows; i++) {
-        if (!is_finite(h + i * dim, dim)) status = refuse_row("alpha", i, error);
+        if (!is_finite(h + i * dim, dim)) status = refuse_row("a spectrum", i, error);
         for (int d = 0; !status && d < dim; d++) mean[d] += h[i * dim + d];
     }
     if (!status) {
@@ -239,18 +238,25 @@ int quality_alpha(struct quality_alpha *out, struct pool *pool, const float *h, 
         block_flush(&block, matrix);
         for (size_t i = 0; i < n * n; i++) matrix[i] /= (double)rows;
         if (pool_is_stopped(pool))
-            status = stop_error(error, "alpha");
+            status = stop_error(error, "a spectrum");
         else if (!symmetric_eigenvalues(eigenvalues, matrix, scratch, dim))
-            status = error_set(error, SIMCLR_DATA, "alpha: the features are too large for their spectrum to be found");
+            status = error_set(error, SIMCLR_DATA, "the features are too large for their spectrum to be found");
     }
-    if (!status) {
-        qsort(eigenvalues, n, sizeof *eigenvalues, compare_falling);
-        fit_alpha(out, eigenvalues, dim);
-    }
+    if (!status) qsort(eigenvalues, n, sizeof *eigenvalues, compare_falling);
     memory_free(block.rows);
     memory_free(matrix);
     memory_free(mean);
-    memory_free(eigenvalues);
     memory_free(scratch);
+    return status;
+}
+
+int quality_alpha(struct quality_alpha *out, struct pool *pool, const float *h, int64_t rows, int dim,
+                  struct error *error)
+{
+    double *eigenvalues = memory_array(dim > 0 ? (size_t)dim : 1, sizeof *eigenvalues);
+    if (!eigenvalues) return error_no_memory(error, "a spectrum", (size_t)dim * sizeof *eigenvalues);
+    const int status = quality_spectrum(eigenvalues, pool, h, rows, dim, error);
+    if (!status) fit_alpha(out, eigenvalues, dim);
+    memory_free(eigenvalues);
     return status;
 }

@@ -23,6 +23,11 @@ struct quality_views {
 };
 int quality_lidar(double *lidar, struct pool *pool, const struct quality_views *args, struct error *error);
 
+/* Eigenvalues of the covariance of h [rows][dim], largest first: eigenvalues [dim]. At least two rows, else
+ * SIMCLR_INVALID; SIMCLR_DATA for a value that is not finite. */
+int quality_spectrum(double *eigenvalues, struct pool *pool, const float *h, int64_t rows, int dim,
+                     struct error *error);
+
 /* alpha-ReQ (Agrawal et al. 2022): eigenvalues of the covariance of h [rows][dim] fall like rank^-alpha. alpha and its
  * R^2 come from the line through log eigenvalue over log rank (both natural), by least squares, from rank 11 to
  * min(100, dim / 2), or to the last eigenvalue above 1e-12 of the largest. Fewer than three ranks: both are NaN.

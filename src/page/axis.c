@@ -29,7 +29,7 @@ static void linear_ticks(struct axis *axis, bool round)
     axis->decimals = step < 1 ? (int)ceil(-log10(step) - 1e-9) : 0;
     for (double i = ceil(axis->low / step - 1e-9); axis->count < AXIS_TICKS; i++) {
         if (i * step > axis->high + step * 1e-6) break;
-        axis->ticks[axis->count++] = i * step;
+        axis->ticks[axis->count++] = i * step + 0.0; /* no -0 */
     }
 }
 
@@ -88,10 +88,11 @@ void axis_label(const struct axis *axis, double value, char out[AXIS_LABEL])
 void drawing_open(struct page *page, int width, int height, const char *title, const char *summary)
 {
     const int number = ++page->drawings;
-    char attributes[160];
+    char attributes[192];
     format_write(attributes, sizeof attributes,
-                 "viewBox=\"0 0 %d %d\" role=\"img\" aria-labelledby=\"drawing%d-title drawing%d-words\"", width,
-                 height, number, number);
+                 "viewBox=\"0 0 %d %d\" style=\"max-width:%dpx\" role=\"img\" "
+                 "aria-labelledby=\"drawing%d-title drawing%d-words\"",
+                 width, height, width * 7 / 5, number, number);
     page_open(page, "svg", attributes);
     format_write(attributes, sizeof attributes, "id=\"drawing%d-title\"", number);
     page_element(page, "title", attributes, "%s", title);

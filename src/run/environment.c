@@ -11,6 +11,11 @@
 #include "base/file.h"
 #include "base/text.h"
 
+const char *environment_version(void)
+{
+    return SIMCLR_VERSION;
+}
+
 static void add_processor(struct text *text)
 {
     char line[512], *colon;

@@ -160,7 +160,7 @@ static void the_table_describes_every_command(void **state)
         assert_true(options >= (strcmp(name, "data fetch") == 0 ? 7 : 8)); /* it needs neither model nor training */
         total += options;
     }
-    assert_int_equal(commands, 14);
+    assert_true(commands >= 15);
     assert_true(total > 100);
     assert_int_equal(simclr_command_at(-1, &command), SIMCLR_INVALID);
     assert_int_equal(simclr_command_at(0, NULL), SIMCLR_INVALID);

@@ -39,7 +39,7 @@ static void the_table_is_sound(void **state)
         assert_true((row->argument == NULL) == (row->type == OPTION_BOOLEAN));
         assert_true((row->choices != NULL) || row->type != OPTION_CHOICE);
         assert_true(strlen(row->help) > 10 && row->help[strlen(row->help) - 1] == '.');
-        assert_true(!row->required || row->type == OPTION_STRING);
+        assert_true(!row->required || row->type == OPTION_STRING || row->type == OPTION_LIST);
         assert_true(strspn(row->name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(row->name));
         for (int j = 0; j < i; j++) { /* one row for a name and a command; one field for a name */
             const struct option_row *other = &config_options[j];
@@ -51,6 +51,32 @@ static void the_table_is_sound(void **state)
             assert_true(row->offset == other->offset && row->type == other->type);
         }
     }
+}
+
+/* A list has a line for each value of one origin; a higher origin begins anew, a lower one adds nothing. */
+static void lists_gain_a_line_for_each_value(void **state)
+{
+    (void)state;
+    struct config *config = make(COMMAND_REPORT), *copy;
+    assert_int_equal(config_set(config, "runs", "recipe", 1, NULL), SIMCLR_OK);
+    assert_int_equal(config_set(config, "runs", "a", 2, NULL), SIMCLR_OK);
+    assert_string_equal(config->runs, "a");
+    assert_int_equal(config_set(config, "runs", "b c", 2, NULL), SIMCLR_OK);
+    assert_int_equal(config_set(config, "runs", "recipe", 1, NULL), SIMCLR_OK);
+    assert_string_equal(config->runs, "a\nb c");
+    REFUSED(config, "runs", "\xff", "--runs takes UTF-8 text");
+    assert_string_equal(config->runs, "a\nb c");
+    assert_int_equal(config_copy(&copy, config, NULL), SIMCLR_OK);
+    assert_string_equal(copy->runs, "a\nb c");
+    config_destroy(&copy);
+    char *yaml = config_to_yaml(config, CONFIG_AS_IT_IS);
+    assert_non_null(yaml);
+    copy = make(COMMAND_REPORT);
+    assert_int_equal(config_parse_recipe(copy, yaml, strlen(yaml), "yaml", 1, NULL), SIMCLR_OK);
+    assert_string_equal(copy->runs, "a\nb c");
+    memory_free(yaml);
+    config_destroy(&copy);
+    config_destroy(&config);
 }
 
 static void defaults_are_the_methods(void **state)
@@ -491,6 +517,7 @@ int main(void)
         cmocka_unit_test(settings_are_derived_for_another_command),
         cmocka_unit_test(flags_of_one_start_are_not_repeated),
         cmocka_unit_test(the_table_is_sound),
+        cmocka_unit_test(lists_gain_a_line_for_each_value),
         cmocka_unit_test(defaults_are_the_methods),
         cmocka_unit_test(values_are_read),
         cmocka_unit_test(wrong_values_say_what_is_allowed),

@@ -1,0 +1,247 @@
+/* report/headline.c -- what it came to, from the numbers. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/format.h"
+#include "report/sections.h"
+
+enum { TILES = 5 };
+
+/* The figures that may stand in front, the first that is there does. */
+static const struct candidate {
+    const char *protocol, *setting, *words;
+} candidates[] = {
+    {"linear", NULL, "A linear classifier on the frozen features"},
+    {"knn", "chosen", "Nearest neighbours of the frozen features"},
+    {"knn", NULL, "Nearest neighbours of the frozen features"},
+    {"linear-sgd", NULL, "A linear classifier on the frozen features"},
+    {"finetune-100%", NULL, "The network fine-tuned on all labels"},
+    {"finetune-10%", NULL, "The network fine-tuned on 10 % of the labels"},
+    {"finetune-1%", NULL, "The network fine-tuned on 1 % of the labels"},
+    {"fewshot", NULL, "A classifier from a few labels"},
+};
+
+static const struct judged_figure *find_main(const struct judged *judged, const char **words)
+{
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
+        const struct candidate *candidate = &candidates[i];
+        const struct judged_figure *figure =
+            judged_find(judged, candidate->protocol, candidate->setting, METRIC_TOP1, judged_main(judged));
+        if (!figure || !isfinite(figure->value)) continue;
+        *words = candidate->words;
+        return figure;
+    }
+    return NULL;
+}
+
+/* "33.1 points above the untrained network", of the same protocol and setting. */
+static void add_difference(struct text *out, const struct judged_figure *main, const struct judged_figure *other,
+                           const char *name)
+{
+    if (!other || !isfinite(other->value)) return;
+    const double points = 100 * (main->value - other->value);
+    text_add(out, "%s%.1f points %s %s", out->length > 0 ? ", " : "", fabs(points), points < 0 ? "below" : "above",
+             name);
+}
+
+/* The supervised figure with the most labels. */
+static const struct judged_figure *find_supervised(const struct judged *judged)
+{
+    const struct judged_figure *most = NULL;
+    for (size_t i = 0; i < judged->count; i++) {
+        const struct judged_figure *figure = &judged->figure[i];
+        if (figure->metric == METRIC_TOP1 && strcmp(figure->protocol, "supervised") == 0 &&
+            (!most || figure->labelled > most->labelled))
+            most = figure;
+    }
+    return most;
+}
+
+static void say_judged(struct page *page, const struct judged *judged, const char *words,
+                       const struct judged_figure *main)
+{
+    struct text beside = {0};
+    char images[WORDS];
+    words_count(images, main->images);
+    page_text(page, "%s has %.1f %%", words, 100 * main->value);
+    if (isfinite(main->low) && isfinite(main->high))
+        page_text(page, " [%.1f, %.1f]", 100 * main->low, 100 * main->high);
+    page_text(page, " of %s test images right", images);
+    add_difference(&beside, main, judged_find(judged, main->protocol, main->setting, METRIC_TOP1, SOURCE_UNTRAINED),
+                   judged_source_name(SOURCE_UNTRAINED, main->protocol)[0] == 'r' ? "the same from random weights"
+                                                                                  : "the untrained network");
+    add_difference(&beside, main, judged_find(judged, main->protocol, main->setting, METRIC_TOP1, SOURCE_PIXELS),
+                   "raw pixels");
+    add_difference(&beside, main, find_supervised(judged), "supervised training");
+    page_text(page, "%s%s.", beside.bytes ? ": " : "", beside.bytes ? beside.bytes : "");
+    if (beside.failed) page->html.failed = true;
+    text_free(&beside);
+}
+
+/* Without an evaluation: what training itself has measured. */
+static void say_training(struct page *page, const struct report_run *run)
+{
+    double epoch = NAN;
+    const double knn = report_run_highest(run, "epoch/knn_held_out_top1", &epoch);
+    const double loss = report_run_last(run, "train/loss"), chance = report_run_last(run, "train/chance_loss");
+    if (isfinite(knn))
+        page_text(page, "Between epochs kNN had at best %.1f %% of the held-out training images right, after epoch %g.",
+                  100 * knn, epoch);
+    else if (isfinite(loss) && isfinite(chance))
+        page_text(page, "The loss came to %.3f, where chance is %.3f.", loss, chance);
+    else
+        page_text(page, "Nothing was measured yet.");
+}
+
+static const char *state_words(enum run_state state)
+{
+    static const char *const words[] = {[RUN_NONE] = "evaluated only",
+                                        [RUN_UNKNOWN] = "state not known",
+                                        [RUN_RUNNING] = "running",
+                                        [RUN_STOPPED] = "stopped before its end",
+                                        [RUN_FINISHED] = "finished"};
+    return words[state];
+}
+
+static void say_run(struct page *page, const struct report_run *run)
+{
+    char time[WORDS];
+    words_duration(time, run->seconds);
+    if (run->state == RUN_NONE) return;
+    if (!isfinite(run->epoch)) {
+        page_text(page, " No step was logged (%s).", state_words(run->state));
+        return;
+    }
+    if (run->config)
+        page_text(page, " Trained for %.4g of %" PRId64 " epochs", run->epoch, run->config->epochs);
+    else
+        page_text(page, " Trained for %.4g epochs", run->epoch);
+    page_text(page, "%s%s (%s).", time[0] ? " in " : "", time, state_words(run->state));
+}
+
+static void say_headline(struct report *report, const struct report_run *run)
+{
+    struct page *page = &report->page;
+    const char *words = NULL;
+    const struct judged_figure *main = judged_is_there(&run->judged) ? find_main(&run->judged, &words) : NULL;
+    char name[256];
+    page_open(page, "p", "class=\"lead\"");
+    if (report->count > 1) page_element(page, "strong", NULL, "%s", words_run(report, run, name));
+    if (main)
+        say_judged(page, &run->judged, words, main);
+    else
+        say_training(page, run);
+    say_run(page, run);
+    const size_t warnings = health_count(report, run);
+    if (warnings == 0)
+        page_text(page, " No warnings.");
+    else
+        page_text(page, " %zu %s: see Health.", warnings, warnings == 1 ? "warning" : "warnings");
+    page_close(page);
+}
+
+/* ---- tiles ------------------------------------------------------------------------------------------------------- */
+
+struct tiles {
+    struct page *page;
+    int count;
+};
+
+static void tile(struct tiles *tiles, const char *name, const char *under, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static void tile(struct tiles *tiles, const char *name, const char *under, const char *format, ...)
+{
+    char big[64];
+    va_list arguments;
+    if (tiles->count == TILES) return;
+    tiles->count++;
+    va_start(arguments, format);
+    format_plain(big, sizeof big, format, arguments);
+    va_end(arguments);
+    page_open(tiles->page, "div", "class=\"tile\"");
+    page_element(tiles->page, "p", "class=\"muted\"", "%s", name);
+    page_element(tiles->page, "p", "class=\"big\"", "%s", big);
+    if (under[0]) page_element(tiles->page, "p", "class=\"muted\"", "%s", under);
+    page_close(tiles->page);
+}
+
+static void figure_tile(struct tiles *tiles, const struct judged *judged, const char *name, const char *protocol,
+                        const char *setting)
+{
+    const struct judged_figure *figure =
+        judged_is_there(judged) ? judged_find(judged, protocol, setting, METRIC_TOP1, judged_main(judged)) : NULL;
+    char under[64] = "";
+    if (!figure || !isfinite(figure->value)) return;
+    if (isfinite(figure->low) && isfinite(figure->high))
+        format_write(under, sizeof under, "[%.1f, %.1f]", 100 * figure->low, 100 * figure->high);
+    tile(tiles, name, under, "%.1f %%", 100 * figure->value);
+}
+
+static void factor_tile(struct tiles *tiles, const struct judged *judged)
+{
+    const struct json_value *factor = judged_member(judged, "label_factor"), *bound = json_member(factor, "is");
+    const struct json_value *value = json_member(factor, "value");
+    if (!json_is_number(value)) return;
+    tile(tiles, "Label factor", "times fewer labels than supervised", "%s%.1f",
+         !json_is(bound, JSON_STRING)             ? ""
+         : strcmp(bound->string, "at least") == 0 ? "≥ "
+                                                  : "≤ ",
+         value->number);
+}
+
+static void add_tiles(struct report *report, const struct report_run *run)
+{
+    struct tiles tiles = {.page = &report->page};
+    const struct judged *judged = &run->judged;
+    char time[WORDS], under[128] = "";
+    page_open(tiles.page, "div", "class=\"tiles\"");
+    figure_tile(&tiles, judged, "Linear, top-1", "linear", NULL);
+    figure_tile(&tiles, judged, "kNN, top-1", "knn", "chosen");
+    factor_tile(&tiles, judged);
+    if (tiles.count < 3) figure_tile(&tiles, judged, "1 % of the labels", "finetune-1%", NULL);
+    const double knn = report_run_highest(run, "epoch/knn_held_out_top1", NULL);
+    if (tiles.count < 3 && isfinite(knn))
+        tile(&tiles, "kNN, held out", "the best between epochs", "%.1f %%", 100 * knn);
+    const double loss = report_run_last(run, "epoch/loss"), chance = report_run_last(run, "train/chance_loss");
+    if (isfinite(chance)) format_write(under, sizeof under, "chance is %.3f", chance);
+    if (isfinite(loss)) tile(&tiles, "Loss", under, "%.3f", loss);
+    words_duration(time, run->seconds);
+    if (isfinite(run->epoch)) tile(&tiles, "Epochs", time, "%.4g", run->epoch);
+    const struct json_value *images = json_member(report_run_environment(run, "data"), "images");
+    if (json_is(images, JSON_INTEGER)) {
+        words_count(under, images->integer);
+        tile(&tiles, "Training images", "", "%s", under);
+    }
+    const double rank = report_run_last(run, "epoch/rankme");
+    if (isfinite(rank)) tile(&tiles, "RankMe", "dimensions in use", "%.1f", rank);
+    if (tiles.count == 0) tile(&tiles, "State", "", "%s", state_words(run->state));
+    page_close(tiles.page);
+}
+
+static void add_contents(struct page *page)
+{
+    static const char *const parts[][2] = {{"health", "Health"},       {"worth", "What it is worth"},
+                                           {"labels", "Labels"},       {"training", "Training"},
+                                           {"mistakes", "Mistakes"},   {"data", "Data"},
+                                           {"made", "How it was made"}};
+    page_open(page, "nav", "aria-label=\"Contents\"");
+    page_open(page, "ol", NULL);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char link[64];
+        format_write(link, sizeof link, "href=\"#%s\"", parts[i][0]);
+        page_open(page, "li", NULL);
+        page_element(page, "a", link, "%s", parts[i][1]);
+        page_close(page);
+    }
+    page_close(page);
+    page_close(page);
+}
+
+void section_headline(struct report *report)
+{
+    for (size_t i = 0; i < report->count; i++) say_headline(report, &report->runs[i]);
+    add_tiles(report, &report->runs[0]);
+    add_contents(&report->page);
+}

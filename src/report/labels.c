@@ -1,0 +1,159 @@
+/* report/labels.c -- accuracy against the number of labels, and how many times fewer are needed. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/format.h"
+#include "base/memory.h"
+#include "report/sections.h"
+
+enum { POINTS_MOST = 64, CURVES_MOST = 24, NAME = 200 };
+
+/* Which figures are a curve: of protocols whose names begin so, with this in their setting. */
+static const struct kind {
+    const char *protocol, *setting;
+    enum evaluation_source source; /* SOURCE_TRAINED: what is under judgement, a table too */
+    const char *name;
+    int hue;
+} kinds[] = {
+    {"finetune-", "", SOURCE_TRAINED, "SimCLR, fine-tuned", 0},
+    {"finetune-", "", SOURCE_UNTRAINED, "random weights", 1},
+    {"supervised", "", SOURCE_UNTRAINED, "supervised", 2},
+    {"fewshot", "logistic", SOURCE_TRAINED, "SimCLR, few labels", 3},
+    {"fewshot", "logistic", SOURCE_UNTRAINED, "untrained, few", 4},
+    {"fewshot", "logistic", SOURCE_PIXELS, "pixels, few labels", 7},
+};
+
+struct curve {
+    double x[POINTS_MOST], y[POINTS_MOST], low[POINTS_MOST], high[POINTS_MOST];
+    size_t count;
+    char name[NAME];
+    int hue;
+};
+
+/* Over runs where there are some, else over the test images. By rising numbers of labels. */
+static void add_point(struct curve *curve, const struct judged_figure *figure)
+{
+    const bool runs = figure->runs > 1 && isfinite(figure->mean);
+    size_t at = curve->count;
+    if (at == POINTS_MOST) return;
+    for (; at > 0 && curve->x[at - 1] > (double)figure->labelled; at--) {
+        curve->x[at] = curve->x[at - 1];
+        curve->y[at] = curve->y[at - 1];
+        curve->low[at] = curve->low[at - 1];
+        curve->high[at] = curve->high[at - 1];
+    }
+    curve->x[at] = (double)figure->labelled;
+    curve->y[at] = 100 * (runs ? figure->mean : figure->value);
+    curve->low[at] = 100 * (runs && isfinite(figure->run_low) ? figure->run_low : figure->low);
+    curve->high[at] = 100 * (runs && isfinite(figure->run_high) ? figure->run_high : figure->high);
+    curve->count++;
+}
+
+static void find_curve(struct curve *curve, const struct report *report, size_t r, const struct kind *kind)
+{
+    const struct judged *judged = &report->runs[r].judged;
+    const enum evaluation_source source = kind->source == SOURCE_TRAINED ? judged_main(judged) : kind->source;
+    curve->count = 0;
+    curve->hue = (kind->hue + (r > 0 && kind->source == SOURCE_TRAINED ? (int)r + 4 : 0)) % PAGE_HUES;
+    if (report->count > 1)
+        snprintf(curve->name, sizeof curve->name, "%s, %.120s", kind->name, report->runs[r].name);
+    else
+        snprintf(curve->name, sizeof curve->name, "%s", kind->name);
+    for (size_t i = 0; i < judged->count; i++) {
+        const struct judged_figure *figure = &judged->figure[i];
+        if (figure->metric == METRIC_TOP1 && figure->source == source && figure->labelled > 0 &&
+            isfinite(figure->value) && strncmp(figure->protocol, kind->protocol, strlen(kind->protocol)) == 0 &&
+            strstr(figure->setting, kind->setting) && !strstr(figure->setting, "head layer"))
+            add_point(curve, figure);
+    }
+}
+
+/* Curves of all runs; of controls those of the first run that has them. */
+static size_t find_curves(struct curve *curves, const struct report *report)
+{
+    size_t count = 0;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (size_t r = 0; r < report->count && count < CURVES_MOST; r++) {
+            find_curve(&curves[count], report, r, &kinds[k]);
+            count += curves[count].count > 0;
+            if (curves[count].count > 0 && kinds[k].source != SOURCE_TRAINED) break;
+        }
+    return count;
+}
+
+static void draw(struct report *report, const struct curve *curves, size_t count)
+{
+    struct chart_series series[CURVES_MOST];
+    for (size_t i = 0; i < count; i++)
+        series[i] = (struct chart_series){.name = curves[i].name,
+                                          .x = curves[i].x,
+                                          .y = curves[i].y,
+                                          .low = curves[i].low,
+                                          .high = curves[i].high,
+                                          .count = curves[i].count,
+                                          .hue = curves[i].hue,
+                                          .dots = true};
+    page_figure(&report->page, NULL);
+    page_chart(&report->page, &(struct chart){.title = "Accuracy against the number of labels",
+                                              .summary = "Top-1 on the test images by training images with labels; the "
+                                                         "values stand in the table above.",
+                                              .x_name = "labelled training images",
+                                              .y_name = "top-1 %",
+                                              .log_x = true,
+                                              .series = series,
+                                              .count = count});
+    page_figure_close(&report->page,
+                      "Whiskers are 95 %% intervals: over runs where there are several, else over the test images.");
+}
+
+static void say_factor(struct report *report, const struct report_run *run)
+{
+    const struct json_value *factor = judged_member(&run->judged, "label_factor");
+    const struct json_value *value = json_member(factor, "value"), *accuracy = json_member(factor, "accuracy");
+    const struct json_value *bound = json_member(factor, "is"), *mean = json_member(factor, "mean");
+    const struct json_value *low = json_member(factor, "low95"), *high = json_member(factor, "high95");
+    char name[256];
+    if (!json_is_number(value) || !json_is_number(accuracy)) return;
+    page_open(&report->page, "p", NULL);
+    page_text(
+        &report->page,
+        "%sLabel factor: for %.2f %%, the highest accuracy that both reach, supervised training needs %s%s%.2f times "
+        "the labels of the fine-tuned encoder.",
+        words_run(report, run, name), 100 * accuracy->number, json_is(bound, JSON_STRING) ? bound->string : "",
+        json_is(bound, JSON_STRING) ? " " : "", value->number);
+    if (json_is_number(mean)) page_text(&report->page, " Over runs: %.2f", mean->number);
+    if (json_is_number(mean) && json_is_number(low) && json_is_number(high))
+        page_text(&report->page, " [%.2f, %.2f]", low->number, high->number);
+    if (json_is_number(mean)) page_text(&report->page, ".");
+    page_close(&report->page);
+}
+
+void section_labels(struct report *report)
+{
+    struct curve *curves = memory_array(CURVES_MOST + 1, sizeof *curves);
+    page_section(&report->page, "labels", "Labels");
+    if (curves) {
+        const size_t count = find_curves(curves, report);
+        if (count > 0) draw(report, curves, count);
+        for (size_t i = 0; i < report->count; i++) say_factor(report, &report->runs[i]);
+        bool trained = false;
+        for (size_t i = 0; i < count; i++)
+            trained |= strstr(curves[i].name, "fine-tuned") || strstr(curves[i].name, "supervised");
+        char *path = words_shell(report->runs[0].path);
+        struct text command = {0};
+        text_add(&command, "simclr evaluate %s --data LABELLED --protocols all", path ? path : "RUN");
+        if (!trained)
+            words_missing(
+                &report->page,
+                "How many times fewer labels than supervised training it needs, this says (it trains for long):",
+                command.failed ? "" : command.bytes);
+        text_free(&command);
+        memory_free(path);
+    } else {
+        report->page.html.failed = true;
+    }
+    memory_free(curves);
+    page_close(&report->page);
+}

@@ -1,0 +1,135 @@
+/* report/report.c -- see report.h. */
+#include "report/report.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "report/sections.h"
+#include "run/outputs.h"
+
+enum { RUNS_MOST = 16, PAGE_MOST = 3 << 20 };
+
+/* Line `number` of a list, as a new string; NULL: there is none, or no memory. */
+static char *line_of(const char *list, size_t number)
+{
+    for (; number > 0 && list; number--) {
+        list = strchr(list, '\n');
+        if (list) list++;
+    }
+    if (!list || *list == '\0') return NULL;
+    const size_t length = strcspn(list, "\n");
+    char *line = memory_string(list);
+    if (line) line[length] = '\0';
+    return line;
+}
+
+static size_t count_lines(const char *list)
+{
+    size_t count = *list != '\0';
+    for (; *list != '\0'; list++) count += *list == '\n';
+    return count;
+}
+
+/* A file that is there and is no page is somebody's: the runs' own files, for instance. */
+static int check_out(const struct config *config, struct error *error)
+{
+    static const char begins[] = "<!DOCTYPE html>";
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    int status = outputs_check(config, "out", config->out, error);
+    if (status || file_size(config->out) <= 0 || file_read_start(config->out, sizeof begins - 1, &bytes, &count, NULL))
+        return status;
+    if (count != sizeof begins - 1 || memcmp(bytes, begins, count) != 0)
+        status = error_set(error, SIMCLR_INVALID, "--out would write over %s, which is no page: give another name",
+                           config->out);
+    memory_free(bytes);
+    return status;
+}
+
+struct inputs {
+    char *path[RUNS_MOST], *evaluation[RUNS_MOST], *audit;
+    size_t count;
+};
+
+static void inputs_free(struct inputs *inputs)
+{
+    for (size_t i = 0; i < RUNS_MOST; i++) {
+        memory_free(inputs->path[i]);
+        memory_free(inputs->evaluation[i]);
+    }
+}
+
+static int inputs_read(struct inputs *inputs, const struct config *config, struct error *error)
+{
+    inputs->count = count_lines(config->runs);
+    if (inputs->count > RUNS_MOST)
+        return error_set(error, SIMCLR_INVALID, "%zu runs are more than a page shows: give at most %d", inputs->count,
+                         (int)RUNS_MOST);
+    if (count_lines(config->evaluations) > inputs->count)
+        return error_set(error, SIMCLR_INVALID,
+                         "there are more --evaluation than runs: give one for each run, in their order");
+    for (size_t i = 0; i < inputs->count; i++) {
+        inputs->path[i] = line_of(config->runs, i);
+        inputs->evaluation[i] = line_of(config->evaluations, i);
+        if (!inputs->evaluation[i]) inputs->evaluation[i] = memory_string("");
+        if (!inputs->path[i] || !inputs->evaluation[i]) return error_no_memory(error, "paths", strlen(config->runs));
+    }
+    return SIMCLR_OK;
+}
+
+static int open_runs(struct report *report, const struct inputs *inputs, struct error *error)
+{
+    report->runs = memory_array(inputs->count, sizeof *report->runs);
+    if (!report->runs) return error_no_memory(error, "runs", inputs->count * sizeof *report->runs);
+    for (size_t i = 0; i < inputs->count; i++) {
+        const struct report_places places = {inputs->evaluation[i], ""};
+        report->count = i + 1; /* what was begun is closed */
+        const int status = report_run_open(&report->runs[i], inputs->path[i], &places, error);
+        if (status) return status;
+    }
+    return SIMCLR_OK;
+}
+
+static void write_sections(struct report *report)
+{
+    section_headline(report);
+    section_health(report);
+    section_worth(report);
+    section_labels(report);
+    section_training(report);
+    section_mistakes(report);
+    section_data(report);
+    section_made(report);
+}
+
+static int make_page(struct report *report, struct error *error)
+{
+    struct text title = {0};
+    text_add(&title, "SimCLR: ");
+    for (size_t i = 0; i < report->count; i++) text_add(&title, "%s%s", i > 0 ? ", " : "", report->runs[i].name);
+    page_begin(&report->page, title.failed ? "SimCLR" : title.bytes);
+    text_free(&title);
+    write_sections(report);
+    const size_t bytes = report->page.html.length;
+    const char *out = report->session->config->out;
+    const int status = page_finish(&report->page, out, error);
+    if (!status) session_print(report->session, "%s: %.2f MB\n", out, (double)bytes / 1e6);
+    return status;
+}
+
+int report_write(struct session *session, struct error *error)
+{
+    struct report report = {.session = session};
+    struct inputs inputs = {.count = 0};
+    int status = check_out(session->config, error);
+    if (!status) status = inputs_read(&inputs, session->config, error);
+    if (!status) status = open_runs(&report, &inputs, error);
+    if (!status) status = make_page(&report, error);
+    page_free(&report.page);
+    for (size_t i = 0; i < report.count; i++) report_run_close(&report.runs[i]);
+    memory_free(report.runs);
+    inputs_free(&inputs);
+    return status;
+}

@@ -1,0 +1,349 @@
+/* report/report_run.c -- see report_run.h. */
+#include "report/report_run.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/escape.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+enum { TEXT_MOST = 1 << 26, NOTES_MOST = 60 };
+
+/* ---- notes ------------------------------------------------------------------------------------------------------- */
+
+/* Two sentences that differ in their numbers only are one. */
+static bool say_the_same(const char *a, const char *b)
+{
+    static const char digits[] = "0123456789.";
+    for (;;) {
+        const size_t x = strspn(a, digits), y = strspn(b, digits);
+        if ((x > 0) != (y > 0)) return false;
+        a += x;
+        b += y;
+        if (*a != *b) return false;
+        if (*a == '\0') return true;
+        a++;
+        b++;
+    }
+}
+
+int notes_add(struct notes *notes, const char *text, bool error)
+{
+    for (size_t i = 0; i < notes->count; i++)
+        if (notes->item[i].error == error && say_the_same(notes->item[i].text, text)) {
+            notes->item[i].times++;
+            return SIMCLR_OK;
+        }
+    if (notes->count == NOTES_MOST) return SIMCLR_OK;
+    if (!notes->item) notes->item = memory_array(NOTES_MOST, sizeof *notes->item);
+    char *copy = memory_string(text);
+    if (!notes->item || !copy) {
+        memory_free(copy);
+        return SIMCLR_NO_MEMORY;
+    }
+    notes->item[notes->count++] = (struct note){copy, 1, error};
+    return SIMCLR_OK;
+}
+
+void notes_free(struct notes *notes)
+{
+    for (size_t i = 0; i < notes->count; i++) memory_free(notes->item[i].text);
+    memory_free(notes->item);
+    *notes = (struct notes){0};
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+
+/* A file of the run that could not be read is a sentence of the page; without memory there is no page. */
+static int note_failure(struct report_run *run, int status, const struct error *reason, struct error *error)
+{
+    if (!status) return SIMCLR_OK;
+    if (status == SIMCLR_NO_MEMORY || notes_add(&run->unread, reason->text, true))
+        return error_no_memory(error, "a report", 1);
+    return SIMCLR_OK;
+}
+
+/* A whole file of the run; *text NULL, and no failure, where it is not there. */
+static int read_file(const struct report_run *run, const char *name, char **text, size_t *length, struct error *error)
+{
+    char *path = file_join(run->path, name);
+    *text = NULL;
+    *length = 0;
+    if (!path) return error_no_memory(error, "a path", strlen(run->path));
+    uint8_t *bytes = NULL;
+    const int status = file_exists(path) ? file_read(path, TEXT_MOST, &bytes, length, error) : SIMCLR_OK;
+    *text = (char *)bytes;
+    memory_free(path);
+    return status;
+}
+
+/* The command that the first line names: "# Effective configuration of simclr pretrain: ...". */
+static enum command find_command(const char *text)
+{
+    static const char before[] = "# Effective configuration of simclr ";
+    char name[32];
+    enum command command;
+    if (strncmp(text, before, sizeof before - 1) != 0) return COMMAND_PRETRAIN;
+    text += sizeof before - 1;
+    const size_t length = strcspn(text, ":\n");
+    if (length >= sizeof name) return COMMAND_PRETRAIN;
+    memcpy(name, text, length);
+    name[length] = '\0';
+    return command_find(name, &command) ? COMMAND_PRETRAIN : command;
+}
+
+static int read_config(struct report_run *run, struct error *error)
+{
+    char *text;
+    size_t length;
+    int status = read_file(run, "config.yaml", &text, &length, error);
+    if (!status && text) {
+        run->command = find_command(text);
+        status = config_create(&run->config, run->command, error);
+        if (!status) status = config_parse_recipe(run->config, text, length, "config.yaml", 1, error);
+        if (status) config_destroy(&run->config);
+    }
+    memory_free(text);
+    return status;
+}
+
+static int read_environment(struct report_run *run, struct error *error)
+{
+    char *text;
+    size_t length;
+    struct json_problem problem = {0};
+    int status = read_file(run, "environment.json", &text, &length, error);
+    if (!status && text) {
+        status = json_read(&run->environment, text, length, false, &problem);
+        if (status == SIMCLR_CORRUPT)
+            error_set(error, status, "environment.json: is no JSON (%s at byte %zu)",
+                      problem.what ? problem.what : "damaged", problem.at);
+    }
+    memory_free(text);
+    return status;
+}
+
+/* A line of train.log: "2026-11-29 02:40:57 warning: ...". Names in it are escaped. */
+static int read_log_line(struct report_run *run, char *line)
+{
+    static const struct {
+        const char *mark;
+        bool error;
+    } levels[] = {{" warning: ", false}, {" error: ", true}};
+    enum { STAMP = 19 };
+    if (strlen(line) <= STAMP) return SIMCLR_OK;
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        const size_t length = strlen(levels[i].mark);
+        if (strncmp(line + STAMP, levels[i].mark, length) != 0) continue;
+        char *text = line + STAMP + length;
+        const size_t left = escape_undo(text, strlen(text));
+        if (left != (size_t)-1) text[left] = '\0';
+        return notes_add(&run->said, text, levels[i].error);
+    }
+    return SIMCLR_OK;
+}
+
+static int read_log(struct report_run *run, struct error *error)
+{
+    char *text;
+    size_t length;
+    int status = read_file(run, "train.log", &text, &length, error);
+    for (char *line = text; !status && line && *line != '\0';) {
+        char *end = strchr(line, '\n');
+        if (end) *end = '\0';
+        if (read_log_line(run, line)) status = error_no_memory(error, "train.log", length);
+        line = end ? end + 1 : NULL;
+    }
+    memory_free(text);
+    return status;
+}
+
+static int read_metrics(struct report_run *run, struct error *error)
+{
+    char *path = file_join(run->path, "metrics.jsonl");
+    if (!path) return error_no_memory(error, "a path", strlen(run->path));
+    const int status = file_exists(path) ? metrics_read(run->path, &run->metrics, error) : SIMCLR_OK;
+    memory_free(path);
+    return status;
+}
+
+/* ---- where an evaluation lies ------------------------------------------------------------------------------------ */
+
+/* Is the checkpoint that was judged this run's? Both are looked at as files. */
+static bool is_of_run(const struct judged *judged, const char *run_path)
+{
+    char run[PATH_MAX], checkpoint[PATH_MAX];
+    const struct json_value *named = judged_member(judged, "checkpoint");
+    if (!json_is(named, JSON_STRING) || !realpath(run_path, run) || !realpath(named->string, checkpoint)) return false;
+    const size_t length = strlen(run);
+    return strncmp(checkpoint, run, length) == 0 && (checkpoint[length] == '\0' || checkpoint[length] == '/');
+}
+
+static int read_judged(struct report_run *run, const char *folder, bool must_be_of_run, struct error *error)
+{
+    char *path = file_join(folder, "evaluation.json");
+    if (!path) return error_no_memory(error, "a path", strlen(folder));
+    int status = judged_read(&run->judged, path, error);
+    memory_free(path);
+    const bool ours = judged_is_there(&run->judged) && (!must_be_of_run || is_of_run(&run->judged, run->path));
+    if (!ours) judged_free(&run->judged);
+    return must_be_of_run && status != SIMCLR_NO_MEMORY ? SIMCLR_OK : status;
+}
+
+/* What is given must be there; else in the run's folder, the folder itself, or the present one. */
+static int find_judged(struct report_run *run, const char *given, struct error *error)
+{
+    if (given[0]) {
+        const int status = read_judged(run, given, false, error);
+        if (status || judged_is_there(&run->judged)) return status;
+        return error_set(error, SIMCLR_IO, "%s: has no evaluation.json: give the folder of simclr evaluate --out",
+                         given);
+    }
+    char *inside = file_join(run->path, "evaluation");
+    if (!inside) return error_no_memory(error, "a path", strlen(run->path));
+    int status = read_judged(run, inside, false, error);
+    memory_free(inside);
+    if (!status && !judged_is_there(&run->judged)) status = read_judged(run, run->path, false, error);
+    if (!status && !judged_is_there(&run->judged)) status = read_judged(run, "evaluation", true, error);
+    return status;
+}
+
+static int find_audit(struct report_run *run, const char *given, struct error *error)
+{
+    char *inside = given[0] ? memory_string(given) : file_join(run->path, "audit");
+    run->audit_path = inside ? file_join(inside, "audit.json") : NULL;
+    memory_free(inside);
+    if (!run->audit_path) return error_no_memory(error, "a path", strlen(run->path));
+    if (file_exists(run->audit_path)) return SIMCLR_OK;
+    if (given[0])
+        return error_set(error, SIMCLR_IO, "%s: has no audit.json: give the folder of simclr audit --out", given);
+    memory_free(run->audit_path);
+    run->audit_path = NULL;
+    return SIMCLR_OK;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
+
+static void find_state(struct report_run *run)
+{
+    const size_t rows = run->metrics.count;
+    run->epoch = run->seconds = run->silent = NAN;
+    if (rows > 0) {
+        const struct metrics_row *last = &run->metrics.rows[rows - 1];
+        run->epoch = last->epoch;
+        run->seconds = last->wall_time - run->metrics.rows[0].wall_time;
+        run->silent = clock_wall() - last->wall_time;
+    }
+    if (file_is_locked_folder(run->path))
+        run->state = RUN_RUNNING;
+    else if (!run->config || !isfinite(run->epoch) || run->config->epochs <= 0)
+        run->state = RUN_UNKNOWN;
+    else
+        run->state = run->epoch >= (double)run->config->epochs - 1e-6 ? RUN_FINISHED : RUN_STOPPED;
+}
+
+/* The last part of the path, or all of it. */
+static char *name_of(const char *path)
+{
+    char whole[PATH_MAX];
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    size_t from = length;
+    while (from > 0 && path[from - 1] != '/') from--;
+    const bool says_nothing = from == length || path[from] == '.';
+    if (says_nothing && realpath(path, whole) && strcmp(whole, "/") != 0) return name_of(whole);
+    char *name = memory_string(path + from);
+    if (name) name[length - from] = '\0';
+    return name;
+}
+
+static bool holds_run(const struct report_run *run)
+{
+    static const char *const files[] = {"config.yaml", "metrics.jsonl", "train.log", "environment.json"};
+    bool holds = false;
+    for (size_t i = 0; i < sizeof files / sizeof *files && !holds; i++) {
+        char *path = file_join(run->path, files[i]);
+        holds = path && file_exists(path);
+        memory_free(path);
+    }
+    return holds;
+}
+
+static int read_run(struct report_run *run, struct error *error)
+{
+    static int (*const parts[])(struct report_run *, struct error *) = {read_config, read_environment, read_metrics,
+                                                                        read_log};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        struct error reason = {0};
+        int status = parts[i](run, &reason);
+        status = note_failure(run, status, &reason, error);
+        if (status) return status;
+    }
+    find_state(run);
+    return SIMCLR_OK;
+}
+
+int report_run_open(struct report_run *run, const char *path, const struct report_places *places, struct error *error)
+{
+    struct error reason = {0};
+    *run = (struct report_run){.path = path, .command = COMMAND_COUNT};
+    if (!file_is_folder(path))
+        return error_set(error, SIMCLR_IO, "%s: is no folder of a run%s", path,
+                         file_exists(path) ? ": give the folder that the file lies in" : ": there is nothing there");
+    run->name = name_of(path);
+    if (!run->name) return error_no_memory(error, "a path", strlen(path));
+    int status = find_judged(run, places->evaluation, &reason);
+    if (status && places->evaluation[0]) return error_set(error, status, "%s", reason.text);
+    status = note_failure(run, status, &reason, error);
+    if (!status) status = find_audit(run, places->audit, error);
+    if (status) return status;
+    if (holds_run(run)) return read_run(run, error);
+    if (judged_is_there(&run->judged) || run->unread.count > 0) return SIMCLR_OK;
+    return error_set(error, SIMCLR_IO,
+                     "%s: is neither the folder of a run (config.yaml, metrics.jsonl) nor that of an evaluation "
+                     "(evaluation.json)",
+                     path);
+}
+
+void report_run_close(struct report_run *run)
+{
+    memory_free(run->name);
+    memory_free(run->audit_path);
+    config_destroy(&run->config);
+    metrics_history_free(&run->metrics);
+    json_free(&run->environment);
+    notes_free(&run->said);
+    notes_free(&run->unread);
+    judged_free(&run->judged);
+    *run = (struct report_run){0};
+}
+
+double report_run_last(const struct report_run *run, const char *name)
+{
+    for (size_t i = run->metrics.count; i > 0; i--) {
+        const double *value = metrics_find(&run->metrics.rows[i - 1], name);
+        if (value) return *value;
+    }
+    return NAN;
+}
+
+double report_run_highest(const struct report_run *run, const char *name, double *epoch)
+{
+    double highest = NAN;
+    for (size_t i = 0; i < run->metrics.count; i++) {
+        const double *value = metrics_find(&run->metrics.rows[i], name);
+        if (!value || !isfinite(*value) || *value <= highest) continue;
+        highest = *value;
+        if (epoch) *epoch = run->metrics.rows[i].epoch;
+    }
+    return highest;
+}
+
+const struct json_value *report_run_environment(const struct report_run *run, const char *name)
+{
+    return run->environment.values ? json_member(run->environment.values, name) : NULL;
+}

@@ -1,0 +1,66 @@
+/* report/report_run.h -- what a run's folder says of the run. */
+#ifndef REPORT_REPORT_RUN_H
+#define REPORT_REPORT_RUN_H
+
+#include <stdbool.h>
+
+#include "base/json.h"
+#include "config/config.h"
+#include "report/judged.h"
+#include "run/metrics.h"
+
+enum run_state {
+    RUN_NONE,    /* no training: the folder is of an evaluation alone */
+    RUN_UNKNOWN, /* there is a run, and nothing says how far it came */
+    RUN_RUNNING, /* a process uses the folder */
+    RUN_STOPPED, /* none does, and it is not at its end */
+    RUN_FINISHED
+};
+
+/* Sentences, each once: what a warning or an error of the log says, what cannot be read. */
+struct note {
+    char *text;    /* as it was said first; names in it are as they are */
+    int64_t times; /* how often, numbers apart */
+    bool error;
+};
+struct notes {
+    struct note *item;
+    size_t count;
+};
+/* Adds a sentence, or counts it. SIMCLR_NO_MEMORY. */
+int notes_add(struct notes *notes, const char *text, bool error);
+void notes_free(struct notes *notes);
+
+struct report_run {
+    const char *path;      /* borrowed */
+    char *name;            /* what it is called on the page */
+    enum command command;  /* that made it; COMMAND_COUNT: not known */
+    struct config *config; /* of config.yaml; NULL: none that can be read */
+    struct metrics_history metrics;
+    struct json environment; /* empty: none that can be read */
+    struct notes said;       /* warnings and errors of train.log */
+    struct notes unread;     /* files that are damaged, each with the reason */
+    enum run_state state;
+    double epoch;   /* that was reached; NaN: not known */
+    double seconds; /* from the first line of the metrics to the last, pauses included; NaN: not known */
+    double silent;  /* since the last line; NaN */
+    struct judged judged;
+    char *audit_path; /* audit.json, where there is one */
+};
+
+/* Reads `path`. evaluation, audit: their folders, or "": where they usually lie, in the folder of the run or, if it is
+ * of this run, in the present one. `say` gets a line about what was taken. Release with report_run_close, after a
+ * failure too. SIMCLR_IO where `path` is neither a run nor an evaluation, SIMCLR_NO_MEMORY. */
+struct report_places {
+    const char *evaluation, *audit;
+};
+int report_run_open(struct report_run *run, const char *path, const struct report_places *places, struct error *error);
+void report_run_close(struct report_run *run);
+
+/* The last value of a scalar, its first, or its best; NaN: there is none. */
+double report_run_last(const struct report_run *run, const char *name);
+double report_run_highest(const struct report_run *run, const char *name, double *epoch);
+/* A member of environment.json; NULL. */
+const struct json_value *report_run_environment(const struct report_run *run, const char *name);
+
+#endif

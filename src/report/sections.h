@@ -1,0 +1,51 @@
+/* report/sections.h -- the parts of the page, in their order. Each writes its section, or says what would fill it. */
+#ifndef REPORT_SECTIONS_H
+#define REPORT_SECTIONS_H
+
+#include "page/chart.h"
+#include "page/page.h"
+#include "report/report_run.h"
+#include "run/session.h"
+
+struct report {
+    struct session *session;
+    struct page page;
+    struct report_run *runs; /* [count], the first of them is the one whose encoder is looked at */
+    size_t count;
+};
+
+/* headline.c: what it came to, in a sentence and five tiles; the table of contents. */
+void section_headline(struct report *report);
+/* health.c: in words, each with what to do. */
+void section_health(struct report *report);
+/* How many things health warns of. */
+size_t health_count(const struct report *report, const struct report_run *run);
+/* worth.c: all figures beside their controls. */
+void section_worth(struct report *report);
+/* labels.c: accuracy against the number of labels, and the label factor. */
+void section_labels(struct report *report);
+/* training.c: curves. */
+void section_training(struct report *report);
+/* mistakes.c: what is taken for what, per class, reliability. */
+void section_mistakes(struct report *report);
+/* made.c: the data; how it was made, differences first. */
+void section_data(struct report *report);
+void section_made(struct report *report);
+
+/* ---- words.c: what all parts say alike ---- */
+
+enum { WORDS = 64 };
+void words_count(char out[WORDS], int64_t count);     /* "50,000" */
+void words_duration(char out[WORDS], double seconds); /* "2 h 17 min"; "" for NaN */
+/* The name of a run where there is more than one, with ": " behind it; else "". */
+const char *words_run(const struct report *report, const struct report_run *run, char out[256]);
+/* A box of words: class "good", "warn" or "" (plain), a sentence in front, and what to do. */
+void words_note(struct page *page, const char *class_name, const char *what, const char *advice);
+/* The text that text_json_string was given: new string (memory_free); NULL without memory. "" for what is no string. */
+char *words_of_json(const struct json_value *value);
+/* "What would fill this": a paragraph with the command. */
+void words_missing(struct page *page, const char *what, const char *command);
+/* The path as a word of a shell command. New string (memory_free), or NULL. */
+char *words_shell(const char *path);
+
+#endif

@@ -1,0 +1,92 @@
+/* report/words.c -- see sections.h: counts, durations, notes, commands. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/format.h"
+#include "base/memory.h"
+#include "report/sections.h"
+
+void words_count(char out[WORDS], int64_t count)
+{
+    char digits[32];
+    snprintf(digits, sizeof digits, "%" PRId64, count);
+    const size_t sign = digits[0] == '-', length = strlen(digits);
+    size_t used = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (i > sign && (length - i) % 3 == 0) out[used++] = ',';
+        out[used++] = digits[i];
+    }
+    out[used] = '\0';
+}
+
+void words_duration(char out[WORDS], double seconds)
+{
+    out[0] = '\0';
+    if (!isfinite(seconds) || seconds < 0 || seconds > 1e12) return;
+    const int64_t whole = llround(seconds);
+    if (whole < 60)
+        format_write(out, WORDS, seconds < 10 ? "%.1f s" : "%.0f s", seconds);
+    else if (whole < 3600)
+        format_write(out, WORDS, "%" PRId64 " min %" PRId64 " s", whole / 60, whole % 60);
+    else if (whole < 48 * 3600)
+        format_write(out, WORDS, "%" PRId64 " h %" PRId64 " min", whole / 3600, whole / 60 % 60);
+    else
+        format_write(out, WORDS, "%" PRId64 " days %" PRId64 " h", whole / 86400, whole / 3600 % 24);
+}
+
+const char *words_run(const struct report *report, const struct report_run *run, char out[256])
+{
+    out[0] = '\0';
+    if (report->count > 1) snprintf(out, 256, "%.250s: ", run->name);
+    return out;
+}
+
+void words_note(struct page *page, const char *class_name, const char *what, const char *advice)
+{
+    char attributes[64];
+    format_write(attributes, sizeof attributes, "class=\"note %s\"", class_name);
+    page_open(page, "div", attributes);
+    page_element(page, "p", NULL, "%s", what);
+    if (advice && advice[0]) page_element(page, "p", "class=\"muted\"", "%s", advice);
+    page_close(page);
+}
+
+char *words_of_json(const struct json_value *value)
+{
+    char *text = memory_string(json_is(value, JSON_STRING) ? value->string : "");
+    if (!text || !strstr(text, "\\x")) return text;
+    char *plain = memory_string(text);
+    const size_t length = plain ? escape_undo(plain, strlen(plain)) : (size_t)-1;
+    if (length == (size_t)-1) {
+        memory_free(plain);
+        return text;
+    }
+    plain[length] = '\0';
+    memory_free(text);
+    return plain;
+}
+
+void words_missing(struct page *page, const char *what, const char *command)
+{
+    page_open(page, "p", NULL);
+    page_text(page, "%s ", what);
+    page_element(page, "code", NULL, "%s", command);
+    page_close(page);
+}
+
+char *words_shell(const char *path)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=:,@%";
+    const size_t length = strlen(path);
+    if (length > 0 && strspn(path, plain) == length && path[0] != '-') return memory_string(path);
+    struct text out = {0};
+    text_add(&out, "'");
+    for (const char *at = path; *at != '\0'; at++) text_add(&out, *at == '\'' ? "'\\''" : "%c", *at);
+    text_add(&out, "'");
+    char *quoted = out.failed ? NULL : memory_string(out.bytes);
+    text_free(&out);
+    return quoted;
+}

@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# The page of `simclr report`: its numbers are the files' numbers; it is valid, and safe whatever names are made of; a
+# running, a killed, an unlabelled, a broken run and one of 1,000 classes have a page that says so; two runs stand beside
+# each other.
+source "$(dirname "$0")/check.sh"
+
+made() { "$simclr" pretrain --data set/ --out run --epochs 20 --batch 256 --temperature 0.5 --learning-rate 1 --image-size 32 --width 1/4 --warmup-epochs 2 "${configured[@]}" --print-config 2>/dev/null |
+             python3 "$tests/made_run.py" "$@"; }
+configured=()
+page() { true_that "$1 is a page" python3 "$tests/check_page.py" "$1" >err; [ ! -s err ] || cat err; }
+says() { holds "$1" "$2"; }
+says_not() { checks=$((checks + 1)); ! grep -qF -- "$2" "$1" || fail "$1 has: $2"; }
+
+# ---- the numbers
+made run
+check 0 'a.html: 0\.[0-9]+ MB' '' "$simclr" report run --out a.html
+page a.html
+says a.html 'has 74.4 % [72.5, 76.4] of 2,000 test images right: 33.2 points above the untrained network, 26.3 points above raw pixels, 9.4 points above supervised training.'
+says a.html 'Trained for 20 of 20 epochs in 24 min 53 s (finished).'
+says a.html '61.43 [59.30, 63.56]' # knn of the trained encoder, as the file has it
+says a.html '48.12 [45.93, 50.31]' # linear of pixels
+says a.html 'for 62.44 %, the highest accuracy that both reach, supervised training needs at least 7.25 times the labels'
+says a.html 'Over runs: 7.50 [6.50, 8.50].'
+says a.html '1.23 [0.12, 2.34]'
+says a.html '0.0321'
+says a.html '91.1250' # RankMe
+says a.html '7 test images are training images too (equal pixels).'
+says a.html 'The features use 77.2 of 128 dimensions'
+says a.html 'One temperature, 1.38, is kept'
+says a.html 'The log warned: 0 photos of a folder are blank'
+says a.html 'Said 3 times'
+says a.html '1 figure of the evaluation is not known here.'
+says a.html '12,345'
+says_not a.html 'nan'
+says_not a.html "$work" # no path but those that were given
+
+# ---- two runs: differences first
+configured=(--temperature 0.2 --seed 7)
+made other --seed 2
+configured=()
+check 0 '' '' "$simclr" report run other/ --out two.html
+page two.html
+python two.html <<'PY'
+import re, sys
+page = open(sys.argv[1]).read()
+table = re.search(r"What differs between the runs</caption>(.*?)</table>", page, re.S)[1]
+names = re.findall(r'<th scope="row">([^<]*)</th>', table)
+assert names == ["temperature", "seed"], names
+assert page.index("What differs") < page.index("The whole configuration")
+assert "run: SimCLR" in page and "other: SimCLR" in page
+assert page.count(">74.44 [") == 1 and page.count(">74.54 [") == 1
+PY
+check 0 '' '' "$simclr" report run --runs other/ --out two-b.html
+same <(sed 's/Made by.*//; s/two-b/two/' two-b.html) <(sed 's/Made by.*//' two.html)
+
+# ---- running, killed, unlabelled, without metrics
+made live --epochs 7
+check 0 '' '' "$simclr" report live --out killed.html
+page killed.html
+says killed.html 'It stopped at epoch 7 of 20: it was interrupted or killed. No process uses its folder.'
+if command -v flock >/dev/null; then
+    touch live/.lock
+    check 0 '' '' flock live/.lock "$simclr" report live --out live.html
+    page live.html
+    says live.html 'It is running: epoch 7 of 20'
+else
+    skip "a running run" "there is no flock"
+fi
+head -c 20000 live/metrics.jsonl >cut && mv cut live/metrics.jsonl # in the middle of a line
+check 0 '' '' "$simclr" report live --out cut.html
+page cut.html
+made unlabelled --no-labels --no-evaluation
+check 0 '' '' "$simclr" report unlabelled --out unlabelled.html
+page unlabelled.html
+says unlabelled.html 'The loss came to 5.010, where chance is 6.236.'
+says unlabelled.html 'simclr evaluate unlabelled --data LABELLED --out unlabelled/evaluation'
+says_not unlabelled.html 'kNN between epochs'
+rm unlabelled/metrics.jsonl
+check 0 '' '' "$simclr" report unlabelled --out early.html
+page early.html
+says early.html 'How far it came is not known'
+
+# ---- a thousand classes; names of any kind
+made many --classes 1000
+check 0 '' '' "$simclr" report many --out many.html
+page many.html
+says many.html 'class 999'
+made evil --hostile
+check 0 '' '' "$simclr" report evil --out evil.html
+page evil.html
+says evil.html '&lt;script&gt;alert(1)&lt;/script&gt;,&quot;&#39;\t\n\xff\\&amp;amp;\xe2\x80\xae0'
+mkdir 'a <b> & "c"'
+cp -r run/. 'a <b> & "c"'
+check 0 '' '' "$simclr" report 'a <b> & "c"' --out names.html
+page names.html
+says names.html '<h1>SimCLR: a &lt;b&gt; &amp; &quot;c&quot;</h1>'
+
+# ---- broken: each file by itself
+for file in config.yaml metrics.jsonl environment.json evaluation/evaluation.json; do
+    rm -rf broken && cp -r run broken
+    printf '{"a": [1, 2\x00\xff\n\t- x: {' >broken/$file
+    check 0 '' '' "$simclr" report broken --out broken.html
+    page broken.html
+    says broken.html 'What this file holds is missing on this page.'
+done
+rm -rf broken && cp -r run broken
+sed -i 's/"version": 1/"version": 2/' broken/evaluation/evaluation.json
+check 0 '' '' "$simclr" report broken --out broken.html
+says broken.html 'is of version 2, and this program knows 1'
+python <<'PY'
+import json, pathlib
+path = pathlib.Path("broken/evaluation/evaluation.json")
+made = json.loads(pathlib.Path("run/evaluation/evaluation.json").read_text())
+made["figures"] += [{"protocol": 3}, 7, None, {"protocol": "knn", "metric": "top1", "source": "trained", "value": None},
+                    {"protocol": "x" * 5000, "setting": ["a"], "metric": "top1", "source": "pixels", "value": 1e300}]
+made["linear_classifier"]["confusion"] += [[-1, 0, 5], [0, 10 ** 12, 5], "x", [0, 1], [0, 1, -5]]
+made["linear_classifier"]["classes"][0] = {"name": 5, "images": "many"}
+made["label_factor"]["value"] = "high"
+made["comparisons"] = [[], {"metric": 3}, {"metric": "top1", "p": None}]
+path.write_text(json.dumps(made))
+PY
+check 0 '' '' "$simclr" report broken --out broken.html
+page broken.html
+rm -r broken/config.yaml broken/metrics.jsonl broken/environment.json broken/train.log
+check 0 '' '' "$simclr" report broken --out judged.html # an evaluation alone
+page judged.html
+mkdir alone && cp run/evaluation/evaluation.json alone/
+check 0 '' '' "$simclr" report alone --out alone.html
+page alone.html
+says alone.html '74.4 % [72.5, 76.4]'
+
+# ---- where the evaluation lies
+mkdir none && cp run/*.* none/
+check 0 '' '' "$simclr" report none --evaluation run/evaluation --out where.html
+says where.html '74.4 % [72.5, 76.4]'
+cp -r run/evaluation evaluation && sed -i 's/"checkpoint": "run"/"checkpoint": "none"/' evaluation/evaluation.json
+check 0 '' '' "$simclr" report none --out where.html
+says where.html '74.4 % [72.5, 76.4]'
+check 0 '' '' "$simclr" report unlabelled --out where.html # it is not of this run
+says where.html 'It was not judged yet.'
+check 1 '' 'nothing: has no evaluation.json' "$simclr" report none --evaluation nothing --out where.html
+
+# ---- what is refused
+check 2 '' 'report needs --runs RUN' "$simclr" report
+check 1 '' 'missing: is no folder of a run: there is nothing there' "$simclr" report missing
+check 1 '' 'a.html: is no folder of a run: give the folder that the file lies in' "$simclr" report a.html
+mkdir empty
+check 1 '' 'empty: is neither the folder of a run' "$simclr" report empty
+check 1 '' 'nowhere is no folder' "$simclr" report run --out nowhere/a.html
+check 2 '' 'which is no page' "$simclr" report run --out run/metrics.jsonl
+check 2 '' 'more --evaluation than runs' "$simclr" report run --evaluation a --evaluation b
+finish
