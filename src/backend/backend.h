@@ -190,6 +190,32 @@ static inline struct average_range average_pool_range(const struct average_pool_
 }
 struct average_pool_plan;
 
+/* ---- ReLU, where no batch norm comes before it -------------------------------------------------------------- */
+/* y = max(0, x), and a NaN stays one. Backward: d_x = d_y, but 0 where y is 0. */
+struct relu_desc {
+    enum dtype dtype;
+    int batch, channels, height, width;
+};
+struct relu_plan;
+
+/* ---- dropout (Hinton et al. 2012, arXiv:1207.0580), in training alone ----------------------------------------- */
+/* y = x / (1 - rate) where a value is kept, else 0. Which values are kept is a function of dropout_draw and of their
+ * place alone (backend/dropout.h). So it depends neither on the backend nor on its threads, and a resumed run draws the
+ * same. */
+struct dropout_desc {
+    enum dtype dtype;
+    int batch, channels, height, width;
+    float rate; /* that is dropped: 0 and more, below 1 */
+    int layer;  /* of the network's layers with dropout this one: 0, 1 ... below 2^24 */
+};
+/* What the draws of a step follow from. Uploaded before a step's forward pass; a recorded one reads it anew each time
+ * it is replayed. */
+struct dropout_draw {
+    uint64_t seed;
+    uint32_t step;
+};
+struct dropout_plan;
+
 /* ---- NT-Xent (paper eq. 1; method.md section 4) ------------------------------------------------------------ */
 /* A process has the images [first, first + count) of all `images`; count 0: all. Its rows, of z and d_z alike, are
  * first those of view A, then those of view B: row r is row first + r of all where r < count, else
@@ -410,6 +436,23 @@ struct backend_ops {
     void (*average_pool_destroy)(struct average_pool_plan **plan);
     void (*average_pool_forward)(struct average_pool_plan *plan, void *y, const void *x);
     void (*average_pool_backward)(struct average_pool_plan *plan, void *d_x, const void *d_y);
+
+    int (*relu_create)(struct backend *backend, const struct relu_desc *desc, struct relu_plan **out,
+                       struct error *error);
+    void (*relu_destroy)(struct relu_plan **plan);
+    void (*relu_forward)(struct relu_plan *plan, void *y, const void *x);
+    /* d_x may be d_y. */
+    void (*relu_backward)(struct relu_plan *plan, void *d_x, const void *d_y, const void *y);
+
+    int (*dropout_create)(struct backend *backend, const struct dropout_desc *desc, struct dropout_plan **out,
+                          struct error *error);
+    void (*dropout_destroy)(struct dropout_plan **plan);
+    /* mask: a float32 tensor of x's shape, by which backward multiplies: 1 / (1 - rate) where a value is kept, else 0.
+     * NULL: not kept. draw: the backend's memory. */
+    void (*dropout_forward)(struct dropout_plan *plan, void *y, void *mask, const void *x,
+                            const struct dropout_draw *draw);
+    /* d_x may be d_y. */
+    void (*dropout_backward)(struct dropout_plan *plan, void *d_x, const void *d_y, const void *mask);
 
     int (*nt_xent_create)(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
                           struct error *error);

@@ -116,6 +116,29 @@ int check_average_pool(const struct backend *backend, const struct average_pool_
     return SIMCLR_OK;
 }
 
+int check_relu(const struct backend *backend, const struct relu_desc *desc, struct error *error)
+{
+    const int status = check_dtype(backend, "ReLU", desc->dtype, error);
+    return status ? status : check_tensor("ReLU", desc->batch, desc->channels, desc->height, desc->width, error);
+}
+
+int check_dropout(const struct backend *backend, const struct dropout_desc *desc, struct error *error)
+{
+    int status = check_dtype(backend, "dropout", desc->dtype, error);
+    if (!status) status = check_tensor("dropout", desc->batch, desc->channels, desc->height, desc->width, error);
+    if (status) return status;
+    if (!(desc->rate >= 0 && desc->rate < 1))
+        return error_set(error, SIMCLR_INVALID, "dropout: a rate of %g is impossible; it lies in [0, 1)",
+                         (double)desc->rate);
+    if (desc->layer < 0 || desc->layer >= 1 << 24)
+        return error_set(error, SIMCLR_INVALID, "dropout: layer %d; it lies in [0, 2^24)", desc->layer);
+    if ((double)desc->height * desc->width * (((double)desc->channels + 3) / 4) > 0x1p32)
+        return error_set(error, SIMCLR_INVALID,
+                         "dropout: images of %d x %d x %d values are too large; there are draws for 2^34 of them",
+                         desc->channels, desc->height, desc->width);
+    return SIMCLR_OK;
+}
+
 int check_nt_xent(const struct nt_xent_desc *desc, struct error *error)
 {
     if (desc->images < 1 || desc->images > 1 << 24 || desc->dim < 1 || desc->dim > 1 << 20)

@@ -71,6 +71,9 @@ struct network {
     float *scratch; /* for the weights of one operation: of the largest that asked for it in `plan` */
     size_t scratch_count;
 
+    struct dropout_draw *draw; /* the backend's memory; NULL: no operation draws */
+    struct dropout_draw drawn; /* what was uploaded to it last */
+
     void *uploaded;     /* NULL: images are read where the caller has them */
     const void *images; /* of the forward pass under way */
     bool timed;

@@ -26,6 +26,7 @@ static void close_plans(struct network *network)
     if (!network->arena_is_lent) network->backend->ops->release(network->backend, network->arena);
     network->backend->ops->release(network->backend, network->scratch);
     network->backend->ops->release(network->backend, network->uploaded);
+    network->backend->ops->release(network->backend, network->draw);
 }
 
 void network_destroy(struct network **network)

@@ -57,6 +57,9 @@ void network_set_weights(struct network *network);
  * host's memory. They must stay as they are until network_backward has returned. Backends that cannot read them there
  * get a copy, always at the same place. */
 void network_set_images(struct network *network, const void *images);
+/* What dropout is drawn by in the forward passes that follow: other values for each step. Before the first call: seed
+ * 0, step 0. Nothing happens where no operation draws. */
+void network_set_draw(struct network *network, uint64_t seed, int64_t step);
 /* images: the same; NULL: those of network_set_images. */
 void network_forward(struct network *network, const void *images);
 /* Whether a pass ends at its next operation once the backend's pool is stopped (base/pool.h). What is then in its

@@ -115,6 +115,18 @@ static int plan_images(struct network *network, struct error *error)
     return SIMCLR_NO_MEMORY;
 }
 
+/* Where operations that draw find what they draw by. */
+static int plan_draw(struct network *network, struct error *error)
+{
+    bool draws = false;
+    for (int i = 0; i < network->operation_count; i++) draws = draws || network->operations[i].type->draws;
+    if (!draws || network->options.dry) return SIMCLR_OK;
+    network->draw = network->backend->ops->allocate(network->backend, sizeof *network->draw, error);
+    if (network->draw) return SIMCLR_OK;
+    error_prefix(error, "draws");
+    return SIMCLR_NO_MEMORY;
+}
+
 int network_plan(struct network *network, struct backend *backend, const struct network_options *options,
                  struct error *error)
 {
@@ -136,6 +148,7 @@ int network_plan(struct network *network, struct backend *backend, const struct 
     if (!status) status = plan_operations(network, error);
     if (!status) status = network_place(network, error);
     if (!status) status = plan_images(network, error);
+    if (!status) status = plan_draw(network, error);
     if (status) { /* so that running it by mistake does nothing */
         if (error) network->error = *error;
         network->error.status = status;

@@ -124,6 +124,13 @@ void network_set_images(struct network *network, const void *images)
         network->backend->ops->upload(network->backend, network->uploaded, images, network_image_bytes(network));
 }
 
+void network_set_draw(struct network *network, uint64_t seed, int64_t step)
+{
+    if (!ready(network) || !network->draw) return;
+    network->drawn = (struct dropout_draw){.seed = seed, .step = (uint32_t)step};
+    network->backend->ops->upload(network->backend, network->draw, &network->drawn, sizeof network->drawn);
+}
+
 void network_forward(struct network *network, const void *images)
 {
     if (!ready(network)) return;

@@ -57,8 +57,8 @@ int parameters_add(struct parameters *parameters, const char *name, const struct
         item.dims[d] = dims[d];
         item.count *= (size_t)dims[d];
     }
-    if (form->init == INIT_TRUNCATED_NORMAL && form->fan_in < 1)
-        return error_set(error, SIMCLR_INVALID, "parameter %s: a truncated normal needs a positive fan-in, not %d",
+    if ((form->init == INIT_TRUNCATED_NORMAL || form->init == INIT_UNIFORM) && form->fan_in < 1)
+        return error_set(error, SIMCLR_INVALID, "parameter %s: its initialisation needs a positive fan-in, not %d",
                          name, form->fan_in);
     int status = make_room(parameters, error);
     if (status) return status;
@@ -181,6 +181,11 @@ static void initialize_one(const struct parameter *item, float *values, uint64_t
     case INIT_NORMAL_001:
         for (size_t i = 0; i < item->count; i++) values[i] = (float)(0.01 * rng_normal(&rng));
         break;
+    case INIT_UNIFORM: {
+        const double bound = 1 / sqrt(item->fan_in);
+        for (size_t i = 0; i < item->count; i++) values[i] = (float)rng_between(&rng, -bound, bound);
+        break;
+    }
     }
 }
 

@@ -33,7 +33,8 @@ enum parameter_init {
     INIT_ONE,
     INIT_TRUNCATED_NORMAL, /* variance 1 / fan_in, truncated at two standard deviations (before truncation:
                               std = sqrt(1 / fan_in) / .87962566103423978, as TensorFlow's VarianceScaling) */
-    INIT_NORMAL_001        /* N(0, 0.01^2) */
+    INIT_NORMAL_001,       /* N(0, 0.01^2) */
+    INIT_UNIFORM           /* U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)): PyTorch's convolutions and dense layers */
 };
 
 struct parameter {
@@ -61,7 +62,7 @@ struct parameter_form {
     int rank, dims[4];
     unsigned flags;
     enum parameter_init init;
-    int fan_in; /* of INIT_TRUNCATED_NORMAL */
+    int fan_in; /* of INIT_TRUNCATED_NORMAL and INIT_UNIFORM */
 };
 
 /* Adds a row; returns its index or a negative status. */

@@ -48,7 +48,8 @@ int step_open_network(struct step *step, const struct step_config *config, struc
                       struct error *error)
 {
     int sizes[STEP_SIZES_MAX] = {0};
-    *step = (struct step){.backend = backend, .model = model, .loss = config->loss, .schedule = config->schedule};
+    *step = (struct step){
+        .backend = backend, .model = model, .loss = config->loss, .schedule = config->schedule, .seed = config->seed};
     struct model_plan_args args = {.backend = backend,
                                    .mode = NETWORK_TRAINING,
                                    .dtype = config->dtype,
@@ -172,6 +173,7 @@ void step_forward(struct step *step, const struct batch *batch)
     const double start = now(step);
     step->status = SIMCLR_OK;
     network_set_images(step->network, batch->views);
+    network_set_draw(step->network, step->seed, step->number);
     if (step->loss->set_labels) step->loss->set_labels(step, batch);
     step->asked = begin_recording(step, step->of_numbers);
     if (step->asked) network_forward(step->network, NULL);

@@ -66,6 +66,7 @@ struct step_config {
     struct optimizer_config optimizer;
     struct schedule schedule;
     int sizes[STEP_SIZES_MAX], size_count; /* of images, each once; size_count 0: the model's own alone */
+    uint64_t seed;                         /* of what dropout draws */
     struct model *average; /* borrowed, of the model's form: becomes its moving average; NULL: there is none */
     double average_decay;
 };
@@ -95,6 +96,7 @@ struct step {
     struct ema ema; /* backend NULL: there is none. It starts as a copy of the model; who restores it does so later */
     struct schedule schedule;
 
+    uint64_t seed;
     int64_t number;  /* steps taken so far, skipped ones included; a resumed run sets it */
     int64_t skipped; /* of those: skipped; a resumed run sets it */
     int skipped_in_a_row;

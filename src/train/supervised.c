@@ -93,6 +93,7 @@ static int open_training(struct training *training, struct error *error)
     planning.statistics_share = job->statistics_share;
     const struct step_config step = {
         .loss = &step_cross_entropy,
+        .seed = (uint64_t)config->seed,
         .images = (int)batch,
         .dtype = job->session->dtype,
         .planning = planning,

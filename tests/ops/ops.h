@@ -210,6 +210,15 @@ static inline float *ops_download(struct ops_buffers *buffers, const struct ops_
     return canonical;
 }
 
+/* No value of an output, padding included, is left as ops_new made it. */
+static inline void ops_check_written(const struct ops_target *target, const struct tensor_desc *desc,
+                                     const void *tensor)
+{
+    static const uint8_t UNTOUCHED[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    const size_t bytes = target->backend->ops->tensor_bytes(target->backend, desc), size = dtype_bytes(desc->dtype);
+    for (size_t at = 0; at < bytes; at += size) assert_memory_not_equal((const char *)tensor + at, UNTOUCHED, size);
+}
+
 /* ---- batch norm -------------------------------------------------------------------------------------------------- */
 /* Values of a channel, where one process has them all. */
 static inline int64_t ops_norm_count(const struct batch_norm_desc *desc)

@@ -51,14 +51,6 @@ static struct average_pool_plan *make(struct ops_target *target, const struct av
     return plan;
 }
 
-/* No value of an output, padding included, is left as ops_new made it. */
-static void check_written(const struct ops_target *target, const struct tensor_desc *desc, const void *tensor)
-{
-    static const uint8_t UNTOUCHED[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    const size_t bytes = target->backend->ops->tensor_bytes(target->backend, desc), size = dtype_bytes(desc->dtype);
-    for (size_t at = 0; at < bytes; at += size) assert_memory_not_equal((const char *)tensor + at, UNTOUCHED, size);
-}
-
 struct results {
     float *y, *d_x;
 };
@@ -74,10 +66,10 @@ static struct results execute(struct ops_buffers *buffers, struct ops_target *ta
     void *d_x = ops_upload(buffers, target, &in, desc.accumulate ? before : NULL);
     ops->average_pool_forward(plan, y, ops_upload(buffers, target, &in, x));
     ops_check(buffers, "average_pool_forward");
-    check_written(target, &out, y);
+    ops_check_written(target, &out, y);
     ops->average_pool_backward(plan, d_x, ops_upload(buffers, target, &out, d_y));
     ops_check(buffers, "average_pool_backward");
-    check_written(target, &in, d_x);
+    ops_check_written(target, &in, d_x);
     const struct results results = {ops_download(buffers, target, &out, y), ops_download(buffers, target, &in, d_x)};
     ops->average_pool_destroy(&plan);
     assert_null(plan);

@@ -124,10 +124,11 @@ static void pool_nan(void **state)
 static void pools(void **state)
 {
     struct ops_suite *suite = *state;
-    static const int SHAPES[][7] = {{3, 1, 5, 7, 3, 2, 1},  {16, 3, 7, 7, 3, 2, 1},  {17, 20, 6, 9, 3, 2, 1},
-                                    {1, 33, 8, 8, 2, 2, 0}, {16, 64, 4, 5, 3, 1, 1}, {33, 48, 3, 3, 3, 2, 1},
-                                    {3, 96, 1, 1, 3, 2, 1}, {3, 16, 13, 4, 3, 3, 0}, {32, 32, 4, 4, 2, 1, 1},
-                                    {17, 8, 1, 6, 3, 2, 1}};
+    static const int SHAPES[][7] = {{3, 1, 5, 7, 3, 2, 1},  {16, 3, 7, 7, 3, 2, 1},   {17, 20, 6, 9, 3, 2, 1},
+                                    {1, 33, 8, 8, 2, 2, 0}, {16, 64, 4, 5, 3, 1, 1},  {33, 48, 3, 3, 3, 2, 1},
+                                    {3, 96, 1, 1, 3, 2, 1}, {3, 16, 13, 4, 3, 3, 0},  {32, 32, 4, 4, 2, 1, 1},
+                                    {17, 8, 1, 6, 3, 2, 1}, {5, 64, 15, 15, 3, 2, 0}, {16, 24, 7, 7, 3, 2, 0},
+                                    {33, 16, 3, 3, 3, 2, 0}}; /* the last three: AlexNet's */
     for (uint32_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++)
         for (uint32_t variety = 0; variety < 4; variety++) {
             const int *shape = SHAPES[i];

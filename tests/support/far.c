@@ -204,6 +204,8 @@ CREATE(batch_norm)
 CREATE(max_pool)
 CREATE(global_pool)
 CREATE(average_pool)
+CREATE(relu)
+CREATE(dropout)
 CREATE(cross_entropy)
 CREATE(nt_xent)
 
@@ -319,6 +321,8 @@ int far_create(struct pool *pool, struct backend **out, struct error *error)
     far_ops.max_pool_create = far_max_pool_create;
     far_ops.global_pool_create = far_global_pool_create;
     far_ops.average_pool_create = far_average_pool_create;
+    far_ops.relu_create = far_relu_create;
+    far_ops.dropout_create = far_dropout_create;
     far_ops.nt_xent_create = far_nt_xent_create;
     far_ops.cross_entropy_create = far_cross_entropy_create;
     far_ops.optimizer_create = far_optimizer_create;

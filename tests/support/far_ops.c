@@ -95,6 +95,10 @@ PLANNED2(global_pool_forward, global_pool_plan, void *, y, const void *, x)
 PLANNED2(global_pool_backward, global_pool_plan, void *, d_x, const void *, d_y)
 PLANNED2(average_pool_forward, average_pool_plan, void *, y, const void *, x)
 PLANNED2(average_pool_backward, average_pool_plan, void *, d_x, const void *, d_y)
+PLANNED2(relu_forward, relu_plan, void *, y, const void *, x)
+PLANNED3(relu_backward, relu_plan, void *, d_x, const void *, d_y, const void *, y)
+PLANNED4(dropout_forward, dropout_plan, void *, y, void *, mask, const void *, x, const struct dropout_draw *, draw)
+PLANNED3(dropout_backward, dropout_plan, void *, d_x, const void *, d_y, const void *, mask)
 PLANNED2(nt_xent_unit_rows, nt_xent_plan, void *, unit, const void *, z)
 PLANNED3(nt_xent_log_sums, nt_xent_plan, struct nt_xent_result *, result, void *, sums, const void *, unit)
 PLANNED3(nt_xent_gradient, nt_xent_plan, void *, d_z, const void *, unit, const void *, sums)
@@ -232,6 +236,10 @@ void far_take_operations(struct backend_ops *ops)
     ops->global_pool_backward = far_global_pool_backward;
     ops->average_pool_forward = far_average_pool_forward;
     ops->average_pool_backward = far_average_pool_backward;
+    ops->relu_forward = far_relu_forward;
+    ops->relu_backward = far_relu_backward;
+    ops->dropout_forward = far_dropout_forward;
+    ops->dropout_backward = far_dropout_backward;
     ops->nt_xent_unit_rows = far_nt_xent_unit_rows;
     ops->nt_xent_log_sums = far_nt_xent_log_sums;
     ops->nt_xent_gradient = far_nt_xent_gradient;

@@ -97,6 +97,30 @@ struct average_pool_args {
     const int *column_start;
 };
 
+/* ---- ReLU and dropout ---------------------------------------------------------------------------------------- */
+/* Over `rows` rows of 32 elements each. y = x where x is not at most 0, else 0. */
+struct relu_args {
+    void *y;
+    const void *x;
+    ptrdiff_t rows;
+    bool bf16;
+};
+/* d_x = d_y where y is not at most 0, else 0; d_x may be d_y. */
+struct relu_gradient_args {
+    void *d_x;
+    const void *d_y, *y;
+    ptrdiff_t rows;
+    bool bf16;
+};
+/* to = from mask; `to` may be `from`. */
+struct dropout_args {
+    void *to;
+    const void *from;
+    const float *mask;
+    ptrdiff_t rows;
+    bool bf16;
+};
+
 /* ---- optimisers ---------------------------------------------------------------------------------------------- */
 struct adam_args {
     float *weight, *first, *second;
@@ -121,6 +145,10 @@ struct cpu_kernels {
     void (*global_pool_gradient)(void *d_x, const float *d_y, ptrdiff_t cells, int cell_rows, int rows, bool bf16);
 
     void (*average_pool_row)(const struct average_pool_args *args);
+
+    void (*relu)(const struct relu_args *args);
+    void (*relu_gradient)(const struct relu_gradient_args *args);
+    void (*dropout)(const struct dropout_args *args);
 
     void (*powers)(float *values, ptrdiff_t count); /* 2^x in place, for tests; count: a multiple of 16 */
     const struct nt_kernels *nt_xent;               /* nt_xent.h */

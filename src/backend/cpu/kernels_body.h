@@ -4,6 +4,7 @@
 #include "backend/cpu/rows/batch_norm_body.h"
 #include "backend/cpu/rows/optimizer_body.h"
 #include "backend/cpu/rows/pool_body.h"
+#include "backend/cpu/rows/relu_body.h"
 
 const struct cpu_kernels CPU_KERNELS = {
     .norm_sums = norm_sums,
@@ -15,6 +16,9 @@ const struct cpu_kernels CPU_KERNELS = {
     .global_pool = global_pool,
     .global_pool_gradient = global_pool_gradient,
     .average_pool_row = average_pool_row,
+    .relu = relu,
+    .relu_gradient = relu_gradient,
+    .dropout = dropout,
     .powers = nt_powers,
     .nt_xent = &nt_kernels,
     .sum_squares = sum_squares,

@@ -45,6 +45,20 @@ void cpu_average_pool_destroy(struct average_pool_plan **plan);
 void cpu_average_pool_forward(struct average_pool_plan *plan, void *y, const void *x);
 void cpu_average_pool_backward(struct average_pool_plan *plan, void *d_x, const void *d_y);
 
+/* relu.c */
+int cpu_relu_create(struct backend *backend, const struct relu_desc *desc, struct relu_plan **out, struct error *error);
+void cpu_relu_destroy(struct relu_plan **plan);
+void cpu_relu_forward(struct relu_plan *plan, void *y, const void *x);
+void cpu_relu_backward(struct relu_plan *plan, void *d_x, const void *d_y, const void *y);
+
+/* dropout.c */
+int cpu_dropout_create(struct backend *backend, const struct dropout_desc *desc, struct dropout_plan **out,
+                       struct error *error);
+void cpu_dropout_destroy(struct dropout_plan **plan);
+void cpu_dropout_forward(struct dropout_plan *plan, void *y, void *mask, const void *x,
+                         const struct dropout_draw *draw);
+void cpu_dropout_backward(struct dropout_plan *plan, void *d_x, const void *d_y, const void *mask);
+
 /* nt_xent.c */
 int cpu_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
                        struct error *error);

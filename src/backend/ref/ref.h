@@ -74,6 +74,18 @@ void ref_average_pool_destroy(struct average_pool_plan **plan);
 void ref_average_pool_forward(struct average_pool_plan *plan, void *y, const void *x);
 void ref_average_pool_backward(struct average_pool_plan *plan, void *d_x, const void *d_y);
 
+int ref_relu_create(struct backend *backend, const struct relu_desc *desc, struct relu_plan **out, struct error *error);
+void ref_relu_destroy(struct relu_plan **plan);
+void ref_relu_forward(struct relu_plan *plan, void *y, const void *x);
+void ref_relu_backward(struct relu_plan *plan, void *d_x, const void *d_y, const void *y);
+
+int ref_dropout_create(struct backend *backend, const struct dropout_desc *desc, struct dropout_plan **out,
+                       struct error *error);
+void ref_dropout_destroy(struct dropout_plan **plan);
+void ref_dropout_forward(struct dropout_plan *plan, void *y, void *mask, const void *x,
+                         const struct dropout_draw *draw);
+void ref_dropout_backward(struct dropout_plan *plan, void *d_x, const void *d_y, const void *mask);
+
 int ref_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc, struct nt_xent_plan **out,
                        struct error *error);
 void ref_nt_xent_destroy(struct nt_xent_plan **plan);

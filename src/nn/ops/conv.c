@@ -21,11 +21,13 @@ int conv_append(struct network *network, const struct operation_type *type, int 
                      "%d x %d",
                      name, conv->kernel, conv->kernel, conv->stride, conv->padding, conv->out_channels, in.height,
                      in.width);
-    const struct parameter_form form = {.rank = weight_rank,
-                                        .dims = {conv->out_channels, in.channels, conv->kernel, conv->kernel},
-                                        .flags = conv->flags,
-                                        .init = conv->init,
-                                        .fan_in = in.channels * conv->kernel * conv->kernel};
+    const int fan_in = in.channels * conv->kernel * conv->kernel;
+    struct parameter_form form = {.rank = weight_rank,
+                                  .dims = {conv->out_channels, in.channels, conv->kernel, conv->kernel},
+                                  .flags = conv->flags,
+                                  .init = conv->init,
+                                  .fan_in = fan_in};
+    if (weight_rank == 2) form.dims[1] = fan_in;
     const int weight = network_declare(network, name, "weight", &form);
     if (weight < 0) return weight;
     int bias = -1;
@@ -33,8 +35,8 @@ int conv_append(struct network *network, const struct operation_type *type, int 
         const struct parameter_form of_bias = {.rank = 1,
                                                .dims = {conv->out_channels},
                                                .flags = conv->flags & ~(unsigned)(PARAMETER_DECAY | PARAMETER_ADAPT),
-                                               .init = INIT_ZERO,
-                                               .fan_in = form.fan_in};
+                                               .init = conv->init == INIT_UNIFORM ? INIT_UNIFORM : INIT_ZERO,
+                                               .fan_in = fan_in};
         bias = network_declare(network, name, "bias", &of_bias);
         if (bias < 0) return bias;
     }

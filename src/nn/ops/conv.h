@@ -11,7 +11,7 @@ struct conv_operation {
     float *absorbed_bias; /* [K]: of the batch norm that the weights have absorbed */
 };
 
-/* Appends one of this type, after network_begin; weight_rank 4: [K][C][kernel][kernel], 2: [K][C]. */
+/* Appends one of this type, after network_begin; weight_rank 4: [K][C][kernel][kernel], 2: [K][C kernel kernel]. */
 int conv_append(struct network *network, const struct operation_type *type, int weight_rank, const char *name, int x,
                 const struct network_conv *conv);
 

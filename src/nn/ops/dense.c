@@ -1,4 +1,5 @@
-/* nn/ops/dense.c -- dense layers: 1x1 convolutions of 1x1 maps, whose weight is a matrix. */
+/* nn/ops/dense.c -- dense layers, whose weight is a matrix. They are convolutions whose kernel is as large as the map:
+ * 1x1 after a global pool. A row of the matrix has the values of a map in the order of a kernel, channel by channel. */
 #include "nn/ops/conv.h"
 
 static const struct operation_type TYPE = {
@@ -23,10 +24,10 @@ int network_dense(struct network *network, const char *name, int x, int out, boo
     const int status = network_begin(network, x, name);
     if (status) return status;
     const struct tensor_desc *in = &network->tensors[x].desc;
-    if (in->height != 1 || in->width != 1 || in->layout != LAYOUT_PRIVATE)
-        NETWORK_FAIL(network, SIMCLR_INVALID, "%s: a dense layer reads pooled features, not a map of %d x %d", name,
-                     in->height, in->width);
+    if (in->height != in->width || in->layout != LAYOUT_PRIVATE)
+        NETWORK_FAIL(network, SIMCLR_INVALID, "%s: a dense layer reads pooled features or a square map, not %s%d x %d",
+                     name, in->layout == LAYOUT_PRIVATE ? "a map of " : "images of ", in->height, in->width);
     const struct network_conv conv = {
-        .out_channels = out, .kernel = 1, .stride = 1, .bias = bias, .flags = flags, .init = init};
+        .out_channels = out, .kernel = in->height, .stride = 1, .bias = bias, .flags = flags, .init = init};
     return conv_append(network, &TYPE, 2, name, x, &conv);
 }

@@ -52,16 +52,30 @@ static const struct operation_type TYPE = {
     .close = close,
 };
 
-int network_global_pool(struct network *network, int x)
+static int append(struct network *network, const char *name, int x)
 {
-    int status = network_begin(network, x, "avgpool");
-    if (!status) status = network_refuse_images(network, x, "avgpool");
+    int status = network_begin(network, x, name);
+    if (!status) status = network_refuse_images(network, x, name);
     if (status) return status;
     const struct tensor_desc in = network->tensors[x].desc;
     const struct tensor_desc out = {
         .dtype = DTYPE_F32, .batch = in.batch, .channels = in.channels, .height = 1, .width = 1};
     const struct global_pool_operation own = {NULL};
     const struct new_operation operation = {
-        .type = &TYPE, .name = "avgpool", .x = x, .residual = -1, .parameters = NO_PARAMETERS, .own = &own};
+        .type = &TYPE, .name = name, .x = x, .residual = -1, .parameters = NO_PARAMETERS, .own = &own};
     return network_append(network, &operation, &out);
+}
+
+int network_global_pool(struct network *network, int x)
+{
+    return append(network, "avgpool", x);
+}
+
+int network_to_float32(struct network *network, const char *name, int x)
+{
+    const struct tensor_desc *in = network_tensor(network, x);
+    if (in && (in->height != 1 || in->width != 1))
+        NETWORK_FAIL(network, SIMCLR_INVALID, "%s: a map of %d x %d keeps its type; only features become float32", name,
+                     in->height, in->width);
+    return in && in->dtype == DTYPE_F32 ? x : append(network, name, x);
 }

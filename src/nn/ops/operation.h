@@ -37,6 +37,7 @@ struct operation_type {
     bool d_x_over_d_y;      /* d_x may take the place of d_y                                              */
     bool reads_statistics;  /* in training, forward reads the sums that the operation before it made      */
     bool absorbs;           /* in inference, an affine map of its outputs can go into its weights          */
+    bool draws;             /* forward reads network->draw: what dropout is drawn by                       */
     bool again_in_residual; /* `again` may write y over its residual, and is cheap enough to run once per reader */
 
     /* Fills the row's window and flops, and what planning decided once there is a plan. NULL: neither. */

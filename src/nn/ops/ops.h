@@ -14,11 +14,13 @@ struct network_conv {
     unsigned flags;
     enum parameter_init init;
 };
-/* <name>.weight [out][in][kernel][kernel] and, if wanted, <name>.bias [out]. */
+/* <name>.weight [out][in][kernel][kernel] and, if wanted, <name>.bias [out]: it starts at 0, or as INIT_UNIFORM where
+ * the weight does. */
 int network_conv(struct network *network, const char *name, int x, struct network_conv conv);
 
 /* ---- dense.c ------------------------------------------------------------------------------------------------- */
-/* <name>.weight [out][in] and, if wanted, <name>.bias [out]; x: [batch][in][1][1]. */
+/* <name>.weight [out][in] and, if wanted, <name>.bias [out]; x: [batch][channels][n][n], whose values in that order are
+ * the `in`: channels n n of them. */
 int network_dense(struct network *network, const char *name, int x, int out, bool bias, unsigned flags,
                   enum parameter_init init);
 
@@ -41,8 +43,16 @@ struct network_average_pool {
 };
 int network_average_pool(struct network *network, const char *name, int x, struct network_average_pool pool);
 
+/* ---- relu.c, dropout.c ------------------------------------------------------------------------------------------- */
+int network_relu(struct network *network, const char *name, int x);
+/* rate: of the values that are dropped, 0 and more, below 1. In inference it is x itself: nothing is appended. The
+ * draws are those of network_set_draw. */
+int network_dropout(struct network *network, const char *name, int x, double rate);
+
 /* ---- max_pool.c, global_pool.c ---------------------------------------------------------------------------------- */
 int network_max_pool(struct network *network, int x, int kernel, int stride, int padding);
 int network_global_pool(struct network *network, int x); /* mean over the map; float32 from here on */
+/* Features [batch][C][1][1] as float32 from here on: x itself where it is that already. */
+int network_to_float32(struct network *network, const char *name, int x);
 
 #endif

@@ -119,7 +119,7 @@ static int mistake_with_conv(struct network *n, int x, int i)
     int y = network_conv(n, "a", x, conv);
     conv.out_channels = 5;
     if (i == 5) return network_conv(n, "a", x, conv); /* the same parameters with another shape */
-    if (i == 6) return network_dense(n, "b", y, 4, false, 0, INIT_ZERO);
+    if (i == 6) return network_to_float32(n, "b", y); /* a map */
     if (i == 7) return network_max_pool(n, y, 3, 2, 2);
     struct network_batch_norm norm = {.residual = y};
     return network_batch_norm(n, "c", i == 8 ? y : network_conv(n, "b", x, conv), norm);
