@@ -61,9 +61,11 @@ const struct safetensors_entry *weights_find(const struct weights *weights, cons
 }
 
 /* What an encoder's file may hold besides the encoder: the supervised classifier and PyTorch's counters. */
-static bool ignored(const char *name)
+static bool ignored(const struct weights *weights, const char *name)
 {
-    return strncmp(name, "fc.", 3) == 0 || ends_with(name, "num_batches_tracked");
+    const char *classifier = model_names(weights->kind).classifier;
+    const size_t length = strlen(classifier);
+    return (strncmp(name, classifier, length) == 0 && name[length] == '.') || ends_with(name, "num_batches_tracked");
 }
 
 /* ---- finding the prefix ------------------------------------------------------------------------------------------ */
@@ -78,19 +80,31 @@ static bool is_copy(const char *prefix)
     return false;
 }
 
-/* Is this tensor the first convolution of a ResNet? Then its prefix. */
-static bool begins_network(const struct safetensors *file, const struct safetensors_entry *entry,
-                           char prefix[WEIGHTS_PREFIX_MAX], bool *sequential)
+/* Is this tensor the first convolution of a network that we know? Then its kind, its prefix and how it has names. */
+static bool begins_network(const struct safetensors *file, const struct safetensors_entry *entry, struct weights *here)
 {
-    static const char *const stems[] = {"conv1.weight", "0.weight"};
-    for (int i = 0; i < 2; i++) {
-        const size_t length = strlen(entry->name), tail = strlen(stems[i]);
-        if (entry->rank != 4 || !ends_with(entry->name, stems[i]) || length - tail >= WEIGHTS_PREFIX_MAX) continue;
+    static const struct {
+        const char *stem, *other; /* the first tensor, and one that only this kind has besides */
+        bool sequential;
+        enum encoder_kind kind;
+        int kernel; /* of the first convolution; 0: any */
+    } beginnings[] = {
+        {"conv1.weight", "layer1.0.conv1.weight", false, ENCODER_RESNET, 0},
+        {"0.weight", "layer1.0.conv1.weight", true, ENCODER_RESNET, 0},
+        {"features.0.weight", "classifier.1.weight", false, ENCODER_ALEXNET, 11},
+    };
+    char *prefix = here->prefix;
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
+        const size_t length = strlen(entry->name), tail = strlen(beginnings[i].stem);
+        if (entry->rank != 4 || !ends_with(entry->name, beginnings[i].stem) || length - tail >= WEIGHTS_PREFIX_MAX)
+            continue;
         memcpy(prefix, entry->name, length - tail);
         prefix[length - tail] = '\0';
         if (length > tail && prefix[length - tail - 1] != '.') continue;
-        *sequential = i == 1;
-        if (find_named(file, prefix, *sequential, "layer1.0.conv1.weight")) return true;
+        if (beginnings[i].kernel > 0 && entry->dims[3] != beginnings[i].kernel) continue;
+        here->sequential = beginnings[i].sequential;
+        here->kind = beginnings[i].kind;
+        if (find_named(file, prefix, here->sequential, beginnings[i].other)) return true;
     }
     return false;
 }
@@ -99,7 +113,7 @@ static int no_network(const char *path, struct error *error)
 {
     return error_set(error, SIMCLR_CORRUPT,
                      "%s: holds no ResNet under torchvision's names (conv1.weight, layer1.0.conv1.weight, ..., behind "
-                     "any prefix): give a run folder, a checkpoint or an exported encoder",
+                     "any prefix), and no AlexNet: give a run folder, a checkpoint or an exported encoder",
                      path);
 }
 
@@ -109,7 +123,7 @@ static void count_tensors(struct weights *weights)
     for (int i = 0; i < safetensors_count(weights->file); i++) {
         const char *in_file = safetensors_at(weights->file, i)->name;
         if (torchvision_name(weights, in_file, name)) {
-            weights->encoder += !ignored(name);
+            weights->encoder += !ignored(weights, name);
         } else {
             if (weights->outside == 0) weights->example = in_file;
             weights->outside += 1;
@@ -124,11 +138,12 @@ int weights_look(struct weights *out, const struct safetensors *file, const char
     struct weights other = *out;
     for (int i = 0; i < safetensors_count(file); i++) {
         struct weights here = {0};
-        if (!begins_network(file, safetensors_at(file, i), here.prefix, &here.sequential)) continue;
+        if (!begins_network(file, safetensors_at(file, i), &here)) continue;
         const bool copy = is_copy(here.prefix);
         if (found[copy]++ == 0 && (!copy || found[0] == 0)) {
             memcpy(out->prefix, here.prefix, sizeof out->prefix);
             out->sequential = here.sequential;
+            out->kind = here.kind;
         } else if (!copy) {
             memcpy(other.prefix, here.prefix, sizeof other.prefix);
         }
@@ -136,14 +151,14 @@ int weights_look(struct weights *out, const struct safetensors *file, const char
     if (found[0] + found[1] == 0) return no_network(path, error);
     if (found[0] > 1 || (found[0] == 0 && found[1] > 1))
         return error_set(error, SIMCLR_CORRUPT,
-                         "%s: holds several ResNets (\"%s\", \"%s\", ...): write the one that is wanted to a file of "
+                         "%s: holds several networks (\"%s\", \"%s\", ...): write the one that is wanted to a file of "
                          "its own",
                          path, out->prefix, other.prefix);
     count_tensors(out);
     return SIMCLR_OK;
 }
 
-/* ---- which ResNet ------------------------------------------------------------------------------------------------ */
+/* ---- which network ----------------------------------------------------------------------------------------------- */
 
 static int count_blocks(const struct weights *weights, int layer)
 {
@@ -154,7 +169,8 @@ static int count_blocks(const struct weights *weights, int layer)
     return blocks;
 }
 
-int weights_config(const struct weights *weights, struct model_config *out, struct error *error)
+/* The depth is that of the blocks; 0: no ResNet has these. */
+static void resnet_config(const struct weights *weights, const struct safetensors_entry *stem, struct model_config *out)
 {
     static const struct {
         int depth, blocks[4];
@@ -163,20 +179,30 @@ int weights_config(const struct weights *weights, struct model_config *out, stru
         {18, {2, 2, 2, 2}, false},  {34, {3, 4, 6, 3}, false},  {50, {3, 4, 6, 3}, true},
         {101, {3, 4, 23, 3}, true}, {152, {3, 8, 36, 3}, true}, {200, {3, 24, 36, 3}, true},
     };
-    const struct safetensors_entry *stem = weights_find(weights, "conv1.weight");
     const bool bottleneck = weights_find(weights, "layer1.0.conv3.weight") != NULL;
     struct resnet_config *resnet = &out->resnet;
-    *out = (struct model_config){.encoder = ENCODER_RESNET, .head_layers = 0, .head_dim = 128};
-    for (size_t i = 0; stem && i < sizeof known / sizeof *known; i++) {
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         bool same = known[i].bottleneck == bottleneck;
         for (int layer = 0; layer < 4; layer++)
             same = same && count_blocks(weights, layer + 1) == known[i].blocks[layer];
         if (same) resnet->depth = known[i].depth;
     }
-    if (!stem || stem->rank != 4 || resnet->depth == 0) return no_network(weights->path, error);
     resnet->width = (double)stem->dims[0] / 64;
     resnet->stem = stem->dims[3] == 3 ? STEM_CIFAR : STEM_IMAGENET;
     out->image_size = resnet->stem == STEM_CIFAR ? 32 : 224;
+}
+
+int weights_config(const struct weights *weights, struct model_config *out, struct error *error)
+{
+    const bool alexnet = weights->kind == ENCODER_ALEXNET;
+    const struct safetensors_entry *stem = weights_find(weights, alexnet ? "features.0.weight" : "conv1.weight");
+    *out = (struct model_config){.encoder = weights->kind, .image_size = 224, .head_dim = 128};
+    if (!stem || stem->rank != 4) return no_network(weights->path, error);
+    if (alexnet)
+        out->alexnet.width = (double)stem->dims[0] / 64;
+    else
+        resnet_config(weights, stem, out);
+    if (!alexnet && out->resnet.depth == 0) return no_network(weights->path, error);
     if (model_config_check(out, error) == SIMCLR_OK) return SIMCLR_OK;
     error_prefix(error, "%s: the network that the shapes of its tensors describe", weights->path);
     if (error) error->status = SIMCLR_CORRUPT; /* the file is wrong, not what the user asked for */
@@ -204,7 +230,7 @@ int weights_check(const struct weights *weights, const struct parameters *parame
     for (int i = 0; i < safetensors_count(weights->file); i++) {
         char name[NAME_MAX_BYTES];
         const char *in_file = safetensors_at(weights->file, i)->name;
-        if (!torchvision_name(weights, in_file, name) || ignored(name)) continue;
+        if (!torchvision_name(weights, in_file, name) || ignored(weights, name)) continue;
         const int index = parameters_find(parameters, name);
         if (index >= 0 && !(parameters->items[index].flags & PARAMETER_HEAD)) continue;
         return error_set(error, SIMCLR_CORRUPT,
@@ -246,6 +272,9 @@ static int check_same_network(const struct weights *weights, const struct model 
     const struct resnet_config *ours = &model->config.resnet;
     const int status = weights_config(weights, &theirs, error);
     if (status) return status;
+    if (theirs.encoder != model->config.encoder)
+        return error_set(error, SIMCLR_INVALID, "%s: holds a network of another kind (%s) than this one (%s)",
+                         weights->path, model_title(&theirs).text, model_title(&model->config).text);
     const double width = theirs.resnet.width;
     if (theirs.resnet.depth == ours->depth && width >= ours->width && width <= ours->width) return SIMCLR_OK;
     return error_set(error, SIMCLR_INVALID, "%s: holds a %s, and this is a %s: give --depth %d --width %g",

@@ -1,5 +1,5 @@
-/* checkpoint/weights.h -- a safetensors file of anybody's seen as a ResNet: which one it is, and what its tensors are
- * called there.
+/* checkpoint/weights.h -- a safetensors file of anybody's seen as an encoder, a ResNet or AlexNet: which one it is, and
+ * what its tensors are called there.
  *
  * Names are torchvision's. They may have one prefix, as wrappers and training programs leave it ("module.",
  * "backbone.", "encoder_q.", our own checkpoints' "encoder."). They may be those of torchvision's layers in a
@@ -20,21 +20,22 @@ struct weights {
     const char *path;               /* borrowed, for sentences */
     char prefix[WEIGHTS_PREFIX_MAX];
     bool sequential;
-    int encoder;         /* tensors with the prefix, fc.* and PyTorch's counters not among them */
+    enum encoder_kind kind;
+    int encoder;         /* tensors with the prefix, the classifier and PyTorch's counters not among them */
     int outside;         /* tensors without it */
     const char *example; /* the first of those, or NULL */
 };
 
 /* Finds the names. Of several networks (an encoder and its momentum copy) the one that is trained is taken.
- * SIMCLR_CORRUPT where there is no ResNet, or several that nothing tells apart. */
+ * SIMCLR_CORRUPT where there is no network that we know, or several that nothing tells apart. */
 int weights_look(struct weights *out, const struct safetensors *file, const char *path, struct error *error);
-/* Depth, width and stem, read off names and shapes; nothing is allocated. image_size is the stem's usual one. */
+/* Kind, depth, width and stem, read off names and shapes; nothing is allocated. image_size is the stem's usual one. */
 int weights_config(const struct weights *weights, struct model_config *out, struct error *error);
-/* Tensor `name` of torchvision's ResNet, or NULL. */
+/* Tensor `name` of torchvision's network, or NULL. */
 const struct safetensors_entry *weights_find(const struct weights *weights, const char *name);
 
 /* All tensors of the encoder that `parameters` describes are there, in shape, float32 and finite, and no other has the
- * prefix (fc.* and counters may). SIMCLR_CORRUPT naming the first that is not so. */
+ * prefix (the classifier and counters may). SIMCLR_CORRUPT naming the first that is not so. */
 int weights_check(const struct weights *weights, const struct parameters *parameters, struct error *error);
 /* Copies what weights_check has found good. */
 void weights_copy(const struct weights *weights, struct model *model);

@@ -285,6 +285,33 @@ static int check_judged(const struct config *c, struct error *error)
     return SIMCLR_OK;
 }
 
+/* Was it given, or does a recipe say something else than its default? (A run's own recipe has every option.) */
+static bool is_chosen(const struct config *c, const struct option_row *row)
+{
+    const int origin = c->origin[row - config_options];
+    struct text value = {0};
+    if (origin != 1) return origin > 1;
+    value_write(c, row, &value);
+    const bool chosen = !value.bytes || strcmp(value.bytes, row->default_text) != 0;
+    text_free(&value);
+    return chosen;
+}
+
+/* Options that belong to one kind of encoder. */
+static int check_encoder(const struct config *c, struct error *error)
+{
+    static const char *const of_resnets[] = {"depth", "stem"};
+    if (strcmp(c->encoder, "resnet") == 0) return SIMCLR_OK;
+    for (size_t i = 0; i < sizeof of_resnets / sizeof *of_resnets; i++) {
+        const struct option_row *row = option_find(of_resnets[i], c->command);
+        if (row && is_chosen(c, row))
+            return error_set(error, SIMCLR_INVALID,
+                             "--encoder %s has no --%s, which is of ResNets: leave it out, or take --encoder resnet",
+                             c->encoder, row->name);
+    }
+    return SIMCLR_OK;
+}
+
 int config_check(const struct config *c, struct error *error)
 {
     int status = check_required(c, error);
@@ -292,6 +319,7 @@ int config_check(const struct config *c, struct error *error)
     status = check_judged(c, error);
     if (status != SIMCLR_OK) return status;
     status = check_views(c, error);
+    if (!status) status = check_encoder(c, error);
     if (status != SIMCLR_OK) return status;
     if (c->epochs > 0 && c->warmup_epochs > (double)c->epochs) {
         return check_order("warmup-epochs", c->warmup_epochs, "epochs", (double)c->epochs, error);

@@ -61,7 +61,7 @@ struct config {
     /* model */
     int64_t depth, image_size, head_layers, head_dim; /* head_layers: "none" = 0, "linear" = 1 accepted */
     double width;
-    char *stem, *image_size_schedule;
+    char *encoder, *stem, *image_size_schedule;
     /* views */
     char *training_views;
     char *view_preset, *crop_filter, *mean, *std; /* mean, std: "r,g,b" or "" */

@@ -218,8 +218,12 @@ const struct option_row config_options[] = {
      .help = "Images in the synthetic set (auto: 8192 to train on, 2048 to test on)."},
 
     /* ---- Model */
+    {.name = "encoder", .argument = "KIND", CHOICE(encoder), .section = "Model",
+     .commands = ON(SUPERVISED), .default_text = "resnet", .choices = "resnet|alexnet", .matters = true,
+     .help = "The network: a ResNet, or AlexNet (torchvision's) as a control, whose images have 64 pixels or more and "
+             "smaller ones are enlarged."},
     {.name = "depth", .argument = "N", INTEGER(depth, 18, 200), .section = "Model",
-     .elsewhere = "arch|architecture|model|model-name|base-model|backbone|encoder|net|network|resnet|resnet-depth|"
+     .elsewhere = "arch|architecture|model|model-name|base-model|backbone|net|network|resnet|resnet-depth|"
                   "resnet-version|a",
      .commands = ON(PRETRAIN) | ON(SUPERVISED) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "18",
      .choices = "18|34|50|101|152|200", .matters = true,
@@ -434,8 +438,8 @@ const struct option_row config_options[] = {
      .commands = ON(FINETUNE), .default_text = "0.05", .matters = true,
      .help = "Base rate, which --scaling multiplies."},
     {.name = "learning-rate", .argument = "RATE", NUMBER(learning_rate, 1e-9, 1000), .section = "Training",
-     .commands = ON(SUPERVISED), .default_text = "0.1", .matters = true,
-     .help = "Base rate, which --scaling multiplies."},
+     .commands = ON(SUPERVISED), .default_text = "auto", .matters = true,
+     .help = "Base rate, which --scaling multiplies (auto: 0.1, and 0.01 for AlexNet)."},
     {.name = "scaling", .argument = "RULE", CHOICE(scaling), .section = "Training",
      .elsewhere = "learning-rate-scaling|lr-scaling|lr-scale|scale-lr|sqrt-lr",
      .commands = ON(PRETRAIN) | WITH_LABELS | ON(DEMO), .default_text = "linear",

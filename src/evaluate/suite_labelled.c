@@ -137,7 +137,7 @@ static int describe(struct config *config, const struct suite_task *task, const 
     char *out = file_join(evaluation->session->config->out, name);
     bool failed = !out || config_set(config, "out", out, 2, NULL);
     static const char *const same[][2] = {
-        {"depth", "depth"}, {"width", "width"}, {"stem", "stem"}, {"image-size", "image_size"}};
+        {"encoder", "encoder"}, {"depth", "depth"}, {"width", "width"}, {"stem", "stem"}, {"image-size", "image_size"}};
     for (size_t i = 0; !failed && i < sizeof same / sizeof *same; i++) {
         const char *value = model_text_value(&text, same[i][1]);
         failed = value && config_set(config, same[i][0], value, 2, NULL);

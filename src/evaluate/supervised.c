@@ -27,11 +27,14 @@ static int open_training_images(struct evaluation *evaluation, const struct labe
     return status;
 }
 
-/* The warm-up takes five epochs, or a tenth of them where that is less. */
-static int resolve_warmup(struct session *session, struct error *error)
+/* The warm-up takes five epochs, or a tenth of them where that is less. AlexNet, without batch norm, stands a tenth of
+ * a ResNet's rate: torchvision trains it at 0.01. */
+static int resolve_training(struct session *session, const struct model_config *network, struct error *error)
 {
     const double tenth = (double)session->config->epochs / 10;
-    return session_resolve_number(session, "warmup-epochs", tenth < 5 ? tenth : 5, error);
+    const int status =
+        session_resolve_number(session, "learning-rate", network->encoder == ENCODER_ALEXNET ? 0.01 : 0.1, error);
+    return status ? status : session_resolve_number(session, "warmup-epochs", tenth < 5 ? tenth : 5, error);
 }
 
 static struct training_record record_of(const struct evaluation *evaluation)
@@ -87,9 +90,8 @@ static int create_model(struct evaluation *evaluation, struct error *error)
     const int status =
         model_create(&run->labelled.model, &config, session->backend, (uint64_t)session->config->seed, error);
     if (status) return status;
-    log_info(&session->log, "%s, %s stem, %d pixels, %d classes", model_title(&config).text,
-             run->labelled.model->config.resnet.stem == STEM_CIFAR ? "CIFAR" : "ImageNet", config.image_size,
-             config.classes);
+    const struct model_title title = model_title(&run->labelled.model->config);
+    log_info(&session->log, "%s%s, %d pixels, %d classes", title.text, title.stem, config.image_size, config.classes);
     return SIMCLR_OK;
 }
 
@@ -98,7 +100,7 @@ int supervised_begin(struct evaluation *evaluation, struct error *error)
     struct supervised_run *run = evaluation->state;
     struct labelled *labelled = &run->labelled;
     struct session *session = evaluation->session;
-    int status = resolve_warmup(session, error);
+    int status = resolve_training(session, &run->network, error);
     if (!status) status = find_start(evaluation, error);
     if (!status) status = create_model(evaluation, error);
     if (status) return status;

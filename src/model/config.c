@@ -12,7 +12,8 @@
 #include "base/format.h"
 #include "model/encoder.h"
 
-static const struct encoder *const ENCODERS[ENCODER_KINDS] = {[ENCODER_RESNET] = &resnet_encoder};
+static const struct encoder *const ENCODERS[ENCODER_KINDS] = {
+    [ENCODER_RESNET] = &resnet_encoder, [ENCODER_ALEXNET] = &alexnet_encoder};
 
 const struct encoder *model_encoder(const struct model_config *config)
 {
@@ -24,7 +25,8 @@ int model_config_check(const struct model_config *config, struct error *error)
 {
     const struct encoder *encoder = model_encoder(config);
     if (!encoder)
-        return error_set(error, SIMCLR_INVALID, "there is no encoder of kind %d; use resnet", (int)config->encoder);
+        return error_set(error, SIMCLR_INVALID, "there is no encoder of kind %d; use resnet or alexnet",
+                         (int)config->encoder);
     const int status = encoder->check(config, error);
     if (status) return status;
     if (config->image_size < 8 || config->image_size > 2048)
@@ -45,6 +47,26 @@ int model_config_check(const struct model_config *config, struct error *error)
                          config->head_layers,
                          config->classes > 0 ? "0 stands for none of them" : "there are no classes");
     return SIMCLR_OK;
+}
+
+int model_find_encoder(const char *name, enum encoder_kind *out)
+{
+    for (int kind = 0; kind < ENCODER_KINDS; kind++) {
+        if (strcmp(ENCODERS[kind]->name, name) != 0) continue;
+        *out = (enum encoder_kind)kind;
+        return SIMCLR_OK;
+    }
+    return SIMCLR_INVALID;
+}
+
+struct model_names model_names(enum encoder_kind kind)
+{
+    return ENCODERS[kind]->names;
+}
+
+int model_least_size(enum encoder_kind kind)
+{
+    return ENCODERS[kind]->least_size;
 }
 
 int model_feature_dim(const struct model_config *config)
@@ -71,7 +93,7 @@ int model_layer_dim(const struct model_config *config, int layer)
 
 struct model_title model_title(const struct model_config *config)
 {
-    struct model_title title = {{0}, {0}};
+    struct model_title title = {{0}, {0}, {0}};
     const struct encoder *encoder = model_encoder(config);
     if (encoder) encoder->title(config, &title);
     return title;
@@ -153,12 +175,7 @@ int model_text_number(model_text_find *find, const void *context, const char *ke
 static int read_kind(struct model_config *out, const char *name, struct error *error)
 {
     if (!name) return SIMCLR_OK; /* ENCODER_RESNET */
-    for (int kind = 0; kind < ENCODER_KINDS; kind++) {
-        if (strcmp(ENCODERS[kind]->name, name) != 0) continue;
-        out->encoder = (enum encoder_kind)kind;
-        return SIMCLR_OK;
-    }
-    return model_text_bad("encoder", name, error);
+    return model_find_encoder(name, &out->encoder) ? model_text_bad("encoder", name, error) : SIMCLR_OK;
 }
 
 int model_config_from_text(struct model_config *out, model_text_find *find, const void *context, struct error *error)

@@ -7,18 +7,21 @@
 
 struct encoder {
     const char *name; /* "resnet" */
+    int least_size;   /* of images, unless a size is asked for: smaller ones are enlarged to it */
+    struct model_names names;
+    enum parameter_init classifier_init; /* of its linear classifier */
     int (*check)(const struct model_config *config, struct error *error);
     void (*settle)(struct model_config *config); /* what was left to the image size is decided */
     int (*feature_dim)(const struct model_config *config);
     int (*build)(struct network *network, const struct model_config *config, int images); /* -> tensor h, kept */
-    /* The number of the block that a parameter of this name belongs to: 0 the stem, then the residual blocks in their
-     * order. What follows the encoder: that of the last block. */
+    /* The number of the block that a parameter of this name belongs to: 0 the first, a ResNet's stem, then the others
+     * in their order. What follows the encoder: that of the last block. */
     int (*block)(const struct model_config *config, const char *name);
     void (*title)(const struct model_config *config, struct model_title *title);
     void (*to_text)(const struct model_config *config, struct model_text *text);
     int (*from_text)(struct model_config *config, model_text_find *find, const void *context, struct error *error);
 };
-extern const struct encoder resnet_encoder; /* resnet.c */
+extern const struct encoder resnet_encoder, alexnet_encoder; /* resnet.c, alexnet.c */
 
 /* The table of a checked configuration's kind; NULL for an unknown kind. */
 const struct encoder *model_encoder(const struct model_config *config);

@@ -90,10 +90,11 @@ int model_plan(struct model *model, const struct model_plan_args *args, struct n
     if (args->layer < 0 || args->layer > model_layers(&model->config))
         return error_set(error, SIMCLR_INVALID, "layer %d of a head of %d layers is impossible", args->layer,
                          model_layers(&model->config));
-    int status = network_create(&network, &model->parameters, args->mode, args->dtype, error);
-    if (status) return status;
     struct model_config config = model->config; /* whose stem is settled */
     if (args->image_size > 0) config.image_size = args->image_size;
+    int status = model_config_check(&config, error);
+    if (!status) status = network_create(&network, &model->parameters, args->mode, args->dtype, error);
+    if (status) return status;
     *tensors = build(network, &config, args->batch, args->encoder_only, args->layer);
     status = network_plan(network, args->backend, &args->options, error);
     if (status) {

@@ -12,28 +12,40 @@ struct resnet_config {
     enum stem stem;
 };
 
-enum encoder_kind { ENCODER_RESNET, ENCODER_KINDS };
+struct alexnet_config {
+    double width; /* multiplier of all filters and units: 1/16 ... 4 */
+};
+
+enum encoder_kind { ENCODER_RESNET, ENCODER_ALEXNET, ENCODER_KINDS };
 struct model_config {
     enum encoder_kind encoder; /* which member of the union counts */
     union {
         struct resnet_config resnet;
+        struct alexnet_config alexnet;
     };
     int image_size;  /* S */
     int head_layers; /* 0 none, 1 linear, 2 (v1), 3 (v2) */
     int head_dim;    /* output of the head, 128 */
-    int classes;     /* > 0: a linear classifier "fc" in place of the head's end (training with labels) */
+    int classes;     /* > 0: a linear classifier in place of the head's end (training with labels) */
     int cut;         /* with a classifier: it stands on the output of this many of the head's layers; 0: on h */
 };
 int model_config_check(const struct model_config *config, struct error *error);
-int model_feature_dim(const struct model_config *config);          /* of h: for a ResNet 512 or 2048 times width */
+int model_find_encoder(const char *name, enum encoder_kind *out); /* "resnet", "alexnet"; SIMCLR_INVALID for another */
+struct model_names {
+    const char *first, *classifier; /* torchvision's of the first convolution and of the classifier */
+};
+struct model_names model_names(enum encoder_kind kind);
+int model_least_size(enum encoder_kind kind); /* of images where no size is asked for: smaller ones are enlarged */
+int model_feature_dim(
+    const struct model_config *config); /* of h: of a ResNet 512 or 2048 times width, of AlexNet 4096 */
 int model_output_dim(const struct model_config *config);           /* of z (or logits) */
 int model_layers(const struct model_config *config);               /* of the head, that the model has: up to its cut */
 int model_layer_dim(const struct model_config *config, int layer); /* of the output of this one of them; 0: of h */
 
 /* ---- the configuration as text: config.c ---- */
 /* Entries that describe a model: a checkpoint's metadata; parts of an export's config.json and of what `info` prints.
- * Numbers read back equal. A ResNet: depth, width, stem (imagenet or cifar); all: image_size, head_layers, head_dim,
- * classes; cut where it is not 0. `encoder` names another kind than resnet. */
+ * Numbers read back equal. A ResNet: depth, width, stem (imagenet or cifar); AlexNet: width; all: image_size,
+ * head_layers, head_dim, classes; cut where it is not 0. `encoder` names another kind than resnet. */
 enum { MODEL_TEXT_ENTRIES = 12, MODEL_TEXT_LENGTH = 32 };
 struct model_text {
     int count;
@@ -52,6 +64,7 @@ int model_config_from_text(struct model_config *out, model_text_find *find, cons
 struct model_title {
     char text[64]; /* "ResNet-18, width 0.25" */
     char word[32]; /* "resnet18" */
+    char stem[20]; /* ", CIFAR stem", to be put behind the text; "" where there is no choice of it */
 };
 struct model_title model_title(const struct model_config *config);
 
@@ -61,7 +74,7 @@ struct model_tensors {
 }; /* z == h without a head */
 
 /* model/projection_head.c: h -> z, or h -> logits. Names: head.fcs.I.weight, head.bns.I.weight, .bias (none for the
- * last); fc.weight, fc.bias. */
+ * last); fc.weight, fc.bias, or classifier.6 of AlexNet. */
 int projection_head_build(struct network *network, const struct model_config *config, int h);
 /* Its first layers alone: the output of the last of them, ReLU included (the last of all has none: z). */
 int projection_layers_build(struct network *network, const struct model_config *config, int h, int layers);

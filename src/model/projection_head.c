@@ -2,7 +2,7 @@
  * of its end where there are labels: a linear classifier. */
 #include <stdio.h>
 
-#include "model/model.h"
+#include "model/encoder.h"
 #include "nn/ops/ops.h"
 
 /* The first `layers` of the head's layers. As in the authors' code the last of all has a batch norm without shift, and
@@ -35,11 +35,12 @@ int projection_layers_build(struct network *network, const struct model_config *
     return build_layers(network, config, h, layers);
 }
 
-/* It starts at zero. So LARS must not adapt its rate: a trust ratio would keep the weights near zero, and the authors
- * leave their classifier out of it (method.md section 5). */
+/* A ResNet's starts at zero. So LARS must not adapt its rate: a trust ratio would keep the weights near zero, and the
+ * authors leave their classifier out of it (method.md section 5). */
 int classifier_build(struct network *network, const struct model_config *config, int h)
 {
     const int y = build_layers(network, config, h, config->cut);
-    return network_dense(network, "fc", y, config->classes, true,
-                         PARAMETER_DECAY | PARAMETER_HEAD | PARAMETER_CLASSIFIER, INIT_ZERO);
+    const struct encoder *encoder = model_encoder(config);
+    return network_dense(network, encoder->names.classifier, y, config->classes, true,
+                         PARAMETER_DECAY | PARAMETER_HEAD | PARAMETER_CLASSIFIER, encoder->classifier_init);
 }

@@ -81,6 +81,7 @@ static void title(const struct model_config *config, struct model_title *out)
 {
     format_write(out->text, sizeof out->text, "ResNet-%d, width %g", config->resnet.depth, config->resnet.width);
     snprintf(out->word, sizeof out->word, "resnet%d", config->resnet.depth);
+    snprintf(out->stem, sizeof out->stem, ", %s stem", stem_of(config) == STEM_CIFAR ? "CIFAR" : "ImageNet");
 }
 
 static void to_text(const struct model_config *config, struct model_text *text)
@@ -204,6 +205,9 @@ static int build(struct network *network, const struct model_config *config, int
 
 const struct encoder resnet_encoder = {
     .name = "resnet",
+    .least_size = 8,
+    .names = {"conv1", "fc"},
+    .classifier_init = INIT_ZERO,
     .check = check,
     .settle = settle,
     .feature_dim = feature_dim,

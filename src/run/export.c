@@ -41,7 +41,7 @@ static void describe(struct text *text, const struct model_config *config, const
     text_json_integer(text, "num_features", model_feature_dim(config));
     text_json_string(text, "global_pool", "avg");
     add_number(text, &model, "width");
-    text_json_string(text, "stem", model_text_value(&model, "stem"));
+    if (model_text_value(&model, "stem")) text_json_string(text, "stem", model_text_value(&model, "stem"));
     text_json_open_object(text, "pretrained_cfg");
     text_json_open_array(text, "input_size");
     text_json_integer(text, NULL, 3);
@@ -53,8 +53,8 @@ static void describe(struct text *text, const struct model_config *config, const
     text_json_string(text, "interpolation", policy->filter == RESAMPLE_BILINEAR ? "bilinear" : "bicubic");
     text_json_number(text, "crop_pct", config->image_size <= 32 ? 1 : 0.875);
     text_json_integer(text, "num_classes", 0);
-    text_json_string(text, "first_conv", "conv1");
-    text_json_string(text, "classifier", "fc");
+    text_json_string(text, "first_conv", model_names(config->encoder).first);
+    text_json_string(text, "classifier", model_names(config->encoder).classifier);
     text_json_close_object(text);
     text_json_close_object(text);
     text_add(text, "\n");

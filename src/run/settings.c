@@ -22,14 +22,24 @@ int session_resolve_number(struct session *session, const char *name, double val
     return config_resolve(session->settings, name, text, error);
 }
 
+/* Of the network of --encoder. */
+static int least_size(const struct session *session)
+{
+    enum encoder_kind kind = ENCODER_RESNET;
+    (void)model_find_encoder(session->config->encoder, &kind); /* one of the option's choices */
+    return model_least_size(kind);
+}
+
 int session_resolve_size(struct session *session, const struct dataset *dataset, struct error *error)
 {
     if (dataset == NULL || !config_is_auto(session->config, "image-size")) return SIMCLR_OK;
     int width, height;
     dataset_max_size(dataset, &width, &height);
     const int side = dataset_typical_side(dataset), largest = width < height ? width : height;
-    const int size = side < 8 ? 8 : side > SIZE_MAX_AUTO ? SIZE_MAX_AUTO : side;
-    const char *median = size < largest && size < SIZE_MAX_AUTO ? "the median of their shorter sides; " : "";
+    const int least = least_size(session), size = side < least ? least : side > SIZE_MAX_AUTO ? SIZE_MAX_AUTO : side;
+    const char *median = side < least                             ? "the network's least; "
+                         : size < largest && size < SIZE_MAX_AUTO ? "the median of their shorter sides; "
+                                                                  : "";
     log_info(&session->log, "image size: %d (%sthe images are up to %d x %d)", size, median, width, height);
     return session_resolve_number(session, "image-size", size, error);
 }
@@ -76,7 +86,9 @@ static int resolve_training(struct session *session, int size, struct error *err
 static int image_size_of(const struct session *session)
 {
     if (session->config->image_size > 0) return (int)session->config->image_size;
-    return session->traits.image_size > 0 ? session->traits.image_size : SIZE_UNKNOWN;
+    const int size = session->traits.image_size > 0 ? session->traits.image_size : SIZE_UNKNOWN;
+    const int least = least_size(session);
+    return size < least ? least : size;
 }
 
 int session_resolve(struct session *session, const struct dataset *dataset, struct error *error)
@@ -90,21 +102,26 @@ int session_resolve(struct session *session, const struct dataset *dataset, stru
 
 /* ---- turning ---- */
 
+static enum stem stem_of(const struct config *config)
+{
+    if (strcmp(config->stem, "imagenet") == 0) return STEM_IMAGENET;
+    return strcmp(config->stem, "cifar") == 0 ? STEM_CIFAR : STEM_AUTO;
+}
+
 int session_model_config(const struct session *session, int classes, struct model_config *out, struct error *error)
 {
     const struct config *config = session->config;
     *out = (struct model_config){
-        .encoder = ENCODER_RESNET,
-        .resnet = {.depth = (int)config->depth, .width = config->width, .stem = STEM_AUTO},
         .image_size = image_size_of(session),
         .head_layers = (int)config->head_layers,
         .head_dim = (int)config->head_dim,
         .classes = classes,
     };
-    if (strcmp(config->stem, "imagenet") == 0)
-        out->resnet.stem = STEM_IMAGENET;
-    else if (strcmp(config->stem, "cifar") == 0)
-        out->resnet.stem = STEM_CIFAR;
+    (void)model_find_encoder(config->encoder, &out->encoder); /* one of the option's choices */
+    if (out->encoder == ENCODER_ALEXNET)
+        out->alexnet.width = config->width;
+    else
+        out->resnet = (struct resnet_config){(int)config->depth, config->width, stem_of(config)};
     return model_config_check(out, error);
 }
 
@@ -206,7 +223,10 @@ int session_open_numbered(const struct session *session, const char *path, enum 
     dataset.keep_nothing = session->traits.keeps_no_images;
     if (config->cache_memory > 0) dataset.cache_bytes = (size_t)config->cache_memory;
     if (config->synthetic_images > 0) dataset.synthetic_count = config->synthetic_images;
-    if (config->image_size > 0) dataset.synthetic_size = (int)config->image_size;
+    if (config->image_size > 0)
+        dataset.synthetic_size = (int)config->image_size;
+    else if (least_size(session) > SIZE_UNKNOWN) /* drawn as large as they are needed, training and test images alike */
+        dataset.synthetic_size = least_size(session);
     const int status = dataset_open(out, &dataset, session->pool, &session->log, error);
     if (status == SIMCLR_OK) {
         log_info(&session->log, "%s images: %s", part == DATASET_TRAIN ? "training" : "test",

@@ -144,6 +144,7 @@ static int create_model(struct pretrain *run, struct error *error)
     struct step_config step = {
         .loss = &step_nt_xent,
         .images = (int)options->batch,
+        .seed = (uint64_t)options->seed,
         .temperature = options->temperature,
         .dtype = session->dtype,
         .planning = session->planning,
@@ -208,9 +209,9 @@ static void describe(const struct pretrain *run)
 {
     const struct config *config = run->config;
     const struct model_config *model = &run->model->config;
-    log_info(&run->session->log, "%s, %s stem, %d pixels, h of %d, head of %d layers to %d", model_title(model).text,
-             model->resnet.stem == STEM_CIFAR ? "CIFAR" : "ImageNet", model->image_size, model_feature_dim(model),
-             model->head_layers, model_output_dim(model));
+    const struct model_title title = model_title(model);
+    log_info(&run->session->log, "%s%s, %d pixels, h of %d, head of %d layers to %d", title.text, title.stem,
+             model->image_size, model_feature_dim(model), model->head_layers, model_output_dim(model));
     log_info(&run->session->log,
              "%s, batch %lld, peak rate %g, %g of %lld epochs of warm-up, temperature %g, %lld steps an epoch",
              config->optimizer, (long long)config->batch, schedule_peak(&run->step.schedule), config->warmup_epochs,

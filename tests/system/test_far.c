@@ -178,6 +178,17 @@ static void finetuning(void **state)
     assert_same_file("tuned/checkpoints/random.safetensors");
 }
 
+/* Each step's dropout is drawn anew, though the step is a repeated recording. */
+static void alexnet(void **state)
+{
+    (void)state;
+    static const char *const options[] = {DATA,    "encoder", "alexnet", "image-size", "64",  "width",   "0.125",
+                                          "batch", "8",       "epochs",  "2",          "out", "alexnet", NULL};
+    assert_true(run_in_both(COMMAND_SUPERVISED, options) > 0);
+    assert_same_file("alexnet/checkpoints/step-00000004.safetensors");
+    assert_same_file("alexnet/exported/encoder.safetensors");
+}
+
 static void evaluating(void **state)
 {
     (void)state;
@@ -292,6 +303,7 @@ int main(void)
         cmocka_unit_test(other_optimisers_and_bf16),
         cmocka_unit_test(resuming),
         cmocka_unit_test(finetuning),
+        cmocka_unit_test(alexnet),
         cmocka_unit_test(evaluating),
         cmocka_unit_test(embedding),
         cmocka_unit_test(memory_is_estimated),

@@ -84,6 +84,61 @@ static void test_import_torchvision(void **state)
     close_run(&other);
 }
 
+/* AlexNet, alone and behind a prefix: which one it is stands in its names and shapes. */
+static void test_alexnet(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct model *model, *other;
+    struct weights weights;
+    struct model_config read;
+    struct safetensors *file;
+    const struct model_config config = {.encoder = ENCODER_ALEXNET, .alexnet.width = 0.125, .image_size = 64};
+    CHECK_OK(model_create(&model, &config, NULL, 1, &error), error);
+    CHECK_OK(model_create(&other, &config, NULL, 2, &error), error);
+    CHECK_OK(checkpoint_export_encoder(at("alexnet"), model, 1, &error), error);
+    CHECK_OK(checkpoint_import_encoder(at("alexnet"), other, &error), error);
+    assert_true(parameters_encoder_hash(&other->parameters) == parameters_encoder_hash(&model->parameters));
+    CHECK_OK(safetensors_open(&file, at("alexnet"), &error), error);
+    enum { TENSORS = 14 };
+    struct safetensors_entry entries[TENSORS + 1];
+    char names[TENSORS][96];
+    const float zeros[512 * 3] = {0};
+    assert_int_equal(safetensors_count(file), TENSORS);
+    for (int i = 0; i < TENSORS; i++) {
+        entries[i] = *safetensors_at(file, i);
+        snprintf(names[i], sizeof names[i], "module.%s", entries[i].name);
+        entries[i].name = names[i];
+    }
+    entries[TENSORS] = (struct safetensors_entry){.name = "module.classifier.6.weight",
+                                                  .dtype = ST_F32,
+                                                  .rank = 2,
+                                                  .dims = {3, 512},
+                                                  .data = zeros,
+                                                  .bytes = sizeof zeros};
+    CHECK_OK(safetensors_write(at("wrapped"), entries, TENSORS + 1, NULL, 0, &error), error);
+    safetensors_close(&file);
+    CHECK_OK(safetensors_open(&file, at("wrapped"), &error), error);
+    CHECK_OK(weights_look(&weights, file, "wrapped", &error), error);
+    CHECK_OK(weights_config(&weights, &read, &error), error);
+    assert_true(read.encoder == ENCODER_ALEXNET && read.alexnet.width == 0.125);
+    assert_string_equal(weights.prefix, "module.");
+    assert_int_equal(weights.encoder, TENSORS); /* without the classifier */
+    CHECK_OK(weights_check(&weights, &other->parameters, &error), error);
+    safetensors_close(&file);
+    model_destroy(&other);
+
+    struct weights_taken taken; /* a ResNet cannot begin with it */
+    CHECK_OK(model_create(&other, &SMALL, NULL, 2, &error), error);
+    CHECK_OK(safetensors_open(&file, at("alexnet"), &error), error);
+    CHECK_OK(weights_look(&weights, file, "alexnet", &error), error);
+    assert_int_equal(weights_begin(&weights, other, &taken, &error), SIMCLR_INVALID);
+    assert_non_null(strstr(error.text, "network of another kind (AlexNet, width 0.125)"));
+    safetensors_close(&file);
+    model_destroy(&other);
+    model_destroy(&model);
+}
+
 /* ---- weights of other programs: prefixes, a Sequential, copies ---------------------------------------------- */
 
 enum { MOST_ENTRIES = 400 };
@@ -204,7 +259,7 @@ static void test_refused_prefixes(void **state)
     add_renamed(&renamed, "left.", false); /* two, and nothing tells which */
     add_renamed(&renamed, "right.", false);
     assert_int_equal(look_at(&renamed, &run, &weights, &error), SIMCLR_CORRUPT);
-    assert_non_null(strstr(error.text, "several ResNets (\"left.\", \"right.\", ...)"));
+    assert_non_null(strstr(error.text, "several networks (\"left.\", \"right.\", ...)"));
     renamed.count /= 2;
     add_stranger(&renamed, "left.attention.weight"); /* inside of the prefix: of another model */
     assert_int_equal(look_at(&renamed, &run, &weights, &error), SIMCLR_CORRUPT);
@@ -220,10 +275,8 @@ static void test_refused_prefixes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_export),
-        cmocka_unit_test(test_import_torchvision),
-        cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_refused_prefixes),
+        cmocka_unit_test(test_export),   cmocka_unit_test(test_import_torchvision), cmocka_unit_test(test_alexnet),
+        cmocka_unit_test(test_prefixes), cmocka_unit_test(test_refused_prefixes),
     };
     return run_cases(tests, make_folder, remove_folder);
 }

@@ -196,6 +196,44 @@ static void views_and_labels_matter(void **state)
     memory_free(first.data);
 }
 
+/* AlexNet: its images are large enough, and dropout goes on with the same draws. */
+static void alexnet_goes_on_too(void **state)
+{
+    (void)state;
+    static const char *const options[] = {"encoder", "alexnet", "image-size", "auto", "learning-rate", "auto", NULL};
+    struct run_fixture run;
+    double losses[6];
+    run_whole(&run, "alexnet", options);
+    assert_true(fixture_said(&run, "image size: 64 ("));
+    assert_true(fixture_said(&run, "AlexNet, width 0.125, 64 pixels, 10 classes"));
+    assert_true(fixture_said(&run, "peak rate 0.00117187,")); /* 0.01 x 30 / 256 */
+    fixture_close(&run);
+    read_losses("alexnet", losses);
+    for (int i = 0; i < 6; i++) assert_true(losses[i] > 2 && losses[i] < 2.6);
+    assert_true(losses[0] < 2.302 || losses[0] > 2.3031); /* the classifier does not start at zero */
+    struct bytes expected = read_file("alexnet/checkpoints/step-00000006.safetensors");
+    struct bytes encoder = read_file("alexnet/exported/encoder.safetensors");
+    const char *afresh[sizeof options / sizeof *options + 2] = {"overwrite", "true"};
+    memcpy(afresh + 2, options, sizeof options);
+    for (int stop = 1; stop <= 3; stop += 2) {
+        assert_int_equal(run_in(&run, "alexnet", stop, afresh), SIMCLR_INTERRUPTED);
+        fixture_close(&run);
+        run_whole(&run, "alexnet", options);
+        assert_int_equal(run.first_step, stop + 1);
+        fixture_close(&run);
+        assert_same_file("alexnet/checkpoints/step-00000006.safetensors", expected);
+        assert_same_file("alexnet/exported/encoder.safetensors", encoder);
+    }
+    memory_free(expected.data);
+    memory_free(encoder.data);
+    assert_int_equal(run_in(&run, "alexnet", -1, (const char *[]){"image-size", "auto", NULL}), SIMCLR_INVALID);
+    assert_non_null(strstr(run.error.text, "encoder"));
+    fixture_close(&run);
+    assert_int_equal(run_in(&run, "small", -1, (const char *[]){"encoder", "alexnet", NULL}), SIMCLR_INVALID);
+    assert_non_null(strstr(run.error.text, "AlexNet needs images of 63 pixels or more, not 16"));
+    fixture_close(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +242,7 @@ int main(void)
         cmocka_unit_test(going_on_is_bit_equal),
         cmocka_unit_test(another_run_is_refused),
         cmocka_unit_test(views_and_labels_matter),
+        cmocka_unit_test(alexnet_goes_on_too),
     };
     return run_cases(tests, make_folder, remove_folder);
 }

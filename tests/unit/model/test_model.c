@@ -65,6 +65,59 @@ static const struct parameter *row(const struct parameters *table, const char *n
     return &table->items[index];
 }
 
+/* As model_config_from_text asks for entries. */
+static const char *find(const void *context, const char *key)
+{
+    return model_text_value(context, key);
+}
+
+/* torchvision's documented count of AlexNet, its tensors, and its multiply-adds (0.714 x 10^9, which leave pools out).
+ */
+static void test_alexnet(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct parameters table = {0};
+    struct network *network;
+    const struct model_config config = {
+        .encoder = ENCODER_ALEXNET, .alexnet.width = 1, .image_size = 224, .classes = 1000};
+    CHECK_OK(network_create(&network, &table, NETWORK_TRAINING, DTYPE_F32, &error), error);
+    const int h = alexnet_encoder.build(network, &config, network_input(network, 1, 3, 224, 224));
+    classifier_build(network, &config, h);
+    CHECK_OK(network_check(network, &error), error);
+    assert_int_equal(network_tensor(network, h)->channels, 4096);
+    assert_int_equal(model_feature_dim(&config), 4096);
+    assert_int_equal(trained(&table), 61100840);
+    assert_int_equal(table.count, 16);
+    const struct network_row *rows;
+    double flops = 0;
+    const int count = network_rows(network, &rows);
+    for (int r = 0; r < count; r++)
+        if (!strcmp(rows[r].kind, "conv") || !strcmp(rows[r].kind, "dense")) flops += rows[r].flops;
+    assert_true(fabs(flops / 2e9 / 0.714 - 1) < 0.002);
+    for (int i = 0; i < table.count; i++) { /* all start as torchvision's; biases neither decay nor adapt */
+        const struct parameter *item = &table.items[i];
+        const bool bias = item->rank == 1, classifier = strncmp(item->name, "classifier.6.", 13) == 0;
+        assert_int_equal(item->init, INIT_UNIFORM);
+        assert_int_equal((item->flags & PARAMETER_DECAY) != 0, !bias);
+        assert_int_equal((item->flags & PARAMETER_ADAPT) != 0, !bias && !classifier);
+        assert_int_equal((item->flags & PARAMETER_CLASSIFIER) != 0, classifier);
+    }
+    network_destroy(&network);
+    parameters_free(&table);
+
+    struct model_config again;
+    struct model_text text;
+    model_config_to_text(&config, &text);
+    assert_string_equal(model_text_value(&text, "encoder"), "alexnet");
+    assert_null(model_text_value(&text, "depth"));
+    CHECK_OK(model_config_from_text(&again, find, &text, &error), error);
+    assert_true(again.encoder == ENCODER_ALEXNET && again.alexnet.width == 1 && again.classes == 1000);
+    assert_string_equal(model_title(&config).text, "AlexNet, width 1");
+    assert_string_equal(model_title(&config).word, "alexnet");
+    assert_string_equal(model_title(&config).stem, "");
+}
+
 static void check_dims(const struct parameter *item, int a, int b, int c, int d)
 {
     const int dims[4] = {a, b, c, d};
@@ -378,13 +431,8 @@ static void test_stems(void **state)
     assert_string_equal(model_text_value(&text, "stem"), "cifar");
 }
 
-/* ---- text ---------------------------------------------------------------------------------------------------- */
-static const char *find(const void *context, const char *key)
-{
-    return model_text_value(context, key);
-}
-
 /* What a checkpoint says of its model, entry by entry: the file format. */
+/* ---- text ---------------------------------------------------------------------------------------------------- */
 static void test_text(void **state)
 {
     (void)state;
@@ -503,6 +551,11 @@ static void test_refusals(void **state)
         {.resnet.depth = 18, .resnet.width = 1, .image_size = 32, .head_layers = 4, .head_dim = 128},
         {.resnet.depth = 18, .resnet.width = 1, .image_size = 32, .head_layers = 2, .head_dim = 0},
         {.resnet.depth = 18, .resnet.width = 1, .image_size = 32, .classes = -1},
+        {.encoder = ENCODER_ALEXNET, .alexnet.width = 1, .image_size = 62},
+        {.encoder = ENCODER_ALEXNET, .alexnet.width = 0.03125, .image_size = 64},
+        {.encoder = ENCODER_ALEXNET, .alexnet.width = 0.1, .image_size = 64},
+        {.encoder = ENCODER_ALEXNET, .alexnet.width = 5, .image_size = 64},
+        {.encoder = ENCODER_ALEXNET, .alexnet.width = (double)NAN, .image_size = 64},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct error error = {0};
@@ -549,10 +602,13 @@ static void test_batch_of_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),       cmocka_unit_test(test_names),      cmocka_unit_test(test_initial_values),
-        cmocka_unit_test(test_layers),       cmocka_unit_test(test_classifier), cmocka_unit_test(test_rates_of_blocks),
-        cmocka_unit_test(test_heads),        cmocka_unit_test(test_stems),      cmocka_unit_test(test_text),
-        cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_refusals),   cmocka_unit_test(test_batch_of_one),
+        cmocka_unit_test(test_alexnet),         cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_names),           cmocka_unit_test(test_initial_values),
+        cmocka_unit_test(test_layers),          cmocka_unit_test(test_classifier),
+        cmocka_unit_test(test_rates_of_blocks), cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_stems),           cmocka_unit_test(test_text),
+        cmocka_unit_test(test_hostile_text),    cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_batch_of_one),
     };
     return run_cases(tests, NULL, NULL);
 }
