@@ -5,59 +5,9 @@
 
 #include "base/memory.h"
 #include "base/stop.h"
+#include "eval/nearest.h"
 
 enum { QUERY_TILE = 256, ROW_TILE = 4096 };
-
-/* Ties are ordered by the higher row number, so that the result does not depend on the order in which tiles are
- * visited. */
-static bool worse(struct neighbour a, struct neighbour b)
-{
-    return a.similarity < b.similarity || (a.similarity == b.similarity && a.row > b.row);
-}
-
-/* heap[0] is the worst of the `count` kept so far. */
-static void heap_sift_down(struct neighbour *heap, int count, int at)
-{
-    for (;;) {
-        int child = 2 * at + 1;
-        if (child >= count) return;
-        if (child + 1 < count && worse(heap[child + 1], heap[child])) child += 1;
-        if (!worse(heap[child], heap[at])) return;
-        const struct neighbour swap = heap[at];
-        heap[at] = heap[child];
-        heap[child] = swap;
-        at = child;
-    }
-}
-
-static void heap_push(struct neighbour *heap, int *count, int capacity, struct neighbour item)
-{
-    if (*count == capacity) {
-        if (!worse(heap[0], item)) return;
-        heap[0] = item;
-        heap_sift_down(heap, capacity, 0);
-        return;
-    }
-    int at = (*count)++;
-    heap[at] = item;
-    while (at > 0 && worse(heap[at], heap[(at - 1) / 2])) {
-        const struct neighbour swap = heap[at];
-        heap[at] = heap[(at - 1) / 2];
-        heap[(at - 1) / 2] = swap;
-        at = (at - 1) / 2;
-    }
-}
-
-/* Sorts a heap in place, best first. */
-static void heap_sort(struct neighbour *heap, int count)
-{
-    for (int left = count; left > 1; left--) {
-        const struct neighbour last = heap[left - 1];
-        heap[left - 1] = heap[0];
-        heap[0] = last;
-        heap_sift_down(heap, left - 1, 0);
-    }
-}
 
 struct search {
     const struct neighbours_args *args;
@@ -120,7 +70,7 @@ static void search_row(void *context, int64_t index, int thread)
         if (search->args->leave_out_self && row == query) continue;
         const float similarity = products[j] * search->query_scale[query] * search->row_scale[row];
         if (isnan(similarity)) continue; /* a broken row is nobody's neighbour */
-        heap_push(heap, &search->counts[query], search->k, (struct neighbour){similarity, (int32_t)row});
+        nearest_push(heap, &search->counts[query], search->k, (struct neighbour){similarity, (int32_t)row});
     }
 }
 
@@ -155,8 +105,7 @@ static int search_run(struct backend *backend, struct search *search, struct err
     }
     for (int64_t q = 0; q < args->query_count; q++) {
         struct neighbour *list = search->heaps + q * args->k;
-        heap_sort(list, search->counts[q]);
-        for (int i = search->counts[q]; i < args->k; i++) list[i] = (struct neighbour){0.0f, -1};
+        nearest_end(list, search->counts[q], args->k);
     }
     return SIMCLR_OK;
 }
