@@ -120,16 +120,24 @@ static bool takes_many(const char *command, const char *name)
     return find_option(command, name, &option) && strcmp(option.type, "list") == 0;
 }
 
-/* --name, --name value, --name=value, --no-name; *taken: how many more arguments were used. */
+/* An option of one letter may have one dash. */
+static bool is_letter(const char *command, const char *argument)
+{
+    simclr_option option;
+    return argument[0] == '-' && argument[1] != '\0' && argument[2] == '\0' &&
+           find_option(command, argument + 1, &option);
+}
+
+/* Behind the dashes: name, name value, name=value, no-name; *taken: how many more arguments were used. */
 static int read_option(struct request *request, const char *argument, const char *next, int *taken)
 {
     char name[NAME_BYTES];
     simclr_option option;
-    const size_t length = strcspn(argument + 2, "=");
-    const char *value = argument[2 + length] == '=' ? argument + 3 + length : NULL;
+    const size_t length = strcspn(argument, "=");
+    const char *value = argument[length] == '=' ? argument + length + 1 : NULL;
 
     *taken = 0;
-    snprintf(name, sizeof name, "%.*s", (int)length, argument + 2);
+    snprintf(name, sizeof name, "%.*s", (int)length, argument);
     if (find_option(request->command, name, &option)) {
         if (!option.argument) return set_option(request, name, value ? value : "true");
         if (!value && next && strncmp(next, "--", 2) != 0) {
@@ -165,8 +173,9 @@ static int read_arguments(struct request *request, int count, char **arguments)
             request->console->quiet = true;
         } else if (strcmp(argument, "--verbose") == 0 || strcmp(argument, "-v") == 0) {
             request->console->verbose = true;
-        } else if (strncmp(argument, "--", 2) == 0 && argument[2] != '\0') {
-            code = read_option(request, argument, i + 1 < count ? arguments[i + 1] : NULL, &taken);
+        } else if ((strncmp(argument, "--", 2) == 0 && argument[2] != '\0') || is_letter(request->command, argument)) {
+            const char *name = argument + (argument[1] == '-' ? 2 : 1);
+            code = read_option(request, name, i + 1 < count ? arguments[i + 1] : NULL, &taken);
         } else if (word && (!request->word_given || takes_many(request->command, word))) {
             request->word_given = true;
             code = set_option(request, word, argument);

@@ -50,25 +50,12 @@ struct embed {
     bool escaped; /* the names */
 };
 
-/* "dir/features.npy" gives "dir/features.txt"; a name without that ending gets ".txt" behind it. */
-static char *names_path(const char *path, const char *ending)
-{
-    struct text text = {0};
-    const size_t length = strlen(path), tail = strlen(ending);
-    const bool ends = length > tail && strcmp(path + length - tail, ending) == 0;
-
-    text_add(&text, "%.*s.txt", (int)(ends ? length - tail : length), path);
-    char *name = text.failed ? NULL : memory_string(text.bytes);
-    text_free(&text);
-    return name;
-}
-
 static int embed_open(struct embed *embed, const struct config *config, struct error *error)
 {
     embed->text = strcmp(config->format, "tsv") == 0;
     const char *ending = embed->text ? ".tsv" : ".npy";
     embed->path = memory_string(config->out[0] ? config->out : embed->text ? "features.tsv" : "features.npy");
-    embed->names_path = embed->path ? names_path(embed->path, ending) : NULL;
+    embed->names_path = embed->path ? outputs_beside(embed->path, ending, ".txt") : NULL;
     if (!embed->names_path) return error_no_memory(error, "the names of files", 1);
     int status = outputs_check(config, "out", embed->path, error);
     if (status == SIMCLR_OK) status = outputs_check(config, "out", embed->names_path, error);

@@ -21,7 +21,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_KNN] =
         {
             .name = "knn",
-            .elsewhere = "nearest|neighbours|neighbors|eval-knn|knn-eval",
+            .elsewhere = "eval-knn|knn-eval|knn-classify",
             .summary = "classify by the nearest neighbours of a trained encoder's features",
             .help = "Classifies the test images by a vote of the most similar training images, by the encoder's "
                     "features as they are. Beside the result stand two controls: the pixels themselves, and the same "
@@ -103,6 +103,36 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .examples = "simclr report run/\n"
                         "simclr report run/ earlier/ --out both.html\n"
                         "simclr report run/ --evaluation evaluation/",
+        },
+    [COMMAND_NEIGHBOURS] =
+        {
+            .name = "neighbours",
+            .elsewhere = "neighbors|nearest|similar|search|retrieve|find|query|graph",
+            .summary = "find the images of a set that are most similar to a picture, or to each other",
+            .word = "checkpoint",
+            .help =
+                "Finds the images whose features are most similar to those of --query; without it, to each image of "
+                "the set. The search is exact up to 200,000 images, and above in the nearest cells of k-means, whose "
+                "recall is printed. What was computed once of a set is kept, so that a second command starts at "
+                "once.",
+            .examples = "simclr neighbours run/ --data photos/ --query cat.jpg\n"
+                        "simclr neighbours run/ --data photos/ --query new/ -k 5 --out similar.html\n"
+                        "simclr neighbours run/ --data photos/ -k 50 --out graph.npz",
+        },
+    [COMMAND_MAP] =
+        {
+            .name = "map",
+            .elsewhere = "umap|tsne|t-sne|pacmap|project|projection|scatter|atlas|visualize-embeddings",
+            .summary = "draw a set as points of the plane, or as an atlas of pictures",
+            .word = "checkpoint",
+            .help =
+                "Puts every image at a point of the plane, near those that the encoder finds alike (PaCMAP), and says "
+                "how many of the nearest neighbours are nearest there too: what a map shows is never all. Labels are "
+                "not needed; where there are some, they colour the points. The same map comes out with any number of "
+                "threads.",
+            .examples = "simclr map run/ --data photos/ --out map.svg\n"
+                        "simclr map run/ --data photos/ --out atlas.png\n"
+                        "simclr map --features features.npy --out map.csv",
         },
     [COMMAND_VIEWS] =
         {

@@ -257,12 +257,35 @@ static int check_views(const struct config *c, struct error *error)
     return SIMCLR_OK;
 }
 
+/* An encoder with images, or a table of features with another or none. */
+static int check_explored(const struct config *c, struct error *error)
+{
+    const char *name = command_name(c->command);
+    if (!c->features[0] && c->test_features[0])
+        return error_set(error, SIMCLR_INVALID, "--test-features goes with --features FILE, the rows before them");
+    if (!c->features[0] && !c->checkpoint[0])
+        return error_set(error, SIMCLR_INVALID,
+                         "%s needs a trained encoder and images: %s MODEL --data PATH; or --features FILE", name, name);
+    if (!c->features[0])
+        return c->data[0] ? SIMCLR_OK
+                          : error_set(error, SIMCLR_INVALID, "%s needs --data PATH: the images to look at", name);
+    if (c->checkpoint[0] || c->data[0] || c->test_data[0] || c->layer > 0)
+        return error_set(error, SIMCLR_INVALID,
+                         "--features takes the place of the encoder, --data, --test-data and --layer: give one or the "
+                         "other");
+    if (c->origin[option_find("part", c->command) - config_options] == 2)
+        return error_set(error, SIMCLR_INVALID,
+                         "--part is of --data: all rows of --features and --test-features are taken");
+    return SIMCLR_OK;
+}
+
 /* An encoder with images, or two tables of features. */
 static int check_judged(const struct config *c, struct error *error)
 {
     const char *name = command_name(c->command);
     const bool sgd = strcmp(c->solver, "sgd") == 0;
     if (!option_find("features", c->command)) return SIMCLR_OK;
+    if (option_find("part", c->command)) return check_explored(c, error);
     if (sgd && c->features[0])
         return error_set(error, SIMCLR_INVALID,
                          "--solver sgd needs images, of which it makes fresh views: give --checkpoint and --data");

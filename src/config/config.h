@@ -21,6 +21,8 @@ enum command {
     COMMAND_SUPERVISED,
     COMMAND_EMBED,
     COMMAND_REPORT,
+    COMMAND_NEIGHBOURS,
+    COMMAND_MAP,
     COMMAND_VIEWS,
     COMMAND_INFO,
     COMMAND_DATA_INFO,
@@ -93,7 +95,9 @@ struct config {
     char *protocols, *compare, *l2_grid;
     char *runs, *evaluations; /* lists */
     int64_t seeds;
-    bool feature_cache;
+    bool feature_cache, exact;
+    char *query; /* of neighbours */
+    int64_t k;
     int64_t feature_cache_size;
     int64_t cut_layer, label_epochs;
     double layer_decay;

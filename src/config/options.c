@@ -11,7 +11,8 @@
 
 /* Commands that start from a trained encoder, that train with labels, that compute with a network, and that draw views.
  */
-#define WITH_ENCODER (ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(EVALUATE) | ON(EMBED) | ON(REPORT))
+#define WITH_COLLECTION (ON(MAP) | ON(NEIGHBOURS)) /* they look at a set as rows (explore/collection.h) */
+#define WITH_ENCODER (ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(EVALUATE) | ON(EMBED) | ON(REPORT) | WITH_COLLECTION)
 #define WITH_LABELS (ON(FINETUNE) | ON(SUPERVISED))
 #define WITH_NETWORK (ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO))
 #define WITH_TABLES (ON(KNN) | ON(LINEAR) | ON(EVALUATE)) /* they judge tables of features too */
@@ -54,6 +55,10 @@ const struct option_row config_options[] = {
      .commands = WITH_TABLES, .default_text = "",
      .help = "Labelled images: all that pretrain takes. It goes with --checkpoint; --features takes the place of both."},
     {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
+     .commands = WITH_COLLECTION, .default_text = "",
+     .help = "Images, with or without labels: all that pretrain takes. It goes with the encoder; --features takes the "
+             "place of both."},
+    {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
      .commands = ON(VIEWS), .default_text = "", .required = true,
      .help = "Images to look at: all that pretrain takes. The option's name may be left out: simclr views PATH."},
     {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
@@ -71,7 +76,7 @@ const struct option_row config_options[] = {
     {.name = "test-data", .argument = "PATH", TEXT(test_data), .section = "Data",
      .elsewhere = "val-data|val-data-path|val-dir|val-path|valdir|validation-data|test-dir|test-path|eval-data|"
                   "query-data",
-     .commands = ON(PRETRAIN) | WITH_LABELS | WITH_TABLES, .default_text = "",
+     .commands = ON(PRETRAIN) | WITH_LABELS | WITH_TABLES | WITH_COLLECTION, .default_text = "",
      .help = "Images to test on, their classes matched by name; not given: the test or val part of --data."},
     {.name = "subset", .argument = "FILE", TEXT(subset), .section = "Data",
      .elsewhere = "subset-file|include|include-file|image-list|file-list|filelist|indices|index-file|keep-list|sample-ids",
@@ -98,6 +103,19 @@ const struct option_row config_options[] = {
      .commands = ON(REPORT), .default_text = "",
      .help = "Folder that evaluate wrote; with several runs one for each, in their order (not given: RUN/evaluation, RUN, "
              "or ./evaluation where it is of this run)."},
+    {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
+     .commands = ON(MAP), .default_text = "map.svg",
+     .help = "File of the map, written as its name ends: .svg (points), .png (pictures in the places of their points), "
+             ".csv (name, x, y, label, class) or .npy (numbers, with the names beside it in .txt)."},
+    {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
+     .commands = ON(NEIGHBOURS), .default_text = "",
+     .help = "File of the lists, written as its name ends: .npz (numbers and names), .csv, .jsonl, .html (a page of "
+             "pictures) or .png (a sheet of them). Not given: the lists of --query are printed."},
+    {.name = "query", .argument = "PATH", TEXT(query), .section = "Data",
+     .elsewhere = "image|query-image|find|search|similar-to",
+     .commands = ON(NEIGHBOURS), .default_text = "",
+     .help = "What to find neighbours of: an image, or a folder, list or archive of images (not given: every image of the "
+             "set, among the others)."},
     {.name = "set", .argument = "NAME", CHOICE(set), .section = "Data",
      .elsewhere = "dataset-name|name",
      .commands = ON(DATA_FETCH), .default_text = "",
@@ -141,6 +159,10 @@ const struct option_row config_options[] = {
      .help = "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, or an exported encoder. It "
              "goes with --data; --features takes the place of both."},
     {.name = "checkpoint", .argument = "PATH", TEXT(checkpoint), .section = "Data",
+     .commands = WITH_COLLECTION, .default_text = "",
+     .help = "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, or an exported encoder. The "
+             "option's name may be left out. It goes with --data; --features takes the place of both."},
+    {.name = "checkpoint", .argument = "PATH", TEXT(checkpoint), .section = "Data",
      .commands = ON(INFO), .default_text = "",
      .help = "Show what this run folder, checkpoint or safetensors file holds instead of a network's table."},
     {.name = "features", .argument = "FILE", TEXT(features), .section = "Data",
@@ -148,10 +170,17 @@ const struct option_row config_options[] = {
      .commands = WITH_TABLES, .default_text = "",
      .help = "Judge these features, whoever made them, instead of an encoder's: training rows with labels, as .npy, .npz "
              "or .safetensors (docs/formats.md)."},
+    {.name = "features", .argument = "FILE", TEXT(features), .section = "Data",
+     .commands = WITH_COLLECTION, .default_text = "",
+     .help = "Take these features, whoever made them, instead of an encoder's: as .npy, .npz or .safetensors, with or "
+             "without names and labels (docs/formats.md)."},
     {.name = "test-features", .argument = "FILE", TEXT(test_features), .section = "Data",
      .elsewhere = "val-features|query-features|test-embeddings",
      .commands = WITH_TABLES, .default_text = "",
      .help = "The test rows that go with --features, their classes matched by name."},
+    {.name = "test-features", .argument = "FILE", TEXT(test_features), .section = "Data",
+     .commands = WITH_COLLECTION, .default_text = "",
+     .help = "Further rows, of the test part, behind those of --features; classes are matched by name."},
     {.name = "init", .argument = "PATH", TEXT(init), .section = "Data",
      .elsewhere = "init-weights|init-from|init-checkpoint|initial-weights|warm-start|start-from",
      .commands = ON(PRETRAIN), .default_text = "", .matters = true,
@@ -159,7 +188,7 @@ const struct option_row config_options[] = {
              "encoder, or a ResNet's weights as safetensors. The log says what fits."},
     {.name = "part", .argument = "PART", CHOICE(part), .section = "Data",
      .elsewhere = "split|partition",
-     .commands = ON(EMBED), .default_text = "train", .choices = "train|test|all",
+     .commands = ON(EMBED) | WITH_COLLECTION, .default_text = "train", .choices = "train|test|all",
      .help = "Which images of a set with parts: those to train on, those to test on, or both, in this order."},
     {.name = "recipe", .argument = "FILE", TEXT(recipe), .section = "Data",
      .elsewhere = "config|config-file|config-path|config-name|cfg|cfg-file|yaml|c",
@@ -185,12 +214,12 @@ const struct option_row config_options[] = {
              "machine's, or of its cgroup's limit)."},
     {.name = "feature-cache", FLAG(feature_cache), .section = "Data",
      .elsewhere = "cache-features|use-cache|cached-features",
-     .commands = WITH_TABLES, .default_text = "true",
+     .commands = WITH_TABLES | WITH_COLLECTION, .default_text = "true",
      .help = "Keep the encoder's features in the cache folder, and take them from there when encoder, images and views "
              "are the same."},
     {.name = "feature-cache-size", .argument = "SIZE", BYTES(feature_cache_size, 0), .section = "Data",
-     .commands = WITH_TABLES, .default_text = "2G",
-     .help = "What kept features may take on the disk; those that were not used for longest go first."},
+     .commands = WITH_TABLES | WITH_COLLECTION, .default_text = "2G",
+     .help = "What kept features, graphs and thumbnails may take on the disk; what was not used for longest goes first."},
     {.name = "scaled-decoding", FLAG(scaled_decoding), .section = "Data",
      .commands = ON(PRETRAIN) | WITH_LABELS | ON(BENCH), .default_text = "false", .matters = true,
      .help = "Decode a JPEG that is not in memory at a half, quarter or eighth of its size where its crops are at "
@@ -389,7 +418,7 @@ const struct option_row config_options[] = {
      .commands = WITH_LABELS, .default_text = "256", .matters = true,
      .help = "Images in a step."},
     {.name = "batch", .argument = "N", INTEGER(batch, 1, 65536), .section = "Training",
-     .commands = WITH_TABLES | ON(EMBED), .default_text = "128",
+     .commands = WITH_TABLES | ON(EMBED) | WITH_COLLECTION, .default_text = "128",
      .help = "Images that the encoder takes at once."},
     {.name = "batch", .argument = "N", INTEGER(batch, 1, 65536), .section = "Training",
      .commands = ON(INFO) | ON(BENCH), .default_text = "128",
@@ -482,6 +511,9 @@ const struct option_row config_options[] = {
      .commands = ON(PRETRAIN) | WITH_LABELS | WITH_TABLES | ON(BENCH) | ON(DEMO) | ON(VIEWS),
      .default_text = "1", .matters = true,
      .help = "Decides the views, the order of the images and the first weights."},
+    {.name = "seed", .argument = "N", INTEGER(seed, 0, 9007199254740992.0), .section = "Training",
+     .commands = ON(MAP), .default_text = "1",
+     .help = "Decides which pairs of images the map pushes apart, and the clusters."},
     {.name = "precision", .argument = "TYPE", CHOICE(precision), .section = "Training",
      .elsewhere = "fp16|fp16-precision|bf16|amp|use-amp|mixed-precision|dtype|half|use-fp16|float16",
      .commands = WITH_NETWORK, .default_text = "auto", .choices = "auto|float32|bf16", .matters = true,
@@ -583,16 +615,21 @@ const struct option_row config_options[] = {
      .commands = ON(EVALUATE), .default_text = "",
      .help = "Judge this encoder too, and test each difference image by image."},
     {.name = "knn-k", .argument = "K", INTEGER(knn_k, 1, 100000), .section = "Evaluation",
-     .elsewhere = "k|nb-knn|knn|num-neighbors|n-neighbors|neighbours|neighbors|knn-neighbors",
+     .elsewhere = "nb-knn|knn|num-neighbors|n-neighbors|neighbours|neighbors|knn-neighbors",
      .commands = ON(PRETRAIN) | ON(KNN) | ON(DEMO), .default_text = "200",
      .help = "Neighbours that vote."},
+    {.name = "k", .argument = "K", INTEGER(k, 1, 1000), .section = "Evaluation",
+     .elsewhere = "top-k|topk|n-results",
+     .commands = ON(NEIGHBOURS), .default_text = "10",
+     .help = "Neighbours of each image; -k too. Of a whole set at most 50."},
     {.name = "knn-temperature", .argument = "TAU", NUMBER(knn_temperature, 0.001, 100), .section = "Evaluation",
      .elsewhere = "knn-t|knn-temp|knn-tau",
      .commands = ON(PRETRAIN) | ON(KNN) | ON(DEMO), .default_text = "0.1",
      .help = "A neighbour of similarity s has exp(s / TAU) votes."},
     {.name = "json", FLAG(json), .section = "Evaluation",
      .elsewhere = "as-json|json-output",
-     .commands = WITH_LABELS | WITH_TABLES | ON(INFO) | ON(BENCH) | ON(DATA_INFO), .default_text = "false",
+     .commands = WITH_LABELS | WITH_TABLES | WITH_COLLECTION | ON(INFO) | ON(BENCH) | ON(DATA_INFO),
+     .default_text = "false",
      .help = "Print the results as JSON."},
     {.name = "controls", FLAG(controls), .section = "Evaluation",
      .commands = ON(FINETUNE) | WITH_TABLES, .default_text = "true",
@@ -616,9 +653,13 @@ const struct option_row config_options[] = {
              "head after its ReLU; the last layer's are z, without one."},
     {.name = "layer", .argument = "L", INTEGER(layer, 0, 3), .section = "Evaluation",
      .elsewhere = "feature-layer|projection-layer|use-projection",
-     .commands = ON(KNN) | ON(LINEAR) | ON(EMBED), .default_text = "h", .aliases = "h=0",
+     .commands = ON(KNN) | ON(LINEAR) | ON(EMBED) | WITH_COLLECTION, .default_text = "h", .aliases = "h=0",
      .help = "Features: h, the encoder's, or those of layer 1, 2 or 3 of the projection head after its ReLU; the last "
              "layer's are z, without one."},
+    {.name = "exact", FLAG(exact), .section = "Evaluation",
+     .elsewhere = "brute-force|bruteforce|exhaustive",
+     .commands = WITH_COLLECTION, .default_text = "false",
+     .help = "Search neighbours among all images of sets above 200,000 too, not only in the nearest cells of k-means."},
     {.name = "solver", .argument = "NAME", CHOICE(solver), .section = "Evaluation",
      .commands = ON(LINEAR), .default_text = "lbfgs", .choices = "lbfgs|sgd",
      .help = "How the classifier is found: L-BFGS on features of one view an image, or SGD on a fresh random crop and "

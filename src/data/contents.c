@@ -73,29 +73,48 @@ static uint64_t chain_file(uint64_t hash, const char *name)
 {
     struct stat info;
     if (stat(name, &info) != 0 || !S_ISREG(info.st_mode)) return 0;
-    const int64_t state[3] = {info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+    const int64_t state[5] = {info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_ctim.tv_sec,
+                              info.st_ctim.tv_nsec}; /* a copy may have the old modification time, never the change */
     return hash64(state, sizeof state, hash) | 1;
+}
+
+/* Names and order; and of each the size and time of its file where `files`. *known: no such file was missing. */
+static int chain_names(const struct dataset *set, struct pool *pool, bool files, uint64_t *hash, bool *known,
+                       struct error *error)
+{
+    *known = true;
+    for (int64_t i = 0; i < set->count; i++) {
+        const int64_t item = dataset_item(set, i);
+        const char *name = catalog_short_name(&set->catalog, item);
+        *hash = hash64(name, strlen(name) + 1, *hash);
+        if (files && *known) *hash = chain_file(*hash, catalog_name(&set->catalog, item));
+        *known &= *hash != 0;
+        if (i % 4096 == 0 && pool_is_stopped(pool)) return stop_error(error, "the digest of a set");
+    }
+    return SIMCLR_OK;
+}
+
+static int chain_pixels(struct dataset *set, struct pool *pool, uint64_t *hash, struct error *error)
+{
+    uint64_t *digest = memory_array((size_t)set->count, sizeof *digest);
+    if (!digest) return error_no_memory(error, "the digests of images", (size_t)set->count * sizeof *digest);
+    const int status = contents_digest(set, CONTENTS_PIXELS, pool, digest, error);
+    *hash = hash64(digest, (size_t)set->count * sizeof *digest, *hash);
+    memory_free(digest);
+    return status;
 }
 
 int contents_state(struct dataset *set, struct pool *pool, uint64_t *out, struct error *error)
 {
-    const bool pixels = set->cache.block != NULL, files = !pixels && set->catalog.stamp == 0;
-    uint64_t hash = hash64(&set->count, sizeof set->count, pixels ? 4 : 5 + set->catalog.stamp);
+    const bool files = set->catalog.stamp == 0 && set->source.fetch;
+    uint64_t hash = hash64(&set->count, sizeof set->count, 7 + set->catalog.stamp);
+    bool known;
     *out = 0;
-    for (int64_t i = 0; i < set->count; i++) {
-        const int64_t item = dataset_item(set, i);
-        const char *name = catalog_short_name(&set->catalog, item);
-        hash = hash64(name, strlen(name) + 1, hash);
-        if (files) hash = chain_file(hash, catalog_name(&set->catalog, item));
-        if (files && hash == 0) return SIMCLR_OK;
-        if (i % 4096 == 0 && pool_is_stopped(pool)) return stop_error(error, "the digest of a set");
-    }
-    if (pixels) {
-        uint64_t *digest = memory_array((size_t)set->count, sizeof *digest);
-        if (!digest) return error_no_memory(error, "the digests of images", (size_t)set->count * sizeof *digest);
-        const int status = contents_digest(set, CONTENTS_PIXELS, pool, digest, error);
-        hash = hash64(digest, (size_t)set->count * sizeof *digest, hash);
-        memory_free(digest);
+    int status = chain_names(set, pool, files, &hash, &known, error);
+    if (status) return status;
+    if (set->catalog.stamp == 0 && (!set->source.fetch || !known)) {
+        if (set->source.fetch && !set->cache.block) return SIMCLR_OK;
+        status = chain_pixels(set, pool, &hash, error);
         if (status) return status;
     }
     *out = hash | 1;

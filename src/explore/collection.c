@@ -156,32 +156,3 @@ const char *collection_class_name(const struct collection *collection, int label
     return collection->model ? dataset_class_name(collection->sets[part], label)
                              : collection->tables[part].catalog.class_name[label];
 }
-
-/* ---- the graph ------------------------------------------------------------------------------------------------- */
-
-int collection_graph(struct collection *collection, const struct neighbour **out, double *recall, struct error *error)
-{
-    const int64_t rows = collection_count(collection);
-    const struct neighbours_args args = {.rows = collection->values,
-                                         .query = collection->values,
-                                         .count = rows,
-                                         .query_count = rows,
-                                         .dim = collection->dim,
-                                         .k = COLLECTION_NEIGHBOURS,
-                                         .leave_out_self = true};
-    if (!collection->graph) {
-        if (rows < 2)
-            return error_set(error, SIMCLR_DATA, "there is one image: nothing can be its neighbour: give more");
-        struct neighbour *graph = memory_array((size_t)rows * COLLECTION_NEIGHBOURS, sizeof *graph);
-        if (!graph) return error_no_memory(error, "the graph", (size_t)rows * COLLECTION_NEIGHBOURS * sizeof *graph);
-        const int status = neighbours_search(collection->session->backend, graph, &args, error);
-        if (status) {
-            memory_free(graph);
-            return status;
-        }
-        collection->graph = graph;
-    }
-    *out = collection->graph;
-    *recall = collection->recall;
-    return SIMCLR_OK;
-}

@@ -11,6 +11,7 @@
 
 enum {
     COLLECTION_NEIGHBOURS = 50, /* of each row in the graph */
+    COLLECTION_EXACT = 200000,  /* rows up to which it is exact */
     THUMBNAIL_SIDE = 32,
     THUMBNAIL_BYTES = THUMBNAIL_SIDE * THUMBNAIL_SIDE
 };
@@ -54,13 +55,14 @@ int collection_classes(const struct collection *collection);                   /
 const char *collection_class_name(const struct collection *collection, int label);
 
 /* The set's graph: of each row the COLLECTION_NEIGHBOURS most similar others (neighbours_search), -1 where there are
- * fewer. *out: borrowed, [rows][COLLECTION_NEIGHBOURS]. Made once. *recall: the share of the 10 nearest that are in it;
- * 1: the search was exact. Errors as neighbours_search has them. */
+ * fewer. *out: borrowed, [rows][COLLECTION_NEIGHBOURS]. Made once, and kept in the cache folder, which the log says. Up
+ * to COLLECTION_EXACT rows, or with --exact, it is exact, and *recall is 1. Above it is searched by cells (cells.h),
+ * and *recall is as there; the log says it. Errors as these searches have them; SIMCLR_DATA for a single row. */
 int collection_graph(struct collection *collection, const struct neighbour **out, double *recall, struct error *error);
 
 /* Gray thumbnails: *out is borrowed, [rows][THUMBNAIL_SIDE][THUMBNAIL_SIDE]: the whole picture, whatever its shape, at
- * that size (image_resize), as luma (299 R + 587 G + 114 B) / 1000. Made once. SIMCLR_DATA for tables, which have no
- * images; SIMCLR_INTERRUPTED; errors of dataset_image. */
+ * that size (image_resize), as luma (299 R + 587 G + 114 B) / 1000. Made once, and kept in the cache folder.
+ * SIMCLR_DATA for tables, which have no images; SIMCLR_INTERRUPTED; errors of dataset_image. */
 int collection_thumbnails(struct collection *collection, const uint8_t **out, struct error *error);
 
 /* The image of a row, as dataset_image gives it, upright. SIMCLR_DATA for tables. */

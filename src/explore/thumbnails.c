@@ -1,6 +1,6 @@
 /* explore/thumbnails.c -- the images of a collection, and small gray ones of all. */
 #include "base/memory.h"
-#include "explore/collection.h"
+#include "explore/keeping.h"
 #include "image/resize.h"
 
 int collection_image(const struct collection *collection, int64_t row, struct image *storage, const struct image **out,
@@ -92,14 +92,45 @@ static int make_thumbnail(void *context, int64_t number, const struct image *ima
     return SIMCLR_OK;
 }
 
+/* Others stand in for images that were found to be bad: the names of before are not those of the rows. */
+static int make_part(const struct collection *c, int part, uint8_t *out, struct error *error)
+{
+    const int64_t bad = dataset_bad_count(c->sets[part]), rows = c->begin[part + 1] - c->begin[part];
+    struct thumbnails job = {out, c->session->simd};
+    struct kept kept;
+    int status = keeping_open_thumbnails(&kept, c, part, error);
+    if (status || keeping_load_thumbnails(&kept, c, part, out)) {
+        kept_close(&kept);
+        return status;
+    }
+    int64_t *numbers = memory_array((size_t)rows, sizeof *numbers);
+    if (!numbers) status = error_no_memory(error, "thumbnails", (size_t)rows * sizeof *numbers);
+    for (int64_t i = 0; !status && i < rows; i++) numbers[i] = c->begin[part] + i;
+    if (!status) status = collection_each_image(c, numbers, rows, make_thumbnail, &job, "thumbnails", error);
+    if (!status && dataset_bad_count(c->sets[part]) == bad) keeping_store_thumbnails(&kept, c, part, out);
+    memory_free(numbers);
+    kept_close(&kept);
+    return status;
+}
+
+static int make_all(const struct collection *c, uint8_t *out, struct error *error)
+{
+    if (!c->model) return collection_image(c, 0, NULL, NULL, error); /* its sentence */
+    for (int part = 0; part < 2; part++) {
+        if (!c->sets[part]) continue;
+        const int status = make_part(c, part, out + c->begin[part] * THUMBNAIL_BYTES, error);
+        if (status) return status;
+    }
+    return SIMCLR_OK;
+}
+
 int collection_thumbnails(struct collection *collection, const uint8_t **out, struct error *error)
 {
     const int64_t rows = collection_count(collection);
     if (!collection->thumbnails) {
         uint8_t *made = memory_array((size_t)rows, THUMBNAIL_BYTES);
         if (!made) return error_no_memory(error, "thumbnails", (size_t)rows * THUMBNAIL_BYTES);
-        struct thumbnails job = {made, collection->session->simd};
-        const int status = collection_each_image(collection, NULL, rows, make_thumbnail, &job, "thumbnails", error);
+        const int status = make_all(collection, made, error);
         if (status) {
             memory_free(made);
             return status;

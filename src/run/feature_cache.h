@@ -5,12 +5,12 @@
 #define RUN_FEATURE_CACHE_H
 
 #include "run/features.h"
+#include "run/kept.h"
 
 /* Start from {0}; release with feature_cache_close. */
 struct feature_cache {
-    char *folder, *path; /* NULL: nothing is kept */
-    char *key;           /* hexadecimal: of the encoder, the images, the views, and what computes */
-    int64_t bad;         /* images that were bad before the extraction */
+    struct kept kept; /* its key is of the encoder, the images, the views, and what computes */
+    int64_t bad;      /* images that were bad before the extraction */
 };
 
 /* Which file the features that `request` asks for would lie in. Nothing where the session's command keeps none, by
@@ -24,8 +24,7 @@ void feature_cache_close(struct feature_cache *cache);
 bool feature_cache_load(const struct feature_cache *cache, const struct session *session,
                         const struct features_request *request, struct features *out);
 
-/* Keeps them, within --feature-cache-size: files that were not used for longest go first. What cannot be written is
- * said in the log and is no failure. */
+/* Keeps them, as kept_store does. */
 void feature_cache_store(const struct feature_cache *cache, const struct session *session,
                          const struct features_request *request, const struct features *features);
 

@@ -160,7 +160,7 @@ rmdir "${files[@]}"
 
 : >"$cache/features-$(printf '%064d' 7).safetensors.tmp-99999999-0"
 fresh "an empty cache" again --feature-cache-size 0
-holds err "they take more than --feature-cache-size"
+holds err "are more than --feature-cache-size"
 fresh "an empty cache" again --feature-cache-size 500K
 true_that "what a killed command left is swept" test -z "$(ls "$cache" | grep tmp-)"
 true_that "files are kept within the size" test "$(du -b --apparent-size -c "$cache"/features-* | tail -n 1 | cut -f 1)" -le 1048576
@@ -180,9 +180,11 @@ PY
 folder() { "$simclr" knn --checkpoint run --data set --knn-k 1 --no-controls "${common[@]}" "$@"; }
 check 0 '' '' folder
 check 0 '' "$from_cache" folder
-cp -p set/test/a/0.png set/train/b/5.png
-check 0 '' '' folder --cache-memory 1K
-true_that "files that are not in memory have another key" test "$(grep -c "$from_cache" err)" = 0
+check 0 '' "$from_cache" folder --cache-memory 1K # whether the images are in memory or not
+cp -p set/test/a/0.png set/train/b/5.png # of the same size, and perhaps of the same time
+cp -p set/train/a/0.png set/test/b/5.png
+check 0 '' '' folder
+true_that "another file makes another set" test "$(grep -c "$from_cache" err)" = 0
 check 0 '' "$from_cache" folder --cache-memory 1K
 touch -d '2001-01-01' set/train/b/5.png
 touch -d '2001-01-01' set/test/b/5.png

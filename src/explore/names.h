@@ -1,0 +1,12 @@
+/* explore/names.h -- lists of a collection's names, one a line (base/lines.h). */
+#ifndef EXPLORE_NAMES_H
+#define EXPLORE_NAMES_H
+
+#include "explore/collection.h"
+
+/* The names of rows[0] to rows[count - 1], or of all rows where `rows` is NULL, as a list that --subset, --labels and
+ * --data read back: escaped behind its mark where a name needs it. Whole or not at all. */
+int names_write(const char *path, const struct collection *collection, const int64_t *rows, int64_t count,
+                struct error *error);
+
+#endif

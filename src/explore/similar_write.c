@@ -1,0 +1,200 @@
+/* explore/similar_write.c -- lists of neighbours as files: for programs (.npz, .csv, .jsonl), and for people. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/csv.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/npy.h"
+#include "base/number.h"
+#include "data/bytes/zip_write.h"
+#include "explore/similar_show.h"
+
+enum similar_format similar_format(const char *path)
+{
+    static const struct {
+        const char *ending;
+        enum similar_format format;
+    } endings[] = {{".npz", SIMILAR_NPZ},
+                   {".csv", SIMILAR_CSV},
+                   {".jsonl", SIMILAR_JSONL},
+                   {".html", SIMILAR_HTML},
+                   {".png", SIMILAR_PNG}};
+    const size_t length = strlen(path);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const size_t tail = strlen(endings[i].ending);
+        if (length > tail && strcasecmp(path + length - tail, endings[i].ending) == 0) return endings[i].format;
+    }
+    return SIMILAR_OTHER;
+}
+
+bool similar_shows_images(enum similar_format format)
+{
+    return format == SIMILAR_HTML || format == SIMILAR_PNG;
+}
+
+static const char *class_of(const struct collection *c, int64_t row)
+{
+    return collection_class_name(c, c->labels[row]);
+}
+
+/* ---- text ------------------------------------------------------------------------------------------------------ */
+
+static int write_text(const char *path, struct text *text, struct error *error)
+{
+    const int status = text->failed ? error_no_memory(error, "the lists", text->capacity)
+                                    : file_write_atomic(path, text->bytes, text->length, error);
+    text_free(text);
+    return status;
+}
+
+static int write_csv(const char *path, const struct similar *similar, const struct collection *c, struct error *error)
+{
+    struct text text = {0};
+    char number[NUMBER_TEXT];
+    text_add(&text, "query,rank,name,similarity,class\r\n");
+    for (int64_t i = 0; i < similar->count; i++) {
+        const struct neighbour *list = similar->list + i * similar->k;
+        for (int k = 0; k < similar_length(similar, i); k++) {
+            csv_add(&text, similar_name(similar, c, i));
+            text_add(&text, ",%d,", k + 1);
+            csv_add(&text, collection_name(c, list[k].row));
+            number_format_shortest((double)list[k].similarity, number);
+            text_add(&text, ",%s,", number);
+            csv_add(&text, class_of(c, list[k].row));
+            text_add(&text, "\r\n");
+        }
+    }
+    return write_text(path, &text, error);
+}
+
+void similar_json(struct text *json, const struct similar *similar, const struct collection *collection, int64_t query)
+{
+    const struct neighbour *list = similar->list + query * similar->k;
+    text_json_open_object(json, NULL);
+    text_json_string(json, "query", similar_name(similar, collection, query));
+    text_json_open_array(json, "neighbours");
+    for (int k = 0; k < similar_length(similar, query); k++) {
+        text_json_open_object(json, NULL);
+        text_json_string(json, "name", collection_name(collection, list[k].row));
+        text_json_number(json, "similarity", (double)list[k].similarity);
+        if (collection->labels[list[k].row] >= 0) text_json_string(json, "class", class_of(collection, list[k].row));
+        text_json_close_object(json);
+    }
+    text_json_close_array(json);
+    text_json_close_object(json);
+}
+
+static int write_jsonl(const char *path, const struct similar *similar, const struct collection *c, struct error *error)
+{
+    struct text text = {0};
+    for (int64_t i = 0; i < similar->count; i++) {
+        similar_json(&text, similar, c, i);
+        text_add(&text, "\n");
+    }
+    return write_text(path, &text, error);
+}
+
+/* ---- arrays ---------------------------------------------------------------------------------------------------- */
+
+struct arrays {
+    struct zip_writer *zip;
+    const struct similar *similar;
+    const struct collection *collection;
+};
+
+static int add_array(struct arrays *out, const char *name, const char *descr, const void *values, int64_t rows,
+                     int64_t columns, size_t item, struct error *error)
+{
+    char header[NPY_HEADER];
+    const size_t bytes = (size_t)rows * (size_t)(columns > 0 ? columns : 1) * item;
+    return zip_writer_add(out->zip, name, header, npy_header(header, descr, rows, columns), values, bytes, error);
+}
+
+static const char *set_name(const struct arrays *out, int64_t i)
+{
+    return collection_name(out->collection, i);
+}
+
+static const char *query_name(const struct arrays *out, int64_t i)
+{
+    return similar_name(out->similar, out->collection, i);
+}
+
+/* Bytes of one width, as NumPy's S has them: names are any bytes. */
+static int add_names(struct arrays *out, const char *array, const char *(*name)(const struct arrays *, int64_t),
+                     int64_t count, struct error *error)
+{
+    size_t width = 1;
+    char descr[24];
+    for (int64_t i = 0; i < count; i++) {
+        const size_t length = strlen(name(out, i));
+        if (length > width) width = length;
+    }
+    char *bytes = memory_array((size_t)count, width);
+    if (!bytes) return error_no_memory(error, "names", (size_t)count * width);
+    for (int64_t i = 0; i < count; i++) {
+        const char *text = name(out, i);
+        memcpy(bytes + (size_t)i * width, text, strlen(text));
+    }
+    snprintf(descr, sizeof descr, "|S%zu", width);
+    const int status = add_array(out, array, descr, bytes, count, 0, width, error);
+    memory_free(bytes);
+    return status;
+}
+
+static int add_lists(struct arrays *out, struct error *error)
+{
+    const struct similar *similar = out->similar;
+    const size_t places = (size_t)similar->count * (size_t)similar->k;
+    int32_t *rows = memory_array(places, sizeof *rows);
+    float *similarities = memory_array(places, sizeof *similarities);
+    int status = rows && similarities ? SIMCLR_OK : error_no_memory(error, "lists of neighbours", places * 8);
+    for (size_t i = 0; !status && i < places; i++) {
+        rows[i] = similar->list[i].row;
+        similarities[i] = similar->list[i].similarity;
+    }
+    if (!status)
+        status = add_array(out, "neighbours.npy", "<i4", rows, similar->count, similar->k, sizeof *rows, error);
+    if (!status)
+        status = add_array(out, "similarities.npy", "<f4", similarities, similar->count, similar->k,
+                           sizeof *similarities, error);
+    memory_free(rows);
+    memory_free(similarities);
+    return status;
+}
+
+static int write_npz(const char *path, const struct similar *similar, const struct collection *c, struct error *error)
+{
+    struct arrays out = {.similar = similar, .collection = c};
+    int status = zip_writer_open(&out.zip, path, error);
+    if (!status) status = add_lists(&out, error);
+    if (!status) status = add_names(&out, "names.npy", set_name, collection_count(c), error);
+    if (!status && similar->set) status = add_names(&out, "queries.npy", query_name, similar->count, error);
+    if (!status) status = zip_writer_commit(&out.zip, error);
+    zip_writer_abort(&out.zip);
+    return status;
+}
+
+int similar_write(const char *path, const struct similar *similar, const struct collection *collection,
+                  struct error *error)
+{
+    const enum similar_format format = similar_format(path);
+    switch (format) {
+    case SIMILAR_NPZ:
+        return write_npz(path, similar, collection, error);
+    case SIMILAR_CSV:
+        return write_csv(path, similar, collection, error);
+    case SIMILAR_JSONL:
+        return write_jsonl(path, similar, collection, error);
+    case SIMILAR_HTML:
+        return similar_write_page(path, similar, collection, error);
+    case SIMILAR_PNG:
+        return similar_write_sheet(path, similar, collection, error);
+    case SIMILAR_OTHER:
+        break;
+    }
+    return error_set(error, SIMCLR_INVALID, "--out %s: give a name that ends in .npz, .csv, .jsonl, .html or .png",
+                     path);
+}

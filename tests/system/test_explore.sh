@@ -1,0 +1,223 @@
+#!/usr/bin/env bash
+# test_explore.sh SIMCLR -- map and neighbours: their files, with any name in them, what is kept of a set, and what is refused.
+source "$(dirname "$0")/check.sh"
+command -v python3 >/dev/null || skip_all "there is no python3"
+export PYTHONDONTWRITEBYTECODE=1
+common=(--threads 2 --precision float32)
+pictures() { python3 "$tests/pictures.py" "$@"; }
+
+# Names and classes that each format has trouble with.
+pictures plain red:200,30,30:20 green:30,200,30:20 blue:30,30,200:20
+mkdir set
+i=0
+for class in '<script>alert(1)<' 'a,b "c"' $'x\ty\xff'; do
+    mkdir "set/$class"
+    for colour in red green blue; do
+        [ $i = 0 ] && [ $colour != red ] && continue
+        [ $i = 1 ] && [ $colour != green ] && continue
+        [ $i = 2 ] && [ $colour != blue ] && continue
+        cp "plain/$colour"/*.png "set/$class/"
+    done
+    mv "set/$class/000.png" "set/$class/one,two \"three\".png"
+    mv "set/$class/001.png" "set/$class/"$'tab\tline\nend \xfe.png'
+    mv "set/$class/002.png" "set/$class/<img src=x onerror=alert(1)>&.png"
+    i=$((i + 1))
+done
+check 0 '' '' "$simclr" pretrain --data set --depth 18 --width 1/8 --image-size 16 --batch 20 --epochs 1 --knn-every 0 \
+    --diagnostics-images 0 --no-tensorboard --out run "${common[@]}"
+explore() { local command=$1; shift; "$simclr" "$command" run --data set "${common[@]}" "$@"; }
+
+# ---- map: every form, the same with any number of threads ----
+for file in map.npy map.csv map.svg map.png; do
+    check 0 "^$file: a map of 60 images" '' explore map --out $file
+    has '^neighbours kept: [0-9.]+ % of the 10 nearest \(the principal plane keeps [0-9.]+ %\)'
+done
+for threads in 1 3; do
+    check 0 '' '' explore map --out again.csv --threads $threads
+    same again.csv map.csv
+    check 0 '' '' explore neighbours -k 20 --out again-$threads.npz --threads $threads
+done
+check 0 '^graph.npz: the 20 nearest of each of 60 images' '' explore neighbours -k 20 --out graph.npz
+same graph.npz again-1.npz
+same graph.npz again-3.npz
+check 0 '' '' explore map --json --out j.csv
+cp out map.json
+for file in lists.csv lists.jsonl lists.html lists.png; do check 0 "^$file: the 10 nearest of each of 60 images" '' explore neighbours --out $file; done
+holds err "lists.png: 48 of 60 images are shown"
+check 0 '' '' "$simclr" embed --checkpoint run --data set --out rows.npy "${common[@]}"
+python <<'PY'
+import ast, csv, html.parser, io, json, os, struct, xml.dom.minidom, zipfile
+
+def parse(data):
+    length = struct.unpack("<H", data[8:10])[0]
+    head = ast.literal_eval(data[10:10 + length].decode())
+    count = 1
+    for n in head["shape"]: count *= n
+    kind = head["descr"]
+    if kind[1] == "S":
+        width = int(kind[2:])
+        return [data[10 + length + i * width:][:width].rstrip(b"\0") for i in range(count)]
+    return head["shape"], struct.unpack(f"<{count}{kind[1]}", data[10 + length:])
+
+def plain(name):  # as csv_add and text_json_string write names
+    try: name.decode()
+    except UnicodeDecodeError: return name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+    return name.decode()
+
+names = sorted(os.path.relpath(os.path.join(folder, name), b"set") for folder, _, files in os.walk(b"set") for name in files)
+classes = sorted(os.listdir(b"set"))
+assert len(names) == 60 and len(classes) == 3
+shape, points = parse(open("map.npy", "rb").read())
+assert shape == (60, 2) and len(set(points)) > 100
+
+listed = open("map.txt", "rb").read().split(b"\n")
+assert listed[0] == b"#simclr-list 1" and listed[-1] == b"" and len(listed) == 62, listed
+rows = list(csv.DictReader(io.TextIOWrapper(open("map.csv", "rb"), "utf-8", newline="")))
+assert len(rows) == 60
+for i, row in enumerate(rows):
+    assert struct.pack("<2f", float(row["x"]), float(row["y"])) == struct.pack("<2f", *points[2 * i:2 * i + 2])
+    assert row["class"] == plain(classes[int(row["label"])]), row
+assert sorted(row["name"] for row in rows) == sorted(plain(name) for name in names), [row["name"] for row in rows]
+
+told = json.load(open("map.json"))
+assert told["images"] == 60 and 0 < told["neighbours_kept"] <= 1 and told["graph_recall"] == 1 and told["neighbours_counted_on"] == 60
+
+svg = open("map.svg", "rb").read()
+drawing = xml.dom.minidom.parseString(svg)
+assert not drawing.getElementsByTagName("script") and drawing.getElementsByTagName("title")
+said = [node.firstChild.data for node in drawing.getElementsByTagName("text")]
+assert "<script>alert(1)<" in said and 'a,b "c"' in said and r"x\ty\xff" in said, said
+assert sum(path.getAttribute("d").count("M") for path in drawing.getElementsByTagName("path")) == 60
+
+# The graph: by the rows that embed writes, computed here.
+(n, dim), values = parse(open("rows.npy", "rb").read())
+units = []
+for i in range(n):
+    row = values[i * dim:(i + 1) * dim]
+    length = sum(v * v for v in row) ** .5
+    units.append([v / length for v in row])
+with zipfile.ZipFile("graph.npz") as z:
+    assert z.testzip() is None and z.namelist() == ["neighbours.npy", "similarities.npy", "names.npy"], z.namelist()
+    (queries, k), found = parse(z.read("neighbours.npy"))
+    _, similarity = parse(z.read("similarities.npy"))
+    assert sorted(parse(z.read("names.npy"))) == names
+    in_order = parse(z.read("names.npy"))
+assert (queries, k) == (60, 20)
+for i in range(n):
+    cosines = sorted((sum(a * b for a, b in zip(units[i], units[j])) for j in range(n) if j != i), reverse=True)
+    for r in range(k):
+        j = found[i * k + r]
+        assert j != i and abs(similarity[i * k + r] - cosines[r]) < 1e-5, (i, r)
+        assert abs(sum(a * b for a, b in zip(units[i], units[j])) - cosines[r]) < 1e-5
+
+lists = list(csv.DictReader(io.TextIOWrapper(open("lists.csv", "rb"), "utf-8", newline="")))
+assert len(lists) == 600 and [row["rank"] for row in lists[:10]] == [str(r + 1) for r in range(10)]
+objects = [json.loads(line) for line in open("lists.jsonl", encoding="utf-8")]
+assert len(objects) == 60
+for i, one in enumerate(objects):
+    assert one["query"] == plain(in_order[i])
+    for r, other in enumerate(one["neighbours"]):
+        row = lists[10 * i + r]
+        assert other["name"] == plain(in_order[found[i * k + r]]) == row["name"] and row["query"] == one["query"]
+        assert other["similarity"] == float(row["similarity"]) and other["class"] == row["class"]
+
+class Page(html.parser.HTMLParser):
+    tags = []
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        assert not any(name.startswith("on") for name, _ in attributes), attributes
+page = Page()
+page.feed(open("lists.html", encoding="utf-8").read())
+assert "script" not in page.tags and page.tags.count("img") == 48 * 11, page.tags.count("img")
+PY
+true_that "the atlas and the sheet are pictures that a set passes over" \
+    test "$("$simclr" data info . --seconds 0 2>/dev/null | grep -c 'map.png')" = 0
+
+# ---- a query ----
+query='set/<script>alert(1)</one,two "three".png'
+check 0 '' '' explore neighbours --query "$query" -k 3 --json
+python <<'PY'
+import json
+told = json.load(open("out"))
+assert told["queries"] == 1 and told["k"] == 3 and len(told["results"]) == 1
+first = told["results"][0]["neighbours"][0]
+assert first["name"].endswith('/one,two "three".png') and abs(first["similarity"] - 1) < 1e-4, first # it finds itself
+PY
+check 0 '^  1\.0000  ' '' explore neighbours --query "$query"
+check 0 '^q.html: the 2 nearest of each of 20 queries' '' explore neighbours --query plain/red -k 2 --out q.html
+check 0 '' 'there are only 60 images to find, fewer than 100' explore neighbours --query "$query" -k 100 --out few.csv
+true_that "as many lines as images" test "$(wc -l <few.csv)" -ge 61
+
+# ---- what is refused, a sentence each ----
+echo 'no picture' >text.txt
+head -c 300 /dev/urandom >noise.bin
+head -c 200 "$query" >cut.png
+check 3 '^$' "^simclr: --query text.txt is no image" explore neighbours --query text.txt
+check 3 '^$' "^simclr: --query noise.bin is no image" explore neighbours --query noise.bin
+check 3 '^$' "^simclr: .*cut.png" explore neighbours --query cut.png
+check 3 '^$' "^simclr: --query absent.jpg: there is no such file" explore neighbours --query absent.jpg
+check 2 '^$' 'neighbours of the whole set go to a file' explore neighbours
+check 2 '^$' 'of the whole set 50 neighbours of each image are found at most' explore neighbours -k 51 --out x.npz
+check 2 '^$' 'give a name that ends in .npz, .csv, .jsonl, .html or .png' explore neighbours --out x.txt
+check 2 '^$' 'give a name that ends in .npy, .csv, .svg or .png' explore map --out x.jpg
+check 2 '^$' 'map needs a trained encoder and images' "$simclr" map
+check 2 '^$' 'map needs --data PATH' "$simclr" map run
+check 2 '^$' 'would write over' explore map --out "$query"
+check 1 '^$' 'is no folder: make it first' explore map --out no/such/map.csv
+check 3 '^$' 'there is no test or val part' explore map --part test
+table() { local command=$1; shift; "$simclr" "$command" --features "$@" --threads 2; }
+check 2 '^$' 'takes the place of the encoder' table map rows.npy --data set
+check 2 '^$' 'an atlas shows images, and a table of features has none' table map rows.npy --out x.png
+check 2 '^$' 'shows images, and a table of features has none' table neighbours rows.npy --out x.html
+check 2 '^$' '--query needs the encoder that made the features' table neighbours rows.npy --query "$query"
+check 2 '^$' '--part is of --data' table map rows.npy --part test
+python <<'PY'
+import struct
+def save(path, rows, columns, values):
+    head = repr({"descr": "<f4", "fortran_order": False, "shape": (rows, columns)}).encode()
+    head += b" " * (-(len(head) + 11) % 64) + b"\n"
+    open(path, "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + struct.pack(f"<{len(values)}f", *values))
+save("one.npy", 1, 2, [1, 2])
+save("few.npy", 5, 2, [1, 2, 3, 4, 5, 6, -1, 2, 3, -3])
+save("equal.npy", 30, 3, [1, 2, 3] * 30)
+save("constant.npy", 30, 2, [v for i in range(30) for v in (7, i - 9)])
+save("nan.npy", 2, 2, [1, 2, float("nan"), 4])
+PY
+check 3 '^$' 'there is one image: nothing can be its neighbour' table map one.npy --out x.csv
+check 3 '^$' 'row 1 \(1\) has a value that is not finite in column 0' table map nan.npy --out x.csv
+check 0 '^neighbours kept: not counted, there are too few images' '' table map few.npy --out few-map.csv
+check 0 '' 'there are only 4 images to find, fewer than 10' table neighbours few.npy --out few-lists.csv
+true_that "four neighbours of five" test "$(wc -l <few-lists.csv)" = 21
+for name in equal constant; do
+    check 0 '^neighbours kept: [0-9.]+ %' '' table map $name.npy --out $name.csv
+    check 0 '' '' table neighbours $name.npy --out $name.jsonl
+    true_that "$name: no number is missing" test "$(grep -ciE 'nan|inf|null' $name.csv $name.jsonl | grep -vc ':0$')" = 0
+done
+check 0 '' '' table map constant.npy --out constant.svg
+
+# ---- what is kept ----
+unset SIMCLR_CACHE
+export XDG_CACHE_HOME=$work/user
+check 0 '' '' explore neighbours -k 20 --out kept.npz
+same kept.npz graph.npz
+true_that "the first one makes all" test "$(grep -c 'from the cache' err)" = 0
+check 0 '' 'features come from the cache' explore neighbours -k 20 --out kept.npz
+holds err "the graph of neighbours comes from the cache"
+same kept.npz graph.npz
+check 0 '' 'the graph of neighbours comes from the cache' explore map --out kept.csv
+same kept.csv map.csv
+check 0 '' 'features come from the cache' explore neighbours --query "$query"
+check 0 '' '' explore map --out kept.csv --no-feature-cache
+true_that "--no-feature-cache makes all anew" test "$(grep -c 'from the cache' err)" = 0
+same kept.csv map.csv
+check 0 '' 'the graph of neighbours is not kept' explore map --out kept.csv --feature-cache-size 0 --layer 1
+holds err "the features are not kept"
+touch -d '2001-01-01' "set/a,b \"c\"/003.png"
+check 0 '' '' explore map --out kept.csv
+true_that "a file of another time makes another set of features" test "$(grep -c 'features come from the cache' err)" = 0
+holds err "the graph of neighbours comes from the cache" # of the same features
+for file in "$XDG_CACHE_HOME"/simclr/graph-*; do echo damage >>"$file"; done
+check 0 '' 'the feature cache is not used' explore map --out kept.csv
+same kept.csv map.csv
+
+finish
