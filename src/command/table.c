@@ -15,6 +15,8 @@ const struct command_entry command_table[COMMAND_COUNT] = {
     [COMMAND_NEIGHBOURS] = {command_neighbours,
                             {.batch_is_of_features = true, .keeps_features = true, .keeps_no_images = true}},
     [COMMAND_MAP] = {command_map, {.batch_is_of_features = true, .keeps_features = true, .keeps_no_images = true}},
+    [COMMAND_SELECT] = {command_select,
+                        {.batch_is_of_features = true, .keeps_features = true, .keeps_no_images = true}},
     [COMMAND_VIEWS] = {command_views, {.no_network = true, .keeps_no_images = true}},
     [COMMAND_INFO] = {command_info, {.image_size = 224}},
     [COMMAND_DATA_INFO] = {command_data_info, {.no_network = true, .keeps_no_images = true}},

@@ -134,6 +134,19 @@ const struct command_row config_commands[COMMAND_COUNT] = {
                         "simclr map run/ --data photos/ --out atlas.png\n"
                         "simclr map --features features.npy --out map.csv",
         },
+    [COMMAND_SELECT] =
+        {
+            .name = "select",
+            .elsewhere = "choose|sample|active|active-learning|label-next|coreset|core-set|pick",
+            .summary = "choose the images to label next",
+            .word = "checkpoint",
+            .help =
+                "Chooses the images whose labels help most, in order: at first those that are typical of the clusters "
+                "of the features, later those of which a classifier of the labelled ones is least certain. Writes "
+                "their names as a list, to which labels are added, and a sheet of them.",
+            .examples = "simclr select run/ --data photos/ --count 50 --out first.txt\n"
+                        "simclr select run/ --data photos/ --count 50 --labelled first.txt --out next.txt",
+        },
     [COMMAND_VIEWS] =
         {
             .name = "views",

@@ -23,6 +23,7 @@ enum command {
     COMMAND_REPORT,
     COMMAND_NEIGHBOURS,
     COMMAND_MAP,
+    COMMAND_SELECT,
     COMMAND_VIEWS,
     COMMAND_INFO,
     COMMAND_DATA_INFO,
@@ -98,6 +99,8 @@ struct config {
     bool feature_cache, exact;
     char *query; /* of neighbours */
     int64_t k;
+    char *labelled, *strategy; /* of select */
+    int64_t count;
     int64_t feature_cache_size;
     int64_t cut_layer, label_epochs;
     double layer_decay;

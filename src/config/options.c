@@ -11,7 +11,7 @@
 
 /* Commands that start from a trained encoder, that train with labels, that compute with a network, and that draw views.
  */
-#define WITH_COLLECTION (ON(MAP) | ON(NEIGHBOURS)) /* they look at a set as rows (explore/collection.h) */
+#define WITH_COLLECTION (ON(MAP) | ON(NEIGHBOURS) | ON(SELECT)) /* they look at a set as rows */
 #define WITH_ENCODER (ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(EVALUATE) | ON(EMBED) | ON(REPORT) | WITH_COLLECTION)
 #define WITH_LABELS (ON(FINETUNE) | ON(SUPERVISED))
 #define WITH_NETWORK (ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO))
@@ -111,6 +111,24 @@ const struct option_row config_options[] = {
      .commands = ON(NEIGHBOURS), .default_text = "",
      .help = "File of the lists, written as its name ends: .npz (numbers and names), .csv, .jsonl, .html (a page of "
              "pictures) or .png (a sheet of them). Not given: the lists of --query are printed."},
+    {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
+     .commands = ON(SELECT), .default_text = "select.txt",
+     .help = "The list of images, in the order in which to label them; the first 200 are drawn on a sheet beside it, ending "
+             "in .png."},
+    {.name = "labelled", .argument = "FILE", TEXT(labelled), .section = "Data",
+     .elsewhere = "labeled|labelled-list|labeled-list|initial-labels|already-labelled|l-set",
+     .commands = ON(SELECT), .default_text = "",
+     .help = "What is labelled already: names of images, one a line, each with or without a tab and its class. Classes of "
+             "the set are taken where it has some (not given: nothing is labelled)."},
+    {.name = "count", .argument = "N", INTEGER(count, 1, 100000000), .section = "Data",
+     .elsewhere = "budget|n-samples|num-samples|n-select|query-size|budget-size",
+     .commands = ON(SELECT), .default_text = "100",
+     .help = "Images to choose."},
+    {.name = "strategy", .argument = "NAME", CHOICE(strategy), .section = "Data",
+     .elsewhere = "method|query-strategy|acquisition|sampling|al-strategy",
+     .commands = ON(SELECT), .default_text = "auto", .choices = "auto|typical|diverse|uncertain|random",
+     .help = "How: typical of clusters; diverse, far from all others; uncertain for a classifier of what is labelled; random; "
+             "auto, typical below 20 labels of each class and then uncertain."},
     {.name = "query", .argument = "PATH", TEXT(query), .section = "Data",
      .elsewhere = "image|query-image|find|search|similar-to",
      .commands = ON(NEIGHBOURS), .default_text = "",
@@ -418,7 +436,7 @@ const struct option_row config_options[] = {
      .commands = WITH_LABELS, .default_text = "256", .matters = true,
      .help = "Images in a step."},
     {.name = "batch", .argument = "N", INTEGER(batch, 1, 65536), .section = "Training",
-     .commands = WITH_TABLES | ON(EMBED) | WITH_COLLECTION, .default_text = "128",
+     .commands = WITH_TABLES | ON(EMBED) | ON(REPORT) | WITH_COLLECTION, .default_text = "128",
      .help = "Images that the encoder takes at once."},
     {.name = "batch", .argument = "N", INTEGER(batch, 1, 65536), .section = "Training",
      .commands = ON(INFO) | ON(BENCH), .default_text = "128",
@@ -512,8 +530,8 @@ const struct option_row config_options[] = {
      .default_text = "1", .matters = true,
      .help = "Decides the views, the order of the images and the first weights."},
     {.name = "seed", .argument = "N", INTEGER(seed, 0, 9007199254740992.0), .section = "Training",
-     .commands = ON(MAP), .default_text = "1",
-     .help = "Decides which pairs of images the map pushes apart, and the clusters."},
+     .commands = ON(MAP) | ON(SELECT), .default_text = "1",
+     .help = "Decides what is drawn: pairs of images that a map pushes apart, clusters, a random choice."},
     {.name = "precision", .argument = "TYPE", CHOICE(precision), .section = "Training",
      .elsewhere = "fp16|fp16-precision|bf16|amp|use-amp|mixed-precision|dtype|half|use-fp16|float16",
      .commands = WITH_NETWORK, .default_text = "auto", .choices = "auto|float32|bf16", .matters = true,

@@ -67,7 +67,8 @@ int outputs_check(const struct config *config, const char *option, const char *p
                   {"labels", config->labels},
                   {"subset", config->subset},
                   {"recipe", config->recipe},
-                  {"query", config->query}};
+                  {"query", config->query},
+                  {"labelled", config->labelled}};
     struct stat output;
     const int status = check_folder(option, path, error);
     if (status || stat(path, &output) != 0 || !S_ISREG(output.st_mode)) return status;

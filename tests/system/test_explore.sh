@@ -195,6 +195,32 @@ for name in equal constant; do
 done
 check 0 '' '' table map constant.npy --out constant.svg
 
+# ---- select: a list that comes back, and a sheet ----
+check 0 '^first.txt: 6 of 60 images to label next \(typical\), the first: ' 'strategy: typical, for 0 labels' explore select --count 6 --out first.txt
+true_that "the mark and six names" test "$(wc -l <first.txt)" = 7
+true_that "a sheet" test -s first.png
+check 0 '' '' explore select --count 6 --labelled first.txt --strategy diverse --out next.txt --json
+python <<'PY'
+import json
+first, following = (open(name, "rb").read().split(b"\n")[1:-1] for name in ("first.txt", "next.txt"))
+assert len(first) == len(following) == 6 and len(set(first + following)) == 12, (first, following)
+told = json.load(open("out"))
+assert told["strategy"] == "diverse" and told["labelled"] == 6 and told["images"] == 60 and len(told["chosen"]) == 6, told
+PY
+for threads in 1 3; do
+    check 0 '' '' explore select --count 6 --out again.txt --threads $threads
+    same again.txt first.txt
+done
+check 0 '' '' explore select --count 6 --labelled first.txt --strategy uncertain --out u.txt # with the set's classes
+check 0 '' 'only 54 images are not labelled' explore select --count 99 --labelled first.txt --strategy random --out rest.txt
+check 0 '' '' "$simclr" finetune --checkpoint run --data set --test-data set --labels first.txt --epochs 1 --batch 6 --out tuned "${common[@]}"
+check 2 '^$' 'needs labels of two classes' explore select --strategy uncertain --out u.txt
+check 2 '^$' 'would write over first.txt, which is read as --labelled' explore select --labelled first.txt --out first.txt
+echo nobody >bad.txt
+check 3 '^$' 'bad.txt:1: no image is called nobody' explore select --labelled bad.txt --out u.txt
+check 0 '^t.txt: 3 of 5' '' table select few.npy --count 3 --out t.txt
+true_that "a table has no sheet" test ! -e t.png
+
 # ---- what is kept ----
 unset SIMCLR_CACHE
 export XDG_CACHE_HOME=$work/user

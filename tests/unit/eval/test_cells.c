@@ -93,8 +93,7 @@ static double count_recall(const struct neighbour *list, const float *rows)
     assert_int_equal(neighbours_search(backends[1], exact, &args, NULL), SIMCLR_OK);
     for (int64_t i = 0; i < ROWS; i++)
         for (int a = 0; a < CELLS_RECALL_K; a++)
-            for (int b = 0; b < CELLS_RECALL_K; b++)
-                found += exact[i * CELLS_RECALL_K + a].row == list[i * K + b].row;
+            for (int b = 0; b < CELLS_RECALL_K; b++) found += exact[i * CELLS_RECALL_K + a].row == list[i * K + b].row;
     memory_free(exact);
     return (double)found / (ROWS * CELLS_RECALL_K);
 }

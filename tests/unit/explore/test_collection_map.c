@@ -1,5 +1,5 @@
-/* The map of a collection: the same bits with any number of threads, its groups, its drawing and its files; and what was
- * computed once comes from the cache. */
+/* The map of a collection: the same bits with any number of threads, its groups, its drawing and its files; and what
+ * was computed once comes from the cache. */
 #include "unit/explore/explore_fixture.h"
 
 #include <math.h>
@@ -16,9 +16,9 @@ enum { TRAIN = 120 };
 
 static void open_set(struct explore_fixture *f, struct collection *c, const char *threads)
 {
-    const char *const options[] = {"data",       "synthetic", "synthetic-images", "120",   "checkpoint", write_encoder(),
-                                   "image-size", "16",        "threads",          threads, "precision",  "float32",
-                                   "device",     "cpu",       NULL};
+    const char *const options[] = {
+        "data",    "synthetic", "synthetic-images", "120",     "checkpoint", write_encoder(), "image-size", "16",
+        "threads", threads,     "precision",        "float32", "device",     "cpu",           NULL};
     explore_open(f, COMMAND_MAP, options);
     if (collection_open(c, &f->session, &f->error)) fail_msg("%s", f->error.text);
 }
@@ -127,7 +127,8 @@ static void graphs_and_thumbnails_are_kept(void **state)
         explore_close(&f);
         if (turn == 1) { /* what is kept is damaged now */
             char command[256];
-            snprintf(command, sizeof command, "for f in '%s'/*; do printf x | dd of=\"$f\" bs=1 seek=2000 conv=notrunc 2>/dev/null; done",
+            snprintf(command, sizeof command,
+                     "for f in '%s'/*; do printf x | dd of=\"$f\" bs=1 seek=2000 conv=notrunc 2>/dev/null; done",
                      at("cache"));
             assert_int_equal(system(command), 0);
         }
@@ -179,9 +180,9 @@ static void lists_are_as_long_as_there_are_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_change_nothing),         cmocka_unit_test(classes_or_clusters_are_groups),
-        cmocka_unit_test(an_atlas_is_in_map_order),       cmocka_unit_test(graphs_and_thumbnails_are_kept),
-        cmocka_unit_test(few_rows_have_maps_too),         cmocka_unit_test(lists_are_as_long_as_there_are_rows),
+        cmocka_unit_test(threads_change_nothing),   cmocka_unit_test(classes_or_clusters_are_groups),
+        cmocka_unit_test(an_atlas_is_in_map_order), cmocka_unit_test(graphs_and_thumbnails_are_kept),
+        cmocka_unit_test(few_rows_have_maps_too),   cmocka_unit_test(lists_are_as_long_as_there_are_rows),
     };
     return run_cases(tests, make_folder, remove_folder);
 }
