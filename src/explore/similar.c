@@ -78,7 +78,7 @@ static int open_queries(struct dataset **out, const struct session *session, con
     if (kind == FILE_NONE) return error_set(error, SIMCLR_DATA, "--query %s: there is no such file", path);
     status = dataset_open(out, &config, session->pool, &session->log, &reason);
     if (status == SIMCLR_DATA || status == SIMCLR_CORRUPT)
-        return error_set(error, status, "--query %.160s is no image, and no folder, list or archive of images: %s",
+        return error_set(error, SIMCLR_DATA, "--query %.160s is no image, and no folder, list or archive of images: %s",
                          path, reason.text);
     if (status) return error_set(error, status, "%s", reason.text);
     log_info(&session->log, "queries: %s", dataset_description(*out));

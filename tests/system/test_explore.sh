@@ -150,10 +150,12 @@ true_that "as many lines as images" test "$(wc -l <few.csv)" -ge 61
 
 # ---- what is refused, a sentence each ----
 echo 'no picture' >text.txt
-head -c 300 /dev/urandom >noise.bin
+python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(1).randbytes(300))' >noise.bin
+python3 -c 'import random, sys; sys.stdout.buffer.write(b"\xbcjh\n" * 20 + random.Random(2).randbytes(300))' >lines.bin
 head -c 200 "$query" >cut.png
 check 3 '^$' "^simclr: --query text.txt is no image" explore neighbours --query text.txt
 check 3 '^$' "^simclr: --query noise.bin is no image" explore neighbours --query noise.bin
+check 3 '^$' "^simclr: --query lines.bin is no image" explore neighbours --query lines.bin
 check 3 '^$' "^simclr: .*cut.png" explore neighbours --query cut.png
 check 3 '^$' "^simclr: --query absent.jpg: there is no such file" explore neighbours --query absent.jpg
 check 2 '^$' 'neighbours of the whole set go to a file' explore neighbours
