@@ -62,8 +62,10 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .name = "finetune",
             .elsewhere = "fine-tune|fine-tuning|tune|transfer",
             .summary = "train the whole network on a share of the labels",
-            .help = "The method's second phase: a linear classifier on the representation and the whole network "
-                    "trained on some of the labels, beside the same training from random weights.",
+            .help =
+                "The method's second phase: a linear classifier on the representation and the whole network "
+                "trained on some of the labels, beside the same training from random weights. The same command goes on "
+                "with a run that was stopped.",
             .examples = "simclr finetune --checkpoint run/ --data cifar10/ --labels 1% --out finetuned/",
         },
     [COMMAND_SUPERVISED] =

@@ -575,7 +575,7 @@ const struct option_row config_options[] = {
     /* ---- Run */
     {.name = "resume", FLAG(resume), .section = "Run",
      .elsewhere = "continue|auto-resume|resume-from|resume-interrupted|continue-training|restart",
-     .commands = ON(PRETRAIN) | ON(SUPERVISED), .default_text = "false", .once = true,
+     .commands = ON(PRETRAIN) | WITH_LABELS, .default_text = "false", .once = true,
      .help = "Go on from the newest valid checkpoint of --out, which must be there."},
     {.name = "overwrite", FLAG(overwrite), .section = "Run",
      .elsewhere = "force|overwrite-output-dir|clobber|replace",
@@ -588,6 +588,9 @@ const struct option_row config_options[] = {
      .elsewhere = "save-freq|save-interval|save-every-n-epochs|checkpoint-epochs|checkpoint-frequency|"
                   "checkpoint-every|saveckp-freq|save-epochs|save-epoch",
      .commands = ON(PRETRAIN) | ON(SUPERVISED), .default_text = "1",
+     .help = "Epochs between checkpoints; the end and an interruption write one too."},
+    {.name = "save-every", .argument = "EPOCHS", INTEGER(save_every, 1, 100000), .section = "Run",
+     .commands = ON(FINETUNE), .default_text = "5",
      .help = "Epochs between checkpoints; the end and an interruption write one too."},
     {.name = "keep", .argument = "N", INTEGER(keep, 1, 100000), .section = "Run",
      .elsewhere = "keep-checkpoint-max|save-total-limit|save-top-k|max-to-keep|keep-last",

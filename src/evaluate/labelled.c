@@ -52,6 +52,18 @@ static int warn_of_classes(const struct evaluation *evaluation, const struct lab
     return SIMCLR_OK;
 }
 
+int labelled_open_training_images(struct evaluation *evaluation, const struct labelled *run, struct error *error)
+{
+    const struct session *session = evaluation->session;
+    struct numbering numbering = {0};
+    int status = session->config->overwrite ? SIMCLR_OK : run_folder_read_numbering(&run->folder, &numbering, error);
+    if (!status)
+        status = session_open_numbered(session, session->config->data, DATASET_TRAIN,
+                                       numbering.listing ? &numbering : NULL, &evaluation->train, error);
+    numbering_free(&numbering);
+    return status;
+}
+
 double labelled_share(const struct evaluation *evaluation, const struct labelled *run)
 {
     return (double)run->subset_count / (double)dataset_count(evaluation->train);

@@ -21,6 +21,9 @@ struct labelled {
 int labelled_open_folder(struct evaluation *evaluation, struct labelled *run, struct error *error);
 void labelled_close(struct labelled *run, int status, const struct error *error);
 
+/* evaluation->train. A run that goes on keeps the numbers of its images: one that is damaged since is replaced, not
+ * left out. */
+int labelled_open_training_images(struct evaluation *evaluation, const struct labelled *run, struct error *error);
 /* The test images of evaluation->train, which is open, and the training images whose labels --labels lends. The log
  * says how many these are. SIMCLR_DATA: there is nothing to test on or to tell apart; errors of label_share_choose. */
 int labelled_open_images(struct evaluation *evaluation, struct labelled *run, struct error *error);
@@ -35,9 +38,16 @@ int labelled_test(struct evaluation *evaluation, enum evaluation_source source, 
 
 /* finetune.c: the passes over this share of the images: --epochs, or the method's. */
 int64_t finetune_epochs(const struct config *config, double share);
+/* Where a fine-tuning keeps what it can go on from. */
+struct finetune_keep {
+    struct run_folder *folder;
+    const char *file;              /* its checkpoint */
+    uint64_t origin;               /* hash of the encoder that it starts from */
+    const struct checkpoint *from; /* NULL: it starts there */
+};
 /* Trains run->model: the encoder of the source with a classifier, or of SOURCE_UNTRAINED the trained one's network from
- * random weights. metrics: NULL for none. The caller destroys the model, also after a failure. */
-int finetune_train(struct evaluation *evaluation, enum evaluation_source source, struct metrics *metrics,
+ * random weights. keep: NULL for nothing kept. The caller destroys the model, also after a failure. */
+int finetune_train(struct evaluation *evaluation, enum evaluation_source source, const struct finetune_keep *keep,
                    struct supervised_result *result, struct error *error);
 
 /* "labels", "labelled_images", "epochs" of the JSON. */

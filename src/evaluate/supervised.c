@@ -14,19 +14,6 @@
 
 /* ---- preparation -------------------------------------------------------------------------------------------- */
 
-/* A run that goes on keeps the numbers of its images: one that is damaged since is replaced, not left out. */
-static int open_training_images(struct evaluation *evaluation, const struct labelled *run, struct error *error)
-{
-    const struct session *session = evaluation->session;
-    struct numbering numbering = {0};
-    int status = session->config->overwrite ? SIMCLR_OK : run_folder_read_numbering(&run->folder, &numbering, error);
-    if (!status)
-        status = session_open_numbered(session, session->config->data, DATASET_TRAIN,
-                                       numbering.listing ? &numbering : NULL, &evaluation->train, error);
-    numbering_free(&numbering);
-    return status;
-}
-
 /* The warm-up takes five epochs, or a tenth of them where that is less. AlexNet, without batch norm, stands a tenth of
  * a ResNet's rate: torchvision trains it at 0.01. */
 static int resolve_training(struct session *session, const struct model_config *network, struct error *error)
@@ -40,8 +27,25 @@ static int resolve_training(struct session *session, const struct model_config *
 static struct training_record record_of(const struct evaluation *evaluation)
 {
     const struct supervised_run *run = evaluation->state;
-    return (struct training_record){evaluation->session->config, evaluation->train, &run->policy,
-                                    run->labelled.folder.path};
+    return (struct training_record){.config = evaluation->session->config,
+                                    .dataset = evaluation->train,
+                                    .policy = &run->policy,
+                                    .folder = run->labelled.folder.path};
+}
+
+/* A run of `evaluate` is made anew where its epochs are others: its figure is to be that of one cosine. */
+static int check_options(const struct evaluation *evaluation, struct config *before, struct error *error)
+{
+    const struct supervised_run *run = evaluation->state;
+    const struct training_record record = record_of(evaluation);
+    const struct session *session = evaluation->session;
+    if (run->replaces) return record_check_options(&record, before, error);
+    const int status = record_check_further(&record, session->settings, run->warmup_is_open, before, error);
+    if (status) return status;
+    const int64_t batch = supervised_batch(session->config->batch, run->labelled.subset_count);
+    record_say_further(&record, before, batch, run->labelled.subset_count / batch, checkpoint_state(run->from)->step,
+                       &session->log);
+    return SIMCLR_OK;
 }
 
 static int check_start(const struct evaluation *evaluation, struct error *error)
@@ -51,7 +55,7 @@ static int check_start(const struct evaluation *evaluation, struct error *error)
     const struct training_record record = record_of(evaluation);
     const struct checkpoint_state *state = checkpoint_state(run->from);
     int status = record_read_options(&record, state, &before, error);
-    if (!status && before) status = record_check_options(&record, before, error);
+    if (!status && before) status = check_options(evaluation, before, error);
     config_destroy(&before);
     return status ? status : record_check_images(&record, state, error);
 }
@@ -100,6 +104,7 @@ int supervised_begin(struct evaluation *evaluation, struct error *error)
     struct supervised_run *run = evaluation->state;
     struct labelled *labelled = &run->labelled;
     struct session *session = evaluation->session;
+    run->warmup_is_open = config_is_auto(session->config, "warmup-epochs");
     int status = resolve_training(session, &run->network, error);
     if (!status) status = find_start(evaluation, error);
     if (!status) status = create_model(evaluation, error);
@@ -121,7 +126,7 @@ int supervised_open(struct session *session, struct evaluation *evaluation, stru
     labelled->folder.lock = -1;
     int status = labelled_open_folder(evaluation, labelled, error);
     session = evaluation->session;
-    if (!status) status = open_training_images(evaluation, labelled, error);
+    if (!status) status = labelled_open_training_images(evaluation, labelled, error);
     if (!status) status = session_resolve_size(session, evaluation->train, error);
     if (!status) status = session_view_policy(session, &run->policy, error);
     if (!status) status = session_model_config(session, 0, &run->network, error);

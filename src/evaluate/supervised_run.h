@@ -9,6 +9,7 @@ struct supervised_run {
     struct labelled labelled;    /* first: its address is the run's */
     struct view_policy policy;   /* of the training; its evaluation views are those of the test */
     struct model_config network; /* without its classes; a head is left out */
+    bool warmup_is_open;         /* nobody has set it: a run that goes on keeps its own */
     bool replaces;               /* what another run left in the folder: it is no error */
     struct checkpoint *from;     /* to go on from, or NULL */
 };

@@ -18,7 +18,7 @@ static const char BEFORE_STEP[] = "{\"step\": ";
 /* ---- where a run goes on: its lines are in the order of their steps, so the place is found by bisection ---- */
 
 struct history {
-    const char *path;
+    const char *path, *phase; /* phase: NULL for every line's */
     int descriptor;
     int64_t bytes;
     char *block; /* [LINE_MAX_BYTES + 1] */
@@ -43,6 +43,16 @@ static int read_at(const struct history *history, int64_t at, size_t *got, struc
     return SIMCLR_OK;
 }
 
+/* Has the line a scalar of the phase? */
+static bool is_of_phase(const struct history *history, const char *text, const char *end)
+{
+    char name[64];
+    if (!history->phase) return true;
+    snprintf(name, sizeof name, "\"%s/", history->phase);
+    const char *found = strstr(text, name);
+    return found && found < end;
+}
+
 /* Whether the line that begins at `at` is whole and not beyond `step`; *end: what follows it. A line that is longer
  * than any of ours is none. */
 static int keep_line(const struct history *history, int64_t at, int64_t step, bool *kept, int64_t *end,
@@ -56,7 +66,7 @@ static int keep_line(const struct history *history, int64_t at, int64_t step, bo
     if (!newline || strncmp(text, BEFORE_STEP, sizeof BEFORE_STEP - 1) != 0) return status;
     const char *number = text + sizeof BEFORE_STEP - 1;
     const long long line_step = strtoll(number, &after, 10);
-    *kept = after != number && line_step <= step;
+    *kept = after != number && (line_step <= step || !is_of_phase(history, text, newline));
     *end = at + (newline - text) + 1;
     return SIMCLR_OK;
 }
@@ -97,9 +107,9 @@ static int find_kept(const struct history *history, int64_t step, int64_t *kept,
     return status;
 }
 
-static int drop_later_lines(const char *path, int64_t step, struct error *error)
+static int drop_later_lines(const char *path, const char *phase, int64_t step, struct error *error)
 {
-    struct history history = {.path = path};
+    struct history history = {.path = path, .phase = phase};
     struct stat info;
     int64_t kept = 0;
     if (stat(path, &info) != 0 && errno == ENOENT) return SIMCLR_OK;
@@ -120,14 +130,16 @@ static int drop_later_lines(const char *path, int64_t step, struct error *error)
     return status;
 }
 
-int metrics_open(struct metrics *metrics, const char *folder, int64_t step, bool tensorboard, struct error *error)
+int metrics_open(struct metrics *metrics, const char *folder, const char *phase, int64_t step, bool tensorboard,
+                 struct error *error)
 {
     *metrics = (struct metrics){0};
     char *path = file_join(folder, "metrics.jsonl");
     if (path == NULL) return error_no_memory(error, "a path", strlen(folder));
-    int status = drop_later_lines(path, step, error);
+    int status = drop_later_lines(path, phase, step, error);
     if (status == SIMCLR_OK) status = file_append(path, &metrics->file, error);
-    if (status == SIMCLR_OK && tensorboard) status = tfevents_open(&metrics->events, folder, step, error);
+    /* A restart at a step would make TensorBoard forget the trainings before, which have later steps. */
+    if (status == SIMCLR_OK && tensorboard) status = tfevents_open(&metrics->events, folder, phase ? 0 : step, error);
     memory_free(path);
     if (status != SIMCLR_OK) metrics_close(metrics);
     return status;

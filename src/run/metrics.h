@@ -16,8 +16,12 @@ struct metrics {
 };
 
 /* Appends to folder/metrics.jsonl after cutting off the lines of steps beyond `step`, and what is no line. Steps never
- * decrease in it, so the place is found by looking at a few lines, however long the file is. */
-int metrics_open(struct metrics *metrics, const char *folder, int64_t step, bool tensorboard, struct error *error);
+ * decrease in it, so the place is found by looking at a few lines, however long the file is.
+ * phase: of several trainings that write one after the other, each from step 1, the one that goes on, by the beginning
+ * of its scalars' names ("random" of "random/loss"): lines without such a name are of those before, and stay. NULL:
+ * one. */
+int metrics_open(struct metrics *metrics, const char *folder, const char *phase, int64_t step, bool tensorboard,
+                 struct error *error);
 void metrics_close(struct metrics *metrics);
 
 /* One line: begin, any number of scalars, end. Names are TensorBoard tags: "train/loss". A write that fails is

@@ -61,9 +61,15 @@ static bool is_run_file(const char *name)
            strcmp(name, numbering_file) == 0;
 }
 
+/* What fine-tuning leaves, and goes on from. */
+static bool is_tuned(const char *name)
+{
+    return strcmp(name, "finetune.safetensors") == 0 || strcmp(name, "random.safetensors") == 0;
+}
+
 static bool is_checkpoint_file(const char *name)
 {
-    return is_leftover(name) || step_of_name(name) >= 0 || strcmp(name, "best.safetensors") == 0;
+    return is_leftover(name) || step_of_name(name) >= 0 || strcmp(name, "best.safetensors") == 0 || is_tuned(name);
 }
 
 static bool is_exported_file(const char *name)
@@ -181,7 +187,7 @@ int run_folder_start(struct run_folder *folder, const struct session *session, c
     if (status == SIMCLR_OK) status = environment_write(path, session, dataset, error);
     memory_free(path);
     if (status == SIMCLR_OK)
-        status = metrics_open(&folder->metrics, folder->path, step, session->config->tensorboard, error);
+        status = metrics_open(&folder->metrics, folder->path, folder->phase, step, session->config->tensorboard, error);
     return status;
 }
 
@@ -213,6 +219,14 @@ static int list_steps(const char *path, int64_t **steps, size_t *count, bool *mi
 
 /* ---- the numbers of the images ---- */
 
+static bool has_tuned(const char *checkpoints)
+{
+    char *file = file_join(checkpoints, "finetune.safetensors");
+    const bool there = file && file_exists(file);
+    memory_free(file);
+    return there;
+}
+
 int run_folder_read_numbering(const struct run_folder *folder, struct numbering *out, struct error *error)
 {
     struct error reason = {0};
@@ -223,7 +237,7 @@ int run_folder_read_numbering(const struct run_folder *folder, struct numbering 
     *out = (struct numbering){0};
     int status = path && checkpoints ? list_steps(checkpoints, &steps, &count, &missing, &reason)
                                      : error_no_memory(&reason, "a path", strlen(folder->path));
-    if (status == SIMCLR_OK && count > 0) status = numbering_read(path, out, &reason);
+    if (status == SIMCLR_OK && (count > 0 || has_tuned(checkpoints))) status = numbering_read(path, out, &reason);
     memory_free(steps);
     memory_free(path);
     memory_free(checkpoints);

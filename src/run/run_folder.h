@@ -14,6 +14,8 @@ struct run_folder {
     FILE *log_file; /* train.log */
     struct log_tee tee;
     struct log log;         /* for all that the run says: goes to train.log and to the log the folder was opened with */
+    const char *phase;      /* of several trainings in one folder: the one whose metrics run_folder_start goes on with,
+                             * behind those of the ones before; NULL: there is one */
     struct metrics metrics; /* metrics.jsonl and the TensorBoard events; see run_folder_start */
     int64_t *whole;         /* [whole_count] steps whose checkpoints are known to be whole */
     size_t whole_count;

@@ -12,7 +12,8 @@
 
 struct training_record pretrain_record(const struct pretrain *run)
 {
-    return (struct training_record){run->config, run->dataset, &run->policy, run->folder.path};
+    return (struct training_record){
+        .config = run->config, .dataset = run->dataset, .policy = &run->policy, .folder = run->folder.path};
 }
 
 int pretrain_save(struct pretrain *run, const char *path, struct error *error)

@@ -10,33 +10,14 @@
 
 /* ---- resuming --------------------------------------------------------------------------------------------- */
 
-/* Further epochs: from here on the rate is that of the cosine over the new number. The warm-up stays the run's own, so
- * there is no second one. */
-static void say_further(const struct pretrain *run, const struct config *before, int64_t step)
-{
-    const struct schedule old = step_schedule(before, before->batch, run->steps_per_epoch, before->epochs);
-    log_info(&run->session->log,
-             "further epochs: %lld, where the run was to have %lld; on the cosine over all of them the rate jumps from "
-             "%g to %g at step %lld",
-             (long long)run->config->epochs, (long long)before->epochs, schedule_rate(&old, step > 0 ? step - 1 : 0),
-             schedule_rate(&run->step.schedule, step), (long long)step);
-}
-
+/* Further epochs are allowed: the rate is then that of the cosine over the new number. */
 static int check_against(struct pretrain *run, struct config *before, int64_t step, struct error *error)
 {
-    const int64_t epochs = before->epochs;
-    char warmup[40];
-    format_write(warmup, sizeof warmup, "%.17g", before->warmup_epochs);
-    int status =
-        run->warmup_is_open ? config_set(run->session->settings, "warmup-epochs", warmup, 2, error) : SIMCLR_OK;
-    if (status) return status;
-    if (run->config->epochs > epochs) before->epochs = run->config->epochs;
     const struct training_record record = pretrain_record(run);
-    status = record_check_options(&record, before, error);
+    const int status = record_check_further(&record, run->session->settings, run->warmup_is_open, before, error);
     if (status) return status;
     run->step.schedule.warmup_epochs = run->config->warmup_epochs;
-    before->epochs = epochs;
-    if (run->config->epochs > epochs) say_further(run, before, step);
+    record_say_further(&record, before, run->config->batch, run->steps_per_epoch, step, &run->session->log);
     return SIMCLR_OK;
 }
 

@@ -4,16 +4,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/memory.h"
+#include "train/step.h"
 
 struct fingerprint {
-    char text[24];
+    char text[40];
 };
+enum { OF_IMAGES = 16 }; /* digits; an encoder's stand behind them */
 
-static struct fingerprint fingerprint_of(const struct dataset *dataset)
+static struct fingerprint fingerprint_of(const struct training_record *record)
 {
     struct fingerprint out;
-    snprintf(out.text, sizeof out.text, "%016llx", (unsigned long long)dataset_fingerprint(dataset));
+    const int used = snprintf(out.text, sizeof out.text, "%0*llx", OF_IMAGES,
+                              (unsigned long long)dataset_fingerprint(record->dataset));
+    if (record->origin)
+        snprintf(out.text + used, sizeof out.text - (size_t)used, "-%016llx", (unsigned long long)record->origin);
     return out;
 }
 
@@ -27,7 +33,7 @@ int record_write(const struct training_record *record, const char *path, const s
         memory_free(yaml);
         return error_no_memory(error, "a checkpoint", 4096);
     }
-    if (record->dataset) fingerprint = fingerprint_of(record->dataset);
+    if (record->dataset) fingerprint = fingerprint_of(record);
     whole.seed = (uint64_t)record->config->seed;
     whole.config_yaml = yaml;
     whole.fingerprint = record->dataset ? fingerprint.text : NULL;
@@ -42,7 +48,13 @@ int record_write(const struct training_record *record, const char *path, const s
 
 int record_check_images(const struct training_record *record, const struct checkpoint_state *state, struct error *error)
 {
-    if (!state->fingerprint || strcmp(state->fingerprint, fingerprint_of(record->dataset).text) == 0) return SIMCLR_OK;
+    const struct fingerprint now = fingerprint_of(record);
+    if (!state->fingerprint || strcmp(state->fingerprint, now.text) == 0) return SIMCLR_OK;
+    if (strncmp(state->fingerprint, now.text, OF_IMAGES) == 0)
+        return error_set(error, SIMCLR_INVALID,
+                         "%s holds a run that started from another encoder than %s is now: give the same --checkpoint, "
+                         "or start afresh with --overwrite or another --out",
+                         record->folder, record->config->checkpoint);
     const bool pretrains = option_find("init", record->config->command) != NULL;
     return error_set(error, SIMCLR_INVALID,
                      "%s holds a run on other images than %s has now: give the same --data, or start afresh with "
@@ -76,4 +88,32 @@ int record_check_options(const struct training_record *record, const struct conf
                            record->folder, differences, record->folder);
     memory_free(differences);
     return status;
+}
+
+int record_check_further(const struct training_record *record, struct config *settings, bool warmup_is_open,
+                         struct config *before, struct error *error)
+{
+    const int64_t epochs = before->epochs;
+    char warmup[40];
+    format_write(warmup, sizeof warmup, "%.17g", before->warmup_epochs);
+    int status = warmup_is_open ? config_set(settings, "warmup-epochs", warmup, 2, error) : SIMCLR_OK;
+    if (status) return status;
+    if (record->config->epochs > epochs) before->epochs = record->config->epochs;
+    status = record_check_options(record, before, error);
+    before->epochs = epochs;
+    return status;
+}
+
+void record_say_further(const struct training_record *record, const struct config *before, int64_t batch,
+                        int64_t steps_per_epoch, int64_t step, const struct log *log)
+{
+    const struct config *config = record->config;
+    if (config->epochs <= before->epochs) return;
+    const struct schedule old = step_schedule(before, batch, steps_per_epoch, before->epochs);
+    const struct schedule now = step_schedule(config, batch, steps_per_epoch, config->epochs);
+    log_info(log,
+             "further epochs: %lld, where the run was to have %lld; on the cosine over all of them the rate jumps from "
+             "%g to %g at step %lld",
+             (long long)config->epochs, (long long)before->epochs, schedule_rate(&old, step > 0 ? step - 1 : 0),
+             schedule_rate(&now, step), (long long)step);
 }

@@ -13,6 +13,7 @@ struct training_record {
     const struct dataset *dataset;    /* NULL: of a training that never goes on, which writes nothing of its images */
     const struct view_policy *policy; /* its normalisation of the input */
     const char *folder;               /* of the run, for sentences */
+    uint64_t origin;                  /* hash of the encoder that it started from; 0: from none */
 };
 
 /* checkpoint_write of `state` with the record's options, seed, images and normalisation. path NULL: SIMCLR_NO_MEMORY.
@@ -20,7 +21,7 @@ struct training_record {
 int record_write(const struct training_record *record, const char *path, const struct model *model,
                  const struct optimizer *optimizer, const struct checkpoint_state *state, struct error *error);
 
-/* SIMCLR_INVALID: the checkpoint is of a run on other images. */
+/* SIMCLR_INVALID: the checkpoint is of a run on other images, or from another encoder. */
 int record_check_images(const struct training_record *record, const struct checkpoint_state *state,
                         struct error *error);
 /* The options that the checkpoint was written with (config_destroy); *out NULL: it does not say. */
@@ -28,5 +29,13 @@ int record_read_options(const struct training_record *record, const struct check
                         struct error *error);
 /* SIMCLR_INVALID: options whose change makes it another run are not what they were `before`. */
 int record_check_options(const struct training_record *record, const struct config *before, struct error *error);
+
+/* The same for a run that may go on with more epochs than it was to have. The warm-up stays the run's own, so that
+ * there is no second one: where it was left open it is set in `settings`, which are the record's. */
+int record_check_further(const struct training_record *record, struct config *settings, bool warmup_is_open,
+                         struct config *before, struct error *error);
+/* Tells of a run that has more epochs now; nothing otherwise. Rates are those of the cosine over all of them. */
+void record_say_further(const struct training_record *record, const struct config *before, int64_t batch,
+                        int64_t steps_per_epoch, int64_t step, const struct log *log);
 
 #endif

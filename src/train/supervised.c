@@ -24,7 +24,11 @@ struct training {
 static struct training_record record_of(const struct training *training)
 {
     const struct supervised *job = training->job;
-    return (struct training_record){job->session->config, job->dataset, job->policy, job->folder->path};
+    return (struct training_record){.config = job->session->config,
+                                    .dataset = job->dataset,
+                                    .policy = job->policy,
+                                    .folder = job->folder->path,
+                                    .origin = job->origin};
 }
 
 int64_t supervised_batch(int64_t wanted, int64_t images)
@@ -59,7 +63,7 @@ static int restore(struct training *training, struct error *error)
     network_set_weights(training->step.network);
     training->step.number = training->first = training->saved_step = state->step;
     training->step.skipped = state->skipped_steps;
-    run_folder_note_whole(training->job->folder, state->step);
+    if (!training->job->file) run_folder_note_whole(training->job->folder, state->step);
     log_info(&training->job->session->log, "resuming at step %lld of %lld (epoch %.2f of %lld)", (long long)state->step,
              (long long)training->steps, (double)state->step / (double)training->steps_per_epoch,
              (long long)training->job->epochs);
@@ -183,11 +187,13 @@ static int save(struct training *training, struct error *error)
                                            .best_knn = -1,
                                            .skipped_steps = step->skipped,
                                            .images_seen = step->number * step->schedule.batch};
-    char *path = run_folder_checkpoint_path(folder, step->number);
+    const char *file = training->job->file;
+    char *path = file ? memory_string(file) : run_folder_checkpoint_path(folder, step->number);
     const int status = record_write(&record, path, training->job->model, step->optimizer, &state, error);
     memory_free(path);
     if (status) return status;
     training->saved_step = step->number;
+    if (file) return SIMCLR_OK;
     run_folder_note_whole(folder, step->number);
     run_folder_prune(folder, training->job->session->config->keep);
     return SIMCLR_OK;

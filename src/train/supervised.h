@@ -21,6 +21,8 @@ struct supervised {
     /* A training that can be gone on with: checkpoints every --save-every epochs, at the end and where it is stopped,
      * the last --keep of them kept. NULL: nothing is kept. */
     struct run_folder *folder;
+    const char *file; /* with a folder: its checkpoint is this one file, each in place of the last; NULL: one a step */
+    uint64_t origin;  /* hash of the encoder that it starts from, for the checkpoint; 0: from none */
     const struct checkpoint *from; /* to go on from, of the same model; NULL: from the model as it is */
 };
 

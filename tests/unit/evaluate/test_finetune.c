@@ -4,6 +4,8 @@
 #include "checkpoint/checkpoint.h"
 #include "evaluate/label_share.h"
 #include "evaluate/protocols.h"
+#include "run/metrics.h"
+#include "support/files.h"
 #include "support/folder.h"
 #include "train/pretrain.h"
 #include "train/supervised.h"
@@ -129,21 +131,27 @@ static int finetune(struct session *session, struct error *error)
     return evaluation_run(session, PROTOCOL_FINETUNE, error);
 }
 
-/* extra: names and values, or NULL. */
-static int finetune_with(struct run_fixture *run, const char *checkpoint, const char *out, const char *const *extra)
+/* extra: names and values, or NULL. phase, step: where to ask for a stop; NULL: nowhere. */
+static int finetune_until(struct run_fixture *run, const char *checkpoint, const char *out, const char *const *extra,
+                          const char *phase, int64_t step)
 {
     static const char *const options[][2] = {
         {"data", "synthetic"}, {"synthetic-images", "60"}, {"labels", "50%"}, {"batch", "10"},
         {"epochs", "3"},       {"device", "cpu"},          {"threads", "2"},  {"precision", "float32"},
         {"log-every", "1"},    {"json", "true"},           {"seed", "5"},
     };
-    *run = (struct run_fixture){.interrupt_at = -1};
+    *run = (struct run_fixture){.interrupt_at = phase ? step : -1, .phase = phase ? phase : "finetune"};
     assert_int_equal(config_create(&run->config, COMMAND_FINETUNE, &run->error), SIMCLR_OK);
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) fixture_set(run, options[i][0], options[i][1]);
     fixture_set(run, "checkpoint", checkpoint);
     fixture_set(run, "out", out);
     for (; extra && *extra; extra += 2) fixture_set(run, extra[0], extra[1]);
     return fixture_run(run, finetune);
+}
+
+static int finetune_with(struct run_fixture *run, const char *checkpoint, const char *out, const char *const *extra)
+{
+    return finetune_until(run, checkpoint, out, extra, NULL, 0);
 }
 
 static int finetune_run(struct run_fixture *run, const char *checkpoint, const char *out, const char *rate)
@@ -320,10 +328,114 @@ static void results_stand_beside_their_control(void **state)
     assert_true(last < first);
     memory_free(bytes);
     memory_free(path);
+    memory_free(pretrained);
+    memory_free(out);
+}
 
-    assert_int_equal(finetune_run(&run, pretrained, out, "0.5"), SIMCLR_INVALID); /* the folder holds a run */
-    assert_non_null(strstr(run.error.text, "--overwrite"));
+/* ---- going on ------------------------------------------------------------------------------------------------- */
+
+/* Steps 1 to 9 of fine-tuning, then those of its control, each once. */
+static void read_losses(const char *out, double losses[18])
+{
+    struct metrics_history history;
+    char *path = file_join(folder, out);
+    assert_int_equal(metrics_read(path, &history, NULL), SIMCLR_OK);
+    assert_int_equal(history.count, 18);
+    for (int i = 0; i < 18; i++) {
+        const double *loss = metrics_find(&history.rows[i], i < 9 ? "finetune/loss" : "random/loss");
+        assert_true(loss && history.rows[i].step == i % 9 + 1);
+        losses[i] = *loss;
+    }
+    metrics_history_free(&history);
+    memory_free(path);
+}
+
+/* Stopped in either training, at the end of an epoch or within, a run that goes on ends in the same bytes. */
+static void going_on_is_bit_equal(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *phase;
+        int step;
+    } stops[] = {{"finetune", 1}, {"finetune", 6}, {"random", 4}, {"finetune", 9}, {"random", 9}};
+    static const char *const options[] = {"learning-rate", "0.5", NULL};
+    static const char *const afresh[] = {"learning-rate", "0.5", "overwrite", "true", NULL};
+    struct run_fixture run;
+    double whole[18], resumed[18];
+    char *pretrained = file_join(folder, "pretrained"), *out = file_join(folder, "tuned");
+    struct bytes tuned = read_file("tuned/checkpoints/finetune.safetensors");
+    struct bytes random = read_file("tuned/checkpoints/random.safetensors");
+    read_losses("tuned", whole);
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        const int status = finetune_until(&run, pretrained, out, afresh, stops[i].phase, stops[i].step);
+        assert_int_equal(status, SIMCLR_INTERRUPTED);
+        if (stops[i].step < 9) assert_non_null(strstr(run.error.text, "the same command goes on from the checkpoint"));
+        fixture_close(&run);
+        if (finetune_until(&run, pretrained, out, options, stops[i].phase, -1)) fail_msg("%s", run.error.text);
+        if (stops[i].step < 9) assert_int_equal(run.first_step, stops[i].step + 1);
+        fixture_close(&run);
+        assert_same_file("tuned/checkpoints/finetune.safetensors", tuned);
+        assert_same_file("tuned/checkpoints/random.safetensors", random);
+        read_losses("tuned", resumed);
+        assert_memory_equal(resumed, whole, sizeof whole);
+    }
+    /* What is finished is tested again, and trained no further. */
+    if (finetune_until(&run, pretrained, out, options, "random", -1)) fail_msg("%s", run.error.text);
+    assert_int_equal(run.steps_seen, 0);
+    assert_true(fixture_said(&run, "finetune: it was trained to its end before"));
+    assert_non_null(strstr(run.output.bytes, "\"random\": {\"top1\": {\"value\": "));
     fixture_close(&run);
+    assert_same_file("tuned/checkpoints/finetune.safetensors", tuned);
+    assert_same_file("tuned/checkpoints/random.safetensors", random);
+    memory_free(tuned.data);
+    memory_free(random.data);
+    memory_free(pretrained);
+    memory_free(out);
+}
+
+static void another_run_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *checkpoint, *out;
+        const char *extra[5];
+        const char *says;
+    } cases[] = {
+        {"pretrained", "tuned", {"learning-rate", "0.25", NULL}, "holds a run with other options (learning-rate)"},
+        {"pretrained", "tuned", {"learning-rate", "0.5", "epochs", "4", NULL}, "epochs"},
+        {"cut", "tuned", {"learning-rate", "0.5", NULL}, "from another encoder than"},
+        {"pretrained", "pretrained", {"learning-rate", "0.5", NULL}, "holds another run"},
+        {"pretrained", "fresh", {"resume", "true", NULL}, "no checkpoint to resume from"},
+    };
+    struct run_fixture run;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *checkpoint = file_join(folder, cases[i].checkpoint), *out = file_join(folder, cases[i].out);
+        assert_int_equal(finetune_with(&run, checkpoint, out, cases[i].extra), SIMCLR_INVALID);
+        if (!strstr(run.error.text, cases[i].says)) fail_msg("case %zu: %s", i, run.error.text);
+        fixture_close(&run);
+        memory_free(checkpoint);
+        memory_free(out);
+    }
+}
+
+/* A damaged checkpoint is no checkpoint: both trainings begin anew. */
+static void a_damaged_checkpoint_is_skipped(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    char *pretrained = file_join(folder, "pretrained"), *out = file_join(folder, "tuned");
+    struct bytes tuned = read_file("tuned/checkpoints/finetune.safetensors");
+    char *file = file_join(out, "checkpoints/finetune.safetensors");
+    tuned.data[tuned.count / 2] ^= 1;
+    assert_int_equal(file_write_atomic(file, tuned.data, tuned.count, NULL), SIMCLR_OK);
+    tuned.data[tuned.count / 2] ^= 1;
+    if (finetune_run(&run, pretrained, out, "0.5")) fail_msg("%s", run.error.text);
+    assert_true(fixture_said(&run, "! a damaged checkpoint is skipped"));
+    assert_int_equal(run.steps_seen, 9);
+    fixture_close(&run);
+    assert_same_file("tuned/checkpoints/finetune.safetensors", tuned);
+    memory_free(tuned.data);
+    memory_free(file);
     memory_free(pretrained);
     memory_free(out);
 }
@@ -331,10 +443,12 @@ static void results_stand_beside_their_control(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shares_are_class_balanced),      cmocka_unit_test(lists_name_images),
-        cmocka_unit_test(batches_use_every_label),        cmocka_unit_test(long_epochs_move_the_statistics_slowly),
-        cmocka_unit_test(training_starts_at_the_encoder), cmocka_unit_test(a_cut_network_keeps_layers_of_the_head),
-        cmocka_unit_test(early_blocks_move_less),         cmocka_unit_test(results_stand_beside_their_control),
+        cmocka_unit_test(shares_are_class_balanced),       cmocka_unit_test(lists_name_images),
+        cmocka_unit_test(batches_use_every_label),         cmocka_unit_test(long_epochs_move_the_statistics_slowly),
+        cmocka_unit_test(training_starts_at_the_encoder),  cmocka_unit_test(a_cut_network_keeps_layers_of_the_head),
+        cmocka_unit_test(early_blocks_move_less),          cmocka_unit_test(results_stand_beside_their_control),
+        cmocka_unit_test(going_on_is_bit_equal),           cmocka_unit_test(another_run_is_refused),
+        cmocka_unit_test(a_damaged_checkpoint_is_skipped),
     };
     return run_cases(tests, make_folder, remove_folder);
 }

@@ -158,7 +158,7 @@ static void another_run_is_refused(void **state)
     } cases[] = {
         {{"labels", "50%", NULL}, "labels"},
         {{"training-views", "simclr", NULL}, "training-views"},
-        {{"epochs", "4", NULL}, "epochs"},
+        {{"epochs", "2", NULL}, "epochs"},
         {{"synthetic-images", "80", NULL}, "synthetic-images"},
     };
     struct run_fixture run;
@@ -173,6 +173,22 @@ static void another_run_is_refused(void **state)
     assert_int_equal(run_in(&run, "fresh", -1, (const char *[]){"resume", "true", NULL}), SIMCLR_INVALID);
     assert_non_null(strstr(run.error.text, "no checkpoint to resume from"));
     fixture_close(&run);
+}
+
+/* With more epochs a finished run goes on, with the warm-up that it had. */
+static void further_epochs_go_on(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    run_whole(&run, "further", NULL);
+    fixture_close(&run);
+    run_whole(&run, "further", (const char *[]){"epochs", "5", NULL});
+    assert_int_equal(run.first_step, 7);
+    assert_int_equal(run.steps_seen, 4);
+    assert_true(fixture_said(&run, "further epochs: 5, where the run was to have 3; on the cosine over all of them"));
+    assert_true(fixture_said(&run, "0.3 of 5 epochs of warm-up"));
+    fixture_close(&run);
+    assert_true(has_file("further/checkpoints/step-00000010.safetensors"));
 }
 
 /* Other views, and fewer labels, make another network. */
@@ -241,6 +257,7 @@ int main(void)
         cmocka_unit_test(what_was_trained_can_be_used),
         cmocka_unit_test(going_on_is_bit_equal),
         cmocka_unit_test(another_run_is_refused),
+        cmocka_unit_test(further_epochs_go_on),
         cmocka_unit_test(views_and_labels_matter),
         cmocka_unit_test(alexnet_goes_on_too),
     };

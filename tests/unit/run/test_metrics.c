@@ -16,7 +16,7 @@
 static void write_steps(int64_t from, int64_t to, bool tensorboard)
 {
     struct metrics metrics;
-    assert_int_equal(metrics_open(&metrics, folder, from, tensorboard, NULL), SIMCLR_OK);
+    assert_int_equal(metrics_open(&metrics, folder, NULL, from, tensorboard, NULL), SIMCLR_OK);
     for (int64_t step = from + 1; step <= to; step++) {
         metrics_begin(&metrics, step, 0.5 * (double)step);
         metrics_number(&metrics, "train/loss", 0.25 * (double)step);
@@ -80,7 +80,7 @@ static void resume_at(int64_t step, int64_t expected)
 {
     struct metrics metrics;
     char *path = file_join(folder, "metrics.jsonl");
-    assert_int_equal(metrics_open(&metrics, folder, step, false, NULL), SIMCLR_OK);
+    assert_int_equal(metrics_open(&metrics, folder, NULL, step, false, NULL), SIMCLR_OK);
     metrics_close(&metrics);
     assert_int_equal(file_size(path), expected);
     memory_free(path);
@@ -124,7 +124,7 @@ static void a_long_file_is_not_read_whole(void **state)
     assert_int_equal(mkfifo(path, 0600), 0);
     struct metrics metrics;
     struct error error;
-    assert_int_equal(metrics_open(&metrics, folder, 3, false, &error), SIMCLR_IO); /* refused, not waited for */
+    assert_int_equal(metrics_open(&metrics, folder, NULL, 3, false, &error), SIMCLR_IO); /* refused, not waited for */
     remove(path);
     memory_free(path);
 }
@@ -137,11 +137,11 @@ static void lines_are_read_again(void **state)
     struct metrics metrics;
     struct metrics_history history;
     struct error error;
-    assert_int_equal(metrics_open(&metrics, folder, 0, false, NULL), SIMCLR_OK);
+    assert_int_equal(metrics_open(&metrics, folder, NULL, 0, false, NULL), SIMCLR_OK);
     metrics_begin(&metrics, 0, 0);
     metrics_close(&metrics);
     write_steps(0, 3, false);
-    assert_int_equal(metrics_open(&metrics, folder, 3, false, NULL), SIMCLR_OK);
+    assert_int_equal(metrics_open(&metrics, folder, NULL, 3, false, NULL), SIMCLR_OK);
     metrics_begin(&metrics, 3, 1.0 / 3);
     metrics_number(&metrics, "epoch/loss", NAN);
     metrics_number(&metrics, "a \"name\"", 1e-300);
@@ -279,9 +279,40 @@ static void a_missing_folder_is_an_error(void **state)
     (void)state;
     struct metrics metrics;
     struct error error;
-    assert_int_equal(metrics_open(&metrics, "/nowhere", 0, true, &error), SIMCLR_IO);
+    assert_int_equal(metrics_open(&metrics, "/nowhere", NULL, 0, true, &error), SIMCLR_IO);
     assert_non_null(strstr(error.text, "/nowhere"));
     assert_null(metrics.file);
+}
+
+/* Two trainings one after the other, each from step 1: going on in the second leaves the first whole. */
+static void phases_follow_one_another(void **state)
+{
+    (void)state;
+    struct metrics metrics;
+    struct metrics_history history;
+    static const char *const names[] = {"first/loss", "second/loss"};
+    for (int round = 0; round < 3; round++) { /* written, gone on with after step 3, gone on with from the start */
+        const char *phase = round == 0 ? NULL : "second";
+        const int64_t from = round == 1 ? 3 : 0;
+        if (round == 0) unlink(at("metrics.jsonl"));
+        assert_int_equal(metrics_open(&metrics, folder, phase, from, false, NULL), SIMCLR_OK);
+        for (int training = round > 0; training < 2; training++)
+            for (int64_t step = from + 1; step <= 9; step++) {
+                metrics_begin(&metrics, step, 0);
+                metrics_number(&metrics, names[training], (double)step + 100 * round);
+                assert_int_equal(metrics_end(&metrics, NULL), SIMCLR_OK);
+            }
+        metrics_close(&metrics);
+        assert_int_equal(metrics_read(folder, &history, NULL), SIMCLR_OK);
+        assert_int_equal(history.count, 18);
+        for (int i = 0; i < 18; i++) {
+            const double *value = metrics_find(&history.rows[i], names[i / 9]);
+            const int step = i % 9 + 1;
+            const bool kept = i < 9 || round == 0 || step <= from;
+            assert_true(value && *value == (kept ? step : step + 100 * round));
+        }
+        metrics_history_free(&history);
+    }
 }
 
 int main(void)
@@ -290,7 +321,7 @@ int main(void)
         cmocka_unit_test(later_lines_are_dropped),       cmocka_unit_test(the_cut_is_found_wherever_it_is),
         cmocka_unit_test(a_long_file_is_not_read_whole), cmocka_unit_test(lines_are_read_again),
         cmocka_unit_test(events_are_framed_protobuf),    cmocka_unit_test(a_restart_is_announced),
-        cmocka_unit_test(a_missing_folder_is_an_error),
+        cmocka_unit_test(a_missing_folder_is_an_error),  cmocka_unit_test(phases_follow_one_another),
     };
     return run_cases(tests, make_folder, remove_folder);
 }

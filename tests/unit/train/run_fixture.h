@@ -22,6 +22,7 @@ struct run_fixture {
     struct text log, output; /* all that the run said */
     atomic_int interrupted;
     int64_t interrupt_at; /* step at which to ask for a stop; -1: never */
+    const char *phase;    /* whose steps count: NULL for pretraining's and those of a supervised run */
     int64_t steps_seen, first_step;
 };
 
@@ -39,7 +40,8 @@ static inline void fixture_output(void *cookie, const char *text, size_t length)
 static inline void fixture_progress(void *cookie, const struct progress *progress)
 {
     struct run_fixture *run = cookie;
-    if (strcmp(progress->phase, "pretrain") != 0 && strcmp(progress->phase, "supervised") != 0) return;
+    if (run->phase && strcmp(progress->phase, run->phase) != 0) return;
+    if (!run->phase && strcmp(progress->phase, "pretrain") != 0 && strcmp(progress->phase, "supervised") != 0) return;
     run->steps_seen += 1;
     if (run->first_step == 0) run->first_step = progress->step;
     if (progress->step == run->interrupt_at)
