@@ -295,7 +295,7 @@ const struct option_row config_options[] = {
              "shorter sides, at most 224)."},
     {.name = "image-size-schedule", .argument = "LIST", TEXT(image_size_schedule), .section = "Model",
      .elsewhere = "progressive-resolution|progressive-resizing|size-schedule|resolution-schedule",
-     .commands = ON(PRETRAIN), .default_text = "", .matters = true,
+     .commands = ON(PRETRAIN) | ON(INFO), .default_text = "", .matters = true,
      .help = "Views that grow: sizes with their shares of the steps, 16:0.5,24:0.25,32:0.25 for example. The last one is "
              "the run's --image-size (not given: one size)."},
     {.name = "head-layers", .argument = "N", INTEGER(head_layers, 0, 3), .section = "Model",
@@ -521,7 +521,7 @@ const struct option_row config_options[] = {
      .help = "Temperature of NT-Xent (auto: 0.5 for images of 64 pixels or less, else 0.1)."},
     {.name = "ema", .argument = "DECAY", NUMBER(ema, 0, 0.999999), .section = "Training",
      .elsewhere = "ema-decay|model-ema|use-ema|model-ema-decay|moving-average|swa",
-     .commands = ON(PRETRAIN), .default_text = "0", .matters = true,
+     .commands = ON(PRETRAIN) | ON(INFO), .default_text = "0", .matters = true,
      .help = "Keep a moving average of weights and running statistics with this decay (0.999 for example) beside them: "
              "in checkpoints, as exported/encoder-ema.safetensors, judged by knn and linear. 0: none."},
     {.name = "seed", .argument = "N", INTEGER(seed, 0, 9007199254740992.0), .section = "Training",

@@ -2,19 +2,23 @@
 #include "run/settings.h"
 #include "train/pretrain.h"
 
-/* The run's size, at which it is judged and exported, is that of its last steps. */
-int pretrain_read_sizes(struct pretrain *run, struct error *error)
+int size_schedule_take(struct size_schedule *out, struct session *session, struct error *error)
 {
-    const int status = size_schedule_read(&run->sizes, run->config->image_size_schedule, error);
-    if (status || run->sizes.count == 0) return status;
-    const int last = size_schedule_last(&run->sizes);
-    if (config_is_auto(run->config, "image-size"))
-        return session_resolve_number(run->session, "image-size", last, error);
-    if (run->config->image_size == last) return SIMCLR_OK;
+    const struct config *config = session->config;
+    const int status = size_schedule_read(out, config->image_size_schedule, error);
+    if (status || out->count == 0) return status;
+    const int last = size_schedule_last(out);
+    if (config_is_auto(config, "image-size")) return session_resolve_number(session, "image-size", last, error);
+    if (config->image_size == last) return SIMCLR_OK;
     return error_set(error, SIMCLR_INVALID,
                      "--image-size is %lld, and --image-size-schedule ends with %d, at which the run is judged and "
                      "exported: give the same, or leave --image-size out",
-                     (long long)run->config->image_size, last);
+                     (long long)config->image_size, last);
+}
+
+int pretrain_read_sizes(struct pretrain *run, struct error *error)
+{
+    return size_schedule_take(&run->sizes, run->session, error);
 }
 
 /* The run's views in another size. A blur whose radius is the rule's for the run's size has the rule's for this one. */

@@ -23,6 +23,11 @@ struct size_schedule {
  * for. */
 int size_schedule_read(struct size_schedule *out, const char *text, struct error *error);
 
+/* The schedule of --image-size-schedule. The run's own size, at which it is judged and exported, is that of its last
+ * steps: an open --image-size becomes it. SIMCLR_INVALID as above, and for another --image-size. */
+struct session;
+int size_schedule_take(struct size_schedule *out, struct session *session, struct error *error);
+
 /* Each size once; sizes: [STEP_SIZES_MAX]. Returns how many. */
 int size_schedule_sizes(const struct size_schedule *schedule, int sizes[STEP_SIZES_MAX]);
 int size_schedule_last(const struct size_schedule *schedule); /* that of the run's end; 0: no stages */

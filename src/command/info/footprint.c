@@ -78,15 +78,15 @@ static int count_evaluation(struct session *session, struct model *model, const 
     return SIMCLR_OK;
 }
 
-static size_t view_bytes(const struct session *session, const struct model_config *config,
-                         const struct dataset *dataset)
+/* Of the loader of one size. */
+static size_t view_bytes(const struct session *session, int size, const struct dataset *dataset)
 {
-    const size_t side = (size_t)config->image_size, batch = 2 * (size_t)session->config->batch;
+    const size_t side = (size_t)size, batch = 2 * (size_t)session->config->batch;
     const int workers = session_workers(session);
     int width = 512, height = 512;
 
     if (dataset) dataset_max_size(dataset, &width, &height);
-    struct view_policy policy = view_policy_default(config->image_size);
+    struct view_policy policy = view_policy_default(size);
     policy.simd = session->simd;
     policy.type = session_view_type(session);
     const size_t makers = (size_t)(workers > 0 ? workers : pool_threads(session->pool));
@@ -94,16 +94,48 @@ static size_t view_bytes(const struct session *session, const struct model_confi
            makers * memory_working_bytes(view_scratch_bytes(&policy, width, height));
 }
 
-static int measure(struct session *session, const struct model_config *config, const struct dataset *dataset,
-                   struct footprint *out, struct footprint_network *planned, struct error *error)
+/* The largest network's, in which the others have room; one that has not has its own. */
+static size_t arena_bytes(const struct step *step)
+{
+    const size_t largest = network_arena_bytes(step->sizes[0].network);
+    size_t bytes = largest;
+    for (int i = 1; i < step->size_count; i++)
+        if (network_arena_bytes(step->sizes[i].network) > largest) bytes += network_arena_bytes(step->sizes[i].network);
+    return bytes;
+}
+
+static size_t plan_bytes(const struct step *step)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < step->size_count; i++) bytes += network_plan_bytes(step->sizes[i].network);
+    return bytes;
+}
+
+/* The model and, with --ema, its averages. */
+static int count_models(struct session *session, const struct model_config *config, struct footprint *out,
+                        struct footprint_network *planned, struct error *error)
 {
     size_t mark = footprint_heap();
     int status = model_create(&planned->model, config, session->backend, 0, error);
+    if (status) return status;
+    const struct parameters *parameters = &planned->model->parameters;
+    const size_t slabs = 2 * (parameters->weight_count + parameters->buffer_count) * sizeof(float);
+    out->parameters = grown(&mark, slabs);
+    if (!(session->config->ema > 0)) return SIMCLR_OK;
+    status = model_create(&planned->average, config, session->backend, 0, error);
+    if (!status) out->average = grown(&mark, slabs);
+    return status;
+}
+
+static int measure(struct session *session, const struct model_config *config, const struct size_schedule *sizes,
+                   const struct dataset *dataset, struct footprint *out, struct footprint_network *planned,
+                   struct error *error)
+{
+    int status = count_models(session, config, out, planned, error);
     if (status != SIMCLR_OK) return status;
-    struct parameters *parameters = &planned->model->parameters;
-    out->parameters = grown(&mark, 2 * (parameters->weight_count + parameters->buffer_count) * sizeof(float));
+    size_t mark = footprint_heap();
     struct step *step = &planned->step;
-    const struct step_config planning = {
+    struct step_config planning = {
         .loss = &step_nt_xent,
         .images = (int)session->config->batch,
         .temperature = 0.5,
@@ -111,10 +143,11 @@ static int measure(struct session *session, const struct model_config *config, c
         .planning = dry(session),
         .optimizer = step_optimizer_usual(step_optimizer_kind(session->config->optimizer)),
     };
+    if (sizes->count > 0) planning.size_count = size_schedule_sizes(sizes, planning.sizes);
     status = step_open_network(step, &planning, session->backend, planned->model, error);
     if (status != SIMCLR_OK) return status;
-    out->plans = grown(&mark, network_plan_bytes(step->network));
-    out->activations = network_arena_bytes(step->network);
+    out->plans = grown(&mark, plan_bytes(step));
+    out->activations = arena_bytes(step);
     status = step_open_optimizer(step, &planning, error);
     if (status != SIMCLR_OK) return status;
     out->optimizer = grown(&mark, step->optimizer->state_count * sizeof(float) * (step->optimizer->state2 ? 2 : 1));
@@ -125,20 +158,22 @@ static int measure(struct session *session, const struct model_config *config, c
     return count_evaluation(session, planned->model, dataset, out, error);
 }
 
-int footprint_measure(struct session *session, const struct model_config *config, const struct dataset *dataset,
-                      size_t image_bytes, struct footprint *out, struct footprint_network *planned, struct error *error)
+int footprint_measure(struct session *session, const struct model_config *config, const struct size_schedule *sizes,
+                      const struct dataset *dataset, size_t image_bytes, struct footprint *out,
+                      struct footprint_network *planned, struct error *error)
 {
     *planned = (struct footprint_network){0};
     *out = (struct footprint){.program = resident(), .images = image_bytes};
     out->program -= image_bytes < out->program ? image_bytes : 0;
-    const int status = measure(session, config, dataset, out, planned, error);
+    const int status = measure(session, config, sizes, dataset, out, planned, error);
     if (status != SIMCLR_OK) {
         footprint_release(planned);
         return status;
     }
-    out->views = view_bytes(session, config, dataset);
-    out->total = out->program + out->images + out->parameters + out->optimizer + out->plans + out->activations +
-                 out->views + out->loss + out->evaluation;
+    for (int i = 0; i < planned->step.size_count; i++)
+        out->views += view_bytes(session, planned->step.sizes[i].size, dataset);
+    out->total = out->program + out->images + out->parameters + out->average + out->optimizer + out->plans +
+                 out->activations + out->views + out->loss + out->evaluation;
     return SIMCLR_OK;
 }
 
@@ -146,4 +181,5 @@ void footprint_release(struct footprint_network *planned)
 {
     step_close(&planned->step);
     model_destroy(&planned->model);
+    model_destroy(&planned->average);
 }

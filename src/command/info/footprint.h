@@ -3,6 +3,7 @@
 #define COMMAND_FOOTPRINT_H
 
 #include "run/session.h"
+#include "train/size_schedule.h"
 #include "train/step.h"
 
 /* Bytes; total is the peak resident size of `pretrain` with the session's options. */
@@ -10,24 +11,26 @@ struct footprint {
     size_t program;     /* code, libraries, stacks: what this process has already */
     size_t images;      /* decoded images of --data; 0 without one */
     size_t parameters;  /* weights, gradients, running statistics */
+    size_t average;     /* the same of their moving averages; 0 without --ema */
     size_t optimizer;   /* its states */
-    size_t plans;       /* packed weights and scratch */
-    size_t activations; /* the arena of activations and their gradients */
-    size_t views;       /* batches being made and read */
+    size_t plans;       /* packed weights and scratch, of a network for each size of the views */
+    size_t activations; /* the arena of activations and their gradients, which the sizes share */
+    size_t views;       /* batches being made and read, of each size */
     size_t loss;        /* outputs and their gradients, NT-Xent */
     size_t evaluation;  /* the encoder once more, between epochs */
     size_t total;
 };
 
 /* Plans the training of `config` as pretrain does, but dry, without an arena. The step is given
- * to the caller for the rows of its network; release with footprint_release. dataset: NULL if there is none. */
+ * to the caller for the rows of its network; release with footprint_release. sizes: of --image-size-schedule. dataset:
+ * NULL if there is none. */
 struct footprint_network {
-    struct model *model;
+    struct model *model, *average;
     struct step step;
 };
-int footprint_measure(struct session *session, const struct model_config *config, const struct dataset *dataset,
-                      size_t image_bytes, struct footprint *out, struct footprint_network *planned,
-                      struct error *error);
+int footprint_measure(struct session *session, const struct model_config *config, const struct size_schedule *sizes,
+                      const struct dataset *dataset, size_t image_bytes, struct footprint *out,
+                      struct footprint_network *planned, struct error *error);
 void footprint_release(struct footprint_network *planned);
 
 /* Bytes that malloc has handed out so far; 0 where the C library cannot tell. */

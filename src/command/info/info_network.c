@@ -73,7 +73,7 @@ struct part {
     const char *key, *what;
     size_t bytes;
 };
-enum { PARTS = 9 };
+enum { PARTS = 10 };
 
 static void list_parts(const struct footprint *f, struct part out[PARTS])
 {
@@ -81,6 +81,7 @@ static void list_parts(const struct footprint *f, struct part out[PARTS])
         {"activations", "activations and their gradients", f->activations},
         {"views", "batches of views", f->views},
         {"parameters", "weights, gradients, running statistics", f->parameters},
+        {"average", "their moving averages", f->average},
         {"optimizer", "states of the optimiser", f->optimizer},
         {"plans", "packed weights and scratch", f->plans},
         {"loss", "outputs and the loss", f->loss},
@@ -176,14 +177,16 @@ int info_network(struct session *session, struct error *error)
     const size_t heap = footprint_heap();
     size_t images = 0;
 
-    int status = SIMCLR_OK;
-    if (session->config->data[0]) {
+    struct size_schedule sizes;
+    int status = size_schedule_take(&sizes, session, error);
+    if (status == SIMCLR_OK && session->config->data[0]) {
         status = session_open_dataset(session, session->config->data, DATASET_TRAIN, &dataset, error);
         images = footprint_heap() - heap;
         if (status == SIMCLR_OK) status = session_resolve(session, dataset, error);
     }
     if (status == SIMCLR_OK) status = session_model_config(session, 0, &config, error);
-    if (status == SIMCLR_OK) status = footprint_measure(session, &config, dataset, images, &footprint, &planned, error);
+    if (status == SIMCLR_OK)
+        status = footprint_measure(session, &config, &sizes, dataset, images, &footprint, &planned, error);
     if (status == SIMCLR_OK && dataset != NULL) { /* read later, while it trains */
         footprint.images += dataset_kept_bytes(dataset);
         footprint.total += dataset_kept_bytes(dataset);
