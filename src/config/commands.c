@@ -99,10 +99,12 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .help =
                 "Writes one HTML file that needs nothing else: the result in a sentence, warnings in words with what "
                 "to do, every figure of simclr evaluate beside its controls with intervals, accuracy against the "
-                "number of labels, training curves, mistakes, the data, and how it was made. Several runs stand "
+                "number of labels, training curves, mistakes, the data, and how it was made. With --data it has views, "
+                "neighbours, the map and the surest mistakes of the first run's encoder too. Several runs stand "
                 "beside each other, what differs first. A run that is under way, was killed or has no labels has a "
                 "page too, which says so.",
             .examples = "simclr report run/\n"
+                        "simclr report run/ --data photos/\n"
                         "simclr report run/ earlier/ --out both.html\n"
                         "simclr report run/ --evaluation evaluation/",
         },

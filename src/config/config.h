@@ -94,7 +94,7 @@ struct config {
     double sgd_l2;
     char *features, *test_features, *predictions;
     char *protocols, *compare, *l2_grid;
-    char *runs, *evaluations; /* lists */
+    char *runs, *evaluations, *audit; /* of report; the first two are lists */
     int64_t seeds;
     bool feature_cache, exact;
     char *query; /* of neighbours */

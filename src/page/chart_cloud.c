@@ -6,7 +6,8 @@
 #include "page/axis.h"
 #include "page/chart.h"
 
-enum { SIDE = 640, MARGIN = 14, NAME = 200 };
+enum { SIDE = 640, MARGIN = 14, NAME = 240, LINE = 17, TRIES = 9 };
+static const double BIG = 16.0 / 12; /* the letters of names, beside those of other words */
 
 struct frame {
     double left, top, scale;
@@ -64,23 +65,51 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The name of a group, at the median of its points on either axis. `place` has room for all points. */
-static void write_name(struct page *page, const struct chart_cloud *cloud, const struct frame *frame, int group,
-                       float *place)
+/* A name that is written already, by its middle. */
+struct written {
+    double x, y, half;
+};
+
+/* The nearest place above or below `y` where no name lies. */
+static double free_place(const struct written *written, size_t count, double x, double y, double half)
 {
-    float middle[2];
-    size_t count = 0;
+    for (int step = 0; step < TRIES; step++) {
+        const double at = y + (step % 2 ? -1 : 1) * (step + 1) / 2 * LINE;
+        bool is_free = at > LINE && at < SIDE - 2;
+        for (size_t i = 0; i < count && is_free; i++)
+            is_free = fabs(written[i].y - at) >= LINE || fabs(written[i].x - x) >= written[i].half + half;
+        if (is_free) return at;
+    }
+    return y;
+}
+
+/* The medians of a group's points on both axes; false without points. `place` has room for all. */
+static bool find_middle(const struct chart_cloud *cloud, int group, float *place, float middle[2])
+{
     for (int axis = 0; axis < 2; axis++) {
-        count = 0;
+        size_t count = 0;
         for (size_t i = 0; i < cloud->count; i++)
             if (group_of(cloud, i) == group) place[count++] = cloud->points[2 * i + (size_t)axis];
-        if (count == 0) return;
+        if (count == 0) return false;
         qsort(place, count, sizeof *place, compare);
         middle[axis] = place[count / 2];
     }
-    const double half = fmin(drawing_width(cloud->names[group]), NAME) / 2, x = across(frame, middle);
-    drawing_name(page, fmin(fmax(x, half + 2), SIDE - half - 2), down(frame, middle) + 4, "middle", "halo",
-                 cloud->names[group], NAME);
+    return true;
+}
+
+static void write_names(struct page *page, const struct chart_cloud *cloud, const struct frame *frame, float *place,
+                        struct written *written)
+{
+    size_t count = 0;
+    for (int group = 0; group < cloud->group_count; group++) {
+        float middle[2];
+        if (!find_middle(cloud, group, place, middle)) continue;
+        const double half = fmin(drawing_width(cloud->names[group]) * BIG, NAME) / 2 + 2;
+        const double x = fmin(fmax(across(frame, middle), half), SIDE - half);
+        const double y = free_place(written, count, x, down(frame, middle) + 5, half);
+        written[count++] = (struct written){x, y, half};
+        drawing_name(page, x, y, "middle", "halo big", cloud->names[group], NAME / BIG);
+    }
 }
 
 void page_cloud(struct page *page, const struct chart_cloud *cloud)
@@ -89,18 +118,16 @@ void page_cloud(struct page *page, const struct chart_cloud *cloud)
         page_paragraph(page, "%s: there are no points.", cloud->title);
         return;
     }
-    float *place = cloud->names ? memory_array(cloud->count, sizeof *place) : NULL;
-    if (cloud->names && !place) {
-        page->html.failed = true;
-        return;
-    }
+    float *place = memory_array(cloud->count, sizeof *place);
+    struct written *written = memory_array((size_t)cloud->group_count + 1, sizeof *written);
+    if (!place || !written) page->html.failed = true;
     const struct frame frame = find_frame(cloud);
     const size_t every = cloud->most > 0 ? (cloud->count + cloud->most - 1) / cloud->most : 1;
     drawing_open(page, SIDE, SIDE, cloud->title, cloud->summary);
     for (int group = -1; group < (cloud->groups ? cloud->group_count : 1); group++)
         draw_group(page, cloud, &frame, group, every);
-    for (int group = 0; cloud->names && group < cloud->group_count; group++)
-        write_name(page, cloud, &frame, group, place);
+    if (cloud->names && place && written) write_names(page, cloud, &frame, place, written);
     memory_free(place);
+    memory_free(written);
     drawing_close(page);
 }

@@ -4,7 +4,7 @@
 #include "page/axis.h"
 #include "page/chart.h"
 
-enum { WIDTH = 640, ROW = 21, TOP = 6, BOTTOM = 40, NAMES_MOST = 260, VALUES = 78 };
+enum { WIDTH = 460, ROW = 20, TOP = 6, BOTTOM = 40, NAMES_MOST = 180, VALUES = 66 };
 
 static void draw_value(struct page *page, const struct chart_values *chart, const struct chart_value *value,
                        const struct axis *x, double y)
@@ -40,7 +40,7 @@ void page_values(struct page *page, const struct chart_values *chart)
     for (size_t i = 0; i < chart->count; i++) {
         const double y = TOP + ROW * ((double)i + 0.5);
         const struct chart_value *value = &chart->values[i];
-        drawing_name(page, value->group ? 0 : 12, y + 4, "start", value->group ? NULL : "small", value->name,
+        drawing_name(page, value->group ? 0 : 12, y + 4, "start", value->group ? "halo" : "small", value->name,
                      value->group ? WIDTH : names - 18);
         if (!value->group && isfinite(value->value)) draw_value(page, chart, value, &x, y);
     }

@@ -180,7 +180,9 @@ void page_table(struct page *page, const char *caption, const char *const *colum
 {
     page_open(page, "div", "class=\"scroll\" tabindex=\"0\"");
     page_open(page, "table", NULL);
-    page_element(page, "caption", NULL, "%s", caption);
+    page_open(page, "caption", NULL);
+    page_element(page, "span", NULL, "%s", caption); /* stays in sight where the table is wider than the window */
+    page_close(page);
     page_open(page, "thead", NULL);
     page_row(page);
     for (size_t i = 0; i < count; i++) page_element(page, "th", "scope=\"col\"", "%s", columns[i]);

@@ -198,7 +198,8 @@ static void add_tiles(struct report *report, const struct report_run *run)
     char time[WORDS], under[128] = "";
     page_open(tiles.page, "div", "class=\"tiles\"");
     figure_tile(&tiles, judged, "Linear, top-1", "linear", NULL);
-    figure_tile(&tiles, judged, "kNN, top-1", "knn", "chosen");
+    figure_tile(&tiles, judged, "kNN, top-1", "knn",
+                judged_find(judged, "knn", "chosen", METRIC_TOP1, judged_main(judged)) ? "chosen" : NULL);
     factor_tile(&tiles, judged);
     if (tiles.count < 3) figure_tile(&tiles, judged, "1 % of the labels", "finetune-1%", NULL);
     const double knn = report_run_highest(run, "epoch/knn_held_out_top1", NULL);
@@ -222,10 +223,11 @@ static void add_tiles(struct report *report, const struct report_run *run)
 
 static void add_contents(struct page *page)
 {
-    static const char *const parts[][2] = {{"health", "Health"},       {"worth", "What it is worth"},
-                                           {"labels", "Labels"},       {"training", "Training"},
-                                           {"mistakes", "Mistakes"},   {"data", "Data"},
-                                           {"made", "How it was made"}};
+    static const char *const parts[][2] = {
+        {"health", "Health"},     {"worth", "What it is worth"}, {"labels", "Labels"},
+        {"training", "Training"}, {"views", "What it sees"},     {"neighbours", "Neighbours"},
+        {"map", "Map"},           {"mistakes", "Mistakes"},      {"spectrum", "Spectrum"},
+        {"data", "Data"},         {"made", "How it was made"}};
     page_open(page, "nav", "aria-label=\"Contents\"");
     page_open(page, "ol", NULL);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {

@@ -105,19 +105,24 @@ static int read_text(struct judged *out, const char *text, size_t length, struct
     return read_figures(out, error);
 }
 
+int judged_parse(struct judged *out, const char *text, size_t length, const char *path, struct error *error)
+{
+    *out = (struct judged){.path = memory_string(path)};
+    if (!out->path) return error_no_memory(error, "a path", strlen(path));
+    const int status = read_text(out, text, length, error);
+    if (status) judged_free(out);
+    return status;
+}
+
 int judged_read(struct judged *out, const char *path, struct error *error)
 {
     uint8_t *bytes = NULL;
     size_t count = 0;
-    *out = (struct judged){.path = memory_string(path)};
-    if (!out->path) return error_no_memory(error, "a path", strlen(path));
-    int status = SIMCLR_OK;
-    if (file_exists(path)) {
-        status = file_read(path, FILE_MOST, &bytes, &count, error);
-        if (!status) status = read_text(out, (const char *)bytes, count, error);
-    }
+    *out = (struct judged){.path = NULL};
+    if (!file_exists(path)) return SIMCLR_OK;
+    int status = file_read(path, FILE_MOST, &bytes, &count, error);
+    if (!status) status = judged_parse(out, (const char *)bytes, count, path, error);
     memory_free(bytes);
-    if (status) judged_free(out);
     return status;
 }
 
@@ -164,13 +169,15 @@ int judged_decimals(enum metric metric)
 void judged_write(char out[JUDGED_TEXT], enum metric metric, double value, double low, double high)
 {
     const int digits = judged_decimals(metric);
+    value = judged_shown(metric, value);
+    low = judged_shown(metric, low);
+    high = judged_shown(metric, high);
     if (!isfinite(value))
         format_write(out, JUDGED_TEXT, "-");
     else if (!isfinite(low) || !isfinite(high))
-        format_write(out, JUDGED_TEXT, "%.*f", digits, judged_shown(metric, value));
+        format_write(out, JUDGED_TEXT, "%.*f", digits, value);
     else
-        format_write(out, JUDGED_TEXT, "%.*f [%.*f, %.*f]", digits, judged_shown(metric, value), digits,
-                     judged_shown(metric, low), digits, judged_shown(metric, high));
+        format_write(out, JUDGED_TEXT, "%.*f [%.*f, %.*f]", digits, value, digits, low, digits, high);
 }
 
 const char *judged_source_name(enum evaluation_source source, const char *protocol)

@@ -29,6 +29,8 @@ struct judged {
 /* *out is empty where there is no such file. SIMCLR_CORRUPT, SIMCLR_DATA: it is none of ours, or of another version;
  * SIMCLR_IO, SIMCLR_NO_MEMORY. */
 int judged_read(struct judged *out, const char *path, struct error *error);
+/* The same of a text; `path` is for sentences. */
+int judged_parse(struct judged *out, const char *text, size_t length, const char *path, struct error *error);
 void judged_free(struct judged *judged);
 
 static inline bool judged_is_there(const struct judged *judged)

@@ -5,12 +5,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/file.h"
 #include "base/format.h"
 #include "base/memory.h"
 #include "report/sections.h"
 #include "run/environment.h"
 
-enum { LEAKS_SHOWN = 40 };
+enum { LEAKS_SHOWN = 40, WORST_SHOWN = 5, AUDIT_MOST = 1 << 28 };
 
 /* ---- data -------------------------------------------------------------------------------------------------------- */
 
@@ -110,10 +111,88 @@ static void add_data(struct report *report, const struct report_run *run)
     if (judged_is_there(judged)) add_leaks(report, judged);
 }
 
+/* ---- what simclr audit found ---------------------------------------------------------------------------------- */
+
+static void add_list(struct page *page, const struct json_value *list)
+{
+    const struct json_value *images = json_member(list, "images"), *rule = json_member(list, "rule"),
+                            *worst = json_member(list, "worst");
+    if (!json_is(images, JSON_INTEGER)) return;
+    char *words = words_of_json(rule);
+    struct text names = {0};
+    page_row(page);
+    page_row_name(page, "%s", list->name);
+    page_number(page, "%" PRId64, images->integer);
+    page_cell(page, "%s", words ? words : "");
+    for (size_t i = 0; json_is(worst, JSON_ARRAY) && i < worst->count && i < WORST_SHOWN; i++) {
+        char *name = words_of_json(json_element(worst, i));
+        text_add(&names, "%s%s", i > 0 ? ", " : "", name ? name : "");
+        memory_free(name);
+    }
+    page_cell(page, "%s", names.bytes ? names.bytes : "");
+    page_close(page);
+    if (names.failed || !words) page->html.failed = true;
+    text_free(&names);
+    memory_free(words);
+}
+
+static void add_findings(struct page *page, const struct json_value *audit)
+{
+    static const char *const columns[] = {"list", "images", "rule", "the worst"};
+    const struct json_value *lists = json_member(audit, "lists");
+    page_open(page, "dl", NULL);
+    add_json_fact(page, "Audited", json_member(audit, "data"));
+    add_json_fact(page, "Images", json_member(audit, "images"));
+    add_json_fact(page, "Groups of copies", json_member(audit, "groups"));
+    add_json_fact(page, "Groups across training and test part", json_member(audit, "groups_across_parts"));
+    add_json_fact(page, "Groups with different labels", json_member(audit, "groups_with_different_labels"));
+    add_json_fact(page, "Images in remove.txt", json_member(audit, "removed"));
+    page_close(page);
+    if (!json_is(lists, JSON_OBJECT)) return;
+    page_table(page, "What simclr audit found; audit.html beside audit.json shows the pictures", columns, 4);
+    const struct json_value *list = json_first(lists);
+    for (size_t i = 0; i < lists->count; i++, list = json_next(list)) add_list(page, list);
+    page_table_close(page);
+}
+
+/* Of the first run: findings, what is wrong with the file, or the command that makes it. */
+static void add_audit(struct report *report)
+{
+    const struct report_run *run = &report->runs[0];
+    struct page *page = &report->page;
+    struct error reason = {0};
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    struct json json = {0};
+    page_heading(page, 3, "What is hidden in the images");
+    if (!run->audit_path) {
+        char *path = words_shell(run->path);
+        struct text command = {0};
+        text_add(&command, "simclr audit %s --data PHOTOS --out %s/audit", path ? path : "RUN", path ? path : "RUN");
+        words_missing(page, "Copies, leaks, outliers and suspect labels are looked for by this:",
+                      command.failed ? "" : command.bytes);
+        text_free(&command);
+        memory_free(path);
+        return;
+    }
+    int status = file_read(run->audit_path, AUDIT_MOST, &bytes, &count, &reason);
+    if (!status) status = json_read(&json, (const char *)bytes, count, false, NULL);
+    if (status == SIMCLR_CORRUPT) error_set(&reason, status, "%s: is no JSON: audit again", run->audit_path);
+    if (status == SIMCLR_NO_MEMORY)
+        page->html.failed = true;
+    else if (status)
+        words_note(page, "warn", reason.text, NULL);
+    else
+        add_findings(page, json.values);
+    json_free(&json);
+    memory_free(bytes);
+}
+
 void section_data(struct report *report)
 {
     page_section(&report->page, "data", "Data");
     for (size_t i = 0; i < report->count; i++) add_data(report, &report->runs[i]);
+    add_audit(report);
     page_close(&report->page);
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "report/sections.h"
+#include "report/look.h"
 
 enum { MATRIX_CLASSES = 30, PAIRS_SHOWN = 20, CLASSES_SHOWN = 1000, BINS_MOST = 64 };
 
@@ -267,9 +267,11 @@ static void add_run(struct report *report, const struct report_run *run)
     confused_free(&confused);
 }
 
-void section_mistakes(struct report *report)
+int section_mistakes(struct report *report, struct look *look, struct error *error)
 {
     page_section(&report->page, "mistakes", "Mistakes");
     add_run(report, &report->runs[0]);
+    const int status = show_surest(report, look, error);
     page_close(&report->page);
+    return status;
 }

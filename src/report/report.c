@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "report/look.h"
 #include "report/sections.h"
 #include "run/outputs.h"
 
@@ -49,7 +50,7 @@ static int check_out(const struct config *config, struct error *error)
 }
 
 struct inputs {
-    char *path[RUNS_MOST], *evaluation[RUNS_MOST], *audit;
+    char *path[RUNS_MOST], *evaluation[RUNS_MOST];
     size_t count;
 };
 
@@ -84,7 +85,7 @@ static int open_runs(struct report *report, const struct inputs *inputs, struct 
     report->runs = memory_array(inputs->count, sizeof *report->runs);
     if (!report->runs) return error_no_memory(error, "runs", inputs->count * sizeof *report->runs);
     for (size_t i = 0; i < inputs->count; i++) {
-        const struct report_places places = {inputs->evaluation[i], ""};
+        const struct report_places places = {inputs->evaluation[i], i == 0 ? report->session->config->audit : ""};
         report->count = i + 1; /* what was begun is closed */
         const int status = report_run_open(&report->runs[i], inputs->path[i], &places, error);
         if (status) return status;
@@ -92,16 +93,21 @@ static int open_runs(struct report *report, const struct inputs *inputs, struct 
     return SIMCLR_OK;
 }
 
-static void write_sections(struct report *report)
+static int write_sections(struct report *report, struct look *look, struct error *error)
 {
     section_headline(report);
     section_health(report);
     section_worth(report);
     section_labels(report);
     section_training(report);
-    section_mistakes(report);
+    int status = section_views(report, look, error);
+    if (!status) status = section_neighbours(report, look, error);
+    if (!status) status = section_map(report, look, error);
+    if (!status) status = section_mistakes(report, look, error);
+    if (!status) status = section_spectrum(report, look, error);
     section_data(report);
     section_made(report);
+    return status;
 }
 
 static int make_page(struct report *report, struct error *error)
@@ -111,11 +117,16 @@ static int make_page(struct report *report, struct error *error)
     for (size_t i = 0; i < report->count; i++) text_add(&title, "%s%s", i > 0 ? ", " : "", report->runs[i].name);
     page_begin(&report->page, title.failed ? "SimCLR" : title.bytes);
     text_free(&title);
-    write_sections(report);
+    struct look look;
+    int status = look_open(&look, report, error);
+    if (!status) status = write_sections(report, &look, error);
+    look_close(&look);
+    if (status) return status;
     const size_t bytes = report->page.html.length;
     const char *out = report->session->config->out;
-    const int status = page_finish(&report->page, out, error);
-    if (!status) session_print(report->session, "%s: %.2f MB\n", out, (double)bytes / 1e6);
+    status = page_finish(&report->page, out, error);
+    if (!status)
+        session_print(report->session, "report       %s  (%.2f MB; a browser shows it)\n", out, (double)bytes / 1e6);
     return status;
 }
 

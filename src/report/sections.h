@@ -26,8 +26,6 @@ void section_worth(struct report *report);
 void section_labels(struct report *report);
 /* training.c: curves. */
 void section_training(struct report *report);
-/* mistakes.c: what is taken for what, per class, reliability. */
-void section_mistakes(struct report *report);
 /* made.c: the data; how it was made, differences first. */
 void section_data(struct report *report);
 void section_made(struct report *report);

@@ -71,8 +71,8 @@ char *words_of_json(const struct json_value *value)
 
 void words_missing(struct page *page, const char *what, const char *command)
 {
-    page_open(page, "p", NULL);
-    page_text(page, "%s ", what);
+    page_paragraph(page, "%s", what);
+    page_open(page, "pre", NULL);
     page_element(page, "code", NULL, "%s", command);
     page_close(page);
 }

@@ -9,6 +9,17 @@ for row in "raw pixels" "untrained network" "SimCLR, no labels"; do
     true_that "one row of $row" test "$(grep -Ec "^  $row +[0-9.]+ % +[0-9.]+ %\$" out)" = 1
     holds run/demo.txt "  $row"
 done
+true_that "the page" python3 "$tests/check_page.py" run/report.html
+for id in views neighbours map spectrum; do holds run/report.html "<section id=\"$id\">"; done
+true_that "the page has the table's numbers" python3 - <<'PY'
+import json, re
+page, table = open("run/report.html").read(), open("run/demo.txt").read()
+row = re.search(r"SimCLR, no labels +([0-9.]+) % +([0-9.]+) %", table)
+figures = {f["protocol"]: f["value"] for f in json.load(open("run/evaluation/evaluation.json"))["figures"]
+           if f["source"] == "trained" and f["metric"] == "top1"}
+assert [f"{100 * figures[p]:.1f}" for p in ("knn", "linear")] == [row[1], row[2]]
+assert all(f"{100 * value:.2f} [" in page for value in figures.values())
+PY
 true_that "the picture" test "$(head -c 4 run/demo.png | tail -c 3)" = PNG
 true_that "the encoder" test -s run/exported/encoder.safetensors
 

@@ -13,7 +13,7 @@ says_not() { checks=$((checks + 1)); ! grep -qF -- "$2" "$1" || fail "$1 has: $2
 
 # ---- the numbers
 made run
-check 0 'a.html: 0\.[0-9]+ MB' '' "$simclr" report run --out a.html
+check 0 '^report +a.html  .0\.[0-9]+ MB' '' "$simclr" report run --out a.html
 page a.html
 says a.html 'has 74.4 % [72.5, 76.4] of 2,000 test images right: 33.2 points above the untrained network, 26.3 points above raw pixels, 9.4 points above supervised training.'
 says a.html 'Trained for 20 of 20 epochs in 24 min 53 s (finished).'
@@ -43,7 +43,7 @@ page two.html
 python two.html <<'PY'
 import re, sys
 page = open(sys.argv[1]).read()
-table = re.search(r"What differs between the runs</caption>(.*?)</table>", page, re.S)[1]
+table = re.search(r"What differs between the runs</span></caption>(.*?)</table>", page, re.S)[1]
 names = re.findall(r'<th scope="row">([^<]*)</th>', table)
 assert names == ["temperature", "seed"], names
 assert page.index("What differs") < page.index("The whole configuration")
@@ -139,6 +139,74 @@ says where.html '74.4 % [72.5, 76.4]'
 check 0 '' '' "$simclr" report unlabelled --out where.html # it is not of this run
 says where.html 'It was not judged yet.'
 check 1 '' 'nothing: has no evaluation.json' "$simclr" report none --evaluation nothing --out where.html
+
+# ---- with images: everything that is drawn from the encoder, of labelled and of unlabelled ones
+python3 "$tests/pictures.py" photos/train 're<d:200,40,40:24' blue:40,40,200:24 gray:90,90,90:24
+python3 "$tests/pictures.py" photos/test 're<d:200,40,40:12' blue:40,40,200:12 gray:90,90,90:12
+python3 "$tests/pictures.py" flat .:90,90,90:20 .:200,40,40:20
+small=(--width 1/8 --image-size 16 --batch 16 --epochs 1 --diagnostics-images 16 --knn-every 0 --quiet)
+check 0 '' '' "$simclr" pretrain --data photos --out seen "${small[@]}"
+check 0 '' '' "$simclr" evaluate seen --data photos --protocols linear --out seen/evaluation --quiet
+check 0 '' '' "$simclr" report seen --data photos --out seen.html
+page seen.html
+python seen.html seen/evaluation <<'PY'
+import json, re, sys
+page = open(sys.argv[1]).read()
+parts = {m[1]: m[2] for m in re.finditer(r'<section id="(\w+)">(.*?)</section>', page, re.S)}
+pictures = {name: text.count("<img ") for name, text in parts.items()}
+assert pictures["views"] == 3 * 9, pictures
+assert pictures["neighbours"] % 9 == 0 and pictures["neighbours"] >= 9 * 8, pictures
+assert pictures["map"] == 1, pictures # the atlas
+dots = re.findall(r"M[0-9.-]+ [0-9.-]+h0", parts["map"])
+assert len(dots) == 2 * 36, len(dots) # map and principal plane, of the test part
+assert ">re&lt;d</text>" in parts["map"]
+made = json.load(open(sys.argv[2] + "/evaluation.json"))
+wrong = sum(n for label, said, n in made["linear_classifier"]["confusion"] if label != said)
+assert pictures["mistakes"] == min(12, wrong), (pictures, wrong)
+lines = re.findall(r'<path class="series h[01]" d="M', parts["spectrum"])
+assert len(lines) >= 2, lines # h and z
+PY
+cp out first && check 0 '' '' "$simclr" report seen --data photos --out seen-2.html
+same <(sed 's/Made by.*//' seen.html) <(sed 's/Made by.*//' seen-2.html) # nothing is drawn at random twice
+check 0 '' '' "$simclr" pretrain --data flat --out flat-run "${small[@]}"
+check 0 '' '' "$simclr" report flat-run --data flat --out flat.html
+page flat.html
+python flat.html <<'PY'
+import re, sys
+page = open(sys.argv[1]).read()
+near = re.search(r'<section id="neighbours">(.*?)</section>', page, re.S)[1]
+assert near.count("<img ") == 12 * 9 and 'class="right"' not in near and 'class="wrong"' not in near
+PY
+cp seen/evaluation/predictions.npz kept
+for bytes in 100 1000; do
+    head -c $bytes kept >seen/evaluation/predictions.npz
+    check 0 '' '' "$simclr" report seen --data photos --out seen-2.html
+    page seen-2.html
+    says_not seen-2.html 'Surest mistakes'
+done
+cp evaluation/evaluation.json seen/evaluation/predictions.npz
+check 0 '' '' "$simclr" report seen --data photos --out seen-2.html
+page seen-2.html
+rm -r seen/checkpoints seen/exported
+check 0 '' '' "$simclr" report seen --data photos --out seen-2.html
+page seen-2.html
+says seen-2.html 'seen has no encoder that can be read'
+check 3 '' 'missing' "$simclr" report flat-run --data missing --out seen-2.html
+
+# ---- what audit found
+mkdir -p run/audit
+cat >run/audit/audit.json <<'JSON'
+{"data": "photos", "images": 100, "groups": 4, "groups_across_parts": 2, "removed": 5,
+ "lists": {"near-duplicates": {"images": 9, "rule": "likeness of 0.6 <or> more", "worst": ["a.png", "<script>"]}, "odd": 7}}
+JSON
+check 0 '' '' "$simclr" report run --out audit.html
+page audit.html
+says audit.html 'likeness of 0.6 &lt;or&gt; more'
+says audit.html 'a.png, &lt;script&gt;'
+echo '{"lists"' >run/audit/audit.json
+check 0 '' '' "$simclr" report run --out audit.html
+page audit.html
+says audit.html 'run/audit/audit.json: is no JSON: audit again'
 
 # ---- what is refused
 check 2 '' 'report needs --runs RUN' "$simclr" report

@@ -8,11 +8,13 @@
 #include "base/memory.h"
 #include "command/commands.h"
 #include "command/demo/demo_budget.h"
+#include "command/demo/demo_figures.h"
 #include "command/demo/demo_picture.h"
 #include "command/probe.h"
 #include "command/table.h"
 #include "eval/diagnostics.h"
 #include "evaluate/protocols.h"
+#include "report/report.h"
 #include "train/pretrain.h"
 
 /* The first steps of a process take up to twice as long: memory is new, the processor's clock still rises. */
@@ -20,6 +22,8 @@ enum { WARM_STEPS_MIN = 4, TIMED_STEPS_MIN = 5, TIMED_STEPS_MAX = 40 };
 static const double warm_seconds = 1.5, timed_seconds = 2.5;
 /* Steps of a whole epoch against the probe's median: metrics, norms, the odd slow one. */
 static const double step_margin = 1.05;
+/* Neighbours, map and pictures of the page, beside opening the images and their features once more. */
+static const double report_seconds = 3;
 
 /* A folder with this file in it was made by an earlier demo and may be made afresh. */
 static const char marker_name[] = ".simclr-demo";
@@ -106,7 +110,8 @@ static int demo_choose_epochs(struct demo *demo, struct error *error)
     /* Two random views of each image of the diagnostics, at most twice the cost of an evaluation view. */
     costs.after_epoch = demo->diagnostics + 4 * demo->features * (double)config->diagnostics_images / images;
     /* Pretraining opens the sets once more; a fit on better features may need more iterations. */
-    costs.rest = demo->open + demo->features + demo->knn_seconds + 1.5 * demo->linear_seconds + 1;
+    costs.rest = demo->open + demo->features + demo->knn_seconds + 1.5 * demo->linear_seconds + 1 + report_seconds +
+                 demo->open + demo->features;
     const double left = demo->session->config->seconds - (clock_seconds() - demo->start);
     const int64_t epochs = demo_budget_epochs(&costs, left);
     snprintf(text, sizeof text, "%lld", (long long)epochs);
@@ -231,11 +236,27 @@ static int demo_report(struct demo *demo, const struct features *kept, struct er
         session_write(demo->session, table.bytes, table.length);
         session_print(demo->session, "\npicture      %s  (views of the same image, and nearest neighbours)\n",
                       picture_path);
-        session_print(demo->session, "next         simclr pretrain --data PHOTOS --out runs/photos\n");
     }
     text_free(&table);
     memory_free(table_path);
     memory_free(picture_path);
+    return status;
+}
+
+/* The page of the run: with the images, so that it has views, neighbours and the map. The settings of the judgement go
+ * with it. */
+static int demo_page(struct demo *demo, struct error *error)
+{
+    const char *out = demo->session->config->out;
+    char *path = file_join(out, "report.html");
+    if (!path) return error_no_memory(error, "a path", strlen(out));
+    int status = config_set(demo->settings, "checkpoint", out, 2, error);
+    if (!status) status = demo_figures_write(out, &demo->evaluation, demo->knn, demo->linear, error);
+    if (!status) status = demo_switch(demo, COMMAND_REPORT, error);
+    if (!status) status = config_set(demo->settings, "runs", out, 2, error);
+    if (!status) status = config_set(demo->settings, "out", path, 2, error);
+    if (!status) status = report_write(&demo->inner, error);
+    memory_free(path);
     return status;
 }
 
@@ -249,6 +270,9 @@ static int demo_evaluate(struct demo *demo, struct error *error)
     status = demo_judge(demo, SOURCE_TRAINED, &kept, error);
     if (status == SIMCLR_OK) status = evaluation_check_frozen(&demo->evaluation, error);
     if (status == SIMCLR_OK) status = demo_report(demo, &kept, error);
+    if (status == SIMCLR_OK) status = demo_page(demo, error);
+    if (status == SIMCLR_OK)
+        session_print(demo->session, "next         simclr pretrain --data PHOTOS --out runs/photos\n");
     features_free(&kept);
     return status;
 }
