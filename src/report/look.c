@@ -38,17 +38,25 @@ enum {
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
-/* Has the run's folder an encoder? */
-static bool has_encoder(const struct report_run *run)
+/* Has the run's folder an encoder? One that cannot be read is none, which the page and the log say. */
+static int find_encoder(const struct report *report, struct report_run *run, bool *there, struct error *error)
 {
     struct checkpoint *checkpoint = NULL;
     char *weights = NULL;
-    const struct log quiet = {NULL, NULL};
-    bool there = run_folder_newest(run->path, &quiet, &checkpoint, NULL) == SIMCLR_OK && checkpoint;
+    struct error reason = {0};
+    int status = run_folder_newest(run->path, &report->session->log, &checkpoint, &reason);
+    *there = !status && checkpoint;
     checkpoint_close(&checkpoint);
-    if (!there) there = run_folder_weights(run->path, &weights, NULL) == SIMCLR_OK;
+    if (!status && !*there) {
+        *there = run_folder_weights(run->path, &weights, &reason) == SIMCLR_OK;
+        status = reason.status == SIMCLR_NO_MEMORY ? SIMCLR_NO_MEMORY : SIMCLR_OK;
+    }
     memory_free(weights);
-    return there;
+    if (!status) return SIMCLR_OK;
+    if (status == SIMCLR_NO_MEMORY || notes_add(&run->unread, reason.text, true))
+        return error_no_memory(error, "a checkpoint", 1);
+    log_warning(&report->session->log, "%s", reason.text);
+    return SIMCLR_OK;
 }
 
 static int open_settings(struct look *look, const struct report *report, struct error *error)
@@ -67,8 +75,11 @@ static int open_settings(struct look *look, const struct report *report, struct 
 int look_open(struct look *look, struct report *report, struct error *error)
 {
     *look = (struct look){.open = false};
-    if (!report->session->config->data[0] || !has_encoder(&report->runs[0])) return SIMCLR_OK;
-    int status = open_settings(look, report, error);
+    bool there = false;
+    if (!report->session->config->data[0]) return SIMCLR_OK;
+    int status = find_encoder(report, &report->runs[0], &there, error);
+    if (status || !there) return status;
+    status = open_settings(look, report, error);
     if (!status) status = collection_open(&look->collection, &look->session, error);
     look->open = !status;
     return status;
@@ -91,15 +102,9 @@ static bool is_open(struct report *report, const struct look *look)
                        run->name);
         return false;
     }
-    char *path = words_shell(run->path),
-         *data = words_shell(run->config && run->config->data[0] ? run->config->data : "PHOTOS");
-    struct text command = {0};
-    text_add(&command, "simclr report %s --data %s", path ? path : "RUN", data ? data : "PHOTOS");
     words_missing(&report->page, "This is drawn from the encoder and the images, where they are given:",
-                  command.failed ? "" : command.bytes);
-    text_free(&command);
-    memory_free(path);
-    memory_free(data);
+                  "simclr report <1> --data <2>", run->path,
+                  run->config && run->config->data[0] ? run->config->data : "PHOTOS");
     return false;
 }
 
@@ -360,6 +365,7 @@ int show_surest(struct report *report, struct look *look, struct error *error)
     int status = file ? predicted_read(&predicted, file, &reason) : error_no_memory(&reason, "a path", 1);
     if (status && status != SIMCLR_NO_MEMORY) {
         words_note(&report->page, "warn", reason.text, NULL);
+        log_warning(&report->session->log, "%s", reason.text);
         status = SIMCLR_OK;
     } else if (status) {
         *error = reason;

@@ -62,6 +62,7 @@ static void add_leaks(struct report *report, const struct judged *judged)
         const struct json_value *item = json_first(names);
         for (size_t i = 0; i < names->count && i < LEAKS_SHOWN; i++, item = json_next(item)) {
             char *name = words_of_json(item);
+            if (!name) page->html.failed = true;
             page_element(page, "li", NULL, "%s", name ? name : "");
             memory_free(name);
         }
@@ -126,6 +127,7 @@ static void add_list(struct page *page, const struct json_value *list)
     page_cell(page, "%s", words ? words : "");
     for (size_t i = 0; json_is(worst, JSON_ARRAY) && i < worst->count && i < WORST_SHOWN; i++) {
         char *name = words_of_json(json_element(worst, i));
+        if (!name) page->html.failed = true;
         text_add(&names, "%s%s", i > 0 ? ", " : "", name ? name : "");
         memory_free(name);
     }
@@ -155,6 +157,12 @@ static void add_findings(struct page *page, const struct json_value *audit)
     page_table_close(page);
 }
 
+static void add_unread(struct report *report, const char *why)
+{
+    words_note(&report->page, "warn", why, NULL);
+    log_warning(&report->session->log, "%s", why);
+}
+
 /* Of the first run: findings, what is wrong with the file, or the command that makes it. */
 static void add_audit(struct report *report)
 {
@@ -166,13 +174,8 @@ static void add_audit(struct report *report)
     struct json json = {0};
     page_heading(page, 3, "What is hidden in the images");
     if (!run->audit_path) {
-        char *path = words_shell(run->path);
-        struct text command = {0};
-        text_add(&command, "simclr audit %s --data PHOTOS --out %s/audit", path ? path : "RUN", path ? path : "RUN");
         words_missing(page, "Copies, leaks, outliers and suspect labels are looked for by this:",
-                      command.failed ? "" : command.bytes);
-        text_free(&command);
-        memory_free(path);
+                      "simclr audit <1> --data PHOTOS --out <2>/audit", run->path, run->path);
         return;
     }
     int status = file_read(run->audit_path, AUDIT_MOST, &bytes, &count, &reason);
@@ -181,7 +184,7 @@ static void add_audit(struct report *report)
     if (status == SIMCLR_NO_MEMORY)
         page->html.failed = true;
     else if (status)
-        words_note(page, "warn", reason.text, NULL);
+        add_unread(report, reason.text);
     else
         add_findings(page, json.values);
     json_free(&json);
@@ -305,7 +308,7 @@ void section_made(struct report *report)
     char stamp[64] = "";
     const time_t now = time(NULL);
     struct tm utc;
-    if (gmtime_r(&now, &utc)) strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M UTC", &utc);
+    if (gmtime_r(&now, &utc)) strftime(stamp, sizeof stamp, "%Y-%m-%d", &utc);
     page_element(&report->page, "p", "class=\"muted\"", "Made by simclr %s on %s.", environment_version(), stamp);
     page_close(&report->page);
 }

@@ -244,13 +244,8 @@ static void add_run(struct report *report, const struct report_run *run)
     struct confused confused = {.classes = 0};
     char name[256];
     if (!json_is(classes, JSON_ARRAY) || !json_is(pairs, JSON_ARRAY)) {
-        char *path = words_shell(run->path);
-        struct text command = {0};
-        text_add(&command, "simclr evaluate %s --data LABELLED --protocols linear", path ? path : "RUN");
         words_missing(&report->page, "A linear classifier is what is looked at here. This makes one:",
-                      command.failed ? "" : command.bytes);
-        text_free(&command);
-        memory_free(path);
+                      "simclr evaluate <1> --data LABELLED --protocols linear", run->path, NULL);
         return;
     }
     if (report->count > 1) page_heading(&report->page, 3, "%s", words_run(report, run, name));

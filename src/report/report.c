@@ -89,6 +89,9 @@ static int open_runs(struct report *report, const struct inputs *inputs, struct 
         report->count = i + 1; /* what was begun is closed */
         const int status = report_run_open(&report->runs[i], inputs->path[i], &places, error);
         if (status) return status;
+        for (size_t k = 0; k < report->runs[i].unread.count; k++)
+            log_warning(&report->session->log, "%s: %s; the page goes without it", inputs->path[i],
+                        report->runs[i].unread.item[k].text);
     }
     return SIMCLR_OK;
 }
@@ -115,7 +118,8 @@ static int make_page(struct report *report, struct error *error)
     struct text title = {0};
     text_add(&title, "SimCLR: ");
     for (size_t i = 0; i < report->count; i++) text_add(&title, "%s%s", i > 0 ? ", " : "", report->runs[i].name);
-    page_begin(&report->page, title.failed ? "SimCLR" : title.bytes);
+    page_begin(&report->page, title.bytes ? title.bytes : "");
+    if (title.failed) report->page.html.failed = true;
     text_free(&title);
     struct look look;
     int status = look_open(&look, report, error);

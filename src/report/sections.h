@@ -41,9 +41,7 @@ const char *words_run(const struct report *report, const struct report_run *run,
 void words_note(struct page *page, const char *class_name, const char *what, const char *advice);
 /* The text that text_json_string was given: new string (memory_free); NULL without memory. "" for what is no string. */
 char *words_of_json(const struct json_value *value);
-/* "What would fill this": a paragraph with the command. */
-void words_missing(struct page *page, const char *what, const char *command);
-/* The path as a word of a shell command. New string (memory_free), or NULL. */
-char *words_shell(const char *path);
+/* What is missing, and the command that would fill it: <1> and <2> in it stand for these paths, as words of a shell. */
+void words_missing(struct page *page, const char *what, const char *command, const char *first, const char *second);
 
 #endif

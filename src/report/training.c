@@ -166,7 +166,7 @@ void section_training(struct report *report)
         page_close(&report->page);
     } else {
         words_missing(&report->page, "There are no metrics. A run of this command has some:",
-                      "simclr pretrain --data PHOTOS --out RUN");
+                      "simclr pretrain --data PHOTOS --out RUN", NULL, NULL);
     }
     page_close(&report->page);
 }

@@ -69,24 +69,32 @@ char *words_of_json(const struct json_value *value)
     return plain;
 }
 
-void words_missing(struct page *page, const char *what, const char *command)
-{
-    page_paragraph(page, "%s", what);
-    page_open(page, "pre", NULL);
-    page_element(page, "code", NULL, "%s", command);
-    page_close(page);
-}
-
-char *words_shell(const char *path)
+/* The path as a word of a shell command. */
+static void add_shell(struct text *out, const char *path)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=:,@%";
     const size_t length = strlen(path);
-    if (length > 0 && strspn(path, plain) == length && path[0] != '-') return memory_string(path);
-    struct text out = {0};
-    text_add(&out, "'");
-    for (const char *at = path; *at != '\0'; at++) text_add(&out, *at == '\'' ? "'\\''" : "%c", *at);
-    text_add(&out, "'");
-    char *quoted = out.failed ? NULL : memory_string(out.bytes);
-    text_free(&out);
-    return quoted;
+    const bool quoted = length == 0 || strspn(path, plain) != length || path[0] == '-';
+    if (quoted) text_add(out, "'");
+    for (const char *at = path; *at != '\0'; at++) text_add(out, *at == '\'' ? "'\\''" : "%c", *at);
+    if (quoted) text_add(out, "'");
+}
+
+void words_missing(struct page *page, const char *what, const char *command, const char *first, const char *second)
+{
+    struct text line = {0};
+    for (const char *at = command; *at != '\0'; at++) {
+        if (*at == '1' && first && at[1] == '>')
+            add_shell(&line, first);
+        else if (*at == '2' && second && at[1] == '>')
+            add_shell(&line, second);
+        else if (*at != '<' && *at != '>')
+            text_add_bytes(&line, at, 1);
+    }
+    if (line.failed) page->html.failed = true;
+    page_paragraph(page, "%s", what);
+    page_open(page, "pre", NULL);
+    page_element(page, "code", NULL, "%s", line.bytes ? line.bytes : "");
+    page_close(page);
+    text_free(&line);
 }

@@ -279,6 +279,7 @@ static void add_comparisons(struct report *report, const struct report_run *run)
     char name[256], caption[1024];
     if (!json_is(list, JSON_ARRAY) || list->count == 0) return;
     char *other = words_of_json(judged_member(&run->judged, "other_checkpoint"));
+    if (!other) report->page.html.failed = true;
     snprintf(caption, sizeof caption, "%sbeside %.600s, image by image. Nothing is called better at p of 0.05 or more.",
              words_run(report, run, name), other ? other : "");
     memory_free(other);
@@ -290,14 +291,10 @@ static void add_comparisons(struct report *report, const struct report_run *run)
 
 static void say_missing(struct report *report, const struct report_run *run)
 {
-    char *path = words_shell(run->path), name[256], what[400];
-    struct text command = {0};
-    text_add(&command, "simclr evaluate %s --data LABELLED --out %s/evaluation", path ? path : "RUN",
-             path ? path : "RUN");
+    char name[256], what[400];
     snprintf(what, sizeof what, "%sIt was not judged yet. This fills the section:", words_run(report, run, name));
-    words_missing(&report->page, what, command.failed ? "" : command.bytes);
-    text_free(&command);
-    memory_free(path);
+    words_missing(&report->page, what, "simclr evaluate <1> --data LABELLED --out <2>/evaluation", run->path,
+                  run->path);
 }
 
 void section_worth(struct report *report)

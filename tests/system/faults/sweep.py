@@ -70,6 +70,7 @@ COMMANDS = [
             ["grown/exported/encoder.safetensors", "grown/exported/encoder-ema.safetensors", "grown/checkpoints/*", "grown/config.yaml", "steps:grown/metrics.jsonl"]),
     Command("evaluate", ["evaluate", "done", "--data", "data", "--out", "judged", "--iterations", "5", "--compare", "done",
                           "--no-controls"] + JUDGE, ["judged/*.npz", "judged/*.md", "judged/*.safetensors"], environment={"SIMCLR_CACHE": "cache"}),
+    Command("report", ["report", "done", "--data", "data", "--out", "p.html"] + JUDGE, ["p.html"], environment={"SIMCLR_CACHE": "none"}),
     Command("embed", ["embed", "--checkpoint", "done/exported/encoder.safetensors", "--data", "data.tar.gz", "--out", "f.npy"] + JUDGE, ["stdout", "f.*"]),
     Command("pack", ["data", "pack", "data", "--out", "packed", "--shard-images", "5", "--threads", "1"], ["packed/*"]),
     Command("pack-raw", ["data", "pack", "data", "--format", "raw", "--out", "packed", "--threads", "1"], ["packed/*.pack"]),
