@@ -291,6 +291,10 @@ static int check_judged(const struct config *c, struct error *error)
                          "--solver sgd needs images, of which it makes fresh views: give --checkpoint and --data");
     if (!c->features[0] && c->test_features[0])
         return error_set(error, SIMCLR_INVALID, "--test-features goes with --features FILE, the training features");
+    if (!c->features[0] && c->compare_test[0])
+        return error_set(error, SIMCLR_INVALID,
+                         "--compare-test goes with --features and --compare FILE: of an encoder --compare takes the "
+                         "checkpoint alone");
     if (!c->features[0] && !c->checkpoint[0])
         return error_set(error, SIMCLR_INVALID,
                          "%s needs --checkpoint PATH with --data PATH: a trained encoder and labelled images; or "
@@ -301,10 +305,14 @@ static int check_judged(const struct config *c, struct error *error)
                           : error_set(error, SIMCLR_INVALID, "%s needs --data PATH: labelled images to judge by", name);
     if (!c->test_features[0])
         return error_set(error, SIMCLR_INVALID, "--features goes with --test-features FILE, the features to test on");
-    if (c->checkpoint[0] || c->data[0] || c->test_data[0] || c->features_out[0] || c->compare[0] || c->layer > 0)
+    if (c->checkpoint[0] || c->data[0] || c->test_data[0] || c->features_out[0] || c->layer > 0)
         return error_set(error, SIMCLR_INVALID,
-                         "--features takes the place of --checkpoint, --data, --test-data, --layer, --features-out and "
-                         "--compare: give one or the other");
+                         "--features takes the place of --checkpoint, --data, --test-data, --layer and --features-out: "
+                         "give one or the other");
+    if ((c->compare[0] != '\0') != (c->compare_test[0] != '\0'))
+        return error_set(error, SIMCLR_INVALID,
+                         "with --features, --compare FILE and --compare-test FILE go together: the other encoder's "
+                         "training and test features");
     return SIMCLR_OK;
 }
 

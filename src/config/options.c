@@ -642,7 +642,11 @@ const struct option_row config_options[] = {
     {.name = "compare", .argument = "PATH", TEXT(compare), .section = "Evaluation",
      .elsewhere = "other|versus|baseline|compare-to",
      .commands = ON(EVALUATE), .default_text = "",
-     .help = "Judge this encoder too, and test each difference image by image."},
+     .help = "Judge this encoder too, and test each difference image by image. With --features: the training features of "
+             "another encoder, of the same images."},
+    {.name = "compare-test", .argument = "FILE", TEXT(compare_test), .section = "Evaluation",
+     .commands = ON(EVALUATE), .default_text = "",
+     .help = "With --features: the test features of the encoder that --compare gives the training features of."},
     {.name = "knn-k", .argument = "K", INTEGER(knn_k, 1, 100000), .section = "Evaluation",
      .elsewhere = "nb-knn|knn|num-neighbors|n-neighbors|neighbours|neighbors|knn-neighbors",
      .commands = ON(PRETRAIN) | ON(KNN) | ON(DEMO), .default_text = "200",

@@ -22,7 +22,8 @@ enum features_kind evaluation_kind(const struct evaluation *evaluation, enum eva
 
 bool evaluation_has(const struct evaluation *evaluation, enum evaluation_source source)
 {
-    if (evaluation_is_of_tables(evaluation)) return source == SOURCE_FEATURES;
+    if (evaluation_is_of_tables(evaluation))
+        return source == SOURCE_FEATURES || (source == SOURCE_OTHER && evaluation->others[PART_TRAIN].values);
     return evaluation_sources[source].kind == FEATURES_PIXELS || evaluation->encoders[source].model;
 }
 
@@ -158,6 +159,22 @@ static int open_tables(struct evaluation *evaluation, struct error *error)
     return comparable > 0 ? SIMCLR_OK : session_refuse_incomparable(error);
 }
 
+static int open_other_tables(struct evaluation *evaluation, struct error *error)
+{
+    const struct session *session = evaluation->session;
+    const char *paths[PART_COUNT] = {session->config->compare, session->config->compare_test};
+    struct feature_table *others = evaluation->others;
+    int status = SIMCLR_OK;
+    for (int i = 0; !status && i < PART_COUNT; i++) {
+        status = parts_open_table(session, paths[i], &others[i], error);
+        if (!status) status = feature_table_align(&others[i], &evaluation->tables[i], paths[i], error);
+    }
+    if (status || others[PART_TRAIN].dim == others[PART_TEST].dim) return status;
+    return error_set(error, SIMCLR_DATA,
+                     "%.160s has %d features a row and %.160s has %d: both must come from one encoder",
+                     paths[PART_TRAIN], others[PART_TRAIN].dim, paths[PART_TEST], others[PART_TEST].dim);
+}
+
 /* ---- encoders -------------------------------------------------------------------------------------------------- */
 
 static int open_encoder(struct evaluation *evaluation, enum evaluation_source source, const char *checkpoint,
@@ -182,9 +199,10 @@ int evaluation_open_trained(struct evaluation *evaluation, const char *checkpoin
     return status;
 }
 
-int evaluation_open_other(struct evaluation *evaluation, const char *checkpoint, struct error *error)
+int evaluation_open_other(struct evaluation *evaluation, const char *path, struct error *error)
 {
-    return open_encoder(evaluation, SOURCE_OTHER, checkpoint, error);
+    return evaluation_is_of_tables(evaluation) ? open_other_tables(evaluation, error)
+                                               : open_encoder(evaluation, SOURCE_OTHER, path, error);
 }
 
 static int open_average(struct evaluation *evaluation, const char *checkpoint, struct error *error)
@@ -277,16 +295,26 @@ void evaluation_close(struct evaluation *evaluation)
     for (int source = 0; source < SOURCE_COUNT; source++) model_destroy(&evaluation->encoders[source].model);
     dataset_close(&evaluation->train);
     dataset_close(&evaluation->test);
-    for (int i = 0; i < PART_COUNT; i++) feature_table_free(&evaluation->tables[i]);
+    for (int i = 0; i < PART_COUNT; i++) {
+        feature_table_free(&evaluation->tables[i]);
+        feature_table_free(&evaluation->others[i]);
+    }
     predictions_free(&evaluation->predictions);
 }
 
 /* ---- features -------------------------------------------------------------------------------------------------- */
 
-static struct features borrow_table(const struct feature_table *table)
+/* The labels are those of the rows that are judged, whosever features they have. */
+static struct features borrow_table(const struct evaluation *evaluation, enum evaluation_source source,
+                                    enum evaluation_part part)
 {
-    return (struct features){
-        .values = table->values, .labels = table->catalog.label, .count = table->catalog.count, .dim = table->dim};
+    const struct feature_table *rows = &evaluation->tables[part];
+    const struct feature_table *values = source == SOURCE_OTHER ? &evaluation->others[part] : rows;
+    return (struct features){.values = values->values,
+                             .labels = rows->catalog.label,
+                             .count = rows->catalog.count,
+                             .dim = values->dim,
+                             .borrowed = true};
 }
 
 /* Pixels are made in a moment: only what an encoder makes of them is kept. */
@@ -314,9 +342,9 @@ int evaluation_features(struct evaluation *evaluation, enum evaluation_source so
         .dataset = evaluation->train,
     };
     *train = *test = (struct features){0};
-    if (source == SOURCE_FEATURES) {
-        *train = borrow_table(&evaluation->tables[PART_TRAIN]);
-        *test = borrow_table(&evaluation->tables[PART_TEST]);
+    if (evaluation_is_of_tables(evaluation)) {
+        *train = borrow_table(evaluation, source, PART_TRAIN);
+        *test = borrow_table(evaluation, source, PART_TEST);
         return SIMCLR_OK;
     }
     int status = extract(evaluation, &request, train, error);
@@ -325,13 +353,4 @@ int evaluation_features(struct evaluation *evaluation, enum evaluation_source so
     status = extract(evaluation, &request, test, error);
     if (status) features_free(train);
     return status;
-}
-
-void evaluation_release(enum evaluation_source source, struct features *train, struct features *test)
-{
-    if (source != SOURCE_FEATURES) {
-        features_free(train);
-        features_free(test);
-    }
-    *train = *test = (struct features){0};
 }

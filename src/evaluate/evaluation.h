@@ -34,6 +34,7 @@ struct evaluation {
     struct evaluation_encoder encoders[SOURCE_COUNT]; /* of pixels: the policy only, which is that of the trained one */
     struct dataset *train, *test;                     /* NULL where there are tables: */
     struct feature_table tables[PART_COUNT];          /* of --features and --test-features */
+    struct feature_table others[PART_COUNT];          /* of --compare and --compare-test: the values of the same rows */
     struct predictions predictions; /* of the encoder or the table, once they were made for --predictions */
     bool needs_no_labels; /* set before evaluation_open: sets without labels, or without a test part, are judged too */
     int layer;            /* of the head, whose features are judged; 0: h */
@@ -77,18 +78,18 @@ int evaluation_open_untrained(struct session *session, struct evaluation *evalua
 int evaluation_open_trained(struct evaluation *evaluation, const char *checkpoint, struct error *error);
 /* The untrained network with weights of another seed. */
 int evaluation_renew_untrained(struct evaluation *evaluation, uint64_t seed, struct error *error);
-/* Another checkpoint to judge beside the trained one. */
-int evaluation_open_other(struct evaluation *evaluation, const char *checkpoint, struct error *error);
+/* Another checkpoint to judge beside the trained one, or another pair of tables beside those of --features: SIMCLR_DATA
+ * where they lack a row. */
+int evaluation_open_other(struct evaluation *evaluation, const char *path, struct error *error);
 /* Frozen? SIMCLR_CORRUPT (a bug of ours) if an evaluation changed a weight or a running statistic of the trained one or
  * the other one. */
 int evaluation_check_frozen(const struct evaluation *evaluation, struct error *error);
 void evaluation_close(struct evaluation *evaluation);
 
-/* Features of both parts, to be given back by evaluation_release. Those of tables are borrowed from them, those of an
+/* Features of both parts, to be given back by features_free. Those of tables are borrowed from them, those of an
  * encoder may come from the cache. */
 int evaluation_features(struct evaluation *evaluation, enum evaluation_source source, struct features *train,
                         struct features *test, struct error *error);
-void evaluation_release(enum evaluation_source source, struct features *train, struct features *test);
 
 /* Whether --predictions and --features-out can be written, by outputs_check: asked before the work (save_features.c).
  */

@@ -415,7 +415,8 @@ int linear_sgd_judge(struct evaluation *evaluation, enum evaluation_source sourc
                                        .train = &train,
                                        .test = &features};
     if (!status) status = linear_sgd_run(&job, out, error);
-    evaluation_release(source, &train, &features);
+    features_free(&train);
+    features_free(&features);
     return status;
 }
 

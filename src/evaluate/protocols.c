@@ -135,7 +135,8 @@ static int judge_features(struct evaluation *evaluation, enum evaluation_source 
     if (status) return status;
     if (source == SOURCE_TRAINED) status = evaluation_save_features(evaluation->session, &train, &test, error);
     if (!status) status = classifier(evaluation, source, &train, &test, score, error);
-    evaluation_release(source, &train, &test);
+    features_free(&train);
+    features_free(&test);
     return status;
 }
 

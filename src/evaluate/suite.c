@@ -211,7 +211,8 @@ static int judge_source(struct suite *suite, enum evaluation_source source, stru
         struct suite_task task = {.suite = suite, .source = source, .seed = (uint64_t)seed + (uint64_t)run, .run = run};
         const bool other_weights = run > 0 || evaluation->layer != suite->layers[0]; /* of the last seed */
         if (source == SOURCE_UNTRAINED && suite->runs > 1 && other_weights) {
-            evaluation_release(source, &train, &test);
+            features_free(&train);
+            features_free(&test);
             status = evaluation_renew_untrained(evaluation, task.seed, error);
         }
         if (!status && !train.values && needs_features(&task)) {
@@ -221,7 +222,8 @@ static int judge_source(struct suite *suite, enum evaluation_source source, stru
         task.test = test.values ? &test : NULL;
         if (!status) status = judge_rows(&task, error);
     }
-    evaluation_release(source, &train, &test);
+    features_free(&train);
+    features_free(&test);
     return status;
 }
 
@@ -262,7 +264,9 @@ static int compare(struct suite *suite, struct error *error)
     for (int i = 0; i < suite->figures.count; i++) {
         const struct figure *first = &suite->figures.item[i],
                             *second = figures_find(&suite->figures, first, SOURCE_OTHER);
-        if (first->source != SOURCE_TRAINED || !second || !first->per_image || !second->per_image) continue;
+        if ((first->source != SOURCE_TRAINED && first->source != SOURCE_FEATURES) || !second || !first->per_image ||
+            !second->per_image)
+            continue;
         const int status = figure_compare(&suite->comparisons[suite->comparison_count], first, second,
                                           suite->evaluation->session->pool, &images, error);
         if (status) return status;

@@ -188,7 +188,10 @@ static void json_origin(struct text *json, const struct suite *suite)
     origin.seconds = suite->seconds;
     score_origin_json(json, &origin);
     memory_free(yaml);
-    if (evaluation_has(evaluation, SOURCE_OTHER)) {
+    if (session->config->compare_test[0]) {
+        text_json_string(json, "other_features", session->config->compare);
+        text_json_string(json, "other_test_features", session->config->compare_test);
+    } else if (evaluation_has(evaluation, SOURCE_OTHER)) {
         char hash[24];
         snprintf(hash, sizeof hash, "%016" PRIx64, evaluation->encoders[SOURCE_OTHER].hash_before);
         text_json_string(json, "other_checkpoint", session->config->compare);

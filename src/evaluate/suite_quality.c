@@ -224,9 +224,10 @@ static int of_rows(const struct suite_task *task, struct error *error)
 int suite_quality(const struct suite_task *task, struct error *error)
 {
     int status = SIMCLR_OK;
-    if (task->source == SOURCE_FEATURES && task->test->dim <= SPECTRUM_DIM_MAX)
+    const bool table = evaluation_is_of_tables(task->suite->evaluation);
+    if (table && task->test->dim <= SPECTRUM_DIM_MAX)
         status = of_rows(task, error);
-    else if (task->source != SOURCE_PIXELS && task->source != SOURCE_FEATURES)
+    else if (!table && task->source != SOURCE_PIXELS)
         status = of_views(task, error);
     if (!status) status = of_spectrum(task, error);
     return status ? status : of_graph(task, error);

@@ -170,7 +170,9 @@ int features_extract_cached(struct session *session, const struct features_reque
 
 void features_free(struct features *features)
 {
-    memory_free(features->values);
-    memory_free(features->labels);
+    if (!features->borrowed) {
+        memory_free(features->values);
+        memory_free(features->labels);
+    }
     *features = (struct features){0};
 }

@@ -11,6 +11,7 @@ struct features {
     int32_t *labels;
     int64_t count;
     int dim;
+    bool borrowed; /* they are another's: features_free leaves them alone */
 };
 
 struct features_request {

@@ -64,6 +64,8 @@ int outputs_check(const struct config *config, const char *option, const char *p
                   {"checkpoint", config->checkpoint},
                   {"features", config->features},
                   {"test-features", config->test_features},
+                  {"compare", config->compare},
+                  {"compare-test", config->compare_test},
                   {"labels", config->labels},
                   {"subset", config->subset},
                   {"recipe", config->recipe},

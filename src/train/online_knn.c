@@ -73,7 +73,11 @@ void online_images_close(struct online_images *images)
 /* Rows [from, from + count) of a set of features; the arrays stay the set's. */
 static struct features slice(const struct features *features, int64_t from, int64_t count)
 {
-    return (struct features){features->values + from * features->dim, features->labels + from, count, features->dim};
+    return (struct features){.values = features->values + from * features->dim,
+                             .labels = features->labels + from,
+                             .count = count,
+                             .dim = features->dim,
+                             .borrowed = true};
 }
 
 /* A list may leave some images without a label: they cannot be judged. */

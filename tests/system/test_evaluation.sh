@@ -203,6 +203,13 @@ r = random.Random(1)
 row = lambda k: [r.gauss(2.0 * (d == k), 1) for d in range(30)]
 save("train", [row(i % 3) for i in range(60)], ["xyz"[i % 3] for i in range(60)])
 save("test", [row(i % 2) for i in range(40)], ["xy"[i % 2] for i in range(40)]) # z is absent
+for part, count, classes in (("train", 60, 3), ("test", 40, 2)): # another encoder's, a little of it signal; the same rows in another order
+    rows = [[r.gauss(0.5 * (d == i % classes), 1) for d in range(7)] for i in range(count)]
+    save("weak-" + part, rows, ["xyz"[i % classes] for i in range(count)])
+    order = list(range(count))
+    r.shuffle(order)
+    save("mixed-" + part, [rows[i] for i in order], ["x"] * count) # the labels are those of the first tables
+    open(f"mixed-{part}.txt", "w").write("".join(f"{i}\n" for i in order))
 save("flat", [[1.0] * 4] * 8, list("xyxyxyxy"))
 save("lone", [row(0), row(1)], list("xy"))
 PY
@@ -214,6 +221,30 @@ assert d["features_file"] == "train.npy" and "encoder_hash" not in d and d["leak
 assert f["linear", "", "top1", "features"]["value"] > 0.6 and ("quality", "", "rankme", "features") in f and ("quality", "", "lidar", "features") not in f
 assert "encoder_hash" not in tensors("table/classifier.safetensors")["metadata"]
 PY
+check 0 '' '' "$simclr" evaluate --features weak-train.npy --test-features weak-test.npy --out weak "${common[@]}"
+check 0 'other' '' "$simclr" evaluate --features train.npy --test-features test.npy --compare mixed-train.npy --compare-test mixed-test.npy --out both "${common[@]}"
+python <<'PY'
+from files import *
+d, f = figures("both/evaluation.json")
+alone = figures("weak/evaluation.json")[1]
+assert d["other_features"] == "mixed-train.npy" and d["other_test_features"] == "mixed-test.npy" and "other_checkpoint" not in d
+for key in (("linear", "", "top1"), ("knn", "chosen", "top1")):
+    assert f[(*key, "other")]["value"] == alone[(*key, "features")]["value"], key
+    assert f[(*key, "features")]["value"] == figures("table/evaluation.json")[1][(*key, "features")]["value"], key
+assert ("quality", "", "rankme", "other") in f and ("quality", "", "lidar", "other") not in f
+linear = [c for c in d["comparisons"] if c["protocol"] == "linear" and c["metric"] == "top1"]
+assert len(linear) == 1 and linear[0]["p"] < 0.05 and linear[0]["trained_is"] == "better", d["comparisons"]
+PY
+head -n 39 mixed-test.txt >short-test.txt
+python3 - <<'PY'
+data = open("mixed-test.npy", "rb").read().replace(b"(40, 7)", b"(39, 7)")
+open("short-test.npy", "wb").write(data[:-28])
+PY
+missing=$(tail -n 1 mixed-test.txt)
+check 3 '^$' "short-test.npy: has no row called $missing: it must have the images" "$simclr" evaluate --features train.npy --test-features test.npy --compare mixed-train.npy --compare-test short-test.npy --out both "${common[@]}"
+sed 's/^1$/2/' mixed-train.txt >twice.txt && cp mixed-train.npy twice.npy
+check 3 '^$' 'twice.npy: two rows are called 2: names must tell rows apart' "$simclr" evaluate --features train.npy --test-features test.npy --compare twice.npy --compare-test mixed-test.npy --out both "${common[@]}"
+check 3 '^$' 'both must come from one encoder' "$simclr" evaluate --features train.npy --test-features test.npy --compare mixed-train.npy --compare-test test.npy --out both "${common[@]}"
 check 0 '' '' "$simclr" evaluate --features flat.npy --test-features flat.npy --out table "${common[@]}" # all rows are equal, and leaks
 python <<'PY'
 from files import *
@@ -254,7 +285,10 @@ check 0 '' 'is replaced: it holds another training' "$simclr" evaluate run "${sy
 check 2 '^$' 'protocols: "knm" is none: give usual, all, or some of knn, linear' "$simclr" evaluate run --data synthetic --protocols knn,knm
 check 2 '^$' 'evaluate needs --checkpoint PATH' "$simclr" evaluate
 check 2 '^$' 'evaluate needs --data PATH' "$simclr" evaluate run
-check 2 '^$' 'takes the place of' "$simclr" evaluate --features a.npy --test-features b.npy --compare run
+check 2 '^$' 'takes the place of' "$simclr" evaluate run --features a.npy --test-features b.npy
+check 2 '^$' 'compare FILE and --compare-test FILE go together' "$simclr" evaluate --features a.npy --test-features b.npy --compare c.npy
+check 2 '^$' 'compare FILE and --compare-test FILE go together' "$simclr" evaluate --features a.npy --test-features b.npy --compare-test c.npy
+check 2 '^$' 'compare-test goes with --features' "$simclr" evaluate run --data synthetic --compare other --compare-test c.npy
 check 1 '^$' 'run/config.yaml' "$simclr" evaluate run "${synthetic[@]}" --out run/config.yaml
 check 1 '^$' 'nothing' "$simclr" evaluate run "${synthetic[@]}" --compare nothing --out other-out
 check 2 '^$' 'here it is "evaluate"' "$simclr" eval

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -34,6 +35,65 @@ int64_t feature_table_leave_out_unlabelled(struct feature_table *table)
     const int64_t left_out = catalog->count - kept;
     catalog->count = kept;
     return left_out;
+}
+
+struct named_row {
+    const char *name;
+    int64_t row;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const struct named_row *)a)->name, ((const struct named_row *)b)->name);
+}
+
+static int sort_names(const struct feature_table *table, struct named_row **out, const char *path, struct error *error)
+{
+    const size_t count = (size_t)table->catalog.count;
+    struct named_row *rows = memory_array(count + 1, sizeof *rows);
+    if (!rows) return error_no_memory(error, "the names of rows", count * sizeof *rows);
+    for (size_t i = 0; i < count; i++)
+        rows[i] = (struct named_row){catalog_name(&table->catalog, (int64_t)i), (int64_t)i};
+    qsort(rows, count, sizeof *rows, compare_names);
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(rows[i - 1].name, rows[i].name) != 0) continue;
+        const int status = error_set(error, SIMCLR_DATA, "%s: two rows are called %.120s: names must tell rows apart",
+                                     path, rows[i].name);
+        memory_free(rows);
+        return status;
+    }
+    *out = rows;
+    return SIMCLR_OK;
+}
+
+int feature_table_align(struct feature_table *table, const struct feature_table *like, const char *path,
+                        struct error *error)
+{
+    const size_t dim = (size_t)table->dim, wanted = (size_t)like->catalog.count;
+    struct named_row *rows = NULL;
+    int status = sort_names(table, &rows, path, error);
+    if (status) return status;
+    float *values = memory_array(wanted * dim, sizeof *values);
+    if (!values) status = error_no_memory(error, "features in another order", wanted * dim * sizeof *values);
+    for (size_t i = 0; !status && i < wanted; i++) {
+        const struct named_row key = {catalog_name(&like->catalog, (int64_t)i), 0};
+        const struct named_row *found = bsearch(&key, rows, (size_t)table->catalog.count, sizeof *rows, compare_names);
+        if (found)
+            memcpy(values + i * dim, table->values + (size_t)found->row * dim, dim * sizeof *values);
+        else
+            status = error_set(error, SIMCLR_DATA,
+                               "%s: has no row called %.120s: it must have the images that it is compared on, by the "
+                               "same names",
+                               path, key.name);
+    }
+    memory_free(rows);
+    if (status) {
+        memory_free(values);
+        return status;
+    }
+    memory_free(table->values);
+    table->values = values;
+    return SIMCLR_OK;
 }
 
 static int check_count(struct texts *texts, const char *what, int64_t rows, const char *name, struct error *error)

@@ -34,6 +34,12 @@ void feature_table_free(struct feature_table *table);
 /* Leaves out the rows without a label; the others move together. Returns how many they were. */
 int64_t feature_table_leave_out_unlabelled(struct feature_table *table);
 
+/* Puts the rows of `table` into the order of those of `like`, by their names; others are left out. Only its values then
+ * belong to what `like` names. SIMCLR_DATA naming a row that is missing, or whose name stands twice. path: of `table`,
+ * for sentences. */
+int feature_table_align(struct feature_table *table, const struct feature_table *like, const char *path,
+                        struct error *error);
+
 /* The same from memory, without files beside it. `name` is for sentences. */
 int feature_table_parse(struct feature_table *out, const uint8_t *bytes, size_t count, const char *name,
                         struct error *error);
