@@ -28,6 +28,8 @@ CASES = [
     Case("linear, features", ["linear", *JUDGED, "--synthetic-images", "60000"], 1),
     Case("linear, the fit", ["linear", *JUDGED, "--synthetic-images", "4000", "--iterations", "100000", "--l2", "1e-9"], 2.5),
     Case("finetune", ["finetune", *JUDGED, "--synthetic-images", "256", "--epochs", "100000", "--out", "run.finetune"], 0, "^finetune: ", "the same command goes on"),
+    Case("neighbours, the graph", ["neighbours", *JUDGED, "--synthetic-images", "40000", "--out", "graph.npz"], 0.2, "^neighbours: of each",
+         leaves_no="graph.npz"),
     Case("embed", ["embed", *JUDGED, "--synthetic-images", "60000", "--out", "features.npy"], 1, leaves_no="features.npy"),
     Case("data pack, shards", ["data", "pack", "large", "--out", "shards", "--shorter-side", "100", "--threads", "1"], 0.5),
     Case("data pack, raw", ["data", "pack", "large", "--out", "raw", "--format", "raw", "--threads", "1"], 0.5),

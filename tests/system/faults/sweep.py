@@ -72,6 +72,12 @@ COMMANDS = [
                           "--no-controls"] + JUDGE, ["judged/*.npz", "judged/*.md", "judged/*.safetensors"], environment={"SIMCLR_CACHE": "cache"}),
     Command("report", ["report", "done", "--data", "data", "--out", "p.html"] + JUDGE, ["p.html"], environment={"SIMCLR_CACHE": "none"}),
     Command("embed", ["embed", "--checkpoint", "done/exported/encoder.safetensors", "--data", "data.tar.gz", "--out", "f.npy"] + JUDGE, ["stdout", "f.*"]),
+    Command("map-csv", ["map", "done", "--data", "data", "--out", "m.csv"] + JUDGE, ["stdout", "m.csv"], environment={"SIMCLR_CACHE": "cache"}),
+    Command("atlas", ["map", "done", "--data", "data.tar.gz", "--out", "m.png"] + JUDGE, ["m.png"]),
+    Command("neighbours", ["neighbours", "done", "--data", "data", "--out", "n.npz", "-k", "5"] + JUDGE, ["stdout", "n.npz"], environment={"SIMCLR_CACHE": "cache"}),
+    Command("query", ["neighbours", "done", "--data", "data", "--query", "data/test/a", "--out", "n.html", "-k", "3"] + JUDGE, ["n.html"]),
+    Command("select", ["select", "done", "--data", "data", "--count", "4", "--labelled", "labelled.txt", "--strategy", "uncertain", "--out", "s.txt"] + JUDGE,
+            ["stdout", "s.txt", "s.png"]),
     Command("pack", ["data", "pack", "data", "--out", "packed", "--shard-images", "5", "--threads", "1"], ["packed/*"]),
     Command("pack-raw", ["data", "pack", "data", "--format", "raw", "--out", "packed", "--threads", "1"], ["packed/*.pack"]),
     Command("info", ["data", "info", "data", "--seconds", "0", "--threads", "1"], ["stdout"]),
@@ -102,6 +108,8 @@ def make_inputs(folder, simclr):
     for i in range(4):
         with open(f"{folder}/wide/{i}.png", "wb") as out:
             out.write(png(f"wide{i}", 40, 30))
+    with open(f"{folder}/labelled.txt", "w") as out:
+        out.write("train/a/0.png\ntrain/b/0.png\n")
     with tarfile.open(f"{folder}/data.tar.gz", "w:gz") as tar:
         tar.add(f"{folder}/data", "data")
 
