@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/rng.h"
 #include "base/stop.h"
 #include "eval/kmeans.h"
 #include "eval/nearest.h"
@@ -62,6 +63,18 @@ static void make_unit(float *out, const float *row, int dim)
     for (int d = 0; d < dim; d++) out[d] = (float)((double)row[d] * scale);
 }
 
+/* What is drawn: rows that k-means begins from, and rows that are searched exactly. If one were the other, the recall
+ * would be that of rows in the middle of their cells. */
+enum draw { DRAW_STARTS, DRAW_JUDGED };
+
+/* Row `number` of `drawn` that are spread over all: one of each stretch. */
+static int64_t draw_row(enum draw what, int64_t number, int64_t drawn, int64_t count)
+{
+    const int64_t begin = number * count / drawn, end = (number + 1) * count / drawn;
+    struct rng rng = rng_open(0, RNG_CELLS, 0, (uint32_t)number, what);
+    return begin + rng_below(&rng, (uint32_t)(end - begin));
+}
+
 static int find_centres(struct search *s, struct error *error)
 {
     const struct cells_args *args = s->args;
@@ -75,7 +88,8 @@ static int find_centres(struct search *s, struct error *error)
     for (int64_t i = 0; !status && i < sampled; i++)
         memcpy(sample + (size_t)i * dim, args->rows + (size_t)(i * args->count / sampled) * dim, dim * sizeof *sample);
     for (int64_t c = 0; !status && c < s->cells; c++)
-        make_unit(start + (size_t)c * dim, args->rows + (size_t)(c * args->count / s->cells) * dim, args->dim);
+        make_unit(start + (size_t)c * dim, args->rows + draw_row(DRAW_STARTS, c, s->cells, args->count) * args->dim,
+                  args->dim);
     struct kmeans result;
     const struct kmeans_args means = {.rows = sample,
                                       .count = sampled,
@@ -235,13 +249,14 @@ static int measure_recall(struct backend *backend, double *recall, const struct 
     struct neighbour *exact = memory_array((size_t)rows * (size_t)places, sizeof *exact);
     int status = query && exact ? SIMCLR_OK : error_no_memory(error, "the exact search", (size_t)rows * dim * 4);
     for (int64_t i = 0; !status && i < rows; i++)
-        memcpy(query + (size_t)i * dim, args->rows + (size_t)(i * args->count / rows) * dim, dim * sizeof *query);
+        memcpy(query + (size_t)i * dim, args->rows + draw_row(DRAW_JUDGED, i, rows, args->count) * args->dim,
+               dim * sizeof *query);
     const struct neighbours_args all = {
         .rows = args->rows, .query = query, .count = args->count, .query_count = rows, .dim = args->dim, .k = places};
     if (!status) status = neighbours_search(backend, exact, &all, error);
     double sum = 0;
     for (int64_t i = 0; !status && i < rows; i++) {
-        const int64_t row = i * args->count / rows;
+        const int64_t row = draw_row(DRAW_JUDGED, i, rows, args->count);
         sum += count_found(exact + i * places, list + row * args->k, places, row);
     }
     *recall = sum / (double)rows;

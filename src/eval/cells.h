@@ -23,12 +23,14 @@ struct cells_args {
 
 /* Of each row the k most similar others that lie in its CELLS_PROBES nearest cells, most similar first, of equally
  * similar ones the lower row; the ends of lists are -1 where these cells have fewer rows. list: [count][k].
- * *recall: of CELLS_EXACT_ROWS rows (all where there are fewer), spread evenly, the share of the CELLS_RECALL_K nearest
- * of an exact search that are in the list's first so many; one that is as near as the last of these counts.
+ * *recall: of CELLS_EXACT_ROWS rows (all where there are fewer), drawn one of each stretch, the share of the
+ * CELLS_RECALL_K nearest of an exact search that are in the list's first so many; one that is as near as the last of
+ * these counts.
  *
- * Cells: k-means (kmeans.h) from rows that are spread evenly. Similarities are products of rows scaled to length 1, by
- * the backend in float32. The result depends on the backend, not on the number of threads. Memory: a copy of the rows,
- * and 200 bytes a row beside the lists. Errors as neighbours_search and kmeans_run have them. */
+ * Cells: k-means (kmeans.h) from rows that are drawn likewise, apart from those. Similarities are products of rows
+ * scaled to length 1, by the backend in float32. The result depends on the backend, not on the number of threads.
+ * Memory: a copy of the rows, and 200 bytes a row beside the lists. Errors as neighbours_search and kmeans_run have
+ * them. */
 int cells_search(struct backend *backend, struct neighbour *list, double *recall, const struct cells_args *args,
                  struct error *error);
 

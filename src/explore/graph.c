@@ -37,7 +37,7 @@ static int make(struct collection *c, struct neighbour *list, struct error *erro
     const struct log *log = &c->session->log;
     struct kept kept;
     int status = SIMCLR_OK;
-    keeping_open_graph(&kept, c, exact ? "exact" : "cells 1");
+    keeping_open_graph(&kept, c, exact ? "exact" : "cells 2");
     if (keeping_load_graph(&kept, c, list, &c->recall)) {
         log_info(log, "the graph of neighbours comes from the cache, as it was made before");
     } else {
