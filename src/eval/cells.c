@@ -13,8 +13,9 @@
 enum {
     QUERY_TILE = 256,
     ROW_TILE = 4096,
-    QUERY_TASK = 16,      /* queries of a task */
-    ASSIGN_ROWS = 1 << 16 /* whose cells are found at once */
+    QUERY_TASK = 16,       /* queries of a task */
+    ASSIGN_ROWS = 1 << 16, /* whose cells are found at once */
+    EXACT_PLACES = CELLS_RECALL_K + 1
 };
 
 struct search {
@@ -63,9 +64,10 @@ static void make_unit(float *out, const float *row, int dim)
     for (int d = 0; d < dim; d++) out[d] = (float)((double)row[d] * scale);
 }
 
-/* What is drawn: rows that k-means begins from, and rows that are searched exactly. If one were the other, the recall
- * would be that of rows in the middle of their cells. */
-enum draw { DRAW_STARTS, DRAW_JUDGED };
+/* What is drawn: rows that k-means begins from, rows that the recall is counted on, and rows by which the number of
+ * probes is chosen. If judged ones were among the first, the recall would be that of rows in the middle of their cells.
+ */
+enum draw { DRAW_STARTS, DRAW_JUDGED, DRAW_TRIED };
 
 /* Row `number` of `drawn` that are spread over all: one of each stretch. */
 static int64_t draw_row(enum draw what, int64_t number, int64_t drawn, int64_t count)
@@ -105,6 +107,106 @@ static int find_centres(struct search *s, struct error *error)
     return status;
 }
 
+/* The rows of a draw, and the exact CELLS_RECALL_K + 1 nearest of each, itself among them: *rows and *exact are new
+ * blocks. */
+static int search_exactly(struct backend *backend, float **rows, struct neighbour **exact, enum draw what,
+                          int64_t drawn, const struct cells_args *args, struct error *error)
+{
+    const size_t dim = (size_t)args->dim;
+    *rows = memory_array((size_t)drawn * dim, sizeof **rows);
+    *exact = memory_array((size_t)drawn * EXACT_PLACES, sizeof **exact);
+    if (!*rows || !*exact) return error_no_memory(error, "the exact search", (size_t)drawn * dim * sizeof **rows);
+    for (int64_t i = 0; i < drawn; i++)
+        memcpy(*rows + (size_t)i * dim, args->rows + draw_row(what, i, drawn, args->count) * args->dim,
+               dim * sizeof **rows);
+    const struct neighbours_args all = {.rows = args->rows,
+                                        .query = *rows,
+                                        .count = args->count,
+                                        .query_count = drawn,
+                                        .dim = args->dim,
+                                        .k = EXACT_PLACES};
+    return neighbours_search(backend, *exact, &all, error);
+}
+
+static int rows_to_draw(const struct cells_args *args)
+{
+    return args->count < CELLS_EXACT_ROWS ? (int)args->count : CELLS_EXACT_ROWS;
+}
+
+/* ---- how many cells a row is searched in ----------------------------------------------------------------------- */
+
+static const int probe_counts[] = {CELLS_PROBES, 24, 32, 48, CELLS_PROBES_MOST};
+enum { PROBE_COUNTS = sizeof probe_counts / sizeof *probe_counts };
+static const double ENOUGH = 0.96; /* a little above the 0.95 that is meant: it is an estimate */
+
+/* Rows that are tried: their nearest cells, and the cells of their nearest rows. */
+struct trial {
+    float *rows, *others;      /* [drawn][dim]; [drawn * EXACT_PLACES][dim] */
+    struct neighbour *exact;   /* [drawn][EXACT_PLACES] */
+    struct neighbour *nearest; /* [drawn][CELLS_PROBES_MOST] cells */
+    struct neighbour *own;     /* [drawn * EXACT_PLACES]: the cell of each of exact */
+};
+
+static int find_cells(struct search *s, struct neighbour *list, const float *rows, int64_t count, int k,
+                      struct error *error)
+{
+    const struct neighbours_args args = {
+        .rows = s->centres, .query = rows, .count = s->cells, .query_count = count, .dim = s->args->dim, .k = k};
+    return neighbours_search(s->backend, list, &args, error);
+}
+
+static int try_rows(struct trial *t, struct search *s, int drawn, struct error *error)
+{
+    const size_t dim = (size_t)s->args->dim, others = (size_t)drawn * EXACT_PLACES;
+    int status = search_exactly(s->backend, &t->rows, &t->exact, DRAW_TRIED, drawn, s->args, error);
+    if (status) return status;
+    t->others = memory_array(others * dim, sizeof *t->others);
+    t->nearest = memory_array((size_t)drawn * CELLS_PROBES_MOST, sizeof *t->nearest);
+    t->own = memory_array(others, sizeof *t->own);
+    if (!t->others || !t->nearest || !t->own) return error_no_memory(error, "cells", others * dim * sizeof *t->others);
+    for (size_t i = 0; i < others; i++)
+        memcpy(t->others + i * dim, s->args->rows + (t->exact[i].row < 0 ? 0 : t->exact[i].row) * s->args->dim,
+               dim * sizeof *t->others);
+    status = find_cells(s, t->nearest, t->rows, drawn, CELLS_PROBES_MOST, error);
+    return status ? status : find_cells(s, t->own, t->others, (int64_t)others, 1, error);
+}
+
+/* The share of the nearest rows that lie in the `probes` nearest cells. */
+static double share_within(const struct trial *t, const struct search *s, int drawn, int probes)
+{
+    int64_t found = 0, wanted = 0;
+    for (int i = 0; i < drawn; i++) {
+        const int64_t row = draw_row(DRAW_TRIED, i, drawn, s->args->count);
+        const struct neighbour *nearest = t->nearest + (int64_t)i * CELLS_PROBES_MOST;
+        for (int k = 0; k < EXACT_PLACES; k++) {
+            const int64_t at = (int64_t)i * EXACT_PLACES + k;
+            if (t->exact[at].row < 0 || t->exact[at].row == row) continue;
+            wanted++;
+            for (int p = 0; p < probes; p++) found += nearest[p].row == t->own[at].row;
+        }
+    }
+    return wanted > 0 ? (double)found / (double)wanted : 1;
+}
+
+/* The fewest that are enough; the most where none are. */
+static int choose_probes(struct search *s, struct error *error)
+{
+    const int drawn = rows_to_draw(s->args);
+    struct trial trial = {0};
+    const int status = s->cells <= CELLS_PROBES ? SIMCLR_OK : try_rows(&trial, s, drawn, error);
+    s->probes = s->cells < CELLS_PROBES ? s->cells : CELLS_PROBES;
+    for (int i = 1; !status && s->cells > CELLS_PROBES && i < PROBE_COUNTS; i++) {
+        if (share_within(&trial, s, drawn, s->probes) >= ENOUGH) break;
+        s->probes = s->cells < probe_counts[i] ? s->cells : probe_counts[i];
+    }
+    memory_free(trial.rows);
+    memory_free(trial.others);
+    memory_free(trial.exact);
+    memory_free(trial.nearest);
+    memory_free(trial.own);
+    return status;
+}
+
 /* probe: the cells whose centres are most similar to each row. */
 static int find_probes(struct search *s, struct error *error)
 {
@@ -113,13 +215,7 @@ static int find_probes(struct search *s, struct error *error)
     int status = list ? SIMCLR_OK : error_no_memory(error, "cells", (size_t)ASSIGN_ROWS * (size_t)s->probes * 8);
     for (int64_t first = 0; !status && first < args->count; first += ASSIGN_ROWS) {
         const int64_t left = args->count - first, rows = left < ASSIGN_ROWS ? left : ASSIGN_ROWS;
-        const struct neighbours_args nearest = {.rows = s->centres,
-                                                .query = args->rows + first * args->dim,
-                                                .count = s->cells,
-                                                .query_count = rows,
-                                                .dim = args->dim,
-                                                .k = s->probes};
-        status = neighbours_search(s->backend, list, &nearest, error);
+        status = find_cells(s, list, args->rows + first * args->dim, rows, s->probes, error);
         for (int64_t i = 0; !status && i < rows * s->probes; i++)
             s->probe[first * s->probes + i] = list[i].row >= 0 ? list[i].row : 0;
     }
@@ -242,25 +338,17 @@ static double count_found(const struct neighbour *exact, const struct neighbour 
 static int measure_recall(struct backend *backend, double *recall, const struct neighbour *list,
                           const struct cells_args *args, struct error *error)
 {
-    const int64_t rows = args->count < CELLS_EXACT_ROWS ? args->count : CELLS_EXACT_ROWS;
-    const int places = CELLS_RECALL_K + 1; /* each finds itself too */
-    const size_t dim = (size_t)args->dim;
-    float *query = memory_array((size_t)rows * dim, sizeof *query);
-    struct neighbour *exact = memory_array((size_t)rows * (size_t)places, sizeof *exact);
-    int status = query && exact ? SIMCLR_OK : error_no_memory(error, "the exact search", (size_t)rows * dim * 4);
-    for (int64_t i = 0; !status && i < rows; i++)
-        memcpy(query + (size_t)i * dim, args->rows + draw_row(DRAW_JUDGED, i, rows, args->count) * args->dim,
-               dim * sizeof *query);
-    const struct neighbours_args all = {
-        .rows = args->rows, .query = query, .count = args->count, .query_count = rows, .dim = args->dim, .k = places};
-    if (!status) status = neighbours_search(backend, exact, &all, error);
+    const int drawn = rows_to_draw(args);
+    float *rows;
+    struct neighbour *exact;
+    const int status = search_exactly(backend, &rows, &exact, DRAW_JUDGED, drawn, args, error);
     double sum = 0;
-    for (int64_t i = 0; !status && i < rows; i++) {
-        const int64_t row = draw_row(DRAW_JUDGED, i, rows, args->count);
-        sum += count_found(exact + i * places, list + row * args->k, places, row);
+    for (int i = 0; !status && i < drawn; i++) {
+        const int64_t row = draw_row(DRAW_JUDGED, i, drawn, args->count);
+        sum += count_found(exact + (int64_t)i * EXACT_PLACES, list + row * args->k, EXACT_PLACES, row);
     }
-    *recall = sum / (double)rows;
-    memory_free(query);
+    *recall = sum / (double)drawn;
+    memory_free(rows);
     memory_free(exact);
     return status;
 }
@@ -279,19 +367,17 @@ static int check(const struct cells_args *args, struct error *error)
 static int search_open(struct search *s, struct backend *backend, struct neighbour *list, const struct cells_args *args,
                        struct error *error)
 {
-    const size_t count = (size_t)args->count, dim = (size_t)args->dim;
+    const size_t dim = (size_t)args->dim;
     const int64_t cells = args->cells > 0 ? args->cells : (int64_t)ceil(4 * sqrt((double)args->count));
     *s = (struct search){.backend = backend, .args = args, .list = list};
     s->cells = (int)(cells < args->count ? cells : args->count);
-    s->probes = s->cells < CELLS_PROBES ? s->cells : CELLS_PROBES;
     s->centres = memory_array((size_t)s->cells * dim, sizeof *s->centres);
-    s->probe = memory_array(count * (size_t)s->probes, sizeof *s->probe);
     s->row_begin = memory_array((size_t)s->cells + 1, sizeof *s->row_begin);
     s->query_begin = memory_array((size_t)s->cells + 1, sizeof *s->query_begin);
     s->block = memory_array(QUERY_TILE * dim, sizeof *s->block);
     s->tile = memory_array((size_t)QUERY_TILE * ROW_TILE, sizeof *s->tile);
-    if (s->centres && s->probe && s->row_begin && s->query_begin && s->block && s->tile) return SIMCLR_OK;
-    return error_no_memory(error, "cells", count * (size_t)s->probes * sizeof *s->probe);
+    if (s->centres && s->row_begin && s->query_begin && s->block && s->tile) return SIMCLR_OK;
+    return error_no_memory(error, "cells", (size_t)s->cells * dim * sizeof *s->centres);
 }
 
 /* What the search needs and k-means does not: made when its memory is free again. */
@@ -299,10 +385,11 @@ static int open_rows(struct search *s, struct error *error)
 {
     const size_t count = (size_t)s->args->count, dim = (size_t)s->args->dim;
     s->rows = memory_array(count * dim, sizeof *s->rows);
+    s->probe = memory_array(count * (size_t)s->probes, sizeof *s->probe);
     s->row_number = memory_array(count, sizeof *s->row_number);
     s->query = memory_array(count * (size_t)s->probes, sizeof *s->query);
     s->counts = memory_array(count, sizeof *s->counts);
-    if (s->rows && s->row_number && s->query && s->counts) return SIMCLR_OK;
+    if (s->rows && s->probe && s->row_number && s->query && s->counts) return SIMCLR_OK;
     return error_no_memory(error, "rows by cell", count * dim * sizeof *s->rows);
 }
 
@@ -314,8 +401,9 @@ int cells_search(struct backend *backend, struct neighbour *list, double *recall
     if (status) return status;
     status = search_open(&s, backend, list, args, error);
     if (!status) status = find_centres(&s, error);
-    if (!status) status = find_probes(&s, error);
+    if (!status) status = choose_probes(&s, error);
     if (!status) status = open_rows(&s, error);
+    if (!status) status = find_probes(&s, error);
     if (!status) sort_rows(&s);
     for (int cell = 0; !status && cell < s.cells; cell++) status = search_cell(&s, cell, error);
     for (int64_t i = 0; !status && i < args->count; i++) nearest_end(list + i * args->k, s.counts[i], args->k);
