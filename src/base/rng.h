@@ -20,6 +20,7 @@ enum rng_purpose {
     RNG_PERMUTATION = 9, /* exchanged predictions; item = draw                         */
     RNG_CLUSTER = 10,    /* k-means++; item = start                                    */
     RNG_MAP = 11,        /* pairs of a map; item = row, view = kind of pair            */
+    RNG_COPIES = 12,     /* copies that an audit looks for; item = row                 */
     RNG_DROPOUT = 13,    /* values that a layer drops; item = image, view = layer, epoch = step */
     RNG_CELLS = 14,      /* rows that a search by cells begins from, and that it is judged on */
     RNG_TEST = 15

@@ -108,6 +108,23 @@ const struct command_row config_commands[COMMAND_COUNT] = {
                         "simclr report run/ earlier/ --out both.html\n"
                         "simclr report run/ --evaluation evaluation/",
         },
+    [COMMAND_AUDIT] =
+        {
+            .name = "audit",
+            .elsewhere = "clean|check-data|duplicates|dedup|deduplicate|find-duplicates|leaks|outliers|label-issues",
+            .summary = "find duplicates, leaks, outliers, suspect labels and odd pictures in a set",
+            .word = "checkpoint",
+            .help =
+                "Looks for what is wrong with a set, with or without labels: exact duplicates, near-duplicates (found "
+                "by "
+                "features, decided by pixels), leaks between the parts, outliers, labels that the neighbours do not "
+                "share, and dark, bright, blurred, empty, odd or gray pictures. It writes a table with a row for each "
+                "image, the groups of duplicates, a page to look at, and the lists keep.txt and remove.txt, which "
+                "--subset takes. Nothing is deleted.",
+            .examples = "simclr audit run/ --data photos/ --out audit/\n"
+                        "simclr audit run/ --data photos/ --only exact,near --out audit/\n"
+                        "simclr pretrain --data photos/ --subset audit/keep.txt --out clean/",
+        },
     [COMMAND_NEIGHBOURS] =
         {
             .name = "neighbours",

@@ -20,6 +20,7 @@ enum command {
     COMMAND_FINETUNE,
     COMMAND_SUPERVISED,
     COMMAND_EMBED,
+    COMMAND_AUDIT,
     COMMAND_REPORT,
     COMMAND_NEIGHBOURS,
     COMMAND_MAP,
@@ -97,6 +98,7 @@ struct config {
     char *runs, *evaluations, *audit; /* of report; the first two are lists */
     int64_t seeds;
     bool feature_cache, exact;
+    char *only;  /* of audit */
     char *query; /* of neighbours */
     int64_t k;
     char *labelled, *strategy; /* of select */

@@ -11,7 +11,7 @@
 
 /* Commands that start from a trained encoder, that train with labels, that compute with a network, and that draw views.
  */
-#define WITH_COLLECTION (ON(MAP) | ON(NEIGHBOURS) | ON(SELECT)) /* they look at a set as rows */
+#define WITH_COLLECTION (ON(AUDIT) | ON(MAP) | ON(NEIGHBOURS) | ON(SELECT)) /* they look at a set as rows */
 #define WITH_ENCODER (ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(EVALUATE) | ON(EMBED) | ON(REPORT) | WITH_COLLECTION)
 #define WITH_LABELS (ON(FINETUNE) | ON(SUPERVISED))
 #define WITH_NETWORK (ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO))
@@ -107,6 +107,15 @@ const struct option_row config_options[] = {
      .commands = ON(REPORT), .default_text = "",
      .help = "Folder that evaluate wrote; with several runs one for each, in their order (not given: RUN/evaluation, RUN, "
              "or ./evaluation where it is of this run)."},
+    {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
+     .commands = ON(AUDIT), .default_text = "audit",
+     .help = "Folder of the findings; made if missing. Those of an earlier audit in it are replaced."},
+    {.name = "only", .argument = "LIST", TEXT(only), .section = "Data",
+     .elsewhere = "issues|issue-types|checks|what-to-find",
+     .commands = ON(AUDIT), .default_text = "",
+     .help = "What to look for, with commas between: exact (duplicates), near (near-duplicates), outliers, labels (suspect "
+             "ones), pictures (dark, bright, blurred, empty, odd, gray). Not given: all. Of exact and near, leaks between "
+             "the parts follow."},
     {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
      .commands = ON(MAP), .default_text = "map.svg",
      .help = "File of the map, written as its name ends: .svg (points), .png (pictures in the places of their points), "
@@ -214,8 +223,11 @@ const struct option_row config_options[] = {
              "encoder, or a ResNet's weights as safetensors. The log says what fits."},
     {.name = "part", .argument = "PART", CHOICE(part), .section = "Data",
      .elsewhere = "split|partition",
-     .commands = ON(EMBED) | WITH_COLLECTION, .default_text = "train", .choices = "train|test|all",
+     .commands = ON(EMBED) | (WITH_COLLECTION & ~ON(AUDIT)), .default_text = "train", .choices = "train|test|all",
      .help = "Which images of a set with parts: those to train on, those to test on, or both, in this order."},
+    {.name = "part", .argument = "PART", CHOICE(part), .section = "Data",
+     .commands = ON(AUDIT), .default_text = "all", .choices = "train|test|all",
+     .help = "Which images of a set with parts: those to train on, those to test on, or both, so that leaks are found."},
     {.name = "recipe", .argument = "FILE", TEXT(recipe), .section = "Data",
      .elsewhere = "config|config-file|config-path|config-name|cfg|cfg-file|yaml|c",
      .commands = WITH_NETWORK | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK) | ON(DATA_FETCH), .default_text = "",
@@ -538,8 +550,8 @@ const struct option_row config_options[] = {
      .default_text = "1", .matters = true,
      .help = "Decides the views, the order of the images and the first weights."},
     {.name = "seed", .argument = "N", INTEGER(seed, 0, 9007199254740992.0), .section = "Training",
-     .commands = ON(MAP) | ON(SELECT) | ON(REPORT), .default_text = "1",
-     .help = "Decides what is drawn: pairs of images that a map pushes apart, clusters, a random choice."},
+     .commands = ON(AUDIT) | ON(MAP) | ON(SELECT) | ON(REPORT), .default_text = "1",
+     .help = "Decides what is drawn: images that an audit copies, pairs that a map pushes apart, clusters, a random choice."},
     {.name = "precision", .argument = "TYPE", CHOICE(precision), .section = "Training",
      .elsewhere = "fp16|fp16-precision|bf16|amp|use-amp|mixed-precision|dtype|half|use-fp16|float16",
      .commands = WITH_NETWORK, .default_text = "auto", .choices = "auto|float32|bf16", .matters = true,
@@ -725,7 +737,7 @@ const struct option_row config_options[] = {
      .commands = ON(INFO), .default_text = "false",
      .help = "Estimate the peak memory of a training step of --batch images."},
     {.name = "what", .argument = "PART", CHOICE(what), .section = "Output",
-     .elsewhere = "only|bench-what",
+     .elsewhere = "bench-what",
      .commands = ON(BENCH), .default_text = "all", .choices = "all|step|layers|data|embed|update|loss|views|decode",
      .help = "What to time; data: what views really made add to a step."},
     {.name = "seconds", .argument = "T", NUMBER(seconds, 0.1, 86400), .section = "Output",

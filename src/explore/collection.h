@@ -65,6 +65,9 @@ int collection_graph(struct collection *collection, const struct neighbour **out
  * SIMCLR_DATA for tables, which have no images; SIMCLR_INTERRUPTED; errors of dataset_image. */
 int collection_thumbnails(struct collection *collection, const uint8_t **out, struct error *error);
 
+/* The same of one image: out [THUMBNAIL_BYTES]. SIMCLR_NO_MEMORY. */
+int thumbnail_make(uint8_t *out, enum simd simd, const struct image *image, struct error *error);
+
 /* The image of a row, as dataset_image gives it, upright. SIMCLR_DATA for tables. */
 int collection_image(const struct collection *collection, int64_t row, struct image *storage, const struct image **out,
                      struct error *error);

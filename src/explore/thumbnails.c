@@ -77,19 +77,24 @@ static void to_gray(uint8_t *out, const struct image *image)
     }
 }
 
+int thumbnail_make(uint8_t *out, enum simd simd, const struct image *image, struct error *error)
+{
+    struct image small;
+    if (image->width == THUMBNAIL_SIDE && image->height == THUMBNAIL_SIDE) {
+        to_gray(out, image);
+        return SIMCLR_OK;
+    }
+    const int status = image_resize(simd, image, THUMBNAIL_SIDE, THUMBNAIL_SIDE, &small, error);
+    if (status) return status;
+    to_gray(out, &small);
+    image_free(&small);
+    return SIMCLR_OK;
+}
+
 static int make_thumbnail(void *context, int64_t number, const struct image *image, struct error *error)
 {
     const struct thumbnails *job = context;
-    struct image small;
-    if (image->width == THUMBNAIL_SIDE && image->height == THUMBNAIL_SIDE) {
-        to_gray(job->out + number * THUMBNAIL_BYTES, image);
-        return SIMCLR_OK;
-    }
-    const int status = image_resize(job->simd, image, THUMBNAIL_SIDE, THUMBNAIL_SIDE, &small, error);
-    if (status) return status;
-    to_gray(job->out + number * THUMBNAIL_BYTES, &small);
-    image_free(&small);
-    return SIMCLR_OK;
+    return thumbnail_make(job->out + number * THUMBNAIL_BYTES, job->simd, image, error);
 }
 
 /* Others stand in for images that were found to be bad: the names of before are not those of the rows. */
