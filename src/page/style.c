@@ -67,6 +67,7 @@ static const char rules[] =
     ".number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     ".shade{background:rgba(var(--rgb),var(--shade))}\n"
     ".confusion thead th+th{writing-mode:vertical-rl;text-align:left;font-weight:500}\n"
+    ".setting{min-width:12em}\n"
     ".dense td,.dense th{padding:.15em .35em}\n"
     ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5em,1fr));gap:.75em;margin:1em 0;padding:0}\n"
     ".tile{background:var(--panel);border-radius:6px;padding:.7em .9em}\n"

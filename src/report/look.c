@@ -476,7 +476,7 @@ static int find_spectrum(struct spectrum *out, struct pool *pool, const float *r
     if (!out->rank || !out->value) return error_no_memory(error, "a spectrum", (size_t)dim * 16);
     const int status = quality_spectrum(out->value, pool, rows, count, dim, error);
     const double largest = out->value[0];
-    for (int i = 0; !status && i < dim && out->value[i] > 1e-9 * largest; i++) { /* what is below is rounding */
+    for (int i = 0; !status && i < dim && out->value[i] > 1e-7 * largest; i++) { /* what is below is rounding */
         out->rank[i] = i + 1;
         out->value[i] = log10(out->value[i] / largest);
         out->count++;

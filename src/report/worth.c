@@ -86,7 +86,7 @@ static void add_row(struct report *report, const struct columns *columns, const 
     struct page *page = &report->page;
     page_row(page);
     page_row_name(page, "%s", figure->protocol);
-    page_cell(page, "%s", figure->setting);
+    page_element(page, "td", "class=\"setting\"", "%s", figure->setting);
     page_cell(page, "%s", metric_rows[figure->metric].title);
     for (size_t c = 0; c < columns->count; c++) {
         const struct judged_figure *own = judged_find(&report->runs[columns->item[c].run].judged, figure->protocol,
@@ -98,21 +98,45 @@ static void add_row(struct report *report, const struct columns *columns, const 
     page_close(page);
 }
 
+/* Figures that stand in front: of h, one or two for a protocol. All others are folded up. */
+static bool is_main(const struct judged_figure *figure)
+{
+    static const enum metric details[] = {METRIC_TOP5, METRIC_RECALL_5, METRIC_RECALL_10, METRIC_BRIER, METRIC_NLL};
+    if (strncmp(figure->setting, "head layer", 10) == 0 || strcmp(figure->protocol, "fewshot") == 0) return false;
+    for (size_t i = 0; i < sizeof details / sizeof *details; i++)
+        if (figure->metric == details[i]) return false;
+    return true;
+}
+
+/* Rows of one kind, with their table; nothing where there is none. Returns how many. */
+static size_t add_rows(struct report *report, const struct columns *columns, bool main, const char *caption)
+{
+    size_t count = 0;
+    for (size_t r = 0; r < report->count; r++) {
+        const struct judged *judged = &report->runs[r].judged;
+        for (size_t i = 0; i < judged->count; i++) {
+            if (is_main(&judged->figure[i]) != main || !is_first(report, r, &judged->figure[i])) continue;
+            if (count++ == 0) page_table(&report->page, caption, columns->words, columns->count + 3);
+            add_row(report, columns, &judged->figure[i]);
+        }
+    }
+    if (count > 0) page_table_close(&report->page);
+    return count;
+}
+
 static void add_table(struct report *report)
 {
     struct columns columns;
     if (columns_make(&columns, report)) {
-        page_table(&report->page,
-                   "All figures with 95 % intervals over the test images. Of knn and linear the untrained network is "
-                   "frozen; of finetune it is trained from random weights on the same labels; of supervised it is "
-                   "trained from random weights with the settings of a supervised run.",
-                   columns.words, columns.count + 3);
-        for (size_t r = 0; r < report->count; r++) {
-            const struct judged *judged = &report->runs[r].judged;
-            for (size_t i = 0; i < judged->count; i++)
-                if (is_first(report, r, &judged->figure[i])) add_row(report, &columns, &judged->figure[i]);
-        }
-        page_table_close(&report->page);
+        add_rows(
+            report, &columns, true,
+            "Figures with 95 % intervals over the test images. Of knn and linear the untrained network is frozen; of "
+            "finetune it is trained from random weights on the same labels; of supervised it is trained from random "
+            "weights with the settings of a supervised run.");
+        page_details(&report->page, "All other figures: few labels, layers of the head, top-5");
+        if (add_rows(report, &columns, false, "The other figures, with the same intervals") == 0)
+            page_paragraph(&report->page, "There are no others.");
+        page_close(&report->page);
     } else {
         report->page.html.failed = true;
     }
@@ -125,6 +149,7 @@ static void add_table(struct report *report)
 static bool is_drawn(const struct judged_figure *figure)
 {
     const bool few = strcmp(figure->protocol, "fewshot") == 0;
+    if (strncmp(figure->setting, "head layer", 10) == 0) return false;
     return isfinite(figure->value) && ((figure->metric == METRIC_TOP1 && !few) || figure->metric == METRIC_MAP_R ||
                                        figure->metric == METRIC_MATCHED);
 }
