@@ -359,10 +359,7 @@ int show_surest(struct report *report, struct look *look, struct error *error)
     struct error reason = {0};
     const struct judged *judged = &report->runs[0].judged;
     if (!look->open || !judged_is_there(judged)) return SIMCLR_OK;
-    char *path = memory_string(judged->path), *slash = path ? strrchr(path, '/') : NULL;
-    if (slash) *slash = '\0';
-    char *file = path ? file_join(slash ? path : ".", "predictions.npz") : NULL;
-    int status = file ? predicted_read(&predicted, file, &reason) : error_no_memory(&reason, "a path", 1);
+    int status = predicted_read_beside(&predicted, judged->path, &reason);
     if (status && status != SIMCLR_NO_MEMORY) {
         words_note(&report->page, "warn", reason.text, NULL);
         log_warning(&report->session->log, "%s", reason.text);
@@ -374,8 +371,6 @@ int show_surest(struct report *report, struct look *look, struct error *error)
     }
     predicted_free(&predicted);
     image_free(&showing.storage);
-    memory_free(path);
-    memory_free(file);
     return status;
 }
 

@@ -147,6 +147,18 @@ int predicted_read(struct predicted *out, const char *path, struct error *error)
     return status;
 }
 
+int predicted_read_beside(struct predicted *out, const char *evaluation, struct error *error)
+{
+    char *folder = memory_string(evaluation), *slash = folder ? strrchr(folder, '/') : NULL;
+    *out = (struct predicted){.count = 0};
+    if (slash) *slash = '\0';
+    char *path = folder ? file_join(slash ? folder : ".", "predictions.npz") : NULL;
+    const int status = path ? predicted_read(out, path, error) : error_no_memory(error, "a path", strlen(evaluation));
+    memory_free(folder);
+    memory_free(path);
+    return status;
+}
+
 void predicted_free(struct predicted *predicted)
 {
     memory_free(predicted->labels);

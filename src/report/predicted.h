@@ -21,6 +21,8 @@ struct predicted {
  * SIMCLR_NO_MEMORY.
  */
 int predicted_read(struct predicted *out, const char *path, struct error *error);
+/* That of the file that lies beside an evaluation.json. */
+int predicted_read_beside(struct predicted *out, const char *evaluation, struct error *error);
 /* The same of bytes; `path` is for sentences. */
 int predicted_parse(struct predicted *out, const struct blob *blob, const char *path, struct error *error);
 void predicted_free(struct predicted *predicted);

@@ -6,7 +6,9 @@
 
 #include "base/format.h"
 #include "base/memory.h"
+#include "eval/statistics.h"
 #include "evaluate/suite.h"
+#include "report/predicted.h"
 #include "report/sections.h"
 
 enum { VALUES_MOST = 60 };
@@ -314,6 +316,59 @@ static void add_comparisons(struct report *report, const struct report_run *run)
     page_table_close(&report->page);
 }
 
+/* The linear classifiers of two runs on the same images: from their predictions, whichever of them was evaluated first.
+ */
+static void compare_runs(struct report *report, const struct predicted *first, const struct predicted *second, size_t r)
+{
+    int64_t only_first = 0, only_second = 0;
+    struct page *page = &report->page;
+    const char *const names[] = {report->runs[0].name, report->runs[r].name};
+    for (int64_t i = 0; i < first->count; i++) {
+        const bool right = first->labels[i] == first->best[i], other = second->labels[i] == second->best[i];
+        only_first += right && !other;
+        only_second += other && !right;
+    }
+    const double p = statistics_mcnemar(only_first, only_second);
+    page_open(page, "p", NULL);
+    page_text(page,
+              "The linear classifiers of %s and %s, image by image: %" PRId64
+              " test images are right for the first only, %" PRId64
+              " for the second only; p is %.3g by McNemar's exact test. ",
+              names[0], names[1], only_first, only_second, p);
+    if (p < 0.05)
+        page_text(page, "%s is better.", names[only_second > only_first]);
+    else
+        page_text(page, "Neither is better at p of 0.05 or more.");
+    page_close(page);
+}
+
+/* Empty where there are none, or, with a warning, damaged ones. */
+static void read_predictions(struct predicted *out, struct report *report, const struct report_run *run)
+{
+    struct error reason = {0};
+    *out = (struct predicted){.count = 0};
+    if (!judged_is_there(&run->judged)) return;
+    const int status = predicted_read_beside(out, run->judged.path, &reason);
+    if (status == SIMCLR_NO_MEMORY) report->page.html.failed = true;
+    if (!status || status == SIMCLR_NO_MEMORY) return;
+    words_note(&report->page, "warn", reason.text, NULL);
+    log_warning(&report->session->log, "%s", reason.text);
+}
+
+static void add_run_tests(struct report *report)
+{
+    struct predicted first = {.count = 0}, other;
+    if (report->count > 1) read_predictions(&first, report, &report->runs[0]);
+    for (size_t r = 1; r < report->count && first.count > 0; r++) {
+        read_predictions(&other, report, &report->runs[r]);
+        if (other.count == first.count && strcmp(other.names, first.names) == 0 &&
+            memcmp(other.labels, first.labels, (size_t)first.count * sizeof *first.labels) == 0)
+            compare_runs(report, &first, &other, r);
+        predicted_free(&other);
+    }
+    predicted_free(&first);
+}
+
 static void say_missing(struct report *report, const struct report_run *run)
 {
     char name[256], what[400];
@@ -335,6 +390,7 @@ void section_worth(struct report *report)
         add_whiskers(report);
         add_table(report);
     }
+    add_run_tests(report);
     for (size_t i = 0; i < report->count; i++) {
         add_comparisons(report, &report->runs[i]);
         add_runs(report, &report->runs[i]);

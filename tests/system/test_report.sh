@@ -166,6 +166,25 @@ assert pictures["mistakes"] == min(12, wrong), (pictures, wrong)
 lines = re.findall(r'<path class="series h[01]" d="M', parts["spectrum"])
 assert len(lines) >= 2, lines # h and z
 PY
+# two encoders on the same images are compared image by image, from their predictions
+check 0 '' '' "$simclr" pretrain --data photos --out again "${small[@]}" --seed 5
+check 0 '' '' "$simclr" evaluate again --data photos --protocols linear --out again/evaluation --quiet
+check 0 '' '' "$simclr" report seen again --out pair.html
+page pair.html
+python pair.html <<'PY'
+import json, math, re, sys
+page = open(sys.argv[1]).read()
+said = re.search(r"image by image: (\d+) test images are right for the first only, (\d+) for the second only; p is ([0-9.e-]+)", page)
+b, c = int(said[1]), int(said[2])
+p = min(1, 2 * sum(math.comb(b + c, i) for i in range(min(b, c) + 1)) / 2 ** (b + c))
+assert abs(p - float(said[3])) < 1e-2 * p, (p, said[3])
+values = []
+for run in ("seen", "again"):
+    figures = json.load(open(f"{run}/evaluation/evaluation.json"))["figures"]
+    values += [f["value"] * f["images"] for f in figures
+               if (f["protocol"], f["metric"], f["source"]) == ("linear", "top1", "trained") and "setting" not in f]
+assert round(values[0] - values[1]) == b - c, (values, b, c)
+PY
 cp out first && check 0 '' '' "$simclr" report seen --data photos --out seen-2.html
 same <(sed 's/Made by.*//' seen.html) <(sed 's/Made by.*//' seen-2.html) # nothing is drawn at random twice
 check 0 '' '' "$simclr" pretrain --data flat --out flat-run "${small[@]}"
