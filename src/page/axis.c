@@ -38,8 +38,8 @@ static void log_ticks(struct axis *axis)
 {
     static const double times[] = {1, 2, 5};
     const bool few = axis->high - axis->low < 2;
-    const double every = ceil((axis->high - axis->low) / AXIS_TICKS);
-    for (double power = floor(axis->low); power <= axis->high + 1e-9; power += every > 1 ? every : 1)
+    const int every = (int)fmax(ceil((axis->high - axis->low) / AXIS_TICKS), 1), last = (int)floor(axis->high + 1e-9);
+    for (int power = (int)floor(axis->low); power <= last; power += every)
         for (int i = 0; i < (few ? 3 : 1); i++) {
             const double value = pow(10, power) * times[i], place = log10(value);
             if (place > axis->low - 1e-9 && place < axis->high + 1e-9 && axis->count < AXIS_TICKS)

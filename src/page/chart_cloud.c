@@ -74,7 +74,8 @@ struct written {
 static double free_place(const struct written *written, size_t count, double x, double y, double half)
 {
     for (int step = 0; step < TRIES; step++) {
-        const double at = y + (step % 2 ? -1 : 1) * (step + 1) / 2 * LINE;
+        const int lines = (step + 1) / 2;
+        const double at = y + LINE * (step % 2 ? -lines : lines);
         bool is_free = at > LINE && at < SIDE - 2;
         for (size_t i = 0; i < count && is_free; i++)
             is_free = fabs(written[i].y - at) >= LINE || fabs(written[i].x - x) >= written[i].half + half;

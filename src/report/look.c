@@ -193,9 +193,10 @@ int section_views(struct report *report, struct look *look, struct error *error)
                        "image together.");
         status = session_view_policy(&training, &policy, error);
         policy.normalize = false;
-        for (int64_t i = 0; !status && i < VIEW_IMAGES && i < rows; i++) {
+        const int64_t images = VIEW_IMAGES;
+        for (int64_t i = 0; !status && i < images && i < rows; i++) {
             page_grid(&report->page, SHOWN_SIDE);
-            status = show_views(&showing, &training, &policy, rows * (2 * i + 1) / (2 * VIEW_IMAGES), error);
+            status = show_views(&showing, &training, &policy, rows * (2 * i + 1) / (2 * images), error);
             page_close(&report->page);
         }
     }

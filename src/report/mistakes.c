@@ -12,6 +12,7 @@ enum { MATRIX_CLASSES = 30, PAIRS_SHOWN = 20, CLASSES_SHOWN = 1000, BINS_MOST = 
 
 struct class_row {
     char *name;
+    size_t number; /* of the class */
     int64_t images;
     double top1, low, high;
 };
@@ -47,6 +48,7 @@ static bool read_classes(struct confused *out, const struct json_value *classes)
         const struct json_value *images = json_member(item, "images");
         struct class_row *row = &out->row[out->classes++];
         *row = (struct class_row){.name = words_of_json(json_member(item, "name")),
+                                  .number = i,
                                   .images = json_is(images, JSON_INTEGER) ? images->integer : 0,
                                   .top1 = number_of(item, "top1"),
                                   .low = number_of(item, "low95"),
@@ -150,24 +152,20 @@ static void add_pairs(struct page *page, struct confused *confused)
     page_table_close(page);
 }
 
+/* NaN, of a class without test images, comes last. */
 static int by_top1(const void *a, const void *b)
 {
-    const struct class_row *const *x = a, *const *y = b;
-    const double p = isfinite((*x)->top1) ? (*x)->top1 : 2, q = isfinite((*y)->top1) ? (*y)->top1 : 2;
+    const struct class_row *x = a, *y = b;
+    const double p = isfinite(x->top1) ? x->top1 : 2, q = isfinite(y->top1) ? y->top1 : 2;
     if (p != q) return p < q ? -1 : 1;
-    return (*x > *y) - (*x < *y);
+    return (x->number > y->number) - (x->number < y->number);
 }
 
+/* The rows change their order: nothing may follow that asks for a class by its number. */
 static void add_classes(struct page *page, const struct confused *confused)
 {
     static const char *const columns[] = {"class", "test images", "top-1 % [95 %]"};
-    const struct class_row **order = memory_array(confused->classes + 1, sizeof *order);
-    if (!order) {
-        page->html.failed = true;
-        return;
-    }
-    for (size_t i = 0; i < confused->classes; i++) order[i] = &confused->row[i];
-    qsort(order, confused->classes, sizeof *order, by_top1);
+    qsort(confused->row, confused->classes, sizeof *confused->row, by_top1);
     const size_t shown = confused->classes < CLASSES_SHOWN ? confused->classes : CLASSES_SHOWN;
     if (shown < confused->classes)
         page_details(page, "The %zu hardest of %zu classes", shown, confused->classes);
@@ -176,16 +174,15 @@ static void add_classes(struct page *page, const struct confused *confused)
     page_table(page, "By the linear classifier", columns, 3);
     for (size_t i = 0; i < shown; i++) {
         char text[JUDGED_TEXT];
-        judged_write(text, METRIC_TOP1, order[i]->top1, order[i]->low, order[i]->high);
+        judged_write(text, METRIC_TOP1, confused->row[i].top1, confused->row[i].low, confused->row[i].high);
         page_row(page);
-        page_row_name(page, "%s", order[i]->name);
-        page_number(page, "%" PRId64, order[i]->images);
+        page_row_name(page, "%s", confused->row[i].name);
+        page_number(page, "%" PRId64, confused->row[i].images);
         page_number(page, "%s", text);
         page_close(page);
     }
     page_table_close(page);
     page_close(page);
-    memory_free(order);
 }
 
 /* ---- reliability ------------------------------------------------------------------------------------------------- */

@@ -20,7 +20,8 @@ struct npz {
 
 static int damaged(const char *path, const char *what, struct error *error)
 {
-    return error_set(error, SIMCLR_CORRUPT, "%s: is no file of predictions (%s): evaluate again", path, what);
+    error_set(error, SIMCLR_CORRUPT, "%s: is no file of predictions (%s): evaluate again", path, what);
+    return SIMCLR_CORRUPT;
 }
 
 static int visit(void *context, const struct zip_member *member, struct error *error)
@@ -63,7 +64,7 @@ static int read_labels(struct predicted *out, const struct npz *npz, struct erro
 {
     uint8_t *block;
     const uint8_t *data = NULL;
-    struct npy_array array;
+    struct npy_array array = {.rank = 0};
     const int status = read_array(&block, &data, &array, npz, LABELS, 'i', 4, 1, error);
     if (!status) {
         out->count = array.dims[0];
@@ -78,7 +79,7 @@ static int read_best(struct predicted *out, const struct npz *npz, struct error 
 {
     uint8_t *block;
     const uint8_t *data = NULL;
-    struct npy_array array;
+    struct npy_array array = {.rank = 0};
     int status = read_array(&block, &data, &array, npz, TOP5, 'i', 4, 2, error);
     if (!status && (array.dims[0] != out->count || array.dims[1] != TOP))
         status = damaged(npz->path, "its shapes", error);
@@ -93,7 +94,7 @@ static int read_probabilities(struct predicted *out, const struct npz *npz, stru
 {
     uint8_t *block;
     const uint8_t *data = NULL;
-    struct npy_array array;
+    struct npy_array array = {.rank = 0};
     int status = read_array(&block, &data, &array, npz, PROBABILITIES, 'f', 4, 2, error);
     if (!status && (array.dims[0] != out->count || array.dims[1] < 1 || array.dims[1] > INT32_MAX))
         status = damaged(npz->path, "its shapes", error);
@@ -115,7 +116,7 @@ static int read_names(struct predicted *out, const struct npz *npz, struct error
 {
     uint8_t *block;
     const uint8_t *data = NULL;
-    struct npy_array array;
+    struct npy_array array = {.rank = 0};
     int status = read_array(&block, &data, &array, npz, NAMES, 'S', DIGEST_TEXT - 1, 1, error);
     if (!status && array.dims[0] != 1) status = damaged(npz->path, "its shapes", error);
     if (!status) memcpy(out->names, data, DIGEST_TEXT - 1);
@@ -137,7 +138,7 @@ int predicted_parse(struct predicted *out, const struct blob *blob, const char *
 
 int predicted_read(struct predicted *out, const char *path, struct error *error)
 {
-    struct blob blob;
+    struct blob blob = {.descriptor = -1};
     *out = (struct predicted){.count = 0};
     if (!file_exists(path)) return SIMCLR_OK;
     int status = blob_open(&blob, path, NULL, error);

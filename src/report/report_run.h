@@ -49,8 +49,8 @@ struct report_run {
 };
 
 /* Reads `path`. evaluation, audit: their folders, or "": where they usually lie, in the folder of the run or, if it is
- * of this run, in the present one. `say` gets a line about what was taken. Release with report_run_close, after a
- * failure too. SIMCLR_IO where `path` is neither a run nor an evaluation, SIMCLR_NO_MEMORY. */
+ * of this run, in the present one. Release with report_run_close,
+ * after a failure too. SIMCLR_IO where `path` is neither a run nor an evaluation, SIMCLR_NO_MEMORY. */
 struct report_places {
     const char *evaluation, *audit;
 };

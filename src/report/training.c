@@ -71,6 +71,7 @@ static const struct curve_row {
 
 struct drawn {
     struct chart_series series[SERIES_MOST];
+    double *values[SERIES_MOST]; /* owned: what the series point into */
     char names[SERIES_MOST][NAME];
     size_t count;
     struct chart_rule chance;
@@ -79,15 +80,17 @@ struct drawn {
 
 static void drawn_free(struct drawn *drawn)
 {
-    for (size_t i = 0; i < drawn->count; i++) memory_free((void *)(uintptr_t)drawn->series[i].x);
+    for (size_t i = 0; i < drawn->count; i++) memory_free(drawn->values[i]);
     drawn->count = 0;
 }
 
 /* Values of a scalar over epochs: x and y in one block. False without memory. */
-static bool collect(struct chart_series *series, const struct report_run *run, const char *scalar, bool percent)
+static bool collect(struct chart_series *series, double **values, const struct report_run *run, const char *scalar,
+                    bool percent)
 {
     const size_t most = run->metrics.count;
     double *x = memory_array(2 * most + 1, sizeof *x);
+    *values = x;
     if (!x) return false;
     size_t count = 0;
     for (size_t i = 0; i < most; i++) {
@@ -104,20 +107,22 @@ static bool collect(struct chart_series *series, const struct report_run *run, c
 static bool add_series(struct drawn *drawn, const struct report *report, size_t r, const struct curve_row *row,
                        int which)
 {
-    char *name = drawn->names[drawn->count];
     struct chart_series series;
     const bool several = row->scalars[1].scalar && row->scalars[1].name[0];
     if (drawn->count == SERIES_MOST) return true;
-    if (!collect(&series, &report->runs[r], row->scalars[which].scalar, row->percent)) return false;
+    double *values;
+    if (!collect(&series, &values, &report->runs[r], row->scalars[which].scalar, row->percent)) return false;
     if (series.count == 0) {
-        memory_free((void *)(uintptr_t)series.x);
+        memory_free(values);
         return true;
     }
+    char *name = drawn->names[drawn->count];
     snprintf(name, NAME, "%s%s%.120s", several ? row->scalars[which].name : "",
              several && report->count > 1 ? ", " : "", report->count > 1 ? report->runs[r].name : "");
     series.name = name;
     series.hue = (int)((size_t)which + r * (several ? 3 : 1)) % PAGE_HUES;
     series.dots = series.count < 30;
+    drawn->values[drawn->count] = values;
     drawn->series[drawn->count++] = series;
     return true;
 }

@@ -31,7 +31,7 @@ void words_duration(char out[WORDS], double seconds)
         format_write(out, WORDS, seconds < 10 ? "%.1f s" : "%.0f s", seconds);
     else if (whole < 3600)
         format_write(out, WORDS, "%" PRId64 " min %" PRId64 " s", whole / 60, whole % 60);
-    else if (whole < 48 * 3600)
+    else if (whole < INT64_C(172800)) /* two days */
         format_write(out, WORDS, "%" PRId64 " h %" PRId64 " min", whole / 3600, whole / 60 % 60);
     else
         format_write(out, WORDS, "%" PRId64 " days %" PRId64 " h", whole / 86400, whole / 3600 % 24);

@@ -12,12 +12,12 @@
 
 enum { FIGURES = 3 * 2 * 2 }; /* sources, protocols, metrics */
 
-static struct figure figure_of(const struct suite *suite, enum evaluation_source source, const struct suite_row *row,
+static struct figure figure_of(const struct suite *suite, enum evaluation_source source, bool knn,
                                const struct score *score, enum metric metric)
 {
     const int64_t right = metric == METRIC_TOP1 ? score->top1 : score->top5;
     const struct config *config = suite->evaluation->session->config;
-    struct figure figure = {.protocol = row->name,
+    struct figure figure = {.protocol = knn ? "knn" : "linear",
                             .metric = metric,
                             .source = source,
                             .kind = FIGURE_SHARE,
@@ -28,7 +28,7 @@ static struct figure figure_of(const struct suite *suite, enum evaluation_source
                             .mean = NAN,
                             .over_runs = {NAN, NAN},
                             .seconds = NAN};
-    if (strcmp(row->name, "knn") == 0)
+    if (knn)
         format_write(figure.setting, sizeof figure.setting, "k %d, temperature %g", (int)config->knn_k,
                      config->knn_temperature);
     else if (score->l2 >= 0)
@@ -75,7 +75,7 @@ int demo_figures_write(const char *folder, struct evaluation *evaluation, const 
         for (int source = SOURCE_PIXELS; source <= SOURCE_TRAINED; source++)
             for (int m = 0; m < 2; m++)
                 figures[suite.figures.count++] =
-                    figure_of(&suite, (enum evaluation_source)source, suite.rows[r],
-                              r == 0 ? &knn[source] : &linear[source], m == 0 ? METRIC_TOP1 : METRIC_TOP5);
+                    figure_of(&suite, (enum evaluation_source)source, r == 0, r == 0 ? &knn[source] : &linear[source],
+                              m == 0 ? METRIC_TOP1 : METRIC_TOP5);
     return write_json(folder, &suite, error);
 }
