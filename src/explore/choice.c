@@ -285,8 +285,11 @@ static int choose_farthest(const struct choosing *c, struct spread *spread, doub
     const int64_t rows = collection_count(set);
     make_unit(spread->unit, set);
     for (int64_t i = 0; i < rows; i++) spread->distance[i] = INFINITY;
-    for (int64_t i = 0; i < rows; i++)
-        if (!is_free(c, i)) add_to_spread(spread, from, i);
+    for (int64_t i = 0; i < rows; i++) {
+        if (is_free(c, i)) continue;
+        if (session_is_interrupted(set->session)) return stop_error(error, "select");
+        add_to_spread(spread, from, i);
+    }
     for (int64_t i = 0; i < rows; i++)
         if (!is_free(c, i)) spread->distance[i] = -INFINITY;
     for (int64_t i = 0; i < c->count; i++) {

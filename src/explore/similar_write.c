@@ -41,32 +41,58 @@ static const char *class_of(const struct collection *c, int64_t row)
 
 /* ---- text ------------------------------------------------------------------------------------------------------ */
 
-static int write_text(const char *path, struct text *text, struct error *error)
+/* A file that is written while it is made: the lists of a million images are no text to keep in memory. */
+struct growing {
+    struct file_writer *writer;
+    struct text text;
+};
+
+enum { GROWN = 1 << 20 /* bytes from which the text goes out */ };
+
+static int growing_open(struct growing *file, const char *path, struct error *error)
 {
-    const int status = text->failed ? error_no_memory(error, "the lists", text->capacity)
-                                    : file_write_atomic(path, text->bytes, text->length, error);
-    text_free(text);
+    *file = (struct growing){0};
+    return file_writer_open(&file->writer, path, error);
+}
+
+static void growing_flush(struct growing *file, size_t least)
+{
+    if (file->text.failed || file->text.length < least) return;
+    file_writer_write(file->writer, file->text.bytes, file->text.length);
+    file->text.length = 0;
+}
+
+static int growing_end(struct growing *file, struct error *error)
+{
+    growing_flush(file, 1);
+    const int status = file->text.failed ? error_no_memory(error, "the lists", file->text.capacity)
+                                         : file_writer_commit(&file->writer, error);
+    file_writer_abort(&file->writer);
+    text_free(&file->text);
     return status;
 }
 
 static int write_csv(const char *path, const struct similar *similar, const struct collection *c, struct error *error)
 {
-    struct text text = {0};
+    struct growing file;
     char number[NUMBER_TEXT];
-    text_add(&text, "query,rank,name,similarity,class\r\n");
+    const int status = growing_open(&file, path, error);
+    if (status) return status;
+    text_add(&file.text, "query,rank,name,similarity,class\r\n");
     for (int64_t i = 0; i < similar->count; i++) {
         const struct neighbour *list = similar->list + i * similar->k;
         for (int k = 0; k < similar_length(similar, i); k++) {
-            csv_add(&text, similar_name(similar, c, i));
-            text_add(&text, ",%d,", k + 1);
-            csv_add(&text, collection_name(c, list[k].row));
+            csv_add(&file.text, similar_name(similar, c, i));
+            text_add(&file.text, ",%d,", k + 1);
+            csv_add(&file.text, collection_name(c, list[k].row));
             number_format_shortest((double)list[k].similarity, number);
-            text_add(&text, ",%s,", number);
-            csv_add(&text, class_of(c, list[k].row));
-            text_add(&text, "\r\n");
+            text_add(&file.text, ",%s,", number);
+            csv_add(&file.text, class_of(c, list[k].row));
+            text_add(&file.text, "\r\n");
         }
+        growing_flush(&file, GROWN);
     }
-    return write_text(path, &text, error);
+    return growing_end(&file, error);
 }
 
 void similar_json(struct text *json, const struct similar *similar, const struct collection *collection, int64_t query)
@@ -88,12 +114,15 @@ void similar_json(struct text *json, const struct similar *similar, const struct
 
 static int write_jsonl(const char *path, const struct similar *similar, const struct collection *c, struct error *error)
 {
-    struct text text = {0};
+    struct growing file;
+    const int status = growing_open(&file, path, error);
+    if (status) return status;
     for (int64_t i = 0; i < similar->count; i++) {
-        similar_json(&text, similar, c, i);
-        text_add(&text, "\n");
+        similar_json(&file.text, similar, c, i);
+        text_add(&file.text, "\n");
+        growing_flush(&file, GROWN);
     }
-    return write_text(path, &text, error);
+    return growing_end(&file, error);
 }
 
 /* ---- arrays ---------------------------------------------------------------------------------------------------- */
