@@ -47,32 +47,33 @@ static int compare_names(const void *a, const void *b)
     return strcmp(((const struct named_row *)a)->name, ((const struct named_row *)b)->name);
 }
 
-static int sort_names(const struct feature_table *table, struct named_row **out, const char *path, struct error *error)
+/* By their names; NULL, and the status: there is no memory for them, or two have one name. */
+static struct named_row *sort_rows(const struct feature_table *table, const char *path, int *status,
+                                   struct error *error)
 {
     const size_t count = (size_t)table->catalog.count;
     struct named_row *rows = memory_array(count + 1, sizeof *rows);
-    if (!rows) return error_no_memory(error, "the names of rows", count * sizeof *rows);
+    *status = rows ? SIMCLR_OK : error_no_memory(error, "the names of rows", count * sizeof *rows);
+    if (!rows) return NULL;
     for (size_t i = 0; i < count; i++)
         rows[i] = (struct named_row){catalog_name(&table->catalog, (int64_t)i), (int64_t)i};
     qsort(rows, count, sizeof *rows, compare_names);
-    for (size_t i = 1; i < count; i++) {
-        if (strcmp(rows[i - 1].name, rows[i].name) != 0) continue;
-        const int status = error_set(error, SIMCLR_DATA, "%s: two rows are called %.120s: names must tell rows apart",
-                                     path, rows[i].name);
-        memory_free(rows);
-        return status;
-    }
-    *out = rows;
-    return SIMCLR_OK;
+    for (size_t i = 1; i < count && !*status; i++)
+        if (strcmp(rows[i - 1].name, rows[i].name) == 0)
+            *status = error_set(error, SIMCLR_DATA, "%s: two rows are called %.120s: names must tell rows apart", path,
+                                rows[i].name);
+    if (!*status) return rows;
+    memory_free(rows);
+    return NULL;
 }
 
 int feature_table_align(struct feature_table *table, const struct feature_table *like, const char *path,
                         struct error *error)
 {
     const size_t dim = (size_t)table->dim, wanted = (size_t)like->catalog.count;
-    struct named_row *rows = NULL;
-    int status = sort_names(table, &rows, path, error);
-    if (status) return status;
+    int status;
+    struct named_row *rows = sort_rows(table, path, &status, error);
+    if (!rows) return status;
     float *values = memory_array(wanted * dim, sizeof *values);
     if (!values) status = error_no_memory(error, "features in another order", wanted * dim * sizeof *values);
     for (size_t i = 0; !status && i < wanted; i++) {

@@ -289,13 +289,60 @@ static void memory_may_be_short(void **state)
     }
 }
 
+/* A table whose rows are called by the letters of `names`, whose values are the letters twice. */
+static void fill_table(struct feature_table *table, const char *names)
+{
+    *table = (struct feature_table){.dim = 2};
+    table->values = memory_array(2 * strlen(names), sizeof *table->values);
+    assert_non_null(table->values);
+    for (int i = 0; names[i]; i++) {
+        const char name[2] = {names[i], '\0'};
+        assert_int_equal(catalog_add(&table->catalog, name, 0, NULL), SIMCLR_OK);
+        table->values[2 * i] = table->values[2 * i + 1] = (float)names[i];
+    }
+}
+
+static void rows_are_found_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rows, *wanted;
+        int status;
+        const char *says;
+    } cases[] = {
+        {"abcd", "dbca", SIMCLR_OK, NULL},
+        {"xaybz", "ba", SIMCLR_OK, NULL}, /* more rows than are wanted */
+        {"abc", "abd", SIMCLR_DATA, "other.npy: has no row called d"},
+        {"abcb", "abc", SIMCLR_DATA, "other.npy: two rows are called b"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct feature_table table, like;
+        struct error error = {0};
+        fill_table(&like, cases[i].wanted);
+        for (long n = 1; n <= 4; n++) { /* each allocation fails once; the fourth is none of ours */
+            fill_table(&table, cases[i].rows);
+            memory_fail_after(n);
+            const int status = feature_table_align(&table, &like, "other.npy", &error);
+            memory_fail_after(0);
+            const bool short_of_memory = n == 1 || (n == 2 && i < 3); /* names that stand twice end it before */
+            assert_int_equal(status, short_of_memory ? SIMCLR_NO_MEMORY : cases[i].status);
+            for (int k = 0; !status && cases[i].wanted[k]; k++)
+                assert_true(table.values[2 * k] == (float)cases[i].wanted[k] &&
+                            table.values[2 * k + 1] == (float)cases[i].wanted[k]);
+            if (status == SIMCLR_DATA) assert_non_null(strstr(error.text, cases[i].says));
+            feature_table_free(&table);
+        }
+        feature_table_free(&like);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numpy_files_are_read),          cmocka_unit_test(safetensors_files_are_read),
         cmocka_unit_test(lists_lie_beside_npy),          cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(headers_are_read_word_by_word), cmocka_unit_test(each_form_gives_texts),
-        cmocka_unit_test(memory_may_be_short),
+        cmocka_unit_test(memory_may_be_short),           cmocka_unit_test(rows_are_found_by_name),
     };
     return run_cases(tests, make_folder, remove_folder);
 }
