@@ -8,36 +8,38 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "eval/cells.h"
 #include "explore/audit/likeness.h"
 #include "explore/audit/measures.h"
 
-enum { COARSE_SIDE = 16, COARSE = COARSE_SIDE * COARSE_SIDE };
+enum { COARSE_SIDE = 16, COARSE = COARSE_SIDE * COARSE_SIDE, SMALL_SIDE = 8, SMALL = SMALL_SIDE * SMALL_SIDE };
 
 _Static_assert((int)LIKENESS_SIDE == (int)THUMBNAIL_SIDE, "likeness compares thumbnails");
 
 /* ---- candidates by thumbnails ---------------------------------------------------------------------------------- */
 
-/* Means of 2 x 2 pixels, less their mean: out [COARSE]. */
-static void make_coarse(float *out, const uint8_t *thumbnail, bool mirrored)
+/* Means of blocks of pixels, less their mean: out [side][side]. */
+static void make_coarse(float *out, int side, const uint8_t *thumbnail, bool mirrored)
 {
+    const int block = THUMBNAIL_SIDE / side, values = side * side;
     float mean = 0;
-    for (int y = 0; y < COARSE_SIDE; y++)
-        for (int x = 0; x < COARSE_SIDE; x++) {
-            const uint8_t *at = thumbnail + 2 * y * THUMBNAIL_SIDE + 2 * x;
-            const int to = mirrored ? COARSE_SIDE - 1 - x : x;
-            out[y * COARSE_SIDE + to] = (float)(at[0] + at[1] + at[THUMBNAIL_SIDE] + at[THUMBNAIL_SIDE + 1]) * 0.25f;
+    for (int y = 0; y < side; y++)
+        for (int x = 0; x < side; x++) {
+            const uint8_t *at = thumbnail + block * (y * THUMBNAIL_SIDE + x);
+            int sum = 0;
+            for (int i = 0; i < block * block; i++) sum += at[i / block * THUMBNAIL_SIDE + i % block];
+            const float value = (float)sum / (float)(block * block);
+            out[y * side + (mirrored ? side - 1 - x : x)] = value;
+            mean += value;
         }
-    for (int i = 0; i < COARSE; i++) mean += out[i];
-    mean /= COARSE;
-    for (int i = 0; i < COARSE; i++) out[i] -= mean;
+    mean /= (float)values;
+    for (int i = 0; i < values; i++) out[i] -= mean;
 }
 
-static float *make_all_coarse(const uint8_t *thumbnails, int64_t count, bool mirrored)
+static void make_all_coarse(float *out, int side, const uint8_t *thumbnails, int64_t count, bool mirrored)
 {
-    float *out = memory_array((size_t)count * COARSE, sizeof *out);
-    for (int64_t i = 0; out && i < count; i++)
-        make_coarse(out + i * COARSE, thumbnails + i * THUMBNAIL_BYTES, mirrored);
-    return out;
+    for (int64_t i = 0; i < count; i++)
+        make_coarse(out + i * side * side, side, thumbnails + i * THUMBNAIL_BYTES, mirrored);
 }
 
 /* What is searched, and by what: all rows by themselves, or by copies of some. */
@@ -48,6 +50,7 @@ struct asking {
     const float *query_values;       /* features of who asks; NULL: the graph is known */
     const struct neighbour *graph;   /* [rows][COLLECTION_NEIGHBOURS] */
     int64_t query_count;
+    int64_t exact_rows; /* up to so many are searched among all */
 };
 
 enum { PROPOSED = 3 * NEAR_CANDIDATES };
@@ -71,26 +74,68 @@ static int search_rows(int32_t *proposed, int place, const struct asking *asking
     return status;
 }
 
-/* As they are, and mirrored. */
+/* As they are, and mirrored: each among all. */
 static int search_thumbnails(int32_t *proposed, const struct asking *asking, struct error *error)
 {
-    const int64_t rows = collection_count(asking->collection);
-    float *coarse = make_all_coarse(asking->thumbnails, rows, false);
-    int status = coarse ? SIMCLR_OK : error_no_memory(error, "thumbnails", (size_t)rows * COARSE * sizeof *coarse);
+    const int64_t rows = collection_count(asking->collection), queries = asking->query_count;
+    float *coarse = memory_array((size_t)rows * COARSE, sizeof *coarse);
+    float *query = memory_array((size_t)queries * COARSE, sizeof *query);
+    int status = SIMCLR_OK;
+    if (!coarse || !query) status = error_no_memory(error, "thumbnails", (size_t)rows * COARSE * sizeof *coarse);
+    if (!status) make_all_coarse(coarse, COARSE_SIDE, asking->thumbnails, rows, false);
     for (int mirrored = 0; !status && mirrored < 2; mirrored++) {
-        float *query = make_all_coarse(asking->query_thumbnails, asking->query_count, mirrored);
         const struct neighbours_args args = {.rows = coarse,
                                              .query = query,
                                              .count = rows,
-                                             .query_count = asking->query_count,
+                                             .query_count = queries,
                                              .dim = COARSE,
                                              .k = NEAR_CANDIDATES,
                                              .leave_out_self = asking->query_thumbnails == asking->thumbnails};
-        status = query ? search_rows(proposed, 1 + mirrored, asking, &args, error)
-                       : error_no_memory(error, "thumbnails", (size_t)asking->query_count * COARSE * sizeof *query);
-        memory_free(query);
+        make_all_coarse(query, COARSE_SIDE, asking->query_thumbnails, queries, mirrored);
+        status = search_rows(proposed, 1 + mirrored, asking, &args, error);
     }
     memory_free(coarse);
+    memory_free(query);
+    return status;
+}
+
+/* The lists of rows among all thumbnails and all mirrored ones, which stand behind them, as candidates of either kind.
+ */
+static void propose_both(int32_t *proposed, const struct neighbour *list, int64_t rows, int k)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        int32_t *place = proposed + i * PROPOSED + NEAR_CANDIDATES;
+        int used[2] = {0};
+        for (int j = 0; j < 2 * NEAR_CANDIDATES; j++) place[j] = -1;
+        for (int j = 0; j < k && list[i * k + j].row >= 0; j++) {
+            const int mirrored = list[i * k + j].row >= rows;
+            const int32_t row = (int32_t)(list[i * k + j].row - (mirrored ? rows : 0));
+            if (row != i && used[mirrored] < NEAR_CANDIDATES)
+                place[mirrored * NEAR_CANDIDATES + used[mirrored]++] = row;
+        }
+    }
+}
+
+/* The same of a large set, in the nearest cells of k-means: thumbnails of 8 x 8, each row and its mirror image. */
+static int search_cells(int32_t *proposed, const struct asking *asking, struct error *error)
+{
+    const int64_t rows = collection_count(asking->collection);
+    const struct session *session = asking->collection->session;
+    float *both = memory_array(2 * (size_t)rows * SMALL, sizeof *both);
+    struct neighbour *list = memory_array(2 * (size_t)rows * 2 * NEAR_CANDIDATES, sizeof *list);
+    const struct cells_args args = {.rows = both, .count = 2 * rows, .dim = SMALL, .k = 2 * NEAR_CANDIDATES};
+    double recall = 0;
+    int status = SIMCLR_OK;
+    if (!both || !list) status = error_no_memory(error, "thumbnails", 2 * (size_t)rows * SMALL * sizeof *both);
+    if (!status) make_all_coarse(both, SMALL_SIDE, asking->thumbnails, rows, false);
+    if (!status) make_all_coarse(both + rows * SMALL, SMALL_SIDE, asking->thumbnails, rows, true);
+    if (!status) status = cells_search(session->backend, list, &recall, &args, error);
+    if (!status) propose_both(proposed, list, rows, args.k);
+    if (!status)
+        log_info(&session->log, "thumbnails by cells: %.2f %% of the 10 nearest are found (--exact searches all)",
+                 100 * recall);
+    memory_free(both);
+    memory_free(list);
     return status;
 }
 
@@ -109,7 +154,9 @@ static int find_candidates(int32_t *proposed, const struct asking *asking, struc
         status = search_rows(proposed, 0, asking, &args, error);
     else
         propose(proposed, 0, asking->graph, asking->query_count, COLLECTION_NEIGHBOURS);
-    return status ? status : search_thumbnails(proposed, asking, error);
+    if (status) return status;
+    const bool large = !asking->query_values && collection_count(c) > asking->exact_rows;
+    return large ? search_cells(proposed, asking, error) : search_thumbnails(proposed, asking, error);
 }
 
 /* ---- the check: copies of the set's own images ------------------------------------------------------------------ */
@@ -412,14 +459,15 @@ static int judge(struct near *out, const struct asking *asking, const struct can
 }
 
 int near_find(struct near *out, struct collection *collection, const struct neighbour *graph, const uint8_t *thumbnails,
-              struct error *error)
+              int64_t exact_rows, struct error *error)
 {
     const int64_t rows = collection_count(collection);
     const struct asking asking = {.collection = collection,
                                   .thumbnails = thumbnails,
                                   .query_thumbnails = thumbnails,
                                   .graph = graph,
-                                  .query_count = rows};
+                                  .query_count = rows,
+                                  .exact_rows = exact_rows};
     struct likeness_tables tables;
     struct candidates candidates = {0};
     likeness_tables_make(&tables);
