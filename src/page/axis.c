@@ -87,7 +87,7 @@ void axis_label(const struct axis *axis, double value, char out[AXIS_LABEL])
 
 void drawing_open(struct page *page, int width, int height, const char *title, const char *summary)
 {
-    const int number = ++page->drawings;
+    const int number = ++page->numbered;
     char attributes[192];
     format_write(attributes, sizeof attributes,
                  "viewBox=\"0 0 %d %d\" style=\"max-width:%dpx\" role=\"img\" "

@@ -178,9 +178,14 @@ void page_free(struct page *page)
 
 void page_table(struct page *page, const char *caption, const char *const *columns, size_t count)
 {
-    page_open(page, "div", "class=\"scroll\" tabindex=\"0\"");
+    char attributes[96];
+    const int number = ++page->numbered;
+    format_write(attributes, sizeof attributes,
+                 "class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"table%d\"", number);
+    page_open(page, "div", attributes);
     page_open(page, "table", NULL);
-    page_open(page, "caption", NULL);
+    format_write(attributes, sizeof attributes, "id=\"table%d\"", number);
+    page_open(page, "caption", attributes);
     page_element(page, "span", NULL, "%s", caption); /* stays in sight where the table is wider than the window */
     page_close(page);
     page_open(page, "thead", NULL);

@@ -20,7 +20,7 @@ struct page {
     const char *open[PAGE_DEEPEST]; /* elements that page_close has yet to close, the outermost first */
     int depth;
     int heading;  /* level of the last heading: the next is at most one deeper */
-    int drawings; /* charts so far: their titles have numbers */
+    int numbered; /* charts and tables so far: their titles have numbers */
 };
 
 /* Everything before the contents, up to <main> and <h1>. */
