@@ -1,12 +1,14 @@
 /* bench/bench_select.c -- what the choice of images to label is worth: accuracy of a classifier of the chosen ones, and
  * classes among them, strategy by strategy, over seeds.
  *
- *   bench_select CHECKPOINT DATA [SEEDS]     DATA: what --data takes, with labels and a test part; SEEDS: 10
+ *   bench_select CHECKPOINT DATA [SEEDS [COUNT...]]     DATA: what --data takes, with labels and a test part
+ *
+ * SEEDS: 10. COUNT: numbers of labels that rise, 10 20 50 100.
  *
  * From no label at all. `typical` and `typiclust` choose each number anew: the nearest to the centre of its cluster, or
  * the densest there (the mean distance to 20 neighbours, Hacohen, Dekel & Weinshall 2022). `uncertain` begins with the
- * ten of `typical` and goes on from there with the labels of those before. The classifier is evaluate's fewshot:
- * logistic regression on unit rows x 10, penalty 1e-3; it is judged on all test images. */
+ * first number of `typical` and goes on from there with the labels of those before. The classifier is evaluate's
+ * fewshot: logistic regression on unit rows x 10, penalty 1e-3; it is judged on all test images. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,8 +20,8 @@
 #include "eval/statistics.h"
 #include "explore/choice.h"
 
-enum { SEEDS_MOST = 100, COUNTS = 4, MOST = 100, SCALE = 10, DENSE = 20, ITERATIONS = 300 };
-static const int counts[COUNTS] = {10, 20, 50, MOST};
+enum { SEEDS_MOST = 100, COUNTS = 8, MOST = 1000, SCALE = 10, DENSE = 20, ITERATIONS = 300 };
+static const int usual[] = {10, 20, 50, 100};
 static const double PENALTY = 1e-3;
 
 enum way { RANDOM, TYPICAL, TYPICLUST, DIVERSE, UNCERTAIN, WAYS };
@@ -30,6 +32,7 @@ static const enum choice_strategy strategies[WAYS] = {CHOICE_RANDOM, CHOICE_TYPI
 struct bench {
     struct collection all, train; /* train: the rows of the training part, borrowed from all */
     double *untypical;            /* [train rows] */
+    int counts[COUNTS], count;    /* of labels */
     double accuracy[WAYS][COUNTS][SEEDS_MOST], covered[WAYS][COUNTS][SEEDS_MOST];
 };
 
@@ -135,20 +138,20 @@ static int run(struct bench *bench, enum way way, int seed, struct error *error)
     struct labelled labelled;
     int64_t rows[MOST];
     int before = 0, status = labelled_read(&labelled, &bench->train, "", error);
-    for (int n = 0; !status && n < COUNTS; n++) {
+    for (int n = 0; !status && n < bench->count; n++) {
         if (way == UNCERTAIN) { /* what was chosen before has labels now */
-            status = choose(bench, n == 0 ? TYPICAL : way, &labelled, counts[n] - before, (uint64_t)seed, rows + before,
-                            error);
-            for (int i = before; !status && i < counts[n]; i++) {
+            status = choose(bench, n == 0 ? TYPICAL : way, &labelled, bench->counts[n] - before, (uint64_t)seed,
+                            rows + before, error);
+            for (int i = before; !status && i < bench->counts[n]; i++) {
                 labelled.label[rows[i]] = bench->train.labels[rows[i]];
                 labelled.count++;
             }
-            before = counts[n];
+            before = bench->counts[n];
         } else {
-            status = choose(bench, way, &labelled, counts[n], (uint64_t)seed, rows, error);
+            status = choose(bench, way, &labelled, bench->counts[n], (uint64_t)seed, rows, error);
         }
         if (!status)
-            status = judge(bench, rows, counts[n], &bench->accuracy[way][n][seed - 1],
+            status = judge(bench, rows, bench->counts[n], &bench->accuracy[way][n][seed - 1],
                            &bench->covered[way][n][seed - 1], error);
     }
     labelled_free(&labelled);
@@ -175,7 +178,7 @@ static void print(const struct bench *bench, int seeds)
 {
     printf("| labels | strategy | accuracy, %% | 95 %% over seeds | above random | 95 %% | classes |\n"
            "|---|---|---|---|---|---|---|\n");
-    for (int n = 0; n < COUNTS; n++)
+    for (int n = 0; n < bench->count; n++)
         for (int way = 0; way < WAYS; way++) {
             double mean, above, covered, difference[SEEDS_MOST];
             struct interval interval, beyond, classes;
@@ -183,8 +186,8 @@ static void print(const struct bench *bench, int seeds)
             statistics_over_seeds(&mean, &interval, bench->accuracy[way][n], seeds);
             statistics_over_seeds(&above, &beyond, difference, seeds);
             statistics_over_seeds(&covered, &classes, bench->covered[way][n], seeds);
-            printf("| %d | %s | %.1f | [%.1f, %.1f] | %+.1f | [%+.1f, %+.1f] | %.1f |\n", counts[n], way_names[way],
-                   mean, interval.low, interval.high, above, beyond.low, beyond.high, covered);
+            printf("| %d | %s | %.1f | [%.1f, %.1f] | %+.1f | [%+.1f, %+.1f] | %.1f |\n", bench->counts[n],
+                   way_names[way], mean, interval.low, interval.high, above, beyond.low, beyond.high, covered);
         }
 }
 
@@ -208,14 +211,25 @@ static int measure(struct bench *bench, struct session *session, int seeds, stru
     return status;
 }
 
+/* False: they don't rise, or are too many. */
+static bool read_counts(struct bench *bench, int words, char **word)
+{
+    for (int i = 0; i < 4; i++) bench->counts[i] = usual[i];
+    bench->count = words > 0 ? words : 4;
+    for (int i = 0; i < words && i < COUNTS; i++) bench->counts[i] = atoi(word[i]);
+    for (int i = 0; i < bench->count && i < COUNTS; i++)
+        if (bench->counts[i] <= (i > 0 ? bench->counts[i - 1] : 1) || bench->counts[i] > MOST) return false;
+    return bench->count <= COUNTS;
+}
+
 int main(int count, char **words)
 {
     struct error error = {0};
     struct config *config = NULL;
     struct bench *bench = memory_allocate(sizeof *bench);
     const int seeds = count > 3 ? atoi(words[3]) : 10;
-    if (count < 3 || seeds < 2 || seeds > SEEDS_MOST || !bench) {
-        fprintf(stderr, "bench_select CHECKPOINT DATA [SEEDS]\n");
+    if (count < 3 || seeds < 2 || seeds > SEEDS_MOST || !bench || !read_counts(bench, count - 4, words + 4)) {
+        fprintf(stderr, "bench_select CHECKPOINT DATA [SEEDS [COUNT...]]\n");
         memory_free(bench);
         return 2;
     }
