@@ -26,9 +26,9 @@ static int tell(const struct audit *audit, struct error *error)
     struct text json = {0};
     if (!session->config->json) {
         audit_print(audit);
-        session_print(session,
-                      "written to %s; nothing was deleted: look at audit.html, then give --subset %s/keep.txt\n",
-                      session->config->out, session->config->out);
+        session_print(session, "written to %s, nothing was deleted: look at audit.html", session->config->out);
+        if (audit->group) session_print(session, ", then give --subset %s/keep.txt", session->config->out);
+        session_print(session, "\n");
         return SIMCLR_OK;
     }
     audit_json(audit, &json);

@@ -97,6 +97,9 @@ check 0 '"exact duplicates"' '' "$simclr" audit run --data set --out exact --onl
 true_that 'only what was asked for is listed' python3 -c 'import json; assert list(json.load(open("exact/audit.json"))["lists"]) == ["exact duplicates", "leaks"]'
 audit 0 'dark' '' --data set --out shown --only pictures
 true_that 'without duplicates there are no lists' test ! -e shown/keep.txt
+true_that 'and none is named' bash -c '! grep -q keep.txt out'
+mkdir -p stale && echo old >stale/keep.txt && audit 0 'written to stale' '' --data set --out stale --only outliers
+true_that 'lists of an earlier audit are gone' test ! -e stale/keep.txt
 audit 2 '' '"fake" is none: give some of exact, near, outliers, labels and pictures' --data set --out x --only exact,fake
 mkdir flat && cp set/train/cat/*.png flat/
 audit 0 '' 'suspect labels are not looked for: there are no labels' --data flat --out none

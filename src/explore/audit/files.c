@@ -294,7 +294,10 @@ int audit_write(const struct audit *audit, const char *folder, struct error *err
     for (int i = 0; !status && i < audit_file_count; i++) {
         char *path = file_join(folder, audit_files[i].name);
         if (!path) return error_no_memory(error, "a path", strlen(folder) + 16);
-        if (!audit_files[i].of_groups || audit->group) status = audit_files[i].write(audit, path, error);
+        if (!audit_files[i].of_groups || audit->group)
+            status = audit_files[i].write(audit, path, error);
+        else
+            remove(path); /* of an earlier audit: it is not of this one */
         memory_free(path);
     }
     return status;
