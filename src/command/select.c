@@ -23,7 +23,7 @@ static int sheet_path(char **out, const struct config *config, struct error *err
 
 static int check_outputs(const struct config *config, struct error *error)
 {
-    char *sheet;
+    char *sheet = NULL;
     int status = outputs_check(config, "out", config->out, error);
     if (!status) status = sheet_path(&sheet, config, error);
     if (status || !sheet) return status;
@@ -68,7 +68,7 @@ static int write_sheet(const char *path, const struct collection *c, const struc
 static int write(const struct collection *c, const struct choice *choice, struct error *error)
 {
     const struct config *config = c->session->config;
-    char *sheet;
+    char *sheet = NULL;
     int status = names_write(config->out, c, choice->rows, choice->count, error);
     if (!status) status = sheet_path(&sheet, config, error);
     if (status || !sheet) return status;

@@ -165,7 +165,7 @@ static int try_rows(struct trial *t, struct search *s, int drawn, struct error *
     t->own = memory_array(others, sizeof *t->own);
     if (!t->others || !t->nearest || !t->own) return error_no_memory(error, "cells", others * dim * sizeof *t->others);
     for (size_t i = 0; i < others; i++)
-        memcpy(t->others + i * dim, s->args->rows + (t->exact[i].row < 0 ? 0 : t->exact[i].row) * s->args->dim,
+        memcpy(t->others + i * dim, s->args->rows + (t->exact[i].row < 0 ? 0 : (size_t)t->exact[i].row) * dim,
                dim * sizeof *t->others);
     status = find_cells(s, t->nearest, t->rows, drawn, CELLS_PROBES_MOST, error);
     return status ? status : find_cells(s, t->own, t->others, (int64_t)others, 1, error);

@@ -53,6 +53,7 @@ static int open_images(struct collection *c, struct error *error)
 static int take(struct collection *c, int part, float **values, const int32_t *labels, struct error *error)
 {
     const int64_t begin = c->begin[part], count = c->begin[part + 1] - begin;
+    if (!*values) return SIMCLR_OK; /* no rows */
     if (labels) memcpy(c->labels + begin, labels, (size_t)count * sizeof *labels);
     if (count == collection_count(c)) {
         c->values = *values;

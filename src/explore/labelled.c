@@ -92,7 +92,7 @@ static int read_word(char *word, bool escaped, const char *path, long line, stru
     size_t length = strlen(word);
     while (length > 0 && (word[length - 1] == '\r' || word[length - 1] == ' ')) length--;
     if (escaped) length = escape_undo(word, length);
-    if (length == (size_t)-1 || memchr(word, '\0', length))
+    if (length == (size_t)-1 || strnlen(word, length) < length)
         return error_set(error, SIMCLR_DATA, "%s:%ld: " ESCAPE_ADVICE, path, line);
     word[length] = '\0';
     return SIMCLR_OK;

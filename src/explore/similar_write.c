@@ -165,7 +165,7 @@ static int add_names(struct arrays *out, const char *array, const char *(*name)(
     if (!bytes) return error_no_memory(error, "names", (size_t)count * width);
     for (int64_t i = 0; i < count; i++) {
         const char *text = name(out, i);
-        memcpy(bytes + (size_t)i * width, text, strlen(text));
+        for (size_t k = 0; text[k]; k++) bytes[(size_t)i * width + k] = text[k];
     }
     snprintf(descr, sizeof descr, "|S%zu", width);
     const int status = add_array(out, array, descr, bytes, count, 0, width, error);

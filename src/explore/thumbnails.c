@@ -28,7 +28,7 @@ struct showing {
 static void show_one(void *context, int64_t number, int thread)
 {
     const struct showing *job = context;
-    const struct image *image;
+    const struct image *image = NULL;
     struct error *error = &job->errors[thread];
     if (stop_is_asked(job->stop) || error->status) return;
     const int64_t row = job->rows ? job->rows[number] : number;

@@ -11,6 +11,7 @@
 #include "data/bytes/archive_cache.h"
 
 static const char *const words[KEPT_KINDS] = {"features", "graph", "thumbnails"};
+static const char *const formats[KEPT_KINDS] = {"simclr-features", "simclr-graph", "simclr-thumbnails"};
 static const char *const sayings[KEPT_KINDS] = {"the features are", "the graph of neighbours is", "the thumbnails are"};
 static const char END[] = ".safetensors";
 
@@ -52,12 +53,6 @@ void kept_close(struct kept *kept)
     *kept = (struct kept){0};
 }
 
-static void format_of(const struct kept *kept, char format[32])
-{
-    strcpy(format, "simclr-");
-    strcat(format, words[kept->kind]);
-}
-
 /* ---- reading --------------------------------------------------------------------------------------------------- */
 
 static bool metadata_is(const struct safetensors *file, const char *key, const char *value)
@@ -68,9 +63,7 @@ static bool metadata_is(const struct safetensors *file, const char *key, const c
 
 static bool is_ours(const struct safetensors *file, const struct kept *kept)
 {
-    char format[32];
-    format_of(kept, format);
-    return metadata_is(file, "format", format) && metadata_is(file, "key", kept->key) &&
+    return metadata_is(file, "format", formats[kept->kind]) && metadata_is(file, "key", kept->key) &&
            metadata_is(file, SAFETENSORS_CHECKSUM, NULL) && safetensors_verify(file, NULL) == SIMCLR_OK;
 }
 
@@ -154,18 +147,16 @@ void kept_store(const struct kept *kept, const struct session *session, const st
                 int count)
 {
     struct error reason = {0};
-    char format[32];
     const int64_t limit = session->config->feature_cache_size;
     int64_t bytes = 0;
     if (!kept->path) return;
-    format_of(kept, format);
     for (int i = 0; i < count; i++) bytes += (int64_t)entries[i].bytes;
     if (bytes > limit) {
         log_info(&session->log, "%s not kept: %lld bytes are more than --feature-cache-size", sayings[kept->kind],
                  (long long)bytes);
         return;
     }
-    const struct safetensors_pair metadata[] = {{"format", format}, {"key", kept->key}};
+    const struct safetensors_pair metadata[] = {{"format", formats[kept->kind]}, {"key", kept->key}};
     int status = file_make_folder(kept->folder, &reason);
     if (!status) {
         file_sweep(kept->folder, NULL); /* what killed commands left: no other would meet it */
