@@ -1,9 +1,9 @@
 /* explore/map_write.c -- a map as a file: numbers, a table, a drawing, or an atlas of pictures. */
 #include <string.h>
-#include <strings.h>
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "base/letters.h"
 #include "base/memory.h"
 #include "base/npy.h"
 #include "base/number.h"
@@ -18,7 +18,7 @@ enum map_format collection_map_format(const char *path)
         [MAP_NPY] = ".npy", [MAP_CSV] = ".csv", [MAP_SVG] = ".svg", [MAP_PNG] = ".png"};
     const size_t length = strlen(path);
     for (int i = MAP_NPY; i <= MAP_PNG; i++)
-        if (length > 4 && strcasecmp(path + length - 4, endings[i]) == 0) return (enum map_format)i;
+        if (length > 4 && letters_equal(path + length - 4, endings[i])) return (enum map_format)i;
     return MAP_OTHER;
 }
 

@@ -1,10 +1,10 @@
 /* explore/similar_write.c -- lists of neighbours as files: for programs (.npz, .csv, .jsonl), and for people. */
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "base/letters.h"
 #include "base/memory.h"
 #include "base/npy.h"
 #include "base/number.h"
@@ -24,7 +24,7 @@ enum similar_format similar_format(const char *path)
     const size_t length = strlen(path);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         const size_t tail = strlen(endings[i].ending);
-        if (length > tail && strcasecmp(path + length - tail, endings[i].ending) == 0) return endings[i].format;
+        if (length > tail && letters_equal(path + length - tail, endings[i].ending)) return endings[i].format;
     }
     return SIMILAR_OTHER;
 }
