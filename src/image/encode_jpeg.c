@@ -6,6 +6,8 @@
 #include "image/image.h"
 #include "image/jpeg_errors.h"
 
+#include <jerror.h>
+
 struct writer {
     struct jpeg_compress_struct cinfo;
     struct jpeg_errors errors;
@@ -17,9 +19,12 @@ struct writer {
 static int write_pixels(struct writer *writer, const struct image *image, int quality, struct error *error)
 {
     struct jpeg_compress_struct *cinfo = &writer->cinfo;
-    if (setjmp(writer->errors.jump))
+    if (setjmp(writer->errors.jump)) {
+        if (writer->errors.code == JERR_OUT_OF_MEMORY)
+            return error_no_memory(error, "encoding a JPEG picture", 3 * (size_t)image->width * (size_t)image->height);
         return error_set(error, SIMCLR_INVALID, "a picture of %d x %d pixels cannot be written as JPEG (%s)",
                          image->width, image->height, writer->errors.text);
+    }
     jpeg_create_compress(cinfo);
     jpeg_mem_dest(cinfo, &writer->bytes, &writer->count);
     cinfo->image_width = (JDIMENSION)image->width;

@@ -158,6 +158,7 @@ int features_extract_cached(struct session *session, const struct features_reque
                             bool *from_cache, struct error *error)
 {
     struct feature_cache cache;
+    *out = (struct features){0};
     int status = feature_cache_open(&cache, session, request, error);
     *from_cache = !status && feature_cache_load(&cache, session, request, out);
     if (!status && !*from_cache) {

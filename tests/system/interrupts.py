@@ -30,6 +30,7 @@ CASES = [
     Case("finetune", ["finetune", *JUDGED, "--synthetic-images", "256", "--epochs", "100000", "--out", "run.finetune"], 0, "^finetune: ", "the same command goes on"),
     Case("neighbours, the graph", ["neighbours", *JUDGED, "--synthetic-images", "40000", "--out", "graph.npz"], 0.2, "^neighbours: of each",
          leaves_no="graph.npz"),
+    Case("audit, its pictures", ["audit", *JUDGED, "--synthetic-images", "20000", "--out", "audited"], 0.2, "^test images: ", leaves_no="audited/audit.csv"),
     Case("embed", ["embed", *JUDGED, "--synthetic-images", "60000", "--out", "features.npy"], 1, leaves_no="features.npy"),
     Case("data pack, shards", ["data", "pack", "large", "--out", "shards", "--shorter-side", "100", "--threads", "1"], 0.5),
     Case("data pack, raw", ["data", "pack", "large", "--out", "raw", "--format", "raw", "--threads", "1"], 0.5),

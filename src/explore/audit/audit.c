@@ -63,9 +63,13 @@ static int look_at(void *context, int64_t row, const struct image *image, struct
     size_t count;
     const int status = picture_measure(&audit->pictures[row], c->session->simd, image, error);
     if (status) return status;
-    audit->bytes[row] = -1;
-    if (dataset_encoded(c->sets[part], row - c->begin[part], 1, &start, &count, &audit->bytes[row], NULL))
+    struct error failure = {0};
+    if (dataset_encoded(c->sets[part], row - c->begin[part], 1, &start, &count, &audit->bytes[row], &failure)) {
         audit->bytes[row] = -1;
+        if (failure.status == SIMCLR_NO_MEMORY) return error_set(error, SIMCLR_NO_MEMORY, "%s", failure.text);
+        if (failure.status != SIMCLR_UNSUPPORTED) /* it was read a moment ago */
+            log_warning(&c->session->log, "the size of a file is not known: %s", failure.text);
+    }
     memory_free(start);
     return SIMCLR_OK;
 }
