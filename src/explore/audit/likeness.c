@@ -45,7 +45,7 @@ static void crop_across(float *out, const float *in, const struct likeness_axis 
 {
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
-            const float *weight = axis->weight[x], *row = in + y * SIDE;
+            const float *weight = axis->weight[x], *row = in + (int64_t)y * SIDE;
             const int16_t *index = axis->index[x];
             out[y * SIDE + x] = weight[0] * row[index[0]] + weight[1] * row[index[1]] + weight[2] * row[index[2]] +
                                 weight[3] * row[index[3]];
@@ -57,7 +57,7 @@ static void crop_down(float *out, const float *in, const struct likeness_axis *a
     for (int y = 0; y < SIDE; y++) {
         const float *weight = axis->weight[y];
         const float *row[4];
-        for (int k = 0; k < 4; k++) row[k] = in + axis->index[y][k] * SIDE;
+        for (int k = 0; k < 4; k++) row[k] = in + (int64_t)axis->index[y][k] * SIDE;
         for (int x = 0; x < SIDE; x++)
             out[y * SIDE + x] =
                 weight[0] * row[0][x] + weight[1] * row[1][x] + weight[2] * row[2][x] + weight[3] * row[3][x];
@@ -70,7 +70,7 @@ static void crop_down(float *out, const float *in, const struct likeness_axis *a
 static void mean_across(float *out, const float *in)
 {
     for (int y = 0; y < SIDE; y++) {
-        const float *row = in + y * SIDE;
+        const float *row = in + (int64_t)y * SIDE;
         for (int x = 0; x < SIDE; x++) {
             const int first = x < REACH ? 0 : x - REACH, last = x + REACH >= SIDE ? SIDE - 1 : x + REACH;
             float sum = 0;

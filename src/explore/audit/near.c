@@ -25,7 +25,7 @@ static void make_coarse(float *out, int side, const uint8_t *thumbnail, bool mir
     float mean = 0;
     for (int y = 0; y < side; y++)
         for (int x = 0; x < side; x++) {
-            const uint8_t *at = thumbnail + block * (y * THUMBNAIL_SIDE + x);
+            const uint8_t *at = thumbnail + (int64_t)block * (y * THUMBNAIL_SIDE + x);
             int sum = 0;
             for (int i = 0; i < block * block; i++) sum += at[i / block * THUMBNAIL_SIDE + i % block];
             const float value = (float)sum / (float)(block * block);
@@ -60,7 +60,7 @@ static void propose(int32_t *proposed, int place, const struct neighbour *list, 
 {
     for (int64_t i = 0; i < count; i++)
         for (int j = 0; j < NEAR_CANDIDATES; j++)
-            proposed[i * PROPOSED + place * NEAR_CANDIDATES + j] = j < k ? list[i * k + j].row : -1;
+            proposed[i * PROPOSED + (int64_t)place * NEAR_CANDIDATES + j] = j < k ? list[i * k + j].row : -1;
 }
 
 static int search_rows(int32_t *proposed, int place, const struct asking *asking, const struct neighbours_args *args,
@@ -111,7 +111,7 @@ static void propose_both(int32_t *proposed, const struct neighbour *list, int64_
             const int mirrored = list[i * k + j].row >= rows;
             const int32_t row = (int32_t)(list[i * k + j].row - (mirrored ? rows : 0));
             if (row != i && used[mirrored] < NEAR_CANDIDATES)
-                place[mirrored * NEAR_CANDIDATES + used[mirrored]++] = row;
+                place[(int64_t)mirrored * NEAR_CANDIDATES + used[mirrored]++] = row;
         }
     }
 }
@@ -150,10 +150,10 @@ static int find_candidates(int32_t *proposed, const struct asking *asking, struc
                                          .dim = c->dim,
                                          .k = NEAR_CANDIDATES};
     int status = SIMCLR_OK;
-    if (asking->query_values)
-        status = search_rows(proposed, 0, asking, &args, error);
-    else
+    if (asking->graph)
         propose(proposed, 0, asking->graph, asking->query_count, COLLECTION_NEIGHBOURS);
+    else
+        status = search_rows(proposed, 0, asking, &args, error);
     if (status) return status;
     const bool large = !asking->query_values && collection_count(c) > asking->exact_rows;
     return large ? search_cells(proposed, asking, error) : search_thumbnails(proposed, asking, error);
