@@ -115,13 +115,9 @@ static double histogram_deviation(const uint8_t *gray, int64_t pixels)
 
 static float blur_score(const struct image *image)
 {
-    uint8_t gray[BLUR_SIDE * BLUR_SIDE];
+    uint8_t gray[BLUR_SIDE * BLUR_SIDE] = {0};
     const int64_t pixels = (int64_t)image->width * image->height;
-    for (int y = 0; y < image->height; y++)
-        for (int x = 0; x < image->width; x++) {
-            const int64_t at = (int64_t)y * image->width + x;
-            gray[at] = luma(image->rgb + 3 * at);
-        }
+    for (int64_t i = 0; i < pixels; i++) gray[i] = luma(image->rgb + 3 * i);
     const double edges = 1 - exp(-edge_deviation(gray, image->width, image->height) * 0.01);
     const double spread = 1 - exp(-histogram_deviation(gray, pixels) * 0.01);
     return (float)fmin(edges + (spread > 0.18 ? spread : 0), 1);
