@@ -108,7 +108,7 @@ struct config {
     double layer_decay;
     /* info, bench, demo */
     bool memory;
-    char *what; /* the part of bench: options.c lists them */
+    char *what; /* the part of bench: options_evaluation_body.h lists them */
     int64_t images, views;
     /* data */
     bool check;
