@@ -69,6 +69,7 @@ struct figure {
     double mean; /* over runs, and its t-interval; NaN: all runs gave the same value */
     struct interval over_runs;
     int64_t labelled; /* training images whose labels were used */
+    int cut_fits;     /* fits that it stands on and that ended at --iterations, short of their optimum */
     double seconds;   /* of the protocol on this source, all its figures together */
 };
 

@@ -115,6 +115,7 @@ int evaluation_linear(struct evaluation *evaluation, enum evaluation_source sour
     out->held_out_top1 = sweep.held_out_top1;
     out->held_out = sweep.held_out;
     out->folds = sweep.folds;
+    out->cut = sweep.cut;
     for (int64_t i = 0; i < test->count && status == SIMCLR_OK; i++)
         score_count(out, rank_of_label(logits + i * classes, classes, test->labels[i]));
     if (!status && evaluation_wants_predictions(evaluation, source))

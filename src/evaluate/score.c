@@ -72,6 +72,7 @@ void score_json(struct text *json, const char *name, const struct score *score)
         text_json_integer(json, "held_out_images", score->held_out);
         text_json_integer(json, "folds", score->folds);
     }
+    if (score->cut) text_json_integer(json, "cut_fits", 1);
     if (score->rate >= 0) text_json_number(json, "rate", score->rate);
     if (score->papers_rate >= 0) {
         const struct score_interval unknown = {0};

@@ -20,6 +20,7 @@ struct score {
     double l2, held_out_top1;                         /* of a fit with a penalty; negative: not there */
     int64_t held_out; /* training images that chose the penalty, in `folds` parts (1: a tenth); 0: not there */
     int folds;
+    bool cut;                         /* the fit ended at --iterations, short of its optimum */
     double rate, papers_rate;         /* of SGD: the rate that was chosen, and the paper's; negative: not there */
     int64_t papers_top1, papers_top5; /* with the paper's */
 };
@@ -33,8 +34,9 @@ void score_print_header(const struct session *session, const char *protocol);
 void score_print(const struct session *session, const char *name, const struct score *score);
 
 /* "name": {"top1": {"value", "low95", "high95"}, "top5": {the same}, "images", "l2", "held_out_top1",
- * "held_out_images", "folds"}. Shares, not percent; the last four where there are any. A known bootstrap adds
- * "bootstrap_low95" and "bootstrap_high95" to its share. SGD adds "rate", and "papers_rate": {"rate", "top1", "top5"}.
+ * "held_out_images", "folds", "cut_fits"}. Shares, not percent; the last five where there are any. A known bootstrap
+ * adds "bootstrap_low95" and "bootstrap_high95" to its share. SGD adds "rate", and "papers_rate": {"rate", "top1",
+ * "top5"}.
  */
 void score_json(struct text *json, const char *name, const struct score *score);
 

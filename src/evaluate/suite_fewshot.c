@@ -220,7 +220,8 @@ static int add(struct few *few, int count, int64_t labelled, struct error *error
                                 .labelled = labelled};
         snprintf(figure.setting, sizeof figure.setting, "%d label%s a class, %s", count, count == 1 ? "" : "s",
                  method_names[m]);
-        if (m == 1 && few->cut > 0)
+        if (m == 1) figure.cut_fits = few->cut;
+        if (figure.cut_fits > 0)
             snprintf(figure.detail, sizeof figure.detail, "%d of %d fits ended at --iterations, short of the optimum",
                      few->cut, DRAWS);
         few->right[m] = NULL;

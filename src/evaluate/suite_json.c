@@ -56,6 +56,7 @@ static void json_figure(struct text *json, const struct figure *figure)
     json_runs(json, figure);
     if (figure->detail[0]) text_json_exact(json, "detail", figure->detail);
     if (figure->labelled > 0) text_json_integer(json, "labelled_images", figure->labelled);
+    if (figure->cut_fits > 0) text_json_integer(json, "cut_fits", figure->cut_fits);
     text_json_number(json, "seconds", figure->seconds);
     text_json_close_object(json);
 }

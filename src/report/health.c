@@ -167,6 +167,24 @@ static void check_log(struct findings *findings, const struct report_run *run)
 
 /* ---- the evaluation ---------------------------------------------------------------------------------------------- */
 
+/* Classifiers whose fit ended early: one sentence for all. */
+static void check_fits(struct findings *findings, const struct judged *judged)
+{
+    const struct judged_figure *first = NULL;
+    int64_t fits = 0;
+    for (size_t i = 0; i < judged->count; i++) {
+        const struct judged_figure *figure = &judged->figure[i];
+        if (figure->metric != METRIC_TOP1 || figure->cut_fits == 0) continue;
+        if (!first) first = figure;
+        fits += figure->cut_fits;
+    }
+    if (fits > 0)
+        find(findings, "", "Evaluate again with more --iterations: the figure may change.",
+             "%" PRId64 " %s at --iterations, short of the optimum; the first: %s on %s.", fits,
+             fits == 1 ? "fit of a classifier ended" : "fits of classifiers ended", first->protocol,
+             judged_source_name(first->source, first->protocol));
+}
+
 static void check_judged(struct findings *findings, const struct report_run *run)
 {
     const struct judged *judged = &run->judged;
@@ -179,6 +197,7 @@ static void check_judged(struct findings *findings, const struct report_run *run
     if (json_is(frozen, JSON_BOOLEAN) && !frozen->integer)
         find(findings, "warn", "This is a fault of the program: please report it.",
              "The evaluation changed the encoder that it judged.");
+    check_fits(findings, judged);
     if (judged->unknown > 0)
         find(findings, "", "A newer version of simclr wrote them.", "%zu %s not known here.", judged->unknown,
              judged->unknown == 1 ? "figure of the evaluation is" : "figures of the evaluation are");

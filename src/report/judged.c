@@ -52,7 +52,6 @@ static bool read_figure(struct judged_figure *out, const struct json_value *json
     *out = (struct judged_figure){
         .protocol = protocol,
         .setting = text_of(json, "setting", ""),
-        .detail = text_of(json, "detail", ""),
         .varied = text_of(runs, "varied", NULL),
         .metric = (enum metric)metric,
         .source = (enum evaluation_source)source,
@@ -62,6 +61,7 @@ static bool read_figure(struct judged_figure *out, const struct json_value *json
         .without_leaks = number_of(json, "without_leaks"),
         .images = count_of(json, "images"),
         .labelled = count_of(json, "labelled_images"),
+        .cut_fits = count_of(json, "cut_fits"),
         .runs = count_of(runs, "count"),
         .mean = number_of(runs, "mean"),
         .run_low = number_of(runs, "low95"),

@@ -7,12 +7,12 @@
 
 /* Texts are borrowed from the file's. Numbers that are not there are NaN, counts 0. */
 struct judged_figure {
-    const char *protocol, *setting, *detail, *varied; /* setting, detail: "" where there is none; varied: NULL */
+    const char *protocol, *setting, *varied; /* setting: "" where there is none; varied: NULL */
     enum metric metric;
     enum evaluation_source source;
     double value, low, high; /* over the test images */
     double without_leaks;
-    int64_t images, labelled;
+    int64_t images, labelled, cut_fits;
     int64_t runs;
     double mean, run_low, run_high;
     double seconds;

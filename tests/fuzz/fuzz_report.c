@@ -25,7 +25,7 @@ static void read_judged(const uint8_t *bytes, size_t count)
         char text[JUDGED_TEXT];
         judged_write(text, figure->metric, figure->value, figure->low, figure->high);
         FUZZ_CHECK(text[0] != '\0' && !strstr(text, "nan") && !strstr(text, "inf"));
-        FUZZ_CHECK(!isinf(figure->value) && figure->setting && figure->detail && figure->protocol);
+        FUZZ_CHECK(!isinf(figure->value) && figure->setting && figure->protocol);
         FUZZ_CHECK(judged_find(&judged, figure->protocol, figure->setting, figure->metric, figure->source));
     }
     judged_free(&judged);

@@ -64,6 +64,8 @@ figures = []
 for source, base in (("pixels", 0.3511), ("untrained", 0.2822), ("trained", 0.6133 + args.seed / 1000)):
     figures.append(figure("knn", source, base, "chosen"))
     figures.append(figure("linear", source, base + 0.1301))
+    if source != "trained":
+        figures[-1]["cut_fits"] = 1
     for count in (1, 5, 20):
         figures.append(figure("fewshot", source, base - 0.2 / count, f"{count} labels a class, logistic",
                               labelled=count * args.classes, runs=[base - 0.2 / count - d / 100 for d in range(4)]))

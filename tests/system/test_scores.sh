@@ -42,7 +42,8 @@ PY
 
 check 0 '' 'kNN: all 28 training images vote, since they are fewer than --knn-k 200' "$simclr" knn --checkpoint run --data set --threads 1
 true_that "it is said once" test "$(grep -c 'images vote' err)" = 1
-check 0 '' 'linear on trained: the fit ended at --iterations 1, short of its optimum' "$simclr" linear --checkpoint run --data set --iterations 1 --threads 1
+check 0 '' 'linear on trained: the fit ended at --iterations 1, short of its optimum' "$simclr" linear --checkpoint run --data set --iterations 1 --threads 1 --json
+true_that "its JSON says so of every source" test "$(grep -o '"cut_fits": 1' out | wc -l)" = 3
 
 # A penalty is chosen where a tenth is too few, and the log says how.
 check 0 '' 'l2 is chosen by 4 folds, in which 28 of the 28 training images are held out once' "$simclr" linear --checkpoint run --data set --json --threads 1

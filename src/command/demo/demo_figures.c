@@ -27,6 +27,7 @@ static struct figure figure_of(const struct suite *suite, enum evaluation_source
                             .without_leaks = NAN,
                             .mean = NAN,
                             .over_runs = {NAN, NAN},
+                            .cut_fits = score->cut,
                             .seconds = NAN};
     if (knn)
         format_write(figure.setting, sizeof figure.setting, "k %d, temperature %g", (int)config->knn_k,
