@@ -26,7 +26,7 @@ def need(*names):
         try:
             found.append(importlib.import_module(name))
         except ImportError as problem:
-            raise Skip(f"no module {name}") from problem
+            raise Skip(f"no module {name.split('.')[0]}") from problem
     return found[0] if len(found) == 1 else found
 
 
