@@ -128,7 +128,7 @@ void collection_map_draw(struct page *page, const struct collection_map *map, co
     format_write(words, sizeof words,
                  "%" PRId64 " images as points, near each other where the encoder finds them alike. Colours are %d %s.",
                  rows, map->group_count,
-                 named        ? "classes, whose names stand at their medians"
+                 named        ? "classes, whose names stand where they are densest"
                  : map->names ? "classes, too many to be named"
                               : "clusters of k-means");
     const struct chart_cloud cloud = {.title = "Map of the features",

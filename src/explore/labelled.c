@@ -161,24 +161,32 @@ static int check_classes(struct reading *reading, struct error *error)
     return SIMCLR_OK;
 }
 
-int labelled_read(struct labelled *out, const struct collection *collection, const char *path, struct error *error)
+int labelled_parse(struct labelled *out, const struct collection *collection, const char *path, char *text,
+                   size_t bytes, struct error *error)
 {
     const int64_t rows = collection_count(collection);
     struct reading reading = {.collection = collection, .path = path, .out = out};
-    uint8_t *text = NULL;
-    size_t bytes;
     *out = (struct labelled){.label = memory_array((size_t)rows, sizeof *out->label),
                              .classes = collection_classes(collection)};
     if (!out->label) return error_no_memory(error, "labels", (size_t)rows * sizeof *out->label);
     for (int64_t i = 0; i < rows; i++) out->label[i] = NOT_LABELLED;
-    if (!path[0]) return SIMCLR_OK;
-    int status = file_read(path, LIST_BYTES_MAX, &text, &bytes, error);
-    if (!status) status = index_open(&reading.index, collection, error);
-    if (!status) status = read_lines(&reading, (char *)text, bytes, error);
+    if (!text) return SIMCLR_OK;
+    int status = index_open(&reading.index, collection, error);
+    if (!status) status = read_lines(&reading, text, bytes, error);
     if (!status) status = check_classes(&reading, error);
     index_free(&reading.index);
     labels_free(&reading.classes);
-    memory_free(text);
     if (status) labelled_free(out);
+    return status;
+}
+
+int labelled_read(struct labelled *out, const struct collection *collection, const char *path, struct error *error)
+{
+    uint8_t *text = NULL;
+    size_t bytes = 0;
+    *out = (struct labelled){0};
+    int status = path[0] ? file_read(path, LIST_BYTES_MAX, &text, &bytes, error) : SIMCLR_OK;
+    if (!status) status = labelled_parse(out, collection, path, (char *)text, bytes, error);
+    memory_free(text);
     return status;
 }

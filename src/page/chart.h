@@ -64,7 +64,7 @@ struct chart_cloud {
     const char *title, *summary;
     const float *points;      /* [count][2], finite */
     const int32_t *groups;    /* [count]: 0 ... group_count - 1; others are drawn gray. NULL: no groups */
-    const char *const *names; /* [group_count], written at the medians of their points; NULL: none */
+    const char *const *names; /* [group_count], written where their points are densest; NULL: none */
     int group_count;
     size_t count;
     size_t most; /* points that are drawn at most, every n-th; 0: all */

@@ -6,7 +6,7 @@
 #include "page/axis.h"
 #include "page/chart.h"
 
-enum { SIDE = 640, MARGIN = 14, NAME = 240, LINE = 17, TRIES = 9 };
+enum { SIDE = 640, MARGIN = 14, NAME = 240, LINE = 17, TRIES = 9, GRID = 20 };
 static const double BIG = 16.0 / 12; /* the letters of names, beside those of other words */
 
 struct frame {
@@ -59,12 +59,6 @@ static void draw_group(struct page *page, const struct chart_cloud *cloud, const
     if (any) text_add(&page->html, "\"/>\n");
 }
 
-static int compare(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* A name that is written already, by its middle. */
 struct written {
     double x, y, half;
@@ -84,30 +78,61 @@ static double free_place(const struct written *written, size_t count, double x, 
     return y;
 }
 
-/* The medians of a group's points on both axes; false without points. `place` has room for all. */
-static bool find_middle(const struct chart_cloud *cloud, int group, float *place, float middle[2])
+/* How many points of a group lie in each cell of a grid over the drawing. */
+struct density {
+    int points[GRID][GRID];
+};
+
+static int cell_of(double at)
 {
-    for (int axis = 0; axis < 2; axis++) {
-        size_t count = 0;
-        for (size_t i = 0; i < cloud->count; i++)
-            if (group_of(cloud, i) == group) place[count++] = cloud->points[2 * i + (size_t)axis];
-        if (count == 0) return false;
-        qsort(place, count, sizeof *place, compare);
-        middle[axis] = place[count / 2];
-    }
-    return true;
+    return (int)fmin(fmax(at / SIDE * GRID, 0), GRID - 1);
 }
 
-static void write_names(struct page *page, const struct chart_cloud *cloud, const struct frame *frame, float *place,
+/* Points in the cell and the cells around it. */
+static int around(const struct density *density, int row, int column)
+{
+    int sum = 0;
+    for (int r = row > 0 ? row - 1 : 0; r <= row + 1 && r < GRID; r++)
+        for (int c = column > 0 ? column - 1 : 0; c <= column + 1 && c < GRID; c++) sum += density->points[r][c];
+    return sum;
+}
+
+/* Where a group is densest: the mean of its points in the cell that has most of them around it. A group that fell into
+ * two clouds so has its name in one of them, not between. False without points. */
+static bool find_middle(const struct chart_cloud *cloud, const struct frame *frame, int group, double middle[2])
+{
+    struct density density = {0};
+    int most = 0, row = 0, column = 0;
+    double sum[2] = {0, 0}, count = 0;
+    for (size_t i = 0; i < cloud->count; i++)
+        if (group_of(cloud, i) == group)
+            density
+                .points[cell_of(down(frame, cloud->points + 2 * i))][cell_of(across(frame, cloud->points + 2 * i))]++;
+    for (int r = 0; r < GRID; r++)
+        for (int c = 0; c < GRID; c++)
+            if (around(&density, r, c) > most) most = around(&density, r, c), row = r, column = c;
+    for (size_t i = 0; i < cloud->count; i++) {
+        const double x = across(frame, cloud->points + 2 * i), y = down(frame, cloud->points + 2 * i);
+        if (group_of(cloud, i) != group || abs(cell_of(x) - column) > 1 || abs(cell_of(y) - row) > 1) continue;
+        sum[0] += x;
+        sum[1] += y;
+        count++;
+    }
+    middle[0] = sum[0] / fmax(count, 1);
+    middle[1] = sum[1] / fmax(count, 1);
+    return count > 0;
+}
+
+static void write_names(struct page *page, const struct chart_cloud *cloud, const struct frame *frame,
                         struct written *written)
 {
     size_t count = 0;
     for (int group = 0; group < cloud->group_count; group++) {
-        float middle[2];
-        if (!find_middle(cloud, group, place, middle)) continue;
+        double middle[2];
+        if (!find_middle(cloud, frame, group, middle)) continue;
         const double half = fmin(drawing_width(cloud->names[group]) * BIG, NAME) / 2 + 2;
-        const double x = fmin(fmax(across(frame, middle), half), SIDE - half);
-        const double y = free_place(written, count, x, down(frame, middle) + 5, half);
+        const double x = fmin(fmax(middle[0], half), SIDE - half);
+        const double y = free_place(written, count, x, middle[1] + 5, half);
         written[count++] = (struct written){x, y, half};
         drawing_name(page, x, y, "middle", "halo big", cloud->names[group], NAME / BIG);
     }
@@ -119,16 +144,14 @@ void page_cloud(struct page *page, const struct chart_cloud *cloud)
         page_paragraph(page, "%s: there are no points.", cloud->title);
         return;
     }
-    float *place = memory_array(cloud->count, sizeof *place);
     struct written *written = memory_array((size_t)cloud->group_count + 1, sizeof *written);
-    if (!place || !written) page->html.failed = true;
+    if (!written) page->html.failed = true;
     const struct frame frame = find_frame(cloud);
     const size_t every = cloud->most > 0 ? (cloud->count + cloud->most - 1) / cloud->most : 1;
     drawing_open(page, SIDE, SIDE, cloud->title, cloud->summary);
     for (int group = -1; group < (cloud->groups ? cloud->group_count : 1); group++)
         draw_group(page, cloud, &frame, group, every);
-    if (cloud->names && place && written) write_names(page, cloud, &frame, place, written);
-    memory_free(place);
+    if (cloud->names && written) write_names(page, cloud, &frame, written);
     memory_free(written);
     drawing_close(page);
 }

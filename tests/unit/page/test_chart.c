@@ -196,14 +196,43 @@ static void a_cloud_has_all_its_points(void **state)
     page_free(&page);
 }
 
+/* Of a class in three clouds: nine points about (10, 10), six each about (90, 90) and (90, 55). Its medians are in
+ * none. */
+static void a_name_stands_in_a_cloud(void **state)
+{
+    (void)state;
+    float points[2 * 25];
+    int32_t groups[25];
+    for (int i = 0; i < 25; i++) {
+        const float middle = i < 12   ? 90
+                             : i < 21 ? 10
+                             : i < 23 ? 0
+                                      : 100; /* the last four are others, in the corners */
+        points[2 * i] = middle + (i < 21 ? (float)(i % 3 - 1) : 0);
+        points[2 * i + 1] = (i < 12 && i % 2 ? 55 : middle) + (i < 21 ? (float)(i % 2) : 0);
+        groups[i] = i < 21 ? 0 : -1;
+    }
+    const char *const names[] = {"twice"};
+    struct page page;
+    page_begin(&page, "cloud");
+    page_cloud(&page,
+               &(struct chart_cloud){
+                   .title = "t", .points = points, .groups = groups, .names = names, .group_count = 1, .count = 25});
+    const char *name = strstr(page.html.bytes, ">twice</text>"), *x = NULL;
+    assert_non_null(name);
+    for (const char *at = page.html.bytes; (at = strstr(at, "<text x=\"")) != NULL && at < name; at++) x = at;
+    double across, down;
+    assert_int_equal(sscanf(x, "<text x=\"%lf\" y=\"%lf\"", &across, &down), 2);
+    assert_true(fabs(across - (14 + 0.10 * 612)) < 15 && fabs(down - 5 - (626 - 0.10 * 612)) < 15);
+    page_free(&page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ticks_are_round),
-        cmocka_unit_test(points_lie_where_they_should),
-        cmocka_unit_test(names_do_not_lie_upon_each_other),
-        cmocka_unit_test(what_cannot_be_drawn_is_said),
-        cmocka_unit_test(values_have_whiskers),
+        cmocka_unit_test(a_name_stands_in_a_cloud),     cmocka_unit_test(ticks_are_round),
+        cmocka_unit_test(points_lie_where_they_should), cmocka_unit_test(names_do_not_lie_upon_each_other),
+        cmocka_unit_test(what_cannot_be_drawn_is_said), cmocka_unit_test(values_have_whiskers),
         cmocka_unit_test(a_cloud_has_all_its_points),
     };
     return run_cases(tests, NULL, NULL);
