@@ -15,7 +15,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/")
-TOP = r"(?:src|tools|tests|docs|cmake|bench|cli|include|recipes)/[\w./*{},-]*"
+TOP = r"(?:src|tools|tests|docs|cmake|bench|cli|include|recipes|examples|python)/[\w./*{},-]*"
 BARE = r"[\w*-]+(?:/[\w*-]+)*\.(?:c|h|py|sh|cmake|md|yaml)"
 # Files that a reader makes or finds elsewhere.
 FOREIGN = {"config.yaml", "NAME.c", "NAME.h", "train.c", "cfg.yaml"}

@@ -119,14 +119,56 @@ SIMCLR_API int simclr_run(simclr_context *context, const simclr_config *config);
 
 /* path: a run folder, a checkpoint, or an exported encoder. threads: 0 = all. */
 SIMCLR_API int simclr_model_load(simclr_context *context, const char *path, int threads, simclr_model **out);
+/* Another handle of the same model, for another thread: the weights are there once, all else is its own, as many
+ * threads as the model was loaded with too. context: of the thread that will use it. Call it while no other thread is
+ * in a function of `model`. Handles are closed in any order; each context outlives its own. */
+SIMCLR_API int simclr_model_share(simclr_context *context, const simclr_model *model, simclr_model **out);
 SIMCLR_API void simclr_model_close(simclr_model **model);
 SIMCLR_API int simclr_model_dim(const simclr_model *model);        /* D of the representation h */
 SIMCLR_API int simclr_model_image_size(const simclr_model *model); /* S */
-/* rgb: 8-bit [height][width][3] of one image of any size; features: float [D]. Applies the evaluation view.
- * SIMCLR_CORRUPT where what the network makes of the image is not finite. */
+
+/* An image: pixels, a file, or the bytes of a file. Exactly one of rgb, path and bytes is not NULL; start from {0}. */
+typedef struct simclr_image {
+    size_t size;        /* sizeof(simclr_image), by which the library knows the caller's version of the struct */
+    const uint8_t *rgb; /* 8-bit [height][width][3] */
+    int width, height;  /* of rgb, as stride is */
+    ptrdiff_t stride;   /* bytes from a row to the next, 3 * width or more; 0: 3 * width */
+    const char *path;   /* of a picture in any format that data sets may have (JPEG, PNG, ...) */
+    const void *bytes;  /* what such a file holds */
+    size_t byte_count;
+} simclr_image;
+
+/* How many images the network takes at once, from the next call on. 0, as it is at first: as many as a call has, and at
+ * most simclr_model_batch. More need more memory. Features hang on it in their last bits, as they do on the number of
+ * threads, and on nothing else. */
+SIMCLR_API int simclr_model_set_batch(simclr_model *model, int batch);
+SIMCLR_API int simclr_model_batch(const simclr_model *model); /* what was set; at first 128, or 32 above 64 pixels */
+/* features: float [count][D]. Applies the evaluation view. Pictures are decoded on the model's threads, and one batch
+ * of views is in memory. The rows are those that `simclr embed` writes of the same images, bit for bit. After a failure
+ * they have no meaning. The first bad image ends it; the sentence names its path, or its number from 0 on.
+ * SIMCLR_CORRUPT also where what the network makes of an image is not finite. SIMCLR_INTERRUPTED after
+ * simclr_interrupt. */
+SIMCLR_API int simclr_model_embed_batch(simclr_model *model, const simclr_image *images, int64_t count,
+                                        float *features);
+/* The same of one image: rgb without gaps between its rows, or a file. features: float [D]. */
 SIMCLR_API int simclr_model_embed(simclr_model *model, const uint8_t *rgb, int width, int height, float *features);
-/* Decodes a JPEG or PNG file and embeds it. */
 SIMCLR_API int simclr_model_embed_file(simclr_model *model, const char *path, float *features);
+
+/* The nearest rows by cosine similarity, exact. Start from {0}. */
+typedef struct simclr_search {
+    size_t size;          /* sizeof(simclr_search) */
+    const float *rows;    /* [row_count][dim]: what is searched; they need not have length 1 */
+    int64_t row_count;    /* at most 2^31 - 1 */
+    const float *queries; /* [query_count][dim]; NULL: the rows themselves, each without itself */
+    int64_t query_count;
+    int dim, k;
+    int threads; /* 0 = all */
+} simclr_search;
+/* index, similarity: [query_count][k], of no queries [row_count][k]; most similar first, of equally similar ones the
+ * lower row. similarity may be NULL. Where there are fewer than k rows a list ends with index -1 and similarity 0. A
+ * row that is not finite is nobody's neighbour and has none. */
+SIMCLR_API int simclr_neighbours(simclr_context *context, const simclr_search *search, int32_t *index,
+                                 float *similarity);
 
 #ifdef __cplusplus
 }

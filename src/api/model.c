@@ -1,148 +1,244 @@
-/* api/model.c -- a trained encoder behind simclr.h's simclr_model: one image in, its representation out. */
+/* api/model.c -- a trained encoder behind simclr.h's simclr_model: opening it, sharing it, images in, rows out. */
 #include <stdio.h>
 
-#include "api/internal.h"
-#include "augment/views.h"
+#include "api/model.h"
 #include "base/memory.h"
 #include "config/config.h"
-#include "image/image.h"
-#include "model/model.h"
 #include "run/features.h"
 #include "run/model_open.h"
 
-struct simclr_model {
-    simclr_context *context;
-    struct config *config;
-    struct session session;
-    bool started;
-    struct model *model;
-    struct network *network;
-    struct model_tensors tensors;
-    struct view_policy policy;
-    void *view;                        /* [3][S][S] of the policy's type */
-    void *scratch;                     /* of the evaluation view; grows with the images */
-    int scratch_width, scratch_height; /* of the largest image it is for */
-};
+enum { MOST_BATCH = 65536 };
 
-static int open_model(simclr_model *model, const char *path, int threads, struct error *error)
+/* ---- what handles share ---------------------------------------------------------------------------------------- */
+
+static int open_shared(struct model_shared *shared, simclr_context *context, const char *path, int threads,
+                       struct error *error)
 {
     char text[16] = "auto";
 
     if (threads > 0) snprintf(text, sizeof text, "%d", threads);
-    int status = config_create(&model->config, COMMAND_EMBED, error);
-    if (status == SIMCLR_OK) status = config_set(model->config, "checkpoint", path, 2, error);
-    if (status == SIMCLR_OK) status = config_set(model->config, "threads", text, 2, error);
-    if (status != SIMCLR_OK) return status;
-    context_session(model->context, model->config, &model->session);
-    status = session_start(&model->session, error);
-    model->started = status == SIMCLR_OK;
-    if (status == SIMCLR_OK) status = model_open(&model->session, path, &model->model, &model->policy, error);
-    if (status == SIMCLR_OK) {
-        status = model_plan(model->model,
-                            &(struct model_plan_args){.backend = model->session.backend,
-                                                      .mode = NETWORK_INFERENCE,
-                                                      .dtype = model->session.dtype,
-                                                      .batch = 1,
-                                                      .encoder_only = true,
-                                                      .options = model->session.planning},
-                            &model->network, &model->tensors, error);
-    }
-    if (status != SIMCLR_OK) return status;
-    network_set_weights(model->network);
-    model->policy.type = session_view_type(&model->session);
-    model->view = memory_allocate(network_image_bytes(model->network));
-    return model->view ? SIMCLR_OK : error_no_memory(error, "a view", network_image_bytes(model->network));
+    int status = config_create(&shared->config, COMMAND_EMBED, error);
+    if (!status) status = config_set(shared->config, "checkpoint", path, 2, error);
+    if (!status) status = config_set(shared->config, "threads", text, 2, error);
+    if (status) return status;
+    context_session(context, shared->config, &shared->session);
+    status = session_start(&shared->session, error);
+    shared->started = status == SIMCLR_OK;
+    if (!status) status = model_open(&shared->session, path, &shared->model, &shared->policy, error);
+    shared->policy.type = status ? VIEW_FLOAT32 : session_view_type(&shared->session);
+    return status;
+}
+
+/* The last handle frees what all had. */
+static void leave_shared(struct model_shared *shared)
+{
+    if (!shared || atomic_fetch_sub(&shared->handles, 1) > 1) return;
+    model_destroy(&shared->model);
+    if (shared->started) session_stop(&shared->session);
+    config_destroy(&shared->config);
+    pthread_mutex_destroy(&shared->planning);
+    memory_free(shared);
+}
+
+/* ---- planning -------------------------------------------------------------------------------------------------- */
+
+static int plan(simclr_model *model, int batch, struct feature_rows **out, struct error *error)
+{
+    const struct feature_rows_config config = {
+        .kind = FEATURES_H, .model = model->shared->model, .size = model->shared->policy.size, .batch = batch};
+    pthread_mutex_lock(&model->shared->planning);
+    const int status = feature_rows_open(out, model->session, &config, error);
+    pthread_mutex_unlock(&model->shared->planning);
+    return status;
+}
+
+static int reserve_views(simclr_model *model, int batch, struct error *error)
+{
+    memory_free(model->views);
+    model->views = memory_array((size_t)batch, model->view_bytes);
+    return model->views ? SIMCLR_OK : error_no_memory(error, "views", (size_t)batch * model->view_bytes);
+}
+
+/* The network for `batch` images at once, which stays until another number is asked for. */
+static int rows_for(simclr_model *model, int batch, struct feature_rows **out, struct error *error)
+{
+    *out = batch == 1 ? model->one : model->many;
+    if (batch == 1 || batch == model->planned) return SIMCLR_OK;
+    feature_rows_close(&model->many);
+    model->planned = 0;
+    int status = plan(model, batch, &model->many, error);
+    if (!status) status = reserve_views(model, batch, error);
+    if (!status) model->planned = batch;
+    if (status) feature_rows_close(&model->many);
+    if (status && !model->views) (void)reserve_views(model, 1, NULL);
+    *out = model->many;
+    return status;
+}
+
+/* ---- handles --------------------------------------------------------------------------------------------------- */
+
+/* The parts of a handle whose `shared` and `session` are there. */
+static int open_handle(simclr_model *model, struct error *error)
+{
+    const size_t size = (size_t)model->shared->policy.size;
+    model->view_bytes = 3 * size * size * view_type_bytes(model->shared->policy.type);
+    int status = makers_open(model, error);
+    if (!status) status = reserve_views(model, 1, error);
+    if (!status) status = plan(model, 1, &model->one, error);
+    return status;
 }
 
 int simclr_model_load(simclr_context *context, const char *path, int threads, simclr_model **out)
 {
     if (!context || !out) return SIMCLR_INVALID;
+    struct error *error = &context->error;
     context_begin(context);
     *out = NULL;
-    if (!path || threads < 0) {
-        return error_set(&context->error, SIMCLR_INVALID, "a model needs a path and a number of threads of 0 or more");
-    }
+    if (!path || threads < 0)
+        return error_set(error, SIMCLR_INVALID, "a model needs a path and a number of threads of 0 or more");
     simclr_model *model = memory_allocate(sizeof *model);
-    if (!model) return error_no_memory(&context->error, "a model", sizeof *model);
-    model->context = context;
-    const int status = open_model(model, path, threads, &context->error);
-    if (status != SIMCLR_OK)
+    struct model_shared *shared = memory_allocate(sizeof *shared);
+    if (!model || !shared) {
+        memory_free(model);
+        memory_free(shared);
+        return error_no_memory(error, "a model", sizeof *model + sizeof *shared);
+    }
+    pthread_mutex_init(&shared->planning, NULL);
+    atomic_init(&shared->handles, 1);
+    *model = (simclr_model){.context = context, .shared = shared, .session = &shared->session};
+    int status = open_shared(shared, context, path, threads, error);
+    if (!status) status = open_handle(model, error);
+    if (status)
         simclr_model_close(&model);
     else
         *out = model;
     return status;
 }
 
+int simclr_model_share(simclr_context *context, const simclr_model *model, simclr_model **out)
+{
+    if (!context || !out) return SIMCLR_INVALID;
+    struct error *error = &context->error;
+    context_begin(context);
+    *out = NULL;
+    if (!model) return error_set(error, SIMCLR_INVALID, "there is no model to share: it is NULL");
+    simclr_model *other = memory_allocate(sizeof *other);
+    if (!other) return error_no_memory(error, "a model", sizeof *other);
+    *other = (simclr_model){.context = context, .shared = model->shared, .batch = model->batch};
+    atomic_fetch_add(&model->shared->handles, 1);
+    context_session(context, model->shared->config, &other->own);
+    other->own.log = (struct log){0}; /* the first handle has said what computes */
+    int status = session_start(&other->own, error);
+    other->owns = !status;
+    other->session = &other->own;
+    if (!status) status = open_handle(other, error);
+    if (status)
+        simclr_model_close(&other);
+    else
+        *out = other;
+    return status;
+}
+
 void simclr_model_close(simclr_model **model)
 {
     if (!model || !*model) return;
-    network_destroy(&(*model)->network);
-    model_destroy(&(*model)->model);
-    if ((*model)->started) session_stop(&(*model)->session);
-    config_destroy(&(*model)->config);
-    memory_free((*model)->view);
-    memory_free((*model)->scratch);
-    memory_free(*model);
+    simclr_model *own = *model;
+    feature_rows_close(&own->one);
+    feature_rows_close(&own->many);
+    makers_close(own);
+    memory_free(own->views);
+    if (own->owns) session_stop(&own->own);
+    leave_shared(own->shared);
+    memory_free(own);
     *model = NULL;
 }
 
 int simclr_model_dim(const simclr_model *model)
 {
-    return model ? model_feature_dim(&model->model->config) : SIMCLR_INVALID;
+    return model ? model_feature_dim(&model->shared->model->config) : SIMCLR_INVALID;
 }
 
 int simclr_model_image_size(const simclr_model *model)
 {
-    return model ? model->policy.size : SIMCLR_INVALID;
+    return model ? model->shared->policy.size : SIMCLR_INVALID;
 }
 
-static int embed(simclr_model *model, const struct image *image, const char *name, float *features, struct error *error)
+int simclr_model_set_batch(simclr_model *model, int batch)
 {
-    if (model->scratch == NULL || image->width > model->scratch_width || image->height > model->scratch_height) {
-        const int width = image->width > model->scratch_width ? image->width : model->scratch_width;
-        const int height = image->height > model->scratch_height ? image->height : model->scratch_height;
-        const size_t bytes = view_scratch_bytes(&model->policy, width, height);
-        memory_free(model->scratch);
-        model->scratch_width = model->scratch_height = 0;
-        model->scratch = memory_allocate(bytes);
-        if (!model->scratch) return error_no_memory(error, "scratch for an image", bytes);
-        view_scratch_prepare(&model->policy, width, height, model->scratch);
-        model->scratch_width = width;
-        model->scratch_height = height;
+    if (!model) return SIMCLR_INVALID;
+    context_begin(model->context);
+    if (batch < 0 || batch > MOST_BATCH)
+        return error_set(&model->context->error, SIMCLR_INVALID, "a batch of %d images is impossible: give 0 to %d",
+                         batch, MOST_BATCH);
+    model->batch = batch;
+    return SIMCLR_OK;
+}
+
+int simclr_model_batch(const simclr_model *model)
+{
+    if (!model) return SIMCLR_INVALID;
+    return model->batch > 0 ? model->batch : features_usual_batch(model->shared->policy.size);
+}
+
+/* ---- embedding ------------------------------------------------------------------------------------------------- */
+
+static int embed_some(simclr_model *model, struct feature_rows *rows, const struct pictures *pictures, int64_t first,
+                      int count, float *features, struct error *error)
+{
+    const int dim = feature_rows_dim(rows);
+    char made[PICTURE_NAME];
+    int status = pictures_make(model, pictures, first, count, error);
+    if (!status) status = feature_rows_run(rows, model->views, count, features, error);
+    for (int i = 0; !status && i < count; i++)
+        status = features_check_row(pictures_name(pictures, first + i, made), features + (size_t)i * (size_t)dim, dim,
+                                    error);
+    return status;
+}
+
+static int embed(simclr_model *model, const struct pictures *pictures, int64_t count, float *features)
+{
+    struct error *error = &model->context->error;
+    struct feature_rows *rows;
+    const int64_t usual = simclr_model_batch(model);
+    const int batch = (int)(model->batch == 0 && count < usual ? count : usual);
+    int status = pictures_check(pictures, count, error);
+    if (!status) status = rows_for(model, batch, &rows, error);
+    for (int64_t at = 0; !status && at < count; at += batch) {
+        const int some = (int)(count - at < batch ? count - at : batch);
+        float *out = features + (size_t)at * (size_t)feature_rows_dim(rows);
+        status = embed_some(model, rows, pictures, at, some, out, error);
     }
-    view_render_evaluation(&model->policy, image, model->view, model->scratch);
-    network_forward(model->network, model->view);
-    network_read(model->network, model->tensors.h, features);
-    const int status = model->session.backend->ops->sync(model->session.backend, error);
-    return status ? status : features_check_row(name, features, model_feature_dim(&model->model->config), error);
+    atomic_store_explicit(&model->context->interrupted, 0, memory_order_relaxed); /* the request has been served */
+    return status;
+}
+
+int simclr_model_embed_batch(simclr_model *model, const simclr_image *images, int64_t count, float *features)
+{
+    if (!model) return SIMCLR_INVALID;
+    struct error *error = &model->context->error;
+    context_begin(model->context);
+    if (!images || !features) return error_set(error, SIMCLR_INVALID, "the images or the room for features is NULL");
+    if (count < 1)
+        return error_set(error, SIMCLR_INVALID, "%lld images cannot be embedded: give 1 or more", (long long)count);
+    return embed(model, &(struct pictures){.images = images}, count, features);
 }
 
 int simclr_model_embed(simclr_model *model, const uint8_t *rgb, int width, int height, float *features)
 {
     if (!model) return SIMCLR_INVALID;
-    struct error *error = &model->context->error;
     context_begin(model->context);
-    if (!rgb || !features) return error_set(error, SIMCLR_INVALID, "the image or the room for its features is NULL");
-    const int64_t limit = image_limits_default().max_pixels;
-    if (width < 1 || height < 1 || (int64_t)width * height > limit) {
-        return error_set(error, SIMCLR_INVALID, "an image of %d x %d pixels cannot be embedded; 1 to %lld pixels can",
-                         width, height, (long long)limit);
-    }
-    const struct image image = {.width = width, .height = height, .rgb = (uint8_t *)rgb}; /* only read */
-    return embed(model, &image, "the image", features, error);
+    if (!rgb || !features)
+        return error_set(&model->context->error, SIMCLR_INVALID, "the image or the room for its features is NULL");
+    const simclr_image image = {.size = sizeof image, .rgb = rgb, .width = width, .height = height};
+    return embed(model, &(struct pictures){.images = &image, .only = "the image"}, 1, features);
 }
 
 int simclr_model_embed_file(simclr_model *model, const char *path, float *features)
 {
     if (!model) return SIMCLR_INVALID;
-    struct error *error = &model->context->error;
-    const struct image_limits limits = image_limits_default();
-    struct image image;
-
     context_begin(model->context);
-    if (!path || !features) return error_set(error, SIMCLR_INVALID, "the path or the room for the features is NULL");
-    int status = image_load(path, &limits, &image, error);
-    if (status == SIMCLR_OK) status = embed(model, &image, path, features, error);
-    image_free(&image);
-    return status;
+    if (!path || !features)
+        return error_set(&model->context->error, SIMCLR_INVALID, "the path or the room for the features is NULL");
+    const simclr_image image = {.size = sizeof image, .path = path};
+    return embed(model, &(struct pictures){.images = &image}, 1, features);
 }

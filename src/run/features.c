@@ -127,11 +127,15 @@ static int extract(struct extraction *extraction, const struct features_request 
     return status;
 }
 
-/* Images at once: enough to keep every kernel busy, small enough for 224 pixels to fit anywhere. */
+int features_usual_batch(int size)
+{
+    return size <= 64 ? 128 : 32;
+}
+
 static int batch_for(const struct session *session, const struct features_request *request)
 {
     const int64_t images = request->subset ? request->subset_count : dataset_count(request->dataset);
-    const int64_t usual = request->policy->size <= 64 ? 128 : 32;
+    const int64_t usual = features_usual_batch(request->policy->size);
     const int64_t batch = session->traits.batch_is_of_features ? session->config->batch : usual;
     return (int)(batch < images ? batch : images);
 }

@@ -34,6 +34,9 @@ int features_extract(struct session *session, const struct features_request *req
 int features_extract_cached(struct session *session, const struct features_request *request, struct features *out,
                             bool *from_cache, struct error *error);
 void features_free(struct features *features);
+/* Images of size x size at once, where there are so many and nothing else is asked for: enough to keep every kernel
+ * busy, small enough for 224 pixels to fit anywhere. */
+int features_usual_batch(int size);
 /* A damaged encoder makes NaN or infinity of an image: whatever were computed from that would be a guess.
  * SIMCLR_CORRUPT, with the image's name, for a row [dim] that is not finite. */
 int features_check_row(const char *name, const float *row, int dim, struct error *error);

@@ -72,6 +72,19 @@ for program in by_shared by_static; do
     true_that "$program runs" test "$(package/build/$program)" = "$expected"
 done
 
+# ---- the example ----
+check 0 '' '' "$prefix/bin/simclr" pretrain --data synthetic --synthetic-images 64 --width 1/8 --image-size 16 --batch 16 \
+    --epochs 1 --knn-every 0 --diagnostics-images 0 --threads 1 --out run
+check 0 '' '' "$cc" -std=c99 -Wall -Wextra -Werror "$root/examples/neighbours.c" $(pkg-config --cflags --libs simclr) \
+    -o neighbours
+export LD_LIBRARY_PATH=$library
+check 0 "rgba.png	.*/rgb.png	1.0000" '^$' ./neighbours run "$corpus"/{rgb.png,rgb.jpg,gray.png,rgba.png}
+true_that "the example has a line for each picture" test "$(wc -l <out)" -eq 4
+check 1 '^$' "^embed: .*cut.jpg: " ./neighbours run "$corpus"/{rgb.png,cut.jpg}
+check 1 '^$' '^/nowhere: ' ./neighbours /nowhere "$corpus"/{rgb.png,rgb.jpg}
+check 2 '^$' '^usage: ' ./neighbours run
+unset LD_LIBRARY_PATH
+
 # ---- the header is C99, C11 and C++ ----
 languages=("c -std=c99" "c -std=c11")
 if command -v c++ >/dev/null; then languages+=("c++ -std=c++11"); else skip "the header as C++" "there is no C++ compiler"; fi
