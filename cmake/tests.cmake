@@ -23,7 +23,7 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
   add_library(test_support STATIC ${FILES})
   simclr_flags(test_support)
   target_include_directories(test_support PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  target_link_libraries(test_support PUBLIC room_backend)
+  target_link_libraries(test_support PUBLIC room_backend room_comm)
 
   function(simclr_test FILE ROOM LABEL)
     get_filename_component(NAME ${FILE} NAME_WE)

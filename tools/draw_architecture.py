@@ -23,6 +23,7 @@ CAPTIONS = {
     "data": ("data sets of every", "format, cache, order"),
     "loader": ("batches of views,", "made ahead"),
     "tensor": ("element types, the", "table of parameters"),
+    "comm": ("messages between", "ranks, sums in order"),
     "backend": ("the contract with the", "machine; ref and cpu"),
     "nn": ("a network: operations", "planned once, one arena"),
     "model": ("ResNet,", "projection head"),

@@ -6,47 +6,77 @@
 #include "base/memory.h"
 
 struct nt_xent {
-    struct backend *backend; /* borrowed */
+    struct backend *backend;           /* borrowed */
+    struct communicator *communicator; /* borrowed; NULL: one rank */
     struct nt_xent_plan *plan;
-    void *unit, *sums; /* what passes from one phase to the next; the backend's memory */
+    int images;
+    struct nt_xent_sizes sizes;
+    void *unit, *sums;               /* what passes from one phase to the next; the backend's memory */
+    size_t *unit_bytes, *sums_bytes; /* [ranks]: of one view's rows of each rank */
     struct tensor_desc tensor;
 };
 
-static int allocate(struct nt_xent *loss, int images, struct error *error)
+static int allocate(struct nt_xent *loss, const struct shares *shares, struct error *error)
 {
     struct backend *backend = loss->backend;
-    struct nt_xent_sizes sizes;
-    backend->ops->nt_xent_sizes(loss->plan, &sizes);
-    const size_t rows = 2 * (size_t)images;
-    if (sizes.unit_row) loss->unit = backend->ops->allocate(backend, rows * sizes.unit_row, error);
-    if (sizes.unit_row && !loss->unit) return SIMCLR_NO_MEMORY;
-    if (sizes.sum_row) loss->sums = backend->ops->allocate(backend, rows * sizes.sum_row, error);
-    return sizes.sum_row && !loss->sums ? SIMCLR_NO_MEMORY : SIMCLR_OK;
+    struct nt_xent_sizes *sizes = &loss->sizes;
+    backend->ops->nt_xent_sizes(loss->plan, sizes);
+    const size_t rows = 2 * (size_t)loss->images, ranks = (size_t)shares->ranks;
+    if (sizes->unit_row) loss->unit = backend->ops->allocate(backend, rows * sizes->unit_row, error);
+    if (sizes->unit_row && !loss->unit) return SIMCLR_NO_MEMORY;
+    if (sizes->sum_row) loss->sums = backend->ops->allocate(backend, rows * sizes->sum_row, error);
+    if (sizes->sum_row && !loss->sums) return SIMCLR_NO_MEMORY;
+    loss->unit_bytes = memory_array(ranks, sizeof *loss->unit_bytes);
+    loss->sums_bytes = memory_array(ranks, sizeof *loss->sums_bytes);
+    if (!loss->unit_bytes || !loss->sums_bytes)
+        return error_no_memory(error, "the loss", ranks * sizeof *loss->unit_bytes);
+    for (int r = 0; r < shares->ranks; r++) {
+        const size_t count = (size_t)shares_of(shares, r).count;
+        loss->unit_bytes[r] = count * sizes->unit_row;
+        loss->sums_bytes[r] = count * sizes->sum_row;
+    }
+    return SIMCLR_OK;
 }
 
-int nt_xent_create(struct nt_xent **out, struct backend *backend, int images, int dim, float temperature,
-                   struct error *error)
+static int check(const struct nt_xent_config *config, struct error *error)
 {
-    *out = NULL;
-    if (images < 1 || dim < 1)
+    if (config->shares.images < 1 || config->dim < 1)
         return error_set(error, SIMCLR_INVALID,
-                         "NT-Xent over %d images of %d features is impossible; both are positive", images, dim);
-    if (!(temperature > 0) || !isfinite(temperature))
+                         "NT-Xent over %d images of %d features is impossible; both are positive",
+                         config->shares.images, config->dim);
+    if (!(config->temperature > 0) || !isfinite(config->temperature))
         return error_set(error, SIMCLR_INVALID,
                          "temperature %g is impossible; it is a positive number (0.1 for "
                          "ImageNet, 0.5 for CIFAR-10)",
-                         (double)temperature);
+                         (double)config->temperature);
+    return shares_check(&config->shares, error);
+}
+
+int nt_xent_create(struct nt_xent **out, struct backend *backend, const struct nt_xent_config *config,
+                   struct error *error)
+{
+    *out = NULL;
+    int status = check(config, error);
+    if (status) return status;
     struct nt_xent *loss = memory_allocate(sizeof *loss);
     if (!loss) return error_no_memory(error, "the loss", sizeof *loss);
+    const struct share own = shares_of(&config->shares, communicator_rank(config->communicator));
+    const struct nt_xent_desc desc = {.images = config->shares.images,
+                                      .dim = config->dim,
+                                      .temperature = config->temperature,
+                                      .training = true,
+                                      .first = own.first,
+                                      .count = own.count};
     loss->backend = backend;
-    const struct nt_xent_desc desc = {.images = images, .dim = dim, .temperature = temperature, .training = true};
-    int status = backend->ops->nt_xent_create(backend, &desc, &loss->plan, error);
-    if (!status) status = allocate(loss, images, error);
+    loss->communicator = config->communicator;
+    loss->images = config->shares.images;
+    status = backend->ops->nt_xent_create(backend, &desc, &loss->plan, error);
+    if (!status) status = allocate(loss, &config->shares, error);
     if (status) {
         nt_xent_destroy(&loss);
         return status;
     }
-    loss->tensor = (struct tensor_desc){.batch = 2 * images, .channels = dim, .height = 1, .width = 1};
+    loss->tensor = (struct tensor_desc){.batch = 2 * own.count, .channels = config->dim, .height = 1, .width = 1};
     *out = loss;
     return SIMCLR_OK;
 }
@@ -58,6 +88,8 @@ void nt_xent_destroy(struct nt_xent **loss)
     backend->ops->nt_xent_destroy(&(*loss)->plan);
     backend->ops->release(backend, (*loss)->unit);
     backend->ops->release(backend, (*loss)->sums);
+    memory_free((*loss)->unit_bytes);
+    memory_free((*loss)->sums_bytes);
     memory_free(*loss);
     *loss = NULL;
 }
@@ -67,11 +99,21 @@ const struct tensor_desc *nt_xent_tensor(const struct nt_xent *loss)
     return &loss->tensor;
 }
 
+/* Every rank gets the rows of all, where they belong: the first views' in the order of ranks, then the second ones'. */
+static void gather(struct nt_xent *loss, void *rows, const size_t *bytes, size_t row)
+{
+    communicator_gather(loss->communicator, rows, bytes);
+    communicator_gather(loss->communicator, (char *)rows + (size_t)loss->images * row, bytes);
+}
+
 void nt_xent_run(struct nt_xent *loss, struct nt_xent_result *result, void *d_z, const void *z)
 {
     const struct backend_ops *ops = loss->backend->ops;
     ops->nt_xent_unit_rows(loss->plan, loss->unit, z);
+    gather(loss, loss->unit, loss->unit_bytes, loss->sizes.unit_row);
     ops->nt_xent_log_sums(loss->plan, result, loss->sums, loss->unit);
+    gather(loss, loss->sums, loss->sums_bytes, loss->sizes.sum_row);
+    communicator_sum(loss->communicator, &result->loss, sizeof *result / sizeof result->loss);
     if (d_z) ops->nt_xent_gradient(loss->plan, d_z, loss->unit, loss->sums);
 }
 

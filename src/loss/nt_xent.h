@@ -4,14 +4,25 @@
 #define LOSS_NT_XENT_H
 
 #include "backend/backend.h"
+#include "comm/communicator.h"
+#include "comm/shares.h"
 
 struct nt_xent;
-int nt_xent_create(struct nt_xent **out, struct backend *backend, int images, int dim, float temperature,
+struct nt_xent_config {
+    struct shares shares; /* of the batch: its images are the loss's N */
+    int dim;
+    float temperature;
+    struct communicator *communicator; /* borrowed: of the ranks that share the batch; NULL: one */
+};
+/* Collective only where it runs. SIMCLR_INVALID, SIMCLR_NO_MEMORY, or what the backend refuses. */
+int nt_xent_create(struct nt_xent **out, struct backend *backend, const struct nt_xent_config *config,
                    struct error *error);
 void nt_xent_destroy(struct nt_xent **loss);
-/* What z and d_z are: PRIVATE float32 [2 images][dim][1][1]. */
+/* What z and d_z are: PRIVATE float32 [2 n][dim][1][1] of the n images that this rank has, all first views before all
+ * second ones. */
 const struct tensor_desc *nt_xent_tensor(const struct nt_xent *loss);
-/* The three phases of backend.h over the whole batch. result, d_z (NULL: loss only), z: the backend's memory. */
+/* The three phases of backend.h, with a gather after each of the first two. result: of the whole batch, the same on all
+ * ranks. d_z (NULL: loss only): of the own rows, from the whole loss. result, d_z, z: the backend's memory. */
 void nt_xent_run(struct nt_xent *loss, struct nt_xent_result *result, void *d_z, const void *z);
 double nt_xent_chance(int images); /* log(2N - 1): the loss of a model that knows nothing */
 

@@ -8,6 +8,7 @@
 #define NN_NETWORK_H
 
 #include "backend/backend.h"
+#include "comm/communicator.h"
 #include "tensor/parameters.h"
 
 struct network;
@@ -44,6 +45,10 @@ struct network_options {
     const struct network *arena_of;
     bool dry; /* plans and measures, but allocates no memory for activations and gradients: running it does nothing */
     float statistics_share; /* of a batch's statistics in the next running ones; 0: the usual 0.1 */
+    /* Ranks whose batches share their batch-norm statistics (borrowed; NULL: this network has the whole batch), and the
+     * images of all of them together, of the networks' batches. Both passes are then collective. */
+    struct communicator *statistics_of;
+    int statistics_batch;
 };
 /* Needs the parameters' memory. After a failure the network can only be destroyed. The last tensor made is kept.
  * options: copied; NULL: all AUTO. */

@@ -44,17 +44,33 @@ static int sort_sizes(const struct step_config *config, int own, int sizes[STEP_
     return config->size_count;
 }
 
+struct shares step_shares(const struct step_config *config)
+{
+    return (struct shares){
+        .images = config->images, .group = config->images, .ranks = communicator_size(config->communicator)};
+}
+
 int step_open_network(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
                       struct error *error)
 {
     int sizes[STEP_SIZES_MAX] = {0};
-    *step = (struct step){
-        .backend = backend, .model = model, .loss = config->loss, .schedule = config->schedule, .seed = config->seed};
+    const struct shares shares = step_shares(config);
+    *step = (struct step){.backend = backend,
+                          .model = model,
+                          .loss = config->loss,
+                          .schedule = config->schedule,
+                          .seed = config->seed,
+                          .communicator = config->communicator};
+    const int invalid = shares_check(&shares, error);
+    if (invalid) return invalid;
     struct model_plan_args args = {.backend = backend,
                                    .mode = NETWORK_TRAINING,
                                    .dtype = config->dtype,
-                                   .batch = config->loss->views * config->images,
+                                   .batch = config->loss->views *
+                                            shares_of(&shares, communicator_rank(config->communicator)).count,
                                    .options = config->planning};
+    args.options.statistics_of = config->communicator;
+    args.options.statistics_batch = config->loss->views * config->images;
     const int count = sort_sizes(config, model->config.image_size, sizes);
     for (; step->size_count < count; step->size_count++) {
         struct step_size *of = &step->sizes[step->size_count];
@@ -99,6 +115,10 @@ static int open_recordings(struct step *step, struct error *error)
     }
     if (status) return status;
     take_size(step, step->size);
+    if (step->of_numbers && step->communicator)
+        return error_set(error, SIMCLR_UNSUPPORTED,
+                         "the %s backend records steps, and messages between ranks cannot be recorded: start one rank",
+                         backend->ops->name);
     if (!step->of_numbers || !backend->ops->reads_host(backend)) return SIMCLR_OK;
     return error_set(error, SIMCLR_UNSUPPORTED,
                      "the %s backend records steps and reads images where the host keeps them: a repeated step would "
@@ -115,8 +135,9 @@ int step_open(struct step *step, const struct step_config *config, struct backen
     if (!status) status = open_average(step, config, error);
     if (!status) status = open_recordings(step, error);
     if (status) step_close(step);
-    for (int i = 0; i < step->size_count; i++) /* half a step must not be recorded */
-        network_let_stop(step->sizes[i].network, !step->of_numbers);
+    /* Half a step must not be recorded, and a rank must not leave one in which others wait for it. */
+    for (int i = 0; i < step->size_count; i++)
+        network_let_stop(step->sizes[i].network, !step->of_numbers && !step->communicator);
     return status;
 }
 
@@ -193,10 +214,20 @@ void step_loss(struct step *step)
     step->seconds.loss = now(step) - start;
 }
 
+/* Each rank's gradient is that of the whole loss by way of its own images: they add up, and nothing is averaged. */
+static void sum_gradients(const struct step *step)
+{
+    const struct parameters *parameters = &step->model->parameters;
+    communicator_sum_floats(step->communicator, parameters->gradients, parameters->weight_count);
+}
+
 void step_backward(struct step *step)
 {
     const double start = now(step);
-    if (step->asked && !is_dropped(step)) network_backward(step->network, step->tensors.z, NULL);
+    if (step->asked && !is_dropped(step)) {
+        network_backward(step->network, step->tensors.z, NULL);
+        sum_gradients(step);
+    }
     step->seconds.backward = now(step) - start;
 }
 

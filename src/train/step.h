@@ -14,6 +14,7 @@
 #ifndef TRAIN_STEP_H
 #define TRAIN_STEP_H
 
+#include "comm/shares.h"
 #include "config/config.h"
 #include "loader/loader.h"
 #include "model/model.h"
@@ -59,7 +60,7 @@ extern const struct step_loss step_cross_entropy; /* z: logits [images][classes]
 
 struct step_config {
     const struct step_loss *loss;
-    int images;         /* N, of a batch */
+    int images;         /* N, of a batch, of all ranks */
     double temperature; /* of NT-Xent */
     enum dtype dtype;   /* of the activations */
     struct network_options planning;
@@ -69,7 +70,11 @@ struct step_config {
     uint64_t seed;                         /* of what dropout draws */
     struct model *average; /* borrowed, of the model's form: becomes its moving average; NULL: there is none */
     double average_decay;
+    struct communicator *communicator; /* borrowed: of the ranks that share each batch; NULL: one */
 };
+
+/* Which images of a batch each rank has. */
+struct shares step_shares(const struct step_config *config);
 
 /* What a step of images of one size takes. */
 struct step_size {
@@ -89,9 +94,10 @@ struct step {
     struct model_tensors tensors;
     struct recording *of_numbers, *of_update;
     const struct step_loss *loss;
-    void *loss_plan;              /* the loss's own */
-    struct step_numbers *numbers; /* the backend's memory */
-    struct step_numbers read;     /* the same, once the step is to be judged */
+    void *loss_plan;                   /* the loss's own */
+    struct step_numbers *numbers;      /* the backend's memory */
+    struct step_numbers read;          /* the same, once the step is to be judged */
+    struct communicator *communicator; /* borrowed; NULL: one rank */
     struct optimizer *optimizer;
     struct ema ema; /* backend NULL: there is none. It starts as a copy of the model; who restores it does so later */
     struct schedule schedule;
@@ -108,7 +114,10 @@ struct step {
     struct step_seconds seconds;
 };
 
-/* Plans the training of `model`, whose weights are packed. Several steps may be open on one backend, and take turns.
+/* Plans the training of `model`, whose weights are packed. On several ranks all open a step alike, and each gives its
+ * share of the images (step_shares) to step_forward; the parts of a step are then collective, and the report, the
+ * judgement and the new weights are the same on every rank.
+ * Several steps may be open on one backend, and take turns.
  * SIMCLR_NO_MEMORY, SIMCLR_INVALID, SIMCLR_UNSUPPORTED (a backend that records and yet reads the host's images in
  * place); `step` is closed then. */
 int step_open(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,

@@ -9,7 +9,11 @@ static int open_nt_xent(struct step *step, const struct step_config *config, str
 {
     struct nt_xent *loss = NULL;
     const int dim = model_output_dim(&step->model->config);
-    const int status = nt_xent_create(&loss, step->backend, config->images, dim, (float)config->temperature, error);
+    const struct nt_xent_config own = {.shares = step_shares(config),
+                                       .dim = dim,
+                                       .temperature = (float)config->temperature,
+                                       .communicator = config->communicator};
+    const int status = nt_xent_create(&loss, step->backend, &own, error);
     step->loss_plan = loss;
     return status;
 }
@@ -50,6 +54,9 @@ static int open_cross_entropy(struct step *step, const struct step_config *confi
 {
     struct cross_entropy *loss = NULL;
     const int classes = step->model->config.classes;
+    if (config->communicator)
+        return error_set(error, SIMCLR_UNSUPPORTED, "cross entropy runs on one rank; this run has %d",
+                         communicator_size(config->communicator));
     if (classes > 0) {
         const int status = cross_entropy_create(&loss, step->backend, config->images, classes, error);
         step->loss_plan = loss;

@@ -131,7 +131,9 @@ static int bench_loss(struct bench *bench, struct error *error)
     const int images = (int)config->batch, dim = config->head_dim > 0 ? (int)config->head_dim : 128;
     struct loss_bench loss = {0};
     double seconds = 0;
-    int runs = 0, status = nt_xent_create(&loss.loss, bench->session->backend, images, dim, 0.1f, error);
+    const struct nt_xent_config of = {
+        .shares = {.images = images, .group = images, .ranks = 1}, .dim = dim, .temperature = 0.1f};
+    int runs = 0, status = nt_xent_create(&loss.loss, bench->session->backend, &of, error);
     if (status == SIMCLR_OK) status = fill_loss(&loss, bench->session->backend, error);
     if (status == SIMCLR_OK) status = bench_median(bench, loss_run, &loss, &seconds, &runs, error);
     if (status == SIMCLR_OK) {

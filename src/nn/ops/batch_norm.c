@@ -64,14 +64,37 @@ static void describe(const struct network *network, const struct operation *oper
 }
 
 /* ---- planning ------------------------------------------------------------------------------------------------ */
+/* Over which the statistics run, of all ranks. */
+static int64_t values_per_channel(const struct network *network, const struct operation *operation)
+{
+    const struct tensor_desc *x = &network->tensors[operation->x].desc;
+    const int batch = network->options.statistics_of ? network->options.statistics_batch : x->batch;
+    return (int64_t)batch * x->height * x->width;
+}
+
+/* Ranks join sums that the operation before made. */
+static int check_shared(const struct network *network, const struct operation *operation, struct error *error)
+{
+    const struct operation *before = &network->operations[network->tensors[operation->x].producer];
+    struct operation_bytes made = {0};
+    if (!network_trains(network) || !network->options.statistics_of) return SIMCLR_OK;
+    if (before->type->bytes) before->type->bytes(network, before, &made);
+    if (made.statistics) return SIMCLR_OK;
+    return error_set(error, SIMCLR_UNSUPPORTED,
+                     "%s: over several ranks a batch norm comes after a convolution, not a %s", operation->name,
+                     before->type->name);
+}
+
 static int plan(struct network *network, struct operation *operation, struct error *error)
 {
     struct batch_norm_operation *own = operation->own;
     const struct tensor_desc *in = &network->tensors[operation->x].desc;
-    if (network_trains(network) && (int64_t)in->batch * in->height * in->width < 2)
+    if (network_trains(network) && values_per_channel(network, operation) < 2)
         return error_set(error, SIMCLR_INVALID,
                          "%s: batch norm cannot train on one value per channel; use a batch of at least 2",
                          operation->name);
+    const int status = check_shared(network, operation, error);
+    if (status) return status;
     const struct batch_norm_desc desc = {
         .dtype = in->dtype,
         .batch = in->batch,
@@ -113,11 +136,11 @@ static void close(struct network *network, struct operation *operation)
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------- */
-/* Over which the statistics run: one process has the whole batch. */
-static int64_t values_per_channel(const struct network *network, const struct operation *operation)
+/* Two sums a channel, of this rank's images, become those of all ranks'. */
+static void share_sums(const struct network *network, const struct operation *operation, double *sums)
 {
-    const struct tensor_desc *x = &network->tensors[operation->x].desc;
-    return (int64_t)x->batch * x->height * x->width;
+    const size_t channels = (size_t)network->tensors[operation->x].desc.channels;
+    communicator_sum(network->options.statistics_of, sums, 2 * channels);
 }
 
 static void forward(struct network *network, const struct operation *operation)
@@ -134,6 +157,8 @@ static void forward(struct network *network, const struct operation *operation)
     if (network_trains(network)) {
         float *next_mean = parameter_next(network->parameters, operation->parameters[RUNNING_MEAN]);
         float *next_variance = parameter_next(network->parameters, operation->parameters[RUNNING_VARIANCE]);
+        double *statistics = network->operations[x->producer].statistics;
+        share_sums(network, operation, statistics);
         const struct batch_norm_forward_args args = {.y = y,
                                                      .mask = network_forward_mask(operation),
                                                      .saved = operation->saved,
@@ -141,7 +166,7 @@ static void forward(struct network *network, const struct operation *operation)
                                                      .next_var = next_variance,
                                                      .x = x->data,
                                                      .residual = residual,
-                                                     .statistics = network->operations[x->producer].statistics,
+                                                     .statistics = statistics,
                                                      .count = values_per_channel(network, operation),
                                                      .gamma = gamma,
                                                      .beta = beta,
@@ -187,6 +212,7 @@ static void backward(struct network *network, const struct operation *operation)
                                               .mask = operation->mask,
                                               .saved = operation->saved};
     ops->batch_norm_backward_sums(own->plan, &sums);
+    share_sums(network, operation, operation->sums); /* d_gamma and d_beta stay this rank's: gradients are summed */
     const struct batch_norm_backward_args args = {.d_x = network_gradient(network, operation->x),
                                                   .d_residual = network_gradient(network, operation->residual),
                                                   .sums = operation->sums,

@@ -20,52 +20,15 @@
  * Tiles are grouped in blocks of rows. A pass runs in rounds of disjoint pairs of blocks (a round-robin tournament), so
  * no two threads add to the same row. Every row's sum has one fixed order, and the result does not depend on which
  * thread does what. */
-#include <math.h>
-#include <string.h>
-
 #include "backend/check.h"
-#include "backend/cpu/cpu.h"
 #include "backend/cpu/kernels.h"
-#include "backend/cpu/layout.h"
-#include "backend/cpu/nt_xent/nt_xent.h"
+#include "backend/cpu/nt_xent/nt_xent_part.h"
 #include "backend/cpu/ops.h"
 #include "base/memory.h"
 
-#define LOG2_E 1.44269504088896340736
 #define TEMPERATURE_SHARED 0.025 /* exp(-2 / tau) is then still a normal float32 */
 
-enum { TILES_DIM = 64, BLOCK_TILES = 8 /* at most */ };
-
-enum pass { PASS_HIGHEST, PASS_SUMS, PASS_GRADIENT };
-
-/* Sums of one tile of rows, for the result. */
-struct tile_result {
-    double loss, top1, entropy, positive, square;
-};
-
-struct nt_xent_plan {
-    struct cpu_backend *cpu;
-    const struct nt_kernels *kernels;
-    int images, rows, dim;
-    struct activation_layout layout; /* of z and d_z */
-    ptrdiff_t padded_dim;
-    int tiles, block_tiles, blocks;
-    float scale;                 /* log2(e) / tau: cosine to exponent of two */
-    float absent;                /* a cosine whose power is 0, for pairs that do not count */
-    bool shared;                 /* one offset for all anchors */
-    float *unit;                 /* [tiles][64][padded_dim] */
-    char *packed;                /* the same as the kernels want it */
-    float *d_unit;               /* its gradient as the kernels keep it; NULL without training */
-    double *norm;                /* [padded rows] |z| */
-    double *total, *weighted;    /* [padded rows]: sums over others of 2^(x - offset) and of that times x - offset */
-    float *positive;             /* [padded rows] cosine with the positive, as the tiles have it */
-    float *highest;              /* [padded rows] highest cosine with any other */
-    float *offset;               /* [padded rows] */
-    float *factor;               /* [padded rows] 1 / (total with the positive) */
-    float *missing;              /* [padded rows] 1 - p of the positive */
-    double *sums;                /* [tiles][padded_dim]: sum of the tile's unit rows */
-    struct tile_result *results; /* [tiles] */
-};
+enum { TILES_DIM = 64 };
 
 /* ---- creation ------------------------------------------------------------------------------------------------ */
 void cpu_nt_xent_destroy(struct nt_xent_plan **plan)
@@ -75,6 +38,7 @@ void cpu_nt_xent_destroy(struct nt_xent_plan **plan)
     void *blocks[] = {p->unit,    p->packed, p->d_unit, p->norm,    p->total, p->weighted, p->positive,
                       p->highest, p->offset, p->factor, p->missing, p->sums,  p->results};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) memory_free(blocks[i]);
+    nt_part_close(&p->part);
     memory_free(p);
     *plan = NULL;
 }
@@ -112,14 +76,6 @@ static int choose_block_tiles(const struct nt_xent_plan *plan)
     return tiles;
 }
 
-/* What one thread needs: two tiles, one being made while the other is worked on, and the sums of two blocks of rows.
- * The weights of a tile follow, and in the end one row of the gradient takes their place. */
-struct workspace {
-    float tile[2][NT_TILE * NT_TILE];
-    struct nt_sums rows[BLOCK_TILES], columns[BLOCK_TILES], unwanted;
-    _Alignas(64) char weights[];
-};
-
 static size_t workspace_bytes(const struct nt_xent_plan *plan)
 {
     const size_t row_bytes = (size_t)plan->padded_dim * sizeof(float);
@@ -141,11 +97,6 @@ int cpu_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc,
     *out = NULL;
     int status = check_nt_xent(desc, error);
     if (status != SIMCLR_OK) return status;
-    if (desc->count != 0 && desc->count != desc->images)
-        return error_set(error, SIMCLR_UNSUPPORTED,
-                         "NT-Xent: images %d to %d of %d: the cpu backend takes the loss over all images at once; give "
-                         "one process the whole batch",
-                         desc->first, desc->first + desc->count, desc->images);
     struct cpu_backend *cpu = cpu_backend_of(backend);
     struct nt_xent_plan *plan = memory_allocate(sizeof *plan);
     if (!plan) return error_no_memory(error, "an NT-Xent plan", sizeof *plan);
@@ -155,9 +106,11 @@ int cpu_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc,
     plan->images = desc->images;
     plan->rows = 2 * desc->images;
     plan->dim = desc->dim;
-    plan->layout = activation_layout(plan->rows, plan->dim, 1, 1);
+    const bool in_part = desc->count != 0 && desc->count != desc->images;
+    plan->anchors = in_part ? 2 * desc->count : plan->rows;
+    plan->layout = activation_layout(plan->anchors, plan->dim, 1, 1);
     plan->padded_dim = ((ptrdiff_t)desc->dim + NT_DIM - 1) / NT_DIM * NT_DIM;
-    plan->tiles = (plan->rows + NT_TILE - 1) / NT_TILE;
+    plan->tiles = (plan->anchors + NT_TILE - 1) / NT_TILE;
     plan->block_tiles = choose_block_tiles(plan);
     plan->blocks = (plan->tiles + plan->block_tiles - 1) / plan->block_tiles;
     plan->scale = (float)(LOG2_E / (double)desc->temperature);
@@ -167,8 +120,8 @@ int cpu_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc,
         cpu_nt_xent_destroy(&plan);
         return status;
     }
-    if (!allocate_rows(plan, desc->training)) {
-        const size_t bytes = 3 * (size_t)plan->tiles * NT_TILE * (size_t)plan->padded_dim * sizeof(float);
+    if (!allocate_rows(plan, desc->training) || (in_part && !nt_part_open(plan, desc))) {
+        const size_t bytes = 3 * (size_t)plan->rows * (size_t)plan->padded_dim * sizeof(float);
         cpu_nt_xent_destroy(&plan);
         return error_no_memory(error, "NT-Xent", bytes);
     }
@@ -177,25 +130,6 @@ int cpu_nt_xent_create(struct backend *backend, const struct nt_xent_desc *desc,
 }
 
 /* ---- unit rows ----------------------------------------------------------------------------------------------- */
-struct nt_job {
-    struct nt_xent_plan *plan;
-    const float *z;
-    float *d_z;
-    enum pass pass;
-    int round;
-};
-
-/* In double, and in eight sums side by side, which compilers turn into vectors. */
-static double dot(const float *a, const float *b, ptrdiff_t count)
-{
-    double sum[8] = {0};
-    ptrdiff_t d = 0;
-    for (; d + 8 <= count; d += 8)
-        for (ptrdiff_t k = 0; k < 8; k++) sum[k] += (double)a[d + k] * (double)b[d + k];
-    for (ptrdiff_t k = 0; d + k < count; k++) sum[k] += (double)a[d + k] * (double)b[d + k];
-    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
-}
-
 /* u = z / |z|, zero for a row of zeros, NaN for a row with a NaN. The norm is taken in double: its square may leave
  * float32's range. */
 static void unit_row(const struct nt_xent_plan *plan, int row, const float *z)
@@ -235,9 +169,10 @@ static void prepare_tile(void *context, int64_t tile, int thread)
         plan->total[row] = plan->weighted[row] = 0;
         plan->highest[row] = plan->absent;
         plan->offset[row] = plan->scale;
-        if (row < plan->rows) {
+        if (row < plan->anchors) {
             fetch_row(plan, z, job->z, (int)row);
             unit_row(plan, (int)row, z);
+            if (plan->part) nt_part_give_row(plan, job->unit, row);
         }
         const float *row_unit = unit + r * dim; /* padding rows and columns stay zero from the start */
         for (ptrdiff_t d = 0; d < dim; d++) sums[d] += (double)row_unit[d];
@@ -249,14 +184,20 @@ static void prepare_tile(void *context, int64_t tile, int thread)
     if (plan->d_unit) memset(plan->d_unit + first * floats, 0, (size_t)(NT_TILE * floats) * sizeof(float));
 }
 
-static const float *unit_of(const struct nt_xent_plan *plan, ptrdiff_t row)
-{
-    return plan->unit + row * plan->padded_dim;
-}
-
 static ptrdiff_t positive_of(const struct nt_xent_plan *plan, ptrdiff_t row)
 {
     return row < plan->images ? row + plan->images : row - plan->images;
+}
+
+/* Unit row and 1 - p of an anchor's positive. */
+static const float *positive_unit(const struct nt_xent_plan *plan, ptrdiff_t anchor)
+{
+    return plan->part ? nt_part_positive_unit(plan, anchor) : unit_of(plan, positive_of(plan, anchor));
+}
+
+static float positive_missing(const struct nt_xent_plan *plan, ptrdiff_t anchor)
+{
+    return plan->part ? nt_part_positive_missing(plan, anchor) : plan->missing[positive_of(plan, anchor)];
 }
 
 /* ---- one tile ------------------------------------------------------------------------------------------------ */
@@ -295,17 +236,6 @@ static void mask_tile(const struct nt_xent_plan *plan, float *tile, ptrdiff_t ro
         for (ptrdiff_t c = row0 + r < plan->rows ? plan->rows - column0 : 0; c < NT_TILE; c++) row[c] = plan->absent;
     }
 }
-
-static struct nt_rows rows_of(const struct nt_xent_plan *plan, int tile)
-{
-    const ptrdiff_t first = (ptrdiff_t)tile * NT_TILE * plan->padded_dim;
-    return (struct nt_rows){plan->unit + first, plan->packed + first * plan->kernels->packed_bytes};
-}
-
-/* Row i and column j of the matrix of tiles. */
-struct place {
-    int i, j;
-};
 
 /* Adds the weights in `work` to the gradients of both sides. */
 static void spread_tile(const struct nt_xent_plan *plan, struct workspace *work, struct place at)
@@ -352,25 +282,6 @@ static void advance(const struct nt_job *job, struct workspace *work, struct pla
 }
 
 /* ---- pairs of blocks ----------------------------------------------------------------------------------------- */
-static void clear_sums(const struct nt_xent_plan *plan, struct nt_sums *sums)
-{
-    memset(sums, 0, BLOCK_TILES * sizeof *sums);
-    for (int tile = 0; tile < BLOCK_TILES; tile++)
-        for (int r = 0; r < NT_TILE; r++) sums[tile].highest[r] = plan->absent;
-}
-
-static void add_sums(struct nt_xent_plan *plan, const struct nt_sums *sums, int first, int last)
-{
-    for (int tile = first; tile < last; tile++, sums++) {
-        for (int r = 0; r < NT_TILE; r++) {
-            const ptrdiff_t row = (ptrdiff_t)tile * NT_TILE + r;
-            plan->total[row] += (double)sums->total[r];
-            plan->weighted[row] += (double)sums->weighted[r];
-            plan->highest[row] = fmaxf(plan->highest[row], sums->highest[r]);
-        }
-    }
-}
-
 /* All tiles of blocks a <= b on or above the diagonal. */
 static void work_pair(const struct nt_job *job, int a, int b, struct workspace *work)
 {
@@ -427,7 +338,7 @@ static void run_pass(struct nt_job *job, enum pass pass)
 /* Each anchor's own maximum as its offset, for temperatures too low to share one. */
 static void own_offsets(struct nt_xent_plan *plan)
 {
-    for (int row = 0; row < plan->rows; row++)
+    for (int row = 0; row < plan->anchors; row++)
         plan->offset[row] = fmaxf(plan->highest[row], plan->positive[row]) * plan->scale;
 }
 
@@ -437,8 +348,8 @@ static void finish_tile(void *context, int64_t tile, int thread)
     const struct nt_job *job = context;
     struct nt_xent_plan *plan = job->plan;
     struct tile_result result = {.square = plan->results[tile].square};
-    for (ptrdiff_t row = tile * NT_TILE; row < (tile + 1) * NT_TILE && row < plan->rows; row++) {
-        const double positive = dot(unit_of(plan, row), unit_of(plan, positive_of(plan, row)), plan->dim);
+    for (ptrdiff_t row = tile * NT_TILE; row < (tile + 1) * NT_TILE && row < plan->anchors; row++) {
+        const double positive = dot(unit_of(plan, row), positive_unit(plan, row), plan->dim);
         const double x = positive * (double)plan->scale - (double)plan->offset[row], e = exp2(x);
         const double others = plan->total[row], total = others + e;
         result.loss += x > -500 ? log1p(others / e) : log(others) - x / LOG2_E;
@@ -450,6 +361,7 @@ static void finish_tile(void *context, int64_t tile, int thread)
             plan->factor[row] = (float)(1 / total);
         else
             plan->offset[row] = (float)((double)plan->offset[row] + log2(total));
+        if (plan->part) nt_part_give_sums(plan, job->all_sums, row);
     }
     plan->results[tile] = result;
 }
@@ -459,9 +371,8 @@ static void finish_tile(void *context, int64_t tile, int thread)
 static void gradient_row(const struct nt_job *job, ptrdiff_t row, const float *d_unit)
 {
     const struct nt_xent_plan *plan = job->plan;
-    const ptrdiff_t positive = positive_of(plan, row);
-    const float *unit = unit_of(plan, row), *other = unit_of(plan, positive);
-    const double weight = -((double)plan->missing[row] + (double)plan->missing[positive]);
+    const float *unit = unit_of(plan, row), *other = positive_unit(plan, row);
+    const double weight = -((double)plan->missing[row] + (double)positive_missing(plan, row));
     const double along = dot(unit, d_unit, plan->dim) + weight * dot(unit, other, plan->dim);
     const double factor = plan->norm[row] == 0 ? 0 : (double)plan->scale / LOG2_E / plan->rows / plan->norm[row];
     for (int block = 0; block < plan->layout.blocks; block++) {
@@ -493,23 +404,24 @@ static void gradient_tile(void *context, int64_t tile, int thread)
     const float *d_rows = plan->d_unit + first * dim * plan->kernels->gradient_floats;
     struct workspace *work = cpu_scratch(plan->cpu, thread);
     float *d_unit = (float *)(void *)work->weights;
-    for (ptrdiff_t row = 0; row < NT_TILE && first + row < plan->rows; row++) {
+    for (ptrdiff_t row = 0; row < NT_TILE && first + row < plan->anchors; row++) {
         plan->kernels->gradient_row(d_unit, d_rows, row, dim);
         gradient_row(job, first + row, d_unit);
     }
     const ptrdiff_t places = (ptrdiff_t)plan->layout.groups * plan->layout.group_images;
-    for (ptrdiff_t row = first > plan->rows ? first : plan->rows; row < first + NT_TILE && row < places; row++)
+    for (ptrdiff_t row = first > plan->anchors ? first : plan->anchors; row < first + NT_TILE && row < places; row++)
         clear_row(job, row);
 }
 
-/* sum over i != j of u_i . u_j = |sum of u|^2 - sum of |u|^2: the negatives without a look at any pair. */
+/* sum over anchors i and rows j != i of u_i . u_j = (sum of anchors' u) . (sum of all u) - sum of anchors' |u|^2: the
+ * negatives without a look at any pair. */
 static double pair_sum(const struct nt_xent_plan *plan)
 {
     double square = 0, own = 0;
     for (ptrdiff_t d = 0; d < plan->padded_dim; d++) {
         double sum = 0;
         for (int tile = 0; tile < plan->tiles; tile++) sum += plan->sums[tile * plan->padded_dim + d];
-        square += sum * sum;
+        square += sum * (plan->part ? nt_part_sum(plan, d) : sum);
     }
     for (int tile = 0; tile < plan->tiles; tile++) own += plan->results[tile].square;
     return square - own;
@@ -532,40 +444,47 @@ static void collect(const struct nt_xent_plan *plan, struct nt_xent_result *resu
     result->negative_similarity = plan->rows > 2 ? (pair_sum(plan) - sum.positive) / (rows * (rows - 2)) : 0;
 }
 
-/* The plan has all rows and keeps them in its own form. */
+/* ---- the three phases ---------------------------------------------------------------------------------------- */
+/* A plan of all anchors keeps everything in its own form. */
 void cpu_nt_xent_sizes(const struct nt_xent_plan *plan, struct nt_xent_sizes *out)
 {
-    (void)plan;
     *out = (struct nt_xent_sizes){0};
+    if (plan->part) nt_part_sizes(plan, out);
 }
 
 void cpu_nt_xent_unit_rows(struct nt_xent_plan *plan, void *unit, const void *z)
 {
-    (void)unit;
-    struct nt_job job = {.plan = plan, .z = z};
+    struct nt_job job = {.plan = plan, .z = z, .unit = unit};
     pool_run(plan->cpu->base.pool, plan->tiles, prepare_tile, &job);
+}
+
+static void run_any(struct nt_job *job, enum pass pass)
+{
+    if (job->plan->part)
+        nt_part_run_pass(job, pass);
+    else
+        run_pass(job, pass);
 }
 
 void cpu_nt_xent_log_sums(struct nt_xent_plan *plan, struct nt_xent_result *result, void *sums, const void *unit)
 {
-    (void)sums;
-    (void)unit;
-    struct nt_job job = {.plan = plan};
+    struct nt_job job = {.plan = plan, .all_sums = sums};
+    if (plan->part) nt_part_take_rows(plan, unit);
     if (!plan->shared) {
-        run_pass(&job, PASS_HIGHEST);
+        run_any(&job, PASS_HIGHEST);
         own_offsets(plan);
     }
-    run_pass(&job, PASS_SUMS);
+    run_any(&job, PASS_SUMS);
     pool_run(plan->cpu->base.pool, plan->tiles, finish_tile, &job);
     collect(plan, result);
 }
 
 void cpu_nt_xent_gradient(struct nt_xent_plan *plan, void *d_z, const void *unit, const void *sums)
 {
-    (void)unit;
-    (void)sums;
+    (void)unit; /* a part keeps its address from the phase before */
     if (!plan->d_unit) return;
     struct nt_job job = {.plan = plan, .d_z = d_z};
-    run_pass(&job, PASS_GRADIENT);
+    if (plan->part) nt_part_take_sums(plan, sums);
+    run_any(&job, PASS_GRADIENT);
     pool_run(plan->cpu->base.pool, plan->tiles, gradient_tile, &job);
 }

@@ -1,0 +1,209 @@
+/* comm/communicator.c -- see communicator.h: sums, broadcasts and agreements on an engine's gather and exchange. */
+#include "comm/communicator.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checksum.h"
+
+enum { SMALL_BYTES = 64 << 10, TEXT_BYTES = sizeof((struct error){0}.text), HOST_BYTES = 64 };
+
+void communicator_set_patience(struct communicator *communicator, double seconds)
+{
+    if (communicator) communicator->patience = seconds;
+}
+
+void communicator_gather(struct communicator *communicator, void *all, const size_t *bytes)
+{
+    if (communicator) communicator->ops->gather(communicator, all, bytes);
+}
+
+void communicator_destroy(struct communicator **communicator)
+{
+    if (*communicator) (*communicator)->ops->destroy(communicator);
+}
+
+int communicator_split(struct communicator *communicator, int colour, struct communicator **out, struct error *error)
+{
+    *out = NULL;
+    if (!communicator) return SIMCLR_OK;
+    return communicator->ops->split(communicator, colour, out, error);
+}
+
+/* Every rank has `bytes` bytes. */
+static void gather_even(struct communicator *communicator, void *all, size_t bytes)
+{
+    for (int r = 0; r < communicator->size; r++) communicator->sizes[r] = bytes;
+    communicator->ops->gather(communicator, all, communicator->sizes);
+}
+
+void communicator_broadcast(struct communicator *communicator, void *bytes, size_t count, int root)
+{
+    char *from = bytes;
+    if (!communicator) return;
+    memset(communicator->sizes, 0, (size_t)communicator->size * sizeof *communicator->sizes);
+    while (count > 0) {
+        const size_t part = count < COMMUNICATOR_SCRATCH ? count : COMMUNICATOR_SCRATCH;
+        communicator->sizes[root] = part;
+        communicator->ops->gather(communicator, from, communicator->sizes);
+        from += part;
+        count -= part;
+    }
+}
+
+/* ---- sums ------------------------------------------------------------------------------------------------------ */
+/* out[i] = the sum over ranks of blocks[rank * stride + i], in their order. */
+static void add_doubles(double *out, const double *blocks, int ranks, size_t stride, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        double sum = blocks[i];
+        for (int r = 1; r < ranks; r++) sum += blocks[(size_t)r * stride + i];
+        out[i] = sum;
+    }
+}
+
+static void add_floats(float *out, const float *blocks, int ranks, size_t stride, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        double sum = (double)blocks[i];
+        for (int r = 1; r < ranks; r++) sum += (double)blocks[(size_t)r * stride + i];
+        out[i] = (float)sum;
+    }
+}
+
+static void add(void *out, const void *blocks, int ranks, size_t stride, size_t count, size_t element)
+{
+    if (element == sizeof(double))
+        add_doubles(out, blocks, ranks, stride, count);
+    else
+        add_floats(out, blocks, ranks, stride, count);
+}
+
+/* Few values: every rank gets those of all and adds them. */
+static void sum_gathered(struct communicator *communicator, char *values, size_t count, size_t element)
+{
+    char *all = communicator->scratch;
+    memcpy(all + (size_t)communicator->rank * count * element, values, count * element);
+    gather_even(communicator, all, count * element);
+    add(values, all, communicator->size, count, count, element);
+}
+
+/* Many: each rank adds one piece of them, and the pieces are gathered: 2 (size - 1) / size times their bytes travel. */
+static void sum_pieces(struct communicator *communicator, char *values, size_t piece, size_t element)
+{
+    communicator->ops->exchange(communicator, communicator->scratch, values, piece * element);
+    add(values + (size_t)communicator->rank * piece * element, communicator->scratch, communicator->size, piece, piece,
+        element);
+    gather_even(communicator, values, piece * element);
+}
+
+static void sum(struct communicator *communicator, char *values, size_t count, size_t element)
+{
+    const size_t ranks = (size_t)communicator->size;
+    while (count > 0) {
+        const size_t most = COMMUNICATOR_SCRATCH / element / ranks; /* of a piece */
+        size_t part = count;
+        if (count * element * ranks <= SMALL_BYTES || count < ranks) {
+            sum_gathered(communicator, values, count, element);
+        } else {
+            const size_t piece = count / ranks < most ? count / ranks : most;
+            sum_pieces(communicator, values, piece, element);
+            part = piece * ranks;
+        }
+        values += part * element;
+        count -= part;
+    }
+}
+
+void communicator_sum(struct communicator *communicator, double *values, size_t count)
+{
+    if (communicator) sum(communicator, (char *)values, count, sizeof *values);
+}
+
+void communicator_sum_floats(struct communicator *communicator, float *values, size_t count)
+{
+    if (communicator) sum(communicator, (char *)values, count, sizeof *values);
+}
+
+/* ---- agreements ------------------------------------------------------------------------------------------------ */
+struct told {
+    int32_t status, stop;
+    double seconds;
+};
+
+/* The rank whose failure all report; -1: none. */
+static int failed_rank(const struct told *told, int ranks)
+{
+    int interrupted = -1;
+    for (int r = 0; r < ranks; r++) {
+        if (told[r].status != SIMCLR_OK && told[r].status != SIMCLR_INTERRUPTED) return r;
+        if (told[r].status == SIMCLR_INTERRUPTED && interrupted < 0) interrupted = r;
+    }
+    return interrupted;
+}
+
+/* The sentence of rank `from` becomes everybody's. */
+static void share_sentence(struct communicator *communicator, struct error *error, int status, int from)
+{
+    struct error shared = {0};
+    char host[HOST_BYTES] = "";
+    if (communicator->rank == from) {
+        if (error && error->status == status) shared = *error;
+        snprintf(host, sizeof host, "%s", communicator->host);
+    }
+    communicator_broadcast(communicator, shared.text, TEXT_BYTES, from);
+    communicator_broadcast(communicator, host, HOST_BYTES, from);
+    shared.text[TEXT_BYTES - 1] = host[HOST_BYTES - 1] = '\0';
+    shared.status = status;
+    if (from != 0 && status != SIMCLR_INTERRUPTED) error_prefix(&shared, "rank %d on %s", from, host);
+    if (error) *error = shared;
+}
+
+int communicator_agree(struct communicator *communicator, struct agreement *agreement, int status, struct error *error)
+{
+    if (!communicator) return status == SIMCLR_OK && agreement->stop ? SIMCLR_INTERRUPTED : status;
+    struct told *told = communicator->scratch;
+    const int size = communicator->size;
+    told[communicator->rank] = (struct told){status, agreement->stop, agreement->seconds};
+    gather_even(communicator, told, sizeof *told);
+    for (int r = 0; r < size; r++) {
+        agreement->stop = agreement->stop || told[r].stop;
+        if (r > 0 && told[r].seconds <= told[agreement->slowest].seconds) continue;
+        agreement->slowest = r;
+    }
+    agreement->seconds = told[agreement->slowest].seconds;
+    const int from = failed_rank(told, size);
+    if (from < 0) return agreement->stop ? SIMCLR_INTERRUPTED : SIMCLR_OK;
+    status = told[from].status;
+    share_sentence(communicator, error, status, from);
+    return status;
+}
+
+int communicator_agree_status(struct communicator *communicator, int status, struct error *error)
+{
+    struct agreement agreement = {0};
+    return communicator_agree(communicator, &agreement, status, error);
+}
+
+struct compared {
+    uint64_t count;
+    uint64_t hash;
+    char host[HOST_BYTES];
+};
+
+int communicator_compare(struct communicator *communicator, const void *bytes, size_t count, const char *what,
+                         const char *advice, struct error *error)
+{
+    if (!communicator) return SIMCLR_OK;
+    struct compared *all = communicator->scratch, *own = &all[communicator->rank];
+    *own = (struct compared){.count = count, .hash = hash64(bytes, count, 0)};
+    snprintf(own->host, sizeof own->host, "%s", communicator->host);
+    gather_even(communicator, all, sizeof *all);
+    for (int r = 1; r < communicator->size; r++) {
+        if (all[r].count == all[0].count && all[r].hash == all[0].hash) continue;
+        return error_set(error, SIMCLR_INVALID, "rank %d on %.63s has %s that differ from rank 0's: %s", r, all[r].host,
+                         what, advice);
+    }
+    return SIMCLR_OK;
+}
