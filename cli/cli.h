@@ -8,7 +8,15 @@
 
 #include "simclr/simclr.h"
 
-enum { EXIT_OK = 0, EXIT_RUNTIME = 1, EXIT_USAGE = 2, EXIT_DATA = 3, EXIT_DIVERGED = 4, EXIT_INTERRUPTED = 75 };
+enum {
+    EXIT_OK = 0,
+    EXIT_RUNTIME = 1,
+    EXIT_USAGE = 2,
+    EXIT_DATA = 3,
+    EXIT_DIVERGED = 4,
+    EXIT_UNEXPECTED = 5,
+    EXIT_INTERRUPTED = 75
+};
 
 /* ---- console.c: results on standard output, log lines and progress on standard error ---- */
 
@@ -17,6 +25,8 @@ struct console {
     bool quiet, verbose;   /* warnings only; debug lines too */
     int output_errno;      /* of the first failed write to standard output; 0: none */
     bool terminal;         /* standard error is one that can redraw a line */
+    bool page;             /* standard output is one that can be drawn anew */
+    bool drawn_once;       /* a text that is drawn anew was shown */
     bool unicode;          /* and shows block characters */
     bool bar_shown;        /* the cursor stands behind a bar */
     double drawn;          /* seconds when the bar or plain line was last written; negative: never */

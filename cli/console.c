@@ -39,6 +39,7 @@ int console_open(struct console *console)
     memset(console, 0, sizeof *console);
     if (pthread_mutex_init(&console->mutex, NULL) != 0) return EXIT_RUNTIME;
     console->terminal = isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
+    console->page = isatty(STDOUT_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
     console->unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     console->drawn = -1;
     return EXIT_OK;
@@ -78,6 +79,15 @@ void console_output(void *cookie, const char *text, size_t length)
     pthread_mutex_lock(&console->mutex);
     finish_bar(console);
     errno = 0;
+    if (length > 0 && text[0] == '\f') { /* in the place of what was shown before */
+        if (console->page)
+            fputs("\033[H\033[2J", stdout);
+        else if (console->drawn_once)
+            fputc('\n', stdout);
+        console->drawn_once = true;
+        text++;
+        length--;
+    }
     const bool whole = fwrite(text, 1, length, stdout) == length && fflush(stdout) == 0;
     if (!whole && console->output_errno == 0) console->output_errno = errno ? errno : EIO;
     pthread_mutex_unlock(&console->mutex);

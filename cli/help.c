@@ -20,6 +20,7 @@ const struct help_exit help_exits[] = {
     {EXIT_USAGE, "An option, a value or a recipe is wrong."},
     {EXIT_DATA, "The data set is missing, empty, or has too many unreadable images."},
     {EXIT_DIVERGED, "Ten steps in a row had a loss or gradient that is not finite; the last good checkpoint is kept."},
+    {EXIT_UNEXPECTED, "verify: a figure of a run is not what its recipe expects, or is missing."},
     {EXIT_INTERRUPTED, "Stopped by SIGINT, SIGTERM or SIGHUP; pretrain has written a checkpoint first, so the same "
                        "command goes on from there."},
     {130, "Ended at once by a second SIGINT."},

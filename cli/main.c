@@ -216,6 +216,8 @@ static int exit_code(int status)
         return EXIT_DATA;
     case SIMCLR_DIVERGED:
         return EXIT_DIVERGED;
+    case SIMCLR_UNEXPECTED:
+        return EXIT_UNEXPECTED;
     case SIMCLR_INTERRUPTED:
         return EXIT_INTERRUPTED;
     default:
@@ -335,7 +337,9 @@ int main(int argc, char **argv)
         return console_close(&console, EXIT_USAGE);
     }
     bool known;
+    errno = 0; /* a failure while it prints is told by console_close, whether or not bytes are left to write then */
     int code = own_command(&console, argc - 1, argv + 1, &known);
+    if (ferror(stdout)) console.output_errno = errno;
     if (known) return console_close(&console, code);
 
     const simclr_options options = {console_output, console_log, console_progress, &console};

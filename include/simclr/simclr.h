@@ -51,7 +51,9 @@ typedef struct simclr_progress {
 } simclr_progress;
 
 typedef struct simclr_options {
-    void (*output)(void *cookie, const char *text, size_t length); /* results: tables, JSON (the CLI's stdout) */
+    /* Results: tables, JSON (the CLI's stdout). A text that begins with a form feed takes the place of all that was
+     * shown before: a run that is watched. */
+    void (*output)(void *cookie, const char *text, size_t length);
     void (*log)(void *cookie, enum simclr_log_level level, const char *line);
     void (*progress)(void *cookie, const simclr_progress *progress);
     void *cookie;

@@ -2,7 +2,9 @@
  * which is done here. */
 #include "base/format.h"
 
+#include <inttypes.h>
 #include <locale.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -262,4 +264,19 @@ size_t format_escaped(char *out, size_t capacity, const char *format, va_list ar
     struct sink sink = {.out = out, .capacity = capacity, .longest = SIZE_MAX, .escape = true};
     put_all(&sink, format, arguments);
     return sink.total;
+}
+
+void format_duration(char *out, size_t capacity, double seconds)
+{
+    out[0] = '\0';
+    if (!isfinite(seconds) || seconds < 0 || seconds > 1e12) return;
+    const int64_t whole = llround(seconds);
+    if (whole < 60)
+        format_write(out, capacity, seconds < 10 ? "%.1f s" : "%.0f s", seconds);
+    else if (whole < 3600)
+        format_write(out, capacity, "%" PRId64 " min %" PRId64 " s", whole / 60, whole % 60);
+    else if (whole < INT64_C(172800)) /* two days */
+        format_write(out, capacity, "%" PRId64 " h %" PRId64 " min", whole / 3600, whole / 60 % 60);
+    else
+        format_write(out, capacity, "%" PRId64 " days %" PRId64 " h", whole / 86400, whole / 3600 % 24);
 }

@@ -16,6 +16,9 @@ int format_write(char *out, size_t capacity, const char *format, ...) __attribut
  * so too, after 80 bytes. */
 void format_sentence(char *out, size_t capacity, const char *format, va_list arguments);
 
+/* A time for people: "8.2 s", "12 min 5 s", "2 h 17 min", "3 days 4 h"; "" for what is none. */
+void format_duration(char *out, size_t capacity, double seconds);
+
 void format_line(char *out, size_t capacity, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* For output of more than one line: what %s names is escaped (base/escape.h), each by itself, and its width and

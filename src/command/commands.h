@@ -6,6 +6,8 @@
 #include "run/session.h"
 
 int command_pretrain(struct session *session, struct error *error);
+int command_watch(struct session *session, struct error *error);
+int command_verify(struct session *session, struct error *error);
 int command_finetune(struct session *session, struct error *error);
 int command_supervised(struct session *session, struct error *error);
 int command_knn(struct session *session, struct error *error);

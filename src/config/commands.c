@@ -18,6 +18,32 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .examples = "simclr pretrain --data photos/ --out run/\n"
                         "simclr pretrain --recipe recipes/cifar10-small.yaml --data cifar10/ --out run/ --seed 2",
         },
+    [COMMAND_WATCH] =
+        {
+            .name = "watch",
+            .elsewhere = "follow|tail|monitor|status|progress|top",
+            .summary = "follow a run in the terminal: loss, kNN, learning rate, time left",
+            .word = "runs",
+            .help = "Draws the loss, the kNN and the learning rate of a run in 80 columns, with its speed and the time "
+                    "that is left, from metrics.jsonl alone. The run is not disturbed, and may be of another "
+                    "machine's. It is drawn anew while the run goes on; at its end the command ends too, and says "
+                    "whether the run is finished, was stopped or was killed.",
+            .examples = "simclr watch run/\n"
+                        "simclr watch run/ --once",
+        },
+    [COMMAND_VERIFY] =
+        {
+            .name = "verify",
+            .elsewhere = "compare-run|check-run|assert|reproduce|regression",
+            .summary = "compare a run's figures with those that its recipe expects",
+            .word = "runs",
+            .help = "A recipe may say what its runs should reach: a metric, after so many epochs, between two figures. "
+                    "They go along into config.yaml. This command compares them with metrics.jsonl, prints each, and "
+                    "ends with status 5 and a sentence about the first one that is off or missing. --recipe takes them "
+                    "from another file, and says in which options the run differs from it.",
+            .examples = "simclr verify run/\n"
+                        "simclr verify run/ --recipe recipes/cifar10-small.yaml --json",
+        },
     [COMMAND_KNN] =
         {
             .name = "knn",

@@ -94,6 +94,10 @@ int config_copy(struct config **out, const struct config *config, struct error *
             return error_no_memory(error, "a configuration", sizeof *config);
         }
     }
+    if (expectations_copy(&copy->expect, &config->expect)) {
+        config_destroy(&copy);
+        return error_no_memory(error, "a configuration", sizeof *config);
+    }
     memcpy(copy->origin, config->origin, (size_t)config_option_count);
     *out = copy;
     return SIMCLR_OK;
@@ -124,6 +128,7 @@ void config_destroy(struct config **config)
         memory_free(*field);
         *field = NULL;
     }
+    expectations_free(&(*config)->expect);
     memory_free((*config)->origin);
     memory_free((*config)->notes);
     memory_free(*config);

@@ -10,10 +10,13 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "config/expect.h"
 
 /* In the order of --help. Each has a row in config/commands.c (its words) and one in command/table.c (what it does). */
 enum command {
     COMMAND_PRETRAIN,
+    COMMAND_WATCH,
+    COMMAND_VERIFY,
     COMMAND_KNN,
     COMMAND_LINEAR,
     COMMAND_EVALUATE,
@@ -107,7 +110,7 @@ struct config {
     int64_t cut_layer, label_epochs;
     double layer_decay;
     /* info, bench, demo */
-    bool memory;
+    bool memory, once;
     char *what; /* the part of bench: options_evaluation_body.h lists them */
     int64_t images, views;
     /* data */
@@ -116,6 +119,8 @@ struct config {
     int64_t quality, shorter_side, shard_images, retries;
     char *set, *url, *sha256, *from;
     double seconds;
+    /* What the recipe expects of a run; no option. */
+    struct expectations expect;
     /* one flag per option row: was it set by the command line (2), the recipe (1), or is it the default (0)? */
     unsigned char *origin;
     /* What a recipe said that does not concern this command, one line each, for the log; "" = nothing. */
@@ -129,8 +134,8 @@ enum option_type {
     OPTION_NUMBER,
     OPTION_BOOLEAN,
     OPTION_CHOICE,
-    OPTION_BYTES, /* int64_t; written 8G, 512M, 1.5G (powers of 1024) */
-    OPTION_RGB    /* char *: three numbers "r,g,b", or "" */
+    OPTION_BYTES,    /* int64_t; written 8G, 512M, 1.5G (powers of 1024) */
+    OPTION_RGB       /* char *: three numbers "r,g,b", or "" */
 };
 
 /* An option whose default differs between commands has one row for each default, all with the same field. */
@@ -167,7 +172,8 @@ void config_destroy(struct config **config); /* nulls; NULL is fine */
 int config_set(struct config *config, const char *name, const char *value, int origin, struct error *error);
 /* YAML mapping of option names to scalars. Errors carry file:line:column; unknown key, wrong type, duplicate key, tab,
  * nesting, anchors, several documents, > 1 MiB are refused. Options that exist but belong to another command are
- * ignored with a note. */
+ * ignored with a note. One key is no option: `expect`, a list of rows that say what a run of the recipe should reach
+ * (config/expect.h). */
 int config_load_recipe(struct config *config, const char *path, struct error *error);
 /* The same from memory: for fuzzing and for a checkpoint's stored configuration. */
 int config_parse_recipe(struct config *config, const char *text, size_t length, const char *name, int origin,

@@ -7,6 +7,12 @@
  .commands = ON(REPORT), .default_text = "", .required = true,
  .help = "Folders of runs, or of evaluations. The option's name may be left out: simclr report RUN RUN. The first is "
          "the one whose encoder is looked at."},
+{.name = "runs", .argument = "RUN", LIST(runs), .section = "Data",
+ .commands = ON(VERIFY), .default_text = "", .required = true,
+ .help = "Folders of runs. The option's name may be left out: simclr verify RUN RUN."},
+{.name = "runs", .argument = "RUN", LIST(runs), .section = "Data",
+ .commands = ON(WATCH), .default_text = "", .required = true,
+ .help = "Folder of the run. The option's name may be left out: simclr watch RUN."},
 {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
  .elsewhere = "dataset|data-path|data-dir|data-root|dataset-path|dataset-dir|data-folder|train-data|"
               "train-data-path|train-dir|train-path|traindir|input|input-dir|image-dir|images-dir|imgs|root|path",
@@ -193,7 +199,8 @@
  .help = "Which images of a set with parts: those to train on, those to test on, or both, so that leaks are found."},
 {.name = "recipe", .argument = "FILE", TEXT(recipe), .section = "Data",
  .elsewhere = "config|config-file|config-path|config-name|cfg|cfg-file|yaml|c",
- .commands = WITH_NETWORK | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK) | ON(DATA_FETCH), .default_text = "",
+ .commands = WITH_NETWORK | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK) | ON(DATA_FETCH) | ON(WATCH) | ON(VERIFY),
+ .default_text = "",
  .help = "Read options from a YAML file; those on the command line win over it, whatever the order."},
 {.name = "labels", .argument = "LABELS", TEXT(labels), .section = "Data",
  .elsewhere = "label-fraction|labels-fraction|label-percent|labels-perc|train-percent|label-ratio|percent",

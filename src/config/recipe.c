@@ -1,29 +1,19 @@
 /* config/recipe.c -- recipes: a flat YAML mapping of option names to values, read with suspicion and written so that
- * it reads back the same.
+ * it reads back the same. Beside the options there may be a list of what runs should reach (recipe_expect.c).
  *
  * Read as a stream of events, so that nothing is built before it is judged: the first nested list or mapping, anchor,
  * alias, tag or second document ends the reading where it stands. */
 #include <stdio.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "base/escape.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "config/config.h"
+#include "config/recipe_reader.h"
 #include "config/values.h"
 
 enum { RECIPE_BYTES = 1 << 20 };
-
-struct reader {
-    struct config *config;
-    struct config *trial; /* takes every value first: a recipe is right or wrong as a whole, whatever wins over it */
-    const char *name;     /* of the file, for errors */
-    int origin;
-    unsigned char *seen; /* per option row */
-    struct error *error;
-    yaml_parser_t parser;
-};
 
 static int refuse_at(struct reader *reader, size_t line, size_t column, const char *what)
 {
@@ -31,7 +21,7 @@ static int refuse_at(struct reader *reader, size_t line, size_t column, const ch
     return SIMCLR_INVALID;
 }
 
-static int refuse(struct reader *reader, const yaml_event_t *event, const char *what)
+int recipe_refuse(struct reader *reader, const yaml_event_t *event, const char *what)
 {
     return refuse_at(reader, event->start_mark.line, event->start_mark.column, what);
 }
@@ -51,8 +41,7 @@ static int refuse_syntax(struct reader *reader)
     return refuse_at(reader, parser->problem_mark.line, parser->problem_mark.column, what);
 }
 
-/* The next event, judged by its kind: only what a flat mapping of scalars is made of passes. */
-static int next_event(struct reader *reader, yaml_event_t *event)
+int recipe_next(struct reader *reader, yaml_event_t *event)
 {
     if (!yaml_parser_parse(&reader->parser, event)) return refuse_syntax(reader);
     const char *what = NULL;
@@ -88,7 +77,7 @@ static int next_event(struct reader *reader, yaml_event_t *event)
         break;
     }
     if (!what) return SIMCLR_OK;
-    refuse(reader, event, what);
+    recipe_refuse(reader, event, what);
     yaml_event_delete(event);
     return SIMCLR_INVALID;
 }
@@ -127,13 +116,13 @@ static int find_key(struct reader *reader, const yaml_event_t *event, const stru
         const char *hint = option_hint(key, command, HINT_RECIPE, text);
         snprintf(what, sizeof what, "unknown key \"%s\"; %s%ssee simclr %s --help", shown, hint ? hint : "",
                  hint ? "; " : "", command_name(command));
-        return refuse(reader, event, what);
+        return recipe_refuse(reader, event, what);
     }
-    if (strcmp((*row)->name, "recipe") == 0) return refuse(reader, event, "a recipe cannot name another recipe");
+    if (strcmp((*row)->name, "recipe") == 0) return recipe_refuse(reader, event, "a recipe cannot name another recipe");
     unsigned char *seen = &reader->seen[*row - config_options];
     if (*seen) {
         snprintf(what, sizeof what, "duplicate key \"%s\"; keep one of them", shown);
-        return refuse(reader, event, what);
+        return recipe_refuse(reader, event, what);
     }
     *seen = 1;
     return SIMCLR_OK;
@@ -158,7 +147,7 @@ static int set_value(struct reader *reader, const struct option_row *row, const 
     value_shown(value, shown);
     if (plain && (value[0] == '\0' || strcmp(value, "~") == 0 || strcmp(value, "null") == 0)) {
         snprintf(what, sizeof what, "\"%s\" has no value; it takes %s", row->name, allowed);
-        return refuse(reader, event, what);
+        return recipe_refuse(reader, event, what);
     }
     const bool whole = strlen(value) == event->data.scalar.length;
     const int status = whole && style_fits(row, event) ? value_set(reader->trial, row, value) : SIMCLR_INVALID;
@@ -166,9 +155,15 @@ static int set_value(struct reader *reader, const struct option_row *row, const 
     if (status != SIMCLR_OK) {
         snprintf(what, sizeof what, "\"%s\" takes %s, not %s\"%s\"", row->name, allowed,
                  plain || row->type == OPTION_STRING || row->type == OPTION_LIST ? "" : "the text ", shown);
-        return refuse(reader, event, what);
+        return recipe_refuse(reader, event, what);
     }
     return config_set(reader->config, row->name, value, reader->origin, reader->error);
+}
+
+static bool is_expect(const yaml_event_t *event)
+{
+    const char *key = (const char *)event->data.scalar.value;
+    return strcmp(key, "expect") == 0 && strlen(key) == event->data.scalar.length;
 }
 
 /* One key and its value; *done at the end of the mapping. */
@@ -176,28 +171,33 @@ static int read_pair(struct reader *reader, bool *done)
 {
     yaml_event_t event;
     const struct option_row *row = NULL;
-    bool ours = false;
+    bool ours = false, expected = false;
 
-    int status = next_event(reader, &event);
+    int status = recipe_next(reader, &event);
     if (status != SIMCLR_OK) return status;
     *done = event.type == YAML_MAPPING_END_EVENT;
     if (!*done) {
         if (event.type != YAML_SCALAR_EVENT)
-            status = refuse(reader, &event, "a key must be the name of an option");
+            status = recipe_refuse(reader, &event, "a key must be the name of an option");
+        else if (is_expect(&event))
+            expected = true;
         else
             status = find_key(reader, &event, &row, &ours);
-        if (status == SIMCLR_OK && !ours) status = add_note(reader, &event, row->name);
+        if (expected)
+            status = recipe_read_expect(reader, &event);
+        else if (status == SIMCLR_OK && !ours)
+            status = add_note(reader, &event, row->name);
     }
     yaml_event_delete(&event);
-    if (status != SIMCLR_OK || *done) return status;
+    if (status != SIMCLR_OK || *done || expected) return status;
 
-    status = next_event(reader, &event);
+    status = recipe_next(reader, &event);
     if (status != SIMCLR_OK) return status;
     if (event.type != YAML_SCALAR_EVENT) {
         char what[160];
         snprintf(what, sizeof what, "\"%s\" takes one value, not a list or a mapping; recipes have no nesting",
                  row->name);
-        status = refuse(reader, &event, what);
+        status = recipe_refuse(reader, &event, what);
     } else if (ours) {
         status = set_value(reader, row, &event);
     }
@@ -210,10 +210,10 @@ static int expect(struct reader *reader, yaml_event_type_t type, yaml_event_type
                   yaml_event_type_t *out)
 {
     yaml_event_t event;
-    int status = next_event(reader, &event);
+    int status = recipe_next(reader, &event);
     if (status != SIMCLR_OK) return status;
     *out = event.type;
-    if (event.type != type && event.type != other) status = refuse(reader, &event, what);
+    if (event.type != type && event.type != other) status = recipe_refuse(reader, &event, what);
     yaml_event_delete(&event);
     return status;
 }
@@ -296,8 +296,8 @@ int config_load_recipe(struct config *config, const char *path, struct error *er
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
-/* A double-quoted scalar; what may not go out as it is (base/escape.h) is escaped in YAML's way. Values are UTF-8. */
-static void write_quoted(struct text *out, const char *value)
+/* What may not go out as it is (base/escape.h) is escaped in YAML's way. Values are UTF-8. */
+void recipe_write_quoted(struct text *out, const char *value)
 {
     const unsigned char *at = (const unsigned char *)value, *end = at + strlen(value);
     text_add(out, "\"");
@@ -323,7 +323,7 @@ static void write_value(const struct config *config, const struct option_row *ro
     if (value.failed)
         out->failed = true;
     else if (row->type == OPTION_STRING || row->type == OPTION_LIST || row->type == OPTION_RGB || value.length == 0)
-        write_quoted(out, value.bytes ? value.bytes : ""); /* a choice that is not given is empty */
+        recipe_write_quoted(out, value.bytes ? value.bytes : ""); /* a choice that is not given is empty */
     else
         text_add(out, "%s", value.bytes);
     text_free(&value);
@@ -348,6 +348,7 @@ char *config_to_yaml(const struct config *config, enum config_text text)
             write_value(config, row, &out);
         text_add(&out, "\n");
     }
+    recipe_write_expect(&out, &config->expect);
     char *yaml = out.failed ? NULL : memory_string(out.bytes);
     text_free(&out);
     return yaml;

@@ -81,34 +81,9 @@ static int read_file(const struct report_run *run, const char *name, char **text
     return status;
 }
 
-/* The command that the first line names: "# Effective configuration of simclr pretrain: ...". */
-static enum command find_command(const char *text)
-{
-    static const char before[] = "# Effective configuration of simclr ";
-    char name[32];
-    enum command command;
-    if (strncmp(text, before, sizeof before - 1) != 0) return COMMAND_PRETRAIN;
-    text += sizeof before - 1;
-    const size_t length = strcspn(text, ":\n");
-    if (length >= sizeof name) return COMMAND_PRETRAIN;
-    memcpy(name, text, length);
-    name[length] = '\0';
-    return command_find(name, &command) ? COMMAND_PRETRAIN : command;
-}
-
 static int read_config(struct report_run *run, struct error *error)
 {
-    char *text;
-    size_t length;
-    int status = read_file(run, "config.yaml", &text, &length, error);
-    if (!status && text) {
-        run->command = find_command(text);
-        status = config_create(&run->config, run->command, error);
-        if (!status) status = config_parse_recipe(run->config, text, length, "config.yaml", 1, error);
-        if (status) config_destroy(&run->config);
-    }
-    memory_free(text);
-    return status;
+    return run_state_config(run->path, &run->command, &run->config, error);
 }
 
 static int read_environment(struct report_run *run, struct error *error)
@@ -238,12 +213,7 @@ static void find_state(struct report_run *run)
         run->seconds = last->wall_time - run->metrics.rows[0].wall_time;
         run->silent = clock_wall() - last->wall_time;
     }
-    if (file_is_locked_folder(run->path))
-        run->state = RUN_RUNNING;
-    else if (!run->config || !isfinite(run->epoch) || run->config->epochs <= 0)
-        run->state = RUN_UNKNOWN;
-    else
-        run->state = run->epoch >= (double)run->config->epochs - 1e-6 ? RUN_FINISHED : RUN_STOPPED;
+    run->state = run_state_find(run->path, run->config, run->epoch);
 }
 
 /* The last part of the path, or all of it. */

@@ -8,14 +8,7 @@
 #include "config/config.h"
 #include "report/judged.h"
 #include "run/metrics.h"
-
-enum run_state {
-    RUN_NONE,    /* no training: the folder is of an evaluation alone */
-    RUN_UNKNOWN, /* there is a run, and nothing says how far it came */
-    RUN_RUNNING, /* a process uses the folder */
-    RUN_STOPPED, /* none does, and it is not at its end */
-    RUN_FINISHED
-};
+#include "run/run_state.h"
 
 /* Sentences, each once: what a warning or an error of the log says, what cannot be read. */
 struct note {

@@ -1,6 +1,5 @@
 /* report/words.c -- see sections.h: counts, durations, notes, commands. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,17 +23,7 @@ void words_count(char out[WORDS], int64_t count)
 
 void words_duration(char out[WORDS], double seconds)
 {
-    out[0] = '\0';
-    if (!isfinite(seconds) || seconds < 0 || seconds > 1e12) return;
-    const int64_t whole = llround(seconds);
-    if (whole < 60)
-        format_write(out, WORDS, seconds < 10 ? "%.1f s" : "%.0f s", seconds);
-    else if (whole < 3600)
-        format_write(out, WORDS, "%" PRId64 " min %" PRId64 " s", whole / 60, whole % 60);
-    else if (whole < INT64_C(172800)) /* two days */
-        format_write(out, WORDS, "%" PRId64 " h %" PRId64 " min", whole / 3600, whole / 60 % 60);
-    else
-        format_write(out, WORDS, "%" PRId64 " days %" PRId64 " h", whole / 86400, whole / 3600 % 24);
+    format_duration(out, WORDS, seconds);
 }
 
 const char *words_run(const struct report *report, const struct report_run *run, char out[256])

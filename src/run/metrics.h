@@ -53,6 +53,13 @@ struct metrics_history {
  * metrics_history_free, after a failure nothing. */
 int metrics_read(const char *folder, struct metrics_history *out, struct error *error);
 void metrics_history_free(struct metrics_history *history);
+/* What is new in folder/metrics.jsonl, for who follows it: from byte *at on, where a line begins, to the end of the
+ * last whole line, to which *at is moved. `take` is given each line, NULL for one that metrics_end did not write,
+ * whatever it holds; the row is the reader's. The file may be of any length, and lines too. A file that has become
+ * shorter than *at is of a run that began again: *at becomes 0, and nothing is read yet. SIMCLR_OK where there is no
+ * file; SIMCLR_IO, SIMCLR_NO_MEMORY. */
+typedef void metrics_take(void *cookie, const struct metrics_row *row);
+int metrics_follow(const char *folder, int64_t *at, metrics_take *take, void *cookie, struct error *error);
 /* The scalar of this name, or NULL. */
 const double *metrics_find(const struct metrics_row *row, const char *name);
 

@@ -1,7 +1,10 @@
 /* run/metrics_read.c -- metrics.jsonl as numbers again. */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -83,6 +86,101 @@ int metrics_read(const char *folder, struct metrics_history *out, struct error *
     if (!status) status = read_rows(path, (const char *)bytes, count, out, error);
     if (status) metrics_history_free(out);
     memory_free(bytes);
+    memory_free(path);
+    return status;
+}
+
+/* ---- following ---- */
+
+enum { BLOCK_BYTES = 1 << 20 };
+
+struct follower {
+    const char *path;
+    int descriptor;
+    int64_t at;  /* of the block */
+    char *block; /* [BLOCK_BYTES] */
+    size_t used;
+    bool within; /* a line that is longer than a block: what is read is a part of it */
+};
+
+static int read_block(struct follower *file, bool *ended, struct error *error)
+{
+    *ended = false;
+    while (file->used < BLOCK_BYTES && !*ended) {
+        const ssize_t got = pread(file->descriptor, file->block + file->used, BLOCK_BYTES - file->used,
+                                  (off_t)(file->at + (int64_t)file->used));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return error_set(error, SIMCLR_IO, "%s: cannot read: %s", file->path, strerror(errno));
+        *ended = got == 0;
+        file->used += (size_t)got;
+    }
+    return SIMCLR_OK;
+}
+
+static int take_line(const char *text, size_t length, metrics_take *take, void *cookie)
+{
+    struct json line;
+    struct metrics_row row = {0};
+    int status = json_read(&line, text, length, true, NULL);
+    if (!status) status = read_row(line.values, &row);
+    json_free(&line);
+    if (status != SIMCLR_NO_MEMORY) take(cookie, status ? NULL : &row);
+    row_free(&row);
+    return status == SIMCLR_NO_MEMORY ? status : SIMCLR_OK;
+}
+
+/* The whole lines of the block, which then begins with what follows them. */
+static int take_block(struct follower *file, metrics_take *take, void *cookie)
+{
+    size_t from = 0;
+    for (;;) {
+        const char *newline = memchr(file->block + from, '\n', file->used - from);
+        if (!newline) break;
+        const size_t length = (size_t)(newline - file->block) - from;
+        const int status = file->within ? SIMCLR_OK : take_line(file->block + from, length, take, cookie);
+        if (status) return status;
+        if (file->within) take(cookie, NULL);
+        file->within = false;
+        from += length + 1;
+    }
+    if (from == 0 && file->used == BLOCK_BYTES) { /* not one end in all of it */
+        file->within = true;
+        from = file->used;
+    }
+    memmove(file->block, file->block + from, file->used - from);
+    file->used -= from;
+    file->at += (int64_t)from;
+    return SIMCLR_OK;
+}
+
+static int follow(struct follower *file, int64_t *at, metrics_take *take, void *cookie, struct error *error)
+{
+    int status = SIMCLR_OK;
+    file->at = *at;
+    file->block = memory_allocate(BLOCK_BYTES);
+    if (!file->block) return error_no_memory(error, "lines of metrics", BLOCK_BYTES);
+    for (bool ended = false; !status && !ended;) {
+        status = read_block(file, &ended, error);
+        if (!status && take_block(file, take, cookie)) status = error_no_memory(error, "a line of metrics", file->used);
+        if (!file->within) *at = file->at; /* else the long line is read again once more of it is there */
+    }
+    memory_free(file->block);
+    return status;
+}
+
+int metrics_follow(const char *folder, int64_t *at, metrics_take *take, void *cookie, struct error *error)
+{
+    struct stat info;
+    char *path = file_join(folder, "metrics.jsonl");
+    if (!path) return error_no_memory(error, "a path", strlen(folder));
+    struct follower file = {.path = path, .descriptor = -1};
+    int status = file_exists(path) ? file_open(path, O_RDONLY, &file.descriptor, &info, error) : SIMCLR_OK;
+    if (!status && file.descriptor >= 0 && info.st_size < *at) {
+        *at = 0;
+    } else if (!status && file.descriptor >= 0) {
+        status = follow(&file, at, take, cookie, error);
+    }
+    if (file.descriptor >= 0) close(file.descriptor);
     memory_free(path);
     return status;
 }

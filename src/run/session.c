@@ -76,7 +76,7 @@ int session_start(struct session *session, struct error *error)
     if (status != SIMCLR_OK) return status;
     session->config = session->settings;
     const struct config *config = session->config;
-    for (const char *note = config->notes; note && *note;) { /* one a line */
+    for (const char *note = session->traits.recipe_is_of_run ? NULL : config->notes; note && *note;) { /* one a line */
         const size_t length = strcspn(note, "\n");
         log_info(&session->log, "%.*s", (int)length, note);
         note += length + (note[length] == '\n');

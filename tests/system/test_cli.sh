@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test_cli.sh SIMCLR [BUILD] -- the program as its users meet it: exit codes, sentences, help, recipes, completion, lost output.
 source "$(dirname "$0")/check.sh"
-commands="pretrain knn linear evaluate finetune supervised embed report audit neighbours map select views info bench demo" groups="data"
+commands="pretrain watch verify knn linear evaluate finetune supervised embed report audit neighbours map select views info bench demo" groups="data"
 
 # ---- without arguments, help, version ----
 check 2 '^$' 'Usage: simclr COMMAND' "$simclr"
@@ -26,7 +26,7 @@ for group in $groups; do
             fail "$group $member --help is wider than 50"
     done <members
 done
-for code in 0 1 2 3 4 75 130 143; do grep -qE "^ +$code  " overview || fail "--help lacks exit status $code"; done
+for code in 0 1 2 3 4 5 75 130 143; do grep -qE "^ +$code  " overview || fail "--help lacks exit status $code"; done
 check 0 '' '^$' "$simclr" help
 cmp -s out overview || fail "help and --help differ"
 check 0 '^simclr [0-9]+\.[0-9]+\.[0-9]+$' '^$' "$simclr" --version
@@ -40,7 +40,7 @@ for command in $commands; do
     cmp -s out "help.$command" || fail "help $command and $command --help differ"
     # every option of the effective configuration is explained, and nothing runs over the edge
     "$simclr" "$command" --print-config 2>err | sed -n 's/^\([a-z][a-z0-9-]*\):.*/\1/p' >names
-    [ "$(wc -l <names)" -ge 8 ] || fail "$command --print-config is too short"
+    [ "$(wc -l <names)" -ge 2 ] || fail "$command --print-config is too short"
     while read -r name; do grep -qE -- "--(\[no-\])?$name( |$)" "help.$command" || fail "$command --help lacks --$name"; done <names
     for width in 50 80 120; do
         COLUMNS=$width "$simclr" "$command" --help | sed '/^Examples/,$d' >wrapped
@@ -194,7 +194,7 @@ complete_words() {
 }
 offers() { local expected=$1 got; shift; checks=$((checks + 1)); got=$(complete_words "$@"); [ "$got" = "$expected" ] || fail "completing '$*': '$got', expected '$expected'"; }
 offers "pretrain" simclr pre
-offers "audit bench data demo embed evaluate finetune info knn linear map neighbours pretrain report select supervised views" simclr help ""
+offers "audit bench data demo embed evaluate finetune info knn linear map neighbours pretrain report select supervised verify views watch" simclr help ""
 offers "--optimizer" simclr pretrain --opt
 offers "adamw lars sgd" simclr pretrain --optimizer ""
 offers "lars" simclr pretrain --optimizer = l

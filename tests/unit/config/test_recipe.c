@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/text.h"
 #include "config/config.h"
 
 static struct config *make(enum command command)
@@ -262,6 +263,72 @@ static void random_configurations_reproduce_themselves(void **state)
     }
 }
 
+/* ---- what a recipe expects of its runs ---- */
+
+static void expectations_are_read(void **state)
+{
+    (void)state;
+    static const char text[] = "epochs: 20\nexpect:\n"
+                               "  - {epoch: 5, metric: epoch/loss, low: 5.06, high: 5.126, source: \"eight runs\"}\n"
+                               "  - epoch: 0.5\n    source: 'a \"b\": c'\n    low: -1e-3\n    high: 0.25\n"
+                               "    metric: train/top1\nbatch: 64\n";
+    struct config *config = make(COMMAND_PRETRAIN), *copy, *again = make(COMMAND_PRETRAIN);
+    struct error error = {0};
+    if (config_parse_recipe(config, text, sizeof text - 1, "r.yaml", 1, &error)) fail_msg("%s", error.text);
+    assert_int_equal(config->batch, 64); /* options may follow */
+    assert_string_equal(config->notes, "");
+    assert_int_equal(config_copy(&copy, config, NULL), SIMCLR_OK);
+    char *yaml = config_to_yaml(copy, CONFIG_REPEATABLE);
+    if (config_parse_recipe(again, yaml, strlen(yaml), "again", 1, &error)) fail_msg("%s", error.text);
+    memory_free(yaml);
+    const struct config *const all[] = {config, copy, again};
+    for (int i = 0; i < 3; i++) {
+        const struct expectations *expect = &all[i]->expect;
+        assert_int_equal(expect->count, 2);
+        assert_true(expect->rows[0].epoch == 5 && expect->rows[0].low == 5.06 && expect->rows[0].high == 5.126);
+        assert_string_equal(expect->rows[0].metric, "epoch/loss");
+        assert_string_equal(expect->rows[0].source, "eight runs");
+        assert_true(expect->rows[1].epoch == 0.5 && expect->rows[1].low == -1e-3 && expect->rows[1].high == 0.25);
+        assert_string_equal(expect->rows[1].metric, "train/top1");
+        assert_string_equal(expect->rows[1].source, "a \"b\": c");
+    }
+    config_destroy(&config);
+    config_destroy(&copy);
+    config_destroy(&again);
+}
+
+static void expectations_that_are_none(void **state)
+{
+    (void)state;
+#define ROW "{epoch: 5, metric: a, low: 1, high: 2, source: s}"
+    refused("expect: 5\n", "1:9", "takes a list of rows");
+    refused("expect: {epoch: 5}\n", "1:9", "takes a list of rows");
+    refused("expect: [5]\n", "1:10", "is a list of {epoch: N");
+    refused("expect: [[" ROW "]]\n", "1:10", "is a list of {epoch: N");
+    refused("expect: [" ROW "]\nexpect: [" ROW "]\n", "2:1", "duplicate key \"expect\"");
+    refused("expect: [{epoch: 5, metric: a, low: 1, high: 2}]\n", "1:10", "lacks \"source\"");
+    refused("expect: [{}]\n", "1:10", "lacks \"epoch\"");
+    refused("expect: [{epoch: 5, epoch: 6}]\n", "1:21", "each once");
+    refused("expect: [{epoch: 5, when: 6}]\n", "1:21", "each once");
+    refused("expect: [{[a]: 6}]\n", "1:11", "each once");
+    refused("expect: [{epoch: [5]}]\n", "1:18", "is a number or a text");
+    refused("expect: [{epoch: five}]\n", "1:18", "take numbers");
+    refused("expect: [{low: \"5\"}]\n", "1:16", "take numbers");
+    refused("expect: [{low: .nan}]\n", "1:16", "take numbers");
+    refused("expect: [{metric: ''}]\n", "1:19", "at most 400 bytes");
+    refused("expect: [{metric: \"a\\0b\"}]\n", "1:19", "at most 400 bytes");
+    refused("expect: [{epoch: 0, metric: a, low: 1, high: 2, source: s}]\n", "1:10", "not above 0");
+    refused("expect: [{epoch: 1, metric: a, low: 2, high: 1, source: s}]\n", "1:10", "\"low\" is above \"high\"");
+    refused("expect: [*a]\n", "1:10", "aliases");
+    refused("expect: &a [" ROW "]\n", "1:9", "anchors");
+#undef ROW
+    struct text many = {0};
+    text_add(&many, "expect:\n");
+    for (int i = 0; i < 1001; i++) text_add(&many, "- {epoch: 5, metric: a, low: 1, high: 2, source: s}\n");
+    refused(many.bytes, "1002:3", "more than 1000 rows");
+    text_free(&many);
+}
+
 /* Bytes turned over at random never crash, and a refusal always has its sentence. */
 static void damaged_recipes_are_refused_or_read(void **state)
 {
@@ -299,6 +366,8 @@ int main(void)
         cmocka_unit_test(files_are_read),
         cmocka_unit_test(the_effective_configuration_reproduces_itself),
         cmocka_unit_test(random_configurations_reproduce_themselves),
+        cmocka_unit_test(expectations_are_read),
+        cmocka_unit_test(expectations_that_are_none),
         cmocka_unit_test(damaged_recipes_are_refused_or_read),
     };
     return run_cases(tests, NULL, NULL);
