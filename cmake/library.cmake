@@ -42,13 +42,18 @@ target_include_directories(simclr_static INTERFACE ${PROJECT_SOURCE_DIR}/include
 target_link_libraries(simclr_static INTERFACE ${STATIC_LIBRARY} ${SIMCLR_DEPENDENCIES})
 
 # ---- the program sees only the public header, and links only what the library exports ----
+option(SIMCLR_SHARED_PROGRAM "Link the program to libsimclr.so, for a package that carries both (./dev wheel)" OFF)
 file(GLOB CLI_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.c)
 if(CLI_SOURCES)
   add_executable(simclr ${CLI_SOURCES})
   simclr_flags(simclr)
   simclr_tidy(simclr)
-  target_link_libraries(simclr PRIVATE simclr_static)
-  set_property(TARGET simclr PROPERTY LINK_DEPENDS ${STATIC_LIBRARY})
+  if(SIMCLR_SHARED_PROGRAM)
+    target_link_libraries(simclr PRIVATE simclr_shared m)
+  else()
+    target_link_libraries(simclr PRIVATE simclr_static)
+    set_property(TARGET simclr PROPERTY LINK_DEPENDS ${STATIC_LIBRARY})
+  endif()
 
   # Manual pages and the completion are printed by the program itself, from the option table.
   set(MAN_FOLDER ${PROJECT_BINARY_DIR}/man)

@@ -88,4 +88,13 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
                          ENVIRONMENT "${SIMCLR_TEST_ENVIRONMENT}")
   endforeach()
   set_tests_properties(test_signals PROPERTIES RUN_SERIAL TRUE)
+
+  # The Python package over this build's library, beside this build's program. -DPython3_EXECUTABLE chooses who runs it.
+  find_package(Python3 COMPONENTS Interpreter)
+  if(Python3_FOUND)
+    add_test(NAME test_python WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+             COMMAND ${Python3_EXECUTABLE} -B python/tests/test_simclr.py $<TARGET_FILE:simclr> ${SIMCLR_SANITIZE})
+    set_tests_properties(test_python PROPERTIES LABELS system SKIP_RETURN_CODE 77 TIMEOUT ${SIMCLR_SCRIPT_TIMEOUT}
+      ENVIRONMENT "${SIMCLR_TEST_ENVIRONMENT};SIMCLR_LIBRARY=$<TARGET_FILE:simclr_shared>;PYTHONPATH=${PROJECT_SOURCE_DIR}/python:$ENV{PYTHONPATH}")
+  endif()
 endif()

@@ -1,0 +1,171 @@
+"""A trained encoder, and the search among what it makes."""
+import ctypes
+import os
+import threading
+from ctypes import POINTER, byref, c_float, c_int32, c_void_p
+
+import numpy
+
+from ._images import chunks
+from ._library import LIBRARY, Context, Error, SearchStruct, c_text
+from ._work import Work, log_line
+
+
+def load(path, threads=0):
+    """The model of a run folder, a checkpoint, or an exported encoder. threads: 0 is one for each processor."""
+    return Model(path, threads)
+
+
+class Model:
+    """A trained encoder. Threads may share one: their calls take turns. Those of share() run side by side."""
+
+    def __init__(self, path, threads=0, _of=None):
+        self._pointer, self._context = c_void_p(), Context(log=log_line)
+        self._lock, self._process = threading.RLock(), os.getpid()
+        self.path, self.threads = path, threads
+        if _of is None:
+            if isinstance(threads, bool) or not isinstance(threads, int):
+                raise TypeError(f"threads is a number, and not {threads!r}")
+            name, arguments = c_text(path, "the model's path"), (byref(self._pointer),)
+            status = LIBRARY.simclr_model_load(self._context.pointer, name, threads, *arguments)
+        else:
+            status = LIBRARY.simclr_model_share(self._context.pointer, _of, byref(self._pointer))
+        self._context.check(status)
+        self._dim = LIBRARY.simclr_model_dim(self._pointer)
+        self._image_size = LIBRARY.simclr_model_image_size(self._pointer)
+
+    # ---- what it is ----
+
+    @property
+    def dim(self):
+        """Values of a representation."""
+        return self._dim
+
+    @property
+    def image_size(self):
+        """Pixels on a side of what the network sees."""
+        return self._image_size
+
+    def __repr__(self):
+        state = "" if self._pointer else ", closed"
+        size = f"images of {self.image_size} pixels to {self.dim} values"
+        return f"<simclr.Model {os.fspath(self.path)!r}: {size}{state}>"
+
+    # ---- what it does ----
+
+    def embed(self, images, batch_size=None):
+        """Features, float32 [n, dim], of paths, bytes of files, PIL images, uint8 arrays [height, width, 3] or tensors
+        of torch like these; a list of them, an array [n, height, width, 3], or one alone.
+
+        The rows are those that `simclr embed` writes. batch_size: how many the network takes at once; the library
+        chooses. Pictures that cannot be read are a simclr.Error that names the first of them."""
+        self._alive()
+        with self._lock:
+            pieces = list(self._embed(images, batch_size))
+        if not pieces:
+            raise ValueError("no images were given")
+        return numpy.concatenate(pieces) if len(pieces) > 1 else pieces[0]
+
+    def _embed(self, images, batch_size):
+        """One batch after the other. The number of images in the first decides for all how the network is planned."""
+        pointer = self._alive()
+        self._context.check(LIBRARY.simclr_model_set_batch(pointer, batch_size or 0))
+        size, first = LIBRARY.simclr_model_batch(pointer), True
+        for structs, count in chunks(images, size):
+            if first and not batch_size:
+                self._context.check(LIBRARY.simclr_model_set_batch(pointer, count))
+            first = False
+            rows = numpy.empty((count, self.dim), numpy.float32)
+            out = rows.ctypes.data_as(POINTER(c_float))
+            self._wait(lambda: LIBRARY.simclr_model_embed_batch(pointer, structs, count, out))
+            yield rows
+
+    def _wait(self, call):
+        """Runs the call to its end. A Ctrl-C that came as the call before was returning is none of this one."""
+        try:
+            self._work(call)
+        except Error as error:
+            if error.status != "INTERRUPTED":
+                raise
+            self._work(call)
+
+    def _work(self, call):
+        work = Work(self._context, call)
+        try:
+            work.wait()
+        finally:
+            if work.running():  # a handler of SIGINT that raises has cut the wait: the call still uses it all
+                self._pointer = c_void_p()
+
+    def share(self):
+        """Another model over the same weights, for another thread."""
+        self._alive()
+        with self._lock:
+            return Model(self.path, self.threads, self._alive())
+
+    # ---- its end ----
+
+    def _alive(self):
+        if not self._pointer:
+            raise ValueError("the model is closed")
+        if self._process != os.getpid():
+            raise RuntimeError("the model was loaded before this process was forked, and its threads are not here: "
+                               "load it in the process that uses it, or start processes by \"spawn\"")
+        return self._pointer
+
+    def close(self):
+        """Frees it; more than once is fine."""
+        if self._process != os.getpid():  # a forked process has no threads to end
+            self._pointer = c_void_p()
+            return
+        with self._lock:
+            LIBRARY.simclr_model_close(byref(self._pointer))
+            self._context.close()
+
+    def __enter__(self):
+        self._alive()
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __del__(self):
+        if getattr(self, "_process", None) is not None and LIBRARY is not None:
+            self.close()
+
+    def __reduce__(self):
+        return load, (self.path, self.threads)
+
+
+def _table(values, name):
+    array = numpy.ascontiguousarray(values.detach() if hasattr(values, "detach") else values, dtype=numpy.float32)
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"{name} have shape {list(array.shape)}, and not [n, dim] of one row or more")
+    return array
+
+
+def neighbours(features, queries=None, k=10, threads=0):
+    """(index, similarity) of the k rows of `features` that are most similar to each query by cosine, most similar
+    first: int32 and float32 [queries, k]. Without queries: to each row, itself left out. Where there are fewer than k
+    rows a list ends with index -1 and similarity 0."""
+    rows = _table(features, "features")
+    asked = None if queries is None else _table(queries, "queries")
+    if asked is not None and asked.shape[1] != rows.shape[1]:
+        raise ValueError(f"queries have {asked.shape[1]} values each, and features {rows.shape[1]}")
+    count = len(rows if asked is None else asked)
+    search = SearchStruct(ctypes.sizeof(SearchStruct), rows.ctypes.data, len(rows),
+                          None if asked is None else asked.ctypes.data, count, rows.shape[1], k, threads)
+    search.alive = rows, asked  # to which it points
+    if k < 1:
+        raise ValueError(f"k is {k}, and must be 1 or more")
+    index, similarity = numpy.empty((count, k), numpy.int32), numpy.empty((count, k), numpy.float32)
+    context = Context(log=log_line)
+    work = Work(context, lambda: LIBRARY.simclr_neighbours(
+        context.pointer, byref(search), index.ctypes.data_as(POINTER(c_int32)),
+        similarity.ctypes.data_as(POINTER(c_float))))
+    try:
+        work.wait()
+    finally:
+        if not work.running():
+            context.close()
+    return index, similarity
