@@ -120,6 +120,14 @@ struct batch_norm_again_args {
     const void *saved; /* of that forward pass */
     const float *gamma, *beta;
 };
+/* The next running statistics after a batch whose statistics are known by parts, none of which has met the others:
+ * the values that batch_norm_forward writes for all of it. All pointers: the backend's memory. */
+struct batch_norm_running_args {
+    float *next_mean, *next_var; /* out */
+    const double *statistics;    /* statistics_bytes: the sum over the parts, as conv_forward gave each */
+    int64_t count;               /* values of a channel in all parts */
+    const float *running_mean, *running_var;
+};
 struct batch_norm_inference_args {
     void *y;
     const void *x, *residual;
@@ -344,7 +352,8 @@ struct backend_ops {
     void (*download)(struct backend *backend, void *to_host, const void *from, size_t bytes);
     void (*copy)(struct backend *backend, void *to, const void *from, size_t bytes);
     void (*clear)(struct backend *backend, void *to, size_t bytes);
-    void (*add)(struct backend *backend, float *to, const float *from, size_t count); /* to += from */
+    void (*add)(struct backend *backend, float *to, const float *from, size_t count);        /* to += from */
+    void (*add_sums)(struct backend *backend, double *to, const double *from, size_t count); /* the same in double */
     /* to = keep to + (1 - keep) from, computed as to + (1 - keep) (from - to): equal values stay as they are, bit for
      * bit. keep: in the backend's memory, read anew each time a recording is replayed. */
     void (*average)(struct backend *backend, float *to, const float *from, size_t count, const float *keep);
@@ -412,6 +421,7 @@ struct backend_ops {
     size_t (*batch_norm_mask_bytes)(const struct batch_norm_plan *plan); /* 0 without ReLU */
     size_t (*batch_norm_saved_bytes)(const struct batch_norm_plan *plan);
     void (*batch_norm_forward)(struct batch_norm_plan *plan, const struct batch_norm_forward_args *args);
+    void (*batch_norm_running)(struct batch_norm_plan *plan, const struct batch_norm_running_args *args);
     void (*batch_norm_again)(struct batch_norm_plan *plan, const struct batch_norm_again_args *args);
     void (*batch_norm_inference)(struct batch_norm_plan *plan, const struct batch_norm_inference_args *args);
     void (*batch_norm_backward_sums)(struct batch_norm_plan *plan, const struct batch_norm_sums_args *args);

@@ -45,6 +45,12 @@ void host_add(struct backend *backend, float *to, const float *from, size_t coun
     for (size_t i = 0; i < count; i++) to[i] += from[i];
 }
 
+void host_add_sums(struct backend *backend, double *to, const double *from, size_t count)
+{
+    (void)backend;
+    for (size_t i = 0; i < count; i++) to[i] += from[i];
+}
+
 struct averaging {
     float *to;
     const float *from;

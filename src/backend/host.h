@@ -10,6 +10,7 @@ bool host_reads_host(const struct backend *backend);
 void host_copy(struct backend *backend, void *to, const void *from, size_t bytes); /* upload and download too */
 void host_clear(struct backend *backend, void *to, size_t bytes);
 void host_add(struct backend *backend, float *to, const float *from, size_t count);
+void host_add_sums(struct backend *backend, double *to, const double *from, size_t count);
 void host_average(struct backend *backend, float *to, const float *from, size_t count, const float *keep);
 
 /* Operations run at once; nothing is recorded. */

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -130,6 +131,21 @@ bool memory_is_limited(void)
 {
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     return pages > 0 && page > 0 && memory_of_machine() < (size_t)pages * (size_t)page;
+}
+
+size_t memory_available(void)
+{
+    static const char name[] = "MemAvailable:";
+    const size_t whole = memory_of_machine();
+    char line[128];
+    unsigned long long kibibytes = 0;
+    FILE *file = fopen("/proc/meminfo", "re");
+    if (file == NULL) return whole;
+    bool found = false;
+    while (!found && fgets(line, sizeof line, file) != NULL)
+        found = strncmp(line, name, sizeof name - 1) == 0 && sscanf(line + sizeof name - 1, "%llu", &kibibytes) == 1;
+    fclose(file);
+    return found && kibibytes < whole / 1024 ? (size_t)kibibytes * 1024 : whole;
 }
 
 size_t memory_peak_resident(void)

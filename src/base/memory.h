@@ -30,6 +30,9 @@ void memory_free(void *block); /* NULL is fine */
  */
 size_t memory_of_machine(void);
 bool memory_is_limited(void); /* it is the group's */
+/* Bytes of that which a program may still take without pushing others out, as far as the system says: at most
+ * memory_of_machine. */
+size_t memory_available(void);
 
 /* Bytes of the process that were in memory at once, at most, since it began; 0 where the system does not say. */
 size_t memory_peak_resident(void);

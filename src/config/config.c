@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/format.h"
 #include "base/memory.h"
 #include "config/values.h"
 
@@ -348,6 +349,39 @@ static int check_encoder(const struct config *c, struct error *error)
     return SIMCLR_OK;
 }
 
+/* The divisor of `number` that is nearest to `wanted` on one side (step -1 or 1), from 2 to the number itself. */
+static int64_t nearest_divisor(int64_t number, int64_t wanted, int step)
+{
+    for (int64_t d = wanted; d >= 2 && d <= number; d += step)
+        if (number % d == 0) return d;
+    return 0;
+}
+
+static int check_groups(const struct config *c, struct error *error)
+{
+    const int64_t images = c->batch_norm_images, batch = c->batch;
+    if (images == 0 && c->batch_norm_shuffle)
+        return error_set(error, SIMCLR_INVALID,
+                         "--batch-norm-shuffle needs groups to shuffle: give --batch-norm-images N too, a divisor of "
+                         "--batch %lld",
+                         (long long)batch);
+    if (images == 0) return SIMCLR_OK;
+    if (images > batch)
+        return error_set(error, SIMCLR_INVALID,
+                         "--batch-norm-images %lld is more than --batch %lld has: give all, or a "
+                         "divisor of %lld",
+                         (long long)images, (long long)batch, (long long)batch);
+    if (images > 1 && batch % images == 0) return SIMCLR_OK;
+    const int64_t below = nearest_divisor(batch, images, -1), above = nearest_divisor(batch, images + (images == 1), 1);
+    char or_below[40] = "";
+    if (below > 0) format_write(or_below, sizeof or_below, "%lld or ", (long long)below);
+    return error_set(error, SIMCLR_INVALID,
+                     "--batch %lld does not fall into groups of --batch-norm-images %lld: the nearest that do are of "
+                     "%s%lld images%s",
+                     (long long)batch, (long long)images, or_below, (long long)above,
+                     images == 1 ? " (an image alone would be normalised by itself)" : "");
+}
+
 int config_check(const struct config *c, struct error *error)
 {
     int status = check_required(c, error);
@@ -356,6 +390,7 @@ int config_check(const struct config *c, struct error *error)
     if (status != SIMCLR_OK) return status;
     status = check_views(c, error);
     if (!status) status = check_encoder(c, error);
+    if (!status) status = check_groups(c, error);
     if (status != SIMCLR_OK) return status;
     if (c->epochs > 0 && c->warmup_epochs > (double)c->epochs) {
         return check_order("warmup-epochs", c->warmup_epochs, "epochs", (double)c->epochs, error);

@@ -83,6 +83,8 @@ struct config {
     /* training */
     char *optimizer, *scaling; /* scaling: linear, sqrt, none */
     int64_t batch, epochs, seed, threads, workers;
+    int64_t batch_norm_images; /* "all" = 0 accepted */
+    bool batch_norm_shuffle;
     double warmup_epochs, learning_rate, momentum, weight_decay, trust, temperature, ema;
     char *precision, *device, *cpu, *convolution, *recompute, *pin;
     /* a run */

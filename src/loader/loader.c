@@ -20,6 +20,7 @@ struct loader {
     struct pool *pool;
     uint32_t images; /* of an epoch: the whole set or the subset */
     int64_t steps_per_epoch;
+    int parts;           /* of a batch. Slots and the ring count parts, step * parts + part */
     uint32_t *order;     /* [images]: the permutation of epoch `order_epoch` (shuffled loaders only) */
     int64_t order_epoch; /* -1: none yet */
     struct slot *slots;
@@ -28,7 +29,7 @@ struct loader {
     int maker_count;
     struct ring *ring;                 /* NULL without workers */
     const struct affinity *processors; /* of the workers, while the pool keeps to others; NULL: nothing is pinned */
-    int64_t expected;                  /* the step that the started slots go on from, -1: nothing is started */
+    int64_t expected;                  /* the part that the started slots go on from, -1: nothing is started */
     double wait_seconds;
     pthread_mutex_t mutex; /* guards slots[0]'s failure while the pool makes it */
 };
@@ -38,6 +39,10 @@ static int check(const struct loader_config *config, struct dataset *dataset, ui
     if (config->batch < 1) return error_set(error, SIMCLR_INVALID, "batch is %d: give at least 1", config->batch);
     if (config->views < 1 || config->views > LOADER_MAX_VIEWS)
         return error_set(error, SIMCLR_INVALID, "views is %d: give 1 to %d", config->views, LOADER_MAX_VIEWS);
+    if (config->group > 0 && (config->views != 2 || config->keep_last || config->batch % config->group != 0))
+        return error_set(error, SIMCLR_INVALID,
+                         "groups of %d images: they need two views, and to divide the batch of %d", config->group,
+                         config->batch);
     if (config->evaluation && config->views != 1)
         return error_set(error, SIMCLR_INVALID, "views is %d: there is one evaluation view of an image", config->views);
     if (config->policy.size < 1)
@@ -101,7 +106,11 @@ int loader_open(struct loader **out, const struct loader_config *config, struct 
     struct loader *loader = memory_allocate(sizeof *loader);
     if (loader == NULL) return error_no_memory(error, "a loader", sizeof *loader);
     const size_t side = (size_t)config->policy.size;
+    const struct grouping grouping = {config->batch, config->group, config->group_shuffle};
+    loader->parts = config->by_parts && grouping_count(&grouping) > 1 ? 2 * grouping_count(&grouping) - 1 : 1;
     loader->source = (struct view_source){.config = *config,
+                                          .grouping = grouping,
+                                          .by_parts = loader->parts > 1,
                                           .dataset = dataset,
                                           .view_bytes = 3 * side * side * view_type_bytes(config->policy.type),
                                           .stop = pool_stop(pool)};
@@ -138,10 +147,26 @@ int64_t loader_steps_per_epoch(const struct loader *loader)
     return loader->steps_per_epoch;
 }
 
-/* Sets which images the batch of `step` has. */
-static void plan_batch(struct loader *loader, struct slot *slot, int64_t step)
+int loader_parts(const struct loader *loader)
+{
+    return loader->parts;
+}
+
+/* The row of the batch, without groups, that task r of a slot makes. */
+static int image_of(const struct loader *loader, const struct slot *slot, int r)
+{
+    const struct grouping *grouping = &loader->source.grouping;
+    const int size = grouping_size(grouping);
+    return loader->parts == 1 ? r : grouping_image(grouping, slot->group, r / size, r % size);
+}
+
+/* Sets which images a part has. */
+static void plan_batch(struct loader *loader, struct slot *slot, int64_t number)
 {
     const struct loader_config *config = &loader->source.config;
+    const struct grouping *grouping = &loader->source.grouping;
+    const int groups = grouping_count(grouping), part = (int)(number % loader->parts);
+    const int64_t step = number / loader->parts;
     const int64_t epoch = step / loader->steps_per_epoch, first = step % loader->steps_per_epoch * config->batch;
     const int64_t left = loader->images - first;
     if (config->shuffle && epoch != loader->order_epoch) {
@@ -149,10 +174,14 @@ static void plan_batch(struct loader *loader, struct slot *slot, int64_t step)
         loader->order_epoch = epoch;
     }
     slot->batch.count = left < config->batch ? (int)left : config->batch;
+    if (loader->parts > 1) slot->batch.count = grouping_size(grouping);
+    slot->group = part < groups ? part : 2 * groups - 2 - part;
+    slot->tasks = slot->batch.count * (loader->parts > 1 && config->group_shuffle ? 2 : 1);
     slot->batch.epoch = (uint32_t)epoch;
     slot->batch.step = step;
-    for (int i = 0; i < slot->batch.count; i++) {
-        const uint32_t at = config->shuffle ? loader->order[first + i] : (uint32_t)(first + i);
+    for (int i = 0; i < slot->tasks; i++) {
+        const int64_t image = first + image_of(loader, slot, i);
+        const uint32_t at = config->shuffle ? loader->order[image] : (uint32_t)image;
         slot->indices[i] = config->subset != NULL ? config->subset[at] : at;
     }
 }
@@ -168,48 +197,56 @@ static void make_row_task(void *context, int64_t row, int thread)
     pthread_mutex_unlock(&loader->mutex);
 }
 
-static struct slot *make_on_pool(struct loader *loader, int64_t step)
+static struct slot *make_on_pool(struct loader *loader, int64_t number)
 {
     struct slot *slot = &loader->slots[0];
-    plan_batch(loader, slot, step);
-    slot->failed_row = slot->batch.count;
-    pool_run(loader->pool, slot->batch.count, make_row_task, loader);
+    plan_batch(loader, slot, number);
+    slot->failed_row = slot->tasks;
+    pool_run(loader->pool, slot->tasks, make_row_task, loader);
     return slot;
 }
 
-static struct slot *take_from_ring(struct loader *loader, int64_t step)
+static struct slot *take_from_ring(struct loader *loader, int64_t number)
 {
     const int64_t ahead = loader->slot_count;
-    int64_t first = step + ahead - 1; /* in sequence: the slot of the batch before this one is free now */
-    if (step != loader->expected) {
+    int64_t first = number + ahead - 1; /* in sequence: the slot of the batch before this one is free now */
+    if (number != loader->expected) {
         ring_cancel(loader->ring);
-        first = step;
+        first = number;
     }
-    for (int64_t s = first; s < step + ahead; s++) {
+    for (int64_t s = first; s < number + ahead; s++) {
         struct slot *slot = &loader->slots[s % ahead];
         plan_batch(loader, slot, s);
         ring_start(loader->ring, slot);
     }
-    struct slot *slot = &loader->slots[step % ahead];
+    struct slot *slot = &loader->slots[number % ahead];
     ring_wait(loader->ring, slot);
     return slot;
 }
 
-int loader_next(struct loader *loader, int64_t step, const struct batch **out, struct error *error)
+int loader_next_part(struct loader *loader, int64_t step, int part, const struct batch **out, struct error *error)
 {
-    if (step < 0 || step > INT64_MAX / 2 || step / loader->steps_per_epoch > max_epoch)
+    if (step < 0 || step > INT64_MAX / 2 / loader->parts || step / loader->steps_per_epoch > max_epoch)
         return error_set(error, SIMCLR_INVALID, "step %lld is no step of training", (long long)step);
+    if (part < 0 || part >= loader->parts)
+        return error_set(error, SIMCLR_INVALID, "a batch of %d parts has no part %d", loader->parts, part);
+    const int64_t number = step * loader->parts + part;
     const double begin = clock_seconds();
-    struct slot *slot = loader->ring == NULL ? make_on_pool(loader, step) : take_from_ring(loader, step);
+    struct slot *slot = loader->ring == NULL ? make_on_pool(loader, number) : take_from_ring(loader, number);
     loader->wait_seconds += clock_seconds() - begin;
-    if (slot->failed_row < slot->batch.count) {
+    if (slot->failed_row < slot->tasks) {
         loader->expected = -1; /* a later call starts afresh */
         if (error != NULL) *error = slot->error;
         return slot->error.status;
     }
-    loader->expected = step + 1;
+    loader->expected = number + 1;
     *out = &slot->batch;
     return SIMCLR_OK;
+}
+
+int loader_next(struct loader *loader, int64_t step, const struct batch **out, struct error *error)
+{
+    return loader_next_part(loader, step, 0, out, error);
 }
 
 double loader_wait_seconds(const struct loader *loader)

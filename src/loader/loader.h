@@ -10,6 +10,7 @@
 #include "augment/views.h"
 #include "base/pool.h"
 #include "data/dataset.h"
+#include "loader/grouping.h"
 
 struct loader;
 
@@ -30,6 +31,9 @@ struct loader_config {
     int views; /* views per image: 2 for SimCLR, 1 for supervised phases */
     bool keep_last;
     bool shuffle;           /* false: dataset order */
+    int group;              /* images of a group (grouping.h): rows go by groups, and views is 2; 0: no groups */
+    bool group_shuffle;     /* view B of an image in another group than view A */
+    bool by_parts;          /* a batch is handed out a group at a time, twice (loader_next_part) */
     bool evaluation;        /* evaluation views instead of random ones (views must be 1) */
     const uint32_t *subset; /* borrowed: only these images, or NULL */
     uint32_t subset_count;
@@ -41,9 +45,10 @@ struct loader_config {
 };
 
 /* One batch, owned by the loader. Row i of view v is number v * count + i of the views, each 3 * S * S values: the
- * first half of the rows is view A, the second half view B (row i and i + N are a positive pair). */
+ * first half of the rows is view A, the second half view B (row i and i + N are a positive pair). With groups the rows
+ * are those of grouping.h. A part has the rows of one group; shuffled, its images are those of its views A. */
 struct batch {
-    int count;               /* N images in this batch */
+    int count;               /* N images in this batch, n in a part */
     enum view_type type;     /* the policy's */
     const void *views;       /* [views * count][3][S][S] of this type */
     const uint32_t *indices; /* [count] dataset numbers */
@@ -63,6 +68,12 @@ int64_t loader_steps_per_epoch(const struct loader *loader);
 
 /* The batch of global step `step` (any step: seeking is free, resume is exact). Valid until the next call. */
 int loader_next(struct loader *loader, int64_t step, const struct batch **out, struct error *error);
+
+/* Part `part` of a batch by parts, whose groups are wanted twice: part p below the number of groups is group p; those
+ * after them are the groups from the last but one down to the first. (The last one is at hand when the first round
+ * ends.) The pixels are the same both times. loader_next gives part 0. */
+int loader_next_part(struct loader *loader, int64_t step, int part, const struct batch **out, struct error *error);
+int loader_parts(const struct loader *loader); /* of a batch; 1: batches are handed out whole */
 
 /* Seconds that loader_next has spent since opening: the time training waited for views. */
 double loader_wait_seconds(const struct loader *loader);

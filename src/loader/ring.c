@@ -47,7 +47,7 @@ static int claim(struct slot *slot, int *first)
         rows = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;
     } while (!atomic_compare_exchange_weak_explicit(&slot->left, &left, left - rows, memory_order_acquire,
                                                     memory_order_relaxed));
-    *first = slot->batch.count - left;
+    *first = slot->tasks - left;
     return rows;
 }
 
@@ -62,7 +62,7 @@ static void make_rows(struct ring *ring, struct view_maker *maker, struct slot *
         slot_fail(slot, failed, &failure);
         pthread_mutex_unlock(&ring->mutex);
     }
-    const int count = slot->batch.count; /* once the last row is counted the slot may be used again */
+    const int count = slot->tasks; /* once the last row is counted the slot may be used again */
     if (atomic_fetch_add(&slot->done, rows) + rows == count || atomic_load(&ring->cancelling))
         event_raise(&ring->ready);
 }
@@ -168,9 +168,9 @@ void ring_close(struct ring **out)
 
 void ring_start(struct ring *ring, struct slot *slot)
 {
-    slot->started = slot->failed_row = slot->batch.count;
+    slot->started = slot->failed_row = slot->tasks;
     atomic_store_explicit(&slot->done, 0, memory_order_relaxed);
-    atomic_store_explicit(&slot->left, slot->batch.count, memory_order_release); /* from here on it is the workers' */
+    atomic_store_explicit(&slot->left, slot->tasks, memory_order_release); /* from here on it is the workers' */
     event_raise(&ring->work);
 }
 
@@ -187,7 +187,7 @@ static void wait_for_rows(struct ring *ring, struct slot *slot, int rows)
 void ring_wait(struct ring *ring, struct slot *slot)
 {
     atomic_store_explicit(&ring->first, (int)(slot - ring->slots), memory_order_relaxed);
-    wait_for_rows(ring, slot, slot->batch.count);
+    wait_for_rows(ring, slot, slot->tasks);
 }
 
 void ring_cancel(struct ring *ring)

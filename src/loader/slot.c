@@ -44,12 +44,14 @@ void view_maker_close(struct view_maker *maker)
 
 int slot_open(struct slot *slot, const struct view_source *source, struct error *error)
 {
-    const size_t batch = (size_t)source->config.batch, rows = batch * (size_t)source->config.views;
+    const size_t batch = (size_t)(source->by_parts ? grouping_size(&source->grouping) : source->config.batch);
+    const size_t rows = batch * (size_t)source->config.views;
+    const size_t tasks = source->by_parts ? 2 * batch : batch;
     *slot = (struct slot){.memory = source->config.memory};
     slot->views = slot->memory.allocate ? slot->memory.allocate(slot->memory.owner, rows * source->view_bytes)
                                         : memory_array(rows, source->view_bytes);
-    slot->indices = memory_array(batch, sizeof *slot->indices);
-    slot->labels = memory_array(batch, sizeof *slot->labels);
+    slot->indices = memory_array(tasks, sizeof *slot->indices);
+    slot->labels = memory_array(tasks, sizeof *slot->labels);
     if (slot->views == NULL || slot->indices == NULL || slot->labels == NULL)
         return error_no_memory(error, "a batch of views (choose a smaller batch)", rows * source->view_bytes);
     slot->batch = (struct batch){
@@ -139,7 +141,18 @@ static int take_image(struct decoded *out, struct drawing *drawing, struct datas
     }
 }
 
-/* One decoding serves all views of an image. */
+/* Where a view of the image of `row` goes in the slot; -1: it belongs into another group's. */
+static int place_of(const struct slot *slot, const struct view_source *source, int row, int view)
+{
+    const struct grouping *grouping = &source->grouping;
+    const int size = grouping_size(grouping);
+    if (source->by_parts && grouping->shuffled) return row / size == view ? row : -1;
+    if (source->by_parts || grouping->group == 0) return view * slot->batch.count + row;
+    return grouping_row(grouping, view, row);
+}
+
+/* One decoding serves all views of an image. It is that of all of them even where one alone is made here, so that a
+ * view has the same pixels however the batch is cut. */
 int slot_make_row(struct slot *slot, const struct view_source *source, struct view_maker *maker, int row,
                   struct error *error)
 {
@@ -153,7 +166,9 @@ int slot_make_row(struct slot *slot, const struct view_source *source, struct vi
     if (status) return status;
     slot->labels[row] = dataset_label(source->dataset, index);
     for (int view = 0; view < config->views; view++) {
-        void *out = slot->views + ((size_t)view * (size_t)slot->batch.count + (size_t)row) * source->view_bytes;
+        const int place = place_of(slot, source, row, view);
+        if (place < 0) continue;
+        void *out = slot->views + (size_t)place * source->view_bytes;
         if (config->evaluation) {
             view_render_evaluation(&config->policy, decoded.image, out, maker->scratch);
         } else {

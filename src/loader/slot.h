@@ -12,6 +12,8 @@
 /* What all batches of a loader are made from; not changed after opening. */
 struct view_source {
     struct loader_config config;
+    struct grouping grouping;
+    bool by_parts;
     struct dataset *dataset;
     size_t view_bytes; /* 3 * S * S values */
     struct stop stop;  /* once it is asked for, rows fail with SIMCLR_INTERRUPTED */
@@ -32,7 +34,9 @@ struct slot {
     struct batch_memory memory; /* of the views */
     uint32_t *indices;
     int32_t *labels;
-    int failed_row; /* the first row (lowest number) that failed, or count; its failure: */
+    int group;      /* of a part: its group of the batch */
+    int tasks;      /* rows to make: images, or single views where the views of an image lie in two groups */
+    int failed_row; /* the first row (lowest number) that failed, or `tasks`; its failure: */
     struct error error;
     int started;                  /* rows handed to the ring's workers; */
     _Alignas(64) atomic_int left; /* of these not claimed yet, */
@@ -41,7 +45,7 @@ struct slot {
 int slot_open(struct slot *slot, const struct view_source *source, struct error *error);
 void slot_close(struct slot *slot);
 
-/* Makes all views of row `row`. May run in many threads, each with its own maker and row. */
+/* Makes all views of row `row` that belong into the slot. May run in many threads, each with its own maker and row. */
 int slot_make_row(struct slot *slot, const struct view_source *source, struct view_maker *maker, int row,
                   struct error *error);
 

@@ -65,9 +65,14 @@ struct network {
     struct network_options options;
     struct arena_block *blocks;
     int block_count, block_capacity;
-    char *arena;
-    bool arena_is_lent; /* it is another network's */
+    char **arenas; /* [arena_count] */
+    char *arena;   /* of these the present one */
+    int arena_count;
+    bool arena_is_lent; /* they are another network's */
     size_t arena_bytes, plan_bytes;
+    double *totals; /* sums over several batches: of each operation that asked for some in `plan` */
+    size_t total_count;
+    bool collects;  /* forward passes add to them */
     float *scratch; /* for the weights of one operation: of the largest that asked for it in `plan` */
     size_t scratch_count;
 
@@ -97,6 +102,8 @@ static inline struct network_row *network_row(const struct network *network, con
 bool network_wants_statistics(const struct network *network, int y);
 /* The struct of `plan` needs `count` floats of network->scratch. */
 void network_want_scratch(struct network *network, size_t count);
+/* The operation needs `count` doubles of network->totals; returns where its own begin. */
+size_t network_want_totals(struct network *network, size_t count);
 
 /* ---- addresses, for operations that run (run.c); NULL for tensor or row -1 ---- */
 const float *network_weights(const struct network *network, int row);
@@ -122,5 +129,7 @@ void network_chain_lends(struct network *network, const struct operation *last, 
 int network_backward_step(const struct network *network, int operation);
 /* The arena, once all operations are planned. */
 int network_place(struct network *network, struct error *error);
+/* Addresses of everything, in the present arena. */
+void network_set_addresses(struct network *network);
 
 #endif

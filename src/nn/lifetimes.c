@@ -174,21 +174,8 @@ static int choose_layout(struct network *network, struct error *error)
     return lay_out(network, false, &network->arena_bytes, error);
 }
 
-int network_place(struct network *network, struct error *error)
+void network_set_addresses(struct network *network)
 {
-    size_t capacity = 3 * (size_t)network->tensor_count + 4 * (size_t)network->operation_count;
-    network->blocks = memory_array(capacity, sizeof *network->blocks);
-    if (!network->blocks) return error_no_memory(error, "the network's plan", capacity * sizeof *network->blocks);
-    int status = choose_layout(network, error);
-    if (status) return status;
-    if (network->options.dry) return SIMCLR_OK;
-    const struct network *owner = network->options.arena_of;
-    network->arena_is_lent = owner && owner->arena_bytes >= network->arena_bytes;
-    network->arena = network->arena_is_lent
-                         ? owner->arena
-                         : network->backend->ops->allocate(network->backend, network->arena_bytes, error);
-    if (!network->arena)
-        return error_prefix(error, "activations and gradients of a batch of %d", network->tensors[0].desc.batch);
     for (int t = 0; t < network->tensor_count; t++) {
         struct node *node = &network->tensors[t];
         node->data = address(network, node->block);
@@ -202,5 +189,53 @@ int network_place(struct network *network, struct error *error)
         operation->mask = address(network, operation->mask_block);
         operation->remake.value = address(network, operation->remake.block);
     }
+}
+
+/* As many arenas as are wanted and as the memory for them holds, one at least. */
+static int count_arenas(struct network *network, struct error *error)
+{
+    const struct network_options *options = &network->options;
+    const size_t bytes = network->arena_bytes;
+    const int wanted = options->arenas > 1 ? options->arenas : 1;
+    network->arena_count = wanted;
+    if (options->limit > 0 && bytes > options->limit)
+        return error_set(error, SIMCLR_NO_MEMORY,
+                         "activations and gradients of a batch of %d take %.1f GiB, and there are %.1f GiB",
+                         network->tensors[0].desc.batch, (double)bytes / 0x1p30, (double)options->limit / 0x1p30);
+    if (options->memory == 0 || bytes == 0) return SIMCLR_OK;
+    const size_t room = options->memory / bytes;
+    if (room < (size_t)wanted) network->arena_count = room > 1 ? (int)room : 1;
     return SIMCLR_OK;
+}
+
+static int allocate_arenas(struct network *network, struct error *error)
+{
+    const struct network *owner = network->options.arena_of;
+    network->arena_is_lent = owner && owner->arena_bytes >= network->arena_bytes;
+    if (network->arena_is_lent) network->arena_count = owner->arena_count;
+    const int count = network->arena_count;
+    network->arenas = memory_array((size_t)count, sizeof *network->arenas);
+    if (!network->arenas) return error_no_memory(error, "a network's memory", (size_t)count * sizeof(char *));
+    for (int i = 0; i < count; i++) {
+        network->arenas[i] = network->arena_is_lent
+                                 ? owner->arenas[i]
+                                 : network->backend->ops->allocate(network->backend, network->arena_bytes, error);
+        if (!network->arenas[i])
+            return error_prefix(error, "activations and gradients of a batch of %d", network->tensors[0].desc.batch);
+    }
+    network->arena = network->arenas[0];
+    return SIMCLR_OK;
+}
+
+int network_place(struct network *network, struct error *error)
+{
+    size_t capacity = 3 * (size_t)network->tensor_count + 4 * (size_t)network->operation_count;
+    network->blocks = memory_array(capacity, sizeof *network->blocks);
+    if (!network->blocks) return error_no_memory(error, "the network's plan", capacity * sizeof *network->blocks);
+    int status = choose_layout(network, error);
+    if (!status) status = count_arenas(network, error);
+    if (status || network->options.dry) return status;
+    status = allocate_arenas(network, error);
+    if (!status) network_set_addresses(network);
+    return status;
 }

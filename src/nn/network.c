@@ -23,7 +23,10 @@ static void close_plans(struct network *network)
 {
     for (int i = 0; i < network->operation_count; i++)
         network->operations[i].type->close(network, &network->operations[i]);
-    if (!network->arena_is_lent) network->backend->ops->release(network->backend, network->arena);
+    for (int i = 0; i < network->arena_count && network->arenas && !network->arena_is_lent; i++)
+        network->backend->ops->release(network->backend, network->arenas[i]);
+    memory_free(network->arenas);
+    network->backend->ops->release(network->backend, network->totals);
     network->backend->ops->release(network->backend, network->scratch);
     network->backend->ops->release(network->backend, network->uploaded);
     network->backend->ops->release(network->backend, network->draw);
@@ -79,6 +82,11 @@ void network_time(struct network *network, bool on)
 size_t network_arena_bytes(const struct network *network)
 {
     return network->arena_bytes;
+}
+
+int network_arenas(const struct network *network)
+{
+    return network->arena_count;
 }
 
 size_t network_plan_bytes(const struct network *network)

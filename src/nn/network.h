@@ -43,6 +43,15 @@ struct network_options {
     /* A network whose arena this one uses too where it is large enough: they take turns, and the owner is destroyed
      * last. NULL: an arena of its own. */
     const struct network *arena_of;
+    /* Batches are groups of a larger one, each with batch-norm statistics of its own: forward passes leave the next
+     * running ones alone, which network_begin_statistics and network_end_statistics make. */
+    bool grouped;
+    struct communicator *batch_of; /* borrowed: ranks that have the other groups of the larger batch; NULL: none */
+    /* The activations of so many batches are kept at once, fewer where those would take more than `memory` bytes, but
+     * always of one. 0: one. memory 0: however many. */
+    int arenas;
+    size_t memory;
+    size_t limit; /* bytes: SIMCLR_NO_MEMORY where the activations of one batch need more; 0: no limit */
     bool dry; /* plans and measures, but allocates no memory for activations and gradients: running it does nothing */
     float statistics_share; /* of a batch's statistics in the next running ones; 0: the usual 0.1 */
     /* Ranks whose batches share their batch-norm statistics (borrowed; NULL: this network has the whole batch), and the
@@ -87,6 +96,16 @@ void *network_gradient(const struct network *network, int tensor);
  * values are overwritten. */
 void network_backward(struct network *network, int output, const float *d_output);
 
+/* Of several batches whose activations are kept at once (network_options.arenas): which one the calls above work on.
+ * Its images are set anew before its backward pass. 0 to network_arenas - 1; it starts with 0. */
+void network_choose_arena(struct network *network, int arena);
+int network_arenas(const struct network *network);
+/* Where batches are groups. Forward passes between the two add the sums over their batch to those of the others. The
+ * second makes the next running statistics of all of them, as one batch: `batches` were run, on all ranks together. It
+ * is collective. A pass at another time changes no statistics. */
+void network_begin_statistics(struct network *network);
+void network_end_statistics(struct network *network, int batches);
+
 /* For `info`, `bench` and the memory estimate. */
 struct network_row {
     const char *kind, *name; /* "conv", "layer1.0.conv1"; both owned by the network */
@@ -116,9 +135,9 @@ struct network_operation {
 };
 /* The i-th in the order in which they run. False, and nothing written, when there is none. */
 bool network_operation(const struct network *network, int i, struct network_operation *out);
-void network_time(struct network *network, bool on); /* record seconds per operation */
-size_t network_arena_bytes(const struct network *network);
-size_t network_plan_bytes(const struct network *network); /* sum of conv_bytes over the convolutions */
+void network_time(struct network *network, bool on);       /* record seconds per operation */
+size_t network_arena_bytes(const struct network *network); /* of one */
+size_t network_plan_bytes(const struct network *network);  /* sum of conv_bytes over the convolutions */
 const struct tensor_desc *network_tensor(const struct network *network, int tensor);
 
 #endif

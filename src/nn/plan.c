@@ -84,6 +84,13 @@ void network_want_scratch(struct network *network, size_t count)
     if (count > network->scratch_count) network->scratch_count = count;
 }
 
+size_t network_want_totals(struct network *network, size_t count)
+{
+    const size_t first = network->total_count;
+    network->total_count += count;
+    return first;
+}
+
 static int plan_operations(struct network *network, struct error *error)
 {
     for (int i = 0; i < network->operation_count; i++) {
@@ -127,6 +134,17 @@ static int plan_draw(struct network *network, struct error *error)
     return SIMCLR_NO_MEMORY;
 }
 
+/* Where batch norms sum what they know of several batches. */
+static int plan_totals(struct network *network, struct error *error)
+{
+    if (network->total_count == 0 || network->options.dry) return SIMCLR_OK;
+    const size_t bytes = network->total_count * sizeof *network->totals;
+    network->totals = network->backend->ops->allocate(network->backend, bytes, error);
+    if (network->totals) return SIMCLR_OK;
+    error_prefix(error, "sums over groups");
+    return SIMCLR_NO_MEMORY;
+}
+
 int network_plan(struct network *network, struct backend *backend, const struct network_options *options,
                  struct error *error)
 {
@@ -149,6 +167,7 @@ int network_plan(struct network *network, struct backend *backend, const struct 
     if (!status) status = network_place(network, error);
     if (!status) status = plan_images(network, error);
     if (!status) status = plan_draw(network, error);
+    if (!status) status = plan_totals(network, error);
     if (status) { /* so that running it by mistake does nothing */
         if (error) network->error = *error;
         network->error.status = status;

@@ -151,6 +151,32 @@ void network_read(struct network *network, int tensor, float *canonical)
     network->backend->ops->tensor_read(network->backend, &node->desc, canonical, node->data);
 }
 
+/* ---- several batches ------------------------------------------------------------------------------------------- */
+void network_choose_arena(struct network *network, int arena)
+{
+    if (!ready(network) || arena < 0 || arena >= network->arena_count) return;
+    network->arena = network->arenas[arena];
+    network_set_addresses(network);
+}
+
+void network_begin_statistics(struct network *network)
+{
+    if (!ready(network) || !network->totals) return;
+    network->backend->ops->clear(network->backend, network->totals, network->total_count * sizeof *network->totals);
+    network->collects = true;
+}
+
+void network_end_statistics(struct network *network, int batches)
+{
+    if (!ready(network) || !network->totals) return;
+    network->collects = false;
+    communicator_sum(network->options.batch_of, network->totals, network->total_count);
+    for (int i = 0; i < network->operation_count; i++) {
+        const struct operation *operation = &network->operations[i];
+        if (operation->type->end_statistics) operation->type->end_statistics(network, operation, batches);
+    }
+}
+
 /* ---- backward ------------------------------------------------------------------------------------------------- */
 /* Makes y again in `out`. A residual that is to be made inline comes first, in the same place. */
 static void make_again(struct network *network, const struct operation *operation, void *out, void *mask)

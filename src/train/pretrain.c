@@ -10,14 +10,16 @@ enum { IMAGES_NAMED = 8 };
 /* ---- a step that was skipped ------------------------------------------------------------------------------ */
 
 /* Names the images of the step. SIMCLR_DIVERGED when there were too many in a row. */
-static int tell_skipped(const struct pretrain *run, const struct batch *batch, struct error *error)
+static int tell_skipped(const struct pretrain *run, struct error *error)
 {
     struct text images = {0};
     const struct step *step = &run->step;
-    const int named = batch->count < IMAGES_NAMED ? batch->count : IMAGES_NAMED;
+    const struct batch *batch = step->groups.batch; /* of groups: the last one to run backward, the first of all */
+    const int64_t count = run->config->batch;
+    const int named = batch->count < IMAGES_NAMED ? batch->count : IMAGES_NAMED; /* a group has fewer than the batch */
     for (int i = 0; i < named; i++)
         text_add(&images, "%s%s", i == 0 ? "" : ", ", dataset_name(run->dataset, batch->indices[i]));
-    if (batch->count > named) text_add(&images, " and %d more", batch->count - named);
+    if (count > named) text_add(&images, " and %lld more", (long long)(count - named));
     log_warning(&run->session->log,
                 "epoch %lld, step %lld: loss %g, gradient norm %g: the step is skipped (%lld so far); images: %s",
                 (long long)((step->number - 1) / run->steps_per_epoch + 1), (long long)step->number, run->report.loss,
@@ -82,7 +84,7 @@ static int learn(struct pretrain *run, struct error *error)
         /* update networks f and g to minimise L */
         step_backward(step);
         status = step_update(step, &run->report, error);
-        if (status == SIMCLR_OK && run->report.skipped) status = tell_skipped(run, batch, error);
+        if (status == SIMCLR_OK && run->report.skipped) status = tell_skipped(run, error);
         if (status != SIMCLR_OK) return status;
 
         status = pretrain_tell_step(run, clock_seconds() - start, loader_wait_seconds(run->loader) - waited, error);

@@ -77,6 +77,11 @@ void pretrain_describe_sizes(const struct pretrain *run);
 /* Steps to go, those of another size counted by their pixels. */
 double pretrain_steps_left(const struct pretrain *run);
 
+/* pretrain_groups.c: the groups of --batch-norm-images; what the run's step is planned with, and what the log says. */
+struct grouping pretrain_grouping(const struct config *config);
+void pretrain_set_groups(struct pretrain *run, struct step_config *step);
+void pretrain_describe_groups(const struct pretrain *run);
+
 /* pretrain_tell.c: counts the step just taken, which took `seconds`, `waited` of them for views; progress, metrics. */
 int pretrain_tell_step(struct pretrain *run, double seconds, double waited, struct error *error);
 

@@ -7,6 +7,7 @@
 #include "run/model_open.h"
 #include "run/settings.h"
 #include "train/pretrain.h"
+#include "train/step_memory.h"
 
 /* ---- resuming --------------------------------------------------------------------------------------------- */
 
@@ -141,8 +142,10 @@ static int create_model(struct pretrain *run, struct error *error)
         status = model_create(&run->average, &model, session->backend, (uint64_t)options->seed, error);
     step.average = run->average;
     step.average_decay = options->ema;
-    if (status == SIMCLR_OK) status = step_open(&run->step, &step, session->backend, run->model, error);
-    return status;
+    if (status == SIMCLR_OK) pretrain_set_groups(run, &step);
+    if (status != SIMCLR_OK) return status;
+    status = step_open(&run->step, &step, session->backend, run->model, error);
+    return status == SIMCLR_NO_MEMORY ? step_explain_memory(&step, session->backend, run->model, error) : status;
 }
 
 /* Test images are asked by the online kNN for the log alone: a test part that cannot be compared is left out.
@@ -202,8 +205,9 @@ static void describe(const struct pretrain *run)
                  (double)(run->average->parameters.weight_count + run->average->parameters.buffer_count) * 2 *
                      sizeof(float) / 1048576.0);
     log_info(&run->session->log, "memory: %.1f MiB of activations, %.1f MiB of packed weights and scratch",
-             (double)network_arena_bytes(run->step.network) / 1048576.0,
+             (double)network_arena_bytes(run->step.network) * step_groups_kept(&run->step) / 1048576.0,
              (double)network_plan_bytes(run->step.network) / 1048576.0);
+    pretrain_describe_groups(run);
     pretrain_describe_sizes(run);
 }
 

@@ -1,6 +1,7 @@
 /* train/pretrain_sizes.c -- a run whose views grow (--image-size-schedule): a loader and a network for each size. */
 #include "run/settings.h"
 #include "train/pretrain.h"
+#include "train/step_memory.h"
 
 int size_schedule_take(struct size_schedule *out, struct session *session, struct error *error)
 {
@@ -35,17 +36,21 @@ int pretrain_open_loaders(struct pretrain *run, struct error *error)
     const struct session *session = run->session;
     int sizes[STEP_SIZES_MAX] = {run->policy.size};
     const int count = run->sizes.count > 0 ? size_schedule_sizes(&run->sizes, sizes) : 1;
+    const struct grouping grouping = pretrain_grouping(run->config);
     struct loader_config config = {.purpose = RNG_VIEW,
                                    .seed = (uint64_t)run->config->seed,
                                    .batch = (int)run->config->batch,
                                    .views = 2,
                                    .shuffle = true,
+                                   .group = grouping.group,
+                                   .group_shuffle = grouping.shuffled,
                                    .workers = session_workers(session),
                                    .pin = session_pin(session),
                                    .scaled_decoding = run->config->scaled_decoding,
                                    .memory = session_batch_memory(session)};
     for (int i = 0; i < count; i++) {
         config.policy = policy_of(&run->policy, sizes[i]);
+        (void)step_view_bytes(&grouping, sizes[i], run->policy.type, config.workers, &config.by_parts);
         const int status = loader_open(&run->loaders[i].loader, &config, run->dataset, session->pool, error);
         if (status) return status;
         run->loaders[i].size = sizes[i];

@@ -46,8 +46,9 @@ static int sort_sizes(const struct step_config *config, int own, int sizes[STEP_
 
 struct shares step_shares(const struct step_config *config)
 {
-    return (struct shares){
-        .images = config->images, .group = config->images, .ranks = communicator_size(config->communicator)};
+    return (struct shares){.images = config->images,
+                           .group = config->group > 0 ? config->group : config->images,
+                           .ranks = communicator_size(config->communicator)};
 }
 
 int step_open_network(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
@@ -61,21 +62,27 @@ int step_open_network(struct step *step, const struct step_config *config, struc
                           .schedule = config->schedule,
                           .seed = config->seed,
                           .communicator = config->communicator};
-    const int invalid = shares_check(&shares, error);
-    if (invalid) return invalid;
+    int status = shares_check(&shares, error);
+    if (!status) status = step_groups_share(step, config, error);
+    if (status) return status;
     struct model_plan_args args = {.backend = backend,
                                    .mode = NETWORK_TRAINING,
                                    .dtype = config->dtype,
-                                   .batch = config->loss->views *
-                                            shares_of(&shares, communicator_rank(config->communicator)).count,
+                                   .batch = config->loss->views * grouping_size(&step->groups.grouping),
                                    .options = config->planning};
-    args.options.statistics_of = config->communicator;
-    args.options.statistics_batch = config->loss->views * config->images;
+    args.options.statistics_of = step->groups.all > 1 ? step->groups.sharing : config->communicator;
+    args.options.statistics_batch = config->loss->views * shares.group;
+    if (step->groups.all > 1) {
+        args.options.grouped = true;
+        args.options.batch_of = config->communicator;
+        args.options.arenas = step->groups.count;
+        args.options.memory = config->memory;
+    }
     const int count = sort_sizes(config, model->config.image_size, sizes);
     for (; step->size_count < count; step->size_count++) {
         struct step_size *of = &step->sizes[step->size_count];
         of->size = args.image_size = sizes[step->size_count];
-        const int status = model_plan(model, &args, &of->network, &of->tensors, error);
+        status = model_plan(model, &args, &of->network, &of->tensors, error);
         if (status) return status;
         if (!args.options.dry) args.options.arena_of = step->sizes[0].network;
     }
@@ -92,7 +99,8 @@ int step_open_loss(struct step *step, const struct step_config *config, struct e
 {
     step->numbers = step->backend->ops->allocate(step->backend, sizeof *step->numbers, error);
     if (!step->numbers) return SIMCLR_NO_MEMORY;
-    return config->loss->open(step, config, error);
+    const int status = step_groups_open(step, error);
+    return status ? status : config->loss->open(step, config, error);
 }
 
 static int open_average(struct step *step, const struct step_config *config, struct error *error)
@@ -136,8 +144,8 @@ int step_open(struct step *step, const struct step_config *config, struct backen
     if (!status) status = open_recordings(step, error);
     if (status) step_close(step);
     /* Half a step must not be recorded, and a rank must not leave one in which others wait for it. */
-    for (int i = 0; i < step->size_count; i++)
-        network_let_stop(step->sizes[i].network, !step->of_numbers && !step->communicator);
+    const bool stops = (!step->of_numbers || step->groups.all > 1) && !step->communicator;
+    for (int i = 0; i < step->size_count; i++) network_let_stop(step->sizes[i].network, stops);
     return status;
 }
 
@@ -149,6 +157,7 @@ void step_close(struct step *step)
         if (of->of_update) step->backend->ops->recording_destroy(step->backend, &of->of_update);
     }
     if (step->loss) step->loss->close(step);
+    step_groups_close(step);
     ema_close(&step->ema);
     optimizer_destroy(&step->optimizer);
     while (step->size_count > 0) network_destroy(&step->sizes[--step->size_count].network);
@@ -168,12 +177,17 @@ static double now(const struct step *step)
 
 /* ---- two recordings (backend.h): from the images to the numbers, and the update. Between them the host decides. ----
  */
+/* The recording up to the numbers: none with groups, between which the host uploads images and reads outputs. */
+static bool records_numbers(const struct step *step)
+{
+    return !step->timed && step->groups.all == 1;
+}
+
 /* False: the backend repeats what it has taken down, and there is nothing to ask for. True: what is asked for from here
  * to `end_recording` is to be done. */
 static bool begin_recording(struct step *step, struct recording *recording)
 {
     const struct backend_ops *ops = step->backend->ops;
-    if (step->timed) return true; /* a part at a time */
     if (ops->replay(step->backend, recording)) return false;
     const int status = ops->record_begin(step->backend, recording, step->status ? NULL : &step->error);
     if (!step->status) step->status = status;
@@ -182,7 +196,6 @@ static bool begin_recording(struct step *step, struct recording *recording)
 
 static void end_recording(struct step *step)
 {
-    if (step->timed) return;
     const int status = step->backend->ops->record_end(step->backend, step->status ? NULL : &step->error);
     if (!step->status) step->status = status;
 }
@@ -193,18 +206,25 @@ void step_forward(struct step *step, const struct batch *batch)
 {
     const double start = now(step);
     step->status = SIMCLR_OK;
-    network_set_images(step->network, batch->views);
-    network_set_draw(step->network, step->seed, step->number);
-    if (step->loss->set_labels) step->loss->set_labels(step, batch);
-    step->asked = begin_recording(step, step->of_numbers);
-    if (step->asked) network_forward(step->network, NULL);
+    step->groups.batch = batch;
+    if (step->groups.all > 1) {
+        step->asked = true;
+        step_groups_forward(step);
+    } else {
+        network_set_images(step->network, batch->views);
+        network_set_draw(step->network, step->seed, step->number);
+        if (step->loss->set_labels) step->loss->set_labels(step, batch);
+        step->asked = !records_numbers(step) || begin_recording(step, step->of_numbers);
+        if (step->asked) network_forward(step->network, NULL);
+    }
     step->seconds.forward = now(step) - start;
 }
 
-/* Has a request to stop ended the step under way? What it has made so far is thrown away by step_update. */
+/* Has a request to stop, or a fault of a group, ended the step under way? What it has made so far is thrown away by
+ * step_update. */
 static bool is_dropped(const struct step *step)
 {
-    return network_is_cut(step->network);
+    return network_is_cut(step->network) || step->groups.failed;
 }
 
 void step_loss(struct step *step)
@@ -225,9 +245,12 @@ void step_backward(struct step *step)
 {
     const double start = now(step);
     if (step->asked && !is_dropped(step)) {
-        network_backward(step->network, step->tensors.z, NULL);
-        sum_gradients(step);
+        if (step->groups.all > 1)
+            step_groups_backward(step);
+        else
+            network_backward(step->network, step->tensors.z, NULL);
     }
+    if (step->asked && !is_dropped(step)) sum_gradients(step);
     step->seconds.backward = now(step) - start;
 }
 
@@ -245,7 +268,7 @@ static void read_numbers(struct step *step)
     if (step->asked) {
         sum_squares(step, &step->numbers->gradient_squares, parameters->gradients, parameters->weight_count);
         sum_squares(step, &step->numbers->statistics_squares, parameters->buffers_next, parameters->buffer_count);
-        end_recording(step);
+        if (records_numbers(step)) end_recording(step);
     }
     step->backend->ops->download(step->backend, &step->read, step->numbers, sizeof step->read);
     (void)step->backend->ops->sync(step->backend, NULL); /* a fault stays for the end of the step */
@@ -283,14 +306,14 @@ static double update(struct step *step)
     double updated = 0;
     optimizer_set(step->optimizer, step->report.learning_rate);
     if (step->ema.backend) ema_set(&step->ema, step->optimizer->steps - 1);
-    if (begin_recording(step, step->of_update)) {
+    if (step->timed || begin_recording(step, step->of_update)) { /* timed: a part at a time */
         step->backend->ops->copy(step->backend, parameters->buffers, parameters->buffers_next,
                                  parameters->buffer_count * sizeof *parameters->buffers);
         optimizer_run(step->optimizer);
         if (step->ema.backend) ema_run(&step->ema);
         updated = now(step);
         network_set_weights(step->network);
-        end_recording(step);
+        if (!step->timed) end_recording(step);
     }
     step->skipped_in_a_row = 0;
     return updated;
@@ -307,8 +330,12 @@ static void skip(struct step *step)
 /* Nothing to undo here either. */
 static int drop(struct step *step, struct error *error)
 {
-    if (step->asked) end_recording(step);
+    if (step->asked && records_numbers(step)) end_recording(step);
     (void)step->backend->ops->sync(step->backend, NULL);
+    if (step->groups.failed) {
+        if (error) *error = step->error;
+        return step->status;
+    }
     return error_set(error, SIMCLR_INTERRUPTED, "step %lld: dropped by a request to stop", (long long)step->number + 1);
 }
 

@@ -21,6 +21,7 @@
 #include "optim/ema.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "train/step_groups.h"
 
 enum { STEP_SKIPPED_MAX = 10, STEP_SIZES_MAX = 8 };
 
@@ -60,9 +61,13 @@ extern const struct step_loss step_cross_entropy; /* z: logits [images][classes]
 
 struct step_config {
     const struct step_loss *loss;
-    int images;         /* N, of a batch, of all ranks */
-    double temperature; /* of NT-Xent */
-    enum dtype dtype;   /* of the activations */
+    int images;              /* N, of a batch, of all ranks */
+    int group;               /* images whose views share batch-norm statistics (step_groups.h); 0: all of the batch */
+    bool group_shuffle;      /* an image's second view may be in another group than its first (loader/grouping.h) */
+    struct step_views views; /* of the groups, where the batch is handed out by groups */
+    size_t memory;           /* that the activations of groups may take, where there are several; 0: however much */
+    double temperature;      /* of NT-Xent */
+    enum dtype dtype;        /* of the activations */
     struct network_options planning;
     struct optimizer_config optimizer;
     struct schedule schedule;
@@ -93,6 +98,7 @@ struct step {
     struct network *network;
     struct model_tensors tensors;
     struct recording *of_numbers, *of_update;
+    struct step_groups groups;
     const struct step_loss *loss;
     void *loss_plan;                   /* the loss's own */
     struct step_numbers *numbers;      /* the backend's memory */
@@ -129,7 +135,7 @@ void step_close(struct step *step);
 int step_open_network(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
                       struct error *error);
 int step_open_optimizer(struct step *step, const struct step_config *config, struct error *error);
-int step_open_loss(struct step *step, const struct step_config *config, struct error *error);
+int step_open_loss(struct step *step, const struct step_config *config, struct error *error); /* step_groups_open too */
 
 /* From the next step on images have this size, one of the step's, whose network is given the weights. It starts as the
  * model's own, or as the largest where that is none of them. */

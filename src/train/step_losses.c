@@ -20,8 +20,7 @@ static int open_nt_xent(struct step *step, const struct step_config *config, str
 
 static void run_nt_xent(struct step *step)
 {
-    nt_xent_run(step->loss_plan, &step->numbers->nt_xent, network_gradient(step->network, step->tensors.z),
-                network_value(step->network, step->tensors.z));
+    nt_xent_run(step->loss_plan, &step->numbers->nt_xent, step_output_gradients(step), step_outputs(step));
 }
 
 static void report_nt_xent(struct step_report *report, const struct step_numbers *numbers)
@@ -72,8 +71,7 @@ static void set_labels(struct step *step, const struct batch *batch)
 
 static void run_cross_entropy(struct step *step)
 {
-    cross_entropy_run(step->loss_plan, &step->numbers->cross_entropy, network_gradient(step->network, step->tensors.z),
-                      network_value(step->network, step->tensors.z));
+    cross_entropy_run(step->loss_plan, &step->numbers->cross_entropy, step_output_gradients(step), step_outputs(step));
 }
 
 static void report_cross_entropy(struct step_report *report, const struct step_numbers *numbers)

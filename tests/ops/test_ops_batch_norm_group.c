@@ -102,6 +102,25 @@ static const double *group_join(struct ops_buffers *buffers, const struct ops_ta
     return sums;
 }
 
+/* The next running statistics from the sums alone are those of a forward pass that had them, bit for bit. */
+static void group_check_running(struct ops_buffers *buffers, struct ops_target *target, const struct group_data *data,
+                                const struct group_part *part, const double *statistics)
+{
+    float *mean = ops_floats(buffers, GROUP_CHANNELS), *variance = ops_floats(buffers, GROUP_CHANNELS);
+    double *sums = ops_statistics(buffers, target, GROUP_CHANNELS);
+    memset(sums, 0, 2 * GROUP_CHANNELS * sizeof *sums);
+    target->backend->ops->add_sums(target->backend, sums, statistics, 2 * GROUP_CHANNELS);
+    target->backend->ops->batch_norm_running(
+        part->plan, &(struct batch_norm_running_args){.next_mean = mean,
+                                                      .next_var = variance,
+                                                      .statistics = sums,
+                                                      .count = GROUP_IMAGES * GROUP_SIDE * GROUP_SIDE,
+                                                      .running_mean = data->running,
+                                                      .running_var = data->running});
+    assert_memory_equal(mean, part->next_mean, GROUP_CHANNELS * sizeof *mean);
+    assert_memory_equal(variance, part->next_var, GROUP_CHANNELS * sizeof *variance);
+}
+
 /* Two processes with two and three images and the sums of both are one with five; a gradient of gamma or beta is the
  * sum of theirs. Sums in another order, and float32 sums of another number of terms: 1e-5. */
 static void group_check(struct ops_target *target)
@@ -122,6 +141,7 @@ static void group_check(struct ops_target *target)
     for (int i = 0; i < 2; i++) group_open(&buffers, target, &data, &part[i]);
     const double *statistics = group_join(&buffers, target, part[0].sums, part[1].sums);
     for (int i = 0; i < 2; i++) group_forward(target, &data, &part[i], statistics);
+    for (int i = 0; i < 2; i++) group_check_running(&buffers, target, &data, &part[i], statistics);
     for (int i = 0; i < 2; i++) group_sums(target, &part[i]);
     const double *sums = group_join(&buffers, target, part[0].back_sums, part[1].back_sums);
     for (int i = 0; i < 2; i++) group_backward(target, &data, &part[i], sums);

@@ -130,6 +130,8 @@ WITH_ARGS(conv_set_folded_weights, conv_plan, conv_folding, FAR(args->bias), FAR
 WITH_ARGS(batch_norm_forward, batch_norm_plan, batch_norm_forward_args, FAR(args->y), FAR(args->mask), FAR(args->saved),
           FAR(args->next_mean), FAR(args->next_var), FAR(args->x), FAR(args->residual), FAR(args->statistics),
           FAR(args->gamma), FAR(args->beta), FAR(args->running_mean), FAR(args->running_var))
+WITH_ARGS(batch_norm_running, batch_norm_plan, batch_norm_running_args, FAR(args->next_mean), FAR(args->next_var),
+          FAR(args->statistics), FAR(args->running_mean), FAR(args->running_var))
 WITH_ARGS(batch_norm_again, batch_norm_plan, batch_norm_again_args, FAR(args->y), FAR(args->mask), FAR(args->x),
           FAR(args->residual), FAR(args->saved), FAR(args->gamma), FAR(args->beta))
 WITH_ARGS(batch_norm_inference, batch_norm_plan, batch_norm_inference_args, FAR(args->y), FAR(args->x),
@@ -185,6 +187,20 @@ static void far_add(struct backend *backend, float *to, const float *from, size_
     FAR(to);
     FAR(from);
     far_perform(run_add, &(struct stretch_call){to, from, count}, sizeof(struct stretch_call));
+}
+
+static void run_add_sums(const void *call)
+{
+    const struct stretch_call *c = call;
+    INNER->add_sums(far_inner(), c->to, c->from, c->count);
+}
+
+static void far_add_sums(struct backend *backend, double *to, const double *from, size_t count)
+{
+    (void)backend;
+    FAR(to);
+    FAR(from);
+    far_perform(run_add_sums, &(struct stretch_call){to, from, count}, sizeof(struct stretch_call));
 }
 
 struct average_call {
@@ -247,6 +263,7 @@ void far_take_operations(struct backend_ops *ops)
     ops->optimizer_run = far_optimizer_run;
     ops->conv_set_folded_weights = far_conv_set_folded_weights;
     ops->batch_norm_forward = far_batch_norm_forward;
+    ops->batch_norm_running = far_batch_norm_running;
     ops->batch_norm_again = far_batch_norm_again;
     ops->batch_norm_inference = far_batch_norm_inference;
     ops->batch_norm_backward_sums = far_batch_norm_backward_sums;
@@ -254,6 +271,7 @@ void far_take_operations(struct backend_ops *ops)
     ops->copy = far_copy;
     ops->clear = far_clear;
     ops->add = far_add;
+    ops->add_sums = far_add_sums;
     ops->average = far_average;
     ops->sum_squares = far_sum_squares;
 }

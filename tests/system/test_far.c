@@ -153,6 +153,20 @@ static void other_optimisers_and_bf16(void **state)
     assert_same_file("adamw/exported/encoder-ema.safetensors");
 }
 
+/* Groups run one after another, and between them images go over and outputs come back: only updates are recorded. */
+static void statistics_groups(void **state)
+{
+    (void)state;
+    assert_int_equal(run_in_both(COMMAND_PRETRAIN, (const char *[]){PRETRAINING, "out", "groups", "batch-norm-images",
+                                                                    "2", "ema", "0.9", NULL}),
+                     3);
+    assert_same_file("groups/checkpoints/step-00000004.safetensors");
+    run_in_both(COMMAND_PRETRAIN,
+                (const char *[]){PRETRAINING, "out", "shuffled", "batch-norm-images", "4", "batch-norm-shuffle", "true",
+                                 "recompute", "on", "image-size-schedule", "8:0.5,16:0.5", NULL});
+    assert_same_file("shuffled/checkpoints/step-00000004.safetensors");
+}
+
 static void resuming(void **state)
 {
     (void)state;
@@ -301,6 +315,7 @@ int main(void)
         cmocka_unit_test(a_host_that_reaches_over_is_caught),
         cmocka_unit_test(pretraining_and_its_export),
         cmocka_unit_test(other_optimisers_and_bf16),
+        cmocka_unit_test(statistics_groups),
         cmocka_unit_test(resuming),
         cmocka_unit_test(finetuning),
         cmocka_unit_test(alexnet),

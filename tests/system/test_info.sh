@@ -40,7 +40,8 @@ else:
                                       ["--batch", "32", "--image-size", "64", "--synthetic-images", "64", "--precision", "float32"],
                                       ["--batch", "16", "--image-size", "112", "--synthetic-images", "32", "--threads", "1"],
                                       ["--batch", "64", "--width", "0.5", "--image-size", "32", "--synthetic-images", "128", "--optimizer", "adamw"],
-                                      ["--batch", "64", "--width", "0.5", "--image-size-schedule", "16:0.5,32:0.5", "--synthetic-images", "128", "--ema", "0.99"])):
+                                      ["--batch", "64", "--width", "0.5", "--image-size-schedule", "16:0.5,32:0.5", "--synthetic-images", "128", "--ema", "0.99"],
+                                      ["--batch", "256", "--width", "0.25", "--image-size", "32", "--synthetic-images", "256", "--batch-norm-images", "64"])):
         options = ["--data", "synthetic", *options]
         estimate = info(*options)["memory"]["peak"]
         child = subprocess.Popen([simclr, "pretrain", *options, "--epochs", "1", "--out", f"{work}/run{number}"],

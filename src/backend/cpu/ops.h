@@ -18,6 +18,7 @@ void cpu_batch_norm_destroy(struct batch_norm_plan **plan);
 size_t cpu_batch_norm_mask_bytes(const struct batch_norm_plan *plan);
 size_t cpu_batch_norm_saved_bytes(const struct batch_norm_plan *plan);
 void cpu_batch_norm_forward(struct batch_norm_plan *plan, const struct batch_norm_forward_args *args);
+void cpu_batch_norm_running(struct batch_norm_plan *plan, const struct batch_norm_running_args *args);
 void cpu_batch_norm_again(struct batch_norm_plan *plan, const struct batch_norm_again_args *args);
 void cpu_batch_norm_inference(struct batch_norm_plan *plan, const struct batch_norm_inference_args *args);
 void cpu_batch_norm_backward_sums(struct batch_norm_plan *plan, const struct batch_norm_sums_args *args);

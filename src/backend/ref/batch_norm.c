@@ -130,16 +130,32 @@ static double *exact(const struct batch_norm_plan *plan, void *saved)
     return (double *)(void *)((float *)saved + 2 * (size_t)plan->desc.channels);
 }
 
+static float next_mean(const struct batch_norm_desc *desc, float running, double mean)
+{
+    return (float)((1 - (double)desc->momentum) * running + (double)desc->momentum * mean);
+}
+
+static float next_variance(const struct batch_norm_desc *desc, float running, double variance, double count)
+{
+    const double unbiased = count > 1 ? variance * count / (count - 1) : variance;
+    return (float)((1 - (double)desc->momentum) * running + (double)desc->momentum * unbiased);
+}
+
+/* From the sums of values and of their squares. */
+static void mean_and_variance(const struct batch_norm_plan *plan, const double *statistics, double count,
+                              size_t channel, double *mean, double *variance)
+{
+    *mean = statistics[channel] / count;
+    *variance = fmax(statistics[(size_t)plan->desc.channels + channel] / count - *mean * *mean, 0);
+}
+
 static void batch_statistics(const struct planes *planes, const struct batch_norm_forward_args *args, size_t channel,
                              double *mean, double *variance)
 {
-    if (!args->statistics) {
+    if (args->statistics)
+        mean_and_variance(planes->plan, args->statistics, (double)args->count, channel, mean, variance);
+    else
         measure(planes, args, channel, mean, variance);
-        return;
-    }
-    const double count = (double)args->count;
-    *mean = args->statistics[channel] / count;
-    *variance = fmax(args->statistics[(size_t)planes->plan->desc.channels + channel] / count - *mean * *mean, 0);
 }
 
 /* ---- the passes: a task is a channel ----------------------------------------------------------------------------- */
@@ -161,7 +177,6 @@ static void forward_channel(void *context, int64_t channel, int thread)
     const struct batch_norm_desc *desc = &job->plan->desc;
     const struct planes planes = planes_of(job->plan, thread);
     const size_t c = (size_t)channel, channels = (size_t)desc->channels;
-    const double count = (double)args->count, momentum = desc->momentum;
     float *saved = args->saved;
     double *kept = exact(job->plan, saved), mean, variance;
     batch_statistics(&planes, args, c, &mean, &variance);
@@ -170,11 +185,8 @@ static void forward_channel(void *context, int64_t channel, int thread)
     saved[channels + c] = (float)inverse;
     kept[c] = mean;
     kept[channels + c] = inverse;
-    if (args->next_mean) args->next_mean[c] = (float)((1 - momentum) * args->running_mean[c] + momentum * mean);
-    if (args->next_var) {
-        double unbiased = count > 1 ? variance * count / (count - 1) : variance;
-        args->next_var[c] = (float)((1 - momentum) * args->running_var[c] + momentum * unbiased);
-    }
+    if (args->next_mean) args->next_mean[c] = next_mean(desc, args->running_mean[c], mean);
+    if (args->next_var) args->next_var[c] = next_variance(desc, args->running_var[c], variance, (double)args->count);
     const struct affine affine = {mean, args->gamma[c] * inverse, args->beta ? (double)args->beta[c] : 0.0};
     const struct normalized to = {args->y, desc->relu ? args->mask : NULL, args->x, args->residual};
     normalize(&planes, &to, c, &affine);
@@ -183,6 +195,17 @@ static void forward_channel(void *context, int64_t channel, int thread)
 void ref_batch_norm_forward(struct batch_norm_plan *plan, const struct batch_norm_forward_args *args)
 {
     run_channels(plan, forward_channel, args);
+}
+
+void ref_batch_norm_running(struct batch_norm_plan *plan, const struct batch_norm_running_args *args)
+{
+    const double count = (double)args->count;
+    for (size_t c = 0; c < (size_t)plan->desc.channels; c++) {
+        double mean, variance;
+        mean_and_variance(plan, args->statistics, count, c, &mean, &variance);
+        args->next_mean[c] = next_mean(&plan->desc, args->running_mean[c], mean);
+        args->next_var[c] = next_variance(&plan->desc, args->running_var[c], variance, count);
+    }
 }
 
 static void again_channel(void *context, int64_t channel, int thread)

@@ -9,9 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/format.h"
 #include "base/memory.h"
+#include "train/pretrain.h"
+#include "train/step_memory.h"
 
-enum { EVALUATION_VIEWS = 128, RING = 3 };
+enum { EVALUATION_VIEWS = 128 };
 
 /* ---- counting ---- */
 
@@ -81,7 +84,8 @@ static int count_evaluation(struct session *session, struct model *model, const 
 /* Of the loader of one size. */
 static size_t view_bytes(const struct session *session, int size, const struct dataset *dataset)
 {
-    const size_t side = (size_t)size, batch = 2 * (size_t)session->config->batch;
+    const struct grouping grouping = pretrain_grouping(session->config);
+    bool by_parts;
     const int workers = session_workers(session);
     int width = 512, height = 512;
 
@@ -90,17 +94,22 @@ static size_t view_bytes(const struct session *session, int size, const struct d
     policy.simd = session->simd;
     policy.type = session_view_type(session);
     const size_t makers = (size_t)(workers > 0 ? workers : pool_threads(session->pool));
-    return (workers > 0 ? RING : 1) * batch * 3 * side * side * view_type_bytes(policy.type) +
+    return step_view_bytes(&grouping, size, policy.type, workers, &by_parts) +
            makers * memory_working_bytes(view_scratch_bytes(&policy, width, height));
 }
 
-/* The largest network's, in which the others have room; one that has not has its own. */
+/* The largest network's, in which the others have room; one that has not has its own. Each as often as groups are
+ * kept. */
 static size_t arena_bytes(const struct step *step)
 {
-    const size_t largest = network_arena_bytes(step->sizes[0].network);
-    size_t bytes = largest;
-    for (int i = 1; i < step->size_count; i++)
-        if (network_arena_bytes(step->sizes[i].network) > largest) bytes += network_arena_bytes(step->sizes[i].network);
+    const struct network *first = step->sizes[0].network;
+    const size_t largest = network_arena_bytes(first);
+    size_t bytes = largest * (size_t)network_arenas(first);
+    for (int i = 1; i < step->size_count; i++) {
+        const struct network *network = step->sizes[i].network;
+        if (network_arena_bytes(network) > largest)
+            bytes += network_arena_bytes(network) * (size_t)network_arenas(network);
+    }
     return bytes;
 }
 
@@ -127,6 +136,36 @@ static int count_models(struct session *session, const struct model_config *conf
     return status;
 }
 
+/* As pretrain plans it: the groups, and the memory for those that are kept. */
+static void set_groups(const struct session *session, struct step_config *planning, const struct model *model,
+                       const struct dataset *dataset, struct footprint *out)
+{
+    const struct grouping grouping = pretrain_grouping(session->config);
+    size_t others = dataset ? dataset_kept_bytes(dataset) : 0;
+    int sizes[STEP_SIZES_MAX] = {model->config.image_size};
+    for (int i = 0; i < planning->size_count; i++) sizes[i] = planning->sizes[i];
+    for (int i = 0; i < (planning->size_count > 0 ? planning->size_count : 1); i++) {
+        bool by_parts;
+        others += step_view_bytes(&grouping, sizes[i], session_view_type(session), session_workers(session), &by_parts);
+        out->by_parts = out->by_parts || by_parts;
+    }
+    planning->group = grouping.group;
+    planning->group_shuffle = grouping.shuffled;
+    planning->memory = step_memory_left(&model->parameters, others);
+}
+
+/* Says what would fit where the activations do not. */
+static void advise(const struct session *session, const struct step_config *planning, struct model *model,
+                   struct footprint *out)
+{
+    if (out->activations <= memory_of_machine()) return;
+    struct step_config limited = *planning;
+    struct error refusal = {.status = SIMCLR_NO_MEMORY};
+    limited.planning.limit = memory_of_machine();
+    (void)step_explain_memory(&limited, session->backend, model, &refusal);
+    format_write(out->refusal, sizeof out->refusal, "%s", refusal.text);
+}
+
 static int measure(struct session *session, const struct model_config *config, const struct size_schedule *sizes,
                    const struct dataset *dataset, struct footprint *out, struct footprint_network *planned,
                    struct error *error)
@@ -144,10 +183,14 @@ static int measure(struct session *session, const struct model_config *config, c
         .optimizer = step_optimizer_usual(step_optimizer_kind(session->config->optimizer)),
     };
     if (sizes->count > 0) planning.size_count = size_schedule_sizes(sizes, planning.sizes);
+    set_groups(session, &planning, planned->model, dataset, out);
     status = step_open_network(step, &planning, session->backend, planned->model, error);
     if (status != SIMCLR_OK) return status;
     out->plans = grown(&mark, plan_bytes(step));
     out->activations = arena_bytes(step);
+    out->groups = step->groups.all;
+    out->groups_kept = step_groups_kept(step);
+    advise(session, &planning, planned->model, out);
     status = step_open_optimizer(step, &planning, error);
     if (status != SIMCLR_OK) return status;
     out->optimizer = grown(&mark, step->optimizer->state_count * sizeof(float) * (step->optimizer->state2 ? 2 : 1));

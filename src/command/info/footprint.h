@@ -14,11 +14,16 @@ struct footprint {
     size_t average;     /* the same of their moving averages; 0 without --ema */
     size_t optimizer;   /* its states */
     size_t plans;       /* packed weights and scratch, of a network for each size of the views */
-    size_t activations; /* the arena of activations and their gradients, which the sizes share */
+    size_t activations; /* the arenas of activations and their gradients, which the sizes share; one for each group that
+                         * is kept */
     size_t views;       /* batches being made and read, of each size */
     size_t loss;        /* outputs and their gradients, NT-Xent */
     size_t evaluation;  /* the encoder once more, between epochs */
     size_t total;
+
+    int groups, groups_kept; /* of --batch-norm-images; 1: the batch is one */
+    bool by_parts;           /* views are made a group at a time */
+    char refusal[512];       /* the sentence that pretrain would say on this machine; "": it fits */
 };
 
 /* Plans the training of `config` as pretrain does, but dry, without an arena. The step is given

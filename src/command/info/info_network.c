@@ -8,6 +8,7 @@
 #include "command/info/footprint.h"
 #include "command/info/info.h"
 #include "run/settings.h"
+#include "train/pretrain.h"
 
 static double mebibytes(size_t bytes)
 {
@@ -47,7 +48,8 @@ static void print_table(const struct session *session, const struct model_config
     const struct network_row *rows;
     const int count = network_rows(network, &rows);
     const struct totals totals = add_up(rows, count);
-    const int views = 2 * (int)session->config->batch;
+    const struct grouping grouping = pretrain_grouping(session->config);
+    const int views = 2 * grouping_size(&grouping);
     char shape[48], memory[40];
 
     snprintf(memory, sizeof memory, "MiB, %d views", views);
@@ -84,7 +86,7 @@ static void list_parts(const struct footprint *f, struct part out[PARTS])
         {"average", "their moving averages", f->average},
         {"optimizer", "states of the optimiser", f->optimizer},
         {"plans", "packed weights and scratch", f->plans},
-        {"loss", "outputs and the loss", f->loss},
+        {"loss", "outputs, the loss, sums over groups", f->loss},
         {"evaluation", "the encoder once more, between epochs", f->evaluation},
         {"images", "decoded images", f->images},
         {"program", "the program itself", f->program},
@@ -103,6 +105,14 @@ static void print_memory(const struct session *session, const struct footprint *
         session_print(session, "  %-42s %10.1f\n", parts[i].what, mebibytes(parts[i].bytes));
     }
     session_print(session, "  %-42s %10.1f\n", "peak", mebibytes(footprint->total));
+    if (footprint->groups > 1)
+        session_print(
+            session,
+            "%d groups of %" PRId64 " images a step: the activations of %d are kept on this machine, %d groups "
+            "run forward twice; views are %s.\n",
+            footprint->groups, session->config->batch_norm_images, footprint->groups_kept,
+            footprint->groups - footprint->groups_kept, footprint->by_parts ? "made a group at a time, twice" : "kept");
+    if (footprint->refusal[0]) session_print(session, "This machine has not enough: %s\n", footprint->refusal);
     if (!session->config->data[0]) {
         session_print(session,
                       "Images or their files are kept in memory too, up to --cache-memory: --data counts them.\n");
@@ -153,6 +163,8 @@ static int report_json(const struct session *session, const struct model_config 
         if (value) text_json_number(&json, ENTRIES[i], number_read(value, NULL));
     }
     text_json_integer(&json, "batch", session->config->batch);
+    text_json_integer(&json, "groups", footprint->groups);
+    text_json_integer(&json, "groups_kept", footprint->groups_kept);
     text_json_string(&json, "precision", dtype_name(session->dtype));
     json_table(&json, network);
     list_parts(footprint, parts);

@@ -12,6 +12,7 @@ enum { GAMMA, BETA, RUNNING_MEAN, RUNNING_VARIANCE };
 
 struct batch_norm_operation {
     struct batch_norm_plan *plan;
+    size_t totals; /* where batches are groups: its place in network->totals */
 };
 
 static const struct operation_type TYPE;
@@ -44,7 +45,7 @@ int network_batch_norm(struct network *network, const char *name, int x, struct 
     rows[RUNNING_MEAN] = declare(network, name, "running_mean", buffer, INIT_ZERO, in.channels);
     rows[RUNNING_VARIANCE] = declare(network, name, "running_var", buffer, INIT_ONE, in.channels);
     if (network->error.status) return network->error.status;
-    const struct batch_norm_operation own = {NULL};
+    const struct batch_norm_operation own = {0};
     struct new_operation operation = {.type = &TYPE,
                                       .name = name,
                                       .x = x,
@@ -64,7 +65,7 @@ static void describe(const struct network *network, const struct operation *oper
 }
 
 /* ---- planning ------------------------------------------------------------------------------------------------ */
-/* Over which the statistics run, of all ranks. */
+/* Over which the statistics run: of the group that this network has, or of the ranks that share it. */
 static int64_t values_per_channel(const struct network *network, const struct operation *operation)
 {
     const struct tensor_desc *x = &network->tensors[operation->x].desc;
@@ -72,17 +73,21 @@ static int64_t values_per_channel(const struct network *network, const struct op
     return (int64_t)batch * x->height * x->width;
 }
 
-/* Ranks join sums that the operation before made. */
-static int check_shared(const struct network *network, const struct operation *operation, struct error *error)
+/* Ranks and groups join sums that the operation before made. */
+static int plan_sums(struct network *network, const struct operation *operation, struct error *error)
 {
+    struct batch_norm_operation *own = operation->own;
     const struct operation *before = &network->operations[network->tensors[operation->x].producer];
+    const struct network_options *options = &network->options;
     struct operation_bytes made = {0};
-    if (!network_trains(network) || !network->options.statistics_of) return SIMCLR_OK;
+    if (!network_trains(network) || (!options->statistics_of && !options->grouped)) return SIMCLR_OK;
     if (before->type->bytes) before->type->bytes(network, before, &made);
-    if (made.statistics) return SIMCLR_OK;
-    return error_set(error, SIMCLR_UNSUPPORTED,
-                     "%s: over several ranks a batch norm comes after a convolution, not a %s", operation->name,
-                     before->type->name);
+    if (!made.statistics)
+        return error_set(error, SIMCLR_UNSUPPORTED,
+                         "%s: over several ranks or groups a batch norm comes after a convolution, not a %s",
+                         operation->name, before->type->name);
+    if (options->grouped) own->totals = network_want_totals(network, made.statistics / sizeof(double));
+    return SIMCLR_OK;
 }
 
 static int plan(struct network *network, struct operation *operation, struct error *error)
@@ -93,7 +98,7 @@ static int plan(struct network *network, struct operation *operation, struct err
         return error_set(error, SIMCLR_INVALID,
                          "%s: batch norm cannot train on one value per channel; use a batch of at least 2",
                          operation->name);
-    const int status = check_shared(network, operation, error);
+    const int status = plan_sums(network, operation, error);
     if (status) return status;
     const struct batch_norm_desc desc = {
         .dtype = in->dtype,
@@ -155,15 +160,18 @@ static void forward(struct network *network, const struct operation *operation)
     const float *mean = network_weights(network, operation->parameters[RUNNING_MEAN]);
     const float *variance = network_weights(network, operation->parameters[RUNNING_VARIANCE]);
     if (network_trains(network)) {
+        const bool grouped = network->options.grouped;
+        double *statistics = network->operations[x->producer].statistics;
         float *next_mean = parameter_next(network->parameters, operation->parameters[RUNNING_MEAN]);
         float *next_variance = parameter_next(network->parameters, operation->parameters[RUNNING_VARIANCE]);
-        double *statistics = network->operations[x->producer].statistics;
+        if (network->collects) /* this rank's own */
+            ops->add_sums(network->backend, network->totals + own->totals, statistics, 2 * (size_t)x->desc.channels);
         share_sums(network, operation, statistics);
         const struct batch_norm_forward_args args = {.y = y,
                                                      .mask = network_forward_mask(operation),
                                                      .saved = operation->saved,
-                                                     .next_mean = next_mean,
-                                                     .next_var = next_variance,
+                                                     .next_mean = grouped ? NULL : next_mean,
+                                                     .next_var = grouped ? NULL : next_variance,
                                                      .x = x->data,
                                                      .residual = residual,
                                                      .statistics = statistics,
@@ -183,6 +191,20 @@ static void forward(struct network *network, const struct operation *operation)
                                                    .running_mean = mean,
                                                    .running_var = variance};
     ops->batch_norm_inference(own->plan, &args);
+}
+
+static void end_statistics(struct network *network, const struct operation *operation, int batches)
+{
+    const struct batch_norm_operation *own = operation->own;
+    struct parameters *parameters = network->parameters;
+    const struct batch_norm_running_args args = {
+        .next_mean = parameter_next(parameters, operation->parameters[RUNNING_MEAN]),
+        .next_var = parameter_next(parameters, operation->parameters[RUNNING_VARIANCE]),
+        .statistics = network->totals + own->totals,
+        .count = batches * values_per_channel(network, operation),
+        .running_mean = network_weights(network, operation->parameters[RUNNING_MEAN]),
+        .running_var = network_weights(network, operation->parameters[RUNNING_VARIANCE])};
+    network->backend->ops->batch_norm_running(own->plan, &args);
 }
 
 static void again(struct network *network, const struct operation *operation, void *out, void *mask,
@@ -238,6 +260,7 @@ static const struct operation_type TYPE = {
     .bytes = bytes,
     .affine = affine,
     .forward = forward,
+    .end_statistics = end_statistics,
     .again = again,
     .backward = backward,
     .close = close,

@@ -52,6 +52,9 @@ struct operation_type {
     void (*set_weights)(struct network *network, struct operation *operation);
 
     void (*forward)(struct network *network, const struct operation *operation);
+    /* Where batches are groups (network_options.grouped): writes the next running statistics from the sums over
+     * `batches` of them. NULL: it has none. */
+    void (*end_statistics)(struct network *network, const struct operation *operation, int batches);
     /* With the map of `norm` absorbed: writes norm's y, from this operation's x and norm's residual. */
     void (*forward_absorbed)(struct network *network, const struct operation *operation, const struct operation *norm);
     /* May y be dropped and made again? NULL: where there is `again`, yes. */

@@ -166,25 +166,42 @@ size_t cpu_batch_norm_saved_bytes(const struct batch_norm_plan *plan)
     return 3 * (size_t)plan->desc.channels * sizeof(float);
 }
 
-/* From the sums of (x - shift) and its square: the mean, the variances, the coefficients of the pass to come. */
+/* Of a channel, from the sums of (x - shift) and its square. */
+struct moments {
+    double mean, variance; /* biased */
+};
+
+static struct moments moments_of(const double sums[2], double shift, double count)
+{
+    const double offset = sums[0] / count, variance = sums[1] / count - offset * offset;
+    return (struct moments){shift + offset, variance < 0 ? 0 : variance}; /* rounding of nearly constant channels */
+}
+
+static float next_mean(const struct batch_norm_plan *plan, float running, struct moments moments)
+{
+    return (1 - plan->desc.momentum) * running + plan->desc.momentum * (float)moments.mean;
+}
+
+static float next_variance(const struct batch_norm_plan *plan, float running, struct moments moments, double count)
+{
+    const double unbiased = count > 1 ? moments.variance * (count / (count - 1)) : moments.variance;
+    return (1 - plan->desc.momentum) * running + plan->desc.momentum * (float)unbiased;
+}
+
+/* The statistics of a channel and the coefficients of the pass to come. */
 static void finish_channel(struct batch_norm_plan *plan, const struct batch_norm_forward_args *args, int channel,
                            const double sums[2], double shift)
 {
-    const double count = (double)args->count, offset = sums[0] / count;
-    double variance = sums[1] / count - offset * offset;
-    if (variance < 0) variance = 0; /* rounding of nearly constant channels */
-    const double mean = shift + offset, inverse = 1 / sqrt(variance + (double)plan->desc.epsilon);
-    const float momentum = plan->desc.momentum, scale = (float)(args->gamma[channel] * inverse);
+    const double count = (double)args->count;
+    const struct moments moments = moments_of(sums, shift, count);
+    const double mean = moments.mean, inverse = 1 / sqrt(moments.variance + (double)plan->desc.epsilon);
+    const float scale = (float)(args->gamma[channel] * inverse);
     float *saved = args->saved;
     saved[channel] = (float)mean;
     saved[plan->desc.channels + channel] = (float)inverse;
     saved[2 * plan->desc.channels + channel] = scale;
-    if (args->next_mean)
-        args->next_mean[channel] = (1 - momentum) * args->running_mean[channel] + momentum * (float)mean;
-    if (args->next_var) {
-        const double unbiased = count > 1 ? variance * (count / (count - 1)) : variance;
-        args->next_var[channel] = (1 - momentum) * args->running_var[channel] + momentum * (float)unbiased;
-    }
+    if (args->next_mean) args->next_mean[channel] = next_mean(plan, args->running_mean[channel], moments);
+    if (args->next_var) args->next_var[channel] = next_variance(plan, args->running_var[channel], moments, count);
     set_affine(plan, channel, (float)mean, scale, args->beta);
 }
 
@@ -285,6 +302,17 @@ void cpu_batch_norm_forward(struct batch_norm_plan *plan, const struct batch_nor
         choose_shifts(plan, args->x);
     }
     pool_split(plan->cpu->base.pool, forward_part, &job);
+}
+
+void cpu_batch_norm_running(struct batch_norm_plan *plan, const struct batch_norm_running_args *args)
+{
+    const double count = (double)args->count;
+    for (int channel = 0; channel < plan->desc.channels; channel++) {
+        const double sums[2] = {args->statistics[channel], args->statistics[plan->desc.channels + channel]};
+        const struct moments moments = moments_of(sums, 0, count);
+        args->next_mean[channel] = next_mean(plan, args->running_mean[channel], moments);
+        args->next_var[channel] = next_variance(plan, args->running_var[channel], moments, count);
+    }
 }
 
 void cpu_batch_norm_again(struct batch_norm_plan *plan, const struct batch_norm_again_args *args)

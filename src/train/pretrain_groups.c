@@ -1,0 +1,59 @@
+/* train/pretrain_groups.c -- a run whose batches fall into groups (--batch-norm-images, --batch-norm-shuffle). */
+#include "base/memory.h"
+#include "data/dataset.h"
+#include "train/pretrain.h"
+#include "train/step_memory.h"
+
+struct grouping pretrain_grouping(const struct config *config)
+{
+    return (struct grouping){(int)config->batch, (int)config->batch_norm_images, config->batch_norm_shuffle};
+}
+
+/* The parts of the step under way, from the loader of the present size. */
+static int next_part(void *owner, int64_t step, int part, const struct batch **out, struct error *error)
+{
+    const struct pretrain *run = owner;
+    return loader_next_part(run->loader, step, part, out, error);
+}
+
+/* Bytes of the views of all sizes; *by_parts: those of the largest are made a group at a time. */
+static size_t view_bytes(const struct pretrain *run, bool *by_parts)
+{
+    const struct grouping grouping = pretrain_grouping(run->config);
+    size_t bytes = 0;
+    *by_parts = false;
+    for (int i = 0; i < STEP_SIZES_MAX && run->loaders[i].loader; i++) {
+        bool parts;
+        bytes +=
+            step_view_bytes(&grouping, run->loaders[i].size, run->policy.type, session_workers(run->session), &parts);
+        *by_parts = *by_parts || parts;
+    }
+    return bytes;
+}
+
+void pretrain_set_groups(struct pretrain *run, struct step_config *step)
+{
+    const struct grouping grouping = pretrain_grouping(run->config);
+    bool by_parts;
+    step->planning.limit = memory_of_machine();
+    step->group = grouping.group;
+    step->group_shuffle = grouping.shuffled;
+    step->views = (struct step_views){run, next_part};
+    step->memory =
+        step_memory_left(&run->model->parameters, view_bytes(run, &by_parts) + dataset_kept_bytes(run->dataset));
+}
+
+void pretrain_describe_groups(const struct pretrain *run)
+{
+    const struct step *step = &run->step;
+    const int groups = step->groups.all, kept = step_groups_kept(step);
+    bool by_parts;
+    if (groups == 1) return;
+    (void)view_bytes(run, &by_parts);
+    log_info(&run->session->log,
+             "batch norm over groups of %d images%s: %d groups a step; the activations of %d are kept (%.1f MiB each), "
+             "%d groups run forward twice; views are %s",
+             grouping_size(&step->groups.grouping), step->groups.grouping.shuffled ? ", second views shuffled" : "",
+             groups, kept, (double)network_arena_bytes(step->network) / 1048576.0, step->groups.count - kept,
+             by_parts ? "made a group at a time, twice" : "kept");
+}
