@@ -79,6 +79,28 @@ uint32_t crc32c(const void *bytes, size_t count)
     return crc32c_extend(0, bytes, count);
 }
 
+/* a * b mod P, bits reflected: the highest bit is x^0. */
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+    uint32_t product = 0;
+    for (uint32_t bit = 1u << 31; bit; bit >>= 1) {
+        if (a & bit) product ^= b;
+        b = b & 1 ? b >> 1 ^ 0x82F63B78u : b >> 1;
+    }
+    return product;
+}
+
+/* A moves to the left of B by x^(8 bytes); the inversions at both ends of a CRC cancel out. */
+uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t bytes_b)
+{
+    uint32_t shift = 1u << 31, power = 1u << 23; /* x^0, x^8 */
+    for (; bytes_b; bytes_b >>= 1) {
+        if (bytes_b & 1) shift = multiply(shift, power);
+        power = multiply(power, power);
+    }
+    return multiply(shift, crc_a) ^ crc_b;
+}
+
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * 0x100000001B3ull; /* the FNV prime */

@@ -21,6 +21,11 @@ static bool must_escape(const char *field, size_t count)
     return false;
 }
 
+bool csv_escapes(const char *field)
+{
+    return must_escape(field, strlen(field));
+}
+
 void csv_add(struct text *out, const char *field)
 {
     const size_t count = strlen(field);

@@ -2,6 +2,8 @@
 #ifndef BASE_CSV_H
 #define BASE_CSV_H
 
+#include <stdbool.h>
+
 #include "base/text.h"
 
 /* Appends a field, without the comma behind it. It stands in quotes, which are doubled inside, where it holds a comma,
@@ -9,5 +11,7 @@
  * and other characters that must not go out as they are (base/escape.h), become \xHH, one for a byte; in a field that
  * has some, or that reads as if it had, other backslashes are doubled, so that two names stay two. */
 void csv_add(struct text *out, const char *field);
+/* Whether it has such bytes or characters, or reads as if it had. */
+bool csv_escapes(const char *field);
 
 #endif

@@ -72,6 +72,35 @@ bool escape_is_needed(const char *text, size_t count)
     return false;
 }
 
+bool escape_holds_bytes(const char *text)
+{
+    const size_t count = strlen(text);
+    for (size_t at = 0, length; at < count; at += length) {
+        length = escape_utf8_length((const unsigned char *)text + at, count - at);
+        if (length == 0 || (text[at] == '\\' && text[at + 1] == 'x')) return true;
+    }
+    return false;
+}
+
+void escape_add_bytes(struct text *out, const char *text)
+{
+    const size_t count = strlen(text);
+    if (!escape_holds_bytes(text)) {
+        text_add_bytes(out, text, count);
+        return;
+    }
+    for (size_t at = 0, length; at < count; at += length) {
+        length = escape_utf8_length((const unsigned char *)text + at, count - at);
+        if (length == 0) {
+            text_add(out, "\\x%02x", (unsigned char)text[at]);
+            length = 1;
+            continue;
+        }
+        text_add_bytes(out, text + at, length);
+        if (text[at] == '\\') text_add_bytes(out, "\\", 1);
+    }
+}
+
 /* The escaped form of the character or byte at `at`, in `out`; *taken: bytes of it. Returns the bytes of the form. */
 static size_t escape_one(const unsigned char *at, size_t count, char out[LONGEST_ESCAPE], size_t *taken)
 {

@@ -32,6 +32,12 @@ size_t escape_plain_length(const unsigned char *at, size_t count);
 /* Is there anything to escape but backslashes? A text without is its own escaped form, up to those. */
 bool escape_is_needed(const char *text, size_t count);
 
+/* Has it bytes that are no UTF-8, or does it read as if it had (\x)? */
+bool escape_holds_bytes(const char *text);
+/* Appends it as well-formed UTF-8 with everything else as it is, line ends too: bytes that are none become \xHH. In a
+ * text for which escape_holds_bytes, other backslashes are doubled, so that two texts stay two. */
+void escape_add_bytes(struct text *out, const char *text);
+
 /* Appends the escaped form. */
 void escape_add(struct text *out, const char *text, size_t count);
 

@@ -241,6 +241,17 @@ char *file_join(const char *folder, const char *name)
     return path;
 }
 
+char *file_beside(const char *path, const char *ending, const char *other)
+{
+    const size_t length = strlen(path), tail = strlen(ending), more = strlen(other) + 1;
+    const size_t kept = length > tail && strcmp(path + length - tail, ending) == 0 ? length - tail : length;
+    char *name = memory_allocate(kept + more);
+    if (!name) return NULL;
+    memcpy(name, path, kept);
+    memcpy(name + kept, other, more);
+    return name;
+}
+
 int file_lock_folder(const char *folder, int *lock, struct error *error)
 {
     *lock = -1;

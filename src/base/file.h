@@ -56,6 +56,10 @@ void file_list_free(struct file_list *list);
 /* Joins "folder/name" into a new string (memory_free); NULL when there is no memory. */
 char *file_join(const char *folder, const char *name);
 
+/* The name of a file beside `path`: "dir/features.npy" with ".npy" and ".txt" gives "dir/features.txt"; a name without
+ * that ending gets the other behind it. memory_free; NULL without memory. */
+char *file_beside(const char *path, const char *ending, const char *other);
+
 /* Atomic writing: everything goes to a temporary name in the same folder; commit flushes, fsyncs, renames and
  * fsyncs the folder; abort (or a failed commit) removes it. Every write's failure (disk full) is remembered
  * and reported by commit.
@@ -65,6 +69,10 @@ char *file_join(const char *folder, const char *name);
 struct file_writer;
 int file_writer_open(struct file_writer **out, const char *path, struct error *error);
 void file_writer_write(struct file_writer *writer, const void *bytes, size_t count);
+/* Writes over `count` bytes that begin `at` bytes into the file and were written before. What comes next goes to its
+ * end. Where it cannot go back (a pipe or a device), commit fails. */
+void file_writer_patch(struct file_writer *writer, int64_t at, const void *bytes, size_t count);
+bool file_writer_goes_back(const struct file_writer *writer);
 FILE *file_writer_stream(struct file_writer *writer); /* for fprintf; same stream */
 int file_writer_commit(struct file_writer **writer, struct error *error);
 void file_writer_abort(struct file_writer **writer);

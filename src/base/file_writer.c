@@ -157,6 +157,19 @@ void file_writer_write(struct file_writer *writer, const void *bytes, size_t cou
         writer->failure = errno != 0 ? errno : EIO;
 }
 
+void file_writer_patch(struct file_writer *writer, int64_t at, const void *bytes, size_t count)
+{
+    const bool there = writer->failure == 0 && fseeko(writer->stream, at, SEEK_SET) == 0;
+    if (there) file_writer_write(writer, bytes, count);
+    if (writer->failure == 0 && (!there || fseeko(writer->stream, 0, SEEK_END) != 0))
+        writer->failure = errno != 0 ? errno : EIO;
+}
+
+bool file_writer_goes_back(const struct file_writer *writer)
+{
+    return writer->temporary != NULL;
+}
+
 FILE *file_writer_stream(struct file_writer *writer)
 {
     return writer->stream;

@@ -94,6 +94,96 @@ void number_format_shortest(double value, char out[NUMBER_TEXT])
     }
 }
 
+/* ---- floats ---- */
+
+enum { FLOAT_DIGITS = 9, POWERS = 23 /* of ten that a double holds exactly */ };
+
+static const double power_of_ten[POWERS] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                            1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+/* digits x 10^(exponent - count + 1): the first digit has the weight 10^exponent. */
+struct decimal {
+    int64_t digits;
+    int count, exponent;
+};
+
+static double scaled(double value, int power)
+{
+    for (; power >= POWERS; power -= POWERS - 1) value *= power_of_ten[POWERS - 1];
+    for (; power <= -POWERS; power += POWERS - 1) value /= power_of_ten[POWERS - 1];
+    return power < 0 ? value / power_of_ten[-power] : value * power_of_ten[power];
+}
+
+/* The nearest of `count` digits to a number above 0, whose first digit has about that weight. */
+static struct decimal decimal_of(double value, int count, int exponent)
+{
+    struct decimal out = {llrint(scaled(value, count - 1 - exponent)), count, exponent};
+    if ((double)out.digits >= power_of_ten[count]) {
+        out.digits = llrint(scaled(value, count - 2 - exponent));
+        out.exponent++;
+    }
+    return out;
+}
+
+/* As the correctly rounded double. */
+static double decimal_value(const struct decimal *decimal)
+{
+    char text[NUMBER_TEXT];
+    const int power = decimal->exponent - decimal->count + 1;
+    if (power > -POWERS && power < POWERS) return scaled((double)decimal->digits, power); /* one rounding */
+    snprintf(text, sizeof text, "%" PRId64 "e%d", decimal->digits, power);
+    return number_read(text, NULL);
+}
+
+static void decimal_write(const struct decimal *decimal, char *out)
+{
+    char digits[NUMBER_TEXT];
+    const int last = snprintf(digits, sizeof digits, "%" PRId64, decimal->digits) - 1, first = decimal->exponent;
+    if (first < -4 || first > 15) {
+        snprintf(out, NUMBER_TEXT - 1, "%c%s%.8se%c%02d", digits[0], last > 0 ? "." : "", digits + 1,
+                 first < 0 ? '-' : '+', abs(first) % 100);
+        return;
+    }
+    for (int place = first > 0 ? first : 0, end = last - first; place >= -end || place >= 0; place--) {
+        const int at = first - place;
+        if (place == -1) *out++ = '.';
+        *out++ = (char)(at < 0 || at > last ? '0' : digits[at]);
+    }
+    *out = '\0';
+}
+
+/* A whole number in the middle of two floats: readers take the one whose last bit is 0. */
+static bool falls_to(float size, double middle)
+{
+    uint32_t bits;
+    memcpy(&bits, &size, sizeof bits);
+    return bits % 2 == 0 && middle == floor(middle) && middle < 0x1p53;
+}
+
+/* Readers round to the nearest float: what lies within the middles to both neighbours comes back. */
+void number_format_float(float value, char out[NUMBER_TEXT])
+{
+    const float size = fabsf(value), next = nextafterf(size, INFINITY), before = nextafterf(size, 0);
+    if (signbit(value)) *out++ = '-';
+    if (size == 0) {
+        memcpy(out, "0", 2);
+        return;
+    }
+    const double exact = (double)size, low = (exact + (double)before) / 2;
+    const double high = isinf(next) ? exact + (exact - low) : (exact + (double)next) / 2;
+    int exponent = (int)floor(log10(exact));
+    if (scaled(exact, FLOAT_DIGITS - 1 - exponent) < power_of_ten[FLOAT_DIGITS - 1]) exponent--;
+    struct decimal best = decimal_of(exact, FLOAT_DIGITS, exponent);
+    for (int count = FLOAT_DIGITS - 1; count > 0; count--) {
+        const struct decimal shorter = decimal_of(exact, count, exponent);
+        const double back = decimal_value(&shorter);
+        const bool middle = (back == low || back == high) && falls_to(size, back);
+        if ((back <= low || back >= high) && !middle) break;
+        best = shorter;
+    }
+    decimal_write(&best, out);
+}
+
 void number_format_bytes(int64_t value, char out[NUMBER_TEXT])
 {
     static const char suffixes[] = "KMGT";

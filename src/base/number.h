@@ -21,6 +21,9 @@ bool number_parse_bytes(const char *text, int64_t *out);
 void number_format(double value, char out[NUMBER_TEXT]);
 /* The shortest that reads back equal, whole numbers below 1e15 in full ("10", not "1e+01"); `value` is finite. */
 void number_format_shortest(double value, char out[NUMBER_TEXT]);
+/* The shortest text by which whoever reads it gets `value` back, as a float or as a double that becomes one; finite.
+ * Fast: a table of features has millions. "-0.015625", "1e-07", "3". */
+void number_format_float(float value, char out[NUMBER_TEXT]);
 /* With the largest suffix that leaves a whole number: 8589934592 is "8G". */
 void number_format_bytes(int64_t value, char out[NUMBER_TEXT]);
 

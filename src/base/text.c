@@ -62,17 +62,6 @@ void text_free(struct text *text)
 
 /* ---- JSON ---- */
 
-/* Does it hold a byte that is no UTF-8, or read as if one had been written? */
-static bool holds_bytes(const char *value)
-{
-    const size_t count = strlen(value);
-    for (size_t at = 0, length; at < count; at += length) {
-        length = escape_utf8_length((const unsigned char *)value + at, count - at);
-        if (length == 0 || (value[at] == '\\' && value[at + 1] == 'x')) return true;
-    }
-    return false;
-}
-
 static void add_code_point(struct text *text, const unsigned char *at, size_t length)
 {
     const unsigned long code = escape_code_point(at, length);
@@ -111,7 +100,7 @@ static void begin_value(struct text *text, const char *key)
     const char last = text->length == 0 ? '\n' : text->bytes[text->length - 1];
     if (last != '{' && last != '[' && last != '\n') text_add_bytes(text, ", ", 2);
     if (key != NULL) {
-        add_quoted(text, key, holds_bytes(key));
+        add_quoted(text, key, escape_holds_bytes(key));
         text_add_bytes(text, ": ", 2);
     }
 }
@@ -141,7 +130,7 @@ void text_json_close_array(struct text *text)
 void text_json_string(struct text *text, const char *key, const char *value)
 {
     begin_value(text, key);
-    add_quoted(text, value, holds_bytes(value));
+    add_quoted(text, value, escape_holds_bytes(value));
 }
 
 void text_json_exact(struct text *text, const char *key, const char *value)

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-enum safetensors_dtype { ST_F32, ST_F64, ST_I64, ST_U8, ST_BF16, ST_OTHER };
+enum safetensors_dtype { ST_F32, ST_F64, ST_I64, ST_U8, ST_BF16, ST_F16, ST_OTHER };
 
 struct safetensors_entry {
     const char *name;

@@ -41,7 +41,7 @@ static const struct {
     {"F32", ST_F32, 4},       {"F64", ST_F64, 8},           {"I64", ST_I64, 8},           {"U8", ST_U8, 1},
     {"BF16", ST_BF16, 2},     {"BOOL", ST_OTHER, 1},        {"I8", ST_OTHER, 1},          {"F8_E5M2", ST_OTHER, 1},
     {"F8_E4M3", ST_OTHER, 1}, {"F8_E8M0", ST_OTHER, 1},     {"I16", ST_OTHER, 2},         {"U16", ST_OTHER, 2},
-    {"F16", ST_OTHER, 2},     {"I32", ST_OTHER, 4},         {"U32", ST_OTHER, 4},         {"C64", ST_OTHER, 8},
+    {"F16", ST_F16, 2},       {"I32", ST_OTHER, 4},         {"U32", ST_OTHER, 4},         {"C64", ST_OTHER, 8},
     {"U64", ST_OTHER, 8},     {"F8_E4M3FNUZ", ST_OTHER, 1}, {"F8_E5M2FNUZ", ST_OTHER, 1},
 };
 

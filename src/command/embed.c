@@ -1,162 +1,234 @@
-/* command/embed.c -- the representation of every image as a row of a file, and the images' names beside it. */
+/* command/embed.c -- the representation of every image as a row of a file, in the format that the user asks for. */
 #include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "base/format.h"
 #include "base/lines.h"
 #include "base/memory.h"
-#include "base/npy.h"
-#include "base/number.h"
-#include "base/text.h"
 #include "command/commands.h"
 #include "run/features.h"
 #include "run/model_open.h"
 #include "run/outputs.h"
 #include "run/parts.h"
+#include "run/table/table_write.h"
 
-/* ---- what is embedded ---- */
-
-struct embedded {
-    struct dataset *sets[2]; /* NULL: not asked for, or not there */
-    struct features features[2];
-};
-
-static void embedded_close(struct embedded *embedded)
-{
-    for (int i = 0; i < 2; i++) {
-        features_free(&embedded->features[i]);
-        dataset_close(&embedded->sets[i]);
-    }
-}
-
-static int64_t rows_of(const struct embedded *embedded)
-{
-    return embedded->features[0].count + embedded->features[1].count;
-}
-
-static int dim_of(const struct embedded *embedded)
-{
-    return embedded->features[embedded->sets[0] ? 0 : 1].dim;
-}
-
-/* ---- where it goes ---- */
-
-/* Where it goes. Both files are opened before the long work, so that a place that cannot be written is known first. */
 struct embed {
-    char *path, *names_path;
-    struct file_writer *features, *names;
-    bool text;    /* tab-separated instead of .npy */
-    bool escaped; /* the names */
+    struct session *session;
+    const struct config *config;
+    struct model *model;
+    struct view_policy policy;
+    struct dataset *sets[2];   /* NULL: not asked for, or not there */
+    const struct dataset *now; /* the one that is read */
+    char *path;
+    enum table_format format;
+    const char **class_names; /* [classes], borrowed from the sets */
+    int classes;
+    bool odd_names;
+    struct table_writer *writer;
+    int64_t bad, zero_rows;
 };
 
-static int embed_open(struct embed *embed, const struct config *config, struct error *error)
+/* ---- where it goes --------------------------------------------------------------------------------------------- */
+
+/* By --format, else by the name of --out, which is said. */
+static void choose_format(struct embed *embed)
 {
-    embed->text = strcmp(config->format, "tsv") == 0;
-    const char *ending = embed->text ? ".tsv" : ".npy";
-    embed->path = memory_string(config->out[0] ? config->out : embed->text ? "features.tsv" : "features.npy");
-    embed->names_path = embed->path ? outputs_beside(embed->path, ending, ".txt") : NULL;
-    if (!embed->names_path) return error_no_memory(error, "the names of files", 1);
-    int status = outputs_check(config, "out", embed->path, error);
-    if (status == SIMCLR_OK) status = outputs_check(config, "out", embed->names_path, error);
-    if (status == SIMCLR_OK) status = file_writer_open(&embed->features, embed->path, error);
-    if (status == SIMCLR_OK) status = file_writer_open(&embed->names, embed->names_path, error);
+    const struct config *config = embed->config;
+    const struct log *log = &embed->session->log;
+    const enum table_format named = table_format_of_path(config->out), asked = table_format_of_word(config->format);
+    embed->format = asked != TABLE_FORMATS ? asked : named != TABLE_FORMATS ? named : TABLE_NPY;
+    const char *ending = table_format_ending(embed->format);
+    if (asked != TABLE_FORMATS && named != TABLE_FORMATS && named != asked)
+        log_warning(log, "%s is written as --format %s says, whatever its name ends in", config->out, ending + 1);
+    else if (asked == TABLE_FORMATS && config->out[0] && named == TABLE_FORMATS)
+        log_info(log, "--format npy, since the name of %s says none", config->out);
+    else if (asked == TABLE_FORMATS && config->out[0] && embed->format != TABLE_NPY)
+        log_info(log, "--format %s, by the name of %s", ending + 1, config->out);
+}
+
+static int choose_path(struct embed *embed, struct error *error)
+{
+    const struct config *config = embed->config;
+    const char *ending = table_format_ending(embed->format);
+    if (config->half && !table_format_has_half(embed->format))
+        return error_set(error, SIMCLR_INVALID,
+                         "--half: %s has no numbers of half precision: give npy, npz or safetensors", ending + 1);
+    embed->path = config->out[0] ? memory_string(config->out) : file_beside("features", "", ending);
+    if (!embed->path) return error_no_memory(error, "a path", 1);
+    return outputs_check(config, "out", embed->path, error);
+}
+
+/* All files are opened before the long work, so that a place that cannot be written is known first. */
+static int open_writer(struct embed *embed, struct error *error)
+{
+    struct table_shape shape = {.dim = model_layer_dim(&embed->model->config, (int)embed->config->layer),
+                                .half = embed->config->half,
+                                .odd_names = embed->odd_names,
+                                .classes = embed->classes,
+                                .class_names = embed->class_names};
+    for (int i = 0; i < 2; i++) shape.rows += embed->sets[i] ? dataset_count(embed->sets[i]) : 0;
+    int status = table_writer_open(&embed->writer, embed->path, embed->format, &shape, error);
+    for (int i = TABLE_NAMES; !status && i < TABLE_FILES; i++) {
+        const char *beside = table_writer_path(embed->writer, (enum table_file)i);
+        if (beside) status = outputs_check(embed->config, "out", beside, error);
+    }
     return status;
 }
 
-static void embed_close(struct embed *embed)
-{
-    file_writer_abort(&embed->features);
-    file_writer_abort(&embed->names);
-    memory_free(embed->path);
-    memory_free(embed->names_path);
-}
+/* ---- what is embedded ------------------------------------------------------------------------------------------ */
 
-/* Line i stays row i whatever the names are: where one cannot stand in a line as it is, all are escaped, without the
- * mark of escaped lists, which would be a line more. */
-static bool must_escape(const struct dataset *dataset)
+/* Row i is name i, whatever the names are: where one cannot stand in a line as it is, lists are escaped. */
+static bool holds_odd_name(const struct dataset *dataset)
 {
     for (int64_t i = 0; i < dataset_count(dataset); i++)
         if (lines_need_mark(dataset_name(dataset, i))) return true;
     return false;
 }
 
-static void write_row(FILE *file, const float *row, int dim)
+/* Classes of both parts have one numbering. */
+static int open_sets(struct embed *embed, struct error *error)
 {
-    char number[NUMBER_TEXT];
-    for (int i = 0; i < dim; i++) {
-        format_write(number, sizeof number, "%s%.9g", i ? "\t" : "", (double)row[i]);
-        fputs(number, file);
+    struct dataset **sets = embed->sets;
+    int64_t comparable;
+    int status = parts_open(embed->session, sets, error);
+    if (!status && sets[0] && sets[1] && dataset_classes(sets[0]) > 0 && dataset_classes(sets[1]) > 0)
+        status = dataset_match_classes(sets[0], sets[1], &comparable, &embed->session->log, error);
+    const struct dataset *named = NULL; /* after that the second has all classes, where it has some */
+    for (int i = 0; !status && i < 2; i++) {
+        if (!sets[i]) continue;
+        embed->odd_names |= holds_odd_name(sets[i]);
+        if (dataset_classes(sets[i]) > embed->classes) {
+            named = sets[i];
+            embed->classes = dataset_classes(sets[i]);
+        }
     }
-    fputc('\n', file);
+    if (status || !named) return status;
+    embed->class_names = memory_array((size_t)embed->classes, sizeof *embed->class_names);
+    if (!embed->class_names) return error_no_memory(error, "the names of classes", (size_t)embed->classes * 8);
+    for (int i = 0; i < embed->classes; i++) embed->class_names[i] = dataset_class_name(named, i);
+    return SIMCLR_OK;
 }
 
-static int write_part(struct embed *embed, const struct features *features, const struct dataset *dataset,
-                      struct error *error)
+/* To length 1; a row of zeros stays as it is. */
+static void normalize(struct embed *embed, float *row, int dim)
 {
-    const size_t dim = (size_t)features->dim;
-    struct text line = {0};
-
-    for (int64_t i = 0; i < features->count; i++) {
-        const float *row = features->values + (size_t)i * dim;
-        if (embed->text)
-            write_row(file_writer_stream(embed->features), row, features->dim);
-        else
-            file_writer_write(embed->features, row, dim * sizeof *row);
-        line.length = 0;
-        lines_add(&line, dataset_name(dataset, i), embed->escaped);
-        file_writer_write(embed->names, line.bytes, line.failed ? 0 : line.length);
-    }
-    const bool failed = line.failed;
-    text_free(&line);
-    return failed ? error_no_memory(error, "a name", 1) : SIMCLR_OK;
+    double squares = 0;
+    for (int i = 0; i < dim; i++) squares += (double)row[i] * (double)row[i];
+    embed->zero_rows += squares == 0;
+    for (int i = 0; i < dim && squares > 0; i++) row[i] = (float)((double)row[i] / sqrt(squares));
 }
 
-static int embed_write(struct embed *embed, const struct embedded *parts, struct error *error)
+/* A bad image has no row: another stands in for it, which has its own. */
+static int write_block(void *context, const struct features_block *block, struct error *error)
 {
-    if (!embed->text) npy_write_header(embed->features, "<f4", rows_of(parts), dim_of(parts));
-    for (int i = 0; i < 2; i++) embed->escaped |= parts->sets[i] && must_escape(parts->sets[i]);
-    for (int i = 0; i < 2; i++) {
-        if (!parts->sets[i]) continue;
-        const int written = write_part(embed, &parts->features[i], parts->sets[i], error);
-        if (written) return written;
+    struct embed *embed = context;
+    int status = SIMCLR_OK;
+    for (int i = 0; !status && i < block->count; i++) {
+        const uint32_t index = block->indices[i];
+        float *values = block->values + (size_t)i * (size_t)block->dim;
+        if (dataset_is_replaced(embed->now, index)) {
+            embed->bad++;
+            continue;
+        }
+        if (embed->config->normalize) normalize(embed, values, block->dim);
+        const struct table_row row = {dataset_name(embed->now, index), block->labels[i], values};
+        status = table_writer_add(embed->writer, &row, error);
     }
-    const int status = file_writer_commit(&embed->names, error);
-    return status == SIMCLR_OK ? file_writer_commit(&embed->features, error) : status;
+    return status;
+}
+
+static int write_sets(struct embed *embed, struct error *error)
+{
+    const int layer = (int)embed->config->layer;
+    int status = SIMCLR_OK;
+    for (int i = 0; !status && i < 2; i++) {
+        if (!embed->sets[i]) continue;
+        embed->now = embed->sets[i];
+        const struct features_request request = {.kind = features_of_layer(layer),
+                                                 .model = embed->model,
+                                                 .policy = &embed->policy,
+                                                 .dataset = embed->sets[i],
+                                                 .layer = layer,
+                                                 .views = (int)embed->config->views};
+        status = features_stream(embed->session, &request, write_block, embed, error);
+    }
+    return status ? status : table_writer_commit(embed->writer, error);
+}
+
+/* ---- what is said ---------------------------------------------------------------------------------------------- */
+
+static void say_names(const struct embed *embed)
+{
+    const struct log *log = &embed->session->log;
+    const char *list = table_writer_path(embed->writer, TABLE_NAMES);
+    const int64_t escaped = table_writer_escaped(embed->writer);
+    if (list && embed->odd_names && embed->format == TABLE_NPY)
+        log_info(
+            log,
+            "%s: some names hold line ends or other characters that a line cannot show, so all are escaped, behind "
+            "a first line \"" LINES_MARK "\" that says so",
+            list);
+    else if (list && embed->odd_names)
+        log_info(log,
+                 "%s: some names hold line ends or other characters that a line cannot show, so all are escaped; to "
+                 "use it as a list of images, put \"" LINES_MARK "\" before its first line",
+                 list);
+    if (escaped > 0)
+        log_info(log,
+                 "%s: %" PRId64 " rows have names that this format cannot hold byte by byte: such bytes are written as "
+                 "\\xHH, and other backslashes of these names are doubled; npy, npz and safetensors keep names as they "
+                 "are",
+                 embed->path, escaped);
+}
+
+static void say_done(const struct embed *embed)
+{
+    const struct config *config = embed->config;
+    const char *list = table_writer_path(embed->writer, TABLE_NAMES);
+    const char *labels = table_writer_path(embed->writer, TABLE_LABELS);
+    const int dim = model_layer_dim(&embed->model->config, (int)config->layer);
+    char how[64] = "", precision[160];
+    if (config->views > 1) snprintf(how, sizeof how, ", means of %" PRId64 " views", config->views);
+    if (embed->session->dtype == DTYPE_BF16)
+        snprintf(precision, sizeof precision,
+                 "computed in bf16, rows are about 8e-3 of their length away from the export's (--precision float32: "
+                 "the export's)");
+    else
+        snprintf(precision, sizeof precision, "computed in float32, as the export computes");
+    if (embed->bad > 0)
+        log_warning(&embed->session->log, "%s: %" PRId64 " bad images have no row", embed->path, embed->bad);
+    if (embed->zero_rows > 0)
+        log_warning(&embed->session->log, "%s: %" PRId64 " rows are all zeros, which have no direction: they stay so",
+                    embed->path, embed->zero_rows);
+    session_print(embed->session, "%s: %" PRId64 " rows of %d float%s%s%s", embed->path,
+                  table_writer_rows(embed->writer), dim, config->half ? "16" : "32",
+                  config->normalize ? " of length 1" : "", how);
+    if (list) session_print(embed->session, "; names in %s", list);
+    if (labels) session_print(embed->session, "; labels in %s", labels);
+    session_print(embed->session, "; %s\n", precision);
 }
 
 int command_embed(struct session *session, struct error *error)
 {
-    const struct config *config = session->config;
-    struct embed embed = {0};
-    struct model *model = NULL;
-    struct embedded parts = {0};
-    struct view_policy policy;
-
-    int status = model_open(session, config->checkpoint, &model, &policy, error);
-    if (!status) status = feature_rows_check_layer(&model->config, (int)config->layer, error);
-    if (!status) status = parts_open(session, parts.sets, error);
-    if (!status) status = embed_open(&embed, config, error);
-    for (int i = 0; !status && i < 2; i++) {
-        if (!parts.sets[i]) continue;
-        const struct features_request request = {.kind = features_of_layer((int)config->layer),
-                                                 .model = model,
-                                                 .policy = &policy,
-                                                 .dataset = parts.sets[i],
-                                                 .layer = (int)config->layer};
-        status = features_extract(session, &request, &parts.features[i], error);
+    struct embed embed = {.session = session, .config = session->config};
+    choose_format(&embed);
+    int status = choose_path(&embed, error);
+    if (!status) status = model_open(session, embed.config->checkpoint, &embed.model, &embed.policy, error);
+    embed.config = session->config; /* settings may be resolved now */
+    if (!status) status = feature_rows_check_layer(&embed.model->config, (int)embed.config->layer, error);
+    if (!status) status = open_sets(&embed, error);
+    if (!status) status = open_writer(&embed, error);
+    if (!status) status = write_sets(&embed, error);
+    if (!status) {
+        say_names(&embed);
+        say_done(&embed);
     }
-    if (!status) status = embed_write(&embed, &parts, error);
-    if (!status)
-        session_print(session, "%s: %" PRId64 " rows of %d float32; names in %s\n", embed.path, rows_of(&parts),
-                      dim_of(&parts), embed.names_path);
-    if (!status && embed.escaped)
-        log_info(&session->log,
-                 "%s: some names hold line ends or other characters that a line cannot show, so all are escaped; to "
-                 "use it as a list of images, put \"" LINES_MARK "\" before its first line",
-                 embed.names_path);
-    embed_close(&embed);
-    embedded_close(&parts);
-    model_destroy(&model);
+    table_writer_close(&embed.writer);
+    for (int i = 0; i < 2; i++) dataset_close(&embed.sets[i]);
+    model_destroy(&embed.model);
+    memory_free(embed.class_names);
+    memory_free(embed.path);
     return status;
 }

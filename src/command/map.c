@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "command/commands.h"
 #include "explore/collection_map.h"
@@ -12,15 +13,15 @@ static int check_out(const struct config *config, struct error *error)
 {
     const enum map_format format = collection_map_format(config->out);
     if (format == MAP_OTHER)
-        return error_set(error, SIMCLR_INVALID, "--out %s: give a name that ends in .npy, .csv, .svg or .png",
-                         config->out);
+        return error_set(error, SIMCLR_INVALID, "--out %s: give a name that ends in " MAP_ENDINGS, config->out);
     if (format == MAP_PNG && config->features[0])
-        return error_set(error, SIMCLR_INVALID,
-                         "--out %s: an atlas shows images, and a table of features has none: give .svg, .csv or .npy",
-                         config->out);
+        return error_set(
+            error, SIMCLR_INVALID,
+            "--out %s: an atlas shows images, and a table of features has none: give .svg, .csv, .parquet or .npy",
+            config->out);
     int status = outputs_check(config, "out", config->out, error);
     if (status || format != MAP_NPY) return status;
-    char *names = outputs_beside(config->out, ".npy", ".txt");
+    char *names = file_beside(config->out, ".npy", ".txt");
     status = names ? outputs_check(config, "out", names, error) : error_no_memory(error, "a path", 1);
     memory_free(names);
     return status;

@@ -10,21 +10,19 @@ static int check_request(const struct config *config, struct error *error)
 {
     const enum similar_format format = similar_format(config->out);
     if (!config->out[0] && !config->query[0])
-        return error_set(
-            error, SIMCLR_INVALID,
-            "neighbours of the whole set go to a file: give --out FILE (.npz, .csv, .jsonl, .html or .png); "
-            "or --query IMAGE");
+        return error_set(error, SIMCLR_INVALID,
+                         "neighbours of the whole set go to a file: give --out FILE (" SIMILAR_ENDINGS
+                         "); or --query IMAGE");
     if (config->query[0] && config->features[0])
         return error_set(error, SIMCLR_INVALID,
                          "--query needs the encoder that made the features: give MODEL and --data instead of "
                          "--features");
     if (!config->out[0]) return SIMCLR_OK;
     if (format == SIMILAR_OTHER)
-        return error_set(error, SIMCLR_INVALID, "--out %s: give a name that ends in .npz, .csv, .jsonl, .html or .png",
-                         config->out);
+        return error_set(error, SIMCLR_INVALID, "--out %s: give a name that ends in " SIMILAR_ENDINGS, config->out);
     if (similar_shows_images(format) && config->features[0])
         return error_set(error, SIMCLR_INVALID,
-                         "--out %s shows images, and a table of features has none: give .npz, .csv or .jsonl",
+                         "--out %s shows images, and a table of features has none: give .npz, .csv, .jsonl or .parquet",
                          config->out);
     return outputs_check(config, "out", config->out, error);
 }

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "command/commands.h"
 #include "explore/choice.h"
@@ -17,7 +18,7 @@ static int sheet_path(char **out, const struct config *config, struct error *err
 {
     *out = NULL;
     if (config->features[0]) return SIMCLR_OK;
-    *out = outputs_beside(config->out, ".txt", ".png");
+    *out = file_beside(config->out, ".txt", ".png");
     return *out ? SIMCLR_OK : error_no_memory(error, "a path", 1);
 }
 

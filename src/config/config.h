@@ -107,6 +107,7 @@ struct config {
     char *query; /* of neighbours */
     int64_t k;
     char *labelled, *strategy; /* of select */
+    bool normalize, half;      /* of embed */
     int64_t count;
     int64_t feature_cache_size;
     int64_t cut_layer, label_epochs;
@@ -114,7 +115,7 @@ struct config {
     /* info, bench, demo */
     bool memory, once;
     char *what; /* the part of bench: options_evaluation_body.h lists them */
-    int64_t images, views;
+    int64_t images, views; /* views: of embed too */
     /* data */
     bool check;
     char *codec;

@@ -64,7 +64,8 @@
  .help = "Folder of the run; made if missing."},
 {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
  .commands = ON(EMBED), .default_text = "",
- .help = "File of the features (not given: features.npy or features.tsv); the names go beside it, ending in .txt."},
+ .help = "File of the features (not given: features.npy, or by --format). Of .npy and .tsv the names go beside it, "
+         "ending in .txt, and of .npy the labels, ending in .labels.txt."},
 {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
  .commands = ON(EVALUATE), .default_text = "evaluation",
  .help = "Folder of the results; made if missing. Those of an earlier evaluation in it are replaced."},
@@ -88,11 +89,12 @@
 {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
  .commands = ON(MAP), .default_text = "map.svg",
  .help = "File of the map, written as its name ends: .svg (points), .png (pictures in the places of their points), "
-         ".csv (name, x, y, label, class) or .npy (numbers, with the names beside it in .txt)."},
+         ".csv (name, x, y, label, class), .parquet (the same with the features) or .npy (numbers, with the names "
+         "beside it in .txt)."},
 {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
  .commands = ON(NEIGHBOURS), .default_text = "",
- .help = "File of the lists, written as its name ends: .npz (numbers and names), .csv, .jsonl, .html (a page of "
-         "pictures) or .png (a sheet of them). Not given: the lists of --query are printed."},
+ .help = "File of the lists, written as its name ends: .npz (numbers and names), .csv, .jsonl, .parquet, .html (a page "
+         "of pictures) or .png (a sheet of them). Not given: the lists of --query are printed."},
 {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
  .commands = ON(SELECT), .default_text = "select.txt",
  .help = "The list of images, in the order in which to label them; the first 200 are drawn on a sheet beside it, "
@@ -213,8 +215,16 @@
          "lists the images."},
 {.name = "format", .argument = "FORMAT", CHOICE(format), .section = "Data",
  .elsewhere = "output-format|file-format",
- .commands = ON(EMBED), .default_text = "npy", .choices = "npy|tsv",
- .help = "Format of the features: NumPy's, or tab-separated text for the TensorBoard projector."},
+ .commands = ON(EMBED), .default_text = "auto", .choices = "auto|npy|tsv|npz|csv|jsonl|parquet|safetensors",
+ .help = "Format of the features (auto: what the name of --out ends in, else npy); tsv is for the TensorBoard "
+         "projector. docs/formats.md has each of them."},
+{.name = "normalize", FLAG(normalize), .section = "Data",
+ .elsewhere = "l2-normalize|normalise|unit-norm|unit-length",
+ .commands = ON(EMBED), .default_text = "false",
+ .help = "Divide each row of features by its length."},
+{.name = "half", FLAG(half), .section = "Data",
+ .commands = ON(EMBED), .default_text = "false",
+ .help = "Write features as float16, in npy, npz and safetensors: half the size, three digits."},
 {.name = "cache-memory", .argument = "SIZE", BYTES(cache_memory, 1), .section = "Data",
  .elsewhere = "cache|cache-size|cache-dataset|memory-limit|ram",
  .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",

@@ -116,6 +116,10 @@
  .elsewhere = "n-views|num-views|nviews|n-augmentations|num-crops|nmb-crops",
  .commands = ON(VIEWS), .default_text = "6",
  .help = "Views of each: both of the first epoch, both of the second, and so on."},
+{.name = "views", .argument = "N", INTEGER(views, 1, 16), .section = "Evaluation",
+ .commands = ON(EMBED), .default_text = "1",
+ .help = "1: the whole image, as everywhere. More: a row is the mean of the features of so many random crops, each "
+         "flipped at random."},
 {.name = "check", FLAG(check), .section = "Output",
  .elsewhere = "verify|validate|full-check|decode-all",
  .commands = ON(DATA_INFO), .default_text = "false",

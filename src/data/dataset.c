@@ -229,6 +229,11 @@ static int64_t stand_in(const struct dataset *set, int64_t index)
     return index;
 }
 
+bool dataset_is_replaced(const struct dataset *dataset, int64_t index)
+{
+    return stand_in(dataset, index) != index;
+}
+
 static int check_index(const struct dataset *dataset, int64_t index, struct error *error)
 {
     if (index >= 0 && index < dataset->count) return SIMCLR_OK;

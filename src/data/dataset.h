@@ -104,6 +104,9 @@ uint64_t dataset_fingerprint(const struct dataset *dataset); /* of names, labels
 int dataset_image(struct dataset *dataset, int64_t index, struct image *storage, const struct image **out,
                   struct error *error);
 
+/* Whether image `index` was found to be bad since the set was opened, so that another stands in for it. */
+bool dataset_is_replaced(const struct dataset *dataset, int64_t index);
+
 /* Bytes of encoded images that will be in memory once all were read; 0 where the decoded ones are. */
 size_t dataset_kept_bytes(const struct dataset *dataset);
 

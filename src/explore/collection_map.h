@@ -41,7 +41,8 @@ int collection_map_atlas(struct image *out, int64_t *shown, const struct collect
                          const struct collection *collection, struct error *error);
 
 /* What a file of this name is written as: MAP_OTHER for an ending that is none of these. */
-enum map_format { MAP_OTHER, MAP_NPY, MAP_CSV, MAP_SVG, MAP_PNG };
+enum map_format { MAP_OTHER, MAP_NPY, MAP_CSV, MAP_PARQUET, MAP_SVG, MAP_PNG };
+#define MAP_ENDINGS ".npy, .csv, .parquet, .svg or .png" /* for sentences */
 enum map_format collection_map_format(const char *path);
 /* Writes the map as the ending says (docs/formats.md): whole or not at all. Files beside it: the names, of .npy. */
 int collection_map_write(const char *path, const struct collection_map *map, const struct collection *collection,

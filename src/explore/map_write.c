@@ -7,25 +7,27 @@
 #include "base/memory.h"
 #include "base/npy.h"
 #include "base/number.h"
+#include "base/parquet.h"
 #include "explore/collection_map.h"
 #include "explore/names.h"
 #include "page/style.h"
-#include "run/outputs.h"
 
 enum map_format collection_map_format(const char *path)
 {
     static const char *const endings[] = {
-        [MAP_NPY] = ".npy", [MAP_CSV] = ".csv", [MAP_SVG] = ".svg", [MAP_PNG] = ".png"};
+        [MAP_NPY] = ".npy", [MAP_CSV] = ".csv", [MAP_PARQUET] = ".parquet", [MAP_SVG] = ".svg", [MAP_PNG] = ".png"};
     const size_t length = strlen(path);
-    for (int i = MAP_NPY; i <= MAP_PNG; i++)
-        if (length > 4 && letters_equal(path + length - 4, endings[i])) return (enum map_format)i;
+    for (int i = MAP_NPY; i <= MAP_PNG; i++) {
+        const size_t tail = strlen(endings[i]);
+        if (length > tail && letters_equal(path + length - tail, endings[i])) return (enum map_format)i;
+    }
     return MAP_OTHER;
 }
 
 static int write_npy(const char *path, const struct collection_map *map, const struct collection *c,
                      struct error *error)
 {
-    char *names = outputs_beside(path, ".npy", ".txt");
+    char *names = file_beside(path, ".npy", ".txt");
     if (!names) return error_no_memory(error, "a path", strlen(path));
     int status = names_write(names, c, NULL, collection_count(c), error);
     if (!status) status = npy_write_float(path, map->points, collection_count(c), 2, error);
@@ -55,6 +57,39 @@ static int write_csv(const char *path, const struct collection_map *map, const s
     const int status = text.failed ? error_no_memory(error, "the table", text.capacity)
                                    : file_write_atomic(path, text.bytes, text.length, error);
     text_free(&text);
+    return status;
+}
+
+/* With the features too, so that a viewer can search and project anew. */
+static int write_parquet(const char *path, const struct collection_map *map, const struct collection *c,
+                         struct error *error)
+{
+    enum { PATH, LABEL, CLASS, X, Y, FEATURE, COLUMNS };
+    const struct parquet_column columns[COLUMNS] = {
+        [PATH] = {.name = "path", .type = PARQUET_TEXT},
+        [LABEL] = {.name = "label", .type = PARQUET_INT32, .optional = true},
+        [CLASS] = {.name = "class", .type = PARQUET_TEXT, .optional = true},
+        [X] = {.name = "x", .type = PARQUET_FLOAT},
+        [Y] = {.name = "y", .type = PARQUET_FLOAT},
+        [FEATURE] = {.name = "feature", .type = PARQUET_FLOATS, .length = c->dim}};
+    struct parquet *file;
+    int status = parquet_open(&file, path, columns, COLUMNS, error);
+    for (int64_t i = 0; !status && i < collection_count(c); i++) {
+        parquet_text(file, PATH, collection_name(c, i));
+        if (c->labels[i] >= 0) {
+            parquet_int32(file, LABEL, c->labels[i]);
+            parquet_text(file, CLASS, collection_class_name(c, c->labels[i]));
+        } else {
+            parquet_null(file, LABEL);
+            parquet_null(file, CLASS);
+        }
+        parquet_float(file, X, map->points[2 * i]);
+        parquet_float(file, Y, map->points[2 * i + 1]);
+        parquet_floats(file, FEATURE, c->values + (size_t)i * (size_t)c->dim);
+        status = parquet_end_row(file, error);
+    }
+    if (!status) status = parquet_commit(&file, error);
+    parquet_abort(&file);
     return status;
 }
 
@@ -100,6 +135,9 @@ int collection_map_write(const char *path, const struct collection_map *map, con
         return write_npy(path, map, collection, error);
     case MAP_CSV:
         return write_csv(path, map, collection, error);
+    case MAP_PARQUET:
+        names_say_escaped(collection, path);
+        return write_parquet(path, map, collection, error);
     case MAP_SVG:
         if (rows > MAP_POINTS_MOST)
             log_info(&collection->session->log, "%s: every %lldth of %lld points is drawn", path,
@@ -110,5 +148,5 @@ int collection_map_write(const char *path, const struct collection_map *map, con
     case MAP_OTHER:
         break;
     }
-    return error_set(error, SIMCLR_INVALID, "--out %s: give a name that ends in .npy, .csv, .svg or .png", path);
+    return error_set(error, SIMCLR_INVALID, "--out %s: give a name that ends in " MAP_ENDINGS, path);
 }

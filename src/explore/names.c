@@ -1,6 +1,9 @@
 /* explore/names.c -- see names.h. */
 #include "explore/names.h"
 
+#include <inttypes.h>
+
+#include "base/escape.h"
 #include "base/file.h"
 #include "base/lines.h"
 
@@ -21,4 +24,16 @@ int names_write(const char *path, const struct collection *collection, const int
                                    : file_write_atomic(path, list.bytes, list.length, error);
     text_free(&list);
     return status;
+}
+
+void names_say_escaped(const struct collection *collection, const char *path)
+{
+    int64_t escaped = 0;
+    for (int64_t i = 0; i < collection_count(collection); i++)
+        escaped += escape_holds_bytes(collection_name(collection, i));
+    if (escaped > 0)
+        log_info(&collection->session->log,
+                 "%s: %" PRId64 " names hold bytes that are no UTF-8; they are written as \\xHH, and other backslashes "
+                 "of these names are doubled",
+                 path, escaped);
 }

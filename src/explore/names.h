@@ -9,4 +9,7 @@
 int names_write(const char *path, const struct collection *collection, const int64_t *rows, int64_t count,
                 struct error *error);
 
+/* Says how many names hold bytes that are no UTF-8, which a file of texts in UTF-8 has escaped (escape_add_bytes). */
+void names_say_escaped(const struct collection *collection, const char *path);
+
 #endif

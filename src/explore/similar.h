@@ -32,7 +32,16 @@ const char *similar_name(const struct similar *similar, const struct collection 
 int similar_length(const struct similar *similar, int64_t query);
 
 /* What a file of this name is written as: SIMILAR_OTHER for an ending that is none of these. */
-enum similar_format { SIMILAR_OTHER, SIMILAR_NPZ, SIMILAR_CSV, SIMILAR_JSONL, SIMILAR_HTML, SIMILAR_PNG };
+enum similar_format {
+    SIMILAR_OTHER,
+    SIMILAR_NPZ,
+    SIMILAR_CSV,
+    SIMILAR_JSONL,
+    SIMILAR_PARQUET,
+    SIMILAR_HTML,
+    SIMILAR_PNG
+};
+#define SIMILAR_ENDINGS ".npz, .csv, .jsonl, .parquet, .html or .png" /* for sentences */
 enum similar_format similar_format(const char *path);
 bool similar_shows_images(enum similar_format format);
 /* Writes the lists as the ending says (docs/formats.md): whole or not at all. A page and a sheet show SIMILAR_SHOWN

@@ -8,7 +8,9 @@
 #include "base/memory.h"
 #include "base/npy.h"
 #include "base/number.h"
+#include "base/parquet.h"
 #include "data/bytes/zip_write.h"
+#include "explore/names.h"
 #include "explore/similar_show.h"
 
 enum similar_format similar_format(const char *path)
@@ -16,11 +18,8 @@ enum similar_format similar_format(const char *path)
     static const struct {
         const char *ending;
         enum similar_format format;
-    } endings[] = {{".npz", SIMILAR_NPZ},
-                   {".csv", SIMILAR_CSV},
-                   {".jsonl", SIMILAR_JSONL},
-                   {".html", SIMILAR_HTML},
-                   {".png", SIMILAR_PNG}};
+    } endings[] = {{".npz", SIMILAR_NPZ},         {".csv", SIMILAR_CSV},   {".jsonl", SIMILAR_JSONL},
+                   {".parquet", SIMILAR_PARQUET}, {".html", SIMILAR_HTML}, {".png", SIMILAR_PNG}};
     const size_t length = strlen(path);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         const size_t tail = strlen(endings[i].ending);
@@ -125,6 +124,38 @@ static int write_jsonl(const char *path, const struct similar *similar, const st
     return growing_end(&file, error);
 }
 
+/* The columns of .csv. */
+static int write_parquet(const char *path, const struct similar *similar, const struct collection *c,
+                         struct error *error)
+{
+    enum { QUERY, RANK, NAME, SIMILARITY, CLASS, COLUMNS };
+    static const struct parquet_column columns[COLUMNS] = {
+        [QUERY] = {.name = "query", .type = PARQUET_TEXT},
+        [RANK] = {.name = "rank", .type = PARQUET_INT32},
+        [NAME] = {.name = "name", .type = PARQUET_TEXT},
+        [SIMILARITY] = {.name = "similarity", .type = PARQUET_FLOAT},
+        [CLASS] = {.name = "class", .type = PARQUET_TEXT, .optional = true}};
+    struct parquet *file;
+    int status = parquet_open(&file, path, columns, COLUMNS, error);
+    for (int64_t i = 0; !status && i < similar->count; i++) {
+        const struct neighbour *list = similar->list + i * similar->k;
+        for (int k = 0; !status && k < similar_length(similar, i); k++) {
+            parquet_text(file, QUERY, similar_name(similar, c, i));
+            parquet_int32(file, RANK, k + 1);
+            parquet_text(file, NAME, collection_name(c, list[k].row));
+            parquet_float(file, SIMILARITY, list[k].similarity);
+            if (c->labels[list[k].row] >= 0)
+                parquet_text(file, CLASS, class_of(c, list[k].row));
+            else
+                parquet_null(file, CLASS);
+            status = parquet_end_row(file, error);
+        }
+    }
+    if (!status) status = parquet_commit(&file, error);
+    parquet_abort(&file);
+    return status;
+}
+
 /* ---- arrays ---------------------------------------------------------------------------------------------------- */
 
 struct arrays {
@@ -217,6 +248,9 @@ int similar_write(const char *path, const struct similar *similar, const struct 
         return write_csv(path, similar, collection, error);
     case SIMILAR_JSONL:
         return write_jsonl(path, similar, collection, error);
+    case SIMILAR_PARQUET:
+        names_say_escaped(collection, path);
+        return write_parquet(path, similar, collection, error);
     case SIMILAR_HTML:
         return similar_write_page(path, similar, collection, error);
     case SIMILAR_PNG:
@@ -224,6 +258,5 @@ int similar_write(const char *path, const struct similar *similar, const struct 
     case SIMILAR_OTHER:
         break;
     }
-    return error_set(error, SIMCLR_INVALID, "--out %s: give a name that ends in .npz, .csv, .jsonl, .html or .png",
-                     path);
+    return error_set(error, SIMCLR_INVALID, "--out %s: give a name that ends in " SIMILAR_ENDINGS, path);
 }

@@ -13,9 +13,12 @@
 struct extraction {
     struct session *session;
     const char *phase;
-    const struct dataset *dataset;
+    const struct features_request *request;
     struct feature_rows *rows;
-    int batch; /* views at once */
+    int images, views; /* images at once, and views of each */
+    float *values;     /* [views * images][dim] */
+    features_visit *visit;
+    void *context;
 };
 
 int features_check_row(const char *name, const float *row, int dim, struct error *error)
@@ -30,22 +33,34 @@ int features_check_row(const char *name, const float *row, int dim, struct error
     return SIMCLR_OK;
 }
 
-static int check_rows(const struct extraction *extraction, const struct batch *batch, const float *values, size_t dim,
-                      struct error *error)
+static int check_rows(const struct extraction *extraction, const struct batch *batch, struct error *error)
 {
+    const size_t dim = (size_t)feature_rows_dim(extraction->rows);
     for (size_t i = 0; i < (size_t)batch->count; i++) {
-        const char *name = dataset_name(extraction->dataset, batch->indices[i]);
-        const int status = features_check_row(name, values + i * dim, (int)dim, error);
+        const char *name = dataset_name(extraction->request->dataset, batch->indices[i]);
+        const int status = features_check_row(name, extraction->values + i * dim, (int)dim, error);
         if (status) return status;
     }
     return SIMCLR_OK;
+}
+
+/* Row i becomes the mean of the rows i, count + i, 2 count + i ...: of all views of an image. */
+static void average_views(const struct extraction *extraction, int count)
+{
+    const size_t dim = (size_t)feature_rows_dim(extraction->rows), all = (size_t)count * dim;
+    float *values = extraction->values;
+    for (size_t i = 0; extraction->views > 1 && i < all; i++) {
+        double sum = 0;
+        for (size_t v = 0; v < (size_t)extraction->views; v++) sum += (double)values[v * all + i];
+        values[i] = (float)(sum / extraction->views);
+    }
 }
 
 static void tell(const struct extraction *extraction, int64_t step, int64_t steps, double seconds)
 {
     const double per_step = seconds / (double)step;
     struct progress progress = progress_at(extraction->phase, step, steps);
-    progress.views_per_second = extraction->batch / per_step;
+    progress.views_per_second = extraction->images * extraction->views / per_step;
     progress.eta_seconds = per_step * (double)(steps - step);
     session_tell(extraction->session, &progress);
 }
@@ -56,74 +71,78 @@ static int tell_stopped(const struct extraction *extraction, int64_t step, int64
                      extraction->phase, (long long)step, (long long)steps);
 }
 
-static int run_all(struct extraction *extraction, struct loader *loader, struct features *out, struct error *error)
+static int run_all(struct extraction *extraction, struct loader *loader, struct error *error)
 {
     const int64_t steps = loader_steps_per_epoch(loader);
     const double start = clock_seconds();
-    int64_t at = 0;
     for (int64_t step = 0; step < steps; step++) {
         if (session_is_interrupted(extraction->session)) return tell_stopped(extraction, step, steps, error);
         const struct batch *batch;
         int status = loader_next(loader, step, &batch, error);
         if (status != SIMCLR_OK) return status;
-        if (at + batch->count > out->count)
-            return error_set(error, SIMCLR_DATA, "%s: the data set grew while it was read", extraction->phase);
-        status = feature_rows_run(extraction->rows, batch->views, batch->count, out->values + at * out->dim, error);
+        status = feature_rows_run(extraction->rows, batch->views, extraction->views * batch->count, extraction->values,
+                                  error);
         if (status == SIMCLR_INTERRUPTED) return tell_stopped(extraction, step, steps, error);
         if (status != SIMCLR_OK) return status;
-        memcpy(out->labels + at, batch->labels, (size_t)batch->count * sizeof *out->labels);
-        status = check_rows(extraction, batch, out->values + at * out->dim, (size_t)out->dim, error);
+        average_views(extraction, batch->count);
+        status = check_rows(extraction, batch, error);
         if (status != SIMCLR_OK) return status;
-        at += batch->count;
+        const struct features_block block = {.count = batch->count,
+                                             .dim = feature_rows_dim(extraction->rows),
+                                             .indices = batch->indices,
+                                             .labels = batch->labels,
+                                             .values = extraction->values};
+        status = extraction->visit(extraction->context, &block, error);
+        if (status != SIMCLR_OK) return status;
         tell(extraction, step + 1, steps, clock_seconds() - start);
     }
-    out->count = at;
     return SIMCLR_OK;
 }
 
-static int allocate(struct features *out, int64_t count, int dim, struct error *error)
+static int64_t rows_of(const struct features_request *request)
 {
-    out->count = count;
-    out->dim = dim;
-    out->values = memory_array((size_t)count * (size_t)dim, sizeof *out->values);
-    out->labels = memory_array((size_t)count, sizeof *out->labels);
-    if (out->values && out->labels) return SIMCLR_OK;
-    return error_no_memory(error, "features", (size_t)count * (size_t)dim * sizeof(float));
+    const int64_t all = dataset_count(request->dataset), limit = request->limit;
+    if (request->subset) return request->subset_count;
+    return limit > 0 && limit < all ? limit : all;
 }
 
-/* The rows of all images, or of a sample of them. */
-static int extract(struct extraction *extraction, const struct features_request *request, struct features *out,
-                   struct error *error)
+static struct view_policy policy_of(const struct extraction *extraction)
+{
+    const struct view_policy *given = extraction->request->policy;
+    struct view_policy policy =
+        extraction->views > 1 ? view_policy_as(view_policy_supervised(given->size), given) : *given;
+    policy.type = feature_rows_type(extraction->rows);
+    return policy;
+}
+
+/* All images, or a sample of them. */
+static int stream(struct extraction *extraction, struct error *error)
 {
     struct session *session = extraction->session;
-    struct view_policy policy = *request->policy;
-    extraction->dataset = request->dataset;
-    policy.type = feature_rows_type(extraction->rows);
-    const int64_t all = dataset_count(request->dataset), limit = request->limit;
-    const int64_t sampled = limit > 0 && limit < all ? limit : all;
-    const int64_t count = request->subset ? request->subset_count : sampled;
+    const struct features_request *request = extraction->request;
     uint32_t *sample = NULL;
     struct loader *loader = NULL;
-    int status = allocate(out, count, feature_rows_dim(extraction->rows), error);
-    if (status == SIMCLR_OK && limit > 0)
-        status = sampler_sample((uint64_t)session->config->seed, (uint32_t)all, &sample, error);
+    int status = SIMCLR_OK;
+    if (request->limit > 0)
+        status =
+            sampler_sample((uint64_t)session->config->seed, (uint32_t)dataset_count(request->dataset), &sample, error);
     const uint32_t *subset = request->subset ? request->subset : sample;
-    const struct loader_config config = {.policy = policy,
+    const struct loader_config config = {.policy = policy_of(extraction),
                                          .purpose = RNG_VIEW,
-                                         .batch = extraction->batch,
-                                         .views = 1,
+                                         .seed = (uint64_t)session->config->seed,
+                                         .batch = extraction->images,
+                                         .views = extraction->views,
                                          .keep_last = true,
-                                         .evaluation = true,
+                                         .evaluation = extraction->views == 1,
                                          .subset = subset,
-                                         .subset_count = subset == NULL ? 0 : (uint32_t)count,
+                                         .subset_count = subset == NULL ? 0 : (uint32_t)rows_of(request),
                                          .workers = session_workers(session),
                                          .pin = session_pin(session),
                                          .memory = session_batch_memory(session)};
     if (status == SIMCLR_OK) status = loader_open(&loader, &config, request->dataset, session->pool, error);
-    if (status == SIMCLR_OK) status = run_all(extraction, loader, out, error);
+    if (status == SIMCLR_OK) status = run_all(extraction, loader, error);
     loader_close(&loader);
     memory_free(sample);
-    if (status != SIMCLR_OK) features_free(out);
     return status;
 }
 
@@ -132,29 +151,84 @@ int features_usual_batch(int size)
     return size <= 64 ? 128 : 32;
 }
 
-static int batch_for(const struct session *session, const struct features_request *request)
+/* A batch has so many views. */
+static int images_at_once(const struct session *session, const struct features_request *request, int views)
 {
     const int64_t images = request->subset ? request->subset_count : dataset_count(request->dataset);
     const int64_t usual = features_usual_batch(request->policy->size);
-    const int64_t batch = session->traits.batch_is_of_features ? session->config->batch : usual;
-    return (int)(batch < images ? batch : images);
+    const int64_t at_once = (session->traits.batch_is_of_features ? session->config->batch : usual) / views;
+    if (at_once < 1) return 1;
+    return (int)(at_once < images ? at_once : images);
+}
+
+int features_stream(struct session *session, const struct features_request *request, features_visit *visit,
+                    void *context, struct error *error)
+{
+    static const char *const phases[] = {"features", "evaluation", "pixels", "features"};
+    const int views = request->views > 1 ? request->views : 1;
+    struct extraction extraction = {.session = session,
+                                    .phase = phases[request->kind],
+                                    .request = request,
+                                    .images = images_at_once(session, request, views),
+                                    .views = views,
+                                    .visit = visit,
+                                    .context = context};
+    const struct feature_rows_config config = {.kind = request->kind,
+                                               .model = request->model,
+                                               .layer = request->kind == FEATURES_HEAD ? request->layer : 0,
+                                               .size = request->policy->size,
+                                               .batch = extraction.images * views};
+    int status = feature_rows_open(&extraction.rows, session, &config, error);
+    if (status == SIMCLR_OK) {
+        const size_t values = (size_t)config.batch * (size_t)feature_rows_dim(extraction.rows);
+        extraction.values = memory_array(values, sizeof *extraction.values);
+        status = extraction.values ? stream(&extraction, error)
+                                   : error_no_memory(error, "a batch of features", values * sizeof(float));
+    }
+    feature_rows_close(&extraction.rows);
+    memory_free(extraction.values);
+    return status;
+}
+
+/* ---- all of them in memory ------------------------------------------------------------------------------------- */
+
+struct gathering {
+    struct features *out;
+    const char *phase;
+    int64_t room;
+};
+
+static int allocate(struct features *out, int64_t count, int dim, struct error *error)
+{
+    out->dim = dim;
+    out->values = memory_array((size_t)count * (size_t)dim, sizeof *out->values);
+    out->labels = memory_array((size_t)count, sizeof *out->labels);
+    if (out->values && out->labels) return SIMCLR_OK;
+    return error_no_memory(error, "features", (size_t)count * (size_t)dim * sizeof(float));
+}
+
+static int gather(void *context, const struct features_block *block, struct error *error)
+{
+    struct gathering *gathering = context;
+    struct features *out = gathering->out;
+    const size_t count = (size_t)block->count, dim = (size_t)block->dim;
+    int status = out->values ? SIMCLR_OK : allocate(out, gathering->room, block->dim, error);
+    if (status) return status;
+    if (out->count + block->count > gathering->room)
+        return error_set(error, SIMCLR_DATA, "%s: the data set grew while it was read", gathering->phase);
+    memcpy(out->values + (size_t)out->count * dim, block->values, count * dim * sizeof *out->values);
+    memcpy(out->labels + out->count, block->labels, count * sizeof *out->labels);
+    out->count += block->count;
+    return SIMCLR_OK;
 }
 
 int features_extract(struct session *session, const struct features_request *request, struct features *out,
                      struct error *error)
 {
-    static const char *const phases[] = {"features", "evaluation", "pixels", "features"};
-    struct extraction extraction = {
-        .session = session, .phase = phases[request->kind], .batch = batch_for(session, request)};
-    const struct feature_rows_config config = {.kind = request->kind,
-                                               .model = request->model,
-                                               .layer = request->kind == FEATURES_HEAD ? request->layer : 0,
-                                               .size = request->policy->size,
-                                               .batch = extraction.batch};
+    struct gathering gathering = {.out = out, .phase = "features", .room = rows_of(request)};
     *out = (struct features){0};
-    int status = feature_rows_open(&extraction.rows, session, &config, error);
-    if (status == SIMCLR_OK) status = extract(&extraction, request, out, error);
-    feature_rows_close(&extraction.rows);
+    const int status = features_stream(session, request, gather, &gathering, error);
+    if (status != SIMCLR_OK) features_free(out);
     return status;
 }
 

@@ -23,7 +23,24 @@ struct features_request {
     const uint32_t *subset; /* [subset_count] these images in this order instead; NULL: as `limit` says */
     int64_t subset_count;
     int layer; /* of FEATURES_HEAD */
+    int views; /* 0 or 1: the evaluation view; else the mean of so many random crops, at most LOADER_MAX_VIEWS, flipped
+                  at random (view_policy_supervised), by the session's seed */
 };
+
+/* Rows of a batch of images, in their order. */
+struct features_block {
+    int count, dim;
+    const uint32_t *indices; /* [count] numbers in the data set */
+    const int32_t *labels;   /* [count] -1: none */
+    float *values;           /* [count][dim], finite; the visitor may change them */
+};
+/* What it returns ends the extraction where it is no SIMCLR_OK. */
+typedef int features_visit(void *context, const struct features_block *block, struct error *error);
+
+/* The rows of the images that the request asks for, shown to `visit` batch after batch; nothing else is kept. Errors as
+ * features_extract has them. */
+int features_stream(struct session *session, const struct features_request *request, features_visit *visit,
+                    void *context, struct error *error);
 
 /* Evaluation views of the images, batch after batch, in inference mode. SIMCLR_INTERRUPTED when asked to stop;
  * SIMCLR_CORRUPT, with the image's name, when a feature is not finite. */

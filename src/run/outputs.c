@@ -9,7 +9,6 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "image/image.h"
 
 enum { HEAD = 1 << 16 }; /* of a picture: its size and who drew it stand there */
@@ -95,16 +94,4 @@ int outputs_check_overwrite(const struct config *config, const char *path, struc
     return error_set(error, SIMCLR_INVALID,
                      "--overwrite would remove the run in %s, from which --checkpoint is read: choose another --out",
                      path);
-}
-
-char *outputs_beside(const char *path, const char *ending, const char *other)
-{
-    struct text text = {0};
-    const size_t length = strlen(path), tail = strlen(ending);
-    const bool ends = length > tail && strcmp(path + length - tail, ending) == 0;
-    text_add_bytes(&text, path, ends ? length - tail : length);
-    text_add(&text, "%s", other);
-    char *name = text.failed ? NULL : memory_string(text.bytes);
-    text_free(&text);
-    return name;
 }

@@ -15,8 +15,4 @@ int outputs_check(const struct config *config, const char *option, const char *p
 /* SIMCLR_INVALID: --overwrite would empty the folder `path`, in which the checkpoint lies that is read. */
 int outputs_check_overwrite(const struct config *config, const char *path, struct error *error);
 
-/* The name of a file beside `path`: "dir/features.npy" with ".npy" and ".txt" gives "dir/features.txt"; a name without
- * that ending gets the other behind it. memory_free; NULL without memory. */
-char *outputs_beside(const char *path, const char *ending, const char *other);
-
 #endif

@@ -23,6 +23,8 @@ static const char *dtype_text(enum safetensors_dtype dtype)
         return "uint8";
     case ST_BF16:
         return "bf16";
+    case ST_F16:
+        return "float16";
     case ST_OTHER:
         return "other";
     }

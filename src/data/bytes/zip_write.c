@@ -9,7 +9,15 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { VERSION = 20, NEW_YEAR_1980 = 0x21 };
+enum { VERSION = 20, NEW_YEAR_1980 = 0x21, CRC_AT = 14 /* in a local header */ };
+
+/* A member that is not whole yet. */
+struct open_member {
+    const char *name;
+    uint64_t begin, content; /* of its header and of what it holds */
+    size_t head_bytes;
+    uint32_t crc; /* of what follows the head */
+};
 
 struct zip_writer {
     struct file_writer *file;
@@ -17,6 +25,7 @@ struct zip_writer {
     struct text directory;
     uint64_t at; /* bytes written */
     unsigned members;
+    struct open_member member;
 };
 
 static size_t put(uint8_t *to, uint64_t value, size_t bytes)
@@ -61,35 +70,94 @@ static size_t put_common(uint8_t *to, uint32_t crc, uint64_t size, size_t name)
     return at + put(to + at, 0, 2);
 }
 
-int zip_writer_add(struct zip_writer *writer, const char *name, const void *head, size_t head_bytes, const void *bytes,
-                   size_t count, struct error *error)
+/* Refuses a member that would need zip64. */
+static int check_room(const struct zip_writer *writer, const char *name, uint64_t size, struct error *error)
 {
     enum { HEADERS = 1 << 16 }; /* of one member, and the directory, more than enough */
-    const uint64_t size = (uint64_t)head_bytes + count;
-    if (size > UINT32_MAX || writer->at + size > UINT32_MAX - HEADERS)
-        return error_set(error, SIMCLR_UNSUPPORTED, "%s: %s would make it larger than 4 GiB, which is not written",
-                         writer->path, name);
-    const size_t length = strlen(name);
-    const uint32_t crc = (uint32_t)crc32_z(crc32_z(0, head, head_bytes), bytes, count);
+    if (size <= UINT32_MAX && writer->at + size <= UINT32_MAX - HEADERS) return SIMCLR_OK;
+    return error_set(error, SIMCLR_UNSUPPORTED, "%s: %s would make it larger than 4 GiB, which is not written",
+                     writer->path, name);
+}
+
+/* The local header and the name, at the end of the file. */
+static void write_header(struct zip_writer *writer, const char *name, uint32_t crc, uint64_t size)
+{
     uint8_t header[64];
     size_t used = put(header, 0x04034b50, 4);
-    used += put_common(header + used, crc, size, length);
+    used += put_common(header + used, crc, size, strlen(name));
     file_writer_write(writer->file, header, used);
-    file_writer_write(writer->file, name, length);
-    file_writer_write(writer->file, head, head_bytes);
-    file_writer_write(writer->file, bytes, count);
-    const uint64_t begin = writer->at;
-    writer->at += used + length + size;
+    file_writer_write(writer->file, name, strlen(name));
+    writer->at += used + strlen(name);
+}
+
+static int list_member(struct zip_writer *writer, const char *name, uint64_t begin, uint32_t crc, uint64_t size,
+                       struct error *error)
+{
+    uint8_t header[64];
     writer->members++;
-    used = put(header, 0x02014b50, 4);
+    size_t used = put(header, 0x02014b50, 4);
     used += put(header + used, VERSION, 2);
-    used += put_common(header + used, crc, size, length);
+    used += put_common(header + used, crc, size, strlen(name));
     used += put(header + used, 0, 6); /* no comment, volume 0, no attributes of text */
     used += put(header + used, 0, 4); /* nor of files */
     used += put(header + used, begin, 4);
     text_add_bytes(&writer->directory, (const char *)header, used);
-    text_add_bytes(&writer->directory, name, length);
+    text_add_bytes(&writer->directory, name, strlen(name));
     return writer->directory.failed ? error_no_memory(error, writer->path, writer->directory.capacity) : SIMCLR_OK;
+}
+
+int zip_writer_add(struct zip_writer *writer, const char *name, const void *head, size_t head_bytes, const void *bytes,
+                   size_t count, struct error *error)
+{
+    const uint64_t size = (uint64_t)head_bytes + count, begin = writer->at;
+    const int status = check_room(writer, name, size, error);
+    if (status) return status;
+    const uint32_t crc = (uint32_t)crc32_z(crc32_z(0, head, head_bytes), bytes, count);
+    write_header(writer, name, crc, size);
+    file_writer_write(writer->file, head, head_bytes);
+    file_writer_write(writer->file, bytes, count);
+    writer->at += size;
+    return list_member(writer, name, begin, crc, size, error);
+}
+
+int zip_writer_begin(struct zip_writer *writer, const char *name, size_t head_bytes, uint64_t at_most,
+                     struct error *error)
+{
+    static const uint8_t zeros[256];
+    const int status = check_room(writer, name, at_most, error);
+    if (status) return status;
+    if (!file_writer_goes_back(writer->file))
+        return error_set(error, SIMCLR_UNSUPPORTED, "%s: is no file on a disk, which a zip archive must be here",
+                         writer->path);
+    writer->member = (struct open_member){.name = name, .begin = writer->at, .head_bytes = head_bytes};
+    write_header(writer, name, 0, 0);
+    writer->member.content = writer->at;
+    for (size_t left = head_bytes; left > 0; left -= left < sizeof zeros ? left : sizeof zeros)
+        file_writer_write(writer->file, zeros, left < sizeof zeros ? left : sizeof zeros);
+    writer->at += head_bytes;
+    return SIMCLR_OK;
+}
+
+void zip_writer_put(struct zip_writer *writer, const void *bytes, size_t count)
+{
+    writer->member.crc = (uint32_t)crc32_z(writer->member.crc, bytes, count);
+    file_writer_write(writer->file, bytes, count);
+    writer->at += count;
+}
+
+int zip_writer_end(struct zip_writer *writer, const void *head, struct error *error)
+{
+    const struct open_member *member = &writer->member;
+    const uint64_t size = writer->at - member->content;
+    const uint64_t bytes = size - member->head_bytes;
+    const uint32_t crc = (uint32_t)crc32_combine(crc32_z(0, head, member->head_bytes), member->crc, (z_off_t)bytes);
+    uint8_t fields[12];
+    size_t used = put(fields, crc, 4);
+    used += put(fields + used, size, 4);
+    used += put(fields + used, size, 4);
+    file_writer_patch(writer->file, (int64_t)member->begin + CRC_AT, fields, used);
+    file_writer_patch(writer->file, (int64_t)member->content, head, member->head_bytes);
+    return list_member(writer, member->name, member->begin, crc, size, error);
 }
 
 int zip_writer_commit(struct zip_writer **out, struct error *error)

@@ -3,6 +3,7 @@
 #define DATA_ZIP_WRITE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -15,6 +16,14 @@ int zip_writer_open(struct zip_writer **out, const char *path, struct error *err
  * SIMCLR_UNSUPPORTED past 4 GiB, which would need zip64; SIMCLR_NO_MEMORY. A write that fails is told by commit. */
 int zip_writer_add(struct zip_writer *writer, const char *name, const void *head, size_t head_bytes, const void *bytes,
                    size_t count, struct error *error);
+
+/* A member that is written while it is made. Until its end nothing else is added, and `name` stays the caller's. Its
+ * head, of `head_bytes`, is given at the end; `at_most` is what head and bytes may take. SIMCLR_UNSUPPORTED past 4 GiB,
+ * and where the file is a pipe or a device, in which nothing can be filled in afterwards. */
+int zip_writer_begin(struct zip_writer *writer, const char *name, size_t head_bytes, uint64_t at_most,
+                     struct error *error);
+void zip_writer_put(struct zip_writer *writer, const void *bytes, size_t count);
+int zip_writer_end(struct zip_writer *writer, const void *head, struct error *error);
 
 /* Ends the archive and gives it its name. Nulls. */
 int zip_writer_commit(struct zip_writer **writer, struct error *error);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/memory.h"
 #include "base/npy.h"
 #include "data/bytes/zip.h"
@@ -13,6 +14,7 @@ void arrays_free(struct arrays *arrays)
     memory_free(arrays->values);
     memory_free(arrays->owned[0]);
     memory_free(arrays->owned[1]);
+    memory_free(arrays->owned[2]);
     *arrays = (struct arrays){0};
 }
 
@@ -37,12 +39,26 @@ static int add_ignored(struct arrays *out, const char *name)
     return SIMCLR_OK;
 }
 
+/* As many halves as the table has values. */
+static int set_halves(struct arrays *out, const void *halves, const char *name, struct error *error)
+{
+    const size_t count = (size_t)out->rows * (size_t)out->dim;
+    out->values = memory_array(count, sizeof *out->values);
+    if (!out->values) return error_no_memory(error, name, count * sizeof *out->values);
+    for (size_t i = 0; i < count; i++) {
+        uint16_t half;
+        memcpy(&half, (const char *)halves + i * sizeof half, sizeof half);
+        out->values[i] = half_to_float(half);
+    }
+    return SIMCLR_OK;
+}
+
 /* ---- NumPy ---- */
 
 static int check_features(const struct npy_array *array, const char *name, struct error *error)
 {
     char type[32];
-    if (array->type != 'f' || array->item != 4 || array->big_endian)
+    if (array->type != 'f' || (array->item != 4 && array->item != 2) || array->big_endian)
         return error_set(error, SIMCLR_DATA, "%s: the features are %s: save them as float32, with .astype('<f4')", name,
                          npy_type(array, type, sizeof type));
     if (array->fortran)
@@ -52,14 +68,16 @@ static int check_features(const struct npy_array *array, const char *name, struc
     return SIMCLR_OK;
 }
 
-/* The block, a whole .npy file, becomes the features: they move to its beginning, where they are aligned. */
+/* The block, a whole .npy file, is taken over: it becomes the features, which move to its beginning, where they are
+ * aligned, or is freed. */
 static int take_features(struct arrays *out, uint8_t *block, size_t count, const char *name, struct error *error)
 {
     struct npy_array array;
     int status = npy_parse(&array, block, count, count, name, error);
     if (!status) status = check_features(&array, name, error);
     if (!status) status = set_shape(out, array.dims, array.rank, name, error);
-    if (status) {
+    if (!status && array.item == 2) status = set_halves(out, block + array.offset, name, error);
+    if (status || array.item == 2) {
         memory_free(block);
         return status;
     }
@@ -92,7 +110,7 @@ int arrays_read_npy(struct arrays *out, const struct blob *blob, const char *pat
 
 /* ---- .npz: a zip archive of .npy files ---- */
 
-enum { FEATURES, NAMES, LABELS, MEMBERS };
+enum { FEATURES, NAMES, LABELS, CLASSES, MEMBERS };
 
 struct npz {
     struct arrays *out;
@@ -129,7 +147,7 @@ static int place_member(struct npz *npz, int which, const struct zip_member *mem
 
 static int visit(void *context, const struct zip_member *member, struct error *error)
 {
-    static const char *const names[MEMBERS] = {"features.npy", "names.npy", "labels.npy"};
+    static const char *const names[MEMBERS] = {"features.npy", "names.npy", "labels.npy", "classes.npy"};
     struct npz *npz = context;
     for (int i = 0; i < MEMBERS; i++)
         if (strcmp(member->name, names[i]) == 0) return place_member(npz, i, member, error);
@@ -181,6 +199,7 @@ int arrays_read_npz(struct arrays *out, const struct blob *blob, const char *pat
     if (!status) status = take_features(out, block, count, name, error);
     if (!status) status = read_texts(&out->names, &out->owned[0], &npz, NAMES, "names", error);
     if (!status) status = read_texts(&out->labels, &out->owned[1], &npz, LABELS, "labels", error);
+    if (!status) status = read_texts(&out->classes, &out->owned[2], &npz, CLASSES, "classes", error);
     return status;
 }
 
@@ -203,8 +222,8 @@ int arrays_read_safetensors(struct arrays *out, const struct safetensors *file, 
     if (!features)
         return error_set(error, SIMCLR_DATA, "%s: has no tensor called features; a model is given by --checkpoint",
                          path);
-    if (features->dtype != ST_F32)
-        return error_set(error, SIMCLR_DATA, "%s: the features are not F32: save them as float32", path);
+    if (features->dtype != ST_F32 && features->dtype != ST_F16)
+        return error_set(error, SIMCLR_DATA, "%s: the features are not F32 (or F16): save them as float32", path);
     int status = set_shape(out, features->dims, features->rank, path, error);
     for (int i = 0; !status && i < safetensors_count(file); i++) {
         const struct safetensors_entry *entry = safetensors_at(file, i);
@@ -213,10 +232,13 @@ int arrays_read_safetensors(struct arrays *out, const struct safetensors *file, 
             status = borrow_texts(&out->names, entry, false, path, error);
         else if (strcmp(entry->name, "labels") == 0)
             status = borrow_texts(&out->labels, entry, true, path, error);
+        else if (strcmp(entry->name, "classes") == 0)
+            status = borrow_texts(&out->classes, entry, false, path, error);
         else
             status = add_ignored(out, entry->name);
     }
     if (status) return status;
+    if (features->dtype == ST_F16) return set_halves(out, features->data, path, error);
     out->values = memory_allocate(features->bytes);
     if (!out->values) return error_no_memory(error, path, features->bytes);
     memcpy(out->values, features->data, features->bytes);

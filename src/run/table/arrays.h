@@ -14,21 +14,23 @@ struct arrays {
     float *values; /* [rows][dim], a block of its own; may hold what is not finite */
     int64_t rows;
     int dim;
-    struct texts names, labels; /* not opened yet; TEXTS_NONE where the file has none */
-    int ignored;                /* arrays of other names */
+    struct texts names, labels, classes; /* not opened yet; TEXTS_NONE where the file has none */
+    int ignored;                         /* arrays of other names */
     char first_ignored[64];
-    void *owned[2]; /* what names and labels borrow */
+    void *owned[3]; /* what names, labels and classes borrow */
 };
 void arrays_free(struct arrays *arrays);
 
-/* One array in all: the features. Its names and labels lie in files of their own. */
+/* Features are float32, or float16, which becomes float32.
+ *
+ * One array in all: the features. Its names and labels lie in files of their own. */
 int arrays_read_npy(struct arrays *out, const struct blob *blob, const char *path, struct error *error);
 
-/* Members features.npy, names.npy, labels.npy; the last two may be absent. */
+/* Members features.npy, names.npy, labels.npy, classes.npy; all but the first may be absent. */
 int arrays_read_npz(struct arrays *out, const struct blob *blob, const char *path, struct error *error);
 
-/* Tensors features F32 [N][D], names U8 (texts, each ended by NUL), labels I64 [N] or U8 as names are. Names and labels
- * are borrowed from `file`. */
+/* Tensors features F32 or F16 [N][D], names U8 (texts, each ended by NUL), labels I64 [N] or U8 as names are, classes
+ * U8 as names are. All but the features are borrowed from `file`. */
 int arrays_read_safetensors(struct arrays *out, const struct safetensors *file, const char *path, struct error *error);
 
 #endif

@@ -1,6 +1,7 @@
 /* run/table/feature_table.c -- see feature_table.h. */
 #include "run/table/feature_table.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "data/names/labels.h"
 #include "run/table/arrays.h"
 
@@ -124,6 +126,37 @@ static int add_names(struct feature_table *table, struct arrays *arrays, const c
     return status;
 }
 
+/* Labels are numbers of classes that have names. Empty texts at the end are no classes: they fill the file up. */
+static int add_numbered(struct feature_table *table, struct arrays *arrays, const char *name, struct error *error)
+{
+    struct text text = {0};
+    int64_t classes = texts_count(&arrays->classes);
+    int status = texts_open(&arrays->classes, name, error);
+    for (int64_t i = 0; !status && i < classes; i++) {
+        status = texts_next(&arrays->classes, &text, i, name, error);
+        if (!status && text.length == 0) classes = i;
+        if (!status && text.length > 0) status = catalog_add_class(&table->catalog, text.bytes, error);
+    }
+    for (int64_t i = 0; !status && i < arrays->rows; i++) {
+        int64_t label = -1;
+        status = texts_next(&arrays->labels, &text, i, name, error);
+        if (!status && (!number_parse_integer(text.bytes, &label) || label >= classes))
+            status = error_set(error, SIMCLR_DATA,
+                               "%s: row %" PRId64 " has the label %.40s, and there are %" PRId64
+                               " names of classes: leave `classes` out, or give one for each label",
+                               name, i, text.bytes, classes);
+        table->catalog.label[i] = label < 0 ? -1 : (int32_t)label;
+    }
+    text_free(&text);
+    return status;
+}
+
+static bool are_numbers(const struct texts *texts)
+{
+    return texts->form == TEXTS_INT64 ||
+           (texts->form == TEXTS_ITEMS && (texts->array.type == 'i' || texts->array.type == 'u'));
+}
+
 static int add_labels(struct feature_table *table, struct arrays *arrays, const char *name, struct error *error)
 {
     struct labels labels = {0};
@@ -131,6 +164,8 @@ static int add_labels(struct feature_table *table, struct arrays *arrays, const 
     if (arrays->labels.form == TEXTS_NONE) return SIMCLR_OK;
     table->labelled = true;
     int status = check_count(&arrays->labels, "labels", arrays->rows, name, error);
+    if (!status && arrays->classes.form != TEXTS_NONE && are_numbers(&arrays->labels))
+        return add_numbered(table, arrays, name, error);
     for (int64_t i = 0; !status && i < arrays->rows; i++) {
         status = texts_next(&arrays->labels, &text, i, name, error);
         if (!status && text.length > 0)

@@ -21,13 +21,14 @@ struct feature_table {
 
 /* Reads a file of features. What it is, its first bytes say (docs/formats.md):
  *   .npy          the features; names in NAME.txt and labels in NAME.labels.txt beside NAME.npy, one a line, if there
- *   .npz          arrays features, names, labels
- *   .safetensors  tensors features, names, labels
- * Features are float32 [N][D] in C order. Labels are whole numbers, a negative one meaning none, or names of classes,
- * an empty one meaning none (labels_resolve). Everything else is refused with a sentence: SIMCLR_CORRUPT for a file
- * that lies about its shape or is damaged; SIMCLR_DATA for another type, order or number of axes, names or labels that
- * don't match the rows, an empty name, a value that is not finite (with the row's name); SIMCLR_UNSUPPORTED for
- * pickles; SIMCLR_IO, SIMCLR_NO_MEMORY. */
+ *   .npz          arrays features, names, labels, classes
+ *   .safetensors  tensors features, names, labels, classes
+ * Features are float32, or float16, [N][D] in C order. Labels are whole numbers, a negative one meaning none, or names
+ * of classes, an empty one meaning none (labels_resolve). With classes, label i is called by the i-th. Everything else
+ * is refused with a sentence: SIMCLR_CORRUPT for a file that lies about its shape or is damaged; SIMCLR_DATA for
+ * another type, order or number of axes, names or labels that don't match the rows, an empty name, a label that no
+ * class is there for, a value that is not finite (with the row's name); SIMCLR_UNSUPPORTED for pickles; SIMCLR_IO,
+ * SIMCLR_NO_MEMORY. */
 int feature_table_open(struct feature_table *out, const char *path, struct error *error);
 void feature_table_free(struct feature_table *table);
 
