@@ -78,6 +78,12 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
   simclr_flags(write_export)
   target_link_libraries(write_export PRIVATE room_checkpoint)
 
+  # Writes tables of features in every format, for tests/system/check_tables.py.
+  add_executable(write_tables ${PROJECT_SOURCE_DIR}/tests/system/write_tables.c)
+  simclr_flags(write_tables)
+  target_include_directories(write_tables PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(write_tables PRIVATE room_run)
+
   # The program as its users meet it: each script gets the path of the program and of the build folder.
   file(GLOB FILES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/system/test_*.sh)
   foreach(FILE ${FILES})

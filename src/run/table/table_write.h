@@ -32,6 +32,7 @@ struct table_shape {
     int64_t rows; /* at most so many will come */
     int dim;
     bool half;                      /* features as float16, where the format has it */
+    size_t longest_name;            /* bytes, at most */
     bool odd_names;                 /* a name is no line as it is (lines_need_mark): lists are escaped */
     int classes;                    /* 0: rows have no labels, and files have no place for any */
     const char *const *class_names; /* [classes], borrowed until commit or abort */

@@ -94,21 +94,28 @@ const struct table_kind table_npy = {"npy", ".npy", true, open_npy, add_npy, com
 
 /* ---- .npz ------------------------------------------------------------------------------------------------------ */
 
+/* Known before the long work: features, and names of four bytes a character, as many as the longest has. */
+static int check_archive(const struct table_writer *writer, uint64_t row, struct error *error)
+{
+    const uint64_t rows = (uint64_t)writer->shape.rows, labels = writer->shape.classes > 0 ? sizeof(int64_t) : 0;
+    const uint64_t all = row + labels + 4 * (uint64_t)writer->shape.longest_name, most = UINT32_MAX - (1u << 20);
+    if (rows <= most / all) return SIMCLR_OK;
+    return error_set(error, SIMCLR_UNSUPPORTED,
+                     "%s: %" PRIu64
+                     " rows of %d features, with names of up to %zu bytes, take more than the 4 GiB that "
+                     "an .npz can have here: give another --format, such as npy",
+                     writer->path[TABLE_FEATURES], rows, writer->shape.dim, writer->shape.longest_name);
+}
+
 static int open_npz(struct table_writer *writer, struct error *error)
 {
     char header[NPY_HEADER];
-    const char *path = writer->path[TABLE_FEATURES];
-    const size_t item = writer->halves ? 2 : 4, head = features_header(header, writer, writer->shape.rows);
-    const int status = zip_writer_open(&writer->zip, path, error);
+    const size_t head = features_header(header, writer, writer->shape.rows);
+    const uint64_t row = (uint64_t)writer->shape.dim * (writer->halves ? 2 : 4);
+    int status = check_archive(writer, row, error);
+    if (!status) status = zip_writer_open(&writer->zip, writer->path[TABLE_FEATURES], error);
     if (status) return status;
-    const uint64_t row = (uint64_t)writer->shape.dim * item, rows = (uint64_t)writer->shape.rows;
-    if (rows > UINT32_MAX / row)
-        return error_set(error, SIMCLR_UNSUPPORTED,
-                         "%s: %" PRIu64
-                         " rows of %d features take more than the 4 GiB that an .npz can have here: give "
-                         "another --format, such as npy",
-                         path, rows, writer->shape.dim);
-    return zip_writer_begin(writer->zip, "features.npy", head, head + rows * row, error);
+    return zip_writer_begin(writer->zip, "features.npy", head, head + (uint64_t)writer->shape.rows * row, error);
 }
 
 static int add_npz(struct table_writer *writer, const struct table_row *row, struct error *error)
