@@ -32,8 +32,8 @@ static size_t element_bytes(enum safetensors_dtype dtype)
 
 static const char *type_name(enum safetensors_dtype dtype)
 {
-    static const char *const NAMES[] = {
-        [ST_F32] = "F32", [ST_F64] = "F64", [ST_I64] = "I64", [ST_U8] = "U8", [ST_BF16] = "BF16", [ST_F16] = "F16", [ST_OTHER] = "?"};
+    static const char *const NAMES[] = {[ST_F32] = "F32",   [ST_F64] = "F64", [ST_I64] = "I64", [ST_U8] = "U8",
+                                        [ST_BF16] = "BF16", [ST_F16] = "F16", [ST_OTHER] = "?"};
     return NAMES[dtype];
 }
 

@@ -160,8 +160,8 @@ check 3 '^$' "^simclr: .*cut.png" explore neighbours --query cut.png
 check 3 '^$' "^simclr: --query absent.jpg: there is no such file" explore neighbours --query absent.jpg
 check 2 '^$' 'neighbours of the whole set go to a file' explore neighbours
 check 2 '^$' 'of the whole set 50 neighbours of each image are found at most' explore neighbours -k 51 --out x.npz
-check 2 '^$' 'give a name that ends in .npz, .csv, .jsonl, .html or .png' explore neighbours --out x.txt
-check 2 '^$' 'give a name that ends in .npy, .csv, .svg or .png' explore map --out x.jpg
+check 2 '^$' 'give a name that ends in .npz, .csv, .jsonl, .parquet, .html or .png' explore neighbours --out x.txt
+check 2 '^$' 'give a name that ends in .npy, .csv, .parquet, .svg or .png' explore map --out x.jpg
 check 2 '^$' 'map needs a trained encoder and images' "$simclr" map
 check 2 '^$' 'map needs --data PATH' "$simclr" map run
 check 2 '^$' 'would write over' explore map --out "$query"
