@@ -178,4 +178,22 @@ cat pipe >piped.csv
 wait $!
 embed '' --data set --out whole.csv
 same piped.csv whole.csv
+
+# ---- memory: rows are written as they come; what grows is the list of names ----
+check 0 '' '' "$simclr" pretrain --data synthetic --synthetic-images 32 --width 1/8 --depth 18 --head-dim 2048 --batch 16 --epochs 1 --image-size 8 --no-tensorboard \
+    --knn-every 0 --diagnostics-images 0 --threads 1 --precision float32 --out wide
+python "$simclr" <<'PY'
+import os, subprocess, sys
+def peak(images, format):
+    words = [sys.argv[1], "embed", "--checkpoint", "wide", "--data", "synthetic", "--synthetic-images", str(images), "--layer", "2", "--image-size", "8",
+             "--threads", "1", "--precision", "float32", "--out", "wide." + format]
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    assert status == 0
+    return usage.ru_maxrss / 1024
+for format in ("npy", "npz", "safetensors", "parquet", "csv"):
+    few, many = peak(1000, format), peak(5000, format)
+    rows = 4000 * 2048 * 4 / 2**20
+    assert many - few < rows / 4, f"{format}: {few:.1f} MiB for 1000 images, {many:.1f} for 5000: rows take {rows:.1f}"
+PY
 finish
