@@ -44,7 +44,8 @@ float *logistic_columns(struct backend *backend, const float *x, int64_t rows, i
  * too few (fewer than 50 rows, or nothing of classes that have more than a tenth of the rows), every row is held out
  * once, in as many folds as the largest class has rows, at most ten. A class of one row is never held out.
  * args->l2 >= 0 is taken as it is (no grid). SIMCLR_DATA where it is not given and no class has two rows. Features are
- * standardised by training mean and std inside. args->preconditioner and args->columns are not used: the sweep makes
+ * standardised by training mean and std inside. Few rows of many features are fitted in the rows' own space, where the
+ * optimum lies (eval/row_space.h). args->preconditioner and args->columns are not used: the sweep makes
  * its own. */
 enum { LOGISTIC_PAPERS_GRID = 45, LOGISTIC_GRID_MAX = 64 };
 void logistic_papers_grid(double grid[LOGISTIC_PAPERS_GRID]); /* appendix B.8: from 1e5 to 1e-6, log-spaced */

@@ -7,6 +7,7 @@
 #include "eval/calibration.h"
 #include "eval/held_out.h"
 #include "eval/logistic.h"
+#include "eval/row_space.h"
 
 /* The grid: l2 on standardised features, strongest first, so that each fit starts from a smoother neighbour. */
 static const double sweep_grid[] = {1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6};
@@ -47,7 +48,9 @@ static int sweep_split(struct sweep *sweep, const struct logistic_args *args, ui
 struct standardization {
     const struct logistic_args *args;
     struct logistic_sweep *out;
-    const struct sweep *sweep;
+    struct stop stop;     /* what is left undone once it is asked for is not used */
+    const int64_t *place; /* [rows]: where a row goes; NULL: where it is */
+    float *x;             /* [rows][dim] */
 };
 
 /* A thread's share of the columns, row after row: sums in the order of the rows, whatever the number of threads. */
@@ -58,7 +61,7 @@ static void measure_columns(void *context, int thread, int threads)
     double *mean = job->out->mean, *scale = job->out->scale;
     int64_t first, last;
     pool_share(args->dim, thread, threads, &first, &last);
-    const struct stop stop = pool_stop(job->sweep->backend->pool); /* what is left undone then is not used */
+    const struct stop stop = job->stop;
     for (int64_t i = 0; i < args->rows && !stop_is_asked(stop); i++)
         for (int64_t d = first; d < last; d++) mean[d] += (double)args->x[i * args->dim + d];
     for (int64_t d = first; d < last; d++) mean[d] /= (double)args->rows;
@@ -78,12 +81,12 @@ static void place_columns(void *context, int thread, int threads)
     const struct standardization *job = context;
     const struct logistic_args *args = job->args;
     const double *mean = job->out->mean, *scale = job->out->scale;
-    const struct stop stop = pool_stop(job->sweep->backend->pool);
+    const struct stop stop = job->stop;
     int64_t first, last;
     pool_share(args->dim, thread, threads, &first, &last);
     for (int64_t i = 0; i < args->rows && !stop_is_asked(stop); i++)
         for (int64_t d = first; d < last; d++)
-            job->sweep->x[job->sweep->place[i] * args->dim + d] =
+            job->x[(job->place ? job->place[i] : i) * args->dim + d] =
                 (float)(((double)args->x[i * args->dim + d] - mean[d]) * scale[d]);
 }
 
@@ -98,7 +101,7 @@ static int sweep_arrange(struct sweep *sweep, const struct logistic_args *args, 
         sweep->place[row] = place;
         sweep->labels[place] = args->labels[row];
     }
-    struct standardization job = {args, out, sweep};
+    struct standardization job = {args, out, pool_stop(sweep->backend->pool), sweep->place, sweep->x};
     pool_split(sweep->backend->pool, place_columns, &job);
     memory_free(sweep->columns);
     sweep->columns = logistic_columns(sweep->backend, sweep->x, args->rows, args->dim, args->classes);
@@ -112,17 +115,13 @@ static int sweep_arrange(struct sweep *sweep, const struct logistic_args *args, 
     return SIMCLR_OK;
 }
 
+/* out has means and scales. */
 static int sweep_standardize(struct sweep *sweep, const struct logistic_args *args, struct logistic_sweep *out,
                              struct error *error)
 {
     const size_t dim = (size_t)args->dim;
-    out->mean = memory_array(dim, sizeof(double));
-    out->scale = memory_array(dim, sizeof(double));
     sweep->x = memory_array((size_t)args->rows * dim, sizeof(float));
-    if (!out->mean || !out->scale || !sweep->x)
-        return error_no_memory(error, "standardised features", (size_t)args->rows * dim * sizeof(float));
-    struct standardization job = {args, out, sweep};
-    pool_split(sweep->backend->pool, measure_columns, &job);
+    if (!sweep->x) return error_no_memory(error, "standardised features", (size_t)args->rows * dim * sizeof(float));
     sweep->all.x = sweep->fit.x = sweep->x;
     const int status = sweep_arrange(sweep, args, out, 0, error);
     if (status) return status;
@@ -277,18 +276,13 @@ static int check_choice(const struct sweep *sweep, const struct logistic_args *a
                      "--l2, or more images");
 }
 
-int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out,
-                   struct error *error)
+/* The sweep over rows that out->mean and out->scale standardise. */
+static int sweep_run(struct backend *backend, const struct logistic_args *args, uint64_t seed,
+                     struct logistic_sweep *out, struct error *error)
 {
     struct sweep sweep = {.backend = backend};
     const size_t weights = (size_t)args->classes * (size_t)args->dim;
-    *out = (struct logistic_sweep){.dim = args->dim, .classes = args->classes, .temperature = 1};
-    if (args->rows > UINT32_MAX)
-        return error_set(error, SIMCLR_UNSUPPORTED, "linear: more than 2^32 rows are not supported");
-    if (args->grid && (args->grid_count < 1 || args->grid_count > LOGISTIC_GRID_MAX))
-        return error_set(error, SIMCLR_INVALID, "linear: a grid has 1 to %d penalties", LOGISTIC_GRID_MAX);
-    int status = logistic_check(args, error);
-    if (status == SIMCLR_OK) status = sweep_split(&sweep, args, seed, error);
+    int status = sweep_split(&sweep, args, seed, error);
     if (status == SIMCLR_OK) status = check_choice(&sweep, args, error);
     if (status == SIMCLR_OK) status = sweep_standardize(&sweep, args, out, error);
     float *rounded = memory_array(weights, sizeof(float));
@@ -306,7 +300,88 @@ int logistic_sweep(struct backend *backend, const struct logistic_args *args, ui
     }
     memory_free(rounded);
     sweep_close(&sweep);
-    if (status != SIMCLR_OK) logistic_sweep_free(out);
+    return status;
+}
+
+/* ---- few rows of many features ------------------------------------------------------------------------------- */
+
+static int find_row_space(struct row_space *space, struct backend *backend, const struct logistic_args *args,
+                          struct logistic_sweep *out, struct error *error)
+{
+    const size_t values = (size_t)args->rows * (size_t)args->dim;
+    float *x = memory_array(values, sizeof *x);
+    if (!x) return error_no_memory(error, "standardised features", values * sizeof *x);
+    struct standardization job = {args, out, pool_stop(backend->pool), NULL, x};
+    pool_split(backend->pool, place_columns, &job);
+    const int status = row_space_find(space, backend, x, args->rows, args->dim, error);
+    memory_free(x);
+    return status;
+}
+
+/* The sweep over coordinates, which are standardised already. */
+static int run_within(struct logistic_sweep *within, const struct row_space *space, struct backend *backend,
+                      const struct logistic_args *args, uint64_t seed, struct error *error)
+{
+    struct logistic_args few = *args;
+    few.x = space->coordinates;
+    few.dim = space->rank;
+    *within = (struct logistic_sweep){.dim = space->rank, .classes = args->classes, .temperature = 1};
+    within->mean = memory_array((size_t)space->rank, sizeof *within->mean);
+    within->scale = memory_array((size_t)space->rank, sizeof *within->scale);
+    if (!within->mean || !within->scale) return error_no_memory(error, "linear classifier", (size_t)space->rank * 8);
+    for (int r = 0; r < space->rank; r++) within->scale[r] = 1;
+    return sweep_run(backend, &few, seed, within, error);
+}
+
+static int sweep_few_rows(struct backend *backend, const struct logistic_args *args, uint64_t seed,
+                          struct logistic_sweep *out, struct error *error)
+{
+    const size_t weights = (size_t)args->classes * (size_t)args->dim;
+    struct row_space space = {0};
+    struct logistic_sweep within = {0};
+    int status = find_row_space(&space, backend, args, out, error);
+    if (!status) status = run_within(&within, &space, backend, args, seed, error);
+    if (!status) {
+        double *mean = out->mean, *scale = out->scale, *weight = memory_array(weights, sizeof *weight);
+        if (!weight) status = error_no_memory(error, "linear classifier", weights * sizeof *weight);
+        if (weight) {
+            row_space_expand(&space, backend->pool, weight, within.weight, args->classes);
+            *out = within;
+            out->dim = args->dim;
+            out->mean = mean, out->scale = scale, out->weight = weight;
+            within.bias = NULL;
+        }
+    }
+    logistic_sweep_free(&within);
+    row_space_free(&space);
+    return status;
+}
+
+static int measure(struct backend *backend, const struct logistic_args *args, struct logistic_sweep *out,
+                   struct error *error)
+{
+    out->mean = memory_array((size_t)args->dim, sizeof *out->mean);
+    out->scale = memory_array((size_t)args->dim, sizeof *out->scale);
+    if (!out->mean || !out->scale) return error_no_memory(error, "means of features", (size_t)args->dim * 8);
+    struct standardization job = {args, out, pool_stop(backend->pool), NULL, NULL};
+    pool_split(backend->pool, measure_columns, &job);
+    return SIMCLR_OK;
+}
+
+int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out,
+                   struct error *error)
+{
+    *out = (struct logistic_sweep){.dim = args->dim, .classes = args->classes, .temperature = 1};
+    if (args->rows > UINT32_MAX)
+        return error_set(error, SIMCLR_UNSUPPORTED, "linear: more than 2^32 rows are not supported");
+    if (args->grid && (args->grid_count < 1 || args->grid_count > LOGISTIC_GRID_MAX))
+        return error_set(error, SIMCLR_INVALID, "linear: a grid has 1 to %d penalties", LOGISTIC_GRID_MAX);
+    int status = logistic_check(args, error);
+    if (!status) status = measure(backend, args, out, error);
+    if (!status)
+        status = row_space_helps(args->rows, args->dim) ? sweep_few_rows(backend, args, seed, out, error)
+                                                        : sweep_run(backend, args, seed, out, error);
+    if (status) logistic_sweep_free(out);
     return status;
 }
 
