@@ -89,8 +89,8 @@ SIMCLR_API const char *simclr_config_yaml(simclr_config *config);
 typedef struct simclr_option {
     const char *name;         /* "learning-rate" */
     const char *argument;     /* "RATE"; NULL: a boolean, written --name or --no-name */
-    const char *type;         /* "text", "integer", "number", "boolean", "choice", "size", "r,g,b"; "list": texts, one a
-                                 line, to which each further simclr_config_set adds one */
+    const char *type;         /* "text", "integer", "number", "boolean", "choice", "size", "time", "r,g,b"; "list":
+                                 texts, one a line, to which each further simclr_config_set adds one */
     const char *default_text; /* "" for text that is not given; "auto": the command finds a value */
     const char *choices;      /* "lars|sgd|adamw", or NULL */
     const char *words;        /* words that stand for numbers, "none=0|linear=1", or NULL */

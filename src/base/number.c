@@ -198,3 +198,59 @@ void number_format_bytes(int64_t value, char out[NUMBER_TEXT])
     else
         snprintf(out, NUMBER_TEXT, "%" PRId64 "%c", value, suffixes[power - 1]);
 }
+
+/* ---- times ---- */
+
+static const struct {
+    char unit;
+    double seconds;
+} units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+enum { UNITS = sizeof units / sizeof *units };
+
+bool number_parse_duration(const char *text, double *out)
+{
+    size_t next = 0; /* units from here on may still come */
+    double sum = 0;
+    if (strcmp(text, "0") == 0) {
+        *out = 0;
+        return true;
+    }
+    if (*text == '\0') return false;
+    while (*text != '\0') {
+        char digits[NUMBER_TEXT];
+        double value;
+        const size_t length = strspn(text, "0123456789.");
+        if (length == 0 || length >= sizeof digits) return false;
+        memcpy(digits, text, length);
+        digits[length] = '\0';
+        if (!number_parse(digits, &value)) return false;
+        while (next < UNITS && units[next].unit != text[length]) next++;
+        if (next == UNITS) return false;
+        sum += value * units[next++].seconds;
+        text += length + 1;
+    }
+    if (!(sum <= 1e12)) return false;
+    *out = sum;
+    return true;
+}
+
+void number_format_duration(double seconds, char out[NUMBER_TEXT])
+{
+    int64_t left = (int64_t)seconds;
+    int used = 0;
+    if (!(seconds > 0)) {
+        snprintf(out, NUMBER_TEXT, "0");
+        return;
+    }
+    if (seconds >= 1e9 || (double)left != seconds) {
+        char number[NUMBER_TEXT];
+        number_format(seconds, number);
+        snprintf(out, NUMBER_TEXT, "%.*ss", (int)(NUMBER_TEXT - 2), number);
+        return;
+    }
+    for (size_t i = 0; i < UNITS; i++) {
+        const int64_t unit = (int64_t)units[i].seconds, count = left / unit;
+        if (count > 0) used += snprintf(out + used, NUMBER_TEXT - (size_t)used, "%" PRId64 "%c", count, units[i].unit);
+        left -= count * unit;
+    }
+}

@@ -6,6 +6,7 @@
 #include "run/session.h"
 
 int command_pretrain(struct session *session, struct error *error);
+int command_plan(struct session *session, struct error *error);
 int command_watch(struct session *session, struct error *error);
 int command_verify(struct session *session, struct error *error);
 int command_finetune(struct session *session, struct error *error);

@@ -5,6 +5,7 @@
 
 const struct command_entry command_table[COMMAND_COUNT] = {
     [COMMAND_PRETRAIN] = {.run = command_pretrain},
+    [COMMAND_PLAN] = {.run = command_plan},
     [COMMAND_WATCH] = {command_watch, {.no_network = true}},
     [COMMAND_VERIFY] = {command_verify, {.no_network = true, .recipe_is_of_run = true}},
     [COMMAND_KNN] = {command_knn, {.batch_is_of_features = true, .keeps_features = true}},

@@ -18,6 +18,20 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .examples = "simclr pretrain --data photos/ --out run/\n"
                         "simclr pretrain --recipe recipes/cifar10-small.yaml --data cifar10/ --out run/ --seed 2",
         },
+    [COMMAND_PLAN] =
+        {
+            .name = "plan",
+            .elsewhere = "estimate|predict-time|dry-run|dryrun|budget|preflight|profile-run",
+            .summary = "say what a pretraining will take, before it starts: memory, time, disk",
+            .help = "Takes the options of pretrain and trains nothing. It says how large the network is, what memory a "
+                    "step takes and the largest batch that fits, times the views and a few steps on this machine, and "
+                    "says how long the whole will take and what it will leave on the disk. What cannot work is refused "
+                    "with the reason. With --time it says how many epochs that allows.",
+            .examples = "simclr plan --data photos/ --out run/\n"
+                        "simclr plan --recipe recipes/cifar10.yaml --data cifar10/ --json\n"
+                        "simclr plan --data photos/ --time 2h",
+            .borrows = COMMAND_SET(COMMAND_PRETRAIN),
+        },
     [COMMAND_WATCH] =
         {
             .name = "watch",

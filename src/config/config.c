@@ -382,6 +382,20 @@ static int check_groups(const struct config *c, struct error *error)
                      images == 1 ? " (an image alone would be normalised by itself)" : "");
 }
 
+/* Who decides how long a run is: the nearer hand, or neither. */
+static int check_length(const struct config *c, struct error *error)
+{
+    static const char *const others[] = {"epochs", "steps"};
+    const struct option_row *time = option_find("time", c->command);
+    for (size_t i = 0; time && c->time > 0 && i < sizeof others / sizeof *others; i++) {
+        const int origin = c->origin[option_find(others[i], c->command) - config_options];
+        if (origin > 0 && origin == c->origin[time - config_options])
+            return error_set(error, SIMCLR_INVALID,
+                             "--time chooses the epochs, and --%s gives them: give one of the two", others[i]);
+    }
+    return SIMCLR_OK;
+}
+
 int config_check(const struct config *c, struct error *error)
 {
     int status = check_required(c, error);
@@ -391,6 +405,7 @@ int config_check(const struct config *c, struct error *error)
     status = check_views(c, error);
     if (!status) status = check_encoder(c, error);
     if (!status) status = check_groups(c, error);
+    if (!status) status = check_length(c, error);
     if (status != SIMCLR_OK) return status;
     if (c->epochs > 0 && c->warmup_epochs > (double)c->epochs) {
         return check_order("warmup-epochs", c->warmup_epochs, "epochs", (double)c->epochs, error);

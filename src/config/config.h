@@ -15,6 +15,7 @@
 /* In the order of --help. Each has a row in config/commands.c (its words) and one in command/table.c (what it does). */
 enum command {
     COMMAND_PRETRAIN,
+    COMMAND_PLAN,
     COMMAND_WATCH,
     COMMAND_VERIFY,
     COMMAND_KNN,
@@ -50,6 +51,7 @@ struct command_row {
     const char *word;      /* the option that a word without a name is a value of, or NULL */
     const char *help;      /* a paragraph */
     const char *examples;  /* lines to try, with line breaks between them */
+    command_set borrows;   /* it takes all options of these commands too, but those that say `without` */
 };
 extern const struct command_row config_commands[COMMAND_COUNT];
 
@@ -85,6 +87,8 @@ struct config {
     int64_t batch, epochs, seed, threads, workers;
     int64_t batch_norm_images; /* "all" = 0 accepted */
     bool batch_norm_shuffle;
+    int64_t steps; /* 0: whole epochs */
+    double time;   /* seconds; 0: --epochs decides */
     double warmup_epochs, learning_rate, momentum, weight_decay, trust, temperature, ema;
     char *precision, *device, *cpu, *convolution, *recompute, *pin;
     /* a run */
@@ -138,6 +142,7 @@ enum option_type {
     OPTION_BOOLEAN,
     OPTION_CHOICE,
     OPTION_BYTES,    /* int64_t; written 8G, 512M, 1.5G (powers of 1024) */
+    OPTION_DURATION, /* double, seconds; written 90s, 30m, 1h30m, 2d; 0: none */
     OPTION_RGB       /* char *: three numbers "r,g,b", or "" */
 };
 
@@ -150,6 +155,7 @@ struct option_row {
     enum option_type type;
     size_t offset;            /* of the field in struct config */
     command_set commands;     /* which commands take it */
+    command_set without;      /* which do not, although they borrow the options of one that does */
     const char *default_text; /* what --help shows and what it starts from; "auto" values are resolved by the command */
     double minimum, maximum;  /* inclusive, for numbers */
     const char *choices;      /* "lars|sgd|adamw"; for an integer the only values allowed */
@@ -159,6 +165,7 @@ struct option_row {
     bool matters;             /* changing it forbids resuming; not threads or the CPU variant, which change only the
                                  order of sums */
     bool required;            /* the command cannot start without it */
+    bool automatic;           /* "auto" is a value although it is not the default */
     bool once;                /* a flag of one start alone, which CONFIG_REPEATABLE does not repeat */
 };
 extern const struct option_row config_options[];
@@ -207,7 +214,8 @@ const char *command_hint(const char *name, char out[HINT_TEXT]);
 
 static inline bool option_of(const struct option_row *row, enum command command)
 {
-    return (row->commands & COMMAND_SET(command)) != 0;
+    const command_set of = COMMAND_SET(command);
+    return (row->commands & (of | config_commands[command].borrows)) != 0 && (row->without & of) == 0;
 }
 /* The row of `name` (dashes or underscores) that `command` takes, or NULL; its index is row - config_options. */
 const struct option_row *option_find(const char *name, enum command command);

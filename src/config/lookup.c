@@ -139,6 +139,8 @@ const char *option_type_name(enum option_type type)
         return "choice";
     case OPTION_BYTES:
         return "size";
+    case OPTION_DURATION:
+        return "time";
     case OPTION_RGB:
         return "r,g,b";
     }

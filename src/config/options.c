@@ -31,6 +31,7 @@
 #define FLAG(field) .type = OPTION_BOOLEAN, AT(field, bool), .maximum = 1
 #define INTEGER(field, low, high) .type = OPTION_INTEGER, AT(field, int64_t), .minimum = (low), .maximum = (high)
 #define NUMBER(field, low, high) .type = OPTION_NUMBER, AT(field, double), .minimum = (low), .maximum = (high)
+#define DURATION(field) .type = OPTION_DURATION, AT(field, double), .minimum = 0, .maximum = 1e9
 #define BYTES(field, low) .type = OPTION_BYTES, AT(field, int64_t), .minimum = (low), .maximum = 1125899906842624.0
 
 #define STL10_PARTS "train|unlabeled|train+unlabeled|fold0|fold1|fold2|fold3|fold4|fold5|fold6|fold7|fold8|fold9"

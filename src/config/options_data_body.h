@@ -60,8 +60,11 @@
  .elsewhere = "output|output-dir|out-dir|outdir|outfile|output-file|output-path|save-dir|save-path|save-folder|"
               "log-dir|logdir|model-dir|run-dir|work-dir|workdir|exp-dir|experiment|exp-name|checkpoint-dir|"
               "ckpt-dir|default-root-dir|o",
- .commands = ON(PRETRAIN) | WITH_LABELS, .default_text = "", .required = true,
+ .commands = ON(PRETRAIN) | WITH_LABELS, .without = ON(PLAN), .default_text = "", .required = true,
  .help = "Folder of the run; made if missing."},
+{.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
+ .commands = ON(PLAN), .default_text = "",
+ .help = "Folder that the run is to have: its disk is looked at. Nothing is written."},
 {.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
  .commands = ON(EMBED), .default_text = "",
  .help = "File of the features (not given: features.npy, or by --format). Of .npy and .tsv the names go beside it, "

@@ -5,8 +5,9 @@
 {.name = "batch", .argument = "N", INTEGER(batch, 2, 65536), .section = "Training",
  .elsewhere = "batch-size|batchsize|bs|bsz|train-batch-size|per-device-train-batch-size|per-device-batch-size|"
               "batch-size-per-gpu|batch-per-gpu|global-batch-size|eval-batch-size|mini-batch|minibatch|b",
- .commands = ON(PRETRAIN), .default_text = "256", .matters = true,
- .help = "Images in a step; each gives two views."},
+ .commands = ON(PRETRAIN), .default_text = "256", .matters = true, .automatic = true,
+ .help = "Images in a step; each gives two views (auto: the largest power of two up to 256 that leaves eight steps an "
+         "epoch and fits in memory)."},
 {.name = "batch", .argument = "N", INTEGER(batch, 2, 65536), .section = "Training",
  .commands = ON(DEMO), .default_text = "128", .matters = true,
  .help = "Images in a step; each gives two views."},
@@ -35,6 +36,16 @@
               "ep",
  .commands = ON(PRETRAIN), .default_text = "100", .matters = true,
  .help = "Passes over the images. A run goes on with a larger number, even when it was finished."},
+{.name = "steps", .argument = "N", INTEGER(steps, 0, 1e12), .section = "Training",
+ .elsewhere = "max-steps|num-steps|total-steps|train-steps|num-train-steps|max-train-steps|max-iters|training-steps",
+ .commands = ON(PRETRAIN), .default_text = "0", .matters = true,
+ .help = "Steps in all, in place of whole epochs: the last epoch may be a part of one, and rates follow these steps. "
+         "0: --epochs decides."},
+{.name = "time", .argument = "TIME", DURATION(time), .section = "Training",
+ .elsewhere = "time-limit|max-time|time-budget|max-hours|wall-time|max-duration",
+ .commands = ON(PRETRAIN), .default_text = "0", .once = true,
+ .help = "Train for so long, 90s, 30m, 2h or 1h30m, all in all: a few steps are timed first, and epochs and steps "
+         "chosen by them. A run that goes on keeps its own. 0: --epochs decides."},
 {.name = "epochs", .argument = "N", INTEGER(epochs, 1, 100000), .section = "Training",
  .commands = ON(FINETUNE), .default_text = "auto", .matters = true,
  .help = "Passes over the labelled images (auto: 60 with at most 5 % of the labels, else 30)."},

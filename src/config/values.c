@@ -30,7 +30,7 @@ static bool is_text(enum option_type type)
 
 static bool takes_auto(const struct option_row *row)
 {
-    return strcmp(row->default_text, "auto") == 0 && !is_text(row->type);
+    return (row->automatic || strcmp(row->default_text, "auto") == 0) && !is_text(row->type);
 }
 
 /* What "auto" is stored as: a value that the option cannot have otherwise. */
@@ -171,9 +171,19 @@ int value_add(struct config *config, const struct option_row *row, const char *v
     return status;
 }
 
+static int set_duration(struct config *config, const struct option_row *row, const char *value)
+{
+    double seconds;
+    if (!number_parse_duration(value, &seconds) || seconds < row->minimum || seconds > row->maximum)
+        return SIMCLR_INVALID;
+    *(double *)field_of(config, row) = seconds;
+    return SIMCLR_OK;
+}
+
 int value_set(struct config *config, const struct option_row *row, const char *value)
 {
     if (is_text(row->type)) return set_text(config, row, value);
+    if (row->type == OPTION_DURATION) return set_duration(config, row, value);
     if (row->type == OPTION_NUMBER) return set_number(config, row, value);
     if (row->type != OPTION_BOOLEAN) return set_integer(config, row, value);
     const bool on = strcmp(value, "true") == 0;
@@ -214,6 +224,8 @@ void value_write(const struct config *config, const struct option_row *row, stru
         number_format(*(const double *)field, number);
     else if (row->type == OPTION_BYTES)
         number_format_bytes(*(const int64_t *)field, number);
+    else if (row->type == OPTION_DURATION)
+        number_format_duration(*(const double *)field, number);
     else
         snprintf(number, sizeof number, "%" PRId64, *(const int64_t *)field);
     text_add(out, "%s", number);
@@ -225,7 +237,7 @@ bool value_equal(const struct config *a, const struct config *b, const struct op
 
     if (is_text(row->type)) return strcmp(*(char *const *)x, *(char *const *)y) == 0;
     if (row->type == OPTION_BOOLEAN) return *(const bool *)x == *(const bool *)y;
-    if (row->type == OPTION_NUMBER) return *(const double *)x == *(const double *)y;
+    if (row->type == OPTION_NUMBER || row->type == OPTION_DURATION) return *(const double *)x == *(const double *)y;
     return *(const int64_t *)x == *(const int64_t *)y;
 }
 
@@ -279,6 +291,9 @@ void value_allowed(const struct option_row *row, char out[ALLOWED_TEXT])
         return;
     case OPTION_BYTES:
         snprintf(out, ALLOWED_TEXT, "a size such as 512M or 8G, at most 1024T%s", automatic);
+        return;
+    case OPTION_DURATION:
+        snprintf(out, ALLOWED_TEXT, "a time such as 90s, 30m, 2h or 1h30m");
         return;
     case OPTION_NUMBER:
         snprintf(out, ALLOWED_TEXT, "a number from %s to %s%s%s", low, high, aliases, automatic);

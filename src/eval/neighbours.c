@@ -155,6 +155,13 @@ int neighbours_search(struct backend *backend, struct neighbour *list, const str
     return status;
 }
 
+size_t neighbours_bytes(int64_t count, int64_t query_count, int k)
+{
+    const size_t places = (size_t)query_count * (size_t)(k < count ? k : count);
+    return (size_t)QUERY_TILE * ROW_TILE * sizeof(float) + places * sizeof(struct neighbour) +
+           (size_t)(count + query_count) * sizeof(float) + (size_t)query_count * sizeof(int);
+}
+
 int neighbours_find(struct backend *backend, int32_t *row, float *similarity, const struct neighbours_args *args,
                     struct error *error)
 {

@@ -31,6 +31,9 @@ struct neighbour {
 int neighbours_search(struct backend *backend, struct neighbour *list, const struct neighbours_args *args,
                       struct error *error);
 
+/* Bytes that the search and its lists take, beside rows and queries. */
+size_t neighbours_bytes(int64_t count, int64_t query_count, int k);
+
 /* The same as arrays of their own: row [query_count][k], similarity [query_count][k] or NULL. */
 int neighbours_find(struct backend *backend, int32_t *row, float *similarity, const struct neighbours_args *args,
                     struct error *error);

@@ -114,7 +114,9 @@ static void say_run(struct page *page, const struct report_run *run)
         page_text(page, " No step was logged (%s).", state_words(run->state));
         return;
     }
-    if (run->config)
+    if (run->config && run->config->steps > 0)
+        page_text(page, " Trained for %.4g epochs of a run of %" PRId64 " steps", run->epoch, run->config->steps);
+    else if (run->config)
         page_text(page, " Trained for %.4g of %" PRId64 " epochs", run->epoch, run->config->epochs);
     else
         page_text(page, " Trained for %.4g epochs", run->epoch);

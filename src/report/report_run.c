@@ -213,7 +213,8 @@ static void find_state(struct report_run *run)
         run->seconds = last->wall_time - run->metrics.rows[0].wall_time;
         run->silent = clock_wall() - last->wall_time;
     }
-    run->state = run_state_find(run->path, run->config, run->epoch);
+    const int64_t step = rows > 0 ? run->metrics.rows[rows - 1].step : 0;
+    run->state = run_state_find(run->path, run->config, step, run->epoch);
 }
 
 /* The last part of the path, or all of it. */

@@ -31,6 +31,15 @@ char *run_folder_best_path(const struct run_folder *folder)
     return path_in(folder, "checkpoints/best.safetensors");
 }
 
+static const char probe_file[] = "probe.safetensors";
+
+char *run_folder_probe_path(const struct run_folder *folder)
+{
+    char name[64];
+    snprintf(name, sizeof name, "checkpoints/%s", probe_file);
+    return path_in(folder, name);
+}
+
 /* The step in "step-00012345.safetensors", or -1. */
 static int64_t step_of_name(const char *name)
 {
@@ -49,7 +58,7 @@ static bool starts_with(const char *name, const char *prefix)
 
 static bool is_leftover(const char *name) /* of an atomic write that was killed */
 {
-    return file_is_temporary(name);
+    return file_is_temporary(name) || strcmp(name, probe_file) == 0;
 }
 
 static const char numbering_file[] = "images.txt";

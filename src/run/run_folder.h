@@ -49,6 +49,8 @@ int run_folder_write_numbering(const struct run_folder *folder, const struct dat
 /* checkpoints/step-<step>.safetensors, or checkpoints/best.safetensors (memory_free). */
 char *run_folder_checkpoint_path(const struct run_folder *folder, int64_t step);
 char *run_folder_best_path(const struct run_folder *folder);
+/* A checkpoint that is written to see how long that takes, and goes again. */
+char *run_folder_probe_path(const struct run_folder *folder);
 /* Removes all step-* checkpoints that are older than the `keep` newest whole ones. Those of the steps in
  * `folder->whole` are known to be whole; others are read once. A damaged one does not count, and stays until whole ones
  * have followed. */

@@ -46,11 +46,12 @@ int run_state_config(const char *path, enum command *command, struct config **ou
     return status;
 }
 
-enum run_state run_state_find(const char *path, const struct config *config, double epoch)
+enum run_state run_state_find(const char *path, const struct config *config, int64_t step, double epoch)
 {
     if (file_is_locked_folder(path)) return RUN_RUNNING;
     if (!config || !isfinite(epoch) || config->epochs <= 0) return RUN_UNKNOWN;
-    return epoch >= (double)config->epochs - 1e-6 ? RUN_FINISHED : RUN_STOPPED;
+    const bool ends = config->steps > 0 ? step >= config->steps : epoch >= (double)config->epochs - 1e-6;
+    return ends ? RUN_FINISHED : RUN_STOPPED;
 }
 
 /* The end of a file as a text; "" where it cannot be read. */

@@ -21,8 +21,8 @@ enum run_state {
  */
 int run_state_config(const char *path, enum command *command, struct config **out, struct error *error);
 
-/* config: of the run, NULL where it cannot be read. epoch: of its last line of metrics; NaN: there is none. */
-enum run_state run_state_find(const char *path, const struct config *config, double epoch);
+/* config: of the run, NULL where it cannot be read. step, epoch: of its last line of metrics; NaN: there is none. */
+enum run_state run_state_find(const char *path, const struct config *config, int64_t step, double epoch);
 
 /* The last line of train.log. text: its sentence, names in it escaped, "" where there is none. */
 enum run_words {

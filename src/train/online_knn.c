@@ -3,9 +3,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "data/sampler.h"
 #include "eval/knn.h"
+#include "eval/neighbours.h"
 #include "run/features.h"
 #include "train/pretrain.h"
 
@@ -172,5 +174,43 @@ int online_knn(struct pretrain *run, struct model *model, struct online_report *
     }
     features_free(&train);
     features_free(&test);
+    return status;
+}
+
+/* ---- what that takes ---- */
+
+void online_knn_bytes(const struct pretrain *run, int dim, size_t *rows, size_t *search)
+{
+    const struct online_images *images = &run->online;
+    const size_t listed = (size_t)(images->voting + images->shared + images->extra);
+    const size_t held_out = listed - (size_t)images->voting;
+    const size_t test = listed > 0 && run->test ? (size_t)dataset_count(run->test) : 0;
+    const size_t asking = test > held_out ? test : held_out;
+    *rows = (listed + test) * ((size_t)dim * sizeof(float) + sizeof(int32_t));
+    *search = listed > 0 ? neighbours_bytes((int64_t)listed, (int64_t)asking, (int)run->config->knn_k) : 0;
+}
+
+enum { TRIED = 1024 };
+
+/* Features grow with the images, votes with the pairs. */
+int online_knn_seconds(struct pretrain *run, double *seconds, struct error *error)
+{
+    const struct online_images *images = &run->online;
+    const int64_t listed = images->voting + images->shared + images->extra, tried = listed < TRIED ? listed : TRIED;
+    const double test = run->test ? (double)dataset_count(run->test) : 0, held_out = (double)(listed - images->voting);
+    struct features some = {0};
+    struct online_score ignored;
+    *seconds = 0;
+    if (tried == 0) return SIMCLR_OK;
+    double start = clock_seconds();
+    int status = extract(run, run->model, run->dataset, images->list, tried, &some, error);
+    const double features = clock_seconds() - start;
+    start = clock_seconds();
+    if (!status) status = classify(run, &some, &some, &ignored, error);
+    const double votes = clock_seconds() - start;
+    features_free(&some);
+    const double bank = (double)images->voting, sample = (double)(images->voting + images->shared);
+    *seconds = features * ((double)listed + test) / (double)tried +
+               votes * (bank * held_out + sample * test) / ((double)tried * (double)tried);
     return status;
 }

@@ -53,7 +53,9 @@ static int stop_by_request(struct pretrain *run, struct error *error)
 static int between_steps(struct pretrain *run, struct error *error)
 {
     int status = SIMCLR_OK;
-    if (run->step.number >= (run->epoch + 1) * run->steps_per_epoch) status = pretrain_end_epoch(run, error);
+    const int64_t next = (run->epoch + 1) * run->steps_per_epoch; /* the last one may be a part */
+    const bool ends = run->step.number >= (next < run->steps ? next : run->steps);
+    if (ends && run->epoch < run->config->epochs) status = pretrain_end_epoch(run, error);
     if (status == SIMCLR_OK && session_is_interrupted(run->session)) status = SIMCLR_INTERRUPTED;
     return status;
 }

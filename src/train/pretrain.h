@@ -3,9 +3,13 @@
 #ifndef TRAIN_PRETRAIN_H
 #define TRAIN_PRETRAIN_H
 
+#include "eval/diagnostics.h"
 #include "loader/loader.h"
 #include "loss/nt_xent.h"
 #include "run/run_folder.h"
+#include "train/budget.h"
+#include "train/footprint.h"
+#include "train/pace.h"
 #include "train/record.h"
 #include "train/size_schedule.h"
 #include "train/step.h"
@@ -30,9 +34,13 @@ struct online_report {
 struct pretrain {
     struct session *session; /* `own` */
     bool warmup_is_open;     /* --warmup-epochs was not given: a run that goes on keeps its own */
+    bool chosen;             /* steps and warm-up are those of an earlier start (pretrain_recall) */
+    double began;            /* clock_seconds at the start of the command's work */
+    size_t image_bytes;      /* what the heap grew by for the data set */
     struct session own;      /* the command's, whose log goes to the folder too */
     const struct config *config;
     struct run_folder folder;
+    struct numbering numbering; /* of the images, of a run that goes on; empty: there is none */
 
     struct dataset *dataset;
     struct dataset *test; /* for the log of the online kNN, or NULL */
@@ -67,12 +75,56 @@ int pretrain_run(struct session *session, struct error *error);
 int pretrain_open(struct pretrain *run, struct session *session, struct error *error);
 void pretrain_close(struct pretrain *run);
 
+/* The parts of it, for who only plans: nothing is written, and there is no folder. Close also after a failure.
+ * pretrain_begin: nothing is opened yet. pretrain_open_images: the set, and all settings that follow from it.
+ * pretrain_open_tests: the test part, and the images of the kNN. pretrain_plan_steps: loaders, model, step. */
+void pretrain_begin(struct pretrain *run, struct session *session);
+int pretrain_open_images(struct pretrain *run, struct error *error);
+int pretrain_open_tests(struct pretrain *run, struct error *error);
+int pretrain_plan_steps(struct pretrain *run, struct error *error);
+/* Model and step once more, as they are at the start. */
+int pretrain_renew(struct pretrain *run, struct error *error);
+/* The rates of the present --epochs, --steps and --warmup-epochs, and run->steps. */
+void pretrain_set_schedule(struct pretrain *run);
+
+/* pretrain_settle.c: what is chosen for the run where options leave it open, or what an earlier start of it has chosen;
+ * config.yaml keeps it. The set is open. */
+int pretrain_settle(struct pretrain *run, struct error *error);
+/* Whether --time decides how long the run is: it is given, and neither --epochs nor --steps by a nearer hand. */
+bool pretrain_has_time(const struct config *config);
+int pretrain_recall(struct pretrain *run, struct error *error);
+int pretrain_set_steps(struct pretrain *run, struct budget_choice choice, struct error *error);
+/* An open warm-up becomes a tenth of the epochs, at most ten. SIMCLR_INVALID: one that is given is longer than they. */
+int pretrain_set_warmup(struct pretrain *run, struct error *error);
+/* What the run would take in memory with this batch, and what may be taken: 95 % of the machine's or the group's. */
+int pretrain_peak(struct pretrain *run, int64_t batch, struct footprint *out, struct error *error);
+size_t pretrain_memory_limit(void);
+
+/* pretrain_time.c: seconds, measured. The training is open; its model is another one afterwards (pretrain_renew). */
+struct pretrain_timing {
+    struct pace step;  /* with its views; of several sizes the mean by their shares */
+    double wait_share; /* of it spent waiting for views */
+    struct budget_costs costs;
+};
+/* seconds: for the steps, which end before `most` in any case. Without a folder the checkpoint is not tried but
+ * reckoned by its size. SIMCLR_INTERRUPTED. */
+int pretrain_time(struct pretrain *run, double seconds, double most, struct pretrain_timing *out, struct error *error);
+/* The loader alone: seconds of a batch. */
+int pretrain_time_views(struct pretrain *run, double seconds, struct pace *out, struct error *error);
+int64_t pretrain_checkpoint_bytes(const struct pretrain *run);
+/* --time: epochs, steps and warm-up by what was measured. Nothing where they were chosen before or are given.
+ * SIMCLR_INVALID: too short for twenty steps. */
+int pretrain_choose_steps(struct pretrain *run, struct error *error);
+/* --time without --image-size: the size of the views. */
+int pretrain_choose_views(struct pretrain *run, struct error *error);
+
 /* pretrain_sizes.c: the stages of --image-size-schedule, which may settle --image-size; a loader for each size. */
 int pretrain_read_sizes(struct pretrain *run, struct error *error);
 int pretrain_open_loaders(struct pretrain *run, struct error *error);
 void pretrain_close_loaders(struct pretrain *run);
 /* Takes loader and network of the size that the next step has. Nothing where there are no stages. */
 void pretrain_choose_size(struct pretrain *run);
+void pretrain_take_size(struct pretrain *run, int size); /* the same for a given size, without a word */
 void pretrain_describe_sizes(const struct pretrain *run);
 /* Steps to go, those of another size counted by their pixels. */
 double pretrain_steps_left(const struct pretrain *run);
@@ -87,6 +139,8 @@ int pretrain_tell_step(struct pretrain *run, double seconds, double waited, stru
 
 /* pretrain_epoch.c: diagnostics, warnings, online kNN, metrics, checkpoint. */
 int pretrain_end_epoch(struct pretrain *run, struct error *error);
+/* The diagnostics of an epoch's end. */
+int pretrain_diagnose(struct pretrain *run, struct diagnostics *out, struct error *error);
 int pretrain_save(struct pretrain *run, const char *path, struct error *error);
 struct training_record pretrain_record(const struct pretrain *run);
 /* The checkpoint of this step, in its place among the last K. Nothing while steps are being skipped. */
@@ -98,5 +152,10 @@ int online_images_open(struct online_images *images, const struct dataset *datas
 void online_images_close(struct online_images *images);
 /* Weighted kNN with the encoder of `model` as it is now: the run's, or its average. */
 int online_knn(struct pretrain *run, struct model *model, struct online_report *report, struct error *error);
+/* Bytes that it takes for features of `dim`, at most, beside those of the encoder: `rows` until it is over, `search`
+ * once the encoder is done. */
+void online_knn_bytes(const struct pretrain *run, int dim, size_t *rows, size_t *search);
+/* What that takes, by trying it on some of the images. */
+int online_knn_seconds(struct pretrain *run, double *seconds, struct error *error);
 
 #endif

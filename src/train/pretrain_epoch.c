@@ -133,7 +133,7 @@ static int pairs_run(struct pairs *pairs, struct error *error)
     return SIMCLR_OK;
 }
 
-static int diagnose(struct pretrain *run, struct diagnostics *out, struct error *error)
+int pretrain_diagnose(struct pretrain *run, struct diagnostics *out, struct error *error)
 {
     struct pairs pairs = {0};
     int status = pairs_open(&pairs, run, error);
@@ -184,11 +184,17 @@ struct epoch_report {
     struct diagnostics diagnostics;
 };
 
+/* A part of an epoch at the end of the run counts as one. */
+static int64_t epochs_begun(const struct pretrain *run)
+{
+    return (run->step.number + run->steps_per_epoch - 1) / run->steps_per_epoch;
+}
+
 static int measure(struct pretrain *run, struct epoch_report *report, struct error *error)
 {
     const struct stretch *stretch = &run->this_epoch;
     int status = SIMCLR_OK;
-    *report = (struct epoch_report){.epoch = run->step.number / run->steps_per_epoch,
+    *report = (struct epoch_report){.epoch = epochs_begun(run),
                                     .loss = NAN,
                                     .top1 = NAN,
                                     .knn = {.held_out = {.top1 = NAN}, .test = {.top1 = NAN}}};
@@ -199,7 +205,7 @@ static int measure(struct pretrain *run, struct epoch_report *report, struct err
     }
     if (run->config->diagnostics_images > 1) {
         report->diagnosed = true;
-        status = diagnose(run, &report->diagnostics, error);
+        status = pretrain_diagnose(run, &report->diagnostics, error);
     }
     if (status == SIMCLR_OK && knn_is_due(run, report->epoch)) {
         status = online_knn(run, run->model, &report->knn, error);
@@ -223,7 +229,7 @@ static int write_metrics(struct pretrain *run, const struct epoch_report *report
                          struct error *error)
 {
     struct metrics *metrics = &run->folder.metrics;
-    metrics_begin(metrics, run->step.number, (double)report->epoch);
+    metrics_begin(metrics, run->step.number, (double)run->step.number / (double)run->steps_per_epoch);
     metrics_number(metrics, "epoch/loss", report->loss);
     metrics_number(metrics, "epoch/top1", report->top1);
     metrics_number(metrics, "epoch/steps", (double)over->steps);
@@ -250,7 +256,10 @@ static void add_knn(struct text *line, const char *name, const struct online_rep
 static void tell(const struct pretrain *run, const struct epoch_report *report, const struct stretch *over)
 {
     struct text line = {0};
-    text_add(&line, "epoch %lld/%lld", (long long)report->epoch, (long long)run->config->epochs);
+    if (run->step.number % run->steps_per_epoch == 0)
+        text_add(&line, "epoch %lld/%lld", (long long)report->epoch, (long long)run->config->epochs);
+    else
+        text_add(&line, "epoch %.4g, the last one in part", (double)run->step.number / (double)run->steps_per_epoch);
     if (over->steps > 0)
         text_add(&line, ": loss %.3f (chance %.3f), top-1 %.1f %%, %.0f views/s", report->loss,
                  nt_xent_chance((int)run->config->batch), 100 * report->top1,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/format.h"
 #include "base/memory.h"
 #include "run/model_open.h"
@@ -17,7 +18,7 @@ static int check_against(struct pretrain *run, struct config *before, int64_t st
     const struct training_record record = pretrain_record(run);
     const int status = record_check_further(&record, run->session->settings, run->warmup_is_open, before, error);
     if (status) return status;
-    run->step.schedule.warmup_epochs = run->config->warmup_epochs;
+    pretrain_set_schedule(run);
     record_say_further(&record, before, run->config->batch, run->steps_per_epoch, step, &run->session->log);
     return SIMCLR_OK;
 }
@@ -46,6 +47,8 @@ static int restore(struct pretrain *run, const struct checkpoint *checkpoint, st
     run->step.number = state->step;
     run->saved_step = state->step;
     run->epoch = state->epoch;
+    if (state->step < run->steps && run->epoch * run->steps_per_epoch > state->step) /* its last one was a part */
+        run->epoch = state->step / run->steps_per_epoch;
     run->best_knn = run_folder_best_knn(&run->folder); /* of what is there, whatever was meant to be written */
     run_folder_note_whole(&run->folder, state->step);
     run->step.skipped = state->skipped_steps;
@@ -53,9 +56,9 @@ static int restore(struct pretrain *run, const struct checkpoint *checkpoint, st
     if (state->version < 2 && run->step.number > run->epoch * run->steps_per_epoch)
         log_info(&run->session->log, "the checkpoint is of version 1, without the sums of its epoch: the means of this "
                                      "epoch are those of the steps from here on");
-    log_info(&run->session->log, "resuming at step %lld of %lld (epoch %.2f of %lld)", (long long)run->step.number,
+    log_info(&run->session->log, "resuming at step %lld of %lld (epoch %.2f of %g)", (long long)run->step.number,
              (long long)run->steps, (double)run->step.number / (double)run->steps_per_epoch,
-             (long long)run->config->epochs);
+             step_epochs(run->config, run->steps_per_epoch));
     return SIMCLR_OK;
 }
 
@@ -94,28 +97,25 @@ static int resume(struct pretrain *run, struct error *error)
 /* ---- building --------------------------------------------------------------------------------------------- */
 
 /* A run that goes on keeps its numbers: an image that is damaged since is replaced, not left out. */
-static int open_images(struct pretrain *run, struct error *error)
+int pretrain_open_images(struct pretrain *run, struct error *error)
 {
-    struct numbering numbering = {0};
-    int status = run->config->overwrite ? SIMCLR_OK : run_folder_read_numbering(&run->folder, &numbering, error);
+    const size_t heap = footprint_heap();
+    int status = pretrain_read_sizes(run, error);
     if (status == SIMCLR_OK)
         status = session_open_numbered(run->session, run->config->data, DATASET_TRAIN,
-                                       numbering.listing ? &numbering : NULL, &run->dataset, error);
-    numbering_free(&numbering);
+                                       run->numbering.listing ? &run->numbering : NULL, &run->dataset, error);
+    run->image_bytes = footprint_heap() - heap;
+    if (status == SIMCLR_OK) status = pretrain_settle(run, error);
+    if (status == SIMCLR_OK) status = session_resolve(run->session, run->dataset, error);
     return status;
 }
 
-static int open_data(struct pretrain *run, struct error *error)
+void pretrain_set_schedule(struct pretrain *run)
 {
-    struct session *session = run->session;
-    int status = pretrain_read_sizes(run, error);
-    if (status == SIMCLR_OK) status = open_images(run, error);
-    if (status == SIMCLR_OK) status = session_resolve(session, run->dataset, error);
-    if (status == SIMCLR_OK) status = session_view_policy(session, &run->policy, error);
-    run->policy.type = session_view_type(session);
-    if (status == SIMCLR_OK) status = pretrain_open_loaders(run, error);
-    if (status == SIMCLR_OK) run->steps_per_epoch = loader_steps_per_epoch(run->loader);
-    return status;
+    const struct config *options = run->config;
+    run->steps = options->steps > 0 ? options->steps : run->steps_per_epoch * options->epochs;
+    run->step.schedule =
+        step_schedule(options, options->batch, run->steps_per_epoch, step_epochs(options, run->steps_per_epoch));
 }
 
 static int create_model(struct pretrain *run, struct error *error)
@@ -131,9 +131,7 @@ static int create_model(struct pretrain *run, struct error *error)
         .dtype = session->dtype,
         .planning = session->planning,
         .optimizer = step_optimizer(options),
-        .schedule = step_schedule(options, options->batch, run->steps_per_epoch, options->epochs),
     };
-    run->steps = run->steps_per_epoch * options->epochs;
     if (run->sizes.count > 0) step.size_count = size_schedule_sizes(&run->sizes, step.sizes);
     int status = session_model_config(session, 0, &model, error);
     if (status == SIMCLR_OK)
@@ -145,7 +143,32 @@ static int create_model(struct pretrain *run, struct error *error)
     if (status == SIMCLR_OK) pretrain_set_groups(run, &step);
     if (status != SIMCLR_OK) return status;
     status = step_open(&run->step, &step, session->backend, run->model, error);
+    if (status == SIMCLR_OK) pretrain_set_schedule(run);
     return status == SIMCLR_NO_MEMORY ? step_explain_memory(&step, session->backend, run->model, error) : status;
+}
+
+static int open_views(struct pretrain *run, struct error *error)
+{
+    int status = session_view_policy(run->session, &run->policy, error);
+    run->policy.type = session_view_type(run->session);
+    if (status == SIMCLR_OK) status = pretrain_open_loaders(run, error);
+    if (status == SIMCLR_OK) run->steps_per_epoch = loader_steps_per_epoch(run->loader);
+    return status;
+}
+
+int pretrain_plan_steps(struct pretrain *run, struct error *error)
+{
+    const int status = open_views(run, error);
+    return status ? status : create_model(run, error);
+}
+
+int pretrain_renew(struct pretrain *run, struct error *error)
+{
+    step_close(&run->step);
+    model_destroy(&run->model);
+    model_destroy(&run->average);
+    run->size = 0;
+    return create_model(run, error);
 }
 
 /* Test images are asked by the online kNN for the log alone: a test part that cannot be compared is left out.
@@ -197,9 +220,9 @@ static void describe(const struct pretrain *run)
     log_info(&run->session->log, "%s%s, %d pixels, h of %d, head of %d layers to %d", title.text, title.stem,
              model->image_size, model_feature_dim(model), model->head_layers, model_output_dim(model));
     log_info(&run->session->log,
-             "%s, batch %lld, peak rate %g, %g of %lld epochs of warm-up, temperature %g, %lld steps an epoch",
+             "%s, batch %lld, peak rate %g, %g of %g epochs of warm-up, temperature %g, %lld steps an epoch",
              config->optimizer, (long long)config->batch, schedule_peak(&run->step.schedule), config->warmup_epochs,
-             (long long)config->epochs, config->temperature, (long long)run->steps_per_epoch);
+             step_epochs(config, run->steps_per_epoch), config->temperature, (long long)run->steps_per_epoch);
     if (run->average)
         log_info(&run->session->log, "moving averages of weights and statistics, decay %g: %.1f MiB", config->ema,
                  (double)(run->average->parameters.weight_count + run->average->parameters.buffer_count) * 2 *
@@ -211,20 +234,36 @@ static void describe(const struct pretrain *run)
     pretrain_describe_sizes(run);
 }
 
-int pretrain_open(struct pretrain *run, struct session *session, struct error *error)
+void pretrain_begin(struct pretrain *run, struct session *session)
 {
     *run = (struct pretrain){.session = &run->own,
+                             .own = *session,
                              .config = session->config,
                              .warmup_is_open = config_is_auto(session->config, "warmup-epochs"),
+                             .began = clock_seconds(),
+                             .folder = {.lock = -1},
                              .best_knn = -1,
                              .saved_step = -1};
+}
+
+int pretrain_open_tests(struct pretrain *run, struct error *error)
+{
+    const int status = open_test(run, error);
+    return status ? status : open_online(run, error);
+}
+
+int pretrain_open(struct pretrain *run, struct session *session, struct error *error)
+{
+    pretrain_begin(run, session);
     int status = run_folder_open(&run->folder, &session->log, run->config->out, error);
-    run->own = session_derive(session, NULL, run->folder.log);
-    if (status == SIMCLR_OK) status = open_data(run, error);
-    if (status == SIMCLR_OK) status = create_model(run, error);
+    run->own.log = run->folder.log;
+    if (status == SIMCLR_OK && !run->config->overwrite)
+        status = run_folder_read_numbering(&run->folder, &run->numbering, error);
+    if (status == SIMCLR_OK) status = pretrain_open_images(run, error);
+    if (status == SIMCLR_OK) status = pretrain_plan_steps(run, error);
+    if (status == SIMCLR_OK) status = pretrain_open_tests(run, error);
+    if (status == SIMCLR_OK) status = pretrain_choose_steps(run, error);
     if (status == SIMCLR_OK) status = resume(run, error);
-    if (status == SIMCLR_OK) status = open_test(run, error);
-    if (status == SIMCLR_OK) status = open_online(run, error);
     if (status == SIMCLR_OK)
         status = run_folder_start(&run->folder, run->session, run->dataset, run->step.number, error);
     if (status == SIMCLR_OK) status = run_folder_write_numbering(&run->folder, run->dataset, error);
@@ -241,5 +280,6 @@ void pretrain_close(struct pretrain *run)
     online_images_close(&run->online);
     dataset_close(&run->test);
     dataset_close(&run->dataset);
+    numbering_free(&run->numbering);
     run_folder_close(&run->folder);
 }

@@ -75,12 +75,17 @@ void pretrain_choose_size(struct pretrain *run)
     if (run->sizes.count == 0) return;
     const int size = size_now(run), before = run->size;
     if (size == before) return;
+    pretrain_take_size(run, size);
+    log_info(&run->session->log, "views of %d pixels from step %lld on", size, (long long)run->step.number + 1);
+}
+
+void pretrain_take_size(struct pretrain *run, int size)
+{
     for (int i = 0; i < STEP_SIZES_MAX; i++)
         if (run->loaders[i].size == size) run->loader = run->loaders[i].loader;
     run->size = size;
     run->pace = 0; /* of steps of another size */
     step_choose_size(&run->step, size);
-    log_info(&run->session->log, "views of %d pixels from step %lld on", size, (long long)run->step.number + 1);
 }
 
 void pretrain_describe_sizes(const struct pretrain *run)

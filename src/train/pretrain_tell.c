@@ -19,7 +19,7 @@ static void tell_progress(const struct pretrain *run)
                                    .step = run->step.number,
                                    .steps = run->steps,
                                    .epoch = (double)run->step.number / (double)run->steps_per_epoch,
-                                   .epochs = (double)run->config->epochs,
+                                   .epochs = step_epochs(run->config, run->steps_per_epoch),
                                    .views_per_second = 2.0 * (double)run->config->batch / run->pace,
                                    .wait_share = stretch->waited / stretch->seconds,
                                    .eta_seconds = run->pace * pretrain_steps_left(run),

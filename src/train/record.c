@@ -90,17 +90,29 @@ int record_check_options(const struct training_record *record, const struct conf
     return status;
 }
 
+/* A part of the last epoch is less than all of it. */
+static bool is_further(const struct config *now, const struct config *before)
+{
+    if (now->epochs != before->epochs) return now->epochs > before->epochs;
+    return before->steps > 0 && (now->steps == 0 || now->steps > before->steps);
+}
+
 int record_check_further(const struct training_record *record, struct config *settings, bool warmup_is_open,
                          struct config *before, struct error *error)
 {
-    const int64_t epochs = before->epochs;
+    const struct config *now = record->config;
+    const int64_t epochs = before->epochs, steps = before->steps;
     char warmup[40];
     format_write(warmup, sizeof warmup, "%.17g", before->warmup_epochs);
     int status = warmup_is_open ? config_set(settings, "warmup-epochs", warmup, 2, error) : SIMCLR_OK;
     if (status) return status;
-    if (record->config->epochs > epochs) before->epochs = record->config->epochs;
+    if (is_further(now, before)) {
+        before->epochs = now->epochs;
+        before->steps = now->steps;
+    }
     status = record_check_options(record, before, error);
     before->epochs = epochs;
+    before->steps = steps;
     return status;
 }
 
@@ -108,12 +120,12 @@ void record_say_further(const struct training_record *record, const struct confi
                         int64_t steps_per_epoch, int64_t step, const struct log *log)
 {
     const struct config *config = record->config;
-    if (config->epochs <= before->epochs) return;
-    const struct schedule old = step_schedule(before, batch, steps_per_epoch, before->epochs);
-    const struct schedule now = step_schedule(config, batch, steps_per_epoch, config->epochs);
+    if (!is_further(config, before)) return;
+    const double epochs = step_epochs(config, steps_per_epoch), had = step_epochs(before, steps_per_epoch);
+    const struct schedule old = step_schedule(before, batch, steps_per_epoch, had);
+    const struct schedule now = step_schedule(config, batch, steps_per_epoch, epochs);
     log_info(log,
-             "further epochs: %lld, where the run was to have %lld; on the cosine over all of them the rate jumps from "
+             "further epochs: %.6g, where the run was to have %.6g; on the cosine over all of them the rate jumps from "
              "%g to %g at step %lld",
-             (long long)config->epochs, (long long)before->epochs, schedule_rate(&old, step > 0 ? step - 1 : 0),
-             schedule_rate(&now, step), (long long)step);
+             epochs, had, schedule_rate(&old, step > 0 ? step - 1 : 0), schedule_rate(&now, step), (long long)step);
 }

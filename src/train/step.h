@@ -166,7 +166,9 @@ enum optimizer_kind step_optimizer_kind(const char *name); /* "lars", "sgd", "ad
 /* The optimiser of --optimizer, --momentum, --weight-decay and --trust. */
 struct optimizer_config step_optimizer(const struct config *config);
 /* The rates of --learning-rate, --scaling and --warmup-epochs for batches of `batch` images over `epochs`. */
-struct schedule step_schedule(const struct config *config, int64_t batch, int64_t steps_per_epoch, int64_t epochs);
+struct schedule step_schedule(const struct config *config, int64_t batch, int64_t steps_per_epoch, double epochs);
+/* --epochs, or --steps as epochs where they are given. */
+double step_epochs(const struct config *config, int64_t steps_per_epoch);
 /* The same rate at every step. */
 struct schedule step_schedule_constant(double rate);
 

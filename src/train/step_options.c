@@ -31,16 +31,21 @@ static enum scaling scaling(const char *name)
     return strcmp(name, "sqrt") == 0 ? SCALING_SQRT : SCALING_LINEAR;
 }
 
-struct schedule step_schedule(const struct config *config, int64_t batch, int64_t steps_per_epoch, int64_t epochs)
+struct schedule step_schedule(const struct config *config, int64_t batch, int64_t steps_per_epoch, double epochs)
 {
     return (struct schedule){
         .base = config->learning_rate,
         .scaling = scaling(config->scaling),
         .batch = batch,
         .steps_per_epoch = steps_per_epoch,
-        .epochs = (double)epochs,
+        .epochs = epochs,
         .warmup_epochs = config->warmup_epochs,
     };
+}
+
+double step_epochs(const struct config *config, int64_t steps_per_epoch)
+{
+    return config->steps > 0 ? (double)config->steps / (double)steps_per_epoch : (double)config->epochs;
 }
 
 /* A schedule without end never leaves its peak. */

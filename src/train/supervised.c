@@ -102,7 +102,7 @@ static int open_training(struct training *training, struct error *error)
         .dtype = job->session->dtype,
         .planning = planning,
         .optimizer = step_optimizer(config),
-        .schedule = step_schedule(config, batch, training->steps_per_epoch, job->epochs),
+        .schedule = step_schedule(config, batch, training->steps_per_epoch, (double)job->epochs),
     };
     log_info(&job->session->log, "%s: %s, peak rate %g, %g of %lld epochs of warm-up", job->phase, config->optimizer,
              schedule_peak(&step.schedule), config->warmup_epochs, (long long)job->epochs);

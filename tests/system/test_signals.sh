@@ -42,6 +42,15 @@ start 'resuming at step [1-9]' "$simclr" pretrain "${long[@]}" --out run.HUP
 kill -HUP $pid
 ends 75 "SIGHUP, after going on"
 
+# ---- a plan, which leaves nothing, and the timing that --time begins with ----
+start 'training images' "$simclr" plan "${long[@]}" --seconds 5000 --out run.plan
+kill -TERM $pid
+ends 75 "SIGTERM, while a plan is made"
+true_that "a plan that was stopped leaves no folder" [ ! -e run.plan ]
+start 'ResNet|views:' "$simclr" pretrain "${long[@]/#--epochs/--log-every}" --time 30d --out run.timed
+kill -TERM $pid
+ends 75 "SIGTERM, while steps are timed or at the first ones"
+
 # ---- twice within a second, as timeout(1) does it, is once; later it ends at once ----
 start '^pretrain: ' "$simclr" pretrain "${long[@]}" --out run.twice
 python3 -c "import os, sys, time; [(os.kill(int(sys.argv[1]), 15), time.sleep(0.002)) for _ in range(3)]" $pid

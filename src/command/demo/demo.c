@@ -99,11 +99,11 @@ static int probe_step(struct session *session, double *seconds, int64_t *steps_p
 static int demo_choose_epochs(struct demo *demo, struct error *error)
 {
     const struct config *config = demo->inner.config;
-    struct demo_costs costs = {.knn = demo->features + demo->knn_seconds, .knn_every = config->knn_every};
+    struct budget_costs costs = {.knn = demo->features + demo->knn_seconds, .knn_every = config->knn_every};
     double seconds = 0;
     char text[32];
     if (!config_is_auto(demo->session->config, "epochs")) return SIMCLR_OK;
-    const int status = probe_step(&demo->inner, &seconds, &costs.steps, error);
+    const int status = probe_step(&demo->inner, &seconds, &costs.steps_per_epoch, error);
     if (status != SIMCLR_OK) return status;
     const double images = (double)(dataset_count(demo->evaluation.train) + dataset_count(demo->evaluation.test));
     costs.step = step_margin * seconds;
@@ -116,8 +116,8 @@ static int demo_choose_epochs(struct demo *demo, struct error *error)
     const int64_t epochs = demo_budget_epochs(&costs, left);
     snprintf(text, sizeof text, "%lld", (long long)epochs);
     session_print(demo->session, "a step takes %.0f ms here: %s epochs of %lld steps, and all in about %.0f s\n",
-                  1e3 * seconds, text, (long long)costs.steps,
-                  clock_seconds() - demo->start + demo_budget_seconds(&costs, epochs));
+                  1e3 * seconds, text, (long long)costs.steps_per_epoch,
+                  clock_seconds() - demo->start + budget_seconds(&costs, epochs * costs.steps_per_epoch));
     return config_set(demo->settings, "epochs", text, 2, error);
 }
 

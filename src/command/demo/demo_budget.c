@@ -5,19 +5,10 @@
 
 enum { EPOCHS_MIN = 2, EPOCHS_MAX = 400 };
 
-double demo_budget_seconds(const struct demo_costs *costs, int64_t epochs)
+int64_t demo_budget_epochs(const struct budget_costs *costs, double left)
 {
-    const int64_t every = costs->knn_every;
-    const int64_t evaluations = every > 0 ? (epochs + every - 1) / every : 0;
-    return (double)epochs * ((double)costs->steps * costs->step + costs->after_epoch) +
-           (double)evaluations * costs->knn + costs->rest;
-}
-
-int64_t demo_budget_epochs(const struct demo_costs *costs, double left)
-{
-    int64_t epochs = EPOCHS_MIN;
-    while (epochs < EPOCHS_MAX && demo_budget_seconds(costs, epochs + 1) <= left) epochs++;
-    return epochs;
+    const int64_t epochs = budget_steps(costs, left) / costs->steps_per_epoch;
+    return epochs < EPOCHS_MIN ? EPOCHS_MIN : epochs > EPOCHS_MAX ? EPOCHS_MAX : epochs;
 }
 
 static int compare(const void *a, const void *b)

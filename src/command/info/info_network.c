@@ -5,9 +5,9 @@
 
 #include "base/number.h"
 #include "base/text.h"
-#include "command/info/footprint.h"
 #include "command/info/info.h"
 #include "run/settings.h"
+#include "train/footprint.h"
 #include "train/pretrain.h"
 
 static double mebibytes(size_t bytes)
@@ -26,28 +26,11 @@ static void format_shape(const struct tensor_desc *desc, char *out, size_t capac
 
 /* ---- the table ---- */
 
-struct totals {
-    int64_t parameters;
-    double flops;
-    size_t bytes;
-};
-
-static struct totals add_up(const struct network_row *rows, int count)
-{
-    struct totals totals = {0};
-    for (int i = 0; i < count; i++) {
-        totals.parameters += rows[i].parameters;
-        totals.flops += rows[i].flops;
-        totals.bytes += rows[i].bytes;
-    }
-    return totals;
-}
-
 static void print_table(const struct session *session, const struct model_config *config, const struct network *network)
 {
     const struct network_row *rows;
     const int count = network_rows(network, &rows);
-    const struct totals totals = add_up(rows, count);
+    const struct footprint_totals totals = footprint_totals(network);
     const struct grouping grouping = pretrain_grouping(session->config);
     const int views = 2 * grouping_size(&grouping);
     char shape[48], memory[40];
@@ -70,38 +53,14 @@ static void print_table(const struct session *session, const struct model_config
 
 /* ---- memory ---- */
 
-/* The parts in the order of the table; what of each there is. */
-struct part {
-    const char *key, *what;
-    size_t bytes;
-};
-enum { PARTS = 10 };
-
-static void list_parts(const struct footprint *f, struct part out[PARTS])
-{
-    const struct part parts[PARTS] = {
-        {"activations", "activations and their gradients", f->activations},
-        {"views", "batches of views", f->views},
-        {"parameters", "weights, gradients, running statistics", f->parameters},
-        {"average", "their moving averages", f->average},
-        {"optimizer", "states of the optimiser", f->optimizer},
-        {"plans", "packed weights and scratch", f->plans},
-        {"loss", "outputs, the loss, sums over groups", f->loss},
-        {"evaluation", "the encoder once more, between epochs", f->evaluation},
-        {"images", "decoded images", f->images},
-        {"program", "the program itself", f->program},
-    };
-    for (int i = 0; i < PARTS; i++) out[i] = parts[i];
-}
-
 static void print_memory(const struct session *session, const struct footprint *footprint)
 {
-    struct part parts[PARTS];
+    struct footprint_part parts[FOOTPRINT_PARTS];
 
-    list_parts(footprint, parts);
+    footprint_list(footprint, parts);
     session_print(session, "\nMemory of pretraining with a batch of %" PRId64 " images in %s, MiB\n",
                   session->config->batch, dtype_name(session->dtype));
-    for (int i = 0; i < PARTS; i++) {
+    for (int i = 0; i < FOOTPRINT_PARTS; i++) {
         session_print(session, "  %-42s %10.1f\n", parts[i].what, mebibytes(parts[i].bytes));
     }
     session_print(session, "  %-42s %10.1f\n", "peak", mebibytes(footprint->total));
@@ -125,7 +84,7 @@ static void json_table(struct text *json, const struct network *network)
 {
     const struct network_row *rows;
     const int count = network_rows(network, &rows);
-    const struct totals totals = add_up(rows, count);
+    const struct footprint_totals totals = footprint_totals(network);
 
     text_json_open_array(json, "layers");
     for (int i = 0; i < count; i++) {
@@ -152,7 +111,7 @@ static int report_json(const struct session *session, const struct model_config 
                        const struct footprint *footprint, struct error *error)
 {
     struct text json = {0};
-    struct part parts[PARTS];
+    struct footprint_part parts[FOOTPRINT_PARTS];
     struct model_text model;
 
     text_json_open_object(&json, NULL);
@@ -167,9 +126,9 @@ static int report_json(const struct session *session, const struct model_config 
     text_json_integer(&json, "groups_kept", footprint->groups_kept);
     text_json_string(&json, "precision", dtype_name(session->dtype));
     json_table(&json, network);
-    list_parts(footprint, parts);
+    footprint_list(footprint, parts);
     text_json_open_object(&json, "memory");
-    for (int i = 0; i < PARTS; i++) text_json_integer(&json, parts[i].key, (int64_t)parts[i].bytes);
+    for (int i = 0; i < FOOTPRINT_PARTS; i++) text_json_integer(&json, parts[i].key, (int64_t)parts[i].bytes);
     text_json_integer(&json, "peak", (int64_t)footprint->total);
     text_json_close_object(&json);
     text_json_close_object(&json);

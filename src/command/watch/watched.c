@@ -112,6 +112,7 @@ double watched_pace(const struct watched *run)
 double watched_steps(const struct watched *run)
 {
     if (!run->config) return NAN;
+    if (run->config->steps > 0) return (double)run->config->steps;
     if (run->config->epochs <= 0 || !(run->epoch > 0) || run->step <= 0) return NAN;
     return nearbyint((double)run->step / run->epoch * (double)run->config->epochs);
 }
@@ -172,7 +173,7 @@ int watched_look(struct watched *run, const char *path, struct error *error)
     if (status) return status;
     if (run->no_memory)
         return error_no_memory(error, "the points of a run", run->loss.count * sizeof *run->loss.points);
-    run->state = locked ? RUN_RUNNING : run_state_find(path, run->config, run->epoch);
+    run->state = locked ? RUN_RUNNING : run_state_find(path, run->config, run->step, run->epoch);
     run->words = run_state_last_words(path, run->said);
     return SIMCLR_OK;
 }

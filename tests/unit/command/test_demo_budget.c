@@ -5,23 +5,15 @@
 
 #include "command/demo/demo_budget.h"
 
-static void parts_add_up(void **state)
-{
-    (void)state;
-    const struct demo_costs costs = {
-        .step = 0.1, .steps = 32, .after_epoch = 0.3, .knn = 2, .knn_every = 5, .rest = 10};
-    assert_true(fabs(demo_budget_seconds(&costs, 5) - (5 * 3.5 + 2 + 10)) < 1e-9);
-    assert_true(fabs(demo_budget_seconds(&costs, 6) - (6 * 3.5 + 4 + 10)) < 1e-9); /* the last epoch is evaluated too */
-}
-
 static void the_last_epoch_that_fits(void **state)
 {
     (void)state;
-    struct demo_costs costs = {.step = 0.1, .steps = 32, .after_epoch = 0.3, .knn = 2, .knn_every = 5, .rest = 10};
+    struct budget_costs costs = {
+        .step = 0.1, .steps_per_epoch = 32, .after_epoch = 0.3, .knn = 2, .knn_every = 5, .rest = 10};
     for (double left = 25; left < 300; left += 7) {
         const int64_t epochs = demo_budget_epochs(&costs, left);
-        assert_true(demo_budget_seconds(&costs, epochs) <= left);
-        assert_true(demo_budget_seconds(&costs, epochs + 1) > left);
+        assert_true(budget_seconds(&costs, 32 * epochs) <= left);
+        assert_true(budget_seconds(&costs, 32 * (epochs + 1)) > left);
     }
     assert_int_equal(demo_budget_epochs(&costs, 0), 2); /* however slow the machine is */
     costs.knn_every = 0;
@@ -41,7 +33,6 @@ static void median(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parts_add_up),
         cmocka_unit_test(the_last_epoch_that_fits),
         cmocka_unit_test(median),
     };

@@ -398,6 +398,79 @@ static void differences_name_what_matters(void **state)
     config_destroy(&b);
 }
 
+static void times_survive_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double seconds;
+        const char *written;
+    } times[] = {{"0", 0, "0"},
+                 {"90s", 90, "1m30s"},
+                 {"2h", 7200, "2h"},
+                 {"1h30m", 5400, "1h30m"},
+                 {"1.5h", 5400, "1h30m"},
+                 {"2d1s", 172801, "2d1s"},
+                 {"0.25s", 0.25, "0.25s"},
+                 {"0s", 0, "0"},
+                 {"1000000000s", 1e9, "1000000000s"}};
+    char text[NUMBER_TEXT];
+    double back;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        assert_true(number_parse_duration(times[i].text, &back) && back == times[i].seconds);
+        number_format_duration(back, text);
+        assert_string_equal(text, times[i].written);
+        double again;
+        assert_true(number_parse_duration(text, &again) && again == back);
+    }
+    static const char *const none[] = {"",    "5",    "h",   "1m1h", "1h1h", "1 h",   "-1h",
+                                       "1H",  "1e3s", "nan", "1h30", "0x1s", "1..5h", "99999999999999999h",
+                                       "1hh", "inf"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        if (number_parse_duration(none[i], &back)) fail_msg("\"%s\" is taken for %g s", none[i], back);
+
+    struct config *config = make(COMMAND_PRETRAIN);
+    assert_true(config->time == 0);
+    assert_int_equal(config_set(config, "time", "1h30m", 2, NULL), SIMCLR_OK);
+    assert_true(config->time == 5400);
+    REFUSED(config, "time", "soon", "--time takes a time such as 90s, 30m, 2h or 1h30m, not \"soon\"");
+    config_destroy(&config);
+}
+
+/* A command that borrows has what the other has, new options too, but for those that say otherwise. */
+static void plan_takes_what_pretrain_takes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < config_option_count; i++) {
+        const struct option_row *row = &config_options[i];
+        if (!option_of(row, COMMAND_PRETRAIN)) continue;
+        const struct option_row *planned = option_find(row->name, COMMAND_PLAN);
+        if (!planned) fail_msg("plan does not take --%s", row->name);
+        assert_true(planned == row || (row->without & COMMAND_SET(COMMAND_PLAN)));
+    }
+    assert_false(option_find("out", COMMAND_PLAN)->required);
+    assert_true(option_find("out", COMMAND_PRETRAIN)->required);
+    assert_true(option_find("data", COMMAND_PLAN)->required);
+    assert_null(option_find("json", COMMAND_PRETRAIN)); /* and not the other way round */
+}
+
+static void auto_that_is_no_default(void **state)
+{
+    (void)state;
+    struct config *config = make(COMMAND_PRETRAIN);
+    assert_int_equal(config->batch, 256);
+    assert_false(config_is_auto(config, "batch"));
+    assert_int_equal(config_set(config, "batch", "auto", 2, NULL), SIMCLR_OK);
+    assert_true(config_is_auto(config, "batch"));
+    assert_int_equal(config_resolve(config, "batch", "64", NULL), SIMCLR_OK);
+    assert_int_equal(config->batch, 64);
+    REFUSED(config, "batch", "0", "an integer from 2 to 65536 or auto");
+    config_destroy(&config);
+    config = make(COMMAND_SUPERVISED);
+    REFUSED(config, "batch", "auto", "an integer from 1 to 65536");
+    config_destroy(&config);
+}
+
 static void numbers_survive_text(void **state)
 {
     (void)state;
@@ -530,6 +603,9 @@ int main(void)
         cmocka_unit_test(copies_are_equal_and_apart),
         cmocka_unit_test(differences_name_what_matters),
         cmocka_unit_test(numbers_survive_text),
+        cmocka_unit_test(times_survive_text),
+        cmocka_unit_test(plan_takes_what_pretrain_takes),
+        cmocka_unit_test(auto_that_is_no_default),
         cmocka_unit_test(a_comma_locale_changes_nothing),
         cmocka_unit_test(no_memory_is_said),
         cmocka_unit_test(commands_have_names),

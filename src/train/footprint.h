@@ -1,6 +1,6 @@
-/* command/info/footprint.h -- what a training step takes in memory, without taking it. */
-#ifndef COMMAND_FOOTPRINT_H
-#define COMMAND_FOOTPRINT_H
+/* train/footprint.h -- what a training step takes in memory, without taking it. */
+#ifndef TRAIN_FOOTPRINT_H
+#define TRAIN_FOOTPRINT_H
 
 #include "run/session.h"
 #include "train/size_schedule.h"
@@ -37,6 +37,22 @@ int footprint_measure(struct session *session, const struct model_config *config
                       const struct dataset *dataset, size_t image_bytes, struct footprint *out,
                       struct footprint_network *planned, struct error *error);
 void footprint_release(struct footprint_network *planned);
+
+/* The parts in the order in which they are told. */
+enum { FOOTPRINT_PARTS = 10 };
+struct footprint_part {
+    const char *key, *what; /* for JSON, and for people */
+    size_t bytes;
+};
+void footprint_list(const struct footprint *footprint, struct footprint_part out[FOOTPRINT_PARTS]);
+
+/* Over the rows of a network. */
+struct footprint_totals {
+    int64_t parameters;
+    double flops; /* of one view's forward pass */
+    size_t bytes;
+};
+struct footprint_totals footprint_totals(const struct network *network);
 
 /* Bytes that malloc has handed out so far; 0 where the C library cannot tell. */
 size_t footprint_heap(void);

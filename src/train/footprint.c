@@ -1,8 +1,8 @@
-/* command/info/footprint.c -- what a training step takes in memory, without taking it.
+/* train/footprint.c -- what a training step takes in memory, without taking it.
  *
  * Everything small is really made, and what malloc handed out for it is counted. The networks are planned dry: their
  * arenas, which are large, are measured and not made. */
-#include "command/info/footprint.h"
+#include "train/footprint.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -225,4 +225,36 @@ void footprint_release(struct footprint_network *planned)
     step_close(&planned->step);
     model_destroy(&planned->model);
     model_destroy(&planned->average);
+}
+
+/* ---- telling ---- */
+
+void footprint_list(const struct footprint *f, struct footprint_part out[FOOTPRINT_PARTS])
+{
+    const struct footprint_part parts[FOOTPRINT_PARTS] = {
+        {"activations", "activations and their gradients", f->activations},
+        {"views", "batches of views", f->views},
+        {"parameters", "weights, gradients, running statistics", f->parameters},
+        {"average", "their moving averages", f->average},
+        {"optimizer", "states of the optimiser", f->optimizer},
+        {"plans", "packed weights and scratch", f->plans},
+        {"loss", "outputs and the loss", f->loss},
+        {"evaluation", "the encoder once more, between epochs", f->evaluation},
+        {"images", "decoded images", f->images},
+        {"program", "the program itself", f->program},
+    };
+    for (int i = 0; i < FOOTPRINT_PARTS; i++) out[i] = parts[i];
+}
+
+struct footprint_totals footprint_totals(const struct network *network)
+{
+    const struct network_row *rows;
+    const int count = network_rows(network, &rows);
+    struct footprint_totals totals = {0};
+    for (int i = 0; i < count; i++) {
+        totals.parameters += rows[i].parameters;
+        totals.flops += rows[i].flops;
+        totals.bytes += rows[i].bytes;
+    }
+    return totals;
 }

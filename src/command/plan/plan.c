@@ -1,0 +1,192 @@
+/* command/plan/plan.c -- opens what pretrain opens, and trains nothing. */
+#include "command/plan/plan.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "command/commands.h"
+#include "run/settings.h"
+
+enum { BATCH_MOST = 65536, LINE_BYTES_OF_METRICS = 900 }; /* a line of metrics.jsonl and TensorBoard's of the same */
+
+/* ---- the folder ---- */
+
+/* Bytes that are free where `path` is to be: of the nearest folder above it that is there. */
+static int64_t free_at(const char *path)
+{
+    struct statvfs disk;
+    char *at = memory_string(path);
+    int64_t bytes = -1;
+    while (at) {
+        if (statvfs(at[0] ? at : ".", &disk) == 0) {
+            bytes = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+            break;
+        }
+        char *slash = strrchr(at, '/');
+        if (at[0] == '\0') break;
+        if (slash == at && at[1]) {
+            at[1] = '\0';
+        } else if (slash && slash != at) {
+            *slash = '\0';
+        } else {
+            at[0] = '\0';
+        }
+    }
+    memory_free(at);
+    return bytes;
+}
+
+static int check_folder(const struct session *session, struct error *error)
+{
+    const char *out = session->config->out;
+    if (!out[0]) return SIMCLR_OK;
+    if (file_exists(out) && !file_is_folder(out))
+        return error_set(error, SIMCLR_IO, "%s: is a file: --out names the folder of the run", out);
+    if (file_is_folder(out) && file_is_locked_folder(out))
+        return error_set(error, SIMCLR_BUSY, "%s: another process uses this folder: give another --out", out);
+    const struct run_folder folder = {.path = (char *)out}; /* only read */
+    if (file_is_folder(out) && run_folder_holds_run(&folder))
+        log_warning(&session->log,
+                    "%s holds a run already: pretrain would go on with that one, or refuse other options", out);
+    return SIMCLR_OK;
+}
+
+static int plan_disk(struct plan *plan, struct error *error)
+{
+    const struct config *config = plan->run.config;
+    const int64_t checkpoint = pretrain_checkpoint_bytes(&plan->run);
+    const struct parameters *parameters = &plan->run.model->parameters;
+    const int64_t exported = (int64_t)((parameters->weight_count + parameters->buffer_count) * sizeof(float));
+    const int64_t saved = plan->choice.epochs < config->keep ? plan->choice.epochs : config->keep;
+    const int64_t best = plan->timing.costs.knn_every > 0;
+    plan->disk = (saved + best) * checkpoint + exported +
+                 (plan->steps / config->log_every + plan->choice.epochs) * LINE_BYTES_OF_METRICS;
+    plan->disk_peak = plan->disk + checkpoint;
+    plan->disk_free = config->out[0] ? free_at(config->out) : -1;
+    if (plan->disk_free < 0 || plan->disk_free >= plan->disk_peak) return SIMCLR_OK;
+    return error_set(error, SIMCLR_IO,
+                     "%s: the run needs %.0f MiB of disk, and %.0f MiB are free: make room, or give another --out or a "
+                     "smaller --keep",
+                     config->out, (double)plan->disk_peak / 1048576, (double)plan->disk_free / 1048576);
+}
+
+/* ---- memory ---- */
+
+static int measure_memory(struct plan *plan, struct error *error)
+{
+    struct pretrain *run = &plan->run;
+    struct footprint_network planned;
+    size_t rows, search;
+    int status = session_model_config(run->session, 0, &plan->model, error);
+    if (!status)
+        status = footprint_measure(run->session, &plan->model, &run->sizes, run->dataset, run->image_bytes, &plan->peak,
+                                   &planned, error);
+    if (status) return status;
+    plan->network = footprint_totals(planned.step.network);
+    footprint_release(&planned);
+    online_knn_bytes(run, model_feature_dim(&plan->model), &rows, &search);
+    const size_t evaluation = plan->peak.evaluation, images = plan->peak.images;
+    plan->peak.evaluation = (evaluation > search ? evaluation : search) + rows;
+    plan->peak.images += dataset_kept_bytes(run->dataset) + (run->test ? dataset_kept_bytes(run->test) : 0);
+    plan->peak.total += plan->peak.evaluation - evaluation + plan->peak.images - images; /* of later, while it trains */
+    plan->beside = plan->peak.evaluation - evaluation + plan->peak.images - images;
+    return SIMCLR_OK;
+}
+
+static int plan_memory(struct plan *plan, struct error *error)
+{
+    struct pretrain *run = &plan->run;
+    const int64_t images = dataset_count(run->dataset);
+    plan->limit = pretrain_memory_limit();
+    int status = measure_memory(plan, error);
+    const size_t kept = plan->peak.program + plan->beside;
+    if (!status)
+        status = plan_largest_batch(run, images < BATCH_MOST ? images : BATCH_MOST,
+                                    plan->limit > kept ? plan->limit - kept : 0, &plan->largest, error);
+    if (status || plan->peak.total <= plan->limit) return status;
+    plan_tell(run->session, plan, NULL);
+    if (plan->largest == 0)
+        return error_set(
+            error, SIMCLR_NO_MEMORY,
+            "even with two images a step the run takes more than the %.0f MiB that this machine has for it: "
+            "take a smaller network (--width, --depth) or --image-size",
+            (double)plan->limit / 1048576);
+    return error_set(
+        error, SIMCLR_NO_MEMORY,
+        "a step of %" PRId64 " images takes %.0f MiB, and this machine has %.0f MiB for it: at most --batch "
+        "%" PRId64 " fits",
+        run->config->batch, (double)plan->peak.total / 1048576, (double)plan->limit / 1048576, plan->largest);
+}
+
+/* ---- time ---- */
+
+static void plan_time(struct plan *plan, double probing)
+{
+    struct pretrain *run = &plan->run;
+    const struct config *config = run->config;
+    struct budget_costs costs = plan->timing.costs;
+    double before = plan->opening;
+    plan->steps = run->steps;
+    plan->choice = (struct budget_choice){.epochs = config->epochs, .steps = config->steps};
+    if (pretrain_has_time(config)) {
+        before += probing;
+        plan->steps = budget_steps(&costs, config->time - before);
+        plan->choice = budget_choose(plan->steps, run->steps_per_epoch);
+        if (plan->choice.steps == 0) plan->steps = plan->choice.epochs * run->steps_per_epoch;
+    }
+    plan->seconds = before + budget_seconds(&costs, plan->steps);
+    costs.step = plan->timing.step.low;
+    plan->low = before + budget_seconds(&costs, plan->steps);
+    costs.step = plan->timing.step.high;
+    plan->high = before + budget_seconds(&costs, plan->steps);
+    plan->timed = true;
+}
+
+static int measure_time(struct plan *plan, double seconds, struct error *error)
+{
+    struct pretrain *run = &plan->run;
+    int status = pretrain_plan_steps(run, error);
+    plan->opening = clock_seconds() - run->began;
+    if (!status) status = pretrain_time_views(run, seconds, &plan->views, error);
+    const double start = clock_seconds();
+    if (!status) status = pretrain_time(run, seconds, 3 * seconds, &plan->timing, error);
+    if (!status) plan_time(plan, clock_seconds() - start);
+    return status;
+}
+
+static int refuse_time(const struct plan *plan, struct error *error)
+{
+    if (!pretrain_has_time(plan->run.config) || plan->steps >= 20) return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID,
+                     "--time %.6g s allows %" PRId64 " steps, and a run has at least 20: a step takes %.3g s here, and "
+                     "%.3g s pass before the first",
+                     plan->run.config->time, plan->steps, plan->timing.costs.step, plan->opening);
+}
+
+int command_plan(struct session *session, struct error *error)
+{
+    struct plan plan = {0};
+    pretrain_begin(&plan.run, session);
+    int status = check_folder(session, error);
+    if (!status) status = pretrain_open_images(&plan.run, error);
+    const size_t heap = footprint_heap();
+    if (!status) status = pretrain_open_tests(&plan.run, error);
+    plan.run.image_bytes += footprint_heap() - heap;
+    const double opened = clock_seconds();
+    if (!status) status = plan_memory(&plan, error);
+    plan.run.began += clock_seconds() - opened; /* pretrain does not look for the largest batch */
+    if (!status) status = measure_time(&plan, session->config->seconds, error);
+    if (!status) {
+        status = plan_disk(&plan, error);
+        const int told = plan_tell(session, &plan, status ? NULL : error);
+        if (!status) status = told;
+    }
+    if (!status) status = refuse_time(&plan, error);
+    pretrain_close(&plan.run);
+    return status;
+}

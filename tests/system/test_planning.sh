@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# test_planning.sh SIMCLR [BUILD] -- plan on real sets: what it says, as text and as JSON, what it refuses, and that it leaves nothing;
+# photos.yaml on a folder of photos.
+source "$(dirname "$0")/check.sh"
+small="--data synthetic --synthetic-images 256 --width 1/8 --image-size 16 --batch 32 --threads 1 --knn-images 64 --epochs 3"
+
+check 0 '^network +ResNet-18' '' "$simclr" plan $small --seconds 0.2
+has '^memory +activations and their gradients'
+has '^ +peak +[0-9.]+ MiB of [0-9.]+ MiB$'
+has '^batch +32; the largest that fits is 256 \(of 256 images\)$'
+has '^views +[0-9]+ views/s made'
+has '^training +[0-9]+ views/s, .* s a step \[.*\], [0-9]+ % of it waiting'
+has '^time +3 epochs of 8 steps: '
+has '^disk +[0-9]+ MiB$'
+true_that "plan leaves nothing" [ "$(ls)" = "err
+out" ]
+check 0 '' '' "$simclr" plan $small --seconds 0.2 --out run --json
+cp out plan.json
+true_that "plan makes no folder" [ ! -e run ]
+python plan.json <<'PY'
+import json, sys
+plan = json.load(open(sys.argv[1]))
+assert plan["images"] == 256 and plan["batch"] == 32 and plan["largest_batch"] == 256 and plan["image_size"] == 16
+assert plan["steps_per_epoch"] == 8 and plan["steps"] == 24 and plan["epochs"] == 3
+memory = dict(plan["memory"])
+peak, limit = memory.pop("peak"), memory.pop("limit")
+assert sum(memory.values()) == peak <= limit
+assert plan["step_seconds"] > 0 and plan["loader_views_per_second"] > plan["views_per_second"] > 0
+assert abs(plan["views_per_second"] * plan["step_seconds"] - 64) < 1e-6
+assert plan["seconds"] > 24 * plan["step_seconds"] and plan["seconds_low"] <= plan["seconds"] <= plan["seconds_high"]
+assert plan["disk_bytes"] < plan["disk_bytes_peak"] < plan["disk_bytes_free"]
+assert plan["step_flops"] == 6 * 32 * plan["flops"]
+PY
+check 0 '' '' "$simclr" info --memory --json --data synthetic --synthetic-images 256 --width 1/8 --image-size 16 --batch 32 --threads 1
+python plan.json out <<'PY'
+import json, sys
+plan, info = (json.load(open(name)) for name in sys.argv[1:])
+assert plan["parameters"] == info["parameters"] and plan["flops"] == info["flops"]
+assert plan["memory"]["evaluation"] > info["memory"]["evaluation"] # the kNN's features and lists, too
+for part in ("activations", "optimizer", "parameters", "views"):
+    assert abs(plan["memory"][part] - info["memory"][part]) <= 65536, part
+PY
+
+# ---- the disk that is planned is the disk that is taken ----
+check 0 '' '' "$simclr" pretrain $small --out run
+python plan.json "$(cat run/checkpoints/* run/exported/* run/metrics.jsonl run/events* | wc -c)" <<'PY'
+import json, sys
+planned, taken = json.load(open(sys.argv[1]))["disk_bytes"], int(sys.argv[2])
+assert 0.9 < planned / taken < 1.1, (planned, taken)
+PY
+check 0 '' 'run holds a run already' "$simclr" plan $small --seconds 0.1 --out run
+
+# ---- with --time it says how many epochs that allows, and pretrain takes about as many ----
+check 0 '^time +[0-9.]+ epochs of 8 steps: ' '' "$simclr" plan ${small/--epochs 3/} --seconds 0.2 --time 2m
+check 2 '' 'allows [0-9]+ steps, and a run has at least 20' "$simclr" plan ${small/--epochs 3/} --seconds 0.1 --time 0.01s
+check 2 '^$' '^simclr: --time chooses the epochs, and --epochs gives them' "$simclr" plan $small --time 2m
+check 2 '^$' '^simclr: --time chooses the epochs, and --steps gives them' "$simclr" pretrain ${small/--epochs 3/--steps 9} --time 2m --out x
+
+# ---- what cannot work is refused, with the reason ----
+check 2 '' 'batch.*256|256.*batch' "$simclr" plan ${small/--batch 32/--batch 512} --seconds 0.1
+check 3 '^$' 'nowhere' "$simclr" plan --data nowhere
+touch file
+check 1 '^$' 'file: is a file' "$simclr" plan $small --out file
+python3 - <<'PY'
+import os, struct, zlib
+os.makedirs("tiny")
+def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+for i in range(512):
+    rows = b"".join(b"\0" + bytes([i % 256, 7 * i % 256, 13 * i % 256]) * 16 for _ in range(16))
+    open(f"tiny/{i:03}.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)) +
+                                         chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+PY
+check 1 '^memory' '^simclr: a step of 512 images takes [0-9]+ MiB, and this machine has [0-9]+ MiB for it: at most --batch [0-9]+ fits' \
+    "$simclr" plan --data tiny --image-size 512 --depth 50 --batch 512 --recompute off --precision float32
+largest=$(sed -n 's/.*at most --batch \([0-9]*\) fits.*/\1/p' err)
+true_that "the largest batch is between one and the one refused" [ "$largest" -ge 2 -a "$largest" -lt 512 ]
+
+check 1 '' '^simclr: even with two images a step the run takes more than the [0-9]+ MiB' \
+    "$simclr" plan --data tiny --image-size 1024 --depth 152 --batch 2 --precision float32
+
+# ---- photos.yaml: batch, size and epochs are chosen, said, kept, and not chosen again ----
+python3 - <<'PY'
+import os, struct, zlib
+os.makedirs("photos")
+def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+for i in range(40):
+    rows = b"".join(b"\0" + b"".join(bytes([(x * i + y) % 256, (y + 5 * i) % 256, (x ^ y) % 256]) for x in range(160)) for y in range(120))
+    open(f"photos/{i:03}.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 160, 120, 8, 2, 0, 0, 0)) +
+                                           chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
+PY
+for seconds in 20 60 180; do # as this machine needs
+    "$simclr" pretrain --recipe "$root/recipes/photos.yaml" --data photos --time ${seconds}s --width 1/8 --out chosen >out 2>err </dev/null
+    code=$?
+    [ $code -eq 2 ] && grep -q 'too short' err || break
+done
+true_that "photos.yaml runs on a folder of photos" [ $code -eq 0 ]
+holds err "views of "
+holds err "batch: 8, of 40 images"
+holds err "time: "
+grep -qE '^image-size: (64|96|120)$' chosen/config.yaml || fail "no size in config.yaml: $(grep image-size chosen/config.yaml)"
+holds chosen/config.yaml "batch: 8"
+holds chosen/config.yaml "time: 0"
+cp chosen/config.yaml before.yaml
+check 0 '' 'keeps what was chosen for it: batch 8, [0-9]+ epochs' \
+    "$simclr" pretrain --recipe "$root/recipes/photos.yaml" --data photos --time 9h --width 1/8 --out chosen
+same before.yaml chosen/config.yaml
+finish
