@@ -119,7 +119,8 @@ SIMCLR_API int simclr_run(simclr_context *context, const simclr_config *config);
 
 /* ---- a trained encoder in a C program ------------------------------------------------------------------------- */
 
-/* path: a run folder, a checkpoint, or an exported encoder. threads: 0 = all. */
+/* path: a run folder, a checkpoint, an exported encoder, or another program's weights as --checkpoint has them.
+ * threads: 0 = all. */
 SIMCLR_API int simclr_model_load(simclr_context *context, const char *path, int threads, simclr_model **out);
 /* Another handle of the same model, for another thread: the weights are there once, all else is its own, as many
  * threads as the model was loaded with too. context: of the thread that will use it. Call it while no other thread is

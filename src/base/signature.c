@@ -25,6 +25,9 @@
     "only Python can read it. Convert it there, once: import torch, safetensors.torch; w = torch.load('IN', "          \
     "map_location='cpu'); w = w.get('state_dict', w); safetensors.torch.save_file({k: v.contiguous() for k, v in "     \
     "w.items()}, 'OUT.safetensors')"
+#define SAVE_AGAIN                                                                                                     \
+    "it is as PyTorch wrote files before 1.6. Save it again there, once: import torch; torch.save(torch.load('IN', "   \
+    "map_location='cpu'), 'OUT.pth')"
 #define AS_SAFETENSORS "write its arrays as safetensors, in Python"
 #define WEIGHTS "weights are given with --checkpoint, images with --data"
 
@@ -123,9 +126,13 @@ static bool is_npz(const uint8_t *bytes, size_t count)
 
 static bool is_torch(const uint8_t *bytes, size_t count)
 {
-    static const char old[] =
-        "\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8\x50\x19"; /* its magic number, pickled */
-    return zip_has(bytes, count, "/data.pkl") || (count >= 14 && memcmp(bytes, old, 14) == 0);
+    return zip_has(bytes, count, "/data.pkl");
+}
+
+static bool is_old_torch(const uint8_t *bytes, size_t count)
+{
+    static const char magic[] = "\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8\x50\x19"; /* a number, pickled */
+    return count >= sizeof magic - 1 && memcmp(bytes, magic, sizeof magic - 1) == 0;
 }
 
 /* Protocols 2 to 5 begin with two bytes; what follows is an opcode of how pickles begin. */
@@ -263,6 +270,8 @@ static const struct row rows[] = {
     {MAYBE_WEIGHTS("weights or data of PyTorch (.pth, .pt, .ckpt: a pickle)", WEIGHTS, NO_PICTURE, UNPICKLE),
      BINARY_BY(is_torch),
      .endings = ".pth .pt .ckpt"},
+    {MAYBE_WEIGHTS("weights or data of PyTorch (.pth, .pt, .ckpt: a pickle)", WEIGHTS, NO_PICTURE, SAVE_AGAIN),
+     BINARY_BY(is_old_torch)},
     {MAYBE_WEIGHTS("a Python pickle", EXTRACT, NO_PICTURE, UNPICKLE), BINARY_BY(is_pickle), .endings = ".pkl .pickle"},
     {OTHER("a safetensors file", WEIGHTS, NO_PICTURE), BINARY_BY(is_safetensors), .endings = ".safetensors"},
     {OTHER("a GGUF file", WEIGHTS, NO_PICTURE), BINARY_AT(0, "GGUF"), .endings = ".gguf"},

@@ -82,5 +82,10 @@ int checkpoint_export_encoder(const char *path, const struct model *model, int64
 /* A file with torchvision's names (exported encoder, torchvision's own weights saved as safetensors, or with a prefix:
  * checkpoint/weights.h; fc.* and num_batches_tracked ignored) into the encoder. Errors as checkpoint_restore. */
 int checkpoint_import_encoder(const char *path, struct model *model, struct error *error);
+/* Any file of weights as such an export, bit for bit where its values are float32: the tensors of the encoder that
+ * `parameters` describes, which weights_check has found good, and each batch norm's counter (0 where there is none). */
+struct weights;
+int checkpoint_export_weights(const char *path, const struct weights *weights, const struct parameters *parameters,
+                              struct error *error);
 
 #endif

@@ -19,6 +19,9 @@ struct safetensors_entry {
     /* Writer, where `data` is not the host's memory: gives its bytes there, valid until the next call. NULL: it is. */
     const void *(*look)(const void *owner, const void *data, size_t bytes);
     const void *owner;
+    /* Tensors from elsewhere: the type that the values have there, where it is another ("float16"); and what stands in
+     * the place of a tensor where there is none ("a text"). NULL: neither. */
+    const char *stored, *instead;
 };
 
 /* ---- reading: the file is read whole; entries point into its bytes until close ----
@@ -45,6 +48,22 @@ int safetensors_verify(const struct safetensors *file, struct error *error);
 /* Metadata pairs in file order. */
 int safetensors_metadata_count(const struct safetensors *file);
 void safetensors_metadata_at(const struct safetensors *file, int index, const char **key, const char **value);
+
+/* ---- tensors from elsewhere (a file of PyTorch), seen the same way. Their entries have no data until
+ * safetensors_load has been asked for it, so that names and shapes can be judged before there is memory for values.
+ * ---- */
+struct safetensors_source {
+    void *self;
+    /* *data: the entry's bytes as its type and shape say, a new block (memory_free). */
+    int (*load)(void *self, const struct safetensors_entry *entry, void **data, struct error *error);
+    void (*close)(void *self); /* after the last load; entries' names may be the source's until then */
+};
+/* The entries are copied. SIMCLR_CORRUPT: two have one name. The source is closed by safetensors_close, and here where
+ * this fails. `name` is for sentences. */
+int safetensors_from(struct safetensors **out, const struct safetensors_entry *entries, int count,
+                     const struct safetensors_source *source, const char *name, struct error *error);
+/* Puts entry->data in place, if it is not; entry is one of the file's. It stays until close. */
+int safetensors_load(const struct safetensors *file, const struct safetensors_entry *entry, struct error *error);
 
 /* ---- writing: atomic; tensors sorted as the reference writer does (alignment descending, then name), header padded
  * to 8; SAFETENSORS_CHECKSUM comes first in the metadata. Equal contents give equal bytes. ----

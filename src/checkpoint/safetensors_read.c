@@ -30,6 +30,7 @@ struct safetensors {
     int pair_count;
     const char *path; /* for messages */
     char *path_copy;
+    struct safetensors_source source; /* of tensors from elsewhere */
 };
 
 /* ---- element types ------------------------------------------------------------------------------------------ */
@@ -281,9 +282,61 @@ int safetensors_open(struct safetensors **out, const char *path, struct error *e
     return status;
 }
 
+/* ---- tensors from elsewhere ---------------------------------------------------------------------------------- */
+static int check_names(const struct safetensors *file, struct error *error)
+{
+    qsort(file->by_name, (size_t)file->count, sizeof(void *), by_name);
+    for (int i = 1; i < file->count; i++)
+        if (!strcmp(file->by_name[i - 1]->name, file->by_name[i]->name))
+            return error_set(error, SIMCLR_CORRUPT, "%s: two tensors are called %.160s: save the state_dict alone",
+                             file->path, file->by_name[i]->name);
+    return SIMCLR_OK;
+}
+
+int safetensors_from(struct safetensors **out, const struct safetensors_entry *entries, int count,
+                     const struct safetensors_source *source, const char *name, struct error *error)
+{
+    struct safetensors *file = memory_allocate(sizeof *file);
+    *out = NULL;
+    if (!file) {
+        source->close(source->self);
+        return error_no_memory(error, "a list of tensors", sizeof *file);
+    }
+    file->source = *source;
+    file->path = file->path_copy = memory_string(name);
+    file->entries = memory_array((size_t)count, sizeof *file->entries);
+    file->by_name = memory_array((size_t)count, sizeof(void *));
+    int status = SIMCLR_OK;
+    if (!file->path || !file->entries || !file->by_name)
+        status = error_no_memory(error, "a list of tensors", (size_t)count * sizeof *file->entries);
+    for (int i = 0; !status && i < count; i++) {
+        file->entries[i] = entries[i];
+        file->by_name[i] = &file->entries[i];
+        file->count++;
+    }
+    if (!status) status = check_names(file, error);
+    if (status)
+        safetensors_close(&file);
+    else
+        *out = file;
+    return status;
+}
+
+int safetensors_load(const struct safetensors *file, const struct safetensors_entry *entry, struct error *error)
+{
+    void *data;
+    if (entry->data || !file->source.load) return SIMCLR_OK;
+    const int status = file->source.load(file->source.self, entry, &data, error);
+    if (!status) file->entries[entry - file->entries].data = data;
+    return status;
+}
+
 void safetensors_close(struct safetensors **file)
 {
     if (!file || !*file) return;
+    if ((*file)->source.load)
+        for (int i = 0; i < (*file)->count; i++) memory_free((void *)(*file)->entries[i].data);
+    if ((*file)->source.close) (*file)->source.close((*file)->source.self);
     memory_free((*file)->owned);
     json_free(&(*file)->header);
     memory_free((*file)->entries);

@@ -75,11 +75,18 @@ void tensor_describe_pair(char *out, size_t size, const struct parameter *item, 
         snprintf(out, size, "%s: %s, which the file lacks", item->name, wanted);
 }
 
+int tensor_refuse_other(const struct safetensors_entry *entry, const char *path, struct error *error)
+{
+    return error_set(error, SIMCLR_CORRUPT, "%s: %.160s is %s, not a tensor: save the state_dict alone", path,
+                     entry->name, entry->instead);
+}
+
 int tensor_match_entry(const struct safetensors_entry *entry, const char *path, const char *name,
                        const struct parameter *item, const struct safetensors_entry **out, struct error *error)
 {
     if (!entry)
         return error_set(error, SIMCLR_CORRUPT, "%s: tensor %s is missing; the file is of another model", path, name);
+    if (entry->instead) return tensor_refuse_other(entry, path, error);
     if (entry->dtype != ST_F32)
         return error_set(error, SIMCLR_CORRUPT, "%s: tensor %s is not float32; convert the file", path, name);
     if (!tensor_has_shape(entry, item)) {

@@ -34,6 +34,8 @@ int tensor_match(const struct safetensors *file, const char *path, const char *n
 /* The same for what was found under this name: NULL is missing. */
 int tensor_match_entry(const struct safetensors_entry *entry, const char *path, const char *name,
                        const struct parameter *item, const struct safetensors_entry **out, struct error *error);
+/* SIMCLR_CORRUPT: something else stands in the place of this tensor (entry->instead). */
+int tensor_refuse_other(const struct safetensors_entry *entry, const char *path, struct error *error);
 bool tensor_has_shape(const struct safetensors_entry *entry, const struct parameter *item);
 /* "conv1.weight: [64, 3, 3, 3], where the file has [64, 3, 7, 7]"; entry NULL: "..., which the file lacks" */
 void tensor_describe_pair(char *out, size_t size, const struct parameter *item, const struct safetensors_entry *entry);

@@ -21,6 +21,7 @@ int command_neighbours(struct session *session, struct error *error);
 int command_map(struct session *session, struct error *error);
 int command_select(struct session *session, struct error *error);
 int command_info(struct session *session, struct error *error);
+int command_import(struct session *session, struct error *error);
 int command_bench(struct session *session, struct error *error);
 int command_demo(struct session *session, struct error *error);
 int command_views(struct session *session, struct error *error);

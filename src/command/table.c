@@ -23,6 +23,7 @@ const struct command_entry command_table[COMMAND_COUNT] = {
                         {.batch_is_of_features = true, .keeps_features = true, .keeps_no_images = true}},
     [COMMAND_VIEWS] = {command_views, {.no_network = true, .keeps_no_images = true}},
     [COMMAND_INFO] = {command_info, {.image_size = 224}},
+    [COMMAND_IMPORT] = {command_import, {.no_network = true, .keeps_no_images = true}},
     [COMMAND_DATA_INFO] = {command_data_info, {.no_network = true, .keeps_no_images = true}},
     [COMMAND_DATA_PACK] = {command_data_pack, {.no_network = true, .keeps_no_images = true}},
     [COMMAND_DATA_FETCH] = {command_data_fetch, {.no_network = true}},

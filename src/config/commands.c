@@ -233,6 +233,23 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .examples = "simclr info --depth 50 --image-size 224 --batch 256 --memory\n"
                         "simclr info --checkpoint run/",
         },
+    [COMMAND_IMPORT] =
+        {
+            .name = "import",
+            .elsewhere = "convert-checkpoint|convert-weights|from-pytorch|from-torch|load-weights",
+            .summary = "take an encoder out of a checkpoint of another program",
+            .word = "checkpoint",
+            .help =
+                "Finds a ResNet or AlexNet in a file of weights, whoever trained it, and writes it as an exported "
+                "encoder with torchvision's names: checkpoints of PyTorch (.pth, .pt, .ckpt, as torch.save writes them "
+                "since 1.6) and safetensors. Nothing of a checkpoint is run: classes and functions in it stay names. "
+                "Prefixes, numbers of a Sequential and copies of the network are seen through; depth, width and stem "
+                "are read off the shapes. All commands that take an encoder read such files as they are, too.",
+            .examples = "simclr import resnet50.pth --out imagenet/encoder.safetensors --mean 0.485,0.456,0.406 --std "
+                        "0.229,0.224,0.225\n"
+                        "simclr import dino.pth --prefix teacher.backbone --out dino/encoder.safetensors\n"
+                        "simclr pretrain --data photos/ --init imagenet/encoder.safetensors --out run/",
+        },
     [COMMAND_DATA_INFO] =
         {
             .name = "data info",

@@ -31,6 +31,7 @@ enum command {
     COMMAND_SELECT,
     COMMAND_VIEWS,
     COMMAND_INFO,
+    COMMAND_IMPORT,
     COMMAND_DATA_INFO,
     COMMAND_DATA_PACK,
     COMMAND_DATA_FETCH,
@@ -65,6 +66,7 @@ struct config {
     enum command command;
     /* data */
     char *data, *test_data, *subset, *out, *checkpoint, *init, *part, *recipe, *labels, *format, *stl10_part;
+    char *prefix;
     int64_t cache_memory, synthetic_images;
     double max_bad;
     /* model */

@@ -130,6 +130,10 @@
  .commands = ON(DATA_FETCH), .default_text = "",
  .choices = "cifar10|cifar100|stl10|imagenette|imagenette-320|imagenette-160|tiny-imagenet",
  .help = "The set. The option's name may be left out: simclr data fetch cifar10."},
+{.name = "out", .argument = "FILE", TEXT(out), .section = "Data",
+ .commands = ON(IMPORT), .default_text = "encoder.safetensors",
+ .help = "File of the encoder. A config.json goes beside it where the input is known: from the one beside the file, or "
+         "from --mean and --std."},
 {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",
  .commands = ON(DATA_FETCH), .default_text = ".",
  .help = "Folder of the archive; made if missing."},
@@ -162,18 +166,31 @@
  .elsewhere = "ckpt|ckpt-path|checkpoint-path|checkpoint-file|weights|pretrained|pretrained-path|"
               "pretrained-weights|pretrained-feature-extractor|model-path|load|load-from|encoder-path",
  .commands = ON(FINETUNE) | ON(EMBED), .default_text = "", .required = true,
- .help = "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, or an exported encoder."},
+ .help = "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, an exported encoder, or "
+         "another program's (safetensors, or a checkpoint of PyTorch)."},
 {.name = "checkpoint", .argument = "PATH", TEXT(checkpoint), .section = "Data",
  .commands = WITH_TABLES, .default_text = "",
- .help = "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, or an exported encoder. It "
-         "goes with --data; --features takes the place of both."},
+ .help = "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, an exported encoder, or "
+         "another program's (safetensors, or a checkpoint of PyTorch). It goes with --data; --features takes the place"
+         " of both."},
 {.name = "checkpoint", .argument = "PATH", TEXT(checkpoint), .section = "Data",
  .commands = WITH_COLLECTION, .default_text = "",
- .help = "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, or an exported encoder. The "
-         "option's name may be left out. It goes with --data; --features takes the place of both."},
+ .help = "The trained encoder: a run folder (its newest valid checkpoint), a checkpoint, an exported encoder, or "
+         "another program's (safetensors, or a checkpoint of PyTorch). The option's name may be left out. It goes with"
+         " --data; --features takes the place of both."},
 {.name = "checkpoint", .argument = "PATH", TEXT(checkpoint), .section = "Data",
  .commands = ON(INFO), .default_text = "",
- .help = "Show what this run folder, checkpoint or safetensors file holds instead of a network's table."},
+ .help = "Show what this run folder, checkpoint, safetensors file or checkpoint of PyTorch holds "
+         "instead of a network's table."},
+{.name = "checkpoint", .argument = "FILE", TEXT(checkpoint), .section = "Data",
+ .commands = ON(IMPORT), .default_text = "", .required = true,
+ .help = "The file of weights: a checkpoint of PyTorch, safetensors, a run folder or a checkpoint of its own. The "
+         "option's name may be left out: simclr import FILE."},
+{.name = "prefix", .argument = "WORDS", TEXT(prefix), .section = "Data",
+ .elsewhere = "checkpoint-key|state-dict-key|backbone-prefix|teacher|strip-prefix",
+ .commands = ON(IMPORT), .default_text = "",
+ .help = "Of several networks in the file the one whose names begin so: teacher.backbone, for example (not given: the "
+         "one that was trained)."},
 {.name = "features", .argument = "FILE", TEXT(features), .section = "Data",
  .elsewhere = "train-features|features-file|embeddings|features-in|load-features",
  .commands = WITH_TABLES, .default_text = "",
@@ -194,7 +211,7 @@
  .elsewhere = "init-weights|init-from|init-checkpoint|initial-weights|warm-start|start-from",
  .commands = ON(PRETRAIN), .default_text = "", .matters = true,
  .help = "Start a new run from these weights instead of random ones: a run folder, a checkpoint, an exported "
-         "encoder, or a ResNet's weights as safetensors. The log says what fits."},
+         "encoder, or another program's ResNet, as safetensors or as a checkpoint of PyTorch. The log says what fits."},
 {.name = "part", .argument = "PART", CHOICE(part), .section = "Data",
  .elsewhere = "split|partition",
  .commands = ON(EMBED) | (WITH_COLLECTION & ~ON(AUDIT)), .default_text = "train", .choices = "train|test|all",
@@ -204,7 +221,8 @@
  .help = "Which images of a set with parts: those to train on, those to test on, or both, so that leaks are found."},
 {.name = "recipe", .argument = "FILE", TEXT(recipe), .section = "Data",
  .elsewhere = "config|config-file|config-path|config-name|cfg|cfg-file|yaml|c",
- .commands = WITH_NETWORK | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK) | ON(DATA_FETCH) | ON(WATCH) | ON(VERIFY),
+ .commands = WITH_NETWORK | ON(VIEWS) | ON(IMPORT) | ON(DATA_INFO) | ON(DATA_PACK) | ON(DATA_FETCH) | ON(WATCH) |
+             ON(VERIFY),
  .default_text = "",
  .help = "Read options from a YAML file; those on the command line win over it, whatever the order."},
 {.name = "labels", .argument = "LABELS", TEXT(labels), .section = "Data",

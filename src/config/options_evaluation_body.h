@@ -37,8 +37,8 @@
  .help = "A neighbour of similarity s has exp(s / TAU) votes."},
 {.name = "json", FLAG(json), .section = "Evaluation",
  .elsewhere = "as-json|json-output",
- .commands = WITH_LABELS | WITH_TABLES | WITH_COLLECTION | ON(INFO) | ON(BENCH) | ON(DATA_INFO) | ON(PLAN) |
-             ON(VERIFY),
+ .commands = WITH_LABELS | WITH_TABLES | WITH_COLLECTION | ON(INFO) | ON(IMPORT) | ON(BENCH) | ON(DATA_INFO) |
+             ON(PLAN) | ON(VERIFY),
  .default_text = "false",
  .help = "Print the results as JSON."},
 {.name = "controls", FLAG(controls), .section = "Evaluation",

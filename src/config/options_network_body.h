@@ -28,7 +28,7 @@
  .help = "First layers: 7x7 stride 2 and max-pool, or 3x3 (auto: 3x3 for images of 32 pixels or less)."},
 {.name = "image-size", .argument = "S", INTEGER(image_size, 8, 1024), .section = "Model",
  .elsewhere = "img-size|imsize|imgsz|im-size|input-size|crop-size|size|resolution|size-crops|img-dim|im-dim",
- .commands = WITH_NETWORK | ON(VIEWS), .default_text = "auto", .matters = true,
+ .commands = WITH_NETWORK | ON(VIEWS) | ON(IMPORT), .default_text = "auto", .matters = true,
  .help = "Side of the square views in pixels (auto: that of the checkpoint; without one the median of the images' "
          "shorter sides, at most 224)."},
 {.name = "image-size-schedule", .argument = "LIST", TEXT(image_size_schedule), .section = "Model",
@@ -153,12 +153,12 @@
  .help = "The blur has 2 N + 1 taps (auto: a tenth of the side, halved and rounded down)."},
 {.name = "mean", .argument = "R,G,B", RGB(mean, 0, 1), .section = "Views",
  .elsewhere = "normalize-mean|norm-mean",
- .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(BENCH) | ON(DEMO) | ON(VIEWS),
+ .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(BENCH) | ON(DEMO) | ON(VIEWS) | ON(IMPORT),
  .default_text = "", .matters = true,
  .help = "Mean to subtract from the channels of every view, values in 0 to 1 (not given: nothing, or the "
          "checkpoint's)."},
 {.name = "std", .argument = "R,G,B", RGB(std, 0.001, 10), .section = "Views",
  .elsewhere = "normalize-std|norm-std",
- .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(BENCH) | ON(DEMO) | ON(VIEWS),
+ .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(BENCH) | ON(DEMO) | ON(VIEWS) | ON(IMPORT),
  .default_text = "", .matters = true,
  .help = "Standard deviation to divide the channels by; goes with --mean."},

@@ -35,8 +35,8 @@ static int visit(void *context, const struct zip_member *member, struct error *e
             member->stored > size - member->offset || member->stored > UINT32_MAX)
             return damaged(npz->path, names[i], error);
         npz->found[i] = true;
-        npz->place[i] = (struct zip_place){(int64_t)member->offset, (uint32_t)member->stored, (uint32_t)member->size,
-                                           member->crc, false};
+        npz->place[i] = (struct zip_place){
+            (int64_t)member->offset, (uint32_t)member->stored, (uint32_t)member->size, member->crc, false, false};
     }
     return SIMCLR_OK;
 }

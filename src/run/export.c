@@ -151,17 +151,55 @@ static int read_config(const char *path, int *size, struct view_policy *policy, 
     return status;
 }
 
-int exported_config_read(const char *weights, int *size, struct view_policy *policy, bool *found, struct error *error)
+/* config.json in the folder of the file `weights`; memory_free. NULL without memory. */
+static char *config_beside(const char *weights)
 {
     const char *slash = strrchr(weights, '/');
     char *folder = memory_string(slash == NULL ? "." : weights);
     if (folder != NULL && slash != NULL) folder[slash - weights] = '\0';
     char *path = folder == NULL ? NULL : file_join(slash == weights ? "/" : folder, "config.json");
+    memory_free(folder);
+    return path;
+}
+
+int exported_config_read(const char *weights, int *size, struct view_policy *policy, bool *found, struct error *error)
+{
+    char *path = config_beside(weights);
     *found = false;
     *policy = view_policy_default(*size);
     const int status =
         path ? read_config(path, size, policy, found, error) : error_no_memory(error, "a path", strlen(weights));
     memory_free(path);
-    memory_free(folder);
+    return status;
+}
+
+/* ---- writing it alone --------------------------------------------------------------------------------------- */
+
+static int write_unless_other(const char *path, const struct text *text, struct error *error)
+{
+    uint8_t *there;
+    size_t count;
+    if (!file_exists(path)) return file_write_atomic(path, text->bytes, text->length, error);
+    int status = file_read(path, CONFIG_BYTES_MAX, &there, &count, error);
+    if (status) return status;
+    if (count != text->length || memcmp(there, text->bytes, count) != 0)
+        status = error_set(error, SIMCLR_INVALID,
+                           "%s is there already and says something else: give --out in a folder of its own, or remove "
+                           "it",
+                           path);
+    memory_free(there);
+    return status;
+}
+
+int exported_config_write(const char *weights, const struct model_config *config, const struct view_policy *policy,
+                          struct error *error)
+{
+    char *path = config_beside(weights);
+    struct text text = {0};
+    describe(&text, config, policy);
+    const int status = path && !text.failed ? write_unless_other(path, &text, error)
+                                            : error_no_memory(error, "the exported encoder", 4096);
+    text_free(&text);
+    memory_free(path);
     return status;
 }

@@ -10,6 +10,10 @@
  * exported/encoder-ema.safetensors; NULL: there is none. */
 int run_folder_export(const struct run_folder *folder, const struct model *model, const struct model *average,
                       const struct view_policy *policy, int64_t steps, struct error *error);
+/* Such a config.json alone, in the folder of the file `weights`. SIMCLR_INVALID where there is one that says something
+ * else. */
+int exported_config_write(const char *weights, const struct model_config *config, const struct view_policy *policy,
+                          struct error *error);
 /* Reads back the config.json in the folder of the file `weights`: image size (kept when it has none), filter, mean and
  * std. *found is false where there is no such file, or it says nothing of pictures; *policy is then the default for
  * *size. SIMCLR_CORRUPT where it cannot be read as JSON, or a mean or deviation in it is not possible. */

@@ -10,6 +10,7 @@
 #include "run/export.h"
 #include "run/run_folder.h"
 #include "run/settings.h"
+#include "run/weights_file.h"
 
 /* ---- what the command line may change ----------------------------------------------------------------------- */
 
@@ -61,17 +62,6 @@ static int from_checkpoint(const struct session *session, const struct checkpoin
 
 /* ---- a file of weights under torchvision's names: the architecture is read off the shapes ----------------------- */
 
-static void say_names(const struct session *session, const struct weights *weights)
-{
-    if (weights->prefix[0] != '\0')
-        log_info(&session->log, "%s: names without their prefix \"%s\": %d tensors of the encoder", weights->path,
-                 weights->prefix, weights->encoder);
-    if (weights->outside > 0)
-        log_info(&session->log, "%s: %d tensor%s without that prefix left out: %.80s%s", weights->path,
-                 weights->outside, weights->outside == 1 ? "" : "s", weights->example,
-                 weights->outside == 1 ? "" : " and so on");
-}
-
 /* Shapes are looked at before there is memory for weights: a small file can describe a large network. */
 static int check_shapes(const struct weights *weights, const struct model_config *config, struct error *error)
 {
@@ -99,7 +89,7 @@ static int from_weights(const struct session *session, const struct weights *wei
     status = model_create(out, &config, session->backend, 0, error);
     if (status) return status;
     weights_copy(weights, *out);
-    say_names(session, weights);
+    weights_file_tell(weights, &session->log);
     log_info(&session->log, "encoder: %s, from %s", model_title(&config).text, weights->path);
     return SIMCLR_OK;
 }
@@ -122,35 +112,45 @@ static void found_close(struct found *found)
     *found = (struct found){0};
 }
 
-static int look_at_file(struct found *found, const char *path, struct error *error)
+static int look_at_file(struct found *found, const struct session *session, const char *path, const char *wanted,
+                        struct error *error)
 {
     found->path = memory_string(path);
     if (!found->path) return error_no_memory(error, "a path", strlen(path));
-    const int status = safetensors_open(&found->file, path, error);
+    const int status = weights_file_open(&found->file, path, &session->log, error);
     if (status) return status;
     const char *format = safetensors_metadata(found->file, "format");
     if (!format || strcmp(format, "simclr-checkpoint") != 0)
-        return weights_look(&found->weights, found->file, found->path, error);
+        return weights_look_for(&found->weights, found->file, found->path, wanted, error);
     safetensors_close(&found->file); /* it is read again */
     return checkpoint_open(&found->checkpoint, path, error);
 }
 
 /* A run folder's newest whole checkpoint; without any, the file of weights that the folder stands for. */
-static int look_into_folder(struct found *found, const struct session *session, const char *path, struct error *error)
+static int look_into_folder(struct found *found, const struct session *session, const char *path, const char *wanted,
+                            struct error *error)
 {
     char *file;
     int status = run_folder_newest(path, &session->log, &found->checkpoint, error);
     if (status || found->checkpoint) return status;
     status = run_folder_weights(path, &file, error);
-    if (!status) status = look_at_file(found, file, error);
+    if (!status) status = look_at_file(found, session, file, wanted, error);
     memory_free(file);
     return status;
 }
 
-static int look(struct found *found, const struct session *session, const char *path, struct error *error)
+/* wanted: the prefix of the network in a file of weights, or NULL. */
+static int look_for(struct found *found, const struct session *session, const char *path, const char *wanted,
+                    struct error *error)
 {
     *found = (struct found){0};
-    return file_is_folder(path) ? look_into_folder(found, session, path, error) : look_at_file(found, path, error);
+    return file_is_folder(path) ? look_into_folder(found, session, path, wanted, error)
+                                : look_at_file(found, session, path, wanted, error);
+}
+
+static int look(struct found *found, const struct session *session, const char *path, struct error *error)
+{
+    return look_for(found, session, path, NULL, error);
 }
 
 int model_open(struct session *session, const char *path, struct model **out, struct view_policy *policy,
@@ -256,11 +256,68 @@ int model_begin(const struct session *session, const char *path, struct model *m
             weights_look(&found.weights, checkpoint_file(found.checkpoint), checkpoint_path(found.checkpoint), error);
     if (!status) status = weights_begin(&found.weights, model, &taken, error);
     if (!status) {
-        if (found.weights.prefix[0] != '\0' && !found.checkpoint) say_names(session, &found.weights);
+        if (!found.checkpoint) weights_file_tell(&found.weights, &session->log);
         say_taken(session, path, &taken);
         status = compare_input(session, &found, path, policy, error);
     }
     found_close(&found);
     if (status) error_prefix(error, "--init");
+    return status;
+}
+
+/* ---- taking the encoder out -------------------------------------------------------------------------------------- */
+
+/* What images it takes: from beside the file, and what the command line says. */
+static int find_input(struct model_imported *out, const struct session *session, const struct found *found,
+                      struct error *error)
+{
+    const struct config *config = session->config;
+    double mean[3], std[3];
+    int status = SIMCLR_OK;
+    out->input_known = true;
+    if (found->checkpoint) {
+        out->config.image_size = checkpoint_model_config(found->checkpoint)->image_size;
+        policy_of_checkpoint(found->checkpoint, &out->policy);
+    } else {
+        status = exported_config_read(found->path, &out->config.image_size, &out->policy, &out->input_known, error);
+    }
+    if (config->image_size > 0) out->policy.size = out->config.image_size = (int)config->image_size;
+    if (!session_parse_rgb(config->mean, mean) || !session_parse_rgb(config->std, std)) return status;
+    out->input_known = out->policy.normalize = true;
+    memcpy(out->policy.mean, mean, sizeof mean);
+    memcpy(out->policy.std, std, sizeof std);
+    return status;
+}
+
+static int import_found(struct model_imported *out, const struct session *session, const struct found *found,
+                        const char *to, struct error *error)
+{
+    struct parameters parameters = {0};
+    const struct weights *weights = &found->weights;
+    int status = weights_config(weights, &out->config, error);
+    if (!status) status = find_input(out, session, found, error);
+    if (!status) status = model_describe(&parameters, &out->config, error);
+    if (!status) status = weights_check(weights, &parameters, error);
+    if (!status && out->input_known) status = exported_config_write(to, &out->config, &out->policy, error);
+    if (!status) status = checkpoint_export_weights(to, weights, &parameters, error);
+    parameters_free(&parameters);
+    out->encoder = weights->encoder;
+    out->left = weights->outside;
+    memcpy(out->prefix, weights->prefix, sizeof out->prefix);
+    return status;
+}
+
+int model_import(const struct session *session, const char *path, const char *wanted, const char *to,
+                 struct model_imported *out, struct error *error)
+{
+    struct found found;
+    *out = (struct model_imported){0};
+    int status = look_for(&found, session, path, wanted, error);
+    if (!status && found.checkpoint)
+        status = weights_look_for(&found.weights, checkpoint_file(found.checkpoint), checkpoint_path(found.checkpoint),
+                                  wanted, error);
+    if (!status) weights_file_tell(&found.weights, &session->log);
+    if (!status) status = import_found(out, session, &found, to, error);
+    found_close(&found);
     return status;
 }

@@ -3,11 +3,13 @@
 #define RUN_MODEL_OPEN_H
 
 #include "augment/views.h"
+#include "checkpoint/weights.h"
 #include "model/model.h"
 #include "run/session.h"
 
 /* A model from --checkpoint (a run folder: its newest valid checkpoint; a checkpoint file; an exported encoder; or
- * torchvision's ResNet weights as safetensors), with the view policy's size and mean/std it was trained with. */
+ * another program's ResNet or AlexNet, as safetensors or as a checkpoint of PyTorch), with the view policy's size and
+ * mean/std it was trained with. */
 int model_open(struct session *session, const char *path, struct model **out, struct view_policy *policy,
                struct error *error);
 
@@ -16,6 +18,20 @@ int model_open(struct session *session, const char *path, struct model **out, st
  * with that of the weights. Networks planned before need network_set_weights. Errors as weights_begin has them. */
 int model_begin(const struct session *session, const char *path, struct model *model, const struct view_policy *policy,
                 struct error *error);
+
+/* What model_import found. */
+struct model_imported {
+    struct model_config config;
+    struct view_policy policy; /* of the images that it takes, where that is known: */
+    bool input_known;
+    int encoder, left; /* tensors that were taken, and that were left out */
+    char prefix[WEIGHTS_PREFIX_MAX];
+};
+/* Writes the encoder that is found at `path`, all that model_open takes, to the file `to` as an exported encoder, and
+ * a config.json beside it where the input is known.
+ * wanted: the prefix of its network there (weights_look_for), or NULL. The session has no backend. */
+int model_import(const struct session *session, const char *path, const char *wanted, const char *to,
+                 struct model_imported *out, struct error *error);
 
 /* The moving averages of a checkpoint (--ema) as a model. *out is NULL where it has none, and for other files. */
 int model_open_average(struct session *session, const char *path, struct model **out, struct view_policy *policy,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test_cli.sh SIMCLR [BUILD] -- the program as its users meet it: exit codes, sentences, help, recipes, completion, lost output.
 source "$(dirname "$0")/check.sh"
-commands="pretrain plan watch verify knn linear evaluate finetune supervised embed report audit neighbours map select views info bench demo" groups="data"
+commands="pretrain plan watch verify knn linear evaluate finetune supervised embed report audit neighbours map select views info import bench demo" groups="data"
 
 # ---- without arguments, help, version ----
 check 2 '^$' 'Usage: simclr COMMAND' "$simclr"
@@ -194,7 +194,7 @@ complete_words() {
 }
 offers() { local expected=$1 got; shift; checks=$((checks + 1)); got=$(complete_words "$@"); [ "$got" = "$expected" ] || fail "completing '$*': '$got', expected '$expected'"; }
 offers "pretrain" simclr pre
-offers "audit bench data demo embed evaluate finetune info knn linear map neighbours plan pretrain report select supervised verify views watch" simclr help ""
+offers "audit bench data demo embed evaluate finetune import info knn linear map neighbours plan pretrain report select supervised verify views watch" simclr help ""
 offers "--optimizer" simclr pretrain --opt
 offers "adamw lars sgd" simclr pretrain --optimizer ""
 offers "lars" simclr pretrain --optimizer = l

@@ -9,10 +9,13 @@
 #include "checkpoint/safetensors.h"
 #include "command/info/info.h"
 #include "run/run_folder.h"
+#include "run/weights_file.h"
 
-static const char *dtype_text(enum safetensors_dtype dtype)
+static const char *dtype_text(const struct safetensors_entry *entry)
 {
-    switch (dtype) {
+    if (entry->instead) return "none";
+    if (entry->stored) return entry->stored;
+    switch (entry->dtype) {
     case ST_F32:
         return "float32";
     case ST_F64:
@@ -67,7 +70,7 @@ static void print_tensors(const struct session *session, const struct safetensor
         for (int d = 0; d < entry->rank && used < sizeof shape; d++) {
             used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%" PRId64, d ? " x " : "", entry->dims[d]);
         }
-        session_print(session, "%-46.100s %-8s %-20s %12" PRId64 "\n", entry->name, dtype_text(entry->dtype), shape,
+        session_print(session, "%-46.100s %-8s %-20s %12" PRId64 "\n", entry->name, dtype_text(entry), shape,
                       elements(entry));
         total += elements(entry);
     }
@@ -93,7 +96,7 @@ static void write_json(struct text *json, const char *path, const struct safeten
         const struct safetensors_entry *entry = safetensors_at(file, i);
         text_json_open_object(json, NULL);
         text_json_string(json, "name", entry->name);
-        text_json_string(json, "type", dtype_text(entry->dtype));
+        text_json_string(json, "type", dtype_text(entry));
         text_json_open_array(json, "shape");
         for (int d = 0; d < entry->rank; d++) text_json_integer(json, NULL, entry->dims[d]);
         text_json_close_array(json);
@@ -134,7 +137,7 @@ int info_file(struct session *session, struct error *error)
     char *path;
 
     int status = find_file(session, session->config->checkpoint, &path, error);
-    if (status == SIMCLR_OK) status = safetensors_open(&file, path, error);
+    if (status == SIMCLR_OK) status = weights_file_open(&file, path, &session->log, error);
     if (status == SIMCLR_OK) status = safetensors_verify(file, error);
     if (status == SIMCLR_OK && session->config->json) {
         write_json(&text, path, file);

@@ -36,6 +36,7 @@ struct zip_place {
     uint32_t stored, size; /* bytes in the archive, and of the member */
     uint32_t crc;
     bool deflated;
+    bool unchecked; /* its writer left the CRC out */
 };
 
 /* Reads the first *count bytes of a member into `bytes`; *count is at most its size, and is set to what there was. The

@@ -333,7 +333,7 @@ static void test_foreign_files(void **state)
         {"PK\3\4\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\5\0\0\0a.txt", 35, "zip archive"},
         {"\x80\2\x8a\nl\xfc\x9c"
          "F\xf9 j\xa8P\x19.",
-         15, "Python"},
+         15, "before 1.6. Save it again there"},
         {"\x80\4\x95\x10\0\0\0\0\0\0\0}", 12, "Python"},
         {"\x89HDF\r\n\x1a\n\0\0\0\0\0\0\0\0", 16, "HDF5"},
         {"\x93NUMPY\1\0v\0{'descr", 17, "NumPy array"},
