@@ -2,7 +2,7 @@
 option(SIMCLR_FUZZ "Build the libFuzzer targets (clang)" OFF)
 set(FUZZ_ROOMS image:image safetensors:checkpoint checkpoint:checkpoint recipe:config
     tar:data mat:data pack:data zip:data records:data list:data index:data unpack:data
-    features:run names:data json:base report:report pickle:run labelled:explore)
+    features:run names:data json:base report:report pickle:run labelled:explore onnx:export)
 add_custom_target(fuzz_targets)
 foreach(PAIR ${FUZZ_ROOMS})
   string(REPLACE ":" ";" PAIR ${PAIR})
@@ -26,7 +26,7 @@ foreach(PAIR ${FUZZ_ROOMS})
   endif()
 endforeach()
 if(SIMCLR_FUZZ) # the rooms that read must be instrumented too; backend reads no file, and its kernels take minutes
-  foreach(ROOM base image augment data tensor nn model optim checkpoint config run report explore)
+  foreach(ROOM base image augment data tensor nn model optim checkpoint config run report explore export)
     # Instrumented loops cannot always be unrolled or vectorised as asked: no fault of the code.
     target_compile_options(room_${ROOM} PRIVATE -fsanitize=fuzzer-no-link,address,undefined -g -Wno-pass-failed)
     target_link_options(room_${ROOM} PUBLIC -fsanitize=address,undefined)

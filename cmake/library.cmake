@@ -3,6 +3,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 target_compile_definitions(room_api PRIVATE SIMCLR_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(room_export PRIVATE SIMCLR_VERSION="${PROJECT_VERSION}")
 target_compile_definitions(room_run PRIVATE SIMCLR_VERSION="${PROJECT_VERSION}")
 get_property(ROOMS GLOBAL PROPERTY SIMCLR_ROOMS)
 set(OBJECTS)

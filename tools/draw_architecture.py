@@ -35,6 +35,7 @@ CAPTIONS = {
     "run": ("session, run folder,", "metrics, features"),
     "train": ("the step; Algorithm 1,", "supervised training"),
     "explore": ("a set as rows, its", "graph, thumbnails"),
+    "export": ("forms that other", "programs load"),
     "evaluate": ("sources, protocols,", "one score, one JSON"),
     "report": ("one page about", "a run or several"),
     "command": ("one row for each", "command of the program"),

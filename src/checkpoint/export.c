@@ -23,8 +23,8 @@ static bool counter_name(struct file_name *out, const struct parameter *item)
 }
 
 /* Each batch norm also has torchvision's num_batches_tracked, an int64 scalar. */
-static int fill_entries(struct safetensors_entry *entries, struct file_name *names, const struct parameters *parameters,
-                        const int64_t *batches_tracked)
+int tensor_encoder_entries(struct safetensors_entry *entries, struct file_name *names,
+                           const struct parameters *parameters, const int64_t *batches_tracked)
 {
     int count = 0;
     for (int i = 0; i < parameters->count; i++) {
@@ -49,7 +49,7 @@ int checkpoint_export_encoder(const char *path, const struct model *model, int64
         status = error_no_memory(error, "the list of tensors to export", capacity * (sizeof *entries + sizeof *names));
     else { /* "format": "pt" is what loaders of the PyTorch world look for */
         const struct safetensors_pair metadata[] = {{"format", "pt"}};
-        int count = fill_entries(entries, names, &model->parameters, &batches_tracked);
+        int count = tensor_encoder_entries(entries, names, &model->parameters, &batches_tracked);
         status = safetensors_write(path, entries, count, metadata, 1, error);
     }
     memory_free(names);

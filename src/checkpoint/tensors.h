@@ -28,6 +28,11 @@ struct file_name tensor_average_name(const struct parameter *item);
 struct safetensors_entry tensor_entry(const struct parameters *parameters, const struct parameter *item,
                                       const char *name, const float *data);
 
+/* The encoder under torchvision's names, and of each batch norm num_batches_tracked: at most 2 parameters->count
+ * entries, whose names stand in `names` or in the table. Returns how many there are. */
+int tensor_encoder_entries(struct safetensors_entry *entries, struct file_name *names,
+                           const struct parameters *parameters, const int64_t *batches_tracked);
+
 /* Finds the tensor `name`, which must be float32 and have the shape of `item`. SIMCLR_CORRUPT otherwise. */
 int tensor_match(const struct safetensors *file, const char *path, const char *name, const struct parameter *item,
                  const struct safetensors_entry **out, struct error *error);

@@ -29,6 +29,7 @@ const struct command_entry command_table[COMMAND_COUNT] = {
     [COMMAND_DATA_FETCH] = {command_data_fetch, {.no_network = true}},
     [COMMAND_BENCH] = {.run = command_bench},
     [COMMAND_DEMO] = {.run = command_demo},
+    [COMMAND_EXPORT] = {command_export, {.no_network = true}},
 };
 
 int command_run(struct session *session, struct error *error)

@@ -124,7 +124,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
     [COMMAND_EMBED] =
         {
             .name = "embed",
-            .elsewhere = "embeddings|features|extract|encode|inference|infer|predict|export",
+            .elsewhere = "embeddings|features|extract|encode|inference|infer|predict",
             .summary = "write the features of images to a file",
             .help = "Writes the representation of every image as a row: as a NumPy array with the images' names, in the "
                     "same order, as a text file beside it, or as .npz, .safetensors, .parquet, .csv, .jsonl or .tsv, "
@@ -132,6 +132,20 @@ const struct command_row config_commands[COMMAND_COUNT] = {
                     "commands reads .npy, .npz and .safetensors.",
             .examples = "simclr embed --checkpoint run/ --data photos/ --out features.npy\n"
                         "simclr embed --checkpoint run/ --data photos/ --out features.parquet",
+        },
+    [COMMAND_EXPORT] =
+        {
+            .name = "export",
+            .elsewhere = "convert-model|to-onnx|onnx|export-model|save-model",
+            .summary = "write a trained encoder in a form that other programs load",
+            .word = "checkpoint",
+            .help = "Writes the encoder, with its classifier where the run has one, as an ONNX file, as a folder with "
+                    "a model.py of plain PyTorch, or with the names that torchvision or timm expects. Each form says "
+                    "what pictures it takes, and has a model card. What was written is read back and compared before "
+                    "it gets its name.",
+            .examples = "simclr export run/ --format onnx --out encoder.onnx\n"
+                        "simclr export run/ --format pytorch --out encoder/\n"
+                        "simclr export finetuned/ --format onnx --input bytes --out classifier.onnx",
         },
     [COMMAND_REPORT] =
         {

@@ -24,6 +24,7 @@ enum command {
     COMMAND_FINETUNE,
     COMMAND_SUPERVISED,
     COMMAND_EMBED,
+    COMMAND_EXPORT,
     COMMAND_AUDIT,
     COMMAND_REPORT,
     COMMAND_NEIGHBOURS,
@@ -116,6 +117,8 @@ struct config {
     bool normalize, half;      /* of embed */
     int64_t count;
     int64_t feature_cache_size;
+    char *classifier, *license, *input; /* of export */
+    bool fold;
     int64_t cut_layer, label_epochs;
     double layer_decay;
     /* info, bench, demo */

@@ -15,7 +15,7 @@
  .help = "Folder of the run. The option's name may be left out: simclr watch RUN."},
 {.name = "data", .argument = "PATH", TEXT(data), .section = "Data",
  .elsewhere = "dataset|data-path|data-dir|data-root|dataset-path|dataset-dir|data-folder|train-data|"
-              "train-data-path|train-dir|train-path|traindir|input|input-dir|image-dir|images-dir|imgs|root|path",
+              "train-data-path|train-dir|train-path|traindir|input-dir|image-dir|images-dir|imgs|root|path",
  .commands = ON(PRETRAIN) | WITH_LABELS | ON(EMBED), .default_text = "", .required = true,
  .help = "Images: a folder (sub-folders are classes), a text list of path<tab>label, a tar or zip archive, tar "
          "shards (a folder of them, or shard-{000..099}.tar), CIFAR or STL-10 binaries or their .tar.gz, or the "

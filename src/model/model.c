@@ -40,6 +40,17 @@ int model_describe(struct parameters *parameters, const struct model_config *con
     return status;
 }
 
+int model_describe_network(struct model *model, int layer, struct network **out, struct model_tensors *tensors,
+                           struct error *error)
+{
+    int status = network_create(out, &model->parameters, NETWORK_INFERENCE, DTYPE_F32, error);
+    if (status) return status;
+    *tensors = build(*out, &model->config, 1, layer == 0, layer);
+    status = network_check(*out, error);
+    if (status) network_destroy(out);
+    return status;
+}
+
 int model_create(struct model **out, const struct model_config *config, struct backend *backend, uint64_t seed,
                  struct error *error)
 {

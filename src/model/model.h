@@ -90,6 +90,13 @@ struct model {
  * SIMCLR_INVALID for an impossible configuration. The caller frees the table. */
 int model_describe(struct parameters *parameters, const struct model_config *config, struct error *error);
 
+struct model;
+/* The network of a model as a list of operations in inference, of one image, for who translates it: never planned, so
+ * it cannot run. layer: up to the output of this many of the head's layers, which is then z; 0: up to h. The caller
+ * destroys it before the model. */
+int model_describe_network(struct model *model, int layer, struct network **out, struct model_tensors *tensors,
+                           struct error *error);
+
 /* Fills the table by building the network once, allocates the slabs in the backend's memory (borrowed; NULL: in plain
  * memory of the host, for who only reads and writes files), initialises from seed. The model's own
  * configuration has STEM_AUTO resolved, so that it keeps its stem when it later sees images of another size. */

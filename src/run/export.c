@@ -22,6 +22,16 @@ static void add_rgb(struct text *text, const char *key, const double rgb[3])
     text_json_close_array(text);
 }
 
+/* [channels, side, side]; without channels [side, side]. */
+static void add_sides(struct text *text, const char *key, int channels, int side)
+{
+    text_json_open_array(text, key);
+    if (channels > 0) text_json_integer(text, NULL, channels);
+    text_json_integer(text, NULL, side);
+    text_json_integer(text, NULL, side);
+    text_json_close_array(text);
+}
+
 /* An entry of the model's text that is a number; nothing where the model has none. */
 static void add_number(struct text *text, const struct model_text *model, const char *key)
 {
@@ -29,33 +39,39 @@ static void add_number(struct text *text, const struct model_text *model, const 
     if (value != NULL) text_json_number(text, key, number_read(value, NULL));
 }
 
-/* timm's config.json; width and stem are ours, since timm has no name for such variants. */
-static void describe(struct text *text, const struct model_config *config, const struct view_policy *policy)
+/* timm's keys; width and stem are ours, since timm has no name for such variants. */
+void exported_config_add(struct text *text, const struct model_config *config, const struct view_policy *policy,
+                         struct exported_classes classes, int pool_size)
 {
     static const double zero[3] = {0, 0, 0}, one[3] = {1, 1, 1};
     struct model_text model;
     model_config_to_text(config, &model);
-    text_json_open_object(text, NULL);
     text_json_string(text, "architecture", model_title(config).word);
-    text_json_integer(text, "num_classes", 0);
+    text_json_integer(text, "num_classes", classes.count);
     text_json_integer(text, "num_features", model_feature_dim(config));
     text_json_string(text, "global_pool", "avg");
     add_number(text, &model, "width");
     if (model_text_value(&model, "stem")) text_json_string(text, "stem", model_text_value(&model, "stem"));
+    if (classes.count > 0) text_json_open_array(text, "label_names");
+    for (int i = 0; i < classes.count; i++) text_json_string(text, NULL, classes.names[i]);
+    if (classes.count > 0) text_json_close_array(text);
     text_json_open_object(text, "pretrained_cfg");
-    text_json_open_array(text, "input_size");
-    text_json_integer(text, NULL, 3);
-    text_json_integer(text, NULL, config->image_size);
-    text_json_integer(text, NULL, config->image_size);
-    text_json_close_array(text);
+    add_sides(text, "input_size", 3, config->image_size);
     add_rgb(text, "mean", policy->normalize ? policy->mean : zero);
     add_rgb(text, "std", policy->normalize ? policy->std : one);
     text_json_string(text, "interpolation", policy->filter == RESAMPLE_BILINEAR ? "bilinear" : "bicubic");
     text_json_number(text, "crop_pct", config->image_size <= 32 ? 1 : 0.875);
-    text_json_integer(text, "num_classes", 0);
+    text_json_integer(text, "num_classes", classes.count);
+    if (pool_size > 0) add_sides(text, "pool_size", 0, pool_size);
     text_json_string(text, "first_conv", model_names(config->encoder).first);
     text_json_string(text, "classifier", model_names(config->encoder).classifier);
     text_json_close_object(text);
+}
+
+static void describe(struct text *text, const struct model_config *config, const struct view_policy *policy)
+{
+    text_json_open_object(text, NULL);
+    exported_config_add(text, config, policy, (struct exported_classes){0}, 0);
     text_json_close_object(text);
     text_add(text, "\n");
 }

@@ -14,6 +14,14 @@ int run_folder_export(const struct run_folder *folder, const struct model *model
  * else. */
 int exported_config_write(const char *weights, const struct model_config *config, const struct view_policy *policy,
                           struct error *error);
+/* Adds the members of such a config.json to an open object. names: of `classes` classes; 0: there is no classifier.
+ * pool_size: side of the map that is averaged, as timm wants it; 0: not said. */
+struct exported_classes {
+    int count;
+    const char *const *names;
+};
+void exported_config_add(struct text *text, const struct model_config *config, const struct view_policy *policy,
+                         struct exported_classes classes, int pool_size);
 /* Reads back the config.json in the folder of the file `weights`: image size (kept when it has none), filter, mean and
  * std. *found is false where there is no such file, or it says nothing of pictures; *policy is then the default for
  * *size. SIMCLR_CORRUPT where it cannot be read as JSON, or a mean or deviation in it is not possible. */

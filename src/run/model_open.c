@@ -153,19 +153,62 @@ static int look(struct found *found, const struct session *session, const char *
     return look_for(found, session, path, NULL, error);
 }
 
-int model_open(struct session *session, const char *path, struct model **out, struct view_policy *policy,
-               struct error *error)
+/* ---- where it comes from ---------------------------------------------------------------------------------------- */
+
+void model_origin_free(struct model_origin *origin)
+{
+    memory_free(origin->recipe);
+    *origin = (struct model_origin){0};
+}
+
+/* PyTorch counts the batches of each batch norm; all have seen the same. */
+static int64_t tracked_by(const struct weights *weights)
+{
+    int64_t count = 0;
+    const struct safetensors_entry *entry = weights_find(weights, "bn1.num_batches_tracked");
+    if (entry && entry->dtype == ST_I64 && entry->bytes == sizeof count) memcpy(&count, entry->data, sizeof count);
+    return count;
+}
+
+static int read_origin(struct model_origin *out, const struct found *found, struct error *error)
+{
+    if (!found->checkpoint) {
+        out->batches_tracked = tracked_by(&found->weights);
+        return SIMCLR_OK;
+    }
+    const struct checkpoint_state *state = checkpoint_state(found->checkpoint);
+    *out = (struct model_origin){.trained_here = true,
+                                 .step = state->step,
+                                 .epoch = state->epoch,
+                                 .images_seen = state->images_seen,
+                                 .seed = state->seed,
+                                 .batches_tracked = state->step};
+    if (!state->config_yaml) return SIMCLR_OK;
+    out->recipe = memory_string(state->config_yaml);
+    return out->recipe ? SIMCLR_OK : error_no_memory(error, "a configuration", strlen(state->config_yaml));
+}
+
+int model_open_with_origin(struct session *session, const char *path, struct model **out, struct view_policy *policy,
+                           struct model_origin *origin, struct error *error)
 {
     struct found found;
     *out = NULL;
+    if (origin) *origin = (struct model_origin){0};
     int status = look(&found, session, path, error);
     if (!status)
         status = found.checkpoint ? from_checkpoint(session, found.checkpoint, out, policy, error)
                                   : from_weights(session, &found.weights, out, policy, error);
+    if (!status && origin) status = read_origin(origin, &found, error);
     found_close(&found);
     if (status) model_destroy(out);
     if (*out) apply_options(session, *out, policy);
     return status;
+}
+
+int model_open(struct session *session, const char *path, struct model **out, struct view_policy *policy,
+               struct error *error)
+{
+    return model_open_with_origin(session, path, out, policy, NULL, error);
 }
 
 int model_open_average(struct session *session, const char *path, struct model **out, struct view_policy *policy,

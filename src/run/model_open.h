@@ -13,6 +13,19 @@
 int model_open(struct session *session, const char *path, struct model **out, struct view_policy *policy,
                struct error *error);
 
+/* What a file says of how its encoder came about. */
+struct model_origin {
+    bool trained_here; /* it is a checkpoint of ours: the fields below are known */
+    int64_t step, epoch, images_seen;
+    uint64_t seed;
+    char *recipe;            /* the effective configuration (memory_free), or NULL */
+    int64_t batches_tracked; /* that batch norms have seen; 0 where nothing tells */
+};
+void model_origin_free(struct model_origin *origin);
+/* model_open, and where the model comes from. After a failure *origin is empty. */
+int model_open_with_origin(struct session *session, const char *path, struct model **out, struct view_policy *policy,
+                           struct model_origin *origin, struct error *error);
+
 /* Weights for a new run from all that model_open takes: every tensor of encoder and head whose name and shape fit is
  * copied into `model`, and the log says how many did and what was left out. policy: of the run, whose input is compared
  * with that of the weights. Networks planned before need network_set_weights. Errors as weights_begin has them. */

@@ -88,6 +88,14 @@ int outputs_check(const struct config *config, const char *option, const char *p
     return SIMCLR_OK;
 }
 
+int outputs_check_folder(const struct config *config, const char *option, const char *path, struct error *error)
+{
+    const int status = check_folder(option, path, error);
+    if (status || !lies_in(config->checkpoint, path)) return status;
+    return error_set(error, SIMCLR_INVALID,
+                     "--%s would write over %s, from which --checkpoint is read: give another name", option, path);
+}
+
 int outputs_check_overwrite(const struct config *config, const char *path, struct error *error)
 {
     if (!config->overwrite || !config->checkpoint[0] || !lies_in(config->checkpoint, path)) return SIMCLR_OK;

@@ -12,6 +12,10 @@
  * SIMCLR_IO: its folder is not there. */
 int outputs_check(const struct config *config, const char *option, const char *path, struct error *error);
 
+/* `path` is a folder that --`option` makes as a whole. SIMCLR_INVALID: the weights of --checkpoint lie in it.
+ * SIMCLR_IO: the folder around it is not there. */
+int outputs_check_folder(const struct config *config, const char *option, const char *path, struct error *error);
+
 /* SIMCLR_INVALID: --overwrite would empty the folder `path`, in which the checkpoint lies that is read. */
 int outputs_check_overwrite(const struct config *config, const char *path, struct error *error);
 

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "base/memory.h"
+#include "base/wire.h"
 
 struct tfevents {
     FILE *file;
@@ -25,60 +26,6 @@ struct tfevents {
     struct text event, record;
     int64_t step;
 };
-
-/* ---- protobuf: a field is a tag (number << 3 | wire type), then its value ---- */
-enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
-
-static void add_varint(struct text *out, uint64_t value)
-{
-    do {
-        const char byte = (char)((value & 0x7F) | (value > 0x7F ? 0x80 : 0));
-        text_add_bytes(out, &byte, 1);
-        value >>= 7;
-    } while (value != 0);
-}
-
-static void add_little_endian(struct text *out, uint64_t bits, int bytes)
-{
-    for (int i = 0; i < bytes; i++) {
-        const char byte = (char)(bits >> 8 * i);
-        text_add_bytes(out, &byte, 1);
-    }
-}
-
-static void add_tag(struct text *out, unsigned field, enum wire wire)
-{
-    add_varint(out, field << 3 | (unsigned)wire);
-}
-
-static void add_integer(struct text *out, unsigned field, int64_t value)
-{
-    add_tag(out, field, WIRE_VARINT);
-    add_varint(out, (uint64_t)value);
-}
-
-static void add_double(struct text *out, unsigned field, double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    add_tag(out, field, WIRE_FIXED64);
-    add_little_endian(out, bits, 8);
-}
-
-static void add_float(struct text *out, unsigned field, float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    add_tag(out, field, WIRE_FIXED32);
-    add_little_endian(out, bits, 4);
-}
-
-static void add_message(struct text *out, unsigned field, const char *bytes, size_t count)
-{
-    add_tag(out, field, WIRE_BYTES);
-    add_varint(out, count);
-    text_add_bytes(out, bytes, count);
-}
 
 /* ---- TFRecord ---- */
 
@@ -93,17 +40,17 @@ void tfevents_frame(struct text *out, const char *bytes, size_t count)
     char length[8];
     for (int i = 0; i < 8; i++) length[i] = (char)((uint64_t)count >> 8 * i);
     text_add_bytes(out, length, sizeof length);
-    add_little_endian(out, masked_crc(length, sizeof length), 4);
+    wire_add_little_endian(out, masked_crc(length, sizeof length), 4);
     text_add_bytes(out, bytes, count);
-    add_little_endian(out, masked_crc(bytes, count), 4);
+    wire_add_little_endian(out, masked_crc(bytes, count), 4);
 }
 
 /* Starts an event in events->event: its time and step. */
 static void begin_event(struct tfevents *events, int64_t step)
 {
     events->event.length = 0;
-    add_double(&events->event, 1, clock_wall());
-    add_integer(&events->event, 2, step);
+    wire_add_double(&events->event, 1, clock_wall());
+    wire_add_integer(&events->event, 2, step);
 }
 
 static int write_event(struct tfevents *events, struct error *error)
@@ -122,12 +69,12 @@ static int write_header(struct tfevents *events, int64_t step, struct error *err
 {
     static const char version[] = "brain.Event:2";
     begin_event(events, 0);
-    add_message(&events->event, 3, version, sizeof version - 1);
+    wire_add_bytes(&events->event, 3, version, sizeof version - 1);
     int status = write_event(events, error);
     if (status != SIMCLR_OK || step == 0) return status;
     const char start[] = {1 << 3 | WIRE_VARINT, 1};
     begin_event(events, step + 1); /* everything from the next step on is written anew */
-    add_message(&events->event, 7, start, sizeof start);
+    wire_add_bytes(&events->event, 7, start, sizeof start);
     return write_event(events, error);
 }
 
@@ -184,9 +131,9 @@ void tfevents_scalar(struct tfevents *events, const char *tag, double value)
 {
     if (events == NULL) return;
     struct text scalar = {0};
-    add_message(&scalar, 1, tag, strlen(tag));
-    add_float(&scalar, 2, (float)value);
-    add_message(&events->values, 1, scalar.bytes, scalar.length);
+    wire_add_bytes(&scalar, 1, tag, strlen(tag));
+    wire_add_float(&scalar, 2, (float)value);
+    wire_add_bytes(&events->values, 1, scalar.bytes, scalar.length);
     events->values.failed |= scalar.failed;
     text_free(&scalar);
 }
@@ -195,7 +142,7 @@ int tfevents_end(struct tfevents *events, struct error *error)
 {
     if (events == NULL) return SIMCLR_OK;
     begin_event(events, events->step);
-    add_message(&events->event, 5, events->values.bytes, events->values.length);
+    wire_add_bytes(&events->event, 5, events->values.bytes, events->values.length);
     events->event.failed |= events->values.failed;
     return write_event(events, error);
 }

@@ -56,7 +56,7 @@ def main():
     parser.add_argument("simclr")
     parser.add_argument("build")
     parser.add_argument("words", nargs="*")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     options.simclr = str(pathlib.Path(options.simclr).resolve())
     options.build = str(pathlib.Path(options.build).resolve())
     chosen = [case for case in find_cases() if not options.words or any(word in case[0] for word in options.words)]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test_cli.sh SIMCLR [BUILD] -- the program as its users meet it: exit codes, sentences, help, recipes, completion, lost output.
 source "$(dirname "$0")/check.sh"
-commands="pretrain plan watch verify knn linear evaluate finetune supervised embed report audit neighbours map select views info import bench demo" groups="data"
+commands="pretrain plan watch verify knn linear evaluate finetune supervised embed export report audit neighbours map select views info import bench demo" groups="data"
 
 # ---- without arguments, help, version ----
 check 2 '^$' 'Usage: simclr COMMAND' "$simclr"
