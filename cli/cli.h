@@ -66,8 +66,9 @@ int help_command(FILE *file, const char *name, int width); /* simclr COMMAND --h
 bool help_is_group(const char *word);
 /* The library's command of this name. */
 bool help_find(const char *command, simclr_command *out);
-/* " PATH" for a command that takes a word without a name, else "". */
-const char *help_word(const simclr_command *command, char out[32]);
+enum { HELP_WORDS = 64 };
+/* " PATH" for a command that takes a word without a name, " MODEL IMAGES ..." for one that takes several, else "". */
+const char *help_word(const simclr_command *command, char out[HELP_WORDS]);
 /* "number from 0 to 1; default 0.5": type, range or choices, default. */
 void help_detail(const simclr_option *option, char *out, size_t capacity);
 

@@ -7,7 +7,8 @@
 static bool is_path(const simclr_option *option)
 {
     return strcmp(option->argument, "PATH") == 0 || strcmp(option->argument, "FILE") == 0 ||
-           strcmp(option->argument, "PREFIX") == 0;
+           strcmp(option->argument, "PREFIX") == 0 || strcmp(option->argument, "MODEL") == 0 ||
+           strcmp(option->argument, "IMAGES") == 0;
 }
 
 static bool is_folder(const simclr_option *option)

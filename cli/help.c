@@ -175,15 +175,24 @@ static void show_group(FILE *file, const char *group, int width)
     fprintf(file, "\nMore: simclr %s COMMAND --help\n", group);
 }
 
-const char *help_word(const simclr_command *command, char out[32])
+/* " MODEL", or " RUN ..." of a list; nothing for no option. */
+static void add_word(const char *command, const char *name, char out[HELP_WORDS])
 {
     simclr_option option;
+    const size_t used = strlen(out);
 
-    out[0] = '\0';
-    for (int i = 0; command->word && simclr_option_at(command->name, i, &option) == SIMCLR_OK; i++) {
-        if (strcmp(option.name, command->word) == 0)
-            snprintf(out, 32, strcmp(option.type, "list") == 0 ? " %s ..." : " %s", option.argument);
+    for (int i = 0; name && simclr_option_at(command, i, &option) == SIMCLR_OK; i++) {
+        if (strcmp(option.name, name) == 0)
+            snprintf(out + used, HELP_WORDS - used, strcmp(option.type, "list") == 0 ? " %s ..." : " %s",
+                     option.argument);
     }
+}
+
+const char *help_word(const simclr_command *command, char out[HELP_WORDS])
+{
+    out[0] = '\0';
+    add_word(command->name, command->word, out);
+    add_word(command->name, command->words, out);
     return out;
 }
 
@@ -229,8 +238,9 @@ int help_command(FILE *file, const char *name, int width)
         return SIMCLR_OK;
     }
     if (!help_find(name, &command)) return SIMCLR_INVALID;
-    char word[32];
-    fprintf(file, "Usage: simclr %s%s [--option value ...]\n\n", name, help_word(&command, word));
+    char word[HELP_WORDS];
+    const int used = fprintf(file, "Usage: simclr %s%s", name, help_word(&command, word));
+    fprintf(file, "%s[--option value ...]\n\n", used + 21 > width ? "\n       " : " ");
     wrap(file, command.help, 0, 0, width);
     for (int i = 0; simclr_option_at(name, i, &option) == SIMCLR_OK; i++) {
         if (strcmp(section, option.section) != 0) fprintf(file, "\n%s\n", option.section);

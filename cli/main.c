@@ -158,7 +158,8 @@ static int read_option(struct request *request, const char *argument, const char
 static int read_arguments(struct request *request, int count, char **arguments)
 {
     simclr_command command;
-    const char *word = help_find(request->command, &command) ? command.word : NULL;
+    const bool known = help_find(request->command, &command);
+    const char *word = known ? command.word : NULL, *words = known ? command.words : NULL;
 
     for (int i = 0; i < count; i++) {
         const char *argument = arguments[i];
@@ -179,6 +180,8 @@ static int read_arguments(struct request *request, int count, char **arguments)
         } else if (word && (!request->word_given || takes_many(request->command, word))) {
             request->word_given = true;
             code = set_option(request, word, argument);
+        } else if (words && (argument[0] != '-' || argument[1] == '\0')) {
+            code = set_option(request, words, argument);
         } else if (argument[0] == '-' && argument[1] != '\0') {
             code = set_option(request, argument + 1, ""); /* -b: refused there, with what it is called here */
         } else {

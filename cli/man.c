@@ -162,7 +162,7 @@ int man_command(FILE *file, const char *name)
     simclr_command command;
     simclr_option option;
     const char *section = "";
-    char title[64], word[32];
+    char title[64], word[HELP_WORDS];
 
     if (!help_find(name, &command)) return SIMCLR_INVALID;
     title_of(name, title, sizeof title);

@@ -1,6 +1,6 @@
 # tests/fuzz/fuzz_*.c: libFuzzer programs with SIMCLR_FUZZ (clang), and always a plain test that replays the corpus.
 option(SIMCLR_FUZZ "Build the libFuzzer targets (clang)" OFF)
-set(FUZZ_ROOMS image:image safetensors:checkpoint checkpoint:checkpoint recipe:config
+set(FUZZ_ROOMS image:image classifier:evaluate safetensors:checkpoint checkpoint:checkpoint recipe:config
     tar:data mat:data pack:data zip:data records:data list:data index:data unpack:data
     features:run names:data json:base report:report pickle:run labelled:explore onnx:export)
 add_custom_target(fuzz_targets)

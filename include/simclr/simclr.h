@@ -108,6 +108,7 @@ typedef struct simclr_command {
     const char *word;     /* the option whose name a user may leave out ("data" in `simclr views photos/`), or NULL */
     const char *help;     /* a paragraph */
     const char *examples; /* lines to try, with line breaks between them */
+    const char *words;    /* the option of type "list" that further such words are values of, or NULL */
 } simclr_command;
 /* Command `index`, in the order of help: SIMCLR_OK, or SIMCLR_INVALID past the end. */
 SIMCLR_API int simclr_command_at(int index, simclr_command *out);
@@ -142,8 +143,8 @@ typedef struct simclr_image {
 } simclr_image;
 
 /* How many images the network takes at once, from the next call on. 0, as it is at first: as many as a call has, and at
- * most simclr_model_batch. More need more memory. Features hang on it in their last bits, as they do on the number of
- * threads, and on nothing else. */
+ * most simclr_model_batch. More need more memory. The features of an image are the same, to the bit, whatever the
+ * batch, the number of threads, and the other images. */
 SIMCLR_API int simclr_model_set_batch(simclr_model *model, int batch);
 SIMCLR_API int simclr_model_batch(const simclr_model *model); /* what was set; at first 128, or 32 above 64 pixels */
 /* features: float [count][D]. Applies the evaluation view. Pictures are decoded on the model's threads, and one batch

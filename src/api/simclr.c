@@ -219,6 +219,7 @@ int simclr_command_at(int index, simclr_command *out)
         .name = row->name,
         .summary = row->summary,
         .word = row->word,
+        .words = row->words,
         .help = row->help,
         .examples = row->examples,
     };

@@ -16,6 +16,7 @@ int command_linear(struct session *session, struct error *error);
 int command_evaluate(struct session *session, struct error *error);
 int command_report(struct session *session, struct error *error);
 int command_audit(struct session *session, struct error *error);
+int command_predict(struct session *session, struct error *error);
 int command_embed(struct session *session, struct error *error);
 int command_export(struct session *session, struct error *error);
 int command_neighbours(struct session *session, struct error *error);

@@ -121,10 +121,27 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .examples = "simclr supervised --data cifar10/ --out supervised/\n"
                         "simclr supervised --data cifar10/ --labels 10% --width 1/4 --out tenth/",
         },
+    [COMMAND_PREDICT] =
+        {
+            .name = "predict",
+            .elsewhere = "prediction|inference|infer|label|recognize|recognise|classify-images",
+            .summary = "tell the class of each image, with probabilities",
+            .word = "checkpoint",
+            .words = "pictures",
+            .help =
+                "Classifies images by an encoder and the linear classifier that evaluate, finetune or supervised left "
+                "for it. Probabilities are calibrated where some training images were held out. Of each image it is "
+                "told whether it is unlike all that the classifier was taught. What is said of an image depends on "
+                "no other image, and not on the number of threads.",
+            .examples = "simclr predict finetuned/ photos/\n"
+                        "simclr predict evaluation/ new/ --format csv\n"
+                        "simclr predict run/ --classifier evaluation/ cat.jpg dog.jpg --top 1\n"
+                        "find . -name '*.jpg' | simclr predict finetuned/ - --format jsonl",
+        },
     [COMMAND_EMBED] =
         {
             .name = "embed",
-            .elsewhere = "embeddings|features|extract|encode|inference|infer|predict",
+            .elsewhere = "embeddings|features|extract|encode",
             .summary = "write the features of images to a file",
             .help = "Writes the representation of every image as a row: as a NumPy array with the images' names, in the "
                     "same order, as a text file beside it, or as .npz, .safetensors, .parquet, .csv, .jsonl or .tsv, "

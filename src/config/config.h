@@ -23,6 +23,7 @@ enum command {
     COMMAND_EVALUATE,
     COMMAND_FINETUNE,
     COMMAND_SUPERVISED,
+    COMMAND_PREDICT,
     COMMAND_EMBED,
     COMMAND_EXPORT,
     COMMAND_AUDIT,
@@ -51,6 +52,7 @@ struct command_row {
     const char *elsewhere; /* names of such a command in other programs, "train|run"; for hints only */
     const char *summary;   /* one line */
     const char *word;      /* the option that a word without a name is a value of, or NULL */
+    const char *words;     /* the list that all further words are values of, or NULL */
     const char *help;      /* a paragraph */
     const char *examples;  /* lines to try, with line breaks between them */
     command_set borrows;   /* it takes all options of these commands too, but those that say `without` */
@@ -116,6 +118,9 @@ struct config {
     char *labelled, *strategy; /* of select */
     bool normalize, half;      /* of embed */
     int64_t count;
+    char *pictures, *classifier; /* of predict; pictures is a list */
+    int64_t top;
+    double threshold;
     int64_t feature_cache_size;
     char *classifier, *license, *input; /* of export */
     bool fold;

@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 
-enum { LONGEST_VALUE = 4095 };
+enum { LONGEST_VALUE = 4095, LONGEST_LIST = 1 << 18 };
 
 static void *field_of(struct config *config, const struct option_row *row)
 {
@@ -115,18 +115,24 @@ static bool rgb_is_valid(const struct option_row *row, const char *value)
     return *value == '\0';
 }
 
-static int set_text(struct config *config, const struct option_row *row, const char *value)
+static int put_text(struct config *config, const struct option_row *row, const char *value)
 {
-    const bool not_given = value[0] == '\0' && row->default_text[0] == '\0';
-    if (row->type == OPTION_CHOICE && !not_given && !in_choices(row->choices, value)) return SIMCLR_INVALID;
-    if (row->type == OPTION_RGB && !rgb_is_valid(row, value)) return SIMCLR_INVALID;
-    if (strlen(value) > LONGEST_VALUE || !value_is_utf8(value)) return SIMCLR_INVALID;
     char *copy = memory_string(value);
     if (!copy) return SIMCLR_NO_MEMORY;
     char **field = field_of(config, row);
     memory_free(*field);
     *field = copy;
     return SIMCLR_OK;
+}
+
+static int set_text(struct config *config, const struct option_row *row, const char *value)
+{
+    const bool not_given = value[0] == '\0' && row->default_text[0] == '\0';
+    const size_t longest = row->type == OPTION_LIST ? LONGEST_LIST : LONGEST_VALUE;
+    if (row->type == OPTION_CHOICE && !not_given && !in_choices(row->choices, value)) return SIMCLR_INVALID;
+    if (row->type == OPTION_RGB && !rgb_is_valid(row, value)) return SIMCLR_INVALID;
+    if (strlen(value) > longest || !value_is_utf8(value)) return SIMCLR_INVALID;
+    return put_text(config, row, value);
 }
 
 static int set_integer(struct config *config, const struct option_row *row, const char *value)
@@ -165,8 +171,10 @@ int value_add(struct config *config, const struct option_row *row, const char *v
 {
     struct text lines = {0};
     const char *before = *(char *const *)field_in(config, row);
+    if (strlen(value) > LONGEST_VALUE || !value_is_utf8(value)) return SIMCLR_INVALID;
     text_add(&lines, "%s%s%s", before, before[0] ? "\n" : "", value);
-    const int status = lines.failed ? SIMCLR_NO_MEMORY : set_text(config, row, lines.bytes);
+    int status = lines.failed ? SIMCLR_NO_MEMORY : SIMCLR_OK;
+    if (!status) status = lines.length > LONGEST_LIST ? SIMCLR_INVALID : put_text(config, row, lines.bytes);
     text_free(&lines);
     return status;
 }
@@ -280,8 +288,11 @@ void value_allowed(const struct option_row *row, char out[ALLOWED_TEXT])
     number_format(row->maximum, high);
     switch (row->type) {
     case OPTION_STRING:
-    case OPTION_LIST:
         snprintf(out, ALLOWED_TEXT, "UTF-8 text of at most %d bytes", (int)LONGEST_VALUE);
+        return;
+    case OPTION_LIST:
+        snprintf(out, ALLOWED_TEXT, "UTF-8 text of at most %d bytes, and %d in all", (int)LONGEST_VALUE,
+                 (int)LONGEST_LIST);
         return;
     case OPTION_BOOLEAN:
         snprintf(out, ALLOWED_TEXT, "true or false");

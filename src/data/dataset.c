@@ -15,8 +15,8 @@ enum {
     DARK = 64         /* of 256: pictures of 16 bits that use 14 or fewer */
 };
 
-static int open_kind(struct source *source, struct catalog *catalog, const struct dataset_config *config,
-                     struct pool *pool, const struct log *log, struct error *error)
+int dataset_open_kind(struct source *source, struct catalog *catalog, const struct dataset_config *config,
+                      struct pool *pool, const struct log *log, struct error *error)
 {
     const struct set_request request = {.path = config->path,
                                         .part = config->part == DATASET_TEST,
@@ -194,7 +194,7 @@ int dataset_open(struct dataset **out, const struct dataset_config *config, stru
         return error_set(error, SIMCLR_INVALID, "no data are given: name a folder, a list or `synthetic`");
     if (!(config->max_bad >= 0 && config->max_bad <= 1))
         return error_set(error, SIMCLR_INVALID, "max-bad is %g: give a share between 0 and 1", config->max_bad);
-    int status = open_kind(&source, &catalog, config, pool, log, error);
+    int status = dataset_open_kind(&source, &catalog, config, pool, log, error);
     if (status == SIMCLR_OK && config->subset)
         status = subset_take(&source, &catalog, config, pool_stop(pool), log, error);
     if (status == SIMCLR_OK) return dataset_open_source(out, &source, &catalog, config, pool, log, error);

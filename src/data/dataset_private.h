@@ -33,6 +33,10 @@ static inline int64_t dataset_item(const struct dataset *set, int64_t index)
     return set->item != NULL ? set->item[index] : index;
 }
 
+/* Fills the empty source and catalog from whatever lies at config->path. On failure both are to be released. */
+int dataset_open_kind(struct source *source, struct catalog *catalog, const struct dataset_config *config,
+                      struct pool *pool, const struct log *log, struct error *error);
+
 /* Numbers images without gaps: the good ones, or those that the numbering has (of a set whose listing is another one's,
  * the good ones). Bad images that have numbers all the same are marked. SIMCLR_DATA: there is none. */
 int dataset_number_images(struct dataset *set, const struct numbering *numbering, struct error *error);

@@ -63,7 +63,9 @@ struct logistic_sweep {
 int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out,
                    struct error *error);
 void logistic_sweep_free(struct logistic_sweep *sweep);
-/* logits [rows][classes] of x [rows][dim], which is standardised on the way. */
+/* The classifier for features as they are, with standardisation folded in: weight [classes][dim], bias [classes]. */
+void logistic_fold(const struct logistic_sweep *sweep, float *weight, float *bias);
+/* logits [rows][classes] of x [rows][dim], as they are, by that classifier. SIMCLR_NO_MEMORY. */
 int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows,
                      float *logits, struct error *error);
 

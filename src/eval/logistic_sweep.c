@@ -6,6 +6,7 @@
 #include "base/rank.h"
 #include "eval/calibration.h"
 #include "eval/held_out.h"
+#include "eval/linear.h"
 #include "eval/logistic.h"
 #include "eval/row_space.h"
 
@@ -133,41 +134,21 @@ static int sweep_standardize(struct sweep *sweep, const struct logistic_args *ar
     return SIMCLR_OK;
 }
 
-struct linear {
-    const float *weight; /* [classes][dim] */
-    const double *bias;
-    int dim, classes;
-};
-
-static void linear_logits(struct backend *backend, const struct linear *linear, const float *x, int64_t rows,
-                          float *logits)
+static void round_all(float *to, const double *from, size_t count)
 {
-    const int dim = linear->dim, classes = linear->classes;
-    const struct matmul_args product = {
-        .transpose_b = true,
-        .m = (int)rows,
-        .n = classes,
-        .k = dim,
-        .alpha = 1,
-        .a = x,
-        .lda = dim,
-        .b = linear->weight,
-        .ldb = dim,
-        .c = logits,
-        .ldc = classes,
-    };
-    backend->ops->matmul(backend, &product);
-    for (int64_t i = 0; i < rows; i++)
-        for (int c = 0; c < classes; c++) logits[i * classes + c] += (float)linear->bias[c];
+    for (size_t i = 0; i < count; i++) to[i] = (float)from[i];
 }
 
+/* rounded: room for the weights and the biases. */
 static int64_t held_out_correct(struct sweep *sweep, const double *weight, const double *bias, float *rounded)
 {
     const struct logistic_args *held = &sweep->held;
     const int classes = held->classes;
+    const size_t weights = (size_t)classes * (size_t)held->dim;
     if (held->rows == 0) return 0;
-    for (size_t i = 0; i < (size_t)classes * (size_t)held->dim; i++) rounded[i] = (float)weight[i];
-    const struct linear linear = {rounded, bias, held->dim, classes};
+    round_all(rounded, weight, weights);
+    round_all(rounded + weights, bias, (size_t)classes);
+    const struct linear linear = {rounded, rounded + weights, held->dim, classes};
     linear_logits(sweep->backend, &linear, held->x, held->rows, sweep->logits);
     int64_t correct = 0;
     for (int64_t i = 0; i < held->rows; i++)
@@ -285,7 +266,7 @@ static int sweep_run(struct backend *backend, const struct logistic_args *args, 
     int status = sweep_split(&sweep, args, seed, error);
     if (status == SIMCLR_OK) status = check_choice(&sweep, args, error);
     if (status == SIMCLR_OK) status = sweep_standardize(&sweep, args, out, error);
-    float *rounded = memory_array(weights, sizeof(float));
+    float *rounded = memory_array(weights + (size_t)args->classes, sizeof(float));
     sweep.logits = memory_array((size_t)args->rows * (size_t)args->classes, sizeof(float));
     out->weight = memory_array(weights, sizeof(double));
     out->bias = memory_array((size_t)args->classes, sizeof(double));
@@ -394,24 +375,29 @@ void logistic_sweep_free(struct logistic_sweep *sweep)
     *sweep = (struct logistic_sweep){0};
 }
 
+void logistic_fold(const struct logistic_sweep *sweep, float *weight, float *bias)
+{
+    const size_t classes = (size_t)sweep->classes, dim = (size_t)sweep->dim;
+    for (size_t c = 0; c < classes; c++) {
+        double folded = sweep->bias[c];
+        for (size_t d = 0; d < dim; d++) {
+            const double scaled = sweep->weight[c * dim + d] * sweep->scale[d];
+            weight[c * dim + d] = (float)scaled;
+            folded -= scaled * sweep->mean[d];
+        }
+        bias[c] = (float)folded;
+    }
+}
+
 int logistic_predict(struct backend *backend, const struct logistic_sweep *sweep, const float *x, int64_t rows,
                      float *logits, struct error *error)
 {
-    const int dim = sweep->dim, classes = sweep->classes;
-    float *tile = memory_array((size_t)LOGISTIC_TILE * (size_t)dim, sizeof(float));
-    float *weight = memory_array((size_t)classes * (size_t)dim, sizeof(float));
-    const struct linear linear = {weight, sweep->bias, dim, classes};
-    const bool enough = tile && weight;
-    for (size_t i = 0; enough && i < (size_t)classes * (size_t)dim; i++) weight[i] = (float)sweep->weight[i];
-    for (int64_t begin = 0; enough && begin < rows; begin += LOGISTIC_TILE) {
-        const int64_t count = rows - begin < LOGISTIC_TILE ? rows - begin : LOGISTIC_TILE;
-        for (int64_t i = 0; i < count; i++)
-            for (int d = 0; d < dim; d++)
-                tile[i * dim + d] = (float)(((double)x[(begin + i) * dim + d] - sweep->mean[d]) * sweep->scale[d]);
-        linear_logits(backend, &linear, tile, count, logits + begin * classes);
-    }
-    memory_free(tile);
-    memory_free(weight);
-    return enough ? SIMCLR_OK
-                  : error_no_memory(error, "linear classifier", (size_t)LOGISTIC_TILE * (size_t)dim * sizeof(float));
+    const size_t classes = (size_t)sweep->classes, weights = classes * (size_t)sweep->dim;
+    float *folded = memory_array(weights + classes, sizeof *folded);
+    if (!folded) return error_no_memory(error, "linear classifier", (weights + classes) * sizeof *folded);
+    logistic_fold(sweep, folded, folded + weights);
+    const struct linear linear = {folded, folded + weights, sweep->dim, sweep->classes};
+    linear_logits(backend, &linear, x, rows, logits);
+    memory_free(folded);
+    return SIMCLR_OK;
 }

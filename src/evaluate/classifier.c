@@ -1,93 +1,126 @@
 /* evaluate/classifier.c -- see classifier.h. */
 #include "evaluate/classifier.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/number.h"
-#include "base/text.h"
-#include "checkpoint/safetensors.h"
 #include "evaluate/evaluation.h"
 
 void classifier_free(struct classifier *classifier)
 {
     memory_free(classifier->weight);
     memory_free(classifier->bias);
+    text_free(&classifier->names);
+    memory_free(classifier->class_name);
+    memory_free(classifier->encoder.path);
+    novelty_free(&classifier->novelty);
     *classifier = (struct classifier){0};
+}
+
+static int allocate(struct classifier *out, int dim, int classes, struct error *error)
+{
+    const size_t cells = (size_t)classes * (size_t)dim;
+    *out = (struct classifier){.dim = dim, .classes = classes, .temperature = 1, .l2 = -1};
+    out->weight = memory_array(cells, sizeof *out->weight);
+    out->bias = memory_array((size_t)classes, sizeof *out->bias);
+    if (out->weight && out->bias) return SIMCLR_OK;
+    classifier_free(out);
+    return error_no_memory(error, "a classifier", cells * sizeof *out->weight);
 }
 
 int classifier_from_sweep(struct classifier *out, const struct logistic_sweep *sweep, struct error *error)
 {
-    const size_t classes = (size_t)sweep->classes, dim = (size_t)sweep->dim;
-    *out = (struct classifier){
-        .dim = sweep->dim, .classes = sweep->classes, .temperature = sweep->temperature, .l2 = sweep->l2};
-    out->weight = memory_array(classes * dim, sizeof *out->weight);
-    out->bias = memory_array(classes, sizeof *out->bias);
-    if (!out->weight || !out->bias) {
-        classifier_free(out);
-        return error_no_memory(error, "a classifier", classes * dim * sizeof *out->weight);
-    }
-    for (size_t c = 0; c < classes; c++) {
-        double bias = sweep->bias[c];
-        for (size_t d = 0; d < dim; d++) {
-            const double weight = sweep->weight[c * dim + d] * sweep->scale[d];
-            out->weight[c * dim + d] = (float)weight;
-            bias -= weight * sweep->mean[d];
-        }
-        out->bias[c] = (float)bias;
-    }
+    const int status = allocate(out, sweep->dim, sweep->classes, error);
+    if (status) return status;
+    logistic_fold(sweep, out->weight, out->bias);
+    out->temperature = sweep->temperature;
+    out->l2 = sweep->l2;
     return SIMCLR_OK;
 }
 
-int classifier_write(const struct classifier *classifier, const struct evaluation *evaluation, const char *path,
-                     struct error *error)
+/* The rows of the table that are the classifier: its weight, then its bias. */
+static void copy_parameters(float *to, const struct parameters *parameters, bool bias)
 {
-    const float temperature = (float)classifier->temperature;
-    const int64_t classes = classifier->classes, dim = classifier->dim;
-    char hash[24] = "", l2[NUMBER_TEXT];
-    struct text names = {0};
+    for (int i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        if (!(item->flags & PARAMETER_CLASSIFIER) || (item->rank == 1) != bias) continue;
+        memcpy(to, parameters_look(parameters, parameter_weights(parameters, i), item->count),
+               item->count * sizeof *to);
+    }
+}
+
+int classifier_from_model(struct classifier *out, const struct model *model, struct error *error)
+{
+    const struct model_config *config = &model->config;
+    const int status = allocate(out, model_layer_dim(config, config->cut), config->classes, error);
+    if (status) return status;
+    copy_parameters(out->weight, &model->parameters, false);
+    copy_parameters(out->bias, &model->parameters, true);
+    return SIMCLR_OK;
+}
+
+int classifier_name_classes(struct classifier *classifier, const struct evaluation *evaluation, struct error *error)
+{
+    struct text *names = &classifier->names;
     for (int c = 0; c < classifier->classes; c++) {
         const char *name = evaluation_class_name(evaluation, c);
-        text_add_bytes(&names, name, strlen(name) + 1);
+        text_add_bytes(names, name, strlen(name) + 1);
     }
-    if (names.failed) {
-        text_free(&names);
-        return error_no_memory(error, "the names of classes", names.capacity);
-    }
-    if (!evaluation_is_of_tables(evaluation))
-        snprintf(hash, sizeof hash, "%016" PRIx64, evaluation->encoders[SOURCE_TRAINED].hash_before);
-    number_format_shortest(classifier->l2, l2);
-    const struct safetensors_entry entries[] = {
-        {.name = "weight",
-         .dtype = ST_F32,
-         .rank = 2,
-         .dims = {classes, dim},
-         .data = classifier->weight,
-         .bytes = (size_t)classes * (size_t)dim * sizeof(float)},
-        {.name = "bias",
-         .dtype = ST_F32,
-         .rank = 1,
-         .dims = {classes},
-         .data = classifier->bias,
-         .bytes = (size_t)classes * sizeof(float)},
-        {.name = "temperature",
-         .dtype = ST_F32,
-         .rank = 1,
-         .dims = {1},
-         .data = &temperature,
-         .bytes = sizeof temperature},
-        {.name = "classes",
-         .dtype = ST_U8,
-         .rank = 1,
-         .dims = {(int64_t)names.length},
-         .data = names.bytes,
-         .bytes = names.length},
-    };
-    const struct safetensors_pair metadata[] = {
-        {"format", "simclr-classifier"}, {"version", "1"}, {"l2", l2}, {"encoder_hash", hash}};
-    const int status = safetensors_write(path, entries, 4, metadata, hash[0] ? 4 : 3, error);
-    text_free(&names);
-    return status;
+    classifier->class_name = memory_array((size_t)classifier->classes, sizeof *classifier->class_name);
+    if (names->failed || !classifier->class_name)
+        return error_no_memory(error, "the names of classes", names->capacity);
+    char *at = names->bytes;
+    for (int c = 0; c < classifier->classes; c++, at += strlen(at) + 1) classifier->class_name[c] = at;
+    return SIMCLR_OK;
+}
+
+int classifier_describe_encoder(struct classifier *classifier, const struct model *model, int layer,
+                                const struct view_policy *policy, const char *path, struct error *error)
+{
+    struct classifier_encoder *encoder = &classifier->encoder;
+    *encoder = (struct classifier_encoder){.known = true,
+                                           .hash = parameters_encoder_hash(&model->parameters),
+                                           .layer = layer,
+                                           .image_size = policy->size,
+                                           .filter = policy->filter,
+                                           .normalize = policy->normalize};
+    memcpy(encoder->mean, policy->mean, sizeof encoder->mean);
+    memcpy(encoder->std, policy->std, sizeof encoder->std);
+    encoder->path = path ? memory_string(path) : NULL;
+    return path && !encoder->path ? error_no_memory(error, "a path", strlen(path)) : SIMCLR_OK;
+}
+
+/* ---- judging ---------------------------------------------------------------------------------------------------- */
+
+static int find_similarities(struct backend *backend, const struct classifier *classifier, const float *rows,
+                             int64_t count, float *similarity, struct error *error)
+{
+    if (classifier->novelty.rows) return novelty_search(backend, &classifier->novelty, rows, count, similarity, error);
+    for (int64_t i = 0; i < count; i++) similarity[i] = NAN;
+    return SIMCLR_OK;
+}
+
+int classifier_judge(struct backend *backend, const struct classifier *classifier, const float *rows, int64_t count,
+                     const struct classified *out, struct error *error)
+{
+    const int classes = classifier->classes;
+    const struct linear linear = classifier_linear(classifier);
+    const size_t cells = (size_t)count * (size_t)classes;
+    float *logits = memory_array(cells, sizeof *logits);
+    double *scratch = memory_array((size_t)classes, sizeof *scratch);
+    const bool enough = logits && scratch;
+    if (enough) linear_logits(backend, &linear, rows, count, logits);
+    for (int64_t i = 0; enough && i < count; i++)
+        predictions_of_row(out->probabilities + i * classes, out->top + i * out->places, out->places,
+                           &(struct logits_row){logits + i * classes, classes, classifier->temperature, scratch});
+    memory_free(logits);
+    memory_free(scratch);
+    if (!enough) return error_no_memory(error, "logits", cells * sizeof *logits);
+    return find_similarities(backend, classifier, rows, count, out->similarity, error);
+}
+
+bool classifier_is_unlike(const struct classifier *classifier, float similarity)
+{
+    return classifier->novelty.rows && !(similarity >= classifier->novelty.least);
 }

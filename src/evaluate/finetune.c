@@ -309,6 +309,8 @@ int finetune_judge(struct evaluation *evaluation, enum evaluation_source source,
                           : finetune_train(evaluation, source, &keep, &result, error);
     if (!status) status = save(evaluation, file, &result, error);
     if (!status) status = labelled_test(evaluation, source, &evaluation->encoders[source].policy, out, error);
+    if (!status && source == SOURCE_TRAINED)
+        status = labelled_write_classifier(evaluation, &run->labelled, &evaluation->encoders[source].policy, error);
     model_destroy(&run->labelled.model);
     memory_free(file);
     return status;

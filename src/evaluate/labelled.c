@@ -1,8 +1,12 @@
 /* evaluate/labelled.c -- see labelled.h. */
 #include "evaluate/labelled.h"
 
+#include <string.h>
+
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/rank.h"
+#include "evaluate/classifier.h"
 #include "evaluate/label_share.h"
 #include "evaluate/protocols.h"
 #include "run/settings.h"
@@ -101,13 +105,94 @@ int labelled_open_images(struct evaluation *evaluation, struct labelled *run, st
     return status ? status : warn_of_classes(evaluation, run, error);
 }
 
+/* Features of a set, or of a part of it, by what the classifier of run->model stands on. */
+static int extract(const struct evaluation *evaluation, const struct labelled *run, struct features_request request,
+                   struct features *out, struct error *error)
+{
+    request.model = run->model;
+    request.layer = run->model->config.cut;
+    request.kind = features_of_layer(request.layer);
+    return features_extract(evaluation->session, &request, out, error);
+}
+
 int labelled_logits(struct evaluation *evaluation, const struct labelled *run, const struct view_policy *policy,
                     struct features *out, struct error *error)
 {
-    const struct features_request request = {
-        .kind = FEATURES_LOGITS, .model = run->model, .policy = policy, .dataset = evaluation->test};
-    return features_extract(evaluation->session, &request, out, error);
+    struct classifier classifier;
+    *out = (struct features){0};
+    int status = classifier_from_model(&classifier, run->model, error);
+    if (status) return status;
+    const struct linear linear = classifier_linear(&classifier);
+    const struct features_request request = {.policy = policy, .dataset = evaluation->test};
+    status = extract(evaluation, run, request, out, error);
+    if (!status) {
+        const size_t cells = (size_t)out->count * (size_t)classifier.classes;
+        float *logits = memory_array(cells, sizeof *logits);
+        if (logits)
+            linear_logits(evaluation->session->backend, &linear, out->values, out->count, logits);
+        else
+            status = error_no_memory(error, "logits", cells * sizeof *logits);
+        memory_free(out->values);
+        out->values = logits;
+        out->dim = classifier.classes;
+    }
+    if (status) features_free(out);
+    classifier_free(&classifier);
+    return status;
 }
+
+/* ---- the classifier as a file ----------------------------------------------------------------------------------- */
+
+/* Of the labelled images at most NOVELTY_SAMPLE, spread evenly: *out is NULL where those are all. */
+static int thin_out(const struct labelled *run, uint32_t **out, struct error *error)
+{
+    *out = NULL;
+    if (run->subset_count <= NOVELTY_SAMPLE) return SIMCLR_OK;
+    *out = memory_array(NOVELTY_SAMPLE, sizeof **out);
+    if (!*out) return error_no_memory(error, "a sample of the labelled images", NOVELTY_SAMPLE * sizeof **out);
+    for (uint64_t i = 0; i < NOVELTY_SAMPLE; i++) (*out)[i] = run->subset[i * run->subset_count / NOVELTY_SAMPLE];
+    return SIMCLR_OK;
+}
+
+/* What the network was taught, as rows. */
+static int measure_novelty(const struct evaluation *evaluation, const struct labelled *run,
+                           const struct view_policy *policy, struct novelty *out, struct error *error)
+{
+    const struct novelty_limits limits = novelty_limits_usual();
+    struct features rows = {0};
+    uint32_t *sample;
+    int status = thin_out(run, &sample, error);
+    if (status) return status;
+    const struct features_request request = {.policy = policy,
+                                             .dataset = evaluation->train,
+                                             .subset = sample ? sample : run->subset,
+                                             .subset_count = sample ? NOVELTY_SAMPLE : run->subset_count};
+    status = extract(evaluation, run, request, &rows, error);
+    if (!status)
+        status = novelty_measure(evaluation->session->backend, out, rows.values, rows.count, rows.dim, &limits, error);
+    features_free(&rows);
+    memory_free(sample);
+    return status;
+}
+
+int labelled_write_classifier(const struct evaluation *evaluation, const struct labelled *run,
+                              const struct view_policy *policy, struct error *error)
+{
+    struct classifier classifier;
+    char *path = file_join(run->folder.path, CLASSIFIER_FILE);
+    if (!path) return error_no_memory(error, "a path", strlen(run->folder.path));
+    int status = classifier_from_model(&classifier, run->model, error);
+    if (!status) status = classifier_name_classes(&classifier, evaluation, error);
+    if (!status)
+        status = classifier_describe_encoder(&classifier, run->model, run->model->config.cut, policy, NULL, error);
+    if (!status) status = measure_novelty(evaluation, run, policy, &classifier.novelty, error);
+    if (!status) status = classifier_write(&classifier, path, error);
+    classifier_free(&classifier);
+    memory_free(path);
+    return status;
+}
+
+/* ---- scores ----------------------------------------------------------------------------------------------------- */
 
 int labelled_test(struct evaluation *evaluation, enum evaluation_source source, const struct view_policy *policy,
                   struct score *out, struct error *error)

@@ -29,9 +29,14 @@ int labelled_open_training_images(struct evaluation *evaluation, const struct la
 int labelled_open_images(struct evaluation *evaluation, struct labelled *run, struct error *error);
 double labelled_share(const struct evaluation *evaluation, const struct labelled *run); /* of the training images */
 
-/* The logits of run->model for all test images, by evaluation views (features_free). */
+/* The logits of run->model for all test images, by evaluation views (features_free): of its features in the network's
+ * precision by its classifier in float32, as `simclr predict` has them from the file of the classifier. */
 int labelled_logits(struct evaluation *evaluation, const struct labelled *run, const struct view_policy *policy,
                     struct features *out, struct error *error);
+/* classifier.safetensors of the run's folder: the classifier of run->model, which sees images by the policy, and the
+ * rows of what it was taught. */
+int labelled_write_classifier(const struct evaluation *evaluation, const struct labelled *run,
+                              const struct view_policy *policy, struct error *error);
 /* Their score, and the predictions where --predictions wants those of this source. */
 int labelled_test(struct evaluation *evaluation, enum evaluation_source source, const struct view_policy *policy,
                   struct score *out, struct error *error);

@@ -30,18 +30,29 @@ static int allocate(struct predictions *out, int64_t count, int classes, struct 
     return error_no_memory(error, "predictions", cells * sizeof *out->probabilities);
 }
 
-/* The best five of those above `floor`, the lower class first among equal ones. */
-static void rank_row(int32_t *top5, const double *row, int classes, double floor)
+/* The best `places` of those above `floor`, the lower class first among equal ones. */
+static void rank_row(int32_t *top, int places, const double *row, int classes, double floor)
 {
-    for (int i = 0; i < TOP; i++) top5[i] = -1;
+    for (int i = 0; i < places; i++) top[i] = -1;
     for (int32_t c = 0; c < classes; c++) {
-        int at = TOP;
+        int at = places;
         if (!(row[c] > floor)) continue;
-        while (at > 0 && (top5[at - 1] < 0 || row[c] > row[top5[at - 1]])) at--;
-        if (at == TOP) continue;
-        memmove(top5 + at + 1, top5 + at, (size_t)(TOP - 1 - at) * sizeof *top5);
-        top5[at] = c;
+        while (at > 0 && (top[at - 1] < 0 || row[c] > row[top[at - 1]])) at--;
+        if (at == places) continue;
+        memmove(top + at + 1, top + at, (size_t)(places - 1 - at) * sizeof *top);
+        top[at] = c;
     }
+}
+
+void predictions_of_row(float *probabilities, int32_t *top, int places, const struct logits_row *row)
+{
+    const int classes = row->classes;
+    double *from = row->scratch, largest = -INFINITY, sum = 0;
+    for (int c = 0; c < classes; c++) from[c] = (double)row->logits[c];
+    for (int c = 0; c < classes; c++) largest = fmax(largest, from[c]);
+    for (int c = 0; c < classes; c++) sum += exp((from[c] - largest) / row->temperature);
+    for (int c = 0; c < classes; c++) probabilities[c] = (float)(exp((from[c] - largest) / row->temperature) / sum);
+    rank_row(top, places, from, classes, -INFINITY);
 }
 
 int predictions_of_logits(struct predictions *out, const float *logits, int64_t count, int classes, double temperature,
@@ -50,15 +61,9 @@ int predictions_of_logits(struct predictions *out, const float *logits, int64_t 
     double *from = memory_array((size_t)classes, sizeof *from);
     if (!from) return error_no_memory(error, "predictions", (size_t)classes * sizeof *from);
     const int status = allocate(out, count, classes, error);
-    for (int64_t i = 0; !status && i < count; i++) {
-        float *row = out->probabilities + i * classes;
-        double largest = -INFINITY, sum = 0;
-        for (int c = 0; c < classes; c++) from[c] = (double)logits[i * classes + c];
-        for (int c = 0; c < classes; c++) largest = fmax(largest, from[c]);
-        for (int c = 0; c < classes; c++) sum += exp((from[c] - largest) / temperature);
-        for (int c = 0; c < classes; c++) row[c] = (float)(exp((from[c] - largest) / temperature) / sum);
-        rank_row(out->top5 + i * TOP, from, classes, -INFINITY);
-    }
+    for (int64_t i = 0; !status && i < count; i++)
+        predictions_of_row(out->probabilities + i * classes, out->top5 + i * TOP, TOP,
+                           &(struct logits_row){logits + i * classes, classes, temperature, from});
     memory_free(from);
     return status;
 }
@@ -72,7 +77,7 @@ int predictions_of_votes(struct predictions *out, const double *votes, int64_t c
         double sum = 0;
         for (int c = 0; c < classes; c++) sum += from[c];
         for (int c = 0; c < classes && sum > 0; c++) row[c] = (float)(from[c] / sum);
-        rank_row(out->top5 + i * TOP, from, classes, 0);
+        rank_row(out->top5 + i * TOP, TOP, from, classes, 0);
     }
     return status;
 }

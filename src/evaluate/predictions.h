@@ -19,6 +19,17 @@ struct predictions {
 };
 void predictions_free(struct predictions *predictions);
 
+/* What logits [classes] say of one image: probabilities [classes], softmax(logits / temperature), and the `places` best
+ * classes, best first, the lower of equal ones; -1: there are no more. scratch: [classes]. Everything that is told of a
+ * classifier's images goes through it. */
+struct logits_row {
+    const float *logits;
+    int classes;
+    double temperature;
+    double *scratch;
+};
+void predictions_of_row(float *probabilities, int32_t *top, int places, const struct logits_row *row);
+
 /* From logits [count][classes]: softmax(logits / temperature). */
 int predictions_of_logits(struct predictions *out, const float *logits, int64_t count, int classes, double temperature,
                           struct error *error);

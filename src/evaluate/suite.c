@@ -311,7 +311,7 @@ static int write_predictions(const struct suite *suite, const char *path, struct
 
 static int write_classifier(const struct suite *suite, const char *path, struct error *error)
 {
-    return classifier_write(&suite->classifier, suite->evaluation, path, error);
+    return classifier_write(&suite->classifier, path, error);
 }
 
 /* A zip archive without zip64 ends at 4 GiB: a million images of a thousand classes come near it. */

@@ -1,6 +1,7 @@
 /* evaluate/suite_linear.c -- logistic regression by L-BFGS, its calibration, and what is kept of it. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/format.h"
@@ -98,6 +99,23 @@ static int add_calibration(const struct fitted *fitted, const struct figure *lik
     return status ? status : add(fitted, &figure, nll_of, temperature, error);
 }
 
+/* What it takes to use the classifier later: names, encoder, and what it was taught. */
+static int complete(const struct suite_task *task, struct classifier *classifier, struct error *error)
+{
+    const struct evaluation *evaluation = task->suite->evaluation;
+    const struct evaluation_encoder *encoder = &evaluation->encoders[task->source];
+    const struct novelty_limits limits = novelty_limits_usual();
+    int status = classifier_name_classes(classifier, evaluation, error);
+    if (!status && encoder->model) {
+        char *path = realpath(evaluation->session->config->checkpoint, NULL); /* NULL: it will be asked for */
+        status = classifier_describe_encoder(classifier, encoder->model, 0, &encoder->policy, path, error);
+        free(path);
+    }
+    return status ? status
+                  : novelty_measure(evaluation->session->backend, &classifier->novelty, task->train->values,
+                                    task->train->count, task->train->dim, &limits, error);
+}
+
 /* The classifier, and what it says of each image, with its temperature. */
 static int keep(const struct fitted *fitted, const struct calibration *as_fitted, const struct calibration *tempered,
                 struct error *error)
@@ -106,10 +124,11 @@ static int keep(const struct fitted *fitted, const struct calibration *as_fitted
     if (!suite_is_main(fitted->task) || fitted->task->run > 0) return SIMCLR_OK;
     suite->as_fitted = *as_fitted;
     suite->tempered = *tempered;
-    const int status = classifier_from_sweep(&suite->classifier, &fitted->sweep, error);
+    int status = classifier_from_sweep(&suite->classifier, &fitted->sweep, error);
+    if (!status) status = complete(fitted->task, &suite->classifier, error);
     return status ? status
                   : predictions_of_logits(&suite->predictions, fitted->logits, fitted->task->test->count,
-                                          fitted->classes, fitted->sweep.temperature, error);
+                                          fitted->classes, (double)(float)fitted->sweep.temperature, error);
 }
 
 static int add_all(const struct fitted *fitted, struct error *error)

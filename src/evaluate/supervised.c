@@ -170,10 +170,11 @@ int supervised_learn(struct evaluation *evaluation, struct error *error)
                                    .metrics = &labelled->folder.metrics,
                                    .folder = &labelled->folder,
                                    .from = run->from};
-    const int status = supervised_train(&job, &result, error);
-    return status ? status
-                  : run_folder_export(&labelled->folder, labelled->model, NULL, &run->policy,
-                                      result.steps - result.skipped, error);
+    int status = supervised_train(&job, &result, error);
+    if (!status)
+        status = run_folder_export(&labelled->folder, labelled->model, NULL, &run->policy,
+                                   result.steps - result.skipped, error);
+    return status ? status : labelled_write_classifier(evaluation, labelled, &run->policy, error);
 }
 
 int supervised_judge(struct evaluation *evaluation, enum evaluation_source source, struct score *out,

@@ -52,6 +52,7 @@ static int plan(struct feature_rows *rows, const struct feature_rows_config *con
                                                   .mode = NETWORK_INFERENCE,
                                                   .dtype = session->dtype,
                                                   .batch = config->batch,
+                                                  .image_size = config->size,
                                                   .encoder_only = config->kind == FEATURES_H,
                                                   .layer = config->layer,
                                                   .options = session->planning},

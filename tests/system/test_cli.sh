@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test_cli.sh SIMCLR [BUILD] -- the program as its users meet it: exit codes, sentences, help, recipes, completion, lost output.
 source "$(dirname "$0")/check.sh"
-commands="pretrain plan watch verify knn linear evaluate finetune supervised embed export report audit neighbours map select views info import bench demo" groups="data"
+commands="pretrain plan watch verify knn linear evaluate finetune supervised predict embed export report audit neighbours map select views info import bench demo" groups="data"
 
 # ---- without arguments, help, version ----
 check 2 '^$' 'Usage: simclr COMMAND' "$simclr"
@@ -193,8 +193,8 @@ complete_words() {
         printf "%s\n" "${COMPREPLY[@]}"' bash "$@" 2>&1 | sort | tr '\n' ' ' | sed 's/ $//'
 }
 offers() { local expected=$1 got; shift; checks=$((checks + 1)); got=$(complete_words "$@"); [ "$got" = "$expected" ] || fail "completing '$*': '$got', expected '$expected'"; }
-offers "pretrain" simclr pre
-offers "audit bench data demo embed evaluate finetune import info knn linear map neighbours plan pretrain report select supervised verify views watch" simclr help ""
+offers "predict pretrain" simclr pre
+offers "audit bench data demo embed evaluate export finetune import info knn linear map neighbours plan predict pretrain report select supervised verify views watch" simclr help ""
 offers "--optimizer" simclr pretrain --opt
 offers "adamw lars sgd" simclr pretrain --optimizer ""
 offers "lars" simclr pretrain --optimizer = l

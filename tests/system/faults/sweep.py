@@ -64,6 +64,7 @@ COMMANDS = [
     Command("linear", ["linear", "--checkpoint", "done", "--data", "data", "--json", "--iterations", "5"] + JUDGE, ["stdout"]),
     Command("linear-sgd", ["linear", "--checkpoint", "done", "--data", "data", "--json", "--solver", "sgd", "--sgd-epochs", "2", "--augmented-copies", "2",
                            "--predictions", "p.npz"] + JUDGE, ["stdout", "p.npz"]),
+    Command("predict", ["predict", "done", "data/test", "data.tar.gz", "--classifier", "taught", "--format", "jsonl", "--threads", "1"], ["stdout"]),
     # views that grow, and averages
     Command("grown", ["pretrain", "--data", "data", "--out", "grown", "--epochs", "1", "--depth", "18", "--width", "1/8", "--threads", "1", "--batch", "8", "--workers", "0",
                       "--knn-every", "1", "--knn-images", "8", "--diagnostics-images", "0", "--log-every", "1", "--ema", "0.5", "--image-size-schedule", "8:0.5,12:0.5"],
@@ -128,6 +129,7 @@ def make_inputs(folder, simclr):
         subprocess.run([simclr, *words], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment())
     run("pretrain", "--data", "data", "--out", "run", "--epochs", "2", *TRAIN)
     shutil.copytree(f"{folder}/run", f"{folder}/done")
+    run("evaluate", "done", "--data", "data", "--out", "taught", "--protocols", "linear", "--iterations", "5", "--no-controls", *JUDGE)
     # as if it had been killed in its second epoch
     shutil.rmtree(f"{folder}/run/exported")
     for name in os.listdir(f"{folder}/run/checkpoints"):

@@ -1,6 +1,7 @@
 /* Every convolution kernel of the cpu backend that this CPU can run, against ref in float64: forward with
  * bias and statistics, backward data with and without accumulation, backward weights, first layers on images.
- * Buffers carry guard bytes, outputs start as NaN, padding is checked, repeated runs must be bit-equal. */
+ * Buffers carry guard bytes, outputs start as NaN, padding is checked, repeated runs must be bit-equal. In inference
+ * they must be so in any batch, too. */
 #include "unit/backend/conv_oracle.h"
 
 #include "backend/cpu/conv/conv.h"
@@ -377,6 +378,74 @@ static void test_threads(void **state)
     check_threads(CONVOLUTION_WINOGRAD);
 }
 
+/* In inference what is made of an image has the same bits in any batch and with any number of threads, whatever
+ * algorithm is best for so many: features do not depend on what stands beside an image. */
+enum { COMPANY = 33 }; /* images of the largest batch */
+
+static void check_company(enum dtype dtype, const struct shape *s)
+{
+    static const int batches[] = {COMPANY, 1, 2, 3, 8, 17, 20, 32};
+    const int height = conv_out(s->height, s->kernel, s->stride, s->padding),
+              width = conv_out(s->width, s->kernel, s->stride, s->padding);
+    const size_t of_image = (size_t)(s->out * height * width);
+    float *x = draw_array((size_t)(COMPANY * s->in * s->height * s->width), 9100);
+    float *weight = draw_array((size_t)(s->out * s->in * s->kernel * s->kernel), 9101);
+    float *first = memory_array(COMPANY * of_image, sizeof *first);
+    for (size_t i = 0; i < 2 * sizeof batches / sizeof *batches; i++) {
+        const int batch = batches[i / 2];
+        struct conv_desc desc = shape_desc(s, dtype);
+        struct pool *pool;
+        struct backend *backend;
+        struct conv_plan *plan;
+        desc.batch = batch;
+        desc.training = desc.input_gradient = false;
+        assert_int_equal(pool_create(&pool, i % 2 ? 3 : 1, NULL), SIMCLR_OK);
+        assert_int_equal(cpu_backend_create(simd_machine(), pool, &backend, NULL), SIMCLR_OK);
+        assert_int_equal(cpu_conv_create(backend, &desc, &plan, NULL), SIMCLR_OK);
+        cpu_conv_set_weights(plan, weight);
+        struct tensor in = tensor_new(dtype, batch, s->in, s->height, s->width);
+        struct tensor out = tensor_new(dtype, batch, s->out, height, width);
+        tensor_fill(&in, x, 7);
+        cpu_conv_forward(plan, out.data, NULL, in.data, NULL);
+        for (int n = 0; n < batch; n++)
+            for (size_t k = 0; k < of_image; k++) {
+                const int c = (int)k / (height * width), at = (int)k % (height * width);
+                const float got = get(&out, activation_index(&out.layout, n, c, at / width, at % width));
+                float *want = &first[(size_t)n * of_image + k];
+                if (i == 0) *want = got;
+                if (got != *want)
+                    fail_msg("%d x %d, %d to %d channels, stride %d: image %d of %d by %s: %.9g, and %.9g of %d",
+                             s->height, s->width, s->in, s->out, s->stride, n, batch, cpu_conv_algorithm(plan),
+                             (double)got, (double)*want, COMPANY);
+            }
+        tensor_free(&in);
+        tensor_free(&out);
+        cpu_conv_destroy(&plan);
+        backend->ops->destroy(backend);
+        pool_destroy(&pool);
+    }
+    memory_free(x);
+    memory_free(weight);
+    memory_free(first);
+}
+
+static void test_company(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {
+        {.in = 16, .out = 16, .height = 12, .width = 12, .kernel = 3, .stride = 1, .padding = 1},
+        {.in = 64, .out = 64, .height = 8, .width = 8, .kernel = 3, .stride = 1, .padding = 1},
+        {.in = 64, .out = 128, .height = 8, .width = 8, .kernel = 3, .stride = 2, .padding = 1},
+        {.in = 256, .out = 256, .height = 4, .width = 4, .kernel = 3, .stride = 1, .padding = 1},
+        {.in = 16, .out = 40, .height = 9, .width = 7, .kernel = 3, .stride = 1, .padding = 1},
+        {.in = 40, .out = 64, .height = 6, .width = 6, .kernel = 1, .stride = 2, .padding = 0},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        check_company(DTYPE_F32, &shapes[i]);
+        check_company(DTYPE_BF16, &shapes[i]);
+    }
+}
+
 /* What cannot be planned is refused with a sentence. */
 static void test_refusals(void **state)
 {
@@ -434,6 +503,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_variants),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_company),
         cmocka_unit_test(test_refusals),
     };
     return run_cases(tests, NULL, NULL);

@@ -190,9 +190,13 @@ static void standardisation_is_folded_in(void **state)
     assert_int_equal(classifier_from_sweep(&classifier, &sweep, NULL), SIMCLR_OK);
     for (int i = 0; i < ROWS; i++)
         for (int c = 0; c < CLASSES; c++) {
-            double sum = (double)classifier.bias[c];
-            for (int d = 0; d < DIM; d++) sum += (double)classifier.weight[c * DIM + d] * (double)x[i * DIM + d];
-            assert_true(fabs(sum - (double)logits[i * CLASSES + c]) < 1e-4);
+            double standardised = bias[c], sum = (double)classifier.bias[c];
+            for (int d = 0; d < DIM; d++) {
+                standardised += weight[c * DIM + d] * ((double)x[i * DIM + d] - mean[d]) * scale[d];
+                sum += (double)classifier.weight[c * DIM + d] * (double)x[i * DIM + d];
+            }
+            assert_true(fabs(sum - standardised) < 1e-5);
+            assert_true(fabs((double)logits[i * CLASSES + c] - standardised) < 1e-5);
         }
     assert_true(classifier.temperature == 1.5);
     classifier_free(&classifier);

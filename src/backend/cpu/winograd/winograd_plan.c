@@ -150,7 +150,8 @@ enum { KEPT_BLOCKS = 64 };
 
 /* Chunks, found by trial: V of a chunk fits the second-level cache where U is kept, which then streams by; else a chunk
  * has enough rows to repay making U, and everything streams from the third level. */
-static bool plan_products(struct winograd_pass *pass, const struct conv_plan *plan, const struct conv_pass *shape)
+static bool plan_products(struct winograd_pass *pass, const struct conv_plan *plan, const struct conv_pass *shape,
+                          int threads)
 {
     const struct activation_layout *x = &shape->x, *y = &shape->y;
     const int rounds = MOST_GROUP_IMAGES / x->group_images;
@@ -161,39 +162,65 @@ static bool plan_products(struct winograd_pass *pass, const struct conv_plan *pl
     pass->chunk = strided && pass->pairs ? 4 : 8;
     /* Made for one chunk by one thread, U of a panel is best used at once. */
     pass->keep_weights = x->blocks * y->blocks <= (strided ? KEPT_BLOCKS / 2 : KEPT_BLOCKS) &&
-                         (plan->cpu->threads > 1 || pass->tiles > (int64_t)pass->chunk * rounds);
+                         (threads > 1 || pass->tiles > (int64_t)pass->chunk * rounds);
     if (pass->keep_weights && (strided || (x->blocks <= 4 && !pass->pairs)))
         pass->chunk = 1;
     else if (pass->keep_weights && (x->blocks <= 4 || rounds == 1))
         pass->chunk = 2;
     pass->chunk = at_most(pass->chunk * rounds, pass->tiles);
     pass->panels_at_once = 1;
-    choose_grid(pass, x, y, plan->cpu->threads);
+    choose_grid(pass, x, y, threads);
     plan_pass(pass, x, y);
     return is_wanted(plan, pass, x, y);
 }
 
 /* In inference nothing is learnt from what is rounded, and the representation stays as near to float32 as PyTorch's
  * bf16 (docs/numerics.md): pairs, then, but not where Winograd is only forced, in images that hardly fill a tile. */
+static bool plan_by_pairs(struct winograd_pass *pass, const struct winograd_plan *winograd,
+                          const struct conv_pass *shape, int threads)
+{
+    const struct conv_plan *plan = winograd->conv;
+    pass->pairs = !plan->desc.training && winograd->kernels->products_pairs;
+    const bool wanted = plan_products(pass, plan, shape, threads);
+    if (!pass->pairs || is_cheaper(plan, pass, &shape->x, &shape->y)) return wanted;
+    pass->pairs = false;
+    return plan_products(pass, plan, shape, threads);
+}
+
+/* What an encoder makes of an image must not depend on how many others are beside it, or on the threads: in inference
+ * every batch goes by the algorithm that is best for this one. (The algorithms differ in the last bits. Within each the
+ * sums of an image are the same in every batch.) */
+enum { STEADY_BATCH = 128, STEADY_THREADS = 2 };
+
+static bool choose_steadily(struct winograd_pass *pass, const struct winograd_plan *winograd)
+{
+    const struct activation_layout *x = &winograd->conv->forward.x, *y = &winograd->conv->forward.y;
+    struct conv_pass shape = winograd->conv->forward;
+    struct winograd_pass usual = {0};
+    shape.x = activation_layout(STEADY_BATCH, x->channels, x->height, x->width);
+    shape.y = activation_layout(STEADY_BATCH, y->channels, y->height, y->width);
+    const bool wanted = plan_by_pairs(&usual, winograd, &shape, STEADY_THREADS);
+    pass->pairs = usual.pairs;
+    return wanted;
+}
+
 static bool plan_forward(struct winograd_plan *winograd)
 {
     const struct conv_plan *plan = winograd->conv;
-    const struct conv_pass *shape = &plan->forward;
     struct winograd_pass *pass = &winograd->pass;
     /* Without fused multiply-adds the forward pass rounds so often that, of the reference networks' millions of values,
      * one beside a ReLU's kink falls on the other side of it (docs/numerics.md). */
     if (!simd_has(plan->cpu->simd, SIMD_AVX2) && plan->desc.algorithm == CONVOLUTION_AUTO) return false;
-    pass->pairs = !plan->desc.training && winograd->kernels->products_pairs;
-    const bool wanted = plan_products(pass, plan, shape);
-    if (!pass->pairs || is_cheaper(plan, pass, &shape->x, &shape->y)) return wanted;
-    pass->pairs = false;
-    return plan_products(pass, plan, shape);
+    if (plan->desc.training) return plan_by_pairs(pass, winograd, &plan->forward, plan->cpu->threads);
+    if (!choose_steadily(pass, winograd)) return false;
+    plan_products(pass, plan, &plan->forward, plan->cpu->threads);
+    return true;
 }
 
 static bool plan_data(struct winograd_plan *winograd)
 {
     winograd->pass.pairs = winograd->kernels->products_pairs != NULL;
-    return plan_products(&winograd->pass, winograd->conv, &winograd->conv->data);
+    return plan_products(&winograd->pass, winograd->conv, &winograd->conv->data, winograd->conv->cpu->threads);
 }
 
 static bool plan_weights(struct winograd_plan *winograd)
