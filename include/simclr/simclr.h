@@ -120,8 +120,8 @@ SIMCLR_API int simclr_run(simclr_context *context, const simclr_config *config);
 
 /* ---- a trained encoder in a C program ------------------------------------------------------------------------- */
 
-/* path: a run folder, a checkpoint, an exported encoder, or another program's weights as --checkpoint has them.
- * threads: 0 = all. */
+/* path: a run folder, a checkpoint, an exported encoder, another program's weights as --checkpoint has them, or what
+ * `simclr predict` takes as a model. threads: 0 = all. */
 SIMCLR_API int simclr_model_load(simclr_context *context, const char *path, int threads, simclr_model **out);
 /* Another handle of the same model, for another thread: the weights are there once, all else is its own, as many
  * threads as the model was loaded with too. context: of the thread that will use it. Call it while no other thread is
@@ -157,6 +157,17 @@ SIMCLR_API int simclr_model_embed_batch(simclr_model *model, const simclr_image 
 /* The same of one image: rgb without gaps between its rows, or a file. features: float [D]. */
 SIMCLR_API int simclr_model_embed(simclr_model *model, const uint8_t *rgb, int width, int height, float *features);
 SIMCLR_API int simclr_model_embed_file(simclr_model *model, const char *path, float *features);
+
+/* The classifier that goes with the model, as `simclr predict` finds it: that of finetune and supervised, or of
+ * evaluate in the model's folder. Without one there are 0 classes, and predicting is refused with a sentence. */
+SIMCLR_API int simclr_model_class_count(const simclr_model *model);
+/* The model's own text; NULL past the end. */
+SIMCLR_API const char *simclr_model_class_name(const simclr_model *model, int index);
+/* probabilities: float [count][classes], calibrated; the numbers of `simclr predict`. unlike: [count], or NULL: 1 where
+ * an image is unlike anything that the classifier was taught, 0 where it is not, -1 where the classifier cannot tell.
+ * Images, batches and errors as of simclr_model_embed_batch. SIMCLR_INVALID without a classifier. */
+SIMCLR_API int simclr_model_predict(simclr_model *model, const simclr_image *images, int64_t count,
+                                    float *probabilities, signed char *unlike);
 
 /* The nearest rows by cosine similarity, exact. Start from {0}. */
 typedef struct simclr_search {

@@ -2,7 +2,8 @@
 import ctypes
 import os
 import sys
-from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_size_t, c_ssize_t, c_void_p
+from ctypes import (POINTER, byref, c_byte, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_size_t, c_ssize_t,
+                    c_void_p)
 
 NAME = "libsimclr.so.0"
 WANTED = (0, 1)  # major and minor version of the header that the structures below follow
@@ -107,6 +108,9 @@ def _declare(library):
         "simclr_model_set_batch": (status, [c_void_p, c_int]),
         "simclr_model_batch": (c_int, [c_void_p]),
         "simclr_model_embed_batch": (status, [c_void_p, POINTER(ImageStruct), c_int64, POINTER(c_float)]),
+        "simclr_model_class_count": (c_int, [c_void_p]),
+        "simclr_model_class_name": (c_char_p, [c_void_p, c_int]),
+        "simclr_model_predict": (status, [c_void_p, POINTER(ImageStruct), c_int64, POINTER(c_float), POINTER(c_byte)]),
         "simclr_neighbours": (status, [c_void_p, POINTER(SearchStruct), POINTER(c_int32), POINTER(c_float)]),
     }
     for name, (result, arguments) in functions.items():

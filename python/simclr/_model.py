@@ -2,7 +2,8 @@
 import ctypes
 import os
 import threading
-from ctypes import POINTER, byref, c_float, c_int32, c_void_p
+from collections import namedtuple
+from ctypes import POINTER, byref, c_byte, c_float, c_int32, c_void_p
 
 import numpy
 
@@ -14,6 +15,13 @@ from ._work import Work, log_line
 def load(path, threads=0):
     """The model of a run folder, a checkpoint, or an exported encoder. threads: 0 is one for each processor."""
     return Model(path, threads)
+
+
+Prediction = namedtuple("Prediction", "label probability unlike top")
+Prediction.__doc__ = """What a classifier says of an image.
+
+label, probability: the likeliest class and its calibrated probability. unlike: is the image unlike anything that the
+classifier was taught? None: it cannot tell. top: [(label, probability), ...], likeliest first."""
 
 
 class Model:
@@ -33,6 +41,8 @@ class Model:
         self._context.check(status)
         self._dim = LIBRARY.simclr_model_dim(self._pointer)
         self._image_size = LIBRARY.simclr_model_image_size(self._pointer)
+        self._classes = tuple(os.fsdecode(LIBRARY.simclr_model_class_name(self._pointer, i))
+                              for i in range(LIBRARY.simclr_model_class_count(self._pointer)))
 
     # ---- what it is ----
 
@@ -46,10 +56,15 @@ class Model:
         """Pixels on a side of what the network sees."""
         return self._image_size
 
+    @property
+    def classes(self):
+        """Names of the classes that predict tells apart, a tuple; empty where the model has no classifier."""
+        return self._classes
+
     def __repr__(self):
-        state = "" if self._pointer else ", closed"
-        size = f"images of {self.image_size} pixels to {self.dim} values"
-        return f"<simclr.Model {os.fspath(self.path)!r}: {size}{state}>"
+        of = f", {len(self.classes)} classes" if self.classes else ""
+        return (f"<simclr.Model {os.fspath(self.path)!r}: images of {self.image_size} pixels to {self.dim} values{of}"
+                f"{'' if self._pointer else ', closed'}>")
 
     # ---- what it does ----
 
@@ -59,26 +74,54 @@ class Model:
 
         The rows are those that `simclr embed` writes. batch_size: how many the network takes at once; the library
         chooses. Pictures that cannot be read are a simclr.Error that names the first of them."""
-        self._alive()
-        with self._lock:
-            pieces = list(self._embed(images, batch_size))
-        if not pieces:
-            raise ValueError("no images were given")
-        return numpy.concatenate(pieces) if len(pieces) > 1 else pieces[0]
-
-    def _embed(self, images, batch_size):
-        """One batch after the other. The number of images in the first decides for all how the network is planned."""
-        pointer = self._alive()
-        self._context.check(LIBRARY.simclr_model_set_batch(pointer, batch_size or 0))
-        size, first = LIBRARY.simclr_model_batch(pointer), True
-        for structs, count in chunks(images, size):
-            if first and not batch_size:
-                self._context.check(LIBRARY.simclr_model_set_batch(pointer, count))
-            first = False
+        def embed(pointer, structs, count):
             rows = numpy.empty((count, self.dim), numpy.float32)
             out = rows.ctypes.data_as(POINTER(c_float))
             self._wait(lambda: LIBRARY.simclr_model_embed_batch(pointer, structs, count, out))
-            yield rows
+            return rows
+        return self._each_batch(images, batch_size, embed)[0]
+
+    def predict(self, images, top=5, batch_size=None):
+        """A list of Prediction, one for each image: what `simclr predict` says. Images are as embed takes them."""
+        if not 1 <= top:
+            raise ValueError(f"top is {top}, and must be 1 or more")
+        probabilities, unlike = self._predict(images, batch_size)
+        found = []
+        # the lower of equally likely ones first, as the program has it
+        for row, best, odd in zip(probabilities, numpy.argsort(-probabilities, axis=1, kind="stable")[:, :top], unlike):
+            likeliest = [(self.classes[i], float(row[i])) for i in best]
+            found.append(Prediction(*likeliest[0], None if odd < 0 else bool(odd), likeliest))
+        return found
+
+    def predict_proba(self, images, batch_size=None):
+        """Probabilities, float32 [n, len(classes)], in the order of `classes`."""
+        return self._predict(images, batch_size)[0]
+
+    def _predict(self, images, batch_size):
+        def predict(pointer, structs, count):
+            probabilities = numpy.empty((count, max(1, len(self.classes))), numpy.float32)
+            unlike = numpy.empty(count, numpy.int8)
+            out = probabilities.ctypes.data_as(POINTER(c_float)), unlike.ctypes.data_as(POINTER(c_byte))
+            self._wait(lambda: LIBRARY.simclr_model_predict(pointer, structs, count, *out))
+            return probabilities, unlike
+        return self._each_batch(images, batch_size, predict)
+
+    def _each_batch(self, images, batch_size, work):
+        """What work(pointer, structs, count) makes of one batch after the other, each of its arrays in one piece. The
+        number of images in the first batch decides for all how the network is planned."""
+        pieces = []
+        self._alive()  # before the lock: a process that was forked may have it locked for ever
+        with self._lock:
+            pointer = self._alive()
+            self._context.check(LIBRARY.simclr_model_set_batch(pointer, batch_size or 0))
+            for structs, count in chunks(images, LIBRARY.simclr_model_batch(pointer)):
+                if not pieces and not batch_size:
+                    self._context.check(LIBRARY.simclr_model_set_batch(pointer, count))
+                made = work(pointer, structs, count)
+                pieces.append(made if isinstance(made, tuple) else (made,))
+        if not pieces:
+            raise ValueError("no images were given")
+        return tuple(numpy.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*pieces))
 
     def _wait(self, call):
         """Runs the call to its end. A Ctrl-C that came as the call before was returning is none of this one."""

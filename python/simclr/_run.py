@@ -74,8 +74,8 @@ def run(command, *, recipe=None, progress=None, log=None, output=None, **options
 
     Options have the names of `simclr COMMAND --help`, with _ for -; None leaves one out. recipe: a YAML file, over
     which options win. progress(Progress), log(line) and output(text) are called on the thread that called run. Without
-    log, lines go to Python's logging under the name "simclr". Ctrl-C, and an exception of a callback, stop the command as
-    Ctrl-C stops the program: a run of training writes a checkpoint, and the same call goes on from it."""
+    log, lines go to Python's logging under the name "simclr". Ctrl-C, and an exception of a callback, stop the command
+    as Ctrl-C stops the program: a run of training writes a checkpoint, and the same call goes on from it."""
     printed, work = [], None
 
     def take_output(text):

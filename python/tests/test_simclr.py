@@ -4,6 +4,7 @@ SIMCLR is the program; SIMCLR_LIBRARY names the library, PYTHONPATH the package.
 with: an interpreter that was not cannot load it. The cases need numpy, and PIL, torch and
 scikit-learn for some cases: those are skipped by name where they are not installed. The last line counts the cases."""
 import ast
+import json
 import os
 import pathlib
 import pickle
@@ -208,6 +209,51 @@ class Embedding(unittest.TestCase):
             MODEL.embed(["/nowhere/x.png"])
         self.assertEqual(caught.exception.status, "IO")
         self.assertEqual(pickle.loads(pickle.dumps(caught.exception)).status, "IO")
+
+
+class Predicting(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        simclr.run("finetune", checkpoint=WORK / "run", data="synthetic", synthetic_images=80, batch=16, threads=2,
+                   epochs=1, labels="100%", out=WORK / "tuned")
+        cls.model = simclr.load(WORK / "tuned", threads=2)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.model.close()
+
+    def test_classes_are_those_of_the_program(self):
+        done = subprocess.run([PROGRAM, "predict", str(WORK / "tuned"), str(WORK / "photos"), "--format", "jsonl",
+                               "--top", "3", "--threads", "2"], check=True, capture_output=True)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(len(lines), len(PATHS))
+        self.assertEqual(len(self.model.classes), 10)
+        self.assertIn("10 classes", repr(self.model))
+        predicted, rows = self.model.predict(PATHS, top=3), self.model.predict_proba(ARRAYS)
+        self.assertEqual((rows.shape, rows.dtype), ((131, 10), np.float32))
+        np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
+        for line, one, row in zip(lines, predicted, rows):
+            self.assertEqual(line["label"], one.label)
+            self.assertEqual(np.float32(line["probability"]), one.probability)
+            self.assertEqual([(top["label"], np.float32(top["probability"])) for top in line["top"]],
+                             [(label, np.float32(probability)) for label, probability in one.top])
+            self.assertEqual(line["unlike"], one.unlike)
+            self.assertEqual(row[self.model.classes.index(one.label)], np.float32(one.probability))
+        self.assertEqual(len(self.model.predict(PATHS[0], top=99)[0].top), 10)
+        with self.model.share() as other:
+            np.testing.assert_array_equal(other.predict_proba(ARRAYS), rows)
+            self.assertEqual(other.classes, self.model.classes)
+
+    def test_what_cannot_be_predicted(self):
+        self.assertEqual(MODEL.classes, ())
+        with self.assertRaisesRegex(simclr.Error, "classifier.safetensors"):
+            MODEL.predict(PATHS[:1])
+        with self.assertRaisesRegex(ValueError, "top is 0"):
+            self.model.predict(PATHS[:1], top=0)
+        with self.assertRaisesRegex(ValueError, "no images were given"):
+            self.model.predict([])
+        with self.assertRaisesRegex(simclr.Error, "cut.jpg"):
+            self.model.predict_proba([CORPUS / "cut.jpg"])
 
 
 class Handles(unittest.TestCase):

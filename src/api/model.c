@@ -1,5 +1,6 @@
 /* api/model.c -- a trained encoder behind simclr.h's simclr_model: opening it, sharing it, images in, rows out. */
 #include <stdio.h>
+#include <string.h>
 
 #include "api/model.h"
 #include "base/memory.h"
@@ -11,8 +12,19 @@ enum { MOST_BATCH = 65536 };
 
 /* ---- what handles share ---------------------------------------------------------------------------------------- */
 
-static int open_shared(struct model_shared *shared, simclr_context *context, const char *path, int threads,
-                       struct error *error)
+/* The classifier, where there is one, and the encoder's path (memory_free). */
+static int find(struct model_shared *shared, const char *path, char **encoder, struct error *error)
+{
+    const int status = predictor_find(&shared->classifier, encoder, path, "", &shared->reason);
+    shared->classifies = status == SIMCLR_OK;
+    if (!status) return SIMCLR_OK;
+    *encoder = status == SIMCLR_NO_MEMORY ? NULL : memory_string(path);
+    return *encoder ? SIMCLR_OK : error_no_memory(error, "a path", strlen(path));
+}
+
+/* path: of the encoder. */
+static int open_encoder(struct model_shared *shared, simclr_context *context, const char *path, int threads,
+                        struct error *error)
 {
     char text[16] = "auto";
 
@@ -29,6 +41,16 @@ static int open_shared(struct model_shared *shared, simclr_context *context, con
     return status;
 }
 
+static int open_shared(struct model_shared *shared, simclr_context *context, const char *path, int threads,
+                       struct error *error)
+{
+    char *encoder;
+    int status = find(shared, path, &encoder, error);
+    if (!status) status = open_encoder(shared, context, encoder, threads, error);
+    memory_free(encoder);
+    return status;
+}
+
 /* The last handle frees what all had. */
 static void leave_shared(struct model_shared *shared)
 {
@@ -36,6 +58,7 @@ static void leave_shared(struct model_shared *shared)
     model_destroy(&shared->model);
     if (shared->started) session_stop(&shared->session);
     config_destroy(&shared->config);
+    classifier_free(&shared->classifier);
     pthread_mutex_destroy(&shared->planning);
     memory_free(shared);
 }
@@ -52,13 +75,6 @@ static int plan(simclr_model *model, int batch, struct feature_rows **out, struc
     return status;
 }
 
-static int reserve_views(simclr_model *model, int batch, struct error *error)
-{
-    memory_free(model->views);
-    model->views = memory_array((size_t)batch, model->view_bytes);
-    return model->views ? SIMCLR_OK : error_no_memory(error, "views", (size_t)batch * model->view_bytes);
-}
-
 /* The network for `batch` images at once, which stays until another number is asked for. */
 static int rows_for(simclr_model *model, int batch, struct feature_rows **out, struct error *error)
 {
@@ -66,11 +82,9 @@ static int rows_for(simclr_model *model, int batch, struct feature_rows **out, s
     if (batch == 1 || batch == model->planned) return SIMCLR_OK;
     feature_rows_close(&model->many);
     model->planned = 0;
-    int status = plan(model, batch, &model->many, error);
-    if (!status) status = reserve_views(model, batch, error);
+    int status = pictures_reserve(model, &model->shared->policy, batch, error);
+    if (!status) status = plan(model, batch, &model->many, error);
     if (!status) model->planned = batch;
-    if (status) feature_rows_close(&model->many);
-    if (status && !model->views) (void)reserve_views(model, 1, NULL);
     *out = model->many;
     return status;
 }
@@ -80,10 +94,8 @@ static int rows_for(simclr_model *model, int batch, struct feature_rows **out, s
 /* The parts of a handle whose `shared` and `session` are there. */
 static int open_handle(simclr_model *model, struct error *error)
 {
-    const size_t size = (size_t)model->shared->policy.size;
-    model->view_bytes = 3 * size * size * view_type_bytes(model->shared->policy.type);
     int status = makers_open(model, error);
-    if (!status) status = reserve_views(model, 1, error);
+    if (!status) status = pictures_reserve(model, &model->shared->policy, 1, error);
     if (!status) status = plan(model, 1, &model->one, error);
     return status;
 }
@@ -145,6 +157,7 @@ void simclr_model_close(simclr_model **model)
     simclr_model *own = *model;
     feature_rows_close(&own->one);
     feature_rows_close(&own->many);
+    predicting_close(&own->predicting);
     makers_close(own);
     memory_free(own->views);
     if (own->owns) session_stop(&own->own);
@@ -180,6 +193,12 @@ int simclr_model_batch(const simclr_model *model)
     return model->batch > 0 ? model->batch : features_usual_batch(model->shared->policy.size);
 }
 
+int model_batch_of(const simclr_model *model, int64_t count)
+{
+    const int usual = simclr_model_batch(model);
+    return model->batch == 0 && count < usual ? (int)count : usual;
+}
+
 /* ---- embedding ------------------------------------------------------------------------------------------------- */
 
 static int embed_some(simclr_model *model, struct feature_rows *rows, const struct pictures *pictures, int64_t first,
@@ -187,7 +206,7 @@ static int embed_some(simclr_model *model, struct feature_rows *rows, const stru
 {
     const int dim = feature_rows_dim(rows);
     char made[PICTURE_NAME];
-    int status = pictures_make(model, pictures, first, count, error);
+    int status = pictures_make(model, &model->shared->policy, pictures, first, count, error);
     if (!status) status = feature_rows_run(rows, model->views, count, features, error);
     for (int i = 0; !status && i < count; i++)
         status = features_check_row(pictures_name(pictures, first + i, made), features + (size_t)i * (size_t)dim, dim,
@@ -199,8 +218,7 @@ static int embed(simclr_model *model, const struct pictures *pictures, int64_t c
 {
     struct error *error = &model->context->error;
     struct feature_rows *rows;
-    const int64_t usual = simclr_model_batch(model);
-    const int batch = (int)(model->batch == 0 && count < usual ? count : usual);
+    const int batch = model_batch_of(model, count);
     int status = pictures_check(pictures, count, error);
     if (!status) status = rows_for(model, batch, &rows, error);
     for (int64_t at = 0; !status && at < count; at += batch) {

@@ -12,7 +12,8 @@
 enum { FIRST_SIZE = offsetof(simclr_image, byte_count) + sizeof(size_t) };
 
 struct maker {
-    void *scratch; /* of the evaluation view; grows with the images */
+    const struct view_policy *policy; /* that the scratch is for */
+    void *scratch;                    /* of the evaluation view; grows with the images */
     int width, height;
     struct image_store storage; /* of pictures that are decoded, or whose rows lie apart */
     int64_t failed;             /* the first image of its own that has an error; -1: none */
@@ -146,7 +147,8 @@ static int take_pixels(const simclr_image *image, const char *name, struct image
 
 static int suit(struct maker *maker, const struct view_policy *policy, const struct image *image, struct error *error)
 {
-    if (maker->scratch && image->width <= maker->width && image->height <= maker->height) return SIMCLR_OK;
+    const bool same = maker->scratch && maker->policy == policy;
+    if (same && image->width <= maker->width && image->height <= maker->height) return SIMCLR_OK;
     const int width = image->width > maker->width ? image->width : maker->width;
     const int height = image->height > maker->height ? image->height : maker->height;
     const size_t bytes = view_scratch_bytes(policy, width, height);
@@ -157,11 +159,30 @@ static int suit(struct maker *maker, const struct view_policy *policy, const str
     view_scratch_prepare(policy, width, height, maker->scratch);
     maker->width = width;
     maker->height = height;
+    maker->policy = policy;
+    return SIMCLR_OK;
+}
+
+static size_t bytes_of(const struct view_policy *policy)
+{
+    return 3 * (size_t)policy->size * (size_t)policy->size * view_type_bytes(policy->type);
+}
+
+int pictures_reserve(simclr_model *model, const struct view_policy *policy, int batch, struct error *error)
+{
+    const size_t bytes = (size_t)batch * bytes_of(policy);
+    if (bytes <= model->views_bytes) return SIMCLR_OK;
+    unsigned char *views = memory_allocate(bytes);
+    if (!views) return error_no_memory(error, "views", bytes);
+    memory_free(model->views);
+    model->views = views;
+    model->views_bytes = bytes;
     return SIMCLR_OK;
 }
 
 struct making {
     simclr_model *model;
+    const struct view_policy *policy;
     const struct pictures *pictures;
     int64_t first;
 };
@@ -171,7 +192,7 @@ static void make_view(void *context, int64_t index, int thread)
     const struct making *making = context;
     simclr_model *model = making->model;
     struct maker *maker = &model->makers[thread];
-    const struct view_policy *policy = &model->shared->policy;
+    const struct view_policy *policy = making->policy;
     const int64_t number = making->first + index;
     if (session_is_interrupted(model->session)) return;
     char made[PICTURE_NAME];
@@ -182,20 +203,21 @@ static void make_view(void *context, int64_t index, int thread)
     int status = take_pixels(&image, name, &maker->storage, &pixels, &error);
     if (!status) status = suit(maker, policy, &pixels, &error);
     if (!status) {
-        view_render_evaluation(policy, &pixels, model->views + (size_t)index * model->view_bytes, maker->scratch);
+        view_render_evaluation(policy, &pixels, model->views + (size_t)index * bytes_of(policy), maker->scratch);
     } else if (maker->failed < 0 || number < maker->failed) {
         maker->failed = number;
         maker->error = error;
     }
 }
 
-int pictures_make(simclr_model *model, const struct pictures *pictures, int64_t first, int count, struct error *error)
+int pictures_make(simclr_model *model, const struct view_policy *policy, const struct pictures *pictures, int64_t first,
+                  int count, struct error *error)
 {
     const int threads = pool_threads(model->session->pool);
     const struct maker *bad = NULL;
     for (int i = 0; i < threads; i++) model->makers[i].failed = -1;
     pool_run(model->session->pool, count, make_view,
-             &(struct making){.model = model, .pictures = pictures, .first = first});
+             &(struct making){.model = model, .policy = policy, .pictures = pictures, .first = first});
     for (int i = 0; i < threads; i++) {
         const struct maker *maker = &model->makers[i];
         if (maker->failed >= 0 && (!bad || maker->failed < bad->failed)) bad = maker;

@@ -325,6 +325,96 @@ static void four_threads_give_the_same_bits(void **state)
     assert_int_equal(simclr_model_share(made.context, made.model, NULL), SIMCLR_INVALID);
 }
 
+/* ---- predicting ---- */
+
+/* A line of `simclr predict --format csv --top 1`: PATH,LABEL,PROBABILITY,UNLIKE. */
+static void check_line(const char *line, const simclr_model *model, const float *row, signed char unlike)
+{
+    const int classes = simclr_model_class_count(model);
+    int best = 0;
+    char expected[128], number[32] = "";
+    for (int i = 1; i < classes; i++) best = row[i] > row[best] ? i : best;
+    const int before = snprintf(expected, sizeof expected, ",%s,", simclr_model_class_name(model, best));
+    const char *found = strstr(line, expected);
+    if (!found) fail_msg("%.80s lacks %s", line, expected);
+    const size_t length = strcspn(found + before, ",");
+    assert_true(length < sizeof number);
+    memcpy(number, found + before, length);
+    assert_true(strtof(number, NULL) == row[best]);
+    assert_true(found[(size_t)before + length + 1] == (unlike ? '1' : '0'));
+}
+
+static void read_text(void *cookie, const char *text, size_t length)
+{
+    char *all = cookie;
+    const size_t used = strlen(all);
+    assert_true(used + length < (size_t)IMAGES * 400);
+    memcpy(all + used, text, length);
+    all[used + length] = '\0';
+}
+
+static void classes_are_those_of_the_command(void **state)
+{
+    (void)state;
+    static char text[IMAGES * 400];
+    static float rows[IMAGES][10], again[IMAGES][10], features[2][IMAGES][DIM];
+    static signed char unlike[IMAGES];
+    const simclr_options options = {.output = read_text, .cookie = text};
+    simclr_context *context;
+    simclr_model *model, *other;
+    simclr_image images[IMAGES];
+    for (int n = 0; n < IMAGES; n++) images[n] = n % 2 ? by_path(n) : by_pixels(n);
+    assert_int_equal(simclr_open(&context, &options), SIMCLR_OK);
+    RUN("finetune", "checkpoint", at("run"), "data", "synthetic", "synthetic-images", "80", "batch", "16", "threads",
+        "2", "epochs", "1", "labels", "100%", "out", at("tuned"));
+    run(context, "predict",
+        (const char *const[]){"checkpoint", at("tuned"), "pictures", at("photos"), "format", "csv", "top", "1",
+                              "threads", "2", NULL});
+    if (simclr_model_load(context, at("tuned"), 2, &model) != SIMCLR_OK) fail_msg("%s", simclr_error(context));
+    assert_int_equal(simclr_model_class_count(model), 10);
+    assert_null(simclr_model_class_name(model, 10));
+    assert_null(simclr_model_class_name(model, -1));
+    assert_int_equal(simclr_model_embed_batch(model, images, IMAGES, features[0][0]), SIMCLR_OK);
+    if (simclr_model_predict(model, images, IMAGES, rows[0], unlike) != SIMCLR_OK)
+        fail_msg("%s", simclr_error(context));
+    const char *line = strchr(text, '\n');
+    for (int n = 0; n < IMAGES; n++) {
+        assert_non_null(line);
+        check_line(line + 1, model, rows[n], unlike[n]);
+        line = strchr(line + 1, '\n');
+    }
+    /* another handle, another batch, and features between */
+    assert_int_equal(simclr_model_share(context, model, &other), SIMCLR_OK);
+    assert_int_equal(simclr_model_predict(other, images, 5, again[0], NULL), SIMCLR_OK);
+    assert_int_equal(simclr_model_embed_batch(other, images, IMAGES, features[1][0]), SIMCLR_OK);
+    assert_int_equal(simclr_model_predict(other, images + 5, IMAGES - 5, again[5], NULL), SIMCLR_OK);
+    assert_memory_equal(features[0], features[1], sizeof features[0]);
+    assert_memory_equal(rows, again, sizeof rows);
+    images[3] = (simclr_image){.size = sizeof *images, .bytes = "no picture", .byte_count = 10};
+    assert_int_equal(simclr_model_predict(model, images, IMAGES, rows[0], unlike), SIMCLR_CORRUPT);
+    assert_non_null(strstr(simclr_error(context), "image 3: "));
+    assert_int_equal(simclr_model_predict(model, images, 0, rows[0], unlike), SIMCLR_INVALID);
+    assert_int_equal(simclr_model_predict(model, NULL, 1, rows[0], unlike), SIMCLR_INVALID);
+    assert_int_equal(simclr_model_predict(model, images, 1, NULL, unlike), SIMCLR_INVALID);
+    simclr_model_close(&model);
+    simclr_model_close(&other);
+    simclr_close(&context);
+}
+
+static void a_model_without_classes_says_so(void **state)
+{
+    (void)state;
+    const simclr_image image = by_path(0);
+    float row[DIM];
+    assert_int_equal(simclr_model_class_count(made.model), 0);
+    assert_null(simclr_model_class_name(made.model, 0));
+    assert_int_equal(simclr_model_predict(made.model, &image, 1, row, NULL), SIMCLR_INVALID);
+    assert_non_null(strstr(simclr_error(made.context), "classifier.safetensors"));
+    assert_int_equal(simclr_model_class_count(NULL), SIMCLR_INVALID);
+    assert_null(simclr_model_class_name(NULL, 0));
+    assert_int_equal(simclr_model_predict(NULL, &image, 1, row, NULL), SIMCLR_INVALID);
+}
+
 /* ---- no memory ---- */
 
 static int try_share(void *context, const char *path, bool *opened, struct error *error)
@@ -446,7 +536,8 @@ int main(void)
         cmocka_unit_test(rows_are_those_of_the_command),   cmocka_unit_test(every_form_of_an_image_gives_the_same),
         cmocka_unit_test(a_batch_that_is_set_stays),       cmocka_unit_test(what_is_no_image_is_refused),
         cmocka_unit_test(the_first_bad_image_is_named),    cmocka_unit_test(a_request_to_stop_ends_one_call),
-        cmocka_unit_test(four_threads_give_the_same_bits), cmocka_unit_test(no_memory_leaves_the_model_usable),
+        cmocka_unit_test(four_threads_give_the_same_bits), cmocka_unit_test(classes_are_those_of_the_command),
+        cmocka_unit_test(a_model_without_classes_says_so), cmocka_unit_test(no_memory_leaves_the_model_usable),
         cmocka_unit_test(the_nearest_rows_are_found),      cmocka_unit_test(what_is_no_search_is_refused),
     };
     return run_cases(tests, make_model, close_model);
