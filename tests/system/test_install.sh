@@ -21,6 +21,22 @@ for file in libsimclr.so libsimclr.a pkgconfig/simclr.pc cmake/simclr/simclrConf
 done
 true_that "libsimclr.so has SOVERSION 0" test "$(readlink "$library/libsimclr.so")" = libsimclr.so.0
 
+# ---- the Debian packages (./dev package): of this version, and of all that is installed, each file in one ----
+python "$root" "$prefix" <<'PY'
+import fnmatch, glob, os, re, sys
+root, prefix = sys.argv[1:]
+version = re.search(r"project\(simclr VERSION ([0-9.]+)", open(root + "/CMakeLists.txt").read()).group(1)
+first = open(root + "/packaging/debian/changelog").readline()
+assert first.startswith(f"simclr ({version}) "), first
+patterns = [line.strip() for path in glob.glob(root + "/packaging/debian/*.install") for line in open(path)]
+files = [os.path.relpath(os.path.join(folder, name), prefix) for folder, _, names in os.walk(prefix) for name in names]
+assert len(files) > 20
+for file in files:
+    file = "usr/" + re.sub(r"^lib/(?!x86_64|aarch64)", "lib/HOST/", file)
+    owners = [pattern for pattern in patterns if fnmatch.fnmatch(file, pattern) or fnmatch.fnmatch(file, pattern + "/*")]
+    assert len(owners) == 1, f"{file}: in the packages by {owners}"
+PY
+
 # ---- what is seen from outside is what the header declares ----
 sed -n 's/^SIMCLR_API .*\(simclr_[a-z_]*\)(.*/\1/p' "$prefix/include/simclr/simclr.h" | sort >"$work/declared"
 true_that "the header declares functions enough" test "$(wc -l <"$work/declared")" -ge 19
