@@ -365,6 +365,12 @@ def feature_files():
     save_file(dict(features=x, labels=ended(["dog", "cat", "", "dog"]), more=x), str(folder / "texts.safetensors"))
     save_file(dict(features=x, names=ended(["a", "b", "c"])), str(folder / "few.safetensors"))
     save_file(dict(features=x.astype(np.float16)), str(folder / "float16.safetensors"))
+    np.save(folder / "float16.npy", x.astype(np.float16))
+    numbers, classes = np.array([1, 0, -1, 1]), np.array(["ca\nt", "dog", "\udcff"])
+    np.savez(folder / "classes.npz", features=x, labels=numbers, classes=classes)
+    np.savez(folder / "few_classes.npz", features=x, labels=numbers + 1, classes=classes[:2])
+    np.savez(folder / "text_labels.npz", features=x, labels=np.array(["dog", "", "cat", "dog"]), classes=classes)
+    save_file(dict(features=x, labels=numbers, classes=ended(["ca\nt", "dog", "", ""])), str(folder / "classes.safetensors"))
     save_file(dict(weight=x), str(folder / "weights.safetensors"))
 
 def neighbours():

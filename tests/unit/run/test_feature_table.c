@@ -71,6 +71,24 @@ static void numpy_files_are_read(void **state)
     assert_labels(&table, (const int32_t[]){1, 0, 1, 0});
     feature_table_free(&table);
 
+    open_fine(&table, corpus("float16.npy"));
+    assert_rows(&table);
+    feature_table_free(&table);
+
+    open_fine(&table, corpus("classes.npz"));
+    assert_rows(&table);
+    assert_labels(&table, (const int32_t[]){1, 0, -1, 1});
+    assert_int_equal(table.catalog.classes, 3); /* one of them without a row */
+    assert_string_equal(table.catalog.class_name[0], "ca\nt");
+    assert_string_equal(table.catalog.class_name[2], "\xFF");
+    assert_int_equal(table.ignored, 0);
+    feature_table_free(&table);
+
+    open_fine(&table, corpus("text_labels.npz")); /* which are no numbers: they are the classes */
+    assert_labels(&table, (const int32_t[]){1, -1, 0, 1});
+    assert_int_equal(table.catalog.classes, 2);
+    feature_table_free(&table);
+
     open_fine(&table, corpus("texts.npz"));
     assert_rows(&table);
     assert_names(&table, (const char *const[]){"a", "b", "c\xFF", "d"});
@@ -95,6 +113,12 @@ static void safetensors_files_are_read(void **state)
     assert_names(&table, (const char *const[]){"a", "b", "\xC3\xBC", "d"});
     assert_labels(&table, (const int32_t[]){3, -1, 0, 3});
     assert_int_equal(table.catalog.classes, 4);
+    feature_table_free(&table);
+
+    open_fine(&table, corpus("classes.safetensors")); /* zeros at the end are no classes */
+    assert_labels(&table, (const int32_t[]){1, 0, -1, 1});
+    assert_int_equal(table.catalog.classes, 2);
+    assert_string_equal(table.catalog.class_name[1], "dog");
     feature_table_free(&table);
 
     open_fine(&table, corpus("texts.safetensors"));
@@ -161,6 +185,7 @@ static void what_is_wrong_is_said(void **state)
         {"structured.npy", SIMCLR_UNSUPPORTED, "structured"},
         {"vector.npy", SIMCLR_DATA, "has 1 axes and must have two"},
         {"empty.npy", SIMCLR_DATA, "0 rows of 3 features"},
+        {"few_classes.npz", SIMCLR_DATA, "labels: row 0 has the label 2, and there are 2 names of classes"},
         {"no_features.npz", SIMCLR_DATA, "no array called features"},
         {"few_names.npz", SIMCLR_DATA, "names: has 3 names for 4 rows"},
         {"few.safetensors", SIMCLR_DATA, "names: has 3 names for 4 rows"},
