@@ -119,17 +119,18 @@ struct config {
     char *labelled, *strategy; /* of select */
     bool normalize, half;      /* of embed */
     int64_t count;
-    char *pictures, *classifier; /* of predict; pictures is a list */
+    char *pictures;   /* of predict: a list */
+    char *classifier; /* of predict and export */
     int64_t top;
     double threshold;
     int64_t feature_cache_size;
-    char *classifier, *license, *input; /* of export */
+    char *license, *input; /* of export */
     bool fold;
     int64_t cut_layer, label_epochs;
     double layer_decay;
     /* info, bench, demo */
     bool memory, once;
-    char *what; /* the part of bench: options_evaluation_body.h lists them */
+    char *what;            /* the part of bench: options_evaluation_body.h lists them */
     int64_t images, views; /* views: of embed too */
     /* data */
     bool check;
