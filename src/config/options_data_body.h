@@ -238,8 +238,8 @@
  .help = "Which images of a set with parts: those to train on, those to test on, or both, in this order."},
 {.name = "recipe", .argument = "FILE", TEXT(recipe), .section = "Data",
  .elsewhere = "config|config-file|config-path|config-name|cfg|cfg-file|yaml|c",
- .commands = WITH_NETWORK | ON(VIEWS) | ON(IMPORT) | ON(DATA_INFO) | ON(DATA_PACK) | ON(DATA_FETCH) | ON(WATCH) |
-             ON(VERIFY),
+ .commands = WITH_NETWORK | ON(VIEWS) | ON(PREDICT) | ON(IMPORT) | ON(DATA_INFO) | ON(DATA_PACK) | ON(DATA_FETCH) |
+             ON(WATCH) | ON(VERIFY),
  .default_text = "",
  .help = "Read options from a YAML file; those on the command line win over it, whatever the order."},
 {.name = "labels", .argument = "LABELS", TEXT(labels), .section = "Data",

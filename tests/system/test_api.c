@@ -157,7 +157,8 @@ static void the_table_describes_every_command(void **state)
             assert_true(option.name[0] && option.help[0] && option.section[0] && option.type[0]);
             assert_true(option.default_text != NULL && option.minimum <= option.maximum);
         }
-        assert_true(options >= (strcmp(name, "data fetch") == 0 ? 7 : 8)); /* it needs neither model nor training */
+        const bool small = !strcmp(name, "data fetch") || !strcmp(name, "watch") || !strcmp(name, "verify");
+        assert_true(options >= (small ? 6 : 8)); /* they need neither model nor training */
         total += options;
     }
     assert_true(commands >= 15);
