@@ -52,9 +52,9 @@ static void give_up(const struct mpi *mpi, const char *what)
 {
     const struct communicator *own = &mpi->communicator;
     fprintf(stderr,
-            "simclr: rank %d of %d on %s has waited %.0f s for the others (%s): the rank that does not say so too has "
+            "simclr: rank %d of %d on %s has waited %d s for the others (%s): the rank that does not say so too has "
             "stopped, or cannot be reached; the same command goes on from the last checkpoint\n",
-            own->rank, own->size, own->host, own->patience, what);
+            own->rank, own->size, own->host, (int)(own->patience + 0.5), what);
     end_run(mpi, EXIT_FAILED);
 }
 

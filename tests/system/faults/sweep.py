@@ -376,7 +376,7 @@ def main():
                     if not named(kind, FAULTS) or kind not in command.kinds:
                         continue
                     extra = MORE.get(kind, [])
-                    if command.name.startswith(("pack", "info", "views")):
+                    if command.name.startswith(("pack", "info", "views", "predict")):
                         extra = [word for word in extra if word not in ("--workers", "2")]
                     if tuple(extra) not in known:
                         known[tuple(extra)] = (*sweep.baseline(command, extra), sweep.calls(command, extra))
