@@ -45,7 +45,9 @@ static int check_folder(const char *option, const char *path, struct error *erro
 {
     char folder[PATH_MAX];
     struct stat info;
-    const char *slash = strrchr(path, '/');
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--; /* of a folder that is made */
+    const char *slash = memrchr(path, '/', length);
     if (!slash || slash == path || slash - path >= PATH_MAX) return SIMCLR_OK;
     memcpy(folder, path, (size_t)(slash - path));
     folder[slash - path] = '\0';

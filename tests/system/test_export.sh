@@ -11,6 +11,8 @@ check 0 '' '' "$simclr" pretrain "${tiny[@]}" --epochs 1 --out run
 
 # ---- the folder of plain PyTorch ----
 check 0 'plain: ResNet-18, width 0.125, CIFAR stem as pytorch: 64 features; read back and equal' '' "$simclr" export run --out plain --license mit
+check 0 '^slash/?: ' '' "$simclr" export run --out slash/
+true_that "a folder may be named with a slash behind" test -s slash/model.safetensors
 true_that "a folder of four files" test "$(cd plain && echo *)" = "README.md config.json model.py model.safetensors"
 same plain/model.py "$root/src/export/model.py"
 check 0 '' '' python3 -m py_compile plain/model.py
