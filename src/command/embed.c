@@ -3,10 +3,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/lines.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "command/commands.h"
 #include "run/features.h"
 #include "run/model_open.h"
@@ -188,6 +190,13 @@ static void say_names(const struct embed *embed)
                  embed->path, escaped);
 }
 
+/* Else it may be the standard output itself, where a line of ours would be one row more. */
+static bool is_regular(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
 static void say_done(const struct embed *embed)
 {
     const struct config *config = embed->config;
@@ -205,12 +214,19 @@ static void say_done(const struct embed *embed)
     if (embed->zero_rows > 0)
         log_warning(&embed->session->log, "%s: %" PRId64 " rows are all zeros, which have no direction: they stay so",
                     embed->path, embed->zero_rows);
-    session_print(embed->session, "%s: %" PRId64 " rows of %d float%s%s%s", embed->path,
-                  table_writer_rows(embed->writer), dim, config->half ? "16" : "32",
-                  config->normalize ? " of length 1" : "", how);
-    if (list) session_print(embed->session, "; names in %s", list);
-    if (labels) session_print(embed->session, "; labels in %s", labels);
-    session_print(embed->session, "; %s\n", precision);
+    struct text line = {0};
+    text_add(&line, "%s: %" PRId64 " rows of %d float%s%s%s", embed->path, table_writer_rows(embed->writer), dim,
+             config->half ? "16" : "32", config->normalize ? " of length 1" : "", how);
+    if (list) text_add(&line, "; names in %s", list);
+    if (labels) text_add(&line, "; labels in %s", labels);
+    text_add(&line, "; %s", precision);
+    if (line.failed)
+        session_lose_output(embed->session);
+    else if (is_regular(embed->path))
+        session_print(embed->session, "%s\n", line.bytes);
+    else
+        log_info(&embed->session->log, "%s", line.bytes);
+    text_free(&line);
 }
 
 int command_embed(struct session *session, struct error *error)

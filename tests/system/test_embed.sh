@@ -178,6 +178,9 @@ cat pipe >piped.csv
 wait $!
 embed '' --data set --out whole.csv
 same piped.csv whole.csv
+"$simclr" embed --checkpoint run --data set --format csv --out /dev/stdout --threads 1 --precision float32 2>err | cat >piped.csv
+same piped.csv whole.csv
+holds err '/dev/stdout: 9 rows of 64 float32'
 
 # ---- memory: rows are written as they come; what grows is the list of names ----
 check 0 '' '' "$simclr" pretrain --data synthetic --synthetic-images 32 --width 1/8 --depth 18 --head-dim 2048 --batch 16 --epochs 1 --image-size 8 --no-tensorboard \
