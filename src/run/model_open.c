@@ -117,11 +117,13 @@ static int look_at_file(struct found *found, const struct session *session, cons
 {
     found->path = memory_string(path);
     if (!found->path) return error_no_memory(error, "a path", strlen(path));
-    const int status = weights_file_open(&found->file, path, &session->log, error);
+    int status = weights_file_open(&found->file, path, &session->log, error);
     if (status) return status;
     const char *format = safetensors_metadata(found->file, "format");
-    if (!format || strcmp(format, "simclr-checkpoint") != 0)
-        return weights_look_for(&found->weights, found->file, found->path, wanted, error);
+    if (!format || strcmp(format, "simclr-checkpoint") != 0) {
+        status = weights_file_widen(&found->file, path, error);
+        return status ? status : weights_look_for(&found->weights, found->file, found->path, wanted, error);
+    }
     safetensors_close(&found->file); /* it is read again */
     return checkpoint_open(&found->checkpoint, path, error);
 }

@@ -8,6 +8,7 @@
 #include "base/signature.h"
 #include "checkpoint/foreign.h"
 #include "run/torch/torch.h"
+#include "run/torch/values.h"
 
 static void tell_globals(const char *path, const struct torch_told *told, const struct log *log)
 {
@@ -44,6 +45,85 @@ int weights_file_open(struct safetensors **out, const char *path, const struct l
     memory_free(head);
     return status;
 }
+
+/* ---- safetensors of another precision ---------------------------------------------------------------------------- */
+
+static enum torch_type type_of(const struct safetensors_entry *entry)
+{
+    switch (entry->dtype) {
+    case ST_F64:
+        return TORCH_FLOAT64;
+    case ST_F16:
+        return TORCH_FLOAT16;
+    case ST_BF16:
+        return TORCH_BFLOAT16;
+    default:
+        return TORCH_OTHER;
+    }
+}
+
+/* self: the file itself; entry->owner: the tensor there. */
+static int load_wide(void *self, const struct safetensors_entry *entry, void **data, struct error *error)
+{
+    const struct safetensors_entry *there = entry->owner;
+    struct torch_tensor tensor = {.type = type_of(there)};
+    (void)self;
+    *data = memory_allocate(entry->bytes);
+    if (!*data) return error_no_memory(error, "a tensor", entry->bytes);
+    int64_t step = 1;
+    for (int d = entry->rank - 1; d >= 0; d--) {
+        tensor.strides[d] = step;
+        step *= entry->dims[d];
+    }
+    if (tensor.type == TORCH_OTHER)
+        memcpy(*data, there->data, entry->bytes);
+    else
+        torch_values(*data, there->data, &tensor, entry);
+    return SIMCLR_OK;
+}
+
+static void close_narrow(void *self)
+{
+    struct safetensors *file = self;
+    safetensors_close(&file);
+}
+
+/* Its tensors as they are to be seen; whether one of them is of another precision. */
+static bool describe_wide(const struct safetensors *file, struct safetensors_entry *entries)
+{
+    bool any = false;
+    for (int i = 0; i < safetensors_count(file); i++) {
+        const struct safetensors_entry *there = safetensors_at(file, i);
+        const enum torch_type type = type_of(there);
+        entries[i] = *there;
+        entries[i].data = NULL;
+        entries[i].owner = there;
+        if (type == TORCH_OTHER) continue;
+        any = true;
+        entries[i].dtype = ST_F32;
+        entries[i].bytes = there->bytes / torch_type_bytes(type) * sizeof(float);
+        entries[i].stored = torch_type_name(type);
+    }
+    return any;
+}
+
+int weights_file_widen(struct safetensors **file, const char *path, struct error *error)
+{
+    const int count = safetensors_count(*file);
+    struct safetensors_entry *entries = memory_array((size_t)count, sizeof *entries);
+    int status = SIMCLR_OK;
+    if (!entries) status = error_no_memory(error, "a list of tensors", (size_t)count * sizeof *entries);
+    if (!status && describe_wide(*file, entries)) {
+        status = safetensors_verify(*file, error);
+        const struct safetensors_source source = {*file, load_wide, close_narrow};
+        if (!status) status = safetensors_from(file, entries, count, &source, path, error);
+    }
+    memory_free(entries);
+    if (status) safetensors_close(file);
+    return status;
+}
+
+/* ---- what is said ------------------------------------------------------------------------------------------------ */
 
 void weights_file_tell(const struct weights *weights, const struct log *log)
 {

@@ -10,6 +10,11 @@
  * tensors. Errors as safetensors_open and torch_open have them. */
 int weights_file_open(struct safetensors **out, const char *path, const struct log *log, struct error *error);
 
+/* Lets safetensors of float64, float16 and bfloat16 be seen as float32, whose values safetensors_load converts. The
+ * file is another afterwards, without metadata, where it has such tensors; it is closed where this fails.
+ * SIMCLR_CORRUPT for a wrong checksum. */
+int weights_file_widen(struct safetensors **file, const char *path, struct error *error);
+
 /* Says which prefix the names have, what is left out, and what is converted. */
 void weights_file_tell(const struct weights *weights, const struct log *log);
 

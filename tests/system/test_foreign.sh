@@ -67,6 +67,35 @@ for name, (kind, data) in ours.items():
         assert half[name] == brain[name] == (kind, data), name
 PY
 
+# the same in safetensors
+python $encoder <<'PY'
+import json, struct, sys
+b = open(sys.argv[1], "rb").read()
+n = struct.unpack("<Q", b[:8])[0]
+head = json.loads(b[8:8 + n])
+head.pop("__metadata__")
+makers = {"F16": lambda v, d: struct.pack(f"<{len(v)}e", *v), "F64": lambda v, d: struct.pack(f"<{len(v)}d", *v),
+          "BF16": lambda v, d: b"".join(d[i + 2:i + 4] for i in range(0, len(d), 4))}
+for kind, make in makers.items():
+    out, data = {}, b""
+    for name, entry in head.items():
+        bytes = b[8 + n + entry["data_offsets"][0]:8 + n + entry["data_offsets"][1]]
+        if entry["dtype"] == "F32":
+            bytes = make(struct.unpack(f"<{len(bytes) // 4}f", bytes), bytes)
+        out[name] = entry | {"dtype": kind if entry["dtype"] == "F32" else "I64", "data_offsets": [len(data), len(data) + len(bytes)]}
+        data += bytes
+    text = json.dumps(out).encode()
+    text += b" " * (-len(text) % 8)
+    open(kind + ".safetensors", "wb").write(struct.pack("<Q", len(text)) + text + data)
+PY
+for pair in "F16 float16" "BF16 bfloat16" "F64 float64"; do
+    read -r kind type <<<"$pair"
+    check 0 '' "the values of 100 tensors become float32: they are $type" "$simclr" import $kind.safetensors --out wide.safetensors
+    expected=$type.safetensors && [ $type != float64 ] || expected=$encoder
+    same "$expected" wide.safetensors
+done
+check 0 '^conv1.weight +float16 ' '' "$simclr" info --checkpoint F16.safetensors
+
 # ---- our own files go through unchanged: what is imported from an export is the export ----
 mkdir again
 check 0 '' '' "$simclr" import $encoder --out again/encoder.safetensors
@@ -81,6 +110,14 @@ assert a.keys() == b.keys() and a["input_size"] == b["input_size"] == [3, 16, 16
 for key in ("mean", "std"):  # a checkpoint has them as float32
     assert all(abs(x - y) <= 6e-8 * x for x, y in zip(a[key], b[key], strict=True)), (a, b)
 PY
+
+# import, then export, then import: nothing has changed; and a checkpoint of PyTorch can be exported as it is
+for source in got/moco/encoder.safetensors made/moco.pth; do
+    rm -rf exported around && mkdir around
+    check 0 '' '' "$simclr" export $source --format pytorch --out exported
+    check 0 '' '' "$simclr" import exported/model.safetensors --out around/encoder.safetensors
+    same $encoder around/encoder.safetensors
+done
 
 # ---- what images it takes: from beside the file, from the options, or not known ----
 mkdir alone

@@ -28,6 +28,11 @@ size_t torch_type_bytes(enum torch_type type)
     return types[type].bytes;
 }
 
+const char *torch_type_name(enum torch_type type)
+{
+    return types[type].name;
+}
+
 /* ---- one tensor -------------------------------------------------------------------------------------------------- */
 
 struct finding {

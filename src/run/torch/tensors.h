@@ -27,7 +27,8 @@ enum torch_type {
     TORCH_BOOL,
     TORCH_OTHER /* complex, quantised: nothing here takes them */
 };
-size_t torch_type_bytes(enum torch_type type); /* 0: of TORCH_OTHER */
+size_t torch_type_bytes(enum torch_type type);     /* 0: of TORCH_OTHER */
+const char *torch_type_name(enum torch_type type); /* "float16" */
 
 struct torch_tensor {
     enum torch_type type;

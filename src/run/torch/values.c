@@ -1,25 +1,10 @@
 /* run/torch/values.c -- see values.h. */
 #include "run/torch/values.h"
 
-#include <math.h>
 #include <string.h>
 
-static float of_bits(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/* IEEE binary16: 5 bits of exponent, 10 of fraction. */
-static float of_float16(uint16_t half)
-{
-    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = half >> 10 & 31u, fraction = half & 1023u;
-    if (exponent == 31) return of_bits(sign | 0x7f800000u | fraction << 13);
-    if (exponent > 0) return of_bits(sign | (exponent + 112) << 23 | fraction << 13);
-    const float value = ldexpf((float)fraction, -24);
-    return sign ? -value : value;
-}
+#include "base/bf16.h"
+#include "base/half.h"
 
 static int64_t integer_at(const uint8_t *at, enum torch_type type)
 {
@@ -52,10 +37,10 @@ static float float_at(const uint8_t *at, enum torch_type type)
         return (float)wide;
     case TORCH_FLOAT16:
         memcpy(&half, at, sizeof half);
-        return of_float16(half);
+        return half_to_float(half);
     case TORCH_BFLOAT16:
         memcpy(&half, at, sizeof half);
-        return of_bits((uint32_t)half << 16);
+        return bf16_to_float(half);
     default:
         memcpy(&value, at, sizeof value);
         return value;
