@@ -366,6 +366,9 @@ static int check_groups(const struct config *c, struct error *error)
                          "--batch %lld",
                          (long long)batch);
     if (images == 0) return SIMCLR_OK;
+    if (batch == 0)
+        return error_set(error, SIMCLR_INVALID,
+                         "--batch-norm-images goes with a batch that is given: --batch auto does not know of groups");
     if (images > batch)
         return error_set(error, SIMCLR_INVALID,
                          "--batch-norm-images %lld is more than --batch %lld has: give all, or a "

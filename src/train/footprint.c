@@ -154,15 +154,29 @@ static void set_groups(const struct session *session, struct step_config *planni
     planning->memory = step_memory_left(&model->parameters, others);
 }
 
-/* Says what would fit where the activations do not. */
-static void advise(const struct session *session, const struct step_config *planning, struct model *model,
-                   struct footprint *out)
+static struct step_config planning_of(const struct session *session, const struct size_schedule *sizes)
+{
+    struct step_config planning = {
+        .loss = &step_nt_xent,
+        .images = (int)session->config->batch,
+        .temperature = 0.5,
+        .dtype = session->dtype,
+        .planning = dry(session),
+        .optimizer = step_optimizer_usual(step_optimizer_kind(session->config->optimizer)),
+    };
+    if (sizes->count > 0) planning.size_count = size_schedule_sizes(sizes, planning.sizes);
+    return planning;
+}
+
+void footprint_advise(struct session *session, const struct size_schedule *sizes, const struct dataset *dataset,
+                      const struct footprint_network *planned, struct footprint *out)
 {
     if (out->activations <= memory_of_machine()) return;
-    struct step_config limited = *planning;
+    struct step_config limited = planning_of(session, sizes);
     struct error refusal = {.status = SIMCLR_NO_MEMORY};
+    set_groups(session, &limited, planned->model, dataset, out);
     limited.planning.limit = memory_of_machine();
-    (void)step_explain_memory(&limited, session->backend, model, &refusal);
+    (void)step_explain_memory(&limited, session->backend, planned->model, &refusal);
     format_write(out->refusal, sizeof out->refusal, "%s", refusal.text);
 }
 
@@ -174,15 +188,7 @@ static int measure(struct session *session, const struct model_config *config, c
     if (status != SIMCLR_OK) return status;
     size_t mark = footprint_heap();
     struct step *step = &planned->step;
-    struct step_config planning = {
-        .loss = &step_nt_xent,
-        .images = (int)session->config->batch,
-        .temperature = 0.5,
-        .dtype = session->dtype,
-        .planning = dry(session),
-        .optimizer = step_optimizer_usual(step_optimizer_kind(session->config->optimizer)),
-    };
-    if (sizes->count > 0) planning.size_count = size_schedule_sizes(sizes, planning.sizes);
+    struct step_config planning = planning_of(session, sizes);
     set_groups(session, &planning, planned->model, dataset, out);
     status = step_open_network(step, &planning, session->backend, planned->model, error);
     if (status != SIMCLR_OK) return status;
@@ -190,7 +196,6 @@ static int measure(struct session *session, const struct model_config *config, c
     out->activations = arena_bytes(step);
     out->groups = step->groups.all;
     out->groups_kept = step_groups_kept(step);
-    advise(session, &planning, planned->model, out);
     status = step_open_optimizer(step, &planning, error);
     if (status != SIMCLR_OK) return status;
     out->optimizer = grown(&mark, step->optimizer->state_count * sizeof(float) * (step->optimizer->state2 ? 2 : 1));

@@ -23,7 +23,7 @@ struct footprint {
 
     int groups, groups_kept; /* of --batch-norm-images; 1: the batch is one */
     bool by_parts;           /* views are made a group at a time */
-    char refusal[512];       /* the sentence that pretrain would say on this machine; "": it fits */
+    char refusal[512];       /* of footprint_advise: the sentence that pretrain would say here; "": it fits */
 };
 
 /* Plans the training of `config` as pretrain does, but dry, without an arena. The step is given
@@ -37,6 +37,9 @@ int footprint_measure(struct session *session, const struct model_config *config
                       const struct dataset *dataset, size_t image_bytes, struct footprint *out,
                       struct footprint_network *planned, struct error *error);
 void footprint_release(struct footprint_network *planned);
+/* Sets out->refusal where the activations are more than the machine has: what would fit, which takes further plans. */
+void footprint_advise(struct session *session, const struct size_schedule *sizes, const struct dataset *dataset,
+                      const struct footprint_network *planned, struct footprint *out);
 
 /* The parts in the order in which they are told. */
 enum { FOOTPRINT_PARTS = 10 };

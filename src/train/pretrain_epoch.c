@@ -296,7 +296,7 @@ static int follow_epoch(struct pretrain *run, struct error *error)
     struct online_report report;
     int status = SIMCLR_OK;
     run->this_epoch = (struct stretch){0};
-    run->epoch = run->step.number / run->steps_per_epoch;
+    run->epoch = epochs_begun(run);
     if (knn_is_due(run, run->epoch)) { /* features of kNN are all ranks' work */
         status = online_knn(run, run->model, &report, error);
         if (status == SIMCLR_OK && run->average) status = online_knn(run, run->average, &report, error);

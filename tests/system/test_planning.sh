@@ -58,6 +58,8 @@ check 2 '^$' '^simclr: --time chooses the epochs, and --steps gives them' "$simc
 
 # ---- what cannot work is refused, with the reason ----
 check 2 '' 'batch.*256|256.*batch' "$simclr" plan ${small/--batch 32/--batch 512} --seconds 0.1
+check 0 '"batch": 64, "largest_batch": 240,' '' \
+    "$simclr" plan ${small/--batch 32/--batch 64 --batch-norm-images 16} --synthetic-images 250 --seconds 0.1 --json
 check 3 '^$' 'nowhere' "$simclr" plan --data nowhere
 touch file
 check 1 '^$' 'file: is a file' "$simclr" plan $small --out file
@@ -76,7 +78,7 @@ largest=$(sed -n 's/.*at most --batch \([0-9]*\) fits.*/\1/p' err)
 true_that "the largest batch is between one and the one refused" [ "$largest" -ge 2 -a "$largest" -lt 512 ]
 
 check 1 '' '^simclr: even with two images a step the run takes more than the [0-9]+ MiB' \
-    "$simclr" plan --data tiny --image-size 1024 --depth 152 --batch 2 --precision float32
+    "$simclr" plan --data tiny --image-size 1024 --depth 50 --batch 2 --precision float32
 
 # ---- photos.yaml: batch, size and epochs are chosen, said, kept, and not chosen again ----
 python3 - <<'PY'

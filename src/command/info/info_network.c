@@ -158,6 +158,7 @@ int info_network(struct session *session, struct error *error)
     if (status == SIMCLR_OK) status = session_model_config(session, 0, &config, error);
     if (status == SIMCLR_OK)
         status = footprint_measure(session, &config, &sizes, dataset, images, &footprint, &planned, error);
+    if (status == SIMCLR_OK) footprint_advise(session, &sizes, dataset, &planned, &footprint);
     if (status == SIMCLR_OK && dataset != NULL) { /* read later, while it trains */
         footprint.images += dataset_kept_bytes(dataset);
         footprint.total += dataset_kept_bytes(dataset);

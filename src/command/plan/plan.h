@@ -26,7 +26,8 @@ struct plan {
 
 /* The largest batch up to `most` that takes at most `limit` bytes beside the program itself, by bisection on the
  * planner: one more image would not fit, or would be above `most`. *out 0: two images do not fit. Where --recompute
- * auto begins to save memory a still larger batch may fit again. So batches are tried from above by halves first. */
+ * auto begins to save memory a still larger batch may fit again. So batches are tried from above by halves first. With
+ * --batch-norm-images batches are whole numbers of groups. */
 int plan_largest_batch(struct pretrain *run, int64_t most, size_t limit, int64_t *out, struct error *error);
 
 /* plan_tell.c: what is known, as text or JSON. */

@@ -4,13 +4,14 @@
 struct search {
     struct pretrain *run;
     size_t limit;
+    int64_t unit; /* images: batches are so many of them, groups of batch norm */
 };
 
-static int ask(const struct search *search, int64_t batch, bool *fits, struct error *error)
+static int ask(const struct search *search, int64_t units, bool *fits, struct error *error)
 {
     struct footprint peak;
     if (session_is_interrupted(search->run->session)) return stop_error(error, "planning");
-    const int status = pretrain_peak(search->run, batch, &peak, error);
+    const int status = pretrain_peak(search->run, units * search->unit, &peak, error);
     if (status) return status;
     *fits = peak.total - peak.program <= search->limit; /* what a try leaves to the heap is no part of a run */
     return SIMCLR_OK;
@@ -18,17 +19,19 @@ static int ask(const struct search *search, int64_t batch, bool *fits, struct er
 
 int plan_largest_batch(struct pretrain *run, int64_t most, size_t limit, int64_t *out, struct error *error)
 {
-    const struct search search = {run, limit};
+    const int64_t group = run->config->batch_norm_images;
+    const struct search search = {run, limit, group > 0 ? group : 1};
+    const int64_t least = group > 0 ? 1 : 2;          /* in units, as the following */
+    int64_t low = most / search.unit, high = low + 1; /* at last: low fits, high does not */
     bool fits = false;
-    int64_t low = most, high = most + 1; /* at last: low fits, high does not */
-    *out = 0;
-    if (most < 2) return SIMCLR_OK;
     int status;
+    *out = 0;
+    if (low < least) return SIMCLR_OK;
     for (;;) {
         status = ask(&search, low, &fits, error);
-        if (status || fits || low == 2) break;
+        if (status || fits || low == least) break;
         high = low;
-        low = low / 2 < 2 ? 2 : low / 2;
+        low = low / 2 < least ? least : low / 2;
     }
     if (status || !fits) return status;
     while (high - low > 1) {
@@ -40,6 +43,6 @@ int plan_largest_batch(struct pretrain *run, int64_t most, size_t limit, int64_t
         else
             high = middle;
     }
-    *out = low;
+    *out = low * search.unit;
     return SIMCLR_OK;
 }
