@@ -1,11 +1,12 @@
 # What connects the processes of a run: a library for each MPI that is found, loaded only where one has launched the
 # program (src/comm/launch.c). The program itself links none.
 option(SIMCLR_WITH_MPI "Runs on several processes where an MPI is found" ON)
+set(SIMCLR_MPI_ENGINES openmpi mpich CACHE STRING "Which of them")
 set(SIMCLR_PLUGINS)
 
 # simclr_mpi(NAME MODULE PACKAGE): MODULE is pkg-config's.
 function(simclr_mpi NAME MODULE PACKAGE)
-  if(SIMCLR_WITH_MPI)
+  if(SIMCLR_WITH_MPI AND NAME IN_LIST SIMCLR_MPI_ENGINES)
     pkg_check_modules(SIMCLR_MPI_${NAME} IMPORTED_TARGET ${MODULE})
   endif()
   if(NOT SIMCLR_MPI_${NAME}_FOUND)

@@ -24,7 +24,8 @@ struct mpi {
     MPI_Comm comm;
     bool is_world;
     int *counts, *places; /* [size] */
-    char host[MPI_MAX_PROCESSOR_NAME + 1];
+    char host[MPI_MAX_PROCESSOR_NAME + 1], name[MPI_MAX_LIBRARY_VERSION_STRING];
+    struct communicator_ops ops;
 };
 
 static struct mpi *mpi_of(struct communicator *communicator)
@@ -156,18 +157,15 @@ static void destroy(struct communicator **communicator)
 
 static int split(struct communicator *communicator, int colour, struct communicator **out, struct error *error);
 
-static const char *engine_name(void)
+/* "Open MPI v4.1.4", out of a longer text. */
+static void name_engine(char name[MPI_MAX_LIBRARY_VERSION_STRING])
 {
-    static char name[MPI_MAX_LIBRARY_VERSION_STRING];
     int length = 0;
-    if (name[0] == '\0' && MPI_Get_library_version(name, &length) == MPI_SUCCESS) name[strcspn(name, ",\n")] = '\0';
-    return name;
+    if (MPI_Get_library_version(name, &length) == MPI_SUCCESS) name[strcspn(name, ",\n")] = '\0';
 }
 
 static int wrap(struct communicator **out, MPI_Comm comm, bool is_world, struct error *error)
 {
-    static struct communicator_ops ops = {
-        .gather = gather, .exchange = exchange, .split = split, .destroy = destroy, .abort = engine_abort};
     struct mpi *mpi = calloc(1, sizeof *mpi);
     int size = 1, rank = 0, length = 0, node_rank = 0, node_size = 1;
     MPI_Comm node;
@@ -177,14 +175,20 @@ static int wrap(struct communicator **out, MPI_Comm comm, bool is_world, struct 
     MPI_Comm_size(node, &node_size);
     MPI_Comm_rank(node, &node_rank);
     MPI_Comm_free(&node);
-    ops.name = engine_name();
     if (mpi) {
         MPI_Get_processor_name(mpi->host, &length);
+        name_engine(mpi->name);
+        mpi->ops = (struct communicator_ops){.name = mpi->name,
+                                             .gather = gather,
+                                             .exchange = exchange,
+                                             .split = split,
+                                             .destroy = destroy,
+                                             .abort = engine_abort};
         mpi->comm = comm;
         mpi->is_world = is_world;
         mpi->counts = calloc((size_t)size, sizeof *mpi->counts);
         mpi->places = calloc((size_t)size, sizeof *mpi->places);
-        mpi->communicator = (struct communicator){.ops = &ops,
+        mpi->communicator = (struct communicator){.ops = &mpi->ops,
                                                   .rank = rank,
                                                   .size = size,
                                                   .node_rank = node_rank,
@@ -234,13 +238,15 @@ static int open_world(struct communicator **out, int expected, struct error *err
         snprintf(error->text, sizeof error->text, "MPI does not start: see what it says above");
         return SIMCLR_UNSUPPORTED;
     }
+    char name[MPI_MAX_LIBRARY_VERSION_STRING] = "this MPI";
+    name_engine(name);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     if (size == expected) return wrap(out, MPI_COMM_WORLD, true, error);
     error->status = SIMCLR_UNSUPPORTED;
     snprintf(error->text, sizeof error->text,
-             "%d processes were started, and %s sees %d: they were started by another MPI; start them by its own "
+             "%d processes were started, and %.80s sees %d: they were started by another MPI; start them by its own "
              "mpirun",
-             expected, engine_name(), size);
+             expected, name, size);
     MPI_Finalize();
     return SIMCLR_UNSUPPORTED;
 }
