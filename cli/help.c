@@ -21,8 +21,8 @@ const struct help_exit help_exits[] = {
     {EXIT_DATA, "The data set is missing, empty, or has too many unreadable images."},
     {EXIT_DIVERGED, "Ten steps in a row had a loss or gradient that is not finite; the last good checkpoint is kept."},
     {EXIT_UNEXPECTED, "verify: a figure of a run is not what its recipe expects, or is missing."},
-    {EXIT_INTERRUPTED, "Stopped by SIGINT, SIGTERM or SIGHUP; pretrain has written a checkpoint first, so the same "
-                       "command goes on from there."},
+    {EXIT_INTERRUPTED, "Stopped by SIGINT, SIGTERM, SIGHUP or SIGUSR1; pretrain has written a checkpoint first, so the "
+                       "same command goes on from there."},
     {130, "Ended at once by a second SIGINT."},
     {143, "Ended at once by a second SIGTERM."},
 };

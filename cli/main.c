@@ -28,7 +28,8 @@ static unsigned milliseconds(void)
     return (unsigned)now.tv_sec * 1000U + (unsigned)(now.tv_nsec / 1000000);
 }
 
-/* A second request counts only after a second: timeout(1) and terminals send one request twice at once. */
+/* A second request counts only after a second: timeout(1) and terminals send one request twice at once. SIGUSR1 is the
+ * request of batch systems, and what mpirun hands on to all its processes: it never ends anything by itself. */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     (void)context;
@@ -37,7 +38,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
 
     if (number == SIGINT && deaf_to_keyboard && info->si_code == SI_KERNEL) return;
     if (asked) {
-        if (milliseconds() - (unsigned)asked_at >= AGAIN_MILLISECONDS) _exit(128 + number);
+        const bool again = number != SIGUSR1 && milliseconds() - (unsigned)asked_at >= AGAIN_MILLISECONDS;
+        if (again) _exit(128 + number);
         errno = before;
         return;
     }
@@ -50,7 +52,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 }
 
 /* The requests to end, of which none interrupts the handler of another. */
-static const int requests[] = {SIGINT, SIGTERM, SIGHUP};
+static const int requests[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 enum { REQUESTS = sizeof requests / sizeof *requests };
 
 /* What the caller ignores stays ignored, as `nohup` does with SIGHUP. Shells ignore SIGINT of what they start with `&`,
@@ -240,7 +242,8 @@ static int run_command(struct request *request)
     running = request->context;
     listen_to_requests();
     const int status = simclr_run(request->context, request->config);
-    if (status != SIMCLR_OK) console_fail(request->console, request->context, "");
+    const bool told = simclr_error(request->context)[0] == '\0'; /* by another of the processes of a run */
+    if (status != SIMCLR_OK && !told) console_fail(request->console, request->context, "");
     return exit_code(status);
 }
 

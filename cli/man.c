@@ -96,6 +96,9 @@ static void write_environment(FILE *file)
 {
     fputs(".SH ENVIRONMENT\n.TP\n\\fBSIMCLR_CPU\\fR\n", file);
     write_line(file, "The instruction set of kernels and views where --cpu does not name one.");
+    fputs(".TP\n\\fBSIMCLR_PLUGINS\\fR\n", file);
+    write_line(file, "The folder of the libraries that connect the processes of a run, where they lie neither beside "
+                     "the program nor where they were installed.");
     fputs(".TP\n\\fBCOLUMNS\\fR, \\fBTERM\\fR\n", file);
     write_line(file, "Width of help and of the progress bar; TERM=dumb gives plain lines in its place.");
 }
@@ -139,9 +142,10 @@ void man_overview(FILE *file)
     write_exits(file);
     fputs(".SH SIGNALS\n", file);
     write_line(file,
-               "SIGINT, SIGTERM and SIGHUP ask the command to stop: pretrain drops the step under way, writes a "
-               "checkpoint of the last one and ends with status 75. A second one, a second later or more, ends the "
-               "program at once. SIGHUP that the caller ignores (nohup) stays ignored. So does Ctrl-C in a "
+               "SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask the command to stop: pretrain drops the step under way, "
+               "writes a checkpoint of the last one and ends with status 75. Several processes of one run finish the "
+               "step instead. A second request, a second later or more, ends the program at once, unless it is "
+               "SIGUSR1. SIGHUP that the caller ignores (nohup) stays ignored. So does Ctrl-C in a "
                "program that a shell started with &.");
     write_environment(file);
     write_examples(file, "simclr demo\nsimclr pretrain --data photos/ --out run/\n"

@@ -4,13 +4,15 @@ include(CMakePackageConfigHelpers)
 
 target_compile_definitions(room_api PRIVATE SIMCLR_VERSION="${PROJECT_VERSION}")
 target_compile_definitions(room_run PRIVATE SIMCLR_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(room_comm PRIVATE SIMCLR_VERSION="${PROJECT_VERSION}"
+                           SIMCLR_PLUGIN_FOLDER="${CMAKE_INSTALL_FULL_LIBDIR}/simclr")
 get_property(ROOMS GLOBAL PROPERTY SIMCLR_ROOMS)
 set(OBJECTS)
 foreach(ROOM ${ROOMS})
   list(APPEND OBJECTS $<TARGET_OBJECTS:room_${ROOM}>)
 endforeach()
 set(SIMCLR_DEPENDENCIES JPEG::JPEG PNG::PNG ZLIB::ZLIB PkgConfig::YAML ${SIMCLR_OPTIONAL}
-    Threads::Threads m)
+    Threads::Threads ${CMAKE_DL_LIBS} m)
 
 # ---- libsimclr.so: everything is compiled hidden; the map makes sure of it ----
 set(SIMCLR_MAP ${PROJECT_SOURCE_DIR}/cmake/simclr.map)

@@ -1,8 +1,10 @@
-# simclr_room(NAME DEPENDS rooms...): all C files of src/NAME become the object library room_NAME.
+# simclr_room(NAME DEPENDS rooms...): all C files of src/NAME become the object library room_NAME. What is in comm/mpi
+# becomes libraries of their own (cmake/mpi.cmake).
 # A room whose folder has no C file yet is an interface library, so that the house can stand while it is built.
 function(simclr_room NAME)
   cmake_parse_arguments(ROOM "" "" "DEPENDS" ${ARGN})
   file(GLOB_RECURSE SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${NAME}/*.c)
+  list(FILTER SOURCES EXCLUDE REGEX "/comm/mpi/")
   if(SIMCLR_ISA_FOREIGN)
     list(FILTER SOURCES EXCLUDE REGEX "_(${SIMCLR_ISA_FOREIGN})\\.c$")
   endif()

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/checksum.h"
+#include "base/clock.h"
 
 enum { SMALL_BYTES = 64 << 10, TEXT_BYTES = sizeof((struct error){0}.text), HOST_BYTES = 64 };
 
@@ -14,9 +15,16 @@ void communicator_set_patience(struct communicator *communicator, double seconds
     if (communicator) communicator->patience = seconds;
 }
 
+static void gather(struct communicator *communicator, void *all, const size_t *bytes)
+{
+    const double start = clock_seconds();
+    communicator->ops->gather(communicator, all, bytes);
+    communicator->seconds += clock_seconds() - start;
+}
+
 void communicator_gather(struct communicator *communicator, void *all, const size_t *bytes)
 {
-    if (communicator) communicator->ops->gather(communicator, all, bytes);
+    if (communicator) gather(communicator, all, bytes);
 }
 
 void communicator_destroy(struct communicator **communicator)
@@ -35,7 +43,7 @@ int communicator_split(struct communicator *communicator, int colour, struct com
 static void gather_even(struct communicator *communicator, void *all, size_t bytes)
 {
     for (int r = 0; r < communicator->size; r++) communicator->sizes[r] = bytes;
-    communicator->ops->gather(communicator, all, communicator->sizes);
+    gather(communicator, all, communicator->sizes);
 }
 
 void communicator_broadcast(struct communicator *communicator, void *bytes, size_t count, int root)
@@ -46,7 +54,7 @@ void communicator_broadcast(struct communicator *communicator, void *bytes, size
     while (count > 0) {
         const size_t part = count < COMMUNICATOR_SCRATCH ? count : COMMUNICATOR_SCRATCH;
         communicator->sizes[root] = part;
-        communicator->ops->gather(communicator, from, communicator->sizes);
+        gather(communicator, from, communicator->sizes);
         from += part;
         count -= part;
     }
@@ -92,7 +100,9 @@ static void sum_gathered(struct communicator *communicator, char *values, size_t
 /* Many: each rank adds one piece of them, and the pieces are gathered: 2 (size - 1) / size times their bytes travel. */
 static void sum_pieces(struct communicator *communicator, char *values, size_t piece, size_t element)
 {
+    const double start = clock_seconds();
     communicator->ops->exchange(communicator, communicator->scratch, values, piece * element);
+    communicator->seconds += clock_seconds() - start;
     add(values + (size_t)communicator->rank * piece * element, communicator->scratch, communicator->size, piece, piece,
         element);
     gather_even(communicator, values, piece * element);
@@ -160,9 +170,15 @@ static void share_sentence(struct communicator *communicator, struct error *erro
     if (error) *error = shared;
 }
 
+void communicator_recover(struct communicator *communicator)
+{
+    if (communicator) communicator->failed = SIMCLR_OK;
+}
+
 int communicator_agree(struct communicator *communicator, struct agreement *agreement, int status, struct error *error)
 {
     if (!communicator) return status == SIMCLR_OK && agreement->stop ? SIMCLR_INTERRUPTED : status;
+    if (communicator->failed) return communicator->failed;
     struct told *told = communicator->scratch;
     const int size = communicator->size;
     told[communicator->rank] = (struct told){status, agreement->stop, agreement->seconds};
@@ -174,10 +190,9 @@ int communicator_agree(struct communicator *communicator, struct agreement *agre
     }
     agreement->seconds = told[agreement->slowest].seconds;
     const int from = failed_rank(told, size);
-    if (from < 0) return agreement->stop ? SIMCLR_INTERRUPTED : SIMCLR_OK;
-    status = told[from].status;
-    share_sentence(communicator, error, status, from);
-    return status;
+    communicator->failed = from >= 0 ? told[from].status : agreement->stop ? SIMCLR_INTERRUPTED : SIMCLR_OK;
+    if (from >= 0) share_sentence(communicator, error, communicator->failed, from);
+    return communicator->failed;
 }
 
 int communicator_agree_status(struct communicator *communicator, int status, struct error *error)

@@ -52,6 +52,8 @@ struct communicator {
     int node_rank, node_size; /* among the ranks on the same machine */
     const char *host;         /* name of that machine */
     double patience;          /* seconds that a rank waits for the others within one call */
+    double seconds;           /* that calls of gather and exchange have taken */
+    int failed;               /* what the ranks agreed on, where that was not SIMCLR_OK */
     void *scratch;
     size_t *sizes;
 };
@@ -76,6 +78,10 @@ static inline bool communicator_leads(const struct communicator *communicator)
 {
     return communicator_rank(communicator) == 0;
 }
+static inline double communicator_seconds(const struct communicator *communicator)
+{
+    return communicator ? communicator->seconds : 0;
+}
 void communicator_set_patience(struct communicator *communicator, double seconds);
 
 /* ---- messages -------------------------------------------------------------------------------------------------- */
@@ -99,10 +105,14 @@ struct agreement {
 /* Returns the same status on every rank: SIMCLR_OK where all gave SIMCLR_OK and nobody is to stop. Otherwise that of
  * the lowest rank that failed, with its sentence and, where that rank is not 0, its number and host before it.
  * SIMCLR_INTERRUPTED yields to every other failure; with agreement->stop alone it comes without a sentence.
+ * A failure stays: later calls return it at once, without a message. So a rank that fails on its way to one agreement
+ * may meet the others at the next one, on its way out.
  * status, *error: of this rank. */
 int communicator_agree(struct communicator *communicator, struct agreement *agreement, int status, struct error *error);
 /* The same of a status alone. */
 int communicator_agree_status(struct communicator *communicator, int status, struct error *error);
+/* All ranks have dealt with the failure that they agreed on, and agree anew from here on. */
+void communicator_recover(struct communicator *communicator);
 /* Whether `bytes` are the same on all ranks. Otherwise SIMCLR_INVALID on every rank: "rank 1 on HOST has WHAT that
  * differ from rank 0's: ADVICE". */
 int communicator_compare(struct communicator *communicator, const void *bytes, size_t count, const char *what,

@@ -2,14 +2,15 @@
 #include "command/table.h"
 
 #include "command/commands.h"
+#include "run/ranks.h"
 
 const struct command_entry command_table[COMMAND_COUNT] = {
-    [COMMAND_PRETRAIN] = {.run = command_pretrain},
+    [COMMAND_PRETRAIN] = {command_pretrain, {.ranks = true}},
     [COMMAND_PLAN] = {.run = command_plan},
     [COMMAND_WATCH] = {command_watch, {.no_network = true}},
     [COMMAND_VERIFY] = {command_verify, {.no_network = true, .recipe_is_of_run = true}},
-    [COMMAND_KNN] = {command_knn, {.batch_is_of_features = true, .keeps_features = true}},
-    [COMMAND_LINEAR] = {command_linear, {.batch_is_of_features = true, .keeps_features = true}},
+    [COMMAND_KNN] = {command_knn, {.batch_is_of_features = true, .keeps_features = true, .ranks = true}},
+    [COMMAND_LINEAR] = {command_linear, {.batch_is_of_features = true, .keeps_features = true, .ranks = true}},
     [COMMAND_EVALUATE] = {command_evaluate, {.batch_is_of_features = true, .keeps_features = true}},
     [COMMAND_FINETUNE] = {.run = command_finetune},
     [COMMAND_SUPERVISED] = {.run = command_supervised},
@@ -34,9 +35,11 @@ int command_run(struct session *session, struct error *error)
 {
     const struct command_entry *entry = &command_table[session->config->command];
     session->traits = entry->traits;
-    int status = session_start(session, error);
+    int status = session_refuse_ranks(session, error);
+    if (!status) status = session_start(session, error);
     if (status) return status;
-    status = entry->run(session, error);
+    status = communicator_agree_status(session->communicator, entry->run(session, error), error);
+    session_hush(session, error);
     session_stop(session);
     return status;
 }

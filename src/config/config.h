@@ -90,7 +90,8 @@ struct config {
     int64_t steps; /* 0: whole epochs */
     double time;   /* seconds; 0: --epochs decides */
     double warmup_epochs, learning_rate, momentum, weight_decay, trust, temperature, ema;
-    char *precision, *device, *cpu, *convolution, *recompute, *pin;
+    char *precision, *device, *cpu, *convolution, *recompute, *pin, *communicator;
+    double rank_timeout; /* 0: auto */
     /* a run */
     bool resume, overwrite, tensorboard;
     int64_t save_every, keep, log_every, knn_every, knn_images, diagnostics_images;

@@ -173,6 +173,15 @@
  .choices = "auto|on|off",
  .help = "Keep computing threads and workers on processors of their own (auto: where both together take all "
          "there are)."},
+{.name = "communicator", .argument = "NAME", CHOICE(communicator), .section = "Training",
+ .elsewhere = "distributed|dist|ddp|dist-backend|distributed-backend|world-size|num-nodes|nnodes|multi-gpu",
+ .commands = WITH_RANKS, .default_text = "auto", .choices = "auto|single|mpi",
+ .help = "What connects the processes of a run (auto: MPI where mpirun or srun started several, else nothing)."},
+{.name = "rank-timeout", .argument = "SECONDS", NUMBER(rank_timeout, 1, 1e6), .section = "Training",
+ .elsewhere = "dist-timeout|ddp-timeout|distributed-timeout|nccl-timeout",
+ .commands = WITH_RANKS, .default_text = "auto",
+ .help = "Seconds in a step after which a process that does not answer ends the run (auto: 300, or three times the "
+         "slowest step if that is more; twelve times as long at the start and at an epoch's end)."},
 
 /* ---- Run */
 {.name = "resume", FLAG(resume), .section = "Run",

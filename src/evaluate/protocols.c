@@ -303,7 +303,8 @@ int evaluation_run(struct session *session, enum evaluation_protocol number, str
     struct score scores[SOURCE_COUNT] = {{0}};
     struct zip_writer *file = NULL; /* a place that cannot be written is known before the long work */
     int status = SIMCLR_OK;
-    if (session->config->predictions[0]) status = zip_writer_open(&file, session->config->predictions, error);
+    const bool writes = communicator_leads(session->communicator) && session->config->predictions[0];
+    if (writes) status = zip_writer_open(&file, session->config->predictions, error);
     if (!status) status = protocol->open(session, &evaluation, error);
     if (!status) status = judge_all(&evaluation, protocol, scores, error);
     if (!status && file) status = predictions_commit(&file, &evaluation.predictions, &evaluation, error);

@@ -8,6 +8,7 @@ int evaluation_check_outputs(const struct session *session, struct error *error)
 {
     static const char *const endings[] = {"-train.npy", "-train-labels.npy", "-test.npy", "-test-labels.npy"};
     const struct config *config = session->config;
+    if (!communicator_leads(session->communicator)) return SIMCLR_OK; /* of several ranks the first writes */
     int status = config->predictions[0] ? outputs_check(config, "predictions", config->predictions, error) : SIMCLR_OK;
     for (int i = 0; i < 4 && !status && config->features_out[0]; i++) {
         struct text path = {0};
@@ -42,7 +43,7 @@ int evaluation_save_features(const struct session *session, const struct feature
 {
     const char *prefix = session->config->features_out;
 
-    if (prefix[0] == '\0') return SIMCLR_OK;
+    if (prefix[0] == '\0' || !communicator_leads(session->communicator)) return SIMCLR_OK;
     const int status = save_part(prefix, "train", train, error);
     return status == SIMCLR_OK ? save_part(prefix, "test", test, error) : status;
 }

@@ -34,15 +34,25 @@ struct loader {
     pthread_mutex_t mutex; /* guards slots[0]'s failure while the pool makes it */
 };
 
+/* Of a batch, this process's. */
+static int images_of(const struct loader_config *config)
+{
+    return config->share_count > 0 ? config->share_count : config->batch;
+}
+
 static int check(const struct loader_config *config, struct dataset *dataset, uint32_t images, struct error *error)
 {
     if (config->batch < 1) return error_set(error, SIMCLR_INVALID, "batch is %d: give at least 1", config->batch);
+    const int share = config->share_count, after = config->batch - config->share_first;
+    if (share < 0 || config->share_first < 0 || share > after || (share > 0 && config->keep_last))
+        return error_set(error, SIMCLR_INVALID, "images %d to %d of a batch of %d are no share of it",
+                         config->share_first, config->share_first + share, config->batch);
     if (config->views < 1 || config->views > LOADER_MAX_VIEWS)
         return error_set(error, SIMCLR_INVALID, "views is %d: give 1 to %d", config->views, LOADER_MAX_VIEWS);
-    if (config->group > 0 && (config->views != 2 || config->keep_last || config->batch % config->group != 0))
+    const int own = images_of(config);
+    if (config->group > 0 && (config->views != 2 || config->keep_last || own % config->group != 0))
         return error_set(error, SIMCLR_INVALID,
-                         "groups of %d images: they need two views, and to divide the batch of %d", config->group,
-                         config->batch);
+                         "groups of %d images: they need two views, and to divide the batch of %d", config->group, own);
     if (config->evaluation && config->views != 1)
         return error_set(error, SIMCLR_INVALID, "views is %d: there is one evaluation view of an image", config->views);
     if (config->policy.size < 1)
@@ -106,7 +116,7 @@ int loader_open(struct loader **out, const struct loader_config *config, struct 
     struct loader *loader = memory_allocate(sizeof *loader);
     if (loader == NULL) return error_no_memory(error, "a loader", sizeof *loader);
     const size_t side = (size_t)config->policy.size;
-    const struct grouping grouping = {config->batch, config->group, config->group_shuffle};
+    const struct grouping grouping = {images_of(config), config->group, config->group_shuffle};
     loader->parts = config->by_parts && grouping_count(&grouping) > 1 ? 2 * grouping_count(&grouping) - 1 : 1;
     loader->source = (struct view_source){.config = *config,
                                           .grouping = grouping,
@@ -168,19 +178,20 @@ static void plan_batch(struct loader *loader, struct slot *slot, int64_t number)
     const int groups = grouping_count(grouping), part = (int)(number % loader->parts);
     const int64_t step = number / loader->parts;
     const int64_t epoch = step / loader->steps_per_epoch, first = step % loader->steps_per_epoch * config->batch;
-    const int64_t left = loader->images - first;
+    const int64_t left = loader->images - first, own = first + config->share_first;
     if (config->shuffle && epoch != loader->order_epoch) {
         sampler_permutation(config->seed, (uint32_t)epoch, loader->images, loader->order);
         loader->order_epoch = epoch;
     }
     slot->batch.count = left < config->batch ? (int)left : config->batch;
+    if (config->share_count > 0) slot->batch.count = config->share_count;
     if (loader->parts > 1) slot->batch.count = grouping_size(grouping);
     slot->group = part < groups ? part : 2 * groups - 2 - part;
     slot->tasks = slot->batch.count * (loader->parts > 1 && config->group_shuffle ? 2 : 1);
     slot->batch.epoch = (uint32_t)epoch;
     slot->batch.step = step;
     for (int i = 0; i < slot->tasks; i++) {
-        const int64_t image = first + image_of(loader, slot, i);
+        const int64_t image = own + image_of(loader, slot, i);
         const uint32_t at = config->shuffle ? loader->order[image] : (uint32_t)image;
         slot->indices[i] = config->subset != NULL ? config->subset[at] : at;
     }

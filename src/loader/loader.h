@@ -28,6 +28,9 @@ struct loader_config {
     enum rng_purpose purpose; /* RNG_VIEW, or RNG_FINETUNE for supervised phases */
     uint64_t seed;
     int batch; /* N images; incomplete last batches are dropped unless keep_last */
+    /* Of several processes that share each batch: this one's images of it, [share_first, share_first + share_count) of
+     * the N. share_count 0: all. An epoch's order and steps are those of the whole batch. Not with keep_last. */
+    int share_first, share_count;
     int views; /* views per image: 2 for SimCLR, 1 for supervised phases */
     bool keep_last;
     bool shuffle;           /* false: dataset order */
@@ -48,7 +51,7 @@ struct loader_config {
  * first half of the rows is view A, the second half view B (row i and i + N are a positive pair). With groups the rows
  * are those of grouping.h. A part has the rows of one group; shuffled, its images are those of its views A. */
 struct batch {
-    int count;               /* N images in this batch, n in a part */
+    int count;               /* N images in this batch or in this process's share of it, n in a part */
     enum view_type type;     /* the policy's */
     const void *views;       /* [views * count][3][S][S] of this type */
     const uint32_t *indices; /* [count] dataset numbers */

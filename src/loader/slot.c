@@ -44,7 +44,7 @@ void view_maker_close(struct view_maker *maker)
 
 int slot_open(struct slot *slot, const struct view_source *source, struct error *error)
 {
-    const size_t batch = (size_t)(source->by_parts ? grouping_size(&source->grouping) : source->config.batch);
+    const size_t batch = (size_t)(source->by_parts ? grouping_size(&source->grouping) : source->grouping.images);
     const size_t rows = batch * (size_t)source->config.views;
     const size_t tasks = source->by_parts ? 2 * batch : batch;
     *slot = (struct slot){.memory = source->config.memory};

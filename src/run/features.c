@@ -10,8 +10,23 @@
 #include "loader/loader.h"
 #include "run/feature_cache.h"
 
+/* Of several ranks each takes some of the batches, whole ones: what is computed together does not depend on how many
+ * there are. */
+struct sharing {
+    int rank, ranks;
+    int64_t images, rows; /* of a batch; of all of them */
+    int dim;
+};
+
+/* The batches of a rank. */
+static void batches_of(const struct sharing *sharing, int rank, int64_t *first, int64_t *end)
+{
+    pool_share((sharing->rows + sharing->images - 1) / sharing->images, rank, sharing->ranks, first, end);
+}
+
 struct extraction {
     struct session *session;
+    struct sharing *sharing;
     const char *phase;
     const struct features_request *request;
     struct feature_rows *rows;
@@ -73,16 +88,18 @@ static int tell_stopped(const struct extraction *extraction, int64_t step, int64
 
 static int run_all(struct extraction *extraction, struct loader *loader, struct error *error)
 {
-    const int64_t steps = loader_steps_per_epoch(loader);
     const double start = clock_seconds();
-    for (int64_t step = 0; step < steps; step++) {
-        if (session_is_interrupted(extraction->session)) return tell_stopped(extraction, step, steps, error);
+    int64_t first, end;
+    batches_of(extraction->sharing, extraction->sharing->rank, &first, &end);
+    for (int64_t step = first; step < end; step++) {
+        if (session_is_interrupted(extraction->session))
+            return tell_stopped(extraction, step - first, end - first, error);
         const struct batch *batch;
         int status = loader_next(loader, step, &batch, error);
         if (status != SIMCLR_OK) return status;
         status = feature_rows_run(extraction->rows, batch->views, extraction->views * batch->count, extraction->values,
                                   error);
-        if (status == SIMCLR_INTERRUPTED) return tell_stopped(extraction, step, steps, error);
+        if (status == SIMCLR_INTERRUPTED) return tell_stopped(extraction, step - first, end - first, error);
         if (status != SIMCLR_OK) return status;
         average_views(extraction, batch->count);
         status = check_rows(extraction, batch, error);
@@ -94,7 +111,7 @@ static int run_all(struct extraction *extraction, struct loader *loader, struct 
                                              .values = extraction->values};
         status = extraction->visit(extraction->context, &block, error);
         if (status != SIMCLR_OK) return status;
-        tell(extraction, step + 1, steps, clock_seconds() - start);
+        tell(extraction, step - first + 1, end - first, clock_seconds() - start);
     }
     return SIMCLR_OK;
 }
@@ -161,12 +178,14 @@ static int images_at_once(const struct session *session, const struct features_r
     return (int)(at_once < images ? at_once : images);
 }
 
-int features_stream(struct session *session, const struct features_request *request, features_visit *visit,
-                    void *context, struct error *error)
+/* sharing: which of the batches; its images, rows and dim are filled in. */
+static int run(struct session *session, const struct features_request *request, struct sharing *sharing,
+               features_visit *visit, void *context, struct error *error)
 {
     static const char *const phases[] = {"features", "evaluation", "pixels", "features"};
     const int views = request->views > 1 ? request->views : 1;
     struct extraction extraction = {.session = session,
+                                    .sharing = sharing,
                                     .phase = phases[request->kind],
                                     .request = request,
                                     .images = images_at_once(session, request, views),
@@ -180,6 +199,9 @@ int features_stream(struct session *session, const struct features_request *requ
                                                .batch = extraction.images * views};
     int status = feature_rows_open(&extraction.rows, session, &config, error);
     if (status == SIMCLR_OK) {
+        sharing->images = extraction.images;
+        sharing->rows = rows_of(request);
+        sharing->dim = feature_rows_dim(extraction.rows);
         const size_t values = (size_t)config.batch * (size_t)feature_rows_dim(extraction.rows);
         extraction.values = memory_array(values, sizeof *extraction.values);
         status = extraction.values ? stream(&extraction, error)
@@ -190,12 +212,19 @@ int features_stream(struct session *session, const struct features_request *requ
     return status;
 }
 
+int features_stream(struct session *session, const struct features_request *request, features_visit *visit,
+                    void *context, struct error *error)
+{
+    struct sharing whole = {.ranks = 1};
+    return run(session, request, &whole, visit, context, error);
+}
+
 /* ---- all of them in memory ------------------------------------------------------------------------------------- */
 
 struct gathering {
     struct features *out;
-    const char *phase;
-    int64_t room;
+    struct sharing sharing;
+    int64_t at; /* where the next block goes */
 };
 
 static int allocate(struct features *out, int64_t count, int dim, struct error *error)
@@ -207,43 +236,106 @@ static int allocate(struct features *out, int64_t count, int dim, struct error *
     return error_no_memory(error, "features", (size_t)count * (size_t)dim * sizeof(float));
 }
 
+/* Room for the rows of all, and this rank's place among them. */
+static int make_room(struct gathering *gathering, struct error *error)
+{
+    const struct sharing *sharing = &gathering->sharing;
+    int64_t first, end;
+    batches_of(sharing, sharing->rank, &first, &end);
+    gathering->at = first * sharing->images;
+    return allocate(gathering->out, sharing->rows, sharing->dim, error);
+}
+
 static int gather(void *context, const struct features_block *block, struct error *error)
 {
     struct gathering *gathering = context;
     struct features *out = gathering->out;
     const size_t count = (size_t)block->count, dim = (size_t)block->dim;
-    int status = out->values ? SIMCLR_OK : allocate(out, gathering->room, block->dim, error);
+    int status = out->values ? SIMCLR_OK : make_room(gathering, error);
     if (status) return status;
-    if (out->count + block->count > gathering->room)
-        return error_set(error, SIMCLR_DATA, "%s: the data set grew while it was read", gathering->phase);
-    memcpy(out->values + (size_t)out->count * dim, block->values, count * dim * sizeof *out->values);
-    memcpy(out->labels + out->count, block->labels, count * sizeof *out->labels);
+    if (gathering->at + block->count > gathering->sharing.rows)
+        return error_set(error, SIMCLR_DATA, "features: the data set grew while it was read");
+    memcpy(out->values + (size_t)gathering->at * dim, block->values, count * dim * sizeof *out->values);
+    memcpy(out->labels + gathering->at, block->labels, count * sizeof *out->labels);
+    gathering->at += block->count;
     out->count += block->count;
     return SIMCLR_OK;
+}
+
+/* Every rank gets the rows of all. status: of this rank. */
+static int gather_ranks(struct gathering *gathering, struct communicator *communicator, int status, struct error *error)
+{
+    const struct sharing *sharing = &gathering->sharing;
+    struct features *out = gathering->out;
+    if (!communicator) return status;
+    if (!status && !out->values) status = make_room(gathering, error); /* it had no batch */
+    size_t *bytes = memory_array(2 * (size_t)sharing->ranks, sizeof *bytes);
+    if (!bytes && !status) status = error_no_memory(error, "features", 2 * (size_t)sharing->ranks * sizeof *bytes);
+    status = communicator_agree_status(communicator, status, error);
+    for (int r = 0; !status && r < sharing->ranks; r++) {
+        int64_t first, end;
+        batches_of(sharing, r, &first, &end);
+        end = end * sharing->images < sharing->rows ? end * sharing->images : sharing->rows;
+        bytes[r] = (size_t)(end - first * sharing->images) * (size_t)sharing->dim * sizeof *out->values;
+        bytes[sharing->ranks + r] = (size_t)(end - first * sharing->images) * sizeof *out->labels;
+    }
+    if (!status) {
+        communicator_gather(communicator, out->values, bytes);
+        communicator_gather(communicator, out->labels, bytes + sharing->ranks);
+        out->count = sharing->rows;
+    }
+    memory_free(bytes);
+    return status;
 }
 
 int features_extract(struct session *session, const struct features_request *request, struct features *out,
                      struct error *error)
 {
-    struct gathering gathering = {.out = out, .phase = "features", .room = rows_of(request)};
+    struct communicator *communicator = session->communicator;
+    struct gathering gathering = {
+        .out = out, .sharing = {.rank = communicator_rank(communicator), .ranks = communicator_size(communicator)}};
     *out = (struct features){0};
-    const int status = features_stream(session, request, gather, &gathering, error);
+    int status = run(session, request, &gathering.sharing, gather, &gathering, error);
+    status = gather_ranks(&gathering, communicator, status, error);
     if (status != SIMCLR_OK) features_free(out);
     return status;
 }
 
+/* Rank 0's features become everybody's. */
+static int share_features(const struct session *session, struct features *out, struct error *error)
+{
+    struct communicator *communicator = session->communicator;
+    int status = SIMCLR_OK;
+    if (!communicator) return SIMCLR_OK;
+    communicator_broadcast(communicator, &out->count, sizeof out->count, 0);
+    communicator_broadcast(communicator, &out->dim, sizeof out->dim, 0);
+    if (!communicator_leads(communicator)) status = allocate(out, out->count, out->dim, error);
+    status = communicator_agree_status(communicator, status, error);
+    if (status) return status;
+    const size_t count = (size_t)out->count;
+    communicator_broadcast(communicator, out->values, count * (size_t)out->dim * sizeof *out->values, 0);
+    communicator_broadcast(communicator, out->labels, count * sizeof *out->labels, 0);
+    return SIMCLR_OK;
+}
+
+/* The cache is rank 0's. */
 int features_extract_cached(struct session *session, const struct features_request *request, struct features *out,
                             bool *from_cache, struct error *error)
 {
-    struct feature_cache cache;
+    struct feature_cache cache = {0};
+    const bool leads = communicator_leads(session->communicator);
     *out = (struct features){0};
-    int status = feature_cache_open(&cache, session, request, error);
-    *from_cache = !status && feature_cache_load(&cache, session, request, out);
-    if (!status && !*from_cache) {
+    int status = leads ? feature_cache_open(&cache, session, request, error) : SIMCLR_OK;
+    *from_cache = leads && !status && feature_cache_load(&cache, session, request, out);
+    status = communicator_agree_status(session->communicator, status, error);
+    if (!status) communicator_broadcast(session->communicator, from_cache, sizeof *from_cache, 0);
+    if (!status && *from_cache) {
+        status = share_features(session, out, error);
+    } else if (!status) {
         status = features_extract(session, request, out, error);
-        if (!status) feature_cache_store(&cache, session, request, out);
+        if (!status && leads) feature_cache_store(&cache, session, request, out);
     }
-    feature_cache_close(&cache);
+    if (leads) feature_cache_close(&cache);
     return status;
 }
 

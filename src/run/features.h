@@ -38,12 +38,13 @@ struct features_block {
 typedef int features_visit(void *context, const struct features_block *block, struct error *error);
 
 /* The rows of the images that the request asks for, shown to `visit` batch after batch; nothing else is kept. Errors as
- * features_extract has them. */
+ * features_extract has them. Never shared by ranks. */
 int features_stream(struct session *session, const struct features_request *request, features_visit *visit,
                     void *context, struct error *error);
 
-/* Evaluation views of the images, batch after batch, in inference mode. SIMCLR_INTERRUPTED when asked to stop;
- * SIMCLR_CORRUPT, with the image's name, when a feature is not finite. */
+/* The same into memory. Of a session on several ranks each makes some of the batches, and all get all rows; it is
+ * collective then, and returns the same status everywhere. SIMCLR_INTERRUPTED when asked to stop; SIMCLR_CORRUPT, with
+ * the image's name, when a feature is not finite. */
 int features_extract(struct session *session, const struct features_request *request, struct features *out,
                      struct error *error);
 /* The same of FEATURES_H or FEATURES_HEAD of all images (limit 0), which may come from the cache, and are kept in it.

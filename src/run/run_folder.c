@@ -151,6 +151,12 @@ int run_folder_open(struct run_folder *folder, const struct log *outer, const ch
     return open_log(folder, error);
 }
 
+int run_folder_leave(struct run_folder *folder, const struct log *log, const char *path, struct error *error)
+{
+    *folder = (struct run_folder){.lock = -1, .log = *log, .path = memory_string(path)};
+    return folder->path ? SIMCLR_OK : error_no_memory(error, "a path", strlen(path));
+}
+
 void run_folder_clear(const struct run_folder *folder)
 {
     remove_matching(folder, "", is_run_file);

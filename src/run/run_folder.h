@@ -25,6 +25,8 @@ struct run_folder {
  * `outer`; it is `outer` itself after a failure. `folder` must not move while it is open. Close with run_folder_close,
  * also after a failure. */
 int run_folder_open(struct run_folder *folder, const struct log *outer, const char *path, struct error *error);
+/* The folder of a run that another process writes: a path and a log, and nothing is opened. */
+int run_folder_leave(struct run_folder *folder, const struct log *log, const char *path, struct error *error);
 void run_folder_close(struct run_folder *folder);
 
 /* A line for train.log alone: how a command ended, which its caller is told by other means. */

@@ -9,6 +9,7 @@
 #include "base/format.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "run/ranks.h"
 
 enum { VIEW_WORKERS_MAX = 64, LINE_BYTES = 1024 };
 
@@ -65,6 +66,7 @@ static void say(const struct session *session)
     const char *views = simd_name(session->simd & SIMD_VIEWS);
     log_info(&session->log, "%s, %s", backend, dtype_name(session->dtype));
     if (!strstr(backend, views)) log_info(&session->log, "views: %s", views);
+    session_say_ranks(session);
     say_limits(session);
 }
 
@@ -72,16 +74,24 @@ int session_start(struct session *session, struct error *error)
 {
     session->pool = NULL;
     session->backend = NULL;
+    session->communicator = NULL;
+    session->ranks = NULL;
     int status = config_copy(&session->settings, session->config, error);
     if (status != SIMCLR_OK) return status;
     session->config = session->settings;
     const struct config *config = session->config;
+    if (session->traits.ranks) status = session_open_ranks(session, error);
+    if (status) {
+        session_hush(session, error);
+        session_stop(session);
+        return status;
+    }
     for (const char *note = session->traits.recipe_is_of_run ? NULL : config->notes; note && *note;) { /* one a line */
         const size_t length = strcspn(note, "\n");
         log_info(&session->log, "%.*s", (int)length, note);
         note += length + (note[length] == '\n');
     }
-    status = choose_simd(session, error);
+    status = session_agree_simd(session, choose_simd(session, error), error);
     if (status == SIMCLR_OK) status = pool_create(&session->pool, (int)config->threads, error);
     if (status == SIMCLR_OK) pool_set_stop(session->pool, session_stop_request(session));
     if (status == SIMCLR_OK && session->traits.no_network) {
@@ -93,10 +103,13 @@ int session_start(struct session *session, struct error *error)
         status = backend_create(config->device, session->simd, session->pool, &session->backend, error);
     session->planning = (struct network_options){.convolution = convolution(config), .recompute = recompute(config)};
     if (status == SIMCLR_OK) status = choose_precision(session, error);
-    if (status == SIMCLR_OK)
+    status = communicator_agree_status(session->communicator, status, error);
+    if (status == SIMCLR_OK) {
         say(session);
-    else
-        session_stop(session);
+        return SIMCLR_OK;
+    }
+    session_hush(session, error);
+    session_stop(session);
     return status;
 }
 
@@ -105,6 +118,7 @@ void session_stop(struct session *session)
     if (!session->lent) backend_destroy(&session->backend);
     session->backend = NULL;
     pool_destroy(&session->pool);
+    session_close_ranks(session);
     config_destroy(&session->settings);
     session->config = NULL;
 }

@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "comm/communicator.h"
 #include "config/config.h"
 #include "loader/loader.h"
 #include "nn/network.h"
@@ -23,6 +24,7 @@ struct session_traits {
     bool keeps_features;       /* those of an encoder go to the cache folder, and come from it (feature_cache.h) */
     bool recipe_is_of_run;     /* its recipe is that of a run, most of which is not the command's own: nothing to note */
     int image_size;            /* where neither option nor images give one; 0: 32 */
+    bool ranks;                /* it runs on several processes */
 };
 
 struct session {
@@ -33,7 +35,9 @@ struct session {
     void (*progress)(void *cookie, const struct progress *progress);
     void *cookie;
     const atomic_int *interrupted;
-    bool *output_lost; /* set when something could not be handed to `output`; NULL: nobody asks */
+    bool *output_lost;                 /* set when something could not be handed to `output`; NULL: nobody asks */
+    struct communicator *communicator; /* of the ranks (ranks.h); NULL: one process */
+    struct session_ranks *ranks;       /* owned; NULL without a communicator */
     struct pool *pool;
     struct backend *backend;
     enum simd simd;                  /* of --cpu or $SIMCLR_CPU: what kernels and views may use */
@@ -44,8 +48,9 @@ struct session {
 };
 
 /* Creates pool and backend (NULL for commands without a network) from the configuration (--threads, --device, --cpu or
- * $SIMCLR_CPU, --precision) and says so in the log. The callbacks and traits must already be set. An instruction set
- * that this machine lacks is refused with SIMCLR_UNSUPPORTED, whatever the command and the device. */
+ * $SIMCLR_CPU, --precision) and says so in the log. Of a command that takes ranks it first joins those that were
+ * started with it; then it is collective, and so is session_stop. The callbacks and traits must already be set. An
+ * instruction set that this machine lacks is refused with SIMCLR_UNSUPPORTED, whatever the command and the device. */
 int session_start(struct session *session, struct error *error);
 void session_stop(struct session *session);
 /* A session that borrows all of `of`, with other settings (NULL: the same) and another log. It is never stopped, and

@@ -221,6 +221,8 @@ int session_open_numbered(const struct session *session, const char *path, enum 
     else if (config->test_data[0])
         dataset.other_part = config->test_data;
     dataset.keep_nothing = session->traits.keeps_no_images;
+    const int sharing = communicator_node_size(session->communicator); /* this machine's memory */
+    if (sharing > 1) dataset.cache_bytes = memory_of_machine() / 4 / (size_t)sharing;
     if (config->cache_memory > 0) dataset.cache_bytes = (size_t)config->cache_memory;
     if (config->synthetic_images > 0) dataset.synthetic_count = config->synthetic_images;
     if (config->image_size > 0)

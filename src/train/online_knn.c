@@ -140,7 +140,9 @@ static int classify(struct pretrain *run, const struct features *bank, const str
  */
 static int pass_over(const struct pretrain *run, const struct error *reason)
 {
-    log_warning(&run->session->log, "no kNN after step %lld: %s", (long long)run->step.number, reason->text);
+    if (communicator_leads(run->session->communicator))
+        log_warning(&run->session->log, "no kNN after step %lld: %s", (long long)run->step.number, reason->text);
+    communicator_recover(run->session->communicator);
     return SIMCLR_OK;
 }
 
@@ -166,11 +168,11 @@ int online_knn(struct pretrain *run, struct model *model, struct online_report *
     if (listed == 0) return SIMCLR_OK;
     int status = extract(run, model, run->dataset, images->list, listed, &train, &reason);
     if (status == SIMCLR_OK && run->test != NULL) status = extract(run, model, run->test, NULL, 0, &test, &reason);
-    if (status == SIMCLR_OK) {
+    if (status != SIMCLR_OK) {
+        status = status == SIMCLR_CORRUPT ? pass_over(run, &reason) : error_set(error, status, "%s", reason.text);
+    } else if (communicator_leads(run->session->communicator)) { /* of several ranks the first counts the votes */
         drop_unlabelled(&test);
         status = measure(run, &train, &test, report, error);
-    } else {
-        status = status == SIMCLR_CORRUPT ? pass_over(run, &reason) : error_set(error, status, "%s", reason.text);
     }
     features_free(&train);
     features_free(&test);

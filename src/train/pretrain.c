@@ -60,21 +60,47 @@ static int between_steps(struct pretrain *run, struct error *error)
     return status;
 }
 
+/* The next batch; *batch NULL and SIMCLR_OK: training is over. status: of the step before. Of several processes all get
+ * here, and each gets its share of the batch, or none does. */
+static int next_batch(struct pretrain *run, int status, const struct batch **batch, struct error *error)
+{
+    *batch = NULL;
+    if (status == SIMCLR_OK) status = between_steps(run, error);
+    if (status == SIMCLR_OK && run->step.number < run->steps) {
+        pretrain_choose_size(run); /* not in the paper: views may grow on the way (--image-size-schedule) */
+        run->start = clock_seconds();
+        run->waited = loader_wait_seconds(run->loader);
+        run->messages = communicator_seconds(run->session->communicator);
+        status = loader_next(run->loader, run->step.number, batch, error);
+    }
+    status = pretrain_agree(run, status, error);
+    if (status == SIMCLR_OK && run->leader_works) status = pretrain_compare_weights(run, error);
+    run->leader_works = false;
+    return status;
+}
+
+/* What is left to do of a step once it is taken. */
+static int end_step(struct pretrain *run, struct error *error)
+{
+    run->message_seconds += communicator_seconds(run->session->communicator) - run->messages;
+    int status = SIMCLR_OK;
+    if (run->report.skipped) status = tell_skipped(run, error);
+    if (status != SIMCLR_OK) return status;
+    return pretrain_tell_step(run, clock_seconds() - run->start, loader_wait_seconds(run->loader) - run->waited, error);
+}
+
 /* ---- Algorithm 1 ------------------------------------------------------------------------------------------ */
 
 /* input: batch size N, temperature tau, encoder f, head g, distribution of augmentations T. */
 static int learn(struct pretrain *run, struct error *error)
 {
     struct step *step = &run->step;
-    while (step->number < run->steps) {
-        pretrain_choose_size(run); /* not in the paper: views may grow on the way (--image-size-schedule) */
-        const double start = clock_seconds();
-        const double waited = loader_wait_seconds(run->loader);
-
+    int status = SIMCLR_OK;
+    for (;;) {
         /* for all k in {1, ..., N}: draw t ~ T, t' ~ T; x~(k) = t(x(k)), x~(k+N) = t'(x(k)) */
         const struct batch *batch;
-        int status = loader_next(run->loader, step->number, &batch, error);
-        if (status != SIMCLR_OK) return status;
+        status = next_batch(run, status, &batch, error);
+        if (status != SIMCLR_OK || batch == NULL) return status;
 
         /* h = f(x~), z = g(h) */
         step_forward(step, batch);
@@ -86,14 +112,8 @@ static int learn(struct pretrain *run, struct error *error)
         /* update networks f and g to minimise L */
         step_backward(step);
         status = step_update(step, &run->report, error);
-        if (status == SIMCLR_OK && run->report.skipped) status = tell_skipped(run, error);
-        if (status != SIMCLR_OK) return status;
-
-        status = pretrain_tell_step(run, clock_seconds() - start, loader_wait_seconds(run->loader) - waited, error);
-        if (status == SIMCLR_OK) status = between_steps(run, error);
-        if (status != SIMCLR_OK) return status;
+        if (status == SIMCLR_OK) status = end_step(run, error);
     }
-    return SIMCLR_OK;
 }
 
 /* return encoder network f(.), and throw away g(.) */
@@ -122,11 +142,13 @@ int pretrain_run(struct session *session, struct error *error)
     struct pretrain run;
     int status = pretrain_open(&run, session, error);
     if (status == SIMCLR_OK) {
-        status = between_steps(&run, error);
-        if (status == SIMCLR_OK) status = learn(&run, error);
-        if (status == SIMCLR_INTERRUPTED) status = stop_by_request(&run, error);
+        status = learn(&run, error);
+        if (status == SIMCLR_INTERRUPTED) {
+            communicator_recover(run.session->communicator);
+            status = stop_by_request(&run, error);
+        }
     }
-    if (status == SIMCLR_OK) status = finish(&run, error);
+    if (status == SIMCLR_OK && run.leads) status = finish(&run, error);
     if (status != SIMCLR_OK && error != NULL)
         run_folder_note(&run.folder, status == SIMCLR_INTERRUPTED ? LOG_INFO : LOG_ERROR, error->text);
     pretrain_close(&run);

@@ -39,7 +39,8 @@ struct pretrain {
     size_t image_bytes;      /* what the heap grew by for the data set */
     struct session own;      /* the command's, whose log goes to the folder too */
     const struct config *config;
-    struct run_folder folder;
+    bool leads;                 /* the one process, or rank 0 of several, which alone writes and evaluates */
+    struct run_folder folder;   /* not open on the others */
     struct numbering numbering; /* of the images, of a run that goes on; empty: there is none */
 
     struct dataset *dataset;
@@ -66,6 +67,14 @@ struct pretrain {
     struct stretch since_log;  /* a resumed run starts it anew */
     struct stretch this_epoch; /* in the checkpoint */
     double pace;               /* seconds a step, of the last twenty or so */
+
+    double start, waited;   /* when the step under way began, and what the loader had waited by then */
+    double messages;        /* and messages had taken */
+    double message_seconds; /* that messages took in the steps since the last line of metrics */
+    double step_seconds;    /* of the last step, here */
+    double slowest_seconds; /* as the ranks last told each other */
+    int slowest;
+    bool leader_works; /* at the start and at an epoch's end: the others wait for it */
 };
 
 /* The whole of a run, from the folder of --out to the exported encoder (pretrain.c). */
@@ -118,6 +127,15 @@ int pretrain_choose_steps(struct pretrain *run, struct error *error);
 /* --time without --image-size: the size of the views. */
 int pretrain_choose_views(struct pretrain *run, struct error *error);
 
+/* pretrain_ranks.c: all of these are collective, and do nothing in a run of one process.
+ * pretrain_agree: every rank goes on, or none does: communicator_agree of the status so far. */
+int pretrain_agree(struct pretrain *run, int status, struct error *error);
+int pretrain_compare_weights(const struct pretrain *run, struct error *error);
+int pretrain_compare_images(const struct pretrain *run, struct error *error);
+/* From rank 0 to all: how the images are numbered; the step, the model and the optimiser that the run goes on from. */
+int pretrain_share_numbering(const struct pretrain *run, struct numbering *numbering, struct error *error);
+void pretrain_share_standing(struct pretrain *run);
+
 /* pretrain_sizes.c: the stages of --image-size-schedule, which may settle --image-size; a loader for each size. */
 int pretrain_read_sizes(struct pretrain *run, struct error *error);
 int pretrain_open_loaders(struct pretrain *run, struct error *error);
@@ -131,6 +149,8 @@ double pretrain_steps_left(const struct pretrain *run);
 
 /* pretrain_groups.c: the groups of --batch-norm-images; what the run's step is planned with, and what the log says. */
 struct grouping pretrain_grouping(const struct config *config);
+/* The same of this rank's images, which *own tells. Of a batch that the ranks can share (shares_check). */
+struct grouping pretrain_own_grouping(const struct pretrain *run, struct share *own);
 void pretrain_set_groups(struct pretrain *run, struct step_config *step);
 void pretrain_describe_groups(const struct pretrain *run);
 

@@ -41,6 +41,10 @@ static bool state_is_good(const struct pretrain *run)
 
 int pretrain_save_step(struct pretrain *run, struct error *error)
 {
+    if (!run->leads) { /* rank 0 writes */
+        if (state_is_good(run)) run->saved_step = run->step.number;
+        return SIMCLR_OK;
+    }
     if (!state_is_good(run)) {
         log_warning(&run->session->log, "step %lld: no checkpoint is written, since the last step was not finite",
                     (long long)run->step.number);
@@ -286,9 +290,27 @@ static int save_best(struct pretrain *run, double knn, struct error *error)
     return status;
 }
 
+/* What rank 0 does meanwhile is told when the ranks next agree. */
+static int follow_epoch(struct pretrain *run, struct error *error)
+{
+    struct online_report report;
+    int status = SIMCLR_OK;
+    run->this_epoch = (struct stretch){0};
+    run->epoch = run->step.number / run->steps_per_epoch;
+    if (knn_is_due(run, run->epoch)) { /* features of kNN are all ranks' work */
+        status = online_knn(run, run->model, &report, error);
+        if (status == SIMCLR_OK && run->average) status = online_knn(run, run->average, &report, error);
+    }
+    if (status != SIMCLR_OK) return status;
+    const bool due = run->epoch % run->config->save_every == 0 || run->step.number == run->steps;
+    return due ? pretrain_save_step(run, error) : SIMCLR_OK;
+}
+
 int pretrain_end_epoch(struct pretrain *run, struct error *error)
 {
     struct epoch_report report;
+    run->leader_works = true;
+    if (!run->leads) return follow_epoch(run, error);
     int status = measure(run, &report, error);
     if (status != SIMCLR_OK) return status;
     const struct stretch over = run->this_epoch;

@@ -9,6 +9,16 @@ struct grouping pretrain_grouping(const struct config *config)
     return (struct grouping){(int)config->batch, (int)config->batch_norm_images, config->batch_norm_shuffle};
 }
 
+struct grouping pretrain_own_grouping(const struct pretrain *run, struct share *own)
+{
+    const struct communicator *communicator = run->session->communicator;
+    const struct grouping whole = pretrain_grouping(run->config);
+    const struct shares shares = {whole.images, grouping_size(&whole), communicator_size(communicator)};
+    *own = shares_of(&shares, communicator_rank(communicator));
+    const bool in_part = own->count < grouping_size(&whole); /* of a group, which other ranks have too */
+    return (struct grouping){own->count, in_part ? own->count : whole.group, whole.shuffled};
+}
+
 /* The parts of the step under way, from the loader of the present size. */
 static int next_part(void *owner, int64_t step, int part, const struct batch **out, struct error *error)
 {
@@ -19,7 +29,8 @@ static int next_part(void *owner, int64_t step, int part, const struct batch **o
 /* Bytes of the views of all sizes; *by_parts: those of the largest are made a group at a time. */
 static size_t view_bytes(const struct pretrain *run, bool *by_parts)
 {
-    const struct grouping grouping = pretrain_grouping(run->config);
+    struct share own;
+    const struct grouping grouping = pretrain_own_grouping(run, &own);
     size_t bytes = 0;
     *by_parts = false;
     for (int i = 0; i < STEP_SIZES_MAX && run->loaders[i].loader; i++) {
@@ -35,12 +46,14 @@ void pretrain_set_groups(struct pretrain *run, struct step_config *step)
 {
     const struct grouping grouping = pretrain_grouping(run->config);
     bool by_parts;
-    step->planning.limit = memory_of_machine();
+    const size_t sharing = (size_t)communicator_node_size(run->session->communicator);
+    step->planning.limit = memory_of_machine() / sharing;
     step->group = grouping.group;
     step->group_shuffle = grouping.shuffled;
     step->views = (struct step_views){run, next_part};
     step->memory =
-        step_memory_left(&run->model->parameters, view_bytes(run, &by_parts) + dataset_kept_bytes(run->dataset));
+        step_memory_left(&run->model->parameters, view_bytes(run, &by_parts) + dataset_kept_bytes(run->dataset)) /
+        sharing;
 }
 
 void pretrain_describe_groups(const struct pretrain *run)

@@ -131,6 +131,7 @@ static int create_model(struct pretrain *run, struct error *error)
         .dtype = session->dtype,
         .planning = session->planning,
         .optimizer = step_optimizer(options),
+        .communicator = session->communicator,
     };
     if (run->sizes.count > 0) step.size_count = size_schedule_sizes(&run->sizes, step.sizes);
     int status = session_model_config(session, 0, &model, error);
@@ -141,6 +142,7 @@ static int create_model(struct pretrain *run, struct error *error)
     step.average = run->average;
     step.average_decay = options->ema;
     if (status == SIMCLR_OK) pretrain_set_groups(run, &step);
+    status = pretrain_agree(run, status, error); /* step_open is collective */
     if (status != SIMCLR_OK) return status;
     status = step_open(&run->step, &step, session->backend, run->model, error);
     if (status == SIMCLR_OK) pretrain_set_schedule(run);
@@ -239,6 +241,8 @@ void pretrain_begin(struct pretrain *run, struct session *session)
     *run = (struct pretrain){.session = &run->own,
                              .own = *session,
                              .config = session->config,
+                             .leads = communicator_leads(session->communicator),
+                             .leader_works = true,
                              .warmup_is_open = config_is_auto(session->config, "warmup-epochs"),
                              .began = clock_seconds(),
                              .folder = {.lock = -1},
@@ -252,21 +256,51 @@ int pretrain_open_tests(struct pretrain *run, struct error *error)
     return status ? status : open_online(run, error);
 }
 
+/* Ranks other than 0 never look into the folder: it may lie on another machine. */
+static int open_folder(struct pretrain *run, struct session *session, struct error *error)
+{
+    const char *out = run->config->out;
+    int status = run->leads ? run_folder_open(&run->folder, &session->log, out, error)
+                            : run_folder_leave(&run->folder, &session->log, out, error);
+    run->own.log = run->folder.log;
+    if (!status && run->leads && !run->config->overwrite)
+        status = run_folder_read_numbering(&run->folder, &run->numbering, error);
+    status = pretrain_agree(run, status, error);
+    return status ? status : pretrain_share_numbering(run, &run->numbering, error);
+}
+
+/* What measures the machine would choose otherwise on each rank. */
+static int refuse_measuring(const struct pretrain *run, struct error *error)
+{
+    const bool measures = pretrain_has_time(run->config) || config_is_auto(run->config, "batch");
+    if (!run->session->communicator || !measures) return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID,
+                     "--time and --batch auto measure one machine: give --epochs and --batch to a run on %d processes",
+                     communicator_size(run->session->communicator));
+}
+
+/* Where the run goes on from, and the folder that it writes, are rank 0's. All ranks make features for kNN. */
+static int start(struct pretrain *run, struct error *error)
+{
+    int status = pretrain_open_tests(run, error);
+    if (status == SIMCLR_OK) status = pretrain_choose_steps(run, error);
+    if (status != SIMCLR_OK || !run->leads) return status;
+    status = resume(run, error);
+    if (status == SIMCLR_OK)
+        status = run_folder_start(&run->folder, run->session, run->dataset, run->step.number, error);
+    return status ? status : run_folder_write_numbering(&run->folder, run->dataset, error);
+}
+
 int pretrain_open(struct pretrain *run, struct session *session, struct error *error)
 {
     pretrain_begin(run, session);
-    int status = run_folder_open(&run->folder, &session->log, run->config->out, error);
-    run->own.log = run->folder.log;
-    if (status == SIMCLR_OK && !run->config->overwrite)
-        status = run_folder_read_numbering(&run->folder, &run->numbering, error);
-    if (status == SIMCLR_OK) status = pretrain_open_images(run, error);
-    if (status == SIMCLR_OK) status = pretrain_plan_steps(run, error);
-    if (status == SIMCLR_OK) status = pretrain_open_tests(run, error);
-    if (status == SIMCLR_OK) status = pretrain_choose_steps(run, error);
-    if (status == SIMCLR_OK) status = resume(run, error);
-    if (status == SIMCLR_OK)
-        status = run_folder_start(&run->folder, run->session, run->dataset, run->step.number, error);
-    if (status == SIMCLR_OK) status = run_folder_write_numbering(&run->folder, run->dataset, error);
+    int status = refuse_measuring(run, error);
+    if (status == SIMCLR_OK) status = open_folder(run, session, error);
+    if (status == SIMCLR_OK) status = pretrain_agree(run, pretrain_open_images(run, error), error);
+    if (status == SIMCLR_OK) status = pretrain_agree(run, pretrain_plan_steps(run, error), error);
+    if (status == SIMCLR_OK) status = pretrain_compare_images(run, error);
+    if (status == SIMCLR_OK) status = pretrain_agree(run, start(run, error), error);
+    if (status == SIMCLR_OK) pretrain_share_standing(run);
     if (status == SIMCLR_OK) describe(run);
     return status;
 }

@@ -34,12 +34,19 @@ static struct view_policy policy_of(const struct view_policy *policy, int size)
 int pretrain_open_loaders(struct pretrain *run, struct error *error)
 {
     const struct session *session = run->session;
+    const struct grouping whole = pretrain_grouping(run->config);
+    const struct shares shares = {whole.images, grouping_size(&whole), communicator_size(session->communicator)};
+    int status = shares_check(&shares, error);
+    if (status) return status;
+    struct share share;
+    const struct grouping grouping = pretrain_own_grouping(run, &share);
     int sizes[STEP_SIZES_MAX] = {run->policy.size};
     const int count = run->sizes.count > 0 ? size_schedule_sizes(&run->sizes, sizes) : 1;
-    const struct grouping grouping = pretrain_grouping(run->config);
     struct loader_config config = {.purpose = RNG_VIEW,
                                    .seed = (uint64_t)run->config->seed,
                                    .batch = (int)run->config->batch,
+                                   .share_first = share.first,
+                                   .share_count = share.count,
                                    .views = 2,
                                    .shuffle = true,
                                    .group = grouping.group,
@@ -51,7 +58,7 @@ int pretrain_open_loaders(struct pretrain *run, struct error *error)
     for (int i = 0; i < count; i++) {
         config.policy = policy_of(&run->policy, sizes[i]);
         (void)step_view_bytes(&grouping, sizes[i], run->policy.type, config.workers, &config.by_parts);
-        const int status = loader_open(&run->loaders[i].loader, &config, run->dataset, session->pool, error);
+        status = loader_open(&run->loaders[i].loader, &config, run->dataset, session->pool, error);
         if (status) return status;
         run->loaders[i].size = sizes[i];
     }

@@ -30,6 +30,15 @@ static void tell_progress(const struct pretrain *run)
                                });
 }
 
+/* Of several ranks: the share of the time that messages take, waiting for others included, and the slowest rank. */
+static void write_ranks(struct pretrain *run, struct metrics *metrics, double seconds)
+{
+    if (!run->session->communicator) return;
+    metrics_number(metrics, "train/message_share", run->message_seconds / seconds);
+    metrics_number(metrics, "train/slowest_rank", run->slowest);
+    run->message_seconds = 0;
+}
+
 static int write_metrics(struct pretrain *run, struct error *error)
 {
     struct metrics *metrics = &run->folder.metrics;
@@ -49,16 +58,19 @@ static int write_metrics(struct pretrain *run, struct error *error)
                    2.0 * (double)run->config->batch * (double)stretch->steps / stretch->seconds);
     if (run->size > 0) metrics_number(metrics, "train/image_size", run->size);
     metrics_number(metrics, "train/wait_share", stretch->waited / stretch->seconds);
+    write_ranks(run, metrics, stretch->seconds);
     *stretch = (struct stretch){0};
     return metrics_end(metrics, error);
 }
 
 int pretrain_tell_step(struct pretrain *run, double seconds, double waited, struct error *error)
 {
+    run->step_seconds = seconds;
     run->pace = run->pace > 0 ? 0.95 * run->pace + 0.05 * seconds : seconds;
     add_to(&run->since_log, run, seconds, waited);
     add_to(&run->this_epoch, run, seconds, waited);
     tell_progress(run);
+    if (!run->leads) return SIMCLR_OK;
     if (run->step.number % run->config->log_every != 0 && run->step.number != run->steps) return SIMCLR_OK;
     return write_metrics(run, error);
 }

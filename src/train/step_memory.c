@@ -57,7 +57,8 @@ int step_explain_memory(const struct step_config *config, struct backend *backen
                         struct error *error)
 {
     const size_t memory = step_memory_left(&model->parameters, 0);
-    if (!error || error->status != SIMCLR_NO_MEMORY || config->planning.limit == 0)
+    /* On several ranks planning is collective, and the others are not here. */
+    if (!error || error->status != SIMCLR_NO_MEMORY || config->planning.limit == 0 || config->communicator)
         return error ? error->status : SIMCLR_NO_MEMORY;
     const size_t needed = activation_bytes(config, backend, model);
     if (needed <= config->planning.limit) return error->status;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test_signals.sh SIMCLR [BUILD] -- a request to end (SIGINT, SIGTERM, SIGHUP): status 75 soon after it, whatever is under way; what stays, and what is
+# test_signals.sh SIMCLR [BUILD] -- a request to end (SIGINT, SIGTERM, SIGHUP, SIGUSR1): status 75 soon after it, whatever is under way; what stays, and what is
 # ignored. bash starts what is followed by & with SIGINT ignored: `env` gives it its default back.
 source tests/system/check.sh
 tiny=(--data synthetic --synthetic-images 64 --depth 18 --width 1/8 --image-size 16 --batch 16 --threads 1 --knn-every 0 --diagnostics-images 0)
@@ -30,8 +30,8 @@ ends() {
 }
 has_checkpoint() { ls "$1"/checkpoints/step-*.safetensors >/dev/null 2>&1; }
 
-# ---- each of the three; then the same command goes on ----
-for signal in INT TERM HUP; do
+# ---- each of the four; then the same command goes on ----
+for signal in INT TERM HUP USR1; do
     start '^pretrain: ' "$simclr" pretrain "${long[@]}" --out "run.$signal"
     kill -$signal $pid
     ends 75 "SIG$signal"

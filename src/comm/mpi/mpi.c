@@ -1,0 +1,262 @@
+/* comm/mpi/mpi.c -- the engine over MPI: a library of its own, the only file that knows mpi.h. It is built once for
+ * each MPI that is found, and links nothing else of the program.
+ *
+ * Messages are non-blocking and polled: first by spinning, then by giving the processor away, then by sleeping. Blocked
+ * ranks of an MPI spin, and on few processors against each other. Polling also has a deadline (`patience`), behind
+ * which the run ends with a sentence. */
+#include <limits.h>
+#include <mpi.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "comm/plugin.h"
+
+enum { SPINS = 2000, YIELDS = 2000, SHORTEST_NS = 20000, LONGEST_NS = 1000000, EXIT_FAILED = 1 };
+static const int LONGEST_MESSAGE = 1 << 30; /* of counts that are int */
+static const double FIRST_PATIENCE = 300;
+
+struct mpi {
+    struct communicator communicator; /* the first field */
+    MPI_Comm comm;
+    bool is_world;
+    int *counts, *places; /* [size] */
+    char host[MPI_MAX_PROCESSOR_NAME + 1], name[MPI_MAX_LIBRARY_VERSION_STRING];
+    struct communicator_ops ops;
+};
+
+static struct mpi *mpi_of(struct communicator *communicator)
+{
+    return (struct mpi *)communicator;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------------------------
+ */
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void end_run(const struct mpi *mpi, int code)
+{
+    fflush(NULL);
+    MPI_Abort(mpi->comm, code);
+    _Exit(code); /* where it returned */
+}
+
+static void give_up(const struct mpi *mpi, const char *what)
+{
+    const struct communicator *own = &mpi->communicator;
+    fprintf(stderr,
+            "simclr: rank %d of %d on %s has waited %.0f s for the others (%s): the rank that does not say so too has "
+            "stopped, or cannot be reached; the same command goes on from the last checkpoint\n",
+            own->rank, own->size, own->host, own->patience, what);
+    end_run(mpi, EXIT_FAILED);
+}
+
+static void wait_for(const struct mpi *mpi, MPI_Request *request, const char *what)
+{
+    double until = 0;
+    long pause = SHORTEST_NS;
+    for (int tries = 0;; tries++) {
+        int done = 0;
+        MPI_Test(request, &done, MPI_STATUS_IGNORE);
+        if (done) return;
+        if (tries < SPINS) continue;
+        if (tries == SPINS) until = seconds_now() + mpi->communicator.patience;
+        if (tries < SPINS + YIELDS) {
+            sched_yield();
+            continue;
+        }
+        if (seconds_now() > until) give_up(mpi, what);
+        const struct timespec rest = {0, pause};
+        nanosleep(&rest, NULL);
+        if (pause < LONGEST_NS) pause += pause / 4;
+    }
+}
+
+/* ---- messages ------------------------------------------------------------------------------------------------------
+ */
+/* One block after another, in parts: where their places do not fit an int. */
+static void gather_long(struct mpi *mpi, char *all, const size_t *bytes)
+{
+    for (int r = 0; r < mpi->communicator.size; r++) {
+        for (size_t at = 0; at < bytes[r]; at += (size_t)LONGEST_MESSAGE) {
+            const size_t left = bytes[r] - at;
+            const int count = left < (size_t)LONGEST_MESSAGE ? (int)left : LONGEST_MESSAGE;
+            MPI_Request request;
+            MPI_Ibcast(all + at, count, MPI_BYTE, r, mpi->comm, &request);
+            wait_for(mpi, &request, "a long gather");
+        }
+        all += bytes[r];
+    }
+}
+
+static void gather(struct communicator *communicator, void *all, const size_t *bytes)
+{
+    struct mpi *mpi = mpi_of(communicator);
+    size_t at = 0;
+    for (int r = 0; r < communicator->size; r++) at += bytes[r];
+    if (at > (size_t)LONGEST_MESSAGE) {
+        gather_long(mpi, all, bytes);
+        return;
+    }
+    at = 0;
+    for (int r = 0; r < communicator->size; r++) {
+        mpi->counts[r] = (int)bytes[r];
+        mpi->places[r] = (int)at;
+        at += bytes[r];
+    }
+    MPI_Request request;
+    MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, all, mpi->counts, mpi->places, MPI_BYTE, mpi->comm, &request);
+    wait_for(mpi, &request, "a gather");
+}
+
+static void exchange(struct communicator *communicator, void *received, const void *sent, size_t bytes)
+{
+    struct mpi *mpi = mpi_of(communicator);
+    MPI_Request request;
+    MPI_Ialltoall(sent, (int)bytes, MPI_BYTE, received, (int)bytes, MPI_BYTE, mpi->comm, &request);
+    wait_for(mpi, &request, "an exchange");
+}
+
+static void engine_abort(struct communicator *communicator, int code)
+{
+    end_run(mpi_of(communicator), code);
+}
+
+/* ---- coming and going ----------------------------------------------------------------------------------------------
+ */
+static void release(struct mpi *mpi)
+{
+    free(mpi->communicator.scratch);
+    free(mpi->communicator.sizes);
+    free(mpi->counts);
+    free(mpi->places);
+    free(mpi);
+}
+
+static void destroy(struct communicator **communicator)
+{
+    struct mpi *mpi = mpi_of(*communicator);
+    MPI_Request request;
+    MPI_Ibarrier(mpi->comm, &request);
+    wait_for(mpi, &request, "the end");
+    if (mpi->is_world)
+        MPI_Finalize();
+    else
+        MPI_Comm_free(&mpi->comm);
+    release(mpi);
+    *communicator = NULL;
+}
+
+static int split(struct communicator *communicator, int colour, struct communicator **out, struct error *error);
+
+/* "Open MPI v4.1.4", out of a longer text. */
+static void name_engine(char name[MPI_MAX_LIBRARY_VERSION_STRING])
+{
+    int length = 0;
+    if (MPI_Get_library_version(name, &length) == MPI_SUCCESS) name[strcspn(name, ",\n")] = '\0';
+}
+
+static int wrap(struct communicator **out, MPI_Comm comm, bool is_world, struct error *error)
+{
+    struct mpi *mpi = calloc(1, sizeof *mpi);
+    int size = 1, rank = 0, length = 0, node_rank = 0, node_size = 1;
+    MPI_Comm node;
+    MPI_Comm_size(comm, &size);
+    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &node);
+    MPI_Comm_size(node, &node_size);
+    MPI_Comm_rank(node, &node_rank);
+    MPI_Comm_free(&node);
+    if (mpi) {
+        MPI_Get_processor_name(mpi->host, &length);
+        name_engine(mpi->name);
+        mpi->ops = (struct communicator_ops){.name = mpi->name,
+                                             .gather = gather,
+                                             .exchange = exchange,
+                                             .split = split,
+                                             .destroy = destroy,
+                                             .abort = engine_abort};
+        mpi->comm = comm;
+        mpi->is_world = is_world;
+        mpi->counts = calloc((size_t)size, sizeof *mpi->counts);
+        mpi->places = calloc((size_t)size, sizeof *mpi->places);
+        mpi->communicator = (struct communicator){.ops = &mpi->ops,
+                                                  .rank = rank,
+                                                  .size = size,
+                                                  .node_rank = node_rank,
+                                                  .node_size = node_size,
+                                                  .host = mpi->host,
+                                                  .patience = FIRST_PATIENCE,
+                                                  .scratch = aligned_alloc(64, COMMUNICATOR_SCRATCH),
+                                                  .sizes = calloc((size_t)size, sizeof(size_t))};
+    }
+    if (mpi && mpi->counts && mpi->places && mpi->communicator.scratch && mpi->communicator.sizes) {
+        *out = &mpi->communicator;
+        return SIMCLR_OK;
+    }
+    if (mpi) release(mpi);
+    if (error) {
+        error->status = SIMCLR_NO_MEMORY;
+        snprintf(error->text, sizeof error->text, "no memory for messages of %d ranks: free some memory", size);
+    }
+    return SIMCLR_NO_MEMORY;
+}
+
+static int split(struct communicator *communicator, int colour, struct communicator **out, struct error *error)
+{
+    MPI_Comm part;
+    int size = 1;
+    *out = NULL;
+    MPI_Comm_split(mpi_of(communicator)->comm, colour, communicator->rank, &part);
+    MPI_Comm_size(part, &size);
+    if (size > 1) return wrap(out, part, false, error);
+    MPI_Comm_free(&part);
+    return SIMCLR_OK;
+}
+
+static int open_world(struct communicator **out, int expected, struct error *error)
+{
+    int provided = 0, size = 1, running = 0;
+    *out = NULL;
+    MPI_Initialized(&running);
+    if (running) {
+        error->status = SIMCLR_UNSUPPORTED;
+        snprintf(error->text, sizeof error->text,
+                 "this process has started MPI already: give --communicator single, or run simclr by itself");
+        return SIMCLR_UNSUPPORTED;
+    }
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
+        error->status = SIMCLR_UNSUPPORTED;
+        snprintf(error->text, sizeof error->text, "MPI does not start: see what it says above");
+        return SIMCLR_UNSUPPORTED;
+    }
+    char name[MPI_MAX_LIBRARY_VERSION_STRING] = "this MPI";
+    name_engine(name);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    if (size == expected) return wrap(out, MPI_COMM_WORLD, true, error);
+    error->status = SIMCLR_UNSUPPORTED;
+    snprintf(error->text, sizeof error->text,
+             "%d processes were started, and %.80s sees %d: they were started by another MPI; start them by its own "
+             "mpirun",
+             expected, name, size);
+    MPI_Finalize();
+    return SIMCLR_UNSUPPORTED;
+}
+
+extern const struct communicator_plugin simclr_communicator_plugin;
+__attribute__((visibility("default"))) const struct communicator_plugin simclr_communicator_plugin = {
+    .form = COMMUNICATOR_PLUGIN_FORM,
+    .pointer_bytes = sizeof(void *),
+    .communicator_bytes = sizeof(struct communicator),
+    .error_bytes = sizeof(struct error),
+    .version = SIMCLR_VERSION,
+    .open = open_world,
+};

@@ -1,0 +1,213 @@
+#!/usr/bin/env bash
+# test_mpirun.sh SIMCLR BUILD -- pretraining on several processes, by a real mpirun: the same run as on one, the same bytes again, stops, other numbers of
+# ranks, ranks that die or stop, and what is refused. What needs no mpirun comes first.
+build=$(realpath "$2")
+source tests/system/check.sh
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in containers there is nobody else
+tiny=(--data synthetic --synthetic-images 64 --depth 18 --width 1/8 --image-size 16 --batch 16 --seed 5 --threads 1 --log-every 1)
+quick=("${tiny[@]}" --epochs 3 --knn-every 2 --knn-images 32 --diagnostics-images 32)
+long=("${tiny[@]}" --synthetic-images 4096 --epochs 100000 --save-every 1000 --knn-every 0 --diagnostics-images 0)
+
+# ---- what says who started it ----
+check 2 '' 'nothing started this program as one of several: put mpirun -n 2' "$simclr" pretrain "${quick[@]}" --out x --communicator mpi
+check 2 '' 'srun started 4 tasks that cannot reach each other: give it --mpi=pmix' env SLURM_STEP_NUM_TASKS=4 "$simclr" pretrain "${quick[@]}" --out x
+check 1 '' 'started 2 processes, and simclr has no libsimclr-openmpi.so .*not in /nonexistent.*libopenmpi-dev' \
+    env OMPI_COMM_WORLD_SIZE=2 SIMCLR_PLUGINS=/nonexistent "$simclr" pretrain "${quick[@]}" --out x
+check 1 '' 'has no libsimclr-mpich.so .*libmpich-dev' env PMI_SIZE=2 SIMCLR_PLUGINS=/nonexistent "$simclr" pretrain "${quick[@]}" --out x
+mkdir plugins && echo 'no library' >plugins/libsimclr-openmpi.so
+check 1 '' 'libsimclr-openmpi.so' env OMPI_COMM_WORLD_SIZE=2 SIMCLR_PLUGINS=plugins "$simclr" pretrain "${quick[@]}" --out x
+check 2 '' 'started 3 processes, and simclr embed runs on one' env OMPI_COMM_WORLD_SIZE=3 OMPI_COMM_WORLD_RANK=0 "$simclr" embed --checkpoint x --data synthetic --out x.npy
+check 2 '^$' '^$' env OMPI_COMM_WORLD_SIZE=3 OMPI_COMM_WORLD_RANK=1 "$simclr" embed --checkpoint x --data synthetic --out x.npy
+true_that "nothing was begun" test ! -e x
+check 0 '' '' env OMPI_COMM_WORLD_SIZE=1 "$simclr" pretrain "${quick[@]}" --out alone # mpirun -n 1
+check 0 '' '' env OMPI_COMM_WORLD_SIZE=2 "$simclr" pretrain "${quick[@]}" --communicator single --out single
+true_that "the program needs no MPI" bash -c "! ldd '$simclr' | grep -qi 'mpi'"
+
+if [ ! -e "$build/libsimclr-openmpi.so" ]; then
+    skip "runs on several processes" "this build has no libsimclr-openmpi.so"
+    finish
+elif ! command -v mpirun >/dev/null || ! mpirun --version 2>/dev/null | grep -q 'Open MPI'; then
+    skip "runs on several processes" "there is no mpirun of Open MPI"
+    finish
+fi
+ranks() { local n=$1; shift; mpirun --oversubscribe -n "$n" "$@"; }
+
+# ---- the same run ----
+# near FOLDER FOLDER ALLOWED: losses and norms of each step.
+cat >near.py <<'PY'
+import json, sys
+def read(folder):
+    rows = [json.loads(line) for line in open(f"{folder}/metrics.jsonl")]
+    return [r for r in rows if "train/loss" in r], [r for r in rows if "epoch/loss" in r]
+(one, ends), (other, other_ends) = read(sys.argv[1]), read(sys.argv[2])
+allowed = float(sys.argv[3])
+assert len(one) == len(other) > 0 and len(ends) == len(other_ends), (len(one), len(other))
+for a, b in zip(one, other):
+    assert a["step"] == b["step"]
+    for key in ("loss", "entropy", "positive_similarity", "negative_similarity", "gradient_norm", "learning_rate"):
+        x, y = a[f"train/{key}"], b[f"train/{key}"]
+        assert abs(x - y) <= allowed * max(1, abs(x)), (a["step"], key, x, y)
+for a, b in zip(ends, other_ends):
+    assert abs(a["epoch/alignment"] - b["epoch/alignment"]) < 1e-3, (a, b)
+if "message" in sys.argv: assert all(0 <= r["train/message_share"] <= 1 and r["train/slowest_rank"] >= 0 for r in other), other[0]
+PY
+near() { true_that "$1 and $2 are the same run" python3 near.py "$@"; }
+check 0 '' '' "$simclr" pretrain "${quick[@]}" --out one
+for n in 2 3 4; do
+    check 0 'encoder +ranks' "$n ranks over Open MPI" ranks $n "$simclr" pretrain "${quick[@]}" --out ranks.$n
+    near one ranks.$n 2e-5 message
+    true_that "one log, of one rank" test "$(grep -c 'finished: 12 steps' ranks.$n/train.log)" -eq 1
+done
+same one/images.txt ranks.3/images.txt
+
+# ---- features by all ranks: the figures and the files of one, where batches are not divided ----
+judge() { # judge OUT N command...: what one process says, and what N do
+    local name=$1 n=$2
+    shift 2
+    check 0 '' '' "$simclr" "$@" --features-out $name.one --predictions $name.one.npz --no-feature-cache --json
+    cp out $name.one.json
+    check 0 '' '' ranks $n "$simclr" "$@" --features-out $name.$n --predictions $name.$n.npz --no-feature-cache --json
+    same out $name.one.json
+    for part in train train-labels test test-labels; do same $name.one-$part.npy $name.$n-$part.npy; done
+    same $name.one.npz $name.$n.npz
+}
+judge knn 3 knn --checkpoint one --data synthetic --synthetic-images 100 --batch 8 --threads 1
+judge few 4 knn --checkpoint one --data synthetic --synthetic-images 20 --batch 16 --threads 1 # two ranks have no batch
+judge linear 2 linear --checkpoint one --data synthetic --synthetic-images 100 --batch 8 --threads 1
+check 0 '' '' env SIMCLR_CACHE=cache "$simclr" knn --checkpoint one --data synthetic --synthetic-images 100 --threads 1 --json
+cp out kept.json
+check 0 '' '' env SIMCLR_CACHE=cache mpirun --oversubscribe -n 2 "$simclr" knn --checkpoint one --data synthetic --synthetic-images 100 --threads 1 --json
+same out kept.json
+
+# ---- the same bytes: again, and stopped on the way ----
+weights() { sha256sum <"$1/exported/encoder.safetensors"; }
+mkdir again && cd again
+check 0 '' '' ranks 3 "$simclr" pretrain "${quick[@]}" --out ranks.3
+cd ..
+same again/ranks.3/checkpoints/step-00000012.safetensors ranks.3/checkpoints/step-00000012.safetensors
+true_that "the newest checkpoint is there" test -s ranks.3/checkpoints/step-00000012.safetensors
+
+# start FOLDER N options...: in the background, until it has logged three steps. $pid is mpirun's.
+start() {
+    local folder=$1 n=$2
+    shift 2
+    touch out err
+    mpirun --oversubscribe -n "$n" "$simclr" pretrain "$@" --out "$folder" >out 2>err </dev/null &
+    pid=$!
+    for _ in $(seq 3000); do
+        [ -e "$folder/metrics.jsonl" ] && [ "$(grep -c train/loss "$folder/metrics.jsonl")" -ge "${steps:-3}" ] && return
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.01
+    done
+    fail "$folder did not start: $(tail -n 3 err)"
+}
+# ends CODE SENTENCE SECONDS: mpirun does, and no rank is left.
+ends() {
+    local code=0 left
+    for _ in $(seq $(($3 * 100))); do kill -0 $pid 2>/dev/null || break; sleep 0.01; done
+    if kill -0 $pid 2>/dev/null; then fail "$2: still there after $3 s"; kill -KILL $pid; fi
+    wait $pid || code=$?
+    checks=$((checks + 1))
+    [ "$1" = any ] && [ $code -ne 0 ] && [ $code -ne 75 ] && code=any
+    [ "$code" = "$1" ] || fail "$2: exit $code, not $1: $(tail -n 3 err)"
+    checks=$((checks + 1))
+    for _ in $(seq 1500); do left=$(pgrep -f -- "--out $4\$" || true); [ -z "$left" ] && return; sleep 0.01; done
+    fail "$2: ranks are left: $left"
+    kill -KILL $left
+}
+children() { pgrep -P "$1"; }
+
+for to in mpirun one all; do
+    start usr1.$to 3 "${long[@]}"
+    case $to in
+    mpirun) kill -USR1 $pid ;;
+    one) kill -USR1 "$(children $pid | sed -n 2p)" ;;
+    all) kill -USR1 $(children $pid) ;;
+    esac
+    ends 75 "SIGUSR1 to $to" 60 usr1.$to
+    holds err 'the same command goes on from the checkpoint of step'
+    true_that "SIGUSR1 to $to: a checkpoint" ls usr1.$to/checkpoints/step-*.safetensors >/dev/null
+done
+
+# Stopped and gone on with, on as many ranks: the bytes of the run that was not.
+mkdir stopped && cd stopped
+slow=("${tiny[@]}" --epochs 12 --save-every 1 --keep 2 --knn-every 0 --diagnostics-images 0)
+check 0 '' '' ranks 3 "$simclr" pretrain "${slow[@]}" --out whole
+mkdir parts && cd parts
+code=75 rounds=0
+while [ $code -eq 75 ] && [ $rounds -lt 30 ]; do
+    rounds=$((rounds + 1)) steps=$((rounds * 6))
+    mpirun --oversubscribe -n 3 "$simclr" pretrain "${slow[@]}" --out whole >out 2>err </dev/null &
+    pid=$!
+    for _ in $(seq 2000); do
+        [ -e whole/metrics.jsonl ] && [ "$(grep -c train/loss whole/metrics.jsonl)" -ge $steps ] && break
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.005
+    done
+    kill -USR1 $pid 2>/dev/null
+    code=0
+    wait $pid || code=$?
+done
+cd ../..
+checks=$((checks + 1))
+[ $code -eq 0 ] && [ $rounds -gt 2 ] || fail "a run stopped on its way ended with $code after $rounds rounds: $(tail -n 3 stopped/parts/err)"
+same stopped/whole/exported/encoder.safetensors stopped/parts/whole/exported/encoder.safetensors
+
+# ---- another number of ranks: the first step after the change is what one rank makes of it ----
+many=("${tiny[@]}" --save-every 1 --keep 99 --knn-every 0 --diagnostics-images 0)
+check 0 '' '' ranks 4 "$simclr" pretrain "${many[@]}" --epochs 1 --warmup-epochs 1 --out changing
+for n in 2 3 1; do
+    cp -r changing changing.one
+    epochs=$(($(ls changing/checkpoints/step-*.safetensors | wc -l) + 1))
+    check 0 '' 'resuming at step' ranks $n "$simclr" pretrain "${many[@]}" --epochs $epochs --warmup-epochs 1 --out changing
+    check 0 '' 'resuming at step' "$simclr" pretrain "${many[@]}" --epochs $epochs --warmup-epochs 1 --out changing.one
+    python changing changing.one <<'PY'
+import json, sys
+rows = [[json.loads(l) for l in open(f"{f}/metrics.jsonl") if "train/loss" in l] for f in sys.argv[1:]]
+assert len(rows[0]) == len(rows[1])
+for a, b in zip(rows[0][-4:], rows[1][-4:]):
+    for key in ("train/loss", "train/gradient_norm"): assert abs(a[key] - b[key]) < 1e-5 * abs(b[key]), (a["step"], key, a[key], b[key])
+PY
+    rm -rf changing.one
+done
+
+# ---- a rank that dies, and one that stops ----
+start killed 3 "${long[@]}"
+kill -KILL "$(children $pid | sed -n 2p)"
+ends any "kill -9 of a rank" 15 killed
+true_that "nothing half-written" test -z "$(find killed -name '*.tmp*')"
+start halted 3 "${long[@]}" --rank-timeout 2
+victim=$(children $pid | sed -n 2p)
+kill -STOP "$victim"
+ends any "a stopped rank" 30 halted
+holds err 'for the others'
+has_rank() { grep -qE 'rank [02] of 3 on .* has waited 2 s for the others' err; }
+true_that "those that live name themselves" has_rank
+
+# ---- what differs between ranks ----
+two() { mpirun --oversubscribe -n 1 $1 "$simclr" pretrain $2 : -n 1 $3 "$simclr" pretrain $4; }
+base="--data synthetic --synthetic-images 64 --depth 18 --width 1/8 --image-size 16 --batch 16 --epochs 1 --threads 1 --out differ"
+check 2 '' 'rank 1 on .* has a version or options that differ' two "" "$base" "" "$base --seed 7"
+true_that "said once" test "$(grep -c 'has a version or options' err)" -eq 1
+mkdir here there here/images there/images
+for i in $(seq 20); do cp "$corpus/gray.png" "here/images/$i.png"; done
+cp here/images/*.png there/images
+set="--data images --batch 4 --depth 18 --width 1/8 --image-size 16 --epochs 1 --threads 1 --out differ"
+check 0 '' '' two "-wdir $work/here" "$set" "-wdir $work/there" "$set"
+rm -rf here/differ
+mv there/images/7.png there/images/seven.png
+check 2 '' 'rank 1 on .* has images that differ' two "-wdir $work/here" "$set" "-wdir $work/there" "$set"
+rm -r there/images
+check 3 '' 'rank 1 on .*images: no such data' two "-wdir $work/here" "$set" "-wdir $work/there" "$set"
+check 2 '' '^simclr: --batch is 2, fewer than the 3 ranks: give --batch 3 or more' ranks 3 "$simclr" pretrain "${quick[@]}" --batch 2 --out x
+check 2 '' '^simclr: --time and --batch auto measure one machine' ranks 2 "$simclr" pretrain "${quick[@]}" --batch auto --out x
+check 1 '' 'in use by another process' ranks 2 "$simclr" pretrain "${quick[@]}" --communicator single --out both
+
+# ---- rank 0 cannot write ----
+if [ "$(id -u)" -ne 0 ]; then
+    mkdir locked && chmod a-w locked
+    check 1 '' 'locked/run' ranks 2 "$simclr" pretrain "${quick[@]}" --out locked/run
+else
+    skip "a folder that cannot be written" "the test runs as root"
+fi
+finish
