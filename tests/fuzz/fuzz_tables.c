@@ -46,7 +46,8 @@ static float value_of(const struct input *input, int64_t row, int d)
 static void take(struct input *input, const uint8_t *bytes, size_t count)
 {
     *input = (struct input){.format = (enum table_format)(bytes[0] % TABLE_FORMATS), .bytes = bytes, .count = count};
-    input->shape = (struct table_shape){.dim = 1 + bytes[1] % DIM_MOST,
+    const bool large = bytes[3] == 255; /* past a group of rows: few inputs, which take long */
+    input->shape = (struct table_shape){.dim = 1 + bytes[1] % (large ? 2 : DIM_MOST),
                                         .half = bytes[2] & 1 && table_format_has_half(input->format),
                                         .classes = bytes[2] & 2 ? CLASSES : 0,
                                         .class_names = classes};
@@ -60,8 +61,7 @@ static void take(struct input *input, const uint8_t *bytes, size_t count)
         input->shape.odd_names |= lines_need_mark(at);
         if (strlen(at) > input->shape.longest_name) input->shape.longest_name = strlen(at);
     }
-    /* few inputs go past a group of rows, which takes long */
-    input->rows = input->names == 0 ? 0 : bytes[3] == 255 ? 20000 + bytes[1] % 3 : input->names * (bytes[3] % 4);
+    input->rows = input->names == 0 ? 0 : large ? 20000 + bytes[1] % 3 : input->names * (bytes[3] % 4);
     input->shape.rows = input->rows + (bytes[2] & 4 ? 10 : 0);
 }
 
