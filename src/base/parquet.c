@@ -77,7 +77,7 @@ static void add_field(struct text *out, int *last, int field, int type)
 static void add_integer(struct text *out, int *last, int field, int type, int64_t value)
 {
     add_field(out, last, field, type);
-    add_varint(out, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
+    add_varint(out, (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0));
 }
 
 static void add_string(struct text *out, const char *value)

@@ -143,10 +143,11 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .name = "embed",
             .elsewhere = "embeddings|features|extract|encode",
             .summary = "write the features of images to a file",
-            .help = "Writes the representation of every image as a row: as a NumPy array with the images' names, in the "
-                    "same order, as a text file beside it, or as .npz, .safetensors, .parquet, .csv, .jsonl or .tsv, "
-                    "which the name of --out chooses. One batch at a time is in memory. The --features of other "
-                    "commands reads .npy, .npz and .safetensors.",
+            .help =
+                "Writes the representation of every image as a row: as a NumPy array with the images' names, in the "
+                "same order, as a text file beside it, or as .npz, .safetensors, .parquet, .csv, .jsonl or .tsv, "
+                "which the name of --out chooses. One batch at a time is in memory. The --features of other "
+                "commands reads .npy, .npz and .safetensors.",
             .examples = "simclr embed --checkpoint run/ --data photos/ --out features.npy\n"
                         "simclr embed --checkpoint run/ --data photos/ --out features.parquet",
         },

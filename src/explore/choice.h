@@ -31,9 +31,10 @@ struct labelled {
  * labels are taken. `path` empty: nothing is labelled. SIMCLR_DATA: a name that no row has or that stands there twice.
  */
 int labelled_read(struct labelled *out, const struct collection *collection, const char *path, struct error *error);
-/* The same of a text [bytes] with a NUL behind it, which is changed; NULL: nothing is labelled. `path` is for messages. */
-int labelled_parse(struct labelled *out, const struct collection *collection, const char *path, char *text, size_t bytes,
-                   struct error *error);
+/* The same of a text [bytes] with a NUL behind it, which is changed; NULL: nothing is labelled. `path` is for messages.
+ */
+int labelled_parse(struct labelled *out, const struct collection *collection, const char *path, char *text,
+                   size_t bytes, struct error *error);
 void labelled_free(struct labelled *labelled);
 
 struct choice_args {

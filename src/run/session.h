@@ -22,9 +22,9 @@ struct session_traits {
     bool batch_is_of_features; /* --batch is the number of images that the encoder takes at once, not of a step */
     bool keeps_no_images;      /* it looks at each image once: none stays in memory */
     bool keeps_features;       /* those of an encoder go to the cache folder, and come from it (feature_cache.h) */
-    bool recipe_is_of_run;     /* its recipe is that of a run, most of which is not the command's own: nothing to note */
-    int image_size;            /* where neither option nor images give one; 0: 32 */
-    bool ranks;                /* it runs on several processes */
+    bool recipe_is_of_run; /* its recipe is that of a run, most of which is not the command's own: nothing to note */
+    int image_size;        /* where neither option nor images give one; 0: 32 */
+    bool ranks;            /* it runs on several processes */
 };
 
 struct session {
