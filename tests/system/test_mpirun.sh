@@ -203,6 +203,19 @@ check 2 '' '^simclr: --batch is 2, fewer than the 3 ranks: give --batch 3 or mor
 check 2 '' '^simclr: --time and --batch auto measure one machine' ranks 2 "$simclr" pretrain "${quick[@]}" --batch auto --out x
 check 1 '' 'in use by another process' ranks 2 "$simclr" pretrain "${quick[@]}" --communicator single --out both
 
+# ---- another MPI: the same bytes, and each by its own mpirun ----
+if [ -e "$build/libsimclr-mpich.so" ] && command -v mpiexec.mpich >/dev/null; then
+    mkdir mpich && cd mpich
+    check 0 '' '3 ranks over MPICH [0-9]' mpiexec.mpich -n 3 "$simclr" pretrain "${quick[@]}" --out ranks.3
+    cd ..
+    same mpich/ranks.3/checkpoints/step-00000012.safetensors ranks.3/checkpoints/step-00000012.safetensors
+    mkdir other && cp "$build/libsimclr-mpich.so" other/libsimclr-openmpi.so
+    check 1 '' '2 processes were started, and MPICH [0-9.]* sees 1: they were started by another MPI' \
+        env SIMCLR_PLUGINS="$work/other" mpirun --oversubscribe -n 2 "$simclr" pretrain "${quick[@]}" --out x
+else
+    skip "runs on several processes by MPICH" "there is no libsimclr-mpich.so with mpiexec.mpich"
+fi
+
 # ---- rank 0 cannot write ----
 if [ "$(id -u)" -ne 0 ]; then
     mkdir locked && chmod a-w locked

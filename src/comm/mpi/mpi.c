@@ -157,11 +157,18 @@ static void destroy(struct communicator **communicator)
 
 static int split(struct communicator *communicator, int colour, struct communicator **out, struct error *error);
 
-/* "Open MPI v4.1.4", out of a longer text. */
+/* "Open MPI v4.1.4", out of a longer text; "MPICH 4.0.2", out of "MPICH Version:\t4.0.2\n...". */
 static void name_engine(char name[MPI_MAX_LIBRARY_VERSION_STRING])
 {
+    static const char version[] = "Version:";
     int length = 0;
-    if (MPI_Get_library_version(name, &length) == MPI_SUCCESS) name[strcspn(name, ",\n")] = '\0';
+    if (MPI_Get_library_version(name, &length) != MPI_SUCCESS) return;
+    name[strcspn(name, ",\n")] = '\0';
+    char *word = strstr(name, version);
+    if (!word) return;
+    const char *number = word + sizeof version - 1;
+    number += strspn(number, " \t");
+    memmove(word, number, strlen(number) + 1);
 }
 
 static int wrap(struct communicator **out, MPI_Comm comm, bool is_world, struct error *error)
