@@ -26,7 +26,7 @@ foreach(PAIR ${FUZZ_ROOMS})
   endif()
 endforeach()
 if(SIMCLR_FUZZ) # the rooms that read must be instrumented too; backend reads no file, and its kernels take minutes
-  foreach(ROOM base image augment data tensor nn model optim checkpoint config run report explore export)
+  foreach(ROOM base image augment data tensor nn model optim checkpoint config run report explore evaluate export)
     # Instrumented loops cannot always be unrolled or vectorised as asked: no fault of the code.
     target_compile_options(room_${ROOM} PRIVATE -fsanitize=fuzzer-no-link,address,undefined -g -Wno-pass-failed)
     target_link_options(room_${ROOM} PUBLIC -fsanitize=address,undefined)

@@ -38,7 +38,7 @@ static void choose_tensor(struct feature_rows *rows, const struct feature_rows_c
 {
     const struct model_config *model = &config->model->config;
     rows->tensor = config->kind == FEATURES_H ? tensors->h : tensors->z;
-    rows->dim = config->kind == FEATURES_LOGITS ? model_output_dim(model) : model_layer_dim(model, config->layer);
+    rows->dim = model_layer_dim(model, config->layer);
 }
 
 static int plan(struct feature_rows *rows, const struct feature_rows_config *config, struct error *error)

@@ -7,7 +7,6 @@
 
 enum features_kind {
     FEATURES_H,      /* of the encoder: [count][model_feature_dim] */
-    FEATURES_LOGITS, /* of the classifier (model->config.classes > 0): [count][classes] */
     FEATURES_PIXELS, /* the control: the view minus 0.5, so that cosine on it is kNN on pixels; no model */
     FEATURES_HEAD    /* of a layer of the head, ReLU included: [count][model_layer_dim] */
 };

@@ -182,7 +182,7 @@ static int images_at_once(const struct session *session, const struct features_r
 static int run(struct session *session, const struct features_request *request, struct sharing *sharing,
                features_visit *visit, void *context, struct error *error)
 {
-    static const char *const phases[] = {"features", "evaluation", "pixels", "features"};
+    static const char *const phases[] = {"features", "pixels", "features"};
     const int views = request->views > 1 ? request->views : 1;
     struct extraction extraction = {.session = session,
                                     .sharing = sharing,
