@@ -31,7 +31,8 @@ static void add_front_matter(struct text *text, const struct export_subject *sub
     text_add(
         text,
         "---\nlibrary_name: %s\nlicense: %s\npipeline_tag: %s\ntags:\n- image-feature-extraction\n- simclr\n---\n\n",
-        library, subject->license, subject->classes.count > 0 ? "image-classification" : "image-feature-extraction");
+        library, subject->license,
+        subject->classifier.classes > 0 ? "image-classification" : "image-feature-extraction");
 }
 
 static void add_head(struct text *text, const struct export_subject *subject)
@@ -70,23 +71,24 @@ static void add_preprocessing(struct text *text, const struct export_subject *su
 
 static void add_classes(struct text *text, const struct export_subject *subject)
 {
-    const struct export_classes *classes = &subject->classes;
+    const struct classifier *classes = &subject->classifier;
     char temperature[NUMBER_TEXT];
-    if (classes->count == 0) return;
+    if (classes->classes == 0) return;
     number_format_shortest(classes->temperature, temperature);
-    text_add(text, "\n## Classes\n\nA linear classifier of %d classes. ", classes->count);
+    text_add(text, "\n## Classes\n\nA linear classifier of %d classes. ", classes->classes);
     if (classes->temperature < 1 || classes->temperature > 1)
         text_add(text, "Probabilities are the softmax of logits / %s: the temperature was found on held-out images. ",
                  temperature);
     else
         text_add(text, "Probabilities are the softmax of the logits. ");
     text_add(text, "%s\n\n",
-             classes->numbered ? "Nothing tells the classes' names, so they are numbers." : "In order:");
-    for (int i = 0; i < classes->count && i < CLASSES_SHOWN; i++) {
+             subject->classes_named ? "In order:" : "Nothing tells the classes' names, so they are numbers.");
+    for (int i = 0; i < classes->classes && i < CLASSES_SHOWN; i++) {
         text_add(text, i ? ", " : "");
-        add_code(text, classes->names[i]);
+        add_code(text, classes->class_name[i]);
     }
-    if (classes->count > CLASSES_SHOWN) text_add(text, " and %d more, in config.json", classes->count - CLASSES_SHOWN);
+    if (classes->classes > CLASSES_SHOWN)
+        text_add(text, " and %d more, in config.json", classes->classes - CLASSES_SHOWN);
     text_add(text, "\n");
 }
 

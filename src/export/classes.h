@@ -3,29 +3,15 @@
 #define EXPORT_CLASSES_H
 
 #include "base/log.h"
-#include "base/text.h"
-#include "model/model.h"
+#include "evaluate/classifier.h"
 
-/* Start from {0}; release with export_classes_free. */
-struct export_classes {
-    int count; /* 0: there is no classifier */
-    int dim;
-    int layer;           /* of the head, on which it stands; 0: on h */
-    float *weight;       /* [count][dim] */
-    float *bias;         /* [count] */
-    double temperature;  /* probabilities are softmax(logits / temperature) */
-    struct text letters; /* the names, each ended by NUL */
-    const char **names;  /* [count]: into `letters` */
-    bool numbered;       /* the names are numbers, because nothing tells others */
-};
-void export_classes_free(struct export_classes *classes);
-
-/* The classifier of the encoder that `path` (the user's word) names. `given`: the file, "none" for no classifier, or ""
- * for what is found: classifier.safetensors in the run's folder, in its folder evaluation or in ./evaluation; else the
- * model's own. One that is found and belongs to another encoder is left out with a warning.
- * SIMCLR_INVALID: `given` belongs to another encoder. SIMCLR_CORRUPT: it is no whole classifier. */
-int export_classes_open(struct export_classes *out, const struct model *model, const char *path, const char *given,
-                        const struct log *log, struct error *error);
+/* The classifier of the encoder that `path` (the user's word) names: out->classes is 0 where there is none.
+ * `given`: the file or its folder, "none" for no classifier, or "" for what is found: CLASSIFIER_FILE in the run's
+ * folder, in its folder evaluation or in ./evaluation; else the model's own. One that is found and belongs to another
+ * encoder is left out with a warning. *named: false where nothing tells the classes' names, which are then numbers.
+ * SIMCLR_INVALID: `given` belongs to another encoder. Errors of classifier_read. The caller frees it. */
+int export_classes_open(struct classifier *out, bool *named, const struct model *model, const char *path,
+                        const char *given, const struct log *log, struct error *error);
 
 /* Where the results of a run lie: "PATH" itself (its folder, of a file) with `name` behind it, then its folder
  * evaluation, then ./evaluation. place: 0, 1, 2. New string (memory_free), or NULL without memory. */

@@ -60,7 +60,7 @@ static void say(const struct session *session, const struct export_subject *subj
 {
     session_print(session, "%s: %s%s as %s: %d features", session->config->out, subject->title.text,
                   subject->title.stem, form->name, model_feature_dim(&subject->model->config));
-    if (subject->classes.count > 0) session_print(session, ", %d classes", subject->classes.count);
+    if (subject->classifier.classes > 0) session_print(session, ", %d classes", subject->classifier.classes);
     session_print(session, "; read back and equal\n");
 }
 

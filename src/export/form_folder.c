@@ -69,7 +69,7 @@ static int check_network(const struct export_subject *subject, const char *who, 
         why = "no 3x3 stem";
     else if (!alexnet && config->resnet.depth > deepest)
         why = "no such depth";
-    else if (subject->classes.count > 0 && subject->classes.layer > 0)
+    else if (subject->classifier.classes > 0 && subject->classifier.encoder.layer > 0)
         why = "no place for a classifier on the projection head";
     if (!why) return SIMCLR_OK;
     return error_set(error, SIMCLR_INVALID,
@@ -90,9 +90,9 @@ int form_torchvision_write(const struct export_task *task, struct error *error)
     const char *classifier = alexnet ? "classifier.6" : "fc";
     struct text loading = {0};
     text_add(&loading, "import torch, torchvision\nfrom safetensors.torch import load_file\n\n");
-    if (subject->classes.count > 0)
+    if (subject->classifier.classes > 0)
         text_add(&loading, "model = torchvision.models.%s(num_classes=%d)\n", subject->title.word,
-                 subject->classes.count);
+                 subject->classifier.classes);
     else
         text_add(&loading, "model = torchvision.models.%s()\nmodel.%s = torch.nn.Identity()  # features come out\n",
                  subject->title.word, alexnet ? "classifier[6]" : "fc");

@@ -26,7 +26,7 @@ static void add_graph(const void *context, struct text *text)
     text_json_string(text, "range", bytes ? "0 to 255" : "0 to 1");
     text_json_boolean(text, "mean_and_std_inside", true);
     text_json_close_object(text);
-    add_values(text, "outputs", outputs, task->subject->classes.count > 0 ? 3 : 1);
+    add_values(text, "outputs", outputs, task->subject->classifier.classes > 0 ? 3 : 1);
     text_json_boolean(text, "folded", task->session->config->fold);
 }
 
@@ -52,16 +52,16 @@ static int make_texts(const struct export_task *task, struct text *card, struct 
 static int write_graph(const struct export_task *task, struct onnx_graph *graph, const char *path, struct error *error)
 {
     const struct export_subject *subject = task->subject;
-    const struct export_classes *classes = &subject->classes;
+    const struct classifier *classifier = &subject->classifier;
     const bool normalize = subject->policy.normalize;
     const struct onnx_build_args args = {.model = subject->model,
                                          .mean = normalize ? subject->policy.mean : NULL,
                                          .std = normalize ? subject->policy.std : NULL,
-                                         .classifier = {.weight = classes->weight,
-                                                        .bias = classes->bias,
-                                                        .classes = classes->count,
-                                                        .layer = classes->layer,
-                                                        .temperature = classes->temperature},
+                                         .classifier = {.weight = classifier->weight,
+                                                        .bias = classifier->bias,
+                                                        .classes = classifier->classes,
+                                                        .layer = classifier->encoder.layer,
+                                                        .temperature = classifier->temperature},
                                          .fold = task->session->config->fold,
                                          .bytes = strcmp(task->session->config->input, "bytes") == 0};
     int status = onnx_build(graph, &args, error);

@@ -16,6 +16,20 @@ static int check_license(const char *license, struct error *error)
     return error_set(error, SIMCLR_INVALID, "--license %s: give an identifier, such as mit or cc-by-4.0", license);
 }
 
+/* The input that the classifier was fitted to, as far as nothing else is asked for. */
+static void see_as(struct export_subject *subject, const struct config *config)
+{
+    const struct classifier_encoder *encoder = &subject->classifier.encoder;
+    struct view_policy *policy = &subject->policy;
+    if (!encoder->known) return;
+    if (config->image_size == 0) policy->size = subject->model->config.image_size = encoder->image_size;
+    policy->filter = encoder->filter;
+    if (config->mean[0]) return;
+    policy->normalize = encoder->normalize;
+    memcpy(policy->mean, encoder->mean, sizeof policy->mean);
+    memcpy(policy->std, encoder->std, sizeof policy->std);
+}
+
 int export_subject_open(struct export_subject *out, struct session *session, struct error *error)
 {
     const struct config *config = session->config;
@@ -24,8 +38,9 @@ int export_subject_open(struct export_subject *out, struct session *session, str
     if (!status)
         status = model_open_with_origin(session, config->checkpoint, &out->model, &out->policy, &out->origin, error);
     if (!status)
-        status = export_classes_open(&out->classes, out->model, config->checkpoint, config->classifier, &session->log,
-                                     error);
+        status = export_classes_open(&out->classifier, &out->classes_named, out->model, config->checkpoint,
+                                     config->classifier, &session->log, error);
+    if (!status) see_as(out, config);
     if (status) {
         export_subject_close(out);
         return status;
@@ -37,7 +52,7 @@ int export_subject_open(struct export_subject *out, struct session *session, str
 
 void export_subject_close(struct export_subject *subject)
 {
-    export_classes_free(&subject->classes);
+    classifier_free(&subject->classifier);
     model_origin_free(&subject->origin);
     model_destroy(&subject->model);
 }
@@ -53,7 +68,8 @@ int export_map_side(const struct model_config *config)
 void export_describe(struct text *text, const struct export_subject *subject, const struct export_extra *extra)
 {
     const struct model_config *config = &subject->model->config;
-    const struct exported_classes classes = {subject->classes.count, subject->classes.names};
+    const struct exported_classes classes = {subject->classifier.classes,
+                                             (const char *const *)subject->classifier.class_name};
     struct model_text model;
     char hash[24];
     model_config_to_text(config, &model);
@@ -70,9 +86,9 @@ void export_describe(struct text *text, const struct export_subject *subject, co
     text_json_string(text, "crop", config->image_size <= 32 ? "none" : "middle square of 0.875 of the shorter side");
     text_json_string(text, "resize", "antialiased, without rounding to 8 bits");
     text_json_string(text, "encoder_hash", hash);
-    if (subject->classes.count > 0) {
-        text_json_number(text, "temperature", subject->classes.temperature);
-        text_json_integer(text, "classifier_layer", subject->classes.layer);
+    if (subject->classifier.classes > 0) {
+        text_json_number(text, "temperature", subject->classifier.temperature);
+        text_json_integer(text, "classifier_layer", subject->classifier.encoder.layer);
     }
     if (extra) extra->add(extra->context, text);
     text_json_close_object(text);

@@ -9,7 +9,8 @@
 struct export_subject {
     struct model *model; /* in the host's memory */
     struct view_policy policy;
-    struct export_classes classes;
+    struct classifier classifier; /* .classes 0: there is none */
+    bool classes_named;           /* false: their names are numbers, because nothing tells others */
     struct model_origin origin;
     struct model_title title;
     const char *path;    /* borrowed: what the user called it */

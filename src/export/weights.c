@@ -14,23 +14,23 @@ struct tensors {
     int count, capacity;
 };
 
-static void add_classifier(struct tensors *tensors, const struct export_classes *classes, const char *classifier)
+static void add_classifier(struct tensors *tensors, const struct classifier *classes, const char *classifier)
 {
     struct safetensors_entry *weight = &tensors->entries[tensors->count], *bias = weight + 1;
     struct file_name *names = &tensors->names[tensors->count];
-    const size_t count = (size_t)classes->count;
+    const size_t count = (size_t)classes->classes;
     snprintf(names[0].text, sizeof names[0].text, "%s.weight", classifier);
     snprintf(names[1].text, sizeof names[1].text, "%s.bias", classifier);
     *weight = (struct safetensors_entry){.name = names[0].text,
                                          .dtype = ST_F32,
                                          .rank = 2,
-                                         .dims = {classes->count, classes->dim},
+                                         .dims = {classes->classes, classes->dim},
                                          .data = classes->weight,
                                          .bytes = count * (size_t)classes->dim * sizeof(float)};
     *bias = (struct safetensors_entry){.name = names[1].text,
                                        .dtype = ST_F32,
                                        .rank = 1,
-                                       .dims = {classes->count},
+                                       .dims = {classes->classes},
                                        .data = classes->bias,
                                        .bytes = count * sizeof(float)};
     tensors->count += 2;
@@ -88,9 +88,9 @@ int export_weights(const char *path, const struct export_subject *subject, const
         const struct safetensors_pair metadata[] = {{"format", "pt"}};
         tensors.count =
             tensor_encoder_entries(tensors.entries, tensors.names, parameters, &subject->origin.batches_tracked);
-        if (subject->classes.count > 0) {
-            add_head(&tensors, parameters, subject->classes.layer);
-            add_classifier(&tensors, &subject->classes, classifier);
+        if (subject->classifier.classes > 0) {
+            add_head(&tensors, parameters, subject->classifier.encoder.layer);
+            add_classifier(&tensors, &subject->classifier, classifier);
         }
         status = safetensors_write(path, tensors.entries, tensors.count, metadata, 1, error);
         if (!status) status = compare(path, &tensors, error);

@@ -265,7 +265,7 @@ def test_classifier_of_evaluate(place):
 def test_classifier_of_finetune(place, options):
     """The network's own classifier, on h or on a layer of the head."""
     numpy, torch = need("numpy", "torch", "onnxruntime", "PIL.Image")[:2]
-    labelled_pictures(place)
+    classes = labelled_pictures(place)
     tiny = ["--image-size", 32, "--batch", 12, "--threads", 2, "--precision", "float32"]
     place.simclr("pretrain", "--data", "set", "--depth", 18, "--width", "1/8", *tiny, "--epochs", 1, "--knn-every", 0, "--out", "run")
     place.simclr("finetune", "--checkpoint", "run", "--data", "set", "--labels", "100%", *tiny, "--epochs", 10, "--learning-rate", 0.5, "--no-controls",
@@ -281,6 +281,15 @@ def test_classifier_of_finetune(place, options):
         views = torch.stack([module.preprocess(picture, network) for picture in pictures])
         agree("features", network(views), features)
         assert numpy.abs(network.probabilities(views).numpy() - probabilities).max() < MOST
+    assert network.classes == classes
+    # a checkpoint by itself has no names
+    (place / "alone").mkdir()
+    (place / "tuned/checkpoints/finetune.safetensors").rename(place / "alone/finetune.safetensors")
+    place.simclr("export", "alone/finetune.safetensors", "--out", "numbered")
+    _, numbered = load_module(place, "numbered")
+    assert numbered.classes == ["0", "1", "2"]
+    with torch.no_grad():
+        assert numpy.abs(numbered.probabilities(views).numpy() - probabilities).max() < MOST
     spread_of = found["probabilities"].max(0) - found["probabilities"].min(0)
     assert spread_of.max() > 0.01, "the probabilities do not depend on the pictures"
 
