@@ -25,7 +25,7 @@
               "micro-batch|microbatch",
  .commands = ON(PRETRAIN) | ON(INFO), .default_text = "all", .aliases = "all=0", .matters = true,
  .help = "Images whose views share their batch-norm statistics, a divisor of --batch. With fewer than all a step needs "
-         "the memory of a part of them, takes up to 1.35 times as long, and the loss is still that of the whole batch."},
+         "the memory of a part of them, runs the others forward twice, and the loss is still that of the whole batch."},
 {.name = "batch-norm-shuffle", FLAG(batch_norm_shuffle), .section = "Training",
  .elsewhere = "shuffle-bn|shuffled-bn",
  .commands = ON(PRETRAIN) | ON(INFO), .default_text = "false", .matters = true,
