@@ -38,7 +38,7 @@ static int plan(simclr_model *model, struct predicting *predicting, struct error
     return status;
 }
 
-static int open(struct predicting **out, simclr_model *model, int batch, struct error *error)
+static int predicting_open(struct predicting **out, simclr_model *model, int batch, struct error *error)
 {
     const size_t count = (size_t)batch;
     struct predicting *predicting = *out = memory_allocate(sizeof *predicting);
@@ -60,7 +60,7 @@ static int prepare(simclr_model *model, int batch, struct error *error)
 {
     if (model->predicting && model->predicting->batch == batch) return SIMCLR_OK;
     predicting_close(&model->predicting);
-    const int status = open(&model->predicting, model, batch, error);
+    const int status = predicting_open(&model->predicting, model, batch, error);
     if (status) predicting_close(&model->predicting);
     return status;
 }
