@@ -149,10 +149,12 @@ static bool begins_network(const struct safetensors *file, const struct safetens
 
 static int no_network(const char *path, struct error *error)
 {
-    return error_set(error, SIMCLR_CORRUPT,
-                     "%s: holds no ResNet under torchvision's names (conv1.weight, layer1.0.conv1.weight, ..., behind "
-                     "any prefix), and no AlexNet: give a run folder, a checkpoint or an exported encoder",
-                     path);
+    return error_set(
+        error, SIMCLR_CORRUPT,
+        "%s: holds no ResNet under torchvision's names (conv1.weight, layer1.0.conv1.weight, ..., behind "
+        "any prefix), and no AlexNet: give a run folder, a checkpoint, an exported encoder, or a checkpoint of "
+        "PyTorch that holds one",
+        path);
 }
 
 static void count_tensors(struct weights *weights)
