@@ -353,6 +353,8 @@ def feature_files():
     plain = (folder / "plain.npy").read_bytes()
     (folder / "lies.npy").write_bytes(plain.replace(b"(4, 3)", b"(5, 3)"))
     (folder / "overflow.npy").write_bytes(plain.replace(b"(4, 3), }               ", b"(4611686018427387904, 4)}"))
+    note = b"  # lists beside it are escaped"
+    (folder / "commented.npy").write_bytes(plain.replace(b"}" + b" " * len(note), b"}" + note))
     (folder / "longer.npy").write_bytes(plain + bytes(4))
     (folder / "cut.npy").write_bytes(plain[:-1])
     (folder / "names.txt").write_bytes("\ufeffa.jpg\r\nß\nlast".encode())

@@ -62,14 +62,17 @@ int lines_next(struct lines *lines, const char *path, const char **name, struct 
 
 void lines_add(struct text *list, const char *name, bool marked)
 {
-    const size_t count = strlen(name);
-    if (!marked)
-        text_add_bytes(list, name, count);
-    else if (count > 0 && name[count - 1] == ' ') { /* the last of the blanks holds those before it */
-        escape_add(list, name, count - 1);
-        text_add_bytes(list, "\\x20", 4);
-    } else {
-        escape_add(list, name, count);
+    size_t count = strlen(name);
+    const bool mark = marked && strncmp(name, LINES_MARK, sizeof LINES_MARK - 1) == 0;
+    const bool blank = marked && count > 0 && name[count - 1] == ' ';
+    if (mark) { /* the first name of a list is not taken for its mark */
+        text_add(list, "\\x%02x", (unsigned)LINES_MARK[0]);
+        name++;
+        count--;
     }
-    text_add_bytes(list, "\n", 1);
+    if (marked)
+        escape_add(list, name, count - blank);
+    else
+        text_add_bytes(list, name, count);
+    text_add(list, blank ? "\\x20\n" : "\n"); /* the last of the blanks holds those before it */
 }

@@ -9,7 +9,8 @@ enum { NPY_ALIGNMENT = 64, NPY_PREFIX = 10 /* magic, version, length */ };
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are written as they lie in memory");
 
-size_t npy_header(char header[NPY_HEADER], const char *descr, int64_t rows, int64_t columns)
+/* note: what stands behind the dictionary, or "". */
+static size_t make_header(char header[NPY_HEADER], const char *descr, int64_t rows, int64_t columns, const char *note)
 {
     static const unsigned char magic[8] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
     char shape[48];
@@ -20,12 +21,22 @@ size_t npy_header(char header[NPY_HEADER], const char *descr, int64_t rows, int6
         snprintf(shape, sizeof shape, "(%" PRId64 ",)", rows);
     memcpy(header, magic, sizeof magic);
     int used = NPY_PREFIX + snprintf(header + NPY_PREFIX, NPY_HEADER - NPY_PREFIX,
-                                     "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr, shape);
+                                     "{'descr': '%s', 'fortran_order': False, 'shape': %s, }%s", descr, shape, note);
     while ((used + 1) % NPY_ALIGNMENT != 0) header[used++] = ' ';
     header[used++] = '\n';
     header[8] = (char)(unsigned char)((used - NPY_PREFIX) & 0xff);
     header[9] = (char)(unsigned char)((used - NPY_PREFIX) >> 8);
     return (size_t)used;
+}
+
+size_t npy_header(char header[NPY_HEADER], const char *descr, int64_t rows, int64_t columns)
+{
+    return make_header(header, descr, rows, columns, "");
+}
+
+size_t npy_header_escaped(char header[NPY_HEADER], const char *descr, int64_t rows, int64_t columns)
+{
+    return make_header(header, descr, rows, columns, "  " NPY_ESCAPED);
 }
 
 void npy_write_header(struct file_writer *writer, const char *descr, int64_t rows, int64_t columns)

@@ -13,6 +13,10 @@
 /* The header for little-endian data in C order: descr "<f4", "<i4" or "|S64"; columns 0: one axis. Its bytes. */
 enum { NPY_HEADER = 192 };
 size_t npy_header(char header[NPY_HEADER], const char *descr, int64_t rows, int64_t columns);
+/* Whoever reads the array is told that the lists of texts beside it are escaped (base/escape.h): behind the dictionary
+ * stands this comment, which NumPy passes over, as Python does. No header of features is longer for it. */
+#define NPY_ESCAPED "# lists beside it are escaped"
+size_t npy_header_escaped(char header[NPY_HEADER], const char *descr, int64_t rows, int64_t columns);
 /* Appended to writer. */
 void npy_write_header(struct file_writer *writer, const char *descr, int64_t rows, int64_t columns);
 
@@ -28,6 +32,7 @@ struct npy_array {
     char type; /* as NumPy has it: 'f', 'i', 'u', 'b', 'U' (UTF-32), 'S' (bytes), ... never 'O' */
     int item;  /* bytes of an element */
     bool big_endian, fortran;
+    bool escaped; /* NPY_ESCAPED stands behind the dictionary; other comments are passed over */
     int rank;
     int64_t dims[NPY_AXES];
     size_t offset;  /* of the data in the file */

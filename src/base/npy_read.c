@@ -98,6 +98,19 @@ static bool read_descr(struct npy_array *out, const char *descr)
     return true;
 }
 
+/* What Python passes over behind the dictionary. */
+static void take_comments(struct words *words, struct npy_array *out)
+{
+    while (take(words, '#')) {
+        const char *begin = words->at - 1, *end = memchr(begin, '\n', (size_t)(words->end - begin));
+        words->at = end = end ? end : words->end;
+        while (end[-1] == ' ') end--; /* never before the '#' */
+        const size_t length = (size_t)(end - begin);
+        out->escaped |= length == strlen(NPY_ESCAPED) && memcmp(begin, NPY_ESCAPED, length) == 0;
+    }
+    skip_spaces(words);
+}
+
 static int read_dictionary(struct npy_array *out, struct words words, const char *name, struct error *error)
 {
     char key[DESCR_MAX], descr[DESCR_MAX];
@@ -125,7 +138,7 @@ static int read_dictionary(struct npy_array *out, struct words words, const char
         if (!take(&words, ',') && (words.at == words.end || *words.at != '}'))
             return damaged(name, "its header", error);
     }
-    skip_spaces(&words);
+    take_comments(&words, out);
     if (!had_descr || !had_order || !had_shape || words.at < words.end) return damaged(name, "its header", error);
     return SIMCLR_OK;
 }

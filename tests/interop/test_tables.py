@@ -139,7 +139,12 @@ def test_numpy(place):
     assert half.dtype == "float16" and numpy.array_equal(half, features.astype("float16"))
     archive = numpy.load(embed(place, "h.npz", "--half"))
     assert numpy.array_equal(archive["features"], half) and archive["names"].tolist() == names
+    # the header says that the lists are escaped, which the reader passed over: a line for each row all the same
+    assert b"}  # lists beside it are escaped" in (place / "t.npy").read_bytes()[:128]
     assert (place / "t.labels.txt").read_text().splitlines() == ["cat"] * 6 + ["dog, big"] * 6
+    lines = list(open(place / "t.txt", encoding="utf-8"))
+    escapes = {"\n": "\\n", "\\": "\\\\"}
+    assert lines == ["".join(escapes.get(letter, letter) for letter in name) + "\n" for name in names]
 
 
 def test_safetensors(place):

@@ -27,15 +27,24 @@ def from_text(text):
     return unescape(text.encode()) if "\\x" in text else text.encode()
 
 
-def read_list(path, mark=b"#simclr-list 1"):
+def read_list(path, escaped):
     lines = open(path, "rb").read().split(b"\n")
     assert lines.pop() == b"", f"{path}: the last line has no end"
-    if lines[:1] == [mark]:
-        return [unescape(line) for line in lines[1:]]
-    return lines
+    return [unescape(line) for line in lines] if escaped else lines
 
 
 # ---- NumPy ----
+def lists_are_escaped(npy):
+    """Whether the header of the file says so."""
+    data = open(npy, "rb").read(1024)
+    return data[10:10 + struct.unpack("<H", data[8:10])[0]].rstrip().endswith(b"}  # lists beside it are escaped")
+
+
+def read_beside(npy, ending):
+    """The names (".txt") or the labels (".labels.txt") of the rows."""
+    return read_list(re.sub(r"\.npy$", "", str(npy)) + ending, lists_are_escaped(npy))
+
+
 def parse_npy(data):
     """Type, shape and data of an .npy file."""
     assert data[:8] == b"\x93NUMPY\x01\x00"

@@ -38,8 +38,9 @@ first = b"\xff.png"
 for data, rows in (("set", 12), ("odd", 5)):
     descr, shape, values = tables.parse_npy(open(data + ".npy", "rb").read())
     assert shape == (rows, 64) and descr == "<f4"
-    names = tables.read_list(data + ".txt")
-    labels = tables.read_list(data + ".labels.txt")
+    names = tables.read_beside(data + ".npy", ".txt")
+    labels = tables.read_beside(data + ".npy", ".labels.txt")
+    assert tables.lists_are_escaped(data + ".npy") == (data == "odd")
     folder = lambda path: path.split(b"/")[-2]
     assert labels == list(map(folder, names)), labels
     assert all(os.path.exists(name) for name in names), names
@@ -156,10 +157,10 @@ rows = {"npy": tables.parse_npy(open("bad.npy", "rb").read())[1][0], "npz": tabl
         "safetensors": tables.read_safetensors("bad.safetensors")[0]["features"][1][0], "csv": len(tables.read_csv("bad.csv")[1]),
         "jsonl": len(list(open("bad.jsonl"))), "parquet": sum(tables.read_parquet("bad.parquet")[1])}
 assert set(rows.values()) == {8}, rows
-names = tables.read_list("bad.txt")
+names = tables.read_beside("bad.npy", ".txt")
 assert b"bad/train/cat/001.png" not in names and len(set(names)) == 8
 assert names == tables.texts_of(*tables.read_npz("bad.npz")["names"])
-good = {name: i for i, name in enumerate(tables.read_list("set.txt"))}
+good = {name: i for i, name in enumerate(tables.read_beside("set.npy", ".txt"))}
 values, all_values = tables.parse_npy(open("bad.npy", "rb").read())[2], tables.parse_npy(open("set.npy", "rb").read())[2]
 for i, name in enumerate(names):
     at = good[name.replace(b"bad/", b"set/")]

@@ -64,23 +64,23 @@ clean out
 check 0 '' '' "$simclr" info --checkpoint note.safetensors --json
 clean out
 
-# Features: the names, escaped behind the mark, are a list of the same images.
+# Features: the names are escaped, one for each row, and behind the mark they are a list of the same images.
 mkdir odd
 cp plain/000.png 'odd/a\nb.png'
 cp plain/001.png $'odd/a\nb.png'
 cp plain/002.png $'odd/c\rd.png'
 cp plain/003.png 'odd/e .png'
-check 0 '^f.npy: 4 rows' 'behind a first line "#simclr-list 1"' "$simclr" embed --checkpoint run --data odd --out f.npy --threads 1
+check 0 '^f.npy: 4 rows' 'put "#simclr-list 1" before its first line' "$simclr" embed --checkpoint run --data odd --out f.npy --threads 1
 clean f.txt
 python <<'PY'
-mark, *names = open("f.txt")
-assert mark == "#simclr-list 1\n", mark
+names = list(open("f.txt"))
+assert b"}  # lists beside it are escaped" in open("f.npy", "rb").read(128)
 assert sorted(names) == sorted(["odd/a\\\\nb.png\n", "odd/a\\nb.png\n", "odd/c\\rd.png\n", "odd/e .png\n"]), names
 PY
-cp f.txt list.txt
+printf '#simclr-list 1\n' | cat - f.txt >list.txt
 check 0 '^g.npy: 4 rows' '' "$simclr" embed --checkpoint run --data list.txt --out g.npy --threads 1
 same f.npy g.npy
-sed '2,$s,^,./,' f.txt >expected
+sed 's,^,./,' f.txt >expected
 same g.txt expected
 check 0 '' '' "$simclr" neighbours --features f.npy --out n.csv --threads 1
 python <<'PY'
@@ -88,10 +88,13 @@ import csv
 names = {row["query"] for row in csv.DictReader(open("n.csv", newline=""))}
 assert names == {"odd/a\\nb.png", "odd/a\nb.png", "odd/c\rd.png", "odd/e .png"}, names
 PY
-# .tsv is for a projector that takes each line for a row: no mark.
+cp f.txt unmarked.txt
+cp list.txt f.txt # as the list was before the header said it
+check 0 '' '' "$simclr" neighbours --features f.npy --out old.csv --threads 1
+same old.csv n.csv
+# .tsv is for a projector, which takes each line for a row too.
 check 0 '' 'put "#simclr-list 1" before its first line' "$simclr" embed --checkpoint run --data odd --out f.tsv --threads 1
-sed 1d list.txt >expected
-same f.txt expected
+same f.txt unmarked.txt
 check 0 '' '' "$simclr" embed --checkpoint run --data plain --out p.npy --threads 1
 printf 'plain/%s.png\n' 000 001 002 003 004 005 >expected
 same p.txt expected

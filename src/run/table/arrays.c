@@ -76,6 +76,7 @@ static int take_features(struct arrays *out, uint8_t *block, size_t count, const
     int status = npy_parse(&array, block, count, count, name, error);
     if (!status) status = check_features(&array, name, error);
     if (!status) status = set_shape(out, array.dims, array.rank, name, error);
+    out->escaped = array.escaped;
     if (!status && array.item == 2) status = set_halves(out, block + array.offset, name, error);
     if (status || array.item == 2) {
         memory_free(block);

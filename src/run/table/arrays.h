@@ -17,6 +17,7 @@ struct arrays {
     struct texts names, labels, classes; /* not opened yet; TEXTS_NONE where the file has none */
     int ignored;                         /* arrays of other names */
     char first_ignored[64];
+    bool escaped;   /* an .npy says that the lists beside it are escaped */
     void *owned[3]; /* what names, labels and classes borrow */
 };
 void arrays_free(struct arrays *arrays);

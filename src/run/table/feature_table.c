@@ -207,23 +207,28 @@ static int assemble(struct feature_table *out, struct arrays *arrays, const stru
     return status ? status : check_values(out, origin->path, error);
 }
 
-/* NAME.txt beside NAME.npy; what is not there is no texts. *path: for sentences, memory_free. */
-static int read_list(struct texts *out, void **owned, char **path, const char *features, const char *ending,
-                     struct error *error)
+struct list {
+    struct texts *texts;
+    void **owned;
+    const char *ending; /* ".txt": NAME.txt beside NAME.npy */
+};
+
+/* What is not there is no texts. *path: for sentences, memory_free. */
+static int read_list(const struct list *list, char **path, const char *features, bool escaped, struct error *error)
 {
     struct text text = {0};
     size_t length = strlen(features), bytes;
-    uint8_t *list;
+    uint8_t *lines;
     if (length > 4 && strcmp(features + length - 4, ".npy") == 0) length -= 4;
     text_add_bytes(&text, features, length);
-    text_add(&text, "%s", ending);
+    text_add(&text, "%s", list->ending);
     if (text.failed) return error_no_memory(error, "a path", length);
     *path = text.bytes;
     if (!file_exists(*path)) return SIMCLR_OK;
-    const int status = file_read(*path, LIST_BYTES_MAX, &list, &bytes, error);
+    const int status = file_read(*path, LIST_BYTES_MAX, &lines, &bytes, error);
     if (status) return status;
-    *owned = list;
-    *out = (struct texts){.form = TEXTS_LINES, .bytes = list, .count = bytes};
+    *list->owned = lines;
+    *list->texts = (struct texts){.form = TEXTS_LINES, .bytes = lines, .count = bytes, .escaped = escaped};
     return SIMCLR_OK;
 }
 
@@ -232,10 +237,12 @@ static int open_npy(struct feature_table *out, const struct blob *blob, const ch
 {
     struct arrays arrays = {0};
     struct origin origin = {path, path, path};
+    const struct list of_names = {&arrays.names, &arrays.owned[0], ".txt"};
+    const struct list of_labels = {&arrays.labels, &arrays.owned[1], ".labels.txt"};
     char *names = NULL, *labels = NULL;
     int status = arrays_read_npy(&arrays, blob, path, error);
-    if (!status && beside) status = read_list(&arrays.names, &arrays.owned[0], &names, path, ".txt", error);
-    if (!status && beside) status = read_list(&arrays.labels, &arrays.owned[1], &labels, path, ".labels.txt", error);
+    if (!status && beside) status = read_list(&of_names, &names, path, arrays.escaped, error);
+    if (!status && beside) status = read_list(&of_labels, &labels, path, arrays.escaped, error);
     if (names) origin.names = names;
     if (labels) origin.labels = labels;
     if (!status) status = assemble(out, &arrays, &origin, error);

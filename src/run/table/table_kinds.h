@@ -33,7 +33,7 @@ struct table_writer {
     struct text names;  /* each ended by NUL, where they come at the end */
     struct text labels; /* int32, where they come at the end */
     uint32_t crc;       /* of what follows the header of a .safetensors */
-    bool marked_labels; /* the list of labels is escaped */
+    bool escapes_lists; /* those beside the features */
 };
 
 /* The file at `which` of this path (taken over; NULL: there was no memory), under its temporary name. */

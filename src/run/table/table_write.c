@@ -152,6 +152,11 @@ int64_t table_writer_escaped(const struct table_writer *writer)
     return writer->escaped;
 }
 
+bool table_writer_escapes_lists(const struct table_writer *writer)
+{
+    return writer->escapes_lists;
+}
+
 const char *table_writer_path(const struct table_writer *writer, enum table_file file)
 {
     return writer->path[file];

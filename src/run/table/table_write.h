@@ -59,6 +59,8 @@ int64_t table_writer_rows(const struct table_writer *writer);
 /* Rows whose names the format cannot hold as they are, and has escaped: bytes that are no UTF-8, or, in .csv, control
  * characters. */
 int64_t table_writer_escaped(const struct table_writer *writer);
+/* Are the lists beside the features escaped? They are where a name is no line as it is, or, beside an .npy, a class. */
+bool table_writer_escapes_lists(const struct table_writer *writer);
 /* NULL where the format has no such file. */
 enum table_file { TABLE_FEATURES, TABLE_NAMES, TABLE_LABELS, TABLE_FILES };
 const char *table_writer_path(const struct table_writer *writer, enum table_file file);

@@ -24,7 +24,7 @@ static void open_lines(struct texts *texts)
     const char *text = (const char *)texts->bytes;
     texts->at = lines_byte_order_length(text, texts->count);
     const size_t mark = lines_mark_length(text + texts->at, texts->count - texts->at);
-    texts->escaped = mark > 0;
+    texts->escaped |= mark > 0;
     texts->at += mark;
 }
 

@@ -24,12 +24,12 @@ struct texts {
     size_t count;           /* of bytes */
     size_t at;              /* of the next text */
     struct npy_array array; /* of TEXTS_ITEMS */
-    bool escaped;           /* TEXTS_LINES: the first line was "#simclr-list 1" */
+    bool escaped;           /* TEXTS_LINES: set by who knows it, and where the first line was "#simclr-list 1" */
 };
 
-/* Ready for its first text. A byte order mark at the beginning of lines is passed over. After a first line
- * `#simclr-list 1` lines have the escapes \n \t \r \\ \xHH. SIMCLR_DATA for a type that is neither text nor whole
- * numbers. `name` is for sentences. */
+/* Ready for its first text. A byte order mark at the beginning of lines is passed over. Where they
+ * are `escaped`, or their first line is `#simclr-list 1`, lines have the escapes \n \t \r \\ \xHH. SIMCLR_DATA for a
+ * type that is neither text nor whole numbers. `name` is for sentences. */
 int texts_open(struct texts *texts, const char *name, struct error *error);
 
 /* How many there are. */

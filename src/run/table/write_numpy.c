@@ -11,17 +11,14 @@
 
 static size_t features_header(char header[NPY_HEADER], const struct table_writer *writer, int64_t rows)
 {
-    return npy_header(header, writer->halves ? "<f2" : "<f4", rows, writer->shape.dim);
+    const char *descr = writer->halves ? "<f2" : "<f4";
+    return writer->escapes_lists ? npy_header_escaped(header, descr, rows, writer->shape.dim)
+                                 : npy_header(header, descr, rows, writer->shape.dim);
 }
 
 /* ---- .npy ------------------------------------------------------------------------------------------------------ */
 
-/* A list whose names are escaped begins with the mark. */
-static void open_list(struct table_writer *writer, int which, bool marked)
-{
-    if (marked) file_writer_write(writer->file[which], LINES_MARK "\n", sizeof LINES_MARK);
-}
-
+/* The lists have as many lines as there are rows. So it is the header that says that they are escaped. */
 static bool odd_classes(const struct table_shape *shape)
 {
     bool odd = false;
@@ -38,22 +35,18 @@ static int open_npy(struct table_writer *writer, struct error *error)
     if (!status && writer->shape.classes > 0)
         status = table_open_file(writer, TABLE_LABELS, file_beside(path, ".npy", ".labels.txt"), error);
     if (status) return status;
+    writer->escapes_lists = writer->shape.odd_names || odd_classes(&writer->shape);
     const size_t bytes = features_header(header, writer, writer->shape.rows);
     file_writer_write(writer->file[TABLE_FEATURES], header, bytes);
-    open_list(writer, TABLE_NAMES, writer->shape.odd_names);
-    if (writer->shape.classes > 0) {
-        writer->marked_labels = odd_classes(&writer->shape);
-        open_list(writer, TABLE_LABELS, writer->marked_labels);
-    }
     return SIMCLR_OK;
 }
 
-static void add_to_list(struct table_writer *writer, int which, const char *name, bool marked)
+static void add_to_list(struct table_writer *writer, int which, const char *name)
 {
     struct text *line = &writer->line;
     line->length = 0;
     if (name)
-        lines_add(line, name, marked);
+        lines_add(line, name, writer->escapes_lists);
     else
         text_add_bytes(line, "\n", 1);
     if (!line->failed) file_writer_write(writer->file[which], line->bytes, line->length);
@@ -66,10 +59,9 @@ static int add_npy(struct table_writer *writer, const struct table_row *row, str
     const int status = table_row_values(writer, row, &values, &bytes, error);
     if (status) return status;
     file_writer_write(writer->file[TABLE_FEATURES], values, bytes);
-    add_to_list(writer, TABLE_NAMES, row->name, writer->shape.odd_names);
+    add_to_list(writer, TABLE_NAMES, row->name);
     if (writer->shape.classes > 0)
-        add_to_list(writer, TABLE_LABELS, row->label < 0 ? NULL : writer->shape.class_names[row->label],
-                    writer->marked_labels);
+        add_to_list(writer, TABLE_LABELS, row->label < 0 ? NULL : writer->shape.class_names[row->label]);
     return SIMCLR_OK;
 }
 

@@ -95,6 +95,7 @@ static int open_tsv(struct table_writer *writer, struct error *error)
 {
     const int status = open_text(writer, error);
     if (status) return status;
+    writer->escapes_lists = writer->shape.odd_names;
     return table_open_file(writer, TABLE_NAMES, file_beside(writer->path[TABLE_FEATURES], ".tsv", ".txt"), error);
 }
 
@@ -104,7 +105,7 @@ static int add_tsv(struct table_writer *writer, const struct table_row *row, str
     add_values(&writer->line, row->values, writer->shape.dim, "\t");
     text_add_bytes(&writer->line, "\n", 1);
     write_line(writer, TABLE_FEATURES);
-    lines_add(&writer->line, row->name, writer->shape.odd_names);
+    lines_add(&writer->line, row->name, writer->escapes_lists);
     write_line(writer, TABLE_NAMES);
     return SIMCLR_OK;
 }

@@ -135,7 +135,8 @@ static void lists_have_a_mark_where_they_need_it(void **state)
     lines_add(&text, "a\\b", true);
     lines_add(&text, "a  ", true);
     lines_add(&text, "", true);
-    assert_string_equal(text.bytes, "a\\b\na\\\\b\na \\x20\n\n");
+    lines_add(&text, "#simclr-list 1\n ", true);
+    assert_string_equal(text.bytes, "a\\b\na\\\\b\na \\x20\n\n\\x23simclr-list 1\\n\\x20\n");
     text_free(&text);
 }
 

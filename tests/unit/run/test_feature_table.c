@@ -75,6 +75,11 @@ static void numpy_files_are_read(void **state)
     assert_rows(&table);
     feature_table_free(&table);
 
+    open_fine(&table, corpus("commented.npy"));
+    assert_rows(&table);
+    assert_names(&table, NUMBERS);
+    feature_table_free(&table);
+
     open_fine(&table, corpus("classes.npz"));
     assert_rows(&table);
     assert_labels(&table, (const int32_t[]){1, 0, -1, 1});
@@ -209,11 +214,12 @@ static void what_is_wrong_is_said(void **state)
 static void headers_are_read_word_by_word(void **state)
 {
     (void)state;
+#define PLAIN "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 3), }"
     static const struct {
         const char *dictionary;
         bool fine;
     } cases[] = {
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4, 3), }", true},
+        {PLAIN, true},
         {"{\"shape\":(4,3),\"descr\":\"<f4\",\"fortran_order\":False}  \n", true},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (12,), }", true},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (12), }", false},
@@ -234,7 +240,15 @@ static void headers_are_read_word_by_word(void **state)
         {"{'descr': '<f4000000000', 'fortran_order': False, 'shape': (4, 3), }", false},
         {"", false},
         {"{", false},
+        {PLAIN "# lists beside it are escaped   \n", true},
+        {PLAIN "  # lists beside it are escaped, or not\n", true},
+        {PLAIN "  # another\n \t# lists beside it are escaped", true},
+        {PLAIN "#", true},
+        {PLAIN "#\nmore", false},
+        {PLAIN "/* lists beside it are escaped */", false},
     };
+#undef PLAIN
+    int escaped = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint8_t bytes[256] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
         const size_t length = strlen(cases[i].dictionary);
@@ -245,6 +259,37 @@ static void headers_are_read_word_by_word(void **state)
         const int status = npy_parse(&array, bytes, 10 + length + 48, 10 + length + 48, "x", &error);
         if ((status == SIMCLR_OK) != cases[i].fine) fail_msg("%s: %d, %s", cases[i].dictionary, status, error.text);
         assert_true(status == SIMCLR_OK || error.text[0] != '\0');
+        escaped += array.escaped;
+    }
+    assert_int_equal(escaped, 2);
+}
+
+/* The header tells that they are; their own mark is one more way, as it was before there was a word in the header. */
+static void escaped_lists_have_a_line_a_row(void **state)
+{
+    (void)state;
+    static const char *const lists[] = {"line\\nend\n\\x23simclr-list 1\n\\\\\nplain\n",
+                                        "#simclr-list 1\nline\\nend\n\\x23simclr-list 1\n\\\\\nplain\n"};
+    static const char labels[] = "\\xff\n\n\\\\\n\\xff\n";
+    const float x[12] = {0, 0.125f, 0.25f, 0.375f, 0.5f, 0.625f, 0.75f, 0.875f, 1, 1.125f, 1.25f, 1.375f};
+    char file[NPY_HEADER + sizeof x];
+    const size_t head = npy_header_escaped(file, "<f4", 4, 3);
+    assert_int_equal(head, npy_header_escaped(file, "<f4", INT64_MAX, INT32_MAX)); /* it is filled in where it lies */
+    assert_int_equal(head, npy_header(file, "<f4", 4, 3));
+    npy_header_escaped(file, "<f4", 4, 3);
+    memcpy(file + head, x, sizeof x);
+    assert_int_equal(file_write_atomic(at("e.npy"), file, head + sizeof x, NULL), SIMCLR_OK);
+    assert_int_equal(file_write_atomic(at("e.labels.txt"), labels, sizeof labels - 1, NULL), SIMCLR_OK);
+    for (int i = 0; i < 2; i++) {
+        struct feature_table table;
+        assert_int_equal(file_write_atomic(at("e.txt"), lists[i], strlen(lists[i]), NULL), SIMCLR_OK);
+        open_fine(&table, at("e.npy"));
+        assert_rows(&table);
+        assert_names(&table, (const char *const[]){"line\nend", "#simclr-list 1", "\\", "plain"});
+        assert_labels(&table, (const int32_t[]){1, -1, 0, 1});
+        assert_string_equal(table.catalog.class_name[0], "\\");
+        assert_string_equal(table.catalog.class_name[1], "\xFF");
+        feature_table_free(&table);
     }
 }
 
@@ -369,8 +414,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numpy_files_are_read),          cmocka_unit_test(safetensors_files_are_read),
         cmocka_unit_test(lists_lie_beside_npy),          cmocka_unit_test(what_is_wrong_is_said),
-        cmocka_unit_test(headers_are_read_word_by_word), cmocka_unit_test(each_form_gives_texts),
-        cmocka_unit_test(memory_may_be_short),           cmocka_unit_test(rows_are_found_by_name),
+        cmocka_unit_test(headers_are_read_word_by_word), cmocka_unit_test(escaped_lists_have_a_line_a_row),
+        cmocka_unit_test(each_form_gives_texts),         cmocka_unit_test(memory_may_be_short),
+        cmocka_unit_test(rows_are_found_by_name),
     };
     return run_cases(tests, make_folder, remove_folder);
 }
