@@ -47,7 +47,16 @@ static int find_beside(char **out, const char *model, struct error *error)
     *out = file_in(model, NULL, CLASSIFIER_FILE, &failed);
     if (!*out && !failed) *out = file_in(model, "evaluation", CLASSIFIER_FILE, &failed);
     if (*out) return SIMCLR_OK;
+    char *exported = failed ? NULL : file_in(model, NULL, "model.safetensors", &failed);
+    const bool is_export = exported != NULL;
+    memory_free(exported);
     if (failed) return error_no_memory(error, "a path", strlen(model));
+    if (is_export)
+        return error_set(
+            error, SIMCLR_INVALID,
+            "%.160s: is an export, whose classifier, if it has one, is for other programs: give the folder "
+            "that was exported, or a classifier of this encoder with --classifier",
+            model);
     return error_set(error, SIMCLR_INVALID,
                      "%.160s: has no " CLASSIFIER_FILE ": simclr evaluate %.80s --data SET writes one into its folder, "
                      "which --classifier takes; so do simclr finetune and simclr supervised",
@@ -137,8 +146,11 @@ static int check_encoder(const struct classifier *classifier, const struct model
                          ", and this one has %016" PRIx64
                          "): give that encoder, or make a classifier for this one with simclr evaluate",
                          encoder->hash, hash);
-    const int status = feature_rows_check_layer(&model->config, encoder->layer, error);
-    if (status) return status;
+    if (encoder->layer > model_layers(&model->config))
+        return error_set(error, SIMCLR_INVALID,
+                         "the classifier stands on layer %d of the projection head, which this encoder has not: give "
+                         "the network that it was made for (exported encoders have no head)",
+                         encoder->layer);
     const int dim = model_layer_dim(&model->config, encoder->layer);
     if (dim == classifier->dim) return SIMCLR_OK;
     return error_set(error, SIMCLR_CORRUPT,

@@ -231,6 +231,10 @@ same out first
 check 2 '^$' 'was made for another encoder .hash [0-9a-f]{16}, and this one has' "$simclr" predict tuned --classifier kept noise "${quick[@]}"
 check 2 '^$' 'run/checkpoints: has no classifier.safetensors: simclr evaluate' "$simclr" predict run/checkpoints noise "${quick[@]}"
 check 2 '^$' 'nothing: there is no such model' "$simclr" predict nothing noise
+check 0 'exported: .* 10 classes' '' "$simclr" export cut --out exported
+check 2 '^$' 'exported: is an export, whose classifier, if it has one, is for other programs: give the folder that was exported' "$simclr" predict exported noise "${quick[@]}"
+check 2 '^$' 'the classifier stands on layer 1 of the projection head, which this encoder has not: give the network that it was made for' "$simclr" predict exported --classifier cut noise "${quick[@]}"
+check 0 'again: .* features; read back' '5 tensors of other parts left out: head.bns.0.bias' "$simclr" export exported --out again
 check 2 '^$' 'this folder has no classifier.safetensors' "$simclr" predict run --classifier noise noise
 check 3 '^$' 'this is no classifier: .*--classifier' "$simclr" predict run/exported/encoder.safetensors noise
 mkdir lone && cp kept/classifier.safetensors lone/ && mv run gone
