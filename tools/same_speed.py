@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Are two builds of simclr equally fast? For a change that must cost no speed.
 
-    tools/same_speed.py OLD NEW [--rounds 10] [--only REGEX] [--json FILE]
+    tools/same_speed.py OLD NEW [--rounds 10] [--seconds 5] [--only REGEX] [--folder DIR] [--json FILE]
 
 Rows of training and of `bench` have both programs alive at once: one runs while the other is stopped (SIGSTOP), for a
 few steps each by turns. So a machine whose speed drifts drifts for both. The other rows run one after the other, OLD NEW,
 NEW OLD, ... Each round starts fresh copies of both: two copies of one file differ by up to 3 %, by where their pages lie in
-memory. Nothing else should run meanwhile.
+memory. Copies in a --folder of huge pages (`mount -t tmpfs -o huge=always tmpfs DIR`) differ by less. Nothing else should
+run meanwhile.
 
 A row's ratio is NEW's speed over OLD's; above 1, NEW is faster. A speed is the median of the steps' speeds, so the few
 steps that a stop cuts don't count. Mean and 95 % interval come from the logarithms of the rounds' ratios (Student's t). A
@@ -231,6 +232,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=10, help="fresh copies of both (default 10)")
     parser.add_argument("--seconds", type=float, default=5, help="that a program runs in each measurement (default 5)")
     parser.add_argument("--only", metavar="REGEX", default="", help="rows whose name matches (see --list)")
+    parser.add_argument("--folder", metavar="DIR", help="where copies and runs lie (default: the folder of temporary files)")
     parser.add_argument("--list", action="store_true", help="show the names of the rows and stop")
     parser.add_argument("--json", metavar="FILE", help="write every measurement too")
     options = parser.parse_args()
@@ -242,7 +244,7 @@ def main():
         parser.error("--rounds: at least 6, for an interval; --only must match a row")
     programs = {"old": os.path.abspath(options.old), "new": os.path.abspath(options.new)}
     speeds = {name: {"old": [], "new": []} for name in rows}
-    with tempfile.TemporaryDirectory(prefix="same-speed-") as work:
+    with tempfile.TemporaryDirectory(prefix="same-speed-", dir=options.folder) as work:
         folders = {which: pathlib.Path(work) / which for which in programs}
         for folder in folders.values():
             folder.mkdir()

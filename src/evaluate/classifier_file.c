@@ -31,6 +31,11 @@ static char *add_pair(struct pairs *pairs, const char *key)
     return value;
 }
 
+static void add_word(struct pairs *pairs, const char *key, const char *word)
+{
+    snprintf(add_pair(pairs, key), sizeof pairs->value[0], "%s", word);
+}
+
 static void add_rgb(struct pairs *pairs, const char *key, const double rgb[3])
 {
     char number[3][NUMBER_TEXT];
@@ -81,10 +86,10 @@ int classifier_write(const struct classifier *classifier, const char *path, stru
     struct pairs pairs = {.count = 0};
     uint16_t *rows = as_bf16(novelty);
     if (!rows) return error_no_memory(error, "the training rows", (size_t)novelty->count * (size_t)novelty->dim * 2);
-    strcpy(add_pair(&pairs, "format"), FORMAT);
-    strcpy(add_pair(&pairs, "version"), VERSION);
+    add_word(&pairs, "format", FORMAT);
+    add_word(&pairs, "version", VERSION);
     if (classifier->l2 >= 0) number_format_shortest(classifier->l2, add_pair(&pairs, "l2"));
-    if (novelty->rows) strcpy(add_pair(&pairs, "rows_are"), novelty->centres ? "centres" : "training");
+    if (novelty->rows) add_word(&pairs, "rows_are", novelty->centres ? "centres" : "training");
     add_encoder(&pairs, &classifier->encoder);
     const struct safetensors_entry entries[] = {
         entry_of("weight", ST_F32, classes, classifier->dim, classifier->weight, sizeof(float)),

@@ -98,7 +98,7 @@ static bool is_of(const struct judged *judged, const struct export_subject *subj
     char hash[24];
     const struct json_value *theirs = judged_is_there(judged) ? judged_member(judged, "encoder_hash") : NULL;
     snprintf(hash, sizeof hash, "%016" PRIx64, subject->hash);
-    return json_is(theirs, JSON_STRING) && strcmp(theirs->string, hash) == 0;
+    return theirs && json_is(theirs, JSON_STRING) && strcmp(theirs->string, hash) == 0;
 }
 
 static void add_figures(struct text *text, const struct judged *judged)

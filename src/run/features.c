@@ -272,7 +272,7 @@ static int gather_ranks(struct gathering *gathering, struct communicator *commun
     size_t *bytes = memory_array(2 * (size_t)sharing->ranks, sizeof *bytes);
     if (!bytes && !status) status = error_no_memory(error, "features", 2 * (size_t)sharing->ranks * sizeof *bytes);
     status = communicator_agree_status(communicator, status, error);
-    for (int r = 0; !status && r < sharing->ranks; r++) {
+    for (int r = 0; bytes && !status && r < sharing->ranks; r++) {
         int64_t first, end;
         batches_of(sharing, r, &first, &end);
         end = end * sharing->images < sharing->rows ? end * sharing->images : sharing->rows;

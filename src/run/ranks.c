@@ -199,7 +199,7 @@ int session_open_ranks(struct session *session, struct error *error)
     if (!session->ranks || !session->ranks->places)
         status = error_no_memory(error, "the ranks", sizeof *session->ranks);
     status = communicator_agree_status(communicator, status, error);
-    if (status) return status;
+    if (status || !session->ranks) return status;
     be_quiet(session);
     divide_processors(session);
     return compare_options(session, error);

@@ -25,7 +25,7 @@ static void blocks_add(struct blocks *blocks, double seconds)
     blocks->last = 0;
     blocks->in_last = 0;
     if (blocks->count < 2 * BLOCKS) return;
-    for (int i = 0; i < BLOCKS; i++) blocks->sums[i] = blocks->sums[2 * i] + blocks->sums[2 * i + 1];
+    for (int i = 0; i < BLOCKS; i++) blocks->sums[i] = blocks->sums[(size_t)2 * i] + blocks->sums[(size_t)2 * i + 1];
     blocks->count = BLOCKS;
     blocks->runs *= 2;
 }

@@ -214,12 +214,13 @@ int pretrain_choose_views(struct pretrain *run, struct error *error)
     const int status = try_size(run, SIZE_LEAST, batch, &seconds, error);
     if (status) return status;
     const double left = config->time - (clock_seconds() - run->began);
+    const int64_t steps = images / batch; /* of an epoch */
     int size = SIZE_LEAST;
     double epochs = 0;
     for (size_t i = 0; i <= sizeof sizes / sizeof *sizes; i++) {
         size = i == 0 ? most : sizes[i - 1];
         const double pixels = (double)size / SIZE_LEAST;
-        epochs = left / (seconds * pixels * pixels * (double)(images / batch));
+        epochs = left / (seconds * pixels * pixels * (double)steps);
         if (size <= most && (epochs >= EPOCHS_ENOUGH || size == SIZE_LEAST)) break;
     }
     log_info(&run->session->log,

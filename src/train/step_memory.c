@@ -8,7 +8,7 @@ enum { KEPT_VIEWS = 1 << 30, WEIGHTS_OTHERWISE = 8, SPARE = 8 }; /* bytes; copie
 
 size_t step_view_bytes(const struct grouping *grouping, int size, enum view_type type, int workers, bool *by_parts)
 {
-    const size_t side = (size_t)size, image = 2 * 3 * side * side * view_type_bytes(type);
+    const size_t side = (size_t)size, image = side * side * 2 * 3 * view_type_bytes(type);
     const size_t batches = workers > 0 ? STEP_BATCHES_AHEAD : 1;
     *by_parts = grouping_count(grouping) > 1 && (size_t)grouping->images * image > KEPT_VIEWS;
     return batches * image * (size_t)(*by_parts ? grouping_size(grouping) : grouping->images);

@@ -59,19 +59,22 @@ static int read_run(struct session *session, const char *path, struct verified *
 {
     const char *recipe = session->config->recipe;
     *run = (struct verified){.path = path, .command = COMMAND_PRETRAIN, .from = recipe[0] ? recipe : "its config.yaml"};
-    if (!file_is_folder(path)) return error_set(error, SIMCLR_IO, "%s: is no folder of a run", path);
+    int status = SIMCLR_OK;
+    if (!file_is_folder(path)) status = error_set(error, SIMCLR_IO, "%s: is no folder of a run", path);
     run->differences = memory_string("");
-    if (!run->differences) return error_no_memory(error, "a text", 1);
-    int status = run_state_config(path, &run->command, &run->config, error);
-    if (status) return status;
-    if (!run->config) return error_set(error, SIMCLR_IO, "%s: has no config.yaml, so it is no folder of a run", path);
+    if (!status && !run->differences) status = error_no_memory(error, "a text", 1);
+    if (!status) status = run_state_config(path, &run->command, &run->config, error);
+    if (!status && !run->config)
+        status = error_set(error, SIMCLR_IO, "%s: has no config.yaml, so it is no folder of a run", path);
+    if (status || !run->config) return status;
     run->expect = recipe[0] ? &session->config->expect : &run->config->expect;
     if (run->expect->count == 0)
-        return error_set(error, SIMCLR_INVALID,
-                         "%s expects nothing of %s: give --recipe FILE with a list `expect`; docs/planning.md has its "
-                         "form",
-                         run->from, path);
-    if (recipe[0]) status = compare_options(run, recipe, error);
+        status =
+            error_set(error, SIMCLR_INVALID,
+                      "%s expects nothing of %s: give --recipe FILE with a list `expect`; docs/planning.md has its "
+                      "form",
+                      run->from, path);
+    if (!status && recipe[0]) status = compare_options(run, recipe, error);
     if (!status) status = metrics_read(path, &run->metrics, error);
     return status;
 }
@@ -168,7 +171,10 @@ int command_verify(struct session *session, struct error *error)
         struct verified run;
         const size_t length = strcspn(at, "\n");
         char *path = memory_string(at);
-        if (!path) return error_no_memory(error, "a path", length);
+        if (!path) {
+            text_free(&json);
+            return error_no_memory(error, "a path", length);
+        }
         path[length] = '\0';
         int status = read_run(session, path, &run, &first);
         if (!status) status = tell(session, &run, out, result ? NULL : &first);

@@ -53,7 +53,7 @@ static void gather(struct canvas *canvas, const struct plot *plot)
 static double row_of(const struct canvas *canvas, double y)
 {
     const double range = canvas->high / 2 - canvas->low / 2;
-    if (!(range > 0)) return (canvas->dots - 1) / 2;
+    if (!(range > 0)) return floor((canvas->dots - 1) / 2.0);
     return (canvas->high / 2 - y / 2) / range * (canvas->dots - 1);
 }
 

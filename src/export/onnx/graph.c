@@ -10,7 +10,7 @@ void onnx_graph_free(struct onnx_graph *graph)
 {
     for (int i = 0; i < graph->tensor_count; i++) {
         const struct onnx_tensor *tensor = &graph->tensors[i];
-        if (!tensor->parameters) memory_free((void *)(uintptr_t)tensor->values);
+        memory_free(tensor->own);
         memory_free(tensor->factors);
     }
     memory_free(graph->nodes);
@@ -107,6 +107,7 @@ float *onnx_add_tensor(struct onnx_graph *graph, const char *name, int rank, con
     if (!tensor) return NULL;
     for (int i = 0; i < rank; i++) tensor->count *= (size_t)(tensor->dims[i] = dims[i]);
     float *values = memory_array(tensor->count, sizeof *values);
+    tensor->own = values;
     tensor->values = values;
     graph->failed |= !values;
     return values;

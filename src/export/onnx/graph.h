@@ -43,8 +43,9 @@ struct onnx_tensor {
     int rank;
     int64_t dims[ONNX_RANK];
     size_t count;
-    const float *values;                 /* owned, or a parameter's */
-    const struct parameters *parameters; /* whose memory holds `values`; NULL: they are the graph's own */
+    float *own;                          /* NULL: values are a parameter's */
+    const float *values;                 /* own, or in the memory of `parameters` */
+    const struct parameters *parameters; /* NULL: values are `own` */
     double *factors;                     /* [dims[0]], owned; NULL: none */
 };
 

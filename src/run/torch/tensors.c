@@ -146,7 +146,7 @@ static int add_entry(struct finding *finding, struct safetensors_entry **entry, 
 static int add_tensor(struct finding *finding, const struct pickle_value *arguments, struct error *error)
 {
     const struct pickle *pickle = finding->pickle;
-    struct torch_tensor tensor = {0}, *kept;
+    struct torch_tensor tensor = {0}, *kept = NULL;
     struct safetensors_entry *entry;
     int64_t dims[TORCH_RANK_MAX], count;
     int rank, strides;
@@ -158,7 +158,7 @@ static int add_tensor(struct finding *finding, const struct pickle_value *argume
     const char *wrong = check_extent(&tensor, dims, rank, &count);
     if (wrong) return refuse(finding, wrong, error);
     const int status = add_entry(finding, &entry, &kept, error);
-    if (status) return status;
+    if (status || !kept) return status;
     *kept = tensor;
     entry->rank = rank;
     memcpy(entry->dims, dims, (size_t)rank * sizeof *dims);
