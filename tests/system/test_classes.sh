@@ -43,8 +43,8 @@ top1 1
 mkdir near && cp -r fewer/bird near/Bird && cp -r fewer/cat near/cat
 check 0 '' '1 of these differ only in capitals, .* \(bird, Bird\): give a class one name' "$simclr" knn --checkpoint encoder --data train --test-data near --threads 1
 mkdir -p words/train words/test
-for word in 'black cat' $'caf\u00e9' 7 "plain"; do cp -r fewer/cat "words/train/$word"; done
-for word in Black_Cat $'cafe\u0301' 007 "plane"; do cp -r fewer/bird "words/test/$word"; done
+for word in 'black cat' $'caf\xc3\xa9' 7 "plain"; do cp -r fewer/cat "words/train/$word"; done
+for word in Black_Cat $'cafe\xcc\x81' 007 "plane"; do cp -r fewer/bird "words/test/$word"; done
 cp -r fewer/bird words/train/dog && cp -r fewer/cat words/test/dog
 check 0 '' '3 of these differ only in .*; \.\.\.\)' "$simclr" knn --checkpoint encoder --data words --threads 1
 check 0 '' '' "$simclr" knn --checkpoint encoder --data train --test-data fewer --no-controls --threads 1

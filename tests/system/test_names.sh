@@ -3,7 +3,7 @@
 source "$(dirname "$0")/check.sh"
 pictures() { python3 "$tests/pictures.py" "$@"; }
 small=(--width 0.125 --depth 18 --batch 4 --epochs 1 --image-size 32 --no-tensorboard --diagnostics-images 0 --threads 1 --precision float32)
-esc=$'\033' class=$'a\033]0;owned\007' bidi=$'cat\u202egpj' c1=$'\xc2\x9b31m' bytes=$'b\xff\\xff'
+esc=$'\033' class=$'a\033]0;owned\007' bidi=$'cat\xe2\x80\xaegpj' c1=$'\xc2\x9b31m' bytes=$'b\xff\\xff'
 
 # clean FILE...: no control character but the line end, no C1 control, no mark of direction, nothing but UTF-8.
 clean() {
