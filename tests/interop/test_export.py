@@ -64,17 +64,19 @@ def test_preprocess_is_ours(place):
     """Pixel by pixel: views that come out of an encoder which passes its input on are not to be had, so the features of
     a wide first layer stand for them, and both resizes are compared."""
     numpy = need("numpy", "torch", "PIL.Image")[0]
-    for kind in ("bicubic", "bilinear"):
-        make_encoder(place / kind, 18, 1, "imagenet", 48)
+    # sides of 87.5 % that end in a half, to be rounded up (52) and down (60); middles that do, behind even and odd numbers
+    sizes = [(300, 200), (33, 41), (60, 60), (68, 55), (1, 77), (52, 59), (34, 31), (31, 34)]
+    for kind, size in (("bicubic", 48), ("bilinear", 33)):  # 32 is the largest that takes the whole picture
+        make_encoder(place / kind, 18, 1, "imagenet", size)
         config = json.loads((place / kind / "config.json").read_text())
         config["pretrained_cfg"]["interpolation"] = kind
         (place / kind / "config.json").write_text(json.dumps(config))
-        pictures = make_pictures(place / f"pictures-{kind}", [(300, 200), (33, 41), (60, 60), (68, 55), (1, 77)], seed=7)
+        pictures = make_pictures(place / f"pictures-{kind}", sizes, seed=7)
         ours, _ = place.features(f"{kind}/encoder.safetensors", f"pictures-{kind}")
         place.simclr("export", f"{kind}/encoder.safetensors", "--out", f"plain-{kind}")
         module, network = load_module(place, f"plain-{kind}")
         views = [module.preprocess(picture, network) for picture in pictures]
-        assert all(view.shape == (3, 48, 48) and 0 <= view.min() and view.max() <= 1 for view in views)
+        assert all(view.shape == (3, size, size) and 0 <= view.min() and view.max() <= 1 for view in views)
         with need("torch").no_grad():
             agree(kind, network(need("torch").stack(views)), ours, 2e-5)
     # turned by EXIF, gray, with transparency: as Pillow reads them
@@ -131,6 +133,24 @@ def test_import_then_export_is_the_identity(place):
     # and what an export holds is taken again
     place.simclr("export", "pytorch", "--format", "timm", "--out", "again")
     assert (place / "again/model.safetensors").read_bytes() == (place / "timm/model.safetensors").read_bytes()
+
+
+@cases(("resnet18", "resnet18"), ("resnet50", "resnet50"), ("alexnet", "alexnet"))
+def test_what_torchvision_saved_comes_back(place, name):
+    """torch.save, `simclr import`, `simclr export`, and torchvision's own load_state_dict: every bit but the classifier."""
+    torch, vision, library = need("torch", "torchvision", "safetensors.torch")
+    torch.manual_seed(2)
+    theirs = getattr(vision.models, name)(weights=None)
+    torch.save({"state_dict": {"module." + key: value for key, value in theirs.state_dict().items()}, "epoch": 7}, place / "theirs.pth")
+    place.simclr("import", "theirs.pth", "--out", "encoder.safetensors")
+    place.simclr("export", "encoder.safetensors", "--format", "torchvision", "--out", "ours")
+    back = getattr(vision.models, name)(weights=None)
+    missing, unexpected = back.load_state_dict(library.load_file(place / "ours/model.safetensors"), strict=False)
+    last = ["fc.weight", "fc.bias"] if name != "alexnet" else ["classifier.6.weight", "classifier.6.bias"]
+    assert sorted(missing) == sorted(last) and not unexpected, (missing, unexpected)
+    before, after = theirs.state_dict(), back.state_dict()
+    for key in set(before) - set(last):
+        assert before[key].dtype == after[key].dtype and before[key].numpy().tobytes() == after[key].numpy().tobytes(), key
 
 
 # ---- ONNX ----
