@@ -24,6 +24,7 @@ CAPTIONS = {
     "loader": ("batches of views,", "made ahead"),
     "tensor": ("element types, the", "table of parameters"),
     "comm": ("messages between", "ranks, sums in order"),
+    "forecast": ("messages and seconds", "of a step over ranks"),
     "backend": ("the contract with the", "machine; ref and cpu"),
     "nn": ("a network: operations", "planned once, one arena"),
     "model": ("ResNet,", "projection head"),

@@ -108,19 +108,24 @@ static void sum_pieces(struct communicator *communicator, char *values, size_t p
     gather_even(communicator, values, piece * element);
 }
 
+size_t communicator_stretch(int size, size_t count, size_t element, size_t *piece)
+{
+    const size_t ranks = (size_t)size, most = COMMUNICATOR_SCRATCH / element / ranks; /* of a piece */
+    *piece = 0;
+    if (count * element * ranks <= SMALL_BYTES || count < ranks) return count;
+    *piece = count / ranks < most ? count / ranks : most;
+    return *piece * ranks;
+}
+
 static void sum(struct communicator *communicator, char *values, size_t count, size_t element)
 {
-    const size_t ranks = (size_t)communicator->size;
     while (count > 0) {
-        const size_t most = COMMUNICATOR_SCRATCH / element / ranks; /* of a piece */
-        size_t part = count;
-        if (count * element * ranks <= SMALL_BYTES || count < ranks) {
-            sum_gathered(communicator, values, count, element);
-        } else {
-            const size_t piece = count / ranks < most ? count / ranks : most;
+        size_t piece;
+        const size_t part = communicator_stretch(communicator->size, count, element, &piece);
+        if (piece == 0)
+            sum_gathered(communicator, values, part, element);
+        else
             sum_pieces(communicator, values, piece, element);
-            part = piece * ranks;
-        }
         values += part * element;
         count -= part;
     }
@@ -141,6 +146,7 @@ struct told {
     int32_t status, stop;
     double seconds;
 };
+_Static_assert(sizeof(struct told) == AGREEMENT_BYTES, "a message of the contract");
 
 /* The rank whose failure all report; -1: none. */
 static int failed_rank(const struct told *told, int ranks)

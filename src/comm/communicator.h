@@ -90,6 +90,10 @@ void communicator_gather(struct communicator *communicator, void *all, const siz
 /* values[i] becomes ((rank 0's + rank 1's) + rank 2's) ..., added in double and rounded once. */
 void communicator_sum(struct communicator *communicator, double *values, size_t count);
 void communicator_sum_floats(struct communicator *communicator, float *values, size_t count);
+/* How a sum of `count` values of `element` bytes over `size` ranks begins, for who counts its messages: the values of
+ * its first stretch. *piece 0: every rank gathers those of all. Otherwise each rank is sent a piece of so many values
+ * by all others, in one exchange, and the sums of the pieces are gathered. */
+size_t communicator_stretch(int size, size_t count, size_t element, size_t *piece);
 /* The bytes of rank `root` on every rank. */
 void communicator_broadcast(struct communicator *communicator, void *bytes, size_t count, int root);
 /* *out NULL: this rank is alone with its colour. */
@@ -102,6 +106,7 @@ struct agreement {
     double seconds; /* of the last step; out: of the slowest rank */
     int slowest;    /* out: that rank */
 };
+enum { AGREEMENT_BYTES = 16 }; /* that a rank sends, where nothing has failed */
 /* Returns the same status on every rank: SIMCLR_OK where all gave SIMCLR_OK and nobody is to stop. Otherwise that of
  * the lowest rank that failed, with its sentence and, where that rank is not 0, its number and host before it.
  * SIMCLR_INTERRUPTED yields to every other failure; with agreement->stop alone it comes without a sentence.

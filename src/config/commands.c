@@ -261,8 +261,10 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .elsewhere = "summary|inspect|describe|model-info",
             .summary = "show a network, its memory, or what a checkpoint holds",
             .help = "Prints the network as a table: layers, shapes, parameters, operations and memory; with --memory "
-                    "what a training step will take; with --checkpoint what a file holds.",
+                    "what a training step will take; with --ranks what it takes on several machines; with "
+                    "--checkpoint what a file holds.",
             .examples = "simclr info --depth 50 --image-size 224 --batch 256 --memory\n"
+                        "simclr info --depth 50 --image-size 224 --batch 4096 --ranks 8 --network 10gbit,60us\n"
                         "simclr info --checkpoint run/",
         },
     [COMMAND_IMPORT] =

@@ -130,6 +130,8 @@ struct config {
     double layer_decay;
     /* info, bench, demo */
     bool memory, once;
+    int64_t ranks;         /* of info and plan: that are predicted, not those that run */
+    char *network;         /* what connects them, as link_speed_read takes it */
     char *what;            /* the part of bench: options_evaluation_body.h lists them */
     int64_t images, views; /* views: of embed too */
     /* data */

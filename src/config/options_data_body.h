@@ -49,7 +49,7 @@
 {.name = "test-data", .argument = "PATH", TEXT(test_data), .section = "Data",
  .elsewhere = "val-data|val-data-path|val-dir|val-path|valdir|validation-data|test-dir|test-path|eval-data|"
               "query-data",
- .commands = ON(PRETRAIN) | WITH_LABELS | WITH_TABLES | WITH_COLLECTION, .default_text = "",
+ .commands = ON(PRETRAIN) | WITH_LABELS | WITH_TABLES | WITH_COLLECTION | ON(INFO), .default_text = "",
  .help = "Images to test on, their classes matched by name; not given: the test or val part of --data."},
 {.name = "subset", .argument = "FILE", TEXT(subset), .section = "Data",
  .elsewhere = "subset-file|include|include-file|image-list|file-list|filelist|indices|index-file|keep-list|sample-ids",

@@ -7,7 +7,7 @@
  .help = "The network: a ResNet, or AlexNet (torchvision's) as a control, whose images have 64 pixels or more and "
          "smaller ones are enlarged."},
 {.name = "depth", .argument = "N", INTEGER(depth, 18, 200), .section = "Model",
- .elsewhere = "arch|architecture|model|model-name|base-model|backbone|net|network|resnet|resnet-depth|"
+ .elsewhere = "arch|architecture|model|model-name|base-model|backbone|net|resnet|resnet-depth|"
               "resnet-version|a",
  .commands = ON(PRETRAIN) | ON(SUPERVISED) | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "18",
  .choices = "18|34|50|101|152|200", .matters = true,

@@ -214,11 +214,11 @@
  .help = "Steps between lines of metrics.jsonl."},
 {.name = "knn-every", .argument = "EPOCHS", INTEGER(knn_every, 0, 100000), .section = "Run",
  .elsewhere = "eval-every|eval-freq|eval-interval|val-every|val-freq|check-val-every-n-epoch|knn-freq|test-every",
- .commands = ON(PRETRAIN) | ON(DEMO), .default_text = "5",
+ .commands = ON(PRETRAIN) | ON(DEMO) | ON(INFO), .default_text = "5",
  .help = "Epochs between kNN evaluations where there are labels; 0: none. A held-out tenth of the training images "
          "chooses the best checkpoint."},
 {.name = "knn-images", .argument = "N", INTEGER(knn_images, 0, 100000000), .section = "Run",
- .commands = ON(PRETRAIN) | ON(DEMO), .default_text = "10000",
+ .commands = ON(PRETRAIN) | ON(DEMO) | ON(INFO), .default_text = "10000",
  .help = "Training images for those evaluations, and at most so many held-out ones; 0: all."},
 {.name = "diagnostics-images", .argument = "N", INTEGER(diagnostics_images, 0, 65536), .section = "Run",
  .commands = ON(PRETRAIN) | ON(DEMO), .default_text = "1024",

@@ -60,7 +60,8 @@ int nt_xent_create(struct nt_xent **out, struct backend *backend, const struct n
     if (status) return status;
     struct nt_xent *loss = memory_allocate(sizeof *loss);
     if (!loss) return error_no_memory(error, "the loss", sizeof *loss);
-    const struct share own = shares_of(&config->shares, communicator_rank(config->communicator));
+    const int rank = config->communicator ? communicator_rank(config->communicator) : config->rank;
+    const struct share own = shares_of(&config->shares, rank);
     const struct nt_xent_desc desc = {.images = config->shares.images,
                                       .dim = config->dim,
                                       .temperature = config->temperature,
@@ -115,6 +116,11 @@ void nt_xent_run(struct nt_xent *loss, struct nt_xent_result *result, void *d_z,
     gather(loss, loss->sums, loss->sums_bytes, loss->sizes.sum_row);
     communicator_sum(loss->communicator, &result->loss, sizeof *result / sizeof result->loss);
     if (d_z) ops->nt_xent_gradient(loss->plan, d_z, loss->unit, loss->sums);
+}
+
+struct nt_xent_sizes nt_xent_row_bytes(const struct nt_xent *loss)
+{
+    return loss->sizes;
 }
 
 double nt_xent_chance(int images)

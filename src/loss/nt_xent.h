@@ -13,6 +13,7 @@ struct nt_xent_config {
     int dim;
     float temperature;
     struct communicator *communicator; /* borrowed: of the ranks that share the batch; NULL: one */
+    int rank;                          /* without a communicator: whose part is planned, to be measured and never run */
 };
 /* Collective only where it runs. SIMCLR_INVALID, SIMCLR_NO_MEMORY, or what the backend refuses. */
 int nt_xent_create(struct nt_xent **out, struct backend *backend, const struct nt_xent_config *config,
@@ -24,6 +25,8 @@ const struct tensor_desc *nt_xent_tensor(const struct nt_xent *loss);
 /* The three phases of backend.h, with a gather after each of the first two. result: of the whole batch, the same on all
  * ranks. d_z (NULL: loss only): of the own rows, from the whole loss. result, d_z, z: the backend's memory. */
 void nt_xent_run(struct nt_xent *loss, struct nt_xent_result *result, void *d_z, const void *z);
+/* Bytes of a view's row in what the ranks gather after the first phase, and after the second. */
+struct nt_xent_sizes nt_xent_row_bytes(const struct nt_xent *loss);
 double nt_xent_chance(int images); /* log(2N - 1): the loss of a model that knows nothing */
 
 #endif

@@ -94,6 +94,23 @@ size_t network_plan_bytes(const struct network *network)
     return network->plan_bytes;
 }
 
+int network_norms(const struct network *network, int *channels)
+{
+    int count = 0;
+    for (int i = 0; i < network->operation_count; i++) {
+        const struct operation *operation = &network->operations[i];
+        if (!operation->type->reads_statistics) continue;
+        if (channels) channels[count] = network->tensors[operation->x].desc.channels;
+        count++;
+    }
+    return count;
+}
+
+size_t network_totals(const struct network *network)
+{
+    return network->total_count;
+}
+
 const struct tensor_desc *network_tensor(const struct network *network, int tensor)
 {
     return tensor >= 0 && tensor < network->tensor_count ? &network->tensors[tensor].desc : NULL;

@@ -137,7 +137,12 @@ struct network_operation {
 bool network_operation(const struct network *network, int i, struct network_operation *out);
 void network_time(struct network *network, bool on);       /* record seconds per operation */
 size_t network_arena_bytes(const struct network *network); /* of one */
-size_t network_plan_bytes(const struct network *network);  /* sum of conv_bytes over the convolutions */
+/* What ranks send each other: the channels of each operation whose batch statistics they share, in a pass either way
+ * (channels: [number of operations], or NULL; returns how many there are); and the doubles that
+ * network_end_statistics sums. */
+int network_norms(const struct network *network, int *channels);
+size_t network_totals(const struct network *network);
+size_t network_plan_bytes(const struct network *network); /* sum of conv_bytes over the convolutions */
 const struct tensor_desc *network_tensor(const struct network *network, int tensor);
 
 #endif

@@ -81,10 +81,18 @@ static int count_evaluation(struct session *session, struct model *model, const 
     return SIMCLR_OK;
 }
 
+/* Of the rank with most images, where --ranks are planned. */
+static struct grouping own_grouping(const struct session *session)
+{
+    const int ranks = (int)session->config->ranks;
+    struct share own;
+    return pretrain_grouping_of(session->config, ranks - 1, ranks, &own);
+}
+
 /* Of the loader of one size. */
 static size_t view_bytes(const struct session *session, int size, const struct dataset *dataset)
 {
-    const struct grouping grouping = pretrain_grouping(session->config);
+    const struct grouping grouping = own_grouping(session);
     bool by_parts;
     const int workers = session_workers(session);
     int width = 512, height = 512;
@@ -140,7 +148,7 @@ static int count_models(struct session *session, const struct model_config *conf
 static void set_groups(const struct session *session, struct step_config *planning, const struct model *model,
                        const struct dataset *dataset, struct footprint *out)
 {
-    const struct grouping grouping = pretrain_grouping(session->config);
+    const struct grouping grouping = own_grouping(session);
     size_t others = dataset ? dataset_kept_bytes(dataset) : 0;
     int sizes[STEP_SIZES_MAX] = {model->config.image_size};
     for (int i = 0; i < planning->size_count; i++) sizes[i] = planning->sizes[i];
@@ -149,7 +157,7 @@ static void set_groups(const struct session *session, struct step_config *planni
         others += step_view_bytes(&grouping, sizes[i], session_view_type(session), session_workers(session), &by_parts);
         out->by_parts = out->by_parts || by_parts;
     }
-    planning->group = grouping.group;
+    planning->group = pretrain_grouping(session->config).group;
     planning->group_shuffle = grouping.shuffled;
     planning->memory = step_memory_left(&model->parameters, others);
 }
@@ -159,6 +167,7 @@ static struct step_config planning_of(const struct session *session, const struc
     struct step_config planning = {
         .loss = &step_nt_xent,
         .images = (int)session->config->batch,
+        .ranks = (int)session->config->ranks,
         .temperature = 0.5,
         .dtype = session->dtype,
         .planning = dry(session),
@@ -180,6 +189,14 @@ void footprint_advise(struct session *session, const struct size_schedule *sizes
     format_write(out->refusal, sizeof out->refusal, "%s", refusal.text);
 }
 
+/* Before anything is divided by them. */
+static int check_shares(const struct session *session, struct error *error)
+{
+    const struct grouping whole = pretrain_grouping(session->config);
+    const struct shares shares = {whole.images, grouping_size(&whole), (int)session->config->ranks};
+    return shares_check(&shares, error);
+}
+
 static int measure(struct session *session, const struct model_config *config, const struct size_schedule *sizes,
                    const struct dataset *dataset, struct footprint *out, struct footprint_network *planned,
                    struct error *error)
@@ -189,18 +206,22 @@ static int measure(struct session *session, const struct model_config *config, c
     size_t mark = footprint_heap();
     struct step *step = &planned->step;
     struct step_config planning = planning_of(session, sizes);
+    status = check_shares(session, error);
+    if (status != SIMCLR_OK) return status;
     set_groups(session, &planning, planned->model, dataset, out);
     status = step_open_network(step, &planning, session->backend, planned->model, error);
     if (status != SIMCLR_OK) return status;
     out->plans = grown(&mark, plan_bytes(step));
     out->activations = arena_bytes(step);
     out->groups = step->groups.all;
+    out->groups_own = step->groups.count;
     out->groups_kept = step_groups_kept(step);
     status = step_open_optimizer(step, &planning, error);
     if (status != SIMCLR_OK) return status;
     out->optimizer = grown(&mark, step->optimizer->state_count * sizeof(float) * (step->optimizer->state2 ? 2 : 1));
     status = step_open_loss(step, &planning, error);
     if (status != SIMCLR_OK) return status;
+    out->messages = session->config->ranks > 1 ? COMMUNICATOR_SCRATCH : 0;
     const size_t outputs = 2 * (size_t)planning.images * (size_t)model_output_dim(config) * sizeof(float);
     out->loss = grown(&mark, 4 * outputs);
     return count_evaluation(session, planned->model, dataset, out, error);
@@ -221,7 +242,7 @@ int footprint_measure(struct session *session, const struct model_config *config
     for (int i = 0; i < planned->step.size_count; i++)
         out->views += view_bytes(session, planned->step.sizes[i].size, dataset);
     out->total = out->program + out->images + out->parameters + out->average + out->optimizer + out->plans +
-                 out->activations + out->views + out->loss + out->evaluation;
+                 out->activations + out->views + out->loss + out->messages + out->evaluation;
     return SIMCLR_OK;
 }
 
@@ -244,6 +265,7 @@ void footprint_list(const struct footprint *f, struct footprint_part out[FOOTPRI
         {"optimizer", "states of the optimiser", f->optimizer},
         {"plans", "packed weights and scratch", f->plans},
         {"loss", "outputs and the loss", f->loss},
+        {"messages", "scratch for messages between ranks", f->messages},
         {"evaluation", "the encoder once more, between epochs", f->evaluation},
         {"images", "decoded images", f->images},
         {"program", "the program itself", f->program},

@@ -6,7 +6,8 @@
 #include "train/size_schedule.h"
 #include "train/step.h"
 
-/* Bytes; total is the peak resident size of `pretrain` with the session's options. */
+/* Bytes; total is the peak resident size of `pretrain` with the session's options. With --ranks above 1 it is that of
+ * the rank that has most images, on a machine of its own. */
 struct footprint {
     size_t program;     /* code, libraries, stacks: what this process has already */
     size_t images;      /* decoded images of --data; 0 without one */
@@ -18,10 +19,12 @@ struct footprint {
                          * is kept */
     size_t views;       /* batches being made and read, of each size */
     size_t loss;        /* outputs and their gradients, NT-Xent */
+    size_t messages;    /* scratch for sums over ranks; 0 of one */
     size_t evaluation;  /* the encoder once more, between epochs */
     size_t total;
 
     int groups, groups_kept; /* of --batch-norm-images; 1: the batch is one */
+    int groups_own;          /* of them this rank's */
     bool by_parts;           /* views are made a group at a time */
     char refusal[512];       /* of footprint_advise: the sentence that pretrain would say here; "": it fits */
 };
@@ -42,7 +45,7 @@ void footprint_advise(struct session *session, const struct size_schedule *sizes
                       const struct footprint_network *planned, struct footprint *out);
 
 /* The parts in the order in which they are told. */
-enum { FOOTPRINT_PARTS = 10 };
+enum { FOOTPRINT_PARTS = 11 };
 struct footprint_part {
     const char *key, *what; /* for JSON, and for people */
     size_t bytes;

@@ -105,14 +105,20 @@ int pretrain_recall(struct pretrain *run, struct error *error);
 int pretrain_set_steps(struct pretrain *run, struct budget_choice choice, struct error *error);
 /* An open warm-up becomes a tenth of the epochs, at most ten. SIMCLR_INVALID: one that is given is longer than they. */
 int pretrain_set_warmup(struct pretrain *run, struct error *error);
+/* The most memory that the run takes while it trains: its step (footprint_measure), images that are read meanwhile, and
+ * what the kNN between epochs adds. The images are open, those of the tests too; without a data set it is the step.
+ * `planned` is the caller's to release. later: bytes of it that the step alone does not take. */
+int pretrain_footprint(struct pretrain *run, const struct model_config *model, struct footprint *out,
+                       struct footprint_network *planned, size_t *later, struct error *error);
 /* What the run would take in memory with this batch, and what may be taken: 95 % of the machine's or the group's. */
 int pretrain_peak(struct pretrain *run, int64_t batch, struct footprint *out, struct error *error);
 size_t pretrain_memory_limit(void);
 
 /* pretrain_time.c: seconds, measured. The training is open; its model is another one afterwards (pretrain_renew). */
 struct pretrain_timing {
-    struct pace step;  /* with its views; of several sizes the mean by their shares */
-    double wait_share; /* of it spent waiting for views */
+    struct pace step;    /* with its views; of several sizes the mean by their shares */
+    double wait_share;   /* of it spent waiting for views */
+    double loss, update; /* of it, in the last step: NT-Xent; update and packing */
     struct budget_costs costs;
 };
 /* seconds: for the steps, which end before `most` in any case. Without a folder the checkpoint is not tried but
@@ -151,6 +157,7 @@ double pretrain_steps_left(const struct pretrain *run);
 struct grouping pretrain_grouping(const struct config *config);
 /* The same of this rank's images, which *own tells. Of a batch that the ranks can share (shares_check). */
 struct grouping pretrain_own_grouping(const struct pretrain *run, struct share *own);
+struct grouping pretrain_grouping_of(const struct config *config, int rank, int ranks, struct share *own);
 void pretrain_set_groups(struct pretrain *run, struct step_config *step);
 void pretrain_describe_groups(const struct pretrain *run);
 

@@ -9,14 +9,19 @@ struct grouping pretrain_grouping(const struct config *config)
     return (struct grouping){(int)config->batch, (int)config->batch_norm_images, config->batch_norm_shuffle};
 }
 
+struct grouping pretrain_grouping_of(const struct config *config, int rank, int ranks, struct share *own)
+{
+    const struct grouping whole = pretrain_grouping(config);
+    const struct shares shares = {whole.images, grouping_size(&whole), ranks};
+    *own = shares_of(&shares, rank);
+    const bool in_part = own->count < grouping_size(&whole); /* of a group, which other ranks have too */
+    return (struct grouping){own->count, in_part ? own->count : whole.group, whole.shuffled};
+}
+
 struct grouping pretrain_own_grouping(const struct pretrain *run, struct share *own)
 {
     const struct communicator *communicator = run->session->communicator;
-    const struct grouping whole = pretrain_grouping(run->config);
-    const struct shares shares = {whole.images, grouping_size(&whole), communicator_size(communicator)};
-    *own = shares_of(&shares, communicator_rank(communicator));
-    const bool in_part = own->count < grouping_size(&whole); /* of a group, which other ranks have too */
-    return (struct grouping){own->count, in_part ? own->count : whole.group, whole.shuffled};
+    return pretrain_grouping_of(run->config, communicator_rank(communicator), communicator_size(communicator), own);
 }
 
 /* The parts of the step under way, from the loader of the present size. */

@@ -107,6 +107,24 @@ size_t pretrain_memory_limit(void)
     return memory_of_machine() / 20 * 19;
 }
 
+int pretrain_footprint(struct pretrain *run, const struct model_config *model, struct footprint *out,
+                       struct footprint_network *planned, size_t *later, struct error *error)
+{
+    size_t rows = 0, search = 0;
+    const int status =
+        footprint_measure(run->session, model, &run->sizes, run->dataset, run->image_bytes, out, planned, error);
+    *later = 0;
+    if (status || !run->dataset) return status;
+    online_knn_bytes(run, model_feature_dim(model), &rows, &search);
+    const size_t evaluation = (out->evaluation > search ? out->evaluation : search) + rows;
+    const size_t images = dataset_kept_bytes(run->dataset) + (run->test ? dataset_kept_bytes(run->test) : 0);
+    *later = evaluation - out->evaluation + images;
+    out->evaluation = evaluation;
+    out->images += images;
+    out->total += *later;
+    return SIMCLR_OK;
+}
+
 int pretrain_peak(struct pretrain *run, int64_t batch, struct footprint *out, struct error *error)
 {
     struct config *settings = NULL;

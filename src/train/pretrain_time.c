@@ -115,6 +115,8 @@ int pretrain_time(struct pretrain *run, double seconds, double most, struct pret
                   .knn_every = dataset_classes(run->dataset) > 1 ? run->config->knn_every : 0}};
     int status = time_steps(run, seconds, most, out, error);
     out->costs.step = out->step.mean;
+    out->loss = run->step.seconds.loss;
+    out->update = run->step.seconds.update + run->step.seconds.packing;
     double start = clock_seconds();
     if (!status && run->config->diagnostics_images > 1) status = pretrain_diagnose(run, &diagnostics, error);
     out->costs.after_epoch = clock_seconds() - start;

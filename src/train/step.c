@@ -46,9 +46,15 @@ static int sort_sizes(const struct step_config *config, int own, int sizes[STEP_
 
 struct shares step_shares(const struct step_config *config)
 {
+    const int planned = config->ranks > 1 ? config->ranks : 1;
     return (struct shares){.images = config->images,
                            .group = config->group > 0 ? config->group : config->images,
-                           .ranks = communicator_size(config->communicator)};
+                           .ranks = config->communicator ? communicator_size(config->communicator) : planned};
+}
+
+int step_rank(const struct step_config *config)
+{
+    return config->communicator ? communicator_rank(config->communicator) : step_shares(config).ranks - 1;
 }
 
 int step_open_network(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,

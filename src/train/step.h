@@ -76,10 +76,12 @@ struct step_config {
     struct model *average; /* borrowed, of the model's form: becomes its moving average; NULL: there is none */
     double average_decay;
     struct communicator *communicator; /* borrowed: of the ranks that share each batch; NULL: one */
+    int ranks; /* without a communicator, of a step that is planned and never run: one of so many; 0: the only one */
 };
 
-/* Which images of a batch each rank has. */
+/* Which images of a batch each rank has, and which rank this is: of planned ones the one with most images, the last. */
 struct shares step_shares(const struct step_config *config);
+int step_rank(const struct step_config *config);
 
 /* What a step of images of one size takes. */
 struct step_size {

@@ -12,18 +12,18 @@ int step_groups_share(struct step *step, const struct step_config *config, struc
 {
     struct step_groups *groups = &step->groups;
     const struct shares shares = step_shares(config);
-    const int rank = communicator_rank(config->communicator);
+    const int rank = step_rank(config);
     const struct share own = shares_groups(&shares, rank), images = shares_of(&shares, rank);
     groups->all = shares.images / shares.group;
     groups->first = own.first;
     groups->count = own.count;
     groups->views = config->views;
     groups->grouping = (struct grouping){images.count, images.count / own.count, config->group_shuffle};
-    if (groups->all == 1 || !config->communicator) return SIMCLR_OK;
+    if (groups->all == 1 || shares.ranks == 1) return SIMCLR_OK;
     if (config->group_shuffle)
         return error_set(error, SIMCLR_UNSUPPORTED, "--batch-norm-shuffle runs on one rank; this run has %d",
                          shares.ranks);
-    if (shares.ranks <= groups->all) return SIMCLR_OK;
+    if (shares.ranks <= groups->all || !config->communicator) return SIMCLR_OK;
     return communicator_split(config->communicator, own.first, &groups->sharing, error);
 }
 

@@ -12,7 +12,8 @@ static int open_nt_xent(struct step *step, const struct step_config *config, str
     const struct nt_xent_config own = {.shares = step_shares(config),
                                        .dim = dim,
                                        .temperature = (float)config->temperature,
-                                       .communicator = config->communicator};
+                                       .communicator = config->communicator,
+                                       .rank = step_rank(config)};
     const int status = nt_xent_create(&loss, step->backend, &own, error);
     step->loss_plan = loss;
     return status;

@@ -28,6 +28,8 @@ struct member {
     const void *bytes; /* put down for the others */
     int colour;
     struct group *made; /* by the lowest rank of the colour */
+    struct comm_threads_link link;
+    struct comm_threads_count *count, own_count; /* count: of the rank's first communicator */
 };
 
 static struct member *member_of(struct communicator *communicator)
@@ -87,14 +89,47 @@ static void end(struct member *member)
     pthread_mutex_unlock(&member->group->mutex);
 }
 
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Counts what this rank was given, and waits until it would have come. start: when the last rank had sent it. */
+static void arrive(struct member *member, double bytes, double start)
+{
+    const struct comm_threads_link *link = &member->link;
+    const double until = start + link->delay + bytes * link->seconds_per_byte, left = until - seconds_now();
+    member->count->messages += 1;
+    member->count->bytes += bytes;
+    if (left <= 0) return;
+    const struct timespec rest = {(time_t)left, (long)((left - (double)(time_t)left) * 1e9)};
+    nanosleep(&rest, NULL);
+}
+
+struct comm_threads_count comm_threads_counted(const struct communicator *communicator)
+{
+    return *((const struct member *)communicator)->count;
+}
+
+void comm_threads_set_link(struct communicator *communicator, struct comm_threads_link link)
+{
+    member_of(communicator)->link = link;
+}
+
 static void gather(struct communicator *communicator, void *all, const size_t *bytes)
 {
     struct member *member = member_of(communicator);
     begin(member, "gather", all);
-    size_t at = 0;
-    for (int r = 0; r < communicator->size; at += bytes[r], r++)
-        if (r != communicator->rank && bytes[r] > 0)
-            memcpy((char *)all + at, (const char *)member->group->members[r]->bytes + at, bytes[r]);
+    const double start = seconds_now();
+    size_t at = 0, given = 0;
+    for (int r = 0; r < communicator->size; at += bytes[r], r++) {
+        if (r == communicator->rank || bytes[r] == 0) continue;
+        memcpy((char *)all + at, (const char *)member->group->members[r]->bytes + at, bytes[r]);
+        given += bytes[r];
+    }
+    arrive(member, (double)given, start);
     end(member);
 }
 
@@ -103,8 +138,10 @@ static void exchange(struct communicator *communicator, void *received, const vo
     struct member *member = member_of(communicator);
     const size_t own = (size_t)communicator->rank * bytes;
     begin(member, "exchange", sent);
+    const double start = seconds_now();
     for (int r = 0; r < communicator->size; r++)
         memcpy((char *)received + (size_t)r * bytes, (const char *)member->group->members[r]->bytes + own, bytes);
+    arrive(member, (double)bytes * (communicator->size - 1), start);
     end(member);
 }
 
@@ -147,6 +184,7 @@ static struct group *new_group(int size)
         if (!member) abort();
         member->group = group;
         member->doing = "nothing";
+        member->count = &member->own_count;
         member->communicator = (struct communicator){.ops = &threads_ops,
                                                      .rank = r,
                                                      .size = size,
@@ -211,6 +249,8 @@ static int split(struct communicator *communicator, int colour, struct communica
         pthread_mutex_unlock(&member->group->mutex);
     }
     *out = kin.count > 1 ? &made->members[kin.own]->communicator : NULL;
+    made->members[kin.own]->count = member->count;
+    made->members[kin.own]->link = member->link;
     end(member);
     return SIMCLR_OK;
 }

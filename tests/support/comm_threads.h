@@ -6,9 +6,25 @@
 #ifndef SUPPORT_COMM_THREADS_H
 #define SUPPORT_COMM_THREADS_H
 
+#include <stdint.h>
+
 #include "comm/communicator.h"
 
 enum { COMM_THREADS_MAX = 8 };
+
+/* What a rank has been given in gathers and exchanges, those of communicators that were split off included. */
+struct comm_threads_count {
+    int64_t messages; /* calls */
+    double bytes;     /* from other ranks */
+};
+struct comm_threads_count comm_threads_counted(const struct communicator *communicator);
+
+/* From now on what a rank is given comes `delay` seconds and the time of its bytes after all have sent it. Of this rank
+ * alone, and of communicators that are split off later; each rank says so for itself. Both 0: at once, as at first. */
+struct comm_threads_link {
+    double delay, seconds_per_byte;
+};
+void comm_threads_set_link(struct communicator *communicator, struct comm_threads_link link);
 
 /* Runs body(communicator, context) on `ranks` threads, and returns when all have returned. With one rank the
  * communicator is NULL, as in the program. The body asserts nothing (cmocka's assertions belong to the test's own

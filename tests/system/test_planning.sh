@@ -31,15 +31,70 @@ assert plan["seconds"] > 24 * plan["step_seconds"] and plan["seconds_low"] <= pl
 assert plan["disk_bytes"] < plan["disk_bytes_peak"] < plan["disk_bytes_free"]
 assert plan["step_flops"] == 6 * 32 * plan["flops"]
 PY
-check 0 '' '' "$simclr" info --memory --json --data synthetic --synthetic-images 256 --width 1/8 --image-size 16 --batch 32 --threads 1
+check 0 '' '' "$simclr" info --memory --json --data synthetic --synthetic-images 256 --width 1/8 --image-size 16 --batch 32 --threads 1 --knn-images 64
 python plan.json out <<'PY'
 import json, sys
 plan, info = (json.load(open(name)) for name in sys.argv[1:])
 assert plan["parameters"] == info["parameters"] and plan["flops"] == info["flops"]
-assert plan["memory"]["evaluation"] > info["memory"]["evaluation"] # the kNN's features and lists, too
-for part in ("activations", "optimizer", "parameters", "views"):
-    assert abs(plan["memory"][part] - info["memory"][part]) <= 65536, part
+for part in ("activations", "optimizer", "parameters", "views", "evaluation", "images", "loss", "messages"): # by the same code
+    assert abs(plan["memory"][part] - info["memory"][part]) <= 65536, (part, plan["memory"][part], info["memory"][part])
 PY
+check 0 '' '' "$simclr" info --memory --json --data synthetic --synthetic-images 256 --width 1/8 --image-size 16 --batch 32 --threads 1 --knn-every 0
+python plan.json out <<'PY'
+import json, sys
+plan, info = (json.load(open(name)) for name in sys.argv[1:])
+assert plan["memory"]["evaluation"] > info["memory"]["evaluation"] # no kNN
+assert plan["memory"]["images"] > info["memory"]["images"] # no test images
+PY
+
+# ---- several ranks: memory of one, messages, seconds ----
+net="--width 1/8 --image-size 16 --batch 32 --threads 1 --knn-images 64"
+check 0 '^4 ranks on machines like this one, up to 8 of 32 images each; 1 Gbit/s and 50 us between them$' '' \
+    "$simclr" info $net --ranks 4 --network 1gbit,50us
+has '^  gradients of the weights +[0-9]+ +[0-9.]+ +[0-9.]+$'
+has '^one rank takes .* s for the same batch: 4 ranks are .* times as fast, an efficiency of [0-9.]+ %$'
+for ranks in 1 4; do
+    check 0 '' '' "$simclr" info $net --ranks $ranks --json --data synthetic --synthetic-images 256
+    cp out info.$ranks.json
+    check 0 '' '' "$simclr" plan $small --ranks $ranks --json --seconds 0.2
+    cp out plan.$ranks.json
+done
+python info.1.json info.4.json plan.1.json plan.4.json <<'PY'
+import json, sys
+info1, info4, plan1, plan4 = (json.load(open(name)) for name in sys.argv[1:])
+assert "ranks" not in info1 and "ranks" not in plan1
+for one, four in ((info1, info4), (plan1, plan4)):
+    said = four["ranks"]
+    assert said["ranks"] == 4 and said["images"] == 8
+    # 20 batch norms of ResNet-18 and two of its head: gathered, since they are small
+    assert said["parts"]["norms_forward"]["messages"] == said["parts"]["norms_backward"]["messages"] == 22
+    assert said["parts"]["unit_rows"]["bytes"] == 2 * 24 * 128 * 4 # two views of the others' 24 images
+    padded = said["parts"]["gradients"]["bytes"] / 6 - four["parameters"] # 2 (W - 1) / W of float32
+    assert 0 <= padded < 0.02 * four["parameters"], padded
+    assert said["all"]["bytes"] == sum(part["bytes"] for part in said["parts"].values())
+    assert said["all"]["messages"] == sum(part["messages"] for part in said["parts"].values())
+    seconds = said["all"]["messages"] * 60e-6 + said["all"]["bytes"] / 1.25e9
+    assert abs(said["all"]["seconds"] / seconds - 1) < 1e-6
+    step = said["passes_seconds"] + said["loss_seconds"] + said["update_seconds"] + said["all"]["seconds"]
+    assert abs(said["step_seconds"] / step - 1) < 1e-6 and abs(said["views_per_second"] * step / 64 - 1) < 1e-6
+    assert abs(said["efficiency"] * 4 * step / said["one_rank_seconds"] - 1) < 1e-6
+    assert four["memory"]["activations"] < one["memory"]["activations"] and four["memory"]["messages"] == 16 << 20
+    assert one["memory"]["messages"] == 0 and one["memory"]["parameters"] == four["memory"]["parameters"]
+assert info4["ranks"]["parts"]["gradients"]["bytes"] == plan4["ranks"]["parts"]["gradients"]["bytes"]
+assert abs(plan4["step_seconds"] / plan4["ranks"]["step_seconds"] - 1) < 1e-6
+assert plan4["steps"] == plan1["steps"] == 24 and plan4["batch"] == 32
+PY
+check 2 '^$' '^simclr: --network 10GB,60us: the rate is a number above 0 with bit, kbit' "$simclr" info $net --ranks 2 --network 10GB,60us
+check 2 '^$' '^simclr: --network 10gbit,60: the delay behind the comma' "$simclr" info $net --ranks 2 --network 10gbit,60
+check 2 '^$' '^simclr: --network 10gbit: a rate and a delay are needed' "$simclr" plan $small --ranks 2 --network 10gbit
+check 2 '^$' '^simclr: --network is what connects several ranks: give --ranks N too' "$simclr" info $net --network 10gbit,60us
+check 2 '^$' '^simclr: --batch is 32, fewer than the 33 ranks: give --batch 33 or more' "$simclr" info $net --ranks 33
+check 2 '^$' '^simclr: 2 statistics groups do not divide among 3 ranks: start 1 to 2, 2 or 4 ranks' "$simclr" info $net --ranks 3 --batch-norm-images 16
+check 2 '^$' '^simclr: --ranks predicts the training of a network by its options: leave --checkpoint out' "$simclr" info --checkpoint x --ranks 2
+check 2 '^$' '^simclr: --time and --batch auto measure one machine: give --epochs and --batch with --ranks 2' \
+    "$simclr" plan ${small/--epochs 3/} --time 2m --ranks 2
+check 2 '' 'batch is 512, but there are only 256 images' "$simclr" plan ${small/--batch 32/--batch 512} --ranks 4 --seconds 0.1
+check 2 '' '--ranks is not an option of pretrain' "$simclr" pretrain $small --ranks 2 --out x
 
 # ---- the disk that is planned is the disk that is taken ----
 check 0 '' '' "$simclr" pretrain $small --out run

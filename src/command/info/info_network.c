@@ -6,6 +6,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "command/info/info.h"
+#include "command/prediction.h"
 #include "run/settings.h"
 #include "train/footprint.h"
 #include "train/pretrain.h"
@@ -31,7 +32,9 @@ static void print_table(const struct session *session, const struct model_config
     const struct network_row *rows;
     const int count = network_rows(network, &rows);
     const struct footprint_totals totals = footprint_totals(network);
-    const struct grouping grouping = pretrain_grouping(session->config);
+    const int ranks = (int)session->config->ranks;
+    struct share own;
+    const struct grouping grouping = pretrain_grouping_of(session->config, ranks - 1, ranks, &own);
     const int views = 2 * grouping_size(&grouping);
     char shape[48], memory[40];
 
@@ -58,8 +61,9 @@ static void print_memory(const struct session *session, const struct footprint *
     struct footprint_part parts[FOOTPRINT_PARTS];
 
     footprint_list(footprint, parts);
-    session_print(session, "\nMemory of pretraining with a batch of %" PRId64 " images in %s, MiB\n",
-                  session->config->batch, dtype_name(session->dtype));
+    session_print(session, "\nMemory of pretraining with a batch of %" PRId64 " images in %s, MiB%s\n",
+                  session->config->batch, dtype_name(session->dtype),
+                  session->config->ranks > 1 ? ", of one rank that has a machine for itself" : "");
     for (int i = 0; i < FOOTPRINT_PARTS; i++) {
         session_print(session, "  %-42s %10.1f\n", parts[i].what, mebibytes(parts[i].bytes));
     }
@@ -74,7 +78,8 @@ static void print_memory(const struct session *session, const struct footprint *
     if (footprint->refusal[0]) session_print(session, "This machine has not enough: %s\n", footprint->refusal);
     if (!session->config->data[0]) {
         session_print(session,
-                      "Images or their files are kept in memory too, up to --cache-memory: --data counts them.\n");
+                      "Images or their files are kept in memory too, up to --cache-memory, and features for the kNN "
+                      "between epochs: --data counts them.\n");
     }
 }
 
@@ -108,7 +113,7 @@ static void json_table(struct text *json, const struct network *network)
 }
 
 static int report_json(const struct session *session, const struct model_config *config, const struct network *network,
-                       const struct footprint *footprint, struct error *error)
+                       const struct footprint *footprint, const struct prediction *prediction, struct error *error)
 {
     struct text json = {0};
     struct footprint_part parts[FOOTPRINT_PARTS];
@@ -131,6 +136,7 @@ static int report_json(const struct session *session, const struct model_config 
     for (int i = 0; i < FOOTPRINT_PARTS; i++) text_json_integer(&json, parts[i].key, (int64_t)parts[i].bytes);
     text_json_integer(&json, "peak", (int64_t)footprint->total);
     text_json_close_object(&json);
+    if (prediction->shares.ranks > 1) prediction_json(&json, prediction);
     text_json_close_object(&json);
     const int status = session_print_json(session, &json, error);
     text_free(&json);
@@ -139,39 +145,60 @@ static int report_json(const struct session *session, const struct model_config 
 
 /* ---- the command ---- */
 
+/* The set, its tests, and the options that follow from them, as pretrain opens them. */
+static int open_images(struct pretrain *run, struct error *error)
+{
+    if (!run->config->data[0]) return pretrain_read_sizes(run, error);
+    int status = pretrain_open_images(run, error);
+    const size_t heap = footprint_heap();
+    if (!status) status = pretrain_open_tests(run, error);
+    run->image_bytes += footprint_heap() - heap;
+    return status;
+}
+
+static int predict(struct pretrain *run, const struct model_config *model, const struct footprint *footprint,
+                   const struct step *planned, struct prediction *prediction, struct error *error)
+{
+    struct forecast_measured measured;
+    if (prediction->shares.ranks == 1) return SIMCLR_OK;
+    int status = prediction_count(prediction, planned, error);
+    if (!status)
+        status = info_measure(run->session, footprint, model, prediction_images(prediction), prediction->shares.images,
+                              &measured, error);
+    if (!status)
+        forecast_make(&prediction->forecast, &measured, &prediction->shares, &prediction->traffic, &prediction->link);
+    return status;
+}
+
+static int tell(const struct session *session, const struct model_config *model, const struct network *network,
+                const struct footprint *footprint, const struct prediction *prediction, struct error *error)
+{
+    if (session->config->json) return report_json(session, model, network, footprint, prediction, error);
+    print_table(session, model, network);
+    if (session->config->memory) print_memory(session, footprint);
+    if (prediction->shares.ranks > 1) prediction_print(session, prediction);
+    return SIMCLR_OK;
+}
+
 int info_network(struct session *session, struct error *error)
 {
-    struct dataset *dataset = NULL;
-    struct model_config config;
+    struct pretrain run;
+    struct model_config model;
     struct footprint footprint;
-    struct footprint_network planned;
-    const size_t heap = footprint_heap();
-    size_t images = 0;
-
-    struct size_schedule sizes;
-    int status = size_schedule_take(&sizes, session, error);
-    if (status == SIMCLR_OK && session->config->data[0]) {
-        status = session_open_dataset(session, session->config->data, DATASET_TRAIN, &dataset, error);
-        images = footprint_heap() - heap;
-        if (status == SIMCLR_OK) status = session_resolve(session, dataset, error);
-    }
-    if (status == SIMCLR_OK) status = session_model_config(session, 0, &config, error);
-    if (status == SIMCLR_OK)
-        status = footprint_measure(session, &config, &sizes, dataset, images, &footprint, &planned, error);
-    if (status == SIMCLR_OK) footprint_advise(session, &sizes, dataset, &planned, &footprint);
-    if (status == SIMCLR_OK && dataset != NULL) { /* read later, while it trains */
-        footprint.images += dataset_kept_bytes(dataset);
-        footprint.total += dataset_kept_bytes(dataset);
-    }
-    if (status == SIMCLR_OK) {
-        if (session->config->json) {
-            status = report_json(session, &config, planned.step.network, &footprint, error);
-        } else {
-            print_table(session, &config, planned.step.network);
-            if (session->config->memory) print_memory(session, &footprint);
-        }
+    struct footprint_network planned = {0};
+    struct prediction prediction;
+    size_t later;
+    pretrain_begin(&run, session);
+    int status = prediction_open(&prediction, session, error);
+    if (!status) status = open_images(&run, error);
+    if (!status) status = session_model_config(run.session, 0, &model, error);
+    if (!status) status = pretrain_footprint(&run, &model, &footprint, &planned, &later, error);
+    if (!status) {
+        footprint_advise(run.session, &run.sizes, run.dataset, &planned, &footprint);
+        status = predict(&run, &model, &footprint, &planned.step, &prediction, error);
+        if (!status) status = tell(session, &model, planned.step.network, &footprint, &prediction, error);
         footprint_release(&planned);
     }
-    dataset_close(&dataset);
+    pretrain_close(&run);
     return status;
 }

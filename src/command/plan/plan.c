@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "base/memory.h"
 #include "command/commands.h"
 #include "run/settings.h"
@@ -81,21 +82,13 @@ static int measure_memory(struct plan *plan, struct error *error)
 {
     struct pretrain *run = &plan->run;
     struct footprint_network planned;
-    size_t rows, search;
     int status = session_model_config(run->session, 0, &plan->model, error);
-    if (!status)
-        status = footprint_measure(run->session, &plan->model, &run->sizes, run->dataset, run->image_bytes, &plan->peak,
-                                   &planned, error);
+    if (!status) status = pretrain_footprint(run, &plan->model, &plan->peak, &planned, &plan->beside, error);
     if (status) return status;
     plan->network = footprint_totals(planned.step.network);
+    status = prediction_count(&plan->prediction, &planned.step, error);
     footprint_release(&planned);
-    online_knn_bytes(run, model_feature_dim(&plan->model), &rows, &search);
-    const size_t evaluation = plan->peak.evaluation, images = plan->peak.images;
-    plan->peak.evaluation = (evaluation > search ? evaluation : search) + rows;
-    plan->peak.images += dataset_kept_bytes(run->dataset) + (run->test ? dataset_kept_bytes(run->test) : 0);
-    plan->peak.total += plan->peak.evaluation - evaluation + plan->peak.images - images; /* of later, while it trains */
-    plan->beside = plan->peak.evaluation - evaluation + plan->peak.images - images;
-    return SIMCLR_OK;
+    return status;
 }
 
 static int plan_memory(struct plan *plan, struct error *error)
@@ -108,7 +101,11 @@ static int plan_memory(struct plan *plan, struct error *error)
     if (!status)
         status = plan_largest_batch(run, images < BATCH_MOST ? images : BATCH_MOST,
                                     plan->limit > kept ? plan->limit - kept : 0, &plan->largest, error);
-    if (status || plan->peak.total <= plan->limit) return status;
+    if (status) return status;
+    if (plan->peak.total <= plan->limit) {
+        if (plan->largest < run->config->batch) plan->largest = run->config->batch; /* no multiple of the ranks */
+        return SIMCLR_OK;
+    }
     plan_tell(run->session, plan, NULL);
     if (plan->largest == 0)
         return error_set(
@@ -147,16 +144,90 @@ static void plan_time(struct plan *plan, double probing)
     plan->timed = true;
 }
 
+/* Batches of so many images, in such groups, from here on. */
+static int set_batch(struct plan *plan, const struct grouping *grouping, struct error *error)
+{
+    struct config *settings = plan->run.session->settings;
+    char text[24];
+    format_write(text, sizeof text, "%d", grouping->images);
+    int status = config_set(settings, "batch", text, 2, error);
+    format_write(text, sizeof text, "%d", grouping->group);
+    if (!status) status = config_set(settings, "batch-norm-images", grouping->group ? text : "all", 2, error);
+    return status;
+}
+
+/* Loaders and step of one rank that is alone; the run's length is that of the whole batch. */
+static int open_share(struct plan *plan, struct error *error)
+{
+    struct pretrain *run = &plan->run;
+    const int ranks = plan->prediction.shares.ranks;
+    const struct grouping whole = pretrain_grouping(run->config);
+    struct share own;
+    const struct grouping part = pretrain_grouping_of(run->config, ranks - 1, ranks, &own);
+    plan->images = own.count;
+    if (ranks == 1) return pretrain_plan_steps(run, error);
+    int status = set_batch(plan, &part, error);
+    if (!status) status = pretrain_plan_steps(run, error);
+    if (!status) status = set_batch(plan, &whole, error);
+    if (status) return status;
+    run->steps_per_epoch = dataset_count(run->dataset) / whole.images;
+    pretrain_set_schedule(run);
+    return SIMCLR_OK;
+}
+
+/* From a step of a rank that is alone to one of all of them. */
+static void predict(struct plan *plan)
+{
+    struct pretrain_timing *timing = &plan->timing;
+    struct prediction *prediction = &plan->prediction;
+    const struct forecast_measured measured = {.images = plan->images,
+                                               .passes = timing->step.mean - timing->loss - timing->update,
+                                               .loss_images = plan->images,
+                                               .loss = timing->loss,
+                                               .update = timing->update};
+    if (prediction->shares.ranks == 1) return;
+    forecast_make(&prediction->forecast, &measured, &prediction->shares, &prediction->traffic, &prediction->link);
+    const double more = prediction->forecast.step - timing->step.mean;
+    timing->costs.step += more;
+    timing->step.low += more;
+    timing->step.mean += more;
+    timing->step.high += more;
+}
+
 static int measure_time(struct plan *plan, double seconds, struct error *error)
 {
     struct pretrain *run = &plan->run;
-    int status = pretrain_plan_steps(run, error);
+    int status = open_share(plan, error);
     plan->opening = clock_seconds() - run->began;
     if (!status) status = pretrain_time_views(run, seconds, &plan->views, error);
     const double start = clock_seconds();
     if (!status) status = pretrain_time(run, seconds, 3 * seconds, &plan->timing, error);
-    if (!status) plan_time(plan, clock_seconds() - start);
-    return status;
+    if (status) return status;
+    predict(plan);
+    plan_time(plan, clock_seconds() - start);
+    return SIMCLR_OK;
+}
+
+/* As a run on several processes refuses it. */
+static int refuse_ranks(const struct plan *plan, struct error *error)
+{
+    const struct config *config = plan->run.config;
+    const bool measures = pretrain_has_time(config) || config_is_auto(config, "batch");
+    if (config->ranks == 1 || !measures) return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID,
+                     "--time and --batch auto measure one machine: give --epochs and --batch with --ranks %" PRId64,
+                     config->ranks);
+}
+
+/* A batch of the whole, of which a rank opens a part alone. */
+static int refuse_batch(const struct plan *plan, struct error *error)
+{
+    const struct config *config = plan->run.config;
+    const int64_t images = dataset_count(plan->run.dataset);
+    if (config->ranks == 1 || config->batch <= images) return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID,
+                     "batch is %" PRId64 ", but there are only %" PRId64 " images: choose a smaller batch",
+                     config->batch, images);
 }
 
 static int refuse_time(const struct plan *plan, struct error *error)
@@ -173,7 +244,10 @@ int command_plan(struct session *session, struct error *error)
     struct plan plan = {0};
     pretrain_begin(&plan.run, session);
     int status = check_folder(session, error);
+    if (!status) status = refuse_ranks(&plan, error);
     if (!status) status = pretrain_open_images(&plan.run, error);
+    if (!status) status = prediction_open(&plan.prediction, session, error);
+    if (!status) status = refuse_batch(&plan, error);
     const size_t heap = footprint_heap();
     if (!status) status = pretrain_open_tests(&plan.run, error);
     plan.run.image_bytes += footprint_heap() - heap;

@@ -2,6 +2,7 @@
 #ifndef COMMAND_PLAN_H
 #define COMMAND_PLAN_H
 
+#include "command/prediction.h"
 #include "train/pretrain.h"
 
 struct plan {
@@ -9,12 +10,14 @@ struct plan {
     struct model_config model;
     struct footprint peak;
     struct footprint_totals network;
-    size_t limit;    /* bytes that the run may take */
-    size_t beside;   /* of the peak: what the planner of steps does not count */
+    size_t limit;  /* bytes that the run may take */
+    size_t beside; /* of the peak: what the planner of steps does not count */
+    struct prediction prediction;
+    int images;      /* of a step that is timed: a rank's, or all */
     int64_t largest; /* batch that fits; 0: not even two images */
     struct pace views;
-    struct pretrain_timing timing;
-    double opening; /* seconds before the first step */
+    struct pretrain_timing timing; /* its step is that of all ranks, where there are several */
+    double opening;                /* seconds before the first step */
     struct budget_choice choice;
     int64_t steps;             /* in all */
     double seconds, low, high; /* of the whole; low and high NaN where they are not known */

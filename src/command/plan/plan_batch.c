@@ -4,7 +4,7 @@
 struct search {
     struct pretrain *run;
     size_t limit;
-    int64_t unit; /* images: batches are so many of them, groups of batch norm */
+    int64_t unit; /* images: batches are so many of them, a group of batch norm for each rank */
 };
 
 static int ask(const struct search *search, int64_t units, bool *fits, struct error *error)
@@ -19,9 +19,9 @@ static int ask(const struct search *search, int64_t units, bool *fits, struct er
 
 int plan_largest_batch(struct pretrain *run, int64_t most, size_t limit, int64_t *out, struct error *error)
 {
-    const int64_t group = run->config->batch_norm_images;
-    const struct search search = {run, limit, group > 0 ? group : 1};
-    const int64_t least = group > 0 ? 1 : 2;          /* in units, as the following */
+    const int64_t group = run->config->batch_norm_images, ranks = run->config->ranks;
+    const struct search search = {run, limit, (group > 0 ? group : 1) * ranks};
+    const int64_t least = search.unit > 1 ? 1 : 2;    /* in units, as the following */
     int64_t low = most / search.unit, high = low + 1; /* at last: low fits, high does not */
     bool fits = false;
     int status;

@@ -39,9 +39,9 @@ static void print_memory(const struct session *session, const struct plan *plan)
 static void print_speed(const struct session *session, const struct plan *plan)
 {
     const struct pace *step = &plan->timing.step;
-    const double views = 2.0 * (double)plan->run.config->batch;
+    const double views = 2.0 * (double)plan->run.config->batch, made = 2.0 * plan->images;
     session_print(session, "%-12s %.0f views/s made, by all threads (%" PRId64 " batches timed)\n", "views",
-                  views / plan->views.mean, plan->views.count);
+                  made / plan->views.mean, plan->views.count);
     session_print(session, "%-12s %.0f views/s, %.3g s a step", "training", views / step->mean, step->mean);
     if (isfinite(step->low)) session_print(session, " [%.3g, %.3g]", step->low, step->high);
     session_print(session, ", %.0f %% of it waiting for views (%" PRId64 " steps timed)\n",
@@ -78,6 +78,7 @@ static void print_plan(const struct session *session, const struct plan *plan)
     if (!plan->timed) return;
     print_speed(session, plan);
     print_time(session, plan);
+    if (plan->prediction.shares.ranks > 1) prediction_print(session, &plan->prediction);
 }
 
 /* ---- as JSON ---- */
@@ -96,8 +97,8 @@ static void json_memory(struct text *json, const struct plan *plan)
 static void json_time(struct text *json, const struct plan *plan)
 {
     const struct pretrain_timing *timing = &plan->timing;
-    const double views = 2.0 * (double)plan->run.config->batch;
-    text_json_number(json, "loader_views_per_second", views / plan->views.mean);
+    const double views = 2.0 * (double)plan->run.config->batch, made = 2.0 * plan->images;
+    text_json_number(json, "loader_views_per_second", made / plan->views.mean);
     text_json_number(json, "views_per_second", views / timing->step.mean);
     text_json_number(json, "step_seconds", timing->step.mean);
     text_json_number(json, "step_seconds_low", timing->step.low);
@@ -132,6 +133,7 @@ static int print_json(const struct session *session, const struct plan *plan, st
     if (plan->timed) {
         text_json_integer(&json, "steps_per_epoch", plan->run.steps_per_epoch);
         json_time(&json, plan);
+        if (plan->prediction.shares.ranks > 1) prediction_json(&json, &plan->prediction);
     }
     text_json_close_object(&json);
     const int status = session_print_json(session, &json, error);
