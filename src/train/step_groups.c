@@ -21,7 +21,7 @@ int step_groups_share(struct step *step, const struct step_config *config, struc
     groups->grouping = (struct grouping){images.count, images.count / own.count, config->group_shuffle};
     if (groups->all == 1 || shares.ranks == 1) return SIMCLR_OK;
     if (config->group_shuffle)
-        return error_set(error, SIMCLR_UNSUPPORTED, "--batch-norm-shuffle runs on one rank; this run has %d",
+        return error_set(error, SIMCLR_INVALID, "--batch-norm-shuffle runs on one rank; this run has %d: leave it out",
                          shares.ranks);
     if (shares.ranks <= groups->all || !config->communicator) return SIMCLR_OK;
     return communicator_split(config->communicator, own.first, &groups->sharing, error);

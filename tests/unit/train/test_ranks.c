@@ -24,6 +24,12 @@ struct setting {
     int group; /* images that share batch-norm statistics; 0: all */
 };
 
+/* What goes wrong in it. */
+struct fault {
+    int spoiled; /* this image, counted from 1, has a NaN in the first step; 0: none */
+    int failing; /* this rank, counted from 1, has no views in the second step; 0: none */
+};
+
 static struct shares shares_in(const struct setting *setting)
 {
     return (struct shares){setting->images, setting->group > 0 ? setting->group : setting->images, setting->ranks};
@@ -32,12 +38,15 @@ static struct shares shares_in(const struct setting *setting)
 /* What it left. Rows of z and d_z are in the order of the whole batch, of the first step; the rest is rank 0's. */
 struct outcome {
     struct setting setting;
+    struct fault fault;
     struct step_report reports[STEPS];
     float *z, *d_z, *gradients, *weights, *buffers, *momentum;
     size_t weight_count, buffer_count;
     char wrong[200];                  /* the first failure of any rank */
     double motion[TENSORS_MAX];       /* of each tensor: the norms of its momentum after each step, added up */
     uint64_t weights_hash[RANKS_MAX]; /* of each rank */
+    int skipped[RANKS_MAX];           /* steps, of each rank */
+    int status[RANKS_MAX];            /* of each rank's last step */
 };
 
 /* ---- one rank --------------------------------------------------------------------------------------------------- */
@@ -50,8 +59,10 @@ static float pixel(int row, size_t at, int step)
 }
 
 /* A group of the rank's after the other. */
-static void fill_views(const struct step *step, char *views, struct share own, int images, int number)
+static void fill_views(const struct step *step, char *views, struct share own, const struct outcome *outcome,
+                       int number)
 {
+    const int images = outcome->setting.images, spoiled = number == 0 ? outcome->fault.spoiled - 1 : -1;
     const size_t values = 3 * SIZE * SIZE, bytes = network_image_bytes(step->network);
     const int size = own.count / step->groups.count;
     float *canonical = malloc(2 * (size_t)size * values * sizeof *canonical);
@@ -59,6 +70,7 @@ static void fill_views(const struct step *step, char *views, struct share own, i
         for (int r = 0; r < 2 * size; r++) {
             const int row = r / size * images + own.first + group * size + r % size;
             for (size_t i = 0; i < values; i++) canonical[(size_t)r * values + i] = pixel(row, i, number);
+            if (row == spoiled) canonical[(size_t)r * values + 5] = NAN;
         }
         network_write_images(step->network, views + (size_t)group * bytes, canonical);
     }
@@ -112,9 +124,10 @@ static int train(struct outcome *outcome, struct step *step, struct share own, i
     void *views = memory_allocate((size_t)step->groups.count * network_image_bytes(step->network));
     int status = SIMCLR_OK;
     for (int s = 0; !status && s < setting->steps; s++) {
-        struct step_report report;
-        fill_views(step, views, own, setting->images, s);
-        const struct batch batch = {.count = own.count, .views = views};
+        struct step_report report = {0};
+        fill_views(step, views, own, outcome, s);
+        const bool fails = s == 1 && rank == outcome->fault.failing - 1; /* by a batch that it cannot take */
+        const struct batch batch = {.count = fails ? 1 : own.count, .views = views};
         step_forward(step, &batch);
         step_loss(step);
         if (s == 0) read_rows(outcome, step, own);
@@ -122,6 +135,7 @@ static int train(struct outcome *outcome, struct step *step, struct share own, i
         if (s == 0 && rank == 0)
             outcome->gradients = keep(step->model->parameters.gradients, step->model->parameters.weight_count);
         status = step_update(step, &report, error);
+        outcome->skipped[rank] += report.skipped;
         if (rank == 0) outcome->reports[s] = report;
         if (rank == 0) add_motion(outcome, step);
     }
@@ -184,7 +198,8 @@ static void rank_body(struct communicator *communicator, void *context)
         const struct shares shares = shares_in(&outcome->setting);
         status = train(outcome, &step, shares_of(&shares, rank), rank, &error);
     }
-    if (!status) leave(outcome, &step, rank);
+    outcome->status[rank] = status;
+    if (!status || outcome->fault.failing) leave(outcome, &step, rank);
     if (status && rank == 0) snprintf(outcome->wrong, sizeof outcome->wrong, "%.190s", error.text);
     step_close(&step);
     model_destroy(&model);
@@ -192,15 +207,20 @@ static void rank_body(struct communicator *communicator, void *context)
     pool_destroy(&pool);
 }
 
-static struct outcome run(struct setting setting)
+static struct outcome run_with(struct setting setting, struct fault fault)
 {
-    struct outcome outcome = {.setting = setting};
+    struct outcome outcome = {.setting = setting, .fault = fault};
     const size_t rows = 2 * (size_t)setting.images * DIM;
     outcome.z = calloc(rows, sizeof(float));
     outcome.d_z = calloc(rows, sizeof(float));
     comm_threads_run(setting.ranks, rank_body, &outcome);
-    if (outcome.wrong[0]) fail_msg("%s", outcome.wrong);
+    if (outcome.wrong[0] && !fault.failing) fail_msg("%s", outcome.wrong);
     return outcome;
+}
+
+static struct outcome run(struct setting setting)
+{
+    return run_with(setting, (struct fault){0});
 }
 
 static void free_outcome(struct outcome *outcome)
@@ -379,9 +399,52 @@ static void groups_are_the_same_on_any_ranks(void **state)
     check(setting, 8, 8, float32);
 }
 
+/* A NaN in an image of one rank: all skip the step, and go on as one rank goes on that has met it. */
+static void a_nan_of_one_rank_is_skipped_by_all(void **state)
+{
+    (void)state;
+    for (int group = 0; group <= 8; group += 8) {
+        const struct setting alone = {"ref", DTYPE_F64, 18, 24, 1, 2, group};
+        struct setting shared = alone;
+        shared.ranks = 3;
+        const struct fault fault = {.spoiled = 20};
+        struct outcome want = run_with(alone, fault), got = run_with(shared, fault);
+        assert_true(got.reports[0].skipped && want.reports[0].skipped);
+        assert_false(got.reports[1].skipped || want.reports[1].skipped);
+        for (int r = 0; r < shared.ranks; r++) assert_int_equal(got.skipped[r], 1);
+        for (int r = 1; r < shared.ranks; r++) assert_true(got.weights_hash[r] == got.weights_hash[0]);
+        check_tensor("a NaN of one rank", "weights", got.weights, want.weights, want.weight_count, 4e-7);
+        check_tensor("a NaN of one rank", "statistics", got.buffers, want.buffers, want.buffer_count, 4e-7);
+        free_outcome(&got);
+        free_outcome(&want);
+    }
+}
+
+/* A rank whose views cannot be made takes all out of the step, with its sentence, and the models stay as they were. */
+static void a_rank_that_fails_ends_the_step_of_all(void **state)
+{
+    (void)state;
+    struct setting setting = {"ref", DTYPE_F64, 18, 24, 3, 1, 4};
+    struct outcome before = run(setting);
+    setting.steps = 2;
+    for (int failing = 1; failing <= 3; failing += 2) {
+        struct outcome after = run_with(setting, (struct fault){.failing = failing});
+        for (int r = 0; r < setting.ranks; r++) {
+            assert_int_equal(after.status[r], SIMCLR_INVALID);
+            assert_true(after.weights_hash[r] == before.weights_hash[r]);
+        }
+        assert_non_null(strstr(after.wrong, "a batch of 1 images where groups of 4 are wanted"));
+        assert_true((strstr(after.wrong, "rank 2 on ") != NULL) == (failing == 3));
+        free_outcome(&after);
+    }
+    free_outcome(&before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rank_that_fails_ends_the_step_of_all),
+        cmocka_unit_test(a_nan_of_one_rank_is_skipped_by_all),
         cmocka_unit_test(resnet_18_is_the_same_on_any_ranks),
         cmocka_unit_test(resnet_50_is_the_same_on_any_ranks),
         cmocka_unit_test(one_image_a_rank),
