@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "export/form.h"
 #include "run/outputs.h"
@@ -23,17 +23,22 @@ static const struct export_form *find_form(const char *name)
     return NULL;
 }
 
+/* The file gets its name by a rename, which would put it in the place of a device. */
+static int check_file(const char *path, struct error *error)
+{
+    struct stat info;
+    if (stat(path, &info) != 0 || S_ISREG(info.st_mode)) return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID, "%s: is a %s, and a file is to be made: give another --out", path,
+                     S_ISDIR(info.st_mode) ? "folder" : "device or a pipe");
+}
+
 /* Nothing is made in the place of what is read, or of anybody's. */
 static int check_place(const struct session *session, const struct export_form *form, struct error *error)
 {
     const struct config *config = session->config;
     const int status = outputs_check(config, "out", config->out, error);
     if (status) return status;
-    if (form->file)
-        return file_is_folder(config->out)
-                   ? error_set(error, SIMCLR_INVALID, "%s: is a folder, and a file is to be made: give another --out",
-                               config->out)
-                   : SIMCLR_OK;
+    if (form->file) return check_file(config->out, error);
     return outputs_check_folder(config, "out", config->out, error) ? error->status
                                                                    : staging_check_folder(config->out, error);
 }

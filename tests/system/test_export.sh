@@ -114,6 +114,9 @@ check 2 '^$' 'would write over plain, from which --checkpoint is read' "$simclr"
 check 2 '^$' 'would write over plain, from which --checkpoint is read' "$simclr" export plain/model.safetensors --out plain
 check 2 '^$' 'other/notes.txt: is a file, and a folder is to be made' "$simclr" export run --out other/notes.txt
 check 2 '^$' 'other: is a folder, and a file is to be made' "$simclr" export run --format onnx --out other
+mkfifo pipe
+check 2 '^$' 'pipe: is a device or a pipe, and a file is to be made' "$simclr" export run --format onnx --out pipe
+true_that "a pipe stays one" test -p pipe
 check 2 '^$' 'would write over cifar.safetensors, which is read as --checkpoint' "$simclr" export cifar.safetensors --format onnx --out cifar.safetensors
 check 1 '^$' 'nowhere is no folder: make it first' "$simclr" export run --out nowhere/plain
 check 2 '^$' '--license a b: give an identifier' "$simclr" export run --out new --license "a b"
