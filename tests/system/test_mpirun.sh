@@ -3,7 +3,7 @@
 # ranks, ranks that die or stop, and what is refused. What needs no mpirun comes first.
 build=$(realpath "$2")
 source tests/system/check.sh
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in containers there is nobody else
+source "$tests/mpirun.sh"
 tiny=(--data synthetic --synthetic-images 64 --depth 18 --width 1/8 --image-size 16 --batch 16 --seed 5 --threads 1 --log-every 1 --precision float32)
 quick=("${tiny[@]}" --epochs 3 --knn-every 2 --knn-images 32 --diagnostics-images 32)
 long=("${tiny[@]}" --synthetic-images 4096 --epochs 100000 --save-every 1000 --knn-every 0 --diagnostics-images 0)
@@ -23,14 +23,11 @@ check 0 '' '' env OMPI_COMM_WORLD_SIZE=1 "$simclr" pretrain "${quick[@]}" --out 
 check 0 '' '' env OMPI_COMM_WORLD_SIZE=2 "$simclr" pretrain "${quick[@]}" --communicator single --out single
 true_that "the program needs no MPI" bash -c "! ldd '$simclr' | grep -qi 'mpi'"
 
-if [ ! -e "$build/libsimclr-openmpi.so" ]; then
-    skip "runs on several processes" "this build has no libsimclr-openmpi.so"
-    finish
-elif ! command -v mpirun >/dev/null || ! mpirun --version 2>/dev/null | grep -q 'Open MPI'; then
-    skip "runs on several processes" "there is no mpirun of Open MPI"
+reason=$(no_mpirun)
+if [ -n "$reason" ]; then
+    skip "runs on several processes" "$reason"
     finish
 fi
-ranks() { local n=$1; shift; mpirun --oversubscribe -n "$n" "$@"; }
 
 # ---- the same run ----
 # near FOLDER FOLDER ALLOWED: losses and norms of each step.
@@ -86,36 +83,6 @@ check 0 '' '' ranks 3 "$simclr" pretrain "${quick[@]}" --out ranks.3
 cd ..
 same again/ranks.3/checkpoints/step-00000012.safetensors ranks.3/checkpoints/step-00000012.safetensors
 true_that "the newest checkpoint is there" test -s ranks.3/checkpoints/step-00000012.safetensors
-
-# start FOLDER N options...: in the background, until it has logged three steps. $pid is mpirun's.
-start() {
-    local folder=$1 n=$2
-    shift 2
-    touch out err
-    mpirun --oversubscribe -n "$n" "$simclr" pretrain "$@" --out "$folder" >out 2>err </dev/null &
-    pid=$!
-    for _ in $(seq 3000); do
-        [ -e "$folder/metrics.jsonl" ] && [ "$(grep -c train/loss "$folder/metrics.jsonl")" -ge "${steps:-3}" ] && return
-        kill -0 $pid 2>/dev/null || break
-        sleep 0.01
-    done
-    fail "$folder did not start: $(tail -n 3 err)"
-}
-# ends CODE SENTENCE SECONDS: mpirun does, and no rank is left.
-ends() {
-    local code=0 left
-    for _ in $(seq $(($3 * 100))); do kill -0 $pid 2>/dev/null || break; sleep 0.01; done
-    if kill -0 $pid 2>/dev/null; then fail "$2: still there after $3 s"; kill -KILL $pid; fi
-    wait $pid || code=$?
-    checks=$((checks + 1))
-    [ "$1" = any ] && [ $code -ne 0 ] && [ $code -ne 75 ] && code=any
-    [ "$code" = "$1" ] || fail "$2: exit $code, not $1: $(tail -n 3 err)"
-    checks=$((checks + 1))
-    for _ in $(seq 1500); do left=$(pgrep -f -- "--out $4\$" || true); [ -z "$left" ] && return; sleep 0.01; done
-    fail "$2: ranks are left: $left"
-    kill -KILL $left
-}
-children() { pgrep -P "$1"; }
 
 for to in mpirun one all; do
     start usr1.$to 3 "${long[@]}"
@@ -185,7 +152,6 @@ has_rank() { grep -qE 'rank [02] of 3 on .* has waited 2 s for the others' err; 
 true_that "those that live name themselves" has_rank
 
 # ---- what differs between ranks ----
-two() { mpirun --oversubscribe -n 1 $1 "$simclr" pretrain $2 : -n 1 $3 "$simclr" pretrain $4; }
 base="--data synthetic --synthetic-images 64 --depth 18 --width 1/8 --image-size 16 --batch 16 --epochs 1 --threads 1 --out differ"
 check 2 '' 'rank 1 on .* has a version or options that differ' two "" "$base" "" "$base --seed 7"
 true_that "said once" test "$(grep -c 'has a version or options' err)" -eq 1

@@ -59,21 +59,28 @@ static void give_up(const struct mpi *mpi, const char *what)
     end_run(mpi, EXIT_FAILED);
 }
 
+/* A rank that did not run itself for a while (SIGSTOP, a debugger) is not one that has waited: no pause of ours is
+ * nearly as long. */
+static const double LONGEST_GAP = 0.5;
+
 static void wait_for(const struct mpi *mpi, MPI_Request *request, const char *what)
 {
-    double until = 0;
+    double until = 0, before = 0;
     long pause = SHORTEST_NS;
     for (int tries = 0;; tries++) {
         int done = 0;
         MPI_Test(request, &done, MPI_STATUS_IGNORE);
         if (done) return;
         if (tries < SPINS) continue;
-        if (tries == SPINS) until = seconds_now() + mpi->communicator.patience;
+        const double now = seconds_now();
+        if (tries == SPINS) until = now + mpi->communicator.patience;
+        if (tries > SPINS && now - before > LONGEST_GAP) until += now - before;
+        before = now;
         if (tries < SPINS + YIELDS) {
             sched_yield();
             continue;
         }
-        if (seconds_now() > until) give_up(mpi, what);
+        if (now > until) give_up(mpi, what);
         const struct timespec rest = {0, pause};
         nanosleep(&rest, NULL);
         if (pause < LONGEST_NS) pause += pause / 4;
