@@ -90,6 +90,9 @@ COMMANDS = [
             ["a/audit.csv", "a/groups.csv", "a/keep.txt", "a/remove.txt", "a/audit.html"], environment={"SIMCLR_CACHE": "cache"}),
     Command("subset", ["embed", "--checkpoint", "done/exported/encoder.safetensors", "--data", "data", "--subset", "labelled.txt", "--out", "f.npy"] + JUDGE,
             ["stdout", "f.*"]),
+    Command("export", ["export", "done", "--out", "handed"], ["stdout", "handed/*"]),
+    Command("export-onnx", ["export", "done", "--format", "onnx", "--out", "m.onnx"], ["stdout", "m.onnx"]),
+    Command("import", ["import", "handed-on/model.safetensors", "--out", "imported.safetensors"], ["stdout", "imported.safetensors"]),
     Command("pack", ["data", "pack", "data", "--out", "packed", "--shard-images", "5", "--threads", "1"], ["packed/*"]),
     Command("pack-raw", ["data", "pack", "data", "--format", "raw", "--out", "packed", "--threads", "1"], ["packed/*.pack"]),
     Command("info", ["data", "info", "data", "--seconds", "0", "--threads", "1"], ["stdout"]),
@@ -130,6 +133,7 @@ def make_inputs(folder, simclr):
     run("pretrain", "--data", "data", "--out", "run", "--epochs", "2", *TRAIN)
     shutil.copytree(f"{folder}/run", f"{folder}/done")
     run("evaluate", "done", "--data", "data", "--out", "taught", "--protocols", "linear", "--iterations", "5", "--no-controls", *JUDGE)
+    run("export", "done", "--out", "handed-on")
     # as if it had been killed in its second epoch
     shutil.rmtree(f"{folder}/run/exported")
     for name in os.listdir(f"{folder}/run/checkpoints"):
@@ -265,6 +269,7 @@ class Sweep:
         wrong = []
         for top, folders, names in os.walk(folder):
             folders[:] = [name for name in folders if not os.path.islink(f"{top}/{name}")]
+            wrong += [f"{name} has stayed" for name in folders if re.search(r"\.tmp-\d+-\d+$", name)]
             for name in names:
                 path = f"{top}/{name}"
                 if os.path.islink(path):
