@@ -1,5 +1,6 @@
 # mpirun.sh -- sourced after check.sh by the scripts whose runs have several processes, by a real mpirun of Open MPI.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in containers there is nobody else
+export TMPDIR=$work # where mpirun has its own files: two in one folder take it away from each other as they end
 
 # Why they cannot run here; nothing where they can.
 no_mpirun() {
