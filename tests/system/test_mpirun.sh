@@ -97,30 +97,6 @@ for to in mpirun one all; do
     true_that "SIGUSR1 to $to: a checkpoint" ls usr1.$to/checkpoints/step-*.safetensors >/dev/null
 done
 
-# Stopped and gone on with, on as many ranks: the bytes of the run that was not.
-mkdir stopped && cd stopped
-slow=("${tiny[@]}" --epochs 12 --save-every 1 --keep 2 --knn-every 0 --diagnostics-images 0)
-check 0 '' '' ranks 3 "$simclr" pretrain "${slow[@]}" --out whole
-mkdir parts && cd parts
-code=75 rounds=0
-while [ $code -eq 75 ] && [ $rounds -lt 30 ]; do
-    rounds=$((rounds + 1)) steps=$((rounds * 6))
-    mpirun --oversubscribe -n 3 "$simclr" pretrain "${slow[@]}" --out whole >out 2>err </dev/null &
-    pid=$!
-    for _ in $(seq 2000); do
-        [ -e whole/metrics.jsonl ] && [ "$(grep -c train/loss whole/metrics.jsonl)" -ge $steps ] && break
-        kill -0 $pid 2>/dev/null || break
-        sleep 0.005
-    done
-    kill -USR1 $pid 2>/dev/null
-    code=0
-    wait $pid || code=$?
-done
-cd ../..
-checks=$((checks + 1))
-[ $code -eq 0 ] && [ $rounds -gt 2 ] || fail "a run stopped on its way ended with $code after $rounds rounds: $(tail -n 3 stopped/parts/err)"
-same stopped/whole/exported/encoder.safetensors stopped/parts/whole/exported/encoder.safetensors
-
 # ---- another number of ranks: the first step after the change is what one rank makes of it ----
 many=("${tiny[@]}" --save-every 1 --keep 99 --knn-every 0 --diagnostics-images 0)
 check 0 '' '' ranks 4 "$simclr" pretrain "${many[@]}" --epochs 1 --warmup-epochs 1 --out changing

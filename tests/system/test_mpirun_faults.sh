@@ -41,7 +41,7 @@ interrupted() {
         *:0) ;; # it came too early or too late
         KILL:75) fail "$signal after $wait_ms ms: 75 says that the run was asked to stop" ;;
         KILL:*) ;;
-        *:75) ;;
+        *:75) stops=$((stops + 1)) ;;
         *:$((128 + $(kill -l "$signal")))) [ ! -s run/metrics.jsonl ] || [ $wait_ms -lt 500 ] || fail "$signal after $wait_ms ms ended a rank: $(tail -n 3 err)" ;;
         *) fail "$signal after $wait_ms ms: exit $code: $(tail -n 5 err)" ;;
         esac
@@ -56,9 +56,11 @@ interrupted() {
     same "whole/run/$last" "$name/run/$last"
     same whole/run/exported/encoder.safetensors "$name/run/exported/encoder.safetensors"
 }
+stops=0
 interrupted killed KILL
 interrupted asked USR1
 interrupted ended TERM
+true_that "some of the signals stopped a run on its way" test $stops -gt 0
 
 # ---- SIGTERM to one rank, and to all ----------------------------------------------------------------------------------------
 for to in one all; do
