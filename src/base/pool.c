@@ -237,7 +237,8 @@ static int start_workers(struct pool *pool, struct error *error)
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failure != 0)
-        return error_set(error, SIMCLR_NO_MEMORY, "cannot start thread %d of %d (%s): ask for fewer with --threads",
+        return error_set(error, SIMCLR_NO_MEMORY,
+                         "cannot start thread %d of %d (%s): free some memory, or ask for fewer with --threads",
                          pool->started + 2, pool->threads, strerror(failure));
     return SIMCLR_OK;
 }

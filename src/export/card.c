@@ -134,6 +134,7 @@ static void add_evaluation(struct text *text, const struct export_subject *subje
     for (int place = 0; place < EXPORT_PLACES && !found; place++) {
         struct error error = {0};
         char *path = export_place(subject->path, place, "evaluation.json");
+        text->failed |= !path;
         if (path && file_exists(path) && judged_read(&judged, path, &error))
             log_warning(log, "%s: left out of the model card", error.text);
         memory_free(path);
@@ -156,6 +157,7 @@ static void add_setting(struct text *text, const struct config *config, const ch
 {
     const struct option_row *row = option_find(name, COMMAND_PRETRAIN);
     char *value = row ? config_value(config, row) : NULL;
+    text->failed |= row && !value;
     if (value && value[0]) text_add(text, "| %s | %s |\n", name, value);
     memory_free(value);
 }
@@ -177,10 +179,11 @@ static void add_training(struct text *text, const struct export_subject *subject
     if (origin->images_seen > 0) text_add(text, "| images seen | %" PRId64 " |\n", origin->images_seen);
     text_add(text, "| seed | %" PRIu64 " |\n", origin->seed);
     /* a training with labels has other settings, and what it started from is not in its checkpoint */
-    if (origin->recipe && subject->model->config.classes == 0 &&
-        config_create(&config, COMMAND_PRETRAIN, NULL) == SIMCLR_OK &&
-        config_parse_recipe(config, origin->recipe, strlen(origin->recipe), "checkpoint", 1, NULL) == SIMCLR_OK)
-        for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) add_setting(text, config, settings[i]);
+    if (!origin->recipe || subject->model->config.classes > 0) return;
+    int status = config_create(&config, COMMAND_PRETRAIN, NULL);
+    if (!status) status = config_parse_recipe(config, origin->recipe, strlen(origin->recipe), "checkpoint", 1, NULL);
+    text->failed |= status == SIMCLR_NO_MEMORY; /* other words than ours are of another version: without them */
+    for (size_t i = 0; !status && i < sizeof settings / sizeof *settings; i++) add_setting(text, config, settings[i]);
     config_destroy(&config);
 }
 

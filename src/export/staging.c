@@ -31,12 +31,14 @@ static void staging_free(struct staging *staging)
 
 /* ---- what is removed ---- */
 
-/* Of a file that exports have. */
+/* Of files that exports have. */
+static const char *const own_names[] = {"model.safetensors", "config.json", "README.md", "model.py", "model.onnx"};
+enum { OWN_NAMES = sizeof own_names / sizeof *own_names };
+
 static bool is_own_name(const char *name)
 {
-    static const char *const names[] = {"model.safetensors", "config.json", "README.md", "model.py", "model.onnx"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0) return true;
+    for (size_t i = 0; i < OWN_NAMES; i++)
+        if (strcmp(name, own_names[i]) == 0) return true;
     return false;
 }
 
@@ -61,11 +63,25 @@ static void remove_python_cache(const char *folder)
     memory_free(path);
 }
 
+/* What can be removed without memory for a list. */
+static void remove_own_names(const char *path)
+{
+    const int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0) return;
+    for (size_t i = 0; i < OWN_NAMES; i++) unlinkat(folder, own_names[i], 0);
+    close(folder);
+    rmdir(path);
+}
+
 /* Removes a folder with the files of an export in it. Others stay, and so does it. */
 static void remove_folder(const char *path)
 {
     struct file_list files;
-    if (file_list_folder(path, &files, NULL)) return;
+    if (rmdir(path) == 0) return;
+    if (file_list_folder(path, &files, NULL)) {
+        remove_own_names(path);
+        return;
+    }
     for (size_t i = 0; i < files.count; i++)
         if (is_own_name(files.names[i]) || file_is_temporary(files.names[i])) remove_file(path, files.names[i]);
     file_list_free(&files);

@@ -32,7 +32,8 @@ static void apply_options(const struct session *session, struct model *model, st
 
 /* ---- a checkpoint ---------------------------------------------------------------------------------------------- */
 
-static void policy_of_checkpoint(const struct checkpoint *checkpoint, struct view_policy *policy)
+/* The one failure is memory: a recipe with words of another version says nothing of the filter. */
+static int policy_of_checkpoint(const struct checkpoint *checkpoint, struct view_policy *policy, struct error *error)
 {
     const struct checkpoint_state *state = checkpoint_state(checkpoint);
     *policy = view_policy_default(checkpoint_model_config(checkpoint)->image_size);
@@ -42,10 +43,16 @@ static void policy_of_checkpoint(const struct checkpoint *checkpoint, struct vie
         policy->std[i] = (double)state->std[i];
     }
     struct config *config;
-    if (state->config_yaml == NULL || config_create(&config, COMMAND_PRETRAIN, NULL) != SIMCLR_OK) return;
-    if (config_parse_recipe(config, state->config_yaml, strlen(state->config_yaml), "checkpoint", 1, NULL) == SIMCLR_OK)
-        policy->filter = strcmp(config->crop_filter, "bilinear") == 0 ? RESAMPLE_BILINEAR : RESAMPLE_BICUBIC;
+    struct error failure;
+    if (state->config_yaml == NULL) return SIMCLR_OK;
+    int status = config_create(&config, COMMAND_PRETRAIN, error);
+    if (status) return status;
+    status = config_parse_recipe(config, state->config_yaml, strlen(state->config_yaml), "checkpoint", 1, &failure);
+    if (!status) policy->filter = strcmp(config->crop_filter, "bilinear") == 0 ? RESAMPLE_BILINEAR : RESAMPLE_BICUBIC;
     config_destroy(&config);
+    if (status != SIMCLR_NO_MEMORY) return SIMCLR_OK;
+    if (error) *error = failure;
+    return status;
 }
 
 static int from_checkpoint(const struct session *session, const struct checkpoint *checkpoint, struct model **out,
@@ -53,8 +60,8 @@ static int from_checkpoint(const struct session *session, const struct checkpoin
 {
     int status = model_create(out, checkpoint_model_config(checkpoint), session->backend, 0, error);
     if (status == SIMCLR_OK) status = checkpoint_restore(checkpoint, *out, NULL, false, error);
+    if (status == SIMCLR_OK) status = policy_of_checkpoint(checkpoint, policy, error);
     if (status != SIMCLR_OK) return status;
-    policy_of_checkpoint(checkpoint, policy);
     log_info(&session->log, "encoder: %s, trained for %lld steps (epoch %lld)", model_title(&(*out)->config).text,
              (long long)checkpoint_state(checkpoint)->step, (long long)checkpoint_state(checkpoint)->epoch);
     return SIMCLR_OK;
@@ -222,7 +229,7 @@ int model_open_average(struct session *session, const char *path, struct model *
     if (!status && found.checkpoint && checkpoint_state(found.checkpoint)->ema > 0) {
         status = model_create(out, checkpoint_model_config(found.checkpoint), session->backend, 0, error);
         if (!status) status = checkpoint_restore_average(found.checkpoint, *out, false, error);
-        policy_of_checkpoint(found.checkpoint, policy);
+        if (!status) status = policy_of_checkpoint(found.checkpoint, policy, error);
     }
     found_close(&found);
     if (status) model_destroy(out);
@@ -276,7 +283,7 @@ static int compare_input(const struct session *session, const struct found *foun
     bool known = true;
     int size = policy->size, status = SIMCLR_OK;
     if (found->checkpoint)
-        policy_of_checkpoint(found->checkpoint, &theirs);
+        status = policy_of_checkpoint(found->checkpoint, &theirs, error);
     else
         status = exported_config_read(found->path, &size, &theirs, &known, error);
     if (status) return status;
@@ -322,7 +329,7 @@ static int find_input(struct model_imported *out, const struct session *session,
     out->input_known = true;
     if (found->checkpoint) {
         out->config.image_size = checkpoint_model_config(found->checkpoint)->image_size;
-        policy_of_checkpoint(found->checkpoint, &out->policy);
+        status = policy_of_checkpoint(found->checkpoint, &out->policy, error);
     } else {
         status = exported_config_read(found->path, &out->config.image_size, &out->policy, &out->input_known, error);
     }

@@ -16,7 +16,7 @@ import argparse, collections, concurrent.futures, glob, hashlib, json, os, re, s
 
 TINY = ["--depth", "18", "--width", "1/8", "--image-size", "8", "--threads", "1"]
 TRAIN = TINY + ["--batch", "8", "--workers", "0", "--knn-every", "1", "--knn-images", "8", "--diagnostics-images", "4",
-                "--log-every", "1", "--seed", "3"]
+                "--log-every", "1", "--seed", "3", "--crop-filter", "bilinear"] # a filter that is not the default: encoders keep it
 JUDGE = ["--threads", "1", "--workers", "0"]
 # kind of call: how it fails
 FAULTS = {
@@ -64,7 +64,7 @@ COMMANDS = [
     Command("linear", ["linear", "--checkpoint", "done", "--data", "data", "--json", "--iterations", "5"] + JUDGE, ["stdout"]),
     Command("linear-sgd", ["linear", "--checkpoint", "done", "--data", "data", "--json", "--solver", "sgd", "--sgd-epochs", "2", "--augmented-copies", "2",
                            "--predictions", "p.npz"] + JUDGE, ["stdout", "p.npz"]),
-    Command("predict", ["predict", "done", "data/test", "data.tar.gz", "--classifier", "taught", "--format", "jsonl", "--threads", "1"], ["stdout"]),
+    Command("predict", ["predict", "done/exported/encoder.safetensors", "data/test", "data.tar.gz", "--classifier", "taught", "--format", "jsonl", "--threads", "1"], ["stdout"]),
     # views that grow, and averages
     Command("grown", ["pretrain", "--data", "data", "--out", "grown", "--epochs", "1", "--depth", "18", "--width", "1/8", "--threads", "1", "--batch", "8", "--workers", "0",
                       "--knn-every", "1", "--knn-images", "8", "--diagnostics-images", "0", "--log-every", "1", "--ema", "0.5", "--image-size-schedule", "8:0.5,12:0.5"],
@@ -90,9 +90,9 @@ COMMANDS = [
             ["a/audit.csv", "a/groups.csv", "a/keep.txt", "a/remove.txt", "a/audit.html"], environment={"SIMCLR_CACHE": "cache"}),
     Command("subset", ["embed", "--checkpoint", "done/exported/encoder.safetensors", "--data", "data", "--subset", "labelled.txt", "--out", "f.npy"] + JUDGE,
             ["stdout", "f.*"]),
-    Command("export", ["export", "done", "--out", "handed"], ["stdout", "handed/*"]),
-    Command("export-onnx", ["export", "done", "--format", "onnx", "--out", "m.onnx"], ["stdout", "m.onnx"]),
-    Command("import", ["import", "handed-on/model.safetensors", "--out", "imported.safetensors"], ["stdout", "imported.safetensors"]),
+    Command("export", ["export", "done", "--out", "handed"], ["stdout", "handed/*"], kinds=USUAL[:-1]),
+    Command("export-onnx", ["export", "done", "--format", "onnx", "--out", "m.onnx"], ["stdout", "m.onnx"], kinds=USUAL[:-1]),
+    Command("import", ["import", "handed-on/model.safetensors", "--out", "imported.safetensors"], ["stdout", "imported.safetensors"], kinds=USUAL[:-1]),
     Command("pack", ["data", "pack", "data", "--out", "packed", "--shard-images", "5", "--threads", "1"], ["packed/*"]),
     Command("pack-raw", ["data", "pack", "data", "--format", "raw", "--out", "packed", "--threads", "1"], ["packed/*.pack"]),
     Command("info", ["data", "info", "data", "--seconds", "0", "--threads", "1"], ["stdout"]),
