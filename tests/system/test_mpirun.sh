@@ -77,7 +77,7 @@ cp out kept.json
 check 0 '' '' env SIMCLR_CACHE=cache mpirun --oversubscribe -n 2 "$simclr" knn --checkpoint one --data synthetic --synthetic-images 100 --threads 1 --json
 same out kept.json
 
-# ---- the same bytes: again, and stopped on the way ----
+# ---- the same bytes again; stopped on the way: test_mpirun_faults.sh ----
 weights() { sha256sum <"$1/exported/encoder.safetensors"; }
 mkdir again && cd again
 check 0 '' '' ranks 3 "$simclr" pretrain "${quick[@]}" --out ranks.3
