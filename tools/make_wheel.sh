@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# make_wheel.sh BUILD -- a wheel of the Python package that carries libsimclr.so and the program of a build, with the libraries
-# that they need; then the wheel as a user meets it: a new virtual environment without a compiler. ./dev wheel makes the build.
+# make_wheel.sh BUILD [PYTHON] -- a wheel of the Python package that carries libsimclr.so and the program of a build, with the
+# libraries that they need; then the wheel as a user meets it: a new virtual environment without a compiler. ./dev wheel makes
+# the build. PYTHON has torch, for the cases with tensors; without it torch is installed by pip, as Pillow and scikit-learn are.
 set -euo pipefail
 build=$(realpath "$1")
 root=$(cd "$(dirname "$0")/.." && pwd)
-MOST_BYTES=$((10 * 1024 * 1024))
+MOST_BYTES=10000000
 fail() { echo "wheel: $*" >&2; exit 1; }
 
 # ---- tools, from the package index: in a folder of their own ----
@@ -57,5 +58,19 @@ env PATH="$fresh/bin:/nowhere" "$fresh/bin/pip" install -q --disable-pip-version
 loaded=$(cd / && "$fresh/bin/python" -c 'import simclr; print(simclr.library_path())')
 [[ "$loaded" = "$fresh"/* ]] || fail "it uses $loaded, which is not its own"
 [ "$("$fresh/bin/simclr" --version)" = "simclr $(cd / && "$fresh/bin/python" -c 'import simclr; print(simclr.version())')" ] || fail "program and library differ in version"
-(cd / && SIMCLR_CACHE=none "$fresh/bin/python" -B "$root/python/tests/test_simclr.py" "$fresh/bin/simclr") || fail "its tests"
+
+# tests [FOLDER]: those of the package, with the modules of the folder too. What fails, fails the wheel.
+tests() {
+    (cd / && env PATH="$fresh/bin:/nowhere" SIMCLR_CACHE=none ${1:+PYTHONPATH="$1"} \
+        "$fresh/bin/python" -B "$root/python/tests/test_simclr.py" "$fresh/bin/simclr") || fail "its tests"
+}
+tests # with numpy alone
+
+# ---- the same with images of PIL, tensors of torch and pipelines of scikit-learn ----
+folder_of_torch() { "$1" -c 'import pathlib, torch; print(pathlib.Path(torch.__file__).parent.parent)' 2>/dev/null; }
+theirs=$([ -z "${2:-}" ] || folder_of_torch "$2" || true)
+for reader in pillow scikit-learn $([ -n "$theirs" ] || echo torch); do
+    env PATH="$fresh/bin:/nowhere" "$fresh/bin/pip" install -q --disable-pip-version-check "$reader" || echo "wheel: going on without $reader" >&2
+done
+tests "$theirs"
 echo "$wheel: $bytes bytes, installed and tested in $fresh"
