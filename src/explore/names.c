@@ -12,18 +12,38 @@ static const char *name_at(const struct collection *collection, const int64_t *r
     return collection_name(collection, rows ? rows[i] : i);
 }
 
-int names_write(const char *path, const struct collection *collection, const int64_t *rows, int64_t count,
-                struct error *error)
+static bool are_odd(const struct collection *collection, const int64_t *rows, int64_t count)
+{
+    bool odd = false;
+    for (int64_t i = 0; i < count && !odd; i++) odd = lines_need_mark(name_at(collection, rows, i));
+    return odd;
+}
+
+/* head: what stands before the names. */
+static int write_list(const char *path, const char *head, const struct collection *collection, const int64_t *rows,
+                      int64_t count, bool escaped, struct error *error)
 {
     struct text list = {0};
-    bool marked = false;
-    for (int64_t i = 0; i < count && !marked; i++) marked = lines_need_mark(name_at(collection, rows, i));
-    if (marked) text_add(&list, "%s\n", LINES_MARK);
-    for (int64_t i = 0; i < count; i++) lines_add(&list, name_at(collection, rows, i), marked);
+    text_add(&list, "%s", head);
+    for (int64_t i = 0; i < count; i++) lines_add(&list, name_at(collection, rows, i), escaped);
     const int status = list.failed ? error_no_memory(error, "a list of names", list.capacity)
                                    : file_write_atomic(path, list.bytes, list.length, error);
     text_free(&list);
     return status;
+}
+
+int names_write(const char *path, const struct collection *collection, const int64_t *rows, int64_t count,
+                struct error *error)
+{
+    const bool odd = are_odd(collection, rows, count);
+    return write_list(path, odd ? LINES_MARK "\n" : "", collection, rows, count, odd, error);
+}
+
+int names_write_rows(const char *path, const struct collection *collection, bool *escaped, struct error *error)
+{
+    const int64_t count = collection_count(collection);
+    *escaped = are_odd(collection, NULL, count);
+    return write_list(path, "", collection, NULL, count, *escaped, error);
 }
 
 void names_say_escaped(const struct collection *collection, const char *path)
