@@ -14,3 +14,7 @@ simclr_bench(bench_select explore)
 simclr_bench(bench_graph explore)
 simclr_bench(bench_nt_xent backend)
 simclr_bench(bench_groups train)
+# Its ranks are those of the tests: threads.
+simclr_bench(bench_delays train)
+target_sources(bench_delays PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/comm_threads.c)
+target_include_directories(bench_delays PRIVATE ${PROJECT_SOURCE_DIR}/tests)

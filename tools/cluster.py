@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""Trains over 3 and 4 simulated machines, and holds step times and bytes on the wire to what `simclr plan --ranks` says.
+
+usage: tools/cluster.py SIMCLR [--hosts 3,4] [--rates full,1gbit,100mbit] [--images 64] [--steps 12] [-- OPTION...]
+
+Each machine is a network namespace with a name and a folder of its own, and a cable (veth) to a switch (a bridge in one
+more namespace). `tc tbf` limits each cable both ways. Open MPI's mpirun starts the ranks, by `ip netns exec` in the
+place of ssh, one of one thread on each machine. Options behind -- go to simclr.
+
+Nothing of this machine's own network is touched, and all of it is gone afterwards. It needs root, ip, tc and Open MPI.
+Where one of them is missing it says "skipped" and why, and ends with status 77.
+
+The machines share this one's processors: seconds of computing that are predicted count (ranks / processors) times, where
+there are more ranks. Rate and delay of unlimited cables are measured between two of the machines before the runs.
+Printed is a Markdown table. What is off by more than 25 % in time or 10 % in bytes is marked as missed. The exit status
+is 1 where bytes are: what else the machine does changes the time, and not the bytes."""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+
+TIME_MARK, BYTES_MARK = 0.25, 0.10
+SUBNET = "10.77.0"
+# Both ends of a connection: what goes through in a second, and half the time of there and back.
+SERVER = r"""
+import socket, sys
+with socket.create_server(("0.0.0.0", 7777)) as s:
+    print("ready", flush=True)
+    c, _ = s.accept(); c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for _ in range(2000): c.sendall(c.recv(1))
+    left = int(sys.argv[1])
+    while left > 0: left -= len(c.recv(min(left, 1 << 20)))
+    c.sendall(b"x")
+"""
+CLIENT = r"""
+import socket, statistics, sys, time
+c = socket.create_connection((sys.argv[1], 7777)); c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+trips = []
+for _ in range(2000):
+    start = time.perf_counter(); c.sendall(b"x"); c.recv(1); trips.append(time.perf_counter() - start)
+start = time.perf_counter(); c.sendall(bytes(int(sys.argv[2]))); c.recv(1)
+print(int(sys.argv[2]) / (time.perf_counter() - start), statistics.median(trips) / 2)
+"""
+
+
+def skip(reason):
+    print(f"skipped: the simulated cluster: {reason}")
+    sys.exit(77)
+
+
+def run(*command, **options):
+    return subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True, **options).stdout
+
+
+def bits(rate):
+    return {"gbit": 1e9, "mbit": 1e6, "kbit": 1e3}[rate[-4:]] * float(rate[:-4])
+
+
+class Cluster:
+    """Machines h1, h2, ... at a switch. close() takes all of it away, also after a failure half way."""
+
+    def __init__(self, hosts, rate):
+        self.name = f"simclr{os.getpid()}"
+        self.hosts, self.folder, self.made = hosts, pathlib.Path(tempfile.mkdtemp(prefix="simclr-cluster-")), []
+        try:
+            self.build(rate)
+        except BaseException:
+            self.close()
+            raise
+
+    def space(self, name):
+        return f"{self.name}-{name}"
+
+    def inside(self, name, *command):
+        return ["ip", "netns", "exec", self.space(name), *[str(c) for c in command]]
+
+    def add(self, name):
+        run("ip", "netns", "add", self.space(name))
+        self.made.append(self.space(name))
+        run(*self.inside(name, "ip", "link", "set", "lo", "up"))
+
+    def limit(self, name, device, rate):
+        if rate == "full":
+            return
+        # A burst of 4 ms, and at least one large segment; a queue of 100 ms.
+        run(*self.inside(name, "tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", rate,
+                         "burst", max(int(bits(rate) / 8 * 0.004), 70000), "latency", "100ms"))
+
+    def build(self, rate):
+        self.add("switch")
+        run(*self.inside("switch", "ip", "link", "add", "br0", "type", "bridge"))
+        run(*self.inside("switch", "ip", "link", "set", "br0", "up"))
+        for i in range(1, self.hosts + 1):
+            host, port = f"h{i}", f"p{i}"
+            self.add(host)
+            (self.folder / host).mkdir()
+            run("ip", "link", "add", "eth0", "netns", self.space(host), "type", "veth", "peer", "name", port,
+                "netns", self.space("switch"))
+            run(*self.inside(host, "ip", "address", "add", f"{SUBNET}.{i}/24", "dev", "eth0"))
+            run(*self.inside(host, "ip", "link", "set", "eth0", "up"))
+            run(*self.inside("switch", "ip", "link", "set", port, "master", "br0", "up"))
+            self.limit(host, "eth0", rate)
+            self.limit("switch", port, rate)
+        agent = self.folder / "agent"
+        agent.write_text(f"""#!/bin/sh
+# in the place of ssh: agent ADDRESS COMMAND...
+host=h${{1##*.}}; shift
+exec ip netns exec {self.name}-$host unshare --uts sh -c 'hostname '$host'; TMPDIR={self.folder}/'$host'; export TMPDIR; '"$*"
+""")
+        agent.chmod(0o755)
+
+    def received(self):
+        """Bytes that each machine has been sent so far."""
+        return [int(run(*self.inside(f"h{i}", "cat", "/sys/class/net/eth0/statistics/rx_bytes")))
+                for i in range(1, self.hosts + 1)]
+
+    def link(self):
+        """Bytes a second and delay between two of the machines."""
+        size = 200 << 20
+        server = subprocess.Popen(self.inside("h2", sys.executable, "-c", SERVER, str(size)), stdout=subprocess.PIPE, text=True)
+        try:
+            server.stdout.readline()
+            rate, delay = map(float, run(*self.inside("h1", sys.executable, "-c", CLIENT, f"{SUBNET}.2", str(size))).split())
+        finally:
+            server.kill()
+            server.wait()
+        return rate, delay
+
+    def mpirun(self, *command):
+        addresses = ",".join(f"{SUBNET}.{i}:1" for i in range(1, self.hosts + 1))
+        line = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", self.hosts, "--host", addresses,
+                "--mca", "plm_rsh_agent", self.folder / "agent", "--mca", "plm_rsh_no_tree_spawn", "1", "--mca", "pml", "ob1",
+                "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "eth0", "--mca", "oob_tcp_if_include", "eth0",
+                "--mca", "plm", "rsh", *command]
+        text = " ".join(str(c) for c in line)
+        run("unshare", "--uts", "sh", "-c",
+            f"hostname h1; TMPDIR={self.folder}/h1 exec ip netns exec {self.space('h1')} {text}", timeout=900)
+
+    def close(self):
+        for space in self.made:
+            pids = subprocess.run(["ip", "netns", "pids", space], capture_output=True, text=True).stdout.split()
+            for pid in pids:  # only what runs inside this namespace, which is ours
+                try:
+                    os.kill(int(pid), signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        for space in self.made:
+            subprocess.run(["ip", "netns", "delete", space], capture_output=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def train(cluster, simclr, options, batch, steps):
+    """Seconds of each step but the first, which touches memory for the first time; bytes that each machine was sent."""
+    folder = cluster.folder / "run"
+    before = cluster.received()
+    cluster.mpirun(simclr, "pretrain", *options, "--batch", batch, "--steps", steps, "--log-every", 1, "--out", folder,
+                   "--overwrite", "--quiet")
+    sent = [after - b for after, b in zip(cluster.received(), before)]
+    rows = [json.loads(line) for line in open(folder / "metrics.jsonl")]
+    seconds = [2 * batch / row["train/views_per_second"] for row in rows if "train/views_per_second" in row]
+    return seconds[1:], sent
+
+
+def plan(simclr, options, batch, ranks, rate, delay):
+    """The prediction, its computing on one processor."""
+    network = f"{rate * 8:.0f}bit,{delay * 1e9:.0f}ns"
+    text = run(simclr, "plan", *options, "--batch", batch, "--seconds", 2, "--json", "--quiet",
+               *(["--ranks", ranks, "--network", network] if ranks > 1 else []))
+    said = json.loads(text)
+    return said["ranks"] if ranks > 1 else said
+
+
+def predicted_step(said, ranks, processors):
+    crowd = max(1, ranks / processors)
+    return crowd * (said["passes_seconds"] + said["loss_seconds"] + said["update_seconds"]) + said["all"]["seconds"]
+
+
+def mark(off, limit):
+    return f"{100 * off:+.1f} %" + ("" if abs(off) <= limit else " (missed)")
+
+
+def main():
+    line, given = sys.argv[1:], []
+    if "--" in line:
+        at = line.index("--")
+        line, given = line[:at], line[at + 1:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("simclr")
+    parser.add_argument("--hosts", default="3,4")
+    parser.add_argument("--rates", default="full,1gbit,100mbit")
+    parser.add_argument("--images", type=int, default=64, help="of each machine, in a step")
+    parser.add_argument("--steps", type=int, default=12)
+    arguments = parser.parse_args(line)
+    if os.geteuid() != 0:
+        skip("network namespaces need root")
+    for tool in ("ip", "tc", "mpirun", "unshare"):
+        if not shutil.which(tool):
+            skip(f"there is no {tool}")
+    simclr = pathlib.Path(arguments.simclr).resolve()
+    hosts = [int(h) for h in arguments.hosts.split(",")]
+    processors = len(os.sched_getaffinity(0))
+    options = ["--data", "synthetic", "--synthetic-images", arguments.images * max(hosts) * (arguments.steps + 1), "--image-size", 32, "--depth", 18,
+               "--width", "0.5", "--threads", 1, "--knn-every", 0, "--diagnostics-images", 0, "--no-tensorboard", *given]
+    options = [str(o) for o in options]
+    try:
+        cluster = Cluster(2, "100mbit")
+    except subprocess.CalledProcessError as failure:
+        skip(f"{' '.join(map(str, failure.cmd))}: {failure.stderr.strip()}")
+    cluster.close()
+    cluster = Cluster(2, "full")
+    try:
+        free_rate, delay = cluster.link()
+    finally:
+        cluster.close()
+    print(f"{processors} processors, load {os.getloadavg()[0]:.1f} at the start; {' '.join(options)}; {arguments.images} images a "
+          f"machine, medians of {arguments.steps - 1} steps\n")
+    alone = plan(simclr, options, arguments.images, 1, 0, 0)["step_seconds"]
+    print(f"one rank of one thread, planned: {alone:.3f} s a step\n")
+    print("| machines | cables | rate; delay | step, s | predicted | off | MB to a machine a step | predicted | off |"
+          " efficiency | predicted |\n|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    missed = {"time": 0, "bytes": 0}
+    for count in hosts:
+        for cables in arguments.rates.split(","):
+            cluster = Cluster(count, cables)
+            try:
+                rate = free_rate if cables == "full" else bits(cables) / 8
+                batch = arguments.images * count
+                said = plan(simclr, options, batch, count, rate, delay)
+                seconds, sent = train(cluster, simclr, options, batch, arguments.steps)
+                first = train(cluster, simclr, options, batch, 2)[1]
+            finally:
+                cluster.close()
+            step, want = statistics.median(seconds), predicted_step(said, count, processors)
+            wire = statistics.mean(s - f for s, f in zip(sent, first)) / (arguments.steps - 2)
+            bytes_off, time_off = said["all"]["bytes"] / wire - 1, want / step - 1
+            missed["bytes"] += abs(bytes_off) > BYTES_MARK
+            missed["time"] += abs(time_off) > TIME_MARK
+            crowd = max(1, count / processors)
+            print(f"| {count} | {cables} | {rate * 8e-9:.3g} Gbit/s; {delay * 1e6:.0f} us | {step:.3f} | {want:.3f} | "
+                  f"{mark(time_off, TIME_MARK)} | {wire / 1e6:.2f} | {said['all']['bytes'] / 1e6:.2f} | "
+                  f"{mark(bytes_off, BYTES_MARK)} | {100 * alone * crowd / step:.0f} % | {100 * alone * crowd / want:.0f} % |", flush=True)
+    print(f"\nmarks missed: {missed['time']} of time (25 %), {missed['bytes']} of bytes (10 %); load {os.getloadavg()[0]:.1f} at the "
+          "end")
+    sys.exit(missed["bytes"] > 0)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as failure:
+        sys.exit(f"cluster: {' '.join(map(str, failure.cmd))}\n{failure.stderr}")
