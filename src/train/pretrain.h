@@ -118,7 +118,7 @@ size_t pretrain_memory_limit(void);
 struct pretrain_timing {
     struct pace step;    /* with its views; of several sizes the mean by their shares */
     double wait_share;   /* of it spent waiting for views */
-    double loss, update; /* of it, in the last step: NT-Xent; update and packing */
+    double loss, update; /* seconds of it: NT-Xent; update and packing */
     struct budget_costs costs;
 };
 /* seconds: for the steps, which end before `most` in any case. Without a folder the checkpoint is not tried but

@@ -22,8 +22,9 @@ static const double disk_bytes_per_second = 150e6;
 
 struct stepping {
     struct pretrain *run;
-    int64_t at; /* the batch */
-    double waited;
+    int64_t at;          /* the batch */
+    double waited;       /* of all steps so far */
+    double loss, update; /* of all but the first, which touches memory for the first time; or of that alone */
     bool views_only;
 };
 
@@ -38,7 +39,11 @@ static int take_step(void *context, struct error *error)
     const int status = loader_next(run->loader, stepping->at++, &batch, error);
     stepping->waited += loader_wait_seconds(run->loader) - waited;
     if (status || stepping->views_only) return status;
-    return step_run(&run->step, batch, &report, error);
+    const int ran = step_run(&run->step, batch, &report, error);
+    if (stepping->at == 2) stepping->loss = stepping->update = 0;
+    stepping->loss += run->step.seconds.loss;
+    stepping->update += run->step.seconds.update + run->step.seconds.packing;
+    return ran;
 }
 
 int pretrain_time_views(struct pretrain *run, double seconds, struct pace *out, struct error *error)
@@ -47,14 +52,17 @@ int pretrain_time_views(struct pretrain *run, double seconds, struct pace *out, 
     return pace_measure(out, &(struct pace_work){take_step, &stepping, NULL}, seconds, 2 * seconds, error);
 }
 
-/* Steps of the present size. */
-static int time_size(struct pretrain *run, double seconds, double most, struct pace *out, double *waited,
+/* Steps of the present size: the pace, and what of a step is waiting, NT-Xent and the update. */
+static int time_size(struct pretrain *run, double seconds, double most, struct pretrain_timing *out,
                      struct error *error)
 {
     struct stepping stepping = {.run = run};
     const double start = clock_seconds();
-    const int status = pace_measure(out, &(struct pace_work){take_step, &stepping, NULL}, seconds, most, error);
-    *waited = stepping.waited / fmax(clock_seconds() - start, 1e-9);
+    const int status = pace_measure(&out->step, &(struct pace_work){take_step, &stepping, NULL}, seconds, most, error);
+    const double steps = fmax((double)stepping.at - 1, 1);
+    out->wait_share = stepping.waited / fmax(clock_seconds() - start, 1e-9);
+    out->loss = stepping.loss / steps;
+    out->update = stepping.update / steps;
     return status;
 }
 
@@ -63,21 +71,21 @@ static int time_steps(struct pretrain *run, double seconds, double most, struct 
                       struct error *error)
 {
     double before = 0;
-    if (run->sizes.count == 0) return time_size(run, seconds, most, &out->step, &out->wait_share, error);
-    out->step = (struct pace){0};
+    if (run->sizes.count == 0) return time_size(run, seconds, most, out, error);
     for (int i = 0; i < run->sizes.count; i++) {
-        struct pace pace;
-        double waited;
+        struct pretrain_timing of_size;
         const double share = run->sizes.stages[i].end - before;
         pretrain_take_size(run, run->sizes.stages[i].size);
-        const int status = time_size(run, seconds * share, most * share, &pace, &waited, error);
+        const int status = time_size(run, seconds * share, most * share, &of_size, error);
         if (status) return status;
         before = run->sizes.stages[i].end;
-        out->step.mean += share * pace.mean;
-        out->step.low += share * pace.low;
-        out->step.high += share * pace.high;
-        out->step.count += pace.count;
-        out->wait_share += share * waited;
+        out->step.mean += share * of_size.step.mean;
+        out->step.low += share * of_size.step.low;
+        out->step.high += share * of_size.step.high;
+        out->step.count += of_size.step.count;
+        out->wait_share += share * of_size.wait_share;
+        out->loss += share * of_size.loss;
+        out->update += share * of_size.update;
     }
     return SIMCLR_OK;
 }
@@ -115,8 +123,6 @@ int pretrain_time(struct pretrain *run, double seconds, double most, struct pret
                   .knn_every = dataset_classes(run->dataset) > 1 ? run->config->knn_every : 0}};
     int status = time_steps(run, seconds, most, out, error);
     out->costs.step = out->step.mean;
-    out->loss = run->step.seconds.loss;
-    out->update = run->step.seconds.update + run->step.seconds.packing;
     double start = clock_seconds();
     if (!status && run->config->diagnostics_images > 1) status = pretrain_diagnose(run, &diagnostics, error);
     out->costs.after_epoch = clock_seconds() - start;
@@ -180,8 +186,7 @@ static int try_size(struct pretrain *run, int size, int64_t batch, double *secon
     struct config *settings = NULL;
     struct pretrain trial = {
         .session = &trial.own, .best_knn = -1, .saved_step = -1, .folder = {.lock = -1}, .dataset = run->dataset};
-    double waited;
-    struct pace pace = {0};
+    struct pretrain_timing timing = {0};
     char text[40];
     int status = config_copy(&settings, run->config, error);
     if (status) return status;
@@ -193,8 +198,8 @@ static int try_size(struct pretrain *run, int size, int64_t batch, double *secon
     if (!status && config_is_auto(settings, "batch")) status = config_set(settings, "batch", text, 2, error);
     if (!status) status = session_resolve(&trial.own, run->dataset, error);
     if (!status) status = pretrain_plan_steps(&trial, error);
-    if (!status) status = time_size(&trial, 1, 0.03 * run->config->time, &pace, &waited, error);
-    *seconds = pace.mean;
+    if (!status) status = time_size(&trial, 1, 0.03 * run->config->time, &timing, error);
+    *seconds = timing.step.mean;
     trial.dataset = NULL;
     pretrain_close(&trial);
     config_destroy(&settings);
