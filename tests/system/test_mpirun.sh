@@ -24,6 +24,28 @@ check 0 '' '' env OMPI_COMM_WORLD_SIZE=1 "$simclr" pretrain "${quick[@]}" --out 
 check 0 '' '' env OMPI_COMM_WORLD_SIZE=2 "$simclr" pretrain "${quick[@]}" --communicator single --out single
 true_that "the program needs no MPI" bash -c "! ldd '$simclr' | grep -qi 'mpi'"
 
+# What lies there is of another build.
+of_another_build() { # of_another_build FIELD: a plugin, but for it
+    ${CC:-cc} -shared -fPIC "-I$root/src" "-I$root/include" -o plugins/libsimclr-openmpi.so -x c - <<C
+#include "comm/plugin.h"
+extern const struct communicator_plugin simclr_communicator_plugin;
+const struct communicator_plugin simclr_communicator_plugin = {.form = COMMUNICATOR_PLUGIN_FORM, .pointer_bytes = sizeof(void *),
+    .communicator_bytes = sizeof(struct communicator), .error_bytes = sizeof(struct error), .version = "$version", $1};
+C
+}
+version=$("$simclr" --version | sed 's/^simclr //')
+if of_another_build '.version = "0.0.1"' 2>/dev/null; then
+    for field in '.version = "0.0.1"' '.form = COMMUNICATOR_PLUGIN_FORM + 1' '.pointer_bytes = 4' '.communicator_bytes = 1' '.error_bytes = 1'; do
+        of_another_build "$field" 2>/dev/null
+        check 1 '' 'libsimclr-openmpi.so is of simclr [0-9.]+, and the program is .*: build and install both together' \
+            env OMPI_COMM_WORLD_SIZE=2 SIMCLR_PLUGINS=plugins "$simclr" pretrain "${quick[@]}" --out x
+    done
+    echo 'int nothing;' | ${CC:-cc} -shared -fPIC -o plugins/libsimclr-openmpi.so -x c -
+    check 1 '' 'libsimclr-openmpi.so is no plugin of simclr: install it anew' env OMPI_COMM_WORLD_SIZE=2 SIMCLR_PLUGINS=plugins "$simclr" pretrain "${quick[@]}" --out x
+else
+    skip "plugins of another build" "there is no compiler"
+fi
+
 reason=$(no_mpirun)
 if [ -n "$reason" ]; then
     skip "runs on several processes" "$reason"
