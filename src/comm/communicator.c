@@ -145,6 +145,7 @@ void communicator_sum_floats(struct communicator *communicator, float *values, s
 struct told {
     int32_t status, stop;
     double seconds;
+    uint64_t news; /* bytes of the first message of news */
 };
 _Static_assert(sizeof(struct told) == AGREEMENT_BYTES, "a message of the contract");
 
@@ -181,13 +182,54 @@ void communicator_recover(struct communicator *communicator)
     if (communicator) communicator->failed = SIMCLR_OK;
 }
 
+/* ---- news ------------------------------------------------------------------------------------------------------ */
+/* Of this rank, for the next message: no more than all ranks' fit into the scratch. */
+static size_t collect_news(const struct communicator *communicator, const void **bytes)
+{
+    const struct communicator_news *news = communicator->news;
+    const size_t share = COMMUNICATOR_SCRATCH / (size_t)communicator->size;
+    return news ? news->collect(news->cookie, bytes, share < COMMUNICATOR_NEWS ? share : COMMUNICATOR_NEWS) : 0;
+}
+
+/* One message: `sizes` of the communicator says how much each rank has, this one at `own`. */
+static void pass_news(struct communicator *communicator, const void *own)
+{
+    const struct communicator_news *news = communicator->news;
+    const size_t *sizes = communicator->sizes;
+    char *all = communicator->scratch, *at = all;
+    for (int r = 0; r < communicator->rank; r++) at += sizes[r];
+    if (sizes[communicator->rank] > 0) memcpy(at, own, sizes[communicator->rank]);
+    gather(communicator, all, sizes);
+    for (int r = 0; r < communicator->size; all += sizes[r], r++)
+        if (news && r != communicator->rank && sizes[r] > 0) news->deliver(news->cookie, r, all, sizes[r]);
+}
+
+/* Until no rank has any more. told: of all ranks, in the scratch. */
+static void exchange_news(struct communicator *communicator, const struct told *told, const void *own)
+{
+    bool any = false;
+    for (int r = 0; r < communicator->size; r++) any = any || told[r].news > 0;
+    for (int r = 0; r < communicator->size; r++) communicator->sizes[r] = told[r].news;
+    while (any) {
+        pass_news(communicator, own);
+        uint64_t *next = communicator->scratch;
+        next[communicator->rank] = collect_news(communicator, &own);
+        gather_even(communicator, next, sizeof *next);
+        any = false;
+        for (int r = 0; r < communicator->size; r++) any = any || next[r] > 0;
+        for (int r = 0; r < communicator->size; r++) communicator->sizes[r] = next[r];
+    }
+}
+
 int communicator_agree(struct communicator *communicator, struct agreement *agreement, int status, struct error *error)
 {
     if (!communicator) return status == SIMCLR_OK && agreement->stop ? SIMCLR_INTERRUPTED : status;
     if (communicator->failed) return communicator->failed;
     struct told *told = communicator->scratch;
     const int size = communicator->size;
-    told[communicator->rank] = (struct told){status, agreement->stop, agreement->seconds};
+    const void *news = NULL;
+    const size_t news_bytes = collect_news(communicator, &news);
+    told[communicator->rank] = (struct told){status, agreement->stop, agreement->seconds, news_bytes};
     gather_even(communicator, told, sizeof *told);
     for (int r = 0; r < size; r++) {
         agreement->stop = agreement->stop || told[r].stop;
@@ -197,6 +239,7 @@ int communicator_agree(struct communicator *communicator, struct agreement *agre
     agreement->seconds = told[agreement->slowest].seconds;
     const int from = failed_rank(told, size);
     communicator->failed = from >= 0 ? told[from].status : agreement->stop ? SIMCLR_INTERRUPTED : SIMCLR_OK;
+    exchange_news(communicator, told, news); /* told is overwritten */
     if (from >= 0) share_sentence(communicator, error, communicator->failed, from);
     return communicator->failed;
 }

@@ -45,19 +45,34 @@ struct communicator_ops {
     void (*abort)(struct communicator *communicator, int code);
 };
 
+/* What a rank has to tell beside an agreement: lines of its log, images that it found bad. Both calls come from within
+ * communicator_agree. */
+struct communicator_news {
+    void *cookie;
+    /* At most `most` bytes that were not handed out yet, whole pieces of news. 0: there are none. *bytes are the
+     * owner's, until its next call. */
+    size_t (*collect)(void *cookie, const void **bytes, size_t most);
+    /* Of another rank. */
+    void (*deliver)(void *cookie, int rank, const void *bytes, size_t count);
+};
+
 /* The engine makes it, with scratch of COMMUNICATOR_SCRATCH bytes and `sizes` of `size` elements. */
 struct communicator {
     const struct communicator_ops *ops;
     int rank, size;
-    int node_rank, node_size; /* among the ranks on the same machine */
-    const char *host;         /* name of that machine */
-    double patience;          /* seconds that a rank waits for the others within one call */
-    double seconds;           /* that calls of gather and exchange have taken */
-    int failed;               /* what the ranks agreed on, where that was not SIMCLR_OK */
+    int node_rank, node_size;             /* among the ranks on the same machine */
+    const char *host;                     /* name of that machine */
+    double patience;                      /* seconds that a rank waits for the others within one call */
+    double seconds;                       /* that calls of gather and exchange have taken */
+    int failed;                           /* what the ranks agreed on, where that was not SIMCLR_OK */
+    const struct communicator_news *news; /* borrowed; NULL: this rank has none, and leaves the others' */
     void *scratch;
     size_t *sizes;
 };
-enum { COMMUNICATOR_SCRATCH = 16 << 20 }; /* for sums, in stretches that fit in */
+enum {
+    COMMUNICATOR_SCRATCH = 16 << 20, /* for sums, in stretches that fit in */
+    COMMUNICATOR_NEWS = 64 << 10     /* bytes of news of a rank in one message */
+};
 
 /* ---- who and how many ------------------------------------------------------------------------------------------ */
 static inline int communicator_rank(const struct communicator *communicator)
@@ -106,10 +121,12 @@ struct agreement {
     double seconds; /* of the last step; out: of the slowest rank */
     int slowest;    /* out: that rank */
 };
-enum { AGREEMENT_BYTES = 16 }; /* that a rank sends, where nothing has failed */
+enum { AGREEMENT_BYTES = 24 }; /* that a rank sends, where nothing has failed */
 /* Returns the same status on every rank: SIMCLR_OK where all gave SIMCLR_OK and nobody is to stop. Otherwise that of
  * the lowest rank that failed, with its sentence and, where that rank is not 0, its number and host before it.
  * SIMCLR_INTERRUPTED yields to every other failure; with agreement->stop alone it comes without a sentence.
+ * News (struct communicator_news) of all ranks are delivered before it returns, those of lower ranks first. They cost
+ * no message where there are none.
  * A failure stays: later calls return it at once, without a message. So a rank that fails on its way to one agreement
  * may meet the others at the next one, on its way out.
  * status, *error: of this rank. */

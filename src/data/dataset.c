@@ -207,6 +207,7 @@ void dataset_close(struct dataset **dataset)
 {
     struct dataset *set = *dataset;
     if (set == NULL) return;
+    bad_exchange_leave(set);
     if (set->source.close != NULL) set->source.close(set->source.self);
     bad_close(&set->ledger);
     cache_free(&set->cache);

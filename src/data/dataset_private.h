@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "data/bad_exchange.h"
 #include "data/cache.h"
 #include "data/dataset.h"
 #include "data/names/bad.h"
@@ -25,6 +26,8 @@ struct dataset {
     uint64_t fingerprint, listing;      /* of the images that have numbers, and of all items */
     int64_t numbered_bad;               /* images that were bad at opening and have numbers all the same */
     char description[512];
+    struct bad_exchange *exchange; /* with other processes (bad_exchange.h), NULL: none */
+    struct dataset *next_shared;   /* in its list */
 };
 
 /* The catalog's item of an index. */
@@ -40,5 +43,8 @@ int dataset_open_kind(struct source *source, struct catalog *catalog, const stru
 /* Numbers images without gaps: the good ones, or those that the numbering has (of a set whose listing is another one's,
  * the good ones). Bad images that have numbers all the same are marked. SIMCLR_DATA: there is none. */
 int dataset_number_images(struct dataset *set, const struct numbering *numbering, struct error *error);
+
+/* Leaves the list that it is in, if any. */
+void bad_exchange_leave(struct dataset *dataset);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/affinity.h"
 #include "base/memory.h"
 #include "comm/launch.h"
+#include "run/ranks_news.h"
 
 #ifndef SIMCLR_VERSION
 #define SIMCLR_VERSION "0.0.0"
@@ -25,8 +26,8 @@ struct place {
 
 struct session_ranks {
     struct log outer;
-    char name[PLACE_BYTES + 32]; /* "rank 1 on HOST" */
-    struct place *places;        /* [ranks] */
+    struct place *places; /* [ranks] */
+    struct ranks_news news;
 };
 
 /* ---- who speaks ---------------------------------------------------------------------------------------------------
@@ -46,22 +47,43 @@ int session_refuse_ranks(const struct session *session, struct error *error)
     return SIMCLR_INVALID;
 }
 
-static void write_as_rank(void *cookie, enum log_level level, const char *line)
+static const char *host_of(const void *cookie, int rank)
 {
     const struct session_ranks *ranks = cookie;
-    if (level >= LOG_WARNING) log_line(&ranks->outer, level, "%s: %s", ranks->name, line);
+    return ranks->places[rank].host;
 }
 
-static void be_quiet(struct session *session)
+/* From here on rank 0 speaks, and the others by it. */
+static void hand_over_speech(struct session *session)
 {
     struct session_ranks *ranks = session->ranks;
-    snprintf(ranks->name, sizeof ranks->name, "rank %d on %.*s", session->communicator->rank, PLACE_BYTES - 1,
-             session->communicator->host);
-    ranks->outer = session->log;
+    session->log = ranks_news_log(&ranks->news);
     if (communicator_leads(session->communicator)) return;
-    session->log = (struct log){write_as_rank, ranks};
     session->output = NULL;
     session->progress = NULL;
+}
+
+void session_set_run_log(const struct session *session, const struct log *log)
+{
+    if (session->ranks) session->ranks->news.into = log;
+}
+
+int session_join_images(const struct session *session, struct dataset *dataset, struct error *error)
+{
+    return session->ranks ? bad_exchange_join(&session->ranks->news.images, dataset, error) : SIMCLR_OK;
+}
+
+int session_judge_images(const struct session *session, struct error *error)
+{
+    return session->ranks ? bad_exchange_judge(&session->ranks->news.images, error) : SIMCLR_OK;
+}
+
+int session_agree_images(const struct session *session, int status, struct error *error)
+{
+    struct communicator *communicator = session->communicator;
+    status = communicator_agree_status(communicator, status, error);
+    if (status || !communicator) return status;
+    return communicator_agree_status(communicator, session_judge_images(session, error), error);
 }
 
 /* ---- processors -----------------------------------------------------------------------------------------------------
@@ -194,13 +216,16 @@ int session_open_ranks(struct session *session, struct error *error)
     communicator_set_patience(communicator,
                               PATIENT * (config->rank_timeout > 0 ? config->rank_timeout : USUAL_PATIENCE));
     session->ranks = memory_allocate(sizeof *session->ranks);
+    if (session->ranks) session->ranks->outer = session->log;
     if (session->ranks)
         session->ranks->places = memory_array((size_t)communicator->size, sizeof *session->ranks->places);
     if (!session->ranks || !session->ranks->places)
         status = error_no_memory(error, "the ranks", sizeof *session->ranks);
+    if (!status)
+        status = ranks_news_open(&session->ranks->news, communicator, session->log, host_of, session->ranks, error);
     status = communicator_agree_status(communicator, status, error);
     if (status || !session->ranks) return status;
-    be_quiet(session);
+    hand_over_speech(session);
     divide_processors(session);
     return compare_options(session, error);
 }
@@ -212,6 +237,7 @@ void session_hush(const struct session *session, struct error *error)
 
 void session_close_ranks(struct session *session)
 {
+    if (session->ranks) ranks_news_close(&session->ranks->news);
     communicator_destroy(&session->communicator);
     if (!session->ranks) return;
     session->log = session->ranks->outer;

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "data/shared.h"
+#include "run/ranks.h"
 
 enum { SIZE_MAX_AUTO = 224, SIZE_UNKNOWN = 32, SMALL_IMAGE = 64 };
 
@@ -229,7 +230,9 @@ int session_open_numbered(const struct session *session, const char *path, enum 
         dataset.synthetic_size = (int)config->image_size;
     else if (least_size(session) > SIZE_UNKNOWN) /* drawn as large as they are needed, training and test images alike */
         dataset.synthetic_size = least_size(session);
-    const int status = dataset_open(out, &dataset, session->pool, &session->log, error);
+    int status = dataset_open(out, &dataset, session->pool, &session->log, error);
+    if (status == SIMCLR_OK) status = session_join_images(session, *out, error);
+    if (status != SIMCLR_OK) dataset_close(out);
     if (status == SIMCLR_OK) {
         log_info(&session->log, "%s images: %s", part == DATASET_TRAIN ? "training" : "test",
                  dataset_description(*out));

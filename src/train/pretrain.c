@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "run/export.h"
+#include "run/ranks.h"
 
 enum { IMAGES_NAMED = 8 };
 
@@ -74,6 +75,7 @@ static int next_batch(struct pretrain *run, int status, const struct batch **bat
         status = loader_next(run->loader, run->step.number, batch, error);
     }
     status = pretrain_agree(run, status, error);
+    if (status == SIMCLR_OK && *batch == NULL) status = session_agree_images(run->session, status, error);
     if (status == SIMCLR_OK && run->leader_works) status = pretrain_compare_weights(run, error);
     run->leader_works = false;
     return status;

@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "base/memory.h"
 #include "run/model_open.h"
+#include "run/ranks.h"
 #include "run/settings.h"
 #include "train/pretrain.h"
 #include "train/step_memory.h"
@@ -263,6 +264,7 @@ static int open_folder(struct pretrain *run, struct session *session, struct err
     int status = run->leads ? run_folder_open(&run->folder, &session->log, out, error)
                             : run_folder_leave(&run->folder, &session->log, out, error);
     run->own.log = run->folder.log;
+    session_set_run_log(run->session, &run->own.log);
     if (!status && run->leads && !run->config->overwrite)
         status = run_folder_read_numbering(&run->folder, &run->numbering, error);
     status = pretrain_agree(run, status, error);
@@ -315,5 +317,6 @@ void pretrain_close(struct pretrain *run)
     dataset_close(&run->test);
     dataset_close(&run->dataset);
     numbering_free(&run->numbering);
+    session_set_run_log(run->session, NULL);
     run_folder_close(&run->folder);
 }

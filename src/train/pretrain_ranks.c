@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "run/ranks.h"
 #include "train/pretrain.h"
 
 /* ---- between two steps ---------------------------------------------------------------------------------------- */
@@ -25,6 +26,7 @@ static void set_patience(const struct pretrain *run, double seconds, int times)
 int pretrain_agree(struct pretrain *run, int status, struct error *error)
 {
     struct agreement agreement = {.seconds = run->step_seconds};
+    if (status == SIMCLR_OK) status = session_judge_images(run->session, error);
     set_patience(run, run->slowest_seconds, run->leader_works ? PATIENT : 1);
     status = communicator_agree(ranks_of(run), &agreement, status, error);
     run->slowest = agreement.slowest;

@@ -2,6 +2,7 @@
 #include "data/names/bad.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -19,6 +20,7 @@ void bad_close(struct bad_ledger *ledger)
 {
     for (int64_t i = 0; i < ledger->count; i++) memory_free(ledger->image[i].reason);
     memory_free(ledger->image);
+    memory_free(ledger->known);
     pthread_mutex_destroy(&ledger->mutex);
 }
 
@@ -38,14 +40,32 @@ static bool has_room(struct bad_ledger *ledger)
     return true;
 }
 
-void bad_note(struct bad_ledger *ledger, int64_t item, const struct error *reason)
+/* Is an item noted already? It is from now on. */
+static bool take(struct bad_ledger *ledger, int64_t item)
 {
-    pthread_mutex_lock(&ledger->mutex);
-    char *copy = has_room(ledger) ? memory_string(reason->text) : NULL;
+    if (ledger->known == NULL || item < 0 || item >= ledger->items) return false;
+    uint8_t *byte = &ledger->known[item / 8];
+    const uint8_t bit = (uint8_t)(1U << item % 8);
+    const bool known = (*byte & bit) != 0;
+    *byte |= bit;
+    return known;
+}
+
+static void note(struct bad_ledger *ledger, int64_t item, const char *reason, bool theirs)
+{
+    if (take(ledger, item)) return;
+    char *copy = has_room(ledger) ? memory_string(reason) : NULL;
     if (copy == NULL)
         ledger->no_memory = true;
     else
-        ledger->image[ledger->count++] = (struct bad_image){item, copy};
+        ledger->image[ledger->count++] = (struct bad_image){item, copy, theirs, theirs};
+    ledger->uncollected += copy != NULL && !theirs;
+}
+
+void bad_note(struct bad_ledger *ledger, int64_t item, const struct error *reason)
+{
+    pthread_mutex_lock(&ledger->mutex);
+    note(ledger, item, reason->text, false);
     pthread_mutex_unlock(&ledger->mutex);
 }
 
@@ -57,8 +77,9 @@ void bad_move(struct bad_ledger *ledger, struct bad_ledger *other)
         else
             memory_free(other->image[i].reason);
     }
+    ledger->uncollected += other->uncollected;
     ledger->no_memory |= other->no_memory || ledger->count < other->count;
-    other->count = other->named = 0;
+    other->count = other->named = other->uncollected = 0;
 }
 
 static int compare_items(const void *a, const void *b)
@@ -100,8 +121,10 @@ int bad_judge(struct bad_ledger *ledger, const struct catalog *catalog, struct e
     if (ledger->count > ledger->named)
         qsort(ledger->image + ledger->named, (size_t)(ledger->count - ledger->named), sizeof *ledger->image,
               compare_items);
-    for (; ledger->named < ledger->count; ledger->named++)
-        log_warning(&ledger->log, "image left out: %s", ledger->image[ledger->named].reason);
+    for (; ledger->named < ledger->count; ledger->named++) {
+        const struct bad_image *image = &ledger->image[ledger->named];
+        if (!image->theirs) log_warning(&ledger->log, "image left out: %s", image->reason);
+    }
     if (ledger->no_memory)
         status = error_no_memory(error, "the list of bad images", sizeof(struct bad_image));
     else if (ledger->count > 0 && (ledger->count >= ledger->total || exceeds(ledger)))
@@ -116,4 +139,68 @@ int64_t bad_count(struct bad_ledger *ledger)
     const int64_t count = ledger->count;
     pthread_mutex_unlock(&ledger->mutex);
     return count;
+}
+
+/* ---- of several processes -------------------------------------------------------------------------------------- */
+
+int bad_share(struct bad_ledger *ledger, int64_t items, struct error *error)
+{
+    const size_t bytes = ((size_t)items + 7) / 8;
+    uint8_t *known = memory_array(bytes, 1);
+    if (known == NULL) return error_no_memory(error, "the list of bad images", bytes);
+    pthread_mutex_lock(&ledger->mutex);
+    ledger->known = known;
+    ledger->items = items;
+    for (int64_t i = 0; i < ledger->count; i++) take(ledger, ledger->image[i].item);
+    pthread_mutex_unlock(&ledger->mutex);
+    return SIMCLR_OK;
+}
+
+/* mark, item, length of the reason, reason: as the machine has numbers, since ranks run one program. */
+enum { RECORD_HEAD = 8 + 8 + 4, REASON_BYTES = sizeof((struct error){0}.text) };
+
+size_t bad_collect(struct bad_ledger *ledger, uint64_t mark, unsigned char *out, size_t room)
+{
+    size_t used = 0;
+    pthread_mutex_lock(&ledger->mutex);
+    for (int64_t i = 0; ledger->uncollected > 0 && i < ledger->count; i++) {
+        struct bad_image *image = &ledger->image[i];
+        if (image->collected) continue;
+        const size_t whole = strlen(image->reason);
+        const uint32_t length = (uint32_t)(whole < REASON_BYTES ? whole : REASON_BYTES);
+        if (used + RECORD_HEAD + length > room) break;
+        memcpy(out + used, &mark, sizeof mark);
+        memcpy(out + used + 8, &image->item, sizeof image->item);
+        memcpy(out + used + 16, &length, sizeof length);
+        memcpy(out + used + RECORD_HEAD, image->reason, length);
+        used += RECORD_HEAD + length;
+        image->collected = true;
+        ledger->uncollected--;
+    }
+    pthread_mutex_unlock(&ledger->mutex);
+    return used;
+}
+
+size_t bad_read_record(struct bad_record *record, const unsigned char *bytes, size_t count)
+{
+    uint32_t length;
+    if (count < RECORD_HEAD) return 0;
+    memcpy(&record->mark, bytes, sizeof record->mark);
+    memcpy(&record->item, bytes + 8, sizeof record->item);
+    memcpy(&length, bytes + 16, sizeof length);
+    if (length > count - RECORD_HEAD) return 0;
+    record->reason = (const char *)bytes + RECORD_HEAD;
+    record->length = length;
+    return RECORD_HEAD + length;
+}
+
+void bad_note_theirs(struct bad_ledger *ledger, const struct bad_record *record)
+{
+    char reason[REASON_BYTES + 1];
+    const size_t length = record->length < REASON_BYTES ? record->length : REASON_BYTES;
+    memcpy(reason, record->reason, length);
+    reason[length] = '\0';
+    pthread_mutex_lock(&ledger->mutex);
+    note(ledger, record->item, reason, true);
+    pthread_mutex_unlock(&ledger->mutex);
 }

@@ -223,6 +223,69 @@ static void what_differs_is_found(void **state)
     }
 }
 
+/* ---- news ----------------------------------------------------------------------------------------------------------
+ */
+enum { PIECE = 20000 }; /* bytes of each piece of news: three in a message */
+
+/* A rank's: it has `left` pieces to tell, each of them filled with a number of its own. */
+struct mailbox {
+    struct outcome *outcome;
+    int rank, left, heard[RANKS];
+    unsigned char bytes[COMMUNICATOR_NEWS];
+};
+
+static size_t collect_pieces(void *cookie, const void **bytes, size_t most)
+{
+    struct mailbox *box = cookie;
+    size_t used = 0;
+    for (; box->left > 0 && used + PIECE <= most; box->left--, used += PIECE)
+        memset(box->bytes + used, 10 * box->rank + box->left, PIECE);
+    *bytes = box->bytes;
+    return used;
+}
+
+static void hear_pieces(void *cookie, int rank, const void *bytes, size_t count)
+{
+    struct mailbox *box = cookie;
+    const unsigned char *at = bytes;
+    if (count % PIECE != 0) WRONG(box->outcome, box->rank, "%zu bytes of rank %d", count, rank);
+    for (size_t i = 0; i < count; i++)
+        if (at[i] != 10 * rank + 2 * rank - box->heard[rank] - (int)(i / PIECE))
+            WRONG(box->outcome, box->rank, "byte %zu of rank %d is %d", i, rank, at[i]);
+    box->heard[rank] += (int)(count / PIECE);
+}
+
+/* Rank r tells 2 r pieces; the last of them comes with a failure of rank 1. */
+static void news_body(struct communicator *communicator, void *context)
+{
+    struct outcome *outcome = context;
+    struct error error = {0};
+    const int own = communicator_rank(communicator), size = communicator_size(communicator);
+    struct mailbox *box = calloc(1, sizeof *box);
+    *box = (struct mailbox){.outcome = outcome, .rank = own, .left = 2 * own};
+    const struct communicator_news news = {box, collect_pieces, hear_pieces};
+    if (own != 2) communicator->news = &news; /* rank 2 has none, and leaves the others' */
+    const int status = own == 1 ? error_set(&error, SIMCLR_DATA, "damaged") : SIMCLR_OK;
+    if (communicator_agree_status(communicator, status, &error) != SIMCLR_DATA) WRONG(outcome, own, "no failure");
+    if (strcmp(error.text, "rank 1 on thread: damaged") != 0) WRONG(outcome, own, "says %.190s", error.text);
+    communicator_recover(communicator);
+    if (communicator_agree_status(communicator, SIMCLR_OK, &error)) WRONG(outcome, own, "fails again");
+    for (int r = 0; r < size; r++) {
+        const int told = r == own || r == 2 || own == 2 ? 0 : 2 * r;
+        if (box->heard[r] != told) WRONG(outcome, own, "%d pieces of rank %d, not %d", box->heard[r], r, told);
+    }
+    communicator->news = NULL;
+    free(box);
+}
+
+static void news_reach_all_with_an_agreement(void **state)
+{
+    (void)state;
+    struct outcome outcome = {.count = 0};
+    comm_threads_run(RANKS, news_body, &outcome);
+    assert_right(&outcome);
+}
+
 /* ---- groups -------------------------------------------------------------------------------------------------------
  */
 static void split_body(struct communicator *communicator, void *context)
@@ -263,6 +326,7 @@ int main(void)
         cmocka_unit_test(ranks_agree_on_the_worst),
         cmocka_unit_test(what_differs_is_found),
         cmocka_unit_test(a_group_is_a_communicator),
+        cmocka_unit_test(news_reach_all_with_an_agreement),
     };
     return run_cases(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* Bad images: named once, counted, skipped; too many refused; the same whether decoded at opening or when needed. */
 #include "unit/data/data_support.h"
 
+#include "data/bad_exchange.h"
+
 enum { GOOD = 12 };
 
 /* The kinds of bad files of the contract. */
@@ -283,13 +285,90 @@ static void numbers_of_a_run(void **state)
     }
 }
 
+/* A set as two processes have it, each of which reads one half of the images. */
+static void two_processes_have_one_count(void **state)
+{
+    (void)state;
+    make_mixture("shared");
+    enum { ROOM = 400 };
+    struct dataset *sets[2];
+    struct bad_exchange exchanges[2] = {{0}};
+    struct kept_log *kept[2] = {memory_allocate(sizeof **kept), memory_allocate(sizeof **kept)};
+    struct error error = {0};
+    struct image storage = {0};
+    for (int p = 0; p < 2; p++) {
+        if (open_mixture(&sets[p], at("shared"), NOT_CACHED, 0.36, kept[p], &error)) fail_msg("%s", error.text);
+        assert_int_equal(bad_exchange_join(&exchanges[p], sets[p], &error), SIMCLR_OK);
+    }
+    const int64_t count = dataset_count(sets[0]), early = dataset_bad_count(sets[0]);
+    for (int round = 0; round < 2; round++) {
+        for (int64_t i = 0; i < count; i++) { /* all but the last bad image are accepted; each process finds one */
+            const struct image *image;
+            const int p = i < count / 2;
+            const bool was = dataset_bad_count(sets[p]) == KINDS;
+            const int status = dataset_image(sets[p], i, &storage, &image, &error);
+            if (status) assert_true(was && status == SIMCLR_DATA);
+        }
+        for (int p = 0; p < 2; p++) { /* in messages that do not hold all */
+            unsigned char bytes[ROOM];
+            size_t told;
+            while ((told = bad_exchange_collect(&exchanges[p], bytes, ROOM)) > 0) {
+                assert_true(told <= ROOM);
+                bad_exchange_deliver(&exchanges[1 - p], bytes, told);
+            }
+        }
+        for (int p = 0; p < 2; p++) {
+            assert_int_equal(dataset_bad_count(sets[p]), KINDS);
+            assert_int_equal(bad_exchange_judge(&exchanges[p], &error), SIMCLR_DATA);
+            assert_non_null(strstr(error.text, "7 of 19 images cannot be used, more than the accepted 36 %"));
+        }
+    }
+    assert_true(early < KINDS && kept[0]->lines < KINDS && kept[1]->lines < KINDS);
+    assert_int_equal(kept[0]->lines + kept[1]->lines,
+                     KINDS + early); /* those of the opening by both, the others once */
+    image_free(&storage);
+    dataset_close(&sets[0]);
+    dataset_close(&sets[1]);
+    assert_null(exchanges[0].first);
+    memory_free(kept[0]);
+    memory_free(kept[1]);
+}
+
+/* What is no record, or of another set, changes nothing. */
+static void a_damaged_record_is_passed_over(void **state)
+{
+    (void)state;
+    make_mixture("damaged");
+    struct dataset *set;
+    struct bad_exchange exchange = {0};
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    struct error error = {0};
+    unsigned char bytes[2000];
+    if (open_mixture(&set, at("damaged"), 0, 0.5, kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    assert_int_equal(bad_exchange_join(&exchange, set, &error), SIMCLR_OK);
+    const size_t told = bad_exchange_collect(&exchange, bytes, sizeof bytes);
+    assert_true(told > 0);
+    bytes[0] ^= 1; /* of the set's mark */
+    for (size_t cut = 0; cut <= told; cut++) bad_exchange_deliver(&exchange, bytes, cut);
+    memset(bytes + 16, 0xff, 4); /* a reason of 4 GiB */
+    bad_exchange_deliver(&exchange, bytes, told);
+    assert_int_equal(dataset_bad_count(set), KINDS);
+    dataset_close(&set);
+    memory_free(kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(left_out_when_cached), cmocka_unit_test(replaced_when_not_cached),
-        cmocka_unit_test(too_many_are_refused), cmocka_unit_test(none_is_good),
-        cmocka_unit_test(unreadable),           cmocka_unit_test(grown_since_opening),
+        cmocka_unit_test(left_out_when_cached),
+        cmocka_unit_test(replaced_when_not_cached),
+        cmocka_unit_test(too_many_are_refused),
+        cmocka_unit_test(none_is_good),
+        cmocka_unit_test(unreadable),
+        cmocka_unit_test(grown_since_opening),
         cmocka_unit_test(numbers_of_a_run),
+        cmocka_unit_test(two_processes_have_one_count),
+        cmocka_unit_test(a_damaged_record_is_passed_over),
     };
     return run_cases(tests, support_open, remove_folder);
 }

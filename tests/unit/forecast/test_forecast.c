@@ -32,7 +32,7 @@ static void messages_are_those_by_hand(void **state)
     traffic_of(&traffic, &work, 0);
     const struct traffic_item *parts = traffic.parts;
     assert_int_equal(parts[TRAFFIC_AGREEMENTS].messages, 1);
-    near("agreements", parts[TRAFFIC_AGREEMENTS].bytes, 3 * 16);
+    near("agreements", parts[TRAFFIC_AGREEMENTS].bytes, 3 * 24);
     /* 128 doubles: 1,024 bytes, 4,096 of all ranks, gathered. 4,096 doubles: 32 KB, 128 KB of all: in pieces of 1,024
      * doubles, which are exchanged, added and gathered. */
     for (int pass = TRAFFIC_NORMS_FORWARD; pass <= TRAFFIC_NORMS_BACKWARD; pass++) {
