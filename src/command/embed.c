@@ -135,7 +135,7 @@ static int write_block(void *context, const struct features_block *block, struct
     for (int i = 0; !status && i < block->count; i++) {
         const uint32_t index = block->indices[i];
         float *values = block->values + (size_t)i * (size_t)block->dim;
-        if (dataset_is_replaced(embed->now, index)) {
+        if (block->replaced[i]) {
             embed->bad++;
             continue;
         }
@@ -161,7 +161,7 @@ static int write_sets(struct embed *embed, struct error *error)
                                                  .views = (int)embed->config->views};
         status = features_stream(embed->session, &request, write_block, embed, error);
     }
-    return status ? status : table_writer_commit(embed->writer, error);
+    return status || !embed->writer ? status : table_writer_commit(embed->writer, error);
 }
 
 /* ---- what is said ---------------------------------------------------------------------------------------------- */
@@ -223,18 +223,21 @@ static void say_done(const struct embed *embed)
     text_free(&line);
 }
 
+/* Of several ranks the first has the files: the others make rows for it. */
 int command_embed(struct session *session, struct error *error)
 {
     struct embed embed = {.session = session, .config = session->config};
-    choose_format(&embed);
-    int status = choose_path(&embed, error);
+    const bool writes = communicator_leads(session->communicator);
+    int status = SIMCLR_OK;
+    if (writes) choose_format(&embed);
+    if (writes) status = choose_path(&embed, error);
     if (!status) status = model_open(session, embed.config->checkpoint, &embed.model, &embed.policy, error);
     embed.config = session->config; /* settings may be resolved now */
     if (!status) status = feature_rows_check_layer(&embed.model->config, (int)embed.config->layer, error);
     if (!status) status = open_sets(&embed, error);
-    if (!status) status = open_writer(&embed, error);
+    if (!status && writes) status = open_writer(&embed, error);
     if (!status) status = write_sets(&embed, error);
-    if (!status) {
+    if (!status && writes) {
         say_names(&embed);
         say_done(&embed);
     }

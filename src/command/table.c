@@ -15,7 +15,7 @@ const struct command_entry command_table[COMMAND_COUNT] = {
     [COMMAND_FINETUNE] = {.run = command_finetune},
     [COMMAND_PREDICT] = {command_predict, {.batch_is_of_features = true, .keeps_no_images = true}},
     [COMMAND_SUPERVISED] = {.run = command_supervised},
-    [COMMAND_EMBED] = {command_embed, {.batch_is_of_features = true, .keeps_no_images = true}},
+    [COMMAND_EMBED] = {command_embed, {.batch_is_of_features = true, .keeps_no_images = true, .ranks = true}},
     [COMMAND_REPORT] = {command_report, {.batch_is_of_features = true, .keeps_features = true}},
     [COMMAND_AUDIT] = {command_audit, {.batch_is_of_features = true, .keeps_features = true, .keeps_no_images = true}},
     [COMMAND_NEIGHBOURS] = {command_neighbours,

@@ -16,9 +16,9 @@
 #define WITH_ENCODER (ON(FINETUNE) | ON(KNN) | ON(LINEAR) | ON(EVALUATE) | ON(EMBED) | ON(REPORT) | WITH_COLLECTION)
 #define WITH_LABELS (ON(FINETUNE) | ON(SUPERVISED))
 #define WITH_NETWORK (ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO))
-#define WITH_RANKS (ON(PRETRAIN) | ON(KNN) | ON(LINEAR))  /* they run on several processes */
-#define WITH_TABLES (ON(KNN) | ON(LINEAR) | ON(EVALUATE)) /* they judge tables of features too */
-#define WITH_SETS                                         /* they open a set of images */                              \
+#define WITH_RANKS (ON(PRETRAIN) | ON(KNN) | ON(LINEAR) | ON(EMBED)) /* they run on several processes */
+#define WITH_TABLES (ON(KNN) | ON(LINEAR) | ON(EVALUATE))            /* they judge tables of features too */
+#define WITH_SETS                                                    /* they open a set of images */                   \
     (ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK))
 #define WITH_VIEWS (ON(PRETRAIN) | ON(BENCH) | ON(DEMO) | ON(VIEWS))
 

@@ -9,19 +9,31 @@
 #include "data/sampler.h"
 #include "loader/loader.h"
 #include "run/feature_cache.h"
+#include "run/ranks.h"
 
 /* Of several ranks each takes some of the batches, whole ones: what is computed together does not depend on how many
  * there are. */
 struct sharing {
     int rank, ranks;
+    bool by_turns;        /* batch b is rank b % ranks's; else each has a stretch of batches */
     int64_t images, rows; /* of a batch; of all of them */
     int dim;
 };
 
+static int64_t batches_in(const struct sharing *sharing)
+{
+    return (sharing->rows + sharing->images - 1) / sharing->images;
+}
+
 /* The batches of a rank. */
 static void batches_of(const struct sharing *sharing, int rank, int64_t *first, int64_t *end)
 {
-    pool_share((sharing->rows + sharing->images - 1) / sharing->images, rank, sharing->ranks, first, end);
+    if (!sharing->by_turns) {
+        pool_share(batches_in(sharing), rank, sharing->ranks, first, end);
+        return;
+    }
+    *first = 0; /* of its own list */
+    *end = (batches_in(sharing) - rank + sharing->ranks - 1) / sharing->ranks;
 }
 
 struct extraction {
@@ -32,6 +44,7 @@ struct extraction {
     struct feature_rows *rows;
     int images, views; /* images at once, and views of each */
     float *values;     /* [views * images][dim] */
+    uint8_t *replaced; /* [images] */
     features_visit *visit;
     void *context;
 };
@@ -86,34 +99,145 @@ static int tell_stopped(const struct extraction *extraction, int64_t step, int64
                      extraction->phase, (long long)step, (long long)steps);
 }
 
+/* The rows of one batch. */
+static int make_block(struct extraction *extraction, struct loader *loader, int64_t step, struct features_block *block,
+                      struct error *error)
+{
+    const struct batch *batch;
+    int64_t first, end;
+    batches_of(extraction->sharing, extraction->sharing->rank, &first, &end);
+    if (session_is_interrupted(extraction->session)) return tell_stopped(extraction, step - first, end - first, error);
+    int status = loader_next(loader, step, &batch, error);
+    if (status != SIMCLR_OK) return status;
+    status =
+        feature_rows_run(extraction->rows, batch->views, extraction->views * batch->count, extraction->values, error);
+    if (status == SIMCLR_INTERRUPTED) return tell_stopped(extraction, step - first, end - first, error);
+    if (status != SIMCLR_OK) return status;
+    average_views(extraction, batch->count);
+    for (int i = 0; i < batch->count; i++)
+        extraction->replaced[i] = dataset_is_replaced(extraction->request->dataset, batch->indices[i]);
+    *block = (struct features_block){.count = batch->count,
+                                     .dim = feature_rows_dim(extraction->rows),
+                                     .indices = batch->indices,
+                                     .labels = batch->labels,
+                                     .replaced = extraction->replaced,
+                                     .values = extraction->values};
+    return check_rows(extraction, batch, error);
+}
+
 static int run_all(struct extraction *extraction, struct loader *loader, struct error *error)
 {
     const double start = clock_seconds();
     int64_t first, end;
     batches_of(extraction->sharing, extraction->sharing->rank, &first, &end);
     for (int64_t step = first; step < end; step++) {
-        if (session_is_interrupted(extraction->session))
-            return tell_stopped(extraction, step - first, end - first, error);
-        const struct batch *batch;
-        int status = loader_next(loader, step, &batch, error);
-        if (status != SIMCLR_OK) return status;
-        status = feature_rows_run(extraction->rows, batch->views, extraction->views * batch->count, extraction->values,
-                                  error);
-        if (status == SIMCLR_INTERRUPTED) return tell_stopped(extraction, step - first, end - first, error);
-        if (status != SIMCLR_OK) return status;
-        average_views(extraction, batch->count);
-        status = check_rows(extraction, batch, error);
-        if (status != SIMCLR_OK) return status;
-        const struct features_block block = {.count = batch->count,
-                                             .dim = feature_rows_dim(extraction->rows),
-                                             .indices = batch->indices,
-                                             .labels = batch->labels,
-                                             .values = extraction->values};
-        status = extraction->visit(extraction->context, &block, error);
+        struct features_block block;
+        int status = make_block(extraction, loader, step, &block, error);
+        if (status == SIMCLR_OK) status = extraction->visit(extraction->context, &block, error);
         if (status != SIMCLR_OK) return status;
         tell(extraction, step - first + 1, end - first, clock_seconds() - start);
     }
     return SIMCLR_OK;
+}
+
+/* ---- by turns: blocks of all ranks go to the first ---- */
+
+/* Batches of a round, one of each rank, as they travel: numbers, labels and flags of its rows, then the rows. */
+struct round {
+    char *all;
+    size_t *bytes; /* [ranks] of this round */
+};
+
+static size_t row_bytes(const struct sharing *sharing)
+{
+    return 2 * sizeof(uint32_t) + sizeof(int32_t) + (size_t)sharing->dim * sizeof(float);
+}
+
+/* Of the batch that a rank has in a round; 0: none. */
+static int64_t rows_in(const struct sharing *sharing, int64_t number, int rank)
+{
+    const int64_t left = sharing->rows - (number * sharing->ranks + rank) * sharing->images;
+    return left < 0 ? 0 : left < sharing->images ? left : sharing->images;
+}
+
+static void pack(char *out, const struct features_block *block)
+{
+    const size_t count = (size_t)block->count;
+    memcpy(out, block->indices, count * sizeof *block->indices);
+    memcpy(out + 4 * count, block->labels, count * sizeof *block->labels);
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t replaced = block->replaced[i];
+        memcpy(out + 8 * count + 4 * i, &replaced, sizeof replaced);
+    }
+    memcpy(out + 12 * count, block->values, count * (size_t)block->dim * sizeof *block->values);
+}
+
+/* Into the extraction's own flags and values, which hold a batch; numbers and labels are read where they are. */
+static struct features_block unpack(const struct extraction *extraction, const char *from, int64_t rows)
+{
+    const size_t count = (size_t)rows;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t replaced;
+        memcpy(&replaced, from + 8 * count + 4 * i, sizeof replaced);
+        extraction->replaced[i] = replaced != 0;
+    }
+    memcpy(extraction->values, from + 12 * count, count * (size_t)extraction->sharing->dim * sizeof(float));
+    return (struct features_block){.count = (int)rows,
+                                   .dim = extraction->sharing->dim,
+                                   .indices = (const uint32_t *)from,
+                                   .labels = (const int32_t *)(from + 4 * count),
+                                   .replaced = extraction->replaced,
+                                   .values = extraction->values};
+}
+
+/* The first rank is shown the batches in their order. */
+static int pass_round(struct extraction *extraction, const struct round *round, int64_t number,
+                      const struct features_block *own, struct error *error)
+{
+    const struct sharing *sharing = extraction->sharing;
+    struct communicator *communicator = extraction->session->communicator;
+    char *at = round->all;
+    int status = SIMCLR_OK;
+    for (int r = 0; r < sharing->ranks; r++) {
+        if (r == sharing->rank && own->count > 0) pack(at, own);
+        round->bytes[r] = (size_t)rows_in(sharing, number, r) * row_bytes(sharing);
+        at += round->bytes[r];
+    }
+    communicator_gather(communicator, round->all, round->bytes);
+    if (!communicator_leads(communicator)) return SIMCLR_OK;
+    at = round->all;
+    for (int r = 0; !status && r < sharing->ranks; at += round->bytes[r], r++) {
+        if (round->bytes[r] == 0) continue;
+        const struct features_block block = unpack(extraction, at, rows_in(sharing, number, r));
+        status = extraction->visit(extraction->context, &block, error);
+    }
+    return status;
+}
+
+/* Each rank makes one batch a round. loader: NULL where it has none. Collective; the same status everywhere. */
+static int run_turns(struct extraction *extraction, struct loader *loader, int status, struct error *error)
+{
+    const double start = clock_seconds();
+    const struct sharing *sharing = extraction->sharing;
+    struct session *session = extraction->session;
+    const size_t ranks = (size_t)sharing->ranks, room = ranks * (size_t)sharing->images * row_bytes(sharing);
+    const int64_t rounds = (batches_in(sharing) + sharing->ranks - 1) / sharing->ranks;
+    struct round round = {memory_allocate(room), memory_array(ranks, sizeof *round.bytes)};
+    if (!status && (!round.all || !round.bytes)) status = error_no_memory(error, "batches of features", room);
+    status = communicator_agree_status(session->communicator, status, error);
+    for (int64_t number = 0; !status && number < rounds; number++) {
+        struct features_block own = {0};
+        if (rows_in(sharing, number, sharing->rank) > 0) status = make_block(extraction, loader, number, &own, error);
+        if (!status) status = session_judge_images(session, error);
+        status = communicator_agree_status(session->communicator, status, error);
+        if (status) break;
+        status = pass_round(extraction, &round, number, &own, error);
+        tell(extraction, number + 1, rounds, clock_seconds() - start);
+        if (status || number + 1 == rounds) status = session_agree_images(session, status, error);
+    }
+    memory_free(round.all);
+    memory_free(round.bytes);
+    return status;
 }
 
 static int64_t rows_of(const struct features_request *request)
@@ -132,18 +256,41 @@ static struct view_policy policy_of(const struct extraction *extraction)
     return policy;
 }
 
-/* All images, or a sample of them. */
+/* The images of a rank's batches, where batches go by turns, out of all that are asked for (NULL: the whole set). */
+static int list_turns(const struct sharing *sharing, const uint32_t *asked, uint32_t **list, int64_t *count,
+                      struct error *error)
+{
+    int64_t first, end;
+    *count = 0;
+    batches_of(sharing, sharing->rank, &first, &end);
+    for (int64_t number = first; number < end; number++) *count += rows_in(sharing, number, sharing->rank);
+    *list = memory_array((size_t)*count, sizeof **list);
+    if (!*list) return error_no_memory(error, "a list of images", (size_t)*count * sizeof **list);
+    uint32_t *at = *list;
+    for (int64_t number = first; number < end; number++) {
+        const int64_t from = (number * sharing->ranks + sharing->rank) * sharing->images;
+        for (int64_t i = 0; i < rows_in(sharing, number, sharing->rank); i++)
+            *at++ = asked ? asked[from + i] : (uint32_t)(from + i);
+    }
+    return SIMCLR_OK;
+}
+
+/* All images, or a sample of them. Several ranks that go by turns all get to run_turns. */
 static int stream(struct extraction *extraction, struct error *error)
 {
     struct session *session = extraction->session;
     const struct features_request *request = extraction->request;
-    uint32_t *sample = NULL;
+    const bool by_turns = extraction->sharing->by_turns;
+    uint32_t *sample = NULL, *own = NULL;
     struct loader *loader = NULL;
+    int64_t count = rows_of(request);
     int status = SIMCLR_OK;
     if (request->limit > 0)
         status =
             sampler_sample((uint64_t)session->config->seed, (uint32_t)dataset_count(request->dataset), &sample, error);
     const uint32_t *subset = request->subset ? request->subset : sample;
+    if (!status && by_turns) status = list_turns(extraction->sharing, subset, &own, &count, error);
+    if (own) subset = own;
     const struct loader_config config = {.policy = policy_of(extraction),
                                          .purpose = RNG_VIEW,
                                          .seed = (uint64_t)session->config->seed,
@@ -152,14 +299,19 @@ static int stream(struct extraction *extraction, struct error *error)
                                          .keep_last = true,
                                          .evaluation = extraction->views == 1,
                                          .subset = subset,
-                                         .subset_count = subset == NULL ? 0 : (uint32_t)rows_of(request),
+                                         .subset_count = subset == NULL ? 0 : (uint32_t)count,
                                          .workers = session_workers(session),
                                          .pin = session_pin(session),
                                          .memory = session_batch_memory(session)};
-    if (status == SIMCLR_OK) status = loader_open(&loader, &config, request->dataset, session->pool, error);
-    if (status == SIMCLR_OK) status = run_all(extraction, loader, error);
+    if (status == SIMCLR_OK && count > 0)
+        status = loader_open(&loader, &config, request->dataset, session->pool, error);
+    if (by_turns)
+        status = run_turns(extraction, loader, status, error);
+    else if (status == SIMCLR_OK)
+        status = run_all(extraction, loader, error);
     loader_close(&loader);
     memory_free(sample);
+    memory_free(own);
     return status;
 }
 
@@ -204,19 +356,25 @@ static int run(struct session *session, const struct features_request *request, 
         sharing->dim = feature_rows_dim(extraction.rows);
         const size_t values = (size_t)config.batch * (size_t)feature_rows_dim(extraction.rows);
         extraction.values = memory_array(values, sizeof *extraction.values);
-        status = extraction.values ? stream(&extraction, error)
-                                   : error_no_memory(error, "a batch of features", values * sizeof(float));
+        extraction.replaced = memory_array((size_t)extraction.images, sizeof *extraction.replaced);
+        status = extraction.values && extraction.replaced
+                     ? stream(&extraction, error)
+                     : error_no_memory(error, "a batch of features", values * sizeof(float));
     }
     feature_rows_close(&extraction.rows);
     memory_free(extraction.values);
+    memory_free(extraction.replaced);
     return status;
 }
 
 int features_stream(struct session *session, const struct features_request *request, features_visit *visit,
                     void *context, struct error *error)
 {
-    struct sharing whole = {.ranks = 1};
-    return run(session, request, &whole, visit, context, error);
+    const struct communicator *communicator = session->communicator;
+    struct sharing sharing = {.rank = communicator_rank(communicator),
+                              .ranks = communicator_size(communicator),
+                              .by_turns = communicator != NULL};
+    return run(session, request, &sharing, visit, context, error);
 }
 
 /* ---- all of them in memory ------------------------------------------------------------------------------------- */
@@ -263,15 +421,16 @@ static int gather(void *context, const struct features_block *block, struct erro
 }
 
 /* Every rank gets the rows of all. status: of this rank. */
-static int gather_ranks(struct gathering *gathering, struct communicator *communicator, int status, struct error *error)
+static int gather_ranks(struct gathering *gathering, const struct session *session, int status, struct error *error)
 {
+    struct communicator *communicator = session->communicator;
     const struct sharing *sharing = &gathering->sharing;
     struct features *out = gathering->out;
     if (!communicator) return status;
     if (!status && !out->values) status = make_room(gathering, error); /* it had no batch */
     size_t *bytes = memory_array(2 * (size_t)sharing->ranks, sizeof *bytes);
     if (!bytes && !status) status = error_no_memory(error, "features", 2 * (size_t)sharing->ranks * sizeof *bytes);
-    status = communicator_agree_status(communicator, status, error);
+    status = session_agree_images(session, status, error);
     for (int r = 0; bytes && !status && r < sharing->ranks; r++) {
         int64_t first, end;
         batches_of(sharing, r, &first, &end);
@@ -296,7 +455,7 @@ int features_extract(struct session *session, const struct features_request *req
         .out = out, .sharing = {.rank = communicator_rank(communicator), .ranks = communicator_size(communicator)}};
     *out = (struct features){0};
     int status = run(session, request, &gathering.sharing, gather, &gathering, error);
-    status = gather_ranks(&gathering, communicator, status, error);
+    status = gather_ranks(&gathering, session, status, error);
     if (status != SIMCLR_OK) features_free(out);
     return status;
 }

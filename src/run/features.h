@@ -32,13 +32,15 @@ struct features_block {
     int count, dim;
     const uint32_t *indices; /* [count] numbers in the data set */
     const int32_t *labels;   /* [count] -1: none */
+    const uint8_t *replaced; /* [count] the image was found to be bad, and another stands in for it */
     float *values;           /* [count][dim], finite; the visitor may change them */
 };
 /* What it returns ends the extraction where it is no SIMCLR_OK. */
 typedef int features_visit(void *context, const struct features_block *block, struct error *error);
 
 /* The rows of the images that the request asks for, shown to `visit` batch after batch; nothing else is kept. Errors as
- * features_extract has them. Never shared by ranks. */
+ * features_extract has them. Of a session on several ranks each makes every so many batches; rank 0 alone is shown the
+ * rows, all of them and in their order, and no rank has more than a batch of each at a time. It is collective then. */
 int features_stream(struct session *session, const struct features_request *request, features_visit *visit,
                     void *context, struct error *error);
 

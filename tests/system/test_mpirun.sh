@@ -17,9 +17,22 @@ check 1 '' 'started 2 processes, and simclr has no libsimclr-openmpi.so .*not in
 check 1 '' 'has no libsimclr-mpich.so .*libmpich-dev' env PMI_SIZE=2 SIMCLR_PLUGINS=/nonexistent "$simclr" pretrain "${quick[@]}" --out x
 mkdir plugins && echo 'no library' >plugins/libsimclr-openmpi.so
 check 1 '' 'libsimclr-openmpi.so' env OMPI_COMM_WORLD_SIZE=2 SIMCLR_PLUGINS=plugins "$simclr" pretrain "${quick[@]}" --out x
-check 2 '' 'started 3 processes, and simclr embed runs on one' env OMPI_COMM_WORLD_SIZE=3 OMPI_COMM_WORLD_RANK=0 "$simclr" embed --checkpoint x --data synthetic --out x.npy
-check 2 '^$' '^$' env OMPI_COMM_WORLD_SIZE=3 OMPI_COMM_WORLD_RANK=1 "$simclr" embed --checkpoint x --data synthetic --out x.npy
-true_that "nothing was begun" test ! -e x
+# alone "COMMAND" options...: runs on one process. Rank 0 says so, the others are quiet, nothing is begun.
+alone() {
+    check 2 '^$' "started 3 processes, and simclr $1 runs on one: start it by itself" env OMPI_COMM_WORLD_SIZE=3 OMPI_COMM_WORLD_RANK=0 "$simclr" $1 "${@:2}"
+    check 2 '^$' '^$' env OMPI_COMM_WORLD_SIZE=3 OMPI_COMM_WORLD_RANK=1 "$simclr" $1 "${@:2}"
+    true_that "$1: nothing is begun" bash -c '! ls x* 2>/dev/null'
+}
+for command in evaluate finetune audit neighbours map select report; do
+    given=(--checkpoint x --data synthetic --out x)
+    [ "$command" != report ] || given=(--runs x --out x)
+    alone "$command" "${given[@]}"
+done
+for command in supervised views demo 'data pack'; do alone "$command" $([ "$command" = demo ] || echo --data synthetic) --out x; done
+for command in export import; do alone $command --checkpoint x --out x; done
+for command in info plan 'data info'; do alone "$command" --data synthetic; done
+alone predict --checkpoint x --pictures x
+alone bench
 check 0 '' '' env OMPI_COMM_WORLD_SIZE=1 "$simclr" pretrain "${quick[@]}" --out alone # mpirun -n 1
 check 0 '' '' env OMPI_COMM_WORLD_SIZE=2 "$simclr" pretrain "${quick[@]}" --communicator single --out single
 true_that "the program needs no MPI" bash -c "! ldd '$simclr' | grep -qi 'mpi'"
@@ -94,6 +107,7 @@ judge() { # judge OUT N command...: what one process says, and what N do
 judge knn 3 knn --checkpoint one --data synthetic --synthetic-images 100 --batch 8 --threads 1
 judge few 4 knn --checkpoint one --data synthetic --synthetic-images 20 --batch 16 --threads 1 # two ranks have no batch
 judge linear 2 linear --checkpoint one --data synthetic --synthetic-images 100 --batch 8 --threads 1
+judge uneven 3 linear --checkpoint one --data synthetic --synthetic-images 101 --batch 8 --threads 1
 check 0 '' '' env SIMCLR_CACHE=cache "$simclr" knn --checkpoint one --data synthetic --synthetic-images 100 --threads 1 --json
 cp out kept.json
 check 0 '' '' env SIMCLR_CACHE=cache mpirun --oversubscribe -n 2 "$simclr" knn --checkpoint one --data synthetic --synthetic-images 100 --threads 1 --json
