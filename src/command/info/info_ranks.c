@@ -98,10 +98,12 @@ int info_measure(struct session *session, const struct footprint *footprint, con
 {
     const double groups = footprint->groups_own, again = groups - footprint->groups_kept;
     const double twice = groups > 0 ? again / groups : 0;
-    int status, tried = own_images < IMAGES_MOST ? own_images : IMAGES_MOST;
+    int tried = own_images < 2 ? 2 : own_images < IMAGES_MOST ? own_images : IMAGES_MOST;
     *out = (struct forecast_measured){.loss_images = images < LOSS_IMAGES_MOST ? images : LOSS_IMAGES_MOST};
-    if (tried < 2) tried = 2;
-    do status = probe_images(session, tried, twice, out, error);
-    while (status == SIMCLR_NO_MEMORY && (tried /= 2) >= 2);
+    int status = probe_images(session, tried, twice, out, error);
+    while (status == SIMCLR_NO_MEMORY && tried >= 4) {
+        tried /= 2;
+        status = probe_images(session, tried, twice, out, error);
+    }
     return status ? status : time_loss(session, out->loss_images, model_output_dim(model), &out->loss, error);
 }
