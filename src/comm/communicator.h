@@ -45,8 +45,8 @@ struct communicator_ops {
     void (*abort)(struct communicator *communicator, int code);
 };
 
-/* What a rank has to tell beside an agreement: lines of its log, images that it found bad. Both calls come from within
- * communicator_agree. */
+/* What a rank has to tell beside an agreement: lines of its log, images that it found bad. collect and deliver are
+ * called from within communicator_agree. */
 struct communicator_news {
     void *cookie;
     /* At most `most` bytes that were not handed out yet, whole pieces of news. 0: there are none. *bytes are the
@@ -54,6 +54,8 @@ struct communicator_news {
     size_t (*collect)(void *cookie, const void **bytes, size_t most);
     /* Of another rank. */
     void (*deliver)(void *cookie, int rank, const void *bytes, size_t count);
+    /* The engine ends the run without the others: this rank says itself what it has not told. NULL: nothing. */
+    void (*spill)(void *cookie);
 };
 
 /* The engine makes it, with scratch of COMMUNICATOR_SCRATCH bytes and `sizes` of `size` elements. */

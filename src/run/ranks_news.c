@@ -176,10 +176,23 @@ static void deliver(void *cookie, int rank, const void *bytes, size_t count)
 
 /* ---- coming and going ---- */
 
+static void spill(void *cookie)
+{
+    struct ranks_news *news = cookie;
+    char text[LONGEST_LINE + 1];
+    struct line_head head;
+    pthread_mutex_lock(&news->mutex);
+    for (size_t at = 0, length; (length = read_line(&head, text, news->lines + at, news->length - at)) > 0;
+         at += length)
+        say(news, &news->outer, news->communicator->rank, (enum log_level)head.level, text);
+    news->length = 0;
+    pthread_mutex_unlock(&news->mutex);
+}
+
 int ranks_news_open(struct ranks_news *news, struct communicator *communicator, struct log outer,
                     const char *(*host_of)(const void *cookie, int rank), const void *cookie, struct error *error)
 {
-    *news = (struct ranks_news){.news = {news, collect, deliver},
+    *news = (struct ranks_news){.news = {news, collect, deliver, spill},
                                 .communicator = communicator,
                                 .host_of = host_of,
                                 .cookie = cookie,
@@ -193,12 +206,8 @@ int ranks_news_open(struct ranks_news *news, struct communicator *communicator, 
 
 void ranks_news_close(struct ranks_news *news)
 {
-    char text[LONGEST_LINE + 1];
-    struct line_head head;
     if (!news->message) return;
-    for (size_t at = 0, length; (length = read_line(&head, text, news->lines + at, news->length - at)) > 0;
-         at += length)
-        say(news, &news->outer, news->communicator->rank, (enum log_level)head.level, text);
+    spill(news);
     news->communicator->news = NULL;
     pthread_mutex_destroy(&news->mutex);
     memory_free(news->lines);

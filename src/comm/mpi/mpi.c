@@ -52,6 +52,7 @@ static void end_run(const struct mpi *mpi, int code)
 static void give_up(const struct mpi *mpi, const char *what)
 {
     const struct communicator *own = &mpi->communicator;
+    if (own->news && own->news->spill) own->news->spill(own->news->cookie);
     fprintf(stderr,
             "simclr: rank %d of %d on %s has waited %d s for the others (%s): the rank that does not say so too has "
             "stopped, or cannot be reached; the same command goes on from the last checkpoint\n",

@@ -263,7 +263,7 @@ static void news_body(struct communicator *communicator, void *context)
     const int own = communicator_rank(communicator), size = communicator_size(communicator);
     struct mailbox *box = calloc(1, sizeof *box);
     *box = (struct mailbox){.outcome = outcome, .rank = own, .left = 2 * own};
-    const struct communicator_news news = {box, collect_pieces, hear_pieces};
+    const struct communicator_news news = {box, collect_pieces, hear_pieces, NULL};
     if (own != 2) communicator->news = &news; /* rank 2 has none, and leaves the others' */
     const int status = own == 1 ? error_set(&error, SIMCLR_DATA, "damaged") : SIMCLR_OK;
     if (communicator_agree_status(communicator, status, &error) != SIMCLR_DATA) WRONG(outcome, own, "no failure");
