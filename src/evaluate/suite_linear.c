@@ -1,4 +1,5 @@
 /* evaluate/suite_linear.c -- logistic regression by L-BFGS, its calibration, and what is kept of it. */
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,9 +108,9 @@ static int complete(const struct suite_task *task, struct classifier *classifier
     const struct novelty_limits limits = novelty_limits_usual();
     int status = classifier_name_classes(classifier, evaluation, error);
     if (!status && encoder->model) {
-        char *path = realpath(evaluation->session->config->checkpoint, NULL); /* NULL: it will be asked for */
+        char whole[PATH_MAX];
+        const char *path = realpath(evaluation->session->config->checkpoint, whole); /* NULL: it will be asked for */
         status = classifier_describe_encoder(classifier, encoder->model, 0, &encoder->policy, path, error);
-        free(path);
     }
     return status ? status
                   : novelty_measure(evaluation->session->backend, &classifier->novelty, task->train->values,
