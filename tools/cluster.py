@@ -88,9 +88,10 @@ class Cluster:
     def limit(self, name, device, rate):
         if rate == "full":
             return
-        # A burst of 4 ms, and at least one large segment; a queue of 100 ms.
+        # A burst of 4 ms, and at least one large segment. A queue of 10 ms, as a switch has: in one of 100 ms TCP's answers
+        # wait behind what goes the other way, and both ways at once take 1.33 times as long as one.
         run(*self.inside(name, "tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", rate,
-                         "burst", max(int(bits(rate) / 8 * 0.004), 70000), "latency", "100ms"))
+                         "burst", max(int(bits(rate) / 8 * 0.004), 70000), "latency", "10ms"))
 
     def build(self, rate):
         self.add("switch")
