@@ -18,6 +18,8 @@
 #include "support/comm_threads.h"
 #include "train/step_traffic.h"
 
+#include "median.h"
+
 enum { STEPS_MOST = 1000 };
 
 struct options {
@@ -35,18 +37,6 @@ struct run {
     struct comm_threads_count a_step; /* what rank 0 was given */
     char wrong[200];
 };
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *seconds, int count)
-{
-    qsort(seconds, (size_t)count, sizeof *seconds, compare);
-    return seconds[count / 2];
-}
 
 static int open_step(struct step *step, struct model **model, const struct run *run, struct backend *backend,
                      struct communicator *communicator, bool planned, struct error *error)

@@ -13,6 +13,8 @@
 #include "base/memory.h"
 #include "train/step.h"
 
+#include "median.h"
+
 enum { RUNS_MAX = 100 };
 
 struct options {
@@ -30,18 +32,6 @@ static int stop(const char *text)
 {
     fprintf(stderr, "bench_groups: %s\n", text);
     return 1;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, compare);
-    return values[count / 2];
 }
 
 /* images: of a step; group: 0, or those of a group, of which `kept` are kept.

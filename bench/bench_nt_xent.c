@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
+#include "median.h"
+
 enum { RANKS_MAX = 64, RUNS_MAX = 200 };
 
 struct options {
@@ -27,18 +29,6 @@ static int stop(const char *text)
 {
     fprintf(stderr, "bench_nt_xent: %s\n", text);
     return 1;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *seconds, int runs)
-{
-    qsort(seconds, (size_t)runs, sizeof *seconds, compare);
-    return seconds[runs / 2];
 }
 
 static bool open_part(struct part *part, struct backend *backend, const struct options *options, int rank, int ranks,

@@ -76,3 +76,11 @@ void lines_add(struct text *list, const char *name, bool marked)
         text_add_bytes(list, name, count);
     text_add(list, blank ? "\\x20\n" : "\n"); /* the last of the blanks holds those before it */
 }
+
+void lines_say_escaped(const struct log *log, const char *path)
+{
+    log_info(log,
+             "%s: some names of images or classes hold line ends or other characters that a line cannot show, so all "
+             "are escaped; to use it as a list of images, put \"" LINES_MARK "\" before its first line",
+             path);
+}

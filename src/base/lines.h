@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 
 /* A list whose first line is this has its names escaped (base/escape.h). Other lists are taken as they are. */
@@ -38,5 +39,8 @@ int lines_next(struct lines *lines, const char *path, const char **name, struct 
 
 /* Appends a line: the name, escaped where `marked`, and its end. */
 void lines_add(struct text *list, const char *name, bool marked);
+
+/* Says of a list without the mark that its names are escaped. */
+void lines_say_escaped(const struct log *log, const char *path);
 
 #endif

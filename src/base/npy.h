@@ -13,15 +13,16 @@
 /* The header for little-endian data in C order: descr "<f4", "<i4" or "|S64"; columns 0: one axis. Its bytes. */
 enum { NPY_HEADER = 192 };
 size_t npy_header(char header[NPY_HEADER], const char *descr, int64_t rows, int64_t columns);
-/* Whoever reads the array is told that the lists of texts beside it are escaped (base/escape.h): behind the dictionary
- * stands this comment, which NumPy passes over, as Python does. No header of features is longer for it. */
+/* Of an array with lists of texts beside it. escaped: they are (base/escape.h), and whoever reads the array is told so
+ * by this comment behind the dictionary. NumPy passes over it, as Python does. No header of features is longer for it.
+ */
 #define NPY_ESCAPED "# lists beside it are escaped"
-size_t npy_header_escaped(char header[NPY_HEADER], const char *descr, int64_t rows, int64_t columns);
-/* Appended to writer. */
-void npy_write_header(struct file_writer *writer, const char *descr, int64_t rows, int64_t columns);
+size_t npy_header_beside(char header[NPY_HEADER], const char *descr, int64_t rows, int64_t columns, bool escaped);
 
 /* A whole array: float32 [rows][columns], int32 [rows]. */
 int npy_write_float(const char *path, const float *values, int64_t rows, int64_t columns, struct error *error);
+int npy_write_float_beside(const char *path, const float *values, int64_t rows, int64_t columns, bool escaped,
+                           struct error *error);
 int npy_write_int(const char *path, const int32_t *values, int64_t rows, struct error *error);
 
 /* ---- reading: what a header says ---- */

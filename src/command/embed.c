@@ -171,11 +171,7 @@ static void say_names(const struct embed *embed)
     const struct log *log = &embed->session->log;
     const char *list = table_writer_path(embed->writer, TABLE_NAMES);
     const int64_t escaped = table_writer_escaped(embed->writer);
-    if (list && table_writer_escapes_lists(embed->writer))
-        log_info(log,
-                 "%s: some names of images or classes hold line ends or other characters that a line cannot show, so "
-                 "all are escaped; to use it as a list of images, put \"" LINES_MARK "\" before its first line",
-                 list);
+    if (list && table_writer_escapes_lists(embed->writer)) lines_say_escaped(log, list);
     if (escaped > 0)
         log_info(log,
                  "%s: %" PRId64 " rows have names that this format cannot hold byte by byte: such bytes are written as "

@@ -25,18 +25,6 @@ enum map_format collection_map_format(const char *path)
     return MAP_OTHER;
 }
 
-static int write_points(const char *path, const float *points, int64_t rows, bool escaped, struct error *error)
-{
-    char header[NPY_HEADER];
-    struct file_writer *writer;
-    const size_t bytes = escaped ? npy_header_escaped(header, "<f4", rows, 2) : npy_header(header, "<f4", rows, 2);
-    const int status = file_writer_open(&writer, path, error);
-    if (status) return status;
-    file_writer_write(writer, header, bytes);
-    file_writer_write(writer, points, (size_t)rows * 2 * sizeof *points);
-    return file_writer_commit(&writer, error);
-}
-
 static int write_npy(const char *path, const struct collection_map *map, const struct collection *c,
                      struct error *error)
 {
@@ -44,12 +32,8 @@ static int write_npy(const char *path, const struct collection_map *map, const s
     if (!names) return error_no_memory(error, "a path", strlen(path));
     bool escaped;
     int status = names_write_rows(names, c, &escaped, error);
-    if (!status) status = write_points(path, map->points, collection_count(c), escaped, error);
-    if (!status && escaped)
-        log_info(&c->session->log,
-                 "%s: some names hold line ends or other characters that a line cannot show, so all are escaped; to "
-                 "use it as a list of images, put \"" LINES_MARK "\" before its first line",
-                 names);
+    if (!status) status = npy_write_float_beside(path, map->points, collection_count(c), 2, escaped, error);
+    if (!status && escaped) lines_say_escaped(&c->session->log, names);
     memory_free(names);
     return status;
 }

@@ -10,7 +10,7 @@ int names_write(const char *path, const struct collection *collection, const int
                 struct error *error);
 
 /* The names of all rows, a line for each row whatever they are. *escaped: one is no line as it is, so all are escaped.
- * What the list lies beside has to say it (npy_header_escaped). */
+ * What the list lies beside has to say it (npy_header_beside). */
 int names_write_rows(const char *path, const struct collection *collection, bool *escaped, struct error *error);
 
 /* Says how many names hold bytes that are no UTF-8, which a file of texts in UTF-8 has escaped (escape_add_bytes). */

@@ -30,7 +30,7 @@ explore() { local command=$1; shift; "$simclr" "$command" run --data set "${comm
 # ---- map: every form, the same with any number of threads ----
 for file in map.npy map.csv map.svg map.png; do
     check 0 "^$file: a map of 60 images" '' explore map --out $file
-    [ $file != map.npy ] || holds err 'map.txt: some names hold line ends'
+    [ $file != map.npy ] || holds err 'map.txt: some names of images or classes hold line ends'
     has '^neighbours kept: [0-9.]+ % of the 10 nearest \(the principal plane keeps [0-9.]+ %\)'
 done
 for threads in 1 3; do

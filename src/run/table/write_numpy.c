@@ -12,8 +12,7 @@
 static size_t features_header(char header[NPY_HEADER], const struct table_writer *writer, int64_t rows)
 {
     const char *descr = writer->halves ? "<f2" : "<f4";
-    return writer->escapes_lists ? npy_header_escaped(header, descr, rows, writer->shape.dim)
-                                 : npy_header(header, descr, rows, writer->shape.dim);
+    return npy_header_beside(header, descr, rows, writer->shape.dim, writer->escapes_lists);
 }
 
 /* ---- .npy ------------------------------------------------------------------------------------------------------ */

@@ -273,10 +273,11 @@ static void escaped_lists_have_a_line_a_row(void **state)
     static const char labels[] = "\\xff\n\n\\\\\n\\xff\n";
     const float x[12] = {0, 0.125f, 0.25f, 0.375f, 0.5f, 0.625f, 0.75f, 0.875f, 1, 1.125f, 1.25f, 1.375f};
     char file[NPY_HEADER + sizeof x];
-    const size_t head = npy_header_escaped(file, "<f4", 4, 3);
-    assert_int_equal(head, npy_header_escaped(file, "<f4", INT64_MAX, INT32_MAX)); /* it is filled in where it lies */
+    const size_t head = npy_header_beside(file, "<f4", 4, 3, true);
+    assert_int_equal(head,
+                     npy_header_beside(file, "<f4", INT64_MAX, INT32_MAX, true)); /* it is filled in where it lies */
     assert_int_equal(head, npy_header(file, "<f4", 4, 3));
-    npy_header_escaped(file, "<f4", 4, 3);
+    npy_header_beside(file, "<f4", 4, 3, true);
     memcpy(file + head, x, sizeof x);
     assert_int_equal(file_write_atomic(at("e.npy"), file, head + sizeof x, NULL), SIMCLR_OK);
     assert_int_equal(file_write_atomic(at("e.labels.txt"), labels, sizeof labels - 1, NULL), SIMCLR_OK);

@@ -1,45 +1,25 @@
 /* The messages that are predicted are those that a run sends, to the byte, for each rank. The ranks of a real step are
  * threads, which count what they are given. step_traffic has a step that one process has planned and never run. */
-#include "support/run.h"
+#include "support/ranks_training.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "support/comm_threads.h"
 #include "train/step_traffic.h"
 
-enum { SIZE = 8, DIM = 16 };
-
-struct setting {
-    const char *backend;
-    int depth, images, group, ranks;
-};
-
 struct outcome {
-    struct setting setting;
+    struct ranks_setting setting;
     struct comm_threads_count counted[COMM_THREADS_MAX];
     char wrong[200];
 };
 
 /* communicator NULL: planned as one of so many ranks. */
-static int open_step(struct step *step, struct model **model, const struct setting *setting, struct backend *backend,
-                     struct communicator *communicator, struct error *error)
+static int open_step(struct step *step, struct model **model, const struct ranks_setting *setting,
+                     struct backend *backend, struct communicator *communicator, struct error *error)
 {
-    const struct model_config config = {.resnet.depth = setting->depth,
-                                        .resnet.width = 0.125,
-                                        .resnet.stem = STEM_CIFAR,
-                                        .image_size = SIZE,
-                                        .head_layers = 2,
-                                        .head_dim = DIM};
-    struct step_config training = {.loss = &step_nt_xent,
-                                   .images = setting->images,
-                                   .group = setting->group,
-                                   .temperature = 0.5,
-                                   .dtype = DTYPE_F32,
-                                   .optimizer = step_optimizer_usual(OPTIMIZER_LARS),
-                                   .schedule = step_schedule_constant(0.01),
-                                   .communicator = communicator};
+    const struct model_config config = ranks_model(setting->depth);
+    struct step_config training = ranks_step(setting, communicator);
     training.planning.dry = !communicator;
     training.ranks = communicator ? 0 : setting->ranks;
     int status = model_create(model, &config, backend, 1, error);
@@ -52,7 +32,7 @@ static int open_step(struct step *step, struct model **model, const struct setti
 /* What a rank is given between the top of a step and its end. */
 static void take_step(struct outcome *outcome, struct step *step, struct communicator *communicator, int images)
 {
-    const size_t values = 2 * (size_t)images * 3 * SIZE * SIZE;
+    const size_t values = 2 * (size_t)images * 3 * RANKS_SIZE * RANKS_SIZE;
     const int groups = step->groups.count;
     float *canonical = malloc(values * sizeof *canonical);
     char *views = memory_allocate((size_t)groups * network_image_bytes(step->network));
@@ -74,19 +54,6 @@ static void take_step(struct outcome *outcome, struct step *step, struct communi
     free(canonical);
 }
 
-static int open_backend(const char *name, struct pool **pool, struct backend **backend, struct error *error)
-{
-    enum simd simd;
-    int status = pool_create(pool, 1, error);
-    if (!status) status = simd_choose(NULL, "test", &simd, error);
-    return status ? status : backend_create(name, simd, *pool, backend, error);
-}
-
-static struct shares shares_in(const struct setting *setting)
-{
-    return (struct shares){setting->images, setting->group > 0 ? setting->group : setting->images, setting->ranks};
-}
-
 static void rank_body(struct communicator *communicator, void *context)
 {
     struct outcome *outcome = context;
@@ -95,8 +62,8 @@ static void rank_body(struct communicator *communicator, void *context)
     struct model *model = NULL;
     struct step step = {0};
     struct error error = {0};
-    const struct shares shares = shares_in(&outcome->setting);
-    int status = open_backend(outcome->setting.backend, &pool, &backend, &error);
+    const struct shares shares = ranks_shares(&outcome->setting);
+    int status = ranks_open_backend(outcome->setting.backend, &pool, &backend, &error);
     if (!status) status = open_step(&step, &model, &outcome->setting, backend, communicator, &error);
     if (!status)
         take_step(outcome, &step, communicator, shares_of(&shares, communicator->rank).count);
@@ -108,15 +75,15 @@ static void rank_body(struct communicator *communicator, void *context)
     pool_destroy(&pool);
 }
 
-static void check(const struct setting *setting, const struct outcome *outcome)
+static void check(const struct ranks_setting *setting, const struct outcome *outcome)
 {
     struct pool *pool = NULL;
     struct backend *backend = NULL;
     struct model *model = NULL;
     struct step step = {0};
     struct error error = {0};
-    const struct shares shares = shares_in(setting);
-    if (open_backend(setting->backend, &pool, &backend, &error) ||
+    const struct shares shares = ranks_shares(setting);
+    if (ranks_open_backend(setting->backend, &pool, &backend, &error) ||
         open_step(&step, &model, setting, backend, NULL, &error))
         fail_msg("%s", error.text);
     for (int r = 0; r < setting->ranks; r++) {
@@ -139,9 +106,11 @@ static void check(const struct setting *setting, const struct outcome *outcome)
 static void predicted_bytes_are_those_of_a_run(void **state)
 {
     (void)state;
-    static const struct setting settings[] = {
-        {"cpu", 18, 24, 0, 2}, {"cpu", 18, 26, 0, 3}, {"cpu", 50, 26, 0, 4},  {"ref", 18, 8, 0, 3},
-        {"cpu", 18, 24, 6, 2}, {"cpu", 18, 24, 6, 4}, {"cpu", 18, 24, 12, 4}, {"ref", 18, 8, 4, 4},
+    static const struct ranks_setting settings[] = {
+        {"auto", DTYPE_F32, 18, 24, 2, 1, 0},  {"auto", DTYPE_F32, 18, 26, 3, 1, 0},
+        {"auto", DTYPE_F32, 50, 26, 4, 1, 0},  {"ref", DTYPE_F32, 18, 8, 3, 1, 0},
+        {"auto", DTYPE_F32, 18, 24, 2, 1, 6},  {"auto", DTYPE_F32, 18, 24, 4, 1, 6},
+        {"auto", DTYPE_F32, 18, 24, 4, 1, 12}, {"ref", DTYPE_F32, 18, 8, 4, 1, 4},
     };
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         struct outcome outcome = {.setting = settings[i]};
@@ -156,15 +125,15 @@ static void predicted_bytes_are_those_of_a_run(void **state)
 static void batch_norms_are_counted(void **state)
 {
     (void)state;
-    const struct setting setting = {"cpu", 50, 8, 0, 2};
+    const struct ranks_setting setting = {"auto", DTYPE_F32, 50, 8, 2, 1, 0};
     struct pool *pool = NULL;
     struct backend *backend = NULL;
     struct model *model = NULL;
     struct step step = {0};
     struct error error = {0};
     struct traffic traffic;
-    const struct shares shares = shares_in(&setting);
-    assert_int_equal(open_backend("cpu", &pool, &backend, &error), SIMCLR_OK);
+    const struct shares shares = ranks_shares(&setting);
+    assert_int_equal(ranks_open_backend("auto", &pool, &backend, &error), SIMCLR_OK);
     assert_int_equal(open_step(&step, &model, &setting, backend, NULL, &error), SIMCLR_OK);
     assert_int_equal(step_traffic(&traffic, &step, &shares, 0, &error), SIMCLR_OK);
     assert_int_equal(network_norms(step.network, NULL), 55);
