@@ -198,7 +198,7 @@ static void pass_news(struct communicator *communicator, const void *own)
     const size_t *sizes = communicator->sizes;
     char *all = communicator->scratch, *at = all;
     for (int r = 0; r < communicator->rank; r++) at += sizes[r];
-    if (sizes[communicator->rank] > 0) memcpy(at, own, sizes[communicator->rank]);
+    if (own && sizes[communicator->rank] > 0) memcpy(at, own, sizes[communicator->rank]);
     gather(communicator, all, sizes);
     for (int r = 0; r < communicator->size; all += sizes[r], r++)
         if (news && r != communicator->rank && sizes[r] > 0) news->deliver(news->cookie, r, all, sizes[r]);
