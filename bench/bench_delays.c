@@ -1,34 +1,34 @@
 /* bench/bench_delays.c -- steps over ranks whose messages come late, against the prediction of `info --ranks`. Ranks
  * are threads of this process, with one thread each (tests/support/comm_threads.h): no MPI, no rights, no real network.
  *
- * The prediction starts from a rank that is alone. Where there are more ranks than processors, its seconds count so
- * much more often.
+ * Ranks are bound to the processors by turns. The prediction starts from a rank that is alone. Its seconds count as
+ * often as there are ranks on the fullest processor: after every layer all wait for those that share it.
  *
- * usage: bench_delays [--images N] [--size S] [--depth D] [--width W] [--steps K] [--processors P]
- * N: images of each rank. P: that the ranks share (all of the machine). */
+ * usage: bench_delays [--images N] [--size S] [--depth D] [--width W] [--steps K]
+ * N: images of each rank. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
 #include "forecast/forecast.h"
 #include "support/comm_threads.h"
 #include "train/step_traffic.h"
 
 #include "median.h"
+#include "rank_step.h"
 
 enum { STEPS_MOST = 1000 };
 
 struct options {
-    int images, size, depth, steps, processors;
+    int images, size, depth, steps;
     double width;
 };
 
 struct run {
     const struct options *options;
+    struct affinity processors;
     int ranks;
     struct link_speed link;
     double seconds;                   /* of a step: the median, of rank 0 */
@@ -42,26 +42,14 @@ static int open_step(struct step *step, struct model **model, const struct run *
                      struct communicator *communicator, bool planned, struct error *error)
 {
     const struct options *options = run->options;
-    const struct model_config config = {.resnet.depth = options->depth,
-                                        .resnet.width = options->width,
-                                        .resnet.stem = STEM_CIFAR,
-                                        .image_size = options->size,
-                                        .head_layers = 2,
-                                        .head_dim = 128};
-    struct step_config training = {.loss = &step_nt_xent,
-                                   .images = options->images * run->ranks,
-                                   .temperature = 0.5,
-                                   .dtype = DTYPE_F32,
-                                   .optimizer = step_optimizer_usual(OPTIMIZER_LARS),
-                                   .schedule = step_schedule_constant(0.01),
-                                   .communicator = communicator};
-    training.planning.dry = planned;
-    training.ranks = planned ? run->ranks : 0;
-    int status = model_create(model, &config, backend, 1, error);
-    if (!status) status = step_open_network(step, &training, backend, *model, error);
-    if (!status) status = step_open_loss(step, &training, error);
-    if (!status) status = step_open_optimizer(step, &training, error);
-    return status;
+    const struct rank_step of = {.depth = options->depth,
+                                 .size = options->size,
+                                 .images = options->images * run->ranks,
+                                 .width = options->width,
+                                 .dtype = DTYPE_F32,
+                                 .communicator = communicator,
+                                 .planned = planned ? run->ranks : 0};
+    return rank_step_open(step, model, &of, backend, error);
 }
 
 /* Every step begins with an agreement, as in a run. */
@@ -69,14 +57,9 @@ static int take_steps(struct run *run, struct step *step, struct communicator *c
 {
     static double seconds[COMM_THREADS_MAX][STEPS_MOST], passes[STEPS_MOST], update[STEPS_MOST], loss[STEPS_MOST];
     const int rank = communicator_rank(communicator), steps = run->options->steps;
-    const struct tensor_desc *input = network_tensor(step->network, 0);
-    const size_t values = tensor_elements(input);
-    float *canonical = memory_array(values, sizeof *canonical);
-    void *views = memory_allocate(network_image_bytes(step->network));
-    if (!canonical || !views) return error_no_memory(error, "views", values * sizeof *canonical);
-    for (size_t i = 0; i < values; i++) canonical[i] = (float)((i + (size_t)rank) * 2654435761U >> 8 & 0xffff) / 65536;
-    network_write_images(step->network, views, canonical);
-    const struct batch batch = {.count = input->batch / 2, .views = views};
+    void *views = rank_step_views(step, rank);
+    if (!views) return error_no_memory(error, "views", network_image_bytes(step->network));
+    const struct batch batch = {.count = run->options->images, .views = views};
     int status = SIMCLR_OK;
     for (int s = -1; !status && s < steps; s++) {
         struct step_report report;
@@ -95,7 +78,6 @@ static int take_steps(struct run *run, struct step *step, struct communicator *c
         const struct comm_threads_count after = comm_threads_counted(communicator);
         run->a_step = (struct comm_threads_count){after.messages - before.messages, after.bytes - before.bytes};
     }
-    memory_free(canonical);
     memory_free(views);
     if (status || rank > 0) return status;
     run->seconds = median(seconds[0], steps);
@@ -121,6 +103,7 @@ static void body(struct communicator *communicator, void *context)
     if (communicator)
         comm_threads_set_link(communicator,
                               (struct comm_threads_link){run->link.delay, 1 / run->link.bytes_per_second});
+    rank_step_bind(&run->processors, communicator_rank(communicator));
     int status = pool_create(&pool, 1, &error);
     if (!status) status = simd_choose(NULL, "bench_delays", &simd, &error);
     if (!status) status = backend_create("cpu", simd, pool, &backend, &error);
@@ -142,14 +125,15 @@ static void body(struct communicator *communicator, void *context)
 /* One row: W ranks at one link. */
 static int measure(const struct options *options, const struct run *alone, int ranks, struct link_speed link)
 {
-    struct run run = {.options = options, .ranks = ranks, .link = link};
+    struct run run = {.options = options, .processors = alone->processors, .ranks = ranks, .link = link};
     comm_threads_run(ranks, body, &run);
     if (run.wrong[0]) {
         fprintf(stderr, "bench_delays: %s\n", run.wrong);
         return 1;
     }
     const int images = options->images * ranks;
-    const double crowd = ranks > options->processors ? (double)ranks / options->processors : 1;
+    const int counted = affinity_count(&run.processors), processors = counted > 0 ? counted : 1;
+    const int crowd = (ranks + processors - 1) / processors;
     struct forecast_measured measured = alone->alone;
     measured.passes *= crowd;
     measured.loss *= crowd;
@@ -167,12 +151,7 @@ static int measure(const struct options *options, const struct run *alone, int r
 int main(int argc, char **argv)
 {
     static const double delays[] = {0, 1e-4, 1e-3};
-    struct options options = {.images = 64,
-                              .size = 32,
-                              .depth = 18,
-                              .steps = 7,
-                              .width = 0.5,
-                              .processors = (int)sysconf(_SC_NPROCESSORS_ONLN)};
+    struct options options = {.images = 64, .size = 32, .depth = 18, .steps = 7, .width = 0.5};
     for (int i = 1; i + 1 < argc; i += 2) {
         const int number = atoi(argv[i + 1]);
         if (!strcmp(argv[i], "--images")) options.images = number;
@@ -180,20 +159,20 @@ int main(int argc, char **argv)
         if (!strcmp(argv[i], "--depth")) options.depth = number;
         if (!strcmp(argv[i], "--steps")) options.steps = number;
         if (!strcmp(argv[i], "--width")) options.width = atof(argv[i + 1]);
-        if (!strcmp(argv[i], "--processors")) options.processors = number;
     }
-    if (options.images < 2 || options.steps < 1 || options.steps > STEPS_MOST || options.processors < 1) {
-        fprintf(stderr, "bench_delays: 2 images or more, 1 to 1000 steps, a processor\n");
+    if (options.images < 2 || options.steps < 1 || options.steps > STEPS_MOST) {
+        fprintf(stderr, "bench_delays: 2 images or more, 1 to 1000 steps\n");
         return 1;
     }
-    struct run alone = {.options = &options, .ranks = 1};
+    struct run alone = {.options = &options, .processors = affinity_now(), .ranks = 1};
     comm_threads_run(1, body, &alone);
     if (alone.wrong[0]) {
         fprintf(stderr, "bench_delays: %s\n", alone.wrong);
         return 1;
     }
     printf("ResNet-%d, width %g, %d pixels, %d images a rank, %d processors: one rank alone takes %.4f s a step\n\n",
-           options.depth, options.width, options.size, options.images, options.processors, alone.seconds);
+           options.depth, options.width, options.size, options.images, affinity_count(&alone.processors),
+           alone.seconds);
     printf("| ranks | delay, ms | messages: counted; predicted | MB: counted; predicted | step, s | predicted | off |\n"
            "|---|---|---|---|---|---|---|\n");
     for (int ranks = 2; ranks <= 4; ranks++)

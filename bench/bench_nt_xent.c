@@ -1,5 +1,6 @@
 /* bench/bench_nt_xent.c -- NT-Xent over all anchors against what one of several ranks does, of the same batch with one
  * thread each, both by turns. Messages are not in it: unit rows and sums are made by the ranks one after another.
+ * A rank's memory is what the peak of the process grows by: its z and d_z, all unit rows and sums, the kernel's own.
  *
  * usage: bench_nt_xent [--images N] [--dim D] [--ranks W] [--threads T] [--runs R] [--variant V] */
 #include <stdio.h>
@@ -67,14 +68,20 @@ static int measure(struct backend *backend, const struct options *options, struc
     static struct part whole, again, parts[RANKS_MAX];
     struct nt_xent_sizes sizes;
     const size_t rows = 2 * (size_t)options->images;
-    if (!open_part(&whole, backend, options, 0, 1, error) || !open_part(&again, backend, options, 0, 1, error))
-        return stop(error->text);
-    for (int r = 0; r < options->ranks; r++)
-        if (!open_part(&parts[r], backend, options, r, options->ranks, error)) return stop(error->text);
+    const size_t before = memory_peak_resident();
+    if (!open_part(&parts[0], backend, options, 0, options->ranks, error)) return stop(error->text);
     backend->ops->nt_xent_sizes(parts[0].plan, &sizes);
     void *unit = backend->ops->allocate(backend, rows * sizes.unit_row, error);
     void *sums = backend->ops->allocate(backend, rows * sizes.sum_row, error);
     if (!unit || !sums) return stop(error->text);
+    memset(unit, 0, rows * sizes.unit_row); /* until the others' rows are there */
+    memset(sums, 0, rows * sizes.sum_row);
+    run_part(backend, &parts[0], unit, sums);
+    const size_t of_a_rank = memory_peak_resident() - before;
+    for (int r = 1; r < options->ranks; r++)
+        if (!open_part(&parts[r], backend, options, r, options->ranks, error)) return stop(error->text);
+    if (!open_part(&whole, backend, options, 0, 1, error) || !open_part(&again, backend, options, 0, 1, error))
+        return stop(error->text);
     for (int r = 0; r < options->ranks; r++) backend->ops->nt_xent_unit_rows(parts[r].plan, unit, parts[r].z);
     for (int r = 0; r < options->ranks; r++) run_part(backend, &parts[r], unit, sums);
     for (int run = 0; run < options->runs; run++) {
@@ -84,9 +91,9 @@ static int measure(struct backend *backend, const struct options *options, struc
     }
     const double all = median(whole_seconds, options->runs), part = median(part_seconds, options->runs);
     printf("N = %d, D = %d, %d threads, median of %d: all anchors %.2f ms, one of %d ranks %.2f ms: %.3f of it "
-           "(all anchors against themselves: %.3f)\n",
+           "(all anchors against themselves: %.3f); one rank's memory: %.1f MB\n",
            options->images, options->dim, options->threads, options->runs, 1e3 * all, options->ranks, 1e3 * part,
-           part / all, median(other_seconds, options->runs) / all);
+           part / all, median(other_seconds, options->runs) / all, (double)of_a_rank * 1e-6);
     return 0;
 }
 

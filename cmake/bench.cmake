@@ -14,7 +14,9 @@ simclr_bench(bench_select explore)
 simclr_bench(bench_graph explore)
 simclr_bench(bench_nt_xent backend)
 simclr_bench(bench_groups train)
-# Its ranks are those of the tests: threads.
-simclr_bench(bench_delays train)
-target_sources(bench_delays PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/comm_threads.c)
-target_include_directories(bench_delays PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+# Their ranks are those of the tests: threads.
+foreach(NAME bench_delays bench_ranks)
+  simclr_bench(${NAME} train)
+  target_sources(${NAME} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/comm_threads.c)
+  target_include_directories(${NAME} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+endforeach()

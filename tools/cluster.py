@@ -7,15 +7,19 @@ Each machine is a network namespace with a name and a folder of its own, and a c
 more namespace). `tc tbf` limits each cable both ways. Open MPI's mpirun starts the ranks, by `ip netns exec` in the
 place of ssh, one of one thread on each machine. Options behind -- go to simclr.
 
+Each machine is bound to one processor of this one, and they take the processors by turns. Left to themselves, two busy
+ranks may stay on one processor while another is idle: some kernels pack them.
+
 Nothing of this machine's own network is touched, and all of it is gone afterwards. It needs root, ip, tc and Open MPI.
 Where one of them is missing it says "skipped" and why, and ends with status 77.
 
-The machines share this one's processors: seconds of computing that are predicted count (ranks / processors) times, where
-there are more ranks. Rate and delay of unlimited cables are measured between two of the machines before the runs.
+Predicted seconds of computing count as often as there are ranks on the fullest processor: after every layer all wait for
+those that share it. Rate and delay of unlimited cables are measured between two of the machines before the runs.
 Printed is a Markdown table. What is off by more than 25 % in time or 10 % in bytes is marked as missed. The exit status
 is 1 where bytes are: what else the machine does changes the time, and not the bytes."""
 import argparse
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -27,6 +31,7 @@ import tempfile
 
 TIME_MARK, BYTES_MARK = 0.25, 0.10
 SUBNET = "10.77.0"
+PROCESSORS = sorted(os.sched_getaffinity(0))
 # Both ends of a connection: what goes through in a second, and half the time of there and back.
 SERVER = r"""
 import socket, sys
@@ -54,6 +59,11 @@ def skip(reason):
     sys.exit(77)
 
 
+def processor(host):
+    """Of machine 1, 2, ..."""
+    return PROCESSORS[(host - 1) % len(PROCESSORS)]
+
+
 def run(*command, **options):
     return subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True, **options).stdout
 
@@ -79,6 +89,10 @@ class Cluster:
 
     def inside(self, name, *command):
         return ["ip", "netns", "exec", self.space(name), *[str(c) for c in command]]
+
+    def at(self, host, *command):
+        """In machine 1, 2, ..., on its processor."""
+        return self.inside(f"h{host}", "taskset", "--cpu-list", processor(host), *command)
 
     def add(self, name):
         run("ip", "netns", "add", self.space(name))
@@ -109,10 +123,14 @@ class Cluster:
             self.limit(host, "eth0", rate)
             self.limit("switch", port, rate)
         agent = self.folder / "agent"
+        places = " ".join(f"{i}) at={processor(i)};;" for i in range(1, self.hosts + 1))
         agent.write_text(f"""#!/bin/sh
 # in the place of ssh: agent ADDRESS COMMAND...
-host=h${{1##*.}}; shift
-exec ip netns exec {self.name}-$host unshare --uts sh -c 'hostname '$host'; TMPDIR={self.folder}/'$host'; export TMPDIR; '"$*"
+host=h${{1##*.}}
+case "${{1##*.}}" in {places} esac
+shift
+exec taskset --cpu-list $at ip netns exec {self.name}-$host unshare --uts \\
+    sh -c 'hostname '$host'; TMPDIR={self.folder}/'$host'; export TMPDIR; '"$*"
 """)
         agent.chmod(0o755)
 
@@ -124,10 +142,10 @@ exec ip netns exec {self.name}-$host unshare --uts sh -c 'hostname '$host'; TMPD
     def link(self):
         """Bytes a second and delay between two of the machines."""
         size = 200 << 20
-        server = subprocess.Popen(self.inside("h2", sys.executable, "-c", SERVER, str(size)), stdout=subprocess.PIPE, text=True)
+        server = subprocess.Popen(self.at(2, sys.executable, "-c", SERVER, str(size)), stdout=subprocess.PIPE, text=True)
         try:
             server.stdout.readline()
-            rate, delay = map(float, run(*self.inside("h1", sys.executable, "-c", CLIENT, f"{SUBNET}.2", str(size))).split())
+            rate, delay = map(float, run(*self.at(1, sys.executable, "-c", CLIENT, f"{SUBNET}.2", str(size))).split())
         finally:
             server.kill()
             server.wait()
@@ -140,7 +158,7 @@ exec ip netns exec {self.name}-$host unshare --uts sh -c 'hostname '$host'; TMPD
                 "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "eth0", "--mca", "oob_tcp_if_include", "eth0",
                 "--mca", "plm", "rsh", *command]
         text = " ".join(str(c) for c in line)
-        run("unshare", "--uts", "sh", "-c",
+        run("taskset", "--cpu-list", processor(1), "unshare", "--uts", "sh", "-c",
             f"hostname h1; TMPDIR={self.folder}/h1 exec ip netns exec {self.space('h1')} {text}", timeout=900)
 
     def close(self):
@@ -169,17 +187,22 @@ def train(cluster, simclr, options, batch, steps):
 
 
 def plan(simclr, options, batch, ranks, rate, delay):
-    """The prediction, its computing on one processor."""
+    """The prediction, timed on one processor."""
     network = f"{rate * 8:.0f}bit,{delay * 1e9:.0f}ns"
-    text = run(simclr, "plan", *options, "--batch", batch, "--seconds", 2, "--json", "--quiet",
+    text = run("taskset", "--cpu-list", processor(1), simclr, "plan", *options, "--batch", batch, "--seconds", 2, "--json", "--quiet",
                *(["--ranks", ranks, "--network", network] if ranks > 1 else []))
     said = json.loads(text)
     return said["ranks"] if ranks > 1 else said
 
 
-def predicted_step(said, ranks, processors):
-    crowd = max(1, ranks / processors)
-    return crowd * (said["passes_seconds"] + said["loss_seconds"] + said["update_seconds"]) + said["all"]["seconds"]
+def crowd_of(ranks):
+    """Ranks on the fullest processor."""
+    return math.ceil(ranks / len(PROCESSORS))
+
+
+def predicted_step(said, ranks):
+    computing = said["passes_seconds"] + said["loss_seconds"] + said["update_seconds"]
+    return crowd_of(ranks) * computing + said["all"]["seconds"]
 
 
 def mark(off, limit):
@@ -200,12 +223,11 @@ def main():
     arguments = parser.parse_args(line)
     if os.geteuid() != 0:
         skip("network namespaces need root")
-    for tool in ("ip", "tc", "mpirun", "unshare"):
+    for tool in ("ip", "tc", "mpirun", "unshare", "taskset"):
         if not shutil.which(tool):
             skip(f"there is no {tool}")
     simclr = pathlib.Path(arguments.simclr).resolve()
     hosts = [int(h) for h in arguments.hosts.split(",")]
-    processors = len(os.sched_getaffinity(0))
     options = ["--data", "synthetic", "--synthetic-images", arguments.images * max(hosts) * (arguments.steps + 1), "--image-size", 32, "--depth", 18,
                "--width", "0.5", "--threads", 1, "--knn-every", 0, "--diagnostics-images", 0, "--no-tensorboard", *given]
     options = [str(o) for o in options]
@@ -219,7 +241,7 @@ def main():
         free_rate, delay = cluster.link()
     finally:
         cluster.close()
-    print(f"{processors} processors, load {os.getloadavg()[0]:.1f} at the start; {' '.join(options)}; {arguments.images} images a "
+    print(f"{len(PROCESSORS)} processors, load {os.getloadavg()[0]:.1f} at the start; {' '.join(options)}; {arguments.images} images a "
           f"machine, medians of {arguments.steps - 1} steps\n")
     alone = plan(simclr, options, arguments.images, 1, 0, 0)["step_seconds"]
     print(f"one rank of one thread, planned: {alone:.3f} s a step\n")
@@ -237,12 +259,12 @@ def main():
                 first = train(cluster, simclr, options, batch, 2)[1]
             finally:
                 cluster.close()
-            step, want = statistics.median(seconds), predicted_step(said, count, processors)
+            step, want = statistics.median(seconds), predicted_step(said, count)
             wire = statistics.mean(s - f for s, f in zip(sent, first)) / (arguments.steps - 2)
             bytes_off, time_off = said["all"]["bytes"] / wire - 1, want / step - 1
             missed["bytes"] += abs(bytes_off) > BYTES_MARK
             missed["time"] += abs(time_off) > TIME_MARK
-            crowd = max(1, count / processors)
+            crowd = crowd_of(count)
             print(f"| {count} | {cables} | {rate * 8e-9:.3g} Gbit/s; {delay * 1e6:.0f} us | {step:.3f} | {want:.3f} | "
                   f"{mark(time_off, TIME_MARK)} | {wire / 1e6:.2f} | {said['all']['bytes'] / 1e6:.2f} | "
                   f"{mark(bytes_off, BYTES_MARK)} | {100 * alone * crowd / step:.0f} % | {100 * alone * crowd / want:.0f} % |", flush=True)

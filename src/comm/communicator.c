@@ -8,7 +8,7 @@
 #include "base/checksum.h"
 #include "base/clock.h"
 
-enum { SMALL_BYTES = 64 << 10, TEXT_BYTES = sizeof((struct error){0}.text), HOST_BYTES = 64 };
+enum { TEXT_BYTES = sizeof((struct error){0}.text), HOST_BYTES = 64 };
 
 void communicator_set_patience(struct communicator *communicator, double seconds)
 {
@@ -112,7 +112,7 @@ size_t communicator_stretch(int size, size_t count, size_t element, size_t *piec
 {
     const size_t ranks = (size_t)size, most = COMMUNICATOR_SCRATCH / element / ranks; /* of a piece */
     *piece = 0;
-    if (count * element * ranks <= SMALL_BYTES || count < ranks) return count;
+    if (count * element * ranks <= COMMUNICATOR_SMALL || count < ranks) return count;
     *piece = count / ranks < most ? count / ranks : most;
     return *piece * ranks;
 }

@@ -26,10 +26,11 @@ const char *traffic_words(enum traffic_part part)
     return names[part].words;
 }
 
-/* A gather of which this rank has `own` bytes of `all`. */
-static void add_gather(struct traffic_item *item, double all, double own)
+/* A gather over `size` ranks, of which this one has `own` bytes of `all`. */
+static void add_gather(struct traffic_item *item, int size, double all, double own)
 {
     item->messages += 1;
+    item->rounds += communicator_rounds(size, (size_t)all);
     item->bytes += all - own;
 }
 
@@ -41,8 +42,8 @@ static void add_sum(struct traffic_item *item, int size, size_t count, size_t el
         size_t piece;
         const size_t part = communicator_stretch(size, count, element, &piece);
         const double block = (double)((piece > 0 ? piece : part) * element);
-        add_gather(item, size * block, block);
-        if (piece > 0) add_gather(item, size * block, block); /* the exchange brings as much */
+        add_gather(item, size, size * block, block);
+        if (piece > 0) add_gather(item, size, size * block, block); /* the exchange brings as much */
         count -= part;
     }
 }
@@ -51,7 +52,7 @@ static void add_sum(struct traffic_item *item, int size, size_t count, size_t el
 static void add_rows(struct traffic_item *item, const struct traffic_work *work, int rank, size_t row)
 {
     const double own = (double)shares_of(&work->shares, rank).count, all = (double)work->shares.images;
-    for (int view = 0; view < 2; view++) add_gather(item, all * (double)row, own * (double)row);
+    for (int view = 0; view < 2; view++) add_gather(item, work->shares.ranks, all * (double)row, own * (double)row);
 }
 
 void traffic_of(struct traffic *out, const struct traffic_work *work, int rank)
@@ -62,7 +63,7 @@ void traffic_of(struct traffic *out, const struct traffic_work *work, int rank)
     *out = (struct traffic){0};
     if (ranks < 2) return;
     for (int i = 0; i < (groups > 1 ? 3 : 1); i++) /* with groups: after each pass too */
-        add_gather(&parts[TRAFFIC_AGREEMENTS], ranks * (double)AGREEMENT_BYTES, AGREEMENT_BYTES);
+        add_gather(&parts[TRAFFIC_AGREEMENTS], ranks, ranks * (double)AGREEMENT_BYTES, AGREEMENT_BYTES);
     for (int i = 0; i < work->norms; i++) {
         const size_t sums = 2 * (size_t)work->norm_channels[i];
         add_sum(&parts[TRAFFIC_NORMS_FORWARD], sharing, sums, sizeof(double));
@@ -80,6 +81,7 @@ struct traffic_item traffic_total(const struct traffic *traffic)
     struct traffic_item total = {0};
     for (int i = 0; i < TRAFFIC_PARTS; i++) {
         total.messages += traffic->parts[i].messages;
+        total.rounds += traffic->parts[i].rounds;
         total.bytes += traffic->parts[i].bytes;
     }
     return total;

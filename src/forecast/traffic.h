@@ -33,10 +33,11 @@ struct traffic_work {
     size_t totals;            /* of batch norm over groups (network_totals); 0 without */
 };
 
-/* The calls of an engine, which are gathers and exchanges: each is one delay. */
+/* The calls of an engine, which are gathers and exchanges. */
 struct traffic_item {
     int64_t messages;
-    double bytes; /* that this rank receives from others; it sends about as many */
+    int64_t rounds; /* of all of them (communicator_rounds): each is one delay */
+    double bytes;   /* that this rank receives from others; it sends about as many */
 };
 struct traffic {
     struct traffic_item parts[TRAFFIC_PARTS];

@@ -96,11 +96,13 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Counts what this rank was given, and waits until it would have come. start: when the last rank had sent it. */
-static void arrive(struct member *member, double bytes, double start)
+/* Counts what this rank was given, and waits until it would have come. all: bytes of all ranks. start: when the last
+ * rank had sent it. */
+static void arrive(struct member *member, double bytes, size_t all, double start)
 {
     const struct comm_threads_link *link = &member->link;
-    const double until = start + link->delay + bytes * link->seconds_per_byte, left = until - seconds_now();
+    const int rounds = communicator_rounds(member->communicator.size, all);
+    const double left = start + rounds * link->delay + bytes * link->seconds_per_byte - seconds_now();
     member->count->messages += 1;
     member->count->bytes += bytes;
     if (left <= 0) return;
@@ -129,7 +131,7 @@ static void gather(struct communicator *communicator, void *all, const size_t *b
         memcpy((char *)all + at, (const char *)member->group->members[r]->bytes + at, bytes[r]);
         given += bytes[r];
     }
-    arrive(member, (double)given, start);
+    arrive(member, (double)given, at, start);
     end(member);
 }
 
@@ -141,7 +143,7 @@ static void exchange(struct communicator *communicator, void *received, const vo
     const double start = seconds_now();
     for (int r = 0; r < communicator->size; r++)
         memcpy((char *)received + (size_t)r * bytes, (const char *)member->group->members[r]->bytes + own, bytes);
-    arrive(member, (double)bytes * (communicator->size - 1), start);
+    arrive(member, (double)bytes * (communicator->size - 1), (size_t)communicator->size * bytes, start);
     end(member);
 }
 

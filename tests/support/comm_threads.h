@@ -19,8 +19,9 @@ struct comm_threads_count {
 };
 struct comm_threads_count comm_threads_counted(const struct communicator *communicator);
 
-/* From now on what a rank is given comes `delay` seconds and the time of its bytes after all have sent it. Of this rank
- * alone, and of communicators that are split off later; each rank says so for itself. Both 0: at once, as at first. */
+/* From now on what a rank is given comes `delay` seconds for each round (communicator_rounds) and the time of its bytes
+ * after all have sent it. Of this rank alone, and of communicators that are split off later; each rank says so for
+ * itself. Both 0: at once, as at first. */
 struct comm_threads_link {
     double delay, seconds_per_byte;
 };

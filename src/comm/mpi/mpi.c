@@ -1,21 +1,24 @@
 /* comm/mpi/mpi.c -- the engine over MPI: a library of its own, the only file that knows mpi.h. It is built once for
  * each MPI that is found, and links nothing else of the program.
  *
- * Messages are non-blocking and polled: first by spinning, then by giving the processor away, then by sleeping. Blocked
- * ranks of an MPI spin, and on few processors against each other. Polling also has a deadline (`patience`), behind
- * which the run ends with a sentence. */
+ * Messages are non-blocking and polled: for a moment without a pause, then with naps between the polls. Blocked ranks
+ * of an MPI spin, and on few processors against each other. Polling also has a deadline (`patience`), behind which the
+ * run ends with a sentence. */
 #include <limits.h>
 #include <mpi.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "comm/plugin.h"
 
-enum { SPINS = 2000, YIELDS = 2000, SHORTEST_NS = 20000, LONGEST_NS = 1000000, EXIT_FAILED = 1 };
+enum { SHORTEST_NS = 20000, LONGEST_NS = 1000000, TAG = 1, EXIT_FAILED = 1 };
+/* Seconds of polls without a pause: what a small message takes where all have come. A poll of TCP is a call of the
+ * system, so they are counted by time. */
+static const double SPIN = 1e-4;
 static const int LONGEST_MESSAGE = 1 << 30; /* of counts that are int */
 static const double FIRST_PATIENCE = 300;
 
@@ -23,6 +26,7 @@ struct mpi {
     struct communicator communicator; /* the first field */
     MPI_Comm comm;
     bool is_world;
+    double spin;          /* seconds; 0 where the ranks of this host outnumber its processors */
     int *counts, *places; /* [size] */
     char host[MPI_MAX_PROCESSOR_NAME + 1], name[MPI_MAX_LIBRARY_VERSION_STRING];
     struct communicator_ops ops;
@@ -66,21 +70,17 @@ static const double LONGEST_GAP = 0.5;
 
 static void wait_for(const struct mpi *mpi, MPI_Request *request, const char *what)
 {
-    double until = 0, before = 0;
+    const double start = seconds_now();
+    double until = start + mpi->communicator.patience, before = start;
     long pause = SHORTEST_NS;
-    for (int tries = 0;; tries++) {
+    for (;;) {
         int done = 0;
         MPI_Test(request, &done, MPI_STATUS_IGNORE);
         if (done) return;
-        if (tries < SPINS) continue;
         const double now = seconds_now();
-        if (tries == SPINS) until = now + mpi->communicator.patience;
-        if (tries > SPINS && now - before > LONGEST_GAP) until += now - before;
+        if (now - before > LONGEST_GAP) until += now - before;
         before = now;
-        if (tries < SPINS + YIELDS) {
-            sched_yield();
-            continue;
-        }
+        if (now - start < mpi->spin) continue;
         if (now > until) give_up(mpi, what);
         const struct timespec rest = {0, pause};
         nanosleep(&rest, NULL);
@@ -91,18 +91,34 @@ static void wait_for(const struct mpi *mpi, MPI_Request *request, const char *wh
 /* ---- messages ------------------------------------------------------------------------------------------------------
  */
 /* NOLINTBEGIN(clang-analyzer-optin.mpi.MPI-Checker): wait_for ends each request, by MPI_Test */
-/* One block after another, in parts: where their places do not fit an int. */
-static void gather_long(struct mpi *mpi, char *all, const size_t *bytes)
+static int part_of(size_t bytes, size_t at)
 {
-    for (int r = 0; r < mpi->communicator.size; r++) {
-        for (size_t at = 0; at < bytes[r]; at += (size_t)LONGEST_MESSAGE) {
-            const size_t left = bytes[r] - at;
-            const int count = left < (size_t)LONGEST_MESSAGE ? (int)left : LONGEST_MESSAGE;
-            MPI_Request request;
-            MPI_Ibcast(all + at, count, MPI_BYTE, r, mpi->comm, &request);
-            wait_for(mpi, &request, "a long gather");
-        }
-        all += bytes[r];
+    const size_t left = at < bytes ? bytes - at : 0;
+    return left < (size_t)LONGEST_MESSAGE ? (int)left : LONGEST_MESSAGE;
+}
+
+/* One block goes to rank `to` while another comes from rank `from`; in parts, where they do not fit an int. */
+static void pass(struct mpi *mpi, int to, const char *out, size_t out_bytes, int from, char *in, size_t in_bytes,
+                 const char *what)
+{
+    for (size_t at = 0; at < out_bytes || at < in_bytes; at += (size_t)LONGEST_MESSAGE) {
+        const int sent = part_of(out_bytes, at), received = part_of(in_bytes, at);
+        MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+        if (received > 0) MPI_Irecv(in + at, received, MPI_BYTE, from, TAG, mpi->comm, &requests[0]);
+        if (sent > 0) MPI_Isend(out + at, sent, MPI_BYTE, to, TAG, mpi->comm, &requests[1]);
+        for (int i = 0; i < 2; i++) wait_for(mpi, &requests[i], what);
+    }
+}
+
+static void gather_in_rounds(struct mpi *mpi, char *all, const size_t *bytes)
+{
+    const int size = mpi->communicator.size, rank = mpi->communicator.rank;
+    for (int k = 1; k < size; k++) {
+        const int to = (rank + k) % size, from = (rank - k + size) % size;
+        size_t own = 0, other = 0;
+        for (int r = 0; r < rank; r++) own += bytes[r];
+        for (int r = 0; r < from; r++) other += bytes[r];
+        pass(mpi, to, all + own, bytes[rank], from, all + other, bytes[from], "a gather");
     }
 }
 
@@ -111,8 +127,8 @@ static void gather(struct communicator *communicator, void *all, const size_t *b
     struct mpi *mpi = mpi_of(communicator);
     size_t at = 0;
     for (int r = 0; r < communicator->size; r++) at += bytes[r];
-    if (at > (size_t)LONGEST_MESSAGE) {
-        gather_long(mpi, all, bytes);
+    if (at > COMMUNICATOR_SMALL) {
+        gather_in_rounds(mpi, all, bytes);
         return;
     }
     at = 0;
@@ -126,9 +142,23 @@ static void gather(struct communicator *communicator, void *all, const size_t *b
     wait_for(mpi, &request, "a gather");
 }
 
+static void exchange_in_rounds(struct mpi *mpi, char *received, const char *sent, size_t bytes)
+{
+    const int size = mpi->communicator.size, rank = mpi->communicator.rank;
+    memcpy(received + (size_t)rank * bytes, sent + (size_t)rank * bytes, bytes);
+    for (int k = 1; k < size; k++) {
+        const int to = (rank + k) % size, from = (rank - k + size) % size;
+        pass(mpi, to, sent + (size_t)to * bytes, bytes, from, received + (size_t)from * bytes, bytes, "an exchange");
+    }
+}
+
 static void exchange(struct communicator *communicator, void *received, const void *sent, size_t bytes)
 {
     struct mpi *mpi = mpi_of(communicator);
+    if ((size_t)communicator->size * bytes > COMMUNICATOR_SMALL) {
+        exchange_in_rounds(mpi, received, sent, bytes);
+        return;
+    }
     MPI_Request request;
     MPI_Ialltoall(sent, (int)bytes, MPI_BYTE, received, (int)bytes, MPI_BYTE, mpi->comm, &request);
     wait_for(mpi, &request, "an exchange");
@@ -203,6 +233,7 @@ static int wrap(struct communicator **out, MPI_Comm comm, bool is_world, struct 
                                              .abort = engine_abort};
         mpi->comm = comm;
         mpi->is_world = is_world;
+        mpi->spin = node_size > sysconf(_SC_NPROCESSORS_ONLN) ? 0 : SPIN;
         mpi->counts = calloc((size_t)size, sizeof *mpi->counts);
         mpi->places = calloc((size_t)size, sizeof *mpi->places);
         mpi->communicator = (struct communicator){.ops = &mpi->ops,
