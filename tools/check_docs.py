@@ -6,7 +6,8 @@
 
 1. Every path or file name in backquotes (`src/nn/run.c`, `nn/run.c`, `run.c`, `nt_xent*.c`) is one that git knows.
 2. The block that begins with ```tree in docs/structure.md names exactly the folders under src/ that git knows.
-3. "method.md section N" in the code cites a section of docs/method.md."""
+3. "method.md section N" in the code cites a section of docs/method.md.
+4. Every package that ./dev or packaging/debian/control asks apt for has a row in docs/packages.md, and the reverse."""
 import fnmatch
 import pathlib
 import re
@@ -64,6 +65,35 @@ def tree_of(text):
     return folders
 
 
+def packages_of_dev(text):
+    """The names in the lists that ./dev begins with, and behind `need` and `want` in it."""
+    lists = dict(re.findall(r'^([A-Z]+)="([^"$]*)"$', text, re.M))
+    names = {name for key in ("NEEDED", "OPTIONAL", "LINTERS") for name in lists.get(key, "").split()}
+    for words in re.findall(r"(?:^|[;&|)] +|^ +)(?:need|want) ((?:[\w$.+-]+ *)+)", text, re.M):
+        names |= {word for word in words.split() if "$" not in word}
+    return names
+
+
+def packages_of_control(text):
+    """The names in Build-Depends and Depends of others' packages. debhelper-compat is a virtual one, of debhelper."""
+    own, names = set(re.findall(r"^Package: (\S+)", text, re.M)), set()
+    for field in re.findall(r"^(?:Build-)?Depends:(.*(?:\n .*)*)", text, re.M):
+        names |= {word for word in re.findall(r"(?:^|,)\s*([a-z0-9][a-z0-9.+-]*)", field)}
+    return {name.replace("debhelper-compat", "debhelper") for name in names} - own
+
+
+def packages_listed(text):
+    """The names that begin the rows of the first table of docs/packages.md."""
+    return set(re.findall(r"^\| `([\w.+-]+)` \|", text.split("## What the built")[0], re.M))
+
+
+def package_errors(dev, control, listed):
+    for name in sorted((dev | control) - listed):
+        yield f"docs/packages.md: no row for {name}, which {'./dev' if name in dev else 'packaging/debian/control'} names"
+    for name in sorted(listed - dev - control):
+        yield f"docs/packages.md: a row for {name}, which neither ./dev nor packaging/debian/control names"
+
+
 def self_test():
     files = ["src/nn/run.c", "src/nn/run.h", "docs/views.md", "src/backend/cpu/nt_xent_a.c"]
     text = ("`src/nn/run.c` `nn/run.h` `run.c` `views.md` `src/nn` `nt_xent*.c` `src/nn/*.c` `x.y` `a b.c`\n"
@@ -72,6 +102,12 @@ def self_test():
     wrong = names != ["src/none.c", "nn/none.h", "none.c", "pool*.c", "src/none"]
     tree = tree_of("x\n```tree\nsrc/\n  nn/       text\n    ops/    text\n  base/\n```\n")
     wrong |= tree != {"src", "src/nn", "src/nn/ops", "src/base"}
+    dev = packages_of_dev('NEEDED="gcc a-dev"\nOPTIONAL="b"\n# need nothing of this\nf() {\n    need $NEEDED c dpkg-dev\n    x) need d; y ;;\n    z || want e\n}\n')
+    control = packages_of_control("Build-Depends: debhelper-compat (= 13), f,\n g\nPackage: own\nDepends: own (= 1), h, ${x:Y}\n")
+    wrong |= dev != {"gcc", "a-dev", "b", "c", "dpkg-dev", "d", "e"} or control != {"debhelper", "f", "g", "h"}
+    listed = packages_listed("| `gcc` | build |\n| `old` | x |\n## What the built\n| `late` | x |\n")
+    found = [error.split(" ")[2:5] for error in package_errors({"gcc", "new"}, {"more"}, listed)]
+    wrong |= found != [["row", "for", "more,"], ["row", "for", "new,"], ["row", "for", "old,"]]
     print("the planted mistakes were " + (f"not all found: {names} {tree}" if wrong else "found"))
     return 1 if wrong else 0
 
@@ -99,6 +135,10 @@ def main(arguments):
                     cited += 1
                     if section not in sections:
                         errors.append(f"{name}: cites section {section} of method.md, which has {', '.join(sorted(sections))}")
+    asked = [packages_of_dev((ROOT / "dev").read_text()), packages_of_control((ROOT / "packaging/debian/control").read_text())]
+    errors += package_errors(*asked, packages_listed((ROOT / "docs/packages.md").read_text(encoding="utf-8")))
+    if min(map(len, asked)) < 10:
+        errors.append("fewer than ten packages were seen in ./dev or packaging/debian/control: the walk is broken")
     if named < 100 or cited < 10 or len(there) < 10:
         errors.append(f"only {named} names, {cited} citations, {len(there)} folders were seen: the walk is broken")
     print("\n".join(errors) or f"{named} names, {cited} citations and {len(there)} folders: the documents name what is there")
