@@ -208,7 +208,7 @@
  .help = "Time for measuring the decode rate on a sample; 0: not measured."},
 {.name = "seconds", .argument = "T", NUMBER(seconds, 0.1, 86400), .section = "Output",
  .commands = ON(PLAN), .default_text = "5",
- .help = "Time for timing the views, and again for timing the steps."},
+ .help = "Half of the time for timing views and steps, which takes twice this."},
 {.name = "seconds", .argument = "T", NUMBER(seconds, 0.1, 86400), .section = "Output",
  .commands = ON(WATCH), .default_text = "2",
  .help = "Time between two looks at the run."},

@@ -194,25 +194,44 @@ void online_knn_bytes(const struct pretrain *run, int dim, size_t *rows, size_t 
 
 enum { TRIED = 1024 };
 
-/* Features grow with the images, votes with the pairs. */
+/* `count` rows, which are those of `some` over and over: as many neighbours are looked for among them as among others,
+ * so that a vote takes as long. */
+static int repeat(const struct features *some, int64_t count, struct features *out, struct error *error)
+{
+    const size_t row = (size_t)some->dim;
+    *out = (struct features){.count = count, .dim = some->dim};
+    out->values = memory_array((size_t)count, row * sizeof(float));
+    out->labels = memory_array((size_t)count, sizeof *out->labels);
+    if (!out->values || !out->labels) return error_no_memory(error, "features", (size_t)count * row * sizeof(float));
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t from = i % some->count;
+        memcpy(out->values + (size_t)i * row, some->values + (size_t)from * row, row * sizeof(float));
+        out->labels[i] = some->labels[from];
+    }
+    return SIMCLR_OK;
+}
+
+/* Features grow with the images; votes with those that ask, and with the bank for as many as the run has. */
 int online_knn_seconds(struct pretrain *run, double *seconds, struct error *error)
 {
     const struct online_images *images = &run->online;
     const int64_t listed = images->voting + images->shared + images->extra, tried = listed < TRIED ? listed : TRIED;
     const double test = run->test ? (double)dataset_count(run->test) : 0, held_out = (double)(listed - images->voting);
-    struct features some = {0};
+    struct features some = {0}, bank = {0};
     struct online_score ignored;
     *seconds = 0;
     if (tried == 0) return SIMCLR_OK;
     double start = clock_seconds();
     int status = extract(run, run->model, run->dataset, images->list, tried, &some, error);
     const double features = clock_seconds() - start;
+    const int64_t sample = images->voting + images->shared;
+    const double voting = sample > 0 ? (double)images->voting / (double)sample : 0;
+    if (!status) status = repeat(&some, sample, &bank, error);
     start = clock_seconds();
-    if (!status) status = classify(run, &some, &some, &ignored, error);
+    if (!status) status = classify(run, &bank, &some, &ignored, error);
     const double votes = clock_seconds() - start;
+    *seconds = (features * ((double)listed + test) + votes * (voting * held_out + test)) / (double)tried;
     features_free(&some);
-    const double bank = (double)images->voting, sample = (double)(images->voting + images->shared);
-    *seconds = features * ((double)listed + test) / (double)tried +
-               votes * (bank * held_out + sample * test) / ((double)tried * (double)tried);
+    features_free(&bank);
     return status;
 }

@@ -69,3 +69,23 @@ int pace_measure(struct pace *out, const struct pace_work *work, double seconds,
     *out = (struct pace){sum / (double)count, interval.low, interval.high, count};
     return SIMCLR_OK;
 }
+
+struct pace pace_join(const struct pace *pieces, int count)
+{
+    struct pace all = {.low = pieces[0].low, .high = pieces[0].high};
+    double means[PACE_PIECES], sum = 0, plain;
+    struct interval interval;
+    for (int i = 0; i < count; i++) {
+        means[i] = pieces[i].mean;
+        sum += pieces[i].mean * (double)pieces[i].count;
+        all.count += pieces[i].count;
+        all.low = fmin(all.low, pieces[i].low);
+        all.high = fmax(all.high, pieces[i].high);
+    }
+    all.mean = sum / (double)all.count;
+    if (count < RUNS_LEAST) return all;
+    statistics_over_seeds(&plain, &interval, means, count);
+    all.low = all.mean + interval.low - plain;
+    all.high = all.mean + interval.high - plain;
+    return all;
+}

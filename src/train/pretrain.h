@@ -117,15 +117,22 @@ size_t pretrain_memory_limit(void);
 /* pretrain_time.c: seconds, measured. The training is open; its model is another one afterwards (pretrain_renew). */
 struct pretrain_timing {
     struct pace step;    /* with its views; of several sizes the mean by their shares */
-    double wait_share;   /* of it spent waiting for views */
+    struct pace views;   /* a batch made by the loader alone; of limits without views: zeros */
+    double wait_share;   /* of a step spent waiting for views */
     double loss, update; /* seconds of it: NT-Xent; update and packing */
     struct budget_costs costs;
+    double between; /* seconds that it took to try what is between epochs */
 };
-/* seconds: for the steps, which end before `most` in any case. Without a folder the checkpoint is not tried but
- * reckoned by its size. SIMCLR_INTERRUPTED. */
-int pretrain_time(struct pretrain *run, double seconds, double most, struct pretrain_timing *out, struct error *error);
-/* The loader alone: seconds of a batch. */
-int pretrain_time_views(struct pretrain *run, double seconds, struct pace *out, struct error *error);
+struct pretrain_timing_limits {
+    double steps; /* seconds for the steps, in pieces */
+    double most;  /* after which they end in any case */
+    double views; /* seconds for the loader alone, in pieces between them; 0: it is not timed */
+};
+/* Without a folder the checkpoint is not tried but reckoned by its size. SIMCLR_INTERRUPTED. */
+int pretrain_time(struct pretrain *run, const struct pretrain_timing_limits *limits, struct pretrain_timing *out,
+                  struct error *error);
+/* For how long a run of --time times its steps. */
+double pretrain_timing_seconds(const struct config *config);
 int64_t pretrain_checkpoint_bytes(const struct pretrain *run);
 /* --time: epochs, steps and warm-up by what was measured. Nothing where they were chosen before or are given.
  * SIMCLR_INVALID: too short for twenty steps. */

@@ -1,8 +1,9 @@
 /* train/pretrain_time.c -- how long a run will take on this machine, by taking steps of it; and how many steps --time
  * allows.
  *
- * What is timed is the run's own: its loader, its step, its diagnostics, its checkpoint. The step changes the model, so
- * the model is made anew afterwards. */
+ * What is timed is the run's own: its loader, its step, its diagnostics, its checkpoint. Steps are timed in pieces,
+ * with the rest between them, since a machine's speed drifts: neighbours in time are fast or slow together. The step
+ * changes the model, so the model is made anew afterwards. */
 #include <inttypes.h>
 #include <math.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@ static const double disk_bytes_per_second = 150e6;
 
 struct stepping {
     struct pretrain *run;
-    int64_t at;          /* the batch */
+    int64_t at, taken;   /* the batch; steps so far */
     double waited;       /* of all steps so far */
     double loss, update; /* of all but the first, which touches memory for the first time; or of that alone */
     bool views_only;
@@ -40,43 +41,62 @@ static int take_step(void *context, struct error *error)
     stepping->waited += loader_wait_seconds(run->loader) - waited;
     if (status || stepping->views_only) return status;
     const int ran = step_run(&run->step, batch, &report, error);
-    if (stepping->at == 2) stepping->loss = stepping->update = 0;
+    if (++stepping->taken == 2) stepping->loss = stepping->update = 0;
     stepping->loss += run->step.seconds.loss;
     stepping->update += run->step.seconds.update + run->step.seconds.packing;
     return ran;
 }
 
-int pretrain_time_views(struct pretrain *run, double seconds, struct pace *out, struct error *error)
+/* What has been timed so far. A piece begins two batches behind the last one's end: so what a loader has made ahead in
+ * the meantime is no gift to it, and images that are not in memory are new ones, as they are in a run. */
+struct timing {
+    struct pretrain *run;
+    int64_t at; /* the next piece's first batch */
+    struct pretrain_timing piece[PACE_PIECES];
+    struct pace views[PACE_PIECES];
+    double lasted[PACE_PIECES]; /* seconds of the steps of a piece, its first one too */
+    int pieces, view_pieces;
+    double spent; /* of all pieces of steps */
+};
+
+static int time_views(struct timing *timing, double seconds, struct error *error)
 {
-    struct stepping stepping = {.run = run, .views_only = true};
-    return pace_measure(out, &(struct pace_work){take_step, &stepping, NULL}, seconds, 2 * seconds, error);
+    struct pretrain *run = timing->run;
+    struct stepping stepping = {.run = run, .at = timing->at, .views_only = true};
+    if (run->sizes.count > 0) pretrain_take_size(run, run->sizes.stages[0].size);
+    const int status = pace_measure(&timing->views[timing->view_pieces++],
+                                    &(struct pace_work){take_step, &stepping, NULL}, seconds, 2 * seconds, error);
+    timing->at = stepping.at + 2;
+    return status;
 }
 
 /* Steps of the present size: the pace, and what of a step is waiting, NT-Xent and the update. */
-static int time_size(struct pretrain *run, double seconds, double most, struct pretrain_timing *out,
+static int time_size(struct pretrain *run, int64_t *at, double seconds, double most, struct pretrain_timing *out,
                      struct error *error)
 {
-    struct stepping stepping = {.run = run};
+    struct stepping stepping = {.run = run, .at = *at};
     const double start = clock_seconds();
     const int status = pace_measure(&out->step, &(struct pace_work){take_step, &stepping, NULL}, seconds, most, error);
-    const double steps = fmax((double)stepping.at - 1, 1);
+    const double steps = fmax((double)stepping.taken - 1, 1);
     out->wait_share = stepping.waited / fmax(clock_seconds() - start, 1e-9);
     out->loss = stepping.loss / steps;
     out->update = stepping.update / steps;
+    *at = stepping.at + 2;
     return status;
 }
 
 /* Of each size by its share of the steps. */
-static int time_steps(struct pretrain *run, double seconds, double most, struct pretrain_timing *out,
+static int time_sizes(struct pretrain *run, int64_t *at, double seconds, double most, struct pretrain_timing *out,
                       struct error *error)
 {
     double before = 0;
-    if (run->sizes.count == 0) return time_size(run, seconds, most, out, error);
+    if (run->sizes.count == 0) return time_size(run, at, seconds, most, out, error);
+    *out = (struct pretrain_timing){0};
     for (int i = 0; i < run->sizes.count; i++) {
         struct pretrain_timing of_size;
         const double share = run->sizes.stages[i].end - before;
         pretrain_take_size(run, run->sizes.stages[i].size);
-        const int status = time_size(run, seconds * share, most * share, &of_size, error);
+        const int status = time_size(run, at, seconds * share, most * share, &of_size, error);
         if (status) return status;
         before = run->sizes.stages[i].end;
         out->step.mean += share * of_size.step.mean;
@@ -88,6 +108,40 @@ static int time_steps(struct pretrain *run, double seconds, double most, struct 
         out->update += share * of_size.update;
     }
     return SIMCLR_OK;
+}
+
+/* One more piece, where time is left. A step so long that three fill a piece makes it last longer, and then there are
+ * fewer. */
+static int time_piece(struct timing *timing, const struct pretrain_timing_limits *limits, struct error *error)
+{
+    const double left = limits->steps - timing->spent;
+    if (timing->pieces > 0 && (left <= 0 || timing->spent >= limits->most)) return SIMCLR_OK;
+    const double seconds = left / (PACE_PIECES - timing->pieces), start = clock_seconds();
+    const int i = timing->pieces++;
+    const int status =
+        time_sizes(timing->run, &timing->at, seconds, limits->most - timing->spent, &timing->piece[i], error);
+    timing->lasted[i] = clock_seconds() - start;
+    timing->spent += timing->lasted[i];
+    return status;
+}
+
+static void join_pieces(struct timing *timing, struct pretrain_timing *out)
+{
+    struct pace steps[PACE_PIECES];
+    double count = 0;
+    for (int i = 0; i < timing->pieces; i++) {
+        const struct pretrain_timing *piece = &timing->piece[i];
+        const double runs = (double)piece->step.count;
+        steps[i] = piece->step;
+        count += runs;
+        out->loss += runs * piece->loss;
+        out->update += runs * piece->update;
+        out->wait_share += timing->lasted[i] / timing->spent * piece->wait_share;
+    }
+    out->loss /= count;
+    out->update /= count;
+    out->step = pace_join(steps, timing->pieces);
+    if (timing->view_pieces > 0) out->views = pace_join(timing->views, timing->view_pieces);
 }
 
 /* ---- between epochs ---- */
@@ -114,29 +168,54 @@ static int time_checkpoint(struct pretrain *run, double *seconds, struct error *
     return status;
 }
 
-int pretrain_time(struct pretrain *run, double seconds, double most, struct pretrain_timing *out, struct error *error)
+/* Diagnostics, a checkpoint, a kNN: the i-th of what an epoch's end may have. */
+static int time_between(struct pretrain *run, int i, struct budget_costs *costs, struct error *error)
 {
     struct diagnostics diagnostics;
+    int status = SIMCLR_OK;
+    const double start = clock_seconds();
+    if (i == 0 && run->config->diagnostics_images > 1) {
+        status = pretrain_diagnose(run, &diagnostics, error);
+        costs->after_epoch = clock_seconds() - start;
+    }
+    if (i == 1) status = time_checkpoint(run, &costs->save, error);
+    if (i == 2 && costs->knn_every > 0) {
+        status = online_knn_seconds(run, &costs->knn, error);
+        if (run->average) costs->knn *= 2;
+        costs->knn += costs->save; /* of the best checkpoint */
+    }
+    return status;
+}
+
+int pretrain_time(struct pretrain *run, const struct pretrain_timing_limits *limits, struct pretrain_timing *out,
+                  struct error *error)
+{
+    struct timing timing = {.run = run};
+    int status = SIMCLR_OK;
     *out = (struct pretrain_timing){
         .costs = {.steps_per_epoch = run->steps_per_epoch,
                   .save_every = run->config->save_every,
                   .knn_every = dataset_classes(run->dataset) > 1 ? run->config->knn_every : 0}};
-    int status = time_steps(run, seconds, most, out, error);
-    out->costs.step = out->step.mean;
-    double start = clock_seconds();
-    if (!status && run->config->diagnostics_images > 1) status = pretrain_diagnose(run, &diagnostics, error);
-    out->costs.after_epoch = clock_seconds() - start;
-    if (!status) status = time_checkpoint(run, &out->costs.save, error);
-    if (!status && out->costs.knn_every > 0) {
-        status = online_knn_seconds(run, &out->costs.knn, error);
-        if (run->average) out->costs.knn *= 2;
-        out->costs.knn += out->costs.save; /* of the best checkpoint */
+    for (int i = 0; !status && i < PACE_PIECES; i++) {
+        if (limits->views > 0) status = time_views(&timing, limits->views / PACE_PIECES, error);
+        if (!status) status = time_piece(&timing, limits, error);
+        const double start = clock_seconds();
+        if (!status) status = time_between(run, i, &out->costs, error);
+        out->between += clock_seconds() - start;
     }
+    if (status) return status;
+    join_pieces(&timing, out);
+    out->costs.step = out->step.mean;
     out->costs.rest = out->costs.save; /* the exported encoder */
-    return status;
+    return SIMCLR_OK;
 }
 
 /* ---- --time ---- */
+
+double pretrain_timing_seconds(const struct config *config)
+{
+    return fmin(5, 0.04 * config->time);
+}
 
 static int refuse_time(const struct pretrain *run, const struct budget_costs *costs, double spent, struct error *error)
 {
@@ -155,8 +234,9 @@ int pretrain_choose_steps(struct pretrain *run, struct error *error)
     struct pretrain_timing timing;
     char time[40];
     if (run->chosen || !pretrain_has_time(run->config)) return SIMCLR_OK;
-    const double whole = run->config->time, seconds = fmin(5, 0.04 * whole);
-    int status = pretrain_time(run, seconds, 0.1 * whole, &timing, error);
+    const double whole = run->config->time;
+    const struct pretrain_timing_limits limits = {.steps = pretrain_timing_seconds(run->config), .most = 0.1 * whole};
+    int status = pretrain_time(run, &limits, &timing, error);
     if (status) return status;
     status = pretrain_renew(run, error); /* the steps have changed the model */
     if (status) return status;
@@ -187,6 +267,7 @@ static int try_size(struct pretrain *run, int size, int64_t batch, double *secon
     struct pretrain trial = {
         .session = &trial.own, .best_knn = -1, .saved_step = -1, .folder = {.lock = -1}, .dataset = run->dataset};
     struct pretrain_timing timing = {0};
+    int64_t at = 0;
     char text[40];
     int status = config_copy(&settings, run->config, error);
     if (status) return status;
@@ -198,7 +279,7 @@ static int try_size(struct pretrain *run, int size, int64_t batch, double *secon
     if (!status && config_is_auto(settings, "batch")) status = config_set(settings, "batch", text, 2, error);
     if (!status) status = session_resolve(&trial.own, run->dataset, error);
     if (!status) status = pretrain_plan_steps(&trial, error);
-    if (!status) status = time_size(&trial, 1, 0.03 * run->config->time, &timing, error);
+    if (!status) status = time_size(&trial, &at, 1, 0.03 * run->config->time, &timing, error);
     *seconds = timing.step.mean;
     trial.dataset = NULL;
     pretrain_close(&trial);

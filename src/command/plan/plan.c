@@ -122,7 +122,7 @@ static int plan_memory(struct plan *plan, struct error *error)
 
 /* ---- time ---- */
 
-static void plan_time(struct plan *plan, double probing)
+static void plan_time(struct plan *plan)
 {
     struct pretrain *run = &plan->run;
     const struct config *config = run->config;
@@ -131,7 +131,7 @@ static void plan_time(struct plan *plan, double probing)
     plan->steps = run->steps;
     plan->choice = (struct budget_choice){.epochs = config->epochs, .steps = config->steps};
     if (pretrain_has_time(config)) {
-        before += probing;
+        before += pretrain_timing_seconds(config) + PACE_PIECES * costs.step + plan->timing.between; /* as it does */
         plan->steps = budget_steps(&costs, config->time - before);
         plan->choice = budget_choose(plan->steps, run->steps_per_epoch);
         if (plan->choice.steps == 0) plan->steps = plan->choice.epochs * run->steps_per_epoch;
@@ -199,12 +199,11 @@ static int measure_time(struct plan *plan, double seconds, struct error *error)
     struct pretrain *run = &plan->run;
     int status = open_share(plan, error);
     plan->opening = clock_seconds() - run->began;
-    if (!status) status = pretrain_time_views(run, seconds, &plan->views, error);
-    const double start = clock_seconds();
-    if (!status) status = pretrain_time(run, seconds, 3 * seconds, &plan->timing, error);
+    const struct pretrain_timing_limits limits = {.steps = 1.5 * seconds, .most = 3 * seconds, .views = 0.5 * seconds};
+    if (!status) status = pretrain_time(run, &limits, &plan->timing, error);
     if (status) return status;
     predict(plan);
-    plan_time(plan, clock_seconds() - start);
+    plan_time(plan);
     return SIMCLR_OK;
 }
 

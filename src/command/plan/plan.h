@@ -13,9 +13,8 @@ struct plan {
     size_t limit;  /* bytes that the run may take */
     size_t beside; /* of the peak: what the planner of steps does not count */
     struct prediction prediction;
-    int images;      /* of a step that is timed: a rank's, or all */
-    int64_t largest; /* batch that fits; 0: not even two images */
-    struct pace views;
+    int images;                    /* of a step that is timed: a rank's, or all */
+    int64_t largest;               /* batch that fits; 0: not even two images */
     struct pretrain_timing timing; /* its step is that of all ranks, where there are several */
     double opening;                /* seconds before the first step */
     struct budget_choice choice;
@@ -24,7 +23,7 @@ struct plan {
     int64_t disk;              /* bytes that the run leaves */
     int64_t disk_peak;         /* and needs, while a checkpoint is written beside the others */
     int64_t disk_free;         /* -1: not known */
-    bool timed;                /* views, timing and what follows from them are known */
+    bool timed;                /* timing and what follows from it are known */
 };
 
 /* The largest batch up to `most` that takes at most `limit` bytes beside the program itself, by bisection on the

@@ -41,7 +41,7 @@ static void print_speed(const struct session *session, const struct plan *plan)
     const struct pace *step = &plan->timing.step;
     const double views = 2.0 * (double)plan->run.config->batch, made = 2.0 * plan->images;
     session_print(session, "%-12s %.0f views/s made, by all threads (%" PRId64 " batches timed)\n", "views",
-                  made / plan->views.mean, plan->views.count);
+                  made / plan->timing.views.mean, plan->timing.views.count);
     session_print(session, "%-12s %.0f views/s, %.3g s a step", "training", views / step->mean, step->mean);
     if (isfinite(step->low)) session_print(session, " [%.3g, %.3g]", step->low, step->high);
     session_print(session, ", %.0f %% of it waiting for views (%" PRId64 " steps timed)\n",
@@ -98,7 +98,7 @@ static void json_time(struct text *json, const struct plan *plan)
 {
     const struct pretrain_timing *timing = &plan->timing;
     const double views = 2.0 * (double)plan->run.config->batch, made = 2.0 * plan->images;
-    text_json_number(json, "loader_views_per_second", made / plan->views.mean);
+    text_json_number(json, "loader_views_per_second", made / plan->timing.views.mean);
     text_json_number(json, "views_per_second", views / timing->step.mean);
     text_json_number(json, "step_seconds", timing->step.mean);
     text_json_number(json, "step_seconds_low", timing->step.low);

@@ -165,6 +165,25 @@ static void failures_are_handed_on(void **state)
     }
 }
 
+/* A machine that becomes slower from piece to piece. */
+static void pieces_are_joined(void **state)
+{
+    (void)state;
+    const struct pace pieces[PACE_PIECES] = {{.mean = 1, .low = 0.9, .high = 1.1, .count = 10},
+                                             {.mean = 2, .low = 1.8, .high = 2.2, .count = 10},
+                                             {.mean = 3, .low = 2.9, .high = 3.1, .count = 20},
+                                             {.mean = 4, .low = NAN, .high = NAN, .count = 10}};
+    const struct pace one = pace_join(pieces, 1), two = pace_join(pieces, 2), three = pace_join(pieces, 3);
+    assert_true(one.mean == 1 && one.low == 0.9 && one.high == 1.1 && one.count == 10);
+    assert_true(two.mean == 1.5 && two.low == 0.9 && two.high == 2.2 && two.count == 20); /* the hull */
+    assert_true(three.mean == 2.25 && three.count == 40);                                 /* a mean of runs */
+    /* of 1, 2, 3: s = 1, t(0.975, 2) = 4.302653; around the mean of the runs, which is not that of the pieces */
+    assert_true(fabs(three.low - (2.25 - 4.302653 / sqrt(3))) < 1e-5);
+    assert_true(fabs(three.high - (2.25 + 4.302653 / sqrt(3))) < 1e-5);
+    const struct pace all = pace_join(pieces, 4); /* what a piece says of itself does not count */
+    assert_true(fabs(all.mean - 2.6) < 1e-12 && all.low < 2.6 && all.high > 2.6 && all.count == 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +194,7 @@ int main(void)
         cmocka_unit_test(slow_work),
         cmocka_unit_test(uneven_work_has_an_interval),
         cmocka_unit_test(failures_are_handed_on),
+        cmocka_unit_test(pieces_are_joined),
     };
     return run_cases(tests, NULL, NULL);
 }
