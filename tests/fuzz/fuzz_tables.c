@@ -15,7 +15,7 @@
 
 long fuzz_accepted;
 
-enum { HEAD = 4, NAMES_MOST = 64, DIM_MOST = 64, CLASSES = 3 };
+enum { HEAD = 4, NAMES_MOST = 64, DIM_MOST = 64, CLASSES = 3, SHORT_NAME = 4 };
 
 struct input {
     enum table_format format;
@@ -46,8 +46,8 @@ static float value_of(const struct input *input, int64_t row, int d)
 static void take(struct input *input, const uint8_t *bytes, size_t count)
 {
     *input = (struct input){.format = (enum table_format)(bytes[0] % TABLE_FORMATS), .bytes = bytes, .count = count};
-    const bool large = bytes[3] == 255; /* past a group of rows: few inputs, which take long */
-    input->shape = (struct table_shape){.dim = 1 + bytes[1] % (large ? 2 : DIM_MOST),
+    const bool many = bytes[3] == 255; /* past a group of rows */
+    input->shape = (struct table_shape){.dim = 1 + bytes[1] % (many ? 2 : DIM_MOST),
                                         .half = bytes[2] & 1 && table_format_has_half(input->format),
                                         .classes = bytes[2] & 2 ? CLASSES : 0,
                                         .class_names = classes};
@@ -61,6 +61,8 @@ static void take(struct input *input, const uint8_t *bytes, size_t count)
         input->shape.odd_names |= lines_need_mark(at);
         if (strlen(at) > input->shape.longest_name) input->shape.longest_name = strlen(at);
     }
+    /* Names of kilobytes, each written hundreds of times, would make a hundred megabytes and show nothing more. */
+    const bool large = many && input->shape.longest_name <= SHORT_NAME;
     input->rows = input->names == 0 ? 0 : large ? 20000 + bytes[1] % 3 : input->names * (bytes[3] % 4);
     input->shape.rows = input->rows + (bytes[2] & 4 ? 10 : 0);
 }
