@@ -1,6 +1,10 @@
 # mpirun.sh -- sourced after check.sh by the scripts whose runs have several processes, by a real mpirun of Open MPI.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in containers there is nobody else
 export TMPDIR=$work # where mpirun has its own files: two in one folder take it away from each other as they end
+# In builds with AddressSanitizer: what Open MPI leaks is not ours. Its plug-ins are closed by then and have no names, so
+# their frames are found by walking whole stacks, to the frame of a library that has one.
+export LSAN_OPTIONS=suppressions=$tests/mpi-leaks.txt:print_suppressions=0
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}fast_unwind_on_malloc=0:malloc_context_size=50
 
 # Why they cannot run here; nothing where they can.
 no_mpirun() {
