@@ -17,9 +17,10 @@ enum { NAME_BYTES = 64 };
 enum { AGAIN_MILLISECONDS = 1000 };
 
 /* A handler takes no argument, so this is the one place with state outside main: what to interrupt, whether it was
- * asked to, when (milliseconds of the clock, cut to the width of the type), and whether Ctrl-C is meant for others. */
+ * asked to, when (milliseconds of the clock, cut to the width of the type), whether Ctrl-C is meant for others, and the
+ * launcher of ranks that started this process (0: none did). */
 static simclr_context *volatile running;
-static volatile sig_atomic_t asked, asked_at, deaf_to_keyboard;
+static volatile sig_atomic_t asked, asked_at, deaf_to_keyboard, launcher;
 
 static unsigned milliseconds(void)
 {
@@ -29,7 +30,9 @@ static unsigned milliseconds(void)
 }
 
 /* A second request counts only after a second: timeout(1) and terminals send one request twice at once. SIGUSR1 is the
- * request of batch systems, and what mpirun hands on to all its processes: it never ends anything by itself. */
+ * request of batch systems, and what mpirun hands on to all its processes: it never ends anything by itself. Nor does
+ * what a launcher of ranks sends: as soon as one rank has left with a status, mpirun asks the others to end, and kills
+ * those that stay. Rank 0 may be about to say how the run ended. */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     (void)context;
@@ -38,7 +41,9 @@ static void on_signal(int number, siginfo_t *info, void *context)
 
     if (number == SIGINT && deaf_to_keyboard && info->si_code == SI_KERNEL) return;
     if (asked) {
-        const bool again = number != SIGUSR1 && milliseconds() - (unsigned)asked_at >= AGAIN_MILLISECONDS;
+        const bool of_launcher = launcher && info->si_pid == launcher;
+        const bool again =
+            number != SIGUSR1 && !of_launcher && milliseconds() - (unsigned)asked_at >= AGAIN_MILLISECONDS;
         if (again) _exit(128 + number);
         errno = before;
         return;
@@ -62,6 +67,7 @@ static void listen_to_requests(void)
 {
     struct sigaction action = {.sa_flags = SA_RESTART | SA_SIGINFO, .sa_sigaction = on_signal}, before;
 
+    if (getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE")) launcher = getppid();
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < REQUESTS; i++) sigaddset(&action.sa_mask, requests[i]);
     for (int i = 0; i < REQUESTS; i++) {

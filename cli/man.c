@@ -141,12 +141,12 @@ void man_overview(FILE *file)
                      "note.");
     write_exits(file);
     fputs(".SH SIGNALS\n", file);
-    write_line(file,
-               "SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask the command to stop: pretrain drops the step under way, "
-               "writes a checkpoint of the last one and ends with status 75. Several processes of one run finish the "
-               "step instead. A second request, a second later or more, ends the program at once, unless it is "
-               "SIGUSR1. SIGHUP that the caller ignores (nohup) stays ignored. So does Ctrl-C in a "
-               "program that a shell started with &.");
+    write_line(
+        file, "SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask the command to stop: pretrain drops the step under way, "
+              "writes a checkpoint of the last one and ends with status 75. Several processes of one run finish the "
+              "step instead. A second request, a second later or more, ends the program at once, unless it is "
+              "SIGUSR1 or comes from mpirun. SIGHUP that the caller ignores (nohup) stays ignored. So does Ctrl-C in a "
+              "program that a shell started with &.");
     write_environment(file);
     write_examples(file, "simclr demo\nsimclr pretrain --data photos/ --out run/\n"
                          "simclr knn --checkpoint run/ --data photos/");
