@@ -17,6 +17,7 @@
 #include "train/step_traffic.h"
 
 #include "median.h"
+#include "random_views.h"
 #include "rank_step.h"
 
 enum { STEPS_MOST = 1000 };
@@ -57,7 +58,7 @@ static int take_steps(struct run *run, struct step *step, struct communicator *c
 {
     static double seconds[COMM_THREADS_MAX][STEPS_MOST], passes[STEPS_MOST], update[STEPS_MOST], loss[STEPS_MOST];
     const int rank = communicator_rank(communicator), steps = run->options->steps;
-    void *views = rank_step_views(step, rank);
+    void *views = random_views(step->network, 1, rank);
     if (!views) return error_no_memory(error, "views", network_image_bytes(step->network));
     const struct batch batch = {.count = run->options->images, .views = views};
     int status = SIMCLR_OK;

@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
 #include "train/step.h"
 
 #include "median.h"
+#include "random_views.h"
 
 enum { RUNS_MAX = 100 };
 
@@ -62,22 +62,6 @@ static int open_training(struct training *training, struct backend *backend, con
     return status ? status : step_open(&training->step, &plan, backend, training->model, error);
 }
 
-static void *random_views(const struct network *network, int rows)
-{
-    const struct tensor_desc *one = network_tensor(network, 0);
-    const size_t group = tensor_elements(one), bytes = network_image_bytes(network);
-    const int blocks = rows / one->batch;
-    float *canonical = memory_array(group, sizeof *canonical);
-    char *views = memory_array((size_t)blocks, bytes);
-    for (int b = 0; canonical && views && b < blocks; b++) {
-        for (size_t i = 0; i < group; i++)
-            canonical[i] = (float)((i + (size_t)b * 7919) * 2654435761U >> 8 & 0xffff) / 65536;
-        network_write_images(network, views + (size_t)b * bytes, canonical);
-    }
-    memory_free(canonical);
-    return views;
-}
-
 static double run_step(struct training *training, const void *views, int images, struct error *error)
 {
     struct step_report report;
@@ -94,7 +78,7 @@ static int measure(struct backend *backend, const struct options *options, struc
     const int steps = options->batch / options->group;
     if (open_training(&small, backend, options, options->group, 0, error)) return stop(error->text);
     if (open_training(&groups, backend, options, options->batch, options->group, error)) return stop(error->text);
-    char *views = random_views(groups.step.network, 2 * options->batch);
+    char *views = random_views(groups.step.network, steps, 0);
     if (!views) return stop("no memory for views");
     const size_t bytes = network_image_bytes(small.step.network);
     for (int run = -1; run < options->runs; run++) { /* the first is for warming up */

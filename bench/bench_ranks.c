@@ -13,6 +13,7 @@
 #include "support/comm_threads.h"
 
 #include "median.h"
+#include "random_views.h"
 #include "rank_step.h"
 
 enum { RUNS_MAX = 100 };
@@ -55,7 +56,7 @@ static int open_training(struct training *training, const struct options *option
     if (!status) status = backend_create("cpu", simd, training->pool, &training->backend, error);
     if (!status) status = rank_step_open(&training->step, &training->model, &of, training->backend, error);
     if (status) return status;
-    training->views = rank_step_views(&training->step, communicator_rank(communicator));
+    training->views = random_views(training->step.network, 1, communicator_rank(communicator));
     return training->views ? SIMCLR_OK : error_no_memory(error, "views", network_image_bytes(training->step.network));
 }
 

@@ -1,10 +1,8 @@
-/* bench/rank_step.h -- a step of pretraining over ranks that are threads of one process (support/comm_threads.h), and
- * views for it. */
+/* bench/rank_step.h -- a step of pretraining over ranks that are threads of one process (support/comm_threads.h). */
 #ifndef BENCH_RANK_STEP_H
 #define BENCH_RANK_STEP_H
 
 #include "base/affinity.h"
-#include "base/memory.h"
 #include "train/step.h"
 
 struct rank_step {
@@ -51,22 +49,6 @@ static inline int rank_step_open(struct step *step, struct model **model, const 
     if (!status) status = step_open_loss(step, &training, error);
     if (!status) status = step_open_optimizer(step, &training, error);
     return status;
-}
-
-/* Random views of one rank's images, the same at each step; the caller frees them (memory_free). NULL: no memory. */
-static inline void *rank_step_views(const struct step *step, int rank)
-{
-    const struct tensor_desc *input = network_tensor(step->network, 0);
-    const size_t values = tensor_elements(input);
-    float *canonical = memory_array(values, sizeof *canonical);
-    void *views = canonical ? memory_allocate(network_image_bytes(step->network)) : NULL;
-    if (views) {
-        for (size_t i = 0; i < values; i++)
-            canonical[i] = (float)((i + (size_t)rank) * 2654435761U >> 8 & 0xffff) / 65536;
-        network_write_images(step->network, views, canonical);
-    }
-    memory_free(canonical);
-    return views;
 }
 
 #endif

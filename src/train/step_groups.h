@@ -1,5 +1,6 @@
-/* train/step_groups.h -- a step whose batch falls into groups, each with batch-norm statistics of its own
- * (--batch-norm-images; loader/grouping.h): gradient caching.
+/* train/step_groups.h -- the two passes of the step (step.h) where its batch falls into groups, each with batch-norm
+ * statistics of its own (--batch-norm-images; loader/grouping.h): gradient caching. Loss, sum over ranks, judging and
+ * update are those of any batch. step.c alone calls them.
  *
  * The loss reads all rows of z, but a group's z depends on the group's views alone. So all groups run forward, one
  * after another. The loss and its gradient with respect to z are those of the whole batch. Then each group runs
