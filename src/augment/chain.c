@@ -8,17 +8,17 @@ const struct chain_kernels *chain_kernels_of(enum simd simd)
     return SIMD_CHOOSE(simd, &chain_kernels_avx512, &chain_kernels_avx2, &chain_kernels_portable);
 }
 
-/* The number of a sequence of `count` operations: 0 brightness, 2 saturation, 3 hue, each at most once. */
+/* The number of a sequence of `count` operations: 0 brightness, 2 saturation, 3 hue, each at most once. It is looked up
+ * by its code, twice a view: a search shows where a view takes 1.5 us (32 pixels). */
 static int sequence_number(const int *operation, int count)
 {
-#define CODE(number, code) [number] = (code),
-    static const unsigned char codes[CHAIN_SEQUENCE_COUNT] = {CHAIN_SEQUENCES(CODE)};
-#undef CODE
+#define NUMBER(number, code) [code] = (number),
+    static const unsigned char numbers[64] = {CHAIN_SEQUENCES(NUMBER)};
+#undef NUMBER
     static const int digit[4] = {1, 0, 2, 3};
-    int code = 0, number = 0;
+    int code = 0;
     for (int i = count - 1; i >= 0; i--) code = 4 * code + digit[operation[i]];
-    while (number < CHAIN_SEQUENCE_COUNT - 1 && codes[number] != code) number++;
-    return number;
+    return numbers[code];
 }
 
 /* The hue's turn in (-3, 3] sixths is -1 to 1 sixths and an exchange of channels, which is a third of a turn. */

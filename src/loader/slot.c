@@ -158,7 +158,10 @@ int slot_make_row(struct slot *slot, const struct view_source *source, struct vi
 {
     const struct loader_config *config = &source->config;
     const uint32_t index = slot->indices[row];
-    struct drawing drawing = {.config = config, .epoch = slot->batch.epoch, .index = index};
+    struct drawing drawing; /* its 16 draws would be 2 KB to clear, for each image */
+    drawing.config = config;
+    drawing.epoch = slot->batch.epoch;
+    drawing.index = index;
     struct decoded decoded;
     if (stop_is_asked(source->stop)) return stop_error(error, "views");
     int status = take_image(&decoded, &drawing, source->dataset, &maker->storage, error);
