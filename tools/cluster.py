@@ -223,6 +223,7 @@ def main():
     arguments = parser.parse_args(line)
     if os.geteuid() != 0:
         skip("network namespaces need root")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # then the networks are taken down too
     for tool in ("ip", "tc", "mpirun", "unshare", "taskset"):
         if not shutil.which(tool):
             skip(f"there is no {tool}")

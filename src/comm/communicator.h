@@ -31,7 +31,7 @@ struct communicator_ops {
     /* Of the engine, for the log: "Open MPI 4.1.4". */
     const char *name;
     /* `all` is a row of `size` blocks of bytes[r] bytes, one after another. Each rank has filled its own; afterwards
-     * every rank has all. In this and the next an engine may send many bytes in rounds (communicator_rounds). */
+     * every rank has all. In this and the next an engine may send many bytes in rounds (communicator_delays). */
     void (*gather)(struct communicator *communicator, void *all, const size_t *bytes);
     /* sent, received: rows of `size` blocks of `bytes` bytes. Block r of `sent` becomes block `rank` of rank r's
      * `received`. */
@@ -76,12 +76,13 @@ enum {
     COMMUNICATOR_NEWS = 64 << 10,    /* bytes of news of a rank in one message */
     COMMUNICATOR_SMALL = 64 << 10    /* bytes of all ranks that go at once */
 };
-/* How many times a rank waits for another in a gather or an exchange of so many bytes, of all ranks' blocks. Few are
- * sent to all at once. Many go in rounds: in the k-th a rank sends to the one k after it, and hears from the one k
- * before it. So no cable has the bytes of two senders at once: a switch would drop what its queue cannot hold. */
-static inline int communicator_rounds(int size, size_t bytes)
+/* How many messages, one after another, a rank waits for in a gather or an exchange of so many bytes, of all ranks'
+ * blocks. Few bytes are sent to all at once. Many go in rounds: in the k-th a rank sends to the one k after it, and
+ * hears from the one k before it. A round ends when the receiver says that it has all. So no cable has the bytes of two
+ * senders at once: they would share it, and a switch drops what its queue cannot hold. */
+static inline int communicator_delays(int size, size_t bytes)
 {
-    return bytes > COMMUNICATOR_SMALL ? size - 1 : 1;
+    return bytes > COMMUNICATOR_SMALL ? 2 * (size - 1) : 1;
 }
 
 /* ---- who and how many ------------------------------------------------------------------------------------------ */

@@ -5,7 +5,7 @@ static const double rectangle = 1.5; /* products of a part of the anchors, again
 
 static double message_seconds(const struct traffic_item *item, const struct link_speed *link)
 {
-    return (double)item->rounds * link->delay + item->bytes / link->bytes_per_second;
+    return (double)item->delays * link->delay + item->bytes / link->bytes_per_second;
 }
 
 void forecast_make(struct forecast *out, const struct forecast_measured *measured, const struct shares *shares,

@@ -5,8 +5,8 @@
  * - NT-Xent is shared worse: a rank makes all products of its own rows, where one process makes a product once for both
  *   of its rows. So W ranks have 1.5 / W of it each (docs/scale.md).
  * - Norms, update and packed weights are every rank's, whole.
- * - A message takes the delay once for each of its rounds, and the time of the bytes that a rank receives
- *   (communicator_rounds). Messages follow the computing, none runs beside it.
+ * - A message takes the delay as often as communicator_delays says, and the time of the bytes that a rank receives.
+ *   Messages follow the computing, none runs beside it.
  *
  * Not in it: ranks that wait for a slower one, processors that two ranks share, the time that sums take in memory. */
 #ifndef FORECAST_FORECAST_H

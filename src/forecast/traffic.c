@@ -30,7 +30,7 @@ const char *traffic_words(enum traffic_part part)
 static void add_gather(struct traffic_item *item, int size, double all, double own)
 {
     item->messages += 1;
-    item->rounds += communicator_rounds(size, (size_t)all);
+    item->delays += communicator_delays(size, (size_t)all);
     item->bytes += all - own;
 }
 
@@ -81,7 +81,7 @@ struct traffic_item traffic_total(const struct traffic *traffic)
     struct traffic_item total = {0};
     for (int i = 0; i < TRAFFIC_PARTS; i++) {
         total.messages += traffic->parts[i].messages;
-        total.rounds += traffic->parts[i].rounds;
+        total.delays += traffic->parts[i].delays;
         total.bytes += traffic->parts[i].bytes;
     }
     return total;

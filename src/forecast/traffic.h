@@ -36,7 +36,7 @@ struct traffic_work {
 /* The calls of an engine, which are gathers and exchanges. */
 struct traffic_item {
     int64_t messages;
-    int64_t rounds; /* of all of them (communicator_rounds): each is one delay */
+    int64_t delays; /* of all of them: communicator_delays */
     double bytes;   /* that this rank receives from others; it sends about as many */
 };
 struct traffic {

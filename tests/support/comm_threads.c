@@ -101,8 +101,8 @@ static double seconds_now(void)
 static void arrive(struct member *member, double bytes, size_t all, double start)
 {
     const struct comm_threads_link *link = &member->link;
-    const int rounds = communicator_rounds(member->communicator.size, all);
-    const double left = start + rounds * link->delay + bytes * link->seconds_per_byte - seconds_now();
+    const int delays = communicator_delays(member->communicator.size, all);
+    const double left = start + delays * link->delay + bytes * link->seconds_per_byte - seconds_now();
     member->count->messages += 1;
     member->count->bytes += bytes;
     if (left <= 0) return;

@@ -19,7 +19,7 @@ struct comm_threads_count {
 };
 struct comm_threads_count comm_threads_counted(const struct communicator *communicator);
 
-/* From now on what a rank is given comes `delay` seconds for each round (communicator_rounds) and the time of its bytes
+/* From now on what a rank is given comes `delay` seconds for each of communicator_delays and the time of its bytes
  * after all have sent it. Of this rank alone, and of communicators that are split off later; each rank says so for
  * itself. Both 0: at once, as at first. */
 struct comm_threads_link {

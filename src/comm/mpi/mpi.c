@@ -15,7 +15,7 @@
 
 #include "comm/plugin.h"
 
-enum { SHORTEST_NS = 20000, LONGEST_NS = 1000000, TAG = 1, EXIT_FAILED = 1 };
+enum { SHORTEST_NS = 20000, LONGEST_NS = 1000000, TAG = 1, TAG_ANSWER = 2, EXIT_FAILED = 1 };
 /* Seconds of polls without a pause: what a small message takes where all have come. A poll of TCP is a call of the
  * system, so they are counted by time. */
 static const double SPIN = 1e-4;
@@ -97,17 +97,27 @@ static int part_of(size_t bytes, size_t at)
     return left < (size_t)LONGEST_MESSAGE ? (int)left : LONGEST_MESSAGE;
 }
 
-/* One block goes to rank `to` while another comes from rank `from`; in parts, where they do not fit an int. */
+/* One block goes to rank `to` while another comes from rank `from`; in parts, where they do not fit an int. It ends
+ * when the receiver has answered: a block that is "sent" may still wait in this machine, where the next would share its
+ * cable.
+ *
+ * A send is begun before the receive. Two ranks that send to each other may have one connection: the engine's
+ * announcement of this block then goes ahead of its answer to the other's. An announcement behind a block waits until
+ * that is over, and the two blocks go one after the other. */
 static void pass(struct mpi *mpi, int to, const char *out, size_t out_bytes, int from, char *in, size_t in_bytes,
                  const char *what)
 {
     for (size_t at = 0; at < out_bytes || at < in_bytes; at += (size_t)LONGEST_MESSAGE) {
         const int sent = part_of(out_bytes, at), received = part_of(in_bytes, at);
         MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
-        if (received > 0) MPI_Irecv(in + at, received, MPI_BYTE, from, TAG, mpi->comm, &requests[0]);
-        if (sent > 0) MPI_Isend(out + at, sent, MPI_BYTE, to, TAG, mpi->comm, &requests[1]);
+        if (sent > 0) MPI_Isend(out + at, sent, MPI_BYTE, to, TAG, mpi->comm, &requests[0]);
+        if (received > 0) MPI_Irecv(in + at, received, MPI_BYTE, from, TAG, mpi->comm, &requests[1]);
         for (int i = 0; i < 2; i++) wait_for(mpi, &requests[i], what);
     }
+    MPI_Request answers[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    if (in_bytes > 0) MPI_Isend(NULL, 0, MPI_BYTE, from, TAG_ANSWER, mpi->comm, &answers[0]);
+    if (out_bytes > 0) MPI_Irecv(NULL, 0, MPI_BYTE, to, TAG_ANSWER, mpi->comm, &answers[1]);
+    for (int i = 0; i < 2; i++) wait_for(mpi, &answers[i], what);
 }
 
 static void gather_in_rounds(struct mpi *mpi, char *all, const size_t *bytes)

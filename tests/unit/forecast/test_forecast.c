@@ -49,10 +49,11 @@ static void messages_are_those_by_hand(void **state)
     near("gradients", parts[TRAFFIC_GRADIENTS].bytes, 2 * 3 * 1e6 + 3 * 12);
     assert_int_equal(parts[TRAFFIC_RUNNING].messages, 0);
     assert_int_equal(traffic_total(&traffic).messages, 1 + 3 + 3 + 2 + 2 + 1 + 3);
-    /* The two of a million floats go in three rounds. Pieces of batch norm's sums are 32 KB of all ranks: at once. */
-    assert_int_equal(parts[TRAFFIC_NORMS_FORWARD].rounds, 3);
-    assert_int_equal(parts[TRAFFIC_GRADIENTS].rounds, 3 + 3 + 1);
-    assert_int_equal(traffic_total(&traffic).rounds, 1 + 3 + 3 + 2 + 2 + 1 + 7);
+    /* The two of a million floats go in three rounds, of block and answer. Pieces of batch norm's sums are 32 KB of all
+     * ranks: at once. */
+    assert_int_equal(parts[TRAFFIC_NORMS_FORWARD].delays, 3);
+    assert_int_equal(parts[TRAFFIC_GRADIENTS].delays, 6 + 6 + 1);
+    assert_int_equal(traffic_total(&traffic).delays, 1 + 3 + 3 + 2 + 2 + 1 + 13);
 }
 
 /* Above the scratch a sum goes in stretches: 28 million floats over 8 ranks are 112 MB, in pieces of at most 2 MB. */
@@ -66,7 +67,7 @@ static void large_sums_go_in_stretches(void **state)
     traffic_of(&traffic, &work, 0);
     const struct traffic_item *gradients = &traffic.parts[TRAFFIC_GRADIENTS];
     assert_int_equal(gradients->messages, 14); /* 4 Mi floats a stretch: six whole ones and a rest, two messages each */
-    assert_int_equal(gradients->rounds, 14 * 7);
+    assert_int_equal(gradients->delays, 14 * 14);
     near("gradients", gradients->bytes, 2 * 7. / 8 * 112e6);
 }
 
@@ -113,7 +114,7 @@ static void seconds_are_those_by_hand(void **state)
     near("passes", out.passes, 8);  /* 16 images of 0.5 s */
     near("NT-Xent", out.loss, 9.6); /* 25.6 s of all 64, a quarter of it, 1.5 times */
     near("update", out.update, 0.2);
-    near("messages", out.messages, 3.007); /* seven rounds of 1 ms, 3 MB at 1 MB/s */
+    near("messages", out.messages, 3.007); /* seven delays of 1 ms, 3 MB at 1 MB/s */
     near("by part", out.by_part[TRAFFIC_GRADIENTS], 3.006);
     near("a step", out.step, 20.807);
     near("views/s", out.views_per_second, 128 / 20.807);
