@@ -7,7 +7,8 @@ if [ ! -e "$build/libsimclr-openmpi.so" ] || grep -q '^SIMCLR_SANITIZE:.*=.' "$b
     finish
 fi
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in containers there is nobody else
-timeout 200 python3 "$root/tools/cluster.py" "$simclr" --hosts 2 --rates full --images 16 --steps 4 -- --width 1/8 --image-size 16 >out 2>err
+timeout 200 bash -c 'echo $$ >pid; exec "$@"' one python3 "$root/tools/cluster.py" "$simclr" --hosts 2 --rates full --images 16 --steps 4 -- \
+    --width 1/8 --image-size 16 >out 2>err
 code=$?
 if [ $code -eq 77 ]; then
     skip "a simulated cluster" "$(sed 's/^skipped: the simulated cluster: //' out)"
@@ -16,5 +17,5 @@ fi
 true_that "the cluster's bytes are those predicted" [ $code -eq 0 ]
 has '^\| 2 \| full \| .* Gbit/s; .* us \|'
 has '^marks missed: [01] of time \(25 %\), 0 of bytes'
-true_that "its networks are gone" bash -c '! ip netns list | grep -q "^simclr[0-9]*-"'
+true_that "its networks are gone" bash -c '! ip netns list | grep -q "^simclr$(cat pid)-"'
 finish
