@@ -61,7 +61,9 @@ typedef struct simclr_options {
 
 /* options: NULL or any NULL callback: that text is dropped. */
 SIMCLR_API int simclr_open(simclr_context **out, const simclr_options *options);
-SIMCLR_API void simclr_close(simclr_context **context);             /* nulls; NULL is fine */
+/* Nulls; NULL is fine. Where a launcher started several processes, those of the last simclr_run wait here for each
+ * other: say how it ended before. */
+SIMCLR_API void simclr_close(simclr_context **context);
 SIMCLR_API const char *simclr_error(const simclr_context *context); /* "" if none; valid until the next call */
 SIMCLR_API const char *simclr_version(void);
 /* `text` as it may be shown on a terminal and kept on one line: names of files and classes may hold any bytes. Control

@@ -14,6 +14,7 @@ struct simclr_context {
     char shown[4 * sizeof(((struct error *)0)->text)]; /* the text as simclr_error last gave it: escaped */
     atomic_int interrupted;                            /* asked for by any thread or a signal handler */
     bool output_lost;                                  /* by the command that runs */
+    struct communicator *parting;                      /* of the last command: the ranks part when this closes */
 };
 
 /* A session of this context over `config`, not yet started. */

@@ -36,6 +36,7 @@ int simclr_open(simclr_context **out, const simclr_options *options)
 void simclr_close(simclr_context **context)
 {
     if (!context) return;
+    if (*context) communicator_destroy(&(*context)->parting);
     memory_free(*context);
     *context = NULL;
 }
@@ -118,6 +119,7 @@ void context_session(simclr_context *context, const struct config *config, struc
         .cookie = context,
         .interrupted = &context->interrupted,
         .output_lost = &context->output_lost,
+        .parting = &context->parting,
     };
 }
 
@@ -236,6 +238,7 @@ int simclr_run(simclr_context *context, const simclr_config *config)
     context_begin(context);
     int status = config_check(config->config, &context->error);
     if (status != SIMCLR_OK) return status;
+    communicator_destroy(&context->parting);
     context_session(context, config->config, &session);
     context->output_lost = false;
     status = command_run(&session, &context->error);

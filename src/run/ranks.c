@@ -238,7 +238,11 @@ void session_hush(const struct session *session, struct error *error)
 void session_close_ranks(struct session *session)
 {
     if (session->ranks) ranks_news_close(&session->ranks->news);
-    communicator_destroy(&session->communicator);
+    if (session->parting && session->communicator)
+        *session->parting = session->communicator;
+    else
+        communicator_destroy(&session->communicator);
+    session->communicator = NULL;
     if (!session->ranks) return;
     session->log = session->ranks->outer;
     memory_free(session->ranks->places);

@@ -33,7 +33,7 @@ int session_agree_images(const struct session *session, int status, struct error
 void session_say_ranks(const struct session *session);
 /* Empties a sentence that all ranks have, on all but rank 0: who prints an empty one is quiet. */
 void session_hush(const struct session *session, struct error *error);
-/* Collective, where there are ranks. */
+/* Collective, where there are ranks, unless the session's owner parts them later (session->parting). */
 void session_close_ranks(struct session *session);
 
 #endif

@@ -38,6 +38,9 @@ struct session {
     bool *output_lost;                 /* set when something could not be handed to `output`; NULL: nobody asks */
     struct communicator *communicator; /* of the ranks (ranks.h); NULL: one process */
     struct session_ranks *ranks;       /* owned; NULL without a communicator */
+    /* Takes the communicator when the session stops: the session's owner lets the ranks part when it has told how the
+     * run ended. A launcher ends the others as soon as one has left with a status. NULL: they part at once. */
+    struct communicator **parting;
     struct pool *pool;
     struct backend *backend;
     enum simd simd;                  /* of --cpu or $SIMCLR_CPU: what kernels and views may use */
