@@ -55,4 +55,28 @@ true_that "and said once" test "$(grep -c 'image left out' err)" -eq 2
 true_that "with the rank that saw it" grep -qE 'warning: rank [12] on [^ ]+: image left out: .*\.png' spoilt/train.log
 check 3 '' '2 of 40 images cannot be used, more than the accepted 3 %' ranks 3 "$simclr" pretrain "${spoilt[@]}" --max-bad 0.03 --out refused
 true_that "the log has both, and why" test "$(grep -cE 'image left out|more than the accepted' refused/train.log)" -eq 3
+
+# ---- ranks part when rank 0 has said how the run ended: mpirun drops what it says once another has left ----
+# Rank 0's standard error is a full pipe, so it cannot speak until somebody reads. No other rank may leave before that.
+mkfifo mouth
+exec 7<>mouth
+head -c 65536 /dev/zero >&7
+cat >speak_last.sh <<'SH'
+[ "$OMPI_COMM_WORLD_RANK" = 0 ] && exec "$@" 2>mouth
+"$@"
+code=$?
+touch left
+exit $code
+SH
+ranks 2 bash speak_last.sh "$simclr" pretrain "${spoilt[@]}" --data nothing --quiet --out silent >/dev/null 2>err &
+run=$!
+sleep 4
+true_that "no rank leaves before rank 0 has spoken" test ! -e left
+cat <&7 >said &
+reader=$!
+wait $run
+true_that "then all leave, with its status" test $? -eq 3
+kill $reader
+exec 7>&-
+true_that "and its sentence is whole" grep -qa 'simclr: .*nothing' said
 finish
