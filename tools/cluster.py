@@ -2,6 +2,7 @@
 """Trains over 3 and 4 simulated machines, and holds step times and bytes on the wire to what `simclr plan --ranks` says.
 
 usage: tools/cluster.py SIMCLR [--hosts 3,4] [--rates full,1gbit,100mbit] [--images 64] [--steps 12] [-- OPTION...]
+       tools/cluster.py SIMCLR --cut [--hosts 3] [--images 64] [-- OPTION...]
 
 Each machine is a network namespace with a name and a folder of its own, and a cable (veth) to a switch (a bridge in one
 more namespace). `tc tbf` limits each cable both ways. Open MPI's mpirun starts the ranks, by `ip netns exec` in the
@@ -16,7 +17,11 @@ Where one of them is missing it says "skipped" and why, and ends with status 77.
 Predicted seconds of computing count as often as there are ranks on the fullest processor: after every layer all wait for
 those that share it. Rate and delay of unlimited cables are measured between two of the machines before the runs.
 Printed is a Markdown table. What is off by more than 25 % in time or 10 % in bytes is marked as missed. The exit status
-is 1 where bytes are: what else the machine does changes the time, and not the bytes."""
+is 1 where bytes are: what else the machine does changes the time, and not the bytes.
+
+--cut takes down the interface of the last machine in the middle of a run, of the first --hosts. Every rank must end within
+--rank-timeout and fifteen seconds, on the machine that is cut off too; the others say that they have waited; nothing is
+left half-written; and the same command goes on once the interface is up again. The exit status is 1 where one does not hold."""
 import argparse
 import json
 import math
@@ -28,6 +33,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 TIME_MARK, BYTES_MARK = 0.25, 0.10
 SUBNET = "10.77.0"
@@ -76,7 +82,7 @@ class Cluster:
     """Machines h1, h2, ... at a switch. close() takes all of it away, also after a failure half way."""
 
     def __init__(self, hosts, rate):
-        self.name = f"simclr{os.getpid()}"
+        self.name, self.mca = f"simclr{os.getpid()}", []
         self.hosts, self.folder, self.made = hosts, pathlib.Path(tempfile.mkdtemp(prefix="simclr-cluster-")), []
         try:
             self.build(rate)
@@ -151,15 +157,23 @@ exec taskset --cpu-list $at ip netns exec {self.name}-$host unshare --uts \\
             server.wait()
         return rate, delay
 
-    def mpirun(self, *command):
+    def mpirun_line(self, *command):
         addresses = ",".join(f"{SUBNET}.{i}:1" for i in range(1, self.hosts + 1))
         line = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", self.hosts, "--host", addresses,
                 "--mca", "plm_rsh_agent", self.folder / "agent", "--mca", "plm_rsh_no_tree_spawn", "1", "--mca", "pml", "ob1",
                 "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "eth0", "--mca", "oob_tcp_if_include", "eth0",
-                "--mca", "plm", "rsh", *command]
+                "--mca", "plm", "rsh", *self.mca, *command]
         text = " ".join(str(c) for c in line)
-        run("taskset", "--cpu-list", processor(1), "unshare", "--uts", "sh", "-c",
-            f"hostname h1; TMPDIR={self.folder}/h1 exec ip netns exec {self.space('h1')} {text}", timeout=900)
+        return ["taskset", "--cpu-list", str(processor(1)), "unshare", "--uts", "sh", "-c",
+                f"hostname h1; TMPDIR={self.folder}/h1 exec ip netns exec {self.space('h1')} {text}"]
+
+    def mpirun(self, *command):
+        run(*self.mpirun_line(*command), timeout=900)
+
+    def left(self, host, program):
+        """The program's processes in machine 1, 2, ...; a zombie is none."""
+        pids = run("ip", "netns", "pids", self.space(f"h{host}")).split()
+        return [p for p in pids if pathlib.Path(f"/proc/{p}/exe").exists() and os.path.realpath(f"/proc/{p}/exe") == str(program)]
 
     def close(self):
         for space in self.made:
@@ -195,6 +209,75 @@ def plan(simclr, options, batch, ranks, rate, delay):
     return said["ranks"] if ranks > 1 else said
 
 
+def cut(simclr, options, hosts, images):
+    """Whether a run bears it that the last machine's interface is taken down; says what was seen."""
+    timeout, grace, failed = 5, 15, []
+    cluster = Cluster(hosts, "full")
+
+    def holds(what, really):
+        print(f"{'yes' if really else 'NO '} {what}", flush=True)
+        failed.extend([] if really else [what])
+
+    def logged():
+        metrics = folder / "metrics.jsonl"
+        return sum('"train/loss"' in row for row in metrics.read_text().splitlines()) if metrics.exists() else 0
+
+    def start(steps, name):
+        """The run in the background, once it has logged that many more steps; where what its ranks say is written."""
+        said = (cluster.folder / name).open("w+")
+        process, want, end = subprocess.Popen(line, stdout=said, stderr=said, start_new_session=True), logged() + steps, time.time() + 120
+        while logged() < want and process.poll() is None and time.time() < end:
+            time.sleep(0.02)
+        return process, said
+
+    def end(process, seconds):
+        """Seconds until each machine has no rank any more; infinity for one that still has."""
+        begin, gone = time.time(), {}
+        while time.time() < begin + seconds and len(gone) < hosts:
+            for host in range(1, hosts + 1):
+                if host not in gone and not cluster.left(host, simclr):
+                    gone[host] = time.time() - begin
+            time.sleep(0.05)
+        try:
+            return [gone.get(h, math.inf) for h in range(1, hosts + 1)], process.wait(max(0.1, begin + seconds - time.time()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return [gone.get(h, math.inf) for h in range(1, hosts + 1)], None
+
+    try:
+        folder = cluster.folder / "run"
+        # mpirun itself misses its own process on a machine that is silent: after five minutes if it is not told otherwise.
+        cluster.mca = ["--mca", "oob_tcp_keepalive_time", 2, "--mca", "oob_tcp_keepalive_intvl", 1, "--mca", "oob_tcp_keepalive_probes", 3]
+        line = cluster.mpirun_line(simclr, "pretrain", *options, "--batch", images * hosts, "--epochs", 100000, "--save-every", 1,
+                                   "--log-every", 1, "--rank-timeout", timeout, "--out", folder, "--quiet")
+        process, said = start(8, "first")
+        holds("the run steps over all machines", process.poll() is None and logged() >= 8)
+        run(*cluster.inside(f"h{hosts}", "ip", "link", "set", "eth0", "down"))
+        seconds, code = end(process, timeout + grace)
+        said.seek(0)
+        text = said.read()
+        print("ranks gone after " + ", ".join(f"{s:.1f}" for s in seconds) + f" s; mpirun's exit code: {code}\n{text.strip()}")
+        holds(f"no rank is left {timeout} + {grace} s after the interface is down", max(seconds) < math.inf)
+        holds("mpirun ends, neither with 0 nor with 75", code not in (None, 0, 75))
+        for rank in range(hosts - 1):
+            holds(f"rank {rank} says that it has waited", f"rank {rank} of {hosts} on h{rank + 1} has waited {timeout} s" in text)
+        holds("nothing half-written", not list(folder.rglob("*.tmp*")))
+        files = sorted((folder / "checkpoints").glob("*.safetensors"))
+        holds(f"{len(files)} checkpoints, each whole", bool(files) and all(
+            subprocess.run([simclr, "info", "--checkpoint", f], capture_output=True).returncode == 0 for f in files))
+        run(*cluster.inside(f"h{hosts}", "ip", "link", "set", "eth0", "up"))
+        process, said = start(3, "second")
+        for pid in cluster.left(1, simclr):
+            os.kill(int(pid), signal.SIGUSR1)
+        code = end(process, 60)[1]
+        said.seek(0)
+        holds(f"the same command goes on once it is up: {said.read().strip()}", code == 75)
+    finally:
+        cluster.close()
+    print(f"{len(failed)} of the above do not hold")
+    return not failed
+
+
 def crowd_of(ranks):
     """Ranks on the fullest processor."""
     return math.ceil(ranks / len(PROCESSORS))
@@ -216,6 +299,7 @@ def main():
         line, given = line[:at], line[at + 1:]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("simclr")
+    parser.add_argument("--cut", action="store_true", help="take an interface down in the middle of a run")
     parser.add_argument("--hosts", default="3,4")
     parser.add_argument("--rates", default="full,1gbit,100mbit")
     parser.add_argument("--images", type=int, default=64, help="of each machine, in a step")
@@ -229,7 +313,8 @@ def main():
             skip(f"there is no {tool}")
     simclr = pathlib.Path(arguments.simclr).resolve()
     hosts = [int(h) for h in arguments.hosts.split(",")]
-    options = ["--data", "synthetic", "--synthetic-images", arguments.images * max(hosts) * (arguments.steps + 1), "--image-size", 32, "--depth", 18,
+    epoch = 3 if arguments.cut else arguments.steps + 1  # steps: a checkpoint each, or none
+    options = ["--data", "synthetic", "--synthetic-images", arguments.images * max(hosts) * epoch, "--image-size", 32, "--depth", 18,
                "--width", "0.5", "--threads", 1, "--knn-every", 0, "--diagnostics-images", 0, "--no-tensorboard", *given]
     options = [str(o) for o in options]
     try:
@@ -237,6 +322,8 @@ def main():
     except subprocess.CalledProcessError as failure:
         skip(f"{' '.join(map(str, failure.cmd))}: {failure.stderr.strip()}")
     cluster.close()
+    if arguments.cut:
+        sys.exit(not cut(simclr, options, hosts[0], arguments.images))
     cluster = Cluster(2, "full")
     try:
         free_rate, delay = cluster.link()
