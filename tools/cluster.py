@@ -285,7 +285,7 @@ def crowd_of(ranks):
 
 def predicted_step(said, ranks):
     computing = said["passes_seconds"] + said["loss_seconds"] + said["update_seconds"]
-    return crowd_of(ranks) * computing + said["all"]["seconds"]
+    return crowd_of(ranks) * computing + said["all"]["seconds"] - said["overlapped_seconds"]
 
 
 def mark(off, limit):

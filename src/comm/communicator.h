@@ -39,10 +39,16 @@ struct communicator_ops {
     /* The ranks that give the same colour become a communicator of their own, in the same order. The caller destroys
      * it. */
     int (*split)(struct communicator *communicator, int colour, struct communicator **out, struct error *error);
-    /* Frees it and nulls the pointer. Collective: no rank leaves before all have come here. */
+    /* Frees it and nulls the pointer. Collective: no rank leaves before all have come here. One that was split off is
+     * left at once: a rank that has failed closes what it has while the others are still to hear of it. */
     void (*destroy)(struct communicator **communicator);
     /* Ends the processes of all ranks with this exit code, now. */
     void (*abort)(struct communicator *communicator, int code);
+    /* The same where the others have not answered within `patience`, once this rank has said so. what: "a gather" */
+    void (*give_up)(struct communicator *communicator, const char *what);
+    /* Does it pay that a second thread makes calls meanwhile, on a communicator of its own? Not where the engine serves
+     * one thread alone, nor where all ranks are on one machine: the processors that compute copy the messages there. */
+    bool (*overlaps)(const struct communicator *communicator);
 };
 
 /* What a rank has to tell beside an agreement: lines of its log, images that it found bad. collect and deliver are
@@ -65,7 +71,8 @@ struct communicator {
     int node_rank, node_size;             /* among the ranks on the same machine */
     const char *host;                     /* name of that machine */
     double patience;                      /* seconds that a rank waits for the others within one call */
-    double seconds;                       /* that calls of gather and exchange have taken */
+    bool beside;                          /* its thread leaves the processor to others at once while it waits */
+    double seconds;                       /* that calls of gather and exchange, and waits for sums, have taken */
     int failed;                           /* what the ranks agreed on, where that was not SIMCLR_OK */
     const struct communicator_news *news; /* borrowed; NULL: this rank has none, and leaves the others' */
     void *scratch;
@@ -108,6 +115,11 @@ static inline double communicator_seconds(const struct communicator *communicato
 {
     return communicator ? communicator->seconds : 0;
 }
+static inline double communicator_patience(const struct communicator *communicator)
+{
+    return communicator ? communicator->patience : 0;
+}
+/* Of this communicator alone, and not of those that were split off. */
 void communicator_set_patience(struct communicator *communicator, double seconds);
 
 /* ---- messages -------------------------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 
 /* The library's one symbol. Everything before `open` is compared before it is called. */
 #define COMMUNICATOR_PLUGIN "simclr_communicator_plugin"
-enum { COMMUNICATOR_PLUGIN_FORM = 4 }; /* counts changes of this header and of communicator.h */
+enum { COMMUNICATOR_PLUGIN_FORM = 5 }; /* counts changes of this header and of communicator.h */
 
 struct communicator_plugin {
     unsigned form;

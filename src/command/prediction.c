@@ -54,10 +54,12 @@ void prediction_print(const struct session *session, const struct prediction *pr
             print_item(session, traffic_words((enum traffic_part)i), &prediction->traffic.parts[i],
                        forecast->by_part[i]);
     print_item(session, "all of them", &total, forecast->messages);
-    session_print(session,
-                  "a step: %.4g s: %.4g s passes, %.4g s NT-Xent, %.4g s update, %.4g s messages; %.4g views/s\n",
-                  forecast->step, forecast->passes, forecast->loss, forecast->update, forecast->messages,
-                  forecast->views_per_second);
+    session_print(
+        session,
+        "a step: %.4g s: %.4g s passes, %.4g s NT-Xent, %.4g s update, %.4g s messages, of which %.4g s go on "
+        "beside the way back; %.4g views/s\n",
+        forecast->step, forecast->passes, forecast->loss, forecast->update, forecast->messages, forecast->overlapped,
+        forecast->views_per_second);
     session_print(session,
                   "one rank takes %.4g s for the same batch: %d ranks are %.4g times as fast, an efficiency of "
                   "%.1f %%\n",
@@ -92,6 +94,7 @@ void prediction_json(struct text *json, const struct prediction *prediction)
     text_json_number(json, "passes_seconds", forecast->passes);
     text_json_number(json, "loss_seconds", forecast->loss);
     text_json_number(json, "update_seconds", forecast->update);
+    text_json_number(json, "overlapped_seconds", forecast->overlapped);
     text_json_number(json, "step_seconds", forecast->step);
     text_json_number(json, "views_per_second", forecast->views_per_second);
     text_json_number(json, "one_rank_seconds", forecast->alone);

@@ -6,7 +6,8 @@
  *   of its rows. So W ranks have 1.5 / W of it each (docs/scale.md).
  * - Norms, update and packed weights are every rank's, whole.
  * - A message takes the delay as often as communicator_delays says, and the time of the bytes that a rank receives.
- *   Messages follow the computing, none runs beside it.
+ *   Messages follow the computing, but for sums of gradients: each stretch of them begins as soon as it is complete and
+ *   those before it are through (comm/overlapped_sum.h).
  *
  * Not in it: ranks that wait for a slower one, processors that two ranks share, the time that sums take in memory. */
 #ifndef FORECAST_FORECAST_H
@@ -28,7 +29,8 @@ struct forecast {
     double passes, loss, update;   /* seconds of the rank that has most images */
     double messages;               /* seconds of all messages */
     double by_part[TRAFFIC_PARTS]; /* seconds of them by part */
-    double step;                   /* the four together */
+    double overlapped;             /* seconds of them in which this rank computes too */
+    double step;                   /* the four together, but for what is overlapped */
     double views_per_second;       /* of all ranks */
     double alone;                  /* seconds of the step of the same batch on one rank */
     double speedup, efficiency;    /* alone / step, and that by the ranks */

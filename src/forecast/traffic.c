@@ -1,7 +1,7 @@
 /* forecast/traffic.c -- see traffic.h. */
 #include "forecast/traffic.h"
 
-#include "comm/communicator.h"
+#include "comm/overlapped_sum.h"
 
 static const struct {
     const char *key, *words;
@@ -48,6 +48,14 @@ static void add_sum(struct traffic_item *item, int size, size_t count, size_t el
     }
 }
 
+/* overlapped_sum: in stretches. */
+static void add_gradients(struct traffic_item *item, int size, size_t count)
+{
+    const size_t stretch = overlapped_sum_stretch(size, count);
+    for (size_t at = 0; at < count; at += stretch)
+        add_sum(item, size, count - at < stretch ? count - at : stretch, sizeof(float));
+}
+
 /* NT-Xent gathers the first views' rows, then the second ones'. */
 static void add_rows(struct traffic_item *item, const struct traffic_work *work, int rank, size_t row)
 {
@@ -72,8 +80,9 @@ void traffic_of(struct traffic *out, const struct traffic_work *work, int rank)
     add_rows(&parts[TRAFFIC_UNIT_ROWS], work, rank, work->unit_row);
     add_rows(&parts[TRAFFIC_LOG_SUMS], work, rank, work->sum_row);
     add_sum(&parts[TRAFFIC_FIGURES], ranks, work->figures, sizeof(double));
-    add_sum(&parts[TRAFFIC_GRADIENTS], ranks, work->weights, sizeof(float));
+    add_gradients(&parts[TRAFFIC_GRADIENTS], ranks, work->weights);
     add_sum(&parts[TRAFFIC_RUNNING], ranks, work->totals, sizeof(double));
+    for (int i = 0; i <= TRAFFIC_POINTS; i++) out->waiting[i] = work->waiting ? work->waiting[i] : 1;
 }
 
 struct traffic_item traffic_total(const struct traffic *traffic)

@@ -1,8 +1,8 @@
 /* forecast/traffic.h -- the messages of one step of pretraining over several ranks: how many, and what they bring.
  *
  * A pure function of numbers that a plan knows; nothing is sent. It follows what the ranks do (comm/communicator.c,
- * nn/ops/batch_norm.c, loss/nt_xent.c, train/step.c), and tests/unit/train/test_step_traffic.c holds it to the bytes
- * that a run's ranks give each other. */
+ * comm/overlapped_sum.c, nn/ops/batch_norm.c, loss/nt_xent.c, train/step.c), and tests/unit/train/test_step_traffic.c
+ * holds it to the bytes that a run's ranks give each other. */
 #ifndef FORECAST_TRAFFIC_H
 #define FORECAST_TRAFFIC_H
 
@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "comm/shares.h"
+
+enum { TRAFFIC_POINTS = 64 };
 
 enum traffic_part {
     TRAFFIC_AGREEMENTS,     /* does every rank go on? */
@@ -31,6 +33,9 @@ struct traffic_work {
     size_t unit_row, sum_row; /* bytes of a view that NT-Xent gathers (struct nt_xent_sizes) */
     size_t figures;           /* of the loss, doubles */
     size_t totals;            /* of batch norm over groups (network_totals); 0 without */
+    /* [TRAFFIC_POINTS + 1]: the share of the gradients that are not complete before i / TRAFFIC_POINTS of the way back:
+     * their sums wait at least so long. NULL: all wait for its end. */
+    const double *waiting;
 };
 
 /* The calls of an engine, which are gathers and exchanges. */
@@ -41,6 +46,7 @@ struct traffic_item {
 };
 struct traffic {
     struct traffic_item parts[TRAFFIC_PARTS];
+    double waiting[TRAFFIC_POINTS + 1]; /* of traffic_work */
 };
 
 /* Of one step, for one rank. One rank alone: nothing. */

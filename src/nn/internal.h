@@ -30,6 +30,7 @@ struct operation {
     void *own;                            /* the type's own struct: settings and plan                            */
 
     /* filled by network_plan */
+    size_t gradients_from;          /* weights before it have operations that run backward after this one        */
     bool reached;                   /* the gradient of the last tensor flows through it                          */
     bool adds_d_x, adds_d_residual; /* another reader has written there before                                   */
     int absorbed;                   /* inference: the operation whose place it takes, and which runs for it; -1  */

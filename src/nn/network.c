@@ -67,6 +67,7 @@ bool network_operation(const struct network *network, int i, struct network_oper
                                       .residual = operation->residual,
                                       .y = operation->y,
                                       .relu = operation->relu,
+                                      .gradients_from = operation->gradients_from,
                                       .row = &network->rows[i]};
     memcpy(out->parameters, operation->parameters, sizeof out->parameters);
     return true;

@@ -58,6 +58,11 @@ struct network_options {
      * images of all of them together, of the networks' batches. Both passes are then collective. */
     struct communicator *statistics_of;
     int statistics_batch;
+    /* Called in a backward pass, once for each operation: the gradients of all weights from `from` on, as the slab has
+     * them, are complete, or asked for where the backend computes later. `from` falls to 0. In the calling thread;
+     * NULL: nobody is told. */
+    void (*gradients_ready)(void *context, size_t from);
+    void *gradients_context;
 };
 /* Needs the parameters' memory. After a failure the network can only be destroyed. The last tensor made is kept.
  * options: copied; NULL: all AUTO. */
@@ -131,6 +136,8 @@ struct network_operation {
     /* Rows of the parameter table, -1: none. Convolutions and dense layers: weight, bias; batch norms: gamma, beta,
      * running mean, running variance. */
     int parameters[4];
+    /* Once it has run backward, the gradients of all weights from here on are complete. Once the network is planned. */
+    size_t gradients_from;
     const struct network_row *row;
 };
 /* The i-th in the order in which they run. False, and nothing written, when there is none. */

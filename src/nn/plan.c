@@ -145,6 +145,22 @@ static int plan_totals(struct network *network, struct error *error)
     return SIMCLR_NO_MEMORY;
 }
 
+/* The way back begins with the last operation. */
+static void mark_gradients(struct network *network)
+{
+    size_t end = 0; /* of the weights of the operations so far */
+    for (int i = 0; i < network->operation_count; i++) {
+        struct operation *operation = &network->operations[i];
+        operation->gradients_from = end;
+        for (int k = 0; k < OPERATION_PARAMETERS; k++) {
+            const int row = operation->parameters[k];
+            if (row < 0 || network->parameters->items[row].flags & PARAMETER_BUFFER) continue;
+            const struct parameter *item = &network->parameters->items[row];
+            if (item->offset + item->count > end) end = item->offset + item->count;
+        }
+    }
+}
+
 int network_plan(struct network *network, struct backend *backend, const struct network_options *options,
                  struct error *error)
 {
@@ -160,6 +176,7 @@ int network_plan(struct network *network, struct backend *backend, const struct 
     if (options) network->options = *options;
     network->tensors[0].desc.dtype = backend->ops->image_type(backend, network->dtype);
     network->tensors[network->operations[network->operation_count - 1].y].kept = true;
+    mark_gradients(network);
     int status = mark_reached(network, error);
     if (!status) status = choose_accumulation(network, error);
     if (!status && !network_trains(network)) status = absorb_maps(network, error);

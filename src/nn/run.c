@@ -208,6 +208,12 @@ static void clear_gradients(struct network *network, const struct operation *ope
     }
 }
 
+static void tell_ready(const struct network *network, const struct operation *operation)
+{
+    const struct network_options *options = &network->options;
+    if (options->gradients_ready) options->gradients_ready(options->gradients_context, operation->gradients_from);
+}
+
 void network_backward(struct network *network, int output, const float *d_output)
 {
     if (!ready(network) || !network_trains(network)) return;
@@ -221,6 +227,7 @@ void network_backward(struct network *network, int output, const float *d_output
         if (i > node->producer || !operation->reached) { /* the gradient does not pass here */
             clear_gradients(network, operation);
             row->backward_seconds = row->weights_seconds = row->again_seconds = 0;
+            tell_ready(network, operation);
             continue;
         }
         const int step = network_backward_step(network, i);
@@ -228,5 +235,6 @@ void network_backward(struct network *network, int output, const float *d_output
         operation->type->backward(network, operation);
         after_step(network, step);
         if (network->timed) row->backward_seconds = lap(network) + row->again_seconds;
+        tell_ready(network, operation);
     }
 }

@@ -197,6 +197,12 @@ static int check_shares(const struct session *session, struct error *error)
     return shares_check(&shares, error);
 }
 
+/* The scratch of the communicator, and of the one that sums gradients what a stretch of them needs. */
+static size_t message_bytes(int ranks, size_t weights)
+{
+    return ranks > 1 ? COMMUNICATOR_SCRATCH + overlapped_sum_stretch(ranks, weights) * sizeof(float) : 0;
+}
+
 static int measure(struct session *session, const struct model_config *config, const struct size_schedule *sizes,
                    const struct dataset *dataset, struct footprint *out, struct footprint_network *planned,
                    struct error *error)
@@ -221,7 +227,7 @@ static int measure(struct session *session, const struct model_config *config, c
     out->optimizer = grown(&mark, step->optimizer->state_count * sizeof(float) * (step->optimizer->state2 ? 2 : 1));
     status = step_open_loss(step, &planning, error);
     if (status != SIMCLR_OK) return status;
-    out->messages = session->config->ranks > 1 ? COMMUNICATOR_SCRATCH : 0;
+    out->messages = message_bytes((int)session->config->ranks, planned->model->parameters.weight_count);
     const size_t outputs = 2 * (size_t)planning.images * (size_t)model_output_dim(config) * sizeof(float);
     out->loss = grown(&mark, 4 * outputs);
     return count_evaluation(session, planned->model, dataset, out, error);

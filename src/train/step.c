@@ -57,6 +57,11 @@ int step_rank(const struct step_config *config)
     return config->communicator ? communicator_rank(config->communicator) : step_shares(config).ranks - 1;
 }
 
+static void tell_sum(void *sum, size_t from)
+{
+    overlapped_sum_ready(sum, from);
+}
+
 int step_open_network(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
                       struct error *error)
 {
@@ -69,6 +74,7 @@ int step_open_network(struct step *step, const struct step_config *config, struc
                           .seed = config->seed,
                           .communicator = config->communicator};
     int status = shares_check(&shares, error);
+    if (!status) status = overlapped_sum_create(&step->sum, config->communicator, error);
     if (!status) status = step_groups_share(step, config, error);
     if (status) return status;
     struct model_plan_args args = {.backend = backend,
@@ -83,6 +89,9 @@ int step_open_network(struct step *step, const struct step_config *config, struc
         args.options.batch_of = config->communicator;
         args.options.arenas = step->groups.count;
         args.options.memory = config->memory;
+    } else if (step->sum) { /* with groups, gradients are complete when all groups' are added */
+        args.options.gradients_ready = tell_sum;
+        args.options.gradients_context = step->sum;
     }
     const int count = sort_sizes(config, model->config.image_size, sizes);
     for (; step->size_count < count; step->size_count++) {
@@ -164,6 +173,7 @@ void step_close(struct step *step)
     }
     if (step->loss) step->loss->close(step);
     step_groups_close(step);
+    overlapped_sum_destroy(&step->sum);
     ema_close(&step->ema);
     optimizer_destroy(&step->optimizer);
     while (step->size_count > 0) network_destroy(&step->sizes[--step->size_count].network);
@@ -213,6 +223,7 @@ void step_forward(struct step *step, const struct batch *batch)
     const double start = now(step);
     step->status = SIMCLR_OK;
     step->groups.batch = batch;
+    communicator_set_patience(step->groups.sharing, communicator_patience(step->communicator));
     if (step->groups.all > 1) {
         step->asked = true;
         step_groups_forward(step);
@@ -240,23 +251,20 @@ void step_loss(struct step *step)
     step->seconds.loss = now(step) - start;
 }
 
-/* Each rank's gradient is that of the whole loss by way of its own images: they add up, and nothing is averaged. */
-static void sum_gradients(const struct step *step)
-{
-    const struct parameters *parameters = &step->model->parameters;
-    communicator_sum_floats(step->communicator, parameters->gradients, parameters->weight_count);
-}
-
+/* Each rank's gradient is that of the whole loss by way of its own images: they add up, and nothing is averaged. Those
+ * of the last layers are summed while the layers before are still under way. */
 void step_backward(struct step *step)
 {
+    const struct parameters *parameters = &step->model->parameters;
     const double start = now(step);
     if (step->asked && !is_dropped(step)) {
+        overlapped_sum_begin(step->sum, parameters->gradients, parameters->weight_count);
         if (step->groups.all > 1)
             step_groups_backward(step);
         else
             network_backward(step->network, step->tensors.z, NULL);
     }
-    if (step->asked && !is_dropped(step)) sum_gradients(step);
+    if (step->asked && !is_dropped(step)) overlapped_sum_await(step->sum);
     step->seconds.backward = now(step) - start;
 }
 

@@ -14,6 +14,7 @@
 #ifndef TRAIN_STEP_H
 #define TRAIN_STEP_H
 
+#include "comm/overlapped_sum.h"
 #include "comm/shares.h"
 #include "config/config.h"
 #include "loader/loader.h"
@@ -106,6 +107,7 @@ struct step {
     struct step_numbers *numbers;      /* the backend's memory */
     struct step_numbers read;          /* the same, once the step is to be judged */
     struct communicator *communicator; /* borrowed; NULL: one rank */
+    struct overlapped_sum *sum;        /* of the ranks' gradients; NULL: one rank */
     struct optimizer *optimizer;
     struct ema ema; /* backend NULL: there is none. It starts as a copy of the model; who restores it does so later */
     struct schedule schedule;

@@ -11,6 +11,12 @@
 
 struct member;
 
+/* Of a rank: its threads may each be in a call, on communicators of their own. */
+struct tally {
+    pthread_mutex_t mutex;
+    struct comm_threads_count count;
+};
+
 /* What the ranks of one communicator share. */
 struct group {
     pthread_mutex_t mutex;
@@ -29,7 +35,7 @@ struct member {
     int colour;
     struct group *made; /* by the lowest rank of the colour */
     struct comm_threads_link link;
-    struct comm_threads_count *count, own_count; /* count: of the rank's first communicator */
+    struct tally *tally, own_tally; /* tally: of the rank's first communicator */
 };
 
 static struct member *member_of(struct communicator *communicator)
@@ -37,9 +43,9 @@ static struct member *member_of(struct communicator *communicator)
     return (struct member *)communicator; /* the first field */
 }
 
-static void give_up(struct member *member)
+static void give_up(const struct member *member)
 {
-    struct group *group = member->group;
+    const struct group *group = member->group;
     fprintf(stderr, "comm_threads: rank %d of %d waited %g s in %s:", member->communicator.rank, group->size,
             member->communicator.patience, member->doing);
     for (int r = 0; r < group->size; r++) fprintf(stderr, " rank %d in %s;", r, group->members[r]->doing);
@@ -103,8 +109,10 @@ static void arrive(struct member *member, double bytes, size_t all, double start
     const struct comm_threads_link *link = &member->link;
     const int delays = communicator_delays(member->communicator.size, all);
     const double left = start + delays * link->delay + bytes * link->seconds_per_byte - seconds_now();
-    member->count->messages += 1;
-    member->count->bytes += bytes;
+    pthread_mutex_lock(&member->tally->mutex);
+    member->tally->count.messages += 1;
+    member->tally->count.bytes += bytes;
+    pthread_mutex_unlock(&member->tally->mutex);
     if (left <= 0) return;
     const struct timespec rest = {(time_t)left, (long)((left - (double)(time_t)left) * 1e9)};
     nanosleep(&rest, NULL);
@@ -112,7 +120,11 @@ static void arrive(struct member *member, double bytes, size_t all, double start
 
 struct comm_threads_count comm_threads_counted(const struct communicator *communicator)
 {
-    return *((const struct member *)communicator)->count;
+    struct tally *tally = ((const struct member *)communicator)->tally;
+    pthread_mutex_lock(&tally->mutex);
+    const struct comm_threads_count count = tally->count;
+    pthread_mutex_unlock(&tally->mutex);
+    return count;
 }
 
 void comm_threads_set_link(struct communicator *communicator, struct comm_threads_link link)
@@ -153,14 +165,26 @@ static void engine_abort(struct communicator *communicator, int code)
     abort();
 }
 
+static void engine_give_up(struct communicator *communicator, const char *what)
+{
+    struct member *member = member_of(communicator);
+    pthread_mutex_lock(&member->group->mutex);
+    member->doing = what;
+    give_up(member);
+}
+
+static bool overlaps(const struct communicator *communicator)
+{
+    (void)communicator;
+    return true;
+}
+
 static int split(struct communicator *communicator, int colour, struct communicator **out, struct error *error);
 
 /* Groups themselves are freed by comm_threads_run, when no thread can be in one any more. */
 static void destroy(struct communicator **communicator)
 {
     struct member *member = member_of(*communicator);
-    begin(member, "destroy", NULL);
-    end(member);
     free(member->communicator.scratch);
     free(member->communicator.sizes);
     member->communicator.scratch = member->communicator.sizes = NULL;
@@ -172,7 +196,9 @@ static const struct communicator_ops threads_ops = {.name = "threads",
                                                     .exchange = exchange,
                                                     .split = split,
                                                     .destroy = destroy,
-                                                    .abort = engine_abort};
+                                                    .abort = engine_abort,
+                                                    .give_up = engine_give_up,
+                                                    .overlaps = overlaps};
 
 static struct group *new_group(int size)
 {
@@ -186,7 +212,8 @@ static struct group *new_group(int size)
         if (!member) abort();
         member->group = group;
         member->doing = "nothing";
-        member->count = &member->own_count;
+        member->tally = &member->own_tally;
+        pthread_mutex_init(&member->own_tally.mutex, NULL);
         member->communicator = (struct communicator){.ops = &threads_ops,
                                                      .rank = r,
                                                      .size = size,
@@ -251,7 +278,7 @@ static int split(struct communicator *communicator, int colour, struct communica
         pthread_mutex_unlock(&member->group->mutex);
     }
     *out = kin.count > 1 ? &made->members[kin.own]->communicator : NULL;
-    made->members[kin.own]->count = member->count;
+    made->members[kin.own]->tally = member->tally;
     made->members[kin.own]->link = member->link;
     end(member);
     return SIMCLR_OK;

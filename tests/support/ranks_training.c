@@ -96,10 +96,13 @@ static void backward_in_shares(struct ranks_outcome *outcome, struct step *step,
 {
     const struct parameters *parameters = &step->model->parameters;
     struct communicator *communicator = step->communicator;
+    struct overlapped_sum *sum = step->sum;
     double norms[RANKS_TENSORS] = {0};
     step->communicator = NULL;
+    step->sum = NULL;
     step_backward(step);
     step->communicator = communicator;
+    step->sum = sum;
     for (int i = 0; i < parameters->count && i < RANKS_TENSORS; i++) {
         const struct parameter *item = &parameters->items[i];
         struct distance norm = {0};

@@ -53,22 +53,21 @@ static void end_run(const struct mpi *mpi, int code)
     _Exit(code); /* where it returned */
 }
 
-static void give_up(const struct mpi *mpi, const char *what)
+static void give_up(struct communicator *own, const char *what)
 {
-    const struct communicator *own = &mpi->communicator;
     if (own->news && own->news->spill) own->news->spill(own->news->cookie);
     fprintf(stderr,
             "simclr: rank %d of %d on %s has waited %d s for the others (%s): the rank that does not say so too has "
             "stopped, or cannot be reached; the same command goes on from the last checkpoint\n",
             own->rank, own->size, own->host, (int)(own->patience + 0.5), what);
-    end_run(mpi, EXIT_FAILED);
+    end_run(mpi_of(own), EXIT_FAILED);
 }
 
 /* A rank that did not run itself for a while (SIGSTOP, a debugger) is not one that has waited: no pause of ours is
  * nearly as long. */
 static const double LONGEST_GAP = 0.5;
 
-static void wait_for(const struct mpi *mpi, MPI_Request *request, const char *what)
+static void wait_for(struct mpi *mpi, MPI_Request *request, const char *what)
 {
     const double start = seconds_now();
     double until = start + mpi->communicator.patience, before = start;
@@ -80,8 +79,8 @@ static void wait_for(const struct mpi *mpi, MPI_Request *request, const char *wh
         const double now = seconds_now();
         if (now - before > LONGEST_GAP) until += now - before;
         before = now;
-        if (now - start < mpi->spin) continue;
-        if (now > until) give_up(mpi, what);
+        if (!mpi->communicator.beside && now - start < mpi->spin) continue;
+        if (now > until) give_up(&mpi->communicator, what);
         const struct timespec rest = {0, pause};
         nanosleep(&rest, NULL);
         if (pause < LONGEST_NS) pause += pause / 4;
@@ -180,6 +179,13 @@ static void engine_abort(struct communicator *communicator, int code)
     end_run(mpi_of(communicator), code);
 }
 
+static bool overlaps(const struct communicator *communicator)
+{
+    int provided = MPI_THREAD_SINGLE;
+    MPI_Query_thread(&provided);
+    return provided == MPI_THREAD_MULTIPLE && communicator->node_size < communicator->size;
+}
+
 /* ---- coming and going ----------------------------------------------------------------------------------------------
  */
 static void release(struct mpi *mpi)
@@ -195,12 +201,13 @@ static void destroy(struct communicator **communicator)
 {
     struct mpi *mpi = mpi_of(*communicator);
     MPI_Request request;
-    MPI_Ibarrier(mpi->comm, &request);
-    wait_for(mpi, &request, "the end");
-    if (mpi->is_world)
+    if (mpi->is_world) {
+        MPI_Ibarrier(mpi->comm, &request);
+        wait_for(mpi, &request, "the end");
         MPI_Finalize();
-    else
-        MPI_Comm_free(&mpi->comm);
+    } else {
+        MPI_Comm_free(&mpi->comm); /* all ranks come here at some time; MPIs wait for none of them */
+    }
     release(mpi);
     *communicator = NULL;
 }
@@ -240,7 +247,9 @@ static int wrap(struct communicator **out, MPI_Comm comm, bool is_world, struct 
                                              .exchange = exchange,
                                              .split = split,
                                              .destroy = destroy,
-                                             .abort = engine_abort};
+                                             .abort = engine_abort,
+                                             .give_up = give_up,
+                                             .overlaps = overlaps};
         mpi->comm = comm;
         mpi->is_world = is_world;
         mpi->spin = node_size > sysconf(_SC_NPROCESSORS_ONLN) ? 0 : SPIN;
@@ -291,7 +300,7 @@ static int open_world(struct communicator **out, int expected, struct error *err
                  "this process has started MPI already: give --communicator single, or run simclr by itself");
         return SIMCLR_UNSUPPORTED;
     }
-    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS) {
         error->status = SIMCLR_UNSUPPORTED;
         snprintf(error->text, sizeof error->text, "MPI does not start: see what it says above");
         return SIMCLR_UNSUPPORTED;

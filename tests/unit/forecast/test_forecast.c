@@ -44,19 +44,20 @@ static void messages_are_those_by_hand(void **state)
     near("log sums", parts[TRAFFIC_LOG_SUMS].bytes, 2 * 6 * 16);
     assert_int_equal(parts[TRAFFIC_FIGURES].messages, 1);
     near("figures", parts[TRAFFIC_FIGURES].bytes, 3 * 40);
-    /* 250,000 floats a piece; three are left over, fewer than the ranks, and gathered. */
-    assert_int_equal(parts[TRAFFIC_GRADIENTS].messages, 3);
+    /* Three stretches of 256 Ki floats and a rest, each exchanged and gathered; of the rest three floats are left over,
+     * fewer than the ranks, and gathered. */
+    assert_int_equal(parts[TRAFFIC_GRADIENTS].messages, 4 * 2 + 1);
     near("gradients", parts[TRAFFIC_GRADIENTS].bytes, 2 * 3 * 1e6 + 3 * 12);
     assert_int_equal(parts[TRAFFIC_RUNNING].messages, 0);
-    assert_int_equal(traffic_total(&traffic).messages, 1 + 3 + 3 + 2 + 2 + 1 + 3);
-    /* The two of a million floats go in three rounds, of block and answer. Pieces of batch norm's sums are 32 KB of all
+    assert_int_equal(traffic_total(&traffic).messages, 1 + 3 + 3 + 2 + 2 + 1 + 9);
+    /* The eight large ones go in three rounds, of block and answer. Pieces of batch norm's sums are 32 KB of all
      * ranks: at once. */
     assert_int_equal(parts[TRAFFIC_NORMS_FORWARD].delays, 3);
-    assert_int_equal(parts[TRAFFIC_GRADIENTS].delays, 6 + 6 + 1);
-    assert_int_equal(traffic_total(&traffic).delays, 1 + 3 + 3 + 2 + 2 + 1 + 13);
+    assert_int_equal(parts[TRAFFIC_GRADIENTS].delays, 8 * 6 + 1);
+    assert_int_equal(traffic_total(&traffic).delays, 1 + 3 + 3 + 2 + 2 + 1 + 49);
 }
 
-/* Above the scratch a sum goes in stretches: 28 million floats over 8 ranks are 112 MB, in pieces of at most 2 MB. */
+/* 28 million floats over 8 ranks are 112 MB, in stretches of 4 MB. */
 static void large_sums_go_in_stretches(void **state)
 {
     (void)state;
@@ -66,8 +67,9 @@ static void large_sums_go_in_stretches(void **state)
     work.weights = 28000000;
     traffic_of(&traffic, &work, 0);
     const struct traffic_item *gradients = &traffic.parts[TRAFFIC_GRADIENTS];
-    assert_int_equal(gradients->messages, 14); /* 4 Mi floats a stretch: six whole ones and a rest, two messages each */
-    assert_int_equal(gradients->delays, 14 * 14);
+    assert_int_equal(gradients->messages,
+                     2 * 27); /* 1 Mi floats a stretch: 26 whole ones and a rest, of two messages */
+    assert_int_equal(gradients->delays, 54 * 14);
     near("gradients", gradients->bytes, 2 * 7. / 8 * 112e6);
 }
 
@@ -108,8 +110,9 @@ static void seconds_are_those_by_hand(void **state)
     (void)state;
     const struct shares shares = {64, 64, 4};
     const struct link_speed link = {1e6, 1e-3};
-    const struct traffic traffic = {.parts = {[TRAFFIC_GRADIENTS] = {2, 6, 3e6}, [TRAFFIC_FIGURES] = {1, 1, 0}}};
+    struct traffic traffic = {.parts = {[TRAFFIC_GRADIENTS] = {2, 6, 3e6}, [TRAFFIC_FIGURES] = {1, 1, 0}}};
     struct forecast out;
+    for (int i = 0; i <= TRAFFIC_POINTS; i++) traffic.waiting[i] = 1; /* no gradient before the way back ends */
     forecast_make(&out, &measured, &shares, &traffic, &link);
     near("passes", out.passes, 8);  /* 16 images of 0.5 s */
     near("NT-Xent", out.loss, 9.6); /* 25.6 s of all 64, a quarter of it, 1.5 times */
@@ -121,6 +124,29 @@ static void seconds_are_those_by_hand(void **state)
     near("alone", out.alone, 32 + 25.6 + 0.2); /* 64 images */
     near("speedup", out.speedup, 57.8 / 20.807);
     near("efficiency", out.efficiency, 57.8 / 20.807 / 4);
+}
+
+/* The way back takes 16/3 s of the 8, sums of gradients 3.006 s. */
+static void sums_of_gradients_overlap_the_way_back(void **state)
+{
+    (void)state;
+    const struct shares shares = {64, 64, 4};
+    const struct link_speed link = {1e6, 1e-3};
+    struct traffic traffic = {.parts = {[TRAFFIC_GRADIENTS] = {2, 6, 3e6}, [TRAFFIC_FIGURES] = {1, 1, 0}}};
+    struct forecast out;
+    for (int i = 0; i <= TRAFFIC_POINTS; i++) traffic.waiting[i] = i <= TRAFFIC_POINTS / 2 ? 1 : 0.25;
+    forecast_make(&out, &measured, &shares, &traffic, &link);
+    near("three quarters are through in time", out.overlapped, 0.75 * 3.006);
+    near("a step", out.step, 20.807 - 0.75 * 3.006);
+    for (int i = 0; i <= TRAFFIC_POINTS; i++) traffic.waiting[i] = i < TRAFFIC_POINTS ? 1 : 0;
+    forecast_make(&out, &measured, &shares, &traffic, &link);
+    near("begun a 64th before the end", out.overlapped, 16. / 3 / TRAFFIC_POINTS);
+    for (int i = 0; i <= TRAFFIC_POINTS; i++) traffic.waiting[i] = i <= TRAFFIC_POINTS / 2 ? 1 : 0;
+    forecast_make(&out, &measured, &shares, &traffic, &link);
+    near("half the way back is not enough", out.overlapped, 8. / 3);
+    traffic.parts[TRAFFIC_NORMS_BACKWARD] = (struct traffic_item){1, 1, 1e6}; /* 1.001 s: the way back is longer */
+    forecast_make(&out, &measured, &shares, &traffic, &link);
+    near("now it is", out.overlapped, 3.006);
 }
 
 static void one_rank_is_the_whole(void **state)
@@ -179,8 +205,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_are_those_by_hand), cmocka_unit_test(large_sums_go_in_stretches),
         cmocka_unit_test(groups_need_fewer_messages), cmocka_unit_test(one_rank_sends_nothing),
-        cmocka_unit_test(seconds_are_those_by_hand),  cmocka_unit_test(one_rank_is_the_whole),
-        cmocka_unit_test(the_largest_share_counts),   cmocka_unit_test(it_moves_the_right_way),
+        cmocka_unit_test(seconds_are_those_by_hand),  cmocka_unit_test(sums_of_gradients_overlap_the_way_back),
+        cmocka_unit_test(one_rank_is_the_whole),      cmocka_unit_test(the_largest_share_counts),
+        cmocka_unit_test(it_moves_the_right_way),
     };
     return run_cases(tests, NULL, NULL);
 }

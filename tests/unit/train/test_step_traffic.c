@@ -139,6 +139,11 @@ static void batch_norms_are_counted(void **state)
     assert_int_equal(network_norms(step.network, NULL), 55);
     assert_int_equal(traffic.parts[TRAFFIC_NORMS_FORWARD].messages, 55);
     assert_int_equal(traffic.parts[TRAFFIC_NORMS_BACKWARD].messages, 55);
+    /* Gradients: all wait at first, two stretches of which the second goes early, the first with the last operation. */
+    assert_true(traffic.waiting[0] == 1);
+    for (int i = 0; i < TRAFFIC_POINTS; i++) assert_true(traffic.waiting[i + 1] <= traffic.waiting[i]);
+    const double first = (double)overlapped_sum_stretch(2, 0) / (double)model->parameters.weight_count;
+    assert_true(first > 0.5 && first < 1 && traffic.waiting[TRAFFIC_POINTS] == first);
     step_close(&step);
     model_destroy(&model);
     backend_destroy(&backend);
