@@ -20,11 +20,20 @@ struct fitted {
 
 typedef double value_of(const float *logits, int classes, int label, double temperature);
 
+/* Compared, and not by fmax: gcc 12 for aarch64 has an internal error where it makes vectors of such a loop. */
+static double largest_of(const float *logits, int classes)
+{
+    float largest = -INFINITY;
+    for (int c = 0; c < classes; c++)
+        if (logits[c] > largest) largest = logits[c];
+    return (double)largest;
+}
+
 /* Of softmax(logits / temperature). */
 static double log_share(const float *logits, int classes, int label, double temperature)
 {
-    double largest = -INFINITY, sum = 0;
-    for (int c = 0; c < classes; c++) largest = fmax(largest, (double)logits[c]);
+    const double largest = largest_of(logits, classes);
+    double sum = 0;
     for (int c = 0; c < classes; c++) sum += exp(((double)logits[c] - largest) / temperature);
     /* cppcheck-suppress invalidFunctionArg ; sum >= 1: the largest one's term */
     return ((double)logits[label] - largest) / temperature - log(sum);
@@ -37,8 +46,8 @@ static double nll_of(const float *logits, int classes, int label, double tempera
 
 static double brier_of(const float *logits, int classes, int label, double temperature)
 {
-    double largest = -INFINITY, sum = 0, squares = 0;
-    for (int c = 0; c < classes; c++) largest = fmax(largest, (double)logits[c]);
+    const double largest = largest_of(logits, classes);
+    double sum = 0, squares = 0;
     for (int c = 0; c < classes; c++) sum += exp(((double)logits[c] - largest) / temperature);
     for (int c = 0; c < classes; c++) {
         const double off = exp(((double)logits[c] - largest) / temperature) / sum - (c == label);
