@@ -16,7 +16,7 @@ LARGE_STEP = ["--data", "synthetic", "--synthetic-images", "512", "--depth", "50
 
 
 class Case:
-    """Asked `seconds` after the output has `pattern` ('': after the start). `says`: in the error output; `leaves_no`: a file."""
+    """Asked `seconds` after the output has `pattern` ('': after it handles the signal). `says`: in the error output; `leaves_no`: a file."""
     def __init__(self, name, words, seconds, pattern="", says="stopped", leaves_no=None):
         self.name, self.words, self.seconds, self.pattern, self.says, self.leaves_no = name, words, seconds, pattern, says, leaves_no
 
@@ -79,6 +79,15 @@ def make_inputs(folder, simclr):
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def catches(pid):
+    """Whether the program has begun to handle SIGHUP: a slow build may take longer to start than a case waits."""
+    try:
+        caught = re.search(r"^SigCgt:\s*(\w+)$", open(f"/proc/{pid}/status").read(), re.M)
+    except OSError:
+        return False
+    return caught is not None and int(caught.group(1), 16) >> (signal.SIGHUP - 1) & 1 == 1
+
+
 def interrupt(simclr, folder, case, within):
     """Milliseconds from the signal to the end, and what is wrong."""
     for word in case.words[1:]: # of a time before
@@ -90,6 +99,8 @@ def interrupt(simclr, folder, case, within):
         read = lambda file: os.pread(file.fileno(), 1 << 20, 0).decode(errors="replace")
         deadline = time.monotonic() + 120
         while case.pattern and not re.search(case.pattern, read(out) + read(err), re.M) and program.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        while not catches(program.pid) and program.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(case.seconds)
         began = time.monotonic()
