@@ -5,7 +5,6 @@
 #include "base/pool.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +13,7 @@
 #include "base/cgroup.h"
 #include "base/event.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 enum { THREADS_MAX = 1024 };
 
@@ -221,21 +221,16 @@ void pool_release(struct pool *pool)
     if (--pool->confined == 0) move_all(pool, &pool->allowed);
 }
 
-/* Signals belong to the caller's threads: the workers start with all of them blocked. */
 static int start_workers(struct pool *pool, struct error *error)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     int failure = 0;
     for (int thread = 1; thread < pool->threads && failure == 0; thread++) {
         struct worker *worker = &pool->workers[thread - 1];
         worker->pool = pool;
         worker->thread = thread;
-        failure = pthread_create(&worker->handle, NULL, worker_main, worker);
+        failure = thread_start(&worker->handle, worker_main, worker);
         pool->started += failure == 0;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failure != 0)
         return error_set(error, SIMCLR_NO_MEMORY,
                          "cannot start thread %d of %d (%s): free some memory, or ask for fewer with --threads",

@@ -121,6 +121,12 @@ static inline double communicator_patience(const struct communicator *communicat
 }
 /* Of this communicator alone, and not of those that were split off. */
 void communicator_set_patience(struct communicator *communicator, double seconds);
+/* Of the seconds between two looks at a message, those that count as waiting: none where this rank did not run itself
+ * for a while (SIGSTOP, a debugger). No pause between two looks is nearly as long. */
+static inline double communicator_waited(double seconds)
+{
+    return seconds < 0.5 ? seconds : 0;
+}
 
 /* ---- messages -------------------------------------------------------------------------------------------------- */
 /* As `gather` of the engine. */

@@ -2,11 +2,11 @@
 #include "comm/overlapped_sum.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 enum {
     SHORTEST = 256 << 10, /* values of a stretch */
@@ -14,7 +14,6 @@ enum {
     STRETCHES = 16 /* that are wanted of few values */
 };
 static const double FOREVER = 1e9, LOOK = 0.1; /* seconds */
-static const double LONGEST_GAP = 0.5;         /* between two looks of a process that was not stopped itself */
 
 struct overlapped_sum {
     struct communicator *communicator; /* of the caller: its patience, and the time that it has waited */
@@ -71,16 +70,6 @@ static void *work(void *argument)
     return NULL;
 }
 
-static void start_thread(struct overlapped_sum *sum)
-{
-    sigset_t all, before; /* signals are the main thread's business */
-    if (!sum->communicator->ops->overlaps(sum->communicator)) return;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    sum->threaded = pthread_create(&sum->thread, NULL, work, sum) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 int overlapped_sum_create(struct overlapped_sum **out, struct communicator *communicator, struct error *error)
 {
     pthread_condattr_t monotonic;
@@ -97,14 +86,14 @@ int overlapped_sum_create(struct overlapped_sum **out, struct communicator *comm
         memory_free(sum);
         return status;
     }
-    sum->own->patience = FOREVER; /* the caller's thread waits for this one, and speaks */
+    sum->own->patience = FOREVER; /* of the thread: the caller's waits for it, and speaks */
     sum->own->beside = true;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&sum->mutex, NULL);
     pthread_cond_init(&sum->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    start_thread(sum);
+    sum->threaded = communicator->ops->overlaps(communicator) && thread_start(&sum->thread, work, sum) == 0;
     *out = sum;
     return SIMCLR_OK;
 }
@@ -146,6 +135,15 @@ void overlapped_sum_ready(struct overlapped_sum *sum, size_t from)
     pthread_mutex_unlock(&sum->mutex);
 }
 
+/* Without a thread the caller's waits for the others itself. */
+static void sum_here(struct overlapped_sum *sum)
+{
+    sum->own->patience = sum->communicator->patience;
+    sum->own->news = sum->communicator->news;
+    sum->own->beside = false;
+    while (sum->left > 0) sum_next(sum);
+}
+
 /* Until the thread is done, or has not got on for as long as the patience is. The mutex is held. */
 static void wait_for_thread(struct overlapped_sum *sum)
 {
@@ -158,7 +156,7 @@ static void wait_for_thread(struct overlapped_sum *sum)
         if (until.tv_nsec >= 1000000000L) until.tv_sec++, until.tv_nsec -= 1000000000L;
         pthread_cond_timedwait(&sum->changed, &sum->mutex, &until);
         const double now = clock_seconds();
-        if (now - before < LONGEST_GAP) waited += now - before;
+        waited += communicator_waited(now - before);
         if (sum->left != left) waited = 0;
         left = sum->left;
         before = now;
@@ -173,8 +171,10 @@ void overlapped_sum_await(struct overlapped_sum *sum)
     const double start = clock_seconds();
     overlapped_sum_ready(sum, 0);
     pthread_mutex_lock(&sum->mutex);
-    if (sum->threaded) wait_for_thread(sum);
-    while (sum->left > 0) sum_next(sum);
+    if (sum->threaded)
+        wait_for_thread(sum);
+    else
+        sum_here(sum);
     pthread_mutex_unlock(&sum->mutex);
     sum->communicator->seconds += clock_seconds() - start;
 }

@@ -10,11 +10,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/event.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 enum { ROWS_AT_ONCE = 4 };
 
@@ -105,7 +105,7 @@ static int start_worker(struct ring *ring, struct error *error)
     int failure = worker == NULL;
     if (worker != NULL) {
         *worker = (struct worker){ring, &ring->makers[number]};
-        failure = pthread_create(&ring->threads[number], NULL, work, worker);
+        failure = thread_start(&ring->threads[number], work, worker);
     }
     if (failure == 0) {
         ring->workers++;
@@ -120,11 +120,7 @@ static int start_worker(struct ring *ring, struct error *error)
 static int start_workers(struct ring *ring, int workers, struct error *error)
 {
     int status = SIMCLR_OK;
-    sigset_t all, before; /* signals are the main thread's business */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (int i = 0; status == SIMCLR_OK && i < workers; i++) status = start_worker(ring, error);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }
 

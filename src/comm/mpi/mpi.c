@@ -63,24 +63,20 @@ static void give_up(struct communicator *own, const char *what)
     end_run(mpi_of(own), EXIT_FAILED);
 }
 
-/* A rank that did not run itself for a while (SIGSTOP, a debugger) is not one that has waited: no pause of ours is
- * nearly as long. */
-static const double LONGEST_GAP = 0.5;
-
 static void wait_for(struct mpi *mpi, MPI_Request *request, const char *what)
 {
     const double start = seconds_now();
-    double until = start + mpi->communicator.patience, before = start;
+    double waited = 0, before = start;
     long pause = SHORTEST_NS;
     for (;;) {
         int done = 0;
         MPI_Test(request, &done, MPI_STATUS_IGNORE);
         if (done) return;
         const double now = seconds_now();
-        if (now - before > LONGEST_GAP) until += now - before;
+        waited += communicator_waited(now - before);
         before = now;
         if (!mpi->communicator.beside && now - start < mpi->spin) continue;
-        if (now > until) give_up(&mpi->communicator, what);
+        if (waited > mpi->communicator.patience) give_up(&mpi->communicator, what);
         const struct timespec rest = {0, pause};
         nanosleep(&rest, NULL);
         if (pause < LONGEST_NS) pause += pause / 4;

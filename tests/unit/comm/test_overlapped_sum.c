@@ -3,9 +3,12 @@
 #include "support/comm_threads.h"
 #include "support/run.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "comm/overlapped_sum.h"
 
@@ -127,6 +130,42 @@ static void what_is_made_is_summed_at_once(void **state)
         if (outcome.wrong[r][0]) fail_msg("rank %d: %s", r, outcome.wrong[r]);
 }
 
+/* The other rank does not come: the run ends by this one's word, once its patience is over. */
+static void stuck_body(struct communicator *communicator, void *context)
+{
+    const struct outcome *outcome = context;
+    struct error error = {0};
+    struct overlapped_sum *sum = NULL;
+    struct communicator_ops ops = *communicator->ops;
+    float values[1000] = {0};
+    ops.overlaps = never;
+    if (outcome->unserved) communicator->ops = &ops;
+    (void)overlapped_sum_create(&sum, communicator, &error);
+    communicator_set_patience(communicator, 0.3);
+    overlapped_sum_begin(sum, values, 1000);
+    if (communicator_rank(communicator) == 0) overlapped_sum_await(sum);
+    pause();
+}
+
+static void a_rank_that_stays_away_is_missed(void **state)
+{
+    (void)state;
+    for (int unserved = 0; unserved < 2; unserved++) {
+        int status = 0;
+        const pid_t child = fork();
+        if (child == 0) {
+            struct outcome outcome = {.unserved = unserved == 1};
+            signal(SIGABRT, SIG_DFL); /* cmocka has a handler */
+            alarm(20);
+            comm_threads_run(2, stuck_body, &outcome);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT) /* SIGALRM: it has waited for ever */
+            fail_msg("%s thread: status %d", unserved ? "without" : "with a", status);
+    }
+}
+
 static void stretches_divide_among_ranks(void **state)
 {
     (void)state;
@@ -142,9 +181,9 @@ static void stretches_divide_among_ranks(void **state)
 static void one_rank_has_none(void **state)
 {
     (void)state;
-    struct overlapped_sum *sum = (struct overlapped_sum *)state;
     struct error error = {0};
     float values[] = {1, 2};
+    struct overlapped_sum *sum = (void *)values; /* anything but NULL */
     assert_int_equal(overlapped_sum_create(&sum, NULL, &error), SIMCLR_OK);
     assert_null(sum);
     overlapped_sum_begin(sum, values, 2);
@@ -159,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sums_are_those_of_one_call),
         cmocka_unit_test(what_is_made_is_summed_at_once),
+        cmocka_unit_test(a_rank_that_stays_away_is_missed),
         cmocka_unit_test(stretches_divide_among_ranks),
         cmocka_unit_test(one_rank_has_none),
     };
