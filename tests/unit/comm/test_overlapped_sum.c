@@ -101,6 +101,8 @@ static void late_body(struct communicator *communicator, void *context)
     struct error error = {0};
     struct overlapped_sum *sum = NULL;
     (void)overlapped_sum_create(&sum, communicator, &error);
+    overlapped_sum_begin(sum, values, count); /* afterwards the thread sleeps, until it is called */
+    overlapped_sum_await(sum);
     const struct comm_threads_count before = comm_threads_counted(communicator);
     overlapped_sum_begin(sum, values, count);
     overlapped_sum_ready(sum, stretch + 1); /* all of the last stretch, and of the one before all but a value */
