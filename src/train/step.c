@@ -57,11 +57,6 @@ int step_rank(const struct step_config *config)
     return config->communicator ? communicator_rank(config->communicator) : step_shares(config).ranks - 1;
 }
 
-static void tell_sum(void *sum, size_t from)
-{
-    overlapped_sum_ready(sum, from);
-}
-
 int step_open_network(struct step *step, const struct step_config *config, struct backend *backend, struct model *model,
                       struct error *error)
 {
@@ -77,22 +72,9 @@ int step_open_network(struct step *step, const struct step_config *config, struc
     if (!status) status = overlapped_sum_create(&step->sum, config->communicator, error);
     if (!status) status = step_groups_share(step, config, error);
     if (status) return status;
-    struct model_plan_args args = {.backend = backend,
-                                   .mode = NETWORK_TRAINING,
-                                   .dtype = config->dtype,
-                                   .batch = config->loss->views * grouping_size(&step->groups.grouping),
-                                   .options = config->planning};
-    args.options.statistics_of = step->groups.all > 1 ? step->groups.sharing : config->communicator;
-    args.options.statistics_batch = config->loss->views * shares.group;
-    if (step->groups.all > 1) {
-        args.options.grouped = true;
-        args.options.batch_of = config->communicator;
-        args.options.arenas = step->groups.count;
-        args.options.memory = config->memory;
-    } else if (step->sum) { /* with groups, gradients are complete when all groups' are added */
-        args.options.gradients_ready = tell_sum;
-        args.options.gradients_context = step->sum;
-    }
+    struct model_plan_args args = {
+        .backend = backend, .mode = NETWORK_TRAINING, .dtype = config->dtype, .options = config->planning};
+    step_groups_plan(step, config, &args);
     const int count = sort_sizes(config, model->config.image_size, sizes);
     for (; step->size_count < count; step->size_count++) {
         struct step_size *of = &step->sizes[step->size_count];
@@ -222,18 +204,10 @@ void step_forward(struct step *step, const struct batch *batch)
 {
     const double start = now(step);
     step->status = SIMCLR_OK;
-    step->groups.batch = batch;
-    communicator_set_patience(step->groups.sharing, communicator_patience(step->communicator));
-    if (step->groups.all > 1) {
-        step->asked = true;
-        step_groups_forward(step);
-    } else {
-        network_set_images(step->network, batch->views);
-        network_set_draw(step->network, step->seed, step->number);
-        if (step->loss->set_labels) step->loss->set_labels(step, batch);
-        step->asked = !records_numbers(step) || begin_recording(step, step->of_numbers);
-        if (step->asked) network_forward(step->network, NULL);
-    }
+    step_passes_take(step, batch);
+    if (step->loss->set_labels) step->loss->set_labels(step, batch);
+    step->asked = !records_numbers(step) || begin_recording(step, step->of_numbers);
+    if (step->asked) step_passes_forward(step);
     step->seconds.forward = now(step) - start;
 }
 
@@ -259,10 +233,7 @@ void step_backward(struct step *step)
     const double start = now(step);
     if (step->asked && !is_dropped(step)) {
         overlapped_sum_begin(step->sum, parameters->gradients, parameters->weight_count);
-        if (step->groups.all > 1)
-            step_groups_backward(step);
-        else
-            network_backward(step->network, step->tensors.z, NULL);
+        step_passes_backward(step);
     }
     if (step->asked && !is_dropped(step)) overlapped_sum_await(step->sum);
     step->seconds.backward = now(step) - start;

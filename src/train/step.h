@@ -22,7 +22,7 @@
 #include "optim/ema.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
-#include "train/step_groups.h"
+#include "train/step_passes.h"
 
 enum { STEP_SKIPPED_MAX = 10, STEP_SIZES_MAX = 8 };
 
@@ -63,7 +63,7 @@ extern const struct step_loss step_cross_entropy; /* z: logits [images][classes]
 struct step_config {
     const struct step_loss *loss;
     int images;              /* N, of a batch, of all ranks */
-    int group;               /* images whose views share batch-norm statistics (step_groups.h); 0: all of the batch */
+    int group;               /* images whose views share batch-norm statistics (step_passes.h); 0: all of the batch */
     bool group_shuffle;      /* an image's second view may be in another group than its first (loader/grouping.h) */
     struct step_views views; /* of the groups, where the batch is handed out by groups */
     size_t memory;           /* that the activations of groups may take, where there are several; 0: however much */

@@ -1,4 +1,4 @@
-/* A step whose batch falls into groups (train/step_groups.h), held to its definition. That is an independent forward
+/* A step whose batch falls into groups (train/step_passes.h), held to its definition. That is an independent forward
  * pass of each group, one loss over all rows, a backward pass of each group, and the sum of the gradients. */
 #include "support/images.h"
 #include "support/network_check.h" /* cmocka, before those that assert */

@@ -1,5 +1,5 @@
-/* train/step_groups.c -- see step_groups.h. */
-#include "train/step_groups.h"
+/* train/step_passes.c -- see step_passes.h. */
+#include "train/step_passes.h"
 
 #include <string.h>
 
@@ -25,6 +25,29 @@ int step_groups_share(struct step *step, const struct step_config *config, struc
                          shares.ranks);
     if (shares.ranks <= groups->all || !config->communicator) return SIMCLR_OK;
     return communicator_split(config->communicator, own.first, &groups->sharing, error);
+}
+
+static void tell_sum(void *sum, size_t from)
+{
+    overlapped_sum_ready(sum, from);
+}
+
+void step_groups_plan(struct step *step, const struct step_config *config, struct model_plan_args *args)
+{
+    const struct step_groups *groups = &step->groups;
+    const struct shares shares = step_shares(config);
+    args->batch = config->loss->views * grouping_size(&groups->grouping);
+    args->options.statistics_of = groups->all > 1 ? groups->sharing : config->communicator;
+    args->options.statistics_batch = config->loss->views * shares.group;
+    if (groups->all > 1) {
+        args->options.grouped = true;
+        args->options.batch_of = config->communicator;
+        args->options.arenas = groups->count;
+        args->options.memory = config->memory;
+    } else if (step->sum) { /* with groups, gradients are complete when all groups' are added */
+        args->options.gradients_ready = tell_sum;
+        args->options.gradients_context = step->sum;
+    }
 }
 
 int step_groups_open(struct step *step, struct error *error)
@@ -145,7 +168,7 @@ static bool outputs_are_the_same(const struct step_groups *groups, int group)
     return true;
 }
 
-/* ---- passes ------------------------------------------------------------------------------------------------- */
+/* ---- passes of several groups ----------------------------------------------------------------------------------- */
 
 /* The last groups have an arena each, the others take turns in the first one. */
 static int arena_of(const struct step *step, int group)
@@ -185,11 +208,9 @@ static bool all_ranks_go_on(struct step *step)
     return !groups->failed && !network_is_cut(step->network);
 }
 
-void step_groups_forward(struct step *step)
+static void forward_all(struct step *step)
 {
     struct step_groups *groups = &step->groups;
-    groups->parts = 1;
-    groups->failed = false;
     network_begin_statistics(step->network);
     for (int group = 0; group < groups->count; group++) {
         if (!turn_to(step, group, group) || !run_forward(step)) break;
@@ -239,7 +260,7 @@ static void run_backward(struct step *step, int group)
     network_backward(step->network, step->tensors.z, groups->group_z);
 }
 
-void step_groups_backward(struct step *step)
+static void backward_all(struct step *step)
 {
     struct step_groups *groups = &step->groups;
     const int kept = step_groups_kept(step);
@@ -253,4 +274,34 @@ void step_groups_backward(struct step *step)
         add_gradients(step, done + 1);
     }
     (void)all_ranks_go_on(step);
+}
+
+/* ---- the step's passes -------------------------------------------------------------------------------------- */
+
+void step_passes_take(struct step *step, const struct batch *batch)
+{
+    struct step_groups *groups = &step->groups;
+    groups->batch = batch;
+    groups->parts = 1;
+    groups->failed = false;
+    communicator_set_patience(groups->sharing, communicator_patience(step->communicator));
+    if (groups->all > 1) return;
+    network_set_images(step->network, batch->views);
+    network_set_draw(step->network, step->seed, step->number);
+}
+
+void step_passes_forward(struct step *step)
+{
+    if (step->groups.all > 1)
+        forward_all(step);
+    else
+        network_forward(step->network, NULL);
+}
+
+void step_passes_backward(struct step *step)
+{
+    if (step->groups.all > 1)
+        backward_all(step);
+    else
+        network_backward(step->network, step->tensors.z, NULL);
 }
