@@ -59,7 +59,7 @@ void step_groups_close(struct step *step);
 int step_groups_kept(const struct step *step);
 
 /* The batch of the next two passes, which stays until the second has returned. Where it is handed out by parts, this is
- * part 0. Before what may be recorded. */
+ * part 0. To be called before what may be recorded. */
 void step_passes_take(struct step *step, const struct batch *batch);
 /* From the images to z. */
 void step_passes_forward(struct step *step);
