@@ -63,16 +63,6 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
     simclr_test(${FILE} api system)
   endforeach()
 
-  # ctest -j: how many processors a test keeps busy. The kernels' tests have all of them; what measures time runs alone.
-  get_property(TESTS DIRECTORY PROPERTY TESTS)
-  foreach(NAME ${TESTS})
-    get_test_property(${NAME} LABELS LABEL)
-    if(LABEL MATCHES "^(ops|golden)$")
-      set_tests_properties(${NAME} PROPERTIES PROCESSORS 2)
-    endif()
-  endforeach()
-  set_tests_properties(test_scheduling PROPERTIES RUN_SERIAL TRUE)
-
   # Writes an exported encoder and features of it, for tests/system/check_torch_export.py.
   add_executable(write_export ${PROJECT_SOURCE_DIR}/tests/system/write_export.c)
   simclr_flags(write_export)
@@ -93,7 +83,45 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
     set_tests_properties(${NAME} PROPERTIES LABELS system SKIP_RETURN_CODE 77 TIMEOUT ${SIMCLR_SCRIPT_TIMEOUT}
                          ENVIRONMENT "${SIMCLR_TEST_ENVIRONMENT}")
   endforeach()
-  set_tests_properties(test_signals PROPERTIES RUN_SERIAL TRUE)
+
+  # `ctest -j N` counts halves of processors: `./dev` gives it twice as many as there are (run_tests). A test of one thread
+  # takes two of them. One that mostly waits, for time limits or for the end of mpirun, takes one. Tests of two threads
+  # take three: threads that wait for each other spin, and beside another such test they take twice the processor's time.
+  # COST: those start first, those that wait beside them, and then the long ones, so that no long one is left for the end.
+  set(WAITING test_cluster test_data_fetch test_mpirun test_mpirun_faults test_mpirun_images)
+  set(TWO_THREADS test_bench test_bench_data test_bench_parts test_cells test_cpu_conv test_dataset
+      test_demo test_finetune test_further test_image_types test_large test_lifetimes test_map test_neighbours
+      test_precondition test_pretrain test_ranks test_resume test_size_schedule test_statistics test_step_groups
+      test_step_skipped test_supervised test_time)
+  set(LONG test_cli test_cpu_nt_xent test_decode_box test_far test_faults test_formats test_groups test_info test_planning
+      test_predict test_report test_signals)
+  set(KEEPING GLIBC_TUNABLES=glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=2000000000:glibc.malloc.top_pad=67108864)
+  get_property(TESTS DIRECTORY PROPERTY TESTS)
+  foreach(NAME ${TESTS})
+    get_test_property(${NAME} LABELS LABEL)
+    set(HALVES 2)
+    set(COST 0)
+    if(NAME IN_LIST LONG)
+      set(COST 100)
+    endif()
+    if(LABEL MATCHES "^(ops|golden)$" OR NAME IN_LIST TWO_THREADS)
+      set(HALVES 3)
+      set(COST 300)
+    elseif(NAME IN_LIST WAITING)
+      set(HALVES 1)
+      set(COST 200)
+    endif()
+    if(LABEL STREQUAL ops) # they plan thousands of small operations: memory is not given back to the system between them
+      set_tests_properties(${NAME} PROPERTIES ENVIRONMENT "${SIMCLR_TEST_ENVIRONMENT};${KEEPING}")
+    endif()
+    set_tests_properties(${NAME} PROPERTIES PROCESSORS ${HALVES} COST ${COST})
+  endforeach()
+  foreach(NAME ${WAITING} ${TWO_THREADS} ${LONG})
+    if(NOT NAME IN_LIST TESTS)
+      message(FATAL_ERROR "tests.cmake: there is no ${NAME}")
+    endif()
+  endforeach()
+  set_tests_properties(test_scheduling PROPERTIES RUN_SERIAL TRUE) # it measures time
 
   # The Python package over this build's library, beside this build's program. -DPython3_EXECUTABLE chooses who runs it.
   find_package(Python3 COMPONENTS Interpreter)

@@ -51,8 +51,8 @@ int model_describe_network(struct model *model, int layer, struct network **out,
     return status;
 }
 
-int model_create(struct model **out, const struct model_config *config, struct backend *backend, uint64_t seed,
-                 struct error *error)
+int model_create_blank(struct model **out, const struct model_config *config, struct backend *backend,
+                       struct error *error)
 {
     *out = NULL;
     struct model *model = memory_allocate(sizeof *model);
@@ -66,9 +66,16 @@ int model_create(struct model **out, const struct model_config *config, struct b
         return status;
     }
     model_encoder(config)->settle(&model->config);
-    parameters_initialize(&model->parameters, seed);
     *out = model;
     return SIMCLR_OK;
+}
+
+int model_create(struct model **out, const struct model_config *config, struct backend *backend, uint64_t seed,
+                 struct error *error)
+{
+    const int status = model_create_blank(out, config, backend, error);
+    if (status == SIMCLR_OK) parameters_initialize(&(*out)->parameters, seed);
+    return status;
 }
 
 void model_slow_early_blocks(struct model *model, double factor)

@@ -133,13 +133,13 @@ static int count_models(struct session *session, const struct model_config *conf
                         struct footprint_network *planned, struct error *error)
 {
     size_t mark = footprint_heap();
-    int status = model_create(&planned->model, config, session->backend, 0, error);
+    int status = model_create_blank(&planned->model, config, session->backend, error);
     if (status) return status;
     const struct parameters *parameters = &planned->model->parameters;
     const size_t slabs = 2 * (parameters->weight_count + parameters->buffer_count) * sizeof(float);
     out->parameters = grown(&mark, slabs);
     if (!(session->config->ema > 0)) return SIMCLR_OK;
-    status = model_create(&planned->average, config, session->backend, 0, error);
+    status = model_create_blank(&planned->average, config, session->backend, error);
     if (!status) out->average = grown(&mark, slabs);
     return status;
 }

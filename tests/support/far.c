@@ -344,6 +344,11 @@ int far_blocks(void)
     return count;
 }
 
+int far_allocations(void)
+{
+    return far.allocated;
+}
+
 int64_t far_operations(void)
 {
     return far.operations;

@@ -17,8 +17,10 @@
 /* One at a time. pool is borrowed. */
 int far_create(struct pool *pool, struct backend **out, struct error *error);
 
-/* Blocks that are allocated now; operations that have run, and recordings that were replayed, since far_create. */
+/* Blocks that are allocated now; since far_create: blocks that were allocated, operations that have run, and recordings
+ * that were replayed. */
 int far_blocks(void);
+int far_allocations(void);
 int64_t far_operations(void);
 int64_t far_replays(void);
 

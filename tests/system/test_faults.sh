@@ -21,6 +21,6 @@ part() {
     grep '^FAILED' part.out
 }
 # The sum of all commands is few; --points spreads them over each one's calls.
-part "failing calls" python3 "$faults/sweep.py" "$simclr" fault.so --points 1
-part "kills" python3 "$faults/kills.py" "$simclr" fault.so --pretrain 4 --others 2
+part "failing calls" python3 "$faults/sweep.py" "$simclr" fault.so --points 1 --jobs 1
+part "kills" python3 "$faults/kills.py" "$simclr" fault.so --pretrain 4 --others 2 --jobs 1
 finish

@@ -19,7 +19,7 @@ overfit() {
     local name=$1
     shift
     "$simclr" pretrain --data synthetic --synthetic-images 16 --batch 16 --epochs $steps --depth 18 --width 1/8 --image-size 32 \
-        --optimizer adamw --learning-rate 0.016 --crop-area-min 0.9 --jitter-probability 0 --gray-probability 0 --threads 2 \
+        --optimizer adamw --learning-rate 0.016 --crop-area-min 0.9 --jitter-probability 0 --gray-probability 0 --threads 1 \
         --save-every 1000 --diagnostics-images 0 --knn-every 0 --log-every 1 --out "$work/$name" "$@" >"$work/$name.out" 2>&1 ||
         { echo "FAILED: $name: exit code $?"; cat "$work/$name.out"; failures=$((failures + 1)); }
 }

@@ -139,12 +139,12 @@ for i in range(512):
                                          chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 PY
 check 1 '^memory' '^simclr: a step of 512 images takes [0-9]+ MiB, and this machine has [0-9]+ MiB for it: at most --batch [0-9]+ fits' \
-    "$simclr" plan --data tiny --image-size 512 --depth 50 --batch 512 --recompute off --precision float32
+    "$simclr" plan --data tiny --image-size 512 --depth 50 --batch 512 --recompute off --precision float32 --seconds 0.2
 largest=$(sed -n 's/.*at most --batch \([0-9]*\) fits.*/\1/p' err)
 true_that "the largest batch is between one and the one refused" [ "$largest" -ge 2 -a "$largest" -lt 512 ]
 
 check 1 '' '^simclr: even with two images a step the run takes more than the [0-9]+ MiB' \
-    "$simclr" plan --data tiny --image-size 1024 --depth 50 --batch 2 --precision float32
+    "$simclr" plan --data tiny --image-size 1024 --depth 50 --batch 2 --precision float32 --seconds 0.2
 
 # ---- photos.yaml: batch, size and epochs are chosen, said, kept, and not chosen again ----
 python3 - <<'PY'
@@ -156,7 +156,7 @@ for i in range(40):
     open(f"photos/{i:03}.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 160, 120, 8, 2, 0, 0, 0)) +
                                            chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
 PY
-for seconds in 20 60 180; do # as this machine needs
+for seconds in 3 20 60 180; do # as this machine needs
     "$simclr" pretrain --recipe "$root/recipes/photos.yaml" --data photos --time ${seconds}s --width 1/8 --out chosen >out 2>err </dev/null
     code=$?
     [ $code -eq 2 ] && grep -q 'too short' err || break

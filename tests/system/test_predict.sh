@@ -18,7 +18,7 @@ lines = lambda path: [json.loads(line) for line in open(path, encoding="utf-8")]
 rows = lambda path: list(csv.DictReader(open(path, newline="", encoding="utf-8")))
 single = lambda x: struct.unpack("<f", struct.pack("<f", x))[0]
 PY
-quick=(--threads 2 --precision float32)
+quick=(--threads 1 --precision float32)
 set=(--synthetic-images 512 --part test)
 # enough of an encoder to tell noise from what it has seen
 check 0 '' '' "$simclr" pretrain --data synthetic --synthetic-images 1024 --depth 18 --width 1/8 --image-size 32 --batch 128 --epochs 6 --knn-every 0 --diagnostics-images 0 --out run "${quick[@]}"

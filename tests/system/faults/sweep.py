@@ -3,7 +3,7 @@
 
 Short runs of the commands are repeated with the k-th allocation, opening, reading, writing, fsync, rename, map or thread
 failing (faults/fault.c), for every k, for the first at each place of the program
-(--places), or for N of them evenly spread (--points; four times as many allocations). --only takes names of commands or kinds.
+(--places), or for N of them evenly spread (--points; twice as many allocations). --only takes names of commands or kinds.
 What must hold of each run:
 * it ends, by itself, with a status that is right for the fault: 0, 1, or 3 where images could not be read;
 * with a status other than 0 there is a sentence on standard error; no memory is called so, and no image damaged;
@@ -389,7 +389,7 @@ def main():
                     for how in hows:
                         began, calls = time.monotonic(), counted[kind][WAYS.get(how, 0)]
                         places = sweep.places(command, kind, how, extra) if arguments.places else range(1, calls + 1)
-                        chosen = points(places, arguments.points * (4 if kind == "memory" else 1))
+                        chosen = points(places, arguments.points * (2 if kind == "memory" else 1))
                         jobs = {pool.submit(sweep.judge, command, kind, how, at, extra, expected, quiet): at for at in chosen}
                         codes = collections.Counter()
                         for job in concurrent.futures.as_completed(jobs):

@@ -1,5 +1,5 @@
 /* One tree of files is one set, whether it is a folder, a tar or a zip archive: which parts it has, which classes,
- * which images, and what was passed over. Hand-written trees, and random ones: 300 here, or as many as
+ * which images, and what was passed over. Hand-written trees, and random ones: 100 here, or as many as
  * SIMCLR_TEST_TREES says.
  */
 #include "unit/data/tree_links.h"
@@ -316,7 +316,7 @@ static void random_trees(void **state)
 {
     (void)state;
     const char *wanted = getenv("SIMCLR_TEST_TREES");
-    const uint32_t few = test_short_without("240 of 300 random trees") ? 60 : 300;
+    const uint32_t few = test_short_without("40 of 100 random trees") ? 60 : 100;
     const uint32_t count = wanted ? (uint32_t)strtoul(wanted, NULL, 10) : few;
     int divided = 0, refused = 0, wrapped = 0, linked = 0, labelled = 0;
     for (uint32_t i = 0; i < count; i++) {
