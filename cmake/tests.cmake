@@ -9,7 +9,8 @@ set(SIMCLR_TEST_TIMEOUT 600)
 set(SIMCLR_SCRIPT_TIMEOUT 900)
 set(SIMCLR_TEST_ENVIRONMENT SIMCLR_CACHE=none) # nothing of a test lands in the user's own
 set(SIMCLR_TEST_FLAGS)
-if(CMAKE_C_COMPILER_ID STREQUAL GNU AND CMAKE_C_COMPILER_VERSION VERSION_LESS 13 AND CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
+if(CMAKE_C_COMPILER_ID STREQUAL GNU AND CMAKE_C_COMPILER_VERSION VERSION_LESS 13
+   AND CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
   set(SIMCLR_TEST_FLAGS -fno-tree-vectorize) # gcc 12 for ARM stops with an internal error on sums of double in tests
 endif()
 if(SIMCLR_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug" OR CMAKE_CROSSCOMPILING)
@@ -84,18 +85,21 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
                          ENVIRONMENT "${SIMCLR_TEST_ENVIRONMENT}")
   endforeach()
 
-  # `ctest -j N` counts halves of processors: `./dev` gives it twice as many as there are (run_tests). A test of one thread
-  # takes two of them. One that mostly waits, for time limits or for the end of mpirun, takes one. Tests of two threads
-  # take three: threads that wait for each other spin, and beside another such test they take twice the processor's time.
-  # COST: those start first, those that wait beside them, and then the long ones, so that no long one is left for the end.
+  # `ctest -j N` counts halves of processors: `./dev` gives it twice as many as there are (run_tests). A test of one
+  # thread takes two of them. One that mostly waits, for time limits or for the end of mpirun, takes one. Tests of two
+  # threads take three: threads that wait for each other spin, and beside another such test they take twice the
+  # processor's time. COST: those start first, those that wait beside them, and then the long ones, so that no long one
+  # is left for the end.
   set(WAITING test_cluster test_data_fetch test_mpirun test_mpirun_faults test_mpirun_images)
-  set(TWO_THREADS test_bench test_bench_data test_bench_parts test_cells test_cpu_conv test_dataset
-      test_demo test_finetune test_further test_image_types test_large test_lifetimes test_map test_neighbours
+  set(TWO_THREADS test_bench test_bench_data test_bench_parts test_cells test_cpu_conv test_dataset test_demo
+      test_finetune test_further test_image_types test_large test_lifetimes test_map test_neighbours
       test_precondition test_pretrain test_ranks test_resume test_size_schedule test_statistics test_step_groups
       test_step_skipped test_supervised test_time)
-  set(LONG test_cli test_cpu_nt_xent test_decode_box test_far test_faults test_formats test_groups test_info test_planning
-      test_predict test_report test_signals)
-  set(KEEPING GLIBC_TUNABLES=glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=2000000000:glibc.malloc.top_pad=67108864)
+  set(LONG test_cli test_cpu_nt_xent test_decode_box test_far test_faults test_formats test_groups test_info
+      test_planning test_predict test_report test_signals)
+  # The kernels' tests plan thousands of small operations: memory is not given back to the system between them.
+  string(CONCAT KEEPING "GLIBC_TUNABLES=glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=2000000000:"
+         "glibc.malloc.top_pad=67108864")
   get_property(TESTS DIRECTORY PROPERTY TESTS)
   foreach(NAME ${TESTS})
     get_test_property(${NAME} LABELS LABEL)
@@ -111,7 +115,7 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
       set(HALVES 1)
       set(COST 200)
     endif()
-    if(LABEL STREQUAL ops) # they plan thousands of small operations: memory is not given back to the system between them
+    if(LABEL STREQUAL ops)
       set_tests_properties(${NAME} PROPERTIES ENVIRONMENT "${SIMCLR_TEST_ENVIRONMENT};${KEEPING}")
     endif()
     set_tests_properties(${NAME} PROPERTIES PROCESSORS ${HALVES} COST ${COST})
@@ -126,9 +130,11 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
   # The Python package over this build's library, beside this build's program. -DPython3_EXECUTABLE chooses who runs it.
   find_package(Python3 COMPONENTS Interpreter)
   if(Python3_FOUND)
+    string(CONCAT OF_THIS_BUILD "SIMCLR_LIBRARY=$<TARGET_FILE:simclr_shared>;"
+           "PYTHONPATH=${PROJECT_SOURCE_DIR}/python:$ENV{PYTHONPATH}")
     add_test(NAME test_python WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
              COMMAND ${Python3_EXECUTABLE} -B python/tests/test_simclr.py $<TARGET_FILE:simclr> ${SIMCLR_SANITIZE})
     set_tests_properties(test_python PROPERTIES LABELS system SKIP_RETURN_CODE 77 TIMEOUT ${SIMCLR_SCRIPT_TIMEOUT}
-      ENVIRONMENT "${SIMCLR_TEST_ENVIRONMENT};SIMCLR_LIBRARY=$<TARGET_FILE:simclr_shared>;PYTHONPATH=${PROJECT_SOURCE_DIR}/python:$ENV{PYTHONPATH}")
+      ENVIRONMENT "${SIMCLR_TEST_ENVIRONMENT};${OF_THIS_BUILD}")
   endif()
 endif()
