@@ -102,7 +102,8 @@ int model_describe_network(struct model *model, int layer, struct network **out,
  * configuration has STEM_AUTO resolved, so that it keeps its stem when it later sees images of another size. */
 int model_create(struct model **out, const struct model_config *config, struct backend *backend, uint64_t seed,
                  struct error *error);
-/* The same without values in the slabs, for who plans and measures: drawing a ResNet-50's takes longer than that. */
+/* The same without values in the slabs, for who only plans, or fills them from a file: drawing a ResNet-50's takes
+ * longer than either. */
 int model_create_blank(struct model **out, const struct model_config *config, struct backend *backend,
                        struct error *error);
 void model_destroy(struct model **model);

@@ -58,7 +58,7 @@ static int policy_of_checkpoint(const struct checkpoint *checkpoint, struct view
 static int from_checkpoint(const struct session *session, const struct checkpoint *checkpoint, struct model **out,
                            struct view_policy *policy, struct error *error)
 {
-    int status = model_create(out, checkpoint_model_config(checkpoint), session->backend, 0, error);
+    int status = model_create_blank(out, checkpoint_model_config(checkpoint), session->backend, error);
     if (status == SIMCLR_OK) status = checkpoint_restore(checkpoint, *out, NULL, false, error);
     if (status == SIMCLR_OK) status = policy_of_checkpoint(checkpoint, policy, error);
     if (status != SIMCLR_OK) return status;
@@ -93,7 +93,7 @@ static int from_weights(const struct session *session, const struct weights *wei
                     "%s: no config.json beside it: taking images of %d pixels in [0, 1] as they are; --image-size, "
                     "--mean and --std say otherwise",
                     weights->path, config.image_size);
-    status = model_create(out, &config, session->backend, 0, error);
+    status = model_create_blank(out, &config, session->backend, error);
     if (status) return status;
     weights_copy(weights, *out);
     weights_file_tell(weights, &session->log);
@@ -227,7 +227,7 @@ int model_open_average(struct session *session, const char *path, struct model *
     *out = NULL;
     int status = look(&found, session, path, error);
     if (!status && found.checkpoint && checkpoint_state(found.checkpoint)->ema > 0) {
-        status = model_create(out, checkpoint_model_config(found.checkpoint), session->backend, 0, error);
+        status = model_create_blank(out, checkpoint_model_config(found.checkpoint), session->backend, error);
         if (!status) status = checkpoint_restore_average(found.checkpoint, *out, false, error);
         if (!status) status = policy_of_checkpoint(found.checkpoint, policy, error);
     }
