@@ -85,16 +85,11 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
                          ENVIRONMENT "${SIMCLR_TEST_ENVIRONMENT}")
   endforeach()
 
-  # `ctest -j N` counts halves of processors: `./dev` gives it twice as many as there are (run_tests). A test of one
-  # thread takes two of them. One that mostly waits, for time limits or for the end of mpirun, takes one. Tests of two
-  # threads take three: threads that wait for each other spin, and beside another such test they take twice the
-  # processor's time. COST: those start first, those that wait beside them, and then the long ones, so that no long one
-  # is left for the end.
+  # `ctest -j N` counts halves of processors: `./dev` gives it twice as many as there are, and one (run_tests). A test
+  # takes two of them. One that mostly waits, for time limits or for the end of mpirun, takes one, and so runs beside
+  # the others. COST: the kernels' tests start first, those that wait beside them, and then the long ones, so that no
+  # long one is left for the end.
   set(WAITING test_cluster test_data_fetch test_mpirun test_mpirun_faults test_mpirun_images)
-  set(TWO_THREADS test_bench test_bench_data test_bench_parts test_cells test_cpu_conv test_dataset test_demo
-      test_finetune test_further test_image_types test_large test_lifetimes test_map test_neighbours
-      test_precondition test_pretrain test_ranks test_resume test_size_schedule test_statistics test_step_groups
-      test_step_skipped test_supervised test_time)
   set(LONG test_cli test_cpu_nt_xent test_decode_box test_far test_faults test_formats test_groups test_info
       test_planning test_predict test_report test_signals)
   # The kernels' tests plan thousands of small operations: memory is not given back to the system between them.
@@ -108,19 +103,18 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
     if(NAME IN_LIST LONG)
       set(COST 100)
     endif()
-    if(LABEL MATCHES "^(ops|golden)$" OR NAME IN_LIST TWO_THREADS)
-      set(HALVES 3)
-      set(COST 300)
-    elseif(NAME IN_LIST WAITING)
+    if(NAME IN_LIST WAITING)
       set(HALVES 1)
       set(COST 200)
+    elseif(LABEL MATCHES "^(ops|golden)$")
+      set(COST 300)
     endif()
     if(LABEL STREQUAL ops)
       set_tests_properties(${NAME} PROPERTIES ENVIRONMENT "${SIMCLR_TEST_ENVIRONMENT};${KEEPING}")
     endif()
     set_tests_properties(${NAME} PROPERTIES PROCESSORS ${HALVES} COST ${COST})
   endforeach()
-  foreach(NAME ${WAITING} ${TWO_THREADS} ${LONG})
+  foreach(NAME ${WAITING} ${LONG})
     if(NOT NAME IN_LIST TESTS)
       message(FATAL_ERROR "tests.cmake: there is no ${NAME}")
     endif()

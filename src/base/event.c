@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SPINS = 2000 }; /* about 50 microseconds */
+enum { SPINS = 2000, DOUBTS_MOST = 7, TRIED_AGAIN = 16 }; /* about 50 microseconds; 15 spins; of waits */
 
 static void pause_cpu(void)
 {
@@ -18,13 +18,32 @@ static void pause_cpu(void)
 #endif
 }
 
+static int spins_of(struct event *event, unsigned doubts)
+{
+    if (doubts == 0) return SPINS;
+    const unsigned waits = atomic_fetch_add_explicit(&event->waits, 1, memory_order_relaxed);
+    return waits % TRIED_AGAIN == TRIED_AGAIN - 1 ? SPINS : SPINS >> doubts;
+}
+
+/* Waiters that write it at the same time may lose a step of each other: it is only a guess. */
+static void doubt(struct event *event, unsigned doubts)
+{
+    atomic_store_explicit(&event->doubts, doubts, memory_order_relaxed);
+}
+
 unsigned event_wait(struct event *event, unsigned old)
 {
-    for (int spin = 0; spin < SPINS; spin++) {
+    const unsigned doubts = atomic_load_explicit(&event->doubts, memory_order_relaxed);
+    const int spins = spins_of(event, doubts);
+    for (int spin = 0; spin < spins; spin++) {
         const unsigned value = atomic_load_explicit(&event->value, memory_order_acquire);
-        if (value != old) return value;
+        if (value != old) {
+            if (doubts > 0) doubt(event, spin > SPINS >> doubts ? 0 : doubts - 1);
+            return value;
+        }
         pause_cpu();
     }
+    if (doubts < DOUBTS_MOST) doubt(event, doubts + 1);
     atomic_fetch_add(&event->sleepers, 1);
     unsigned value;
     while ((value = atomic_load(&event->value)) == old)

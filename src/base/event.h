@@ -1,4 +1,9 @@
-/* base/event.h -- a number to wait on: threads spin for its change, then sleep on a futex. No lock is ever taken. */
+/* base/event.h -- a number to wait on: threads spin for its change, then sleep on a futex. No lock is ever taken.
+ *
+ * Spinning is right where the change comes soon. Where other programs want the processor, it keeps the one who makes
+ * the change from running. So an event remembers how its waits ended: each that came to sleep halves the next spins,
+ * and one that did not doubles them. Every sixteenth wait spins as long as at first, to see whether that helps again.
+ */
 #ifndef BASE_EVENT_H
 #define BASE_EVENT_H
 
@@ -9,6 +14,8 @@
 struct event {
     _Alignas(64) atomic_uint value;
     atomic_uint sleepers;
+    atomic_uint doubts; /* halvings of the spins */
+    atomic_uint waits;  /* since the first doubt */
 };
 
 /* Returns once the value differs from `old`; gives the new value. */
