@@ -18,7 +18,7 @@ static void pause_cpu(void)
 #endif
 }
 
-static int spins_of(struct event *event, unsigned doubts)
+int event_take_spins(struct event *event, unsigned doubts)
 {
     if (doubts == 0) return SPINS;
     const unsigned waits = atomic_fetch_add_explicit(&event->waits, 1, memory_order_relaxed);
@@ -34,7 +34,7 @@ static void doubt(struct event *event, unsigned doubts)
 unsigned event_wait(struct event *event, unsigned old)
 {
     const unsigned doubts = atomic_load_explicit(&event->doubts, memory_order_relaxed);
-    const int spins = spins_of(event, doubts);
+    const int spins = event_take_spins(event, doubts);
     for (int spin = 0; spin < spins; spin++) {
         const unsigned value = atomic_load_explicit(&event->value, memory_order_acquire);
         if (value != old) {

@@ -1,5 +1,5 @@
 /* base/event.h: no change is missed, whether it is met by spinning or asleep, and waits that come to sleep shorten the
- * spins of the next ones. */
+ * spins of the next ones, but for some that look whether spinning helps again. */
 #include "support/run.h"
 
 #include <pthread.h>
@@ -89,8 +89,30 @@ static void sleeping_is_remembered(void **state)
     }
 }
 
+static void doubts_shorten_spins(void **state)
+{
+    (void)state;
+    struct event event = {0};
+    const int whole = event_take_spins(&event, 0);
+    assert_true(whole >= 1 << DOUBTS_MOST);
+    for (unsigned doubts = 1; doubts <= DOUBTS_MOST; doubts++) {
+        int longest = 0;
+        atomic_store(&event.waits, 0);
+        for (int wait = 0; wait < 32; wait++) {
+            const int spins = event_take_spins(&event, doubts);
+            if (spins == whole)
+                longest++;
+            else
+                assert_int_equal(spins, whole >> doubts);
+        }
+        assert_int_equal(longest, 2); /* every sixteenth looks whether spinning helps again */
+    }
+    for (int wait = 0; wait < 32; wait++) assert_int_equal(event_take_spins(&event, 0), whole);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(no_change_is_missed), cmocka_unit_test(sleeping_is_remembered)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_change_is_missed), cmocka_unit_test(sleeping_is_remembered),
+                                       cmocka_unit_test(doubts_shorten_spins)};
     return run_cases(tests, NULL, NULL);
 }
