@@ -23,10 +23,25 @@ SIMCLR_ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def run(words, log):
-    with open(log, "ab") as out:
-        code = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out).returncode
-    if code:
-        sys.exit(f"{' '.join(map(str, words))}: exit {code}, see {log}")
+    """What the command writes to its standard output."""
+    with open(log, "ab") as errors:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, words))}: exit {done.returncode}, see {log}")
+    return done.stdout
+
+
+def same_settings(arguments):
+    """Runs that are there were made with these settings, or the table would mix two experiments."""
+    path = arguments.out / "settings.json"
+    settings = {"data": os.path.realpath(arguments.data) if os.path.exists(arguments.data) else arguments.data,
+                "recipe": pathlib.Path(arguments.recipe).read_text(), "batch": arguments.batch,
+                "epochs": arguments.epochs, "precision": arguments.precision}
+    if not path.exists():
+        path.write_text(json.dumps(settings))
+    differ = [key for key, value in json.loads(path.read_text()).items() if settings[key] != value]
+    if differ:
+        sys.exit(f"{arguments.out} has runs with another {' and another '.join(differ)}: give another folder")
 
 
 def judged(arguments, group, seed):
@@ -44,12 +59,8 @@ def judged(arguments, group, seed):
              images, *shuffle, "--knn-every", "0", "--out", folder, *data], log)
         words = [arguments.simclr, "knn", "--checkpoint", folder, "--json", "--no-controls", "--predictions",
                  predictions, *data]
-        with open(log, "ab") as errors:
-            done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
-        if done.returncode:
-            sys.exit(f"{' '.join(map(str, words))}: exit {done.returncode}, see {log}")
         partial = figures.with_suffix(".tmp")
-        partial.write_bytes(done.stdout)
+        partial.write_bytes(run(words, log))
         os.replace(partial, figures)
     rows = [json.loads(line) for line in open(folder / "metrics.jsonl")]
     losses = [row["epoch/loss"] for row in rows if "epoch/loss" in row]
@@ -99,6 +110,7 @@ def main():
     parser.add_argument("--threads", type=int, default=0)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
+    same_settings(arguments)
     arguments.simclr = os.path.realpath(arguments.simclr)
     groups = arguments.groups.split(",")
     print(f"| images that share statistics | seed | kNN % | 95 % interval | from {groups[0]} | only {groups[0]} right, "
