@@ -71,15 +71,21 @@ size_t render_scratch_bytes(const struct view_policy *policy, int radius, int ma
     return lay_out(policy, radius, max_width, max_height, nowhere, &workshop);
 }
 
+static struct resample_to resample_to_of(const struct view_policy *policy, bool flip)
+{
+    return (struct resample_to){policy->simd, policy->filter, policy->size, policy->size, flip};
+}
+
 void render_scratch_prepare(const struct view_policy *policy, int radius, int max_width, int max_height, void *scratch)
 {
     struct workshop *workshop = scratch;
     memset(workshop, 0, sizeof *workshop);
     lay_out(policy, radius, max_width, max_height, scratch, workshop);
     memset(workshop->lines, 0, floats_up(3 * line_floats(policy->size, radius))); /* whole vectors are read */
-    if (workshop->cache.tables)
-        resample_cache_make(&workshop->cache, policy->simd, policy->filter, max_width, max_height, policy->size,
-                            policy->size, workshop->cache.tables);
+    if (workshop->cache.tables) {
+        const struct resample_to to = resample_to_of(policy, false);
+        resample_cache_make(&workshop->cache, &to, max_width, max_height, workshop->cache.tables);
+    }
 }
 
 /* One view in the making. */
@@ -176,16 +182,14 @@ static void open_resampler(struct resampler *resampler, const struct view_policy
                            const struct image *image, struct workshop *workshop)
 {
     const struct box box = draw->box;
-    const int size = policy->size;
+    const struct resample_to to = resample_to_of(policy, draw->flip);
     if (draw->reduction > 1) {
         const double by = 1.0 / draw->reduction;
         const struct resample_area area = {box.x * by, box.y * by, box.width * by, box.height * by};
-        resample_open_area(resampler, policy->simd, image, area, policy->filter, draw->flip, size, size,
-                           workshop->resampling);
+        resample_open_area(resampler, &to, image, area, workshop->resampling);
         return;
     }
-    resample_open(resampler, policy->simd, image, box, policy->filter, draw->flip, size, size,
-                  workshop->cache.tables ? &workshop->cache : NULL, workshop->resampling);
+    resample_open(resampler, &to, image, box, workshop->cache.tables ? &workshop->cache : NULL, workshop->resampling);
 }
 
 static void render_as(const struct view_policy *policy, const struct view_draw *draw, const struct image *image,

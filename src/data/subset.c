@@ -265,36 +265,39 @@ static int say_lost_classes(const struct list *list, const struct catalog *catal
     return SIMCLR_OK;
 }
 
-static int take(struct source *source, struct catalog *catalog, const struct dataset_config *config,
-                const struct list *list, uint8_t *chosen, struct stop stop, const struct log *log, struct error *error)
+static int say_taken(const struct list *list, const struct dataset_config *config, int64_t count, int64_t all,
+                     const struct log *log, struct error *error)
 {
     const bool test = config->part == DATASET_TEST;
-    const int64_t all = catalog->count, count = mark(list, catalog, chosen);
-    int status = check_names(list, config, stop, error);
-    if (status) return status;
     if (count == 0 && !test)
         return error_set(error, SIMCLR_DATA, "%s: names no training image of %.200s", list->path, config->path);
-    if (count == 0) {
+    if (count == 0)
         log_info(log, "%s: names none of the %" PRId64 " test images: all are taken", list->path, all);
-        return SIMCLR_OK;
-    }
-    log_info(log, "%s: %" PRId64 " of %" PRId64 " %s images are taken, %" PRId64 " are left out", list->path, count,
-             all, test ? "test" : "training", all - count);
-    if (count == all) return SIMCLR_OK;
-    status = say_lost_classes(list, catalog, chosen, log, error);
-    return status ? status : narrow(source, catalog, chosen, count, error);
+    else
+        log_info(log, "%s: %" PRId64 " of %" PRId64 " %s images are taken, %" PRId64 " are left out", list->path, count,
+                 all, test ? "test" : "training", all - count);
+    return SIMCLR_OK;
 }
 
 int subset_take(struct source *source, struct catalog *catalog, const struct dataset_config *config, struct stop stop,
                 const struct log *log, struct error *error)
 {
     const struct log silent = {0};
+    const int64_t all = catalog->count;
+    int64_t count = 0;
     struct list list;
     uint8_t *chosen = NULL;
+    if (!log) log = &silent;
     int status = list_read(&list, config->subset, error);
-    if (!status && !(chosen = memory_array((size_t)catalog->count, 1)))
-        status = error_no_memory(error, "the images of a subset", (size_t)catalog->count);
-    if (!status) status = take(source, catalog, config, &list, chosen, stop, log ? log : &silent, error);
+    if (!status && !(chosen = memory_array((size_t)all, 1)))
+        status = error_no_memory(error, "the images of a subset", (size_t)all);
+    if (!status) count = mark(&list, catalog, chosen);
+    if (!status) status = check_names(&list, config, stop, error);
+    if (!status) status = say_taken(&list, config, count, all, log, error);
+    if (!status && count > 0 && count < all) {
+        status = say_lost_classes(&list, catalog, chosen, log, error);
+        if (!status) status = narrow(source, catalog, chosen, count, error);
+    }
     memory_free(chosen);
     list_free(&list);
     return status;

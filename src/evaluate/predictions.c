@@ -7,7 +7,6 @@
 
 #include "base/digest.h"
 #include "base/memory.h"
-#include "base/npy.h"
 #include "evaluate/evaluation.h"
 
 enum { TOP = 5 };
@@ -84,21 +83,14 @@ int predictions_of_votes(struct predictions *out, const double *votes, int64_t c
 
 /* ---- the file -------------------------------------------------------------------------------------------------- */
 
-static int add_array(struct zip_writer *zip, const char *name, const char *descr, const void *values, int64_t rows,
-                     int64_t columns, size_t item, struct error *error)
-{
-    char header[NPY_HEADER];
-    const size_t bytes = (size_t)rows * (size_t)(columns > 0 ? columns : 1) * item;
-    return zip_writer_add(zip, name, header, npy_header(header, descr, rows, columns), values, bytes, error);
-}
-
 static int add_labels(struct zip_writer *zip, const struct evaluation *evaluation, struct error *error)
 {
     const int64_t count = evaluation_count(evaluation, PART_TEST);
     int32_t *labels = memory_array((size_t)count, sizeof *labels);
     if (!labels) return error_no_memory(error, "labels", (size_t)count * sizeof *labels);
     for (int64_t i = 0; i < count; i++) labels[i] = evaluation_label(evaluation, PART_TEST, i);
-    const int status = add_array(zip, "labels.npy", "<i4", labels, count, 0, sizeof *labels, error);
+    const struct zip_array array = {"labels.npy", "<i4", labels, count, 0, sizeof *labels};
+    const int status = zip_writer_add_array(zip, &array, error);
     memory_free(labels);
     return status;
 }
@@ -120,7 +112,8 @@ static int add_classes(struct zip_writer *zip, const struct evaluation *evaluati
         for (size_t k = 0; name[k]; k++) names[(size_t)c * width + k] = name[k];
     }
     snprintf(descr, sizeof descr, "|S%zu", width);
-    const int status = add_array(zip, "classes.npy", descr, names, classes, 0, width, error);
+    const struct zip_array array = {"classes.npy", descr, names, classes, 0, width};
+    const int status = zip_writer_add_array(zip, &array, error);
     memory_free(names);
     return status;
 }
@@ -135,19 +128,21 @@ static int add_names(struct zip_writer *zip, const struct evaluation *evaluation
         digest_add(&digest, name, strlen(name) + 1);
     }
     digest_close(&digest, text);
-    return add_array(zip, "names_sha256.npy", "|S64", text, 1, 0, DIGEST_TEXT - 1, error);
+    const struct zip_array array = {"names_sha256.npy", "|S64", text, 1, 0, DIGEST_TEXT - 1};
+    return zip_writer_add_array(zip, &array, error);
 }
 
 int predictions_commit(struct zip_writer **out, const struct predictions *predictions,
                        const struct evaluation *evaluation, struct error *error)
 {
     struct zip_writer *zip = *out;
+    const int64_t rows = predictions->count;
+    const struct zip_array top5 = {"top5.npy", "<i4", predictions->top5, rows, TOP, sizeof(int32_t)};
+    const struct zip_array probabilities = {"probabilities.npy",  "<f4",        predictions->probabilities, rows,
+                                            predictions->classes, sizeof(float)};
     int status = add_labels(zip, evaluation, error);
-    if (!status)
-        status = add_array(zip, "top5.npy", "<i4", predictions->top5, predictions->count, TOP, sizeof(int32_t), error);
-    if (!status)
-        status = add_array(zip, "probabilities.npy", "<f4", predictions->probabilities, predictions->count,
-                           predictions->classes, sizeof(float), error);
+    if (!status) status = zip_writer_add_array(zip, &top5, error);
+    if (!status) status = zip_writer_add_array(zip, &probabilities, error);
     if (!status) status = add_classes(zip, evaluation, error);
     if (!status) status = add_names(zip, evaluation, error);
     if (!status) status = zip_writer_commit(out, error);

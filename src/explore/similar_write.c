@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/letters.h"
 #include "base/memory.h"
-#include "base/npy.h"
 #include "base/number.h"
 #include "base/parquet.h"
 #include "data/bytes/zip_write.h"
@@ -164,14 +163,6 @@ struct arrays {
     const struct collection *collection;
 };
 
-static int add_array(struct arrays *out, const char *name, const char *descr, const void *values, int64_t rows,
-                     int64_t columns, size_t item, struct error *error)
-{
-    char header[NPY_HEADER];
-    const size_t bytes = (size_t)rows * (size_t)(columns > 0 ? columns : 1) * item;
-    return zip_writer_add(out->zip, name, header, npy_header(header, descr, rows, columns), values, bytes, error);
-}
-
 static const char *set_name(const struct arrays *out, int64_t i)
 {
     return collection_name(out->collection, i);
@@ -199,7 +190,8 @@ static int add_names(struct arrays *out, const char *array, const char *(*name)(
         for (size_t k = 0; text[k]; k++) bytes[(size_t)i * width + k] = text[k];
     }
     snprintf(descr, sizeof descr, "|S%zu", width);
-    const int status = add_array(out, array, descr, bytes, count, 0, width, error);
+    const struct zip_array names = {array, descr, bytes, count, 0, width};
+    const int status = zip_writer_add_array(out->zip, &names, error);
     memory_free(bytes);
     return status;
 }
@@ -215,11 +207,11 @@ static int add_lists(struct arrays *out, struct error *error)
         rows[i] = similar->list[i].row;
         similarities[i] = similar->list[i].similarity;
     }
-    if (!status)
-        status = add_array(out, "neighbours.npy", "<i4", rows, similar->count, similar->k, sizeof *rows, error);
-    if (!status)
-        status = add_array(out, "similarities.npy", "<f4", similarities, similar->count, similar->k,
-                           sizeof *similarities, error);
+    const struct zip_array neighbours = {"neighbours.npy", "<i4", rows, similar->count, similar->k, sizeof *rows};
+    const struct zip_array how_similar = {"similarities.npy", "<f4",      similarities,
+                                          similar->count,     similar->k, sizeof *similarities};
+    if (!status) status = zip_writer_add_array(out->zip, &neighbours, error);
+    if (!status) status = zip_writer_add_array(out->zip, &how_similar, error);
     memory_free(rows);
     memory_free(similarities);
     return status;

@@ -95,25 +95,25 @@ size_t resample_cache_bytes(enum simd simd, int max_width, int max_height, int w
            kernels->work_bytes(max_width, max_height, width, height);
 }
 
-void resample_cache_make(struct resample_cache *cache, enum simd simd, enum resample_filter filter, int max_width,
-                         int max_height, int width, int height, void *block)
+void resample_cache_make(struct resample_cache *cache, const struct resample_to *to, int max_width, int max_height,
+                         void *block)
 {
-    const struct resample_kernels *kernels = kernels_of(simd);
-    *cache = (struct resample_cache){.filter = filter,
+    const struct resample_kernels *kernels = kernels_of(to->simd);
+    *cache = (struct resample_cache){.filter = to->filter,
                                      .max_width = max_width,
                                      .max_height = max_height,
-                                     .width = width,
-                                     .height = height,
-                                     .across_bytes = kernels->across_bytes(max_width, width),
-                                     .down_bytes = kernels->down_bytes(max_height, height),
+                                     .width = to->width,
+                                     .height = to->height,
+                                     .across_bytes = kernels->across_bytes(max_width, to->width),
+                                     .down_bytes = kernels->down_bytes(max_height, to->height),
                                      .tables = block};
     char *next = block,
          *work = next + 2 * (size_t)max_width * cache->across_bytes + (size_t)max_height * cache->down_bytes;
     for (int flip = 0; flip < 2; flip++)
         for (int size = 1; size <= max_width; size++, next += cache->across_bytes)
-            kernels->across_make(next, resample_whole(size), width, filter, flip, work);
+            kernels->across_make(next, resample_whole(size), to->width, to->filter, flip, work);
     for (int size = 1; size <= max_height; size++, next += cache->down_bytes)
-        kernels->down_make(next, resample_whole(size), height, filter, work);
+        kernels->down_make(next, resample_whole(size), to->height, to->filter, work);
 }
 
 /* ---- resizing ---- */
@@ -134,11 +134,11 @@ size_t resample_scratch_bytes(enum simd simd, int max_width, int max_height, int
 }
 
 /* Which variant does it, and where it reads. */
-static const struct resample_kernels *begin(struct resampler *resampler, enum simd simd, const struct image *image,
-                                            struct box box, int width, int height)
+static const struct resample_kernels *begin(struct resampler *resampler, const struct resample_to *to,
+                                            const struct image *image, struct box box)
 {
-    const struct resample_kernels *kernels = kernels_of(simd);
-    if (box.width / width >= kernels->most_scale || box.height / height >= kernels->most_scale)
+    const struct resample_kernels *kernels = kernels_of(to->simd);
+    if (box.width / to->width >= kernels->most_scale || box.height / to->height >= kernels->most_scale)
         kernels = &resample_kernels_portable;
     const size_t stride = (size_t)image->width * 3;
     *resampler = (struct resampler){.kernels = kernels,
@@ -146,35 +146,34 @@ static const struct resample_kernels *begin(struct resampler *resampler, enum si
                                     .end = image->rgb + (size_t)image->height * stride,
                                     .stride = stride,
                                     .box = box,
-                                    .width = width,
-                                    .height = height};
+                                    .width = to->width,
+                                    .height = to->height};
     return kernels;
 }
 
 /* Makes the tables in the scratch. */
-static void make_tables(struct resampler *resampler, struct resample_span across_span, struct resample_span down_span,
-                        enum resample_filter filter, bool flip, void *scratch)
+static void make_tables(struct resampler *resampler, const struct resample_to *to, struct resample_span across_span,
+                        struct resample_span down_span, void *scratch)
 {
     const struct resample_kernels *kernels = resampler->kernels;
-    char *across = scratch, *down = across + kernels->across_bytes(across_span.input, resampler->width);
+    char *across = scratch, *down = across + kernels->across_bytes(across_span.input, to->width);
     resampler->across = across;
     resampler->down = down;
-    resampler->work = down + kernels->down_bytes(down_span.input, resampler->height);
-    kernels->across_make(across, across_span, resampler->width, filter, flip, resampler->work);
-    kernels->down_make(down, down_span, resampler->height, filter, resampler->work);
+    resampler->work = down + kernels->down_bytes(down_span.input, to->height);
+    kernels->across_make(across, across_span, to->width, to->filter, to->flip, resampler->work);
+    kernels->down_make(down, down_span, to->height, to->filter, resampler->work);
 }
 
-void resample_open(struct resampler *resampler, enum simd simd, const struct image *image, struct box box,
-                   enum resample_filter filter, bool flip, int width, int height, const struct resample_cache *cache,
-                   void *scratch)
+void resample_open(struct resampler *resampler, const struct resample_to *to, const struct image *image, struct box box,
+                   const struct resample_cache *cache, void *scratch)
 {
-    const struct resample_kernels *kernels = begin(resampler, simd, image, box, width, height);
-    if (cache == NULL || kernels != kernels_of(simd) || box.width > cache->max_width ||
+    const struct resample_kernels *kernels = begin(resampler, to, image, box);
+    if (cache == NULL || kernels != kernels_of(to->simd) || box.width > cache->max_width ||
         box.height > cache->max_height) {
-        make_tables(resampler, resample_whole(box.width), resample_whole(box.height), filter, flip, scratch);
+        make_tables(resampler, to, resample_whole(box.width), resample_whole(box.height), scratch);
         return;
     }
-    const size_t across = (size_t)(flip ? cache->max_width : 0) + (size_t)(box.width - 1);
+    const size_t across = (size_t)(to->flip ? cache->max_width : 0) + (size_t)(box.width - 1);
     resampler->across = cache->tables + across * cache->across_bytes;
     resampler->down = cache->tables + 2 * (size_t)cache->max_width * cache->across_bytes +
                       (size_t)(box.height - 1) * cache->down_bytes;
@@ -190,17 +189,16 @@ static struct resample_span span_of(double begin, double length, int pixels, int
     return (struct resample_span){high > *first ? high - *first : 1, begin - *first, length};
 }
 
-void resample_open_area(struct resampler *resampler, enum simd simd, const struct image *image,
-                        struct resample_area area, enum resample_filter filter, bool flip, int width, int height,
-                        void *scratch)
+void resample_open_area(struct resampler *resampler, const struct resample_to *to, const struct image *image,
+                        struct resample_area area, void *scratch)
 {
     struct box box;
     const struct resample_span across = span_of(area.x, area.width, image->width, &box.x);
     const struct resample_span down = span_of(area.y, area.height, image->height, &box.y);
     box.width = across.input;
     box.height = down.input;
-    begin(resampler, simd, image, box, width, height);
-    make_tables(resampler, across, down, filter, flip, scratch);
+    begin(resampler, to, image, box);
+    make_tables(resampler, to, across, down, scratch);
 }
 
 void resample_rows(struct resampler *resampler, int y, int count, float *out, size_t stride, size_t plane)
@@ -208,15 +206,14 @@ void resample_rows(struct resampler *resampler, int y, int count, float *out, si
     resampler->kernels->rows(resampler, y, count, out, stride, plane);
 }
 
-void resample(enum simd simd, const struct image *image, struct box box, enum resample_filter filter, bool flip,
-              int width, int height, float *out, void *scratch)
+void resample(const struct resample_to *to, const struct image *image, struct box box, float *out, void *scratch)
 {
+    const int width = to->width, height = to->height;
     const size_t stride = resample_round_up((size_t)width * sizeof(float)) / sizeof(float);
     const size_t plane = (size_t)width * (size_t)height;
     float *block = scratch;
     struct resampler resampler;
-    resample_open(&resampler, simd, image, box, filter, flip, width, height, NULL,
-                  block + (size_t)3 * RESAMPLE_BLOCK * stride);
+    resample_open(&resampler, to, image, box, NULL, block + (size_t)3 * RESAMPLE_BLOCK * stride);
     for (int y = 0; y < height; y += RESAMPLE_BLOCK) {
         const int count = height - y < RESAMPLE_BLOCK ? height - y : RESAMPLE_BLOCK;
         resample_rows(&resampler, y, count, block, stride, RESAMPLE_BLOCK * stride);

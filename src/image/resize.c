@@ -14,8 +14,8 @@ int image_resize(enum simd simd, const struct image *picture, int width, int hei
     float *planar = memory_array(3 * plane, sizeof *planar);
     void *scratch = memory_allocate(resample_scratch_bytes(simd, picture->width, picture->height, width, height));
     if (planar != NULL && scratch != NULL) {
-        resample(simd, picture, (struct box){0, 0, picture->width, picture->height}, RESAMPLE_BICUBIC, false, width,
-                 height, planar, scratch);
+        const struct resample_to to = {simd, RESAMPLE_BICUBIC, width, height, false};
+        resample(&to, picture, (struct box){0, 0, picture->width, picture->height}, planar, scratch);
         for (size_t channel = 0; channel < 3; channel++)
             for (size_t i = 0; i < plane; i++) out->rgb[3 * i + channel] = canvas_byte(planar[channel * plane + i]);
     } else {

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/npy.h"
 #include "base/text.h"
 
 enum { VERSION = 20, NEW_YEAR_1980 = 0x21, CRC_AT = 14 /* in a local header */ };
@@ -118,6 +119,14 @@ int zip_writer_add(struct zip_writer *writer, const char *name, const void *head
     file_writer_write(writer->file, bytes, count);
     writer->at += size;
     return list_member(writer, name, begin, crc, size, error);
+}
+
+int zip_writer_add_array(struct zip_writer *writer, const struct zip_array *array, struct error *error)
+{
+    char header[NPY_HEADER];
+    const size_t head_bytes = npy_header(header, array->descr, array->rows, array->columns);
+    const size_t bytes = (size_t)array->rows * (size_t)(array->columns > 0 ? array->columns : 1) * array->item;
+    return zip_writer_add(writer, array->name, header, head_bytes, array->values, bytes, error);
 }
 
 int zip_writer_begin(struct zip_writer *writer, const char *name, size_t head_bytes, uint64_t at_most,

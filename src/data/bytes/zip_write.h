@@ -17,6 +17,16 @@ int zip_writer_open(struct zip_writer **out, const char *path, struct error *err
 int zip_writer_add(struct zip_writer *writer, const char *name, const void *head, size_t head_bytes, const void *bytes,
                    size_t count, struct error *error);
 
+/* An array of NumPy's as a member: what an .npz file is made of. */
+struct zip_array {
+    const char *name;      /* with its .npy */
+    const char *descr;     /* "<f4", "<i4", "|S64" (base/npy.h) */
+    const void *values;    /* [rows][columns] of `item` bytes each, little-endian */
+    int64_t rows, columns; /* columns 0: one axis */
+    size_t item;
+};
+int zip_writer_add_array(struct zip_writer *writer, const struct zip_array *array, struct error *error);
+
 /* A member that is written while it is made. Until its end nothing else is added, and `name` stays the caller's. Its
  * head, of `head_bytes`, is given at the end; `at_most` is what head and bytes may take. SIMCLR_UNSUPPORTED past 4 GiB,
  * and where the file is a pipe or a device, in which nothing can be filled in afterwards. */

@@ -199,7 +199,8 @@ static void rendering_is_the_sum_of_its_operations(void **state)
         policy.normalize = true;
         const struct view_draw draw = view_draw_random(&policy, 4, RNG_VIEW, 0, i, 1, 70, 50);
         render(&policy, &draw, &image, out);
-        resample(simd_machine(), &image, draw.box, RESAMPLE_BICUBIC, draw.flip, S, S, expected, scratch);
+        const struct resample_to to = {simd_machine(), RESAMPLE_BICUBIC, S, S, draw.flip};
+        resample(&to, &image, draw.box, expected, scratch);
         for (int k = 0; k < 4 && draw.jitter; k++) {
             void (*const change[4])(float *, int, float) = {color_brightness, color_contrast, color_saturation,
                                                             color_hue};
@@ -241,8 +242,8 @@ static void evaluation_views(void **state)
                     1e-5);
     policy = view_policy_imagenet(224);
     render(&policy, NULL, &large, out); /* 87.5 % of 200 is 175, centred */
-    resample(simd_machine(), &large, (struct box){62, 12, 175, 175}, RESAMPLE_BICUBIC, false, 224, 224, expected,
-             scratch);
+    const struct resample_to to = {simd_machine(), RESAMPLE_BICUBIC, 224, 224, false};
+    resample(&to, &large, (struct box){62, 12, 175, 175}, expected, scratch);
     assert_memory_equal(out, expected, sizeof out);
     image_free(&small);
     image_free(&large);

@@ -203,7 +203,8 @@ static void the_order_of_the_chain(void **state)
         void *scratch = memory_allocate(view_scratch_bytes(&policy, 70, 50));
         view_scratch_prepare(&policy, 70, 50, scratch);
         view_render(&policy, &draw, &image, out, scratch);
-        resample(simd_machine(), &image, draw.box, RESAMPLE_BICUBIC, draw.flip, S, S, expected, scratch);
+        const struct resample_to to = {simd_machine(), RESAMPLE_BICUBIC, S, S, draw.flip};
+        resample(&to, &image, draw.box, expected, scratch);
         view_rotate(expected, S, draw.quarters);
         void (*const change[4])(float *, int, float) = {color_brightness, color_contrast, color_saturation, color_hue};
         for (int k = 0; k < 4 && draw.jitter; k++)
@@ -280,7 +281,8 @@ static void chosen_orders(void **state)
             assert_memory_equal(&again, &draw, sizeof draw);
             view_render(&policy, &draw, &image, out, scratch);
             others += memcmp(out, usual, sizeof out) != 0;
-            resample(simd_machine(), &image, draw.box, RESAMPLE_BICUBIC, draw.flip, S, S, expected, scratch);
+            const struct resample_to to = {simd_machine(), RESAMPLE_BICUBIC, S, S, draw.flip};
+            resample(&to, &image, draw.box, expected, scratch);
             int seen = 0;
             for (int k = 0; k < VIEW_OPERATIONS; k++) {
                 seen |= 1 << view_policy_operation(&policy, k);

@@ -35,7 +35,8 @@ static void run(enum simd level, const struct image *image, struct box box, enum
     assert_non_null(scratch);
     memset(scratch, 0xFF, bytes); /* every float a NaN: nothing may be taken from old scratch */
     memset(scratch + bytes, 0xA5, CANARY);
-    resample(level, image, box, filter, flip, width, height, out, scratch);
+    const struct resample_to to = {level, filter, width, height, flip};
+    resample(&to, image, box, out, scratch);
     for (int i = 0; i < CANARY; i++) assert_int_equal(scratch[bytes + (size_t)i], 0xA5);
     memory_free(scratch);
 }
@@ -277,14 +278,15 @@ static void check_cached_tables(int outputs, int side)
         assert_true(block && scratch);
         memset(block + bytes, 0xA5, 64);
         struct resample_cache cache;
-        resample_cache_make(&cache, levels[level], RESAMPLE_BICUBIC, side, side, outputs, outputs, block);
+        const struct resample_to tables = {levels[level], RESAMPLE_BICUBIC, outputs, outputs, false};
+        resample_cache_make(&cache, &tables, side, side, block);
         for (int i = 0; i < 64; i++) assert_int_equal(block[bytes + (size_t)i], 0xA5);
         for (int round = 0; round < 300; round++) {
             struct box box = {0, 0, 1 + (int)rng_below(&rng, side), 1 + (int)rng_below(&rng, side)};
             const bool flip = rng_below(&rng, 2);
             struct resampler resampler;
-            resample_open(&resampler, levels[level], &image, box, RESAMPLE_BICUBIC, flip, outputs, outputs, &cache,
-                          scratch);
+            const struct resample_to to = {levels[level], RESAMPLE_BICUBIC, outputs, outputs, flip};
+            resample_open(&resampler, &to, &image, box, &cache, scratch);
             for (int y = 0; y < outputs; y += RESAMPLE_BLOCK) {
                 const int count = outputs - y < RESAMPLE_BLOCK ? outputs - y : RESAMPLE_BLOCK;
                 resample_rows(&resampler, y, count, kept + (size_t)y * stride, stride, plane);
@@ -334,7 +336,8 @@ static void areas_between_pixels(void **state)
         for (int level = 0; level < LEVELS; level++) {
             if (!simd_has(simd_machine(), levels[level])) continue;
             struct resampler resampler;
-            resample_open_area(&resampler, levels[level], &image, area, RESAMPLE_BICUBIC, flip, S, S, scratch);
+            const struct resample_to to = {levels[level], RESAMPLE_BICUBIC, S, S, flip};
+            resample_open_area(&resampler, &to, &image, area, scratch);
             for (int y = 0; y < S; y += RESAMPLE_BLOCK)
                 resample_rows(&resampler, y, RESAMPLE_BLOCK, rows + (size_t)y * stride, stride, S * stride);
             double worst = 0.0;
