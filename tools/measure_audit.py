@@ -8,7 +8,8 @@
   tools/measure_audit.py labels SIMCLR MODEL SET [--draws 5] [--out DIR] [-- options of simclr audit]
       SET is `synthetic` or a folder with a folder for each class (train/ and test/ above them are parts). Of 5 % of the
       training labels another class is made, drawn at random; the area under the ROC curve of the label's probability,
-      and precision and recall of the flags, for each draw and in the mean.
+      and precision and recall of the flags, for each draw and in the mean. --cleanlab gives the same probabilities to
+      cleanlab, which has to be installed beside NumPy, and judges what its two rules flag.
 
 Seeds are fixed: a second run makes the same copies and the same labels. What it made stays in DIR."""
 import argparse
@@ -158,6 +159,49 @@ def area_under_roc(scores, wrong):
     return below / (bad * (len(scores) - bad))
 
 
+def votes_of_neighbours(arguments, out, listed, given, classes):
+    """[images, classes]: the shares of the votes that audit's rule gives, computed anew from the 50 nearest."""
+    import numpy
+    if out.exists():
+        out.unlink()
+    command = [arguments.simclr, "neighbours", arguments.model, "--data", str(listed), "--k", "50", "--out", str(out),
+               *arguments.options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: {done.stderr}")
+    with numpy.load(out) as found:
+        names = [name.decode() for name in found["names"]]
+        near, weight = found["neighbours"], numpy.exp(found["similarities"].astype("f8") / 0.1)
+    label = numpy.array([classes.index(given[name]) for name in names])
+    votes = numpy.zeros((len(names), len(classes)))
+    for c in range(len(classes)):
+        votes[:, c] = (weight * (label[near] == c)).sum(1)
+    return names, label, votes / votes.sum(1, keepdims=True)
+
+
+def judge_cleanlab(arguments, out, listed, given, classes, is_wrong, audited):
+    """What cleanlab flags by its two rules, from the probabilities that audit has (which is checked)."""
+    import numpy
+    from cleanlab.filter import find_label_issues
+    names, label, votes = votes_of_neighbours(arguments, out, listed, given, classes)
+    own = votes[numpy.arange(len(label)), label]
+    apart = max(abs(own[i] - audited[name]) for i, name in enumerate(names))
+    if apart > 1e-4:
+        sys.exit(f"these are not audit's probabilities: {apart} apart")
+    wrong = numpy.array([is_wrong[name] for name in names])
+    result = {"cleanlab: largest difference of a probability": apart}
+    for rule in "prune_by_noise_rate", "confident_learning":
+        flagged = find_label_issues(label, votes, filter_by=rule, n_jobs=1)
+        result[f"cleanlab, {rule}: flags"] = int(flagged.sum())
+        result[f"cleanlab, {rule}: precision"] = float((flagged & wrong).sum() / max(flagged.sum(), 1))
+        result[f"cleanlab, {rule}: recall"] = float((flagged & wrong).sum() / wrong.sum())
+    ranked = find_label_issues(label, votes, return_indices_ranked_by="normalized_margin", n_jobs=1)
+    for n in (100, 500, 2500):
+        if n <= len(ranked):
+            result[f"cleanlab, normalized margin: precision of first {n}"] = float(wrong[ranked[:n]].mean())
+    return result
+
+
 def judge_draw(arguments, out, pictures, classes, seed):
     draw = random.Random(1000 + seed)
     wrong = set(draw.sample(range(len(pictures)), round(0.05 * len(pictures))))
@@ -177,9 +221,15 @@ def judge_draw(arguments, out, pictures, classes, seed):
                 for f, w, row, i in zip(flagged, is_wrong, rows, index))
     worst = sorted(range(len(rows)), key=lambda k: (float(rows[k]["label_score"] or 1), probability[k]))
     first = {n: sum(is_wrong[k] for k in worst[:n]) / n for n in (100, 500, 2500) if n <= len(rows)}
+    beside = {}
+    if arguments.cleanlab:
+        given_of = {str(p.resolve()): label for p, label in zip(pictures, given)}
+        beside = judge_cleanlab(arguments, out / f"near-{seed}.npz", listed, given_of, classes,
+                                {row["name"]: w for row, w in zip(rows, is_wrong)},
+                                {row["name"]: p for row, p in zip(rows, probability)})
     return {"auroc": area_under_roc(probability, is_wrong), "flags": sum(flagged),
             "precision": hits / max(sum(flagged), 1), "recall": hits / len(wrong),
-            "suggestion right": right / max(hits, 1), **{f"precision of first {n}": v for n, v in first.items()}}
+            "suggestion right": right / max(hits, 1), **{f"precision of first {n}": v for n, v in first.items()}, **beside}
 
 
 def measure_labels(arguments):
@@ -192,7 +242,7 @@ def measure_labels(arguments):
     draws = [judge_draw(arguments, out, pictures, classes, seed) for seed in range(arguments.draws)]
     print(f"{len(pictures)} images in {len(classes)} classes, 5 % of the labels changed at random, {len(draws)} draws")
     for key in draws[0]:
-        values = [d[key] for d in draws]
+        values = [d[key] for d in draws if key in d]
         print(f"{key:24} mean {sum(values) / len(values):8.4f}   {' '.join(f'{v:.4f}' for v in values)}")
     (out / "labels.json").write_text(json.dumps(draws, indent=1))
 
@@ -205,6 +255,7 @@ def main():
     parser.add_argument("set")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--cleanlab", action="store_true")
     parser.add_argument("--out")
     parser.add_argument("options", nargs="*", help="options of simclr audit, behind --")
     arguments = parser.parse_args()
