@@ -30,7 +30,7 @@
  .elsewhere = "shuffle-bn|shuffled-bn",
  .commands = ON(PRETRAIN) | ON(INFO), .default_text = "false", .matters = true,
  .help = "With --batch-norm-images N: the second view of an image shares its statistics with other images than the "
-         "first one."},
+         "first one. Groups of fewer than 64 images want it."},
 {.name = "epochs", .argument = "N", INTEGER(epochs, 1, 100000), .section = "Training",
  .elsewhere = "num-epochs|n-epochs|nepochs|max-epochs|max-epoch|train-epochs|num-train-epochs|total-epochs|"
               "ep",

@@ -167,6 +167,7 @@ struct grouping pretrain_own_grouping(const struct pretrain *run, struct share *
 struct grouping pretrain_grouping_of(const struct config *config, int rank, int ranks, struct share *own);
 void pretrain_set_groups(struct pretrain *run, struct step_config *step);
 void pretrain_describe_groups(const struct pretrain *run);
+void pretrain_warn_of_groups(const struct pretrain *run); /* that are too small to learn from, if they are */
 
 /* pretrain_tell.c: counts the step just taken, which took `seconds`, `waited` of them for views; progress, metrics. */
 int pretrain_tell_step(struct pretrain *run, double seconds, double waited, struct error *error);

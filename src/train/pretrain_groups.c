@@ -4,6 +4,11 @@
 #include "train/pretrain.h"
 #include "train/step_memory.h"
 
+/* Below so many images a network may learn to tell an image's two views by the statistics that they share. The loss
+ * falls by that, and accuracy too. On CIFAR-10 groups of 8 cost 17 points, groups of 16 up to 14, groups of 32 none in
+ * ten epochs, and shuffled ones of 8 none (docs/results.md, "what statistics groups cost"). */
+#define IMAGES_ENOUGH 64
+
 struct grouping pretrain_grouping(const struct config *config)
 {
     return (struct grouping){(int)config->batch, (int)config->batch_norm_images, config->batch_norm_shuffle};
@@ -61,9 +66,22 @@ void pretrain_set_groups(struct pretrain *run, struct step_config *step)
         sharing;
 }
 
+void pretrain_warn_of_groups(const struct pretrain *run)
+{
+    const struct grouping grouping = pretrain_grouping(run->config);
+    const int images = grouping_size(&grouping);
+    const bool several = communicator_size(run->session->communicator) > 1 || run->config->ranks > 1;
+    if (images == grouping.images || images >= IMAGES_ENOUGH || grouping.shuffled) return;
+    log_warning(&run->session->log,
+                "the two views of an image share the statistics of %d images, by which they can be told: what the "
+                "network learns may be worth less; %s--batch-norm-images %d or more",
+                images, several ? "take " : "add --batch-norm-shuffle, or take ", IMAGES_ENOUGH);
+}
+
 void pretrain_describe_groups(const struct pretrain *run)
 {
     const struct step *step = &run->step;
+    const struct grouping grouping = pretrain_grouping(run->config); /* of all ranks */
     const int groups = step->groups.all, kept = step_groups_kept(step);
     bool by_parts;
     if (groups == 1) return;
@@ -71,7 +89,8 @@ void pretrain_describe_groups(const struct pretrain *run)
     log_info(&run->session->log,
              "batch norm over groups of %d images%s: %d groups a step; the activations of %d are kept (%.1f MiB each), "
              "%d groups run forward twice; views are %s",
-             grouping_size(&step->groups.grouping), step->groups.grouping.shuffled ? ", second views shuffled" : "",
-             groups, kept, (double)network_arena_bytes(step->network) / 1048576.0, step->groups.count - kept,
+             grouping_size(&grouping), grouping.shuffled ? ", second views shuffled" : "", groups, kept,
+             (double)network_arena_bytes(step->network) / 1048576.0, step->groups.count - kept,
              by_parts ? "made a group at a time, twice" : "kept");
+    pretrain_warn_of_groups(run);
 }

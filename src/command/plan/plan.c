@@ -255,6 +255,7 @@ int command_plan(struct session *session, struct error *error)
     plan.run.began += clock_seconds() - opened; /* pretrain does not look for the largest batch */
     if (!status) status = measure_time(&plan, session->config->seconds, error);
     if (!status) {
+        pretrain_warn_of_groups(&plan.run);
         status = plan_disk(&plan, error);
         const int told = plan_tell(session, &plan, status ? NULL : error);
         if (!status) status = told;
