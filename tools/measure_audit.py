@@ -219,7 +219,8 @@ def judge_draw(arguments, out, pictures, classes, seed):
     hits = sum(f and w for f, w in zip(flagged, is_wrong))
     right = sum(f and w and row["suggested_class"] == pictures[i].parent.name
                 for f, w, row, i in zip(flagged, is_wrong, rows, index))
-    worst = sorted(range(len(rows)), key=lambda k: (float(rows[k]["label_score"] or 1), probability[k]))
+    worst = sorted(range(len(rows)), key=lambda k: (float(rows[k]["label_score"] or 1),
+                                                    -float(rows[k]["suggested_probability"] or 0)))
     first = {n: sum(is_wrong[k] for k in worst[:n]) / n for n in (100, 500, 2500) if n <= len(rows)}
     beside = {}
     if arguments.cleanlab:

@@ -76,7 +76,7 @@ bool audit_lists(const struct audit *audit, enum audit_list list, int64_t row, f
         *score = -audit->distance[row];
         return outlier_is(audit->distance[row], audit->distance_cut);
     case LIST_LABELS:
-        *score = label_score(&audit->votes[row]);
+        *score = label_rank(&audit->votes[row]);
         return audit->votes[row].suspect;
     default:
         *score = audit->pictures[row].score[fault_of(list)];

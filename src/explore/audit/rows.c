@@ -94,3 +94,9 @@ float label_score(const struct label_vote *vote)
 {
     return vote->given >= vote->other ? 1 : vote->given / vote->other;
 }
+
+float label_rank(const struct label_vote *vote)
+{
+    const float score = label_score(vote);
+    return score > 0 ? score : -vote->other;
+}

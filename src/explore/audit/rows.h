@@ -45,5 +45,8 @@ int labels_vote(struct label_vote *vote, const struct graph *graph, const int32_
                 struct error *error);
 /* given / other, at most 1; 1 where nothing votes for another class. The lower the more suspect. */
 float label_score(const struct label_vote *vote);
+/* What suspect labels are ordered by, the lowest first: their score, and where no neighbour votes for the own class,
+ * the more votes another class has. */
+float label_rank(const struct label_vote *vote);
 
 #endif

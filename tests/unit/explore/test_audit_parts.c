@@ -3,7 +3,9 @@
 
 #include <math.h>
 
+#include "base/memory.h"
 #include "base/rng.h"
+#include "explore/audit/audit.h"
 #include "explore/audit/groups.h"
 #include "explore/audit/likeness.h"
 #include "explore/audit/rows.h"
@@ -203,6 +205,26 @@ static void neighbours_vote_for_labels(void **state)
     assert_true(vote[5].suggested == -1 && !vote[5].suspect);
 }
 
+/* Many suspect images have no vote for their class: the surer the neighbours are of another, the nearer to the top. */
+static void the_surest_suspect_is_first(void **state)
+{
+    (void)state;
+    struct label_vote vote[5] = {{.other = 0.6f, .suspect = true},
+                                 {.given = 0.05f, .other = 0.9f, .suspect = true},
+                                 {.other = 1.0f, .suspect = false},
+                                 {.other = 0.9f, .suspect = true},
+                                 {.given = 0.01f, .other = 0.9f, .suspect = true}};
+    bool absent[5] = {false};
+    const struct audit audit = {.rows = 5, .votes = vote, .absent = absent};
+    int64_t count;
+    int64_t *rows = audit_list_rows(&audit, LIST_LABELS, &count);
+    const int64_t expected[4] = {3, 0, 4, 1};
+    assert_non_null(rows);
+    assert_int_equal(count, 4);
+    assert_memory_equal(rows, expected, sizeof expected);
+    memory_free(rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +235,7 @@ int main(void)
         cmocka_unit_test(outliers_lie_far),
         cmocka_unit_test(equal_rows_have_no_outliers),
         cmocka_unit_test(neighbours_vote_for_labels),
+        cmocka_unit_test(the_surest_suspect_is_first),
     };
     return run_cases(tests, NULL, NULL);
 }
