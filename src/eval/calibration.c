@@ -2,9 +2,13 @@
 #include "eval/calibration.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
+
+static const double PI = 3.14159265358979323846, TWO_SIDED = 1.95996398454005423552; /* normal quantile of 0.975 */
+enum { LEAST_ROWS = 20 };                                                            /* of a bin, for an interval */
 
 /* The largest logit's class, the lowest of equal ones. */
 static int best_class(const float *logits, int classes)
@@ -54,7 +58,6 @@ static int check(const struct calibration_args *args, struct error *error)
 
 struct answer {
     double confidence, right; /* right: 0 or 1, later the mean of those that are as confident */
-    int64_t row;
 };
 
 static int compare_answers(const void *a, const void *b)
@@ -92,6 +95,64 @@ static void fill_bins(struct calibration *out, const struct answer *answers, int
     }
 }
 
+/* What a bin adds to the ece: |d + noise|, where d is normal noise's mean. */
+struct folded {
+    double mean, variance;
+};
+
+static struct folded fold(double d, double s)
+{
+    const double mean = s * sqrt(2 / PI) * exp(-d * d / (2 * s * s)) + d * erf(d / (s * sqrt(2)));
+    return (struct folded){mean, d * d + s * s - mean * mean};
+}
+
+/* s of each bin; its share of all rows. */
+struct noise {
+    double deviation[CALIBRATION_BINS], share[CALIBRATION_BINS];
+};
+
+/* The ece that has a chance of 2.5 % to be seen or less, were accuracy and confidence `d` apart in every bin. */
+static double least_seen(const struct noise *noise, double d)
+{
+    double mean = 0, variance = 0;
+    for (int b = 0; b < CALIBRATION_BINS; b++) {
+        const struct folded folded = fold(d, noise->deviation[b]);
+        mean += noise->share[b] * folded.mean;
+        variance += noise->share[b] * noise->share[b] * folded.variance;
+    }
+    return mean - TWO_SIDED * sqrt(variance);
+}
+
+struct interval calibration_interval(const struct calibration_bin bins[CALIBRATION_BINS])
+{
+    struct noise noise;
+    double rows = 0, ece = 0, taken = 0, variance = 0, low = 0, high = 1;
+    for (int b = 0; b < CALIBRATION_BINS; b++) {
+        if (bins[b].rows < LEAST_ROWS) return (struct interval){NAN, NAN};
+        rows += (double)bins[b].rows;
+    }
+    for (int b = 0; b < CALIBRATION_BINS; b++) {
+        const double count = (double)bins[b].rows, q = (bins[b].accuracy * count + 1) / (count + 2);
+        const double s = sqrt(q * (1 - q) / count), share = count / rows;
+        const double shown = fabs(bins[b].accuracy - bins[b].confidence);
+        const struct folded folded = fold(0, s);
+        const bool is_noise = shown < 2.5 * s;
+        ece += share * shown;
+        taken += is_noise ? share * folded.mean : 0;
+        variance += share * share * (is_noise ? folded.variance : s * s);
+        noise.deviation[b] = s;
+        noise.share[b] = share;
+    }
+    for (int round = 0; round < 60; round++) { /* least_seen grows with the difference, which is at most 1 */
+        const double middle = (low + high) / 2;
+        if (least_seen(&noise, middle) < ece)
+            low = middle;
+        else
+            high = middle;
+    }
+    return (struct interval){fmax(0, ece - taken - TWO_SIDED * sqrt(variance)), fmax(high, ece)};
+}
+
 int calibration_measure(struct calibration *out, const struct calibration_args *args, struct error *error)
 {
     const int status = check(args, error);
@@ -111,65 +172,18 @@ int calibration_measure(struct calibration *out, const struct calibration_args *
             const double off = c == args->labels[i] ? 1 - p : p;
             brier += off * off;
         }
-        answers[i] = (struct answer){.confidence = exp(-log_total), .right = best == args->labels[i], .row = i};
+        answers[i] = (struct answer){.confidence = exp(-log_total), .right = best == args->labels[i]};
         right += answers[i].right;
     }
     qsort(answers, (size_t)args->rows, sizeof *answers, compare_answers);
     share_ties(answers, args->rows);
     fill_bins(out, answers, args->rows);
+    out->ece_interval = calibration_interval(out->bins);
     out->brier = brier / (double)args->rows;
     out->top1 = right / (double)args->rows;
     out->nll = mean_nll(args, args->temperature);
     memory_free(answers);
     return SIMCLR_OK;
-}
-
-struct calibration_answers {
-    int64_t rows;
-    struct answer answer[]; /* by confidence */
-};
-
-int calibration_answers_open(struct calibration_answers **out, const struct calibration_args *args, struct error *error)
-{
-    const size_t rows = (size_t)args->rows, bytes = sizeof **out + rows * sizeof(struct answer);
-    const int status = check(args, error);
-    *out = NULL;
-    if (status) return status;
-    *out = memory_allocate(bytes);
-    if (!*out) return error_no_memory(error, "calibration", bytes);
-    (*out)->rows = args->rows;
-    for (int64_t i = 0; i < args->rows; i++) {
-        const float *logits = args->logits + i * args->classes;
-        const int best = best_class(logits, args->classes);
-        const double log_total = log_sum(logits, args->classes, best, args->temperature);
-        (*out)->answer[i] = (struct answer){.confidence = exp(-log_total), .right = best == args->labels[i], .row = i};
-    }
-    qsort((*out)->answer, rows, sizeof(struct answer), compare_answers);
-    share_ties((*out)->answer, args->rows);
-    return SIMCLR_OK;
-}
-
-double calibration_resampled_ece(void *context, const uint32_t *times, int64_t count)
-{
-    const struct calibration_answers *answers = context;
-    int64_t total = 0, at = 0;
-    double ece = 0, off = 0;
-    int bin = 0;
-    for (int64_t i = 0; i < count; i++) total += times[i];
-    for (int64_t i = 0; i < answers->rows; i++) {
-        const struct answer *answer = &answers->answer[i];
-        for (int64_t left = times[answer->row], end, part; left > 0; left -= part) {
-            while (at >= (end = total * (bin + 1) / CALIBRATION_BINS)) { /* the next bin with room */
-                ece += fabs(off);
-                off = 0;
-                bin++;
-            }
-            part = left < end - at ? left : end - at;
-            off += (double)part * (answer->right - answer->confidence);
-            at += part;
-        }
-    }
-    return (ece + fabs(off)) / (double)total;
 }
 
 int calibration_fit(double *temperature, const struct calibration_args *args, struct error *error)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "eval/statistics.h"
 
 enum { CALIBRATION_BINS = 15 };
 
@@ -32,19 +33,25 @@ struct calibration_bin {
  */
 struct calibration {
     double ece, brier, nll, top1;
+    struct interval ece_interval;                  /* calibration_interval */
     struct calibration_bin bins[CALIBRATION_BINS]; /* from the least confident rows on */
 };
 
 /* SIMCLR_DATA, with the row, for a label that is no class or a logit that is not finite. */
 int calibration_measure(struct calibration *out, const struct calibration_args *args, struct error *error);
 
-/* What each row's confidence was and whether it came true, for intervals: the ece of a resample of the rows
- * (statistics_metric of statistics.h; context: struct calibration_answers, of `count` rows). Its bins have equal mass
- * in the resample, so a row that was drawn several times may fall into two. Each drawn once, it is the ece above. */
-struct calibration_answers;
-int calibration_answers_open(struct calibration_answers **out, const struct calibration_args *args,
-                             struct error *error); /* memory_free */
-double calibration_resampled_ece(void *context, const uint32_t *times, int64_t count);
+/* The 95 % interval of the ece that the bins would have without noise: the mean over bins of |d|, where d is what
+ * accuracy and confidence truly differ by. What a bin shows is d and a noise of deviation s, s^2 = q (1 - q) / rows
+ * with q = (right + 1) / (rows + 2). So an ece is too high, most where probabilities are right, and that of a resample
+ * has the noise twice: percentiles of resamples held the truth in none of 200 trials there.
+ *
+ *  - low: bins that show less than 2.5 s are taken to be noise, and the mean size of noise, s sqrt(2 / pi), is taken
+ *    from the ece for each, then 1.96 deviations.
+ *  - high: the e at which an ece as low as this one has a chance of 2.5 %, were |d| = e in every bin. Equal differences
+ *    add least to an ece, so this end is safe.
+ *
+ * It holds the ece itself. Both ends are NaN where a bin has fewer than 20 rows. */
+struct interval calibration_interval(const struct calibration_bin bins[CALIBRATION_BINS]);
 
 /* The one temperature that has the least nll, by golden section on log T between 1/100 and 100 (Kiefer 1953; nll is
  * convex in 1/T). Where every row is right there is no least one, and the result is 1/100; where the temperature

@@ -224,7 +224,7 @@ int figures_finish(struct figures *figures, struct pool *pool, const struct figu
         struct figure *figure = &figures->item[i];
         int64_t counted;
         figure->without_leaks = NAN;
-        figure->over_images = unknown;
+        if (!figure->method) figure->over_images = unknown;
         figure->mean = figure->value;
         figure->over_runs = unknown;
         if (figure->run_count > 0) {
@@ -233,7 +233,7 @@ int figures_finish(struct figures *figures, struct pool *pool, const struct figu
             statistics_over_seeds(&figure->mean, &figure->over_runs, figure->runs, figure->run_count);
             if (!differ) figure->over_runs = unknown; /* an interval of no width would promise what nobody knows */
         }
-        if (figure->images == 0 || (figure->kind == FIGURE_NUMBER && !figure->resampled)) continue;
+        if (figure->method || figure->images == 0 || (figure->kind == FIGURE_NUMBER && !figure->resampled)) continue;
         int status = find_interval(figure, pool, images, error);
         if (!status && images->leaked && figure->per_image)
             status = figure_value(&figure->without_leaks, figure->kind, figure->per_image, images, images->leaked,

@@ -61,6 +61,7 @@ struct figure {
     void *context;                /* of it; the figure's own (memory_free) */
     double *per_image;            /* [test images], NaN: not of this one; NULL of FIGURE_NUMBER */
     int64_t images;               /* how many count */
+    const char *method;           /* of over_images, where the protocol has found it itself; NULL: it is found here */
     struct interval over_images;  /* 95 %; NaN: not known */
     double without_leaks;         /* the value without test images that are training images too; NaN: not known */
     const char *varied;           /* what differs between the runs, in words; NULL: there is one */

@@ -20,6 +20,7 @@ static void json_interval(struct text *json, const struct interval *interval, co
 
 static const char *method_of(const struct figure *figure)
 {
+    if (figure->method) return figure->method;
     return figure->kind == FIGURE_SHARE ? "Wilson" : "percentile bootstrap";
 }
 

@@ -95,13 +95,10 @@ static int add_calibration(const struct fitted *fitted, const struct figure *lik
     figure.kind = FIGURE_NUMBER;
     figure.value = out->ece;
     figure.images = test->count;
-    figure.resampled = calibration_resampled_ece;
-    struct calibration_answers *answers = NULL;
-    if (!status) status = calibration_answers_open(&answers, &args, error);
-    figure.context = answers;
+    figure.method = "normal noise of bins";
+    figure.over_images = out->ece_interval;
     if (!status) status = suite_add(fitted->task, &figure, error);
-    figure.context = NULL;
-    figure.resampled = NULL;
+    figure.method = NULL;
     figure.metric = METRIC_BRIER;
     figure.kind = FIGURE_MEAN;
     if (!status) status = add(fitted, &figure, brier_of, temperature, error);
