@@ -64,13 +64,19 @@ static double pairs(const int64_t *counts, int64_t size)
     return sum;
 }
 
+/* Of all pairs of rows: those that are together in both partitions, in the one, in the other. */
+static double adjusted_rand_of(double together, double clusters, double classes, double all)
+{
+    if (together == clusters && together == classes) return 1; /* equal partitions, the trivial ones too */
+    const double expected = clusters * classes / all;
+    return (together - expected) / ((clusters + classes) / 2 - expected);
+}
+
 static double adjusted_rand(const struct table *table)
 {
-    const double together = pairs(table->counts, (int64_t)table->size * table->size);
-    const double clusters = pairs(table->clusters, table->size), classes = pairs(table->classes, table->size);
-    if (together == clusters && together == classes) return 1; /* equal partitions, the trivial ones too */
-    const double expected = clusters * classes / pairs(&table->rows, 1);
-    return (together - expected) / ((clusters + classes) / 2 - expected);
+    return adjusted_rand_of(pairs(table->counts, (int64_t)table->size * table->size),
+                            pairs(table->clusters, table->size), pairs(table->classes, table->size),
+                            pairs(&table->rows, 1));
 }
 
 /* Kuhn's method with potentials: for each cluster the shortest augmenting path over reduced costs (Jonker & Volgenant
@@ -194,10 +200,29 @@ int clustering_compare(struct clustering *out, int32_t *match, const struct clus
     return status;
 }
 
-static double resampled(double (*figure)(const struct table *table), const struct clustering_args *args,
-                        const uint32_t *times, int64_t count)
+/* Of a resample: how often a group was drawn, and the squares of how often each of its rows was. */
+struct drawn {
+    double times, squares;
+};
+
+static void draw(struct drawn *group, uint32_t times)
+{
+    group->times += times;
+    group->squares += (double)times * times;
+}
+
+/* A row and its copy are no pair. */
+static double pairs_drawn(const struct drawn *groups, int count)
+{
+    double sum = 0;
+    for (int i = 0; i < count; i++) sum += (groups[i].times * groups[i].times - groups[i].squares) / 2;
+    return sum;
+}
+
+double clustering_resampled_nmi(void *context, const uint32_t *times, int64_t count)
 {
     enum { GROUPS = CLUSTERING_RESAMPLED_GROUPS };
+    const struct clustering_args *args = context;
     int64_t counts[GROUPS * GROUPS] = {0}, clusters[GROUPS] = {0}, classes[GROUPS] = {0};
     struct table table = {.counts = counts, .clusters = clusters, .classes = classes, .size = GROUPS};
     if (args->clusters > GROUPS || args->classes > GROUPS) return NAN;
@@ -207,15 +232,21 @@ static double resampled(double (*figure)(const struct table *table), const struc
         classes[args->label[i]] += times[i];
         table.rows += times[i];
     }
-    return figure(&table);
-}
-
-double clustering_resampled_nmi(void *context, const uint32_t *times, int64_t count)
-{
-    return resampled(normalized_mutual_information, context, times, count);
+    return normalized_mutual_information(&table);
 }
 
 double clustering_resampled_ari(void *context, const uint32_t *times, int64_t count)
 {
-    return resampled(adjusted_rand, context, times, count);
+    enum { GROUPS = CLUSTERING_RESAMPLED_GROUPS };
+    const struct clustering_args *args = context;
+    struct drawn together[GROUPS * GROUPS] = {{0}}, clusters[GROUPS] = {{0}}, classes[GROUPS] = {{0}}, all = {0};
+    if (args->clusters > GROUPS || args->classes > GROUPS) return NAN;
+    for (int64_t i = 0; i < count; i++) {
+        draw(&together[args->cluster[i] * GROUPS + args->label[i]], times[i]);
+        draw(&clusters[args->cluster[i]], times[i]);
+        draw(&classes[args->label[i]], times[i]);
+        draw(&all, times[i]);
+    }
+    return adjusted_rand_of(pairs_drawn(together, GROUPS * GROUPS), pairs_drawn(clusters, GROUPS),
+                            pairs_drawn(classes, GROUPS), pairs_drawn(&all, 1));
 }

@@ -199,13 +199,25 @@ static int bootstrap_images(struct interval *out, struct counted *counted, struc
     return bootstrap(out, resampled, counted, counted->count, pool, seed, error);
 }
 
+/* The basic bootstrap (Davison & Hinkley 1997, section 5.2), of a figure from 0 to 1. A resample is above the figure as
+ * the figure is above the truth. The interval holds the figure. */
+static struct interval reflected(const struct interval *percentiles, double value)
+{
+    if (isnan(percentiles->low)) return unknown;
+    return (struct interval){fmin(value, fmax(0, 2 * value - percentiles->high)),
+                             fmax(value, fmin(1, 2 * value - percentiles->low))};
+}
+
 static int find_interval(struct figure *figure, struct pool *pool, const struct figure_images *images,
                          struct error *error)
 {
     struct counted counted;
-    if (figure->resampled)
-        return bootstrap(&figure->over_images, figure->resampled, figure->context, figure->images, pool, images->seed,
-                         error);
+    if (figure->resampled) {
+        const int status = bootstrap(&figure->over_images, figure->resampled, figure->context, figure->images, pool,
+                                     images->seed, error);
+        if (figure->basic) figure->over_images = reflected(&figure->over_images, figure->value);
+        return status;
+    }
     if (figure->kind == FIGURE_SHARE) {
         const int64_t right = (int64_t)llround(figure->value * (double)figure->images);
         interval_wilson(right, figure->images, &figure->over_images.low, &figure->over_images.high);

@@ -160,7 +160,9 @@ static int add_number(const struct suite_task *task, enum metric metric, double 
     struct figure figure = {.metric = metric,
                             .value = value,
                             .images = args->rows,
+                            .basic = metric == METRIC_NMI,
                             .resampled = metric == METRIC_NMI ? clustering_resampled_nmi : clustering_resampled_ari};
+    if (figure.basic && args->rows < (int64_t)CLUSTERING_ROWS * args->clusters * args->classes) figure.resampled = NULL;
     const size_t rows = (size_t)args->rows;
     struct clustering_args *copy = memory_allocate(sizeof *copy + 2 * rows * sizeof(int32_t));
     if (!copy) return error_no_memory(error, "clusters", 2 * rows * sizeof(int32_t));

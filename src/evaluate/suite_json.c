@@ -21,6 +21,7 @@ static void json_interval(struct text *json, const struct interval *interval, co
 static const char *method_of(const struct figure *figure)
 {
     if (figure->method) return figure->method;
+    if (figure->basic) return "basic bootstrap";
     return figure->kind == FIGURE_SHARE ? "Wilson" : "percentile bootstrap";
 }
 

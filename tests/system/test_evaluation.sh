@@ -91,8 +91,8 @@ for metric in ("alignment", "uniformity", "rankme", "lidar", "alpha", "consisten
     assert ("quality", "", metric, "trained") in f and ("quality", "", metric, "untrained") in f, metric
 assert ("fewshot", "10 labels a class, logistic", "top1", "trained") not in f # six images a class
 for figure in d["figures"]:
-    if "over_images" in figure and figure["metric"] not in ("ece", "nmi", "ari"): assert figure["over_images"]["low95"] - 1e-9 <= figure["value"] <= figure["over_images"]["high95"] + 1e-9, figure
-    if "over_images" not in figure: assert figure["protocol"] == "quality", figure
+    if "over_images" in figure: assert figure["over_images"]["low95"] - 1e-9 <= figure["value"] <= figure["over_images"]["high95"] + 1e-9, figure
+    assert ("over_images" not in figure) == (figure["protocol"] == "quality" or figure["metric"] in ("ece", "nmi")), figure # 60 images are too few
 linear = f["linear", "", "top1", "trained"]
 p = predictions("full/predictions.npz")
 n = len(p["labels"])

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "eval/clustering.h"
 #include "evaluate/classifier.h"
 #include "evaluate/figure.h"
 
@@ -203,12 +204,56 @@ static void standardisation_is_folded_in(void **state)
     backend_destroy(&backend);
 }
 
+/* Chance puts nmi above the truth, and that of a resample once more: percentiles would hold 0 never. */
+static void nmi_of_chance_may_be_nothing(void **state)
+{
+    (void)state;
+    enum { ROWS = 500, GROUPS = 5, REPETITIONS = 40 };
+    for (int agree = 0; agree < 2; agree++) {
+        const double a = 0.5 * agree, side = 1.0 / GROUPS, other = (1 - a) * side * side, same = a * side + other;
+        const double information =
+            GROUPS * same * log(same / (side * side)) + GROUPS * (GROUPS - 1) * other * log(other / (side * side));
+        const double truth = agree ? information / log(GROUPS) : 0;
+        int held = 0;
+        for (int r = 0; r < REPETITIONS; r++) {
+            struct rng rng = rng_open(74, RNG_TEST, (uint32_t)agree, (uint32_t)r, 0);
+            struct clustering_args *args = memory_allocate(sizeof *args + 2 * ROWS * sizeof(int32_t));
+            int32_t *cluster = (int32_t *)(void *)(args + 1), *label = cluster + ROWS;
+            struct clustering found;
+            struct figures figures = {0};
+            const struct figure_images images = {
+                .count = ROWS, .labels = label, .classes = GROUPS, .seed = (uint64_t)r};
+            for (int i = 0; i < ROWS; i++) {
+                label[i] = (int32_t)rng_below(&rng, GROUPS);
+                cluster[i] = rng_uniform(&rng) < a ? label[i] : (int32_t)rng_below(&rng, GROUPS);
+            }
+            *args = (struct clustering_args){cluster, label, ROWS, GROUPS, GROUPS};
+            assert_int_equal(clustering_compare(&found, NULL, args, NULL), SIMCLR_OK);
+            const struct figure figure = {.protocol = "cluster",
+                                          .metric = METRIC_NMI,
+                                          .value = found.nmi,
+                                          .images = ROWS,
+                                          .resampled = clustering_resampled_nmi,
+                                          .basic = true,
+                                          .context = args};
+            assert_int_equal(figures_add(&figures, &figure, NULL), SIMCLR_OK);
+            assert_int_equal(figures_finish(&figures, pool, &images, NULL), SIMCLR_OK);
+            const struct interval got = figures.item[0].over_images;
+            assert_true(got.low <= found.nmi && found.nmi <= got.high && got.high - got.low < 0.11);
+            held += got.low <= truth && truth <= got.high;
+            figures_free(&figures);
+        }
+        if (held < REPETITIONS * 9 / 10) fail_msg("%d of %d intervals hold %g", held, REPETITIONS, truth);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_means),
         cmocka_unit_test(runs_have_an_interval_where_they_differ),
         cmocka_unit_test(better_needs_a_small_p),
+        cmocka_unit_test(nmi_of_chance_may_be_nothing),
         cmocka_unit_test(standardisation_is_folded_in),
     };
     if (pool_create(&pool, 2, NULL) != SIMCLR_OK) return 1;
