@@ -242,9 +242,10 @@ def measure_labels(arguments):
     classes = sorted({p.parent.name for p in pictures})
     draws = [judge_draw(arguments, out, pictures, classes, seed) for seed in range(arguments.draws)]
     print(f"{len(pictures)} images in {len(classes)} classes, 5 % of the labels changed at random, {len(draws)} draws")
-    for key in draws[0]:
+    for key in dict.fromkeys(key for draw in draws for key in draw):
         values = [d[key] for d in draws if key in d]
-        print(f"{key:24} mean {sum(values) / len(values):8.4f}   {' '.join(f'{v:.4f}' for v in values)}")
+        of = "" if len(values) == len(draws) else f" ({len(values)} of the draws have so many)"
+        print(f"{key:24} mean {sum(values) / len(values):8.4f}   {' '.join(f'{v:.4f}' for v in values)}{of}")
     (out / "labels.json").write_text(json.dumps(draws, indent=1))
 
 

@@ -6,9 +6,10 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "eval/interval.h"
 
-static const double PI = 3.14159265358979323846, TWO_SIDED = 1.95996398454005423552; /* normal quantile of 0.975 */
-enum { LEAST_ROWS = 20 };                                                            /* of a bin, for an interval */
+static const double PI = 3.14159265358979323846;
+enum { LEAST_ROWS = 20 }; /* of a bin, for an interval */
 
 /* The largest logit's class, the lowest of equal ones. */
 static int best_class(const float *logits, int classes)
@@ -95,7 +96,7 @@ static void fill_bins(struct calibration *out, const struct answer *answers, int
     }
 }
 
-/* What a bin adds to the ece: |d + noise|, where d is normal noise's mean. */
+/* The size of a normal value of mean d and deviation s: what a bin that is off by d shows. */
 struct folded {
     double mean, variance;
 };
@@ -120,7 +121,7 @@ static double least_seen(const struct noise *noise, double d)
         mean += noise->share[b] * folded.mean;
         variance += noise->share[b] * noise->share[b] * folded.variance;
     }
-    return mean - TWO_SIDED * sqrt(variance);
+    return mean - INTERVAL_DEVIATIONS * sqrt(variance);
 }
 
 struct interval calibration_interval(const struct calibration_bin bins[CALIBRATION_BINS])
@@ -150,7 +151,7 @@ struct interval calibration_interval(const struct calibration_bin bins[CALIBRATI
         else
             high = middle;
     }
-    return (struct interval){fmax(0, ece - taken - TWO_SIDED * sqrt(variance)), fmax(high, ece)};
+    return (struct interval){fmax(0, ece - taken - INTERVAL_DEVIATIONS * sqrt(variance)), fmax(high, ece)};
 }
 
 int calibration_measure(struct calibration *out, const struct calibration_args *args, struct error *error)

@@ -10,7 +10,7 @@ void interval_wilson(int64_t correct, int64_t count, double *low, double *high)
         *high = 1;
         return;
     }
-    const double z = 1.959963984540054, n = (double)count, p = (double)correct / n;
+    const double z = INTERVAL_DEVIATIONS, n = (double)count, p = (double)correct / n;
     const double centre = (p + z * z / (2 * n)) / (1 + z * z / n);
     const double half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
     *low = correct == 0 ? 0 : centre - half;

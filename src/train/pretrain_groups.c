@@ -1,4 +1,5 @@
 /* train/pretrain_groups.c -- a run whose batches fall into groups (--batch-norm-images, --batch-norm-shuffle). */
+#include "base/format.h"
 #include "base/memory.h"
 #include "data/dataset.h"
 #include "train/pretrain.h"
@@ -7,7 +8,7 @@
 /* Below so many images a network may learn to tell an image's two views by the statistics that they share. The loss
  * falls by that, and accuracy too. On CIFAR-10 groups of 8 cost 17 points, groups of 16 up to 14, groups of 32 none in
  * ten epochs, and shuffled ones of 8 none (docs/results.md, "what statistics groups cost"). */
-#define IMAGES_ENOUGH 64
+enum { IMAGES_ENOUGH = 64 };
 
 struct grouping pretrain_grouping(const struct config *config)
 {
@@ -72,10 +73,12 @@ void pretrain_warn_of_groups(const struct pretrain *run)
     const int images = grouping_size(&grouping);
     const bool several = communicator_size(run->session->communicator) > 1 || run->config->ranks > 1;
     if (images == grouping.images || images >= IMAGES_ENOUGH || grouping.shuffled) return;
+    char larger[40] = "all";
+    if (grouping.images > IMAGES_ENOUGH) format_write(larger, sizeof larger, "%d or more", IMAGES_ENOUGH);
     log_warning(&run->session->log,
                 "the two views of an image share the statistics of %d images, by which they can be told: what the "
-                "network learns may be worth less; %s--batch-norm-images %d or more",
-                images, several ? "take " : "add --batch-norm-shuffle, or take ", IMAGES_ENOUGH);
+                "network learns may be worth less; %s--batch-norm-images %s",
+                images, several ? "take " : "add --batch-norm-shuffle, or take ", larger);
 }
 
 void pretrain_describe_groups(const struct pretrain *run)

@@ -25,7 +25,7 @@ train sixteen 0 "memory:" --batch-norm-images 16
 same plain/run/exported/encoder.safetensors sixteen/run/exported/encoder.safetensors
 train whole 0 "batch norm over groups of 4 images: 4 groups a step; the activations of 4 are kept \([0-9.]+ MiB each\), 0 groups run" "${groups[@]}"
 small="the two views of an image share the statistics of 4 images, by which they can be told: .* may be worth less; "
-true_that "small groups are warned of" grep -q "warning: $small""add --batch-norm-shuffle, or take --batch-norm-images 64 or more" err
+true_that "small groups are warned of" grep -q "warning: $small""add --batch-norm-shuffle, or take --batch-norm-images all$" err
 differ plain/run/exported/encoder.safetensors whole/run/exported/encoder.safetensors
 python whole/run/metrics.jsonl <<'PY'
 import json, math, sys
@@ -44,6 +44,7 @@ same whole/run/exported/encoder.safetensors recompute/run/exported/encoder.safet
 train shuffled 0 "groups of 4 images, second views shuffled: 4 groups" "${groups[@]}" --batch-norm-shuffle
 true_that "shuffled groups are not warned of" test -z "$(grep "share the statistics" err)"
 differ whole/run/exported/encoder.safetensors shuffled/run/exported/encoder.safetensors
+train half 0 "or take --batch-norm-images 64 or more" --synthetic-images 128 --batch 128 --batch-norm-images 32 --epochs 1 --knn-every 0
 train large 0 "batch norm over groups of 64 images: 2 groups a step" --synthetic-images 128 --batch 128 --batch-norm-images 64 --epochs 1 --knn-every 0
 true_that "groups of 64 are not warned of" test -z "$(grep "share the statistics" err)"
 more=("${groups[@]}" --batch-norm-shuffle --ema 0.9 --image-size-schedule 8:0.5,16:0.5)
@@ -107,7 +108,7 @@ true_that "no half-made run is left" test -z "$(find huge -name "*.safetensors")
 # ---- plan ----
 plan=("$simclr" plan "${settings[@]:0:12}" "${groups[@]}" --seconds 0.1)
 check 0 "^network" "warning: the two views of an image share the statistics of 4 images, .*; add --batch-norm-shuffle, or" "${plan[@]}"
-check 0 "^network" "warning: the two views .*; take --batch-norm-images" "${plan[@]}" --ranks 2 --network 1gbit,60us
+check 0 "^network" "warning: the two views .*; take --batch-norm-images all" "${plan[@]}" --ranks 2 --network 1gbit,60us
 check 0 "^network" "" "${plan[@]}" --batch-norm-shuffle
 true_that "shuffled groups are not warned of in a plan" test -z "$(grep "share the statistics" err)"
 

@@ -97,7 +97,7 @@ same one/images.txt ranks.3/images.txt
 
 # Two groups, each of two ranks: the log tells of the groups, and not of a rank's part of one.
 check 0 '' 'batch norm over groups of 8 images: 2 groups a step; ' ranks 4 "$simclr" pretrain "${quick[@]}" --batch-norm-images 8 --out groups
-told() { test "$(grep -c 'share the statistics of 8 images, .*may be worth less; take --batch-norm-images 64 or more$' err)" -eq 1; }
+told() { test "$(grep -c 'share the statistics of 8 images, .*may be worth less; take --batch-norm-images all$' err)" -eq 1; }
 true_that "small groups are warned of once, without an option that ranks do not have" told
 
 # ---- features by all ranks: the figures and the files of one, where batches are not divided ----
