@@ -52,6 +52,17 @@ for source in ("untrained", "trained"):
 assert not any(key[3] == "pixels" and "layer" in key[1] for key in f) and ("knn", "chosen", "top1", "pixels") in alone
 assert "linear_classifier" in d and "linear_classifier" not in e # it is of h
 PY
+# ---- ECE's interval, which needs 300 test images ----
+check 0 '' '' "$simclr" evaluate run "${synthetic[@]}" --synthetic-images 400 --protocols linear --no-controls --out many
+python <<'PY'
+from files import *
+d, f = figures("many/evaluation.json")
+for setting in "probabilities as fitted", "probabilities with one temperature":
+    ece = f["linear", setting, "ece", "trained"]
+    over = ece["over_images"]
+    assert over["method"] == "normal noise of bins" and 0 <= over["low95"] <= ece["value"] <= over["high95"] < 0.5, ece
+PY
+
 # ---- the paper's linear evaluation: its rate beside the chosen one, under two seeds, and compared image by image ----
 check 0 'linear-sgd .*the paper.s rate, 0.1' '' "$simclr" evaluate run "${synthetic[@]}" --protocols linear-sgd --sgd-epochs 2 --seeds 2 --compare other --out sgd
 python <<'PY'
