@@ -171,8 +171,8 @@
  .elsewhere = "affinity|cpu-affinity|bind",
  .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",
  .choices = "auto|on|off",
- .help = "Keep computing threads and workers on processors of their own (auto: where both together take all "
-         "there are)."},
+ .help = "Keep computing threads and workers on processors of their own (auto: where --workers is given and both "
+         "together take all there are)."},
 {.name = "communicator", .argument = "NAME", CHOICE(communicator), .section = "Training",
  .elsewhere = "distributed|dist|ddp|dist-backend|distributed-backend|world-size|num-nodes|nnodes|multi-gpu",
  .commands = WITH_RANKS, .default_text = "auto", .choices = "auto|single|mpi",

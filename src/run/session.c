@@ -215,10 +215,11 @@ int session_workers(const struct session *session)
 }
 
 /* Where processors are left over the kernel keeps busy threads apart by itself, and another program may use them. So it
- * is with a quota: other containers would choose the same processors. */
+ * is with a quota: other containers would choose the same processors. And so it is where --threads alone was given: the
+ * next run that was started so, for the rest of the machine, would choose the same processors too. */
 bool session_pin(const struct session *session)
 {
     if (strcmp(session->config->pin, "auto") != 0) return strcmp(session->config->pin, "on") == 0;
-    if (pool_quota(session->pool) > 0) return false;
+    if (pool_quota(session->pool) > 0 || session->config->workers < 0) return false;
     return session_workers(session) + pool_threads(session->pool) >= pool_processors(session->pool);
 }

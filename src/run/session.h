@@ -81,7 +81,8 @@ enum view_type session_view_type(const struct session *session);
 struct batch_memory session_batch_memory(const struct session *session);
 /* Threads that only make views: --workers, or the processors that --threads leaves free. */
 int session_workers(const struct session *session);
-/* Whether those threads and the computing ones get processors of their own: --pin, or where they take all there are. */
+/* Whether those threads and the computing ones get processors of their own: --pin, or where --workers was given and
+ * they take all there are. */
 bool session_pin(const struct session *session);
 
 #endif

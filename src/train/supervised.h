@@ -32,7 +32,8 @@ struct supervised_result {
 };
 
 /* The batch that is used for `images` images when `wanted` are asked for: at most that, and such that equal batches use
- * nearly every label in every epoch (500 images, 256 wanted: two of 250). */
+ * nearly every label in every epoch (500 images, 256 wanted: two of 250). It is even where an even one leaves out at
+ * most one image in a hundred of an epoch: odd ones are slower in narrow networks (docs/notes/training.md). */
 int64_t supervised_batch(int64_t wanted, int64_t images);
 /* The paper's momentum of the running statistics in fine-tuning, max(1 - 10 / steps_per_epoch, 0.9) (appendix B.8), as
  * the share of a batch: in long epochs they move more slowly. */
