@@ -2,7 +2,7 @@
 option(SIMCLR_FUZZ "Build the libFuzzer targets (clang)" OFF)
 set(FUZZ_ROOMS image:image classifier:evaluate safetensors:checkpoint checkpoint:checkpoint recipe:config
     tar:data mat:data pack:data zip:data records:data list:data index:data unpack:data
-    features:run tables:run names:data json:base report:report pickle:run labelled:explore onnx:export)
+    features:run tables:run names:data json:base report:report pickle:run labelled:explore label_sets:evaluate onnx:export)
 add_custom_target(fuzz_targets)
 foreach(PAIR ${FUZZ_ROOMS})
   string(REPLACE ":" ";" PAIR ${PAIR})

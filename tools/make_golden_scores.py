@@ -15,6 +15,7 @@ import scipy.spatial.distance
 import scipy.special
 import scipy.stats
 import sklearn.cluster
+import sklearn.linear_model
 import sklearn.metrics
 import sklearn.neighbors
 from safetensors.numpy import save_file
@@ -397,7 +398,48 @@ def neighbours():
     save("neighbours", tensors)
 
 
-FILES = dict(neighbours=neighbours, feature_files=feature_files, quality=quality, statistics=statistics, calibration=calibration, retrieval=retrieval, clustering=clustering, kmeans=kmeans,
+def average_precision():
+    """Mean precisions by scikit-learn and, of VOC 2007's eleven points, by the definition; the linear classifiers of each
+    class against the rest by scikit-learn's logistic regression, whose penalty is |w|^2 / (2 C rows)."""
+    random = np.random.default_rng(11)
+    tensors = {}
+    for number, (rows, classes, digits) in enumerate([(400, 5, 7), (300, 4, 1), (30, 3, 0), (6, 2, 7)]):
+        member = (random.random((rows, classes)) < random.uniform(0.02, 0.5, classes)).astype(np.uint8)
+        member[:2] = [[1] * classes, [0] * classes]
+        score = np.round(random.normal(0, 1, (rows, classes)) + 1.3 * member, digits).astype(np.float32)
+        member[random.random((rows, classes)) < 0.1] = 2  # unknown
+        member[:2] = [[1] * classes, [0] * classes]
+        times = random.integers(0, 4, rows).astype(np.uint32)
+        times[:2] = 1
+        figures = []
+        for repeated in (False, True):
+            for c in range(classes):
+                known = np.repeat(np.arange(rows), times) if repeated else np.arange(rows)
+                known = known[member[known, c] != 2]
+                is_of_it, s = member[known, c] == 1, score[known, c]
+                points = [(((s >= t) & is_of_it).sum() / is_of_it.sum(), is_of_it[s >= t].mean()) for t in np.unique(s)]
+                eleven = [max(p for r, p in points if round(r * is_of_it.sum()) * 10 >= t * is_of_it.sum()) for t in range(11)]
+                figures.append([sklearn.metrics.average_precision_score(is_of_it, s.astype(np.float64)), np.mean(eleven)])
+        tensors |= {f"case{number}.score": score, f"case{number}.member": member, f"case{number}.times": times,
+                    f"case{number}.figures": np.array(figures).reshape(2, classes, 2)}
+    for number, (rows, dim, classes, l2) in enumerate([(240, 12, 3, 0.01), (40, 100, 3, 0.1)]):
+        centre = random.normal(0, 1, (classes, dim))
+        member = (random.random((rows, classes)) < 0.3).astype(np.uint8)
+        x = (random.normal(0, 2, (rows, dim)) + member @ centre + 3).astype(np.float32)
+        x[:, 1] = 0.5  # says nothing
+        member[random.random((rows, classes)) < 0.1] = 2
+        scale = x.astype(np.float64).std(0)
+        standard = (x.astype(np.float64) - x.astype(np.float64).mean(0)) / np.where(scale > 0, scale, np.inf)
+        score = np.empty((rows, classes))
+        for c in range(classes):
+            known = member[:, c] != 2
+            fit = sklearn.linear_model.LogisticRegression(C=2 / (l2 * known.sum()), tol=1e-12, max_iter=100000)
+            score[:, c] = fit.fit(standard[known], member[known, c]).decision_function(standard)
+        tensors |= {f"fit{number}.x": x, f"fit{number}.member": member, f"fit{number}.l2": [l2], f"fit{number}.score": score}
+    save("average_precision", tensors)
+
+
+FILES = dict(average_precision=average_precision, neighbours=neighbours, feature_files=feature_files, quality=quality, statistics=statistics, calibration=calibration, retrieval=retrieval, clustering=clustering, kmeans=kmeans,
              maps=maps)
 
 if __name__ == "__main__":

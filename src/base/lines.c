@@ -35,27 +35,47 @@ int lines_open(struct lines *lines, char *text, size_t count, const char *path, 
 }
 
 /* Up to the tab, without what editors leave at the end. */
-static size_t name_length(const char *line)
+static size_t field_length(const char *line)
 {
     size_t length = strcspn(line, "\t");
     while (length > 0 && (line[length - 1] == '\r' || line[length - 1] == ' ')) length--;
     return length;
 }
 
+/* What begins at `from`, up to the tab; NULL: it is empty. *after: behind the tab, or NULL. */
+static int take_field(const struct lines *lines, const char *path, char *from, char **after, const char **out,
+                      struct error *error)
+{
+    size_t length = field_length(from);
+    *after = strchr(from, '\t');
+    if (*after) *(*after)++ = '\0';
+    *out = NULL;
+    if (length == 0) return SIMCLR_OK;
+    if (lines->escaped) length = escape_undo(from, length);
+    if (length == (size_t)-1 || memchr(from, '\0', length))
+        return error_set(error, SIMCLR_DATA, "%s:%ld: " ESCAPE_ADVICE, path, lines->number);
+    from[length] = '\0';
+    *out = from;
+    return SIMCLR_OK;
+}
+
 int lines_next(struct lines *lines, const char *path, const char **name, struct error *error)
 {
     *name = NULL;
-    while (lines->rest) {
-        char *line = strsep(&lines->rest, "\n");
-        size_t length = name_length(line);
+    while (lines->rest && !*name) {
         lines->number++;
-        if (length == 0) continue;
-        if (lines->escaped) length = escape_undo(line, length);
-        if (length == (size_t)-1 || memchr(line, '\0', length))
-            return error_set(error, SIMCLR_DATA, "%s:%ld: " ESCAPE_ADVICE, path, lines->number);
-        line[length] = '\0';
-        *name = line;
-        return SIMCLR_OK;
+        const int status = take_field(lines, path, strsep(&lines->rest, "\n"), &lines->after, name, error);
+        if (status) return status;
+    }
+    return SIMCLR_OK;
+}
+
+int lines_field(struct lines *lines, const char *path, const char **field, struct error *error)
+{
+    *field = NULL;
+    while (lines->after && !*field) {
+        const int status = take_field(lines, path, lines->after, &lines->after, field, error);
+        if (status) return status;
     }
     return SIMCLR_OK;
 }

@@ -27,6 +27,7 @@ bool lines_need_mark(const char *name);
  * at its end. Empty lines are passed over. */
 struct lines {
     char *rest;   /* NULL: there is no line more */
+    char *after;  /* what of the line stands behind the tab; NULL: nothing */
     long number;  /* of the line that was read last, from 1 */
     bool escaped; /* the list has the mark */
 };
@@ -36,6 +37,10 @@ struct lines {
 int lines_open(struct lines *lines, char *text, size_t count, const char *path, struct error *error);
 /* The next name, in the text; NULL at its end. SIMCLR_DATA, with path and line, for an escape that is none. */
 int lines_next(struct lines *lines, const char *path, const char **name, struct error *error);
+
+/* The next of the fields that stand behind the name, with tabs between, in the text; empty ones are passed over. NULL
+ * where the line ends. SIMCLR_DATA as above. */
+int lines_field(struct lines *lines, const char *path, const char **field, struct error *error);
 
 /* Appends a line: the name, escaped where `marked`, and its end. */
 void lines_add(struct text *list, const char *name, bool marked);

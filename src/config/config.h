@@ -109,7 +109,7 @@ struct config {
     int64_t sgd_epochs, sgd_batch, augmented_copies, layer; /* layer: "h" = 0 accepted */
     double sgd_l2;
     char *features, *test_features, *predictions;
-    char *protocols, *compare, *compare_test, *l2_grid;
+    char *protocols, *compare, *compare_test, *l2_grid, *label_sets;
     char *runs, *evaluations, *audit; /* of report; the first two are lists */
     int64_t seeds;
     bool feature_cache, exact;

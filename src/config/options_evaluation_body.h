@@ -6,7 +6,13 @@
  .elsewhere = "protocol|tasks|metrics|evaluations",
  .commands = ON(EVALUATE), .default_text = "usual",
  .help = "What to do, with commas between: knn, linear, fewshot, retrieval, cluster, quality (these are usual); "
-         "linear-sgd, finetune (or finetune-1%, -10%, -100%) and supervised, which train for long; or usual, or all."},
+         "linear-sgd, finetune (or finetune-1%, -10%, -100%) and supervised, which train for long; or usual, or all. "
+         "multilabel comes with --label-sets; alone, it needs no other labels."},
+{.name = "label-sets", .argument = "FILE", TEXT(label_sets), .section = "Evaluation",
+ .elsewhere = "multilabel|multi-label|label-matrix|annotations",
+ .commands = ON(EVALUATE), .default_text = "",
+ .help = "Images that are of several classes, as in PASCAL VOC: a line for each, its name and, after a tab each, its "
+         "classes (docs/formats.md). They are judged by 11-point mAP."},
 {.name = "label-epochs", .argument = "N", INTEGER(label_epochs, 1, 100000), .section = "Evaluation",
  .commands = ON(EVALUATE), .default_text = "auto",
  .help = "Passes over the labelled images in finetune and supervised (auto: as these commands have them)."},

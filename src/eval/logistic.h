@@ -49,6 +49,7 @@ float *logistic_columns(struct backend *backend, const float *x, int64_t rows, i
  * its own. */
 enum { LOGISTIC_PAPERS_GRID = 45, LOGISTIC_GRID_MAX = 64 };
 void logistic_papers_grid(double grid[LOGISTIC_PAPERS_GRID]); /* appendix B.8: from 1e5 to 1e-6, log-spaced */
+const double *logistic_usual_grid(int *count);                /* from 0.1 to 1e-6, by tens */
 struct logistic_sweep {
     int dim, classes;
     double l2, held_out_top1; /* -1: nothing was held out */

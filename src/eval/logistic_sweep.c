@@ -9,6 +9,7 @@
 #include "eval/linear.h"
 #include "eval/logistic.h"
 #include "eval/row_space.h"
+#include "eval/standardize.h"
 
 /* The grid: l2 on standardised features, strongest first, so that each fit starts from a smoother neighbour. */
 static const double sweep_grid[] = {1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6};
@@ -30,6 +31,12 @@ void logistic_papers_grid(double grid[LOGISTIC_PAPERS_GRID])
     for (int i = 0; i < LOGISTIC_PAPERS_GRID; i++) grid[i] = pow(10, 5 - 11.0 * i / (LOGISTIC_PAPERS_GRID - 1));
 }
 
+const double *logistic_usual_grid(int *count)
+{
+    *count = sizeof sweep_grid / sizeof *sweep_grid;
+    return sweep_grid;
+}
+
 static int sweep_split(struct sweep *sweep, const struct logistic_args *args, uint64_t seed, struct error *error)
 {
     const size_t rows = (size_t)args->rows;
@@ -46,49 +53,9 @@ static int sweep_split(struct sweep *sweep, const struct logistic_args *args, ui
     return SIMCLR_OK;
 }
 
-struct standardization {
-    const struct logistic_args *args;
-    struct logistic_sweep *out;
-    struct stop stop;     /* what is left undone once it is asked for is not used */
-    const int64_t *place; /* [rows]: where a row goes; NULL: where it is */
-    float *x;             /* [rows][dim] */
-};
-
-/* A thread's share of the columns, row after row: sums in the order of the rows, whatever the number of threads. */
-static void measure_columns(void *context, int thread, int threads)
+static struct standardization standardization_of(const struct logistic_args *args, const struct logistic_sweep *out)
 {
-    const struct standardization *job = context;
-    const struct logistic_args *args = job->args;
-    double *mean = job->out->mean, *scale = job->out->scale;
-    int64_t first, last;
-    pool_share(args->dim, thread, threads, &first, &last);
-    const struct stop stop = job->stop;
-    for (int64_t i = 0; i < args->rows && !stop_is_asked(stop); i++)
-        for (int64_t d = first; d < last; d++) mean[d] += (double)args->x[i * args->dim + d];
-    for (int64_t d = first; d < last; d++) mean[d] /= (double)args->rows;
-    for (int64_t i = 0; i < args->rows && !stop_is_asked(stop); i++)
-        for (int64_t d = first; d < last; d++) {
-            const double centred = (double)args->x[i * args->dim + d] - mean[d];
-            scale[d] += centred * centred;
-        }
-    for (int64_t d = first; d < last; d++) {
-        const double deviation = sqrt(scale[d] / (double)args->rows);
-        scale[d] = deviation > 1e-12 ? 1 / deviation : 0; /* a constant feature says nothing */
-    }
-}
-
-static void place_columns(void *context, int thread, int threads)
-{
-    const struct standardization *job = context;
-    const struct logistic_args *args = job->args;
-    const double *mean = job->out->mean, *scale = job->out->scale;
-    const struct stop stop = job->stop;
-    int64_t first, last;
-    pool_share(args->dim, thread, threads, &first, &last);
-    for (int64_t i = 0; i < args->rows && !stop_is_asked(stop); i++)
-        for (int64_t d = first; d < last; d++)
-            job->x[(job->place ? job->place[i] : i) * args->dim + d] =
-                (float)(((double)args->x[i * args->dim + d] - mean[d]) * scale[d]);
+    return (struct standardization){args->x, args->rows, args->dim, out->mean, out->scale};
 }
 
 /* Puts the rows of a fold behind all others, which are fitted. */
@@ -102,8 +69,8 @@ static int sweep_arrange(struct sweep *sweep, const struct logistic_args *args, 
         sweep->place[row] = place;
         sweep->labels[place] = args->labels[row];
     }
-    struct standardization job = {args, out, pool_stop(sweep->backend->pool), sweep->place, sweep->x};
-    pool_split(sweep->backend->pool, place_columns, &job);
+    const struct standardization of = standardization_of(args, out);
+    standardization_apply(&of, sweep->backend->pool, sweep->place, sweep->x);
     memory_free(sweep->columns);
     sweep->columns = logistic_columns(sweep->backend, sweep->x, args->rows, args->dim, args->classes);
     sweep->all.columns = sweep->fit.columns = sweep->columns;
@@ -292,8 +259,8 @@ static int find_row_space(struct row_space *space, struct backend *backend, cons
     const size_t values = (size_t)args->rows * (size_t)args->dim;
     float *x = memory_array(values, sizeof *x);
     if (!x) return error_no_memory(error, "standardised features", values * sizeof *x);
-    struct standardization job = {args, out, pool_stop(backend->pool), NULL, x};
-    pool_split(backend->pool, place_columns, &job);
+    const struct standardization of = standardization_of(args, out);
+    standardization_apply(&of, backend->pool, NULL, x);
     const int status = row_space_find(space, backend, x, args->rows, args->dim, error);
     memory_free(x);
     return status;
@@ -344,8 +311,8 @@ static int measure(struct backend *backend, const struct logistic_args *args, st
     out->mean = memory_array((size_t)args->dim, sizeof *out->mean);
     out->scale = memory_array((size_t)args->dim, sizeof *out->scale);
     if (!out->mean || !out->scale) return error_no_memory(error, "means of features", (size_t)args->dim * 8);
-    struct standardization job = {args, out, pool_stop(backend->pool), NULL, NULL};
-    pool_split(backend->pool, measure_columns, &job);
+    const struct standardization of = standardization_of(args, out);
+    standardization_measure(&of, backend->pool);
     return SIMCLR_OK;
 }
 

@@ -93,6 +93,11 @@ static int check_labels(const struct session *session, struct dataset *dataset, 
     return status;
 }
 
+static int refuse_without_test(const struct session *session, struct error *error)
+{
+    return error_set(error, SIMCLR_DATA, "%s: there is no test or val part; give --test-data", session->config->data);
+}
+
 /* Without a test part the training images are looked at. */
 static int open_unlabelled_parts(struct evaluation *evaluation, struct error *error)
 {
@@ -101,6 +106,7 @@ static int open_unlabelled_parts(struct evaluation *evaluation, struct error *er
     if (!status) status = session_open_test(session, &evaluation->test, error);
     if (!status) session_tell_parts(session, evaluation->train, evaluation->test);
     if (status || evaluation->test) return status;
+    if (evaluation->needs_test) return refuse_without_test(session, error);
     log_info(&session->log, "there is no test part: the figures are of the training images");
     return session_open_dataset(session, session->config->data, DATASET_TRAIN, &evaluation->test, error);
 }
@@ -112,9 +118,7 @@ static int open_parts(struct evaluation *evaluation, struct error *error)
     int status = session_open_dataset(session, session->config->data, DATASET_TRAIN, &evaluation->train, error);
     if (status == SIMCLR_OK) status = check_labels(session, evaluation->train, "training", error);
     if (status == SIMCLR_OK) status = session_open_matched_test(session, evaluation->train, &evaluation->test, error);
-    if (status == SIMCLR_OK && evaluation->test == NULL)
-        return error_set(error, SIMCLR_DATA, "%s: there is no test or val part; give --test-data",
-                         session->config->data);
+    if (status == SIMCLR_OK && evaluation->test == NULL) return refuse_without_test(session, error);
     return status == SIMCLR_OK ? check_labels(session, evaluation->test, "test", error) : status;
 }
 
@@ -267,9 +271,11 @@ static int open_all(struct evaluation *evaluation, struct error *error)
 
 int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error)
 {
-    const bool needs_no_labels = evaluation->needs_no_labels;
-    *evaluation = (struct evaluation){
-        .session = session, .needs_no_labels = needs_no_labels, .layer = (int)session->config->layer};
+    const bool needs_no_labels = evaluation->needs_no_labels, needs_test = evaluation->needs_test;
+    *evaluation = (struct evaluation){.session = session,
+                                      .needs_no_labels = needs_no_labels,
+                                      .needs_test = needs_test,
+                                      .layer = (int)session->config->layer};
     int status = evaluation_check_outputs(session, error);
     if (status) return status;
     status = session->config->features[0] ? open_tables(evaluation, error) : open_all(evaluation, error);

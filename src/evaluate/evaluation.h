@@ -37,6 +37,7 @@ struct evaluation {
     struct feature_table others[PART_COUNT];          /* of --compare and --compare-test: the values of the same rows */
     struct predictions predictions; /* of the encoder or the table, once they were made for --predictions */
     bool needs_no_labels; /* set before evaluation_open: sets without labels, or without a test part, are judged too */
+    bool needs_test;      /* set before it: but not those without a test part */
     int layer;            /* of the head, whose features are judged; 0: h */
     void *state;          /* the protocol's own */
     bool choice_is_said;  /* how linear chooses its penalty */

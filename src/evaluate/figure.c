@@ -29,6 +29,8 @@ const struct metric_row metric_rows[METRIC_COUNT] = {
     [METRIC_CONSISTENCY] = {"consistency", "consistency %", true, NEITHER_IS_BETTER},
     [METRIC_HUBNESS] = {"hubness", "hubness", false, NEITHER_IS_BETTER},
     [METRIC_DIMENSION] = {"dimension", "intrinsic dimension", false, NEITHER_IS_BETTER},
+    [METRIC_MAP_11] = {"map_11", "11-point mAP %", true, HIGHER_IS_BETTER},
+    [METRIC_MAP] = {"map", "mAP %", true, HIGHER_IS_BETTER},
 };
 
 static const struct interval unknown = {NAN, NAN};
@@ -216,6 +218,8 @@ static int find_interval(struct figure *figure, struct pool *pool, const struct 
         const int status = bootstrap(&figure->over_images, figure->resampled, figure->context, figure->images, pool,
                                      images->seed, error);
         if (figure->basic) figure->over_images = reflected(&figure->over_images, figure->value);
+        if (figure->over_images.low == figure->over_images.high)
+            figure->over_images = unknown; /* every draw is the same */
         return status;
     }
     if (figure->kind == FIGURE_SHARE) {
@@ -235,7 +239,7 @@ int figures_finish(struct figures *figures, struct pool *pool, const struct figu
     for (int i = 0; i < figures->count; i++) {
         struct figure *figure = &figures->item[i];
         int64_t counted;
-        figure->without_leaks = NAN;
+        if (!figure->without_is_given) figure->without_leaks = NAN;
         if (!figure->method) figure->over_images = unknown;
         figure->mean = figure->value;
         figure->over_runs = unknown;

@@ -28,6 +28,8 @@ enum metric {
     METRIC_CONSISTENCY,
     METRIC_HUBNESS,
     METRIC_DIMENSION,
+    METRIC_MAP_11, /* of VOC 2007 */
+    METRIC_MAP,
     METRIC_COUNT
 };
 
@@ -65,6 +67,7 @@ struct figure {
     const char *method;           /* of over_images, where the protocol has found it itself; NULL: it is found here */
     struct interval over_images;  /* 95 %; NaN: not known */
     double without_leaks;         /* the value without test images that are training images too; NaN: not known */
+    bool without_is_given;        /* by the protocol; else it is found here, of values per image */
     const char *varied;           /* what differs between the runs, in words; NULL: there is one */
     double *runs;                 /* [run_count] values */
     int run_count;

@@ -10,25 +10,9 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "data/sampler.h"
+#include "evaluate/name_index.h"
 
 enum { LIST_BYTES_MAX = 256 << 20 };
-
-/* An image of the data set under its file name, so that lists of any length are matched by binary search. */
-struct named {
-    const char *base; /* after the last slash of its name */
-    uint32_t index;
-};
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
-
-static int compare_named(const void *a, const void *b)
-{
-    return strcmp(((const struct named *)a)->base, ((const struct named *)b)->base);
-}
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -36,48 +20,27 @@ static int compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Does `name` end in `wanted`, at the start of a path component? */
-static bool ends_in(const char *name, const char *wanted)
+static const char *name_in(const void *set, int64_t index)
 {
-    const size_t length = strlen(name), tail = strlen(wanted);
-    return length >= tail && strcmp(name + length - tail, wanted) == 0 &&
-           (length == tail || name[length - tail - 1] == '/');
+    return dataset_name(set, index);
 }
 
-/* How many images `wanted` may mean (2 stands for more); *index is the last of them. */
-static int find(const struct dataset *dataset, const struct named *named, size_t count, const char *wanted,
-                uint32_t *index)
+static int match_lines(const struct name_index *index, struct lines *lines, const char *path, uint32_t *out,
+                       uint32_t *count, struct error *error)
 {
-    const struct named key = {.base = base_name(wanted)};
-    const struct named *hit = bsearch(&key, named, count, sizeof *named, compare_named);
-    int matches = 0;
-    if (hit == NULL) return 0;
-    while (hit > named && strcmp(hit[-1].base, key.base) == 0) hit--;
-    for (; hit < named + count && strcmp(hit->base, key.base) == 0 && matches < 2; hit++) {
-        if (!ends_in(dataset_name(dataset, hit->index), wanted)) continue;
-        *index = hit->index;
-        matches++;
-    }
-    return matches;
-}
-
-static int match_lines(const struct dataset *dataset, const struct named *named, struct lines *lines, const char *path,
-                       uint32_t *out, uint32_t *count, struct error *error)
-{
-    const size_t images = (size_t)dataset_count(dataset);
     const char *wanted;
     int status;
     while (!(status = lines_next(lines, path, &wanted, error)) && wanted) {
-        uint32_t index;
-        const int matches = find(dataset, named, images, wanted, &index);
+        int64_t found;
+        const int matches = name_index_find(index, wanted, &found);
         if (matches != 1)
             return error_set(error, SIMCLR_DATA,
                              "%s:%ld: %s images of the data set are called %.200s: name one of them", path,
                              lines->number, matches == 0 ? "no" : "several", wanted);
-        if (*count == images)
+        if (*count == index->count)
             return error_set(error, SIMCLR_DATA, "%s: names more images than the data set has: remove repetitions",
                              path);
-        out[(*count)++] = index;
+        out[(*count)++] = (uint32_t)found;
     }
     return status;
 }
@@ -100,21 +63,16 @@ static int choose_listed(const struct dataset *dataset, const char *path, uint32
     if (status != SIMCLR_OK)
         return error_prefix(error, "--labels takes a share such as 10%%, a number such as 5/class, or a file");
     const size_t images = (size_t)dataset_count(dataset);
-    struct named *named = memory_array(images, sizeof *named);
+    struct name_index index = {0};
+    struct lines lines;
     *out = memory_array(images, sizeof **out);
-    if (named == NULL || *out == NULL) {
-        status = error_no_memory(error, "a list of labelled images", images * sizeof *named);
-    } else {
-        for (size_t i = 0; i < images; i++)
-            named[i] = (struct named){base_name(dataset_name(dataset, (int64_t)i)), (uint32_t)i};
-        qsort(named, images, sizeof *named, compare_named);
-        struct lines lines;
-        status = lines_open(&lines, (char *)text, bytes, path, error);
-        if (!status) status = match_lines(dataset, named, &lines, path, *out, count, error);
-    }
+    if (*out == NULL) status = error_no_memory(error, "a list of labelled images", images * sizeof **out);
+    if (!status) status = name_index_open(&index, name_in, dataset, (int64_t)images, error);
+    if (!status) status = lines_open(&lines, (char *)text, bytes, path, error);
+    if (!status) status = match_lines(&index, &lines, path, *out, count, error);
     if (status == SIMCLR_OK && *count == 0) status = error_set(error, SIMCLR_DATA, "%s: names no image", path);
     if (status == SIMCLR_OK) *count = sort_unique(*out, *count);
-    memory_free(named);
+    name_index_close(&index);
     memory_free(text);
     return status;
 }

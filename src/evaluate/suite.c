@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "base/memory.h"
+#include "evaluate/label_sets.h"
 #include "evaluate/protocols.h"
 #include "run/outputs.h"
 
@@ -69,6 +70,14 @@ const struct suite_row suite_rows[] = {
      .seeded = LABELS_AND_ORDER,
      .sources = EVERY_ENCODER,
      .judge = suite_finetune_100},
+    {.name = "multilabel",
+     .needs_no_labels = true,
+     .needs_sets = true,
+     .needs_test = true,
+     .needs_features = true,
+     .seeded = "the training images that choose the penalty",
+     .sources = EVERY_SOURCE,
+     .judge = suite_multilabel},
     {.name = "supervised", .whole_network = true, .sources = BIT(UNTRAINED), .judge = suite_supervised},
 };
 const int suite_row_count = sizeof suite_rows / sizeof *suite_rows;
@@ -97,8 +106,9 @@ static bool is_named(const struct suite_row *row, const char *at, size_t length)
 }
 
 /* "knn,linear", "usual", "all": in the order of the table, each once. */
-static int choose_rows(struct suite *suite, const char *list, struct error *error)
+static int choose_rows(struct suite *suite, const struct config *config, struct error *error)
 {
+    const char *list = config->protocols;
     bool wanted[SUITE_ROWS_MAX] = {false};
     for (const char *at = list; *at;) {
         const size_t length = strcspn(at, ",");
@@ -106,14 +116,19 @@ static int choose_rows(struct suite *suite, const char *list, struct error *erro
         bool found = all || usual;
         for (int i = 0; i < suite_row_count; i++) {
             const bool named = is_named(&suite_rows[i], at, length);
-            wanted[i] |= all || (usual && suite_rows[i].usual) || named;
+            wanted[i] |= (all && !suite_rows[i].needs_sets) || (usual && suite_rows[i].usual) || named;
             found |= named;
         }
         if (!found) return refuse_name(at, (int)length, error);
         at += length + (at[length] == ',');
     }
-    for (int i = 0; i < suite_row_count; i++)
-        if (wanted[i]) suite->rows[suite->row_count++] = &suite_rows[i];
+    for (int i = 0; i < suite_row_count; i++) {
+        if (wanted[i] && suite_rows[i].needs_sets && !config->label_sets[0])
+            return error_set(error, SIMCLR_INVALID, "--protocols %s needs --label-sets FILE: the classes of each image",
+                             suite_rows[i].name);
+        if (wanted[i] || (suite_rows[i].needs_sets && config->label_sets[0]))
+            suite->rows[suite->row_count++] = &suite_rows[i];
+    }
     return suite->row_count > 0 ? SIMCLR_OK : refuse_name("", 0, error);
 }
 
@@ -375,20 +390,32 @@ static int check_outputs(const struct config *config, struct error *error)
     return status;
 }
 
+static int read_sets(struct suite *suite, const char *path, struct error *error)
+{
+    suite->label_sets = memory_allocate(sizeof *suite->label_sets);
+    if (!suite->label_sets) return error_no_memory(error, "the classes of images", sizeof *suite->label_sets);
+    return label_sets_read(suite->label_sets, suite->evaluation, path, error);
+}
+
 static int prepare(struct suite *suite, struct session *session, struct error *error)
 {
     const struct config *config = session->config;
-    int status = choose_rows(suite, config->protocols, error);
+    int status = choose_rows(suite, config, error);
     if (!status) status = choose_layers(suite, config->layers, error);
     if (!status) status = file_make_folder(config->out, error); /* known before the long work */
     if (!status) status = check_outputs(config, error);
     suite->evaluation->needs_no_labels = true;
-    for (int r = 0; r < suite->row_count; r++) suite->evaluation->needs_no_labels &= suite->rows[r]->needs_no_labels;
+    for (int r = 0; r < suite->row_count; r++) {
+        suite->evaluation->needs_no_labels &= suite->rows[r]->needs_no_labels;
+        suite->evaluation->needs_test |= suite->rows[r]->needs_test;
+    }
     if (!status) status = evaluation_open(session, suite->evaluation, error);
     if (!status && config->compare[0]) status = evaluation_open_other(suite->evaluation, config->compare, error);
     if (!status) status = check_layers(suite, error);
     if (!status) status = find_labels(suite, error);
-    return status || suite->evaluation->needs_no_labels ? status : suite_find_leaks(suite, error);
+    if (!status && config->label_sets[0]) status = read_sets(suite, config->label_sets, error);
+    const bool tests = !suite->evaluation->needs_no_labels || suite->evaluation->needs_test;
+    return status || !tests ? status : suite_find_leaks(suite, error);
 }
 
 static int report(const struct suite *suite, struct error *error)
@@ -435,6 +462,8 @@ int suite_run(struct session *session, struct error *error)
     figures_free(&suite.figures);
     classifier_free(&suite.classifier);
     predictions_free(&suite.predictions);
+    if (suite.label_sets) label_sets_free(suite.label_sets);
+    memory_free(suite.label_sets);
     memory_free(suite.labels);
     memory_free(suite.leaked);
     memory_free(suite.comparisons);

@@ -8,6 +8,7 @@
 #include "evaluate/figure.h"
 
 struct suite_row;
+struct label_sets;
 enum { SUITE_ROWS_MAX = 16 };
 
 struct suite {
@@ -15,9 +16,10 @@ struct suite {
     struct figures figures;
     const struct suite_row *rows[SUITE_ROWS_MAX]; /* that were asked for */
     int row_count;
-    int layers[4], layer_count; /* of --layers, in this order, each once; 0: h */
-    int runs;                   /* of --seeds */
-    int32_t *labels;            /* [test images] */
+    int layers[4], layer_count;    /* of --layers, in this order, each once; 0: h */
+    int runs;                      /* of --seeds */
+    int32_t *labels;               /* [test images] */
+    struct label_sets *label_sets; /* of --label-sets; NULL: it is not given */
     /* Of the linear classifier on the trained encoder, or on the table: */
     struct classifier classifier;
     struct predictions predictions;
@@ -47,6 +49,8 @@ struct suite_row {
     const char *name;     /* in --protocols, tables and JSON */
     bool usual;           /* part of what runs unless --protocols says otherwise */
     bool needs_no_labels; /* where no other is run, the set need not have any */
+    bool needs_sets;      /* of classes: --label-sets. It is chosen with that option, and never without */
+    bool needs_test;      /* where the set has no labels too: it is trained on the training part */
     bool needs_features;  /* of the source: they are made once for all rows */
     const char *seeded;   /* what another seed changes with a given encoder, in words; NULL: nothing, so it runs once */
     bool whole_network;   /* it trains all of a network: whichever layers are judged, it runs once */
@@ -75,7 +79,7 @@ bool suite_is_main(const struct suite_task *task);
 int suite_run(struct session *session, struct error *error);
 
 /* The rows' functions: suite_knn.c, suite_linear.c, suite_linear_sgd.c, suite_fewshot.c, suite_groups.c,
- * suite_quality.c. */
+ * suite_quality.c, suite_multilabel.c. */
 int suite_knn(const struct suite_task *task, struct error *error);
 int suite_linear(const struct suite_task *task, struct error *error);
 int suite_linear_sgd(const struct suite_task *task, struct error *error);
@@ -83,6 +87,7 @@ int suite_fewshot(const struct suite_task *task, struct error *error);
 int suite_retrieval(const struct suite_task *task, struct error *error);
 int suite_cluster(const struct suite_task *task, struct error *error);
 int suite_quality(const struct suite_task *task, struct error *error);
+int suite_multilabel(const struct suite_task *task, struct error *error);
 /* suite_labelled.c: the whole network trained with a share of the labels; from random weights with all three shares. */
 int suite_finetune_1(const struct suite_task *task, struct error *error);
 int suite_finetune_10(const struct suite_task *task, struct error *error);

@@ -193,7 +193,7 @@ static void add_leaks(const struct suite *suite, struct text *text, bool whole)
     for (int i = 0; i < 6; i++) cell(&grid, "%s", heads[i]);
     for (int i = 0; i < suite->figures.count; i++) {
         const struct figure *figure = &suite->figures.item[i];
-        if (!figure->per_image) continue;
+        if (!figure->per_image && !figure->without_is_given) continue;
         cell(&grid, "%s", figure->protocol);
         cell(&grid, "%s", figure->setting);
         cell(&grid, "%s", metric_rows[figure->metric].title);

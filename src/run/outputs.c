@@ -68,6 +68,7 @@ int outputs_check(const struct config *config, const char *option, const char *p
                   {"compare", config->compare},
                   {"compare-test", config->compare_test},
                   {"labels", config->labels},
+                  {"label-sets", config->label_sets},
                   {"subset", config->subset},
                   {"recipe", config->recipe},
                   {"query", config->query},
