@@ -153,7 +153,7 @@ static bool is_drawn(const struct judged_figure *figure)
     const bool few = strcmp(figure->protocol, "fewshot") == 0;
     if (strncmp(figure->setting, "head layer", 10) == 0) return false;
     return isfinite(figure->value) && ((figure->metric == METRIC_TOP1 && !few) || figure->metric == METRIC_MAP_R ||
-                                       figure->metric == METRIC_MATCHED);
+                                       figure->metric == METRIC_MAP_11 || figure->metric == METRIC_MATCHED);
 }
 
 /* Hues by what is judged; of further runs the next ones. */
