@@ -69,6 +69,7 @@ check 3 '' 'have no labels' "$simclr" evaluate run --data set/train --test-data 
 # ---- what is refused
 refused() { check "$1" '' "$2" "$simclr" evaluate run --data set/train --test-data set/test --protocols multilabel --out f "${common[@]}" "${@:3}"; }
 refused 2 'multilabel needs --label-sets FILE'
+check 3 '' 'nowhere' "$simclr" evaluate run --data nowhere --protocols all --out f # all is all that needs no such file
 refused 1 '--label-sets: .*nowhere' --label-sets nowhere
 printf 'train/000.png\tred\n' >one
 refused 3 'one: names no test image' --label-sets one

@@ -186,6 +186,99 @@ static void classifiers_match_scikit_learn(void **state)
     }
 }
 
+/* Of three penalties the one is taken whose classifiers put what is held out in the best order; of equal ones the
+ * strongest. Most features are noise, so that weak penalties fit it. */
+static void the_penalty_is_chosen_by_what_is_held_out(void **state)
+{
+    (void)state;
+    enum { ROWS = 200, DIM = 60, KINDS = 2, PENALTIES = 3 };
+    static const double grid[PENALTIES] = {1, 0.1, 1e-6};
+    static float x[ROWS * DIM];
+    static uint8_t member[ROWS * KINDS];
+    struct backend *backend;
+    assert_int_equal(backend_create("cpu", simd_machine(), pools[0], &backend, NULL), SIMCLR_OK);
+    bool weakest = false, strongest = false;
+    for (uint32_t trial = 0; trial < 4; trial++) {
+        struct rng rng = rng_open(83, RNG_TEST, 0, trial, 0);
+        for (int i = 0; i < ROWS * KINDS; i++) member[i] = rng_uniform(&rng) < 0.3 ? MEMBER_YES : MEMBER_NO;
+        for (int i = 0; i < ROWS * DIM; i++) {
+            const bool tells = i % DIM < KINDS && member[i / DIM * KINDS + i % DIM] == MEMBER_YES;
+            x[i] = (float)(rng_normal(&rng) + (tells ? 0.7 : 0));
+        }
+        struct one_vs_rest_args args = {
+            .x = x, .member = member, .rows = ROWS, .dim = DIM, .classes = KINDS, .max_iterations = 300};
+        struct one_vs_rest fit;
+        double best = 0, held_out[PENALTIES];
+        int chosen = 0;
+        for (int i = 0; i < PENALTIES; i++) {
+            args.l2 = grid[i];
+            assert_int_equal(one_vs_rest_fit(backend, &args, trial, &fit, NULL), SIMCLR_OK);
+            held_out[i] = fit.held_out_map;
+            if (held_out[i] > best) best = held_out[i], chosen = i;
+            one_vs_rest_free(&fit);
+        }
+        args.l2 = -1;
+        args.grid = grid;
+        args.grid_count = PENALTIES;
+        assert_int_equal(one_vs_rest_fit(backend, &args, trial, &fit, NULL), SIMCLR_OK);
+        /* weaker ones start where a stronger one ended, so the optimum is met to the tolerance only */
+        assert_true(fabs(fit.held_out_map - best) < 0.02);
+        if (fabs(held_out[chosen] - held_out[(chosen + 1) % PENALTIES]) > 0.02) assert_true(fit.l2 == grid[chosen]);
+        weakest |= held_out[PENALTIES - 1] < best - 0.02;
+        strongest |= fit.l2 > grid[PENALTIES - 1];
+        one_vs_rest_free(&fit);
+    }
+    assert_true(weakest && strongest);
+    backend_destroy(&backend);
+}
+
+/* What can't be fitted is said, or has scores of 0. */
+static void classes_of_one_kind_are_not_fitted(void **state)
+{
+    (void)state;
+    enum { ROWS = 40 };
+    float x[ROWS], score[ROWS * 2];
+    uint8_t both[ROWS * 2], none[ROWS * 2];
+    struct backend *backend;
+    struct error error = {0};
+    assert_int_equal(backend_create("cpu", simd_machine(), pools[0], &backend, NULL), SIMCLR_OK);
+    for (int i = 0; i < ROWS; i++) {
+        x[i] = (float)(i % 7);
+        both[2 * i] = i % 7 > 3 ? MEMBER_YES : MEMBER_NO;
+        both[2 * i + 1] = MEMBER_YES;
+        none[2 * i] = none[2 * i + 1] = MEMBER_NO;
+    }
+    struct one_vs_rest_args args = {
+        .x = x, .member = both, .rows = ROWS, .dim = 1, .classes = 2, .max_iterations = 100, .l2 = -1};
+    struct one_vs_rest fit;
+    assert_int_equal(one_vs_rest_fit(backend, &args, 1, &fit, &error), SIMCLR_OK);
+    assert_int_equal(fit.fitted, 1);
+    assert_int_equal(one_vs_rest_score(backend, &fit, x, ROWS, score, &error), SIMCLR_OK);
+    for (int i = 0; i < ROWS; i++) {
+        assert_true(score[2 * i + 1] == 0);
+        assert_int_equal(score[2 * i] > 0, both[2 * i] == MEMBER_YES);
+    }
+    one_vs_rest_free(&fit);
+    args.member = none;
+    assert_int_equal(one_vs_rest_fit(backend, &args, 1, &fit, &error), SIMCLR_DATA);
+    assert_non_null(strstr(error.text, "no image of any class is held out"));
+    args.l2 = 1;
+    assert_int_equal(one_vs_rest_fit(backend, &args, 1, &fit, &error), SIMCLR_DATA);
+    assert_non_null(strstr(error.text, "no class has training images that are of it and others that are not"));
+    args.member = both;
+    int status = SIMCLR_NO_MEMORY;
+    long n = 1;
+    for (; status == SIMCLR_NO_MEMORY; n++) {
+        memory_fail_after(n);
+        status = one_vs_rest_fit(backend, &args, 1, &fit, &error);
+        memory_fail_after(0);
+    }
+    assert_int_equal(status, SIMCLR_OK);
+    assert_true(n > 20);
+    one_vs_rest_free(&fit);
+    backend_destroy(&backend);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +287,8 @@ int main(void)
         cmocka_unit_test(a_class_without_images_does_not_count),
         cmocka_unit_test(intervals_hold_the_truth),
         cmocka_unit_test(classifiers_match_scikit_learn),
+        cmocka_unit_test(the_penalty_is_chosen_by_what_is_held_out),
+        cmocka_unit_test(classes_of_one_kind_are_not_fitted),
     };
     return scores_run(tests, "average_precision", &file, pools);
 }

@@ -247,6 +247,38 @@ static void nmi_of_chance_may_be_nothing(void **state)
     }
 }
 
+static double always(void *context, const uint32_t *times, int64_t count)
+{
+    (void)times, (void)count;
+    return *(const double *)context;
+}
+
+/* An interval of no width would promise what nobody knows. Where a protocol gives the value without leaks it stays. */
+static void equal_resamples_have_no_interval(void **state)
+{
+    (void)state;
+    const int32_t classes[] = {0, 1, 0, 1};
+    const struct figure_images images = {.count = 4, .labels = classes, .classes = 2};
+    for (int given = 0; given < 2; given++) {
+        struct figures figures = {0};
+        double *value = memory_array(1, sizeof *value);
+        *value = 1;
+        const struct figure figure = {.protocol = "multilabel",
+                                      .metric = METRIC_MAP,
+                                      .value = 1,
+                                      .images = 4,
+                                      .without_leaks = 0.5,
+                                      .without_is_given = given == 1,
+                                      .resampled = always,
+                                      .context = value};
+        assert_int_equal(figures_add(&figures, &figure, NULL), SIMCLR_OK);
+        assert_int_equal(figures_finish(&figures, pool, &images, NULL), SIMCLR_OK);
+        assert_true(isnan(figures.item[0].over_images.low) && isnan(figures.item[0].over_images.high));
+        assert_true(given ? figures.item[0].without_leaks == 0.5 : isnan(figures.item[0].without_leaks));
+        figures_free(&figures);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +286,7 @@ int main(void)
         cmocka_unit_test(runs_have_an_interval_where_they_differ),
         cmocka_unit_test(better_needs_a_small_p),
         cmocka_unit_test(nmi_of_chance_may_be_nothing),
+        cmocka_unit_test(equal_resamples_have_no_interval),
         cmocka_unit_test(standardisation_is_folded_in),
     };
     if (pool_create(&pool, 2, NULL) != SIMCLR_OK) return 1;
