@@ -9,7 +9,7 @@
 
 enum { ELEVEN = 11 };
 
-/* A place in the order of a label. */
+/* A place in the order of a class. */
 struct place {
     uint32_t image : 31;
     uint32_t is_of_it : 1;

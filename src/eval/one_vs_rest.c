@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "eval/average_precision.h"
 #include "eval/held_out.h"
-#include "eval/linear.h"
 #include "eval/logistic.h"
 #include "eval/row_space.h"
 #include "eval/standardize.h"
@@ -283,21 +282,11 @@ void one_vs_rest_free(struct one_vs_rest *fit)
 int one_vs_rest_score(struct backend *backend, const struct one_vs_rest *fit, const float *x, int64_t rows,
                       float *score, struct error *error)
 {
-    const size_t classes = (size_t)fit->classes, dim = (size_t)fit->dim;
-    float *folded = memory_array(classes * dim + classes, sizeof *folded),
-          *bias = folded ? folded + classes * dim : NULL;
-    if (!folded) return error_no_memory(error, "linear classifier", classes * dim * sizeof *folded);
-    for (size_t c = 0; c < classes; c++) {
-        double sum = fit->bias[c];
-        for (size_t d = 0; d < dim; d++) {
-            const double scaled = fit->weight[c * dim + d] * fit->scale[d];
-            folded[c * dim + d] = (float)scaled;
-            sum -= scaled * fit->mean[d];
-        }
-        bias[c] = (float)sum;
-    }
-    const struct linear linear = {folded, bias, fit->dim, fit->classes};
-    linear_logits(backend, &linear, x, rows, score);
-    memory_free(folded);
-    return SIMCLR_OK;
+    const struct logistic_sweep as_sweep = {.dim = fit->dim,
+                                            .classes = fit->classes,
+                                            .weight = fit->weight,
+                                            .bias = fit->bias,
+                                            .mean = fit->mean,
+                                            .scale = fit->scale};
+    return logistic_predict(backend, &as_sweep, x, rows, score, error);
 }

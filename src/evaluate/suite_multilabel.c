@@ -106,9 +106,17 @@ static int add(const struct judged *j, enum metric metric, struct error *error)
     int status =
         average_precision_create(&ranked, j->score, j->test.member, j->test.count, j->sets->classes, eleven, error);
     if (!status) status = without_leaks(j, eleven, &figure.without_leaks, error);
-    if (status) return status;
+    if (status) {
+        memory_free(ranked);
+        return status;
+    }
     figure.metric = metric;
     figure.value = average_precision_mean(ranked, NULL);
+    if (isnan(figure.value)) {
+        memory_free(ranked);
+        return error_set(error, SIMCLR_DATA,
+                         "--label-sets: no test image is said to be of a class: nothing can be judged");
+    }
     figure.images = j->test.count;
     figure.without_is_given = true;
     describe_classes(j, ranked, figure.detail, sizeof figure.detail);
@@ -155,6 +163,8 @@ static void tell(const struct judged *j)
     if (left_out > 0)
         log_warning(log, "multilabel: %d class%s no training images of both kinds: all images have one score there",
                     left_out, left_out == 1 ? " has" : "es have");
+    if (j->test.count * j->sets->classes > CELLS_MAX)
+        log_info(log, "multilabel: no interval, for more than 20 million pairs of image and class");
 }
 
 int suite_multilabel(const struct suite_task *task, struct error *error)

@@ -36,9 +36,8 @@ int64_t supervised_batch(int64_t wanted, int64_t images)
     const int64_t batches = (images + wanted - 1) / wanted;
     const int64_t batch = images / batches;
     if (batch % 2 == 0) return batch;
-    for (int64_t even = batch < wanted ? batch + 1 : batch - 1; even >= 2 && even >= batch - 1; even -= 2)
-        if (even <= images && (images % even) * 100 <= images) return even;
-    return batch;
+    if (batch < wanted && batch < images && images % (batch + 1) * 100 <= images) return batch + 1;
+    return batch > 1 && images % (batch - 1) * 100 <= images ? batch - 1 : batch;
 }
 
 float supervised_statistics_share(int64_t steps_per_epoch)

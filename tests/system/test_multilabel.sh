@@ -73,6 +73,8 @@ check 3 '' 'nowhere' "$simclr" evaluate run --data nowhere --protocols all --out
 refused 1 '--label-sets: .*nowhere' --label-sets nowhere
 printf 'train/000.png\tred\n' >one
 refused 3 'one: names no test image' --label-sets one
+sed -n '/^train/p; /^test/s/\t.*//p' list >untold
+refused 3 'no test image is said to be of a class' --label-sets untold
 printf '000.png\tred\n001.png\tred\n' >same
 refused 3 'no class has training images that are of it and others that are not' --label-sets same --l2 1
 printf '000.png\tred\n001.png\tred\n000.png\t?red\n' >twice
