@@ -397,6 +397,12 @@ const char *dataset_short_name(const struct dataset *dataset, int64_t index)
     return catalog_short_name(&dataset->catalog, dataset_item(dataset, stand_in(dataset, index)));
 }
 
+const char *dataset_own_name(const struct dataset *dataset, int64_t index)
+{
+    if (index < 0 || index >= dataset->count) return "";
+    return catalog_short_name(&dataset->catalog, dataset_item(dataset, index));
+}
+
 const char *dataset_description(const struct dataset *dataset)
 {
     return dataset->description;

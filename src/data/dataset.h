@@ -53,6 +53,8 @@ int dataset_label(const struct dataset *dataset, int64_t index);        /* -1: n
 const char *dataset_name(const struct dataset *dataset, int64_t index); /* path, or "synthetic/12" */
 /* The name without where the set lies: the same on every machine. */
 const char *dataset_short_name(const struct dataset *dataset, int64_t index);
+/* The same of the image that has this number, though another may stand in for it. */
+const char *dataset_own_name(const struct dataset *dataset, int64_t index);
 const char *dataset_description(const struct dataset *dataset); /* one line for the log */
 /* Where in the set its images lie, "train/" for instance (parts_decide); empty: everywhere. */
 const char *dataset_place(const struct dataset *dataset);
@@ -80,6 +82,8 @@ int dataset_match_classes(struct dataset *train, struct dataset *test, int64_t *
 /* Leaves out the images without a label, for who judges by labels: numbering closes the gaps. The fingerprint stays
  * that of the set. Not while another thread uses the set. *left_out: how many they are. */
 int dataset_leave_out_unlabelled(struct dataset *dataset, int64_t *left_out, struct error *error);
+/* The same of the images whose flag is not 0. flags: [dataset_count]. */
+int dataset_leave_out(struct dataset *dataset, const uint8_t *flags, int64_t *left_out, struct error *error);
 
 /* The median of the shorter sides of the images that were looked at. */
 int dataset_typical_side(const struct dataset *dataset);

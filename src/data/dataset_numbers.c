@@ -98,11 +98,17 @@ int dataset_number_images(struct dataset *set, const struct numbering *numbering
     return mark_bad(set, error);
 }
 
-int dataset_leave_out_unlabelled(struct dataset *set, int64_t *left_out, struct error *error)
+/* flags: [count], or NULL: images without a label are meant. */
+static bool is_meant(const struct dataset *set, const uint8_t *flags, int64_t index)
+{
+    return flags != NULL ? flags[index] != 0 : set->catalog.label[dataset_item(set, index)] < 0;
+}
+
+int dataset_leave_out(struct dataset *set, const uint8_t *flags, int64_t *left_out, struct error *error)
 {
     int64_t kept = 0;
     *left_out = 0;
-    for (int64_t i = 0; i < set->count; i++) *left_out += set->catalog.label[dataset_item(set, i)] < 0;
+    for (int64_t i = 0; i < set->count; i++) *left_out += is_meant(set, flags, i);
     if (*left_out == 0) return SIMCLR_OK;
     if (set->item == NULL) {
         set->item = memory_array((size_t)set->count, sizeof *set->item);
@@ -111,13 +117,17 @@ int dataset_leave_out_unlabelled(struct dataset *set, int64_t *left_out, struct 
         for (int64_t i = 0; i < set->count; i++) set->item[i] = (uint32_t)i;
     }
     for (int64_t i = 0; i < set->count; i++) {
-        const uint32_t item = set->item[i];
-        if (set->catalog.label[item] < 0) continue;
+        if (is_meant(set, flags, i)) continue;
         if (set->found_bad != NULL) set->found_bad[kept] = set->found_bad[i];
-        set->item[kept++] = item;
+        set->item[kept++] = set->item[i];
     }
     set->count = kept;
     return SIMCLR_OK;
+}
+
+int dataset_leave_out_unlabelled(struct dataset *set, int64_t *left_out, struct error *error)
+{
+    return dataset_leave_out(set, NULL, left_out, error);
 }
 
 int dataset_match_classes(struct dataset *train, struct dataset *test, int64_t *comparable, const struct log *log,

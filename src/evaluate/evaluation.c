@@ -337,6 +337,17 @@ static int extract(struct evaluation *evaluation, const struct features_request 
     return status;
 }
 
+/* The controls have the same rows. */
+static void tell_replaced(const struct evaluation *evaluation, const char *part, const struct features *features)
+{
+    int64_t replaced = 0;
+    for (int64_t i = 0; features->replaced && i < features->count; i++) replaced += features->replaced[i];
+    if (replaced == 0) return;
+    log_warning(&evaluation->session->log,
+                "%" PRId64 " %s image%s cannot be read: the next one stands in for each, and counts twice", replaced,
+                part, replaced == 1 ? "" : "s");
+}
+
 int evaluation_features(struct evaluation *evaluation, enum evaluation_source source, struct features *train,
                         struct features *test, struct error *error)
 {
@@ -357,6 +368,14 @@ int evaluation_features(struct evaluation *evaluation, enum evaluation_source so
     if (status) return status;
     request.dataset = evaluation->test;
     status = extract(evaluation, &request, test, error);
-    if (status) features_free(train);
-    return status;
+    if (status) {
+        features_free(train);
+        return status;
+    }
+    if (!evaluation->replaced_is_said) {
+        tell_replaced(evaluation, "training", train);
+        tell_replaced(evaluation, "test", test);
+    }
+    evaluation->replaced_is_said = true;
+    return SIMCLR_OK;
 }

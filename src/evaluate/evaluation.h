@@ -44,6 +44,7 @@ struct evaluation {
     bool rate_is_said;    /* how linear-sgd chooses its rate */
     bool neighbours_are_said; /* that there are fewer than kNN asks for */
     bool cache_is_said;       /* that features came from it */
+    bool replaced_is_said;    /* that others stand in for images that cannot be read */
 };
 
 struct source_row {

@@ -333,10 +333,20 @@ static int choose_randomly(const struct choosing *c, struct error *error)
     return SIMCLR_OK;
 }
 
-static enum choice_strategy decide(const struct labelled *labelled)
+/* Uncertainty needs images of two classes at least: a name in the list may have no class, or all may have one. */
+static enum choice_strategy decide(const struct collection *collection, const struct labelled *labelled)
 {
-    if (labelled->count == 0 || labelled->classes < 2) return CHOICE_TYPICAL;
-    return labelled->count / labelled->classes < CHOICE_FEW_LABELS ? CHOICE_TYPICAL : CHOICE_UNCERTAIN;
+    int64_t known = 0;
+    int32_t first = -1;
+    bool several = false;
+    for (int64_t i = 0; labelled->count > 0 && i < collection_count(collection); i++) {
+        const int32_t label = labelled->label[i];
+        if (label < 0) continue;
+        known++;
+        if (first < 0) first = label;
+        several |= label != first;
+    }
+    return several && known / labelled->classes >= CHOICE_FEW_LABELS ? CHOICE_UNCERTAIN : CHOICE_TYPICAL;
 }
 
 int choice_make(struct choice *out, const struct collection *collection, const struct labelled *labelled,
@@ -346,7 +356,7 @@ int choice_make(struct choice *out, const struct collection *collection, const s
     if (unlabelled == 0)
         return error_set(error, SIMCLR_DATA, "all %lld images are labelled: there is nothing to choose",
                          (long long)labelled->count);
-    *out = (struct choice){.strategy = args->strategy == CHOICE_AUTO ? decide(labelled) : args->strategy,
+    *out = (struct choice){.strategy = args->strategy == CHOICE_AUTO ? decide(collection, labelled) : args->strategy,
                            .count = args->count < unlabelled ? args->count : unlabelled};
     out->rows = memory_array((size_t)out->count, sizeof *out->rows);
     if (!out->rows) return error_no_memory(error, "a choice", (size_t)out->count * sizeof *out->rows);

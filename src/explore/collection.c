@@ -49,26 +49,29 @@ static int open_images(struct collection *c, struct error *error)
     return dataset_match_classes(c->sets[DATASET_TRAIN], c->sets[DATASET_TEST], &comparable, &session->log, error);
 }
 
-/* One part's rows where there are no others are kept as they come: of a million rows there is no second copy. */
-static int take(struct collection *c, int part, float **values, const int32_t *labels, struct error *error)
+/* The next `count` rows. One part's where there are no others are kept as they come: of a million rows there is no
+ * second copy. most: rows that there may be in all. */
+static int take(struct collection *c, int part, int64_t count, int64_t most, float **values, const int32_t *labels,
+                struct error *error)
 {
-    const int64_t begin = c->begin[part], count = c->begin[part + 1] - begin;
+    const int64_t begin = c->begin[part];
+    c->begin[part + 1] = begin + count;
     if (!*values) return SIMCLR_OK; /* no rows */
     if (labels) memcpy(c->labels + begin, labels, (size_t)count * sizeof *labels);
-    if (count == collection_count(c)) {
+    if (rows_of(c, 1 - part) == 0) {
         c->values = *values;
         *values = NULL;
         return SIMCLR_OK;
     }
-    if (!c->values) c->values = memory_array((size_t)collection_count(c) * (size_t)c->dim, sizeof *c->values);
-    if (!c->values) return error_no_memory(error, "features", (size_t)collection_count(c) * sizeof *c->values);
+    if (!c->values) c->values = memory_array((size_t)most * (size_t)c->dim, sizeof *c->values);
+    if (!c->values) return error_no_memory(error, "features", (size_t)most * (size_t)c->dim * sizeof *c->values);
     memcpy(c->values + begin * c->dim, *values, (size_t)count * (size_t)c->dim * sizeof **values);
     memory_free(*values);
     *values = NULL;
     return SIMCLR_OK;
 }
 
-static int extract(struct collection *c, int part, bool *cached, struct error *error)
+static int extract(struct collection *c, int part, int64_t most, bool *cached, struct error *error)
 {
     const int layer = (int)c->session->config->layer;
     const struct features_request request = {.kind = features_of_layer(layer),
@@ -76,28 +79,34 @@ static int extract(struct collection *c, int part, bool *cached, struct error *e
                                              .model = c->model,
                                              .policy = &c->policy,
                                              .dataset = c->sets[part]};
+    const int64_t rows = rows_of(c, part);
     struct features features;
     bool from_cache;
     int status = features_extract_cached(c->session, &request, &features, &from_cache, error);
-    if (!status && features.count != c->begin[part + 1] - c->begin[part])
+    if (!status && features.count != dataset_count(c->sets[part]))
         status = error_set(error, SIMCLR_DATA, "the data set changed while it was read");
+    if (!status) status = features_leave_out_bad(c->session, c->sets[part], &features, error);
+    if (!status) c->left_out += rows - features.count;
     if (!status && from_cache && !*cached) parts_tell_cached(c->session);
     *cached |= !status && from_cache;
-    if (!status) status = take(c, part, &features.values, features.labels, error);
+    if (!status) status = take(c, part, features.count, most, &features.values, features.labels, error);
     features_free(&features);
     return status;
 }
 
 static int fill(struct collection *c, struct error *error)
 {
+    const int64_t most = rows_of(c, 0) + rows_of(c, 1);
     bool cached = false;
-    for (int part = 0; part < 2; part++) c->begin[part + 1] = c->begin[part] + rows_of(c, part);
-    c->labels = memory_array((size_t)collection_count(c), sizeof *c->labels);
-    if (!c->labels) return error_no_memory(error, "labels", (size_t)collection_count(c) * sizeof *c->labels);
+    c->labels = memory_array((size_t)most, sizeof *c->labels);
+    if (!c->labels) return error_no_memory(error, "labels", (size_t)most * sizeof *c->labels);
     for (int part = 0; part < 2; part++) {
-        if (c->begin[part] == c->begin[part + 1]) continue;
-        const int status = c->model ? extract(c, part, &cached, error)
-                                    : take(c, part, &c->tables[part].values, c->tables[part].catalog.label, error);
+        struct feature_table *table = &c->tables[part];
+        c->begin[part + 1] = c->begin[part];
+        if (rows_of(c, part) == 0) continue;
+        const int status = c->model
+                               ? extract(c, part, most, &cached, error)
+                               : take(c, part, table->catalog.count, most, &table->values, table->catalog.label, error);
         if (status) return status;
     }
     return SIMCLR_OK;
@@ -133,7 +142,7 @@ const char *collection_name(const struct collection *collection, int64_t row)
     const int part = collection_part(collection, row);
     const int64_t index = row - collection->begin[part];
     if (!collection->model) return catalog_name(&collection->tables[part].catalog, index);
-    return dataset_short_name(collection->sets[part], index);
+    return dataset_own_name(collection->sets[part], index);
 }
 
 /* The part whose classes are those of both: matched sets have the same ones. */

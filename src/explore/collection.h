@@ -24,6 +24,7 @@ struct collection {
     struct dataset *sets[2];        /* by enum dataset_part; NULL: not asked for, or there is none, or a table */
     struct feature_table tables[2]; /* of --features, --test-features */
     int64_t begin[3];               /* rows of part p are begin[p] to begin[p + 1] - 1; begin[2] is their number */
+    int64_t left_out;               /* images that cannot be read: they have no row */
     int dim;
     float *values;           /* [begin[2]][dim], finite */
     int32_t *labels;         /* [begin[2]]: -1 none; classes of both parts are matched by name */

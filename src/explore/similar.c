@@ -120,7 +120,11 @@ static int search(struct similar *out, struct collection *c, int k, struct error
         .kind = features_of_layer(layer), .layer = layer, .model = c->model, .policy = &c->policy, .dataset = out->set};
     struct features features;
     int status = features_extract(c->session, &request, &features, error);
-    if (status) return status;
+    if (!status) status = features_leave_out_bad(c->session, out->set, &features, error);
+    if (status) {
+        features_free(&features);
+        return status;
+    }
     out->count = features.count;
     out->list = memory_array((size_t)out->count * (size_t)k, sizeof *out->list);
     if (!out->list) status = error_no_memory(error, "lists of neighbours", (size_t)out->count * (size_t)k * 8);

@@ -1,6 +1,7 @@
 /* run/features.c -- features of a whole data set, batch after batch, in inference mode. */
 #include "run/features.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -390,7 +391,8 @@ static int allocate(struct features *out, int64_t count, int dim, struct error *
     out->dim = dim;
     out->values = memory_array((size_t)count * (size_t)dim, sizeof *out->values);
     out->labels = memory_array((size_t)count, sizeof *out->labels);
-    if (out->values && out->labels) return SIMCLR_OK;
+    out->replaced = memory_array((size_t)count, sizeof *out->replaced);
+    if (out->values && out->labels && out->replaced) return SIMCLR_OK;
     return error_no_memory(error, "features", (size_t)count * (size_t)dim * sizeof(float));
 }
 
@@ -415,6 +417,7 @@ static int gather(void *context, const struct features_block *block, struct erro
         return error_set(error, SIMCLR_DATA, "features: the data set grew while it was read");
     memcpy(out->values + (size_t)gathering->at * dim, block->values, count * dim * sizeof *out->values);
     memcpy(out->labels + gathering->at, block->labels, count * sizeof *out->labels);
+    memcpy(out->replaced + gathering->at, block->replaced, count * sizeof *out->replaced);
     gathering->at += block->count;
     out->count += block->count;
     return SIMCLR_OK;
@@ -428,19 +431,22 @@ static int gather_ranks(struct gathering *gathering, const struct session *sessi
     struct features *out = gathering->out;
     if (!communicator) return status;
     if (!status && !out->values) status = make_room(gathering, error); /* it had no batch */
-    size_t *bytes = memory_array(2 * (size_t)sharing->ranks, sizeof *bytes);
-    if (!bytes && !status) status = error_no_memory(error, "features", 2 * (size_t)sharing->ranks * sizeof *bytes);
+    size_t *bytes = memory_array(3 * (size_t)sharing->ranks, sizeof *bytes);
+    if (!bytes && !status) status = error_no_memory(error, "features", 3 * (size_t)sharing->ranks * sizeof *bytes);
     status = session_agree_images(session, status, error);
     for (int r = 0; bytes && !status && r < sharing->ranks; r++) {
         int64_t first, end;
         batches_of(sharing, r, &first, &end);
         end = end * sharing->images < sharing->rows ? end * sharing->images : sharing->rows;
-        bytes[r] = (size_t)(end - first * sharing->images) * (size_t)sharing->dim * sizeof *out->values;
-        bytes[sharing->ranks + r] = (size_t)(end - first * sharing->images) * sizeof *out->labels;
+        const size_t rows = (size_t)(end - first * sharing->images);
+        bytes[r] = rows * (size_t)sharing->dim * sizeof *out->values;
+        bytes[sharing->ranks + r] = rows * sizeof *out->labels;
+        bytes[2 * sharing->ranks + r] = rows * sizeof *out->replaced;
     }
     if (!status) {
         communicator_gather(communicator, out->values, bytes);
         communicator_gather(communicator, out->labels, bytes + sharing->ranks);
+        communicator_gather(communicator, out->replaced, bytes + 2 * sharing->ranks);
         out->count = sharing->rows;
     }
     memory_free(bytes);
@@ -498,8 +504,32 @@ int features_extract_cached(struct session *session, const struct features_reque
     return status;
 }
 
+int features_leave_out_bad(const struct session *session, struct dataset *dataset, struct features *features,
+                           struct error *error)
+{
+    const size_t dim = (size_t)features->dim;
+    int64_t kept = 0, left_out;
+    if (!features->replaced) return SIMCLR_OK;
+    const int status = dataset_leave_out(dataset, features->replaced, &left_out, error);
+    if (status || left_out == 0) return status;
+    for (int64_t i = 0; i < features->count; i++) {
+        if (features->replaced[i]) continue;
+        memmove(features->values + (size_t)kept * dim, features->values + (size_t)i * dim,
+                dim * sizeof *features->values);
+        features->labels[kept++] = features->labels[i];
+    }
+    features->count = kept;
+    memory_free(features->replaced);
+    features->replaced = NULL;
+    log_warning(&session->log, "%" PRId64 " image%s that cannot be read %s no row", left_out, left_out == 1 ? "" : "s",
+                left_out == 1 ? "has" : "have");
+    if (kept > 0) return SIMCLR_OK;
+    return error_set(error, SIMCLR_DATA, "%s: none of the images can be read", dataset_description(dataset));
+}
+
 void features_free(struct features *features)
 {
+    memory_free(features->replaced);
     if (!features->borrowed) {
         memory_free(features->values);
         memory_free(features->labels);

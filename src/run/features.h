@@ -9,6 +9,7 @@
 struct features {
     float *values;
     int32_t *labels;
+    uint8_t *replaced; /* [count]: the image was found to be bad, and the row is another's; NULL: none was */
     int64_t count;
     int dim;
     bool borrowed; /* they are another's: features_free leaves them alone */
@@ -53,6 +54,10 @@ int features_extract(struct session *session, const struct features_request *req
  * *from_cache: they were there. */
 int features_extract_cached(struct session *session, const struct features_request *request, struct features *out,
                             bool *from_cache, struct error *error);
+/* Takes the rows of images that were found to be bad out of features of all images of the set, and these images out of
+ * the set: row i is image i again. The log says how many they were. SIMCLR_DATA where no image is left. */
+int features_leave_out_bad(const struct session *session, struct dataset *dataset, struct features *features,
+                           struct error *error);
 void features_free(struct features *features);
 /* Images of size x size at once, where there are so many and nothing else is asked for: enough to keep every kernel
  * busy, small enough for 224 pixels to fit anywhere. */

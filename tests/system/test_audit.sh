@@ -120,6 +120,31 @@ true_that 'it has no row' bash -c '! grep -q train/cat/05.png bad/audit.csv'
 # and where images are read again each time
 audit 0 '' 'image left out: .*05.png' --data spoilt --out again --max-bad 0.1 --cache-memory 1
 for file in audit.csv groups.csv keep.txt; do same bad/$file again/$file; done
+# A file that is damaged behind its header takes nothing from the image that stands in for it, however large it is.
+cp -r set hurt && python - <<'PY'
+whole = bytearray(open("set/train/cat/05.png", "rb").read())
+whole[200:400] = bytes(200)
+open("hurt/train/cat/05.png", "wb").write(whole + bytes(100000))
+PY
+audit 0 'exact duplicates +4 ' '1 image that cannot be read has no row' --data hurt --out hurt_found --max-bad 0.1 --cache-memory 1
+has 'remove.txt names 4 images'
+for file in audit.csv groups.csv keep.txt remove.txt; do same bad/$file hurt_found/$file; done
+python - <<'PY'
+import json
+facts = json.load(open("hurt_found/audit.json"))
+assert facts["left_out"] == 1 and facts["images"] == facts["train_images"] + facts["test_images"], facts
+PY
+# Images of both parts have one name: a list has it once, and can be given to --subset.
+mkdir -p left/cat left/dog right/cat right/dog
+for i in 00 02 04; do cp set/train/dog/$i.png left/dog/; cp set/test/dog/$i.png right/dog/; done
+for i in 01 03; do cp set/train/cat/$i.png left/cat/; cp set/test/cat/$i.png right/cat/; done
+cp left/dog/00.png right/dog/02.png   # a leak: dog/02 of one part stays, so the name stays
+cp left/cat/01.png left/cat/copy.png  # a name of its own: it can go
+audit 0 'remove.txt names 1 images' '5 images have the name of another one, .* 1 images that should go stay' --data left --test-data right --out twins
+true_that 'each name is there once' test "$(sort twins/keep.txt twins/remove.txt | uniq | wc -l)" = "$(cat twins/keep.txt twins/remove.txt | wc -l)"
+audit 0 '' '5 of 6 training images are taken' --data left --test-data right --subset twins/keep.txt --out twins_clean
+# A large group is shown in part, and the page says so.
+true_that 'a group shows eight of its twelve images' grep -q 'Group 0, 8 of its 12 images' all_equal/audit.html
 
 # ---- features of another program ----
 check 0 '' '' "$simclr" embed --checkpoint run --data set --out f.npy --threads 2

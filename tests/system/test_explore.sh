@@ -227,6 +227,29 @@ check 3 '^$' 'bad.txt:1: no image is called nobody' explore select --labelled ba
 check 0 '^t.txt: 3 of 5' '' table select few.npy --count 3 --out t.txt
 true_that "a table has no sheet" test ! -e t.png
 
+# ---- an image that is damaged behind its header has no row anywhere, and takes no other's name ----
+cp -r plain hurt && python - <<'PY'
+whole = bytearray(open("plain/green/004.png", "rb").read())
+at = whole.index(b"IDAT") + 4
+whole[at:at + 8] = b"\xff" * 8
+open("hurt/green/004.png", "wb").write(whole)
+PY
+explore_hurt() { local command=$1; shift; "$simclr" "$command" run --data hurt --cache-memory 1 --max-bad 0.1 "${common[@]}" "$@"; }
+check 0 '^hurt.csv: a map of 59 images' '1 image that cannot be read has no row' explore_hurt map --out hurt.csv
+check 0 '' '' explore_hurt neighbours -k 3 --out lists.csv
+check 0 '' '' explore_hurt select --count 59 --strategy random --out hurt.txt
+check 0 '' 'features: .*59|1 image that cannot be read has no row' explore neighbours --query hurt --max-bad 0.1 --cache-memory 1 -k 3 --out queries.csv
+python <<'PY'
+import csv
+for path, column in ("hurt.csv", "name"), ("lists.csv", "query"), ("queries.csv", "query"):
+    names = [row[column].removeprefix("hurt/") for row in csv.DictReader(open(path, newline=""))]
+    assert len(set(names)) == 59 and "green/004.png" not in names, (path, len(set(names)))
+    assert column == "query" or len(names) == 59, len(names)
+names = open("hurt.txt").read().split("\n")[:-1]
+assert len(names) == 59 == len(set(names)) and "green/004.png" not in names, names
+PY
+check 3 '' 'all [0-9]+ images are labelled' explore_hurt select --count 3 --labelled hurt.txt --out none.txt
+
 # ---- what is kept ----
 unset SIMCLR_CACHE
 export XDG_CACHE_HOME=$work/user

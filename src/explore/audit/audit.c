@@ -92,52 +92,74 @@ struct named {
     int64_t row;
 };
 
-static int by_place(const void *a, const void *b)
+/* A set that is not in memory gives another image for one that turns out to be bad, behind what the features needed of
+ * it for instance. Such rows are left out: each would be a duplicate of what stands in for it. */
+static int find_absent(struct audit *audit, struct error *error)
 {
-    const struct named *x = a, *y = b;
-    if (x->name != y->name) return (uintptr_t)x->name < (uintptr_t)y->name ? -1 : 1;
-    return (x->row > y->row) - (x->row < y->row);
+    const struct collection *c = &audit->collection;
+    audit->absent = memory_array((size_t)audit->rows, sizeof *audit->absent);
+    if (!audit->absent) return error_no_memory(error, "a list of images", (size_t)audit->rows * sizeof *audit->absent);
+    for (int64_t i = 0; i < audit->rows && c->model; i++) {
+        const int part = collection_part(c, i);
+        audit->absent[i] = dataset_is_replaced(c->sets[part], i - c->begin[part]);
+        audit->absent_count += audit->absent[i];
+    }
+    if (audit->absent_count > 0)
+        log_warning(&c->session->log,
+                    "%" PRId64 " images are damaged behind what their features needed: they are left out of the audit",
+                    audit->absent_count);
+    return SIMCLR_OK;
 }
+
+/* ---- images of one name ---------------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
+    const struct named *x = a, *y = b;
+    const int order = strcmp(x->name, y->name);
+    return order ? order : (x->row > y->row) - (x->row < y->row);
 }
 
-static void tell_absent(const struct audit *audit, int64_t repeated)
+/* The rows names[0] to names[count - 1] have one name. A list names either all of them or none: where one is kept, the
+ * others are too. The first stands for them in the lists. *kept: rows that would have been removed. */
+static void settle_name(struct audit *audit, const struct named *names, int64_t count, int64_t *kept)
 {
-    const struct log *log = &audit->collection.session->log;
-    if (audit->absent_count > 0)
-        log_warning(log, "%" PRId64 " images that cannot be read are left out of the audit", audit->absent_count);
-    if (repeated > 0)
-        log_warning(log,
-                    "%" PRId64 " images have the name of another one: keep.txt and remove.txt cannot tell them apart",
-                    repeated);
+    bool keep = false;
+    for (int64_t i = 0; i < count; i++) {
+        audit->repeated[names[i].row] = i > 0;
+        keep |= !audit->removed || !audit->removed[names[i].row];
+    }
+    for (int64_t i = 0; keep && audit->removed && i < count; i++) {
+        *kept += audit->removed[names[i].row];
+        audit->removed[names[i].row] = false;
+    }
 }
 
-/* A set that is not in memory gives another image, with its very name, for one that turns out to be bad. Such rows are
- * left out: each would be a duplicate of what stands in for it. */
-static int find_absent(struct audit *audit, struct error *error)
+/* Images of both parts may have one name, and rows of tables without names. */
+static int settle_names(struct audit *audit, struct error *error)
 {
     struct named *names = memory_array((size_t)audit->rows, sizeof *names);
-    int64_t repeated = 0;
-    audit->absent = memory_array((size_t)audit->rows, sizeof *audit->absent);
-    if (!names || !audit->absent) {
+    int64_t count = 0, repeated = 0, kept = 0;
+    audit->repeated = memory_array((size_t)audit->rows, sizeof *audit->repeated);
+    if (!names || !audit->repeated) {
         memory_free(names);
         return error_no_memory(error, "names", (size_t)audit->rows * sizeof *names);
     }
-    for (int64_t i = 0; i < audit->rows; i++) names[i] = (struct named){collection_name(&audit->collection, i), i};
-    qsort(names, (size_t)audit->rows, sizeof *names, by_place);
-    for (int64_t i = 1; i < audit->rows; i++) {
-        if (names[i].name != names[i - 1].name) continue;
-        audit->absent[names[i - 1].row] = true;
-        audit->absent_count++;
+    for (int64_t i = 0; i < audit->rows; i++)
+        if (!audit->absent[i]) names[count++] = (struct named){collection_name(&audit->collection, i), i};
+    qsort(names, (size_t)count, sizeof *names, by_name);
+    for (int64_t i = 0, end; i < count; i = end) {
+        for (end = i + 1; end < count && strcmp(names[end].name, names[i].name) == 0;) end++;
+        settle_name(audit, names + i, end - i, &kept);
+        repeated += end - i - 1;
     }
-    qsort(names, (size_t)audit->rows, sizeof *names, by_name);
-    for (int64_t i = 1; i < audit->rows; i++)
-        repeated += names[i].name != names[i - 1].name && strcmp(names[i].name, names[i - 1].name) == 0;
     memory_free(names);
-    tell_absent(audit, repeated);
+    if (repeated > 0)
+        log_warning(&audit->collection.session->log,
+                    "%" PRId64 " images have the name of another one, which a list cannot tell apart: keep.txt and "
+                    "remove.txt have each name once, and %" PRId64
+                    " images that should go stay with one of their name that is kept",
+                    repeated, kept);
     return SIMCLR_OK;
 }
 
@@ -203,10 +225,12 @@ static int find_exact(struct audit *audit, struct error *error)
     struct pool *pool = audit->collection.session->pool;
     struct digested *sorted = memory_array((size_t)audit->rows, sizeof *sorted);
     int status = sorted ? SIMCLR_OK : error_no_memory(error, "digests", (size_t)audit->rows * sizeof *sorted);
-    for (int64_t i = 0; !status && i < audit->rows; i++) sorted[i] = (struct digested){digest_of(audit, i), i};
-    if (!status) qsort(sorted, (size_t)audit->rows, sizeof *sorted, by_digest);
+    int64_t count = 0;
+    for (int64_t i = 0; !status && i < audit->rows; i++)
+        if (!audit->absent[i]) sorted[count++] = (struct digested){digest_of(audit, i), i};
+    if (!status) qsort(sorted, (size_t)count, sizeof *sorted, by_digest);
     uint64_t file = 0;
-    for (int64_t i = 1, first = 0; !status && i < audit->rows; i++) {
+    for (int64_t i = 1, first = 0; !status && i < count; i++) {
         bool equal = false;
         if (sorted[i].digest != sorted[first].digest) {
             first = i;
@@ -299,7 +323,7 @@ static int find_groups(struct audit *audit, struct error *error)
     if (status) return status;
     for (int64_t i = 0; i < audit->rows; i++) {
         audit->copy[i] = -1;
-        if (audit->exact[i] == i || audit->absent[i]) continue;
+        if (audit->exact[i] == i) continue;
         groups_join(&groups, (int32_t)i, audit->exact[i]);
         note_copy(audit, (int32_t)i, audit->exact[i], 1);
         note_copy(audit, audit->exact[i], (int32_t)i, 1);
@@ -387,6 +411,7 @@ static int search(struct audit *audit, struct error *error)
     if (!status && neighbours && audit->rows > 1)
         status = collection_graph(&audit->collection, &graph.list, &audit->recall, error);
     if (!status && duplicates) status = find_duplicates(audit, graph.list, error);
+    if (!status) status = settle_names(audit, error);
     if (!status && graph.list && audit_asks(audit, AUDIT_OUTLIERS)) status = find_outliers(audit, &graph, error);
     if (!status && graph.list && audit_asks(audit, AUDIT_LABELS)) status = find_suspects(audit, &graph, error);
     return status;
@@ -405,10 +430,26 @@ int audit_run(struct audit *audit, struct session *session, struct error *error)
     return status;
 }
 
+int64_t audit_images(const struct audit *audit, int part)
+{
+    const int64_t *begin = audit->collection.begin;
+    int64_t images = 0;
+    for (int64_t i = begin[part]; i < begin[part + 1]; i++) images += !audit->absent[i];
+    return images;
+}
+
+int64_t audit_removed(const struct audit *audit)
+{
+    int64_t removed = 0;
+    for (int64_t i = 0; audit->removed && i < audit->rows; i++) removed += audit->removed[i] && !audit->repeated[i];
+    return removed;
+}
+
 void audit_close(struct audit *audit)
 {
     near_free(&audit->near);
     memory_free(audit->absent);
+    memory_free(audit->repeated);
     memory_free(audit->pictures);
     memory_free(audit->bytes);
     memory_free(audit->exact);

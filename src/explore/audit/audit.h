@@ -35,6 +35,7 @@ struct audit {
     int64_t rows;
     bool *absent; /* [rows]: a bad image in whose place another was read: it is no row of the result */
     int64_t absent_count;
+    bool *repeated; /* [rows]: an earlier row has its name, and stands for it in the lists of names */
     /* of exact, near, pictures */
     struct picture *pictures; /* [rows]; NULL: not asked for, or a table */
     int64_t *bytes;           /* [rows]: of the encoded image; -1: it never was */
@@ -64,6 +65,9 @@ int audit_run(struct audit *audit, struct session *session, struct error *error)
 void audit_close(struct audit *audit);
 
 bool audit_asks(const struct audit *audit, enum audit_search search);
+/* The images of a part that can be read; the names in remove.txt. */
+int64_t audit_images(const struct audit *audit, int part);
+int64_t audit_removed(const struct audit *audit);
 
 /* Whether a row is in a list, and how bad it is: the lower the worse, comparable within the list. */
 bool audit_lists(const struct audit *audit, enum audit_list list, int64_t row, float *score);

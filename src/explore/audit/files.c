@@ -176,7 +176,8 @@ static int write_list(const struct audit *audit, const char *path, bool removed,
     int64_t *rows = memory_array((size_t)audit->rows, sizeof *rows), count = 0;
     if (!rows) return error_no_memory(error, "a list of names", (size_t)audit->rows * sizeof *rows);
     for (int64_t i = 0; i < audit->rows; i++)
-        if (!audit->absent[i] && (audit->removed && audit->removed[i]) == removed) rows[count++] = i;
+        if (!audit->absent[i] && !audit->repeated[i] && (audit->removed && audit->removed[i]) == removed)
+            rows[count++] = i;
     const int status = names_write(path, &audit->collection, rows, count, error);
     memory_free(rows);
     return status;
@@ -229,22 +230,20 @@ static void json_check(const struct near *near, struct text *json)
 void audit_json(const struct audit *audit, struct text *json)
 {
     const struct collection *c = &audit->collection;
-    int64_t removed = 0;
-    for (int64_t i = 0; audit->removed && i < audit->rows; i++) removed += audit->removed[i];
     text_json_open_object(json, NULL);
     text_json_string(json, "data", c->model ? c->session->config->data : c->session->config->features);
     text_json_integer(json, "images", audit->rows - audit->absent_count);
-    text_json_integer(json, "train_images", c->begin[1]);
-    text_json_integer(json, "test_images", c->begin[2] - c->begin[1]);
+    text_json_integer(json, "train_images", audit_images(audit, DATASET_TRAIN));
+    text_json_integer(json, "test_images", audit_images(audit, DATASET_TEST));
     text_json_integer(json, "classes", collection_classes(c));
-    text_json_integer(json, "left_out", audit->absent_count);
+    text_json_integer(json, "left_out", c->left_out + audit->absent_count);
     text_json_number(json, "graph_recall", audit->recall);
     if (audit->group) {
         text_json_integer(json, "groups", audit->group_count);
         text_json_integer(json, "groups_with_exact_duplicates", audit->exact_groups);
         text_json_integer(json, "groups_across_parts", audit->leak_groups);
         text_json_integer(json, "groups_with_different_labels", audit->divided_groups);
-        text_json_integer(json, "removed", removed);
+        text_json_integer(json, "removed", audit_removed(audit));
     }
     if (audit->near.pairs) {
         text_json_number(json, "likeness_limit", audit->near.limit);

@@ -18,7 +18,9 @@ struct gallery {
     struct image small[SHOWN_MOST];
     int64_t list_count[AUDIT_LISTS]; /* images of each list, and how many of them are shown */
     int list_shown[AUDIT_LISTS];
-    int64_t groups_shown; /* rows of groups, behind those of the lists */
+    int64_t groups_shown;    /* rows of groups, behind those of the lists */
+    int64_t members[GROUPS]; /* images of each group of which some are shown */
+    int groups;
 };
 
 /* ---- pictures -------------------------------------------------------------------------------------------------- */
@@ -52,14 +54,16 @@ static int choose_lists(struct gallery *gallery, struct error *error)
 static int choose_groups(struct gallery *gallery, struct error *error)
 {
     const struct audit *audit = gallery->audit;
-    int64_t count, groups = 0, in_group = 0;
+    int64_t count;
     int64_t *rows = audit_group_rows(audit, &count);
     if (!rows) return error_no_memory(error, "groups", (size_t)audit->rows * sizeof *rows);
     for (int64_t i = 0; i < count; i++) {
         const bool first = i == 0 || audit->group[rows[i]] != audit->group[rows[i - 1]];
-        if (first && ++groups > GROUPS) break;
-        in_group = first ? 1 : in_group + 1;
-        if (in_group <= IN_GROUP) gallery->rows[gallery->count++] = rows[i], gallery->groups_shown++;
+        if (first && gallery->groups == GROUPS) break;
+        gallery->groups += first;
+        if (++gallery->members[gallery->groups - 1] > IN_GROUP) continue;
+        gallery->rows[gallery->count++] = rows[i];
+        gallery->groups_shown++;
     }
     memory_free(rows);
     return SIMCLR_OK;
@@ -135,19 +139,23 @@ static void add_groups(struct page *page, const struct gallery *gallery)
 {
     const struct audit *audit = gallery->audit;
     const int64_t begin = gallery->count - gallery->groups_shown;
+    int number = 0;
     if (audit->group_count == 0) return;
     page_section(page, "groups", "Groups of duplicates");
     page_paragraph(page,
                    "%" PRId64 " groups, %" PRId64 " of them with images of different labels, %" PRId64
-                   " across the parts. Shown are the first %d, leaks first, then the most alike; all stand in "
-                   "groups.csv.",
-                   audit->group_count, audit->divided_groups, audit->leak_groups, GROUPS);
+                   " across the parts. Shown are %d, leaks first, then the most alike; all stand in groups.csv.",
+                   audit->group_count, audit->divided_groups, audit->leak_groups, gallery->groups);
     for (int64_t i = begin; i < gallery->count; i++) {
         const int32_t group = audit->group[gallery->rows[i]];
         const bool first = i == begin || group != audit->group[gallery->rows[i - 1]];
         const bool last = i + 1 == gallery->count || group != audit->group[gallery->rows[i + 1]];
         if (first) {
-            page_heading(page, 3, "Group %d%s", (int)group, audit->leaks[gallery->rows[i]] ? ", across the parts" : "");
+            const int64_t members = gallery->members[number++];
+            char shown[64] = "";
+            if (members > IN_GROUP) snprintf(shown, sizeof shown, ", %d of its %" PRId64 " images", IN_GROUP, members);
+            page_heading(page, 3, "Group %d%s%s", (int)group,
+                         audit->leaks[gallery->rows[i]] ? ", across the parts" : "", shown);
             page_grid(page, SIDE);
         }
         add_member(page, gallery, i);
@@ -167,7 +175,7 @@ static void add_summary(struct page *page, const struct audit *audit)
         int64_t count = 0;
         if (!audit_has_list(audit, list)) continue;
         for (int64_t i = 0; i < audit->rows; i++) count += audit_lists(audit, list, i, &score);
-        const int64_t of = list == LIST_LEAKS ? audit->collection.begin[2] - audit->collection.begin[1] : images;
+        const int64_t of = list == LIST_LEAKS ? audit_images(audit, DATASET_TEST) : images;
         audit_list_rule(audit, list, rule);
         page_row(page);
         page_row_name(page, "%s", audit_list_name(list));
@@ -211,7 +219,8 @@ static int write(struct gallery *gallery, const char *path, struct error *error)
                    "%s: %" PRId64 " images (%" PRId64 " to train on, %" PRId64 " to test on), %d classes. Nothing was "
                    "deleted or copied. Counts are of images.",
                    c->model ? c->session->config->data : c->session->config->features,
-                   audit->rows - audit->absent_count, c->begin[1], c->begin[2] - c->begin[1], collection_classes(c));
+                   audit->rows - audit->absent_count, audit_images(audit, DATASET_TRAIN),
+                   audit_images(audit, DATASET_TEST), collection_classes(c));
     add_summary(&page, audit);
     if (audit->near.pairs) add_check(&page, &audit->near);
     if (audit->group) add_groups(&page, gallery);

@@ -25,15 +25,13 @@ static void print_check(const struct session *session, const struct near *near)
 static void print_groups(const struct audit *audit)
 {
     const struct session *session = audit->collection.session;
-    int64_t removed = 0;
-    for (int64_t i = 0; i < audit->rows; i++) removed += audit->removed[i];
     session_print(session, "groups of duplicates: %" PRId64 ", %" PRId64 " with images of different labels",
                   audit->group_count, audit->divided_groups);
     if (audit_has_list(audit, LIST_LEAKS)) session_print(session, ", %" PRId64 " across the parts", audit->leak_groups);
     session_print(session,
                   "; remove.txt names %" PRId64 " images: of each group all but the one with most pixels, then bytes, "
                   "then the first name\n",
-                  removed);
+                  audit_removed(audit));
 }
 
 void audit_print(const struct audit *audit)
@@ -47,7 +45,7 @@ void audit_print(const struct audit *audit)
         int64_t count = 0, of = images;
         if (!audit_has_list(audit, list)) continue;
         for (int64_t i = 0; i < audit->rows; i++) count += audit_lists(audit, list, i, &score);
-        if (list == LIST_LEAKS) of = audit->collection.begin[2] - audit->collection.begin[1];
+        if (list == LIST_LEAKS) of = audit_images(audit, DATASET_TEST);
         audit_list_rule(audit, list, rule);
         session_print(session, "%-16s %8" PRId64 " %6.2f %%  %s\n", audit_list_name(list), count,
                       100 * (double)count / (double)(of > 0 ? of : 1), rule);

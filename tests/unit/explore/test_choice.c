@@ -173,6 +173,20 @@ static void auto_changes_with_the_labels(void **state)
         choice_free(&choice);
         labelled_free(&labelled);
     }
+    /* A name without a class is labelled, and teaches nothing. */
+    list.length = 0;
+    for (int i = 0; i < 45; i++) text_add(&list, i < 20 ? "%d\t%s\n" : "%d\n", 20 + i, i < 10 ? "one" : "other");
+    read_list(&labelled, &f, &c, list.bytes);
+    assert_true(labelled.classes == 2 && labelled.count == 45);
+    choose(&choice, &f, &c, &labelled, CHOICE_AUTO, 5);
+    assert_int_equal(choice.strategy, CHOICE_TYPICAL);
+    choice_free(&choice);
+    /* The set has two classes, and all that is labelled is of one. */
+    for (int i = 0; i < ROWS; i++) labelled.label[i] = i < 45 ? 0 : -1;
+    choose(&choice, &f, &c, &labelled, CHOICE_AUTO, 5);
+    assert_int_equal(choice.strategy, CHOICE_TYPICAL);
+    choice_free(&choice);
+    labelled_free(&labelled);
     text_free(&list);
     collection_close(&c);
     explore_close(&f);
