@@ -21,19 +21,21 @@
 #define EVERY_SOURCE (BIT(PIXELS) | EVERY_ENCODER | BIT(FEATURES))
 #define EVERY_ENCODER (BIT(UNTRAINED) | BIT(TRAINED) | BIT(EMA) | BIT(OTHER))
 
+/* Of the untrained network another seed changes the weights too. */
+#define SEEDED(words) .seeded = words, .seeded_weights = "the weights, and " words
 #define LABELS_AND_ORDER "the labels that are used, the order of the images and their views"
 
 const struct suite_row suite_rows[] = {
     {.name = "knn",
      .usual = true,
      .needs_features = true,
-     .seeded = "the training images that choose k and temperature",
+     SEEDED("the training images that choose k and temperature"),
      .sources = EVERY_SOURCE,
      .judge = suite_knn},
     {.name = "linear",
      .usual = true,
      .needs_features = true,
-     .seeded = "the training images that choose the penalty",
+     SEEDED("the training images that choose the penalty"),
      .sources = EVERY_SOURCE,
      .judge = suite_linear},
     {.name = "fewshot", .usual = true, .needs_features = true, .sources = EVERY_SOURCE, .judge = suite_fewshot},
@@ -41,7 +43,7 @@ const struct suite_row suite_rows[] = {
     {.name = "cluster",
      .usual = true,
      .needs_features = true,
-     .seeded = "the starts of k-means",
+     SEEDED("the starts of k-means"),
      .sources = EVERY_SOURCE,
      .judge = suite_cluster},
     {.name = "quality",
@@ -52,22 +54,22 @@ const struct suite_row suite_rows[] = {
      .judge = suite_quality},
     {.name = "linear-sgd",
      .needs_features = true,
-     .seeded = "the views, their order, and the training images that choose the rate",
+     SEEDED("the views, their order, and the training images that choose the rate"),
      .sources = BIT(PIXELS) | EVERY_ENCODER,
      .judge = suite_linear_sgd},
     {.name = "finetune-1%",
      .whole_network = true,
-     .seeded = LABELS_AND_ORDER,
+     SEEDED(LABELS_AND_ORDER),
      .sources = EVERY_ENCODER,
      .judge = suite_finetune_1},
     {.name = "finetune-10%",
      .whole_network = true,
-     .seeded = LABELS_AND_ORDER,
+     SEEDED(LABELS_AND_ORDER),
      .sources = EVERY_ENCODER,
      .judge = suite_finetune_10},
     {.name = "finetune-100%",
      .whole_network = true,
-     .seeded = LABELS_AND_ORDER,
+     SEEDED(LABELS_AND_ORDER),
      .sources = EVERY_ENCODER,
      .judge = suite_finetune_100},
     {.name = "multilabel",
@@ -75,10 +77,14 @@ const struct suite_row suite_rows[] = {
      .needs_sets = true,
      .needs_test = true,
      .needs_features = true,
-     .seeded = "the training images that choose the penalty",
+     SEEDED("the training images that choose the penalty"),
      .sources = EVERY_SOURCE,
      .judge = suite_multilabel},
-    {.name = "supervised", .whole_network = true, .sources = BIT(UNTRAINED), .judge = suite_supervised},
+    {.name = "supervised",
+     .whole_network = true,
+     SEEDED(LABELS_AND_ORDER),
+     .sources = BIT(UNTRAINED),
+     .judge = suite_supervised},
 };
 const int suite_row_count = sizeof suite_rows / sizeof *suite_rows;
 

@@ -53,8 +53,9 @@ struct suite_row {
     bool needs_test;      /* where the set has no labels too: it is trained on the training part */
     bool needs_features;  /* of the source: they are made once for all rows */
     const char *seeded;   /* what another seed changes with a given encoder, in words; NULL: nothing, so it runs once */
-    bool whole_network;   /* it trains all of a network: whichever layers are judged, it runs once */
-    unsigned sources;     /* a bit of 1u << source for each that it judges */
+    const char *seeded_weights; /* the same of the untrained network, whose weights another seed changes too */
+    bool whole_network;         /* it trains all of a network: whichever layers are judged, it runs once */
+    unsigned sources;           /* a bit of 1u << source for each that it judges */
     int (*judge)(const struct suite_task *task, struct error *error);
 };
 extern const struct suite_row suite_rows[];

@@ -39,7 +39,9 @@ int suite_add(const struct suite_task *task, const struct figure *like, struct e
     if (figure.layer > 0)
         snprintf(figure.setting, sizeof figure.setting, "head layer %d%s%.60s", figure.layer,
                  like->setting[0] ? ", " : "", like->setting);
-    if (!figure.varied) figure.varied = task->source == SOURCE_UNTRAINED ? "the weights" : task->row->seeded;
+    const struct suite_row *row = task->row;
+    const char *weights = row->seeded_weights ? row->seeded_weights : "the weights";
+    if (!figure.varied) figure.varied = task->source == SOURCE_UNTRAINED ? weights : row->seeded;
     if (figure.kind != FIGURE_NUMBER) {
         if (!figure.per_image) {
             memory_free(figure.runs);

@@ -143,7 +143,7 @@ static int add_all(const struct fitted *fitted, struct error *error)
     const struct logistic_sweep *sweep = &fitted->sweep;
     struct calibration as_fitted, tempered;
     struct figure like = {.labelled = fitted->task->train->count, .cut_fits = sweep->cut};
-    if (sweep->folds > 0)
+    if (sweep->folds > 0 && fitted->task->suite->evaluation->session->config->l2 < 0)
         format_write(like.detail, sizeof like.detail, "l2 %g, by %lld held out in %d fold%s%s", sweep->l2,
                      (long long)sweep->held_out, sweep->folds, sweep->folds == 1 ? "" : "s",
                      sweep->cut ? "; ended at --iterations" : "");

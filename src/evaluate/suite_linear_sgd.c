@@ -23,7 +23,9 @@ int suite_linear_sgd(const struct suite_task *task, struct error *error)
     int status = linear_sgd_run(&job, &score, error);
     struct figure chosen = {.setting = "chosen rate", .labelled = evaluation_count(evaluation, PART_TRAIN)};
     struct figure papers = {.labelled = chosen.labelled};
-    format_write(chosen.detail, sizeof chosen.detail, "rate %g, by what is held out", score.rate);
+    format_write(chosen.detail, sizeof chosen.detail,
+                 score.folds > 0 ? "rate %g, by what is held out" : "rate %g, the paper's: nothing is held out",
+                 score.rate);
     format_write(papers.setting, sizeof papers.setting, "the paper's rate, %g", score.papers_rate);
     if (!status) status = suite_add_ranks(task, &chosen, ranks, false, error);
     if (!status) status = suite_add_ranks(task, &papers, ranks + count, false, error);

@@ -156,10 +156,11 @@ static void tell(const struct judged *j)
     const struct suite *suite = j->task->suite;
     const struct log *log = &suite->evaluation->session->log;
     const int left_out = j->sets->classes - j->fit.fitted;
+    const bool given = suite->evaluation->session->config->l2 >= 0;
     if (j->fit.folds > 0)
-        log_info(log, "multilabel on %s: l2 %g, by %" PRId64 " held-out images in %d fold%s (11-point mAP %.2f %%)",
-                 evaluation_sources[j->task->source].name, j->fit.l2, j->fit.held_out, j->fit.folds,
-                 j->fit.folds == 1 ? "" : "s", 100 * j->fit.held_out_map);
+        log_info(log, "multilabel on %s: l2 %g, %s %" PRId64 " held-out images in %d fold%s (11-point mAP %.2f %%)",
+                 evaluation_sources[j->task->source].name, j->fit.l2, given ? "as given; of" : "by", j->fit.held_out,
+                 j->fit.folds, j->fit.folds == 1 ? "" : "s", 100 * j->fit.held_out_map);
     if (left_out > 0)
         log_warning(log, "multilabel: %d class%s no training images of both kinds: all images have one score there",
                     left_out, left_out == 1 ? " has" : "es have");

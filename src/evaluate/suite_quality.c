@@ -164,32 +164,69 @@ static int of_views(const struct suite_task *task, struct error *error)
 
 /* ---- features as they are -------------------------------------------------------------------------------------- */
 
-static int of_graph(const struct suite_task *task, struct error *error)
+/* Rows of the test part in any order: `count` of them, of which a set sorted by classes would have but some among its
+ * first ones. The seed of the command draws them, so that they are the same for all sources. */
+struct drawn {
+    int64_t count;
+    const float *values; /* [count][dim] */
+    float *owned;        /* NULL: all rows, where they are */
+};
+
+static int draw(struct drawn *out, const struct suite_task *task, int64_t most, struct error *error)
 {
     const struct features *test = task->test;
+    const size_t dim = (size_t)test->dim;
+    uint32_t *order;
+    *out = (struct drawn){.count = test->count, .values = test->values};
+    if (test->count <= most) return SIMCLR_OK;
+    const uint64_t seed = (uint64_t)task->suite->evaluation->session->config->seed;
+    const int status = sampler_sample(seed, (uint32_t)test->count, &order, error);
+    if (status) return status;
+    out->owned = memory_array((size_t)most * dim, sizeof *out->owned);
+    for (int64_t i = 0; out->owned && i < most; i++)
+        memcpy(out->owned + (size_t)i * dim, test->values + order[i] * dim, dim * sizeof *out->owned);
+    memory_free(order);
+    if (!out->owned) return error_no_memory(error, "rows of features", (size_t)most * dim * sizeof *out->owned);
+    out->count = most;
+    out->values = out->owned;
+    return SIMCLR_OK;
+}
+
+static int judge_graph(const struct suite_task *task, const struct drawn *drawn, struct error *error)
+{
+    const int64_t rows = drawn->count;
+    const int dim = task->test->dim;
     struct backend *backend = task->suite->evaluation->session->backend;
-    const int64_t rows = test->count < GRAPH_ROWS ? test->count : GRAPH_ROWS; /* the first: order says nothing */
-    if (rows <= QUALITY_HUBNESS_K) return SIMCLR_OK;
     int32_t *list = memory_array((size_t)rows * QUALITY_HUBNESS_K, sizeof *list);
     if (!list) return error_no_memory(error, "lists of neighbours", (size_t)rows * QUALITY_HUBNESS_K * sizeof *list);
-    const struct neighbours_args args = {.rows = test->values,
-                                         .query = test->values,
+    const struct neighbours_args args = {.rows = drawn->values,
+                                         .query = drawn->values,
                                          .count = rows,
                                          .query_count = rows,
-                                         .dim = test->dim,
+                                         .dim = dim,
                                          .k = QUALITY_HUBNESS_K,
                                          .leave_out_self = true};
     const struct quality_graph graph = {list, rows, QUALITY_HUBNESS_K};
     struct quality_dimension dimension = {0};
     double hubness = 0;
     char detail[80];
-    snprintf(detail, sizeof detail, "%" PRId64 " test images", rows);
+    snprintf(detail, sizeof detail, "%" PRId64 "%s test images", rows, drawn->owned ? " drawn" : "");
     int status = neighbours_find(backend, list, NULL, &args, error);
     if (!status) status = quality_hubness(&hubness, &graph, error);
     if (!status) status = add(task, METRIC_HUBNESS, hubness, detail, error);
-    if (!status) status = quality_dimension(&dimension, &graph, test->values, test->dim, error);
+    if (!status) status = quality_dimension(&dimension, &graph, drawn->values, dim, error);
     if (!status) status = add(task, METRIC_DIMENSION, dimension.dimension, detail, error);
     memory_free(list);
+    return status;
+}
+
+static int of_graph(const struct suite_task *task, struct error *error)
+{
+    struct drawn drawn;
+    if (task->test->count <= QUALITY_HUBNESS_K) return SIMCLR_OK;
+    int status = draw(&drawn, task, GRAPH_ROWS, error);
+    if (!status) status = judge_graph(task, &drawn, error);
+    memory_free(drawn.owned);
     return status;
 }
 
@@ -210,15 +247,18 @@ static int of_spectrum(const struct suite_task *task, struct error *error)
 /* A table has no views: its rows are taken two by two, of which only what knows no pairs is kept. */
 static int of_rows(const struct suite_task *task, struct error *error)
 {
-    const struct features *test = task->test;
     struct diagnostics diagnostics;
+    struct drawn drawn;
     char detail[80];
-    const int pairs = (int)(test->count / 2 < IMAGES ? test->count / 2 : IMAGES);
-    if (pairs < 1) return SIMCLR_OK;
-    snprintf(detail, sizeof detail, "the first %d test rows", 2 * pairs);
-    int status = diagnostics_run(&diagnostics, test->values, pairs, test->dim, error);
+    if (task->test->count < 2) return SIMCLR_OK;
+    int status = draw(&drawn, task, 2 * IMAGES, error);
+    const int pairs = (int)(drawn.count / 2);
+    snprintf(detail, sizeof detail, "%d%s test rows", 2 * pairs, drawn.owned ? " drawn" : "");
+    if (!status) status = diagnostics_run(&diagnostics, drawn.values, pairs, task->test->dim, error);
     if (!status) status = add(task, METRIC_UNIFORMITY, diagnostics.uniformity, detail, error);
-    return status ? status : add(task, METRIC_RANKME, diagnostics.rankme, detail, error);
+    if (!status) status = add(task, METRIC_RANKME, diagnostics.rankme, detail, error);
+    memory_free(drawn.owned);
+    return status;
 }
 
 int suite_quality(const struct suite_task *task, struct error *error)

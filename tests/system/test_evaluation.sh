@@ -148,7 +148,7 @@ for source in ("pixels", "trained", "other"):
     assert ("low95" in runs) == (runs["values"][0] != runs["values"][1])
     assert "runs" not in f["knn", "chosen", "top1", source]
 untrained = f["knn", "k 200, temperature 0.1", "top1", "untrained"]["runs"]
-assert untrained["count"] == 2 and untrained["varied"] == "the weights"
+assert untrained["count"] == 2 and untrained["varied"] == "the weights, and the training images that choose k and temperature", untrained
 assert not __import__("os").path.exists("same/predictions.npz")
 PY
 check 0 '' '' "$simclr" evaluate run "${synthetic[@]}" --protocols knn,retrieval --compare other --no-controls --json --out same
@@ -191,6 +191,18 @@ m = open("leaks/evaluation.md", encoding="utf-8").read()
 assert "<script>" not in m and "a\\|b" in m and "new\\\\nline" in m and "4 of 16 test images" in m, m
 PY
 done
+
+# ---- an image that is damaged behind its header: another stands in for it, and that is said ----
+cp -r set hurt && python3 - <<'PY'
+import glob
+path = sorted(glob.glob("hurt/test/*/*.png"))[1]
+whole = bytearray(open(path, "rb").read())
+at = whole.index(b"IDAT") + 4
+whole[at:at + 8] = b"\xff" * 8
+open(path, "wb").write(whole)
+PY
+check 0 '' '1 test image cannot be read: the next one stands in for each, and counts twice' "$simclr" evaluate run --data hurt --protocols knn --max-bad 0.2 --cache-memory 1 --out hurt_judged "${common[@]}"
+true_that 'it is said once, and of no training image' test "$(grep -c 'stands in' err)" = 1
 
 # ---- no labels, no test part ----
 mkdir plain && for i in 0 1 2 3 4 5 6 7; do cp "set/train/<script>/$i.png" plain/$i.png; cp "set/train/a|b/$i.png" plain/1$i.png; done
@@ -256,6 +268,25 @@ check 3 '^$' "short-test.npy: has no row called $missing: it must have the image
 sed 's/^1$/2/' mixed-train.txt >twice.txt && cp mixed-train.npy twice.npy
 check 3 '^$' 'twice.npy: two rows are called 2: names must tell rows apart' "$simclr" evaluate --features train.npy --test-features test.npy --compare twice.npy --compare-test mixed-test.npy --out both "${common[@]}"
 check 3 '^$' 'both must come from one encoder' "$simclr" evaluate --features train.npy --test-features test.npy --compare mixed-train.npy --compare-test test.npy --out both "${common[@]}"
+# Of many rows some are drawn: a set sorted by its classes has the same figures as one in any order, but for the draw.
+python3 - <<'PY'
+import random, struct
+r = random.Random(2)
+rows = [[r.gauss(6.0 * (d == i // 500), 1) for d in range(16)] for i in range(4000)]
+for name in "sorted", "shuffled":
+    head = repr({"descr": "<f4", "fortran_order": False, "shape": (4000, 16)}).encode()
+    head += b" " * (-(len(head) + 11) % 64) + b"\n"
+    open(name + ".npy", "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + b"".join(struct.pack("<16f", *row) for row in rows))
+    r.shuffle(rows)
+PY
+for order in sorted shuffled; do check 0 '' '' "$simclr" evaluate --features $order.npy --test-features $order.npy --protocols quality --out $order "${common[@]}"; done
+python <<'PY'
+from files import *
+one, other = (figures(f"{order}/evaluation.json")[1] for order in ("sorted", "shuffled"))
+for metric, most in ("rankme", 0.02), ("uniformity", 0.02):
+    a, b = (f["quality", "", metric, "features"] for f in (one, other))
+    assert abs(a["value"] / b["value"] - 1) < most and a["detail"] == "2000 drawn test rows", (metric, a, b)
+PY
 check 0 '' '' "$simclr" evaluate --features flat.npy --test-features flat.npy --out table "${common[@]}" # all rows are equal, and leaks
 python <<'PY'
 from files import *
@@ -264,6 +295,11 @@ assert d["leaks"]["test_images"] == 8 and "without_leaks" not in f["knn", "chose
 PY
 check 3 '' 'every class has one training image' "$simclr" evaluate --features lone.npy --test-features lone.npy --out lone "${common[@]}"
 check 0 '' 'retrieval is left out' "$simclr" evaluate --features lone.npy --test-features lone.npy --l2 0.1 --out lone "${common[@]}"
+check 0 '' '' "$simclr" evaluate --features train.npy --test-features test.npy --l2 0.5 --protocols linear --out given "${common[@]}"
+python <<'PY'
+from files import *
+assert figures("given/evaluation.json")[1]["linear", "", "top1", "features"]["detail"] == "l2 0.5, as given"
+PY
 
 # ---- what trains on labels ----
 check 0 'finetune-10%' 'supervised on untrained: 1% of the labels' "$simclr" evaluate run "${synthetic[@]}" --protocols finetune,supervised --label-epochs 1 --out labels
