@@ -288,7 +288,7 @@ int dataset_image(struct dataset *dataset, int64_t index, struct image *storage,
     return status;
 }
 
-/* The bytes of image `number`, and its header. */
+/* Its bytes, and its header. */
 static int fetch_encoded(struct dataset *set, int64_t number, struct dataset_fetched *out, struct error *error)
 {
     const int64_t item = dataset_item(set, number);
@@ -296,7 +296,7 @@ static int fetch_encoded(struct dataset *set, int64_t number, struct dataset_fet
     bool kept;
     int status = source_fetch_whole(&set->source, &set->catalog, item, &whole, &kept, error);
     if (status) return status;
-    *out = (struct dataset_fetched){.number = number, .owned = kept ? NULL : whole.bytes};
+    *out = (struct dataset_fetched){.owned = kept ? NULL : whole.bytes};
     status = image_open(&out->encoded, whole.bytes, whole.count, &set->source.limits, catalog_name(&set->catalog, item),
                         error);
     out->width = out->encoded.header.width;
@@ -316,30 +316,32 @@ void dataset_release(struct dataset_fetched *fetched)
 }
 
 /* Of sets whose pixels are in memory, or never were encoded. */
-static int fetch_pixels(struct dataset *dataset, int64_t index, struct image_store *storage,
-                        struct dataset_fetched *out, struct error *error)
+static int fetch_pixels(struct dataset *set, int64_t number, struct image_store *storage, struct dataset_fetched *out,
+                        struct error *error)
 {
-    *out = (struct dataset_fetched){.number = dataset->cache.block ? stand_in(dataset, index) : index};
-    storage->bytes = 0; /* dataset_image may put another picture there */
-    const int status = dataset_image(dataset, index, &storage->image, &out->image, error);
-    if (status) return status;
+    const int64_t item = dataset_item(set, number);
+    *out = (struct dataset_fetched){.image = &storage->image};
+    if (set->cache.block) {
+        if (set->found_bad && set->found_bad[number])
+            return error_set(error, SIMCLR_CORRUPT, "%s: was left out at opening", catalog_name(&set->catalog, item));
+        out->image = &set->cache.image[item];
+    } else {
+        storage->bytes = 0; /* another picture is put there */
+        const int status = read_image(set, number, &storage->image, error);
+        if (status) return status;
+    }
     out->width = out->image->width;
     out->height = out->image->height;
     return SIMCLR_OK;
 }
 
-int dataset_fetch(struct dataset *dataset, int64_t index, struct image_store *storage, struct dataset_fetched *out,
+int dataset_fetch(struct dataset *dataset, int64_t number, struct image_store *storage, struct dataset_fetched *out,
                   struct error *error)
 {
-    if (dataset->cache.block || !dataset->source.fetch) return fetch_pixels(dataset, index, storage, out, error);
-    int status = check_index(dataset, index, error);
-    while (status == SIMCLR_OK) {
-        struct error failure = {0};
-        const int64_t number = stand_in(dataset, index);
-        if (fetch_encoded(dataset, number, out, &failure) == SIMCLR_OK) return SIMCLR_OK;
-        status = dataset_refuse(dataset, number, &failure, error);
-    }
-    return status;
+    const int status = check_index(dataset, number, error);
+    if (status) return status;
+    return dataset->cache.block || !dataset->source.fetch ? fetch_pixels(dataset, number, storage, out, error)
+                                                          : fetch_encoded(dataset, number, out, error);
 }
 
 int dataset_encoded(const struct dataset *dataset, int64_t index, size_t at_most, uint8_t **bytes, size_t *count,
@@ -383,6 +385,12 @@ int dataset_label(const struct dataset *dataset, int64_t index)
 {
     if (index < 0 || index >= dataset->count) return -1;
     return dataset->catalog.label[dataset_item(dataset, stand_in(dataset, index))];
+}
+
+int dataset_own_label(const struct dataset *dataset, int64_t number)
+{
+    if (number < 0 || number >= dataset->count) return -1;
+    return dataset->catalog.label[dataset_item(dataset, number)];
 }
 
 const char *dataset_name(const struct dataset *dataset, int64_t index)

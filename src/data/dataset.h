@@ -123,16 +123,17 @@ struct dataset_fetched {
     const struct image *image;    /* decoded already: the cache's, or in the storage; NULL: it is not */
     struct image_encoded encoded; /* else, its header read */
     int width, height;            /* of either */
-    int64_t number;               /* the index whose image it is: another than was asked for where that one is bad */
     uint8_t *owned;               /* the bytes, where they are not kept in memory */
 };
 
-/* dataset_image for who decodes by himself, a part of it for instance. Gives the first image from `index` on that can
- * be read and has a sound header; bad ones before it are logged, counted and replaced as dataset_image does. Release it
- * with dataset_release. If what it gives turns out to be bad in decoding, dataset_refuse says so, and dataset_fetch is
- * to be called again. Any thread may call it, each with its own storage. */
-int dataset_fetch(struct dataset *dataset, int64_t index, struct image_store *storage, struct dataset_fetched *out,
+/* Image `number` itself, for who decodes by himself, a part of it for instance, and chooses what stands in for a bad
+ * one. Release it with dataset_release. A failure, here or in decoding, is for dataset_refuse. What was found before
+ * changes nothing: an image whose damage lies below what is decoded is good. Any thread may call it, each with its own
+ * storage. */
+int dataset_fetch(struct dataset *dataset, int64_t number, struct image_store *storage, struct dataset_fetched *out,
                   struct error *error);
+/* The label of the image that has this number, though another may stand in for it. */
+int dataset_own_label(const struct dataset *dataset, int64_t number);
 void dataset_release(struct dataset_fetched *fetched); /* frees its bytes */
 
 /* Image `number` is bad, for the reason in `failure`: logs it once and counts it. SIMCLR_OK when another may be taken

@@ -56,6 +56,8 @@ struct batch {
     const void *views;       /* [views * count][3][S][S] of this type */
     const uint32_t *indices; /* [count] dataset numbers */
     const int32_t *labels;   /* [count], -1 none */
+    const uint8_t
+        *replaced; /* [count] 1: the image is bad, and another of the set or subset stands in, label and all */
     uint32_t epoch;
     int64_t step; /* global step: epoch * steps_per_epoch + position */
 };

@@ -52,10 +52,14 @@ int slot_open(struct slot *slot, const struct view_source *source, struct error 
                                         : memory_array(rows, source->view_bytes);
     slot->indices = memory_array(tasks, sizeof *slot->indices);
     slot->labels = memory_array(tasks, sizeof *slot->labels);
-    if (slot->views == NULL || slot->indices == NULL || slot->labels == NULL)
+    slot->replaced = memory_array(tasks, sizeof *slot->replaced);
+    if (slot->views == NULL || slot->indices == NULL || slot->labels == NULL || slot->replaced == NULL)
         return error_no_memory(error, "a batch of views (choose a smaller batch)", rows * source->view_bytes);
-    slot->batch = (struct batch){
-        .type = source->config.policy.type, .views = slot->views, .indices = slot->indices, .labels = slot->labels};
+    slot->batch = (struct batch){.type = source->config.policy.type,
+                                 .views = slot->views,
+                                 .indices = slot->indices,
+                                 .labels = slot->labels,
+                                 .replaced = slot->replaced};
     return SIMCLR_OK;
 }
 
@@ -67,6 +71,7 @@ void slot_close(struct slot *slot)
         memory_free(slot->views);
     memory_free(slot->indices);
     memory_free(slot->labels);
+    memory_free(slot->replaced);
     *slot = (struct slot){.failed_row = 0};
 }
 
@@ -107,38 +112,58 @@ static void draw_views(struct drawing *drawing, int width, int height)
 /* What of an image was decoded: at least the box of its views. */
 struct decoded {
     const struct image *image;
+    int64_t number;   /* whose it is in the set */
     struct box place; /* in pixels of the whole; past its border by less than `reduction` */
     int reduction;    /* `image` has so many times fewer pixels on each axis */
 };
 
-/* Fetches an image, draws its views for the size that its header says, and decodes what they need: of a JPEG the union
- * of their crops, so that damage below it goes unnoticed. An image that proves bad in decoding is refused, and the next
- * one stands in. */
+/* Fetches image `number`, draws its views for the size that its header says, and decodes what they need: of a JPEG the
+ * union of their crops, so that damage below it goes unnoticed. */
+static int decode_image(struct decoded *out, struct drawing *drawing, struct dataset *dataset, int64_t number,
+                        struct image_store *storage, struct error *error)
+{
+    struct dataset_fetched fetched;
+    struct image_part part;
+    int status = dataset_fetch(dataset, number, storage, &fetched, error);
+    if (status) return status;
+    draw_views(drawing, fetched.width, fetched.height);
+    if (fetched.image) {
+        *out = (struct decoded){fetched.image, number, {0, 0, fetched.width, fetched.height}, 1};
+        return SIMCLR_OK;
+    }
+    status = image_decode_box(&fetched.encoded, drawing->box, drawing->reduction, storage, &part, error);
+    dataset_release(&fetched);
+    if (!status) *out = (struct decoded){&storage->image, number, part.place, part.reduction};
+    return status;
+}
+
+/* The place of an image among those that the loader may take. */
+static int64_t place_among(const struct loader_config *config, uint32_t index)
+{
+    uint32_t place = 0;
+    if (!config->subset) return index;
+    while (place < config->subset_count && config->subset[place] != index) place++;
+    return place;
+}
+
+/* Whether an image is bad is asked anew for each draw: batches then depend neither on what was met before nor on other
+ * processes, so a run that goes on makes those of one that was never interrupted. The next image stands in for a bad
+ * one; of a subset the next one in it, since labels of others may not be known. */
 static int take_image(struct decoded *out, struct drawing *drawing, struct dataset *dataset,
                       struct image_store *storage, struct error *error)
 {
-    for (;;) {
-        struct dataset_fetched fetched;
+    const struct loader_config *config = drawing->config;
+    const int64_t count = config->subset ? config->subset_count : dataset_count(dataset);
+    int64_t number = drawing->index, place = -1;
+    for (int64_t tried = 0; tried < count; tried++) {
         struct error failure = {0};
-        int status = dataset_fetch(dataset, drawing->index, storage, &fetched, error);
+        if (decode_image(out, drawing, dataset, number, storage, &failure) == SIMCLR_OK) return SIMCLR_OK;
+        const int status = dataset_refuse(dataset, number, &failure, error);
         if (status) return status;
-        draw_views(drawing, fetched.width, fetched.height);
-        if (fetched.image) {
-            *out = (struct decoded){fetched.image, {0, 0, fetched.width, fetched.height}, 1};
-            return SIMCLR_OK;
-        }
-        struct image_part part;
-        const int64_t number = fetched.number;
-        const bool good =
-            image_decode_box(&fetched.encoded, drawing->box, drawing->reduction, storage, &part, &failure) == SIMCLR_OK;
-        dataset_release(&fetched);
-        if (good) {
-            *out = (struct decoded){&storage->image, part.place, part.reduction};
-            return SIMCLR_OK;
-        }
-        status = dataset_refuse(dataset, number, &failure, error);
-        if (status) return status;
+        place = ((place < 0 ? place_among(config, drawing->index) : place) + 1) % count;
+        number = config->subset ? config->subset[place] : place;
     }
+    return error_set(error, SIMCLR_DATA, "none of the %lld images that are used can be read", (long long)count);
 }
 
 /* Where a view of the image of `row` goes in the slot; -1: it belongs into another group's. */
@@ -162,12 +187,13 @@ int slot_make_row(struct slot *slot, const struct view_source *source, struct vi
     drawing.config = config;
     drawing.epoch = slot->batch.epoch;
     drawing.index = index;
-    struct decoded decoded;
+    struct decoded decoded = {0};
     if (stop_is_asked(source->stop)) return stop_error(error, "views");
     int status = take_image(&decoded, &drawing, source->dataset, &maker->storage, error);
     if (!status) status = suit_image(maker, source, decoded.image, error);
     if (status) return status;
-    slot->labels[row] = dataset_label(source->dataset, index);
+    slot->labels[row] = dataset_own_label(source->dataset, decoded.number);
+    slot->replaced[row] = decoded.number != index;
     for (int view = 0; view < config->views; view++) {
         const int place = place_of(slot, source, row, view);
         if (place < 0) continue;

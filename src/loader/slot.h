@@ -34,6 +34,7 @@ struct slot {
     struct batch_memory memory; /* of the views */
     uint32_t *indices;
     int32_t *labels;
+    uint8_t *replaced;
     int group;      /* of a part: its group of the batch */
     int tasks;      /* rows to make: images, or single views where the views of an image lie in two groups */
     int failed_row; /* the first row (lowest number) that failed, or `tasks`; its failure: */

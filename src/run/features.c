@@ -115,8 +115,7 @@ static int make_block(struct extraction *extraction, struct loader *loader, int6
     if (status == SIMCLR_INTERRUPTED) return tell_stopped(extraction, step - first, end - first, error);
     if (status != SIMCLR_OK) return status;
     average_views(extraction, batch->count);
-    for (int i = 0; i < batch->count; i++)
-        extraction->replaced[i] = dataset_is_replaced(extraction->request->dataset, batch->indices[i]);
+    memcpy(extraction->replaced, batch->replaced, (size_t)batch->count * sizeof *batch->replaced);
     *block = (struct features_block){.count = batch->count,
                                      .dim = feature_rows_dim(extraction->rows),
                                      .indices = batch->indices,

@@ -389,6 +389,94 @@ static void images_go_bad(void **state)
     }
 }
 
+static struct dataset *open_cut(const char *root, struct pool *pool)
+{
+    struct dataset_config config = dataset_config_default();
+    struct dataset *set;
+    struct error error = {0};
+    config.path = at("%s", root);
+    config.cache_bytes = NOT_CACHED;
+    config.max_bad = 0.5;
+    if (dataset_open(&set, &config, pool, NULL, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    return set;
+}
+
+/* A JPEG that is cut serves the draws whose crops lie above the cut, before and after others that do not. So batches
+ * from the middle on are those of a run from the beginning. */
+static void damage_is_judged_by_each_draw(void **state)
+{
+    (void)state;
+    enum { CUT = 4, EPOCHS = 40 };
+    make_photos("cut");
+    put_jpeg_share(at("cut/a/%02d.jpg", CUT), 64, 64, 1, 0.65);
+    struct pool *pool = support_pool(2);
+    struct dataset *whole = open_cut("cut", pool), *later = open_cut("cut", pool);
+    struct loader_config config = plain_config();
+    config.keep_last = true;
+    config.views = 1;
+    struct loader *loader = open_loader(&config, whole, pool), *other = open_loader(&config, later, pool);
+    const int64_t steps = loader_steps_per_epoch(loader);
+    int replaced = 0, used_after = 0;
+    for (int64_t step = 0; step < EPOCHS * steps; step++) {
+        const struct batch *batch = next(loader, step);
+        for (int i = 0; i < batch->count; i++) {
+            if (batch->indices[i] != CUT)
+                assert_int_equal(batch->replaced[i], 0);
+            else if (batch->replaced[i])
+                replaced++;
+            else
+                used_after += replaced > 0;
+        }
+        if (step < EPOCHS / 2 * steps) continue;
+        const struct batch *again = next(other, step);
+        const size_t views = (size_t)config.views * (size_t)batch->count;
+        assert_memory_equal(batch->views, again->views, views * PLANE * view_type_bytes(config.policy.type));
+        assert_memory_equal(batch->replaced, again->replaced, (size_t)batch->count);
+    }
+    if (replaced == 0 || used_after == 0) fail_msg("%d draws replaced, %d used after one was", replaced, used_after);
+    loader_close(&loader);
+    loader_close(&other);
+    dataset_close(&whole);
+    dataset_close(&later);
+    pool_destroy(&pool);
+}
+
+/* Of a subset only its own images stand in: the labels of others may not be known. */
+static void a_subset_stands_in_for_itself(void **state)
+{
+    (void)state;
+    static const uint32_t subset[] = {1, 4, 15};
+    make_photos("some");
+    put_text(at("some/a/04.jpg"), "");
+    struct pool *pool = support_pool(2);
+    struct dataset *set = open_cut("some", pool);
+    assert_int_equal(dataset_count(set), IMAGES - 1); /* found at opening: 04 has no number, and 05 is number 4 */
+    put_jpeg_share(at("some/a/05.jpg"), 25, 35, 1, 0.1);
+    struct loader_config config = plain_config();
+    config.subset = subset;
+    config.subset_count = 3;
+    config.batch = 3;
+    struct loader *loader = open_loader(&config, set, pool);
+    for (int64_t step = 0; step < 4; step++) {
+        const struct batch *batch = next(loader, step);
+        for (int i = 0; i < batch->count; i++) {
+            assert_int_equal(batch->replaced[i], batch->indices[i] == 4);
+            assert_int_equal(batch->labels[i], batch->indices[i] == 1 ? 0 : 1); /* of 15, which comes behind 4 */
+        }
+    }
+    loader_close(&loader);
+    put_text(at("some/a/01.jpg"), "gone");
+    put_text(at("some/b/16.jpg"), "gone");
+    loader = open_loader(&config, set, pool);
+    const struct batch *batch;
+    struct error error = {0};
+    assert_int_equal(loader_next(loader, 0, &batch, &error), SIMCLR_DATA);
+    assert_string_equal(error.text, "none of the 3 images that are used can be read");
+    loader_close(&loader);
+    dataset_close(&set);
+    pool_destroy(&pool);
+}
+
 /* A set in memory: nothing is allocated after opening. */
 static void no_allocation_after_opening(void **state)
 {
@@ -432,6 +520,8 @@ int main(void)
         cmocka_unit_test(refusals),
         cmocka_unit_test(smallest_set),
         cmocka_unit_test(images_go_bad),
+        cmocka_unit_test(damage_is_judged_by_each_draw),
+        cmocka_unit_test(a_subset_stands_in_for_itself),
         cmocka_unit_test(no_allocation_after_opening),
     };
     return run_cases(tests, support_open, remove_folder);
