@@ -217,16 +217,33 @@ static void find_state(struct report_run *run)
     run->state = run_state_find(run->path, run->config, step, run->epoch);
 }
 
-/* The last part of the path, or all of it. */
+/* Where the last part of a path begins; 0 for that of "/". */
+static size_t last_part(const char *path, size_t length)
+{
+    size_t from = length;
+    while (from > 0 && path[from - 1] == '/') from--;
+    while (from > 0 && path[from - 1] != '/') from--;
+    return from;
+}
+
+static size_t length_without_slashes(const char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    return length;
+}
+
+/* The last part of the path. That of "." and ".." names nothing: the path without links stands for it. */
 static char *name_of(const char *path)
 {
     char whole[PATH_MAX];
-    size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/') length--;
-    size_t from = length;
-    while (from > 0 && path[from - 1] != '/') from--;
-    const bool says_nothing = from == length || path[from] == '.';
-    if (says_nothing && realpath(path, whole) && strcmp(whole, "/") != 0) return name_of(whole);
+    size_t length = length_without_slashes(path), from = last_part(path, length);
+    const size_t last = length - from;
+    if ((last == 1 || last == 2) && strncmp(path + from, "..", last) == 0 && realpath(path, whole)) {
+        path = whole;
+        length = strlen(whole);
+        from = last_part(whole, length);
+    }
     char *name = memory_string(path + from);
     if (name) name[length - from] = '\0';
     return name;

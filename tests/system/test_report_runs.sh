@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The page of `simclr report` about runs of every kind: what they are called, how far they came, and what is said of those
+# that have no images, no training or no accuracy.
+source "$(dirname "$0")/check.sh"
+
+made() { "$simclr" pretrain --data set/ --out run --epochs 20 --batch 256 --temperature 0.5 --learning-rate 1 --image-size 32 --width 1/4 --warmup-epochs 2 "${configured[@]}" --print-config 2>/dev/null |
+             python3 "$tests/made_run.py" "$@"; }
+configured=()
+says() { holds "$1" "$2"; }
+says_not() { checks=$((checks + 1)); ! grep -qF -- "$2" "$1" || fail "$1 has: $2"; }
+# report PAGE argument...: the page, which must be a valid one.
+report() {
+    local page=$1
+    shift
+    check 0 '' '' "$simclr" report "$@" --out "$page"
+    true_that "$page is a page" python3 "$tests/check_page.py" "$page" >err
+}
+made run
+
+# ---- a name that begins with a dot, and folders without a name
+for name in .hid ..hid ...; do
+    cp -r run $name
+    report hidden.html $name
+    says hidden.html "<h1>SimCLR: $name</h1>"
+    cd $name && report ../inside.html . && cd .. || exit 1
+    says inside.html "<h1>SimCLR: $name</h1>"
+    rm -r $name
+done
+report above.html run/evaluation/..
+says above.html '<h1>SimCLR: run</h1>'
+report above.html run/evaluation/.././/
+says above.html '<h1>SimCLR: run</h1>'
+finish
