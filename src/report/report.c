@@ -93,7 +93,7 @@ static int open_runs(struct report *report, const struct inputs *inputs, struct 
             log_warning(&report->session->log, "%s: %s; the page goes without it", inputs->path[i],
                         report->runs[i].unread.item[k].text);
     }
-    return SIMCLR_OK;
+    return report_runs_name(report->runs, report->count, error);
 }
 
 static int write_sections(struct report *report, struct look *look, struct error *error)

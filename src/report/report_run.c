@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -217,15 +218,6 @@ static void find_state(struct report_run *run)
     run->state = run_state_find(run->path, run->config, step, run->epoch);
 }
 
-/* Where the last part of a path begins; 0 for that of "/". */
-static size_t last_part(const char *path, size_t length)
-{
-    size_t from = length;
-    while (from > 0 && path[from - 1] == '/') from--;
-    while (from > 0 && path[from - 1] != '/') from--;
-    return from;
-}
-
 static size_t length_without_slashes(const char *path)
 {
     size_t length = strlen(path);
@@ -233,20 +225,69 @@ static size_t length_without_slashes(const char *path)
     return length;
 }
 
-/* The last part of the path. That of "." and ".." names nothing: the path without links stands for it. */
-static char *name_of(const char *path)
+/* So many of the last parts of a path without slashes at its end, or all of it. */
+static const char *last_parts(const char *path, size_t length, size_t parts)
+{
+    size_t from = length;
+    for (; parts > 0 && from > 0; parts--) {
+        while (from > 0 && path[from - 1] == '/') from--;
+        while (from > 0 && path[from - 1] != '/') from--;
+    }
+    return path + from;
+}
+
+/* The path that a name is taken from. One that ends in "." or ".." names nothing: the path without links stands for it.
+ */
+static char *path_of_name(const char *path)
 {
     char whole[PATH_MAX];
-    size_t length = length_without_slashes(path), from = last_part(path, length);
-    const size_t last = length - from;
-    if ((last == 1 || last == 2) && strncmp(path + from, "..", last) == 0 && realpath(path, whole)) {
+    size_t length = length_without_slashes(path);
+    const char *last = last_parts(path, length, 1);
+    const size_t dots = strspn(last, ".");
+    if (last + dots == path + length && (dots == 1 || dots == 2) && realpath(path, whole)) {
         path = whole;
         length = strlen(whole);
-        from = last_part(whole, length);
     }
-    char *name = memory_string(path + from);
-    if (name) name[length - from] = '\0';
-    return name;
+    char *copy = memory_string(path);
+    if (copy) copy[length] = '\0';
+    return copy;
+}
+
+static const char *short_name(const struct report_run *run, size_t parts)
+{
+    return last_parts(run->named, strlen(run->named), parts);
+}
+
+/* Has another run the same name at so many parts? Runs of one and the same path are told apart by numbers. */
+static bool is_ambiguous(const struct report_run *runs, size_t count, size_t of, size_t parts)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(runs[i].named, runs[of].named) != 0 &&
+            strcmp(short_name(&runs[i], parts), short_name(&runs[of], parts)) == 0)
+            return true;
+    return false;
+}
+
+int report_runs_name(struct report_run *runs, size_t count, struct error *error)
+{
+    for (size_t r = 0; r < count; r++) {
+        size_t parts = 1;
+        while (is_ambiguous(runs, count, r, parts)) parts++;
+        runs[r].name = short_name(&runs[r], parts);
+    }
+    for (size_t r = count; r > 0; r--) { /* from the end, so that the paths of earlier runs are as they were */
+        struct report_run *run = &runs[r - 1];
+        size_t number = 1;
+        for (size_t i = 0; i + 1 < r; i++) number += strcmp(runs[i].named, run->named) == 0;
+        if (number == 1) continue;
+        const size_t room = strlen(run->name) + 32;
+        char *numbered = memory_allocate(room);
+        if (!numbered) return error_no_memory(error, "a name", room);
+        snprintf(numbered, room, "%s (%zu)", run->name, number);
+        memory_free(run->named);
+        run->name = run->named = numbered;
+    }
+    return SIMCLR_OK;
 }
 
 static bool holds_run(const struct report_run *run)
@@ -282,8 +323,9 @@ int report_run_open(struct report_run *run, const char *path, const struct repor
     if (!file_is_folder(path))
         return error_set(error, SIMCLR_IO, "%s: is no folder of a run%s", path,
                          file_exists(path) ? ": give the folder that the file lies in" : ": there is nothing there");
-    run->name = name_of(path);
-    if (!run->name) return error_no_memory(error, "a path", strlen(path));
+    run->named = path_of_name(path);
+    if (!run->named) return error_no_memory(error, "a path", strlen(path));
+    run->name = short_name(run, 1);
     int status = find_judged(run, places->evaluation, &reason);
     if (status && places->evaluation[0]) return error_set(error, status, "%s", reason.text);
     status = note_failure(run, status, &reason, error);
@@ -299,7 +341,7 @@ int report_run_open(struct report_run *run, const char *path, const struct repor
 
 void report_run_close(struct report_run *run)
 {
-    memory_free(run->name);
+    memory_free(run->named);
     memory_free(run->audit_path);
     config_destroy(&run->config);
     metrics_history_free(&run->metrics);

@@ -26,7 +26,8 @@ void notes_free(struct notes *notes);
 
 struct report_run {
     const char *path;      /* borrowed */
-    char *name;            /* what it is called on the page */
+    char *named;           /* the path that its name is taken from */
+    const char *name;      /* what it is called on the page: the last part of `named`, or report_runs_name's */
     enum command command;  /* that made it; COMMAND_COUNT: not known */
     struct config *config; /* of config.yaml; NULL: none that can be read */
     struct metrics_history metrics;
@@ -49,6 +50,9 @@ struct report_places {
 };
 int report_run_open(struct report_run *run, const char *path, const struct report_places *places, struct error *error);
 void report_run_close(struct report_run *run);
+/* Names the runs of one page so that no two are alike: by as many of the last parts of their paths as that takes, and
+ * by a number where a path is given twice. SIMCLR_NO_MEMORY. */
+int report_runs_name(struct report_run *runs, size_t count, struct error *error);
 
 /* The last value of a scalar, its first, or its best; NaN: there is none. */
 double report_run_last(const struct report_run *run, const char *name);

@@ -30,4 +30,21 @@ report above.html run/evaluation/..
 says above.html '<h1>SimCLR: run</h1>'
 report above.html run/evaluation/.././/
 says above.html '<h1>SimCLR: run</h1>'
+
+# ---- runs whose folders have the same name
+mkdir -p a/b c/b
+cp run/evaluation/evaluation.json a/b/
+for folder in a a/b c/b; do cp -r run $folder/; done
+report alike.html a/run c/b/run run a/b/run/ run/
+says alike.html '<h1>SimCLR: a/run, c/b/run, run, a/b/run, run (2)</h1>'
+for name in a/run c/b/run run a/b/run 'run (2)'; do
+    says alike.html "<strong>$name: </strong>"             # the headline
+    says alike.html ">$name: SimCLR"                   # a column of the table
+    says alike.html ">$name</text>"                        # a curve
+done
+says_not alike.html "$work"
+cd a/run && report ../../alike.html . ../../c/b/run && cd ../.. || exit 1
+says alike.html '<h1>SimCLR: a/run, b/run</h1>'
+report apart.html a/run a/b
+says apart.html '<h1>SimCLR: run, b</h1>'
 finish
