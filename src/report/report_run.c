@@ -207,7 +207,6 @@ static int find_audit(struct report_run *run, const char *given, struct error *e
 static void find_state(struct report_run *run)
 {
     const size_t rows = run->metrics.count;
-    run->epoch = run->seconds = run->silent = NAN;
     if (rows > 0) {
         const struct metrics_row *last = &run->metrics.rows[rows - 1];
         run->epoch = last->epoch;
@@ -319,7 +318,7 @@ static int read_run(struct report_run *run, struct error *error)
 int report_run_open(struct report_run *run, const char *path, const struct report_places *places, struct error *error)
 {
     struct error reason = {0};
-    *run = (struct report_run){.path = path, .command = COMMAND_COUNT};
+    *run = (struct report_run){.path = path, .command = COMMAND_COUNT, .epoch = NAN, .seconds = NAN, .silent = NAN};
     if (!file_is_folder(path))
         return error_set(error, SIMCLR_IO, "%s: is no folder of a run%s", path,
                          file_exists(path) ? ": give the folder that the file lies in" : ": there is nothing there");

@@ -47,4 +47,12 @@ cd a/run && report ../../alike.html . ../../c/b/run && cd ../.. || exit 1
 says alike.html '<h1>SimCLR: a/run, b/run</h1>'
 report apart.html a/run a/b
 says apart.html '<h1>SimCLR: run, b</h1>'
+
+# ---- an evaluation alone
+mkdir alone && cp run/evaluation/evaluation.json alone/
+report alone.html alone
+says alone.html '74.4 % [72.5, 76.4]'
+says alone.html '<p class="muted">Linear, top-1</p>'
+says_not alone.html '<p class="muted">Epochs</p>'
+says_not alone.html '<dt>Time</dt>'
 finish
