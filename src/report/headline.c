@@ -9,28 +9,34 @@
 
 enum { TILES = 5 };
 
-/* The figures that may stand in front, the first that is there does. */
+/* The figures that may stand in front, the first that is there does: a sentence about so many of the test images. */
 static const struct candidate {
-    const char *protocol, *setting, *words;
+    const char *protocol, *setting;
+    enum metric metric;
+    const char *words, *images, *end;
 } candidates[] = {
-    {"linear", NULL, "A linear classifier on the frozen features"},
-    {"knn", "chosen", "Nearest neighbours of the frozen features"},
-    {"knn", NULL, "Nearest neighbours of the frozen features"},
-    {"linear-sgd", NULL, "A linear classifier on the frozen features"},
-    {"finetune-100%", NULL, "The network fine-tuned on all labels"},
-    {"finetune-10%", NULL, "The network fine-tuned on 10 % of the labels"},
-    {"finetune-1%", NULL, "The network fine-tuned on 1 % of the labels"},
-    {"fewshot", NULL, "A classifier from a few labels"},
+    {"linear", NULL, METRIC_TOP1, "A linear classifier on the frozen features has", "of", " right"},
+    {"knn", "chosen", METRIC_TOP1, "Nearest neighbours of the frozen features have", "of", " right"},
+    {"knn", NULL, METRIC_TOP1, "Nearest neighbours of the frozen features have", "of", " right"},
+    {"linear-sgd", NULL, METRIC_TOP1, "A linear classifier on the frozen features has", "of", " right"},
+    {"finetune-100%", NULL, METRIC_TOP1, "The network fine-tuned on all labels has", "of", " right"},
+    {"finetune-10%", NULL, METRIC_TOP1, "The network fine-tuned on 10 % of the labels has", "of", " right"},
+    {"finetune-1%", NULL, METRIC_TOP1, "The network fine-tuned on 1 % of the labels has", "of", " right"},
+    {"fewshot", NULL, METRIC_TOP1, "A classifier from a few labels has", "of", " right"},
+    {"multilabel", NULL, METRIC_MAP_11, "Classifiers on the frozen features come to an 11-point mAP of", "over", ""},
+    {"retrieval", NULL, METRIC_RECALL_1, "By the frozen features, the most similar image is of the same class for",
+     "of", ""},
+    {"cluster", NULL, METRIC_MATCHED, "Clusters of the frozen features match the classes for", "of", ""},
 };
 
-static const struct judged_figure *find_main(const struct judged *judged, const char **words)
+static const struct judged_figure *find_main(const struct judged *judged, const struct candidate **which)
 {
     for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
         const struct candidate *candidate = &candidates[i];
         const struct judged_figure *figure =
-            judged_find(judged, candidate->protocol, candidate->setting, METRIC_TOP1, judged_main(judged));
+            judged_find(judged, candidate->protocol, candidate->setting, candidate->metric, judged_main(judged));
         if (!figure || !isfinite(figure->value)) continue;
-        *words = candidate->words;
+        *which = candidate;
         return figure;
     }
     return NULL;
@@ -59,39 +65,69 @@ static const struct judged_figure *find_supervised(const struct judged *judged)
     return most;
 }
 
-static void say_judged(struct page *page, const struct judged *judged, const char *words,
+static void say_judged(struct page *page, const struct judged *judged, const struct candidate *which,
                        const struct judged_figure *main)
 {
     struct text beside = {0};
     char images[WORDS];
     words_count(images, main->images);
-    page_text(page, "%s has %.1f %%", words, 100 * main->value);
+    page_text(page, "%s %.1f %%", which->words, 100 * main->value);
     if (isfinite(main->low) && isfinite(main->high))
         page_text(page, " [%.1f, %.1f]", 100 * main->low, 100 * main->high);
-    page_text(page, " of %s test images right", images);
-    add_difference(&beside, main, judged_find(judged, main->protocol, main->setting, METRIC_TOP1, SOURCE_UNTRAINED),
+    page_text(page, " %s %s test images%s", which->images, images, which->end);
+    add_difference(&beside, main, judged_find(judged, main->protocol, main->setting, main->metric, SOURCE_UNTRAINED),
                    judged_source_name(SOURCE_UNTRAINED, main->protocol)[0] == 'r' ? "the same from random weights"
                                                                                   : "the untrained network");
-    add_difference(&beside, main, judged_find(judged, main->protocol, main->setting, METRIC_TOP1, SOURCE_PIXELS),
+    add_difference(&beside, main, judged_find(judged, main->protocol, main->setting, main->metric, SOURCE_PIXELS),
                    "raw pixels");
-    add_difference(&beside, main, find_supervised(judged), "supervised training");
+    if (main->metric == METRIC_TOP1) add_difference(&beside, main, find_supervised(judged), "supervised training");
     page_text(page, "%s%s.", beside.bytes ? ": " : "", beside.bytes ? beside.bytes : "");
     if (beside.failed) page->html.failed = true;
     text_free(&beside);
 }
 
-/* Without an evaluation: what training itself has measured. */
+/* An evaluation of other figures: none is of the encoder, of labels, or of this version's kinds. */
+static void say_other_figures(struct page *page, const struct judged *judged)
+{
+    const struct judged_figure *rank = judged_find(judged, "quality", NULL, METRIC_RANKME, judged_main(judged));
+    if (rank && isfinite(rank->value))
+        page_text(page, "The evaluation has no accuracy of it; RankMe of its features is %.1f. ", rank->value);
+    else
+        page_text(page, "The evaluation has no accuracy of it. ");
+}
+
+/* Of training on labels: how much of the last batches was right. False: it logged none. */
+static bool say_training_on_labels(struct page *page, const struct report_run *run)
+{
+    static const char *const phases[][2] = {{"finetune/top1", "fine-tuning"},
+                                            {"random/top1", "the same from random weights"},
+                                            {"supervised/top1", "supervised training"}};
+    bool said = false;
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
+        const double top1 = report_run_last(run, phases[i][0]);
+        if (!isfinite(top1)) continue;
+        page_text(page, said ? ", %s %.1f %%" : "At the last step that was logged %s had %.1f %% of its batch right",
+                  phases[i][1], 100 * top1);
+        said = true;
+    }
+    if (said) page_text(page, ". These are training images.");
+    return said;
+}
+
+/* Without an accuracy of an evaluation: what training itself has measured. */
 static void say_training(struct page *page, const struct report_run *run)
 {
     double epoch = NAN;
     const double knn = report_run_highest(run, "epoch/knn_held_out_top1", &epoch);
     const double loss = report_run_last(run, "train/loss"), chance = report_run_last(run, "train/chance_loss");
+    const bool judged = judged_is_there(&run->judged) && run->judged.count > 0;
+    if (judged) say_other_figures(page, &run->judged);
     if (isfinite(knn))
         page_text(page, "Between epochs kNN had at best %.1f %% of the held-out training images right, after epoch %g.",
                   100 * knn, epoch);
     else if (isfinite(loss) && isfinite(chance))
         page_text(page, "The loss came to %.3f, where chance is %.3f.", loss, chance);
-    else
+    else if (!say_training_on_labels(page, run) && !judged)
         page_text(page, "Nothing was measured yet.");
 }
 
@@ -126,13 +162,13 @@ static void say_run(struct page *page, const struct report_run *run)
 static void say_headline(struct report *report, const struct report_run *run)
 {
     struct page *page = &report->page;
-    const char *words = NULL;
-    const struct judged_figure *main = judged_is_there(&run->judged) ? find_main(&run->judged, &words) : NULL;
+    const struct candidate *which = NULL;
+    const struct judged_figure *main = judged_is_there(&run->judged) ? find_main(&run->judged, &which) : NULL;
     char name[256];
     page_open(page, "p", "class=\"lead\"");
     if (report->count > 1) page_element(page, "strong", NULL, "%s", words_run(report, run, name));
     if (main)
-        say_judged(page, &run->judged, words, main);
+        say_judged(page, &run->judged, which, main);
     else
         say_training(page, run);
     say_run(page, run);

@@ -181,10 +181,15 @@ int section_views(struct report *report, struct look *look, struct error *error)
     struct view_policy policy;
     int status = SIMCLR_OK;
     page_section(&report->page, "views", "What it sees");
-    if (!run->config || run->command != COMMAND_PRETRAIN) {
+    if (!run->config) {
         page_paragraph(
             &report->page,
             "The views of a run of simclr pretrain stand here; this is none whose configuration can be read.");
+    } else if (run->command != COMMAND_PRETRAIN) {
+        page_paragraph(&report->page,
+                       "The pairs of views of a run of simclr pretrain stand here; this one is of simclr %s, which "
+                       "makes none.",
+                       command_name(run->command));
     } else if (is_open(report, look)) {
         const struct session training = session_derive(report->session, run->config, report->session->log);
         const int64_t rows = collection_count(&look->collection);

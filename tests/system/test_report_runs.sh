@@ -55,4 +55,53 @@ says alone.html '74.4 % [72.5, 76.4]'
 says alone.html '<p class="muted">Linear, top-1</p>'
 says_not alone.html '<p class="muted">Epochs</p>'
 says_not alone.html '<dt>Time</dt>'
+
+# ---- an evaluation without top-1: what it has stands in front. The values: recall, clusters, mAP, figures without labels
+judged() { # judged FOLDER PYTHON: a run without training's figures, whose evaluation has the figures of this list
+    made "$1" --no-labels
+    rm "$1/metrics.jsonl"
+    python "$1/evaluation/evaluation.json" "$2" <<'PY'
+import json, sys
+made = json.load(open(sys.argv[1]))
+def share(protocol, metric, source, value):
+    return {"protocol": protocol, "metric": metric, "source": source, "value": value, "images": 1500,
+            "over_images": {"low95": value - 0.01, "high95": value + 0.01, "method": "percentile"}}
+made["figures"] = eval(sys.argv[2])
+json.dump(made, open(sys.argv[1], "w"))
+PY
+    report "$1.html" "$1"
+    says_not "$1.html" 'Nothing was measured yet.'
+}
+groups='[share("cluster", "matched", "trained", 0.4567), share("cluster", "matched", "pixels", 0.25)]'
+judged groups "$groups"
+says groups.html 'Clusters of the frozen features match the classes for 45.7 % [44.7, 46.7] of 1,500 test images: 20.7 points above raw pixels.'
+judged search "$groups"' + [share("retrieval", "recall_at_1", source, value) for source, value in (("untrained", 0.7), ("trained", 0.613))]'
+says search.html 'By the frozen features, the most similar image is of the same class for 61.3 % [60.3, 62.3] of 1,500 test images: 8.7 points below the untrained network.'
+judged sets '[share("multilabel", "map_11", "trained", 0.5011), share("multilabel", "map", "trained", 0.6)]'
+says sets.html 'Classifiers on the frozen features come to an 11-point mAP of 50.1 % [49.1, 51.1] over 1,500 test images.'
+judged rank '[{"protocol": "quality", "metric": "rankme", "source": "trained", "value": 91.125}]'
+says rank.html 'The evaluation has no accuracy of it; RankMe of its features is 91.1.'
+judged control '[share("supervised", "top1", "untrained", 0.5)]'
+says control.html 'The evaluation has no accuracy of it.'
+cp run/metrics.jsonl rank/ && report rank.html rank
+says rank.html 'RankMe of its features is 91.1. Between epochs kNN had at best 51.2 %'
+
+# ---- training on labels
+labelled() { # labelled COMMAND SCALARS argument...: a finished run with these scalars in its last line
+    mkdir "$1"
+    "$simclr" "$1" --data set/ "${@:3}" --out "$1" --epochs 2 --print-config >"$1/config.yaml" 2>/dev/null
+    printf '{"step": %d, "epoch": %d, "wall_time": 179000000%d, %s}\n' 1 1 1 '"finetune/top1": 0.1' 2 2 4 "$2" >"$1/metrics.jsonl"
+    report "$1.html" "$1"
+    says_not "$1.html" 'Nothing was measured yet.'
+    says "$1.html" "The pairs of views of a run of simclr pretrain stand here; this one is of simclr $1, which makes none."
+    says_not "$1.html" 'none whose configuration can be read'
+    says "$1.html" 'Trained for 2 of 2 epochs in 3.0 s (finished).'
+}
+labelled finetune '"finetune/top1": 0.8125, "random/top1": 0.5, "finetune/loss": 0.25' --checkpoint run
+says finetune.html 'At the last step that was logged fine-tuning had 81.2 % of its batch right, the same from random weights 50.0 %. These are training images.'
+labelled supervised '"supervised/top1": 0.75'
+says supervised.html 'fine-tuning had 10.0 % of its batch right, supervised training 75.0 %. These are training images.'
+mkdir none && cp run/environment.json none/ && report none.html none
+says none.html 'Nothing was measured yet.'
+says none.html 'none whose configuration can be read'
 finish
