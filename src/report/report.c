@@ -10,8 +10,6 @@
 #include "report/sections.h"
 #include "run/outputs.h"
 
-enum { RUNS_MOST = 16, PAGE_MOST = 3 << 20 };
-
 /* Line `number` of a list, as a new string; NULL: there is none, or no memory. */
 static char *line_of(const char *list, size_t number)
 {
@@ -50,13 +48,13 @@ static int check_out(const struct config *config, struct error *error)
 }
 
 struct inputs {
-    char *path[RUNS_MOST], *evaluation[RUNS_MOST];
+    char *path[REPORT_RUNS_MOST], *evaluation[REPORT_RUNS_MOST];
     size_t count;
 };
 
 static void inputs_free(struct inputs *inputs)
 {
-    for (size_t i = 0; i < RUNS_MOST; i++) {
+    for (size_t i = 0; i < REPORT_RUNS_MOST; i++) {
         memory_free(inputs->path[i]);
         memory_free(inputs->evaluation[i]);
     }
@@ -65,9 +63,9 @@ static void inputs_free(struct inputs *inputs)
 static int inputs_read(struct inputs *inputs, const struct config *config, struct error *error)
 {
     inputs->count = count_lines(config->runs);
-    if (inputs->count > RUNS_MOST)
+    if (inputs->count > REPORT_RUNS_MOST)
         return error_set(error, SIMCLR_INVALID, "%zu runs are more than a page shows: give at most %d", inputs->count,
-                         (int)RUNS_MOST);
+                         (int)REPORT_RUNS_MOST);
     if (count_lines(config->evaluations) > inputs->count)
         return error_set(error, SIMCLR_INVALID,
                          "there are more --evaluation than runs: give one for each run, in their order");

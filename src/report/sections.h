@@ -7,6 +7,8 @@
 #include "report/report_run.h"
 #include "run/session.h"
 
+enum { REPORT_RUNS_MOST = 16 };
+
 struct report {
     struct session *session;
     struct page page;

@@ -74,8 +74,9 @@ struct drawn {
     double *values[SERIES_MOST]; /* owned: what the series point into */
     char names[SERIES_MOST][NAME];
     size_t count;
-    struct chart_rule chance;
-    bool has_chance;
+    struct chart_rule chance[REPORT_RUNS_MOST]; /* the runs' losses of chance, each value once */
+    char chance_names[REPORT_RUNS_MOST][NAME];
+    size_t chances;
 };
 
 static void drawn_free(struct drawn *drawn)
@@ -127,17 +128,43 @@ static bool add_series(struct drawn *drawn, const struct report *report, size_t 
     return true;
 }
 
+/* The loss of chance depends on the batch: runs of different batches have a rule each, with their names. */
+static void find_chances(struct drawn *drawn, const struct report *report)
+{
+    for (size_t r = 0; r < report->count; r++) {
+        const double chance = report_run_last(&report->runs[r], "train/chance_loss");
+        size_t at = 0;
+        if (!isfinite(chance)) continue;
+        while (at < drawn->chances && fabs(drawn->chance[at].y - chance) > 1e-6 * fabs(chance)) at++;
+        char *name = drawn->chance_names[at];
+        const size_t used = strlen(name);
+        snprintf(name + used, NAME - used, "%s%s", used > 0 ? ", " : "chance of ", report->runs[r].name);
+        if (at < drawn->chances) continue;
+        drawn->chance[at] = (struct chart_rule){name, chance};
+        drawn->chances++;
+    }
+    if (drawn->chances == 1) drawn->chance[0].name = "chance";
+}
+
+static void caption(struct page *page, const struct curve_row *row, const struct drawn *drawn)
+{
+    struct text values = {0};
+    for (size_t i = 0; i < drawn->chances && drawn->chances > 1; i++)
+        text_add(&values, "%s%s is %.3f", i > 0 ? "; " : " Batches differ: ", drawn->chance[i].name,
+                 drawn->chance[i].y);
+    page_figure_close(page, "%s. %s%s%s", row->title, row->summary, values.bytes ? values.bytes : "",
+                      values.bytes ? "." : "");
+    if (values.failed) page->html.failed = true;
+    text_free(&values);
+}
+
 static void draw(struct report *report, const struct curve_row *row)
 {
     struct drawn *drawn = memory_allocate(sizeof *drawn);
     bool whole = drawn;
-    for (size_t r = 0; r < report->count && whole; r++) {
+    for (size_t r = 0; r < report->count && whole; r++)
         for (int i = 0; i < NAMES && row->scalars[i].scalar && whole; i++) whole = add_series(drawn, report, r, row, i);
-        const double chance = report_run_last(&report->runs[r], "train/chance_loss");
-        if (row != rows || drawn->has_chance || !isfinite(chance)) continue;
-        drawn->chance = (struct chart_rule){"chance", chance};
-        drawn->has_chance = true;
-    }
+    if (whole && row == rows) find_chances(drawn, report);
     if (whole && drawn->count > 0) {
         page_figure(&report->page, NULL);
         page_chart(&report->page, &(struct chart){.title = row->title,
@@ -146,9 +173,9 @@ static void draw(struct report *report, const struct curve_row *row)
                                                   .y_name = row->y_name,
                                                   .series = drawn->series,
                                                   .count = drawn->count,
-                                                  .rules = &drawn->chance,
-                                                  .rule_count = drawn->has_chance});
-        page_figure_close(&report->page, "%s. %s", row->title, row->summary);
+                                                  .rules = drawn->chance,
+                                                  .rule_count = drawn->chances});
+        caption(&report->page, row, drawn);
     }
     if (!whole) report->page.html.failed = true;
     if (drawn) drawn_free(drawn);

@@ -104,4 +104,25 @@ says supervised.html 'fine-tuning had 10.0 % of its batch right, supervised trai
 mkdir none && cp run/environment.json none/ && report none.html none
 says none.html 'Nothing was measured yet.'
 says none.html 'none whose configuration can be read'
+
+# ---- runs of different batches have different losses of chance
+for batch in 256:6.2364 256b:6.2364 512:6.9305; do
+    made "batch-${batch%:*}"
+    sed -i "s/6.2364/${batch#*:}/" "batch-${batch%:*}/metrics.jsonl"
+done
+report batches.html batch-256 batch-512 batch-256b
+says batches.html 'Batches differ: chance of batch-256, batch-256b is 6.236; chance of batch-512 is 6.931.'
+report batch.html batch-256 batch-256b
+says_not batch.html 'Batches differ'
+python batches.html batch.html <<'PY'
+import re, sys
+def rules(path): # of the loss, the first chart with rules
+    charts = re.findall(r"<svg.*?</svg>", open(path).read(), re.S)
+    chart = [c for c in charts if ">Contrastive loss</title>" in c][0]
+    names = re.findall(r">(chance[^<]*)</t", chart)
+    return len(re.findall(r'<path class="named"', chart)), names
+count, names = rules(sys.argv[1])
+assert count == 2 and "chance of batch-256, batch-256b" in names and "chance of batch-512" in names, (count, names)
+assert rules(sys.argv[2]) == (1, ["chance"]), rules(sys.argv[2])
+PY
 finish
