@@ -118,13 +118,15 @@ static bool say_training_on_labels(struct page *page, const struct report_run *r
 static void say_training(struct page *page, const struct report_run *run)
 {
     double epoch = NAN;
+    char after[WORDS];
     const double knn = report_run_highest(run, "epoch/knn_held_out_top1", &epoch);
     const double loss = report_run_last(run, "train/loss"), chance = report_run_last(run, "train/chance_loss");
     const bool judged = judged_is_there(&run->judged) && run->judged.count > 0;
+    words_epoch(after, epoch);
     if (judged) say_other_figures(page, &run->judged);
     if (isfinite(knn))
-        page_text(page, "Between epochs kNN had at best %.1f %% of the held-out training images right, after epoch %g.",
-                  100 * knn, epoch);
+        page_text(page, "Between epochs kNN had at best %.1f %% of the held-out training images right, after epoch %s.",
+                  100 * knn, after);
     else if (isfinite(loss) && isfinite(chance))
         page_text(page, "The loss came to %.3f, where chance is %.3f.", loss, chance);
     else if (!say_training_on_labels(page, run) && !judged)
@@ -143,19 +145,20 @@ static const char *state_words(enum run_state state)
 
 static void say_run(struct page *page, const struct report_run *run)
 {
-    char time[WORDS];
+    char time[WORDS], epoch[WORDS];
     words_duration(time, run->seconds);
+    words_epoch(epoch, run->epoch);
     if (run->state == RUN_NONE) return;
     if (!isfinite(run->epoch)) {
         page_text(page, " No step was logged (%s).", state_words(run->state));
         return;
     }
     if (run->config && run->config->steps > 0)
-        page_text(page, " Trained for %.4g epochs of a run of %" PRId64 " steps", run->epoch, run->config->steps);
+        page_text(page, " Trained for %s epochs of a run of %" PRId64 " steps", epoch, run->config->steps);
     else if (run->config)
-        page_text(page, " Trained for %.4g of %" PRId64 " epochs", run->epoch, run->config->epochs);
+        page_text(page, " Trained for %s of %" PRId64 " epochs", epoch, run->config->epochs);
     else
-        page_text(page, " Trained for %.4g epochs", run->epoch);
+        page_text(page, " Trained for %s epochs", epoch);
     page_text(page, "%s%s (%s).", time[0] ? " in " : "", time, state_words(run->state));
 }
 
@@ -233,7 +236,7 @@ static void add_tiles(struct report *report, const struct report_run *run)
 {
     struct tiles tiles = {.page = &report->page};
     const struct judged *judged = &run->judged;
-    char time[WORDS], under[128] = "";
+    char time[WORDS], epoch[WORDS], under[128] = "";
     page_open(tiles.page, "div", "class=\"tiles\"");
     figure_tile(&tiles, judged, "Linear, top-1", "linear", NULL);
     figure_tile(&tiles, judged, "kNN, top-1", "knn",
@@ -247,7 +250,8 @@ static void add_tiles(struct report *report, const struct report_run *run)
     if (isfinite(chance)) format_write(under, sizeof under, "chance is %.3f", chance);
     if (isfinite(loss)) tile(&tiles, "Loss", under, "%.3f", loss);
     words_duration(time, run->seconds);
-    if (isfinite(run->epoch)) tile(&tiles, "Epochs", time, "%.4g", run->epoch);
+    words_epoch(epoch, run->epoch);
+    if (epoch[0]) tile(&tiles, "Epochs", time, "%s", epoch);
     const struct json_value *images = json_member(report_run_environment(run, "data"), "images");
     if (json_is(images, JSON_INTEGER)) {
         words_count(under, images->integer);

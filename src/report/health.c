@@ -40,22 +40,22 @@ static void find(struct findings *findings, const char *class_name, const char *
 static void check_state(struct findings *findings, const struct report_run *run)
 {
     const int64_t epochs = run->config ? run->config->epochs : 0;
-    char ago[WORDS], advice[256];
+    char ago[WORDS], epoch[WORDS], advice[256];
     words_duration(ago, run->silent);
+    words_epoch(epoch, run->epoch);
     format_write(advice, sizeof advice, "The same command goes on with it: simclr %s with the same --out.",
                  run->command < COMMAND_COUNT ? command_name(run->command) : "pretrain");
     if (run->state == RUN_RUNNING && isfinite(run->epoch))
         find(findings, run->silent > silence_most ? "warn" : "",
              run->silent > silence_most ? "Where steps take that long all is well; else look at its terminal."
                                         : "Make the page again to see it further on.",
-             "It is running: epoch %.4g of %" PRId64 ", and its last line of metrics is %s old.", run->epoch, epochs,
-             ago);
+             "It is running: epoch %s of %" PRId64 ", and its last line of metrics is %s old.", epoch, epochs, ago);
     else if (run->state == RUN_RUNNING)
         find(findings, "", "Make the page again in a while.", "It is running, and has logged no step yet.");
     else if (run->state == RUN_STOPPED)
         find(findings, "warn", advice,
-             "It stopped at epoch %.4g of %" PRId64 ": it was interrupted or killed. No process uses its folder.",
-             run->epoch, epochs);
+             "It stopped at epoch %s of %" PRId64 ": it was interrupted or killed. No process uses its folder.", epoch,
+             epochs);
     else if (run->state == RUN_UNKNOWN)
         find(findings, "warn", advice,
              "How far it came is not known: no metrics and configuration can be read together.");
@@ -124,10 +124,12 @@ static void check_knn(struct findings *findings, const struct report_run *run)
 {
     static const char name[] = "epoch/knn_held_out_top1";
     double epoch = NAN;
+    char after[WORDS];
     const double best = report_run_highest(run, name, &epoch), last = report_run_last(run, name);
     if (!isfinite(best) || !isfinite(last) || best - last <= knn_fall_most) return;
+    words_epoch(after, epoch);
     find(findings, "warn", "checkpoints/best.safetensors is the better one: give it as --checkpoint.",
-         "kNN of the held-out images fell from %.1f %% (epoch %g) to %.1f %%.", 100 * best, epoch, 100 * last);
+         "kNN of the held-out images fell from %.1f %% (epoch %s) to %.1f %%.", 100 * best, after, 100 * last);
 }
 
 static void check_steps(struct findings *findings, const struct report_run *run)

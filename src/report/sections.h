@@ -37,6 +37,8 @@ void section_made(struct report *report);
 enum { WORDS = 64 };
 void words_count(char out[WORDS], int64_t count);     /* "50,000" */
 void words_duration(char out[WORDS], double seconds); /* "2 h 17 min"; "" for NaN */
+/* "20"; "7.25" in the midst of one, rounded down: nothing reads as an end that was not reached. "" for NaN. */
+void words_epoch(char out[WORDS], double epoch);
 /* The name of a run where there is more than one, with ": " behind it; else "". */
 const char *words_run(const struct report *report, const struct report_run *run, char out[256]);
 /* A box of words: class "good", "warn" or "" (plain), a sentence in front, and what to do. */

@@ -1,5 +1,6 @@
 /* report/words.c -- see sections.h: counts, durations, notes, commands. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,19 @@ void words_count(char out[WORDS], int64_t count)
 void words_duration(char out[WORDS], double seconds)
 {
     format_duration(out, WORDS, seconds);
+}
+
+void words_epoch(char out[WORDS], double epoch)
+{
+    static const double near = 1e-6; /* of an end, as run_state_find has it */
+    out[0] = '\0';
+    if (!isfinite(epoch)) return;
+    if (fabs(epoch) >= 1e12)
+        format_write(out, WORDS, "%.4g", epoch);
+    else if (fabs(epoch - round(epoch)) <= near)
+        format_write(out, WORDS, "%.0f", epoch);
+    else
+        format_write(out, WORDS, "%.2f", floor(100 * (epoch + near)) / 100);
 }
 
 const char *words_run(const struct report *report, const struct report_run *run, char out[256])

@@ -125,4 +125,22 @@ count, names = rules(sys.argv[1])
 assert count == 2 and "chance of batch-256, batch-256b" in names and "chance of batch-512" in names, (count, names)
 assert rules(sys.argv[2]) == (1, ["chance"]), rules(sys.argv[2])
 PY
+
+# ---- epochs: whole, or rounded down, so that none reads as reached before it is
+reached() { # reached EPOCHS EPOCH WORDS STATE: a run of so many epochs, whose last line is of this epoch
+    sed "s/^epochs: .*/epochs: $1/" run/config.yaml >epochs/config.yaml
+    printf '{"step": 1, "epoch": %s, "wall_time": 1790000000, "train/loss": 5, "train/chance_loss": 6}\n' 1 "$2" >epochs/metrics.jsonl
+    report epochs.html epochs
+    says epochs.html "Trained for $3 of $1 epochs in 0.0 s ($4)."
+    says epochs.html "<p class=\"big\">$3</p>"
+    [ "$4" = finished ] || says epochs.html "It stopped at epoch $3 of $1: it was interrupted or killed."
+}
+mkdir epochs
+reached 20000 12345 12345 'stopped before its end'
+reached 20000 12345.678 12345.67 'stopped before its end'
+reached 100000 100000 100000 finished
+reached 100 99.996 99.99 'stopped before its end'
+reached 100 99.9999 99.99 'stopped before its end'
+reached 100 99.9999999 100 finished
+reached 100 7.3 7.30 'stopped before its end'
 finish
