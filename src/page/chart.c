@@ -8,11 +8,12 @@
 
 enum {
     WIDTH = 460,
-    HEIGHT = 270,
+    HEIGHT = 270, /* at least: names at the right that need more room have it */
     LEFT = 48,
     TOP = 26,
     BOTTOM = 42,
     LABEL_LEADING = 14,
+    LABEL_TOP = 12, /* of the highest name */
     DOTS_MOST = 80,
     PATH_MOST = 600
 };
@@ -65,7 +66,7 @@ static void draw_axes(struct page *page, const struct chart *chart, const struct
         drawing_text(page, at, y->start + 17, "middle", "small", "%s", label);
     }
     text_add(&page->html, "<path class=\"axis\" d=\"M%d %.1fH%.1f\"/>", LEFT, y->start, x->start + x->length);
-    drawing_text(page, x->start + x->length / 2, HEIGHT - 6, "middle", NULL, "%s", chart->x_name);
+    drawing_text(page, x->start + x->length / 2, y->start + BOTTOM - 6, "middle", NULL, "%s", chart->x_name);
     drawing_text(page, 2, 13, "start", NULL, "%s", chart->y_name);
 }
 
@@ -105,6 +106,20 @@ struct label {
     int hue; /* -1: of a rule */
 };
 
+static bool is_named(const struct chart_series *series)
+{
+    return series->name && *series->name;
+}
+
+/* Of the whole drawing: that of its curves, or more where their names and the rules' are many. */
+static int find_height(const struct chart *chart)
+{
+    size_t names = chart->rule_count;
+    for (size_t s = 0; s < chart->count; s++) names += is_named(&chart->series[s]);
+    const int needed = LABEL_TOP + LABEL_LEADING * (int)names + BOTTOM;
+    return needed > HEIGHT ? needed : HEIGHT;
+}
+
 static size_t find_labels(const struct chart *chart, const struct axis *y, struct label *labels)
 {
     size_t count = 0;
@@ -114,7 +129,7 @@ static size_t find_labels(const struct chart *chart, const struct axis *y, struc
         const struct chart_series *series = &chart->series[s];
         size_t last = series->count;
         while (last > 0 && !is_point(chart, series, last - 1)) last--;
-        if (last > 0 && series->name && *series->name)
+        if (last > 0 && is_named(series))
             labels[count++] = (struct label){series->name, axis_at(y, series->y[last - 1]), series->hue % PAGE_HUES};
     }
     /* From top to bottom, each at least a line below the one above, and the whole moved up where it ends too low. */
@@ -158,8 +173,7 @@ static double label_room(const struct chart *chart)
 {
     double most = 0;
     for (size_t i = 0; i < chart->count; i++)
-        if (chart->series[i].name && *chart->series[i].name)
-            most = fmax(most, drawing_width(chart->series[i].name) + 28);
+        if (is_named(&chart->series[i])) most = fmax(most, drawing_width(chart->series[i].name) + 28);
     for (size_t i = 0; i < chart->rule_count; i++) most = fmax(most, drawing_width(chart->rules[i].name) + 6);
     return fmin(most, WIDTH * 0.4) + 8;
 }
@@ -173,11 +187,12 @@ void page_chart(struct page *page, const struct chart *chart)
         return;
     }
     const bool fixed = chart->y_low < chart->y_high;
+    const int height = find_height(chart);
     const struct axis x =
         axis_make(across.low, across.high, chart->log_x, false, LEFT, WIDTH - LEFT - label_room(chart));
     const struct axis y = axis_make(fixed ? chart->y_low : up.low, fixed ? chart->y_high : up.high, false, !fixed,
-                                    HEIGHT - BOTTOM, TOP + BOTTOM - HEIGHT);
-    drawing_open(page, WIDTH, HEIGHT, chart->title, chart->summary);
+                                    height - BOTTOM, TOP + BOTTOM - height);
+    drawing_open(page, WIDTH, height, chart->title, chart->summary);
     draw_axes(page, chart, &x, &y);
     for (size_t i = 0; i < chart->rule_count; i++)
         text_add(&page->html, "<path class=\"named\" d=\"M%d %.1fH%.1f\"/>", LEFT, axis_at(&y, chart->rules[i].y),
