@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "report/sections.h"
 
-enum { POINTS_MOST = 64, CURVES_MOST = 24, NAME = 200 };
+enum { POINTS_MOST = 64, NAME = 200 };
 
 /* Which figures are a curve: of protocols whose names begin so, with this in their setting. */
 static const struct kind {
@@ -24,6 +24,8 @@ static const struct kind {
     {"fewshot", "logistic", SOURCE_UNTRAINED, "untrained, few", 4},
     {"fewshot", "logistic", SOURCE_PIXELS, "pixels, few labels", 7},
 };
+
+enum { CURVES_MOST = sizeof kinds / sizeof *kinds * REPORT_RUNS_MOST };
 
 struct curve {
     double x[POINTS_MOST], y[POINTS_MOST], low[POINTS_MOST], high[POINTS_MOST];
@@ -75,7 +77,7 @@ static size_t find_curves(struct curve *curves, const struct report *report)
 {
     size_t count = 0;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        for (size_t r = 0; r < report->count && count < CURVES_MOST; r++) {
+        for (size_t r = 0; r < report->count; r++) {
             find_curve(&curves[count], report, r, &kinds[k]);
             count += curves[count].count > 0;
             if (curves[count].count > 0 && kinds[k].source != SOURCE_TRAINED) break;

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "report/sections.h"
 
-enum { NAMES = 4, SERIES_MOST = 32, NAME = 200 };
+enum { NAMES = 4, SERIES_MOST = NAMES * REPORT_RUNS_MOST, NAME = 200 };
 
 static const struct curve_row {
     const char *title, *y_name;
@@ -110,7 +110,6 @@ static bool add_series(struct drawn *drawn, const struct report *report, size_t 
 {
     struct chart_series series;
     const bool several = row->scalars[1].scalar && row->scalars[1].name[0];
-    if (drawn->count == SERIES_MOST) return true;
     double *values;
     if (!collect(&series, &values, &report->runs[r], row->scalars[which].scalar, row->percent)) return false;
     if (series.count == 0) {

@@ -11,7 +11,7 @@
 #include "report/predicted.h"
 #include "report/sections.h"
 
-enum { VALUES_MOST = 60 };
+enum { VALUES_MOST = 120 }; /* of the drawing: all sources of one protocol have room, of every run */
 
 /* The same protocol, setting and metric. */
 static bool is_like(const struct judged_figure *a, const struct judged_figure *b)
@@ -173,7 +173,6 @@ struct bars {
 
 static void add_value(struct bars *bars, const struct report *report, size_t r, const struct judged_figure *figure)
 {
-    if (bars->count == VALUES_MOST) return;
     char *name = bars->name[bars->count];
     const char *source = judged_source_name(figure->source, figure->protocol);
     if (report->count > 1)
@@ -187,48 +186,69 @@ static void add_value(struct bars *bars, const struct report *report, size_t r, 
                                                       .hue = hue_of(figure->source, r, figure->protocol)};
 }
 
-static void add_group(struct bars *bars, const struct report *report, const struct judged_figure *figure)
+/* A heading, and the values of all runs and sources. False, and nothing is added, where they have no room. */
+static bool add_group(struct bars *bars, const struct report *report, const struct judged_figure *figure)
 {
-    if (bars->count == VALUES_MOST) return;
-    snprintf(bars->name[bars->count], sizeof bars->name[0], "%s%s%s: %s", figure->protocol,
-             figure->setting[0] ? ", " : "", figure->setting, metric_rows[figure->metric].title);
-    bars->value[bars->count] = (struct chart_value){.name = bars->name[bars->count], .group = true};
+    const size_t begin = bars->count;
+    if (begin == VALUES_MOST) return false;
+    snprintf(bars->name[begin], sizeof bars->name[0], "%s%s%s: %s", figure->protocol, figure->setting[0] ? ", " : "",
+             figure->setting, metric_rows[figure->metric].title);
+    bars->value[begin] = (struct chart_value){.name = bars->name[begin], .group = true};
     bars->count++;
     for (size_t r = 0; r < report->count; r++) {
         const struct judged *judged = &report->runs[r].judged;
-        for (size_t i = 0; i < judged->count; i++)
-            if (is_like(&judged->figure[i], figure) && isfinite(judged->figure[i].value))
-                add_value(bars, report, r, &judged->figure[i]);
+        for (size_t i = 0; i < judged->count; i++) {
+            if (!is_like(&judged->figure[i], figure) || !isfinite(judged->figure[i].value)) continue;
+            if (bars->count == VALUES_MOST) {
+                bars->count = begin;
+                return false;
+            }
+            add_value(bars, report, r, &judged->figure[i]);
+        }
     }
+    return true;
+}
+
+/* left_out: the protocols that have no room, as words. */
+static void find_bars(struct bars *bars, struct text *left_out, const struct report *report)
+{
+    for (size_t r = 0; r < report->count; r++)
+        for (size_t i = 0; i < report->runs[r].judged.count; i++) {
+            const struct judged_figure *figure = &report->runs[r].judged.figure[i];
+            if (!is_drawn(figure) || !is_first(report, r, figure) || add_group(bars, report, figure)) continue;
+            text_add(left_out, "%s%s%s%s", left_out->length > 0 ? "; " : "", figure->protocol,
+                     figure->setting[0] ? ", " : "", figure->setting);
+        }
 }
 
 static void add_whiskers(struct report *report)
 {
+    struct page *page = &report->page;
+    struct text left_out = {0};
     struct bars bars = {.value = memory_array(VALUES_MOST, sizeof *bars.value),
                         .name = memory_array(VALUES_MOST, sizeof *bars.name)};
-    bool left_out = false;
-    if (!bars.value || !bars.name) report->page.html.failed = true;
-    for (size_t r = 0; r < report->count && bars.value && bars.name; r++)
-        for (size_t i = 0; i < report->runs[r].judged.count; i++) {
-            const struct judged_figure *figure = &report->runs[r].judged.figure[i];
-            if (!is_drawn(figure) || !is_first(report, r, figure)) continue;
-            left_out |= bars.count + 4 > VALUES_MOST;
-            if (!left_out) add_group(&bars, report, figure);
-        }
+    if (bars.value && bars.name)
+        find_bars(&bars, &left_out, report);
+    else
+        page->html.failed = true;
     if (bars.count > 0) {
-        page_figure(&report->page, NULL);
-        page_values(&report->page, &(struct chart_values){.title = "Right answers by protocol",
-                                                          .summary = "The values of the table below, with intervals.",
-                                                          .x_name = "%",
-                                                          .x_low = 0,
-                                                          .x_high = 100,
-                                                          .decimals = 1,
-                                                          .unit = " %",
-                                                          .values = bars.value,
-                                                          .count = bars.count});
-        page_figure_close(&report->page, "Whiskers are 95 %% intervals over the test images.%s",
-                          left_out ? " More protocols stand in the table." : "");
+        page_figure(page, NULL);
+        page_values(page, &(struct chart_values){.title = "Right answers by protocol",
+                                                 .summary = "The values of the table below, with intervals.",
+                                                 .x_name = "%",
+                                                 .x_low = 0,
+                                                 .x_high = 100,
+                                                 .decimals = 1,
+                                                 .unit = " %",
+                                                 .values = bars.value,
+                                                 .count = bars.count});
+        page_figure_close(page, "Whiskers are 95 %% intervals over the test images.");
     }
+    if (left_out.length > 0)
+        page_paragraph(page, "A drawing has room for %d lines. What stands in the table only: %s.", (int)VALUES_MOST,
+                       left_out.bytes);
+    if (left_out.failed) page->html.failed = true;
+    text_free(&left_out);
     memory_free(bars.value);
     memory_free(bars.name);
 }

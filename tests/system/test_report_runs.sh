@@ -16,6 +16,7 @@ report() {
     true_that "$page is a page" python3 "$tests/check_page.py" "$page" >err
 }
 made run
+report run.html run
 
 # ---- a name that begins with a dot, and folders without a name
 for name in .hid ..hid ...; do
@@ -143,4 +144,28 @@ reached 100 99.996 99.99 'stopped before its end'
 reached 100 99.9999 99.99 'stopped before its end'
 reached 100 99.9999999 100 finished
 reached 100 7.3 7.30 'stopped before its end'
+
+# ---- as many runs as a page takes: no curve is left out, and of values those that are named
+runs=()
+for i in 01 02 03 04 05 06 07 08 09 10 11 12 13 14 15 16; do
+    cp -r run "run-$i"
+    sed -i 's/"epoch\/knn_held_out_top1": \([0-9.]*\)/&, "epoch\/knn_top1": \1, "epoch\/knn_ema_top1": \1/' "run-$i/metrics.jsonl"
+    runs+=("run-$i")
+done
+report sixteen.html "${runs[@]}"
+python sixteen.html <<'PY'
+import re, sys
+page = open(sys.argv[1]).read()
+drawings = {re.search(r"<title[^>]*>([^<]*)", d)[1]: d for d in re.findall(r"<svg.*?</svg>", page, re.S)}
+named = lambda title: re.findall(r">([^<>]*?run-\d\d)</t", drawings[title])
+knn = named("kNN between epochs")
+assert sorted(knn) == sorted(f"{kind}, run-{i:02}" for i in range(1, 17) for kind in ("held out", "test", "averages, test")), knn
+labels = named("Accuracy against the number of labels")
+assert len([n for n in labels if "fine-tuned" in n]) == 16 and len([n for n in labels if "few labels, run" in n]) >= 16, labels
+groups = re.split(r'<text [^>]*class="halo"[^>]*>', drawings["Right answers by protocol"])[1:]
+values = {g[:g.index("<")]: len(re.findall(r"\d\.\d %</text>", g)) for g in groups}
+assert values == {"knn, chosen: top-1 %": 48, "linear: top-1 %": 48, "supervised, 1% of the labels: top-1 %": 16}, values
+PY
+says sixteen.html 'A drawing has room for 120 lines. What stands in the table only: finetune-1%; finetune-10%; finetune-100%; supervised, 10% of the labels; supervised, 100% of the labels.'
+says_not run.html 'A drawing has room'
 finish
