@@ -108,6 +108,14 @@ static bool is_open(struct report *report, const struct look *look)
     return false;
 }
 
+/* False, with the words, where there is nothing to compare an image with. */
+static bool has_others(struct report *report, const struct look *look, const char *what)
+{
+    if (collection_count(&look->collection) > 1) return true;
+    page_paragraph(&report->page, "There is one image: %s take at least two.", what);
+    return false;
+}
+
 /* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
 struct showing {
@@ -259,27 +267,39 @@ static int show_kind(struct showing *showing, const struct neighbour *graph, int
     return status;
 }
 
+static int show_queries(struct showing *showing, struct error *error)
+{
+    struct page *page = &showing->report->page;
+    struct collection *collection = &showing->look->collection;
+    const bool labelled = collection_classes(collection) > 0;
+    const struct neighbour *graph;
+    double recall;
+    int status = collection_graph(collection, &graph, &recall, error);
+    if (status) return status;
+    const char *frames = labelled ? " A whole frame is of the same class, a dashed one of another." : "";
+    if (collection_count(collection) > SHOWN)
+        page_paragraph(page, "Images, each with the %d that the features find most alike, and their cosine.%s", SHOWN,
+                       frames);
+    else
+        page_paragraph(page,
+                       "Images, each with all others, those that the features find most alike first, and their "
+                       "cosine.%s",
+                       frames);
+    if (labelled) {
+        status = show_kind(showing, graph, 0, QUERIES, "The nearest is of the same class", error);
+        if (!status) status = show_kind(showing, graph, 1, QUERIES, "The nearest is of another class", error);
+    }
+    if (!status)
+        status = show_kind(showing, graph, -2, labelled ? QUERIES : UNLABELLED_QUERIES, "Drawn at random", error);
+    return status;
+}
+
 int section_neighbours(struct report *report, struct look *look, struct error *error)
 {
     struct showing showing = {.report = report, .look = look};
-    const struct neighbour *graph;
-    double recall;
     int status = SIMCLR_OK;
     page_section(&report->page, "neighbours", "Neighbours");
-    if (is_open(report, look)) {
-        const bool labelled = collection_classes(&look->collection) > 0;
-        status = collection_graph(&look->collection, &graph, &recall, error);
-        if (!status)
-            page_paragraph(&report->page,
-                           "Images, each with the %d that the features find most alike, and their cosine.%s", SHOWN,
-                           labelled ? " A whole frame is of the same class, a dashed one of another." : "");
-        if (!status && labelled) {
-            status = show_kind(&showing, graph, 0, QUERIES, "The nearest is of the same class", error);
-            if (!status) status = show_kind(&showing, graph, 1, QUERIES, "The nearest is of another class", error);
-        }
-        if (!status)
-            status = show_kind(&showing, graph, -2, labelled ? QUERIES : UNLABELLED_QUERIES, "Drawn at random", error);
-    }
+    if (is_open(report, look) && has_others(report, look, "neighbours")) status = show_queries(&showing, error);
     page_close(&report->page);
     image_free(&showing.storage);
     return status;
@@ -406,8 +426,11 @@ static int draw_plane(struct report *report, const struct look *look, const stru
                                                         .group_count = map->group_count,
                                                         .count = rows,
                                                         .most = POINTS_MOST});
-        page_figure_close(&report->page, "The same by the two principal components, which keep %.1f %%.",
-                          100 * map->principal_kept);
+        if (isfinite(map->principal_kept))
+            page_figure_close(&report->page, "The same by the two principal components, which keep %.1f %%.",
+                              100 * map->principal_kept);
+        else
+            page_figure_close(&report->page, "The same by the two principal components.");
     }
     memory_free(plane);
     memory_free(points);
@@ -422,30 +445,38 @@ static int draw_atlas(struct report *report, struct look *look, const struct col
     if (status) return status;
     page_figure(&report->page, NULL);
     page_picture(&report->page, report->session->simd, &atlas, ATLAS_WIDTH,
-                 "%lld pictures in a grid, in the places of the map", (long long)shown);
-    page_figure_close(&report->page, "%lld pictures, each near where its point lies on the map.", (long long)shown);
+                 "%lld %s in a grid, in the places of the map", (long long)shown, shown == 1 ? "picture" : "pictures");
+    page_figure_close(&report->page, "%lld %s near where its point lies on the map.", (long long)shown,
+                      shown == 1 ? "picture," : "pictures, each");
     image_free(&atlas);
     return SIMCLR_OK;
+}
+
+static void draw_map(struct report *report, const struct look *look, const struct collection_map *map)
+{
+    char images[WORDS], kept[WORDS];
+    struct page *page = &report->page;
+    words_count(images, collection_count(&look->collection));
+    format_write(kept, sizeof kept, "It keeps %.1f %%", 100 * map->kept);
+    page_figure(page, NULL);
+    collection_map_draw(page, map, &look->collection, POINTS_MOST);
+    page_figure_close(page,
+                      "A map (PaCMAP) of %s images: near each other is what the encoder finds alike. %s of the ten "
+                      "nearest neighbours%s; distances between far groups mean little.",
+                      images, isfinite(map->kept) ? kept : "What it keeps",
+                      isfinite(map->kept) ? "" : " is not counted, since there are too few images");
 }
 
 int section_map(struct report *report, struct look *look, struct error *error)
 {
     struct collection_map map = {0};
-    char images[WORDS];
     int status = SIMCLR_OK;
     page_section(&report->page, "map", "Map");
-    if (is_open(report, look)) {
+    if (is_open(report, look) && has_others(report, look, "a map and its atlas")) {
         status = collection_map_make(&map, &look->collection, error);
-        words_count(images, collection_count(&look->collection));
         if (!status) {
             page_open(&report->page, "div", "class=\"charts\"");
-            page_figure(&report->page, NULL);
-            collection_map_draw(&report->page, &map, &look->collection, POINTS_MOST);
-            page_figure_close(
-                &report->page,
-                "A map (PaCMAP) of %s images: near each other is what the encoder finds alike. It keeps %.1f %% "
-                "of the ten nearest neighbours; distances between far groups mean little.",
-                images, 100 * map.kept);
+            draw_map(report, look, &map);
             status = draw_plane(report, look, &map, error);
             page_close(&report->page);
         }

@@ -168,4 +168,34 @@ assert values == {"knn, chosen: top-1 %": 48, "linear: top-1 %": 48, "supervised
 PY
 says sixteen.html 'A drawing has room for 120 lines. What stands in the table only: finetune-1%; finetune-10%; finetune-100%; supervised, 10% of the labels; supervised, 100% of the labels.'
 says_not run.html 'A drawing has room'
+
+# ---- few images: what compares them needs two, and what a map keeps is counted of more than ten
+python3 "$tests/pictures.py" set/train red:200,40,40:8 blue:40,40,200:8
+for count in 1 2 3 8 9 10 11; do python3 "$tests/pictures.py" "few-$count" ".:200,40,$((count * 20)):$count"; done
+python3 "$tests/pictures.py" parts/train red:200,40,40:3 blue:40,40,200:3
+python3 "$tests/pictures.py" parts/test red:200,40,40:1
+check 0 '' '' "$simclr" pretrain --data set/train --out seen --width 1/8 --image-size 16 --batch 16 --epochs 1 --diagnostics-images 0 --knn-every 0 --quiet
+for data in few-1 parts; do
+    report one.html seen --data $data
+    says one.html 'There is one image: neighbours take at least two.'
+    says one.html 'There is one image: a map and its atlas take at least two.'
+    says one.html 'random views of each as training makes them'
+    says one.html 'Spectrum of the features: there is no value to draw.'
+done
+for count in 2 3 8 9 10 11; do
+    report few.html seen --data "few-$count"
+    python few.html "$count" <<'PY'
+import re, sys
+page, count = open(sys.argv[1]).read(), int(sys.argv[2])
+parts = {m[1]: m[2] for m in re.finditer(r'<section id="(\w+)">(.*?)</section>', page, re.S)}
+assert ">nan" not in page and not re.search(r"\bnan %", page)
+assert parts["neighbours"].count("<img ") == count * (1 + min(8, count - 1)), count
+assert ("each with all others" in parts["neighbours"]) == (count <= 8)
+few = "What it keeps of the ten nearest neighbours is not counted, since there are too few images;"
+assert (few in parts["map"]) == (count <= 10), count
+assert len(re.findall(r"keeps? \d+\.\d %", parts["map"])) == (2 if count > 10 else 0), count
+assert parts["map"].count("<img ") == 1
+PY
+done
+says_not few.html 'There is one image'
 finish
