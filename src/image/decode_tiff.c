@@ -75,11 +75,15 @@ static int ignore_warning(TIFF *tiff, void *data, const char *module, const char
 }
 
 /* One allocation of libtiff is no larger than what the largest picture takes. */
+enum { ALLOCATION_MAX = 1 << 30 };
+
 static TIFF *open_tiff(struct reader *reader)
 {
-    enum { ALLOCATION_MAX = 1 << 30 };
     TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
-    if (!options) return NULL;
+    if (!options) {
+        strcpy(reader->text, "no memory for options");
+        return NULL;
+    }
     TIFFOpenOptionsSetMaxSingleMemAlloc(options, ALLOCATION_MAX);
     TIFFOpenOptionsSetErrorHandlerExtR(options, keep_error, reader);
     TIFFOpenOptionsSetWarningHandlerExtR(options, ignore_warning, NULL);
@@ -89,13 +93,23 @@ static TIFF *open_tiff(struct reader *reader)
     return tiff;
 }
 
-/* libtiff has no codes: where it got no memory its sentence says so. */
+/* libtiff has no codes: where it got no memory its sentence says so. A damaged file brings it to such sentences too: a
+ * directory of no entries is "Failed to allocate memory for to read TIFF directory (0 elements ...)". So memory is
+ * lacking only where as much as libtiff may ask for at once cannot be had. */
+static bool lacks_memory(const char *text)
+{
+    if (!strstr(text, "emory") && !strstr(text, "No space for")) return false;
+    void *block = memory_allocate(ALLOCATION_MAX);
+    const bool none = block == NULL;
+    memory_free(block);
+    return none;
+}
+
+/* libtiff says nothing at all of a file without a first directory. */
 static int report(const struct reader *reader, const char *name, struct error *error)
 {
-    const char *text = reader->text;
-    const bool memory = strstr(text, "emory") || strstr(text, "No space for");
-    if (text[0] == '\0' || (memory && !strstr(text, "beyond")))
-        return error_no_memory(error, "decoding a TIFF picture", reader->count);
+    const char *text = reader->text[0] != '\0' ? reader->text : "no picture in it";
+    if (lacks_memory(text)) return error_no_memory(error, "decoding a TIFF picture", reader->count);
     return error_set(error, SIMCLR_CORRUPT, "%s: damaged TIFF (%s); copy it again or remove it", name, text);
 }
 

@@ -146,6 +146,43 @@ static void damage_is_answered_cleanly(void **state)
     refuse(&file, file.count, SIMCLR_UNSUPPORTED, "make it smaller");
 }
 
+/* libtiff has no words for the first of these, and takes the second for a lack of memory. */
+static void no_directory_is_damage(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t count;
+        const char *bytes, *word;
+    } files[] = {
+        {8, "II*\0\0\0\0\0", "no picture in it"},
+        {8, "MM\0*\0\0\0\0", "no picture in it"},
+        {16, "II+\0\x08\0\0\0\0\0\0\0\0\0\0\0", "no picture in it"},
+        {14, "II*\0\x08\0\0\0\0\0\0\0\0\0", "damaged TIFF"},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct file file = {.count = files[i].count};
+        struct image_header header;
+        struct error error = {0};
+        memcpy(file.bytes, files[i].bytes, file.count);
+        refuse(&file, file.count, SIMCLR_CORRUPT, files[i].word);
+        assert_int_equal(image_read_header(file.bytes, file.count, "cat.tif", &header, &error), SIMCLR_CORRUPT);
+    }
+}
+
+/* Where libtiff speaks of memory and there is none, the picture is not called damaged. */
+static void lack_of_memory_is_told(void **state)
+{
+    (void)state;
+    struct file file = {.count = 14};
+    struct image_header header;
+    struct error error = {0};
+    memcpy(file.bytes, "II*\0\x08\0\0\0\0\0\0\0\0\0", file.count);
+    memory_fail_after(1);
+    const int status = image_read_header(file.bytes, file.count, "cat.tif", &header, &error);
+    memory_fail_after(0);
+    assert_int_equal(status, SIMCLR_NO_MEMORY);
+}
+
 static int attempt(void *cookie, const char *path, bool *opened, struct error *error)
 {
     const struct image_limits limits = image_limits_default();
@@ -184,10 +221,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #ifdef SIMCLR_TIFF
-        cmocka_unit_test(every_depth_and_order),
-        cmocka_unit_test(turned_upright),
-        cmocka_unit_test(damage_is_answered_cleanly),
-        cmocka_unit_test(no_memory_is_no_damage),
+        cmocka_unit_test(every_depth_and_order),      cmocka_unit_test(turned_upright),
+        cmocka_unit_test(damage_is_answered_cleanly), cmocka_unit_test(no_directory_is_damage),
+        cmocka_unit_test(lack_of_memory_is_told),     cmocka_unit_test(no_memory_is_no_damage),
 #else
         cmocka_unit_test(only_refused),
 #endif
