@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "data/archives/members.h"
 
-enum { VERSION = 3, FLAG_CUT = 1, FLAG_BACKSLASHES = 2 };
+enum { VERSION = 4, FLAG_CUT = 1, FLAG_BACKSLASHES = 2 };
 static const char magic[8] = "simclrIX";
 
 struct header {

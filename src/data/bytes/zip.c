@@ -25,6 +25,7 @@ enum {
 
 struct directory {
     int64_t offset, size, entries;
+    bool wide; /* entries is the whole number; else its last 16 bits */
 };
 
 struct entry {
@@ -74,8 +75,17 @@ static int read_end64(struct directory *directory, const struct blob *zip, int64
     const uint64_t entries = u64(record + 32), size = u64(record + 40), offset = u64(record + 48);
     if (entries > INT64_MAX || size > INT64_MAX || offset > INT64_MAX)
         return zip_damaged(path, "its end record", error);
-    *directory = (struct directory){(int64_t)offset, (int64_t)size, (int64_t)entries};
+    *directory = (struct directory){(int64_t)offset, (int64_t)size, (int64_t)entries, true};
     return SIMCLR_OK;
+}
+
+/* A count of 65,535 may be the number itself: Python's zipfile writes so many entries without a zip64 form. */
+static bool needs_end64(const struct blob *zip, const uint8_t *end, int64_t end_at)
+{
+    uint8_t locator[LOCATOR_BYTES];
+    if (u32(end + 12) == UINT32_MAX || u32(end + 16) == UINT32_MAX) return true;
+    return u16(end + 10) == 0xFFFF && end_at >= LOCATOR_BYTES &&
+           blob_read(zip, end_at - LOCATOR_BYTES, locator, sizeof locator) == 0 && memcmp(locator, "PK\6\7", 4) == 0;
 }
 
 static int find_directory(struct directory *directory, const struct blob *zip, const char *path, struct error *error)
@@ -91,8 +101,8 @@ static int find_directory(struct directory *directory, const struct blob *zip, c
     if (status == SIMCLR_OK) {
         const uint8_t *end = bytes + at;
         const int64_t end_at = zip->size - tail + at;
-        *directory = (struct directory){u32(end + 16), u32(end + 12), u16(end + 10)};
-        if (u16(end + 10) == 0xFFFF || u32(end + 12) == UINT32_MAX || u32(end + 16) == UINT32_MAX)
+        *directory = (struct directory){u32(end + 16), u32(end + 12), u16(end + 10), false};
+        if (needs_end64(zip, end, end_at))
             status = read_end64(directory, zip, end_at, path, error);
         else if (u16(end + 4) != 0 || u16(end + 6) != 0)
             status =
@@ -168,41 +178,76 @@ static int show_entry(const struct entry *entry, const char *path, zip_visit *vi
     return visit(context, &member, error);
 }
 
+/* The part of the directory that is in memory. */
+struct window {
+    uint8_t *bytes;
+    size_t room, have, used;
+    int64_t at, left; /* what is still in the file */
+};
+
+/* Reads on, so that the longest entry is always in the window. */
+static int fill_window(struct window *window, const struct blob *zip, const char *path, struct error *error)
+{
+    if (window->have - window->used >= (size_t)WINDOW / 4 * 3 || window->left == 0) return SIMCLR_OK;
+    memmove(window->bytes, window->bytes + window->used, window->have - window->used);
+    window->have -= window->used;
+    window->used = 0;
+    const size_t room = window->room - window->have;
+    const size_t more = window->left < (int64_t)room ? (size_t)window->left : room;
+    const int status = blob_read_named(zip, window->at, window->bytes + window->have, more, path, error);
+    window->have += more;
+    window->at += (int64_t)more;
+    window->left -= (int64_t)more;
+    return status;
+}
+
+/* Nothing more, or a digital signature. */
+static bool is_end(const struct window *window)
+{
+    const size_t left = window->have - window->used;
+    return left == 0 || (left >= 4 && memcmp(window->bytes + window->used, "PK\5\5", 4) == 0);
+}
+
+/* What the end record counts must have been found. macOS's Archive Utility writes no zip64 forms: of more than 65,535
+ * entries it counts the last 16 bits. */
+static int check_count(const struct directory *directory, int64_t found, const char *path, struct error *error)
+{
+    const int64_t differs = found - directory->entries;
+    if (directory->wide ? differs == 0 : (differs & 0xFFFF) == 0) return SIMCLR_OK;
+    return error_set(
+        error, SIMCLR_CORRUPT,
+        "%s: damaged zip archive (%lld entries in its directory, %lld by its end record): copy or download "
+        "it again",
+        path, (long long)found, (long long)directory->entries);
+}
+
 int zip_walk(const struct blob *zip, const char *path, zip_visit *visit, void *context, struct error *error)
 {
     struct directory directory = {0};
     int status = find_directory(&directory, zip, path, error);
     if (status != SIMCLR_OK) return status;
-    const size_t room = directory.size < WINDOW ? (size_t)directory.size : WINDOW;
-    uint8_t *window = memory_allocate(room);
-    if (window == NULL) return error_no_memory(error, "a zip reader", room);
-    size_t have = 0, used = 0;
-    int64_t at = directory.offset, left = directory.size;
-    for (int64_t i = 0; status == SIMCLR_OK && i < directory.entries; i++) {
+    struct window window = {.room = directory.size < WINDOW ? (size_t)directory.size : WINDOW,
+                            .at = directory.offset,
+                            .left = directory.size};
+    window.bytes = memory_allocate(window.room);
+    if (window.bytes == NULL) return error_no_memory(error, "a zip reader", window.room);
+    int64_t found = 0;
+    for (;; found++) {
         struct entry entry = {0};
         size_t length = 0;
-        if (have - used < (size_t)WINDOW / 4 * 3 && left > 0) { /* the longest entry is always in the window */
-            memmove(window, window + used, have - used);
-            have -= used;
-            used = 0;
-            const size_t more = left < (int64_t)(room - have) ? (size_t)left : room - have;
-            status = blob_read_named(zip, at, window + have, more, path, error);
-            have += more;
-            at += (int64_t)more;
-            left -= (int64_t)more;
-        }
-        if (status != SIMCLR_OK) break;
-        if (!read_entry(&entry, window + used, have - used, &length)) {
+        status = fill_window(&window, zip, path, error);
+        if (status != SIMCLR_OK || is_end(&window)) break;
+        if (!read_entry(&entry, window.bytes + window.used, window.have - window.used, &length))
             status = zip_damaged(path, "an entry of its directory", error);
-            break;
-        }
-        used += length;
-        if (entry.disk != 0 && entry.disk != 0xFFFF)
+        else if (entry.disk != 0 && entry.disk != 0xFFFF)
             status =
                 error_set(error, SIMCLR_UNSUPPORTED, "%s: is one of several volumes: join them with `zip -s 0`", path);
         else
             status = show_entry(&entry, path, visit, context, error);
+        if (status != SIMCLR_OK) break;
+        window.used += length;
     }
-    memory_free(window);
+    if (status == SIMCLR_OK) status = check_count(&directory, found, path, error);
+    memory_free(window.bytes);
     return status;
 }

@@ -126,6 +126,40 @@ static void zip64(void **state)
     }
 }
 
+/* An end record without a zip64 form holds the last 16 bits of the count: macOS's Archive Utility writes so whatever
+ * the count is, Python's zipfile of 65,535 entries. A count that is wrong, and a directory that ends in something
+ * else, are refused. */
+static void counts_of_16_bits(void **state)
+{
+    (void)state;
+    if (!has_python()) skip_case("there is no python3");
+    put_jpeg(at("z.jpg"), 20, 8, 4);
+    run_python("import struct, zipfile\n"
+               "with zipfile.ZipFile('small.zip', 'w') as z:\n"
+               "    for i in range(2): z.writestr('a/%d.jpg' % i, open('z.jpg', 'rb').read())\n"
+               "    z.writestr('x.md', b'')\n"
+               "whole = open('small.zip', 'rb').read()\n"
+               "entry = whole[whole.rindex(b'PK\\1\\2'):-22]\n"
+               "def change(name, count, before, after):\n"
+               "    start, end = whole.index(b'PK\\1\\2'), list(struct.unpack('<4s4H2LH', whole[-22:]))\n"
+               "    end[3:6] = count, count, end[5] + len(before + after)\n"
+               "    record = struct.pack('<4s4H2LH', *end)\n"
+               "    open(name, 'wb').write(whole[:start] + before + whole[start:-22] + after + record)\n"
+               "change('mac.zip', 65546 - 65536, entry * (65546 - 3), b'')\n"
+               "change('limit.zip', 65535, entry * (65535 - 3), b'')\n"
+               "change('few.zip', 2, b'', b'')\n"
+               "change('more.zip', 3, b'', b'junk')\n"
+               "change('signed.zip', 3, b'', b'PK\\5\\5\\1\\0x')\n");
+    static const char *const names[] = {"mac.zip", "limit.zip", "small.zip", "signed.zip"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct dataset *set = open_set(at("%s", names[i]), DATASET_TRAIN, NOT_CACHED);
+        assert_int_equal(dataset_count(set), 2);
+        dataset_close(&set);
+    }
+    refuse_set(at("few.zip"), DATASET_TRAIN, SIMCLR_CORRUPT, "3 entries in its directory, 2 by its end record");
+    refuse_set(at("more.zip"), DATASET_TRAIN, SIMCLR_CORRUPT, "an entry of its directory");
+}
+
 /* A stream without sizes in its local headers, as `zip -` writes it. */
 static void streamed(void **state)
 {
@@ -232,8 +266,10 @@ static void heads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tiny_imagenet), cmocka_unit_test(imagenette),       cmocka_unit_test(zip64),
-        cmocka_unit_test(streamed),      cmocka_unit_test(hostile_archives), cmocka_unit_test(heads),
+        cmocka_unit_test(tiny_imagenet), cmocka_unit_test(imagenette),
+        cmocka_unit_test(zip64),         cmocka_unit_test(counts_of_16_bits),
+        cmocka_unit_test(streamed),      cmocka_unit_test(hostile_archives),
+        cmocka_unit_test(heads),
     };
     return run_cases(tests, support_open, remove_folder);
 }
