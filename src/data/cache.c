@@ -159,15 +159,22 @@ static int find_median(struct cache *cache, const struct image *image, int64_t c
     return SIMCLR_OK;
 }
 
+/* Of the images that are not bad. */
+static void note_largest(struct cache *cache, const struct image *image, int64_t count)
+{
+    cache->max_width = cache->max_height = 0;
+    for (int64_t i = 0; i < count; i++) {
+        cache->max_width = image[i].width > cache->max_width ? image[i].width : cache->max_width;
+        cache->max_height = image[i].height > cache->max_height ? image[i].height : cache->max_height;
+    }
+}
+
 static int note_measured(struct cache *cache, const struct pass *pass, const struct image *image, int64_t count,
                          struct error *error)
 {
     cache->looked_at = count;
     cache->profiles = atomic_load(&pass->profiles);
-    for (int64_t i = 0; i < count; i++) {
-        cache->max_width = image[i].width > cache->max_width ? image[i].width : cache->max_width;
-        cache->max_height = image[i].height > cache->max_height ? image[i].height : cache->max_height;
-    }
+    note_largest(cache, image, count);
     return find_median(cache, image, count, error);
 }
 
@@ -252,6 +259,7 @@ static int fill(struct pass *pass, size_t limit, struct pool *pool, struct error
         status = cache->block == NULL ? error_no_memory(error, "decoded images (set a smaller cache)", bytes)
                                       : run_pass(pass, decode_task, pool, error);
         cache->bytes = bytes;
+        note_largest(cache, cache->image, pass->catalog->count); /* some proved bad */
     }
     memory_free(offset);
     return status;

@@ -95,7 +95,8 @@ int image_open(struct image_encoded *out, const uint8_t *bytes, size_t count, co
                const char *name, struct error *error)
 {
     *out = (struct image_encoded){.bytes = bytes, .count = count, .limits = limits, .name = name};
-    return image_read_header(bytes, count, name, &out->header, error);
+    const int status = image_read_header(bytes, count, name, &out->header, error);
+    return status ? status : image_check_size(out->header.width, out->header.height, limits, name, error);
 }
 
 /* A part of a JPEG: its box is looked for in the stored picture, and what is found there turned. */

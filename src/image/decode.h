@@ -9,12 +9,6 @@
 #include "image/exif.h"
 #include "image/image.h"
 
-enum { IMAGE_SIDE_MAX = 65535 }; /* JPEG's own limit, held for every format */
-
-/* SIMCLR_OK when a picture of this size is within the limits, else SIMCLR_UNSUPPORTED and a sentence. */
-int image_check_size(int64_t width, int64_t height, const struct image_limits *limits, const char *name,
-                     struct error *error);
-
 /* SIMCLR_OK when the box holds a pixel and lies in the picture, else SIMCLR_INVALID and a sentence. */
 int image_check_box(struct box box, int width, int height, const char *name, struct error *error);
 

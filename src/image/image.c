@@ -15,10 +15,14 @@ int image_check_size(int64_t width, int64_t height, const struct image_limits *l
 {
     const bool sides = width >= 1 && height >= 1 && width <= IMAGE_SIDE_MAX && height <= IMAGE_SIDE_MAX;
     if (sides && width * height <= limits->max_pixels) return SIMCLR_OK;
+    if (!sides)
+        return error_set(error, SIMCLR_UNSUPPORTED,
+                         "%s: %lld x %lld pixels: a side must have 1 to %d: cut it into pieces or remove it", name,
+                         (long long)width, (long long)height, (int)IMAGE_SIDE_MAX);
     return error_set(error, SIMCLR_UNSUPPORTED,
-                     "%s: a picture of %lld x %lld pixels is over the limit of %lld pixels (sides 1 to %d); "
-                     "make it smaller or remove it",
-                     name, (long long)width, (long long)height, (long long)limits->max_pixels, (int)IMAGE_SIDE_MAX);
+                     "%s: %lld x %lld pixels are more than the %lld that are accepted: make it smaller "
+                     "(ImageMagick: convert IN -resize 50%% OUT) or remove it",
+                     name, (long long)width, (long long)height, (long long)limits->max_pixels);
 }
 
 int image_check_box(struct box box, int width, int height, const char *name, struct error *error)

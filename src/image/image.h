@@ -22,6 +22,12 @@ struct image_limits {
 };
 struct image_limits image_limits_default(void);
 
+enum { IMAGE_SIDE_MAX = 65535 }; /* JPEG's own limit, held for every format */
+
+/* SIMCLR_OK when a picture of this size is within the limits, else SIMCLR_UNSUPPORTED and a sentence. */
+int image_check_size(int64_t width, int64_t height, const struct image_limits *limits, const char *name,
+                     struct error *error);
+
 /* Decodes JPEG (gray, YCbCr, CMYK, YCCK; baseline and progressive, with restart markers), PNG (every colour type and
  * depth; 16 bit to 8), WebP (where the build found libwebp) or TIFF (where it found libtiff; the first page, 16 bit to
  * 8) by its magic bytes, never by its name. Alpha is dropped,
@@ -80,7 +86,7 @@ struct image_encoded {
     const char *name; /* for sentences */
     struct image_header header;
 };
-/* Reads the header of `count` bytes: once, whatever is decoded of them afterwards. */
+/* Reads the header of `count` bytes: once, whatever is decoded of them afterwards. Its size is within the limits. */
 int image_open(struct image_encoded *out, const uint8_t *bytes, size_t count, const struct image_limits *limits,
                const char *name, struct error *error);
 

@@ -16,16 +16,6 @@ int source_reserve(struct image *storage, int width, int height, struct error *e
     return image_create(width, height, storage, error);
 }
 
-static int check_pixels(const struct image_limits *limits, const char *name, int width, int height, struct error *error)
-{
-    if ((int64_t)width * height > limits->max_pixels)
-        return error_set(error, SIMCLR_UNSUPPORTED,
-                         "%s: %d x %d pixels are more than the %lld that are accepted: make it smaller "
-                         "(ImageMagick: convert IN -resize 50%% OUT) or remove it",
-                         name, width, height, (long long)limits->max_pixels);
-    return SIMCLR_OK;
-}
-
 int source_header(const struct source *source, const struct catalog *catalog, int64_t item, struct image_header *out,
                   int64_t *bytes, struct error *error)
 {
@@ -45,7 +35,7 @@ int source_header(const struct source *source, const struct catalog *catalog, in
     }
     *bytes = head.total;
     memory_free(head.bytes);
-    return status == SIMCLR_OK ? check_pixels(&source->limits, name, out->width, out->height, error) : status;
+    return status == SIMCLR_OK ? image_check_size(out->width, out->height, &source->limits, name, error) : status;
 }
 
 int source_fetch_whole(const struct source *source, const struct catalog *catalog, int64_t item, struct encoded *out,

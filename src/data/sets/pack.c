@@ -139,10 +139,7 @@ static int pack_size(void *self, const struct catalog *catalog, int64_t item, in
     const struct entry entry = entry_of(pack, (uint64_t)item);
     *width = (int)entry.width;
     *height = (int)entry.height;
-    if ((int64_t)entry.width * entry.height > pack->limits.max_pixels)
-        return error_set(error, SIMCLR_UNSUPPORTED, "%s: %u x %u pixels are more than are accepted",
-                         catalog_name(catalog, item), entry.width, entry.height);
-    return SIMCLR_OK;
+    return image_check_size(entry.width, entry.height, &pack->limits, catalog_name(catalog, item), error);
 }
 
 static int pack_read(void *self, const struct catalog *catalog, int64_t item, struct image *storage,

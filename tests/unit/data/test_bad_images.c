@@ -91,6 +91,49 @@ static void left_out_when_cached(void **state)
     memory_free(kept);
 }
 
+static void expect_largest(const char *path, size_t cache_bytes, int expected_width, int expected_height)
+{
+    struct dataset *set;
+    struct error error = {0};
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    int width, height;
+    if (open_mixture(&set, path, cache_bytes, 0.5, kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    dataset_max_size(set, &width, &height);
+    assert_int_equal(width, expected_width);
+    assert_int_equal(height, expected_height);
+    assert_int_equal(dataset_bad_count(set), 1);
+    dataset_close(&set);
+    memory_free(kept);
+}
+
+/* Buffers are made for the largest image: a header alone makes no claim on them. A picture of 2^27 x 1 pixels has no
+ * more pixels than are accepted, but no side of a picture may be so long. */
+static void bad_images_claim_no_memory(void **state)
+{
+    (void)state;
+    static const uint8_t thin[] = {0x89, 'P', 'N', 'G', 0x0D, 0x0A, 0x1A, 0x0A, 0,   0, 0, 13, 'I', 'H', 'D', 'R',
+                                   8,    0,   0,   0,   0,    0,    0,    1,    8,   2, 0, 0,  0,   1,   2,   3,
+                                   4,    0,   0,   0,   1,    'I',  'D',  'A',  'T', 0, 0, 0,  0,   0};
+    struct dataset *set;
+    struct error error = {0};
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    put_folder(at("thin"));
+    put_folder(at("cut"));
+    for (int i = 0; i < 4; i++) {
+        put_jpeg(at("thin/%d.jpg", i), 30 + i, 20, (uint32_t)i);
+        put_jpeg(at("cut/%d.jpg", i), 30 + i, 20, (uint32_t)i);
+    }
+    put_bytes(at("thin/thin.png"), thin, sizeof thin);
+    put_jpeg_share(at("cut/cut.jpg"), 600, 500, 5, 0.6);
+    if (open_mixture(&set, at("thin"), 0, 0.5, kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    assert_int_equal(times_in(kept->text, "thin.png: 134217728 x 1 pixels: a side must have 1 to 65535"), 1);
+    dataset_close(&set);
+    memory_free(kept);
+    expect_largest(at("thin"), 0, 33, 20);
+    expect_largest(at("thin"), NOT_CACHED, 33, 20);
+    expect_largest(at("cut"), 0, 33, 20); /* found out when it was decoded */
+}
+
 /* Headers of the truncated files are fine: they are found out when they are decoded. */
 static void replaced_when_not_cached(void **state)
 {
@@ -361,6 +404,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(left_out_when_cached),
+        cmocka_unit_test(bad_images_claim_no_memory),
         cmocka_unit_test(replaced_when_not_cached),
         cmocka_unit_test(too_many_are_refused),
         cmocka_unit_test(none_is_good),
