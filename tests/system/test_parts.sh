@@ -20,7 +20,7 @@ info vehicles
 holds err 'parts: train 6 in 3 classes'
 # pictures without labels beside a part that has some
 cp -r set kaggle && SEED=3 pictures kaggle/test .:90,90,90:3
-check 0 '' 'passed over: 3 files beside the folders of the parts' "$simclr" pretrain "${small[@]}" --data kaggle --knn-every 1 --out run
+check 0 '' 'passed over: 3 files beside the parts' "$simclr" pretrain "${small[@]}" --data kaggle --knn-every 1 --out run
 holds err 'parts: train 8 in 2 classes (train/), test 4 in 2 classes (valid/)'
 check 0 '4 test images' '' "$simclr" knn --checkpoint run --data kaggle --no-controls --threads 1
 check 0 '' 'parts: train 8 in 2 classes \(train/\)$' "$simclr" pretrain "${small[@]}" --data kaggle --knn-every 0 --out run2

@@ -15,7 +15,7 @@ enum passed_reason {
     PASSED_OTHER,      /* files that are no pictures */
     PASSED_FORMAT,     /* pictures of a format that is not read, by their names */
     PASSED_HIDDEN,     /* names that passed_is_hidden knows; a folder counts as one, what is in it is not looked at */
-    PASSED_OUTSIDE,    /* files beside the folders of the parts */
+    PASSED_OUTSIDE,    /* images beside the folders of the parts, and archives beside those of the parts */
     PASSED_LABEL,      /* label files that no image has, or that are not used because folders are the classes */
     PASSED_BAD_LABEL,  /* label files beside an image that cannot be read: it has no label */
     PASSED_MEMBER,     /* members of an archive that are only links: to pictures, labels, folders */

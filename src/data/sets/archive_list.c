@@ -59,6 +59,15 @@ static int add(struct archive_list *list, const char *folder, const char *name, 
     return SIMCLR_OK;
 }
 
+/* Archives of the other kinds beside those of one kind. Those of ImageNet have their own rules. */
+static int add_unwanted(struct archive_list *list, const char *folder, const char *name, struct error *error)
+{
+    if (archive_ending_of(name) == ARCHIVE_NONE || strstr(name, "devkit") || imagenet_is_other(name)) return SIMCLR_OK;
+    if (list->unwanted++ > 0) return SIMCLR_OK;
+    list->first_unwanted = file_join(folder, name);
+    return list->first_unwanted ? SIMCLR_OK : error_no_memory(error, "a path", strlen(folder) + strlen(name) + 2);
+}
+
 static int read_folder(struct archive_list *list, const char *path, enum part_word word, archive_filter *wanted,
                        struct error *error);
 
@@ -95,8 +104,8 @@ static int read_folder(struct archive_list *list, const char *path, enum part_wo
             list->other = true;
         else if (entry->d_type != DT_REG && fstatat(dirfd(folder), name, &info, 0) == 0 && S_ISDIR(info.st_mode))
             status = take_folder(list, path, name, word, wanted, error);
-        else if (wanted(name))
-            status = add(list, path, name, word, error);
+        else
+            status = wanted(name) ? add(list, path, name, word, error) : add_unwanted(list, path, name, error);
         errno = 0;
     }
     if (!status && !entry && !list->other && errno != 0)
@@ -123,10 +132,31 @@ void archive_list_free(struct archive_list *list)
 {
     for (int i = 0; i < list->count; i++) memory_free(list->archive[i].path);
     memory_free(list->archive);
+    memory_free(list->first_unwanted);
     *list = (struct archive_list){0};
 }
 
 bool archive_list_is_divided(const struct archive_list *list)
 {
     return list->has[PART_TRAIN] && (list->has[PART_VALIDATION] || list->has[PART_TEST]);
+}
+
+/* What of `whole`, a path in the folder `path`, comes after the folder. */
+static const char *inside(const char *whole, const char *path)
+{
+    whole += strlen(path);
+    return whole + (*whole == '/');
+}
+
+void archive_list_pass_over(const struct archive_list *list, const char *path, int part, enum part_word test,
+                            struct passed *passed)
+{
+    const bool divided = archive_list_is_divided(list);
+    for (int i = 0; divided && i < list->count; i++) {
+        const enum part_word word = list->archive[i].word;
+        if (part == 0 ? word == PART_NONE : word != PART_NONE && word != PART_TRAIN && word != test)
+            passed_add(passed, PASSED_OUTSIDE, inside(list->archive[i].path, path));
+    }
+    if (part == 0 && list->unwanted > 0)
+        passed_add_many(passed, PASSED_OUTSIDE, list->unwanted, inside(list->first_unwanted, path));
 }

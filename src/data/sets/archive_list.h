@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "data/names/parts.h"
+#include "data/names/passed.h"
 
 /* What a file is by its ending. A folder is told by names: its archives are opened, and looked at, later. */
 enum archive_ending { ARCHIVE_NONE, ARCHIVE_TAR, ARCHIVE_OTHER /* .zip, .tgz, .tar.gz, .tar.zst */ };
@@ -22,6 +23,8 @@ struct archive_list {
     int count, room;
     bool has[PART_TEST + 1]; /* by word */
     bool other;              /* there are images, or folders that could hold some */
+    int unwanted;            /* archives that the filter refused, but for ImageNet's, */
+    char *first_unwanted;    /* and the path of one */
 };
 
 /* Hidden names are passed over, as is ImageNet's devkit where it is unpacked. On failure the list is empty. */
@@ -30,5 +33,10 @@ void archive_list_free(struct archive_list *list);
 
 /* Whether there are a training and a test part. */
 bool archive_list_is_divided(const struct archive_list *list);
+
+/* Counts the archives in the folder `path` that no part takes; `test` is the word of the test part. Those of the other
+ * word for it, validation or test, are counted with the test part, all others with the training part. */
+void archive_list_pass_over(const struct archive_list *list, const char *path, int part, enum part_word test,
+                            struct passed *passed);
 
 #endif

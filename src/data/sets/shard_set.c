@@ -78,7 +78,7 @@ static int fill_folder(struct archives *archives, const struct set_request *requ
 {
     struct archive_list list;
     int status = archive_list_read(&list, request->path, is_shard_name, error);
-    const enum part_word test = list.has[PART_TEST] ? PART_TEST : PART_VALIDATION;
+    enum part_word test = list.has[PART_TEST] ? PART_TEST : PART_VALIDATION;
     const bool divided = list.has[PART_TRAIN] && list.has[test];
     if (!status)
         status = fill_part(archives, &list, !divided ? PART_NONE : request->part ? test : PART_TRAIN, request, error);
@@ -89,10 +89,12 @@ static int fill_folder(struct archives *archives, const struct set_request *requ
         if (!status && have_labels(&validation)) {
             archives_free(archives);
             *archives = validation;
+            test = PART_VALIDATION;
         } else {
             archives_free(&validation);
         }
     }
+    if (!status) archive_list_pass_over(&list, request->path, request->part, test, &archives->members.passed);
     archive_list_free(&list);
     return status;
 }

@@ -74,6 +74,50 @@ static void nothing_is_said_where_all_is_taken(void **state)
     memory_free(kept);
 }
 
+static void put_shard(const char *path)
+{
+    struct text tar = {0};
+    tar_add_jpeg(&tar, "cat/1.jpg", 1);
+    tar_put(&tar, path);
+}
+
+static void expect_outside(const char *path, enum dataset_part part, int count, const char *line)
+{
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    struct error error = {0};
+    struct dataset *set;
+    if (open_logged(&set, path, part, "none", kept, &error)) fail_msg("%s: %s", path, error.text);
+    assert_int_equal(dataset_passed(set)->count[PASSED_OUTSIDE], count);
+    assert_int_equal(passed_total(dataset_passed(set)), count);
+    if (times_in(kept->text, line) != (count > 0)) fail_msg("%s: %s", path, kept->text);
+    dataset_close(&set);
+    memory_free(kept);
+}
+
+/* Archives that no part takes, and those of the other word for the test part. */
+static void archives_beside_the_parts(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"train", "test", "val", "extra", "more"};
+    put_folder(at("shards"));
+    put_folder(at("zips"));
+    for (int i = 0; i < 5; i++) put_shard(at("shards/%s-000.tar", words[i]));
+    put_png(at("1.png"), 8, 6, 1);
+    run_python("import zipfile\n"
+               "for name in 'zips/train', 'zips/test', 'zips/val', 'zips/more', 'shards/rest':\n"
+               "    with zipfile.ZipFile(name + '.zip', 'w') as z: z.write('1.png', 'cat/1.png')\n");
+    expect_outside(at("shards"), DATASET_TRAIN, 3, "passed over: 3 files beside the parts (extra-000.tar, ...)");
+    expect_outside(at("shards"), DATASET_TEST, 1, "passed over: 1 file beside the parts (val-000.tar)");
+    expect_outside(at("zips"), DATASET_TRAIN, 1, "passed over: 1 file beside the parts (more.zip)");
+    expect_outside(at("zips"), DATASET_TEST, 1, "passed over: 1 file beside the parts (val.zip)");
+    put_folder(at("mixed")); /* without parts */
+    assert_int_equal(rename(at("shards/train-000.tar"), at("mixed/a.tar")), 0);
+    assert_int_equal(rename(at("shards/rest.zip"), at("mixed/b.zip")), 0);
+    expect_outside(at("mixed"), DATASET_TRAIN, 1, "passed over: 1 file beside the parts (b.zip)");
+    assert_int_equal(rename(at("mixed/b.zip"), at("zips/b.zip")), 0);
+    expect_outside(at("mixed"), DATASET_TRAIN, 0, "passed over");
+}
+
 /* A set without images says what there is instead. */
 static void a_set_of_other_formats(void **state)
 {
@@ -206,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_are_the_same_in_every_container),
         cmocka_unit_test(nothing_is_said_where_all_is_taken),
+        cmocka_unit_test(archives_beside_the_parts),
         cmocka_unit_test(a_set_of_other_formats),
         cmocka_unit_test(cifar_of_python),
         cmocka_unit_test(deep_folders_and_links),
