@@ -74,11 +74,13 @@ static int note(void *context, const struct tar_member *member, struct error *er
 static void check_windows(const struct blob *blob)
 {
     uint64_t seen[2] = {0, 0};
-    bool cut[2];
+    struct tar_end end[2];
     int status[2];
     for (int i = 0; i < 2; i++)
-        status[i] = tar_walk_window(blob, "fuzz", i == 0 ? TAR_BLOCK : 1 << 16, note, &seen[i], &cut[i], NULL);
-    FUZZ_CHECK(status[0] == status[1] && cut[0] == cut[1] && seen[0] == seen[1]);
+        status[i] = tar_walk_window(blob, "fuzz", i == 0 ? TAR_BLOCK : 1 << 16, note, &seen[i], &end[i], NULL);
+    FUZZ_CHECK(status[0] == status[1] && seen[0] == seen[1]);
+    FUZZ_CHECK(end[0].cut == end[1].cut && end[0].joined_at == end[1].joined_at && end[0].left_at == end[1].left_at);
+    FUZZ_CHECK(end[0].joined_at <= blob->size && end[0].left_at <= blob->size);
 }
 
 static void check(const uint8_t *bytes, size_t count)

@@ -61,6 +61,34 @@ static void store_index(const struct members *one, const struct archive *archive
     memory_free(bytes);
 }
 
+/* What is unusual about an archive, or wrong with it, and does not keep it from being used. */
+static void tell(const struct members *one, const struct archive *archive, const struct log *log)
+{
+    const char *path = archive->path;
+    const long long images = one->names.count;
+    if (one->backslashes)
+        log_warning(log, "%s: names have backslashes between folders, which are read as slashes", path);
+    if (one->cut)
+        log_warning(log, "%s: ends too early: the %lld images before the cut are used; copy or download it again", path,
+                    images);
+    if (one->joined_at > 0)
+        log_warning(log,
+                    "%s: members follow an end mark, from byte %lld on, and are read too: archives that were joined, "
+                    "or a hole in a download, whose members are lost",
+                    path, (long long)one->joined_at);
+    if (one->left_at > 0)
+        log_warning(log,
+                    "%s: more than an end mark follows its %lld images, from byte %lld on, and is not read: a damaged "
+                    "header, or a download with a hole; copy or download it again",
+                    path, images, (long long)one->left_at);
+    if (one->apart > 0)
+        log_warning(
+            log,
+            "%s: %lld labels do not lie beside their images, as WebDataset wants it: they were matched by their "
+            "names; `tar --sort=name` puts them side by side",
+            path, (long long)one->apart);
+}
+
 static int index_one(struct members *one, const struct archive *archive, archive_indexer *indexer,
                      const struct archive_request *request, struct error *error)
 {
@@ -73,19 +101,7 @@ static int index_one(struct members *one, const struct archive *archive, archive
     }
     memory_free(stored);
     memory_free(folder);
-    if (status == SIMCLR_OK && one->backslashes)
-        log_warning(request->log, "%s: names have backslashes between folders, which are read as slashes",
-                    archive->path);
-    if (status == SIMCLR_OK && one->cut)
-        log_warning(request->log,
-                    "%s: ends too early: the %lld images before the cut are used; copy or download it again",
-                    archive->path, (long long)one->names.count);
-    if (status == SIMCLR_OK && one->apart > 0)
-        log_warning(
-            request->log,
-            "%s: %lld labels do not lie beside their images, as WebDataset wants it: they were matched by their "
-            "names; `tar --sort=name` puts them side by side",
-            archive->path, (long long)one->apart);
+    if (status == SIMCLR_OK) tell(one, archive, request->log);
     return status;
 }
 

@@ -71,15 +71,18 @@ static int visit(void *context, const struct tar_member *member, struct error *e
 
 static int walk(struct indexing *indexing, struct error *error)
 {
-    bool cut;
+    struct tar_end end;
     struct samples *samples = &indexing->samples;
     samples->members = indexing->members;
     samples->tar = indexing->tar;
     samples->path = indexing->path;
     samples->prefix = indexing->inside ? strlen(indexing->inside) + 1 : 0;
     samples_begin(samples);
-    int status = tar_walk(indexing->tar, indexing->path, visit, indexing, &cut, error);
-    indexing->members->cut |= cut;
+    int status = tar_walk(indexing->tar, indexing->path, visit, indexing, &end, error);
+    struct members *members = indexing->members;
+    members->cut |= end.cut;
+    if (end.joined_at > 0 && members->joined_at == 0) members->joined_at = indexing->base + end.joined_at;
+    if (end.left_at > 0 && members->left_at == 0) members->left_at = indexing->base + end.left_at;
     if (!status) status = samples_end(samples, error);
     samples_free(samples);
     return status;

@@ -36,6 +36,8 @@ struct members {
     int64_t label_files; /* that say the label of an image */
     int64_t apart;       /* of them those that do not lie beside it */
     bool cut;            /* an archive ends in the middle */
+    int64_t joined_at;   /* of one tar: struct tar_end's, in bytes of the whole */
+    int64_t left_at;     /* the same */
     bool backslashes;    /* names had them where folders have slashes, and were changed */
 };
 void members_free(struct members *members);

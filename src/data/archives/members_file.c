@@ -9,14 +9,14 @@
 #include "base/memory.h"
 #include "data/archives/members.h"
 
-enum { VERSION = 4, FLAG_CUT = 1, FLAG_BACKSLASHES = 2 };
+enum { VERSION = 5, FLAG_CUT = 1, FLAG_BACKSLASHES = 2 };
 static const char magic[8] = "simclrIX";
 
 struct header {
     char magic[8];
     uint32_t version, flags;
     int64_t archive_bytes, changed_seconds, changed_nanoseconds;
-    int64_t images, name_bytes, labels, label_bytes, others, other_bytes, label_files, apart;
+    int64_t images, name_bytes, labels, label_bytes, others, other_bytes, label_files, apart, joined_at, left_at;
     struct passed passed;
 };
 
@@ -48,6 +48,8 @@ int members_pack(const struct members *members, const struct blob_stamp *stamp, 
                             .other_bytes = (int64_t)others->length,
                             .label_files = members->label_files,
                             .apart = members->apart,
+                            .joined_at = members->joined_at,
+                            .left_at = members->left_at,
                             .passed = members->passed};
     memcpy(header.magic, magic, sizeof magic);
     const size_t images = (size_t)names->count, entries = (size_t)others->count;
@@ -155,10 +157,14 @@ static int unpack(struct members *members, const struct header *header, struct p
     if (at == NULL || label == NULL || names == NULL || texts == NULL || entries == NULL || others == NULL ||
         parts.left > 0)
         return bad(error);
-    if (!passed_is_sound(&header->passed) || header->label_files < 0 || header->apart < 0) return bad(error);
+    if (!passed_is_sound(&header->passed) || header->label_files < 0 || header->apart < 0 || header->joined_at < 0 ||
+        header->left_at < 0)
+        return bad(error);
     members->passed = header->passed;
     members->label_files = header->label_files;
     members->apart = header->apart;
+    members->joined_at = header->joined_at;
+    members->left_at = header->left_at;
     members->cut = header->flags & FLAG_CUT;
     members->backslashes = header->flags & FLAG_BACKSLASHES;
     int status = take_labels(members, header->labels, (struct parts){texts, (size_t)header->label_bytes}, error);

@@ -91,16 +91,16 @@ static bool checksum_holds(const uint8_t *header)
     return written == plain || written == with_sign;
 }
 
-static bool is_zero(const uint8_t *header)
+static bool is_zero(const uint8_t *bytes, size_t count)
 {
-    for (int i = 0; i < TAR_BLOCK; i++)
-        if (header[i] != 0) return false;
+    for (size_t i = 0; i < count; i++)
+        if (bytes[i] != 0) return false;
     return true;
 }
 
 bool tar_is_header(const uint8_t *bytes, size_t count)
 {
-    return count >= TAR_BLOCK && !is_zero(bytes) && checksum_holds(bytes);
+    return count >= TAR_BLOCK && !is_zero(bytes, TAR_BLOCK) && checksum_holds(bytes);
 }
 
 static int keep_name(struct walk *walk, const char *name, size_t length, int64_t at, struct error *error)
@@ -209,15 +209,38 @@ static void forget_extensions(struct walk *walk)
     walk->size = -1;
 }
 
-/* Reads the header at *at and moves on to the next. *end: there is none. */
-static int step(struct walk *walk, int64_t *at, bool *end, bool *cut, struct error *error)
+/* A block of zeros at *at: the end, or what a damaged header is, or a hole in a download; archives may also be joined.
+ * A header behind the zeros is read on from. */
+static int pass_zeros(struct walk *walk, int64_t *at, bool *last, struct tar_end *end, struct error *error)
+{
+    const int64_t size = walk->tar->size;
+    int64_t next = *at + TAR_BLOCK;
+    const uint8_t *bytes = NULL;
+    size_t count = 0;
+    for (; next < size && next - *at <= TAR_ZEROS_MAX; next += TAR_BLOCK) {
+        count = size - next < TAR_BLOCK ? (size_t)(size - next) : TAR_BLOCK;
+        const int status = look(walk, next, count, &bytes, error);
+        if (status != SIMCLR_OK) return status;
+        if (!is_zero(bytes, count)) break;
+    }
+    *last = next >= size || !tar_is_header(bytes, count);
+    if (next < size && *last) end->left_at = *at + TAR_BLOCK;
+    if (!*last && end->joined_at == 0) end->joined_at = next;
+    *at = next;
+    forget_extensions(walk);
+    return SIMCLR_OK;
+}
+
+/* Reads the header at *at and moves on to the next. *last: there is none. */
+static int step(struct walk *walk, int64_t *at, bool *last, struct tar_end *end, struct error *error)
 {
     const uint8_t *header;
-    *end = true;
-    *cut = *at < walk->tar->size && walk->tar->size - *at < TAR_BLOCK;
-    if (*at >= walk->tar->size || *cut) return SIMCLR_OK;
+    *last = true;
+    end->cut = *at < walk->tar->size && walk->tar->size - *at < TAR_BLOCK;
+    if (*at >= walk->tar->size || end->cut) return SIMCLR_OK;
     int status = look(walk, *at, TAR_BLOCK, &header, error);
-    if (status != SIMCLR_OK || is_zero(header)) return status;
+    if (status != SIMCLR_OK) return status;
+    if (is_zero(header, TAR_BLOCK)) return pass_zeros(walk, at, last, end, error);
     if (!checksum_holds(header)) return damaged(walk, *at, "no header", error);
     const char type = (char)header[TYPE];
     const bool extends = type == 'L' || type == 'K' || type == 'x' || type == 'g';
@@ -227,8 +250,8 @@ static int step(struct walk *walk, int64_t *at, bool *end, bool *cut, struct err
     if (empty) size = 0;
     if (size < 0) return damaged(walk, *at, "a size that is none", error);
     const int64_t contents = *at + TAR_BLOCK;
-    *cut = size > walk->tar->size - contents;
-    if (*cut) return SIMCLR_OK;
+    end->cut = size > walk->tar->size - contents;
+    if (end->cut) return SIMCLR_OK;
     if (extends) {
         status = read_extension(walk, type, contents, size, error);
     } else {
@@ -237,20 +260,21 @@ static int step(struct walk *walk, int64_t *at, bool *end, bool *cut, struct err
     }
     const int64_t padded = size > INT64_MAX - TAR_BLOCK ? size : (size + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
     *at = padded > walk->tar->size - contents ? walk->tar->size : contents + padded;
-    *end = false;
+    *last = false;
     return status;
 }
 
-int tar_walk(const struct blob *tar, const char *path, tar_visit *visit, void *context, bool *cut, struct error *error)
+int tar_walk(const struct blob *tar, const char *path, tar_visit *visit, void *context, struct tar_end *end,
+             struct error *error)
 {
-    return tar_walk_window(tar, path, WINDOW, visit, context, cut, error);
+    return tar_walk_window(tar, path, WINDOW, visit, context, end, error);
 }
 
-int tar_walk_window(const struct blob *tar, const char *path, size_t window, tar_visit *visit, void *context, bool *cut,
-                    struct error *error)
+int tar_walk_window(const struct blob *tar, const char *path, size_t window, tar_visit *visit, void *context,
+                    struct tar_end *end, struct error *error)
 {
     struct walk *walk = memory_allocate(sizeof *walk);
-    *cut = false;
+    *end = (struct tar_end){0};
     if (walk == NULL) return error_no_memory(error, "a tar reader", sizeof *walk);
     walk->window_room = tar->size < (int64_t)window ? (size_t)tar->size : window;
     walk->window = memory_allocate(walk->window_room);
@@ -260,8 +284,8 @@ int tar_walk_window(const struct blob *tar, const char *path, size_t window, tar
     walk->context = context;
     forget_extensions(walk);
     int status = walk->window != NULL ? SIMCLR_OK : error_no_memory(error, "a tar reader", walk->window_room);
-    bool end = false;
-    for (int64_t at = 0; status == SIMCLR_OK && !end;) status = step(walk, &at, &end, cut, error);
+    bool last = false;
+    for (int64_t at = 0; status == SIMCLR_OK && !last;) status = step(walk, &at, &last, end, error);
     memory_free(walk->window);
     memory_free(walk);
     return status;

@@ -243,6 +243,78 @@ static void cut_archives(void **state)
     memory_free(kept);
 }
 
+static void add_zeros(struct text *tar, size_t count)
+{
+    char *zeros = memory_allocate(count);
+    text_add_bytes(tar, zeros, count);
+    memory_free(zeros);
+}
+
+/* How many images an archive has, and where its log says that members follow an end mark, or that more is left. */
+static void expect_end(struct text *tar, size_t zeros, int images, size_t joined_at, size_t left_at)
+{
+    struct kept_log *kept = memory_allocate(sizeof *kept);
+    struct error error = {0};
+    struct dataset *set;
+    char joined[64], left[64];
+    put_bytes(at("end.tar"), tar->bytes, tar->length);
+    assert_int_equal(truncate(at("end.tar"), (off_t)(tar->length + zeros)), 0);
+    text_free(tar);
+    if (open_logged(&set, at("end.tar"), DATASET_TRAIN, "none", kept, &error) != SIMCLR_OK) fail_msg("%s", error.text);
+    assert_int_equal(dataset_count(set), images);
+    snprintf(joined, sizeof joined, "members follow an end mark, from byte %zu on", joined_at);
+    snprintf(left, sizeof left, "follows its %d images, from byte %zu on, and is not", images, left_at);
+    if (times_in(kept->text, joined) != (joined_at > 0)) fail_msg("%s: %s", joined, kept->text);
+    if (times_in(kept->text, left) != (left_at > 0)) fail_msg("%s: %s", left, kept->text);
+    assert_int_equal(times_in(kept->text, "warning") + times_in(kept->text, "end mark"),
+                     (joined_at > 0) + (left_at > 0));
+    dataset_close(&set);
+    memory_free(kept);
+}
+
+/* Zeros end an archive, as many as its writer pads with. A header behind them is read on from; anything else is told.
+ */
+static void zeros_in_the_middle(void **state)
+{
+    (void)state;
+    static const size_t paddings[] = {0, 512, 1024, 10240, 1 << 20, TAR_ZEROS_MAX};
+    for (size_t i = 0; i < sizeof paddings / sizeof *paddings; i++) {
+        struct text tar = {0};
+        tar_add_jpeg(&tar, "1.jpg", 1);
+        expect_end(&tar, paddings[i], 1, 0, 0);
+        tar_add_jpeg(&tar, "1.jpg", 1); /* and another archive behind it */
+        add_zeros(&tar, paddings[i]);
+        const size_t second = tar.length;
+        tar_add_jpeg(&tar, "2.jpg", 2);
+        expect_end(&tar, 1024, 2, i > 0 ? second : 0, 0);
+    }
+    for (int kind = 0; kind < 4; kind++) {
+        struct text tar = {0};
+        tar_add_jpeg(&tar, "1.jpg", 1);
+        const size_t end = tar.length;
+        if (kind == 0) { /* the second header is zeros */
+            tar_add_jpeg(&tar, "2.jpg", 2);
+            memset(tar.bytes + end, 0, 512);
+            tar_add_jpeg(&tar, "3.jpg", 3);
+        } else if (kind == 1) { /* less than a block behind the end */
+            add_zeros(&tar, 1024);
+            text_add_bytes(&tar, "x", 1);
+        } else if (kind == 2) { /* the last byte of a block */
+            add_zeros(&tar, 10240 + 511);
+            text_add_bytes(&tar, "x", 1);
+        }
+        expect_end(&tar, kind == 3 ? TAR_ZEROS_MAX + 1024 : 0, 1, 0, end + 512);
+    }
+    struct text tar = {0}, inner = {0}; /* an archive in one: the place is that in the whole */
+    tar_add_jpeg(&inner, "1.jpg", 1);
+    const size_t end = inner.length;
+    add_zeros(&inner, 512);
+    text_add_bytes(&inner, "x", 1);
+    tar_add(&tar, "n01.tar", inner.bytes, inner.length);
+    text_free(&inner);
+    expect_end(&tar, 1024, 1, 0, 512 + end + 512);
+}
+
 /* The file is cut while the set is in use: a sentence, not a crash, from any number of threads. */
 static void cut_while_open(void **state)
 {
@@ -282,9 +354,9 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_trees),    cmocka_unit_test(long_names),      cmocka_unit_test(archives_by_python),
-        cmocka_unit_test(large_members),  cmocka_unit_test(hostile_headers), cmocka_unit_test(cut_archives),
-        cmocka_unit_test(cut_while_open), cmocka_unit_test(no_memory),
+        cmocka_unit_test(plain_trees),    cmocka_unit_test(long_names),          cmocka_unit_test(archives_by_python),
+        cmocka_unit_test(large_members),  cmocka_unit_test(hostile_headers),     cmocka_unit_test(cut_archives),
+        cmocka_unit_test(cut_while_open), cmocka_unit_test(zeros_in_the_middle), cmocka_unit_test(no_memory),
     };
     return run_cases(tests, support_open, remove_folder);
 }

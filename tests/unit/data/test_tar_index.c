@@ -86,6 +86,8 @@ static void packed_indices(void **state)
     assert_int_equal(members_add_other(&members, "train.bin", &(struct member){.offset = 1024, .stored = 1000}, NULL),
                      SIMCLR_OK);
     members.label_files = 3;
+    members.joined_at = 1536;
+    members.left_at = 2047;
     passed_add_file(&members.passed, "x/2.heic");
     assert_int_equal(members_pack(&members, &stamp, &bytes, &count, NULL), SIMCLR_OK);
     assert_int_equal(members_unpack(&again, &stamp, 2048, bytes, count, NULL), SIMCLR_OK);
@@ -94,6 +96,7 @@ static void packed_indices(void **state)
     assert_memory_equal(again.at, &at_member, sizeof at_member);
     assert_int_equal(again.other[0].offset, 1024);
     assert_int_equal(again.label_files, 3);
+    assert_true(again.joined_at == 1536 && again.left_at == 2047);
     assert_int_equal(again.passed.count[PASSED_FORMAT], 1);
     assert_string_equal(again.passed.ending[0].text, ".heic");
     members_free(&again);
