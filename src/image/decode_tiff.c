@@ -167,6 +167,15 @@ static int refuse_kind(const struct reader *reader, const char *reason, const ch
                      "%s: a kind of TIFF that this program does not read (%.120s); convert it", name, reason);
 }
 
+/* libtiff looks two things up in tables that its readers may change: a colour times its alpha, where the two are stored
+ * apart (at 256 * alpha + colour), and 8 bits of 16, which it rounds. Colours stay as they are stored, and 16 bits
+ * become their high 8, as in PNG. */
+static void keep_colours(const TIFFRGBAImage *rgba)
+{
+    for (unsigned i = 0; rgba->UaToAa && i < 65536; i++) rgba->UaToAa[i] = (uint8_t)i;
+    for (unsigned i = 0; rgba->Bitdepth16To8 && i < 65536; i++) rgba->Bitdepth16To8[i] = (uint8_t)(i >> 8);
+}
+
 /* The pixels as they are stored: turning them is the caller's. */
 static int read_raster(TIFF *tiff, const struct reader *reader, uint32_t *raster, int width, int height,
                        const char *name, struct error *error)
@@ -179,6 +188,7 @@ static int read_raster(TIFF *tiff, const struct reader *reader, uint32_t *raster
         return error_set(error, SIMCLR_CORRUPT, "%s: damaged TIFF (a tile much larger than the picture); remove it",
                          name);
     if (!TIFFRGBAImageBegin(&rgba, tiff, 1, reason)) return refuse_kind(reader, reason, name, error);
+    keep_colours(&rgba);
     rgba.req_orientation = rgba.orientation;
     const bool good = TIFFRGBAImageGet(&rgba, raster, (uint32_t)width, (uint32_t)height);
     TIFFRGBAImageEnd(&rgba);

@@ -1,4 +1,4 @@
-/* TIFF pictures, written here byte by byte: both orders of bytes, 8 and 16 bits, all orientations, damage. */
+/* TIFF pictures, written here byte by byte: both orders of bytes, 8 and 16 bits, alpha, all orientations, damage. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 #include "support/no_memory.h"
 
-enum { WIDTH = 7, HEIGHT = 5, ENTRIES = 10, ROOM = 1024 };
+enum { WIDTH = 7, HEIGHT = 5, ENTRIES = 11, ROOM = 1024 };
 
 struct file {
     uint8_t bytes[ROOM];
@@ -22,16 +22,18 @@ static void put(struct file *file, size_t at, int bytes, uint32_t value)
         file->bytes[at + (size_t)i] = (uint8_t)(value >> 8 * (file->big ? bytes - 1 - i : i));
 }
 
-/* What pixel (x, y) has in a channel: bits 8 to 15 of a sample of 16. */
+/* What pixel (x, y) has in a channel: bits 8 to 15 of a sample of 16, whose others are ones. */
 static uint8_t sample(int x, int y, int channel)
 {
     return (uint8_t)(17 * x + 40 * y + 90 * channel);
 }
 
-/* One uncompressed strip: gray (1 channel) or RGB (3), of 8 or 16 bits. */
+/* One uncompressed strip: gray (1 channel), RGB (3), or RGB with an alpha that it was not multiplied by (4), of 8 or 16
+ * bits. */
 static struct file make(bool big, int channels, int depth, int orientation)
 {
     struct file file = {.big = big};
+    const size_t count = channels == 4 ? ENTRIES : ENTRIES - 1;
     const size_t directory = 8, pixels = directory + 2 + ENTRIES * 12 + 4 + 8;
     const size_t size = (size_t)WIDTH * HEIGHT * (size_t)channels * (size_t)(depth / 8);
     const uint32_t entries[ENTRIES][4] = {
@@ -39,33 +41,34 @@ static struct file make(bool big, int channels, int depth, int orientation)
         {257, 3, 1, HEIGHT},
         {258, 3, 1, (uint32_t)depth},
         {259, 3, 1, 1},
-        {262, 3, 1, channels == 3 ? 2 : 1},
+        {262, 3, 1, channels >= 3 ? 2 : 1},
         {273, 4, 1, (uint32_t)pixels},
         {274, 3, 1, (uint32_t)orientation},
         {277, 3, 1, (uint32_t)channels},
         {278, 3, 1, HEIGHT},
         {279, 4, 1, (uint32_t)size},
+        {338, 3, 1, 2},
     };
     memcpy(file.bytes, big ? "MM\0*" : "II*\0", 4);
     put(&file, 4, 4, (uint32_t)directory);
-    put(&file, directory, 2, ENTRIES);
-    for (size_t i = 0; i < ENTRIES; i++) {
+    put(&file, directory, 2, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
         const size_t at = directory + 2 + 12 * i;
         put(&file, at, 2, entries[i][0]);
         put(&file, at + 2, 2, entries[i][1]);
         put(&file, at + 4, 4, entries[i][2]);
         put(&file, at + 8, entries[i][1] == 3 ? 2 : 4, entries[i][3]);
     }
-    if (channels == 3) { /* three depths do not fit into an entry */
-        put(&file, directory + 2 + 24 + 4, 4, 3);
+    if (channels >= 3) { /* so many depths do not fit into an entry */
+        put(&file, directory + 2 + 24 + 4, 4, (uint32_t)channels);
         put(&file, directory + 2 + 24 + 8, 4, (uint32_t)pixels - 8);
-        for (size_t i = 0; i < 3; i++) put(&file, pixels - 8 + 2 * i, 2, (uint32_t)depth);
+        for (size_t i = 0; i < (size_t)channels; i++) put(&file, pixels - 8 + 2 * i, 2, (uint32_t)depth);
     }
     size_t at = pixels;
     for (int y = 0; y < HEIGHT; y++)
         for (int x = 0; x < WIDTH; x++)
             for (int channel = 0; channel < channels; channel++, at += (size_t)(depth / 8))
-                put(&file, at, depth / 8, depth == 16 ? sample(x, y, channel) * 257u : sample(x, y, channel));
+                put(&file, at, depth / 8, depth == 16 ? sample(x, y, channel) * 256u + 255 : sample(x, y, channel));
     file.count = pixels + size;
     return file;
 }
@@ -76,9 +79,10 @@ static void every_depth_and_order(void **state)
 {
     (void)state;
     const struct image_limits limits = image_limits_default();
-    for (int kind = 0; kind < 8; kind++) {
-        const int channels = kind & 1 ? 3 : 1, depth = kind & 2 ? 16 : 8;
-        const struct file file = make((kind & 4) != 0, channels, depth, 1);
+    for (int kind = 0; kind < 12; kind++) {
+        static const int of[] = {1, 3, 4};
+        const int channels = of[kind / 4], depth = kind & 1 ? 16 : 8;
+        const struct file file = make((kind & 2) != 0, channels, depth, 1);
         struct image_header header;
         struct image image;
         assert_int_equal(image_read_header(file.bytes, file.count, "x", &header, NULL), SIMCLR_OK);
@@ -90,7 +94,7 @@ static void every_depth_and_order(void **state)
         for (int y = 0; y < HEIGHT; y++)
             for (int x = 0; x < WIDTH; x++)
                 for (int c = 0; c < 3; c++)
-                    assert_int_equal(image.rgb[3 * (y * WIDTH + x) + c], sample(x, y, channels == 3 ? c : 0));
+                    assert_int_equal(image.rgb[3 * (y * WIDTH + x) + c], sample(x, y, channels >= 3 ? c : 0));
         image_free(&image);
     }
 }
