@@ -82,7 +82,7 @@ int keeping_open_thumbnails(struct kept *out, const struct collection *collectio
     if (!kept_is_possible(session)) return SIMCLR_OK;
     const int status = contents_state(collection->sets[part], session->pool, &images, error);
     if (!status && images) {
-        text_add(&text, "simclr-thumbnails 1\nimages %016" PRIx64 "\nside %d\nresize by %s\n", images, THUMBNAIL_SIDE,
+        text_add(&text, "simclr-thumbnails 2\nimages %016" PRIx64 "\nside %d\nresize by %s\n", images, THUMBNAIL_SIDE,
                  simd_name(session->simd & SIMD_VIEWS));
         kept_open(out, session, KEPT_THUMBNAILS, &text);
     }

@@ -29,14 +29,15 @@ static uint64_t head_hash(const struct features_request *request)
     return hash;
 }
 
-/* All that features depend on, one line each. Labels are not among it. */
+/* All that features depend on, one line each. Labels are not among it. The number in the first line stands for how
+ * pictures are decoded: where decoders give other pixels, it is another. */
 static void describe(struct text *text, const struct session *session, const struct features_request *request,
                      uint64_t images)
 {
     const struct view_policy *policy = request->policy;
     struct model_text model;
     model_config_to_text(&request->model->config, &model);
-    text_add(text, "simclr-features 1\nimages %016" PRIx64 "\nencoder %016" PRIx64 "\nlayer %d of %016" PRIx64 "\n",
+    text_add(text, "simclr-features 2\nimages %016" PRIx64 "\nencoder %016" PRIx64 "\nlayer %d of %016" PRIx64 "\n",
              images, parameters_encoder_hash(&request->model->parameters), layer_of(request), head_hash(request));
     for (int i = 0; i < model.count; i++) text_add(text, "%s %s\n", model.entry[i].key, model.entry[i].value);
     text_add(text, "views %d %d %d\n", policy->size, (int)policy->filter, policy->normalize);
