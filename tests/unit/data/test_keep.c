@@ -30,20 +30,20 @@ static size_t make_photos(const char *root)
     return bytes;
 }
 
-/* The lower half of an image. */
+/* The lower half of an image, or of the next one that can be read. */
 static int read_half(struct dataset *set, int64_t index, struct image_store *store)
 {
     struct dataset_fetched fetched;
     struct image_part part;
     struct error failure = {0};
-    for (;;) {
-        int status = dataset_fetch(set, index, store, &fetched, NULL);
-        if (status != SIMCLR_OK) return status;
-        const struct box half = {0, fetched.height / 2, fetched.width, fetched.height / 2};
-        const int64_t number = fetched.number;
-        assert_null(fetched.image);
-        status = image_decode_box(&fetched.encoded, half, 1, store, &part, &failure);
-        dataset_release(&fetched);
+    for (int64_t number = index;; number = (number + 1) % dataset_count(set)) {
+        int status = dataset_fetch(set, number, store, &fetched, &failure);
+        if (status == SIMCLR_OK) {
+            const struct box half = {0, fetched.height / 2, fetched.width, fetched.height / 2};
+            assert_null(fetched.image);
+            status = image_decode_box(&fetched.encoded, half, 1, store, &part, &failure);
+            dataset_release(&fetched);
+        }
         if (status == SIMCLR_OK) return SIMCLR_OK;
         status = dataset_refuse(set, number, &failure, NULL);
         if (status != SIMCLR_OK) return status;
