@@ -48,7 +48,7 @@ struct sheet_of_views {
     int height;              /* of the highest picture on the sheet */
     struct image canvas, storage;
     float *view;
-    void *scratch;
+    void *scratch; /* for the image of the row that is drawn */
 };
 
 /* ---- captions ---- */
@@ -263,16 +263,23 @@ static int draw_parameters(struct sheet_of_views *sheet, struct error *error)
 static int allocate(struct sheet_of_views *sheet, struct error *error)
 {
     const size_t cells = (size_t)sheet->images * (size_t)(1 + sheet->views), size = (size_t)sheet->policy.size;
-    int width, height;
-    dataset_max_size(sheet->set, &width, &height);
-    const size_t scratch = view_scratch_bytes(&sheet->policy, width, height);
     sheet->draw = memory_array(cells, sizeof *sheet->draw);
     sheet->caption = memory_array(cells, sizeof *sheet->caption);
     sheet->view = memory_array(3 * size * size, sizeof *sheet->view);
-    sheet->scratch = memory_allocate(scratch);
-    if (sheet->draw == NULL || sheet->caption == NULL || sheet->view == NULL || sheet->scratch == NULL)
-        return error_no_memory(error, "a sheet of views", scratch + cells * sizeof *sheet->draw);
-    view_scratch_prepare(&sheet->policy, width, height, sheet->scratch);
+    if (sheet->draw == NULL || sheet->caption == NULL || sheet->view == NULL)
+        return error_no_memory(error, "a sheet of views", cells * sizeof *sheet->caption);
+    return SIMCLR_OK;
+}
+
+/* Each image has scratch of its own size. Of a large set not every image was measured at opening: one may be larger
+ * than all that were. */
+static int make_scratch(struct sheet_of_views *sheet, const struct image *image, struct error *error)
+{
+    const size_t bytes = view_scratch_bytes(&sheet->policy, image->width, image->height);
+    memory_free(sheet->scratch);
+    sheet->scratch = memory_allocate(bytes);
+    if (sheet->scratch == NULL) return error_no_memory(error, "scratch for views", bytes);
+    view_scratch_prepare(&sheet->policy, image->width, image->height, sheet->scratch);
     return SIMCLR_OK;
 }
 
@@ -291,6 +298,7 @@ static int draw_sheet(struct sheet_of_views *sheet, struct error *error)
         if (session_is_interrupted(sheet->session)) return stop_error(error, "views");
         status = dataset_image(sheet->set, index_of(sheet, row), &sheet->storage, &image, error);
         if (status == SIMCLR_OK) status = draw_image(sheet, row, image, error);
+        if (status == SIMCLR_OK) status = make_scratch(sheet, image, error);
         for (int view = 0; view < sheet->views && status == SIMCLR_OK; view++)
             status = draw_view(sheet, row, view, image, error);
     }

@@ -32,4 +32,23 @@ check 3 '' 'nowhere: no such data' "$simclr" views nowhere
 check 1 '' 'no-folder/x.png' "$simclr" views synthetic "${small[@]}" --out no-folder/x.png
 check 2 '' 'is too large; ask for fewer' "$simclr" views synthetic --synthetic-images 100 --images 100 --views 2 --out big.png
 [ -e big.png ] && fail "big.png is there"
+
+# Of a set of 100,000 images only a sample is measured: one that is much larger than all of the sample is drawn too.
+python <<'PYTHON'
+import struct, zipfile, zlib
+
+def png(width, height):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    rows = (b"\0" + bytes(i * 7 % 256 for i in range(3 * width))) * height
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
+
+small, large = png(8, 8), png(3000, 2000)
+with zipfile.ZipFile("large.zip", "w") as file:
+    for i in range(100000):
+        file.writestr(zipfile.ZipInfo("a/%06d.png" % i), large if i == 50000 else small)
+PYTHON
+check 0 '^large.png: 2 images, 3 views of each' 'up to 8 x 8 among 1024 looked at' \
+    "$simclr" views large.zip --images 2 --views 3 --out large.png
 finish
