@@ -16,8 +16,8 @@ enum contents contents_of_both(const struct dataset *a, const struct dataset *b)
 int contents_digest(struct dataset *set, enum contents contents, struct pool *pool, uint64_t *digest,
                     struct error *error);
 
-/* A digest of the set as it is now: names and order of the images, and size and time of the archives that hold them, or
- * of each one's file its size and the times of its last modification and change. Of images that were never encoded
+/* A digest of the set as it is now: names and order of the images, and of the archives that hold them, or
+ * of each one's file, the size and the times of the last modification and change. Of images that were never encoded
  * (CIFAR, STL-10, synthetic) and of others whose files cannot be found but whose pixels are in memory: the pixels. It
  * does not depend on what is in memory otherwise. *out 0: it cannot be told. */
 int contents_state(struct dataset *set, struct pool *pool, uint64_t *out, struct error *error);

@@ -191,4 +191,29 @@ touch -d '2001-01-01' set/test/b/5.png
 check 0 '' '' folder --cache-memory 1K
 true_that "a file of another time makes another set" test "$(grep -c "$from_cache" err)" = 0
 
+# An archive that another one replaced, of the same names, size and modification time.
+python3 - <<'PY'
+import os, tarfile, zipfile
+files = sorted(os.path.join(folder, name) for folder, _, names in os.walk("set") for name in names)
+def bytes_of(name):
+    return open(name, "rb").read()
+for kind, other in (("old", {}), ("new", {"set/train/b/4.png": "set/test/a/0.png", "set/test/b/4.png": "set/train/a/0.png"})):
+    with tarfile.open(f"{kind}.tar", "w") as tar, zipfile.ZipFile(f"{kind}.zip", "w") as archive:
+        for name in files:
+            tar.add(other.get(name, name), name[4:])
+            archive.writestr(zipfile.ZipInfo(name[4:]), bytes_of(other.get(name, name)))
+    for ending in ("tar", "zip"):
+        os.utime(f"{kind}.{ending}", (10**9, 10**9))
+PY
+for ending in tar zip; do
+    true_that "two archives of one size: $ending" test "$(stat -c '%s %Y' old.$ending)" = "$(stat -c '%s %Y' new.$ending)"
+    cp -p old.$ending archive.$ending
+    check 0 '' '' folder --data archive.$ending
+    check 0 '' "$from_cache" folder --data archive.$ending
+    cp -p new.$ending archive.$ending
+    check 0 '' '' folder --data archive.$ending
+    true_that "another archive makes another set: $ending" test "$(grep -c "$from_cache" err)" = 0
+    check 0 '' "$from_cache" folder --data archive.$ending
+done
+
 finish

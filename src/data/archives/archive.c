@@ -233,7 +233,9 @@ int archives_open(struct source *out, struct catalog *catalog, struct archives *
     catalog->stamp = 1;
     for (int i = 0; i < self->archives.count; i++) {
         const struct archive *archive = &self->archives.archive[i];
-        const int64_t state[3] = {archive->stamp.size, archive->stamp.changed.tv_sec, archive->stamp.changed.tv_nsec};
+        const struct blob_stamp *stamp = &archive->stamp;
+        const int64_t state[5] = {stamp->size, stamp->changed.tv_sec, stamp->changed.tv_nsec, stamp->status.tv_sec,
+                                  stamp->status.tv_nsec};
         catalog->stamp = hash64(state, sizeof state, catalog->stamp);
         out->in_memory &= blob_in_memory(&archive->blob);
     }

@@ -19,7 +19,7 @@ int blob_open(struct blob *out, const char *path, struct blob_stamp *stamp, stru
     const int status = file_open(path, O_RDONLY, &descriptor, &info, error);
     if (status) return status;
     *out = (struct blob){.descriptor = descriptor, .size = info.st_size};
-    if (stamp != NULL) *stamp = (struct blob_stamp){info.st_size, info.st_mtim};
+    if (stamp != NULL) *stamp = (struct blob_stamp){info.st_size, info.st_mtim, info.st_ctim};
     return SIMCLR_OK;
 }
 

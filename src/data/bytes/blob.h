@@ -22,7 +22,8 @@ struct blob {
 /* What tells one state of a file from another. */
 struct blob_stamp {
     int64_t size;
-    struct timespec changed; /* last modification */
+    struct timespec changed; /* last modification: a copy of another file may have the same */
+    struct timespec status;  /* last change of anything about it, its mode too: no copy has the same */
 };
 
 /* Opens a regular file for reading; never waits for a FIFO. SIMCLR_IO when there is none. */
