@@ -56,16 +56,16 @@ static bool starts_with(const char *name, const char *prefix)
 
 /* ---- tidying: only files that a run writes ---- */
 
-static bool is_leftover(const char *name) /* of an atomic write that was killed */
+static bool is_probe(const char *name)
 {
-    return file_is_temporary(name) || strcmp(name, probe_file) == 0;
+    return strcmp(name, probe_file) == 0;
 }
 
 static const char numbering_file[] = "images.txt";
 
 static bool is_run_file(const char *name)
 {
-    return is_leftover(name) || starts_with(name, "events.out.tfevents.") || strcmp(name, "metrics.jsonl") == 0 ||
+    return starts_with(name, "events.out.tfevents.") || strcmp(name, "metrics.jsonl") == 0 ||
            strcmp(name, "config.yaml") == 0 || strcmp(name, "environment.json") == 0 ||
            strcmp(name, numbering_file) == 0 || strcmp(name, "classifier.safetensors") == 0;
 }
@@ -78,13 +78,13 @@ static bool is_tuned(const char *name)
 
 static bool is_checkpoint_file(const char *name)
 {
-    return is_leftover(name) || step_of_name(name) >= 0 || strcmp(name, "best.safetensors") == 0 || is_tuned(name);
+    return is_probe(name) || step_of_name(name) >= 0 || strcmp(name, "best.safetensors") == 0 || is_tuned(name);
 }
 
 static bool is_exported_file(const char *name)
 {
-    return is_leftover(name) || strcmp(name, "encoder.safetensors") == 0 ||
-           strcmp(name, "encoder-ema.safetensors") == 0 || strcmp(name, "config.json") == 0;
+    return strcmp(name, "encoder.safetensors") == 0 || strcmp(name, "encoder-ema.safetensors") == 0 ||
+           strcmp(name, "config.json") == 0;
 }
 
 static void remove_matching(const struct run_folder *folder, const char *name, bool (*matches)(const char *name))
@@ -99,6 +99,14 @@ static void remove_matching(const struct run_folder *folder, const char *name, b
         }
         file_list_free(&list);
     }
+    memory_free(path);
+}
+
+/* What a killed process left. Files that somebody writes stay, this process too: it may have opened its predictions. */
+static void sweep(const struct run_folder *folder, const char *name)
+{
+    char *path = path_in(folder, name);
+    if (path != NULL) file_sweep(path, NULL);
     memory_free(path);
 }
 
@@ -145,9 +153,10 @@ int run_folder_open(struct run_folder *folder, const struct log *outer, const ch
     memory_free(checkpoints);
     if (status == SIMCLR_OK) status = file_lock_folder(path, &folder->lock, error);
     if (status != SIMCLR_OK) return status;
-    remove_matching(folder, "", is_leftover);
-    remove_matching(folder, "checkpoints", is_leftover);
-    remove_matching(folder, "exported", is_leftover);
+    remove_matching(folder, "checkpoints", is_probe);
+    sweep(folder, "");
+    sweep(folder, "checkpoints");
+    sweep(folder, "exported");
     return open_log(folder, error);
 }
 

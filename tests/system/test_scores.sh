@@ -100,7 +100,9 @@ check 0 'rate 0.1; the paper.s 0.1' 'none can choose a rate' "$simclr" "${sgd[@]
 # A list of labelled images that leaves a class out.
 for c in a b c d e; do printf 'train/%s/0.png\n' $c; done >five.txt
 check 0 '' 'finetune: 2 of 7 classes have no image among the labelled ones \(f and so on\)' "$simclr" finetune --checkpoint run --data set --labels five.txt --epochs 1 --no-controls --threads 1 --out tuned
-check 0 '' '' "$simclr" finetune --checkpoint run --data set --labels 50% --epochs 1 --no-controls --threads 1 --out tuned --overwrite
+check 0 '' '' "$simclr" finetune --checkpoint run --data set --labels 50% --epochs 1 --no-controls --threads 1 --out tuned --overwrite \
+    --predictions tuned/said.npz # opened before the run's folder is
+true_that "the predictions are there, whole, and nothing temporary" test "$(ls tuned | grep said)" = said.npz
 true_that "nothing is said where all have one" test "$(grep -c 'no image among' err)" = 0
 
 # A deviation of 0, in a checkpoint and beside an export; a weight that is no number.

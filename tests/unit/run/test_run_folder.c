@@ -32,8 +32,33 @@ static void checkpoints_that_cannot_be_listed_are_an_error(void **state)
     assert_int_equal(run_folder_newest(at("nowhere"), &log, &checkpoint, &error), SIMCLR_IO);
 }
 
+/* Predictions may be opened before the folder that they lie in. */
+static void files_that_somebody_writes_stay(void **state)
+{
+    (void)state;
+    const struct log log = {0};
+    struct run_folder run;
+    struct file_writer *writer;
+    assert_int_equal(mkdir(at("used"), 0777), 0);
+    assert_int_equal(mkdir(at("used/exported"), 0777), 0);
+    assert_int_equal(file_write_atomic(at("used/log.tmp-4194303-7"), "half", 4, NULL), SIMCLR_OK);
+    assert_int_equal(file_write_atomic(at("used/exported/config.json.tmp-4194303-7"), "half", 4, NULL), SIMCLR_OK);
+    assert_int_equal(file_writer_open(&writer, at("used/p.npz"), NULL), SIMCLR_OK);
+    file_writer_write(writer, "whole", 5);
+    assert_int_equal(run_folder_open(&run, &log, at("used"), NULL), SIMCLR_OK);
+    run_folder_clear(&run);
+    assert_false(file_exists(at("used/log.tmp-4194303-7")));
+    assert_false(file_exists(at("used/exported/config.json.tmp-4194303-7")));
+    assert_int_equal(file_writer_commit(&writer, NULL), SIMCLR_OK);
+    assert_true(file_exists(at("used/p.npz")));
+    run_folder_close(&run);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(checkpoints_that_cannot_be_listed_are_an_error)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(checkpoints_that_cannot_be_listed_are_an_error),
+        cmocka_unit_test(files_that_somebody_writes_stay),
+    };
     return run_cases(tests, make_folder, remove_folder);
 }
