@@ -183,6 +183,19 @@ same piped.csv whole.csv
 same piped.csv whole.csv
 holds err '/dev/stdout: 9 rows of 64 float32'
 
+# ---- a set without labels, to the name of one with them: their list is gone, or the old table stays ----
+mkdir flat && cp set/train/cat/*.png flat
+embed '9 rows' --data set --out reused.npy
+cp reused.npy old.npy
+embed '5 rows' --data flat --out reused.npy
+true_that "no labels of the earlier table" test "$(ls reused.*)" = "reused.npy"$'\n'"reused.txt"
+check 3 '^$' 'reused.npy: the training features have no labels' "$simclr" knn --features reused.npy --test-features reused.npy
+cp old.npy reused.npy && mkdir reused.labels.txt
+check 1 '^$' 'reused.labels.txt: it would be read as the labels of reused.npy and cannot be removed: ' \
+    "$simclr" embed --checkpoint run --threads 1 --precision float32 --data flat --out reused.npy
+same old.npy reused.npy
+rmdir reused.labels.txt
+
 # ---- memory: rows are written as they come; what grows is the list of names ----
 check 0 '' '' "$simclr" pretrain --data synthetic --synthetic-images 32 --width 1/8 --depth 18 --head-dim 2048 --batch 16 --epochs 1 --image-size 8 --no-tensorboard \
     --knn-every 0 --diagnostics-images 0 --threads 1 --precision float32 --out wide

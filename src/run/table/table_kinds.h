@@ -26,6 +26,7 @@ struct table_writer {
     int64_t rows, escaped;
     char *path[TABLE_FILES]; /* NULL: there is no such file */
     struct file_writer *file[TABLE_FILES];
+    char *foreign; /* a list that would be read with the features and is none of theirs; NULL: there can be none */
     struct zip_writer *zip;
     struct parquet *parquet;
     uint16_t *halves;   /* [dim]; NULL: features stay float32 */

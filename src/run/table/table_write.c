@@ -1,8 +1,10 @@
 /* run/table/table_write.c -- see table_write.h: the formats, and what they share. */
 #include "run/table/table_write.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/escape.h"
 #include "base/half.h"
@@ -116,11 +118,22 @@ int table_writer_add(struct table_writer *writer, const struct table_row *row, s
     return status;
 }
 
+/* What an earlier table of this name left. */
+static int remove_foreign(const struct table_writer *writer, struct error *error)
+{
+    if (!writer->foreign || unlink(writer->foreign) == 0 || errno == ENOENT) return SIMCLR_OK;
+    return error_set(error, SIMCLR_IO, "%s: it would be read as the labels of %s and cannot be removed: %s",
+                     writer->foreign, writer->path[TABLE_FEATURES], strerror(errno));
+}
+
+/* The features are the last, so that no list of another table ever lies beside them. */
 int table_writer_commit(struct table_writer *writer, struct error *error)
 {
     int status = writer->kind->commit(writer, error);
-    for (int i = TABLE_FILES - 1; !status && i >= 0; i--)
-        if (writer->file[i]) status = file_writer_commit(&writer->file[i], error);
+    for (int i = TABLE_FILES - 1; !status && i >= 0; i--) {
+        if (i == TABLE_FEATURES) status = remove_foreign(writer, error);
+        if (!status && writer->file[i]) status = file_writer_commit(&writer->file[i], error);
+    }
     return status;
 }
 
@@ -132,6 +145,7 @@ void table_writer_close(struct table_writer **out)
         file_writer_abort(&writer->file[i]);
         memory_free(writer->path[i]);
     }
+    memory_free(writer->foreign);
     zip_writer_abort(&writer->zip);
     parquet_abort(&writer->parquet);
     memory_free(writer->halves);

@@ -31,8 +31,13 @@ static int open_npy(struct table_writer *writer, struct error *error)
     const char *path = writer->path[TABLE_FEATURES];
     int status = file_writer_open(&writer->file[TABLE_FEATURES], path, error);
     if (!status) status = table_open_file(writer, TABLE_NAMES, file_beside(path, ".npy", ".txt"), error);
-    if (!status && writer->shape.classes > 0)
-        status = table_open_file(writer, TABLE_LABELS, file_beside(path, ".npy", ".labels.txt"), error);
+    if (status) return status;
+    char *labels = file_beside(path, ".npy", ".labels.txt");
+    if (writer->shape.classes > 0)
+        status = table_open_file(writer, TABLE_LABELS, labels, error);
+    else
+        writer->foreign = labels;
+    if (!labels) status = error_no_memory(error, "a path", strlen(path));
     if (status) return status;
     writer->escapes_lists = writer->shape.odd_names || odd_classes(&writer->shape);
     const size_t bytes = features_header(header, writer, writer->shape.rows);
