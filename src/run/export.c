@@ -219,3 +219,20 @@ int exported_config_write(const char *weights, const struct model_config *config
     memory_free(path);
     return status;
 }
+
+int exported_config_refuse(const char *weights, struct error *error)
+{
+    struct view_policy policy;
+    bool found;
+    int size = 32;
+    const int status = exported_config_read(weights, &size, &policy, &found, error);
+    if (status || !found) return status;
+    char *path = config_beside(weights);
+    if (!path) return error_no_memory(error, "a path", strlen(weights));
+    error_set(error, SIMCLR_INVALID,
+              "%s is there already and would be read as what images this encoder takes, which nothing says: give --out "
+              "in a folder of its own, remove it, or give --mean and --std",
+              path);
+    memory_free(path);
+    return SIMCLR_INVALID;
+}

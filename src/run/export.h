@@ -14,6 +14,9 @@ int run_folder_export(const struct run_folder *folder, const struct model *model
  * else. */
 int exported_config_write(const char *weights, const struct model_config *config, const struct view_policy *policy,
                           struct error *error);
+/* For weights of which nobody knows what images they take: SIMCLR_INVALID where a config.json in their folder would say
+ * it. */
+int exported_config_refuse(const char *weights, struct error *error);
 /* Adds the members of such a config.json to an open object. names: of `classes` classes; 0: there is no classifier.
  * pool_size: side of the map that is averaged, as timm wants it; 0: not said. */
 struct exported_classes {

@@ -350,7 +350,9 @@ static int import_found(struct model_imported *out, const struct session *sessio
     if (!status) status = find_input(out, session, found, error);
     if (!status) status = model_describe(&parameters, &out->config, error);
     if (!status) status = weights_check(weights, &parameters, error);
-    if (!status && out->input_known) status = exported_config_write(to, &out->config, &out->policy, error);
+    if (!status)
+        status = out->input_known ? exported_config_write(to, &out->config, &out->policy, error)
+                                  : exported_config_refuse(to, error);
     if (!status) status = checkpoint_export_weights(to, weights, &parameters, error);
     parameters_free(&parameters);
     out->encoder = weights->encoder;

@@ -127,6 +127,13 @@ true_that "no config.json is made up" test ! -e alone/config.json
 check 0 '' '^$' "$simclr" import alone/torchvision.pth --out alone/encoder.safetensors --mean 0.5,0.4,0.3 --std 0.2,0.3,0.4 --image-size 16
 same run/exported/config.json alone/config.json
 check 2 '^$' '^simclr: alone/config.json is there already and says something else' "$simclr" import made/lightly.pth --out alone/encoder.safetensors --mean 0.1,0.4,0.3 --std 0.2,0.3,0.4 --quiet
+# the config.json of another encoder would be read as that of weights of which nothing says what they take
+mkdir bare beside && cp made/torchvision.pth bare && cp run/exported/config.json beside
+check 2 '^$' '^simclr: beside/config.json is there already and would be read as what images this encoder takes' \
+    "$simclr" import bare/torchvision.pth --out beside/encoder.safetensors --quiet
+true_that "the encoder is not written beside it" test ! -e beside/encoder.safetensors
+echo '{"architecture": "theirs"}' >beside/config.json # it says nothing of images
+check 0 '' 'nothing says what images' "$simclr" import bare/torchvision.pth --out beside/encoder.safetensors
 check 2 '^$' '--mean and --std go together' "$simclr" import made/lightly.pth --mean 0.1,0.4,0.3
 check 2 '^$' 'import needs --checkpoint' "$simclr" import
 check 2 '^$' '--out would write over alone/encoder.safetensors, which is read as --checkpoint' "$simclr" import alone/encoder.safetensors --out alone/encoder.safetensors
