@@ -95,7 +95,9 @@ int config_copy(struct config **out, const struct config *config, struct error *
             return error_no_memory(error, "a configuration", sizeof *config);
         }
     }
-    if (expectations_copy(&copy->expect, &config->expect)) {
+    memory_free(copy->notes);
+    copy->notes = memory_string(config->notes);
+    if (!copy->notes || expectations_copy(&copy->expect, &config->expect)) {
         config_destroy(&copy);
         return error_no_memory(error, "a configuration", sizeof *config);
     }

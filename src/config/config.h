@@ -144,7 +144,7 @@ struct config {
     struct expectations expect;
     /* one flag per option row: was it set by the command line (2), the recipe (1), or is it the default (0)? */
     unsigned char *origin;
-    /* What a recipe said that does not concern this command, one line each, for the log; "" = nothing. */
+    /* What recipes said that does not concern this command, a line for each recipe, for the log; "" = nothing. */
     char *notes;
 };
 
@@ -196,8 +196,8 @@ void config_destroy(struct config **config); /* nulls; NULL is fine */
 int config_set(struct config *config, const char *name, const char *value, int origin, struct error *error);
 /* YAML mapping of option names to scalars. Errors carry file:line:column; unknown key, wrong type, duplicate key, tab,
  * nesting, anchors, several documents, > 1 MiB are refused. Options that exist but belong to another command are
- * ignored with a note. One key is no option: `expect`, a list of rows that say what a run of the recipe should reach
- * (config/expect.h). */
+ * ignored with a note for all of them. One key is no option: `expect`, a list of rows that say what a run of the recipe
+ * should reach (config/expect.h). */
 int config_load_recipe(struct config *config, const char *path, struct error *error);
 /* The same from memory: for fuzzing and for a checkpoint's stored configuration. */
 int config_parse_recipe(struct config *config, const char *text, size_t length, const char *name, int origin,

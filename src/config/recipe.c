@@ -13,7 +13,7 @@
 #include "config/recipe_reader.h"
 #include "config/values.h"
 
-enum { RECIPE_BYTES = 1 << 20 };
+enum { RECIPE_BYTES = 1 << 20, NAMED = 8 }; /* NAMED: of the options that are left out */
 
 static int refuse_at(struct reader *reader, size_t line, size_t column, const char *what)
 {
@@ -82,15 +82,27 @@ int recipe_next(struct reader *reader, yaml_event_t *event)
     return SIMCLR_INVALID;
 }
 
-static int add_note(struct reader *reader, const yaml_event_t *key, const char *name)
+/* A key of another command: it is counted, and the first of them are named. */
+static void leave_out(struct reader *reader, const char *name)
+{
+    if (reader->left < NAMED) text_add(&reader->left_names, "%s%s", reader->left > 0 ? ", " : "", name);
+    reader->left++;
+}
+
+/* One line for all that was left out: the recipe of a run has every option that there is. */
+static int note_left_out(struct reader *reader)
 {
     struct config *config = reader->config;
     struct text text = {0};
+    const int left = reader->left;
 
-    text_add(&text, "%s%s%s:%zu:%zu: \"%s\" is not an option of %s and is left out", config->notes,
-             config->notes[0] ? "\n" : "", reader->name, key->start_mark.line + 1, key->start_mark.column + 1, name,
-             command_name(config->command));
-    char *notes = text.failed ? NULL : memory_string(text.bytes);
+    if (left == 0) return SIMCLR_OK;
+    text_add(&text, "%s%s%s: %d of its options %s not of %s and %s left out: ", config->notes,
+             config->notes[0] ? "\n" : "", reader->name, left, left == 1 ? "is" : "are", command_name(config->command),
+             left == 1 ? "is" : "are");
+    text_add_bytes(&text, reader->left_names.bytes, reader->left_names.length);
+    if (left > NAMED) text_add(&text, " and %d more", left - NAMED);
+    char *notes = text.failed || reader->left_names.failed ? NULL : memory_string(text.bytes);
     text_free(&text);
     if (!notes) return error_no_memory(reader->error, "a note", 1);
     memory_free(config->notes);
@@ -186,7 +198,7 @@ static int read_pair(struct reader *reader, bool *done)
         if (expected)
             status = recipe_read_expect(reader, &event);
         else if (status == SIMCLR_OK && !ours)
-            status = add_note(reader, &event, row->name);
+            leave_out(reader, row->name);
     }
     yaml_event_delete(&event);
     if (status != SIMCLR_OK || *done || expected) return status;
@@ -270,11 +282,13 @@ int config_parse_recipe(struct config *config, const char *text, size_t length, 
         yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, length);
         status = read_stream(&reader);
+        if (status == SIMCLR_OK) status = note_left_out(&reader);
         yaml_parser_delete(&reader.parser);
     } else {
         status = error_no_memory(error, "the reader of recipes", (size_t)config_option_count);
     }
     memory_free(reader.seen);
+    text_free(&reader.left_names);
     config_destroy(&reader.trial);
     return status;
 }

@@ -12,8 +12,10 @@ struct reader {
     struct config *trial; /* takes every value first: a recipe is right or wrong as a whole, whatever wins over it */
     const char *name;     /* of the file, for errors */
     int origin;
-    unsigned char *seen; /* per option row */
-    bool expects;        /* the list of expectations was read */
+    unsigned char *seen;    /* per option row */
+    int left;               /* options of other commands, */
+    struct text left_names; /* and the names of the first of them, with commas between */
+    bool expects;           /* the list of expectations was read */
     struct error *error;
     yaml_parser_t parser;
 };

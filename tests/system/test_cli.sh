@@ -90,6 +90,11 @@ check 0 '' '^$' "$simclr" pretrain --recipe effective.yaml --print-config
 cmp -s out effective.yaml || fail "the effective configuration does not repeat itself"
 check 0 '^tensorboard: true$' '^$' "$simclr" pretrain --recipe r.yaml --tensorboard --print-config
 check 0 '^tensorboard: false$' '^$' "$simclr" pretrain --no-tensorboard --print-config
+printf 'epochs: 3\nl2: 0.5\nimages: 2\n' >others.yaml
+check 0 '' '^others.yaml: 2 of its options are not of views and are left out: epochs, l2$' \
+    "$simclr" views synthetic --synthetic-images 8 --views 1 --recipe others.yaml --out noted.png
+true_that "it is said once" test "$(grep -c 'left out' err)" = 1
+check 0 '' '^$' "$simclr" views synthetic --synthetic-images 8 --views 1 --recipe others.yaml --out noted.png --quiet
 refused() { printf "$1" >bad.yaml; check 2 '^$' "^simclr: bad.yaml:$2: $3" "$simclr" pretrain --recipe bad.yaml; }
 refused 'lr: 1\n' 1:1 'unknown key "lr"; here it is "learning-rate"; see simclr pretrain --help'
 refused 'epochs: 5\nlerning_rate: 1\n' 2:1 'unknown key "lerning_rate"; the nearest is "learning-rate"'

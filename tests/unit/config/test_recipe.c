@@ -142,13 +142,39 @@ static void megabytes_and_depth_are_refused_at_once(void **state)
 static void options_of_other_commands_are_noted(void **state)
 {
     (void)state;
-    static const char text[] = "data: a\nl2: 0.5\nlabels: 1%\n";
-    struct config *config = make(COMMAND_PRETRAIN);
+    static const char text[] = "data: a\nl2: 0.5\nlabels: 1%\n", one[] = "l2: 0.25\n";
+    struct config *config = make(COMMAND_PRETRAIN), *copy;
     assert_int_equal(config_parse_recipe(config, text, sizeof text - 1, "r.yaml", 1, NULL), SIMCLR_OK);
-    assert_string_equal(config->notes, "r.yaml:2:1: \"l2\" is not an option of pretrain and is left out\n"
-                                       "r.yaml:3:1: \"labels\" is not an option of pretrain and is left out");
+    assert_string_equal(config->notes, "r.yaml: 2 of its options are not of pretrain and are left out: l2, labels");
+    assert_int_equal(config_parse_recipe(config, one, sizeof one - 1, "s.yaml", 1, NULL), SIMCLR_OK);
+    assert_string_equal(config->notes, "r.yaml: 2 of its options are not of pretrain and are left out: l2, labels\n"
+                                       "s.yaml: 1 of its options is not of pretrain and is left out: l2");
+    assert_int_equal(config_copy(&copy, config, NULL), SIMCLR_OK); /* what a session starts with */
+    assert_string_equal(copy->notes, config->notes);
+    config_destroy(&copy);
     assert_string_equal(config->labels, "10%");
     config_destroy(&config);
+}
+
+/* The recipe of a run has all options of its command. */
+static void many_options_of_other_commands_are_counted(void **state)
+{
+    (void)state;
+    struct config *pretrain = make(COMMAND_PRETRAIN), *knn = make(COMMAND_KNN);
+    char *text = config_to_yaml(pretrain, CONFIG_REPEATABLE);
+    assert_non_null(text);
+    assert_int_equal(config_parse_recipe(knn, text, strlen(text), "run/config.yaml", 1, NULL), SIMCLR_OK);
+    int left = 0, named = 0, more = 0;
+    assert_int_equal(sscanf(knn->notes, "run/config.yaml: %d of its options are not of knn and are left out: ", &left),
+                     1);
+    for (const char *at = strchr(knn->notes, ','); at; at = strchr(at + 1, ',')) named++;
+    assert_null(strchr(knn->notes, '\n'));
+    assert_int_equal(named, 7);
+    assert_int_equal(sscanf(strrchr(knn->notes, 'd') + 1, " %d more", &more), 1);
+    assert_int_equal(left, 8 + more);
+    memory_free(text);
+    config_destroy(&pretrain);
+    config_destroy(&knn);
 }
 
 static void files_are_read(void **state)
@@ -363,6 +389,7 @@ int main(void)
         cmocka_unit_test(yaml_that_is_no_recipe),
         cmocka_unit_test(megabytes_and_depth_are_refused_at_once),
         cmocka_unit_test(options_of_other_commands_are_noted),
+        cmocka_unit_test(many_options_of_other_commands_are_counted),
         cmocka_unit_test(files_are_read),
         cmocka_unit_test(the_effective_configuration_reproduces_itself),
         cmocka_unit_test(random_configurations_reproduce_themselves),
