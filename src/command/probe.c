@@ -53,11 +53,12 @@ void probe_close(struct probe *probe)
 
 int probe_open(struct session *session, struct probe *probe, struct error *error)
 {
+    const struct config *config = session->config;
     struct model_config model;
     const struct step_config step = {
         .loss = &step_nt_xent,
-        .images = (int)session->config->batch,
-        .temperature = 0.5,
+        .images = (int)config->batch,
+        .temperature = config_is_auto(config, "temperature") ? 0.5 : config->temperature, /* no time depends on it */
         .dtype = session->dtype,
         .planning = session->planning,
         .optimizer = step_optimizer_usual(OPTIMIZER_LARS),
@@ -65,7 +66,8 @@ int probe_open(struct session *session, struct probe *probe, struct error *error
     };
     *probe = (struct probe){0};
     int status = session_model_config(session, 0, &model, error);
-    if (status == SIMCLR_OK) status = model_create(&probe->model, &model, session->backend, 1, error);
+    if (status == SIMCLR_OK)
+        status = model_create(&probe->model, &model, session->backend, (uint64_t)config->seed, error);
     if (status == SIMCLR_OK) status = step_open(&probe->step, &step, session->backend, probe->model, error);
     if (status == SIMCLR_OK) {
         probe->step.timed = true;
@@ -81,7 +83,7 @@ int probe_loader_open(struct session *session, enum view_type type, struct datas
                       struct error *error)
 {
     struct loader_config config = {.purpose = RNG_VIEW,
-                                   .seed = 1,
+                                   .seed = (uint64_t)session->config->seed,
                                    .batch = (int)session->config->batch,
                                    .views = 2,
                                    .shuffle = true,

@@ -16,14 +16,14 @@ struct probe {
     int status;            /* of the last run: a batch that could not be read, a fault of the device */
 };
 
-/* A fresh model of the session's configuration, planned for --batch images (twice as many views), LARS at a constant
- * rate, NT-Xent, dense random images. */
+/* A fresh model of the session's configuration and --seed, planned for --batch images (twice as many views), LARS at a
+ * constant rate, NT-Xent at --temperature, dense random images. */
 int probe_open(struct session *session, struct probe *probe, struct error *error);
 void probe_run(void *context); /* context: struct probe. One step */
 void probe_close(struct probe *probe);
 
-/* The session's --data (or the synthetic set) and a loader of its view pairs; close the loader before the data set. For
- * a training step: views of session_view_type. */
+/* The session's --data (or the synthetic set) and a loader of its view pairs by --seed; close the loader before the
+ * data set. For a training step: views of session_view_type. */
 int probe_loader_open(struct session *session, enum view_type type, struct dataset **dataset, struct loader **loader,
                       struct error *error);
 

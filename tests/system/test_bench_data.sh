@@ -21,4 +21,14 @@ done
 check 0 '^data +-?[0-9.]+ % +of a step: [0-9.]+ ms with views made, [0-9.]+ ms with the same dense batch \(medians of [2-9][0-9]+ each' '' \
     "$simclr" bench --what data --workers 0 "${tiny[@]}"
 check 3 '' nowhere "$simclr" bench --what data --data nowhere "${tiny[@]}"
+
+# ---- what auto is by the images: the size of the views, and the temperature ----
+python3 "$tests/pictures.py" small .:220,30,30:8
+auto=(--depth 18 --width 1/8 --batch 8 --threads 2 --seconds 0.1 --json)
+check 0 '"shape": "3->8 3x3/1 16x16"' '^image size: 16 ' "$simclr" bench --what layers --data small "${auto[@]}"
+check 0 '"shape": "3->8 3x3/1 32x32"' '^image size: 32 ' "$simclr" bench --what layers --synthetic-images 16 "${auto[@]}"
+check 0 '"shape": "3->8 3x3/1 24x24"' '' "$simclr" bench --what layers --data small --image-size 24 "${auto[@]}"
+check 0 '"temperature": 0.5,' '' "$simclr" bench --what loss "${auto[@]}"
+check 0 '"temperature": 0.1,' '' "$simclr" bench --what loss --image-size 96 "${auto[@]}"
+check 0 '"temperature": 0.2,' '' "$simclr" bench --what loss --temperature 0.2 "${auto[@]}"
 finish

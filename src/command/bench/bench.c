@@ -13,6 +13,7 @@
 #include "command/bench/bench_layers.h"
 #include "command/probe.h"
 #include "loss/nt_xent.h"
+#include "run/settings.h"
 
 enum { MAX_RUNS = 1000 };
 
@@ -131,8 +132,9 @@ static int bench_loss(struct bench *bench, struct error *error)
     const int images = (int)config->batch, dim = config->head_dim > 0 ? (int)config->head_dim : 128;
     struct loss_bench loss = {0};
     double seconds = 0;
-    const struct nt_xent_config of = {
-        .shares = {.images = images, .group = images, .ranks = 1}, .dim = dim, .temperature = 0.1f};
+    const struct nt_xent_config of = {.shares = {.images = images, .group = images, .ranks = 1},
+                                      .dim = dim,
+                                      .temperature = (float)config->temperature};
     int runs = 0, status = nt_xent_create(&loss.loss, bench->session->backend, &of, error);
     if (status == SIMCLR_OK) status = fill_loss(&loss, bench->session->backend, error);
     if (status == SIMCLR_OK) status = bench_median(bench, loss_run, &loss, &seconds, &runs, error);
@@ -141,6 +143,7 @@ static int bench_loss(struct bench *bench, struct error *error)
             text_json_open_object(&bench->json, "nt_xent");
             text_json_integer(&bench->json, "images", images);
             text_json_integer(&bench->json, "dim", dim);
+            text_json_number(&bench->json, "temperature", config->temperature);
             text_json_number(&bench->json, "seconds", seconds);
             text_json_integer(&bench->json, "runs", runs);
             text_json_close_object(&bench->json);
@@ -262,12 +265,31 @@ static int bench_decode(struct bench *bench, struct error *error)
     return status;
 }
 
+/* What "auto" is for pretrain. The images say their size where something is timed that depends on it: they are only
+ * measured for that. */
+static int resolve(struct session *session, const char *what, struct error *error)
+{
+    const struct config *config = session->config;
+    const bool sized = strcmp(what, "loss") != 0 && strcmp(what, "decode") != 0;
+    struct session looking = *session;
+    struct dataset *dataset = NULL;
+    int status = SIMCLR_OK;
+    looking.traits.keeps_no_images = true;
+    if (sized && config_is_auto(config, "image-size"))
+        status = session_open_dataset(&looking, config->data[0] ? config->data : "synthetic", DATASET_TRAIN, &dataset,
+                                      error);
+    if (status == SIMCLR_OK) status = session_resolve(session, dataset, error);
+    dataset_close(&dataset);
+    return status;
+}
+
 int command_bench(struct session *session, struct error *error)
 {
     struct bench bench = {.session = session, .as_json = session->config->json};
     const char *what = session->config->what;
     const bool all = strcmp(what, "all") == 0;
-    int status = SIMCLR_OK;
+    int status = resolve(session, what, error);
+    if (status != SIMCLR_OK) return status;
     if (bench.as_json) {
         text_json_open_object(&bench.json, NULL);
         text_json_string(&bench.json, "backend", session->backend->ops->description(session->backend));
