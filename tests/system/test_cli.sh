@@ -169,6 +169,9 @@ assert set(tuned["finetuned"]["top1"]) == set(knn["trained"]["top1"]) == {"value
 assert knn["encoder_frozen"] and not tuned["encoder_frozen"] and knn["encoder_hash"] == tuned["encoder_hash"]
 PY
 check 0 '^encoder.conv1.weight +float32 +8 x 3 x 3 x 3' '' "$simclr" info --checkpoint run --quiet
+cp out whole-run
+check 0 '^encoder.conv1.weight +float32 +8 x 3 x 3 x 3' '' "$simclr" info --checkpoint run/checkpoints --quiet
+same whole-run out
 check 0 '^conv1.weight +float32 +8 x 3 x 3 x 3' '' "$simclr" info --checkpoint run/exported/encoder.safetensors --quiet
 check 0 '^conv +conv1 +64 x 112 x 112 +9408 +236\.03' '' "$simclr" info --depth 50 --image-size 224 --batch 8 --quiet
 check 0 '"peak":' '' "$simclr" info --json --batch 16 --quiet

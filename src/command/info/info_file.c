@@ -108,8 +108,8 @@ static void write_json(struct text *json, const char *path, const struct safeten
 
 /* ---- which file ---- */
 
-/* A run folder's newest whole checkpoint, else the weights that it stands for; a file is itself. New string
- * (memory_free). */
+/* The newest whole checkpoint of a run's folder or of its folder of checkpoints, else the weights that it stands for; a
+ * file is itself. New string (memory_free). */
 static int find_file(const struct session *session, const char *path, char **out, struct error *error)
 {
     struct checkpoint *checkpoint = NULL;
@@ -122,8 +122,7 @@ static int find_file(const struct session *session, const char *path, char **out
     const int status = run_folder_newest(path, &session->log, &checkpoint, error);
     if (status != SIMCLR_OK) return status;
     if (checkpoint) {
-        const struct run_folder folder = {.path = (char *)path}; /* only read */
-        *out = run_folder_checkpoint_path(&folder, checkpoint_state(checkpoint)->step);
+        *out = memory_string(checkpoint_path(checkpoint));
         checkpoint_close(&checkpoint);
         return *out ? SIMCLR_OK : error_no_memory(error, "a path", strlen(path));
     }
