@@ -107,6 +107,14 @@ check 2 '^$' '^simclr: --time and --batch auto measure one machine: give --epoch
 check 2 '' 'batch is 512, but there are only 256 images' "$simclr" plan ${small/--batch 32/--batch 512} --ranks 4 --seconds 0.1
 check 2 '' '--ranks is not an option of pretrain' "$simclr" pretrain $small --ranks 2 --out x
 
+# ---- --batch auto takes what the help says ----
+for images in 63:8 64:16 127:16 128:32; do
+    check 0 '' "^batch: ${images#*:}, of ${images%:*} images" "$simclr" plan --data synthetic --synthetic-images ${images%:*} --image-size 16 --width 1/8 --depth 18 \
+        --batch auto --epochs 1 --seconds 0.1
+done
+check 0 '' '' "$simclr" pretrain --help
+true_that "the help says four steps" grep -q 'leaves four steps an epoch' <<<"$(tr -s ' \n' ' ' <out)"
+
 # ---- the disk that is planned is the disk that is taken ----
 check 0 '' '' "$simclr" pretrain $small --out run
 python plan.json "$(cat run/checkpoints/* run/exported/* run/metrics.jsonl run/events* | wc -c)" <<'PY'
