@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     uint8_t *copy = memory_allocate(count);
     memcpy(copy, bytes, count);
     memcpy(stamp_words, copy + STAMP_AT, STAMP_BYTES);
-    const struct blob_stamp stamp = {stamp_words[0], {.tv_sec = stamp_words[1], .tv_nsec = stamp_words[2]}};
+    const struct blob_stamp stamp = {.size = stamp_words[0],
+                                     .changed = {.tv_sec = stamp_words[1], .tv_nsec = stamp_words[2]}};
     const uint32_t crc = crc32c(copy, count - sizeof crc);
     memcpy(copy + count - sizeof crc, &crc, sizeof crc);
     struct members members;
