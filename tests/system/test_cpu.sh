@@ -32,7 +32,7 @@ for word in "${words[@]}"; do
 done
 check 0 '' 'portable \(float32\)' "$simclr" bench --what views --cpu portable "${tiny[@]}"
 checks=$((checks + 1))
-grep -q 'views:' err && fail "one fact is said twice: $(grep views: err)"
+grep -qE 'views: (portable|avx)' err && fail "one fact is said twice: $(grep views: err)"
 
 if [ "$best" = portable ]; then
     echo "this machine has no vectors to leave out: that views differ is not looked at"
