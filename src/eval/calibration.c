@@ -187,10 +187,28 @@ int calibration_measure(struct calibration *out, const struct calibration_args *
     return SIMCLR_OK;
 }
 
+/* nll, which is convex in 1 / T, falls where 1 / T leaves 0, and rises without end for large 1 / T. */
+static bool has_least_nll(const struct calibration_args *args)
+{
+    bool wrong = false;
+    double gain = 0; /* -d nll / d (1 / T) at 1 / T = 0, times rows */
+    for (int64_t i = 0; i < args->rows; i++) {
+        const float *logits = args->logits + i * args->classes;
+        const double own = (double)logits[args->labels[i]];
+        double sum = 0;
+        for (int c = 0; c < args->classes; c++) sum += (double)logits[c];
+        gain += own - sum / args->classes;
+        wrong |= own < (double)logits[best_class(logits, args->classes)];
+    }
+    return wrong && gain > 0;
+}
+
 int calibration_fit(double *temperature, const struct calibration_args *args, struct error *error)
 {
     const int status = check(args, error);
     if (status) return status;
+    *temperature = 1;
+    if (!has_least_nll(args)) return SIMCLR_OK;
     const double golden = 0.61803398874989484820, bound = log(100);
     double low = -bound, high = bound;
     double left = high - golden * (high - low), right = low + golden * (high - low);
@@ -210,7 +228,7 @@ int calibration_fit(double *temperature, const struct calibration_args *args, st
             at_right = mean_nll(args, exp(right));
         }
     }
-    *temperature = exp((low + high) / 2);
-    if (mean_nll(args, *temperature) >= mean_nll(args, 1)) *temperature = 1;
+    const double found = (low + high) / 2;
+    if (fabs(found) < bound - 1e-6 && mean_nll(args, exp(found)) < mean_nll(args, 1)) *temperature = exp(found);
     return SIMCLR_OK;
 }

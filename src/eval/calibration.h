@@ -54,8 +54,13 @@ int calibration_measure(struct calibration *out, const struct calibration_args *
 struct interval calibration_interval(const struct calibration_bin bins[CALIBRATION_BINS]);
 
 /* The one temperature that has the least nll, by golden section on log T between 1/100 and 100 (Kiefer 1953; nll is
- * convex in 1/T). Where every row is right there is no least one, and the result is 1/100; where the temperature
- * changes nothing it is 1. args->temperature is not read. */
+ * convex in 1/T). It is 1 where these rows tell none:
+ *
+ *  - No row is wrong: the lower the temperature, the less the nll, and no row says where to stop.
+ *  - The labels' logits are at most the mean of their rows' logits: the higher the temperature, the less the nll.
+ *  - The least nll lies outside of the bounds, or is not below that of 1.
+ *
+ * args->temperature is not read. */
 int calibration_fit(double *temperature, const struct calibration_args *args, struct error *error);
 
 #endif

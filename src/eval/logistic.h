@@ -56,7 +56,7 @@ struct logistic_sweep {
     int folds;                /* 1: the tenth; 0: nothing was held out */
     int64_t held_out;         /* rows that were held out, in all folds */
     double temperature;    /* of args->calibrate: the logits of the held-out rows, which the fit for the chosen l2 did
-                              not see, have the least nll divided by it (calibration_fit); 1: not known */
+                              not see, have the least nll divided by it (calibration_fit); 1: none was found */
     bool cut;              /* the last fit ended at max_iterations, short of its optimum */
     double *weight, *bias; /* new blocks */
     double *mean, *scale;

@@ -32,7 +32,7 @@ struct classifier {
     float *weight; /* [classes][dim] */
     float *bias;   /* [classes] */
     int dim, classes;
-    double temperature; /* found on held-out images; 1: nothing was held out */
+    double temperature; /* found on held-out images; 1: none was found */
     double l2;          /* penalty of the fit; -1: it was trained with the network */
     struct text names;  /* of the classes, each ended by NUL */
     char **class_name;  /* [classes]: into `names` */

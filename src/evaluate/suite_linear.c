@@ -129,6 +129,9 @@ static int keep(const struct fitted *fitted, const struct calibration *as_fitted
 {
     struct suite *suite = fitted->task->suite;
     if (!suite_is_main(fitted->task) || fitted->task->run > 0) return SIMCLR_OK;
+    if (fitted->sweep.folds > 0 && fitted->sweep.temperature == 1)
+        log_info(&suite->evaluation->session->log,
+                 "linear: what was held out tells no temperature, probabilities stay as fitted");
     suite->as_fitted = *as_fitted;
     suite->tempered = *tempered;
     int status = classifier_from_sweep(&suite->classifier, &fitted->sweep, error);
@@ -136,6 +139,13 @@ static int keep(const struct fitted *fitted, const struct calibration *as_fitted
     return status ? status
                   : predictions_of_logits(&suite->predictions, fitted->logits, fitted->task->test->count,
                                           fitted->classes, (double)(float)fitted->sweep.temperature, error);
+}
+
+/* A fit that finds a temperature finds no round number. */
+static const char *why_one(const struct logistic_sweep *sweep)
+{
+    if (sweep->folds == 0) return ": nothing held out";
+    return sweep->temperature == 1 ? ": none was found" : "";
 }
 
 static int add_all(const struct fitted *fitted, struct error *error)
@@ -154,8 +164,7 @@ static int add_all(const struct fitted *fitted, struct error *error)
     snprintf(like.setting, sizeof like.setting, "probabilities as fitted");
     if (!status) status = add_calibration(fitted, &like, 1, &as_fitted, error);
     snprintf(like.setting, sizeof like.setting, "probabilities with one temperature");
-    format_write(like.detail, sizeof like.detail,
-                 sweep->folds > 0 ? "temperature %.4g" : "temperature %g: nothing held out", sweep->temperature);
+    format_write(like.detail, sizeof like.detail, "temperature %.4g%s", sweep->temperature, why_one(sweep));
     if (!status) status = add_calibration(fitted, &like, sweep->temperature, &tempered, error);
     return status ? status : keep(fitted, &as_fitted, &tempered, error);
 }

@@ -65,19 +65,28 @@ static void temperature_matches_scipy(void **state)
     }
 }
 
-/* Logits that are all equal: no temperature changes anything. Rows that are all right: the sharper the better. */
+static double fitted(const float *logits, const int32_t *labels, int rows)
+{
+    double temperature;
+    const struct calibration_args args = {.logits = logits, .labels = labels, .rows = rows, .classes = 2};
+    assert_int_equal(calibration_fit(&temperature, &args, NULL), SIMCLR_OK);
+    return temperature;
+}
+
+/* Rows that tell no temperature: logits that are all equal, rows that are all right (by little, by much, or beside a
+ * tie), rows worse than chance, and a least nll at a temperature above 100. */
 static void temperature_without_an_optimum(void **state)
 {
     (void)state;
-    const float equal[] = {3, 3, 3, 3}, right[] = {1, 0, 0, 1};
-    const int32_t labels[] = {0, 1};
-    double temperature;
-    struct calibration_args args = {.logits = equal, .labels = labels, .rows = 2, .classes = 2};
-    assert_int_equal(calibration_fit(&temperature, &args, NULL), SIMCLR_OK);
-    assert_true(temperature == 1);
-    args.logits = right;
-    assert_int_equal(calibration_fit(&temperature, &args, NULL), SIMCLR_OK);
-    assert_true(temperature >= 0.01 && temperature < 0.03);
+    const int32_t labels[] = {0, 1, 0};
+    assert_true(fitted((float[]){3, 3, 3, 3}, labels, 2) == 1);
+    assert_true(fitted((float[]){1, 0, 0, 1}, labels, 2) == 1);
+    assert_true(fitted((float[]){30, 0, 0, 90}, labels, 2) == 1); /* from some temperature on nll is 0 in double */
+    assert_true(fitted((float[]){3, 3, 0, 1, 1, 0}, labels, 3) == 1);
+    assert_true(fitted((float[]){0, 9, 0, 1}, labels, 2) == 1);
+    assert_true(fitted((float[]){0, 1000, 0, 1000.5F}, labels, 2) == 1);
+    const double told = fitted((float[]){0, 1, 0, 2}, labels, 2); /* one row wrong: there is a least nll */
+    assert_true(told > 1 && told < 100);
 }
 
 /* Sure of every row and right in every second: the bins' accuracies are 1/2, in whatever order the rows stand. */
