@@ -9,7 +9,10 @@
 #include "eval/interval.h"
 
 static const double PI = 3.14159265358979323846;
-enum { LEAST_ROWS = 20 }; /* of a bin, for an interval */
+enum {
+    LEAST_ROWS = 20, /* of a bin, for an interval */
+    LEAST_EVENTS = 5 /* rows x q (1 - q), from which on the number of right ones is taken to be normal */
+};
 
 /* The largest logit's class, the lowest of equal ones. */
 static int best_class(const float *logits, int classes)
@@ -107,51 +110,93 @@ static struct folded fold(double d, double s)
     return (struct folded){mean, d * d + s * s - mean * mean};
 }
 
-/* s of each bin; its share of all rows. */
-struct noise {
-    double deviation[CALIBRATION_BINS], share[CALIBRATION_BINS];
+/* Neighbours of one confidence and one accuracy share their noise: they are one bin. */
+static int merge_bins(struct calibration_bin out[CALIBRATION_BINS], const struct calibration_bin *bins)
+{
+    const double equal = 1e-9;
+    int count = 0;
+    for (int b = 0; b < CALIBRATION_BINS; b++) {
+        const struct calibration_bin *last = &out[count > 0 ? count - 1 : 0];
+        if (count > 0 && fabs(last->confidence - bins[b].confidence) < equal &&
+            fabs(last->accuracy - bins[b].accuracy) < equal)
+            out[count - 1].rows += bins[b].rows;
+        else
+            out[count++] = bins[b];
+    }
+    return count;
+}
+
+struct merged {
+    struct calibration_bin bins[CALIBRATION_BINS];
+    int count;
+    double rows, ece;
 };
 
-/* The ece that has a chance of 2.5 % to be seen or less, were accuracy and confidence `d` apart in every bin. */
-static double least_seen(const struct noise *noise, double d)
+/* The accuracy above (side 1) or below (-1) the confidence that the confidence is t of its deviations from: Wilson's
+ * limit. */
+static double accuracy_at(const struct calibration_bin *bin, double t, int side)
+{
+    const double n = (double)bin->rows, c = bin->confidence, square = t * t / n;
+    const double half = t * sqrt(c * (1 - c) / n + square / (4 * n));
+    return fmin(1, fmax(0, (c + square / 2 + side * half) / (1 + square)));
+}
+
+/* The ece that has a chance of 2.5 % to be seen or less, were accuracy t deviations to that side in every bin.
+ * true_ece: the one without noise then. */
+static double least_seen(const struct merged *merged, double t, int side, double *true_ece)
 {
     double mean = 0, variance = 0;
-    for (int b = 0; b < CALIBRATION_BINS; b++) {
-        const struct folded folded = fold(d, noise->deviation[b]);
-        mean += noise->share[b] * folded.mean;
-        variance += noise->share[b] * noise->share[b] * folded.variance;
+    *true_ece = 0;
+    for (int b = 0; b < merged->count; b++) {
+        const struct calibration_bin *bin = &merged->bins[b];
+        const double count = (double)bin->rows, share = count / merged->rows, q = accuracy_at(bin, t, side);
+        const double d = fabs(q - bin->confidence), events = count * q * (1 - q);
+        const struct folded folded =
+            events < LEAST_EVENTS ? (struct folded){d, events / (count * count)} : fold(d, sqrt(events) / count);
+        *true_ece += share * d;
+        mean += share * folded.mean;
+        variance += share * share * folded.variance;
     }
     return mean - INTERVAL_DEVIATIONS * sqrt(variance);
 }
 
-struct interval calibration_interval(const struct calibration_bin bins[CALIBRATION_BINS])
+static double highest_ece(const struct merged *merged, int side)
 {
-    struct noise noise;
-    double rows = 0, ece = 0, taken = 0, variance = 0, low = 0, high = 1;
-    for (int b = 0; b < CALIBRATION_BINS; b++) {
-        if (bins[b].rows < LEAST_ROWS) return (struct interval){NAN, NAN};
-        rows += (double)bins[b].rows;
-    }
-    for (int b = 0; b < CALIBRATION_BINS; b++) {
-        const double count = (double)bins[b].rows, q = (bins[b].accuracy * count + 1) / (count + 2);
-        const double s = sqrt(q * (1 - q) / count), share = count / rows;
-        const double shown = fabs(bins[b].accuracy - bins[b].confidence);
-        const struct folded folded = fold(0, s);
-        const bool is_noise = shown < 2.5 * s;
-        ece += share * shown;
-        taken += is_noise ? share * folded.mean : 0;
-        variance += share * share * (is_noise ? folded.variance : s * s);
-        noise.deviation[b] = s;
-        noise.share[b] = share;
-    }
-    for (int round = 0; round < 60; round++) { /* least_seen grows with the difference, which is at most 1 */
+    double low = 0, high = 1e6, found;
+    for (int round = 0; round < 80; round++) { /* least_seen grows with t */
         const double middle = (low + high) / 2;
-        if (least_seen(&noise, middle) < ece)
+        if (least_seen(merged, middle, side, &found) < merged->ece)
             low = middle;
         else
             high = middle;
     }
-    return (struct interval){fmax(0, ece - taken - INTERVAL_DEVIATIONS * sqrt(variance)), fmax(high, ece)};
+    least_seen(merged, high, side, &found);
+    return found;
+}
+
+struct interval calibration_interval(const struct calibration_bin bins[CALIBRATION_BINS])
+{
+    struct merged merged = {.count = 0};
+    double taken = 0, variance = 0;
+    for (int b = 0; b < CALIBRATION_BINS; b++) {
+        if (bins[b].rows < LEAST_ROWS) return (struct interval){NAN, NAN};
+        merged.rows += (double)bins[b].rows;
+    }
+    merged.count = merge_bins(merged.bins, bins);
+    for (int b = 0; b < merged.count; b++) {
+        const struct calibration_bin *bin = &merged.bins[b];
+        const double count = (double)bin->rows, q = (bin->accuracy * count + 1) / (count + 2);
+        const double s = sqrt(q * (1 - q) / count), share = count / merged.rows;
+        const double shown = fabs(bin->accuracy - bin->confidence);
+        const struct folded folded = fold(0, s);
+        const bool is_noise = shown < 2.5 * s;
+        merged.ece += share * shown;
+        taken += is_noise ? share * folded.mean : 0;
+        variance += share * share * (is_noise ? folded.variance : s * s);
+    }
+    const double high = fmax(highest_ece(&merged, -1), highest_ece(&merged, 1));
+    return (struct interval){fmax(0, merged.ece - taken - INTERVAL_DEVIATIONS * sqrt(variance)),
+                             fmax(high, merged.ece)};
 }
 
 int calibration_measure(struct calibration *out, const struct calibration_args *args, struct error *error)
