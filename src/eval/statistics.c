@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 
-static const double PI = 3.14159265358979323846;
+static const double PI = 3.14159265358979323846, EQUAL = 1e-12; /* of the largest: a difference that is rounding */
 
 /* ---- Student's t ---- */
 
@@ -69,6 +69,16 @@ double statistics_t_quantile(double p, double degrees)
             high = middle;
     }
     return (low + high) / 2;
+}
+
+bool statistics_all_equal(const double *values, int64_t count)
+{
+    double lowest = INFINITY, highest = -INFINITY;
+    for (int64_t i = 0; i < count; i++) {
+        lowest = fmin(lowest, values[i]);
+        highest = fmax(highest, values[i]);
+    }
+    return count < 1 || highest - lowest <= EQUAL * fmax(fabs(lowest), fabs(highest));
 }
 
 void statistics_over_seeds(double *mean, struct interval *interval, const double *values, int count)
@@ -232,7 +242,7 @@ static double share_as_far(const double *distance, int count, double seen)
     double largest = seen;
     int64_t as_far = 1;
     for (int r = 0; r < count; r++) largest = fmax(largest, distance[r]);
-    for (int r = 0; r < count; r++) as_far += !(distance[r] < seen - 1e-12 * largest); /* NaN: as far */
+    for (int r = 0; r < count; r++) as_far += !(distance[r] < seen - EQUAL * largest); /* NaN: as far */
     return (double)as_far / (1.0 + count);
 }
 

@@ -6,6 +6,7 @@
 #ifndef EVAL_STATISTICS_H
 #define EVAL_STATISTICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -21,6 +22,9 @@ double statistics_t_quantile(double p, double degrees);
 /* Mean of `count` runs and its 95 % interval, mean +- t(0.975, count - 1) s / sqrt(count), where s^2 is the unbiased
  * variance (Student 1908). One run has a mean and no interval: both ends are NaN. count 0: the mean is NaN too. */
 void statistics_over_seeds(double *mean, struct interval *interval, const double *values, int count);
+
+/* Are they equal but for rounding: within 1e-12 of the largest size among them? */
+bool statistics_all_equal(const double *values, int64_t count);
 
 /* Exact McNemar test of two encoders on the same images. b images are right for the first only, c for the second only:
  * p = min(1, 2 P(Bin(b + c, 1/2) <= min(b, c))) (McNemar 1947 in its exact, binomial form). Relative error below 1e-9

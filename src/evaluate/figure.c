@@ -244,10 +244,9 @@ int figures_finish(struct figures *figures, struct pool *pool, const struct figu
         figure->mean = figure->value;
         figure->over_runs = unknown;
         if (figure->run_count > 0) {
-            bool differ = false;
-            for (int r = 1; r < figure->run_count; r++) differ |= figure->runs[r] != figure->runs[0];
             statistics_over_seeds(&figure->mean, &figure->over_runs, figure->runs, figure->run_count);
-            if (!differ) figure->over_runs = unknown; /* an interval of no width would promise what nobody knows */
+            if (statistics_all_equal(figure->runs, figure->run_count))
+                figure->over_runs = unknown; /* an interval of no width would promise what nobody knows */
         }
         if (figure->method || figure->images == 0 || (figure->kind == FIGURE_NUMBER && !figure->resampled)) continue;
         int status = find_interval(figure, pool, images, error);

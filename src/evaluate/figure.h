@@ -71,7 +71,7 @@ struct figure {
     const char *varied;           /* what differs between the runs, in words; NULL: there is one */
     double *runs;                 /* [run_count] values */
     int run_count;
-    double mean; /* over runs, and its t-interval; NaN: all runs gave the same value */
+    double mean; /* over runs, and its t-interval; NaN: all runs are equal but for rounding */
     struct interval over_runs;
     int64_t labelled; /* training images whose labels were used */
     int cut_fits;     /* fits that it stands on and that ended at --iterations, short of their optimum */

@@ -50,6 +50,19 @@ static void one_run_has_no_interval(void **state)
     assert_true(interval.low == 0.5 && interval.high == 0.5);
 }
 
+static void equal_is_equal_but_for_rounding(void **state)
+{
+    (void)state;
+    const double third = 1.0 / 3;
+    assert_true(statistics_all_equal((const double[]){third, 1 - 2 * third, nextafter(third, 1)}, 3));
+    assert_true(statistics_all_equal((const double[]){-5e8, -5e8 - 1e-7}, 2));
+    assert_false(statistics_all_equal((const double[]){third, third + 1e-9}, 2));
+    assert_false(statistics_all_equal((const double[]){0, 1e-300}, 2)); /* beside 0 nothing is small */
+    assert_true(statistics_all_equal((const double[]){0, 0}, 2));
+    assert_true(statistics_all_equal((const double[]){7}, 1));
+    assert_true(statistics_all_equal(NULL, 0));
+}
+
 static void mcnemar_matches_whole_numbers(void **state)
 {
     (void)state;
@@ -270,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(t_matches_scipy),
         cmocka_unit_test(one_run_has_no_interval),
+        cmocka_unit_test(equal_is_equal_but_for_rounding),
         cmocka_unit_test(mcnemar_matches_whole_numbers),
         cmocka_unit_test(bootstrap_matches_python),
         cmocka_unit_test(draws_without_an_answer_are_left_out),
