@@ -10,14 +10,6 @@
 
 enum { LEAKS_NAMED = 1000 };
 
-static void json_interval(struct text *json, const struct interval *interval, const char *method)
-{
-    if (!interval_is_known(interval)) return;
-    text_json_number(json, "low95", interval->low);
-    text_json_number(json, "high95", interval->high);
-    if (method) text_json_exact(json, "method", method);
-}
-
 static const char *method_of(const struct figure *figure)
 {
     if (figure->method) return figure->method;
@@ -202,24 +194,9 @@ static void json_origin(struct text *json, const struct suite *suite)
     }
 }
 
-static void json_factor(struct text *json, const struct suite *suite)
-{
-    struct factors factors;
-    if (!factors_find(&factors, suite)) return;
-    text_json_open_object(json, "label_factor");
-    text_json_number(json, "value", factors.first.factor);
-    text_json_number(json, "accuracy", factors.first.accuracy);
-    if (factors.first.bound) text_json_exact(json, "is", factors.first.bound > 0 ? "at least" : "at most");
-    if (factors.runs > 1) {
-        text_json_integer(json, "runs", factors.runs);
-        text_json_number(json, "mean", factors.mean);
-        json_interval(json, &factors.interval, "Student's t");
-    }
-    text_json_close_object(json);
-}
-
 void suite_json(const struct suite *suite, struct text *json)
 {
+    struct factors factors;
     text_json_open_object(json, NULL);
     text_json_exact(json, "format", "simclr-evaluation");
     text_json_integer(json, "version", 1);
@@ -234,7 +211,7 @@ void suite_json(const struct suite *suite, struct text *json)
     text_json_open_array(json, "figures");
     for (int i = 0; i < suite->figures.count; i++) json_figure(json, &suite->figures.item[i]);
     text_json_close_array(json);
-    json_factor(json, suite);
+    if (factors_find(&factors, suite)) factors_json(&factors, json);
     if (suite->comparisons) {
         text_json_open_array(json, "comparisons");
         for (int i = 0; i < suite->comparison_count; i++) json_comparison(json, &suite->comparisons[i]);

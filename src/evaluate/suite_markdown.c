@@ -146,15 +146,8 @@ static void add_factor(const struct suite *suite, struct text *text)
 {
     struct factors factors;
     if (!factors_find(&factors, suite)) return;
-    text_add(
-        text,
-        "\nLabel factor: for %.2f %%, the highest accuracy that both reach, supervised training needs %s%.2f times the "
-        "labels of the fine-tuned encoder.",
-        100 * factors.first.accuracy, factor_bound(&factors.first), factors.first.factor);
-    if (factors.runs > 1)
-        text_add(text, " Over %d runs: %.2f [%.2f, %.2f].", factors.runs, factors.mean, factors.interval.low,
-                 factors.interval.high);
     text_add(text, "\n");
+    factors_markdown(&factors, text);
 }
 
 static void add_runs_table(const struct suite *suite, struct text *text)

@@ -6,6 +6,14 @@
 
 #include "base/memory.h"
 
+void json_interval(struct text *json, const struct interval *interval, const char *method)
+{
+    if (!interval_is_known(interval)) return;
+    text_json_number(json, "low95", interval->low);
+    text_json_number(json, "high95", interval->high);
+    if (method) text_json_exact(json, "method", method);
+}
+
 /* ---- per class --------------------------------------------------------------------------------------------------- */
 
 static int by_pair(const void *a, const void *b)
@@ -65,25 +73,90 @@ static void curve_of(struct label_curve *curve, const struct suite *suite, const
     }
 }
 
+static void average(struct factors *factors)
+{
+    double logarithms[FACTOR_RUNS];
+    for (int run = 0; run < factors->runs; run++) {
+        const struct label_factor *factor = &factors->run[run];
+        if (factor->bound || isnan(factor->factor)) return;
+        logarithms[run] = log(factor->factor);
+    }
+    statistics_over_seeds(&factors->mean, &factors->interval, logarithms, factors->runs);
+    if (statistics_all_equal(logarithms, factors->runs)) factors->interval = (struct interval){NAN, NAN};
+    factors->mean = exp(factors->mean);
+    factors->interval = (struct interval){exp(factors->interval.low), exp(factors->interval.high)};
+}
+
 bool factors_find(struct factors *out, const struct suite *suite)
 {
-    enum { RUNS = 100 };
-    double values[RUNS];
-    *out = (struct factors){.interval = {NAN, NAN}};
-    for (int run = 0; run < suite->runs && run < RUNS; run++) {
+    *out = (struct factors){.mean = NAN, .interval = {NAN, NAN}};
+    for (int run = 0; run < suite->runs && run < FACTOR_RUNS; run++) {
         struct label_curve ours, supervised;
-        struct label_factor factor;
+        struct label_factor *factor = &out->run[run];
         curve_of(&ours, suite, "finetune-", SOURCE_TRAINED, run);
         curve_of(&supervised, suite, "supervised", SOURCE_UNTRAINED, run);
-        if (!label_factor_find(&factor, &ours, &supervised)) break;
-        if (run == 0) out->first = factor;
-        values[out->runs++] = factor.factor;
+        if (ours.count < 2 || supervised.count < 2) break;
+        if (!label_factor_find(factor, &ours, &supervised)) {
+            if (run == 0) return false;
+            *factor = (struct label_factor){.factor = NAN, .accuracy = factor->accuracy};
+        }
+        out->runs++;
     }
-    if (out->runs > 1) statistics_over_seeds(&out->mean, &out->interval, values, out->runs);
+    if (out->runs > 1) average(out);
     return out->runs > 0;
 }
 
-const char *factor_bound(const struct label_factor *factor)
+static void json_one(struct text *json, const struct label_factor *factor)
 {
-    return factor->bound > 0 ? "at least " : factor->bound < 0 ? "at most " : "";
+    if (!isnan(factor->factor)) text_json_number(json, "value", factor->factor);
+    text_json_number(json, "accuracy", factor->accuracy);
+    if (factor->bound) text_json_exact(json, "is", factor->bound > 0 ? "at least" : "at most");
+}
+
+void factors_json(const struct factors *factors, struct text *json)
+{
+    text_json_open_object(json, "label_factor");
+    json_one(json, &factors->run[0]);
+    if (factors->runs > 1) {
+        text_json_open_array(json, "runs");
+        for (int run = 0; run < factors->runs; run++) {
+            text_json_open_object(json, NULL);
+            json_one(json, &factors->run[run]);
+            text_json_close_object(json);
+        }
+        text_json_close_array(json);
+    }
+    if (!isnan(factors->mean)) text_json_number(json, "geometric_mean", factors->mean);
+    json_interval(json, &factors->interval, "Student's t of logarithms");
+    text_json_close_object(json);
+}
+
+static void say_one(struct text *text, const struct label_factor *factor)
+{
+    if (isnan(factor->factor))
+        text_add(text, "not known");
+    else
+        text_add(text, "%s%.2f", factor->bound > 0 ? "at least " : factor->bound < 0 ? "at most " : "", factor->factor);
+}
+
+void factors_markdown(const struct factors *factors, struct text *text)
+{
+    text_add(text, "Label factor: for %.2f %%, the highest accuracy that both reach, supervised training needs ",
+             100 * factors->run[0].accuracy);
+    say_one(text, &factors->run[0]);
+    text_add(text, " times the labels of the fine-tuned encoder.");
+    if (factors->runs > 1 && isnan(factors->mean)) {
+        text_add(text, " Of each run, for the accuracy of that run: ");
+        for (int run = 0; run < factors->runs; run++) {
+            if (run > 0) text_add(text, ", ");
+            say_one(text, &factors->run[run]);
+        }
+        text_add(text, ".");
+    } else if (factors->runs > 1) {
+        text_add(text, " Over %d runs, the geometric mean: %.2f", factors->runs, factors->mean);
+        if (interval_is_known(&factors->interval))
+            text_add(text, " [%.2f, %.2f]", factors->interval.low, factors->interval.high);
+        text_add(text, ".");
+    }
+    text_add(text, "\n");
 }

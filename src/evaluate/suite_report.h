@@ -26,15 +26,22 @@ struct confusion {
 bool confusion_open(struct confusion *out, const struct suite *suite);
 void confusion_close(struct confusion *confusion);
 
-/* Label factors of all runs; the interval is NaN where there is one. */
+/* Label factors of the runs. A factor is a ratio: `mean` is the geometric one, and `interval` Student's of the
+ * logarithms, exponentiated. Both are NaN for one run, and where the factor of a run is a bound or not known (NaN); the
+ * interval is also where all runs are equal. */
+enum { FACTOR_RUNS = 100 };
 struct factors {
-    struct label_factor first;
+    struct label_factor run[FACTOR_RUNS];
     int runs;
     double mean;
     struct interval interval;
 };
-/* False where there are no two curves to compare. */
+/* False where there are no two curves to compare, and where the first run has no factor. */
 bool factors_find(struct factors *out, const struct suite *suite);
-const char *factor_bound(const struct label_factor *factor); /* "at least ", "at most " or "" */
+/* As a member of an object; as a sentence. */
+void factors_json(const struct factors *factors, struct text *json);
+void factors_markdown(const struct factors *factors, struct text *text);
+
+void json_interval(struct text *json, const struct interval *interval, const char *method); /* where it is known */
 
 #endif

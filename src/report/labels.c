@@ -110,11 +110,29 @@ static void draw(struct report *report, const struct curve *curves, size_t count
                       "Whiskers are 95 %% intervals: over runs where there are several, else over the test images.");
 }
 
+/* Where the factor of one is a bound, they have no mean. */
+static void say_runs(struct report *report, const struct json_value *runs)
+{
+    page_text(&report->page, " Of each run, for the accuracy of that run");
+    const struct json_value *run = json_first(runs);
+    for (size_t i = 0; i < runs->count; i++, run = json_next(run)) {
+        const struct json_value *value = json_member(run, "value"), *bound = json_member(run, "is");
+        page_text(&report->page, i == 0 ? ": " : ", ");
+        if (json_is_number(value))
+            page_text(&report->page, "%s%s%.2f", json_is(bound, JSON_STRING) ? bound->string : "",
+                      json_is(bound, JSON_STRING) ? " " : "", value->number);
+        else
+            page_text(&report->page, "not known");
+    }
+    page_text(&report->page, ".");
+}
+
 static void say_factor(struct report *report, const struct report_run *run)
 {
     const struct json_value *factor = judged_member(&run->judged, "label_factor");
     const struct json_value *value = json_member(factor, "value"), *accuracy = json_member(factor, "accuracy");
-    const struct json_value *bound = json_member(factor, "is"), *mean = json_member(factor, "mean");
+    const struct json_value *bound = json_member(factor, "is"), *mean = json_member(factor, "geometric_mean");
+    const struct json_value *runs = json_member(factor, "runs");
     const struct json_value *low = json_member(factor, "low95"), *high = json_member(factor, "high95");
     char name[256];
     if (!json_is_number(value) || !json_is_number(accuracy)) return;
@@ -125,7 +143,10 @@ static void say_factor(struct report *report, const struct report_run *run)
         "the labels of the fine-tuned encoder.",
         words_run(report, run, name), 100 * accuracy->number, json_is(bound, JSON_STRING) ? bound->string : "",
         json_is(bound, JSON_STRING) ? " " : "", value->number);
-    if (json_is_number(mean)) page_text(&report->page, " Over runs: %.2f", mean->number);
+    if (json_is_number(mean))
+        page_text(&report->page, " Over runs, the geometric mean: %.2f", mean->number);
+    else if (json_is(runs, JSON_ARRAY) && runs->count > 0)
+        say_runs(report, runs);
     if (json_is_number(mean) && json_is_number(low) && json_is_number(high))
         page_text(&report->page, " [%.2f, %.2f]", low->number, high->number);
     if (json_is_number(mean)) page_text(&report->page, ".");

@@ -20,7 +20,7 @@ says a.html 'Trained for 20 of 20 epochs in 24 min 53 s (finished).'
 says a.html '61.43 [59.30, 63.56]' # knn of the trained encoder, as the file has it
 says a.html '48.12 [45.93, 50.31]' # linear of pixels
 says a.html 'for 62.44 %, the highest accuracy that both reach, supervised training needs at least 7.25 times the labels'
-says a.html 'Over runs: 7.50 [6.50, 8.50].'
+says a.html 'Of each run, for the accuracy of that run: at least 7.25, 7.50, not known.'
 says a.html '1.23 [0.12, 2.34]'
 says a.html '0.0321'
 says a.html '91.1250' # RankMe
@@ -53,6 +53,21 @@ assert page.count(">74.44 [") == 1 and page.count(">74.54 [") == 1
 PY
 check 0 '' '' "$simclr" report run --runs other/ --out two-b.html
 same <(sed 's/Made by.*//; s/two-b/two/' two-b.html) <(sed 's/Made by.*//' two.html)
+
+# ---- label factors that have a mean
+cp -r run factors
+python <<'PY'
+import json, pathlib
+path = pathlib.Path("factors/evaluation/evaluation.json")
+made = json.loads(path.read_text())
+made["label_factor"] = {"value": 2, "accuracy": 0.6, "runs": [{"value": 2, "accuracy": 0.6}, {"value": 8, "accuracy": 0.6}],
+                        "geometric_mean": 4, "low95": 3.5, "high95": 4.5, "method": "Student's t of logarithms"}
+path.write_text(json.dumps(made))
+PY
+check 0 '' '' "$simclr" report factors --out factors.html
+page factors.html
+says factors.html 'Over runs, the geometric mean: 4.00 [3.50, 4.50].'
+says_not factors.html 'Of each run'
 
 # ---- running, killed, unlabelled, without metrics
 made live --epochs 7

@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-#include "evaluate/label_factor.h"
+#include "base/text.h"
+#include "evaluate/suite_report.h"
 
 static void factors_are_interpolated(void **state)
 {
@@ -36,11 +37,101 @@ static void curves_may_fall(void **state)
     assert_true(factor.accuracy == 0.6 && fabs(factor.factor - 10) < 1e-9 && factor.bound == 0);
 }
 
+/* ---- over runs ---- */
+
+enum { RUNS = 3, SHARES = 3 };
+
+/* Top-1 with 10, 100 and 1,000 labels of fine-tuning and of supervised training. make_curves is told, for each run, the
+ * first of these shares that reaches 0.8, the highest accuracy. */
+struct curves {
+    struct figure figures[2 * SHARES];
+    double runs[2 * SHARES][RUNS];
+    struct suite suite;
+};
+
+static void make_curves(struct curves *out, const int ours[RUNS], const int supervised[RUNS])
+{
+    static const char *const names[] = {"finetune-1%", "finetune-10%", "finetune-100%"};
+    *out = (struct curves){.suite = {.runs = RUNS}};
+    for (int f = 0; f < 2 * SHARES; f++) {
+        const int share = f % SHARES, *reached = f < SHARES ? ours : supervised;
+        for (int run = 0; run < RUNS; run++) out->runs[f][run] = share >= reached[run] ? 0.8 : 0.1 + 0.1 * share;
+        out->figures[f] = (struct figure){.protocol = f < SHARES ? names[share] : "supervised",
+                                          .metric = METRIC_TOP1,
+                                          .source = f < SHARES ? SOURCE_TRAINED : SOURCE_UNTRAINED,
+                                          .value = out->runs[f][0],
+                                          .labelled = (int64_t)pow(10, 1 + share),
+                                          .runs = out->runs[f],
+                                          .run_count = RUNS};
+    }
+    out->suite.figures = (struct figures){.item = out->figures, .count = 2 * SHARES};
+}
+
+static void says(const struct factors *factors, const char *words, const char *member)
+{
+    struct text text = {0}, json = {0};
+    factors_markdown(factors, &text);
+    text_json_open_object(&json, NULL);
+    factors_json(factors, &json);
+    text_json_close_object(&json);
+    if (!strstr(text.bytes, words)) fail_msg("%s", text.bytes);
+    if (!strstr(json.bytes, member)) fail_msg("%s", json.bytes);
+    text_free(&text);
+    text_free(&json);
+}
+
+/* 10, 1 and 1: the mean of logarithms is a third of log 10, their deviation log 10 / sqrt(3). The arithmetic mean was
+ * 4, and its interval reached below 0. */
+static void runs_have_a_geometric_mean(void **state)
+{
+    (void)state;
+    struct curves curves;
+    struct factors factors;
+    make_curves(&curves, (int[]){1, 2, 2}, (int[]){2, 2, 2});
+    assert_true(factors_find(&factors, &curves.suite));
+    const double half = 4.302652729911275 * log(10) / 3; /* t(0.975, 2) */
+    assert_int_equal(factors.runs, RUNS);
+    assert_true(fabs(factors.mean - cbrt(10)) < 1e-9);
+    assert_true(fabs(factors.interval.low / exp(log(10) / 3 - half) - 1) < 1e-9 && factors.interval.low > 0);
+    assert_true(fabs(factors.interval.high / exp(log(10) / 3 + half) - 1) < 1e-9);
+    says(&factors, "needs 10.00 times the labels of the fine-tuned encoder. Over 3 runs, the geometric mean: 2.15 [",
+         "\"geometric_mean\": 2.1544");
+
+    make_curves(&curves, (int[]){1, 1, 1}, (int[]){2, 2, 2}); /* all alike: no interval */
+    assert_true(factors_find(&factors, &curves.suite));
+    assert_true(fabs(factors.mean - 10) < 1e-9 && isnan(factors.interval.low) && isnan(factors.interval.high));
+    says(&factors, "geometric mean: 10.00.\n", "}], \"geometric_mean\": ");
+}
+
+static void bounds_have_no_mean(void **state)
+{
+    (void)state;
+    struct curves curves;
+    struct factors factors;
+    make_curves(&curves, (int[]){1, 0, 2}, (int[]){2, 2, 0});
+    assert_true(factors_find(&factors, &curves.suite));
+    assert_true(factors.runs == RUNS && isnan(factors.mean) && isnan(factors.interval.low));
+    says(&factors, "needs 10.00 times", "\"runs\": [{\"value\": ");
+    says(&factors, "Of each run, for the accuracy of that run: 10.00, at least 100.00, at most 0.01.\n",
+         "\"accuracy\": 0.8, \"is\": \"at least\"}");
+
+    make_curves(&curves, (int[]){1, 0, 1},
+                (int[]){2, 0, 2}); /* of the second nothing is known: the third still counts */
+    assert_true(factors_find(&factors, &curves.suite));
+    assert_true(factors.runs == RUNS && isnan(factors.mean) && isnan(factors.run[1].factor));
+    says(&factors, "run: 10.00, not known, 10.00.\n", "{\"accuracy\": 0.8}");
+
+    make_curves(&curves, (int[]){0, 1, 1}, (int[]){0, 2, 2});
+    assert_false(factors_find(&factors, &curves.suite));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(factors_are_interpolated),
         cmocka_unit_test(curves_may_fall),
+        cmocka_unit_test(runs_have_a_geometric_mean),
+        cmocka_unit_test(bounds_have_no_mean),
     };
     return run_cases(tests, NULL, NULL);
 }
