@@ -185,6 +185,14 @@ int figure_value(double *out, enum figure_kind kind, const double *per_image, co
     return SIMCLR_OK;
 }
 
+/* An interval of no width would promise what nobody knows. */
+static void drop_without_width(struct interval *interval)
+{
+    const double ends[] = {interval->low, interval->high};
+    if (statistics_all_equal(ends, 2)) *interval = unknown;
+}
+
+/* NaN where every resample is the same: all values are, or all of each class. */
 static int bootstrap(struct interval *out, statistics_metric *metric, void *context, int64_t count, struct pool *pool,
                      uint64_t seed, struct error *error)
 {
@@ -192,7 +200,9 @@ static int bootstrap(struct interval *out, statistics_metric *metric, void *cont
     if (count < 2) return SIMCLR_OK;
     const struct bootstrap_args args = {
         .metric = metric, .context = context, .count = count, .resamples = STATISTICS_RESAMPLES, .seed = seed};
-    return statistics_bootstrap(out, pool, &args, error);
+    const int status = statistics_bootstrap(out, pool, &args, error);
+    drop_without_width(out);
+    return status;
 }
 
 static int bootstrap_images(struct interval *out, struct counted *counted, struct pool *pool, uint64_t seed,
@@ -218,8 +228,7 @@ static int find_interval(struct figure *figure, struct pool *pool, const struct 
         const int status = bootstrap(&figure->over_images, figure->resampled, figure->context, figure->images, pool,
                                      images->seed, error);
         if (figure->basic) figure->over_images = reflected(&figure->over_images, figure->value);
-        if (figure->over_images.low == figure->over_images.high)
-            figure->over_images = unknown; /* every draw is the same */
+        drop_without_width(&figure->over_images);
         return status;
     }
     if (figure->kind == FIGURE_SHARE) {
@@ -245,8 +254,7 @@ int figures_finish(struct figures *figures, struct pool *pool, const struct figu
         figure->over_runs = unknown;
         if (figure->run_count > 0) {
             statistics_over_seeds(&figure->mean, &figure->over_runs, figure->runs, figure->run_count);
-            if (statistics_all_equal(figure->runs, figure->run_count))
-                figure->over_runs = unknown; /* an interval of no width would promise what nobody knows */
+            if (statistics_all_equal(figure->runs, figure->run_count)) figure->over_runs = unknown;
         }
         if (figure->method || figure->images == 0 || (figure->kind == FIGURE_NUMBER && !figure->resampled)) continue;
         int status = find_interval(figure, pool, images, error);

@@ -65,7 +65,7 @@ struct figure {
     double *per_image;            /* [test images], NaN: not of this one; NULL of FIGURE_NUMBER */
     int64_t images;               /* how many count */
     const char *method;           /* of over_images, where the protocol has found it itself; NULL: it is found here */
-    struct interval over_images;  /* 95 %; NaN: not known */
+    struct interval over_images;  /* 95 %; NaN: not known, or every resample is the same */
     double without_leaks;         /* the value without test images that are training images too; NaN: not known */
     bool without_is_given;        /* by the protocol; else it is found here, of values per image */
     const char *varied;           /* what differs between the runs, in words; NULL: there is one */
@@ -108,7 +108,7 @@ int figures_finish(struct figures *figures, struct pool *pool, const struct figu
 /* Two sources on the same images. */
 struct comparison {
     const struct figure *first, *second;
-    double difference; /* first - second, and its interval */
+    double difference; /* first - second, and its interval; NaN: every resample is the same */
     struct interval interval;
     double p;
     const char *test;                /* "McNemar, exact" or "permutations" */

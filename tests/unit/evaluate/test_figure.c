@@ -247,6 +247,52 @@ static void nmi_of_chance_may_be_nothing(void **state)
     }
 }
 
+static double one_and_a_tenth(int i)
+{
+    return i % 4 != 3 ? 1 : 0.1; /* by class */
+}
+
+static double a_tenth(int i)
+{
+    (void)i;
+    return 0.1;
+}
+
+static double a_tenth_more(int i)
+{
+    return i % 4 != 3 ? 1.1 : 0.2;
+}
+
+/* Wilson's interval stays; a bootstrap's would have no width, and so would that of a difference. */
+static void equal_values_have_no_interval(void **state)
+{
+    (void)state;
+    const struct figure_images images = some_images();
+    double (*const equal[])(int) = {a_tenth, one_and_a_tenth, one_and_a_tenth, first_twenty};
+    const enum figure_kind kinds[] = {FIGURE_MEAN, FIGURE_CLASS_MEAN, FIGURE_MEAN, FIGURE_SHARE};
+    const bool known[] = {false, false, true, true};
+    for (int i = 0; i < 4; i++) {
+        struct figures figures = {0};
+        struct figure figure = make(values(equal[i]), METRIC_BRIER, kinds[i], SOURCE_TRAINED);
+        add(&figures, &figure);
+        assert_int_equal(figures_finish(&figures, pool, &images, NULL), SIMCLR_OK);
+        const struct interval got = figures.item[0].over_images;
+        assert_true(known[i] ? got.low < got.high : isnan(got.low) && isnan(got.high));
+        figures_free(&figures);
+    }
+    struct comparison comparison;
+    struct figure less = make(values(one_and_a_tenth), METRIC_BRIER, FIGURE_MEAN, SOURCE_OTHER);
+    struct figure more = make(values(a_tenth_more), METRIC_BRIER, FIGURE_MEAN, SOURCE_TRAINED);
+    assert_int_equal(figure_compare(&comparison, &less, &less, pool, &images, NULL), SIMCLR_OK);
+    assert_true(comparison.difference == 0 && comparison.p == 1);
+    assert_true(isnan(comparison.interval.low) && isnan(comparison.interval.high));
+    assert_int_equal(figure_compare(&comparison, &more, &less, pool, &images, NULL), SIMCLR_OK);
+    assert_true(fabs(comparison.difference - 0.1) < 1e-12 && comparison.p < 0.05);
+    assert_true(isnan(comparison.interval.low) && isnan(comparison.interval.high));
+    memory_free(less.per_image);
+    memory_free(more.per_image);
+}
+
 static double always(void *context, const uint32_t *times, int64_t count)
 {
     (void)times, (void)count;
@@ -287,6 +333,7 @@ int main(void)
         cmocka_unit_test(better_needs_a_small_p),
         cmocka_unit_test(nmi_of_chance_may_be_nothing),
         cmocka_unit_test(equal_resamples_have_no_interval),
+        cmocka_unit_test(equal_values_have_no_interval),
         cmocka_unit_test(standardisation_is_folded_in),
     };
     if (pool_create(&pool, 2, NULL) != SIMCLR_OK) return 1;
