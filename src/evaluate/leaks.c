@@ -51,7 +51,7 @@ int suite_find_leaks(struct suite *suite, struct error *error)
             log_warning(
                 &suite->evaluation->session->log,
                 "test images are training images too (equal %s), %s for one: figures are given with and without "
-                "them",
+                "them, those of quality with them only",
                 suite->leaks_of, evaluation_name(suite->evaluation, PART_TEST, i));
     }
     memory_free(train);

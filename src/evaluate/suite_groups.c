@@ -153,15 +153,32 @@ static int classes_of(const struct features *test, int classes, struct error *er
     return present;
 }
 
-/* The table of clusters and classes is made again of each resample: the figure gets a copy of both. */
-static int add_number(const struct suite_task *task, enum metric metric, double value,
-                      const struct clustering_args *args, const char *detail, struct error *error)
+/* The clusters as they were found, without test images that are training images too. NaN: there are none, or nothing is
+ * left. */
+static int compare_without_leaks(struct clustering *out, const struct suite_task *task,
+                                 const struct clustering_args *args, struct error *error)
 {
-    struct figure figure = {.metric = metric,
-                            .value = value,
-                            .images = args->rows,
-                            .basic = metric == METRIC_NMI,
-                            .resampled = metric == METRIC_NMI ? clustering_resampled_nmi : clustering_resampled_ari};
+    const struct suite *suite = task->suite;
+    struct clustering_args kept = *args;
+    *out = (struct clustering){.nmi = NAN, .ari = NAN};
+    if (suite->leaks == 0 || suite->leaks == args->rows) return SIMCLR_OK;
+    int32_t *label = memory_array((size_t)args->rows, sizeof *label);
+    if (!label) return error_no_memory(error, "the classes of images", (size_t)args->rows * sizeof *label);
+    for (int64_t i = 0; i < args->rows; i++) label[i] = suite->leaked[i] ? -1 : args->label[i];
+    kept.label = label;
+    const int status = clustering_compare(out, NULL, &kept, error);
+    memory_free(label);
+    return status;
+}
+
+/* The table of clusters and classes is made again of each resample: the figure gets a copy of both. */
+static int add_number(const struct suite_task *task, struct figure figure, const struct clustering_args *args,
+                      struct error *error)
+{
+    figure.images = args->rows;
+    figure.without_is_given = task->suite->leaks > 0;
+    figure.basic = figure.metric == METRIC_NMI;
+    figure.resampled = figure.basic ? clustering_resampled_nmi : clustering_resampled_ari;
     if (figure.basic && args->rows < (int64_t)CLUSTERING_ROWS * args->clusters * args->classes) figure.resampled = NULL;
     const size_t rows = (size_t)args->rows;
     struct clustering_args *copy = memory_allocate(sizeof *copy + 2 * rows * sizeof(int32_t));
@@ -173,7 +190,6 @@ static int add_number(const struct suite_task *task, enum metric metric, double 
     copy->cluster = cluster;
     copy->label = label;
     figure.context = copy;
-    snprintf(figure.detail, sizeof figure.detail, "%s", detail);
     return suite_add(task, &figure, error);
 }
 
@@ -181,15 +197,24 @@ static int add_clusters(const struct suite_task *task, const int32_t *cluster, c
                         const char *detail, struct error *error)
 {
     const struct features *test = task->test;
-    struct clustering compared;
+    struct clustering compared = {0}, without = {0};
+    struct figure figure = {0};
     int32_t *match = memory_array((size_t)args->clusters, sizeof *match);
     if (!match) return error_no_memory(error, "a matching of clusters", (size_t)args->clusters * sizeof *match);
+    snprintf(figure.detail, sizeof figure.detail, "%s", detail);
     int status = clustering_compare(&compared, match, args, error);
-    if (!status) status = add_number(task, METRIC_NMI, compared.nmi, args, detail, error);
-    if (!status) status = add_number(task, METRIC_ARI, compared.ari, args, detail, error);
+    if (!status) status = compare_without_leaks(&without, task, args, error);
     if (!status) {
-        struct figure figure = {.metric = METRIC_MATCHED, .kind = FIGURE_SHARE, .per_image = suite_images(task, false)};
-        snprintf(figure.detail, sizeof figure.detail, "%s", detail);
+        figure.metric = METRIC_NMI, figure.value = compared.nmi, figure.without_leaks = without.nmi;
+        status = add_number(task, figure, args, error);
+    }
+    if (!status) {
+        figure.metric = METRIC_ARI, figure.value = compared.ari, figure.without_leaks = without.ari;
+        status = add_number(task, figure, args, error);
+    }
+    if (!status) {
+        figure.metric = METRIC_MATCHED, figure.kind = FIGURE_SHARE;
+        figure.per_image = suite_images(task, false);
         for (int64_t i = 0; figure.per_image && i < test->count; i++)
             figure.per_image[i] = match[cluster[i]] == test->labels[i];
         status = suite_add(task, &figure, error);

@@ -151,6 +151,12 @@ static void json_leaks(struct text *json, const struct suite *suite)
         named++;
     }
     text_json_close_array(json);
+    if (suite->leaks > 0) {
+        text_json_open_array(json, "with_them_only");
+        for (int metric = 0; metric < METRIC_COUNT; metric++)
+            if (leaks_are_in(suite, (enum metric)metric)) text_json_exact(json, NULL, metric_rows[metric].name);
+        text_json_close_array(json);
+    }
     text_json_close_object(json);
 }
 

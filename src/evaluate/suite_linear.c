@@ -80,6 +80,36 @@ static int add_scores(const struct fitted *fitted, const struct figure *like, st
     return status;
 }
 
+/* NaN: there are none, or nothing is left. */
+static int ece_without_leaks(const struct fitted *fitted, double temperature, double *out, struct error *error)
+{
+    const struct features *test = fitted->task->test;
+    const struct suite *suite = fitted->task->suite;
+    const size_t kept = (size_t)(test->count - suite->leaks), classes = (size_t)fitted->classes;
+    struct calibration found = {0};
+    *out = NAN;
+    if (suite->leaks == 0 || kept == 0) return SIMCLR_OK;
+    float *logits = memory_array(kept * classes, sizeof *logits);
+    int32_t *labels = memory_array(kept, sizeof *labels);
+    int status = SIMCLR_OK;
+    if (!logits || !labels) status = error_no_memory(error, "logits", kept * classes * sizeof *logits);
+    for (int64_t i = 0, row = 0; !status && i < test->count; i++) {
+        if (suite->leaked[i]) continue;
+        memcpy(logits + row * fitted->classes, fitted->logits + i * fitted->classes, classes * sizeof *logits);
+        labels[row++] = test->labels[i];
+    }
+    const struct calibration_args args = {.logits = logits,
+                                          .labels = labels,
+                                          .rows = (int64_t)kept,
+                                          .classes = fitted->classes,
+                                          .temperature = temperature};
+    if (!status) status = calibration_measure(&found, &args, error);
+    if (!status) *out = found.ece;
+    memory_free(logits);
+    memory_free(labels);
+    return status;
+}
+
 static int add_calibration(const struct fitted *fitted, const struct figure *like, double temperature,
                            struct calibration *out, struct error *error)
 {
@@ -91,6 +121,8 @@ static int add_calibration(const struct fitted *fitted, const struct figure *lik
                                           .classes = fitted->classes,
                                           .temperature = temperature};
     int status = calibration_measure(out, &args, error);
+    if (!status) status = ece_without_leaks(fitted, temperature, &figure.without_leaks, error);
+    figure.without_is_given = fitted->task->suite->leaks > 0;
     figure.metric = METRIC_ECE;
     figure.kind = FIGURE_NUMBER;
     figure.value = out->ece;
@@ -99,6 +131,7 @@ static int add_calibration(const struct fitted *fitted, const struct figure *lik
     figure.over_images = out->ece_interval;
     if (!status) status = suite_add(fitted->task, &figure, error);
     figure.method = NULL;
+    figure.without_is_given = false;
     figure.metric = METRIC_BRIER;
     figure.kind = FIGURE_MEAN;
     if (!status) status = add(fitted, &figure, brier_of, temperature, error);

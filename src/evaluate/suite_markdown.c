@@ -195,7 +195,17 @@ static void add_leaks(const struct suite *suite, struct text *text, bool whole)
         cell_value(&grid, figure, figure->without_leaks, &(struct interval){NAN, NAN});
     }
     text_add(text, "\n");
-    grid_print(&grid, text);
+    if (grid.count > 6)
+        grid_print(&grid, text);
+    else
+        text_free(&grid.cells);
+    const char *before = "\nGiven with them only: ";
+    for (int metric = 0; metric < METRIC_COUNT; metric++) {
+        if (!leaks_are_in(suite, (enum metric)metric)) continue;
+        text_add(text, "%s%s", before, metric_rows[metric].title);
+        before = ", ";
+    }
+    if (before[0] == ',') text_add(text, ".\n");
 }
 
 static void add_comparisons(const struct suite *suite, struct text *text)

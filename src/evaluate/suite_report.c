@@ -56,6 +56,17 @@ void confusion_close(struct confusion *confusion)
     memory_free(confusion->right);
 }
 
+/* ---- leaks ------------------------------------------------------------------------------------------------------- */
+
+bool leaks_are_in(const struct suite *suite, enum metric metric)
+{
+    for (int i = 0; i < suite->figures.count; i++) {
+        const struct figure *figure = &suite->figures.item[i];
+        if (figure->metric == metric && !figure->per_image && !figure->without_is_given) return true;
+    }
+    return false;
+}
+
 /* ---- labels ------------------------------------------------------------------------------------------------------ */
 
 /* Accuracies of the protocols whose names begin so, which stand by rising numbers of labels. */

@@ -26,6 +26,9 @@ struct confusion {
 bool confusion_open(struct confusion *out, const struct suite *suite);
 void confusion_close(struct confusion *confusion);
 
+/* Is a figure of that metric not given without test images that are training images too? */
+bool leaks_are_in(const struct suite *suite, enum metric metric);
+
 /* Label factors of the runs. A factor is a ratio: `mean` is the geometric one, and `interval` Student's of the
  * logarithms, exponentiated. Both are NaN for one run, and where the factor of a run is a bound or not known (NaN); the
  * interval is also where all runs are equal. */
