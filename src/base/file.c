@@ -241,6 +241,13 @@ char *file_join(const char *folder, const char *name)
     return path;
 }
 
+int file_remove_part(const char *path, const char *part, const char *whole, struct error *error)
+{
+    if (unlink(path) == 0 || errno == ENOENT) return SIMCLR_OK;
+    return error_set(error, SIMCLR_IO, "%s: it would be read as the %s of %s and cannot be removed: %s", path, part,
+                     whole, strerror(errno));
+}
+
 char *file_beside(const char *path, const char *ending, const char *other)
 {
     const size_t length = strlen(path), tail = strlen(ending), more = strlen(other) + 1;

@@ -80,6 +80,10 @@ void file_writer_abort(struct file_writer **writer);
 /* The three calls above for contents already in memory. */
 int file_write_atomic(const char *path, const void *bytes, size_t count, struct error *error);
 
+/* Removes a file, if it is there, that would be taken for a part of `whole`: "labels" of it, for instance. SIMCLR_IO.
+ */
+int file_remove_part(const char *path, const char *part, const char *whole, struct error *error);
+
 /* Whether a name has the form of such a temporary file's. */
 bool file_is_temporary(const char *name);
 /* Removes temporary files in `folder` that nobody writes any more: those of the file `name`, or all (NULL). */

@@ -28,13 +28,15 @@ enum map_format collection_map_format(const char *path)
 static int write_npy(const char *path, const struct collection_map *map, const struct collection *c,
                      struct error *error)
 {
-    char *names = file_beside(path, ".npy", ".txt");
-    if (!names) return error_no_memory(error, "a path", strlen(path));
+    char *names = file_beside(path, ".npy", ".txt"), *labels = file_beside(path, ".npy", ".labels.txt");
     bool escaped;
-    int status = names_write_rows(names, c, &escaped, error);
+    int status = names && labels ? SIMCLR_OK : error_no_memory(error, "a path", strlen(path));
+    if (!status) status = names_write_rows(names, c, &escaped, error);
+    if (!status) status = file_remove_part(labels, "labels", path, error); /* of an earlier table of this name */
     if (!status) status = npy_write_float_beside(path, map->points, collection_count(c), 2, escaped, error);
     if (!status && escaped) lines_say_escaped(&c->session->log, names);
     memory_free(names);
+    memory_free(labels);
     return status;
 }
 

@@ -195,8 +195,9 @@ def as_pixels(image):
     if hasattr(image, "convert"):
         from PIL import ImageOps
 
+        deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")  # I: before Pillow 10.3
         image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I;16"):
+        if deep:
             gray = (numpy.asarray(image) >> 8).astype(numpy.uint8)
             return numpy.stack([gray] * 3, -1)
         image = numpy.asarray(image.convert("RGB"))

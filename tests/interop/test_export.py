@@ -89,6 +89,13 @@ def test_preprocess_is_ours(place):
     assert turned.shape == (300, 200, 3) and (turned == numpy.rot90(pictures[0], -1)).all()
     image.fromarray(numpy.dstack([pictures[0], pictures[0][..., 0]])).save(place / "alpha.png")
     assert (module.as_pixels(place / "alpha.png") == pictures[0]).all()
+    # 16 bits of gray: their high 8. Pillow calls them I;16, before 10.3 of a PNG I
+    gray = (numpy.arange(2400).reshape(40, 60) * 27).astype("uint16")
+    image.fromarray(gray).save(place / "gray.png")
+    older = image.fromarray(gray.astype("int32"))
+    older.format = "PNG"
+    for deep in place / "gray.png", older:
+        assert (module.as_pixels(deep) == (gray >> 8)[..., None]).all(), older.mode
 
 
 @cases(("resnet18", 18), ("resnet50", 50))

@@ -28,11 +28,13 @@ check 0 '' '' "$simclr" pretrain --data set --depth 18 --width 1/8 --image-size 
 explore() { local command=$1; shift; "$simclr" "$command" run --data set "${common[@]}" "$@"; }
 
 # ---- map: every form, the same with any number of threads ----
+echo 'of another table' >map.labels.txt
 for file in map.npy map.csv map.svg map.png; do
     check 0 "^$file: a map of 60 images" '' explore map --out $file
     [ $file != map.npy ] || holds err 'map.txt: some names of images or classes hold line ends'
     has '^neighbours kept: [0-9.]+ % of the 10 nearest \(the principal plane keeps [0-9.]+ %\)'
 done
+true_that 'labels of an earlier table are gone' test ! -e map.labels.txt
 for threads in 1 3; do
     check 0 '' '' explore map --out again.csv --threads $threads
     same again.csv map.csv

@@ -1,5 +1,5 @@
 /* data/bytes/archive_cache.h -- the user's cache folder. It holds stored indices of archives and unpacked archives.
- * Each is named after the path, size and time of its archive. */
+ * Each is named after the path, size and times of its archive. */
 #ifndef DATA_ARCHIVE_CACHE_H
 #define DATA_ARCHIVE_CACHE_H
 

@@ -1,10 +1,8 @@
 /* run/table/table_write.c -- see table_write.h: the formats, and what they share. */
 #include "run/table/table_write.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/escape.h"
 #include "base/half.h"
@@ -121,9 +119,8 @@ int table_writer_add(struct table_writer *writer, const struct table_row *row, s
 /* What an earlier table of this name left. */
 static int remove_foreign(const struct table_writer *writer, struct error *error)
 {
-    if (!writer->foreign || unlink(writer->foreign) == 0 || errno == ENOENT) return SIMCLR_OK;
-    return error_set(error, SIMCLR_IO, "%s: it would be read as the labels of %s and cannot be removed: %s",
-                     writer->foreign, writer->path[TABLE_FEATURES], strerror(errno));
+    if (!writer->foreign) return SIMCLR_OK;
+    return file_remove_part(writer->foreign, "labels", writer->path[TABLE_FEATURES], error);
 }
 
 /* The features are the last, so that no list of another table ever lies beside them. */
