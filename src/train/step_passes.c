@@ -121,7 +121,7 @@ static const void *views_of(struct step *step, int group, int part)
         return NULL;
     }
     if (part < groups->parts) return groups->batch->views; /* it is at hand */
-    step->status = groups->views.next(groups->views.owner, step->number, part, &groups->batch, &step->error);
+    step->status = groups->views.next(groups->views.owner, groups->batch_step, part, &groups->batch, &step->error);
     groups->failed = step->status != SIMCLR_OK;
     groups->parts = part + 1;
     return groups->failed ? NULL : groups->batch->views;
@@ -282,6 +282,7 @@ void step_passes_take(struct step *step, const struct batch *batch)
 {
     struct step_groups *groups = &step->groups;
     groups->batch = batch;
+    groups->batch_step = batch->step;
     groups->parts = 1;
     groups->failed = false;
     communicator_set_patience(groups->sharing, communicator_patience(step->communicator));

@@ -41,6 +41,7 @@ struct step_groups {
     float *all_z, *all_d_z, *group_z; /* the host's: canonical [2N][D] in that order, and [2n][D] of one group */
     float *sum;                       /* of the gradients of the groups that have run backward; the backend's memory */
     int parts;                        /* of the step under way that have been taken */
+    int64_t batch_step;               /* of the batch that they belong to: part 0 says it, whatever step is under way */
     const struct batch *batch;        /* the newest that was handed out */
     bool failed;                      /* the step under way has: step->status says why */
 };
@@ -59,7 +60,7 @@ void step_groups_close(struct step *step);
 int step_groups_kept(const struct step *step);
 
 /* The batch of the next two passes, which stays until the second has returned. Where it is handed out by parts, this is
- * part 0. To be called before what may be recorded. */
+ * part 0, and its `step` is that of the other parts. To be called before what may be recorded. */
 void step_passes_take(struct step *step, const struct batch *batch);
 /* From the images to z. */
 void step_passes_forward(struct step *step);

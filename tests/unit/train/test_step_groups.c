@@ -398,6 +398,9 @@ static void a_step_with_a_group_that_is_not_finite_is_skipped(void **state)
 
 /* ---- the second pass --------------------------------------------------------------------------------------------- */
 
+/* Whoever times steps takes batches that the count of steps does not number. */
+enum { BATCH_AHEAD = 40 };
+
 /* Hands the views out a group at a time. */
 struct parts {
     struct run *run;
@@ -414,13 +417,13 @@ static int next_part(void *owner, int64_t step, int part, const struct batch **o
     const struct step *of = &parts->run->step;
     const int groups = of->groups.count, group = part < groups ? part : 2 * groups - 2 - part;
     const size_t bytes = network_image_bytes(of->network);
-    assert_int_equal(step, of->number);
+    assert_int_equal(step, BATCH_AHEAD + of->number);
     assert_int_equal(part, parts->taken % (2 * groups - 2) + 1); /* part 0 is given to step_forward */
     parts->taken++;
     if (part == parts->fail) return error_set(error, SIMCLR_IO, "part %d cannot be read", part);
     memcpy(parts->other, (char *)parts->run->views + (size_t)group * bytes, bytes);
     if (part == parts->spoil) parts->other[bytes / sizeof(float) / 2] += 0.5f;
-    parts->part = (struct batch){.count = grouping_size(&of->groups.grouping), .views = parts->other};
+    parts->part = (struct batch){.count = grouping_size(&of->groups.grouping), .views = parts->other, .step = step};
     *out = &parts->part;
     return SIMCLR_OK;
 }
@@ -430,7 +433,9 @@ static int step_by_parts(struct run *run, struct parts *parts, struct step_repor
     parts->run = run;
     parts->taken = 0;
     run->step.groups.views = (struct step_views){parts, next_part};
-    const struct batch first = {.count = grouping_size(&run->step.groups.grouping), .views = run->views};
+    const struct batch first = {.count = grouping_size(&run->step.groups.grouping),
+                                .views = run->views,
+                                .step = BATCH_AHEAD + run->step.number};
     return step_run(&run->step, &first, report, error);
 }
 
