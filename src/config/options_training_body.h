@@ -181,7 +181,7 @@
  .elsewhere = "dist-timeout|ddp-timeout|distributed-timeout|nccl-timeout",
  .commands = WITH_RANKS, .default_text = "auto",
  .help = "Seconds in a step after which a process that does not answer ends the run (auto: 300, or three times the "
-         "slowest step if that is more; twelve times as long at the start and at an epoch's end)."},
+         "slowest step if that is more; twelve times as long at the start, at an epoch's end and at the run's)."},
 
 /* ---- Run */
 {.name = "resume", FLAG(resume), .section = "Run",

@@ -145,6 +145,7 @@ int pretrain_run(struct session *session, struct error *error)
     int status = pretrain_open(&run, session, error);
     if (status == SIMCLR_OK) {
         status = learn(&run, error);
+        pretrain_let_leader_work(&run); /* the last checkpoint and the export are rank 0's */
         if (status == SIMCLR_INTERRUPTED) {
             communicator_recover(run.session->communicator);
             status = stop_by_request(&run, error);

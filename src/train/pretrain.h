@@ -74,7 +74,7 @@ struct pretrain {
     double step_seconds;    /* of the last step, here */
     double slowest_seconds; /* as the ranks last told each other */
     int slowest;
-    bool leader_works; /* at the start and at an epoch's end: the others wait for it */
+    bool leader_works; /* at the start and at the end of an epoch or the run: the others wait for it */
 };
 
 /* The whole of a run, from the folder of --out to the exported encoder (pretrain.c). */
@@ -140,9 +140,11 @@ int pretrain_choose_steps(struct pretrain *run, struct error *error);
 /* --time without --image-size: the size of the views. */
 int pretrain_choose_views(struct pretrain *run, struct error *error);
 
-/* pretrain_ranks.c: all of these are collective, and do nothing in a run of one process.
+/* pretrain_ranks.c: these are collective unless they say otherwise, and do nothing in a run of one process.
  * pretrain_agree: every rank goes on, or none does: communicator_agree of the status so far. */
 int pretrain_agree(struct pretrain *run, int status, struct error *error);
+/* Not collective: rank 0 works alone from here on, and the others wait for it longer, until they next agree. */
+void pretrain_let_leader_work(struct pretrain *run);
 int pretrain_compare_weights(const struct pretrain *run, struct error *error);
 int pretrain_compare_images(const struct pretrain *run, struct error *error);
 /* From rank 0 to all: how the images are numbered; the step, the model and the optimiser that the run goes on from. */

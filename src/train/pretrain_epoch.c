@@ -309,7 +309,7 @@ static int follow_epoch(struct pretrain *run, struct error *error)
 int pretrain_end_epoch(struct pretrain *run, struct error *error)
 {
     struct epoch_report report;
-    run->leader_works = true;
+    pretrain_let_leader_work(run);
     if (!run->leads) return follow_epoch(run, error);
     int status = measure(run, &report, error);
     if (status != SIMCLR_OK) return status;

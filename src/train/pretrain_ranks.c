@@ -7,7 +7,7 @@
 
 /* ---- between two steps ---------------------------------------------------------------------------------------- */
 
-enum { PATIENT = 12 }; /* times as long where one rank alone works: at the start, at an epoch's end */
+enum { PATIENT = 12 }; /* times as long where rank 0 alone works: at the start, at an epoch's end, at the run's end */
 static const double usual_patience = 300;
 
 static struct communicator *ranks_of(const struct pretrain *run)
@@ -21,6 +21,12 @@ static void set_patience(const struct pretrain *run, double seconds, int times)
     const double asked = run->config->rank_timeout;
     const double least = asked > 0 ? asked : usual_patience < 3 * seconds ? 3 * seconds : usual_patience;
     communicator_set_patience(ranks_of(run), least * times);
+}
+
+void pretrain_let_leader_work(struct pretrain *run)
+{
+    run->leader_works = true;
+    set_patience(run, run->slowest_seconds, PATIENT);
 }
 
 int pretrain_agree(struct pretrain *run, int status, struct error *error)
