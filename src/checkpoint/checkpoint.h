@@ -27,11 +27,12 @@
 #include "model/model.h"
 #include "optim/optimizer.h"
 
-/* Sums over a stretch of steps, for means. */
+/* Sums over a stretch of steps, for means and for the speed. */
 struct stretch {
-    int64_t steps; /* with a finite loss */
+    int64_t steps; /* that were not skipped: loss and top1 are of them */
     double loss, top1;
-    double seconds, waited; /* of training alone, and of that waiting for views */
+    double seconds, waited; /* of training alone, skipped steps included, and of that waiting for views */
+    int64_t skipped;
 };
 
 struct checkpoint_state {

@@ -110,7 +110,8 @@ static int read_this_epoch(struct checkpoint *checkpoint, struct error *error)
     sums->top1 = numbers[1];
     sums->seconds = numbers[2];
     sums->waited = numbers[3];
-    return status;
+    if (status || !safetensors_metadata(checkpoint->file, "epoch_skipped")) return status; /* none was */
+    return read_integer(checkpoint, "epoch_skipped", 0, STEP_LARGEST, &sums->skipped, error);
 }
 
 /* Mean and deviation of the input: three finite means; of the deviations all above 0, or all 0 where there are none. */

@@ -54,6 +54,7 @@ static void fill_metadata(struct metadata *metadata, const struct model_config *
     const struct stretch *sums = &state->this_epoch;
     add_number(metadata, "epoch_steps", "%" PRId64, sums->steps);
     add_number(metadata, "epoch_sums", "%.17g %.17g %.17g %.17g", sums->loss, sums->top1, sums->seconds, sums->waited);
+    if (sums->skipped > 0) add_number(metadata, "epoch_skipped", "%" PRId64, sums->skipped);
     const float *mean = state->mean, *std = state->std;
     add_number(metadata, "mean", "%.9g %.9g %.9g", (double)mean[0], (double)mean[1], (double)mean[2]);
     add_number(metadata, "std", "%.9g %.9g %.9g", (double)std[0], (double)std[1], (double)std[2]);

@@ -266,8 +266,7 @@ static void tell(const struct pretrain *run, const struct epoch_report *report, 
         text_add(&line, "epoch %.4g, the last one in part", (double)run->step.number / (double)run->steps_per_epoch);
     if (over->steps > 0)
         text_add(&line, ": loss %.3f (chance %.3f), top-1 %.1f %%, %.0f views/s", report->loss,
-                 nt_xent_chance((int)run->config->batch), 100 * report->top1,
-                 2.0 * (double)run->config->batch * (double)over->steps / over->seconds);
+                 nt_xent_chance((int)run->config->batch), 100 * report->top1, pretrain_views_per_second(run, over));
     if (report->diagnosed)
         text_add(&line, ", alignment %.3f, uniformity %.3f, rank %.1f, deviation %.4f", report->diagnostics.alignment,
                  report->diagnostics.uniformity, report->diagnostics.rankme, report->diagnostics.feature_std);

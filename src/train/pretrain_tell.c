@@ -5,10 +5,18 @@ static void add_to(struct stretch *stretch, const struct pretrain *run, double s
 {
     stretch->seconds += seconds;
     stretch->waited += waited;
-    if (run->report.skipped) return; /* its loss is not a number */
+    if (run->report.skipped) { /* it took its time, and its loss is no part of a mean */
+        stretch->skipped += 1;
+        return;
+    }
     stretch->steps += 1;
     stretch->loss += run->report.loss;
     stretch->top1 += run->report.top1;
+}
+
+double pretrain_views_per_second(const struct pretrain *run, const struct stretch *stretch)
+{
+    return 2.0 * (double)run->config->batch * (double)(stretch->steps + stretch->skipped) / stretch->seconds;
 }
 
 static void tell_progress(const struct pretrain *run)
@@ -54,8 +62,7 @@ static int write_metrics(struct pretrain *run, struct error *error)
     metrics_number(metrics, "train/learning_rate", report->learning_rate);
     metrics_number(metrics, "train/gradient_norm", report->gradient_norm);
     metrics_number(metrics, "train/skipped_steps", (double)run->step.skipped);
-    metrics_number(metrics, "train/views_per_second",
-                   2.0 * (double)run->config->batch * (double)stretch->steps / stretch->seconds);
+    metrics_number(metrics, "train/views_per_second", pretrain_views_per_second(run, stretch));
     if (run->size > 0) metrics_number(metrics, "train/image_size", run->size);
     metrics_number(metrics, "train/wait_share", stretch->waited / stretch->seconds);
     write_ranks(run, metrics, stretch->seconds);

@@ -71,6 +71,11 @@ for step in range(1, 13):  # cosine decay of 0.1 x 4 / 256, of which a skipped s
     assert abs(steps[step]["train/learning_rate"] - rate) < 1e-12, (step, steps[step]["train/learning_rate"], rate)
 means = {row["step"]: row["epoch/steps"] for row in rows if "epoch/steps" in row}
 assert means == {4: 4, 8: 3, 12: 3}, means  # a skipped step's loss is in no mean
+seconds = {row["step"] // 4: row["epoch/seconds"] for row in rows if "epoch/seconds" in row}
+speeds = re.findall(r"epoch (\d)/3: .*, (\d+) views/s", lines)
+assert len(speeds) == 1 + (len(named) == 2), speeds  # of the epochs that this start has ended
+for epoch, speed in speeds:  # its time counts, and so do its views: all four steps of four images
+    assert abs(int(speed) - 4 * 8 / seconds[int(epoch)]) <= 1, (epoch, speed, seconds)
 PY
 }
 # updates N: the exported encoder's statistics say so, and are no longer those of the beginning (means 0, variances 1).

@@ -19,7 +19,7 @@ static const struct checkpoint_state STATE = {.step = 1234567890123,
                                               .best_knn = 0.1,
                                               .skipped_steps = 4,
                                               .images_seen = 99,
-                                              .this_epoch = {7, 29.1, 0.7 / 3, 1e-9, 0.25},
+                                              .this_epoch = {7, 29.1, 0.7 / 3, 1e-9, 0.25, 2},
                                               .mean = {0.1f, 0.2f, 0.3f},
                                               .std = {0.4f, 0.5f, 0.6f}};
 

@@ -372,6 +372,7 @@ static void test_impossible_states(void **state)
         {"'images_seen'", {.images_seen = INT64_MAX}},
         {"'skipped_steps'", {.skipped_steps = INT64_MAX}},
         {"'epoch_steps'", {.this_epoch.steps = INT64_MAX}},
+        {"'epoch_skipped'", {.this_epoch.skipped = INT64_MAX}},
         {"'std'", {.std = {0, 0.5f, 0.5f}}},
         {"'std'", {.std = {0.5f, 0.5f, 0}}},
         {"'std'", {.std = {0.5f, -0.5f, 0.5f}}},

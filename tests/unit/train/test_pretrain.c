@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "run/features.h"
+#include "run/metrics.h"
 #include "run/model_open.h"
 #include "run/settings.h"
 #include "support/files.h"
@@ -337,6 +338,22 @@ static void a_folder_in_use_is_refused(void **state)
     fixture_close(&run);
 }
 
+/* A skipped step takes its time as any other: its line of metrics has a speed. */
+static void assert_all_steps_have_a_speed(int64_t steps)
+{
+    struct metrics_history history;
+    struct error error;
+    int64_t seen = 0;
+    if (metrics_read(folder, &history, &error)) fail_msg("%s", error.text);
+    for (size_t i = 0; i < history.count; i++) {
+        const double *speed = metrics_find(&history.rows[i], "train/views_per_second");
+        if (speed) assert_true(*speed > 0);
+        seen += speed != NULL;
+    }
+    assert_int_equal(seen, steps);
+    metrics_history_free(&history);
+}
+
 /* Weight decay of 10 at a rate of 62 multiplies every weight by about -600 a step: float32 overflows in 15 steps. */
 static void divergence_is_named_and_stops(void **state)
 {
@@ -349,6 +366,7 @@ static void divergence_is_named_and_stops(void **state)
     assert_true(fixture_said(&run, "the step is skipped (10 so far)"));
     assert_non_null(strstr(run.error.text, "10 steps in a row"));
     assert_true(run.steps_seen < 59);
+    assert_all_steps_have_a_speed(run.steps_seen);
     fixture_close(&run);
 
     struct model *model;
