@@ -19,7 +19,7 @@ const struct help_exit help_exits[] = {
     {EXIT_RUNTIME, "An error while running: a file, memory, the processor, a folder in use, lost output."},
     {EXIT_USAGE, "An option, a value or a recipe is wrong."},
     {EXIT_DATA, "The data set is missing, empty, or has too many unreadable images."},
-    {EXIT_DIVERGED, "Ten steps in a row had a loss or gradient that is not finite; the last good checkpoint is kept."},
+    {EXIT_DIVERGED, "Ten steps in a row were not finite and were skipped; the last good checkpoint is kept."},
     {EXIT_UNEXPECTED, "verify: a figure of a run is not what its recipe expects, or is missing."},
     {EXIT_INTERRUPTED, "Stopped by SIGINT, SIGTERM, SIGHUP or SIGUSR1; pretrain has written a checkpoint first, so the "
                        "same command goes on from there."},

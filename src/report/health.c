@@ -137,9 +137,9 @@ static void check_steps(struct findings *findings, const struct report_run *run)
     const double skipped = report_run_last(run, "train/skipped_steps");
     double share = 0, rows = 0;
     if (skipped > 0)
-        find(findings, "warn",
-             "A few are harmless: they changed nothing. Many mean a --learning-rate that is too high.",
-             "%.0f steps were skipped, since their loss or gradient was not finite.", skipped);
+        find(
+            findings, "warn", "A few are harmless: they changed nothing. Many mean a --learning-rate that is too high.",
+            "%.0f steps were skipped: their loss, their gradient or batch norm's statistics were not finite.", skipped);
     for (size_t i = run->metrics.count / 2; i < run->metrics.count; i++) {
         const double *value = metrics_find(&run->metrics.rows[i], "train/wait_share");
         if (!value || !isfinite(*value)) continue;

@@ -22,16 +22,17 @@ static int tell_skipped(const struct pretrain *run, struct error *error)
         text_add(&images, "%s%s", i == 0 ? "" : ", ", dataset_name(run->dataset, batch->indices[i]));
     if (count > named) text_add(&images, " and %lld more", (long long)(count - named));
     log_warning(&run->session->log,
-                "epoch %lld, step %lld: loss %g, gradient norm %g: the step is skipped (%lld so far); images: %s",
+                "epoch %lld, step %lld: loss %g, gradient norm %g; %s: the step is skipped (%lld so far); images: %s",
                 (long long)((step->number - 1) / run->steps_per_epoch + 1), (long long)step->number, run->report.loss,
-                run->report.gradient_norm, (long long)step->skipped, images.bytes == NULL ? "" : images.bytes);
+                run->report.gradient_norm, step_what_is_not_finite(step), (long long)step->skipped,
+                images.bytes == NULL ? "" : images.bytes);
     text_free(&images);
 
     if (!step_diverged(step)) return SIMCLR_OK;
     return error_set(error, SIMCLR_DIVERGED,
-                     "training diverged: %d steps in a row up to step %lld had a non-finite loss or gradient; the last "
-                     "good checkpoint in %s is kept: try a lower --learning-rate or a longer --warmup-epochs",
-                     STEP_SKIPPED_MAX, (long long)step->number, run->folder.path);
+                     "training diverged: %d steps in a row up to step %lld were skipped, and in the last one %s; the "
+                     "last good checkpoint in %s is kept: try a lower --learning-rate or a longer --warmup-epochs",
+                     STEP_SKIPPED_MAX, (long long)step->number, step_what_is_not_finite(step), run->folder.path);
 }
 
 /* ---- between steps ---------------------------------------------------------------------------------------- */

@@ -264,11 +264,27 @@ static void read_numbers(struct step *step)
     step->loss->report(&step->report, &step->read);
 }
 
-/* Activations can overflow in batch norm's variance and yet give a finite loss, so its statistics are looked at too. */
-static bool is_finite(const struct step *step)
+/* Activations can overflow in batch norm's variance and yet give a finite loss, so its statistics are looked at too.
+ * A bit for each of the three: 1 the loss, 2 the gradient, 4 the statistics. */
+static int what_is_not_finite(const struct step *step)
 {
-    return isfinite(step->report.loss) && isfinite(step->report.gradient_norm) &&
-           isfinite(step->read.statistics_squares);
+    return (isfinite(step->report.loss) ? 0 : 1) + (isfinite(step->report.gradient_norm) ? 0 : 2) +
+           (isfinite(step->read.statistics_squares) ? 0 : 4);
+}
+
+const char *step_what_is_not_finite(const struct step *step)
+{
+    static const char *const words[] = {
+        "all is finite",
+        "the loss is not finite",
+        "the gradient is not finite",
+        "the loss and the gradient are not finite",
+        "batch norm's statistics are not finite",
+        "the loss and batch norm's statistics are not finite",
+        "the gradient and batch norm's statistics are not finite",
+        "the loss, the gradient and batch norm's statistics are not finite",
+    };
+    return words[what_is_not_finite(step)];
 }
 
 bool step_weights_are_finite(const struct step *step)
@@ -330,7 +346,7 @@ int step_update(struct step *step, struct step_report *report, struct error *err
     double updated = 0;
     if (is_dropped(step)) return drop(step, error);
     read_numbers(step);
-    if (is_finite(step))
+    if (what_is_not_finite(step) == 0)
         updated = update(step);
     else
         skip(step);

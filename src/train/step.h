@@ -161,6 +161,8 @@ int step_run(struct step *step, const struct batch *batch, struct step_report *r
 
 /* Of the weights as they are now. */
 bool step_weights_are_finite(const struct step *step);
+/* Of the last step, as a clause: "the loss and the gradient are not finite". */
+const char *step_what_is_not_finite(const struct step *step);
 /* STEP_SKIPPED_MAX steps in a row were skipped. */
 bool step_diverged(const struct step *step);
 

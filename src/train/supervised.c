@@ -124,12 +124,13 @@ static void close_training(struct training *training)
 static int tell_skipped(const struct training *training, struct error *error)
 {
     const struct supervised *job = training->job;
-    log_warning(&job->session->log, "%s, step %lld: the loss or the gradient is not finite: the step is skipped",
-                job->phase, (long long)training->step.number);
+    const char *what = step_what_is_not_finite(&training->step);
+    log_warning(&job->session->log, "%s, step %lld: %s: the step is skipped", job->phase,
+                (long long)training->step.number, what);
     if (!step_diverged(&training->step)) return SIMCLR_OK;
     return error_set(error, SIMCLR_DIVERGED,
-                     "%s diverged: %d steps in a row were not finite: try a lower --learning-rate", job->phase,
-                     STEP_SKIPPED_MAX);
+                     "%s diverged: %d steps in a row were skipped, and in the last one %s: try a lower --learning-rate",
+                     job->phase, STEP_SKIPPED_MAX, what);
 }
 
 static void tell_progress(const struct training *training)

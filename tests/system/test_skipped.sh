@@ -54,7 +54,7 @@ told() {
 import json, math, re, sys
 lines = open(sys.argv[1]).read()
 named = [(int(step), int(count), images) for step, count, images in
-         re.findall(r"step (\d+): .*the step is skipped \((\d+) so far\); images: (.*)", lines)]
+         re.findall(r"step (\d+): .*batch norm's statistics are not finite: the step is skipped \((\d+) so far\); images: (.*)", lines)]
 rows = [json.loads(line) for line in open("run/metrics.jsonl")]
 steps = {row["step"]: row for row in rows if "train/skipped_steps" in row}
 assert sorted(steps) == list(range(1, 13)), sorted(steps)

@@ -250,6 +250,21 @@ static void alexnet_goes_on_too(void **state)
     fixture_close(&run);
 }
 
+/* Weight decay multiplies every weight by about -600 a step: batch norm's statistics overflow first. */
+static void divergence_names_what_is_not_finite(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    const int status = run_in(&run, "diverged", -1,
+                              (const char *[]){"optimizer", "sgd", "learning-rate", "500", "weight-decay", "10",
+                                               "warmup-epochs", "0", "epochs", "40", NULL});
+    assert_int_equal(status, SIMCLR_DIVERGED);
+    assert_true(fixture_said(&run, "batch norm's statistics are not finite: the step is skipped"));
+    assert_non_null(strstr(run.error.text, "10 steps in a row were skipped, and in the last one "));
+    assert_non_null(strstr(run.error.text, "batch norm's statistics are not finite: try a lower --learning-rate"));
+    fixture_close(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +275,7 @@ int main(void)
         cmocka_unit_test(further_epochs_go_on),
         cmocka_unit_test(views_and_labels_matter),
         cmocka_unit_test(alexnet_goes_on_too),
+        cmocka_unit_test(divergence_names_what_is_not_finite),
     };
     return run_cases(tests, make_folder, remove_folder);
 }

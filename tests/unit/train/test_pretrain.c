@@ -362,9 +362,11 @@ static void divergence_is_named_and_stops(void **state)
     const int status = run_once(&run, (const char *[]){"overwrite", "true", "optimizer", "sgd", "learning-rate", "1000",
                                                        "weight-decay", "10", "epochs", "20", "knn-every", "0", NULL});
     assert_int_equal(status, SIMCLR_DIVERGED);
-    assert_true(fixture_said(&run, "the step is skipped (1 so far); images: synthetic/"));
+    const char *what = "batch norm's statistics are not finite: the step is skipped (1 so far); images: synthetic/";
+    assert_true(fixture_said(&run, what)); /* while loss and gradient still are */
     assert_true(fixture_said(&run, "the step is skipped (10 so far)"));
     assert_non_null(strstr(run.error.text, "10 steps in a row"));
+    assert_non_null(strstr(run.error.text, "batch norm's statistics are not finite; the last good checkpoint"));
     assert_true(run.steps_seen < 59);
     assert_all_steps_have_a_speed(run.steps_seen);
     fixture_close(&run);

@@ -16,6 +16,9 @@ static void a_skipped_step_leaves_no_trace(void **state)
         struct state before = state_of(&run);
         const struct step_report report = take(&run, false);
         assert_false(isfinite(report.loss) && isfinite(report.gradient_norm));
+        const char *what = step_what_is_not_finite(&run.step);
+        assert_int_equal(strstr(what, "the loss") == NULL, isfinite(report.loss) != 0);
+        assert_int_equal(strstr(what, "the gradient") == NULL, isfinite(report.gradient_norm) != 0);
         assert_same(&run, &before);
         assert_int_equal(run.step.number, 2); /* it counts as a step */
         assert_int_equal(run.step.skipped, 1);
@@ -156,6 +159,7 @@ static void statistics_that_overflow_are_skipped(void **state)
     struct state before = state_of(&run);
     const struct step_report report = take_any(&run, true);
     assert_true(report.skipped && isfinite(report.loss) && isfinite(report.gradient_norm));
+    assert_string_equal(step_what_is_not_finite(&run.step), "batch norm's statistics are not finite");
     assert_same(&run, &before);
     free_state(&before);
     close_run(&run);
