@@ -29,6 +29,17 @@ struct stepping {
     bool views_only;
 };
 
+/* The other groups of a batch whose first one is at hand, once each, where views are made a group at a time. */
+static int take_other_groups(const struct pretrain *run, int64_t at, struct error *error)
+{
+    const struct step_groups *groups = &run->step.groups;
+    const struct batch *batch;
+    int status = SIMCLR_OK;
+    for (int part = 1; !status && loader_parts(run->loader) > 1 && part < groups->count; part++)
+        status = groups->views.next(groups->views.owner, at, part, &batch, error);
+    return status;
+}
+
 static int take_step(void *context, struct error *error)
 {
     struct stepping *stepping = context;
@@ -38,9 +49,10 @@ static int take_step(void *context, struct error *error)
     if (session_is_interrupted(run->session)) return stop_error(error, "timing steps");
     const double waited = loader_wait_seconds(run->loader);
     const int status = loader_next(run->loader, stepping->at++, &batch, error);
-    stepping->waited += loader_wait_seconds(run->loader) - waited;
-    if (status || stepping->views_only) return status;
+    if (status) return status;
+    if (stepping->views_only) return take_other_groups(run, stepping->at - 1, error);
     const int ran = step_run(&run->step, batch, &report, error);
+    stepping->waited += loader_wait_seconds(run->loader) - waited; /* for a step's later parts too */
     if (++stepping->taken == 2) stepping->loss = stepping->update = 0;
     stepping->loss += run->step.seconds.loss;
     stepping->update += run->step.seconds.update + run->step.seconds.packing;

@@ -4,12 +4,19 @@
 
 #include "train/pretrain.h"
 
-enum { BATCH = 16, GROUP = 4 };
+enum { BATCH = 16, GROUP = 4, GROUPS = BATCH / GROUP, PARTS = 2 * GROUPS - 1 };
+
+/* Whose parts are asked for, and how often each. */
+struct asked {
+    const struct pretrain *run;
+    int64_t times[PARTS];
+};
 
 static int next_part(void *owner, int64_t step, int part, const struct batch **out, struct error *error)
 {
-    const struct pretrain *run = owner;
-    return loader_next_part(run->loader, step, part, out, error);
+    struct asked *asked = owner;
+    asked->times[part]++;
+    return loader_next_part(asked->run->loader, step, part, out, error);
 }
 
 static void make_views_by_parts(struct pretrain *run)
@@ -27,12 +34,12 @@ static void make_views_by_parts(struct pretrain *run)
     run->loader = run->loaders[0].loader;
 }
 
-static void keep_one_group(struct pretrain *run)
+static void keep_one_group(struct pretrain *run, struct asked *asked)
 {
     const struct step_config config = {.loss = &step_nt_xent,
                                        .images = BATCH,
                                        .group = GROUP,
-                                       .views = {run, next_part},
+                                       .views = {asked, next_part},
                                        .memory = 1,
                                        .temperature = 0.5,
                                        .dtype = run->session->dtype,
@@ -48,17 +55,23 @@ static int time_by_parts(struct session *session, struct error *error)
 {
     struct pretrain run;
     struct pretrain_timing timing;
+    struct asked asked = {.run = &run};
     const struct pretrain_timing_limits limits = {.steps = 0.01, .most = 1, .views = 0.01};
     pretrain_begin(&run, session);
     int status = pretrain_open_images(&run, error);
     if (!status) status = pretrain_plan_steps(&run, error);
     if (!status) {
         make_views_by_parts(&run);
-        keep_one_group(&run);
+        keep_one_group(&run, &asked);
         status = pretrain_time(&run, &limits, &timing, error);
     }
     if (!status) assert_true(timing.step.count > 0 && timing.step.mean > 0 && timing.views.mean > 0);
     if (!status) assert_int_equal(run.step.skipped, 0);
+    /* A step asks for each part once. Views alone are those of each group once: the parts of the first round. */
+    const int64_t steps = asked.times[PARTS - 1];
+    if (!status) assert_int_equal(steps, run.step.number);
+    for (int part = 1; !status && part < PARTS; part++)
+        assert_true(part < GROUPS ? asked.times[part] >= steps + timing.views.count : asked.times[part] == steps);
     pretrain_close(&run);
     return status;
 }
