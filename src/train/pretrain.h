@@ -105,6 +105,9 @@ int pretrain_recall(struct pretrain *run, struct error *error);
 int pretrain_set_steps(struct pretrain *run, struct budget_choice choice, struct error *error);
 /* An open warm-up becomes a tenth of the epochs, at most ten. SIMCLR_INVALID: one that is given is longer than they. */
 int pretrain_set_warmup(struct pretrain *run, struct error *error);
+/* SIMCLR_INVALID: a warm-up that is longer than what --steps has. The set is open. Only of a run that begins: one that
+ * goes on keeps its warm-up, and an earlier version has begun such runs. */
+int pretrain_check_warmup(const struct pretrain *run, struct error *error);
 /* The most memory that the run takes while it trains: its step (footprint_measure), images that are read meanwhile, and
  * what the kNN between epochs adds. The images are open, those of the tests too; without a data set it is the step.
  * `planned` is the caller's to release. later: bytes of it that the step alone does not take. */

@@ -63,12 +63,13 @@ static int restore(struct pretrain *run, const struct checkpoint *checkpoint, st
     return SIMCLR_OK;
 }
 
-/* Weights that are not random. Networks are packed by then. */
+/* A run that does not go on from anything, perhaps with weights that are not random. Networks are packed by then. */
 static int begin(struct pretrain *run, struct error *error)
 {
     const char *path = run->config->init;
-    if (path[0] == '\0') return SIMCLR_OK;
-    const int status = model_begin(run->session, path, run->model, &run->policy, error);
+    int status = pretrain_check_warmup(run, error);
+    if (status || path[0] == '\0') return status;
+    status = model_begin(run->session, path, run->model, &run->policy, error);
     if (status) return status;
     network_set_weights(run->step.network);
     if (run->average) ema_start(&run->step.ema);

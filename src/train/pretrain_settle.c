@@ -44,15 +44,39 @@ int pretrain_set_steps(struct pretrain *run, struct budget_choice choice, struct
     return status;
 }
 
+static double usual_warmup(double epochs)
+{
+    return epochs / 10 > 10 ? 10 : epochs / 10;
+}
+
 int pretrain_set_warmup(struct pretrain *run, struct error *error)
 {
     const struct config *config = run->config;
-    const double epochs = step_epochs(config, run->steps_per_epoch), tenth = epochs / 10;
-    if (run->warmup_is_open) return set_number(run, "warmup-epochs", tenth > 10 ? 10 : tenth, error);
+    const double epochs = step_epochs(config, run->steps_per_epoch);
+    if (run->warmup_is_open) return set_number(run, "warmup-epochs", usual_warmup(epochs), error);
     if (config->warmup_epochs <= epochs) return SIMCLR_OK;
     return error_set(error, SIMCLR_INVALID,
                      "--warmup-epochs %g is above the %g epochs that --time allows: leave it out, or give more time",
                      config->warmup_epochs, epochs);
+}
+
+/* Steps of an epoch, before loaders are open: 0 where the batch is larger than the set. */
+static int64_t steps_each(const struct pretrain *run)
+{
+    return dataset_count(run->dataset) / run->config->batch;
+}
+
+int pretrain_check_warmup(const struct pretrain *run, struct error *error)
+{
+    const struct config *config = run->config;
+    const int64_t each = steps_each(run);
+    if (config->steps == 0 || each < 1 || pretrain_has_time(config)) return SIMCLR_OK;
+    const double epochs = step_epochs(config, each);
+    if (config->warmup_epochs <= epochs) return SIMCLR_OK;
+    return error_set(error, SIMCLR_INVALID,
+                     "--warmup-epochs %g is above the %.4g epochs of --steps %" PRId64
+                     ": give less (auto: a tenth of them), or more steps",
+                     config->warmup_epochs, epochs, config->steps);
 }
 
 /* ---- what an earlier start has settled ---- */
@@ -168,12 +192,10 @@ static int choose_batch(struct pretrain *run, struct error *error)
 
 /* ---- steps ---- */
 
-/* --steps says how many epochs there are, where they are not given too. */
-static int settle_steps(struct pretrain *run, struct error *error)
+/* How many epochs --steps has, the last one counted whole, where --epochs does not say so too. */
+static int settle_epochs(struct pretrain *run, int64_t each, struct error *error)
 {
     const struct config *config = run->config;
-    const int64_t each = dataset_count(run->dataset) / config->batch;
-    if (config->steps == 0 || each < 1 || pretrain_has_time(config)) return SIMCLR_OK;
     const int64_t epochs = (config->steps + each - 1) / each;
     if (origin_of(config, "epochs") < origin_of(config, "steps") && epochs <= BUDGET_EPOCHS_MOST)
         return set_number(run, "epochs", (double)epochs, error);
@@ -182,6 +204,17 @@ static int settle_steps(struct pretrain *run, struct error *error)
                      "--steps %" PRId64 " is %.4g epochs of %" PRId64 " steps, and --epochs says %" PRId64
                      ": leave one of them out",
                      config->steps, (double)config->steps / (double)each, each, config->epochs);
+}
+
+/* An open warm-up is a tenth of what --steps has, not of the whole epochs around it. */
+static int settle_steps(struct pretrain *run, struct error *error)
+{
+    const struct config *config = run->config;
+    const int64_t each = steps_each(run);
+    if (config->steps == 0 || each < 1 || pretrain_has_time(config)) return SIMCLR_OK;
+    const int status = settle_epochs(run, each, error);
+    if (status) return status;
+    return session_resolve_number(run->session, "warmup-epochs", usual_warmup(step_epochs(config, each)), error);
 }
 
 /* A warm-up that a recipe gives for its own epochs is not one for those of --time. */

@@ -131,6 +131,8 @@ check 2 '^$' '^simclr: --time chooses the epochs, and --epochs gives them' "$sim
 check 2 '^$' '^simclr: --time chooses the epochs, and --steps gives them' "$simclr" pretrain ${small/--epochs 3/--steps 9} --time 2m --out x
 
 # ---- what cannot work is refused, with the reason ----
+check 2 '^$' '^simclr: --warmup-epochs 1 is above the 0.5 epochs of --steps 4: give less .auto: a tenth of them., or more steps' \
+    "$simclr" plan ${small/--epochs 3/--steps 4} --warmup-epochs 1 --seconds 0.1
 check 2 '' 'batch.*256|256.*batch' "$simclr" plan ${small/--batch 32/--batch 512} --seconds 0.1
 check 0 '"batch": 64, "largest_batch": 240,' '' \
     "$simclr" plan ${small/--batch 32/--batch 64 --batch-norm-images 16} --synthetic-images 250 --seconds 0.1 --json

@@ -42,6 +42,12 @@ static int64_t free_at(const char *path)
     return bytes;
 }
 
+static bool goes_on(const struct session *session)
+{
+    const struct run_folder folder = {.path = session->config->out}; /* only read */
+    return folder.path[0] != '\0' && file_is_folder(folder.path) && run_folder_holds_run(&folder);
+}
+
 static int check_folder(const struct session *session, struct error *error)
 {
     const char *out = session->config->out;
@@ -50,8 +56,7 @@ static int check_folder(const struct session *session, struct error *error)
         return error_set(error, SIMCLR_IO, "%s: is a file: --out names the folder of the run", out);
     if (file_is_folder(out) && file_is_locked_folder(out))
         return error_set(error, SIMCLR_BUSY, "%s: another process uses this folder: give another --out", out);
-    const struct run_folder folder = {.path = (char *)out}; /* only read */
-    if (file_is_folder(out) && run_folder_holds_run(&folder))
+    if (goes_on(session))
         log_warning(&session->log,
                     "%s holds a run already: pretrain would go on with that one, or refuse other options", out);
     return SIMCLR_OK;
@@ -245,6 +250,7 @@ int command_plan(struct session *session, struct error *error)
     int status = check_folder(session, error);
     if (!status) status = refuse_ranks(&plan, error);
     if (!status) status = pretrain_open_images(&plan.run, error);
+    if (!status && !goes_on(session)) status = pretrain_check_warmup(&plan.run, error);
     if (!status) status = prediction_open(&plan.prediction, session, error);
     if (!status) status = refuse_batch(&plan, error);
     const size_t heap = footprint_heap();

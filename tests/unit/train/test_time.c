@@ -143,6 +143,46 @@ static void steps_and_epochs_that_differ(void **state)
     fixture_close(&run);
 }
 
+/* A tenth of an epoch and two thirds. */
+static void the_warmup_is_a_tenth_of_the_steps(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    run_whole("tenth", (const char *[]){"steps", "5", "warmup-epochs", "auto", NULL});
+    struct config *config = config_of("tenth");
+    assert_true(fabs(config->warmup_epochs - 5.0 / 30) < 1e-12);
+    config_destroy(&config);
+
+    /* An earlier version took a tenth of two epochs: such a run goes on with that. */
+    assert_int_equal(run_in(&run, "begun", 3, (const char *[]){"steps", "5", "warmup-epochs", "0.2", NULL}),
+                     SIMCLR_INTERRUPTED);
+    fixture_close(&run);
+    run_whole("begun", (const char *[]){"steps", "5", "warmup-epochs", "auto", NULL});
+    config = config_of("begun");
+    assert_true(config->warmup_epochs == 0.2);
+    config_destroy(&config);
+}
+
+static void a_warmup_that_the_steps_do_not_leave(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    assert_int_equal(run_in(&run, "never", -1, (const char *[]){"steps", "4", "warmup-epochs", "1.5", NULL}),
+                     SIMCLR_INVALID);
+    assert_non_null(
+        strstr(run.error.text, "--warmup-epochs 1.5 is above the 1.333 epochs of --steps 4: give less (auto: "));
+    fixture_close(&run);
+    assert_false(has_file("never/config.yaml"));
+    run_whole("never", (const char *[]){"steps", "4", "warmup-epochs", "1.25", NULL});
+    const struct bytes kept = read_file("never/config.yaml");
+    assert_int_equal(
+        run_in(&run, "never", -1, (const char *[]){"steps", "4", "warmup-epochs", "1.5", "overwrite", "true", NULL}),
+        SIMCLR_INVALID);
+    fixture_close(&run);
+    assert_same_file("never/config.yaml", kept); /* what is there is not removed first */
+    memory_free(kept.data);
+}
+
 /* ---- --time ---- */
 
 /* As long as this machine needs for some steps: twenty at least, and an end to the doubling. */
@@ -256,6 +296,8 @@ int main(void)
         cmocka_unit_test(parts_resume_to_the_byte),
         cmocka_unit_test(a_part_goes_further),
         cmocka_unit_test(steps_and_epochs_that_differ),
+        cmocka_unit_test(the_warmup_is_a_tenth_of_the_steps),
+        cmocka_unit_test(a_warmup_that_the_steps_do_not_leave),
         cmocka_unit_test(time_chooses_once),
         cmocka_unit_test(too_little_time),
         cmocka_unit_test(a_warmup_that_is_too_long),
