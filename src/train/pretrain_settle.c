@@ -192,26 +192,32 @@ static int choose_batch(struct pretrain *run, struct error *error)
 
 /* ---- steps ---- */
 
-/* How many epochs --steps has, the last one counted whole, where --epochs does not say so too. */
+/* How many epochs --steps has, the last one counted whole. --epochs from the same place says so too. */
 static int settle_epochs(struct pretrain *run, int64_t each, struct error *error)
 {
     const struct config *config = run->config;
-    const int64_t epochs = (config->steps + each - 1) / each;
-    if (origin_of(config, "epochs") < origin_of(config, "steps") && epochs <= BUDGET_EPOCHS_MOST)
-        return set_number(run, "epochs", (double)epochs, error);
-    if (epochs == config->epochs) return SIMCLR_OK;
-    return error_set(error, SIMCLR_INVALID,
-                     "--steps %" PRId64 " is %.4g epochs of %" PRId64 " steps, and --epochs says %" PRId64
-                     ": leave one of them out",
-                     config->steps, (double)config->steps / (double)each, each, config->epochs);
+    const int64_t epochs = config->steps / each + (config->steps % each != 0);
+    if (origin_of(config, "epochs") == origin_of(config, "steps") && epochs != config->epochs)
+        return error_set(error, SIMCLR_INVALID,
+                         "--steps %" PRId64 " is %.4g epochs of %" PRId64 " steps, and --epochs says %" PRId64
+                         ": leave one of them out",
+                         config->steps, (double)config->steps / (double)each, each, config->epochs);
+    if (epochs > BUDGET_EPOCHS_MOST)
+        return error_set(error, SIMCLR_INVALID,
+                         "--steps %" PRId64 " begins %" PRId64 " epochs of %" PRId64
+                         " steps, and a run has at most %d: give --steps %" PRId64 " or fewer",
+                         config->steps, epochs, each, BUDGET_EPOCHS_MOST, each * BUDGET_EPOCHS_MOST);
+    return set_number(run, "epochs", (double)epochs, error);
 }
 
-/* An open warm-up is a tenth of what --steps has, not of the whole epochs around it. */
+/* --epochs by a nearer hand takes the place of --steps. An open warm-up is a tenth of what --steps has, not of the
+ * whole epochs around it. */
 static int settle_steps(struct pretrain *run, struct error *error)
 {
     const struct config *config = run->config;
     const int64_t each = steps_each(run);
     if (config->steps == 0 || each < 1 || pretrain_has_time(config)) return SIMCLR_OK;
+    if (origin_of(config, "epochs") > origin_of(config, "steps")) return set_number(run, "steps", 0, error);
     const int status = settle_epochs(run, each, error);
     if (status) return status;
     return session_resolve_number(run->session, "warmup-epochs", usual_warmup(step_epochs(config, each)), error);

@@ -133,6 +133,9 @@ check 2 '^$' '^simclr: --time chooses the epochs, and --steps gives them' "$simc
 # ---- what cannot work is refused, with the reason ----
 check 2 '^$' '^simclr: --warmup-epochs 1 is above the 0.5 epochs of --steps 4: give less .auto: a tenth of them., or more steps' \
     "$simclr" plan ${small/--epochs 3/--steps 4} --warmup-epochs 1 --seconds 0.1
+check 2 '^$' '^simclr: --steps 800001 begins 100001 epochs of 8 steps, and a run has at most 100000: give --steps 800000 or fewer' \
+    "$simclr" plan ${small/--epochs 3/--steps 800001} --seconds 0.1
+check 2 '^$' '^simclr: --steps 9 is 1.125 epochs of 8 steps, and --epochs says 3: leave one of them out' "$simclr" plan $small --steps 9 --seconds 0.1
 check 2 '' 'batch.*256|256.*batch' "$simclr" plan ${small/--batch 32/--batch 512} --seconds 0.1
 check 0 '"batch": 64, "largest_batch": 240,' '' \
     "$simclr" plan ${small/--batch 32/--batch 64 --batch-norm-images 16} --synthetic-images 250 --seconds 0.1 --json

@@ -143,6 +143,25 @@ static void steps_and_epochs_that_differ(void **state)
     fixture_close(&run);
 }
 
+/* As `pretrain --recipe RUN/config.yaml --epochs 3 --out RUN` of a run of five steps: the recipe says both. */
+static void epochs_by_a_nearer_hand_win(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    run_whole("nearer", (const char *[]){"steps", "5", NULL});
+    fixture_open(&run, at("nearer"));
+    assert_int_equal(config_set(run.config, "steps", "5", 1, NULL), SIMCLR_OK);
+    fixture_set(&run, "epochs", "3");
+    if (fixture_run(&run, pretrain_run)) fail_msg("%s", run.error.text);
+    assert_int_equal(run.first_step, 6);
+    assert_int_equal(run.steps_seen, 4);
+    fixture_close(&run);
+    struct config *config = config_of("nearer");
+    assert_int_equal(config->steps, 0);
+    assert_int_equal(config->epochs, 3);
+    config_destroy(&config);
+}
+
 /* A tenth of an epoch and two thirds. */
 static void the_warmup_is_a_tenth_of_the_steps(void **state)
 {
@@ -296,6 +315,7 @@ int main(void)
         cmocka_unit_test(parts_resume_to_the_byte),
         cmocka_unit_test(a_part_goes_further),
         cmocka_unit_test(steps_and_epochs_that_differ),
+        cmocka_unit_test(epochs_by_a_nearer_hand_win),
         cmocka_unit_test(the_warmup_is_a_tenth_of_the_steps),
         cmocka_unit_test(a_warmup_that_the_steps_do_not_leave),
         cmocka_unit_test(time_chooses_once),
