@@ -95,6 +95,18 @@ assert info4["ranks"]["parts"]["gradients"]["bytes"] == plan4["ranks"]["parts"][
 assert abs(plan4["step_seconds"] / plan4["ranks"]["step_seconds"] - 1) < 1e-6
 assert plan4["steps"] == plan1["steps"] == 24 and plan4["batch"] == 32
 PY
+check 0 '"ranks": 4, "images": 1,' 'a rank has one image of the batch: steps of two images are timed' \
+    "$simclr" plan ${small/--batch 32/--batch 4} --ranks 4 --network 1gbit,50us --seconds 0.2 --json
+cp out plan.single.json
+check 0 '' '' "$simclr" plan ${small/--batch 32/--batch 4} --batch-norm-images 4 --ranks 4 --seconds 0.2
+python plan.single.json <<'PY'
+import json, sys
+plan = json.load(open(sys.argv[1]))
+said = plan["ranks"]
+alone = said["passes_seconds"] * 4 + said["loss_seconds"] / 1.5 * 4 + said["update_seconds"] # of all four images
+assert abs(said["one_rank_seconds"] / alone - 1) < 1e-6, (said["one_rank_seconds"], alone)
+assert plan["steps"] == 3 * 64 and plan["batch"] == 4
+PY
 check 2 '^$' '^simclr: --network 10GB,60us: the rate is a number above 0 with bit, kbit' "$simclr" info $net --ranks 2 --network 10GB,60us
 check 2 '^$' '^simclr: --network 10gbit,60: the delay behind the comma' "$simclr" info $net --ranks 2 --network 10gbit,60
 check 2 '^$' '^simclr: --network 10gbit: a rate and a delay are needed' "$simclr" plan $small --ranks 2 --network 10gbit

@@ -161,6 +161,17 @@ static int set_batch(struct plan *plan, const struct grouping *grouping, struct 
     return status;
 }
 
+/* One image alone has nothing to be told from, so two are timed: the prediction takes of that what a rank's images are
+ * of it. */
+static void time_two(struct grouping *part, const struct log *log)
+{
+    if (part->images > 1) return;
+    part->images = 2;
+    if (part->group > 0) part->group = 2;
+    log_info(log, "a rank has one image of the batch: steps of two images are timed, and half is taken of what is done "
+                  "for each image");
+}
+
 /* Loaders and step of one rank that is alone; the run's length is that of the whole batch. */
 static int open_share(struct plan *plan, struct error *error)
 {
@@ -168,8 +179,9 @@ static int open_share(struct plan *plan, struct error *error)
     const int ranks = plan->prediction.shares.ranks;
     const struct grouping whole = pretrain_grouping(run->config);
     struct share own;
-    const struct grouping part = pretrain_grouping_of(run->config, ranks - 1, ranks, &own);
-    plan->images = own.count;
+    struct grouping part = pretrain_grouping_of(run->config, ranks - 1, ranks, &own);
+    if (ranks > 1) time_two(&part, &run->session->log);
+    plan->images = part.images;
     if (ranks == 1) return pretrain_plan_steps(run, error);
     int status = set_batch(plan, &part, error);
     if (!status) status = pretrain_plan_steps(run, error);
