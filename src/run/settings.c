@@ -56,7 +56,9 @@ static int resolve_views(struct session *session, int size, struct error *error)
     if (status == SIMCLR_OK) status = session_resolve_number(session, "jitter-strength", preset.jitter_strength, error);
     if (status == SIMCLR_OK)
         status = session_resolve_number(session, "blur-probability", preset.blur_probability, error);
-    if (status == SIMCLR_OK) status = session_resolve_number(session, "blur-radius", radius, error);
+    if (status == SIMCLR_OK &&
+        config->image_size_schedule[0] == '\0') /* else each size has its own, or the given one */
+        status = session_resolve_number(session, "blur-radius", radius, error);
     if (status == SIMCLR_OK)
         log_info(&session->log,
                  "views: %s preset%s: crop of %g-%g of the area, jitter strength %g, blur probability %g",

@@ -13,11 +13,25 @@
 
 /* ---- resuming --------------------------------------------------------------------------------------------- */
 
+/* Of views that grow an earlier version wrote the radius of the last size where the radius was open. What was given
+ * then is not to be told from that, and it was not kept at other sizes either. */
+static int read_open_radius(const struct pretrain *run, struct config *before, struct error *error)
+{
+    const int64_t usual = before->image_size / 10 / 2;
+    if (!config_is_auto(run->config, "blur-radius") || before->blur_radius != usual) return SIMCLR_OK;
+    log_info(&run->session->log,
+             "the run has --blur-radius %lld, which is its size's own: views of other sizes have their sizes' own",
+             (long long)usual);
+    return config_set(before, "blur-radius", "auto", 2, error);
+}
+
 /* Further epochs are allowed: the rate is then that of the cosine over the new number. */
 static int check_against(struct pretrain *run, struct config *before, int64_t step, struct error *error)
 {
     const struct training_record record = pretrain_record(run);
-    const int status = record_check_further(&record, run->session->settings, run->warmup_is_open, before, error);
+    int status = read_open_radius(run, before, error);
+    if (status) return status;
+    status = record_check_further(&record, run->session->settings, run->warmup_is_open, before, error);
     if (status) return status;
     pretrain_set_schedule(run);
     record_say_further(&record, before, run->config->batch, run->steps_per_epoch, step, &run->session->log);

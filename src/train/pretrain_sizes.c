@@ -22,12 +22,11 @@ int pretrain_read_sizes(struct pretrain *run, struct error *error)
     return size_schedule_take(&run->sizes, run->session, error);
 }
 
-/* The run's views in another size. A blur whose radius is the rule's for the run's size has the rule's for this one. */
+/* The run's views in another size. A radius of the blur that is open (-1) is that of each size. */
 static struct view_policy policy_of(const struct view_policy *policy, int size)
 {
     struct view_policy out = *policy;
     out.size = size;
-    if (policy->blur_radius == policy->size / 10 / 2) out.blur_radius = size / 10 / 2;
     return out;
 }
 

@@ -175,6 +175,69 @@ static void the_last_size_is_the_run_s(void **state)
     fixture_close(&run);
 }
 
+/* Of 20 and 40 pixels the radii are 1 and 2. radius: as the option has it. stop: as of run_sizes. */
+static void run_blurred(const char *radius, bool afresh, int64_t stop, struct run_fixture *run)
+{
+    fixture_open(run, folder);
+    fixture_set(run, "image-size", "40");
+    fixture_set(run, "image-size-schedule", "20:0.5,40:0.5");
+    fixture_set(run, "blur-probability", "1");
+    fixture_set(run, "blur-sigma-min", "2");
+    fixture_set(run, "blur-radius", radius);
+    if (afresh) fixture_set(run, "overwrite", "true");
+    run->interrupt_at = stop;
+    if (fixture_run(run, pretrain_run) != (stop < 0 ? SIMCLR_OK : SIMCLR_INTERRUPTED)) fail_msg("%s", run->error.text);
+}
+
+static void run_by_its_config(void)
+{
+    struct run_fixture run = {.interrupt_at = -1};
+    assert_int_equal(config_create(&run.config, COMMAND_PRETRAIN, &run.error), SIMCLR_OK);
+    fixture_set(&run, "recipe", at("config.yaml"));
+    if (fixture_run(&run, pretrain_run) != SIMCLR_OK) fail_msg("%s", run.error.text);
+    assert_int_equal(run.first_step, 3);
+    fixture_close(&run);
+}
+
+/* A radius that is given stays, also where it is that of the run's size; an open one follows the sizes. Either stays
+ * what it was in a run that goes on by its config.yaml. */
+static void a_given_radius_stays(void **state)
+{
+    (void)state;
+    static const char *const radii[] = {"2", "auto"}, *const lines[] = {"\nblur-radius: 2\n", "\nblur-radius: auto\n"};
+    struct bytes encoders[2];
+    for (int i = 0; i < 2; i++) {
+        struct run_fixture run;
+        run_blurred(radii[i], true, -1, &run);
+        fixture_close(&run);
+        encoders[i] = read_file("exported/encoder.safetensors");
+        run_blurred(radii[i], true, 2, &run);
+        fixture_close(&run);
+        struct bytes yaml = read_file("config.yaml");
+        if (!memmem(yaml.data, yaml.count, lines[i], strlen(lines[i]))) fail_msg("config.yaml has not%s", lines[i]);
+        memory_free(yaml.data);
+        run_by_its_config();
+        assert_same_file("exported/encoder.safetensors", encoders[i]);
+    }
+    assert_int_equal(encoders[0].count, encoders[1].count);
+    assert_memory_not_equal(encoders[0].data, encoders[1].data, encoders[0].count);
+    memory_free(encoders[0].data);
+    memory_free(encoders[1].data);
+}
+
+/* An earlier version wrote the number of the run's size for an open radius. */
+static void an_earlier_run_has_an_open_radius(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    run_blurred("2", true, 2, &run);
+    fixture_close(&run);
+    run_blurred("auto", false, -1, &run);
+    assert_int_equal(run.first_step, 3);
+    assert_true(fixture_said(&run, "the run has --blur-radius 2, which is its size's own"));
+    fixture_close(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +246,8 @@ int main(void)
         cmocka_unit_test(resuming_is_bit_equal),
         cmocka_unit_test(one_size_is_what_it_is_without),
         cmocka_unit_test(the_last_size_is_the_run_s),
+        cmocka_unit_test(a_given_radius_stays),
+        cmocka_unit_test(an_earlier_run_has_an_open_radius),
     };
     return run_cases(tests, make_folder, remove_folder);
 }
