@@ -10,6 +10,17 @@
 #include "base/text.h"
 
 static const double LETTER = 6.6; /* pixels of a letter, about */
+static const double MOST = 1e300, LEAST_SPAN = 1e-300;
+
+bool axis_holds(double value)
+{
+    return fabs(value) <= MOST; /* not of NaN */
+}
+
+bool axis_reaches(double low, double high, double value)
+{
+    return axis_holds(value) && value >= low - (high - low) && value <= high + (high - low);
+}
 
 /* 1, 2 or 5 times a power of ten: the smallest step of which `parts` cover the span. */
 static double round_step(double span, int parts)
@@ -54,8 +65,8 @@ struct axis axis_make(double low, double high, bool log, bool round, double star
     axis.start = start;
     axis.length = length;
     axis.log = log;
-    if (!(axis.high - axis.low > 1e-9 * fmax(fabs(axis.low), fabs(axis.high))) || axis.high - axis.low < 1e-300) {
-        const double half = log ? 0.5 : axis.low == 0 ? 0.5 : fabs(axis.low) * 0.1;
+    if (!(axis.high - axis.low > 1e-9 * fmax(fabs(axis.low), fabs(axis.high))) || axis.high - axis.low < LEAST_SPAN) {
+        const double half = log ? 0.5 : axis.low == 0 ? 0.5 : fmax(fabs(axis.low) * 0.1, LEAST_SPAN);
         axis.low -= half;
         axis.high += half;
     }

@@ -18,8 +18,13 @@ struct axis {
     int decimals; /* of their labels */
 };
 
-/* An axis from `low` to `high`. It is widened where both are equal, and to round values where `round`. Values of a
- * logarithmic axis are positive. */
+/* Whether a drawing has room for the value: it is finite, and its size at most 1e300, so that spans are finite too. */
+bool axis_holds(double value);
+/* The same of an axis whose ends are given: the value lies at most the axis's length beyond them. */
+bool axis_reaches(double low, double high, double value);
+
+/* An axis from `low` to `high`, which axis_holds. It is widened where both are equal, and to round values where
+ * `round`. Values of a logarithmic axis are positive. */
 struct axis axis_make(double low, double high, bool log, bool round, double start, double length);
 double axis_at(const struct axis *axis, double value);
 void axis_label(const struct axis *axis, double value, char out[AXIS_LABEL]);

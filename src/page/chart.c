@@ -18,9 +18,19 @@ enum {
     PATH_MOST = 600
 };
 
+static bool is_fixed(const struct chart *chart)
+{
+    return chart->y_low < chart->y_high;
+}
+
+static bool has_room(const struct chart *chart, double y)
+{
+    return is_fixed(chart) ? axis_reaches(chart->y_low, chart->y_high, y) : axis_holds(y);
+}
+
 static bool is_point(const struct chart *chart, const struct chart_series *series, size_t i)
 {
-    return isfinite(series->x[i]) && isfinite(series->y[i]) && (!chart->log_x || series->x[i] > 0);
+    return axis_holds(series->x[i]) && has_room(chart, series->y[i]) && (!chart->log_x || series->x[i] > 0);
 }
 
 struct range {
@@ -29,7 +39,7 @@ struct range {
 
 static void widen(struct range *range, double value)
 {
-    if (!isfinite(value)) return;
+    if (!axis_holds(value)) return;
     if (value < range->low) range->low = value;
     if (value > range->high) range->high = value;
 }
@@ -88,7 +98,7 @@ static void draw_series(struct page *page, const struct chart *chart, const stru
     for (size_t i = 0; i < series->count; i++) {
         if (!is_point(chart, series, i)) continue;
         const double across = axis_at(x, series->x[i]), up = axis_at(y, series->y[i]);
-        if (series->low && series->high && isfinite(series->low[i]) && isfinite(series->high[i]))
+        if (series->low && series->high && has_room(chart, series->low[i]) && has_room(chart, series->high[i]))
             text_add(&page->html, "<path class=\"series h%d\" style=\"stroke-dasharray:none\" d=\"M%.1f %.1fV%.1f\"/>",
                      hue, across, axis_at(y, series->low[i]), axis_at(y, series->high[i]));
         if (!dots) continue;
@@ -124,7 +134,8 @@ static size_t find_labels(const struct chart *chart, const struct axis *y, struc
 {
     size_t count = 0;
     for (size_t i = 0; i < chart->rule_count; i++)
-        labels[count++] = (struct label){chart->rules[i].name, axis_at(y, chart->rules[i].y), -1};
+        if (has_room(chart, chart->rules[i].y))
+            labels[count++] = (struct label){chart->rules[i].name, axis_at(y, chart->rules[i].y), -1};
     for (size_t s = 0; s < chart->count; s++) {
         const struct chart_series *series = &chart->series[s];
         size_t last = series->count;
@@ -186,7 +197,7 @@ void page_chart(struct page *page, const struct chart *chart)
         page_paragraph(page, "%s: there is no value to draw.", chart->title);
         return;
     }
-    const bool fixed = chart->y_low < chart->y_high;
+    const bool fixed = is_fixed(chart);
     const int height = find_height(chart);
     const struct axis x =
         axis_make(across.low, across.high, chart->log_x, false, LEFT, WIDTH - LEFT - label_room(chart));
@@ -195,8 +206,9 @@ void page_chart(struct page *page, const struct chart *chart)
     drawing_open(page, WIDTH, height, chart->title, chart->summary);
     draw_axes(page, chart, &x, &y);
     for (size_t i = 0; i < chart->rule_count; i++)
-        text_add(&page->html, "<path class=\"named\" d=\"M%d %.1fH%.1f\"/>", LEFT, axis_at(&y, chart->rules[i].y),
-                 x.start + x.length);
+        if (has_room(chart, chart->rules[i].y))
+            text_add(&page->html, "<path class=\"named\" d=\"M%d %.1fH%.1f\"/>", LEFT, axis_at(&y, chart->rules[i].y),
+                     x.start + x.length);
     for (size_t i = 0; i < chart->count; i++) draw_series(page, chart, &chart->series[i], &x, &y);
     draw_labels(page, chart, &x, &y);
     drawing_close(page);

@@ -9,7 +9,8 @@
 
 #include "page/page.h"
 
-/* Values over an axis. Points that are not finite are gaps; on a logarithmic axis those of x <= 0 too. */
+/* Values over an axis. Points that a drawing has no room for (axis_holds; axis_reaches where y_low and y_high are
+ * given) are gaps; on a logarithmic axis those of x <= 0 too. Rules and whiskers of such values are left out. */
 struct chart_series {
     const char *name;         /* any bytes, as all names here */
     const double *x, *y;      /* [count] */
@@ -44,7 +45,8 @@ void page_chart(struct page *page, const struct chart *chart);
 /* One row of a chart of values with intervals. */
 struct chart_value {
     const char *name;
-    double value, low, high; /* low, high: NaN without an interval. A value that is not finite leaves the row empty */
+    double value, low,
+        high; /* low, high: NaN without an interval. A value that the axis does not reach leaves the row empty */
     int hue;
     bool group; /* a heading above the rows that follow; it has no value */
 };

@@ -10,7 +10,7 @@ static void draw_value(struct page *page, const struct chart_values *chart, cons
                        const struct axis *x, double y)
 {
     const int hue = value->hue % PAGE_HUES;
-    if (isfinite(value->low) && isfinite(value->high))
+    if (axis_reaches(chart->x_low, chart->x_high, value->low) && axis_reaches(chart->x_low, chart->x_high, value->high))
         text_add(
             &page->html,
             "<path class=\"series h%d\" style=\"stroke-dasharray:none\" d=\"M%.1f %.1fH%.1fm0 -4v8M%.1f %.1fv8\"/>",
@@ -42,7 +42,8 @@ void page_values(struct page *page, const struct chart_values *chart)
         const struct chart_value *value = &chart->values[i];
         drawing_name(page, value->group ? 0 : 12, y + 4, "start", value->group ? "halo" : "small", value->name,
                      value->group ? WIDTH : names - 18);
-        if (!value->group && isfinite(value->value)) draw_value(page, chart, value, &x, y);
+        if (!value->group && axis_reaches(chart->x_low, chart->x_high, value->value))
+            draw_value(page, chart, value, &x, y);
     }
     drawing_close(page);
 }

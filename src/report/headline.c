@@ -29,13 +29,19 @@ static const struct candidate {
     {"cluster", NULL, METRIC_MATCHED, "Clusters of the frozen features match the classes for", "of", ""},
 };
 
+/* An accuracy outside 0 to 1 is none. */
+static bool is_share(double value)
+{
+    return value >= 0 && value <= 1; /* not of NaN */
+}
+
 static const struct judged_figure *find_main(const struct judged *judged, const struct candidate **which)
 {
     for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
         const struct candidate *candidate = &candidates[i];
         const struct judged_figure *figure =
             judged_find(judged, candidate->protocol, candidate->setting, candidate->metric, judged_main(judged));
-        if (!figure || !isfinite(figure->value)) continue;
+        if (!figure || !is_share(figure->value)) continue;
         *which = candidate;
         return figure;
     }
@@ -46,7 +52,7 @@ static const struct judged_figure *find_main(const struct judged *judged, const 
 static void add_difference(struct text *out, const struct judged_figure *main, const struct judged_figure *other,
                            const char *name)
 {
-    if (!other || !isfinite(other->value)) return;
+    if (!other || !is_share(other->value)) return;
     const double points = 100 * (main->value - other->value);
     text_add(out, "%s%.1f points %s %s", out->length > 0 ? ", " : "", fabs(points), points < 0 ? "below" : "above",
              name);
@@ -72,7 +78,7 @@ static void say_judged(struct page *page, const struct judged *judged, const str
     char images[WORDS];
     words_count(images, main->images);
     page_text(page, "%s %.1f %%", which->words, 100 * main->value);
-    if (isfinite(main->low) && isfinite(main->high))
+    if (is_share(main->low) && is_share(main->high))
         page_text(page, " [%.1f, %.1f]", 100 * main->low, 100 * main->high);
     page_text(page, " %s %s test images%s", which->images, images, which->end);
     add_difference(&beside, main, judged_find(judged, main->protocol, main->setting, main->metric, SOURCE_UNTRAINED),
@@ -90,8 +96,10 @@ static void say_judged(struct page *page, const struct judged *judged, const str
 static void say_other_figures(struct page *page, const struct judged *judged)
 {
     const struct judged_figure *rank = judged_find(judged, "quality", NULL, METRIC_RANKME, judged_main(judged));
+    char dimensions[WORDS];
+    if (rank) words_figure(dimensions, 1, rank->value);
     if (rank && isfinite(rank->value))
-        page_text(page, "The evaluation has no accuracy of it; RankMe of its features is %.1f. ", rank->value);
+        page_text(page, "The evaluation has no accuracy of it; RankMe of its features is %s. ", dimensions);
     else
         page_text(page, "The evaluation has no accuracy of it. ");
 }
@@ -105,7 +113,7 @@ static bool say_training_on_labels(struct page *page, const struct report_run *r
     bool said = false;
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
         const double top1 = report_run_last(run, phases[i][0]);
-        if (!isfinite(top1)) continue;
+        if (!is_share(top1)) continue;
         page_text(page, said ? ", %s %.1f %%" : "At the last step that was logged %s had %.1f %% of its batch right",
                   phases[i][1], 100 * top1);
         said = true;
@@ -118,17 +126,19 @@ static bool say_training_on_labels(struct page *page, const struct report_run *r
 static void say_training(struct page *page, const struct report_run *run)
 {
     double epoch = NAN;
-    char after[WORDS];
+    char after[WORDS], came[WORDS], by_chance[WORDS];
     const double knn = report_run_highest(run, "epoch/knn_held_out_top1", &epoch);
     const double loss = report_run_last(run, "train/loss"), chance = report_run_last(run, "train/chance_loss");
     const bool judged = judged_is_there(&run->judged) && run->judged.count > 0;
     words_epoch(after, epoch);
+    words_figure(came, 3, loss);
+    words_figure(by_chance, 3, chance);
     if (judged) say_other_figures(page, &run->judged);
     if (isfinite(knn))
         page_text(page, "Between epochs kNN had at best %.1f %% of the held-out training images right, after epoch %s.",
                   100 * knn, after);
     else if (isfinite(loss) && isfinite(chance))
-        page_text(page, "The loss came to %.3f, where chance is %.3f.", loss, chance);
+        page_text(page, "The loss came to %s, where chance is %s.", came, by_chance);
     else if (!say_training_on_labels(page, run) && !judged)
         page_text(page, "Nothing was measured yet.");
 }
@@ -214,8 +224,8 @@ static void figure_tile(struct tiles *tiles, const struct judged *judged, const 
     const struct judged_figure *figure =
         judged_is_there(judged) ? judged_find(judged, protocol, setting, METRIC_TOP1, judged_main(judged)) : NULL;
     char under[64] = "";
-    if (!figure || !isfinite(figure->value)) return;
-    if (isfinite(figure->low) && isfinite(figure->high))
+    if (!figure || !is_share(figure->value)) return;
+    if (is_share(figure->low) && is_share(figure->high))
         format_write(under, sizeof under, "[%.1f, %.1f]", 100 * figure->low, 100 * figure->high);
     tile(tiles, name, under, "%.1f %%", 100 * figure->value);
 }
@@ -236,7 +246,7 @@ static void add_tiles(struct report *report, const struct report_run *run)
 {
     struct tiles tiles = {.page = &report->page};
     const struct judged *judged = &run->judged;
-    char time[WORDS], epoch[WORDS], under[128] = "";
+    char time[WORDS], epoch[WORDS], big[WORDS], under[128] = "";
     page_open(tiles.page, "div", "class=\"tiles\"");
     figure_tile(&tiles, judged, "Linear, top-1", "linear", NULL);
     figure_tile(&tiles, judged, "kNN, top-1", "knn",
@@ -247,8 +257,10 @@ static void add_tiles(struct report *report, const struct report_run *run)
     if (tiles.count < 3 && isfinite(knn))
         tile(&tiles, "kNN, held out", "the best between epochs", "%.1f %%", 100 * knn);
     const double loss = report_run_last(run, "epoch/loss"), chance = report_run_last(run, "train/chance_loss");
-    if (isfinite(chance)) format_write(under, sizeof under, "chance is %.3f", chance);
-    if (isfinite(loss)) tile(&tiles, "Loss", under, "%.3f", loss);
+    words_figure(big, 3, chance);
+    if (isfinite(chance)) format_write(under, sizeof under, "chance is %s", big);
+    words_figure(big, 3, loss);
+    if (isfinite(loss)) tile(&tiles, "Loss", under, "%s", big);
     words_duration(time, run->seconds);
     words_epoch(epoch, run->epoch);
     if (epoch[0]) tile(&tiles, "Epochs", time, "%s", epoch);
@@ -258,7 +270,8 @@ static void add_tiles(struct report *report, const struct report_run *run)
         tile(&tiles, "Training images", "", "%s", under);
     }
     const double rank = report_run_last(run, "epoch/rankme");
-    if (isfinite(rank)) tile(&tiles, "RankMe", "dimensions in use", "%.1f", rank);
+    words_figure(big, 1, rank);
+    if (isfinite(rank)) tile(&tiles, "RankMe", "dimensions in use", "%s", big);
     if (tiles.count == 0) tile(&tiles, "State", "", "%s", state_words(run->state));
     page_close(tiles.page);
 }

@@ -88,17 +88,20 @@ static void check_loss(struct findings *findings, const struct report_run *run)
     const int batch = (int)config->batch;
     const bool at = health_at_chance(loss, batch, config->temperature);
     const bool above = health_above_chance(loss, batch, config->temperature);
+    char came[WORDS], by_chance[WORDS];
+    words_figure(came, 3, loss);
+    words_figure(by_chance, 3, chance);
     findings->loss = at || above;
     if (at)
         find(findings, "warn", "Check the images, the views (simclr views) and --learning-rate.",
-             "The loss %.3f sits at chance (%.3f): nothing is being learned.", loss, chance);
+             "The loss %s sits at chance (%s): nothing is being learned.", came, by_chance);
     else if (above)
         find(findings, "warn",
              "Try a lower --learning-rate or a higher --temperature; simclr audit finds images that are copies.",
-             "The loss %.3f is above chance (%.3f): the run is worse than one that knows nothing.", loss, chance);
+             "The loss %s is above chance (%s): the run is worse than one that knows nothing.", came, by_chance);
     else
-        find(findings, "good", NULL, "The loss is %.3f, below chance (%.3f): views of one image are told from others.",
-             loss, chance);
+        find(findings, "good", NULL, "The loss is %s, below chance (%s): views of one image are told from others.",
+             came, by_chance);
 }
 
 static void check_features(struct findings *findings, const struct report *report, const struct report_run *run)
@@ -109,15 +112,17 @@ static void check_features(struct findings *findings, const struct report *repor
                                      .feature_std = report_run_last(run, "epoch/feature_std")};
     const int dim = run->config && run->command == COMMAND_PRETRAIN ? feature_dim(report, run) : 0;
     if (dim <= 0 || !isfinite(last.rankme) || !isfinite(last.feature_std)) return;
+    char used[WORDS];
+    words_figure(used, 1, last.rankme);
     findings->collapse = health_collapsed(&last, dim);
     if (findings->collapse)
         find(findings, "warn", "Try a lower --learning-rate or stronger views.",
-             "The representation has collapsed: it uses %.1f of %d dimensions, with a deviation of %.2g where %.2g is "
+             "The representation has collapsed: it uses %s of %d dimensions, with a deviation of %.2g where %.2g is "
              "isotropic.",
-             last.rankme, dim, last.feature_std, 1 / sqrt((double)dim));
+             used, dim, last.feature_std, 1 / sqrt((double)dim));
     else
-        find(findings, "good", NULL, "The features use %.1f of %d dimensions (RankMe): they have not collapsed.",
-             last.rankme, dim);
+        find(findings, "good", NULL, "The features use %s of %d dimensions (RankMe): they have not collapsed.", used,
+             dim);
 }
 
 static void check_knn(struct findings *findings, const struct report_run *run)
@@ -126,7 +131,7 @@ static void check_knn(struct findings *findings, const struct report_run *run)
     double epoch = NAN;
     char after[WORDS];
     const double best = report_run_highest(run, name, &epoch), last = report_run_last(run, name);
-    if (!isfinite(best) || !isfinite(last) || best - last <= knn_fall_most) return;
+    if (!isfinite(best) || !(last >= 0) || best - last <= knn_fall_most) return;
     words_epoch(after, epoch);
     find(findings, "warn", "checkpoints/best.safetensors is the better one: give it as --checkpoint.",
          "kNN of the held-out images fell from %.1f %% (epoch %s) to %.1f %%.", 100 * best, after, 100 * last);

@@ -365,7 +365,7 @@ double report_run_highest(const struct report_run *run, const char *name, double
     double highest = NAN;
     for (size_t i = 0; i < run->metrics.count; i++) {
         const double *value = metrics_find(&run->metrics.rows[i], name);
-        if (!value || !isfinite(*value) || *value <= highest) continue;
+        if (!value || !(*value >= 0 && *value <= 1) || *value <= highest) continue;
         highest = *value;
         if (epoch) *epoch = run->metrics.rows[i].epoch;
     }

@@ -54,7 +54,7 @@ void report_run_close(struct report_run *run);
  * by a number where a path is given twice. SIMCLR_NO_MEMORY. */
 int report_runs_name(struct report_run *runs, size_t count, struct error *error);
 
-/* The last value of a scalar, its first, or its best; NaN: there is none. */
+/* The last value of a scalar, and its highest of those that are shares, 0 to 1; NaN: there is none. */
 double report_run_last(const struct report_run *run, const char *name);
 double report_run_highest(const struct report_run *run, const char *name, double *epoch);
 /* A member of environment.json; NULL. */

@@ -35,8 +35,9 @@ void section_made(struct report *report);
 /* ---- words.c: what all parts say alike ---- */
 
 enum { WORDS = 64 };
-void words_count(char out[WORDS], int64_t count);     /* "50,000" */
-void words_duration(char out[WORDS], double seconds); /* "2 h 17 min"; "" for NaN */
+void words_count(char out[WORDS], int64_t count);               /* "50,000" */
+void words_duration(char out[WORDS], double seconds);           /* "2 h 17 min"; "" for NaN */
+void words_figure(char out[WORDS], int decimals, double value); /* "5.829"; of a million and more "1.23e+300" */
 /* "20"; "7.25" in the midst of one, rounded down: nothing reads as an end that was not reached. "" for NaN. */
 void words_epoch(char out[WORDS], double epoch);
 /* The name of a run where there is more than one, with ": " behind it; else "". */

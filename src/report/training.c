@@ -148,9 +148,11 @@ static void find_chances(struct drawn *drawn, const struct report *report)
 static void caption(struct page *page, const struct curve_row *row, const struct drawn *drawn)
 {
     struct text values = {0};
-    for (size_t i = 0; i < drawn->chances && drawn->chances > 1; i++)
-        text_add(&values, "%s%s is %.3f", i > 0 ? "; " : " Batches differ: ", drawn->chance[i].name,
-                 drawn->chance[i].y);
+    for (size_t i = 0; i < drawn->chances && drawn->chances > 1; i++) {
+        char value[WORDS];
+        words_figure(value, 3, drawn->chance[i].y);
+        text_add(&values, "%s%s is %s", i > 0 ? "; " : " Batches differ: ", drawn->chance[i].name, value);
+    }
     page_figure_close(page, "%s. %s%s%s", row->title, row->summary, values.bytes ? values.bytes : "",
                       values.bytes ? "." : "");
     if (values.failed) page->html.failed = true;

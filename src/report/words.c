@@ -27,6 +27,14 @@ void words_duration(char out[WORDS], double seconds)
     format_duration(out, WORDS, seconds);
 }
 
+void words_figure(char out[WORDS], int decimals, double value)
+{
+    if (fabs(value) >= 1e6)
+        format_write(out, WORDS, "%.3g", value);
+    else
+        format_write(out, WORDS, "%.*f", decimals, value);
+}
+
 void words_epoch(char out[WORDS], double epoch)
 {
     static const double near = 1e-6; /* of an end, as run_state_find has it */

@@ -145,6 +145,64 @@ static void what_cannot_be_drawn_is_said(void **state)
     page_free(&page);
 }
 
+/* Ends that are 3.4e308 apart have no finite span; what is below the smallest normal number has one around it. */
+static void what_is_too_large_is_a_gap(void **state)
+{
+    (void)state;
+    const double x[] = {0, 1, 2, 3, 4}, y[] = {1, -1.7e308, 1.7e308, 2, 3}, low[] = {0.5, 1, 1, -1.7e308, 2.5},
+                 high[] = {1.5, 1, 1, 1.7e308, 3.5};
+    const struct chart_series series[] = {
+        {.name = "loss", .x = x, .y = y, .low = low, .high = high, .count = 5, .dots = true},
+        {.name = "gone", .x = x, .y = y + 1, .count = 2}};
+    const struct chart_rule rule = {"chance", 1.7e308};
+    struct chart chart = {
+        .title = "t", .x_name = "x", .y_name = "y", .series = series, .count = 1, .rules = &rule, .rule_count = 1};
+    struct page page;
+    for (int fixed = 0; fixed < 2; fixed++) {
+        page_begin(&page, "large");
+        chart.y_high = fixed ? 4 : 0;
+        page_chart(&page, &chart);
+        well_formed(&page);
+        const char *const drawing = strstr(page.html.bytes, "<svg");
+        assert_non_null(drawing);
+        assert_null(strstr(drawing, "nan"));
+        assert_null(strstr(drawing, "inf"));
+        assert_null(strstr(drawing, "chance"));
+        double at[6];
+        const char *path = strstr(drawing, "<path class=\"series h0\" d=\"M");
+        assert_non_null(path);
+        assert_int_equal(sscanf(path, "<path class=\"series h0\" d=\"M%lf %lfM%lf %lfL%lf %lf\"", at, at + 1, at + 2,
+                                at + 3, at + 4, at + 5),
+                         6); /* the two are a gap */
+        assert_true(at[1] > at[3] && fabs((at[1] - at[3]) - (at[3] - at[5])) < 0.3);
+        int whiskers = 0;
+        for (const char *w = drawing; (w = strstr(w, "stroke-dasharray:none")) != NULL; w++) whiskers++;
+        assert_int_equal(whiskers, 2);
+        page_free(&page);
+    }
+    page_begin(&page, "only");
+    page_chart(&page, &(struct chart){.title = "Loss", .x_name = "x", .y_name = "y", .series = series + 1, .count = 1});
+    assert_non_null(strstr(page.html.bytes, "<p>Loss: there is no value to draw.</p>"));
+    page_free(&page);
+}
+
+static void axes_of_any_size_have_ticks(void **state)
+{
+    (void)state;
+    static const double ends[][2] = {{-1e300, 1e300}, {1e300, 1e300}, {5e-324, 5e-324}, {1e-310, 3e-310}};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        for (int round = 0; round < 2; round++) {
+            const struct axis axis = axis_make(ends[i][0], ends[i][1], false, round, 0, 1);
+            assert_true(isfinite(axis.low) && isfinite(axis.high) && axis.low < axis.high && axis.count >= 2);
+            for (size_t k = 0; k < axis.count; k++) {
+                char label[AXIS_LABEL];
+                axis_label(&axis, axis.ticks[k], label);
+                assert_null(strstr(label, "nan"));
+                assert_true(isfinite(axis_at(&axis, axis.ticks[k])));
+            }
+        }
+}
+
 static void values_have_whiskers(void **state)
 {
     (void)state;
@@ -152,18 +210,20 @@ static void values_have_whiskers(void **state)
         {.name = "group", .group = true},
         {.name = "<script>", .value = 50, .low = 40, .high = 60, .hue = 3},
         {.name = "without", .value = 75, .low = NAN, .high = NAN, .hue = 1},
+        {.name = "beyond", .value = 1e300, .low = 1e299, .high = 1e301},
         {.name = "a name that is much longer than the room that there is for names", .value = NAN}};
     struct page page;
     page_begin(&page, "values");
     page_values(
         &page,
         &(struct chart_values){
-            .title = "t", .x_name = "%", .decimals = 1, .unit = " %", .x_high = 100, .values = values, .count = 4});
+            .title = "t", .x_name = "%", .decimals = 1, .unit = " %", .x_high = 100, .values = values, .count = 5});
     well_formed(&page);
     const char *const html = page.html.bytes;
     assert_non_null(strstr(html, ">50.0 %</text>"));
     assert_non_null(strstr(html, ">75.0 %</text>"));
     assert_null(strstr(html, "nan"));
+    assert_null(strstr(html, "0000000000"));
     assert_null(strstr(html, "<script"));
     assert_non_null(strstr(html, "…</text>"));
     const char *whisker = strstr(html, "<path class=\"series h3\"");
@@ -244,7 +304,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_stands_in_a_cloud),     cmocka_unit_test(ticks_are_round),
         cmocka_unit_test(points_lie_where_they_should), cmocka_unit_test(names_do_not_lie_upon_each_other),
-        cmocka_unit_test(what_cannot_be_drawn_is_said), cmocka_unit_test(values_have_whiskers),
+        cmocka_unit_test(what_cannot_be_drawn_is_said), cmocka_unit_test(what_is_too_large_is_a_gap),
+        cmocka_unit_test(axes_of_any_size_have_ticks),  cmocka_unit_test(values_have_whiskers),
         cmocka_unit_test(a_cloud_has_all_its_points),
     };
     return run_cases(tests, NULL, NULL);
