@@ -186,6 +186,46 @@ def weights(inputs, outputs, bilinear):
     return matrix
 
 
+def plain_exif(exif):
+    return exif[6:] if exif.startswith(b"Exif\0\0") else exif
+
+
+def orientation(exif):
+    """1 to 8, of the bytes of EXIF: the entry 274 of the first directory. 1 where it is not there or damaged."""
+    exif = plain_exif(exif)
+    order = {b"II*\0": "little", b"MM\0*": "big"}.get(exif[:4])
+    if order is None or len(exif) < 8:
+        return 1
+
+    def number(at, count):
+        return int.from_bytes(exif[at:at + count], order)
+
+    directory = number(4, 4)
+    if not 8 <= directory <= len(exif) - 2:
+        return 1
+    entries = min(number(directory, 2), (len(exif) - directory - 2) // 12)
+    for at in range(directory + 2, directory + 2 + 12 * entries, 12):
+        if number(at, 2) == 274:
+            kind, value = number(at + 2, 2), number(at + 8, 2 if number(at + 2, 2) == 3 else 4)
+            return value if kind in (3, 4) and number(at + 4, 4) == 1 and 1 <= value <= 8 else 1
+    return 1
+
+
+def upright(image):
+    """The Pillow picture, turned by what simclr goes by: EXIF, of a PNG before its pixels. XMP turns nothing.
+
+    ImageOps.exif_transpose goes by a PNG's XMP, texts and late EXIF too, once the pixels are loaded."""
+    from PIL import Image, ImageOps
+
+    if hasattr(image, "tag_v2"):  # a TIFF, which newer versions of Pillow turn when its pixels are loaded
+        return ImageOps.exif_transpose(image) if 274 in image.tag_v2 else image
+    turns = {2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM, 5: Image.TRANSPOSE,
+             6: Image.ROTATE_270, 7: Image.TRANSVERSE, 8: Image.ROTATE_90}
+    exif = image.info.get("exif") or b""  # what is known before the pixels are loaded
+    turn = turns.get(orientation(plain_exif(exif) if image.format == "PNG" else exif))  # Pillow adds a PNG's words
+    return image if turn is None else image.transpose(turn)
+
+
 def as_pixels(image):
     """uint8 [H, W, 3] of a path, a Pillow picture or such an array. Pictures are turned upright; alpha is dropped."""
     if isinstance(image, (str, pathlib.Path)):
@@ -193,10 +233,8 @@ def as_pixels(image):
 
         image = Image.open(image)
     if hasattr(image, "convert"):
-        from PIL import ImageOps
-
         deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")  # I: before Pillow 10.3
-        image = ImageOps.exif_transpose(image)
+        image = upright(image)
         if deep:
             gray = (numpy.asarray(image) >> 8).astype(numpy.uint8)
             return numpy.stack([gray] * 3, -1)

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import zlib
 
 from interop import Skip, cases, distance, make_encoder, make_pictures, need, read_safetensors, spread, write_safetensors
 
@@ -60,6 +61,38 @@ def test_plain_pytorch(place, depth, width, stem):
     assert not network.training and network.classes == []
 
 
+def check_orientation(place, module, stored, turned):
+    """EXIF turns a PNG only where it stands before the pixels. Neither XMP nor a text with EXIF in it turns a picture.
+    Each is of a quarter to the right, and data info says how wide simclr has the picture."""
+    image = need("PIL.Image")
+    image.fromarray(stored).save(place / "stored.png")
+    image.fromarray(stored).save(place / "stored.jpg", quality=100, subsampling=0)
+    exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    text = b"\nexif\n%8d\n" % len(exif) + exif.hex().encode() + b"\n"
+    png, jpeg = (place / "stored.png").read_bytes(), (place / "stored.jpg").read_bytes()
+    chunks = {"before.png": ("eXIf", exif, False, turned), "late.png": ("eXIf", exif, True, stored),
+              "words.png": ("eXIf", b"Exif\0\0" + exif, False, turned), "none.png": ("eXIf", exif[:12], False, stored),
+              "kind.png": ("eXIf", exif.replace(b"\0\x03\0", b"\0\x05\0"), False, stored),
+              "xmp.png": ("iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp, False, stored),
+              "text.png": ("tEXt", b"Raw profile type exif\0" + text, False, stored)}
+    for name, (kind, data, late, expected) in chunks.items():
+        at = len(png) - 12 if late else 33  # before IEND, behind IHDR
+        chunk = kind.encode() + data
+        chunk = len(data).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+        (place / "one").mkdir(exist_ok=True)
+        (place / "one" / name).write_bytes(png[:at] + chunk + png[at:])
+        pixels = module.as_pixels(place / "one" / name)
+        assert pixels.shape == expected.shape and (pixels == expected).all(), name
+        assert f"{expected.shape[1]} x {expected.shape[0]}" in place.simclr("data", "info", "one"), name
+        (place / "one" / name).unlink()
+    segments = {"exif.jpg": (b"Exif\0\0" + exif, turned),
+                "xmp.jpg": (b"http://ns.adobe.com/xap/1.0/\0" + xmp, stored)}
+    for name, (data, expected) in segments.items():
+        (place / name).write_bytes(jpeg[:2] + b"\xff\xe1" + (len(data) + 2).to_bytes(2, "big") + data + jpeg[2:])
+        assert module.as_pixels(place / name).shape == expected.shape, name
+
+
 def test_preprocess_is_ours(place):
     """Pixel by pixel: views that come out of an encoder which passes its input on are not to be had, so the features of
     a wide first layer stand for them, and both resizes are compared."""
@@ -87,6 +120,7 @@ def test_preprocess_is_ours(place):
     picture.save(place / "turned.png", exif=tag)
     turned = module.as_pixels(str(place / "turned.png"))
     assert turned.shape == (300, 200, 3) and (turned == numpy.rot90(pictures[0], -1)).all()
+    check_orientation(place, module, pictures[0], numpy.rot90(pictures[0], -1))
     image.fromarray(numpy.dstack([pictures[0], pictures[0][..., 0]])).save(place / "alpha.png")
     assert (module.as_pixels(place / "alpha.png") == pictures[0]).all()
     # 16 bits of gray: their high 8. Pillow calls them I;16, before 10.3 of a PNG I
