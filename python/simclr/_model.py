@@ -28,7 +28,7 @@ class Model:
     """A trained encoder. Threads may share one: their calls take turns. Those of share() run side by side."""
 
     def __init__(self, path, threads=0, _of=None):
-        self._pointer, self._context = c_void_p(), Context(log=log_line)
+        self._pointer, self._context, self._last = c_void_p(), Context(log=log_line), None
         self._lock, self._process = threading.RLock(), os.getpid()
         self.path, self.threads = path, threads
         if _of is None:
@@ -133,12 +133,14 @@ class Model:
             self._work(call)
 
     def _work(self, call):
-        work = Work(self._context, call)
+        work = self._last = Work(self._context, call)
         try:
             work.wait()
         finally:
-            if work.running():  # a handler of SIGINT that raises has cut the wait: the call still uses it all
-                self._pointer = c_void_p()
+            if work.withdraw():
+                self._last = None  # and with it what the call was given
+            else:  # a signal handler that raises has cut the wait
+                self.close()
 
     def share(self):
         """Another model over the same weights, for another thread."""
@@ -162,8 +164,16 @@ class Model:
             self._pointer = c_void_p()
             return
         with self._lock:
-            LIBRARY.simclr_model_close(byref(self._pointer))
-            self._context.close()
+            pointer, context = self._pointer, self._context
+            self._pointer = c_void_p()
+
+            def free():
+                LIBRARY.simclr_model_close(byref(pointer))
+                context.close()
+            if self._last:  # the library may still work on it
+                self._last.leave(free)
+            else:
+                free()
 
     def __enter__(self):
         self._alive()
@@ -209,6 +219,5 @@ def neighbours(features, queries=None, k=10, threads=0):
     try:
         work.wait()
     finally:
-        if not work.running():
-            context.close()
+        work.leave(context.close)
     return index, similarity

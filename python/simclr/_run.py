@@ -91,6 +91,10 @@ def run(command, *, recipe=None, progress=None, log=None, output=None, **options
         log=lambda _, level, line: work.post(take_log, level, line.decode("utf-8", "backslashreplace")),
         progress=(lambda _, step: work.post(progress, Progress(step.contents))) if progress else None)
     config = c_void_p()
+
+    def free():
+        LIBRARY.simclr_config_destroy(byref(config))
+        context.close()
     work = Work(context, lambda: LIBRARY.simclr_run(context.pointer, config))
     try:
         name = c_text(command, "the command")
@@ -101,7 +105,5 @@ def run(command, *, recipe=None, progress=None, log=None, output=None, **options
             context.check(LIBRARY.simclr_config_load(config, c_text(recipe, "recipe")))
         work.wait()
     finally:
-        if not work.running():
-            LIBRARY.simclr_config_destroy(byref(config))
-            context.close()
+        work.leave(free)
     return b"".join(printed).decode("utf-8", "backslashreplace")

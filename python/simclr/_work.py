@@ -22,7 +22,9 @@ class Work:
     def __init__(self, context, call):
         self.context, self.call = context, call
         self.events = queue.SimpleQueue()
-        self.status, self.stopped, self.started, self.finished = None, False, False, False
+        self.status, self.stopped, self.started, self.finished, self.withdrawn = None, False, False, False, False
+        self._lock = threading.RLock()  # a collection inside it may free a model, which takes it again
+        self._after = []
 
     def post(self, function, *arguments):
         self.events.put((function, arguments))
@@ -31,12 +33,38 @@ class Work:
         """Does the library still work on it? Then what it uses must stay."""
         return self.started and not self.finished
 
+    def withdraw(self):
+        """Nobody waits for the call any more: it does not begin. False where the library still works on it: it is asked
+        to stop, and what it uses must stay until it has ended."""
+        with self._lock:
+            self.withdrawn = True
+            if not self.running():
+                return True
+            self.context.interrupt()
+            return False
+
+    def leave(self, free):
+        """Withdraws the call, and calls free() when the library no longer works on it: at once, or on its thread."""
+        with self._lock:
+            if not self.withdraw():
+                self._after.append(free)
+                return
+        free()
+
     def _run(self):
+        with self._lock:
+            if self.withdrawn:
+                return
+            self.started = True
         try:
             self.status = self.call()
         finally:
-            self.finished = True
+            with self._lock:
+                self.finished = True
+                after, self._after = self._after, []
             self.events.put(None)
+            for free in after:
+                free()
 
     def _stop(self, *_):
         """Asks the library to return: what it works on is not given up before."""
@@ -69,7 +97,6 @@ class Work:
             signal.signal(signal.SIGINT, self._stop)
         try:
             threading.Thread(target=self._run, name="simclr", daemon=True).start()
-            self.started = True
             raised = self._dispatch()
         finally:
             if own:

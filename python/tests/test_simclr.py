@@ -458,6 +458,37 @@ class Running(unittest.TestCase):
             self.assertIn("the model is closed", str(error))
 
 
+    def test_what_a_call_uses_outlives_its_wait(self):
+        class Stop(Exception):
+            pass
+
+        def handler(*_):
+            raise Stop
+        model, seen = simclr.load(WORK / "run", threads=1), []
+        context, work = model._context, simclr._work.Work
+        run, previous = work._run, signal.signal(signal.SIGALRM, handler)
+
+        def watched(self):
+            call = self.call
+            self.call = lambda: (call(), seen.append(bool(context.pointer)))[0]
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            run(self)
+            seen.extend([self.status, bool(context.pointer)])
+        work._run = watched
+        try:
+            with self.assertRaises(Stop), model:
+                model.embed([np.zeros((2500, 2500, 3), np.uint8)] * 128)
+        finally:
+            work._run = run
+            signal.signal(signal.SIGALRM, previous)
+        for thread in threading.enumerate():
+            if thread.name == "simclr":
+                thread.join()
+        self.assertEqual(seen, [True, -8, False])  # there until the library has stopped, then freed
+        with self.assertRaisesRegex(ValueError, "the model is closed"):
+            model.embed(PATHS[:1])
+
+
 class Transformer(unittest.TestCase):
     def setUp(self):
         if not SKLEARN:
