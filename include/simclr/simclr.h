@@ -82,7 +82,7 @@ SIMCLR_API int simclr_config_create(simclr_context *context, const char *command
 SIMCLR_API void simclr_config_destroy(simclr_config **config);
 /* name without dashes in front; value as on the command line, "true" or "false" for a boolean. */
 SIMCLR_API int simclr_config_set(simclr_config *config, const char *name, const char *value);
-/* Reads a YAML recipe. What simclr_config_set has set or will set wins over it. */
+/* Reads a YAML recipe, as the option `recipe` does. What simclr_config_set has set or will set wins over it. */
 SIMCLR_API int simclr_config_load(simclr_config *config, const char *recipe_path);
 /* The effective configuration as a YAML recipe; owned by config, valid until its next call. */
 SIMCLR_API const char *simclr_config_yaml(simclr_config *config);

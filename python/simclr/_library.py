@@ -9,7 +9,7 @@ NAME = "libsimclr.so.0"
 WANTED = (0, 1)  # major and minor version of the header that the structures below follow
 
 STATUS = {-1: "INVALID", -2: "NO_MEMORY", -3: "IO", -4: "CORRUPT", -5: "UNSUPPORTED", -6: "DEVICE", -7: "DATA",
-          -8: "INTERRUPTED", -9: "DIVERGED", -10: "BUSY"}
+          -8: "INTERRUPTED", -9: "DIVERGED", -10: "BUSY", -11: "UNEXPECTED"}
 
 
 class Error(RuntimeError):

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -383,6 +384,16 @@ class Running(unittest.TestCase):
                    std=[0.2, 0.2, 0.2])
         self.assertEqual(np.load(WORK / "mean.npy").shape, (131, 64))
 
+    def test_a_recipe_that_expects_otherwise(self):
+        recipe = WORK / "expect.yaml"
+        row = "expect:\n  - {epoch: 1, metric: epoch/loss, low: %s, source: a test}\n"
+        recipe.write_text(row % "0, high: 100")
+        self.assertIn("epoch/loss", simclr.run("verify", runs=[WORK / "run"], recipe=recipe))
+        recipe.write_text(row % "0, high: 0.001")
+        with self.assertRaisesRegex(simclr.Error, "above what .*expect.yaml expects") as caught:
+            simclr.run("verify", runs=[WORK / "run"], recipe=recipe)
+        self.assertEqual(caught.exception.status, "UNEXPECTED")
+
     def test_what_cannot_run(self):
         cases = [(("pretrian",), {}, simclr.Error, "nearest is \"pretrain\""),
                  (("pretrain",), {"epoch": 3}, simclr.Error, "nearest is --epochs"),
@@ -539,6 +550,8 @@ class Package(unittest.TestCase):
         self.assertIn(f'\nversion = "{simclr.version()}"\n', project)
         self.assertEqual(simclr.__version__, simclr.version())
         self.assertTrue(simclr.library_path())
+        codes = re.findall(r"SIMCLR_(\w+) = (-\d+)", (ROOT / "include" / "simclr" / "status.h").read_text())
+        self.assertEqual(simclr._library.STATUS, {int(code): name for name, code in codes})
         with self.assertRaisesRegex(AttributeError, "no attribute 'Decoder'"):
             simclr.Decoder
 

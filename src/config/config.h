@@ -197,7 +197,7 @@ int config_set(struct config *config, const char *name, const char *value, int o
 /* YAML mapping of option names to scalars. Errors carry file:line:column; unknown key, wrong type, duplicate key, tab,
  * nesting, anchors, several documents, > 1 MiB are refused. Options that exist but belong to another command are
  * ignored with a note for all of them. One key is no option: `expect`, a list of rows that say what a run of the recipe
- * should reach (config/expect.h). */
+ * should reach (config/expect.h). config->recipe becomes the path. */
 int config_load_recipe(struct config *config, const char *path, struct error *error);
 /* The same from memory: for fuzzing and for a checkpoint's stored configuration. */
 int config_parse_recipe(struct config *config, const char *text, size_t length, const char *name, int origin,

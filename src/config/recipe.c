@@ -293,6 +293,17 @@ int config_parse_recipe(struct config *config, const char *text, size_t length, 
     return status;
 }
 
+/* Commands find the path of their recipe there, whoever had it read. Any name of a file will do. */
+static int keep_path(struct config *config, const char *path, struct error *error)
+{
+    char *kept = memory_string(path);
+
+    if (!kept) return error_no_memory(error, "the path of a recipe", strlen(path) + 1);
+    memory_free(config->recipe);
+    config->recipe = kept;
+    return SIMCLR_OK;
+}
+
 int config_load_recipe(struct config *config, const char *path, struct error *error)
 {
     uint8_t *bytes;
@@ -305,7 +316,7 @@ int config_load_recipe(struct config *config, const char *path, struct error *er
     if (status != SIMCLR_OK) return error_prefix(error, "recipe");
     status = config_parse_recipe(config, (const char *)bytes, length, path, 1, error);
     memory_free(bytes);
-    return status;
+    return status == SIMCLR_OK ? keep_path(config, path, error) : status;
 }
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */

@@ -188,6 +188,9 @@ static void files_are_read(void **state)
     struct config *config = make(COMMAND_PRETRAIN);
     struct error error = {0};
     assert_int_equal(config_set(config, "batch", "16", 2, NULL), SIMCLR_OK);
+    assert_string_equal(config->recipe, "");
+    assert_int_equal(config_load_recipe(config, path, NULL), SIMCLR_OK);
+    assert_string_equal(config->recipe, path);                                /* as if the option had named it */
     assert_int_equal(config_set(config, "recipe", path, 2, NULL), SIMCLR_OK); /* loads it */
     assert_int_equal(config->epochs, 4);
     assert_int_equal(config->batch, 16);
@@ -199,6 +202,8 @@ static void files_are_read(void **state)
     unlink(path);
     assert_int_equal(config_load_recipe(config, path, &error), SIMCLR_IO);
     assert_non_null(strstr(error.text, path));
+    assert_int_equal(config_load_recipe(config, "/nowhere/r.yaml", &error), SIMCLR_IO);
+    assert_string_equal(config->recipe, path); /* still that of what was read */
     config_destroy(&config);
 }
 
