@@ -16,16 +16,50 @@ def _is_pil(item):
     return module is not None and isinstance(item, module.Image)
 
 
+def _exif(item):
+    """The EXIF by which a picture of PIL is to be turned, in bytes. PIL turns a TIFF itself, as it loads it. Of a PNG
+    counts what stands before the pixels. PIL adds what stands behind them when it loads, so its file is asked again."""
+    exif = b"" if item.format == "TIFF" else item.info.get("exif", b"")
+    if exif and item.format == "PNG" and not getattr(item, "tile", None) and getattr(item, "filename", None):
+        try:
+            with sys.modules["PIL.Image"].open(item.filename) as stored:
+                return stored.info.get("exif", b"")
+        except Exception:  # there is no such file any more, or it is none that PIL would open
+            pass
+    return exif
+
+
+def _orientation(exif):
+    """The entry 274 of such bytes, 2 to 8; 1 where there is none, or none that is valid: as the library reads it."""
+    tiff = exif[6:] if exif[:6] == b"Exif\0\0" else exif
+    order = {b"II*\0": "little", b"MM\0*": "big"}.get(bytes(tiff[:4]))
+
+    def number(at, count):
+        return int.from_bytes(tiff[at:at + count], order)
+    if not order or number(4, 4) < 8:
+        return 1
+    first = number(4, 4) + 2
+    for at in range(first, min(first + 12 * number(first - 2, 2), len(tiff) - 11), 12):
+        if number(at, 2) == 274:
+            size = {3: 2, 4: 4}.get(number(at + 2, 2), 0) if number(at + 4, 4) == 1 else 0
+            return number(at + 8, size) if 1 <= number(at + 8, size) <= 8 else 1
+    return 1
+
+
 def _of_pil(item, name):
     """Upright and RGB, as the library makes it of the same file."""
-    from PIL import ImageOps
-    if item.mode in ("I", "F"):
-        raise TypeError(f"{name} is a PIL image of mode {item.mode}, whose range is not known: convert it to RGB first")
-    item = ImageOps.exif_transpose(item)
-    if item.mode.startswith("I;16"):
+    orientation = _orientation(_exif(item))  # before anything loads it
+    item.load()  # Pillow 9 knows the sides of a turned TIFF only then
+    if item.mode.startswith("I;16") or (item.mode == "I" and item.format == "PNG"):  # I: before Pillow 10.3
         gray = (numpy.asarray(item) >> 8).astype(numpy.uint8)
-        return numpy.repeat(gray[:, :, None], 3, axis=2)
-    return numpy.asarray(item if item.mode == "RGB" else item.convert("RGB"))
+        array = numpy.repeat(gray[:, :, None], 3, axis=2)
+    elif item.mode in ("I", "F"):
+        raise TypeError(f"{name} is a PIL image of mode {item.mode}, whose range is not known: convert it to RGB first")
+    else:
+        array = numpy.asarray(item if item.mode == "RGB" else item.convert("RGB"))
+    if orientation >= 5:
+        array = array.transpose(1, 0, 2)
+    return array[::-1 if orientation in (3, 4, 7, 8) else 1, ::-1 if orientation in (2, 3, 6, 7) else 1]
 
 
 def _as_array(item, name):

@@ -17,7 +17,6 @@ import tempfile
 import threading
 import time
 import unittest
-import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CORPUS = ROOT / "tests" / "fuzz" / "corpus" / "image"
@@ -38,6 +37,7 @@ try:
     import numpy as np
 except ImportError:
     skip_all("there is no numpy")
+import pictures  # noqa: E402
 import simclr  # noqa: E402
 
 
@@ -54,17 +54,6 @@ MODEL = None
 PATHS, ARRAYS = [], []
 
 
-def write_png(path, array):
-    """8-bit RGB, so that the cases need nobody else's encoder."""
-    def chunk(kind, data):
-        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
-    height, width, _ = array.shape
-    rows = b"".join(b"\0" + row.tobytes() for row in array)
-    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x02\0\0\0"
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    pathlib.Path(path).write_bytes(data)
-
-
 def setUpModule():
     global WORK, MODEL
     WORK = pathlib.Path(tempfile.mkdtemp(prefix="simclr_python_"))
@@ -75,7 +64,7 @@ def setUpModule():
         array = random.integers(0, 256, (20 + n % 7, 24 - n % 5, 3), dtype=np.uint8)
         ARRAYS.append(array)
         PATHS.append(WORK / "photos" / f"{n:03}.png")
-        write_png(PATHS[n], array)
+        pictures.write_png(PATHS[n], array)
     MODEL = simclr.load(WORK / "run", threads=2)
 
 
@@ -146,6 +135,36 @@ class Embedding(unittest.TestCase):
         self.assertLess(distance(rows, MODEL.embed([CORPUS / name for name in names])), 8e-3)
         with self.assertRaisesRegex(TypeError, "image 0 is a PIL image of mode F"):
             MODEL.embed(PIL.new("F", (20, 20)))
+
+    def test_pictures_of_pil_are_turned_as_the_library_turns_them(self):
+        if not PIL:
+            self.skipTest("there is no PIL")
+        colours, gray = ARRAYS[0], np.random.default_rng(4).integers(0, 65536, (21, 30), dtype=np.uint16)
+        upright, path = MODEL.embed(colours), WORK / "turned.png"
+        for n in range(1, 9):
+            eight = pictures.chunk(b"eXIf", pictures.exif(n, "big" if n % 2 else "little"))
+            cases = [("before", colours, eight, b""), ("deep", gray, eight, b""), ("behind", colours, b"", eight),
+                     ("text", colours, pictures.raw_profile(pictures.exif(n)), b""),
+                     ("xmp", colours, pictures.xmp(n), b"")]
+            for name, array, before, behind in cases:
+                with self.subTest(name, n=n):
+                    pictures.write_png(path, array, before, behind)
+                    expected, opened = MODEL.embed(path), PIL.open(path)
+                    if name != "deep":
+                        self.assertEqual((expected == upright).all(), n == 1 or name != "before")
+                    for _ in range(2):  # the second time it is loaded
+                        np.testing.assert_array_equal(MODEL.embed(opened), expected)
+            with self.subTest("tiff", n=n):  # as the library turns a PNG, since not every build reads TIFF
+                pictures.write_png(path, colours, eight)
+                PIL.fromarray(colours).save(WORK / "turned.tif", tiffinfo={274: n})
+                opened = PIL.open(WORK / "turned.tif")
+                for _ in range(2):
+                    np.testing.assert_array_equal(MODEL.embed(opened), MODEL.embed(path))
+        for exif in (b"II*", b"Exif\0\0", pictures.exif(6)[:18], pictures.exif(9), b"MM" + pictures.exif(6)[2:], b"x"):
+            with self.subTest(exif):
+                pictures.write_png(path, colours, pictures.chunk(b"eXIf", exif))
+                np.testing.assert_array_equal(MODEL.embed(path), upright)
+                np.testing.assert_array_equal(MODEL.embed(PIL.open(path)), upright)
 
     def test_tensors_of_torch(self):
         if not TORCH:
