@@ -1,6 +1,7 @@
 """The program's commands as one function."""
 import ctypes
 import math
+import numbers
 import os
 from ctypes import byref, c_void_p
 
@@ -49,10 +50,12 @@ def _is_list(command, name):
 
 
 def _text(value):
+    if getattr(value, "shape", None) == () and not isinstance(value, numbers.Real):
+        value = value.item()  # a boolean of numpy, an array or a tensor of one value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return repr(value)
+        return float.__repr__(value)  # a float64 of numpy has a repr of its own
     return value if isinstance(value, (str, bytes, os.PathLike)) else str(value)
 
 

@@ -25,7 +25,6 @@ TINY = dict(data="synthetic", synthetic_images=64, width="1/8", image_size=16, b
             diagnostics_images=0)
 
 
-
 def skip_all(reason):
     print(f"skipped: every case: {reason}\n1 cases, 1 skipped: {reason}")
     sys.exit(77)
@@ -403,6 +402,17 @@ class Running(unittest.TestCase):
                    std=[0.2, 0.2, 0.2])
         self.assertEqual(np.load(WORK / "mean.npy").shape, (131, 64))
 
+    def test_options_of_numpy(self):
+        values = dict(width=np.float64(0.125), image_size=np.int64(16), json=np.True_, batch=np.array(2))
+        self.assertEqual(json.loads(simclr.run("info", **values))["batch"], 2)
+        printed = simclr.run("info", width=np.float32(0.125), image_size=16, json=np.False_)
+        self.assertRegex(printed, "^ResNet-18, width 0.125,")
+        simclr.run("embed", checkpoint=WORK / "run", data=WORK / "photos", out=WORK / "mean.npy", std=[0.2, 0.2, 0.2],
+                   mean=list(np.array([0.5, 0.5, 0.25])), normalize=np.bool_(True))
+        np.testing.assert_allclose(np.linalg.norm(np.load(WORK / "mean.npy"), axis=1), 1, atol=1e-5)
+        texts = [simclr._run._text(value) for value in (np.float64(1e-7), np.float32(0.1), np.array(True))]
+        self.assertEqual(texts, ["1e-07", "0.1", "true"])
+
     def test_a_recipe_that_expects_otherwise(self):
         recipe = WORK / "expect.yaml"
         row = "expect:\n  - {epoch: 1, metric: epoch/loss, low: %s, source: a test}\n"
@@ -461,7 +471,6 @@ class Running(unittest.TestCase):
         timer.join()
         np.testing.assert_array_equal(model.embed(ARRAYS[:3]), model.embed(ARRAYS[:3]))
         model.close()
-
 
     def test_a_handler_of_ones_own(self):
         class Stop(Exception):
