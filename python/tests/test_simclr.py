@@ -356,6 +356,7 @@ class Neighbours(unittest.TestCase):
         np.testing.assert_array_equal(index, np.argsort(-cosines, axis=1)[:, :5])
         index, similarity = simclr.neighbours(rows[:3].astype(np.float64), k=4)
         self.assertTrue((index[:, 2:] == -1).all() and (similarity[:, 2:] == 0).all())
+        self.assertEqual([found.tolist() for found in simclr.neighbours(rows[:1], k=2)], [[[-1, -1]], [[0, 0]]])
         np.testing.assert_array_equal(simclr.neighbours(rows[::-2])[0], simclr.neighbours(rows[::-2].copy())[0])
 
     def test_what_is_no_table(self):

@@ -110,10 +110,10 @@ static int search_run(struct backend *backend, struct search *search, struct err
     return SIMCLR_OK;
 }
 
-static int check(const struct neighbours_args *args, int64_t rows, struct error *error)
+static int check(const struct neighbours_args *args, struct error *error)
 {
-    if (args->dim < 1 || args->k < 1 || rows < 1 || args->query_count < 1)
-        return error_set(error, SIMCLR_INVALID, "kNN needs at least one training row, one query and k >= 1");
+    if (args->dim < 1 || args->k < 1 || args->count < 1 || args->query_count < 1)
+        return error_set(error, SIMCLR_INVALID, "kNN needs at least one row to search, one query and k >= 1");
     if (args->count > INT32_MAX)
         return error_set(error, SIMCLR_UNSUPPORTED, "kNN over more than %d rows is not supported", INT32_MAX);
     return SIMCLR_OK;
@@ -122,14 +122,13 @@ static int check(const struct neighbours_args *args, int64_t rows, struct error 
 int neighbours_search(struct backend *backend, struct neighbour *list, const struct neighbours_args *args,
                       struct error *error)
 {
-    const int64_t rows = args->count - (args->leave_out_self ? 1 : 0);
-    int status = check(args, rows, error);
+    int status = check(args, error);
     if (status) return status;
     struct search search = {
         .args = args,
         .data = args->rows,
         .query = args->query,
-        .k = (int)(args->k < rows ? args->k : rows),
+        .k = (int)(args->k < args->count ? args->k : args->count),
         .row_scale = memory_array((size_t)args->count, sizeof(float)),
         .query_scale = memory_array((size_t)args->query_count, sizeof(float)),
         .tile = memory_array((size_t)QUERY_TILE * ROW_TILE, sizeof(float)),

@@ -21,13 +21,12 @@ struct neighbour {
 };
 
 /* The k nearest of each query, most similar first, of equally similar ones the lower row: list [query_count][k]. The
- * ends of lists are -1 where there are fewer rows. A row with a value that is not finite is nobody's neighbour and has
- * none itself.
- * Similarities are the backend's product in float32, times both rows' 1 / length. (Where a row is
- * longer than 1e12 or shorter than 1e-12, all are scaled to length 1 first: their products would overflow or vanish.)
- * The result depends on the backend and
- * its kernels, not on the number of threads. SIMCLR_INVALID without a row, a query or a k; SIMCLR_UNSUPPORTED for more
- * than 2^31 - 1 rows; SIMCLR_INTERRUPTED when the pool is asked to stop. */
+ * ends of lists are -1 where there are fewer rows: of one row without itself the whole list. A row with a value that is
+ * not finite is nobody's neighbour and has none itself. Similarities are the backend's product in float32, times both
+ * rows' 1 / length. (Where a row is longer than 1e12 or shorter than 1e-12, all are scaled to length 1 first: their
+ * products would overflow or vanish.) The result depends on the backend and its kernels, not on the number of threads.
+ * SIMCLR_INVALID without a row, a query or a k; SIMCLR_UNSUPPORTED for more than 2^31 - 1 rows; SIMCLR_INTERRUPTED when
+ * the pool is asked to stop. */
 int neighbours_search(struct backend *backend, struct neighbour *list, const struct neighbours_args *args,
                       struct error *error);
 

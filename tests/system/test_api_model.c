@@ -494,6 +494,9 @@ static void the_nearest_rows_are_found(void **state)
     search.k = 1;
     assert_int_equal(simclr_neighbours(made.context, &search, index[0], NULL), SIMCLR_OK);
     assert_true(index[0][0] == 0 && index[0][1] == 2);
+    search = (simclr_search){.size = sizeof search, .rows = rows[0], .row_count = 1, .dim = 2, .k = 2, .threads = 1};
+    assert_int_equal(simclr_neighbours(made.context, &search, index[0], similarity[0]), SIMCLR_OK);
+    assert_true(index[0][0] == -1 && index[0][1] == -1 && similarity[0][0] == 0 && similarity[0][1] == 0);
 }
 
 static void what_is_no_search_is_refused(void **state)

@@ -165,10 +165,17 @@ static void what_is_missing_is_none(void **state)
     }
     args.k = 0;
     assert_int_equal(neighbours_find(backend, row, similarity, &args, &error), SIMCLR_INVALID);
+    args.k = 3;
+    args.count = args.query_count = 1;
+    row[0] = row[1] = row[2] = 7;
+    similarity[0] = similarity[1] = similarity[2] = 7;
+    assert_int_equal(neighbours_find(backend, row, similarity, &args, &error), SIMCLR_OK); /* there is no other row */
+    for (int i = 0; i < 3; i++) assert_true(row[i] == -1 && similarity[i] == 0);
     args.k = 1;
-    args.count = 1;
+    args.count = 0;
     assert_int_equal(neighbours_find(backend, row, similarity, &args, &error), SIMCLR_INVALID);
-    args.count = 4;
+    assert_non_null(strstr(error.text, "one row to search"));
+    args.count = args.query_count = 4;
     for (long n = 1; n <= 5; n++) {
         memory_fail_after(n);
         assert_int_equal(neighbours_find(backend, row, similarity, &args, &error), SIMCLR_NO_MEMORY);
