@@ -1,9 +1,12 @@
 /* simclr/simclr.h -- the one header of libsimclr: SimCLR (arXiv:2002.05709) in C.
  *
  * Every int result is SIMCLR_OK or a negative simclr_status; simclr_error() then has one sentence that says what, where
- * and what to do. Handles are opaque and may be used by one thread at a time; different contexts are independent. The
- * library never prints, never exits and has no global state: text, log lines and progress go to the callbacks of
- * simclr_options.
+ * and what to do. Where the first argument of a call, its handle, is NULL, there is nowhere to keep a sentence, and
+ * what an earlier call left stays. simclr_open, simclr_option_at and simclr_command_at have none. *out is NULL after
+ * every failure.
+ *
+ * Handles are opaque and may be used by one thread at a time; different contexts are independent. The library never
+ * prints, never exits and has no global state: text, log lines and progress go to the callbacks of simclr_options.
  *
  *     simclr_context *context;
  *     simclr_config *config;

@@ -100,12 +100,18 @@ static int open_handle(simclr_model *model, struct error *error)
     return status;
 }
 
+static int refuse_no_place(struct error *error)
+{
+    return error_set(error, SIMCLR_INVALID, "there is no place to put the model: it is NULL");
+}
+
 int simclr_model_load(simclr_context *context, const char *path, int threads, simclr_model **out)
 {
-    if (!context || !out) return SIMCLR_INVALID;
+    if (out) *out = NULL;
+    if (!context) return SIMCLR_INVALID;
     struct error *error = &context->error;
     context_begin(context);
-    *out = NULL;
+    if (!out) return refuse_no_place(error);
     if (!path || threads < 0)
         return error_set(error, SIMCLR_INVALID, "a model needs a path and a number of threads of 0 or more");
     simclr_model *model = memory_allocate(sizeof *model);
@@ -129,10 +135,11 @@ int simclr_model_load(simclr_context *context, const char *path, int threads, si
 
 int simclr_model_share(simclr_context *context, const simclr_model *model, simclr_model **out)
 {
-    if (!context || !out) return SIMCLR_INVALID;
+    if (out) *out = NULL;
+    if (!context) return SIMCLR_INVALID;
     struct error *error = &context->error;
     context_begin(context);
-    *out = NULL;
+    if (!out) return refuse_no_place(error);
     if (!model) return error_set(error, SIMCLR_INVALID, "there is no model to share: it is NULL");
     simclr_model *other = memory_allocate(sizeof *other);
     if (!other) return error_no_memory(error, "a model", sizeof *other);

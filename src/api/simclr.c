@@ -129,9 +129,12 @@ int simclr_config_create(simclr_context *context, const char *command, simclr_co
 {
     enum command number;
 
-    if (!context || !command || !out) return SIMCLR_INVALID;
+    if (out) *out = NULL;
+    if (!context) return SIMCLR_INVALID;
     context_begin(context);
-    *out = NULL;
+    if (!command || !out)
+        return error_set(&context->error, SIMCLR_INVALID,
+                         "a configuration needs the name of a command and a place to put it; one is NULL");
     if (command_find(command, &number) != SIMCLR_OK) {
         char text[HINT_TEXT];
         const char *hint = command_hint(command, text);
@@ -234,8 +237,9 @@ int simclr_run(simclr_context *context, const simclr_config *config)
 {
     struct session session;
 
-    if (!context || !config) return SIMCLR_INVALID;
+    if (!context) return SIMCLR_INVALID;
     context_begin(context);
+    if (!config) return error_set(&context->error, SIMCLR_INVALID, "there is no configuration to run: it is NULL");
     int status = config_check(config->config, &context->error);
     if (status != SIMCLR_OK) return status;
     communicator_destroy(&context->parting);

@@ -112,6 +112,40 @@ static void errors_have_a_sentence(void **state)
     simclr_close(&context);
 }
 
+/* The call before failed too, with another sentence, and `out` pointed to something. */
+static void failures_have_their_own_sentence_and_no_result(void **state)
+{
+    (void)state;
+    simclr_context *context;
+    simclr_config *config = NULL, *none;
+    simclr_model *model;
+    assert_int_equal(simclr_open(&context, NULL), SIMCLR_OK);
+    assert_int_equal(simclr_config_create(context, "knn", &config), SIMCLR_OK);
+#define REFUSED(call, words)                                                                                           \
+    (simclr_config_set(config, "elsewhere", "x"), none = config, model = (simclr_model *)(void *)config,               \
+     assert_int_equal(call, SIMCLR_INVALID), assert_non_null(strstr(simclr_error(context), words)))
+    REFUSED(simclr_config_create(context, NULL, &none), "the name of a command");
+    assert_null(none);
+    REFUSED(simclr_config_create(context, "knn", NULL), "a place to put it");
+    REFUSED(simclr_run(context, NULL), "no configuration to run");
+    REFUSED(simclr_model_load(context, NULL, 0, &model), "a model needs a path");
+    assert_null(model);
+    REFUSED(simclr_model_load(context, "x", 0, NULL), "no place to put the model");
+    REFUSED(simclr_model_share(context, NULL, &model), "no model to share");
+    assert_null(model);
+    REFUSED(simclr_model_share(context, NULL, NULL), "no place to put the model");
+    REFUSED(simclr_config_create(NULL, "knn", &none), "elsewhere"); /* nowhere to keep another sentence */
+    assert_null(none);
+    REFUSED(simclr_model_load(NULL, "x", 0, &model), "elsewhere");
+    assert_null(model);
+    REFUSED(simclr_model_share(NULL, NULL, &model), "elsewhere");
+    assert_null(model);
+    REFUSED(simclr_run(NULL, config), "elsewhere");
+#undef REFUSED
+    simclr_config_destroy(&config);
+    simclr_close(&context);
+}
+
 static void null_arguments_are_refused(void **state)
 {
     (void)state;
@@ -362,6 +396,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_have_a_sentence),
+        cmocka_unit_test(failures_have_their_own_sentence_and_no_result),
         cmocka_unit_test(null_arguments_are_refused),
         cmocka_unit_test(the_table_describes_every_command),
         cmocka_unit_test(what_is_set_wins_over_a_recipe),
