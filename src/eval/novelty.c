@@ -54,11 +54,13 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Sorts the similarities. */
-static float quantile(float *similarity, int64_t count)
+/* Sorts the similarities. A row of length 1 lies within 2^-9 of itself in bf16, so their cosine is at least 1 - 2^-19.
+ * The limit leaves room for that, and as much for a machine whose kernels round a feature in another way. */
+static float limit(float *similarity, int64_t count)
 {
+    const float same = 1 - 0x1p-18F;
     qsort(similarity, (size_t)count, sizeof *similarity, by_size);
-    return similarity[count / 100];
+    return similarity[count / 100] < same ? similarity[count / 100] : same;
 }
 
 /* ---- all rows --------------------------------------------------------------------------------------------------- */
@@ -68,10 +70,16 @@ static int measure_rows(struct backend *backend, struct novelty *out, const floa
     const int64_t count = out->count;
     struct neighbour *nearest = memory_array((size_t)count, sizeof *nearest);
     float *similarity = memory_array((size_t)count, sizeof *similarity);
-    int status = nearest && similarity ? SIMCLR_OK : error_no_memory(error, "similarities", (size_t)count * 12);
-    for (int64_t i = 0; i < count; i++) keep_row(out->rows + i * out->dim, rows + i * out->dim, out->dim);
+    float *unit = memory_array((size_t)count * (size_t)out->dim, sizeof *unit); /* as novelty_search makes queries */
+    int status = nearest && similarity && unit
+                     ? SIMCLR_OK
+                     : error_no_memory(error, "similarities", (size_t)count * (size_t)out->dim * sizeof *unit);
+    for (int64_t i = 0; !status && i < count; i++) {
+        keep_row(out->rows + i * out->dim, rows + i * out->dim, out->dim);
+        make_unit(unit + i * out->dim, rows + i * out->dim, out->dim);
+    }
     const struct neighbours_args args = {.rows = out->rows,
-                                         .query = out->rows,
+                                         .query = unit,
                                          .count = count,
                                          .query_count = count,
                                          .dim = out->dim,
@@ -79,9 +87,10 @@ static int measure_rows(struct backend *backend, struct novelty *out, const floa
                                          .leave_out_self = true};
     if (!status) status = neighbours_search(backend, nearest, &args, error);
     for (int64_t i = 0; !status && i < count; i++) similarity[i] = nearest[i].similarity;
-    if (!status) out->least = quantile(similarity, count);
+    if (!status) out->least = limit(similarity, count);
     memory_free(nearest);
     memory_free(similarity);
+    memory_free(unit);
     return status;
 }
 
@@ -157,18 +166,25 @@ static void keep_means(const struct clusters *c, struct novelty *out)
     }
 }
 
-/* The cosine of a row x of length 1 to the centre m of its own n rows, without it: that of n m - x. */
+/* The cosine of a row x of length 1 to the centre m of its own n rows, without it: that of n m - x. The centre is
+ * rounded as one that is kept. */
 static double cosine_without(const struct clusters *c, int64_t row)
 {
     const float *x = c->rows + row * c->dim, *mean = c->means + (int64_t)c->of[row] * c->dim;
     const double n = (double)c->sizes[c->of[row]];
-    double product = 0, length = 0;
+    double sum = 0, product = 0, length = 0;
     for (int d = 0; d < c->dim; d++) {
         const double without = n * (double)mean[d] - (double)x[d];
-        product += without * (double)x[d];
-        length += without * without;
+        sum += without * without;
     }
-    return n > 1 && length > 1e-12 ? product / sqrt(length) : -1;
+    if (n <= 1 || sum <= 1e-12) return -1;
+    for (int d = 0; d < c->dim; d++) {
+        const double without = (n * (double)mean[d] - (double)x[d]) / sqrt(sum);
+        const double kept = (double)bf16_to_float(bf16_from_float((float)without));
+        product += kept * (double)x[d];
+        length += kept * kept;
+    }
+    return product / sqrt(length);
 }
 
 /* Of the two nearest centres the first that is not the row's own, and its own without it. */
@@ -186,7 +202,7 @@ static int measure_centres(const struct clusters *c, struct novelty *out, struct
         const double own = cosine_without(c, i);
         similarity[i] = other.row >= 0 && (double)other.similarity > own ? other.similarity : (float)own;
     }
-    if (!status) out->least = quantile(similarity, c->count);
+    if (!status) out->least = limit(similarity, c->count);
     memory_free(nearest);
     memory_free(similarity);
     return status;

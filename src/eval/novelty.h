@@ -13,7 +13,7 @@ struct novelty {
     int64_t count; /* of rows, or of centres */
     int dim;
     bool centres; /* the rows are centres of k-means */
-    float least;  /* a similarity below this is unlike: the 1 % quantile of those that the rows kept have */
+    float least;  /* a similarity below this is unlike: the 1 % quantile of those that the rows have */
 };
 void novelty_free(struct novelty *novelty);
 
@@ -30,9 +30,10 @@ struct novelty_limits {
 struct novelty_limits novelty_limits_usual(void); /* those numbers */
 
 /* Keeps rows [count][dim], finite, at length 1 and rounded to bf16; of more than limits.rows the centres of k-means,
- * from rows that are spread evenly. Then the similarity of each of these rows to the nearest of what is kept, the row
- * itself left out: of centres, its own is taken as it would be without the row. `least` is the value that at most one
- * row in a hundred is below: sorted[floor(count / 100)]. Nothing depends on the number of threads.
+ * from rows that are spread evenly. Then the similarity of each of these rows, which is not rounded, to the nearest of
+ * what is kept, the row itself left out: of centres, its own is taken as it would be without the row. `least` is the
+ * value that at most one row in a hundred is below: sorted[floor(count / 100)]. It is 1 - 2^-18 at most, so that rows
+ * which are there twice are not unlike themselves. Nothing depends on the number of threads.
  * Fewer than two rows have no neighbours: *out is then {0}. SIMCLR_DATA for a value that is not finite;
  * SIMCLR_INTERRUPTED when the pool is asked to stop. */
 int novelty_measure(struct backend *backend, struct novelty *out, const float *rows, int64_t count, int dim,
