@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/dataset_private.h"
+#include "data/names/endings.h"
 #include "data/sets/files.h"
 
 struct listing {
@@ -22,15 +23,22 @@ void listing_close(struct listing **listing)
     *listing = NULL;
 }
 
+int listing_look(const char *path, struct error *error)
+{
+    const struct set_kind *kind;
+    return kind_find(&kind, path, error);
+}
+
 bool listing_is_picture(const char *path)
 {
     enum { HEAD = 1 << 16 };
     struct image_header header;
     uint8_t *bytes;
     size_t count;
-    if (!file_exists(path) || file_is_folder(path) || file_read_start(path, HEAD, &bytes, &count, NULL)) return false;
-    const bool picture =
-        source_is_image_name(path) || image_read_header(bytes, count, path, &header, NULL) == SIMCLR_OK;
+    if (file_is_folder(path)) return false;
+    if (source_is_image_name(path) || ending_of_unread(path)) return true;
+    if (file_read_start(path, HEAD, &bytes, &count, NULL)) return false;
+    const bool picture = image_read_header(bytes, count, path, &header, NULL) == SIMCLR_OK;
     memory_free(bytes);
     return picture;
 }

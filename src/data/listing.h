@@ -15,8 +15,11 @@ int listing_open(struct listing **out, const struct dataset_config *config, stru
                  struct error *error);
 /* A picture more, which need not be there; *listing NULL: the first of a new one. For listings of pictures alone. */
 int listing_add_picture(struct listing **listing, const char *path, struct error *error);
-/* Is there a file that begins as a picture does, or is called as one? What follows may be damaged. */
+/* Is there a file that begins as a picture does, or is it called as one? Such a name is that of an image, which may be
+ * damaged, missing, a pipe, or of a format that is not read. A folder is no picture. */
 bool listing_is_picture(const char *path);
+/* Whether a set of some kind lies at `path`, of which nothing is opened. SIMCLR_DATA, SIMCLR_IO: as of listing_open. */
+int listing_look(const char *path, struct error *error);
 void listing_close(struct listing **listing); /* nulls; NULL is fine */
 
 int64_t listing_count(const struct listing *listing);

@@ -157,6 +157,19 @@ for i in (1, 3): assert (table[i]["label"], table[i]["probability"], table[i]["u
 assert table[0]["probability"] == noise[0]["probability"] and table[2]["probability"] == noise[1]["probability"]
 PY
 
+# ---- a word that is called as a picture is an image, which may be missing, a pipe, or of a format that is not read ----
+mkfifo words.png && printf 'GIF89a' >words.gif
+check 3 '' '3 of 5 images cannot be read, more than --max-bad 0.01' "$simclr" predict run noise/00.png nothere.jpg words.png words.gif noise/01.png --format csv --top 1 "${quick[@]}"
+holds err 'warning: nothere.jpg: '
+python <<'PY'
+from files import *
+said, noise = rows("out"), rows("noise.csv")
+assert [r["path"] for r in said] == ["noise/00.png", "nothere.jpg", "words.png", "words.gif", "noise/01.png"], said
+assert said[0] == noise[0] and said[4] == noise[1] and all(r["label"] == r["probability"] == r["unlike"] == "" for r in said[1:4])
+PY
+# Any other word is a set. That it is none is told before the first line.
+check 3 '^$' 'nowhere: no such data' "$simclr" predict run noise/00.png nowhere --max-bad 1 "${quick[@]}"
+
 # ---- names on standard input: another program writes one and waits for the answer ----
 python "$simclr" <<'PY'
 import csv, json, os, select, subprocess, sys, time
@@ -258,11 +271,11 @@ check 2 '^$' 'predict needs --pictures IMAGES' "$simclr" predict run
 check 2 '^$' 'predict needs --checkpoint MODEL' "$simclr" predict
 mkdir empty && mkfifo pipe
 check 3 'label' 'empty: .*no images' "$simclr" predict run empty
-check 1 'label' 'pipe: .*pipe' "$simclr" predict run pipe
-check 3 'label' 'nowhere: no such data' "$simclr" predict run nowhere
+check 1 '^$' 'pipe: .*pipe' "$simclr" predict run pipe
+check 3 '^$' 'nowhere: no such data' "$simclr" predict run nowhere
 check 3 'label' 'standard input: is empty: give the names of images' "$simclr" predict run -
-check 2 'label' '- stands for standard input, and can be given once' bash -c '"$1" predict run - noise - <escaped' - "$simclr"
-check 3 'label' 'there is no test or val part' "$simclr" predict run noise --part test
+check 2 '^$' '- stands for standard input, and can be given once' bash -c '"$1" predict run - noise - <escaped' - "$simclr"
+check 3 '^$' 'there is no test or val part' "$simclr" predict run noise --part test
 check 2 '^$' '--threshold takes a number from 0 to 1' "$simclr" predict run noise --threshold 2
 check 1 '' 'cannot write to standard output' bash -c '"$1" predict run noise >/dev/full' - "$simclr"
 

@@ -19,7 +19,6 @@ struct predict {
     struct predictor *predictor; /* NULL: not planned yet; with it: */
     struct images images;
     int64_t count, bad; /* of images: so far */
-    bool standard_input_is_read;
 };
 
 /* ---- the network, planned for so many images at once ---- */
@@ -74,14 +73,20 @@ static int judge_part(struct predict *predict, const char *path, enum dataset_pa
     return status;
 }
 
+/* What --part test asks for must be there. */
+static int find_test_part(const struct predict *predict, const char *path, bool *out, struct error *error)
+{
+    const int status = dataset_has_test_part(path, out, error);
+    if (status || *out || strcmp(predict->session->config->part, "test") != 0) return status;
+    return error_set(error, SIMCLR_DATA, "%s: there is no test or val part: leave --part out", path);
+}
+
 static int judge_set(struct predict *predict, const char *path, struct error *error)
 {
     const char *part = predict->session->config->part;
     const bool train = strcmp(part, "test") != 0, test = strcmp(part, "train") != 0;
     bool has_test = false;
-    int status = test ? dataset_has_test_part(path, &has_test, error) : SIMCLR_OK;
-    if (!status && !train && !has_test)
-        return error_set(error, SIMCLR_DATA, "%s: there is no test or val part: leave --part out", path);
+    int status = test ? find_test_part(predict, path, &has_test, error) : SIMCLR_OK;
     if (!status && train) status = judge_part(predict, path, DATASET_TRAIN, error);
     if (!status && has_test) status = judge_part(predict, path, DATASET_TEST, error);
     return status;
@@ -92,9 +97,6 @@ static int judge_standard_input(struct predict *predict, struct error *error)
 {
     struct names names = {0};
     const char *name = NULL;
-    if (predict->standard_input_is_read)
-        return error_set(error, SIMCLR_INVALID, "- stands for standard input, and can be given once");
-    predict->standard_input_is_read = true;
     int status = names_open(&names, STDIN_FILENO, session_stop_request(predict->session), error);
     if (!status) status = begin_batches(predict, 1, error);
     while (!status && !(status = names_next(&names, &name, error)) && name) {
@@ -109,21 +111,51 @@ static int judge_standard_input(struct predict *predict, struct error *error)
     return status;
 }
 
-/* The words of the command line, one a line. Pictures that follow each other go together. */
+/* ---- the words of the command line, one a line ---- */
+
+static char *next_word(char **words)
+{
+    char *word = strsep(words, "\n");
+    while (word && word[0] == '\0') word = strsep(words, "\n");
+    return word;
+}
+
+static bool is_standard_input(const char *word)
+{
+    return strcmp(word, "-") == 0;
+}
+
+/* A word that can be no set is told before the first line. */
+static int check_words(const struct predict *predict, char *words, struct error *error)
+{
+    const bool test = strcmp(predict->session->config->part, "test") == 0;
+    int status = SIMCLR_OK, inputs = 0;
+    bool found;
+    for (char *word; !status && (word = next_word(&words)) != NULL;) {
+        if (is_standard_input(word)) {
+            if (++inputs > 1)
+                status = error_set(error, SIMCLR_INVALID, "- stands for standard input, and can be given once");
+        } else if (!listing_is_picture(word)) {
+            status = test ? find_test_part(predict, word, &found, error) : listing_look(word, error);
+        }
+    }
+    return status;
+}
+
+/* Pictures that follow each other go together. */
 static int judge_words(struct predict *predict, char *words, struct error *error)
 {
     struct listing *pictures = NULL;
     int status = SIMCLR_OK;
-    for (char *word; !status && (word = strsep(&words, "\n")) != NULL;) {
-        if (word[0] == '\0') continue;
-        if (listing_is_picture(word)) {
+    for (char *word; !status && (word = next_word(&words)) != NULL;) {
+        if (!is_standard_input(word) && listing_is_picture(word)) {
             status = listing_add_picture(&pictures, word, error);
             continue;
         }
         if (pictures) status = judge(predict, pictures, error);
         listing_close(&pictures);
         if (!status)
-            status = strcmp(word, "-") == 0 ? judge_standard_input(predict, error) : judge_set(predict, word, error);
+            status = is_standard_input(word) ? judge_standard_input(predict, error) : judge_set(predict, word, error);
     }
     if (!status && pictures) status = judge(predict, pictures, error);
     listing_close(&pictures);
@@ -162,9 +194,10 @@ static int check_bad(const struct predict *predict, struct error *error)
 int command_predict(struct session *session, struct error *error)
 {
     struct predict predict = {.session = session};
-    char *words = memory_string(session->config->pictures);
-    int status = words ? SIMCLR_OK : error_no_memory(error, "names", strlen(session->config->pictures));
+    char *words = memory_string(session->config->pictures), *looked_at = memory_string(session->config->pictures);
+    int status = words && looked_at ? SIMCLR_OK : error_no_memory(error, "names", strlen(session->config->pictures));
     if (!status) status = open_model(&predict, error);
+    if (!status) status = check_words(&predict, looked_at, error);
     if (!status) status = writer_begin(&predict.writer, error);
     if (!status) status = judge_words(&predict, words, error);
     end_batches(&predict);
@@ -173,5 +206,6 @@ int command_predict(struct session *session, struct error *error)
     model_destroy(&predict.model);
     classifier_free(&predict.classifier);
     memory_free(words);
+    memory_free(looked_at);
     return status;
 }

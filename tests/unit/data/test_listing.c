@@ -87,8 +87,14 @@ static void pictures_by_name_or_by_bytes(void **state)
     assert_int_equal(file_write_atomic(at("list.txt"), "plain\n", 6, NULL), SIMCLR_OK);
     assert_int_equal(mkfifo(at("pipe.png"), 0600), 0);
     assert_true(listing_is_picture(at("plain")) && listing_is_picture(at("bad.jpg")));
-    assert_true(!listing_is_picture(at("list.txt")) && !listing_is_picture(at("pipe.png")));
-    assert_true(!listing_is_picture(folder) && !listing_is_picture(at("nothing.png")));
+    assert_int_equal(file_make_folder(at("folder.jpg"), NULL), SIMCLR_OK);
+    assert_true(listing_is_picture(at("nothing.png")) && listing_is_picture(at("pipe.png"))); /* bad ones */
+    assert_true(listing_is_picture(at("nothing.gif")));
+    assert_true(!listing_is_picture(at("list.txt")) && !listing_is_picture(at("nothing")));
+    assert_true(!listing_is_picture(folder) && !listing_is_picture(at("folder.jpg")));
+    assert_int_equal(listing_look(at("list.txt"), NULL), SIMCLR_OK);
+    assert_int_equal(listing_look(folder, NULL), SIMCLR_OK);
+    assert_int_equal(listing_look(at("nothing"), NULL), SIMCLR_DATA);
     assert_int_equal(listing_add_picture(&listing, at("plain"), NULL), SIMCLR_OK);
     assert_int_equal(listing_add_picture(&listing, at("pipe.png"), NULL), SIMCLR_OK); /* a pipe is not waited for */
     assert_int_equal(listing_count(listing), 2);
