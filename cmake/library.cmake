@@ -5,8 +5,12 @@ include(CMakePackageConfigHelpers)
 target_compile_definitions(room_api PRIVATE SIMCLR_VERSION="${PROJECT_VERSION}")
 target_compile_definitions(room_export PRIVATE SIMCLR_VERSION="${PROJECT_VERSION}")
 target_compile_definitions(room_run PRIVATE SIMCLR_VERSION="${PROJECT_VERSION}")
+# Where the libraries of cmake/mpi.cmake are installed, and the way there from the program: a prefix that is given at
+# installation changes the first alone.
+set(PLUGIN_FOLDER ${CMAKE_INSTALL_FULL_LIBDIR}/simclr)
+file(RELATIVE_PATH PLUGIN_FROM_PROGRAM ${CMAKE_INSTALL_FULL_BINDIR} ${PLUGIN_FOLDER})
 target_compile_definitions(room_comm PRIVATE SIMCLR_VERSION="${PROJECT_VERSION}"
-                           SIMCLR_PLUGIN_FOLDER="${CMAKE_INSTALL_FULL_LIBDIR}/simclr")
+                           SIMCLR_PLUGIN_FOLDER="${PLUGIN_FOLDER}" SIMCLR_PLUGIN_FROM_PROGRAM="${PLUGIN_FROM_PROGRAM}")
 get_property(ROOMS GLOBAL PROPERTY SIMCLR_ROOMS)
 set(OBJECTS)
 foreach(ROOM ${ROOMS})

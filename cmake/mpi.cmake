@@ -25,6 +25,8 @@ function(simclr_mpi NAME MODULE PACKAGE)
     add_dependencies(simclr ${TARGET}) # it is loaded from beside the program
   endif()
   install(TARGETS ${TARGET} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/simclr)
+  string(TOUPPER ${NAME} WORD)
+  target_compile_definitions(room_comm PRIVATE SIMCLR_BUILT_${WORD}=true) # what is missing was not installed
   set(SIMCLR_PLUGINS ${SIMCLR_PLUGINS} ${TARGET} PARENT_SCOPE)
   message(STATUS "simclr: runs on several processes by ${NAME}: yes (${MODULE} ${SIMCLR_MPI_${NAME}_VERSION})")
 endfunction()

@@ -6,19 +6,22 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
+#include "base/format.h"
 #include "base/memory.h"
 #include "base/number.h"
-#include "base/text.h"
+#include "comm/places.h"
 #include "comm/plugin.h"
 
 #ifndef SIMCLR_VERSION
 #define SIMCLR_VERSION "0.0.0"
 #endif
-#ifndef SIMCLR_PLUGIN_FOLDER
-#define SIMCLR_PLUGIN_FOLDER ""
+#ifndef SIMCLR_BUILT_OPENMPI
+#define SIMCLR_BUILT_OPENMPI false
+#endif
+#ifndef SIMCLR_BUILT_MPICH
+#define SIMCLR_BUILT_MPICH false
 #endif
 
 /* ---- who launched ----------------------------------------------------------------------------------------------- */
@@ -63,45 +66,39 @@ struct launch launch_of(const char *(*get)(const char *name))
 /* ---- the engine's library ---------------------------------------------------------------------------------------- */
 struct engine {
     const char *file, *package, *libraries; /* the library; what it is built with; what it runs with */
+    bool built;                             /* with this program */
 };
 static const struct engine engines[] = {
-    [LAUNCHER_OPENMPI] = {"libsimclr-openmpi.so", "libopenmpi-dev", "openmpi-bin"},
-    [LAUNCHER_MPICH] = {"libsimclr-mpich.so", "libmpich-dev", "mpich"},
+    [LAUNCHER_OPENMPI] = {"libsimclr-openmpi.so", "libopenmpi-dev", "openmpi-bin", SIMCLR_BUILT_OPENMPI},
+    [LAUNCHER_MPICH] = {"libsimclr-mpich.so", "libmpich-dev", "mpich", SIMCLR_BUILT_MPICH},
 };
 
-/* The folder that the running program lies in: new string, NULL where the system does not say. */
-static char *program_folder(void)
-{
-    char path[PATH_MAX];
-    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (length <= 0) return NULL;
-    path[length] = '\0';
-    char *slash = strrchr(path, '/');
-    if (slash) *slash = '\0';
-    return memory_string(path);
-}
+/* What was tried, for the sentence: empty, or begins with "; ". */
+struct tried {
+    char at[PLACES_MOST][200];
+};
 
-/* Loads the first that is there. Beside the program it lies in a build folder; SIMCLR_PLUGIN_FOLDER is where it is
- * installed; $SIMCLR_PLUGINS is for who keeps it elsewhere, and then the only place. */
-static void *load(const struct engine *engine, struct text *looked)
+/* Loads the first that is there. $SIMCLR_PLUGINS is for who keeps it elsewhere, and then the only place. */
+static void *load(const struct engine *engine, struct tried *tried)
 {
     const char *own = getenv("SIMCLR_PLUGINS");
-    const bool given = own && own[0] != '\0';
-    char *beside = given ? NULL : program_folder();
-    const char *folders[] = {given ? own : beside, given ? NULL : SIMCLR_PLUGIN_FOLDER};
+    struct places places = {0};
     void *library = NULL;
-    for (size_t i = 0; i < 2 && !library; i++) {
-        if (!folders[i] || folders[i][0] == '\0') continue;
-        char *path = file_join(folders[i], engine->file);
+    if (own && own[0] != '\0')
+        places = (struct places){.folder = {memory_string(own)}, .count = 1};
+    else
+        places_here(&places);
+    for (int i = 0; i < places.count && !library; i++) {
+        char *path = places.folder[i] ? file_join(places.folder[i], engine->file) : NULL;
         if (path && file_exists(path)) {
             library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-            if (!library) text_add(looked, "; %.250s", dlerror());
-        } else {
-            text_add(looked, "; it is not in %.200s", folders[i]);
+            if (!library) format_line(tried->at[i], sizeof tried->at[i], "; %s", dlerror());
+        } else if (path) {
+            format_line(tried->at[i], sizeof tried->at[i], "; it is not in %s", places.folder[i]);
         }
         memory_free(path);
     }
-    memory_free(beside);
+    places_free(&places);
     return library;
 }
 
@@ -120,18 +117,17 @@ static int check_form(const struct communicator_plugin *plugin, const char *file
 static int open_engine(struct communicator **out, const struct launch *launch, struct error *error)
 {
     const struct engine *engine = &engines[launch->launcher];
-    struct text looked = {0};
-    void *library = load(engine, &looked);
+    struct tried tried = {0};
+    void *library = load(engine, &tried);
     if (!library) {
-        error_set(error, SIMCLR_UNSUPPORTED,
-                  "%s started %d processes, and simclr has no %s to connect them%.500s: build simclr where %s is "
-                  "installed, and run it where %s is, or give --communicator single",
-                  launch->word, launch->size, engine->file, looked.bytes ? looked.bytes : "", engine->package,
-                  engine->libraries);
-        text_free(&looked);
-        return SIMCLR_UNSUPPORTED;
+        char remedy[80] = "install this library too, or name its folder in SIMCLR_PLUGINS";
+        if (!engine->built) format_line(remedy, sizeof remedy, "build simclr where %s is installed", engine->package);
+        return error_set(error, SIMCLR_UNSUPPORTED,
+                         "%s started %d processes, and simclr has no %s to connect them%s%s%s%s: %s, and run it where "
+                         "%s is, or give --communicator single",
+                         launch->word, launch->size, engine->file, tried.at[0], tried.at[1], tried.at[2], tried.at[3],
+                         remedy, engine->libraries);
     }
-    text_free(&looked);
     const struct communicator_plugin *plugin = dlsym(library, COMMUNICATOR_PLUGIN);
     const int status = check_form(plugin, engine->file, error);
     if (status) {

@@ -90,6 +90,42 @@ for program in by_shared by_static; do
     true_that "$program runs" test "$(package/build/$program)" = "$expected"
 done
 
+# ---- what connects processes is found where it was installed, which is another prefix than the program was built for ----
+for name in openmpi mpich; do
+    [ ! -e "$build/libsimclr-$name.so" ] || true_that "libsimclr-$name.so is installed" test -s "$library/simclr/libsimclr-$name.so"
+done
+rm -rf "$library/simclr" # an engine of our own in its stead: it needs no MPI, and it is refused by name
+cat >launched.c <<'C'
+#include <simclr/simclr.h>
+#include <stdio.h>
+int main(void)
+{
+    simclr_context *context;
+    simclr_config *config;
+    if (simclr_open(&context, NULL) != SIMCLR_OK || simclr_config_create(context, "pretrain", &config) != SIMCLR_OK) return 3;
+    simclr_config_set(config, "data", "synthetic");
+    simclr_config_set(config, "out", "launched");
+    if (simclr_run(context, config) == SIMCLR_OK) return 4;
+    fprintf(stderr, "%s\n", simclr_error(context));
+    return 1;
+}
+C
+check 0 '' '' "$cc" launched.c $(pkg-config --cflags --libs simclr) -o launched
+by_program=("$prefix/bin/simclr" pretrain --data synthetic --out launched)
+by_library=(env "LD_LIBRARY_PATH=$library" ./launched)
+launched=(env -u SIMCLR_PLUGINS OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0)
+check 1 '' 'simclr has no libsimclr-openmpi.so to connect them; it is not in ' "${launched[@]}" "${by_program[@]}"
+for folder in "$prefix/bin" "$library/simclr"; do holds err "; it is not in $folder"; done
+if [ -e "$build/libsimclr-openmpi.so" ]; then holds err 'install this library too, or name its folder in SIMCLR_PLUGINS'
+else holds err 'build simclr where libopenmpi-dev is installed'; fi
+check 1 '' 'simclr has no libsimclr-openmpi.so to connect them; it is not in ' "${launched[@]}" "${by_library[@]}"
+for folder in "$library" "$library/simclr"; do holds err "; it is not in $folder"; done
+mkdir "$library/simclr" && echo 'int nothing;' | "$cc" -shared -fPIC -o "$library/simclr/libsimclr-openmpi.so" -x c -
+for by in by_program by_library; do
+    declare -n command=$by
+    check 1 '' 'libsimclr-openmpi.so is no plugin of simclr: install it anew' "${launched[@]}" "${command[@]}"
+done
+
 # ---- the example ----
 check 0 '' '' "$prefix/bin/simclr" pretrain --data synthetic --synthetic-images 64 --width 1/8 --image-size 16 --batch 16 \
     --epochs 1 --knn-every 0 --diagnostics-images 0 --threads 1 --out run
