@@ -419,7 +419,7 @@ int config_check(const struct config *c, struct error *error)
         return error_set(error, SIMCLR_INVALID, "--blur-radius %d does not fit in views of --image-size %d",
                          (int)c->blur_radius, (int)c->image_size);
     }
-    if (c->subset[0] && !c->data[0])
+    if (c->subset[0] && !c->data[0] && c->command != COMMAND_PREDICT) /* its words may be sets: it looks at them */
         return error_set(error, SIMCLR_INVALID, "--subset goes with --data: it names images of that set");
     if (c->resume && c->overwrite) {
         return error_set(error, SIMCLR_INVALID, "--resume and --overwrite contradict each other; give one of them");

@@ -53,7 +53,7 @@
  .help = "Images to test on, their classes matched by name; not given: the test or val part of --data."},
 {.name = "subset", .argument = "FILE", TEXT(subset), .section = "Data",
  .elsewhere = "subset-file|include|include-file|image-list|file-list|filelist|indices|index-file|keep-list|sample-ids",
- .commands = WITH_SETS, .default_text = "",
+ .commands = WITH_SETS | ON(PREDICT), .default_text = "",
  .help = "Only the images that this list names, a name in each line as embed and audit write them; for the training "
          "and the test part. A test part of which it names none stays whole."},
 {.name = "out", .argument = "DIR", TEXT(out), .section = "Data",

@@ -8,6 +8,7 @@
 #include "data/dataset_private.h"
 #include "data/names/endings.h"
 #include "data/sets/files.h"
+#include "data/subset.h"
 
 struct listing {
     struct source source;
@@ -58,7 +59,9 @@ static int open_set(struct listing *listing, const struct dataset_config *config
                     const struct log *log, struct error *error)
 {
     listing->catalog.stop = pool_stop(pool);
-    const int status = dataset_open_kind(&listing->source, &listing->catalog, config, pool, log, error);
+    int status = dataset_open_kind(&listing->source, &listing->catalog, config, pool, log, error);
+    if (!status && config->subset)
+        status = subset_take(&listing->source, &listing->catalog, config, pool_stop(pool), log, error);
     listing->catalog.stop = (struct stop){0};
     if (!status && log) passed_say(&listing->catalog.passed, config->path, log);
     return status;

@@ -9,8 +9,8 @@
 struct listing;
 
 /* Lists what lies at config->path, any kind of set (dataset.h), and reads no image. Of a set with parts those of
- * config->part. log: what is passed over is said there. SIMCLR_DATA: nothing lies there, or no images; SIMCLR_IO: it is
- * no regular file; errors of dataset_open. */
+ * config->part; with config->subset those that it names (subset.h). log: what is passed over is said there.
+ * SIMCLR_DATA: nothing lies there, or no images; SIMCLR_IO: it is no regular file; errors of dataset_open. */
 int listing_open(struct listing **out, const struct dataset_config *config, struct pool *pool, const struct log *log,
                  struct error *error);
 /* A picture more, which need not be there; *listing NULL: the first of a new one. For listings of pictures alone. */

@@ -111,6 +111,10 @@ cp -r set spoilt && head -c 20 set/train/cat/000.png >spoilt/train/cat/000.png
 printf 'train/cat/000.png\ntrain/cat/001.png\n' >one_bad.txt
 check 3 '' '1 of 2 images cannot be used' "$simclr" data info spoilt --subset one_bad.txt --max-bad 0.2 --seconds 0
 check 0 '' '' "$simclr" data info spoilt --subset cats.txt --max-bad 0 --seconds 0
+check 0 '' '' "$simclr" evaluate run --data set --protocols linear --no-controls --out judged --threads 1
+check 0 '' 'half.txt: 4 of 8 training images' "$simclr" predict judged set --part train --subset half.txt --format csv --threads 1
+tail -n +2 out | sed 's/,.*//' | diff - <(sed 's|^|set/|' half.txt) || fail "predict judged others than half.txt names"
+check 2 '^$' '--subset goes with a set: it names images of that, and none is given' "$simclr" predict judged set/train/cat/*.png --subset half.txt
 check 0 '' '4 of 8' "$simclr" linear --checkpoint run --data set --subset half.txt --no-controls --threads 1
 check 0 '' '4 of 8' "$simclr" finetune --checkpoint run --data set --subset half.txt --labels 100% --epochs 1 --batch 2 --threads 1 --out tuned
 check 0 '' '4 of 8' "$simclr" supervised --data set --subset half.txt --depth 18 --width 0.125 --image-size 32 --epochs 1 --batch 2 --threads 1 --out taught

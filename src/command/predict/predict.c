@@ -63,6 +63,7 @@ static int judge_part(struct predict *predict, const char *path, enum dataset_pa
     set.path = path;
     set.part = part;
     set.stl10_part = config->stl10_part;
+    set.subset = config->subset[0] ? config->subset : NULL;
     if (config->synthetic_images > 0) set.synthetic_count = config->synthetic_images;
     int status = listing_open(&listing, &set, session->pool, &session->log, error);
     if (!status) {
@@ -128,8 +129,9 @@ static bool is_standard_input(const char *word)
 /* A word that can be no set is told before the first line. */
 static int check_words(const struct predict *predict, char *words, struct error *error)
 {
-    const bool test = strcmp(predict->session->config->part, "test") == 0;
-    int status = SIMCLR_OK, inputs = 0;
+    const struct config *config = predict->session->config;
+    const bool test = strcmp(config->part, "test") == 0;
+    int status = SIMCLR_OK, inputs = 0, sets = 0;
     bool found;
     for (char *word; !status && (word = next_word(&words)) != NULL;) {
         if (is_standard_input(word)) {
@@ -137,8 +139,11 @@ static int check_words(const struct predict *predict, char *words, struct error 
                 status = error_set(error, SIMCLR_INVALID, "- stands for standard input, and can be given once");
         } else if (!listing_is_picture(word)) {
             status = test ? find_test_part(predict, word, &found, error) : listing_look(word, error);
+            sets++;
         }
     }
+    if (!status && config->subset[0] && sets == 0)
+        return error_set(error, SIMCLR_INVALID, "--subset goes with a set: it names images of that, and none is given");
     return status;
 }
 
