@@ -45,11 +45,11 @@ static void note_deep(struct pass *pass, int64_t item)
 {
     struct cache *cache = pass->cache;
     pthread_mutex_lock(&pass->rare);
-    int at = cache->deep < CACHE_DEEP ? (int)cache->deep : CACHE_DEEP;
+    int at = cache->deep < TALLY_DEEP ? (int)cache->deep : TALLY_DEEP;
     cache->deep++;
     for (; at > 0 && cache->deep_item[at - 1] > item; at--)
-        if (at < CACHE_DEEP) cache->deep_item[at] = cache->deep_item[at - 1];
-    if (at < CACHE_DEEP) cache->deep_item[at] = item;
+        if (at < TALLY_DEEP) cache->deep_item[at] = cache->deep_item[at - 1];
+    if (at < TALLY_DEEP) cache->deep_item[at] = item;
     pthread_mutex_unlock(&pass->rare);
 }
 

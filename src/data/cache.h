@@ -11,12 +11,12 @@
 #include "base/pool.h"
 #include "data/names/bad.h"
 #include "data/names/source.h"
+#include "data/tally.h"
 #include "image/image.h"
 
 enum {
     CACHE_LARGE = 100000, /* encoded images from which a sample is measured first, */
-    CACHE_SAMPLE = 1024,  /* of this many */
-    CACHE_DEEP = 8        /* pictures of 16 bits whose pixels are looked at */
+    CACHE_SAMPLE = 1024   /* of this many */
 };
 
 /* Start from {0}; release with cache_free. */
@@ -29,7 +29,7 @@ struct cache {
     size_t bytes;              /* of decoded images */
     int64_t looked_at, profiles;   /* how many were measured, and of them how many have an ICC profile, */
     int64_t deep;                  /* and how many have 16 bits a channel */
-    int64_t deep_item[CACHE_DEEP]; /* the first of those */
+    int64_t deep_item[TALLY_DEEP]; /* the first of those */
     int64_t sheets, first_sheet;   /* sheets that this program drew, which are no images: 0 x 0; -1 */
     int64_t encoded; /* bytes of the encoded images that were measured (of a sample: estimated for all); 0: none are */
 };

@@ -11,8 +11,7 @@
 #include "data/subset.h"
 
 enum {
-    NOTHING_FITS = 1, /* byte of memory for images */
-    DARK = 64         /* of 256: pictures of 16 bits that use 14 or fewer */
+    NOTHING_FITS = 1 /* byte of memory for images */
 };
 
 int dataset_open_kind(struct source *source, struct catalog *catalog, const struct dataset_config *config,
@@ -45,22 +44,14 @@ static void drop_unused_classes(struct catalog *catalog)
     catalog->classes = 0;
 }
 
-/* The largest byte of a picture. */
-static int brightest(const struct image *image)
-{
-    const size_t bytes = 3 * (size_t)image->width * (size_t)image->height;
-    int largest = 0;
-    for (size_t i = 0; i < bytes && largest < 255; i++) largest = image->rgb[i] > largest ? image->rgb[i] : largest;
-    return largest;
-}
-
 /* Pictures of 16 bits may use the low ones only (microscopes, X-ray, depth): of the high eight little is left then. */
 static int look_at_deep(struct dataset *set, struct error *error)
 {
     const struct cache *cache = &set->cache;
     struct image storage = {0};
     int status = SIMCLR_OK;
-    for (int i = 0; status == SIMCLR_OK && i < CACHE_DEEP && i < cache->deep; i++) {
+    set->tally = (struct tally){.looked_at = cache->looked_at, .profiles = cache->profiles, .deep = cache->deep};
+    for (int i = 0; status == SIMCLR_OK && i < TALLY_DEEP && i < cache->deep; i++) {
         const int64_t item = cache->deep_item[i];
         struct error failure = {0};
         const struct image *image = cache->image && cache->block ? &cache->image[item] : &storage;
@@ -71,28 +62,12 @@ static int look_at_deep(struct dataset *set, struct error *error)
             if (error) *error = failure;
             continue;
         }
-        const int largest = brightest(image);
-        set->deep_looked_at++;
-        set->deep_brightest = largest > set->deep_brightest ? largest : set->deep_brightest;
+        const int largest = tally_brightest(image);
+        set->tally.deep_looked_at++;
+        set->tally.deep_brightest = largest > set->tally.deep_brightest ? largest : set->tally.deep_brightest;
     }
     image_free(&storage);
     return status;
-}
-
-static void say_deep(const struct dataset *set, const struct log *log)
-{
-    const struct cache *cache = &set->cache;
-    if (cache->deep == 0) return;
-    if (dataset_is_dark(set))
-        log_warning(
-            log,
-            "%s: %lld pictures have 16 bits a channel, of which the high 8 are used. The %d that were looked at "
-            "are nearly black: their values end at %d of 65535. Scale them to 16 bits (ImageMagick: convert IN "
-            "-auto-level OUT)",
-            set->path, (long long)cache->deep, set->deep_looked_at, 256 * (set->deep_brightest + 1) - 1);
-    else
-        log_info(log, "%s: %lld pictures have 16 bits a channel, of which the high 8 are used", set->path,
-                 (long long)cache->deep);
 }
 
 /* Where the decoded images do not fit, the encoded ones may, or some of them. */
@@ -179,7 +154,7 @@ int dataset_open_source(struct dataset **out, struct source *source, struct cata
     drop_unused_classes(&set->catalog);
     describe(set);
     if (log != NULL) passed_say(&set->catalog.passed, set->path, log);
-    if (log != NULL) say_deep(set, log);
+    if (log != NULL) tally_say_deep(&set->tally, set->path, log);
     *out = set;
     return SIMCLR_OK;
 }
@@ -432,25 +407,14 @@ void dataset_max_size(const struct dataset *dataset, int *width, int *height)
     *height = dataset->cache.max_height;
 }
 
-int64_t dataset_profiles(const struct dataset *dataset, int64_t *looked_at)
+const struct tally *dataset_tally(const struct dataset *dataset)
 {
-    *looked_at = dataset->cache.looked_at;
-    return dataset->cache.profiles;
+    return &dataset->tally;
 }
 
 const struct passed *dataset_passed(const struct dataset *dataset)
 {
     return &dataset->catalog.passed;
-}
-
-int64_t dataset_deep(const struct dataset *dataset)
-{
-    return dataset->cache.deep;
-}
-
-bool dataset_is_dark(const struct dataset *dataset)
-{
-    return dataset->deep_looked_at > 0 && dataset->deep_brightest < DARK;
 }
 
 int dataset_typical_side(const struct dataset *dataset)

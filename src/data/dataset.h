@@ -12,6 +12,7 @@
 #include "data/names/passed.h"
 #include "data/numbering.h"
 #include "data/sets/request.h"
+#include "data/tally.h"
 #include "image/image.h"
 
 struct dataset;
@@ -61,9 +62,9 @@ const char *dataset_place(const struct dataset *dataset);
 int64_t dataset_bad_count(const struct dataset *dataset);
 void dataset_max_size(const struct dataset *dataset, int *width,
                       int *height); /* bound over all images that were looked at */
-/* How many of the images that were looked at when the set was opened have an ICC colour profile, which is ignored;
- * *looked_at: of how many (all, but of large sets a sample). */
-int64_t dataset_profiles(const struct dataset *dataset, int64_t *looked_at);
+/* What is to be said of the images that were looked at when the set was opened (all, but of large sets a sample). That
+ * of 16 bits is said in the log then. */
+const struct tally *dataset_tally(const struct dataset *dataset);
 /* The encoded bytes of image `index`, as its file has them: at most `at_most` from the start, in a new block
  * (memory_free); *total: how many there are. SIMCLR_UNSUPPORTED where the pixels were never encoded (CIFAR, synthetic).
  * A bad image is not replaced. */
@@ -87,11 +88,6 @@ int dataset_leave_out(struct dataset *dataset, const uint8_t *flags, int64_t *le
 
 /* The median of the shorter sides of the images that were looked at. */
 int dataset_typical_side(const struct dataset *dataset);
-/* How many of them have 16 bits a channel, of which the high 8 are used; and whether the first of these, which were
- * decoded, use so few bits that they are nearly black. Both are said in the log when the set is opened. */
-int64_t dataset_deep(const struct dataset *dataset);
-bool dataset_is_dark(const struct dataset *dataset);
-
 /* How the images are numbered: dataset_config.numbering of a later opening. */
 int dataset_numbering(const struct dataset *dataset, struct numbering *out, struct error *error);
 

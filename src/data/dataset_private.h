@@ -21,10 +21,10 @@ struct dataset {
     struct bad_ledger ledger;
     uint32_t *item; /* [count]: the catalog's item of an index: bad images found at opening are left out */
     int64_t count;
-    atomic_uchar *found_bad;            /* [count], uncached sets: bad images found since */
-    int deep_looked_at, deep_brightest; /* pictures of 16 bits that were decoded, and their largest byte */
-    uint64_t fingerprint, listing;      /* of the images that have numbers, and of all items */
-    int64_t numbered_bad;               /* images that were bad at opening and have numbers all the same */
+    atomic_uchar *found_bad;       /* [count], uncached sets: bad images found since */
+    struct tally tally;            /* of the images that were looked at when it was opened */
+    uint64_t fingerprint, listing; /* of the images that have numbers, and of all items */
+    int64_t numbered_bad;          /* images that were bad at opening and have numbers all the same */
     char description[512];
     struct bad_exchange *exchange; /* with other processes (bad_exchange.h), NULL: none */
     struct dataset *next_shared;   /* in its list */

@@ -87,9 +87,10 @@ const char *listing_name(const struct listing *listing, int64_t item)
     return catalog_name(&listing->catalog, item);
 }
 
-int listing_read(const struct listing *listing, int64_t item, struct image *storage, struct error *error)
+int listing_read(const struct listing *listing, int64_t item, struct image *storage, struct image_header *header,
+                 struct error *error)
 {
-    return source_read(&listing->source, &listing->catalog, item, storage, error);
+    return source_read_both(&listing->source, &listing->catalog, item, storage, header, error);
 }
 
 bool listing_is_image_fault(int status)

@@ -25,8 +25,10 @@ void listing_close(struct listing **listing); /* nulls; NULL is fine */
 int64_t listing_count(const struct listing *listing);
 const char *listing_name(const struct listing *listing, int64_t item);
 /* The pixels, in `storage`, which holds nothing ({0}) or an earlier picture that may be reused; image_free at the end,
- * also after a failure. Any thread may call it, each with its own storage. */
-int listing_read(const struct listing *listing, int64_t item, struct image *storage, struct error *error);
+ * also after a failure. header: what it says of them, {0} where there is none; NULL: nobody asks. Any thread may call
+ * it, each with its own storage. */
+int listing_read(const struct listing *listing, int64_t item, struct image *storage, struct image_header *header,
+                 struct error *error);
 /* May the failure be put down to the image? (No memory may not.) */
 bool listing_is_image_fault(int status);
 

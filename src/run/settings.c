@@ -190,18 +190,6 @@ int session_view_policy(const struct session *session, struct view_policy *out, 
     return SIMCLR_OK;
 }
 
-/* What a user of wide-gamut photos should know, once. */
-static void note_profiles(const struct session *session, const struct dataset *dataset)
-{
-    int64_t looked_at;
-    const int64_t profiles = dataset_profiles(dataset, &looked_at);
-    if (profiles > 0)
-        log_info(&session->log,
-                 "%" PRId64 " of %" PRId64 " images%s have an ICC colour profile, which is ignored: their colours "
-                 "are taken as sRGB",
-                 profiles, looked_at, looked_at < dataset_count(dataset) ? " that were looked at" : "");
-}
-
 int session_open_dataset(const struct session *session, const char *path, enum dataset_part part, struct dataset **out,
                          struct error *error)
 {
@@ -238,7 +226,8 @@ int session_open_numbered(const struct session *session, const char *path, enum 
     if (status == SIMCLR_OK) {
         log_info(&session->log, "%s images: %s", part == DATASET_TRAIN ? "training" : "test",
                  dataset_description(*out));
-        note_profiles(session, *out);
+        const struct tally *tally = dataset_tally(*out);
+        tally_say_profiles(tally, tally->looked_at < dataset_count(*out), &session->log);
     }
     return status;
 }

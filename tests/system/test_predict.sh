@@ -157,6 +157,31 @@ for i in (1, 3): assert (table[i]["label"], table[i]["probability"], table[i]["u
 assert table[0]["probability"] == noise[0]["probability"] and table[2]["probability"] == noise[1]["probability"]
 PY
 
+# ---- profiles that are ignored, 16 bits that are not all used: said once for each set, and once for the pictures that are named ----
+python <<'PY'
+import os, struct, zlib
+chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def png(path, depth, most, *more):
+    rows = b"".join(b"\0" + b"".join((most * x // 15).to_bytes(depth // 8, "big") for x in range(16)) for y in range(16))
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, depth, 0, 0, 0, 0)) + b"".join(more) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+profile = chunk(b"iCCP", b"wide\0\0" + zlib.compress(bytes(128)))
+for folder in "dark", "deep", "plain": os.makedirs(folder)
+for i in range(10): png(f"dark/{i}.png", 16, 4095)
+for i in range(3): png(f"deep/{i}.png", 16, 65535, profile)
+png("deep/8.png", 8, 255, profile), png("deep/9.png", 8, 255), png("plain/0.png", 8, 255)
+PY
+say() { "$simclr" predict run "$@" --format csv --top 1 --batch 4 --threads 2 --precision float32 2>&1 >/dev/null | grep -E 'ICC|16 bits'; }
+expect() { checks=$((checks + 1)); [ "$1" = "$2" ] || fail "predict says '$1', not '$2'"; }
+deep='4 of 5 images have an ICC colour profile, which is ignored: their colours are taken as sRGB
+deep: 3 pictures have 16 bits a channel, of which the high 8 are used'
+dark='10 pictures have 16 bits a channel, of which the high 8 are used. The 8 that were looked at are nearly black: their values end at 4095 of 65535. Scale them to 16 bits (ImageMagick: convert IN -auto-level OUT)'
+expect "$(say deep)" "$deep"
+expect "$(say plain dark)" "warning: dark: $dark"
+expect "$(say dark/*.png plain/0.png)" "warning: predict: $dark"
+expect "$(say - < <(ls -d deep/*))" "${deep/deep:/predict:}"
+expect "$(say plain)" ""
+
 # ---- a word that is called as a picture is an image, which may be missing, a pipe, or of a format that is not read ----
 mkfifo words.png && printf 'GIF89a' >words.gif
 check 3 '' '3 of 5 images cannot be read, more than --max-bad 0.01' "$simclr" predict run noise/00.png nothere.jpg words.png words.gif noise/01.png --format csv --top 1 "${quick[@]}"

@@ -102,9 +102,10 @@ static void show_formats(const struct session *session, const struct part_info *
     if (part->profiles > 0)
         session_print(session, "              %" PRId64 " have an ICC colour profile, which is ignored\n",
                       part->profiles);
-    if (dataset_deep(part->set) > 0)
+    if (dataset_tally(part->set)->deep > 0)
         session_print(session, "              %" PRId64 " have 16 bits a channel, of which the high 8 are used%s\n",
-                      dataset_deep(part->set), dataset_is_dark(part->set) ? ": they are nearly black" : "");
+                      dataset_tally(part->set)->deep,
+                      tally_is_dark(dataset_tally(part->set)) ? ": they are nearly black" : "");
     const double decoded = 3 * part->pixels;
     if (part->encoded_bytes > 0)
         session_print(session, "  bytes       %.1f MiB, %.1f KiB an image; decoded %.1f MiB\n",
@@ -172,8 +173,8 @@ void part_json(struct text *text, const struct part_info *part)
     text_json_close_object(text);
     text_json_integer(text, "turned", part->turned);
     text_json_integer(text, "profiles", part->profiles);
-    text_json_integer(text, "sixteen_bits", dataset_deep(part->set));
-    text_json_boolean(text, "nearly_black", dataset_is_dark(part->set));
+    text_json_integer(text, "sixteen_bits", dataset_tally(part->set)->deep);
+    text_json_boolean(text, "nearly_black", tally_is_dark(dataset_tally(part->set)));
     text_json_integer(text, "encoded_bytes", part->encoded_bytes);
     text_json_number(text, "pixels", part->pixels);
     text_json_open_array(text, "bad");

@@ -15,11 +15,12 @@ int images_open(struct images *images, const struct session *session, struct pre
     images->makers = memory_array((size_t)pool_threads(session->pool), sizeof *images->makers);
     images->views = memory_array(rows, bytes);
     images->failures = memory_array(rows, sizeof *images->failures);
+    images->seen = memory_array(rows, sizeof *images->seen);
     images->names = memory_array(rows, sizeof *images->names);
     images->rows.top = memory_array(rows * (size_t)places, sizeof *images->rows.top);
     images->rows.probabilities = memory_array(rows * (size_t)classifier->classes, sizeof(float));
     images->rows.similarity = memory_array(rows, sizeof(float));
-    if (images->makers && images->views && images->failures && images->names && images->rows.top &&
+    if (images->makers && images->views && images->failures && images->seen && images->names && images->rows.top &&
         images->rows.probabilities && images->rows.similarity)
         return SIMCLR_OK;
     return error_no_memory(error, "a batch of images (choose a smaller batch)", rows * bytes);
@@ -34,6 +35,7 @@ void images_close(struct images *images)
     memory_free(images->makers);
     memory_free(images->views);
     memory_free(images->failures);
+    memory_free(images->seen);
     memory_free(images->names);
     memory_free(images->rows.top);
     memory_free(images->rows.probabilities);
@@ -66,7 +68,10 @@ static void make_view(void *context, int64_t index, int thread)
     struct maker *maker = &images->makers[thread];
     struct error *failure = &images->failures[index];
     const struct view_policy *policy = predictor_policy(images->predictor);
-    failure->status = listing_read(images->listing, images->begin + index, &maker->storage, failure);
+    struct seen *seen = &images->seen[index];
+    seen->brightest = -1;
+    failure->status = listing_read(images->listing, images->begin + index, &maker->storage, &seen->header, failure);
+    if (!failure->status && seen->header.depth > 8) seen->brightest = tally_brightest(&maker->storage);
     if (!failure->status) failure->status = suit_image(maker, policy, &maker->storage, failure);
     if (failure->status) return;
     view_render_evaluation(policy, &maker->storage,
@@ -113,6 +118,7 @@ static int write_lines(struct images *images, int count, struct error *error)
 {
     for (int i = 0, row = 0; i < count; i++) {
         const char *name = listing_name(images->listing, images->begin + i);
+        tally_add(images->tally, &images->seen[i].header, images->seen[i].brightest);
         if (images->failures[i].status) {
             refuse(images, name, &images->failures[i]);
             continue;
@@ -137,15 +143,17 @@ static int judge_batch(struct images *images, int count, struct error *error)
     return status ? status : write_lines(images, count, error);
 }
 
-int images_judge(struct images *images, const struct listing *listing, struct error *error)
+int images_judge(struct images *images, const struct listing *listing, struct tally *tally, struct error *error)
 {
     const int64_t all = listing_count(listing);
     int status = SIMCLR_OK;
     images->listing = listing;
+    images->tally = tally;
     for (images->begin = 0; !status && images->begin < all; images->begin += images->batch) {
         const int64_t left = all - images->begin;
         status = judge_batch(images, (int)(left < images->batch ? left : images->batch), error);
     }
     images->listing = NULL;
+    images->tally = NULL;
     return status;
 }

@@ -19,6 +19,7 @@ struct predict {
     struct predictor *predictor; /* NULL: not planned yet; with it: */
     struct images images;
     int64_t count, bad; /* of images: so far */
+    struct tally named; /* of the pictures that were named one by one */
 };
 
 /* ---- the network, planned for so many images at once ---- */
@@ -45,14 +46,21 @@ static int begin_batches(struct predict *predict, int64_t images, struct error *
                                 &predict->writer, batch, error);
 }
 
-static int judge(struct predict *predict, const struct listing *listing, struct error *error)
+static int judge(struct predict *predict, const struct listing *listing, struct tally *tally, struct error *error)
 {
     if (listing_count(listing) == 0) return SIMCLR_OK;
     const int status = begin_batches(predict, listing_count(listing), error);
-    return status ? status : images_judge(&predict->images, listing, error);
+    return status ? status : images_judge(&predict->images, listing, tally, error);
 }
 
 /* ---- where images come from ---- */
+
+/* Said after the lines: no image is read twice for it. */
+static void say_tally(const struct predict *predict, const struct tally *tally, const char *name)
+{
+    tally_say_profiles(tally, false, &predict->session->log);
+    tally_say_deep(tally, name, &predict->session->log);
+}
 
 static int judge_part(struct predict *predict, const char *path, enum dataset_part part, struct error *error)
 {
@@ -60,6 +68,7 @@ static int judge_part(struct predict *predict, const char *path, enum dataset_pa
     const struct config *config = session->config;
     struct dataset_config set = dataset_config_default();
     struct listing *listing = NULL;
+    struct tally tally = {0};
     set.path = path;
     set.part = part;
     set.stl10_part = config->stl10_part;
@@ -68,7 +77,8 @@ static int judge_part(struct predict *predict, const char *path, enum dataset_pa
     int status = listing_open(&listing, &set, session->pool, &session->log, error);
     if (!status) {
         log_info(&session->log, "%s: %" PRId64 " images", path, listing_count(listing));
-        status = judge(predict, listing, error);
+        status = judge(predict, listing, &tally, error);
+        say_tally(predict, &tally, path);
     }
     listing_close(&listing);
     return status;
@@ -103,7 +113,7 @@ static int judge_standard_input(struct predict *predict, struct error *error)
     while (!status && !(status = names_next(&names, &name, error)) && name) {
         struct listing *one = NULL;
         status = listing_add_picture(&one, name, error);
-        if (!status) status = images_judge(&predict->images, one, error);
+        if (!status) status = images_judge(&predict->images, one, &predict->named, error);
         listing_close(&one);
     }
     if (!status && names.number == 0)
@@ -157,12 +167,12 @@ static int judge_words(struct predict *predict, char *words, struct error *error
             status = listing_add_picture(&pictures, word, error);
             continue;
         }
-        if (pictures) status = judge(predict, pictures, error);
+        if (pictures) status = judge(predict, pictures, &predict->named, error);
         listing_close(&pictures);
         if (!status)
             status = is_standard_input(word) ? judge_standard_input(predict, error) : judge_set(predict, word, error);
     }
-    if (!status && pictures) status = judge(predict, pictures, error);
+    if (!status && pictures) status = judge(predict, pictures, &predict->named, error);
     listing_close(&pictures);
     return status;
 }
@@ -205,6 +215,7 @@ int command_predict(struct session *session, struct error *error)
     if (!status) status = check_words(&predict, looked_at, error);
     if (!status) status = writer_begin(&predict.writer, error);
     if (!status) status = judge_words(&predict, words, error);
+    say_tally(&predict, &predict.named, "predict");
     end_batches(&predict);
     if (!status) status = check_bad(&predict, error);
     writer_close(&predict.writer);

@@ -53,16 +53,26 @@ int source_fetch_whole(const struct source *source, const struct catalog *catalo
     return status;
 }
 
-int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
-                struct error *error)
+int source_read_both(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
+                     struct image_header *header, struct error *error)
 {
+    if (header) *header = (struct image_header){0};
     if (source->fetch == NULL) return source->read(source->self, catalog, item, storage, error);
     struct encoded whole;
     bool kept;
     image_free(storage);
     int status = source_fetch_whole(source, catalog, item, &whole, &kept, error);
+    if (status == SIMCLR_OK && header &&
+        image_read_header(whole.bytes, whole.count, catalog_name(catalog, item), header, NULL) != SIMCLR_OK)
+        *header = (struct image_header){0}; /* decoding says why */
     if (status == SIMCLR_OK)
         status = image_decode(whole.bytes, whole.count, &source->limits, catalog_name(catalog, item), storage, error);
     if (!kept) memory_free(whole.bytes);
     return status;
+}
+
+int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
+                struct error *error)
+{
+    return source_read_both(source, catalog, item, storage, NULL, error);
 }

@@ -45,6 +45,9 @@ int source_header(const struct source *source, const struct catalog *catalog, in
                   int64_t *bytes, struct error *error);
 int source_read(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
                 struct error *error);
+/* source_read, and what the header says, also of a picture whose pixels are damaged: {0} where there is none. */
+int source_read_both(const struct source *source, const struct catalog *catalog, int64_t item, struct image *storage,
+                     struct image_header *header, struct error *error);
 
 /* All bytes of an image of a source with `fetch`: what is kept of it, or else fetched and kept. *kept: they are the
  * keep's and not to be freed. */

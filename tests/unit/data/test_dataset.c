@@ -200,7 +200,6 @@ static void put_profiled(const char *path, uint32_t seed)
 static void profiles_are_counted(void **state)
 {
     (void)state;
-    int64_t looked_at;
     make_tree("colours");
     for (uint32_t i = 0; i < 3; i++) put_profiled(at("colours/dog/wide%u.jpg", i), i);
     put_text(at("colours/dog/bad.jpg"), "no picture");
@@ -212,13 +211,13 @@ static void profiles_are_counted(void **state)
         config.cache_bytes = caches[i];
         config.max_bad = 0.5;
         assert_int_equal(dataset_open(&set, &config, pool, NULL, NULL), SIMCLR_OK);
-        assert_int_equal(dataset_profiles(set, &looked_at), 3);
-        assert_int_equal(looked_at, 8);
+        assert_int_equal(dataset_tally(set)->profiles, 3);
+        assert_int_equal(dataset_tally(set)->looked_at, 8);
         dataset_close(&set);
         pool_destroy(&pool);
     }
     struct dataset *set = open_set("synthetic", DATASET_TRAIN, 0);
-    assert_int_equal(dataset_profiles(set, &looked_at), 0);
+    assert_int_equal(dataset_tally(set)->profiles, 0);
     dataset_close(&set);
 }
 

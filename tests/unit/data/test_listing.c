@@ -47,8 +47,11 @@ static void bad_images_keep_their_places(void **state)
         char name[8];
         snprintf(name, sizeof name, "/%c.png", 'a' + i);
         assert_non_null(strstr(listing_name(listing, i), name));
-        const int status = listing_read(listing, i, &image, &error);
+        struct image_header header;
+        const int status = listing_read(listing, i, &image, &header, &error);
         const bool good = i == 0 || i == 3;
+        assert_int_equal(header.format, good ? IMAGE_PNG : IMAGE_OTHER);
+        assert_int_equal(header.width, good ? image.width : 0);
         assert_true((status == SIMCLR_OK) == good);
         if (good) assert_int_equal(image.width, i == 0 ? 9 : 11);
         if (good) assert_int_equal(image.rgb[5], i == 0 ? 9 : 11);
@@ -71,7 +74,7 @@ static void parts_and_other_kinds(void **state)
     assert_int_equal(listing_open(&listing, &config, pool, NULL, NULL), SIMCLR_OK);
     assert_int_equal(listing_count(listing), 5);
     assert_string_equal(listing_name(listing, 4), "synthetic-test/4");
-    assert_int_equal(listing_read(listing, 4, &image, NULL), SIMCLR_OK);
+    assert_int_equal(listing_read(listing, 4, &image, NULL, NULL), SIMCLR_OK);
     assert_int_equal(image.width, 32);
     image_free(&image);
     listing_close(&listing);
@@ -98,8 +101,8 @@ static void pictures_by_name_or_by_bytes(void **state)
     assert_int_equal(listing_add_picture(&listing, at("plain"), NULL), SIMCLR_OK);
     assert_int_equal(listing_add_picture(&listing, at("pipe.png"), NULL), SIMCLR_OK); /* a pipe is not waited for */
     assert_int_equal(listing_count(listing), 2);
-    assert_int_equal(listing_read(listing, 0, &image, NULL), SIMCLR_OK);
-    assert_true(listing_is_image_fault(listing_read(listing, 1, &image, NULL)));
+    assert_int_equal(listing_read(listing, 0, &image, NULL, NULL), SIMCLR_OK);
+    assert_true(listing_is_image_fault(listing_read(listing, 1, &image, NULL, NULL)));
     image_free(&image);
     listing_close(&listing);
     listing_close(&listing);
