@@ -215,10 +215,11 @@ def upright(image):
     """The Pillow picture, turned by what simclr goes by: EXIF, of a PNG before its pixels. XMP turns nothing.
 
     ImageOps.exif_transpose goes by a PNG's XMP, texts and late EXIF too, once the pixels are loaded."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    if hasattr(image, "tag_v2"):  # a TIFF, which newer versions of Pillow turn when its pixels are loaded
-        return ImageOps.exif_transpose(image) if 274 in image.tag_v2 else image
+    if image.format == "TIFF":
+        image.load()  # Pillow turns a TIFF itself as it loads it, and Pillow 9 knows its sides only then
+        return image
     turns = {2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM, 5: Image.TRANSPOSE,
              6: Image.ROTATE_270, 7: Image.TRANSVERSE, 8: Image.ROTATE_90}
     exif = image.info.get("exif") or b""  # what is known before the pixels are loaded

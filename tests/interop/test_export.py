@@ -91,6 +91,10 @@ def check_orientation(place, module, stored, turned):
     for name, (data, expected) in segments.items():
         (place / name).write_bytes(jpeg[:2] + b"\xff\xe1" + (len(data) + 2).to_bytes(2, "big") + data + jpeg[2:])
         assert module.as_pixels(place / name).shape == expected.shape, name
+    # a TIFF is turned once, whether Pillow turns it as it loads it or not
+    need("PIL.Image").fromarray(stored).save(place / "turned.tif", tiffinfo={274: 6})
+    pixels = module.as_pixels(place / "turned.tif")
+    assert pixels.shape == turned.shape and (pixels == turned).all()
 
 
 def test_preprocess_is_ours(place):
