@@ -29,7 +29,7 @@ static int write_npy(const char *path, const struct collection_map *map, const s
                      struct error *error)
 {
     char *names = file_beside(path, ".npy", ".txt"), *labels = file_beside(path, ".npy", ".labels.txt");
-    bool escaped;
+    bool escaped = false;
     int status = names && labels ? SIMCLR_OK : error_no_memory(error, "a path", strlen(path));
     if (!status) status = names_write_rows(names, c, &escaped, error);
     if (!status) status = file_remove_part(labels, "labels", path, error); /* of an earlier table of this name */
