@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -121,21 +122,37 @@ static void writer_free(struct file_writer **writer)
     *writer = NULL;
 }
 
+/* Is this the file that standard output goes to, as /dev/stdout is? */
+static bool is_output(const struct stat *info)
+{
+    struct stat output;
+    return fstat(STDOUT_FILENO, &output) == 0 && output.st_dev == info->st_dev && output.st_ino == info->st_ino;
+}
+
+/* Where the file is written: a link stays one, and what it leads to is replaced. errno where there is none. */
+static int open_place(struct file_writer *writer, const char *path)
+{
+    struct stat info, link;
+    const bool there = stat(path, &info) == 0, leads = there && lstat(path, &link) == 0 && S_ISLNK(link.st_mode);
+    char *real = leads && S_ISREG(info.st_mode) ? realpath(path, NULL) : NULL;
+    writer->path = memory_string(real ? real : path);
+    free(real);
+    if (writer->path == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    if (there && is_output(&info)) return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (there && !S_ISREG(info.st_mode)) return open(path, O_WRONLY | O_CLOEXEC);
+    return open_temporary(writer);
+}
+
 int file_writer_open(struct file_writer **out, const char *path, struct error *error)
 {
     *out = NULL;
     if (file_is_folder(path)) return error_set(error, SIMCLR_IO, "%s: is a folder, but a file is to be written", path);
     struct file_writer *writer = memory_allocate(sizeof *writer);
     if (writer == NULL) return error_no_memory(error, path, sizeof *writer);
-    writer->path = memory_string(path);
-    int descriptor = -1;
-    struct stat info;
-    if (writer->path == NULL)
-        errno = ENOMEM;
-    else if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
-        descriptor = open(path, O_WRONLY | O_CLOEXEC);
-    else
-        descriptor = open_temporary(writer);
+    const int descriptor = open_place(writer, path);
     if (descriptor >= 0) writer->stream = fdopen(descriptor, "wb");
     if (writer->stream == NULL) {
         const int failure = errno;

@@ -327,7 +327,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
         {
             .name = "bench",
             .elsewhere = "benchmark|profile|speed|time",
-            .summary = "time a training step and its parts, as JSON",
+            .summary = "time a training step and its parts",
             .help = "Times a training step, each layer, the loss, the views and the decoding on this machine.",
             .examples = "simclr bench --depth 18 --image-size 32 --batch 128\n"
                         "simclr bench --what loss --batch 4096 --json",

@@ -121,7 +121,7 @@
  .help = "Probability of inverting the values above one half (not part of SimCLR)."},
 {.name = "rotate-probability", .argument = "P", NUMBER(rotate_probability, 0, 1), .section = "Views",
  .commands = WITH_VIEWS, .default_text = "0", .matters = true,
- .help = "Probability of a rotation by 90, 180 or 270 degrees (this and the next seven: not part of SimCLR, for "
+ .help = "Probability of a rotation by 90, 180 or 270 degrees (this and the next eight: not part of SimCLR, for "
          "the paper's study of compositions)."},
 {.name = "sobel-probability", .argument = "P", NUMBER(sobel_probability, 0, 1), .section = "Views",
  .commands = WITH_VIEWS, .default_text = "0", .matters = true,

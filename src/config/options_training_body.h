@@ -157,12 +157,12 @@
  .choices = "auto|on|off",
  .help = "Drop what batch norm makes and make it again on the way back: half the memory, 1 to 5 % more time, the "
          "same results (auto: where a step would take over 1 GiB)."},
-{.name = "threads", .argument = "N", INTEGER(threads, 1, 4096), .section = "Training",
+{.name = "threads", .argument = "N", INTEGER(threads, 1, 1024), .section = "Training",
  .elsewhere = "num-threads|nthreads|n-threads|thread|cpus|num-cpus|nproc|nprocs|omp-num-threads",
  .commands = WITH_NETWORK | ON(PREDICT) | ON(VIEWS) | ON(DATA_INFO) | ON(DATA_PACK), .default_text = "auto",
  .help = "Threads (auto: one for each processor that affinity and cgroup quota allow); sums are rounded in another "
          "order."},
-{.name = "workers", .argument = "N", INTEGER(workers, 0, 1024), .section = "Training",
+{.name = "workers", .argument = "N", INTEGER(workers, 0, 256), .section = "Training",
  .elsewhere = "num-workers|n-workers|nworkers|dataloader-workers|dataloader-num-workers|num-data-workers|"
               "loader-workers|jobs|n-jobs|nw|j",
  .commands = ON(PRETRAIN) | ON(SUPERVISED) | WITH_ENCODER | ON(INFO) | ON(BENCH) | ON(DEMO), .default_text = "auto",

@@ -8,6 +8,7 @@
 
 #include "base/escape.h"
 #include "base/file.h"
+#include "base/lines.h"
 #include "base/memory.h"
 #include "config/config.h"
 #include "config/recipe_reader.h"
@@ -267,12 +268,16 @@ static int check_bytes(struct reader *reader, const char *text, size_t length)
 int config_parse_recipe(struct config *config, const char *text, size_t length, const char *name, int origin,
                         struct error *error)
 {
+    const size_t mark =
+        lines_byte_order_length(text, length); /* some editors put it there; no key has it in its name */
     struct reader reader = {.config = config, .name = name, .origin = origin, .error = error};
 
     if (length > RECIPE_BYTES) {
         return error_set(error, SIMCLR_INVALID, "%s: %zu bytes are too many for a recipe; at most 1 MiB is read", name,
                          length);
     }
+    text += mark;
+    length -= mark;
     int status = check_bytes(&reader, text, length);
     if (status != SIMCLR_OK) return status;
     status = config_create(&reader.trial, config->command, error);

@@ -19,23 +19,19 @@ struct average_precision {
     int64_t images;
     int classes;
     bool eleven;
-    /* Behind this: places [classes][images], ends [classes][images] (1: the last of its score), counts [classes]. */
+    struct place *places; /* [classes][images]; this and the next two lie in the block behind the structure */
+    int64_t *counts;      /* [classes] */
+    uint8_t *ends;        /* [classes][images] 1: the last of its score */
 };
 
 static struct place *places_of(const struct average_precision *ranked, int label)
 {
-    return (struct place *)(void *)((char *)(uintptr_t)(ranked + 1)) + (int64_t)label * ranked->images;
-}
-
-static int64_t *counts_of(const struct average_precision *ranked)
-{
-    char *after = (char *)(void *)places_of(ranked, ranked->classes);
-    return (int64_t *)(void *)(after + (-(intptr_t)after & 7));
+    return ranked->places + (int64_t)label * ranked->images;
 }
 
 static uint8_t *ends_of(const struct average_precision *ranked, int label)
 {
-    return (uint8_t *)(void *)(counts_of(ranked) + ranked->classes) + (int64_t)label * ranked->images;
+    return ranked->ends + (int64_t)label * ranked->images;
 }
 
 struct scored {
@@ -54,7 +50,7 @@ int average_precision_create(struct average_precision **out, const float *score,
                              int classes, bool eleven, struct error *error)
 {
     const size_t cells = (size_t)images * (size_t)classes;
-    const size_t bytes = sizeof **out + cells * (sizeof(struct place) + 1) + ((size_t)classes + 1) * sizeof(int64_t);
+    const size_t bytes = sizeof **out + (size_t)classes * sizeof(int64_t) + cells * (sizeof(struct place) + 1);
     struct scored *scored = memory_array((size_t)images, sizeof *scored);
     *out = scored ? memory_allocate(bytes) : NULL;
     if (!*out) {
@@ -62,6 +58,9 @@ int average_precision_create(struct average_precision **out, const float *score,
         return error_no_memory(error, "the order of scores", bytes);
     }
     **out = (struct average_precision){.images = images, .classes = classes, .eleven = eleven};
+    (*out)->counts = (int64_t *)(void *)(*out + 1); /* what needs most alignment stands first */
+    (*out)->places = (struct place *)(void *)((*out)->counts + classes);
+    (*out)->ends = (uint8_t *)(void *)((*out)->places + cells);
     for (int c = 0; c < classes; c++) {
         int64_t count = 0;
         for (int64_t i = 0; i < images; i++) {
@@ -70,7 +69,7 @@ int average_precision_create(struct average_precision **out, const float *score,
             scored[count++] = (struct scored){score[cell], {(uint32_t)i & 0x7FFFFFFF, member[cell] == MEMBER_YES}};
         }
         qsort(scored, (size_t)count, sizeof *scored, by_falling_score);
-        counts_of(*out)[c] = count;
+        (*out)->counts[c] = count;
         for (int64_t i = 0; i < count; i++) {
             places_of(*out, c)[i] = scored[i].place;
             ends_of(*out, c)[i] = i + 1 == count || scored[i].score != scored[i + 1].score;
@@ -84,7 +83,7 @@ double average_precision_of(const struct average_precision *ranked, int label, c
 {
     const struct place *places = places_of(ranked, label);
     const uint8_t *ends = ends_of(ranked, label);
-    const int64_t count = counts_of(ranked)[label];
+    const int64_t count = ranked->counts[label];
     double best[ELEVEN] = {0}, sum = 0;
     int64_t of_it = 0, seen = 0, found = 0, found_before = 0;
     for (int64_t i = 0; i < count; i++)

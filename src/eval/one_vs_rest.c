@@ -142,7 +142,8 @@ static int fit_class(struct fitting *f, int label, int fold, double l2, bool *fi
                                        .columns = columns,
                                        .preconditioner = f->preconditioner};
     struct lbfgs_result end = {0};
-    const int status = logistic_fit(f->backend, &args, weight_of(f, label), f->bias + label * SIDES, &end, error);
+    const int status =
+        logistic_fit(f->backend, &args, weight_of(f, label), f->bias + (int64_t)label * SIDES, &end, error);
     memory_free(columns);
     *cut = end.cut;
     return status;
@@ -159,7 +160,7 @@ static void start_at_zero(struct fitting *f)
 static void score_held_out(const struct fitting *f, int label, int fold, float *score)
 {
     const struct one_vs_rest_args *args = f->args;
-    const double *not_it = weight_of(f, label), *it = not_it + f->dim, *bias = f->bias + label * SIDES;
+    const double *not_it = weight_of(f, label), *it = not_it + f->dim, *bias = f->bias + (int64_t)label * SIDES;
     int64_t row = 0;
     for (int64_t i = 0; i < args->rows; i++) {
         if (f->split.fold[i] != fold) continue;

@@ -49,7 +49,7 @@ static const char *test_name(const void *evaluation, int64_t index)
 static int reading_open(struct reading *r, const uint8_t *text, size_t bytes, struct error *error)
 {
     size_t room = 2;
-    for (size_t i = 0; i < bytes; i++) room += 2 * (text[i] == '\n' || text[i] == '\t');
+    for (size_t i = 0; i < bytes; i++) room += text[i] == '\n' || text[i] == '\t' ? 2 : 0;
     r->statement = memory_array(room, sizeof *r->statement);
     if (!r->statement) return error_no_memory(error, "the classes of images", room * sizeof *r->statement);
     int status = SIMCLR_OK;

@@ -22,7 +22,7 @@
 #define EVERY_ENCODER (BIT(UNTRAINED) | BIT(TRAINED) | BIT(EMA) | BIT(OTHER))
 
 /* Of the untrained network another seed changes the weights too. */
-#define SEEDED(words) .seeded = words, .seeded_weights = "the weights, and " words
+#define SEEDED(words) .seeded = (words), .seeded_weights = "the weights, and " words
 #define LABELS_AND_ORDER "the labels that are used, the order of the images and their views"
 
 const struct suite_row suite_rows[] = {

@@ -251,7 +251,7 @@ static int of_rows(const struct suite_task *task, struct error *error)
     struct drawn drawn;
     char detail[80];
     if (task->test->count < 2) return SIMCLR_OK;
-    int status = draw(&drawn, task, 2 * IMAGES, error);
+    int status = draw(&drawn, task, (int64_t)2 * IMAGES, error);
     const int pairs = (int)(drawn.count / 2);
     snprintf(detail, sizeof detail, "%d%s test rows", 2 * pairs, drawn.owned ? " drawn" : "");
     if (!status) status = diagnostics_run(&diagnostics, drawn.values, pairs, task->test->dim, error);

@@ -190,7 +190,7 @@ int slot_make_row(struct slot *slot, const struct view_source *source, struct vi
     struct decoded decoded = {0};
     if (stop_is_asked(source->stop)) return stop_error(error, "views");
     int status = take_image(&decoded, &drawing, source->dataset, &maker->storage, error);
-    if (!status) status = suit_image(maker, source, decoded.image, error);
+    if (!status && decoded.image) status = suit_image(maker, source, decoded.image, error);
     if (status) return status;
     slot->labels[row] = dataset_own_label(source->dataset, decoded.number);
     slot->replaced[row] = decoded.number != index;

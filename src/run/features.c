@@ -445,7 +445,7 @@ static int gather_ranks(struct gathering *gathering, const struct session *sessi
     if (!status) {
         communicator_gather(communicator, out->values, bytes);
         communicator_gather(communicator, out->labels, bytes + sharing->ranks);
-        communicator_gather(communicator, out->replaced, bytes + 2 * sharing->ranks);
+        communicator_gather(communicator, out->replaced, bytes + (size_t)2 * (size_t)sharing->ranks);
         out->count = sharing->rows;
     }
     memory_free(bytes);

@@ -25,6 +25,14 @@ check 0 'f.png' '' "$simclr" views synthetic --out f.png "${small[@]}" "${both[@
 same d.png f.png
 check 2 '' '--view-order sobel,hue: give some of rotate, jitter, gray' "$simclr" views synthetic --out f.png "${small[@]}" --view-order sobel,hue
 check 0 '1 images, 1 views' '' "$simclr" views synthetic --synthetic-images 1 --images 4 --views 1 --image-size 300 --out e.png
+# a link stays a link, and what it leads to is written; standard output by name is the one that is open
+echo old >target.png && ln -s target.png link.png && mkdir dev && ln -s /proc/self/fd/1 dev/stdout
+check 0 'link.png' '' "$simclr" views synthetic --out link.png "${small[@]}"
+true_that 'the link is one still' test -L link.png
+same target.png a.png
+check 0 '' '' bash -c "'$simclr' views synthetic --out dev/stdout ${small[*]} >stream.png"
+true_that 'the name of standard output is a link still' test -L dev/stdout
+true_that 'the picture stands in the file that was redirected to' cmp -n "$(stat -c %s a.png)" a.png stream.png
 check 2 '' 'views needs --data PATH' "$simclr" views
 check 2 '' 'unexpected argument "second"' "$simclr" views synthetic second
 check 2 '' '--views takes an integer from 1 to 100' "$simclr" views synthetic --views 0

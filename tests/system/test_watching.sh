@@ -54,7 +54,7 @@ wait $watching
 true_that "watch ends when the run is killed" [ $? -eq 0 ]
 holds followed 'simclr pretrain, killed'
 plain followed
-check 0 'simclr pretrain, killed: no process uses it' '^$' "$simclr" watch live --once
+check 0 'simclr pretrain, killed: no process uses it here' '^$' "$simclr" watch live --once
 "$simclr" pretrain $small --epochs 100000 --out live >/dev/null 2>&1 </dev/null &
 run=$!
 before=$(wc -l <live/train.log)

@@ -149,6 +149,8 @@ static int demo_pretrain(struct demo *demo, struct error *error)
     if (status == SIMCLR_OK && demo->again) status = config_set(demo->settings, "overwrite", "true", 2, error);
     if (status == SIMCLR_OK) status = demo_choose_epochs(demo, error);
     if (status == SIMCLR_OK) status = pretrain_run(&demo->inner, error);
+    if (status == SIMCLR_INTERRUPTED) /* a demo has its time for all of it, so it does not go on with a part */
+        return error_set(error, status, "stopped by request; the same command begins anew");
     return status;
 }
 

@@ -74,10 +74,12 @@ static void add_state(struct text *line, const struct watched *run, double now)
     if (run->words == WORDS_ERROR) {
         text_add(line, "ended with an error: ");
         add_foreign(line, run->said);
+    } else if (run->state == RUN_UNKNOWN) {
+        text_add(line, "no process here uses it; whether it came to its end, its files do not tell");
     } else if (run->words == WORDS_ASKED) {
         text_add(line, "stopped by request; the same command goes on with it");
     } else {
-        text_add(line, "killed: no process uses it, and it is not at its end; the same command goes on with it");
+        text_add(line, "killed: no process uses it here, and it is not at its end; the same command goes on with it");
     }
 }
 

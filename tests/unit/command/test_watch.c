@@ -133,7 +133,7 @@ static void a_usual_run(void **state)
     assert_true(fabs(watched_pace(&run) - 1) < 1e-12);
     assert_int_equal(run.state, RUN_STOPPED);
     struct text drawn = draw(&run);
-    assert_drawn(&drawn, "simclr pretrain, killed: no process uses it");
+    assert_drawn(&drawn, "simclr pretrain, killed: no process uses it here");
     assert_drawn(&drawn, "step 30 of 80, epoch 1.5 of 4; 320 views/s (6 % waiting)");
     assert_drawn(&drawn, "loss 4 (chance 6.5), top-1 12.5 %, kNN 37.50 %, rate 0.4\n");
     assert_drawn(&drawn, "kNN, %\n    37.5 \xe2\x94\x82");

@@ -58,6 +58,22 @@ static void a_recipe_is_read(void **state)
     config_destroy(&config);
 }
 
+/* Some editors put a byte order mark before the first key, and carriage returns at the ends of lines. */
+static void a_byte_order_mark_is_passed_over(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"\xef\xbb\xbf"
+                                        "epochs: 3\r\nwidth: 1/4\r\n",
+                                        "\xef\xbb\xbf---\nepochs: 3\nwidth: 1/4\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct config *config = make(COMMAND_PRETRAIN);
+        struct error error = {0};
+        if (config_parse_recipe(config, texts[i], strlen(texts[i]), "r.yaml", 1, &error)) fail_msg("%s", error.text);
+        assert_true(config->epochs == 3 && config->width == 0.25);
+        config_destroy(&config);
+    }
+}
+
 static void empty_recipes_are_fine(void **state)
 {
     (void)state;
@@ -389,6 +405,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_recipe_is_read),
+        cmocka_unit_test(a_byte_order_mark_is_passed_over),
         cmocka_unit_test(empty_recipes_are_fine),
         cmocka_unit_test(refusals_name_the_place),
         cmocka_unit_test(yaml_that_is_no_recipe),
