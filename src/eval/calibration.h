@@ -48,9 +48,10 @@ int calibration_measure(struct calibration *out, const struct calibration_args *
  *  - low: bins that show less than 2.5 s are taken to be noise, and the mean size of noise, s sqrt(2 / pi), is taken
  *    from the ece for each, then 1.96 deviations.
  *  - high: the largest e at which an ece as low as this one has a chance of 2.5 %, were every bin's accuracy q off by
- *    d = t s, all to one side, with s of that q (Wilson's limit of the confidence). Of all differences of one mean
- * these add least to an ece. Where rows q (1 - q) is below 5, a bin is taken to show d itself: the mean of what it
- * shows is never less, and too few rows are wrong there for a normal noise.
+ *    d = t s, all to one side, with s of that q (Wilson's limit of the confidence).
+ *
+ * Of all differences of one mean these add least to an ece. Where rows q (1 - q) is below 5, a bin is taken to show d
+ * itself: the mean of what it shows is never less, and too few rows are wrong there for a normal noise.
  *
  * Neighbouring bins of one confidence and one accuracy (rows of one confidence) share their noise, and count as one. It
  * holds the ece itself. Both ends are NaN where a bin has fewer than 20 rows. */

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/archives/layout.h"
@@ -233,10 +232,7 @@ int archives_open(struct source *out, struct catalog *catalog, struct archives *
     catalog->stamp = 1;
     for (int i = 0; i < self->archives.count; i++) {
         const struct archive *archive = &self->archives.archive[i];
-        const struct blob_stamp *stamp = &archive->stamp;
-        const int64_t state[5] = {stamp->size, stamp->changed.tv_sec, stamp->changed.tv_nsec, stamp->status.tv_sec,
-                                  stamp->status.tv_nsec};
-        catalog->stamp = hash64(state, sizeof state, catalog->stamp);
+        catalog->stamp = blob_stamp_hash(&archive->stamp, catalog->stamp);
         out->in_memory &= blob_in_memory(&archive->blob);
     }
     const int status = arrange(self, catalog, annotations, request, error);

@@ -23,9 +23,7 @@ char *archive_cache_path(const char *folder, const char *archive, const struct b
 {
     char *real = realpath(archive, NULL);
     const char *path = real != NULL ? real : archive;
-    const int64_t state[5] = {stamp->size, stamp->changed.tv_sec, stamp->changed.tv_nsec, stamp->status.tv_sec,
-                              stamp->status.tv_nsec};
-    const uint64_t digest = hash64(state, sizeof state, hash64(path, strlen(path), 1));
+    const uint64_t digest = blob_stamp_hash(stamp, hash64(path, strlen(path), 1));
     char name[64];
     snprintf(name, sizeof name, "%016llx%s", (unsigned long long)digest, extension);
     free(real);

@@ -9,7 +9,15 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/checksum.h"
 #include "base/file.h"
+
+uint64_t blob_stamp_hash(const struct blob_stamp *stamp, uint64_t seed)
+{
+    const int64_t state[5] = {stamp->size, stamp->changed.tv_sec, stamp->changed.tv_nsec, stamp->status.tv_sec,
+                              stamp->status.tv_nsec};
+    return hash64(state, sizeof state, seed);
+}
 
 int blob_open(struct blob *out, const char *path, struct blob_stamp *stamp, struct error *error)
 {

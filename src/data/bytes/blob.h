@@ -26,6 +26,9 @@ struct blob_stamp {
     struct timespec status;  /* last change of anything about it, its mode too: no copy has the same */
 };
 
+/* A digest of a stamp and of what `seed` is one of. */
+uint64_t blob_stamp_hash(const struct blob_stamp *stamp, uint64_t seed);
+
 /* Opens a regular file for reading; never waits for a FIFO. SIMCLR_IO when there is none. */
 int blob_open(struct blob *out, const char *path, struct blob_stamp *stamp, struct error *error);
 void blob_close(struct blob *blob); /* closes the descriptor, if any; {0} with descriptor -1 afterwards */

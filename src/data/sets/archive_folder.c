@@ -38,15 +38,10 @@ static int refuse(const struct archive_list *list, const char *path, struct erro
     return status;
 }
 
-static enum part_word test_word(const struct archive_list *list)
-{
-    return list->has[PART_TEST] ? PART_TEST : PART_VALIDATION;
-}
-
 /* The only archive of a part; *out is NULL where the set is not divided by archives, or the part has several. */
 static void choose(const struct archive_list *list, int part, const char **out)
 {
-    const enum part_word test = test_word(list);
+    const enum part_word test = archive_list_test_word(list);
     const bool divided = archive_list_is_divided(list);
     int found = 0;
     for (int i = 0; i < list->count; i++) {
@@ -73,7 +68,9 @@ static int archive_folder_open(struct source *out, struct catalog *catalog, cons
         log_info(request->log, "%s: is read: the only archive of %s in this folder", path,
                  archive_list_is_divided(&list) ? "its part" : "all");
         status = kind->open(out, catalog, &inner, error);
-        if (!status) archive_list_pass_over(&list, request->path, request->part, test_word(&list), &catalog->passed);
+        if (!status)
+            archive_list_pass_over(&list, request->path, request->part, archive_list_test_word(&list),
+                                   &catalog->passed);
     }
     archive_list_free(&list);
     return status;

@@ -141,6 +141,11 @@ bool archive_list_is_divided(const struct archive_list *list)
     return list->has[PART_TRAIN] && (list->has[PART_VALIDATION] || list->has[PART_TEST]);
 }
 
+enum part_word archive_list_test_word(const struct archive_list *list)
+{
+    return list->has[PART_TEST] ? PART_TEST : PART_VALIDATION;
+}
+
 /* What of `whole`, a path in the folder `path`, comes after the folder. */
 static const char *inside(const char *whole, const char *path)
 {

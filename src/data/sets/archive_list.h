@@ -33,6 +33,8 @@ void archive_list_free(struct archive_list *list);
 
 /* Whether there are a training and a test part. */
 bool archive_list_is_divided(const struct archive_list *list);
+/* The word of the part that is tested on: that of validation where there is no test part. */
+enum part_word archive_list_test_word(const struct archive_list *list);
 
 /* Counts the archives in the folder `path` that no part takes; `test` is the word of the test part. Those of the other
  * word for it, validation or test, are counted with the test part, all others with the training part. */

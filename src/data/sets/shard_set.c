@@ -78,7 +78,7 @@ static int fill_folder(struct archives *archives, const struct set_request *requ
 {
     struct archive_list list;
     int status = archive_list_read(&list, request->path, is_shard_name, error);
-    enum part_word test = list.has[PART_TEST] ? PART_TEST : PART_VALIDATION;
+    enum part_word test = archive_list_test_word(&list);
     const bool divided = list.has[PART_TRAIN] && list.has[test];
     if (!status)
         status = fill_part(archives, &list, !divided ? PART_NONE : request->part ? test : PART_TRAIN, request, error);
