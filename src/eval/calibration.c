@@ -232,29 +232,11 @@ int calibration_measure(struct calibration *out, const struct calibration_args *
     return SIMCLR_OK;
 }
 
-/* nll, which is convex in 1 / T, falls where 1 / T leaves 0, and rises without end for large 1 / T. */
-static bool has_least_nll(const struct calibration_args *args)
-{
-    bool wrong = false;
-    double gain = 0; /* -d nll / d (1 / T) at 1 / T = 0, times rows */
-    for (int64_t i = 0; i < args->rows; i++) {
-        const float *logits = args->logits + i * args->classes;
-        const double own = (double)logits[args->labels[i]];
-        double sum = 0;
-        for (int c = 0; c < args->classes; c++) sum += (double)logits[c];
-        gain += own - sum / args->classes;
-        wrong |= own < (double)logits[best_class(logits, args->classes)];
-    }
-    return wrong && gain > 0;
-}
-
 int calibration_fit(double *temperature, const struct calibration_args *args, struct error *error)
 {
     const int status = check(args, error);
     if (status) return status;
-    *temperature = 1;
-    if (!has_least_nll(args)) return SIMCLR_OK;
-    const double golden = 0.61803398874989484820, bound = log(100);
+    const double golden = 0.61803398874989484820, bound = log(100), near = 1e-3;
     double low = -bound, high = bound;
     double left = high - golden * (high - low), right = low + golden * (high - low);
     double at_left = mean_nll(args, exp(left)), at_right = mean_nll(args, exp(right));
@@ -273,7 +255,9 @@ int calibration_fit(double *temperature, const struct calibration_args *args, st
             at_right = mean_nll(args, exp(right));
         }
     }
+    /* Without a least nll the search ends at a bound, or where nll stops to change before it. */
     const double found = (low + high) / 2;
-    if (fabs(found) < bound - 1e-6 && mean_nll(args, exp(found)) < mean_nll(args, 1)) *temperature = exp(found);
+    const bool told = fabs(found) < bound - near && mean_nll(args, exp(found)) < mean_nll(args, 1);
+    *temperature = told ? exp(found) : 1;
     return SIMCLR_OK;
 }

@@ -62,7 +62,7 @@ struct interval calibration_interval(const struct calibration_bin bins[CALIBRATI
  *
  *  - No row is wrong: the lower the temperature, the less the nll, and no row says where to stop.
  *  - The labels' logits are at most the mean of their rows' logits: the higher the temperature, the less the nll.
- *  - The least nll lies outside of the bounds, or is not below that of 1.
+ *  - The least nll lies at a bound (to a thousandth) or outside of the bounds, or is not below that of 1.
  *
  * args->temperature is not read. */
 int calibration_fit(double *temperature, const struct calibration_args *args, struct error *error);

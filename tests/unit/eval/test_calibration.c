@@ -84,6 +84,8 @@ static void temperature_without_an_optimum(void **state)
     assert_true(fitted((float[]){30, 0, 0, 90}, labels, 2) == 1); /* from some temperature on nll is 0 in double */
     assert_true(fitted((float[]){3, 3, 0, 1, 1, 0}, labels, 3) == 1);
     assert_true(fitted((float[]){0, 9, 0, 1}, labels, 2) == 1);
+    /* Worse than chance by so little that the search among temperatures meets equal values before its bound. */
+    assert_true(fitted((float[]){0, 1e-9F, 2e-9F, 0}, labels, 2) == 1);
     assert_true(fitted((float[]){0, 1000, 0, 1000.5F}, labels, 2) == 1);
     const double told = fitted((float[]){0, 1, 0, 2}, labels, 2); /* one row wrong: there is a least nll */
     assert_true(told > 1 && told < 100);
