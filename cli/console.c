@@ -19,7 +19,7 @@ double console_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-int console_width(FILE *file)
+static int width_of(FILE *file, int least)
 {
     struct winsize size;
     const char *columns = getenv("COLUMNS");
@@ -29,7 +29,12 @@ int console_width(FILE *file)
         width = size.ws_col;
     else if (columns && atoi(columns) > 0)
         width = atoi(columns);
-    return width < 40 ? 40 : width > 160 ? 160 : width;
+    return width < least ? least : width > 160 ? 160 : width;
+}
+
+int console_width(FILE *file)
+{
+    return width_of(file, 40);
 }
 
 int console_open(struct console *console)
@@ -57,7 +62,7 @@ static void draw_bar(struct console *console)
 {
     char line[LINE_BYTES];
 
-    progress_line(&console->last, console_width(stderr) - 1, true, console->unicode, line, sizeof line);
+    progress_line(&console->last, width_of(stderr, 2) - 1, true, console->unicode, line, sizeof line);
     fprintf(stderr, "\r%s\033[K", line);
     fflush(stderr);
     console->bar_shown = true;

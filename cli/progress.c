@@ -117,5 +117,9 @@ size_t progress_line(const simclr_progress *p, int width, bool bar, bool unicode
         used = append(out, used, capacity, ", ");
         used = append(out, used, capacity, fields.text[i]);
     }
+    if (bar && cells < BAR_LEAST && used > (size_t)width) { /* no bar and no field: all of it is ASCII */
+        used = (size_t)width;
+        out[used] = '\0';
+    }
     return used;
 }

@@ -1,5 +1,6 @@
 """A trained encoder, and the search among what it makes."""
 import ctypes
+import operator
 import os
 import threading
 from collections import namedtuple
@@ -30,12 +31,10 @@ class Model:
     def __init__(self, path, threads=0, _of=None):
         self._pointer, self._context, self._last = c_void_p(), Context(log=log_line), None
         self._lock, self._process = threading.RLock(), os.getpid()
-        self.path, self.threads = path, threads
+        self.path, self.threads = path, _whole(threads, "threads")
         if _of is None:
-            if isinstance(threads, bool) or not isinstance(threads, int):
-                raise TypeError(f"threads is a number, and not {threads!r}")
             name, arguments = c_text(path, "the model's path"), (byref(self._pointer),)
-            status = LIBRARY.simclr_model_load(self._context.pointer, name, threads, *arguments)
+            status = LIBRARY.simclr_model_load(self._context.pointer, name, self.threads, *arguments)
         else:
             status = LIBRARY.simclr_model_share(self._context.pointer, _of, byref(self._pointer))
         self._context.check(status)
@@ -197,6 +196,16 @@ def _table(values, name):
     return array
 
 
+def _whole(value, name):
+    """A whole number, numpy's too."""
+    if isinstance(value, (bool, numpy.bool_)):
+        raise TypeError(f"{name} is a number, and not {value!r}")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is a number, and not {value!r}") from None
+
+
 def neighbours(features, queries=None, k=10, threads=0):
     """(index, similarity) of the k rows of `features` that are most similar to each query by cosine, most similar
     first: int32 and float32 [queries, k]. Without queries: to each row, itself left out. Where there are fewer than k
@@ -205,7 +214,7 @@ def neighbours(features, queries=None, k=10, threads=0):
     asked = None if queries is None else _table(queries, "queries")
     if asked is not None and asked.shape[1] != rows.shape[1]:
         raise ValueError(f"queries have {asked.shape[1]} values each, and features {rows.shape[1]}")
-    count = len(rows if asked is None else asked)
+    count, k, threads = len(rows if asked is None else asked), _whole(k, "k"), _whole(threads, "threads")
     search = SearchStruct(ctypes.sizeof(SearchStruct), rows.ctypes.data, len(rows),
                           None if asked is None else asked.ctypes.data, count, rows.shape[1], k, threads)
     search.alive = rows, asked  # to which it points

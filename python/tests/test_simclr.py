@@ -324,6 +324,10 @@ class Handles(unittest.TestCase):
                 simclr.load(path)
         with self.assertRaisesRegex(TypeError, "threads is a number"):
             simclr.load(WORK / "run", threads="2")
+        with self.assertRaisesRegex(TypeError, "threads is a number"):
+            simclr.load(WORK / "run", threads=np.True_)
+        with simclr.load(WORK / "run", threads=np.int64(1)) as model:
+            self.assertEqual(model.threads, 1)
         with self.assertRaisesRegex(simclr.Error, "threads of 0 or more"):
             simclr.load(WORK / "run", threads=-1)
 
@@ -352,7 +356,7 @@ class Neighbours(unittest.TestCase):
         np.testing.assert_array_equal(index, expected)
         np.testing.assert_allclose(similarity, np.take_along_axis(cosines[30:, :30], expected, 1), atol=1e-6)
         np.fill_diagonal(cosines, -2)
-        index, _ = simclr.neighbours(rows, k=5)
+        index, _ = simclr.neighbours(rows, k=np.int32(5), threads=np.int64(1))
         np.testing.assert_array_equal(index, np.argsort(-cosines, axis=1)[:, :5])
         index, similarity = simclr.neighbours(rows[:3].astype(np.float64), k=4)
         self.assertTrue((index[:, 2:] == -1).all() and (similarity[:, 2:] == 0).all())

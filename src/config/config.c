@@ -412,7 +412,8 @@ int config_check(const struct config *c, struct error *error)
     if (!status) status = check_groups(c, error);
     if (!status) status = check_length(c, error);
     if (status != SIMCLR_OK) return status;
-    if (c->epochs > 0 && c->warmup_epochs > (double)c->epochs) {
+    /* --steps decides the length where it is given: pretrain compares once it knows the epochs that they are */
+    if (c->epochs > 0 && c->steps == 0 && c->warmup_epochs > (double)c->epochs) {
         return check_order("warmup-epochs", c->warmup_epochs, "epochs", (double)c->epochs, error);
     }
     if (c->image_size > 0 && c->blur_radius >= c->image_size) {

@@ -139,6 +139,10 @@ else
     tr '\r' '\n' <typescript | grep 'pretrain *[0-9]*% |' | sed 's/\x1b\[K//g' | LC_ALL=C.UTF-8 sed 's/[▏▎▍▌▋▊▉█]/#/g' |
         awk 'length > 90 {bad = 1} END {exit bad}' ||
         fail "the bar is wider than the terminal"
+    TERM=xterm LC_ALL=C.UTF-8 script -qec "stty cols 12; '$simclr' pretrain ${tiny[*]} --out narrow" typescript >/dev/null 2>&1
+    tr '\r' '\n' <typescript | sed 's/\x1b\[K//g' | grep -a '^pretrain' >bars
+    [ -s bars ] || fail "nothing of the bar on a narrow terminal"
+    awk 'length > 12 {bad = 1} END {exit bad}' bars || fail "the bar is wider than a narrow terminal"
     TERM=dumb script -qec "'$simclr' pretrain ${tiny[*]} --out dumb" typescript >/dev/null 2>&1
     grep -q '100%, 8/8' typescript || fail "no plain line on a dumb terminal"
 fi

@@ -52,12 +52,22 @@ static void keep(double *out, const double *value)
     if (value) *out = *value;
 }
 
+/* finetune trains twice, one after the other, and counts the steps anew. Only one of the two is drawn. */
+static void begin_training(struct watched *run, bool control)
+{
+    if (control == run->control) return;
+    run->control = control;
+    run->loss.count = run->rate.count = 0;
+    run->top1 = NAN;
+    for (int i = 0; i < PACE_ROWS; i++) run->pace[i].step = 0;
+}
+
 void watched_take(void *cookie, const struct metrics_row *row)
 {
-    static const char *const losses[] = {"train/loss", "finetune/loss", "supervised/loss", NULL};
+    static const char *const losses[] = {"train/loss", "finetune/loss", "supervised/loss", "random/loss", NULL};
     static const char *const rates[] = {"train/learning_rate", "finetune/learning_rate", "supervised/learning_rate",
-                                        NULL};
-    static const char *const tops[] = {"train/top1", "finetune/top1", "supervised/top1", NULL};
+                                        "random/learning_rate", NULL};
+    static const char *const tops[] = {"train/top1", "finetune/top1", "supervised/top1", "random/top1", NULL};
     static const char *const tests[] = {"epoch/knn_top1", NULL};
     struct watched *run = cookie;
     run->lines++;
@@ -66,6 +76,7 @@ void watched_take(void *cookie, const struct metrics_row *row)
         return;
     }
     const double *loss = find(row, losses);
+    if (loss) begin_training(run, metrics_find(row, "random/loss") != NULL);
     add(run, &run->loss, row, loss);
     add(run, &run->rate, row, find(row, rates));
     add(run, &run->knn, row, find(row, tests));

@@ -28,6 +28,7 @@ struct watched {
         int64_t step;
         double wall;
     } pace[PACE_ROWS]; /* of the last lines of training */
+    bool control;      /* finetune's second training, from random weights, has begun */
     int64_t lines, damaged, not_finite;
     bool no_memory;
     /* of the other files */

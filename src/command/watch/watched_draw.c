@@ -90,7 +90,7 @@ static void add_place(struct text *line, const struct watched *run)
         text_add(line, "no step is logged yet");
         return;
     }
-    text_add(line, "step %" PRId64, run->step);
+    text_add(line, "%sstep %" PRId64, run->control ? "the control, from random weights: " : "", run->step);
     if (isfinite(steps)) text_add(line, " of %.0f", steps);
     if (isfinite(run->epoch)) text_add(line, ", epoch %.4g", run->epoch);
     if (run->config && run->config->epochs > 0) text_add(line, " of %" PRId64, run->config->epochs);

@@ -279,6 +279,38 @@ static void steps_that_were_done_again(void **state)
     watched_close(&run);
 }
 
+/* finetune's control counts from step 0 again, and neither its curve nor its pace is mixed with the first's. */
+static void the_control_of_finetune(void **state)
+{
+    static const char first[] = "{\"step\": 10, \"epoch\": 1, \"wall_time\": 10, \"finetune/loss\": 2}\n"
+                                "{\"step\": 20, \"epoch\": 2, \"wall_time\": 20, \"finetune/loss\": 1, "
+                                "\"finetune/top1\": 0.75, \"finetune/learning_rate\": 0.1}\n";
+    char both[2048];
+    (void)state;
+    begin();
+    write_metrics(first);
+    struct watched run = look();
+    struct text drawn = draw(&run);
+    assert_drawn(&drawn, "\nstep 20 of 40");
+    assert_drawn(&drawn, "loss 1, top-1 75.0 %, rate 0.1\n");
+    text_free(&drawn);
+    watched_close(&run);
+    snprintf(both, sizeof both,
+             "%s{\"step\": 30, \"epoch\": 3, \"wall_time\": 40, \"random/loss\": 4}\n"
+             "{\"step\": 40, \"epoch\": 4, \"wall_time\": 70, \"random/loss\": 3}\n",
+             first);
+    write_metrics(both);
+    run = look();
+    assert_int_equal(run.loss.count, 2); /* the first training's would make it four */
+    assert_int_equal(run.rate.count, 0);
+    assert_true(fabs(watched_pace(&run) - 3) < 1e-12);
+    drawn = draw(&run);
+    assert_drawn(&drawn, "\nthe control, from random weights: step 40 of 40");
+    assert_drawn(&drawn, "\nloss 3\n");
+    text_free(&drawn);
+    watched_close(&run);
+}
+
 static void a_million_lines(void **state)
 {
     (void)state;
@@ -326,6 +358,7 @@ int main(void)
         cmocka_unit_test(hostile_lines),
         cmocka_unit_test(a_cut_last_line_is_read_later),
         cmocka_unit_test(steps_that_were_done_again),
+        cmocka_unit_test(the_control_of_finetune),
         cmocka_unit_test(a_million_lines),
         cmocka_unit_test(no_run),
     };

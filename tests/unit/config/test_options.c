@@ -245,6 +245,10 @@ static void options_are_checked_together(void **state)
     assert_int_equal(config_set(config, "out", "run", 2, NULL), SIMCLR_OK);
     assert_int_equal(config_set(config, "epochs", "1", 2, NULL), SIMCLR_OK); /* fewer than the usual warm-up: fine */
     assert_int_equal(config_check(config, NULL), SIMCLR_OK);
+    assert_int_equal(config_set(config, "warmup-epochs", "6", 2, NULL), SIMCLR_OK);
+    assert_int_equal(config_check(config, NULL), SIMCLR_INVALID);
+    assert_int_equal(config_set(config, "steps", "1000", 2, NULL), SIMCLR_OK); /* these decide, and not the epochs */
+    assert_int_equal(config_check(config, NULL), SIMCLR_OK);
     config_destroy(&config);
     config = make(COMMAND_INFO);
     assert_int_equal(config_check(config, NULL), SIMCLR_OK);
