@@ -170,6 +170,9 @@ import csv, html.parser, json
 rows = list(csv.DictReader(open("odd_found/audit.csv", newline="", encoding="utf-8")))
 assert len(rows) == 20 and all(len(r) == len(rows[0]) and None not in r for r in rows)
 groups = list(csv.DictReader(open("odd_found/groups.csv", newline="", encoding="utf-8")))
+for name in "audit", "groups": # RFC 4180: a record ends in CR LF; quotes hold a name's own line end
+    unquoted = "".join(open(f"odd_found/{name}.csv", newline="", encoding="utf-8").read().split('"')[::2])
+    assert unquoted.count("\r\n") == unquoted.count("\n") == 21 and unquoted.endswith("\r\n"), name
 assert len(groups) == 20 and len({r["name"] for r in groups}) == 20
 names = [r["name"] for r in rows]
 for part in ("a,b.png", 'say "x".png', "tab\tname.png", "line\nend.png", "<script>alert(1)<b>.png", "bad\\xff\\xfe.png", "umlaut-\u00fc.png", " blank .png"):

@@ -54,7 +54,7 @@ static const char audit_head[] =
     "name,part,class,width,height,bytes,group,copy_of,likeness,exact_duplicate,near_duplicate,leak,remove,"
     "outlier_distance,outlier,label_probability,suggested_class,suggested_probability,label_score,suspect_label,"
     "dark,bright,blurred,low_information,odd_shape,odd_size,gray,"
-    "dark_score,bright_score,blurred_score,low_information_score,odd_shape_score,odd_size_score\n";
+    "dark_score,bright_score,blurred_score,low_information_score,odd_shape_score,odd_size_score\r\n";
 
 static void add_duplicates(struct text *line, const struct audit *audit, int64_t row)
 {
@@ -87,7 +87,8 @@ static void add_picture(struct text *line, const struct audit *audit, int64_t ro
     const bool there = audit_asks(audit, AUDIT_PICTURES) && audit->pictures;
     for (int i = 0; i < PICTURE_FAULTS; i++) add_flag(line, there, there && audit->pictures[row].faults >> i & 1);
     for (int i = 0; i < PICTURE_GRAY; i++) add_number(line, there, there ? (double)audit->pictures[row].score[i] : 0);
-    if (line->length > 0 && !line->failed) line->bytes[line->length - 1] = '\n';
+    if (line->length > 0) line->length--; /* the last comma */
+    text_add(line, "\r\n");
 }
 
 static void add_image(struct text *line, const struct audit *audit, int64_t row)
@@ -141,7 +142,7 @@ static const char *kind_of(const struct audit *audit, int64_t row)
     return audit->same_file[audit->exact[row] == row ? audit->copy[row] : row] ? "file" : "pixels";
 }
 
-static const char groups_head[] = "group,name,part,class,width,height,bytes,kind,copy_of,likeness,leak,keep\n";
+static const char groups_head[] = "group,name,part,class,width,height,bytes,kind,copy_of,likeness,leak,keep\r\n";
 
 static int write_groups(const struct audit *audit, const char *path, struct error *error)
 {
@@ -163,7 +164,7 @@ static int write_groups(const struct audit *audit, const char *path, struct erro
         add_image(&line, audit, row);
         text_add(&line, "%s,", kind_of(audit, row));
         add_text(&line, collection_name(&audit->collection, audit->copy[row]));
-        text_add(&line, "%.6g,%d,%d\n", (double)audit->copy_likeness[row], audit->leaks[row], !audit->removed[row]);
+        text_add(&line, "%.6g,%d,%d\r\n", (double)audit->copy_likeness[row], audit->leaks[row], !audit->removed[row]);
         if (!line.failed) file_writer_write(writer, line.bytes, line.length);
     }
     memory_free(rows);
