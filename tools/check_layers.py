@@ -22,6 +22,7 @@ LIBRARIES = {
     "immintrin.h": {"base", "simd", "augment", "backend", "image"}, "cpuid.h": {"base", "simd"},
     "cuda_runtime.h": {"backend"}, "cudnn.h": {"backend"}, "cublas_v2.h": {"backend"},
 }
+ENDINGS = {".c", ".h", ".cu", ".cuh", ".cpp", ".hpp"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
 
@@ -92,12 +93,17 @@ def check_include(layers, path, target):
     yield from check_nested(layers, path, target)
 
 
+def sources(folder):
+    """Its files of C, CUDA and C++, in order."""
+    return sorted(file for file in folder.rglob("*") if file.suffix in ENDINGS)
+
+
 def check(root, least_rooms, least_includes):
     layers = Map((root / "CMakeLists.txt").read_text())
     errors, seen = list(layers.circles()), 0
     if len(layers.rooms) < least_rooms:
         errors.append("CMakeLists.txt names too few rooms; the map could not be read")
-    for file in sorted((root / "src").rglob("*.[ch]")):
+    for file in sources(root / "src"):
         path = file.relative_to(root / "src").as_posix()
         for parent in layers.parents:
             inner = path[len(parent) + 1:].split("/") if path.startswith(parent + "/") else []
@@ -108,13 +114,13 @@ def check(root, least_rooms, least_includes):
             if kind == '"' and not any((root / folder / target).exists() for folder in ("src", "include")):
                 errors.append(f"src/{path}: includes {target}, which is not there (paths start at src/)")
             errors += [f"src/{path}: includes {target}, {why}" for why in check_include(layers, path, target)]
-    for file in sorted((root / "cli").rglob("*.[ch]")):
+    for file in sources(root / "cli"):
         for kind, target in INCLUDE.findall(file.read_text()):
             seen += 1
             if kind == '"' and not target.startswith("simclr/") and not (file.parent / target).exists():
                 errors.append(f"{file.relative_to(root)}: includes {target}; the CLI sees only the public header")
     for path in sorted(layers.subrooms):
-        if not any((root / "src" / path).rglob("*.[ch]")):
+        if not sources(root / "src" / path):
             errors.append(f"{path}: the map has this sub-room, the tree has not")
     if seen < least_includes:
         errors.append(f"only {seen} includes were seen: the walk is broken")
@@ -142,6 +148,11 @@ def self_test():
         ("a folder that the map lacks", "src/data/new/new.h", "", "no sub-room data/new"),
         ("a circle of sub-rooms", "CMakeLists.txt", house["CMakeLists.txt"].replace("low DEPENDS", "low DEPENDS high"), "circle"),
         ("a circle of rooms", "CMakeLists.txt", house["CMakeLists.txt"].replace("base DEPENDS", "base DEPENDS data", 1), "circle"),
+        ("a CUDA file that includes a room above", "src/base/base.cu", '#include "data/face.h"\n', "only nothing"),
+        ("a CUDA header with a library of another room", "src/base/base.cuh", "#include <cuda_runtime.h>\n", "a library"),
+        ("a C++ file with the public header", "src/data/low/low.cpp", '#include "simclr/simclr.h"\n', "only api"),
+        ("a C++ header in a folder that the map lacks", "src/data/new/new.hpp", "", "no sub-room data/new"),
+        ("a C++ file of the CLI", "cli/main.cpp", '#include "base/base.h"\n', "only the public header"),
         ("a sub-room without files", "CMakeLists.txt", house["CMakeLists.txt"] + "simclr_subroom(data/no DEPENDS)\n", "tree has not"),
     ]
     failures = []
