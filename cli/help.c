@@ -23,6 +23,7 @@ const struct help_exit help_exits[] = {
     {EXIT_UNEXPECTED, "verify: a figure of a run is not what its recipe expects, or is missing."},
     {EXIT_INTERRUPTED, "Stopped by SIGINT, SIGTERM, SIGHUP or SIGUSR1; pretrain has written a checkpoint first, so the "
                        "same command goes on from there."},
+    {129, "Ended at once by a second SIGHUP."},
     {130, "Ended at once by a second SIGINT."},
     {143, "Ended at once by a second SIGTERM."},
 };

@@ -297,7 +297,7 @@ static int command_main(struct console *console, simclr_context *context, int co
     return code;
 }
 
-/* What is no command of the library: help, version, completion and the two that the build uses. EXIT_USAGE with
+/* What is no command of the library: help, version, completion and the one that the build uses. EXIT_USAGE with
  * *known false: none of these. */
 static int own_command(struct console *console, int count, char **arguments, bool *known)
 {

@@ -39,7 +39,7 @@ const struct command_row config_commands[COMMAND_COUNT] = {
             .summary = "follow a run in the terminal: loss, kNN, learning rate, time left",
             .word = "runs",
             .help = "Draws the loss, the kNN and the learning rate of a run in 80 columns, with its speed and the time "
-                    "that is left, from metrics.jsonl alone. The run is not disturbed, and may be of another "
+                    "that is left, from the files of its folder alone. The run is not disturbed, and may be of another "
                     "machine's. It is drawn anew while the run goes on; at its end the command ends too, and says "
                     "whether the run is finished, was stopped or was killed.",
             .examples = "simclr watch run/\n"
@@ -279,7 +279,8 @@ const struct command_row config_commands[COMMAND_COUNT] = {
                 "since 1.6) and safetensors. Nothing of a checkpoint is run: classes and functions in it stay names. "
                 "Prefixes, numbers of a Sequential and copies of the network are seen through; depth, width and stem "
                 "are read off the shapes. All commands that take an encoder read such files as they are, too.",
-            .examples = "simclr import resnet50.pth --out imagenet/encoder.safetensors --mean 0.485,0.456,0.406 --std "
+            .examples = "mkdir imagenet dino\n"
+                        "simclr import resnet50.pth --out imagenet/encoder.safetensors --mean 0.485,0.456,0.406 --std "
                         "0.229,0.224,0.225\n"
                         "simclr import dino.pth --prefix teacher.backbone --out dino/encoder.safetensors\n"
                         "simclr pretrain --data photos/ --init imagenet/encoder.safetensors --out run/",

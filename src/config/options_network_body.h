@@ -4,8 +4,8 @@
 /* ---- Model */
 {.name = "encoder", .argument = "KIND", CHOICE(encoder), .section = "Model",
  .commands = ON(SUPERVISED), .default_text = "resnet", .choices = "resnet|alexnet", .matters = true,
- .help = "The network: a ResNet, or AlexNet (torchvision's) as a control, whose images have 64 pixels or more and "
-         "smaller ones are enlarged."},
+ .help = "The network: a ResNet, or AlexNet (torchvision's) as a control, which takes 63 pixels or more; smaller images "
+         "are enlarged to 64."},
 {.name = "depth", .argument = "N", INTEGER(depth, 18, 200), .section = "Model",
  .elsewhere = "arch|architecture|model|model-name|base-model|backbone|net|resnet|resnet-depth|"
               "resnet-version|a",

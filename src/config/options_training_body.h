@@ -7,7 +7,7 @@
               "batch-size-per-gpu|batch-per-gpu|global-batch-size|eval-batch-size|mini-batch|minibatch|b",
  .commands = ON(PRETRAIN), .default_text = "256", .matters = true, .automatic = true,
  .help = "Images in a step; each gives two views (auto: the largest power of two up to 256 that leaves four steps an "
-         "epoch and fits in memory)."},
+         "epoch and fits in memory, but never below 8; all images where there are fewer)."},
 {.name = "batch", .argument = "N", INTEGER(batch, 2, 65536), .section = "Training",
  .commands = ON(DEMO), .default_text = "128", .matters = true,
  .help = "Images in a step; each gives two views."},

@@ -26,7 +26,7 @@ for group in $groups; do
             fail "$group $member --help is wider than 50"
     done <members
 done
-for code in 0 1 2 3 4 5 75 130 143; do grep -qE "^ +$code  " overview || fail "--help lacks exit status $code"; done
+for code in 0 1 2 3 4 5 75 129 130 143; do grep -qE "^ +$code  " overview || fail "--help lacks exit status $code"; done
 check 0 '' '^$' "$simclr" help
 cmp -s out overview || fail "help and --help differ"
 check 0 '^simclr [0-9]+\.[0-9]+\.[0-9]+$' '^$' "$simclr" --version
