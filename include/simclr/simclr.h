@@ -1,9 +1,10 @@
 /* simclr/simclr.h -- the one header of libsimclr: SimCLR (arXiv:2002.05709) in C.
  *
- * Every int result is SIMCLR_OK or a negative simclr_status; simclr_error() then has one sentence that says what, where
- * and what to do. Where the first argument of a call, its handle, is NULL, there is nowhere to keep a sentence, and
- * what an earlier call left stays. simclr_open, simclr_option_at and simclr_command_at have none. *out is NULL after
- * every failure.
+ * Every int result is SIMCLR_OK or a negative simclr_status. simclr_model_dim, simclr_model_image_size,
+ * simclr_model_batch and simclr_model_class_count return a number instead of SIMCLR_OK. After a failure simclr_error()
+ * has one sentence that says what, where and what to do. Where the first argument of a call, its handle, is NULL, there
+ * is nowhere to keep a sentence, and what an earlier call left stays. simclr_open, simclr_option_at and
+ * simclr_command_at have none. *out is NULL after every failure.
  *
  * Handles are opaque and may be used by one thread at a time; different contexts are independent. The library never
  * prints, never exits and has no global state: text, log lines and progress go to the callbacks of simclr_options.
@@ -74,8 +75,8 @@ SIMCLR_API const char *simclr_version(void);
  * or two backslashes. At most `capacity` bytes go to `out`, the ending NUL among them; returns the bytes that the whole
  * takes, as snprintf does. Errors and log lines are in this form already. */
 SIMCLR_API size_t simclr_escape(char *out, size_t capacity, const char *text);
-/* Asks a running command to checkpoint its last finished step and return SIMCLR_INTERRUPTED. Async-signal-safe,
- * callable from any thread. */
+/* Asks a running command to stop and return SIMCLR_INTERRUPTED; training writes a checkpoint of its last finished step
+ * before. Async-signal-safe, callable from any thread. */
 SIMCLR_API void simclr_interrupt(simclr_context *context);
 
 /* ---- configuration: names and meanings are those of the option table (simclr COMMAND --help) ------------------ */

@@ -12,7 +12,7 @@ typedef enum simclr_status {
     SIMCLR_UNSUPPORTED = -5, /* valid, but not something this build or machine can do     */
     SIMCLR_DEVICE = -6,      /* the compute device failed                                 */
     SIMCLR_DATA = -7,        /* the data set is missing, empty or has too many bad images */
-    SIMCLR_INTERRUPTED = -8, /* stopped by request; a checkpoint was written              */
+    SIMCLR_INTERRUPTED = -8, /* stopped by request; training wrote a checkpoint before    */
     SIMCLR_DIVERGED = -9,    /* ten steps in a row were not finite and were skipped       */
     SIMCLR_BUSY = -10,       /* the run folder is in use by another process               */
     SIMCLR_UNEXPECTED = -11  /* verify: a run is not what its recipe expects              */

@@ -12,6 +12,7 @@
  *     step, epoch, seed, images_seen, skipped_steps, best_knn
  *     best_by                          "held-out": of which images best_knn is, where there is one
  *     epoch_steps, epoch_sums          loss, top-1, seconds, seconds waited
+ *     epoch_skipped                    steps of the epoch that were skipped, where there are any
  *     mean, std                        three numbers each
  *     optimizer, optimizer_steps       none, lars, sgd, adamw
  *     ema                              the averages' decay, where there are any

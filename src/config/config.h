@@ -174,7 +174,7 @@ struct option_row {
     double minimum, maximum;  /* inclusive, for numbers */
     const char *choices;      /* "lars|sgd|adamw"; for an integer the only values allowed */
     const char *aliases;      /* words that stand for numbers: "none=0|linear=1" */
-    const char *section;      /* "Data", "Views", "Model", "Training", "Run", "Evaluation" */
+    const char *section;      /* "Data", "Views", "Model", "Training", "Run", "Evaluation", "Output" */
     const char *help;         /* one sentence */
     bool matters;             /* changing it forbids resuming; not threads or the CPU variant, which change only the
                                  order of sums */
@@ -205,7 +205,8 @@ int config_parse_recipe(struct config *config, const char *text, size_t length, 
 /* Gives an option that is still "auto" (or an empty text) the value found for this run; anything that was set stays. */
 int config_resolve(struct config *config, const char *name, const char *value, struct error *error);
 bool config_is_auto(const struct config *config, const char *name); /* false for names that the command does not take */
-/* Cross-option checks (temperature > 0, batch >= 2 for pretrain, data given ...). */
+/* What no row can check alone: required options are there, and options agree (--warmup-epochs is not above --epochs,
+ * --subset comes with --data, --resume without --overwrite ...). */
 int config_check(const struct config *config, struct error *error);
 /* CONFIG_AS_IT_IS: every value. CONFIG_REPEATABLE: what repeats the run; flags of one start alone (--resume,
  * --overwrite) are written as their defaults. */

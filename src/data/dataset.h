@@ -21,9 +21,10 @@ struct catalog; /* names/catalog.h */
 
 /* Folders: the classes are the first-level folders, numbered in the order of their names, those of both parts
  * together; deeper folders belong to them; hidden names are passed over; links are followed, loops of links are not.
- * A folder with a `train` folder has parts, and TEST then needs `test` or `val`; any other folder is the same set
- * for both parts, and so is a list. Lists: labels are class numbers if all of them are integers (a negative one: no
- * label), else class names, numbered in their order. Archives: docs/formats.md.
+ * A folder with a folder for training has parts, and TEST then needs one for tests or validation: names/parts.h has
+ * their words and the rule. Any other folder is the same set for both parts, and so is a list. Lists: labels are class
+ * numbers if all of them are integers (a negative one: no label), else class names, numbered in their order. Archives:
+ * docs/formats.md.
  *
  * Indexes the set; if it fits in the cache all images are decoded now, on the pool. Bad images (unreadable,
  * truncated, random bytes ...) are logged once each by name, counted, and left out: numbering closes the gap.

@@ -70,8 +70,10 @@ const char *evaluation_class_name(const struct evaluation *evaluation, int label
 /* Are --features judged, and not an encoder? */
 bool evaluation_is_of_tables(const struct evaluation *evaluation);
 
-/* Opens --checkpoint, --data and its test part (or --test-data), or --features and --test-features. SIMCLR_DATA when
- * labels are missing or the parts' classes differ. After a failure nothing is open, here and below. */
+/* Opens --checkpoint, --data and its test part (or --test-data), or --features and --test-features. Where labels
+ * are needed, SIMCLR_DATA: there is no test part, a part has no labels or one class alone, no test image is of a class
+ * with training images, or one part's classes are numbers and the other's names (match_classes). Classes that only one
+ * part has are a warning. After a failure nothing is open, here and below. */
 int evaluation_open(struct session *session, struct evaluation *evaluation, struct error *error);
 /* The same in two steps, for who judges the controls before there is a checkpoint: first everything but the trained
  * model, from the session's own settings and seed (with evaluation views as training will have them); later the model

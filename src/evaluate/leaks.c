@@ -1,4 +1,5 @@
-/* evaluate/leaks.c -- test images that are training images too, byte by byte: who was seen in training is no test. */
+/* evaluate/leaks.c -- test images that are training images too, by a digest of their bytes: who was seen in training is
+ * no test. */
 #include <inttypes.h>
 #include <stdlib.h>
 

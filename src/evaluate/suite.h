@@ -24,7 +24,7 @@ struct suite {
     struct classifier classifier;
     struct predictions predictions;
     struct calibration as_fitted, tempered;
-    /* Test images that are training images too, byte by byte; NULL: not looked for. */
+    /* Test images that are training images too, by a digest of their bytes; NULL: not looked for. */
     uint8_t *leaked;
     int64_t leaks;
     const char *leaks_of; /* what was compared: "pixels", "files", "rows of features" */

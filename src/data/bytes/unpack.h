@@ -25,7 +25,7 @@ struct unpack_request {
 
 /* Opens what the file at request->path unpacks to, as a blob of its own.
  * What unpacks to at most memory_limit bytes stays in memory. Anything larger is written to the cache folder, with a
- * line in the log, and used again while the archive keeps its path, size and time. A stream that ends too early gives
+ * line in the log, and used again while the archive keeps its path, size and times. A stream that ends too early gives
  * what there was, with a warning, and is not kept.
  * SIMCLR_CORRUPT for damaged bytes, SIMCLR_IO where there is no room, SIMCLR_UNSUPPORTED for zstd in a program built
  * without it. */

@@ -1,4 +1,4 @@
-/* data/sets/pack.h -- raw packs: the pixels of a part of a data set in one file, ready to be mapped, and its index.
+/* data/sets/pack.h -- raw packs: the pixels of a part of a data set in one file, ready to be read, and its index.
  * Written by `simclr data pack --format raw`; docs/formats.md has the layout to the byte. Numbers are little-endian. */
 #ifndef DATA_PACK_H
 #define DATA_PACK_H
