@@ -4,8 +4,9 @@
 
 #include "explore/collection.h"
 
-/* The names of rows[0] to rows[count - 1], or of all rows where `rows` is NULL, as a list that --subset, --labels and
- * --data read back: escaped behind its mark where a name needs it. Whole or not at all. */
+/* The names of rows[0] to rows[count - 1], or of all rows where `rows` is NULL, as a list that --subset and --labels
+ * read back, and --data where the list lies in the set's folder: escaped behind its mark where a name needs it. Whole
+ * or not at all. */
 int names_write(const char *path, const struct collection *collection, const int64_t *rows, int64_t count,
                 struct error *error);
 
