@@ -7,12 +7,29 @@
  .commands = ON(EVALUATE), .default_text = "usual",
  .help = "What to do, with commas between: knn, linear, fewshot, retrieval, cluster, quality (these are usual); "
          "linear-sgd, finetune (or finetune-1%, -10%, -100%) and supervised, which train for long; or usual, or all. "
-         "multilabel comes with --label-sets; alone, it needs no other labels."},
+         "finetune-labels comes with --labels, multilabel with --label-sets; multilabel alone "
+         "needs no other labels."},
 {.name = "label-sets", .argument = "FILE", TEXT(label_sets), .section = "Evaluation",
  .elsewhere = "multilabel|multi-label|label-matrix|annotations",
  .commands = ON(EVALUATE), .default_text = "",
  .help = "Images that are of several classes, as in PASCAL VOC: a line for each, its name and, after a tab each, its "
          "classes (docs/formats.md). They are judged by 11-point mAP."},
+{.name = "labels", .argument = "LABELS", TEXT(labels), .section = "Evaluation",
+ .commands = ON(EVALUATE), .default_text = "",
+ .help = "Fine-tune with this number of labels too: a share of each class (5%), so many of each (5/class), or a file "
+         "that lists the images. It adds finetune-labels to --protocols."},
+{.name = "cut-layer", .argument = "K", INTEGER(cut_layer, 0, 3), .section = "Evaluation",
+ .commands = ON(EVALUATE), .default_text = "0",
+ .help = "For finetune: layer of the projection head that the classifier stands on; the layers up to it are trained "
+         "too (0: h)."},
+{.name = "layer-decay", .argument = "X", NUMBER(layer_decay, 0.01, 1), .section = "Evaluation",
+ .commands = ON(EVALUATE), .default_text = "1",
+ .help = "For finetune: each residual block has X times the rate of the one after it; the last block and the "
+         "classifier have all."},
+{.name = "training-views", .argument = "KIND", CHOICE(training_views), .section = "Evaluation",
+ .commands = ON(EVALUATE), .default_text = "crop-flip", .choices = "crop-flip|simclr",
+ .help = "For supervised: random crop and flip, or all that pretrain does to views of this size unless told "
+         "otherwise."},
 {.name = "label-epochs", .argument = "N", INTEGER(label_epochs, 1, 100000), .section = "Evaluation",
  .commands = ON(EVALUATE), .default_text = "auto",
  .help = "Passes over the labelled images in finetune and supervised (auto: as these commands have them)."},

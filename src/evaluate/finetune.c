@@ -43,11 +43,11 @@ static char *file_of(const struct finetune_run *run, enum evaluation_source sour
 
 /* ---- preparation -------------------------------------------------------------------------------------------- */
 
-/* --cut-layer keeps layers that the checkpoint must have. */
-static int check_cut(const struct evaluation *evaluation, struct error *error)
+int finetune_check_cut(const struct evaluation *evaluation, enum evaluation_source source, const char *path,
+                       struct error *error)
 {
     const struct config *config = evaluation->session->config;
-    const struct model_config *model = &evaluation->encoders[SOURCE_TRAINED].model->config;
+    const struct model_config *model = &evaluation->encoders[source].model->config;
     const int layers = model_layers(model);
     if (config->cut_layer <= layers) return SIMCLR_OK;
     if (layers == 0)
@@ -55,16 +55,17 @@ static int check_cut(const struct evaluation *evaluation, struct error *error)
             error, SIMCLR_INVALID,
             "--cut-layer %d: %s has no projection head (an exported encoder has none): give the run's folder "
             "or one of its checkpoints, or leave --cut-layer out",
-            (int)config->cut_layer, config->checkpoint);
+            (int)config->cut_layer, path);
     return error_set(error, SIMCLR_INVALID, "--cut-layer %d: the head in %s has %d layer%s: give a number up to that",
-                     (int)config->cut_layer, config->checkpoint, layers, layers == 1 ? "" : "s");
+                     (int)config->cut_layer, path, layers, layers == 1 ? "" : "s");
 }
 
 /* What the trained encoder and its head lend the network that is fine-tuned. */
 static int open_encoder(struct evaluation *evaluation, struct error *error)
 {
-    const int status = evaluation_open_trained(evaluation, evaluation->session->config->checkpoint, error);
-    return status ? status : check_cut(evaluation, error);
+    const char *path = evaluation->session->config->checkpoint;
+    const int status = evaluation_open_trained(evaluation, path, error);
+    return status ? status : finetune_check_cut(evaluation, SOURCE_TRAINED, path, error);
 }
 
 int64_t finetune_epochs(const struct config *config, double share)

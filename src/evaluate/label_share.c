@@ -82,9 +82,9 @@ static int read_labels(const char *spec, struct sampler_labels *out, bool *count
 {
     char *end;
     const double number = number_read(spec, &end);
-    const bool share = end != spec && strcmp(end, "%") == 0, per_class = end != spec && strcmp(end, "/class") == 0;
     *out = (struct sampler_labels){0};
-    *counted = share || per_class;
+    *counted = !label_share_is_list(spec);
+    const bool share = *counted && *end == '%', per_class = *counted && *end == '/';
     if (share && !(number > 0 && number <= 100))
         return error_set(error, SIMCLR_INVALID, "--labels %s: a share lies above 0%% and up to 100%%", spec);
     if (per_class && !(number >= 1 && number <= 4294967295.0 && number == floor(number)))
@@ -93,6 +93,13 @@ static int read_labels(const char *spec, struct sampler_labels *out, bool *count
     if (share) out->share = number / 100;
     if (per_class) out->per_class = (int64_t)number;
     return SIMCLR_OK;
+}
+
+bool label_share_is_list(const char *spec)
+{
+    char *end;
+    number_read(spec, &end);
+    return end == spec || (strcmp(end, "%") != 0 && strcmp(end, "/class") != 0);
 }
 
 int label_share_choose(const struct dataset *dataset, const char *spec, uint64_t seed, uint32_t **out, uint32_t *count,

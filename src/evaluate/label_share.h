@@ -2,6 +2,7 @@
 #ifndef EVALUATE_LABEL_SHARE_H
 #define EVALUATE_LABEL_SHARE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "data/dataset.h"
@@ -13,5 +14,7 @@
  * labels. */
 int label_share_choose(const struct dataset *dataset, const char *spec, uint64_t seed, uint32_t **out, uint32_t *count,
                        struct error *error);
+/* Does it name a file: is it neither a share nor a number of each class? */
+bool label_share_is_list(const char *spec);
 
 #endif

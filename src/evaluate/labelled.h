@@ -41,7 +41,11 @@ int labelled_write_classifier(const struct evaluation *evaluation, const struct 
 int labelled_test(struct evaluation *evaluation, enum evaluation_source source, const struct view_policy *policy,
                   struct score *out, struct error *error);
 
-/* finetune.c: the passes over this share of the images: --epochs, or the method's. */
+/* finetune.c: does the encoder of the source, which `path` names, have the layers that --cut-layer keeps?
+ * SIMCLR_INVALID: it has fewer. */
+int finetune_check_cut(const struct evaluation *evaluation, enum evaluation_source source, const char *path,
+                       struct error *error);
+/* The passes over this share of the images: --epochs, or the method's. */
 int64_t finetune_epochs(const struct config *config, double share);
 /* Where a fine-tuning keeps what it can go on from. */
 struct finetune_keep {

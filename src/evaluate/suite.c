@@ -59,19 +59,29 @@ const struct suite_row suite_rows[] = {
      .judge = suite_linear_sgd},
     {.name = "finetune-1%",
      .whole_network = true,
+     .fine_tunes = true,
      SEEDED(LABELS_AND_ORDER),
      .sources = EVERY_ENCODER,
      .judge = suite_finetune_1},
     {.name = "finetune-10%",
      .whole_network = true,
+     .fine_tunes = true,
      SEEDED(LABELS_AND_ORDER),
      .sources = EVERY_ENCODER,
      .judge = suite_finetune_10},
     {.name = "finetune-100%",
      .whole_network = true,
+     .fine_tunes = true,
      SEEDED(LABELS_AND_ORDER),
      .sources = EVERY_ENCODER,
      .judge = suite_finetune_100},
+    {.name = "finetune-labels",
+     .whole_network = true,
+     .fine_tunes = true,
+     .needs_labels = true,
+     SEEDED(LABELS_AND_ORDER),
+     .sources = EVERY_ENCODER,
+     .judge = suite_finetune_labels},
     {.name = "multilabel",
      .needs_no_labels = true,
      .needs_sets = true,
@@ -106,14 +116,51 @@ static bool is_word(const char *at, size_t length, const char *word)
 /* "finetune" stands for all of its shares of the labels. */
 static bool is_named(const struct suite_row *row, const char *at, size_t length)
 {
-    const bool share = row->name[strlen(row->name) - 1] == '%';
-    return is_word(at, length, row->name) ||
-           (share && length > 0 && strncmp(row->name, at, length) == 0 && row->name[length] == '-');
+    return is_word(at, length, row->name) || (row->fine_tunes && !row->needs_labels && is_word(at, length, "finetune"));
+}
+
+/* The option that a row comes with, and never without; NULL: it needs none. */
+static const char *comes_with(const struct suite_row *row)
+{
+    return row->needs_sets     ? "--label-sets FILE: the classes of each image"
+           : row->needs_labels ? "--labels: which of them"
+                               : NULL;
+}
+
+#define CONTROLS (BIT(PIXELS) | BIT(UNTRAINED))
+
+/* Why a row would judge nothing; NULL: it will. "all" leaves such rows out. */
+static const char *why_not(const struct suite_row *row, const struct config *config)
+{
+    if (config->features[0] && !(row->sources & BIT(FEATURES))) return "looks at images, and --features has none";
+    if (!config->controls && !(row->sources & ~CONTROLS)) return "is a control, and --no-controls leaves these out";
+    return NULL;
+}
+
+static bool is_given(const struct suite_row *row, const struct config *config)
+{
+    return (row->needs_sets ? config->label_sets : config->labels)[0];
+}
+
+static bool is_of_all(const struct suite_row *row, const struct config *config)
+{
+    return !comes_with(row) && !why_not(row, config);
+}
+
+static void say_left_out(const struct session *session)
+{
+    for (int i = 0; i < suite_row_count; i++) {
+        const char *why = why_not(&suite_rows[i], session->config);
+        if (why && !comes_with(&suite_rows[i]))
+            log_info(&session->log, "%s is left out: it %s", suite_rows[i].name, why);
+    }
 }
 
 /* "knn,linear", "usual", "all": in the order of the table, each once. */
-static int choose_rows(struct suite *suite, const struct config *config, struct error *error)
+static int choose_rows(struct suite *suite, struct error *error)
 {
+    const struct session *session = suite->evaluation->session;
+    const struct config *config = session->config;
     const char *list = config->protocols;
     bool wanted[SUITE_ROWS_MAX] = {false};
     for (const char *at = list; *at;) {
@@ -122,18 +169,23 @@ static int choose_rows(struct suite *suite, const struct config *config, struct 
         bool found = all || usual;
         for (int i = 0; i < suite_row_count; i++) {
             const bool named = is_named(&suite_rows[i], at, length);
-            wanted[i] |= (all && !suite_rows[i].needs_sets) || (usual && suite_rows[i].usual) || named;
+            wanted[i] |= (all && is_of_all(&suite_rows[i], config)) || (usual && suite_rows[i].usual) || named;
             found |= named;
         }
+        if (all) say_left_out(session);
         if (!found) return refuse_name(at, (int)length, error);
         at += length + (at[length] == ',');
     }
     for (int i = 0; i < suite_row_count; i++) {
-        if (wanted[i] && suite_rows[i].needs_sets && !config->label_sets[0])
-            return error_set(error, SIMCLR_INVALID, "--protocols %s needs --label-sets FILE: the classes of each image",
-                             suite_rows[i].name);
-        if (wanted[i] || (suite_rows[i].needs_sets && config->label_sets[0]))
-            suite->rows[suite->row_count++] = &suite_rows[i];
+        const char *option = comes_with(&suite_rows[i]);
+        wanted[i] |= option && is_given(&suite_rows[i], config);
+        const char *why = why_not(&suite_rows[i], config);
+        if (wanted[i] && why)
+            return error_set(error, SIMCLR_INVALID, "%s %s: give what it needs, or leave it out", suite_rows[i].name,
+                             why);
+        if (option && wanted[i] && !is_given(&suite_rows[i], config))
+            return error_set(error, SIMCLR_INVALID, "--protocols %s needs %s", suite_rows[i].name, option);
+        if (wanted[i]) suite->rows[suite->row_count++] = &suite_rows[i];
     }
     return suite->row_count > 0 ? SIMCLR_OK : refuse_name("", 0, error);
 }
@@ -406,7 +458,7 @@ static int read_sets(struct suite *suite, const char *path, struct error *error)
 static int prepare(struct suite *suite, struct session *session, struct error *error)
 {
     const struct config *config = session->config;
-    int status = choose_rows(suite, config, error);
+    int status = choose_rows(suite, error);
     if (!status) status = choose_layers(suite, config->layers, error);
     if (!status) status = file_make_folder(config->out, error); /* known before the long work */
     if (!status) status = check_outputs(config, error);
@@ -418,6 +470,7 @@ static int prepare(struct suite *suite, struct session *session, struct error *e
     if (!status) status = evaluation_open(session, suite->evaluation, error);
     if (!status && config->compare[0]) status = evaluation_open_other(suite->evaluation, config->compare, error);
     if (!status) status = check_layers(suite, error);
+    if (!status) status = suite_check_labelled(suite, error);
     if (!status) status = find_labels(suite, error);
     if (!status && config->label_sets[0]) status = read_sets(suite, config->label_sets, error);
     const bool tests = !suite->evaluation->needs_no_labels || suite->evaluation->needs_test;

@@ -50,11 +50,13 @@ struct suite_row {
     bool usual;           /* part of what runs unless --protocols says otherwise */
     bool needs_no_labels; /* where no other is run, the set need not have any */
     bool needs_sets;      /* of classes: --label-sets. It is chosen with that option, and never without */
+    bool needs_labels;    /* --labels: likewise */
     bool needs_test;      /* where the set has no labels too: it is trained on the training part */
     bool needs_features;  /* of the source: they are made once for all rows */
     const char *seeded;   /* what another seed changes with a given encoder, in words; NULL: nothing, so it runs once */
     const char *seeded_weights; /* the same of the untrained network, whose weights another seed changes too */
     bool whole_network;         /* it trains all of a network: whichever layers are judged, it runs once */
+    bool fine_tunes;            /* the whole network, from the source's weights: --cut-layer and --layer-decay */
     unsigned sources;           /* a bit of 1u << source for each that it judges */
     int (*judge)(const struct suite_task *task, struct error *error);
 };
@@ -89,11 +91,16 @@ int suite_retrieval(const struct suite_task *task, struct error *error);
 int suite_cluster(const struct suite_task *task, struct error *error);
 int suite_quality(const struct suite_task *task, struct error *error);
 int suite_multilabel(const struct suite_task *task, struct error *error);
-/* suite_labelled.c: the whole network trained with a share of the labels; from random weights with all three shares. */
+/* suite_labelled.c: the whole network trained with a share of the labels, or with those of --labels; from random
+ * weights with all three shares. */
 int suite_finetune_1(const struct suite_task *task, struct error *error);
 int suite_finetune_10(const struct suite_task *task, struct error *error);
 int suite_finetune_100(const struct suite_task *task, struct error *error);
+int suite_finetune_labels(const struct suite_task *task, struct error *error);
 int suite_supervised(const struct suite_task *task, struct error *error);
+/* Known before the long work: can --labels and --cut-layer be had? Does every option that is given belong to a protocol
+ * that runs? The encoders and images are open. */
+int suite_check_labelled(const struct suite *suite, struct error *error);
 #define SUITE_QUALITY_NOTE                                                                                             \
     "Figures without labels compare runs of one encoder on one set. They do not tell which of two different "          \
     "encoders, "                                                                                                       \

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/format.h"
@@ -16,6 +17,20 @@
 
 /* ---- figures ---------------------------------------------------------------------------------------------------- */
 
+/* How it was trained, where that is not as usual. */
+static void describe_run(struct figure *like, const struct suite_task *task, const struct labelled *run)
+{
+    const struct config *config = task->suite->evaluation->session->config;
+    char cut[40] = "", decay[40] = "";
+    if (task->row->fine_tunes && config->cut_layer > 0)
+        snprintf(cut, sizeof cut, ", on layer %d of the head", (int)config->cut_layer);
+    if (task->row->fine_tunes && config->layer_decay < 1)
+        format_write(decay, sizeof decay, ", layer decay %.4g", config->layer_decay);
+    const bool simclr = !task->row->fine_tunes && strcmp(config->training_views, "simclr") == 0;
+    snprintf(like->detail, sizeof like->detail, "%" PRId64 " epochs%s%s%s", run->epochs, cut, decay,
+             simclr ? ", SimCLR's views" : "");
+}
+
 static int add_scores(const struct suite_task *task, const struct labelled *run, const char *setting,
                       const struct features *logits, struct error *error)
 {
@@ -25,7 +40,7 @@ static int add_scores(const struct suite_task *task, const struct labelled *run,
     for (int64_t i = 0; i < logits->count; i++)
         ranks[i] = rank_of_label(logits->values + i * logits->dim, logits->dim, logits->labels[i]);
     snprintf(like.setting, sizeof like.setting, "%s", setting);
-    snprintf(like.detail, sizeof like.detail, "%" PRId64 " epochs", run->epochs);
+    describe_run(&like, task, run);
     const int status = suite_add_ranks(task, &like, ranks, true, error);
     memory_free(ranks);
     return status;
@@ -83,7 +98,7 @@ static int choose_labels(const struct evaluation *evaluation, const char *labels
 
 /* ---- fine-tuning ------------------------------------------------------------------------------------------------ */
 
-static int finetune(const struct suite_task *task, const char *labels, struct error *error)
+static int finetune(const struct suite_task *task, const char *labels, const char *setting, struct error *error)
 {
     struct evaluation evaluation = *task->suite->evaluation; /* it borrows images and encoders */
     struct labelled run = {.folder = {.lock = -1}};
@@ -99,7 +114,7 @@ static int finetune(const struct suite_task *task, const char *labels, struct er
         run.epochs = finetune_epochs(config, labelled_share(&evaluation, &run));
         status = finetune_train(&evaluation, task->source, NULL, &result, error);
     }
-    if (!status) status = test(task, &evaluation, &run, &evaluation.encoders[task->source].policy, "", error);
+    if (!status) status = test(task, &evaluation, &run, &evaluation.encoders[task->source].policy, setting, error);
     model_destroy(&run.model);
     memory_free(run.subset);
     config_destroy(&config);
@@ -108,17 +123,72 @@ static int finetune(const struct suite_task *task, const char *labels, struct er
 
 int suite_finetune_1(const struct suite_task *task, struct error *error)
 {
-    return finetune(task, "1%", error);
+    return finetune(task, "1%", "", error);
 }
 
 int suite_finetune_10(const struct suite_task *task, struct error *error)
 {
-    return finetune(task, "10%", error);
+    return finetune(task, "10%", "", error);
 }
 
 int suite_finetune_100(const struct suite_task *task, struct error *error)
 {
-    return finetune(task, "100%", error);
+    return finetune(task, "100%", "", error);
+}
+
+/* A list's name is in evaluation.json's options; its characters are anybody's. */
+int suite_finetune_labels(const struct suite_task *task, struct error *error)
+{
+    const char *labels = task->suite->evaluation->session->config->labels;
+    char setting[32];
+    snprintf(setting, sizeof setting, "%.24s", label_share_is_list(labels) ? "listed labels" : labels);
+    return finetune(task, labels, setting, error);
+}
+
+static int check_labels(const struct suite *suite, const char *labels, struct error *error)
+{
+    uint32_t *subset, count;
+    const int status = label_share_choose(suite->evaluation->train, labels,
+                                          (uint64_t)suite->evaluation->session->config->seed, &subset, &count, error);
+    if (!status) memory_free(subset);
+    return status;
+}
+
+static int check_cut(const struct suite *suite, struct error *error)
+{
+    const struct evaluation *evaluation = suite->evaluation;
+    const struct config *config = evaluation->session->config;
+    int status = SIMCLR_OK;
+    for (int source = SOURCE_TRAINED; !status && source <= SOURCE_OTHER; source++)
+        if (evaluation->encoders[source].model)
+            status = finetune_check_cut(evaluation, (enum evaluation_source)source,
+                                        source == SOURCE_OTHER ? config->compare : config->checkpoint, error);
+    return status;
+}
+
+int suite_check_labelled(const struct suite *suite, struct error *error)
+{
+    const struct config *config = suite->evaluation->session->config;
+    bool fine_tunes = false, supervised = false;
+    for (int r = 0; r < suite->row_count; r++) {
+        fine_tunes |= suite->rows[r]->fine_tunes;
+        supervised |= suite->rows[r]->whole_network && !suite->rows[r]->fine_tunes;
+    }
+    const struct {
+        bool given, runs;
+        const char *option, *protocol;
+    } options[] = {{config->cut_layer > 0, fine_tunes, "cut-layer", "finetune"},
+                   {config->layer_decay < 1, fine_tunes, "layer-decay", "finetune"},
+                   {strcmp(config->training_views, "simclr") == 0, supervised, "training-views", "supervised"},
+                   {config->label_epochs > 0, fine_tunes || supervised, "label-epochs", "finetune or supervised"}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].given && !options[i].runs)
+            return error_set(error, SIMCLR_INVALID,
+                             "--%s belongs to a protocol that does not run: name %s in --protocols, or leave it out",
+                             options[i].option, options[i].protocol);
+    int status = config->labels[0] ? check_labels(suite, config->labels, error) : SIMCLR_OK;
+    if (!status && config->cut_layer > 0) status = check_cut(suite, error);
+    return status;
 }
 
 /* ---- supervised ------------------------------------------------------------------------------------------------- */

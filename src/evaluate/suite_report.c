@@ -69,18 +69,31 @@ bool leaks_are_in(const struct suite *suite, enum metric metric)
 
 /* ---- labels ------------------------------------------------------------------------------------------------------ */
 
-/* Accuracies of the protocols whose names begin so, which stand by rising numbers of labels. */
+/* A point of a curve, at its place by rising numbers of labels. Of two with as many labels the first stays. */
+static void add_point(struct label_curve *curve, double labels, double accuracy)
+{
+    int at = curve->count;
+    while (at > 0 && curve->labels[at - 1] > labels) at--;
+    if (curve->count == LABEL_CURVE_POINTS || (at > 0 && curve->labels[at - 1] == labels)) return;
+    for (int i = curve->count++; i > at; i--) {
+        curve->labels[i] = curve->labels[i - 1];
+        curve->accuracy[i] = curve->accuracy[i - 1];
+    }
+    curve->labels[at] = labels;
+    curve->accuracy[at] = accuracy;
+}
+
+/* Accuracies of the protocols whose names begin so. */
 static void curve_of(struct label_curve *curve, const struct suite *suite, const char *name,
                      enum evaluation_source source, int run)
 {
     *curve = (struct label_curve){0};
     for (int i = 0; i < suite->figures.count; i++) {
         const struct figure *figure = &suite->figures.item[i];
-        if (figure->source != source || figure->metric != METRIC_TOP1 || curve->count == LABEL_CURVE_POINTS ||
+        if (figure->source != source || figure->metric != METRIC_TOP1 ||
             strncmp(figure->protocol, name, strlen(name)) != 0 || (run > 0 && run >= figure->run_count))
             continue;
-        curve->labels[curve->count] = (double)figure->labelled;
-        curve->accuracy[curve->count++] = figure->run_count > 0 ? figure->runs[run] : figure->value;
+        add_point(curve, (double)figure->labelled, figure->run_count > 0 ? figure->runs[run] : figure->value);
     }
 }
 

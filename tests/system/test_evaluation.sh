@@ -366,7 +366,58 @@ assert [f["value"] for f in pick(again, protocol="supervised", metric="top1")] =
 PY
 check 0 '' 'is replaced: it holds another training' "$simclr" evaluate run "${synthetic[@]}" --protocols supervised --label-epochs 2 --out labels
 
+# ---- the same with the options of these commands: their figures are the commands' own ----
+checkpoint=$(ls run/checkpoints/step-*.safetensors | tail -n 1)
+images=(--data synthetic --synthetic-images 60 --threads 1 --precision float32)
+"$simclr" embed --checkpoint run "${images[@]}" --out all.csv --quiet
+python all.csv >list.txt <<'PY'
+import csv, sys
+rows = list(csv.reader(open(sys.argv[1], newline="")))[1:]
+print("\n".join(row[0] for row in rows[::3]))
+PY
+tuning=(--cut-layer 1 --layer-decay 0.5)
+for labels in 3/class list.txt; do
+    check 0 'finetune-labels' '' "$simclr" evaluate "$checkpoint" "${synthetic[@]}" --protocols finetune-10% --labels $labels "${tuning[@]}" \
+        --label-epochs 2 --out with-labels
+    for spec in $labels 10%; do
+        check 0 'finetuned' '' "$simclr" finetune --checkpoint "$checkpoint" "${images[@]}" --labels $spec "${tuning[@]}" --epochs 2 --out tuned-alone \
+            --overwrite --json
+        cp out tuned.json
+        python tuned.json with-labels/evaluation.json $spec $labels <<'PY'
+import json, sys
+tuned, spec, labels = json.load(open(sys.argv[1])), sys.argv[3], sys.argv[4]
+protocol = "finetune-10%" if spec == "10%" else "finetune-labels"
+for source, key in (("trained", "finetuned"), ("untrained", "random")):
+    (top1,) = [f for f in json.load(open(sys.argv[2]))["figures"] if (f["protocol"], f["source"], f["metric"]) == (protocol, source, "top1")]
+    assert top1["value"] == tuned[key]["top1"]["value"], (spec, source, top1, tuned[key])
+    assert top1["labelled_images"] == tuned["labelled_images"] and (tuned["cut_layer"], tuned["layer_decay"]) == (1, 0.5), (top1, tuned)
+    assert top1["detail"] == "2 epochs, on layer 1 of the head, layer decay 0.5", top1
+    assert top1.get("setting", "") == {"10%": "", "list.txt": "listed labels"}.get(spec, spec), top1
+PY
+    done
+done
+check 0 'supervised' '' "$simclr" evaluate run "${synthetic[@]}" --protocols supervised --label-epochs 1 --training-views simclr --out labels-views
+grep -q "1 epochs, SimCLR's views" labels-views/evaluation.json || fail "SimCLR's views are not named"
+for share in 1 10 100; do
+    cmp -s labels-views/supervised-$share-seed-1/exported/encoder.safetensors labels/supervised-$share-seed-1/exported/encoder.safetensors &&
+        fail "SimCLR's views change nothing with $share %"
+done
+
 # ---- what is refused ----
+check 2 '^$' 'finetune-labels needs --labels: which of them' "$simclr" evaluate run "${synthetic[@]}" --protocols finetune-labels --out refused
+check 1 '^$' 'a number such as 5/class, or a file: nolist' "$simclr" evaluate run "${synthetic[@]}" --protocols knn --labels nolist --out refused
+check 2 '^$' 'the head in run has 2 layers' "$simclr" evaluate run "${synthetic[@]}" --protocols finetune-1% --cut-layer 3 --out refused
+check 2 '^$' 'run/exported/encoder.safetensors has no projection head' "$simclr" evaluate run --compare run/exported/encoder.safetensors \
+    "${synthetic[@]}" --protocols finetune-1% --cut-layer 1 --out refused
+for option in '--cut-layer 1' '--layer-decay 0.5' '--training-views simclr' '--label-epochs 1'; do
+    check 2 '^$' "^simclr: ${option%% *} belongs to a protocol that does not run" "$simclr" evaluate run "${synthetic[@]}" --protocols knn $option --out refused
+done
+check 2 '^$' 'supervised is a control, and --no-controls' "$simclr" evaluate run "${synthetic[@]}" --protocols supervised --no-controls --out refused
+tables=(--features train.npy --test-features test.npy)
+for words in '--protocols finetune' '--protocols knn,supervised' '--protocols knn --labels 5/class'; do
+    check 2 '^$' 'looks at images, and --features has none' "$simclr" evaluate "${tables[@]}" $words --out refused "${common[@]}"
+done
+check 0 '' '^finetune-100% is left out: it looks at images' "$simclr" evaluate "${tables[@]}" --protocols all --l2 0.1 --out everything "${common[@]}"
 check 2 '^$' 'protocols: "knm" is none: give usual, all, or some of knn, linear' "$simclr" evaluate run --data synthetic --protocols knn,knm
 check 2 '^$' 'evaluate needs --checkpoint PATH' "$simclr" evaluate
 check 2 '^$' 'evaluate needs --data PATH' "$simclr" evaluate run
