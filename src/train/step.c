@@ -290,11 +290,10 @@ const char *step_what_is_not_finite(const struct step *step)
 bool step_weights_are_finite(const struct step *step)
 {
     const struct parameters *parameters = &step->model->parameters;
-    double squares;
+    double squares = NAN;
     sum_squares(step, &step->numbers->gradient_squares, parameters->weights, parameters->weight_count);
     step->backend->ops->download(step->backend, &squares, &step->numbers->gradient_squares, sizeof squares);
-    (void)step->backend->ops->sync(step->backend, NULL);
-    return isfinite(squares);
+    return !step->backend->ops->sync(step->backend, NULL) && isfinite(squares);
 }
 
 /* ---- update or skip ----------------------------------------------------------------------------------------- */

@@ -165,6 +165,29 @@ static void statistics_that_overflow_are_skipped(void **state)
     close_run(&run);
 }
 
+static int fault(struct backend *backend, struct error *error)
+{
+    (void)backend;
+    return error_set(error, SIMCLR_DEVICE, "the device is gone");
+}
+
+/* What was downloaded then is of no worth, so no checkpoint is made of it. */
+static void weights_of_a_device_with_a_fault_are_not_finite(void **state)
+{
+    (void)state;
+    struct run run;
+    const struct step_config config = usual(&step_nt_xent);
+    open_run(&run, &config);
+    const struct backend_ops *ops = run.step.backend->ops;
+    struct backend_ops faulty = *ops;
+    faulty.sync = fault;
+    assert_true(step_weights_are_finite(&run.step));
+    run.step.backend->ops = &faulty;
+    assert_false(step_weights_are_finite(&run.step));
+    run.step.backend->ops = ops;
+    close_run(&run);
+}
+
 static void ten_in_a_row_are_too_many(void **state)
 {
     (void)state;
@@ -187,9 +210,13 @@ static void ten_in_a_row_are_too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_skipped_step_leaves_no_trace),       cmocka_unit_test(the_average_goes_with_the_update),
-        cmocka_unit_test(a_dropped_step_leaves_no_trace),       cmocka_unit_test(training_goes_on_after_a_skipped_step),
-        cmocka_unit_test(statistics_that_overflow_are_skipped), cmocka_unit_test(ten_in_a_row_are_too_many),
+        cmocka_unit_test(weights_of_a_device_with_a_fault_are_not_finite),
+        cmocka_unit_test(a_skipped_step_leaves_no_trace),
+        cmocka_unit_test(the_average_goes_with_the_update),
+        cmocka_unit_test(a_dropped_step_leaves_no_trace),
+        cmocka_unit_test(training_goes_on_after_a_skipped_step),
+        cmocka_unit_test(statistics_that_overflow_are_skipped),
+        cmocka_unit_test(ten_in_a_row_are_too_many),
     };
     return run_cases(tests, NULL, NULL);
 }
