@@ -11,6 +11,7 @@
 #include "base/escape.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "run/run_folder.h"
 
 enum { TEXT_MOST = 1 << 26, NOTES_MOST = 60 };
 
@@ -112,6 +113,7 @@ static int read_log_line(struct report_run *run, char *line)
     } levels[] = {{" warning: ", false}, {" error: ", true}};
     enum { STAMP = 19 };
     if (strlen(line) <= STAMP) return SIMCLR_OK;
+    if (strstr(line + STAMP, " info: " RUN_FOLDER_BEGINS) == line + STAMP) notes_free(&run->said);
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         const size_t length = strlen(levels[i].mark);
         if (strncmp(line + STAMP, levels[i].mark, length) != 0) continue;

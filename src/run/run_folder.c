@@ -112,17 +112,49 @@ static void sweep(const struct run_folder *folder, const char *name)
 
 /* ---- the log: every line also goes to train.log, with the time ---- */
 
-static void write_log(void *cookie, enum log_level level, const char *line)
+static void write_line(FILE *file, enum log_level level, const char *line)
 {
-    struct run_folder *folder = cookie;
     static const char *const names[] = {"debug", "info", "warning", "error"};
-    if (folder->log_file == NULL) return;
     const time_t now = (time_t)clock_wall();
     struct tm local;
     char stamp[32] = "";
     if (localtime_r(&now, &local) != NULL) strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &local);
-    fprintf(folder->log_file, "%s %s: %s\n", stamp, names[level], line);
-    fflush(folder->log_file);
+    fprintf(file, "%s %s: %s\n", stamp, names[level], line);
+    fflush(file);
+}
+
+static void write_log(void *cookie, enum log_level level, const char *line)
+{
+    struct run_folder *folder = cookie;
+    if (folder->log_file == NULL) return;
+    pthread_mutex_lock(&folder->held.mutex);
+    write_line(folder->held.file ? folder->held.file : folder->log_file, level, line);
+    pthread_mutex_unlock(&folder->held.mutex);
+}
+
+/* With `start`: the run begins from step 0. */
+static void release_held(struct run_folder *folder, bool start)
+{
+    if (folder->held.file == NULL) return;
+    pthread_mutex_lock(&folder->held.mutex);
+    if (start) write_line(folder->log_file, LOG_INFO, RUN_FOLDER_BEGINS);
+    if (fclose(folder->held.file) == 0) {
+        fwrite(folder->held.text, 1, folder->held.length, folder->log_file);
+        fflush(folder->log_file);
+    }
+    folder->held.file = NULL;
+    free(folder->held.text);
+    folder->held.text = NULL;
+    pthread_mutex_unlock(&folder->held.mutex);
+}
+
+static void drop_held(struct run_folder *folder)
+{
+    if (folder->held.file == NULL) return;
+    fclose(folder->held.file);
+    free(folder->held.text);
+    folder->held.file = NULL;
+    folder->held.text = NULL;
 }
 
 void run_folder_note(struct run_folder *folder, enum log_level level, const char *text)
@@ -135,7 +167,10 @@ static int open_log(struct run_folder *folder, struct error *error)
 {
     char *path = path_in(folder, "train.log");
     if (path == NULL) return error_no_memory(error, "a path", strlen(folder->path));
-    const int status = file_append(path, &folder->log_file, error);
+    int status = file_append(path, &folder->log_file, error);
+    folder->held.of_another = run_folder_holds_run(folder);
+    if (!status) folder->held.file = open_memstream(&folder->held.text, &folder->held.length);
+    if (!status && folder->held.file == NULL) status = error_no_memory(error, "the log of a run", 1);
     if (!status) folder->log = log_tee(&folder->tee, (struct log){write_log, folder}, folder->log);
     memory_free(path);
     return status;
@@ -145,7 +180,7 @@ static int open_log(struct run_folder *folder, struct error *error)
 
 int run_folder_open(struct run_folder *folder, const struct log *outer, const char *path, struct error *error)
 {
-    *folder = (struct run_folder){.lock = -1, .log = *outer};
+    *folder = (struct run_folder){.lock = -1, .log = *outer, .held.mutex = PTHREAD_MUTEX_INITIALIZER};
     folder->path = memory_string(path);
     char *checkpoints = file_join(path, "checkpoints");
     int status = folder->path == NULL || checkpoints == NULL ? error_no_memory(error, "a path", strlen(path))
@@ -176,6 +211,10 @@ void run_folder_clear(const struct run_folder *folder)
 void run_folder_close(struct run_folder *folder)
 {
     metrics_close(&folder->metrics);
+    if (folder->held.of_another)
+        drop_held(folder);
+    else
+        release_held(folder, false);
     if (folder->log_file != NULL) fclose(folder->log_file);
     file_unlock(&folder->lock);
     memory_free(folder->path);
@@ -212,6 +251,7 @@ int run_folder_start(struct run_folder *folder, const struct session *session, c
     memory_free(path);
     if (status == SIMCLR_OK)
         status = metrics_open(&folder->metrics, folder->path, folder->phase, step, session->config->tensorboard, error);
+    if (status == SIMCLR_OK) release_held(folder, step == 0 && folder->phase == NULL);
     return status;
 }
 

@@ -2,6 +2,8 @@
 #ifndef RUN_RUN_FOLDER_H
 #define RUN_RUN_FOLDER_H
 
+#include <pthread.h>
+
 #include "base/log.h"
 #include "checkpoint/checkpoint.h"
 #include "data/dataset.h"
@@ -12,6 +14,13 @@ struct run_folder {
     char *path;
     int lock;       /* -1: not held */
     FILE *log_file; /* train.log */
+    struct {
+        pthread_mutex_t mutex; /* of it and of log_file: workers of the loader log too */
+        FILE *file;            /* NULL: the run has started, its lines go to train.log */
+        char *text;
+        size_t length;
+        bool of_another; /* the folder holds a run already */
+    } held;              /* what was said before run_folder_start */
     struct log_tee tee;
     struct log log;         /* for all that the run says: goes to train.log and to the log the folder was opened with */
     const char *phase;      /* of several trainings in one folder: the one whose metrics run_folder_start goes on with,
@@ -22,8 +31,9 @@ struct run_folder {
 };
 
 /* Makes the folder if needed and locks it (SIMCLR_BUSY when another process uses it). folder->log adds train.log to
- * `outer`; it is `outer` itself after a failure. `folder` must not move while it is open. Close with run_folder_close,
- * also after a failure. */
+ * `outer`; it is `outer` itself after a failure. Lines are held back until run_folder_start: a start that is refused
+ * says nothing in the log of the run that is there. Where none is there they are written when the folder is closed.
+ * `folder` must not move while it is open. Close with run_folder_close, also after a failure. */
 int run_folder_open(struct run_folder *folder, const struct log *outer, const char *path, struct error *error);
 /* The folder of a run that another process writes: a path and a log, and nothing is opened. */
 int run_folder_leave(struct run_folder *folder, const struct log *log, const char *path, struct error *error);
@@ -39,7 +49,9 @@ void run_folder_clear(const struct run_folder *folder);
 bool run_folder_holds_run(const struct run_folder *folder);
 
 /* Writes config.yaml and environment.json, and opens the metrics at `step`: lines of later steps, which a killed run
- * wrote after its last checkpoint, are dropped. */
+ * wrote after its last checkpoint, are dropped. train.log gets what was held back; where the run starts from its
+ * beginning, after a line that is RUN_FOLDER_BEGINS. */
+#define RUN_FOLDER_BEGINS "a run begins; what stands above is not of it"
 int run_folder_start(struct run_folder *folder, const struct session *session, const struct dataset *dataset,
                      int64_t step, struct error *error);
 

@@ -68,6 +68,18 @@ true_that "watch ends when it is asked to" [ $? -eq 75 ]
 kill -TERM $run
 wait $run
 check 0 'simclr pretrain, stopped by request' '^$' "$simclr" watch live --once
+# ---- what a refused start says is not of the run that is there ----
+cp live/train.log before.log
+check 2 '' 'holds a run with other options \(seed\)' "$simclr" pretrain $small --epochs 100000 --seed 9 --out live
+same live/train.log before.log
+check 0 'simclr pretrain, stopped by request' '^$' "$simclr" watch live --once
+mkdir spoilt && head -c 64 /dev/urandom >spoilt/a.png && printf 'P6 1 1 255 abc' >spoilt/b.ppm
+check 3 '' 'a.png' "$simclr" pretrain --data spoilt --out tried
+true_that "the log of a folder without a run keeps why it was refused" grep -q 'error: .*spoilt' tried/train.log
+check 0 '' '' "$simclr" pretrain $small --epochs 1 --out tried
+true_that "a run begins behind it" grep -q 'a run begins; what stands above is not of it' tried/train.log
+check 0 '' '' "$simclr" report tried --out tried.html
+true_that "what the refused start said is not of the run" [ "$(grep -c 'the log has' tried.html)" -eq 0 ]
 check 2 '^$' 'watch follows one run' "$simclr" watch live run
 check 1 '^$' 'is no folder of a run' "$simclr" watch "$root/docs"
 
