@@ -149,12 +149,20 @@ int pretrain_diagnose(struct pretrain *run, struct diagnostics *out, struct erro
 
 /* ---- the end of an epoch ------------------------------------------------------------------------------------ */
 
-static void warn(const struct pretrain *run, double loss, const struct diagnostics *diagnostics)
+/* The few steps of a last epoch in part say less than the whole one before it, of which the same was asked. */
+static bool says_enough(const struct pretrain *run, const struct stretch *over)
+{
+    return run->step.number <= run->steps_per_epoch || 2 * over->steps >= run->steps_per_epoch;
+}
+
+static void warn(const struct pretrain *run, double loss, const struct stretch *over,
+                 const struct diagnostics *diagnostics)
 {
     const struct log *log = &run->session->log;
     const int dim = model_feature_dim(&run->model->config);
     /* During warm-up the rate is small, and standing still is no fault yet. */
-    const bool warm = (double)run->step.number >= run->config->warmup_epochs * (double)run->steps_per_epoch;
+    const bool warm =
+        (double)run->step.number >= run->config->warmup_epochs * (double)run->steps_per_epoch && says_enough(run, over);
     if (warm && health_at_chance(loss, (int)run->config->batch, run->config->temperature))
         log_warning(log,
                     "the loss %.3f sits at chance (%.3f): nothing is being learned; check the images, the views and "
@@ -326,7 +334,7 @@ int pretrain_end_epoch(struct pretrain *run, struct error *error)
     status = write_metrics(run, &report, &over, error);
     if (status != SIMCLR_OK) return status;
     tell(run, &report, &over);
-    warn(run, report.loss, report.diagnosed ? &report.diagnostics : NULL);
+    warn(run, report.loss, &over, report.diagnosed ? &report.diagnostics : NULL);
     const bool due = report.epoch % run->config->save_every == 0 || run->step.number == run->steps;
     return due ? pretrain_save_step(run, error) : SIMCLR_OK;
 }

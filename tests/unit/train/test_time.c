@@ -56,6 +56,20 @@ static void assert_ends_in(const char *out, int64_t step, struct bytes expected)
 
 /* ---- --steps ---- */
 
+/* Without learning: the whole epoch is said to be above chance, the one step behind it is not. */
+static void a_part_of_an_epoch_is_not_judged(void **state)
+{
+    (void)state;
+    struct run_fixture run;
+    int warnings = 0;
+    const char *const settings[] = {"steps", "4", "learning-rate", "1e-9", "temperature", "0.1", NULL};
+    if (run_in(&run, "judged", -1, settings)) fail_msg("%s", run.error.text);
+    assert_true(fixture_said(&run, "epoch 1.333, the last one in part"));
+    for (const char *at = run.log.bytes; (at = strstr(at, "is above chance")); at++) warnings++;
+    fixture_close(&run);
+    assert_int_equal(warnings, 1);
+}
+
 /* 3 steps an epoch: five are an epoch and two thirds. */
 static void a_part_of_an_epoch_ends_like_one(void **state)
 {
@@ -312,6 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_part_of_an_epoch_ends_like_one),
+        cmocka_unit_test(a_part_of_an_epoch_is_not_judged),
         cmocka_unit_test(parts_resume_to_the_byte),
         cmocka_unit_test(a_part_goes_further),
         cmocka_unit_test(steps_and_epochs_that_differ),
