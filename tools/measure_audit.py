@@ -5,6 +5,9 @@
       Hides copies of images of FOLDER (a folder of pictures, in folders of any depth) among them, half of kinds that the
       audit's own check makes, half of kinds that it does not know, and counts for each kind how many end in one group
       with their originals.
+  tools/measure_audit.py similarity SIMCLR MODEL FOLDER [--count 1000] [--out DIR]   needs Pillow and NumPy
+      The same copies: could a limit on the similarity of features alone find them? For limits that find 50 to 99 % of
+      the copies that the check makes, the share of images that are in no group and have another image above it.
   tools/measure_audit.py labels SIMCLR MODEL SET [--draws 5] [--out DIR] [-- options of simclr audit]
       SET is `synthetic` or a folder with a folder for each class (train/ and test/ above them are parts). Of 5 % of the
       training labels another class is made, drawn at random; the area under the ROC curve of the label's probability,
@@ -118,6 +121,53 @@ def measure_copies(arguments):
             print(f"  {kind:22} {count[kind][0]:4} of {count[kind][1]:4}  {100 * count[kind][0] / max(count[kind][1], 1):5.1f} %")
     in_groups = sum(1 for name in group if name not in made)
     print(f"originals in groups: {in_groups}")
+
+
+# ---- similarity -------------------------------------------------------------------------------------------------
+
+def unit_features(arguments, out, listed):
+    import numpy
+    command = [arguments.simclr, "embed", "--checkpoint", arguments.model, "--data", str(listed), "--out", str(out / "features.npz")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: {done.stderr}")
+    table = numpy.load(out / "features.npz")
+    rows = table["features"]
+    return [str(name) for name in table["names"]], rows / numpy.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def measure_similarity(arguments):
+    import numpy
+    out = pathlib.Path(arguments.out or "audit-similarity")
+    listed, made = hide_copies(arguments, out)
+    audit(arguments, out / "found", "--data", str(listed), "--only", "exact,near")
+    grouped = {row["name"] for row in rows_of(out / "found" / "groups.csv")} - set(made)
+    copied = {original for _, original in made.values()}
+    names, unit = unit_features(arguments, out, listed)
+    at = {name: i for i, name in enumerate(names)}
+    similar = {kind: [] for kind in KNOWN + UNKNOWN}
+    for copy, (kind, original) in made.items():
+        if copy in at and original in at:
+            similar[kind].append(float(unit[at[copy]] @ unit[at[original]]))
+    for kind, values in similar.items():
+        print(f"{kind:22} similarity to its original: {' '.join(f'{q:4} % {numpy.quantile(values, q / 100):.4f}' for q in (1, 5, 50))}")
+    originals = [i for i, name in enumerate(names) if name not in made]
+    alone = [i for i in originals if names[i] not in grouped | copied]
+    nearest = numpy.empty(len(alone))
+    others = unit[originals]
+    place = {row: i for i, row in enumerate(originals)}
+    for first in range(0, len(alone), 1000):
+        rows = alone[first:first + 1000]
+        found = unit[rows] @ others.T
+        found[range(len(rows)), [place[row] for row in rows]] = -2
+        nearest[first:first + 1000] = found.max(1)
+    known = numpy.concatenate([similar[kind] for kind in KNOWN])
+    print(f"{len(alone)} images without a copy and in no group; their nearest other image: "
+          f"{' '.join(f'{q} % {numpy.quantile(nearest, q / 100):.4f}' for q in (50, 95, 99))}")
+    for share in (50, 90, 97, 99):
+        limit = numpy.quantile(known, 1 - share / 100)
+        print(f"a limit of {limit:.4f} finds {share} % of the copies that the check makes, and "
+              f"{100 * numpy.mean(nearest >= limit):.1f} % of these images have another one above it")
 
 
 # ---- labels -----------------------------------------------------------------------------------------------------
@@ -251,7 +301,7 @@ def measure_labels(arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("copies", "labels"))
+    parser.add_argument("what", choices=("copies", "similarity", "labels"))
     parser.add_argument("simclr", type=os.path.abspath)
     parser.add_argument("model")
     parser.add_argument("set")
@@ -261,7 +311,7 @@ def main():
     parser.add_argument("--out")
     parser.add_argument("options", nargs="*", help="options of simclr audit, behind --")
     arguments = parser.parse_args()
-    measure_copies(arguments) if arguments.what == "copies" else measure_labels(arguments)
+    {"copies": measure_copies, "similarity": measure_similarity, "labels": measure_labels}[arguments.what](arguments)
 
 
 if __name__ == "__main__":
