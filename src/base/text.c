@@ -39,6 +39,16 @@ void text_add_bytes(struct text *text, const char *bytes, size_t count)
     text->bytes[text->length] = '\0';
 }
 
+void text_add_shell(struct text *text, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=:,@%";
+    const size_t length = strlen(word);
+    const bool quoted = length == 0 || strspn(word, plain) != length || word[0] == '-';
+    if (quoted) text_add(text, "'");
+    for (const char *at = word; *at != '\0'; at++) text_add(text, *at == '\'' ? "'\\''" : "%c", *at);
+    if (quoted) text_add(text, "'");
+}
+
 void text_add(struct text *text, const char *format, ...)
 {
     va_list arguments, again;

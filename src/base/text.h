@@ -15,6 +15,8 @@ struct text {
 
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_bytes(struct text *text, const char *bytes, size_t count);
+/* A word of a shell command: in quotes where it is not plain. */
+void text_add_shell(struct text *text, const char *word);
 void text_free(struct text *text);
 
 /* JSON: a small streaming writer; commas are placed by itself. Non-finite numbers become null. */

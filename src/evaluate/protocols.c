@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/rank.h"
+#include "eval/interval.h"
 #include "eval/knn.h"
 #include "eval/logistic.h"
 
@@ -226,11 +228,10 @@ const struct protocol evaluation_protocols[PROTOCOL_COUNT] = {
 
 /* ---- running and reporting -------------------------------------------------------------------------------------- */
 
-static int report_json(const struct evaluation *evaluation, const struct protocol *protocol, const struct score *scores,
-                       struct error *error)
+static void describe(struct text *json, const struct evaluation *evaluation, const struct protocol *protocol,
+                     const struct score *scores)
 {
     const struct session *session = evaluation->session;
-    struct text json = {0};
     struct score_origin origin = score_origin_none();
     origin.protocol = protocol->name;
     if (evaluation_is_of_tables(evaluation)) {
@@ -246,17 +247,48 @@ static int report_json(const struct evaluation *evaluation, const struct protoco
     origin.train_images = evaluation_count(evaluation, PART_TRAIN);
     origin.test_images = evaluation_count(evaluation, PART_TEST);
     origin.classes = evaluation_classes(evaluation);
-    text_json_open_object(&json, NULL);
-    score_origin_json(&json, &origin);
-    if (evaluation->layer > 0) text_json_integer(&json, "layer", evaluation->layer);
-    if (protocol->facts) protocol->facts(evaluation, &json);
+    text_json_open_object(json, NULL);
+    score_origin_json(json, &origin);
+    if (evaluation->layer > 0) text_json_integer(json, "layer", evaluation->layer);
+    if (protocol->facts) protocol->facts(evaluation, json);
     for (int i = 0; i < protocol->count; i++) {
         const struct protocol_source *row = &protocol->sources[i];
         const char *key = row->key ? row->key : evaluation_sources[row->source].name;
-        if (scores[i].done) score_json(&json, key, &scores[i]);
+        if (scores[i].done) score_json(json, key, &scores[i]);
     }
-    text_json_close_object(&json);
-    const int status = session_print_json(session, &json, error);
+    text_json_close_object(json);
+}
+
+static int report_json(const struct evaluation *evaluation, const struct protocol *protocol, const struct score *scores,
+                       struct error *error)
+{
+    struct text json = {0};
+    describe(&json, evaluation, protocol, scores);
+    const int status = session_print_json(evaluation->session, &json, error);
+    text_free(&json);
+    return status;
+}
+
+/* result.json in the folder of a training for its score: what --json prints. The log has a line of each. */
+static int keep_result(const struct evaluation *evaluation, const struct protocol *protocol, const struct score *scores,
+                       struct error *error)
+{
+    const struct session *session = evaluation->session;
+    struct text json = {0};
+    for (int i = 0; i < protocol->count; i++) {
+        double low, high;
+        if (!scores[i].done) continue;
+        interval_wilson(scores[i].top1, scores[i].count, &low, &high);
+        log_info(&session->log, "%s: top-1 %.2f %% [%.2f, %.2f] of %lld test images", protocol->sources[i].title,
+                 100 * (double)scores[i].top1 / (double)scores[i].count, 100 * low, 100 * high,
+                 (long long)scores[i].count);
+    }
+    describe(&json, evaluation, protocol, scores);
+    text_add(&json, "\n");
+    char *path = file_join(session->config->out, "result.json");
+    const int status = json.failed || !path ? error_no_memory(error, "result.json", json.capacity)
+                                            : file_write_atomic(path, json.bytes, json.length, error);
+    memory_free(path);
     text_free(&json);
     return status;
 }
@@ -309,6 +341,7 @@ int evaluation_run(struct session *session, enum evaluation_protocol number, str
     if (!status) status = judge_all(&evaluation, protocol, scores, error);
     if (!status && file) status = predictions_commit(&file, &evaluation.predictions, &evaluation, error);
     zip_writer_abort(&file);
+    if (!status && !protocol->frozen) status = keep_result(&evaluation, protocol, scores, error);
     if (!status && session->config->json)
         status = report_json(&evaluation, protocol, scores, error);
     else if (!status)

@@ -80,25 +80,14 @@ char *words_of_json(const struct json_value *value)
     return plain;
 }
 
-/* The path as a word of a shell command. */
-static void add_shell(struct text *out, const char *path)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=:,@%";
-    const size_t length = strlen(path);
-    const bool quoted = length == 0 || strspn(path, plain) != length || path[0] == '-';
-    if (quoted) text_add(out, "'");
-    for (const char *at = path; *at != '\0'; at++) text_add(out, *at == '\'' ? "'\\''" : "%c", *at);
-    if (quoted) text_add(out, "'");
-}
-
 void words_missing(struct page *page, const char *what, const char *command, const char *first, const char *second)
 {
     struct text line = {0};
     for (const char *at = command; *at != '\0'; at++) {
         if (*at == '1' && first && at[1] == '>')
-            add_shell(&line, first);
+            text_add_shell(&line, first);
         else if (*at == '2' && second && at[1] == '>')
-            add_shell(&line, second);
+            text_add_shell(&line, second);
         else if (*at != '<' && *at != '>')
             text_add_bytes(&line, at, 1);
     }

@@ -67,7 +67,8 @@ static bool is_run_file(const char *name)
 {
     return starts_with(name, "events.out.tfevents.") || strcmp(name, "metrics.jsonl") == 0 ||
            strcmp(name, "config.yaml") == 0 || strcmp(name, "environment.json") == 0 ||
-           strcmp(name, numbering_file) == 0 || strcmp(name, "classifier.safetensors") == 0;
+           strcmp(name, numbering_file) == 0 || strcmp(name, "classifier.safetensors") == 0 ||
+           strcmp(name, "result.json") == 0;
 }
 
 /* What fine-tuning leaves, and goes on from. */

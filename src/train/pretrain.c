@@ -134,10 +134,7 @@ static int finish(struct pretrain *run, struct error *error)
     if (run->average) session_print(session, "averaged     %s/exported/encoder-ema.safetensors\n", path);
     session_print(session, "checkpoints  %s/checkpoints\n", path);
     session_print(session, "metrics      %s/metrics.jsonl\n", path);
-    session_print(session, "next         simclr %s --checkpoint %s --data %s%s%s\n",
-                  dataset_classes(run->dataset) > 1 ? "linear" : "embed", path, run->config->data,
-                  run->config->test_data[0] == '\0' ? "" : " --test-data ", run->config->test_data);
-    return SIMCLR_OK;
+    return pretrain_say_next(run, error);
 }
 
 int pretrain_run(struct session *session, struct error *error)

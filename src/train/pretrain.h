@@ -176,6 +176,9 @@ void pretrain_warn_of_groups(const struct pretrain *run); /* that are too small 
 
 /* pretrain_tell.c: counts the step just taken, which took `seconds`, `waited` of them for views; progress, metrics. */
 int pretrain_tell_step(struct pretrain *run, double seconds, double waited, struct error *error);
+/* The last line: a command that works as it is printed, with what names the images. linear where there is something to
+ * test on, else embed. */
+int pretrain_say_next(const struct pretrain *run, struct error *error);
 /* Of all steps of a stretch, skipped ones too. */
 double pretrain_views_per_second(const struct pretrain *run, const struct stretch *stretch);
 

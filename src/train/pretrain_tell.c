@@ -1,6 +1,9 @@
 /* train/pretrain_tell.c -- what a run says about a step: progress for whoever watches, metrics for later. */
 #include "train/pretrain.h"
 
+#include "base/memory.h"
+#include "base/text.h"
+
 static void add_to(struct stretch *stretch, const struct pretrain *run, double seconds, double waited)
 {
     stretch->seconds += seconds;
@@ -80,4 +83,28 @@ int pretrain_tell_step(struct pretrain *run, double seconds, double waited, stru
     if (!run->leads) return SIMCLR_OK;
     if (run->step.number % run->config->log_every != 0 && run->step.number != run->steps) return SIMCLR_OK;
     return write_metrics(run, error);
+}
+
+int pretrain_say_next(const struct pretrain *run, struct error *error)
+{
+    static const char *const names[] = {"data", "test-data", "subset", "max-bad", "synthetic-images"};
+    const struct config *config = run->config;
+    const bool tests = run->test || config->knn_every == 0; /* 0: nobody has looked for a test part */
+    const enum command next = dataset_classes(run->dataset) > 1 && tests ? COMMAND_LINEAR : COMMAND_EMBED;
+    struct text line = {0};
+    text_add(&line, "next         simclr %s --checkpoint ", command_name(next));
+    text_add_shell(&line, run->folder.path);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct option_row *row = option_find(names[i], config->command);
+        char *value = row && option_find(names[i], next) ? config_value(config, row) : NULL;
+        if (value && strcmp(value, row->default_text) != 0) {
+            text_add(&line, " --%s ", names[i]);
+            text_add_shell(&line, value);
+        }
+        memory_free(value);
+    }
+    const bool failed = line.failed;
+    if (!failed) session_print(run->session, "%s\n", line.bytes);
+    text_free(&line);
+    return failed ? error_no_memory(error, "the last line", 1) : SIMCLR_OK;
 }

@@ -147,6 +147,16 @@ else
     grep -q '100%, 8/8' typescript || fail "no plain line on a dumb terminal"
 fi
 
+# ---- the command of the last line works as it is printed: blanks, a set without a test part, a bad file, some of the images ----
+python3 "$root/tests/system/pictures.py" "my photos" cat:200,40,40:2 dog:40,40,200:4
+head -c 40 /dev/urandom >"my photos/cat/bad.png"
+printf '%s\n' cat/000.png cat/001.png cat/bad.png dog/000.png dog/001.png dog/002.png >some.txt
+check 0 'next         simclr embed --checkpoint .a run. --data .my photos. --subset some.txt --max-bad 0.5' '' "$simclr" pretrain \
+    --data "my photos" --subset some.txt --max-bad 0.5 --width 1/8 --image-size 16 --batch 4 --epochs 1 --threads 2 --out "a run"
+sed -n 's/^next *simclr //p' out >next
+checks=$((checks + 1))
+eval "'$simclr' $(cat next) --out next.npy --quiet" >/dev/null 2>err || fail "the command of the last line fails: $(cat next): $(cat err)"
+
 # ---- what was trained can be used ----
 check 0 '64 rows of 64 float32' '' "$simclr" embed --checkpoint run --data synthetic --synthetic-images 64 --out f.npy --quiet
 [ "$(head -c 6 f.npy | tail -c 5)" = NUMPY ] || fail "f.npy is no .npy file"
@@ -164,6 +174,9 @@ cp out knn.json
 check 0 '' '' "$simclr" finetune --checkpoint run --data synthetic --synthetic-images 64 --no-controls --labels 50% --epochs 1 \
     --batch 16 --out tuned --json --quiet
 cp out finetune.json
+same finetune.json tuned/result.json
+checks=$((checks + 1))
+grep -qE 'info: pretrained: top-1 [0-9.]+ % \[[0-9.]+, [0-9.]+\] of 64 test images$' tuned/train.log || fail "train.log lacks the result"
 python knn.json finetune.json <<'PY'
 import json, sys
 knn, tuned = (json.load(open(path)) for path in sys.argv[1:])
