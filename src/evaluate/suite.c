@@ -1,6 +1,7 @@
 /* evaluate/suite.c -- see suite.h. */
 #include "evaluate/suite.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -395,30 +396,54 @@ static bool predictions_fit(const struct suite *suite)
     return predictions->probabilities && bytes < 4.0e9;
 }
 
-/* evaluation.json is the last: where it is, the others are those of the same evaluation. What it does not have, an
- * earlier one may have left. */
+enum { FILES = 4 };
+
+struct output {
+    const char *name;
+    write_file *write;
+    bool there;       /* in this evaluation */
+    char *path, *new; /* its place, and where it is written */
+};
+
+static int write_new(const struct suite *suite, struct output *output, struct error *error)
+{
+    const char *out = suite->evaluation->session->config->out;
+    char name[64];
+    snprintf(name, sizeof name, "%s.new", output->name);
+    output->path = file_join(out, output->name);
+    output->new = file_join(out, name);
+    if (!output->path || !output->new) return error_no_memory(error, "a path", strlen(out) + 64);
+    return output->there ? output->write(suite, output->new, error) : SIMCLR_OK;
+}
+
+/* What this evaluation does not have, an earlier one may have left. */
+static int put_in_place(const struct output *output, struct error *error)
+{
+    if (!output->there) {
+        unlink(output->path);
+        return SIMCLR_OK;
+    }
+    if (rename(output->new, output->path) == 0) return SIMCLR_OK;
+    return error_set(error, SIMCLR_IO, "%s: cannot write: %s", output->path, strerror(errno));
+}
+
+/* All are written before the first takes its place: a disk that fills up leaves an earlier evaluation whole.
+ * evaluation.json is the last: where it is, the others are those of the same evaluation. */
 static int write_all(const struct suite *suite, struct error *error)
 {
-    const struct {
-        const char *name;
-        write_file *write;
-        bool there;
-    } files[] = {
-        {"predictions.npz", write_predictions, predictions_fit(suite)},
-        {"classifier.safetensors", write_classifier, suite->classifier.weight},
-        {"evaluation.md", write_markdown, true},
-        {"evaluation.json", write_json, true},
+    struct output files[FILES] = {
+        {.name = "predictions.npz", .write = write_predictions, .there = predictions_fit(suite)},
+        {.name = "classifier.safetensors", .write = write_classifier, .there = suite->classifier.weight},
+        {.name = "evaluation.md", .write = write_markdown, .there = true},
+        {.name = "evaluation.json", .write = write_json, .there = true},
     };
-    const char *out = suite->evaluation->session->config->out;
     int status = SIMCLR_OK;
-    for (size_t i = 0; !status && i < sizeof files / sizeof *files; i++) {
-        char *path = file_join(out, files[i].name);
-        if (!path) return error_no_memory(error, "a path", strlen(out) + 32);
-        if (files[i].there)
-            status = files[i].write(suite, path, error);
-        else
-            unlink(path);
-        memory_free(path);
+    for (int i = 0; !status && i < FILES; i++) status = write_new(suite, &files[i], error);
+    for (int i = 0; !status && i < FILES; i++) status = put_in_place(&files[i], error);
+    for (int i = 0; i < FILES; i++) {
+        if (status && files[i].new) unlink(files[i].new);
+        memory_free(files[i].new);
+        memory_free(files[i].path);
     }
     return status;
 }

@@ -29,14 +29,14 @@ int image_write_png(const char *path, const struct image *image, struct error *e
 struct sheet_writer {
     png_structp png;
     png_infop info;
-    FILE *stream;
+    struct file_writer *file; /* which remembers its first failure */
     struct png_calls calls;
 };
 
 static void put_bytes(png_structp png, png_bytep bytes, size_t count)
 {
     struct sheet_writer *writer = png_get_io_ptr(png);
-    fwrite(bytes, 1, count, writer->stream); /* a failure is remembered by the file's writer */
+    file_writer_write(writer->file, bytes, count);
 }
 
 static void flush_nothing(png_structp png)
@@ -72,7 +72,7 @@ int image_write_sheet(const char *path, const struct image *image, struct error 
     struct file_writer *file = NULL;
     const int status = file_writer_open(&file, path, error);
     if (status != SIMCLR_OK) return status;
-    struct sheet_writer writer = {.stream = file_writer_stream(file)};
+    struct sheet_writer writer = {.file = file};
     const bool written = write_sheet(&writer, image);
     if (writer.png) png_destroy_write_struct(&writer.png, writer.info ? &writer.info : NULL);
     if (written) return file_writer_commit(&file, error);

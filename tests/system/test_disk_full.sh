@@ -43,5 +43,26 @@ for room in 0 $((checkpoint / 2)) $((checkpoint + checkpoint / 2)) $((whole - 8)
     done
     [ -z "$(find "$work/disk/run" -name '*.tmp*')" ] || fail "room for $room KiB: half-written files stayed"
 done
+
+# an evaluation that cannot be written leaves the one before it whole
+judge=("$simclr" evaluate "$work/room/run" --data synthetic --synthetic-images 32 --protocols knn,linear --no-controls --threads 2)
+rm -rf "$work/disk/"*
+(cd "$work/disk" && "${judge[@]}" --out judged) >"$work/out" 2>&1 || { cat "$work/out"; exit 1; }
+cp -r "$work/disk/judged" "$work/room/judged"
+size=$(du -k "$work/disk/judged/predictions.npz" | cut -f 1)
+for room in 0 $((size + 4)) $((size + 12)); do
+    dd if=/dev/zero of="$work/disk/ballast" bs=1024 count=$((64 * 1024)) 2>/dev/null
+    truncate -s "-${room}K" "$work/disk/ballast"
+    code=0 checks=$((checks + 1))
+    (cd "$work/disk" && "${judge[@]}" --l2 0.5 --seed 2 --out judged) >"$work/out" 2>"$work/err" || code=$?
+    [ $code -eq 1 ] || fail "evaluation, room for $room KiB: exit $code, not 1"
+    grep -q '^simclr: .*No space left' "$work/err" || { fail "evaluation, room for $room KiB: no sentence"; cat "$work/err"; }
+    diff -r "$work/room/judged" "$work/disk/judged" || fail "evaluation, room for $room KiB: two are mixed"
+    rm "$work/disk/ballast"
+done
+checks=$((checks + 1)) code=0
+dd if=/dev/zero of="$work/disk/ballast" bs=1024 count=$((64 * 1024)) 2>/dev/null
+(cd "$work/disk" && "$simclr" views synthetic --out views.png) >"$work/out" 2>"$work/err" || code=$?
+{ [ $code -eq 1 ] && grep -q 'No space left' "$work/err"; } || { fail "views: exit $code, or another reason"; cat "$work/err"; }
 echo "$checks checks, $failures failed, 0 skipped"
 [ $failures -eq 0 ]
