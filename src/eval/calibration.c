@@ -35,13 +35,16 @@ static double log_sum(const float *logits, int classes, int best, double tempera
 static double mean_nll(const struct calibration_args *args, double temperature)
 {
     double sum = 0;
+    int64_t taught = 0;
     for (int64_t i = 0; i < args->rows; i++) {
         const float *logits = args->logits + i * args->classes;
         const int best = best_class(logits, args->classes);
+        if (!isfinite(logits[args->labels[i]])) continue;
+        taught++;
         sum += log_sum(logits, args->classes, best, temperature) -
                ((double)logits[args->labels[i]] - (double)logits[best]) / temperature;
     }
-    return sum / (double)args->rows;
+    return taught > 0 ? sum / (double)taught : NAN;
 }
 
 static int check(const struct calibration_args *args, struct error *error)
@@ -52,10 +55,11 @@ static int check(const struct calibration_args *args, struct error *error)
         if (args->labels[i] < 0 || args->labels[i] >= args->classes)
             return error_set(error, SIMCLR_DATA, "calibration: row %lld has no label below %d", (long long)i,
                              args->classes);
-        for (int c = 0; c < args->classes; c++)
-            if (!isfinite(args->logits[i * args->classes + c]))
-                return error_set(error, SIMCLR_DATA, "calibration: row %lld has a logit that is not finite",
-                                 (long long)i);
+        const float *logits = args->logits + i * args->classes;
+        bool broken = !isfinite(logits[best_class(logits, args->classes)]);
+        for (int c = 0; c < args->classes; c++) broken |= !(logits[c] < INFINITY);
+        if (broken)
+            return error_set(error, SIMCLR_DATA, "calibration: row %lld has a logit that is not finite", (long long)i);
     }
     return SIMCLR_OK;
 }

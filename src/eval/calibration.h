@@ -10,8 +10,8 @@
 
 enum { CALIBRATION_BINS = 15 };
 
-/* logits: [rows][classes], finite. labels: [rows] in [0, classes). The probabilities are softmax(logits / temperature),
- * in double. */
+/* logits: [rows][classes], finite; -INFINITY of a class that was never taught, which is never right. labels: [rows] in
+ * [0, classes). The probabilities are softmax(logits / temperature), in double. */
 struct calibration_args {
     const float *logits;
     const int32_t *labels;
@@ -29,15 +29,16 @@ struct calibration_bin {
  * label. ece: over bins of EQUAL MASS, not of equal width. Rows stand in the order of confidence, and bin b of 15 has
  * those from floor(b rows / 15) on. ece = sum of rows_b / rows |accuracy_b - confidence_b|. Where rows of one
  * confidence fall into two bins, each counts with the mean accuracy of them all, so that the order of rows decides
- * nothing. brier = mean of sum over classes of (p - y)^2, from 0 to 2 (Brier 1950). nll = mean of -log p of the label.
- */
+ * nothing. brier = mean of sum over classes of (p - y)^2, from 0 to 2 (Brier 1950). nll = mean of -log p of the label,
+ * over the rows whose label was taught; NaN where there is none. */
 struct calibration {
     double ece, brier, nll, top1;
     struct interval ece_interval;                  /* calibration_interval */
     struct calibration_bin bins[CALIBRATION_BINS]; /* from the least confident rows on */
 };
 
-/* SIMCLR_DATA, with the row, for a label that is no class or a logit that is not finite. */
+/* SIMCLR_DATA, with the row, for a label that is no class, a logit that is neither finite nor -INFINITY, or a row of
+ * these alone. */
 int calibration_measure(struct calibration *out, const struct calibration_args *args, struct error *error);
 
 /* The 95 % interval of the ece that the bins would have without noise: the mean over bins of |d|, where d is what

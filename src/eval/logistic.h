@@ -43,6 +43,7 @@ float *logistic_columns(struct backend *backend, const float *x, int64_t rows, i
  * grid, picks the best held-out top-1, refits on everything. Of equal ones the strongest l2 is taken. Where a tenth is
  * too few (fewer than 50 rows, or nothing of classes that have more than a tenth of the rows), every row is held out
  * once, in as many folds as the largest class has rows, at most ten. A class of one row is never held out.
+ * A class without rows takes no part in the fit: its weight is 0 and its bias -INFINITY (eval/taught.h).
  * args->l2 >= 0 is taken as it is (no grid). SIMCLR_DATA where it is not given and no class has two rows. Features are
  * standardised by training mean and std inside. Few rows of many features are fitted in the rows' own space, where the
  * optimum lies (eval/row_space.h). args->preconditioner and args->columns are not used: the sweep makes

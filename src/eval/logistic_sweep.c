@@ -10,6 +10,7 @@
 #include "eval/logistic.h"
 #include "eval/row_space.h"
 #include "eval/standardize.h"
+#include "eval/taught.h"
 
 /* The grid: l2 on standardised features, strongest first, so that each fit starts from a smoother neighbour. */
 static const double sweep_grid[] = {1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6};
@@ -316,8 +317,9 @@ static int measure(struct backend *backend, const struct logistic_args *args, st
     return SIMCLR_OK;
 }
 
-int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out,
-                   struct error *error)
+/* All classes have rows. */
+static int sweep_taught(struct backend *backend, const struct logistic_args *args, uint64_t seed,
+                        struct logistic_sweep *out, struct error *error)
 {
     *out = (struct logistic_sweep){.dim = args->dim, .classes = args->classes, .temperature = 1};
     if (args->rows > UINT32_MAX)
@@ -330,6 +332,56 @@ int logistic_sweep(struct backend *backend, const struct logistic_args *args, ui
         status = row_space_helps(args->rows, args->dim) ? sweep_few_rows(backend, args, seed, out, error)
                                                         : sweep_run(backend, args, seed, out, error);
     if (status) logistic_sweep_free(out);
+    return status;
+}
+
+/* What was fitted to the taught classes, among all: of the others the weight is 0 and the bias -INFINITY. */
+static int spread(struct logistic_sweep *out, const struct taught *taught, struct error *error)
+{
+    const size_t classes = (size_t)taught->classes, dim = (size_t)out->dim;
+    double *weight = memory_array(classes * dim, sizeof *weight), *bias = memory_array(classes, sizeof *bias);
+    if (!weight || !bias) {
+        memory_free(weight);
+        memory_free(bias);
+        logistic_sweep_free(out);
+        return error_no_memory(error, "linear classifier", classes * dim * sizeof *weight);
+    }
+    for (size_t c = 0; c < classes; c++) bias[c] = -INFINITY;
+    for (size_t k = 0; k < (size_t)taught->count; k++) {
+        const size_t c = (size_t)taught->number[k];
+        memcpy(weight + c * dim, out->weight + k * dim, dim * sizeof *weight);
+        bias[c] = out->bias[k];
+    }
+    memory_free(out->weight);
+    memory_free(out->bias);
+    out->weight = weight;
+    out->bias = bias;
+    out->classes = taught->classes;
+    return SIMCLR_OK;
+}
+
+int logistic_sweep(struct backend *backend, const struct logistic_args *args, uint64_t seed, struct logistic_sweep *out,
+                   struct error *error)
+{
+    struct taught taught;
+    *out = (struct logistic_sweep){0};
+    int status = logistic_check(args, error);
+    if (!status) status = taught_find(&taught, args->labels, args->rows, args->classes, error);
+    if (status) return status;
+    if (taught.count == args->classes) {
+        taught_free(&taught);
+        return sweep_taught(backend, args, seed, out, error);
+    }
+    struct logistic_args few = *args;
+    int32_t *labels = memory_array((size_t)args->rows, sizeof *labels);
+    if (!labels) status = error_no_memory(error, "labels", (size_t)args->rows * sizeof *labels);
+    for (int64_t i = 0; labels && i < args->rows; i++) labels[i] = taught.place[args->labels[i]];
+    few.labels = labels;
+    few.classes = taught.count;
+    if (!status) status = sweep_taught(backend, &few, seed, out, error);
+    if (!status) status = spread(out, &taught, error);
+    memory_free(labels);
+    taught_free(&taught);
     return status;
 }
 

@@ -60,16 +60,31 @@ int classifier_from_model(struct classifier *out, const struct model *model, str
     return SIMCLR_OK;
 }
 
+static void leave_out_untaught(struct classifier *classifier)
+{
+    const size_t dim = (size_t)classifier->dim;
+    int kept = 0;
+    for (int c = 0; c < classifier->classes; c++) {
+        if (!(classifier->bias[c] > -INFINITY)) continue;
+        memmove(classifier->weight + (size_t)kept * dim, classifier->weight + (size_t)c * dim,
+                dim * sizeof *classifier->weight);
+        classifier->bias[kept++] = classifier->bias[c];
+    }
+    classifier->classes = kept;
+}
+
 int classifier_name_classes(struct classifier *classifier, const struct evaluation *evaluation, struct error *error)
 {
     struct text *names = &classifier->names;
     for (int c = 0; c < classifier->classes; c++) {
+        if (!(classifier->bias[c] > -INFINITY)) continue;
         const char *name = evaluation_class_name(evaluation, c);
         text_add_bytes(names, name, strlen(name) + 1);
     }
     classifier->class_name = memory_array((size_t)classifier->classes, sizeof *classifier->class_name);
     if (names->failed || !classifier->class_name)
         return error_no_memory(error, "the names of classes", names->capacity);
+    leave_out_untaught(classifier);
     char *at = names->bytes;
     for (int c = 0; c < classifier->classes; c++, at += strlen(at) + 1) classifier->class_name[c] = at;
     return SIMCLR_OK;

@@ -45,7 +45,7 @@ int classifier_from_sweep(struct classifier *out, const struct logistic_sweep *s
 /* That of a network with one (model->config.classes > 0), on h or on the layer of its cut. */
 int classifier_from_model(struct classifier *out, const struct model *model, struct error *error);
 
-/* The classes' names. */
+/* The classes' names. Classes that were not taught, whose bias is -INFINITY, are taken out. */
 int classifier_name_classes(struct classifier *classifier, const struct evaluation *evaluation, struct error *error);
 /* The encoder, which sees images by the policy; path: where it is, or NULL. */
 int classifier_describe_encoder(struct classifier *classifier, const struct model *model, int layer,

@@ -228,6 +228,7 @@ static int create_model(struct evaluation *evaluation, enum evaluation_source so
     config.classes = dataset_classes(evaluation->train);
     config.cut = (int)options->cut_layer;
     int status = model_create(&run->model, &config, evaluation->session->backend, (uint64_t)options->seed, error);
+    if (!status) status = labelled_silence_untaught(evaluation, run, error);
     if (status) return status;
     model_slow_early_blocks(run->model, options->layer_decay);
     if (source == SOURCE_UNTRAINED) return SIMCLR_OK;

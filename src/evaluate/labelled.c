@@ -1,11 +1,13 @@
 /* evaluate/labelled.c -- see labelled.h. */
 #include "evaluate/labelled.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rank.h"
+#include "eval/taught.h"
 #include "evaluate/classifier.h"
 #include "evaluate/label_share.h"
 #include "evaluate/protocols.h"
@@ -105,6 +107,54 @@ int labelled_open_images(struct evaluation *evaluation, struct labelled *run, st
     return status ? status : warn_of_classes(evaluation, run, error);
 }
 
+/* ---- classes that no labelled image has -------------------------------------------------------------------------- */
+
+static int find_taught(struct taught *out, const struct evaluation *evaluation, const struct labelled *run,
+                       struct error *error)
+{
+    const size_t count = run->subset_count;
+    int32_t *labels = memory_array(count, sizeof *labels);
+    if (!labels) return error_no_memory(error, "labels", count * sizeof *labels);
+    for (size_t i = 0; i < count; i++) labels[i] = dataset_label(evaluation->train, run->subset[i]);
+    const int status = taught_find(out, labels, (int64_t)count, dataset_classes(evaluation->train), error);
+    memory_free(labels);
+    return status;
+}
+
+int labelled_silence_untaught(const struct evaluation *evaluation, const struct labelled *run, struct error *error)
+{
+    static const float SILENT = -1e4F; /* exp of it is 0, far above any logit of such a network */
+    const struct parameters *parameters = &run->model->parameters;
+    struct taught taught;
+    const int status = find_taught(&taught, evaluation, run, error);
+    if (status) return status;
+    for (int i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        if (!(item->flags & PARAMETER_CLASSIFIER) || item->rank != 1) continue;
+        for (int c = 0; c < taught.classes; c++)
+            if (taught.place[c] < 0) parameters_put(parameters, parameter_weights(parameters, i) + c, &SILENT, 1);
+    }
+    taught_free(&taught);
+    return SIMCLR_OK;
+}
+
+/* The classifier of run->model, in which an untaught class has a bias of -INFINITY. */
+static int open_classifier(struct classifier *out, const struct evaluation *evaluation, const struct labelled *run,
+                           struct error *error)
+{
+    struct taught taught;
+    int status = find_taught(&taught, evaluation, run, error);
+    if (status) return status;
+    status = classifier_from_model(out, run->model, error);
+    for (int c = 0; !status && c < taught.classes; c++)
+        if (taught.place[c] < 0) out->bias[c] = -INFINITY;
+    taught_free(&taught);
+    return status;
+}
+
+/* ---- logits --------------------------------------------------------------------------------------------------------
+ */
+
 /* Features of a set, or of a part of it, by what the classifier of run->model stands on. */
 static int extract(const struct evaluation *evaluation, const struct labelled *run, struct features_request request,
                    struct features *out, struct error *error)
@@ -118,9 +168,9 @@ static int extract(const struct evaluation *evaluation, const struct labelled *r
 int labelled_logits(struct evaluation *evaluation, const struct labelled *run, const struct view_policy *policy,
                     struct features *out, struct error *error)
 {
-    struct classifier classifier;
+    struct classifier classifier = {0};
     *out = (struct features){0};
-    int status = classifier_from_model(&classifier, run->model, error);
+    int status = open_classifier(&classifier, evaluation, run, error);
     if (status) return status;
     const struct linear linear = classifier_linear(&classifier);
     const struct features_request request = {.policy = policy, .dataset = evaluation->test};
@@ -178,10 +228,10 @@ static int measure_novelty(const struct evaluation *evaluation, const struct lab
 int labelled_write_classifier(const struct evaluation *evaluation, const struct labelled *run,
                               const struct view_policy *policy, struct error *error)
 {
-    struct classifier classifier;
+    struct classifier classifier = {0};
     char *path = file_join(run->folder.path, CLASSIFIER_FILE);
     if (!path) return error_no_memory(error, "a path", strlen(run->folder.path));
-    int status = classifier_from_model(&classifier, run->model, error);
+    int status = open_classifier(&classifier, evaluation, run, error);
     if (!status) status = classifier_name_classes(&classifier, evaluation, error);
     if (!status)
         status = classifier_describe_encoder(&classifier, run->model, run->model->config.cut, policy, NULL, error);

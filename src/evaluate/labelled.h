@@ -29,12 +29,16 @@ int labelled_open_training_images(struct evaluation *evaluation, const struct la
 int labelled_open_images(struct evaluation *evaluation, struct labelled *run, struct error *error);
 double labelled_share(const struct evaluation *evaluation, const struct labelled *run); /* of the training images */
 
+/* Of run->model, which is new: a class that no labelled image has gets a bias so low that its probability is 0 and its
+ * gradient too. What a row of the network must have room for, training and other programs leave alone then. */
+int labelled_silence_untaught(const struct evaluation *evaluation, const struct labelled *run, struct error *error);
 /* The logits of run->model for all test images, by evaluation views (features_free): of its features in the network's
- * precision by its classifier in float32, as `simclr predict` has them from the file of the classifier. */
+ * precision by its classifier in float32, as `simclr predict` has them from the file of the classifier; -INFINITY of a
+ * class that no labelled image has. */
 int labelled_logits(struct evaluation *evaluation, const struct labelled *run, const struct view_policy *policy,
                     struct features *out, struct error *error);
 /* classifier.safetensors of the run's folder: the classifier of run->model, which sees images by the policy, and the
- * rows of what it was taught. */
+ * rows of what it was taught. Classes that no labelled image has are left out. */
 int labelled_write_classifier(const struct evaluation *evaluation, const struct labelled *run,
                               const struct view_policy *policy, struct error *error);
 /* Their score, and the predictions where --predictions wants those of this source. */

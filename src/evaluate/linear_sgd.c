@@ -11,6 +11,7 @@
 #include "data/sampler.h"
 #include "eval/held_out.h"
 #include "eval/linear_sgd.h"
+#include "eval/taught.h"
 #include "evaluate/protocols.h"
 #include "optim/schedule.h"
 #include "train/supervised.h"
@@ -210,6 +211,13 @@ static void banks_close(struct banks *banks)
     *banks = (struct banks){0};
 }
 
+/* A bias of -INFINITY stays as it is: such a class has probability 0, and no gradient. */
+static void leave_out_untaught(const struct linear_sgd *sgd, const struct taught *taught)
+{
+    for (int line = 0; line < sgd->config.bank * sgd->config.classes; line++)
+        if (taught->place[line % sgd->config.classes] < 0) sgd->bias[line] = -INFINITY;
+}
+
 static int banks_open(struct banks *banks, const struct stream *stream, const struct features *train,
                       struct error *error)
 {
@@ -228,8 +236,14 @@ static int banks_open(struct banks *banks, const struct stream *stream, const st
     banks->sgd = memory_array((size_t)banks->split.folds + 1, sizeof *banks->sgd);
     banks->labels = memory_array((size_t)stream->batch, sizeof *banks->labels);
     if (!banks->sgd || !banks->labels) return error_no_memory(error, "linear classifiers", sizeof *banks->sgd);
-    for (; !status && banks->count <= banks->split.folds; banks->count += !status)
+    struct taught taught;
+    status = taught_find(&taught, train->labels, train->count, classes, error);
+    if (status) return status;
+    for (; !status && banks->count <= banks->split.folds; banks->count += !status) {
         status = linear_sgd_open(&banks->sgd[banks->count], &config, session->backend, error);
+        if (!status) leave_out_untaught(&banks->sgd[banks->count], &taught);
+    }
+    taught_free(&taught);
     return status;
 }
 

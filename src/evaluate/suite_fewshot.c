@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "eval/logistic.h"
+#include "eval/taught.h"
 #include "evaluate/suite.h"
 
 enum { DRAWS = 10, SCALE = 10 /* of unit rows, for the regression */ };
@@ -19,14 +20,15 @@ static const double PENALTY = 1e-3;
 struct few {
     const struct suite_task *task;
     struct backend *backend;
-    int classes, dim;
-    int64_t *begin;  /* [classes + 1]: of each class's rows in `rows` */
-    uint32_t *rows;  /* training rows by class; of each class the first are those of the draw */
-    float *test;     /* [test images][dim], unit rows x SCALE */
-    float *x;        /* [classes x shots][dim], likewise */
-    int32_t *labels; /* of x */
-    float *mean;     /* [classes][dim] */
-    float *logits;   /* [test images][classes] */
+    struct taught taught;
+    int classes, dim; /* classes: the taught ones, by their place among them */
+    int64_t *begin;   /* [classes + 1]: of each class's rows in `rows` */
+    uint32_t *rows;   /* training rows by class; of each class the first are those of the draw */
+    float *test;      /* [test images][dim], unit rows x SCALE */
+    float *x;         /* [classes x shots][dim], likewise */
+    int32_t *labels;  /* of x */
+    float *mean;      /* [classes][dim] */
+    float *logits;    /* [test images][classes] */
     double *weight, *bias;
     double *right[METHODS]; /* [test images]: the share of draws in which it was right */
     double values[METHODS][DRAWS];
@@ -35,6 +37,7 @@ struct few {
 
 static void few_close(struct few *few)
 {
+    taught_free(&few->taught);
     memory_free(few->begin);
     memory_free(few->rows);
     memory_free(few->test);
@@ -54,13 +57,13 @@ static void put_unit(float *to, const float *row, int dim)
     for (int d = 0; d < dim; d++) to[d] = (float)((double)row[d] * scale);
 }
 
-/* The images of the smallest class that has any. */
+/* The images of the smallest class. */
 static int64_t smallest_class(const struct few *few)
 {
     int64_t smallest = INT64_MAX;
     for (int c = 0; c < few->classes; c++) {
         const int64_t size = few->begin[c + 1] - few->begin[c];
-        if (size > 0 && size < smallest) smallest = size;
+        if (size < smallest) smallest = size;
     }
     return smallest;
 }
@@ -68,8 +71,13 @@ static int64_t smallest_class(const struct few *few)
 static int few_open(struct few *few, const struct suite_task *task, struct error *error)
 {
     const struct features *train = task->train, *test = task->test;
-    const size_t classes = (size_t)evaluation_classes(task->suite->evaluation), dim = (size_t)train->dim;
+    struct taught taught;
+    const int status =
+        taught_find(&taught, train->labels, train->count, evaluation_classes(task->suite->evaluation), error);
+    if (status) return status;
+    const size_t classes = (size_t)taught.count, dim = (size_t)train->dim;
     *few = (struct few){.task = task,
+                        .taught = taught,
                         .backend = task->suite->evaluation->session->backend,
                         .classes = (int)classes,
                         .dim = train->dim,
@@ -80,10 +88,10 @@ static int few_open(struct few *few, const struct suite_task *task, struct error
         memory_free(next);
         return error_no_memory(error, "rows by class", (size_t)train->count * sizeof *few->rows);
     }
-    for (int64_t i = 0; i < train->count; i++) few->begin[train->labels[i] + 1]++;
+    for (int64_t i = 0; i < train->count; i++) few->begin[taught.place[train->labels[i]] + 1]++;
     for (size_t c = 0; c < classes; c++) few->begin[c + 1] += few->begin[c];
     memcpy(next, few->begin, (classes + 1) * sizeof *next);
-    for (int64_t i = 0; i < train->count; i++) few->rows[next[train->labels[i]]++] = (uint32_t)i;
+    for (int64_t i = 0; i < train->count; i++) few->rows[next[taught.place[train->labels[i]]]++] = (uint32_t)i;
     memory_free(next);
     const int64_t smallest = smallest_class(few);
     const size_t most = classes * (size_t)(smallest < MOST_SHOTS ? smallest : MOST_SHOTS);
@@ -116,7 +124,8 @@ static int64_t draw_rows(struct few *few, int draw, int count)
     for (int c = 0; c < few->classes; c++) {
         const int64_t size = few->begin[c + 1] - few->begin[c];
         uint32_t *own = few->rows + few->begin[c];
-        struct rng rng = rng_open(few->task->seed, RNG_SUBSET, (uint32_t)draw, (uint32_t)c, 1);
+        const uint32_t number = (uint32_t)few->taught.number[c];
+        struct rng rng = rng_open(few->task->seed, RNG_SUBSET, (uint32_t)draw, number, 1);
         int64_t places[MOST_SHOTS];
         const int drawn = count < size ? count : (int)size;
         for (int k = 0; k < drawn; k++) {
@@ -149,7 +158,7 @@ static void predict(struct few *few, const float *weight, const double *bias)
         for (int c = 0; c < few->classes; c++) few->logits[i * few->classes + c] += (float)bias[c];
 }
 
-/* A class without a row is never the nearest, and equal ones go to the lower class. */
+/* Equal ones go to the lower class. */
 static void count_right(struct few *few, int method, int draw)
 {
     const struct features *test = few->task->test;
@@ -158,8 +167,8 @@ static void count_right(struct few *few, int method, int draw)
         const float *logits = few->logits + i * few->classes;
         int best = -1;
         for (int c = 0; c < few->classes; c++)
-            if (few->begin[c + 1] > few->begin[c] && (best < 0 || logits[c] > logits[best])) best = c;
-        const bool hit = best == test->labels[i];
+            if (best < 0 || logits[c] > logits[best]) best = c;
+        const bool hit = best == few->taught.place[test->labels[i]];
         right += hit;
         few->right[method][i] += (double)hit / DRAWS;
     }
@@ -257,7 +266,7 @@ static int judge(struct few *few, int count, struct error *error)
 
 int suite_fewshot(const struct suite_task *task, struct error *error)
 {
-    struct few few;
+    struct few few = {0};
     if (task->run > 0) return SIMCLR_OK; /* ten draws are there already */
     int status = few_open(&few, task, error);
     const int64_t smallest = status ? 0 : smallest_class(&few);

@@ -39,9 +39,10 @@ static double log_share(const float *logits, int classes, int label, double temp
     return ((double)logits[label] - largest) / temperature - log(sum);
 }
 
+/* Of a class that was never taught it would be infinite: such an image has none. */
 static double nll_of(const float *logits, int classes, int label, double temperature)
 {
-    return -log_share(logits, classes, label, temperature);
+    return !(logits[label] > -INFINITY) ? NAN : -log_share(logits, classes, label, temperature);
 }
 
 static double brier_of(const float *logits, int classes, int label, double temperature)

@@ -91,8 +91,8 @@ static int create_model(struct evaluation *evaluation, struct error *error)
     struct model_config config = run->network;
     config.classes = dataset_classes(evaluation->train);
     config.head_layers = config.cut = 0;
-    const int status =
-        model_create(&run->labelled.model, &config, session->backend, (uint64_t)session->config->seed, error);
+    int status = model_create(&run->labelled.model, &config, session->backend, (uint64_t)session->config->seed, error);
+    if (!status) status = labelled_silence_untaught(evaluation, &run->labelled, error);
     if (status) return status;
     const struct model_title title = model_title(&run->labelled.model->config);
     log_info(&session->log, "%s%s, %d pixels, %d classes", title.text, title.stem, config.image_size, config.classes);

@@ -32,6 +32,47 @@ value = json.load(open("out"))["finetuned"]["top1"]["value"]
 assert value >= 0.75, value # matched by order, bird and cat would be wrong
 PY
 
+# A class without training images is never named, in the top five neither, though there are fewer than five. Files and
+# predictions do not have it.
+check 0 '' '' "$simclr" evaluate encoder --data train --test-data other --protocols linear,linear-sgd,fewshot,finetune,supervised --sgd-epochs 2 --sgd-batch 9 --label-epochs 1 \
+    --threads 1 --out judged
+python <<'PY'
+import json
+d = json.load(open("judged/evaluation.json"))
+top5 = [f for f in d["figures"] if f["metric"] == "top5"]
+assert {f["protocol"] for f in top5} >= {"linear", "linear-sgd", "finetune-100%", "supervised"}, [f["protocol"] for f in top5]
+for f in top5: assert abs(f["value"] - 12 / 14) < 1e-9, f
+for f in d["figures"]:
+    if f["metric"] == "top1": assert f["value"] < 12 / 14 + 1e-9, f
+    if f["metric"] == "nll": assert f["images"] == 12 and f["value"] is not None, f
+PY
+check 0 '' '' "$simclr" predict encoder other --classifier judged --threads 1
+true_that "predict says nothing of dog" test -z "$(sed 's, [^ ]*$,,' out | grep dog)"
+check 0 '' '' "$simclr" finetune --checkpoint encoder --data train --test-data other --labels 100% --epochs 2 --threads 1 --out tuned2 --json --predictions tuned2.npz
+cp out tuned2.json
+check 0 '' '' "$simclr" supervised --width 0.125 --depth 18 --image-size 32 --epochs 1 --threads 1 --data train --test-data other --labels 100% --out taught2 --json
+python <<'PY'
+import json
+d = json.load(open("tuned2.json")), json.load(open("out"))
+for score in (d[0]["finetuned"], d[0]["random"], d[1]["supervised"]): assert abs(score["top5"]["value"] - 12 / 14) < 1e-6, score
+PY
+for run in tuned2 taught2; do
+    check 0 '' '' "$simclr" predict $run other --threads 1
+    true_that "$run: predict says nothing of dog" test -z "$(sed 's, [^ ]*$,,' out | grep dog)"
+done
+# the network keeps a row for it, which no program can take for an answer
+python <<'PY'
+import json, struct
+for name in ("finetune", "random"):
+    data = open(f"tuned2/checkpoints/{name}.safetensors", "rb").read()
+    count = struct.unpack("<Q", data[:8])[0]
+    head = json.loads(data[8:8 + count])
+    entry = next(v for k, v in head.items() if k.endswith("fc.bias"))
+    begin, end = entry["data_offsets"]
+    bias = struct.unpack(f"<{(end - begin) // 4}f", data[8 + count + begin:8 + count + end])
+    assert len(bias) == 4 and bias[3] < -1000 and max(map(abs, bias[:3])) < 100, bias
+PY
+
 # numbers and names
 printf 'fewer/bird/000.png\t1\nfewer/cat/000.png\t0\n' >numbers.txt
 check 3 '' 'numbers.txt: its classes are numbers \(0 to 1\), and those of train have names: .*classes.txt' "$simclr" knn --checkpoint encoder --data train --test-data numbers.txt
