@@ -100,10 +100,10 @@ static void add_block(struct block *block, const float *x)
     space->rank += block->count;
 }
 
-static void find_coordinates(struct row_space *space, struct backend *backend, const float *x, int64_t rows)
+void row_space_project(const struct row_space *space, struct backend *backend, float *out, const float *x, int rows)
 {
     const struct matmul_args product = {.transpose_b = true,
-                                        .m = (int)rows,
+                                        .m = rows,
                                         .n = space->rank,
                                         .k = space->dim,
                                         .alpha = 1,
@@ -111,7 +111,7 @@ static void find_coordinates(struct row_space *space, struct backend *backend, c
                                         .lda = space->dim,
                                         .b = space->basis,
                                         .ldb = space->dim,
-                                        .c = space->coordinates,
+                                        .c = out,
                                         .ldc = space->rank};
     backend->ops->matmul(backend, &product);
 }
@@ -136,7 +136,7 @@ int row_space_find(struct row_space *out, struct backend *backend, const float *
     if (!status) out->coordinates = memory_array(count * (size_t)out->rank, sizeof *out->coordinates);
     if (!status && !out->coordinates)
         status = error_no_memory(error, "coordinates of rows", count * (size_t)out->rank * sizeof(float));
-    if (!status) find_coordinates(out, backend, x, rows);
+    if (!status) row_space_project(out, backend, out->coordinates, x, (int)rows);
     memory_free(block.products);
     if (status) row_space_free(out);
     return status;

@@ -28,6 +28,9 @@ int row_space_find(struct row_space *out, struct backend *backend, const float *
                    struct error *error);
 void row_space_free(struct row_space *space);
 
+/* out [rows][rank] = x Q^T, the coordinates of what of x [rows][dim] lies in the space. */
+void row_space_project(const struct row_space *space, struct backend *backend, float *out, const float *x, int rows);
+
 /* out [vectors][dim] = in [vectors][rank] Q: weights over the coordinates become weights over the features. */
 void row_space_expand(const struct row_space *space, struct pool *pool, double *out, const double *in, int vectors);
 

@@ -188,6 +188,54 @@ static void sweep_finds_the_optimum_of_the_features(void **state)
     memory_free(x);
 }
 
+static int best_of(const float *row, const double *weight, const double *bias)
+{
+    int best = 0;
+    double most = -INFINITY;
+    for (int c = 0; c < CLASSES; c++) {
+        double logit = bias[c];
+        for (int d = 0; d < DIM; d++) logit += weight[c * DIM + d] * (double)row[d];
+        if (logit > most) most = logit, best = c;
+    }
+    return best;
+}
+
+static void one_fit_finds_it_too(void **state)
+{
+    (void)state;
+    enum { SEEN = 500 };
+    static const double PENALTIES[] = {1, 1e-2, 1e-3 /* that of few labels */};
+    static float rows[(ROWS + SEEN) * DIM];
+    struct rng rng = rng_open(4, RNG_TEST, 0, 0, 0);
+    int32_t labels[ROWS];
+    for (int i = 0; i < ROWS; i++) labels[i] = i % CLASSES;
+    for (int i = 0; i < (ROWS + SEEN) * DIM; i++)
+        rows[i] = (float)(rng_normal(&rng) + 0.3 * (i / DIM % CLASSES == i % DIM % CLASSES));
+    for (int b = 0; b < BACKENDS; b++) {
+        struct backend *backend = open_backend(backend_names[b], pool);
+        for (int k = 0; k < 3; k++) {
+            double weight[CLASSES * DIM] = {0}, bias[CLASSES] = {0}, few_weight[CLASSES * DIM], few_bias[CLASSES];
+            struct lbfgs_result end = {0};
+            const struct logistic_args args = {.x = rows,
+                                               .labels = labels,
+                                               .rows = ROWS,
+                                               .dim = DIM,
+                                               .classes = CLASSES,
+                                               .max_iterations = 3000,
+                                               .l2 = PENALTIES[k]};
+            assert_int_equal(logistic_fit(backend, &args, weight, bias, NULL, NULL), SIMCLR_OK);
+            assert_int_equal(logistic_fit_few_rows(backend, &args, few_weight, few_bias, &end, NULL), SIMCLR_OK);
+            assert_false(end.cut);
+            const double got = objective(rows, labels, few_weight, few_bias, args.l2);
+            const double want = objective(rows, labels, weight, bias, args.l2);
+            if (!(fabs(got - want) <= 1e-6 * want)) fail_msg("l2 %g: %.9g instead of %.9g", args.l2, got, want);
+            for (int i = 0; i < ROWS + SEEN; i++)
+                assert_int_equal(best_of(rows + i * DIM, few_weight, few_bias), best_of(rows + i * DIM, weight, bias));
+        }
+        backend_destroy(&backend);
+    }
+}
+
 static void it_helps_with_few_rows_alone(void **state)
 {
     (void)state;
@@ -212,9 +260,9 @@ static int close_pool(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(basis_spans_the_rows),         cmocka_unit_test(rows_of_zeros_have_a_coordinate),
-        cmocka_unit_test(threads_change_nothing),       cmocka_unit_test(sweep_finds_the_optimum_of_the_features),
-        cmocka_unit_test(it_helps_with_few_rows_alone),
+        cmocka_unit_test(basis_spans_the_rows),   cmocka_unit_test(rows_of_zeros_have_a_coordinate),
+        cmocka_unit_test(threads_change_nothing), cmocka_unit_test(sweep_finds_the_optimum_of_the_features),
+        cmocka_unit_test(one_fit_finds_it_too),   cmocka_unit_test(it_helps_with_few_rows_alone),
     };
     return run_cases(tests, open_pool, close_pool);
 }
