@@ -30,6 +30,10 @@ head -c $((size - size / 4)) "$corpus/rgb.jpg" >set/train/cats/cut.jpg
 check 0 "bad files +$((2 - webp)) " '' "$simclr" data info set --seconds 0
 check 0 "bad files +$((3 - webp))$" '' "$simclr" data info set --check
 has 'cut.jpg: damaged JPEG'
+has "images +$((5 + webp))$"
+has "cats +3 "
+has "JPEG 3, PNG 2"
+has "measured on $((5 + webp)):"
 check 3 '' 'more than the accepted 0 %' "$simclr" data info set --check --max-bad 0
 
 # JSON: numbers that add up
@@ -38,8 +42,8 @@ python3 - out "$webp" <<'PY' || fail "JSON: $(cat out)"
 import json, sys
 data, webp = json.load(open(sys.argv[1])), int(sys.argv[2])
 train = data["train"]
-assert train["classes"] == {"cats": 4, "dogs": 2 + webp}, train
-assert sum(train["formats"].values()) == train["images"] == 6 + webp
+assert train["classes"] == {"cats": 3, "dogs": 2 + webp}, train
+assert sum(train["formats"].values()) == train["images"] == train["decoded"] == 5 + webp # 8 files, with those that are bad
 assert len(train["bad"]) == 3 - webp and any("cut.jpg" in reason for reason in train["bad"])
 assert train["turned"] == 2 + webp and train["encoded_bytes"] > 1000
 assert train["width"]["least"] <= train["width"]["median"] <= train["width"]["most"]

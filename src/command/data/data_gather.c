@@ -10,11 +10,19 @@
 
 enum { HEAD_BYTES = 16384, STRIDE = 7919 /* a prime: the sample is spread over the classes */ };
 
-/* What the tasks of both passes share. Sums go per thread, so that nothing is locked. */
+/* Of a header. Whether the image is good is known only when it was decoded. */
+struct facts {
+    int64_t bytes;
+    bool turned, profile;
+    uint8_t format;
+};
+
+/* What the tasks of both passes share. Each image has a place, so that nothing is locked. */
 struct gather {
     struct session *session;
     struct part_info *part;
-    struct part_info *sum; /* [threads]: formats, turned, profiles, bytes */
+    struct facts *facts; /* [all]: of the images of the set when it was opened */
+    int64_t all_images;
     struct image *storage; /* [threads] */
     struct error *error;   /* [threads] */
     double end;            /* of the decoding, when it is a sample */
@@ -59,7 +67,7 @@ static int read_size(struct gather *gather, int64_t index, int thread, struct im
 static void header_task(void *context, int64_t index, int thread)
 {
     struct gather *gather = context;
-    struct part_info *part = gather->part, *sum = &gather->sum[thread];
+    struct part_info *part = gather->part;
     struct image_header header;
     struct error failure = {0};
     int64_t bytes = 0;
@@ -81,11 +89,7 @@ static void header_task(void *context, int64_t index, int thread)
     part->size[0][index] = header.width;
     part->size[1][index] = header.height;
     part->size[2][index] = header.width < header.height ? header.width : header.height;
-    sum->format[header.format]++;
-    sum->turned += header.orientation > 1;
-    sum->profiles += header.profile;
-    sum->encoded_bytes += bytes;
-    sum->pixels += (double)header.width * header.height;
+    gather->facts[index] = (struct facts){bytes, header.orientation > 1, header.profile, (uint8_t)header.format};
 }
 
 static void decode_task(void *context, int64_t number, int thread)
@@ -93,10 +97,10 @@ static void decode_task(void *context, int64_t number, int thread)
     struct gather *gather = context;
     const struct image *image;
     if (session_is_interrupted(gather->session) || (!gather->all && clock_seconds() > gather->end)) return;
-    const int64_t index = gather->all ? number : number * gather->stride % gather->part->images;
+    const int64_t index = gather->all ? number : number * gather->stride % gather->all_images;
     struct error failure = {0};
     if (dataset_image(gather->part->set, index, &gather->storage[thread], &image, &failure) == SIMCLR_OK)
-        atomic_fetch_add(&gather->decoded, 1);
+        atomic_fetch_add(&gather->decoded, !dataset_is_replaced(gather->part->set, index));
     else if (gather->error[thread].status == SIMCLR_OK)
         gather->error[thread] = failure;
 }
@@ -105,7 +109,7 @@ static void decode_task(void *context, int64_t number, int thread)
 static int run_pass(struct gather *gather, const char *phase, pool_task *task, struct error *error)
 {
     struct session *session = gather->session;
-    pool_run(session->pool, gather->part->images, task, gather);
+    pool_run(session->pool, gather->all_images, task, gather);
     if (session_is_interrupted(session)) return error_set(error, SIMCLR_INTERRUPTED, "stopped while %s", phase);
     for (int thread = 0; thread < pool_threads(session->pool); thread++)
         if (gather->error[thread].status != SIMCLR_OK) {
@@ -121,26 +125,28 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Images that were found to be bad, by their headers or their pixels, count among the bad ones alone. */
 static void add_up(struct gather *gather)
 {
     struct part_info *part = gather->part;
-    for (int thread = 0; thread < pool_threads(gather->session->pool); thread++) {
-        const struct part_info *sum = &gather->sum[thread];
-        for (int i = 0; i < FORMATS; i++) part->format[i] += sum->format[i];
-        part->turned += sum->turned;
-        part->profiles += sum->profiles;
-        part->encoded_bytes += sum->encoded_bytes;
-        part->pixels += sum->pixels;
-    }
-    for (int i = 0; i < SIZES; i++) qsort(part->size[i], (size_t)part->images, sizeof(int32_t), ascending);
-    while (part->unmeasured < part->images && part->size[0][part->unmeasured] == 0) part->unmeasured++;
-    for (int64_t i = 0; i < part->images; i++) {
-        const int label = dataset_label(part->set, i);
+    for (int64_t i = 0; i < gather->all_images; i++) {
+        const struct facts *facts = &gather->facts[i];
+        const int label = dataset_own_label(part->set, i);
+        if (dataset_is_replaced(part->set, i)) continue;
+        for (int k = 0; k < SIZES; k++) part->size[k][part->images] = part->size[k][i];
+        part->pixels += (double)part->size[0][i] * part->size[1][i];
+        part->format[facts->format]++;
+        part->turned += facts->turned;
+        part->profiles += facts->profile;
+        part->encoded_bytes += facts->bytes;
         if (label >= 0)
             part->in_class[label]++;
         else
             part->unlabelled++;
+        part->images++;
     }
+    for (int k = 0; k < SIZES; k++) qsort(part->size[k], (size_t)part->images, sizeof(int32_t), ascending);
+    part->bad = dataset_bad_count(part->set);
 }
 
 static int measure_decoding(struct gather *gather, struct error *error)
@@ -148,7 +154,7 @@ static int measure_decoding(struct gather *gather, struct error *error)
     const struct config *config = gather->session->config;
     const double start = clock_seconds();
     gather->all = config->check;
-    gather->stride = gather->part->images % STRIDE != 0 ? STRIDE : 1;
+    gather->stride = gather->all_images % STRIDE != 0 ? STRIDE : 1;
     gather->end = start + config->seconds;
     if (!config->check && !(config->seconds > 0)) return SIMCLR_OK;
     const int status = run_pass(gather, "decoding", decode_task, error);
@@ -162,25 +168,22 @@ int part_gather(struct session *session, struct part_info *part, struct error *e
 {
     const size_t threads = (size_t)pool_threads(session->pool), images = (size_t)dataset_count(part->set);
     struct gather gather = {.session = session, .part = part};
-    part->images = dataset_count(part->set);
+    gather.all_images = (int64_t)images;
     part->in_class = memory_array((size_t)dataset_classes(part->set) + 1, sizeof *part->in_class);
-    gather.sum = memory_array(threads, sizeof *gather.sum);
+    gather.facts = memory_array(images, sizeof *gather.facts);
     gather.storage = memory_array(threads, sizeof *gather.storage);
     gather.error = memory_array(threads, sizeof *gather.error);
-    bool room = part->in_class && gather.sum && gather.storage && gather.error;
+    bool room = part->in_class && gather.facts && gather.storage && gather.error;
     for (int i = 0; i < SIZES; i++) {
         part->size[i] = memory_array(images, sizeof(int32_t));
         room = room && part->size[i] != NULL;
     }
     int status = room ? run_pass(&gather, "reading headers", header_task, error)
                       : error_no_memory(error, "the sizes of all images", images * SIZES * sizeof(int32_t));
-    if (status == SIMCLR_OK) {
-        add_up(&gather);
-        status = measure_decoding(&gather, error);
-        part->bad = dataset_bad_count(part->set);
-    }
+    if (status == SIMCLR_OK) status = measure_decoding(&gather, error);
+    if (status == SIMCLR_OK) add_up(&gather);
     for (size_t i = 0; i < threads && gather.storage; i++) image_free(&gather.storage[i]);
-    memory_free(gather.sum);
+    memory_free(gather.facts);
     memory_free(gather.storage);
     memory_free(gather.error);
     return status;

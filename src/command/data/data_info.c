@@ -17,8 +17,7 @@ enum { SHARES = sizeof shares / sizeof *shares };
 
 static int32_t quantile(const struct part_info *part, int size, double share)
 {
-    const int64_t measured = part->images - part->unmeasured;
-    return measured > 0 ? part->size[size][part->unmeasured + (int64_t)(share * (double)(measured - 1) + 0.5)] : 0;
+    return part->images > 0 ? part->size[size][(int64_t)(share * (double)(part->images - 1) + 0.5)] : 0;
 }
 
 static const char *format_name(int format)

@@ -14,13 +14,12 @@ enum { SIZES = 3, FORMATS = IMAGE_FORMATS }; /* width, height, shorter side */
 
 /* Start from {0}; release with part_free. */
 struct part_info {
-    struct dataset *set; /* borrowed */
-    const char *name;    /* "train" or "test" */
-    int64_t images, bad, unlabelled;
-    int64_t unmeasured;      /* found to be bad only now: their sizes are 0 and stand first */
-    int64_t *in_class;       /* [classes] */
-    int32_t *size[SIZES];    /* [images], sorted by part_gather */
-    int64_t format[FORMATS]; /* IMAGE_OTHER: pixels that were never encoded */
+    struct dataset *set;             /* borrowed */
+    const char *name;                /* "train" or "test" */
+    int64_t images, bad, unlabelled; /* images: without those that were found to be bad, of which all below is */
+    int64_t *in_class;               /* [classes] */
+    int32_t *size[SIZES];            /* [images] and room for those that are bad, sorted by part_gather */
+    int64_t format[FORMATS];         /* IMAGE_OTHER: pixels that were never encoded */
     int64_t turned, profiles;
     int64_t encoded_bytes; /* of all images that are encoded */
     double pixels;
