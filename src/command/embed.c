@@ -30,7 +30,8 @@ struct embed {
     size_t longest_name;
     bool odd_names;
     struct table_writer *writer;
-    int64_t bad, zero_rows;
+    int64_t bad,
+        zero_rows; /* bad: of all that were asked for, those that were left out when they were opened included */
 };
 
 /* ---- where it goes --------------------------------------------------------------------------------------------- */
@@ -153,6 +154,7 @@ static int write_sets(struct embed *embed, struct error *error)
     for (int i = 0; !status && i < 2; i++) {
         if (!embed->sets[i]) continue;
         embed->now = embed->sets[i];
+        embed->bad += dataset_bad_count(embed->sets[i]);
         const struct features_request request = {.kind = features_of_layer(layer),
                                                  .model = embed->model,
                                                  .policy = &embed->policy,
@@ -200,7 +202,8 @@ static void say_done(const struct embed *embed)
     char how[64] = "";
     if (config->views > 1) snprintf(how, sizeof how, ", means of %" PRId64 " views", config->views);
     if (embed->bad > 0)
-        log_warning(&embed->session->log, "%s: %" PRId64 " bad images have no row", embed->path, embed->bad);
+        log_warning(&embed->session->log, "%s: %" PRId64 " bad image%s no row", embed->path, embed->bad,
+                    embed->bad == 1 ? " has" : "s have");
     if (embed->zero_rows > 0)
         log_warning(&embed->session->log, "%s: %" PRId64 " rows are all zeros, which have no direction: they stay so",
                     embed->path, embed->zero_rows);
