@@ -108,6 +108,7 @@ static int open_unlabelled_parts(struct evaluation *evaluation, struct error *er
     if (status || evaluation->test) return status;
     if (evaluation->needs_test) return refuse_without_test(session, error);
     log_info(&session->log, "there is no test part: the figures are of the training images");
+    evaluation->has_no_test = true;
     return session_open_dataset(session, session->config->data, DATASET_TRAIN, &evaluation->test, error);
 }
 

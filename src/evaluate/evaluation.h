@@ -38,6 +38,7 @@ struct evaluation {
     struct predictions predictions; /* of the encoder or the table, once they were made for --predictions */
     bool needs_no_labels; /* set before evaluation_open: sets without labels, or without a test part, are judged too */
     bool needs_test;      /* set before it: but not those without a test part */
+    bool has_no_test;     /* there is no test part: `test` are the training images once more */
     int layer;            /* of the head, whose features are judged; 0: h */
     void *state;          /* the protocol's own */
     bool choice_is_said;  /* how linear chooses its penalty */

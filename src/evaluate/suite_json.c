@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "data/dataset.h"
 #include "eval/interval.h"
+#include "evaluate/label_sets.h"
 #include "evaluate/suite_report.h"
 
 enum { LEAKS_NAMED = 1000 };
@@ -160,6 +161,17 @@ static void json_leaks(struct text *json, const struct suite *suite)
     text_json_close_object(json);
 }
 
+/* What multilabel judges, which is not what the other protocols do. */
+static void json_label_sets(struct text *json, const struct label_sets *sets)
+{
+    if (!sets) return;
+    text_json_open_object(json, "label_sets");
+    text_json_integer(json, "train_images", sets->part[PART_TRAIN].count);
+    text_json_integer(json, "test_images", sets->part[PART_TEST].count);
+    text_json_integer(json, "classes", sets->classes);
+    text_json_close_object(json);
+}
+
 static void json_origin(struct text *json, const struct suite *suite)
 {
     const struct evaluation *evaluation = suite->evaluation;
@@ -178,10 +190,10 @@ static void json_origin(struct text *json, const struct suite *suite)
         origin.hash_after = parameters_encoder_hash(&evaluation->encoders[SOURCE_TRAINED].model->parameters);
         origin.frozen = origin.hash_before == origin.hash_after;
         origin.train_digest = dataset_fingerprint(evaluation->train);
-        origin.test_digest = dataset_fingerprint(evaluation->test);
+        origin.test_digest = evaluation->has_no_test ? 0 : dataset_fingerprint(evaluation->test);
     }
     origin.train_images = evaluation_count(evaluation, PART_TRAIN);
-    origin.test_images = evaluation_count(evaluation, PART_TEST);
+    origin.test_images = evaluation->has_no_test ? 0 : evaluation_count(evaluation, PART_TEST);
     origin.classes = evaluation_classes(evaluation);
     origin.settings = yaml;
     origin.seed = session->config->seed;
@@ -213,6 +225,7 @@ void suite_json(const struct suite *suite, struct text *json)
     text_json_open_array(json, "layers");
     for (int i = 0; i < suite->layer_count; i++) text_json_integer(json, NULL, suite->layers[i]);
     text_json_close_array(json);
+    json_label_sets(json, suite->label_sets);
     json_leaks(json, suite);
     text_json_open_array(json, "figures");
     for (int i = 0; i < suite->figures.count; i++) json_figure(json, &suite->figures.item[i]);

@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "base/format.h"
 #include "eval/interval.h"
+#include "evaluate/label_sets.h"
 #include "evaluate/suite_report.h"
 
 /* A name as Markdown shows it: escaped as everywhere, then what Markdown or HTML would read as marks. */
@@ -136,7 +137,9 @@ static void add_main_table(const struct suite *suite, struct text *text)
                     cell(&grid, "-");
             }
         }
-    text_add(text, "Intervals are 95 %% over the test images.\n\n");
+    text_add(text, suite->evaluation->has_no_test
+                       ? "There are no test images: the figures are of the training images.\n\n"
+                       : "Intervals are 95 %% over the test images.\n\n");
     grid_print(&grid, text);
     for (int r = 0; r < suite->row_count; r++)
         if (strcmp(suite->rows[r]->name, "quality") == 0) text_add(text, "\n%s\n", SUITE_QUALITY_NOTE);
@@ -292,14 +295,19 @@ void suite_markdown(const struct suite *suite, struct text *text, bool whole)
     const bool tables = evaluation_is_of_tables(evaluation);
     text_add(text, "# Evaluation of ");
     add_name(text, tables ? session->config->features : session->config->checkpoint);
-    text_add(text, "\n\n%lld training and %lld test images, %d classes, ",
-             (long long)evaluation_count(evaluation, PART_TRAIN), (long long)evaluation_count(evaluation, PART_TEST),
-             evaluation_classes(evaluation));
+    text_add(text, "\n\n%lld training", (long long)evaluation_count(evaluation, PART_TRAIN));
+    if (!evaluation->has_no_test) text_add(text, " and %lld test", (long long)evaluation_count(evaluation, PART_TEST));
+    text_add(text, " images, %d classes, ", evaluation_classes(evaluation));
     add_name(text, tables ? session->config->test_features : session->config->data);
     if (!tables)
         text_add(text, "; encoder frozen: hash %016" PRIx64 " before and after",
                  evaluation->encoders[SOURCE_TRAINED].hash_before);
     text_add(text, "; seed %lld. ", (long long)session->config->seed);
+    if (suite->label_sets)
+        text_add(text,
+                 "`multilabel` is of the %lld training and %lld test images that --label-sets names, %d classes. ",
+                 (long long)suite->label_sets->part[PART_TRAIN].count,
+                 (long long)suite->label_sets->part[PART_TEST].count, suite->label_sets->classes);
     add_main_table(suite, text);
     add_factor(suite, text);
     if (whole) add_runs_table(suite, text);

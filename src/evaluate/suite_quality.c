@@ -26,6 +26,11 @@ static int add(const struct suite_task *task, enum metric metric, double value, 
     return suite_add(task, &figure, error);
 }
 
+static const char *looked_at(const struct suite_task *task)
+{
+    return task->suite->evaluation->has_no_test ? "training" : "test";
+}
+
 /* ---- views ----------------------------------------------------------------------------------------------------- */
 
 struct views {
@@ -131,7 +136,7 @@ static int add_pairs(const struct views *views, struct error *error)
     for (size_t v = 0; v < 2; v++)
         for (size_t i = 0; i < images; i++)
             memcpy(pairs + (v * images + i) * dim, views->values + (i * VIEWS + v) * dim, dim * sizeof *pairs);
-    snprintf(detail, sizeof detail, "%" PRId64 " test images, two views of each", views->images);
+    snprintf(detail, sizeof detail, "%" PRId64 " %s images, two views of each", views->images, looked_at(views->task));
     int status = diagnostics_run(&diagnostics, pairs, (int)images, views->dim, error);
     if (!status) status = add(task, METRIC_ALIGNMENT, diagnostics.alignment, detail, error);
     if (!status) status = add(task, METRIC_UNIFORMITY, diagnostics.uniformity, detail, error);
@@ -154,7 +159,8 @@ static int of_views(const struct suite_task *task, struct error *error)
     if (!status) status = add_pairs(&views, error);
     const struct quality_views args = {views.values, views.images, VIEWS, views.dim};
     if (!status && views.images > 1) {
-        snprintf(detail, sizeof detail, "%" PRId64 " test images, %d views of each", views.images, VIEWS);
+        snprintf(detail, sizeof detail, "%" PRId64 " %s images, %d views of each", views.images, looked_at(task),
+                 VIEWS);
         status = quality_lidar(&lidar, task->suite->evaluation->session->pool, &args, error);
         if (!status) status = add(task, METRIC_LIDAR, lidar, detail, error);
     }
@@ -210,7 +216,7 @@ static int judge_graph(const struct suite_task *task, const struct drawn *drawn,
     struct quality_dimension dimension = {0};
     double hubness = 0;
     char detail[80];
-    snprintf(detail, sizeof detail, "%" PRId64 "%s test images", rows, drawn->owned ? " drawn" : "");
+    snprintf(detail, sizeof detail, "%" PRId64 "%s %s images", rows, drawn->owned ? " drawn" : "", looked_at(task));
     int status = neighbours_find(backend, list, NULL, &args, error);
     if (!status) status = quality_hubness(&hubness, &graph, error);
     if (!status) status = add(task, METRIC_HUBNESS, hubness, detail, error);
@@ -239,8 +245,8 @@ static int of_spectrum(const struct suite_task *task, struct error *error)
     const int status =
         quality_alpha(&alpha, task->suite->evaluation->session->pool, test->values, test->count, test->dim, error);
     if (status) return status;
-    format_write(detail, sizeof detail, "%lld test images, ranks %d to %d, R2 %.4f", (long long)test->count,
-                 alpha.first, alpha.last, alpha.r2);
+    format_write(detail, sizeof detail, "%lld %s images, ranks %d to %d, R2 %.4f", (long long)test->count,
+                 looked_at(task), alpha.first, alpha.last, alpha.r2);
     return add(task, METRIC_ALPHA, alpha.alpha, detail, error);
 }
 

@@ -211,6 +211,10 @@ check 0 'LiDAR' 'there is no test part: the figures are of the training images' 
 python <<'PY'
 from files import *
 d, f = figures("plainly/evaluation.json")
+assert d["test_images"] == 0 and "test_digest" not in d and d["train_images"] > 0, d
+for figure in f.values(): assert "training images" in figure["detail"] and "test" not in figure["detail"], figure
+words = open("plainly/evaluation.md").read()
+assert "There are no test images: the figures are of the training images." in words and "test images, " not in words, words
 assert d["classes"] == 0 and "leaks" not in d and ("quality", "", "lidar", "untrained") in f and ("quality", "", "hubness", "pixels") in f, d
 PY
 

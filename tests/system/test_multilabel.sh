@@ -52,7 +52,9 @@ for (metric, source), f in a.items():
     assert 0 < f["over_images"]["low95"] <= f["value"] <= f["over_images"]["high95"] <= 1, f
     assert "without_leaks" not in f and f["detail"].startswith("3 of 3 classes, from "), f
 assert a["map", "pixels"]["value"] > 0.8 and "(left)" in a["map", "pixels"]["detail"].split(" to ")[1] # a line in the pixels tells each class
-_, b = figures("b")
+d, b = figures("b")
+assert d["label_sets"] == {"train_images": 120, "test_images": 50, "classes": 3} and d["test_images"] == 60, d["label_sets"]
+assert "is of the 120 training and 50 test images that --label-sets names, 3 classes" in open("b/evaluation.md").read()
 assert all(f["images"] == 50 for f in b.values())
 _, c = figures("c")
 assert set(c) == {("map_11", "features"), ("map", "features")}
