@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "run/evaluated.h"
 #include "run/features.h"
 #include "run/run_folder.h"
 
@@ -36,6 +37,7 @@ static int find_beside(char **out, const char *model, struct error *error)
 {
     enum file_kind kind;
     bool failed = false;
+    char *judged;
     *out = NULL;
     const int status = file_look_at(model, &kind, error);
     if (status) return status;
@@ -57,6 +59,15 @@ static int find_beside(char **out, const char *model, struct error *error)
             "%.160s: is an export, whose classifier, if it has one, is for other programs: give the folder "
             "that was exported, or a classifier of this encoder with --classifier",
             model);
+    if (evaluated_folder(model, &judged)) {
+        error_set(error, SIMCLR_INVALID,
+                  "%.160s: is an evaluation without `linear`, which would have left " CLASSIFIER_FILE
+                  ": simclr evaluate "
+                  "%.160s --data SET --protocols linear writes one into its folder, which --classifier takes",
+                  model, judged ? judged : "RUN");
+        memory_free(judged);
+        return SIMCLR_INVALID;
+    }
     return error_set(error, SIMCLR_INVALID,
                      "%.160s: has no " CLASSIFIER_FILE ": simclr evaluate %.80s --data SET writes one into its folder, "
                      "which --classifier takes; so do simclr finetune and simclr supervised",

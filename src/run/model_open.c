@@ -119,6 +119,18 @@ static void found_close(struct found *found)
     *found = (struct found){0};
 }
 
+/* It stands beside an encoder (docs/formats.md), or says where that was. */
+static int refuse_classifier(const struct safetensors *file, const char *path, struct error *error)
+{
+    const char *encoder = safetensors_metadata(file, "encoder");
+    if (encoder)
+        return error_set(error, SIMCLR_INVALID,
+                         "%.200s: is a classifier, not an encoder: give the encoder that it was made for, %.200s", path,
+                         encoder);
+    return error_set(error, SIMCLR_INVALID,
+                     "%.200s: is a classifier, not an encoder: give the folder of the run that it was made for", path);
+}
+
 static int look_at_file(struct found *found, const struct session *session, const char *path, const char *wanted,
                         struct error *error)
 {
@@ -127,6 +139,7 @@ static int look_at_file(struct found *found, const struct session *session, cons
     int status = weights_file_open(&found->file, path, &session->log, error);
     if (status) return status;
     const char *format = safetensors_metadata(found->file, "format");
+    if (format && strcmp(format, "simclr-classifier") == 0) return refuse_classifier(found->file, path, error);
     if (!format || strcmp(format, "simclr-checkpoint") != 0) {
         status = weights_file_widen(&found->file, path, error);
         return status ? status : weights_look_for(&found->weights, found->file, found->path, wanted, error);

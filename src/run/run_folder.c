@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "run/environment.h"
+#include "run/evaluated.h"
 
 /* ---- names ---- */
 
@@ -448,16 +449,36 @@ static char *weights_in(const char *folder)
     for (size_t k = 0; k < sizeof endings / sizeof *endings && !found; k++)
         for (size_t i = 0; i < names.count && !found; i++) {
             const size_t length = strlen(names.names[i]), count = strlen(endings[k]);
-            if (length > count && strcmp(names.names[i] + length - count, endings[k]) == 0)
+            if (length > count && strcmp(names.names[i] + length - count, endings[k]) == 0 &&
+                strcmp(names.names[i], "classifier.safetensors") != 0) /* no encoder (docs/formats.md) */
                 found = file_join(folder, names.names[i]);
         }
     file_list_free(&names);
     return found;
 }
 
+/* SIMCLR_OK: it is none. */
+static int refuse_evaluation(const char *path, struct error *error)
+{
+    char *model;
+    if (!evaluated_folder(path, &model)) return SIMCLR_OK;
+    if (model)
+        error_set(error, SIMCLR_IO,
+                  "%.200s: is what simclr evaluate wrote, and holds no encoder: give the one that it "
+                  "judged, %.200s",
+                  path, model);
+    else
+        error_set(error, SIMCLR_IO,
+                  "%.200s: is what simclr evaluate wrote, and holds no encoder: give the folder of a run", path);
+    memory_free(model);
+    return SIMCLR_IO;
+}
+
 /* No file that a folder could stand for is there. */
 static int refuse_folder(const char *path, struct error *error)
 {
+    const int status = refuse_evaluation(path, error);
+    if (status) return status;
     static const char *const places[] = {"checkpoints", "exported", ""};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         char *folder = file_join(path, places[i]), *weights = folder ? weights_in(folder) : NULL;

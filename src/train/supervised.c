@@ -217,9 +217,10 @@ static int stop(struct training *training, struct error *error)
     const int status = save(training, error);
     if (status) return status;
     if (!job->folder)
-        return error_set(error, SIMCLR_INTERRUPTED,
-                         "%s: stopped by request at step %lld of %lld; nothing was kept, start again with --overwrite",
-                         job->phase, number, steps);
+        return error_set(
+            error, SIMCLR_INTERRUPTED,
+            "%s: stopped by request at step %lld of %lld; nothing of it was kept, the same command begins it anew",
+            job->phase, number, steps);
     if (training->saved_step < 0)
         return error_set(error, SIMCLR_INTERRUPTED, "stopped by request at step %lld of %lld, before any checkpoint",
                          number, steps);

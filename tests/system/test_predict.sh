@@ -268,6 +268,12 @@ same out first
 # ---- what is refused ----
 check 2 '^$' 'was made for another encoder .hash [0-9a-f]{16}, and this one has' "$simclr" predict tuned --classifier kept noise "${quick[@]}"
 check 2 '^$' 'run/checkpoints: has no classifier.safetensors: simclr evaluate' "$simclr" predict run/checkpoints noise "${quick[@]}"
+# What an evaluation wrote is no encoder: the one that it judged is named, by whoever is given the folder or its classifier.
+mkdir knn-only && cp kept/evaluation.json knn-only
+check 2 '^$' 'knn-only: is an evaluation without `linear`.*: simclr evaluate run --data SET --protocols linear writes one' "$simclr" predict knn-only noise "${quick[@]}"
+check 1 '^$' 'kept: is what simclr evaluate wrote, and holds no encoder: give the one that it judged, run$' "$simclr" export kept --out sent
+check 1 '^$' 'kept: is what simclr evaluate wrote, and holds no encoder: give the one that it judged, run$' "$simclr" embed --checkpoint kept --data noise "${quick[@]}"
+check 2 '^$' 'is a classifier, not an encoder: give the encoder that it was made for, .*/run$' "$simclr" export kept/classifier.safetensors --out sent
 check 2 '^$' 'nothing: there is no such model' "$simclr" predict nothing noise
 check 0 'exported: .* 10 classes' '' "$simclr" export cut --out exported
 check 2 '^$' 'exported: is an export, whose classifier, if it has one, is for other programs: give the folder that was exported' "$simclr" predict exported noise "${quick[@]}"
