@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/file.h"
 #include "base/lines.h"
 #include "base/memory.h"
@@ -25,6 +26,7 @@ struct list {
     uint8_t *text;
     struct wanted *item; /* [count], by name */
     size_t count;
+    bool escaped; /* it has the mark */
 };
 
 static void list_free(struct list *list)
@@ -73,6 +75,7 @@ static int list_read(struct list *list, const char *path, struct error *error)
     if (!list->item) return error_no_memory(error, "a list of images", room * sizeof *list->item);
     status = lines_open(&lines, (char *)list->text, bytes, path, error);
     if (status) return status;
+    list->escaped = lines.escaped;
     for (const char *name; !(status = lines_next(&lines, path, &name, error)) && name; list->count++)
         list->item[list->count] = (struct wanted){name, lines.number, false};
     if (status) return status;
@@ -141,6 +144,19 @@ static int mark_other_part(const struct list *list, const struct dataset_config 
     return status;
 }
 
+/* Would a name that is of no image be another one below the mark? */
+static bool lacks_mark(const struct list *list)
+{
+    for (size_t i = 0; i < list->count && !list->escaped; i++) {
+        if (list->item[i].found || !strchr(list->item[i].name, '\\')) continue;
+        char *copy = memory_string(list->item[i].name);
+        const bool escaped = copy && escape_undo(copy, strlen(copy)) != (size_t)-1;
+        memory_free(copy);
+        if (escaped) return true;
+    }
+    return false;
+}
+
 static int check_names(const struct list *list, const struct dataset_config *config, struct stop stop,
                        struct error *error)
 {
@@ -150,11 +166,12 @@ static int check_names(const struct list *list, const struct dataset_config *con
     if (status) return status;
     const int64_t missing = count_missing(list, &first);
     if (missing == 0) return SIMCLR_OK;
-    return error_set(error, SIMCLR_DATA,
-                     "%s: %" PRId64 " of %zu names %s of no image of %.200s, the first is line %ld, %.200s: give names "
-                     "as `simclr embed` writes them",
-                     list->path, missing, list->count, missing == 1 ? "is" : "are", config->path, first->line,
-                     first->name);
+    return error_set(
+        error, SIMCLR_DATA, "%s: %" PRId64 " of %zu names %s of no image of %.200s, the first is line %ld, %.200s: %s",
+        list->path, missing, list->count, missing == 1 ? "is" : "are", config->path, first->line, first->name,
+        lacks_mark(list) ? "names with escapes, as `simclr embed` writes them, need the first line " LINES_MARK
+                           ", which this list has not"
+                         : "give names as `simclr embed` writes them");
 }
 
 /* ---- the smaller set ------------------------------------------------------------------------------------------- */

@@ -84,6 +84,10 @@ printf 'train/cat/001.png\ntrain/cat/002.png\ntrain/cat/001.png\ntrain/cat/001.p
 refused 'bad.txt: 2 lines have a name that stands there already, the first is line 3, train/cat/001.png'
 printf 'train/cat/001.png\n\nnowhere.png\ntest/cat/000.png\nat all\n' >bad.txt
 refused 'bad.txt: 2 of 4 names are of no image of set, the first is line 3, nowhere.png'
+printf 'train/cat/001.png\ntrain/c\\x61t/002.png\n' >bad.txt
+refused 'bad.txt: 1 of 2 names is of no image of set, .*: names with escapes, as .simclr embed. writes them, need the first line #simclr-list 1, which this list has not'
+printf 'train/cat/001.png\ntrain\\cat\\002.png\n' >bad.txt
+refused 'train..cat..002.png: give names as .simclr embed. writes them'
 printf '\n\n' >bad.txt && refused 'bad.txt: the list names no image'
 printf 'train/cat/001.png\0\n' >bad.txt && refused 'bad.txt: has a NUL byte'
 printf '#simclr-list 1\ntrain/cat/00\\1.png\n' >bad.txt && refused 'bad.txt:2: a backslash begins no escape'
