@@ -9,6 +9,7 @@
 #include "base/lines.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/text.h"
 #include "data/sampler.h"
 #include "evaluate/name_index.h"
 
@@ -121,4 +122,29 @@ int label_share_choose(const struct dataset *dataset, const char *spec, uint64_t
         *out = NULL;
     }
     return status;
+}
+
+void label_share_say_few(const struct dataset *dataset, const char *spec, const struct log *log)
+{
+    enum { NAMED = 5 };
+    bool counted;
+    struct sampler_labels labels;
+    struct text names = {0};
+    int few = 0;
+    const int classes = dataset_classes(dataset);
+    if (read_labels(spec, &labels, &counted, NULL) || labels.per_class < 1) return;
+    int64_t *images = memory_array((size_t)classes, sizeof *images);
+    for (int64_t i = 0; images && i < dataset_count(dataset); i++)
+        if (dataset_label(dataset, i) >= 0) images[dataset_label(dataset, i)]++;
+    for (int c = 0; images && c < classes; c++) {
+        if (images[c] == 0 || images[c] >= labels.per_class) continue;
+        if (few < NAMED)
+            text_add(&names, "%s%.60s: %lld", few ? ", " : "", dataset_class_name(dataset, c), (long long)images[c]);
+        if (few++ == NAMED) text_add(&names, ", ...");
+    }
+    if (few > 0 && !names.failed)
+        log_info(log, "--labels %s: %d class%s fewer images, all of which lend their labels (%s)", spec, few,
+                 few == 1 ? " has" : "es have", names.bytes);
+    text_free(&names);
+    memory_free(images);
 }

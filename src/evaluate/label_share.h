@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "data/dataset.h"
 
 /* spec: "10%" (a class-balanced share drawn from seed), "5/class" (so many of each class, or all that it has), or a
@@ -14,6 +15,8 @@
  * labels. */
 int label_share_choose(const struct dataset *dataset, const char *spec, uint64_t seed, uint32_t **out, uint32_t *count,
                        struct error *error);
+/* Says of N/class which classes have fewer images, all of which are labelled then; of another spec nothing. */
+void label_share_say_few(const struct dataset *dataset, const char *spec, const struct log *log);
 /* Does it name a file: is it neither a share nor a number of each class? */
 bool label_share_is_list(const char *spec);
 

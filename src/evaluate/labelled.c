@@ -104,7 +104,9 @@ int labelled_open_images(struct evaluation *evaluation, struct labelled *run, st
     status = leave_out_unlabelled(evaluation, error);
     if (status) return status;
     status = label_share_choose(train, config->labels, (uint64_t)config->seed, &run->subset, &run->subset_count, error);
-    return status ? status : warn_of_classes(evaluation, run, error);
+    if (status) return status;
+    label_share_say_few(train, config->labels, &session->log);
+    return warn_of_classes(evaluation, run, error);
 }
 
 /* ---- classes that no labelled image has -------------------------------------------------------------------------- */

@@ -150,8 +150,10 @@ static int check_labels(const struct suite *suite, const char *labels, struct er
     uint32_t *subset, count;
     const int status = label_share_choose(suite->evaluation->train, labels,
                                           (uint64_t)suite->evaluation->session->config->seed, &subset, &count, error);
-    if (!status) memory_free(subset);
-    return status;
+    if (status) return status;
+    label_share_say_few(suite->evaluation->train, labels, &suite->evaluation->session->log);
+    memory_free(subset);
+    return SIMCLR_OK;
 }
 
 static int check_cut(const struct suite *suite, struct error *error)

@@ -73,6 +73,14 @@ for name in ("finetune", "random"):
     assert len(bias) == 4 and bias[3] < -1000 and max(map(abs, bias[:3])) < 100, bias
 PY
 
+# fewer images than labels are asked for: said, once
+mkdir uneven && cp -r train/apple train/bird uneven && mkdir uneven/cat && cp train/cat/00[01].png uneven/cat
+check 0 '' '--labels 5/class: 1 class has fewer images, all of which lend their labels .cat: 2.' "$simclr" finetune --checkpoint encoder --data uneven --test-data fewer --labels 5/class --epochs 1 --threads 1 --no-controls --out uneven5
+check 0 '' '' "$simclr" evaluate encoder --data uneven --test-data fewer --protocols finetune --labels 5/class --label-epochs 1 --threads 1 --out uneven6
+true_that 'evaluate says so once' test "$(grep -c 'has fewer images' err)" = 1
+check 0 '' '' "$simclr" finetune --checkpoint encoder --data uneven --test-data fewer --labels 2/class --epochs 1 --threads 1 --no-controls --out uneven2
+true_that 'of enough images nothing is said' test -z "$(grep 'fewer images' err)"
+
 # numbers and names
 printf 'fewer/bird/000.png\t1\nfewer/cat/000.png\t0\n' >numbers.txt
 check 3 '' 'numbers.txt: its classes are numbers \(0 to 1\), and those of train have names: .*classes.txt' "$simclr" knn --checkpoint encoder --data train --test-data numbers.txt
