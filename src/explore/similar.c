@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/listing.h"
 #include "data/sets/files.h"
 
 void similar_free(struct similar *similar)
@@ -29,19 +30,6 @@ int similar_length(const struct similar *similar, int64_t query)
 }
 
 /* ---- the queries ----------------------------------------------------------------------------------------------- */
-
-/* Does the file begin as a picture does? What follows may be damaged: who decodes it says so. */
-static bool is_picture(const char *path)
-{
-    enum { HEAD = 1 << 16 };
-    struct image_header header;
-    uint8_t *bytes;
-    size_t count;
-    if (file_is_folder(path) || file_read_start(path, HEAD, &bytes, &count, NULL)) return false;
-    const bool picture = image_read_header(bytes, count, path, &header, NULL) == SIMCLR_OK;
-    memory_free(bytes);
-    return picture;
-}
 
 static struct dataset_config config_of(const struct session *session, const char *path)
 {
@@ -72,10 +60,10 @@ static int open_queries(struct dataset **out, const struct session *session, con
     const struct dataset_config config = config_of(session, path);
     struct error reason = {0};
     enum file_kind kind;
-    if (is_picture(path)) return open_picture(out, session, path, error);
     int status = file_look_at(path, &kind, error);
     if (status) return status;
     if (kind == FILE_NONE) return error_set(error, SIMCLR_DATA, "--query %s: there is no such file", path);
+    if (listing_is_picture(path)) return open_picture(out, session, path, error);
     status = dataset_open(out, &config, session->pool, &session->log, &reason);
     if (status == SIMCLR_DATA || status == SIMCLR_CORRUPT)
         return error_set(error, SIMCLR_DATA, "--query %.160s is no image, and no folder, list or archive of images: %s",

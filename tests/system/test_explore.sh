@@ -163,6 +163,11 @@ check 3 '^$' "^simclr: --query text.txt is no image" explore neighbours --query 
 check 3 '^$' "^simclr: --query noise.bin is no image" explore neighbours --query noise.bin
 check 3 '^$' "^simclr: --query lines.bin is no image" explore neighbours --query lines.bin
 check 3 '^$' "^simclr: .*cut.png" explore neighbours --query cut.png
+# a file that is called as a picture is one, whatever is wrong with it
+: >zero.jpg && cp text.txt text.jpg
+check 3 '^$' "^warning: image left out: zero.jpg: the file is empty|^simclr: .*zero.jpg: the file is empty" explore neighbours --query zero.jpg
+true_that "an empty picture is no list" test -z "$(grep 'the list is empty' err)"
+check 3 '^$' "text.jpg: this is a text, not a picture" explore neighbours --query text.jpg
 check 3 '^$' "^simclr: --query absent.jpg: there is no such file" explore neighbours --query absent.jpg
 check 2 '^$' 'neighbours of the whole set go to a file' explore neighbours
 check 2 '^$' 'of the whole set 50 neighbours of each image are found at most' explore neighbours -k 51 --out x.npz
