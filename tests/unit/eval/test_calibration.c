@@ -315,13 +315,44 @@ static void few_rows_have_no_interval(void **state)
     assert_true(isnan(few.low) && isnan(few.high));
 }
 
+/* A class that was never taught has the logit -INFINITY: figures are those without it, but that its images are wrong.
+ */
+static void an_untaught_class_is_never_named(void **state)
+{
+    (void)state;
+    enum { ROWS = 6 };
+    static const float two[ROWS][2] = {{2, 0}, {1, 0}, {0, 3}, {0, 1}, {1, 0}, {0, 2}};
+    static const int32_t labels[ROWS] = {0, 1, 1, 1, 0, 1};
+    float three[ROWS + 1][3] = {{0}};
+    int32_t with[ROWS + 1];
+    struct calibration want, got;
+    for (int i = 0; i <= ROWS; i++) {
+        three[i][0] = i < ROWS ? two[i][0] : 0.5F;
+        three[i][1] = -INFINITY;
+        three[i][2] = i < ROWS ? two[i][1] : 0.5F;
+        with[i] = i == ROWS ? 1 : 2 * labels[i];
+    }
+    struct calibration_args args = {.logits = two[0], .labels = labels, .rows = ROWS, .classes = 2, .temperature = 1};
+    assert_int_equal(calibration_measure(&want, &args, NULL), SIMCLR_OK);
+    args =
+        (struct calibration_args){.logits = three[0], .labels = with, .rows = ROWS + 1, .classes = 3, .temperature = 1};
+    assert_int_equal(calibration_measure(&got, &args, NULL), SIMCLR_OK);
+    assert_true(fabs(got.nll - want.nll) < 1e-12);                               /* it has none */
+    assert_true(fabs(got.brier * (ROWS + 1) - want.brier * ROWS - 1.5) < 1e-12); /* 1 and twice 0.5^2 */
+    assert_true(fabs(got.top1 * (ROWS + 1) - want.top1 * ROWS) < 1e-12);
+    three[2][0] = three[2][2] = -INFINITY; /* no class is left */
+    assert_int_equal(calibration_measure(&got, &args, NULL), SIMCLR_DATA);
+    three[2][0] = INFINITY;
+    assert_int_equal(calibration_measure(&got, &args, NULL), SIMCLR_DATA);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(figures_match_python),           cmocka_unit_test(temperature_matches_scipy),
-        cmocka_unit_test(temperature_without_an_optimum), cmocka_unit_test(ties_do_not_depend_on_order),
-        cmocka_unit_test(bad_input_is_refused),           cmocka_unit_test(intervals_hold_the_true_ece),
-        cmocka_unit_test(few_rows_have_no_interval),
+        cmocka_unit_test(an_untaught_class_is_never_named), cmocka_unit_test(figures_match_python),
+        cmocka_unit_test(temperature_matches_scipy),        cmocka_unit_test(temperature_without_an_optimum),
+        cmocka_unit_test(ties_do_not_depend_on_order),      cmocka_unit_test(bad_input_is_refused),
+        cmocka_unit_test(intervals_hold_the_true_ece),      cmocka_unit_test(few_rows_have_no_interval),
     };
     return scores_run(tests, "calibration", &file, pools);
 }

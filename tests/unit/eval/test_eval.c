@@ -463,6 +463,39 @@ static void make_rows(float *x, int32_t *labels, int rows, int dim, uint32_t ite
     }
 }
 
+/* A class without rows changes nothing of the others, and has no weight and a bias of -INFINITY. */
+static void sweep_leaves_out_what_has_no_rows(void **state)
+{
+    (void)state;
+    enum { ROWS = 60, DIM = 8 };
+    static const int NUMBER[] = {0, 2, 3}; /* of three classes among five */
+    float x[ROWS * DIM], logits[5];
+    int32_t labels[ROWS], among[ROWS];
+    struct backend *backend = open_backend("ref");
+    struct logistic_sweep want, got;
+    make_rows(x, labels, ROWS, DIM, 4);
+    for (int i = 0; i < ROWS; i++) among[i] = NUMBER[labels[i]];
+    struct logistic_args args = {
+        .x = x, .labels = labels, .rows = ROWS, .dim = DIM, .classes = 3, .max_iterations = 300, .l2 = -1};
+    args.calibrate = true;
+    assert_int_equal(logistic_sweep(backend, &args, 1, &want, NULL), SIMCLR_OK);
+    args.labels = among;
+    args.classes = 5;
+    assert_int_equal(logistic_sweep(backend, &args, 1, &got, NULL), SIMCLR_OK);
+    assert_true(got.classes == 5 && got.l2 == want.l2 && got.temperature == want.temperature);
+    for (int c = 0; c < 3; c++) {
+        assert_memory_equal(got.weight + NUMBER[c] * DIM, want.weight + c * DIM, DIM * sizeof(double));
+        assert_true(got.bias[NUMBER[c]] == want.bias[c]);
+    }
+    assert_int_equal(logistic_predict(backend, &got, x, 1, logits, NULL), SIMCLR_OK);
+    assert_true(logits[1] == -INFINITY && logits[4] == -INFINITY && isfinite(logits[0]));
+    logistic_sweep_free(&got);
+    for (int i = 0; i < ROWS; i++) among[i] = 3; /* one class alone is nothing to tell apart */
+    assert_int_equal(logistic_sweep(backend, &args, 1, &got, NULL), SIMCLR_DATA);
+    logistic_sweep_free(&want);
+    backend_destroy(&backend);
+}
+
 /* Votes from lists that were searched before, longer than k, are those of one search. */
 static void knn_votes_from_lists(void **state)
 {
@@ -556,6 +589,7 @@ static void sweep_takes_a_grid_and_finds_a_temperature(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sweep_leaves_out_what_has_no_rows),
         cmocka_unit_test(knn_matches_reference),
         cmocka_unit_test(knn_equals_plain_search),
         cmocka_unit_test(knn_refuses_bad_input),
