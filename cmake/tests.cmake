@@ -91,7 +91,7 @@ if(SIMCLR_TESTS AND CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
   # long one is left for the end.
   set(WAITING test_cluster test_data_fetch test_mpirun test_mpirun_faults test_mpirun_images)
   set(LONG test_cli test_cpu_nt_xent test_decode_box test_far test_faults test_formats test_groups test_info
-      test_planning test_predict test_report test_report_runs test_signals)
+      test_planning test_predict test_report test_report_judged test_report_runs test_signals)
   # The kernels' tests plan thousands of small operations: memory is not given back to the system between them.
   string(CONCAT KEEPING "GLIBC_TUNABLES=glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=2000000000:"
          "glibc.malloc.top_pad=67108864")

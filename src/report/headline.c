@@ -184,6 +184,7 @@ static void say_headline(struct report *report, const struct report_run *run)
         say_judged(page, &run->judged, which, main);
     else
         say_training(page, run);
+    if (main && run->judged_at) page_text(page, " That is of %s, not of the newest encoder.", run->judged_at);
     say_run(page, run);
     const size_t warnings = health_count(report, run);
     if (warnings == 0)

@@ -195,6 +195,14 @@ static void check_fits(struct findings *findings, const struct judged *judged)
 static void check_judged(struct findings *findings, const struct report_run *run)
 {
     const struct judged *judged = &run->judged;
+    char advice[1024] = "";
+    if (run->not_judged.what) {
+        format_write(advice, sizeof advice, "Judge this one by %s.", run->not_judged.advice);
+        find(findings, "warn", advice, "The %s.", run->not_judged.what);
+    }
+    if (run->judged_at)
+        find(findings, "", "What was measured between epochs may be of later ones.",
+             "The evaluation is of %s, not of the newest encoder of the run.", run->judged_at);
     if (!judged_is_there(judged)) return;
     const struct json_value *leaks = json_member(judged_member(judged, "leaks"), "test_images");
     const struct json_value *frozen = judged_member(judged, "encoder_frozen");

@@ -83,13 +83,17 @@ static int open_runs(struct report *report, const struct inputs *inputs, struct 
     report->runs = memory_array(inputs->count, sizeof *report->runs);
     if (!report->runs) return error_no_memory(error, "runs", inputs->count * sizeof *report->runs);
     for (size_t i = 0; i < inputs->count; i++) {
-        const struct report_places places = {inputs->evaluation[i], i == 0 ? report->session->config->audit : ""};
+        const struct report_places places = {inputs->evaluation[i], i == 0 ? report->session->config->audit : "",
+                                             report->session};
         report->count = i + 1; /* what was begun is closed */
         const int status = report_run_open(&report->runs[i], inputs->path[i], &places, error);
         if (status) return status;
         for (size_t k = 0; k < report->runs[i].unread.count; k++)
             log_warning(&report->session->log, "%s: %s; the page goes without it", inputs->path[i],
                         report->runs[i].unread.item[k].text);
+        if (report->runs[i].not_judged.what)
+            log_warning(&report->session->log, "the %s; judge this one by %s", report->runs[i].not_judged.what,
+                        report->runs[i].not_judged.advice);
     }
     return report_runs_name(report->runs, report->count, error);
 }

@@ -11,6 +11,7 @@
 #include "base/escape.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "report/run_judged.h"
 #include "run/run_folder.h"
 
 enum { TEXT_MOST = 1 << 26, NOTES_MOST = 60 };
@@ -149,46 +150,8 @@ static int read_metrics(struct report_run *run, struct error *error)
     return status;
 }
 
-/* ---- where an evaluation lies ------------------------------------------------------------------------------------ */
-
-/* Is the checkpoint that was judged this run's? Both are looked at as files. */
-static bool is_of_run(const struct judged *judged, const char *run_path)
-{
-    char run[PATH_MAX], checkpoint[PATH_MAX];
-    const struct json_value *named = judged_member(judged, "checkpoint");
-    if (!json_is(named, JSON_STRING) || !realpath(run_path, run) || !realpath(named->string, checkpoint)) return false;
-    const size_t length = strlen(run);
-    return strncmp(checkpoint, run, length) == 0 && (checkpoint[length] == '\0' || checkpoint[length] == '/');
-}
-
-static int read_judged(struct report_run *run, const char *folder, bool must_be_of_run, struct error *error)
-{
-    char *path = file_join(folder, "evaluation.json");
-    if (!path) return error_no_memory(error, "a path", strlen(folder));
-    int status = judged_read(&run->judged, path, error);
-    memory_free(path);
-    const bool ours = judged_is_there(&run->judged) && (!must_be_of_run || is_of_run(&run->judged, run->path));
-    if (!ours) judged_free(&run->judged);
-    return must_be_of_run && status != SIMCLR_NO_MEMORY ? SIMCLR_OK : status;
-}
-
-/* What is given must be there; else in the run's folder, the folder itself, or the present one. */
-static int find_judged(struct report_run *run, const char *given, struct error *error)
-{
-    if (given[0]) {
-        const int status = read_judged(run, given, false, error);
-        if (status || judged_is_there(&run->judged)) return status;
-        return error_set(error, SIMCLR_IO, "%s: has no evaluation.json: give the folder of simclr evaluate --out",
-                         given);
-    }
-    char *inside = file_join(run->path, "evaluation");
-    if (!inside) return error_no_memory(error, "a path", strlen(run->path));
-    int status = read_judged(run, inside, false, error);
-    memory_free(inside);
-    if (!status && !judged_is_there(&run->judged)) status = read_judged(run, run->path, false, error);
-    if (!status && !judged_is_there(&run->judged)) status = read_judged(run, "evaluation", true, error);
-    return status;
-}
+/* ---- where an audit lies --------------------------------------------------------------------------------------------
+ */
 
 static int find_audit(struct report_run *run, const char *given, struct error *error)
 {
@@ -327,12 +290,13 @@ int report_run_open(struct report_run *run, const char *path, const struct repor
     run->named = path_of_name(path);
     if (!run->named) return error_no_memory(error, "a path", strlen(path));
     run->name = short_name(run, 1);
-    int status = find_judged(run, places->evaluation, &reason);
+    const bool is_run = holds_run(run);
+    int status = run_judged_find(run, places->evaluation, is_run ? places->session : NULL, &reason);
     if (status && places->evaluation[0]) return error_set(error, status, "%s", reason.text);
     status = note_failure(run, status, &reason, error);
     if (!status) status = find_audit(run, places->audit, error);
     if (status) return status;
-    if (holds_run(run)) return read_run(run, error);
+    if (is_run) return read_run(run, error);
     if (judged_is_there(&run->judged) || run->unread.count > 0) return SIMCLR_OK;
     return error_set(error, SIMCLR_IO,
                      "%s: is neither the folder of a run (config.yaml, metrics.jsonl) nor that of an evaluation "
@@ -350,6 +314,9 @@ void report_run_close(struct report_run *run)
     notes_free(&run->said);
     notes_free(&run->unread);
     judged_free(&run->judged);
+    memory_free(run->judged_at);
+    memory_free(run->not_judged.what);
+    memory_free(run->not_judged.advice);
     *run = (struct report_run){0};
 }
 

@@ -9,6 +9,7 @@
 #include "report/judged.h"
 #include "run/metrics.h"
 #include "run/run_state.h"
+#include "run/session.h"
 
 /* Sentences, each once: what a warning or an error of the log says, what cannot be read. */
 struct note {
@@ -39,14 +40,20 @@ struct report_run {
     double seconds; /* from the first line of the metrics to the last, pauses included; NaN: not known */
     double silent;  /* since the last line; NaN */
     struct judged judged;
-    char *audit_path; /* audit.json, where there is one */
+    char *judged_at; /* the checkpoint of the run that was judged where that is not the newest; else NULL */
+    struct {
+        char *what, *advice; /* NULL: nothing was left out */
+    } not_judged;            /* an evaluation of another encoder, which is left out: words, and a command */
+    char *audit_path;        /* audit.json, where there is one */
 };
 
 /* Reads `path`. evaluation, audit: their folders, or "": where they usually lie, in the folder of the run or, if it is
- * of this run, in the present one. Release with report_run_close,
+ * of this run, in the present one. session: opens the run's encoder, to which an evaluation must belong; NULL: none is
+ * opened, and any evaluation is taken. Release with report_run_close,
  * after a failure too. SIMCLR_IO where `path` is neither a run nor an evaluation, SIMCLR_NO_MEMORY. */
 struct report_places {
     const char *evaluation, *audit;
+    const struct session *session;
 };
 int report_run_open(struct report_run *run, const char *path, const struct report_places *places, struct error *error);
 void report_run_close(struct report_run *run);

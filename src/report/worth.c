@@ -392,7 +392,8 @@ static void add_run_tests(struct report *report)
 static void say_missing(struct report *report, const struct report_run *run)
 {
     char name[256], what[400];
-    snprintf(what, sizeof what, "%sIt was not judged yet. This fills the section:", words_run(report, run, name));
+    snprintf(what, sizeof what, "%sIt was not judged %s. This fills the section:", words_run(report, run, name),
+             run->not_judged.what ? "as it is now" : "yet");
     words_missing(&report->page, what, "simclr evaluate <1> --data LABELLED --out <2>/evaluation", run->path,
                   run->path);
 }

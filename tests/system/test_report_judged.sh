@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# What the page of `simclr report` says of evaluations: of which encoder they are, on which test set, and what to do next.
+source "$(dirname "$0")/check.sh"
+
+says() { holds "$1" "$2"; }
+says_not() { checks=$((checks + 1)); ! grep -qF -- "$2" "$1" || fail "$1 has: $2"; }
+# report PAGE argument...: the page, which must be a valid one.
+report() {
+    local page=$1
+    shift
+    check 0 '' '' "$simclr" report "$@" --out "$page"
+    true_that "$page is a page" python3 "$tests/check_page.py" "$page" >python.out
+}
+train() { check 0 '' '' "$simclr" pretrain --data photos --out "$@" --width 1/8 --image-size 16 --batch 8 --diagnostics-images 0 --knn-every 1 --quiet; }
+judge() { check 0 '' '' "$simclr" evaluate "$1" --data photos --protocols knn --out "$2" --quiet; }
+python3 "$tests/pictures.py" photos/train red:200,40,40:12 blue:40,40,200:12
+python3 "$tests/pictures.py" photos/test red:200,40,40:6 blue:40,40,200:6
+
+# ---- an evaluation is of one state of an encoder
+train 'a run' --epochs 1
+judge 'a run' 'a run/evaluation'
+report own.html 'a run'
+says own.html 'Nearest neighbours of the frozen features have'
+says_not own.html 'of another encoder'
+says_not err warning
+stale() { # stale PAGE argument...: the evaluation is left out, on the page and in the log
+    report "$@"
+    says "$1" 'is of another encoder (hash '
+    says "$1" 'Judge this one by simclr evaluate &#39;a run&#39; --data photos --out &#39;a run/evaluation&#39;.'
+    says "$1" 'It was not judged as it is now.'
+    says_not "$1" 'of the frozen features'
+    says_not "$1" '<h3>Surest mistakes'
+    matches err 'the evaluation in .* is of another encoder .*; judge this one by simclr evaluate' "report of another's evaluation"
+}
+cp -r 'a run' before
+train 'a run' --epochs 2
+rm 'a run/checkpoints/best.safetensors' # it may be the one that was judged
+stale further.html 'a run'
+rm -r 'a run' && cp -r before 'a run' # its evaluation is of its encoder again, under another name of the folder
+train 'a run' --epochs 1 --seed 7 --overwrite
+stale over.html 'a run'
+train other --epochs 1 --seed 3
+judge other others
+stale others.html 'a run' --evaluation others
+report both.html other 'a run' --evaluation others --evaluation others
+says both.html 'a run: The evaluation in others is of another encoder'
+says_not both.html 'other: The evaluation in others'
+# a newer one in the present folder is taken
+judge 'a run' evaluation
+report newer.html 'a run'
+says newer.html 'Nearest neighbours of the frozen features have'
+says_not newer.html 'of another encoder'
+rm -r evaluation
+
+# ---- of another checkpoint of the run
+cp before/checkpoints/step-*.safetensors before/kept.safetensors
+judge before/kept.safetensors before/evaluation
+report newest.html before
+says_not newest.html 'not of the newest'
+train before --epochs 2
+report kept.html before
+says kept.html 'That is of before/kept.safetensors, not of the newest encoder.'
+says kept.html 'The evaluation is of before/kept.safetensors, not of the newest encoder of the run.'
+says_not kept.html 'of another encoder'
+mv before/kept.safetensors before/checkpoints/best.safetensors
+report best.html before
+says best.html 'That is of before/checkpoints/best.safetensors, not of the newest encoder.'
+
+# ---- nothing to compare with
+rm -r other/checkpoints other/exported
+report gone.html other --evaluation others
+says gone.html 'Nearest neighbours of the frozen features have'
+report alone.html others
+says alone.html 'Nearest neighbours of the frozen features have'
+finish
